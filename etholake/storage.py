@@ -1,0 +1,87 @@
+"""Objects by URI for code that runs inside jobs: read and write ``s3://bucket/key`` through Arrow.
+
+`ETHOLAKE_S3_MOUNT` names a folder in which buckets are mounted (Mountpoint for S3 on AWS, the mock's plain
+folders here); if it is set, objects are read and written there. Otherwise they go through S3
+(`AWS_ENDPOINT_URL` is honoured). A write is atomic: a reader sees the old object or the new one.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from etholake.errors import DataError
+
+__all__ = ["filesystem", "read_table", "split_uri", "write_bytes", "write_table"]
+
+MOUNT = "ETHOLAKE_S3_MOUNT"
+
+
+def split_uri(uri: str) -> tuple[str, str]:
+    """('bucket', 'key') of ``s3://bucket/key``. Raises DataError for anything else or for a `..` in the key."""
+    scheme, _, rest = uri.partition("://")
+    bucket, _, key = rest.partition("/")
+    if scheme != "s3" or not bucket or ".." in PurePosixPath(key).parts:
+        raise DataError(f"Expected an URI like s3://bucket/key, but got '{uri}'.")
+    return bucket, key
+
+
+def filesystem(uri: str) -> tuple[Any, str]:
+    """(Arrow filesystem, path in it) of an ``s3://`` URI or of a local path."""
+    from pyarrow import fs
+
+    if "://" not in uri:
+        return fs.LocalFileSystem(), uri
+    bucket, key = split_uri(uri)
+    if mount := os.environ.get(MOUNT):
+        return fs.LocalFileSystem(), str(Path(mount) / bucket / key)
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION", "us-east-1")
+    return fs.S3FileSystem(region=region, endpoint_override=endpoint), f"{bucket}/{key}"
+
+
+def read_table(uri: str, columns: list[str] | None = None) -> Any:
+    """A Parquet object as an Arrow table."""
+    import pyarrow.parquet as pq
+
+    files, path = filesystem(uri)
+    return pq.ParquetFile(path, filesystem=files).read(columns=columns)
+
+
+def write_bytes(uri: str, data: bytes | memoryview) -> None:
+    """Write one object atomically. Errors name the URI (a full disk, say, leaves nothing behind)."""
+    from pyarrow import fs
+
+    files, path = filesystem(uri)
+    if not isinstance(files, fs.LocalFileSystem):
+        with files.open_output_stream(path) as stream:  # S3: visible when the upload completes
+            stream.write(data)
+        return
+    final = Path(path)
+    final.parent.mkdir(parents=True, exist_ok=True)
+    partial = final.with_name(f".tmp-{uuid.uuid4().hex}")
+    try:
+        partial.write_bytes(data)
+        partial.replace(final)
+    except OSError as err:
+        partial.unlink(missing_ok=True)
+        raise DataError(
+            f"Could not write {uri}: {err}. Free some space or check permissions, and run again."
+        ) from err
+
+
+def write_table(uri: str, table: Any, **options: Any) -> int:
+    """Write an Arrow table as one Parquet object, atomically; `options` go to `pyarrow.parquet.write_table`.
+
+    Returns the object's size in bytes.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, **({"compression": "zstd"} | options))
+    buffer = sink.getvalue()
+    write_bytes(uri, memoryview(buffer))
+    return int(buffer.size)
