@@ -18,7 +18,7 @@ from typing import Any
 
 from etholake.errors import SettingsError, raise_collected
 
-__all__ = ["Settings", "load", "sources"]
+__all__ = ["Settings", "load", "replace_port", "resolve", "sources"]
 
 TARGETS = ("mock", "localstack", "aws")
 MOCK_ACCOUNT = "123456789012"  # moto's and LocalStack's account
@@ -143,6 +143,11 @@ def _check(settings: Settings, origin: Mapping[str, str]) -> None:
 def load(**overrides: Any) -> Settings:
     """The settings of this process."""
     return resolve(**overrides)[0]
+
+
+def replace_port(settings: Settings, port: int) -> Settings:
+    """The same settings at the port that a server really took."""
+    return dataclasses.replace(settings, **{"port" if settings.target != "localstack" else "mock_port": port})
 
 
 def sources(**overrides: Any) -> list[tuple[str, Any, str, str]]:

@@ -1,0 +1,82 @@
+# Etholake. Every target is thin over one command line: `.venv/bin/etholake --help`.
+PYTHON ?= python3
+BIN := .venv/bin
+DATA ?= $(MABE_DATA_DIR)
+ifneq ($(DATA),)
+export MABE_DATA_DIR := $(DATA)
+endif
+ifdef TARGET
+export TARGET
+endif
+ifdef PORT
+export PORT
+endif
+.DEFAULT_GOAL := help
+.PHONY: help install demo test test-fast lint up down config deploy destroy ingest etl query train serve predict evaluate package bench clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@echo '  Variables: DATA=<folder in the MABe layout> TARGET=mock|localstack|aws PORT=4566 ARGS="<options>"'
+
+install: $(BIN)/.installed ## Make .venv with the pinned dependencies (done by every target that needs it)
+
+# torch goes first and alone: pip takes the CPU or the CUDA build; everything else is locked.
+$(BIN)/.installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.version_info[:2] == (3, 11) or sys.exit("Etholake needs Python 3.11 (what Glue 5.1 runs); make PYTHON=/path/to/python3.11")'
+	@java -version >/dev/null 2>&1 || { echo 'Etholake needs Java 17 for Spark: install a JRE 17 (Debian: openjdk-17-jre-headless)'; exit 1; }
+	$(PYTHON) -m venv .venv && $(BIN)/pip install -q --disable-pip-version-check torch==2.13.0 uv==0.13.8 && $(BIN)/uv pip install -q --python $(BIN)/python -r requirements.lock && $(BIN)/uv pip install -q --python $(BIN)/python --no-deps -e . && touch $@
+
+demo: install ## Raw tracks to scored events, end to end, on this machine (DATA=…)
+	@$(BIN)/etholake demo $(ARGS)
+
+test: lint ## Lint, types and all tests
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: install ## ruff and mypy
+	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy
+
+up: install ## Start the mock on loopback and print what to export
+	@$(BIN)/etholake up $(ARGS)
+
+down: install ## Stop the mock
+	@$(BIN)/etholake down $(ARGS)
+
+config: install ## Print every setting and where it comes from
+	@$(BIN)/etholake config $(ARGS)
+
+deploy: install ## Create or update the stack and upload the code
+	@$(BIN)/etholake deploy $(ARGS)
+
+destroy: install ## Delete the stack (a bucket with data only if named: ARGS="--bucket NAME")
+	@$(BIN)/etholake destroy $(ARGS)
+
+ingest: install ## Upload raw data (DATA=…) to the raw zone
+	@$(BIN)/etholake ingest $(ARGS)
+
+etl: install ## Run the Glue jobs and refresh the catalog
+	@$(BIN)/etholake etl $(ARGS)
+
+query: install ## Ask Athena: ARGS='--name lake_overview' or ARGS='--sql "SELECT …"'
+	@$(BIN)/etholake query $(ARGS)
+
+train: install ## Train the recogniser (ARGS='--config base')
+	@$(BIN)/etholake train $(ARGS)
+
+serve: install ## Deploy the endpoint of the newest model
+	@$(BIN)/etholake serve $(ARGS)
+
+predict: install ## Events of held-out or test videos (ARGS='--split test --output submission.csv')
+	@$(BIN)/etholake predict $(ARGS)
+
+evaluate: install ## The official score (ARGS='--submission submission.csv')
+	@$(BIN)/etholake evaluate $(ARGS)
+
+package: install ## Build what is shipped to Glue and SageMaker into dist/
+	@$(BIN)/etholake package $(ARGS)
+
+bench: install ## Benchmarks (see benchmarks/README.md)
+	@for b in benchmarks/*.py; do echo "== $$b"; $(BIN)/python $$b $(ARGS) || exit 1; done
+
+clean: ## Stop the mock; remove its buckets, logs and builds (never your data)
+	@if [ -x $(BIN)/etholake ]; then $(BIN)/etholake down; fi
+	rm -rf s3_mock .etholake dist build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

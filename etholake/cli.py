@@ -1,0 +1,356 @@
+"""The command line: ``etholake <verb>``. Parses, calls one stage, prints; no logic of its own.
+
+Exit codes: 0 done, 1 failed (a sentence on stderr says why), 2 wrong usage. `--json` prints one JSON object
+on stdout; everything for people who watch (progress, notes) goes to stderr.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from etholake import __version__, aws, settings
+from etholake.errors import EtholakeError, UsageError
+from etholake.progress import progress
+from etholake.settings import Settings
+from etholake.stages import StageResult
+
+__all__ = ["main"]
+
+DONE, FAILED, WRONG_USAGE = 0, 1, 2
+Verb = Callable[[Settings, argparse.Namespace], None]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb and return the exit code."""
+    arguments = _parser().parse_args(argv)
+    try:
+        current = settings.load(target=arguments.target, port=arguments.port)
+        aws.export(current)
+        arguments.run(current, arguments)
+    except UsageError as err:
+        return _fail(str(err), WRONG_USAGE)
+    except EtholakeError as err:
+        return _fail(str(err), FAILED)
+    except KeyboardInterrupt:
+        return _fail("stopped by you; run the same command again to go on where it stopped", 130)
+    except Exception as err:
+        if explained := _explain(err, current):
+            return _fail(explained, FAILED)
+        raise
+    return DONE
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"etholake: {message}", file=sys.stderr)
+    return code
+
+
+def _explain(err: Exception, current: Settings) -> str | None:
+    """A sentence for what AWS clients raise and a user can mend; None for a defect of ours."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    if isinstance(err, BotoCoreError) and "EndpointConnection" in type(err).__name__:
+        remedy = "Start it with `make up`, or set TARGET and PORT."
+        return f"Nothing answers on target '{current.target}' ({err}). {remedy}"
+    if isinstance(err, ClientError):
+        code = err.response.get("Error", {}).get("Code", "")
+        hint = " Run `make deploy` first." if code in {"NoSuchBucket", "EntityNotFoundException"} else ""
+        return f"{err}.{hint}"
+    return f"AWS client: {err}" if isinstance(err, BotoCoreError) else None
+
+
+# --- verbs ------------------------------------------------------------------------------------------------
+def _up(current: Settings, arguments: argparse.Namespace) -> None:
+    from local_mock import lifecycle
+
+    running = lifecycle.up(current)
+    at = settings.replace_port(current, running.port)
+    variables = aws.environment(at)
+    if arguments.json:
+        print(json.dumps({"url": running.url, "pid": running.pid, "started": running.started, "env": variables}))
+        return
+    state = "started" if running.started else "already running"
+    print(
+        f"etholake: {state} at {running.url} (process {running.pid}); logs in {current.state_dir}", file=sys.stderr
+    )
+    print("\n".join(f"export {name}={value}" for name, value in variables.items()))
+
+
+def _down(current: Settings, arguments: argparse.Namespace) -> None:
+    from local_mock import lifecycle
+
+    stopped = lifecycle.down(current)
+    _say(arguments, {"stopped": stopped}, "stopped" if stopped else "nothing was running")
+
+
+def _config(current: Settings, arguments: argparse.Namespace) -> None:
+    rows = settings.sources(target=arguments.target, port=arguments.port)
+    if arguments.json:
+        print(json.dumps({name: {"value": value, "source": source} for name, value, source, _ in rows}))
+        return
+    for name, value, source, text in rows:
+        print(f"{name:<16} {value!s:<24} {source:<34} {text}")
+    print("\n".join(f"{name:<16} {value}" for name, value in aws.environment(current).items()))
+
+
+def _deploy(current: Settings, arguments: argparse.Namespace) -> None:
+    from etholake.stages import deploy
+
+    _report(arguments, deploy.run(current))
+
+
+def _destroy(current: Settings, arguments: argparse.Namespace) -> None:
+    from etholake.stages import deploy
+
+    _report(arguments, deploy.destroy(current, arguments.bucket))
+
+
+def _ingest(current: Settings, arguments: argparse.Namespace) -> None:
+    from etholake.stages import ingest
+
+    with progress("ingest", enabled=not arguments.json) as on_progress:
+        result = ingest.run(current, _data_folder(current, arguments), on_progress)
+    _report(arguments, result)
+
+
+def _etl(current: Settings, arguments: argparse.Namespace) -> None:
+    from etholake.stages import etl
+
+    with progress("etl", enabled=not arguments.json) as on_progress:
+        result = etl.run(current, on_progress)
+    _report(arguments, result)
+
+
+def _query(current: Settings, arguments: argparse.Namespace) -> None:
+    from etholake.stages import query
+
+    if arguments.list:
+        for name, purpose in query.list_reports():
+            print(f"{name:<28} {purpose}")
+        return
+    if arguments.name:
+        result = query.run_report(current, arguments.name, _named_parameters(arguments.param))
+    elif arguments.sql or arguments.file:
+        sql = arguments.sql or _read_text(arguments.file)
+        result = query.run_sql(current, sql, arguments.param)
+    else:
+        raise UsageError("query needs --sql TEXT, --file FILE or --name REPORT (see --list).")
+    print(query.format_rows(result, "json" if arguments.json else arguments.format))
+    cost = f"{len(result.rows)} rows, {result.scanned_bytes:,} bytes scanned, {result.seconds:.2f} s"
+    print(f"etholake: {cost}, query {result.query_id}", file=sys.stderr)
+
+
+def _train(current: Settings, arguments: argparse.Namespace) -> None:
+    from etholake.stages import train
+
+    with progress("train", enabled=not arguments.json) as on_progress:
+        result = train.run(
+            current, arguments.config or current.config, _ids(arguments.holdout) or (), on_progress=on_progress
+        )
+    _report(arguments, result)
+
+
+def _serve(current: Settings, arguments: argparse.Namespace) -> None:
+    from etholake.stages import serve
+
+    _report(arguments, serve.run(current))
+
+
+def _predict(current: Settings, arguments: argparse.Namespace) -> None:
+    from etholake.stages import predict
+
+    with progress("predict", enabled=not arguments.json) as on_progress:
+        result = predict.run(
+            current, arguments.split, _ids(arguments.videos), arguments.output, on_progress=on_progress
+        )
+    _report(arguments, result)
+
+
+def _evaluate(current: Settings, arguments: argparse.Namespace) -> None:
+    from etholake.stages import evaluate
+
+    scores = evaluate.evaluate(
+        _data_folder(current, arguments), arguments.submission, _ids(arguments.videos), None
+    )
+    if arguments.json:
+        print(json.dumps(scores))
+        return
+    print("\n".join(score_lines(scores)))
+
+
+def score_lines(scores: dict[str, Any]) -> list[str]:
+    """The official score as text: one line a lab, one line an action."""
+    lines = [f"official score {scores['score']:.4f}"]
+    for lab, entry in sorted(scores["labs"].items()):
+        lines.append(f"  {lab:<28} {entry['score']:.4f}")
+        lines += [f"    {action:<26} {f:.4f}" for action, f in sorted(entry["actions"].items())]
+    return lines
+
+
+def _package(_current: Settings, arguments: argparse.Namespace) -> None:
+    from etholake import packaging
+
+    packages = packaging.build(arguments.out)
+    made = {
+        "etholake_zip": str(packages.etholake_zip),
+        "sourcedir": str(packages.sourcedir),
+        "digest": packages.digest,
+    }
+    _say(arguments, made, f"{packages.etholake_zip} and {packages.sourcedir}, digest {packages.digest}")
+
+
+def _simulate(_current: Settings, arguments: argparse.Namespace) -> None:
+    from etholake import simulate
+
+    labs: int | list[str] = int(arguments.labs) if arguments.labs.isdigit() else arguments.labs.split(",")
+    with progress("simulate", enabled=not arguments.json) as on_progress:
+        if arguments.add_to:
+            report = simulate.add_tracking(
+                arguments.add_to,
+                arguments.out,
+                videos=arguments.videos,
+                labs=None if isinstance(labs, int) else labs,
+                seed=arguments.seed,
+                dirt=arguments.dirt,
+                on_progress=on_progress,
+            )
+        else:
+            report = simulate.simulate(
+                arguments.out,
+                labs=labs,
+                videos=arguments.videos,
+                seconds=arguments.seconds,
+                seed=arguments.seed,
+                dirt=arguments.dirt,
+                on_progress=on_progress,
+            )
+    _say(arguments, vars(report) if hasattr(report, "__dict__") else {"report": str(report)}, str(report))
+
+
+def _demo(current: Settings, arguments: argparse.Namespace) -> None:
+    from etholake import demo
+
+    demo.run(current, data=arguments.data, keep_running=arguments.keep)
+
+
+# --- small helpers ----------------------------------------------------------------------------------------
+def _report(arguments: argparse.Namespace, result: StageResult) -> None:
+    if arguments.json:
+        print(json.dumps({"status": result.status, "summary": result.summary, **result.details}, default=str))
+    else:
+        print(f"{result.stage}: {result.status}: {result.summary}")
+
+
+def _say(arguments: argparse.Namespace, data: dict[str, Any], text: str) -> None:
+    print(json.dumps(data, default=str) if arguments.json else text)
+
+
+def _data_folder(current: Settings, arguments: argparse.Namespace) -> Path:
+    folder = arguments.data or current.data
+    if not folder:
+        raise UsageError("Say where the data is: --data DIR, DATA=… with make, or the variable MABE_DATA_DIR.")
+    return Path(folder)
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as err:
+        raise UsageError(f"Cannot read {path}: {err}.") from err
+
+
+def _ids(text: str | None) -> list[int] | None:
+    if text is None:
+        return None
+    try:
+        return [int(item) for item in text.split(",") if item.strip()]
+    except ValueError as err:
+        raise UsageError(f"Expected video ids like 12,34,56, but got '{text}'.") from err
+
+
+def _named_parameters(pairs: Sequence[str]) -> dict[str, str]:
+    wrong = [pair for pair in pairs if "=" not in pair]
+    if wrong:
+        raise UsageError(f"A report's parameter is written --param name=value, but got {wrong}.")
+    return {name: value for name, _, value in (pair.partition("=") for pair in pairs)}
+
+
+def _parser() -> argparse.ArgumentParser:
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--target", choices=settings.TARGETS, help="what answers (default: mock)")
+    common.add_argument("--port", type=int, help="loopback port of the mock (default: 4566)")
+    common.add_argument("--json", action="store_true", help="print one JSON object, no progress")
+    parser = argparse.ArgumentParser(
+        prog="etholake", description="Pose tracks of many labs: a lakehouse, and a behaviour recogniser fed by it."
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+
+    def verb(name: str, run: Verb, text: str, *, data: bool = False) -> argparse.ArgumentParser:
+        sub = verbs.add_parser(name, help=text, description=text, parents=[common])
+        sub.set_defaults(run=run)
+        if data:
+            sub.add_argument("--data", type=Path, help="folder in the MABe layout (else DATA / MABE_DATA_DIR)")
+        return sub
+
+    _lake_verbs(verb)
+    _model_verbs(verb)
+    _laptop_verbs(verb)
+    return parser
+
+
+def _lake_verbs(verb: Callable[..., argparse.ArgumentParser]) -> None:
+    verb("config", _config, "Print every setting and where it comes from.")
+    verb("deploy", _deploy, "Create or update the stack and upload the code.")
+    sub = verb("destroy", _destroy, "Delete the stack; a bucket that holds data only if it is named.")
+    sub.add_argument("--bucket", help="delete this bucket with everything in it, too")
+    verb("ingest", _ingest, "Upload a folder in the MABe layout to the raw zone.", data=True)
+    verb("etl", _etl, "Run the Glue jobs: raw zone to curated tables, and refresh the catalog.")
+    sub = verb("query", _query, "Ask Athena.")
+    what = sub.add_mutually_exclusive_group()
+    what.add_argument("--sql", help="a statement; values for its ? come from --param, in order")
+    what.add_argument("--file", type=Path, help="a file with one statement")
+    what.add_argument("--name", help="a report of athena_queries/reports")
+    what.add_argument("--list", action="store_true", help="list the reports")
+    sub.add_argument("--param", action="append", default=[], help="name=value for a report, value for a ?")
+    sub.add_argument("--format", choices=("table", "csv", "json"), default="table")
+
+
+def _model_verbs(verb: Callable[..., argparse.ArgumentParser]) -> None:
+    sub = verb("train", _train, "Train the recogniser as a SageMaker training job.")
+    sub.add_argument("--config", help="named configuration: tiny (default) or base")
+    sub.add_argument("--holdout", help="video ids to hold out for the score, 12,34 (default: chosen per lab)")
+    verb("serve", _serve, "Deploy the newest model to the endpoint.")
+    sub = verb("predict", _predict, "Predict events by batch transform, into a submission and the lake.")
+    sub.add_argument("--split", choices=("train", "test"), required=True)
+    sub.add_argument("--videos", help="video ids, 12,34 (default: all of test, the held-out ones of train)")
+    sub.add_argument("--output", type=Path, required=True, help="submission CSV to write")
+    sub = verb("evaluate", _evaluate, "The official score of a submission.", data=True)
+    sub.add_argument("--submission", type=Path, required=True)
+    sub.add_argument("--videos", help="score these video ids only, 12,34")
+    sub = verb("package", _package, "Build what is shipped to Glue and SageMaker.")
+    sub.add_argument("--out", type=Path, default=Path("dist"))
+
+
+def _laptop_verbs(verb: Callable[..., argparse.ArgumentParser]) -> None:
+    verb("up", _up, "Start the mock on loopback and print the variables to export.")
+    verb("down", _down, "Stop the mock and everything it started.")
+    sub = verb("simulate", _simulate, "Write a simulated data set in the MABe layout.")
+    sub.add_argument("--out", type=Path, required=True)
+    sub.add_argument("--labs", default="4", help="how many labs, or their names, a,b (default: 4)")
+    sub.add_argument("--videos", type=int, default=6, help="videos per lab (with --add-to: in all)")
+    sub.add_argument("--seconds", type=float, default=75.0, help="length of a video")
+    sub.add_argument("--seed", type=int, default=0)
+    sub.add_argument("--dirt", type=float, default=0.1, help="rate of real-world dirt, 0..1")
+    sub.add_argument("--add-to", type=Path, help="add tracking to the annotations of this folder instead")
+    sub = verb("demo", _demo, "Everything, end to end, on this machine.", data=True)
+    sub.add_argument("--keep", action="store_true", help="leave the mock running at the end")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

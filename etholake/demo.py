@@ -1,0 +1,196 @@
+"""``make demo``: every stage in order on this machine, then one page that says what came of it.
+
+Starts the mock on a free port (or uses the one that runs), and stops what it started, whatever happens.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from etholake import aws, settings
+from etholake.contract import CURATED_ZONE, RAW_ZONE
+from etholake.progress import OnProgress, progress
+from etholake.settings import Settings
+from etholake.stages import StageResult, fingerprint
+
+__all__ = ["run"]
+
+# The simulated default: small enough for a laptop's lunch break, heterogeneous enough to be a lake.
+SIMULATED = {"labs": 4, "videos": 6, "seconds": 75.0, "seed": 0, "dirt": 0.1}
+
+
+@dataclasses.dataclass(frozen=True)
+class _Line:
+    result: StageResult
+    seconds: float
+
+
+def run(current: Settings, *, data: Path | None = None, keep_running: bool = False) -> None:
+    """Run all stages on `data` (default: the `data` setting, else simulated) and print the page.
+
+    Raises the EtholakeError of the stage that failed; what was done before stays and is not done again.
+    """
+    began = time.monotonic()
+    with _mock(current, keep_running) as at:
+        folder, simulated = _data_folder(at, data)
+        pipeline = _Pipeline(at)
+        pipeline.run_all(folder)
+        print(pipeline.page(folder, simulated, time.monotonic() - began), flush=True)
+
+
+@contextmanager
+def _mock(current: Settings, keep_running: bool) -> Iterator[Settings]:
+    from local_mock import lifecycle
+
+    free_port = dataclasses.replace(current, port=0)
+    running = lifecycle.running(current) or lifecycle.up(current if keep_running else free_port)
+    at = settings.replace_port(current, running.port)
+    aws.export(at)
+    _say(f"mock      {'started' if running.started else 'already running'} at {running.url}")
+    try:
+        yield at
+    finally:
+        if running.started and not keep_running:
+            lifecycle.down(at)
+
+
+def _data_folder(current: Settings, data: Path | None) -> tuple[Path, bool]:
+    """(folder, is it simulated). A simulated one is made once and kept."""
+    named = data or (Path(current.data) if current.data else None)
+    if named:
+        return named, False
+    from etholake import simulate
+
+    folder = Path(current.state_dir) / f"simulated-{fingerprint(SIMULATED)}"
+    if not (folder / "train.csv").is_file():
+        partial = folder.with_name(folder.name + ".partial")
+        _remove(partial)
+        with progress("simulate") as on_progress:
+            simulate.simulate(partial, **SIMULATED, on_progress=on_progress)
+        _remove(folder)
+        partial.rename(folder)
+    return folder, True
+
+
+def _remove(folder: Path) -> None:
+    import shutil
+
+    if folder.exists():
+        shutil.rmtree(folder)
+
+
+def _say(text: str) -> None:
+    print(f"  {text}", file=sys.stderr, flush=True)
+
+
+class _Pipeline:
+    """The stages of one demo, their results and timings."""
+
+    def __init__(self, current: Settings) -> None:
+        self.settings = current
+        self.lines: list[_Line] = []
+        self.submission = Path(current.state_dir) / "submission.csv"
+        self.scores: dict[str, Any] = {}
+
+    def run_all(self, folder: Path) -> None:
+        """Ingest to evaluate, in order."""
+        from etholake.stages import deploy, etl, evaluate, ingest, predict, query, serve, train
+
+        at = self.settings
+        self._stage("deploy", lambda _: deploy.run(at))
+        self._stage("ingest", lambda tick: ingest.run(at, folder, tick))
+        self._stage("etl", lambda tick: etl.run(at, tick))
+        self._stage("query", lambda _: _reports(at, query))
+        trained = self._stage("train", lambda tick: train.run(at, at.config, on_progress=tick))
+        self._stage("serve", lambda _: serve.run(at))
+        predicted = self._stage(
+            "predict", lambda tick: predict.run(at, "train", None, self.submission, on_progress=tick)
+        )
+        evaluated = self._stage(
+            "evaluate",
+            lambda _: evaluate.run(
+                at,
+                folder,
+                self.submission,
+                run_id=predicted.details["run_id"],
+                spans=held_out_spans(trained.details["split"]),
+            ),
+        )
+        self.scores = evaluated.details["scores"]
+
+    def _stage(self, name: str, work: Callable[[OnProgress], StageResult]) -> StageResult:
+        began = time.monotonic()
+        with progress(name) as on_progress:
+            result = work(on_progress)
+        self.lines.append(_Line(result, time.monotonic() - began))
+        _say(f"{name:<9} {self.lines[-1].seconds:6.1f} s  {result.status}: {result.summary}")
+        return result
+
+    def page(self, folder: Path, simulated: bool, seconds: float) -> str:
+        """The page at the end."""
+        from etholake.cli import score_lines
+        from etholake.stages import query
+
+        at = self.settings
+        kind = "simulated tracks: no scientific claim rests on them" if simulated else "your tracks"
+        blocks = [
+            ["", "=" * 100, f"Etholake demo: {folder} ({kind}), {seconds:.0f} s"],
+            ["", "What was processed"],
+            [f"  {x.result.stage:<9} {x.seconds:6.1f} s  {x.result.summary}" for x in self.lines],
+            ["", "Held-out videos, the official score (MABe F-beta)"],
+            [f"  {line}" for line in score_lines(self.scores)],
+        ]
+        for name in ("lake_overview", "scores_by_lab"):
+            result = query.run_report(at, name, {})
+            blocks.append(["", f"Athena: {name} ({result.scanned_bytes:,} bytes scanned)"])
+            blocks.append([f"  {line}" for line in query.format_rows(result, "table").splitlines()])
+        blocks += [["", *self._ethogram(folder)], ["", *self._where()]]
+        return "\n".join(line for block in blocks for line in block)
+
+    def _ethogram(self, folder: Path) -> list[str]:
+        from etholake.stages import evaluate
+
+        shown = evaluate.ethogram(folder, self.submission, self._shown_video())
+        png = Path(self.settings.state_dir) / f"ethogram-{shown.video_id}.png"
+        shown.save_png(png)
+        return [*shown.text.splitlines(), f"  picture: {png}"]
+
+    def _shown_video(self) -> tuple[int, int, int]:
+        """(video, start_frame, stop_frame) of the held-out span with the most annotated actions."""
+        train = next(x.result for x in self.lines if x.result.stage == "train")
+        best = max(train.details["split"]["test"], key=lambda s: (s.get("events", 0), s["video_id"]))
+        return best["video_id"], best["start_frame"], best["stop_frame"]
+
+    def _where(self) -> list[str]:
+        at, root = self.settings, Path(self.settings.s3_root) / self.settings.bucket
+        return [
+            "Where things lie",
+            f"  raw data     {root / RAW_ZONE}",
+            f"  curated      {root / CURATED_ZONE}   (tables in database '{at.database}')",
+            f"  submission   {self.submission}",
+            f"  logs         {at.state_dir}",
+            "How to go on",
+            "  make up && make deploy && make etl        the lake again, on port 4566, for any AWS client",
+            "  make query ARGS='--list'                  the reports; --sql \"SELECT …\" for your own",
+            "  make demo DATA=<folder in the MABe layout>  the same on your tracks",
+        ]
+
+
+def _reports(current: Settings, query: Any) -> StageResult:
+    """Create the views and run every report that needs no parameter."""
+    views = query.create_views(current)
+    ran = [name for name, _ in query.list_reports(without_parameters=True)]
+    for name in ran:
+        query.run_report(current, name, {})
+    return StageResult("query", "done", f"{len(views)} views, {len(ran)} reports answered", {"reports": ran})
+
+
+def held_out_spans(split: Mapping[str, Sequence[Mapping[str, int]]]) -> dict[int, tuple[int, int]]:
+    """{video: (start_frame, stop_frame)} of the test part of a model's split."""
+    return {s["video_id"]: (s["start_frame"], s["stop_frame"]) for s in split["test"]}
