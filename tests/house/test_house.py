@@ -1,0 +1,50 @@
+"""Guards of the house rules that no linter knows."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+ONE_CODE_PATH = ("etholake", "glue_jobs", "sagemaker")
+
+
+def _sources(*folders: str) -> list[Path]:
+    return [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
+
+
+def test_the_sagemaker_folder_does_not_shadow_the_sdk() -> None:
+    assert not (ROOT / "sagemaker" / "__init__.py").exists()
+    import sagemaker
+
+    assert "site-packages" in str(sagemaker.__file__)
+
+
+@pytest.mark.parametrize("path", _sources(*ONE_CODE_PATH), ids=lambda p: str(p.relative_to(ROOT)))
+def test_only_aws_py_knows_targets(path: Path) -> None:
+    if path.name in {"aws.py", "settings.py"}:
+        return
+    found = re.findall(r"\.target\s*(?:==|!=|in)\b.*", path.read_text(encoding="utf-8"))
+    assert found == []
+
+
+def test_nothing_is_pickled() -> None:
+    pattern = re.compile(r"^\s*(?:import|from) (?:pickle|cloudpickle|joblib)\b|allow_pickle=True", re.MULTILINE)
+    guilty = [
+        p for p in _sources("etholake", "glue_jobs", "sagemaker", "local_mock") if pattern.search(p.read_text())
+    ]
+    assert guilty == []
+
+
+def test_every_module_says_what_is_here() -> None:
+    silent = []
+    for path in _sources("etholake", "glue_jobs", "sagemaker", "local_mock"):
+        text = path.read_text(encoding="utf-8").lstrip()
+        if text and not text.startswith(('"""', 'r"""', "#!")):
+            silent.append(str(path.relative_to(ROOT)))
+    assert silent == []
+
+
+def test_adrs_are_short() -> None:
+    long = [p.name for p in (ROOT / "docs" / "adr").glob("*.md") if len(p.read_text().splitlines()) > 40]
+    assert long == []
