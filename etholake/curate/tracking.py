@@ -1,0 +1,428 @@
+"""Curation of one video's tracks: raw long rows to the columns of `tracking_curated`. numpy, no I/O.
+
+The frame is the key, never the position of a row: input order is irrelevant, and gaps in the frames stay gaps.
+
+Shape letters: N = (frame, mouse) instances in which at least one point was measured, sorted by frame and
+mouse; P = body parts, sorted by name. The whole video is a matrix [N, P] with NaN where a point is missing,
+so its row-major order *is* the contract's sort order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from etholake.contract import MAX_MICE, RAW_TRACKING_COLUMNS, arrow_schema
+from etholake.curate.rules import BadFileError, QuarantineRow, quarantine_rows
+from etholake.errors import UsageError
+
+__all__ = ["Counts", "CuratedTracking", "VideoScale", "curate_tracking"]
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+MAX_FRAME = 2**31 - 2  # the contract's video_frame is a 32-bit int
+
+
+@dataclass(frozen=True)
+class VideoScale:
+    """What curation must know of a video: its clock and its scale. None (or not above 0) where unknown."""
+
+    video_id: int
+    lab_id: str
+    fps: float | None = None
+    pix_per_cm: float | None = None
+    width_pix: float | None = None
+    height_pix: float | None = None
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Balance of one file: `rows_in == rows_curated + rows_quarantined`; imputed rows are counted apart."""
+
+    rows_in: int
+    rows_curated: int
+    rows_quarantined: int
+    rows_imputed: int
+
+
+@dataclass(frozen=True)
+class CuratedTracking:
+    """Result of `curate_tracking`.
+
+    Attributes
+    ----------
+    table
+        Contract columns of `tracking_curated`, sorted by (video_frame, mouse_id, bodypart).
+    quarantine
+        Contract columns of `quarantine`; few rows however many input rows they stand for.
+    counts
+        The balance of rows.
+    flags
+        Ids of the rules that fired, sorted.
+    mice, parts
+        What the curated rows hold, sorted.
+    last_frame
+        Largest curated frame, None without rows.
+    """
+
+    table: pa.Table
+    quarantine: pa.Table
+    counts: Counts
+    flags: tuple[str, ...]
+    mice: tuple[int, ...] = ()
+    parts: tuple[str, ...] = ()
+    last_frame: int | None = None
+    rejected: tuple[QuarantineRow, ...] = field(default=(), repr=False)
+
+
+def curate_tracking(
+    table: pa.Table, meta: Any, *, max_gap_frames: int, source_file: str = "", split: str | None = None
+) -> CuratedTracking:
+    """Curate the raw tracking rows of one video.
+
+    Parameters
+    ----------
+    table
+        Columns `video_frame, mouse_id, bodypart, x, y` (px, origin top left, y down) in any order, rows in any
+        order; further columns are not read.
+    meta
+        Anything with the attributes of `VideoScale`.
+    max_gap_frames
+        Longest distance in frames over which a point is filled, or a velocity computed.
+    source_file, split
+        Where the rows come from, for the quarantine table.
+
+    Returns
+    -------
+    CuratedTracking
+
+    Notes
+    -----
+    - A row with an impossible frame, mouse, part or coordinate is quarantined. Of duplicates of a (frame,
+      mouse, part) the one with the smallest (x, y) is kept, whatever the order of rows.
+    - A missing point is filled with the last measured one, else with the next one, if that is at most
+      `max_gap_frames` away, and only in frames in which the mouse has a measured point: an absent mouse stays
+      absent. Such rows have `is_imputed`.
+    - `x_cm, y_cm` = (px - arena centre) / pix_per_cm, null without a scale. The centre is (width/2, height/2)
+      of the video, else the centre of the observed extent of all measured points (flag `centre-from-extent`).
+    - `vx, vy, speed` (cm/s) of a measured point: displacement since the track's previous *measured* point over
+      the true elapsed frames. Null at a track's start, after a gap of more than `max_gap_frames`, for imputed
+      points (a copied point did not move), and without fps or scale.
+
+    Raises
+    ------
+    BadFileError
+        A column is missing or has a type that cannot hold its values.
+    UsageError
+        `max_gap_frames` is below 1.
+    """
+    if max_gap_frames < 1:
+        raise UsageError(f"max_gap_frames must be at least 1, but got {max_gap_frames}.")
+    columns, flags = _read_columns(table)
+    broken = _row_rules(columns)
+    good = np.flatnonzero(~np.logical_or.reduce(list(broken.values())))
+    grid, duplicates = _Grid.build(columns, good)
+    rejected = [
+        row
+        for rule, numbers in [
+            *((r, np.flatnonzero(m)) for r, m in broken.items()),
+            ("point-duplicate", duplicates),
+        ]
+        for row in (quarantine_rows(rule, numbers, lambda n: _source_row(table, n)) if len(numbers) else [])
+    ]
+    flags |= {row.rule for row in rejected}
+    curated, imputed, centre_guessed = _curate(grid, meta, max_gap_frames)
+    if centre_guessed and good.size:
+        flags.add("centre-from-extent")
+    if _positive(meta.fps) is None:
+        flags.add("fps-missing")
+    if _positive(meta.pix_per_cm) is None:
+        flags.add("scale-missing")
+    counts = Counts(table.num_rows, curated.num_rows - imputed, sum(r.rows for r in rejected), imputed)
+    return CuratedTracking(
+        curated,
+        pa.Table.from_pylist(
+            [r.located(source_file, split, meta.lab_id, meta.video_id) for r in rejected],
+            schema=arrow_schema("quarantine"),
+        ),
+        counts,
+        tuple(sorted(flags)),
+        tuple(int(m) for m in np.unique(grid.mouse)),
+        tuple(grid.parts),
+        int(grid.frame[-1]) if grid.frame.size else None,
+        tuple(rejected),
+    )
+
+
+# --- reading ----------------------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class _Columns:
+    """The raw columns as numpy, one entry per row; part -1 is missing, a frame or mouse of -2**62 is invalid."""
+
+    frame: Ints
+    mouse: Ints
+    part: Ints
+    parts: list[str]
+    x: Floats
+    y: Floats
+
+
+_INVALID = -(2**62)
+
+
+def _read_columns(table: pa.Table) -> tuple[_Columns, set[str]]:
+    names = table.schema.names
+    missing = [name for name in RAW_TRACKING_COLUMNS if name not in names]
+    if missing:
+        raise BadFileError(
+            "column-missing", f"Expected the columns {list(RAW_TRACKING_COLUMNS)}, but {missing} are missing.",
+            table.num_rows,
+        )  # fmt: skip
+    repeated = [name for name in RAW_TRACKING_COLUMNS if names.count(name) > 1]
+    if repeated:
+        raise BadFileError("column-type", f"The columns {repeated} are there more than once.", table.num_rows)
+    codes, parts = _parts(table["bodypart"])
+    columns = _Columns(
+        _whole_numbers(table, "video_frame"), _whole_numbers(table, "mouse_id"), codes, parts,
+        _coordinates(table, "x"), _coordinates(table, "y"),
+    )  # fmt: skip
+    return columns, ({"column-extra"} if len(names) > len(RAW_TRACKING_COLUMNS) else set())
+
+
+def _wrong_type(name: str, wanted: str, column: pa.ChunkedArray) -> BadFileError:
+    return BadFileError(
+        "column-type", f"Expected '{name}' to hold {wanted}, but its type is {column.type}.", len(column)
+    )
+
+
+def _whole_numbers(table: pa.Table, name: str) -> Ints:
+    """A column of integers (or of floats that hold integers) as int64; anything else in it is `_INVALID`."""
+    column = table[name]
+    if pa.types.is_null(column.type):
+        return np.full(len(column), _INVALID, dtype=np.int64)
+    if pa.types.is_integer(column.type) and column.type != pa.uint64():
+        return np.asarray(pc.fill_null(column.cast(pa.int64()), _INVALID).to_numpy())
+    if pa.types.is_floating(column.type) or column.type == pa.uint64():
+        values = _to_float(column)
+        whole = np.isfinite(values) & (values == np.floor(values)) & (np.abs(values) < 2**53)
+        return np.where(whole, np.where(whole, values, 0).astype(np.int64), _INVALID)
+    raise _wrong_type(name, "whole numbers", column)
+
+
+def _coordinates(table: pa.Table, name: str) -> Floats:
+    column = table[name]
+    number = pa.types.is_floating(column.type) or pa.types.is_integer(column.type) or pa.types.is_null(column.type)
+    if not number:
+        raise _wrong_type(name, "numbers (px)", column)
+    return _to_float(column)
+
+
+def _to_float(column: pa.ChunkedArray) -> Floats:
+    values = column.cast(pa.float64(), safe=False)
+    return np.asarray(pc.fill_null(values, float("nan")).to_numpy())
+
+
+def _parts(column: pa.ChunkedArray) -> tuple[Ints, list[str]]:
+    """Codes into the sorted names of parts, -1 where the name is missing or blank."""
+    type_ = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    if pa.types.is_null(type_):
+        return np.full(len(column), -1, dtype=np.int64), []
+    if not (pa.types.is_string(type_) or pa.types.is_large_string(type_)):
+        raise _wrong_type("bodypart", "names", column)
+    if not pa.types.is_dictionary(column.type):
+        column = column.dictionary_encode()
+    merged = column.unify_dictionaries().combine_chunks()
+    encoded = merged.chunk(0) if isinstance(merged, pa.ChunkedArray) else merged
+    raw_names = ["" if name is None else name.strip() for name in encoded.dictionary.to_pylist()]
+    indices = np.asarray(pc.fill_null(encoded.indices.cast(pa.int64()), -1).to_numpy(zero_copy_only=False))
+    used = {raw_names[i] for i in np.unique(indices) if i >= 0}
+    names = sorted(used - {""})
+    code_of = {name: code for code, name in enumerate(names)}
+    translate = np.array([code_of.get(name, -1) for name in raw_names] + [-1], dtype=np.int64)
+    return translate[indices], names
+
+
+def _row_rules(columns: _Columns) -> dict[str, Bools]:
+    """Rule -> mask of the rows that break it. A row is counted under the first rule that it breaks."""
+    x, y = columns.x, columns.y
+    largest = np.finfo(np.float32).max
+    with np.errstate(invalid="ignore"):
+        infinite = (np.abs(x) > largest) | (np.abs(y) > largest)
+    rules: dict[str, Bools] = {
+        "frame-invalid": (columns.frame == _INVALID) | (columns.frame > MAX_FRAME),
+        "frame-negative": columns.frame < 0,
+        "mouse-unknown": (columns.mouse < 1) | (columns.mouse > MAX_MICE),
+        "bodypart-missing": columns.part < 0,
+        "coordinate-infinite": infinite,
+        "coordinate-missing": np.isnan(x) | np.isnan(y),
+    }
+    seen = np.zeros(x.size, dtype=np.bool_)
+    for rule, mask in rules.items():
+        rules[rule] = mask & ~seen
+        seen |= mask
+    return rules
+
+
+def _source_row(table: pa.Table, number: int) -> dict[str, Any]:
+    row: dict[str, Any] = table.slice(number, 1).to_pylist()[0]
+    return row
+
+
+# --- the matrix -------------------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class _Grid:
+    """The video as a matrix: `frame`, `mouse` [N]; the measured `x`, `y` [N, P], NaN where missing."""
+
+    frame: Ints
+    mouse: Ints
+    parts: list[str]
+    x: Floats
+    y: Floats
+
+    @classmethod
+    def build(cls, columns: _Columns, good: Ints) -> tuple[_Grid, Ints]:
+        """The grid of the rows `good`, and the rows that are duplicates (ascending)."""
+        everything = good.size == columns.frame.size  # spare the copies of a clean file
+        frame, mouse, part = (c if everything else c[good] for c in (columns.frame, columns.mouse, columns.part))
+        x, y = (c if everything else c[good] for c in (columns.x, columns.y))
+        keys, instance = _instances(frame * (MAX_MICE + 1) + mouse)
+        n_parts = max(len(columns.parts), 1)
+        cell = instance * n_parts + part
+        shape = (keys.size, n_parts)
+        repeated = (
+            np.bincount(cell, minlength=shape[0] * n_parts)[cell] > 1 if cell.size else np.zeros(0, np.bool_)
+        )
+        rows = np.flatnonzero(repeated)
+        order = rows[np.lexsort((rows, y[rows], x[rows], cell[rows]))]
+        later = np.zeros(order.size, dtype=np.bool_)
+        later[1:] = cell[order[1:]] == cell[order[:-1]]
+        duplicates = order[later]
+        x_NP, y_NP = np.full(shape, np.nan), np.full(shape, np.nan)
+        if duplicates.size:
+            keep = np.ones(cell.size, dtype=np.bool_)
+            keep[duplicates] = False
+            cell, x, y = cell[keep], x[keep], y[keep]
+        x_NP.ravel()[cell], y_NP.ravel()[cell] = x, y
+        grid = cls(keys // (MAX_MICE + 1), keys % (MAX_MICE + 1), list(columns.parts), x_NP, y_NP)
+        return grid, np.sort(good[duplicates])
+
+
+def _instances(keys: Ints) -> tuple[Ints, Ints]:
+    """Sorted distinct keys, and for each entry its index among them (fast where they come sorted)."""
+    if not keys.size:
+        return keys, keys
+    step = np.diff(keys)
+    if (step >= 0).all():
+        index = np.concatenate(([0], np.cumsum(step > 0)))
+        return keys[np.concatenate(([True], step > 0))], index
+    distinct, index = np.unique(keys, return_inverse=True)
+    return distinct, index
+
+
+# --- filling, scaling, velocity ---------------------------------------------------------------------------
+def _curate(grid: _Grid, meta: Any, max_gap: int) -> tuple[pa.Table, int, bool]:
+    """The curated table, how many of its rows are imputed, and whether the centre had to be guessed."""
+    measured_NP = ~np.isnan(grid.x)
+    before_NP, after_NP = _neighbours(grid, measured_NP)
+    donor_NP = _donors(grid.frame, measured_NP, before_NP, after_NP, max_gap)
+    instance, part = np.nonzero(donor_NP >= 0)  # row-major: the contract's sort order
+    donor = donor_NP[instance, part]
+    x, y = grid.x[donor, part], grid.y[donor, part]
+    imputed = donor != instance
+
+    centre, guessed = _centre(grid, meta)
+    scale = _positive(meta.pix_per_cm)
+    x_cm, y_cm = (
+        (v - c) / scale if scale else np.full(v.size, np.nan) for v, c in zip((x, y), centre, strict=True)
+    )
+    previous = before_NP[instance, part]
+    vx, vy = _velocity(grid, (instance, part), previous, imputed, max_gap=max_gap, meta=meta)
+    arrays = [
+        pa.array(np.full(x.size, meta.video_id, dtype=np.int64)),
+        pa.array(grid.frame[instance].astype(np.int32)),
+        pa.array(grid.mouse[instance].astype(np.int8)),
+        _names(part, grid.parts),
+        *(pa.array(v.astype(np.float32)) for v in (x, y)),
+        *(_nullable(v) for v in (x_cm, y_cm, vx, vy, np.hypot(vx, vy))),
+        pa.array(imputed),
+    ]
+    return pa.Table.from_arrays(arrays, schema=arrow_schema("tracking_curated")), int(imputed.sum()), guessed
+
+
+def _neighbours(grid: _Grid, measured_NP: Bools) -> tuple[Ints, Ints]:
+    """Per cell: instance of the mouse's last point measured strictly before, of the next one after; -1 if none."""
+    before_NP, after_NP = np.full(measured_NP.shape, -1), np.full(measured_NP.shape, -1)
+    for mouse in np.unique(grid.mouse):
+        own = np.flatnonzero(grid.mouse == mouse)  # ascending in frame
+        seen = measured_NP[own]
+        position = np.arange(own.size)[:, None]
+        last = np.maximum.accumulate(np.where(seen, position, -1), axis=0)
+        following = np.minimum.accumulate(np.where(seen, position, own.size)[::-1], axis=0)[::-1]
+        lookup = np.append(own, -1)  # both "none" values, -1 and own.size, find the -1 at its end
+        before_NP[own[1:]] = lookup[last[:-1]]
+        after_NP[own[:-1]] = lookup[following[1:]]
+    return before_NP, after_NP
+
+
+def _donors(frame_N: Ints, measured_NP: Bools, before_NP: Ints, after_NP: Ints, max_gap: int) -> Ints:
+    """Per cell: the instance whose measured point it shows (itself, the last, else the next); -1 for no row."""
+    donor_NP = np.where(measured_NP, np.arange(frame_N.size)[:, None], -1)
+    for neighbour_NP in (before_NP, after_NP):  # forward, then backward
+        instance, part = np.nonzero((donor_NP < 0) & (neighbour_NP >= 0))
+        candidate = neighbour_NP[instance, part]
+        near = np.abs(frame_N[instance] - frame_N[candidate]) <= max_gap
+        donor_NP[instance[near], part[near]] = candidate[near]
+    return donor_NP
+
+
+def _centre(grid: _Grid, meta: Any) -> tuple[tuple[float, float], bool]:
+    width, height = _positive(meta.width_pix), _positive(meta.height_pix)
+    if width and height:
+        return (width / 2, height / 2), False
+    if np.isnan(grid.x).all():
+        return (0.0, 0.0), True
+    low_high = [(np.nanmin(v) + np.nanmax(v)) / 2 for v in (grid.x, grid.y)]
+    return (float(low_high[0]), float(low_high[1])), True
+
+
+def _velocity(
+    grid: _Grid, cells: tuple[Ints, Ints], previous: Ints, imputed: Bools, *, max_gap: int, meta: Any
+) -> tuple[Floats, Floats]:
+    """cm/s since the previous measured point; NaN where it is not defined (see `curate_tracking`)."""
+    instance, part = cells
+    vx, vy = np.full(instance.size, np.nan), np.full(instance.size, np.nan)
+    fps, scale = _positive(meta.fps), _positive(meta.pix_per_cm)
+    if not (fps and scale):
+        return vx, vy
+    elapsed = grid.frame[instance] - grid.frame[previous]
+    rows = np.flatnonzero((previous >= 0) & ~imputed & (elapsed <= max_gap))
+    here, then, column = instance[rows], previous[rows], part[rows]
+    factor = fps / (scale * elapsed[rows])
+    for v, value_NP in ((vx, grid.x), (vy, grid.y)):
+        v[rows] = (value_NP[here, column] - value_NP[then, column]) * factor
+    return vx, vy
+
+
+def _positive(value: float | None) -> float | None:
+    """The value if it is a finite number above 0, else None: 0, NaN and None all mean unknown."""
+    if value is None or not np.isfinite(value) or value <= 0:
+        return None
+    return float(value)
+
+
+def _names(part: Ints, parts: Sequence[str]) -> pa.Array:
+    indices = pa.array(part.astype(np.int32))
+    return pa.DictionaryArray.from_arrays(indices, pa.array(parts, pa.string())).cast(pa.string())
+
+
+def _nullable(values: Floats) -> pa.Array:
+    """float32, null where NaN."""
+    return pa.array(values.astype(np.float32), mask=np.isnan(values))
