@@ -1,0 +1,186 @@
+"""The whole pipeline through the command line, as a user runs it: simulated labs in, an official score out.
+
+One mock, one small lake, the stages in order; then the second run, and what happens after `kill -9`.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+ETHOLAKE = [sys.executable, "-m", "etholake.cli"]
+
+
+class Workplace:
+    """A folder with its own mock, as a user would have it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.data = root / "data"
+        keep = {k: v for k, v in os.environ.items() if not k.startswith(("ETHOLAKE_", "AWS_", "MABE_"))}
+        self.env = keep | {"ETHOLAKE_STATE_DIR": str(root / "state"), "ETHOLAKE_S3_ROOT": str(root / "s3_mock")}
+        self.env.pop("TARGET", None)
+        self.pid = 0
+
+    def up(self) -> None:
+        self.env["PORT"] = "0"
+        running = self("up")
+        self.pid = running["pid"]
+        self.env |= running["env"] | {"PORT": running["url"].rpartition(":")[2]}
+
+    def __call__(self, *arguments: str, code: int = 0) -> dict[str, Any]:
+        done = self.start(*arguments).communicate(timeout=400)
+        assert self.last.returncode == code, f"{arguments}: {done[0]}\n{done[1]}"
+        return json.loads(done[0]) if code == 0 else {"error": done[1]}
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        self.last = subprocess.Popen(
+            [*ETHOLAKE, *arguments, "--json"],
+            env=self.env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        return self.last
+
+    def client(self, service: str) -> Any:
+        return boto3.client(
+            service,
+            endpoint_url=self.env["AWS_ENDPOINT_URL"],
+            region_name="us-east-1",
+            aws_access_key_id="x",
+            aws_secret_access_key="x",
+        )
+
+    def content(self) -> dict[str, list[Any]]:
+        """Every curated table by content, whatever its files: counts and sums per lab and video."""
+        return {name: self("query", "--sql", sql)["rows"] for name, sql in CONTENT.items()}
+
+
+CONTENT = {
+    "tracking_curated": """SELECT split, lab_id, video_id, count(*), sum(CAST(x AS double)),
+        sum(CAST(vx AS double)), sum(video_frame), sum(mouse_id), count_if(is_imputed)
+        FROM tracking_curated GROUP BY 1, 2, 3 ORDER BY 1, 2, 3""",
+    "annotations_enriched": """SELECT lab_id, video_id, action, issue, count(*), sum(start_frame), sum(stop_frame)
+        FROM annotations_enriched GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4""",
+    "labeled_behaviors": """SELECT lab_id, video_id, count(*), count_if(repaired)
+        FROM labeled_behaviors GROUP BY 1, 2 ORDER BY 1, 2""",
+    "class_distribution_stats": """SELECT lab_id, action, events, frames, seconds
+        FROM class_distribution_stats ORDER BY 1, 2""",
+    "curation_files": """SELECT source_file, rows_in, rows_curated, rows_quarantined, rows_imputed
+        FROM curation_files ORDER BY 1""",
+    "quarantine": "SELECT source_file, rule, sum(rows) FROM quarantine GROUP BY 1, 2 ORDER BY 1, 2",
+}
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workplace]:
+    place = Workplace(tmp_path_factory.mktemp("workplace"))
+    place(
+        *("simulate", "--out", str(place.data), "--labs", "2", "--videos", "3", "--seconds", "20"),
+        *("--seed", "7", "--dirt", "0.2"),
+    )
+    place.up()
+    yield place
+    place("down")
+
+
+def test_01_raw_tracks_become_curated_tables(workplace: Workplace) -> None:
+    workplace("deploy")
+    assert workplace("ingest", "--data", str(workplace.data))["status"] == "done"
+    assert workplace("etl")["status"] == "done"
+    content = workplace.content()
+    assert content["tracking_curated"]
+    unbalanced = workplace(
+        "query",
+        "--sql",
+        "SELECT source_file FROM curation_files WHERE rows_in <> rows_curated + rows_quarantined",
+    )
+    assert unbalanced["rows"] == []
+
+
+def test_02_an_unchanged_lake_is_left_alone(workplace: Workplace) -> None:
+    assert workplace("ingest", "--data", str(workplace.data))["status"] == "unchanged"
+    assert workplace("etl")["status"] == "unchanged"
+
+
+def test_03_bare_boto3_reaches_everything(workplace: Workplace) -> None:
+    buckets = [b["Name"] for b in workplace.client("s3").list_buckets()["Buckets"]]
+    assert "etholake-dev" in buckets
+    glue = workplace.client("glue")
+    run = glue.start_job_run(JobName="etholake-curate-tables")["JobRunId"]
+    state = ""
+    deadline = time.monotonic() + 120
+    while state not in {"SUCCEEDED", "FAILED", "STOPPED", "TIMEOUT"} and time.monotonic() < deadline:
+        time.sleep(0.5)
+        job = glue.get_job_run(JobName="etholake-curate-tables", RunId=run)["JobRun"]
+        state = job["JobRunState"]
+    assert state == "SUCCEEDED", job.get("ErrorMessage")
+
+
+@pytest.mark.slow
+def test_04_kill_9_of_the_mock_in_a_job_loses_nothing(workplace: Workplace) -> None:
+    before = workplace.content()
+    for pointer in workplace.root.glob("s3_mock/*/curated-zone/tracking_curated/**/_CURRENT"):
+        pointer.unlink()
+    for state in workplace.root.glob("s3_mock/*/state-zone/etl.json"):
+        state.unlink()
+    running = workplace.start("etl")
+    time.sleep(4)
+    os.kill(workplace.pid, signal.SIGKILL)
+    assert running.wait(timeout=120) == 1
+    assert "Traceback" not in running.communicate()[1]
+    workplace.up()
+    workplace("deploy")
+    workplace("etl")
+    assert workplace.content() == before
+
+
+@pytest.mark.slow
+def test_05_a_model_is_trained_served_and_scored(workplace: Workplace) -> None:
+    trained = workplace("train", "--config", "smoke")
+    assert workplace("train", "--config", "smoke")["status"] == "unchanged"
+    workplace("serve")
+    submission = workplace.root / "submission.csv"
+    predicted = workplace("predict", "--split", "train", "--output", str(submission))
+    videos = ",".join(str(s["video_id"]) for s in trained["split"]["test"])
+    scores = workplace(
+        "evaluate", "--data", str(workplace.data), "--submission", str(submission), "--videos", videos
+    )
+    assert set(scores) == {"score", "labs"}
+    assert 0 <= scores["score"] <= 1
+    sql = f"SELECT count(*) FROM predictions WHERE run_id = '{predicted['run_id']}'"
+    rows = workplace("query", "--sql", sql)["rows"]
+    assert int(rows[0][0]) == len(submission.read_text().splitlines()) - 1
+
+
+def test_06_the_endpoint_answers_a_bare_client_and_survives_rubbish(workplace: Workplace) -> None:
+    runtime = workplace.client("sagemaker-runtime")
+    with pytest.raises(runtime.exceptions.ModelError, match="400"):
+        runtime.invoke_endpoint(EndpointName="etholake", ContentType="application/x-parquet", Body=b"rubbish")
+    request = {
+        "metadata": {"video_id": 1, "lab_id": "nowhere", "frames_per_second": 30.0, "pix_per_cm_approx": 10.0,
+                     "video_width_pix": 500, "video_height_pix": 500,
+                     "behaviors_labeled": ["mouse1,mouse2,chase"]},
+        "tracking": {
+            "video_frame": [f for f in range(60) for _ in range(4)],
+            "mouse_id": [1, 1, 2, 2] * 60,
+            "bodypart": ["nose", "tail_base"] * 120,
+            "x": [100.0 + f for f in range(60) for _ in range(4)],
+            "y": [100.0] * 240,
+        },
+    }  # fmt: skip
+    answer = runtime.invoke_endpoint(
+        EndpointName="etholake", ContentType="application/json", Body=json.dumps(request).encode()
+    )
+    body = json.loads(answer["Body"].read())
+    assert (body["video_id"], body["lab_id"]) == (1, "nowhere")
+    assert isinstance(body["events"], list)
