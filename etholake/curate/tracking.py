@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from etholake.contract import MAX_MICE, RAW_TRACKING_COLUMNS, arrow_schema
-from etholake.curate.rules import BadFileError, QuarantineRow, quarantine_rows
+from etholake.curate.columns import INVALID, check_columns, names, numbers, source_row, whole_numbers
+from etholake.curate.rules import QuarantineRow, quarantine_rows
 from etholake.errors import UsageError
 
 __all__ = ["Counts", "CuratedTracking", "VideoScale", "curate_tracking"]
@@ -136,7 +136,7 @@ def curate_tracking(
             *((r, np.flatnonzero(m)) for r, m in broken.items()),
             ("point-duplicate", duplicates),
         ]
-        for row in (quarantine_rows(rule, numbers, lambda n: _source_row(table, n)) if len(numbers) else [])
+        for row in (quarantine_rows(rule, numbers, lambda n: source_row(table, n)) if len(numbers) else [])
     ]
     flags |= {row.rule for row in rejected}
     curated, imputed, centre_guessed = _curate(grid, meta, max_gap_frames)
@@ -165,7 +165,7 @@ def curate_tracking(
 # --- reading ----------------------------------------------------------------------------------------------
 @dataclass(frozen=True)
 class _Columns:
-    """The raw columns as numpy, one entry per row; part -1 is missing, a frame or mouse of -2**62 is invalid."""
+    """The raw columns as numpy, one entry per row; see `etholake.curate.columns`."""
 
     frame: Ints
     mouse: Ints
@@ -175,79 +175,11 @@ class _Columns:
     y: Floats
 
 
-_INVALID = -(2**62)
-
-
 def _read_columns(table: pa.Table) -> tuple[_Columns, set[str]]:
-    names = table.schema.names
-    missing = [name for name in RAW_TRACKING_COLUMNS if name not in names]
-    if missing:
-        raise BadFileError(
-            "column-missing", f"Expected the columns {list(RAW_TRACKING_COLUMNS)}, but {missing} are missing.",
-            table.num_rows,
-        )  # fmt: skip
-    repeated = [name for name in RAW_TRACKING_COLUMNS if names.count(name) > 1]
-    if repeated:
-        raise BadFileError("column-type", f"The columns {repeated} are there more than once.", table.num_rows)
-    codes, parts = _parts(table["bodypart"])
-    columns = _Columns(
-        _whole_numbers(table, "video_frame"), _whole_numbers(table, "mouse_id"), codes, parts,
-        _coordinates(table, "x"), _coordinates(table, "y"),
-    )  # fmt: skip
-    return columns, ({"column-extra"} if len(names) > len(RAW_TRACKING_COLUMNS) else set())
-
-
-def _wrong_type(name: str, wanted: str, column: pa.ChunkedArray) -> BadFileError:
-    return BadFileError(
-        "column-type", f"Expected '{name}' to hold {wanted}, but its type is {column.type}.", len(column)
-    )
-
-
-def _whole_numbers(table: pa.Table, name: str) -> Ints:
-    """A column of integers (or of floats that hold integers) as int64; anything else in it is `_INVALID`."""
-    column = table[name]
-    if pa.types.is_null(column.type):
-        return np.full(len(column), _INVALID, dtype=np.int64)
-    if pa.types.is_integer(column.type) and column.type != pa.uint64():
-        return np.asarray(pc.fill_null(column.cast(pa.int64()), _INVALID).to_numpy())
-    if pa.types.is_floating(column.type) or column.type == pa.uint64():
-        values = _to_float(column)
-        whole = np.isfinite(values) & (values == np.floor(values)) & (np.abs(values) < 2**53)
-        return np.where(whole, np.where(whole, values, 0).astype(np.int64), _INVALID)
-    raise _wrong_type(name, "whole numbers", column)
-
-
-def _coordinates(table: pa.Table, name: str) -> Floats:
-    column = table[name]
-    number = pa.types.is_floating(column.type) or pa.types.is_integer(column.type) or pa.types.is_null(column.type)
-    if not number:
-        raise _wrong_type(name, "numbers (px)", column)
-    return _to_float(column)
-
-
-def _to_float(column: pa.ChunkedArray) -> Floats:
-    values = column.cast(pa.float64(), safe=False)
-    return np.asarray(pc.fill_null(values, float("nan")).to_numpy())
-
-
-def _parts(column: pa.ChunkedArray) -> tuple[Ints, list[str]]:
-    """Codes into the sorted names of parts, -1 where the name is missing or blank."""
-    type_ = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
-    if pa.types.is_null(type_):
-        return np.full(len(column), -1, dtype=np.int64), []
-    if not (pa.types.is_string(type_) or pa.types.is_large_string(type_)):
-        raise _wrong_type("bodypart", "names", column)
-    if not pa.types.is_dictionary(column.type):
-        column = column.dictionary_encode()
-    merged = column.unify_dictionaries().combine_chunks()
-    encoded = merged.chunk(0) if isinstance(merged, pa.ChunkedArray) else merged
-    raw_names = ["" if name is None else name.strip() for name in encoded.dictionary.to_pylist()]
-    indices = np.asarray(pc.fill_null(encoded.indices.cast(pa.int64()), -1).to_numpy(zero_copy_only=False))
-    used = {raw_names[i] for i in np.unique(indices) if i >= 0}
-    names = sorted(used - {""})
-    code_of = {name: code for code, name in enumerate(names)}
-    translate = np.array([code_of.get(name, -1) for name in raw_names] + [-1], dtype=np.int64)
-    return translate[indices], names
+    flags = check_columns(table, RAW_TRACKING_COLUMNS)
+    part, parts = names(table, "bodypart")
+    frame, mouse = whole_numbers(table, "video_frame"), whole_numbers(table, "mouse_id")
+    return _Columns(frame, mouse, part, parts, numbers(table, "x"), numbers(table, "y")), flags
 
 
 def _row_rules(columns: _Columns) -> dict[str, Bools]:
@@ -257,7 +189,7 @@ def _row_rules(columns: _Columns) -> dict[str, Bools]:
     with np.errstate(invalid="ignore"):
         infinite = (np.abs(x) > largest) | (np.abs(y) > largest)
     rules: dict[str, Bools] = {
-        "frame-invalid": (columns.frame == _INVALID) | (columns.frame > MAX_FRAME),
+        "frame-invalid": (columns.frame == INVALID) | (columns.frame > MAX_FRAME),
         "frame-negative": columns.frame < 0,
         "mouse-unknown": (columns.mouse < 1) | (columns.mouse > MAX_MICE),
         "bodypart-missing": columns.part < 0,
@@ -269,11 +201,6 @@ def _row_rules(columns: _Columns) -> dict[str, Bools]:
         rules[rule] = mask & ~seen
         seen |= mask
     return rules
-
-
-def _source_row(table: pa.Table, number: int) -> dict[str, Any]:
-    row: dict[str, Any] = table.slice(number, 1).to_pylist()[0]
-    return row
 
 
 # --- the matrix -------------------------------------------------------------------------------------------
@@ -333,9 +260,11 @@ def _curate(grid: _Grid, meta: Any, max_gap: int) -> tuple[pa.Table, int, bool]:
     measured_NP = ~np.isnan(grid.x)
     before_NP, after_NP = _neighbours(grid, measured_NP)
     donor_NP = _donors(grid.frame, measured_NP, before_NP, after_NP, max_gap)
-    instance, part = np.nonzero(donor_NP >= 0)  # row-major: the contract's sort order
-    donor = donor_NP[instance, part]
-    x, y = grid.x[donor, part], grid.y[donor, part]
+    cell = np.flatnonzero(donor_NP >= 0)  # row-major: the contract's sort order
+    instance, part = np.divmod(cell, grid.x.shape[1])
+    donor = donor_NP.ravel()[cell]
+    shown = donor * grid.x.shape[1] + part
+    x, y = grid.x.ravel()[shown], grid.y.ravel()[shown]
     imputed = donor != instance
 
     centre, guessed = _centre(grid, meta)
@@ -343,7 +272,7 @@ def _curate(grid: _Grid, meta: Any, max_gap: int) -> tuple[pa.Table, int, bool]:
     x_cm, y_cm = (
         (v - c) / scale if scale else np.full(v.size, np.nan) for v, c in zip((x, y), centre, strict=True)
     )
-    previous = before_NP[instance, part]
+    previous = before_NP.ravel()[cell]
     vx, vy = _velocity(grid, (instance, part), previous, imputed, max_gap=max_gap, meta=meta)
     arrays = [
         pa.array(np.full(x.size, meta.video_id, dtype=np.int64)),
@@ -406,8 +335,9 @@ def _velocity(
     rows = np.flatnonzero((previous >= 0) & ~imputed & (elapsed <= max_gap))
     here, then, column = instance[rows], previous[rows], part[rows]
     factor = fps / (scale * elapsed[rows])
-    for v, value_NP in ((vx, grid.x), (vy, grid.y)):
-        v[rows] = (value_NP[here, column] - value_NP[then, column]) * factor
+    here, then = here * grid.x.shape[1] + column, then * grid.x.shape[1] + column
+    for v, values in ((vx, grid.x.ravel()), (vy, grid.y.ravel())):
+        v[rows] = (values[here] - values[then]) * factor
     return vx, vy
 
 
