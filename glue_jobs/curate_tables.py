@@ -1,0 +1,223 @@
+"""Glue job `etholake-curate-tables`: metadata, annotations, statistics, and what curation rejected.
+
+Runs on Glue 5.1 and on plain local Spark, with `etholake.zip` on the Python path, after
+`etholake-curate-tracking`, whose reports it merges into `curation_files` and `quarantine`::
+
+    spark-submit --py-files etholake.zip curate_tables.py --JOB_NAME etholake-curate-tables \\
+        --bucket BUCKET --database DATABASE --max_gap_frames 15 --code_digest DIGEST
+
+One unit of work is the annotations of one lab: a worker writes its partition of `annotations_enriched` and
+counts its classes. The driver makes the small tables (one row per video, file or class). A table whose inputs
+and code are those of its current generation is skipped.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from etholake.contract import TABLES, arrow_schema
+from etholake.curate import report as reporting
+from etholake.curate.metadata import CuratedMetadata, labeled_table, metadata_table
+from etholake.curate.plan import Unit, balance, inputs_fingerprint
+from etholake.curate.rawzone import RawObject, RawZone, list_raw, read_metadata
+from etholake.curate.report import FileReport
+from etholake.curate.work import curate_annotation_unit
+from etholake.errors import DataError
+from etholake.lake import Lake, generation_name, generation_prefix
+from etholake.stages import fingerprint
+
+ANNOTATIONS, TRACKING = "annotations_enriched", "tracking_curated"
+TASKS_PER_CORE = 2
+
+
+@dataclass(frozen=True)
+class Options:
+    """Arguments of the job."""
+
+    bucket: str
+    database: str
+    code_digest: str
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Everything but the annotations themselves: names, metadata, and the reports of the tracking job."""
+
+    zone: RawZone
+    metadata: dict[str, CuratedMetadata]
+    tracking: list[FileReport]
+    tracking_generations: list[tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Lab:
+    """The annotations of one lab: reports, class statistics, and the generation that holds them."""
+
+    lab_id: str
+    generation: str
+    reports: list[FileReport]
+    statistics: list[dict[str, Any]]
+    fresh: bool
+
+
+def parse(argv: Sequence[str]) -> Options:
+    """Read the arguments as Glue passes them."""
+    from awsglue.utils import getResolvedOptions
+
+    given = getResolvedOptions(list(argv), ["bucket", "database", "max_gap_frames", "code_digest"])
+    return Options(given["bucket"], given["database"], given["code_digest"])
+
+
+def lake_of(options: Options) -> Lake:
+    """The lake, by clients that take endpoint and credentials from the environment, as on Glue."""
+    import boto3
+
+    return Lake(boto3.client("s3"), boto3.client("glue"), options.bucket, options.database)
+
+
+def read(lake: Lake) -> Inputs:
+    """Names, metadata, and the tracking job's reports beside its committed generations."""
+    zone = list_raw(lake.s3, lake.bucket)
+    if not zone.metadata and not zone.tracking:
+        raise DataError(f"The raw zone of bucket '{lake.bucket}' is empty: run `make ingest` first.")
+    reports, generations = [], []
+    for keys in lake.partitions(TRACKING):
+        pointer = lake.current(TRACKING, keys)
+        if pointer is None:
+            continue
+        generations.append((*keys.values(), pointer["generation"]))
+        reports += _report(lake, TRACKING, keys, pointer["generation"])[0]
+    return Inputs(zone, read_metadata(lake.s3, lake.bucket, zone), reports, generations)
+
+
+def transform(inputs: Inputs, options: Options, lake: Lake, spark: Any = None) -> list[Lab]:
+    """Curate the annotations of every lab that changed, on the workers; read the reports of the others."""
+    labs, todo = [], []
+    for unit, generation in _plan(inputs, options):
+        keys = {"lab_id": unit.lab_id}
+        if (lake.current(ANNOTATIONS, keys) or {}).get("generation") == generation:
+            reports, more = _report(lake, ANNOTATIONS, keys, generation)
+            labs.append(Lab(unit.lab_id, generation, reports, more["statistics"], fresh=False))
+        else:
+            todo.append((unit, generation))
+    if todo:
+        done = _distribute([unit for unit, _ in todo], options.bucket, spark)
+        labs += [Lab(u.lab_id, generation, *done[u.target], fresh=True) for u, generation in todo]
+    return sorted(labs, key=lambda lab: lab.lab_id)
+
+
+def write(inputs: Inputs, labs: list[Lab], options: Options, lake: Lake) -> dict[str, int]:
+    """Assert the balance of rows, commit the labs, then the small tables. Returns the sums over all raw files."""
+    files = (
+        [m.report for m in inputs.metadata.values()] + inputs.tracking + [r for lab in labs for r in lab.reports]
+    )
+    reporting.assert_balance(files)
+    lake.register()  # a partition needs its table in the catalog
+    for lab in labs:
+        _commit_lab(lab, lake)
+    for keys in lake.partitions(ANNOTATIONS):
+        if keys["lab_id"] not in {lab.lab_id for lab in labs}:
+            lake.drop_partition(ANNOTATIONS, keys)
+            print(f"dropped {keys}: no longer in the raw zone")
+    everything = fingerprint(
+        [[raw.key, raw.etag] for _, raw in sorted(inputs.zone.metadata.items())],
+        [[lab.lab_id, lab.generation] for lab in labs], sorted(inputs.tracking_generations), options.code_digest,
+    )  # fmt: skip
+    sums = reporting.totals(files)
+    for name, rows in _small_tables(inputs, labs, files):
+        if (lake.current(name) or {}).get("generation") == generation_name(everything):
+            print(f"skipped {name}: its inputs and code are those of the current generation")
+            continue
+        lake.replace_table(name, rows, everything, report=sums if name == "curation_files" else None)
+        print(f"wrote {name}: {rows.num_rows} rows")
+    return sums
+
+
+def _plan(inputs: Inputs, options: Options) -> list[tuple[Unit, str]]:
+    """One unit per lab with annotations (of any split), and the generation that it makes."""
+    by_lab: dict[str, list[RawObject]] = {}
+    for (_, lab_id), files in sorted(inputs.zone.annotation.items()):
+        by_lab.setdefault(lab_id, []).extend(files)
+    planned = []
+    for lab_id, files in by_lab.items():
+        splits = {raw.split for raw in files}
+        videos = {
+            video.video_id: video
+            for split in splits & set(inputs.metadata)
+            for video in inputs.metadata[split].videos
+            if video.lab_id == lab_id
+        }
+        generation = generation_name(inputs_fingerprint(files, videos, options.code_digest))
+        target = generation_prefix(ANNOTATIONS, {"lab_id": lab_id}, generation) + "part-00000.parquet"
+        planned.append((Unit(files[0].split, lab_id, target, tuple(files), videos), generation))
+    return planned
+
+
+def _distribute(
+    work: list[Unit], bucket: str, spark: Any
+) -> dict[str, tuple[list[FileReport], list[dict[str, Any]]]]:
+    from pyspark.sql import SparkSession
+
+    context = (spark or SparkSession.builder.appName("etholake-curate-tables").getOrCreate()).sparkContext
+    tasks = balance(work, TASKS_PER_CORE * context.defaultParallelism)
+    done = context.parallelize(tasks, len(tasks)).flatMap(
+        lambda task: [(unit.target, curate_annotation_unit(unit, bucket)) for unit in task]
+    )
+    return dict(done.collect())
+
+
+def _report(
+    lake: Lake, table: str, keys: dict[str, str], generation: str
+) -> tuple[list[FileReport], dict[str, Any]]:
+    key = generation_prefix(table, keys, generation) + reporting.REPORT
+    return reporting.load(lake.s3.get_object(Bucket=lake.bucket, Key=key)["Body"].read())
+
+
+def _commit_lab(lab: Lab, lake: Lake) -> None:
+    keys = {"lab_id": lab.lab_id}
+    if not lab.fresh:
+        print(f"skipped annotations of {lab.lab_id}: files, metadata and code are those of the current generation")
+        return
+    prefix = generation_prefix(ANNOTATIONS, keys, lab.generation)
+    body = reporting.dump(lab.reports, statistics=lab.statistics)
+    lake.s3.put_object(Bucket=lake.bucket, Key=prefix + reporting.REPORT, Body=body)
+    lake.commit(ANNOTATIONS, keys, lab.generation, reporting.totals(lab.reports))
+    print(f"curated annotations of {lab.lab_id}: {reporting.totals(lab.reports)}")
+
+
+def _small_tables(inputs: Inputs, labs: list[Lab], files: list[FileReport]) -> Iterable[tuple[str, pa.Table]]:
+    """The unpartitioned tables, each with all of its rows; an absent csv gives an empty table."""
+    tracked = {(r.split, r.lab_id, r.video_id): r for r in inputs.tracking}
+    annotated = {(r.split, r.lab_id, r.video_id) for lab in labs for r in lab.reports}
+    every_video = []
+    for split in ("train", "test"):
+        videos = inputs.metadata[split].videos if split in inputs.metadata else []
+        every_video += videos
+        received = {(str(lab), int(video or 0)): r for (s, lab, video), r in tracked.items() if s == split}
+        labeled = {(str(lab), int(video or 0)) for s, lab, video in annotated if s == split}
+        yield f"metadata_{split}", metadata_table(videos, received, labeled)
+    yield "labeled_behaviors", labeled_table(every_video)
+    statistics = [row for lab in labs for row in lab.statistics]
+    yield "class_distribution_stats", pa.Table.from_pylist(statistics, arrow_schema("class_distribution_stats"))
+    columns = TABLES["curation_files"].column_names
+    rows = [{name: getattr(report, name) for name in columns} for report in files]
+    yield "curation_files", pa.Table.from_pylist(rows, arrow_schema("curation_files"))
+    rejected = [row for report in files for row in report.quarantine]
+    yield "quarantine", pa.Table.from_pylist(rejected, arrow_schema("quarantine"))
+
+
+def main(argv: Sequence[str], spark: Any = None) -> dict[str, int]:
+    """Run the job; `spark` is a session to use instead of an own one. Returns the sums over all raw files."""
+    options = parse(argv)
+    lake = lake_of(options)
+    inputs = read(lake)
+    return write(inputs, transform(inputs, options, lake, spark), options, lake)
+
+
+if __name__ == "__main__":
+    main(sys.argv)
