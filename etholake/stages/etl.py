@@ -1,0 +1,235 @@
+"""Stage etl: raw zone to curated tables. Starts the two Glue jobs, waits, and puts the catalog right.
+
+The work is done by `glue_jobs/`; here stand only the requests, the waiting, and the summary. Unchanged raw
+files, deployed code and settings start nothing: the catalog is made to say what the pointers in the bucket say
+(it may have been lost with a restarted mock), and that is all.
+"""
+
+from __future__ import annotations
+
+import io
+import time
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from etholake import aws
+from etholake.contract import CODE_ZONE, RAW_ZONE, TABLES
+from etholake.errors import AwsError, DataError
+from etholake.lake import Lake
+from etholake.settings import Settings
+from etholake.stages import StageResult, fingerprint, load_state, save_state
+
+__all__ = ["job_arguments", "run"]
+
+OnProgress = Callable[[int, int, str], None]
+
+STAGE = "etl"
+# Stack output -> the name that `infra/` gives by default.
+TRACKING_JOB = ("TrackingJobName", "etholake-curate-tracking")
+TABLES_JOB = ("TablesJobName", "etholake-curate-tables")
+RAW_CRAWLER = ("RawCrawlerName", "etholake-raw")
+RAW_TABLE_PREFIX = "raw_"
+# Tables of the lake that other stages write.
+NOT_MADE_HERE = frozenset({"predictions", "scores"})
+# What of the deployed package decides the curated tables; a change elsewhere need not curate again.
+CURATION_CODE = ("etholake/curate/", "etholake/contract.py", "etholake/lake.py", "etholake/storage.py")
+GLUE_SCRIPTS = ("curate_tables.py", "curate_tracking.py")
+POLL_S, POLL_MAX_S = 0.2, 5.0
+JOB_TIMEOUT_S = 48 * 3600  # Glue's own limit ends a run before
+_SUMS = ("rows_in", "rows_curated", "rows_quarantined", "rows_imputed")
+
+
+def run(settings: Settings, on_progress: OnProgress | None = None) -> StageResult:
+    """Bring the curated tables up to date with the raw zone.
+
+    Returns
+    -------
+    StageResult
+        `details`: the sums `rows_in, rows_curated, rows_quarantined, rows_imputed, files`, the same per lab
+        under `labs`, and the job runs. `unchanged` if nothing had to be done.
+
+    Raises
+    ------
+    DataError
+        The raw zone is empty.
+    AwsError
+        A job or the crawler is not deployed or failed; the message has the service's reason.
+    """
+    tick = on_progress or _silent
+    s3, glue = aws.client(settings, "s3"), aws.client(settings, "glue")
+    lake = Lake(s3, glue, settings.bucket, settings.database)
+    code = _code_digest(s3, settings)
+    digest = fingerprint(_raw_listing(s3, settings), code, settings.max_gap_frames)
+    before, registered = load_state(settings, STAGE), lake.register()
+    if before.get("fingerprint") == digest and _committed(registered) == before["committed"]:
+        if not _raw_tables(glue, settings):
+            _crawl(glue, settings, _at(tick, 2), _outputs(settings).get(*RAW_CRAWLER))
+        details = {**before["details"], "registered": registered}
+        return StageResult(STAGE, "unchanged", "Raw files, code and settings are those of the last run.", details)
+    outputs = _outputs(settings)
+    runs = {}
+    for done, (output, default) in enumerate((TRACKING_JOB, TABLES_JOB)):  # the tables job merges both reports
+        name = outputs.get(output, default)
+        runs[name] = _run_job(glue, name, job_arguments(settings, code), _at(tick, done))
+    tick(2, 3, "catalog")
+    registered = lake.register()
+    _crawl(glue, settings, _at(tick, 2), outputs.get(*RAW_CRAWLER))
+    details = {**_summary(lake), "runs": runs, "registered": registered}
+    save_state(settings, STAGE, {"fingerprint": digest, "committed": _committed(registered), "details": details})
+    tick(3, 3, "done")
+    return StageResult(STAGE, "done", _sentence(details), details)
+
+
+def job_arguments(settings: Settings, code_digest: str) -> dict[str, str]:
+    """Arguments of both Glue jobs. Pure."""
+    return {
+        "--bucket": settings.bucket,
+        "--database": settings.database,
+        "--max_gap_frames": str(settings.max_gap_frames),
+        "--code_digest": code_digest,
+    }
+
+
+def _silent(done: int, total: int, what: str) -> None:
+    """Say nothing."""
+
+
+def _at(tick: OnProgress, done: int) -> Callable[[str], None]:
+    return lambda what: tick(done, 3, what)
+
+
+# --- what decides whether anything is to be done ----------------------------------------------------------
+def _raw_listing(s3: Any, settings: Settings) -> list[tuple[str, str]]:
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=settings.bucket, Prefix=f"{RAW_ZONE}/")
+    listing = sorted((item["Key"], item["ETag"]) for page in pages for item in page.get("Contents", []))
+    if not listing:
+        raise DataError(f"The raw zone of bucket '{settings.bucket}' is empty: run `make ingest` first.")
+    return listing
+
+
+def _code_digest(s3: Any, settings: Settings) -> str:
+    """Fingerprint of the curation code as deployed (not as it lies on this machine)."""
+    from botocore.exceptions import ClientError
+
+    try:
+        body = s3.get_object(Bucket=settings.bucket, Key=f"{CODE_ZONE}/etholake.zip")["Body"].read()
+        scripts = [
+            s3.head_object(Bucket=settings.bucket, Key=f"{CODE_ZONE}/glue_jobs/{name}")["ETag"]
+            for name in GLUE_SCRIPTS
+        ]
+        with zipfile.ZipFile(io.BytesIO(body)) as archive:
+            files = [(i.filename, i.CRC) for i in archive.infolist() if i.filename.startswith(CURATION_CODE)]
+    except (ClientError, zipfile.BadZipFile) as err:
+        raise AwsError(
+            f"The code of the Glue jobs is not in s3://{settings.bucket}/{CODE_ZONE}/ ({err}): run `make deploy`."
+        ) from err
+    return fingerprint(sorted(files), scripts)
+
+
+def _committed(registered: Mapping[str, int]) -> dict[str, int]:
+    """Committed partitions of the tables that the jobs make: what must still be there to skip them."""
+    return {table: count for table, count in registered.items() if table not in NOT_MADE_HERE}
+
+
+def _outputs(settings: Settings) -> dict[str, str]:
+    try:
+        return aws.stack_outputs(settings)
+    except AwsError:  # deployed by other means: the fixed names
+        return {}
+
+
+# --- the jobs ---------------------------------------------------------------------------------------------
+def _run_job(glue: Any, name: str, arguments: Mapping[str, str], say: Callable[[str], None]) -> dict[str, Any]:
+    """Start a job and wait for its end. Returns run id and seconds; raises AwsError unless it succeeded."""
+    say(name)
+    started = time.monotonic()
+    try:
+        run_id = glue.start_job_run(JobName=name, Arguments=dict(arguments))["JobRunId"]
+    except glue.exceptions.EntityNotFoundException as err:
+        raise AwsError(f"Glue job '{name}' does not exist: run `make deploy` first.") from err
+    except glue.exceptions.ConcurrentRunsExceededException as err:
+        raise AwsError(f"Glue job '{name}' is running already: wait for that run, or stop it.") from err
+    for _ in _pauses():
+        found = glue.get_job_run(JobName=name, RunId=run_id)["JobRun"]
+        state = found["JobRunState"]
+        say(f"{name}: {state.lower()}")
+        if state == "SUCCEEDED":
+            return {"run_id": run_id, "seconds": round(time.monotonic() - started, 2)}
+        if state in {"FAILED", "STOPPED", "TIMEOUT", "ERROR", "EXPIRED"}:
+            raise AwsError(_failure(name, run_id, found))
+    raise AwsError(f"Glue job '{name}' (run {run_id}) has not ended after {JOB_TIMEOUT_S // 3600} h.")
+
+
+def _failure(name: str, run_id: str, found: Mapping[str, Any]) -> str:
+    group = found.get("LogGroupName") or "/aws-glue/jobs"
+    reason = found.get("ErrorMessage") or "no reason was given"
+    return (
+        f"Glue job '{name}' ended as {found['JobRunState']} (run {run_id}): {reason} "
+        f"Its log is in the CloudWatch log groups {group}/error and {group}/output, stream {run_id}."
+    )
+
+
+def _pauses() -> Iterator[None]:
+    """Yield until the time is up, sleeping a little longer each time."""
+    pause, end = POLL_S, time.monotonic() + JOB_TIMEOUT_S
+    while time.monotonic() < end:
+        yield
+        time.sleep(pause)
+        pause = min(pause * 1.3, POLL_MAX_S)
+
+
+# --- the catalog of the raw zone --------------------------------------------------------------------------
+def _raw_tables(glue: Any, settings: Settings) -> list[str]:
+    pages = glue.get_paginator("get_tables").paginate(DatabaseName=settings.database)
+    names = [table["Name"] for page in pages for table in page["TableList"]]
+    return [name for name in names if name.startswith(RAW_TABLE_PREFIX)]
+
+
+def _crawl(glue: Any, settings: Settings, say: Callable[[str], None], name: str) -> None:
+    """Run the crawler of the raw zone and wait. A crawl that is under way already is waited for as well."""
+    say(f"crawler {name}")
+    try:
+        glue.start_crawler(Name=name)
+    except glue.exceptions.EntityNotFoundException as err:
+        raise AwsError(f"Crawler '{name}' does not exist: run `make deploy` first.") from err
+    except glue.exceptions.CrawlerRunningException:
+        say(f"crawler {name} is running already")
+    for _ in _pauses():
+        crawler = glue.get_crawler(Name=name)["Crawler"]
+        if crawler["State"] != "READY":
+            continue
+        last = crawler.get("LastCrawl", {})
+        if last.get("Status") not in {"SUCCEEDED", None}:
+            reason = last.get("ErrorMessage", "no reason was given")
+            raise AwsError(f"Crawler '{name}' ended as {last['Status']}: {reason}")
+        return
+    raise AwsError(f"Crawler '{name}' of database '{settings.database}' has not ended.")
+
+
+# --- the summary ------------------------------------------------------------------------------------------
+def _summary(lake: Lake) -> dict[str, Any]:
+    """Sums over `curation_files`, whole and per lab."""
+    import pyarrow.parquet as pq
+
+    names = ("lab_id", "kind", *_SUMS)
+    assert set(names) <= set(TABLES["curation_files"].column_names)
+    whole: dict[str, Any] = {"files": 0, **dict.fromkeys(_SUMS, 0)}
+    labs: dict[str, dict[str, int]] = {}
+    for uri in lake.current_files("curation_files"):
+        key = uri.removeprefix(f"s3://{lake.bucket}/")
+        body = lake.s3.get_object(Bucket=lake.bucket, Key=key)["Body"].read()
+        for row in pq.read_table(io.BytesIO(body), columns=list(names)).to_pylist():
+            lab = labs.setdefault(row["lab_id"], {"files": 0, **dict.fromkeys(_SUMS, 0)}) if row["lab_id"] else {}
+            for sums in (whole, lab) if lab else (whole,):
+                sums["files"] += 1
+                for name in _SUMS:
+                    sums[name] += row[name]
+    return {**whole, "labs": dict(sorted(labs.items()))}
+
+
+def _sentence(details: Mapping[str, Any]) -> str:
+    return (
+        f"{details['rows_in']:,} rows of {details['files']:,} files: {details['rows_curated']:,} curated, "
+        f"{details['rows_quarantined']:,} quarantined; {details['rows_imputed']:,} imputed beside them."
+    )
