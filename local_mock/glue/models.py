@@ -1,0 +1,327 @@
+"""Glue's jobs and crawlers that execute: they take the place of moto's classes of the same role.
+
+A `JobRun` goes STARTING → RUNNING → SUCCEEDED | FAILED | STOPPED | TIMEOUT in a thread of its own around
+`runner.Execution`; an `ExecutingCrawler` runs `crawl.crawl` in a thread. Databases, tables and partitions are
+moto's own.
+"""
+
+from __future__ import annotations
+
+import threading
+import traceback
+import uuid
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from moto.core.exceptions import JsonRESTError
+from moto.core.utils import utcnow
+from moto.glue.exceptions import (
+    ConcurrentRunsExceededException,
+    CrawlerNotRunningException,
+    CrawlerRunningException,
+    JobRunNotFoundException,
+)
+from moto.glue.models import FakeCrawler, FakeJob, GlueBackend
+
+from local_mock.context import get_context
+from local_mock.glue.crawl import CrawlStopped, Target, apply, discover
+from local_mock.glue.logs import LogShipper, put_lines
+from local_mock.glue.runner import Execution, JobSetupError, Outcome, RunSpec
+
+__all__ = ["Crawl", "ExecutingCrawler", "ExecutingJob", "JobRun"]
+
+ACTIVE = frozenset({"STARTING", "RUNNING", "STOPPING"})
+OUTPUT_GROUP = "/aws-glue/jobs/output"
+ERROR_GROUP = "/aws-glue/jobs/error"
+CRAWLER_GROUP = "/aws-glue/crawlers"
+_DEFAULT_TIMEOUT_MIN = {"glueetl": 480, "pythonshell": 2880}  # Glue 5.x: 8 hours
+
+
+class JobRun:
+    """One attempt at a job."""
+
+    def __init__(self, job: ExecutingJob, options: Mapping[str, Any], previous: JobRun | None = None) -> None:
+        self.job = job
+        self.attempt: int = previous.attempt + 1 if previous else 0
+        self._options = options
+        self._first_id: str = previous._first_id if previous else f"jr_{uuid.uuid4().hex * 2}"
+        self.job_run_id = f"{self._first_id}_attempt_{self.attempt}" if self.attempt else self._first_id
+        self.previous_run_id = previous.job_run_id if previous else options.get("previous_run_id")
+        self.status = "STARTING"
+        self.error_message: str | None = None
+        self.started_on = self.modified_on = utcnow()
+        self.running_since: datetime | None = None
+        self.completed_on: datetime | None = None
+        self.arguments = {
+            **job.default_arguments,
+            **(options.get("arguments") or {}),
+            **(job.non_overridable_arguments or {}),
+        }
+        self.timeout_min = options.get("timeout") or job.timeout or _DEFAULT_TIMEOUT_MIN.get(self.command, 2880)
+        self._lock = threading.Lock()
+        self._stop_asked = False
+        self._execution: Execution | None = None
+
+    @property
+    def command(self) -> str:
+        """glueetl, pythonshell, …"""
+        command: Any = self.job.command
+        return str((command or {}).get("Name", "glueetl"))
+
+    def begin(self) -> None:
+        """Start the thread that runs it."""
+        threading.Thread(target=self._live, name=f"glue-{self.job_run_id[:12]}", daemon=True).start()
+
+    def stop(self) -> bool:
+        """Ask it to stop; False if it has ended already."""
+        with self._lock:
+            if self.status not in ACTIVE:
+                return False
+            self._stop_asked = True
+            self._set("STOPPING")
+            execution = self._execution
+        if execution is not None:
+            threading.Thread(target=execution.stop, daemon=True).start()
+        return True
+
+    def advance(self) -> None:
+        """Nothing: the state is that of the process (moto's own runs advance when they are looked at)."""
+
+    def get_name(self) -> str:
+        return str(self.job.name)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The `JobRun` of the API."""
+        until = self.completed_on or utcnow()
+        seconds = (until - self.running_since).total_seconds() if self.running_since else 0.0
+        shown = {
+            "Id": self.job_run_id,
+            "Attempt": self.attempt,
+            "PreviousRunId": self.previous_run_id,
+            "JobName": self.job.name,
+            "StartedOn": self.started_on,
+            "LastModifiedOn": self.modified_on,
+            "CompletedOn": self.completed_on,
+            "JobRunState": self.status,
+            "Arguments": self.arguments,
+            "ErrorMessage": self.error_message,
+            "PredecessorRuns": [],
+            "ExecutionTime": round(seconds),
+            "Timeout": self.timeout_min,
+            "WorkerType": self._option("worker_type"),
+            "NumberOfWorkers": self._option("number_of_workers"),
+            "MaxCapacity": self._option("max_capacity"),
+            "LogGroupName": "/aws-glue/jobs",
+            "GlueVersion": self.job.glue_version,
+            "ExecutionClass": self.job.execution_class,
+        }
+        return {key: value for key, value in shown.items() if value is not None}
+
+    def _option(self, name: str) -> Any:
+        return self._options.get(name) or getattr(self.job, name)
+
+    def _set(self, state: str) -> None:
+        self.status = state
+        self.modified_on = utcnow()
+
+    def _live(self) -> None:
+        try:
+            outcome = self._execute()
+        except Exception as err:  # a run must end, whatever happens around it
+            outcome = Outcome("FAILED", f"{type(err).__name__}: {err}")
+            traceback.print_exc()
+        retry = outcome.state == "FAILED" and self.attempt < (self.job.max_retries or 0)
+        # The retry is there before this run is seen to have failed, so that nothing can slip in between.
+        following = JobRun(self.job, self._options, previous=self) if retry else None
+        with self._lock:
+            if following:
+                self.job.job_runs.append(following)
+            self.error_message = outcome.message
+            self.completed_on = utcnow()
+            self._set(outcome.state)
+        if following:
+            following.begin()
+
+    def _execute(self) -> Outcome:
+        context = get_context()
+        execution = Execution(self._spec(), context)
+        execution.folder.mkdir(parents=True, exist_ok=True)
+        files = {OUTPUT_GROUP: execution.output_log, ERROR_GROUP: execution.error_log}
+        shipper = LogShipper(self.job.backend.region_name, self.job_run_id, files)
+        try:
+            with self._lock:
+                if self._stop_asked:
+                    return Outcome("STOPPED")
+                execution.start()
+                self._execution = execution
+                self.running_since = utcnow()
+                self._set("RUNNING")
+            return execution.wait()
+        except JobSetupError as err:
+            execution.error_log.write_text(f"{err}\n", encoding="utf-8")
+            return Outcome("FAILED", str(err))
+        finally:
+            shipper.close()
+
+    def _spec(self) -> RunSpec:
+        command: Any = self.job.command
+        return RunSpec(
+            run_id=self.job_run_id,
+            job_name=self.job.name,
+            command=self.command,
+            script_uri=str(command.get("ScriptLocation", "")),
+            arguments=self.arguments,
+            worker_type=self._option("worker_type"),
+            number_of_workers=self._option("number_of_workers"),
+            timeout_s=self.timeout_min * 60.0,
+        )
+
+
+class ExecutingJob(FakeJob):
+    """A job whose runs are real."""
+
+    def start_job_run(self, **options: Any) -> str:
+        """Start a run and return its id. Raises ConcurrentRunsExceededException beyond MaxConcurrentRuns."""
+        command: Any = self.command
+        if not isinstance(command, dict) or command.get("Name") not in ("glueetl", "pythonshell"):
+            raise JsonRESTError(
+                "InvalidInputException",
+                f"local_mock runs jobs whose Command.Name is glueetl or pythonshell, but job {self.name} has "
+                f"{command}.",
+            )
+        limit = int((self.execution_property or {}).get("MaxConcurrentRuns") or 1)
+        with _starting:
+            if sum(run.status in ACTIVE for run in self.job_runs) >= limit:
+                raise ConcurrentRunsExceededException(f"Concurrent runs exceeded for {self.name}")
+            run = JobRun(self, options)
+            self.job_runs.append(run)
+        run.begin()
+        return run.job_run_id
+
+    def find_run(self, run_id: str) -> JobRun:
+        """The run with this id. Raises JobRunNotFoundException."""
+        runs: list[JobRun] = self.job_runs
+        for run in runs:
+            if run.job_run_id == run_id:
+                return run
+        raise JobRunNotFoundException(run_id)
+
+    def get_job_runs(self) -> Any:
+        """Newest first, as Glue lists them."""
+        return list(reversed(self.job_runs))
+
+
+_starting = threading.Lock()
+
+
+class Crawl:
+    """One run of a crawler."""
+
+    def __init__(self, crawler_name: str) -> None:
+        self.crawl_id = str(uuid.uuid4())
+        self.status = "RUNNING"  # RUNNING, STOPPING, COMPLETED, FAILED, STOPPED
+        self.start_time = utcnow()
+        self.end_time: datetime | None = None
+        self.error_message: str | None = None
+        self.summary = ""
+        self.log_stream = crawler_name
+        self.stop = threading.Event()
+
+    def advance(self) -> None:
+        """Nothing (see `JobRun.advance`)."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """The `CrawlerHistory` of the API."""
+        shown = {
+            "CrawlId": self.crawl_id,
+            "State": "RUNNING" if self.status == "STOPPING" else self.status,
+            "StartTime": self.start_time,
+            "EndTime": self.end_time,
+            "Summary": self.summary or None,
+            "ErrorMessage": self.error_message,
+            "LogGroup": CRAWLER_GROUP,
+            "LogStream": self.log_stream,
+            "MessagePrefix": self.crawl_id,
+        }
+        return {key: value for key, value in shown.items() if value is not None}
+
+    def last_crawl(self) -> dict[str, Any]:
+        """The `LastCrawl` of the API."""
+        status = {"COMPLETED": "SUCCEEDED", "STOPPED": "CANCELLED"}.get(self.status, self.status)
+        shown = {
+            "Status": status,
+            "ErrorMessage": self.error_message,
+            "LogGroup": CRAWLER_GROUP,
+            "LogStream": self.log_stream,
+            "MessagePrefix": self.crawl_id,
+            "StartTime": self.start_time,
+        }
+        return {key: value for key, value in shown.items() if value is not None}
+
+
+class ExecutingCrawler(FakeCrawler):
+    """A crawler that reads what lies under its targets."""
+
+    def start_crawler(self) -> None:
+        """Start a crawl. Raises CrawlerRunningException while one runs."""
+        with _starting:
+            if self.status != "READY":
+                raise CrawlerRunningException(f"Crawler with name {self.name} has already started")
+            crawl = Crawl(self.name)
+            self.crawls.append(crawl)
+        threading.Thread(target=self._live, args=(crawl,), name=f"crawl-{self.name}", daemon=True).start()
+
+    def stop_crawler(self) -> None:
+        """Ask the crawl to stop. Raises CrawlerNotRunningException if none runs."""
+        crawl: Any = self.crawls[-1] if self.crawls else None
+        if crawl is None or crawl.status != "RUNNING":
+            raise CrawlerNotRunningException(f"Crawler with name {self.name} isn't running")
+        crawl.status = "STOPPING"
+        crawl.stop.set()
+
+    def as_dict(self) -> dict[str, Any]:
+        """The `Crawler` of the API; `LastCrawl` is the last one that has ended."""
+        shown: dict[str, Any] = super().as_dict()
+        shown.pop("LastCrawl", None)
+        crawls: list[Any] = [crawl for crawl in self.crawls if crawl.end_time is not None]
+        if crawls:
+            shown["LastCrawl"] = crawls[-1].last_crawl()
+        running: list[Any] = [crawl for crawl in self.crawls if crawl.end_time is None]
+        if running:
+            elapsed = utcnow() - running[-1].start_time
+            shown["CrawlElapsedTime"] = int(elapsed.total_seconds() * 1000)
+        return shown
+
+    def _live(self, crawl: Crawl) -> None:
+        lines: list[str] = []
+        try:
+            state = self._crawl(crawl, lines)
+        except CrawlStopped:
+            state = "STOPPED"
+        except Exception as err:  # the error belongs into LastCrawl
+            state, crawl.error_message = "FAILED", f"{type(err).__name__}: {err}"
+            lines.append(f"ERROR : {crawl.error_message}")
+        region = self.backend.region_name
+        stamped = [f"[{crawl.crawl_id}] {line}" for line in [*lines, f"INFO : crawl has ended: {state}"]]
+        put_lines(region, CRAWLER_GROUP, self.name, stamped)
+        crawl.end_time = utcnow()
+        crawl.status = state
+
+    def _crawl(self, crawl: Crawl, lines: list[str]) -> str:
+        backend: GlueBackend = self.backend
+        targets = [
+            Target(item["Path"], tuple(item.get("Exclusions") or ()))
+            for item in (self.targets or {}).get("S3Targets") or []
+        ]
+        others = [kind for kind, value in (self.targets or {}).items() if value and kind != "S3Targets"]
+        if others or not targets:
+            raise ValueError(f"local_mock crawls S3 targets only, but crawler {self.name} has {others or 'none'}.")
+        database = backend.get_database(self.database_name)
+        found = discover(get_context().data, targets, crawl.stop.is_set)
+        changes = apply(found.tables, database, self)
+        lines += [f"WARN : {problem}" for problem in found.problems]
+        lines += [f"INFO : {change}" for change in changes]
+        crawl.summary = "; ".join(changes)
+        crawl.error_message = "\n".join(found.problems)[:2000] or None  # the API's limit is 2048
+        return "COMPLETED"

@@ -1,0 +1,130 @@
+"""Glue operations that moto lacks or answers wrongly; each becomes a method of moto's `GlueResponse`."""
+
+from __future__ import annotations
+
+import zlib
+from typing import Any
+
+from moto.core.exceptions import JsonRESTError
+from moto.core.responses import ActionResult, EmptyResult
+from moto.core.utils import utcnow
+from moto.glue.exceptions import AlreadyExistsException, CrawlerRunningException, JobRunNotFoundException
+from moto.glue.responses import GlueResponse
+
+from local_mock.glue.models import ExecutingJob
+
+__all__ = ["OPERATIONS"]
+
+_create_job = GlueResponse.create_job
+# Member of the API's JobUpdate / UpdateCrawler -> attribute of moto's object.
+_JOB_FIELDS = {
+    "Description": "description", "LogUri": "log_uri", "Role": "role", "Command": "command",
+    "ExecutionProperty": "execution_property", "DefaultArguments": "default_arguments",
+    "NonOverridableArguments": "non_overridable_arguments", "Connections": "connections",
+    "MaxRetries": "max_retries", "AllocatedCapacity": "allocated_capacity", "Timeout": "timeout",
+    "MaxCapacity": "max_capacity", "WorkerType": "worker_type", "NumberOfWorkers": "number_of_workers",
+    "SecurityConfiguration": "security_configuration", "NotificationProperty": "notification_property",
+    "GlueVersion": "glue_version", "CodeGenConfigurationNodes": "code_gen_configuration_nodes",
+    "ExecutionClass": "execution_class", "SourceControlDetails": "source_control_details",
+}  # fmt: skip
+_CRAWLER_FIELDS = {
+    "Role": "role", "DatabaseName": "database_name", "Description": "description", "Targets": "targets",
+    "Schedule": "schedule", "Classifiers": "classifiers", "TablePrefix": "table_prefix",
+    "SchemaChangePolicy": "schema_change_policy", "RecrawlPolicy": "recrawl_policy",
+    "LineageConfiguration": "lineage_configuration", "Configuration": "configuration",
+    "CrawlerSecurityConfiguration": "crawler_security_configuration",
+}  # fmt: skip
+_DEFAULTS: dict[str, Any] = {"execution_property": {}, "default_arguments": {}, "execution_class": "STANDARD"}
+
+
+def create_job(self: Any) -> ActionResult:
+    """As moto, but a name that is taken is an error, not a silent replacement."""
+    if self.parameters["Name"] in self.glue_backend.jobs:
+        raise AlreadyExistsException("Job")
+    return _create_job(self)
+
+
+def update_job(self: Any) -> ActionResult:
+    """Replace the whole definition, as Glue does: what is not given goes back to its default."""
+    name, update = self.parameters["JobName"], self.parameters["JobUpdate"]
+    job = self.glue_backend.get_job(name)
+    for member, attribute in _JOB_FIELDS.items():
+        setattr(job, attribute, update.get(member, _DEFAULTS.get(attribute)))
+    job.last_modified_on = utcnow()
+    return ActionResult({"JobName": name})
+
+
+def get_job_run(self: Any) -> ActionResult:
+    """One run, by its id."""
+    job: ExecutingJob = self.glue_backend.get_job(self.parameters["JobName"])
+    return ActionResult({"JobRun": job.find_run(self.parameters["RunId"]).as_dict()})
+
+
+def batch_stop_job_run(self: Any) -> ActionResult:
+    """Ask runs to stop; ids that are unknown or have ended are listed under Errors."""
+    name = self.parameters["JobName"]
+    job: ExecutingJob = self.glue_backend.get_job(name)
+    stopped, errors = [], []
+    for run_id in self.parameters["JobRunIds"]:
+        said = {"JobName": name, "JobRunId": run_id}
+        try:
+            run = job.find_run(run_id)
+        except JobRunNotFoundException as err:
+            detail = {"ErrorCode": "EntityNotFoundException", "ErrorMessage": str(err.message)}
+            errors.append(said | {"ErrorDetail": detail})
+            continue
+        if run.stop():
+            stopped.append(said)
+        else:
+            message = f"Job run {run_id} has ended already: {run.status}."
+            detail = {"ErrorCode": "IllegalJobRunStateException", "ErrorMessage": message}
+            errors.append(said | {"ErrorDetail": detail})
+    return ActionResult({"SuccessfulSubmissions": stopped, "Errors": errors})
+
+
+def update_crawler(self: Any) -> EmptyResult:
+    """Change the given members of a crawler that does not run."""
+    crawler = self.glue_backend.get_crawler(self.parameters["Name"])
+    if crawler.status != "READY":
+        raise CrawlerRunningException(f"Crawler with name {crawler.name} is running")
+    for member, attribute in _CRAWLER_FIELDS.items():
+        if member in self.parameters:
+            setattr(crawler, attribute, self.parameters[member])
+    crawler.version += 1
+    crawler.last_updated = utcnow()
+    return EmptyResult()
+
+
+def delete_crawler(self: Any) -> EmptyResult:
+    """As moto, but not while it runs."""
+    crawler = self.glue_backend.get_crawler(self.parameters["Name"])
+    if crawler.status != "READY":
+        raise CrawlerRunningException(f"Crawler with name {crawler.name} is running")
+    self.glue_backend.delete_crawler(crawler.name)
+    return EmptyResult()
+
+
+def get_partitions(self: Any) -> ActionResult:
+    """Partitions by expression, page by page, and by segment."""
+    wanted = self.parameters
+    found = self.glue_backend.get_partitions(
+        wanted["DatabaseName"], wanted["TableName"], wanted.get("Expression") or None
+    )
+    segment = wanted.get("Segment")
+    if segment:
+        total, number = segment["TotalSegments"], segment["SegmentNumber"]
+        found = [p for p in found if zlib.crc32(str(p.values).encode()) % total == number]
+    try:
+        start = int(wanted.get("NextToken") or 0)
+    except ValueError as err:
+        raise JsonRESTError("InvalidInputException", "NextToken is not one that GetPartitions gave.") from err
+    end = start + int(wanted.get("MaxResults") or 1000)
+    answer: dict[str, Any] = {"Partitions": [p.as_dict() for p in found[start:end]]}
+    if end < len(found):
+        answer["NextToken"] = str(end)
+    return ActionResult(answer)
+
+
+OPERATIONS = (
+    create_job, update_job, get_job_run, batch_stop_job_run, update_crawler, delete_crawler, get_partitions,
+)  # fmt: skip

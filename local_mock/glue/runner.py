@@ -1,0 +1,224 @@
+"""One job run as a real process: fetch script and packages, make its Spark settings, start it, say how it ended.
+
+No states and no API here (see `models`): `start` prepares and starts, `wait` blocks and returns an `Outcome`.
+Everything of a run lies in ``<state_dir>/glue/<run id>/``: `run.json`, `output.log`, `error.log`,
+`error.json`, `conf/`, `code/`; the scratch folder `work/` is removed when the run has ended.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import re
+import shutil
+import signal
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from etholake.errors import EtholakeError
+from local_mock.context import Context
+from local_mock.glue import spark
+from local_mock.keys import split_uri
+from local_mock.process import Child
+
+__all__ = ["Execution", "JobSetupError", "Outcome", "RunSpec", "script_arguments"]
+
+_BOOTSTRAP = Path(__file__).with_name("bootstrap.py")
+# Read by Glue itself, not by the script: https://docs.aws.amazon.com/glue/latest/dg/aws-glue-programming-etl-glue-arguments.html
+_FOR_GLUE = frozenset({
+    "--additional-python-modules", "--python-modules-installer-option", "--extra-py-files", "--extra-files",
+    "--extra-jars", "--user-jars-first", "--conf", "--class", "--job-language", "--scriptLocation",
+    "--enable-metrics", "--enable-observability-metrics", "--enable-spark-ui", "--spark-event-logs-path",
+    "--enable-continuous-cloudwatch-log", "--enable-glue-datacatalog", "--enable-job-insights",
+    "--enable-auto-scaling", "--datalake-formats", "--library-set",
+})  # fmt: skip
+_STOP_GRACE_S = 3.0
+
+
+class JobSetupError(EtholakeError):
+    """A run cannot start: script, package or module is missing."""
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """What a run needs to know; `arguments` are merged already (defaults < run < non-overridable)."""
+
+    run_id: str
+    job_name: str
+    command: str  # glueetl or pythonshell
+    script_uri: str
+    arguments: Mapping[str, str]
+    worker_type: str | None = None
+    number_of_workers: int | None = None
+    timeout_s: float | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Final state of a run, and the error message that the API shows."""
+
+    state: str  # SUCCEEDED, FAILED, STOPPED, TIMEOUT
+    message: str | None = None
+
+
+def script_arguments(spec: RunSpec) -> list[str]:
+    """`sys.argv[1:]` as Glue makes it: names of the run first, then all arguments that are the script's."""
+    given = {
+        "--job-bookmark-option": "job-bookmark-disable",
+        "--JOB_NAME": spec.job_name,
+        "--JOB_ID": f"j_{spec.run_id.removeprefix('jr_')}",
+        "--JOB_RUN_ID": spec.run_id,
+    }
+    given |= {key: value for key, value in spec.arguments.items() if key not in _FOR_GLUE}
+    # An empty value stays an argument of its own.
+    return [word for key, value in given.items() for word in (key, str(value))]
+
+
+class Execution:
+    """The process of one run."""
+
+    def __init__(self, spec: RunSpec, context: Context) -> None:
+        self.spec = spec
+        self.folder = context.state_dir / "glue" / spec.run_id
+        self.output_log = self.folder / "output.log"
+        self.error_log = self.folder / "error.log"
+        self._work = self.folder / "work"
+        self._context = context
+        self._child: Child | None = None
+
+    def start(self) -> None:
+        """Prepare the folder and start the process. Raises JobSetupError, naming what is missing."""
+        for folder in (self._work, self.folder / "conf", self.folder / "code"):
+            folder.mkdir(parents=True, exist_ok=True)
+        script = self._fetch(self.spec.script_uri, self.folder / "code")
+        packages = self._fetch_all("--extra-py-files")
+        for path in self._fetch_all("--extra-files"):
+            shutil.copy(path, self._work)
+        notes = check_modules(self.spec.arguments.get("--additional-python-modules", ""))
+        self.error_log.write_text("".join(f"local_mock: {note}\n" for note in notes), encoding="utf-8")
+        run = {"script": str(script), "argv": script_arguments(self.spec)}
+        (self.folder / "run.json").write_text(json.dumps(run, indent=1), encoding="utf-8")
+        self._child = Child(
+            [sys.executable, "-P", _BOOTSTRAP, self.folder],
+            env=self._environment(packages),
+            cwd=self._work,
+            log_path=self.output_log,
+            timeout_s=self.spec.timeout_s,
+        )
+
+    def wait(self) -> Outcome:
+        """Block until the process has ended, and say how."""
+        if self._child is None:
+            raise JobSetupError(f"Run {self.spec.run_id} was not started.")
+        result = self._child.wait()
+        shutil.rmtree(self._work, ignore_errors=True)
+        if result.timed_out:
+            return Outcome("TIMEOUT", "Job timed out.")
+        if result.stopped:
+            return Outcome("STOPPED")
+        if result.returncode == 0:
+            return Outcome("SUCCEEDED")
+        return Outcome("FAILED", self._message(result.returncode))
+
+    def stop(self) -> None:
+        """End the process and all that it started."""
+        if self._child is not None:
+            self._child.stop(_STOP_GRACE_S)
+
+    def _message(self, code: int) -> str:
+        try:
+            return str(json.loads((self.folder / "error.json").read_text(encoding="utf-8"))["message"])
+        except (FileNotFoundError, ValueError, KeyError):
+            if code < 0 or code > 128:
+                number = -code if code < 0 else code - 128
+                known = {int(s): s.name for s in signal.Signals}
+                return (
+                    f"Command failed: the process was killed by {known.get(number, f'signal {number}')} (out of "
+                    f"memory, or from outside). Last lines:\n{tail(self.error_log)}"
+                )
+            return f"Command failed with exit code {code}. Last lines:\n{tail(self.error_log)}"
+
+    def _environment(self, packages: list[Path]) -> dict[str, str]:
+        env = self._context.child_environment()
+        env.pop("PYSPARK_SUBMIT_ARGS", None)  # an empty one stops the JVM
+        paths = [str(p.parent if p.suffix == ".py" else p) for p in packages]
+        env |= {
+            "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)),  # Spark's workers take it from the JVM
+            "TMPDIR": str(self._work),
+            "TZ": "UTC",
+        }
+        if self.spec.command != "glueetl":
+            return env
+        self._write_spark_conf()
+        return env | {
+            "PYSPARK_PYTHON": sys.executable,
+            "PYSPARK_DRIVER_PYTHON": sys.executable,
+            "SPARK_CONF_DIR": str(self.folder / "conf"),
+            "SPARK_LOCAL_IP": "127.0.0.1",
+            "SPARK_LOCAL_DIRS": str(self._work),
+        }
+
+    def _write_spark_conf(self) -> None:
+        own = self._context.s3_endpoint is None
+        available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        conf = spark.spark_conf(
+            cores=spark.local_cores(self.spec.worker_type, self.spec.number_of_workers, available),
+            memory_mb=spark.driver_memory_mb(self.spec.worker_type, spark.physical_memory_mb()),
+            scratch=self._work,
+            s3_root=self._context.s3_root if own else None,
+            bucket_names=spark.buckets(self._context.s3_root) if own else (),
+        )
+        conf |= spark.user_conf(self.spec.arguments.get("--conf", ""))
+        (self.folder / "conf" / "spark-defaults.conf").write_text(spark.render(conf), encoding="utf-8")
+
+    def _fetch_all(self, argument: str) -> list[Path]:
+        uris = [uri.strip() for uri in self.spec.arguments.get(argument, "").split(",")]
+        folder = self.folder / argument.strip("-")
+        return [self._fetch(uri, folder) for uri in uris if uri]
+
+    def _fetch(self, uri: str, folder: Path) -> Path:
+        try:
+            data = self._context.data.read(uri)
+        except FileNotFoundError as err:
+            bucket, key = split_uri(uri)
+            raise JobSetupError(
+                f"Error downloading from S3 for bucket: {bucket}, key: {key}. The specified key does not exist "
+                "(NoSuchKey)."
+            ) from err
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / PurePosixPath(uri).name
+        path.write_bytes(data)
+        return path
+
+
+def check_modules(argument: str) -> list[str]:
+    """Notes on `--additional-python-modules`: nothing is installed here, so what is missing is an error."""
+    notes, missing = [], []
+    for wanted in filter(None, (item.strip() for item in argument.split(","))):
+        name = re.split(r"[\[<>=!~;@ ]", wanted, maxsplit=1)[0]
+        if "/" in name:
+            missing.append(wanted)
+            continue
+        try:
+            have = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            missing.append(wanted)
+            continue
+        if "==" in wanted and wanted.split("==")[1] != have:
+            notes.append(f"--additional-python-modules asks for {wanted}, but {have} is installed and used.")
+    if missing:
+        raise JobSetupError(
+            f"--additional-python-modules names {', '.join(missing)}, which this machine does not have: install "
+            "it into the environment that local_mock runs in."
+        )
+    return notes
+
+
+def tail(path: Path, lines: int = 10) -> str:
+    """Last lines of a log ('' if there is none)."""
+    if not path.is_file():
+        return ""
+    return "\n".join(path.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])

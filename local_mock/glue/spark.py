@@ -1,0 +1,87 @@
+"""A Glue worker setting as a local Spark: the `spark-defaults.conf` of one job run. Pure functions.
+
+``s3://`` and ``s3a://`` need no extra jar: Hadoop's `ViewFileSystemOverloadScheme` mounts each bucket onto its
+folder (a *fallback* link for the bucket's root; `linkMergeSlash` returns wrong paths in Hadoop 3.3.4). Where S3
+is not our own folders, Spark's own S3 access needs hadoop-aws and is not set up here.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from local_mock.keys import bucket_ok
+
+__all__ = ["buckets", "driver_memory_mb", "local_cores", "render", "spark_conf", "user_conf"]
+
+# vCPU and memory (GiB) of a worker: https://docs.aws.amazon.com/glue/latest/dg/worker-types.html
+WORKERS: Mapping[str, tuple[int, int]] = {
+    "Standard": (4, 16), "G.025X": (2, 4), "G.1X": (4, 16), "G.2X": (8, 32), "G.4X": (16, 64),
+    "G.8X": (32, 128), "G.12X": (48, 192), "G.16X": (64, 256), "R.1X": (4, 32), "R.2X": (8, 64),
+    "R.4X": (16, 128), "R.8X": (32, 256),
+}  # fmt: skip
+_VIEW_FS = "org.apache.hadoop.fs.viewfs.ViewFileSystemOverloadScheme"
+_LOCAL_FS = "org.apache.hadoop.fs.LocalFileSystem"
+
+
+def local_cores(worker_type: str | None, workers: int | None, available: int) -> int:
+    """Task slots: those of all workers but the driver's, bounded by this machine's cores."""
+    per_worker = WORKERS.get(worker_type or "G.1X", WORKERS["G.1X"])[0]
+    return max(1, min(available, per_worker * max(1, (workers or 2) - 1)))
+
+
+def driver_memory_mb(worker_type: str | None, physical_mb: int) -> int:
+    """Heap of the one JVM in MiB: the worker's memory, bounded by a quarter of this machine's (1 GiB at least)."""
+    worker_mb = WORKERS.get(worker_type or "G.1X", WORKERS["G.1X"])[1] * 1024
+    return max(1024, min(worker_mb * 5 // 8, physical_mb // 4))
+
+
+def physical_memory_mb() -> int:
+    """This machine's memory in MiB."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
+
+
+def buckets(s3_root: Path) -> list[str]:
+    """Names of the buckets that are there now, sorted."""
+    return sorted(p.name for p in s3_root.iterdir() if p.is_dir() and bucket_ok(p.name))
+
+
+def user_conf(argument: str) -> dict[str, str]:
+    """Glue's `--conf` argument: ``spark.a=1 --conf spark.b=2``."""
+    items = re.split(r"\s+--conf\s+", argument.strip())
+    return {key: value for key, separator, value in (item.partition("=") for item in items) if separator}
+
+
+def spark_conf(
+    *, cores: int, memory_mb: int, scratch: Path, s3_root: Path | None, bucket_names: Iterable[str]
+) -> dict[str, str]:
+    """All Spark properties of a run: local master, loopback, no UI, its own scratch, buckets mounted."""
+    conf = {
+        "spark.master": f"local[{cores}]",
+        "spark.driver.memory": f"{memory_mb}m",
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.default.parallelism": str(2 * cores),
+        "spark.sql.shuffle.partitions": str(2 * cores),
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.warehouse.dir": (scratch / "warehouse").as_uri(),
+        "spark.local.dir": str(scratch),
+        "spark.driver.extraJavaOptions": f"-Djava.net.preferIPv4Stack=true -Djava.io.tmpdir={scratch}",
+    }
+    if s3_root is None:
+        return conf
+    for scheme in ("s3", "s3a", "s3n"):
+        conf[f"spark.hadoop.fs.{scheme}.impl"] = _VIEW_FS
+        conf[f"spark.hadoop.fs.viewfs.overload.scheme.target.{scheme}.impl"] = _LOCAL_FS
+    for name in bucket_names:
+        conf[f"spark.hadoop.fs.viewfs.mounttable.{name}.linkFallback"] = (s3_root / name).as_uri()
+    return conf
+
+
+def render(conf: Mapping[str, str]) -> str:
+    """`spark-defaults.conf`: one property a line; a backslash is an escape there."""
+    return "".join(f"{key} {value}\n".replace("\\", "\\\\") for key, value in conf.items())
