@@ -62,7 +62,7 @@ def run(settings: Settings, on_progress: OnProgress | None = None) -> StageResul
     code = _code_digest(s3, settings)
     digest = fingerprint(_raw_listing(s3, settings), code, settings.max_gap_frames)
     before, registered = load_state(settings, STAGE), lake.register()
-    if before.get("fingerprint") == digest and _committed(registered) == before["committed"]:
+    if before.get("fingerprint") == digest and _committed(registered) == before.get("committed"):
         if not _raw_tables(glue, settings):
             _crawl(glue, settings, _at(tick, 2), _outputs(settings).get(*RAW_CRAWLER))
         details = {**before["details"], "registered": registered}

@@ -1,0 +1,133 @@
+"""Annotated intervals: enriched, odd ones kept with an issue, impossible ones quarantined; statistics."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from test_metadata_curation import curate as metadata
+
+from etholake.contract import arrow_schema
+from etholake.curate.annotations import CuratedAnnotations, curate_annotations
+from etholake.curate.metadata import Video
+from etholake.curate.report import assert_balance
+from etholake.curate.rules import BadFileError
+from etholake.curate.statistics import class_distribution
+
+KEY = "raw-zone/train_annotation/lab_id=Lab/1.parquet"
+COLUMNS = ("agent_id", "target_id", "action", "start_frame", "stop_frame")
+
+
+def raw(*rows: tuple[Any, ...]) -> pa.Table:
+    types = (pa.int8(), pa.int8(), pa.large_string(), pa.int32(), pa.int32())
+    columns = zip(COLUMNS, zip(*rows, strict=True), types, strict=True)
+    return pa.table({name: pa.array(list(values), type_) for name, values, type_ in columns})
+
+
+def video(**change: Any) -> Video:
+    [one] = metadata(change).videos  # 30 fps, 10 s; looked for: 1->2 attack, 1->self rear
+    return one
+
+
+def curate(*rows: tuple[Any, ...], **change: Any) -> CuratedAnnotations:
+    result = curate_annotations(raw(*rows), video(**change), KEY)
+    assert_balance([result.report])
+    assert result.table.schema == arrow_schema("annotations_enriched")
+    return result
+
+
+def test_an_event_is_enriched() -> None:
+    [row] = curate((1, 2, "attack", 30, 75)).table.to_pylist()
+    assert (row["start_sec"], row["stop_sec"], row["duration_sec"], row["duration_frames"]) == (1.0, 2.5, 1.5, 45)
+    assert (row["agent_strain"], row["agent_sex"], row["target_strain"], row["target_sex"]) == (
+        "C57", "male", "CD1", None,
+    )  # fmt: skip
+    assert (row["is_self"], row["is_labeled"], row["issue"], row["split"]) == (False, True, None, "train")
+
+
+def test_without_fps_seconds_are_null() -> None:
+    [row] = curate((1, 1, "rear", 0, 30), frames_per_second="0").table.to_pylist()
+    assert (row["start_sec"], row["duration_sec"], row["frames_per_second"]) == (None, None, None)
+    assert row["duration_frames"] == 30
+    assert row["is_self"]
+
+
+@pytest.mark.parametrize(
+    ("row", "issue"),
+    [
+        ((1, 2, "attack", 5, 5), "interval-zero"),
+        ((1, 2, "attack", 0, 307), "interval-overlong"),
+        ((1, 2, "attack", 0, 306), None),
+        ((2, 1, "attack", 0, 9), "interval-unlabeled"),
+    ],
+)
+def test_odd_intervals_are_kept_with_an_issue(row: tuple[Any, ...], issue: str | None) -> None:
+    result = curate(row)
+    assert result.table["issue"].to_pylist() == [issue]
+    assert result.report.rows_curated == 1
+    assert result.report.flags == ((issue,) if issue else ())
+
+
+def test_repeats_are_kept_and_marked() -> None:
+    result = curate((1, 2, "attack", 0, 9), (1, 1, "rear", 0, 9), (1, 2, "attack", 0, 9))
+    assert result.table["issue"].to_pylist() == [None, None, "interval-duplicate"]
+
+
+@pytest.mark.parametrize(
+    ("row", "rule"),
+    [
+        ((0, 2, "attack", 0, 9), "interval-id"),
+        ((1, 5, "attack", 0, 9), "interval-id"),
+        ((1, None, "attack", 0, 9), "interval-id"),
+        ((1, 2, None, 0, 9), "interval-action"),
+        ((1, 2, " ", 0, 9), "interval-action"),
+        ((1, 2, "attack", -1, 9), "interval-frames"),
+        ((1, 2, "attack", None, 9), "interval-frames"),
+        ((1, 2, "attack", 9, 3), "interval-reversed"),
+    ],
+)
+def test_impossible_intervals_are_quarantined(row: tuple[Any, ...], rule: str) -> None:
+    result = curate((1, 2, "attack", 0, 9), row)
+    [rejected] = result.report.quarantine
+    assert (rejected["rule"], rejected["row_number"], rejected["video_id"]) == (rule, 1, 1)
+    assert result.table.num_rows == 1
+
+
+def test_labels_on_another_clock_are_marked() -> None:
+    videos = metadata(*({"video_id": n, "frames_per_second": 25 if n == 3 else 30} for n in range(4))).videos
+    result = curate_annotations(raw((1, 2, "attack", 0, 9)), videos[3], KEY)
+    assert result.table["issue"].to_pylist() == ["label-clock"]
+
+
+def test_rows_come_out_sorted() -> None:
+    rows = [(1, 2, "attack", 20, 30), (1, 1, "rear", 20, 25), (1, 2, "attack", 0, 9)]
+    first, second = curate(*rows), curate(*reversed(rows))
+    assert first.table["start_frame"].to_pylist() == [0, 20, 20]
+    assert first.table.equals(second.table)
+
+
+def test_a_file_that_is_no_annotation_is_refused() -> None:
+    table = raw((1, 2, "attack", 0, 9))
+    with pytest.raises(BadFileError, match=r"\['action'\] are missing"):
+        curate_annotations(table.drop_columns(["action"]), video(), KEY)
+    with pytest.raises(BadFileError, match="no row"):
+        curate_annotations(table.slice(0, 0), video(), KEY)
+
+
+def test_statistics_by_hand() -> None:
+    """Attacks of 1, 2 and 9 s, one rear of 4 s; 30 fps."""
+    table = curate(
+        (1, 2, "attack", 0, 30), (1, 2, "attack", 30, 90), (1, 2, "attack", 90, 360), (1, 1, "rear", 0, 120)
+    ).table  # fmt: skip
+    attack, rear = class_distribution(table, "Lab")
+    assert (attack["videos"], attack["events"], attack["frames"], attack["seconds"]) == (1, 3, 360, 12.0)
+    assert (attack["share"], attack["mean_sec"], attack["median_sec"]) == (0.75, 4.0, 2.0)
+    assert attack["p95_sec"] == pytest.approx(8.3)  # 2 + 0.9 * (9 - 2)
+    assert (rear["action"], rear["share"]) == ("rear", 0.25)
+
+
+def test_statistics_without_seconds() -> None:
+    table = curate((1, 1, "rear", 0, 30), frames_per_second="").table
+    [rear] = class_distribution(table, "Lab")
+    assert (rear["events"], rear["frames"], rear["seconds"], rear["share"]) == (1, 30, None, None)

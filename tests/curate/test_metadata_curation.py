@@ -1,0 +1,193 @@
+"""Metadata csv and the lists in it: typed, repaired, flagged, nothing lost."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import Any
+
+import pytest
+
+from etholake.contract import RAW_METADATA_COLUMNS, arrow_schema
+from etholake.curate.behaviors import parse_items, parse_labeled, parse_list
+from etholake.curate.metadata import CuratedMetadata, Video, curate_metadata, labeled_table, metadata_table
+from etholake.curate.report import FileReport, assert_balance
+
+GOOD: dict[str, Any] = {
+    "lab_id": "Lab", "video_id": 1, "mouse1_strain": "C57", "mouse1_sex": "male", "mouse2_strain": "CD1",
+    "frames_per_second": 30.0, "video_duration_sec": 10, "pix_per_cm_approx": 16.0, "video_width_pix": 640,
+    "video_height_pix": "480.0", "arena_width_cm": "", "body_parts_tracked": '["nose", "ear_left"]',
+    "behaviors_labeled": '["mouse1,mouse2,attack", "mouse1,self,rear"]', "tracking_method": "DeepLabCut",
+}  # fmt: skip
+
+
+def text(*rows: dict[str, Any], columns: tuple[str, ...] = RAW_METADATA_COLUMNS) -> bytes:
+    out = io.StringIO()
+    writer = csv.DictWriter(out, columns, restval="", extrasaction="ignore")
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue().encode()
+
+
+def curate(*changes: dict[str, Any]) -> CuratedMetadata:
+    result = curate_metadata(text(*(GOOD | change for change in changes)), "train")
+    assert_balance([result.report])
+    return result
+
+
+def test_a_good_row_is_typed() -> None:
+    [video] = curate({}).videos
+    table = metadata_table([video], {("Lab", 1): FileReport("f", "tracking", "train", mice=(1, 2))}, [("Lab", 1)])
+    assert table.schema == arrow_schema("metadata_train")
+    [row] = table.to_pylist()
+    assert (row["video_id"], row["frames_per_second"], row["video_height_pix"]) == (1, 30.0, 480)
+    assert row["arena_width_cm"] is None
+    assert row["mouse2_sex"] is None
+    assert row["body_parts_tracked"] == ["ear_left", "nose"]
+    assert row["behaviors_labeled"] == ["mouse1,mouse2,attack", "mouse1,self,rear"]
+    assert (row["n_mice"], row["has_tracking"], row["has_annotation"], row["flags"]) == (2, True, True, [])
+    assert Video.from_json(json.loads(json.dumps(video.as_json()))) == video
+    assert video.n_frames == 300
+
+
+def test_labeled_behaviors_hold_the_triplets() -> None:
+    table = labeled_table(curate({}).videos)
+    assert table.schema == arrow_schema("labeled_behaviors")
+    found = [(r["agent_id"], r["target_id"], r["action"], r["is_self"], r["repaired"]) for r in table.to_pylist()]
+    assert sorted(found) == [(1, 1, "rear", True, False), (1, 2, "attack", False, False)]
+
+
+@pytest.mark.parametrize(
+    ("item", "triplet"),
+    [
+        ("mouse1,mouse2,attack", (1, 2, "attack")),
+        ("'mouse1','mouse2','sniff'", (1, 2, "sniff")),
+        ("mouse1','mouse2','dominance'", (1, 2, "dominance")),
+        (' mouse1 , "mouse3",chase ', (1, 3, "chase")),
+        ("mouse4,self,rear", (4, 4, "rear")),
+        ("mouse4,mouse4,rear", (4, 4, "rear")),
+        ("1,2,attack", (1, 2, "attack")),
+    ],
+)
+def test_items_are_repaired(item: str, triplet: tuple[int, int, str]) -> None:
+    labeled = parse_items([item])
+    clean = labeled.items[0]
+    assert labeled.triplets == {triplet: item != clean}
+    assert labeled.repaired == (item != clean)
+    assert parse_items([clean]).triplets == {triplet: False}
+
+
+def test_a_dirty_twin_does_not_mark_the_clean_item() -> None:
+    for items in (
+        ["mouse1,mouse2,sniff", "'mouse1','mouse2','sniff'"],
+        ["'mouse1','mouse2','sniff'", "mouse1,mouse2,sniff"],
+    ):
+        labeled = parse_items(items)
+        assert labeled.triplets == {(1, 2, "sniff"): False}
+        assert labeled.repaired
+
+
+@pytest.mark.parametrize(
+    "item", ["mouse5,mouse1,attack", "mouse1,attack", "mouse1,mouse2,", "self,mouse1,rear", "", "a,b,c"]
+)
+def test_what_is_no_triplet_is_kept_as_malformed(item: str) -> None:
+    labeled = parse_items([item, "mouse1,self,rear"])
+    assert labeled.malformed == (item,)
+    assert labeled.triplets == {(1, 1, "rear"): False}
+
+
+@pytest.mark.parametrize("empty", ["", "  ", "NaN", "nan", "[]", None])
+def test_empty_lists_mean_the_same(empty: str | None) -> None:
+    assert parse_list(empty) == []
+    assert parse_labeled(empty).triplets == {}
+
+
+def test_lists_in_python_notation_are_read_and_others_are_not() -> None:
+    assert parse_list("['nose', 'tail']") == ["nose", "tail"]
+    assert parse_list("nose tail") is None
+    assert parse_list("[1, 2]") is None
+    assert parse_labeled("{oops").malformed == ("{oops",)
+
+
+def flags_of(**change: Any) -> tuple[str, ...]:
+    [video] = curate(change).videos
+    return video.flags
+
+
+def test_flags() -> None:
+    assert flags_of(frames_per_second="") == ("fps-missing",)
+    assert flags_of(frames_per_second="0") == ("fps-missing",)
+    assert flags_of(pix_per_cm_approx="nan") == ("scale-missing",)
+    assert flags_of(pix_per_cm_approx="0.0") == ("scale-missing",)
+    assert flags_of(video_width_pix="") == ("frame-size-missing",)
+    assert flags_of(behaviors_labeled="[]") == ("behaviors-empty",)
+    assert flags_of(behaviors_labeled="[\"'mouse1','mouse2','sniff'\"]") == ("behaviors-repaired",)
+    assert flags_of(body_parts_tracked="{") == ("body-parts-malformed",)
+
+
+def test_a_number_that_cannot_be_read_is_null_and_kept_in_quarantine() -> None:
+    result = curate({"frames_per_second": "thirty"})
+    assert result.videos[0].fps is None
+    assert result.videos[0].flags == ("fps-missing", "metadata-number")
+    [row] = result.report.quarantine
+    assert (row["rule"], row["rows"], row["payload"]) == ("metadata-number", 0, '{"frames_per_second": "thirty"}')
+    assert (result.report.rows_curated, result.report.rows_quarantined) == (1, 0)
+
+
+def test_a_malformed_item_is_kept_in_quarantine() -> None:
+    result = curate({"behaviors_labeled": '["mouse9,self,rear"]'})
+    assert result.videos[0].flags == ("behaviors-empty", "behaviors-malformed")
+    assert result.report.quarantine[0]["payload"] == '{"behaviors_labeled": "mouse9,self,rear"}'
+
+
+def test_rows_without_id_and_second_rows_are_quarantined() -> None:
+    result = curate({}, {"video_id": "x"}, {"lab_id": " "}, {"frames_per_second": 25}, {"video_id": 2})
+    assert [v.video_id for v in result.videos] == [1, 2]
+    assert result.videos[0].fps == 30
+    found = [(r["rule"], r["row_number"]) for r in result.report.quarantine]
+    assert found == [("metadata-id", 1), ("metadata-id", 2), ("metadata-duplicate", 3)]
+    assert (result.report.rows_in, result.report.rows_curated) == (5, 2)
+
+
+def test_the_order_of_rows_is_irrelevant() -> None:
+    changes = [{"video_id": n, "lab_id": lab} for n in (3, 1, 2) for lab in ("B", "A")]
+    assert curate(*changes).videos == curate(*reversed(changes)).videos
+
+
+def test_a_csv_without_its_key_columns_is_quarantined_whole() -> None:
+    columns = tuple(c for c in RAW_METADATA_COLUMNS if c != "video_id")
+    result = curate_metadata(text(GOOD, GOOD, columns=columns), "train")
+    assert result.videos == []
+    [row] = result.report.quarantine
+    assert (row["rule"], row["rows"]) == ("column-missing", 2)
+    assert "['video_id'] are missing" in row["detail"]
+
+
+def test_a_csv_without_or_with_more_descriptive_columns_is_flagged() -> None:
+    columns = (*(c for c in RAW_METADATA_COLUMNS if c != "arena_shape"), "comment")
+    result = curate_metadata(text(GOOD, columns=columns), "train")
+    assert len(result.videos) == 1
+    assert result.report.flags == ("column-extra", "metadata-column-missing")
+
+
+def test_bytes_that_are_no_text_are_quarantined() -> None:
+    result = curate_metadata(b"\xff\xfe\x00garbage", "train")
+    assert result.report.flags == ("file-unreadable",)
+
+
+def test_flags_of_what_was_received() -> None:
+    [video] = curate({"behaviors_labeled": '["mouse1,mouse3,attack"]'}).videos
+    only_two = FileReport("f", "tracking", "train", mice=(1, 2))
+    [row] = metadata_table([video], {("Lab", 1): only_two}, []).to_pylist()
+    assert row["flags"] == ["mouse-untracked", "video-without-annotation"]
+    [row] = metadata_table([video], {}, [("Lab", 1)]).to_pylist()
+    assert row["flags"] == ["video-without-tracking"]
+    assert not row["has_tracking"]
+
+
+def test_a_25_fps_video_in_a_30_fps_lab_is_flagged() -> None:
+    videos = curate(*({"video_id": n, "frames_per_second": 25 if n == 3 else 30} for n in range(4))).videos
+    assert [v.flags for v in videos] == [(), (), (), ("label-clock",)]
+    slow_lab = curate(*({"video_id": n, "frames_per_second": 25} for n in range(4))).videos
+    assert {v.flags for v in slow_lab} == {()}
