@@ -1,0 +1,98 @@
+"""What every service of the mock knows about the server it lives in: folders, port, region, access to data.
+
+Set once by the server before the services are installed. No service keeps a path or a port of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from etholake.errors import EtholakeError
+from local_mock.data import DataAccess
+
+__all__ = ["ACCOUNT", "Context", "child_environment", "get_context", "set_context"]
+
+ACCOUNT = "123456789012"  # moto's account
+_LOOPBACK = "127.0.0.1,localhost"
+# Not handed to jobs: settings of the one who started the server, credentials, code from the working folder.
+_PRIVATE = ("ETHOLAKE_", "AWS_", "MOTO_", "PYTHON", "PYSPARK_", "SPARK_", "SM_")
+_PRIVATE_NAMES = frozenset({"TARGET", "PORT", "MABE_DATA_DIR", "VIRTUAL_ENV"})
+
+
+@dataclass(frozen=True)
+class Context:
+    """The server's surroundings.
+
+    Attributes
+    ----------
+    s3_root : folder whose subfolders are the buckets (resolved); unused if `s3_endpoint` is set.
+    state_dir : folder for logs, caches and working folders of jobs (resolved).
+    port : the loopback port that the server listens on.
+    region : default AWS region.
+    data : how services read and write objects (`local_mock.data`).
+    s3_endpoint : URL of an S3 elsewhere (LocalStack), None if S3 is our own folders.
+    """
+
+    s3_root: Path
+    state_dir: Path
+    port: int
+    region: str
+    data: DataAccess
+    s3_endpoint: str | None = None
+
+    @property
+    def url(self) -> str:
+        """The one endpoint of all services."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def child_environment(self, parent: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Environment of a job: this server as the one AWS endpoint, nothing of the parent's settings.
+
+        `parent` defaults to this process's environment. The interpreter's own `bin` comes first on PATH.
+        """
+        parent = os.environ if parent is None else parent
+        env = {k: v for k, v in parent.items() if not k.startswith(_PRIVATE) and k not in _PRIVATE_NAMES}
+        env |= {
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_ACCESS_KEY_ID": "etholake",
+            "AWS_SECRET_ACCESS_KEY": "etholake",
+            "AWS_DEFAULT_REGION": self.region,
+            "AWS_REGION": self.region,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_CONFIG_FILE": os.devnull,  # a profile of the user must not redirect a job
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "NO_PROXY": _LOOPBACK,
+            "no_proxy": _LOOPBACK,
+            "PYTHONUNBUFFERED": "1",
+            "PATH": os.pathsep.join((str(Path(sys.executable).parent), parent.get("PATH", os.defpath))),
+        }
+        if self.s3_endpoint is None:
+            env["ETHOLAKE_S3_MOUNT"] = str(self.s3_root)
+        else:
+            env["AWS_ENDPOINT_URL_S3"] = self.s3_endpoint
+        return env
+
+
+_current: Context | None = None
+
+
+def set_context(context: Context | None) -> None:
+    """Called by the server (and by tests of a service on its own)."""
+    global _current  # noqa: PLW0603
+    _current = context
+
+
+def get_context() -> Context:
+    """The context of this process. Raises EtholakeError outside a server."""
+    if _current is None:
+        raise EtholakeError("No local_mock server runs in this process: start one with `etholake up`.")
+    return _current
+
+
+def child_environment() -> dict[str, str]:
+    """`Context.child_environment` of this process's server."""
+    return get_context().child_environment()

@@ -1,0 +1,301 @@
+"""How the executing services read and write objects: straight from the folders, or through an S3 client.
+
+`FolderData` is used where S3 is our own (plain files), `ClientData` where S3 is elsewhere (LocalStack); the
+latter keeps downloaded objects in a cache by ETag. Both refuse keys that would leave their bucket.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import uuid
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from etholake.errors import DataError
+from local_mock.keys import MARKER, check_key, is_in_progress, object_path, split_uri
+
+__all__ = ["ClientData", "DataAccess", "FolderData", "ObjectInfo"]
+
+
+@dataclass(frozen=True)
+class ObjectInfo:
+    """One object. `etag` is opaque: it differs when the content may differ. `size` is in bytes."""
+
+    uri: str
+    key: str
+    size: int
+    etag: str
+
+
+class DataAccess(ABC):
+    """Objects by ``s3://bucket/key``. Missing objects raise FileNotFoundError, bad URIs and keys DataError."""
+
+    @abstractmethod
+    def list(self, uri_prefix: str) -> list[ObjectInfo]:
+        """The objects whose key begins with the prefix (a plain string prefix, as in S3), sorted by key.
+
+        Folder markers (keys that end in '/') are left out. [] if there is no such bucket.
+        """
+
+    @abstractmethod
+    def read(self, uri: str) -> bytes:
+        """The bytes of one object."""
+
+    @abstractmethod
+    def write(self, uri: str, data: bytes) -> None:
+        """Write one object atomically: a reader sees the old one or the new one."""
+
+    @abstractmethod
+    def local_file(self, uri: str) -> Path:
+        """A real file with the object's content; to be read only."""
+
+    @abstractmethod
+    def delete(self, uri: str) -> None:
+        """Delete one object; no error if there is none."""
+
+    @abstractmethod
+    def _put_file(self, path: Path, uri: str) -> None: ...
+
+    def exists(self, uri: str) -> bool:
+        """Whether there is an object with exactly this key."""
+        return any(info.uri == uri for info in self.list(uri))
+
+    def download(self, uri_prefix: str, folder: Path) -> int:
+        """Copy all objects under a prefix into `folder`, with their paths relative to the prefix.
+
+        As SageMaker does for a channel: if the prefix does not end in '/', the folder part of the key is cut
+        off, so ``s3://b/a/f.csv`` arrives as ``f.csv``, and ``s3://b/a`` brings ``a/…`` as ``…``.
+        Returns the number of files. A link or a name that would leave `folder` cannot arise from a valid key.
+        """
+        bucket, prefix = split_uri(uri_prefix)
+        found = self.list(uri_prefix)
+        if prefix and not prefix.endswith("/"):
+            found = [i for i in found if i.key == prefix or i.key.startswith(prefix + "/")] or found
+            inside = all(i.key.startswith(prefix + "/") for i in found)
+            base = prefix + "/" if inside else prefix.rpartition("/")[0] + "/"
+        else:
+            base = prefix
+        base = "" if base == "/" else base
+        for info in found:
+            target = folder / info.key.removeprefix(base)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(self.local_file(f"s3://{bucket}/{info.key}"), target)
+        return len(found)
+
+    def upload(self, folder: Path, uri_prefix: str) -> int:
+        """Write every regular file below `folder` under the prefix (joined by one '/'). Returns their number."""
+        files = [p for p in sorted(folder.rglob("*")) if p.is_file() and not p.is_symlink()]
+        base = uri_prefix.rstrip("/")
+        for path in files:
+            self._put_file(path, f"{base}/{path.relative_to(folder).as_posix()}")
+        return len(files)
+
+
+class FolderData(DataAccess):
+    """Buckets are the subfolders of `root`."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.resolve()
+
+    def _path(self, uri: str) -> Path:
+        return object_path(self.root, *split_uri(uri))
+
+    def list(self, uri_prefix: str) -> list[ObjectInfo]:
+        bucket, prefix = split_uri(uri_prefix)
+        top = self.root / bucket
+        start = top / prefix.rpartition("/")[0]
+        if os.path.realpath(start) != os.fspath(start):
+            return []  # '..' or a link on the way
+        found = [
+            ObjectInfo(f"s3://{bucket}/{key}", key, stat.st_size, f"{stat.st_mtime_ns:x}-{stat.st_size:x}")
+            for key, stat in _walk(os.fspath(start), os.fspath(top))
+            if key.startswith(prefix)
+        ]
+        return sorted(found, key=lambda info: info.key.encode())
+
+    def read(self, uri: str) -> bytes:
+        return self._path(uri).read_bytes()
+
+    def write(self, uri: str, data: bytes) -> None:
+        with self._replacing(uri) as partial:
+            partial.write_bytes(data)
+
+    def local_file(self, uri: str) -> Path:
+        path = self._path(uri)
+        if not path.is_file():
+            raise FileNotFoundError(f"There is no object {uri}.")
+        return path
+
+    def delete(self, uri: str) -> None:
+        path = self._path(uri)
+        path.unlink(missing_ok=True)
+        prune(path.parent, self.root)
+
+    def _put_file(self, path: Path, uri: str) -> None:
+        with self._replacing(uri) as partial:
+            shutil.copyfile(path, partial)
+
+    @contextlib.contextmanager
+    def _replacing(self, uri: str) -> Iterator[Path]:
+        """A partial file beside the object, renamed to it if the block succeeds."""
+        final = self._path(uri)
+        if not (self.root / split_uri(uri)[0]).is_dir():
+            raise FileNotFoundError(f"Bucket '{split_uri(uri)[0]}' of {uri} does not exist.")
+        partial = final.with_name(f".tmp-{uuid.uuid4().hex}")
+        try:
+            final.parent.mkdir(parents=True, exist_ok=True)
+            yield partial
+            partial.replace(final)
+        except (IsADirectoryError, NotADirectoryError, FileExistsError) as err:
+            raise DataError(f"{uri} cannot be written: a part of its key is already an object.") from err
+        finally:
+            with contextlib.suppress(OSError):
+                partial.unlink(missing_ok=True)
+
+
+def prune(folder: Path, root: Path) -> None:
+    """Remove `folder` and its parents while they are empty, up to (not including) a bucket's own folder."""
+    while folder.parent != root and root in folder.parents:
+        try:
+            folder.rmdir()
+        except OSError:
+            return
+        folder = folder.parent
+
+
+def _walk(folder: str, top: str) -> Iterator[tuple[str, os.stat_result]]:
+    """(key, stat) of every finished regular file below `folder`; links and vanished files are passed over."""
+    try:
+        entries = list(os.scandir(folder))
+    except OSError:
+        return
+    for entry in entries:
+        with contextlib.suppress(OSError):
+            if entry.is_dir(follow_symlinks=False):
+                yield from _walk(entry.path, top)
+            elif entry.is_file(follow_symlinks=False):
+                key = entry.path[len(top) + 1 :]
+                if entry.name != MARKER and not is_in_progress(key):
+                    yield key, entry.stat(follow_symlinks=False)
+
+
+class ClientData(DataAccess):
+    """Objects of an S3 at `endpoint`; `cache` is a folder for local copies, named by URI and ETag."""
+
+    def __init__(self, endpoint: str, region: str, cache: Path) -> None:
+        self._endpoint, self._region, self._cache = endpoint, region, cache
+        self._made: Any = None
+
+    @property
+    def _client(self) -> Any:
+        if self._made is None:  # boto3 costs half a second: not at the server's start
+            import boto3
+            from botocore.config import Config
+
+            config = Config(
+                s3={"addressing_style": "path"}, retries={"mode": "standard"}, proxies={}, max_pool_connections=32
+            )
+            self._made = boto3.session.Session().client(
+                "s3",
+                endpoint_url=self._endpoint,
+                region_name=self._region,
+                aws_access_key_id="etholake",
+                aws_secret_access_key="etholake",  # noqa: S106
+                config=config,
+            )
+        return self._made
+
+    def list(self, uri_prefix: str) -> list[ObjectInfo]:
+        bucket, prefix = split_uri(uri_prefix)
+        found = []
+        start_after = ""
+        try:
+            # By StartAfter, not by token: LocalStack's second page is empty for keys that contain '='.
+            while True:
+                page = self._client.list_objects_v2(Bucket=bucket, Prefix=prefix, StartAfter=start_after)
+                items = page.get("Contents", [])
+                found += [
+                    ObjectInfo(f"s3://{bucket}/{i['Key']}", i["Key"], i["Size"], i["ETag"].strip('"'))
+                    for i in items
+                    if not i["Key"].endswith("/")
+                ]
+                if not page.get("IsTruncated") or not items:
+                    return found
+                start_after = items[-1]["Key"]
+        except self._client.exceptions.NoSuchBucket:
+            return []
+
+    def read(self, uri: str) -> bytes:
+        bucket, key = self._split(uri)
+        with self._missing(uri):
+            return bytes(self._client.get_object(Bucket=bucket, Key=key)["Body"].read())
+        raise AssertionError
+
+    def write(self, uri: str, data: bytes) -> None:
+        bucket, key = self._split(uri)
+        with self._missing(uri):
+            self._client.put_object(Bucket=bucket, Key=key, Body=data)
+
+    def local_file(self, uri: str) -> Path:
+        bucket, key = self._split(uri)
+        with self._missing(uri):
+            etag = self._client.head_object(Bucket=bucket, Key=key)["ETag"].strip('"')
+        return self._cached(uri, etag)
+
+    def delete(self, uri: str) -> None:
+        bucket, key = self._split(uri)
+        self._client.delete_object(Bucket=bucket, Key=key)
+
+    def download(self, uri_prefix: str, folder: Path) -> int:
+        with ThreadPoolExecutor(max_workers=8) as pool:  # fill the cache side by side
+            list(pool.map(lambda info: self._cached(info.uri, info.etag), self.list(uri_prefix)))
+        return super().download(uri_prefix, folder)
+
+    def _put_file(self, path: Path, uri: str) -> None:
+        bucket, key = self._split(uri)
+        with self._missing(uri):
+            self._client.upload_file(os.fspath(path), bucket, key)
+
+    def _cached(self, uri: str, etag: str) -> Path:
+        """The local copy of one version, downloaded if it is not there; keeps the file's suffix for readers."""
+        bucket, key = self._split(uri)
+        name = hashlib.sha256(f"{uri}\n{etag}".encode()).hexdigest()[:40]
+        path = self._cache / name[:2] / (name + Path(key).suffix)
+        if path.is_file():
+            return path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f".tmp-{uuid.uuid4().hex}")
+        try:
+            with self._missing(uri):
+                body = self._client.get_object(Bucket=bucket, Key=key, IfMatch=f'"{etag}"')["Body"]
+                with partial.open("wb") as file:
+                    shutil.copyfileobj(body, file, 1 << 20)
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+        return path
+
+    @staticmethod
+    def _split(uri: str) -> tuple[str, str]:
+        bucket, key = split_uri(uri)
+        check_key(key)
+        return bucket, key
+
+    @contextlib.contextmanager
+    def _missing(self, uri: str) -> Iterator[None]:
+        from botocore.exceptions import ClientError
+
+        try:
+            yield
+        except ClientError as err:
+            code = err.response["Error"]["Code"]
+            if code in ("NoSuchKey", "NoSuchBucket", "404"):
+                raise FileNotFoundError(f"There is no object {uri}.") from err
+            raise DataError(f"{uri}: {err}") from err

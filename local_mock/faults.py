@@ -1,0 +1,192 @@
+"""Errors in the shape that AWS gives them, so that an SDK raises its own exception with our sentence.
+
+`guard` wraps moto's application: an operation or a service that moto lacks answers 501 `NotImplemented`,
+naming service and operation (501 is not retried by the SDKs); a crash inside moto or a service answers 500
+`InternalFailure` with its message instead of an HTML page. Its traceback goes to the server's log.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import uuid
+from collections.abc import Callable, Iterable
+from typing import Any
+from urllib.parse import parse_qs
+from xml.sax.saxutils import escape
+
+from local_mock.http import WsgiApp
+
+__all__ = ["answer", "guard", "operation_of", "service_of"]
+
+_log = logging.getLogger("local_mock.faults")
+_SCOPE = re.compile(r"Credential=[^/,\s]+/\d+/([^/]+)/([^/]+)/aws4_request")
+_STATUS = {500: "500 Internal Server Error", 501: "501 Not Implemented"}
+# Signing name -> botocore's service name where they differ (of the services that we answer for).
+_BOTO_NAMES = {"monitoring": "cloudwatch", "states": "stepfunctions", "email": "ses"}
+
+
+def service_of(environ: dict[str, Any]) -> str | None:
+    """Botocore's name of the service that a request is signed for; None if it is not signed (version 4)."""
+    header = environ.get("HTTP_AUTHORIZATION", "")
+    scope = _SCOPE.search(header)
+    if scope:
+        name = scope.group(2)
+    elif credential := parse_qs(environ.get("QUERY_STRING", "")).get("X-Amz-Credential"):
+        name = credential[0].split("/")[-2] if credential[0].count("/") >= 4 else ""
+    else:
+        return None
+    name = str(name).lower()
+    if name == "sagemaker" and environ.get("PATH_INFO", "").startswith("/endpoints/"):
+        return "sagemaker-runtime"
+    return _BOTO_NAMES.get(name, name)
+
+
+def operation_of(environ: dict[str, Any], service: str | None, form: str = "") -> str | None:
+    """CamelCase name of the operation that a request asks for; None if it cannot be told."""
+    target = environ.get("HTTP_X_AMZ_TARGET")
+    if target:
+        return str(target).rpartition(".")[2]
+    action = parse_qs(form or environ.get("QUERY_STRING", "")).get("Action")
+    if action:
+        return action[0]
+    return _operation_by_path(environ, service) if service else None
+
+
+def _operation_by_path(environ: dict[str, Any], service: str) -> str | None:
+    """The REST operation whose method and URI template fit best (most literal characters)."""
+    model = _service_model(service)
+    if model is None:
+        return None
+    method, path = environ["REQUEST_METHOD"], environ.get("PATH_INFO", "/").rstrip("/") or "/"
+    best: tuple[int, str] | None = None
+    for name in model.operation_names:
+        http = model.operation_model(name).http
+        template = http.get("requestUri", "/").partition("?")[0].rstrip("/") or "/"
+        literal = re.sub(r"\{[^}]*\}", "", template)
+        pattern = "".join(
+            (".+" if "+" in piece else "[^/]+") if piece.startswith("{") else re.escape(piece)
+            for piece in re.split(r"(\{[^}]*\})", template)
+        )
+        if http.get("method") == method and re.fullmatch(pattern, path):
+            best = max(best or (-1, ""), (len(literal), name))
+    return best[1] if best else None
+
+
+def _service_model(service: str) -> Any:
+    import botocore.session
+    from botocore.exceptions import UnknownServiceError
+
+    try:
+        return botocore.session.get_session().get_service_model(service)
+    except UnknownServiceError:
+        return None
+
+
+def answer(service: str | None, status: int, code: str, message: str) -> tuple[str, list[tuple[str, str]], bytes]:
+    """(status line, headers, body) of an error in the protocol of `service` (JSON if unknown)."""
+    model = _service_model(service) if service else None
+    protocol = model.metadata.get("protocol", "json") if model else "json"
+    request = str(uuid.uuid4())
+    sender = "Sender" if status == 501 else "Receiver"
+    inner = f"<Code>{escape(code)}</Code><Message>{escape(message)}</Message>"
+    if service == "s3":
+        body, kind = f"<Error>{inner}<RequestId>{request}</RequestId></Error>", "application/xml"
+    elif protocol in ("query", "rest-xml"):
+        body = (
+            f"<ErrorResponse><Error><Type>{sender}</Type>{inner}</Error>"
+            f"<RequestId>{request}</RequestId></ErrorResponse>"
+        )
+        kind = "text/xml"
+    elif protocol == "ec2":
+        body = f"<Response><Errors><Error>{inner}</Error></Errors><RequestID>{request}</RequestID></Response>"
+        kind = "text/xml"
+    else:
+        body, kind = (
+            json.dumps({"__type": code, "message": message, "Message": message}),
+            "application/x-amz-json-1.1",
+        )
+    if kind.endswith("xml"):
+        body = '<?xml version="1.0" encoding="UTF-8"?>\n' + body
+    data = body.encode()
+    headers = [
+        ("Content-Type", kind),
+        ("Content-Length", str(len(data))),
+        ("x-amzn-RequestId", request),
+        ("x-amzn-ErrorType", code),
+    ]
+    return _STATUS.get(status, f"{status} Error"), headers, data
+
+
+def guard(app: WsgiApp, knows_service: Callable[[str], bool]) -> WsgiApp:
+    """Wrap moto's application; `knows_service` tells whether moto has a service (by botocore's name)."""
+
+    def guarded(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        service = service_of(environ)
+        form = _peek_form(environ)
+
+        def absent() -> Iterable[bytes]:
+            operation = operation_of(environ, service, form)
+            what = f"{service or 'this service'}:{operation or environ.get('PATH_INFO')}"
+            message = f"local_mock does not implement {what}. See local_mock/COVERAGE.md for what it does."
+            status, headers, body = answer(service, 501, "NotImplemented", message)
+            start_response(status, headers)
+            return [body]
+
+        if service and not knows_service(service):
+            return absent()
+        try:
+            head, chunks = _call(app, environ)
+        except NotImplementedError:
+            return absent()
+        except Exception as err:
+            _log.exception("%s %s failed", environ["REQUEST_METHOD"], environ.get("PATH_INFO"))
+            operation = operation_of(environ, service, form)
+            message = f"local_mock failed in {service}:{operation}: {type(err).__name__}: {err} (see its log)."
+            status, headers, body = answer(service, 500, "InternalFailure", message)
+            start_response(status, headers)
+            return [body]
+        if service and _is_routing_miss(head, chunks):
+            return absent()
+        start_response(*head)
+        return chunks
+
+    return guarded
+
+
+def _call(app: WsgiApp, environ: dict[str, Any]) -> tuple[tuple[str, list[tuple[str, str]]], list[bytes]]:
+    """Run a WSGI application to its end (moto has the whole body in memory anyway)."""
+    head: list[Any] = []
+    late: list[bytes] = []
+
+    def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Callable[[bytes], None]:  # noqa: ARG001
+        head[:] = [status, headers]
+        return late.append
+
+    result = app(environ, start)
+    try:
+        chunks = list(result)
+    finally:
+        if hasattr(result, "close"):
+            result.close()
+    return (head[0], head[1]), late + chunks
+
+
+def _is_routing_miss(head: tuple[str, list[tuple[str, str]]], chunks: list[bytes]) -> bool:
+    """Whether moto had no handler for the URL: Flask's HTML page, or its own empty 404."""
+    if not head[0].startswith(("404", "405")):
+        return False
+    body = b"".join(chunks)
+    return not body or b"<title>404 Not Found</title>" in body or b"<title>405 " in body
+
+
+def _peek_form(environ: dict[str, Any]) -> str:
+    """The body of a form request (query protocol), put back for the application; '' otherwise."""
+    import io
+
+    if not environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
+        return ""
+    data = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    environ["wsgi.input"] = io.BytesIO(data)
+    return str(data.decode("utf-8", "replace"))

@@ -1,0 +1,153 @@
+"""The HTTP side: a threaded WSGI server on loopback that keeps connections alive.
+
+werkzeug's own handler closes every connection and waits 10 ms on it for stray bytes, which was most of the
+time of a small S3 request. This one reads exactly the body, drains what the application left, and goes on.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from moto.moto_server.werkzeug_app import MotoRequestHandler
+from werkzeug.serving import ThreadedWSGIServer
+
+__all__ = ["RequestHandler", "Server", "WsgiApp"]
+
+WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+_log = logging.getLogger("local_mock.http")
+_DRAIN_BYTES = 1 << 20
+_DRAIN_LIMIT = 64 << 20  # what is left of a refused upload beyond this is not worth reading
+
+
+class _Body(io.RawIOBase):
+    """Exactly `length` bytes of a connection's input, so that the next request begins where it should."""
+
+    def __init__(self, source: Any, length: int) -> None:
+        super().__init__()
+        self._source, self.left = source, length
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if not self.left:
+            return 0
+        data = self._source.read1(min(len(buffer), self.left))
+        if not data:
+            raise ConnectionError("The client closed the connection in the middle of a request body.")
+        buffer[: len(data)] = data
+        self.left -= len(data)
+        return len(data)
+
+
+class RequestHandler(MotoRequestHandler):
+    """One connection: request after request until the client closes it or is idle for two minutes."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    timeout = 120
+    wbufsize = 64 * 1024  # head and small body leave in one packet
+
+    def run_wsgi(self) -> None:
+        if self.headers.get("Expect", "").strip().lower() == "100-continue":
+            self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.wfile.flush()  # the client waits for it
+        self.environ = environ = self.make_environ()
+        body = None
+        if not environ.get("wsgi.input_terminated"):  # else a chunked body, which knows its end
+            body = _Body(self.rfile, int(self.headers.get("Content-Length") or 0))
+            environ["wsgi.input"] = io.BufferedReader(body, 256 * 1024)
+        try:
+            self._respond(environ)
+        except (ConnectionError, TimeoutError):
+            self.close_connection = True
+            return
+        self._drain(body or environ["wsgi.input"])
+
+    def handle_expect_100(self) -> bool:
+        return True  # answered in run_wsgi, with a flush
+
+    def _respond(self, environ: dict[str, Any]) -> None:
+        head: list[Any] = []
+
+        def start_response(
+            status: str, headers: list[tuple[str, str]], _exc: Any = None
+        ) -> Callable[[bytes], Any]:
+            head[:] = [status, headers]
+            return self._write
+
+        chunks = self.server.app(environ, start_response)
+        try:
+            sent = chunked = False
+            for chunk in chunks:
+                if not sent:
+                    chunked = self._send_head(head[0], head[1])
+                    sent = True
+                if chunk and self.command != "HEAD":
+                    self.wfile.write(b"%x\r\n%b\r\n" % (len(chunk), chunk) if chunked else chunk)
+            if not sent:
+                chunked = self._send_head(head[0], head[1], empty=True)
+            if chunked:
+                self.wfile.write(b"0\r\n\r\n")
+            self.wfile.flush()
+        except Exception:
+            self.close_connection = True  # the client must not take a broken answer for a whole one
+            raise
+        finally:
+            if hasattr(chunks, "close"):
+                chunks.close()
+
+    def _write(self, data: bytes) -> None:
+        self.wfile.write(data)
+
+    def _send_head(self, status: str, headers: list[tuple[str, str]], *, empty: bool = False) -> bool:
+        """Write status and headers; returns whether the body goes in chunks (its length is not known)."""
+        code = int(status.split(None, 1)[0])
+        self.send_response(code, status.partition(" ")[2])
+        names = set()
+        for name, value in headers:
+            names.add(name.lower())
+            self.send_header(name, value)
+        bodiless = self.command == "HEAD" or code in (204, 304) or code < 200
+        chunked = "content-length" not in names and not bodiless and not empty
+        if chunked:
+            self.send_header("Transfer-Encoding", "chunked")
+        elif empty and not bodiless and "content-length" not in names:
+            self.send_header("Content-Length", "0")
+        self.end_headers()
+        return chunked
+
+    def _drain(self, source: Any) -> None:
+        """Read what the application left of the body; give the connection up if that is much."""
+        if isinstance(source, _Body) and source.left > _DRAIN_LIMIT:
+            self.close_connection = True
+            return
+        try:
+            while source.read(_DRAIN_BYTES):
+                pass
+        except (OSError, ValueError):  # the client is gone, or moto has closed a chunked stream
+            self.close_connection = True
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:  # noqa: ARG002
+        _log.info("%s %s -> %s", self.command, self.path, code)
+
+    def log(self, type: str, message: str, *args: Any) -> None:
+        getattr(_log, type, _log.info)(message, *args)
+
+
+class Server(ThreadedWSGIServer):
+    """A thread per connection, on 127.0.0.1 only."""
+
+    daemon_threads = True
+    request_queue_size = 256
+
+    def __init__(self, port: int, app: WsgiApp, fd: int) -> None:
+        """`fd`: a socket bound to the port; it is duplicated here."""
+        super().__init__("127.0.0.1", port, app, handler=RequestHandler, fd=fd)
+        self.socket.listen(self.request_queue_size)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
+        _log.exception("A request could not be handled")

@@ -1,0 +1,172 @@
+"""Start, find and stop the mock as a background process. Prints nothing.
+
+The running server is known by its state folder: `mock.lock` is held as long as it lives, `mock.json` says
+where it answers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+from etholake import aws
+from etholake.errors import AwsError, UsageError
+from etholake.settings import Settings
+from local_mock.server import HEALTH, LOG_NAME, is_held
+
+__all__ = ["Running", "down", "running", "up"]
+
+_START_S = 60.0  # a loaded machine; three seconds are usual
+_STOP_S = 15.0
+_OUTPUT = "local_mock.out"
+_direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # never by a proxy
+
+
+@dataclass(frozen=True)
+class Running:
+    """A server that answers. `started`: by this call of `up`."""
+
+    pid: int
+    port: int
+    url: str
+    started: bool
+
+
+def running(settings: Settings) -> Running | None:
+    """The server of this state folder, None if there is none (or it is just starting)."""
+    state = Path(settings.state_dir)
+    pid = is_held(state / "mock.lock")
+    if pid is None:
+        return None
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        content = json.loads((state / "mock.json").read_text(encoding="utf-8"))
+        if content["pid"] == pid:
+            return Running(pid, int(content["port"]), str(content["url"]), started=False)
+    return None
+
+
+def up(settings: Settings) -> Running:
+    """The running server, started if there is none; it has answered when this returns.
+
+    Raises
+    ------
+    UsageError : the port or a folder is in use by another program.
+    AwsError : it did not come up; the message has the end of its log.
+    """
+    if settings.target == "aws":
+        raise UsageError("Target aws needs no local_mock: it is answered by AWS.")
+    found = running(settings)
+    if found is not None:
+        _check_same_root(settings)
+        _wait_for_answer(found, settings)
+        return found
+    state = Path(settings.state_dir)
+    state.mkdir(parents=True, exist_ok=True)
+    with (state / _OUTPUT).open("wb") as output:
+        process = subprocess.Popen(
+            _command(settings),
+            env=_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    deadline = time.monotonic() + _START_S
+    while time.monotonic() < deadline:
+        found = running(settings)
+        if found is not None:
+            _wait_for_answer(found, settings)
+            return Running(found.pid, found.port, found.url, started=found.pid == process.pid)
+        if process.poll() is not None and running(settings) is None:
+            raise _failure(state, process.returncode)
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    raise AwsError(f"local_mock did not answer within {_START_S:.0f} s.{_end_of_log(state)}")
+
+
+def down(settings: Settings) -> bool:
+    """Stop the server of this state folder, with everything that it started. Whether there was one."""
+    lock = Path(settings.state_dir) / "mock.lock"
+    pid = is_held(lock)
+    if pid is None:
+        return False
+    for signum in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signum)
+        deadline = time.monotonic() + _STOP_S
+        while time.monotonic() < deadline:
+            with contextlib.suppress(ChildProcessError, OSError):
+                os.waitpid(pid, os.WNOHANG)  # if it is our own child
+            if is_held(lock) != pid:
+                return True
+            time.sleep(0.02)
+    raise AwsError(f"local_mock (process {pid}) could not be stopped.")
+
+
+def _command(settings: Settings) -> list[str]:
+    local = settings.target == "localstack"
+    command = [sys.executable, "-m", "local_mock", "--region", settings.region]
+    command += ["--port", str(settings.mock_port if local else settings.port)]
+    command += ["--s3-root", settings.s3_root, "--state-dir", settings.state_dir]
+    return [*command, "--s3-endpoint", str(aws.endpoint(settings, "s3"))] if local else command
+
+
+def _environment() -> dict[str, str]:
+    """The caller's, with this repository importable from any working folder."""
+    root = str(Path(__file__).resolve().parent.parent)
+    paths = [root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    return os.environ | {"PYTHONPATH": os.pathsep.join(dict.fromkeys(paths))}
+
+
+def _check_same_root(settings: Settings) -> None:
+    if settings.target == "localstack":
+        return
+    content = json.loads((Path(settings.state_dir) / "mock.json").read_text(encoding="utf-8"))
+    if Path(content["s3_root"]) != Path(settings.s3_root).resolve():
+        raise UsageError(
+            f"A local_mock with the S3 folder {content['s3_root']} runs already in {settings.state_dir}, but "
+            f"{settings.s3_root} is wanted: stop it with `etholake down`, or choose another state_dir."
+        )
+
+
+def _wait_for_answer(found: Running, settings: Settings) -> None:
+    """Until a real S3 call (ListBuckets) is answered; the health page where S3 is elsewhere."""
+    url = found.url + ("/" if settings.target == "mock" else HEALTH)
+    problem = ""
+    deadline = time.monotonic() + _START_S
+    while time.monotonic() < deadline:
+        try:
+            with _direct.open(url, timeout=10) as response:
+                response.read()
+        except (OSError, urllib.error.URLError) as err:
+            problem = str(err)
+            time.sleep(0.05)
+        else:
+            return
+    raise AwsError(f"local_mock at {url} does not answer: {problem}.{_end_of_log(Path(settings.state_dir))}")
+
+
+def _failure(state: Path, code: int) -> Exception:
+    text = (state / _OUTPUT).read_text(encoding="utf-8", errors="replace").strip()
+    if code == 2 and text:
+        return UsageError(text)
+    return AwsError(f"local_mock ended with exit code {code}.{_end_of_log(state)}")
+
+
+def _end_of_log(state: Path) -> str:
+    """The last lines of its output and log, for a message."""
+    lines: list[str] = []
+    for name in (LOG_NAME, _OUTPUT):
+        with contextlib.suppress(OSError):
+            lines += (state / name).read_text(encoding="utf-8", errors="replace").splitlines()[-15:]
+    return "\n" + "\n".join(lines) if lines else ""

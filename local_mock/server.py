@@ -1,0 +1,236 @@
+"""The server process: takes its locks, installs the services, answers until it is told to stop.
+
+Nothing here knows what a service does. It is run by ``python -m local_mock`` (see `local_mock.lifecycle` for
+starting it in the background) and keeps, in the state folder, `mock.json` (pid, port, url, s3_root) while it
+answers. Locks are `flock`s: the kernel gives them back when the process dies, however it dies.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import importlib
+import importlib.util
+import json
+import logging
+import logging.handlers
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from etholake.errors import UsageError
+from local_mock.context import Context, set_context
+from local_mock.data import ClientData, FolderData
+from local_mock.keys import PRIVATE
+
+__all__ = ["HEALTH", "SERVICES", "Options", "hold", "is_held", "serve"]
+
+SERVICES = ("s3", "glue", "athena", "sagemaker", "cloudformation")
+HEALTH = "/_local_mock/health"
+LOG_NAME = "local_mock.log"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line says."""
+
+    port: int
+    s3_root: Path
+    state_dir: Path
+    region: str = "us-east-1"
+    s3_endpoint: str | None = None
+
+
+@contextlib.contextmanager
+def hold(path: Path, what: str) -> Iterator[None]:
+    """Hold an exclusive lock on a file; raises UsageError, naming the holder, if another process has it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+", encoding="ascii") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as err:
+            raise UsageError(
+                f"{what} is in use by another local_mock (process {_holder(file)}). "
+                "Stop that one with `etholake down`, or choose another folder."
+            ) from err
+        file.seek(0)
+        file.truncate()
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+def _holder(file: IO[str]) -> str:
+    file.seek(0)
+    return file.read().strip() or "unknown"
+
+
+def is_held(path: Path) -> int | None:
+    """Process id that holds a lock file, None if nobody does."""
+    try:
+        with path.open("r", encoding="ascii") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except OSError:
+                return int(_holder(file))
+    except (OSError, ValueError):
+        pass
+    return None
+
+
+def make_context(options: Options, port: int) -> Context:
+    """The context of a server on `port`."""
+    state_dir, root = options.state_dir.resolve(), options.s3_root.resolve()
+    data = (
+        ClientData(options.s3_endpoint, options.region, state_dir / "cache" / "s3")
+        if options.s3_endpoint
+        else FolderData(root)
+    )
+    return Context(root, state_dir, port, options.region, data, options.s3_endpoint)
+
+
+def install(context: Context) -> None:
+    """Put our services into moto. S3 stays out where it is elsewhere."""
+    for name in SERVICES:
+        if name == "s3" and context.s3_endpoint is not None:
+            continue
+        try:
+            module = importlib.import_module(f"local_mock.{name}")
+        except ModuleNotFoundError as err:  # TEAM BUILD: until every package is there
+            if err.name != f"local_mock.{name}":
+                raise
+            continue
+        if hasattr(module, "install"):
+            module.install(context)
+
+
+def application(context: Context) -> Callable[..., Iterable[bytes]]:
+    """The WSGI application: health, S3, and moto behind `faults.guard` for all else."""
+    from moto.backends import list_of_moto_modules
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+
+    from local_mock import faults
+
+    modules = {name.replace("_", "").replace("-", "") for name in list_of_moto_modules()}
+    aliases = {"sagemakerruntime", "sagemakermetrics", "states", "cloudwatch", "events", "s3control"}
+
+    def knows(service: str) -> bool:
+        plain = service.replace("-", "").replace(".", "")
+        return plain in modules or plain in aliases
+
+    moto = faults.guard(DomainDispatcherApplication(create_backend_app), knows)
+    objects: Any = None
+    if context.s3_endpoint is None and importlib.util.find_spec("local_mock.s3"):  # TEAM BUILD
+        from local_mock.s3.responses import S3Application
+
+        objects = S3Application(context, moto)
+
+    def dispatch(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        path = environ.get("PATH_INFO", "")
+        if path == HEALTH:
+            return _health(context, start_response)
+        if objects is not None and objects.wants(environ):
+            return objects(environ, start_response)  # type: ignore[no-any-return]
+        return moto(environ, start_response)
+
+    return dispatch
+
+
+def _health(context: Context, start_response: Callable[..., Any]) -> list[bytes]:
+    body = json.dumps({"pid": os.getpid(), "s3_root": str(context.s3_root)}).encode()
+    start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
+    return [body]
+
+
+def _log_to_file(state_dir: Path) -> None:
+    """Request lines, moto's messages and tracebacks go to one file, never to the terminal."""
+    handler = logging.handlers.RotatingFileHandler(
+        state_dir / LOG_NAME, maxBytes=20 << 20, backupCount=1, encoding="utf-8"
+    )
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    for chatty in ("botocore", "boto3", "urllib3", "s3transfer"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+def _own_environment(context: Context) -> None:
+    """Make this process's own AWS calls (moto's, a service's) end here too, never at a real account."""
+    for name in [n for n in os.environ if n.startswith(("AWS_", "ETHOLAKE_"))]:
+        del os.environ[name]
+    mine = context.child_environment()
+    os.environ |= {k: v for k, v in mine.items() if k.startswith("AWS_") or k in ("NO_PROXY", "no_proxy")}
+    os.environ["MOTO_PORT"] = str(context.port)  # Step Functions' tasks call it
+
+
+def serve(options: Options, ready: Callable[[Context], None]) -> None:
+    """Answer until SIGTERM or SIGINT, then stop every child and return.
+
+    `ready` is called once, when requests are answered.
+
+    Raises
+    ------
+    UsageError : the port, the s3_root or the state folder is in use.
+    """
+    options.state_dir.mkdir(parents=True, exist_ok=True)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(hold(options.state_dir / "mock.lock", f"State folder {options.state_dir}"))
+        if options.s3_endpoint is None:
+            stack.enter_context(hold(options.s3_root / PRIVATE / "lock", f"S3 folder {options.s3_root}"))
+        _log_to_file(options.state_dir)
+        _run(options, ready)
+
+
+def _run(options: Options, ready: Callable[[Context], None]) -> None:
+    from local_mock import process
+    from local_mock.http import Server
+
+    stop = threading.Event()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signum, lambda *_: stop.set())
+    with _bind(options.port) as socket:
+        port = socket.getsockname()[1]
+        context = make_context(options, port)
+        _own_environment(context)
+        set_context(context)
+        install(context)
+        server = Server(port, application(context), socket.fileno())
+    thread = threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True)
+    thread.start()
+    state = options.state_dir / "mock.json"
+    try:
+        _announce(state, context)
+        ready(context)
+        stop.wait()
+    finally:
+        state.unlink(missing_ok=True)
+        server.shutdown()
+        process.stop_all()
+
+
+def _bind(port: int) -> Any:
+    """A socket bound to the loopback port (0: a free one), before anything slow is imported."""
+    import socket
+
+    made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        made.bind(("127.0.0.1", port))
+    except OSError as err:
+        made.close()
+        raise UsageError(
+            f"Port {port} on 127.0.0.1 cannot be used: {err.strerror}. "
+            "Stop the program that has it, or choose another with PORT=… (0 takes a free one)."
+        ) from err
+    return made
+
+
+def _announce(path: Path, context: Context) -> None:
+    """Write `mock.json` in one step."""
+    partial = path.with_suffix(".tmp")
+    content = {"pid": os.getpid(), "port": context.port, "url": context.url, "s3_root": str(context.s3_root)}
+    partial.write_text(json.dumps(content | {"s3_endpoint": context.s3_endpoint}), encoding="utf-8")
+    partial.replace(path)
