@@ -79,21 +79,22 @@ def curate_annotations(table: pa.Table, video: Video, key: str) -> CuratedAnnota
     order = np.lexsort((stop, code, target, agent, start))
     order = order[good[order]]
     columns = tuple(values[order] for values in (agent, target, code, start, stop))
-    enriched = _enrich(columns, actions, video)
+    enriched, fired = _enrich(columns, actions, video)
     source, lab_id, video_id = source_name(key), video.lab_id, video.video_id
-    issues = set(enriched["issue"].unique().to_pylist()) - {None}
     report = FileReport(
         source, "annotation", video.split, lab_id, video_id,
         rows_in=table.num_rows, rows_curated=enriched.num_rows, rows_quarantined=sum(r.rows for r in rejected),
-        flags=tuple(sorted(flags | issues | {r.rule for r in rejected})),
+        flags=tuple(sorted(flags | fired | {r.rule for r in rejected})),
         last_frame=int(stop[order].max()) if order.size else None,
         quarantine=tuple(r.located(source, video.split, lab_id, video_id) for r in rejected),
     )  # fmt: skip
     return CuratedAnnotations(enriched, report)
 
 
-def _enrich(columns: tuple[npt.NDArray[np.int64], ...], actions: list[str], video: Video) -> pa.Table:
-    """The contract's columns of the good rows, which come sorted."""
+def _enrich(
+    columns: tuple[npt.NDArray[np.int64], ...], actions: list[str], video: Video
+) -> tuple[pa.Table, set[str]]:
+    """The contract's columns of the good rows, which come sorted, and every issue that any of them has."""
     agent, target, code, start, stop = columns
     names_ = [actions[c] for c in code]
     triplets = list(zip(agent.tolist(), target.tolist(), names_, strict=True))
@@ -102,10 +103,9 @@ def _enrich(columns: tuple[npt.NDArray[np.int64], ...], actions: list[str], vide
     duplicate[1:] = np.logical_and.reduce([c[1:] == c[:-1] for c in columns])
     overlong = stop > (video.n_frames * OVERLONG if video.n_frames else np.inf)
     clock = np.full(agent.size, "label-clock" in video.flags)
+    masks = dict(zip(_ISSUES, (start == stop, overlong, ~labeled, duplicate, clock), strict=True))
     issue = np.full(agent.size, None, dtype=object)
-    for rule, mask in reversed(
-        list(zip(_ISSUES, (start == stop, overlong, ~labeled, duplicate, clock), strict=True))
-    ):
+    for rule, mask in reversed(masks.items()):
         issue[mask] = rule
     fps = video.fps or np.nan
 
@@ -133,4 +133,4 @@ def _enrich(columns: tuple[npt.NDArray[np.int64], ...], actions: list[str], vide
         values = data[field.name]
         array = values if isinstance(values, pa.Array) else pa.array(values)
         arrays.append(array.cast(field.type))
-    return pa.Table.from_arrays(arrays, schema=schema)
+    return pa.Table.from_arrays(arrays, schema=schema), {rule for rule, mask in masks.items() if mask.any()}

@@ -69,6 +69,12 @@ def test_odd_intervals_are_kept_with_an_issue(row: tuple[Any, ...], issue: str |
     assert result.report.flags == ((issue,) if issue else ())
 
 
+def test_the_file_is_flagged_with_every_issue_of_its_rows() -> None:
+    result = curate((2, 1, "attack", 400, 400))
+    assert result.table["issue"].to_pylist() == ["interval-zero"]
+    assert result.report.flags == ("interval-overlong", "interval-unlabeled", "interval-zero")
+
+
 def test_repeats_are_kept_and_marked() -> None:
     result = curate((1, 2, "attack", 0, 9), (1, 1, "rear", 0, 9), (1, 2, "attack", 0, 9))
     assert result.table["issue"].to_pylist() == [None, None, "interval-duplicate"]
