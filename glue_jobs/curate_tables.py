@@ -32,7 +32,6 @@ from etholake.lake import Lake, generation_name, generation_prefix
 from etholake.stages import fingerprint
 
 ANNOTATIONS, TRACKING = "annotations_enriched", "tracking_curated"
-TASKS_PER_CORE = 2
 
 
 @dataclass(frozen=True)
@@ -164,7 +163,7 @@ def _distribute(
     from pyspark.sql import SparkSession
 
     context = (spark or SparkSession.builder.appName("etholake-curate-tables").getOrCreate()).sparkContext
-    tasks = balance(work, TASKS_PER_CORE * context.defaultParallelism)
+    tasks = balance(work, context.defaultParallelism)
     done = context.parallelize(tasks, len(tasks)).flatMap(
         lambda task: [(unit.target, curate_annotation_unit(unit, bucket)) for unit in task]
     )

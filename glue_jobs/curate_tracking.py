@@ -29,7 +29,6 @@ from etholake.errors import DataError
 from etholake.lake import Lake, generation_name, generation_prefix
 
 TABLE = "tracking_curated"
-TASKS_PER_CORE = 2
 
 
 @dataclass(frozen=True)
@@ -102,7 +101,7 @@ def transform(plan: Plan, options: Options, spark: Any = None) -> dict[str, list
     from pyspark.sql import SparkSession
 
     context = (spark or SparkSession.builder.appName("etholake-curate-tracking").getOrCreate()).sparkContext
-    tasks = balance(work, TASKS_PER_CORE * context.defaultParallelism)
+    tasks = balance(work, context.defaultParallelism)
     run = partial(curate_tracking_unit, bucket=options.bucket, max_gap_frames=options.max_gap_frames)
     done = (
         context.parallelize(tasks, len(tasks)).flatMap(lambda task: [(u.target, run(u)) for u in task]).collect()

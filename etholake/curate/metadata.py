@@ -35,6 +35,7 @@ __all__ = ["CuratedMetadata", "Video", "curate_metadata", "labeled_table", "meta
 _TEXT_COLUMNS = (*MOUSE_COLUMNS, "arena_shape", "arena_type", "tracking_method")
 _INTS = frozenset({"video_width_pix", "video_height_pix"})
 _KEYS = ("lab_id", "video_id")
+_SURPLUS = "(surplus cells)"  # where the csv reader's cells without a column name go
 _NOTHING = frozenset({"", "nan", "none", "null"})
 
 
@@ -111,7 +112,10 @@ def curate_metadata(content: bytes, split: str) -> CuratedMetadata:
     for number, row in enumerate(rows):
         lab_id, video_id = row["lab_id"].strip(), _video_id(row["video_id"])
         problems: list[QuarantineRow]
-        if not lab_id or video_id is None:
+        if _SURPLUS in row:
+            detail = f"The row has {len(row[_SURPLUS])} more cells than the csv has columns: is a quote missing?"
+            problems = [QuarantineRow("metadata-cells", detail, 1, number, payload_json(row))]
+        elif not lab_id or video_id is None:
             detail = f"Expected a lab_id and a whole video_id, but got '{row['lab_id']}' and '{row['video_id']}'."
             problems = [QuarantineRow("metadata-id", detail, 1, number, payload_json(row))]
         elif (lab_id, video_id) in videos:
@@ -179,7 +183,7 @@ def _read_csv(content: bytes) -> tuple[list[dict[str, str]], set[str]]:
     try:
         reader = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True)
         names = list(reader.fieldnames or [])
-        rows = [{k: v or "" for k, v in row.items() if k is not None} for row in reader]
+        rows = [{k or _SURPLUS: v or "" for k, v in row.items()} for row in reader]
     except (UnicodeDecodeError, csv.Error) as err:
         raise BadFileError("file-unreadable", f"The csv cannot be read: {err}.") from err
     if missing := [name for name in _KEYS if name not in names]:

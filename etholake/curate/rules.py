@@ -64,6 +64,7 @@ RULES = _rules(
     ("centre-from-extent", "flag", "Without the frame size, cm count from the centre of the observed extent."),
     ("frames-beyond-duration", "flag", "The tracking runs more than 2 % past fps x duration."),
     # metadata rows
+    ("metadata-cells", "quarantine", "The row has more cells than the csv has columns."),
     ("metadata-id", "quarantine", "lab_id is blank, or video_id is not a whole number."),
     ("metadata-duplicate", "quarantine", "An earlier row names this lab and video already; that one is kept."),
     ("metadata-column-missing", "flag", "The csv lacks a descriptive column; its values are null."),

@@ -25,6 +25,7 @@ from etholake.errors import UsageError
 __all__ = ["Counts", "CuratedTracking", "VideoScale", "curate_tracking"]
 
 Ints = npt.NDArray[np.int64]
+Indices = npt.NDArray[np.int32]  # of instances: half the memory of int64, and a video has fewer than 2**31
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
@@ -211,8 +212,8 @@ class _Grid:
     frame: Ints
     mouse: Ints
     parts: list[str]
-    x: Floats
-    y: Floats
+    x: npt.NDArray[np.float32]
+    y: npt.NDArray[np.float32]
 
     @classmethod
     def build(cls, columns: _Columns, good: Ints) -> tuple[_Grid, Ints]:
@@ -232,7 +233,7 @@ class _Grid:
         later = np.zeros(order.size, dtype=np.bool_)
         later[1:] = cell[order[1:]] == cell[order[:-1]]
         duplicates = order[later]
-        x_NP, y_NP = np.full(shape, np.nan), np.full(shape, np.nan)
+        x_NP, y_NP = (np.full(shape, np.nan, dtype=np.float32) for _ in range(2))
         if duplicates.size:
             keep = np.ones(cell.size, dtype=np.bool_)
             keep[duplicates] = False
@@ -263,14 +264,15 @@ def _curate(grid: _Grid, meta: Any, max_gap: int) -> tuple[pa.Table, int, bool]:
     cell = np.flatnonzero(donor_NP >= 0)  # row-major: the contract's sort order
     instance, part = np.divmod(cell, grid.x.shape[1])
     donor = donor_NP.ravel()[cell]
-    shown = donor * grid.x.shape[1] + part
+    shown = donor * np.int64(grid.x.shape[1]) + part
     x, y = grid.x.ravel()[shown], grid.y.ravel()[shown]
     imputed = donor != instance
 
     centre, guessed = _centre(grid, meta)
     scale = _positive(meta.pix_per_cm)
     x_cm, y_cm = (
-        (v - c) / scale if scale else np.full(v.size, np.nan) for v, c in zip((x, y), centre, strict=True)
+        (v.astype(np.float64) - c) / scale if scale else np.full(v.size, np.nan)
+        for v, c in zip((x, y), centre, strict=True)
     )
     previous = before_NP.ravel()[cell]
     vx, vy = _velocity(grid, (instance, part), previous, imputed, max_gap=max_gap, meta=meta)
@@ -279,31 +281,32 @@ def _curate(grid: _Grid, meta: Any, max_gap: int) -> tuple[pa.Table, int, bool]:
         pa.array(grid.frame[instance].astype(np.int32)),
         pa.array(grid.mouse[instance].astype(np.int8)),
         _names(part, grid.parts),
-        *(pa.array(v.astype(np.float32)) for v in (x, y)),
+        pa.array(x),
+        pa.array(y),
         *(_nullable(v) for v in (x_cm, y_cm, vx, vy, np.hypot(vx, vy))),
         pa.array(imputed),
     ]
     return pa.Table.from_arrays(arrays, schema=arrow_schema("tracking_curated")), int(imputed.sum()), guessed
 
 
-def _neighbours(grid: _Grid, measured_NP: Bools) -> tuple[Ints, Ints]:
+def _neighbours(grid: _Grid, measured_NP: Bools) -> tuple[Indices, Indices]:
     """Per cell: instance of the mouse's last point measured strictly before, of the next one after; -1 if none."""
-    before_NP, after_NP = np.full(measured_NP.shape, -1), np.full(measured_NP.shape, -1)
+    before_NP, after_NP = (np.full(measured_NP.shape, -1, dtype=np.int32) for _ in range(2))
     for mouse in np.unique(grid.mouse):
-        own = np.flatnonzero(grid.mouse == mouse)  # ascending in frame
+        own = np.flatnonzero(grid.mouse == mouse).astype(np.int32)  # ascending in frame
         seen = measured_NP[own]
-        position = np.arange(own.size)[:, None]
-        last = np.maximum.accumulate(np.where(seen, position, -1), axis=0)
-        following = np.minimum.accumulate(np.where(seen, position, own.size)[::-1], axis=0)[::-1]
-        lookup = np.append(own, -1)  # both "none" values, -1 and own.size, find the -1 at its end
+        position = np.arange(own.size, dtype=np.int32)[:, None]
+        last = np.maximum.accumulate(np.where(seen, position, np.int32(-1)), axis=0)
+        following = np.minimum.accumulate(np.where(seen, position, np.int32(own.size))[::-1], axis=0)[::-1]
+        lookup = np.append(own, np.int32(-1))  # both "none" values, -1 and own.size, find the -1 at its end
         before_NP[own[1:]] = lookup[last[:-1]]
         after_NP[own[:-1]] = lookup[following[1:]]
     return before_NP, after_NP
 
 
-def _donors(frame_N: Ints, measured_NP: Bools, before_NP: Ints, after_NP: Ints, max_gap: int) -> Ints:
+def _donors(frame_N: Ints, measured_NP: Bools, before_NP: Indices, after_NP: Indices, max_gap: int) -> Indices:
     """Per cell: the instance whose measured point it shows (itself, the last, else the next); -1 for no row."""
-    donor_NP = np.where(measured_NP, np.arange(frame_N.size)[:, None], -1)
+    donor_NP = np.where(measured_NP, np.arange(frame_N.size, dtype=np.int32)[:, None], np.int32(-1))
     for neighbour_NP in (before_NP, after_NP):  # forward, then backward
         instance, part = np.nonzero((donor_NP < 0) & (neighbour_NP >= 0))
         candidate = neighbour_NP[instance, part]
@@ -323,7 +326,7 @@ def _centre(grid: _Grid, meta: Any) -> tuple[tuple[float, float], bool]:
 
 
 def _velocity(
-    grid: _Grid, cells: tuple[Ints, Ints], previous: Ints, imputed: Bools, *, max_gap: int, meta: Any
+    grid: _Grid, cells: tuple[Ints, Ints], previous: Indices, imputed: Bools, *, max_gap: int, meta: Any
 ) -> tuple[Floats, Floats]:
     """cm/s since the previous measured point; NaN where it is not defined (see `curate_tracking`)."""
     instance, part = cells
@@ -333,11 +336,10 @@ def _velocity(
         return vx, vy
     elapsed = grid.frame[instance] - grid.frame[previous]
     rows = np.flatnonzero((previous >= 0) & ~imputed & (elapsed <= max_gap))
-    here, then, column = instance[rows], previous[rows], part[rows]
+    here, then = (i[rows].astype(np.int64) * grid.x.shape[1] + part[rows] for i in (instance, previous))
     factor = fps / (scale * elapsed[rows])
-    here, then = here * grid.x.shape[1] + column, then * grid.x.shape[1] + column
     for v, values in ((vx, grid.x.ravel()), (vy, grid.y.ravel())):
-        v[rows] = (values[here] - values[then]) * factor
+        v[rows] = (values[here].astype(np.float64) - values[then]) * factor
     return vx, vy
 
 

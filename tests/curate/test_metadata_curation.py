@@ -150,6 +150,13 @@ def test_rows_without_id_and_second_rows_are_quarantined() -> None:
     assert (result.report.rows_in, result.report.rows_curated) == (5, 2)
 
 
+def test_a_row_with_more_cells_than_columns_is_quarantined() -> None:
+    result = curate_metadata(text(GOOD).rstrip() + b",more,cells\n" + text(GOOD).splitlines()[1], "train")
+    assert [(r["rule"], r["row_number"]) for r in result.report.quarantine] == [("metadata-cells", 0)]
+    assert len(result.videos) == 1
+    assert_balance([result.report])
+
+
 def test_the_order_of_rows_is_irrelevant() -> None:
     changes = [{"video_id": n, "lab_id": lab} for n in (3, 1, 2) for lab in ("B", "A")]
     assert curate(*changes).videos == curate(*reversed(changes)).videos
