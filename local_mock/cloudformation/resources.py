@@ -1,0 +1,265 @@
+"""The table of resource types: how each is created, updated and deleted through its service's own API.
+
+A `Kind` turns the properties of a template into requests of boto3 against this very server, so that a stack
+goes the way of any client. Nothing here knows moto's CloudFormation (see `models`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from local_mock.cloudformation.shapes import cast, input_shape
+from local_mock.context import ACCOUNT, get_context
+
+__all__ = ["KINDS", "Kind", "bucket_requests"]
+
+Properties = Mapping[str, Any]
+Requests = list[tuple[str, dict[str, Any]]]  # (operation, arguments), in order
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One resource type.
+
+    `create`, `update`, `delete` take (name, properties) and return requests. `named` is the property that holds
+    the name ("" where `name` digs it out). `attributes` are what `Fn::GetAtt` may ask for.
+    """
+
+    type: str
+    service: str
+    named: str
+    create: Callable[[str, Properties], Requests]
+    update: Callable[[str, Properties], Requests]
+    delete: Callable[[str, Properties], Requests]
+    name: Callable[[str, Properties], str] = lambda generated, _: generated
+    attributes: Mapping[str, str] = ()  # type: ignore[assignment]
+
+    def send(self, requests: Requests, region: str) -> None:
+        """Make the requests, values cast to what the API wants. Errors of the service are passed on."""
+        client = _client(self.service, region)
+        for operation, arguments in requests:
+            getattr(client, operation)(**cast(input_shape(client, operation), arguments, self.type))
+
+    def attribute(self, attribute: str, name: str, region: str) -> str:
+        """Value of ``Fn::GetAtt``."""
+        pattern = dict(self.attributes)[attribute]
+        return pattern.format(name=name, region=region, account=ACCOUNT)
+
+    def remove(self, name: str, properties: Properties, region: str) -> None:
+        """Delete it; no error if it has gone already."""
+        from botocore.exceptions import ClientError
+
+        with contextlib.suppress(_AlreadyGone):
+            try:
+                self.send(self.delete(name, properties), region)
+            except ClientError as err:
+                gone = {"EntityNotFoundException", "NoSuchBucket", "NoSuchBucketPolicy"}
+                if err.response["Error"]["Code"] in gone:
+                    raise _AlreadyGone from err
+                raise
+
+
+class _AlreadyGone(Exception):  # noqa: N818 - a signal within this module
+    pass
+
+
+@lru_cache(maxsize=16)
+def _client(service: str, region: str) -> Any:
+    import boto3
+    from botocore.config import Config
+
+    context = get_context()
+    return boto3.client(
+        service,
+        endpoint_url=context.s3_endpoint if service == "s3" and context.s3_endpoint else context.url,
+        region_name=region,
+        aws_access_key_id="etholake",
+        aws_secret_access_key="etholake",  # noqa: S106 - the dummy that every target but AWS takes
+        config=Config(retries={"max_attempts": 1}),
+    )
+
+
+def _without(properties: Properties, *names: str) -> dict[str, Any]:
+    return {key: value for key, value in properties.items() if key not in names}
+
+
+# --- Glue -------------------------------------------------------------------------------------------------
+def _database_input(name: str, properties: Properties) -> dict[str, Any]:
+    return {**properties["DatabaseInput"], "Name": name}
+
+
+def _crawler(properties: Properties) -> dict[str, Any]:
+    request = _without(properties)
+    if isinstance(request.get("Schedule"), dict):
+        request["Schedule"] = request["Schedule"]["ScheduleExpression"]
+    if isinstance(request.get("Configuration"), dict):
+        request["Configuration"] = json.dumps(request["Configuration"])
+    return request
+
+
+def _table_place(name: str, properties: Properties) -> dict[str, Any]:
+    table = {**properties["TableInput"], "Name": name}
+    return {"DatabaseName": properties["DatabaseName"], "TableInput": table}
+
+
+# --- Athena -----------------------------------------------------------------------------------------------
+def _work_group_update(name: str, properties: Properties) -> Requests:
+    given = dict(properties.get("WorkGroupConfiguration") or {})
+    result = dict(given.pop("ResultConfiguration", None) or {})
+    if result:
+        given["ResultConfigurationUpdates"] = result
+    request: dict[str, Any] = {"WorkGroup": name, "ConfigurationUpdates": given}
+    request |= {key: properties[key] for key in ("Description", "State") if key in properties}
+    return [("update_work_group", request)]
+
+
+def _work_group_create(name: str, properties: Properties) -> Requests:
+    request = _without(properties, "WorkGroupConfiguration", "RecursiveDeleteOption", "State")
+    request |= {"Name": name, "Configuration": properties.get("WorkGroupConfiguration") or {}}
+    return [("create_work_group", request)]
+
+
+# --- S3 ---------------------------------------------------------------------------------------------------
+_RULE_NAMES = {"Id": "ID"}
+_BUCKET_PROPERTIES: Mapping[str, Callable[[Any], tuple[str, dict[str, Any]]]] = {
+    "BucketEncryption": lambda v: (
+        "put_bucket_encryption",
+        {"ServerSideEncryptionConfiguration": {"Rules": [_encryption_rule(r) for r in _values(v)]}},
+    ),
+    "VersioningConfiguration": lambda v: ("put_bucket_versioning", {"VersioningConfiguration": v}),
+    "PublicAccessBlockConfiguration": lambda v: (
+        "put_public_access_block",
+        {"PublicAccessBlockConfiguration": v},
+    ),
+    "OwnershipControls": lambda v: ("put_bucket_ownership_controls", {"OwnershipControls": v}),
+    "LifecycleConfiguration": lambda v: (
+        "put_bucket_lifecycle_configuration",
+        {"LifecycleConfiguration": {"Rules": [_lifecycle_rule(rule) for rule in v["Rules"]]}},
+    ),
+    "Tags": lambda v: ("put_bucket_tagging", {"Tagging": {"TagSet": v}}),
+}
+
+
+def _values(configuration: Mapping[str, Any]) -> list[Any]:
+    return list(configuration["ServerSideEncryptionConfiguration"])
+
+
+def _encryption_rule(rule: Mapping[str, Any]) -> dict[str, Any]:
+    renamed = _without(rule, "ServerSideEncryptionByDefault")
+    return renamed | {"ApplyServerSideEncryptionByDefault": rule["ServerSideEncryptionByDefault"]}
+
+
+def _lifecycle_rule(rule: Mapping[str, Any]) -> dict[str, Any]:
+    """A rule of a template as the API writes it; https://docs.aws.amazon.com/AmazonS3/latest/API/API_LifecycleRule.html"""
+    shown = {_RULE_NAMES.get(k, k): v for k, v in rule.items() if k not in ("ExpirationInDays", "Prefix")}
+    if "ExpirationInDays" in rule:
+        shown["Expiration"] = {"Days": rule["ExpirationInDays"]}
+    return shown | {"Filter": {"Prefix": rule.get("Prefix", "")}}
+
+
+def bucket_requests(name: str, properties: Properties) -> Requests:
+    """The settings of a bucket, one request each. Raises ValueError for a property that cannot be honoured."""
+    settings = _without(properties, "BucketName")
+    unknown = sorted(set(settings) - set(_BUCKET_PROPERTIES))
+    if unknown:
+        raise ValueError(f"AWS::S3::Bucket has the unsupported properties {unknown}.")
+    requests = [_BUCKET_PROPERTIES[key](value) for key, value in settings.items()]
+    return [(operation, {"Bucket": name, **arguments}) for operation, arguments in requests]
+
+
+def _bucket_create(name: str, properties: Properties) -> Requests:
+    # A bucket that is ours already is taken over: it survives a restart of the mock, the stack does not.
+    region = get_context().region
+    place: dict[str, Any] = {"Bucket": name}
+    if region != "us-east-1":
+        place["CreateBucketConfiguration"] = {"LocationConstraint": region}
+    return [("create_bucket", place), *bucket_requests(name, properties)]
+
+
+def _policy(_name: str, properties: Properties) -> Requests:
+    document = json.dumps(properties["PolicyDocument"])
+    return [("put_bucket_policy", {"Bucket": properties["Bucket"], "Policy": document})]
+
+
+KINDS: Mapping[str, Kind] = {
+    kind.type: kind
+    for kind in (
+        Kind(
+            "AWS::Glue::Database",
+            "glue",
+            "",
+            create=lambda name, p: [("create_database", {"DatabaseInput": _database_input(name, p)})],
+            update=lambda name, p: [
+                ("update_database", {"Name": name, "DatabaseInput": _database_input(name, p)})
+            ],
+            delete=lambda name, _: [("delete_database", {"Name": name})],
+            name=lambda generated, p: p["DatabaseInput"].get("Name") or generated.lower(),
+        ),
+        Kind(
+            "AWS::Glue::Job",
+            "glue",
+            "Name",
+            create=lambda name, p: [("create_job", {**p, "Name": name})],
+            update=lambda name, p: [("update_job", {"JobName": name, "JobUpdate": _without(p, "Name", "Tags")})],
+            delete=lambda name, _: [("delete_job", {"JobName": name})],
+        ),
+        Kind(
+            "AWS::Glue::Crawler",
+            "glue",
+            "Name",
+            create=lambda name, p: [("create_crawler", {**_crawler(p), "Name": name})],
+            update=lambda name, p: [("update_crawler", {**_without(_crawler(p), "Tags"), "Name": name})],
+            delete=lambda name, _: [("delete_crawler", {"Name": name})],
+        ),
+        Kind(
+            "AWS::Glue::Table",
+            "glue",
+            "",
+            create=lambda name, p: [("create_table", _table_place(name, p))],
+            update=lambda name, p: [("update_table", _table_place(name, p))],
+            delete=lambda name, p: [("delete_table", {"DatabaseName": p["DatabaseName"], "Name": name})],
+            name=lambda generated, p: p["TableInput"].get("Name") or generated.lower(),
+        ),
+        Kind(
+            "AWS::Athena::WorkGroup",
+            "athena",
+            "Name",
+            create=_work_group_create,
+            update=_work_group_update,
+            delete=lambda name, p: [
+                (
+                    "delete_work_group",
+                    {"WorkGroup": name, "RecursiveDeleteOption": p.get("RecursiveDeleteOption", False)},
+                )
+            ],
+        ),
+        Kind(
+            "AWS::S3::Bucket",
+            "s3",
+            "BucketName",
+            create=_bucket_create,
+            update=bucket_requests,
+            delete=lambda name, _: [("delete_bucket", {"Bucket": name})],
+            name=lambda generated, p: p.get("BucketName") or generated.lower(),
+            attributes={
+                "Arn": "arn:aws:s3:::{name}",
+                "DomainName": "{name}.s3.amazonaws.com",
+                "RegionalDomainName": "{name}.s3.{region}.amazonaws.com",
+            },
+        ),
+        Kind(
+            "AWS::S3::BucketPolicy",
+            "s3",
+            "",
+            create=_policy,
+            update=_policy,
+            delete=lambda _, p: [("delete_bucket_policy", {"Bucket": p["Bucket"]})],
+            name=lambda _, p: str(p["Bucket"]),
+        ),
+    )
+}
