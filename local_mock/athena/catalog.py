@@ -1,0 +1,123 @@
+"""Tables and partitions as Athena sees them, read from the Glue catalog that the Glue mock keeps.
+
+`Catalog` is the seam that the translator needs; `GlueCatalog` reads and writes moto's Glue backend.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from local_mock.athena.errors import QueryError, at
+from local_mock.athena.sqltypes import Type, parse_type
+
+__all__ = ["Catalog", "GlueCatalog", "Partition", "Table", "table_of"]
+
+
+@dataclass(frozen=True)
+class Partition:
+    """Values (text, in key order) and where the files lie."""
+
+    values: tuple[str, ...]
+    location: str
+
+
+@dataclass
+class Table:
+    """A catalog table. `view` is the SQL of a view, None for a table with data."""
+
+    database: str
+    name: str
+    columns: list[tuple[str, Type]]
+    partition_keys: list[tuple[str, Type]] = field(default_factory=list)
+    location: str = ""
+    serde: str = "parquet"
+    serde_parameters: dict[str, str] = field(default_factory=dict)
+    parameters: dict[str, str] = field(default_factory=dict)
+    view: str | None = None
+    partitions: list[Partition] = field(default_factory=list)
+
+
+class Catalog(Protocol):
+    """Where names become tables."""
+
+    def table(self, database: str, name: str, position: tuple[int, int] | None = None) -> Table: ...
+
+
+def table_of(entry: dict[str, Any], partitions: list[dict[str, Any]]) -> Table:
+    """A Glue table (as GetTable gives it) with its partitions."""
+    storage = entry.get("StorageDescriptor") or {}
+    parameters = dict(entry.get("Parameters") or {})
+    serde = storage.get("SerdeInfo") or {}
+    view = None
+    if entry.get("TableType") == "VIRTUAL_VIEW":
+        view = _view_sql(entry.get("ViewOriginalText") or "")
+    elif parameters.get("table_type", "").upper() == "ICEBERG":
+        raise QueryError("NOT_SUPPORTED", "Iceberg tables are not supported by local_mock")
+    return Table(
+        str(entry["DatabaseName"]).lower(),
+        str(entry["Name"]).lower(),
+        [(c["Name"].lower(), parse_type(c.get("Type") or "string")) for c in storage.get("Columns") or []],
+        [(c["Name"].lower(), parse_type(c.get("Type") or "string")) for c in entry.get("PartitionKeys") or []],
+        storage.get("Location") or "",
+        serde.get("SerializationLibrary") or "",
+        {k: str(v) for k, v in (serde.get("Parameters") or {}).items()},
+        parameters,
+        view,
+        [Partition(tuple(p["Values"]), p["StorageDescriptor"]["Location"]) for p in partitions],
+    )
+
+
+def _view_sql(original: str) -> str:
+    """The SQL inside `/* Presto View: <base64 of JSON> */`."""
+    head = "/* Presto View: "
+    if not original.startswith(head):
+        raise QueryError("INVALID_VIEW", "View was not created by Athena (no '/* Presto View: … */' text)")
+    return str(json.loads(base64.b64decode(original[len(head) :].removesuffix(" */")))["originalSql"])
+
+
+class GlueCatalog:
+    """The databases, tables and partitions of one account and region in moto."""
+
+    def __init__(self, account: str, region: str) -> None:
+        self.account, self.region = account, region
+
+    @property
+    def backend(self) -> Any:
+        """Moto's Glue backend (made at first use)."""
+        from moto.glue.models import glue_backends
+
+        return glue_backends[self.account][self.region]
+
+    def databases(self) -> list[str]:
+        return sorted({"default", *self.backend.databases})
+
+    def has_database(self, name: str) -> bool:
+        return name.lower() in self.databases()
+
+    def require_database(self, name: str, position: tuple[int, int] | None = None) -> None:
+        if not self.has_database(name):
+            raise QueryError("SCHEMA_NOT_FOUND", f"{at(position)}Schema '{name}' does not exist")
+
+    def entry(self, database: str, name: str) -> dict[str, Any] | None:
+        """GetTable, None if it does not exist."""
+        found = self.backend.databases.get(database.lower())
+        table = found.tables.get(name.lower()) if found else None
+        return table.as_dict() if table is not None else None
+
+    def entries(self, database: str) -> list[dict[str, Any]]:
+        found = self.backend.databases.get(database.lower())
+        return [found.tables[name].as_dict() for name in sorted(found.tables)] if found else []
+
+    def partition_entries(self, database: str, name: str) -> list[dict[str, Any]]:
+        table = self.backend.databases[database.lower()].tables[name.lower()]
+        return [p.as_dict() for p in list(table.partitions.values())]
+
+    def table(self, database: str, name: str, position: tuple[int, int] | None = None) -> Table:
+        entry = self.entry(database, name)
+        if entry is None:
+            self.require_database(database, position)
+            raise QueryError("TABLE_NOT_FOUND", f"{at(position)}Table 'awsdatacatalog.{database}.{name}' does not exist")
+        return table_of(entry, self.partition_entries(database, name))

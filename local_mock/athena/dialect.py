@@ -1,0 +1,73 @@
+"""Athena's SQL text → sqlglot tree, with every function left under the name that the user wrote.
+
+Only the parser of sqlglot is used: the tree is compiled by `translate/`, which refuses what it does not
+know, so nothing reaches DuckDB that was not understood here.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, cast
+
+from sqlglot import exp, parse
+from sqlglot.dialects.trino import Trino
+from sqlglot.errors import ParseError, TokenError
+
+from local_mock.athena.errors import QueryError, not_supported
+
+__all__ = ["Athena", "parse_query", "position", "strip"]
+
+
+class Athena(Trino):  # type: ignore[misc]
+    """Trino's grammar without sqlglot's renaming of functions and shifting of indices."""
+
+    INDEX_OFFSET = 0
+
+    class Parser(Trino.Parser):  # type: ignore[misc]
+        FUNCTIONS: dict[str, Any] = {}  # noqa: RUF012 - sqlglot's own convention
+        NO_PAREN_FUNCTIONS = {  # noqa: RUF012
+            token: kind
+            for token, kind in Trino.Parser.NO_PAREN_FUNCTIONS.items()
+            if kind.__name__ in ("CurrentDate", "CurrentTimestamp", "Localtimestamp", "Localtime", "CurrentTime")
+        }
+        # Parsed by name instead: these parsers change arguments or accept other dialects' forms.
+        FUNCTION_PARSERS = {  # noqa: RUF012
+            name: parser
+            for name, parser in Trino.Parser.FUNCTION_PARSERS.items()
+            if name in ("CAST", "TRY_CAST", "EXTRACT", "SUBSTRING", "TRIM", "POSITION", "LISTAGG")
+        }
+
+
+def strip(sql: str) -> str:
+    """The statement without surrounding space, comments at its head and the final semicolon."""
+    text = sql.strip()
+    while match := re.match(r"(--[^\n]*(\n|$)|/\*.*?\*/)\s*", text, re.DOTALL):
+        text = text[match.end() :]
+    return text.rstrip().removesuffix(";").rstrip()
+
+
+def parse_query(sql: str) -> exp.Expression:
+    """Parse one query. Raises QueryError (SYNTAX_ERROR) with line and column."""
+    try:
+        trees = [tree for tree in parse(sql, read=Athena) if tree is not None]
+    except ParseError as err:
+        first = err.errors[0] if err.errors else {}
+        where = f"line {first.get('line', 1)}:{first.get('col', 1)}: "
+        token = first.get("highlight") or ""
+        reason = str(first.get("description", err)).partition(" but got <Token")[0]
+        raise QueryError("SYNTAX_ERROR", f"{where}mismatched input '{token}': {reason}") from err
+    except TokenError as err:
+        raise QueryError("SYNTAX_ERROR", f"line 1:1: {err}") from err
+    if len(trees) != 1:
+        raise QueryError("SYNTAX_ERROR", "line 1:1: Only one sql statement is allowed.")
+    if not isinstance(trees[0], exp.Query | exp.Values):
+        raise not_supported(f"{type(trees[0]).__name__.upper()} statement")
+    return cast(exp.Expression, trees[0])
+
+
+def position(node: Any) -> tuple[int, int] | None:
+    """(line, column), both from 1, of the first token below `node` that knows its place."""
+    for part in node.walk() if isinstance(node, exp.Expression) else ():
+        if "line" in part.meta:
+            return int(part.meta["line"]), int(part.meta["col"]) - len(part.name) + 1
+    return None

@@ -1,0 +1,96 @@
+"""What kind of statement a text is, and the values of its `?` parameters."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from local_mock.athena.dialect import strip
+from local_mock.athena.errors import QueryError
+
+__all__ = ["NAME", "Statement", "classify", "split_values", "substitute_parameters", "unquote"]
+
+NAME = r'(?:`[^`]+`|"[^"]+"|[\w$-]+)(?:\s*\.\s*(?:`[^`]+`|"[^"]+"|[\w$-]+))*'
+
+# kind → (pattern of the head, StatementType, SubStatementType)
+_KINDS = (
+    ("create_database", r"CREATE\s+(?:DATABASE|SCHEMA)\b", "DDL", "CREATE_DATABASE"),
+    ("drop_database", r"DROP\s+(?:DATABASE|SCHEMA)\b", "DDL", "DROP_DATABASE"),
+    ("create_view", r"CREATE\s+(?:OR\s+REPLACE\s+)?VIEW\b", "DDL", "CREATE_VIEW"),
+    ("drop_view", r"DROP\s+VIEW\b", "DDL", "DROP_VIEW"),
+    ("create_table", r"CREATE\s+EXTERNAL\s+TABLE\b", "DDL", "CREATE_TABLE"),
+    ("ctas", r"CREATE\s+TABLE\b.*\bAS\b\s*\(?\s*(?:SELECT|WITH|VALUES|TABLE)\b", "DDL", "CREATE_TABLE_AS_SELECT"),
+    ("drop_table", r"DROP\s+TABLE\b", "DDL", "DROP_TABLE"),
+    ("alter_table", r"ALTER\s+TABLE\b", "DDL", "ALTER_TABLE"),
+    ("repair", r"MSCK\s+REPAIR\s+TABLE\b", "DDL", "MSCK_REPAIR_TABLE"),
+    ("show", r"SHOW\b", "UTILITY", "SHOW"),
+    ("describe", r"(?:DESCRIBE|DESC)\b", "UTILITY", "DESCRIBE"),
+    ("explain", r"EXPLAIN\b", "UTILITY", "EXPLAIN"),
+    ("insert", r"INSERT\s+INTO\b", "DML", "INSERT"),
+    ("unload", r"UNLOAD\b", "DML", "UNLOAD"),
+    ("execute", r"EXECUTE\b", "DML", "SELECT"),
+    ("prepare", r"PREPARE\b", "UTILITY", "PREPARE"),
+    ("deallocate", r"DEALLOCATE\b", "UTILITY", "DEALLOCATE"),
+    ("select", r"(?:SELECT|WITH|VALUES|TABLE|\()", "DML", "SELECT"),
+)
+_REFUSED = r"(DELETE|UPDATE|MERGE|OPTIMIZE|VACUUM|CREATE\s+TABLE|GRANT|REVOKE|ANALYZE|USE|SET)\b"
+
+
+@dataclass(frozen=True)
+class Statement:
+    """`kind` names the executor's method; the types are what GetQueryExecution says."""
+
+    kind: str
+    sql: str
+    type: str
+    subtype: str
+
+
+def classify(sql: str) -> Statement:
+    """The kind of a statement. Raises QueryError for what Athena or this mock does not run."""
+    text = strip(sql)
+    for kind, pattern, type_, subtype in _KINDS:
+        if re.match(pattern, text, re.IGNORECASE | re.DOTALL):
+            return Statement(kind, text, type_, subtype)
+    refused = re.match(_REFUSED, text, re.IGNORECASE)
+    if refused:
+        word = " ".join(refused.group(1).upper().split())
+        raise QueryError("NOT_SUPPORTED", f"{word} is not supported by local_mock (Iceberg and managed tables are cloud only)")
+    head = text.split(None, 1)[0] if text else ""
+    raise QueryError("SYNTAX_ERROR", f"line 1:1: mismatched input '{head}'. Expecting a statement")
+
+
+def unquote(name: str) -> list[str]:
+    """Parts of a dotted name, lower case, without quotes."""
+    parts = re.findall(r'`([^`]+)`|"([^"]+)"|([\w$-]+)', name)
+    return ["".join(part).lower() for part in parts]
+
+
+_PIECES = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/|\?|[^'\"?/-]+|.", re.DOTALL)
+
+
+def substitute_parameters(sql: str, values: list[str]) -> str:
+    """`sql` with each `?` outside quotes and comments replaced by the SQL literal at its place."""
+    left, out = list(values), []
+    for piece in _PIECES.findall(sql):
+        if piece == "?":
+            if not left:
+                raise QueryError("INVALID_PARAMETER_USAGE", f"line 1:1: Incorrect number of parameters: more than {len(values)} expected")
+            out.append(left.pop(0))
+        else:
+            out.append(piece)
+    if left:
+        raise QueryError("INVALID_PARAMETER_USAGE", f"line 1:1: Incorrect number of parameters: expected {len(values) - len(left)} but found {len(values)}")
+    return "".join(out)
+
+
+def split_values(listing: str) -> list[str]:
+    """Split at commas outside quotes and brackets."""
+    parts, depth = [""], 0
+    for piece in re.findall(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|.", listing, re.DOTALL):
+        depth += (piece in "([{<") - (piece in ")]}>") if len(piece) == 1 else 0
+        if piece == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += piece
+    return [part.strip() for part in parts]

@@ -1,0 +1,67 @@
+"""Aggregate and window functions. `{d}` DISTINCT, `{o}` ORDER BY, `{w}` FILTER and OVER, `{n}` IGNORE NULLS.
+
+https://trino.io/docs/current/functions/{aggregate,window}.html
+"""
+
+SIGNATURES = r"""
+count() -> bigint = count(*){w}
+count(T) -> bigint = count({d}{0}){w}
+count_if(boolean) -> bigint = CAST(count(CASE WHEN {0} THEN 1 END){w} AS BIGINT)
+sum(bigint) -> bigint = CAST(sum({d}{0}){w} AS BIGINT)
+sum(double) -> double = sum({d}{0}){w}
+sum(real) -> real = CAST(sum({d}{0}){w} AS FLOAT)
+sum(decimal) -> decimal = sum({d}{0}){w}
+avg(bigint) -> double = avg({d}{0}){w}
+avg(double) -> double = avg({d}{0}){w}
+avg(real) -> real = CAST(avg({d}{0}){w} AS FLOAT)
+min(T) -> T = min({0}){w}
+max(T) -> T = max({0}){w}
+min(T, bigint) -> array(T) = min({0}, {1}){w}
+max(T, bigint) -> array(T) = max({0}, {1}){w}
+min_by(T, U) -> T = arg_min_null({0}, {1}){w}
+max_by(T, U) -> T = arg_max_null({0}, {1}){w}
+arbitrary(T) -> T = any_value({0}){w}
+any_value(T) -> T = any_value({0}){w}
+bool_and(boolean) -> boolean = bool_and({0}){w}
+bool_or(boolean) -> boolean = bool_or({0}){w}
+every(boolean) -> boolean = bool_and({0}){w}
+array_agg(T) -> array(T) = array_agg({d}{0}{o}){w}
+listagg(varchar, varchar) -> varchar = string_agg({d}{0}, {1}{o}){w}
+map_agg(K, V) -> map(K,V) = t_map_agg(list(CASE WHEN {0} IS NOT NULL THEN {{'key': {0}, 'value': {1}}} END){w})
+histogram(T) -> map(T,bigint) = CAST(histogram({0}){w} AS MAP(T_DUCKDB, BIGINT))
+approx_distinct(T) -> bigint = approx_count_distinct({0}){w}
+approx_distinct(T, double) -> bigint = approx_count_distinct({0}){w}
+geometric_mean(double) -> double = geomean({0}){w}
+stddev(double) -> double = stddev_samp({d}{0}){w}
+stddev_samp(double) -> double = stddev_samp({d}{0}){w}
+stddev_pop(double) -> double = stddev_pop({d}{0}){w}
+variance(double) -> double = var_samp({d}{0}){w}
+var_samp(double) -> double = var_samp({d}{0}){w}
+var_pop(double) -> double = var_pop({d}{0}){w}
+corr(double, double) -> double = corr({0}, {1}){w}
+covar_pop(double, double) -> double = covar_pop({0}, {1}){w}
+covar_samp(double, double) -> double = covar_samp({0}, {1}){w}
+regr_slope(double, double) -> double = regr_slope({0}, {1}){w}
+regr_intercept(double, double) -> double = regr_intercept({0}, {1}){w}
+bitwise_and_agg(bigint) -> bigint = bit_and({0}){w}
+bitwise_or_agg(bigint) -> bigint = bit_or({0}){w}
+grouping(T*) -> integer = CAST(grouping({all}) AS INTEGER)
+"""
+
+WINDOW = r"""
+row_number() -> bigint = row_number(){w}
+rank() -> bigint = rank(){w}
+dense_rank() -> bigint = dense_rank(){w}
+percent_rank() -> double = percent_rank(){w}
+cume_dist() -> double = cume_dist(){w}
+ntile(bigint) -> bigint = ntile({0}){w}
+lag(T) -> T = lag({0}{n}){w}
+lag(T, bigint) -> T = lag({0}, {1}{n}){w}
+lag(T, bigint, T) -> T = lag({0}, {1}, {2}{n}){w}
+lead(T) -> T = lead({0}{n}){w}
+lead(T, bigint) -> T = lead({0}, {1}{n}){w}
+lead(T, bigint, T) -> T = lead({0}, {1}, {2}{n}){w}
+first_value(T) -> T = first_value({0}{n}){w}
+last_value(T) -> T = last_value({0}{n}){w}
+nth_value(T, bigint) -> T = nth_value({0}, {1}{n}){w}
+"""

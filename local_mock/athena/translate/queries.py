@@ -1,0 +1,559 @@
+"""SELECT, VALUES, set operations, WITH, FROM and its joins → DuckDB SQL with lineage.
+
+Every output column is named c0, c1, … inside; the user's names live in `Column.name`. A table appears as a
+`{scan}` token that `scan.py` replaces once the columns that are really needed are known.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlglot import exp
+
+from local_mock.athena.catalog import Catalog
+from local_mock.athena.dialect import parse_query, position
+from local_mock.athena.errors import QueryError, at, not_supported
+from local_mock.athena.sqltypes import BIGINT, UNKNOWN, VARCHAR, Type, common_type
+from local_mock.athena.translate.calls import Calls
+from local_mock.athena.translate.casts import widen
+from local_mock.athena.translate.lineage import note_conjuncts
+from local_mock.athena.translate.relations import Column, Node, Relation, Scan, Scope, Typed, quote, reach
+
+__all__ = ["Compiled", "Query", "compile_query"]
+
+_SET_WORDS = {exp.Union: "UNION", exp.Except: "EXCEPT", exp.Intersect: "INTERSECT"}
+_MAX_VIEW_DEPTH = 20
+
+
+@dataclass
+class Query:
+    """A compiled query. `transparent`: a filter above it may be evaluated below it."""
+
+    sql: str
+    columns: list[Column]
+    node: Node
+    transparent: bool = False
+
+
+@dataclass
+class Compiled:
+    """DuckDB SQL with scan tokens, the output columns, and the scans."""
+
+    sql: str
+    columns: list[Column]
+    scans: list[Scan] = field(default_factory=list)
+
+
+def compile_query(tree: exp.Expression, sql: str, catalog: Catalog, database: str) -> Compiled:
+    """Compile a parsed query. Raises QueryError."""
+    compiler = Queries(catalog, database, sql)
+    query = compiler.query(tree, None)
+    reach([query.node, *query.columns])
+    return Compiled(query.sql, query.columns, compiler.scans)
+
+
+class Queries(Calls):
+    """The clauses around expressions."""
+
+    def __init__(self, catalog: Catalog, database: str, sql: str) -> None:
+        super().__init__(sql)
+        self.catalog, self.database = catalog, database
+        self.scans: list[Scan] = []
+        self.ctes: list[dict[str, tuple[str, Query, int]]] = []
+        self.windows: list[dict[str, exp.Window]] = []
+        self.depth = 0
+
+    # --- queries ------------------------------------------------------------------------------------------
+    def query(self, node: exp.Expression, scope: Scope | None) -> Query:
+        """Any query expression, with its WITH."""
+        prefix = self._with(node, scope)
+        try:
+            if isinstance(node, exp.Select):
+                found = self._select(node, scope)
+            elif isinstance(node, exp.Values):
+                found = self._values(node, scope)
+            elif isinstance(node, exp.SetOperation):
+                found = self._set_operation(node, scope)
+            elif isinstance(node, exp.Subquery | exp.Paren):
+                found = self._parenthesised(node, scope)
+            elif isinstance(node, exp.Table):
+                found = self._select(exp.select("*").from_(node), scope)
+            else:
+                raise not_supported(f"the query {type(node).__name__.upper()}", position(node))
+        finally:
+            if prefix is not None:
+                self.ctes.pop()
+        if prefix:
+            found.sql = f"{prefix} {found.sql}"
+        return found
+
+    def _parenthesised(self, node: exp.Expression, scope: Scope | None) -> Query:
+        inner = self.query(node.this, scope)
+        tail = self._tail(node, Scope(scope), inner.columns, [])
+        return Query(f"SELECT * FROM ({inner.sql}){tail}", inner.columns, inner.node) if tail else inner
+
+    def _with(self, node: exp.Expression, scope: Scope | None) -> str | None:
+        clause = node.args.get("with_")
+        if clause is None:
+            return None
+        self.ctes.append({})
+        parts = []
+        for cte in clause.expressions:
+            name = cte.alias.lower()
+            names = [c.name for c in cte.args["alias"].columns]
+            alias = self.fresh("w")
+            if clause.args.get("recursive") and any(t.name.lower() == name for t in cte.this.find_all(exp.Table)):
+                query = self._recursive(cte.this, name, alias, names, scope)
+            else:
+                query = self.query(cte.this, scope)
+            _rename(query.columns, names, position(cte))
+            uses = sum(t.name.lower() == name and not t.db for t in node.find_all(exp.Table))
+            self.ctes[-1][name] = (alias, query, uses)
+            parts.append(f"{alias} AS ({query.sql})")
+        return f"WITH {'RECURSIVE ' if clause.args.get('recursive') else ''}{', '.join(parts)}"
+
+    def _recursive(self, node: exp.Expression, name: str, alias: str, names: list[str], scope: Scope | None) -> Query:
+        if not isinstance(node, exp.Union) or not names:
+            raise QueryError("SYNTAX_ERROR", f"{at(position(node))}recursive reference not in UNION, or no column aliases")
+        base = self.query(node.this, scope)
+        _rename(base.columns, names, position(node))
+        self.ctes[-1][name] = (alias, base, 2)
+        step = self.query(node.expression, scope)
+        for left, right in zip(base.columns, step.columns, strict=True):
+            if common_type(left.type, right.type) != left.type:
+                raise QueryError("TYPE_MISMATCH", f"{at(position(node))}recursion step relation output type ({right.type}) is not coercible to recursion base relation output type ({left.type})")
+        casts = ", ".join(
+            f"{widen(f'c{i}', r.type, c.type)} AS c{i}" for i, (c, r) in enumerate(zip(base.columns, step.columns, strict=True))
+        )
+        word = "UNION" if node.args.get("distinct") else "UNION ALL"
+        node_ = Node({base.node, step.node, *base.columns, *step.columns})
+        columns = [Column({node_}, c.name, type=c.type) for c in base.columns]
+        return Query(f"({base.sql}) {word} (SELECT {casts} FROM ({step.sql}))", columns, node_)
+
+    def _set_operation(self, node: exp.SetOperation, scope: Scope | None) -> Query:
+        left, right = self.query(node.left, scope), self.query(node.right, scope)
+        word = _SET_WORDS[type(node)]
+        if len(left.columns) != len(right.columns):
+            raise QueryError("TYPE_MISMATCH", f"{at(position(node))}{word} query has different number of fields: {len(left.columns)}, {len(right.columns)}")
+        every = not node.args.get("distinct")
+        needed = Node({left.node, right.node})
+        columns, sides = [], ([], [])  # type: tuple[list[Column], tuple[list[str], list[str]]]
+        for i, (a, b) in enumerate(zip(left.columns, right.columns, strict=True)):
+            kind = common_type(a.type, b.type)
+            if kind is None or (a.type.zone != b.type.zone):
+                raise QueryError("TYPE_MISMATCH", f"{at(position(node))}column {i + 1} in {word} query has incompatible types: {a.type}, {b.type}")
+            columns.append(Column({a, b}, a.name, type=kind))
+            for side, column in zip(sides, (a, b), strict=True):
+                side.append(f"{widen(f'c{i}', column.type, kind)} AS c{i}")
+        if not (every and word == "UNION"):
+            needed.needs |= {c for c in columns}
+        body = f"SELECT {', '.join(sides[0])} FROM ({left.sql}) {word}{' ALL' if every else ''} SELECT {', '.join(sides[1])} FROM ({right.sql})"
+        tail = self._tail(node, Scope(scope), columns, [])
+        return Query(f"SELECT * FROM ({body}){tail}", columns, needed)
+
+    def _values(self, node: exp.Values, scope: Scope | None) -> Query:
+        rows = []
+        with self.collect() as needs:
+            for item in node.expressions:
+                cells = item.expressions if isinstance(item, exp.Tuple) else [item]
+                rows.append([self.compile(cell, scope or Scope()) for cell in cells])
+        if len({len(cells) for cells in rows}) != 1:
+            raise QueryError("SYNTAX_ERROR", f"{at(position(node))}Values rows have mismatched sizes")
+        columns, sql_columns = [], []
+        for cells in zip(*rows, strict=True):
+            sqls, kind = self.unify(list(cells), Scope(), "Values rows have mismatched types")
+            sql_columns.append(sqls)
+            columns.append(Column(set(needs), None, type=kind))
+        names = ", ".join(f"c{i}" for i in range(len(columns)))
+        listed = ", ".join(f"({', '.join(cells)})" for cells in zip(*sql_columns, strict=True))
+        tail = self._tail(node, Scope(scope), columns, [])
+        return Query(f"SELECT * FROM (VALUES {listed}) AS v({names}){tail}", columns, Node(set(needs)))
+
+    # --- SELECT -------------------------------------------------------------------------------------------
+    def _select(self, node: exp.Select, parent: Scope | None) -> Query:
+        for key in ("match", "laterals", "pivots", "qualify", "cluster", "sort", "distribute", "connect", "into", "locks", "prewhere"):
+            if node.args.get(key):
+                raise not_supported("MATCH_RECOGNIZE" if key == "match" else key.upper(), position(node))
+        for table in node.find_all(exp.Table):
+            if table.args.get("pivots") or table.find(exp.MatchRecognize):
+                raise not_supported("MATCH_RECOGNIZE or PIVOT", position(table))
+        scope = Scope(parent)
+        self.windows.append({w.name.lower(): w for w in node.args.get("windows") or []})
+        try:
+            with self.collect() as needs:
+                return self._clauses(node, scope, needs)
+        finally:
+            self.windows.pop()
+
+    def _clauses(self, node: exp.Select, scope: Scope, needs: set[Node]) -> Query:
+        from_sql = self._from(node, scope)
+        where = self._where(node, scope)
+        items, columns = self._items(node, scope)
+        group, keys = self._group(node, scope, items)
+        having = f" HAVING {self.boolean(node.args['having'].this, scope)}" if node.args.get("having") else ""
+        distinct = node.args.get("distinct")
+        if distinct is not None and distinct.args.get("on"):
+            raise QueryError("SYNTAX_ERROR", "line 1:1: DISTINCT ON is not allowed")
+        tail = self._tail(node, scope, columns, items)
+        body = ", ".join(f"{item.sql} AS c{i}" for i, item in enumerate(items))
+        sql = f"SELECT {'DISTINCT ' if distinct else ''}{body}{from_sql}{where}{group}{having}{tail}"
+        query_node = Node(set(needs))
+        if distinct:
+            query_node.needs |= set(columns)
+        opaque = any(node.args.get(k) for k in ("limit", "offset")) or any(True for _ in node.find_all(exp.Window))
+        for item, column in zip(items, columns, strict=True):
+            if opaque or (keys is not None and item.sql not in keys):
+                column.origin = None
+        return Query(sql, columns, query_node, transparent=not opaque)
+
+    def _where(self, node: exp.Select, scope: Scope) -> str:
+        clause = node.args.get("where")
+        if clause is None:
+            return ""
+        condition = self.boolean(clause.this, scope)
+        note_conjuncts(self, clause.this, scope, lambda relation: relation.pushable)
+        return f" WHERE {condition}"
+
+    def _items(self, node: exp.Select, scope: Scope) -> tuple[list[Typed], list[Column]]:
+        items: list[Typed] = []
+        columns: list[Column] = []
+        for item in node.expressions:
+            inner = item.unalias()
+            if isinstance(inner, exp.Star) or (isinstance(inner, exp.Column) and isinstance(inner.this, exp.Star)):
+                for column in self._star(inner, scope):
+                    items.append(Typed(column.ref, column.type))
+                    columns.append(Column({column}, column.name, type=column.type, origin=_origin(column)))
+                continue
+            with self.collect() as needs:
+                typed = self.compile(inner, scope)
+            items.append(typed)
+            name = item.alias if isinstance(item, exp.Alias) else _implied_name(inner)
+            columns.append(Column(set(needs), name, type=typed.type, origin=_passed_through(typed, needs)))
+        return items, columns
+
+    def _star(self, node: exp.Expression, scope: Scope) -> list[Column]:
+        if any(node.args.get(key) for key in ("except_", "except", "replace", "rename")):
+            raise QueryError("SYNTAX_ERROR", f"{at(position(node))}EXCEPT and REPLACE are not allowed after *")
+        relations = scope.relations
+        if isinstance(node, exp.Column):
+            wanted = node.table.lower()
+            relations = [r for r in relations if r.alias and r.alias.lower() == wanted]
+        if not relations:
+            raise QueryError("SYNTAX_ERROR", f"{at(position(node))}SELECT * not allowed in queries without FROM clause")
+        return [c for relation in relations for c in relation.columns if not c.hidden]
+
+    def _group(self, node: exp.Select, scope: Scope, items: list[Typed]) -> tuple[str, set[str] | None]:
+        clause = node.args.get("group")
+        if clause is None:
+            return "", None
+        plain = [self._group_key(key, scope, items) for key in clause.expressions]
+        parts = list(plain)
+        for key, word in (("grouping_sets", "GROUPING SETS"), ("rollup", "ROLLUP"), ("cube", "CUBE")):
+            for element in clause.args.get(key) or []:
+                parts.append(f"{word} ({', '.join(self._group_key(k, scope, items, tuple_ok=True) for k in element.expressions)})")
+        if any(clause.args.get(k) for k in ("totals", "all")):
+            raise not_supported("GROUP BY ALL", position(node))
+        return f" GROUP BY {', '.join(parts)}", set(plain) if len(parts) == len(plain) else set()
+
+    def _group_key(self, key: exp.Expression, scope: Scope, items: list[Typed], *, tuple_ok: bool = False) -> str:
+        if isinstance(key, exp.Rollup | exp.Cube | exp.GroupingSets):
+            word = {"Rollup": "ROLLUP", "Cube": "CUBE", "GroupingSets": "GROUPING SETS"}[type(key).__name__]
+            return f"{word} ({', '.join(self._group_key(k, scope, items, tuple_ok=True) for k in key.expressions)})"
+        if tuple_ok and isinstance(key, exp.Tuple):
+            return f"({', '.join(self._group_key(k, scope, items) for k in key.expressions)})"
+        if tuple_ok and isinstance(key, exp.Paren):
+            return f"({self._group_key(key.this, scope, items)})"
+        if isinstance(key, exp.Literal) and not key.is_string:
+            return items[_ordinal(key, len(items), "GROUP BY")].sql
+        return self.compile(key, scope).sql
+
+    # --- ORDER BY, OFFSET, LIMIT --------------------------------------------------------------------------
+    def _tail(self, node: exp.Expression, scope: Scope, columns: list[Column], items: list[Typed]) -> str:
+        sql = ""
+        if node.args.get("order"):
+            named = Scope(scope)
+            values = items or [Typed(f"c{i}", c.type) for i, c in enumerate(columns)]
+            for column, value in zip(columns, values, strict=True):
+                if column.name is not None:
+                    named.parameters.setdefault(column.name.lower(), value)
+            keys = [self._order_key(key, named, columns) for key in node.args["order"].expressions]
+            sql += f" ORDER BY {', '.join(keys)}"
+        limit, offset = node.args.get("limit"), node.args.get("offset")
+        if isinstance(limit, exp.Fetch):
+            options = limit.args.get("limit_options")
+            if options is not None and (options.args.get("percent") or options.args.get("with_ties")):
+                raise not_supported("FETCH … WITH TIES", position(node))
+            sql += f" LIMIT {_count(limit.args.get('count') or exp.Literal.number(1))}"
+        elif limit is not None and limit.expression.name.upper() != "ALL":
+            sql += f" LIMIT {_count(limit.expression)}"
+        return sql + (f" OFFSET {_count(offset.expression)}" if offset is not None else "")
+
+    def _order_key(self, key: exp.Expression, scope: Scope, columns: list[Column]) -> str:
+        inner = key.this
+        names = [c.name.lower() if c.name else None for c in columns]
+        with self.collect() as needs:
+            if isinstance(inner, exp.Literal) and not inner.is_string:
+                i = _ordinal(inner, len(columns), "ORDER BY")
+                needs.add(columns[i])
+                sql, kind = str(i + 1), columns[i].type
+            elif isinstance(inner, exp.Column) and not inner.table and inner.name.lower() in names:
+                i = names.index(inner.name.lower())
+                needs.add(columns[i])
+                sql, kind = str(i + 1), columns[i].type
+            else:
+                typed = self.compile(inner, scope)
+                needs |= set(columns)
+                sql, kind = typed.sql, typed.type
+        self.needs |= needs
+        if not kind.orderable:
+            raise QueryError("TYPE_MISMATCH", f"{at(position(key))}Type {kind} is not orderable, and therefore cannot be used in ORDER BY")
+        return f"{sql} {order_words(key)}"
+
+    # --- FROM ---------------------------------------------------------------------------------------------
+    def _from(self, node: exp.Select, scope: Scope) -> str:
+        clause = node.args.get("from_")
+        if clause is None:
+            return ""
+        sql = self._item(clause.this, scope, scope)
+        for join in [*(clause.this.args.get("joins") or []), *(node.args.get("joins") or [])]:
+            sql += self._join(join, scope)
+        return f" FROM {sql}"
+
+    def _item(self, node: exp.Expression, scope: Scope, into: Scope, *, lateral: bool = False) -> str:
+        if isinstance(node, exp.Unnest):
+            return self._unnest(node, scope, into, lateral=lateral)
+        if isinstance(node, exp.Table) and isinstance(node.this, exp.Identifier):
+            return self._table(node, into)
+        if isinstance(node, exp.Values):
+            body = exp.Values(expressions=node.expressions)
+            return self._derived(self.query(body, scope.parent), node, into)
+        if isinstance(node, exp.Subquery) and isinstance(node.this, exp.Query | exp.Values):
+            return self._derived(self.query(node.this, scope.parent), node, into)
+        if isinstance(node, exp.Paren | exp.Subquery) and isinstance(node.this, exp.Table | exp.Subquery):
+            return self._nested_from(node, scope, into)
+        if isinstance(node, exp.Lateral) and isinstance(node.this, exp.Subquery):
+            return "LATERAL " + self._derived(self.query(node.this.this, Scope(scope.parent, into.relations)), node, into)
+        raise not_supported(f"the relation {node.sql(dialect='trino')[:80]}", position(node))
+
+    def _nested_from(self, node: exp.Expression, scope: Scope, into: Scope) -> str:
+        inner = Scope(scope.parent)
+        sql = self._item(node.this, inner, inner)
+        for join in [*(node.this.args.get("joins") or []), *(node.args.get("joins") or [])]:
+            sql += self._join(join, inner)
+        into.relations.extend(inner.relations)
+        return f"({sql})"
+
+    def _derived(self, query: Query, node: exp.Expression, into: Scope) -> str:
+        return self._as_relation(f"({query.sql})", query, node, into, pass_through=query.transparent)
+
+    def _as_relation(self, sql: str, query: Query, node: exp.Expression, into: Scope, *, pass_through: bool) -> str:
+        """Add a relation over `query`'s columns; returns `sql AS alias` with TABLESAMPLE."""
+        inner_alias = self.fresh("r")
+        clause = node.args.get("alias")
+        alias = node.alias or None
+        columns = [
+            Column({c}, c.name, f"{inner_alias}.c{i}", c.type, origin=c.origin if pass_through else None)
+            for i, c in enumerate(query.columns)
+        ]
+        _rename(columns, [c.name for c in clause.columns] if isinstance(clause, exp.TableAlias) else [], position(node))
+        into.relations.append(Relation(alias, columns, query.node))
+        self.needs.add(query.node)
+        return f"{sql} AS {inner_alias}{self._sample(node)}"
+
+    def _sample(self, node: exp.Expression) -> str:
+        sample = node.args.get("sample")
+        if sample is None:
+            return ""
+        method = str(sample.args["method"]).upper() if sample.args.get("method") else ""
+        share = sample.args.get("percent")
+        if method not in ("BERNOULLI", "SYSTEM") or share is None:
+            raise not_supported("this TABLESAMPLE", position(node))
+        return f" TABLESAMPLE {method.lower()}({float(share.name)} PERCENT)"
+
+    def _table(self, node: exp.Table, into: Scope) -> str:
+        name, database = node.name.lower(), node.db.lower()
+        if not database:
+            for level in reversed(self.ctes):
+                if name in level:
+                    alias, query, uses = level[name]
+                    named = node.copy() if node.alias else node
+                    if not node.alias:
+                        named = node.copy()
+                        named.set("alias", exp.TableAlias(this=exp.to_identifier(node.name)))
+                    return self._as_relation(alias, query, named, into, pass_through=query.transparent and uses == 1)
+        if node.catalog and node.catalog.lower() != "awsdatacatalog":
+            raise QueryError("CATALOG_NOT_FOUND", f"{at(position(node))}Catalog '{node.catalog}' does not exist")
+        database = database or self.database
+        table = self.catalog.table(database, name, position(node))
+        if not node.alias:
+            node = node.copy()
+            node.set("alias", exp.TableAlias(this=exp.to_identifier(name)))
+        if table.view is not None:
+            return self._view(table.view, table.database, node, into)
+        return self._scan(table, node, into)
+
+    def _view(self, sql: str, database: str, node: exp.Table, into: Scope) -> str:
+        if self.depth >= _MAX_VIEW_DEPTH:
+            raise QueryError("VIEW_IS_RECURSIVE", f"{at(position(node))}Statement would create a recursive view")
+        ctes, windows, outer = self.ctes, self.windows, self.database
+        self.ctes, self.windows, self.database, self.depth = [], [], database, self.depth + 1
+        try:
+            query = self.query(parse_query(sql), None)
+        finally:
+            self.ctes, self.windows, self.database, self.depth = ctes, windows, outer, self.depth - 1
+        sql = self._derived(query, node, into)
+        into.relations[-1].qualifier = database
+        return sql
+
+    def _scan(self, table: Any, node: exp.Table, into: Scope) -> str:
+        alias = self.fresh("r")
+        scan = Scan(f"/*scan:{alias}*/", table)
+        columns = []
+        for name, kind in [*table.columns, *table.partition_keys, ("$path", VARCHAR), ("$file_size", BIGINT)]:
+            column = Column(set(), name, f"{alias}.{quote(name)}", kind, hidden=name.startswith("$"), scan=scan)
+            column.origin = column
+            scan.columns[name] = column
+            columns.append(column)
+        self.scans.append(scan)
+        clause = node.args.get("alias")
+        shown = [
+            Column({c}, c.name, c.ref, c.type, hidden=c.hidden, origin=c.origin) for c in columns
+        ]
+        _rename([c for c in shown if not c.hidden], [c.name for c in clause.columns] if clause else [], position(node))
+        into.relations.append(Relation(node.alias, shown, Node(), qualifier=table.database))
+        return f"({scan.token}) AS {alias}{self._sample(node)}"
+
+    def _unnest(self, node: exp.Unnest, scope: Scope, into: Scope, *, lateral: bool) -> str:
+        outer_alias = self.fresh("u")
+        inner, outer, kinds, lengths = [], [], [], []
+        with self.collect() as needs:
+            for i, item in enumerate(node.expressions):
+                value = self.compile(item, Scope(scope.parent, list(into.relations)))
+                column = f"x{i}"
+                if value.type.base == "map":
+                    inner.append(f"unnest(map_entries({value.sql})) AS {column}")
+                    outer += [f"{column}.key", f"{column}.value"]
+                    kinds += list(value.type.args)
+                elif value.type.base == "array":
+                    inner.append(f"unnest({value.sql}) AS {column}")
+                    element = value.type.args[0]
+                    fields = element.field_keys if element.base == "row" else ()
+                    outer += [f"struct_extract({column}, '{key}')" for key in fields] or [column]
+                    kinds += list(element.args) if fields else [element]
+                else:
+                    raise QueryError("INVALID_FUNCTION_ARGUMENT", f"{at(position(item))}Cannot unnest type: {value.type}")
+                lengths.append(f"coalesce({'cardinality' if value.type.base == 'map' else 'len'}({value.sql}), 0)")
+        offset = node.args.get("offset")
+        if offset:
+            inner.append(f"unnest(generate_series(1, greatest({', '.join(lengths)}))) AS xo")
+            outer.append("CAST(xo AS BIGINT)")
+            kinds.append(BIGINT)
+        clause = node.args.get("alias")
+        names = [c.name for c in clause.columns] if clause else []
+        if offset and isinstance(offset, exp.Identifier) and len(names) == len(kinds) - 1:
+            names.append(offset.name)
+        columns = [Column(set(needs), None, f"{outer_alias}.c{i}", kind) for i, kind in enumerate(kinds)]
+        _rename(columns, names, position(node))
+        into.relations.append(Relation(node.alias or None, columns, Node()))
+        self.needs |= needs
+        body = ", ".join(f"{sql} AS c{i}" for i, sql in enumerate(outer))
+        return f"{'LATERAL ' if lateral else ''}(SELECT {body} FROM (SELECT {', '.join(inner)})) AS {outer_alias}"
+
+    def _join(self, join: exp.Join, scope: Scope) -> str:
+        side, kind = (join.args.get("side") or "").upper(), (join.args.get("kind") or "").upper()
+        if (join.args.get("method") or "") or kind not in ("", "INNER", "OUTER", "CROSS"):
+            raise not_supported(f"{join.args.get('method') or kind} JOIN", position(join))
+        left = list(scope.relations)
+        on, using = join.args.get("on"), join.args.get("using")
+        unnest = isinstance(join.this, exp.Unnest)
+        comma = not side and not kind and on is None and not using
+        word = "CROSS JOIN" if comma or kind == "CROSS" else f"{side or 'INNER'} JOIN"
+        sql = self._item(join.this, scope, scope, lateral=unnest)
+        for nested in join.this.args.get("joins") or []:
+            raise not_supported("a nested join without parentheses", position(nested))
+        right = scope.relations[len(left) :]
+        if side in ("LEFT", "FULL"):
+            _seal(right)
+        if side in ("RIGHT", "FULL"):
+            _seal(left)
+        if using:
+            return f" {word} {sql} ON {self._using(using, scope, left, right, side)}"
+        if on is None:
+            return f" {word} {sql}"
+        condition = self.boolean(on, scope)
+        allowed = [] if side in ("RIGHT", "FULL") else right if side == "LEFT" else scope.relations
+        if unnest and not (isinstance(on, exp.Boolean) and on.this):
+            raise not_supported("UNNEST joined ON anything but TRUE", position(join))
+        note_conjuncts(self, on, scope, lambda relation: any(relation is r for r in allowed))
+        return f" {word} {sql} ON {condition}"
+
+    def _using(self, using: list[Any], scope: Scope, left: list[Relation], right: list[Relation], side: str) -> str:
+        conditions, merged = [], []
+        for key in using:
+            a, _ = Scope(None, left).find([key.name], position(key))
+            b, _ = Scope(None, right).find([key.name], position(key))
+            self.needs |= {a, b}
+            conditions.append(self.compare(Typed(a.ref, a.type), "=", Typed(b.ref, b.type), position(key)))
+            kind = common_type(a.type, b.type) or UNKNOWN
+            a_sql, b_sql = widen(a.ref, a.type, kind), widen(b.ref, b.type, kind)
+            ref = {"RIGHT": b_sql, "FULL": f"coalesce({a_sql}, {b_sql})"}.get(side, a_sql)
+            origin = a.origin if side in ("", "LEFT") and kind == a.type else None
+            merged.append(Column({a, b}, a.name, ref, kind, origin=origin))
+            for relation in (*left, *right):
+                relation.columns = [c for c in relation.columns if c is not a and c is not b]
+        pushable = all(r.pushable for r in left)
+        scope.relations.insert(0, Relation(None, merged, Node(), pushable=pushable))
+        return " AND ".join(conditions)
+
+
+def _seal(relations: list[Relation]) -> None:
+    for relation in relations:
+        relation.pushable = False
+
+
+def _rename(columns: list[Column], names: list[str], where: tuple[int, int] | None) -> None:
+    if names and len(names) != len(columns):
+        raise QueryError("MISMATCHED_COLUMN_ALIASES", f"{at(where)}Column alias list has {len(names)} entries but relation has {len(columns)} columns available")
+    for column, name in zip(columns, names, strict=False):
+        column.name = name
+
+
+def _origin(column: Column) -> Column | None:
+    return column.origin
+
+
+def _passed_through(typed: Typed, needs: set[Node]) -> Column | None:
+    """The table column whose value the item is, unchanged."""
+    if len(needs) == 1:
+        (only,) = needs
+        if isinstance(only, Column) and only.ref == typed.sql:
+            return only.origin
+    return None
+
+
+def _implied_name(node: exp.Expression) -> str | None:
+    """A column keeps its name, a dereference its field; anything else is `_colN`."""
+    if isinstance(node, exp.Column):
+        return str(node.name)
+    return str(node.expression.name) if isinstance(node, exp.Dot) else None
+
+
+def _ordinal(node: exp.Expression, count: int, clause: str) -> int:
+    if not str(node.this).isdigit() or not 1 <= int(node.name) <= count:
+        raise QueryError("INVALID_COLUMN_REFERENCE", f"{at(position(node))}{clause} position {node.name} is not in select list")
+    return int(node.name) - 1
+
+
+def _count(node: exp.Expression) -> str:
+    if not isinstance(node, exp.Literal) or node.is_string or not node.name.isdigit():
+        raise QueryError("SYNTAX_ERROR", f"{at(position(node))}LIMIT and OFFSET take a whole number")
+    return str(int(node.name))
+
+
+def order_words(key: exp.Expression) -> str:
+    """Direction and NULL order, always explicit: Trino's default is NULLS LAST both ways."""
+    return f"{'DESC' if key.args.get('desc') else 'ASC'} NULLS {'FIRST' if key.args.get('nulls_first') else 'LAST'}"
+
+
+_ = Type

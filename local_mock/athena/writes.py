@@ -1,0 +1,114 @@
+"""What CTAS, INSERT INTO and UNLOAD write: Parquet or text files, one per partition, and the manifest.
+
+Files are made in a scratch folder by DuckDB and handed to `DataAccess`.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote as url_quote
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
+
+from local_mock.athena.errors import QueryError, not_supported
+from local_mock.athena.sqltypes import Type
+from local_mock.athena.statements import split_values
+from local_mock.athena.translate.queries import Compiled
+from local_mock.data import DataAccess
+
+__all__ = ["Written", "options", "write_rows"]
+
+_CODECS = {"SNAPPY": "snappy", "GZIP": "gzip", "ZSTD": "zstd", "NONE": "none", "UNCOMPRESSED": "none", "LZ4": "lz4"}
+
+
+@dataclass
+class Written:
+    """URIs of the files, rows in all, and the partitions (values → location)."""
+
+    files: list[str] = field(default_factory=list)
+    rows: int = 0
+    partitions: dict[tuple[str, ...], str] = field(default_factory=dict)
+
+
+def options(listing: str) -> dict[str, Any]:
+    """The WITH (…) of CTAS and UNLOAD: strings, arrays of strings, numbers."""
+    found: dict[str, Any] = {}
+    for item in split_values(listing):
+        if not item:
+            continue
+        key, _, value = (part.strip() for part in item.partition("="))
+        if value.upper().startswith("ARRAY"):
+            found[key.lower()] = [name.lower() for name in re.findall(r"'([^']*)'", value)]
+        else:
+            found[key.lower()] = value.strip("'")
+    for refused in ("bucketed_by", "bucket_count", "table_type", "partitioning"):
+        if refused in found and str(found[refused]).lower() != "hive":
+            raise not_supported(f"the table property {refused}")
+    return found
+
+
+def write_rows(
+    data: DataAccess, rows: pa.Table, compiled: Compiled, names: list[str], partitioned_by: list[str], location: str,
+    *, file_format: str, codec: str, delimiter: str, scratch: Path,
+) -> Written:  # fmt: skip
+    """Write `rows` below `location`. Partition columns must be the last ones, as Athena demands."""
+    count = len(partitioned_by)
+    if count and [n.lower() for n in names[-count:]] != partitioned_by:
+        raise QueryError("HIVE_COLUMN_ORDER_MISMATCH", f"Partition keys must be the last columns in the table and in the same order as the table properties: {partitioned_by}")
+    kinds = [c.type for c in compiled.columns]
+    written = Written(rows=rows.num_rows)
+    split = len(names) - count
+    for values, part in _split(rows, split):
+        folder = "".join(f"{k}={url_quote(v, safe=' :')}/" for k, v in zip(partitioned_by, values, strict=True))
+        target = location.rstrip("/") + "/" + folder
+        body = part.select(list(range(split))).rename_columns(names[:split])
+        uri = target + _write(data, body, kinds[:split], target, file_format, codec, delimiter, scratch)
+        written.files.append(uri)
+        if count:
+            written.partitions[values] = target
+    return written
+
+
+def _split(rows: pa.Table, first: int) -> list[tuple[tuple[str, ...], pa.Table]]:
+    keys = rows.column_names[first:]
+    if not keys:
+        return [((), rows)] if rows.num_rows else []
+    texts = [pc.fill_null(pc.cast(rows[k], pa.string()), "__HIVE_DEFAULT_PARTITION__") for k in keys]
+    frame = pa.table({f"k{i}": t for i, t in enumerate(texts)})
+    groups = frame.group_by(frame.column_names, use_threads=False).aggregate([])
+    found = []
+    for values in zip(*(groups[c].to_pylist() for c in frame.column_names), strict=True):
+        mask = None
+        for column, value in zip(frame.column_names, values, strict=True):
+            equal = pc.equal(frame[column], value)
+            mask = equal if mask is None else pc.and_(mask, equal)
+        found.append((tuple(values), rows.filter(mask)))
+    return found
+
+
+def _write(
+    data: DataAccess, body: pa.Table, kinds: list[Type], target: str, file_format: str, codec: str, delimiter: str, scratch: Path
+) -> str:
+    scratch.mkdir(parents=True, exist_ok=True)
+    path = scratch / uuid.uuid4().hex
+    try:
+        if file_format == "parquet":
+            name = f"{path.name}.{codec.lower()}.parquet" if codec != "NONE" else path.name
+            pq.write_table(body, path, compression=_CODECS[codec])
+        else:
+            if any(kind.args for kind in kinds):
+                raise not_supported("complex types in text files")
+            name = path.name
+            text = body.cast(pa.schema([(n, pa.string()) for n in body.column_names]))
+            pacsv.write_csv(text, path, pacsv.WriteOptions(include_header=False, delimiter=delimiter, quoting_style="none"))
+        data.write(target + name, path.read_bytes())
+    finally:
+        path.unlink(missing_ok=True)
+    return name
