@@ -1,0 +1,91 @@
+"""The CNN-Transformer: dilated residual convolutions for motion, a Transformer encoder for context.
+
+Shape letters: B batch, T ticks, F features, D model width, C classes (actions), L labs (0 is "unknown").
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["CnnTransformer", "sinusoidal_positions"]
+
+DILATIONS = (1, 2, 4, 8)
+
+
+class ResidualConv(nn.Module):
+    """One dilated Conv1d → BatchNorm → GELU → dropout, added to its input. [B, D, T] → [B, D, T]."""
+
+    def __init__(self, width: int, kernel: int, dilation: int, dropout: float) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(width, width, kernel, padding=dilation * (kernel // 2), dilation=dilation)
+        self.norm = nn.BatchNorm1d(width)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x_BDT: Tensor) -> Tensor:
+        return x_BDT + self.dropout(nn.functional.gelu(self.norm(self.conv(x_BDT))))
+
+
+class CnnTransformer(nn.Module):
+    """features [B, T, F] → logits [B, T, C], given the lab and the actions that are candidates.
+
+    Parameters
+    ----------
+    features, classes, labs
+        F, C, and L (with the unknown lab, index 0).
+    width, convs, kernel, encoders, heads, dropout
+        D, number of convolutions (dilations 1-2-4-8, repeated), their kernel, encoder layers, attention heads.
+    """
+
+    def __init__(
+        self,
+        *,
+        features: int,
+        classes: int,
+        labs: int,
+        width: int,
+        convs: int,
+        kernel: int,
+        encoders: int,
+        heads: int,
+        dropout: float,
+    ) -> None:
+        super().__init__()
+        self.inputs = nn.Linear(features, width)
+        self.lab = nn.Embedding(labs, width)
+        self.candidates = nn.Linear(classes, width, bias=False)
+        self.convs = nn.Sequential(
+            *(ResidualConv(width, kernel, DILATIONS[i % len(DILATIONS)], dropout) for i in range(convs))
+        )
+        layer = nn.TransformerEncoderLayer(
+            width, heads, 4 * width, dropout, activation="gelu", batch_first=True, norm_first=True
+        )
+        self.encoder = nn.TransformerEncoder(layer, encoders, enable_nested_tensor=False)
+        self.norm = nn.LayerNorm(width)
+        self.head = nn.Linear(width, classes)
+
+    def forward(self, x_BTF: Tensor, lab_B: Tensor, candidates_BC: Tensor) -> Tensor:
+        context_B1D = (self.lab(lab_B) + self.candidates(candidates_BC))[:, None]
+        x_BTD = self.inputs(x_BTF) + context_B1D
+        x_BTD = self.convs(x_BTD.transpose(1, 2)).transpose(1, 2)
+        x_BTD = x_BTD + sinusoidal_positions(x_BTD.shape[1], x_BTD.shape[2], x_BTD.device)
+        return self.head(self.norm(self.encoder(x_BTD)))
+
+    def set_prior(self, share_C: Tensor) -> None:
+        """Start the head's bias at the log odds of each action's share of frames (0..1)."""
+        share_C = share_C.clamp(1e-3, 0.5)
+        with torch.no_grad():
+            self.head.bias.copy_(torch.log(share_C / (1 - share_C)))
+            self.head.weight.mul_(0.1)
+
+
+def sinusoidal_positions(T: int, D: int, device: torch.device) -> Tensor:
+    """Fixed positions [T, D] (Vaswani et al. 2017, section 3.5)."""
+    at = torch.arange(T, device=device, dtype=torch.float32)[:, None]
+    rate = torch.exp(torch.arange(0, D, 2, device=device, dtype=torch.float32) * (-math.log(10_000.0) / D))
+    positions = torch.zeros(T, D, device=device)
+    positions[:, 0::2] = torch.sin(at * rate)
+    positions[:, 1::2] = torch.cos(at * rate)
+    return positions

@@ -1,0 +1,216 @@
+"""A trained model in use: load it, give it a clip, get probabilities or events.
+
+Stored as `model.safetensors` (weights and scaler) and `meta.json` (configuration, feature names and version,
+vocabulary, thresholds, split, fingerprint). A mismatch is refused by name; nothing is unpickled.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from etholake.contract import UNIFIED_PARTS
+from etholake.errors import ContractError
+from etholake.events.decode import DecodeConfig, decode
+from etholake.events.thresholds import Thresholds
+from etholake.events.types import Event, PairScores
+from etholake.features.clip import PoseClip
+from etholake.features.pair import FEATURE_NAMES, FEATURE_VERSION, pair_features
+from etholake.models import build
+from etholake.models.config import ModelConfig
+from etholake.models.scaler import RobustScaler
+
+__all__ = ["META", "WEIGHTS", "Recogniser"]
+
+WEIGHTS, META = "model.safetensors", "meta.json"
+FORMAT = 1
+UNKNOWN_LAB = 0
+BATCH = 64  # windows at once: the bound of memory, whatever the video's length
+
+
+@dataclass
+class Recogniser:
+    """Network, scaler, vocabulary and thresholds of one trained model.
+
+    `actions` are the C classes; `labs` the known labs (embedding index = position + 1); `lab_actions` the actions
+    that occur in each lab's training data: only they are candidates there (the phantom trap of the score).
+    """
+
+    network: nn.Module
+    scaler: RobustScaler
+    config: ModelConfig
+    actions: tuple[str, ...]
+    labs: tuple[str, ...]
+    lab_actions: Mapping[str, Sequence[str]]
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    decoding: DecodeConfig = field(default_factory=DecodeConfig)
+    details: dict[str, Any] = field(default_factory=dict)  # split, fingerprint, scores: kept in meta.json
+
+    # --- use ----------------------------------------------------------------------------------------------
+    def candidates(self, clip: PoseClip) -> dict[tuple[int, int], list[str]]:
+        """{(agent, target): actions} that are looked for, known, possible in that lab, and tracked."""
+        lab = clip.meta.lab_id
+        possible = set(self.lab_actions.get(lab, self.actions))
+        found: dict[tuple[int, int], list[str]] = {}
+        for agent, target, action in clip.meta.behaviors:
+            if action in possible and {agent, target} <= set(clip.mouse_ids):
+                found.setdefault((agent, target), []).append(action)
+        return found
+
+    @torch.no_grad()
+    def predict(self, clip: PoseClip) -> list[PairScores]:
+        """Probabilities of every (agent, target) with candidate actions, on the video's own frames."""
+        self.network.eval()
+        device = next(self.network.parameters()).device
+        xy = torch.from_numpy(clip.xy_TMK2).to(device)
+        scores = []
+        for (agent, target), actions in self.candidates(clip).items():
+            columns = [self.actions.index(action) for action in actions]
+            pair = xy[:, clip.mouse_ids.index(agent)], xy[:, clip.mouse_ids.index(target)]
+            values = self._windows(*pair, agent == target, self._lab(clip.meta.lab_id), columns)
+            on_frames = clip.to_own_frames(values)
+            scores.append(
+                PairScores(
+                    clip.meta.video_id, clip.meta.lab_id, clip.meta.fps, agent, target,
+                    clip.first_frame, tuple(actions), on_frames,
+                )
+            )  # fmt: skip
+        return scores
+
+    def events(self, clip: PoseClip) -> list[Event]:
+        """Decoded events of a clip."""
+        return decode(self.predict(clip), set(clip.meta.behaviors), self.thresholds, self.decoding)
+
+    def _lab(self, lab_id: str) -> int:
+        return self.labs.index(lab_id) + 1 if lab_id in self.labs else UNKNOWN_LAB
+
+    def _windows(
+        self, agent_TK2: Tensor, target_TK2: Tensor, is_self: bool, lab: int, columns: list[int]
+    ) -> npt.NDArray[np.float32]:
+        """Probabilities [T, len(columns)]: windows overlap and are averaged, edges of a window count less."""
+        T, W = len(agent_TK2), self.config.window
+        starts = sorted({*range(0, max(T - W, 0) + 1, self.config.step), max(T - W, 0)})
+        weight = torch.minimum(torch.arange(1, W + 1), torch.arange(W, 0, -1)).float().to(agent_TK2.device)
+        total = torch.zeros(T, len(columns), device=agent_TK2.device)
+        share = torch.zeros(T, 1, device=agent_TK2.device)
+        candidates = torch.zeros(len(self.actions), device=agent_TK2.device)
+        candidates[columns] = 1
+        for first in range(0, len(starts), BATCH):
+            batch = starts[first : first + BATCH]
+            agents, targets = (torch.stack([_slice(xy, s, W) for s in batch]) for xy in (agent_TK2, target_TK2))
+            B = len(batch)
+            flags = torch.full((B,), is_self, device=agents.device)
+            x = self.scaler(pair_features(agents, targets, flags))
+            labs = torch.full((B,), lab, device=x.device)
+            p = torch.sigmoid(self.network(x, labs, candidates.expand(B, -1)))[:, :, columns]
+            for start, values in zip(batch, p, strict=True):
+                n = min(W, T - start)
+                total[start : start + n] += values[:n] * weight[:n, None]
+                share[start : start + n] += weight[:n, None]
+        return (total / share).cpu().numpy()
+
+    # --- storage ------------------------------------------------------------------------------------------
+    def save(self, folder: Path) -> None:
+        """Write `model.safetensors` and `meta.json`."""
+        from safetensors.torch import save_file
+
+        folder.mkdir(parents=True, exist_ok=True)
+        tensors = {
+            f"network.{name}": value.contiguous().cpu() for name, value in self.network.state_dict().items()
+        }
+        tensors |= {"scaler.median": self.scaler.median_F.cpu(), "scaler.iqr": self.scaler.iqr_F.cpu()}
+        save_file(tensors, folder / WEIGHTS)
+        meta = {
+            "format": FORMAT,
+            "config": self.config.to_json(),
+            "features": {"version": FEATURE_VERSION, "names": list(FEATURE_NAMES), "parts": list(UNIFIED_PARTS)},
+            "vocabulary": {"actions": list(self.actions), "labs": list(self.labs)},
+            "lab_actions": {lab: list(actions) for lab, actions in self.lab_actions.items()},
+            "thresholds": self.thresholds.to_json(),
+            "decoding": self.decoding.to_json(),
+            **self.details,
+        }
+        (folder / META).write_text(json.dumps(meta, indent=1), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> Recogniser:
+        """Read a stored model. Raises ContractError that names what does not fit this code."""
+        meta = _read_meta(folder)
+        config = ModelConfig.from_json(meta["config"])
+        actions, labs = tuple(meta["vocabulary"]["actions"]), tuple(meta["vocabulary"]["labs"])
+        network = build(
+            config.family,
+            features=len(FEATURE_NAMES),
+            classes=len(actions),
+            labs=len(labs) + 1,
+            **config.network(),
+        )
+        scaler = _read_weights(folder, network)
+        known = {"format", "config", "features", "vocabulary", "lab_actions", "thresholds", "decoding"}
+        return cls(
+            network.eval(), scaler, config, actions, labs, meta["lab_actions"],
+            Thresholds.from_json(meta["thresholds"]), DecodeConfig(**meta["decoding"]),
+            {key: value for key, value in meta.items() if key not in known},
+        )  # fmt: skip
+
+
+def _slice(xy_TK2: Tensor, start: int, window: int) -> Tensor:
+    """A window, padded with missing points behind the clip's end."""
+    piece = xy_TK2[start : start + window]
+    if len(piece) == window:
+        return piece
+    padding = torch.full(
+        (window - len(piece), *piece.shape[1:]), torch.nan, dtype=piece.dtype, device=piece.device
+    )
+    return torch.cat([piece, padding])
+
+
+def _read_meta(folder: Path) -> dict[str, Any]:
+    try:
+        meta = json.loads((folder / META).read_text(encoding="utf-8"))
+        version, names = meta["features"]["version"], meta["features"]["names"]
+        actions, parts = meta["vocabulary"]["actions"], meta["features"]["parts"]
+        form = meta["format"]
+    except (OSError, ValueError, KeyError, TypeError) as err:
+        raise ContractError(f"{folder / META} is not the description of an Etholake model: {err!r}.") from err
+    if form != FORMAT:
+        raise ContractError(f"The model in {folder} has format {form}; this code reads {FORMAT}. Train it again.")
+    if version != FEATURE_VERSION:
+        raise ContractError(
+            f"The model in {folder} was trained on feature version {version}; this code computes {FEATURE_VERSION}. "
+            "Train it again, or use the Etholake version that made it."
+        )
+    if list(names) != list(FEATURE_NAMES) or list(parts) != list(UNIFIED_PARTS):
+        wrong = sorted(set(names) ^ set(FEATURE_NAMES)) or "their order"
+        raise ContractError(f"The model in {folder} has other features than this code: {wrong}. Train it again.")
+    if len(set(actions)) != len(actions) or not all(isinstance(a, str) for a in actions):
+        raise ContractError(f"The model in {folder} has a vocabulary with repeated or nameless actions.")
+    return meta
+
+
+def _read_weights(folder: Path, network: nn.Module) -> RobustScaler:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        tensors = load_file(folder / WEIGHTS)
+    except (OSError, SafetensorError) as err:
+        raise ContractError(f"{folder / WEIGHTS} cannot be read: {err}.") from err
+    weights = {name.removeprefix("network."): t for name, t in tensors.items() if name.startswith("network.")}
+    expected = network.state_dict()
+    wrong = sorted(weights.keys() ^ expected.keys())
+    wrong += sorted(n for n in weights.keys() & expected.keys() if weights[n].shape != expected[n].shape)
+    if wrong or not {"scaler.median", "scaler.iqr"} <= tensors.keys():
+        raise ContractError(
+            f"The weights in {folder} do not fit their meta.json (vocabulary or sizes): {wrong[:5]}."
+        )
+    network.load_state_dict(weights)
+    return RobustScaler(tensors["scaler.median"], tensors["scaler.iqr"])

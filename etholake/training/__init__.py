@@ -1,0 +1,1 @@
+"""Training: held-out split, data from the curated zone, the loop. Entry point: `etholake.training.fit.fit`."""

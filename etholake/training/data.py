@@ -1,0 +1,142 @@
+"""Training data from the curated zone, as a SageMaker channel mounts it: folders of generations.
+
+Compact per video: unified tracks on the common clock, the three-state labels as events; features of pairs are
+computed per batch, on the device, never stored.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import pyarrow.dataset as ds
+
+from etholake.contract import ACTIONS
+from etholake.errors import ContractError, DataError
+from etholake.events.types import Event
+from etholake.features.clip import PoseClip, VideoMeta
+from etholake.lake import POINTER
+
+__all__ = ["CHANNELS", "LabelledVideo", "TrainingData", "lab_actions", "load_training_data"]
+
+CHANNELS = ("tracking", "metadata", "labels", "annotations")
+
+
+@dataclass(frozen=True)
+class LabelledVideo:
+    """A clip and its annotated events (whitelisted or not) on its own frames."""
+
+    clip: PoseClip
+    events: tuple[Event, ...]
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Labelled videos, the vocabulary (the 37 and whatever else occurs), notes on what was left out."""
+
+    videos: tuple[LabelledVideo, ...]
+    actions: tuple[str, ...]
+    fingerprint: str
+    notes: tuple[str, ...] = ()
+
+
+def load_training_data(folders: Mapping[str, Path]) -> TrainingData:
+    """Read the four channels: copies of `tracking_curated/split=train/`, `metadata_train/`,
+    `labeled_behaviors/`, `annotations_enriched/`, resolving their `_CURRENT` pointers.
+
+    Videos without tracks, whitelist or events are left out. Raises ContractError if a channel is missing,
+    DataError if no labelled video is left.
+    """
+    missing = [name for name in CHANNELS if name not in folders or not Path(folders[name]).is_dir()]
+    if missing:
+        raise ContractError(f"Training needs the channels {list(CHANNELS)}; missing: {missing}.")
+    metadata = {row["video_id"]: row for row in _rows(folders["metadata"])}
+    whitelist = _whitelists(folders["labels"])
+    events = _events(folders["annotations"])
+    videos, notes = [], []
+    for video_id, table in _tracks(folders["tracking"], {v for v in whitelist if v in events and v in metadata}):
+        meta = VideoMeta.from_row(metadata[video_id] | {"behaviors_labeled": None})
+        meta = VideoMeta(**{**vars(meta), "behaviors": tuple(sorted(whitelist[video_id]))})
+        try:
+            videos.append(LabelledVideo(PoseClip.from_curated(table, meta), tuple(sorted(events[video_id]))))
+        except DataError as err:
+            notes.append(f"video {video_id} left out: {err}")
+    if not videos:
+        raise DataError(
+            "No video has tracks, looked-for behaviours and annotated events: there is nothing to learn."
+        )
+    videos.sort(key=lambda v: v.clip.meta.video_id)
+    named = {e.action for v in videos for e in v.events} | {a for v in videos for _, _, a in v.clip.meta.behaviors}
+    extra = sorted(named - set(ACTIONS))
+    return TrainingData(tuple(videos), (*ACTIONS, *extra), _fingerprint(folders), tuple(notes))
+
+
+def _generations(folder: Path) -> Iterator[tuple[Path, dict[str, str]]]:
+    """(folder of the current generation, partition values) of every table or partition below `folder`."""
+    for pointer in sorted(Path(folder).rglob(POINTER)):
+        generation = json.loads(pointer.read_text(encoding="utf-8"))["generation"]
+        parts = [part.partition("=") for part in pointer.parent.relative_to(folder).parts if "=" in part]
+        yield pointer.parent / generation, {name: unquote(value) for name, _, value in parts}
+
+
+def _files(folder: Path) -> list[tuple[str, dict[str, str]]]:
+    return [(str(f), values) for at, values in _generations(folder) for f in sorted(at.glob("*.parquet"))]
+
+
+def _rows(folder: Path) -> Iterator[dict[str, Any]]:
+    for file, values in _files(folder):
+        for row in ds.dataset(file).to_table().to_pylist():
+            yield row | values
+
+
+def _whitelists(folder: Path) -> dict[int, set[tuple[int, int, str]]]:
+    found: dict[int, set[tuple[int, int, str]]] = defaultdict(set)
+    for row in _rows(folder):
+        if row["split"] == "train":
+            found[row["video_id"]].add((row["agent_id"], row["target_id"], row["action"]))
+    return found
+
+
+def _events(folder: Path) -> dict[int, list[Event]]:
+    found: dict[int, list[Event]] = defaultdict(list)
+    for row in _rows(folder):
+        if row["split"] == "train" and row["stop_frame"] > row["start_frame"]:
+            keys = ("video_id", "agent_id", "target_id", "action", "start_frame", "stop_frame")
+            found[row["video_id"]].append(Event(*(row[key] for key in keys)))
+    return found
+
+
+def _tracks(folder: Path, wanted: set[int]) -> Iterator[tuple[int, Any]]:
+    """(video, its curated rows), one video in memory at a time."""
+    columns = ["video_frame", "mouse_id", "bodypart", "x", "y", "x_cm", "y_cm", "is_imputed"]
+    by_lab: dict[str, list[str]] = defaultdict(list)
+    for file, values in _files(folder):
+        by_lab[json.dumps(values)].append(file)
+    for files in by_lab.values():
+        tracks = ds.dataset(files)
+        here = set(tracks.to_table(columns=["video_id"])["video_id"].unique().to_pylist())
+        for video_id in sorted(here & wanted):
+            yield video_id, tracks.to_table(columns=columns, filter=ds.field("video_id") == video_id)
+
+
+def _fingerprint(folders: Mapping[str, Path]) -> str:
+    """Over the generations that were read."""
+    names = sorted(
+        f"{name}/{at.relative_to(folders[name])}" for name in CHANNELS for at, _ in _generations(folders[name])
+    )
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
+
+
+def lab_actions(videos: Sequence[LabelledVideo]) -> dict[str, list[str]]:
+    """The actions that occur in each lab (and were looked for)."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for video in videos:
+        looked_for = {action for _, _, action in video.clip.meta.behaviors}
+        found[video.clip.meta.lab_id] |= {e.action for e in video.events} & looked_for
+    return {lab: sorted(actions) for lab, actions in sorted(found.items())}
