@@ -1,0 +1,251 @@
+"""Crawlers read footers: schemas of several labs become one table; policies, exclusions, unreadable files."""
+
+import time
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from etholake import aws
+from etholake.settings import Settings
+from local_mock.data import FolderData
+from local_mock.glue.crawl import CrawlStopped, Target, discover, glob_pattern
+from local_mock.glue.schema import hive_type, merge, wider
+
+
+class Lake:
+    """A bucket, a database and a crawler of its own."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.glue = aws.client(settings, "glue")
+        self.name = f"crawl-{uuid.uuid4().hex[:8]}"
+        self.database = self.name.replace("-", "_")
+        self.folder = Path(settings.s3_root) / self.name
+        self.folder.mkdir(parents=True)
+        self.glue.create_database(DatabaseInput={"Name": self.database})
+
+    def write(self, key: str, **columns: pa.Array) -> Path:
+        path = self.folder / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(pa.table(columns), path)
+        return path
+
+    def crawler(self, *prefixes: str, **options: Any) -> None:
+        exclusions = options.pop("Exclusions", [])
+        targets = [{"Path": f"s3://{self.name}/{p}", "Exclusions": exclusions} for p in prefixes]
+        self.glue.create_crawler(
+            Name=self.name, Role="r", DatabaseName=self.database, Targets={"S3Targets": targets}, **options
+        )
+
+    def crawl(self) -> dict[str, Any]:
+        self.glue.start_crawler(Name=self.name)
+        return self.wait()
+
+    def wait(self) -> dict[str, Any]:
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            crawler: dict[str, Any] = self.glue.get_crawler(Name=self.name)["Crawler"]
+            if crawler["State"] == "READY":
+                return dict(crawler["LastCrawl"])
+            time.sleep(0.02)
+        raise AssertionError("the crawler did not end")
+
+    def table(self, name: str) -> dict[str, Any]:
+        return dict(self.glue.get_table(DatabaseName=self.database, Name=name)["Table"])
+
+    def columns(self, name: str) -> dict[str, str]:
+        return {c["Name"]: c["Type"] for c in self.table(name)["StorageDescriptor"]["Columns"]}
+
+    def partitions(self, name: str, **options: Any) -> list[list[str]]:
+        pages = self.glue.get_paginator("get_partitions").paginate(
+            DatabaseName=self.database, TableName=name, **options
+        )
+        return [p["Values"] for page in pages for p in page["Partitions"]]
+
+
+@pytest.fixture
+def lake(mock_settings: Settings) -> Lake:
+    return Lake(mock_settings)
+
+
+def test_labs_that_differ_become_one_table(lake: Lake) -> None:
+    ints, floats = pa.array([1], pa.int32()), pa.array([1.0], pa.float32())
+    lake.write("raw/tracking/lab_id=A/1.parquet", frame=ints, x=floats, part=pa.array(["nose"]))
+    lake.write("raw/tracking/lab_id=A/2.parquet", frame=ints, x=floats, part=pa.array([None], pa.null()))
+    lake.write(
+        "raw/tracking/lab_id=B%20b/3.parquet",
+        frame=pa.array([1], pa.int64()),
+        x=pa.array([1.0], pa.float64()),
+        Likelihood=floats,
+    )
+    lake.crawler("raw/tracking/", TablePrefix="raw_")
+    last = lake.crawl()
+    assert (last["Status"], last.get("ErrorMessage")) == ("SUCCEEDED", None)
+    assert lake.columns("raw_tracking") == {
+        "frame": "bigint", "x": "double", "part": "string", "likelihood": "float",
+    }  # fmt: skip
+    table = lake.table("raw_tracking")
+    assert table["PartitionKeys"] == [{"Name": "lab_id", "Type": "string"}]
+    assert table["StorageDescriptor"]["Location"] == f"s3://{lake.name}/raw/tracking/"
+    assert (table["Parameters"]["recordCount"], table["Parameters"]["objectCount"]) == ("3", "3")
+    assert lake.partitions("raw_tracking") == [["A"], ["B b"]]
+    partition = lake.glue.get_partition(
+        DatabaseName=lake.database, TableName="raw_tracking", PartitionValues=["B b"]
+    )["Partition"]
+    assert partition["StorageDescriptor"]["Location"] == f"s3://{lake.name}/raw/tracking/lab_id=B%20b/"
+    assert [c["Type"] for c in partition["StorageDescriptor"]["Columns"]] == ["bigint", "double", "float"]
+
+
+def test_a_conflict_becomes_a_string_and_is_said(lake: Lake) -> None:
+    lake.write("t/lab_id=A/1.parquet", frame=pa.array([1]))
+    lake.write("t/lab_id=B/1.parquet", frame=pa.array(["one"]))
+    lake.crawler(
+        "t/", Configuration='{"CrawlerOutput": {"Partitions": {"AddOrUpdateBehavior": "InheritFromTable"}}}'
+    )
+    last = lake.crawl()
+    assert "Column frame is bigint in" in last["ErrorMessage"]
+    assert lake.columns("t") == {"frame": "string"}
+
+
+def test_what_is_no_parquet_is_reported_and_the_rest_goes_on(lake: Lake) -> None:
+    good = lake.write("t/good.parquet", n=pa.array([1]))
+    (good.parent / "notes.txt").write_text("not a table at all")
+    (good.parent / "cut.parquet").write_bytes(good.read_bytes()[:-9])
+    (good.parent / "empty.parquet").touch()
+    (good.parent / "_SUCCESS").touch()
+    lake.crawler("t", "nothing/here/")
+    last = lake.crawl()
+    assert last["Status"] == "SUCCEEDED"
+    for words in (
+        "notes.txt is no readable",
+        "cut.parquet is no readable",
+        "empty.parquet is empty",
+        "nothing/here/",
+    ):
+        assert words in last["ErrorMessage"]
+    assert "_SUCCESS" not in last["ErrorMessage"]
+    assert lake.columns("t") == {"n": "bigint"}
+    assert lake.table("t")["PartitionKeys"] == []
+
+
+@pytest.mark.parametrize("delete", ["DELETE_FROM_DATABASE", "LOG", "DEPRECATE_IN_DATABASE"])
+def test_a_second_crawl_follows_the_schema_change_policy(lake: Lake, delete: str) -> None:
+    gone = lake.write("zone/t/lab_id=A/1.parquet", n=pa.array([1]))
+    lake.write("zone/t/lab_id=B/1.parquet", n=pa.array([1]))
+    lost = lake.write("zone/u/1.parquet", n=pa.array([1]))
+    policy = {"UpdateBehavior": "UPDATE_IN_DATABASE", "DeleteBehavior": delete}
+    lake.crawler("zone/", SchemaChangePolicy=policy)
+    lake.crawl()
+    lake.glue.create_table(DatabaseName=lake.database, TableInput={"Name": "of_someone_else"})
+    gone.unlink()
+    lost.unlink()
+    lake.write("zone/t/lab_id=C/1.parquet", n=pa.array([1]), more=pa.array([True]))
+    lake.crawl()
+    deleted = delete == "DELETE_FROM_DATABASE"
+    assert lake.partitions("t") == ([["B"], ["C"]] if deleted else [["A"], ["B"], ["C"]])
+    assert lake.columns("t") == {"n": "bigint", "more": "boolean"}
+    names = {table["Name"] for table in lake.glue.get_tables(DatabaseName=lake.database)["TableList"]}
+    assert names == ({"t", "of_someone_else"} if deleted else {"t", "u", "of_someone_else"})
+    if not deleted:
+        deprecated = "DEPRECATED_BY_CRAWLER" in lake.table("u")["Parameters"]
+        assert deprecated == (delete == "DEPRECATE_IN_DATABASE")
+    crawls = lake.glue.list_crawls(CrawlerName=lake.name)["Crawls"]
+    assert [crawl["State"] for crawl in crawls] == ["COMPLETED", "COMPLETED"]
+
+
+def test_update_behavior_log_leaves_the_table(lake: Lake) -> None:
+    lake.write("t/1.parquet", n=pa.array([1]))
+    lake.crawler("t/", SchemaChangePolicy={"UpdateBehavior": "LOG", "DeleteBehavior": "LOG"})
+    lake.crawl()
+    lake.write("t/1.parquet", n=pa.array(["x"]))
+    lake.crawl()
+    assert lake.columns("t") == {"n": "bigint"}
+    lake.glue.update_crawler(Name=lake.name, SchemaChangePolicy={"UpdateBehavior": "UPDATE_IN_DATABASE"})
+    lake.crawl()
+    assert lake.columns("t") == {"n": "string"}
+
+
+def test_partition_expressions_and_pages(lake: Lake) -> None:
+    for lab in "ABC":
+        lake.write(f"t/split=train/lab_id={lab}/1.parquet", n=pa.array([1]))
+    lake.write("t/split=test/lab_id=A/1.parquet", n=pa.array([1]))
+    lake.crawler("t/")
+    lake.crawl()
+    assert lake.partitions("t", Expression="split = 'train' AND lab_id IN ('A', 'C')") == [
+        ["train", "A"],
+        ["train", "C"],
+    ]
+    assert lake.partitions("t", Expression="lab_id >= 'B'") == [["train", "B"], ["train", "C"]]
+    assert lake.partitions("t", Expression="split LIKE 'te%'") == [["test", "A"]]
+    assert len(lake.partitions("t", PaginationConfig={"PageSize": 1})) == 4
+    first = lake.glue.get_partitions(DatabaseName=lake.database, TableName="t", MaxResults=3)
+    assert len(first["Partitions"]) == 3
+    segments = [lake.partitions("t", Segment={"SegmentNumber": number, "TotalSegments": 2}) for number in range(2)]
+    assert sorted(segments[0] + segments[1]) == sorted(lake.partitions("t"))
+
+
+def test_a_crawl_that_cannot_work_fails_with_the_reason(lake: Lake) -> None:
+    lake.write("t/1.parquet", n=pa.array([1]))
+    lake.crawler("t/")
+    lake.glue.delete_database(Name=lake.database)
+    last = lake.crawl()
+    assert last["Status"] == "FAILED"
+    assert "not found" in last["ErrorMessage"]
+    with pytest.raises(lake.glue.exceptions.CrawlerNotRunningException, match="isn't running"):
+        lake.glue.stop_crawler(Name=lake.name)
+
+
+def test_stop_ends_a_crawl(tmp_path: Path) -> None:
+    (tmp_path / "bucket").mkdir()
+    pq.write_table(pa.table({"n": [1]}), tmp_path / "bucket" / "1.parquet")
+    with pytest.raises(CrawlStopped, match=r"^$"):
+        discover(FolderData(tmp_path), [Target("s3://bucket/")], lambda: True)
+
+
+def test_exclusions_and_names(tmp_path: Path) -> None:
+    data = FolderData(tmp_path)
+    for key in ("t/a.parquet", "t/a.tmp", "t/deep/er/b.parquet", "t/u/lab_id=x/c.parquet", "other/u/d.parquet"):
+        path = tmp_path / "bucket" / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(pa.table({"n": [1]}), path)
+    found = discover(data, [Target("s3://bucket/t", ("*.tmp", "deep/**"))], lambda: False)
+    assert [(t.name, t.keys, t.objects) for t in found.tables] == [("t", (), 1), ("u", ("lab_id",), 1)]
+    both = discover(data, [Target("s3://bucket/t/u/"), Target("s3://bucket/other/")], lambda: False)
+    assert both.tables == []
+    assert "would all become table u" in both.problems[0]
+
+
+@pytest.mark.parametrize(
+    ("glob", "path", "matches"),
+    [
+        ("*.csv", "a.csv", True),
+        ("*.csv", "b/a.csv", False),
+        ("**.csv", "b/a.csv", True),
+        ("b/**", "b/c/d", True),
+        ("{a,b}/?.txt", "b/1.txt", True),
+        ("{a,b}/?.txt", "c/1.txt", False),
+        ("[!a]*", "abc", False),
+        ("a\\*", "a*", True),
+        ("a\\*", "ab", False),
+    ],
+)
+def test_globs(glob: str, path: str, *, matches: bool) -> None:
+    assert bool(glob_pattern(glob).match(path)) is matches
+
+
+def test_types_and_their_widening() -> None:
+    assert wider("int", "bigint") == wider("bigint", "int") == "bigint"
+    assert wider("float", "double") == "double"
+    assert wider("tinyint", "float") == "double"
+    assert wider("int", "string") is None
+    assert hive_type(pa.list_(pa.struct([("a", pa.int8()), ("b", pa.decimal128(9, 2))]))) == (
+        "array<struct<a:tinyint,b:decimal(9,2)>>"
+    )
+    assert hive_type(pa.map_(pa.string(), pa.timestamp("us"))) == "map<string,timestamp>"
+    assert hive_type(pa.dictionary(pa.int8(), pa.string())) == "string"
+    columns, problems = merge([("1", {"a": "int", "b": "void"}), ("2", {"a": "string"}), ("3", {"a": "int"})])
+    assert columns == {"a": "string", "b": "string"}
+    assert len(problems) == 1
