@@ -32,7 +32,7 @@ def service_of(environ: dict[str, Any]) -> str | None:
     header = environ.get("HTTP_AUTHORIZATION", "")
     scope = _SCOPE.search(header)
     if scope:
-        name = scope.group(2)
+        name = str(scope.group(2))
     elif credential := parse_qs(environ.get("QUERY_STRING", "")).get("X-Amz-Credential"):
         name = credential[0].split("/")[-2] if credential[0].count("/") >= 4 else ""
     else:
@@ -40,7 +40,7 @@ def service_of(environ: dict[str, Any]) -> str | None:
     name = str(name).lower()
     if name == "sagemaker" and environ.get("PATH_INFO", "").startswith("/endpoints/"):
         return "sagemaker-runtime"
-    return _BOTO_NAMES.get(name, name)
+    return str(_BOTO_NAMES.get(name, name))
 
 
 def operation_of(environ: dict[str, Any], service: str | None, form: str = "") -> str | None:

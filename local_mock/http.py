@@ -11,8 +11,7 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from moto.moto_server.werkzeug_app import MotoRequestHandler
-from werkzeug.serving import ThreadedWSGIServer
+from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 
 __all__ = ["RequestHandler", "Server", "WsgiApp"]
 
@@ -43,7 +42,7 @@ class _Body(io.RawIOBase):
         return len(data)
 
 
-class RequestHandler(MotoRequestHandler):
+class RequestHandler(WSGIRequestHandler):
     """One connection: request after request until the client closes it or is idle for two minutes."""
 
     protocol_version = "HTTP/1.1"
@@ -56,6 +55,7 @@ class RequestHandler(MotoRequestHandler):
             self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             self.wfile.flush()  # the client waits for it
         self.environ = environ = self.make_environ()
+        environ["local_mock.headers"] = self.headers  # WSGI drops names with '_', which S3 metadata may have
         body = None
         if not environ.get("wsgi.input_terminated"):  # else a chunked body, which knows its end
             body = _Body(self.rfile, int(self.headers.get("Content-Length") or 0))

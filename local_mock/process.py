@@ -116,7 +116,7 @@ class Child:
             return ChildResult(code, self._timed_out, self._stopped)
 
     def stop(self, grace_s: float = 5.0) -> None:
-        """Ask it to end (SIGTERM to its group), kill the whole tree after `grace_s` seconds; returns at its end."""
+        """Ask it to end (SIGTERM to its group), kill the whole tree after `grace_s` seconds; return at its end."""
         if self.poll() is None:
             self._stopped = True
             self._end(grace_s)

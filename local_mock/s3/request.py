@@ -1,0 +1,163 @@
+"""One S3 request taken apart, and answers put together. No operation here."""
+
+from __future__ import annotations
+
+import datetime
+import email.utils
+import time
+import uuid
+import xml.etree.ElementTree as ET
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl, unquote
+from xml.sax.saxutils import escape
+
+from local_mock.s3.errors import S3Error
+
+__all__ = ["Answer", "Request", "error_answer", "http_date", "iso_date", "parse_tags", "xml_answer"]
+
+_NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
+
+
+@dataclass
+class Answer:
+    """Status, headers and body (blocks of bytes)."""
+
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    body: Iterable[bytes] = ()
+
+
+class Request:
+    """Bucket, key, query and headers of a WSGI request. Header names are case-insensitive."""
+
+    def __init__(self, environ: dict[str, Any]) -> None:
+        self.environ = environ
+        self.method: str = environ["REQUEST_METHOD"]
+        raw = environ.get("RAW_URI") or environ.get("PATH_INFO", "/")
+        path, _, query = raw.partition("?")
+        if "://" in path:  # an absolute URL, as sent to a proxy
+            path = "/" + path.split("://", 1)[1].partition("/")[2]
+        self.query = dict(parse_qsl(query, keep_blank_values=True))
+        bucket, _, key = path.removeprefix("/").partition("/")
+        self.bucket = unquote(bucket)
+        self.key = unquote(key, errors="surrogateescape")
+        host = environ.get("HTTP_HOST", "").partition(":")[0]
+        if host.endswith(".localhost"):  # virtual-hosted style
+            self.bucket = host.removesuffix(".localhost")
+            self.key = unquote(path.removeprefix("/"), errors="surrogateescape")
+
+    def header(self, name: str, default: str = "") -> str:
+        """A header's value; `default` if it was not sent. A presigned URL may carry x-amz-… in its query."""
+        value = self.environ.get("HTTP_" + name.upper().replace("-", "_"))
+        if value is None and name.startswith("content-"):
+            value = self.environ.get(name.upper().replace("-", "_"))
+        if value is None:
+            value = self.query.get(name)
+        return default if value is None else str(value)
+
+    @property
+    def all_headers(self) -> dict[str, str]:
+        """Every header, names in lower case as sent (with underscores, which WSGI would drop)."""
+        raw = self.environ.get("local_mock.headers")
+        if raw is not None:
+            return {name.lower(): str(value) for name, value in raw.items()}
+        return {
+            name[5:].replace("_", "-").lower(): value
+            for name, value in self.environ.items()
+            if name.startswith("HTTP_")
+        }
+
+    def integer(self, name: str, default: int) -> int:
+        """A query parameter that is a whole number, not negative."""
+        text = self.query.get(name, "")
+        if not text:
+            return default
+        if not text.isdecimal():
+            raise S3Error("InvalidArgument", f"{name} must be a whole number, but got '{text}'.")
+        return int(text)
+
+    @property
+    def length(self) -> int | None:
+        """Bytes of the body, None if it says so only at its end (chunked)."""
+        if self.environ.get("wsgi.input_terminated"):
+            return None
+        return int(self.environ.get("CONTENT_LENGTH") or 0)
+
+    @property
+    def is_aws_chunked(self) -> bool:
+        return self.header("x-amz-content-sha256").startswith("STREAMING-") or "aws-chunked" in self.header(
+            "content-encoding"
+        )
+
+    def xml(self) -> ET.Element:
+        """The body as XML (at most 4 MiB), without namespaces. Raises S3Error MalformedXML."""
+        from local_mock.s3.checksums import iterate_body
+
+        body = b"".join(
+            iterate_body(self.environ["wsgi.input"], self.length, chunked=self.is_aws_chunked, trailers={})
+        )
+        if len(body) > 4 << 20 or b"<!DOCTYPE" in body or b"<!ENTITY" in body:
+            raise S3Error("MalformedXML", "The XML is too long, or it defines entities.")
+        try:
+            root = ET.fromstring(body)  # noqa: S314 - no entities, see above
+        except ET.ParseError as err:
+            raise S3Error("MalformedXML", f"The XML of the request is not well-formed: {err}.") from err
+        for element in root.iter():
+            element.tag = element.tag.rpartition("}")[2]
+        return root
+
+    def check_expiry(self) -> None:
+        """Refuse a presigned URL whose time is over (signature versions 2 and 4)."""
+        over = False
+        try:
+            if "X-Amz-Expires" in self.query:
+                signed = datetime.datetime.strptime(self.query["X-Amz-Date"], "%Y%m%dT%H%M%SZ")
+                age = time.time() - signed.replace(tzinfo=datetime.UTC).timestamp()
+                over = age > int(self.query["X-Amz-Expires"])
+            elif "Expires" in self.query and "Signature" in self.query:
+                over = time.time() > int(self.query["Expires"])
+        except (KeyError, ValueError) as err:
+            raise S3Error("AccessDenied", "The presigned URL is malformed.") from err
+        if over:
+            raise S3Error("AccessDenied", "Request has expired.")
+
+
+def http_date(seconds: float) -> str:
+    return email.utils.formatdate(seconds, usegmt=True)
+
+
+def iso_date(seconds: float) -> str:
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.") + (
+        f"{int(seconds * 1000) % 1000:03d}Z"
+    )
+
+
+def xml_answer(root: str, inner: str, status: int = 200) -> Answer:
+    """An XML document in S3's namespace; `inner` is markup already."""
+    text = f'<?xml version="1.0" encoding="UTF-8"?>\n<{root} xmlns="{_NAMESPACE}">{inner}</{root}>'
+    return Answer(status, {"Content-Type": "application/xml"}, [text.encode()])
+
+
+def error_answer(error: S3Error, resource: str) -> Answer:
+    """The XML of an error."""
+    request = uuid.uuid4().hex[:16].upper()
+    text = (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        f"<Error><Code>{error.code}</Code><Message>{escape(error.message)}</Message>"
+        f"<Resource>{escape(resource)}</Resource><RequestId>{request}</RequestId></Error>"
+    )
+    body = [] if error.status == 304 else [text.encode("utf-8", "replace")]
+    return Answer(error.status, {"Content-Type": "application/xml"}, body)
+
+
+def parse_tags(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Object tags, checked against S3's limits (10 tags, 128 and 256 characters)."""
+    items = list(pairs)
+    tags = dict(items)
+    if len(tags) != len(items) or len(tags) > 10:
+        raise S3Error("InvalidTag", "An object has at most 10 tags, each key once.")
+    if any(not 1 <= len(k) <= 128 or len(v) > 256 or k.startswith("aws:") for k, v in items):
+        raise S3Error("InvalidTag", "A tag's key has 1 to 128 characters (not 'aws:…'), its value at most 256.")
+    return tags

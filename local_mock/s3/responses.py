@@ -1,0 +1,151 @@
+"""S3 over HTTP: which request is ours, which operation it is, and errors as S3 writes them.
+
+Objects, lists and uploads are answered here, from the plain files; the settings of a bucket (policy,
+versioning, life cycle, …) by moto's own S3, which `local_mock.s3.models` has pointed at the same folders.
+"""
+
+from __future__ import annotations
+
+import http.client
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from local_mock import faults
+from local_mock.context import Context
+from local_mock.http import WsgiApp
+from local_mock.s3.buckets import Buckets
+from local_mock.s3.errors import S3Error
+from local_mock.s3.objects import Objects
+from local_mock.s3.request import Answer, Request, error_answer
+from local_mock.s3.store import Store
+from local_mock.s3.uploads import Uploads
+
+__all__ = ["S3Application"]
+
+_log = logging.getLogger("local_mock.s3")
+_Operation = Callable[[Request], Answer]
+# Subresources of a key that nothing here answers; moto would do it on objects that are not there.
+_ABSENT = {
+    "acl": "ObjectAcl", "legal-hold": "ObjectLegalHold", "retention": "ObjectRetention",
+    "torrent": "ObjectTorrent", "select": "SelectObjectContent", "restore": "RestoreObject", "renameObject": "RenameObject",
+    "encryption": "ObjectEncryption",
+}  # fmt: skip
+
+
+class S3Application:
+    """The WSGI application of S3; what it does not answer itself goes to `moto`."""
+
+    def __init__(self, context: Context, moto: WsgiApp, store: Store | None = None) -> None:
+        from local_mock.s3 import store_of
+
+        store = store or store_of(context)
+        uploads = Uploads(store)
+        self._moto = moto
+        self._objects, self._buckets = Objects(store, uploads), Buckets(store, uploads)
+
+    @staticmethod
+    def wants(environ: dict[str, Any]) -> bool:
+        """Whether a request is for S3: signed for it (version 4 or 2), or not signed and no form or target."""
+        service = faults.service_of(environ)
+        if service is not None:
+            return service == "s3" and not environ.get("PATH_INFO", "").startswith("/v20180820/")
+        if environ.get("HTTP_AUTHORIZATION"):
+            return str(environ["HTTP_AUTHORIZATION"]).startswith("AWS ")
+        path = environ.get("PATH_INFO", "")
+        if path.startswith(("/moto-api", "/latest/", "/_local_mock")) or environ.get("HTTP_X_AMZ_TARGET"):
+            return False
+        return environ["REQUEST_METHOD"] in ("GET", "HEAD", "PUT", "DELETE") or "Signature" in environ.get(
+            "QUERY_STRING", ""
+        )
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        request = Request(environ)
+        try:
+            request.check_expiry()
+            operation = self._object_operation(request) if request.key else self._bucket_operation(request)
+            if operation is None:
+                return self._moto(environ, start_response)
+            answer = operation(request)
+        except S3Error as err:
+            answer = error_answer(err, f"/{request.bucket}/{request.key}")
+        except ConnectionError:
+            raise
+        except Exception as err:
+            _log.exception("%s %s failed", request.method, environ.get("RAW_URI"))
+            message = f"local_mock failed in s3: {type(err).__name__}: {err} (see its log)."
+            status, headers, body = faults.answer("s3", 500, "InternalError", message)
+            start_response(status, headers)
+            return [body]
+        return _send(answer, request, start_response)
+
+    def _bucket_operation(self, request: Request) -> _Operation | None:
+        method, query, buckets = request.method, request.query, self._buckets
+        if not request.bucket:
+            return buckets.list_buckets if method in ("GET", "HEAD") else None
+        if method == "HEAD":
+            return buckets.head
+        if method == "POST" and "delete" in query:
+            return buckets.delete_objects
+        return self._list_operation(query) if method == "GET" else None
+
+    def _list_operation(self, query: dict[str, str]) -> _Operation | None:
+        buckets = self._buckets
+        if "uploads" in query:
+            return buckets.list_uploads
+        if "versions" in query:
+            return buckets.list_versions
+        if query.get("list-type") == "2":
+            return buckets.list_v2
+        plain = all(name in _LIST_PARAMETERS or name.startswith("X-Amz-") for name in query)
+        return buckets.list_v1 if plain else None
+
+    def _object_operation(self, request: Request) -> _Operation:
+        method, query, objects = request.method, request.query, self._objects
+        absent = next((name for name in _ABSENT if name in query), None)
+        if absent:
+            raise S3Error(
+                "NotImplemented", f"local_mock does not implement s3:{_ABSENT[absent]}; see COVERAGE.md."
+            )
+        table: dict[tuple[str, str], _Operation] = {
+            ("GET", "tagging"): objects.get_tags,
+            ("PUT", "tagging"): objects.put_tags,
+            ("DELETE", "tagging"): objects.delete_tags,
+            ("GET", "attributes"): objects.attributes,
+            ("GET", "uploadId"): objects.list_parts,
+            ("PUT", "uploadId"): objects.upload_part,
+            ("POST", "uploadId"): objects.complete_upload,
+            ("DELETE", "uploadId"): objects.abort_upload,
+            ("POST", "uploads"): objects.create_upload,
+        }
+        for name in ("tagging", "attributes", "uploadId", "uploads"):
+            if name in query and (method, name) in table:
+                return table[method, name]
+        plain: dict[str, _Operation] = {
+            "GET": objects.get,
+            "HEAD": objects.get,
+            "PUT": objects.copy if request.header("x-amz-copy-source") else objects.put,
+            "DELETE": objects.delete,
+        }
+        if method not in plain:
+            raise S3Error("NotImplemented", f"local_mock does not implement s3: {method} of an object.")
+        return plain[method]
+
+
+_LIST_PARAMETERS = {
+    "prefix", "delimiter", "marker", "max-keys", "encoding-type", "AWSAccessKeyId", "Signature", "Expires",
+    "x-id", "list-type",
+}  # fmt: skip
+
+
+def _send(answer: Answer, request: Request, start_response: Callable[..., Any]) -> Iterable[bytes]:
+    headers = {"Server": "AmazonS3", "x-amz-request-id": "ETHOLAKE", **answer.headers}
+    if (
+        isinstance(answer.body, (list, tuple))
+        and "Content-Length" not in headers
+        and answer.status not in (204, 304)
+    ):
+        headers["Content-Length"] = str(sum(map(len, answer.body)))
+    reason = http.client.responses.get(answer.status, "")
+    start_response(f"{answer.status} {reason}", list(headers.items()))
+    return () if request.method == "HEAD" else answer.body

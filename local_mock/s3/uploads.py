@@ -1,0 +1,168 @@
+"""Multipart uploads: parts are files below ``<s3_root>/.local_mock/uploads/<id>/``, so they survive a restart.
+
+Completion streams the parts into one file in blocks: memory does not grow with the object.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from local_mock.s3.checksums import combine_crc, composite, header_of
+from local_mock.s3.errors import S3Error
+from local_mock.s3.store import Store, Stored, full_disk
+
+__all__ = ["MIN_PART_BYTES", "Part", "Uploads"]
+
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
+MIN_PART_BYTES = 5 * 1024 * 1024
+MAX_PARTS = 10_000
+
+
+@dataclass(frozen=True)
+class Part:
+    """One uploaded part. `etag`: hex MD5; `checksum`: base64 as sent, '' if none; `size` in bytes."""
+
+    number: int
+    etag: str
+    size: int
+    checksum: str
+    modified: float
+
+
+class Uploads:
+    """The open uploads of a store."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._folder = store.private / "uploads"
+
+    def create(self, bucket: str, key: str, headers: dict[str, str], tags: dict[str, str], **options: str) -> str:
+        """Open an upload; `options`: checksum algorithm and type. Returns its id."""
+        self.store.path(bucket, key)  # refuse a bad key now, not after the transfer
+        upload_id = uuid.uuid4().hex
+        folder = self._folder / upload_id
+        folder.mkdir(parents=True)
+        _write_json(
+            folder / "upload.json", {"bucket": bucket, "key": key, "headers": headers, "tags": tags, **options}
+        )
+        return upload_id
+
+    def get(self, bucket: str, key: str, upload_id: str) -> dict[str, Any]:
+        """What `create` was told. Raises S3Error NoSuchUpload."""
+        if upload_id.isalnum():
+            with contextlib.suppress(OSError, ValueError):
+                text = (self._folder / upload_id / "upload.json").read_text(encoding="utf-8")
+                upload: dict[str, Any] = json.loads(text)
+                if (upload["bucket"], upload["key"]) == (bucket, key):
+                    return upload
+        raise S3Error("NoSuchUpload", f"There is no open upload '{upload_id}' of s3://{bucket}/{key}.")
+
+    def add(self, upload_id: str, temporary: Path, part: Part) -> None:
+        """Make a finished temporary file part `part.number`, replacing an earlier one."""
+        if not 1 <= part.number <= MAX_PARTS:
+            raise S3Error(
+                "InvalidArgument", f"Part number must be an integer between 1 and 10000, but got {part.number}."
+            )
+        folder = self._folder / upload_id
+        with full_disk():
+            (folder / f"{part.number:05d}.json").unlink(missing_ok=True)
+            temporary.replace(folder / f"{part.number:05d}.part")
+            _write_json(folder / f"{part.number:05d}.json", asdict(part))
+
+    def parts(self, upload_id: str) -> list[Part]:
+        """The parts received so far, by number."""
+        files = sorted((self._folder / upload_id).glob("[0-9]*.json"))
+        return [Part(**json.loads(path.read_text(encoding="utf-8"))) for path in files]
+
+    def open_of(self, bucket: str) -> list[tuple[str, str, float]]:
+        """(key, upload id, time) of the open uploads of a bucket, sorted by key."""
+        found = []
+        for path in self._folder.glob("*/upload.json"):
+            with contextlib.suppress(OSError, ValueError):
+                upload = json.loads(path.read_text(encoding="utf-8"))
+                if upload["bucket"] == bucket:
+                    found.append((upload["key"], path.parent.name, path.stat().st_mtime))
+        return sorted(found)
+
+    def abort(self, upload_id: str) -> None:
+        shutil.rmtree(self._folder / upload_id, ignore_errors=True)
+
+    def complete(
+        self,
+        bucket: str,
+        key: str,
+        upload_id: str,
+        wanted: list[tuple[int, str]],
+        condition: Callable[[Stored | None], None] | None = None,
+    ) -> Stored:
+        """Join the parts `wanted` ((number, ETag), ascending) into the object."""
+        upload = self.get(bucket, key, upload_id)
+        chosen = _choose(wanted, {part.number: part for part in self.parts(upload_id)})
+        digest = hashlib.md5(b"".join(bytes.fromhex(p.etag) for p in chosen), usedforsecurity=False)
+        headers = upload["headers"] | _object_checksum(upload, chosen)
+        with self.store.incoming() as (temporary, file):
+            for part in chosen:
+                with (self._folder / upload_id / f"{part.number:05d}.part").open("rb") as source:
+                    _append(source.fileno(), file.fileno(), part.size)
+            stored = self.store.commit(
+                temporary, bucket, key, f"{digest.hexdigest()}-{len(chosen)}", headers, upload["tags"], condition
+            )
+        self.abort(upload_id)
+        return stored
+
+
+def _choose(wanted: list[tuple[int, str]], have: dict[int, Part]) -> list[Part]:
+    numbers = [number for number, _ in wanted]
+    if not wanted:
+        raise S3Error("MalformedXML", "CompleteMultipartUpload must name at least one part.")
+    if numbers != sorted(set(numbers)):
+        raise S3Error("InvalidPartOrder", "The list of parts was not in ascending order.")
+    for number, etag in wanted:
+        if number not in have or have[number].etag != etag.strip('"'):
+            raise S3Error("InvalidPart", f"Part {number} was not uploaded, or its ETag is not the one given.")
+    chosen = [have[number] for number in numbers]
+    for part in chosen[:-1]:
+        if part.size < MIN_PART_BYTES:
+            raise S3Error(
+                "EntityTooSmall", f"Part {part.number} has {part.size} bytes; all but the last need 5 MiB or more."
+            )
+    return chosen
+
+
+def _object_checksum(upload: dict[str, Any], parts: list[Part]) -> dict[str, str]:
+    """Header with the whole object's checksum, {} if the parts came without one."""
+    algorithm = upload.get("algorithm", "")
+    if not algorithm or any(not part.checksum for part in parts):
+        return {}
+    kind = upload.get("checksum_type") or ("FULL_OBJECT" if algorithm == "CRC64NVME" else "COMPOSITE")
+    value = (
+        combine_crc(algorithm, [(part.checksum, part.size) for part in parts])
+        if kind == "FULL_OBJECT"
+        else composite(algorithm, [part.checksum for part in parts])
+    )
+    return {header_of(algorithm): value, "x-amz-checksum-type": kind} if value else {}
+
+
+def _append(source: int, target: int, size: int) -> None:
+    """Copy `size` bytes between open files inside the kernel, in blocks."""
+    left, offset = size, 0
+    while left:
+        sent = os.sendfile(target, source, offset, min(left, 1 << 24))
+        if not sent:
+            raise S3Error("InvalidPart", "A part is shorter than it was when it was uploaded.")
+        left, offset = left - sent, offset + sent
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    partial = path.with_suffix(".tmp")
+    partial.write_text(json.dumps(content), encoding="utf-8")
+    partial.replace(path)
