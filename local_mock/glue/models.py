@@ -225,7 +225,9 @@ class Crawl:
         self.end_time: datetime | None = None
         self.error_message: str | None = None
         self.summary = ""
+        self.log_group = CRAWLER_GROUP
         self.log_stream = crawler_name
+        self.message_prefix = self.crawl_id
         self.stop = threading.Event()
 
     def advance(self) -> None:
@@ -240,9 +242,9 @@ class Crawl:
             "EndTime": self.end_time,
             "Summary": self.summary or None,
             "ErrorMessage": self.error_message,
-            "LogGroup": CRAWLER_GROUP,
+            "LogGroup": self.log_group,
             "LogStream": self.log_stream,
-            "MessagePrefix": self.crawl_id,
+            "MessagePrefix": self.message_prefix,
         }
         return {key: value for key, value in shown.items() if value is not None}
 
@@ -252,9 +254,9 @@ class Crawl:
         shown = {
             "Status": status,
             "ErrorMessage": self.error_message,
-            "LogGroup": CRAWLER_GROUP,
+            "LogGroup": self.log_group,
             "LogStream": self.log_stream,
-            "MessagePrefix": self.crawl_id,
+            "MessagePrefix": self.message_prefix,
             "StartTime": self.start_time,
         }
         return {key: value for key, value in shown.items() if value is not None}
