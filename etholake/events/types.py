@@ -66,7 +66,7 @@ class PairScores:
     target_id: int
     first_frame: int
     actions: tuple[str, ...]
-    probabilities_TA: NDArray[np.float32]  # noqa: N815 (shape letters)
+    probabilities_TA: NDArray[np.float32]
 
     def __post_init__(self) -> None:
         shape = self.probabilities_TA.shape
