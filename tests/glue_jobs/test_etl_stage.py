@@ -1,0 +1,132 @@
+"""Stage etl against a mock of its own: real Glue runs of the packaged code, then nothing to do, then a failure."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from etholake import aws, packaging
+from etholake.contract import CODE_ZONE, RAW_METADATA_COLUMNS, raw_key
+from etholake.errors import AwsError, DataError
+from etholake.lake import Lake
+from etholake.settings import Settings, replace_port
+from etholake.stages import etl
+from local_mock import lifecycle
+
+ROOT = Path(__file__).resolve().parents[2]
+ROLE = "arn:aws:iam::123456789012:role/test"
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """A mock with bucket, database, deployed code, jobs and crawler, but an empty raw zone."""
+    folder = tmp_path_factory.mktemp("etl")
+    settings = Settings(port=0, state_dir=str(folder / "state"), s3_root=str(folder / "s3"), bucket="etl-bucket")
+    settings = replace_port(settings, lifecycle.up(settings).port)
+    s3, glue = aws.client(settings, "s3"), aws.client(settings, "glue")
+    s3.create_bucket(Bucket=settings.bucket)
+    glue.create_database(DatabaseInput={"Name": settings.database})
+    packages = packaging.build(folder / "dist")
+    code = f"s3://{settings.bucket}/{CODE_ZONE}"
+    s3.upload_file(str(packages.etholake_zip), settings.bucket, f"{CODE_ZONE}/etholake.zip")
+    for name in ("curate_tracking", "curate_tables"):
+        s3.upload_file(str(ROOT / "glue_jobs" / f"{name}.py"), settings.bucket, f"{CODE_ZONE}/glue_jobs/{name}.py")
+        glue.create_job(
+            Name=f"etholake-{name.replace('_', '-')}", Role=ROLE, GlueVersion="5.1",
+            Command={"Name": "glueetl", "ScriptLocation": f"{code}/glue_jobs/{name}.py", "PythonVersion": "3"},
+            DefaultArguments={"--extra-py-files": f"{code}/etholake.zip"},
+        )  # fmt: skip
+    glue.create_crawler(
+        Name="etholake-raw", Role=ROLE, DatabaseName=settings.database, TablePrefix="raw_",
+        Targets={"S3Targets": [{"Path": f"s3://{settings.bucket}/raw-zone/train_tracking/"}]},
+    )  # fmt: skip
+    yield settings
+    lifecycle.down(settings)
+
+
+def fill(settings: Settings) -> None:
+    s3 = aws.client(settings, "s3")
+    header = ",".join(RAW_METADATA_COLUMNS)
+    values = {"lab_id": "Lab", "video_id": "1", "frames_per_second": "30", "pix_per_cm_approx": "10"}
+    row = ",".join(values.get(name, "") for name in RAW_METADATA_COLUMNS)
+    s3.put_object(Bucket=settings.bucket, Key=raw_key("train", "metadata"), Body=f"{header}\n{row}\n".encode())
+    sink = io.BytesIO()
+    frames = pa.array([0, 1, 2, -1], pa.int32())
+    ids = pa.array([1, 1, 1, 1], pa.int8())
+    places = pa.array([0.0, 1.0, 2.0, 3.0], pa.float32())
+    pq.write_table(
+        pa.table({"video_frame": frames, "mouse_id": ids, "bodypart": ["nose"] * 4, "x": places, "y": places}),
+        sink,
+    )
+    s3.put_object(Bucket=settings.bucket, Key=raw_key("train", "tracking", "Lab", 1), Body=sink.getvalue())
+
+
+def test_the_request_is_what_the_jobs_read() -> None:
+    assert etl.job_arguments(Settings(bucket="b", database="d", max_gap_frames=9), "abc") == {
+        "--bucket": "b", "--database": "d", "--max_gap_frames": "9", "--code_digest": "abc"
+    }  # fmt: skip
+
+
+def test_1_an_empty_raw_zone_is_refused(place: Settings) -> None:
+    with pytest.raises(DataError, match="raw zone of bucket 'etl-bucket' is empty: run `make ingest`"):
+        etl.run(place)
+
+
+def test_2_the_jobs_run_and_the_catalog_knows(place: Settings) -> None:
+    fill(place)
+    seen: list[str] = []
+    result = etl.run(place, lambda done, total, what: seen.append(f"{done}/{total} {what}"))
+    assert result.status == "done"
+    assert [result.details[name] for name in ("rows_in", "rows_curated", "rows_quarantined")] == [5, 4, 1]
+    assert result.details["labs"]["Lab"]["rows_quarantined"] == 1
+    assert "1 quarantined" in result.summary
+    assert seen[0] == "0/3 etholake-curate-tracking"
+    assert seen[-1] == "3/3 done"
+    tables = {t["Name"] for t in aws.client(place, "glue").get_tables(DatabaseName=place.database)["TableList"]}
+    assert tables >= {"tracking_curated", "metadata_train", "quarantine", "raw_train_tracking"}
+
+
+def test_3_an_unchanged_lake_starts_no_job_and_heals_the_catalog(place: Settings) -> None:
+    glue = aws.client(place, "glue")
+    before = len(glue.get_job_runs(JobName="etholake-curate-tracking")["JobRuns"])
+    glue.delete_table(DatabaseName=place.database, Name="quarantine")
+    result = etl.run(place)
+    assert (result.status, result.details["rows_in"]) == ("unchanged", 5)
+    assert glue.get_table(DatabaseName=place.database, Name="quarantine")
+    assert len(glue.get_job_runs(JobName="etholake-curate-tracking")["JobRuns"]) == before
+
+
+def test_4_a_lost_partition_is_noticed(place: Settings) -> None:
+    s3, glue = aws.client(place, "s3"), aws.client(place, "glue")
+    lake = Lake(s3, glue, place.bucket, place.database)
+    lake.drop_partition("tracking_curated", {"split": "train", "lab_id": "Lab"})
+    assert etl.run(place).status == "done"
+    assert lake.partitions("tracking_curated") == [{"split": "train", "lab_id": "Lab"}]
+
+
+def test_5_a_failed_job_says_why_and_where_its_log_is(place: Settings) -> None:
+    s3 = aws.client(place, "s3")
+    key = f"{CODE_ZONE}/glue_jobs/curate_tracking.py"
+    s3.put_object(Bucket=place.bucket, Key=key, Body=b"raise SystemExit('the disk is full')")
+    with pytest.raises(
+        AwsError, match=r"'etholake-curate-tracking' ended as FAILED .*the disk is full.*stream jr_"
+    ):
+        etl.run(place)
+
+
+def test_6_what_is_not_deployed_is_named(place: Settings) -> None:
+    s3, glue = aws.client(place, "s3"), aws.client(place, "glue")
+    glue.delete_job(JobName="etholake-curate-tracking")
+    with pytest.raises(AwsError, match="Glue job 'etholake-curate-tracking' does not exist: run `make deploy`"):
+        etl.run(place)
+    s3.delete_object(Bucket=place.bucket, Key=f"{CODE_ZONE}/etholake.zip")
+    with pytest.raises(AwsError, match=r"code of the Glue jobs is not in s3://etl-bucket/code-zone/ .*deploy"):
+        etl.run(place)
+    with pytest.raises(AwsError, match="run `make deploy`"):
+        etl.run(dataclasses.replace(place, bucket="no-such-bucket"))
