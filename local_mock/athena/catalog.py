@@ -119,5 +119,7 @@ class GlueCatalog:
         entry = self.entry(database, name)
         if entry is None:
             self.require_database(database, position)
-            raise QueryError("TABLE_NOT_FOUND", f"{at(position)}Table 'awsdatacatalog.{database}.{name}' does not exist")
+            raise QueryError(
+                "TABLE_NOT_FOUND", f"{at(position)}Table 'awsdatacatalog.{database}.{name}' does not exist"
+            )
         return table_of(entry, self.partition_entries(database, name))

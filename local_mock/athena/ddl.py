@@ -17,7 +17,11 @@ __all__ = ["CreateTable", "parse_create_table", "properties", "storage", "string
 
 PARQUET = "org.apache.hadoop.hive.ql.io.parquet"
 _FORMATS = {
-    "parquet": (f"{PARQUET}.MapredParquetInputFormat", f"{PARQUET}.MapredParquetOutputFormat", f"{PARQUET}.serde.ParquetHiveSerDe"),
+    "parquet": (
+        f"{PARQUET}.MapredParquetInputFormat",
+        f"{PARQUET}.MapredParquetOutputFormat",
+        f"{PARQUET}.serde.ParquetHiveSerDe",
+    ),
     "textfile": (
         "org.apache.hadoop.mapred.TextInputFormat",
         "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat",
@@ -49,7 +53,10 @@ def properties(listing: str) -> dict[str, str]:
     for item in split_values(listing):
         match = re.fullmatch(rf"\s*['\"]([^'\"]+)['\"]\s*=\s*(?:'((?:[^']|'')*)'|\"([^\"]*)\")\s*", item)
         if match is None:
-            raise QueryError("", f"FAILED: ParseException line 1:1 cannot recognize input near '{item.strip()[:40]}' in table properties")
+            raise QueryError(
+                "",
+                f"FAILED: ParseException line 1:1 cannot recognize input near '{item.strip()[:40]}' in table properties",
+            )
         found[match.group(1)] = string(match.group(2) if match.group(2) is not None else match.group(3))
     return found
 
@@ -77,7 +84,13 @@ def parse_create_table(sql: str) -> CreateTable:
         raise not_supported("an Iceberg table")
     uri = string(location.group(1))
     return CreateTable(
-        unquote(head.group(2)), bool(head.group(1)), [_column(c) for c in split_values(columns)], partitions, uri, _storage_clause(rest), parameters
+        unquote(head.group(2)),
+        bool(head.group(1)),
+        [_column(c) for c in split_values(columns)],
+        partitions,
+        uri,
+        _storage_clause(rest),
+        parameters,
     )
 
 
@@ -87,11 +100,21 @@ def _storage_clause(rest: str) -> dict[str, Any]:
     parameters: dict[str, str] = {}
     if match := re.search(r"\bSERDEPROPERTIES\s*\(", rest, re.IGNORECASE):
         parameters = properties(_bracketed(rest, match.end() - 1)[0])
-    for words, key in ((r"FIELDS\s+TERMINATED\s+BY", "field.delim"), (r"NULL\s+DEFINED\s+AS", "serialization.null.format"), (r"ESCAPED\s+BY", "escape.delim")):
+    for words, key in (
+        (r"FIELDS\s+TERMINATED\s+BY", "field.delim"),
+        (r"NULL\s+DEFINED\s+AS", "serialization.null.format"),
+        (r"ESCAPED\s+BY", "escape.delim"),
+    ):
         if match := re.search(rf"\b{words}\s+{_STRING}", rest, re.IGNORECASE):
             parameters[key] = string(match.group(1))
             parameters.setdefault("serialization.format", parameters.get("field.delim", "1"))
-    name = stored.group(1).lower() if stored else "parquet" if serde and "parquet" in serde.group(1).lower() else "textfile"
+    name = (
+        stored.group(1).lower()
+        if stored
+        else "parquet"
+        if serde and "parquet" in serde.group(1).lower()
+        else "textfile"
+    )
     if name not in _FORMATS:
         raise not_supported(f"STORED AS {name.upper()}")
     return storage(name, parameters, serde.group(1) if serde else None)
@@ -105,12 +128,17 @@ def storage(name: str, parameters: dict[str, str], serde: str | None = None) -> 
         "OutputFormat": writer,
         "Compressed": False,
         "NumberOfBuckets": -1,
-        "SerdeInfo": {"SerializationLibrary": serde or library, "Parameters": parameters or {"serialization.format": "1"}},
+        "SerdeInfo": {
+            "SerializationLibrary": serde or library,
+            "Parameters": parameters or {"serialization.format": "1"},
+        },
     }
 
 
 def _column(item: str) -> tuple[str, str, str]:
-    match = re.fullmatch(rf"\s*(`[^`]+`|\"[^\"]+\"|\w+)\s+(.+?)(?:\s+COMMENT\s+{_STRING})?\s*", item, re.IGNORECASE | re.DOTALL)
+    match = re.fullmatch(
+        rf"\s*(`[^`]+`|\"[^\"]+\"|\w+)\s+(.+?)(?:\s+COMMENT\s+{_STRING})?\s*", item, re.IGNORECASE | re.DOTALL
+    )
     if match is None:
         raise _parse_error(item, "a column")
     name, type_, comment = match.groups()
@@ -139,4 +167,6 @@ def _bracketed(text: str, start: int) -> tuple[str, int]:
 
 def _parse_error(text: str, expected: str) -> QueryError:
     near = " ".join(text.split()[:4])
-    return QueryError("", f"FAILED: ParseException line 1:1 cannot recognize input near '{near}': expected {expected}")
+    return QueryError(
+        "", f"FAILED: ParseException line 1:1 cannot recognize input near '{near}': expected {expected}"
+    )

@@ -113,11 +113,18 @@ def translated(err: Exception) -> QueryError:
         return QueryError("NUMERIC_VALUE_OUT_OF_RANGE", message.removeprefix("Out of Range Error: "))
     if isinstance(err, duckdb.ConversionException):
         value = re.search(r"[Cc]ould not (?:convert|parse) string ['\"](.*?)['\"] (?:to|into) (\w+)", message)
-        shown = f"Cannot cast '{value.group(1)[1:] if value.group(1).startswith('x') else value.group(1)}' to {value.group(2)}" if value else message
+        shown = (
+            f"Cannot cast '{value.group(1)[1:] if value.group(1).startswith('x') else value.group(1)}' to {value.group(2)}"
+            if value
+            else message
+        )
         return QueryError("INVALID_CAST_ARGUMENT", shown)
     if "must appear in the GROUP BY" in message:
         name = re.search(r'column "?([^"\s]+)"?', message)
-        return QueryError("EXPRESSION_NOT_AGGREGATE", f"line 1:1: '{name.group(1) if name else '?'}' must be an aggregate expression or appear in GROUP BY clause")
+        return QueryError(
+            "EXPRESSION_NOT_AGGREGATE",
+            f"line 1:1: '{name.group(1) if name else '?'}' must be an aggregate expression or appear in GROUP BY clause",
+        )
     if "More than one row returned by a subquery" in message:
         return QueryError("SUBQUERY_MULTIPLE_ROWS", "Scalar sub-query has returned multiple rows")
     if isinstance(err, duckdb.OutOfMemoryException):

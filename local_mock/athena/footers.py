@@ -37,7 +37,11 @@ class Footer:
                 chunk = group.column(c)
                 name = chunk.path_in_schema.split(".")[0].lower()
                 before, bounds = sizes.get(name, (0, None))
-                if "." not in chunk.path_in_schema and chunk.statistics is not None and chunk.statistics.has_min_max:
+                if (
+                    "." not in chunk.path_in_schema
+                    and chunk.statistics is not None
+                    and chunk.statistics.has_min_max
+                ):
                     bounds = (chunk.statistics.min, chunk.statistics.max)
                 sizes[name] = (before + chunk.total_compressed_size, bounds)
             self.groups.append(sizes)
@@ -79,7 +83,11 @@ def _may_match(chunk: tuple[int, Bounds] | None, predicate: Predicate) -> bool:
             return any(low <= value <= high for value in values)
         if predicate.op == "between":
             return bool(low <= values[1] and high >= values[0])
-        return bool({"<": low < values[0], "<=": low <= values[0], ">": high > values[0], ">=": high >= values[0]}[predicate.op])
+        return bool(
+            {"<": low < values[0], "<=": low <= values[0], ">": high > values[0], ">=": high >= values[0]}[
+                predicate.op
+            ]
+        )
     except (TypeError, ValueError):
         return True
 

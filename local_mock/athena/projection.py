@@ -61,7 +61,9 @@ def _dates(span: str, pattern: str, interval: int, unit: str) -> list[str]:
     if re.search(r"(?<!%)[A-Za-z]{2}", shape.replace("T", "")):
         raise not_supported(f"the projection date format {pattern}")
     low, high = (_moment(part.strip(), shape) for part in span.split(","))
-    unit = unit.lower().rstrip("s") or ("hour" if "%H" in shape else "day" if "%d" in shape else "month" if "%m" in shape else "year")
+    unit = unit.lower().rstrip("s") or (
+        "hour" if "%H" in shape else "day" if "%d" in shape else "month" if "%m" in shape else "year"
+    )
     found = []
     while low <= high:
         found.append(low.strftime(shape))

@@ -56,7 +56,10 @@ def from_csv(data: bytes, names: list[str]) -> pa.Table:
         read_options=pacsv.ReadOptions(column_names=keys, skip_rows_after_names=1),
         parse_options=pacsv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False),
         convert_options=pacsv.ConvertOptions(
-            column_types=dict.fromkeys(keys, pa.string()), null_values=[""], strings_can_be_null=True, quoted_strings_can_be_null=False
+            column_types=dict.fromkeys(keys, pa.string()),
+            null_values=[""],
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=False,
         ),
     )
 
@@ -66,7 +69,9 @@ def to_lines(rows: list[list[str]]) -> bytes:
     return "".join("\t".join(row) + "\n" for row in rows).encode()
 
 
-def page(names: list[str], table: pa.Table, start: int, count: int, *, header: bool) -> tuple[list[dict[str, Any]], int | None]:
+def page(
+    names: list[str], table: pa.Table, start: int, count: int, *, header: bool
+) -> tuple[list[dict[str, Any]], int | None]:
     """(`Rows` of a page, start of the next page). Position 0 is the header row if there is one."""
     rows: list[list[str | None]] = []
     first = start

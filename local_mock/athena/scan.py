@@ -129,7 +129,9 @@ def _parquet(scan: Scan, files: list[DataFile], feet: dict[Path, Footer]) -> str
         needs_name = "$path" in scan.used or "$file_size" in scan.used or values is None
         listed = ", ".join(text(str(f.path)) for f in members)
         options = ", filename = 'f$'" if needs_name else ""
-        selects.append(f"SELECT {', '.join(columns) or '1 AS one'} FROM read_parquet([{listed}], hive_partitioning = false{options})")
+        selects.append(
+            f"SELECT {', '.join(columns) or '1 AS one'} FROM read_parquet([{listed}], hive_partitioning = false{options})"
+        )
     return " UNION ALL ".join(selects)
 
 
@@ -149,14 +151,20 @@ def _partition_columns(scan: Scan, values: tuple[str, ...] | None, members: list
     if "$path" in scan.used:
         columns.append(f"{_by_file(members, [f.uri for f in members])} AS {quote('$path')}")
     if "$file_size" in scan.used:
-        columns.append(f"CAST({_by_file(members, [str(f.size) for f in members])} AS BIGINT) AS {quote('$file_size')}")
+        columns.append(
+            f"CAST({_by_file(members, [str(f.size) for f in members])} AS BIGINT) AS {quote('$file_size')}"
+        )
     return columns
 
 
 def _by_file(members: list[DataFile], values: list[str]) -> str:
     """The value that belongs to the file of the row."""
     paths = ", ".join(text(str(f.path)) for f in members)
-    return f"map_extract_value(MAP {{}}, 'f$')" if not members else f'map_extract_value(map([{paths}], [{", ".join(map(text, values))}]), "f$")'
+    return (
+        f"map_extract_value(MAP {{}}, 'f$')"
+        if not members
+        else f'map_extract_value(map([{paths}], [{", ".join(map(text, values))}]), "f$")'
+    )
 
 
 _FAMILIES = {
@@ -184,7 +192,9 @@ def _check_types(table: Table, scan: Scan, files: list[DataFile], feet: dict[Pat
             if name not in scan.used or name not in stored:
                 continue
             family = _family(stored[name])
-            allowed = {_FAMILIES.get(kind.base, "")} | ({"null"}) | ({"binary"} if kind.base == "varchar" else set())
+            allowed = (
+                {_FAMILIES.get(kind.base, "")} | ({"null"}) | ({"binary"} if kind.base == "varchar" else set())
+            )
             if family not in allowed:
                 raise QueryError(
                     "HIVE_BAD_DATA",
@@ -200,9 +210,17 @@ def _text(scan: Scan, files: list[DataFile], kind: str) -> str:
         raise QueryError("NOT_SUPPORTED", "Complex types in text files are not supported by local_mock")
     skip = int(table.parameters.get("skip.header.line.count") or options.get("skip.header.line.count") or 0)
     opencsv = kind == "opencsv"
-    delimiter = options.get("separatorChar", ",") if opencsv else options.get("field.delim", options.get("serialization.format", "\x01"))
+    delimiter = (
+        options.get("separatorChar", ",")
+        if opencsv
+        else options.get("field.delim", options.get("serialization.format", "\x01"))
+    )
     delimiter = {"\\t": "\t", "\\001": "\x01", "1": "\x01", "\\u0001": "\x01"}.get(delimiter, delimiter)
-    quoting = (options.get("quoteChar", '"'), options.get("escapeChar", "\\")) if opencsv else ("", options.get("escape.delim", ""))
+    quoting = (
+        (options.get("quoteChar", '"'), options.get("escapeChar", "\\"))
+        if opencsv
+        else ("", options.get("escape.delim", ""))
+    )
     schema = "{" + ", ".join(f"{text(n)}: 'VARCHAR'" for n, _ in table.columns) + "}"
     common = (
         f"delim = {text(delimiter)}, quote = {text(quoting[0])}, escape = {text(quoting[1])}, header = false, "
@@ -214,9 +232,15 @@ def _text(scan: Scan, files: list[DataFile], kind: str) -> str:
         columns = []
         for name, type_ in table.columns:
             if name in scan.used:
-                cell = quote(name) if type_.base == "varchar" else f"{'CAST' if opencsv else 'TRY_CAST'}(nullif({quote(name)}, '') AS {type_.duckdb})"
+                cell = (
+                    quote(name)
+                    if type_.base == "varchar"
+                    else f"{'CAST' if opencsv else 'TRY_CAST'}(nullif({quote(name)}, '') AS {type_.duckdb})"
+                )
                 columns.append(f"{cell} AS {quote(name)}")
         columns += _partition_columns(scan, f.values, [f])
         options_ = ", filename = 'f$'" if {"$path", "$file_size"} & scan.used else ""
-        selects.append(f"SELECT {', '.join(columns) or '1 AS one'} FROM read_csv({text(str(f.path))}, {common}{options_})")
+        selects.append(
+            f"SELECT {', '.join(columns) or '1 AS one'} FROM read_csv({text(str(f.path))}, {common}{options_})"
+        )
     return " UNION ALL ".join(selects)

@@ -230,7 +230,9 @@ def common_type(left: Type, right: Type) -> Type | None:
     if left.is_numeric and right.is_numeric:
         return _common_number(left, right)
     if left.is_temporal and right.is_temporal:
-        ranked = sorted((left, right), key=lambda t: ("date", "timestamp", "timestamp with time zone").index(t.base))
+        ranked = sorted(
+            (left, right), key=lambda t: ("date", "timestamp", "timestamp with time zone").index(t.base)
+        )
         return Type(ranked[1].base, numbers=(max(left.precision, right.precision),), zone=ranked[1].zone)
     if {left.base, right.base} == {"varchar", "char"}:
         return VARCHAR

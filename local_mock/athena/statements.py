@@ -55,7 +55,9 @@ def classify(sql: str) -> Statement:
     refused = re.match(_REFUSED, text, re.IGNORECASE)
     if refused:
         word = " ".join(refused.group(1).upper().split())
-        raise QueryError("NOT_SUPPORTED", f"{word} is not supported by local_mock (Iceberg and managed tables are cloud only)")
+        raise QueryError(
+            "NOT_SUPPORTED", f"{word} is not supported by local_mock (Iceberg and managed tables are cloud only)"
+        )
     head = text.split(None, 1)[0] if text else ""
     raise QueryError("SYNTAX_ERROR", f"line 1:1: mismatched input '{head}'. Expecting a statement")
 
@@ -75,12 +77,18 @@ def substitute_parameters(sql: str, values: list[str]) -> str:
     for piece in _PIECES.findall(sql):
         if piece == "?":
             if not left:
-                raise QueryError("INVALID_PARAMETER_USAGE", f"line 1:1: Incorrect number of parameters: more than {len(values)} expected")
+                raise QueryError(
+                    "INVALID_PARAMETER_USAGE",
+                    f"line 1:1: Incorrect number of parameters: more than {len(values)} expected",
+                )
             out.append(left.pop(0))
         else:
             out.append(piece)
     if left:
-        raise QueryError("INVALID_PARAMETER_USAGE", f"line 1:1: Incorrect number of parameters: expected {len(values) - len(left)} but found {len(values)}")
+        raise QueryError(
+            "INVALID_PARAMETER_USAGE",
+            f"line 1:1: Incorrect number of parameters: expected {len(values) - len(left)} but found {len(values)}",
+        )
     return "".join(out)
 
 

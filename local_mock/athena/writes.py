@@ -25,7 +25,14 @@ from local_mock.data import DataAccess
 
 __all__ = ["Written", "options", "write_rows"]
 
-_CODECS = {"SNAPPY": "snappy", "GZIP": "gzip", "ZSTD": "zstd", "NONE": "none", "UNCOMPRESSED": "none", "LZ4": "lz4"}
+_CODECS = {
+    "SNAPPY": "snappy",
+    "GZIP": "gzip",
+    "ZSTD": "zstd",
+    "NONE": "none",
+    "UNCOMPRESSED": "none",
+    "LZ4": "lz4",
+}
 
 
 @dataclass
@@ -61,7 +68,10 @@ def write_rows(
     """Write `rows` below `location`. Partition columns must be the last ones, as Athena demands."""
     count = len(partitioned_by)
     if count and [n.lower() for n in names[-count:]] != partitioned_by:
-        raise QueryError("HIVE_COLUMN_ORDER_MISMATCH", f"Partition keys must be the last columns in the table and in the same order as the table properties: {partitioned_by}")
+        raise QueryError(
+            "HIVE_COLUMN_ORDER_MISMATCH",
+            f"Partition keys must be the last columns in the table and in the same order as the table properties: {partitioned_by}",
+        )
     kinds = [c.type for c in compiled.columns]
     written = Written(rows=rows.num_rows)
     split = len(names) - count
@@ -94,7 +104,14 @@ def _split(rows: pa.Table, first: int) -> list[tuple[tuple[str, ...], pa.Table]]
 
 
 def _write(
-    data: DataAccess, body: pa.Table, kinds: list[Type], target: str, file_format: str, codec: str, delimiter: str, scratch: Path
+    data: DataAccess,
+    body: pa.Table,
+    kinds: list[Type],
+    target: str,
+    file_format: str,
+    codec: str,
+    delimiter: str,
+    scratch: Path,
 ) -> str:
     scratch.mkdir(parents=True, exist_ok=True)
     path = scratch / uuid.uuid4().hex
@@ -107,7 +124,9 @@ def _write(
                 raise not_supported("complex types in text files")
             name = path.name
             text = body.cast(pa.schema([(n, pa.string()) for n in body.column_names]))
-            pacsv.write_csv(text, path, pacsv.WriteOptions(include_header=False, delimiter=delimiter, quoting_style="none"))
+            pacsv.write_csv(
+                text, path, pacsv.WriteOptions(include_header=False, delimiter=delimiter, quoting_style="none")
+            )
         data.write(target + name, path.read_bytes())
     finally:
         path.unlink(missing_ok=True)

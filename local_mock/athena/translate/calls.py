@@ -27,7 +27,9 @@ Special = Callable[["Calls", exp.Expression, list[Any], Scope], Typed]
 
 
 @cache
-def _tables() -> tuple[dict[str, list[Signature]], dict[str, list[Signature]], dict[str, list[Signature]], dict[str, Special]]:
+def _tables() -> tuple[
+    dict[str, list[Signature]], dict[str, list[Signature]], dict[str, list[Signature]], dict[str, Special]
+]:
     from local_mock.athena.translate.functions import aggregates, arrays, datetimes, scalars, special
 
     scalar = load(scalars.SIGNATURES + arrays.SIGNATURES + datetimes.SIGNATURES)
@@ -42,7 +44,12 @@ class Clauses:
 
     def render(self, template: str, arguments: list[str]) -> str:
         sql = template.format(
-            *arguments, d=self.distinct, o=self.order, w=self.filter + self.over, n=self.nulls, all=", ".join(arguments)
+            *arguments,
+            d=self.distinct,
+            o=self.order,
+            w=self.filter + self.over,
+            n=self.nulls,
+            all=", ".join(arguments),
         )
         return f"({sql})" if self.over and not sql.startswith("CAST") else sql
 
@@ -64,9 +71,14 @@ class Calls(Expressions):
             candidates = aggregates.get(name) or window_only[name]
             return self._resolve(node, name, candidates, arguments, scope, clauses)
         if name in window_only:
-            raise QueryError("MISSING_OVER", f"{at(self.place(node, name))}Window function {name} requires an OVER clause")
+            raise QueryError(
+                "MISSING_OVER", f"{at(self.place(node, name))}Window function {name} requires an OVER clause"
+            )
         if name in scalars or name in special:
-            raise QueryError("FUNCTION_NOT_AGGREGATE", f"{at(self.place(node, name))}Filter and OVER are only valid for aggregation functions")
+            raise QueryError(
+                "FUNCTION_NOT_AGGREGATE",
+                f"{at(self.place(node, name))}Filter and OVER are only valid for aggregation functions",
+            )
         raise QueryError("FUNCTION_NOT_FOUND", f"{at(self.place(node, name))}Function '{name}' not registered")
 
     def place(self, node: exp.Expression, name: str) -> tuple[int, int] | None:
@@ -79,9 +91,18 @@ class Calls(Expressions):
 
     # --- resolution ---------------------------------------------------------------------------------------
     def _resolve(
-        self, node: exp.Expression, name: str, candidates: list[Signature], arguments: list[Any], scope: Scope, clauses: Clauses | None
+        self,
+        node: exp.Expression,
+        name: str,
+        candidates: list[Signature],
+        arguments: list[Any],
+        scope: Scope,
+        clauses: Clauses | None,
     ) -> Typed:
-        compiled = [None if isinstance(a, exp.Lambda) else a if isinstance(a, Typed) else self.compile(a, scope) for a in arguments]
+        compiled = [
+            None if isinstance(a, exp.Lambda) else a if isinstance(a, Typed) else self.compile(a, scope)
+            for a in arguments
+        ]
         lambdas = [len(a.expressions) if isinstance(a, exp.Lambda) else None for a in arguments]
         found = bind(candidates, [a.type if a else None for a in compiled], lambda s: _lambdas_fit(s, lambdas))
         if found is None:
@@ -95,18 +116,36 @@ class Calls(Expressions):
             elif value is not None:
                 target = substitute(pattern, letters)
                 keep = target.base in ("decimal", "unknown", "timestamp", "timestamp with time zone")
-                sqls.append(value.sql if keep and value.type.base == target.base else widen(value.sql, value.type, target))
+                sqls.append(
+                    value.sql if keep and value.type.base == target.base else widen(value.sql, value.type, target)
+                )
         result = _result(signature, letters, [a.type for a in compiled if a])
-        sql = clauses.render(signature.template, sqls) if clauses else signature.template.format(*sqls, all=", ".join(sqls))
+        sql = (
+            clauses.render(signature.template, sqls)
+            if clauses
+            else signature.template.format(*sqls, all=", ".join(sqls))
+        )
         return Typed(sql if clauses else f"({sql})", result)
 
-    def mismatch(self, node: exp.Expression, name: str, values: list[Typed | None], candidates: list[Signature]) -> QueryError:
+    def mismatch(
+        self, node: exp.Expression, name: str, values: list[Typed | None], candidates: list[Signature]
+    ) -> QueryError:
         shown = ", ".join(str(v.type) if v else "<function>" for v in values)
         expected = ", ".join(f"{name}({', '.join(_show(a) for a in s.arguments)})" for s in candidates)
         message = f"Unexpected parameters ({shown}) for function {name}. Expected: {expected}"
-        return QueryError("FUNCTION_NOT_FOUND" if len(values) == 0 else "TYPE_MISMATCH", at(self.place(node, name)) + message)
+        return QueryError(
+            "FUNCTION_NOT_FOUND" if len(values) == 0 else "TYPE_MISMATCH", at(self.place(node, name)) + message
+        )
 
-    def _lambda(self, node: exp.Lambda, pattern: Lambda, letters: dict[str, Type], scope: Scope, before: list[str], signature: Signature) -> str:
+    def _lambda(
+        self,
+        node: exp.Lambda,
+        pattern: Lambda,
+        letters: dict[str, Type],
+        scope: Scope,
+        before: list[str],
+        signature: Signature,
+    ) -> str:
         kinds = [substitute(p, letters) for p in pattern.parameters]
         finishing = signature.name == "reduce" and len(before) == 3
         names = [self.fresh("p") for _ in kinds]
@@ -119,7 +158,9 @@ class Calls(Expressions):
         if letter in letters:
             merged = common_type(letters[letter], body.type)
             if merged is None:
-                raise QueryError("TYPE_MISMATCH", f"{at(position(node))}lambda returns {body.type}, expected {letters[letter]}")
+                raise QueryError(
+                    "TYPE_MISMATCH", f"{at(position(node))}lambda returns {body.type}, expected {letters[letter]}"
+                )
             if merged != letters[letter] and signature.name == "reduce":
                 # The state takes the wider type: compile the step again with it.
                 before[1] = widen(before[1], letters[letter], merged)
@@ -134,7 +175,9 @@ class Calls(Expressions):
         return sql if finishing else f"lambda {', '.join(names)}: {sql}"
 
     # --- clauses of aggregates ----------------------------------------------------------------------------
-    def _clauses_of(self, node: exp.Expression, arguments: list[Any], scope: Scope, *, is_window: bool) -> tuple[Clauses, list[Any]]:
+    def _clauses_of(
+        self, node: exp.Expression, arguments: list[Any], scope: Scope, *, is_window: bool
+    ) -> tuple[Clauses, list[Any]]:
         clauses = Clauses()
         part: Any = node
         while isinstance(part, exp.Window | exp.Filter | exp.IgnoreNulls | exp.RespectNulls):
@@ -170,11 +213,15 @@ class Calls(Expressions):
         if named is not None:
             base = self.windows[-1].get(named.name.lower()) if self.windows else None
             if base is None:
-                raise QueryError("INVALID_WINDOW_REFERENCE", f"{at(position(node))}WINDOW '{named.name}' is not defined")
+                raise QueryError(
+                    "INVALID_WINDOW_REFERENCE", f"{at(position(node))}WINDOW '{named.name}' is not defined"
+                )
             return self._over(base, scope)
         parts = []
         if node.args.get("partition_by"):
-            parts.append("PARTITION BY " + ", ".join(self.compile(k, scope).sql for k in node.args["partition_by"]))
+            parts.append(
+                "PARTITION BY " + ", ".join(self.compile(k, scope).sql for k in node.args["partition_by"])
+            )
         if node.args.get("order"):
             from local_mock.athena.translate.queries import order_words
 

@@ -37,7 +37,10 @@ def widen(sql: str, source: Type, target: Type) -> str:
     """An implicit coercion (never loses a value)."""
     if source == target:
         return sql
-    if (source.base, target.base) in (("date", "timestamp with time zone"), ("timestamp", "timestamp with time zone")):
+    if (source.base, target.base) in (
+        ("date", "timestamp with time zone"),
+        ("timestamp", "timestamp with time zone"),
+    ):
         return f"timezone('UTC', CAST({sql} AS TIMESTAMP))"
     return f"CAST({sql} AS {target.duckdb})"
 
@@ -121,7 +124,9 @@ def _nested(sql: str, source: Type, target: Type, *, safe: bool) -> str:
     if source.base == "map":
         key = cast("e.key", source.args[0], target.args[0], safe=safe)
         value = cast("e.value", source.args[1], target.args[1], safe=safe)
-        return f"map_from_entries(list_transform(map_entries({sql}), lambda e: {{'key': {key}, 'value': {value}}}))"
+        return (
+            f"map_from_entries(list_transform(map_entries({sql}), lambda e: {{'key': {key}, 'value': {value}}}))"
+        )
     fields = ", ".join(
         f"{text(new)}: {cast(f'struct_extract({sql}, {text(old)})', a, b, safe=safe)}"
         for old, new, a, b in zip(source.field_keys, target.field_keys, source.args, target.args, strict=True)
@@ -181,7 +186,9 @@ def as_output(sql: str, kind: Type, depth: int = 0) -> str:
         return f"'[' || array_to_string(list_transform({sql}, lambda v{depth}: {inner}), ', ') || ']'"
     if kind.base == "map":
         pair = f"{_inner(f'v{depth}.key', kind.args[0], depth)} || '=' || {_inner(f'v{depth}.value', kind.args[1], depth)}"
-        return f"'{{' || array_to_string(list_transform(map_entries({sql}), lambda v{depth}: {pair}), ', ') || '}}'"
+        return (
+            f"'{{' || array_to_string(list_transform(map_entries({sql}), lambda v{depth}: {pair}), ', ') || '}}'"
+        )
     if kind.base == "row":
         return _row_text(sql, kind, depth)
     if kind.base.startswith("interval"):

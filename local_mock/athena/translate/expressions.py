@@ -28,7 +28,11 @@ __all__ = ["Expressions"]
 
 _COMPARE = {exp.EQ: "=", exp.NEQ: "<>", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">="}
 _ARITHMETIC = {exp.Add: "+", exp.Sub: "-", exp.Mul: "*", exp.Div: "/", exp.Mod: "%"}
-_NOW = {"CurrentTimestamp": Type("timestamp with time zone", numbers=(3,)), "Localtimestamp": TIMESTAMP, "CurrentDate": DATE}
+_NOW = {
+    "CurrentTimestamp": Type("timestamp with time zone", numbers=(3,)),
+    "Localtimestamp": TIMESTAMP,
+    "CurrentDate": DATE,
+}
 
 
 class Expressions:
@@ -77,7 +81,8 @@ class Expressions:
         found = self.compile(node, scope)
         if found.type not in (BOOLEAN, UNKNOWN):
             raise QueryError(
-                "TYPE_MISMATCH", f"{at(position(node))}WHERE clause must evaluate to a boolean: actual type {found.type}"
+                "TYPE_MISMATCH",
+                f"{at(position(node))}WHERE clause must evaluate to a boolean: actual type {found.type}",
             )
         return found.sql
 
@@ -151,7 +156,9 @@ class Expressions:
 
     def _interval(self, node: exp.Interval, _: Scope) -> Typed:
         unit = str(node.args["unit"].name).lower().rstrip("s") if node.args.get("unit") else ""
-        if unit not in ("year", "month", "day", "hour", "minute", "second") or not isinstance(node.this, exp.Literal):
+        if unit not in ("year", "month", "day", "hour", "minute", "second") or not isinstance(
+            node.this, exp.Literal
+        ):
             raise not_supported(f"the interval {node.sql(dialect='trino')}", position(node))
         kind = Type("interval year to month" if unit in ("year", "month") else "interval day to second")
         return Typed(f"CAST({text(f'{node.this.name} {unit}')} AS INTERVAL)", kind)
@@ -177,7 +184,9 @@ class Expressions:
 
     def compare(self, left: Typed, symbol: str, right: Typed, where: tuple[int, int] | None) -> str:
         target = common_type(left.type, right.type)
-        if target is None or (symbol not in ("=", "<>", "IS DISTINCT FROM", "IS NOT DISTINCT FROM") and not target.orderable):
+        if target is None or (
+            symbol not in ("=", "<>", "IS DISTINCT FROM", "IS NOT DISTINCT FROM") and not target.orderable
+        ):
             shown = f"{left.type} {symbol} {right.type}"
             raise QueryError("TYPE_MISMATCH", f"{at(where)}Cannot apply operator: {shown}")
         compared = f"({widen(left.sql, left.type, target)} {symbol} {widen(right.sql, right.type, target)})"
@@ -202,7 +211,8 @@ class Expressions:
             raise QueryError("SYNTAX_ERROR", f"{at(where)}Multiple columns returned by subquery are not supported")
         if common_type(wanted, sub.columns[0].type) is None:
             raise QueryError(
-                "TYPE_MISMATCH", f"{at(where)}value and result of subquery must be of the same type: {wanted} vs {sub.columns[0].type}"
+                "TYPE_MISMATCH",
+                f"{at(where)}value and result of subquery must be of the same type: {wanted} vs {sub.columns[0].type}",
             )
         self.needs |= {sub.node, *sub.columns}
         return sub.sql
@@ -223,11 +233,17 @@ class Expressions:
 
     def operate(self, left: Typed, symbol: str, right: Typed, where: tuple[int, int] | None) -> Typed:
         """`left symbol right` for numbers, and dates with intervals."""
-        if left.type.base.startswith("interval") or right.type.base.startswith("interval") or left.type.is_temporal:
+        if (
+            left.type.base.startswith("interval")
+            or right.type.base.startswith("interval")
+            or left.type.is_temporal
+        ):
             return self._moment(left, symbol, right, where)
         target = common_type(left.type, right.type)
         if target is None or not (target.is_numeric or target == UNKNOWN):
-            raise QueryError("TYPE_MISMATCH", f"{at(where)}Cannot apply operator: {left.type} {symbol} {right.type}")
+            raise QueryError(
+                "TYPE_MISMATCH", f"{at(where)}Cannot apply operator: {left.type} {symbol} {right.type}"
+            )
         if target.base == "decimal":
             return _decimal(left, symbol, right)
         if target == UNKNOWN:
@@ -239,7 +255,9 @@ class Expressions:
             zero = "CASE WHEN x = 0 OR isnan(x) THEN 'NaN' WHEN (x > 0) = NOT signbit(y) THEN 'Infinity' ELSE '-Infinity' END"
             zero = zero.replace("x", f"({a})").replace("(y)", f"({b})") if symbol == "/" else "'NaN'"
             # DuckDB fails on division by zero, IEEE arithmetic (and Trino) does not.
-            return Typed(f"(CASE WHEN ({b}) = 0 THEN CAST({zero} AS {target.duckdb}) ELSE ({a}) {symbol} ({b}) END)", target)
+            return Typed(
+                f"(CASE WHEN ({b}) = 0 THEN CAST({zero} AS {target.duckdb}) ELSE ({a}) {symbol} ({b}) END)", target
+            )
         return Typed(f"({a} {symbol} {b})", target)
 
     def _moment(self, left: Typed, symbol: str, right: Typed, where: tuple[int, int] | None) -> Typed:
@@ -273,7 +291,9 @@ class Expressions:
         kinds = {item.type.base for item in items} - {"unknown"}
         if "array" in kinds:
             element = next(item.type.args[0] for item in items if item.type.base == "array")
-            parts = [item if item.type.base == "array" else Typed(f"[{item.sql}]", array(item.type)) for item in items]
+            parts = [
+                item if item.type.base == "array" else Typed(f"[{item.sql}]", array(item.type)) for item in items
+            ]
             sqls, kind = self.unify(list(parts), Scope(), f"{at(where)}Unexpected parameters for function concat")
             missing = " OR ".join(f"({item.sql}) IS NULL" for item in items)
             del element
@@ -302,7 +322,9 @@ class Expressions:
         value = self.compile(node.this, scope)
         low, high = (self.compile(node.args[key], scope) for key in ("low", "high"))
         where = position(node)
-        return Typed(f"({self.compare(value, '>=', low, where)} AND {self.compare(value, '<=', high, where)})", BOOLEAN)
+        return Typed(
+            f"({self.compare(value, '>=', low, where)} AND {self.compare(value, '<=', high, where)})", BOOLEAN
+        )
 
     def _in(self, node: exp.In, scope: Scope) -> Typed:
         if node.args.get("query") is not None:
@@ -319,7 +341,10 @@ class Expressions:
         for side in (value, pattern):
             if side.type.base not in ("varchar", "char", "unknown"):
                 where = at(position(node))
-                raise QueryError("TYPE_MISMATCH", f"{where}Left side of LIKE expression must evaluate to a varchar (actual: {side.type})")
+                raise QueryError(
+                    "TYPE_MISMATCH",
+                    f"{where}Left side of LIKE expression must evaluate to a varchar (actual: {side.type})",
+                )
         return Typed(f"({value.sql} LIKE {pattern.sql}{escape})", BOOLEAN)
 
     def _escape(self, node: exp.Escape, scope: Scope) -> Typed:
@@ -399,10 +424,16 @@ class Expressions:
         if base.type.base == "map" and common_type(index.type, base.type.args[0]) == base.type.args[0]:
             key = widen(index.sql, index.type, base.type.args[0])
             return Typed(f"t_map_subscript({base.sql}, {key})", base.type.args[1])
-        if base.type.base == "row" and isinstance(index.literal, int) and 1 <= index.literal <= len(base.type.args):
+        if (
+            base.type.base == "row"
+            and isinstance(index.literal, int)
+            and 1 <= index.literal <= len(base.type.args)
+        ):
             key = text(base.type.field_keys[index.literal - 1])
             return Typed(f"struct_extract({base.sql}, {key})", base.type.args[index.literal - 1])
-        raise QueryError("TYPE_MISMATCH", f"{at(position(node))}Cannot use {index.type} for subscript of {base.type}")
+        raise QueryError(
+            "TYPE_MISMATCH", f"{at(position(node))}Cannot use {index.type} for subscript of {base.type}"
+        )
 
     # --- subqueries ---------------------------------------------------------------------------------------
     def _subquery(self, node: exp.Subquery, scope: Scope) -> Typed:
@@ -443,7 +474,9 @@ class Expressions:
         while isinstance(inner, exp.Window | exp.Filter | exp.IgnoreNulls | exp.RespectNulls):
             inner = inner.this
         if isinstance(inner, exp.GroupConcat):
-            return self.call(node, "listagg", [inner.this, inner.args.get("separator") or exp.Literal.string("")], scope)
+            return self.call(
+                node, "listagg", [inner.this, inner.args.get("separator") or exp.Literal.string("")], scope
+            )
         if not isinstance(inner, exp.Anonymous):
             raise not_supported(f"the window expression {node.sql(dialect='trino')}", position(node))
         return self.call(node, str(inner.this).lower(), inner.expressions, scope)
@@ -464,7 +497,9 @@ def decimal_divide(a: str, b: str, s1: int, s2: int, kind: Type) -> str:
     The unscaled quotient is an integer; its text gets the decimal point (a DECIMAL division would be a double).
     """
     scale = kind.numbers[1]
-    digits = f"t_half_up(t_unscaled({a}, {s1}) * CAST('{10 ** (scale + s2 - s1)}' AS HUGEINT), t_unscaled({b}, {s2}))"
+    digits = (
+        f"t_half_up(t_unscaled({a}, {s1}) * CAST('{10 ** (scale + s2 - s1)}' AS HUGEINT), t_unscaled({b}, {s2}))"
+    )
     return f"CAST(t_point({digits}, {scale}) AS {kind.duckdb})"
 
 

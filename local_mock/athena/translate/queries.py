@@ -113,18 +113,26 @@ class Queries(Calls):
             parts.append(f"{alias} AS ({query.sql})")
         return f"WITH {'RECURSIVE ' if clause.args.get('recursive') else ''}{', '.join(parts)}"
 
-    def _recursive(self, node: exp.Expression, name: str, alias: str, names: list[str], scope: Scope | None) -> Query:
+    def _recursive(
+        self, node: exp.Expression, name: str, alias: str, names: list[str], scope: Scope | None
+    ) -> Query:
         if not isinstance(node, exp.Union) or not names:
-            raise QueryError("SYNTAX_ERROR", f"{at(position(node))}recursive reference not in UNION, or no column aliases")
+            raise QueryError(
+                "SYNTAX_ERROR", f"{at(position(node))}recursive reference not in UNION, or no column aliases"
+            )
         base = self.query(node.this, scope)
         _rename(base.columns, names, position(node))
         self.ctes[-1][name] = (alias, base, 2)
         step = self.query(node.expression, scope)
         for left, right in zip(base.columns, step.columns, strict=True):
             if common_type(left.type, right.type) != left.type:
-                raise QueryError("TYPE_MISMATCH", f"{at(position(node))}recursion step relation output type ({right.type}) is not coercible to recursion base relation output type ({left.type})")
+                raise QueryError(
+                    "TYPE_MISMATCH",
+                    f"{at(position(node))}recursion step relation output type ({right.type}) is not coercible to recursion base relation output type ({left.type})",
+                )
         casts = ", ".join(
-            f"{widen(f'c{i}', r.type, c.type)} AS c{i}" for i, (c, r) in enumerate(zip(base.columns, step.columns, strict=True))
+            f"{widen(f'c{i}', r.type, c.type)} AS c{i}"
+            for i, (c, r) in enumerate(zip(base.columns, step.columns, strict=True))
         )
         word = "UNION" if node.args.get("distinct") else "UNION ALL"
         node_ = Node({base.node, step.node, *base.columns, *step.columns})
@@ -135,14 +143,20 @@ class Queries(Calls):
         left, right = self.query(node.left, scope), self.query(node.right, scope)
         word = _SET_WORDS[type(node)]
         if len(left.columns) != len(right.columns):
-            raise QueryError("TYPE_MISMATCH", f"{at(position(node))}{word} query has different number of fields: {len(left.columns)}, {len(right.columns)}")
+            raise QueryError(
+                "TYPE_MISMATCH",
+                f"{at(position(node))}{word} query has different number of fields: {len(left.columns)}, {len(right.columns)}",
+            )
         every = not node.args.get("distinct")
         needed = Node({left.node, right.node})
         columns, sides = [], ([], [])  # type: tuple[list[Column], tuple[list[str], list[str]]]
         for i, (a, b) in enumerate(zip(left.columns, right.columns, strict=True)):
             kind = common_type(a.type, b.type)
             if kind is None or (a.type.zone != b.type.zone):
-                raise QueryError("TYPE_MISMATCH", f"{at(position(node))}column {i + 1} in {word} query has incompatible types: {a.type}, {b.type}")
+                raise QueryError(
+                    "TYPE_MISMATCH",
+                    f"{at(position(node))}column {i + 1} in {word} query has incompatible types: {a.type}, {b.type}",
+                )
             columns.append(Column({a, b}, a.name, type=kind))
             for side, column in zip(sides, (a, b), strict=True):
                 side.append(f"{widen(f'c{i}', column.type, kind)} AS c{i}")
@@ -172,7 +186,19 @@ class Queries(Calls):
 
     # --- SELECT -------------------------------------------------------------------------------------------
     def _select(self, node: exp.Select, parent: Scope | None) -> Query:
-        for key in ("match", "laterals", "pivots", "qualify", "cluster", "sort", "distribute", "connect", "into", "locks", "prewhere"):
+        for key in (
+            "match",
+            "laterals",
+            "pivots",
+            "qualify",
+            "cluster",
+            "sort",
+            "distribute",
+            "connect",
+            "into",
+            "locks",
+            "prewhere",
+        ):
             if node.args.get(key):
                 raise not_supported("MATCH_RECOGNIZE" if key == "match" else key.upper(), position(node))
         for table in node.find_all(exp.Table):
@@ -240,7 +266,9 @@ class Queries(Calls):
             wanted = node.table.lower()
             relations = [r for r in relations if r.alias and r.alias.lower() == wanted]
         if not relations:
-            raise QueryError("SYNTAX_ERROR", f"{at(position(node))}SELECT * not allowed in queries without FROM clause")
+            raise QueryError(
+                "SYNTAX_ERROR", f"{at(position(node))}SELECT * not allowed in queries without FROM clause"
+            )
         return [c for relation in relations for c in relation.columns if not c.hidden]
 
     def _group(self, node: exp.Select, scope: Scope, items: list[Typed]) -> tuple[str, set[str] | None]:
@@ -251,7 +279,9 @@ class Queries(Calls):
         parts = list(plain)
         for key, word in (("grouping_sets", "GROUPING SETS"), ("rollup", "ROLLUP"), ("cube", "CUBE")):
             for element in clause.args.get(key) or []:
-                parts.append(f"{word} ({', '.join(self._group_key(k, scope, items, tuple_ok=True) for k in element.expressions)})")
+                parts.append(
+                    f"{word} ({', '.join(self._group_key(k, scope, items, tuple_ok=True) for k in element.expressions)})"
+                )
         if any(clause.args.get(k) for k in ("totals", "all")):
             raise not_supported("GROUP BY ALL", position(node))
         return f" GROUP BY {', '.join(parts)}", set(plain) if len(parts) == len(plain) else set()
@@ -259,7 +289,9 @@ class Queries(Calls):
     def _group_key(self, key: exp.Expression, scope: Scope, items: list[Typed], *, tuple_ok: bool = False) -> str:
         if isinstance(key, exp.Rollup | exp.Cube | exp.GroupingSets):
             word = {"Rollup": "ROLLUP", "Cube": "CUBE", "GroupingSets": "GROUPING SETS"}[type(key).__name__]
-            return f"{word} ({', '.join(self._group_key(k, scope, items, tuple_ok=True) for k in key.expressions)})"
+            return (
+                f"{word} ({', '.join(self._group_key(k, scope, items, tuple_ok=True) for k in key.expressions)})"
+            )
         if tuple_ok and isinstance(key, exp.Tuple):
             return f"({', '.join(self._group_key(k, scope, items) for k in key.expressions)})"
         if tuple_ok and isinstance(key, exp.Paren):
@@ -307,7 +339,10 @@ class Queries(Calls):
                 sql, kind = typed.sql, typed.type
         self.needs |= needs
         if not kind.orderable:
-            raise QueryError("TYPE_MISMATCH", f"{at(position(key))}Type {kind} is not orderable, and therefore cannot be used in ORDER BY")
+            raise QueryError(
+                "TYPE_MISMATCH",
+                f"{at(position(key))}Type {kind} is not orderable, and therefore cannot be used in ORDER BY",
+            )
         return f"{sql} {order_words(key)}"
 
     # --- FROM ---------------------------------------------------------------------------------------------
@@ -333,7 +368,9 @@ class Queries(Calls):
         if isinstance(node, exp.Paren | exp.Subquery) and isinstance(node.this, exp.Table | exp.Subquery):
             return self._nested_from(node, scope, into)
         if isinstance(node, exp.Lateral) and isinstance(node.this, exp.Subquery):
-            return "LATERAL " + self._derived(self.query(node.this.this, Scope(scope.parent, into.relations)), node, into)
+            return "LATERAL " + self._derived(
+                self.query(node.this.this, Scope(scope.parent, into.relations)), node, into
+            )
         raise not_supported(f"the relation {node.sql(dialect='trino')[:80]}", position(node))
 
     def _nested_from(self, node: exp.Expression, scope: Scope, into: Scope) -> str:
@@ -347,7 +384,9 @@ class Queries(Calls):
     def _derived(self, query: Query, node: exp.Expression, into: Scope) -> str:
         return self._as_relation(f"({query.sql})", query, node, into, pass_through=query.transparent)
 
-    def _as_relation(self, sql: str, query: Query, node: exp.Expression, into: Scope, *, pass_through: bool) -> str:
+    def _as_relation(
+        self, sql: str, query: Query, node: exp.Expression, into: Scope, *, pass_through: bool
+    ) -> str:
         """Add a relation over `query`'s columns; returns `sql AS alias` with TABLESAMPLE."""
         inner_alias = self.fresh("r")
         clause = node.args.get("alias")
@@ -356,7 +395,9 @@ class Queries(Calls):
             Column({c}, c.name, f"{inner_alias}.c{i}", c.type, origin=c.origin if pass_through else None)
             for i, c in enumerate(query.columns)
         ]
-        _rename(columns, [c.name for c in clause.columns] if isinstance(clause, exp.TableAlias) else [], position(node))
+        _rename(
+            columns, [c.name for c in clause.columns] if isinstance(clause, exp.TableAlias) else [], position(node)
+        )
         into.relations.append(Relation(alias, columns, query.node))
         self.needs.add(query.node)
         return f"{sql} AS {inner_alias}{self._sample(node)}"
@@ -381,7 +422,9 @@ class Queries(Calls):
                     if not node.alias:
                         named = node.copy()
                         named.set("alias", exp.TableAlias(this=exp.to_identifier(node.name)))
-                    return self._as_relation(alias, query, named, into, pass_through=query.transparent and uses == 1)
+                    return self._as_relation(
+                        alias, query, named, into, pass_through=query.transparent and uses == 1
+                    )
         if node.catalog and node.catalog.lower() != "awsdatacatalog":
             raise QueryError("CATALOG_NOT_FOUND", f"{at(position(node))}Catalog '{node.catalog}' does not exist")
         database = database or self.database
@@ -417,10 +460,10 @@ class Queries(Calls):
             columns.append(column)
         self.scans.append(scan)
         clause = node.args.get("alias")
-        shown = [
-            Column({c}, c.name, c.ref, c.type, hidden=c.hidden, origin=c.origin) for c in columns
-        ]
-        _rename([c for c in shown if not c.hidden], [c.name for c in clause.columns] if clause else [], position(node))
+        shown = [Column({c}, c.name, c.ref, c.type, hidden=c.hidden, origin=c.origin) for c in columns]
+        _rename(
+            [c for c in shown if not c.hidden], [c.name for c in clause.columns] if clause else [], position(node)
+        )
         into.relations.append(Relation(node.alias, shown, Node(), qualifier=table.database))
         return f"({scan.token}) AS {alias}{self._sample(node)}"
 
@@ -442,7 +485,9 @@ class Queries(Calls):
                     outer += [f"struct_extract({column}, '{key}')" for key in fields] or [column]
                     kinds += list(element.args) if fields else [element]
                 else:
-                    raise QueryError("INVALID_FUNCTION_ARGUMENT", f"{at(position(item))}Cannot unnest type: {value.type}")
+                    raise QueryError(
+                        "INVALID_FUNCTION_ARGUMENT", f"{at(position(item))}Cannot unnest type: {value.type}"
+                    )
                 lengths.append(f"coalesce({'cardinality' if value.type.base == 'map' else 'len'}({value.sql}), 0)")
         offset = node.args.get("offset")
         if offset:
@@ -488,7 +533,9 @@ class Queries(Calls):
         note_conjuncts(self, on, scope, lambda relation: any(relation is r for r in allowed))
         return f" {word} {sql} ON {condition}"
 
-    def _using(self, using: list[Any], scope: Scope, left: list[Relation], right: list[Relation], side: str) -> str:
+    def _using(
+        self, using: list[Any], scope: Scope, left: list[Relation], right: list[Relation], side: str
+    ) -> str:
         conditions, merged = [], []
         for key in using:
             a, _ = Scope(None, left).find([key.name], position(key))
@@ -514,7 +561,10 @@ def _seal(relations: list[Relation]) -> None:
 
 def _rename(columns: list[Column], names: list[str], where: tuple[int, int] | None) -> None:
     if names and len(names) != len(columns):
-        raise QueryError("MISMATCHED_COLUMN_ALIASES", f"{at(where)}Column alias list has {len(names)} entries but relation has {len(columns)} columns available")
+        raise QueryError(
+            "MISMATCHED_COLUMN_ALIASES",
+            f"{at(where)}Column alias list has {len(names)} entries but relation has {len(columns)} columns available",
+        )
     for column, name in zip(columns, names, strict=False):
         column.name = name
 
@@ -541,7 +591,9 @@ def _implied_name(node: exp.Expression) -> str | None:
 
 def _ordinal(node: exp.Expression, count: int, clause: str) -> int:
     if not str(node.this).isdigit() or not 1 <= int(node.name) <= count:
-        raise QueryError("INVALID_COLUMN_REFERENCE", f"{at(position(node))}{clause} position {node.name} is not in select list")
+        raise QueryError(
+            "INVALID_COLUMN_REFERENCE", f"{at(position(node))}{clause} position {node.name} is not in select list"
+        )
     return int(node.name) - 1
 
 
@@ -553,7 +605,9 @@ def _count(node: exp.Expression) -> str:
 
 def order_words(key: exp.Expression) -> str:
     """Direction and NULL order, always explicit: Trino's default is NULLS LAST both ways."""
-    return f"{'DESC' if key.args.get('desc') else 'ASC'} NULLS {'FIRST' if key.args.get('nulls_first') else 'LAST'}"
+    return (
+        f"{'DESC' if key.args.get('desc') else 'ASC'} NULLS {'FIRST' if key.args.get('nulls_first') else 'LAST'}"
+    )
 
 
 _ = Type

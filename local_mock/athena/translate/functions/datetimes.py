@@ -44,7 +44,9 @@ def _unit(c: Any, node: exp.Expression, name: str, value: Typed) -> str:
     if unit is None:
         raise not_supported(f"{name} with a computed unit", c.place(node, name))
     if unit not in _UNITS:
-        raise QueryError("INVALID_FUNCTION_ARGUMENT", f"'{value.literal}' is not a valid {'DATE' if name != 'x' else ''} field")
+        raise QueryError(
+            "INVALID_FUNCTION_ARGUMENT", f"'{value.literal}' is not a valid {'DATE' if name != 'x' else ''} field"
+        )
     return unit
 
 
@@ -53,7 +55,10 @@ def _moment(c: Any, node: exp.Expression, name: str, value: Typed) -> Typed:
     if value.type.base == "timestamp with time zone":
         return Typed(cast(value.sql, value.type, TIMESTAMP), TIMESTAMP)
     if value.type.base not in ("date", "timestamp"):
-        raise QueryError("TYPE_MISMATCH", f"{at(c.place(node, name))}Unexpected parameters ({value.type}) for function {name}. Expected: {name}(date), {name}(timestamp(p))")
+        raise QueryError(
+            "TYPE_MISMATCH",
+            f"{at(c.place(node, name))}Unexpected parameters ({value.type}) for function {name}. Expected: {name}(date), {name}(timestamp(p))",
+        )
     return value
 
 
@@ -62,7 +67,10 @@ def _part(name: str) -> Any:
         _arity(c, node, name, arguments, 1)
         value = _moment(c, node, name, c.compile(arguments[0], scope))
         if name in _CLOCK and value.type == DATE:
-            raise QueryError("TYPE_MISMATCH", f"{at(c.place(node, name))}Unexpected parameters (date) for function {name}. Expected: {name}(timestamp(p))")
+            raise QueryError(
+                "TYPE_MISMATCH",
+                f"{at(c.place(node, name))}Unexpected parameters (date) for function {name}. Expected: {name}(timestamp(p))",
+            )
         extra = " % 1000" if name == "millisecond" else ""
         field = _PARTS.get(name) or _CLOCK[name]
         return Typed(f"CAST(date_part('{field}', {value.sql}){extra} AS BIGINT)", BIGINT)
@@ -80,11 +88,17 @@ def _date_add(c: Any, node: exp.Expression, arguments: list[Any], scope: Scope) 
     unit_value, count, value = (c.compile(a, scope) for a in arguments)
     unit = _unit(c, node, "date_add", unit_value)
     if not count.type.is_integer or not value.type.is_temporal:
-        raise QueryError("TYPE_MISMATCH", f"{at(c.place(node, 'date_add'))}Unexpected parameters (varchar, {count.type}, {value.type}) for function date_add")
+        raise QueryError(
+            "TYPE_MISMATCH",
+            f"{at(c.place(node, 'date_add'))}Unexpected parameters (varchar, {count.type}, {value.type}) for function date_add",
+        )
     if value.type == DATE and unit in ("millisecond", "second", "minute", "hour"):
         raise QueryError("INVALID_FUNCTION_ARGUMENT", f"'{unit}' is not a valid DATE field")
     number = f"CAST({count.sql} AS BIGINT)"
-    scaled = {"week": f"to_days(CAST(7 * {number} AS INTEGER))", "quarter": f"to_months(CAST(3 * {number} AS INTEGER))"}
+    scaled = {
+        "week": f"to_days(CAST(7 * {number} AS INTEGER))",
+        "quarter": f"to_months(CAST(3 * {number} AS INTEGER))",
+    }
     plain = {"day": "to_days", "month": "to_months", "year": "to_years"}
     interval = scaled.get(unit) or (
         f"{plain[unit]}(CAST({number} AS INTEGER))" if unit in plain else f"to_{unit}s({number})"
@@ -99,7 +113,14 @@ def _date_diff(c: Any, node: exp.Expression, arguments: list[Any], scope: Scope)
     unit = _unit(c, node, "date_diff", values[0])
     a, b = (_moment(c, node, "date_diff", v) for v in values[1:])
     start, end = f"CAST({a.sql} AS TIMESTAMP)", f"CAST({b.sql} AS TIMESTAMP)"
-    micros = {"millisecond": 10**3, "second": 10**6, "minute": 6 * 10**7, "hour": 36 * 10**8, "day": 864 * 10**8, "week": 6048 * 10**8}
+    micros = {
+        "millisecond": 10**3,
+        "second": 10**6,
+        "minute": 6 * 10**7,
+        "hour": 36 * 10**8,
+        "day": 864 * 10**8,
+        "week": 6048 * 10**8,
+    }
     if unit in micros:
         # `//` on integers truncates towards zero, as Java does.
         return Typed(f"((epoch_us({end}) - epoch_us({start})) // {micros[unit]})", BIGINT)
@@ -152,9 +173,14 @@ def _from_unixtime(c: Any, node: exp.Expression, arguments: list[Any], scope: Sc
     _arity(c, node, "from_unixtime", arguments, 1)
     value = c.compile(arguments[0], scope)
     if not value.type.is_numeric:
-        raise QueryError("TYPE_MISMATCH", f"{at(c.place(node, 'from_unixtime'))}Unexpected parameters ({value.type}) for function from_unixtime. Expected: from_unixtime(double)")
+        raise QueryError(
+            "TYPE_MISMATCH",
+            f"{at(c.place(node, 'from_unixtime'))}Unexpected parameters ({value.type}) for function from_unixtime. Expected: from_unixtime(double)",
+        )
     kind = Type("timestamp with time zone", numbers=(3,))
-    return Typed(f"timezone('UTC', make_timestamp(CAST(round(CAST({value.sql} AS DOUBLE) * 1000) AS BIGINT) * 1000))", kind)
+    return Typed(
+        f"timezone('UTC', make_timestamp(CAST(round(CAST({value.sql} AS DOUBLE) * 1000) AS BIGINT) * 1000))", kind
+    )
 
 
 def _from_iso8601_date(c: Any, node: exp.Expression, arguments: list[Any], scope: Scope) -> Typed:
@@ -176,8 +202,13 @@ def _to_unixtime(c: Any, node: exp.Expression, arguments: list[Any], scope: Scop
     _arity(c, node, "to_unixtime", arguments, 1)
     value = c.compile(arguments[0], scope)
     if not value.type.base.startswith("timestamp"):
-        raise QueryError("TYPE_MISMATCH", f"{at(c.place(node, 'to_unixtime'))}Unexpected parameters ({value.type}) for function to_unixtime. Expected: to_unixtime(timestamp(p) with time zone)")
-    return Typed(f"(epoch_us({widen(value.sql, value.type, value.type)}) / CAST(1000000 AS DOUBLE))", Type("double"))
+        raise QueryError(
+            "TYPE_MISMATCH",
+            f"{at(c.place(node, 'to_unixtime'))}Unexpected parameters ({value.type}) for function to_unixtime. Expected: to_unixtime(timestamp(p) with time zone)",
+        )
+    return Typed(
+        f"(epoch_us({widen(value.sql, value.type, value.type)}) / CAST(1000000 AS DOUBLE))", Type("double")
+    )
 
 
 SPECIAL: dict[str, Any] = {

@@ -25,7 +25,10 @@ def _coalesce(c: Any, _node: exp.Expression, arguments: list[Any], scope: Scope)
 
 def _nullif(c: Any, node: exp.Expression, arguments: list[Any], scope: Scope) -> Typed:
     first, second = (c.compile(a, scope) for a in arguments)
-    return Typed(f"(CASE WHEN {c.compare(first, '=', second, c.place(node, 'nullif'))} THEN NULL ELSE {first.sql} END)", first.type)
+    return Typed(
+        f"(CASE WHEN {c.compare(first, '=', second, c.place(node, 'nullif'))} THEN NULL ELSE {first.sql} END)",
+        first.type,
+    )
 
 
 def _if(c: Any, _node: exp.Expression, arguments: list[Any], scope: Scope) -> Typed:
@@ -90,14 +93,19 @@ def _approx_percentile(c: Any, node: exp.Expression, arguments: list[Any], scope
     if not value.type.is_numeric or value.type.base == "decimal":
         value = Typed(widen(value.sql, value.type, DOUBLE), DOUBLE) if value.type.base == "decimal" else value
     if not value.type.is_numeric:
-        raise QueryError("TYPE_MISMATCH", f"{at(c.place(node, 'approx_percentile'))}Unexpected parameters ({value.type}, {share.type}) for function approx_percentile")
+        raise QueryError(
+            "TYPE_MISMATCH",
+            f"{at(c.place(node, 'approx_percentile'))}Unexpected parameters ({value.type}, {share.type}) for function approx_percentile",
+        )
     if value.type.base in ("tinyint", "smallint", "integer"):
         value = Typed(widen(value.sql, value.type, BIGINT), BIGINT)
     many = share.type.base == "array"
     target = array(DOUBLE) if many else DOUBLE
     shares = widen(share.sql, share.type, target)
     sql = f"quantile_disc({value.sql}, {shares}){clauses.filter}{clauses.over}"
-    return Typed(f"CAST({sql} AS {value.type.duckdb}[])" if many else sql, array(value.type) if many else value.type)
+    return Typed(
+        f"CAST({sql} AS {value.type.duckdb}[])" if many else sql, array(value.type) if many else value.type
+    )
 
 
 def _histogram(c: Any, node: exp.Expression, arguments: list[Any], scope: Scope) -> Typed:
@@ -115,7 +123,9 @@ def _decimal_average(c: Any, node: exp.Expression, arguments: list[Any], scope: 
     if value is None or value.type.base != "decimal":
         return c._resolve(node, "avg", _tables()[1]["avg"], [value] if value else plain, scope, clauses)  # type: ignore[no-any-return]
     scale = value.type.numbers[1]
-    total, count = (f"{word}({clauses.distinct}{value.sql}){clauses.filter}{clauses.over}" for word in ("sum", "count"))
+    total, count = (
+        f"{word}({clauses.distinct}{value.sql}){clauses.filter}{clauses.over}" for word in ("sum", "count")
+    )
     counted = f"CAST(nullif({count}, 0) AS DECIMAL(19,0))"
     return Typed(decimal_divide(total, counted, scale, 0, value.type), value.type)
 
@@ -138,12 +148,21 @@ def _map_lambda(name: str) -> Any:
 
     def handler(c: Any, node: exp.Expression, arguments: list[Any], scope: Scope) -> Typed:
         wanted = 3 if name == "zip_with" else 2
-        if len(arguments) != wanted or not isinstance(arguments[-1], exp.Lambda) or len(arguments[-1].expressions) != 2:
-            raise QueryError("TYPE_MISMATCH", f"{at(c.place(node, name))}Unexpected parameters for function {name}")
+        if (
+            len(arguments) != wanted
+            or not isinstance(arguments[-1], exp.Lambda)
+            or len(arguments[-1].expressions) != 2
+        ):
+            raise QueryError(
+                "TYPE_MISMATCH", f"{at(c.place(node, name))}Unexpected parameters for function {name}"
+            )
         values = [c.compile(a, scope) for a in arguments[:-1]]
         base = "array" if name == "zip_with" else "map"
         if any(v.type.base != base for v in values):
-            raise QueryError("TYPE_MISMATCH", f"{at(c.place(node, name))}Unexpected parameters ({', '.join(str(v.type) for v in values)}, <function>) for function {name}")
+            raise QueryError(
+                "TYPE_MISMATCH",
+                f"{at(c.place(node, name))}Unexpected parameters ({', '.join(str(v.type) for v in values)}, <function>) for function {name}",
+            )
         pair = c.fresh("p")
         kinds = (values[0].type.args[0], values[1].type.args[0]) if name == "zip_with" else values[0].type.args
         refs = (f"{pair}[1]", f"{pair}[2]") if name == "zip_with" else (f"{pair}.key", f"{pair}.value")
@@ -152,7 +171,10 @@ def _map_lambda(name: str) -> Any:
             inner.parameters[parameter.name.lower()] = Typed(ref, kind)
         body = c.compile(arguments[-1].this, inner)
         if name == "zip_with":
-            return Typed(f"list_transform(list_zip({values[0].sql}, {values[1].sql}), lambda {pair}: {body.sql})", array(body.type))
+            return Typed(
+                f"list_transform(list_zip({values[0].sql}, {values[1].sql}), lambda {pair}: {body.sql})",
+                array(body.type),
+            )
         entries = f"map_entries({values[0].sql})"
         if name == "map_filter":
             if body.type not in (BOOLEAN, UNKNOWN):

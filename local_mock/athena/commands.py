@@ -1,0 +1,468 @@
+"""Statements about the catalog: databases, tables, partitions, views, SHOW and DESCRIBE.
+
+Each returns (column names, types, text rows). Source: https://docs.aws.amazon.com/athena/latest/ug/ddl-reference.html
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import uuid
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import unquote as url_unquote
+
+from local_mock.athena import ddl
+from local_mock.athena.catalog import GlueCatalog
+from local_mock.athena.ddl import _bracketed as bracketed
+from local_mock.athena.errors import QueryError, not_supported
+from local_mock.athena.sqltypes import VARCHAR, Type
+from local_mock.athena.statements import NAME, Statement, split_values, unquote
+from local_mock.athena.translate.queries import Compiled
+from local_mock.data import DataAccess
+
+__all__ = ["add_partitions", "bracketed", "create_table", "new_id", "run"]
+
+Rows = tuple[list[str], list[Type], list[list[str]]]
+_NOTHING: Rows = ([], [], [])
+
+
+def new_id() -> str:
+    return str(uuid.uuid4())
+
+
+def run(
+    statement: Statement,
+    catalog: GlueCatalog,
+    database: str,
+    data: DataAccess,
+    compile_: Callable[[str], Compiled],
+) -> Rows:
+    """Carry out a catalog statement. Raises QueryError."""
+    command = _Commands(catalog, database, data, compile_)
+    method = getattr(command, statement.kind, None)
+    if method is None:
+        raise not_supported(f"the statement {statement.sql.split()[0].upper()}")
+    found: Rows = method(statement.sql)
+    return found
+
+
+def create_table(
+    catalog: GlueCatalog, database: str, name: str, columns: list[dict[str, str]], keys: list[dict[str, str]],
+    descriptor: dict[str, Any], parameters: dict[str, str], **extra: Any,
+) -> None:  # fmt: skip
+    """Put a table into Glue."""
+    catalog.backend.create_table(
+        database, name,
+        {"Name": name, "TableType": "EXTERNAL_TABLE", "Parameters": parameters, "PartitionKeys": keys,
+         "StorageDescriptor": {"Columns": columns, **descriptor}, **extra},
+    )  # fmt: skip
+
+
+def add_partitions(catalog: GlueCatalog, database: str, name: str, partitions: dict[tuple[str, ...], str]) -> int:
+    """Register partitions that the catalog lacks; returns how many were new."""
+    entry = catalog.entry(database, name)
+    assert entry is not None
+    known = {tuple(p["Values"]) for p in catalog.partition_entries(database, name)}
+    new = {v: location for v, location in partitions.items() if v not in known}
+    for values, location in new.items():
+        descriptor = {**entry["StorageDescriptor"], "Location": location}
+        catalog.backend.create_partition(database, name, {"Values": list(values), "StorageDescriptor": descriptor})
+    return len(new)
+
+
+class _Commands:
+    def __init__(
+        self, catalog: GlueCatalog, database: str, data: DataAccess, compile_: Callable[[str], Compiled]
+    ) -> None:
+        self.catalog, self.database, self.data, self.compile = catalog, database, data, compile_
+
+    def _match(self, pattern: str, sql: str) -> re.Match[str]:
+        match = re.match(pattern + r"\s*$", sql, re.IGNORECASE | re.DOTALL)
+        if match is None:
+            near = " ".join(sql.split()[:5])
+            raise QueryError("", f"FAILED: ParseException line 1:1 cannot recognize input near '{near}'")
+        return match
+
+    def _name(self, text: str) -> tuple[str, str]:
+        parts = unquote(text)[-2:]
+        return (parts[0] if len(parts) == 2 else self.database), parts[-1]
+
+    def _entry(self, text: str) -> tuple[str, str, dict[str, Any]]:
+        database, name = self._name(text)
+        entry = self.catalog.entry(database, name)
+        if entry is None:
+            raise QueryError("", f"FAILED: SemanticException [Error 10001]: Table not found {database}.{name}")
+        return database, name, entry
+
+    # --- databases ----------------------------------------------------------------------------------------
+    def create_database(self, sql: str) -> Rows:
+        m = self._match(
+            rf"CREATE\s+(?:DATABASE|SCHEMA)\s+(IF\s+NOT\s+EXISTS\s+)?({NAME})(?:\s+COMMENT\s+'((?:[^']|'')*)')?(?:\s+LOCATION\s+'([^']*)')?(?:\s+WITH\s+DBPROPERTIES\s*\((.*)\))?",
+            sql,
+        )
+        name = unquote(m.group(2))[-1]
+        if self.catalog.has_database(name) and (name != "default" or name in self.catalog.backend.databases):
+            if m.group(1):
+                return _NOTHING
+            raise QueryError(
+                "",
+                f"FAILED: Execution Error, return code 1 from org.apache.hadoop.hive.ql.exec.DDLTask. Database {name} already exists",
+            )
+        request: dict[str, Any] = {"Name": name}
+        if m.group(3):
+            request["Description"] = ddl.string(m.group(3))
+        if m.group(4):
+            request["LocationUri"] = m.group(4)
+        if m.group(5):
+            request["Parameters"] = ddl.properties(m.group(5))
+        self.catalog.backend.create_database(name, request)
+        return _NOTHING
+
+    def drop_database(self, sql: str) -> Rows:
+        m = self._match(rf"DROP\s+(?:DATABASE|SCHEMA)\s+(IF\s+EXISTS\s+)?({NAME})(?:\s+(RESTRICT|CASCADE))?", sql)
+        name = unquote(m.group(2))[-1]
+        if name not in self.catalog.backend.databases:
+            if m.group(1):
+                return _NOTHING
+            raise QueryError("", f"FAILED: SemanticException [Error 10072]: Database does not exist: {name}")
+        if self.catalog.entries(name) and (m.group(3) or "").upper() != "CASCADE":
+            raise QueryError(
+                "",
+                f"FAILED: Execution Error, return code 1 from org.apache.hadoop.hive.ql.exec.DDLTask. InvalidOperationException(message:Database {name} is not empty. One or more tables exist.)",
+            )
+        self.catalog.backend.delete_database(name)
+        return _NOTHING
+
+    # --- tables and views ---------------------------------------------------------------------------------
+    def create_table(self, sql: str) -> Rows:
+        wanted = ddl.parse_create_table(sql)
+        name = wanted.name[-1]
+        database = wanted.name[-2] if len(wanted.name) > 1 else self.database
+        self.catalog.require_database(database)
+        if self.catalog.entry(database, name):
+            if wanted.if_not_exists:
+                return _NOTHING
+            raise QueryError(
+                "",
+                f"FAILED: Execution Error, return code 1 from org.apache.hadoop.hive.ql.exec.DDLTask. AlreadyExistsException(message:Table {name} already exists)",
+            )
+        columns, keys = (
+            [{"Name": n, "Type": t, **({"Comment": c} if c else {})} for n, t, c in group]
+            for group in (wanted.columns, wanted.partitions)
+        )
+        if database not in self.catalog.backend.databases:
+            self.catalog.backend.create_database(database, {"Name": database})
+        create_table(
+            self.catalog,
+            database,
+            name,
+            columns,
+            keys,
+            {"Location": wanted.location, **wanted.storage},
+            wanted.parameters,
+        )
+        return _NOTHING
+
+    def drop_table(self, sql: str) -> Rows:
+        m = self._match(rf"DROP\s+TABLE\s+(IF\s+EXISTS\s+)?({NAME})", sql)
+        return self._drop(m, view=False)
+
+    def drop_view(self, sql: str) -> Rows:
+        m = self._match(rf"DROP\s+VIEW\s+(IF\s+EXISTS\s+)?({NAME})", sql)
+        return self._drop(m, view=True)
+
+    def _drop(self, m: re.Match[str], *, view: bool) -> Rows:
+        database, name = self._name(m.group(2))
+        entry = self.catalog.entry(database, name)
+        if entry is None:
+            if m.group(1):
+                return _NOTHING
+            raise QueryError("", f"FAILED: SemanticException [Error 10001]: Table not found {database}.{name}")
+        if (entry.get("TableType") == "VIRTUAL_VIEW") != view:
+            raise QueryError(
+                "",
+                f"FAILED: SemanticException {database}.{name} is {'not a view' if view else 'a view, use DROP VIEW'}",
+            )
+        self.catalog.backend.delete_table(database, name)
+        return _NOTHING
+
+    def create_view(self, sql: str) -> Rows:
+        m = self._match(rf"CREATE\s+(OR\s+REPLACE\s+)?VIEW\s+({NAME})\s+AS\s+(.*)", sql)
+        database, name = self._name(m.group(2))
+        self.catalog.require_database(database)
+        existing = self.catalog.entry(database, name)
+        if existing and not m.group(1):
+            raise QueryError(
+                "TABLE_ALREADY_EXISTS", f"line 1:1: View already exists: 'awsdatacatalog.{database}.{name}'"
+            )
+        if existing and existing.get("TableType") != "VIRTUAL_VIEW":
+            raise QueryError(
+                "TABLE_ALREADY_EXISTS", f"line 1:1: Table already exists: 'awsdatacatalog.{database}.{name}'"
+            )
+        body = m.group(3).strip()
+        compiled = self.compile(body)
+        columns = []
+        for i, column in enumerate(compiled.columns):
+            if column.name is None:
+                raise QueryError("MISSING_COLUMN_NAME", f"line 1:1: Column name not specified at position {i + 1}")
+            columns.append((column.name.lower(), column.type))
+        listed = [{"Name": n, "Type": t.hive} for n, t in columns]
+        text = json.dumps(
+            {
+                "originalSql": body,
+                "catalog": "awsdatacatalog",
+                "schema": self.database,
+                "columns": [{"name": n, "type": str(t)} for n, t in columns],
+            }
+        )
+        extra = {
+            "TableType": "VIRTUAL_VIEW",
+            "ViewOriginalText": f"/* Presto View: {base64.b64encode(text.encode()).decode()} */",
+            "ViewExpandedText": "/* Presto View */",
+        }
+        if existing:
+            self.catalog.backend.delete_table(database, name)
+        create_table(
+            self.catalog,
+            database,
+            name,
+            listed,
+            [],
+            {"SerdeInfo": {}, "Location": ""},
+            {"comment": "Presto View", "presto_view": "true"},
+            **extra,
+        )
+        return _NOTHING
+
+    # --- ALTER TABLE --------------------------------------------------------------------------------------
+    def alter_table(self, sql: str) -> Rows:
+        m = self._match(rf"ALTER\s+TABLE\s+({NAME})\s+(.*)", sql)
+        database, name, entry = self._entry(m.group(1))
+        action = m.group(2).strip()
+        if re.match(r"ADD\s+(IF\s+NOT\s+EXISTS\s+)?PARTITION\b", action, re.IGNORECASE):
+            self._add_partitions(database, name, entry, action)
+        elif re.match(r"DROP\s+(IF\s+EXISTS\s+)?PARTITION\b", action, re.IGNORECASE):
+            self._drop_partitions(database, name, entry, action)
+        elif found := re.match(
+            r"(PARTITION\s*(\(.*?\))\s*)?SET\s+LOCATION\s+'([^']+)'$", action, re.IGNORECASE | re.DOTALL
+        ):
+            self._set_location(database, name, entry, found)
+        elif found := re.match(r"SET\s+TBLPROPERTIES\s*\((.*)\)$", action, re.IGNORECASE | re.DOTALL):
+            self._update(
+                database,
+                name,
+                entry,
+                Parameters={**(entry.get("Parameters") or {}), **ddl.properties(found.group(1))},
+            )
+        elif found := re.match(r"ADD\s+COLUMNS\s*\((.*)\)$", action, re.IGNORECASE | re.DOTALL):
+            self._columns(database, name, entry, entry["StorageDescriptor"]["Columns"], found.group(1))
+        elif found := re.match(r"REPLACE\s+COLUMNS\s*\((.*)\)$", action, re.IGNORECASE | re.DOTALL):
+            self._columns(database, name, entry, [], found.group(1))
+        else:
+            raise not_supported(f"ALTER TABLE … {' '.join(action.split()[:2])}")
+        return _NOTHING
+
+    def _update(self, database: str, name: str, entry: dict[str, Any], **changes: Any) -> None:
+        drop = ("DatabaseName", "CreateTime", "UpdateTime", "VersionId", "CatalogId")
+        self.catalog.backend.update_table(
+            database, name, {k: v for k, v in entry.items() if k not in drop} | changes
+        )
+
+    def _columns(self, database: str, name: str, entry: dict[str, Any], before: list[Any], listing: str) -> None:
+        new = [
+            {"Name": n, "Type": t, **({"Comment": c} if c else {})}
+            for n, t, c in map(ddl._column, split_values(listing))
+        ]
+        self._update(
+            database, name, entry, StorageDescriptor={**entry["StorageDescriptor"], "Columns": [*before, *new]}
+        )
+
+    def _spec(self, entry: dict[str, Any], listing: str) -> tuple[str, ...]:
+        given = {}
+        for item in split_values(listing):
+            key, _, value = item.partition("=")
+            given[unquote(key)[-1]] = ddl.string(value.strip().strip("'\""))
+        keys = [k["Name"].lower() for k in entry.get("PartitionKeys") or []]
+        if set(given) != set(keys):
+            raise QueryError(
+                "",
+                f"FAILED: SemanticException [Error 10001]: partition spec {given} does not match the partition keys {keys}",
+            )
+        return tuple(given[k] for k in keys)
+
+    def _add_partitions(self, database: str, name: str, entry: dict[str, Any], action: str) -> None:
+        lenient = bool(re.match(r"ADD\s+IF\s+NOT", action, re.IGNORECASE))
+        known = {tuple(p["Values"]) for p in self.catalog.partition_entries(database, name)}
+        wanted: dict[tuple[str, ...], str] = {}
+        for found in re.finditer(r"PARTITION\s*\(([^)]*)\)(?:\s*LOCATION\s+'([^']+)')?", action, re.IGNORECASE):
+            values = self._spec(entry, found.group(1))
+            if values in known and not lenient:
+                raise QueryError(
+                    "",
+                    f"FAILED: Execution Error, return code 1 from org.apache.hadoop.hive.ql.exec.DDLTask. Partition already exists: {list(values)}",
+                )
+            keys = [k["Name"] for k in entry["PartitionKeys"]]
+            default = (
+                entry["StorageDescriptor"]["Location"].rstrip("/")
+                + "/"
+                + "".join(f"{k}={v}/" for k, v in zip(keys, values, strict=True))
+            )
+            wanted[values] = found.group(2) or default
+        add_partitions(self.catalog, database, name, wanted)
+
+    def _drop_partitions(self, database: str, name: str, entry: dict[str, Any], action: str) -> None:
+        lenient = bool(re.match(r"DROP\s+IF\s+EXISTS", action, re.IGNORECASE))
+        known = {tuple(p["Values"]) for p in self.catalog.partition_entries(database, name)}
+        for found in re.finditer(r"PARTITION\s*\(([^)]*)\)", action, re.IGNORECASE):
+            values = self._spec(entry, found.group(1))
+            if values in known:
+                self.catalog.backend.delete_partition(database, name, list(values))
+            elif not lenient:
+                raise QueryError(
+                    "", f"FAILED: SemanticException [Error 10006]: Partition not found {list(values)}"
+                )
+
+    def _set_location(self, database: str, name: str, entry: dict[str, Any], found: re.Match[str]) -> None:
+        location = found.group(3)
+        if not found.group(2):
+            self._update(
+                database, name, entry, StorageDescriptor={**entry["StorageDescriptor"], "Location": location}
+            )
+            return
+        values = list(self._spec(entry, found.group(2)[1:-1]))
+        for partition in self.catalog.partition_entries(database, name):
+            if partition["Values"] == values:
+                descriptor = {**partition["StorageDescriptor"], "Location": location}
+                self.catalog.backend.update_partition(
+                    database, name, {"Values": values, "StorageDescriptor": descriptor}, values
+                )
+                return
+        raise QueryError("", f"FAILED: SemanticException [Error 10006]: Partition not found {values}")
+
+    def repair(self, sql: str) -> Rows:
+        m = self._match(rf"MSCK\s+REPAIR\s+TABLE\s+({NAME})", sql)
+        database, name, entry = self._entry(m.group(1))
+        keys = [k["Name"].lower() for k in entry.get("PartitionKeys") or []]
+        root = entry["StorageDescriptor"]["Location"].rstrip("/") + "/"
+        found: dict[tuple[str, ...], str] = {}
+        for item in self.data.list(root):
+            parts = item.uri[len(root) :].split("/")[: len(keys)]
+            if len(parts) == len(keys) and all(
+                p.lower().startswith(f"{k}=") for p, k in zip(parts, keys, strict=True)
+            ):
+                values = tuple(url_unquote(p.partition("=")[2]) for p in parts)
+                found[values] = root + "/".join(parts) + "/"
+        known = {tuple(p["Values"]) for p in self.catalog.partition_entries(database, name)}
+        new = [v for v in found if v not in known]
+        add_partitions(self.catalog, database, name, found)
+        shown = [f"{name}:" + "/".join(f"{k}={x}" for k, x in zip(keys, v, strict=True)) for v in new]
+        rows = (
+            [
+                [f"Partitions not in metastore:\t{' '.join(shown)}"],
+                *([f"Repair: Added partition to metastore {s}"] for s in shown),
+            ]
+            if shown
+            else []
+        )
+        return ["result"], [VARCHAR], rows
+
+    # --- SHOW, DESCRIBE -----------------------------------------------------------------------------------
+    def show(self, sql: str) -> Rows:
+        if m := re.match(r"SHOW\s+(?:DATABASES|SCHEMAS)(?:\s+LIKE)?(?:\s+'([^']*)')?$", sql, re.IGNORECASE):
+            return self._listing("database_name", self.catalog.databases(), m.group(1))
+        if m := re.match(
+            rf"SHOW\s+(TABLES|VIEWS)(?:\s+(?:IN|FROM)\s+({NAME}))?(?:\s+LIKE)?(?:\s+'([^']*)')?$",
+            sql,
+            re.IGNORECASE,
+        ):
+            database = unquote(m.group(2))[-1] if m.group(2) else self.database
+            self.catalog.require_database(database)
+            views = m.group(1).upper() == "VIEWS"
+            names = [
+                e["Name"]
+                for e in self.catalog.entries(database)
+                if not views or e.get("TableType") == "VIRTUAL_VIEW"
+            ]
+            return self._listing("tab_name", names, m.group(3))
+        if m := re.match(rf"SHOW\s+PARTITIONS\s+({NAME})$", sql, re.IGNORECASE):
+            database, name, entry = self._entry(m.group(1))
+            keys = [k["Name"] for k in entry.get("PartitionKeys") or []]
+            if not keys:
+                raise QueryError("", f"FAILED: SemanticException Table {name} is not a partitioned table")
+            listed = [
+                "/".join(f"{k}={v}" for k, v in zip(keys, p["Values"], strict=True))
+                for p in self.catalog.partition_entries(database, name)
+            ]
+            return ["partition"], [VARCHAR], [[line] for line in sorted(listed)]
+        if m := re.match(
+            rf"SHOW\s+COLUMNS\s+(?:IN|FROM)\s+({NAME})(?:\s+(?:IN|FROM)\s+({NAME}))?$", sql, re.IGNORECASE
+        ):
+            _, _, entry = self._entry(f"{m.group(2)}.{m.group(1)}" if m.group(2) else m.group(1))
+            columns = [*entry["StorageDescriptor"]["Columns"], *(entry.get("PartitionKeys") or [])]
+            return ["field"], [VARCHAR], [[c["Name"].ljust(20)] for c in columns]
+        if m := re.match(rf"SHOW\s+TBLPROPERTIES\s+({NAME})(?:\s*\(\s*'([^']+)'\s*\))?$", sql, re.IGNORECASE):
+            _, _, entry = self._entry(m.group(1))
+            pairs = sorted((entry.get("Parameters") or {}).items())
+            return (
+                ["prpt_name", "prpt_value"],
+                [VARCHAR, VARCHAR],
+                [[k, str(v)] for k, v in pairs if m.group(2) in (None, k)],
+            )
+        if m := re.match(rf"SHOW\s+CREATE\s+(TABLE|VIEW)\s+({NAME})$", sql, re.IGNORECASE):
+            database, name, entry = self._entry(m.group(2))
+            return ["createtab_stmt"], [VARCHAR], [[line] for line in self._create_text(database, name, entry)]
+        raise not_supported(f"the statement {' '.join(sql.split()[:3])}")
+
+    def _listing(self, label: str, names: list[str], pattern: str | None) -> Rows:
+        if pattern is not None:
+            shape = re.compile(
+                "|".join(re.escape(p).replace(r"\*", ".*").replace("%", ".*") for p in pattern.split("|")),
+                re.IGNORECASE,
+            )
+            names = [n for n in names if shape.fullmatch(n)]
+        return [label], [VARCHAR], [[n] for n in names]
+
+    def _create_text(self, database: str, name: str, entry: dict[str, Any]) -> list[str]:
+        if entry.get("TableType") == "VIRTUAL_VIEW":
+            view = self.catalog.table(database, name).view or ""
+            return [f"CREATE VIEW {database}.{name} AS", *view.splitlines()]
+        storage = entry["StorageDescriptor"]
+
+        def listed(columns: list[dict[str, str]]) -> list[str]:
+            ends = [", "] * (len(columns) - 1) + [")"]
+            return [f"  `{c['Name']}` {c['Type']}{end}" for c, end in zip(columns, ends, strict=True)]
+
+        keys = entry.get("PartitionKeys") or []
+        lines = [f"CREATE EXTERNAL TABLE `{database}.{name}`(", *listed(storage["Columns"])]
+        lines += ["PARTITIONED BY ( ", *listed(keys)] if keys else []
+        lines += ["ROW FORMAT SERDE ", f"  '{storage['SerdeInfo']['SerializationLibrary']}' "]
+        lines += [
+            "STORED AS INPUTFORMAT ",
+            f"  '{storage['InputFormat']}' ",
+            "OUTPUTFORMAT ",
+            f"  '{storage['OutputFormat']}'",
+        ]
+        lines += ["LOCATION", f"  '{storage['Location']}'"]
+        pairs = [f"  '{k}'='{v}'" for k, v in sorted((entry.get("Parameters") or {}).items()) if k != "EXTERNAL"]
+        return lines + (["TBLPROPERTIES (", *(p + ", " for p in pairs[:-1]), pairs[-1] + ")"] if pairs else [])
+
+    def describe(self, sql: str) -> Rows:
+        m = self._match(rf"DESC(?:RIBE)?\s+(?:EXTENDED\s+|FORMATTED\s+)?({NAME})", sql)
+        _, _, entry = self._entry(m.group(1))
+        columns, keys = entry["StorageDescriptor"]["Columns"], entry.get("PartitionKeys") or []
+
+        def line(c: dict[str, str]) -> list[str]:
+            return [f"{c['Name']:<20}\t{c['Type']:<20}\t{c.get('Comment', ''):<20}"]
+
+        rows = [line(c) for c in [*columns, *keys]]
+        if keys:
+            rows += [
+                ["\t \t "],
+                ["# Partition Information\t \t "],
+                [f"{'# col_name':<24}\t{'data_type':<24}\t{'comment':<24}"],
+                ["\t \t "],
+                *map(line, keys),
+            ]
+        return ["col_name\tdata_type\tcomment"], [VARCHAR], rows

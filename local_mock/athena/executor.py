@@ -1,0 +1,288 @@
+"""Runs one statement: queries, EXPLAIN, CTAS, INSERT, UNLOAD here; catalog statements in `commands.py`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from local_mock.athena import commands
+from local_mock.athena.catalog import GlueCatalog
+from local_mock.athena.ddl import storage
+from local_mock.athena.dialect import parse_query
+from local_mock.athena.engine import Engine, Session
+from local_mock.athena.errors import QueryError, not_supported
+from local_mock.athena.scan import file_format
+from local_mock.athena.sqltypes import BIGINT, VARCHAR, Type
+from local_mock.athena.statements import NAME, Statement, unquote
+from local_mock.athena.translate.casts import widen
+from local_mock.athena.translate.queries import Compiled, compile_query
+from local_mock.athena.writes import Written, options, write_rows
+
+__all__ = ["Executor", "Outcome"]
+
+
+@dataclass
+class Outcome:
+    """What a statement gave: text columns, or nothing but an update count and a manifest."""
+
+    names: list[str] = field(default_factory=list)
+    types: list[Type] = field(default_factory=list)
+    table: pa.Table | None = None
+    plain: bool = False  # a `.txt` result without header row
+    update_count: int | None = None
+    manifest: list[str] | None = None
+    manifest_folder: str = ""  # `tables/` for CTAS
+    scanned: int = 0
+
+
+class Executor:
+    """Everything that one query needs; `session` can be interrupted from another thread."""
+
+    def __init__(self, engine: Engine, catalog: GlueCatalog, database: str, output: str, scratch: Path) -> None:
+        self.engine, self.catalog, self.database = engine, catalog, database
+        self.output, self.scratch = output, scratch
+        self.session: Session = engine.session()
+
+    def run(self, statement: Statement) -> Outcome:
+        """Carry out a statement. Raises QueryError."""
+        method = getattr(self, f"_{statement.kind}", None)
+        if method is not None:
+            outcome: Outcome = method(statement.sql)
+        else:
+            names, types, rows = commands.run(
+                statement, self.catalog, self.database, self.engine.data, self.compiled
+            )
+            outcome = Outcome(names, types, lines(names, rows), plain=True)
+        outcome.scanned = self.session.scanned
+        return outcome
+
+    def compiled(self, sql: str) -> Compiled:
+        return compile_query(parse_query(sql), sql, self.catalog, self.database)
+
+    def _select(self, sql: str) -> Outcome:
+        compiled = self.compiled(sql)
+        return Outcome(labels(compiled), [c.type for c in compiled.columns], self.session.texts(compiled))
+
+    def _explain(self, sql: str) -> Outcome:
+        match = re.match(r"EXPLAIN\s+(ANALYZE\s+)?(VERBOSE\s+)?(?:\([^)]*\)\s*)?", sql, re.IGNORECASE)
+        assert match is not None
+        compiled = self.compiled(sql[match.end() :])
+        bound = self.session.bind(compiled)
+        rows = self.session.evaluate(f"EXPLAIN {'ANALYZE ' if match.group(1) else ''}{bound}")
+        if not match.group(1):
+            self.session.scanned = 0
+        text = "Query Plan (local_mock: DuckDB)\n" + "\n".join(str(row[1]) for row in rows)
+        return Outcome(
+            ["Query Plan"], [VARCHAR], lines(["Query Plan"], [[line] for line in text.splitlines()]), plain=True
+        )
+
+    # --- writing ------------------------------------------------------------------------------------------
+    def _rows(self, compiled: Compiled, targets: list[Type]) -> pa.Table:
+        cells = []
+        for i, (column, target) in enumerate(zip(compiled.columns, targets, strict=True)):
+            if target.base == "unknown":
+                raise QueryError("COLUMN_TYPE_UNKNOWN", f"line 1:1: Column type is unknown at position {i + 1}")
+            value = widen(f"c{i}", column.type, target)
+            cells.append(
+                f"CAST({value} AS {'VARCHAR' if target.base in ('json', 'char') else target.duckdb}) AS c{i}"
+            )
+        return self.session.arrow(f"SELECT {', '.join(cells)} FROM ({self.session.bind(compiled)})")
+
+    def _ctas(self, sql: str) -> Outcome:
+        head = re.match(
+            rf"CREATE\s+TABLE\s+(IF\s+NOT\s+EXISTS\s+)?({NAME})\s*(?:COMMENT\s+'[^']*'\s*)?", sql, re.IGNORECASE
+        )
+        if head is None:
+            raise QueryError("SYNTAX_ERROR", "line 1:1: CREATE TABLE name AS query expected")
+        rest, settings = sql[head.end() :], dict[str, Any]()
+        if match := re.match(r"WITH\s*\(", rest, re.IGNORECASE):
+            inside, end = commands.bracketed(rest, match.end() - 1)
+            settings, rest = options(inside), rest[end:]
+        body = re.match(r"\s*AS\s+(.*?)(\s+WITH\s+(NO\s+)?DATA)?\s*$", rest, re.IGNORECASE | re.DOTALL)
+        if body is None:
+            raise QueryError("SYNTAX_ERROR", "line 1:1: AS query expected after CREATE TABLE")
+        database, name = self._target(head.group(2))
+        if self.catalog.entry(database, name):
+            if head.group(1):
+                return Outcome(["rows"], [BIGINT], None, update_count=0, manifest=[])
+            raise QueryError(
+                "TABLE_ALREADY_EXISTS",
+                f"line 1:1: Destination table 'awsdatacatalog.{database}.{name}' already exists",
+            )
+        compiled = self.compiled(body.group(1))
+        names = _column_names(compiled)
+        location = settings.get("external_location") or f"{self.output}tables/{commands.new_id()}/"
+        if self.engine.data.list(location.rstrip("/") + "/"):
+            raise QueryError(
+                "HIVE_PATH_ALREADY_EXISTS",
+                f"Target directory for table '{database}.{name}' already exists: {location}. You may need to manually clean the data at this location before retrying.",
+            )
+        keys = settings.get("partitioned_by", [])
+        kind = _format(settings, "parquet")
+        written = Written()
+        if not body.group(3):
+            written = self._write(
+                compiled, [c.type for c in compiled.columns], names, keys, location, kind, settings
+            )
+        delimiter = {"field.delim": _delimiter(settings)} if kind == "text" else {}
+        descriptor = {"Location": location, **storage("parquet" if kind == "parquet" else "textfile", delimiter)}
+        columns = [{"Name": n, "Type": c.type.hive} for n, c in zip(names, compiled.columns, strict=True)]
+        split = len(columns) - len(keys)
+        commands.create_table(
+            self.catalog,
+            database,
+            name,
+            columns[:split],
+            columns[split:],
+            descriptor,
+            {"EXTERNAL": "TRUE", "has_encrypted_data": "false"},
+        )
+        commands.add_partitions(self.catalog, database, name, written.partitions)
+        return Outcome(
+            ["rows"], [BIGINT], None, update_count=written.rows, manifest=written.files, manifest_folder="tables/"
+        )
+
+    def _insert(self, sql: str) -> Outcome:
+        head = re.match(
+            rf"INSERT\s+INTO\s+({NAME})\s*(\((?!\s*(?:SELECT|WITH|VALUES)\b)[^)]*\))?\s*", sql, re.IGNORECASE
+        )
+        if head is None:
+            raise QueryError("SYNTAX_ERROR", "line 1:1: INSERT INTO name query expected")
+        database, name = self._target(head.group(1))
+        table = self.catalog.table(database, name)
+        if table.view is not None:
+            raise QueryError("NOT_SUPPORTED", "Inserting into views is not supported")
+        compiled = self.compiled(sql[head.end() :])
+        every = [*table.columns, *table.partition_keys]
+        listed = unquote(head.group(2)) if head.group(2) else [n for n, _ in every]
+        kinds = dict(every)
+        unknown = [n for n in listed if n not in kinds]
+        if unknown:
+            raise QueryError(
+                "COLUMN_NOT_FOUND", f"line 1:1: Insert column name does not exist in target table: {unknown[0]}"
+            )
+        if len(listed) != len(compiled.columns):
+            raise QueryError(
+                "TYPE_MISMATCH",
+                f"line 1:1: Insert query has {len(compiled.columns)} expression(s) but expected {len(listed)} target column(s)",
+            )
+        _check_insert([c.type for c in compiled.columns], [kinds[n] for n in listed])
+        rows = self._rows(compiled, [kinds[n] for n in listed]).rename_columns(listed)
+        full = pa.table({n: rows[n] if n in listed else pa.nulls(rows.num_rows, pa.string()) for n, _ in every})
+        targets = Compiled("", [_typed(t) for _, t in every])
+        written = write_rows(
+            self.engine.data, full, targets, [n for n, _ in every], [n for n, _ in table.partition_keys], table.location,
+            file_format="parquet" if file_format(table) == "parquet" else "text",
+            codec=table.parameters.get("parquet.compression", "SNAPPY").upper() if file_format(table) == "parquet" else "NONE",
+            delimiter=table.serde_parameters.get("field.delim", "\x01"), scratch=self.scratch,
+        )  # fmt: skip
+        commands.add_partitions(self.catalog, database, name, written.partitions)
+        return Outcome(["rows"], [BIGINT], None, update_count=written.rows, manifest=written.files)
+
+    def _unload(self, sql: str) -> Outcome:
+        match = re.match(r"UNLOAD\s*\(", sql, re.IGNORECASE)
+        if match is None:
+            raise QueryError("SYNTAX_ERROR", "line 1:1: UNLOAD (query) TO 's3://…' WITH (…) expected")
+        query, end = commands.bracketed(sql, match.end() - 1)
+        tail = re.match(r"\s*TO\s+'([^']+)'\s*(?:WITH\s*\((.*)\))?\s*$", sql[end:], re.IGNORECASE | re.DOTALL)
+        if tail is None:
+            raise QueryError("SYNTAX_ERROR", "line 1:1: UNLOAD (query) TO 's3://…' WITH (…) expected")
+        location, settings = tail.group(1), options(tail.group(2) or "")
+        if self.engine.data.list(location.rstrip("/") + "/"):
+            raise QueryError("HIVE_PATH_ALREADY_EXISTS", f"Target directory already exists: {location}")
+        compiled = self.compiled(query)
+        written = self._write(
+            compiled,
+            [c.type for c in compiled.columns],
+            _column_names(compiled),
+            settings.get("partitioned_by", []),
+            location,
+            _format(settings, ""),
+            settings,
+        )
+        return Outcome(["rows"], [BIGINT], None, update_count=written.rows, manifest=written.files)
+
+    def _write(
+        self,
+        compiled: Compiled,
+        kinds: list[Type],
+        names: list[str],
+        keys: list[str],
+        location: str,
+        kind: str,
+        settings: dict[str, Any],
+    ) -> Written:
+        codec = str(
+            settings.get("compression")
+            or settings.get("write_compression")
+            or settings.get("parquet_compression")
+            or ("GZIP" if kind == "parquet" else "NONE")
+        ).upper()
+        if codec not in ("SNAPPY", "GZIP", "ZSTD", "NONE", "UNCOMPRESSED") or (kind == "text" and codec != "NONE"):
+            raise not_supported(f"the compression {codec} of {kind} files")
+        return write_rows(
+            self.engine.data, self._rows(compiled, kinds), compiled, names, keys, location, file_format=kind, codec=codec,
+            delimiter=_delimiter(settings), scratch=self.scratch,
+        )  # fmt: skip
+
+    def _target(self, name: str) -> tuple[str, str]:
+        parts = unquote(name)[-2:]
+        database = parts[0] if len(parts) == 2 else self.database
+        self.catalog.require_database(database)
+        return database, parts[-1]
+
+
+def labels(compiled: Compiled) -> list[str]:
+    """Output names: `_col0` where the query gives none."""
+    return [c.name if c.name is not None else f"_col{i}" for i, c in enumerate(compiled.columns)]
+
+
+def lines(names: list[str], rows: list[list[str]]) -> pa.Table:
+    return pa.table({str(i): pa.array([row[i] for row in rows], pa.string()) for i in range(len(names))})
+
+
+def _typed(kind: Type) -> Any:
+    from local_mock.athena.translate.relations import Column
+
+    return Column(type=kind)
+
+
+def _column_names(compiled: Compiled) -> list[str]:
+    names = []
+    for i, column in enumerate(compiled.columns):
+        if column.name is None:
+            raise QueryError("MISSING_COLUMN_NAME", f"line 1:1: Column name not specified at position {i + 1}")
+        names.append(column.name.lower())
+    if len(set(names)) != len(names):
+        raise QueryError(
+            "DUPLICATE_COLUMN_NAME",
+            f"line 1:1: Column name '{next(n for n in names if names.count(n) > 1)}' specified more than once",
+        )
+    return names
+
+
+def _check_insert(given: list[Type], wanted: list[Type]) -> None:
+    from local_mock.athena.sqltypes import is_coercible
+
+    narrowing = {"varchar": ("varchar", "char"), "char": ("varchar", "char")}
+    for have, want in zip(given, wanted, strict=True):
+        if not is_coercible(have, want) and have.base not in narrowing.get(want.base, ()):
+            raise QueryError(
+                "TYPE_MISMATCH",
+                f"line 1:1: Insert query has mismatched column types: Table: [{', '.join(map(str, wanted))}], Query: [{', '.join(map(str, given))}]",
+            )
+
+
+def _format(settings: dict[str, Any], default: str) -> str:
+    name = str(settings.get("format", default)).lower()
+    if name not in ("parquet", "textfile", "text"):
+        raise not_supported(f"the format {name.upper() or '(none given)'}")
+    return "parquet" if name == "parquet" else "text"
+
+
+def _delimiter(settings: dict[str, Any]) -> str:
+    return str(settings.get("field_delimiter", "\x01")).replace("\\t", "\t")
