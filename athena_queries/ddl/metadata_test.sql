@@ -1,0 +1,50 @@
+-- purpose: The table metadata_test of the curated zone (made by athena_queries/ddl/generate.py).
+-- grain: one row per video
+-- partition filter: none; etholake.lake points the table to its current generation
+CREATE EXTERNAL TABLE IF NOT EXISTS metadata_test (
+    lab_id string COMMENT 'laboratory',
+    video_id bigint COMMENT 'video',
+    mouse1_strain string COMMENT 'as given by the lab',
+    mouse1_color string COMMENT 'as given by the lab',
+    mouse1_sex string COMMENT 'as given by the lab',
+    mouse1_id string COMMENT 'as given by the lab',
+    mouse1_age string COMMENT 'as given by the lab',
+    mouse1_condition string COMMENT 'as given by the lab',
+    mouse2_strain string COMMENT 'as given by the lab',
+    mouse2_color string COMMENT 'as given by the lab',
+    mouse2_sex string COMMENT 'as given by the lab',
+    mouse2_id string COMMENT 'as given by the lab',
+    mouse2_age string COMMENT 'as given by the lab',
+    mouse2_condition string COMMENT 'as given by the lab',
+    mouse3_strain string COMMENT 'as given by the lab',
+    mouse3_color string COMMENT 'as given by the lab',
+    mouse3_sex string COMMENT 'as given by the lab',
+    mouse3_id string COMMENT 'as given by the lab',
+    mouse3_age string COMMENT 'as given by the lab',
+    mouse3_condition string COMMENT 'as given by the lab',
+    mouse4_strain string COMMENT 'as given by the lab',
+    mouse4_color string COMMENT 'as given by the lab',
+    mouse4_sex string COMMENT 'as given by the lab',
+    mouse4_id string COMMENT 'as given by the lab',
+    mouse4_age string COMMENT 'as given by the lab',
+    mouse4_condition string COMMENT 'as given by the lab',
+    frames_per_second double COMMENT 'frames/s',
+    video_duration_sec double COMMENT 's',
+    pix_per_cm_approx double COMMENT 'px/cm, approximate',
+    video_width_pix int COMMENT 'px',
+    video_height_pix int COMMENT 'px',
+    arena_width_cm double COMMENT 'cm',
+    arena_height_cm double COMMENT 'cm',
+    arena_shape string,
+    arena_type string,
+    body_parts_tracked array<string> COMMENT 'parts of the tracking, sorted',
+    behaviors_labeled array<string> COMMENT 'repaired ''mouse1,mouse2,attack'' items, sorted, distinct',
+    tracking_method string,
+    n_mice tinyint COMMENT 'mice named by the metadata',
+    has_tracking boolean COMMENT 'a tracking file was received',
+    has_annotation boolean COMMENT 'an annotation file was received',
+    flags array<string> COMMENT 'ids of the data-quality rules that fired, sorted'
+)
+STORED AS PARQUET
+LOCATION 's3://${bucket}/curated-zone/_empty/'
+TBLPROPERTIES ('classification' = 'parquet')

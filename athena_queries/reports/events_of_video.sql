@@ -1,0 +1,18 @@
+-- purpose: The annotated events of one video in order, as a reviewer reads them.
+-- grain: one row per annotated event
+-- param: lab_id string
+-- param: video_id bigint
+-- partition filter: lab_id
+SELECT
+    start_frame,
+    stop_frame,
+    round(start_sec, 3) AS start_sec,
+    round(stop_sec, 3) AS stop_sec,
+    agent_id,
+    target_id,
+    action,
+    is_labeled,
+    issue
+FROM annotations_enriched
+WHERE lab_id = ? AND video_id = ?
+ORDER BY start_frame, agent_id, target_id, action
