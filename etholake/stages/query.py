@@ -131,9 +131,10 @@ def read_report(name: str) -> Report:
     if name not in known:  # also keeps a name with ../ inside the folder
         raise UsageError(f"There is no report '{name}'. Known: {', '.join(known)}.")
     sql = path.read_text(encoding="utf-8")
-    header = [match.groups() for line in sql.splitlines() if (match := _HEADER.fullmatch(line.strip()))]
+    matches = (_HEADER.fullmatch(line.strip()) for line in sql.splitlines())
+    header = [(str(m[1]), str(m[2])) for m in matches if m]
     first = dict(reversed(header))
-    parameters = dict(text.split() for key, text in header if key == "param")
+    parameters = {text.split()[0]: text.split()[1] for key, text in header if key == "param"}
     bind = tuple(first["bind"].split()) if "bind" in first else tuple(parameters)
     return Report(name, first["purpose"], first["grain"], parameters, bind, sql)
 

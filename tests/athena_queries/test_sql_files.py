@@ -1,0 +1,70 @@
+"""The SQL files by themselves: they parse, they say what they are, and the DDL is the contract's."""
+
+import runpy
+from pathlib import Path
+
+import pytest
+import sqlglot
+
+from etholake.contract import TABLES
+from etholake.errors import UsageError
+from etholake.stages import query
+
+ROOT = Path(__file__).resolve().parents[2] / "athena_queries"
+FILES = sorted(ROOT.glob("*/*.sql"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: f"{p.parent.name}/{p.stem}")
+def test_a_file_is_one_statement_with_a_header(path: Path):
+    text = path.read_text()
+    assert len(sqlglot.parse(text, dialect="athena")) == 1
+    header = [line.split(":")[0] for line in text.splitlines() if line.startswith("-- ")]
+    assert header[:2] == ["-- purpose", "-- grain"]
+    assert "-- partition filter" in header
+
+
+@pytest.mark.parametrize("name", [name for name, _ in query.list_reports()])
+def test_every_question_mark_of_a_report_is_bound(name: str):
+    report = query.read_report(name)
+    assert report.sql.count("?") == len(report.bind)
+    assert set(report.bind) == set(report.parameters)
+    assert set(report.parameters.values()) <= {"string", "bigint"}
+
+
+def test_there_are_reports_with_and_without_parameters():
+    every, free = query.list_reports(), query.list_reports(without_parameters=True)
+    assert len(every) >= 8
+    assert {"lake_overview", "scores_by_lab"} < {name for name, _ in free}
+    assert "time_budget" in {name for name, _ in every} - {name for name, _ in free}
+
+
+def test_the_ddl_is_what_the_contract_generates():
+    statement = runpy.run_path(str(ROOT / "ddl" / "generate.py"))["statement"]
+    again = "run `python athena_queries/ddl/generate.py`"
+    assert {p.stem for p in (ROOT / "ddl").glob("*.sql")} == set(TABLES), again
+    for name, table in TABLES.items():
+        assert (ROOT / "ddl" / f"{name}.sql").read_text() == statement(table), again
+
+
+@pytest.mark.parametrize("name", ["nothing", "../views/v_events", ""])
+def test_an_unknown_report_is_refused(name: str):
+    with pytest.raises(UsageError, match=r"no report.*Known: class_imbalance"):
+        query.read_report(name)
+
+
+# --- output ------------------------------------------------------------------------------------------------
+RESULT = query.QueryResult(["lab", "videos"], [("north", 12), ("a,b", None)], "id", 10, 0.1)
+
+
+def test_formats():
+    assert query.format_rows(RESULT, "table") == "lab    videos\n-----  ------\nnorth      12\na,b         -"
+    assert query.format_rows(RESULT, "csv") == 'lab,videos\nnorth,12\n"a,b",'
+    assert query.format_rows(RESULT, "json").replace("\n", "").replace(" ", "") == (
+        '[{"lab":"north","videos":12},{"lab":"a,b","videos":null}]'
+    )
+    with pytest.raises(UsageError, match="table, csv or json"):
+        query.format_rows(RESULT, "xml")
+
+
+def test_an_empty_result_is_a_head_line():
+    assert query.format_rows(query.QueryResult(["a", "bb"], [], "id", 0, 0.0)) == "a  bb\n-  --"
