@@ -50,7 +50,7 @@ def operation_of(environ: dict[str, Any], service: str | None, form: str = "") -
         return str(target).rpartition(".")[2]
     action = parse_qs(form or environ.get("QUERY_STRING", "")).get("Action")
     if action:
-        return action[0]
+        return str(action[0])
     return _operation_by_path(environ, service) if service else None
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import importlib
-import importlib.util
 import json
 import logging
 import logging.handlers
@@ -23,8 +22,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from etholake.errors import UsageError
+from local_mock import faults, process
 from local_mock.context import Context, set_context
 from local_mock.data import ClientData, FolderData
+from local_mock.http import Server, WsgiApp
 from local_mock.keys import PRIVATE
 
 __all__ = ["HEALTH", "SERVICES", "Options", "hold", "is_held", "serve"]
@@ -93,6 +94,39 @@ def make_context(options: Options, port: int) -> Context:
     return Context(root, state_dir, port, options.region, data, options.s3_endpoint)
 
 
+class Services:
+    """moto with our services in it, made in the background: S3 answers at once, others wait for `application`.
+
+    Importing moto's and our services takes seconds, which a client of S3 need not wait for.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._ready = threading.Event()
+        self._app: WsgiApp | None = None
+        self._error: BaseException | None = None
+        threading.Thread(target=self._make, daemon=True).start()
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        self._ready.wait()
+        if self._app is not None:
+            return self._app(environ, start_response)
+        message = f"local_mock could not install its services: {self._error!r} (see its log)."
+        status, headers, body = faults.answer(faults.service_of(environ), 501, "NotImplemented", message)
+        start_response(status, headers)
+        return [body]
+
+    def _make(self) -> None:
+        try:
+            install(self._context)
+            self._app = _moto()
+        except BaseException as err:
+            logging.getLogger("local_mock").exception("The services could not be installed")
+            self._error = err
+        finally:
+            self._ready.set()
+
+
 def install(context: Context) -> None:
     """Put our services into moto. S3 stays out where it is elsewhere."""
     for name in SERVICES:
@@ -101,33 +135,39 @@ def install(context: Context) -> None:
         try:
             module = importlib.import_module(f"local_mock.{name}")
         except ModuleNotFoundError as err:  # TEAM BUILD: until every package is there
-            if err.name != f"local_mock.{name}":
+            if not str(err.name).startswith(f"local_mock.{name}"):
                 raise
+            logging.getLogger("local_mock").exception("Service %s is not installed", name)
             continue
         if hasattr(module, "install"):
-            module.install(context)
+            try:
+                module.install(context)
+            except ImportError:
+                logging.getLogger("local_mock").exception("Service %s is not installed", name)
 
 
-def application(context: Context) -> Callable[..., Iterable[bytes]]:
-    """The WSGI application: health, S3, and moto behind `faults.guard` for all else."""
+def _moto() -> WsgiApp:
+    """moto's application, with errors in AWS's shape."""
     from moto.backends import list_of_moto_modules
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
-    from local_mock import faults
-
     modules = {name.replace("_", "").replace("-", "") for name in list_of_moto_modules()}
-    aliases = {"sagemakerruntime", "sagemakermetrics", "states", "cloudwatch", "events", "s3control"}
+    modules |= {"sagemakerruntime", "sagemakermetrics", "states", "cloudwatch", "events", "s3control"}
 
     def knows(service: str) -> bool:
-        plain = service.replace("-", "").replace(".", "")
-        return plain in modules or plain in aliases
+        return service.replace("-", "").replace(".", "") in modules
 
-    moto = faults.guard(DomainDispatcherApplication(create_backend_app), knows)
+    return faults.guard(DomainDispatcherApplication(create_backend_app), knows)
+
+
+def application(context: Context) -> WsgiApp:
+    """The WSGI application: health, S3, and moto for all else."""
+    services = Services(context)
     objects: Any = None
-    if context.s3_endpoint is None and importlib.util.find_spec("local_mock.s3"):  # TEAM BUILD
+    if context.s3_endpoint is None:
         from local_mock.s3.responses import S3Application
 
-        objects = S3Application(context, moto)
+        objects = S3Application(context, services)
 
     def dispatch(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
@@ -135,7 +175,7 @@ def application(context: Context) -> Callable[..., Iterable[bytes]]:
             return _health(context, start_response)
         if objects is not None and objects.wants(environ):
             return objects(environ, start_response)  # type: ignore[no-any-return]
-        return moto(environ, start_response)
+        return services(environ, start_response)
 
     return dispatch
 
@@ -185,9 +225,6 @@ def serve(options: Options, ready: Callable[[Context], None]) -> None:
 
 
 def _run(options: Options, ready: Callable[[Context], None]) -> None:
-    from local_mock import process
-    from local_mock.http import Server
-
     stop = threading.Event()
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, lambda *_: stop.set())
@@ -196,7 +233,6 @@ def _run(options: Options, ready: Callable[[Context], None]) -> None:
         context = make_context(options, port)
         _own_environment(context)
         set_context(context)
-        install(context)
         server = Server(port, application(context), socket.fileno())
     thread = threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True)
     thread.start()

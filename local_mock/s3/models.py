@@ -116,12 +116,16 @@ class FolderS3Backend(S3Backend):
 
     def delete_bucket(self, bucket_name: str) -> FakeBucket | None:
         """None (moto answers BucketNotEmpty) if there are objects."""
-        self.get_bucket(bucket_name)
+        bucket = self.get_bucket(bucket_name)
+        if not self._store.has_bucket(bucket_name):
+            return super().delete_bucket(bucket_name)
         if page(self._store, bucket_name, prefix="", delimiter="", after="", limit=1).objects:
             return None
         self._store.remove_bucket(bucket_name)
         self._unclaimed.discard(bucket_name)
-        return super().delete_bucket(bucket_name)
+        self.buckets.pop(bucket_name, None)
+        s3_backends.bucket_accounts.pop(bucket_name, None)
+        return bucket
 
     def get_object(self, bucket_name: str, key_name: str, *args: Any, **kwargs: Any) -> FakeKey | None:
         if not self._store.has_bucket(bucket_name):  # a table bucket of moto's own

@@ -28,8 +28,8 @@ _Operation = Callable[[Request], Answer]
 # Subresources of a key that nothing here answers; moto would do it on objects that are not there.
 _ABSENT = {
     "acl": "ObjectAcl", "legal-hold": "ObjectLegalHold", "retention": "ObjectRetention",
-    "torrent": "ObjectTorrent", "select": "SelectObjectContent", "restore": "RestoreObject", "renameObject": "RenameObject",
-    "encryption": "ObjectEncryption",
+    "torrent": "ObjectTorrent", "select": "SelectObjectContent", "restore": "RestoreObject",
+    "renameObject": "RenameObject", "encryption": "ObjectEncryption",
 }  # fmt: skip
 
 

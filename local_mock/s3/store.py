@@ -17,6 +17,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISREG
 from typing import BinaryIO
 
 from local_mock.data import prune
@@ -98,14 +99,15 @@ class Store:
         """The object's file, open for reading (it stays whole if the object is replaced), and its sidecar."""
         path = self.path(bucket, key)
         try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)  # a pipe must not block us
         except OSError as err:
             raise no_such_key(key) from err
+        stat = os.fstat(descriptor)
+        if not S_ISREG(stat.st_mode):
+            os.close(descriptor)
+            raise no_such_key(key)
         file = os.fdopen(descriptor, "rb")
         try:
-            stat = os.fstat(descriptor)
-            if not os.path.isfile(path):  # noqa: PTH113 - a folder opens, too
-                raise no_such_key(key)
             row = self.index.get(bucket, key)
             if row is None or (row.mtime_ns, row.size) != (stat.st_mtime_ns, stat.st_size):
                 row = Row(stat.st_mtime_ns, stat.st_size, md5_of(file), {"content-type": DEFAULT_TYPE})
@@ -139,7 +141,7 @@ class Store:
         finally:
             path.unlink(missing_ok=True)
 
-    def commit(  # noqa: PLR0917 - one object, in the order of its parts
+    def commit(
         self,
         temporary: Path,
         bucket: str,

@@ -1,0 +1,442 @@
+"""S3 operations as bare boto3 uses them, against the running mock."""
+
+import base64
+import hashlib
+import http.client
+import io
+import os
+import urllib.error
+import urllib.request
+import uuid
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from etholake import aws
+from etholake.settings import Settings
+from local_mock.s3.checksums import combine_crc, composite
+
+
+@pytest.fixture(scope="module")
+def s3(mock_settings: Settings) -> Any:
+    return aws.client(mock_settings, "s3")
+
+
+@pytest.fixture
+def bucket(s3: Any) -> str:
+    name = f"objects-{uuid.uuid4().hex[:12]}"
+    s3.create_bucket(Bucket=name)
+    return name
+
+
+@pytest.fixture
+def folder(bucket: str, mock_settings: Settings) -> Path:
+    """The bucket's folder on disk."""
+    return Path(mock_settings.s3_root) / bucket
+
+
+def code_of(error: pytest.ExceptionInfo[ClientError]) -> tuple[str, int]:
+    response = error.value.response
+    return response["Error"]["Code"], response["ResponseMetadata"]["HTTPStatusCode"]
+
+
+def test_put_makes_a_plain_file_and_etag_is_md5(s3: Any, bucket: str, folder: Path) -> None:
+    answer = s3.put_object(Bucket=bucket, Key="lab=a b/ü+%/x.txt", Body=b"hello")
+    assert (folder / "lab=a b" / "ü+%" / "x.txt").read_bytes() == b"hello"
+    assert answer["ETag"] == f'"{hashlib.md5(b"hello").hexdigest()}"'
+    found = s3.get_object(Bucket=bucket, Key="lab=a b/ü+%/x.txt")
+    assert found["Body"].read() == b"hello"
+    assert found["ContentLength"] == 5
+    assert [o["Key"] for o in s3.list_objects_v2(Bucket=bucket)["Contents"]] == ["lab=a b/ü+%/x.txt"]
+
+
+def test_metadata_content_type_and_tags_come_back(s3: Any, bucket: str) -> None:
+    s3.put_object(
+        Bucket=bucket, Key="k", Body=b"1", ContentType="text/csv", CacheControl="no-cache",
+        Metadata={"lab": "one", "with_underscore": "two"}, Tagging="a=1&b=2%203",
+    )  # fmt: skip
+    head = s3.head_object(Bucket=bucket, Key="k")
+    assert head["ContentType"] == "text/csv"
+    assert head["CacheControl"] == "no-cache"
+    assert head["Metadata"] == {"lab": "one", "with_underscore": "two"}
+    assert s3.get_object_tagging(Bucket=bucket, Key="k")["TagSet"] == [
+        {"Key": "a", "Value": "1"},
+        {"Key": "b", "Value": "2 3"},
+    ]
+    s3.put_object_tagging(Bucket=bucket, Key="k", Tagging={"TagSet": [{"Key": "c", "Value": "<&>"}]})
+    assert s3.get_object_tagging(Bucket=bucket, Key="k")["TagSet"] == [{"Key": "c", "Value": "<&>"}]
+    s3.delete_object_tagging(Bucket=bucket, Key="k")
+    assert s3.get_object_tagging(Bucket=bucket, Key="k")["TagSet"] == []
+    assert s3.head_object(Bucket=bucket, Key="k")["ContentType"] == "text/csv"
+
+
+def test_eleven_tags_are_refused(s3: Any, bucket: str) -> None:
+    with pytest.raises(ClientError, match="at most 10 tags"):
+        s3.put_object(Bucket=bucket, Key="k", Body=b"", Tagging="&".join(f"k{i}=v" for i in range(11)))
+
+
+@pytest.mark.parametrize(
+    ("header", "expected", "content_range"),
+    [
+        ("bytes=0-3", b"0123", "bytes 0-3/10"),
+        ("bytes=7-", b"789", "bytes 7-9/10"),
+        ("bytes=-2", b"89", "bytes 8-9/10"),
+        ("bytes=5-99", b"56789", "bytes 5-9/10"),
+    ],
+)
+def test_ranges(s3: Any, bucket: str, header: str, expected: bytes, content_range: str) -> None:
+    s3.put_object(Bucket=bucket, Key="k", Body=b"0123456789")
+    found = s3.get_object(Bucket=bucket, Key="k", Range=header)
+    assert found["Body"].read() == expected
+    assert found["ContentRange"] == content_range
+    assert found["ResponseMetadata"]["HTTPStatusCode"] == 206
+
+
+def test_range_beyond_the_end_is_416(s3: Any, bucket: str) -> None:
+    s3.put_object(Bucket=bucket, Key="k", Body=b"0123456789")
+    with pytest.raises(ClientError, match="not satisfiable") as error:
+        s3.get_object(Bucket=bucket, Key="k", Range="bytes=10-")
+    assert code_of(error) == ("InvalidRange", 416)
+
+
+def test_conditional_reads(s3: Any, bucket: str) -> None:
+    etag = s3.put_object(Bucket=bucket, Key="k", Body=b"x")["ETag"]
+    modified = s3.head_object(Bucket=bucket, Key="k")["LastModified"]
+    assert s3.get_object(Bucket=bucket, Key="k", IfMatch=etag)["Body"].read() == b"x"
+    with pytest.raises(ClientError, match="Not Modified") as error:
+        s3.get_object(Bucket=bucket, Key="k", IfNoneMatch=etag)
+    assert code_of(error)[1] == 304
+    with pytest.raises(ClientError, match="Not Modified") as error:
+        s3.get_object(Bucket=bucket, Key="k", IfModifiedSince=modified)
+    assert code_of(error)[1] == 304
+    with pytest.raises(ClientError, match="If-Match") as error:
+        s3.get_object(Bucket=bucket, Key="k", IfMatch='"other"')
+    assert code_of(error) == ("PreconditionFailed", 412)
+
+
+def test_conditional_writes(s3: Any, bucket: str) -> None:
+    etag = s3.put_object(Bucket=bucket, Key="k", Body=b"1", IfNoneMatch="*")["ETag"]
+    with pytest.raises(ClientError, match="pre-conditions") as error:
+        s3.put_object(Bucket=bucket, Key="k", Body=b"2", IfNoneMatch="*")
+    assert code_of(error) == ("PreconditionFailed", 412)
+    with pytest.raises(ClientError, match="pre-conditions"):
+        s3.put_object(Bucket=bucket, Key="k", Body=b"2", IfMatch='"other"')
+    s3.put_object(Bucket=bucket, Key="k", Body=b"2", IfMatch=etag)
+    assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"2"
+
+
+def test_only_one_of_many_writers_creates(s3: Any, bucket: str) -> None:
+    def create(n: int) -> bool:
+        try:
+            s3.put_object(Bucket=bucket, Key="lease", Body=str(n).encode(), IfNoneMatch="*")
+        except ClientError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(create, range(16))) == 1
+
+
+@pytest.mark.parametrize("key", ["../escape", "a/../../escape", "a//b", "/absolute", "a/./b", "a/..", "x" * 256])
+def test_keys_that_cannot_be_files_are_refused(s3: Any, bucket: str, folder: Path, key: str) -> None:
+    s3.put_object(Bucket=bucket, Key="keep", Body=b"1")
+    for call in (
+        lambda: s3.put_object(Bucket=bucket, Key=key, Body=b"bad"),
+        lambda: s3.create_multipart_upload(Bucket=bucket, Key=key),
+        lambda: s3.copy_object(Bucket=bucket, Key=key, CopySource={"Bucket": bucket, "Key": "keep"}),
+        lambda: s3.get_object(Bucket=bucket, Key=key),
+    ):
+        with pytest.raises(ClientError, match="is refused: it must not") as error:
+            call()
+        assert code_of(error)[0] in ("InvalidArgument", "KeyTooLongError")
+        assert code_of(error)[1] == 400
+    assert [p.name for p in folder.iterdir()] == ["keep"]
+    assert not (folder.parent / "escape").exists()
+
+
+def test_dots_sent_raw_over_http_do_not_leave_the_bucket(
+    mock_settings: Settings, bucket: str, folder: Path
+) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", mock_settings.port)
+    for path in (f"/{bucket}/../../out", f"/{bucket}/%2e%2e/out", f"/../{bucket}/out", f"/{bucket}/..%2fout"):
+        connection.request("PUT", path, body=b"bad")
+        answer = connection.getresponse()
+        answer.read()
+        assert answer.status >= 400, path
+    assert not list(folder.parent.parent.rglob("out"))
+
+
+def test_a_key_below_an_object_is_a_clear_conflict(s3: Any, bucket: str) -> None:
+    s3.put_object(Bucket=bucket, Key="a", Body=b"1")
+    with pytest.raises(ClientError, match="a part of this key is an object already") as error:
+        s3.put_object(Bucket=bucket, Key="a/b", Body=b"2")
+    assert code_of(error) == ("KeyConflict", 409)
+    s3.delete_object(Bucket=bucket, Key="a")
+    s3.put_object(Bucket=bucket, Key="a/b", Body=b"2")
+    with pytest.raises(ClientError, match="or objects lie below it"):
+        s3.put_object(Bucket=bucket, Key="a", Body=b"1")
+    s3.delete_object(Bucket=bucket, Key="a/b")
+    s3.put_object(Bucket=bucket, Key="a", Body=b"1")  # the folder went with its last object
+    assert s3.get_object(Bucket=bucket, Key="a")["Body"].read() == b"1"
+
+
+def test_copy_keeps_or_replaces_metadata(s3: Any, bucket: str) -> None:
+    s3.put_object(
+        Bucket=bucket, Key="from/ü b", Body=b"data", Metadata={"m": "1"}, ContentType="text/x", Tagging="t=1"
+    )
+    source = {"Bucket": bucket, "Key": "from/ü b"}
+    s3.copy_object(Bucket=bucket, Key="to", CopySource=source)
+    assert s3.head_object(Bucket=bucket, Key="to")["Metadata"] == {"m": "1"}
+    assert s3.get_object_tagging(Bucket=bucket, Key="to")["TagSet"] == [{"Key": "t", "Value": "1"}]
+    s3.copy_object(Bucket=bucket, Key="to", CopySource=source, MetadataDirective="REPLACE", Metadata={"n": "2"})
+    assert s3.head_object(Bucket=bucket, Key="to")["Metadata"] == {"n": "2"}
+    assert s3.get_object(Bucket=bucket, Key="to")["Body"].read() == b"data"
+    with pytest.raises(ClientError, match="copy an object to itself"):
+        s3.copy_object(Bucket=bucket, Key="to", CopySource={"Bucket": bucket, "Key": "to"})
+    with pytest.raises(ClientError, match="preconditions on the source"):
+        s3.copy_object(Bucket=bucket, Key="x", CopySource=source, CopySourceIfMatch='"other"')
+
+
+def test_missing_things_have_their_own_errors(s3: Any, bucket: str) -> None:
+    with pytest.raises(s3.exceptions.NoSuchKey, match="does not exist: none"):
+        s3.get_object(Bucket=bucket, Key="none")
+    with pytest.raises(s3.exceptions.NoSuchBucket, match="no-such-bucket-here"):
+        s3.list_objects_v2(Bucket="no-such-bucket-here")
+    with pytest.raises(ClientError, match="404"):
+        s3.head_object(Bucket=bucket, Key="none")
+    s3.delete_object(Bucket=bucket, Key="none")  # no error, as on AWS
+
+
+@pytest.mark.parametrize("delimiter", ["", "/"])
+@pytest.mark.parametrize("version", ["list_objects", "list_objects_v2"])
+def test_pages_join_to_the_whole_list_in_byte_order(s3: Any, bucket: str, version: str, delimiter: str) -> None:
+    keys = ["a-b", "a.txt", "a/1", "a/2", "a=1/x", "a0", "b/c/d", "b/e", "z", "ä/1", "\U0001f42d"]
+    for key in keys:
+        s3.put_object(Bucket=bucket, Key=key, Body=b"")
+    pages = s3.get_paginator(version).paginate(
+        Bucket=bucket, PaginationConfig={"PageSize": 2}, **({"Delimiter": delimiter} if delimiter else {})
+    )
+    found: list[str] = []
+    for shown in pages:
+        found += [o["Key"] for o in shown.get("Contents", [])] + [
+            p["Prefix"] for p in shown.get("CommonPrefixes", [])
+        ]
+    expected = {key.split("/")[0] + "/" if "/" in key else key for key in keys} if delimiter else set(keys)
+    assert sorted(found, key=str.encode) == sorted(expected, key=str.encode)
+    assert len(found) == len(set(found))
+    if not delimiter:
+        assert found == sorted(keys, key=str.encode)
+
+
+def test_list_by_prefix_and_start_after(s3: Any, bucket: str) -> None:
+    for key in ("p/1", "p/2", "p/3", "p2", "q"):
+        s3.put_object(Bucket=bucket, Key=key, Body=b"")
+    found = s3.list_objects_v2(Bucket=bucket, Prefix="p/", StartAfter="p/1")
+    assert [o["Key"] for o in found["Contents"]] == ["p/2", "p/3"]
+    assert s3.list_objects_v2(Bucket=bucket, Prefix="p/", MaxKeys=0)["KeyCount"] == 0
+    assert [v["Key"] for v in s3.list_object_versions(Bucket=bucket, Prefix="p2")["Versions"]] == ["p2"]
+
+
+def test_delete_objects_reports_each_key(s3: Any, bucket: str) -> None:
+    for key in ("a/1", "a/2"):
+        s3.put_object(Bucket=bucket, Key=key, Body=b"")
+    found = s3.delete_objects(
+        Bucket=bucket, Delete={"Objects": [{"Key": k} for k in ("a/1", "a/2", "none", "../out")]}
+    )
+    assert [d["Key"] for d in found["Deleted"]] == ["a/1", "a/2", "none"]
+    assert [e["Key"] for e in found["Errors"]] == ["../out"]
+    assert "Contents" not in s3.list_objects_v2(Bucket=bucket)
+
+
+def test_presigned_get_and_put(mock_settings: Settings, bucket: str) -> None:
+    for signature in ("s3v4", "s3"):
+        client = boto3.client(
+            "s3", endpoint_url=mock_settings.endpoint_url, config=Config(signature_version=signature)
+        )
+        target = {"Bucket": bucket, "Key": "pre signed"}
+        url = client.generate_presigned_url("put_object", Params=target)
+        urllib.request.urlopen(urllib.request.Request(url, data=b"by url", method="PUT")).close()
+        params = target | {"ResponseContentType": "text/x-mine"}
+        with urllib.request.urlopen(client.generate_presigned_url("get_object", Params=params)) as answer:
+            assert answer.read() == b"by url"
+            assert answer.headers["Content-Type"] == "text/x-mine"
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            urllib.request.urlopen(client.generate_presigned_url("get_object", Params=target, ExpiresIn=-5))
+        with urllib.request.urlopen(
+            client.generate_presigned_url("list_objects_v2", Params={"Bucket": bucket})
+        ) as answer:
+            assert b"<Key>pre%20signed</Key>" in answer.read()
+
+
+@pytest.mark.parametrize("algorithm", ["CRC32", "SHA1", "SHA256"])
+def test_checksums_are_compared_and_given_back(s3: Any, bucket: str, algorithm: str) -> None:
+    s3.put_object(Bucket=bucket, Key="k", Body=b"data", ChecksumAlgorithm=algorithm)
+    found = s3.get_object(Bucket=bucket, Key="k", ChecksumMode="ENABLED")
+    assert found[f"Checksum{algorithm}"]
+    assert found["Body"].read() == b"data"
+    wrong = {f"Checksum{algorithm}": found[f"Checksum{algorithm}"]}
+    with pytest.raises(ClientError, match="did not match") as error:
+        s3.put_object(Bucket=bucket, Key="k", Body=b"other", **wrong)
+    assert code_of(error) == ("BadDigest", 400)
+    assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"data"
+
+
+def test_wrong_content_md5_is_refused(s3: Any, bucket: str) -> None:
+    md5 = base64.b64encode(hashlib.md5(b"other").digest()).decode()
+    with pytest.raises(ClientError, match="Content-MD5"):
+        s3.put_object(Bucket=bucket, Key="k", Body=b"data", ContentMD5=md5)
+
+
+def test_aws_chunked_body_with_trailer(mock_settings: Settings, s3: Any, bucket: str) -> None:
+    checksum = base64.b64encode(zlib.crc32(b"helloworld").to_bytes(4, "big")).decode()
+    for value, status in ((checksum, 200), ("AAAAAA==", 400)):
+        body = f"5\r\nhello\r\n5\r\nworld\r\n0\r\nx-amz-checksum-crc32:{value}\r\n\r\n".encode()
+        request = urllib.request.Request(
+            f"{mock_settings.endpoint_url}/{bucket}/chunked", data=body, method="PUT",
+            headers={"x-amz-content-sha256": "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
+                     "Content-Encoding": "aws-chunked", "x-amz-trailer": "x-amz-checksum-crc32",
+                     "x-amz-decoded-content-length": "10"},
+        )  # fmt: skip
+        try:
+            with urllib.request.urlopen(request) as answer:
+                assert answer.status == status
+        except urllib.error.HTTPError as err:
+            assert err.code == status  # noqa: PT017
+    found = s3.get_object(Bucket=bucket, Key="chunked")
+    assert found["Body"].read() == b"helloworld"
+    assert found["ChecksumCRC32"] == checksum
+    assert "ContentEncoding" not in found
+
+
+def test_upload_cut_short_leaves_the_old_object(
+    mock_settings: Settings, s3: Any, bucket: str, folder: Path
+) -> None:
+    s3.put_object(Bucket=bucket, Key="k", Body=b"old")
+    connection = http.client.HTTPConnection("127.0.0.1", mock_settings.port)
+    connection.putrequest("PUT", f"/{bucket}/k")
+    connection.putheader("Content-Length", "1000")
+    connection.endheaders()
+    connection.send(b"only a little")
+    connection.close()
+    assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"old"
+    assert [p.name for p in folder.iterdir()] == ["k"]
+
+
+def test_multipart_upload_has_the_etag_and_bytes_of_s3(s3: Any, bucket: str) -> None:
+    parts = [os.urandom(5 << 20), os.urandom(5 << 20), b"end"]
+    upload = s3.create_multipart_upload(Bucket=bucket, Key="big", ContentType="x/y", Metadata={"m": "1"})[
+        "UploadId"
+    ]
+    etags = [
+        s3.upload_part(Bucket=bucket, Key="big", UploadId=upload, PartNumber=n, Body=body)["ETag"]
+        for n, body in enumerate(parts, 1)
+    ]
+    assert [u["Key"] for u in s3.list_multipart_uploads(Bucket=bucket)["Uploads"]] == ["big"]
+    listed = s3.list_parts(Bucket=bucket, Key="big", UploadId=upload)["Parts"]
+    assert [(p["PartNumber"], p["Size"]) for p in listed] == [(1, 5 << 20), (2, 5 << 20), (3, 3)]
+    chosen = {"Parts": [{"PartNumber": n, "ETag": e} for n, e in enumerate(etags, 1)]}
+    answer = s3.complete_multipart_upload(Bucket=bucket, Key="big", UploadId=upload, MultipartUpload=chosen)
+    expected = hashlib.md5(b"".join(hashlib.md5(p).digest() for p in parts)).hexdigest() + "-3"
+    assert answer["ETag"] == f'"{expected}"'
+    found = s3.get_object(Bucket=bucket, Key="big")
+    assert found["Body"].read() == b"".join(parts)
+    assert (found["ContentType"], found["Metadata"]) == ("x/y", {"m": "1"})
+    assert s3.list_objects_v2(Bucket=bucket)["Contents"][0]["ETag"] == f'"{expected}"'
+    with pytest.raises(ClientError, match="no open upload"):
+        s3.list_parts(Bucket=bucket, Key="big", UploadId=upload)
+
+
+def test_multipart_mistakes(s3: Any, bucket: str) -> None:
+    upload = s3.create_multipart_upload(Bucket=bucket, Key="k")["UploadId"]
+    target = {"Bucket": bucket, "Key": "k", "UploadId": upload}
+    etags = [s3.upload_part(**target, PartNumber=n, Body=b"small")["ETag"] for n in (1, 2)]
+    parts = [{"PartNumber": n, "ETag": e} for n, e in enumerate(etags, 1)]
+    for chosen, problem in (
+        (parts, "need 5 MiB"),
+        (parts[::-1], "ascending order"),
+        ([{"PartNumber": 1, "ETag": '"0"'}], "not the one given"),
+        ([{"PartNumber": 9, "ETag": etags[0]}], "was not uploaded"),
+    ):
+        with pytest.raises(ClientError, match=problem):
+            s3.complete_multipart_upload(**target, MultipartUpload={"Parts": chosen})
+    s3.abort_multipart_upload(**target)
+    with pytest.raises(ClientError, match="no open upload"):
+        s3.upload_part(**target, PartNumber=1, Body=b"")
+    assert "Contents" not in s3.list_objects_v2(Bucket=bucket)
+
+
+def test_upload_fileobj_and_download_of_a_large_object(s3: Any, bucket: str) -> None:
+    data = os.urandom(20 << 20)
+    s3.upload_fileobj(io.BytesIO(data), bucket, "large")  # the transfer manager: multipart, in threads
+    assert s3.head_object(Bucket=bucket, Key="large")["ETag"].endswith('-3"')
+    received = io.BytesIO()
+    s3.download_fileobj(bucket, "large", received)  # by ranges, in threads
+    assert received.getvalue() == data
+
+
+def test_upload_part_copy(s3: Any, bucket: str) -> None:
+    s3.put_object(Bucket=bucket, Key="source", Body=b"0123456789")
+    target = {"Bucket": bucket, "Key": "joined"}
+    target["UploadId"] = s3.create_multipart_upload(**target)["UploadId"]
+    copied = s3.upload_part_copy(
+        **target, PartNumber=1, CopySource={"Bucket": bucket, "Key": "source"}, CopySourceRange="bytes=2-4"
+    )
+    parts = [{"PartNumber": 1, "ETag": copied["CopyPartResult"]["ETag"]}]
+    s3.complete_multipart_upload(**target, MultipartUpload={"Parts": parts})
+    assert s3.get_object(Bucket=bucket, Key="joined")["Body"].read() == b"234"
+
+
+def test_combined_crc_is_that_of_the_whole() -> None:
+    def crc(data: bytes) -> str:
+        return base64.b64encode(zlib.crc32(data).to_bytes(4, "big")).decode()
+
+    pieces = [b"a" * 1000, b"", b"bcd", os.urandom(12345)]
+    assert combine_crc("CRC32", [(crc(p), len(p)) for p in pieces]) == crc(b"".join(pieces))
+    assert combine_crc("SHA256", [("", 0)]) is None
+
+
+def test_check_values_of_the_crcs() -> None:
+    # "123456789" is the standard check string; composite() of one part digests the part's own checksum bytes.
+    part = base64.b64encode(b"123456789").decode()
+    assert composite("CRC32C", [part]) == base64.b64encode(bytes.fromhex("e3069283")).decode() + "-1"
+    assert composite("CRC64NVME", [part]) == base64.b64encode(bytes.fromhex("ae8b14860a799888")).decode() + "-1"
+
+
+def test_bucket_settings_and_deletion(s3: Any, bucket: str, folder: Path) -> None:
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
+    s3.put_object(Bucket=bucket, Key="k", Body=b"")
+    with pytest.raises(ClientError, match="not empty"):
+        s3.delete_bucket(Bucket=bucket)
+    s3.delete_object(Bucket=bucket, Key="k")
+    s3.delete_bucket(Bucket=bucket)
+    assert not folder.exists()
+    assert bucket not in [b["Name"] for b in s3.list_buckets()["Buckets"]]
+
+
+def test_absent_operations_say_so(s3: Any, bucket: str) -> None:
+    s3.put_object(Bucket=bucket, Key="k", Body=b"")
+    with pytest.raises(ClientError, match="does not implement s3:ObjectAcl") as error:
+        s3.get_object_acl(Bucket=bucket, Key="k")
+    assert code_of(error) == ("NotImplemented", 501)
+    with pytest.raises(ClientError, match="no versions here"):
+        s3.get_object(Bucket=bucket, Key="k", VersionId="abc")
+
+
+def test_sixteen_clients_at_once(mock_settings: Settings, bucket: str) -> None:
+    def work(n: int) -> int:
+        client = boto3.client("s3", endpoint_url=mock_settings.endpoint_url)
+        for i in range(20):
+            client.put_object(Bucket=bucket, Key=f"{n}/{i}", Body=f"{n}-{i}".encode())
+        bodies = [client.get_object(Bucket=bucket, Key=f"{n}/{i}")["Body"].read() for i in range(20)]
+        assert bodies == [f"{n}-{i}".encode() for i in range(20)]
+        return len(client.list_objects_v2(Bucket=bucket, Prefix=f"{n}/")["Contents"])
+
+    with ThreadPoolExecutor(16) as pool:
+        assert list(pool.map(work, range(16))) == [20] * 16
