@@ -13,6 +13,7 @@ import moto.cloudformation.models as stacks
 from moto.cloudformation import parsing
 from moto.cloudformation.exceptions import ValidationError
 from moto.cloudformation.models import Event, Stack
+from moto.cloudformation.parsing import OutputMap
 from moto.core.common_models import CloudFormationModel
 
 from local_mock.cloudformation.resources import KINDS, Kind
@@ -127,6 +128,7 @@ def _event(stack: Stack, logical_id: str, status: str, reason: str) -> None:
             resource_type=resources.get(logical_id, {}).get("Type", "AWS::CloudFormation::Stack"),
             resource_status=status,
             resource_status_reason=reason,
+            resource_properties=None,
         )
     )
 
@@ -140,6 +142,12 @@ def _first_missing(stack: Stack) -> str:
         if wanted and name not in resources._parsed_resources:
             return str(name)
     return str(stack.name)
+
+
+def _forget_resources(stack: Stack) -> None:
+    """Empty a dead stack: moto would create its resources again as soon as somebody describes it."""
+    stack.resource_map._resource_json_map = {}
+    stack.output_map = OutputMap(stack.resource_map, {}, stack.stack_id)
 
 
 def install_stacks() -> None:
@@ -177,7 +185,9 @@ def install_stacks() -> None:
             except Exception as second:
                 self._add_stack_event("ROLLBACK_FAILED", resource_status_reason=str(second))
                 self.status = "ROLLBACK_FAILED"
+                _forget_resources(self)
                 return
+            _forget_resources(self)
             self._add_stack_event("ROLLBACK_COMPLETE")
             self.status = "ROLLBACK_COMPLETE"
 
