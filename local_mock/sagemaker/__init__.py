@@ -1,0 +1,34 @@
+"""SageMaker that executes: training jobs, endpoints and batch transforms are processes of this machine.
+
+Here: `install`, which puts our jobs, endpoints and operations in the place of moto's. There are no containers: a
+job's entry point runs under the interpreter of the server, with `/opt/ml` replaced by a folder of its own, and an
+endpoint runs the code that lies in `model.tar.gz`. All else of SageMaker is moto's and keeps state only.
+"""
+
+from __future__ import annotations
+
+from local_mock.context import Context
+
+__all__ = ["EXECUTES", "install"]
+
+EXECUTES = frozenset({
+    "CreateTrainingJob", "DescribeTrainingJob", "StopTrainingJob", "CreateTransformJob", "DescribeTransformJob",
+    "StopTransformJob", "CreateModel", "CreateEndpoint", "UpdateEndpoint", "DescribeEndpoint", "DeleteEndpoint",
+    "InvokeEndpoint",
+})  # fmt: skip
+
+
+def install(context: Context) -> None:
+    """Patch moto's SageMaker, its runtime, and IAM's policy simulation, which the SageMaker SDK asks for."""
+    from moto.sagemaker.responses import SageMakerResponse
+    from moto.sagemakerruntime.responses import SageMakerRuntimeResponse
+
+    from local_mock import iam
+    from local_mock.sagemaker.responses import OPERATIONS
+    from local_mock.sagemaker.runtime import invoke_endpoint
+
+    for operation in OPERATIONS:
+        setattr(SageMakerResponse, operation.__name__, operation)
+    SageMakerRuntimeResponse.use_raw_body = True  # bodies are bytes, not text
+    SageMakerRuntimeResponse.invoke_endpoint = invoke_endpoint
+    iam.install(context)

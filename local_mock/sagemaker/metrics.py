@@ -1,0 +1,53 @@
+"""Metrics of a training job: the regular expressions of the request over the lines of its log."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from moto.core.utils import utcnow
+
+from local_mock.sagemaker.errors import InvalidRequestError
+
+__all__ = ["check_definitions", "final_metrics"]
+
+
+def check_definitions(definitions: Sequence[Mapping[str, str]]) -> None:
+    """Refuse a regular expression that is none, or that has no group to take the value from."""
+    for definition in definitions:
+        try:
+            groups = re.compile(definition["Regex"]).groups
+        except re.error as err:
+            raise InvalidRequestError(
+                f"Metric '{definition['Name']}': {definition['Regex']!r} is no regex: {err}."
+            ) from err
+        if not groups:
+            raise InvalidRequestError(f"Metric '{definition['Name']}': {definition['Regex']!r} has no group.")
+
+
+def final_metrics(definitions: Sequence[Mapping[str, str]], log: Path) -> list[dict[str, Any]]:
+    """The last value that each metric took; metrics that never matched, or matched no number, are left out."""
+    patterns = [(d["Name"], re.compile(d["Regex"])) for d in definitions]
+    last: dict[str, float] = {}
+    try:
+        with log.open(encoding="utf-8", errors="replace") as lines:
+            for line in lines:
+                for name, pattern in patterns:
+                    for match in pattern.finditer(line):
+                        value = _number(match.group(1))
+                        if value is not None:
+                            last[name] = value
+    except FileNotFoundError:
+        return []
+    now = utcnow()
+    return [{"MetricName": name, "Value": value, "Timestamp": now} for name, value in last.items()]
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        value = float(text or "")
+    except ValueError:
+        return None
+    return value if abs(value) < float("inf") else None  # NaN and infinity are no metric values

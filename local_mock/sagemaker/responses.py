@@ -1,0 +1,209 @@
+"""SageMaker operations that execute; each becomes a method of moto's `SageMakerResponse`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from moto.core.responses import ActionResult, EmptyResult
+from moto.sagemaker.models import FakeEndpoint
+from moto.sagemaker.responses import SageMakerResponse
+from moto.sagemaker.utils import arn_formatter
+
+from local_mock.context import get_context
+from local_mock.sagemaker.endpoints import EndpointRun
+from local_mock.sagemaker.errors import InvalidRequestError, ResourceInUseError, RunError
+from local_mock.sagemaker.hosting import container_of, data_uri
+from local_mock.sagemaker.metrics import check_definitions
+from local_mock.sagemaker.models import Endpoint, TrainingJob, TransformJob, check_name
+from local_mock.sagemaker.training import TrainingRun
+from local_mock.sagemaker.transform import TransformRun, check_request
+
+__all__ = ["OPERATIONS"]
+
+_create_model = SageMakerResponse.create_model
+
+
+def _missing(response: Any, kind: str, name: str) -> InvalidRequestError:
+    arn = arn_formatter(kind, name, response.current_account, response.region)
+    return InvalidRequestError(f"Could not find {kind.replace('-', ' ')} '{arn}'.")
+
+
+# --- training ---------------------------------------------------------------------------------------------
+def create_training_job(self: Any) -> ActionResult:
+    """Start the job's entry point. A name can be used once."""
+    request = self.params
+    name = request["TrainingJobName"]
+    check_name(name, "trainingJobName")
+    if name in self.sagemaker_backend.training_jobs:
+        raise ResourceInUseError(
+            f"Training job names must be unique within an AWS account and region; '{name}' is taken."
+        )
+    _check_training(request)
+    job = TrainingJob(request, self.current_account, self.region)
+    self.sagemaker_backend.training_jobs[name] = job
+    job.runner = TrainingRun(job, get_context(), self.region)
+    job.runner.start()
+    return ActionResult({"TrainingJobArn": job.arn})
+
+
+def _check_training(request: Mapping[str, Any]) -> None:
+    """Refuse what would not be done as asked."""
+    check_definitions(request["AlgorithmSpecification"].get("MetricDefinitions") or [])
+    count = request["ResourceConfig"].get("InstanceCount", 1)
+    if count != 1:
+        raise InvalidRequestError(f"local_mock trains on one instance: InstanceCount must be 1, but got {count}.")
+    names = set()
+    for channel in request.get("InputDataConfig") or []:
+        name = channel["ChannelName"]
+        if name in names or "/" in name or name in (".", ".."):
+            raise InvalidRequestError(f"Channel names must be unique and plain, but got '{name}'.")
+        names.add(name)
+        if "S3DataSource" not in channel["DataSource"]:
+            raise InvalidRequestError(f"Channel '{name}': local_mock reads S3DataSource only.")
+        mode = channel.get("InputMode") or request["AlgorithmSpecification"].get("TrainingInputMode")
+        if mode == "Pipe":
+            raise InvalidRequestError(f"Channel '{name}': local_mock has input modes File and FastFile, not Pipe.")
+
+
+def stop_training_job(self: Any) -> EmptyResult:
+    """Ask the job to end; refused if it has."""
+    name = self.params["TrainingJobName"]
+    job = self.sagemaker_backend.training_jobs.get(name)
+    if job is None:
+        raise _missing(self, "training-job", name)
+    if job.ended:
+        raise InvalidRequestError(
+            f"The request was rejected because the training job is in status {job.training_job_status}."
+        )
+    job.move("Stopping", "Stopping the training job", status="Stopping")
+    job.runner.stop()
+    return EmptyResult()
+
+
+# --- batch transform --------------------------------------------------------------------------------------
+def create_transform_job(self: Any) -> ActionResult:
+    """Start the model's host and post every input object to it."""
+    request = self.params
+    name = request["TransformJobName"]
+    check_name(name, "transformJobName")
+    if name in self.sagemaker_backend.transform_jobs:
+        raise ResourceInUseError(
+            f"Transform job names must be unique within an AWS account and region; '{name}' is taken."
+        )
+    check_request(request)
+    job = TransformJob(request, self.current_account, self.region)
+    job.runner = TransformRun(job, _container(self, request["ModelName"]), get_context(), self.region)
+    self.sagemaker_backend.transform_jobs[name] = job
+    job.runner.start()
+    return ActionResult({"TransformJobArn": job.arn})
+
+
+def stop_transform_job(self: Any) -> EmptyResult:
+    """Ask the job to end; refused if it has."""
+    name = self.params["TransformJobName"]
+    job = self.sagemaker_backend.transform_jobs.get(name)
+    if job is None:
+        raise _missing(self, "transform-job", name)
+    if job.ended:
+        raise InvalidRequestError(
+            f"The request was rejected because the transform job is in status {job.transform_job_status}."
+        )
+    job.transform_job_status = "Stopping"
+    job.runner.stop()
+    return EmptyResult()
+
+
+# --- models and endpoints ---------------------------------------------------------------------------------
+def create_model(self: Any) -> ActionResult:
+    """As moto, but names are unique and the model's data must be there."""
+    request = self.params
+    name = request["ModelName"]
+    check_name(name, "modelName")
+    if name in self.sagemaker_backend._models:
+        raise InvalidRequestError(f"Cannot create already existing model '{name}'.")
+    containers = [c for c in (request.get("PrimaryContainer"), *(request.get("Containers") or [])) if c]
+    for container in containers:
+        uri = data_uri(container)
+        if uri and not get_context().data.list(uri):
+            raise InvalidRequestError(f"Could not find model data at {uri}.")
+    return _create_model(self)
+
+
+def describe_model(self: Any) -> ActionResult:
+    """As moto, without empty structures, which the SDK's models refuse."""
+    answer = self.sagemaker_backend.describe_model(self.params["ModelName"]).response_object
+    return ActionResult({k: v for k, v in answer.items() if v not in ({}, [])})
+
+
+def _container(response: Any, model_name: str) -> dict[str, Any]:
+    """The container of a model that exists, else ValidationException."""
+    model = response.sagemaker_backend.describe_model(model_name)
+    try:
+        return container_of(model.response_object)
+    except RunError as err:
+        raise InvalidRequestError(str(err)) from err
+
+
+def _serving(response: Any, config_name: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """(container, production variants) of an endpoint configuration."""
+    config = response.sagemaker_backend.endpoint_configs.get(config_name)
+    if config is None:
+        raise _missing(response, "endpoint-config", config_name)
+    variants = config.response_object["ProductionVariants"]
+    if len(variants) != 1:
+        raise InvalidRequestError(
+            f"local_mock hosts one variant an endpoint, but '{config_name}' has {len(variants)}."
+        )
+    return _container(response, variants[0]["ModelName"]), variants
+
+
+def create_endpoint(self: Any) -> ActionResult:
+    """Start serving: Creating, then InService or Failed."""
+    request = self.params
+    name, config = request["EndpointName"], request["EndpointConfigName"]
+    check_name(name, "endpointName")
+    if name in self.sagemaker_backend.endpoints:
+        arn = FakeEndpoint.arn_formatter(name, self.current_account, self.region)
+        raise InvalidRequestError(f"Cannot create already existing endpoint '{arn}'.")
+    container, variants = _serving(self, config)
+    endpoint = Endpoint(self.current_account, self.region, name, config, variants, {}, request.get("Tags") or [])
+    endpoint.become("Creating")
+    self.sagemaker_backend.endpoints[name] = endpoint
+    endpoint.runner = EndpointRun(endpoint, get_context(), self.region)
+    endpoint.runner.start(container, variants[0]["VariantName"])
+    return ActionResult({"EndpointArn": endpoint.arn})
+
+
+def update_endpoint(self: Any) -> ActionResult:
+    """Serve another configuration: the old host answers until the new one is ready."""
+    name, config = self.params["EndpointName"], self.params["EndpointConfigName"]
+    endpoint = self.sagemaker_backend.endpoints.get(name)
+    if endpoint is None:
+        raise _missing(self, "endpoint", name)
+    if endpoint.endpoint_status not in {"InService", "Failed"}:
+        raise InvalidRequestError(f"Cannot update endpoint '{name}' while it is {endpoint.endpoint_status}.")
+    container, variants = _serving(self, config)
+    endpoint.endpoint_config_name = config
+    endpoint.production_variants = endpoint._process_production_variants(variants)
+    endpoint.become("Updating")
+    endpoint.runner.start(container, variants[0]["VariantName"])
+    return ActionResult({"EndpointArn": endpoint.arn})
+
+
+def delete_endpoint(self: Any) -> EmptyResult:
+    """Stop its host and forget it."""
+    name = self.params["EndpointName"]
+    endpoint = self.sagemaker_backend.endpoints.get(name)
+    if endpoint is None:
+        raise _missing(self, "endpoint", name)
+    endpoint.become("Deleting")
+    endpoint.runner.delete()
+    self.sagemaker_backend.endpoints.pop(name, None)
+    return EmptyResult()
+
+
+OPERATIONS = (
+    create_training_job, stop_training_job, create_transform_job, stop_transform_job, create_model, describe_model,
+    create_endpoint, update_endpoint, delete_endpoint,
+)  # fmt: skip

@@ -1,0 +1,251 @@
+"""Training jobs of the mock, with small scripts: the container contract, artefacts, metrics, failures, stop."""
+
+import io
+import json
+import tarfile
+import time
+import uuid
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from etholake import aws
+from etholake.settings import Settings
+
+TRAIN = """
+import json, os, sys, pathlib
+print("hello from", pathlib.Path.cwd().name, sys.argv[1:], flush=True)
+for epoch, loss in enumerate((0.9, 0.5, float("nan"), 0.25), 1):
+    print(f"epoch={epoch} train_loss={loss:.4f}", flush=True)
+seen = {name: sorted(str(p.relative_to(os.environ["SM_CHANNEL_DATA"]))
+        for p in pathlib.Path(os.environ["SM_CHANNEL_DATA"]).rglob("*") if p.is_file()) for name in ["data"]}
+answer = {"hps": json.loads(os.environ["SM_HPS"]), "argv": sys.argv[1:], "seen": seen, "own": os.environ["OWN"],
+          "settings": [n for n in os.environ if n.startswith("ETHOLAKE_") and n != "ETHOLAKE_S3_MOUNT"],
+          "config": json.load(open(os.environ["SM_INPUT_CONFIG_DIR"] + "/hyperparameters.json"))}
+pathlib.Path(os.environ["SM_MODEL_DIR"], "answer.json").write_text(json.dumps(answer))
+pathlib.Path(os.environ["SM_OUTPUT_DATA_DIR"], "report.txt").write_text("fine")
+"""
+FAIL = """
+import os, sys
+open(os.environ["SM_OUTPUT_FAILURE"], "w").write("the data were of the wrong kind")
+print("last words of the script")
+sys.exit(3)
+"""
+SLOW = """
+import os, pathlib, signal, sys, time
+def leave(*_):
+    pathlib.Path(os.environ["SM_MODEL_DIR"], "partial.txt").write_text("half")
+    sys.exit(0)
+signal.signal(signal.SIGTERM, leave)
+print("started", flush=True)
+time.sleep(60)
+"""
+RUNTIME = "echo up > /opt/ml/model/where.txt; cat /opt/ml/input/config/resourceconfig.json"
+
+
+def tar_gz(files: dict[str, str]) -> bytes:
+    sink = io.BytesIO()
+    with tarfile.open(fileobj=sink, mode="w:gz") as archive:
+        for name, text in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(text.encode())
+            archive.addfile(info, io.BytesIO(text.encode()))
+    return sink.getvalue()
+
+
+class Lab:
+    """A bucket with code and data, and a client to train with."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.s3, self.sagemaker = aws.client(settings, "s3"), aws.client(settings, "sagemaker")
+        self.bucket = f"sm-{uuid.uuid4().hex[:8]}"
+        self.s3.create_bucket(Bucket=self.bucket)
+        for key in ("in/a.txt", "in/deep/b.txt", "in-other/c.txt"):
+            self.s3.put_object(Bucket=self.bucket, Key=key, Body=b"x")
+
+    def request(self, script: str | None, **changes: Any) -> dict[str, Any]:
+        parameters = {"rate": "0.5", "name": '"walk"'}
+        if script is not None:
+            self.s3.put_object(Bucket=self.bucket, Key="code/s.tar.gz", Body=tar_gz({"train.py": script}))
+            parameters |= {
+                "sagemaker_program": '"train.py"',
+                "sagemaker_submit_directory": f'"s3://{self.bucket}/code/s.tar.gz"',
+            }
+        return {
+            "TrainingJobName": f"job-{uuid.uuid4().hex[:8]}",
+            "HyperParameters": parameters,
+            "AlgorithmSpecification": {
+                "TrainingImage": "none", "TrainingInputMode": "File",
+                "MetricDefinitions": [{"Name": "loss", "Regex": r"train_loss=(\S+)"},
+                                      {"Name": "never", "Regex": r"never=(\S+)"}],
+            },
+            "RoleArn": "arn:aws:iam::123456789012:role/trainer",
+            "InputDataConfig": [{"ChannelName": "data", "DataSource": {"S3DataSource": {
+                "S3DataType": "S3Prefix", "S3Uri": f"s3://{self.bucket}/in/"}}}],
+            "OutputDataConfig": {"S3OutputPath": f"s3://{self.bucket}/out/"},
+            "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 5},
+            "StoppingCondition": {"MaxRuntimeInSeconds": 60},
+            "Environment": {"OWN": "/opt/ml/own"},
+        } | changes  # fmt: skip
+
+    def start(self, script: str | None, **changes: Any) -> str:
+        request = self.request(script, **changes)
+        self.sagemaker.create_training_job(**request)
+        return str(request["TrainingJobName"])
+
+    def wait(self, name: str, seconds: float = 30) -> dict[str, Any]:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            found: dict[str, Any] = self.sagemaker.describe_training_job(TrainingJobName=name)
+            if found["TrainingJobStatus"] in ("Completed", "Failed", "Stopped"):
+                return found
+            time.sleep(0.05)
+        raise AssertionError(f"{name} has not ended")
+
+    def until(self, name: str, secondary: str) -> None:
+        for _ in range(400):
+            if self.sagemaker.describe_training_job(TrainingJobName=name)["SecondaryStatus"] == secondary:
+                return
+            time.sleep(0.02)
+        raise AssertionError(f"{name} was never {secondary}")
+
+    def unpacked(self, uri: str) -> dict[str, bytes]:
+        key = uri.removeprefix(f"s3://{self.bucket}/")
+        body = self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+        with tarfile.open(fileobj=io.BytesIO(body)) as archive:
+            return {m.name: archive.extractfile(m).read() for m in archive.getmembers()}  # type: ignore[union-attr]
+
+
+@pytest.fixture(scope="module")
+def lab(mock_settings: Settings) -> Lab:
+    return Lab(mock_settings)
+
+
+def test_runs_the_entry_point_under_the_container_contract(lab: Lab) -> None:
+    name = lab.start(TRAIN)
+    found = lab.wait(name)
+    assert (found["TrainingJobStatus"], found["SecondaryStatus"]) == ("Completed", "Completed"), found
+    steps = [t["Status"] for t in found["SecondaryStatusTransitions"]]
+    assert steps == ["Starting", "Downloading", "Training", "Uploading", "Completed"]
+    assert {m["MetricName"]: m["Value"] for m in found["FinalMetricDataList"]} == {"loss": 0.25}
+    uri = found["ModelArtifacts"]["S3ModelArtifacts"]
+    assert uri == f"s3://{lab.bucket}/out/{name}/output/model.tar.gz"
+    answer = json.loads(lab.unpacked(uri)["answer.json"])
+    assert answer["hps"] == {"rate": 0.5, "name": "walk"}
+    assert answer["argv"] == ["--rate", "0.5", "--name", "walk"]
+    assert answer["seen"] == {"data": ["a.txt", "deep/b.txt"]}
+    assert answer["own"].endswith(f"{name}/own")
+    assert not answer["settings"]
+    assert answer["config"]["rate"] == "0.5"
+    assert lab.unpacked(uri.replace("model.tar", "output.tar")) == {"report.txt": b"fine"}
+    assert found["Environment"] == {"OWN": "/opt/ml/own"}
+    listed = lab.sagemaker.list_training_jobs(NameContains=name)["TrainingJobSummaries"]
+    assert [j["TrainingJobStatus"] for j in listed] == ["Completed"]
+
+
+def test_its_lines_are_in_the_logs_when_it_has_ended(lab: Lab) -> None:
+    name = lab.start(TRAIN)
+    lab.wait(name)
+    logs = aws.client(lab.settings, "logs")
+    group = "/aws/sagemaker/TrainingJobs"
+    streams = logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=name)["logStreams"]
+    assert streams[0]["logStreamName"].startswith(f"{name}/algo-1")
+    events = logs.get_log_events(
+        logGroupName=group, logStreamName=streams[0]["logStreamName"], startFromHead=True
+    )["events"]
+    assert "epoch=4 train_loss=0.2500" in [e["message"] for e in events]
+
+
+def test_a_container_entry_point_sees_its_own_opt_ml(lab: Lab) -> None:
+    algorithm = {
+        "TrainingImage": "none", "TrainingInputMode": "File",
+        "ContainerEntrypoint": ["/bin/bash"], "ContainerArguments": ["-c", RUNTIME],
+    }  # fmt: skip
+    found = lab.wait(lab.start(None, AlgorithmSpecification=algorithm))
+    assert found["TrainingJobStatus"] == "Completed", found
+    assert lab.unpacked(found["ModelArtifacts"]["S3ModelArtifacts"]) == {"where.txt": b"up\n"}
+
+
+def test_failure_reason_holds_exit_code_failure_file_and_last_lines(lab: Lab) -> None:
+    found = lab.wait(lab.start(FAIL))
+    assert found["TrainingJobStatus"] == "Failed"
+    assert "ModelArtifacts" not in found
+    for part in ("AlgorithmError: exit code 3", "the data were of the wrong kind", "last words of the script"):
+        assert part in found["FailureReason"]
+    assert len(found["FailureReason"]) <= 1024
+
+
+def test_stop_uploads_what_was_saved(lab: Lab) -> None:
+    name = lab.start(SLOW)
+    lab.until(name, "Training")
+    time.sleep(0.3)  # the script installs its handler
+    lab.sagemaker.stop_training_job(TrainingJobName=name)
+    found = lab.wait(name)
+    assert (found["TrainingJobStatus"], found["SecondaryStatus"]) == ("Stopped", "Stopped")
+    assert lab.unpacked(found["ModelArtifacts"]["S3ModelArtifacts"]) == {"partial.txt": b"half"}
+    with pytest.raises(ClientError, match="in status Stopped"):
+        lab.sagemaker.stop_training_job(TrainingJobName=name)
+
+
+def test_max_runtime_ends_it(lab: Lab) -> None:
+    found = lab.wait(lab.start(SLOW, StoppingCondition={"MaxRuntimeInSeconds": 1}))
+    assert (found["TrainingJobStatus"], found["SecondaryStatus"]) == ("Stopped", "MaxRuntimeExceeded")
+
+
+def test_a_manifest_brings_the_keys_it_names(lab: Lab) -> None:
+    manifest = [{"prefix": f"s3://{lab.bucket}/in/"}, "deep/b.txt"]
+    lab.s3.put_object(Bucket=lab.bucket, Key="m.json", Body=json.dumps(manifest).encode())
+    channel = [{"ChannelName": "data", "DataSource": {"S3DataSource": {
+        "S3DataType": "ManifestFile", "S3Uri": f"s3://{lab.bucket}/m.json"}}}]  # fmt: skip
+    found = lab.wait(lab.start(TRAIN, InputDataConfig=channel))
+    answer = json.loads(lab.unpacked(found["ModelArtifacts"]["S3ModelArtifacts"])["answer.json"])
+    assert answer["seen"] == {"data": ["deep/b.txt"]}
+
+
+def test_an_empty_channel_fails_with_its_name(lab: Lab) -> None:
+    channel = [{"ChannelName": "data", "DataSource": {"S3DataSource": {
+        "S3DataType": "S3Prefix", "S3Uri": f"s3://{lab.bucket}/nothing/"}}}]  # fmt: skip
+    found = lab.wait(lab.start(TRAIN, InputDataConfig=channel))
+    assert found["TrainingJobStatus"] == "Failed"
+    assert "No objects were found" in found["FailureReason"]
+    assert "channel 'data'" in found["FailureReason"]
+
+
+def test_an_archive_that_would_leave_its_folder_is_refused(lab: Lab) -> None:
+    request = lab.request("print('never')")
+    evil = tar_gz({"../evil.py": "print('out')", "train.py": "print('in')"})
+    lab.s3.put_object(Bucket=lab.bucket, Key="code/evil.tar.gz", Body=evil)
+    request["HyperParameters"]["sagemaker_submit_directory"] = f'"s3://{lab.bucket}/code/evil.tar.gz"'
+    lab.sagemaker.create_training_job(**request)
+    found = lab.wait(request["TrainingJobName"])
+    assert "would leave the folder" in found["FailureReason"]
+
+
+def test_names_are_unique_and_plain(lab: Lab) -> None:
+    name = lab.start(TRAIN)
+    with pytest.raises(ClientError, match="must be unique") as caught:
+        lab.start(TRAIN, TrainingJobName=name)
+    assert caught.value.response["Error"]["Code"] == "ResourceInUse"
+    with pytest.raises(ClientError, match="regular expression"):
+        lab.start(TRAIN, TrainingJobName="a/../b")
+    lab.wait(name)
+
+
+def test_what_is_not_done_is_refused(lab: Lab) -> None:
+    with pytest.raises(ClientError, match="InstanceCount must be 1"):
+        lab.start(TRAIN, ResourceConfig={"InstanceType": "ml.m5.large", "InstanceCount": 2, "VolumeSizeInGB": 1})
+    found = lab.wait(lab.start(None))
+    assert "runs no container images" in found["FailureReason"]
+    with pytest.raises(ClientError, match="Could not find training job"):
+        lab.sagemaker.stop_training_job(TrainingJobName="nobody")
+
+
+def test_iam_simulation_says_what_the_mock_does(lab: Lab) -> None:
+    iam = aws.client(lab.settings, "iam")
+    role = iam.create_role(RoleName=f"r-{uuid.uuid4().hex[:6]}", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    results = iam.simulate_principal_policy(
+        PolicySourceArn=role, ActionNames=["s3:PutObject"], ResourceArns=["arn:aws:s3:::b/*"]
+    )["EvaluationResults"]
+    assert [(r["EvalActionName"], r["EvalDecision"]) for r in results] == [("s3:PutObject", "allowed")]
