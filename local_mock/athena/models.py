@@ -38,7 +38,7 @@ class Execution:
         self.parameters: list[str] = list(request.get("ExecutionParameters") or [])
         context = request.get("QueryExecutionContext") or {}
         self.context = context
-        self.database = (context.get("Database") or "default").strip("`\"").lower()
+        self.database = (context.get("Database") or "default").strip('`"').lower()
         self.work_group, self.folder = work_group, folder
         self.output = folder + self.id
         self.type, self.subtype = "DML", "SELECT"
@@ -77,7 +77,12 @@ class Execution:
         if self.reason:
             status["StateChangeReason"] = self.reason
         if self.state == "FAILED":
-            status["AthenaError"] = {"ErrorCategory": 2, "ErrorType": 1006, "Retryable": False, "ErrorMessage": self.reason}
+            status["AthenaError"] = {
+                "ErrorCategory": 2,
+                "ErrorType": 1006,
+                "Retryable": False,
+                "ErrorMessage": self.reason,
+            }
         found = {
             "QueryExecutionId": self.id, "Query": self.query, "StatementType": self.type, "SubstatementType": self.subtype,
             "ResultConfiguration": {"OutputLocation": self.output},
@@ -111,7 +116,9 @@ class AthenaBackend(StockBackend):
         with self._guard:
             if self._engine is None:
                 context = get_context()
-                self._engine = Engine(context.data, [context.s3_root, context.state_dir / "cache"], context.state_dir / "athena")
+                self._engine = Engine(
+                    context.data, [context.s3_root, context.state_dir / "cache"], context.state_dir / "athena"
+                )
             return self._engine
 
     # --- executions ---------------------------------------------------------------------------------------
@@ -130,7 +137,9 @@ class AthenaBackend(StockBackend):
         enforced = group.configuration.get("EnforceWorkGroupConfiguration", True)
         location = configured if configured and (enforced or not wanted) else wanted
         if not location:
-            raise ApiError("No output location provided. An output location is required either through the Workgroup result configuration setting or as an API input.")
+            raise ApiError(
+                "No output location provided. An output location is required either through the Workgroup result configuration setting or as an API input."
+            )
         if not re.fullmatch(r"s3://[^/]+(/.*)?", location):
             raise ApiError(f"outputLocation is not a valid S3 path: {location}")
         run = Execution(request, name, location.rstrip("/") + "/")
@@ -166,7 +175,9 @@ class AthenaBackend(StockBackend):
         if statement.kind in ("prepare", "deallocate"):
             run.outcome = self._prepare(run, statement.kind, statement.sql)
         else:
-            run.executor = Executor(self.engine, self.catalog, run.database, run.folder, get_context().state_dir / "athena")
+            run.executor = Executor(
+                self.engine, self.catalog, run.database, run.folder, get_context().state_dir / "athena"
+            )
             with run.lock:
                 if run.stopped.is_set():
                     return
@@ -184,7 +195,10 @@ class AthenaBackend(StockBackend):
         run.output += ".txt" if outcome.plain else ".csv"
         table = outcome.table if outcome.table is not None else pa.table({})
         if outcome.plain:
-            data.write(run.output, to_lines([list(row) for row in zip(*(c.to_pylist() for c in table.columns), strict=True)]))
+            data.write(
+                run.output,
+                to_lines([list(row) for row in zip(*(c.to_pylist() for c in table.columns), strict=True)]),
+            )
         else:
             data.write(run.output, to_csv(outcome.names, table))
             data.write(run.output + ".metadata", b"")
@@ -254,13 +268,18 @@ class AthenaBackend(StockBackend):
             raise ApiError(f"WorkGroup {group} is not found.")
         if ((group, name) in self.statements) != exists:
             kind = "ResourceNotFoundException" if exists else "InvalidRequestException"
-            raise ApiError(f"PreparedStatement {name} {'was not found' if exists else 'already exists'} in workGroup {group}", kind)
+            raise ApiError(
+                f"PreparedStatement {name} {'was not found' if exists else 'already exists'} in workGroup {group}",
+                kind,
+            )
         self.statements[group, name] = _statement((group, name), sql, description)
 
     def statement(self, group: str, name: str) -> dict[str, Any]:
         found = self.statements.get((group, name))
         if found is None:
-            raise ApiError(f"PreparedStatement {name} was not found in workGroup {group}", "ResourceNotFoundException")
+            raise ApiError(
+                f"PreparedStatement {name} was not found in workGroup {group}", "ResourceNotFoundException"
+            )
         return found
 
     # --- work groups --------------------------------------------------------------------------------------
@@ -287,4 +306,10 @@ class AthenaBackend(StockBackend):
 
 
 def _statement(key: tuple[str, str], sql: str, description: str) -> dict[str, Any]:
-    return {"StatementName": key[1], "WorkGroupName": key[0], "QueryStatement": sql, "Description": description, "LastModifiedTime": time.time()}
+    return {
+        "StatementName": key[1],
+        "WorkGroupName": key[0],
+        "QueryStatement": sql,
+        "Description": description,
+        "LastModifiedTime": time.time(),
+    }

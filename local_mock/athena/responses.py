@@ -35,7 +35,9 @@ def _json(value: Any) -> Any:
     return unix_time(value) if hasattr(value, "utctimetuple") else str(value)
 
 
-def _paged(items: list[Any], token: str | None, limit: int | None, default: int = 50) -> tuple[list[Any], str | None]:
+def _paged(
+    items: list[Any], token: str | None, limit: int | None, default: int = 50
+) -> tuple[list[Any], str | None]:
     """One page of `items` and the next token (a position)."""
     try:
         start = int(token or 0)
@@ -72,7 +74,13 @@ class Response(AthenaResponse):
             if id_ in self.athena.runs:
                 found.append(self.athena.runs[id_].describe())
             else:
-                missing.append({"QueryExecutionId": id_, "ErrorCode": "INVALID_QUERY_EXECUTION", "ErrorMessage": f"QueryExecution {id_} was not found"})
+                missing.append(
+                    {
+                        "QueryExecutionId": id_,
+                        "ErrorCode": "INVALID_QUERY_EXECUTION",
+                        "ErrorMessage": f"QueryExecution {id_} was not found",
+                    }
+                )
         return {"QueryExecutions": found, "UnprocessedQueryExecutionIds": missing}
 
     @_operation
@@ -156,7 +164,11 @@ class Response(AthenaResponse):
     # --- prepared statements ------------------------------------------------------------------------------
     def _put_statement(self, *, exists: bool) -> dict[str, Any]:
         self.athena.put_statement(
-            self._param("WorkGroup"), self._param("StatementName"), self._param("QueryStatement"), self._param("Description") or "", exists=exists
+            self._param("WorkGroup"),
+            self._param("StatementName"),
+            self._param("QueryStatement"),
+            self._param("Description") or "",
+            exists=exists,
         )
         return {}
 
@@ -197,7 +209,11 @@ class Response(AthenaResponse):
         return {
             "PreparedStatements": [known[group, n] for n in names if (group, n) in known],
             "UnprocessedPreparedStatementNames": [
-                {"StatementName": n, "ErrorCode": "STATEMENT_NOT_FOUND", "ErrorMessage": f"PreparedStatement {n} was not found"}
+                {
+                    "StatementName": n,
+                    "ErrorCode": "STATEMENT_NOT_FOUND",
+                    "ErrorMessage": f"PreparedStatement {n} was not found",
+                }
                 for n in names
                 if (group, n) not in known
             ],
@@ -214,7 +230,11 @@ class Response(AthenaResponse):
         if found is None and name.lower() != "default":
             raise ApiError(f"Database {name} not found.", "MetadataException")
         request = found.input if found is not None else {}
-        return {"Name": name.lower(), "Description": request.get("Description", ""), "Parameters": request.get("Parameters") or {}}
+        return {
+            "Name": name.lower(),
+            "Description": request.get("Description", ""),
+            "Parameters": request.get("Parameters") or {},
+        }
 
     @_operation
     def list_databases(self) -> dict[str, Any]:
@@ -243,7 +263,9 @@ class Response(AthenaResponse):
         self._catalog()
         self._database(self._param("DatabaseName"))
         shape = re.compile(self._param("Expression") or ".*", re.IGNORECASE)
-        entries = [e for e in self.athena.catalog.entries(self._param("DatabaseName")) if shape.fullmatch(e["Name"])]
+        entries = [
+            e for e in self.athena.catalog.entries(self._param("DatabaseName")) if shape.fullmatch(e["Name"])
+        ]
         items, token = _paged(entries, self._param("NextToken"), self._param("MaxResults"))
         return {"TableMetadataList": [_table_metadata(e) for e in items]} | ({"NextToken": token} if token else {})
 
@@ -257,7 +279,12 @@ def _table_metadata(entry: dict[str, Any]) -> dict[str, Any]:
     storage = entry.get("StorageDescriptor") or {}
     parameters = {k: str(v) for k, v in (entry.get("Parameters") or {}).items()}
     serde = storage.get("SerdeInfo") or {}
-    for key, value in (("location", storage.get("Location")), ("inputformat", storage.get("InputFormat")), ("outputformat", storage.get("OutputFormat")), ("serde.serialization.lib", serde.get("SerializationLibrary"))):
+    for key, value in (
+        ("location", storage.get("Location")),
+        ("inputformat", storage.get("InputFormat")),
+        ("outputformat", storage.get("OutputFormat")),
+        ("serde.serialization.lib", serde.get("SerializationLibrary")),
+    ):
         if value:
             parameters[key] = str(value)
 

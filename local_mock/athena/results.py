@@ -39,9 +39,6 @@ def to_csv(names: list[str], table: pa.Table) -> bytes:
     sink = io.BytesIO()
     header = ",".join('"' + name.replace('"', '""') + '"' for name in names) + "\n"
     sink.write(header.encode())
-    if table.num_rows and table.num_columns == 1:
-        # Arrow leaves a lone missing value as an empty line, which readers skip; Athena writes it so too.
-        pass
     pacsv.write_csv(table, sink, pacsv.WriteOptions(include_header=False, quoting_style="all_valid"))
     return sink.getvalue()
 

@@ -105,8 +105,8 @@ def _value(sql: str, kind: Type) -> str:
 
 
 def _empty(scan: Scan) -> str:
-    columns = [f"CAST(NULL AS {c.type.duckdb}) AS {quote(n)}" for n, c in scan.columns.items() if n in scan.used]
-    return f"SELECT {', '.join(columns) or '1 AS one'} WHERE FALSE"
+    columns = [f"CAST(NULL AS {c.type.duckdb}) AS {quote(n)}" for n, c in scan.columns.items()]
+    return f"SELECT {', '.join(columns)} WHERE FALSE"
 
 
 def _parquet(scan: Scan, files: list[DataFile], feet: dict[Path, Footer]) -> str:
@@ -148,6 +148,10 @@ def _partition_columns(scan: Scan, values: tuple[str, ...] | None, members: list
         if name in scan.used:
             value = text(values[i]) if values is not None else _by_file(members, [f.values[i] for f in members])
             columns.append(f"{_value(value, kind)} AS {quote(name)}")
+    # Named by an inner SELECT whose column nobody needs: a typed NULL, which DuckDB drops, costs no reading.
+    columns += [
+        f"CAST(NULL AS {c.type.duckdb}) AS {quote(n)}" for n, c in scan.columns.items() if n not in scan.used
+    ]
     if "$path" in scan.used:
         columns.append(f"{_by_file(members, [f.uri for f in members])} AS {quote('$path')}")
     if "$file_size" in scan.used:
