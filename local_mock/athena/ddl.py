@@ -51,7 +51,7 @@ def properties(listing: str) -> dict[str, str]:
     """`'k'='v', …` as a dict."""
     found = {}
     for item in split_values(listing):
-        match = re.fullmatch(rf"\s*['\"]([^'\"]+)['\"]\s*=\s*(?:'((?:[^']|'')*)'|\"([^\"]*)\")\s*", item)
+        match = re.fullmatch(r"\s*['\"]([^'\"]+)['\"]\s*=\s*(?:'((?:[^']|'')*)'|\"([^\"]*)\")\s*", item)
         if match is None:
             raise QueryError(
                 "",

@@ -74,7 +74,7 @@ def _dates(span: str, pattern: str, interval: int, unit: str) -> list[str]:
 def _moment(text: str, shape: str) -> dt.datetime:
     match = re.fullmatch(r"NOW\s*(?:([+-])\s*(\d+)\s*([A-Z]+?)S?)?", text, re.IGNORECASE)
     if match is None:
-        return dt.datetime.strptime(text, shape)  # noqa: DTZ007 - UTC throughout
+        return dt.datetime.strptime(text, shape)
     now = dt.datetime.now(dt.UTC).replace(tzinfo=None)
     if match.group(1) is None:
         return now

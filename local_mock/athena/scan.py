@@ -165,7 +165,7 @@ def _by_file(members: list[DataFile], values: list[str]) -> str:
     """The value that belongs to the file of the row."""
     paths = ", ".join(text(str(f.path)) for f in members)
     return (
-        f"map_extract_value(MAP {{}}, 'f$')"
+        "map_extract_value(MAP {}, 'f$')"
         if not members
         else f'map_extract_value(map([{paths}], [{", ".join(map(text, values))}]), "f$")'
     )

@@ -15,8 +15,23 @@ from sqlglot import exp
 from local_mock.athena.dialect import Athena, position
 from local_mock.athena.errors import QueryError, at, not_supported
 from local_mock.athena.sqltypes import (
-    BIGINT, BOOLEAN, DATE, DOUBLE, INTEGER, JSON, TIMESTAMP, UNKNOWN, VARBINARY, VARCHAR, Type, array, as_decimal,
-    common_type, decimal, parse_type, row,
+    BIGINT,
+    BOOLEAN,
+    DATE,
+    DOUBLE,
+    INTEGER,
+    JSON,
+    TIMESTAMP,
+    UNKNOWN,
+    VARBINARY,
+    VARCHAR,
+    Type,
+    array,
+    as_decimal,
+    common_type,
+    decimal,
+    parse_type,
+    row,
 )  # fmt: skip
 from local_mock.athena.translate.casts import cast, widen
 from local_mock.athena.translate.relations import Node, Scope, Typed, quote, text

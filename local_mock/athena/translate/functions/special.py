@@ -198,7 +198,7 @@ SPECIAL: dict[str, Any] = {
 
 AGGREGATES = ("approx_percentile", "histogram", "avg")
 MACROS = r"""
-CREATE MACRO t_error(m) AS error(m);
+CREATE MACRO t_cbrt(x) AS CASE WHEN round(cbrt(x)) * round(cbrt(x)) * round(cbrt(x)) = x THEN round(cbrt(x)) ELSE cbrt(x) END;
 CREATE MACRO t_subscript(a, i) AS CASE WHEN i IS NULL OR a IS NULL THEN NULL
   WHEN i = 0 THEN error('INVALID_FUNCTION_ARGUMENT: SQL array indices start at 1')
   WHEN i < 0 THEN error('INVALID_FUNCTION_ARGUMENT: Array subscript is negative: ' || i)
