@@ -7,6 +7,7 @@ Everything of a run lies in ``<state_dir>/glue/<run id>/``: `run.json`, `output.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import json
 import os
@@ -14,6 +15,7 @@ import re
 import shutil
 import signal
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -88,6 +90,7 @@ class Execution:
         self._work = self.folder / "work"
         self._context = context
         self._child: Child | None = None
+        self._started = 0.0
 
     def start(self) -> None:
         """Prepare the folder and start the process. Raises JobSetupError, naming what is missing."""
@@ -101,6 +104,7 @@ class Execution:
         self.error_log.write_text("".join(f"local_mock: {note}\n" for note in notes), encoding="utf-8")
         run = {"script": str(script), "argv": script_arguments(self.spec)}
         (self.folder / "run.json").write_text(json.dumps(run, indent=1), encoding="utf-8")
+        self._started = time.time()
         self._child = Child(
             [sys.executable, "-P", _BOOTSTRAP, self.folder],
             env=self._environment(packages),
@@ -115,6 +119,8 @@ class Execution:
             raise JobSetupError(f"Run {self.spec.run_id} was not started.")
         result = self._child.wait()
         shutil.rmtree(self._work, ignore_errors=True)
+        if self.spec.command == "glueetl" and self._context.s3_endpoint is None:
+            remove_checksums(self._context.s3_root, since=self._started)
         if result.timed_out:
             return Outcome("TIMEOUT", "Job timed out.")
         if result.stopped:
@@ -215,6 +221,19 @@ def check_modules(argument: str) -> list[str]:
             "it into the environment that local_mock runs in."
         )
     return notes
+
+
+def remove_checksums(s3_root: Path, since: float) -> None:
+    """Remove Hadoop's `.crc` files that a run has left beside its objects.
+
+    One that outlives its object would make Spark refuse the object that takes its place. Those of writers that
+    are still at work (`_temporary`) are left alone. `since` is in seconds since 1970.
+    """
+    for name in spark.buckets(s3_root):
+        for path in (s3_root / name).rglob(".*.crc"):
+            with contextlib.suppress(FileNotFoundError):
+                if "_temporary" not in path.parts and path.stat().st_mtime >= since - 2.0:
+                    path.unlink()
 
 
 def tail(path: Path, lines: int = 10) -> str:

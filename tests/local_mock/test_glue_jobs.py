@@ -122,6 +122,7 @@ def test_a_spark_script_reads_and_writes_s3_paths(jobs: Jobs) -> None:
     assert run["Attempt"] == 0
     assert list((jobs.folder / "out dir" / "table" / "lab_id=lab 1").glob("part-*.parquet"))
     assert not list(jobs.folder.rglob("_temporary"))
+    assert not list(jobs.folder.rglob(".*.crc"))  # a stale one would spoil an object written over it
 
 
 def test_a_spark_error_is_told_as_glue_tells_it(jobs: Jobs) -> None:
