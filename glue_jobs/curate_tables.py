@@ -83,7 +83,9 @@ def read(lake: Lake) -> Inputs:
     """Names, metadata, and the tracking job's reports beside its committed generations."""
     zone = list_raw(lake.s3, lake.bucket)
     if not zone.metadata and not zone.tracking:
-        raise DataError(f"The raw zone of bucket '{lake.bucket}' is empty: run `make ingest` first.")
+        raise DataError(
+            f"The raw zone of bucket '{lake.bucket}' is empty (rule raw-zone-empty): run `make ingest` first."
+        )
     reports, generations = [], []
     for keys in lake.partitions(TRACKING):
         pointer = lake.current(TRACKING, keys)

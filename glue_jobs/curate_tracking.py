@@ -78,7 +78,9 @@ def read(options: Options, lake: Lake) -> Plan:
     """Compare the raw zone with the committed partitions. Reads names and metadata, no tracks."""
     zone = list_raw(lake.s3, lake.bucket)
     if not zone.metadata and not zone.tracking:
-        raise DataError(f"The raw zone of bucket '{lake.bucket}' is empty: run `make ingest` first.")
+        raise DataError(
+            f"The raw zone of bucket '{lake.bucket}' is empty (rule raw-zone-empty): run `make ingest` first."
+        )
     metadata = read_metadata(lake.s3, lake.bucket, zone)
     make, unchanged = [], []
     for (split, lab_id), files in sorted(zone.tracking.items()):

@@ -104,7 +104,9 @@ def _raw_listing(s3: Any, settings: Settings) -> list[tuple[str, str]]:
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=settings.bucket, Prefix=f"{RAW_ZONE}/")
     listing = sorted((item["Key"], item["ETag"]) for page in pages for item in page.get("Contents", []))
     if not listing:
-        raise DataError(f"The raw zone of bucket '{settings.bucket}' is empty: run `make ingest` first.")
+        raise DataError(
+            f"The raw zone of bucket '{settings.bucket}' is empty (rule raw-zone-empty): run `make ingest` first."
+        )
     return listing
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,8 @@ from etholake.curate.rawzone import RawObject
 from etholake.curate.report import FileReport, assert_balance, dump, load, totals
 from etholake.curate.rules import RULES, BadFileError
 from etholake.errors import ContractError
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def files(*sizes: int) -> list[RawObject]:
@@ -71,7 +74,10 @@ def test_a_lost_row_stops_the_job_by_the_files_name() -> None:
         assert_balance([silent])
 
 
-def test_every_rule_is_a_sentence() -> None:
+def test_every_rule_is_a_sentence_and_is_used() -> None:
+    folders = (ROOT / "etholake" / "curate", ROOT / "glue_jobs")
+    code = "".join(p.read_text() for f in folders for p in sorted(f.glob("*.py")) if p.name != "rules.py")
     for rule in RULES.values():
+        assert rule.id in code
         assert rule.sentence.endswith(".")
         assert rule.severity in {"repair", "flag", "quarantine", "refuse"}
