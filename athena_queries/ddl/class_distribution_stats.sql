@@ -8,7 +8,7 @@ CREATE EXTERNAL TABLE IF NOT EXISTS class_distribution_stats (
     events int,
     frames bigint,
     seconds double COMMENT 's',
-    share double COMMENT 'share of the lab\'s annotated seconds',
+    share double COMMENT 'share of the labs annotated seconds',
     mean_sec double COMMENT 's',
     median_sec double COMMENT 's',
     p95_sec double COMMENT 's'

@@ -41,7 +41,7 @@ def statement(table: Table) -> str:
 
 def _column(column: Column) -> str:
     name = f"`{column.name}`" if column.name == "rows" else column.name
-    comment = column.comment.replace("'", "\\'")  # DDL is Hive: a backslash, not two quotes
+    comment = column.comment.replace("'", "")  # Hive and Trino escape a quote differently: have none
     return f"    {name} {column.type}" + (f" COMMENT '{comment}'" if comment else "")
 
 

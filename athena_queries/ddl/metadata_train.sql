@@ -38,7 +38,7 @@ CREATE EXTERNAL TABLE IF NOT EXISTS metadata_train (
     arena_shape string,
     arena_type string,
     body_parts_tracked array<string> COMMENT 'parts of the tracking, sorted',
-    behaviors_labeled array<string> COMMENT 'repaired \'mouse1,mouse2,attack\' items, sorted, distinct',
+    behaviors_labeled array<string> COMMENT 'repaired mouse1,mouse2,attack items, sorted, distinct',
     tracking_method string,
     n_mice tinyint COMMENT 'mice named by the metadata',
     has_tracking boolean COMMENT 'a tracking file was received',

@@ -13,7 +13,7 @@ CREATE EXTERNAL TABLE IF NOT EXISTS predictions (
     stop_frame int COMMENT 'frame after the last one (exclusive)',
     start_sec double COMMENT 's',
     stop_sec double COMMENT 's',
-    confidence double COMMENT 'mean probability over the event\'s frames, 0..1'
+    confidence double COMMENT 'mean probability over the events frames, 0..1'
 )
 PARTITIONED BY (run_id string)
 STORED AS PARQUET

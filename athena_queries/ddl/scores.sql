@@ -5,7 +5,7 @@
 CREATE EXTERNAL TABLE IF NOT EXISTS scores (
     lab_id string COMMENT 'laboratory',
     action string COMMENT 'behaviour',
-    f_score double COMMENT 'frame-wise F1 pooled over the lab\'s scored videos',
+    f_score double COMMENT 'frame-wise F1 pooled over the labs scored videos',
     precision double,
     recall double,
     tp_frames bigint,

@@ -11,8 +11,8 @@ CREATE EXTERNAL TABLE IF NOT EXISTS tracking_curated (
     y float COMMENT 'px, origin top left, down',
     x_cm float COMMENT 'cm from the arena centre; null without px/cm',
     y_cm float COMMENT 'cm from the arena centre; null without px/cm',
-    vx float COMMENT 'cm/s over the true elapsed frames; null at a track\'s start',
-    vy float COMMENT 'cm/s over the true elapsed frames; null at a track\'s start',
+    vx float COMMENT 'cm/s over the true elapsed frames; null at a tracks start',
+    vy float COMMENT 'cm/s over the true elapsed frames; null at a tracks start',
     speed float COMMENT 'cm/s, hypot(vx, vy)',
     is_imputed boolean COMMENT 'filled by curation, not measured'
 )

@@ -7,7 +7,7 @@ SELECT
     videos,
     events,
     round(seconds, 2) AS seconds,
-    round(100.0 * share, 2) AS share_percent,
+    round(1e2 * share, 2) AS share_percent,
     round(max(seconds) OVER (PARTITION BY lab_id) / nullif(seconds, 0.0), 1) AS rarer_than_top_by
 FROM class_distribution_stats
 ORDER BY lab_id, seconds DESC, action

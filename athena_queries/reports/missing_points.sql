@@ -7,7 +7,7 @@ WITH clock AS (
     GROUP BY split, lab_id, video_id
 ),
 
-points AS (
+parts AS (
     SELECT
         split,
         lab_id,
@@ -21,18 +21,18 @@ points AS (
 )
 
 SELECT
-    points.split,
-    points.lab_id,
-    points.bodypart,
-    sum(points.points) AS points,
-    sum(points.imputed) AS imputed,
-    sum(points.mice * clock.frames) - sum(points.points) AS absent,
-    round(100.0 * sum(points.imputed) / sum(points.mice * clock.frames), 2) AS imputed_percent,
+    parts.split,
+    parts.lab_id,
+    parts.bodypart,
+    sum(parts.points) AS points,
+    sum(parts.imputed) AS imputed,
+    sum(parts.mice * clock.frames) - sum(parts.points) AS absent,
+    round(1e2 * sum(parts.imputed) / sum(parts.mice * clock.frames), 2) AS imputed_percent,
     round(
-        100.0 * (sum(points.mice * clock.frames) - sum(points.points)) / sum(points.mice * clock.frames), 2
+        1e2 * (sum(parts.mice * clock.frames) - sum(parts.points)) / sum(parts.mice * clock.frames), 2
     ) AS absent_percent
-FROM points
+FROM parts
 INNER JOIN clock
-    ON points.split = clock.split AND points.lab_id = clock.lab_id AND points.video_id = clock.video_id
-GROUP BY points.split, points.lab_id, points.bodypart
-ORDER BY points.split, points.lab_id, points.bodypart
+    ON parts.split = clock.split AND parts.lab_id = clock.lab_id AND parts.video_id = clock.video_id
+GROUP BY parts.split, parts.lab_id, parts.bodypart
+ORDER BY parts.split, parts.lab_id, parts.bodypart

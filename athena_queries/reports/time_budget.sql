@@ -8,7 +8,7 @@ SELECT
     e.action,
     count(*) AS events,
     round(sum(e.duration_sec), 3) AS seconds,
-    round(100.0 * sum(e.duration_sec) / nullif(max(m.video_duration_sec), 0.0), 2) AS percent_of_video
+    round(1e2 * sum(e.duration_sec) / nullif(max(m.video_duration_sec), 0.0), 2) AS percent_of_video
 FROM annotations_enriched AS e
 INNER JOIN metadata_train AS m ON e.video_id = m.video_id
 WHERE e.lab_id = ? AND e.split = 'train'

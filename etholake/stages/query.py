@@ -126,11 +126,10 @@ def list_reports(*, without_parameters: bool = False) -> list[tuple[str, str]]:
 
 def read_report(name: str) -> Report:
     """Parse a report's file. Raises UsageError if there is none of that name, naming those there are."""
-    path = QUERIES / "reports" / f"{name}.sql"
-    known = sorted(p.stem for p in path.parent.glob("*.sql"))
-    if name not in known:  # also keeps a name with ../ inside the folder
+    known = sorted(p.stem for p in (QUERIES / "reports").glob("*.sql"))
+    if name not in known:  # also refuses a name with ../
         raise UsageError(f"There is no report '{name}'. Known: {', '.join(known)}.")
-    sql = path.read_text(encoding="utf-8")
+    sql = (QUERIES / "reports" / f"{name}.sql").read_text(encoding="utf-8")
     matches = (_HEADER.fullmatch(line.strip()) for line in sql.splitlines())
     header = [(str(m[1]), str(m[2])) for m in matches if m]
     first = dict(reversed(header))
