@@ -5,9 +5,11 @@ Starts the mock on a free port (or uses the one that runs), and stops what it st
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,7 +24,8 @@ from etholake.stages import StageResult, fingerprint
 __all__ = ["run"]
 
 # The simulated default: small enough for a laptop's lunch break, heterogeneous enough to be a lake.
-SIMULATED = {"labs": 4, "videos": 6, "seconds": 75.0, "seed": 0, "dirt": 0.1}
+SIMULATED: dict[str, Any] = {"labs": 4, "videos": 6, "seconds": 75.0, "seed": 0, "dirt": 0.1}
+WIDTH = 100  # columns of the page
 
 
 @dataclasses.dataclass(frozen=True)
@@ -140,7 +143,7 @@ class _Pipeline:
         at = self.settings
         kind = "simulated tracks: no scientific claim rests on them" if simulated else "your tracks"
         blocks = [
-            ["", "=" * 100, f"Etholake demo: {folder} ({kind}), {seconds:.0f} s"],
+            ["", "=" * WIDTH, f"Etholake demo: {folder} ({kind}), {seconds:.0f} s"],
             ["", "What was processed"],
             [f"  {x.result.stage:<9} {x.seconds:6.1f} s  {x.result.summary}" for x in self.lines],
             ["", "Held-out videos, the official score (MABe F-beta)"],
@@ -154,18 +157,26 @@ class _Pipeline:
         return "\n".join(line for block in blocks for line in block)
 
     def _ethogram(self, folder: Path) -> list[str]:
+        """Of the held-out video with the most events."""
+        from etholake.ethogram import Ethogram
+        from etholake.events import submission
         from etholake.stages import evaluate
 
-        shown = evaluate.ethogram(folder, self.submission, self._shown_video())
-        png = Path(self.settings.state_dir) / f"ethogram-{shown.video_id}.png"
-        shown.save_png(png)
-        return [*shown.text.splitlines(), f"  picture: {png}"]
-
-    def _shown_video(self) -> tuple[int, int, int]:
-        """(video, start_frame, stop_frame) of the held-out span with the most annotated actions."""
         train = next(x.result for x in self.lines if x.result.stage == "train")
-        best = max(train.details["split"]["test"], key=lambda s: (s.get("events", 0), s["video_id"]))
-        return best["video_id"], best["start_frame"], best["stop_frame"]
+        spans = held_out_spans(train.details["split"])
+        truth = evaluate.read_truth(folder, list(spans)).events
+        counts = Counter(e.video_id for e in truth if spans[e.video_id][0] <= e.start_frame < spans[e.video_id][1])
+        video = max(spans, key=lambda v: (counts[v], v))
+        shown = Ethogram(
+            f"Video {video} ({_lab(train.details['split'], video)}), held out",
+            _fps(folder, video),
+            *spans[video],
+            [e for e in truth if e.video_id == video],
+            [e for e in submission.read_csv(self.submission) if e.video_id == video],
+        )
+        png = Path(self.settings.state_dir) / f"ethogram-{video}.png"
+        shown.save_png(png)
+        return [*shown.text(WIDTH).splitlines(), f"  picture: {png}"]
 
     def _where(self) -> list[str]:
         at, root = self.settings, Path(self.settings.s3_root) / self.settings.bucket
@@ -189,6 +200,17 @@ def _reports(current: Settings, query: Any) -> StageResult:
     for name in ran:
         query.run_report(current, name, {})
     return StageResult("query", "done", f"{len(views)} views, {len(ran)} reports answered", {"reports": ran})
+
+
+def _lab(split: Mapping[str, Sequence[Mapping[str, Any]]], video: int) -> str:
+    return next(str(s["lab_id"]) for s in split["test"] if s["video_id"] == video)
+
+
+def _fps(folder: Path, video: int) -> float:
+    with (folder / "train.csv").open(encoding="utf-8-sig", newline="") as file:
+        return next(
+            float(row["frames_per_second"]) for row in csv.DictReader(file) if row["video_id"] == str(video)
+        )
 
 
 def held_out_spans(split: Mapping[str, Sequence[Mapping[str, int]]]) -> dict[int, tuple[int, int]]:
