@@ -85,13 +85,16 @@ def decode(
 def smooth(probabilities_TA: NDArray[np.float32], window: int) -> NDArray[np.float64]:
     """Centred mean over `window` (odd) frames [T, A]; at the ends over the frames there are. NaN is 0."""
     clean = np.nan_to_num(probabilities_TA.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
-    n_frames = len(clean)
-    if window <= 1 or not n_frames:
+    n_frames, half = len(clean), window // 2
+    if half < 1 or not n_frames:
         return clean
-    total = np.concatenate([np.zeros((1, clean.shape[1])), np.cumsum(clean, axis=0)])
+    # Slices of the running sum, padded by its last value on the right and by zeros on the left.
+    total = np.zeros((n_frames + 2 * half + 1, clean.shape[1]))
+    np.cumsum(clean, axis=0, out=total[half + 1 : half + 1 + n_frames])
+    total[half + 1 + n_frames :] = total[half + n_frames]
     frame = np.arange(n_frames)
-    low, high = np.maximum(frame - window // 2, 0), np.minimum(frame + window // 2 + 1, n_frames)
-    result: NDArray[np.float64] = (total[high] - total[low]) / (high - low)[:, None]
+    width = np.minimum(frame + half + 1, n_frames) - np.maximum(frame - half, 0)
+    result: NDArray[np.float64] = (total[2 * half + 1 :] - total[: -(2 * half + 1)]) / width[:, None]
     return result
 
 
@@ -114,8 +117,7 @@ def _decode_pair(
     start, stop, label = _runs(label_T)
     keep = (label != _NONE) & (stop - start >= config.min_length_frames(pair.fps))
     start, stop, label = start[keep], stop[keep], label[keep]
-    total = np.concatenate([np.zeros((1, raw.shape[1])), np.cumsum(smooth(raw, 1), axis=0)])
-    confidence = (total[stop, label] - total[start, label]) / np.maximum(stop - start, 1)
+    confidence = _means(smooth(raw, 1), start, stop, label)
     return [
         Event(
             pair.video_id,
@@ -124,10 +126,17 @@ def _decode_pair(
             names[a],
             pair.first_frame + int(i),
             pair.first_frame + int(j),
-            float(c),
+            c,
         )
         for i, j, a, c in zip(start, stop, label, confidence, strict=True)
     ]
+
+
+def _means(
+    probability_TA: NDArray[np.float64], start: NDArray[Any], stop: NDArray[Any], label: NDArray[Any]
+) -> list[float]:
+    """Mean probability of each event's action over its frames."""
+    return [float(probability_TA[i:j, a].mean()) for i, j, a in zip(start, stop, label, strict=True)]
 
 
 def _runs(label_T: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
