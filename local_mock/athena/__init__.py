@@ -5,6 +5,7 @@ Here: `install`. The API is `responses.py` over `models.py`; a statement goes th
 federated catalogs, ORC, Avro and JSON tables, Spark work groups: each is refused with a sentence.
 """
 
+# ruff: noqa: E501 - one line a message or signature
 from __future__ import annotations
 
 from local_mock.context import Context

@@ -3,6 +3,7 @@
 Source: https://docs.aws.amazon.com/athena/latest/ug/ddl-reference.html
 """
 
+# ruff: noqa: E501 - one line a message or signature
 from __future__ import annotations
 
 import re

@@ -18,12 +18,12 @@ from local_mock.athena.errors import QueryError, not_supported
 __all__ = ["Athena", "parse_query", "position", "strip"]
 
 
-class Athena(Trino):  # type: ignore[misc]
+class Athena(Trino):
     """Trino's grammar without sqlglot's renaming of functions and shifting of indices."""
 
     INDEX_OFFSET = 0
 
-    class Parser(Trino.Parser):  # type: ignore[misc]
+    class Parser(Trino.Parser):
         FUNCTIONS: dict[str, Any] = {}  # noqa: RUF012 - sqlglot's own convention
         NO_PAREN_FUNCTIONS = {  # noqa: RUF012
             token: kind

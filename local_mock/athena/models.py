@@ -1,5 +1,6 @@
 """State of Athena: work groups, prepared statements, and query executions, each run in a thread of its own."""
 
+# ruff: noqa: E501 - one line a message or signature
 from __future__ import annotations
 
 import copy

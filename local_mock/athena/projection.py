@@ -23,7 +23,7 @@ def projected(table: Table) -> list[Partition]:
     keys = [name for name, _ in table.partition_keys]
     ranges = [_values(table, key) for key in keys]
     template = table.parameters.get("storage.location.template")
-    found = []
+    found: list[Partition] = []
     for values in itertools.product(*ranges):
         if len(found) >= _LIMIT:
             raise not_supported(f"partition projection with more than {_LIMIT} partitions")

@@ -1,5 +1,6 @@
 """Athena's API over `models.py`: each method is an operation; an ApiError becomes a 400 with its kind."""
 
+# ruff: noqa: E501 - one line a message or signature
 from __future__ import annotations
 
 import functools

@@ -4,6 +4,7 @@ Every cell is quoted, NULL is nothing at all. Sources:
 https://docs.aws.amazon.com/athena/latest/ug/querying-finding-output-files.html, API reference ResultSet.
 """
 
+# ruff: noqa: E501 - one line a message or signature
 from __future__ import annotations
 
 import io

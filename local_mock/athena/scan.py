@@ -4,6 +4,7 @@ Partition values come from the catalog (or from partition projection), never fro
 with `_` or `.` are not data. Only Parquet and delimited text are read.
 """
 
+# ruff: noqa: E501, S608 - one line a message or signature; SQL is made of compiled parts, never of user text
 from __future__ import annotations
 
 from collections.abc import Callable

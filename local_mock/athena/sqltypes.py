@@ -5,10 +5,13 @@ Lengths of varchar are not tracked (CAST … AS varchar(n) truncates all the sam
 padding would matter. Source: https://trino.io/docs/current/language/types.html
 """
 
+# ruff: noqa: PLR0911 - one branch a kind
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from local_mock.athena.errors import QueryError
 
@@ -18,6 +21,7 @@ __all__ = [
     "parse_type", "row",
 ]  # fmt: skip
 
+Item = TypeVar("Item")
 _INTEGERS = ("tinyint", "smallint", "integer", "bigint")
 _DIGITS = {"tinyint": 3, "smallint": 5, "integer": 10, "bigint": 19}
 _DUCKDB = {
@@ -197,7 +201,7 @@ class _TypeParser:
             raise QueryError("TYPE_NOT_FOUND", f"Unknown type: {self.text}")
         return Type(name)
 
-    def items(self, one):  # type: ignore[no-untyped-def]
+    def items(self, one: Callable[[], Item]) -> list[Item]:
         self.take("(", "<")
         found = [one()]
         while self.peek() == ",":
@@ -223,7 +227,7 @@ def as_decimal(kind: Type) -> Type:
 
 def common_type(left: Type, right: Type) -> Type | None:
     """The type both coerce to, None if there is none (varchar and integer, say)."""
-    if left == right or right == UNKNOWN:
+    if right in (left, UNKNOWN):
         return left
     if left == UNKNOWN:
         return right

@@ -1,5 +1,6 @@
 """What kind of statement a text is, and the values of its `?` parameters."""
 
+# ruff: noqa: E501 - one line a message or signature
 from __future__ import annotations
 
 import re

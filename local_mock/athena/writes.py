@@ -3,6 +3,7 @@
 Files are made in a scratch folder by DuckDB and handed to `DataAccess`.
 """
 
+# ruff: noqa: E501 - one line a message or signature
 from __future__ import annotations
 
 import re

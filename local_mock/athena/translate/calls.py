@@ -14,7 +14,7 @@ from sqlglot import exp
 
 from local_mock.athena.dialect import position
 from local_mock.athena.errors import QueryError, at, not_supported
-from local_mock.athena.sqltypes import BIGINT, UNKNOWN, Type, common_type
+from local_mock.athena.sqltypes import Type, common_type
 from local_mock.athena.translate.casts import widen
 from local_mock.athena.translate.expressions import Expressions
 from local_mock.athena.translate.relations import Scope, Typed
@@ -108,7 +108,7 @@ class Calls(Expressions):
         if found is None:
             raise self.mismatch(node, name, compiled, candidates)
         signature, letters = found
-        sqls = []
+        sqls: list[str] = []
         for i, (argument, value) in enumerate(zip(arguments, compiled, strict=True)):
             pattern = signature.argument(i)
             if isinstance(pattern, Lambda):
@@ -266,6 +266,3 @@ def _result(signature: Signature, letters: dict[str, Type], kinds: list[Type]) -
             return Type("decimal", numbers=(p - s + min(s, 1), 0))
         return same[0] if same else result
     return result
-
-
-_ = (BIGINT, UNKNOWN)

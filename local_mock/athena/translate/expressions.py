@@ -4,6 +4,7 @@ Integer division stays integral, decimals follow Trino's precision rules, operan
 a type error. Source: https://trino.io/docs/current/language/types.html, functions/{comparison,decimal,math}.html
 """
 
+# ruff: noqa: E501 - one line a message or signature
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
@@ -34,7 +35,7 @@ from local_mock.athena.sqltypes import (
     row,
 )  # fmt: skip
 from local_mock.athena.translate.casts import cast, widen
-from local_mock.athena.translate.relations import Node, Scope, Typed, quote, text
+from local_mock.athena.translate.relations import Node, Scope, Typed, text
 
 if TYPE_CHECKING:
     from local_mock.athena.translate.queries import Query
@@ -536,6 +537,3 @@ def _decimal(left: Typed, symbol: str, right: Typed) -> Typed:
         return Typed(f"CAST((CAST({a} AS {wide}) % CAST({b} AS {wide})) AS {kind.duckdb})", kind)
     kind = decimal(max(p1 - s1, p2 - s2) + scale + 1, scale)
     return Typed(f"CAST((CAST({a} AS {kind.duckdb}) {symbol} CAST({b} AS {kind.duckdb})) AS {kind.duckdb})", kind)
-
-
-_ = quote

@@ -4,6 +4,7 @@ Every output column is named c0, c1, … inside; the user's names live in `Colum
 `{scan}` token that `scan.py` replaces once the columns that are really needed are known.
 """
 
+# ruff: noqa: E501, S608 - one line a message or signature; SQL is made of compiled parts, never of user text
 from __future__ import annotations
 
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from sqlglot import exp
 from local_mock.athena.catalog import Catalog
 from local_mock.athena.dialect import parse_query, position
 from local_mock.athena.errors import QueryError, at, not_supported
-from local_mock.athena.sqltypes import BIGINT, UNKNOWN, VARCHAR, Type, common_type
+from local_mock.athena.sqltypes import BIGINT, UNKNOWN, VARCHAR, common_type
 from local_mock.athena.translate.calls import Calls
 from local_mock.athena.translate.casts import widen
 from local_mock.athena.translate.lineage import note_conjuncts
@@ -608,6 +609,3 @@ def order_words(key: exp.Expression) -> str:
     return (
         f"{'DESC' if key.args.get('desc') else 'ASC'} NULLS {'FIRST' if key.args.get('nulls_first') else 'LAST'}"
     )
-
-
-_ = Type

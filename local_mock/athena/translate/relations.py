@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from local_mock.athena.catalog import Table
 from local_mock.athena.errors import QueryError, at
-from local_mock.athena.sqltypes import Type
+from local_mock.athena.sqltypes import UNKNOWN, Type
 
 __all__ = ["Column", "Node", "Predicate", "Relation", "Scan", "Scope", "Typed", "quote", "reach", "text"]
 
@@ -49,7 +49,7 @@ class Column(Node):
 
     name: str | None = None
     ref: str = ""
-    type: Type = Type("unknown")
+    type: Type = UNKNOWN
     hidden: bool = False
     scan: Scan | None = None  # set on the columns of a table
     origin: Column | None = None  # the table column whose value this is, unchanged

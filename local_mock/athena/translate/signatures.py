@@ -5,6 +5,7 @@ A line reads `name(type, …) -> type = template`. Type letters (T U K V S) are 
 aggregate `{d}` is DISTINCT, `{o}` the ORDER BY inside, `{w}` FILTER and OVER. `*` after the last type: any number.
 """
 
+# ruff: noqa: PLR0911 - one branch a kind
 from __future__ import annotations
 
 import re

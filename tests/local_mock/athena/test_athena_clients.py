@@ -1,12 +1,12 @@
 """Unmodified clients against the Athena mock: boto3, PyAthena, awswrangler."""
 
+# ruff: noqa: E501 - one line a message or signature
 from __future__ import annotations
 
 import functools
 import io
 import time
 import uuid
-from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,7 +21,7 @@ from etholake.settings import Settings
 
 
 @pytest.fixture(scope="module")
-def lake(mock_settings: Settings) -> Iterator[SimpleNamespace]:
+def lake(mock_settings: Settings) -> SimpleNamespace:
     """A bucket, a database and a Parquet table `tracks` whose partitions lie in generation folders."""
     aws.export(mock_settings)
     s3, glue, athena = (aws.client(mock_settings, name) for name in ("s3", "glue", "athena"))
@@ -52,7 +52,7 @@ def lake(mock_settings: Settings) -> Iterator[SimpleNamespace]:
         s3.put_object(Bucket=bucket, Key=f"tracks/lab_id={lab}/gen-abc/_SUCCESS", Body=b"not parquet")
         add = f"ALTER TABLE tracks ADD PARTITION (lab_id='{lab}') LOCATION 's3://{bucket}/tracks/lab_id={lab}/gen-abc/'"
         assert execute(found, add)["Status"]["State"] == "SUCCEEDED"
-    yield found
+    return found
 
 
 def execute(lake: SimpleNamespace, sql: str, **more: Any) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 https://trino.io/docs/current/functions/{array,map,lambda}.html
 """
 
+# ruff: noqa: E501 - one line a message or signature
 SIGNATURES = r"""
 cardinality(array(T)) -> bigint = len({0})
 cardinality(map(K,V)) -> bigint = CAST(cardinality({0}) AS BIGINT)

@@ -3,6 +3,7 @@
 https://trino.io/docs/current/functions/datetime.html
 """
 
+# ruff: noqa: E501 - one line a message or signature
 from __future__ import annotations
 
 from typing import Any

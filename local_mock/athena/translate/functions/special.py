@@ -3,6 +3,7 @@
 https://trino.io/docs/current/functions/{conditional,comparison,conversion,aggregate}.html
 """
 
+# ruff: noqa: E501 - one line a message or signature
 from __future__ import annotations
 
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from sqlglot import exp
 
 from local_mock.athena.errors import QueryError, at, not_supported
-from local_mock.athena.sqltypes import BIGINT, BOOLEAN, DOUBLE, INTEGER, UNKNOWN, VARCHAR, array, decimal, map_of
+from local_mock.athena.sqltypes import BIGINT, BOOLEAN, DOUBLE, UNKNOWN, VARCHAR, array, decimal, map_of
 from local_mock.athena.translate.casts import widen
 from local_mock.athena.translate.expressions import decimal_divide
 from local_mock.athena.translate.relations import Scope, Typed, text
@@ -130,7 +131,7 @@ def _decimal_average(c: Any, node: exp.Expression, arguments: list[Any], scope: 
     return Typed(decimal_divide(total, counted, scale, 0, value.type), value.type)
 
 
-def _format(c: Any, node: exp.Expression, arguments: list[Any], scope: Scope) -> Typed:
+def _format(c: Any, node: exp.Expression, _arguments: list[Any], _scope: Scope) -> Typed:
     raise not_supported("format()", c.place(node, "format"))
 
 
@@ -196,7 +197,6 @@ SPECIAL: dict[str, Any] = {
     **{name: _map_lambda(name) for name in ("zip_with", "map_filter", "transform_values", "transform_keys")},
 }  # fmt: skip
 
-AGGREGATES = ("approx_percentile", "histogram", "avg")
 MACROS = r"""
 CREATE MACRO t_cbrt(x) AS CASE WHEN round(cbrt(x)) * round(cbrt(x)) * round(cbrt(x)) = x THEN round(cbrt(x)) ELSE cbrt(x) END;
 CREATE MACRO t_subscript(a, i) AS CASE WHEN i IS NULL OR a IS NULL THEN NULL
@@ -234,4 +234,3 @@ CREATE MACRO t_map_agg(l) AS map_from_entries(list_reduce(list_filter(l, lambda 
   list_filter(l, lambda z: FALSE)));
 CREATE MACRO t_months(a, b) AS CASE WHEN b >= a THEN datesub('month', a, b) ELSE -datesub('month', b, a) END;
 """
-_ = INTEGER
