@@ -165,9 +165,8 @@ def test_a_property_that_cannot_be_honoured_fails_the_stack(settings: Settings) 
     assert "unsupported properties ['WebsiteConfiguration']" in reasons
 
 
-def test_a_stack_that_fails_is_told_with_its_events(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    group = {"WorkGroup": settings.workgroup, "Configuration": {}}
-    aws.client(settings, "athena").create_work_group(Name=group["WorkGroup"], Configuration={})
+def test_a_stack_that_fails_is_told_with_its_events(settings: Settings) -> None:
+    aws.client(settings, "athena").create_work_group(Name=settings.workgroup, Configuration={})
     with pytest.raises(AwsError, match=r"ended as ROLLBACK_COMPLETE. What failed:\n  - WorkGroup"):
         deploy.run(settings)
 
