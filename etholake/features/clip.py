@@ -5,7 +5,6 @@ Shape letters: T frames, M mice, K unified body parts (`contract.UNIFIED_PARTS`)
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -13,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from etholake.contract import SELF, UNIFIED_PART_SOURCES, UNIFIED_PARTS
-from etholake.errors import ContractError, DataError
+from etholake.contract import UNIFIED_PART_SOURCES, UNIFIED_PARTS
+from etholake.curate.behaviors import parse_items, parse_list
+from etholake.errors import DataError, raise_collected
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -24,6 +24,7 @@ __all__ = ["CLOCK_HZ", "PoseClip", "VideoMeta"]
 CLOCK_HZ = 30.0  # every video is seen at this rate, so that windows are in seconds
 MAX_BRIDGE_S = 1.0  # a point is interpolated between measured ones that are at most this far apart
 NOMINAL_BODY_CM = 8.0  # nose to tail base of a mouse; the scale of a video that has no px/cm
+MAX_HOURS = 24.0  # longer than this, a lone wrong frame number is likelier than a video
 
 Floats = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
@@ -34,20 +35,23 @@ def _number(row: Mapping[str, Any], name: str) -> float | None:
     value = row.get(name)
     if value is None or value == "":
         return None
-    number = float(value)
+    try:
+        number = float(value)
+    except (TypeError, ValueError) as err:
+        raise DataError(f"{name} must be a number or left out, but got {value!r}.") from err
     return number if np.isfinite(number) else None
 
 
-def parse_triplet(item: str) -> Triplet:
-    """(agent, target, action) of ``mouse1,mouse2,attack``; target == agent for ``mouse1,self,rear``."""
-    parts = [part.strip() for part in item.split(",")]
-    try:
-        agent_text, target_text, action = parts
-        agent = int(agent_text.removeprefix("mouse"))
-        target = agent if target_text == SELF else int(target_text.removeprefix("mouse"))
-    except ValueError as err:
-        raise DataError(f"behaviors_labeled items are written 'mouse1,mouse2,attack', but got '{item}'.") from err
-    return agent, target, action
+def _whitelist(value: Any) -> tuple[Triplet, ...]:
+    """Triplets of a list of items, of the JSON of one, or of nothing; target == agent for a self action."""
+    items = parse_list(value) if isinstance(value, str) or value is None else [str(item) for item in value]
+    parsed = parse_items(items if items is not None else [str(value)])
+    raise_collected(
+        DataError,
+        "behaviors_labeled holds items that are not written 'mouse1,mouse2,attack' or 'mouse1,self,rear'",
+        parsed.malformed,
+    )
+    return tuple(sorted(parsed.triplets))
 
 
 @dataclass(frozen=True)
@@ -60,13 +64,17 @@ class VideoMeta:
     pix_per_cm: float | None = None
     width_pix: float | None = None
     height_pix: float | None = None
+    arena_width_cm: float | None = None
+    arena_height_cm: float | None = None
     behaviors: tuple[Triplet, ...] = ()
+    n_mice: int | None = None
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> VideoMeta:
         """From a row of `metadata_train` or `metadata_test` (or the same fields in a request's JSON).
 
-        Raises DataError if lab, video or fps are missing, or fps is not above zero.
+        Raises DataError if lab, video or fps are missing, fps is not above zero, a number is none, or an item
+        of `behaviors_labeled` is no triplet (stray quotes are repaired).
         """
         missing = [name for name in ("video_id", "lab_id", "frames_per_second") if row.get(name) in (None, "")]
         if missing:
@@ -74,17 +82,18 @@ class VideoMeta:
         fps = _number(row, "frames_per_second")
         if fps is None or fps <= 0:
             raise DataError(f"frames_per_second must be above 0, but got {row['frames_per_second']!r}.")
-        behaviors = row.get("behaviors_labeled")
-        if isinstance(behaviors, str):
-            behaviors = json.loads(behaviors) if behaviors.strip() else []
+        n_mice = _number(row, "n_mice")
         return cls(
             int(row["video_id"]),
             str(row["lab_id"]),
             fps,
-            _number(row, "pix_per_cm_approx"),
-            _number(row, "video_width_pix"),
-            _number(row, "video_height_pix"),
-            tuple(sorted({parse_triplet(item) for item in (behaviors if behaviors is not None else [])})),
+            pix_per_cm=_number(row, "pix_per_cm_approx"),
+            width_pix=_number(row, "video_width_pix"),
+            height_pix=_number(row, "video_height_pix"),
+            arena_width_cm=_number(row, "arena_width_cm"),
+            arena_height_cm=_number(row, "arena_height_cm"),
+            behaviors=_whitelist(row.get("behaviors_labeled")),
+            n_mice=None if n_mice is None else int(n_mice),
         )
 
 
@@ -112,29 +121,56 @@ class PoseClip:
     n_frames: int
     notes: tuple[str, ...] = field(default=())
 
+    @property
+    def video_id(self) -> int:
+        return self.meta.video_id
+
+    @property
+    def lab_id(self) -> str:
+        return self.meta.lab_id
+
+    @property
+    def fps(self) -> float:
+        """Frames per second of the video itself, not of the common clock."""
+        return self.meta.fps
+
+    @property
+    def behaviors(self) -> tuple[Triplet, ...]:
+        """The (agent, target, action) that were looked for."""
+        return self.meta.behaviors
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The K unified parts."""
+        return UNIFIED_PARTS
+
     @classmethod
     def from_curated(cls, table: pa.Table, meta: VideoMeta) -> PoseClip:
         """From rows of `tracking_curated` of one video, in any order.
 
-        Imputed rows are not used: this class interpolates, and says where. Raises DataError without rows.
+        Imputed rows are not used: this class interpolates, and says where. Without px/cm (no `x_cm` at all) the
+        video is scaled by the length of its animals, with a note. Raises DataError without measured points, if
+        the frames span more than `MAX_HOURS`, or if no body length can be had.
         """
-        columns = {name: table[name].to_numpy() for name in ("video_frame", "mouse_id", "is_imputed")}
-        keep = ~columns["is_imputed"].astype(bool)
-        if not keep.any():
-            raise DataError(f"Video {meta.video_id} has no measured points.")
-        notes: tuple[str, ...] = ()
-        x, y = (table[name].to_numpy(zero_copy_only=False).astype(np.float32) for name in ("x_cm", "y_cm"))
-        frame, mouse = columns["video_frame"][keep], columns["mouse_id"][keep]
+        keep = np.flatnonzero(~table["is_imputed"].to_numpy().astype(bool))
+        if not keep.size:
+            raise DataError(f"Video {meta.video_id} has no measured points: there is nothing to recognise in it.")
+        frame, mouse = (table[name].to_numpy()[keep] for name in ("video_frame", "mouse_id"))
         part = table["bodypart"].combine_chunks().dictionary_encode()
-        if hasattr(part, "chunks"):
-            part = part.combine_chunks()
-        names = part.dictionary.to_pylist()
-        code = part.indices.to_numpy()[keep]
-        if np.isnan(x).all():
-            x, y = (table[name].to_numpy().astype(np.float32) for name in ("x", "y"))
-        own = _dense(frame, mouse, code, np.stack([x[keep], y[keep]], axis=1), names)
-        if meta.pix_per_cm is None or meta.pix_per_cm <= 0:
-            own, note = _scaled_by_body(own)
+        code, names = part.indices.to_numpy()[keep], part.dictionary.to_pylist()
+        hours = (int(frame.max()) - int(frame.min()) + 1) / meta.fps / 3600
+        if hours > MAX_HOURS:
+            raise DataError(
+                f"Video {meta.video_id}: the frames {frame.min()} to {frame.max()} at {meta.fps:g} frames/s "
+                f"would be {hours:.1f} h, more than {MAX_HOURS:g} h. Check video_frame and frames_per_second, "
+                "or cut the video."
+            )
+        in_cm = table["x_cm"].null_count < table.num_rows
+        x, y = (table[name].to_numpy() for name in (("x_cm", "y_cm") if in_cm else ("x", "y")))
+        own = _unified(frame, mouse, code, np.stack([x[keep], y[keep]], axis=1).astype(np.float32), names)
+        notes: tuple[str, ...] = ()
+        if not in_cm:
+            own, note = _scaled_by_body(own, meta.video_id)
             notes = (note,)
         xy, seen = _on_clock(own.xy_TMK2, meta.fps)
         return cls(meta, xy, seen, own.mouse_ids, own.first_frame, len(own.xy_TMK2), notes)
@@ -169,43 +205,51 @@ class _Own:
     first_frame: int
 
 
-def _dense(
+def _unified(
     frame: npt.NDArray[Any],
     mouse: npt.NDArray[Any],
     code: npt.NDArray[Any],
     xy_N2: Floats,
     names: Sequence[str],
 ) -> _Own:
-    mice = np.unique(mouse)
+    """Long rows of a lab's own parts → dense unified parts. `code` indexes `names`."""
+    mice, row = np.unique(mouse, return_inverse=True)
     first = int(frame.min())
-    by_part = np.full((int(frame.max()) - first + 1, len(mice), len(names), 2), np.nan, dtype=np.float32)
-    by_part[frame - first, np.searchsorted(mice, mouse), code] = xy_N2
-    return _Own(_unify(by_part, names), tuple(int(m) for m in mice), first)
+    cell = row * len(names) + code
+    counts = np.bincount(cell, minlength=len(mice) * len(names)).reshape(len(mice), len(names))
+    xy = np.full((int(frame.max()) - first + 1, len(mice), len(UNIFIED_PARTS), 2), np.nan, dtype=np.float32)
+    for m in range(len(mice)):
+        for k, part in enumerate(UNIFIED_PARTS):
+            source = _source(part, dict(zip(names, counts[m], strict=True)))
+            if source is not None:
+                rows = np.flatnonzero(cell == m * len(names) + names.index(source))
+                xy[frame[rows] - first, m, k] = xy_N2[rows]
+    return _Own(xy, tuple(int(m) for m in mice), first)
 
 
-def _unify(by_part: Floats, names: Sequence[str]) -> Floats:
-    """[T, M, parts, 2] of a lab → [T, M, K, 2]: the first source that was measured in a frame wins."""
-    index = {name: i for i, name in enumerate(names)}
-    unified = np.full((*by_part.shape[:2], len(UNIFIED_PARTS), 2), np.nan, dtype=np.float32)
-    for k, part in enumerate(UNIFIED_PARTS):
-        for source in UNIFIED_PART_SOURCES[part]:
-            if source in index:
-                unified[:, :, k] = np.where(
-                    np.isnan(unified[:, :, k]), by_part[:, :, index[source]], unified[:, :, k]
-                )
-    return unified
+def _source(part: str, measured: Mapping[str, int]) -> str | None:
+    """Which tracked part stands for a unified one: the first that has half as many points as the best, if any.
+
+    One source per mouse and video: changing it from frame to frame would look like motion.
+    """
+    present = [source for source in UNIFIED_PART_SOURCES[part] if measured.get(source)]
+    most = max((measured[source] for source in present), default=0)
+    return next((source for source in present if 2 * measured[source] >= most), None)
 
 
-def _scaled_by_body(own: _Own) -> tuple[_Own, str]:
+def _scaled_by_body(own: _Own, video_id: int) -> tuple[_Own, str]:
     """Without px/cm: the median nose (or neck) to tail-base length is taken for `NOMINAL_BODY_CM`."""
     nose, neck, tail = (own.xy_TMK2[:, :, UNIFIED_PARTS.index(p)] for p in ("nose", "neck", "tail_base"))
     front = np.where(np.isnan(nose), neck, nose)
     length = np.linalg.norm(front - tail, axis=-1)
     if not np.isfinite(length).any():
-        raise DataError("The video has no px/cm, and no frame with both ends of a mouse to estimate it from.")
+        raise DataError(
+            f"Video {video_id} has no px/cm, and no frame with both ends of a mouse to estimate it from. "
+            "Give pix_per_cm_approx."
+        )
     scale = float(np.nanmedian(length)) / NOMINAL_BODY_CM
     if scale <= 0:
-        raise DataError("The video has no px/cm, and its mice have no length to estimate it from.")
+        raise DataError(f"Video {video_id} has no px/cm, and its mice have no length. Give pix_per_cm_approx.")
     centre = np.nanmean(own.xy_TMK2, axis=(0, 1, 2))
     note = f"no px/cm: scaled so that the median body is {NOMINAL_BODY_CM} cm long ({scale:.2f} px/cm)"
     return _Own((own.xy_TMK2 - centre) / np.float32(scale), own.mouse_ids, own.first_frame), note
@@ -236,10 +280,3 @@ def _on_clock(xy_TMK2: Floats, fps: float) -> tuple[Floats, Bools]:
                 out[:, m, k, axis] = np.where(near, value, np.nan)
             seen[:, m, k] = ~np.isnan(track[nearest, 0])
     return out, seen
-
-
-def require_unified_parts(names: Sequence[str]) -> None:
-    """Raise ContractError if none of a lab's parts can be unified."""
-    known = {source for sources in UNIFIED_PART_SOURCES.values() for source in sources}
-    if not known & set(names):
-        raise ContractError(f"None of the body parts {sorted(names)} is known; expected some of {sorted(known)}.")

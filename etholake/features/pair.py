@@ -14,11 +14,13 @@ from torch import Tensor
 from etholake.contract import UNIFIED_PARTS
 from etholake.features.clip import CLOCK_HZ
 
-__all__ = ["FEATURE_NAMES", "FEATURE_VERSION", "pair_features"]
+__all__ = ["FEATURE_NAMES", "FEATURE_VERSION", "body_centre", "pair_features"]
 
 FEATURE_VERSION = 1
 LAGS = (3, 10)  # ticks over which velocities are taken: 0.1 s and 0.33 s
 NOSE, NECK, TAIL = (UNIFIED_PARTS.index(name) for name in ("nose", "neck", "tail_base"))
+SIDES = [UNIFIED_PARTS.index(name) for name in ("side_left", "side_right")]
+EARS_AND_TAIL = [UNIFIED_PARTS.index(name) for name in ("ear_left", "ear_right", "tail_base")]
 _POINTS = ("nose", "center", "tail_base")
 
 FEATURE_NAMES: tuple[str, ...] = (
@@ -43,7 +45,7 @@ def pair_features(agent_BTK2: Tensor, target_BTK2: Tensor, is_self_B: Tensor) ->
     is masked.
     """
     target_BTK2 = torch.where(is_self_B[:, None, None, None], torch.nan, target_BTK2)
-    centre_A, centre_T = _mean_part(agent_BTK2), _mean_part(target_BTK2)
+    centre_A, centre_T = body_centre(agent_BTK2), body_centre(target_BTK2)
     heading_A, heading_T = _heading(agent_BTK2), _heading(target_BTK2)
     agent = _into(agent_BTK2, centre_A, heading_A)
     target = _into(target_BTK2, centre_A, heading_A)
@@ -53,21 +55,39 @@ def pair_features(agent_BTK2: Tensor, target_BTK2: Tensor, is_self_B: Tensor) ->
     gaps = (points_A[:, :, :, None] - points_T[:, :, None, :]).norm(dim=-1)  # [B, T, 3, 3]
     gap = gaps[:, :, 1, 1]
     streams = [agent.flatten(2), target.flatten(2), _seen(agent), _seen(target)]
-    velocities = {lag: [_rotate(_velocity(c, lag), heading_A) for c in (centre_A, centre_T)] for lag in LAGS}
+    velocities = {
+        lag: [_rotate(_body_velocity(p, lag), heading_A) for p in (agent_BTK2, target_BTK2)] for lag in LAGS
+    }
     streams += [v for lag in LAGS for v in velocities[lag]]
     streams += [v.norm(dim=-1, keepdim=True) for lag in LAGS for v in velocities[lag]]
-    streams += [_velocity(agent, LAGS[0]).norm(dim=-1), gaps.flatten(2)]
-    streams += [-_velocity(gap[..., None], lag) for lag in LAGS]
-    facing = _rotate(heading_T, heading_A)
+    streams += [_part_motion(agent_BTK2, LAGS[0]), gaps.flatten(2)]
     bearing = target_centre / gap.clamp(min=1e-3)[..., None]
+    streams += [((own - other) * bearing).sum(dim=-1, keepdim=True) for own, other in velocities.values()]
+    facing = torch.where(torch.isfinite(centre_T), _rotate(heading_T, heading_A), torch.nan)
     lengths = [(p[..., NOSE, :] - p[..., TAIL, :]).norm(dim=-1, keepdim=True) for p in (agent, target)]
     self_flag = is_self_B[:, None, None].expand(*gap.shape, 1).to(agent.dtype)
     streams += [bearing, facing, *lengths, _turn(heading_A), self_flag]
     return torch.nan_to_num(torch.cat(streams, dim=-1), nan=0.0)
 
 
-def _mean_part(xy_BTK2: Tensor) -> Tensor:
-    return xy_BTK2.nanmean(dim=2)
+def body_centre(xy_BTK2: Tensor) -> Tensor:
+    """[B, T, 2]: mean of the sides, else of tail base and both ears, else of whatever is there; NaN if nothing."""
+    whole = xy_BTK2.nanmean(dim=2)
+    for parts in (EARS_AND_TAIL, SIDES):
+        mean = xy_BTK2[:, :, parts].mean(dim=2)
+        whole = torch.where(torch.isfinite(mean), mean, whole)
+    return whole
+
+
+def _body_velocity(xy_BTK2: Tensor, lag: int) -> Tensor:
+    """cm/s [B, T, 2]: mean over the parts that are there at both ends, so that a lost part is no motion."""
+    return _velocity(xy_BTK2, lag).nanmean(dim=2)
+
+
+def _part_motion(xy_BTK2: Tensor, lag: int) -> Tensor:
+    """Speed of each part relative to the body, cm/s [B, T, K]."""
+    velocity = _velocity(xy_BTK2, lag)
+    return (velocity - velocity.nanmean(dim=2, keepdim=True)).norm(dim=-1)
 
 
 def _heading(xy_BTK2: Tensor) -> Tensor:

@@ -36,6 +36,8 @@ class ModelConfig:
     clip: float = 1.0
     patience: int = 8  # epochs without a better validation score
     hidden_lab_share: float = 0.1
+    focal_gamma: float = 0.0
+    positive_weight_cap: float = 1.0  # 1: positives weigh what negatives weigh
     positive_share: float = 0.5  # of windows drawn around annotated events, by (lab, action)
     jitter_cm: float = 0.05
     part_dropout: float = 0.1

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -56,14 +56,30 @@ class Recogniser:
 
     # --- use ----------------------------------------------------------------------------------------------
     def candidates(self, clip: PoseClip) -> dict[tuple[int, int], list[str]]:
-        """{(agent, target): actions} that are looked for, known, possible in that lab, and tracked."""
-        lab = clip.meta.lab_id
-        possible = set(self.lab_actions.get(lab, self.actions))
+        """{(agent, target): actions} that are looked for, learnt (in that lab, if it is known), and tracked."""
+        possible = self._possible(clip.meta.lab_id)
         found: dict[tuple[int, int], list[str]] = {}
         for agent, target, action in clip.meta.behaviors:
             if action in possible and {agent, target} <= set(clip.mouse_ids):
                 found.setdefault((agent, target), []).append(action)
         return found
+
+    def notes(self, clip: PoseClip) -> list[str]:
+        """Sentences about what of a clip is not predicted, or not as usual, and why; [] if all is well."""
+        lab, notes = clip.meta.lab_id, list(clip.notes)
+        asked = {action for _, _, action in clip.meta.behaviors}
+        if not asked:
+            notes.append("nothing was looked for in this video (no behaviors_labeled): no event can be predicted")
+        if lab not in self.labs:
+            notes.append(f"lab {lab} was not in the training data: the embedding of an unknown lab is used")
+        if outside := sorted(asked - set(self.actions)):
+            notes.append(f"not in the model's vocabulary, ignored: {', '.join(outside)}")
+        if never := sorted((asked & set(self.actions)) - self._possible(lab)):
+            notes.append(f"never seen in training{f' in {lab}' if lab in self.labs else ''}: {', '.join(never)}")
+        mice = {mouse for agent, target, _ in clip.meta.behaviors for mouse in (agent, target)}
+        if absent := sorted(mice - set(clip.mouse_ids)):
+            notes.append(f"looked for, but not tracked: {', '.join(f'mouse{mouse}' for mouse in absent)}")
+        return notes
 
     @torch.no_grad()
     def predict(self, clip: PoseClip) -> list[PairScores]:
@@ -88,6 +104,12 @@ class Recogniser:
     def events(self, clip: PoseClip) -> list[Event]:
         """Decoded events of a clip."""
         return decode(self.predict(clip), set(clip.meta.behaviors), self.thresholds, self.decoding)
+
+    def _possible(self, lab_id: str) -> set[str]:
+        """Actions that occurred in the lab's training data; of an unknown lab, in any lab's."""
+        if lab_id in self.lab_actions:
+            return set(self.lab_actions[lab_id])
+        return {action for actions in self.lab_actions.values() for action in actions}
 
     def _lab(self, lab_id: str) -> int:
         return self.labs.index(lab_id) + 1 if lab_id in self.labs else UNKNOWN_LAB
@@ -135,16 +157,16 @@ class Recogniser:
             "vocabulary": {"actions": list(self.actions), "labs": list(self.labs)},
             "lab_actions": {lab: list(actions) for lab, actions in self.lab_actions.items()},
             "thresholds": self.thresholds.to_json(),
-            "decoding": self.decoding.to_json(),
+            "decoding": asdict(self.decoding),
             **self.details,
         }
-        (folder / META).write_text(json.dumps(meta, indent=1), encoding="utf-8")
+        (folder / META).write_text(json.dumps(meta, indent=1, allow_nan=False), encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> Recogniser:
         """Read a stored model. Raises ContractError that names what does not fit this code."""
         meta = _read_meta(folder)
-        config = ModelConfig.from_json(meta["config"])
+        config = _read_config(folder, meta)
         actions, labs = tuple(meta["vocabulary"]["actions"]), tuple(meta["vocabulary"]["labs"])
         network = build(
             config.family,
@@ -154,6 +176,9 @@ class Recogniser:
             **config.network(),
         )
         scaler = _read_weights(folder, network)
+        named = {a for lab in meta["lab_actions"].values() for a in lab}
+        if set(meta["lab_actions"]) != set(labs) or not named <= set(actions):
+            raise ContractError(f"{folder / META}: lab_actions names labs or actions outside the vocabulary.")
         known = {"format", "config", "features", "vocabulary", "lab_actions", "thresholds", "decoding"}
         return cls(
             network.eval(), scaler, config, actions, labs, meta["lab_actions"],
@@ -185,8 +210,8 @@ def _read_meta(folder: Path) -> dict[str, Any]:
         raise ContractError(f"The model in {folder} has format {form}; this code reads {FORMAT}. Train it again.")
     if version != FEATURE_VERSION:
         raise ContractError(
-            f"The model in {folder} was trained on feature version {version}; this code computes {FEATURE_VERSION}. "
-            "Train it again, or use the Etholake version that made it."
+            f"The model in {folder} was trained on feature version {version}; this code computes "
+            f"{FEATURE_VERSION}. Train it again, or use the Etholake version that made it."
         )
     if list(names) != list(FEATURE_NAMES) or list(parts) != list(UNIFIED_PARTS):
         wrong = sorted(set(names) ^ set(FEATURE_NAMES)) or "their order"
@@ -194,6 +219,19 @@ def _read_meta(folder: Path) -> dict[str, Any]:
     if len(set(actions)) != len(actions) or not all(isinstance(a, str) for a in actions):
         raise ContractError(f"The model in {folder} has a vocabulary with repeated or nameless actions.")
     return meta
+
+
+def _read_config(folder: Path, meta: Mapping[str, Any]) -> ModelConfig:
+    missing = sorted({"config", "lab_actions", "thresholds", "decoding"} - meta.keys())
+    if missing or "labs" not in meta["vocabulary"]:
+        raise ContractError(f"{folder / META} lacks {missing or ['vocabulary.labs']}. Train the model again.")
+    try:
+        return ModelConfig.from_json(meta["config"])
+    except TypeError as err:
+        raise ContractError(
+            f"The configuration of the model in {folder} has fields that this code does not know ({err}). "
+            "Train it again, or use the Etholake version that made it."
+        ) from err
 
 
 def _read_weights(folder: Path, network: nn.Module) -> RobustScaler:

@@ -32,5 +32,6 @@ class RobustScaler:
 
     def __call__(self, x_BTF: Tensor) -> Tensor:
         """Scaled features; a 0 (missing) stays 0."""
-        scaled = ((x_BTF - self.median_F) / self.iqr_F).clamp(-CLIP, CLIP)
+        median_F, iqr_F = self.median_F.to(x_BTF.device), self.iqr_F.to(x_BTF.device)
+        scaled = ((x_BTF - median_F) / iqr_F).clamp(-CLIP, CLIP)
         return torch.where(x_BTF == 0, 0.0, scaled)

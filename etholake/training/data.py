@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -22,6 +22,7 @@ from etholake.errors import ContractError, DataError
 from etholake.events.types import Event
 from etholake.features.clip import PoseClip, VideoMeta
 from etholake.lake import POINTER
+from etholake.training.split import Span
 
 __all__ = ["CHANNELS", "LabelledVideo", "TrainingData", "lab_actions", "load_training_data"]
 
@@ -61,15 +62,18 @@ def load_training_data(folders: Mapping[str, Path]) -> TrainingData:
     events = _events(folders["annotations"])
     videos, notes = [], []
     for video_id, table in _tracks(folders["tracking"], {v for v in whitelist if v in events and v in metadata}):
-        meta = VideoMeta.from_row(metadata[video_id] | {"behaviors_labeled": None})
-        meta = VideoMeta(**{**vars(meta), "behaviors": tuple(sorted(whitelist[video_id]))})
         try:
-            videos.append(LabelledVideo(PoseClip.from_curated(table, meta), tuple(sorted(events[video_id]))))
+            meta = VideoMeta.from_row(metadata[video_id] | {"behaviors_labeled": None})
+            meta = replace(meta, behaviors=tuple(sorted(whitelist[video_id])))
+            videos.append(
+                LabelledVideo(PoseClip.from_curated(table, meta), tuple(sorted(events[video_id], key=_place)))
+            )
         except DataError as err:
             notes.append(f"video {video_id} left out: {err}")
     if not videos:
         raise DataError(
-            "No video has tracks, looked-for behaviours and annotated events: there is nothing to learn."
+            "No video has tracks, looked-for behaviours and annotated events: there is nothing to learn. "
+            + " ".join(notes)
         )
     videos.sort(key=lambda v: v.clip.meta.video_id)
     named = {e.action for v in videos for e in v.events} | {a for v in videos for _, _, a in v.clip.meta.behaviors}
@@ -112,6 +116,10 @@ def _events(folder: Path) -> dict[int, list[Event]]:
     return found
 
 
+def _place(event: Event) -> tuple[int, int, int, int, str]:
+    return event.start_frame, event.stop_frame, event.agent_id, event.target_id, event.action
+
+
 def _tracks(folder: Path, wanted: set[int]) -> Iterator[tuple[int, Any]]:
     """(video, its curated rows), one video in memory at a time."""
     columns = ["video_frame", "mouse_id", "bodypart", "x", "y", "x_cm", "y_cm", "is_imputed"]
@@ -133,10 +141,16 @@ def _fingerprint(folders: Mapping[str, Path]) -> str:
     return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
 
 
-def lab_actions(videos: Sequence[LabelledVideo]) -> dict[str, list[str]]:
-    """The actions that occur in each lab (and were looked for)."""
+def lab_actions(videos: Sequence[LabelledVideo], spans: Sequence[Span]) -> dict[str, list[str]]:
+    """{lab: the looked-for actions that occur in its `spans`}, sorted: all that a model can know of the lab."""
+    by_id = {v.clip.meta.video_id: v for v in videos}
     found: dict[str, set[str]] = defaultdict(set)
-    for video in videos:
+    for span in spans:
+        video = by_id[span.video_id]
         looked_for = {action for _, _, action in video.clip.meta.behaviors}
-        found[video.clip.meta.lab_id] |= {e.action for e in video.events} & looked_for
+        found[span.lab_id] |= looked_for & {
+            e.action
+            for e in video.events
+            if max(e.start_frame, span.start_frame) < min(e.stop_frame, span.stop_frame)
+        }
     return {lab: sorted(actions) for lab, actions in sorted(found.items())}

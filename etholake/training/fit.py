@@ -15,9 +15,6 @@ from torch import Tensor, nn
 
 from etholake.errors import DataError
 from etholake.events import metric
-from etholake.events import thresholds as fitting
-from etholake.events.decode import decode
-from etholake.events.types import Event, PairScores
 from etholake.features import augment
 from etholake.features.pair import FEATURE_NAMES, pair_features
 from etholake.models import build
@@ -25,29 +22,33 @@ from etholake.models.cnn_transformer import CnnTransformer
 from etholake.models.config import ModelConfig, named
 from etholake.models.recogniser import Recogniser
 from etholake.models.scaler import RobustScaler
-from etholake.training.data import LabelledVideo, TrainingData, lab_actions
-from etholake.training.split import Span, Split, Video, choose
+from etholake.training.data import TrainingData, lab_actions
+from etholake.training.loss import masked_loss, positive_weights
+from etholake.training.split import Split, Video, choose
+from etholake.training.validation import HeldOut
 from etholake.training.windows import Batch, WindowSampler
 
 __all__ = ["fit"]
 
-OnEpoch = Callable[[int, int, Mapping[str, float]], None]
+OnEpoch = Callable[[int, int, Mapping[str, float | None]], None]
 
 
 def fit(
     data: TrainingData,
     model_dir: Path,
     config_name: str,
-    *,
     overrides: Mapping[str, Any] | None = None,
+    on_epoch: OnEpoch | None = None,
+    *,
     holdout: Sequence[int] = (),
     seed: int = 0,
-    on_epoch: OnEpoch | None = None,
 ) -> dict[str, Any]:
     """Train a recogniser and store it in `model_dir`. Returns the report that `meta.json` also keeps.
 
-    The best epoch by validation score (official metric, thresholds fitted on the same validation spans) is kept;
-    without validation data the last epoch is. The same seed on the same number of threads gives the same weights.
+    The best epoch by validation score (official metric, thresholds fitted on the same validation spans, so it
+    flatters a little) is kept; without validation data the last epoch is. The same seed on the same number of
+    threads gives the same weights. ``on_epoch(epoch, epochs, row)`` is told each row of the history. In the
+    report, `validation` holds the F of every (lab, action) of the kept epoch, None without validation data.
     """
     config = named(config_name, overrides)
     if config.threads:
@@ -58,14 +59,14 @@ def fit(
     trainer = _Trainer(data, split, config, seed, device)
     history = trainer.run(on_epoch)
     model = trainer.best
-    score = _validate(model, data, split.validation)
+    score = trainer.best_report
     report = {
         "split": split.to_json(),
         "data_fingerprint": data.fingerprint,
         "seed": seed,
         "device": str(device),
         "history": history,
-        "validation": score.to_json() if score else None,
+        "validation": score.to_dict() if score else None,
         "notes": list(data.notes),
     }
     model.details = report
@@ -105,12 +106,13 @@ class _Trainer:
         )  # fmt: skip
         if isinstance(network, CnnTransformer):
             network.set_prior(self.sampler.shares() * 2)  # the sampler shows positives about twice as often
+        self.weight_C = positive_weights(self.sampler.shares(), config.positive_weight_cap).to(device)
         self.network = network.to(device)
         self.noise = torch.Generator().manual_seed(seed)
         self.scaler = self._fit_scaler()
-        train_ids = {span.video_id for span in split.train}
-        seen = [v for v in data.videos if v.clip.meta.video_id in train_ids]
-        self.best = Recogniser(self.network, self.scaler, config, data.actions, tuple(labs), lab_actions(seen))
+        occurring = lab_actions(data.videos, split.train)
+        self.best = Recogniser(self.network, self.scaler, config, data.actions, tuple(labs), occurring)
+        self.best_report: metric.ScoreReport | None = None
         self.optimiser = torch.optim.AdamW(
             self.network.parameters(), lr=config.lr, weight_decay=config.weight_decay
         )
@@ -119,9 +121,9 @@ class _Trainer:
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimiser, lambda step: _rate(step, warmup, steps))
         self.amp = torch.bfloat16 if device.type == "cuda" and torch.cuda.is_bf16_supported() else torch.float16
 
-    def run(self, on_epoch: OnEpoch | None) -> list[dict[str, float]]:
+    def run(self, on_epoch: OnEpoch | None) -> list[dict[str, float | None]]:
         """All epochs; `best` holds the best model afterwards."""
-        history: list[dict[str, float]] = []
+        history: list[dict[str, float | None]] = []
         best_score, best_state, since = -1.0, copy.deepcopy(self.network.state_dict()), 0
         thresholds = self.best.thresholds
         scaled = torch.amp.GradScaler(enabled=self.device.type == "cuda" and self.amp is torch.float16)
@@ -129,16 +131,18 @@ class _Trainer:
             began = time.monotonic()
             self.network.train()
             losses = [self._step(self.sampler.draw(), scaled) for _ in range(len(self.sampler))]
-            self.best.thresholds = self._fit_thresholds()
-            report = _validate(self.best, self.data, self.split.validation)
-            score = report.score if report else math.nan
-            row = {"epoch": epoch, "train_loss": float(np.mean(losses)), "val_score": score,
-                   "lr": float(self.schedule.get_last_lr()[0]), "seconds": time.monotonic() - began}  # fmt: skip
+            report = self._assess()
+            row: dict[str, float | None] = {
+                "epoch": epoch, "train_loss": float(np.mean(losses)),
+                "val_score": report.score if report else None,
+                "lr": float(self.schedule.get_last_lr()[0]), "seconds": round(time.monotonic() - began, 2),
+            }  # fmt: skip
             history.append(row)
             if on_epoch:
                 on_epoch(epoch, self.config.epochs, row)
-            if math.isnan(score) or score > best_score:
-                best_score, since = score, 0
+            if report is None or report.score > best_score:
+                best_score, since = report.score if report else best_score, 0
+                self.best_report = report
                 best_state, thresholds = copy.deepcopy(self.network.state_dict()), self.best.thresholds
             else:
                 since += 1
@@ -164,8 +168,7 @@ class _Trainer:
         x = self.scaler(self._features(batch, augmented=True)).to(self.device)
         logits = self.network(x, batch.lab_B.to(self.device), batch.candidates_BC.to(self.device))
         wanted, labels = batch.wanted_BTC.to(self.device), batch.labels_BTC.to(self.device)
-        loss = nn.functional.binary_cross_entropy_with_logits(logits.float(), labels, reduction="none")
-        return (loss * wanted).sum() / wanted.sum().clamp(min=1)
+        return masked_loss(logits, labels, wanted, weight_C=self.weight_C, focal_gamma=self.config.focal_gamma)
 
     def _features(self, batch: Batch, *, augmented: bool) -> Tensor:
         agent, target = batch.agent_BTK2, batch.target_BTK2
@@ -181,9 +184,11 @@ class _Trainer:
         x = self._features(self.sampler.sample_for_scaling(), augmented=False)
         return RobustScaler.fit(x.flatten(0, 1))
 
-    def _fit_thresholds(self) -> fitting.Thresholds:
-        pairs, truth, whitelist = _held_out(self.best, self.data, self.split.validation)
-        return fitting.fit(pairs, truth, whitelist) if pairs else fitting.Thresholds()
+    def _assess(self) -> metric.ScoreReport | None:
+        """Fit the thresholds on the validation spans and score them there; None without any truth."""
+        held_out = HeldOut.of(self.best, self.data.videos, self.split.validation)
+        self.best.thresholds = held_out.fit_thresholds(self.best)
+        return held_out.score(self.best)
 
 
 def _rate(step: int, warmup: int, steps: int) -> float:
@@ -191,51 +196,3 @@ def _rate(step: int, warmup: int, steps: int) -> float:
     if step < warmup:
         return (step + 1) / warmup
     return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, steps - warmup))))
-
-
-# --- validation -------------------------------------------------------------------------------------------
-def _held_out(
-    model: Recogniser, data: TrainingData, spans: Sequence[Span]
-) -> tuple[list[PairScores], list[Event], dict[int, frozenset[tuple[int, int, str]]]]:
-    """Scores and truth of the spans, clipped to them."""
-    videos = {v.clip.meta.video_id: v for v in data.videos}
-    pairs, truth, whitelist = [], [], {}
-    for span in spans:
-        video = videos[span.video_id]
-        pairs += [_clip_scores(pair, span) for pair in model.predict(video.clip)]
-        truth += _clip_events(video, span)
-        whitelist[span.video_id] = frozenset(video.clip.meta.behaviors)
-    return pairs, truth, whitelist
-
-
-def _validate(model: Recogniser, data: TrainingData, spans: Sequence[Span]) -> metric.ScoreReport | None:
-    """The official score on the spans; None without truth. Nothing predicted scores 0."""
-    pairs, truth, whitelist = _held_out(model, data, spans)
-    if not truth:
-        return None
-    by_video: dict[int, list[PairScores]] = {}
-    for pair in pairs:
-        by_video.setdefault(pair.video_id, []).append(pair)
-    events = [
-        e for v, mine in by_video.items() for e in decode(mine, whitelist[v], model.thresholds, model.decoding)
-    ]
-    nothing = Event(spans[0].video_id, 1, 1, "nothing", 0, 0)  # an empty submission is an error of the metric
-    labs = {span.video_id: span.lab_id for span in spans}
-    return metric.score(truth, events or [nothing], labs, whitelist)
-
-
-def _clip_scores(pair: PairScores, span: Span) -> PairScores:
-    low, high = (max(0, f - pair.first_frame) for f in (span.start_frame, span.stop_frame))
-    return PairScores(
-        pair.video_id, pair.lab_id, pair.fps, pair.agent_id, pair.target_id,
-        pair.first_frame + low, pair.actions, pair.probabilities_TA[low:high],
-    )  # fmt: skip
-
-
-def _clip_events(video: LabelledVideo, span: Span) -> list[Event]:
-    clipped = []
-    for e in video.events:
-        start, stop = max(e.start_frame, span.start_frame), min(e.stop_frame, span.stop_frame)
-        if start < stop:
-            clipped.append(Event(e.video_id, e.agent_id, e.target_id, e.action, start, stop))
-    return clipped

@@ -1,0 +1,78 @@
+"""What a model says about held-out spans: scores cut to the span, thresholds fitted there, the official score."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from etholake.events import metric
+from etholake.events import thresholds as fitting
+from etholake.events.decode import decode
+from etholake.events.types import Event, PairScores, Triplet
+from etholake.models.recogniser import Recogniser
+from etholake.training.data import LabelledVideo
+from etholake.training.split import Span
+
+__all__ = ["HeldOut"]
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Probabilities and annotated events of some spans, both cut to them; labs and whitelists by video."""
+
+    pairs: tuple[PairScores, ...]
+    truth: tuple[Event, ...]
+    whitelists: dict[int, frozenset[Triplet]]
+    labs: dict[int, str]
+
+    @classmethod
+    def of(cls, model: Recogniser, videos: Sequence[LabelledVideo], spans: Sequence[Span]) -> HeldOut:
+        """Predict the videos of the spans. A span's video must be among `videos`."""
+        by_id = {v.clip.meta.video_id: v for v in videos}
+        pairs, truth = [], []
+        for span in spans:
+            video = by_id[span.video_id]
+            pairs += [_cut_scores(pair, span) for pair in model.predict(video.clip)]
+            truth += _cut_events(video.events, span)
+        whitelists = {s.video_id: frozenset(by_id[s.video_id].clip.meta.behaviors) for s in spans}
+        return cls(tuple(pairs), tuple(truth), whitelists, {s.video_id: s.lab_id for s in spans})
+
+    def fit_thresholds(self, model: Recogniser) -> fitting.Thresholds:
+        """Thresholds for these spans; the defaults if nothing was predicted."""
+        if not self.pairs:
+            return fitting.Thresholds()
+        return fitting.fit(
+            self.pairs, self.truth, self.whitelists,
+            smoothing_s=model.decoding.smoothing_s, occurring=model.lab_actions,
+        )  # fmt: skip
+
+    def events(self, model: Recogniser) -> list[Event]:
+        """Decoded with the model's thresholds."""
+        by_video: dict[int, list[PairScores]] = defaultdict(list)
+        for pair in self.pairs:
+            by_video[pair.video_id].append(pair)
+        decoded = (
+            decode(mine, self.whitelists[video], model.thresholds, model.decoding)
+            for video, mine in by_video.items()
+        )
+        return [event for events in decoded for event in events]
+
+    def score(self, model: Recogniser) -> metric.ScoreReport | None:
+        """The official score; None without truth. Nothing predicted scores 0."""
+        if not self.truth:
+            return None
+        return metric.pooled(self.truth, self.events(model), self.whitelists, self.labs)
+
+
+def _cut_scores(pair: PairScores, span: Span) -> PairScores:
+    low, high = (max(0, f - pair.first_frame) for f in (span.start_frame, span.stop_frame))
+    return replace(pair, first_frame=pair.first_frame + low, probabilities_TA=pair.probabilities_TA[low:high])
+
+
+def _cut_events(events: Sequence[Event], span: Span) -> list[Event]:
+    cut = [
+        replace(e, start_frame=max(e.start_frame, span.start_frame), stop_frame=min(e.stop_frame, span.stop_frame))
+        for e in events
+    ]
+    return [e for e in cut if e.start_frame < e.stop_frame]
