@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -28,6 +29,7 @@ Verb = Callable[[Settings, argparse.Namespace], None]
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb and return the exit code."""
     arguments = _parser().parse_args(argv)
+    logging.getLogger("pyathena").setLevel(logging.CRITICAL)  # it logs a traceback for what we say in a sentence
     try:
         current = settings.load(target=arguments.target, port=arguments.port)
         aws.export(current)

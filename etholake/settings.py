@@ -147,7 +147,9 @@ def load(**overrides: Any) -> Settings:
 
 def replace_port(settings: Settings, port: int) -> Settings:
     """The same settings at the port that a server really took."""
-    return dataclasses.replace(settings, **{"port" if settings.target != "localstack" else "mock_port": port})
+    if settings.target == "localstack":
+        return dataclasses.replace(settings, mock_port=port)
+    return dataclasses.replace(settings, port=port)
 
 
 def sources(**overrides: Any) -> list[tuple[str, Any, str, str]]:
