@@ -60,17 +60,19 @@ def _operation_by_path(environ: dict[str, Any], service: str) -> str | None:
     if model is None:
         return None
     method, path = environ["REQUEST_METHOD"], environ.get("PATH_INFO", "/").rstrip("/") or "/"
+    sent = set(parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True))
     best: tuple[int, str] | None = None
     for name in model.operation_names:
         http = model.operation_model(name).http
-        template = http.get("requestUri", "/").partition("?")[0].rstrip("/") or "/"
-        literal = re.sub(r"\{[^}]*\}", "", template)
+        template, _, query = http.get("requestUri", "/").partition("?")
+        wanted = {item.partition("=")[0] for item in query.split("&") if item}
         pattern = "".join(
             (".+" if "+" in piece else "[^/]+") if piece.startswith("{") else re.escape(piece)
-            for piece in re.split(r"(\{[^}]*\})", template)
+            for piece in re.split(r"(\{[^}]*\})", template.rstrip("/") or "/")
         )
-        if http.get("method") == method and re.fullmatch(pattern, path):
-            best = max(best or (-1, ""), (len(literal), name))
+        if http.get("method") == method and wanted <= sent and re.fullmatch(pattern, path):
+            literal = len(re.sub(r"\{[^}]*\}", "", template)) + 100 * len(wanted)
+            best = max(best or (-1, ""), (literal, name))
     return best[1] if best else None
 
 

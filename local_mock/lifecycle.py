@@ -105,12 +105,21 @@ def down(settings: Settings) -> bool:
             os.kill(pid, signum)
         deadline = time.monotonic() + _STOP_S
         while time.monotonic() < deadline:
-            with contextlib.suppress(ChildProcessError, OSError):
-                os.waitpid(pid, os.WNOHANG)  # if it is our own child
-            if is_held(lock) != pid:
+            if is_held(lock) != pid and _is_gone(pid):
                 return True
             time.sleep(0.02)
     raise AwsError(f"local_mock (process {pid}) could not be stopped.")
+
+
+def _is_gone(pid: int) -> bool:
+    """Whether a process has ended; reaps it if it is our own child."""
+    with contextlib.suppress(ChildProcessError):
+        return os.waitpid(pid, os.WNOHANG)[0] == pid
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
 
 
 def _command(settings: Settings) -> list[str]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from local_mock.s3.store import Store
 
-__all__ = ["EXECUTES", "install", "store_of"]
+__all__ = ["ABSENT", "EXECUTES", "install", "store_of"]
 
 EXECUTES: frozenset[str] = frozenset({
     "AbortMultipartUpload", "CompleteMultipartUpload", "CopyObject", "CreateBucket", "CreateMultipartUpload",
@@ -24,10 +24,22 @@ EXECUTES: frozenset[str] = frozenset({
     "GetObjectTagging", "HeadBucket", "HeadObject", "ListBuckets", "ListMultipartUploads", "ListObjects",
     "ListObjectsV2", "ListParts", "PutObject", "PutObjectTagging", "UploadPart", "UploadPartCopy",
 })  # fmt: skip
-# Answered with 501 although moto has code for it: its code would look at objects that are not there.
+# Answered with 501. Moto has code for some, but on objects that are not there, and answers others with a list.
 ABSENT: frozenset[str] = frozenset({
-    "GetObjectAcl", "GetObjectLegalHold", "GetObjectRetention", "GetObjectTorrent", "PutObjectAcl",
-    "PutObjectLegalHold", "PutObjectRetention", "RestoreObject", "SelectObjectContent",
+    "CreateBucketMetadataConfiguration", "CreateBucketMetadataTableConfiguration", "CreateSession",
+    "DeleteBucketAnalyticsConfiguration", "DeleteBucketIntelligentTieringConfiguration",
+    "DeleteBucketInventoryConfiguration", "DeleteBucketMetadataConfiguration",
+    "DeleteBucketMetadataTableConfiguration", "DeleteBucketMetricsConfiguration", "DeleteObjectAnnotation",
+    "GetBucketAbac", "GetBucketAnalyticsConfiguration", "GetBucketIntelligentTieringConfiguration",
+    "GetBucketMetadataConfiguration", "GetBucketMetadataTableConfiguration", "GetBucketMetricsConfiguration",
+    "GetObjectAcl", "GetObjectAnnotation", "GetObjectLegalHold", "GetObjectRetention", "GetObjectTorrent",
+    "ListBucketAnalyticsConfigurations", "ListBucketIntelligentTieringConfigurations",
+    "ListBucketMetricsConfigurations", "ListDirectoryBuckets", "ListObjectAnnotations", "PutBucketAbac",
+    "PutBucketAnalyticsConfiguration", "PutBucketIntelligentTieringConfiguration",
+    "PutBucketMetricsConfiguration", "PutObjectAcl", "PutObjectAnnotation", "PutObjectLegalHold",
+    "PutObjectRetention", "RenameObject", "RestoreObject", "SelectObjectContent",
+    "UpdateBucketMetadataAnnotationTableConfiguration", "UpdateBucketMetadataInventoryTableConfiguration",
+    "UpdateBucketMetadataJournalTableConfiguration", "UpdateObjectEncryption", "WriteGetObjectResponse",
 })  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from local_mock import faults
 from local_mock.context import Context
 from local_mock.http import WsgiApp
+from local_mock.s3 import ABSENT, store_of
 from local_mock.s3.buckets import Buckets
 from local_mock.s3.errors import S3Error
 from local_mock.s3.objects import Objects
@@ -26,19 +27,13 @@ __all__ = ["S3Application"]
 _log = logging.getLogger("local_mock.s3")
 _Operation = Callable[[Request], Answer]
 # Subresources of a key that nothing here answers; moto would do it on objects that are not there.
-_ABSENT = {
-    "acl": "ObjectAcl", "legal-hold": "ObjectLegalHold", "retention": "ObjectRetention",
-    "torrent": "ObjectTorrent", "select": "SelectObjectContent", "restore": "RestoreObject",
-    "renameObject": "RenameObject", "encryption": "ObjectEncryption",
-}  # fmt: skip
+_ABSENT_PARTS = ("acl", "legal-hold", "retention", "torrent", "select", "restore", "renameObject", "encryption")
 
 
 class S3Application:
     """The WSGI application of S3; what it does not answer itself goes to `moto`."""
 
     def __init__(self, context: Context, moto: WsgiApp, store: Store | None = None) -> None:
-        from local_mock.s3 import store_of
-
         store = store or store_of(context)
         uploads = Uploads(store)
         self._moto = moto
@@ -65,6 +60,7 @@ class S3Application:
             request.check_expiry()
             operation = self._object_operation(request) if request.key else self._bucket_operation(request)
             if operation is None:
+                _require_moto(environ)
                 return self._moto(environ, start_response)
             answer = operation(request)
         except S3Error as err:
@@ -102,7 +98,7 @@ class S3Application:
 
     def _object_operation(self, request: Request) -> _Operation:
         method, query, objects = request.method, request.query, self._objects
-        absent = next((name for name in _ABSENT if name in query), None)
+        absent = next((name for name in _ABSENT_PARTS if name in query), None)
         if absent:
             raise S3Error(
                 "NotImplemented", f"local_mock does not implement s3:{_ABSENT[absent]}; see COVERAGE.md."
@@ -128,8 +124,20 @@ class S3Application:
             "DELETE": objects.delete,
         }
         if method not in plain:
-            raise S3Error("NotImplemented", f"local_mock does not implement s3: {method} of an object.")
+            raise _absent(f"{method} of an object")
         return plain[method]
+
+
+def _absent(operation: str) -> S3Error:
+    message = f"local_mock does not implement s3:{operation}. See local_mock/COVERAGE.md for what it does."
+    return S3Error("NotImplemented", message)
+
+
+def _require_moto(environ: dict[str, Any]) -> None:
+    """Refuse what moto's S3 lacks: it would answer some of that with a list of objects, and a success."""
+    operation = faults.operation_of(environ, "s3")
+    if operation in ABSENT:
+        raise _absent(operation)
 
 
 _LIST_PARAMETERS = {

@@ -422,9 +422,11 @@ def test_bucket_settings_and_deletion(s3: Any, bucket: str, folder: Path) -> Non
 
 def test_absent_operations_say_so(s3: Any, bucket: str) -> None:
     s3.put_object(Bucket=bucket, Key="k", Body=b"")
-    with pytest.raises(ClientError, match="does not implement s3:ObjectAcl") as error:
+    with pytest.raises(ClientError, match="does not implement s3:GetObjectAcl") as error:
         s3.get_object_acl(Bucket=bucket, Key="k")
     assert code_of(error) == ("NotImplemented", 501)
+    with pytest.raises(ClientError, match="does not implement s3:ListBucketMetricsConfigurations"):
+        s3.list_bucket_metrics_configurations(Bucket=bucket)
     with pytest.raises(ClientError, match="no versions here"):
         s3.get_object(Bucket=bucket, Key="k", VersionId="abc")
 

@@ -1,0 +1,130 @@
+"""Write `local_mock/COVERAGE.md`: per operation of the services that the pipeline uses, what the mock does.
+
+Run: ``python -m local_mock.coverage`` (writes the file), ``python -m local_mock.coverage --check`` (exit code 1
+if the file is not what would be written). The list comes from botocore's service models, from each package's
+`EXECUTES`, and from the methods of moto's response classes after our services are installed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+__all__ = ["PATH", "STATES", "operations", "render"]
+
+PATH = Path(__file__).with_name("COVERAGE.md")
+STATES = ("executes", "state only", "absent")
+# botocore's name -> (moto's module with its Response class, our package or None)
+_SERVICES: dict[str, tuple[str, str, str | None]] = {
+    "s3": ("moto.s3.responses", "S3Response", "s3"),
+    "glue": ("moto.glue.responses", "GlueResponse", "glue"),
+    "athena": ("moto.athena.responses", "AthenaResponse", "athena"),
+    "sagemaker": ("moto.sagemaker.responses", "SageMakerResponse", "sagemaker"),
+    "sagemaker-runtime": ("moto.sagemakerruntime.responses", "SageMakerRuntimeResponse", "sagemaker"),
+    "cloudformation": ("moto.cloudformation.responses", "CloudFormationResponse", "cloudformation"),
+    "iam": ("moto.iam.responses", "IamResponse", "iam"),
+    "sts": ("moto.sts.responses", "TokenResponse", None),
+    "logs": ("moto.logs.responses", "LogsResponse", None),
+    "stepfunctions": ("moto.stepfunctions.responses", "StepFunctionResponse", None),
+    "kms": ("moto.kms.responses", "KmsResponse", None),
+    "quicksight": ("moto.quicksight.responses", "QuickSightResponse", None),
+}
+_HEADER = """# What local_mock does, operation by operation
+
+Made by `python -m local_mock.coverage`; do not edit (a test compares).
+
+- **executes**: it really does what it says (a job runs, a query reads data, an object is a file).
+- **state only**: moto keeps what you create and gives it back; nothing happens.
+- **absent**: answers 501 `NotImplemented` with a message that names the operation.
+
+Of S3, older versions of an object are not kept (PutBucketVersioning is state only), and CRC32C and CRC64NVME
+checksums are kept as sent but not compared.
+"""
+
+
+def operations(service: str) -> dict[str, str]:
+    """State of every operation of a service, by CamelCase name. The services must be installed."""
+    import botocore.session
+    from moto.core.utils import camelcase_to_underscores, method_names_from_class
+
+    module, class_name, package = _SERVICES[service]
+    methods = set(method_names_from_class(getattr(importlib.import_module(module), class_name)))
+    ours: Any = importlib.import_module(f"local_mock.{package}") if package else None
+    executes: frozenset[str] = getattr(ours, "EXECUTES", frozenset())
+    # A package that names what is absent (S3: moto has no method per operation) is believed; else moto is asked.
+    absent: frozenset[str] = getattr(ours, "ABSENT", frozenset())
+    found = {}
+    for name in botocore.session.get_session().get_service_model(service).operation_names:
+        if name in executes:
+            found[name] = "executes"
+        elif name not in absent and (absent or camelcase_to_underscores(name) in methods):
+            found[name] = "state only"
+        else:
+            found[name] = "absent"
+    return found
+
+
+def unknown(service: str) -> list[str]:
+    """Names in a package's EXECUTES that no service of it has: misspelt."""
+    import botocore.session
+
+    package = _SERVICES[service][2]
+    if package is None:
+        return []
+    session = botocore.session.get_session()
+    siblings = [name for name, (_, _, other) in _SERVICES.items() if other == package]
+    known = {o for name in siblings for o in session.get_service_model(name).operation_names}
+    executes: frozenset[str] = getattr(importlib.import_module(f"local_mock.{package}"), "EXECUTES", frozenset())
+    return sorted(set(executes) - known)
+
+
+def render() -> str:
+    """The file's text. Installs the services into this process's moto, with folders that are thrown away."""
+    from local_mock.context import Context, set_context
+    from local_mock.data import FolderData
+    from local_mock.server import install
+
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder).resolve()
+        context = Context(root / "s3", root / "state", 0, "us-east-1", FolderData(root / "s3"))
+        set_context(context)
+        install(context)
+        table = {service: operations(service) for service in _SERVICES}
+    lines = [_HEADER, "| service | executes | state only | absent |", "|---|---:|---:|---:|"]
+    for service, found in table.items():
+        counts = " | ".join(str(list(found.values()).count(state)) for state in STATES)
+        lines.append(f"| [{service}](#{service}) | {counts} |")
+    for service, found in table.items():
+        lines.append(f"\n## {service}\n")
+        for state in STATES:
+            names = sorted(name for name, value in found.items() if value == state)
+            if names:
+                lines.append(f"**{state}** ({len(names)}): {', '.join(names)}\n")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m local_mock.coverage", description="Write COVERAGE.md.")
+    parser.add_argument("--check", action="store_true", help="only compare; exit code 1 if the file is stale")
+    check = parser.parse_args(argv).check
+    text = render()
+    problems = [
+        f"{s}: EXECUTES names what AWS does not have: {', '.join(u)}" for s in _SERVICES if (u := unknown(s))
+    ]
+    stale = check and (not PATH.exists() or PATH.read_text(encoding="utf-8") != text)
+    if stale:
+        problems.append(f"{PATH.name} is stale: run `python -m local_mock.coverage`.")
+    if not check:
+        PATH.write_text(text, encoding="utf-8")
+    for problem in problems:
+        sys.stderr.write(problem + "\n")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
