@@ -164,6 +164,7 @@ class AthenaBackend(StockBackend):
                 if run.stopped.is_set():
                     state, reason = "CANCELLED", "Query cancelled by user"
                 run.reason, run.state = reason, state
+                run.executor = None  # gives its DuckDB connection back
 
     def _execute(self, run: Execution) -> None:
         sql = run.query
@@ -184,7 +185,6 @@ class AthenaBackend(StockBackend):
                     return
                 run.state = "RUNNING"
             run.outcome = run.executor.run(statement)
-            # Paths of CTAS results are named by the query, as on Athena.
         self._store(run)
 
     def _store(self, run: Execution) -> None:
