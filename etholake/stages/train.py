@@ -1,0 +1,306 @@
+"""Stage train: launch the training job through the SageMaker Python SDK (`ModelTrainer`) and follow it.
+
+The job runs the deployed `sourcedir.tar.gz` (entry point `sagemaker/train.py`) on channels that are folders of
+the curated zone. Unchanged tables, code, configuration, seed and held-out videos start nothing. The SDK is imported only
+when there is something to do, and its telemetry is off. The learning itself is in `etholake.training`.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import math
+import os
+import re
+import tarfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from etholake import aws
+from etholake.contract import CODE_ZONE, CURATED_ZONE, MODEL_ZONE
+from etholake.errors import AwsError, DataError
+from etholake.lake import Lake
+from etholake.packaging import repository
+from etholake.settings import Settings
+from etholake.stages import StageResult, fingerprint, load_state, save_state
+
+__all__ = ["CHANNELS", "channels", "hyperparameters", "job_settings", "run"]
+
+OnProgress = Callable[[int, int, str], None]
+
+STAGE = "train"
+CHANNELS = {
+    "tracking": "tracking_curated/split=train/",
+    "metadata": "metadata_train/",
+    "labels": "labeled_behaviors/",
+    "annotations": "annotations_enriched/",
+}
+SOURCE = f"{CODE_ZONE}/sourcedir.tar.gz"
+# What of the deployed package decides the model and what it ships; a change elsewhere need not train again.
+MODEL_CODE = (
+    "train.py", "inference.py", "serve.py", "etholake/contract.py", "etholake/curate/", "etholake/events/",
+    "etholake/features/", "etholake/models/", "etholake/training/",
+)  # fmt: skip
+LOG_GROUP = "/aws/sagemaker/TrainingJobs"
+POLL_S, POLL_MAX_S = 0.3, 5.0
+_EPOCH = re.compile(r"epoch=(\d+) epochs=(\d+) (train_loss=\S+ val_score=\S+)")
+
+
+def run(
+    settings: Settings, config_name: str, holdout: Sequence[int] = (), on_progress: OnProgress | None = None
+) -> StageResult:
+    """Train `config_name`, holding out `holdout` (or videos chosen per lab).
+
+    Returns
+    -------
+    StageResult
+        `details`: `model_uri`, `job_name`, `config`, `split` (train, validation and test spans of the model's
+        meta.json), `metrics`, `seconds`. `unchanged` if a model for the same inputs is there.
+
+    Raises
+    ------
+    DataError
+        The curated zone is empty.
+    AwsError
+        Nothing is deployed, or the job failed; the message has the service's reason.
+    """
+    tick = on_progress or (lambda _done, _total, _what: None)
+    parameters = hyperparameters(settings, config_name, holdout)
+    digest = fingerprint(_inputs(settings), _code(settings), parameters)
+    state = load_state(settings, STAGE)
+    if state.get("fingerprint") == digest and _exists(settings, state["details"]["model_uri"]):
+        return StageResult(
+            STAGE, "unchanged", f"Tables, code and configuration '{config_name}' are those of the last model.",
+            state["details"],
+        )  # fmt: skip
+    began = time.monotonic()
+    tick(0, 1, "launching")
+    job = _launch(settings, parameters)
+    try:
+        found = _follow(settings, job, tick)
+    except KeyboardInterrupt:
+        aws.client(settings, "sagemaker").stop_training_job(TrainingJobName=job)
+        raise
+    uri = found["ModelArtifacts"]["S3ModelArtifacts"]
+    meta = _meta(settings, uri)
+    details = {
+        "model_uri": uri,
+        "job_name": job,
+        "config": config_name,
+        "split": meta["split"],
+        "metrics": _metrics(found, meta),
+        "notes": meta.get("notes", []),
+        "seconds": round(time.monotonic() - began, 1),
+    }
+    save_state(settings, STAGE, {"fingerprint": digest, "details": details})
+    return StageResult(STAGE, "done", _sentence(details), details)
+
+
+# --- what the job is made of: pure --------------------------------------------------------------------------
+@cache
+def job_settings() -> dict[str, Any]:
+    """Images, limits and metric expressions of training, hosting and transform: `sagemaker/jobs.json`."""
+    content = json.loads((repository() / "sagemaker" / "jobs.json").read_text(encoding="utf-8"))
+    assert isinstance(content, dict)
+    return content
+
+
+def hyperparameters(settings: Settings, config_name: str, holdout: Sequence[int]) -> dict[str, Any]:
+    """Arguments of `sagemaker/train.py`."""
+    parameters: dict[str, Any] = {
+        "config": config_name,
+        "seed": settings.seed,
+        "max_gap_frames": settings.max_gap_frames,
+    }
+    if holdout:
+        parameters["holdout"] = ",".join(str(video) for video in sorted(set(holdout)))
+    return parameters
+
+
+def channels(settings: Settings) -> dict[str, str]:
+    """``s3://`` prefix of every channel."""
+    return {name: f"s3://{settings.bucket}/{CURATED_ZONE}/{folder}" for name, folder in CHANNELS.items()}
+
+
+# --- what decides whether anything is to be done -----------------------------------------------------------
+def _inputs(settings: Settings) -> list[Any]:
+    """Table, partition and generation of everything that the channels hold."""
+    lake = Lake(aws.client(settings, "s3"), aws.client(settings, "glue"), settings.bucket, settings.database)
+    found = []
+    for folder in CHANNELS.values():
+        table = folder.partition("/")[0]
+        partitions = [p for p in lake.partitions(table) if p.get("split", "train") == "train"]
+        if not partitions:
+            raise DataError(f"Table {table} of the curated zone is empty: run `make etl` first.")
+        for partition in partitions:
+            pointer = lake.current(table, partition)
+            found.append([table, partition, pointer["generation"] if pointer else None])
+    return found
+
+
+def _code(settings: Settings) -> str:
+    """Fingerprint of the model's code as deployed (not as it lies on this machine)."""
+    from botocore.exceptions import ClientError
+
+    try:
+        body = aws.client(settings, "s3").get_object(Bucket=settings.bucket, Key=SOURCE)["Body"].read()
+    except ClientError as err:
+        raise AwsError(
+            f"The code of the training job is not at s3://{settings.bucket}/{SOURCE}: run `make deploy` first."
+        ) from err
+    with tarfile.open(fileobj=io.BytesIO(body)) as archive:
+        members = [m for m in archive.getmembers() if m.isreg() and m.name.startswith(MODEL_CODE)]
+        return fingerprint([(m.name, fingerprint(_member(archive, m).hex())) for m in members])
+
+
+def _member(archive: tarfile.TarFile, member: tarfile.TarInfo | str) -> bytes:
+    content = archive.extractfile(member)
+    assert content is not None  # a regular file
+    return content.read()
+
+
+def _exists(settings: Settings, uri: str) -> bool:
+    from botocore.exceptions import ClientError
+
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    try:
+        aws.client(settings, "s3").head_object(Bucket=bucket, Key=key)
+    except ClientError:
+        return False
+    return True
+
+
+# --- the job ------------------------------------------------------------------------------------------------
+def _launch(settings: Settings, parameters: dict[str, Any]) -> str:
+    """Start the job; returns its name."""
+    role = aws.stack_outputs(settings)["SageMakerRoleArn"]
+    _quiet_sdk(settings)
+    from sagemaker.core.helper.session_helper import Session
+    from sagemaker.core.shapes import MetricDefinition
+    from sagemaker.train.configs import Compute, InputData, OutputDataConfig, SourceCode, StoppingCondition
+
+    from sagemaker.train import ModelTrainer
+
+    options = job_settings()["training"]
+    trainer = ModelTrainer(
+        sagemaker_session=Session(
+            boto_session=aws.session(settings),
+            default_bucket=settings.bucket,  # else STS is asked at a fixed address
+            default_bucket_prefix=f"{MODEL_ZONE}/training",
+        ),
+        role=role,
+        base_job_name="etholake-train",
+        training_image=options["image"].format(region=settings.region, account=settings.account),
+        source_code=SourceCode(
+            source_dir=f"s3://{settings.bucket}/{SOURCE}", entry_script="train.py", requirements="requirements.txt"
+        ),
+        compute=Compute(
+            instance_type=settings.instance_type, instance_count=1, volume_size_in_gb=options["volume_gb"]
+        ),
+        stopping_condition=StoppingCondition(max_runtime_in_seconds=options["max_runtime_s"]),
+        hyperparameters=parameters,
+        output_data_config=OutputDataConfig(s3_output_path=settings.uri(MODEL_ZONE, "training")),
+    ).with_metric_definitions([MetricDefinition(name=n, regex=r) for n, r in options["metrics"].items()])
+    data = [InputData(channel_name=name, data_source=uri) for name, uri in channels(settings).items()]
+    trainer.train(input_data_config=data, wait=False, logs=False)
+    return str(trainer._latest_training_job.training_job_name)
+
+
+def _quiet_sdk(settings: Settings) -> None:
+    """Before the SDK is imported: this target's endpoint for its own clients, no telemetry, no chatter."""
+    aws.export(settings)
+    config = Path(settings.state_dir).resolve() / "sagemaker-sdk.yaml"
+    config.parent.mkdir(parents=True, exist_ok=True)
+    config.write_text(
+        "SchemaVersion: '1.0'\nSageMaker:\n  PythonSDK:\n    Modules:\n      TelemetryOptOut: true\n",
+        encoding="utf-8",
+    )
+    os.environ["SAGEMAKER_USER_CONFIG_OVERRIDE"] = str(config)
+    # The role is ours: `infra/` says what it may do, and deploy has checked that it is there.
+    os.environ["SAGEMAKER_VALIDATE_ROLE"] = "false"
+    logging.getLogger("sagemaker").setLevel(logging.WARNING)
+
+
+def _follow(settings: Settings, job: str, tick: OnProgress) -> dict[str, Any]:
+    """Wait for the job's end, telling the epochs on the way. Raises AwsError unless it completed."""
+    client = aws.client(settings, "sagemaker")
+    lines = _Lines(settings, job)
+    pause = POLL_S
+    while True:
+        found: dict[str, Any] = client.describe_training_job(TrainingJobName=job)
+        for line in lines.new():
+            if epoch := _EPOCH.search(line):
+                tick(int(epoch[1]), int(epoch[2]), epoch[3])
+        status = found["TrainingJobStatus"]
+        if status == "Completed":
+            return found
+        if status in {"Failed", "Stopped"}:
+            raise AwsError(
+                f"Training job '{job}' ended as {found['SecondaryStatus']}: "
+                f"{found.get('FailureReason', 'no reason was given')}\n"
+                f"Its log is in the CloudWatch group {LOG_GROUP}."
+            )
+        time.sleep(pause)
+        pause = min(pause * 1.1, POLL_MAX_S)
+
+
+class _Lines:
+    """The job's log, from where it was read last; nothing as long as there is no log."""
+
+    def __init__(self, settings: Settings, job: str) -> None:
+        self._logs, self._job = aws.client(settings, "logs"), job
+        self._stream, self._token = "", ""
+
+    def new(self) -> Iterator[str]:
+        try:
+            if not self._stream:
+                found = self._logs.describe_log_streams(
+                    logGroupName=LOG_GROUP, logStreamNamePrefix=f"{self._job}/"
+                )
+                if not found["logStreams"]:
+                    return
+                self._stream = found["logStreams"][0]["logStreamName"]
+            while True:
+                where = {"nextToken": self._token} if self._token else {"startFromHead": True}
+                page = self._logs.get_log_events(logGroupName=LOG_GROUP, logStreamName=self._stream, **where)
+                yield from (event["message"] for event in page["events"])
+                if page["nextForwardToken"] == self._token or not page["events"]:
+                    return
+                self._token = page["nextForwardToken"]
+        except self._logs.exceptions.ResourceNotFoundException:
+            return
+
+
+# --- the result ---------------------------------------------------------------------------------------------
+def _meta(settings: Settings, uri: str) -> dict[str, Any]:
+    """`meta.json` of a model archive."""
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    body = aws.client(settings, "s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+    try:
+        with tarfile.open(fileobj=io.BytesIO(body)) as archive:
+            meta = json.loads(_member(archive, "meta.json"))
+    except (tarfile.TarError, KeyError, ValueError) as err:
+        raise AwsError(f"The training job left no readable meta.json in {uri}: {err}.") from err
+    assert isinstance(meta, dict)
+    return meta
+
+
+def _metrics(found: dict[str, Any], meta: dict[str, Any]) -> dict[str, Any]:
+    """The job's last metric values, and the score of the epoch that was kept."""
+    metrics: dict[str, Any] = {m["MetricName"]: m["Value"] for m in found.get("FinalMetricDataList", [])}
+    score = (meta.get("validation") or {}).get("score")
+    metrics["best_val_score"] = score if isinstance(score, float) and math.isfinite(score) else None
+    return metrics
+
+
+def _sentence(details: dict[str, Any]) -> str:
+    split, score = details["split"], details["metrics"]["best_val_score"]
+    counts = ", ".join(
+        f"{len({s['video_id'] for s in split[part]})} {part}" for part in ("train", "validation", "test")
+    )
+    said = "no validation score" if score is None else f"validation score {score:.3f}"
+    return f"Model '{details['config']}' trained in {details['seconds']:.0f} s on videos ({counts}): {said}."

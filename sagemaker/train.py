@@ -1,0 +1,110 @@
+"""Entry point of the training job: channels in, model folder out.
+
+Run it by hand on downloaded channels (each a copy of a folder of the curated zone):
+
+    SM_MODEL_DIR=model SM_CHANNEL_TRACKING=… SM_CHANNEL_METADATA=… SM_CHANNEL_LABELS=… \
+    SM_CHANNEL_ANNOTATIONS=… python train.py --config tiny
+
+Paths come from `SM_*` only. It prints one line an epoch, `epoch=… train_loss=… val_score=…`, which the job's
+metric definitions read. The model folder also gets `code/`: `inference.py`, `serve.py` and the package `etholake` that
+trained it, so that a model is always served by its own code. The learning itself is in `etholake.training`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+SHIPPED = ("inference.py", "serve.py")
+NOT_SHIPPED = shutil.ignore_patterns("__pycache__", "*.pyc")
+
+
+def parse(argv: list[str] | None = None) -> argparse.Namespace:
+    """The job's hyper-parameters."""
+    parser = argparse.ArgumentParser(description="Train a recogniser from the curated zone.")
+    parser.add_argument("--config", default="tiny", help="named configuration")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--holdout", default="", help="video ids to hold out, 12,34; chosen per lab if empty")
+    parser.add_argument("--overrides", default="{}", help="fields of the configuration as JSON")
+    parser.add_argument("--max_gap_frames", type=int, default=15, help="gap that curation of raw requests fills")
+    return parser.parse_args(argv)
+
+
+def read(environ: Mapping[str, str]) -> dict[str, Path]:
+    """Folders of the channels: {"tracking": …, "metadata": …, "labels": …, "annotations": …}."""
+    names = json.loads(environ.get("SM_CHANNELS", '["tracking", "metadata", "labels", "annotations"]'))
+    wanted = [name for name in names if f"SM_CHANNEL_{name.upper()}" in environ]
+    return {name: Path(environ[f"SM_CHANNEL_{name.upper()}"]) for name in wanted}
+
+
+def train(arguments: argparse.Namespace, folders: Mapping[str, Path], model_dir: Path) -> dict[str, Any]:
+    """Fit and store the model; returns its report."""
+    from etholake.training.data import load_training_data
+    from etholake.training.fit import fit
+
+    began = time.monotonic()
+    data = load_training_data(folders)
+    print(f"{len(data.videos)} labelled videos read in {time.monotonic() - began:.1f} s", flush=True)
+    for note in data.notes:
+        print(f"note: {note}", flush=True)
+    return fit(
+        data,
+        model_dir,
+        arguments.config,
+        overrides=json.loads(arguments.overrides),
+        holdout=[int(video) for video in arguments.holdout.split(",") if video],
+        seed=arguments.seed,
+        on_epoch=say,
+    )
+
+
+def say(epoch: int, epochs: int, row: Mapping[str, float]) -> None:
+    """One line per epoch; the metric definitions of the job match it."""
+    print(
+        f"epoch={epoch} epochs={epochs} train_loss={row['train_loss']:.5f} val_score={row['val_score']:.5f} "
+        f"seconds={row['seconds']:.2f}",
+        flush=True,
+    )
+
+
+def write(arguments: argparse.Namespace, report: Mapping[str, Any], model_dir: Path, output_dir: Path) -> None:
+    """The model's code beside it, and the report as the job's output."""
+    code = model_dir / "code"
+    code.mkdir(parents=True, exist_ok=True)
+    for name in SHIPPED:
+        shutil.copyfile(HERE / name, code / name)
+    import etholake
+
+    shutil.copytree(Path(etholake.__file__).parent, code / "etholake", ignore=NOT_SHIPPED, dirs_exist_ok=True)
+    (code / "serving.json").write_text(json.dumps({"max_gap_frames": arguments.max_gap_frames}), encoding="utf-8")
+    output_dir.mkdir(parents=True, exist_ok=True)
+    (output_dir / "report.json").write_text(json.dumps(report, indent=1, default=str), encoding="utf-8")
+
+
+def main() -> None:
+    """Parse, read, train, write; an error that a user can mend is told without a traceback."""
+    from etholake.errors import EtholakeError
+
+    arguments = parse()
+    model_dir = Path(os.environ["SM_MODEL_DIR"])
+    output_dir = Path(os.environ.get("SM_OUTPUT_DATA_DIR", model_dir.parent / "output"))
+    try:
+        report = train(arguments, read(os.environ), model_dir)
+        write(arguments, report, model_dir, output_dir)
+    except EtholakeError as err:
+        if failure := os.environ.get("SM_OUTPUT_FAILURE"):
+            Path(failure).write_text(str(err), encoding="utf-8")
+        sys.exit(f"{type(err).__name__}: {err}")
+    print(f"model written to {model_dir}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
