@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Truth:
-    """Ground truth of a folder: events, what was looked for, and the lab and fps of each video."""
+    """Ground truth of a folder: events, what was looked for (per video), and the lab of each video."""
 
     events: list[Event]
     whitelist: dict[int, frozenset[Triplet]]

@@ -135,7 +135,7 @@ def test_one_frame_of_a_pair_never_has_two_actions(seed: int, fps: float):
         metric.score([Event(7, 1, 2, "chase", 0, 9)], events, {7: WHITELIST}, {7: "north"})
 
 
-def test_an_hour_of_four_mice_takes_well_below_a_second_per_ten_pairs():
+def test_an_hour_of_four_mice_is_decoded_in_about_half_a_second():
     random = np.random.default_rng(0)
     wave = (0.5 + 0.5 * np.sin(np.arange(108_000)[:, None] / random.uniform(20, 90, 6))).astype("f4")
     actions = tuple("abcdef")
@@ -143,4 +143,4 @@ def test_an_hour_of_four_mice_takes_well_below_a_second_per_ten_pairs():
     whitelist = {(i, j, a) for i in (1, 2, 3, 4) for j in (1, 2, 3, 4) for a in actions}
     began = time.perf_counter()
     assert len(decode(pairs, whitelist, Thresholds())) > 1000
-    assert time.perf_counter() - began < 10  # about 0.7 s on an idle machine; bound for a busy one
+    assert time.perf_counter() - began < 5  # 0.6 s measured; the bound is for a busy machine

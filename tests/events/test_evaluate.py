@@ -84,8 +84,7 @@ def test_a_part_without_predictions_scores_zero(data: Path, tmp_path: Path):
 def test_spans_clip_truth_and_prediction_and_choose_the_videos(data: Path, tmp_path: Path):
     path = submit(tmp_path, Event(1, 1, 2, "chase", 0, 10), Event(1, 1, 2, "chase", 60, 500))
     assert evaluate.evaluate(data, path, None, {1: (60, 100)})["score"] == 1.0
-    tp, fp, fn = 30, 10, 10  # frames 50..89: predicted 60..89
-    del fp
+    tp, fn = 30, 10  # frames 50..89 are true, 60..89 predicted
     scores = evaluate.evaluate(data, path, None, {1: (50, 90)})
     assert scores["labs"]["north"]["actions"]["chase"] == pytest.approx(2 * tp / (2 * tp + fn))
     whole = evaluate.evaluate(data, path, [1, 2], {1: (60, 100)})["labs"]["north"]["actions"]["chase"]
