@@ -132,18 +132,7 @@ def install(context: Context) -> None:
     for name in SERVICES:
         if name == "s3" and context.s3_endpoint is not None:
             continue
-        try:
-            module = importlib.import_module(f"local_mock.{name}")
-        except ModuleNotFoundError as err:  # TEAM BUILD: until every package is there
-            if not str(err.name).startswith(f"local_mock.{name}"):
-                raise
-            logging.getLogger("local_mock").exception("Service %s is not installed", name)
-            continue
-        if hasattr(module, "install"):
-            try:
-                module.install(context)
-            except ImportError:
-                logging.getLogger("local_mock").exception("Service %s is not installed", name)
+        importlib.import_module(f"local_mock.{name}").install(context)
 
 
 def _moto() -> WsgiApp:

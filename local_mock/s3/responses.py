@@ -100,9 +100,7 @@ class S3Application:
         method, query, objects = request.method, request.query, self._objects
         absent = next((name for name in _ABSENT_PARTS if name in query), None)
         if absent:
-            raise S3Error(
-                "NotImplemented", f"local_mock does not implement s3:{_ABSENT[absent]}; see COVERAGE.md."
-            )
+            raise _absent(faults.operation_of(request.environ, "s3") or absent)
         table: dict[tuple[str, str], _Operation] = {
             ("GET", "tagging"): objects.get_tags,
             ("PUT", "tagging"): objects.put_tags,
