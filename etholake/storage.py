@@ -60,16 +60,26 @@ def write_bytes(uri: str, data: bytes | memoryview) -> None:
             stream.write(data)
         return
     final = Path(path)
-    final.parent.mkdir(parents=True, exist_ok=True)
     partial = final.with_name(f".tmp-{uuid.uuid4().hex}")
     try:
-        partial.write_bytes(data)
+        _write_local(partial, data)
         partial.replace(final)
     except OSError as err:
         partial.unlink(missing_ok=True)
         raise DataError(
             f"Could not write {uri}: {err}. Free some space or check permissions, and run again."
         ) from err
+
+
+def _write_local(path: Path, data: bytes | memoryview) -> None:
+    for last_try in (False, True):  # whoever deletes the folder's last object may remove the folder, too
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.write_bytes(data)
+            return
+        except FileNotFoundError:
+            if last_try:
+                raise
 
 
 def write_table(uri: str, table: Any, **options: Any) -> int:
