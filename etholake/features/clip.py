@@ -44,7 +44,9 @@ def _number(row: Mapping[str, Any], name: str) -> float | None:
 
 def _whitelist(value: Any) -> tuple[Triplet, ...]:
     """Triplets of a list of items, of the JSON of one, or of nothing; target == agent for a self action."""
-    items = parse_list(value) if isinstance(value, str) or value is None else [str(item) for item in value]
+    if value is None or (isinstance(value, float) and np.isnan(value)):
+        return ()
+    items = parse_list(value) if isinstance(value, str) else [str(item) for item in value]
     parsed = parse_items(items if items is not None else [str(value)])
     raise_collected(
         DataError,
@@ -82,9 +84,13 @@ class VideoMeta:
         fps = _number(row, "frames_per_second")
         if fps is None or fps <= 0:
             raise DataError(f"frames_per_second must be above 0, but got {row['frames_per_second']!r}.")
+        try:
+            video_id = int(row["video_id"])
+        except (TypeError, ValueError) as err:
+            raise DataError(f"video_id must be a whole number, but got {row['video_id']!r}.") from err
         n_mice = _number(row, "n_mice")
         return cls(
-            int(row["video_id"]),
+            video_id,
             str(row["lab_id"]),
             fps,
             pix_per_cm=_number(row, "pix_per_cm_approx"),

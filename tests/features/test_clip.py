@@ -1,0 +1,136 @@
+"""Clips: hand-checkable motions from raw rows to unified parts on the common clock."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from etholake.contract import UNIFIED_PARTS
+from etholake.errors import DataError
+from etholake.features.clip import PoseClip, VideoMeta
+
+NOSE, NECK, TAIL = (UNIFIED_PARTS.index(part) for part in ("nose", "neck", "tail_base"))
+
+
+def raw(points: dict[tuple[int, str], dict[int, tuple[float, float]]]) -> pa.Table:
+    """{(mouse, part): {frame: (x, y)}} → raw tracking rows."""
+    rows = [
+        {"video_frame": f, "mouse_id": m, "bodypart": part, "x": x, "y": y}
+        for (m, part), track in points.items()
+        for f, (x, y) in track.items()
+    ]
+    schema = pa.schema(
+        [("video_frame", pa.int32()), ("mouse_id", pa.int8()), ("bodypart", pa.string())]
+        + [(c, pa.float32()) for c in "xy"]
+    )
+    return pa.Table.from_pylist(rows, schema=schema)
+
+
+def meta(**changes: object) -> VideoMeta:
+    fields = {"video_id": 7, "lab_id": "Lab", "fps": 30.0, "pix_per_cm": 10.0, "width_pix": 200.0}
+    return VideoMeta(**({**fields, "height_pix": 100.0} | changes))  # type: ignore[arg-type]
+
+
+def line(frames: range, step: float = 1.0) -> dict[int, tuple[float, float]]:
+    """Walks along x: at pixel 100 + step · frame, in the middle of the frame's height."""
+    return {f: (100 + step * f, 50.0) for f in frames}
+
+
+def test_coordinates_are_cm_from_the_arena_centre() -> None:
+    clip = PoseClip.from_raw(raw({(1, "nose"): line(range(31)), (2, "nose"): line(range(31))}), meta())
+    assert clip.mouse_ids == (1, 2)
+    assert (clip.first_frame, clip.n_frames) == (0, 31)
+    np.testing.assert_allclose(clip.xy_TMK2[:, 0, NOSE, 0], np.arange(31) / 10, atol=1e-5)
+    np.testing.assert_allclose(clip.xy_TMK2[:, 0, NOSE, 1], 0, atol=1e-6)
+    assert np.isnan(clip.xy_TMK2[:, :, TAIL]).all()
+    assert clip.seen_TMK[:, :, NOSE].all()
+    assert not clip.seen_TMK[:, :, TAIL].any()
+
+
+@pytest.mark.parametrize("fps", [10.0, 24.36, 25.0, 30.0, 60.0, 120.0])
+def test_every_rate_gives_the_same_motion_per_second(fps: float) -> None:
+    frames = range(int(2 * fps) + 1)
+    clip = PoseClip.from_raw(raw({(1, "nose"): line(frames, step=30 / fps)}), meta(fps=fps))
+    seconds = np.arange(len(clip.xy_TMK2)) / 30
+    np.testing.assert_allclose(clip.xy_TMK2[:, 0, NOSE, 0], 3 * seconds, atol=1e-4)  # 30 px/s = 3 cm/s
+    # What is linear in time survives the way back to the video's own frames.
+    values = seconds.astype(np.float32)[:, None]
+    own = clip.to_own_frames(values)
+    assert own.shape == (clip.n_frames, 1)
+    inside = np.arange(clip.n_frames) / fps <= seconds[-1]
+    np.testing.assert_allclose(own[inside, 0], np.arange(clip.n_frames)[inside] / fps, atol=1e-5)
+
+
+def test_frames_count_from_the_first_tracked_one() -> None:
+    clip = PoseClip.from_raw(raw({(1, "nose"): line(range(500, 520))}), meta())
+    assert (clip.first_frame, clip.n_frames) == (500, 20)
+    np.testing.assert_allclose(clip.clock_times()[[0, -1]], [500, 519])
+    np.testing.assert_array_equal(
+        clip.to_own_frames(np.arange(20, dtype=np.float32)[:, None])[:, 0], np.arange(20)
+    )
+
+
+def test_short_gaps_are_bridged_and_marked_and_long_ones_stay_missing() -> None:
+    short = {f: xy for f, xy in line(range(100)).items() if not 10 <= f < 30}
+    long = {f: xy for f, xy in line(range(100)).items() if not 10 <= f < 60}
+    clip = PoseClip.from_raw(raw({(1, "nose"): short, (1, "tail_base"): long}), meta())
+    np.testing.assert_allclose(clip.xy_TMK2[:, 0, NOSE, 0], np.arange(100) / 10, atol=1e-5)
+    assert not clip.seen_TMK[10:30, 0, NOSE].any()
+    assert clip.seen_TMK[30:, 0, NOSE].all()
+    assert np.isnan(clip.xy_TMK2[10:60, 0, TAIL]).all()
+    assert not np.isnan(clip.xy_TMK2[60:, 0, TAIL]).any()
+
+
+def test_one_source_stands_for_a_part_all_through_the_video() -> None:
+    head, nose = line(range(100)), {f: (x + 10, y) for f, (x, y) in line(range(0, 100, 10)).items()}
+    clip = PoseClip.from_raw(raw({(1, "head"): head, (1, "nose"): nose}), meta())
+    np.testing.assert_allclose(clip.xy_TMK2[:, 0, NOSE, 0], np.arange(100) / 10, atol=1e-5)  # head: 10 × as often
+    both = PoseClip.from_raw(raw({(1, "head"): line(range(9)), (1, "nose"): nose}), meta())
+    np.testing.assert_allclose(both.xy_TMK2[0, 0, NOSE, 0], 1.0, atol=1e-5)  # nose: about as often, and first
+    rat = {(2, part): line(range(5)) for part in ("body_center", "tail_midpoint", "tail_tip")}
+    few = PoseClip.from_raw(raw(rat), meta())
+    assert np.flatnonzero(few.seen_TMK[0, 0]).tolist() == [NECK]
+
+
+def test_without_a_scale_the_body_is_the_yardstick() -> None:
+    points = {(1, "nose"): {f: (140.0 + f, 50.0) for f in range(9)}, (1, "tail_base"): line(range(9))}
+    clip = PoseClip.from_raw(raw(points), meta(pix_per_cm=None))
+    length = clip.xy_TMK2[:, 0, NOSE, 0] - clip.xy_TMK2[:, 0, TAIL, 0]
+    np.testing.assert_allclose(length, 8.0, atol=1e-5)
+    assert "scaled so that the median body is 8.0 cm" in clip.notes[0]
+    with pytest.raises(DataError, match="Video 7 has no px/cm, and no frame with both ends"):
+        PoseClip.from_raw(raw({(1, "nose"): line(range(9))}), meta(pix_per_cm=None))
+
+
+def test_what_cannot_be_used_is_refused() -> None:
+    with pytest.raises(DataError, match="Video 7 has no measured points"):
+        PoseClip.from_raw(raw({(1, "nose"): {0: (np.nan, np.nan)}}), meta())
+    with pytest.raises(DataError, match=r"frames 0 to 2000000000 at 30 frames/s would be 18518\.5 h"):
+        PoseClip.from_raw(raw({(1, "nose"): {0: (1.0, 1.0), 2_000_000_000: (1.0, 1.0)}}), meta())
+
+
+def test_metadata_row() -> None:
+    row = {"video_id": "7", "lab_id": "Lab", "frames_per_second": "25", "pix_per_cm_approx": "nan",
+           "behaviors_labeled": '["mouse1,self,rear", "\'mouse2,mouse1,chase\'"]', "n_mice": 3}  # fmt: skip
+    got = VideoMeta.from_row(row)
+    assert got.behaviors == ((1, 1, "rear"), (2, 1, "chase"))
+    assert (got.fps, got.pix_per_cm, got.n_mice) == (25.0, None, 3)
+    assert VideoMeta.from_row(row | {"behaviors_labeled": float("nan")}).behaviors == ()
+    assert VideoMeta.from_row(row | {"behaviors_labeled": ["mouse1,self,rear"]}).behaviors == ((1, 1, "rear"),)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"frames_per_second": None}, "lack \\['frames_per_second'\\]"),
+        ({"frames_per_second": 0}, "frames_per_second must be above 0, but got 0"),
+        ({"frames_per_second": "fast"}, "frames_per_second must be a number or left out, but got 'fast'"),
+        ({"behaviors_labeled": ["mouse1,rear"]}, "not written 'mouse1,mouse2,attack'"),
+        ({"behaviors_labeled": "[not json"}, "not written 'mouse1,mouse2,attack'"),
+        ({"video_id": "x"}, "video_id must be a whole number, but got 'x'"),
+    ],
+)
+def test_metadata_that_cannot_be_used(change: dict[str, object], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        VideoMeta.from_row({"video_id": 7, "lab_id": "Lab", "frames_per_second": 25} | change)

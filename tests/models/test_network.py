@@ -1,0 +1,83 @@
+"""The network's shapes and named configurations, its prior, and the scaler against quartiles by hand."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from etholake.errors import ContractError, UsageError
+from etholake.models import build
+from etholake.models.cnn_transformer import CnnTransformer, sinusoidal_positions
+from etholake.models.config import CONFIGS, ModelConfig, named
+from etholake.models.scaler import RobustScaler
+
+SIZES = {"features": 11, "classes": 5, "labs": 3, "width": 16, "convs": 4, "kernel": 5, "encoders": 2, "heads": 4}
+
+
+def network() -> CnnTransformer:
+    torch.manual_seed(0)
+    return CnnTransformer(**SIZES, dropout=0.0).eval()
+
+
+def test_features_become_logits_per_tick_and_class() -> None:
+    x, lab, candidates = torch.randn(2, 30, 11), torch.tensor([0, 2]), torch.ones(2, 5)
+    assert network()(x, lab, candidates).shape == (2, 30, 5)
+
+
+def test_lab_and_candidates_matter_and_samples_do_not_mix() -> None:
+    net, x = network(), torch.randn(1, 30, 11).expand(2, -1, -1)
+    same = net(x, torch.tensor([1, 1]), torch.ones(2, 5))
+    torch.testing.assert_close(same[0], same[1])
+    labs = net(x, torch.tensor([1, 2]), torch.ones(2, 5))
+    assert not torch.allclose(labs[0], labs[1], atol=1e-3)
+    candidates = net(x, torch.tensor([1, 1]), torch.tensor([[1.0] * 5, [0.0] * 5]))
+    assert not torch.allclose(candidates[0], candidates[1], atol=1e-3)
+
+
+def test_the_prior_is_where_training_starts() -> None:
+    net = network()
+    net.set_prior(torch.tensor([0.0, 0.01, 0.1, 0.25, 0.9]))
+    p = torch.sigmoid(net.head.bias)
+    torch.testing.assert_close(p, torch.tensor([0.001, 0.01, 0.1, 0.25, 0.5]))
+
+
+def test_sinusoidal_positions() -> None:
+    positions = sinusoidal_positions(5, 4, torch.device("cpu"))
+    expected = [math.sin(3), math.cos(3), math.sin(0.03), math.cos(0.03)]
+    torch.testing.assert_close(positions[3], torch.tensor(expected))
+
+
+def test_base_keeps_the_figures_that_users_know() -> None:
+    base = CONFIGS["base"]
+    assert (base.window, base.step, base.width, base.convs, base.kernel) == (128, 64, 256, 4, 5)
+    assert (base.encoders, base.heads, base.dropout) == (6, 8, 0.1)
+    assert (base.epochs, base.batch, base.lr, base.weight_decay, base.warmup_epochs) == (30, 64, 1e-3, 1e-4, 3)
+    net = build(base.family, features=80, classes=37, labs=20, **base.network())
+    assert isinstance(net, CnnTransformer)
+    assert [block.conv.dilation for block in net.convs] == [(1,), (2,), (4,), (8,)]
+    assert net.encoder.layers[0].linear1.out_features == 4 * 256
+    assert net.encoder.layers[0].norm_first
+    assert ModelConfig.from_json(base.to_json()) == base
+
+
+def test_names_that_do_not_exist() -> None:
+    with pytest.raises(UsageError, match="no model configuration 'huge'; known: base, tiny, smoke"):
+        named("huge")
+    with pytest.raises(UsageError, match=r"no field 'epoch'\. Nearest: epochs"):
+        named("tiny", {"epoch": 3})
+    with pytest.raises(ContractError, match="There is no model family 'lstm'"):
+        build("lstm")
+    assert named("tiny", {"epochs": 3}).epochs == 3
+
+
+def test_robust_scaling() -> None:
+    """Quartiles of 1..101 are 26, 51, 76; a mask stays as it is; a 0 is missing and stays 0."""
+    values = torch.stack([torch.arange(1.0, 102.0), (torch.arange(101) % 2).float()], dim=1)
+    scaler = RobustScaler.fit(values)
+    torch.testing.assert_close(scaler.median_F, torch.tensor([51.0, 0.0]))
+    torch.testing.assert_close(scaler.iqr_F, torch.tensor([50.0, 1.0]))
+    x = torch.tensor([[[51.0, 1.0], [101.0, 0.0], [0.0, 1.0], [9999.0, 0.0], [-9999.0, 0.0]]])
+    expected = torch.tensor([[[0.0, 1.0], [1.0, 0.0], [0.0, 1.0], [5.0, 0.0], [-5.0, 0.0]]])
+    torch.testing.assert_close(scaler(x), expected)

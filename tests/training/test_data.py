@@ -1,0 +1,94 @@
+"""Reading the channels as a training job gets them: generations, pointers, one video at a time."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from etholake.contract import ACTIONS, arrow_schema
+from etholake.errors import ContractError, DataError
+from etholake.training.data import CHANNELS, load_training_data
+
+
+def put(folder: Path, table: str, rows: list[dict[str, Any]], generation: str = "gen-1") -> None:
+    """A committed generation of a table or partition, beside an older one that must not be read."""
+    (folder / generation).mkdir(parents=True)
+    (folder / "gen-0").mkdir()
+    (folder / "gen-0" / "part-00000.parquet").write_bytes(b"stale")
+    pq.write_table(
+        pa.Table.from_pylist(rows, schema=arrow_schema(table)), folder / generation / "part-00000.parquet"
+    )
+    (folder / "_CURRENT").write_text(json.dumps({"generation": generation, "report": {}}), encoding="utf-8")
+
+
+def track(video_id: int, frames: int = 20) -> list[dict[str, Any]]:
+    return [
+        {"video_id": video_id, "video_frame": f, "mouse_id": m, "bodypart": part, "x": 1.0, "y": 1.0,
+         "x_cm": float(f), "y_cm": float(m), "is_imputed": f == 3}
+        for f in range(frames) for m in (1, 2) for part in ("nose", "tail_base")
+    ]  # fmt: skip
+
+
+def metadata(video_id: int, fps: float | None = 30.0) -> dict[str, Any]:
+    return {"lab_id": "My lab", "video_id": video_id, "frames_per_second": fps, "pix_per_cm_approx": 10.0,
+            "has_tracking": True, "has_annotation": True, "flags": [], "behaviors_labeled": []}  # fmt: skip
+
+
+def label(video_id: int, action: str, split: str = "train") -> dict[str, Any]:
+    return {"split": split, "lab_id": "My lab", "video_id": video_id, "agent_id": 1, "target_id": 2,
+            "action": action, "is_self": False, "repaired": False}  # fmt: skip
+
+
+def event(video_id: int, start: int, stop: int, action: str = "interact") -> dict[str, Any]:
+    return {"split": "train", "video_id": video_id, "agent_id": 1, "target_id": 2, "action": action,
+            "start_frame": start, "stop_frame": stop, "duration_frames": stop - start, "is_self": False,
+            "is_labeled": True}  # fmt: skip
+
+
+@pytest.fixture
+def channels(tmp_path: Path) -> dict[str, Path]:
+    """Video 5 is whole; 6 has no events, 7 no frame rate, 8 no tracks."""
+    put(tmp_path / "tracking/lab_id=My%20lab", "tracking_curated", track(5) + track(6) + track(7))
+    put(tmp_path / "metadata", "metadata_train", [metadata(5), metadata(6), metadata(7, None), metadata(8)])
+    labels = [label(v, "interact") for v in (5, 6, 7, 8)] + [label(5, "sniff"), label(5, "chase", "test")]
+    put(tmp_path / "labels", "labeled_behaviors", labels)
+    events = [event(5, 8, 12), event(5, 2, 4), event(5, 6, 6), event(7, 0, 5), event(8, 0, 5)]
+    put(tmp_path / "annotations/lab_id=My%20lab", "annotations_enriched", events)
+    return {name: tmp_path / name for name in CHANNELS}
+
+
+def test_the_current_generation_is_read(channels: dict[str, Path]) -> None:
+    data = load_training_data(channels)
+    (video,) = data.videos
+    assert (video.clip.video_id, video.clip.lab_id, video.clip.fps) == (5, "My lab", 30.0)
+    assert video.clip.behaviors == ((1, 2, "interact"), (1, 2, "sniff"))
+    assert [(e.start_frame, e.stop_frame) for e in video.events] == [(2, 4), (8, 12)]
+    assert data.actions == (*ACTIONS, "interact")
+    np.testing.assert_allclose(video.clip.xy_TMK2[:, 1, 0], [(f, 2.0) for f in range(20)])
+    assert np.flatnonzero(~video.clip.seen_TMK[:, 0, 0]).tolist() == [3]  # imputed: bridged, and said so
+    assert data.notes == ("video 7 left out: The video's metadata lack ['frames_per_second'].",)
+
+
+def test_the_fingerprint_names_the_generations(channels: dict[str, Path]) -> None:
+    before = load_training_data(channels).fingerprint
+    assert load_training_data(channels).fingerprint == before
+    (channels["labels"] / "gen-1").rename(channels["labels"] / "gen-2")
+    (channels["labels"] / "_CURRENT").write_text('{"generation": "gen-2"}', encoding="utf-8")
+    assert load_training_data(channels).fingerprint != before
+
+
+def test_a_missing_channel_is_named(channels: dict[str, Path]) -> None:
+    with pytest.raises(ContractError, match=r"missing: \['labels'\]"):
+        load_training_data({name: at for name, at in channels.items() if name != "labels"})
+
+
+def test_nothing_to_learn(channels: dict[str, Path], tmp_path: Path) -> None:
+    put(tmp_path / "none/lab_id=My%20lab", "annotations_enriched", [event(6, 3, 3)])
+    with pytest.raises(DataError, match="No video has tracks, looked-for behaviours and annotated events"):
+        load_training_data(channels | {"annotations": tmp_path / "none"})
