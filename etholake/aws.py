@@ -3,8 +3,8 @@
 Targets differ by endpoint (and by dummy credentials off AWS), never by code path:
 
 - `mock`: every service at ``http://127.0.0.1:<port>``;
-- `localstack`: S3, STS, IAM and CloudFormation from LocalStack (localstack-client's table), the executing
-  services (Glue, Athena, SageMaker, Logs) from `local_mock` at ``<mock_port>``;
+- `localstack`: S3 and STS from LocalStack (localstack-client's table); what must execute (Glue, Athena, SageMaker,
+  Logs), and CloudFormation and IAM, which make it, from `local_mock` at ``<mock_port>``;
 - `aws`: boto3's own resolution of endpoint and credentials.
 """
 
@@ -19,8 +19,8 @@ from etholake.settings import MOCK_ACCOUNT, Settings
 
 __all__ = ["account_id", "client", "endpoint", "environment", "session", "stack_outputs"]
 
-LOCALSTACK_SERVICES = frozenset({"s3", "sts", "iam", "cloudformation"})
-EXECUTING_SERVICES = ("athena", "glue", "logs", "sagemaker", "sagemaker-runtime")
+LOCALSTACK_SERVICES = frozenset({"s3", "sts"})
+EXECUTING_SERVICES = ("athena", "cloudformation", "glue", "iam", "logs", "sagemaker", "sagemaker-runtime")
 _DUMMY_CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "etholake",
     "AWS_SECRET_ACCESS_KEY": "etholake",

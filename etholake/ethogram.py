@@ -62,7 +62,7 @@ class Ethogram:
         rows = self.rows
         figure, axes = plt.subplots(figsize=(12, 1.3 + 0.55 * max(1, len(rows))), layout="constrained")
         for y, row in enumerate(rows):
-            for offset, colour, events in ((0.03, TRUTH, self.truth), (-0.37, PREDICTED, self.predicted)):
+            for offset, colour, events in ((-0.37, TRUTH, self.truth), (0.03, PREDICTED, self.predicted)):
                 axes.broken_barh(self._seconds(events, row), (y + offset, 0.34), color=colour)
         axes.set_yticks(range(len(rows)), [_name(row) for row in rows])
         axes.set_ylim(-0.6, max(1, len(rows)) - 0.4)
