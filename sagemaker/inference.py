@@ -8,8 +8,8 @@ with the video's metadata as JSON in the Parquet schema metadata under the key `
      "tracking": {"video_frame": […], "mouse_id": […], "bodypart": […], "x": […], "y": […]}}
 
 The answer is `application/json`: {"video_id", "lab_id", "events": [{"agent_id", "target_id", "action",
-"start_frame", "stop_frame", "confidence"}], "model": {…}}. What is wrong with a request is raised as `RequestError`, whose
-`status_code` (400, 406, 415) the host answers with the reason.
+"start_frame", "stop_frame", "confidence"}], "model": {…}}. What is wrong with a request is raised as
+`RequestError`, whose `status_code` (400, 406, 415) the host answers with the reason.
 """
 
 from __future__ import annotations

@@ -6,8 +6,8 @@ Run it by hand on downloaded channels (each a copy of a folder of the curated zo
     SM_CHANNEL_ANNOTATIONS=… python train.py --config tiny
 
 Paths come from `SM_*` only. It prints one line an epoch, `epoch=… train_loss=… val_score=…`, which the job's
-metric definitions read. The model folder also gets `code/`: `inference.py`, `serve.py` and the package `etholake` that
-trained it, so that a model is always served by its own code. The learning itself is in `etholake.training`.
+metric definitions read. The model folder also gets `code/`: `inference.py`, `serve.py` and the package `etholake`
+that trained it, so that a model is always served by its own code. The learning itself is in `etholake.training`.
 """
 
 from __future__ import annotations
@@ -66,13 +66,11 @@ def train(arguments: argparse.Namespace, folders: Mapping[str, Path], model_dir:
     )
 
 
-def say(epoch: int, epochs: int, row: Mapping[str, float]) -> None:
+def say(epoch: int, epochs: int, row: Mapping[str, float | None]) -> None:
     """One line per epoch; the metric definitions of the job match it."""
-    print(
-        f"epoch={epoch} epochs={epochs} train_loss={row['train_loss']:.5f} val_score={row['val_score']:.5f} "
-        f"seconds={row['seconds']:.2f}",
-        flush=True,
-    )
+    score = row["val_score"]
+    said = "none" if score is None else f"{score:.5f}"  # none without validation videos: no metric value
+    print(f"epoch={epoch} epochs={epochs} train_loss={row['train_loss']:.5f} val_score={said}", flush=True)
 
 
 def write(arguments: argparse.Namespace, report: Mapping[str, Any], model_dir: Path, output_dir: Path) -> None:

@@ -1,8 +1,9 @@
 """Stage train: launch the training job through the SageMaker Python SDK (`ModelTrainer`) and follow it.
 
 The job runs the deployed `sourcedir.tar.gz` (entry point `sagemaker/train.py`) on channels that are folders of
-the curated zone. Unchanged tables, code, configuration, seed and held-out videos start nothing. The SDK is imported only
-when there is something to do, and its telemetry is off. The learning itself is in `etholake.training`.
+the curated zone. Unchanged tables, code, configuration, seed and held-out videos start nothing. The SDK
+is imported only when there is something to do, and its telemetry is off.
+The learning itself is in `etholake.training`.
 """
 
 from __future__ import annotations

@@ -7,6 +7,8 @@ endpoint runs the code that lies in `model.tar.gz`. All else of SageMaker is mot
 
 from __future__ import annotations
 
+import shutil
+
 from local_mock.context import Context
 
 __all__ = ["EXECUTES", "install"]
@@ -22,6 +24,9 @@ def install(context: Context) -> None:
     """Patch moto's SageMaker, its runtime, and IAM's policy simulation, which the SageMaker SDK asks for."""
     from moto.sagemaker.responses import SageMakerResponse
     from moto.sagemakerruntime.responses import SageMakerRuntimeResponse
+
+    for left_over in ("training", "hosts"):  # of a server that was killed
+        shutil.rmtree(context.state_dir / "sagemaker" / left_over, ignore_errors=True)
 
     from local_mock import iam
     from local_mock.sagemaker.responses import OPERATIONS

@@ -1,0 +1,260 @@
+"""Stages train, serve and predict on the mock, with the real SDK, model and containers' code; a smoke model."""
+
+import csv
+import io
+import json
+import tarfile
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+import small_lake  # type: ignore[import-not-found]
+from botocore.exceptions import ClientError
+
+from etholake import aws
+from etholake.errors import AwsError, DataError, UsageError
+from etholake.features.clip import PoseClip, VideoMeta
+from etholake.models.recogniser import Recogniser
+from etholake.settings import Settings
+from etholake.stages import StageResult, predict, serve, train
+from etholake.stages.videos import REQUEST_TYPE, Videos, request_body
+
+
+@pytest.fixture(scope="module")
+def lake(mock_settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    made: Settings = small_lake.make(mock_settings, tmp_path_factory.mktemp("model-stages"))
+    return made
+
+
+@pytest.fixture(scope="module")
+def epochs() -> list[tuple[int, int, str]]:
+    return []
+
+
+@pytest.fixture(scope="module")
+def trained(lake: Settings, epochs: list[tuple[int, int, str]]) -> StageResult:
+    return train.run(lake, "smoke", (3,), on_progress=lambda *told: epochs.append(told))
+
+
+@pytest.fixture(scope="module")
+def model_dir(lake: Settings, trained: StageResult, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("unpacked")
+    key = trained.details["model_uri"].removeprefix(f"s3://{lake.bucket}/")
+    body = aws.client(lake, "s3").get_object(Bucket=lake.bucket, Key=key)["Body"].read()
+    with tarfile.open(fileobj=io.BytesIO(body)) as archive:
+        archive.extractall(folder, filter="data")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def served(lake: Settings, trained: StageResult) -> StageResult:
+    return serve.run(lake)
+
+
+def request_of(lake: Settings, video: int) -> bytes:
+    videos = Videos(lake, "train")
+    return request_body(videos.rows[video], videos.tracks(video))
+
+
+def ask(lake: Settings, body: bytes, content_type: str = REQUEST_TYPE) -> dict[str, Any]:
+    answer = aws.client(lake, "sagemaker-runtime").invoke_endpoint(
+        EndpointName="etholake", ContentType=content_type, Body=body
+    )
+    content: dict[str, Any] = json.loads(answer["Body"].read())
+    return content
+
+
+def test_train_launches_the_job_and_tells_the_epochs(
+    lake: Settings, trained: StageResult, epochs: list[tuple[int, int, str]], model_dir: Path
+) -> None:
+    details = trained.details
+    assert trained.status == "done"
+    assert details["model_uri"].startswith(f"s3://{lake.bucket}/model-zone/training/etholake-train-")
+    assert 3 in {span["video_id"] for span in details["split"]["test"]}
+    assert 3 not in {span["video_id"] for part in ("train", "validation") for span in details["split"][part]}
+    assert {"epoch", "train_loss", "best_val_score"} <= details["metrics"].keys()
+    assert (1, 2) in {told[:2] for told in epochs}
+    assert {"model.safetensors", "meta.json", "code"} <= {p.name for p in model_dir.iterdir()}
+    code = {p.name for p in (model_dir / "code").iterdir()}
+    assert {"inference.py", "serve.py", "etholake"} <= code
+    assert not list(model_dir.rglob("*.pyc"))
+
+
+def test_train_again_has_nothing_to_do(lake: Settings, trained: StageResult) -> None:
+    began = time.monotonic()
+    again = train.run(lake, "smoke", (3,))
+    assert (again.status, again.details) == ("unchanged", trained.details)
+    assert time.monotonic() - began < 5
+
+
+def test_a_failed_job_says_why(lake: Settings) -> None:
+    with pytest.raises(AwsError, match="There is no model configuration 'smokey'"):
+        train.run(lake, "smokey")
+
+
+def test_an_empty_lake_cannot_be_trained_on(mock_settings: Settings) -> None:
+    empty = replace(mock_settings, bucket="empty-lake-of-train")
+    aws.client(empty, "s3").create_bucket(Bucket=empty.bucket)
+    with pytest.raises(DataError, match="is empty: run `make etl` first"):
+        train.run(empty, "smoke")
+    with pytest.raises(DataError, match="run `make train` first"):
+        serve.run(empty)
+
+
+def test_serve_answers_a_real_request(lake: Settings, served: StageResult) -> None:
+    assert served.status == "done"
+    assert served.details["latency_ms"] > 0
+    again = serve.run(lake)
+    assert (again.status, again.details["model_name"]) == ("unchanged", served.details["model_name"])
+
+
+def test_the_endpoint_says_what_the_model_says(lake: Settings, served: StageResult, model_dir: Path) -> None:
+    answer = ask(lake, request_of(lake, 3))
+    assert (answer["video_id"], answer["lab_id"]) == (3, "Lab A")
+    assert answer["events"] == [event.to_dict() for event in direct(lake, model_dir, 3)]
+
+
+def direct(lake: Settings, model_dir: Path, video: int) -> list[Any]:
+    """Events of the same model, asked in this process."""
+    videos = Videos(lake, "train")
+    clip = PoseClip.from_curated(videos.tracks(video), VideoMeta.from_row(videos.rows[video]))
+    return Recogniser.load(model_dir).events(clip)
+
+
+def test_a_raw_json_request_is_curated_and_answered(lake: Settings, served: StageResult) -> None:
+    columns = small_lake.tracks(3)
+    tracking = {name: columns[name].tolist() for name in ("video_frame", "mouse_id", "bodypart", "x", "y")}
+    row = Videos(lake, "train").rows[3]
+    answer = ask(lake, json.dumps({"metadata": row, "tracking": tracking}).encode(), "application/json")
+    assert answer["video_id"] == 3
+    assert {event["action"] for event in answer["events"]} <= {"chase", "rest"}
+
+
+def test_what_is_wrong_with_a_request_is_told_and_the_server_lives_on(lake: Settings, served: StageResult) -> None:
+    row, tracks = Videos(lake, "train").rows[3], Videos(lake, "train").tracks(3)
+    sink = io.BytesIO()
+    pq.write_table(tracks, sink)
+    bare = json.dumps({"metadata": row, "tracking": {"video_frame": [0]}}).encode()
+    cases = [
+        (b"PAR1 but no Parquet", REQUEST_TYPE, 400, "not a Parquet file"),
+        (sink.getvalue(), REQUEST_TYPE, 400, "lacks the video's metadata"),
+        (
+            request_body(row, tracks.drop_columns(["mouse_id"])),
+            REQUEST_TYPE,
+            400,
+            "lacks the columns ['mouse_id']",
+        ),
+        (request_body({**row, "frames_per_second": 0.0}, tracks), REQUEST_TYPE, 400, "frames_per_second"),
+        (request_body({**row, "lab_id": None}, tracks), REQUEST_TYPE, 400, "lab_id"),
+        (request_body({**row, "behaviors_labeled": []}, tracks), REQUEST_TYPE, 400, "nothing to look for"),
+        (request_body(row, tracks.slice(0, 0)), REQUEST_TYPE, 400, "no rows"),
+        (b"{", "application/json", 400, "is not JSON"),
+        (b"[]", "application/json", 400, "must be a JSON object"),
+        (b"{}", "application/json", 400, "missing: ['metadata', 'tracking']"),
+        (bare, "application/json", 400, "lacks the columns ['mouse_id', 'bodypart', 'x', 'y']"),
+        (b"1,2", "text/csv", 415, "Content type must be application/x-parquet"),
+        (b"\0" * (7 << 20), REQUEST_TYPE, 413, "use a batch transform"),
+    ]
+    for body, content_type, status, reason in cases:
+        with pytest.raises(ClientError, match="ModelError") as caught:
+            ask(lake, body, content_type)
+        answer = caught.value.response
+        assert (answer["OriginalStatusCode"], reason in json.loads(answer["OriginalMessage"])["error"]) == (
+            status,
+            True,
+        ), (reason, answer)
+    assert ask(lake, request_of(lake, 3))["video_id"] == 3
+
+
+def test_after_a_restart_of_the_mock_all_is_made_again(lake: Settings, served: StageResult) -> None:
+    client = aws.client(lake, "sagemaker")
+    client.delete_endpoint(EndpointName="etholake")
+    client.delete_endpoint_config(EndpointConfigName=served.details["model_name"])
+    client.delete_model(ModelName=served.details["model_name"])
+    assert serve.run(lake).status == "done"
+
+
+def test_predict_writes_submission_and_table(
+    lake: Settings, trained: StageResult, model_dir: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "submission.csv"
+    done = predict.run(lake, "train", None, output)
+    held_out = sorted({span["video_id"] for span in trained.details["split"]["test"]})
+    assert (done.status, done.details["videos"]) == ("done", held_out)
+    expected = [event for video in held_out for event in direct(lake, model_dir, video)]
+    with output.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert sorted(
+        (int(r["video_id"]), r["action"], int(r["start_frame"]), int(r["stop_frame"])) for r in rows
+    ) == (sorted((e.video_id, e.action, e.start_frame, e.stop_frame) for e in expected))
+    lake_of = Videos(lake, "train").lake
+    run_id = done.details["run_id"]
+    pointer = lake_of.current("predictions", {"run_id": run_id})
+    assert pointer is not None
+    assert pointer["report"]["rows"] == len(expected)
+    found = aws.client(lake, "glue").get_partition(
+        DatabaseName=lake.database, TableName="predictions", PartitionValues=[run_id]
+    )
+    assert run_id in found["Partition"]["StorageDescriptor"]["Location"]
+    requests = aws.client(lake, "s3").list_objects_v2(Bucket=lake.bucket, Prefix="model-zone/requests/")
+    assert requests["KeyCount"] == 0
+    assert predict.run(lake, "train", None, output).status == "unchanged"
+    output.unlink()
+    assert predict.run(lake, "train", None, output).status == "done"
+    assert output.is_file()
+
+
+def test_predict_refuses_what_is_not_there(lake: Settings, trained: StageResult, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"no videos \[99\] with tracking"):
+        predict.run(lake, "train", [3, 99], tmp_path / "s.csv")
+    with pytest.raises(DataError, match="metadata_test has no data"):
+        predict.run(lake, "test", None, tmp_path / "s.csv")
+    with pytest.raises(DataError, match="Split 'test' has no videos to predict"):
+        predict.choose_videos({}, "test", None, [])
+
+
+@pytest.mark.parametrize(
+    ("part", "reason"),
+    [("features", "feature version"), ("vocabulary", "vocabulary")],
+)
+def test_a_model_that_does_not_fit_is_refused_by_name(
+    lake: Settings, model_dir: Path, tmp_path: Path, part: str, reason: str
+) -> None:
+    meta = json.loads((model_dir / "meta.json").read_text())
+    if part == "features":
+        meta["features"]["version"] += 1
+    else:
+        meta["vocabulary"]["actions"] = meta["vocabulary"]["actions"][:-1]
+    archive = tmp_path / "m.tar.gz"
+    with tarfile.open(archive, "w:gz") as sink:
+        for path in sorted(p for p in model_dir.rglob("*") if p.is_file() and p.name != "meta.json"):
+            sink.add(path, path.relative_to(model_dir).as_posix())
+        info = tarfile.TarInfo("meta.json")
+        info.size = len(json.dumps(meta).encode())
+        sink.addfile(info, io.BytesIO(json.dumps(meta).encode()))
+    aws.client(lake, "s3").put_object(
+        Bucket=lake.bucket, Key=f"model-zone/{part}.tar.gz", Body=archive.read_bytes()
+    )
+    client, name = aws.client(lake, "sagemaker"), f"misfit-{part}"
+    request = serve.model_request(lake, name, lake.uri("model-zone", f"{part}.tar.gz"), "arn:aws:iam::1:role/r")
+    client.create_model(**request)
+    client.create_endpoint_config(**serve.config_request(lake, name))
+    client.create_endpoint(EndpointName=name, EndpointConfigName=name)
+    for _ in range(600):
+        found = client.describe_endpoint(EndpointName=name)
+        if found["EndpointStatus"] != "Creating":
+            break
+        time.sleep(0.05)
+    assert found["EndpointStatus"] == "Failed"
+    assert "ContractError" in found["FailureReason"]
+    assert reason in found["FailureReason"]
+
+
+def test_the_folder_sagemaker_never_shadows_the_sdk() -> None:
+    folder = Path(__file__).resolve().parents[2] / "sagemaker"
+    assert (folder / "train.py").is_file()
+    assert not (folder / "__init__.py").exists()
+    assert "/opt/ml" not in (folder / "train.py").read_text()
