@@ -1,0 +1,51 @@
+"""What every benchmark shares: options, repeated timing, and how a figure is printed. Not a benchmark itself."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One measured value. `target` is a bound that `met` compares with; None where there is none."""
+
+    name: str
+    value: float
+    unit: str
+    target: str | None = None
+    met: bool | None = None
+
+
+def options(purpose: str | None) -> argparse.Namespace:
+    """`--json` (one line a figure) and `--quick` (smaller data, fewer repeats)."""
+    parser = argparse.ArgumentParser(description=(purpose or "").split("\n")[0])
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    parser.add_argument("--quick", action="store_true", help="smaller data, fewer repeats")
+    return parser.parse_args()
+
+
+def median_seconds(work: Callable[[], object], repeats: int) -> float:
+    """Median wall time of `work`."""
+    times = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - began)
+    return statistics.median(times)
+
+
+def show(figures: list[Figure], *, as_json: bool) -> None:
+    """Print them."""
+    for figure in figures:
+        if as_json:
+            print(json.dumps(asdict(figure)))
+        else:
+            verdict = (
+                "" if figure.met is None else f"  target {figure.target}: {'met' if figure.met else 'MISSED'}"
+            )
+            print(f"{figure.name:<44} {figure.value:>14,.3f} {figure.unit}{verdict}")
