@@ -128,7 +128,9 @@ def _tracks(folder: Path, wanted: set[int]) -> Iterator[tuple[int, Any]]:
         by_lab[json.dumps(values)].append(file)
     for files in by_lab.values():
         tracks = ds.dataset(files)
-        here = set(tracks.to_table(columns=["video_id"])["video_id"].unique().to_pylist())
+        here: set[int] = set()
+        for batch in tracks.to_batches(columns=["video_id"]):
+            here.update(batch["video_id"].unique().to_pylist())
         for video_id in sorted(here & wanted):
             yield video_id, tracks.to_table(columns=columns, filter=ds.field("video_id") == video_id)
 
