@@ -8,6 +8,7 @@ The learning itself is in `etholake.training`.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import logging
@@ -179,7 +180,11 @@ def _exists(settings: Settings, uri: str) -> bool:
 def _launch(settings: Settings, parameters: dict[str, Any]) -> str:
     """Start the job; returns its name."""
     role = aws.stack_outputs(settings)["SageMakerRoleArn"]
-    _quiet_sdk(settings)
+    with _sdk_environment(settings):
+        return _launch_with_sdk(settings, parameters, role)
+
+
+def _launch_with_sdk(settings: Settings, parameters: dict[str, Any], role: str) -> str:
     from sagemaker.core.helper.session_helper import Session
     from sagemaker.core.shapes import MetricDefinition
     from sagemaker.train.configs import Compute, InputData, OutputDataConfig, SourceCode, StoppingCondition
@@ -211,19 +216,27 @@ def _launch(settings: Settings, parameters: dict[str, Any]) -> str:
     return str(trainer._latest_training_job.training_job_name)
 
 
-def _quiet_sdk(settings: Settings) -> None:
-    """Before the SDK is imported: this target's endpoint for its own clients, no telemetry, no chatter."""
-    aws.export(settings)
+@contextlib.contextmanager
+def _sdk_environment(settings: Settings) -> Iterator[None]:
+    """This target's endpoint for the SDK's own clients, no telemetry, no chatter; the environment is put back."""
+    before = dict(os.environ)
     config = Path(settings.state_dir).resolve() / "sagemaker-sdk.yaml"
     config.parent.mkdir(parents=True, exist_ok=True)
     config.write_text(
         "SchemaVersion: '1.0'\nSageMaker:\n  PythonSDK:\n    Modules:\n      TelemetryOptOut: true\n",
         encoding="utf-8",
     )
-    os.environ["SAGEMAKER_USER_CONFIG_OVERRIDE"] = str(config)
-    # The role is ours: `infra/` says what it may do, and deploy has checked that it is there.
-    os.environ["SAGEMAKER_VALIDATE_ROLE"] = "false"
+    os.environ |= aws.environment(settings) | {
+        "SAGEMAKER_USER_CONFIG_OVERRIDE": str(config),
+        # The role is ours: `infra/` says what it may do, and deploy has checked that it is there.
+        "SAGEMAKER_VALIDATE_ROLE": "false",
+    }
     logging.getLogger("sagemaker").setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ |= before
 
 
 def _follow(settings: Settings, job: str, tick: OnProgress) -> dict[str, Any]:
