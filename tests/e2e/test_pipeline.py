@@ -36,7 +36,7 @@ class Workplace:
         self.pid = running["pid"]
         self.env |= running["env"] | {"PORT": running["url"].rpartition(":")[2]}
 
-    def __call__(self, *arguments: str, code: int = 0) -> dict[str, Any]:
+    def __call__(self, *arguments: str, code: int = 0) -> Any:
         done = self.start(*arguments).communicate(timeout=400)
         assert self.last.returncode == code, f"{arguments}: {done[0]}\n{done[1]}"
         return json.loads(done[0]) if code == 0 else {"error": done[1]}
@@ -62,7 +62,7 @@ class Workplace:
 
     def content(self) -> dict[str, list[Any]]:
         """Every curated table by content, whatever its files: counts and sums per lab and video."""
-        return {name: self("query", "--sql", sql)["rows"] for name, sql in CONTENT.items()}
+        return {name: self("query", "--sql", sql) for name, sql in CONTENT.items()}
 
 
 CONTENT = {
@@ -104,7 +104,7 @@ def test_01_raw_tracks_become_curated_tables(workplace: Workplace) -> None:
         "--sql",
         "SELECT source_file FROM curation_files WHERE rows_in <> rows_curated + rows_quarantined",
     )
-    assert unbalanced["rows"] == []
+    assert unbalanced == []
 
 
 def test_02_an_unchanged_lake_is_left_alone(workplace: Workplace) -> None:
@@ -157,9 +157,9 @@ def test_05_a_model_is_trained_served_and_scored(workplace: Workplace) -> None:
     )
     assert set(scores) == {"score", "labs"}
     assert 0 <= scores["score"] <= 1
-    sql = f"SELECT count(*) FROM predictions WHERE run_id = '{predicted['run_id']}'"
-    rows = workplace("query", "--sql", sql)["rows"]
-    assert int(rows[0][0]) == len(submission.read_text().splitlines()) - 1
+    sql = f"SELECT count(*) AS n FROM predictions WHERE run_id = '{predicted['run_id']}'"
+    rows = workplace("query", "--sql", sql)
+    assert rows[0]["n"] == len(submission.read_text().splitlines()) - 1
 
 
 def test_06_the_endpoint_answers_a_bare_client_and_survives_rubbish(workplace: Workplace) -> None:
