@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -81,3 +84,15 @@ def test_robust_scaling() -> None:
     x = torch.tensor([[[51.0, 1.0], [101.0, 0.0], [0.0, 1.0], [9999.0, 0.0], [-9999.0, 0.0]]])
     expected = torch.tensor([[[0.0, 1.0], [1.0, 0.0], [0.0, 1.0], [5.0, 0.0], [-5.0, 0.0]]])
     torch.testing.assert_close(scaler(x), expected)
+
+
+@pytest.mark.parametrize("package", ["models", "training"])
+@pytest.mark.parametrize(("given", "expected"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_waiting_threads_sleep_unless_told_otherwise(package: str, given: str | None, expected: str) -> None:
+    """It must be said before torch is imported, and by importing the package."""
+    code = f"import os, sys, etholake.{package}; print(os.environ['OMP_WAIT_POLICY'], 'torch' in sys.modules)"
+    environ = {k: v for k, v in os.environ.items() if k != "OMP_WAIT_POLICY"} | (
+        {"OMP_WAIT_POLICY": given} if given else {}
+    )
+    run = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=True)
+    assert run.stdout.split() == [expected, "False"]
