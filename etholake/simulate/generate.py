@@ -25,6 +25,8 @@ from etholake.simulate.motion import Bout, Scene, tracks
 
 __all__ = ["SimulationReport", "add_tracking", "simulate"]
 
+MAX_SECONDS = 100_000  # a video is made as a whole, in memory
+
 
 @dataclass(frozen=True)
 class SimulationReport:
@@ -59,19 +61,28 @@ def simulate(
 
     Parameters
     ----------
+    out
+        A folder that is new or empty, or was made by these very arguments.
     labs
-        How many, or their names.
+        How many, or their names (`Sim` is put before a name that does not begin so).
     videos, test_videos
         Per lab: in train.csv (annotated, but for the unlabelled ones that dirt brings), and in test.csv.
     seconds
         Length of a video.
     dirt
         Rate of missing points and frames, swaps, stray quotes, zero-length and overlong intervals, unlabelled
-        videos: 0 is clean, 1 is worse than any lab.
+        videos: 0 is clean, 1 is worse than any lab. Above 0 every kind of dirt in the metadata occurs at least
+        once, where there are labs and videos enough (one lab's quotes, one lab's unlabelled video).
+
+    Raises
+    ------
+    UsageError
+        An argument is out of range, or the folder holds something else already.
     """
-    names = rigs.names(labs) if isinstance(labs, int) else list(labs)
-    if not names or videos < 1 or seconds <= 0 or not 0 <= dirt <= 1:
-        raise UsageError("simulate needs at least one lab and one video, seconds above 0 and dirt from 0 to 1.")
+    names = rigs.names(labs)
+    _check_arguments(videos, test_videos, seconds, seed, dirt)
+    counts = f"videos={videos} test_videos={test_videos} seconds={seconds:g} seed={seed} dirt={dirt:g}"
+    _mark(out, f"labs={','.join(names)} {counts}")
     began, rows = time.monotonic(), 0
     tables: dict[str, list[dict[str, Any]]] = {"train": [], "test": []}
     total = len(names) * (videos + test_videos)
@@ -82,7 +93,8 @@ def simulate(
             video_id = 100_000_000 + zlib.crc32(f"{seed}/{name}/{number}".encode()) % 900_000_000
             random = np.random.default_rng([seed, zlib.crc32(name.encode()), number, 2])
             rows += _video(out, split, rig, video_id, seconds, dirt, random)
-            unlabelled = split == "train" and videos > 2 and number < round(dirt * videos / 2)
+            least = 1 if dirt > 0 and index == 0 else 0
+            unlabelled = split == "train" and videos > 2 and number < max(least, round(dirt * videos / 2))
             hidden = split == "test" or unlabelled
             if hidden:
                 _annotation_path(out, rig.name, video_id).unlink(missing_ok=True)
@@ -96,8 +108,32 @@ def simulate(
             rows += _video(out, "train", rig, 99_999_999, min(seconds, 10.0), dirt, random)
     for split, found in tables.items():
         layout.write_csv(out / f"{split}.csv", found)
-    (out / layout.MARK).write_text(layout.MARK_TEXT, encoding="utf-8")
     return SimulationReport(str(out), len(names), total, rows, time.monotonic() - began)
+
+
+def _check_arguments(videos: int, test_videos: int, seconds: float, seed: int, dirt: float) -> None:
+    if videos < 1 or test_videos < 0 or seed < 0 or not 0 < seconds <= MAX_SECONDS or not 0 <= dirt <= 1:
+        raise UsageError(
+            f"Expected videos >= 1, test_videos >= 0, seed >= 0, 0 < seconds <= {MAX_SECONDS:,} and "
+            f"dirt of 0 to 1, but got videos={videos}, test_videos={test_videos}, seed={seed}, seconds={seconds}, "
+            f"dirt={dirt}."
+        )
+
+
+def _mark(out: Path, what: str) -> None:
+    """Say first what the folder is going to be: a run that was killed may be run again, with these arguments.
+
+    Anything else that lies in the folder would be mixed up with simulated tracks, so it is refused.
+    """
+    text, mark = layout.mark_text(what), out / layout.MARK
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"{out} is not a folder.")
+    if out.exists() and any(out.iterdir()) and not (mark.is_file() and mark.read_text(encoding="utf-8") == text):
+        raise UsageError(
+            f"{out} holds something already that these arguments did not make: name a new folder, or empty it."
+        )
+    out.mkdir(parents=True, exist_ok=True)
+    mark.write_text(text, encoding="utf-8")
 
 
 def _annotation_path(out: Path, lab: str, video_id: int) -> Path:
@@ -169,16 +205,25 @@ def add_tracking(
     labs: Sequence[str] | None = None,
     seed: int = 0,
     dirt: float = 0.1,
+    only_chosen: bool = False,
     on_progress: OnProgress | None = None,
 ) -> SimulationReport:
     """Copy `source` (train.csv, test.csv, train_annotation/) to `out`, with tracking for `videos` of its videos.
 
-    The motion follows the annotations; parts, rate, scale, sizes and mice are those of the metadata. The shortest
-    annotated videos of each lab come first, lab by lab in turn. Raises DataError if there is none.
+    The motion follows the annotations; parts, rate, scale, sizes and mice are those of the metadata, in which
+    these videos get ``tracking_method = simulated``. The shortest annotated videos of each lab come first, lab by
+    lab in turn. With `only_chosen` the copy knows these videos only, else all of the source.
+
+    Raises
+    ------
+    UsageError
+        `videos`, `seed` or `dirt` is out of range, or `out` holds something else already.
+    DataError
+        The source is not in the layout, has no annotated video (of these labs), or a video's metadata lack what
+        a track needs.
     """
     began, rows = time.monotonic(), 0
-    if out.resolve() == source.resolve():
-        raise UsageError(f"Tracking is added to a copy: --out must not be {source} itself.")
+    _check_arguments(videos, 0, 1.0, seed, dirt)
     if not (source / "train.csv").is_file():
         raise DataError(f"{source} is not in the MABe layout: there is no train.csv.")
     with (source / "train.csv").open(encoding="utf-8", newline="") as file:
@@ -188,19 +233,45 @@ def add_tracking(
         raise DataError(
             f"{source} has no annotated video{f' of {list(labs)}' if labs else ''} to add tracking to."
         )
-    out.mkdir(parents=True, exist_ok=True)
-    for name in ("train.csv", "test.csv", "sample_submission.csv"):
-        if (source / name).is_file():
-            shutil.copyfile(source / name, out / name)
-    shutil.copytree(source / "train_annotation", out / "train_annotation", dirs_exist_ok=True)
+    which = " ".join(row["video_id"] for row in chosen)
+    _mark(out, f"tracking of the videos {which} only, seed={seed} dirt={dirt:g} only_chosen={only_chosen}")
+    _copy(source, out, metadata, chosen, only_chosen)
     for number, row in enumerate(chosen):
         rows += _add(source, out, row, seed, dirt)
         if on_progress:
             on_progress(number + 1, len(chosen), row["lab_id"])
-    (out / layout.MARK).write_text(layout.MARK_TEXT, encoding="utf-8")
     return SimulationReport(
         str(out), len({r["lab_id"] for r in chosen}), len(chosen), rows, time.monotonic() - began
     )
+
+
+def _copy(
+    source: Path,
+    out: Path,
+    metadata: Sequence[Mapping[str, str]],
+    chosen: Sequence[Mapping[str, str]],
+    only_chosen: bool,
+) -> None:
+    """Metadata and annotations; the chosen videos say that their tracks are simulated."""
+    ids = {(row["lab_id"], row["video_id"]) for row in chosen}
+    layout.write_csv(
+        out / "train.csv",
+        [
+            {**row, "tracking_method": "simulated"} if (row["lab_id"], row["video_id"]) in ids else row
+            for row in metadata
+            if not only_chosen or (row["lab_id"], row["video_id"]) in ids
+        ],
+    )
+    if not only_chosen:
+        for name in ("test.csv", "sample_submission.csv"):
+            if (source / name).is_file():
+                shutil.copyfile(source / name, out / name)
+        shutil.copytree(source / "train_annotation", out / "train_annotation", dirs_exist_ok=True)
+        return
+    for lab, video in sorted(ids):
+        target = out / "train_annotation" / lab / f"{video}.parquet"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source / "train_annotation" / lab / f"{video}.parquet", target)
 
 
 def _choose(
@@ -223,9 +294,9 @@ def _duration(row: Mapping[str, str]) -> tuple[float, str]:
 def _add(source: Path, out: Path, row: Mapping[str, str], seed: int, dirt: float) -> int:
     import pyarrow.parquet as pq
 
-    fps, scale = float(row["frames_per_second"]), float(row["pix_per_cm_approx"])
-    width, height = float(row["video_width_pix"]) / scale, float(row["video_height_pix"]) / scale
-    frames = max(1, round(float(row["video_duration_sec"]) * fps))
+    fps, scale, width_px, height_px, duration = (_number(row, name) for name in _NEEDED)
+    width, height = width_px / scale, height_px / scale
+    frames = max(1, round(duration * fps))
     mice = max([2, *(n for n in range(1, 5) if row[f"mouse{n}_id"] or row[f"mouse{n}_strain"])])
     parts = [p for p in parse_list(row["body_parts_tracked"]) or [] if p in BODY_PARTS]
     if not parts:
@@ -241,3 +312,19 @@ def _add(source: Path, out: Path, row: Mapping[str, str], seed: int, dirt: float
     random = np.random.default_rng([seed, int(row["video_id"]), 4])
     path = out / "train_tracking" / row["lab_id"] / f"{row['video_id']}.parquet"
     return _write_tracks(path, Scene(frames, mice, fps, width, height), bouts, parts, scale, dirt, random)
+
+
+_NEEDED = ("frames_per_second", "pix_per_cm_approx", "video_width_pix", "video_height_pix", "video_duration_sec")
+
+
+def _number(row: Mapping[str, str], name: str) -> float:
+    try:
+        value = float(row[name])
+    except (KeyError, ValueError):
+        value = float("nan")
+    if not 0 < value < float("inf"):
+        raise DataError(
+            f"Video {row['video_id']} of {row['lab_id']}: {name} must be a number above 0, but train.csv has "
+            f"{row.get(name)!r}. Give it there, or choose other labs."
+        )
+    return value

@@ -26,7 +26,7 @@ class Kinematics:
     distance
         Kept from that point (for trail: seconds behind the target).
     speed, target_speed
-        Own walking speed of agent and target; None: as they were.
+        Own walking speed of agent (for part: of leaving) and target; None: as they were.
     stretch
         Body length as a share of the normal one (a rearing mouse is short from above).
     shake_hz, shake_cm
@@ -75,17 +75,17 @@ KINEMATICS: Mapping[str, Kinematics] = {
     "attemptmount": Kinematics(
         "stay", -2, 3.0, target_speed=5, stretch=1.05, shake_hz=2, shake_cm=0.6, align=True
     ),
-    "avoid": Kinematics("part", 0, 20.0, target_speed=4, seconds=1.2),
+    "avoid": Kinematics("part", 0, 20.0, speed=15, target_speed=4, seconds=1.2),
     "chase": Kinematics("trail", 0, 0.30, target_speed=32, stretch=1.1, seconds=1.5),
     "chaseattack": Kinematics("trail", 0, 0.15, target_speed=26, shake_hz=6, shake_cm=1.2, seconds=1.5),
     "defend": Kinematics("stay", 4, 6.0, target_speed=3, stretch=0.6, shake_hz=2, shake_cm=0.4, seconds=1.5),
-    "disengage": Kinematics("part", 0, 12.0, target_speed=2, seconds=1.0),
+    "disengage": Kinematics("part", 0, 12.0, speed=9, target_speed=2, seconds=1.0),
     "dominance": Kinematics("stay", 1, 1.5, target_speed=0, stretch=0.9, seconds=2.5),
     "dominancegroom": Kinematics("stay", 1, 2.5, target_speed=0, nod_hz=4, nod_cm=0.7, seconds=2.5),
     "dominancemount": _MOUNT,
     "ejaculate": Kinematics("stay", -2, 1.5, target_speed=0, stretch=1.1, align=True, seconds=5),
-    "escape": Kinematics("part", 0, 30.0, target_speed=8, stretch=1.1, seconds=1.0),
-    "flinch": Kinematics("part", 0, 8.0, shake_hz=8, shake_cm=0.5, seconds=0.5),
+    "escape": Kinematics("part", 0, 30.0, speed=40, target_speed=8, stretch=1.1, seconds=1.0),
+    "flinch": Kinematics("part", 0, 8.0, speed=30, shake_hz=8, shake_cm=0.5, seconds=0.5),
     "follow": Kinematics("trail", 0, 0.9, target_speed=10, seconds=2.5),
     "intromit": Kinematics(
         "stay", -2, 1.6, target_speed=0, stretch=1.1, shake_hz=5, shake_cm=0.5, align=True, seconds=5

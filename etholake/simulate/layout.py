@@ -15,13 +15,17 @@ import pyarrow.parquet as pq
 from etholake.contract import RAW_METADATA_COLUMNS, SELF
 from etholake.simulate.motion import Bout
 
-__all__ = ["MARK", "MARK_TEXT", "items", "write_annotation", "write_csv", "write_tracking"]
+__all__ = ["MARK", "items", "mark_text", "write_annotation", "write_csv", "write_tracking"]
 
 MARK = "SIMULATED.txt"
-MARK_TEXT = (
-    "The tracking in this folder was made by `etholake simulate`. It is simulated: no animal moved like this,\n"
-    "and no scientific claim may rest on it.\n"
-)
+
+
+def mark_text(what: str) -> str:
+    """Text of the mark of a folder; `what` tells what was simulated, from which arguments."""
+    return (
+        "The tracking in this folder was made by `etholake simulate`. It is simulated: no animal moved like\n"
+        f"this, and no scientific claim may rest on it.\n{what}\n"
+    )
 
 
 def write_tracking(
@@ -32,12 +36,12 @@ def write_tracking(
     keep = np.flatnonzero(seen_TMP.ravel())
     frame, mouse, part = keep // (M * P), keep // P % M + 1, keep % P
     xy = xy_TMP2.reshape(-1, 2)[keep]
-    names = pa.DictionaryArray.from_arrays(pa.array(part.astype(np.int8)), pa.array(list(parts)))
+    names = pa.DictionaryArray.from_arrays(pa.array(part.astype(np.int8)), pa.array(list(parts), pa.string()))
     table = pa.table(
         {
             "video_frame": frame.astype(np.int32),
             "mouse_id": mouse.astype(np.int8),
-            "bodypart": names.cast(pa.string()),
+            "bodypart": names,
             "x": np.ascontiguousarray(xy[:, 0]),
             "y": np.ascontiguousarray(xy[:, 1]),
         }
@@ -63,7 +67,10 @@ def write_annotation(path: Path, bouts: Sequence[Bout]) -> None:
 def _write(path: Path, table: pa.Table) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
-    pq.write_table(table, partial, compression="snappy", use_dictionary=["bodypart", "action", "mouse_id"])
+    # Coordinates hardly repeat, so a dictionary of them would only cost time; without Arrow's own schema in the
+    # file, dictionary-encoded names are read back as the plain strings of the layout.
+    repeated = ["video_frame", "bodypart", "action", "mouse_id"]
+    pq.write_table(table, partial, compression="snappy", use_dictionary=repeated, store_schema=False)
     partial.replace(path)
 
 

@@ -19,6 +19,7 @@ __all__ = ["Bout", "Scene", "tracks"]
 
 Floats = npt.NDArray[np.float32]
 RAMP_S = 0.3  # a bout takes over this gently: inertia
+RUSH_CM_S = 80.0  # no faster than this on the way to the target
 WALK_CM_S = 7.0
 MARGIN_CM = 3.0
 
@@ -143,10 +144,15 @@ def _act(scene: Scene, state: _State, steps: Floats, bout: Bout) -> None:
         return
     agent, target = state.xy[bout.agent], state.xy[bout.target]
     wanted, face = _relative(scene, agent, target, start, stop, move)
-    ramp = seconds[-1] if move.relation in {"reach", "part"} else RAMP_S
-    weight = np.clip((seconds + 1 / scene.fps) / max(ramp, 1 / scene.fps), 0, 1)[:, None]
-    weight = weight * weight * (3 - 2 * weight)
     origin = agent[max(start - 1, 0)].copy()
+    way = float(np.linalg.norm(wanted[0] - origin))
+    ramp = max(RAMP_S, way / RUSH_CM_S)
+    if move.relation == "reach":
+        ramp = max(ramp, float(seconds[-1]))
+    elif move.relation == "part":
+        ramp = max(ramp, way / (move.speed or WALK_CM_S))
+    weight = np.clip((seconds + 1 / scene.fps) / ramp, 0, 1)[:, None]
+    weight = weight * weight * (3 - 2 * weight)
     limits = _limits(scene)
     agent[span] = np.clip((1 - weight) * origin + weight * wanted, -limits - 1, limits + 1)
     state.face[bout.agent, span] = face
@@ -166,12 +172,7 @@ def _relative(
     spot = there + move.point * axis
     origin = agent[max(start - 1, 0)]
     if move.relation == "part":
-        away = origin - there[0]
-        away = away / max(float(np.linalg.norm(away)), 1e-3)
-        if not np.isfinite(away).all() or not away.any():
-            away = axis[0]
-        limits = _limits(scene)
-        goal = np.clip(there[0] + away * move.distance, -limits, limits)
+        goal = _refuge(origin, there[0], move.distance, _limits(scene))
         return np.broadcast_to(goal, spot.shape), np.full(spot.shape, np.nan, np.float32)
     if move.align:
         return spot - axis * move.distance, spot + 5 * axis
@@ -180,6 +181,19 @@ def _relative(
     if not side.any():
         side = -axis[0]
     return spot + side * move.distance, spot
+
+
+def _refuge(origin: Floats, threat: Floats, distance: float, limits: Floats) -> Floats:
+    """The place to go to, `distance` from `origin` where walls allow.
+
+    Away from the threat, not past it, and out of a corner along the wall rather than stay in it.
+    """
+    away = origin - threat
+    angles = np.arctan2(away[1], away[0]) + np.linspace(0, 2 * np.pi, 16, endpoint=False)
+    goals = np.clip(origin + distance * np.stack([np.cos(angles), np.sin(angles)], axis=1), -limits, limits)
+    gained, gone = (np.linalg.norm(goals - point, axis=1) for point in (threat, origin))
+    past_the_threat = 0.4 * distance * (1 - np.cos(angles - angles[0]))
+    return goals[int(np.argmax(gained + 0.7 * gone - past_the_threat))].astype(np.float32)
 
 
 def _direction(xy: Floats, span: npt.NDArray[np.intp], lag: int) -> Floats:

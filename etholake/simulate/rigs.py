@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from etholake.contract import SELF_ACTIONS
+from etholake.errors import UsageError
 from etholake.simulate import kinematics
 from etholake.simulate.motion import Bout, Scene
 
@@ -72,7 +73,11 @@ _MICE = (2, 2, 3, 2, 2, 4)
 
 @dataclass(frozen=True)
 class Rig:
-    """One laboratory. `annotated` is looked for; `shown` also happens. Habits: delay (s), shortest bout (s)."""
+    """One laboratory. `annotated` is looked for; `shown` also happens.
+
+    Habits of its annotator, in seconds: late by `delay_s`, no bout below `shortest_s`, and two bouts of one kind
+    that are no more than `merge_s` apart are written as one.
+    """
 
     name: str
     parts: tuple[str, ...]
@@ -85,15 +90,27 @@ class Rig:
     shown: tuple[str, ...]
     delay_s: float
     shortest_s: float
+    merge_s: float
 
     def scene(self, seconds: float) -> Scene:
         return Scene(max(1, round(seconds * self.fps)), self.mice, self.fps, self.width_cm, self.height_cm)
 
 
-def names(n: int) -> list[str]:
-    """Names of n simulated labs."""
-    found = [f"Sim{a}{b}" for b in _SECOND for a in _FIRST]
-    return [found[(i * 13) % len(found)] + ("" if i < len(found) else str(i // len(found))) for i in range(n)]
+def names(labs: int | Sequence[str]) -> list[str]:
+    """Names of that many labs, or the given ones, with `Sim` put before those that do not begin so.
+
+    Raises UsageError for none, for a name twice, and for one that is not letters and digits (it becomes a folder).
+    """
+    if isinstance(labs, int):
+        found = [f"Sim{a}{b}" for b in _SECOND for a in _FIRST]
+        given = [
+            found[(i * 13) % len(found)] + ("" if i < len(found) else str(i // len(found))) for i in range(labs)
+        ]
+    else:
+        given = [name if name.startswith("Sim") else f"Sim{name}" for name in labs]
+    if not given or len(set(given)) < len(given) or not all(name.isalnum() for name in given):
+        raise UsageError(f"labs must be at least one, with different names of letters and digits, but got {labs}.")
+    return given
 
 
 def rig(name: str, seed: int, index: int) -> Rig:
@@ -114,6 +131,7 @@ def rig(name: str, seed: int, index: int) -> Rig:
         (*annotated, *others[:1]),
         float(random.uniform(0, 0.12)),
         float(random.uniform(0.1, 0.3)),
+        float(random.uniform(0.2, 1.0)),
     )
 
 
@@ -138,11 +156,18 @@ def schedule(rig: Rig, seconds: float, random: np.random.Generator) -> list[Bout
 
 
 def annotate(rig: Rig, bouts: Sequence[Bout], frames: int) -> list[Bout]:
-    """What the lab's annotator writes down: the annotated subset, late, without what is too short."""
-    delay, shortest = round(rig.delay_s * rig.fps), max(1, round(rig.shortest_s * rig.fps))
-    written = []
-    for b in bouts:
+    """What the lab's annotator writes down: the annotated subset, late, merged, without what is too short."""
+    delay, shortest, near = (round(s * rig.fps) for s in (rig.delay_s, rig.shortest_s, rig.merge_s))
+    written: list[Bout] = []
+    last: dict[tuple[int, int, str], int] = {}  # where in `written` the kind stands that may go on
+    for b in sorted(bouts):
         start, stop = min(b.start + delay, frames), min(b.stop + delay // 2, frames)
-        if b.action in rig.annotated and stop - start >= shortest:
-            written.append(Bout(start, stop, b.agent, b.target, b.action))
-    return written
+        if b.action not in rig.annotated or stop - start < max(1, shortest):
+            continue
+        kind = (b.agent, b.target, b.action)
+        if kind in last and start - written[last[kind]].stop <= near:
+            written[last[kind]] = replace(written[last[kind]], stop=stop)
+        else:
+            last[kind] = len(written)
+            written.append(Bout(start, stop, *kind))
+    return sorted(written)
