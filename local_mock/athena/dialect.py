@@ -15,10 +15,10 @@ from sqlglot.errors import ParseError, TokenError
 
 from local_mock.athena.errors import QueryError, not_supported
 
-__all__ = ["Athena", "parse_query", "position", "strip"]
+__all__ = ["AthenaGrammar", "parse_query", "position", "strip"]
 
 
-class Athena(Trino):
+class AthenaGrammar(Trino):  # sqlglot registers dialects by class name: not "Athena", which it has
     """Trino's grammar without sqlglot's renaming of functions and shifting of indices."""
 
     INDEX_OFFSET = 0
@@ -49,7 +49,7 @@ def strip(sql: str) -> str:
 def parse_query(sql: str) -> exp.Expression:
     """Parse one query. Raises QueryError (SYNTAX_ERROR) with line and column."""
     try:
-        trees = [tree for tree in parse(sql, read=Athena) if tree is not None]
+        trees = [tree for tree in parse(sql, read=AthenaGrammar) if tree is not None]
     except ParseError as err:
         first = err.errors[0] if err.errors else {}
         where = f"line {first.get('line', 1)}:{first.get('col', 1)}: "

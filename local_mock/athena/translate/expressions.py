@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 
-from local_mock.athena.dialect import Athena, position
+from local_mock.athena.dialect import AthenaGrammar, position
 from local_mock.athena.errors import QueryError, at, not_supported
 from local_mock.athena.sqltypes import (
     BIGINT,
