@@ -388,7 +388,7 @@ class Expressions:
 
     # --- conversions and constructors ---------------------------------------------------------------------
     def _cast(self, node: exp.Cast, scope: Scope, *, safe: bool = False) -> Typed:
-        name = node.to.sql(dialect=Athena)
+        name = node.to.sql(dialect=AthenaGrammar)
         inner = self.compile(node.this, scope)
         if not name.lower().startswith("char"):
             return self.convert(inner, parse_type(_lengthless(name)), name, safe=safe)
