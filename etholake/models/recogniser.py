@@ -82,16 +82,20 @@ class Recogniser:
         return notes
 
     @torch.no_grad()
-    def predict(self, clip: PoseClip) -> list[PairScores]:
-        """Probabilities of every (agent, target) with candidate actions, on the video's own frames."""
+    def predict(self, clip: PoseClip, frames: tuple[int, int] | None = None) -> list[PairScores]:
+        """Probabilities of every (agent, target) with candidate actions, on the video's own frames.
+
+        With `frames` (start, stop) only windows that reach into them are computed; elsewhere is NaN.
+        """
         self.network.eval()
         device = next(self.network.parameters()).device
         xy = torch.from_numpy(clip.xy_TMK2).to(device)
+        starts = self.window_starts(clip, frames)
         scores = []
         for (agent, target), actions in self.candidates(clip).items():
             columns = [self.actions.index(action) for action in actions]
             pair = xy[:, clip.mouse_ids.index(agent)], xy[:, clip.mouse_ids.index(target)]
-            values = self._windows(*pair, agent == target, self._lab(clip.meta.lab_id), columns)
+            values = self._windows(*pair, agent == target, self._lab(clip.meta.lab_id), columns, starts)
             on_frames = clip.to_own_frames(values)
             scores.append(
                 PairScores(
@@ -114,12 +118,26 @@ class Recogniser:
     def _lab(self, lab_id: str) -> int:
         return self.labs.index(lab_id) + 1 if lab_id in self.labs else UNKNOWN_LAB
 
+    def window_starts(self, clip: PoseClip, frames: tuple[int, int] | None = None) -> list[int]:
+        """First ticks of the overlapping windows that cover the clip, or that reach into `frames` of it."""
+        T, W = len(clip.xy_TMK2), self.config.window
+        starts = sorted({*range(0, max(T - W, 0) + 1, self.config.step), max(T - W, 0)})
+        if frames is None:
+            return starts
+        low, high = np.searchsorted(clip.clock_times(), frames)
+        return [start for start in starts if start < high and start + W > low]
+
     def _windows(
-        self, agent_TK2: Tensor, target_TK2: Tensor, is_self: bool, lab: int, columns: list[int]
+        self,
+        agent_TK2: Tensor,
+        target_TK2: Tensor,
+        is_self: bool,
+        lab: int,
+        columns: list[int],
+        starts: list[int],
     ) -> npt.NDArray[np.float32]:
         """Probabilities [T, len(columns)]: windows overlap and are averaged, edges of a window count less."""
         T, W = len(agent_TK2), self.config.window
-        starts = sorted({*range(0, max(T - W, 0) + 1, self.config.step), max(T - W, 0)})
         weight = torch.minimum(torch.arange(1, W + 1), torch.arange(W, 0, -1)).float().to(agent_TK2.device)
         total = torch.zeros(T, len(columns), device=agent_TK2.device)
         share = torch.zeros(T, 1, device=agent_TK2.device)

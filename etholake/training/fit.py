@@ -113,6 +113,7 @@ class _Trainer:
         occurring = lab_actions(data.videos, split.train)
         self.best = Recogniser(self.network, self.scaler, config, data.actions, tuple(labs), occurring)
         self.best_report: metric.ScoreReport | None = None
+        self.look_every = self._look_every()
         self.optimiser = torch.optim.AdamW(
             self.network.parameters(), lr=config.lr, weight_decay=config.weight_decay
         )
@@ -131,7 +132,8 @@ class _Trainer:
             began = time.monotonic()
             self.network.train()
             losses = [self._step(self.sampler.draw(), scaled) for _ in range(len(self.sampler))]
-            report = self._assess()
+            looked = epoch % self.look_every == 0 or epoch == self.config.epochs
+            report = self._assess() if looked else None
             row: dict[str, float | None] = {
                 "epoch": epoch, "train_loss": float(np.mean(losses)),
                 "val_score": report.score if report else None,
@@ -140,12 +142,14 @@ class _Trainer:
             history.append(row)
             if on_epoch:
                 on_epoch(epoch, self.config.epochs, row)
+            if not looked:
+                continue
             if report is None or report.score > best_score:
                 best_score, since = report.score if report else best_score, 0
                 self.best_report = report
                 best_state, thresholds = copy.deepcopy(self.network.state_dict()), self.best.thresholds
             else:
-                since += 1
+                since += self.look_every
             if since >= self.config.patience:
                 break
         self.network.load_state_dict(best_state)
@@ -183,6 +187,14 @@ class _Trainer:
     def _fit_scaler(self) -> RobustScaler:
         x = self._features(self.sampler.sample_for_scaling(), augmented=False)
         return RobustScaler.fit(x.flatten(0, 1))
+
+    def _look_every(self) -> int:
+        """Epochs from one validation to the next: validating must not cost more than training does.
+
+        Forward alone is about a third of a training step, per window.
+        """
+        looking = HeldOut.windows(self.best, self.data.videos, self.split.validation) / 3
+        return min(self.config.epochs, max(1, math.ceil(looking / (len(self.sampler) * self.config.batch))))
 
     def _assess(self) -> metric.ScoreReport | None:
         """Fit the thresholds on the validation spans and score them there; None without any truth."""

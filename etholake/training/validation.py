@@ -33,10 +33,18 @@ class HeldOut:
         pairs, truth = [], []
         for span in spans:
             video = by_id[span.video_id]
-            pairs += [_cut_scores(pair, span) for pair in model.predict(video.clip)]
+            frames = (span.start_frame, span.stop_frame)
+            pairs += [_cut_scores(pair, span) for pair in model.predict(video.clip, frames)]
             truth += _cut_events(video.events, span)
         whitelists = {s.video_id: frozenset(by_id[s.video_id].clip.meta.behaviors) for s in spans}
         return cls(tuple(pairs), tuple(truth), whitelists, {s.video_id: s.lab_id for s in spans})
+
+    @staticmethod
+    def windows(model: Recogniser, videos: Sequence[LabelledVideo], spans: Sequence[Span]) -> int:
+        """How many windows `of` would compute: what a look at the spans costs."""
+        by_id = {v.clip.meta.video_id: v.clip for v in videos}
+        clips = ((by_id[s.video_id], (s.start_frame, s.stop_frame)) for s in spans)
+        return sum(len(model.window_starts(clip, frames)) * len(model.candidates(clip)) for clip, frames in clips)
 
     def fit_thresholds(self, model: Recogniser) -> fitting.Thresholds:
         """Thresholds for these spans; the defaults if nothing was predicted."""

@@ -63,12 +63,21 @@ def test_the_same_seed_gives_the_same_weights(data: TrainingData, tmp_path: Path
 
 def test_on_epoch_is_told_and_early_stopping_stops(data: TrainingData, tmp_path: Path) -> None:
     told: list[tuple[int, int]] = []
-    still = {**SMALL, "lr": 0.0, "epochs": 9, "patience": 2, "batches_per_epoch": 1}
+    still = {**SMALL, "lr": 0.0, "epochs": 9, "patience": 2, "batches_per_epoch": 4}
     report = fit(data, tmp_path, "smoke", still, lambda epoch, epochs, row: told.append((epoch, epochs)))
     assert told == [(e, 9) for e in range(1, len(report["history"]) + 1)]
     best = int(np.argmax([row["val_score"] for row in report["history"]]))
     assert len(report["history"]) == best + 3
     assert report["validation"]["score"] == report["history"][best]["val_score"]
+
+
+def test_validation_is_looked_at_less_often_where_it_would_cost_more_than_training(
+    data: TrainingData, tmp_path: Path
+) -> None:
+    report = fit(data, tmp_path, "smoke", {**SMALL, "epochs": 5, "patience": 9, "batches_per_epoch": 1})
+    looked = [row["val_score"] is not None for row in report["history"]]
+    assert looked == [False, True, False, True, True]  # and always at the end
+    assert report["validation"]["score"] == max(row["val_score"] or 0 for row in report["history"])
 
 
 def test_a_single_video_trains_validates_and_tests_on_its_own_spans(tmp_path: Path) -> None:
