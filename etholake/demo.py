@@ -70,7 +70,8 @@ def _data_folder(current: Settings, data: Path | None) -> tuple[Path, bool]:
         return named, False
     from etholake import simulate
 
-    folder = Path(current.state_dir) / f"simulated-{fingerprint(SIMULATED)}"
+    code = [file.read_text(encoding="utf-8") for file in sorted(Path(simulate.__file__).parent.glob("*.py"))]
+    folder = Path(current.state_dir) / f"simulated-{fingerprint(SIMULATED, code)}"
     if not (folder / "train.csv").is_file():
         partial = folder.with_name(folder.name + ".partial")
         _remove(partial)
@@ -187,8 +188,8 @@ class _Pipeline:
             f"  submission   {self.submission}",
             f"  logs         {at.state_dir}",
             "How to go on",
-            "  make up && make deploy && make etl        the lake again, on port 4566, for any AWS client",
-            "  make query ARGS='--list'                  the reports; --sql \"SELECT …\" for your own",
+            "  make up deploy etl serve                    the lake and the endpoint again, on port 4566, for any AWS client",
+            "  make query ARGS='--list'                    the reports; --sql \"SELECT …\" for your own",
             "  make demo DATA=<folder in the MABe layout>  the same on your tracks",
         ]
 
