@@ -188,7 +188,7 @@ class _Pipeline:
             f"  submission   {self.submission}",
             f"  logs         {at.state_dir}",
             "How to go on",
-            "  make up deploy etl serve                    the lake and the endpoint again, on port 4566, for any AWS client",
+            "  make up deploy etl serve                    lake and endpoint again, at port 4566",
             "  make query ARGS='--list'                    the reports; --sql \"SELECT …\" for your own",
             "  make demo DATA=<folder in the MABe layout>  the same on your tracks",
         ]
