@@ -7,12 +7,14 @@ on stdout; everything for people who watch (progress, notes) goes to stderr.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import logging
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from etholake import __version__, aws, settings
 from etholake.errors import EtholakeError, UsageError
@@ -20,7 +22,7 @@ from etholake.progress import progress
 from etholake.settings import Settings
 from etholake.stages import StageResult
 
-__all__ = ["main"]
+__all__ = ["main", "run_and_exit"]
 
 DONE, FAILED, WRONG_USAGE = 0, 1, 2
 Verb = Callable[[Settings, argparse.Namespace], None]
@@ -45,6 +47,19 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _fail(explained, FAILED)
         raise
     return DONE
+
+
+def run_and_exit() -> NoReturn:
+    """The console script: `main`, then leave without tearing the interpreter down.
+
+    Arrow's threads, torn down by static destructors, now and then abort a process that has done its work
+    ("terminate called without an active exception"): a finished verb must not exit with 134.
+    """
+    code = main()
+    with contextlib.suppress(BrokenPipeError):  # `etholake query … | head`
+        sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _fail(message: str, code: int) -> int:
@@ -355,4 +370,4 @@ def _laptop_verbs(verb: Callable[..., argparse.ArgumentParser]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_and_exit()

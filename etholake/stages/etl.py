@@ -221,7 +221,7 @@ def _summary(lake: Lake) -> dict[str, Any]:
     for uri in lake.current_files("curation_files"):
         key = uri.removeprefix(f"s3://{lake.bucket}/")
         body = lake.s3.get_object(Bucket=lake.bucket, Key=key)["Body"].read()
-        for row in pq.read_table(io.BytesIO(body), columns=list(names)).to_pylist():
+        for row in pq.read_table(io.BytesIO(body), columns=list(names), use_threads=False).to_pylist():
             lab = labs.setdefault(row["lab_id"], {"files": 0, **dict.fromkeys(_SUMS, 0)}) if row["lab_id"] else {}
             for sums in (whole, lab) if lab else (whole,):
                 sums["files"] += 1
