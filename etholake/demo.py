@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import shutil
 import sys
 import time
 from collections import Counter
@@ -74,19 +75,12 @@ def _data_folder(current: Settings, data: Path | None) -> tuple[Path, bool]:
     folder = Path(current.state_dir) / f"simulated-{fingerprint(SIMULATED, code)}"
     if not (folder / "train.csv").is_file():
         partial = folder.with_name(folder.name + ".partial")
-        _remove(partial)
+        shutil.rmtree(partial, ignore_errors=True)
         with progress("simulate") as on_progress:
             simulate.simulate(partial, **SIMULATED, on_progress=on_progress)
-        _remove(folder)
+        shutil.rmtree(folder, ignore_errors=True)
         partial.rename(folder)
     return folder, True
-
-
-def _remove(folder: Path) -> None:
-    import shutil
-
-    if folder.exists():
-        shutil.rmtree(folder)
 
 
 def _say(text: str) -> None:

@@ -10,13 +10,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-__all__ = ["OnProgress", "progress"]
+__all__ = ["OnProgress", "progress", "silent"]
 
 OnProgress = Callable[[int, int, str], None]
 LOG_EVERY_S = 10.0
 
 
-def _silent(done: int, total: int, what: str) -> None:
+def silent(done: int, total: int, what: str) -> None:
     """Say nothing."""
 
 
@@ -24,7 +24,7 @@ def _silent(done: int, total: int, what: str) -> None:
 def progress(label: str, *, enabled: bool = True) -> Iterator[OnProgress]:
     """A callback to hand to a stage, for as long as the block runs. Writes to stderr."""
     if not enabled:
-        yield _silent
+        yield silent
     elif sys.stderr.isatty():
         with _bar(label) as callback:
             yield callback

@@ -17,12 +17,12 @@ from etholake import aws
 from etholake.contract import CODE_ZONE, RAW_ZONE, TABLES
 from etholake.errors import AwsError, DataError
 from etholake.lake import Lake
+from etholake.progress import OnProgress, silent
 from etholake.settings import Settings
 from etholake.stages import StageResult, fingerprint, load_state, save_state
 
 __all__ = ["job_arguments", "run"]
 
-OnProgress = Callable[[int, int, str], None]
 
 STAGE = "etl"
 # Stack output -> the name that `infra/` gives by default.
@@ -56,7 +56,7 @@ def run(settings: Settings, on_progress: OnProgress | None = None) -> StageResul
     AwsError
         A job or the crawler is not deployed or failed; the message has the service's reason.
     """
-    tick = on_progress or _silent
+    tick = on_progress or silent
     s3, glue = aws.client(settings, "s3"), aws.client(settings, "glue")
     lake = Lake(s3, glue, settings.bucket, settings.database)
     code = _code_digest(s3, settings)
@@ -89,10 +89,6 @@ def job_arguments(settings: Settings, code_digest: str) -> dict[str, str]:
         "--max_gap_frames": str(settings.max_gap_frames),
         "--code_digest": code_digest,
     }
-
-
-def _silent(done: int, total: int, what: str) -> None:
-    """Say nothing."""
 
 
 def _at(tick: OnProgress, done: int) -> Callable[[str], None]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from etholake.contract import MODEL_ZONE, TABLES
 from etholake.errors import AwsError, DataError, UsageError
 from etholake.events.submission import write_csv
 from etholake.events.types import Event
+from etholake.progress import OnProgress, silent
 from etholake.settings import Settings
 from etholake.stages import StageResult, fingerprint, load_state, save_state
 from etholake.stages.serve import deployed_model
@@ -27,7 +28,6 @@ from etholake.stages.videos import REQUEST_TYPE, Videos, request_body
 
 __all__ = ["choose_videos", "prediction_rows", "run", "transform_request"]
 
-OnProgress = Callable[[int, int, str], None]
 
 STAGE = "predict"
 POLL_S, POLL_MAX_S = 0.3, 10.0
@@ -58,7 +58,7 @@ def run(
     AwsError
         The transform failed; the message has the service's reason.
     """
-    tick = on_progress or (lambda _done, _total, _what: None)
+    tick = on_progress or silent
     model, _ = deployed_model(settings)
     source = Videos(settings, split)
     held_out = (load_state(settings, "train").get("details") or {}).get("split", {}).get("test", [])

@@ -17,7 +17,7 @@ import os
 import re
 import tarfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -27,12 +27,12 @@ from etholake.contract import CODE_ZONE, CURATED_ZONE, MODEL_ZONE
 from etholake.errors import AwsError, DataError
 from etholake.lake import Lake
 from etholake.packaging import repository
+from etholake.progress import OnProgress, silent
 from etholake.settings import Settings
 from etholake.stages import StageResult, fingerprint, load_state, save_state
 
 __all__ = ["CHANNELS", "channels", "hyperparameters", "job_settings", "run"]
 
-OnProgress = Callable[[int, int, str], None]
 
 STAGE = "train"
 CHANNELS = {
@@ -70,7 +70,7 @@ def run(
     AwsError
         Nothing is deployed, or the job failed; the message has the service's reason.
     """
-    tick = on_progress or (lambda _done, _total, _what: None)
+    tick = on_progress or silent
     parameters = hyperparameters(settings, config_name, holdout)
     digest = fingerprint(_inputs(settings), _code(settings), parameters)
     state = load_state(settings, STAGE)

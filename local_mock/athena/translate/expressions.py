@@ -74,9 +74,11 @@ class Expressions:
             self.needs = outer
 
     def query(self, node: exp.Expression, scope: Scope | None) -> Query:
+        """A subquery. `Queries` (queries.py) compiles it."""
         raise NotImplementedError
 
     def call(self, node: exp.Expression, name: str, arguments: list[Any], scope: Scope) -> Typed:
+        """A function call. `Calls` (calls.py) compiles it."""
         raise NotImplementedError
 
     # --- dispatch -----------------------------------------------------------------------------------------
