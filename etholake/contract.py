@@ -26,6 +26,9 @@ RESULTS_ZONE = "query-results"  # Athena's own output
 
 SPLITS = ("train", "test")
 MAX_MICE = 4
+# A step between measured points that is longer and faster than this is a suspected swap or detection error:
+# mice sprint at up to some 100 cm/s; the length keeps the jitter of 120 fps cameras out.
+JUMP_CM, JUMP_SPEED = 3.0, 150.0  # cm, cm/s
 
 # --- the raw layout (MABe 2025) ---------------------------------------------------------------------------
 MOUSE_ATTRIBUTES = ("strain", "color", "sex", "id", "age", "condition")
@@ -192,7 +195,31 @@ TABLES: Mapping[str, Table] = {
                 _c("is_imputed", "boolean", "filled by curation, not measured", nullable=False),
             ),
             partitions=("split", "lab_id"),
-            sort=("video_id", "video_frame", "mouse_id", "bodypart"),
+            sort=("video_id", "mouse_id", "bodypart", "video_frame"),
+        ),
+        Table(
+            "track_summary",
+            "(video, mouse, bodypart) of the tracking",
+            (
+                _VIDEO,
+                _c("mouse_id", "tinyint", "1..4", nullable=False),
+                _c("bodypart", "string", "name as tracked by the lab", nullable=False),
+                _c("first_frame", "int", "first measured frame", nullable=False),
+                _c("last_frame", "int", "last measured frame", nullable=False),
+                _c("frames_present", "int", "frames in which any part of the mouse was measured", nullable=False),
+                _c("points_measured", "int", nullable=False),
+                _c("points_imputed", "int", nullable=False),
+                _c("points_missing", "int", "frames_present - measured - imputed", nullable=False),
+                _c("gaps", "int", "runs of unmeasured frames within first..last", nullable=False),
+                _c("gap_frames", "int", "frames in those runs", nullable=False),
+                _c("longest_gap_frames", "int", "frames; 0 without a gap", nullable=False),
+                _c("tracked_sec", "double", "s over which the velocity is defined; null without it"),
+                _c("path_cm", "double", "cm moved in tracked_sec; null without velocity"),
+                _c("max_speed", "float", "cm/s; null without velocity"),
+                _c("jumps", "int", "steps longer than JUMP_CM at over JUMP_SPEED; null without velocity"),
+            ),
+            partitions=("split", "lab_id"),
+            sort=("video_id", "mouse_id", "bodypart"),
         ),
         Table(
             "annotations_enriched",
@@ -213,6 +240,25 @@ TABLES: Mapping[str, Table] = {
             ),
             partitions=("lab_id",),
             sort=("video_id", "start_frame", "agent_id", "target_id", "action"),
+        ),
+        Table(
+            "behavior_summary",
+            "(split, video, agent, target, action) that was annotated at least once",
+            (
+                _c("split", "string", "train or test", nullable=False),
+                _VIDEO, _AGENT, _TARGET, _ACTION,
+                _c("is_self", "boolean", nullable=False),
+                _c("is_labeled", "boolean", "the triplet is in behaviors_labeled", nullable=False),
+                _c("agent_strain", "string"), _c("agent_sex", "string"),
+                _c("target_strain", "string"), _c("target_sex", "string"),
+                _c("events", "int", nullable=False),
+                _c("frames", "bigint", "sum of duration_frames", nullable=False),
+                _c("seconds", "double", "s; null without fps"),
+                _c("median_sec", "double", "s"), _c("max_sec", "double", "s"),
+                _c("first_start_sec", "double", "s"), _c("last_stop_sec", "double", "s"),
+            ),
+            partitions=("lab_id",),
+            sort=("video_id", "agent_id", "target_id", "action"),
         ),
         Table(
             "class_distribution_stats",
