@@ -12,7 +12,7 @@ ifdef PORT
 export PORT
 endif
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-fast lint up down config deploy destroy ingest etl query train serve predict evaluate package bench clean
+.PHONY: help install demo test test-long lint up down config deploy destroy ingest etl query train serve predict evaluate package bench clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -31,6 +31,9 @@ demo: install ## Raw tracks to scored events, end to end, on this machine (DATA=
 
 test: lint ## Lint, types and all tests
 	$(BIN)/python -m pytest $(ARGS)
+
+test-long: install ## The long tests: fuzzing, many faults (tens of minutes)
+	$(BIN)/python -m pytest -m long $(ARGS)
 
 lint: install ## ruff and mypy
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy
