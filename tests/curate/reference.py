@@ -87,7 +87,7 @@ def reference(table: pa.Table, meta: VideoScale, max_gap: int) -> Reference:
     if len(table.column_names) > 5:
         result.flags.add("column-extra")
     tracks = measured_points(table, result)
-    centre = centre_of(tracks, meta, result)
+    centre, reach = centre_of(tracks, meta, result)
     for rule, numbers in result.rejected.items():
         numbers.sort()
         result.flags.add(rule)
@@ -111,7 +111,7 @@ def reference(table: pa.Table, meta: VideoScale, max_gap: int) -> Reference:
             }  # fmt: skip
             row |= centimetres(x, y, centre, meta)
             row |= velocity(frame, own, before, meta, max_gap)
-            row |= rounding(source[frame], own, before, centre, meta)
+            row |= rounding(source[frame], own, before, reach, meta)
             result.rows.append(row)
         result.summary.append(summary_row(result.rows[first:], own, present, meta, max_gap))
     return result
@@ -135,17 +135,17 @@ def measured_points(table: pa.Table, result: Reference) -> dict[Track, dict[int,
     return tracks
 
 
-def centre_of(tracks: dict[Track, dict[int, Point]], meta: VideoScale, result: Reference) -> Point:
-    """px: of the video's frame, else of the extent of all measured points."""
+def centre_of(tracks: dict[Track, dict[int, Point]], meta: VideoScale, result: Reference) -> tuple[Point, float]:
+    """px: of the video's frame, else of the extent of all measured points; and the largest px it was made of."""
     width, height = positive(meta.width_pix), positive(meta.height_pix)
     if width and height:
-        return width / 2, height / 2
+        return (width / 2, height / 2), max(width, height)
     points = [point for track in tracks.values() for point in track.values()]
     if not points:
-        return 0.0, 0.0
+        return (0.0, 0.0), 0.0
     result.flags.add("centre-from-extent")
     xs, ys = [x for x, _ in points], [y for _, y in points]
-    return (min(xs) + max(xs)) / 2, (min(ys) + max(ys)) / 2
+    return ((min(xs) + max(xs)) / 2, (min(ys) + max(ys)) / 2), max(map(abs, xs + ys))
 
 
 def filled(own: dict[int, Point], present: list[int], max_gap: int) -> dict[int, int | None]:
@@ -191,12 +191,12 @@ def velocity(
 
 
 def rounding(
-    frame: int, own: dict[int, Point], before: dict[int, int | None], centre: Point, meta: VideoScale
+    frame: int, own: dict[int, Point], before: dict[int, int | None], reach: float, meta: VideoScale
 ) -> dict[str, float]:
     """How far rounding px to float32 may move the cm and the cm/s of a measured point."""
     scale, fps, then = positive(meta.pix_per_cm) or 1.0, positive(meta.fps) or 1.0, before[frame]
     here = max(map(abs, own[frame]))
-    moved = {"_cm": EPSILON32 * (here + max(map(abs, centre))) / scale, "_speed": 0.0}
+    moved = {"_cm": EPSILON32 * (here + reach) / scale, "_speed": 0.0}
     if then is not None:
         moved["_speed"] = EPSILON32 * (here + max(map(abs, own[then]))) / scale * fps / (frame - then)
     return moved
