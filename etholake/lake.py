@@ -1,33 +1,48 @@
 """The curated zone: how a table is written, committed, registered and found again.
 
-A table (or a partition of it) is a folder; each state of it is a *generation*, a subfolder that is written
-once and never changed::
+A table (or a partition of it) is a folder; each state of it is a *generation*, a subfolder that one attempt writes
+once and nobody changes::
 
-    curated-zone/<table>/[<key>=<value>/…/]_CURRENT            -> {"generation": "gen-…", "report": {…}}
-    curated-zone/<table>/[<key>=<value>/…/]gen-<fingerprint>/part-….parquet
+    curated-zone/<table>/[<key>=<value>/…/]_CURRENT            -> {"generation": "gen-…", "fingerprint": …, …}
+    curated-zone/<table>/[<key>=<value>/…/]gen-<fingerprint>-<attempt>/part-….parquet
 
-`Lake.commit` switches `_CURRENT` (one atomic object write) and the location in the Glue Catalog (one atomic
-call): a reader sees the old state or the new one, and a killed job is simply run again. The generation
-before the current one stays for queries that still read it; older ones are removed. The catalog can always
-be rebuilt from the pointers (`Lake.register`). Athena ignores names that begin with an underscore.
+`Lake.commit` switches `_CURRENT` (one conditional object write: it fails if another run has switched it since this
+one looked) and the location in the Glue Catalog (one atomic call): a reader sees the old state or the new one, and
+a killed job is simply run again. No two attempts ever write the same object. Commit removes nothing; what is no
+longer referenced stays for the queries that still read it, until `Lake.vacuum` takes it. The catalog can always be
+rebuilt from the pointers (`Lake.register`). Athena ignores names that begin with an underscore.
 """
 
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import io
 import json
+import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote, unquote
 
 from etholake.contract import CURATED_ZONE, TABLES, arrow_schema, glue_columns
-from etholake.errors import ContractError
+from etholake.errors import AwsError, ContractError
 
-__all__ = ["Lake", "folder", "generation_name", "generation_prefix", "partition_input", "table_input"]
+__all__ = [
+    "Lake",
+    "LostRaceError",
+    "folder",
+    "generation_prefix",
+    "identity",
+    "new_generation",
+    "partition_input",
+    "table_input",
+]
 
 POINTER = "_CURRENT"
+DROPPED = "_DROPPED"  # left where a partition was removed: since when its files wait for the vacuum
+# Superseded generations are remembered in the pointer for so long; `vacuum` keeps nothing for longer.
+MAX_RETENTION = dt.timedelta(days=30)
 _PARQUET = {
     "InputFormat": "org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat",
     "OutputFormat": "org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat",
@@ -45,9 +60,14 @@ def folder(table: str, partition: Mapping[str, str] | None = None) -> str:
     return f"{CURATED_ZONE}/{table}/" + "".join(f"{key}={quote(values[key], safe=' ')}/" for key in keys)
 
 
-def generation_name(fingerprint: str) -> str:
-    """Name of the generation that the inputs, code and settings behind `fingerprint` make."""
-    return f"gen-{fingerprint}"
+def new_generation(fingerprint: str) -> str:
+    """Name for one attempt's generation of what `fingerprint` (inputs, code, settings) stands for."""
+    return f"gen-{fingerprint}-{uuid.uuid4().hex[:8]}"
+
+
+def identity(pointer: Mapping[str, Any] | None) -> str | None:
+    """What a committed state *is*, whoever wrote it: the fingerprint of its inputs. None for None."""
+    return None if pointer is None else str(pointer.get("fingerprint") or pointer["generation"])
 
 
 def generation_prefix(table: str, partition: Mapping[str, str] | None, generation: str) -> str:
@@ -77,6 +97,20 @@ def partition_input(bucket: str, table: str, partition: Mapping[str, str], locat
     }
 
 
+class LostRaceError(AwsError):
+    """Another run committed this table or partition first; its state stands."""
+
+
+_LOST = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"})
+
+
+class _Anything:
+    """Commit whatever the pointer says."""
+
+
+ANYTHING: Final = _Anything()
+
+
 @dataclass(frozen=True)
 class Lake:
     """The curated zone of one bucket, with its database in the catalog (which must exist)."""
@@ -87,13 +121,13 @@ class Lake:
     database: str
 
     def current(self, table: str, partition: Mapping[str, str] | None = None) -> dict[str, Any] | None:
-        """``{"generation": …, "report": {…}}`` of the committed state, None if there is none."""
+        """The committed state: `generation`, `fingerprint`, `report`, `etag` (for `commit`); None without one."""
         try:
-            body = self.s3.get_object(Bucket=self.bucket, Key=folder(table, partition) + POINTER)["Body"].read()
+            answer = self.s3.get_object(Bucket=self.bucket, Key=folder(table, partition) + POINTER)
         except self.s3.exceptions.NoSuchKey:
             return None
-        pointer = json.loads(body)
-        return pointer if isinstance(pointer, dict) else None
+        pointer = json.loads(answer["Body"].read())
+        return {**pointer, "etag": answer["ETag"]} if isinstance(pointer, dict) else None
 
     def partitions(self, table: str) -> list[dict[str, str]]:
         """The committed partitions, sorted; ``[{}]`` for an unpartitioned table, [] if nothing is there."""
@@ -136,23 +170,67 @@ class Lake:
         table: str,
         partition: Mapping[str, str] | None,
         generation: str,
+        fingerprint: str,
         report: Mapping[str, Any] | None = None,
+        before: Mapping[str, Any] | _Anything | None = ANYTHING,
     ) -> None:
-        """Make `generation` the state of a table or partition; its files must all be written. Idempotent."""
-        before = self.current(table, partition)
-        prefix = generation_prefix(table, partition, generation)
-        pointer = {"generation": generation, "report": dict(report or {})}
-        self.s3.put_object(
-            Bucket=self.bucket,
-            Key=folder(table, partition) + POINTER,
-            Body=json.dumps(pointer, sort_keys=True).encode(),
-        )
-        if partition:
-            self._put_partition(table, partition, prefix)
-        else:
-            self._put_table(table_input(self.bucket, table, prefix))
-        keep = {generation, before["generation"] if before else generation}
-        self._remove_generations(folder(table, partition), keep)
+        """Make `generation` the state of a table or partition; its files must all be written.
+
+        Parameters
+        ----------
+        fingerprint
+            Of the inputs, code and settings that the generation was made from.
+        before
+            The state (`current`) that the caller planned on, None if there was none; by default whatever is there.
+
+        Raises
+        ------
+        LostRaceError
+            The state is no longer `before`.
+        """
+        if isinstance(before, _Anything):
+            before = self.current(table, partition)
+        now = dt.datetime.now(dt.UTC)
+        pointer = {
+            "generation": generation, "fingerprint": fingerprint, "report": dict(report or {}),
+            "superseded": _superseded(before, now),
+        }  # fmt: skip
+        condition = {"IfMatch": before["etag"]} if before else {"IfNoneMatch": "*"}
+        try:
+            self.s3.put_object(
+                Bucket=self.bucket,
+                Key=folder(table, partition) + POINTER,
+                Body=json.dumps(pointer, sort_keys=True).encode(),
+                **condition,
+            )
+        except self.s3.exceptions.ClientError as err:
+            if err.response["Error"]["Code"] not in {
+                "PreconditionFailed",
+                "ConditionalRequestConflict",
+                "NoSuchKey",
+            }:
+                raise
+            if (self.current(table, partition) or {}).get("generation") == generation:
+                self._point(table, partition)  # the answer to our own first try was lost on the way
+                return
+            where = "/".join([table, *(f"{k}={v}" for k, v in (partition or {}).items())])
+            raise LostRaceError(
+                f"Another run committed {where} while this one was at work; its state stands. Run the stage again."
+            ) from err
+        self._point(table, partition)
+
+    def _point(self, table: str, partition: Mapping[str, str] | None) -> None:
+        """Make the catalog say what the pointer says; again, if the pointer was switched meanwhile."""
+        pointer = self.current(table, partition)
+        while pointer is not None:
+            prefix = generation_prefix(table, partition, pointer["generation"])
+            if partition:
+                self._put_partition(table, partition, prefix)
+            else:
+                self._put_table(table_input(self.bucket, table, prefix))
+            seen, pointer = pointer, self.current(table, partition)
+            if pointer is None or pointer["etag"] == seen["etag"]:
+                return
 
     def replace_table(
         self,
@@ -174,26 +252,43 @@ class Lake:
             raise ContractError(f"Rows for {table} lack the columns {missing}.")
         rows = rows.select(list(spec.column_names)).cast(arrow_schema(spec))
         rows = rows.sort_by([(name, "ascending") for name in spec.sort])
-        generation = generation_name(fingerprint)
+        before, generation = self.current(table, partition), new_generation(fingerprint)
         sink = io.BytesIO()
         pq.write_table(rows, sink, compression="zstd")
         key = generation_prefix(table, partition, generation) + "part-00000.parquet"
         self.s3.put_object(Bucket=self.bucket, Key=key, Body=sink.getvalue())
-        self.commit(table, partition, generation, {"rows": rows.num_rows, **(report or {})})
+        counts = {"rows": rows.num_rows, **(report or {})}
+        self.commit(table, partition, generation, fingerprint, counts, before)
         return generation
 
     def drop_partition(self, table: str, partition: Mapping[str, str]) -> None:
-        """Remove a partition (its lab has left the raw zone): from the catalog, then its pointer and files."""
+        """Remove a partition (its lab has left the raw zone) from the catalog; its files go with the vacuum."""
         with contextlib.suppress(self.glue.exceptions.EntityNotFoundException):
             values = [partition[key] for key in TABLES[table].partitions]
             self.glue.delete_partition(DatabaseName=self.database, TableName=table, PartitionValues=values)
-        self.s3.delete_object(Bucket=self.bucket, Key=folder(table, partition) + POINTER)
-        self._remove_generations(folder(table, partition), set())
+        where = folder(table, partition)
+        self.s3.put_object(Bucket=self.bucket, Key=where + DROPPED, Body=b"{}")
+        self.s3.delete_object(Bucket=self.bucket, Key=where + POINTER)
+
+    def referenced(self, table: str) -> set[str]:
+        """Prefixes of the generations that a pointer or the catalog names."""
+        found = {self._current_prefix(table, partition) for partition in self.partitions(table)}
+        where = {"DatabaseName": self.database}
+        with contextlib.suppress(self.glue.exceptions.EntityNotFoundException):
+            locations = [self.glue.get_table(**where, Name=table)["Table"]["StorageDescriptor"]["Location"]]
+            if TABLES[table].partitions:
+                for page in self.glue.get_paginator("get_partitions").paginate(**where, TableName=table):
+                    locations += [p["StorageDescriptor"]["Location"] for p in page["Partitions"]]
+            found |= {location.removeprefix(f"s3://{self.bucket}/") for location in locations}
+        return found
+
+    def objects(self, prefix: str) -> Iterable[dict[str, Any]]:
+        """`Key`, `Size`, `LastModified`, `ETag` of every object below a prefix."""
+        for page in self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix):
+            yield from page.get("Contents", [])
 
     def _keys(self, prefix: str) -> Iterable[str]:
-        for page in self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix):
-            for item in page.get("Contents", []):
-                yield item["Key"]
+        return (item["Key"] for item in self.objects(prefix))
 
     def _current_prefix(self, table: str, partition: Mapping[str, str]) -> str:
         pointer = self.current(table, partition)
@@ -213,13 +308,16 @@ class Lake:
         except self.glue.exceptions.EntityNotFoundException:
             self.glue.create_partition(**where, PartitionInput=request)
 
-    def _remove_generations(self, prefix: str, keep: set[str]) -> None:
-        stale = [
-            {"Key": key}
-            for key in self._keys(prefix)
-            if (name := key[len(prefix) :].partition("/")[0]).startswith("gen-") and name not in keep
-        ]
-        for start in range(0, len(stale), 1000):  # DeleteObjects takes 1,000 keys
-            self.s3.delete_objects(
-                Bucket=self.bucket, Delete={"Objects": stale[start : start + 1000], "Quiet": True}
-            )
+    def delete(self, keys: list[str]) -> None:
+        """Delete objects."""
+        for start in range(0, len(keys), 1000):  # DeleteObjects takes 1,000 keys
+            objects = [{"Key": key} for key in keys[start : start + 1000]]
+            self.s3.delete_objects(Bucket=self.bucket, Delete={"Objects": objects, "Quiet": True})
+
+
+def _superseded(before: Mapping[str, Any] | None, now: dt.datetime) -> dict[str, str]:
+    """{generation: when it went out of use}, of all that a vacuum may still have to spare."""
+    if before is None:
+        return {}
+    known = {**before.get("superseded", {}), before["generation"]: now.isoformat()}
+    return {name: at for name, at in known.items() if now - dt.datetime.fromisoformat(at) < MAX_RETENTION}

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import os
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from etholake.errors import DataError
 
-__all__ = ["filesystem", "read_table", "split_uri", "write_bytes", "write_table"]
+__all__ = ["filesystem", "output", "read_table", "split_uri", "write_bytes", "write_table"]
 
 MOUNT = "ETHOLAKE_S3_MOUNT"
 
@@ -50,36 +52,58 @@ def read_table(uri: str, columns: list[str] | None = None) -> Any:
     return pq.ParquetFile(path, filesystem=files).read(columns=columns)
 
 
-def write_bytes(uri: str, data: bytes | memoryview) -> None:
-    """Write one object atomically. Errors name the URI (a full disk, say, leaves nothing behind)."""
+@contextmanager
+def output(uri: str) -> Iterator[Any]:
+    """A writable stream whose bytes become one object when the block ends well, and nothing when it does not.
+
+    Errors name the URI (a full disk, say, leaves nothing behind).
+    """
     from pyarrow import fs
 
     files, path = filesystem(uri)
     if not isinstance(files, fs.LocalFileSystem):
-        with files.open_output_stream(path) as stream:  # S3: visible when the upload completes
-            stream.write(data)
+        stream = files.open_output_stream(path)  # S3: visible when the upload completes
+        try:
+            yield stream
+        except BaseException:
+            stream.close()
+            files.delete_file(path)
+            raise
+        stream.close()
         return
     final = Path(path)
     partial = final.with_name(f".tmp-{uuid.uuid4().hex}")
     try:
-        _write_local(partial, data)
+        with _create(partial) as stream:
+            yield stream
         partial.replace(final)
     except OSError as err:
         partial.unlink(missing_ok=True)
         raise DataError(
             f"Could not write {uri}: {err}. Free some space or check permissions, and run again."
         ) from err
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
 
 
-def _write_local(path: Path, data: bytes | memoryview) -> None:
+def _create(path: Path) -> Any:
+    import pyarrow as pa
+
     for last_try in (False, True):  # whoever deletes the folder's last object may remove the folder, too
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            path.write_bytes(data)
-            return
+            return pa.OSFile(str(path), "wb")
         except FileNotFoundError:
             if last_try:
                 raise
+    raise AssertionError("unreachable")
+
+
+def write_bytes(uri: str, data: bytes | memoryview) -> None:
+    """Write one object atomically, as `output`."""
+    with output(uri) as stream:
+        stream.write(data)
 
 
 def write_table(uri: str, table: Any, **options: Any) -> int:
@@ -87,11 +111,8 @@ def write_table(uri: str, table: Any, **options: Any) -> int:
 
     Returns the object's size in bytes.
     """
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, **({"compression": "zstd"} | options))
-    buffer = sink.getvalue()
-    write_bytes(uri, memoryview(buffer))
-    return int(buffer.size)
+    with output(uri) as sink:
+        pq.write_table(table, sink, **({"compression": "zstd"} | options))
+        return int(sink.tell())

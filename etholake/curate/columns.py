@@ -50,9 +50,11 @@ def whole_numbers(table: pa.Table, name: str) -> Ints:
     raise _wrong_type(name, "whole numbers", column)
 
 
-def numbers(table: pa.Table, name: str) -> Floats:
-    """A column of numbers as float64, NaN where null."""
+def numbers(table: pa.Table, name: str) -> npt.NDArray[Any]:
+    """A column of numbers as float64, NaN where null; float32 if that is what the column holds."""
     column = table[name]
+    if pa.types.is_float32(column.type):
+        return np.asarray((pc.fill_null(column, float("nan")) if column.null_count else column).to_numpy())
     if pa.types.is_floating(column.type) or pa.types.is_integer(column.type) or pa.types.is_null(column.type):
         return _to_float(column)
     raise _wrong_type(name, "numbers", column)
@@ -72,8 +74,8 @@ def names(table: pa.Table, name: str) -> tuple[Ints, list[str]]:
     encoded = merged.chunk(0) if isinstance(merged, pa.ChunkedArray) else merged
     values = ["" if value is None else value.strip() for value in encoded.dictionary.to_pylist()]
     codes = np.asarray(pc.fill_null(encoded.indices.cast(pa.int64()), -1).to_numpy(zero_copy_only=False))
-    used = np.unique(codes)
-    distinct = sorted({values[code] for code in used if code >= 0} - {""})
+    used = np.flatnonzero(np.bincount(codes + 1, minlength=len(values) + 1)[1:])
+    distinct = sorted({values[code] for code in used} - {""})
     code_of = {value: code for code, value in enumerate(distinct)}
     translate = np.array([code_of.get(value, -1) for value in values] + [-1], dtype=np.int64)
     return translate[codes], distinct

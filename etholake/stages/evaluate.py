@@ -97,14 +97,13 @@ def run(
 
     from etholake import aws
     from etholake.contract import arrow_schema
-    from etholake.lake import Lake, generation_name
+    from etholake.lake import Lake, identity
 
     result = report(data, submission, videos, spans)
     rows = _rows(result)
     lake = Lake(aws.client(settings, "s3"), aws.client(settings, "glue"), settings.bucket, settings.database)
     partition, print_ = {"run_id": run_id}, fingerprint("scores", rows)
-    before = lake.current("scores", partition)
-    unchanged = before is not None and before.get("generation") == generation_name(print_)
+    unchanged = identity(lake.current("scores", partition)) == print_
     if not unchanged:
         table = pa.Table.from_pylist(rows, schema=arrow_schema("scores"))
         lake.replace_table("scores", table, print_, partition, {"score": result.score})

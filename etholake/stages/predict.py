@@ -64,7 +64,7 @@ def run(
     held_out = (load_state(settings, "train").get("details") or {}).get("split", {}).get("test", [])
     chosen = choose_videos(source.rows, split, videos, [span["video_id"] for span in held_out])
     labs = sorted({source.rows[video]["lab_id"] for video in chosen})
-    run_id = fingerprint(model, split, chosen, source.generations(labs))
+    run_id = fingerprint(model, split, chosen, source.states(labs))
     state_name = f"{STAGE}-{split}"
     state = load_state(settings, state_name)
     if _same(state, run_id, output) and source.lake.current("predictions", {"run_id": run_id}):

@@ -25,7 +25,7 @@ from typing import Any
 from etholake import aws
 from etholake.contract import CODE_ZONE, CURATED_ZONE, MODEL_ZONE
 from etholake.errors import AwsError, DataError
-from etholake.lake import Lake
+from etholake.lake import Lake, identity
 from etholake.packaging import repository
 from etholake.progress import OnProgress, silent
 from etholake.settings import Settings
@@ -130,7 +130,7 @@ def channels(settings: Settings) -> dict[str, str]:
 
 # --- what decides whether anything is to be done -----------------------------------------------------------
 def _inputs(settings: Settings) -> list[Any]:
-    """Table, partition and generation of everything that the channels hold."""
+    """Table, partition and identity of everything that the channels hold."""
     lake = Lake(aws.client(settings, "s3"), aws.client(settings, "glue"), settings.bucket, settings.database)
     found = []
     for folder in CHANNELS.values():
@@ -139,8 +139,7 @@ def _inputs(settings: Settings) -> list[Any]:
         if not partitions:
             raise DataError(f"Table {table} of the curated zone is empty: run `make etl` first.")
         for partition in partitions:
-            pointer = lake.current(table, partition)
-            found.append([table, partition, pointer["generation"] if pointer else None])
+            found.append([table, partition, identity(lake.current(table, partition))])
     return found
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from etholake import aws
 from etholake.errors import DataError
-from etholake.lake import Lake
+from etholake.lake import Lake, identity
 from etholake.settings import Settings
 
 __all__ = ["REQUEST_COLUMNS", "REQUEST_TYPE", "Videos", "request_body"]
@@ -79,13 +79,13 @@ class Videos:
             found |= {row["video_id"]: row for row in table.to_pylist() if row["has_tracking"]}
         return dict(sorted(found.items()))
 
-    def generations(self, labs: Iterable[str]) -> dict[str, str]:
-        """Current generation of the metadata and of each lab's tracks: what a fingerprint of results needs."""
+    def states(self, labs: Iterable[str]) -> dict[str, str | None]:
+        """Identity of the metadata and of each lab's tracks: what a fingerprint of results needs."""
         pointers = {
             lab: self.lake.current("tracking_curated", {"split": self.split, "lab_id": lab}) for lab in labs
         }
         pointers["metadata"] = self.lake.current(f"metadata_{self.split}")
-        return {name: pointer["generation"] for name, pointer in pointers.items() if pointer}
+        return {name: identity(pointer) for name, pointer in pointers.items()}
 
     def tracks(self, video_id: int, frames: int | None = None) -> Any:
         """Curated rows of one video as an Arrow table; with `frames`, of its first frames only. May be empty."""

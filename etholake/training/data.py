@@ -21,7 +21,7 @@ from etholake.contract import ACTIONS
 from etholake.errors import ContractError, DataError
 from etholake.events.types import Event
 from etholake.features.clip import PoseClip, VideoMeta
-from etholake.lake import POINTER
+from etholake.lake import POINTER, identity
 from etholake.training.split import Span
 
 __all__ = ["CHANNELS", "LabelledVideo", "TrainingData", "lab_actions", "load_training_data"]
@@ -136,11 +136,13 @@ def _tracks(folder: Path, wanted: set[int]) -> Iterator[tuple[int, Any]]:
 
 
 def _fingerprint(folders: Mapping[str, Path]) -> str:
-    """Over the generations that were read."""
-    names = sorted(
-        f"{name}/{at.relative_to(folders[name])}" for name in CHANNELS for at, _ in _generations(folders[name])
-    )
-    return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
+    """Over the identities of the states that were read: the same for the same content, whoever curated it."""
+    names = []
+    for name in CHANNELS:
+        for pointer in sorted(folders[name].rglob(POINTER)):
+            state = identity(json.loads(pointer.read_text(encoding="utf-8")))
+            names.append(f"{name}/{pointer.parent.relative_to(folders[name])}/{state}")
+    return hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest()[:16]
 
 
 def lab_actions(videos: Sequence[LabelledVideo], spans: Sequence[Span]) -> dict[str, list[str]]:

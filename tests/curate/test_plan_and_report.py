@@ -26,7 +26,7 @@ def files(*sizes: int) -> list[RawObject]:
 def test_small_files_share_a_unit_and_large_ones_have_their_own() -> None:
     made = units(files(4, 4, 4, 50, 1), {}, "p/", bytes_per_file=10)
     assert [[raw.video_id for raw in unit.files] for unit in made] == [[0, 1], [2], [3], [4]]
-    assert [unit.target for unit in made] == [f"p/part-{n:05d}.parquet" for n in range(4)]
+    assert len({unit.target for unit in made}) == 4
     assert units(files(4, 4, 4, 50, 1)[::-1], {}, "p/", bytes_per_file=10) == made
 
 
