@@ -8,6 +8,6 @@ SELECT
     events,
     round(seconds, 2) AS seconds,
     round(1e2 * share, 2) AS share_percent,
-    round(max(seconds) OVER (PARTITION BY lab_id) / nullif(seconds, 0.0), 1) AS rarer_than_top_by
+    round(max(seconds) OVER (PARTITION BY lab_id) / nullif(seconds, 0e0), 1) AS rarer_than_top_by
 FROM class_distribution_stats
-ORDER BY lab_id, seconds DESC, action
+ORDER BY lab_id ASC, seconds DESC, action ASC

@@ -6,13 +6,13 @@
 SELECT
     start_frame,
     stop_frame,
-    round(start_sec, 3) AS start_sec,
-    round(stop_sec, 3) AS stop_sec,
     agent_id,
     target_id,
     action,
     is_labeled,
-    issue
+    issue,
+    round(start_sec, 3) AS start_sec,
+    round(stop_sec, 3) AS stop_sec
 FROM annotations_enriched
 WHERE lab_id = ? AND video_id = ?
 ORDER BY start_frame, agent_id, target_id, action

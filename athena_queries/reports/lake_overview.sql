@@ -2,9 +2,21 @@
 -- grain: one row per (split, lab)
 -- partition filter: none needed, no partitioned table is read
 WITH videos AS (
-    SELECT 'train' AS split, lab_id, video_duration_sec, has_tracking, has_annotation FROM metadata_train
+    SELECT
+        'train' AS split,
+        lab_id,
+        video_duration_sec,
+        has_tracking,
+        has_annotation
+    FROM metadata_train
     UNION ALL
-    SELECT 'test' AS split, lab_id, video_duration_sec, has_tracking, has_annotation FROM metadata_test
+    SELECT
+        'test' AS split,
+        lab_id,
+        video_duration_sec,
+        has_tracking,
+        has_annotation
+    FROM metadata_test
 ),
 
 labs AS (

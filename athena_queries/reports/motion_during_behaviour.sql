@@ -1,46 +1,59 @@
--- purpose: Mean speed of the agent and mean distance to the target while a behaviour goes on.
--- grain: one row per action of one lab; a mouse is the mean of its points; distance is null for self actions
+-- purpose: Mean speed of agent and target and mean distance between them while a behaviour goes on.
+-- grain: one row per action of one lab; by one body part; the target's figures are null for self actions
 -- param: lab_id string
--- bind: lab_id lab_id
--- partition filter: split = 'train' and lab_id, on both partitioned tables
-WITH mice AS (
+-- param: bodypart string
+-- bind: lab_id bodypart lab_id
+-- partition filter: split = 'train' and lab_id, on both partitioned tables; bodypart cuts to its row groups
+WITH points AS (
     SELECT
         video_id,
         video_frame,
         mouse_id,
-        avg(x_cm) AS x_cm,
-        avg(y_cm) AS y_cm,
-        avg(speed) AS speed
+        cast(x_cm AS double) AS x_cm,
+        cast(y_cm AS double) AS y_cm,
+        cast(speed AS double) AS speed
     FROM tracking_curated
-    WHERE split = 'train' AND lab_id = ?
-    GROUP BY video_id, video_frame, mouse_id
+    WHERE split = 'train' AND lab_id = ? AND bodypart = ?
 ),
 
 events AS (
-    SELECT video_id, agent_id, target_id, action, is_self, start_frame, stop_frame
+    SELECT
+        video_id,
+        agent_id,
+        target_id,
+        action,
+        start_frame,
+        stop_frame
     FROM annotations_enriched
     WHERE split = 'train' AND lab_id = ?
+),
+
+-- Agent and target on one row by grouping, so that the tracks are read once.
+frames AS (
+    SELECT
+        e.action,
+        e.agent_id <> e.target_id AS is_pair,
+        max(p.speed) FILTER (WHERE p.mouse_id = e.agent_id) AS agent_speed,
+        max(p.speed) FILTER (WHERE p.mouse_id = e.target_id) AS target_speed,
+        max(p.x_cm) - min(p.x_cm) AS dx,
+        max(p.y_cm) - min(p.y_cm) AS dy,
+        count(p.x_cm) AS points
+    FROM events AS e
+    INNER JOIN points AS p
+        ON
+            e.video_id = p.video_id
+            AND (e.agent_id = p.mouse_id OR e.target_id = p.mouse_id)
+            AND e.start_frame <= p.video_frame
+            AND e.stop_frame > p.video_frame
+    GROUP BY e.video_id, e.agent_id, e.target_id, e.action, e.start_frame, e.stop_frame, p.video_frame
 )
 
 SELECT
-    events.action,
+    action,
     count(*) AS frames,
-    round(avg(agent.speed), 3) AS agent_speed_cm_s,
-    round(avg(target.speed) FILTER (WHERE NOT events.is_self), 3) AS target_speed_cm_s,
-    round(
-        avg(sqrt(power(agent.x_cm - target.x_cm, 2) + power(agent.y_cm - target.y_cm, 2)))
-        FILTER (WHERE NOT events.is_self),
-        3
-    ) AS distance_cm
-FROM events
-INNER JOIN mice AS agent
-    ON events.video_id = agent.video_id
-    AND events.agent_id = agent.mouse_id
-    AND agent.video_frame >= events.start_frame
-    AND agent.video_frame < events.stop_frame
-LEFT JOIN mice AS target
-    ON events.video_id = target.video_id
-    AND events.target_id = target.mouse_id
-    AND agent.video_frame = target.video_frame
-GROUP BY events.action
-ORDER BY events.action
+    round(avg(agent_speed), 3) AS agent_speed_cm_s,
+    round(avg(target_speed) FILTER (WHERE is_pair), 3) AS target_speed_cm_s,
+    round(avg(sqrt(dx * dx + dy * dy)) FILTER (WHERE is_pair AND points = 2), 3) AS distance_cm
+FROM frames
+GROUP BY action
+ORDER BY action

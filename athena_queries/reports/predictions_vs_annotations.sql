@@ -1,57 +1,102 @@
--- purpose: How much of what was annotated was predicted, and the other way round, in frames.
--- grain: one row per (run, lab, action), over the videos that the run predicted; the whole videos are compared
--- partition filter: none, all runs are compared
-WITH predicted AS (
-    SELECT run_id, lab_id, action, count(*) AS events, sum(stop_frame - start_frame) AS frames
-    FROM predictions
-    GROUP BY run_id, lab_id, action
-),
-
-videos AS (
-    SELECT DISTINCT run_id, lab_id, video_id FROM predictions
-),
-
-annotated AS (
-    SELECT v.run_id, a.lab_id, a.action, count(*) AS events, sum(a.duration_frames) AS frames
-    FROM annotations_enriched AS a
-    INNER JOIN videos AS v ON a.lab_id = v.lab_id AND a.video_id = v.video_id
-    GROUP BY v.run_id, a.lab_id, a.action
-),
-
-shared AS (
-    SELECT
-        p.run_id,
+-- purpose: A run against the annotations, frame by frame: the official score's counts, made from the events.
+-- grain: one row per (lab, action), over the annotated videos that the run predicted; whole videos are compared
+-- param: run_id string
+-- bind: run_id run_id
+-- partition filter: run_id for predictions; the annotations of all labs
+WITH videos AS (
+    SELECT DISTINCT
         p.lab_id,
-        p.action,
-        sum(least(p.stop_frame, a.stop_frame) - greatest(p.start_frame, a.start_frame)) AS frames
+        p.video_id
     FROM predictions AS p
-    INNER JOIN annotations_enriched AS a
-        ON p.lab_id = a.lab_id
-        AND p.video_id = a.video_id
-        AND p.agent_id = a.agent_id
-        AND p.target_id = a.target_id
-        AND p.action = a.action
-        AND p.start_frame < a.stop_frame
-        AND a.start_frame < p.stop_frame
-    GROUP BY p.run_id, p.lab_id, p.action
+    INNER JOIN metadata_train AS m ON p.lab_id = m.lab_id AND p.video_id = m.video_id
+    WHERE p.run_id = ? AND m.has_annotation
+),
+
+predicted AS (
+    SELECT
+        p.lab_id,
+        p.video_id,
+        p.agent_id,
+        p.target_id,
+        p.action,
+        p.start_frame,
+        p.stop_frame
+    FROM predictions AS p
+    INNER JOIN labeled_behaviors AS l
+        ON
+            p.lab_id = l.lab_id
+            AND p.video_id = l.video_id
+            AND p.agent_id = l.agent_id
+            AND p.target_id = l.target_id
+            AND p.action = l.action
+    WHERE p.run_id = ? AND p.split = 'train' AND l.split = 'train'
+),
+
+-- Every event opens at its first frame and closes after its last: between two such steps nothing changes.
+steps AS (
+    SELECT
+        e.lab_id,
+        e.video_id,
+        e.agent_id,
+        e.target_id,
+        e.action,
+        t.video_frame,
+        t.step AS predicted,
+        0 AS annotated
+    FROM predicted AS e
+    CROSS JOIN unnest(ARRAY[e.start_frame, e.stop_frame], ARRAY[1, -1]) AS t (video_frame, step)
+    UNION ALL
+    SELECT
+        e.lab_id,
+        e.video_id,
+        e.agent_id,
+        e.target_id,
+        e.action,
+        t.video_frame,
+        0 AS predicted,
+        t.step AS annotated
+    FROM annotations_enriched AS e
+    CROSS JOIN unnest(ARRAY[e.start_frame, e.stop_frame], ARRAY[1, -1]) AS t (video_frame, step)
+    WHERE e.split = 'train'
+),
+
+spans AS (
+    SELECT
+        lab_id,
+        video_id,
+        action,
+        lead(video_frame) OVER (PARTITION BY lab_id, video_id, agent_id, target_id, action ORDER BY video_frame)
+        - video_frame AS frames,
+        sum(sum(predicted)) OVER (
+            PARTITION BY lab_id, video_id, agent_id, target_id, action ORDER BY video_frame
+        ) AS predicted,
+        sum(sum(annotated)) OVER (
+            PARTITION BY lab_id, video_id, agent_id, target_id, action ORDER BY video_frame
+        ) AS annotated
+    FROM steps
+    GROUP BY lab_id, video_id, agent_id, target_id, action, video_frame
+),
+
+counts AS (
+    SELECT
+        spans.lab_id,
+        spans.action,
+        coalesce(sum(spans.frames) FILTER (WHERE spans.predicted > 0 AND spans.annotated > 0), 0) AS tp_frames,
+        coalesce(sum(spans.frames) FILTER (WHERE spans.predicted > 0 AND spans.annotated = 0), 0) AS fp_frames,
+        coalesce(sum(spans.frames) FILTER (WHERE spans.predicted = 0 AND spans.annotated > 0), 0) AS fn_frames
+    FROM spans
+    INNER JOIN videos ON spans.lab_id = videos.lab_id AND spans.video_id = videos.video_id
+    GROUP BY spans.lab_id, spans.action
 )
 
 SELECT
-    coalesce(predicted.run_id, annotated.run_id) AS run_id,
-    coalesce(predicted.lab_id, annotated.lab_id) AS lab_id,
-    coalesce(predicted.action, annotated.action) AS action,
-    coalesce(predicted.events, 0) AS predicted_events,
-    coalesce(annotated.events, 0) AS annotated_events,
-    coalesce(predicted.frames, 0) AS predicted_frames,
-    coalesce(annotated.frames, 0) AS annotated_frames,
-    coalesce(shared.frames, 0) AS shared_frames
-FROM predicted
-FULL OUTER JOIN annotated
-    ON predicted.run_id = annotated.run_id
-    AND predicted.lab_id = annotated.lab_id
-    AND predicted.action = annotated.action
-LEFT JOIN shared
-    ON predicted.run_id = shared.run_id
-    AND predicted.lab_id = shared.lab_id
-    AND predicted.action = shared.action
-ORDER BY 1, 2, 3
+    lab_id,
+    action,
+    tp_frames,
+    fp_frames,
+    fn_frames,
+    round(1e0 * tp_frames / nullif(tp_frames + fp_frames, 0), 4) AS precision_frames,
+    round(1e0 * tp_frames / nullif(tp_frames + fn_frames, 0), 4) AS recall_frames,
+    round(2e0 * tp_frames / nullif(2 * tp_frames + fp_frames + fn_frames, 0), 4) AS f_score
+FROM counts
+ORDER BY lab_id, action

@@ -1,6 +1,6 @@
 -- purpose: What was rejected, by which rule, with one example to look at.
 -- grain: one row per (rule, split, lab)
--- partition filter: none needed, no partitioned table is read
+-- partition filter: none needed, no partitioned table is read; the rejected rows themselves (payload) are not read
 SELECT
     rule,
     split,

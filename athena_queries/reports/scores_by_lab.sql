@@ -21,10 +21,10 @@ SELECT
     lab_id,
     videos,
     actions,
-    round(score, 4) AS score,
     best_action,
-    round(best_f, 4) AS best_f,
     worst_action,
+    round(score, 4) AS score,
+    round(best_f, 4) AS best_f,
     round(worst_f, 4) AS worst_f,
     round(avg(score) OVER (PARTITION BY run_id), 4) AS official_score
 FROM labs

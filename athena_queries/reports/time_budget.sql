@@ -1,16 +1,35 @@
 -- purpose: How each mouse of a lab spends its time, as far as it was annotated.
 -- grain: one row per (video, acting mouse, action); an action to two targets at once counts for each
 -- param: lab_id string
+-- bind: lab_id lab_id
 -- partition filter: lab_id
+WITH budget AS (
+    SELECT
+        video_id,
+        agent_id,
+        action,
+        sum(events) AS events,
+        sum(seconds) AS seconds
+    FROM behavior_summary
+    WHERE lab_id = ? AND split = 'train'
+    GROUP BY video_id, agent_id, action
+),
+
+videos AS (
+    SELECT
+        video_id,
+        video_duration_sec
+    FROM metadata_train
+    WHERE lab_id = ?
+)
+
 SELECT
-    e.video_id,
-    e.agent_id,
-    e.action,
-    count(*) AS events,
-    round(sum(e.duration_sec), 3) AS seconds,
-    round(1e2 * sum(e.duration_sec) / nullif(max(m.video_duration_sec), 0.0), 2) AS percent_of_video
-FROM annotations_enriched AS e
-INNER JOIN metadata_train AS m ON e.video_id = m.video_id
-WHERE e.lab_id = ? AND e.split = 'train'
-GROUP BY e.video_id, e.agent_id, e.action
-ORDER BY e.video_id, e.agent_id, seconds DESC, e.action
+    budget.video_id,
+    budget.agent_id,
+    budget.action,
+    budget.events,
+    round(budget.seconds, 3) AS seconds,
+    round(1e2 * budget.seconds / nullif(videos.video_duration_sec, 0e0), 2) AS percent_of_video
+FROM budget
+INNER JOIN videos ON budget.video_id = videos.video_id
+ORDER BY budget.video_id ASC, budget.agent_id ASC, seconds DESC, budget.action ASC

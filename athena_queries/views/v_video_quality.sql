@@ -3,9 +3,23 @@
 -- partition filter: none needed, no partitioned table is read
 CREATE OR REPLACE VIEW v_video_quality AS
 WITH videos AS (
-    SELECT 'train' AS split, lab_id, video_id, has_tracking, has_annotation, flags FROM metadata_train
+    SELECT
+        'train' AS split,
+        lab_id,
+        video_id,
+        has_tracking,
+        has_annotation,
+        flags
+    FROM metadata_train
     UNION ALL
-    SELECT 'test' AS split, lab_id, video_id, has_tracking, has_annotation, flags FROM metadata_test
+    SELECT
+        'test' AS split,
+        lab_id,
+        video_id,
+        has_tracking,
+        has_annotation,
+        flags
+    FROM metadata_test
 ),
 
 files AS (

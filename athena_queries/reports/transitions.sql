@@ -1,0 +1,27 @@
+-- purpose: What a mouse does next: how often one action is followed by another, and after how long.
+-- grain: one row per (action, next action of the same agent in the same video) of one lab
+-- param: lab_id string
+-- partition filter: lab_id
+WITH followed AS (
+    SELECT
+        action,
+        lead(action) OVER (
+            PARTITION BY split, video_id, agent_id ORDER BY start_frame, stop_frame, target_id, action
+        ) AS next_action,
+        lead(start_sec) OVER (
+            PARTITION BY split, video_id, agent_id ORDER BY start_frame, stop_frame, target_id, action
+        ) - stop_sec AS pause_sec
+    FROM annotations_enriched
+    WHERE lab_id = ? AND stop_frame > start_frame
+)
+
+SELECT
+    action,
+    next_action,
+    count(*) AS transitions,
+    round(1e2 * count(*) / sum(count(*)) OVER (PARTITION BY action), 2) AS percent_of_action,
+    round(avg(pause_sec), 3) AS mean_pause_sec
+FROM followed
+WHERE next_action IS NOT NULL
+GROUP BY action, next_action
+ORDER BY action, next_action

@@ -1,0 +1,62 @@
+"""How reports and SQL are run: parameters, failures, files; and the DDL beside what the lake registers."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from etholake import aws
+from etholake.contract import TABLES
+from etholake.errors import AwsError, UsageError
+from etholake.settings import Settings
+from etholake.stages import query
+
+ROOT = Path(__file__).resolve().parents[2] / "athena_queries"
+
+
+def test_the_ddl_makes_the_tables_that_the_lake_registers(at: Settings):
+    glue = aws.client(at, "glue")
+    glue.create_database(DatabaseInput={"Name": "reports_ddl"})
+    other = replace(at, database="reports_ddl")
+    for name in TABLES:
+        query.run_sql(other, (ROOT / "ddl" / f"{name}.sql").read_text().replace("${bucket}", at.bucket))
+        made = glue.get_table(DatabaseName="reports_ddl", Name=name)["Table"]
+        kept = glue.get_table(DatabaseName=at.database, Name=name)["Table"]
+
+        def shape(table: dict[str, Any]) -> Any:
+            columns = [(c["Name"], c["Type"]) for c in table["StorageDescriptor"]["Columns"]]
+            return columns, [(c["Name"], c["Type"]) for c in table.get("PartitionKeys", [])]
+
+        assert shape(made) == shape(kept), name
+
+
+# --- parameters and failures -------------------------------------------------------------------------------
+def test_values_are_never_sql(at: Settings):
+    assert query.run_report(at, "time_budget", {"lab_id": "x' OR '1'='1"}).rows == []
+    assert query.run_sql(at, "SELECT ? AS v", ["it's"]).rows == [("it's",)]
+    assert query.run_sql(at, "SELECT ? AS v", ["12"]).rows == [(12,)]
+    assert query.run_sql(at, "SELECT ? AS v", ["'12'"]).rows == [("12",)]
+
+
+def test_missing_unknown_and_mistyped_parameters_are_all_named(at: Settings):
+    with pytest.raises(UsageError, match=r"(?s)takes lab_id \(string\).*'lab_id' is missing.*'lab' is unknown"):
+        query.run_report(at, "time_budget", {"lab": "north"})
+    with pytest.raises(UsageError, match="'video_id' must be a whole number, but got '1 OR 1=1'"):
+        query.run_report(at, "events_of_video", {"lab_id": "north", "video_id": "1 OR 1=1"})
+    with pytest.raises(UsageError, match="which takes none"):
+        query.run_report(at, "lake_overview", {"lab_id": "north"})
+
+
+def test_a_failed_query_names_reason_and_id(at: Settings):
+    with pytest.raises(AwsError, match=r"Query [0-9a-f-]{36} failed in work group 'reports'.*no_such_column"):
+        query.run_sql(at, "SELECT no_such_column FROM scores")
+
+
+def test_a_file_is_run_like_its_text(at: Settings, tmp_path: Path):
+    path = tmp_path / "q.sql"
+    path.write_text("SELECT count(*) AS n FROM scores WHERE lab_id = ?;\n")
+    result = query.run_file(at, path, ["north"])
+    assert (result.columns, result.rows) == (["n"], [(2,)])
+    with pytest.raises(UsageError, match=r"Cannot read .*nothing\.sql"):
+        query.run_file(at, tmp_path / "nothing.sql")
