@@ -12,7 +12,7 @@ ifdef PORT
 export PORT
 endif
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-long lint up down config deploy destroy ingest etl query train serve predict evaluate package bench clean
+.PHONY: help install demo test test-long lint up down config deploy destroy ingest etl compact vacuum query train serve predict evaluate package bench clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -58,6 +58,12 @@ ingest: install ## Upload raw data (DATA=…) to the raw zone
 
 etl: install ## Run the Glue jobs and refresh the catalog
 	@$(BIN)/etholake etl $(ARGS)
+
+compact: install ## Merge small files of tracks into large ones
+	@$(BIN)/etholake compact $(ARGS)
+
+vacuum: install ## Remove what no table references any more (ARGS="--older-than 24")
+	@$(BIN)/etholake vacuum $(ARGS)
 
 query: install ## Ask Athena: ARGS='--name lake_overview' or ARGS='--sql "SELECT …"'
 	@$(BIN)/etholake query $(ARGS)

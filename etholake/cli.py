@@ -143,6 +143,22 @@ def _etl(current: Settings, arguments: argparse.Namespace) -> None:
     _report(arguments, result)
 
 
+def _compact(current: Settings, arguments: argparse.Namespace) -> None:
+    from etholake.stages import compact
+
+    with progress("compact", enabled=not arguments.json) as on_progress:
+        result = compact.run(current, on_progress)
+    _report(arguments, result)
+
+
+def _vacuum(current: Settings, arguments: argparse.Namespace) -> None:
+    import datetime as dt
+
+    from etholake.stages import vacuum
+
+    _report(arguments, vacuum.run(current, dt.timedelta(hours=arguments.older_than)))
+
+
 def _query(current: Settings, arguments: argparse.Namespace) -> None:
     from etholake.stages import query
 
@@ -328,6 +344,15 @@ def _lake_verbs(verb: Callable[..., argparse.ArgumentParser]) -> None:
     sub.add_argument("--bucket", help="delete this bucket with everything in it, too")
     verb("ingest", _ingest, "Upload a folder in the MABe layout to the raw zone.", data=True)
     verb("etl", _etl, "Run the Glue jobs: raw zone to curated tables, and refresh the catalog.")
+    verb("compact", _compact, "Merge small files of tracks into large ones; readers are not disturbed.")
+    vacuum = verb("vacuum", _vacuum, "Remove states of tables that nothing references any more.")
+    vacuum.add_argument(
+        "--older-than",
+        type=float,
+        default=24,
+        metavar="HOURS",
+        help="longer than your longest query or job (default: 24)",
+    )
     sub = verb("query", _query, "Ask Athena.")
     what = sub.add_mutually_exclusive_group()
     what.add_argument("--sql", help="a statement; values for its ? come from --param, in order")

@@ -21,6 +21,7 @@ import io
 import json
 import uuid
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote, unquote
@@ -43,6 +44,7 @@ POINTER = "_CURRENT"
 DROPPED = "_DROPPED"  # left where a partition was removed: since when its files wait for the vacuum
 # Superseded generations are remembered in the pointer for so long; `vacuum` keeps nothing for longer.
 MAX_RETENTION = dt.timedelta(days=30)
+COPY_THREADS = 16
 _PARQUET = {
     "InputFormat": "org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat",
     "OutputFormat": "org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat",
@@ -260,6 +262,31 @@ class Lake:
         counts = {"rows": rows.num_rows, **(report or {})}
         self.commit(table, partition, generation, fingerprint, counts, before)
         return generation
+
+    def copy_files(
+        self,
+        tables: Iterable[str],
+        partition: Mapping[str, str] | None,
+        before: str,
+        generation: str,
+        names: Iterable[str],
+    ) -> None:
+        """Copy files of the generation `before` into `generation`, within the bucket, in each of the tables."""
+        pairs = [
+            (
+                generation_prefix(table, partition, before) + name,
+                generation_prefix(table, partition, generation) + name,
+            )
+            for name in names
+            for table in tables
+        ]
+
+        def copy(pair: tuple[str, str]) -> None:
+            source = {"Bucket": self.bucket, "Key": pair[0]}
+            self.s3.copy_object(Bucket=self.bucket, Key=pair[1], CopySource=source)
+
+        with ThreadPoolExecutor(COPY_THREADS) as pool:
+            list(pool.map(copy, pairs))
 
     def drop_partition(self, table: str, partition: Mapping[str, str]) -> None:
         """Remove a partition (its lab has left the raw zone) from the catalog; its files go with the vacuum."""

@@ -28,7 +28,7 @@ from etholake.curate.rawzone import RawObject, RawZone, list_raw, read_metadata
 from etholake.curate.report import FileReport
 from etholake.curate.work import curate_annotation_unit
 from etholake.errors import DataError
-from etholake.lake import Lake, generation_name, generation_prefix
+from etholake.lake import Lake, generation_prefix, identity, new_generation
 from etholake.stages import fingerprint
 
 ANNOTATIONS, TRACKING = "annotations_enriched", "tracking_curated"
@@ -55,10 +55,15 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Lab:
-    """The annotations of one lab: reports, class statistics, and the generation that holds them."""
+    """The annotations of one lab: reports, class statistics, and the generation that holds them.
+
+    `before` is the state that this run found, `fresh` whether this run made another one.
+    """
 
     lab_id: str
+    fingerprint: str
     generation: str
+    before: dict[str, Any] | None
     reports: list[FileReport]
     statistics: list[dict[str, Any]]
     fresh: bool
@@ -91,7 +96,7 @@ def read(lake: Lake) -> Inputs:
         pointer = lake.current(TRACKING, keys)
         if pointer is None:
             continue
-        generations.append((*keys.values(), pointer["generation"]))
+        generations.append((*keys.values(), str(identity(pointer))))
         reports += _report(lake, TRACKING, keys, pointer["generation"])[0]
     return Inputs(zone, read_metadata(lake.s3, lake.bucket, zone), reports, generations)
 
@@ -99,16 +104,19 @@ def read(lake: Lake) -> Inputs:
 def transform(inputs: Inputs, options: Options, lake: Lake, spark: Any = None) -> list[Lab]:
     """Curate the annotations of every lab that changed, on the workers; read the reports of the others."""
     labs, todo = [], []
-    for unit, generation in _plan(inputs, options):
+    for unit, made_of, generation in _plan(inputs, options):
         keys = {"lab_id": unit.lab_id}
-        if (lake.current(ANNOTATIONS, keys) or {}).get("generation") == generation:
-            reports, more = _report(lake, ANNOTATIONS, keys, generation)
-            labs.append(Lab(unit.lab_id, generation, reports, more["statistics"], fresh=False))
+        before = lake.current(ANNOTATIONS, keys)
+        if before is not None and identity(before) == made_of:
+            reports, more = _report(lake, ANNOTATIONS, keys, before["generation"])
+            labs.append(
+                Lab(unit.lab_id, made_of, before["generation"], before, reports, more["statistics"], fresh=False)
+            )
         else:
-            todo.append((unit, generation))
+            todo.append((unit, made_of, generation, before))
     if todo:
-        done = _distribute([unit for unit, _ in todo], options.bucket, spark)
-        labs += [Lab(u.lab_id, generation, *done[u.target], fresh=True) for u, generation in todo]
+        done = _distribute([unit for unit, *_ in todo], options.bucket, spark)
+        labs += [Lab(u.lab_id, m, g, b, *done[u.target], fresh=True) for u, m, g, b in todo]
     return sorted(labs, key=lambda lab: lab.lab_id)
 
 
@@ -127,11 +135,11 @@ def write(inputs: Inputs, labs: list[Lab], options: Options, lake: Lake) -> dict
             print(f"dropped {keys}: no longer in the raw zone")
     everything = fingerprint(
         [[raw.key, raw.etag] for _, raw in sorted(inputs.zone.metadata.items())],
-        [[lab.lab_id, lab.generation] for lab in labs], sorted(inputs.tracking_generations), options.code_digest,
+        [[lab.lab_id, lab.fingerprint] for lab in labs], sorted(inputs.tracking_generations), options.code_digest,
     )  # fmt: skip
     sums = reporting.totals(files)
     for name, rows in _small_tables(inputs, labs, files):
-        if (lake.current(name) or {}).get("generation") == generation_name(everything):
+        if identity(lake.current(name)) == everything:
             print(f"skipped {name}: its inputs and code are those of the current generation")
             continue
         lake.replace_table(name, rows, everything, report=sums if name == "curation_files" else None)
@@ -139,8 +147,8 @@ def write(inputs: Inputs, labs: list[Lab], options: Options, lake: Lake) -> dict
     return sums
 
 
-def _plan(inputs: Inputs, options: Options) -> list[tuple[Unit, str]]:
-    """One unit per lab with annotations (of any split), and the generation that it makes."""
+def _plan(inputs: Inputs, options: Options) -> list[tuple[Unit, str, str]]:
+    """One unit per lab with annotations (of any split), its fingerprint, and the generation that it would make."""
     by_lab: dict[str, list[RawObject]] = {}
     for (_, lab_id), files in sorted(inputs.zone.annotation.items()):
         by_lab.setdefault(lab_id, []).extend(files)
@@ -153,9 +161,10 @@ def _plan(inputs: Inputs, options: Options) -> list[tuple[Unit, str]]:
             for video in inputs.metadata[split].videos
             if video.lab_id == lab_id
         }
-        generation = generation_name(inputs_fingerprint(files, videos, options.code_digest))
+        made_of = inputs_fingerprint(files, videos, options.code_digest)
+        generation = new_generation(made_of)
         target = generation_prefix(ANNOTATIONS, {"lab_id": lab_id}, generation) + "part-00000.parquet"
-        planned.append((Unit(files[0].split, lab_id, target, tuple(files), videos), generation))
+        planned.append((Unit(files[0].split, lab_id, target, tuple(files), videos), made_of, generation))
     return planned
 
 
@@ -187,7 +196,9 @@ def _commit_lab(lab: Lab, lake: Lake) -> None:
     prefix = generation_prefix(ANNOTATIONS, keys, lab.generation)
     body = reporting.dump(lab.reports, statistics=lab.statistics)
     lake.s3.put_object(Bucket=lake.bucket, Key=prefix + reporting.REPORT, Body=body)
-    lake.commit(ANNOTATIONS, keys, lab.generation, reporting.totals(lab.reports))
+    lake.commit(
+        ANNOTATIONS, keys, lab.generation, lab.fingerprint, reporting.totals(lab.reports), before=lab.before
+    )
     print(f"curated annotations of {lab.lab_id}: {reporting.totals(lab.reports)}")
 
 

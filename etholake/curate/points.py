@@ -72,7 +72,7 @@ class Points:
         x: Any,
         y: Any,
     ) -> None:
-        """Add rows of a batch: `part` indexes `names`; `at` is the batch's first row, and which rows (None: all)."""
+        """Add rows of a batch: `part` indexes `names`; `at` is the batch's first row, and the rows (None: all)."""
         if not frame.size:
             return
         for name in names:

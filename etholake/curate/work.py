@@ -37,6 +37,7 @@ from etholake.errors import DataError
 __all__ = ["SUMMARY", "TRACKING", "curate_annotation_unit", "curate_tracking_unit", "summary_key"]
 
 TRACKING, SUMMARY = "tracking_curated", "track_summary"
+_NAMES = ("bodypart", "action")
 _BATCH_ROWS = 1024 * 1024  # raw rows that are decoded at a time
 
 
@@ -120,8 +121,10 @@ def _open(raw: RawObject, unit: Unit, bucket: str, wanted: Any) -> tuple[pq.Parq
     name = source_name(raw.key)
     rows = 0
     try:
-        parquet_file = pq.ParquetFile(content, read_dictionary=["bodypart", "action"])
-        rows = parquet_file.metadata.num_rows
+        metadata = pq.read_metadata(content)
+        rows = metadata.num_rows
+        content.seek(0)
+        parquet_file = pq.ParquetFile(content, metadata=metadata, read_dictionary=_coded(metadata))
         found = parquet_file.schema_arrow.names
     except (pa.ArrowException, OSError) as err:
         raise _unreadable(raw, err, rows) from err
@@ -131,6 +134,12 @@ def _open(raw: RawObject, unit: Unit, bucket: str, wanted: Any) -> tuple[pq.Parq
         detail = f"No row of {raw.split}.csv names video {raw.video_id} of {raw.lab_id}: add it and ingest again."
         raise BadFileError("video-without-metadata", detail, rows)
     return parquet_file, unit.videos[raw.video_id], {"column-extra"} if set(found) - set(wanted) else set()
+
+
+def _coded(metadata: pq.FileMetaData) -> list[str]:
+    """Columns of names, to be read as codes of their distinct values."""
+    leaves = [metadata.schema.column(i) for i in range(metadata.num_columns)]
+    return [leaf.path for leaf in leaves if leaf.path in _NAMES and leaf.physical_type == "BYTE_ARRAY"]
 
 
 def _content(raw: RawObject, bucket: str) -> pa.BufferReader:

@@ -8,9 +8,8 @@ files, deployed code and settings start nothing: the catalog is made to say what
 from __future__ import annotations
 
 import io
-import time
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from etholake import aws
@@ -20,6 +19,7 @@ from etholake.lake import Lake
 from etholake.progress import OnProgress, silent
 from etholake.settings import Settings
 from etholake.stages import StageResult, fingerprint, load_state, save_state
+from etholake.stages.jobs import outputs_of, pauses, run_job
 
 __all__ = ["job_arguments", "run"]
 
@@ -35,8 +35,6 @@ NOT_MADE_HERE = frozenset({"predictions", "scores"})
 # What of the deployed package decides the curated tables; a change elsewhere need not curate again.
 CURATION_CODE = ("etholake/curate/", "etholake/contract.py", "etholake/lake.py", "etholake/storage.py")
 GLUE_SCRIPTS = ("curate_tables.py", "curate_tracking.py")
-POLL_S, POLL_MAX_S = 0.2, 5.0
-JOB_TIMEOUT_S = 48 * 3600  # Glue's own limit ends a run before
 _SUMS = ("rows_in", "rows_curated", "rows_quarantined", "rows_imputed")
 
 
@@ -64,14 +62,14 @@ def run(settings: Settings, on_progress: OnProgress | None = None) -> StageResul
     before, registered = load_state(settings, STAGE), lake.register()
     if before.get("fingerprint") == digest and _committed(registered) == before.get("committed"):
         if not _raw_tables(glue, settings):
-            _crawl(glue, settings, _at(tick, 2), _outputs(settings).get(*RAW_CRAWLER))
+            _crawl(glue, settings, _at(tick, 2), outputs_of(settings).get(*RAW_CRAWLER))
         details = {**before["details"], "registered": registered}
         return StageResult(STAGE, "unchanged", "Raw files, code and settings are those of the last run.", details)
-    outputs = _outputs(settings)
+    outputs = outputs_of(settings)
     runs = {}
     for done, (output, default) in enumerate((TRACKING_JOB, TABLES_JOB)):  # the tables job merges both reports
         name = outputs.get(output, default)
-        runs[name] = _run_job(glue, name, job_arguments(settings, code), _at(tick, done))
+        runs[name] = run_job(glue, name, job_arguments(settings, code), _at(tick, done))
     tick(2, 3, "catalog")
     registered = lake.register()
     _crawl(glue, settings, _at(tick, 2), outputs.get(*RAW_CRAWLER))
@@ -130,53 +128,6 @@ def _committed(registered: Mapping[str, int]) -> dict[str, int]:
     return {table: count for table, count in registered.items() if table not in NOT_MADE_HERE}
 
 
-def _outputs(settings: Settings) -> dict[str, str]:
-    try:
-        return aws.stack_outputs(settings)
-    except AwsError:  # deployed by other means: the fixed names
-        return {}
-
-
-# --- the jobs ---------------------------------------------------------------------------------------------
-def _run_job(glue: Any, name: str, arguments: Mapping[str, str], say: Callable[[str], None]) -> dict[str, Any]:
-    """Start a job and wait for its end. Returns run id and seconds; raises AwsError unless it succeeded."""
-    say(name)
-    started = time.monotonic()
-    try:
-        run_id = glue.start_job_run(JobName=name, Arguments=dict(arguments))["JobRunId"]
-    except glue.exceptions.EntityNotFoundException as err:
-        raise AwsError(f"Glue job '{name}' does not exist: run `make deploy` first.") from err
-    except glue.exceptions.ConcurrentRunsExceededException as err:
-        raise AwsError(f"Glue job '{name}' is running already: wait for that run, or stop it.") from err
-    for _ in _pauses():
-        found = glue.get_job_run(JobName=name, RunId=run_id)["JobRun"]
-        state = found["JobRunState"]
-        say(f"{name}: {state.lower()}")
-        if state == "SUCCEEDED":
-            return {"run_id": run_id, "seconds": round(time.monotonic() - started, 2)}
-        if state in {"FAILED", "STOPPED", "TIMEOUT", "ERROR", "EXPIRED"}:
-            raise AwsError(_failure(name, run_id, found))
-    raise AwsError(f"Glue job '{name}' (run {run_id}) has not ended after {JOB_TIMEOUT_S // 3600} h.")
-
-
-def _failure(name: str, run_id: str, found: Mapping[str, Any]) -> str:
-    group = found.get("LogGroupName") or "/aws-glue/jobs"
-    reason = found.get("ErrorMessage") or "no reason was given"
-    return (
-        f"Glue job '{name}' ended as {found['JobRunState']} (run {run_id}): {reason} "
-        f"Its log is in the CloudWatch log groups {group}/error and {group}/output, stream {run_id}."
-    )
-
-
-def _pauses() -> Iterator[None]:
-    """Yield until the time is up, sleeping a little longer each time."""
-    pause, end = POLL_S, time.monotonic() + JOB_TIMEOUT_S
-    while time.monotonic() < end:
-        yield
-        time.sleep(pause)
-        pause = min(pause * 1.3, POLL_MAX_S)
-
-
 # --- the catalog of the raw zone --------------------------------------------------------------------------
 def _raw_tables(glue: Any, settings: Settings) -> list[str]:
     pages = glue.get_paginator("get_tables").paginate(DatabaseName=settings.database)
@@ -193,7 +144,7 @@ def _crawl(glue: Any, settings: Settings, say: Callable[[str], None], name: str)
         raise AwsError(f"Crawler '{name}' does not exist: run `make deploy` first.") from err
     except glue.exceptions.CrawlerRunningException:
         say(f"crawler {name} is running already")
-    for _ in _pauses():
+    for _ in pauses():
         crawler = glue.get_crawler(Name=name)["Crawler"]
         if crawler["State"] != "READY":
             continue

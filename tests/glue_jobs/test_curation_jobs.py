@@ -208,7 +208,7 @@ def test_good_data_becomes_every_table(world: World) -> None:
     ]  # fmt: skip
     rows = world.table("tracking_curated", split="train", lab_id="LabA")
     assert [(r["video_id"], r["video_frame"], r["mouse_id"]) for r in rows] == [
-        (v, f, m) for v in (1, 2) for f in range(3) for m in (1, 2)
+        (v, f, m) for v in (1, 2) for m in (1, 2) for f in range(3)
     ]
     assert (rows[2]["x_cm"], rows[2]["y_cm"], rows[2]["vx"]) == (pytest.approx(-19.9), -14.0, pytest.approx(3.0))
     annotated = world.table("annotations_enriched", lab_id="LabA")
@@ -326,9 +326,9 @@ def test_an_empty_raw_zone_is_refused(mock_settings: Settings, spark: Any) -> No
 def test_a_row_that_gets_lost_fails_the_job_by_the_files_name(world: World) -> None:
     options = tracking_job.Options(world.lake.bucket, world.lake.database, 15, "code")
     plan = tracking_job.read(options, world.lake)
-    reports = tracking_job.transform(plan, options, world.spark)
+    reports = tracking_job.transform(plan.make, options, world.spark)
     target, first = next((t, r) for t, r in reports.items() if r)
     reports[target] = [type(first[0])(**{**vars(first[0]), "rows_curated": 1}), *first[1:]]
     with pytest.raises(ContractError, match=first[0].source_file):
-        tracking_job.write(plan, reports, world.lake)
+        list(tracking_job.write(plan.make, reports, world.lake))
     assert world.lake.partitions("tracking_curated") == []
