@@ -28,8 +28,6 @@ RULES_IN_ORDER = (
     "frame-invalid", "frame-negative", "mouse-unknown", "bodypart-missing", "coordinate-infinite",
     "coordinate-missing", "point-duplicate",
 )  # fmt: skip
-ORDER = [(n, "ascending") for n in ("video_id", "mouse_id", "bodypart", "video_frame")]
-
 Track = tuple[int, str]  # mouse, part
 Point = tuple[float, float]  # x, y in px
 
@@ -170,11 +168,16 @@ def previous_measured(own: dict[int, Point]) -> dict[int, int | None]:
     return dict(zip(frames, [None, *frames[:-1]], strict=True))
 
 
+def storable(value: float) -> float | None:
+    """A derived value that 32 bits cannot hold is null."""
+    return value if abs(value) <= LARGEST_FLOAT32 else None
+
+
 def centimetres(x: float, y: float, centre: Point, meta: VideoScale) -> dict[str, float | None]:
     scale = positive(meta.pix_per_cm)
     if not scale:
         return {"x_cm": None, "y_cm": None}
-    return {"x_cm": (x - centre[0]) / scale, "y_cm": (y - centre[1]) / scale}
+    return {"x_cm": storable((x - centre[0]) / scale), "y_cm": storable((y - centre[1]) / scale)}
 
 
 def velocity(
@@ -187,7 +190,7 @@ def velocity(
         return {"vx": None, "vy": None, "speed": None}
     seconds = (frame - then) / fps
     vx, vy = ((own[frame][axis] - own[then][axis]) / scale / seconds for axis in (0, 1))
-    return {"vx": vx, "vy": vy, "speed": math.hypot(vx, vy)}
+    return {"vx": storable(vx), "vy": storable(vy), "speed": storable(math.hypot(vx, vy))}
 
 
 def rounding(
@@ -246,9 +249,8 @@ def assert_agrees(result: CuratedTracking, raw: pa.Table, meta: VideoScale, max_
     assert_equal(list(result.mice), sorted({row["mouse_id"] for row in expected.rows}), "mice")
     last_frame = max((row["video_frame"] for row in expected.rows), default=None)
     assert_equal([result.last_frame], [last_frame], "last_frame")
-    assert_table(result.table.sort_by(ORDER), expected.rows)
-    if hasattr(result, "summary"):
-        assert_summary(result.summary, expected.summary)
+    assert_table(result.table, expected.rows)
+    assert_summary(result.summary, expected.summary)
     return expected
 
 
@@ -328,11 +330,9 @@ def assert_close(found: list[float | None], expected: list[float | None], slack:
     """Null where null is expected; else within 4 float32 steps, or within the absolute slack of the entry."""
     assert_equal([v is None for v in found], [v is None for v in expected], f"{name} is null")
     for number, (a, b, absolute) in enumerate(zip(found, expected, slack, strict=True)):
-        if a is None or b is None or a == b or abs(a - b) <= max(4 * EPSILON32 * abs(b), absolute):
-            continue
-        # A float column holds nothing above its largest number: such a quotient is infinite there.
-        assert abs(b) > LARGEST_FLOAT32, f"{name}[{number}]: expected {b} within {absolute}, but got {a}"
-        assert a == math.copysign(math.inf, b), f"{name}[{number}]: expected {b}, but got {a}"
+        if a is not None and b is not None:
+            wrong = f"{name}[{number}]: expected {b} within {absolute}, but got {a}"
+            assert abs(a - b) <= max(4 * EPSILON32 * abs(b), absolute), wrong
 
 
 # --- dirty videos -----------------------------------------------------------------------------------------
@@ -443,7 +443,7 @@ def _bad_rows(rng: random.Random, points: list[list[Any]], parts: list[str], cha
     for kind, column, values in (
         ("NaN or null", rng.choice([3, 4]), [math.nan, None]),
         ("infinite", rng.choice([3, 4]), [math.inf, -math.inf, 1e39, -3.5e38, 1e300]),
-        ("large but finite", 3, [3e38, -3e38, 1e20]),
+        ("large but finite", 3, [1e30, -1e30, 1e20]),
         ("negative frames", 0, [-1, -7, -(2**31)]),
         ("impossible frames", 0, [None, 2**31 - 1, 2**31, 0.5, math.nan, math.inf, 2**62, -0.5]),
         ("unknown mice", 1, [0, 5, -1, None, 127, 1.5, math.nan]),

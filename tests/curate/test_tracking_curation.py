@@ -1,4 +1,7 @@
-"""`curate_tracking` against motions that one can check by hand, a slow reference, and properties."""
+"""`curate_tracking` and its summary on motions and dirt that one can check by hand.
+
+The slow reference and the properties are in files of their own beside this one.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from etholake.contract import arrow_schema
 from etholake.curate.rules import MAX_ROWS_PER_RULE, RULES, BadFileError
@@ -81,7 +81,7 @@ def test_the_earlier_point_is_copied_where_both_are_near() -> None:
 
 def test_an_absent_mouse_is_never_invented() -> None:
     result = curate([(0, 1, "nose", 1, 1), (1, 2, "nose", 5, 5), (2, 1, "nose", 3, 3)])
-    assert rows(result, "video_frame", "mouse_id", "is_imputed") == [(0, 1, False), (1, 2, False), (2, 1, False)]
+    assert rows(result, "video_frame", "mouse_id", "is_imputed") == [(0, 1, False), (2, 1, False), (1, 2, False)]
 
 
 def test_an_imputed_point_has_no_velocity_and_leaves_none_behind() -> None:
@@ -214,87 +214,56 @@ def test_a_gap_below_one_frame_is_refused() -> None:
         curate([(0, 1, "nose", 1, 1)], gap=0)
 
 
-# --- the slow reference -----------------------------------------------------------------------------------
-def reference(points: list[Point], scale: VideoScale, gap: int) -> list[dict[str, Any]]:
-    """The rules of `curate_tracking`, word by word, on plain dicts (for clean or duplicated finite points)."""
-    measured: dict[tuple[int, int, str], tuple[float, float]] = {}
-    for frame, mouse, part, x, y in points:
-        measured[frame, mouse, part] = min((x, y), measured.get((frame, mouse, part), (x, y)))
-    present = sorted({(frame, mouse) for frame, mouse, _ in measured})
-    out = []
-    for frame, mouse in present:
-        for part in sorted({p for _, _, p in measured}):
-            own = sorted(f for f, m, p in measured if (m, p) == (mouse, part))
-            earlier, later = [f for f in own if f < frame], [f for f in own if f > frame]
-            source = frame if frame in own else None
-            if source is None and earlier and frame - earlier[-1] <= gap:
-                source = earlier[-1]
-            if source is None and later and later[0] - frame <= gap:
-                source = later[0]
-            if source is None:
-                continue
-            x, y = measured[source, mouse, part]
-            velocity = None
-            if source == frame and earlier and frame - earlier[-1] <= gap:
-                px, py = measured[earlier[-1], mouse, part]
-                seconds = (frame - earlier[-1]) / scale.fps
-                velocity = ((x - px) / scale.pix_per_cm / seconds, (y - py) / scale.pix_per_cm / seconds)
-            out.append({"key": (frame, mouse, part), "xy": (x, y), "v": velocity, "imputed": source != frame})
-    return out
+# --- track_summary ----------------------------------------------------------------------------------------
+def test_a_summary_by_hand() -> None:
+    """nose: 2 cm a frame, seen in 0-2, 5, 9; the tail in 0-6. Bound 3: filled in 3, 4, 6; 5 to 9 is too far."""
+    nose = [(f, 1, "nose", 8 * f, 0) for f in (0, 1, 2, 5, 9)]
+    result = curate([*nose, *((f, 1, "tail", 0, 0) for f in range(7))], gap=3)
+    assert result.summary.schema == arrow_schema("track_summary")
+    [first, second] = result.summary.to_pylist()
+    assert first == {
+        "video_id": 7, "mouse_id": 1, "bodypart": "nose", "first_frame": 0, "last_frame": 9, "frames_present": 8,
+        "points_measured": 5, "points_imputed": 3, "points_missing": 0,
+        "gaps": 2, "gap_frames": 5, "longest_gap_frames": 3,
+        "tracked_sec": pytest.approx(0.5), "path_cm": pytest.approx(10), "max_speed": pytest.approx(20),
+        "jumps": 0,
+    }  # fmt: skip
+    assert (second["points_measured"], second["points_imputed"], second["points_missing"]) == (7, 1, 0)
+    assert (second["path_cm"], second["max_speed"], second["tracked_sec"]) == (0, 0, pytest.approx(0.6))
 
 
-tracks = st.lists(
-    st.tuples(
-        st.integers(0, 12), st.integers(1, 3), st.sampled_from(["nose", "ear", "tail"]),
-        st.integers(0, 400), st.integers(0, 200),
-    ),
-    min_size=1, max_size=60,
-)  # fmt: skip
-quick = settings(max_examples=60, deadline=None)
+def test_frames_too_far_from_any_point_are_missing() -> None:
+    result = curate([(0, 1, "nose", 0, 0), *((f, 1, "tail", 0, 0) for f in range(6))], gap=2)
+    [nose, _] = result.summary.to_pylist()
+    assert (nose["frames_present"], nose["points_imputed"], nose["points_missing"]) == (6, 2, 3)
+    assert (nose["gaps"], nose["gap_frames"], nose["longest_gap_frames"]) == (0, 0, 0)
 
 
-@quick
-@given(tracks, st.integers(1, 5))
-def test_the_fast_one_agrees_with_the_slow_reference(points: list[Point], gap: int) -> None:
-    result = curate(points, gap=gap)
-    assert balanced(result)
-    expected = reference(points, SCALE, gap)
-    assert rows(result, "video_frame", "mouse_id", "bodypart") == [e["key"] for e in expected]
-    assert rows(result, "x", "y") == [e["xy"] for e in expected]
-    assert rows(result, "is_imputed") == [e["imputed"] for e in expected]
-    for found, e in zip(rows(result, "vx", "vy"), expected, strict=True):
-        assert found == (pytest.approx(e["v"], rel=1e-5, abs=1e-5) if e["v"] else (None, None))
+@pytest.mark.parametrize(
+    ("px", "frames", "fps", "jumps"),
+    [
+        (16, 1, 50.0, 1),  # 4 cm at 200 cm/s
+        (16, 1, 30.0, 0),  # 4 cm at 120 cm/s: far, but not too fast
+        (8, 1, 120.0, 0),  # 2 cm at 240 cm/s: the jitter of a fast camera
+        (12, 1, 100.0, 0),  # 3 cm: not longer than 3 cm
+        (15, 1, 40.0, 0),  # 3.75 cm at 150 cm/s: not faster than 150 cm/s
+        (32, 2, 50.0, 1),  # 8 cm in two frames: 200 cm/s
+        (400, 4, 50.0, None),  # over a gap that is too long no velocity is known
+    ],
+)
+def test_a_jump_is_far_and_fast(px: float, frames: int, fps: float, jumps: int | None) -> None:
+    result = curate([(0, 1, "nose", 0, 0), (frames, 1, "nose", px, 0)], replace(SCALE, fps=fps))
+    assert result.summary["jumps"].to_pylist() == [jumps]
 
 
-@quick
-@given(tracks, st.randoms(use_true_random=False))
-def test_the_order_of_rows_is_irrelevant(points: list[Point], random: Any) -> None:
-    shuffled = random.sample(points, len(points))
-    first, second = curate(points), curate(shuffled)
-    assert first.table.equals(second.table)
-    assert first.counts == second.counts
-    assert first.flags == second.flags
+@pytest.mark.parametrize("scale", [replace(SCALE, fps=None), replace(SCALE, pix_per_cm=None)])
+def test_without_velocity_a_summary_has_no_motion(scale: VideoScale) -> None:
+    [row] = curate([(0, 1, "nose", 0, 0), (1, 1, "nose", 9, 0)], scale).summary.to_pylist()
+    assert [row[n] for n in ("tracked_sec", "path_cm", "max_speed", "jumps")] == [None] * 4
+    assert row["points_measured"] == 2
 
 
-@quick
-@given(tracks, st.integers(-50, 50))
-def test_a_translation_moves_cm_and_leaves_velocities(points: list[Point], dx: int) -> None:
-    moved = [(f, m, p, x + dx, y) for f, m, p, x, y in points]
-    first, second = curate(points), curate(moved)
-    for name, shift in (("x_cm", dx / 4), ("y_cm", 0.0), ("vx", 0.0), ("vy", 0.0)):
-        a, b = (t.table[name].to_numpy() for t in (first, second))
-        np.testing.assert_allclose(b, a + shift, rtol=1e-5, atol=1e-4)
-
-
-@quick
-@given(tracks, st.integers(1, 4))
-def test_filling_never_reaches_further_than_the_gap(points: list[Point], gap: int) -> None:
-    measured: dict[tuple[int, str], list[int]] = {}
-    for f, m, p, _, _ in points:
-        measured.setdefault((m, p), []).append(f)
-    present = {(f, m) for f, m, *_ in points}
-    result = curate(points, gap=gap)
-    for f, m, p, imputed in rows(result, "video_frame", "mouse_id", "bodypart", "is_imputed"):
-        assert (f, m) in present
-        assert imputed == (f not in measured[m, p])
-        assert min(abs(f - g) for g in measured[m, p]) <= gap
+def test_tracks_that_were_never_measured_have_no_summary() -> None:
+    result = curate([(0, 1, "nose", 1, 1), (0, 2, "nose", math.nan, 1), (0, 1, "ghost", math.nan, 1)])
+    assert [(r["mouse_id"], r["bodypart"]) for r in result.summary.to_pylist()] == [(1, "nose")]
+    assert curate([(0, 1, "nose", math.nan, 1)]).summary.num_rows == 0

@@ -17,8 +17,9 @@ import pyarrow as pa
 import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
-from reference import EPSILON32, ORDER, assert_agrees, assert_balanced
+from reference import EPSILON32, assert_agrees, assert_balanced
 
+from etholake.contract import TABLES
 from etholake.curate.tracking import CuratedTracking, VideoScale, curate_tracking
 
 # 10 frames/s, 4 px/cm, centre at (200, 100).
@@ -56,14 +57,13 @@ def curate(rows: Iterable[tuple[Any, ...]], scale: VideoScale = SCALE, gap: int 
 
 def columns(result: CuratedTracking, *names: str) -> list[Any]:
     """Values, or tuples of values, row by row."""
-    values = [tuple(row.values()) for row in result.table.sort_by(ORDER).select(list(names)).to_pylist()]
+    values = [tuple(row.values()) for row in result.table.select(list(names)).to_pylist()]
     return [v[0] for v in values] if len(names) == 1 else values
 
 
 def floats(result: CuratedTracking, *names: str) -> Any:
     """Columns as an array [row, name], NaN for null."""
-    table = result.table.sort_by(ORDER)
-    return np.stack([table[name].to_numpy().astype(np.float64) for name in names], axis=1)
+    return np.stack([result.table[name].to_numpy().astype(np.float64) for name in names], axis=1)
 
 
 def assert_same(first: CuratedTracking, second: CuratedTracking, *, but: Iterable[str] = ()) -> None:
@@ -130,6 +130,7 @@ def test_a_translation_moves_px_and_cm_and_leaves_velocities(rows: list[Point], 
     moved = [(f, m, p, x + dx, y + dy) for f, m, p, x, y in rows]
     first, second = curate(rows), curate(moved)
     assert_same(first, second, but=("x", "y", "x_cm", "y_cm"))
+    assert first.summary.equals(second.summary)
     assert (floats(second, "x", "y") == floats(first, "x", "y") + np.array([dx, dy])).all()
     assert (floats(second, "x_cm", "y_cm") == floats(first, "x_cm", "y_cm") + np.array([dx, dy]) / 4).all()
     assert_same(curate(rows, FREE), curate(moved, FREE), but=("x", "y"))  # the observed centre moves along
@@ -200,13 +201,12 @@ def test_a_later_start_of_the_clock_moves_frames_alone(rows: list[Point], shift:
 @given(points(pixels), st.permutations([1, 2, 3]))
 def test_mice_are_independent_of_one_another(rows: list[Point], numbers: list[int]) -> None:
     """The rows of a mouse are those that it would have alone; other numbers change nothing else."""
-    whole = curate(rows).table.sort_by(ORDER).to_pylist()
+    whole = curate(rows).table.to_pylist()
     alone = [row for mouse in (1, 2, 3) for row in curate([p for p in rows if p[1] == mouse]).table.to_pylist()]
-    order = [name for name, _ in ORDER]
-    assert whole == sorted(alone, key=lambda row: [row[name] for name in order])
+    assert whole == alone
     renamed = curate([(f, numbers[m - 1], p, x, y) for f, m, p, x, y in rows]).table.to_pylist()
     back = [row | {"mouse_id": numbers.index(row["mouse_id"]) + 1} for row in renamed]
-    assert whole == sorted(back, key=lambda row: [row[name] for name in order])
+    assert whole == sorted(back, key=lambda row: [row[name] for name in TABLES["tracking_curated"].sort])
 
 
 # --- filling and velocity ---------------------------------------------------------------------------------
@@ -278,6 +278,7 @@ dirty_rows = st.lists(
 def test_the_order_of_rows_is_irrelevant(rows: list[Any], random: Any, scale: VideoScale) -> None:
     first, second = curate(rows, scale), curate(random.sample(rows, len(rows)), scale)
     assert first.table.equals(second.table)
+    assert first.summary.equals(second.summary)
     assert first.counts == second.counts
     assert rules(first) == rules(second)
     assert (first.flags, first.mice, first.parts, first.last_frame) == (
@@ -310,9 +311,31 @@ def test_curating_what_was_curated_changes_nothing(rows: list[Any], scale: Video
     first = curate(rows, scale, gap)
     again = curate(measured_rows_raw(first), scale, gap)
     assert again.table.equals(first.table)
+    assert again.summary.equals(first.summary)
     assert again.counts.rows_quarantined == 0
     assert again.counts.rows_imputed == first.counts.rows_imputed
 
 
 def measured_rows_raw(result: CuratedTracking) -> list[Any]:
     return [row[:-1] for row in measured_rows(result, COLUMNS)]
+
+
+@quick
+@given(points(pixels) | dirty_rows, st.sampled_from([SCALE, FREE, replace(SCALE, fps=None)]), st.integers(1, 6))
+def test_the_summary_is_that_of_the_table(rows: list[Any], scale: VideoScale, gap: int) -> None:
+    result = curate(rows, scale, gap)
+    tracks: dict[Any, list[dict[str, Any]]] = {}
+    for row in result.table.to_pylist():
+        tracks.setdefault((row["video_id"], row["mouse_id"], row["bodypart"]), []).append(row)
+    assert [(r["video_id"], r["mouse_id"], r["bodypart"]) for r in result.summary.to_pylist()] == list(tracks)
+    for summary, own in zip(result.summary.to_pylist(), tracks.values(), strict=True):
+        measured = [row["video_frame"] for row in own if not row["is_imputed"]]
+        assert (summary["first_frame"], summary["last_frame"]) == (min(measured), max(measured))
+        assert (summary["points_measured"], summary["points_imputed"]) == (len(measured), len(own) - len(measured))
+        assert summary["points_missing"] >= 0
+        assert summary["gap_frames"] == max(measured) - min(measured) + 1 - len(measured)
+        speeds = [row["speed"] for row in own if row["speed"] is not None]
+        if max(abs(row["x"]) for row in own) < 1e30:  # see the xfail in test_tracking_reference
+            assert summary["max_speed"] == max(speeds, default=None)
+    assert sum(result.summary["points_measured"].to_pylist()) == result.counts.rows_curated
+    assert sum(result.summary["points_imputed"].to_pylist()) == result.counts.rows_imputed
