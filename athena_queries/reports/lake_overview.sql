@@ -26,7 +26,7 @@ labs AS (
         count(*) AS videos,
         count(*) FILTER (WHERE has_tracking) AS tracked,
         count(*) FILTER (WHERE has_annotation) AS annotated,
-        round(sum(video_duration_sec) / 3600.0, 3) AS hours
+        sum(video_duration_sec) / 36e2 AS hours
     FROM videos
     GROUP BY split, lab_id
 ),
@@ -50,7 +50,7 @@ SELECT
     labs.videos,
     labs.tracked,
     labs.annotated,
-    labs.hours,
+    round(labs.hours, 3) AS hours,
     coalesce(received.tracking_rows, 0) AS tracking_rows,
     coalesce(received.annotation_rows, 0) AS annotation_rows,
     coalesce(received.imputed_rows, 0) AS imputed_rows,

@@ -1,5 +1,5 @@
 -- purpose: Mean speed of agent and target and mean distance between them while a behaviour goes on.
--- grain: one row per action of one lab; by one body part; the target's figures are null for self actions
+-- grain: one row per action of one lab; by one body part; an event annotated twice counts once
 -- param: lab_id string
 -- param: bodypart string
 -- bind: lab_id bodypart lab_id
@@ -17,7 +17,7 @@ WITH points AS (
 ),
 
 events AS (
-    SELECT
+    SELECT DISTINCT
         video_id,
         agent_id,
         target_id,
