@@ -1,0 +1,233 @@
+"""States of the lake: what a change touches, who wins a race, what compaction and vacuum may do."""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from lake_world import World, compact_job, tracking_job, tracks  # type: ignore[import-not-found]
+
+from etholake.contract import CURATED_ZONE, arrow_schema
+from etholake.curate import compact, plan
+from etholake.lake import LostRaceError, generation_prefix, new_generation
+from etholake.settings import Settings
+from etholake.stages import vacuum
+
+LAB_A = {"split": "train", "lab_id": "LabA"}
+TRACKS, SUMMARY = "tracking_curated", "track_summary"
+
+
+@pytest.fixture
+def one_file_a_video(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan.units, "__defaults__", (None, 1))
+
+
+def files(world: World) -> dict[str, bytes]:
+    """The files of lab A's tracks, by name."""
+    found = {}
+    for uri in world.lake.current_files(TRACKS, LAB_A):
+        key = uri.removeprefix(f"s3://{world.lake.bucket}/")
+        body = world.lake.s3.get_object(Bucket=world.lake.bucket, Key=key)["Body"].read()
+        found[key.rpartition("/")[2]] = body
+    return found
+
+
+def videos(world: World, table: str = TRACKS) -> set[int]:
+    return {row["video_id"] for row in world.table(table, **LAB_A)}
+
+
+def compacted(world: World) -> list[dict[str, str]]:
+    arguments = ["job.py", "--bucket", world.lake.bucket, "--database", world.lake.database]
+    found: list[dict[str, str]] = compact_job.main(arguments, world.spark)
+    return found
+
+
+def curated_videos(world: World, monkeypatch: pytest.MonkeyPatch) -> list[set[int | None]]:
+    """Run the jobs; the videos of each unit that was really curated."""
+    seen: list[set[int | None]] = []
+    whole = tracking_job.transform
+
+    def watched(partitions: Any, *rest: Any) -> Any:
+        seen.extend({raw.video_id for raw in unit.files} for p in partitions for unit in p.units)
+        return whole(partitions, *rest)
+
+    monkeypatch.setattr(tracking_job, "transform", watched)
+    world.run()
+    monkeypatch.setattr(tracking_job, "transform", whole)
+    return seen
+
+
+@pytest.mark.usefixtures("one_file_a_video")
+def test_a_new_video_costs_itself_and_its_lab_only(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.run()
+    before, other = files(world), world.lake.current(TRACKS, {"split": "train", "lab_id": "Lab B"})
+    world.video("LabA", 7)
+    world.parquet("tracking", "LabA", 7, tracks())
+    assert curated_videos(world, monkeypatch) == [{7}]
+    after = files(world)
+    assert before.items() < after.items()
+    assert len(after) == len(before) + 1
+    assert videos(world) == videos(world, SUMMARY) == {1, 2, 7}
+    assert world.lake.current(TRACKS, {"split": "train", "lab_id": "Lab B"}) == other
+
+
+@pytest.mark.usefixtures("one_file_a_video")
+def test_a_video_that_is_gone_takes_its_rows_along(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.run()
+    world.lake.s3.delete_object(Bucket=world.lake.bucket, Key="raw-zone/train_tracking/lab_id=LabA/2.parquet")
+    assert curated_videos(world, monkeypatch) == []
+    assert videos(world) == videos(world, SUMMARY) == {1}
+    assert {r["video_id"] for r in world.table("curation_files") if r["kind"] == "tracking"} == {1, 3}
+
+
+@pytest.mark.usefixtures("one_file_a_video")
+def test_another_scale_curates_that_video_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.run()
+    world.rows[1]["pix_per_cm_approx"] = 20
+    world.write_metadata()
+    assert curated_videos(world, monkeypatch) == [{2}]
+    y = {(r["video_id"], r["mouse_id"]): r["y_cm"] for r in world.table(TRACKS, **LAB_A)}
+    assert y == {(1, 1): -14.0, (1, 2): -13.0, (2, 1): -7.0, (2, 2): -6.5}
+
+
+@pytest.mark.usefixtures("one_file_a_video")
+def test_other_code_curates_everything_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.run("old code")
+    world.run("new code")
+    assert curated_videos(world, monkeypatch) == [{3}, {1}, {2}]  # back to "code"
+    assert curated_videos(world, monkeypatch) == []
+
+
+@pytest.mark.usefixtures("one_file_a_video")
+def test_compaction_changes_files_and_no_row(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.run()
+    rows, summary = world.table(TRACKS, **LAB_A), world.table(SUMMARY, **LAB_A)
+    under_way = world.lake.current_files(TRACKS, LAB_A)  # of a query that has begun
+    assert compacted(world) == [LAB_A]
+    assert len(world.lake.current_files(TRACKS, LAB_A)) == len(world.lake.current_files(SUMMARY, LAB_A)) == 1
+    assert world.table(TRACKS, **LAB_A) == sorted(rows, key=lambda row: row["video_id"])
+    assert world.table(SUMMARY, **LAB_A) == sorted(summary, key=lambda row: row["video_id"])
+    keys = set(world.keys(f"{CURATED_ZONE}/{TRACKS}/"))
+    assert {uri.removeprefix(f"s3://{world.lake.bucket}/") for uri in under_way} <= keys
+    assert compacted(world) == []
+    assert curated_videos(world, monkeypatch) == []  # the same inputs: nothing to curate again
+    world.video("LabA", 7)
+    world.parquet("tracking", "LabA", 7, tracks())
+    assert curated_videos(world, monkeypatch) == [{7}]  # and the merged file is kept as any other
+    assert len(files(world)) == 2
+
+
+def test_only_small_files_are_merged_and_never_beyond_the_limit() -> None:
+    inputs = {name: {f"raw/{name}": "d"} for name in "abcdef"}
+    sizes = {"a": 5, "b": 60, "c": 3, "d": 4, "e": 9, "f": 9, "_report.json": 1}
+    merges = compact.plan_merges(sizes, inputs, "old/", "new/", limits=(10, 20))
+    assert [merge.sources for merge in merges] == [("old/a", "old/c", "old/d"), ("old/e", "old/f")]
+    assert dict(merges[0].inputs) == {"raw/a": "d", "raw/c": "d", "raw/d": "d"}
+    assert compact.plan_merges({"a": 5, "b": 60}, inputs, "old/", "new/", limits=(10, 20)) == []
+
+
+def test_the_first_of_two_runs_wins(world: World) -> None:
+    """Two runs plan on the same state; the second to commit is told, and changes nothing."""
+    options = tracking_job.Options(world.lake.bucket, world.lake.database, 15, "code")
+    first = tracking_job.read(options, world.lake)
+    second = tracking_job.read(replace(options, max_gap_frames=9), world.lake)
+    world.lake.register()
+    for planned, gap in ((first, 15), (second, 9)):
+        reports = tracking_job.transform(planned.make, replace(options, max_gap_frames=gap), world.spark)
+        refused = list(tracking_job.write(planned.make, reports, world.lake))
+        if planned is first:
+            assert refused == []
+            committed = {name: world.lake.current(TRACKS, p.keys) for name, p in enumerate(first.make)}
+    assert all(isinstance(error, LostRaceError) for error in refused)
+    assert len(refused) == 2
+    assert {name: world.lake.current(TRACKS, p.keys) for name, p in enumerate(first.make)} == committed
+    location = world.lake.glue.get_partition(
+        DatabaseName=world.lake.database, TableName=TRACKS, PartitionValues=["train", "LabA"]
+    )["Partition"]["StorageDescriptor"]["Location"]
+    assert location.rstrip("/").endswith(committed[1]["generation"])
+
+
+def test_racing_commits_leave_one_whole_state(world: World) -> None:
+    """8 writers of one table at once: each state is whole, the catalog says what the pointer says."""
+    world.lake.register()
+    name = "class_distribution_stats"
+    schema = arrow_schema(name)
+    row = {f.name: "x" if f.type == "string" else 1 for f in schema}
+
+    def commit(number: int) -> None:
+        table = schema.empty_table().from_pylist([row | {"events": number}] * number, schema=schema)
+        try:
+            world.lake.replace_table(name, table, f"{number:016x}")
+        except LostRaceError:
+            lost.append(number)
+
+    lost: list[int] = []
+    threads = [threading.Thread(target=commit, args=(number,)) for number in range(1, 9)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    rows = world.table(name)
+    assert len(rows) == rows[0]["events"]
+    assert len(lost) < 8
+    pointer = world.lake.current(name)
+    table = world.lake.glue.get_table(DatabaseName=world.lake.database, Name=name)["Table"]
+    assert pointer is not None
+    assert pointer["generation"] in table["StorageDescriptor"]["Location"]
+
+
+def test_vacuum_takes_what_nobody_needs_and_nothing_else(world: World, mock_settings: Settings) -> None:
+    at = replace(mock_settings, bucket=world.lake.bucket, database=world.lake.database)
+    world.run("old code")
+    world.run("new code")
+    content = world.content()
+    orphan = generation_prefix(TRACKS, LAB_A, new_generation("0" * 16)) + "part-0.parquet"
+    world.put(orphan, b"of a job that was killed")
+    generations = {key.rpartition("/")[0] for key in world.keys(f"{CURATED_ZONE}/{TRACKS}/") if "/gen-" in key}
+    assert len(generations) == 2 * 2 + 1
+    assert vacuum.run(at).details["removed"] == []  # all of it is younger than a day
+    first = vacuum.run(at, dt.timedelta(0))
+    assert first.status == "done"
+    assert world.content() == content
+    assert orphan not in world.keys(CURATED_ZONE)
+    left = {key.rpartition("/")[0] for key in world.keys(f"{CURATED_ZONE}/{TRACKS}/") if "/gen-" in key}
+    assert len(left) == 2
+    assert vacuum.run(at, dt.timedelta(0)).status == "unchanged"
+
+
+def test_vacuum_spares_what_the_catalog_still_names(world: World, mock_settings: Settings) -> None:
+    """A run that was killed between the pointer and the catalog: queries still read the old state."""
+    at = replace(mock_settings, bucket=world.lake.bucket, database=world.lake.database)
+    world.run("old code")
+    where = {"DatabaseName": world.lake.database, "TableName": TRACKS, "PartitionValues": ["train", "LabA"]}
+    old = world.lake.glue.get_partition(**where)["Partition"]
+    world.run("new code")
+    request = {key: old[key] for key in ("Values", "StorageDescriptor")}
+    world.lake.glue.update_partition(
+        DatabaseName=world.lake.database,
+        TableName=TRACKS,
+        PartitionValueList=old["Values"],
+        PartitionInput=request,
+    )
+    vacuum.run(at, dt.timedelta(0))
+    prefix = old["StorageDescriptor"]["Location"].removeprefix(f"s3://{world.lake.bucket}/")
+    assert world.keys(prefix)
+
+
+def test_a_dropped_lab_is_gone_at_once_and_its_files_later(world: World, mock_settings: Settings) -> None:
+    at = replace(mock_settings, bucket=world.lake.bucket, database=world.lake.database)
+    world.run()
+    world.lake.s3.delete_object(Bucket=world.lake.bucket, Key="raw-zone/train_tracking/lab_id=Lab B/3.parquet")
+    world.run()
+    lab_b = {"split": "train", "lab_id": "Lab B"}
+    assert world.lake.partitions(TRACKS) == world.lake.partitions(SUMMARY) == [LAB_A]
+    assert [key for key in world.keys(f"{CURATED_ZONE}/{TRACKS}/split=train/lab_id=Lab B/") if "/gen-" in key]
+    assert vacuum.run(at).details["removed"] == []
+    vacuum.run(at, dt.timedelta(0))
+    assert world.keys(f"{CURATED_ZONE}/{TRACKS}/split=train/lab_id=Lab B/") == []
+    world.parquet("tracking", "Lab B", 3, tracks())  # and back again
+    world.run()
+    assert lab_b in world.lake.partitions(TRACKS)
