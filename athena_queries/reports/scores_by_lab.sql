@@ -8,9 +8,9 @@ WITH labs AS (
         max(videos) AS videos,
         count(*) AS actions,
         avg(f_score) AS score,
-        max_by(action, f_score) AS best_action,
+        max_by(action, row(f_score, action)) AS best_action,
         max(f_score) AS best_f,
-        min_by(action, f_score) AS worst_action,
+        min_by(action, row(f_score, action)) AS worst_action,
         min(f_score) AS worst_f
     FROM scores
     GROUP BY run_id, lab_id

@@ -108,7 +108,7 @@ def suspected_swaps(base: Base) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-@answers(EAST, WEST, {"lab_id": "south", "bodypart": "nose"})
+@answers(EAST, WEST)
 def distance_travelled(base: Base, lab_id: str, bodypart: str) -> pd.DataFrame:
     """From the points themselves: the steps between measured ones."""
     points = base["tracking_curated"].query(

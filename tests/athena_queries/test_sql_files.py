@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import sqlglot
+from sqlglot import exp
 
 from etholake.contract import TABLES
 from etholake.errors import UsageError
@@ -29,6 +30,32 @@ def test_every_question_mark_of_a_report_is_bound(name: str):
     assert report.sql.count("?") == len(report.bind)
     assert set(report.bind) == set(report.parameters)
     assert set(report.parameters.values()) <= {"string", "bigint"}
+
+
+@pytest.mark.parametrize("name", [name for name, _ in query.list_reports()])
+def test_a_parameter_stands_in_a_where_clause(name: str):
+    """Elsewhere Athena takes none: https://docs.aws.amazon.com/athena/latest/ug/querying-with-prepared-statements.html"""
+    tree = sqlglot.parse_one(query.read_report(name).sql, dialect="athena")
+    assert all(mark.find_ancestor(exp.Where) for mark in tree.find_all(exp.Placeholder))
+
+
+@pytest.mark.parametrize("name", [name for name, _ in query.list_reports()])
+def test_the_tracks_are_scanned_once_and_by_body_part(name: str):
+    """Trino expands a WITH query wherever it is named, so one that is named twice is read, and billed, twice."""
+    tree = sqlglot.parse_one(query.read_report(name).sql, dialect="athena")
+    named = {cte.alias: cte.this for cte in tree.find_all(exp.CTE)}
+
+    def scans(node: exp.Expression) -> int:
+        found = [
+            t.name for t in node.find_all(exp.Table) if t.find_ancestor(exp.CTE) is node.find_ancestor(exp.CTE)
+        ]
+        return sum(scans(named[t]) if t in named else t == "tracking_curated" for t in found)
+
+    count = scans(tree)
+    assert count <= 1
+    if count:
+        columns = {c.name for where in tree.find_all(exp.Where) for c in where.find_all(exp.Column)}
+        assert {"lab_id", "bodypart"} <= columns
 
 
 def test_there_are_reports_with_and_without_parameters():
