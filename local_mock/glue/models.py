@@ -1,8 +1,8 @@
 """Glue's jobs and crawlers that execute: they take the place of moto's classes of the same role.
 
 A `JobRun` goes STARTING → RUNNING → SUCCEEDED | FAILED | STOPPED | TIMEOUT in a thread of its own around
-`runner.Execution`; an `ExecutingCrawler` runs `crawl.crawl` in a thread. Databases, tables and partitions are
-moto's own.
+`runner.Execution`; an `ExecutingCrawler` runs `crawl.discover` and `catalog.apply` in a thread. Databases,
+tables and partitions are moto's own.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ from moto.glue.exceptions import (
 from moto.glue.models import FakeCrawler, FakeJob, GlueBackend
 
 from local_mock.context import get_context
-from local_mock.glue.crawl import CrawlStopped, Target, apply, discover
+from local_mock.glue.catalog import apply, folders, policy_of
+from local_mock.glue.crawl import CrawlStopped, Discovery, Target, discover
+from local_mock.glue.footers import Footers
 from local_mock.glue.logs import LogShipper, put_lines
 from local_mock.glue.runner import Execution, JobSetupError, Outcome, RunSpec
 
@@ -35,6 +37,7 @@ ACTIVE = frozenset({"STARTING", "RUNNING", "STOPPING"})
 OUTPUT_GROUP = "/aws-glue/jobs/output"
 ERROR_GROUP = "/aws-glue/jobs/error"
 CRAWLER_GROUP = "/aws-glue/crawlers"
+_MAX_MESSAGE, _MAX_PROBLEM = 1900, 900  # LastCrawl.ErrorMessage holds 2,048 characters
 _DEFAULT_TIMEOUT_MIN = {"glueetl": 480, "pythonshell": 2880}  # Glue 5.x: 8 hours
 
 
@@ -265,6 +268,8 @@ class Crawl:
 class ExecutingCrawler(FakeCrawler):
     """A crawler that reads what lies under its targets."""
 
+    _footers: Footers | None = None  # of the last crawl, which one crawl at a time uses
+
     def start_crawler(self) -> None:
         """Start a crawl. Raises CrawlerRunningException while one runs."""
         with _starting:
@@ -320,10 +325,36 @@ class ExecutingCrawler(FakeCrawler):
         if others or not targets:
             raise ValueError(f"local_mock crawls S3 targets only, but crawler {self.name} has {others or 'none'}.")
         database = backend.get_database(self.database_name)
-        found = discover(get_context().data, targets, crawl.stop.is_set)
-        changes = apply(found.tables, database, self)
+        policy = policy_of(self.schema_change_policy, self.recrawl_policy, self.configuration)
+        if self._footers is None:
+            self._footers = Footers()
+        found = discover(
+            get_context().data,
+            targets,
+            crawl.stop.is_set,
+            footers=self._footers,
+            known_folders=folders(database, self.name) if policy.only_new else frozenset(),
+            level=policy.level,
+            combine=policy.combine,
+        )
+        changes = apply(found, database, self, policy)
         lines += [f"WARN : {problem}" for problem in found.problems]
-        lines += [f"INFO : {change}" for change in changes]
+        lines += [f"INFO : {line}" for line in found.notes + changes]
         crawl.summary = "; ".join(changes)
-        crawl.error_message = "\n".join(found.problems)[:2000] or None  # the API's limit is 2048
+        crawl.error_message = _shortened(found) or None
         return "COMPLETED"
+
+
+def _shortened(found: Discovery) -> str:
+    """The problems as LastCrawl and ListCrawls can hold them, conflicts of types first; the log has them whole."""
+    conflicts = {str(conflict) for table in found.tables for conflict in table.conflicts}
+    ordered = sorted(found.problems, key=lambda problem: problem.partition(", ")[2] not in conflicts)
+    shown, left = [], _MAX_MESSAGE
+    for n, problem in enumerate(ordered):
+        text = problem if len(problem) <= _MAX_PROBLEM else problem[: _MAX_PROBLEM - 1] + "…"
+        if len(text) + 1 > left:
+            shown.append(f"and {len(ordered) - n} more: see the log stream in {CRAWLER_GROUP}.")
+            break
+        shown.append(text)
+        left -= len(text) + 1
+    return "\n".join(shown)

@@ -1,16 +1,24 @@
-"""Types of Parquet files in Hive's vocabulary, and how the schemas of several labs become one. Pure."""
+"""Types of Parquet files in Hive's vocabulary, and how the schemas of several labs become one. Pure.
+
+AWS documents no table of the crawler's merges. What is done here: numbers widen, what has no common type becomes
+`string`, as crawlers are seen to do. Athena then refuses each Parquet file whose stored type is not the table's,
+so `merge` names those files; also where the widening itself is what Athena refuses (an integer in a `double`).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-__all__ = ["columns_of", "hive_type", "merge", "wider"]
+__all__ = ["EXAMPLES", "Conflict", "columns_of", "hive_type", "merge", "readable", "similarity", "wider"]
 
+EXAMPLES = 20  # files of a conflict that are named; beyond it they are counted
 _INTEGERS = ("tinyint", "smallint", "int", "bigint")
 _FLOATS = ("float", "double")
 _NULL = "void"  # a column that is null in every row of a file: any other type wins
+_MAX_PRECISION = 38
 _EXACT: Mapping[pa.DataType, str] = {
     pa.int8(): "tinyint", pa.int16(): "smallint", pa.int32(): "int", pa.int64(): "bigint",
     pa.uint8(): "smallint", pa.uint16(): "int", pa.uint32(): "bigint", pa.uint64(): "decimal(20,0)",
@@ -47,47 +55,162 @@ def columns_of(schema: pa.Schema) -> dict[str, str]:
 
 
 def wider(left: str, right: str) -> str | None:
-    """The narrowest type that holds both: int→bigint, float→double, integer and float→double; None if none."""
-    if right in (left, _NULL):
-        return left
-    if left == _NULL:
-        return right
-    if left in _INTEGERS and right in _INTEGERS:
-        return max(left, right, key=_INTEGERS.index)
-    numbers = _INTEGERS + _FLOATS
-    if left in numbers and right in numbers:
-        return "double"
-    return None
+    """The narrowest type that holds both; None if none does.
+
+    int→bigint, float→double, integer and float→double, decimals to one that holds the digits of both,
+    binary→string (old writers leave the mark of a text column out), and the same within `array<…>`.
+    """
+    both = {left, right} - ({_NULL} if left != right else set())
+    found: str | None = None
+    if len(both) == 1:
+        found = both.pop()
+    elif both <= {*_INTEGERS}:
+        found = max(both, key=_INTEGERS.index)
+    elif both <= {*_INTEGERS, *_FLOATS}:
+        found = "double"
+    elif both == {"binary", "string"}:
+        found = "string"
+    elif all(name.startswith("decimal(") for name in both):
+        found = _wider_decimal(left, right)
+    elif all(name.startswith("array<") for name in both):
+        element = wider(_element(left), _element(right))
+        found = element and f"array<{element}>"
+    return found
 
 
-def merge(schemas: Iterable[tuple[str, Mapping[str, str]]]) -> tuple[dict[str, str], list[str]]:
-    """One schema for many files, and a sentence for each conflict.
+def readable(stored: str, declared: str) -> bool:
+    """Whether Athena reads a Parquet column stored as `stored` in a table that says `declared`.
+
+    Narrower integers and floats are read as wider ones; an integer is not read as `double`, nor a number as
+    `string`: https://docs.aws.amazon.com/athena/latest/ug/handling-schema-updates-chapter.html
+    """
+    if stored in (declared, _NULL) or (stored, declared) == ("binary", "string"):
+        return True
+    for family in (_INTEGERS, _FLOATS):
+        if stored in family and declared in family:
+            return family.index(stored) <= family.index(declared)
+    if stored.startswith("array<") and declared.startswith("array<"):
+        return readable(_element(stored), _element(declared))
+    return stored.startswith("decimal(") and declared.startswith("decimal(")
+
+
+def similarity(left: Mapping[str, str], right: Mapping[str, str]) -> float:
+    """Share of the (column, type) pairs of both that they have in common, 0..1; numbers count as one type.
+
+    AWS names the threshold (0.7), not the measure; this is ours.
+    """
+    names = left.keys() | right.keys()
+    same = [name for name in left.keys() & right.keys() if wider(left[name], right[name])]
+    return len(same) / len(names) if names else 1.0
+
+
+def _element(array: str) -> str:
+    return array.removeprefix("array<").removesuffix(">")
+
+
+def _wider_decimal(left: str, right: str) -> str | None:
+    digits, scale = 0, 0
+    for name in (left, right):
+        precision, its_scale = (int(n) for n in name.removeprefix("decimal(").removesuffix(")").split(","))
+        digits, scale = max(digits, precision - its_scale), max(scale, its_scale)
+    return f"decimal({digits + scale},{scale})" if digits + scale <= _MAX_PRECISION else None
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Files that store a column in one type: how many, and the names of the first ones."""
+
+    type: str
+    count: int
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """A column that Athena cannot read in every file. `type` is the table's; `stored` begins with the rarest."""
+
+    column: str
+    type: str
+    stored: tuple[Stored, ...]
+
+    @property
+    def refused(self) -> int:
+        """Files that Athena refuses as soon as a query needs the column."""
+        return sum(item.count for item in self.stored if not readable(item.type, self.type))
+
+    def as_dict(self) -> dict[str, object]:
+        """For JSON."""
+        stored = [{"type": s.type, "files": s.count, "examples": list(s.names)} for s in self.stored]
+        return {"column": self.column, "type": self.type, "refused": self.refused, "stored": stored}
+
+    def __str__(self) -> str:
+        said = ", ".join(f"{s.type} in {_files(s)}" for s in self.stored)
+        types = " or ".join(s.type for s in self.stored if not readable(s.type, self.type))
+        return (
+            f"column {self.column} is {said}. The table says {self.type}: a query of {self.column} that meets a "
+            f"file with {types} ({self.refused:,} in all) fails with HIVE_BAD_DATA. Write these files again, or "
+            "exclude them."
+        )
+
+
+def _files(stored: Stored) -> str:
+    count = f"{stored.count:,} file{'s' if stored.count > 1 else ''}"
+    if not stored.names:
+        return count
+    more = f" and {stored.count - len(stored.names):,} more" if stored.count > len(stored.names) else ""
+    return f"{count} ({', '.join(stored.names)}{more})"
+
+
+@dataclass
+class _Column:
+    type: str = _NULL
+    mixed: bool = False  # no type holds what was seen: it stays `string`
+    counts: dict[str, int] = field(default_factory=dict)
+    names: dict[str, list[str]] = field(default_factory=dict)
+
+    def add(self, name: str, type_: str) -> None:
+        seen = self.counts.get(type_, 0)
+        self.counts[type_] = seen + 1
+        if seen == 0:
+            both = wider(self.type, type_)
+            self.mixed = self.mixed or both is None
+            self.type = both if both and not self.mixed else "string"
+            self.names[type_] = []
+        if seen < EXAMPLES:
+            self.names[type_].append(name)
+
+
+def merge(schemas: Iterable[tuple[str, Mapping[str, str]]]) -> tuple[dict[str, str], list[Conflict]]:
+    """One schema for many files, and the columns that Athena cannot read in all of them.
 
     Parameters
     ----------
-    schemas : (name of the file, column -> Hive type) pairs.
+    schemas : (name of the file, column -> Hive type) pairs. Memory does not grow with their number.
 
     Returns
     -------
-    (columns, problems): the union of the columns in order of first appearance. A column whose types cannot be
+    (columns, conflicts): the union of the columns in order of first appearance. A column whose types cannot be
     widened becomes `string`; a column that is null everywhere too.
     """
-    merged: dict[str, str] = {}
-    first: dict[str, str] = {}
-    problems: dict[str, str] = {}
+    merged: dict[str, _Column] = {}
     for name, columns in schemas:
         for column, type_ in columns.items():
-            if column not in merged:
-                merged[column], first[column] = type_, name
-                continue
-            both = wider(merged[column], type_)
-            if both is None and column not in problems:
-                problems[column] = (
-                    f"Column {column} is {merged[column]} in {first[column]} but {type_} in {name}: no type holds "
-                    "both, so the table says string."
-                )
-            merged[column] = both or "string"
-            if column in problems:
-                merged[column] = "string"
-    columns = {column: "string" if type_ == _NULL else type_ for column, type_ in merged.items()}
-    return columns, list(problems.values())
+            merged.setdefault(column, _Column()).add(name, type_)
+    types = {name: "string" if column.type == _NULL else column.type for name, column in merged.items()}
+    conflicts = [
+        _conflict(name, types[name], column)
+        for name, column in merged.items()
+        if not all(readable(type_, types[name]) for type_ in column.counts)
+    ]
+    return types, conflicts
+
+
+def _conflict(name: str, type_: str, column: _Column) -> Conflict:
+    """The rarest types are the likely culprits: they get the named examples first, EXAMPLES in all."""
+    left, stored = EXAMPLES, []
+    for kind, count in sorted(column.counts.items(), key=lambda item: item[1]):
+        if kind != _NULL:
+            names = tuple(column.names[kind][:left])
+            left -= len(names)
+            stored.append(Stored(kind, count, names))
+    return Conflict(name, type_, tuple(stored))

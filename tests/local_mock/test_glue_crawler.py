@@ -106,7 +106,7 @@ def test_a_conflict_becomes_a_string_and_is_said(lake: Lake) -> None:
         "t/", Configuration='{"CrawlerOutput": {"Partitions": {"AddOrUpdateBehavior": "InheritFromTable"}}}'
     )
     last = lake.crawl()
-    assert "Column frame is bigint in" in last["ErrorMessage"]
+    assert "column frame is bigint in 1 file (lab_id=A/1.parquet), string in 1 file" in last["ErrorMessage"]
     assert lake.columns("t") == {"frame": "string"}
 
 

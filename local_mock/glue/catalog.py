@@ -1,0 +1,227 @@
+"""What a crawler writes: the Glue catalog, brought in line with what was found. No data here.
+
+A table that the crawler did not find, but whose files are there and unreadable, is left as it is: nothing was
+deleted. `DEPRECATE_IN_DATABASE` marks tables only, as AWS documents it; partitions that are gone stay.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from moto.core.utils import utcnow
+
+from local_mock.glue.crawl import Discovery, FoundTable
+
+__all__ = ["CONFLICTS", "Policy", "apply", "folders", "policy_of"]
+
+CONFLICTS = "local_mock.conflicts"  # our own table parameter: JSON list of `schema.Conflict`
+_MADE_BY, _DEPRECATED = "UPDATED_BY_CRAWLER", "DEPRECATED_BY_CRAWLER"
+_PARQUET = {
+    "InputFormat": "org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat",
+    "OutputFormat": "org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat",
+    "SerdeInfo": {
+        "SerializationLibrary": "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe",
+        "Parameters": {"serialization.format": "1"},
+    },
+}
+Columns = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A crawler's settings that decide what is written.
+
+    Attributes
+    ----------
+    update : existing tables and partitions follow what was found; new ones are made in any case.
+    delete : LOG, DELETE_FROM_DATABASE or DEPRECATE_IN_DATABASE.
+    inherit : partitions have the table's columns (`InheritFromTable`).
+    keep_columns : columns of an existing table stay, with their types (`MergeNewColumns`).
+    combine : `CombineCompatibleSchemas`.
+    level : `TableLevelConfiguration`, None without it.
+    only_new : `CRAWL_NEW_FOLDERS_ONLY`: existing tables are not changed, nothing is missed.
+    """
+
+    update: bool
+    delete: str
+    inherit: bool
+    keep_columns: bool
+    combine: bool
+    level: int | None
+    only_new: bool
+
+
+def policy_of(
+    change: Mapping[str, str] | None, recrawl: Mapping[str, str] | None, configuration: str | None
+) -> Policy:
+    """From a crawler's `SchemaChangePolicy`, `RecrawlPolicy`, `Configuration`. ValueError for what is not done."""
+    behavior = (recrawl or {}).get("RecrawlBehavior") or "CRAWL_EVERYTHING"
+    if behavior == "CRAWL_EVENT_MODE":
+        raise ValueError("local_mock has no S3 events: RecrawlBehavior CRAWL_EVENT_MODE is not supported.")
+    settings = json.loads(configuration) if configuration else {}
+    output, grouping = settings.get("CrawlerOutput") or {}, settings.get("Grouping") or {}
+    level = grouping.get("TableLevelConfiguration")
+    change, only_new = change or {}, behavior == "CRAWL_NEW_FOLDERS_ONLY"
+    return Policy(
+        update=change.get("UpdateBehavior", "UPDATE_IN_DATABASE") == "UPDATE_IN_DATABASE" and not only_new,
+        delete="LOG" if only_new else change.get("DeleteBehavior", "DEPRECATE_IN_DATABASE"),
+        inherit=(output.get("Partitions") or {}).get("AddOrUpdateBehavior") == "InheritFromTable",
+        keep_columns=(output.get("Tables") or {}).get("AddOrUpdateBehavior") == "MergeNewColumns",
+        combine=grouping.get("TableGroupingPolicy") == "CombineCompatibleSchemas",
+        level=None if level is None else int(level),
+        only_new=only_new,
+    )
+
+
+def folders(database: Any, crawler_name: str) -> set[str]:
+    """Locations of the tables and partitions that a crawler has made."""
+    found = set()
+    for table in list(database.tables.values()):
+        shown = table.as_dict()
+        if (shown.get("Parameters") or {}).get(_MADE_BY) != crawler_name:
+            continue
+        if not shown.get("PartitionKeys"):
+            found.add(shown["StorageDescriptor"]["Location"])
+        found |= {p.as_dict()["StorageDescriptor"]["Location"] for p in list(table.partitions.values())}
+    return found
+
+
+def apply(found: Discovery, database: Any, crawler: Any, policy: Policy) -> list[str]:
+    """Bring a database's tables and partitions in line with what was found; returns a sentence per change.
+
+    `crawler` gives name, table_prefix and backend. Tables that this crawler made and no longer finds are treated
+    by `DeleteBehavior`; those of others stay.
+    """
+    changes: list[str] = []
+    prefix = crawler.table_prefix or ""
+    for item in found.tables:
+        name = prefix + item.name
+        if name not in database.tables:
+            crawler.backend.create_table(database.name, name, _table_input(name, item, item.columns, crawler.name))
+            changes.append(f"table {name} was created with {len(item.columns)} columns")
+        else:
+            changes += _update_table(database.tables[name], item, crawler.name, policy)
+        changes += _apply_partitions(database.tables[name], item, policy)
+    if not policy.only_new:
+        there = {prefix + item.name for item in found.tables} | {prefix + name for name in found.unread}
+        for name in sorted(set(database.tables) - there):
+            if (database.tables[name].as_dict().get("Parameters") or {}).get(_MADE_BY) == crawler.name:
+                changes += _remove_table(database, name, policy.delete)
+    return changes
+
+
+# --- tables -----------------------------------------------------------------------------------------------
+def _update_table(table: Any, found: FoundTable, crawler_name: str, policy: Policy) -> list[str]:
+    before, kept = table.as_dict(), list[str]()
+    old = _columns(before)
+    columns = old | {name: type_ for name, type_ in found.columns.items() if name not in old}
+    if not policy.keep_columns:
+        columns = found.columns
+    elif others := [f"{n} ({t} in S3)" for n, t in found.columns.items() if columns[n] != t]:
+        kept = [f"table {table.name} keeps the types of {', '.join(others)}: MergeNewColumns"]
+    said = _difference(old, columns)
+    if not policy.update:
+        return [f"table {table.name} is left as it is{f', though {said}' if said and not policy.only_new else ''}"]
+    after = _table_input(table.name, found, columns, crawler_name)
+    if all(_same(before, after, part) for part in ("StorageDescriptor", "PartitionKeys", "Parameters")):
+        return kept
+    table.update(after)
+    return [*kept, f"table {table.name} was updated{f': {said}' if said else ''}"]
+
+
+def _difference(old: Columns, new: Columns) -> str:
+    """What makes one list of columns another, '' if nothing does but their order."""
+    said = [f"column {name} {new[name]} is new" for name in new if name not in old]
+    said += [f"column {name} is gone" for name in old if name not in new]
+    said += [f"column {n} is {new[n]}, not {old[n]}" for n in new if n in old and old[n] != new[n]]
+    return ", ".join(said)
+
+
+def _same(before: Mapping[str, Any], after: Mapping[str, Any], part: str) -> bool:
+    return bool((before.get(part) or None) == (after.get(part) or None))
+
+
+def _remove_table(database: Any, name: str, delete: str) -> list[str]:
+    if delete == "DELETE_FROM_DATABASE":
+        del database.tables[name]
+        return [f"table {name} was deleted"]
+    if delete == "DEPRECATE_IN_DATABASE":
+        shown = database.tables[name].as_dict()
+        if _DEPRECATED in shown["Parameters"]:
+            return []
+        parts = ("Name", "Description", "TableType", "PartitionKeys", "StorageDescriptor", "Parameters")
+        kept = {key: shown[key] for key in parts if key in shown}
+        stamp = str(int(utcnow().timestamp() * 1000))
+        kept["Parameters"] = shown["Parameters"] | {_DEPRECATED: stamp}
+        database.tables[name].update(kept)
+        return [f"table {name} was deprecated"]
+    return [f"table {name} is no longer in S3"]
+
+
+def _columns(entry: Mapping[str, Any]) -> dict[str, str]:
+    columns = (entry.get("StorageDescriptor") or {}).get("Columns") or []
+    return {column["Name"]: column.get("Type", "string") for column in columns}
+
+
+# --- partitions -------------------------------------------------------------------------------------------
+def _apply_partitions(table: Any, found: FoundTable, policy: Policy) -> list[str]:
+    added = changed = removed = 0
+    of_table = _columns(table.as_dict())
+    for values, (location, own) in found.partitions.items():
+        columns = of_table if policy.inherit else {k: v for k, v in own.items() if k not in found.keys}
+        request = {"Values": list(values), "StorageDescriptor": _storage(location, columns)}
+        existing = table.partitions.get(str(list(values)))
+        if existing is None:
+            table.create_partition(request)
+            added += 1
+        elif policy.update and existing.as_dict().get("StorageDescriptor") != request["StorageDescriptor"]:
+            table.update_partition(list(values), request)
+            changed += 1
+    there = found.unread | set(found.partitions)
+    gone = [p.values for p in list(table.partitions.values()) if tuple(p.values) not in there]
+    if policy.only_new:
+        gone = []
+    elif policy.delete == "DELETE_FROM_DATABASE":
+        for values in gone:
+            table.delete_partition(values)
+        removed = len(gone)
+    counts = {"added": added, "updated": changed, "deleted": removed, "no longer in S3": len(gone) - removed}
+    said = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+    return [f"partitions of {table.name}: {said}"] if said else []
+
+
+# --- requests ---------------------------------------------------------------------------------------------
+def _storage(location: str, columns: Columns) -> dict[str, Any]:
+    return {
+        "Columns": [{"Name": name, "Type": type_} for name, type_ in columns.items()],
+        "Location": location,
+        "Compressed": False,
+        "StoredAsSubDirectories": False,
+        **_PARQUET,
+    }
+
+
+def _table_input(name: str, found: FoundTable, columns: Columns, crawler_name: str) -> dict[str, Any]:
+    conflicts = [conflict.as_dict() for conflict in found.conflicts]
+    return {
+        "Name": name,
+        "TableType": "EXTERNAL_TABLE",
+        "PartitionKeys": [{"Name": key, "Type": "string"} for key in found.keys],
+        "StorageDescriptor": _storage(found.location, columns),
+        "Parameters": {
+            "classification": "parquet",
+            "typeOfData": "file",
+            "compressionType": "none",
+            "objectCount": str(found.objects),
+            "recordCount": str(found.rows),
+            "sizeKey": str(found.bytes),
+            "averageRecordSize": str(found.bytes // max(1, found.rows)),
+            _MADE_BY: crawler_name,
+            "CrawlerSchemaDeserializerVersion": "1.0",
+            "CrawlerSchemaSerializerVersion": "1.0",
+            **({CONFLICTS: json.dumps(conflicts)} if conflicts else {}),
+        },
+    }
