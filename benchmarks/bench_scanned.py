@@ -44,7 +44,7 @@ NAIVE = "naive"  # prefix in the bucket, and the end of the database's name
 
 def main() -> None:
     given = options(__doc__)
-    labs, videos, seconds = (6, 5, 30.0) if given.quick else (12, 10, 60.0)
+    labs, videos, seconds = (5, 3, 600.0) if given.quick else (5, 20, 600.0)  # a MABe video has 14 minutes
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         base = dataclasses.replace(

@@ -8,7 +8,8 @@ WITH overlaps AS (
         a.action,
         b.action AS other_action,
         a.agent_id = b.agent_id AS same_agent,
-        least(a.stop_sec, b.stop_sec) - greatest(a.start_sec, b.start_sec) AS seconds
+        (least(a.stop_frame, b.stop_frame) - greatest(a.start_frame, b.start_frame))
+        / a.frames_per_second AS seconds
     FROM annotations_enriched AS a
     INNER JOIN annotations_enriched AS b
         ON

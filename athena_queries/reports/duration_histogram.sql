@@ -1,8 +1,16 @@
 -- purpose: How the durations of a lab's actions are spread, in classes that double.
 -- grain: one row per (action, class of duration): from_sec <= duration < twice that; the first class begins at 0
 -- param: lab_id string
--- partition filter: lab_id; two columns are read
-WITH classed AS (
+-- partition filter: lab_id; three columns are read
+WITH events AS (
+    SELECT
+        action,
+        duration_frames / frames_per_second AS duration_sec
+    FROM annotations_enriched
+    WHERE lab_id = ? AND frames_per_second > 0e0
+),
+
+classed AS (
     SELECT
         action,
         duration_sec,
@@ -17,8 +25,7 @@ WITH classed AS (
             WHEN duration_sec < 32e0 THEN 16e0
             ELSE 32e0
         END AS from_sec
-    FROM annotations_enriched
-    WHERE lab_id = ? AND duration_sec IS NOT NULL
+    FROM events
 )
 
 SELECT

@@ -11,8 +11,8 @@ SELECT
     action,
     is_labeled,
     issue,
-    round(start_sec, 3) AS start_sec,
-    round(stop_sec, 3) AS stop_sec
+    round(start_frame / frames_per_second, 3) AS start_sec,
+    round(stop_frame / frames_per_second, 3) AS stop_sec
 FROM annotations_enriched
 WHERE lab_id = ? AND video_id = ?
 ORDER BY start_frame, agent_id, target_id, action

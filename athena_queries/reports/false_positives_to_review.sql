@@ -12,9 +12,9 @@ WITH predicted AS (
         p.action,
         p.start_frame,
         p.stop_frame,
-        p.start_sec,
-        p.stop_sec,
-        p.confidence
+        p.confidence,
+        p.start_frame / m.frames_per_second AS start_sec,
+        p.stop_frame / m.frames_per_second AS stop_sec
     FROM predictions AS p
     INNER JOIN metadata_train AS m ON p.lab_id = m.lab_id AND p.video_id = m.video_id
     INNER JOIN labeled_behaviors AS l

@@ -5,10 +5,12 @@
 WITH followed AS (
     SELECT
         action,
-        start_sec - lag(stop_sec) OVER (
-            PARTITION BY split, video_id, agent_id, target_id, action
-            ORDER BY start_frame, stop_frame
-        ) AS interval_sec
+        (
+            start_frame - lag(stop_frame) OVER (
+                PARTITION BY split, video_id, agent_id, target_id, action
+                ORDER BY start_frame, stop_frame
+            )
+        ) / frames_per_second AS interval_sec
     FROM annotations_enriched
     WHERE lab_id = ?
 ),

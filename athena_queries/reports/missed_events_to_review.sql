@@ -24,7 +24,7 @@ annotated AS (
         action,
         start_frame,
         stop_frame,
-        duration_sec
+        (stop_frame - start_frame) / frames_per_second AS duration_sec
     FROM annotations_enriched
     WHERE lab_id = ? AND split = 'train' AND stop_frame > start_frame
 ),

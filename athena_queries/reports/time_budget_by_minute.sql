@@ -3,20 +3,26 @@
 -- param: lab_id string
 -- bind: lab_id lab_id
 -- partition filter: lab_id
-WITH done AS (
+WITH events AS (
+    SELECT
+        action,
+        start_frame / frames_per_second AS start_sec,
+        stop_frame / frames_per_second AS stop_sec
+    FROM annotations_enriched
+    WHERE lab_id = ? AND split = 'train'
+),
+
+done AS (
     SELECT
         t.video_minute,
         e.action,
         count(*) AS events,
         sum(least(e.stop_sec, 6e1 * (t.video_minute + 1)) - greatest(e.start_sec, 6e1 * t.video_minute)) AS seconds
-    FROM annotations_enriched AS e
+    FROM events AS e
     CROSS JOIN
         unnest(sequence(cast(floor(e.start_sec / 6e1) AS bigint), cast(floor(e.stop_sec / 6e1) AS bigint)))
             AS t (video_minute)
-    WHERE
-        e.lab_id = ?
-        AND e.split = 'train'
-        AND least(e.stop_sec, 6e1 * (t.video_minute + 1)) > greatest(e.start_sec, 6e1 * t.video_minute)
+    WHERE least(e.stop_sec, 6e1 * (t.video_minute + 1)) > greatest(e.start_sec, 6e1 * t.video_minute)
     GROUP BY t.video_minute, e.action
 ),
 

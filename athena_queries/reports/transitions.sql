@@ -8,9 +8,11 @@ WITH followed AS (
         lead(action) OVER (
             PARTITION BY split, video_id, agent_id ORDER BY start_frame, stop_frame, target_id, action
         ) AS next_action,
-        lead(start_sec) OVER (
-            PARTITION BY split, video_id, agent_id ORDER BY start_frame, stop_frame, target_id, action
-        ) - stop_sec AS pause_sec
+        (
+            lead(start_frame) OVER (
+                PARTITION BY split, video_id, agent_id ORDER BY start_frame, stop_frame, target_id, action
+            ) - stop_frame
+        ) / frames_per_second AS pause_sec
     FROM annotations_enriched
     WHERE lab_id = ? AND stop_frame > start_frame
 )
