@@ -21,12 +21,17 @@ class Figure:
     met: bool | None = None
 
 
-def options(purpose: str | None) -> argparse.Namespace:
+def parser(purpose: str | None) -> argparse.ArgumentParser:
     """`--json` (one line a figure) and `--quick` (smaller data, fewer repeats)."""
-    parser = argparse.ArgumentParser(description=(purpose or "").split("\n")[0])
-    parser.add_argument("--json", action="store_true", help="one JSON object a line")
-    parser.add_argument("--quick", action="store_true", help="smaller data, fewer repeats")
-    return parser.parse_args()
+    made = argparse.ArgumentParser(description=(purpose or "").split("\n")[0])
+    made.add_argument("--json", action="store_true", help="one JSON object a line")
+    made.add_argument("--quick", action="store_true", help="smaller data, fewer repeats")
+    return made
+
+
+def options(purpose: str | None) -> argparse.Namespace:
+    """What was given of the options that every benchmark has."""
+    return parser(purpose).parse_args()
 
 
 def median_seconds(work: Callable[[], object], repeats: int) -> float:

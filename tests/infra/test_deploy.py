@@ -34,7 +34,7 @@ def formation(settings: Settings) -> Any:
 def test_deploy_makes_everything_with_its_settings(settings: Settings) -> None:
     result = deploy.run(settings)
     assert result.status == "done"
-    assert "9 resources are there" in result.summary
+    assert "10 resources are there" in result.summary
     assert aws.stack_outputs(settings)["TrackingJobName"] == f"{settings.stack}-curate-tracking"
     s3, glue = aws.client(settings, "s3"), aws.client(settings, "glue")
     place = {"Bucket": settings.bucket}

@@ -37,8 +37,8 @@ def test_every_parameter_is_given_or_has_a_default(template: dict[str, Any]) -> 
 
 def test_outputs_that_the_stages_read(template: dict[str, Any]) -> None:
     assert set(template["Outputs"]) == {
-        "BucketName", "DatabaseName", "WorkGroupName", "GlueRoleArn", "SageMakerRoleArn", "TablesJobName",
-        "TrackingJobName", "RawCrawlerName",
+        "BucketName", "DatabaseName", "WorkGroupName", "GlueRoleArn", "SageMakerRoleArn", "CompactJobName",
+        "TablesJobName", "TrackingJobName", "RawCrawlerName",
     }  # fmt: skip
 
 
@@ -66,7 +66,7 @@ def test_the_bucket_is_private_encrypted_versioned_and_never_goes_with_the_stack
 
 def test_jobs_are_bounded_and_find_their_code(template: dict[str, Any]) -> None:
     jobs = [body["Properties"] for body in template["Resources"].values() if body["Type"] == "AWS::Glue::Job"]
-    assert len(jobs) == 2
+    assert len(jobs) == 3
     for job in jobs:
         assert (job["GlueVersion"], job["WorkerType"]) == ("5.1", "G.1X")
         assert job["Timeout"] <= 240

@@ -1,0 +1,495 @@
+"""The curation job against Spark SQL, Polars and the floor; how its cost and memory grow.
+
+.venv/bin/python benchmarks/etl.py [--quick] [--json] [--rows 60e6] [--only yardsticks,growth,memory,driver]
+
+Simulated labs, in the buckets of a mock of its own; Spark is started once, before anything is timed. Every ratio
+is of medians of one run; each time is printed on stderr. A full run takes about 40 minutes and 15 GB of disk, a
+quick one at most 5 minutes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import importlib.util
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from etl_yardsticks import RawVideo, by_polars, by_spark_sql
+from figures import Figure, parser, show
+
+from etholake import aws, settings
+from etholake.contract import RAW_ZONE, arrow_schema
+from etholake.curate import parquet
+from etholake.curate.rawzone import list_raw, read_metadata, videos_of
+from etholake.lake import Lake, folder
+from etholake.settings import Settings
+from etholake.simulate import simulate
+from local_mock import lifecycle
+
+GAP = 15
+TABLE = "tracking_curated"
+JOB = Path(__file__).resolve().parents[1] / "glue_jobs" / "curate_tracking.py"
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much is simulated and repeated."""
+
+    rows: int
+    repeats: int
+    growth: tuple[int, ...]
+    memory: tuple[int, ...]
+    files: tuple[int, int]
+
+
+FULL = Sizes(60_000_000, 3, (1, 4, 16), (6_000_000, 40_000_000), (1_000, 10_000))
+QUICK = Sizes(6_000_000, 3, (1, 4), (6_000_000,), (100, 1_000))
+
+
+def main() -> None:
+    options = parser(__doc__)
+    options.add_argument("--rows", type=float, help="tracking rows of the yardsticks' data")
+    options.add_argument("--only", default="yardsticks,growth,memory,driver", help="parts, by comma")
+    given = options.parse_args()
+    sizes = QUICK if given.quick else FULL
+    if given.rows:
+        sizes = dataclasses.replace(sizes, rows=int(given.rows))
+    figures: list[Figure] = []
+    with tempfile.TemporaryDirectory(prefix="etholake-bench-") as temporary:
+        root = Path(temporary)
+        parts: Mapping[str, Callable[[], Iterator[Figure]]] = {
+            "memory": lambda: _memory(root, sizes),
+            "yardsticks": lambda: _yardsticks(root, sizes),
+            "growth": lambda: _growth(root, sizes),
+            "driver": lambda: _driver(root, sizes),
+        }
+        for name, part in parts.items():
+            if name in given.only.split(","):
+                figures += part()
+    show(figures, as_json=given.json)
+
+
+# --- the stage on which everything runs -------------------------------------------------------------------
+@contextmanager
+def _mock(root: Path) -> Iterator[Settings]:
+    """A mock whose buckets are folders of `root`; this process and Spark's workers find it by the environment."""
+    base = dataclasses.replace(settings.load(), port=0, state_dir=str(root / "state"), s3_root=str(root / "s3"))
+    at = settings.replace_port(base, lifecycle.up(base).port)
+    before = dict(os.environ)
+    os.environ.update(aws.environment(at), ETHOLAKE_S3_MOUNT=str(root / "s3"))
+    try:
+        yield at
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+        lifecycle.down(at)
+
+
+def _spark() -> Any:
+    from pyspark.sql import SparkSession
+
+    os.environ["PYSPARK_PYTHON"] = sys.executable
+    builder = SparkSession.builder.master(f"local[{os.cpu_count()}]").config("spark.driver.memory", "8g")
+    for key, value in {
+        "spark.ui.enabled": "false", "spark.driver.bindAddress": "127.0.0.1", "spark.driver.host": "127.0.0.1",
+        "spark.ui.showConsoleProgress": "false", "spark.sql.parquet.compression.codec": "zstd",
+        "spark.local.dir": tempfile.gettempdir(),
+    }.items():  # fmt: skip
+        builder = builder.config(key, value)
+    session = builder.getOrCreate()
+    session.sparkContext.setLogLevel("ERROR")
+    return session
+
+
+def _job() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("curate_tracking", JOB)
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules["curate_tracking"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _bucket(at: Settings, root: Path, data: Path, name: str, copies: int = 1) -> Settings:
+    """A lake of its own whose raw zone holds `data` (hard links), `copies` times under other videos."""
+    here = dataclasses.replace(at, bucket=name, database=name.replace("-", "_"))
+    s3, glue = aws.client(here, "s3"), aws.client(here, "glue")
+    s3.create_bucket(Bucket=name)
+    glue.create_database(DatabaseInput={"Name": here.database})
+    zone = root / "s3" / name / RAW_ZONE
+    header, *rows = (data / "train.csv").read_text().splitlines()
+    at_id = header.split(",").index("video_id")
+    lines = [header]
+    for copy in range(copies):
+        for row in rows:
+            cells = row.split(",")
+            cells[at_id] = str(int(cells[at_id]) * 100 + copy)
+            lines.append(",".join(cells))
+    (zone / "metadata").mkdir(parents=True)
+    (zone / "metadata" / "train.csv").write_text("\n".join(lines) + "\n")
+    for file in sorted((data / "train_tracking").glob("*/*.parquet")):
+        for copy in range(copies):
+            target = (
+                zone / "train_tracking" / f"lab_id={file.parent.name}" / f"{int(file.stem) * 100 + copy}.parquet"
+            )
+            target.parent.mkdir(parents=True, exist_ok=True)
+            os.link(file, target)
+    return here
+
+
+def _simulated(root: Path, rows: int, *, labs: int = 6, videos: int = 4) -> tuple[Path, int]:
+    """A data set of about `rows` train rows: (folder, rows)."""
+    out = root / f"labs-{rows}"
+    trial = simulate(root / f"trial-{rows}", labs=labs, videos=1, test_videos=0, seconds=20, seed=3, dirt=0.1)
+    seconds = 20 * rows / (trial.rows * videos)
+    simulate(out, labs=labs, videos=videos, test_videos=0, seconds=seconds, seed=3, dirt=0.1)
+    for stray in out.glob("train_tracking/*/99999999.parquet"):
+        stray.unlink()  # in no csv: the yardsticks do not quarantine
+    files = sorted((out / "train_tracking").glob("*/*.parquet"))
+    return out, sum(pq.read_metadata(file).num_rows for file in files)
+
+
+def _curate(job: ModuleType, spark: Any, at: Settings, code: str) -> dict[str, int]:
+    arguments = ["job", "--bucket", at.bucket, "--database", at.database, "--max_gap_frames", str(GAP)]
+    with _silence():
+        sums: dict[str, int] = job.main([*arguments, "--code_digest", code], spark)
+    return sums
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
+        yield
+
+
+def _seconds(name: str, work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    took = time.perf_counter() - began
+    print(f"{name:<12} {took:8.2f} s", file=sys.stderr)
+    return took
+
+
+# --- the yardsticks ---------------------------------------------------------------------------------------
+def _yardsticks(root: Path, sizes: Sizes) -> Iterator[Figure]:
+    """The job, Spark SQL, Polars and the floor, one after the other, `repeats` times round."""
+    data, rows = _simulated(root, sizes.rows)
+    with _mock(root) as at:
+        spark, job = _spark(), _job()
+        here = _bucket(at, root, data, "bench-yardsticks")
+        lake = Lake(aws.client(here, "s3"), aws.client(here, "glue"), here.bucket, here.database)
+        videos = _raw_videos(lake, root)
+        _curate(job, spark, here, "warm")  # Python workers are up, files are in the page cache
+        units = _units(lake, root, videos)
+        spark_out, polars_out = root / "by-spark", root / "by-polars"
+        outputs = {polars_out / out.relative_to(root / "s3"): made for out, made in units.items()}
+        times: dict[str, list[float]] = {}
+        for number in range(sizes.repeats):
+            turns: dict[str, Callable[[], object]] = {
+                "job": partial(_curate, job, spark, here, f"code {number}"),
+                "polars": lambda: by_polars(outputs, GAP, parquet.ROW_GROUP_MAX),
+                "floor": lambda: _floor(root, units),
+                "spark": lambda: by_spark_sql(spark, videos, spark_out, GAP),
+            }
+            for name, work in turns.items():
+                times.setdefault(name, []).append(_seconds(name, work))
+        ours = [Path(root / "s3" / uri.removeprefix("s3://")) for uri in _current(lake)]
+        _assert_same(ours, {"Spark SQL": sorted(spark_out.rglob("*.parquet")), "Polars": sorted(outputs)})
+        phases = _phases(units)
+        for path in (spark_out, polars_out):
+            shutil.rmtree(path)
+    took = {name: statistics.median(values) for name, values in times.items()}
+    yield Figure("etl: rows", rows, "rows")
+    yield Figure("etl: job", took["job"], "s")
+    yield Figure("etl: job, rows per core-second", rows / took["job"] / (os.cpu_count() or 1), "rows/s")
+    ratio = took["spark"] / took["job"]
+    yield Figure("etl: Spark SQL with a lag window / job", ratio, "x", ">= 8", ratio >= 8)
+    ratio = took["job"] / took["polars"]
+    yield Figure("etl: job / Polars", ratio, "x", "<= 1.5", ratio <= 1.5)
+    yield Figure("etl: job / floor (read and write Parquet)", took["job"] / took["floor"], "x")
+    whole = sum(phases.values())
+    for name, seconds in phases.items():
+        yield Figure(f"etl: share of a worker's time: {name}", 100 * seconds / whole, "%")
+
+
+def _current(lake: Lake) -> list[str]:
+    return [uri for keys in lake.partitions(TABLE) for uri in lake.current_files(TABLE, keys)]
+
+
+def _raw_videos(lake: Lake, root: Path) -> list[RawVideo]:
+    zone = list_raw(lake.s3, lake.bucket)
+    metadata = read_metadata(lake.s3, lake.bucket, zone)
+    found = []
+    for (split, lab_id), files in zone.tracking.items():
+        for raw in files:
+            video = videos_of(metadata, split, lab_id)[raw.video_id or 0]
+            scale = video.scale
+            assert scale.fps and scale.pix_per_cm and scale.width_pix and scale.height_pix  # noqa: PT018
+            path = root / "s3" / lake.bucket / raw.key
+            centre = (scale.width_pix / 2, scale.height_pix / 2)
+            found.append(RawVideo(path, split, lab_id, video.video_id, scale.fps, scale.pix_per_cm, centre))
+    return found
+
+
+def _units(lake: Lake, root: Path, videos: Sequence[RawVideo]) -> dict[Path, list[RawVideo]]:
+    """The videos of each curated file of the job."""
+    by_path = {str(video.path.relative_to(root / "s3" / lake.bucket)): video for video in videos}
+    found = {}
+    for keys in lake.partitions(TABLE):
+        pointer = lake.current(TABLE, keys)
+        assert pointer is not None
+        place = root / "s3" / lake.bucket / folder(TABLE, keys) / pointer["generation"]
+        report = json.loads((place / "_report.json").read_text())
+        found |= {place / name: [by_path[key] for key in sorted(made)] for name, made in report["units"].items()}
+    return found
+
+
+def _assert_same(ours: Sequence[Path], others: Mapping[str, Sequence[Path]]) -> None:
+    """The yardsticks computed what the job computed: the same number of rows, the same sums of every column."""
+    wanted = _sums(ours)
+    for name, files in others.items():
+        for column, value in _sums(files).items():
+            close = abs(value - wanted[column]) <= 1e-6 * max(abs(wanted[column]), 1)
+            assert close, f"{name}: {column} sums up to {value}, but the job's to {wanted[column]}"
+
+
+def _sums(files: Sequence[Path]) -> dict[str, float]:
+    columns = ["video_frame", "mouse_id", "x", "y", "x_cm", "y_cm", "speed", "is_imputed"]
+    found = dict.fromkeys(["rows", *columns], 0.0)
+    for file in files:
+        table = pq.ParquetFile(file).read(columns=columns)
+        found["rows"] += table.num_rows
+        for name in columns:
+            found[name] += pc.sum(pc.abs(table[name].cast(pa.float64()))).as_py() or 0
+    return found
+
+
+def _floor(root: Path, units: Mapping[Path, Sequence[RawVideo]]) -> None:
+    """Read every raw file and write every curated one, in as many processes as the job has workers."""
+    work = [(str(out), [str(v.path) for v in videos], str(root / "floor")) for out, videos in units.items()]
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(_floor_unit, work))
+    shutil.rmtree(root / "floor")
+
+
+def _floor_unit(work: tuple[str, list[str], str]) -> None:
+    out, raw, place = work
+    for path in raw:
+        pq.ParquetFile(path, read_dictionary=["bodypart"]).read(use_threads=False)
+    curated = pq.ParquetFile(out, read_dictionary=["bodypart"])  # stands for the result in memory
+    target = Path(place) / Path(out).name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with target.open("wb") as sink, parquet.RowGroups(sink, TABLE) as groups:
+        for batch in curated.iter_batches(parquet.ROW_GROUP_MAX, use_threads=False):
+            groups.add(batch)
+
+
+def _phases(units: Mapping[Path, Sequence[RawVideo]]) -> dict[str, float]:
+    """Where a worker's time goes: the same calls as `curate_tracking_unit`, timed apart, on the largest unit."""
+    from etholake.curate.tracking import Curation, VideoScale
+
+    phases = dict.fromkeys(["reading Parquet", "rules and grid", "filling and velocity", "writing Parquet"], 0.0)
+    out, videos = max(units.items(), key=lambda item: sum(v.path.stat().st_size for v in item[1]))
+    target = out.with_name(".phases")
+    with target.open("wb") as sink, parquet.RowGroups(sink, TABLE) as groups:
+        for video in videos:
+            file = pq.ParquetFile(video.path, read_dictionary=["bodypart"])
+            columns = ["video_frame", "mouse_id", "bodypart", "x", "y"]
+            at = [time.perf_counter()]
+            batches = [
+                pa.Table.from_batches([b]) for b in file.iter_batches(1 << 20, columns=columns, use_threads=False)
+            ]
+            at.append(time.perf_counter())
+            width, height = (2 * c for c in video.centre)
+            scale = VideoScale(video.video_id, video.lab_id, video.fps, video.pix_per_cm, width, height)
+            curation = Curation(scale, GAP)
+            curation.read(lambda batches=batches: batches)
+            at.append(time.perf_counter())
+            tracks = list(curation.tracks())
+            at.append(time.perf_counter())
+            for track in tracks:
+                groups.add(track.rows)
+            at.append(time.perf_counter())
+            for name, start, stop in zip(phases, at, at[1:], strict=False):
+                phases[name] += stop - start
+    target.unlink()
+    return phases
+
+
+# --- growth -----------------------------------------------------------------------------------------------
+def _growth(root: Path, sizes: Sizes) -> Iterator[Figure]:
+    """Time per row of the whole job at 1, 4 and 16 times the rows."""
+    data, rows = _simulated(root, sizes.rows // 4)
+    with _mock(root) as at:
+        spark, job = _spark(), _job()
+        per_row: dict[int, float] = {}
+        for times in sizes.growth:
+            here = _bucket(at, root, data, f"bench-growth-{times}", times)
+            _curate(job, spark, here, "warm")
+            took = []
+            for number in range(sizes.repeats):
+                work = partial(_curate, job, spark, here, f"code {number}")
+                took.append(_seconds(f"growth {times}", work))
+                _remove_old(here, root)
+            per_row[times] = statistics.median(took) / (rows * times)
+            shutil.rmtree(root / "s3" / here.bucket)
+    first = per_row[sizes.growth[0]]
+    for times, seconds in per_row.items():
+        ratio = seconds / first
+        target = None if times == sizes.growth[0] else "0.85 to 1.15"
+        met = None if target is None else 0.85 <= ratio <= 1.15
+        name = f"etl: time per row at {rows * times / 1e6:.0f} M rows / at {rows / 1e6:.0f} M"
+        yield Figure(name, ratio, "x", target, met)
+
+
+def _remove_old(at: Settings, root: Path) -> None:
+    """Free the disk of superseded generations (a user's `make vacuum`)."""
+    lake = Lake(aws.client(at, "s3"), aws.client(at, "glue"), at.bucket, at.database)
+    for table in (TABLE, "track_summary"):
+        keep = lake.referenced(table)
+        for generation in (root / "s3" / at.bucket).glob(f"curated-zone/{table}/*/*/gen-*"):
+            if f"{generation.relative_to(root / 's3' / at.bucket)}/" not in keep:
+                shutil.rmtree(generation)
+
+
+# --- memory -----------------------------------------------------------------------------------------------
+_LIMITS_GB = {6_000_000: 1.5, 40_000_000: 3.0}
+_WORKER = """
+import json, resource, sys
+from etholake.curate.metadata import Video
+from etholake.curate.plan import Unit
+from etholake.curate.rawzone import RawObject
+from etholake.curate.work import curate_tracking_unit
+given = json.load(sys.stdin)
+video = Video.from_json(given["video"])
+raw = RawObject(**given["raw"])
+unit = Unit("train", "Big", given["target"], (raw,), {video.video_id: video})
+reports = curate_tracking_unit(unit, "bench", 15)
+print(json.dumps([reports[0].rows_curated, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss]))
+"""
+
+
+def _memory(root: Path, sizes: Sizes) -> Iterator[Figure]:
+    """Peak resident memory of a process that curates one long video as a worker does."""
+    for rows in sizes.memory:
+        size = _long_video(root / "s3" / "bench" / "raw.parquet", rows)
+        raw = {"key": "raw.parquet", "size": size, "etag": "", "split": "train", "kind": "tracking"}
+        raw |= {"lab_id": "Big", "video_id": 1}
+        values = dict.fromkeys([f.name for f in arrow_schema("metadata_train")])
+        values |= {"frames_per_second": 30.0, "pix_per_cm_approx": 10.0}
+        values |= {"video_width_pix": 800, "video_height_pix": 600}
+        video = {"split": "train", "lab_id": "Big", "video_id": 1, "values": values, "labeled": [], "flags": []}
+        target = "curated-zone/tracking_curated/split=train/lab_id=Big/gen-1/part.parquet"
+        request = json.dumps({"raw": raw, "video": video, "target": target})
+        done = subprocess.run(
+            [sys.executable, "-c", _WORKER], input=request, capture_output=True, text=True, check=True,
+            env={**os.environ, "ETHOLAKE_S3_MOUNT": str(root / "s3")},
+        )  # fmt: skip
+        curated, peak_kb = json.loads(done.stdout)
+        assert curated == rows, (curated, rows)
+        limit, gb = _LIMITS_GB[rows], peak_kb * 1024 / 1e9
+        name = f"etl: peak memory of a worker, one video of {rows / 1e6:.0f} M rows"
+        yield Figure(name, gb, "GB", f"<= {limit}", gb <= limit)
+        shutil.rmtree(root / "s3" / "bench")
+
+
+def _long_video(path: Path, rows: int) -> int:
+    """One video of 4 mice and 10 parts, in the order of frames as labs write it. Returns the file's size."""
+    import numpy as np
+
+    path.parent.mkdir(parents=True)
+    random = np.random.default_rng(0)
+    parts = pa.array([f"part_{n}" for n in range(10)])
+    frames, step = rows // 40, 25_000
+    schema = pa.schema([("video_frame", pa.int32()), ("mouse_id", pa.int8()), ("bodypart", pa.string()),
+                        ("x", pa.float32()), ("y", pa.float32())])  # fmt: skip
+    with pq.ParquetWriter(path, schema) as writer:
+        for first in range(0, frames, step):
+            count = min(step, frames - first)
+            frame = np.repeat(np.arange(first, first + count, dtype=np.int32), 40)
+            mouse = np.tile(np.repeat(np.arange(1, 5, dtype=np.int8), 10), count)
+            codes = pa.array(np.tile(np.arange(10, dtype=np.int8), 4 * count))
+            part = pa.DictionaryArray.from_arrays(codes, parts).cast(pa.string())
+            x, y = (random.random(count * 40, np.float32) * 800 for _ in range(2))
+            writer.write_table(pa.table([frame, mouse, part, x, y], schema=schema))
+    return path.stat().st_size
+
+
+# --- the driver -------------------------------------------------------------------------------------------
+_DRIVER = """
+import json, os, resource, sys
+sys.path.insert(0, os.path.dirname(sys.argv[1]))
+import etl
+given = json.loads(sys.argv[2])
+spark, job = etl._spark(), etl._job()
+at = etl.dataclasses.replace(etl.settings.load(), **given)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+sums = etl._curate(job, spark, at, "code")
+print(json.dumps([sums["files"], before, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss]))
+"""
+
+
+def _driver(root: Path, sizes: Sizes) -> Iterator[Figure]:
+    """Peak memory of the driver's Python over many small files."""
+    data, _ = _simulated(root, 200_000, labs=4, videos=5)
+    grown: dict[int, float] = {}
+    with _mock(root) as at:
+        for files in sizes.files:
+            here = _bucket(at, root, data, f"bench-driver-{files}", 1)
+            zone = root / "s3" / here.bucket / RAW_ZONE
+            _multiply(zone, files)
+            given = {"bucket": here.bucket, "database": here.database, "port": at.port}
+            done = subprocess.run(
+                [sys.executable, "-c", _DRIVER, __file__, json.dumps(given)],
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+            found, before, peak = json.loads(done.stdout.splitlines()[-1])
+            assert found == files, (found, files)
+            grown[files] = (peak - before) * 1024 / 1e6
+    few, many = sizes.files
+    yield Figure(f"etl: driver's memory for {few:,} files", grown[few], "MB")
+    yield Figure(f"etl: driver's memory for {many:,} files", grown[many], "MB")
+    per_file = 1000 * (grown[many] - grown[few]) / (many - few)
+    yield Figure("etl: driver's memory per further file", per_file, "kB", "<= 10", per_file <= 10)
+
+
+def _multiply(zone: Path, files: int) -> None:
+    """Hard links of the files there are, under further videos, until there are `files`."""
+    table = zone / "metadata" / "train.csv"
+    header, *rows = table.read_text().splitlines()
+    at_id = header.split(",").index("video_id")
+    there = {path.stem: path for path in zone.glob("train_tracking/*/*.parquet")}
+    rows = [row for row in rows if row.split(",")[at_id] in there]
+    lines, number = list(rows), 0
+    while len(lines) < files:
+        row = rows[number % len(rows)].split(",")
+        source = there[row[at_id]]
+        row[at_id] = str(10**9 + number)
+        os.link(source, source.with_name(f"{row[at_id]}.parquet"))
+        lines.append(",".join(row))
+        number += 1
+    table.write_text("\n".join([header, *lines]) + "\n")
+
+
+if __name__ == "__main__":
+    main()
