@@ -3,8 +3,6 @@
 import dataclasses
 import hashlib
 import json
-import os
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -16,27 +14,7 @@ from etholake import aws
 from etholake.contract import RAW_ZONE, raw_key
 from etholake.errors import AwsError, DataError
 from etholake.settings import Settings
-from etholake.simulate import simulate
 from etholake.stages import ingest
-
-_NUMBER = count()
-
-
-@pytest.fixture
-def lake(mock_settings: Settings, tmp_path: Path) -> Settings:
-    """Settings of an empty bucket of this test's own."""
-    settings = dataclasses.replace(
-        mock_settings, bucket=f"ingest-{os.getpid()}-{next(_NUMBER)}", state_dir=str(tmp_path / "state")
-    )
-    aws.client(settings, "s3").create_bucket(Bucket=settings.bucket)
-    return settings
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    """Two simulated labs, two videos each: 2 tables, 4 + 2 tracks, 4 annotations."""
-    simulate(tmp_path / "data", labs=2, videos=2, seconds=4, seed=1, dirt=0.0)
-    return tmp_path / "data"
 
 
 def objects(settings: Settings) -> dict[str, bytes]:

@@ -7,7 +7,6 @@ it costs reading the files again, nothing else.
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -38,10 +37,12 @@ class Seen:
     """Read so long after its last change that its times tell whether it changed since."""
 
     @staticmethod
-    def at(status: os.stat_result, sha256: str, problems: tuple[str, ...], read_ns: int) -> Seen:
-        """`status` was taken before the file was read, at `read_ns` since 1970."""
-        settled = all(abs(read_ns - then) > _TICK_NS for then in (status.st_mtime_ns, status.st_ctime_ns))
-        return Seen(status.st_size, status.st_mtime_ns, status.st_ctime_ns, sha256, problems, settled)
+    def at(
+        size: int, modified_ns: int, changed_ns: int, sha256: str, problems: tuple[str, ...], read_ns: int
+    ) -> Seen:
+        """The times were taken before the file was read, at `read_ns` since 1970."""
+        settled = all(abs(read_ns - then) > _TICK_NS for then in (modified_ns, changed_ns))
+        return Seen(size, modified_ns, changed_ns, sha256, problems, settled)
 
     def is_of(self, size: int, modified_ns: int, changed_ns: int) -> bool:
         return self.settled and (self.size, self.modified_ns, self.changed_ns) == (size, modified_ns, changed_ns)
@@ -54,13 +55,14 @@ class Known:
         self._cache, self._saved = cache, time.monotonic()
         self._head = {"checks": fingerprint(KINDS, 1), "folder": str(data.resolve())}
         self._files: dict[str, list[Any]] = {}
-        self._changed = False
+        self._changed = True
         try:
             content = json.loads(cache.read_text(encoding="utf-8"))
             if {name: content.get(name) for name in self._head} == self._head:
                 self._files = dict(content["files"])
+                self._changed = False
         except (OSError, ValueError, AttributeError, KeyError, TypeError):
-            self._changed = True
+            pass  # none yet, or of another shape: written anew
 
     def find(self, file: RawFile) -> Seen | None:
         """What was found in the file, if it is as it was then."""
