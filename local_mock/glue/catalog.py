@@ -11,13 +11,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from moto.core.exceptions import JsonRESTError
 from moto.core.utils import utcnow
 
 from local_mock.glue.crawl import Discovery, FoundTable
 
-__all__ = ["CONFLICTS", "Policy", "apply", "folders", "policy_of"]
+__all__ = ["CONFLICTS", "Policy", "apply", "check_policies", "folders", "policy_of"]
 
 CONFLICTS = "local_mock.conflicts"  # our own table parameter: JSON list of `schema.Conflict`
+_ONLY_NEW = "CRAWL_NEW_FOLDERS_ONLY"
 _MADE_BY, _DEPRECATED = "UPDATED_BY_CRAWLER", "DEPRECATED_BY_CRAWLER"
 _PARQUET = {
     "InputFormat": "org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat",
@@ -54,6 +56,19 @@ class Policy:
     only_new: bool
 
 
+def check_policies(change: Mapping[str, str] | None, recrawl: Mapping[str, str] | None) -> None:
+    """Raise InvalidInputException if new folders only are to be crawled, but a change policy is not LOG.
+
+    https://docs.aws.amazon.com/glue/latest/dg/incremental-crawls.html
+    """
+    only_new = (recrawl or {}).get("RecrawlBehavior") == _ONLY_NEW
+    if only_new and any((change or {}).get(name) != "LOG" for name in ("UpdateBehavior", "DeleteBehavior")):
+        raise JsonRESTError(
+            "InvalidInputException",
+            f"RecrawlBehavior {_ONLY_NEW} needs UpdateBehavior LOG and DeleteBehavior LOG.",
+        )
+
+
 def policy_of(
     change: Mapping[str, str] | None, recrawl: Mapping[str, str] | None, configuration: str | None
 ) -> Policy:
@@ -64,7 +79,7 @@ def policy_of(
     settings = json.loads(configuration) if configuration else {}
     output, grouping = settings.get("CrawlerOutput") or {}, settings.get("Grouping") or {}
     level = grouping.get("TableLevelConfiguration")
-    change, only_new = change or {}, behavior == "CRAWL_NEW_FOLDERS_ONLY"
+    change, only_new = change or {}, behavior == _ONLY_NEW
     return Policy(
         update=change.get("UpdateBehavior", "UPDATE_IN_DATABASE") == "UPDATE_IN_DATABASE" and not only_new,
         delete="LOG" if only_new else change.get("DeleteBehavior", "DEPRECATE_IN_DATABASE"),

@@ -11,11 +11,13 @@ from moto.core.utils import utcnow
 from moto.glue.exceptions import AlreadyExistsException, CrawlerRunningException, JobRunNotFoundException
 from moto.glue.responses import GlueResponse
 
+from local_mock.glue.catalog import check_policies
 from local_mock.glue.models import ExecutingJob
 
 __all__ = ["OPERATIONS"]
 
 _create_job = GlueResponse.create_job
+_create_crawler = GlueResponse.create_crawler
 # Member of the API's JobUpdate / UpdateCrawler -> attribute of moto's object.
 _JOB_FIELDS = {
     "Description": "description", "LogUri": "log_uri", "Role": "role", "Command": "command",
@@ -82,11 +84,21 @@ def batch_stop_job_run(self: Any) -> ActionResult:
     return ActionResult({"SuccessfulSubmissions": stopped, "Errors": errors})
 
 
+def create_crawler(self: Any) -> EmptyResult:
+    """As moto, but policies that exclude one another are refused."""
+    check_policies(self.parameters.get("SchemaChangePolicy"), self.parameters.get("RecrawlPolicy"))
+    return _create_crawler(self)
+
+
 def update_crawler(self: Any) -> EmptyResult:
     """Change the given members of a crawler that does not run."""
     crawler = self.glue_backend.get_crawler(self.parameters["Name"])
     if crawler.status != "READY":
         raise CrawlerRunningException(f"Crawler with name {crawler.name} is running")
+    check_policies(
+        self.parameters.get("SchemaChangePolicy", crawler.schema_change_policy),
+        self.parameters.get("RecrawlPolicy", crawler.recrawl_policy),
+    )
     for member, attribute in _CRAWLER_FIELDS.items():
         if member in self.parameters:
             setattr(crawler, attribute, self.parameters[member])
@@ -126,5 +138,6 @@ def get_partitions(self: Any) -> ActionResult:
 
 
 OPERATIONS = (
-    create_job, update_job, get_job_run, batch_stop_job_run, update_crawler, delete_crawler, get_partitions,
+    create_job, update_job, get_job_run, batch_stop_job_run, create_crawler, update_crawler, delete_crawler,
+    get_partitions,
 )  # fmt: skip

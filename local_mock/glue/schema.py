@@ -147,9 +147,9 @@ class Conflict:
         said = ", ".join(f"{s.type} in {_files(s)}" for s in self.stored)
         types = " or ".join(s.type for s in self.stored if not readable(s.type, self.type))
         return (
-            f"column {self.column} is {said}. The table says {self.type}: a query of {self.column} that meets a "
-            f"file with {types} ({self.refused:,} in all) fails with HIVE_BAD_DATA. Write these files again, or "
-            "exclude them."
+            f"column {self.column} has types that disagree: the table says {self.type}, so a query of it that "
+            f"meets a file with {types} ({self.refused:,} in all) fails with HIVE_BAD_DATA. Write these files "
+            f"again, or exclude them. It is {said}."
         )
 
 

@@ -1,69 +1,17 @@
 """Crawlers read footers: schemas of several labs become one table; policies, exclusions, unreadable files."""
 
-import time
-import uuid
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from crawler_lake import Lake  # type: ignore[import-not-found]
 
-from etholake import aws
 from etholake.settings import Settings
 from local_mock.data import FolderData
 from local_mock.glue.crawl import CrawlStopped, Target, discover, glob_pattern
-from local_mock.glue.schema import hive_type, merge, wider
-
-
-class Lake:
-    """A bucket, a database and a crawler of its own."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.glue = aws.client(settings, "glue")
-        self.name = f"crawl-{uuid.uuid4().hex[:8]}"
-        self.database = self.name.replace("-", "_")
-        self.folder = Path(settings.s3_root) / self.name
-        self.folder.mkdir(parents=True)
-        self.glue.create_database(DatabaseInput={"Name": self.database})
-
-    def write(self, key: str, **columns: pa.Array) -> Path:
-        path = self.folder / key
-        path.parent.mkdir(parents=True, exist_ok=True)
-        pq.write_table(pa.table(columns), path)
-        return path
-
-    def crawler(self, *prefixes: str, **options: Any) -> None:
-        exclusions = options.pop("Exclusions", [])
-        targets = [{"Path": f"s3://{self.name}/{p}", "Exclusions": exclusions} for p in prefixes]
-        self.glue.create_crawler(
-            Name=self.name, Role="r", DatabaseName=self.database, Targets={"S3Targets": targets}, **options
-        )
-
-    def crawl(self) -> dict[str, Any]:
-        self.glue.start_crawler(Name=self.name)
-        return self.wait()
-
-    def wait(self) -> dict[str, Any]:
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            crawler: dict[str, Any] = self.glue.get_crawler(Name=self.name)["Crawler"]
-            if crawler["State"] == "READY":
-                return dict(crawler["LastCrawl"])
-            time.sleep(0.02)
-        raise AssertionError("the crawler did not end")
-
-    def table(self, name: str) -> dict[str, Any]:
-        return dict(self.glue.get_table(DatabaseName=self.database, Name=name)["Table"])
-
-    def columns(self, name: str) -> dict[str, str]:
-        return {c["Name"]: c["Type"] for c in self.table(name)["StorageDescriptor"]["Columns"]}
-
-    def partitions(self, name: str, **options: Any) -> list[list[str]]:
-        pages = self.glue.get_paginator("get_partitions").paginate(
-            DatabaseName=self.database, TableName=name, **options
-        )
-        return [p["Values"] for page in pages for p in page["Partitions"]]
+from local_mock.glue.footers import Footers
+from local_mock.glue.schema import EXAMPLES, hive_type, merge, readable, similarity, wider
 
 
 @pytest.fixture
@@ -106,7 +54,8 @@ def test_a_conflict_becomes_a_string_and_is_said(lake: Lake) -> None:
         "t/", Configuration='{"CrawlerOutput": {"Partitions": {"AddOrUpdateBehavior": "InheritFromTable"}}}'
     )
     last = lake.crawl()
-    assert "column frame is bigint in 1 file (lab_id=A/1.parquet), string in 1 file" in last["ErrorMessage"]
+    assert "column frame has types that disagree" in last["ErrorMessage"]
+    assert "bigint in 1 file (lab_id=A/1.parquet), string in 1 file (lab_id=B/1.parquet)." in last["ErrorMessage"]
     assert lake.columns("t") == {"frame": "string"}
 
 
@@ -249,3 +198,78 @@ def test_types_and_their_widening() -> None:
     columns, problems = merge([("1", {"a": "int", "b": "void"}), ("2", {"a": "string"}), ("3", {"a": "int"})])
     assert columns == {"a": "string", "b": "string"}
     assert len(problems) == 1
+    assert wider("decimal(9,2)", "decimal(10,0)") == "decimal(12,2)"
+    assert wider("decimal(38,0)", "decimal(38,9)") is None
+    assert wider("array<int>", "array<bigint>") == "array<bigint>"
+    assert wider("array<int>", "array<string>") is None
+    assert wider("array<void>", "array<string>") == "array<string>"
+    assert wider("binary", "string") == "string"
+    assert wider("void", "void") == "void"
+
+
+@pytest.mark.parametrize(
+    ("stored", "declared", "reads"),
+    [
+        ("int", "bigint", True), ("bigint", "int", False), ("float", "double", True), ("int", "double", False),
+        ("tinyint", "string", False), ("string", "bigint", False), ("void", "bigint", True),
+        ("binary", "string", True), ("array<int>", "array<bigint>", True), ("array<int>", "array<double>", False),
+        ("decimal(9,2)", "decimal(12,2)", True),
+    ],
+)  # fmt: skip
+def test_what_athena_reads(stored: str, declared: str, *, reads: bool) -> None:
+    assert readable(stored, declared) is reads
+
+
+def test_of_many_files_twenty_are_named_and_all_counted() -> None:
+    files = [(f"{n}", {"x": "string" if n % 100 == 7 else "double"}) for n in range(5000)]
+    _, (conflict,) = merge(files)
+    assert [(s.type, s.count) for s in conflict.stored] == [("string", 50), ("double", 4950)]
+    assert [len(s.names) for s in conflict.stored] == [EXAMPLES, 0]
+    assert conflict.refused == 4950
+    assert "string in 50 files (7, 107, " in str(conflict)
+    assert "1907 and 30 more), double in 4,950 files." in str(conflict)
+
+
+def test_similar_schemas() -> None:
+    usual = {"a": "int", "b": "float", "c": "string"}
+    assert similarity(usual, usual) == similarity(usual, {"a": "bigint", "b": "double", "c": "string"}) == 1.0
+    assert similarity(usual, {"a": "string", "b": "float", "d": "string"}) == 0.25
+    assert similarity({}, {}) == 1.0
+
+
+# --- footers ----------------------------------------------------------------------------------------------
+def test_footers_are_kept_by_etag_and_forgotten_with_their_file(tmp_path: Path) -> None:
+    data, footers = FolderData(tmp_path), Footers()
+    folder = tmp_path / "bucket"
+    folder.mkdir()
+    for n in range(600):
+        pq.write_table(pa.table({"n": [n]}), folder / f"{n:03d}.parquet")
+
+    def read() -> list[int]:
+        return [footer.rows for footer in footers.read(data, data.list("s3://bucket/"), lambda: False)]
+
+    assert (read(), footers.opened) == ([1] * 600, 600)
+    assert (read(), footers.opened) == ([1] * 600, 0)
+    (folder / "000.parquet").unlink()
+    pq.write_table(pa.table({"n": [1, 2]}), folder / "001.parquet")
+    (folder / "002.parquet").write_bytes(b"PAR1")
+    assert (read(), footers.opened) == ([2, 0, *[1] * 597], 2)
+    assert len(footers._known) == 599
+    assert len({id(f.columns) for f in footers._known.values()}) == 2  # equal schemas are held once
+    pq.write_table(pa.table({"n": [1]}), folder / "002.parquet")
+    assert (read(), footers.opened) == ([2, *[1] * 598], 1)
+
+
+def test_a_file_that_vanishes_under_the_crawl_is_looked_for_again(tmp_path: Path) -> None:
+    data, footers = FolderData(tmp_path), Footers()
+    (tmp_path / "bucket").mkdir()
+    path = tmp_path / "bucket" / "1.parquet"
+    pq.write_table(pa.table({"n": [1]}), path)
+    infos = data.list("s3://bucket/")
+    whole = path.read_bytes()
+    path.unlink()
+    (footer,) = footers.read(data, infos, lambda: False)
+    assert "no readable Parquet file: There is no object s3://bucket/1.parquet" in footer.problem
+    path.write_bytes(whole)
+    (footer,) = footers.read(data, infos, lambda: False)
+    assert (footer.problem, footer.rows) == ("", 1)
