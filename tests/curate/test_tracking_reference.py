@@ -10,14 +10,16 @@ import math
 import operator
 import random
 from collections import Counter
+from typing import Any
 
 import pyarrow as pa
 import pytest
 from reference import DirtyVideo, assert_agrees, dirty_video
 
+from etholake.curate import points
 from etholake.curate.tracking import Curation, VideoScale, curate_tracking
 
-PER_TEST, TESTS, LONG_TESTS = 20, 20, 400
+PER_TEST, TESTS, LONG_TESTS = 20, 20, 120
 KINDS = {
     "hundreds of parts", "no rows", "one row", "unsorted", "no fps", "no scale", "no frame size", "sparse frames",
     "frames missing for all", "rows missing", "mice absent", "NaN or null", "infinite", "large but finite",
@@ -69,6 +71,19 @@ def test_the_cut_into_batches_is_irrelevant() -> None:
         by_row = operator.itemgetter("rule", "row_number")
         assert sorted(rejected, key=by_row) == sorted(whole.quarantine.to_pylist(), key=by_row), seed
         assert (curation.counts, curation.flags) == (whole.counts, whole.flags), seed
+
+
+def test_both_ways_to_the_tracks_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small videos take the grid, whatever their frames; with no cell to spare everything is sorted instead."""
+    ways: list[list[Any]] = []
+    for cells in ({}, {"CELLS_PER_ROW": 0, "CELLS_FREE": 0}):
+        for name, value in cells.items():
+            monkeypatch.setattr(points, name, value)
+        videos = [dirty_video(seed) for seed in range(150)]
+        ways.append([curate_tracking(v.table, v.meta, max_gap_frames=v.max_gap) for v in videos])
+    for seed, (grid, sort) in enumerate(zip(*ways, strict=True)):
+        for name in ("table", "summary", "quarantine", "counts", "flags", "mice", "parts", "last_frame"):
+            assert getattr(grid, name) == getattr(sort, name), (seed, name)
 
 
 def noses(*x: float) -> pa.Table:
