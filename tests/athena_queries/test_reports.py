@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Any
 
 import answers_behaviour
@@ -48,6 +49,26 @@ def test_a_report_gives_the_independent_answer(
 def test_a_lab_without_rate_has_no_distances(at: Settings):
     result = query.run_report(at, "distance_travelled", {"lab_id": "south", "bodypart": "nose"})
     assert [row[-4:] for row in result.rows] == [(None,) * 4] * 2
+
+
+@pytest.mark.parametrize(("name", "asked"), CASES, ids=[f"{n}-{'-'.join(a.values())}" for n, a in CASES])
+def test_the_rows_come_in_the_order_that_the_report_names(at: Settings, name: str, asked: dict[str, str]):
+    """Up to the first figure in it: what is rounded on show may be ordered by more digits."""
+    result = query.run_report(at, name, asked)
+    order = sqlglot.parse_one(query.read_report(name).sql, dialect="athena").args["order"].expressions
+    keys = [(result.columns.index(key.this.name), bool(key.args.get("desc"))) for key in order]
+    figures = [n for n, (i, _) in enumerate(keys) if any(isinstance(row[i], float) for row in result.rows)]
+    keys = keys[: figures[0] + 1] if figures else keys
+    assert all(in_order(one, other, keys) for one, other in pairwise(result.rows))
+
+
+def in_order(one: tuple[Any, ...], other: tuple[Any, ...], keys: list[tuple[int, bool]]) -> bool:
+    """Whether `one` may stand before `other`; a null comes last both ways, as in Trino."""
+    for index, descending in keys:
+        a, b = one[index], other[index]
+        if a != b:
+            return b is None or (a is not None and (a > b) == descending)
+    return True
 
 
 def decimals(sql: str) -> dict[str, int]:
