@@ -1,0 +1,76 @@
+"""What curating and keeping a lake costs on AWS, by hours of video. A model, fed with measured rates; prints a table.
+
+python docs/cost.py [--rate ROWS_PER_CORE_SECOND] [--hours 400 100000] [--workers N]
+
+Prices are AWS's list prices for us-east-1 as of 2025, without free tiers and discounts. Not in it: transfer,
+KMS, CloudWatch, SageMaker.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from dataclasses import dataclass
+
+# Measured: benchmarks/README.md (rate), and the simulated labs' files (bytes a row, raw and curated).
+ROWS_PER_CORE_SECOND = 2_000_000
+RAW_BYTES, CURATED_BYTES = 8.6, 24.0
+# The labs of MABe 2025: 196.6 h in 862 videos; most have 2 mice, 7 parts, 30 frames/s.
+ROWS_PER_HOUR, VIDEOS_PER_HOUR = 30 * 3600 * 2 * 7, 862 / 196.6
+# Glue: a G.1X worker is 1 DPU of 4 vCPU (2 cores with hyper-threading), one of them is the driver.
+DPU_HOUR, CORES_PER_WORKER, START_S = 0.44, 2, 60
+S3_GB_MONTH, PUT_1000, GET_1000, ATHENA_TB = 0.023, 0.005, 0.0004, 5.0
+LIST_PAGE_S, DRIVER_BYTES_PER_FILE, DRIVER_BYTES = 0.1, 6_000, 10e9
+
+
+@dataclass(frozen=True)
+class Cost:
+    """One line of the table."""
+
+    hours: float
+    rows: float
+    videos: float
+    job_s: float
+    job_usd: float
+    requests_usd: float
+    storage_usd_month: float
+    full_scan_usd: float
+    list_s: float
+    driver_gb: float
+
+
+def cost(hours: float, rate: float, workers: int) -> Cost:
+    """The model. `rate` is in rows per core-second; `workers` are G.1X, the driver's among them."""
+    rows, videos = hours * ROWS_PER_HOUR, hours * VIDEOS_PER_HOUR
+    seconds = START_S + rows / rate / (CORES_PER_WORKER * (workers - 1))
+    files = max(videos, rows * RAW_BYTES / (32 * 2**20)) / 4  # a curated file holds several videos
+    return Cost(
+        hours, rows, videos, seconds, workers * max(seconds, 60) / 3600 * DPU_HOUR,
+        (videos * GET_1000 + 2 * files * PUT_1000) / 1000,
+        rows * (RAW_BYTES + CURATED_BYTES) / 1e9 * S3_GB_MONTH, rows * CURATED_BYTES / 1e12 * ATHENA_TB,
+        math.ceil(videos / 1000) * LIST_PAGE_S, videos * DRIVER_BYTES_PER_FILE / 1e9,
+    )  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--rate", type=float, default=ROWS_PER_CORE_SECOND, help="rows per core-second")
+    parser.add_argument("--hours", type=float, nargs="+", default=[400, 100_000], help="hours of video")
+    parser.add_argument("--workers", type=int, nargs="+", default=[3, 10, 50], help="G.1X workers")
+    given = parser.parse_args()
+    print(
+        "| hours | rows | videos | workers | job | Glue | requests | S3 a month | scan of all | listing | driver |"
+    )
+    print("|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
+    for hours in given.hours:
+        for workers in given.workers:
+            c = cost(hours, given.rate, workers)
+            print(
+                f"| {c.hours:,.0f} | {c.rows / 1e9:,.2f} G | {c.videos:,.0f} | {workers} | {c.job_s / 60:,.1f} min "
+                f"| ${c.job_usd:,.2f} | ${c.requests_usd:,.2f} | ${c.storage_usd_month:,.2f} "
+                f"| ${c.full_scan_usd:,.2f} | {c.list_s:,.0f} s | {c.driver_gb:,.2f} GB |"
+            )
+
+
+if __name__ == "__main__":
+    main()
