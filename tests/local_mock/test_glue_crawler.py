@@ -1,5 +1,7 @@
 """Crawlers read footers: schemas of several labs become one table; policies, exclusions, unreadable files."""
 
+import time
+import tracemalloc
 from pathlib import Path
 
 import pyarrow as pa
@@ -273,3 +275,31 @@ def test_a_file_that_vanishes_under_the_crawl_is_looked_for_again(tmp_path: Path
     path.write_bytes(whole)
     (footer,) = footers.read(data, infos, lambda: False)
     assert (footer.problem, footer.rows) == ("", 1)
+
+
+@pytest.mark.long
+def test_ten_thousand_files_are_crawled_in_seconds_and_megabytes(tmp_path: Path) -> None:
+    data, footers, targets = FolderData(tmp_path), Footers(), [Target("s3://bucket/raw/")]
+    for n in range(10_000):
+        folder = tmp_path / "bucket" / "raw" / f"lab_id={n % 19}"
+        folder.mkdir(parents=True, exist_ok=True)
+        pq.write_table(
+            pa.table({"n": pa.array([n], pa.int64() if n % 19 else pa.int32())}), folder / f"{n}.parquet"
+        )
+
+    def crawl() -> float:
+        began = time.perf_counter()
+        (table,) = discover(data, targets, lambda: False, footers=footers).tables
+        assert (table.objects, table.columns, len(table.partitions)) == (10_000, {"n": "bigint"}, 19)
+        return time.perf_counter() - began
+
+    cold, warm = crawl(), crawl()
+    assert cold < 60
+    assert warm < cold / 2
+    tracemalloc.start()
+    try:
+        discover(data, targets, lambda: False, footers=Footers())
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 25e6  # the listing and what is kept of each footer; 10 MB when this was written
