@@ -1,4 +1,4 @@
-"""What curating and keeping a lake costs on AWS, by hours of video. A model, fed with measured rates; prints a table.
+"""What curating and keeping a lake costs on AWS, by hours of video: a model, fed with measured rates.
 
 python docs/cost.py [--rate ROWS_PER_CORE_SECOND] [--hours 400 100000] [--workers N]
 
@@ -66,7 +66,7 @@ def main() -> None:
         for workers in given.workers:
             c = cost(hours, given.rate, workers)
             print(
-                f"| {c.hours:,.0f} | {c.rows / 1e9:,.2f} G | {c.videos:,.0f} | {workers} | {c.job_s / 60:,.1f} min "
+                f"| {c.hours:,.0f} | {c.rows / 1e9:,.1f} G | {c.videos:,.0f} | {workers} | {c.job_s / 60:.0f} min "
                 f"| ${c.job_usd:,.2f} | ${c.requests_usd:,.2f} | ${c.storage_usd_month:,.2f} "
                 f"| ${c.full_scan_usd:,.2f} | {c.list_s:,.0f} s | {c.driver_gb:,.2f} GB |"
             )
