@@ -55,7 +55,7 @@ def test_the_fast_one_agrees_with_the_slow_one_on_many_more(block: int) -> None:
 
 def test_the_cut_into_batches_is_irrelevant() -> None:
     """A worker reads a file in batches; rows are numbered through, and duplicates may lie in different ones."""
-    for seed in range(100):
+    for seed in range(60):
         video = dirty_video(seed)
         rng = random.Random(seed)
         n = video.table.num_rows
@@ -79,7 +79,7 @@ def test_both_ways_to_the_tracks_give_the_same(monkeypatch: pytest.MonkeyPatch) 
     for cells in ({}, {"CELLS_PER_ROW": 0, "CELLS_FREE": 0}):
         for name, value in cells.items():
             monkeypatch.setattr(points, name, value)
-        videos = [dirty_video(seed) for seed in range(150)]
+        videos = [dirty_video(seed) for seed in range(80)]
         ways.append([curate_tracking(v.table, v.meta, max_gap_frames=v.max_gap) for v in videos])
     for seed, (grid, sort) in enumerate(zip(*ways, strict=True)):
         for name in ("table", "summary", "quarantine", "counts", "flags", "mice", "parts", "last_frame"):
@@ -112,6 +112,12 @@ def test_what_32_bits_cannot_hold_is_null() -> None:
     assert [v is None for v in table["vx"].to_pylist()] == [True, True, True]
     assert [v is None for v in table["vy"].to_pylist()] == [True, False, False]
     assert [v is None for v in table["speed"].to_pylist()] == [True, True, True]
+
+
+@pytest.mark.xfail(strict=True, reason="-(2**62) is the mark of a number that is missing")
+def test_a_frame_far_below_zero_is_negative_not_invalid() -> None:
+    table = noses(1.0).set_column(0, "video_frame", pa.array([-(2**62)], pa.int64()))
+    assert "frame-negative" in curate_tracking(table, VideoScale(1, "Lab"), max_gap_frames=3).flags
 
 
 @pytest.mark.xfail(
