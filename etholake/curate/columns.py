@@ -42,6 +42,8 @@ def whole_numbers(table: pa.Table, name: str) -> Ints:
         return np.full(len(column), INVALID, dtype=np.int64)
     if pa.types.is_integer(column.type) and column.type != pa.uint64():
         values = column.cast(pa.int64())
+        if column.type == pa.int64():  # a value must not be taken for the mark
+            values = pc.max_element_wise(values, pa.scalar(INVALID + 1), skip_nulls=False)
         return np.asarray((pc.fill_null(values, INVALID) if values.null_count else values).to_numpy())
     if pa.types.is_floating(column.type) or column.type == pa.uint64():
         floats = _to_float(column)
@@ -72,7 +74,12 @@ def names(table: pa.Table, name: str) -> tuple[Ints, list[str]]:
         column = column.dictionary_encode()
     merged = column.unify_dictionaries().combine_chunks()
     encoded = merged.chunk(0) if isinstance(merged, pa.ChunkedArray) else merged
-    values = ["" if value is None else value.strip() for value in encoded.dictionary.to_pylist()]
+    try:
+        values = ["" if value is None else value.strip() for value in encoded.dictionary.to_pylist()]
+    except UnicodeDecodeError as err:
+        raise BadFileError(
+            "file-unreadable", f"Column '{name}' holds bytes that are no text: {err}.", len(column)
+        ) from err
     codes = np.asarray(pc.fill_null(encoded.indices.cast(pa.int64()), -1).to_numpy(zero_copy_only=False))
     used = np.flatnonzero(np.bincount(codes + 1, minlength=len(values) + 1)[1:])
     distinct = sorted({values[code] for code in used} - {""})

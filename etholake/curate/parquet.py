@@ -6,6 +6,7 @@ short ones, so that min/max statistics let a reader skip every other mouse, part
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from types import TracebackType
 from typing import Any, Self
@@ -39,7 +40,7 @@ class RowGroups:
         schema = arrow_schema(table)
         if "bodypart" in schema.names:
             at = schema.get_field_index("bodypart")
-            coded = pa.field("bodypart", pa.dictionary(pa.int8(), pa.string()), nullable=False)
+            coded = pa.field("bodypart", pa.dictionary(pa.int16(), pa.string()), nullable=False)
             schema = schema.set(at, coded)
         self._schema = schema
         self._waiting: list[pa.RecordBatch] = []
@@ -67,11 +68,11 @@ class RowGroups:
     def _flush(self) -> None:
         if not self._waiting:
             return
-        table = pa.Table.from_batches(self._waiting)
+        table = pa.Table.from_batches(self._waiting).cast(self._schema)
         if len(self._waiting) > 1:
             table = table.unify_dictionaries()
         groups = -(-self._rows // ROW_GROUP_MAX)
-        self._writer.write_table(table.cast(self._schema), row_group_size=-(-self._rows // groups))
+        self._writer.write_table(table, row_group_size=-(-self._rows // groups))
         self._waiting, self._rows = [], 0
 
     def __enter__(self) -> Self:
@@ -80,9 +81,16 @@ class RowGroups:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is None:
+        if kind is not None:
+            with contextlib.suppress(
+                OSError, pa.ArrowException
+            ):  # of a disk that is full, say: the first error counts
+                self._writer.close()
+            return
+        try:
             self._flush()
-        self._writer.close()
+        finally:
+            self._writer.close()
 
 
 def write_table(sink: Any, table: str, rows: pa.Table) -> None:

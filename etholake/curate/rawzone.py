@@ -88,6 +88,7 @@ def _parse(key: str, size: int, etag: str) -> RawObject | None:
         return None
     stem = parts[2].removesuffix(".parquet")
     canonical = stem.isdecimal() and stem == str(int(stem)) and parts[2].endswith(".parquet")
+    canonical = canonical and int(stem) < 2**63  # the contract's video_id is a 64-bit int
     return RawObject(
         key, size, etag, split, kind, parts[1].removeprefix("lab_id="), int(stem) if canonical else None
     )

@@ -72,7 +72,7 @@ def curate_track(track: Track, meta: Any, centre: tuple[float, float], max_gap_f
         pa.array(np.full(rows, meta.video_id, dtype=np.int64)),
         pa.array(frame_R.astype(np.int32)),
         pa.array(np.full(rows, track.mouse, dtype=np.int8)),
-        pa.DictionaryArray.from_arrays(np.zeros(rows, np.int8), [track.part]),
+        pa.DictionaryArray.from_arrays(np.zeros(rows, np.int16), [track.part]),
         pa.array(x_R),
         pa.array(y_R),
         *(_nullable(v, rows) for v in cm_R),
@@ -134,7 +134,7 @@ def _motion(
         if step.size and step.max() > max_gap:
             velocities[:2, 1:][:, step > max_gap] = np.nan
         np.sqrt(vx * vx + vy * vy, out=speed)
-        defined = ~np.isnan(speed[1:])
+        defined = np.isfinite(speed[1:].astype(np.float32))  # as the table has it
         length = speed[1:][defined] / factor[defined]
         fast = (length > JUMP_CM) & (speed[1:][defined] > JUMP_SPEED)
     if not length.size:

@@ -114,15 +114,11 @@ def test_what_32_bits_cannot_hold_is_null() -> None:
     assert [v is None for v in table["speed"].to_pylist()] == [True, True, True]
 
 
-@pytest.mark.xfail(strict=True, reason="-(2**62) is the mark of a number that is missing")
 def test_a_frame_far_below_zero_is_negative_not_invalid() -> None:
     table = noses(1.0).set_column(0, "video_frame", pa.array([-(2**62)], pa.int64()))
     assert "frame-negative" in curate_tracking(table, VideoScale(1, "Lab"), max_gap_frames=3).flags
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a speed that is null, because 32 bits cannot hold it, counts in the summary"
-)
 def test_the_summary_counts_only_velocities_that_are_in_the_table() -> None:
     scale = VideoScale(1, "Lab", 30.0, 0.5, 640, 480)
     table = noses(3e38, 0.0, 15.0, 30.0)

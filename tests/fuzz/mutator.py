@@ -161,9 +161,10 @@ _INTS = (
     2**53,
     2**62,
     2**63 - 1,
+    -(2**62),
     -(2**63),
 )
-_FLOATS = (None, math.nan, math.inf, -math.inf, 1e39, -3e30, 3.5e38, 5e-324, -0.0, 1e308)
+_FLOATS = (None, math.nan, math.inf, -math.inf, 1e39, -3.4e38, 3.5e38, 5e-324, -0.0, 1e308)
 _TEXTS = (
     None, "", " ", "\t", "\u00a0", "nose\x00", "ñ" * 300, "🐭", "x" * 100_000, "'; DROP TABLE", "a\nb",
     "\ufeffnose",

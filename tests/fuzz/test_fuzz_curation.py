@@ -29,11 +29,8 @@ from etholake.curate.work import curate_tracking_unit
 
 ROOT = Path(__file__).resolve().parents[2]
 SHORT, LONG, BLOCK, TIMEOUT = 150, 3000, 150, 300  # seeds, seeds, seeds of one process, s
-INT8 = "128 parts in one row group do not fit the int8 codes of the writer"
 # Errors of bugs that have a test of their own below (xfail, strict): when one is mended, its line here goes, too.
 KNOWN = (
-    "UnicodeDecodeError",
-    "ArrowInvalid: These dictionaries cannot be combined",
     "AssertionError: events of the statistics",
     "OverflowError: Python int too large",
     "ArrowInvalid: Value 2147483648 too large",
@@ -159,7 +156,7 @@ def points(keys: Keys) -> bytes:
         _far_apart,
         _many_parts_far_apart,
         _one_point_a_part,
-        pytest.param(_hundreds_of_parts, marks=pytest.mark.xfail(strict=True, reason=INT8)),
+        _hundreds_of_parts,
     ],
 )
 def test_a_small_file_needs_little_memory(keys: Callable[[], Keys], tmp_path: Path) -> None:
@@ -185,7 +182,6 @@ def error_of(made: Mutant, folder: Path) -> str:
     return error
 
 
-@pytest.mark.xfail(strict=True, reason="a part's name that is no UTF-8 ends the task, and with it the job")
 def test_a_name_that_is_no_text_is_survived(tmp_path: Path) -> None:
     content = points([(0, 1, "nose"), (0, 1, "tail")])
     assert b"tail" in content
@@ -194,7 +190,6 @@ def test_a_name_that_is_no_text_is_survived(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.xfail(strict=True, reason=INT8)
 def test_hundreds_of_part_names_are_curated(tmp_path: Path) -> None:
     assert (
         error_of(
@@ -233,7 +228,6 @@ def test_a_csv_with_pandas_index_is_curated() -> None:
     assert "column-extra" in result.report.flags
 
 
-@pytest.mark.xfail(strict=True, reason="a file named by a number beyond 64 bits ends the tables job")
 def test_a_file_named_by_a_huge_number_is_quarantined(tmp_path: Path) -> None:
     key = raw_key("train", "tracking", "Lab", "9" * 20)
     with mounted(tmp_path):
