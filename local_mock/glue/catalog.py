@@ -6,6 +6,7 @@ deleted. `DEPRECATE_IN_DATABASE` marks tables only, as AWS documents it; partiti
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -94,12 +95,10 @@ def policy_of(
 def folders(database: Any, crawler_name: str) -> set[str]:
     """Locations of the tables and partitions that a crawler has made."""
     found = set()
-    for table in list(database.tables.values()):
-        shown = table.as_dict()
-        if (shown.get("Parameters") or {}).get(_MADE_BY) != crawler_name:
-            continue
-        if not shown.get("PartitionKeys"):
-            found.add(shown["StorageDescriptor"]["Location"])
+    for name, location in _made_by(database, crawler_name).items():
+        table = database.tables[name]
+        if not table.as_dict().get("PartitionKeys"):
+            found.add(location)
         found |= {p.as_dict()["StorageDescriptor"]["Location"] for p in list(table.partitions.values())}
     return found
 
@@ -111,9 +110,9 @@ def apply(found: Discovery, database: Any, crawler: Any, policy: Policy) -> list
     by `DeleteBehavior`; those of others stay.
     """
     changes: list[str] = []
-    prefix = crawler.table_prefix or ""
+    names = _names(found, database, crawler, policy)
     for item in found.tables:
-        name = prefix + item.name
+        name = names[item.location]
         if name not in database.tables:
             crawler.backend.create_table(database.name, name, _table_input(name, item, item.columns, crawler.name))
             changes.append(f"table {name} was created with {len(item.columns)} columns")
@@ -121,14 +120,46 @@ def apply(found: Discovery, database: Any, crawler: Any, policy: Policy) -> list
             changes += _update_table(database.tables[name], item, crawler.name, policy)
         changes += _apply_partitions(database.tables[name], item, policy)
     if not policy.only_new:
-        there = {prefix + item.name for item in found.tables} | {prefix + name for name in found.unread}
-        for name in sorted(set(database.tables) - there):
-            if (database.tables[name].as_dict().get("Parameters") or {}).get(_MADE_BY) == crawler.name:
+        there = found.unread | set(names)
+        for name, location in sorted(_made_by(database, crawler.name).items()):
+            if location not in there:
                 changes += _remove_table(database, name, policy.delete)
     return changes
 
 
 # --- tables -----------------------------------------------------------------------------------------------
+def _made_by(database: Any, crawler_name: str) -> dict[str, str]:
+    """Table -> location, of the tables that a crawler has made."""
+    shown = {name: table.as_dict() for name, table in list(database.tables.items())}
+    return {
+        name: entry["StorageDescriptor"]["Location"]
+        for name, entry in shown.items()
+        if (entry.get("Parameters") or {}).get(_MADE_BY) == crawler_name
+    }
+
+
+def _names(found: Discovery, database: Any, crawler: Any, policy: Policy) -> dict[str, str]:
+    """Location -> table. A location keeps its table; a name that is taken gets a hash behind it, as in AWS.
+
+    A table of this crawler whose own location holds nothing any more is taken over by a namesake (a new bucket).
+    https://docs.aws.amazon.com/glue/latest/dg/add-crawler.html ("duplicate table names")
+    """
+    made = _made_by(database, crawler.name)
+    there = found.unread | {item.location for item in found.tables}
+    names = {location: name for name, location in made.items()}
+    free = {name for name, location in made.items() if location not in there and policy.update}
+    taken, chosen = set(database.tables) - free, {}
+    for item in found.tables:
+        name = (crawler.table_prefix or "") + item.name
+        if names.get(item.location, "").startswith(name):
+            name = names[item.location]
+        elif name in taken:
+            name = f"{name}_{hashlib.md5(item.location.encode(), usedforsecurity=False).hexdigest()}"
+        taken.add(name)
+        chosen[item.location] = name
+    return chosen
+
+
 def _update_table(table: Any, found: FoundTable, crawler_name: str, policy: Policy) -> list[str]:
     before, kept = table.as_dict(), list[str]()
     old = _columns(before)

@@ -64,8 +64,8 @@ class FoundTable:
 class Discovery:
     """Tables found, and a sentence for each thing that a user should know.
 
-    `problems` are of the data (they go into LastCrawl), `notes` only into the log. `unread` names the tables
-    that have files but no readable one.
+    `problems` are of the data (they go into LastCrawl), `notes` only into the log. `unread` are the locations of
+    tables that have files but no readable one.
     """
 
     tables: list[FoundTable] = field(default_factory=list)
@@ -160,8 +160,7 @@ def discover(
             if not combine:
                 found.notes += _would_split(table, good)
         else:
-            found.unread.add(_table_name(root or bucket))
-    _drop_namesakes(found)
+            found.unread.add(f"s3://{bucket}/{root}")
     return found
 
 
@@ -272,16 +271,6 @@ def _would_split(table: FoundTable, files: list[_File]) -> list[str]:
 
 def _commonest(files: list[_File]) -> int:
     return Counter(id(footer.columns) for _, footer in files).most_common(1)[0][0]
-
-
-def _drop_namesakes(found: Discovery) -> None:
-    names = Counter(table.name for table in found.tables)
-    twice = {name for name, count in names.items() if count > 1}
-    for name in sorted(twice):
-        places = ", ".join(table.location for table in found.tables if table.name == name)
-        found.problems.append(f"The folders {places} would all become table {name}: rename them; none is used.")
-    found.tables = [table for table in found.tables if table.name not in twice]
-    found.unread |= twice
 
 
 def _table_name(root: str) -> str:

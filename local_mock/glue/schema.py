@@ -164,7 +164,6 @@ def _files(stored: Stored) -> str:
 @dataclass
 class _Column:
     type: str = _NULL
-    mixed: bool = False  # no type holds what was seen: it stays `string`
     counts: dict[str, int] = field(default_factory=dict)
     names: dict[str, list[str]] = field(default_factory=dict)
 
@@ -172,9 +171,7 @@ class _Column:
         seen = self.counts.get(type_, 0)
         self.counts[type_] = seen + 1
         if seen == 0:
-            both = wider(self.type, type_)
-            self.mixed = self.mixed or both is None
-            self.type = both if both and not self.mixed else "string"
+            self.type = wider(self.type, type_) or "string"
             self.names[type_] = []
         if seen < EXAMPLES:
             self.names[type_].append(name)

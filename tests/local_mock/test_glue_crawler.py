@@ -1,5 +1,6 @@
 """Crawlers read footers: schemas of several labs become one table; policies, exclusions, unreadable files."""
 
+import re
 import time
 import tracemalloc
 from pathlib import Path
@@ -165,8 +166,34 @@ def test_exclusions_and_names(tmp_path: Path) -> None:
     found = discover(data, [Target("s3://bucket/t", ("*.tmp", "deep/**"))], lambda: False)
     assert [(t.name, t.keys, t.objects) for t in found.tables] == [("t", (), 1), ("u", ("lab_id",), 1)]
     both = discover(data, [Target("s3://bucket/t/u/"), Target("s3://bucket/other/")], lambda: False)
-    assert both.tables == []
-    assert "would all become table u" in both.problems[0]
+    assert [(t.name, t.location) for t in both.tables] == [
+        ("u", "s3://bucket/other/u/"), ("u", "s3://bucket/t/u/"),
+    ]  # fmt: skip
+
+
+def test_namesakes_get_a_hash_and_keep_it(lake: Lake) -> None:
+    lake.glue.create_table(DatabaseName=lake.database, TableInput={"Name": "foreign", "Parameters": {"a": "b"}})
+    lake.write("z/n/1.parquet", z=pa.array([1]))
+    lake.write("y/foreign/1.parquet", y=pa.array([1]))
+    lake.crawler("", Exclusions=["_results/**"])
+    lake.crawl()
+    (hashed,) = lake.tables() - {"foreign", "n"}
+    assert re.fullmatch("foreign_[0-9a-f]{32}", hashed)
+    assert lake.table("foreign")["Parameters"] == {"a": "b"}
+    lake.write("a/n/1.parquet", a=pa.array([1]))  # sorts before the n that was there first
+    lake.crawl()
+    assert lake.columns("n") == {"z": "bigint"}
+    (second,) = lake.tables() - {"foreign", "n", hashed}
+    assert second.startswith("n_")
+    assert lake.columns(second) == {"a": "bigint"}
+    before = lake.tables()
+    lake.crawl()
+    assert lake.tables() == before
+    (lake.folder / "z/n/1.parquet").unlink()
+    (lake.folder / "a/n/1.parquet").unlink()
+    lake.write("b/n/1.parquet", b=pa.array([1]))  # moved: the free name is taken over
+    lake.crawl()
+    assert lake.columns("n") == {"b": "bigint"}
 
 
 @pytest.mark.parametrize(

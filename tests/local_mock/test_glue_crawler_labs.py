@@ -287,7 +287,10 @@ def test_merge_new_columns_keeps_what_the_table_has(lake: Lake) -> None:
 
 def test_update_behavior_log_adds_partitions_and_changes_none(lake: Lake) -> None:
     lake.crawl()
-    lake.glue.update_crawler(Name=lake.name, SchemaChangePolicy={"UpdateBehavior": "LOG", "DeleteBehavior": "LOG"})
+    log = {"UpdateBehavior": "LOG", "DeleteBehavior": "LOG"}
+    lake.glue.update_crawler(
+        Name=lake.name, SchemaChangePolicy=log, Configuration="{}"
+    )  # not even its own columns
     change(lake, lake.labs[0], HARMLESS["extra column"])
     lake.write(raw_key("train", "tracking", "NewLab", 1), pq.read_table(file_of(lake, lake.labs[1])))
     lake.crawl()
@@ -310,6 +313,7 @@ def test_a_crawl_of_new_folders_only_adds_them_and_looks_at_nothing_else(lake: L
     assert lake.crawl().get("ErrorMessage") is None
     assert "INFO : 1 objects, of which 1 are new or changed and were opened" in lake.log()
     assert lake.partitions(TABLE) == [[lab] for lab in [*lake.labs, "NewLab"]]
+    assert not [line for line in lake.log() if "no longer in S3" in line]  # it did not look
     assert lake.columns(TABLE) == dict(RAW_TRACKING_COLUMNS)
 
 
