@@ -4,9 +4,14 @@
 
 Ours is made by the project's own path: simulated labs, `deploy`, `ingest`, `etl`; predictions are the annotations
 with noise. The naive lake holds the same rows: one Parquet file a video in the order of the frames, pyarrow's
-default settings, no partitions; what the jobs precompute are views there. Both answer the same SQL, the answers
-must be equal, and each query's `DataScannedInBytes` is compared. A report that asks for one lab gets the lab of
-median size. Like Athena, the mock skips files and row groups by their statistics, in both lakes.
+default settings, no partitions; what the jobs precompute are views there (`naive/`). Both answer the same SQL, the
+answers must be equal, and each query's `DataScannedInBytes` is compared: figures are ours / naive. A report that
+asks for one lab gets the lab of median size.
+
+Like Athena, the mock skips files and row groups by their statistics, in both lakes: a file a video lets even the
+naive one skip other labs and videos. Small tables (scores, metadata, what curation reports) are one file there,
+too, and cannot win. --quick checks the answers (minutes); its lake has too few videos for the targets. The full
+lake, 43 M tracking rows of 105 videos of 10 minutes, takes a quarter of an hour.
 """
 
 from __future__ import annotations
@@ -58,7 +63,7 @@ def main() -> None:
             )
             lake = _say("our lake", lambda: _our_lake(at, root / "labs"))
             naive = _say("naive lake", lambda: _naive_lake(at, lake))
-            figures = _compare(at, naive, lake)
+            figures = _say("reports", lambda: _compare(at, naive, lake, judge=not given.quick))
         finally:
             lifecycle.down(at)
     show(figures, as_json=given.json)
@@ -198,7 +203,8 @@ class Line:
         return self.ours / self.naive
 
 
-def _compare(at: Settings, naive: Settings, lake: Lake) -> list[Figure]:
+def _compare(at: Settings, naive: Settings, lake: Lake, *, judge: bool) -> list[Figure]:
+    """`judge`: compare with the targets, which mean a lake of many videos."""
     sizes = _tracking_bytes(lake)
     lab = sorted(sizes, key=lambda name: (sizes[name], name))[len(sizes) // 2]
     asked = _parameters(lake, lab)
@@ -221,16 +227,23 @@ def _compare(at: Settings, naive: Settings, lake: Lake) -> list[Figure]:
         / whole
         for each in sizes
     ]
+    everything = sum(line.ours for line in lines) / sum(line.naive for line in lines)
+
+    def judged(name: str, value: float, limit: float) -> Figure:
+        return Figure(
+            f"scanned: {name}", 100 * value, "%", f"<= {100 * limit:g} %", value <= limit if judge else None
+        )
+
     return [
-        *(Figure(f"scanned: {line.name}: ours / naive", line.ratio, "x") for line in lines),
+        *(Figure(f"scanned: {line.name}", 100 * line.ratio, "%") for line in lines),
         Figure("scanned: lake, Parquet", whole / 1e6, "MB"),
-        Figure("scanned: of this, tracks", tracks / 1e6, "MB"),
-        Figure("scanned: reports", len(lines), "reports"),
-        Figure("scanned: median of ours / naive", median, "x", "<= 0.1", median <= 0.1),
-        Figure("scanned: one trajectory / lake, median lab", statistics.median(shares), "x", "<= 0.005",
-               statistics.median(shares) <= 0.005),
-        Figure("scanned: one trajectory / lake, worst lab", max(shares), "x", "<= 0.005", max(shares) <= 0.005),
-    ]  # fmt: skip
+        Figure("scanned: of this, tracks of the train split", tracks / 1e6, "MB"),
+        Figure("scanned: reports with equal answers", len(lines), "reports"),
+        Figure("scanned: all reports once", 100 * everything, "%"),
+        judged("median of the reports", median, 0.1),
+        judged("one trajectory / lake, median lab", statistics.median(shares), 0.005),
+        judged("one trajectory / lake, worst lab", max(shares), 0.005),
+    ]
 
 
 TRAJECTORY = ("lab_id", "video_id", "mouse_id", "bodypart")

@@ -28,4 +28,4 @@ SELECT
     m.n_mice,
     m.tracking_method
 FROM annotations_enriched AS e
-LEFT JOIN metadata_train AS m ON e.video_id = m.video_id
+LEFT JOIN metadata_train AS m ON e.lab_id = m.lab_id AND e.video_id = m.video_id
