@@ -18,7 +18,9 @@ from local_mock.s3.errors import S3Error
 __all__ = ["BodyDigest", "combine_crc", "composite", "header_of", "iterate_body"]
 
 ALGORITHMS = ("CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256")
-BLOCK = 1 << 20
+# Fits the processor's cache. Writes of 1 MiB also make Linux take its largest pages, which a virtual machine has
+# often given back to its host: 10 times the system time (2.5 s a GB) on Firecracker, measured 2026-11-21.
+BLOCK = 1 << 18
 # (bits, reflected polynomial)
 _CRCS = {"CRC32": (32, 0xEDB88320), "CRC32C": (32, 0x82F63B78), "CRC64NVME": (64, 0x9A6C9329AC4BC9B5)}
 
@@ -63,7 +65,7 @@ class BodyDigest:
 
 
 def iterate_body(stream: Any, length: int | None, *, chunked: bool, trailers: dict[str, str]) -> Iterator[bytes]:
-    """The object's bytes in blocks of at most 1 MiB.
+    """The object's bytes in blocks of at most 256 KiB.
 
     `chunked`: the body is `aws-chunked` (https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming.html);
     its trailing headers are put into `trailers`. Raises S3Error if the body ends early.
