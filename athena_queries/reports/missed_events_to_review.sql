@@ -39,7 +39,9 @@ events AS (
         a.stop_frame,
         a.duration_sec,
         coalesce(bool_or(p.action = a.action AND p.target_id = a.target_id), FALSE) AS is_seen,
-        array_join(array_sort(array_agg(DISTINCT p.action) FILTER (WHERE p.action IS NOT NULL)), ' ') AS seen_instead
+        array_join(
+            array_sort(array_agg(DISTINCT p.action) FILTER (WHERE p.action IS NOT NULL)), ' '
+        ) AS seen_instead
     FROM annotated AS a
     LEFT JOIN predicted AS p
         ON

@@ -23,7 +23,7 @@ run_b AS (
 
 SELECT
     coalesce(a.lab_id, b.lab_id) AS lab_id,
-    coalesce(a.action, b.action) AS action,
+    coalesce(a.action, b.action) AS action, -- noqa: RF04
     round(a.f_score, 4) AS f_score,
     round(b.f_score, 4) AS other_f_score,
     round(b.f_score - a.f_score, 4) AS gain

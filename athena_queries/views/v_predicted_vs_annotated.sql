@@ -3,7 +3,7 @@
 -- partition filter: filter by lab_id (annotations) and run_id (predictions) when you query it
 CREATE OR REPLACE VIEW v_predicted_vs_annotated AS
 SELECT
-    'annotated' AS source,
+    'annotated' AS source, -- noqa: RF04
     CAST(NULL AS varchar) AS run_id,
     lab_id,
     video_id,
@@ -18,7 +18,7 @@ SELECT
 FROM annotations_enriched
 UNION ALL
 SELECT
-    'predicted' AS source,
+    'predicted' AS source, -- noqa: RF04
     run_id,
     lab_id,
     video_id,

@@ -21,7 +21,20 @@ def base() -> dict[str, pd.DataFrame]:
 @pytest.fixture(scope="session")
 def at(mock_settings: Settings, base: dict[str, pd.DataFrame]) -> Settings:
     """Settings of a lake of its own that holds `base`."""
-    settings = replace(mock_settings, bucket="reports-lake", database="reports_db", workgroup="reports")
+    settings, lake = _lake(mock_settings, "reports")
+    small_lake.write(lake, base)
+    query.create_views(settings)
+    return settings
+
+
+@pytest.fixture(scope="session")
+def empty(mock_settings: Settings) -> Settings:
+    """Settings of a lake that was deployed, and nothing more."""
+    return _lake(mock_settings, "empty")[0]
+
+
+def _lake(mock_settings: Settings, name: str) -> tuple[Settings, Lake]:
+    settings = replace(mock_settings, bucket=f"{name}-lake", database=f"{name}_db", workgroup=name)
     s3, glue = aws.client(settings, "s3"), aws.client(settings, "glue")
     s3.create_bucket(Bucket=settings.bucket)
     glue.create_database(DatabaseInput={"Name": settings.database})
@@ -29,6 +42,4 @@ def at(mock_settings: Settings, base: dict[str, pd.DataFrame]) -> Settings:
     aws.client(settings, "athena").create_work_group(Name=settings.workgroup, Configuration=where)
     lake = Lake(s3, glue, settings.bucket, settings.database)
     lake.register()
-    small_lake.write(lake, base)
-    query.create_views(settings)
-    return settings
+    return settings, lake

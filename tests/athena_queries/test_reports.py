@@ -62,6 +62,13 @@ def test_the_rows_come_in_the_order_that_the_report_names(at: Settings, name: st
     assert all(in_order(one, other, keys) for one, other in pairwise(result.rows))
 
 
+@pytest.mark.parametrize("name", ANSWERS)
+def test_a_lake_without_data_answers_with_no_rows(empty: Settings, name: str):
+    result = query.run_report(empty, name, ANSWERS[name].asked[0])
+    assert result.rows == []
+    assert result.scanned_bytes == 0
+
+
 def in_order(one: tuple[Any, ...], other: tuple[Any, ...], keys: list[tuple[int, bool]]) -> bool:
     """Whether `one` may stand before `other`; a null comes last both ways, as in Trino."""
     for index, descending in keys:
