@@ -2,10 +2,10 @@
 
 .venv/bin/python benchmarks/bench_ingest.py [--quick] [--json]
 
-Two folders in the MABe layout: many small files (10,000 of some kB) and much data (2 GB in 41 files). Plain: boto3's
-`upload_file` from a ThreadPoolExecutor of as many threads, with the same client and the same mock (without the ten
-threads that boto3 adds for each file: those make it slower here). A round times one after the other, in turns which
-is first; a figure is the median of the rounds, after one to get warm.
+Two folders in the MABe layout: many small files (10,000 of some kB) and much data (2 GB in 41 files). Plain:
+boto3's `upload_file` from a ThreadPoolExecutor of as many threads, with the same client and the same mock (without
+the ten threads that boto3 adds for each file: those make it slower here). A round times one after the other, in
+turns which is first; a figure is the median of the rounds, after one to get warm.
 """
 
 from __future__ import annotations
