@@ -82,8 +82,6 @@ def _our_lake(at: Settings, labs: Path) -> Lake:
     ingest.run(at, labs)
     etl.run(at)
     lake = Lake(aws.client(at, "s3"), aws.client(at, "glue"), at.bucket, at.database)
-    if not lake.partitions("behavior_summary"):
-        _write_behavior_summary(lake)
     random = np.random.default_rng(0)
     for number, run in enumerate(RUNS):
         lake.replace_table(
@@ -122,21 +120,6 @@ def _scores(at: Settings, lake: Lake, run: str) -> pa.Table:
     videos = guesses.group_by("lab_id").aggregate([("video_id", "count_distinct")])
     count = dict(zip(videos["lab_id"].to_pylist(), videos["video_id_count_distinct"].to_pylist(), strict=True))
     return pa.table(columns | {"videos": [count.get(lab, 0) for lab in columns["lab_id"]]})
-
-
-def _write_behavior_summary(lake: Lake) -> None:
-    """Stands in until the tables job writes it."""
-    key = ["split", "video_id", "agent_id", "target_id", "action"]
-    same = ["is_self", "is_labeled", "agent_strain", "agent_sex", "target_strain", "target_sex"]
-    for partition in lake.partitions("annotations_enriched"):
-        groups = _rows(lake, "annotations_enriched", partition).to_pandas().groupby(key, as_index=False)
-        found = groups.agg(
-            events=("action", "size"), frames=("duration_frames", "sum"), seconds=("duration_sec", "sum"),
-            median_sec=("duration_sec", "median"), max_sec=("duration_sec", "max"),
-            first_start_sec=("start_sec", "min"), last_stop_sec=("stop_sec", "max"),
-            **{name: (name, "first") for name in same},
-        )  # fmt: skip
-        lake.replace_table("behavior_summary", pa.Table.from_pandas(found), "0" * 16, partition)
 
 
 def _rows(lake: Lake, table: str, partition: dict[str, str] | None = None) -> pa.Table:

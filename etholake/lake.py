@@ -45,6 +45,7 @@ DROPPED = "_DROPPED"  # left where a partition was removed: since when its files
 # Superseded generations are remembered in the pointer for so long; `vacuum` keeps nothing for longer.
 MAX_RETENTION = dt.timedelta(days=30)
 COPY_THREADS = 16
+ROW_GROUP = 4 * 1024  # rows of a small table: one lab's are found without reading all
 _PARQUET = {
     "InputFormat": "org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat",
     "OutputFormat": "org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat",
@@ -256,7 +257,7 @@ class Lake:
         rows = rows.sort_by([(name, "ascending") for name in spec.sort])
         before, generation = self.current(table, partition), new_generation(fingerprint)
         sink = io.BytesIO()
-        pq.write_table(rows, sink, compression="zstd")
+        pq.write_table(rows, sink, compression="zstd", row_group_size=ROW_GROUP)
         key = generation_prefix(table, partition, generation) + "part-00000.parquet"
         self.s3.put_object(Bucket=self.bucket, Key=key, Body=sink.getvalue())
         counts = {"rows": rows.num_rows, **(report or {})}

@@ -47,6 +47,10 @@ class Settings:
     config: str = _setting("tiny", "named model configuration: tiny or base")
     seed: int = _setting(0, "seed of everything random")
     max_gap_frames: int = _setting(15, "longest gap (frames) that curation fills or computes a velocity over")
+    repair_label_clock: bool = _setting(False, "rescale labels that count on a 30 fps clock in a 25 fps video")
+    quality_limits: str = _setting(
+        "", "shares that fail curation, e.g. coordinate-missing=0.6,file-unreadable=0.1"
+    )
     instance_type: str = _setting("ml.m5.large", "SageMaker instance for training, transform and endpoint")
     ingest_threads: int = _setting(8, "concurrent uploads of ingest")
     account: str = _setting(MOCK_ACCOUNT, "AWS account id (for role names on the mock)")
@@ -84,6 +88,10 @@ def _read_file(environ: Mapping[str, str]) -> tuple[dict[str, Any], str]:
 
 def _cast(name: str, value: Any, source: str) -> Any:
     default = _FIELDS[name].default
+    if isinstance(default, bool):
+        if str(value).lower() in {"true", "1", "yes", "false", "0", "no"}:
+            return str(value).lower() in {"true", "1", "yes"}
+        raise SettingsError(f"Setting '{name}' from {source} must be true or false, but got '{value}'.")
     try:
         return int(value) if isinstance(default, int) else str(value)
     except ValueError as err:

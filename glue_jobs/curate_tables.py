@@ -4,7 +4,8 @@ Runs on Glue 5.1 and on plain local Spark, with `etholake.zip` on the Python pat
 `etholake-curate-tracking`, whose reports it merges into `curation_files` and `quarantine`::
 
     spark-submit --py-files etholake.zip curate_tables.py --JOB_NAME etholake-curate-tables \\
-        --bucket BUCKET --database DATABASE --max_gap_frames 15 --code_digest DIGEST
+        --bucket BUCKET --database DATABASE --max_gap_frames 15 --code_digest DIGEST \\
+        [--repair_label_clock true] [--quality_limits LIMITS]
 
 One unit of work is the annotations of one lab: a worker writes its partition of `annotations_enriched` and
 counts its classes. The driver makes the small tables (one row per video, file or class). A table whose inputs
@@ -13,25 +14,26 @@ and code are those of its current generation is skipped.
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
 
-from etholake.contract import TABLES, arrow_schema
+from etholake.contract import QUALITY_POINTER, SPLITS, STATE_ZONE, TABLES, arrow_schema
+from etholake.curate import quality
 from etholake.curate import report as reporting
 from etholake.curate.metadata import CuratedMetadata, labeled_table, metadata_table
 from etholake.curate.plan import Unit, balance, inputs_fingerprint
 from etholake.curate.rawzone import RawObject, RawZone, list_raw, read_metadata
 from etholake.curate.report import FileReport
-from etholake.curate.work import curate_annotation_unit
+from etholake.curate.work import ANNOTATIONS, BEHAVIOR, TRACKING, curate_annotation_unit
 from etholake.errors import DataError
 from etholake.lake import Lake, generation_prefix, identity, new_generation
 from etholake.stages import fingerprint
-
-ANNOTATIONS, TRACKING = "annotations_enriched", "tracking_curated"
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ class Options:
     bucket: str
     database: str
     code_digest: str
+    repair_label_clock: bool = False
+    quality_limits: str = ""
 
 
 @dataclass(frozen=True)
@@ -73,8 +77,12 @@ def parse(argv: Sequence[str]) -> Options:
     """Read the arguments as Glue passes them."""
     from awsglue.utils import getResolvedOptions
 
-    given = getResolvedOptions(list(argv), ["bucket", "database", "max_gap_frames", "code_digest"])
-    return Options(given["bucket"], given["database"], given["code_digest"])
+    optional = [name for name in ("repair_label_clock", "quality_limits") if f"--{name}" in argv]
+    given = getResolvedOptions(list(argv), ["bucket", "database", "max_gap_frames", "code_digest", *optional])
+    repair = given.get("repair_label_clock", "false").lower() == "true"
+    return Options(
+        given["bucket"], given["database"], given["code_digest"], repair, given.get("quality_limits", "")
+    )
 
 
 def lake_of(options: Options) -> Lake:
@@ -115,23 +123,28 @@ def transform(inputs: Inputs, options: Options, lake: Lake, spark: Any = None) -
         else:
             todo.append((unit, made_of, generation, before))
     if todo:
-        done = _distribute([unit for unit, *_ in todo], options.bucket, spark)
+        done = _distribute([unit for unit, *_ in todo], options, spark)
         labs += [Lab(u.lab_id, m, g, b, *done[u.target], fresh=True) for u, m, g, b in todo]
     return sorted(labs, key=lambda lab: lab.lab_id)
 
 
 def write(inputs: Inputs, labs: list[Lab], options: Options, lake: Lake) -> dict[str, int]:
-    """Assert the balance of rows, commit the labs, then the small tables. Returns the sums over all raw files."""
+    """Assert the balance and the limits, commit the labs, then the small tables and the quality report.
+
+    Returns the sums over all raw files.
+    """
     files = (
         [m.report for m in inputs.metadata.values()] + inputs.tracking + [r for lab in labs for r in lab.reports]
     )
     reporting.assert_balance(files)
+    quality.check(files, quality.parse_limits(options.quality_limits))
     lake.register()  # a partition needs its table in the catalog
     for lab in labs:
         _commit_lab(lab, lake)
     for keys in lake.partitions(ANNOTATIONS):
         if keys["lab_id"] not in {lab.lab_id for lab in labs}:
-            lake.drop_partition(ANNOTATIONS, keys)
+            for table in (ANNOTATIONS, BEHAVIOR):
+                lake.drop_partition(table, keys)
             print(f"dropped {keys}: no longer in the raw zone")
     everything = fingerprint(
         [[raw.key, raw.etag] for _, raw in sorted(inputs.zone.metadata.items())],
@@ -144,6 +157,7 @@ def write(inputs: Inputs, labs: list[Lab], options: Options, lake: Lake) -> dict
             continue
         lake.replace_table(name, rows, everything, report=sums if name == "curation_files" else None)
         print(f"wrote {name}: {rows.num_rows} rows")
+    _put_quality(inputs, labs, files, everything, lake)
     return sums
 
 
@@ -161,7 +175,7 @@ def _plan(inputs: Inputs, options: Options) -> list[tuple[Unit, str, str]]:
             for video in inputs.metadata[split].videos
             if video.lab_id == lab_id
         }
-        made_of = inputs_fingerprint(files, videos, options.code_digest)
+        made_of = inputs_fingerprint(files, videos, options.code_digest, options.repair_label_clock)
         generation = new_generation(made_of)
         target = generation_prefix(ANNOTATIONS, {"lab_id": lab_id}, generation) + "part-00000.parquet"
         planned.append((Unit(files[0].split, lab_id, target, tuple(files), videos), made_of, generation))
@@ -169,15 +183,14 @@ def _plan(inputs: Inputs, options: Options) -> list[tuple[Unit, str, str]]:
 
 
 def _distribute(
-    work: list[Unit], bucket: str, spark: Any
+    work: list[Unit], options: Options, spark: Any
 ) -> dict[str, tuple[list[FileReport], list[dict[str, Any]]]]:
     from pyspark.sql import SparkSession
 
     context = (spark or SparkSession.builder.appName("etholake-curate-tables").getOrCreate()).sparkContext
     tasks = balance(work, context.defaultParallelism)
-    done = context.parallelize(tasks, len(tasks)).flatMap(
-        lambda task: [(unit.target, curate_annotation_unit(unit, bucket)) for unit in task]
-    )
+    run = partial(curate_annotation_unit, bucket=options.bucket, repair_label_clock=options.repair_label_clock)
+    done = context.parallelize(tasks, len(tasks)).flatMap(lambda task: [(unit.target, run(unit)) for unit in task])
     return dict(done.collect())
 
 
@@ -196,23 +209,39 @@ def _commit_lab(lab: Lab, lake: Lake) -> None:
     prefix = generation_prefix(ANNOTATIONS, keys, lab.generation)
     body = reporting.dump(lab.reports, statistics=lab.statistics)
     lake.s3.put_object(Bucket=lake.bucket, Key=prefix + reporting.REPORT, Body=body)
+    lake.commit(BEHAVIOR, keys, lab.generation, lab.fingerprint)
     lake.commit(
         ANNOTATIONS, keys, lab.generation, lab.fingerprint, reporting.totals(lab.reports), before=lab.before
     )
     print(f"curated annotations of {lab.lab_id}: {reporting.totals(lab.reports)}")
 
 
+def _put_quality(inputs: Inputs, labs: list[Lab], files: list[FileReport], everything: str, lake: Lake) -> None:
+    """The data-quality report, and where the latest one lies."""
+    tables = _metadata_tables(inputs, labs)
+    flags = {
+        (split, row["lab_id"], row["video_id"]): row["flags"]
+        for split, table in tables.items()
+        for row in table.select(["lab_id", "video_id", "flags"]).to_pylist()
+    }
+    made = quality.build(files, flags)
+    prefix = f"{STATE_ZONE}/quality/{everything}/"
+    for name, body, kind in (
+        ("report.json", made.as_json(), "application/json"), ("report.html", made.as_html(), "text/html"),
+    ):  # fmt: skip
+        lake.s3.put_object(Bucket=lake.bucket, Key=prefix + name, Body=body, ContentType=kind)
+    latest = json.dumps({"json": f"{prefix}report.json", "html": f"{prefix}report.html"}).encode()
+    lake.s3.put_object(Bucket=lake.bucket, Key=QUALITY_POINTER, Body=latest, ContentType="application/json")
+    print(f"quality report: s3://{lake.bucket}/{prefix}report.html")
+
+
 def _small_tables(inputs: Inputs, labs: list[Lab], files: list[FileReport]) -> Iterable[tuple[str, pa.Table]]:
     """The unpartitioned tables, each with all of its rows; an absent csv gives an empty table."""
-    tracked = {(r.split, r.lab_id, r.video_id): r for r in inputs.tracking}
-    annotated = {(r.split, r.lab_id, r.video_id) for lab in labs for r in lab.reports}
-    every_video = []
-    for split in ("train", "test"):
-        videos = inputs.metadata[split].videos if split in inputs.metadata else []
-        every_video += videos
-        received = {(str(lab), int(video or 0)): r for (s, lab, video), r in tracked.items() if s == split}
-        labeled = {(str(lab), int(video or 0)) for s, lab, video in annotated if s == split}
-        yield f"metadata_{split}", metadata_table(videos, received, labeled)
+    for split, table in _metadata_tables(inputs, labs).items():
+        yield f"metadata_{split}", table
+    every_video = [
+        video for split in SPLITS if split in inputs.metadata for video in inputs.metadata[split].videos
+    ]
     yield "labeled_behaviors", labeled_table(every_video)
     statistics = [row for lab in labs for row in lab.statistics]
     yield "class_distribution_stats", pa.Table.from_pylist(statistics, arrow_schema("class_distribution_stats"))
@@ -221,6 +250,19 @@ def _small_tables(inputs: Inputs, labs: list[Lab], files: list[FileReport]) -> I
     yield "curation_files", pa.Table.from_pylist(rows, arrow_schema("curation_files"))
     rejected = [row for report in files for row in report.quarantine]
     yield "quarantine", pa.Table.from_pylist(rejected, arrow_schema("quarantine"))
+
+
+def _metadata_tables(inputs: Inputs, labs: list[Lab]) -> dict[str, pa.Table]:
+    """Rows of `metadata_<split>` by split."""
+    tracked = {(r.split, r.lab_id, r.video_id): r for r in inputs.tracking}
+    annotated = {(r.split, r.lab_id, r.video_id) for lab in labs for r in lab.reports}
+    made = {}
+    for split in SPLITS:
+        videos = inputs.metadata[split].videos if split in inputs.metadata else []
+        received = {(str(lab), int(video or 0)): r for (s, lab, video), r in tracked.items() if s == split}
+        labeled = {(str(lab), int(video or 0)) for s, lab, video in annotated if s == split}
+        made[split] = metadata_table(videos, received, labeled)
+    return made
 
 
 def main(argv: Sequence[str], spark: Any = None) -> dict[str, int]:

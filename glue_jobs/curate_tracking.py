@@ -23,6 +23,7 @@ from functools import partial
 from typing import Any
 
 from etholake.contract import TABLES
+from etholake.curate import quality
 from etholake.curate import report as reporting
 from etholake.curate.plan import Unit, balance, file_digests, reusable, units, waves
 from etholake.curate.rawzone import RawObject, list_raw, read_metadata, videos_of
@@ -138,13 +139,17 @@ def transform(partitions: Sequence[Partition], options: Options, spark: Any = No
 
 
 def write(
-    partitions: Sequence[Partition], reports: dict[str, list[FileReport]], lake: Lake
+    partitions: Sequence[Partition],
+    reports: dict[str, list[FileReport]],
+    lake: Lake,
+    limits: Mapping[str, float] | None = None,
 ) -> Iterator[EtholakeError]:
     """Assert the balance of rows, then commit every partition that may be; yields what speaks against others."""
     reporting.assert_balance(report for of_unit in reports.values() for report in of_unit)
     for partition in partitions:
         own = partition.kept_reports + [r for unit in partition.units for r in reports[unit.target]]
         try:
+            quality.check(own, limits or {})
             _commit(partition, own, lake)
         except (DataError, LostRaceError) as err:  # too bad to be shown, or another run was first: go on
             yield err
@@ -189,6 +194,7 @@ def main(argv: Sequence[str], spark: Any = None) -> dict[str, int]:
     """Run the job; `spark` is a session to use instead of an own one. Returns the sums over all new files."""
     assert TABLES[TRACKING].partitions == TABLES[SUMMARY].partitions == ("split", "lab_id")
     options = parse(argv)
+    limits = quality.parse_limits(options.quality_limits)
     lake = lake_of(options)
     plan = read(options, lake)
     lake.register()  # a partition needs its table in the catalog
@@ -197,7 +203,7 @@ def main(argv: Sequence[str], spark: Any = None) -> dict[str, int]:
     for wave in waves([partition.size for partition in plan.make]):
         partitions = [plan.make[position] for position in wave]
         reports = transform(partitions, options, spark)
-        refused += write(partitions, reports, lake)
+        refused += write(partitions, reports, lake, limits)
         everything += [report for of_unit in reports.values() for report in of_unit]
     for keys in plan.unchanged:
         print(f"skipped {keys}: raw files, metadata, code and settings are those of the current state")

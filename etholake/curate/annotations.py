@@ -19,11 +19,12 @@ from etholake.curate.metadata import Video
 from etholake.curate.report import FileReport, source_name
 from etholake.curate.rules import BadFileError, QuarantineRow, quarantine_rows
 
-__all__ = ["OVERLONG", "CuratedAnnotations", "curate_annotations"]
+__all__ = ["LABEL_CLOCK", "OVERLONG", "CuratedAnnotations", "curate_annotations"]
 
 OVERLONG = 1.02  # an interval may end this much past fps x duration, which is rounded in the metadata
 _ISSUES = ("interval-zero", "interval-overlong", "interval-unlabeled", "interval-duplicate", "label-clock")
 _MAX_FRAME = 2**31 - 1
+LABEL_CLOCK = 30.0  # frames/s of the clock that the labels of a `label-clock` video may count on
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,9 @@ class CuratedAnnotations:
     report: FileReport
 
 
-def curate_annotations(table: pa.Table, video: Video, key: str) -> CuratedAnnotations:
+def curate_annotations(
+    table: pa.Table, video: Video, key: str, *, repair_label_clock: bool = False
+) -> CuratedAnnotations:
     """Curate the annotation rows of one video.
 
     Parameters
@@ -46,6 +49,9 @@ def curate_annotations(table: pa.Table, video: Video, key: str) -> CuratedAnnota
         Its metadata; seconds are null where it has no fps.
     key
         Key of the file, for the report.
+    repair_label_clock
+        Rescale the frames of a video that is flagged `label-clock` from the 30 fps clock to its own; it stays
+        flagged.
 
     Notes
     -----
@@ -78,23 +84,35 @@ def curate_annotations(table: pa.Table, video: Video, key: str) -> CuratedAnnota
             rejected += quarantine_rows(rule, rows, lambda n: source_row(table, n))
     order = np.lexsort((stop, code, target, agent, start))
     order = order[good[order]]
+    if repair_label_clock and "label-clock" in video.flags and video.fps:
+        start, stop = _on_own_clock(start, stop, video.fps)
     columns = tuple(values[order] for values in (agent, target, code, start, stop))
     enriched, fired = _enrich(columns, actions, video)
     source, lab_id, video_id = source_name(key), video.lab_id, video.video_id
     report = FileReport(
         source, "annotation", video.split, lab_id, video_id,
         rows_in=table.num_rows, rows_curated=enriched.num_rows, rows_quarantined=sum(r.rows for r in rejected),
-        flags=tuple(sorted(flags | fired | {r.rule for r in rejected})),
+        flags=tuple(sorted(flags | set(fired) | {r.rule for r in rejected})), flagged_rows=fired,
         last_frame=int(stop[order].max()) if order.size else None,
         quarantine=tuple(r.located(source, video.split, lab_id, video_id) for r in rejected),
     )  # fmt: skip
     return CuratedAnnotations(enriched, report)
 
 
+def _on_own_clock(
+    start: npt.NDArray[np.int64], stop: npt.NDArray[np.int64], fps: float
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Frames of the 30 fps clock as frames of the video; an interval that has a frame keeps one."""
+    own_start, own_stop = (
+        np.floor(values * (fps / LABEL_CLOCK) + 0.5).astype(np.int64) for values in (start, stop)
+    )
+    return own_start, np.where(stop > start, np.maximum(own_stop, own_start + 1), own_start)
+
+
 def _enrich(
     columns: tuple[npt.NDArray[np.int64], ...], actions: list[str], video: Video
-) -> tuple[pa.Table, set[str]]:
-    """The contract's columns of the good rows, which come sorted, and every issue that any of them has."""
+) -> tuple[pa.Table, dict[str, int]]:
+    """The contract's columns of the good rows, which come sorted, and how many of them have each issue."""
     agent, target, code, start, stop = columns
     names_ = [actions[c] for c in code]
     triplets = list(zip(agent.tolist(), target.tolist(), names_, strict=True))
@@ -133,4 +151,6 @@ def _enrich(
         values = data[field.name]
         array = values if isinstance(values, pa.Array) else pa.array(values)
         arrays.append(array.cast(field.type))
-    return pa.Table.from_arrays(arrays, schema=schema), {rule for rule, mask in masks.items() if mask.any()}
+    return pa.Table.from_arrays(arrays, schema=schema), {
+        rule: int(mask.sum()) for rule, mask in masks.items() if mask.any()
+    }

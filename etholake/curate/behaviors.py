@@ -47,9 +47,14 @@ def parse_list(text: str | None) -> list[str] | None:
             value = parse(text)
         except (ValueError, SyntaxError, MemoryError, RecursionError):
             continue
-        if isinstance(value, (list, tuple)) and all(isinstance(item, str) for item in value):
+        if isinstance(value, (list, tuple)) and all(isinstance(item, str) and _is_text(item) for item in value):
             return list(value)
     return None
+
+
+def _is_text(item: str) -> bool:
+    """JSON can name half a surrogate pair, which no file can hold."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in item)
 
 
 def parse_items(items: list[str]) -> Labeled:

@@ -34,6 +34,7 @@ __all__ = ["CuratedMetadata", "Video", "curate_metadata", "labeled_table", "meta
 
 _TEXT_COLUMNS = (*MOUSE_COLUMNS, "arena_shape", "arena_type", "tracking_method")
 _INTS = frozenset({"video_width_pix", "video_height_pix"})
+_MAX_INT = 2**31 - 1  # the contract's int
 _KEYS = ("lab_id", "video_id")
 _SURPLUS = "(surplus cells)"  # where the csv reader's cells without a column name go
 _NOTHING = frozenset({"", "nan", "none", "null"})
@@ -183,7 +184,7 @@ def _read_csv(content: bytes) -> tuple[list[dict[str, str]], set[str]]:
     try:
         reader = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True)
         names = list(reader.fieldnames or [])
-        rows = [{k or _SURPLUS: v or "" for k, v in row.items()} for row in reader]
+        rows = [{_SURPLUS if k is None else k: v or "" for k, v in row.items()} for row in reader]
     except (UnicodeDecodeError, csv.Error) as err:
         raise BadFileError("file-unreadable", f"The csv cannot be read: {err}.") from err
     if missing := [name for name in _KEYS if name not in names]:
@@ -243,6 +244,8 @@ def _quantity(name: str, text: str, number: int, unread: list[QuarantineRow]) ->
     if _text(text) is None:
         return None
     value = _number(text)
+    if value is not None and name in _INTS and value > _MAX_INT:
+        value = None
     if value is None:
         unread.append(_cell("metadata-number", name, text, number))
     if value is None or value <= 0:

@@ -16,10 +16,12 @@ import pyarrow.parquet as pq
 
 from etholake.contract import TABLES, arrow_schema
 
-__all__ = ["ROW_GROUP_MAX", "ROW_GROUP_MIN", "RowGroups", "write_table"]
+__all__ = ["ROW_GROUP_MAX", "ROW_GROUP_MIN", "SMALL_ROW_GROUP", "RowGroups", "write_table"]
 
 # Rows. 32 K rows of a track are 18 minutes at 30 frames/s, and about 100 kB a column: two requests' worth on S3.
 ROW_GROUP_MIN, ROW_GROUP_MAX = 16 * 1024, 32 * 1024
+# Of the small tables: a lab's or a video's events are found without reading all of them.
+SMALL_ROW_GROUP = 4 * 1024
 _DICTIONARY = ("video_id", "mouse_id", "bodypart", "action", "split", "issue")  # columns of few values
 _DELTA = ("video_frame", "start_frame", "stop_frame")  # ascending or nearly so
 _LEVEL = 1  # of zstd: level 3 saves 1 % of such floats and takes 40 % longer
@@ -34,9 +36,12 @@ class RowGroups:
         A writable file.
     table
         Name of a contract table.
+    max_rows
+        Rows of a row group, at most.
     """
 
-    def __init__(self, sink: Any, table: str) -> None:
+    def __init__(self, sink: Any, table: str, max_rows: int = ROW_GROUP_MAX) -> None:
+        self._max_rows = max_rows
         schema = arrow_schema(table)
         if "bodypart" in schema.names:
             at = schema.get_field_index("bodypart")
@@ -58,11 +63,11 @@ class RowGroups:
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Append rows. A long batch gets row groups of its own, short ones wait until together they make one."""
-        if self._rows and self._rows + batch.num_rows > ROW_GROUP_MAX:
+        if self._rows and self._rows + batch.num_rows > self._max_rows:
             self._flush()
         self._waiting.append(batch)
         self._rows += batch.num_rows
-        if self._rows >= ROW_GROUP_MIN:
+        if self._rows >= min(ROW_GROUP_MIN, self._max_rows):
             self._flush()
 
     def _flush(self) -> None:
@@ -71,7 +76,7 @@ class RowGroups:
         table = pa.Table.from_batches(self._waiting).cast(self._schema)
         if len(self._waiting) > 1:
             table = table.unify_dictionaries()
-        groups = -(-self._rows // ROW_GROUP_MAX)
+        groups = -(-self._rows // self._max_rows)
         self._writer.write_table(table, row_group_size=-(-self._rows // groups))
         self._waiting, self._rows = [], 0
 
@@ -95,7 +100,7 @@ class RowGroups:
 
 def write_table(sink: Any, table: str, rows: pa.Table) -> None:
     """Write a small table, which has the contract's columns and order, as one Parquet file."""
-    with RowGroups(sink, table) as groups:
+    with RowGroups(sink, table, SMALL_ROW_GROUP) as groups:
         batches: Iterable[pa.RecordBatch] = rows.combine_chunks().to_batches()
         for batch in batches:
             groups.add(batch)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from etholake.contract import RAW_ZONE
@@ -26,7 +26,8 @@ class FileReport:
     """What became of one raw file: `rows_in == rows_curated + rows_quarantined`.
 
     `mice` are those that a tracking file really shows; `last_frame` the last curated frame or interval end.
-    `quarantine` holds rows of the contract's quarantine table.
+    `quarantine` holds rows of the contract's quarantine table; `flagged_rows` counts curated rows by the rule
+    that flags them.
     """
 
     source_file: str
@@ -42,6 +43,7 @@ class FileReport:
     mice: tuple[int, ...] = ()
     last_frame: int | None = None
     quarantine: tuple[dict[str, Any], ...] = ()
+    flagged_rows: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def rejected(

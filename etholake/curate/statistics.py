@@ -1,13 +1,16 @@
-"""`class_distribution_stats` of one lab: how often, how long, what share. numpy, no I/O."""
+"""What is counted of a lab's annotations: `class_distribution_stats` and `behavior_summary`. numpy, no I/O."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
-__all__ = ["class_distribution"]
+from etholake.contract import TABLES, arrow_schema
+
+__all__ = ["behavior_summary", "class_distribution"]
 
 
 def class_distribution(annotations: pa.Table, lab_id: str) -> list[dict[str, Any]]:
@@ -25,14 +28,14 @@ def class_distribution(annotations: pa.Table, lab_id: str) -> list[dict[str, Any
         Seconds are null where no event has any; `share` is of the lab's annotated seconds; percentiles are
         linear (numpy's default).
     """
-    action = np.array(annotations["action"].to_pylist(), dtype=object)
+    code, actions = _codes(annotations["action"])
     video = annotations["video_id"].to_numpy()
     frames = annotations["duration_frames"].to_numpy().astype(np.int64)
     seconds = annotations["duration_sec"].to_numpy().astype(np.float64)  # null becomes NaN
     whole = float(np.nansum(seconds))
     rows = []
-    for name in sorted(set(action.tolist())):
-        own = action == name
+    for number, name in sorted(enumerate(actions), key=lambda entry: entry[1]):
+        own = code == number
         known = np.sort(seconds[own & ~np.isnan(seconds)])  # sorted: the sum does not depend on the order of rows
         total = float(known.sum()) if known.size else None
         rows.append(
@@ -47,3 +50,55 @@ def class_distribution(annotations: pa.Table, lab_id: str) -> list[dict[str, Any
             }
         )  # fmt: skip
     return rows
+
+
+def behavior_summary(annotations: pa.Table) -> pa.Table:
+    """Rows of `behavior_summary` for one lab: one per (split, video, agent, target, action) that was annotated.
+
+    Parameters
+    ----------
+    annotations
+        The lab's `annotations_enriched`; every event counts, whatever its `issue`.
+
+    Returns
+    -------
+    pa.Table
+        The contract's columns, in its order of rows. Seconds are null where the video has no fps.
+    """
+    schema, keys = arrow_schema("behavior_summary"), ("split", "video_id", "agent_id", "target_id", "action")
+    if not annotations.num_rows:
+        return schema.empty_table()
+    coded = [_codes(annotations[name])[0] for name in keys]
+    order = np.lexsort([*coded[::-1]])
+    first = np.concatenate([[True], np.logical_or.reduce([c[order][1:] != c[order][:-1] for c in coded])])
+    starts = np.flatnonzero(first)
+    ends = np.append(starts[1:], order.size)
+    one = annotations.take(pa.array(order[starts]))  # a row of each group, for what its rows share
+    columns = {name: one[name] for name in schema.names if name in one.schema.names}
+    frames = annotations["duration_frames"].to_numpy().astype(np.int64)[order]
+    columns["events"] = pa.array(ends - starts)
+    columns["frames"] = pa.array(np.add.reduceat(frames, starts))
+    seconds, start_sec, stop_sec = (
+        annotations[name].to_numpy().astype(np.float64)[order]
+        for name in ("duration_sec", "start_sec", "stop_sec")
+    )
+    columns["seconds"] = _known(np.add.reduceat(seconds, starts))
+    columns["max_sec"] = _known(np.maximum.reduceat(seconds, starts))
+    columns["median_sec"] = _known(np.array([np.median(seconds[a:b]) for a, b in zip(starts, ends, strict=True)]))
+    columns["first_start_sec"] = _known(np.minimum.reduceat(start_sec, starts))
+    columns["last_stop_sec"] = _known(np.maximum.reduceat(stop_sec, starts))
+    made = pa.table({name: columns[name].cast(schema.field(name).type) for name in schema.names}, schema=schema)
+    return made.sort_by(
+        [*((name, "ascending") for name in TABLES["behavior_summary"].sort), ("split", "ascending")]
+    )
+
+
+def _codes(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.int64], list[Any]]:
+    """Codes of the values, and the values (numpy would take a text that ends in a null character for another)."""
+    encoded = column.combine_chunks().dictionary_encode()
+    return np.asarray(encoded.indices.to_numpy()).astype(np.int64), encoded.dictionary.to_pylist()
+
+
+def _known(values: npt.NDArray[np.float64]) -> pa.Array:
+    """float64, null where NaN (a video has fps for all of its events or for none)."""
+    return pa.array(values, mask=np.isnan(values))

@@ -30,13 +30,23 @@ from etholake.curate.plan import Unit
 from etholake.curate.rawzone import RawObject
 from etholake.curate.report import FileReport, source_name
 from etholake.curate.rules import BadFileError
-from etholake.curate.statistics import class_distribution
+from etholake.curate.statistics import behavior_summary, class_distribution
 from etholake.curate.tracking import Curation
 from etholake.errors import DataError
 
-__all__ = ["SUMMARY", "TRACKING", "curate_annotation_unit", "curate_tracking_unit", "summary_key"]
+__all__ = [
+    "ANNOTATIONS",
+    "BEHAVIOR",
+    "SUMMARY",
+    "TRACKING",
+    "behavior_key",
+    "curate_annotation_unit",
+    "curate_tracking_unit",
+    "summary_key",
+]
 
 TRACKING, SUMMARY = "tracking_curated", "track_summary"
+ANNOTATIONS, BEHAVIOR = "annotations_enriched", "behavior_summary"
 _NAMES = ("bodypart", "action")
 _BATCH_ROWS = 1024 * 1024  # raw rows that are decoded at a time
 
@@ -71,22 +81,31 @@ def curate_tracking_unit(unit: Unit, bucket: str, max_gap_frames: int) -> list[F
     return reports
 
 
-def curate_annotation_unit(unit: Unit, bucket: str) -> tuple[list[FileReport], list[dict[str, Any]]]:
-    """Curate the annotation files of one lab into its target file; reports and class statistics."""
+def behavior_key(target: str) -> str:
+    """Key of the `behavior_summary` file that goes with a file of `annotations_enriched`."""
+    return target.replace(f"/{ANNOTATIONS}/", f"/{BEHAVIOR}/", 1)
+
+
+def curate_annotation_unit(
+    unit: Unit, bucket: str, repair_label_clock: bool = False
+) -> tuple[list[FileReport], list[dict[str, Any]]]:
+    """Curate the annotation files of one lab into its target file and the summary's; reports and statistics."""
     reports: list[FileReport] = []
-    tables: list[pa.Table] = [arrow_schema("annotations_enriched").empty_table()]
+    tables: list[pa.Table] = [arrow_schema(ANNOTATIONS).empty_table()]
     for raw in unit.files:
         try:
-            curated = _annotations(raw, unit, bucket)
+            curated = _annotations(raw, unit, bucket, repair_label_clock)
         except BadFileError as err:
             reports.append(_rejected(raw, err))
             continue
         reports.append(curated.report)
         tables.append(curated.table)
     whole = pa.concat_tables(tables)  # a lab's intervals are few: the largest lab has some 50,000
-    whole = whole.sort_by([(name, "ascending") for name in TABLES["annotations_enriched"].sort])
+    whole = whole.sort_by([(name, "ascending") for name in TABLES[ANNOTATIONS].sort])
     with storage.output(f"s3://{bucket}/{unit.target}") as sink:
-        parquet.write_table(sink, "annotations_enriched", whole)
+        parquet.write_table(sink, ANNOTATIONS, whole)
+    with storage.output(f"s3://{bucket}/{behavior_key(unit.target)}") as sink:
+        parquet.write_table(sink, BEHAVIOR, behavior_summary(whole))
     return reports, class_distribution(whole, unit.lab_id)
 
 
@@ -105,10 +124,10 @@ def _read_tracks(raw: RawObject, unit: Unit, bucket: str, max_gap: int) -> tuple
     return curation, video, flags
 
 
-def _annotations(raw: RawObject, unit: Unit, bucket: str) -> CuratedAnnotations:
+def _annotations(raw: RawObject, unit: Unit, bucket: str, repair_label_clock: bool) -> CuratedAnnotations:
     parquet_file, video, flags = _open(raw, unit, bucket, RAW_ANNOTATION_COLUMNS)
     batches = list(_batches(raw, parquet_file, RAW_ANNOTATION_COLUMNS))
-    curated = curate_annotations(pa.concat_tables(batches), video, raw.key)
+    curated = curate_annotations(pa.concat_tables(batches), video, raw.key, repair_label_clock=repair_label_clock)
     if not flags:
         return curated
     flags |= set(curated.report.flags)

@@ -8,12 +8,14 @@ files, deployed code and settings start nothing: the catalog is made to say what
 from __future__ import annotations
 
 import io
+import json
 import zipfile
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from etholake import aws
-from etholake.contract import CODE_ZONE, RAW_ZONE, TABLES
+from etholake.contract import CODE_ZONE, QUALITY_POINTER, RAW_ZONE, TABLES
+from etholake.curate.quality import parse_limits
 from etholake.errors import AwsError, DataError
 from etholake.lake import Lake
 from etholake.progress import OnProgress, silent
@@ -58,7 +60,8 @@ def run(settings: Settings, on_progress: OnProgress | None = None) -> StageResul
     s3, glue = aws.client(settings, "s3"), aws.client(settings, "glue")
     lake = Lake(s3, glue, settings.bucket, settings.database)
     code = _code_digest(s3, settings)
-    digest = fingerprint(_raw_listing(s3, settings), code, settings.max_gap_frames)
+    arguments = job_arguments(settings, code)
+    digest = fingerprint(_raw_listing(s3, settings), arguments)
     before, registered = load_state(settings, STAGE), lake.register()
     if before.get("fingerprint") == digest and _committed(registered) == before.get("committed"):
         if not _raw_tables(glue, settings):
@@ -69,23 +72,28 @@ def run(settings: Settings, on_progress: OnProgress | None = None) -> StageResul
     runs = {}
     for done, (output, default) in enumerate((TRACKING_JOB, TABLES_JOB)):  # the tables job merges both reports
         name = outputs.get(output, default)
-        runs[name] = run_job(glue, name, job_arguments(settings, code), _at(tick, done))
+        runs[name] = run_job(glue, name, arguments, _at(tick, done))
     tick(2, 3, "catalog")
     registered = lake.register()
-    _crawl(glue, settings, _at(tick, 2), outputs.get(*RAW_CRAWLER))
-    details = {**_summary(lake), "runs": runs, "registered": registered}
+    crawler = _crawl(glue, settings, _at(tick, 2), outputs.get(*RAW_CRAWLER))
+    details = {**_summary(lake), "runs": runs, "registered": registered, **crawler, **_quality(lake)}
     save_state(settings, STAGE, {"fingerprint": digest, "committed": _committed(registered), "details": details})
     tick(3, 3, "done")
     return StageResult(STAGE, "done", _sentence(details), details)
 
 
 def job_arguments(settings: Settings, code_digest: str) -> dict[str, str]:
-    """Arguments of both Glue jobs. Pure."""
+    """Arguments of both Glue jobs. Pure. Raises SettingsError for limits that name no rule."""
+    parse_limits(settings.quality_limits)
+    optional = {"--repair_label_clock": "true"} if settings.repair_label_clock else {}
+    if settings.quality_limits:
+        optional["--quality_limits"] = settings.quality_limits
     return {
         "--bucket": settings.bucket,
         "--database": settings.database,
         "--max_gap_frames": str(settings.max_gap_frames),
         "--code_digest": code_digest,
+        **optional,
     }
 
 
@@ -135,8 +143,11 @@ def _raw_tables(glue: Any, settings: Settings) -> list[str]:
     return [name for name in names if name.startswith(RAW_TABLE_PREFIX)]
 
 
-def _crawl(glue: Any, settings: Settings, say: Callable[[str], None], name: str) -> None:
-    """Run the crawler of the raw zone and wait. A crawl that is under way already is waited for as well."""
+def _crawl(glue: Any, settings: Settings, say: Callable[[str], None], name: str) -> dict[str, str]:
+    """Run the crawler of the raw zone and wait. A crawl that is under way already is waited for as well.
+
+    Returns what it has to say (columns whose types disagree, damaged files) under `crawler`.
+    """
     say(f"crawler {name}")
     try:
         glue.start_crawler(Name=name)
@@ -152,8 +163,17 @@ def _crawl(glue: Any, settings: Settings, say: Callable[[str], None], name: str)
         if last.get("Status") not in {"SUCCEEDED", None}:
             reason = last.get("ErrorMessage", "no reason was given")
             raise AwsError(f"Crawler '{name}' ended as {last['Status']}: {reason}")
-        return
+        return {"crawler": last["ErrorMessage"]} if last.get("ErrorMessage") else {}
     raise AwsError(f"Crawler '{name}' of database '{settings.database}' has not ended.")
+
+
+def _quality(lake: Lake) -> dict[str, str]:
+    """Where the data-quality report lies, under `quality`."""
+    try:
+        body = lake.s3.get_object(Bucket=lake.bucket, Key=QUALITY_POINTER)["Body"].read()
+    except lake.s3.exceptions.NoSuchKey:
+        return {}
+    return {"quality": f"s3://{lake.bucket}/{json.loads(body)['html']}"}
 
 
 # --- the summary ------------------------------------------------------------------------------------------
@@ -178,7 +198,15 @@ def _summary(lake: Lake) -> dict[str, Any]:
 
 
 def _sentence(details: Mapping[str, Any]) -> str:
-    return (
+    lines = [
         f"{details['rows_in']:,} rows of {details['files']:,} files: {details['rows_curated']:,} curated, "
         f"{details['rows_quarantined']:,} quarantined; {details['rows_imputed']:,} imputed beside them."
-    )
+    ]
+    bad = [lab for lab, sums in details["labs"].items() if 2 * sums["rows_quarantined"] > sums["rows_in"]]
+    if bad:
+        lines.append(f"More than half of the rows of {', '.join(bad)} went to quarantine.")
+    if "crawler" in details:
+        lines.append(f"The crawler says: {details['crawler']}")
+    if "quality" in details:
+        lines.append(f"Data quality: {details['quality']}")
+    return "\n  ".join(lines)

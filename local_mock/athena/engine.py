@@ -53,6 +53,8 @@ class Engine:
         database.execute("SET GLOBAL TimeZone = 'UTC'")
         folders = ", ".join("'" + str(f).replace("'", "''") + "/'" for f in [*self._folders, self._scratch])
         database.execute(f"SET allowed_directories = [{folders}]")
+        # DuckDB 2.0.0 fails to bind arithmetic on a column that statistics show to be all null.
+        database.execute("SET disabled_optimizers = 'statistics_propagation'")
         database.execute("SET enable_external_access = false")
         database.execute("SET lock_configuration = true")
         return database

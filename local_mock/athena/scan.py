@@ -180,6 +180,8 @@ _FAMILIES = {
 
 
 def _family(kind: pa.DataType) -> str:
+    if pa.types.is_dictionary(kind):  # Arrow's note on how it held the column; the file has plain values
+        kind = kind.value_type
     tests = [
         ("int", pa.types.is_integer), ("float", pa.types.is_floating), ("decimal", pa.types.is_decimal),
         ("text", pa.types.is_string), ("text", pa.types.is_large_string), ("boolean", pa.types.is_boolean),

@@ -43,9 +43,6 @@ def test_a_report_gives_the_independent_answer(
         assert all(map(alike, row, other, tolerance)), f"report: {row}\nanswer: {other}\nof {result.columns}"
 
 
-@pytest.mark.xfail(
-    reason="local_mock: DuckDB 2.0.0's statistics_propagation fails on a column of nulls", strict=False
-)
 def test_a_lab_without_rate_has_no_distances(at: Settings):
     result = query.run_report(at, "distance_travelled", {"lab_id": "south", "bodypart": "nose"})
     assert [row[-4:] for row in result.rows] == [(None,) * 4] * 2

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
+import math
 import pickle
 import threading
 from dataclasses import replace
@@ -11,8 +13,9 @@ from typing import Any
 import pytest
 from lake_world import World, compact_job, tracking_job, tracks  # type: ignore[import-not-found]
 
-from etholake.contract import CURATED_ZONE, arrow_schema
+from etholake.contract import CURATED_ZONE, QUALITY_POINTER, arrow_schema
 from etholake.curate import compact, plan
+from etholake.errors import DataError
 from etholake.lake import LostRaceError, generation_prefix, new_generation
 from etholake.settings import Settings
 from etholake.stages import vacuum
@@ -238,7 +241,7 @@ def test_what_travels_to_and_from_the_workers_does_not_grow_with_the_rows(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither the tasks nor the results hold rows: 30 times the rows, the same bytes (but for longer numbers)."""
-    from pyspark.core.rdd import RDD
+    from pyspark import RDD
 
     travelled: list[int] = []
     collect, parallelize = RDD.collect, type(world.spark.sparkContext).parallelize
@@ -263,3 +266,56 @@ def test_what_travels_to_and_from_the_workers_does_not_grow_with_the_rows(
     assert len(world.table(TRACKS, **LAB_A)) == 30 * rows
     assert len(travelled) == len(few) == 4  # tasks and results of two jobs
     assert all(abs(now - before) < 200 for now, before in zip(travelled, few, strict=True))
+
+
+def test_a_lab_beyond_a_limit_is_not_shown_and_the_others_are(world: World) -> None:
+    """3 of 6 rows of Lab B have no coordinate; the limit is a quarter."""
+    world.run()
+    before = world.lake.current(TRACKS, {"split": "train", "lab_id": "Lab B"})
+    world.parquet("tracking", "Lab B", 3, tracks(x=[0.0, math.nan, 1.0, math.nan, 2.0, math.nan]))
+    world.video("LabA", 7)
+    world.parquet("tracking", "LabA", 7, tracks())
+    arguments = [
+        "job.py",
+        "--bucket",
+        world.lake.bucket,
+        "--database",
+        world.lake.database,
+        "--max_gap_frames",
+        "15",
+    ]
+    arguments += ["--code_digest", "code", "--quality_limits", "coordinate-missing=0.25"]
+    with pytest.raises(DataError, match=r"Lab B: 50\.0 % break 'coordinate-missing' \(limit 25 %\)"):
+        tracking_job.main(arguments, world.spark)
+    assert world.lake.current(TRACKS, {"split": "train", "lab_id": "Lab B"}) == before
+    assert videos(world) == {1, 2, 7}
+
+
+def test_the_quality_report_of_a_run_lies_in_the_bucket(world: World) -> None:
+    world.video("LabA", 9, pix_per_cm_approx=0)
+    world.parquet("tracking", "LabA", 9, tracks(x=[0.0, math.nan, 1.0, 2.0, 2.0, 2.0]))
+    world.run()
+
+    def read(key: str) -> bytes:
+        body: bytes = world.lake.s3.get_object(Bucket=world.lake.bucket, Key=key)["Body"].read()
+        return body
+
+    latest = json.loads(read(QUALITY_POINTER))
+    content = json.loads(read(latest["json"]))
+    found = {rule["id"]: (rule["rows"], rule["files"]) for rule in content["rules"]}
+    assert found["coordinate-missing"] == (1, 1)
+    assert found["scale-missing"] == (0, 2)  # the video's metadata, and its tracking
+    assert content["totals"]["all"]["rows_in"] == sum(row["rows_in"] for row in world.table("curation_files"))
+    assert content["unbalanced"] == []
+    assert b"<!doctype html>" in read(latest["html"])
+
+
+def test_behavior_summary_goes_with_the_annotations(world: World) -> None:
+    world.run()
+    rows = world.table("behavior_summary", lab_id="LabA")
+    assert [(r["video_id"], r["action"], r["events"], r["frames"]) for r in rows] == [(1, "attack", 2, 3)]
+    for video in (1, 2):
+        key = f"raw-zone/train_annotation/lab_id=LabA/{video}.parquet"
+        world.lake.s3.delete_object(Bucket=world.lake.bucket, Key=key)
+    world.run()
+    assert world.lake.partitions("behavior_summary") == [{"lab_id": "Lab B"}]

@@ -132,7 +132,6 @@ def test_a_dictionary_of_arrow_is_the_text_that_the_file_holds(lake: Lake) -> No
     assert lake.columns(TABLE) == dict(RAW_TRACKING_COLUMNS)
 
 
-@pytest.mark.xfail(reason="local_mock.athena.scan takes Arrow's note in the file for its type; Athena does not")
 def test_athena_reads_a_dictionary_of_arrow_as_text(lake: Lake) -> None:
     change(lake, lake.labs[0], cast("bodypart", pa.dictionary(pa.int8(), pa.string())))
     lake.crawl()
