@@ -22,7 +22,7 @@ from etholake.errors import ContractError
 __all__ = ["Packages", "build", "repository", "requirements"]
 
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can hold
-_SUFFIXES = frozenset({".py", ".json", ".sql", ".toml", ".txt", ".yaml"})
+_SUFFIXES = frozenset({".py", ".html", ".json", ".sql", ".toml", ".txt", ".yaml"})
 _MODEL_EXTRA = "model"  # what the SageMaker image lacks beside torch
 
 

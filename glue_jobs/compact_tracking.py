@@ -74,10 +74,10 @@ def read(lake: Lake) -> list[Partition]:
         body = lake.s3.get_object(Bucket=lake.bucket, Key=old + reporting.REPORT)["Body"].read()
         reports, more = reporting.load(body)
         generation = new_generation(before["fingerprint"])
-        merges = plan_merges(sizes, more["units"], old, generation_prefix(TRACKING, keys, generation))
+        merges = plan_merges(sizes, more.get("units", {}), old, generation_prefix(TRACKING, keys, generation))
         if merges:
             merged = {source.removeprefix(old) for merge in merges for source in merge.sources}
-            keep = {name: inputs for name, inputs in more["units"].items() if name not in merged}
+            keep = {name: inputs for name, inputs in more.get("units", {}).items() if name not in merged}
             summary = lake.current(SUMMARY, keys)
             found.append(Partition(keys, before, summary, generation, merges, keep, reports))
     return found

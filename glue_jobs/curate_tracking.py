@@ -184,7 +184,7 @@ def _kept(
         return {}, []
     key = generation_prefix(TRACKING, keys, before["generation"]) + reporting.REPORT
     reports, more = reporting.load(lake.s3.get_object(Bucket=lake.bucket, Key=key)["Body"].read())
-    there = {name: inputs for name, inputs in more["units"].items() if name in names[0] & names[1]}
+    there = {name: inputs for name, inputs in more.get("units", {}).items() if name in names[0] & names[1]}
     keep = reusable(there, digests)
     sources = {source_name(key) for inputs in keep.values() for key in inputs}
     return keep, [report for report in reports if report.source_file in sources]

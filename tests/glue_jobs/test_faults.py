@@ -1,7 +1,7 @@
 """Jobs, workers and the mock are killed, disks are full, reads fail: a re-run makes it whole.
 
-`make test` injects a few faults, `make test-long` 30 and more. Which chance a fault takes is drawn from a seed, the
-one in the test's name. A fault leaves a lake in some state; then the jobs run again, and every table must hold
+`make test` injects a few faults, `make test-long` 30 and more. Which chance a fault takes is drawn from a seed,
+named in the test's id. A fault leaves a lake in some state; then the jobs run again, and every table must hold
 what it holds where there was no fault. Readers never see a mixture.
 """
 

@@ -1,6 +1,6 @@
 """What ingest adds to a plain threaded upload of the same files, and what a run costs that finds nothing to do.
 
-.venv/bin/python benchmarks/bench_ingest.py [--quick] [--json]
+.venv/bin/python benchmarks/ingest.py [--quick] [--json]
 
 Two folders in the MABe layout: many small files (10,000 of some kB) and much data (2 GB in 41 files). Plain:
 boto3's `upload_file` from a ThreadPoolExecutor of as many threads, with the same client and the same mock (without

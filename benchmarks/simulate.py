@@ -1,6 +1,6 @@
 """How fast the simulator writes tracking rows, against writing the same Parquet files alone.
 
-.venv/bin/python benchmarks/bench_simulate.py [--quick] [--json]
+.venv/bin/python benchmarks/simulate.py [--quick] [--json]
 """
 
 from __future__ import annotations

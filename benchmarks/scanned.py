@@ -1,6 +1,6 @@
 """Bytes that each report scans (what Athena bills) in our lake, against the same data in a naive layout.
 
-.venv/bin/python benchmarks/bench_scanned.py [--quick] [--json]
+.venv/bin/python benchmarks/scanned.py [--quick] [--json]
 
 Ours is made by the project's own path: simulated labs, `deploy`, `ingest`, `etl`; predictions are the annotations
 with noise. The naive lake holds the same rows: one Parquet file a video in the order of the frames, pyarrow's

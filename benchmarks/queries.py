@@ -1,6 +1,6 @@
 """What the mock's Athena adds to DuckDB on the same files: start, poll and fetch through boto3, per query.
 
-.venv/bin/python benchmarks/bench_queries.py [--quick] [--json]
+.venv/bin/python benchmarks/queries.py [--quick] [--json]
 """
 
 from __future__ import annotations
