@@ -22,7 +22,7 @@ __all__ = ["Quality", "RuleCount", "build", "check", "parse_limits"]
 
 MAX_EXAMPLES, MAX_FILES = 5, 500
 _SUMS = ("rows_in", "rows_curated", "rows_quarantined", "rows_imputed")
-_NO_LAB = "(no lab)"
+_NO_LAB, _VIDEO = "(no lab)", "video"  # a row of the metadata counts as a video of its lab
 
 
 @dataclass
@@ -40,8 +40,9 @@ class RuleCount:
     rows: int = 0
     files: int = 0
 
-    def add(self, rows: int, files: int = 1) -> None:
-        self.rows, self.files = self.rows + rows, self.files + files
+    def add(self, rows: int) -> None:
+        """Count one file, and so many of its rows."""
+        self.rows, self.files = self.rows + rows, self.files + 1
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,9 @@ class Quality:
         The worst files, with their balance and flags.
     unbalanced
         Files of which rows in are not rows curated plus rows quarantined: none, or the job has failed.
+    shares
+        {(lab or None, rule): share} of the rows that the rule concerns; of the files, if it concerns files. The
+        whole are the rows (files; videos for flags of the metadata) of the kinds of files in which the rule fired.
     """
 
     totals: dict[str, dict[str, int]]
@@ -70,16 +74,11 @@ class Quality:
     examples: dict[str, list[dict[str, Any]]]
     files: list[dict[str, Any]]
     unbalanced: list[str] = field(default_factory=list)
+    shares: dict[tuple[str | None, str], float] = field(default_factory=dict)
 
     def share(self, rule: str, lab: str | None = None) -> float:
-        """Share of the rows that a rule concerns; of the files, if it concerns files."""
-        counts = self.rules if lab is None else self.by_lab.get(lab, {})
-        found = counts.get(rule, RuleCount())
-        totals = self.totals.get("all" if lab is None else f"lab:{lab}", {})
-        part, whole = (
-            (found.rows, totals.get("rows_in", 0)) if found.rows else (found.files, totals.get("files", 0))
-        )
-        return part / whole if whole else 0.0
+        """Share of the rows (or files) that break a rule, of a lab or of all; see `shares`."""
+        return self.shares.get((lab, rule), 0.0)
 
     def as_json(self) -> bytes:
         """The report for programs."""
@@ -125,17 +124,31 @@ def build(
     by_lab: dict[str, dict[str, RuleCount]] = defaultdict(lambda: defaultdict(RuleCount))
     examples: dict[str, list[dict[str, Any]]] = defaultdict(list)
     files, unbalanced = [], []
+    sizes: dict[tuple[str | None, str], tuple[int, int]] = defaultdict(
+        lambda: (0, 0)
+    )  # rows, files of (lab, kind)
+    kinds: dict[str, set[str]] = defaultdict(set)  # in which a rule fired
+
+    def count(lab: str, kind: str, rule: str, rows: int) -> None:
+        rules[rule].add(rows)
+        by_lab[lab][rule].add(rows)
+        kinds[rule].add(kind)
+
+    def size(lab: str, kind: str, rows: int) -> None:
+        for key in ((None, kind), (lab, kind)):
+            sizes[key] = (sizes[key][0] + rows, sizes[key][1] + 1)
+
     for report in sorted(reports, key=lambda r: (r.kind, r.source_file)):
         lab = report.lab_id or _NO_LAB
         for key in ("all", f"kind:{report.kind}", *([f"lab:{lab}"] if report.lab_id else [])):
             totals[key]["files"] += 1
             for name in _SUMS:
                 totals[key][name] += getattr(report, name)
+        size(lab, report.kind, report.rows_in)
         if report.rows_in != report.rows_curated + report.rows_quarantined:
             unbalanced.append(report.source_file)
         for rule, rows in _rows_by_rule(report).items():
-            rules[rule].add(rows)
-            by_lab[lab][rule].add(rows)
+            count(lab, report.kind, rule, rows)
         for row in report.quarantine:
             shown = examples[row["rule"]]
             if len(shown) < MAX_EXAMPLES:
@@ -144,15 +157,18 @@ def build(
             names = ("source_file", "kind", "lab_id", *_SUMS, "flags")
             files.append({name: getattr(report, name) for name in names})
     for (split, lab, video), flags in sorted((video_flags or {}).items()):
+        size(lab, _VIDEO, 0)
         for rule in flags:
-            rules[rule].add(0)
-            by_lab[lab][rule].add(0)
+            count(lab, _VIDEO, rule, 0)
             if len(examples[rule]) < MAX_EXAMPLES:
                 where = {"source_file": f"metadata/{split}.csv", "row_number": None}
                 examples[rule].append({**where, "detail": f"video {video} of {lab}", "payload": None})
     files.sort(key=lambda f: (-f["rows_quarantined"], -len(f["flags"]), f["source_file"]))
     labs = {lab: dict(counts) for lab, counts in by_lab.items()}
-    return Quality(dict(totals), dict(rules), labs, dict(examples), files[:MAX_FILES], unbalanced)
+    shares = {(None, rule): _share(c, kinds[rule], None, sizes) for rule, c in rules.items()}
+    for lab, counts in labs.items():
+        shares |= {(lab, rule): _share(c, kinds[rule], lab, sizes) for rule, c in counts.items()}
+    return Quality(dict(totals), dict(rules), labs, dict(examples), files[:MAX_FILES], unbalanced, shares)
 
 
 def parse_limits(text: str) -> dict[str, float]:
@@ -202,6 +218,15 @@ def check(reports: Iterable[FileReport], limits: Mapping[str, float]) -> None:
                 problems.append(f"{lab}: {100 * share:.1f} % break '{rule}' (limit {100 * limit:g} %)")
     remedy = "Mend the files, or raise quality_limits; the tables stay as they are"
     raise_collected(DataError, f"Data quality beyond the limits. {remedy}", problems)
+
+
+def _share(
+    count: RuleCount, kinds: set[str], lab: str | None, sizes: Mapping[tuple[str | None, str], tuple[int, int]]
+) -> float:
+    rows = sum(sizes.get((lab, kind), (0, 0))[0] for kind in kinds if kind != _VIDEO)
+    files = sum(sizes.get((lab, kind), (0, 0))[1] for kind in kinds)
+    part, whole = (count.rows, rows) if count.rows else (count.files, files)
+    return part / whole if whole else 0.0
 
 
 def _rows_by_rule(report: FileReport) -> dict[str, int]:

@@ -45,7 +45,7 @@ def test_rows_and_files_are_counted_in_all_and_by_lab() -> None:
     assert found == {"coordinate-missing": (30, 1), "scale-missing": (0, 1), "interval-zero": (4, 1)}
     assert made.share("coordinate-missing", "LabA") == pytest.approx(0.1)
     assert made.share("scale-missing", "LabA") == pytest.approx(1 / 3)  # of the files: it concerns the file
-    assert made.share("interval-zero", "LabB") == pytest.approx(4 / 60)
+    assert made.share("interval-zero", "LabB") == pytest.approx(4 / 10)  # of the rows of annotations
     assert made.share("interval-zero", "LabA") == 0
     assert made.unbalanced == []
 
@@ -57,6 +57,7 @@ def test_the_order_of_reports_does_not_matter() -> None:
 def test_the_flags_of_videos_count_as_files() -> None:
     made = quality.build(REPORTS, {("train", "LabA", 1): ["fps-missing"], ("train", "LabA", 2): ["fps-missing"]})
     assert (made.rules["fps-missing"].rows, made.rules["fps-missing"].files) == (0, 2)
+    assert made.share("fps-missing", "LabA") == 1  # of the videos
     assert made.examples["fps-missing"][0]["detail"] == "video 1 of LabA"
 
 
