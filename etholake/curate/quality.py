@@ -165,7 +165,9 @@ def build(
                 examples[rule].append({**where, "detail": f"video {video} of {lab}", "payload": None})
     files.sort(key=lambda f: (-f["rows_quarantined"], -len(f["flags"]), f["source_file"]))
     labs = {lab: dict(counts) for lab, counts in by_lab.items()}
-    shares = {(None, rule): _share(c, kinds[rule], None, sizes) for rule, c in rules.items()}
+    shares: dict[tuple[str | None, str], float] = {
+        (None, rule): _share(c, kinds[rule], None, sizes) for rule, c in rules.items()
+    }
     for lab, counts in labs.items():
         shares |= {(lab, rule): _share(c, kinds[rule], lab, sizes) for rule, c in counts.items()}
     return Quality(dict(totals), dict(rules), labs, dict(examples), files[:MAX_FILES], unbalanced, shares)
