@@ -7,6 +7,8 @@ Severities:
 - `quarantine`: the row (or the whole file) does not reach a curated table but `quarantine`, with the reason;
 - `refuse`: the job stops, because every further result would be wrong.
 
+A rule concerns rows, files or videos of some kinds of raw files: a share (`etholake.curate.quality`) is of those.
+
 `quarantine_rows` makes the rows of the quarantine table, and keeps it small.
 """
 
@@ -20,9 +22,11 @@ from typing import Any, Literal
 
 from etholake.errors import DataError
 
-__all__ = ["RULES", "BadFileError", "QuarantineRow", "Rule", "payload_json", "quarantine_rows"]
+__all__ = ["KINDS", "RULES", "BadFileError", "QuarantineRow", "Rule", "payload_json", "quarantine_rows"]
 
 Severity = Literal["repair", "flag", "quarantine", "refuse"]
+Unit = Literal["row", "file", "video"]
+KINDS = ("metadata", "tracking", "annotation")
 
 # More rows than this that break one rule in one file become one quarantine row that counts them.
 MAX_ROWS_PER_RULE = 20
@@ -30,27 +34,35 @@ MAX_ROWS_PER_RULE = 20
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule. `sentence` says what is wrong and what is done about it."""
+    """One rule. `sentence` says what is wrong and what is done about it.
+
+    `unit` is what the rule judges, in raw files of the `kinds`; a video is a row of the metadata.
+    """
 
     id: str
     severity: Severity
     sentence: str
+    unit: Unit
+    kinds: tuple[str, ...]
 
 
-def _rules(*rows: tuple[str, Severity, str]) -> Mapping[str, Rule]:
-    return {id_: Rule(id_, severity, sentence) for id_, severity, sentence in rows}
+def _rules(unit: Unit, kinds: tuple[str, ...], *rows: tuple[str, Severity, str]) -> dict[str, Rule]:
+    return {id_: Rule(id_, severity, sentence, unit, kinds) for id_, severity, sentence in rows}
 
 
-RULES = _rules(
-    # files of any kind
+RULES: Mapping[str, Rule] = _rules(  # files of any kind
+    "file", KINDS,
     ("file-unreadable", "quarantine", "The file is empty, truncated or not of its format; it is left out whole."),
     ("file-no-rows", "quarantine", "The file has its columns but not one row."),
     ("file-name", "quarantine", "The file's name is not <video_id>.parquet with a whole number."),
     ("column-missing", "quarantine", "The file lacks a column that its layout asks for; it is left out whole."),
     ("column-type", "quarantine", "A column has a type that cannot hold its values; the file is left out whole."),
     ("column-extra", "flag", "The file has columns that the layout does not know; they are not read."),
+) | _rules(  # files of one video
+    "file", ("tracking", "annotation"),
     ("video-without-metadata", "quarantine", "No metadata row names this lab and video: fps and scale unknown."),
-    # tracking rows
+) | _rules(  # tracking rows
+    "row", ("tracking",),
     ("frame-invalid", "quarantine", "video_frame is missing or not a whole number."),
     ("frame-negative", "quarantine", "video_frame is below 0."),
     ("mouse-unknown", "quarantine", "mouse_id is missing or not one of 1 to 4."),
@@ -58,16 +70,22 @@ RULES = _rules(
     ("coordinate-missing", "quarantine", "x or y is null or NaN: the point was not measured."),
     ("coordinate-infinite", "quarantine", "x or y is infinite, or too large for a 32-bit number."),
     ("point-duplicate", "quarantine", "The point is there twice; the one with the smallest (x, y) is kept."),
-    # tracking files
+) | _rules(  # tracking files
+    "file", ("tracking",),
     ("mouse-not-in-metadata", "flag", "The tracking holds a mouse_id that the metadata does not name."),
     ("bodypart-not-in-metadata", "flag", "The tracking holds a body part that body_parts_tracked does not name."),
     ("centre-from-extent", "flag", "Without the frame size, cm count from the centre of the observed extent."),
     ("frames-beyond-duration", "flag", "The tracking runs more than 2 % past fps x duration."),
-    # metadata rows
+) | _rules(  # metadata rows
+    "row", ("metadata",),
     ("metadata-cells", "quarantine", "The row has more cells than the csv has columns."),
     ("metadata-id", "quarantine", "lab_id is blank, or video_id is not a whole number."),
     ("metadata-duplicate", "quarantine", "An earlier row names this lab and video already; that one is kept."),
+) | _rules(  # metadata files
+    "file", ("metadata",),
     ("metadata-column-missing", "flag", "The csv lacks a descriptive column; its values are null."),
+) | _rules(  # videos, by their metadata and by what was received of them
+    "video", ("metadata",),
     ("metadata-number", "flag", "A number cannot be read; it is null, and quarantine keeps the text."),
     ("fps-missing", "flag", "frames_per_second is missing or not above 0: seconds and velocities are null."),
     ("scale-missing", "flag", "pix_per_cm_approx is missing or not above 0: cm and velocities are null."),
@@ -80,7 +98,8 @@ RULES = _rules(
     ("video-without-annotation", "flag", "No annotation file of this train video was received."),
     ("mouse-untracked", "flag", "behaviors_labeled names a mouse that the tracking never shows."),
     ("label-clock", "flag", "A 25 fps video in a 30 fps lab: its labels may count on the 30 fps clock."),
-    # annotated intervals
+) | _rules(  # annotated intervals
+    "row", ("annotation",),
     ("interval-id", "quarantine", "agent_id or target_id is missing or not one of 1 to 4."),
     ("interval-action", "quarantine", "The action is missing or blank."),
     ("interval-frames", "quarantine", "start_frame or stop_frame is missing, or start_frame is below 0."),
@@ -89,7 +108,8 @@ RULES = _rules(
     ("interval-overlong", "flag", "The interval ends more than 2 % past fps x duration of the video."),
     ("interval-duplicate", "flag", "The same interval is annotated twice (kept; the score counts frames once)."),
     ("interval-unlabeled", "flag", "The triplet is not in behaviors_labeled, so the score counts it as missed."),
-    # the raw zone as a whole
+) | _rules(  # the raw zone as a whole
+    "file", KINDS,
     ("raw-zone-empty", "refuse", "The raw zone holds no metadata and no tracking: nothing to curate."),
     ("rows-out-of-balance", "refuse", "Rows in do not equal rows curated plus rows quarantined."),
 )  # fmt: skip

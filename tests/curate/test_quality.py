@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import json
+import random
 import re
+from html.parser import HTMLParser
+from typing import Any
 
 import pytest
 
+from etholake.contract import RAW_METADATA_COLUMNS
 from etholake.curate import quality
+from etholake.curate.metadata import curate_metadata
+from etholake.curate.quality import NO_LAB, Count, Sums
 from etholake.curate.report import FileReport
-from etholake.curate.rules import RULES
+from etholake.curate.rules import KINDS, RULES, BadFileError
 from etholake.errors import DataError, SettingsError
 
 
 def file(
-    lab: str, number: int, *, rows: int = 100, bad: int = 0, kind: str = "tracking", **more: object
+    lab: str, number: int, *, rows: int = 100, bad: int = 0, kind: str = "tracking", **more: Any
 ) -> FileReport:
     """`bad` of the rows have no coordinate."""
     name = f"train_{kind}/lab_id={lab}/{number}.parquet"
@@ -22,91 +28,280 @@ def file(
            "rule": "coordinate-missing", "detail": "NaN", "payload": '{"x": "nan"}'}  # fmt: skip
     values = {"rows_in": rows, "rows_curated": rows - bad, "rows_quarantined": bad}
     values |= {"quarantine": (row,), "flags": ("coordinate-missing",)} if bad else {}
-    return FileReport(name, kind, "train", lab, number, **{**values, **more})  # type: ignore[arg-type]
+    return FileReport(name, kind, "train", lab, number, **{**values, **more})
+
+
+def unreadable(lab: str, number: int, rows: int = 0) -> FileReport:
+    key = f"raw-zone/train_tracking/lab_id={lab}/{number}.parquet"
+    error = BadFileError("file-unreadable", "No whole Parquet file.", rows)
+    return FileReport.rejected(key, "tracking", "train", error, lab_id=lab, video_id=number)
 
 
 REPORTS = [
     file("LabA", 1, bad=30),
     file("LabA", 2, rows_imputed=5),
-    file("LabA", 3, flags=("scale-missing",)),
+    file("LabA", 3, flags=("centre-from-extent",)),
+    file("LabA", 2, rows=40, kind="annotation"),
+    unreadable("LabA", 6),
     file("LabB", 4, rows=50),
-    file("LabB", 5, rows=10, kind="annotation", flags=("interval-zero",), flagged_rows={"interval-zero": 4}),
+    file("LabB", 4, rows=10, kind="annotation", flags=("interval-zero",), flagged_rows={"interval-zero": 4}),
 ]
+VIDEOS: dict[tuple[str, str, int], list[str]] = {
+    ("train", "LabA", 1): ["fps-missing", "scale-missing"], ("train", "LabA", 2): ["fps-missing"],
+    ("train", "LabA", 3): [], ("train", "LabA", 6): [], ("train", "LabB", 4): [],
+}  # fmt: skip
 
 
-def test_rows_and_files_are_counted_in_all_and_by_lab() -> None:
-    made = quality.build(REPORTS)
-    assert made.totals["all"] == {
-        "files": 5, "rows_in": 360, "rows_curated": 330, "rows_quarantined": 30, "rows_imputed": 5
-    }  # fmt: skip
-    assert made.totals["kind:annotation"]["rows_in"] == 10
-    assert made.totals["lab:LabB"]["files"] == 2
-    found = {rule: (c.rows, c.files) for rule, c in made.rules.items()}
-    assert found == {"coordinate-missing": (30, 1), "scale-missing": (0, 1), "interval-zero": (4, 1)}
-    assert made.share("coordinate-missing", "LabA") == pytest.approx(0.1)
-    assert made.share("scale-missing", "LabA") == pytest.approx(1 / 3)  # of the files: it concerns the file
-    assert made.share("interval-zero", "LabB") == pytest.approx(4 / 10)  # of the rows of annotations
-    assert made.share("interval-zero", "LabA") == 0
+# --- counting ---------------------------------------------------------------------------------------------
+def test_rows_files_and_videos_are_counted_in_all_by_kind_and_by_lab() -> None:
+    made = quality.build(REPORTS, VIDEOS)
+    assert made.sums[None, None] == Sums(7, 5, 400, 370, 30, 5)
+    assert made.sums[None, "annotation"] == Sums(2, 0, 50, 50)
+    assert made.sums["LabA", "tracking"] == Sums(4, 0, 300, 270, 30, 5)
+    assert made.sums["LabB", None] == Sums(2, 1, 61, 61)  # two files and a row of metadata
+    assert {rule: made.counts[None, rule] for rule in made.rules} == {
+        "file-unreadable": Count(0, 1),
+        "coordinate-missing": Count(30, 1),
+        "centre-from-extent": Count(0, 1),
+        "fps-missing": Count(videos=2),
+        "scale-missing": Count(videos=1),
+        "interval-zero": Count(4, 1),
+    }
+    assert made.labs == ["LabA", "LabB"]
     assert made.unbalanced == []
 
 
-def test_the_order_of_reports_does_not_matter() -> None:
-    assert quality.build(REPORTS[::-1]).as_json() == quality.build(REPORTS).as_json()
+@pytest.mark.parametrize(
+    ("rule", "lab", "part"),
+    [
+        ("coordinate-missing", "LabA", (30, 300)),  # of the rows of tracks only
+        ("coordinate-missing", "LabB", (0, 50)),
+        ("coordinate-missing", None, (30, 350)),
+        ("interval-zero", "LabB", (4, 10)),  # of the intervals only
+        ("file-unreadable", "LabA", (1, 5)),  # a file of no row counts; files of any kind
+        ("centre-from-extent", "LabA", (1, 4)),  # files of tracks
+        ("fps-missing", "LabA", (2, 4)),  # of the videos
+        ("fps-missing", "Nowhere", (0, 0)),
+    ],
+)
+def test_a_share_is_of_what_the_rule_judges(rule: str, lab: str | None, part: tuple[int, int]) -> None:
+    made = quality.build(REPORTS, VIDEOS)
+    assert made.part(rule, lab) == part
+    assert made.share(rule, lab) == (part[0] / part[1] if part[1] else 0)
 
 
-def test_the_flags_of_videos_count_as_files() -> None:
-    made = quality.build(REPORTS, {("train", "LabA", 1): ["fps-missing"], ("train", "LabA", 2): ["fps-missing"]})
-    assert (made.rules["fps-missing"].rows, made.rules["fps-missing"].files) == (0, 2)
-    assert made.share("fps-missing", "LabA") == 1  # of the videos
-    assert made.examples["fps-missing"][0]["detail"] == "video 1 of LabA"
+def test_the_rows_of_a_csv_count_for_the_labs_that_they_name() -> None:
+    head = ",".join(RAW_METADATA_COLUMNS)
+    row = "," * (len(RAW_METADATA_COLUMNS) - 2)
+    content = f"{head}\nLabA,1{row}\nLabA,1{row}\nLabA,1{row}\nLabB,2{row}\n,3{row}\n".encode()
+    curated = curate_metadata(content, "train")
+    flags = {("train", v.lab_id, v.video_id): list(v.flags) for v in curated.videos}
+    made = quality.build([curated.report], flags)
+    assert made.sums[None, None] == Sums(1, 2, 5, 2, 3)
+    assert made.sums["LabA", None] == Sums(0, 1, 3, 1, 2)
+    assert made.sums[NO_LAB, "metadata"] == Sums(0, 0, 1, 0, 1)
+    assert made.part("metadata-duplicate", "LabA") == (2, 3)
+    assert made.counts[None, "metadata-duplicate"] == Count(2, 1)
+    assert made.part("scale-missing", "LabB") == (1, 1)
+    assert made.counts[None, "scale-missing"] == Count(videos=2)  # by the videos, not by the flag of the csv too
+
+
+def test_a_csv_that_cannot_be_read_is_a_file_of_no_lab() -> None:
+    made = quality.build([curate_metadata(b"\xff\xfe\x00", "train").report])
+    assert made.part("file-unreadable") == (1, 1)
+    assert made.part("file-unreadable", NO_LAB) == (1, 1)
 
 
 def test_a_file_that_does_not_balance_is_named() -> None:
-    assert quality.build([file("LabA", 1, rows_curated=7)]).unbalanced == ["train_tracking/lab_id=LabA/1.parquet"]
+    lost = file("LabA", 1, rows_curated=7)
+    silent = file("LabA", 2, rows_curated=99, rows_quarantined=1)
+    assert quality.build([lost, silent]).unbalanced == [lost.source_file, silent.source_file]
 
 
-def test_json_says_what_each_rule_means_and_shows_examples() -> None:
-    content = json.loads(quality.build(REPORTS).as_json())
+def test_examples_come_from_as_many_files_as_there_are() -> None:
+    made = quality.build([file("LabA", n, bad=n) for n in range(1, 9)])
+    found = [example["source_file"] for example in made.examples["coordinate-missing"]]
+    assert found == [f"train_tracking/lab_id=LabA/{n}.parquet" for n in range(1, 6)]
+    row = {**file("LabA", 1, bad=1).quarantine[0]}
+    many = file("LabA", 1, bad=9, quarantine=tuple({**row, "row_number": n} for n in range(9)))
+    rows = [example["row_number"] for example in quality.build([many]).examples["coordinate-missing"]]
+    assert rows == [0, 1, 2, 3, 4]
+
+
+def test_every_rule_that_fired_has_an_example() -> None:
+    made = quality.build(REPORTS, VIDEOS)
+    assert all(made.examples[rule] for rule in made.rules)
+    assert made.examples["interval-zero"][0]["detail"] == "4 of 10 rows"
+    assert made.examples["fps-missing"][0] == {
+        "source_file": "metadata/train.csv", "row_number": None, "detail": "video 1 of LabA", "payload": None
+    }  # fmt: skip
+
+
+def test_files_left_out_whole_come_first_then_by_rows_lost() -> None:
+    made = quality.build([file("LabA", 1, bad=3), file("LabA", 2), file("LabA", 3, bad=9), unreadable("LabB", 4)])
+    assert [f["video_id"] for f in made.files] == [4, 3, 1, 2]
+
+
+# --- the two forms ----------------------------------------------------------------------------------------
+def test_json_says_what_each_rule_means_and_balances_every_file() -> None:
+    content = json.loads(quality.build(REPORTS, VIDEOS, {"coordinate-missing": 0.5}).as_json())
     rule = next(r for r in content["rules"] if r["id"] == "coordinate-missing")
     assert (rule["severity"], rule["sentence"]) == ("quarantine", RULES["coordinate-missing"].sentence)
+    assert (rule["rows"], rule["files"], rule["of"], rule["limit"]) == (30, 1, 350, 0.5)
     assert rule["examples"][0]["payload"] == '{"x": "nan"}'
-    assert content["files"][0]["source_file"].endswith("LabA/1.parquet")
+    assert content["labs"]["LabB"]["rules"]["interval-zero"]["share"] == 0.4
+    assert len(content["files"]) == len(REPORTS)
+    assert all(f["rows_in"] == f["rows_curated"] + f["rows_quarantined"] for f in content["files"])
+    assert content["unbalanced"] == []
 
 
-def test_the_page_is_whole_and_data_never_become_markup() -> None:
-    evil = file("</script><script>alert(1)</script>", 1, bad=2)
-    page = quality.build([evil]).as_html().decode()
-    assert page.count("</script>") == 2
-    assert "/*DATA*/" not in page
-    assert not re.search(r"(src|href)=|https?://", page)
-    text = re.search(r'id="data">(.*?)</script>', page, re.S)
-    assert text is not None
-    assert json.loads(text[1])["labs"] == {
-        evil.lab_id: {"coordinate-missing": {"rows": 2, "files": 1, "share": 0.02}}
-    }
+def test_the_order_of_reports_does_not_matter() -> None:
+    shuffled = random.Random(3).sample(REPORTS, len(REPORTS))
+    made, again = quality.build(REPORTS, VIDEOS), quality.build(shuffled, dict(reversed(VIDEOS.items())))
+    assert again.as_json() == made.as_json()
+    assert again.as_html() == made.as_html()
+
+
+class Page(HTMLParser):
+    """Tags in order, and the text that a reader sees; fails on markup that does not nest."""
+
+    EMPTY = frozenset({"meta", "input"})
+
+    def __init__(self, page: bytes) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.text = ""
+        self.feed(page.decode())
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attrs
+        if tag not in self.EMPTY:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] not in {"script", "style"}:
+            self.text += data
+
+
+def test_the_page_says_everything_without_script_or_network() -> None:
+    page = quality.build(REPORTS, VIDEOS, {"coordinate-missing": 0.5}).as_html()
+    parsed = Page(page)
+    for text in (
+        "400 rows in 7 raw files of 2 labs", "Every row is accounted for", "coordinate-missing",
+        RULES["interval-zero"].sentence, "4 of 50 rows", "limit 50 %", "balanced", '{"x": "nan"}',
+        "train_tracking/lab_id=LabA/6.parquet",
+    ):  # fmt: skip
+        assert text in parsed.text, text
+    assert not {name for name, _ in parsed.attributes} & {"src", "href", "onclick", "action"}
+    assert not re.search(rb"https?:|url\(|@import", page)
+    assert b"default-src 'none'" in page
+
+
+EVIL = [
+    "</script><script>alert(1)</script>", "\"><img src=x onerror=alert(1)>", "a&lt;b'c\"d", "{style}{0}", "\ud800",
+    "\u202etxt.exe", "\0\x1b[31m", "]]>", "--><!--", "x" * 100_000,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("evil", EVIL, ids=range(len(EVIL)))
+def test_data_never_become_markup(evil: str) -> None:
+    row = {**file(evil, 1, bad=2).quarantine[0], "detail": evil, "payload": evil}
+    made = quality.build(
+        [file(evil, 1, bad=2, quarantine=(row,)), file(evil, 2, rows_curated=1)],
+        {("train", evil, 1): ["fps-missing"]},
+    )
+    page = made.as_html()
+    parsed = Page(page)
+    plain = Page(quality.build(
+        [file("L", 1, bad=2), file("L", 2, rows_curated=1)], {("train", "L", 1): ["fps-missing"]}
+    ).as_html())  # fmt: skip
+    assert parsed.tags == plain.tags
+    assert {name for name, _ in parsed.attributes} == {name for name, _ in plain.attributes}
+    assert len(page) < 40_000
+    assert not {"\u202e", "\0", "\x1b"} & set(parsed.text)
+    assert json.loads(made.as_json())["labs"][evil]["rules"]["coordinate-missing"]["rows"] == 2
 
 
 def test_ten_thousand_files_make_a_page_of_moderate_size() -> None:
-    many = [file(f"Lab{n % 50}", n, bad=n % 7) for n in range(10_000)]
-    assert len(quality.build(many).as_html()) < 1_000_000
+    flags = ("coordinate-missing", "centre-from-extent", "frames-beyond-duration", "mouse-not-in-metadata")
+    many = [file(f"Lab{n % 900}", n, bad=1 + n % 7, flags=flags) for n in range(10_000)]
+    page = quality.build(many).as_html()
+    assert len(page) < 1_000_000
+    assert page.count(b"<tr><td><code>") == 500
+    assert "9,500 more files are in report.json." in page.decode()
+    assert "700 more labs are in report.json." in page.decode()
 
 
-def test_limits_are_read_and_wrong_ones_named_together() -> None:
-    assert quality.parse_limits("") == {}
-    assert quality.parse_limits("coordinate-missing=0.6, file-unreadable=0") == {
+def test_nothing_at_all_makes_a_page_too() -> None:
+    assert "None: every row is as it should be." in Page(quality.build([]).as_html()).text
+    assert "None: every row is as it should be." in Page(quality.build([file("LabA", 1)]).as_html()).text
+
+
+# --- limits -----------------------------------------------------------------------------------------------
+def test_every_rule_says_what_it_judges() -> None:
+    assert {rule.unit for rule in RULES.values()} == {"row", "file", "video"}
+    assert all(set(rule.kinds) <= set(KINDS) and rule.kinds for rule in RULES.values())
+    assert all(rule.kinds == ("metadata",) for rule in RULES.values() if rule.unit == "video")
+    assert all(len(rule.kinds) == 1 for rule in RULES.values() if rule.unit == "row")
+
+
+def test_limits_are_read() -> None:
+    assert quality.parse_limits("") == quality.parse_limits(" , ") == {}
+    assert quality.parse_limits("coordinate-missing=0.6, file-unreadable = 0") == {
         "coordinate-missing": 0.6, "file-unreadable": 0.0
     }  # fmt: skip
-    with pytest.raises(
-        SettingsError, match=r"no rule 'coordinate-mising'; did you mean 'coordinate-missing'"
-    ) as info:
-        quality.parse_limits("coordinate-mising=0.1,fps-missing=7")
-    assert "expected fps-missing=<share from 0 to 1>, but got 'fps-missing=7'" in str(info.value)
 
 
-def test_a_lab_beyond_its_limit_is_refused_by_name() -> None:
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("coordinate-mising=0.1", "no rule 'coordinate-mising'; did you mean 'coordinate-missing'"),
+        ("fps-missing=7", "expected fps-missing=<share from 0 to 1>, but got 'fps-missing=7'"),
+        ("fps-missing=nan", "but got 'fps-missing=nan'"),
+        ("fps-missing=5%", "but got 'fps-missing=5%'"),
+        ("fps-missing", "but got 'fps-missing'"),
+        ("fps-missing=0.1,fps-missing=0.2", "'fps-missing' is named twice"),
+        ("raw-zone-empty=0.5", "'raw-zone-empty' always stops the job"),
+    ],
+)
+def test_limits_that_mean_nothing_are_refused(text: str, said: str) -> None:
+    with pytest.raises(SettingsError, match=re.escape(said)):
+        quality.parse_limits(text)
+
+
+def test_all_wrong_limits_are_named_together() -> None:
+    with pytest.raises(SettingsError, match=r"\(2\):(.|\n)*interval-zro(.|\n)*fps-missing=x"):
+        quality.parse_limits("interval-zro=0.1,fps-missing=x")
+
+
+def test_limits_that_hold_say_nothing() -> None:
     quality.check(REPORTS, {})
-    quality.check(REPORTS, {"coordinate-missing": 0.1, "scale-missing": 0.5})
-    with pytest.raises(DataError, match=r"LabA: 10\.0 % break 'coordinate-missing' \(limit 9 %\)"):
-        quality.check(REPORTS, {"coordinate-missing": 0.09})
-    with pytest.raises(DataError, match=r"LabA: 33\.3 % break 'scale-missing'"):
-        quality.check(REPORTS, {"scale-missing": 0.3})
+    quality.check([], {"coordinate-missing": 0.0})
+    quality.check(REPORTS, {"coordinate-missing": 0.1, "centre-from-extent": 0.25, "interval-zero": 0.4})
+    quality.check(REPORTS, {"fps-missing": 0.5}, VIDEOS)
+    quality.check(REPORTS, {"fps-missing": 0.0})  # nothing is known of the videos
+
+
+def test_every_lab_and_rule_beyond_its_limit_is_named_with_what_to_do() -> None:
+    with pytest.raises(DataError, match=r"readers keep what they had") as info:
+        quality.check(REPORTS, {"coordinate-missing": 0.09, "interval-zero": 0.3, "fps-missing": 0.4}, VIDEOS)
+    said = str(info.value)
+    assert "LabA: 30 of 300 rows (10 %) break 'coordinate-missing', the limit is 9 %." in said
+    assert "LabA: 2 of 4 videos (50 %) break 'fps-missing', the limit is 40 %." in said
+    assert "LabB: 4 of 10 rows (40 %) break 'interval-zero', the limit is 30 %." in said
+    assert "raise the limits (3)" in said
+    assert "train_tracking/lab_id=LabA/1.parquet" in said
+
+
+def test_a_limit_of_nothing_refuses_the_first_file() -> None:
+    with pytest.raises(DataError, match=r"LabA: 1 of 5 files \(20 %\) break 'file-unreadable', the limit is 0 %"):
+        quality.check(REPORTS, {"file-unreadable": 0})
+    with pytest.raises(DataError, match=re.escape(NO_LAB)):
+        quality.check([curate_metadata(b"\xff\xfe\x00", "train").report], {"file-unreadable": 0})
