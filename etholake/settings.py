@@ -49,7 +49,7 @@ class Settings:
     max_gap_frames: int = _setting(15, "longest gap (frames) that curation fills or computes a velocity over")
     repair_label_clock: bool = _setting(False, "rescale labels that count on a 30 fps clock in a 25 fps video")
     quality_limits: str = _setting(
-        "", "shares that fail curation, e.g. coordinate-missing=0.6,file-unreadable=0.1"
+        "", "largest shares of a lab that may break a rule: coordinate-missing=0.6,file-unreadable=0.1"
     )
     instance_type: str = _setting("ml.m5.large", "SageMaker instance for training, transform and endpoint")
     ingest_threads: int = _setting(8, "concurrent uploads of ingest")
@@ -145,6 +145,13 @@ def _check(settings: Settings, origin: Mapping[str, str]) -> None:
     for name in ("max_gap_frames", "ingest_threads"):
         if getattr(settings, name) < 1:
             problems.append(f"{name} must be at least 1, but got {getattr(settings, name)} from {origin[name]}.")
+    if settings.quality_limits:
+        from etholake.curate.quality import parse_limits
+
+        try:
+            parse_limits(settings.quality_limits)
+        except SettingsError as err:
+            problems.append(f"quality_limits from {origin['quality_limits']}: {err}")
     raise_collected(SettingsError, "Settings that cannot be used", problems)
 
 

@@ -50,8 +50,8 @@ def curate_annotations(
     key
         Key of the file, for the report.
     repair_label_clock
-        Rescale the frames of a video that is flagged `label-clock` from the 30 fps clock to its own; it stays
-        flagged.
+        Rescale the frames of a video that is flagged `label-clock` from the 30 fps clock to its own (x fps / 30);
+        it stays flagged, and every check is of the rescaled frames.
 
     Notes
     -----
@@ -82,10 +82,10 @@ def curate_annotations(
         good &= ~broken
         if rows.size:
             rejected += quarantine_rows(rule, rows, lambda n: source_row(table, n))
-    order = np.lexsort((stop, code, target, agent, start))
-    order = order[good[order]]
     if repair_label_clock and "label-clock" in video.flags and video.fps:
         start, stop = _on_own_clock(start, stop, video.fps)
+    order = np.lexsort((stop, code, target, agent, start))
+    order = order[good[order]]
     columns = tuple(values[order] for values in (agent, target, code, start, stop))
     enriched, fired = _enrich(columns, actions, video)
     source, lab_id, video_id = source_name(key), video.lab_id, video.video_id
@@ -102,10 +102,12 @@ def curate_annotations(
 def _on_own_clock(
     start: npt.NDArray[np.int64], stop: npt.NDArray[np.int64], fps: float
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Frames of the 30 fps clock as frames of the video; an interval that has a frame keeps one."""
-    own_start, own_stop = (
-        np.floor(values * (fps / LABEL_CLOCK) + 0.5).astype(np.int64) for values in (start, stop)
-    )
+    """Frames of the 30 fps clock as frames of the video, to the nearest; an interval that has a frame keeps one.
+
+    Start and (exclusive) stop are rounded alike: intervals that touch still do. One that would vanish takes the
+    frame after its start.
+    """
+    own_start, own_stop = (np.floor(frames * fps / LABEL_CLOCK + 0.5).astype(np.int64) for frames in (start, stop))
     return own_start, np.where(stop > start, np.maximum(own_stop, own_start + 1), own_start)
 
 

@@ -68,29 +68,30 @@ def behavior_summary(annotations: pa.Table) -> pa.Table:
     schema, keys = arrow_schema("behavior_summary"), ("split", "video_id", "agent_id", "target_id", "action")
     if not annotations.num_rows:
         return schema.empty_table()
-    coded = [_codes(annotations[name])[0] for name in keys]
-    order = np.lexsort([*coded[::-1]])
-    first = np.concatenate([[True], np.logical_or.reduce([c[order][1:] != c[order][:-1] for c in coded])])
-    starts = np.flatnonzero(first)
-    ends = np.append(starts[1:], order.size)
-    one = annotations.take(pa.array(order[starts]))  # a row of each group, for what its rows share
-    columns = {name: one[name] for name in schema.names if name in one.schema.names}
-    frames = annotations["duration_frames"].to_numpy().astype(np.int64)[order]
-    columns["events"] = pa.array(ends - starts)
-    columns["frames"] = pa.array(np.add.reduceat(frames, starts))
     seconds, start_sec, stop_sec = (
-        annotations[name].to_numpy().astype(np.float64)[order]
-        for name in ("duration_sec", "start_sec", "stop_sec")
+        annotations[name].to_numpy().astype(np.float64) for name in ("duration_sec", "start_sec", "stop_sec")
     )
-    columns["seconds"] = _known(np.add.reduceat(seconds, starts))
-    columns["max_sec"] = _known(np.maximum.reduceat(seconds, starts))
-    columns["median_sec"] = _known(np.array([np.median(seconds[a:b]) for a, b in zip(starts, ends, strict=True)]))
-    columns["first_start_sec"] = _known(np.minimum.reduceat(start_sec, starts))
-    columns["last_stop_sec"] = _known(np.maximum.reduceat(stop_sec, starts))
+    frames = annotations["duration_frames"].to_numpy().astype(np.int64)
+    coded = [_codes(annotations[name])[0] for name in keys]
+    order = np.lexsort([seconds, *coded[::-1]])  # within a group by duration, so that the middle is the median
+    new = np.logical_or.reduce([codes[order][1:] != codes[order][:-1] for codes in coded])
+    first = np.flatnonzero(np.concatenate([[True], new]))
+    events = np.diff(np.append(first, order.size))
+    seconds, start_sec, stop_sec, frames = (values[order] for values in (seconds, start_sec, stop_sec, frames))
+    shared = annotations.take(pa.array(order[first]))  # a row of each group, for what its rows have in common
+    columns = {name: shared[name] for name in schema.names if name in shared.schema.names}
+    columns |= {
+        "events": pa.array(events),
+        "frames": pa.array(np.add.reduceat(frames, first)),
+        "seconds": _known(np.add.reduceat(seconds, first)),
+        "median_sec": _known((seconds[first + (events - 1) // 2] + seconds[first + events // 2]) / 2),
+        "max_sec": _known(np.maximum.reduceat(seconds, first)),
+        "first_start_sec": _known(np.minimum.reduceat(start_sec, first)),
+        "last_stop_sec": _known(np.maximum.reduceat(stop_sec, first)),
+    }
     made = pa.table({name: columns[name].cast(schema.field(name).type) for name in schema.names}, schema=schema)
-    return made.sort_by(
-        [*((name, "ascending") for name in TABLES["behavior_summary"].sort), ("split", "ascending")]
-    )
+    order_by = [*TABLES["behavior_summary"].sort, "split"]
+    return made.sort_by([(name, "ascending") for name in order_by])
 
 
 def _codes(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.int64], list[Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pyarrow as pa
@@ -73,6 +74,7 @@ def test_the_file_is_flagged_with_every_issue_of_its_rows() -> None:
     result = curate((2, 1, "attack", 400, 400))
     assert result.table["issue"].to_pylist() == ["interval-zero"]
     assert result.report.flags == ("interval-overlong", "interval-unlabeled", "interval-zero")
+    assert result.report.flagged_rows == {"interval-overlong": 1, "interval-unlabeled": 1, "interval-zero": 1}
 
 
 def test_repeats_are_kept_and_marked() -> None:
@@ -104,6 +106,65 @@ def test_labels_on_another_clock_are_marked() -> None:
     videos = metadata(*({"video_id": n, "frames_per_second": 25 if n == 3 else 30} for n in range(4))).videos
     result = curate_annotations(raw((1, 2, "attack", 0, 9)), videos[3], KEY)
     assert result.table["issue"].to_pylist() == ["label-clock"]
+
+
+def on_the_wrong_clock(*rows: tuple[Any, ...], repair: bool = True, **change: Any) -> CuratedAnnotations:
+    """Labels of a 25 fps video of 10 s in a lab that records at 30 fps."""
+    others = ({"video_id": n} for n in (2, 3))
+    [one, *_] = metadata({"frames_per_second": 25, **change}, *others).videos
+    result = curate_annotations(raw(*rows), one, KEY, repair_label_clock=repair)
+    assert_balance([result.report])
+    return result
+
+
+def frames(result: CuratedAnnotations) -> list[tuple[int, int]]:
+    return list(zip(*(result.table[name].to_pylist() for name in ("start_frame", "stop_frame")), strict=True))
+
+
+def test_labels_on_another_clock_are_rescaled_on_demand_and_stay_marked() -> None:
+    """1 s to 4 s is frame 30 to 120 of the labels' clock, 25 to 100 of the video's."""
+    mended = on_the_wrong_clock((1, 2, "attack", 30, 120))
+    [row] = mended.table.to_pylist()
+    assert (row["start_frame"], row["stop_frame"], row["duration_frames"]) == (25, 100, 75)
+    assert (row["start_sec"], row["stop_sec"], row["duration_sec"]) == (1.0, 4.0, 3.0)
+    assert (row["issue"], mended.report.flags, mended.report.last_frame) == ("label-clock", ("label-clock",), 100)
+    assert mended.report.flagged_rows == {"label-clock": 1}
+    assert frames(on_the_wrong_clock((1, 2, "attack", 30, 120), repair=False)) == [(30, 120)]
+
+
+def test_only_flagged_videos_are_rescaled() -> None:
+    rows = raw((1, 2, "attack", 30, 120))
+    assert frames(curate_annotations(rows, video(), KEY, repair_label_clock=True)) == [(30, 120)]
+    slow_lab = video(frames_per_second=25)
+    assert frames(curate_annotations(rows, slow_lab, KEY, repair_label_clock=True)) == [(30, 120)]
+
+
+def test_every_start_and_length_is_rescaled_without_losing_an_interval() -> None:
+    rows = [(1, 2, "attack", start, start + length) for start in range(300) for length in range(8)]
+    found = frames(on_the_wrong_clock(*rows))
+    rounded = [tuple((2 * frame * 25 + 30) // 60 for frame in row[3:]) for row in rows]  # to the nearest, .5 up
+    kept = [(a, max(b, a + 1)) if row[4] > row[3] else (a, a) for (a, b), row in zip(rounded, rows, strict=True)]
+    assert found == sorted(kept)
+    assert sum(a == b for a, b in found) == 300  # those of no frame, and no other
+
+
+def test_intervals_that_touch_still_touch() -> None:
+    cuts = [0, 7, 20, 41, 66, 90, 133, 200]
+    found = frames(on_the_wrong_clock(*((1, 2, "attack", a, b) for a, b in itertools.pairwise(cuts))))
+    assert all(one[1] == other[0] for one, other in itertools.pairwise(found))
+
+
+def test_every_check_is_of_the_rescaled_frames() -> None:
+    """The video has 250 frames: 300 of the labels' clock are just its end, 312 are more than 2 % past it."""
+    found = on_the_wrong_clock((1, 2, "attack", 0, 300), (1, 2, "attack", 1, 312))
+    assert found.table["issue"].to_pylist() == ["label-clock", "interval-overlong"]
+    assert found.report.flagged_rows == {"interval-overlong": 1, "label-clock": 2}
+    # Frames 3 and 4 of the labels' clock are one frame of the video: what becomes equal is a repeat, and in order.
+    merged = on_the_wrong_clock((1, 2, "attack", 3, 10), (1, 1, "rear", 4, 9), (1, 2, "attack", 4, 10))
+    assert list(zip(merged.table["target_id"].to_pylist(), frames(merged), strict=True)) == [
+        (1, (3, 8)), (2, (3, 8)), (2, (3, 8))
+    ]  # fmt: skip
+    assert merged.table["issue"].to_pylist() == ["label-clock", "label-clock", "interval-duplicate"]
 
 
 def test_rows_come_out_sorted() -> None:

@@ -6,10 +6,12 @@ import json
 import random
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from etholake import settings
 from etholake.contract import RAW_METADATA_COLUMNS
 from etholake.curate import quality
 from etholake.curate.metadata import curate_metadata
@@ -305,3 +307,30 @@ def test_a_limit_of_nothing_refuses_the_first_file() -> None:
         quality.check(REPORTS, {"file-unreadable": 0})
     with pytest.raises(DataError, match=re.escape(NO_LAB)):
         quality.check([curate_metadata(b"\xff\xfe\x00", "train").report], {"file-unreadable": 0})
+
+
+def test_settings_refuse_wrong_limits_and_say_where_they_come_from() -> None:
+    found, origin = settings.resolve({"ETHOLAKE_QUALITY_LIMITS": "scale-missing=0.1"})
+    assert found.quality_limits == "scale-missing=0.1"
+    assert origin["quality_limits"] == "environment (ETHOLAKE_QUALITY_LIMITS)"
+    assert settings.resolve({})[0].quality_limits == ""
+    with pytest.raises(SettingsError, match=r"quality_limits from environment(.|\n)*did you mean 'scale-missing'"):
+        settings.resolve({"ETHOLAKE_QUALITY_LIMITS": "scale-mising=0.1"})
+
+
+@pytest.mark.parametrize(("text", "value"), [("true", True), ("False", False), ("1", True), ("no", False)])
+def test_a_switch_is_true_or_false(text: str, value: bool) -> None:
+    assert settings.resolve({"ETHOLAKE_REPAIR_LABEL_CLOCK": text})[0].repair_label_clock is value
+    assert settings.resolve({})[0].repair_label_clock is False
+
+
+def test_a_switch_that_is_neither_is_refused() -> None:
+    with pytest.raises(SettingsError, match=r"'repair_label_clock' from environment .* must be true or false"):
+        settings.resolve({"ETHOLAKE_REPAIR_LABEL_CLOCK": "maybe"})
+
+
+def test_a_switch_in_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "etholake.toml"
+    file.write_text('repair_label_clock = true\nquality_limits = "scale-missing=0.1"\n')
+    found, _ = settings.resolve({"ETHOLAKE_CONFIG": str(file)})
+    assert (found.repair_label_clock, found.quality_limits) == (True, "scale-missing=0.1")
