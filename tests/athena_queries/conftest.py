@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
-import small_lake
+import report_lake
 
 from etholake import aws
 from etholake.lake import Lake
@@ -15,14 +15,14 @@ from etholake.stages import query
 @pytest.fixture(scope="session")
 def base() -> dict[str, pd.DataFrame]:
     """The rows of every table, as pandas frames."""
-    return small_lake.make()
+    return report_lake.make()
 
 
 @pytest.fixture(scope="session")
 def at(mock_settings: Settings, base: dict[str, pd.DataFrame]) -> Settings:
     """Settings of a lake of its own that holds `base`."""
     settings, lake = _lake(mock_settings, "reports")
-    small_lake.write(lake, base)
+    report_lake.write(lake, base)
     query.create_views(settings)
     return settings
 

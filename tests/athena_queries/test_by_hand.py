@@ -1,6 +1,6 @@
 """Reports and views on lab `north` of the small lake, whose answers anybody can work out by hand.
 
-`small_lake` says what `north` is; rows of the other labs are left out of the comparison.
+`report_lake` says what `north` is; rows of the other labs are left out of the comparison.
 """
 
 from typing import Any
