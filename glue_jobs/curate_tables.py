@@ -5,19 +5,21 @@ Runs on Glue 5.1 and on plain local Spark, with `etholake.zip` on the Python pat
 
     spark-submit --py-files etholake.zip curate_tables.py --JOB_NAME etholake-curate-tables \\
         --bucket BUCKET --database DATABASE --max_gap_frames 15 --code_digest DIGEST \\
-        [--repair_label_clock true] [--quality_limits LIMITS]
+        [--repair_label_clock true|false] [--quality_limits RULE=SHARE,…]
 
 One unit of work is the annotations of one lab: a worker writes its partition of `annotations_enriched` and
 counts its classes. The driver makes the small tables (one row per video, file or class). A table whose inputs
-and code are those of its current generation is skipped.
+and code are those of its current generation is skipped. Before anything is committed, the reports of all files are
+held to the balance of rows and to the limits; then a data-quality report is left in the state zone.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -31,7 +33,7 @@ from etholake.curate.plan import Unit, balance, inputs_fingerprint
 from etholake.curate.rawzone import RawObject, RawZone, list_raw, read_metadata
 from etholake.curate.report import FileReport
 from etholake.curate.work import ANNOTATIONS, BEHAVIOR, TRACKING, curate_annotation_unit
-from etholake.errors import DataError
+from etholake.errors import DataError, SettingsError
 from etholake.lake import Lake, generation_prefix, identity, new_generation
 from etholake.stages import fingerprint
 
@@ -44,7 +46,7 @@ class Options:
     database: str
     code_digest: str
     repair_label_clock: bool = False
-    quality_limits: str = ""
+    limits: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -61,28 +63,38 @@ class Inputs:
 class Lab:
     """The annotations of one lab: reports, class statistics, and the generation that holds them.
 
-    `before` is the state that this run found, `fresh` whether this run made another one.
+    `before` and `summary_before` are the states of the annotations and of their `behavior_summary` that this run
+    found, `fresh` whether this run made another one.
     """
 
     lab_id: str
     fingerprint: str
     generation: str
     before: dict[str, Any] | None
+    summary_before: dict[str, Any] | None
     reports: list[FileReport]
     statistics: list[dict[str, Any]]
     fresh: bool
 
 
 def parse(argv: Sequence[str]) -> Options:
-    """Read the arguments as Glue passes them."""
+    """Read the arguments as Glue passes them; all of them are checked before any work is done.
+
+    Raises
+    ------
+    SettingsError
+        `repair_label_clock` is not true or false, or `quality_limits` names what there is not.
+    """
     from awsglue.utils import getResolvedOptions
 
-    optional = [name for name in ("repair_label_clock", "quality_limits") if f"--{name}" in argv]
+    names = {argument.partition("=")[0] for argument in argv}  # getResolvedOptions knows required ones only
+    optional = [name for name in ("repair_label_clock", "quality_limits") if f"--{name}" in names]
     given = getResolvedOptions(list(argv), ["bucket", "database", "max_gap_frames", "code_digest", *optional])
-    repair = given.get("repair_label_clock", "false").lower() == "true"
-    return Options(
-        given["bucket"], given["database"], given["code_digest"], repair, given.get("quality_limits", "")
-    )
+    repair = given.get("repair_label_clock", "false").lower()
+    if repair not in {"true", "false"}:
+        raise SettingsError(f"Argument --repair_label_clock must be true or false, but got '{repair}'.")
+    limits = quality.parse_limits(given.get("quality_limits", ""))
+    return Options(given["bucket"], given["database"], given["code_digest"], repair == "true", limits)
 
 
 def lake_of(options: Options) -> Lake:
@@ -114,17 +126,16 @@ def transform(inputs: Inputs, options: Options, lake: Lake, spark: Any = None) -
     labs, todo = [], []
     for unit, made_of, generation in _plan(inputs, options):
         keys = {"lab_id": unit.lab_id}
-        before = lake.current(ANNOTATIONS, keys)
-        if before is not None and identity(before) == made_of:
+        before, summary = lake.current(ANNOTATIONS, keys), lake.current(BEHAVIOR, keys)
+        if before is not None and identity(before) == identity(summary) == made_of:
             reports, more = _report(lake, ANNOTATIONS, keys, before["generation"])
-            labs.append(
-                Lab(unit.lab_id, made_of, before["generation"], before, reports, more["statistics"], fresh=False)
-            )
+            state = (made_of, before["generation"], before, summary)
+            labs.append(Lab(unit.lab_id, *state, reports, more["statistics"], fresh=False))
         else:
-            todo.append((unit, made_of, generation, before))
+            todo.append((unit, (made_of, generation, before, summary)))
     if todo:
-        done = _distribute([unit for unit, *_ in todo], options, spark)
-        labs += [Lab(u.lab_id, m, g, b, *done[u.target], fresh=True) for u, m, g, b in todo]
+        done = _distribute([unit for unit, _ in todo], options, spark)
+        labs += [Lab(unit.lab_id, *state, *done[unit.target], fresh=True) for unit, state in todo]
     return sorted(labs, key=lambda lab: lab.lab_id)
 
 
@@ -136,28 +147,34 @@ def write(inputs: Inputs, labs: list[Lab], options: Options, lake: Lake) -> dict
     files = (
         [m.report for m in inputs.metadata.values()] + inputs.tracking + [r for lab in labs for r in lab.reports]
     )
+    metadata = _metadata_tables(inputs, labs)
+    flags = {
+        (split, row["lab_id"], row["video_id"]): row["flags"]
+        for split, table in metadata.items()
+        for row in table.select(["lab_id", "video_id", "flags"]).to_pylist()
+    }
     reporting.assert_balance(files)
-    quality.check(files, quality.parse_limits(options.quality_limits))
+    quality.check(files, options.limits, flags)
     lake.register()  # a partition needs its table in the catalog
     for lab in labs:
         _commit_lab(lab, lake)
-    for keys in lake.partitions(ANNOTATIONS):
-        if keys["lab_id"] not in {lab.lab_id for lab in labs}:
-            for table in (ANNOTATIONS, BEHAVIOR):
+    for table in (BEHAVIOR, ANNOTATIONS):
+        for keys in lake.partitions(table):
+            if keys["lab_id"] not in {lab.lab_id for lab in labs}:
                 lake.drop_partition(table, keys)
-            print(f"dropped {keys}: no longer in the raw zone")
+                print(f"dropped {keys} of {table}: no longer in the raw zone")
     everything = fingerprint(
         [[raw.key, raw.etag] for _, raw in sorted(inputs.zone.metadata.items())],
         [[lab.lab_id, lab.fingerprint] for lab in labs], sorted(inputs.tracking_generations), options.code_digest,
     )  # fmt: skip
     sums = reporting.totals(files)
-    for name, rows in _small_tables(inputs, labs, files):
+    for name, rows in _small_tables(inputs, labs, files, metadata):
         if identity(lake.current(name)) == everything:
             print(f"skipped {name}: its inputs and code are those of the current generation")
             continue
         lake.replace_table(name, rows, everything, report=sums if name == "curation_files" else None)
         print(f"wrote {name}: {rows.num_rows} rows")
-    _put_quality(inputs, labs, files, everything, lake)
+    _put_quality(quality.build(files, flags, options.limits), fingerprint(everything, options.limits), lake)
     return sums
 
 
@@ -209,36 +226,36 @@ def _commit_lab(lab: Lab, lake: Lake) -> None:
     prefix = generation_prefix(ANNOTATIONS, keys, lab.generation)
     body = reporting.dump(lab.reports, statistics=lab.statistics)
     lake.s3.put_object(Bucket=lake.bucket, Key=prefix + reporting.REPORT, Body=body)
-    lake.commit(BEHAVIOR, keys, lab.generation, lab.fingerprint)
-    lake.commit(
-        ANNOTATIONS, keys, lab.generation, lab.fingerprint, reporting.totals(lab.reports), before=lab.before
-    )
-    print(f"curated annotations of {lab.lab_id}: {reporting.totals(lab.reports)}")
+    # The annotations last: they say what is done.
+    lake.commit(BEHAVIOR, keys, lab.generation, lab.fingerprint, before=lab.summary_before)
+    sums = reporting.totals(lab.reports)
+    lake.commit(ANNOTATIONS, keys, lab.generation, lab.fingerprint, sums, before=lab.before)
+    print(f"curated annotations of {lab.lab_id}: {sums}")
 
 
-def _put_quality(inputs: Inputs, labs: list[Lab], files: list[FileReport], everything: str, lake: Lake) -> None:
-    """The data-quality report, and where the latest one lies."""
-    tables = _metadata_tables(inputs, labs)
-    flags = {
-        (split, row["lab_id"], row["video_id"]): row["flags"]
-        for split, table in tables.items()
-        for row in table.select(["lab_id", "video_id", "flags"]).to_pylist()
-    }
-    made = quality.build(files, flags)
-    prefix = f"{STATE_ZONE}/quality/{everything}/"
-    for name, body, kind in (
-        ("report.json", made.as_json(), "application/json"), ("report.html", made.as_html(), "text/html"),
-    ):  # fmt: skip
-        lake.s3.put_object(Bucket=lake.bucket, Key=prefix + name, Body=body, ContentType=kind)
+def _put_quality(made: quality.Quality, digest: str, lake: Lake) -> None:
+    """Write the data-quality report, then where the latest one lies; nothing if that says so already."""
+    prefix = f"{STATE_ZONE}/quality/{digest}/"
     latest = json.dumps({"json": f"{prefix}report.json", "html": f"{prefix}report.html"}).encode()
-    lake.s3.put_object(Bucket=lake.bucket, Key=QUALITY_POINTER, Body=latest, ContentType="application/json")
-    print(f"quality report: s3://{lake.bucket}/{prefix}report.html")
+    where = f"s3://{lake.bucket}/{prefix}report.html"
+    with contextlib.suppress(lake.s3.exceptions.NoSuchKey):
+        if lake.s3.get_object(Bucket=lake.bucket, Key=QUALITY_POINTER)["Body"].read() == latest:
+            print(f"quality report, as before: {where}")
+            return
+    for key, body, kind in (
+        (f"{prefix}report.json", made.as_json(), "application/json"),
+        (f"{prefix}report.html", made.as_html(), "text/html"),
+        (QUALITY_POINTER, latest, "application/json"),
+    ):
+        lake.s3.put_object(Bucket=lake.bucket, Key=key, Body=body, ContentType=kind)
+    print(f"quality report: {where}")
 
 
-def _small_tables(inputs: Inputs, labs: list[Lab], files: list[FileReport]) -> Iterable[tuple[str, pa.Table]]:
+def _small_tables(
+    inputs: Inputs, labs: list[Lab], files: list[FileReport], metadata: dict[str, pa.Table]
+) -> Iterable[tuple[str, pa.Table]]:
     """The unpartitioned tables, each with all of its rows; an absent csv gives an empty table."""
-    for split, table in _metadata_tables(inputs, labs).items():
-        yield f"metadata_{split}", table
+    yield from ((f"metadata_{split}", table) for split, table in metadata.items())
     every_video = [
         video for split in SPLITS if split in inputs.metadata for video in inputs.metadata[split].videos
     ]

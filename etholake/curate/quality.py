@@ -94,14 +94,19 @@ class Quality:
         return [rule for rule in RULES if rule in fired]
 
     def part(self, rule: str, lab: str | None = None) -> tuple[int, int]:
-        """(what broke the rule, out of how many): rows, files or videos, of the kinds that the rule concerns."""
+        """(what broke the rule, out of how many): rows, files or videos, of the kinds that the rule concerns.
+
+        Where nothing is known of the metadata, a file that carries the flag of its video counts for the video.
+        """
         spec, count = RULES[rule], self.counts.get((lab, rule), Count())
-        if spec.unit == "video":
-            return count.videos, self.sums.get((lab, None), Sums()).videos
-        own = [self.sums.get((lab, kind), Sums()) for kind in spec.kinds]
-        if spec.unit == "file":
-            return count.files, sum(sums.files for sums in own)
-        return count.rows, sum(sums.rows_in for sums in own)
+        videos = self.sums.get((lab, None), Sums()).videos
+        if spec.unit == "video" and videos:
+            return count.videos, videos
+        kinds = KINDS if spec.unit == "video" else spec.kinds
+        own = [self.sums.get((lab, kind), Sums()) for kind in kinds]
+        if spec.unit == "row":
+            return count.rows, sum(sums.rows_in for sums in own)
+        return count.files, sum(sums.files for sums in own)
 
     def share(self, rule: str, lab: str | None = None) -> float:
         """`part` as a number from 0 to 1."""
@@ -207,8 +212,7 @@ def check(
 ) -> None:
     """Refuse reports in which a lab breaks a limit; called before a commit, so that readers keep what they have.
 
-    The share is of the lab's rows, files or videos, by what the rule concerns (`Rule.unit`, `Rule.kinds`), among
-    `reports`. Limits on videos have no effect without `video_flags`.
+    The share is of the lab's rows, files or videos among `reports`, by what the rule concerns (`Quality.part`).
 
     Raises
     ------

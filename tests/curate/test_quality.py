@@ -288,7 +288,15 @@ def test_limits_that_hold_say_nothing() -> None:
     quality.check([], {"coordinate-missing": 0.0})
     quality.check(REPORTS, {"coordinate-missing": 0.1, "centre-from-extent": 0.25, "interval-zero": 0.4})
     quality.check(REPORTS, {"fps-missing": 0.5}, VIDEOS)
-    quality.check(REPORTS, {"fps-missing": 0.0})  # nothing is known of the videos
+
+
+def test_without_the_metadata_a_flagged_file_stands_for_its_video() -> None:
+    """What the tracking job sees: two of three files say that their video has no scale."""
+    tracks = [file("LabA", n, flags=("scale-missing",) if n < 3 else ()) for n in (1, 2, 3)]
+    assert quality.build(tracks).part("scale-missing", "LabA") == (2, 3)
+    quality.check(tracks, {"scale-missing": 0.7})
+    with pytest.raises(DataError, match=r"LabA: 2 of 3 videos \(66\.67 %\) break 'scale-missing'"):
+        quality.check(tracks, {"scale-missing": 0.6})
 
 
 def test_every_lab_and_rule_beyond_its_limit_is_named_with_what_to_do() -> None:

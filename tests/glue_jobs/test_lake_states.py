@@ -285,7 +285,7 @@ def test_a_lab_beyond_a_limit_is_not_shown_and_the_others_are(world: World) -> N
         "15",
     ]
     arguments += ["--code_digest", "code", "--quality_limits", "coordinate-missing=0.25"]
-    with pytest.raises(DataError, match=r"Lab B: 50\.0 % break 'coordinate-missing' \(limit 25 %\)"):
+    with pytest.raises(DataError, match=r"Lab B: 3 of 6 rows \(50 %\) break 'coordinate-missing'"):
         tracking_job.main(arguments, world.spark)
     assert world.lake.current(TRACKS, {"split": "train", "lab_id": "Lab B"}) == before
     assert videos(world) == {1, 2, 7}
@@ -302,10 +302,10 @@ def test_the_quality_report_of_a_run_lies_in_the_bucket(world: World) -> None:
 
     latest = json.loads(read(QUALITY_POINTER))
     content = json.loads(read(latest["json"]))
-    found = {rule["id"]: (rule["rows"], rule["files"]) for rule in content["rules"]}
-    assert found["coordinate-missing"] == (1, 1)
-    assert found["scale-missing"] == (0, 2)  # the video's metadata, and its tracking
-    assert content["totals"]["all"]["rows_in"] == sum(row["rows_in"] for row in world.table("curation_files"))
+    found = {rule["id"]: (rule["rows"], rule["files"], rule["videos"]) for rule in content["rules"]}
+    assert found["coordinate-missing"] == (1, 1, 0)
+    assert found["scale-missing"] == (0, 1, 1)  # the video's tracking, and its metadata
+    assert content["totals"]["rows_in"] == sum(row["rows_in"] for row in world.table("curation_files"))
     assert content["unbalanced"] == []
     assert b"<!doctype html>" in read(latest["html"])
 
