@@ -24,7 +24,7 @@ _SEVERITIES = {
     "repair": "mended, nothing is lost",
 }
 _FILE_COLUMNS = (
-    ("File", ""), ("Rows in", "n"), ("Curated", "n"), ("Quarantined", "n"), ("Imputed", "n"), ("Rules", ""),
+    ("File", ""), ("Rules", ""), ("Rows in", "n"), ("Curated", "n"), ("Quarantined", "n"), ("Imputed", "n"),
 )  # fmt: skip
 
 
@@ -69,7 +69,7 @@ def _figures(quality: Quality) -> str:
         (f"{whole.rows_curated:,}", "rows curated", _percent(whole.rows_curated, whole.rows_in)),
         (f"{whole.rows_quarantined:,}", "rows quarantined", _percent(whole.rows_quarantined, whole.rows_in)),
         (f"{whole.rows_imputed:,}", "points imputed", "counted apart"),
-        (f"{clean:,}", "files without any finding", f"of {whole.files:,}"),
+        (f"{clean:,}", "files without a finding", f"of {whole.files:,}"),
         (f"{whole.videos:,}", "videos in the metadata", f"of {_many(len(quality.labs), 'lab')}"),
         (f"{len(quality.rules):,}", "rules fired", f"of {len(RULES)}"),
     )
@@ -82,24 +82,29 @@ def _rules(quality: Quality, rules: list[str]) -> str:
     entries = "".join(_rule(quality, rule) for rule in rules)
     if not rules:
         entries = '<p class="rule">None: every row is as it should be.</p>'
-    return _section("Rules that fired", "", f'<ul class="legend">{legend}</ul><div class="panel">{entries}</div>')
+    return _section(
+        "Rules that fired",
+        "A bar grows with the square root of the share; a stroke is the limit that each lab has to keep.",
+        f'<ul class="legend">{legend}</ul><div class="panel">{entries}</div>',
+    )
 
 
 def _rule(quality: Quality, rule: str) -> str:
     spec, (broken, whole) = RULES[rule], quality.part(rule)
-    share, limit = quality.share(rule), quality.limits.get(rule)
-    labs = sum((lab, rule) in quality.counts for lab in quality.labs)
+    limit = quality.limits.get(rule)
+    labs = [lab for lab in quality.labs if (lab, rule) in quality.counts]
+    worst = max(labs, key=lambda lab: (quality.share(rule, lab), lab))
     count = quality.counts[None, rule]
     beside = [_many(count.rows, "row")] if count.rows and spec.unit != "row" else []
     beside += [_many(count.files, "file")] if count.files and spec.unit == "row" else []
-    beside += [_many(labs, "lab")]
-    mark = "" if limit is None else f'<u style="left:{100 * limit:.2f}%" title="limit {100 * limit:.4g} %"></u>'
-    told = "" if limit is None else f", limit {100 * limit:.4g} % a lab"
+    beside += [f"{_many(len(labs), 'lab')}, at worst {_percent(*quality.part(rule, worst))} of {_text(worst, 40)}"]
+    mark = "" if limit is None else f'<u style="left:{_width(limit)}" title="limit {100 * limit:.4g} %"></u>'
+    told = "" if limit is None else f"; limit {100 * limit:.4g} %"
     examples = "".join(_example(example) for example in quality.examples.get(rule, []))
     return (
         f'<details class="rule {spec.severity}"><summary><span class="severity">{spec.severity}</span>'
         f'<span class="what"><code>{rule}</code> {_text(spec.sentence, 400)}</span>'
-        f'<span class="bar"><i style="width:{100 * share:.2f}%"></i>{mark}</span>'
+        f'<span class="bar"><i style="width:{_width(quality.share(rule))}"></i>{mark}</span>'
         f'<span class="how"><b>{_percent(broken, whole)}</b> {broken:,} of {_many(whole, spec.unit)}'
         f"<small>{', '.join(beside)}{told}</small></span></summary>"
         f'<ul class="examples">{examples}</ul></details>'
@@ -123,7 +128,8 @@ def _heat_map(quality: Quality, rules: list[str], labs: list[str]) -> str:
         strength = 10 + 50 * quality.share(rule, lab) ** 0.5
         title = f"{_text(lab)}, {rule}: {broken:,} of {_many(whole, RULES[rule].unit)}"
         style = f"--strength:{strength:.0f}%"
-        return f'<td class="{RULES[rule].severity}" style="{style}" title="{title}">{_percent(broken, whole)}</td>'
+        text = _percent(broken, whole).removesuffix(" %")
+        return f'<td class="{RULES[rule].severity}" style="{style}" title="{title}">{text}</td>'
 
     head = "".join(f'<th scope="col" class="{RULES[rule].severity}"><span>{rule}</span></th>' for rule in rules)
     rows = "".join(
@@ -131,7 +137,7 @@ def _heat_map(quality: Quality, rules: list[str], labs: list[str]) -> str:
     )
     return _section(
         "Labs and rules",
-        "Share of the lab's rows, files or videos, by what the rule judges; the darker, the more.",
+        "Per cent of the lab's rows, files or videos, by what the rule judges; the darker, the more.",
         f'<div class="panel"><table class="heat"><thead><tr><th></th>{head}</tr></thead><tbody>{rows}</tbody>'
         "</table></div>",
     )
@@ -190,7 +196,7 @@ def _file(file: dict[str, Any]) -> str:
     names = ("rows_in", "rows_curated", "rows_quarantined", "rows_imputed")
     numbers = "".join(f'<td class="n" data-v="{file[name]}">{file[name]:,}</td>' for name in names)
     rules = " ".join(f'<span class="tag {RULES[rule].severity}">{rule}</span>' for rule in file["rules"])
-    return f"<tr><td><code>{_text(file['source_file'])}</code></td>{numbers}<td>{rules}</td></tr>"
+    return f"<tr><td><code>{_text(file['source_file'])}</code></td><td>{rules}</td>{numbers}</tr>"
 
 
 # --- pieces -----------------------------------------------------------------------------------------------
@@ -210,6 +216,11 @@ def _text(value: Any, longest: int = 160) -> str:
         text = f"{text[: longest // 2]}…{text[-longest // 2 :]}"
     visible: Iterable[str] = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
     return html.escape("".join(visible))
+
+
+def _width(share: float) -> str:
+    """Length of a bar: small shares are seen beside large ones."""
+    return f"{100 * share**0.5:.2f}%"
 
 
 def _many(number: int, what: str) -> str:
