@@ -30,34 +30,38 @@ class RawVideo:
 
 
 # --- Spark SQL --------------------------------------------------------------------------------------------
-_SPARK = """
-WITH points AS (
-    SELECT v.video_id, v.split, v.lab_id, v.fps, v.scale, v.cx, v.cy,
-           r.video_frame AS f, r.mouse_id, r.bodypart, r.x, r.y
-    FROM raw AS r
-    JOIN videos AS v ON r.name = v.name
-    WHERE r.video_frame >= 0 AND r.mouse_id BETWEEN 1 AND 4 AND trim(r.bodypart) <> ''
-      AND r.x IS NOT NULL AND r.y IS NOT NULL AND NOT isnan(r.x) AND NOT isnan(r.y)
+_POINTS = """
+SELECT v.video_id, v.split, v.lab_id, v.fps, v.scale, v.cx, v.cy,
+       r.video_frame AS f, r.mouse_id, r.bodypart, r.x, r.y
+FROM raw AS r
+JOIN videos AS v ON r.name = v.name
+WHERE r.video_frame >= 0 AND r.mouse_id BETWEEN 1 AND 4 AND trim(r.bodypart) <> ''
+  AND r.x IS NOT NULL AND r.y IS NOT NULL AND NOT isnan(r.x) AND NOT isnan(r.y)
+"""
+_LAGGED = """
+SELECT *,
+       lag(f) OVER track AS f0, lag(x) OVER track AS x0, lag(y) OVER track AS y0, lead(f) OVER track AS f1
+FROM points
+WINDOW track AS (PARTITION BY video_id, mouse_id, bodypart ORDER BY f)
+"""
+# The few rows beside a gap, with the frames that they may fill: forward, else backward.
+_CANDIDATES = """
+SELECT *, explode(concat(
+    if(f1 IS NULL OR f1 > f + 1, sequence(f + 1, least(f + {gap}, coalesce(f1 - 1, f + {gap}))), array()),
+    if((f0 IS NULL AND f > 0) OR f0 + {gap} + 1 <= f - 1,
+       sequence(greatest(f - {gap}, coalesce(f0 + {gap} + 1, 0), 0), f - 1), array())
+)) AS g
+FROM lagged
+WHERE f1 IS NULL OR f1 > f + 1 OR (f0 IS NULL AND f > 0) OR f0 + {gap} + 1 <= f - 1
+"""
+_CURATED = """
+WITH wanted AS (
+    SELECT DISTINCT video_id, mouse_id, g FROM candidates
 ),
 
-lagged AS (
-    SELECT *,
-           lag(f) OVER track AS f0, lag(x) OVER track AS x0, lag(y) OVER track AS y0, lead(f) OVER track AS f1
-    FROM points
-    WINDOW track AS (PARTITION BY video_id, mouse_id, bodypart ORDER BY f)
-),
-
-candidates AS (
-    SELECT *, explode(sequence(f + 1, least(f + {gap}, coalesce(f1 - 1, f + {gap})))) AS g
-    FROM lagged WHERE f1 IS NULL OR f1 > f + 1
-    UNION ALL
-    SELECT *, explode(sequence(greatest(f - {gap}, coalesce(f0 + {gap} + 1, 0), 0), f - 1)) AS g
-    FROM lagged WHERE (f0 IS NULL AND f > 0) OR f0 + {gap} + 1 <= f - 1
-),
-
-filled AS (
-    SELECT c.* FROM candidates AS c
-    LEFT SEMI JOIN points AS p ON p.video_id = c.video_id AND p.mouse_id = c.mouse_id AND p.f = c.g
+present AS (
+    SELECT /*+ BROADCAST(w) */ DISTINCT w.video_id, w.mouse_id, w.g
+    FROM points AS p JOIN wanted AS w ON p.video_id = w.video_id AND p.mouse_id = w.mouse_id AND p.f = w.g
 ),
 
 together AS (
@@ -66,7 +70,10 @@ together AS (
            CASE WHEN f - f0 <= {gap} THEN (CAST(y AS double) - y0) / scale * fps / (f - f0) END AS vy
     FROM lagged
     UNION ALL
-    SELECT video_id, split, lab_id, g, mouse_id, bodypart, x, y, cx, cy, scale, true, null, null FROM filled
+    SELECT /*+ BROADCAST(s) */
+           c.video_id, c.split, c.lab_id, c.g, c.mouse_id, c.bodypart, c.x, c.y, c.cx, c.cy, c.scale,
+           true, null, null
+    FROM candidates AS c JOIN present AS s ON c.video_id = s.video_id AND c.mouse_id = s.mouse_id AND c.g = s.g
 )
 
 SELECT video_id, CAST(f AS int) AS video_frame, mouse_id, bodypart, x, y,
@@ -91,8 +98,12 @@ def by_spark_sql(spark: Any, videos: Sequence[RawVideo], out: Path, max_gap: int
     raw.withColumn("name", sql.regexp_replace(sql.input_file_name(), "^file:/+", "/")).createOrReplaceTempView(
         "raw"
     )
+    spark.sql(_POINTS).createOrReplaceTempView("points")
+    spark.sql(_LAGGED).createOrReplaceTempView("lagged")
+    candidates = spark.sql(_CANDIDATES.format(gap=max_gap)).persist()  # few; without it the window runs once more
+    candidates.createOrReplaceTempView("candidates")
     order = ("video_id", "mouse_id", "bodypart", "video_frame")
-    made = spark.sql(_SPARK.format(gap=max_gap)).repartition("split", "lab_id", "video_id")
+    made = spark.sql(_CURATED.format(gap=max_gap)).repartition("split", "lab_id", "video_id")
     made.sortWithinPartitions("split", "lab_id", *order).write.mode("overwrite").partitionBy(
         "split", "lab_id"
     ).option("compression", "zstd").parquet(str(out))
