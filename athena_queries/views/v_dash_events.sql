@@ -6,7 +6,7 @@ SELECT
     split,
     lab_id,
     video_id,
-    lab_id || ' ' || CAST(video_id AS varchar) || ' mouse' || CAST(agent_id AS varchar) AS mouse,
+    CAST(video_id AS varchar) || ' mouse' || CAST(agent_id AS varchar) AS mouse,
     'mouse' || CAST(agent_id AS varchar) AS agent,
     CASE WHEN is_self THEN 'self' ELSE 'mouse' || CAST(target_id AS varchar) END AS target,
     action,

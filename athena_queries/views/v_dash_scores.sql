@@ -1,12 +1,13 @@
 -- purpose: Dashboards, Model: score of each action with a 95 % interval.
 -- grain: one row per (run, lab, action); the interval is null where it cannot be had
 -- partition filter: filter by run_id when you query it
--- The interval is that of a ratio estimator, F = 2 TP / (2 TP + FP + FN), over blocks of 30 s: frames within a
--- block hang together, blocks hardly. It speaks of these videos, not of other animals. It is null with fewer than
+-- The interval is that of a ratio estimator, F = 2 TP / (2 TP + FP + FN), over blocks of 10 s: frames within a
+-- block hang together, blocks less so. It speaks of these videos, not of other animals; bouts that outlast a block
+-- make it too narrow. It is null with fewer than
 -- five blocks, and where the score was taken over a part of a video only (its frames are not those of the events).
 CREATE OR REPLACE VIEW v_dash_scores AS
 WITH clocks AS (
-    SELECT lab_id, video_id, CAST(ceil(30 * frames_per_second) AS bigint) AS block_frames
+    SELECT lab_id, video_id, CAST(ceil(10 * frames_per_second) AS bigint) AS block_frames
     FROM metadata_train
     WHERE frames_per_second > 0
 ),
@@ -110,7 +111,7 @@ SELECT
     run_id,
     lab_id,
     action,
-    lab_id || ' ' || action AS lab_action,
+    action || ' · ' || lab_id AS lab_action,
     f_score,
     greatest(0e0, f_score - half_width) AS f_low,
     least(1e0, f_score + half_width) AS f_high,
