@@ -70,23 +70,23 @@ def _budgets() -> Sheet:
         [
             bar(
                 "behaviour-by-mouse", "Annotated time by mouse (s)", "events", Dimension("mouse", "Mouse"),
-                [SECONDS], subtitle="The 30 mice with most of it, by video", color=ACTION, arrangement="STACKED",
-                limit=30, other=False, rows=28,
+                [SECONDS], subtitle="The 24 mice with most of it, by video", color=ACTION, arrangement="STACKED",
+                limit=24, other=False, rows=21,
             ),
             bar(
                 "behaviour-by-strain", "Time budget by strain (%)", "events", Dimension("agent_strain", "Strain"),
-                [SECONDS], color=ACTION, arrangement="STACKED_PERCENT", subtitle="Of the annotated time", rows=8,
+                [SECONDS], color=ACTION, arrangement="STACKED_PERCENT", subtitle="Of the annotated time", rows=10,
             ),
             bar(
                 "behaviour-by-sex", "Time budget by sex (%)", "events", Dimension("agent_sex", "Sex"), [SECONDS],
-                color=ACTION, arrangement="STACKED_PERCENT", subtitle="Of the annotated time", rows=8,
+                color=ACTION, arrangement="STACKED_PERCENT", subtitle="Of the annotated time", rows=11,
             ),
             line(
                 "behaviour-by-minute", "Annotated time by minute of the video (s)", "minutes",
                 Dimension("video_minute", "Minute of the video"),
                 [Measure("seconds", label="Time (s)", decimals=1)],
                 subtitle="Summed over videos, which end at different minutes", color=ACTION, kind="STACKED_AREA",
-                rows=12,
+                columns=36, rows=12,
             ),
         ],
         ("Lab", "Action"),

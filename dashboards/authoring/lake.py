@@ -95,8 +95,8 @@ def _quality() -> Sheet:
                 "lake-measured", "Measured", "points", Measure("percent measured", None, decimals=2, suffix=" %"),
                 columns=9,
             ),
-            kpi("lake-rejected", "Rows rejected", "rejected", Measure("rejected_rows"), columns=9),
-            kpi("lake-flagged", "Flags on kept files", "flags", Measure("files"), columns=9),
+            kpi("lake-rejected", "Rows rejected", "rejected", Measure("rejected_rows", null="0"), columns=9),
+            kpi("lake-flagged", "Flags on kept files", "flags", Measure("files", null="0"), columns=9),
             bar(
                 "lake-points-by-lab", "Points measured, filled and missing, by lab (%)", "points", LAB, [points],
                 subtitle="Of mice × frames × body parts; filled: carried over short gaps by curation",
@@ -113,12 +113,12 @@ def _quality() -> Sheet:
             bar(
                 "lake-rejected-by-rule", "Rows rejected, by rule", "rejected", Dimension("rule", "Rule"),
                 [Measure("rejected_rows", label="Rows")], color=LAB,
-                subtitle="Quarantined with their reason; nothing is dropped",
+                subtitle="Quarantined with their reason; nothing is dropped", rows=9,
                 arrangement="STACKED",
             ),
             bar(
                 "lake-flags-by-rule", "Files kept but flagged, by rule", "flags", Dimension("rule", "Rule"),
-                [Measure("files", label="Files")], color=LAB, arrangement="STACKED",
+                [Measure("files", label="Files")], color=LAB, arrangement="STACKED", rows=9,
             ),
             table(
                 "lake-rejected-table", "What was rejected, with an example", "rejected",

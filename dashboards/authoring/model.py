@@ -42,7 +42,7 @@ def _scores() -> Sheet:
             kpi("model-score", "Official score (F1)", "runs", Measure("score", "AVERAGE", decimals=3), columns=9),
             kpi("model-labs", "Labs scored", "scores", Measure("lab_id", "DISTINCT_COUNT"), columns=9),
             kpi("model-actions", "Lab-action pairs", "scores", Measure("lab_action", "DISTINCT_COUNT"), columns=9),
-            kpi("model-runs", "Runs", "scores", Measure("run_id", "DISTINCT_COUNT"), columns=9),
+            kpi("model-run-count", "Runs", "scores", Measure("run_id", "DISTINCT_COUNT"), columns=9),
             heat_map(
                 "model-lab-action", "Score by lab and action (F1)", "scores", LAB, ACTION, F,
                 subtitle="Frame-wise, pooled over the lab's scored videos; mean over the chosen runs",
@@ -127,7 +127,10 @@ def _review() -> Sheet:
         "Events where prediction and annotation disagree.",
         [
             kpi("model-review-events", "Events to review", "review", Measure("kind", "COUNT"), columns=18),
-            kpi("model-review-time", "Their length", "review", Measure("seconds", suffix=" s"), columns=18),
+            kpi(
+                "model-review-time", "Their length", "review", Measure("seconds", suffix=" s", null="0 s"),
+                columns=18,
+            ),
             bar(
                 "model-review-by-action", "Events to review, by action", "review", ACTION,
                 [Measure("kind", "COUNT", "Events")], color=kind, painted=KINDS, arrangement="STACKED",
@@ -142,8 +145,8 @@ def _review() -> Sheet:
                 "model-review-table", "Events worth a review, the weightiest first", "review",
                 [
                     kind, LAB, Dimension("video", "Video"), Dimension("agent", "Who"), ACTION,
-                    Dimension("target", "To whom"), Dimension("start_sec", "From (s)"),
-                    Dimension("stop_sec", "To (s)"), RUN,
+                    Dimension("target", "To whom"), Dimension("start_sec", "From (s)", 2),
+                    Dimension("stop_sec", "To (s)", 2), RUN,
                 ],
                 [
                     Measure("confidence", "AVERAGE", "Confidence", 2),

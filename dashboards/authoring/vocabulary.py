@@ -12,7 +12,7 @@ from typing import Any
 from dashboards.authoring.data_sets import DATA_SETS
 
 Json = dict[str, Any]
-GRID_COLUMNS = 36  # of QuickSight's tiled layout
+GRID_COLUMNS = 36  # of QuickSight's tiled layout, in which nothing is higher than 21 rows
 SEQUENTIAL = ("#E8F1FA", "#6BAED6", "#08519C")  # low, middle, high; readable in every common colour blindness
 
 
@@ -25,14 +25,16 @@ class Measure:
     label: str = ""
     decimals: int = 0
     suffix: str = ""
+    null: str = "–"  # what is shown where there is nothing to aggregate
 
 
 @dataclass(frozen=True)
 class Dimension:
-    """A grouping column."""
+    """A grouping column; `decimals` of a number that is grouped by."""
 
     column: str
     label: str = ""
+    decimals: int | None = None
 
 
 @dataclass
@@ -66,7 +68,7 @@ def _field_id(visual: str, name: str, how: str | None = None) -> str:
     return ".".join(part for part in (visual, name, (how or "").lower()) if part)
 
 
-def _number_format(decimals: int, suffix: str) -> Json:
+def _number_format(decimals: int, suffix: str = "", null: str = "–") -> Json:
     shown: Json = {
         "SeparatorConfiguration": {
             "DecimalSeparator": "DOT",
@@ -74,7 +76,7 @@ def _number_format(decimals: int, suffix: str) -> Json:
         },
         "DecimalPlacesConfiguration": {"DecimalPlaces": decimals},
         "NumberScale": "NONE",
-        "NullValueFormatConfiguration": {"NullString": "–"},
+        "NullValueFormatConfiguration": {"NullString": null},
     }
     if suffix:
         shown["Suffix"] = suffix
@@ -85,6 +87,8 @@ def dimension_field(visual: str, data_set: str, d: Dimension) -> Json:
     """A `DimensionField` of the kind that the column's type asks for."""
     kind = DATA_SETS[data_set].columns[d.column]
     body = {"FieldId": _field_id(visual, d.column), "Column": column(data_set, d.column)}
+    if d.decimals is not None:
+        body["FormatConfiguration"] = _number_format(d.decimals)
     return {"CategoricalDimensionField" if kind == "STRING" else "NumericalDimensionField": body}
 
 
@@ -95,7 +99,7 @@ def measure_field(visual: str, data_set: str, m: Measure) -> Json:
         return {"CategoricalMeasureField": {**body, "AggregationFunction": m.how}}
     if m.how is not None:
         body["AggregationFunction"] = {"SimpleNumericalAggregation": m.how}
-    body["FormatConfiguration"] = _number_format(m.decimals, m.suffix)
+    body["FormatConfiguration"] = _number_format(m.decimals, m.suffix, m.null)
     return {"NumericalMeasureField": body}
 
 
@@ -113,6 +117,23 @@ def _labels(visual: str, data_set: str, items: Sequence[Dimension | Measure]) ->
         if item.label
     ]
     return {"Visibility": "VISIBLE", "AxisLabelOptions": options} if options else {"Visibility": "VISIBLE"}
+
+
+def _tooltip(visual: str, items: Sequence[Dimension | Measure]) -> Json:
+    """A tooltip of these fields, by their labels."""
+    fields = [
+        {
+            "FieldTooltipItem": {
+                "FieldId": _field_id(visual, item.column, getattr(item, "how", None)),
+                "Label": item.label,
+                "Visibility": "VISIBLE",
+            }
+        }
+        for item in items
+        if item.label
+    ]
+    based = {"AggregationVisibility": "HIDDEN", "TooltipTitleType": "PRIMARY_VALUE", "TooltipFields": fields}
+    return {"TooltipVisibility": "VISIBLE", "SelectedTooltipType": "DETAILED", "FieldBasedTooltip": based}
 
 
 def _sort(visual: str, by: Dimension | Measure, direction: str) -> list[Json]:
@@ -195,7 +216,7 @@ def bar(
         "ColorLabelOptions": _labels(id_, data_set, [color] if color else []),
         "Legend": {"Visibility": "VISIBLE" if color or len(values) > 1 else "HIDDEN", "Position": "TOP"},
         "DataLabels": {"Visibility": "HIDDEN"},
-        "Tooltip": {"TooltipVisibility": "VISIBLE", "SelectedTooltipType": "DETAILED"},
+        "Tooltip": _tooltip(id_, [category, *values]),
     }
     if color and painted:
         field_id = _field_id(id_, color.column)
@@ -239,7 +260,7 @@ def heat_map(
         "ColorScale": {"Colors": [{"Color": c} for c in SEQUENTIAL], "ColorFillType": "GRADIENT"},
         "Legend": {"Visibility": "VISIBLE", "Position": "RIGHT"},
         "DataLabels": {"Visibility": "VISIBLE"},
-        "Tooltip": {"TooltipVisibility": "VISIBLE", "SelectedTooltipType": "DETAILED"},
+        "Tooltip": _tooltip(id_, [row, column_, value]),
     }
     return Visual(id_, _visual("HeatMapVisual", id_, title, subtitle, configuration), columns, rows)
 
@@ -279,7 +300,7 @@ def line(
         "PrimaryYAxisLabelOptions": _labels(id_, data_set, values),
         "Legend": {"Visibility": "VISIBLE" if color or len(values) > 1 else "HIDDEN", "Position": "TOP"},
         "DataLabels": {"Visibility": "HIDDEN"},
-        "Tooltip": {"TooltipVisibility": "VISIBLE", "SelectedTooltipType": "DETAILED"},
+        "Tooltip": _tooltip(id_, [category, *values]),
         "DefaultSeriesSettings": {
             "LineStyleSettings": {"LineVisibility": "HIDDEN" if points_only else "VISIBLE", "LineWidth": "2px"},
             "MarkerStyleSettings": {"MarkerVisibility": "HIDDEN" if kind != "LINE" else "VISIBLE"},
@@ -301,11 +322,10 @@ def box_plot(
     rows: int = 14,
 ) -> Visual:
     """Quartiles, whiskers at 1.5 times their distance, outliers."""
+    bare = Measure(value.column, None, value.label, value.decimals, value.suffix)
     wells = {
         "GroupBy": [dimension_field(id_, data_set, group)],
-        "Values": [
-            measure_field(id_, data_set, Measure(value.column, None, value.label, value.decimals, value.suffix))
-        ],
+        "Values": [measure_field(id_, data_set, bare)],
     }
     configuration: Json = {
         "FieldWells": {"BoxPlotAggregatedFieldWells": wells},
@@ -317,8 +337,8 @@ def box_plot(
         },
         "CategoryLabelOptions": _labels(id_, data_set, [group]),
         "PrimaryYAxisDisplayOptions": _axis(log=log),
-        "PrimaryYAxisLabelOptions": _labels(id_, data_set, [Measure(value.column, None, value.label)]),
-        "Tooltip": {"TooltipVisibility": "VISIBLE", "SelectedTooltipType": "DETAILED"},
+        "PrimaryYAxisLabelOptions": _labels(id_, data_set, [bare]),
+        "Tooltip": _tooltip(id_, [group, bare]),
     }
     return Visual(id_, _visual("BoxPlotVisual", id_, title, subtitle, configuration), columns, rows)
 
@@ -347,7 +367,7 @@ def histogram(
             "StartValue": 0.0,
         },
         "DataLabels": {"Visibility": "HIDDEN"},
-        "Tooltip": {"TooltipVisibility": "VISIBLE", "SelectedTooltipType": "DETAILED"},
+        "Tooltip": _tooltip(id_, [bare]),
     }
     return Visual(id_, _visual("HistogramVisual", id_, title, subtitle, configuration), columns, rows)
 
@@ -379,7 +399,7 @@ def scatter(
         "YAxisDisplayOptions": _axis(maximum=1.0),
         "Legend": {"Visibility": "HIDDEN"},
         "DataLabels": {"Visibility": "HIDDEN"},
-        "Tooltip": {"TooltipVisibility": "VISIBLE", "SelectedTooltipType": "DETAILED"},
+        "Tooltip": _tooltip(id_, [x, y, category]),
     }
     return Visual(id_, _visual("ScatterPlotVisual", id_, title, subtitle, configuration), columns, rows)
 

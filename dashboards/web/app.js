@@ -25,7 +25,7 @@
   const palette = page.theme.Configuration.DataColorPalette.Colors;
   const ranks = new Map();
   function colorOf(column, value) {
-    if (column === null) return palette[value % palette.length];
+    if (column === null) return Charts.tone(palette[value % palette.length]);
     if (!ranks.has(column)) {
       const counts = new Map();
       for (const table of Object.values(base)) {
@@ -34,12 +34,12 @@
       const ordered = [...counts].sort((a, b) => b[1] - a[1] || Data.byName(a[0], b[0]));
       ranks.set(column, new Map(ordered.map(([v], i) => [v, i])));
     }
-    return palette[(ranks.get(column).get(value) ?? 0) % palette.length];
+    return Charts.tone(palette[(ranks.get(column).get(value) ?? 0) % palette.length]);
   }
 
   function useTheme(name) {
     document.documentElement.dataset.theme = name;
-    Charts.setRamp(name === "dark" ? ["#16324A", "#2F7FB8", "#B9E0FF"] : ["#E8F1FA", "#6BAED6", "#08519C"]);
+    Charts.setTheme(name === "dark", name === "dark" ? ["#16324A", "#2F7FB8", "#B9E0FF"] : ["#E8F1FA", "#6BAED6", "#08519C"]);
     $("theme").textContent = name === "dark" ? "Light" : "Dark";
     $("theme").setAttribute("aria-label", `Switch to ${name === "dark" ? "light" : "dark"} colours`);
   }
@@ -209,7 +209,7 @@
     };
     if (visual.kind === "TableVisual") {
       const chart = paint();
-      figure.append(chart.rows.length ? htmlTable(chart, visual.title) : el("p", { class: "empty" }, "No rows for this choice"));
+      figure.append(chart.rows.length ? htmlTable(chart, visual.title) : el("p", { class: "empty" }, "No rows to show"));
       figure.style.setProperty("--h", `${place.rows * ROW_HEIGHT - 62 - (visual.subtitle ? 20 : 0)}px`);
       figure.classList.add("is-table");
       return;

@@ -28,11 +28,11 @@ const Charts = (() => {
   }
 
   // --- scales --------------------------------------------------------------------------------------------
-  function niceTicks(low, high, count) {
+  function niceTicks(low, high, count, whole) {
     if (!(high > low)) return [low];
-    const raw = (high - low) / Math.max(1, count);
+    const raw = Math.max((high - low) / Math.max(1, count), whole ? 1 : 0);
     const power = 10 ** Math.floor(Math.log10(raw));
-    const step = power * [1, 2, 2.5, 5, 10].find((s) => s * power >= raw * 0.999);
+    const step = power * (whole ? [1, 2, 5, 10] : [1, 2, 2.5, 5, 10]).find((s) => s * power >= raw * 0.999);
     const ticks = [];
     for (let i = Math.ceil(low / step - 1e-9); i * step <= high + step * 1e-9; i++) ticks.push(Number((i * step).toPrecision(12)));
     return ticks;
@@ -59,7 +59,7 @@ const Charts = (() => {
       low = low >= 0 ? Math.max(0, low - pad) : low - pad; high += pad;
     }
     if (!(high > low)) high = low + 1;
-    const ticks = niceTicks(low, high, count);
+    const ticks = niceTicks(low, high, count, options.whole);
     if (options.maximum === undefined && !options.data) {
       const step = ticks.length > 1 ? ticks[1] - ticks[0] : high;
       if (ticks.at(-1) < high - step * 1e-6) ticks.push(Number((ticks.at(-1) + step).toPrecision(12)));
@@ -119,7 +119,7 @@ const Charts = (() => {
     return shown.map((g) => {
       const members = new Set(g.rows);
       return {
-        name: g.key, color: g.rest ? "var(--other)" : given.get(g.key) || free(color.column, g.key), field: measure,
+        name: g.key, color: g.rest ? "var(--other)" : tone(given.get(g.key)) || free(color.column, g.key), field: measure,
         value: (found) => Data.measure(visual.table, found.filter((i) => members.has(i)), measure),
       };
     });
@@ -127,7 +127,7 @@ const Charts = (() => {
 
   /** colorOf, but no colour twice in one chart as long as there are others. */
   function freeColors(given, colorOf) {
-    const taken = new Set(given.values());
+    const taken = new Set([...given.values()].map(tone));
     return (column, value) => {
       const own = colorOf(column, value);
       let color = own;
@@ -167,7 +167,7 @@ const Charts = (() => {
 
   const nothing = (visual, size) => ({
     node: svg("svg", { viewBox: `0 0 ${size.width} 80`, width: size.width, height: 80, role: "img", "aria-label": "No rows" },
-      svg("text", { x: size.width / 2, y: 44, class: "empty", "text-anchor": "middle" }, "No rows for this choice")),
+      svg("text", { x: size.width / 2, y: 44, class: "empty", "text-anchor": "middle" }, "No rows to show")),
     marks: [], head: visual.fields.map((f) => f.label), rows: [], formats: visual.fields,
   });
 
@@ -228,6 +228,7 @@ const Charts = (() => {
     ];
     const ends = percent ? [0, 100] : stacked ? totals : values.flat();
     if (percent) options.maximum = 100;
+    options.whole = series.every((s) => s.field.decimals === 0);
     const node = draw();
     return {
       node, marks,
@@ -507,7 +508,7 @@ const Charts = (() => {
     const counts = Array(count).fill(0);
     values.forEach((v) => { counts[Math.max(0, Math.min(count - 1, Math.floor((v - start) / wide)))]++; });
     const left = 48, right = size.width - 14, top = 24, bottom = size.height - 40;
-    const scale = valueScale(counts, Definition.axis(visual.configuration.YAxisDisplayOptions), bottom, top, (bottom - top) / 45);
+    const scale = valueScale(counts, { ...Definition.axis(visual.configuration.YAxisDisplayOptions), whole: true }, bottom, top, (bottom - top) / 45);
     const x = (v) => left + ((v - start) / (count * wide)) * (right - left);
     const color = colorOf(null, 0);
     const parts = [yGrid(scale, left, right, "Count", top)];
@@ -582,8 +583,18 @@ const Charts = (() => {
   const up = (x, y, color) => svg("path", { d: `M${x - 4} ${y + 0.5}h8v-1.6h-8z`, fill: color });
   const down = (x, y, color) => svg("path", { d: `M${x - 4} ${y + 0.5}h8v-1.6h-8z`, fill: color });
 
+  let dark = false;
+  /** A data colour as the page shows it: in the dark, black is the background, so the deep ones are lifted. */
+  function tone(hex) {
+    if (!dark || !hex) return hex;
+    const rgb = [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
+    const light = (0.2126 * (rgb[0] / 255) ** 2.2 + 0.7152 * (rgb[1] / 255) ** 2.2 + 0.0722 * (rgb[2] / 255) ** 2.2);
+    const lift = light < 0.08 ? 0.5 : light < 0.2 ? 0.22 : 0;
+    return `rgb(${rgb.map((v) => Math.round(v + (255 - v) * lift)).join(",")})`;
+  }
+
   let rampColors = ["#E8F1FA", "#6BAED6", "#08519C"];
-  function setRamp(colors) { rampColors = colors; }
+  function setTheme(isDark, colors) { dark = isDark; rampColors = colors; }
 
   function mixed(share) {
     const p = Math.max(0, Math.min(1, share)) * (rampColors.length - 1);
@@ -608,5 +619,5 @@ const Charts = (() => {
     return KINDS[visual.kind](visual, rows, size, colorOf);
   }
 
-  return { draw, setRamp, width };
+  return { draw, setTheme, tone };
 })();

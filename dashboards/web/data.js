@@ -127,7 +127,7 @@ const Data = (() => {
   // --- numbers as text -----------------------------------------------------------------------------------
   /** A number in a field's own format (QuickSight's NumberDisplayFormatConfiguration), with thousands separators. */
   function text(value, field) {
-    if (value === null || value === undefined) return "–";
+    if (value === null || value === undefined) return (field && field.empty) || "–";
     if (typeof value !== "number") return String(value);
     const decimals = field && field.decimals !== undefined ? field.decimals : Number.isInteger(value) ? 0 : 2;
     const small = value !== 0 && Math.abs(value) < 0.5 * 10 ** -decimals;

@@ -25,6 +25,9 @@ const Definition = (() => {
         if (o.ApplyTo && o.CustomLabel) found.set(o.ApplyTo.FieldId, o.CustomLabel);
       }
     }
+    for (const { FieldTooltipItem: o } of ((configuration.Tooltip || {}).FieldBasedTooltip || {}).TooltipFields || []) {
+      if (o && o.Label && !found.has(o.FieldId)) found.set(o.FieldId, o.Label);
+    }
     for (const o of (configuration.FieldOptions || {}).SelectedFieldOptions || []) {
       if (o.CustomLabel) found.set(o.FieldId, o.CustomLabel);
     }
@@ -48,6 +51,7 @@ const Definition = (() => {
     if (format) {
       field.decimals = format.DecimalPlacesConfiguration.DecimalPlaces;
       field.suffix = format.Suffix || "";
+      field.empty = (format.NullValueFormatConfiguration || {}).NullString;
     }
     return field;
   }
