@@ -7,6 +7,7 @@ Without ``--page`` the page is made first, from the lake at PORT (`make up deplo
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -32,10 +33,17 @@ def take(page_file: Path, out: Path) -> list[Path]:
             page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
             page.goto(f"{page_file.resolve().as_uri()}#{tab}")
             page.wait_for_selector(f"body[data-ready={tab}]")
-            page.screenshot(path=out / name, full_page=True)
+            _save(page.screenshot(full_page=True), out / name)
             page.close()
             written.append(out / name)
     return written
+
+
+def _save(png: bytes, path: Path) -> None:
+    """With a palette of 256 colours: a third of the size, and no difference to the eye."""
+    from PIL import Image
+
+    Image.open(io.BytesIO(png)).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 def _tabs(browser: Any, page_file: Path) -> list[str]:

@@ -143,13 +143,13 @@ def _growth() -> Sheet:
             bar(
                 "lake-events-by-run", "Predicted events added, by run", "runs", RUN,
                 [Measure("events", label="Events")], color=LAB,
-                subtitle="In the order of the runs' ids: the lake keeps no clock",
+                subtitle="In the order of the runs' ids: the lake keeps no clock", rows=10,
                 arrangement="STACKED", sort=RUN, direction="ASC",
             ),
             bar(
                 "lake-seconds-by-run", "Predicted time added, by run (s)", "runs", RUN,
-                [Measure("seconds", label="Predicted time (s)")], color=LAB, arrangement="STACKED", sort=RUN,
-                direction="ASC",
+                [Measure("seconds", label="Predicted time (s)")], color=LAB, arrangement="STACKED", rows=10,
+                sort=RUN, direction="ASC",
             ),
             table(
                 "lake-runs-table", "Runs", "runs", [RUN, LAB],

@@ -91,13 +91,12 @@
     status("Asking Athena …");
     const began = performance.now();
     try {
-      if (!dataSetsOf(dashboard).every((name) => base[name])) {
+      const active = [...choicesOf(dashboard).values()].some((v) => v.size);
+      if (!active || !dataSetsOf(dashboard).every((name) => base[name])) {
         for (const [name, table] of await fetchTables(dashboard, new Map())) { base[name] = table; tables[name] = table; }
         ranks.clear();
       }
-      const active = [...choicesOf(dashboard).values()].some((v) => v.size);
       if (active) for (const [name, table] of await fetchTables(dashboard, choicesOf(dashboard))) tables[name] = table;
-      else for (const name of dataSetsOf(dashboard)) tables[name] = base[name];
       status(`Live: asked Athena at ${new Date().toLocaleTimeString("en-GB")}, ${((performance.now() - began) / 1000).toFixed(1)} s.`);
     } catch (error) {
       status(`The server of this page does not answer (${error.message}). Start it again: make dashboards SERVE=1.`);
