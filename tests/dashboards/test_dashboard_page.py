@@ -286,6 +286,11 @@ def test_the_server_takes_known_names_at_its_own_address_only(
             opener.open(request)
 
 
+def test_there_is_a_picture_of_every_tab():
+    pictures = {p.name for p in (Path(page.__file__).parents[1] / "docs" / "img").glob("*.png")}
+    assert {f"{sheet}.png" for sheet, _, _ in sheets()} <= pictures, "run `make screenshots`"
+
+
 # --- packing ------------------------------------------------------------------------------------------------
 def test_rows_are_packed_by_column_and_missing_values_stay_missing():
     made = page.pack(LOADED.data_sets["flags"], ["rule", "files"], [("a", 1), (None, None), ("a", 3)])
