@@ -178,6 +178,21 @@ def _query(current: Settings, arguments: argparse.Namespace) -> None:
     print(f"etholake: {cost}, query {result.query_id}", file=sys.stderr)
 
 
+def _dashboards(current: Settings, arguments: argparse.Namespace) -> None:
+    from etholake.stages import dashboards
+
+    if arguments.serve is not None:
+        dashboards.serve(current, arguments.serve)
+    elif arguments.template:
+        _report(arguments, dashboards.write_template(arguments.template))
+    elif arguments.publish:
+        _report(arguments, dashboards.publish(current, arguments.publish, arguments.theme or ""))
+    else:
+        with progress("dashboards", enabled=not arguments.json) as on_progress:
+            result = dashboards.run(current, arguments.out, on_progress)
+        _report(arguments, result)
+
+
 def _train(current: Settings, arguments: argparse.Namespace) -> None:
     from etholake.stages import train
 
@@ -361,6 +376,17 @@ def _lake_verbs(verb: Callable[..., argparse.ArgumentParser]) -> None:
     what.add_argument("--list", action="store_true", help="list the reports")
     sub.add_argument("--param", action="append", default=[], help="name=value for a report, value for a ?")
     sub.add_argument("--format", choices=("table", "csv", "json"), default="table")
+
+    sub = verb("dashboards", _dashboards, "Render the QuickSight definitions to a page; or serve or publish them.")
+    sub.add_argument("--out", type=Path, default=Path("dist/dashboards.html"), help="page to write")
+    sub.add_argument(
+        "--serve", type=int, nargs="?", const=0, metavar="PORT", help="serve it on loopback, with live queries"
+    )
+    sub.add_argument("--publish", metavar="PRINCIPAL", help="create or update in QuickSight, for this user's ARN")
+    sub.add_argument(
+        "--theme", metavar="ARN", help="with --publish: a theme that exists (default: Etholake's own)"
+    )
+    sub.add_argument("--template", type=Path, metavar="FILE", help="write them as a CloudFormation template")
 
 
 def _model_verbs(verb: Callable[..., argparse.ArgumentParser]) -> None:

@@ -1,0 +1,380 @@
+// The page: tabs, controls, cards, tooltips, tables, themes; data from the page itself or, live, from its server.
+"use strict";
+(() => {
+  const page = JSON.parse(document.getElementById("page").textContent);
+  const $ = (id) => document.getElementById(id);
+  const tables = {}; // data set -> what the visuals are drawn from
+  const base = {}; // the same without any choice: for the values of controls, and for colours that stay
+  const chosen = new Map(); // dashboard id -> Map(parameter -> Set of values)
+  const sheets = page.dashboards.flatMap((dashboard) =>
+    dashboard.Definition.Sheets.map((sheet) => ({ dashboard, sheet, id: sheet.SheetId })));
+  let current = null;
+
+  function el(name, attributes = {}, ...children) {
+    const node = document.createElement(name);
+    for (const [key, value] of Object.entries(attributes)) {
+      if (key.startsWith("on")) node.addEventListener(key.slice(2), value);
+      else if (value === true) node.setAttribute(key, "");
+      else if (value !== false && value !== undefined && value !== null) node.setAttribute(key, value);
+    }
+    node.append(...children.flat());
+    return node;
+  }
+
+  // --- colours ---------------------------------------------------------------------------------------------
+  const palette = page.theme.Configuration.DataColorPalette.Colors;
+  const ranks = new Map();
+  function colorOf(column, value) {
+    if (column === null) return Charts.tone(palette[value % palette.length]);
+    if (!ranks.has(column)) {
+      const counts = new Map();
+      for (const table of Object.values(base)) {
+        for (const v of (table.columns[column] || { values: [] }).values) counts.set(v, (counts.get(v) || 0) + 1);
+      }
+      const ordered = [...counts].sort((a, b) => b[1] - a[1] || Data.byName(a[0], b[0]));
+      ranks.set(column, new Map(ordered.map(([v], i) => [v, i])));
+    }
+    return Charts.tone(palette[(ranks.get(column).get(value) ?? 0) % palette.length]);
+  }
+
+  function useTheme(name) {
+    document.documentElement.dataset.theme = name;
+    Charts.setTheme(name === "dark", name === "dark" ? ["#16324A", "#2F7FB8", "#B9E0FF"] : ["#E8F1FA", "#6BAED6", "#08519C"]);
+    $("theme").textContent = name === "dark" ? "Light" : "Dark";
+    $("theme").setAttribute("aria-label", `Switch to ${name === "dark" ? "light" : "dark"} colours`);
+  }
+
+  // --- choices ---------------------------------------------------------------------------------------------
+  const choicesOf = (dashboard) => {
+    if (!chosen.has(dashboard.DashboardId)) chosen.set(dashboard.DashboardId, new Map());
+    return chosen.get(dashboard.DashboardId);
+  };
+  const valuesOf = (dashboard, parameter) => choicesOf(dashboard).get(parameter) || new Set();
+
+  const filtersOf = (dashboard) => Definition.parameterFilters(dashboard)
+    .map((f) => ({ column: f.column, values: valuesOf(dashboard, f.parameter) }));
+
+  function writeAddress() {
+    const query = new URLSearchParams();
+    for (const [parameter, values] of choicesOf(current.dashboard)) for (const v of values) query.append(parameter, v);
+    const text = query.toString();
+    history.replaceState(null, "", `#${current.id}${text ? "?" + text : ""}`);
+  }
+
+  function readAddress() {
+    const [id, text] = location.hash.slice(1).split("?");
+    const found = sheets.find((s) => s.id === id) || sheets[0];
+    for (const [parameter, value] of new URLSearchParams(text || "")) {
+      const choices = choicesOf(found.dashboard);
+      if (!choices.has(parameter)) choices.set(parameter, new Set());
+      choices.get(parameter).add(value);
+    }
+    return found;
+  }
+
+  // --- data ------------------------------------------------------------------------------------------------
+  const dataSetsOf = (dashboard) => dashboard.Definition.DataSetIdentifierDeclarations.map((d) => d.Identifier);
+
+  async function fetchTables(dashboard, choices) {
+    const query = new URLSearchParams();
+    for (const [parameter, values] of choices) for (const v of values) query.append(parameter, v);
+    return Promise.all(dataSetsOf(dashboard).map(async (name) => {
+      const answer = await fetch(`api/data/${dashboard.key}/${name}?${query}`);
+      const packed = await answer.json();
+      return [name, Data.open(packed)];
+    }));
+  }
+
+  /** Live: ask the server. Else: what the page brought along. */
+  async function load(dashboard) {
+    if (!page.live) return;
+    status("Asking Athena …");
+    const began = performance.now();
+    try {
+      const active = [...choicesOf(dashboard).values()].some((v) => v.size);
+      if (!active || !dataSetsOf(dashboard).every((name) => base[name])) {
+        for (const [name, table] of await fetchTables(dashboard, new Map())) { base[name] = table; tables[name] = table; }
+        ranks.clear();
+      }
+      if (active) for (const [name, table] of await fetchTables(dashboard, choicesOf(dashboard))) tables[name] = table;
+      status(`Live: asked Athena at ${new Date().toLocaleTimeString("en-GB")}, ${((performance.now() - began) / 1000).toFixed(1)} s.`);
+    } catch (error) {
+      status(`The server of this page does not answer (${error.message}). Start it again: make dashboards SERVE=1.`);
+      throw error;
+    }
+  }
+
+  const status = (text) => { $("status").textContent = text; };
+
+  // --- tables ----------------------------------------------------------------------------------------------
+  const ROWS_SHOWN = 200;
+  function htmlTable(chart, caption) {
+    const numeric = chart.head.map((_, i) => chart.rows.length > 0 && chart.rows.every((r) => r[i] === null || typeof r[i] === "number"));
+    let rows = chart.rows, by = -1, down = false;
+    const body = el("tbody");
+    const note = el("p", { class: "note" });
+    const plain = (i, v) => (chart.formats[i] && !chart.formats[i].isMeasure && chart.formats[i].decimals === undefined && typeof v === "number" ? whole(v) : Data.text(v, chart.formats[i]));
+    const fill = () => {
+      body.replaceChildren(...rows.slice(0, ROWS_SHOWN).map((row) => el("tr", {}, row.map((v, i) =>
+        el(i ? "td" : "th", { class: numeric[i] ? "num" : "", scope: i ? undefined : "row" }, plain(i, v))))));
+      note.textContent = rows.length > ROWS_SHOWN ? `The first ${ROWS_SHOWN} of ${rows.length.toLocaleString("en-US")} rows.` : "";
+    };
+    const heads = chart.head.map((text, i) => el("th", { scope: "col", class: numeric[i] ? "num" : "" },
+      el("button", { type: "button", title: "Sort", onclick: () => {
+        down = by === i ? !down : numeric[i];
+        by = i;
+        rows = [...chart.rows].sort((a, b) => (down ? -1 : 1) * compare(a[i], b[i]));
+        heads.forEach((h, k) => h.setAttribute("aria-sort", k === i ? (down ? "descending" : "ascending") : "none"));
+        fill();
+      } }, text)));
+    fill();
+    return el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": caption }, el("table", {}, el("thead", {}, el("tr", {}, heads)), body), note);
+  }
+  const whole = (v) => (Number.isInteger(v) ? String(v) : Data.text(v, { decimals: 2 }));
+  const compare = (a, b) => (a === null ? 1 : b === null ? -1 : Data.byName(a, b));
+
+  // --- tooltips --------------------------------------------------------------------------------------------
+  function showTip(found, x, y) {
+    const tip = $("tip");
+    tip.replaceChildren(el("strong", {}, found.title), ...found.lines.map(([name, value, color]) =>
+      el("div", {}, color ? el("i", { style: `background:${color}` }) : "", el("span", {}, name), el("b", {}, value))));
+    tip.hidden = false;
+    const box = tip.getBoundingClientRect();
+    tip.style.left = `${Math.max(6, Math.min(x + 14, innerWidth - box.width - 6))}px`;
+    tip.style.top = `${y + 18 + box.height > innerHeight ? Math.max(6, y - box.height - 12) : y + 18}px`;
+  }
+  const hideTip = () => { $("tip").hidden = true; };
+
+  function attachTips(node, marks) {
+    const byNode = new Map(marks.map((m) => [m.node, m]));
+    let at = -1;
+    const find = (target) => { while (target && target !== node) { if (byNode.has(target)) return byNode.get(target); target = target.parentNode; } return null; };
+    const light = (found) => { marks.forEach((m) => m.node.classList.toggle("lit", m === found)); };
+    node.addEventListener("pointermove", (event) => {
+      const found = find(event.target);
+      light(found);
+      if (found) showTip(found, event.clientX, event.clientY);
+      else hideTip();
+    });
+    const leave = () => { light(null); hideTip(); at = -1; };
+    node.addEventListener("pointerleave", leave);
+    node.addEventListener("blur", leave);
+    node.addEventListener("keydown", (event) => {
+      const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+      if (event.key === "Escape") leave();
+      if (!step || !marks.length) return;
+      event.preventDefault();
+      at = (at + step + marks.length) % marks.length;
+      const box = marks[at].node.getBoundingClientRect();
+      light(marks[at]);
+      showTip(marks[at], box.left + box.width / 2, box.top + box.height / 2);
+      $("spoken").textContent = `${marks[at].title}: ${marks[at].lines.map((l) => `${l[0]} ${l[1]}`).join(", ")}`;
+    });
+  }
+
+  // --- cards -----------------------------------------------------------------------------------------------
+  const ROW_HEIGHT = 26; // pixels of one row of QuickSight's grid
+
+  function card(union, place) {
+    const visual = Definition.read(union, current.dashboard, tables);
+    const isKpi = visual.kind === "KPIVisual";
+    const node = el("section", {
+      class: `card ${isKpi ? "is-kpi" : ""}`, id: `v-${visual.id}`, "aria-label": visual.title,
+      style: `--c:${place.column + 1};--cs:${place.columns};--r:${place.row + 1};--rs:${place.rows}`,
+    }, el("h3", {}, visual.title), visual.subtitle ? el("p", { class: "subtitle" }, visual.subtitle) : "");
+    if (!visual.error) {
+      try {
+        const rows = Data.filter(visual.table, page.live ? [] : filtersOf(current.dashboard));
+        fillCard(node, visual, rows, place, isKpi);
+        return node;
+      } catch (error) {
+        visual.error = error.message;
+      }
+    }
+    node.classList.add("broken");
+    node.append(el("p", { class: "error", role: "alert" }, "This visual cannot be drawn. ", visual.error));
+    return node;
+  }
+
+  function fillCard(node, visual, rows, place, isKpi) {
+    const figure = el("div", { class: "figure" });
+    node.append(figure);
+    const paint = () => {
+      const narrow = matchMedia("(max-width: 900px)").matches;
+      const room = Math.floor(figure.clientWidth || 600);
+      const taken = 74 + (visual.subtitle ? 20 : 0);
+      const height = Math.max(170, (narrow ? Math.min(place.rows, 14) : place.rows) * ROW_HEIGHT - taken);
+      return Charts.draw(visual, rows, { width: room, height }, colorOf);
+    };
+    if (visual.kind === "TableVisual") {
+      const chart = paint();
+      figure.append(chart.rows.length ? htmlTable(chart, visual.title) : el("p", { class: "empty" }, "No rows to show"));
+      figure.style.setProperty("--h", `${place.rows * ROW_HEIGHT - 62 - (visual.subtitle ? 20 : 0)}px`);
+      figure.classList.add("is-table");
+      return;
+    }
+    node.paint = () => {
+      const chart = paint();
+      figure.replaceChildren(chart.node);
+      if (chart.marks.length) attachTips(chart.node, chart.marks);
+      return chart;
+    };
+    if (isKpi) { node.first = node.paint; return; }
+    const details = el("details", { class: "rows" }, el("summary", {}, "Table"));
+    node.first = () => {
+      const chart = node.paint();
+      details.addEventListener("toggle", () => {
+        if (details.open && details.children.length === 1) details.append(htmlTable(chart, `${visual.title}: table`));
+      });
+    };
+    node.append(details);
+  }
+
+  // --- controls --------------------------------------------------------------------------------------------
+  function control(c) {
+    const table = base[c.dataSet];
+    const choices = choicesOf(current.dashboard);
+    if (!table || table.error || !table.columns[c.column]) {
+      return el("span", { class: "error" }, `${c.title}: column "${c.column}" is not in data set "${c.dataSet}".`);
+    }
+    const values = Data.distinct(table, c.column).map(String);
+    const picked = () => choices.get(c.parameter) || new Set();
+    const summary = el("summary", { id: c.id });
+    const name = () => {
+      const have = [...picked()];
+      const text = have.length === 0 ? "all" : have.length === 1 ? have[0] : `${have.length} of ${values.length}`;
+      summary.replaceChildren(el("span", { class: "muted" }, c.title), el("span", { class: "value" }, text));
+    };
+    const boxes = values.map((value) => el("label", {}, el("input", {
+      type: "checkbox", value, checked: picked().has(value),
+      onchange: (event) => {
+        const set = c.multiple || !event.target.checked ? new Set(picked()) : new Set();
+        if (event.target.checked) set.add(value);
+        else set.delete(value);
+        choose(c, set);
+        boxes.forEach((b) => { b.firstChild.checked = set.has(b.firstChild.value); });
+        name();
+      },
+    }), el("span", {}, value)));
+    const all = el("button", { type: "button", class: "all", onclick: () => {
+      choose(c, new Set());
+      boxes.forEach((b) => { b.firstChild.checked = false; });
+      name();
+    } }, "All");
+    name();
+    return el("details", { class: "pick", "data-parameter": c.parameter, onkeydown: (event) => {
+      if (event.key === "Escape") { event.currentTarget.open = false; summary.focus(); }
+    } }, summary, el("div", { class: "choices", role: "group", "aria-label": c.title }, all, boxes));
+  }
+
+  function choose(c, set) {
+    const choices = choicesOf(current.dashboard);
+    if (set.size) choices.set(c.parameter, set);
+    else choices.delete(c.parameter);
+    writeAddress();
+    refresh();
+  }
+
+  let turn = 0;
+  async function refresh() {
+    const mine = ++turn;
+    try { await load(current.dashboard); } catch { return; }
+    if (mine === turn) drawCards(); // a later choice has overtaken this one
+  }
+
+  document.addEventListener("click", (event) => {
+    document.querySelectorAll("details.pick[open]").forEach((d) => { if (!d.contains(event.target)) d.open = false; });
+  });
+
+  // --- sheets ----------------------------------------------------------------------------------------------
+  function drawCards() {
+    hideTip();
+    const places = Definition.places(current.sheet);
+    const cards = current.sheet.Visuals.map((union) => card(union, places.get(Object.values(union)[0].VisualId) || { column: 0, columns: 36, row: 0, rows: 12 }));
+    $("cards").replaceChildren(...cards);
+    cards.forEach((c) => {
+      if (!c.first) return;
+      try { c.first(); } catch (error) {
+        c.classList.add("broken");
+        c.querySelector(".figure").replaceWith(el("p", { class: "error", role: "alert" }, "This visual cannot be drawn. ", error.message));
+      }
+    });
+    document.body.dataset.ready = current.id;
+  }
+
+  async function open(entry, focus) {
+    current = entry;
+    delete document.body.dataset.ready;
+    document.querySelectorAll("[role=tab]").forEach((tab) => {
+      const here = tab.id === `tab-${entry.id}`;
+      tab.setAttribute("aria-selected", here);
+      tab.tabIndex = here ? 0 : -1;
+      if (here && focus) tab.focus();
+      if (here) tab.scrollIntoView({ block: "nearest", inline: "nearest" });
+    });
+    $("panel").setAttribute("aria-labelledby", `tab-${entry.id}`);
+    $("sheet-title").textContent = `${entry.dashboard.short}: ${entry.sheet.Name}`;
+    $("sheet-text").textContent = entry.sheet.Description || "";
+    document.title = `Etholake · ${entry.dashboard.short} · ${entry.sheet.Name}`;
+    writeAddress();
+    const mine = ++turn;
+    try { await load(entry.dashboard); } catch { return; }
+    if (mine !== turn) return;
+    $("controls").replaceChildren(...Definition.controls(entry.sheet).map(control), el("button", { type: "button", id: "reset", onclick: () => {
+      choicesOf(current.dashboard).clear();
+      open(current);
+    } }, "Reset"));
+    drawCards();
+  }
+
+  function tabs() {
+    const groups = page.dashboards.map((dashboard) => el("div", { class: "group", role: "presentation" },
+      el("span", { class: "group-name", "aria-hidden": "true" }, dashboard.short),
+      sheets.filter((s) => s.dashboard === dashboard).map((s) => el("button", {
+        type: "button", role: "tab", id: `tab-${s.id}`, "aria-controls": "panel", "aria-label": `${dashboard.short}: ${s.sheet.Name}`,
+        onclick: () => open(s),
+      }, s.sheet.Name))));
+    $("tabs").replaceChildren(...groups);
+    $("tabs").addEventListener("keydown", (event) => {
+      const at = sheets.indexOf(current);
+      const next = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: sheets.length - 1 }[event.key];
+      if (next === undefined) return;
+      event.preventDefault();
+      open(sheets[(next + sheets.length) % sheets.length], true);
+    });
+  }
+
+  let drawnAt = 0;
+  new ResizeObserver(() => {
+    const room = $("cards").clientWidth;
+    if (Math.abs(room - drawnAt) < 2) return;
+    drawnAt = room;
+    repaint();
+  }).observe($("cards"));
+  function repaint() {
+    document.querySelectorAll(".card").forEach((c) => { if (c.paint && !c.classList.contains("broken")) c.paint(); });
+  }
+  matchMedia("print").addEventListener("change", repaint);
+
+  // --- start -----------------------------------------------------------------------------------------------
+  for (const dashboard of page.dashboards) {
+    dashboard.short = dashboard.Name.replace(/^Etholake: /, "");
+    dashboard.key = dashboard.DashboardId.replace(/^.*-/, "");
+  }
+  for (const [name, packed] of Object.entries(page.data || {})) base[name] = tables[name] = Data.open(packed);
+  $("facts").textContent = page.facts;
+  if (!page.live) status(page.read);
+  let saved = null;
+  try { saved = localStorage.getItem("etholake-theme"); } catch { /* a page from a file may have no storage */ }
+  useTheme(saved || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light"));
+  $("theme").addEventListener("click", () => {
+    const next = document.documentElement.dataset.theme === "dark" ? "light" : "dark";
+    useTheme(next);
+    try { localStorage.setItem("etholake-theme", next); } catch { /* as above */ }
+    drawCards();
+  });
+  $("print").addEventListener("click", () => print());
+  addEventListener("hashchange", () => { const s = readAddress(); if (s !== current) open(s); });
+  tabs();
+  open(readAddress());
+})();
