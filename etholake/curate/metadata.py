@@ -285,8 +285,9 @@ def _label_flags(labeled: Labeled) -> set[str]:
 def _with_label_clock(videos: list[Video]) -> list[Video]:
     """Flag the 25 fps videos of labs that mostly record at 30 fps.
 
-    The labels of AdaptableSnail's four such videos count on the 30 fps clock, though no interval runs past
-    the end of the video: only the lab's habit shows it.
+    The labels of AdaptableSnail's four such videos count on the 30 fps clock, though no interval runs past the end
+    of the video: they were converted from 25 fps, as no start or stop leaves the rest 3 when divided by 6 (nothing
+    rounds to it). `repair_label_clock` gives their first frames back.
     """
     usual: dict[str, Counter[int]] = {}
     for video in videos:

@@ -135,6 +135,24 @@ def test_a_number_that_cannot_be_read_is_null_and_kept_in_quarantine() -> None:
     assert (result.report.rows_curated, result.report.rows_quarantined) == (1, 0)
 
 
+def test_a_whole_number_beyond_its_type_is_null_and_kept_in_quarantine() -> None:
+    result = curate({"video_width_pix": "2147483648"}, {"video_id": 2, "video_width_pix": "2147483647"})
+    assert [v.values["video_width_pix"] for v in result.videos] == [None, 2**31 - 1]
+    assert result.videos[0].flags == ("frame-size-missing", "metadata-number")
+    assert result.report.quarantine[0]["payload"] == '{"video_width_pix": "2147483648"}'
+
+
+def test_half_a_surrogate_pair_is_no_text() -> None:
+    assert parse_list('["\\ud800"]') is None
+    assert parse_list('["\\ud83d\\udc2d"]') == ["\U0001f42d"]
+
+
+def test_a_column_without_a_name_is_extra_and_its_cells_are_not_surplus() -> None:
+    lines = text(GOOD).decode().splitlines()
+    result = curate_metadata(f"{lines[0]},\n{lines[1]},x\n".encode(), "train")
+    assert (result.report.flags, len(result.videos)) == (("column-extra",), 1)
+
+
 def test_a_malformed_item_is_kept_in_quarantine() -> None:
     result = curate({"behaviors_labeled": '["mouse9,self,rear"]'})
     assert result.videos[0].flags == ("behaviors-empty", "behaviors-malformed")

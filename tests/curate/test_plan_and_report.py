@@ -52,7 +52,21 @@ def test_reports_survive_json_in_any_order() -> None:
     bad = FileReport.rejected(
         "raw-zone/b", "tracking", "train", BadFileError("file-name", "no", 3), lab_id="L", video_id=None
     )
-    good = FileReport("a", "tracking", "train", "L", 1, 5, 5, 0, 2, ("column-extra",), (1, 2), 9)
+    good = FileReport(
+        "a",
+        "tracking",
+        "train",
+        "L",
+        1,
+        5,
+        5,
+        0,
+        2,
+        ("column-extra",),
+        (1, 2),
+        9,
+        flagged_rows={"interval-zero": 2},
+    )
     assert dump([bad, good]) == dump([good, bad])
     assert load(dump([bad, good], statistics=[1])) == ([good, bad], {"statistics": [1]})
     assert totals([good, bad]) == {
@@ -72,6 +86,7 @@ def test_a_lost_row_stops_the_job_by_the_files_name() -> None:
     silent = replace(lost, rows_quarantined=1)  # counted, but no quarantine row says why
     with pytest.raises(ContractError, match="rows-out-of-balance"):
         assert_balance([silent])
+    assert [report.balances for report in (lost, silent, replace(lost, rows_in=4))] == [False, False, True]
 
 
 def test_every_rule_is_a_sentence_and_is_used() -> None:
