@@ -13,14 +13,14 @@ import math
 from dataclasses import dataclass
 
 # Measured: benchmarks/README.md (rate), and the simulated labs' files (bytes a row, raw and curated).
-ROWS_PER_CORE_SECOND = 2_000_000
+ROWS_PER_CORE_SECOND = 2_170_000
 RAW_BYTES, CURATED_BYTES = 8.6, 24.0
 # The labs of MABe 2025: 196.6 h in 862 videos; most have 2 mice, 7 parts, 30 frames/s.
 ROWS_PER_HOUR, VIDEOS_PER_HOUR = 30 * 3600 * 2 * 7, 862 / 196.6
 # Glue: a G.1X worker is 1 DPU of 4 vCPU (2 cores with hyper-threading), one of them is the driver.
 DPU_HOUR, CORES_PER_WORKER, START_S = 0.44, 2, 60
 S3_GB_MONTH, PUT_1000, GET_1000, ATHENA_TB = 0.023, 0.005, 0.0004, 5.0
-LIST_PAGE_S, DRIVER_BYTES_PER_FILE, DRIVER_BYTES = 0.1, 6_000, 10e9
+LIST_PAGE_S, DRIVER_BYTES_PER_FILE = 0.1, 10_400
 
 
 @dataclass(frozen=True)
