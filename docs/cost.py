@@ -20,7 +20,7 @@ ROWS_PER_HOUR, VIDEOS_PER_HOUR = 30 * 3600 * 2 * 7, 862 / 196.6
 # Glue: a G.1X worker is 1 DPU of 4 vCPU (2 cores with hyper-threading), one of them is the driver.
 DPU_HOUR, CORES_PER_WORKER, START_S = 0.44, 2, 60
 S3_GB_MONTH, PUT_1000, GET_1000, ATHENA_TB = 0.023, 0.005, 0.0004, 5.0
-LIST_PAGE_S, DRIVER_BYTES_PER_FILE = 0.1, 10_400
+LIST_PAGE_S, DRIVER_BYTES_PER_FILE = 0.1, 6_000
 
 
 @dataclass(frozen=True)

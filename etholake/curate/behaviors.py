@@ -10,6 +10,7 @@ import ast
 import json
 import re
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 from etholake.contract import MAX_MICE, SELF
 
@@ -28,7 +29,7 @@ class Labeled:
     repaired: bool
     malformed: tuple[str, ...]
 
-    @property
+    @cached_property
     def items(self) -> list[str]:
         """The repaired items, sorted: ``mouse1,mouse2,attack``, ``mouse1,self,rear``."""
         return sorted(
@@ -72,8 +73,12 @@ def parse_items(items: list[str]) -> Labeled:
     return Labeled(triplets, repaired, tuple(sorted(malformed)))
 
 
+@lru_cache(maxsize=1024)
 def parse_labeled(text: str | None) -> Labeled:
-    """`parse_items` of a cell; a cell that is no list at all is one malformed item."""
+    """`parse_items` of a cell; a cell that is no list at all is one malformed item.
+
+    The videos of a lab mostly hold the same text: they share one result, which nobody may change.
+    """
     items = parse_list(text)
     return Labeled({}, False, (str(text),)) if items is None else parse_items(items)
 

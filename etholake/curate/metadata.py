@@ -12,6 +12,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import pyarrow as pa
@@ -225,8 +226,7 @@ def _video(
     for name in RAW_METADATA_NUMBERS:
         values[name] = _quantity(name, row.get(name, ""), number, unread)
     flags = {problem.rule for problem in unread} | _scale_flags(values)
-    parts = parse_list(row.get("body_parts_tracked"))
-    values["body_parts_tracked"] = None if parts is None else sorted({p.strip() for p in parts} - {""})
+    parts = values["body_parts_tracked"] = _body_parts(row.get("body_parts_tracked"))
     if parts is None:
         flags.add("body-parts-malformed")
         unread.append(_cell("body-parts-malformed", "body_parts_tracked", row["body_parts_tracked"], number))
@@ -237,6 +237,13 @@ def _video(
     named = sum(any(values[f"mouse{n}_{a}"] for a in MOUSE_ATTRIBUTES) for n in range(1, MAX_MICE + 1))
     values["n_mice"] = named or max((max(a, t) for a, t, _ in labeled.triplets), default=None)
     return Video(split, lab_id, video_id, values, labeled.triplets, tuple(sorted(flags))), unread
+
+
+@lru_cache(maxsize=1024)
+def _body_parts(text: str | None) -> list[str] | None:
+    """Sorted, without repeats; None if the text is no list. Shared by the videos with the same text."""
+    parts = parse_list(text)
+    return None if parts is None else sorted({part.strip() for part in parts} - {""})
 
 
 def _quantity(name: str, text: str, number: int, unread: list[QuarantineRow]) -> float | int | None:
