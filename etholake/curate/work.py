@@ -179,19 +179,27 @@ def _content(raw: RawObject, bucket: str) -> pa.BufferReader:
 
 
 def _batches(raw: RawObject, parquet_file: pq.ParquetFile, wanted: Any) -> Iterator[pa.Table]:
-    """The wanted columns in batches: at least one, even of no row, so that the columns are looked at."""
+    """The wanted columns in batches: at least one, even of no row, so that the columns are looked at.
+
+    Raises BadFileError if the row groups hold other than the rows that the footer says: a reader would go by one
+    number or the other, and rows would be lost in silence.
+    """
     rows = parquet_file.metadata.num_rows
+    found = 0
     columns = [name for name in wanted if name in parquet_file.schema_arrow.names]
     try:
         if not rows:
             yield parquet_file.read(columns=columns)
         for batch in parquet_file.iter_batches(_BATCH_ROWS, columns=columns, use_threads=False):
+            found += batch.num_rows
             yield pa.Table.from_batches([batch])
     except (pa.ArrowException, OSError) as err:
         raise _unreadable(raw, err, rows) from err
+    if found != rows:
+        raise _unreadable(raw, f"its footer says {rows} rows, its row groups hold {found}", rows)
 
 
-def _unreadable(raw: RawObject, error: Exception, rows: int) -> BadFileError:
+def _unreadable(raw: RawObject, error: Exception | str, rows: int) -> BadFileError:
     reason = " ".join(str(error).split())[:200]
     detail = f"{source_name(raw.key)} ({raw.size} bytes) is no whole Parquet file: {reason}"
     return BadFileError("file-unreadable", detail, rows)

@@ -66,6 +66,11 @@ def test_mutated_files_are_survived_and_accounted_for() -> None:
     run_trial(0, SHORT)
 
 
+def test_a_footer_that_contradicts_its_row_groups_leaves_the_file_out() -> None:
+    """Seed 1485 zeroes the row count of one row group: its 20 rows were lost in silence."""
+    run_trial(1485, 1486)
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("first", range(SHORT, SHORT + LONG, BLOCK))
 def test_many_more_mutated_files(first: int) -> None:
