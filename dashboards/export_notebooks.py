@@ -1,4 +1,4 @@
-"""``python -m dashboards.export_notebooks [NAME…] [--out dist/notebooks]``: execute notebooks, write them as HTML.
+"""``python -m dashboards.export_notebooks [NAME or FILE…] [--out dist/notebooks]``: execute notebooks, write HTML.
 
 Each runs in a fresh kernel of this very interpreter, against the lake of the current settings; the notebooks
 themselves are not changed. The HTML needs no network. Exit code 1 if a cell failed: stderr names it, and the
@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +26,12 @@ CELL_SECONDS = 900  # a cell that takes longer is stopped and reported
 
 
 class NotebookError(EtholakeError):
-    """A cell of a notebook failed; `notebook` holds the outputs until then."""
+    """A cell of a notebook failed; `notebook` holds the outputs until then, `page` where they were written."""
 
     def __init__(self, message: str, notebook: Any) -> None:
         super().__init__(message)
         self.notebook = notebook
+        self.page: Path | None = None
 
 
 def execute(path: Path) -> Any:
@@ -66,7 +69,7 @@ def _kernel(folder: Path) -> type[Any]:
     from jupyter_client.kernelspec import KernelSpec
     from jupyter_client.manager import AsyncKernelManager
 
-    class OwnKernel(AsyncKernelManager):  # type: ignore[misc]
+    class OwnKernel(AsyncKernelManager):
         def __init__(self, **options: Any) -> None:
             where = {"connection_file": str(folder / "kernel.json"), "ip": str(folder / "kernel")}
             super().__init__(**options, transport="ipc", **where)
@@ -86,15 +89,30 @@ def _environment(folder: Path) -> dict[str, str]:
 
 
 def to_html(notebook: Any, title: str) -> str:
-    """One HTML page: pictures inside, no script from elsewhere."""
+    """One HTML page, no script from elsewhere; pictures inside, with their section's heading as text."""
     from nbconvert import HTMLExporter
 
     exporter = HTMLExporter(
         template_name="lab", require_js_url="", jquery_url="", mathjax_url="", mermaid_js_url="",
-        exclude_input_prompt=True, exclude_output_prompt=True, embed_images=True,
+        exclude_input_prompt=True, exclude_output_prompt=True,
     )  # fmt: skip
+    exporter.log.setLevel("ERROR")  # it warns of the alternative texts that are filled in below
     html, _ = exporter.from_notebook_node(notebook, resources={"metadata": {"name": title}})
-    return str(html)
+    headings = iter(_heading_of_pictures(notebook, title))
+    return re.sub(re.escape(_NO_TEXT), lambda _: f'alt="Plot: {escape(next(headings))}"', str(html))
+
+
+_NO_TEXT = 'alt="No description has been provided for this image"'  # nbconvert's
+
+
+def _heading_of_pictures(notebook: Any, title: str) -> Iterator[str]:
+    heading = title
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown" and cell.source.startswith("#"):
+            heading = cell.source.splitlines()[0].lstrip("# ")
+        for output in cell.get("outputs", []):
+            if "image/png" in output.get("data", {}):
+                yield heading
 
 
 def export(path: Path, out: Path) -> Path:
@@ -111,6 +129,7 @@ def export(path: Path, out: Path) -> Path:
         notebook = execute(path)
     except NotebookError as err:
         page.write_text(to_html(err.notebook, path.stem), encoding="utf-8")
+        err.page = page
         raise
     page.write_text(to_html(notebook, path.stem), encoding="utf-8")
     return page
@@ -120,18 +139,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     """The command; returns the exit code."""
     known = {path.stem: path for path in sorted(FOLDER.glob("*.ipynb"))}
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"which (default: all): {', '.join(known)}")
+    which = f"{', '.join(known)}, or a file of your own (default: all of the former)"
+    parser.add_argument("notebooks", nargs="*", metavar="NOTEBOOK", help=which)
     parser.add_argument("--out", type=Path, default=Path("dist/notebooks"))
     arguments = parser.parse_args(argv)
-    if unknown := [name for name in arguments.names if name not in known]:
-        parser.error(f"There is no notebook {', '.join(unknown)}. Known: {', '.join(known)}.")
+    chosen = [known.get(name, Path(name)) for name in arguments.notebooks] or list(known.values())
+    if missing := [str(path) for path in chosen if not path.is_file()]:
+        parser.error(f"There is no notebook {', '.join(missing)}. Known: {', '.join(known)}.")
     failed = 0
-    for name in arguments.names or known:
+    for path in chosen:
         try:
-            print(export(known[name], arguments.out), flush=True)
+            print(export(path, arguments.out), flush=True)
         except NotebookError as err:
             failed += 1
-            print(f"etholake: {err}\n  What was there until then: {arguments.out / name}.html", file=sys.stderr)
+            print(f"etholake: {err}\n  What was there until then: {err.page}", file=sys.stderr)
     return 1 if failed else 0
 
 

@@ -43,15 +43,14 @@ def start() -> Settings:
     import matplotlib.pyplot as plt
     import numpy as np
     import seaborn as sns
-    from matplotlib_inline.backend_inline import set_matplotlib_formats
 
     current = settings.load()
     aws.export(current)
     random.seed(current.seed)
     np.random.seed(current.seed)  # seaborn's jitter
     sns.set_theme(context="notebook", style="whitegrid", palette=[BLUE, ORANGE, GREEN, GREY], font_scale=0.85)
-    plt.rcParams |= {"figure.constrained_layout.use": True, "axes.titlelocation": "left", "legend.frameon": False}
-    set_matplotlib_formats("png", dpi=110, bbox_inches="tight")
+    plt.rcParams |= {"figure.constrained_layout.use": True, "figure.dpi": 110}
+    plt.rcParams |= {"axes.titlelocation": "left", "legend.frameon": False}
     return current
 
 
