@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BLUE", "GREEN", "GREY", "ORANGE", "SPLIT_COLOURS",
-    "ask", "ask_report", "centre_parts", "log_x", "start", "tall", "turn_labels",
+    "ask", "ask_report", "centre_parts", "log_x", "plain_log", "start", "tall", "turn_labels",
 ]  # fmt: skip
 
 # Okabe and Ito's colours, told apart by every kind of colour vision (https://jfly.uni-koeln.de/color/).
@@ -86,14 +86,19 @@ def centre_parts(tracked: Collection[str]) -> tuple[str, ...]:
 
 
 def log_x(axes: Any) -> None:
-    """A logarithmic x axis with plain numbers, 1, 2 and 5 of each decade where there is room."""
+    """A logarithmic x axis with plain numbers."""
+    axes.set_xscale("log")
+    plain_log(axes.xaxis)
+
+
+def plain_log(axis: Any) -> None:
+    """Plain numbers on a logarithmic axis (a colour bar's, too): 1, 2 and 5 of each decade where there is room."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-    axes.set_xscale("log")
-    low, high = axes.get_xlim()
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 300 * low else (1,)))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    low, high = sorted(axis.get_view_interval())
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 300 * low else (1,)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def tall(rows: int, upright: Iterable[str] = ()) -> float:
