@@ -140,6 +140,23 @@ def test_one_lab_by_hand(one_lab: Settings, use: Use, tmp_path: Path):
     assert texts(done)["split"] == "The lake holds no test video: there is nothing to compare.\n"
 
 
+def test_clients_by_hand(one_lab: Settings, use: Use, tmp_path: Path):
+    use(one_lab)
+    done, told = probe(
+        "athena_eda",
+        tmp_path,
+        where="[lab, part, step]",
+        speed="speed.groupby('track')['speed'].agg(['count', 'min', 'max']).to_dict('index')",
+        lengths="lengths.to_dict('records')",
+    )
+    assert told["where"] == ["Jane's", "hip_left", 1]
+    assert told["speed"] == {f"7/{mouse}": {"count": 60, "min": 1.0, "max": 1.0} for mouse in (1, 2)}
+    chase = {"lab_id": "Jane's", "action": "chase", "events": 6, "p25": 2.0, "median": 2.0, "p75": 2.0}
+    rear = {"lab_id": "Jane's", "action": "rear", "events": 1, "p25": 1.0, "median": 1.0, "p75": 1.0}
+    assert told["lengths"] == [chase, rear]
+    assert texts(done)["same"].startswith("The same 2 rows")
+
+
 def test_an_empty_lake_says_so_in_every_section(empty_lake: Settings, use: Use):
     use(empty_lake)
     done = execute(FOLDER / "eda.ipynb")
