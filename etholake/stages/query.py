@@ -79,11 +79,12 @@ def run_sql(settings: Settings, sql: str, parameters: Sequence[str] = ()) -> Que
 
 
 def run_file(settings: Settings, path: Path, parameters: Sequence[str] = ()) -> QueryResult:
-    """`run_sql` of a file with one statement."""
+    """`run_sql` of a file with one statement. Raises UsageError if the file cannot be read, and as `run_sql`."""
     try:
-        return run_sql(settings, path.read_text(encoding="utf-8"), parameters)
+        sql = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as err:
         raise UsageError(f"Cannot read {path}: {err}.") from err
+    return run_sql(settings, sql, parameters)  # not in the try: botocore's time-outs are OSErrors, too
 
 
 def run_report(settings: Settings, name: str, parameters: Mapping[str, str] | None = None) -> QueryResult:

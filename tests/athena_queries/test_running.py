@@ -1,10 +1,13 @@
 """How reports and SQL are run: parameters, failures, files; and the DDL beside what the lake registers."""
 
+import socket
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.config import Config
+from botocore.exceptions import ReadTimeoutError
 
 from etholake import aws
 from etholake.contract import TABLES
@@ -60,3 +63,14 @@ def test_a_file_is_run_like_its_text(at: Settings, tmp_path: Path):
     assert (result.columns, result.rows) == (["n"], [(2,)])
     with pytest.raises(UsageError, match=r"Cannot read .*nothing\.sql"):
         query.run_file(at, tmp_path / "nothing.sql")
+
+
+def test_a_service_that_does_not_answer_is_not_a_file_that_cannot_be_read(at: Settings, tmp_path: Path):
+    path = tmp_path / "q.sql"
+    path.write_text("SELECT 1")
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections, says nothing
+        deaf = replace(at, port=silent.getsockname()[1])
+        impatient = Config(read_timeout=0.2, retries={"max_attempts": 0})
+        aws.session(deaf)._session.set_default_client_config(impatient)
+        with pytest.raises(ReadTimeoutError, match=f"Read timeout on endpoint URL.*{deaf.port}"):
+            query.run_file(deaf, path)

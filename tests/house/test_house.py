@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-ONE_CODE_PATH = ("etholake", "glue_jobs", "sagemaker")
+ONE_CODE_PATH = ("etholake", "glue_jobs", "sagemaker", "dashboards")
+NOTEBOOKS = sorted((ROOT / "dashboards").rglob("*.ipynb"))
 
 
 def _sources(*folders: str) -> list[Path]:
@@ -20,7 +21,7 @@ def test_the_sagemaker_folder_does_not_shadow_the_sdk() -> None:
     assert "site-packages" in str(sagemaker.__file__)
 
 
-@pytest.mark.parametrize("path", _sources(*ONE_CODE_PATH), ids=lambda p: str(p.relative_to(ROOT)))
+@pytest.mark.parametrize("path", [*_sources(*ONE_CODE_PATH), *NOTEBOOKS], ids=lambda p: str(p.relative_to(ROOT)))
 def test_only_aws_py_knows_targets(path: Path) -> None:
     if path.name in {"aws.py", "settings.py"}:
         return
@@ -30,15 +31,13 @@ def test_only_aws_py_knows_targets(path: Path) -> None:
 
 def test_nothing_is_pickled() -> None:
     pattern = re.compile(r"^\s*(?:import|from) (?:pickle|cloudpickle|joblib)\b|allow_pickle=True", re.MULTILINE)
-    guilty = [
-        p for p in _sources("etholake", "glue_jobs", "sagemaker", "local_mock") if pattern.search(p.read_text())
-    ]
+    guilty = [p for p in _sources(*ONE_CODE_PATH, "local_mock") if pattern.search(p.read_text())]
     assert guilty == []
 
 
 def test_every_module_says_what_is_here() -> None:
     silent = []
-    for path in _sources("etholake", "glue_jobs", "sagemaker", "local_mock"):
+    for path in _sources(*ONE_CODE_PATH, "local_mock"):
         text = path.read_text(encoding="utf-8").lstrip()
         if text and not text.startswith(('"""', 'r"""', "#!")):
             silent.append(str(path.relative_to(ROOT)))
