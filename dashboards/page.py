@@ -18,7 +18,7 @@ from dashboards.definitions import Definitions, Json, columns
 __all__ = ["MAX_ROWS", "pack", "pack_error", "render"]
 
 WEB = Path(__file__).resolve().parent / "web"
-SCRIPTS = ("data.js", "definition.js", "charts.js", "app.js")
+SCRIPTS = ("ui.js", "data.js", "definition.js", "charts.js", "app.js")
 MAX_ROWS = 200_000  # of a data set in a page: beyond it, a browser is the wrong place
 
 
