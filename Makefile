@@ -12,7 +12,7 @@ ifdef PORT
 export PORT
 endif
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-long lint up down config deploy destroy ingest etl compact vacuum query train serve predict evaluate dashboards screenshots package bench clean
+.PHONY: help install demo test test-long lint up down config deploy destroy ingest etl compact vacuum query train serve predict evaluate dashboards video screenshots package bench clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -82,6 +82,9 @@ evaluate: install ## The official score (ARGS='--submission submission.csv')
 
 dashboards: install ## The dashboards as a page, dist/dashboards.html (SERVE=1: live, on loopback)
 	@$(BIN)/etholake dashboards $(if $(SERVE),--serve) $(ARGS)
+
+video: install ## The page of one video, dist/video-<ID>.html (VIDEO=<ID>; SERVE=1: live, on loopback)
+	@$(BIN)/etholake video --video $(VIDEO) $(if $(SERVE),--serve) $(ARGS)
 
 screenshots: install ## Pictures of every tab for docs/img/, with Chromium, from the lake at PORT
 	@$(BIN)/python -m dashboards.screenshots $(ARGS)
