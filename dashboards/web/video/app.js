@@ -6,7 +6,7 @@
   const page = JSON.parse(document.getElementById("page").textContent);
   const events = Events.read(page);
   const byStart = [...events].sort((a, b) => a.start_frame - b.start_frame);
-  let frame = 0, playing = null, rate = 1, redrawArena = () => {};
+  let frame = 0, playing = null, rate = 1;
   const counted = { frames: 0 }; // frames drawn while playing, for whoever measures
 
   // --- the cursor ----------------------------------------------------------------------------------------
@@ -26,8 +26,8 @@
     $("wait").textContent = why ? `These poses could not be read: ${why}` : "Loading poses …";
     if (page.slices === 0) { $("wait").hidden = false; $("wait").textContent = "No poses: the lake has no tracks of this video."; }
     if ($("path").value === "tail") Slices.want(Math.max(0, frame - 3 * page.fps), frame);
-    if (ready) Arena.draw(frame, { path: $("path").value, ...Timeline.range() });
-    $("clock").textContent = `${Clock.text(frame / page.fps, 40)} · frame ${frame}`;
+    if (ready) Arena.draw(frame, { path: $("path").value, near: $("near").checked, ...Timeline.range() });
+    $("clock").textContent = `${Clock.text(frame / page.fps, 2)} · frame ${frame}`;
     if (document.activeElement !== $("frame")) $("frame").value = frame;
     now();
     return ready;
@@ -129,7 +129,7 @@
   const KEYS = {
     " ": toggle, p: () => jumpBy(-1), n: () => jumpBy(1), "+": () => Timeline.zoom(0.5), "=": () => Timeline.zoom(0.5),
     "-": () => Timeline.zoom(2), "−": () => Timeline.zoom(2), 0: Timeline.all, e: fitSelected, a: () => Timeline.pan(-0.5), d: () => Timeline.pan(0.5),
-    "<": () => faster(-1), ">": () => faster(1), r: () => { $("loop").checked = !$("loop").checked; }, Escape: Ui.hideTip,
+    "<": () => faster(-1), ">": () => faster(1), r: () => $("loop").click(), c: () => $("near").click(), Escape: Ui.hideTip,
   };
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
@@ -153,7 +153,7 @@
     $("rate").append(...RATES.map((r) => el("option", { value: r }, `${r}×`)));
     $("rate").value = "1";
     $("rate").addEventListener("change", () => setRate(Number($("rate").value)));
-    $("path").addEventListener("change", paint);
+    for (const id of ["path", "near"]) $(id).addEventListener("change", paint);
     $("frame").max = page.frames - 1;
     $("frame").addEventListener("change", () => { pause(); show(Math.round(Number($("frame").value) || 0)); writeAddress(); });
   }
@@ -165,7 +165,7 @@
     $("title").textContent = `Video ${page.video}`;
     $("about").textContent = [
       `Lab ${page.lab}`, page.fpsAssumed ? `frame rate unknown, ${page.fps} frames/s assumed` : `${Number(page.fps.toFixed(2))} frames/s`,
-      `${Clock.text(page.frames / page.fps, 100)} min`, `${page.mice.length} mice, ${tracked} parts`, page.method || "",
+      `${Clock.text(page.frames / page.fps)} min`, `${page.mice.length} mice, ${tracked} parts`, page.method || "",
       page.run ? `predicted by run ${page.run}` : "not predicted", page.annotated ? "" : "not annotated",
     ].filter(Boolean).join(" · ");
     $("mice").replaceChildren(...page.mice.map((mouse, m) => el("li", { title: mouse.about }, el("i", { style: `background:var(--mouse${(m % 4) + 1})` }), el("b", {}, mouse.name), mouse.about)),
@@ -187,7 +187,7 @@
 
   words();
   buttons();
-  Arena.open(page, (again) => { redrawArena = again; });
+  Arena.open(page);
   Slices.open(page, redrawSoon);
   Timeline.open(page, events, { seek, jump, moved: () => { Events.windowMoved(); paint(); } });
   Ui.theme(() => { Arena.useTheme(); Timeline.useTheme(); redraw(); });

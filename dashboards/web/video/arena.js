@@ -2,14 +2,15 @@
 "use strict";
 const Arena = (() => {
   const { $ } = Ui;
-  const PAD = 14; // CSS px round the arena
+  const PAD = 14, FOOT = 22; // CSS px round the arena, and under it for the scale
+  const NEAR = 28; // cm (px / 20): the least that a close-up shows
   let page, mice, bounds, canvas, context, size = { width: 0, height: 0 };
   let paths = null; // offscreen: the floor and the paths of the shown time
   let view = { k: 1, x: 0, y: 0 }; // zoom and shift on top of the fit
   let last = { frame: null, mice: [] };
   let shown = null; // what was asked for last: {frame, path, from, to}
 
-  function open(content, change) {
+  function open(content) {
     page = content;
     canvas = $("arena");
     context = canvas.getContext("2d");
@@ -19,7 +20,7 @@ const Arena = (() => {
       return { ...mouse, index: m, track };
     });
     bounds = around();
-    listen(change);
+    listen();
   }
 
   /** All that may be seen: the outline and every second of every mouse. */
@@ -45,7 +46,7 @@ const Arena = (() => {
   function resize() {
     const width = canvas.parentNode.clientWidth;
     const aspect = (bounds.bottom - bounds.top) / (bounds.right - bounds.left);
-    const height = Math.round(Math.max(220, Math.min(width * aspect, Math.min(470, innerHeight * 0.6))));
+    const height = Math.round(Math.max(220, Math.min(width * aspect + FOOT, Math.min(480, innerHeight * 0.62))));
     if (width === size.width && height === size.height) return;
     size = { width, height };
     const ratio = devicePixelRatio || 1;
@@ -55,14 +56,31 @@ const Arena = (() => {
     paths = null;
   }
 
-  const scale = () => view.k * Math.min((size.width - 2 * PAD) / (bounds.right - bounds.left), (size.height - 2 * PAD) / (bounds.bottom - bounds.top));
+  const fit = () => Math.min((size.width - 2 * PAD) / (bounds.right - bounds.left), (size.height - 2 * PAD - FOOT) / (bounds.bottom - bounds.top));
+  const scale = () => view.k * fit();
   /** From cm to CSS px of the canvas. */
   function project(point) {
     const s = scale();
     return {
       x: size.width / 2 + view.x + (point.x - (bounds.left + bounds.right) / 2) * s,
-      y: size.height / 2 + view.y + (point.y - (bounds.top + bounds.bottom) / 2) * s,
+      y: (size.height - FOOT) / 2 + view.y + (point.y - (bounds.top + bounds.bottom) / 2) * s,
     };
+  }
+
+  /** The view of a close-up: it glides along the means of each second, so that it does not tremble with the points. */
+  function near(frame) {
+    const spots = [];
+    for (const { x, y } of page.mice.map((mouse) => mouse.seconds)) {
+      const t = frame / page.fps - 0.5, i = Math.max(0, Math.floor(t)), j = Math.min(i + 1, x.length - 1);
+      const [a, b] = [x[i] === null ? j : i, x[j] === null ? i : j], share = Math.max(0, Math.min(1, t - i));
+      if (x[a] !== null && x[a] !== undefined) spots.push({ x: (x[a] * (1 - share) + x[b] * share) / 100, y: (y[a] * (1 - share) + y[b] * share) / 100 });
+    }
+    if (!spots.length) return { k: 1, x: 0, y: 0 };
+    const range = (name) => { const v = spots.map((s) => s[name]); return { middle: (Math.min(...v) + Math.max(...v)) / 2, span: Math.max(...v) - Math.min(...v) }; };
+    const x = range("x"), y = range("y"), least = page.unit === "cm" ? NEAR : 20 * NEAR;
+    const s = Math.min(size.width / Math.max(least, x.span + 0.6 * least), size.height / Math.max(least, y.span + 0.6 * least));
+    const k = Math.max(1, s / fit());
+    return { k, x: -(x.middle - (bounds.left + bounds.right) / 2) * k * fit(), y: -(y.middle - (bounds.top + bounds.bottom) / 2) * k * fit() };
   }
 
   // --- the floor and the paths ---------------------------------------------------------------------------
@@ -129,9 +147,11 @@ const Arena = (() => {
   }
 
   // --- one frame -----------------------------------------------------------------------------------------
-  /** Draw `frame`. `asked`: {path: window|tail|none, from, to, exact} of the shown time. */
+  /** Draw `frame`. `asked`: {path: window|tail|none, near} and {from, to, exact} of the shown time. */
   function draw(frame, asked) {
     resize();
+    if (asked.near) view = near(frame);
+    else if (shown && shown.asked.near) view = { k: 1, x: 0, y: 0 };
     shown = { frame, asked };
     const ratio = canvas.width / size.width;
     const key = [asked.path, asked.path === "window" ? `${asked.from} ${asked.to} ${asked.exact}` : "", view.k, view.x, view.y].join("|");
@@ -143,7 +163,7 @@ const Arena = (() => {
       c.scale(ratio, ratio);
       floor(c);
       const long = Math.min(1, 900 / Math.max(1, (asked.to - asked.from) / page.fps)); // an hour of path is faint
-      if (asked.path === "window") path(c, asked.from, asked.to, asked.exact, 0.2 + 0.3 * long);
+      if (asked.path === "window") path(c, asked.from, asked.to, asked.exact, 0.15 + 0.2 * long);
       paths = { key, layer };
     }
     const c = context;
@@ -209,13 +229,13 @@ const Arena = (() => {
   }
 
   // --- pointer -------------------------------------------------------------------------------------------
-  function listen(change) {
+  function listen() {
     const redraw = () => { if (shown) draw(shown.frame, shown.asked); };
     canvas.addEventListener("wheel", (event) => {
       event.preventDefault();
       const box = canvas.getBoundingClientRect();
       const k = Math.max(1, Math.min(20, view.k * Math.exp(-event.deltaY / 400)));
-      const dx = event.clientX - box.left - size.width / 2, dy = event.clientY - box.top - size.height / 2;
+      const dx = event.clientX - box.left - size.width / 2, dy = event.clientY - box.top - (size.height - FOOT) / 2;
       const f = k / view.k;
       view = k === 1 ? { k: 1, x: 0, y: 0 } : { k, x: dx - (dx - view.x) * f, y: dy - (dy - view.y) * f };
       redraw();
@@ -236,7 +256,6 @@ const Arena = (() => {
       else Ui.hideTip();
     });
     canvas.addEventListener("pointerleave", Ui.hideTip);
-    change(redraw);
   }
 
   function nearest(x, y) {

@@ -1,9 +1,8 @@
 // Times as text.
 "use strict";
-/** Seconds as text: m:ss, h:mm:ss, with decimals where the span is short. */
+/** Seconds as text, h:mm:ss or m:ss with so many decimals. */
 const Clock = {
-  text(seconds, span) {
-    const decimals = span <= 0.4 ? 3 : span <= 40 ? 2 : 0;
+  text(seconds, decimals = 0) {
     const units = 10 ** decimals, total = Math.round(seconds * units) / units;
     const s = total % 60, m = Math.floor(total / 60) % 60, h = Math.floor(total / 3600);
     const tail = s.toFixed(decimals).padStart(decimals ? 3 + decimals : 2, "0");

@@ -99,7 +99,7 @@ const Events = (() => {
   // --- the table -----------------------------------------------------------------------------------------
   const COLUMNS = [
     ["start_frame", "Start", (e) => el("button", { type: "button", class: "jump" },
-      el("i", { style: `background:var(--${e.source})`, title: e.source }), el("span", { class: "spoken" }, e.source === "annotation" ? "annotated " : "predicted "), Clock.text(e.start_sec, 40))],
+      el("i", { style: `background:var(--${e.source})`, title: e.source }), el("span", { class: "spoken" }, e.source === "annotation" ? "annotated " : "predicted "), Clock.text(e.start_sec, 2))],
     ["duration_sec", "Length", (e) => `${e.duration_sec.toFixed(2)} s`],
     ["pair", "Who", (e) => `${e.agent} → ${e.target === e.agent ? "self" : e.target}`],
     ["action", "Action", (e) => e.action],

@@ -116,7 +116,8 @@ const Timeline = (() => {
     speed(ticks);
     place(cursor);
     const [a, b] = [view.from / page.fps, view.to / page.fps];
-    $("window").textContent = `${Clock.text(a, b - a)} – ${Clock.text(b, b - a)}`;
+    const decimals = b - a < 60 ? 2 : 0;
+    $("window").textContent = `${Clock.text(a, decimals)} – ${Clock.text(b, decimals)}`;
     $("axis").dataset.from = view.from;
     $("axis").dataset.to = view.to;
   }
@@ -127,7 +128,7 @@ const Timeline = (() => {
     const step = steps.find((s) => span / s <= room) || 28800;
     const found = [];
     for (let t = Math.ceil(view.from / page.fps / step - 1e-9) * step; t <= view.to / page.fps + 1e-9; t += step) found.push(t);
-    return found.map((t) => ({ x: at(t * page.fps), text: Clock.text(t, step * 4) }));
+    return found.map((t) => ({ x: at(t * page.fps), text: Clock.text(t, step >= 1 ? 0 : step >= 0.1 ? 1 : 2) }));
   }
 
   function grid(c, ticks, height) {
@@ -370,14 +371,14 @@ const Timeline = (() => {
         lines.push([mouse.name, v === null || v === undefined ? "–" : `${(fine ? v : v / 100).toFixed(1)} cm/s`, colors.mice[m]]);
       });
     }
-    Ui.showTip({ title: Clock.text(frame / page.fps, 1), lines }, event.clientX, event.clientY);
+    Ui.showTip({ title: Clock.text(frame / page.fps, 2), lines }, event.clientX, event.clientY);
   }
 
   const NAMES = { matched: "found on both sides", missed: "missed by the run", false: "false alarm", unjudged: "not judged" };
   function describe(e) {
     return { title: `${e.agentName} ${e.action} ${e.targetName}`, lines: [
       ["source", e.source === "annotation" ? "annotated" : "predicted", colors[e.source]],
-      ["from", `${Clock.text(e.start_sec, 1)} (frame ${e.start_frame})`],
+      ["from", `${Clock.text(e.start_sec, 2)} (frame ${e.start_frame})`],
       ["length", `${(e.stop_sec - e.start_sec).toFixed(2)} s (${e.stop_frame - e.start_frame} frames)`],
       ...(e.confidence === null ? [] : [["confidence", e.confidence.toFixed(2)]]),
       ...(e.iou === null ? [] : [["best IoU", e.iou.toFixed(2)]]),
