@@ -400,7 +400,6 @@ def _lake_verbs(verb: Callable[..., argparse.ArgumentParser]) -> None:
     )
     sub.add_argument("--template", type=Path, metavar="FILE", help="write them as a CloudFormation template")
 
-
     sub = verb("video", _video, "The page of one video: skeletons, ethogram, truth above prediction; or serve it.")
     sub.add_argument("--video", type=int, required=True, metavar="ID")
     sub.add_argument("--run", metavar="RUN_ID", dest="run_id", help="whose predictions (default: the only run's)")

@@ -56,10 +56,13 @@ class Video:
 
     @property
     def frames(self) -> int:
-        """Length in frames: to the end of tracks, of events and of the duration in the metadata."""
-        ends = [int(row["last_frame"]) + 1 for row in self.summaries]
-        ends += [event.stop_frame for event in self.events]
-        return max(1, round(float(self.info["video_duration_sec"] or 0) * self.fps), *ends)
+        """Length in frames: the longer of tracks and duration, without either that of the events.
+
+        An event that ends later (some labs' do, by far) is cut there in the picture, and whole in list and export.
+        """
+        tracked = max((int(row["last_frame"]) + 1 for row in self.summaries), default=0)
+        told = round(float(self.info["video_duration_sec"] or 0) * self.fps)
+        return max(tracked, told) or max((event.stop_frame for event in self.events), default=1) or 1
 
     @property
     def slice_count(self) -> int:

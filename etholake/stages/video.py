@@ -24,6 +24,7 @@ __all__ = ["make_server", "most_predicted", "run", "serve"]
 
 _SLICES_AT_ONCE = 20  # ten minutes at 30 frames/s: what is in memory while a page is written
 
+VIEWS = ("v_video_info", "v_video_events", "v_video_slices", "v_video_seconds")  # the last reads the first
 INFO = "SELECT * FROM v_video_info WHERE video_id = ? ORDER BY has_tracking DESC, split DESC"
 SUMMARIES = """SELECT mouse_id, bodypart, first_frame, last_frame, points_measured, points_imputed
 FROM track_summary WHERE split = ? AND lab_id = ? AND video_id = ?"""
@@ -60,7 +61,7 @@ def run(
     from dashboards.video import page
 
     tick = on_progress or silent
-    query.create_views(settings)
+    _create_views(settings)
     video = _read(settings, video_id, run_id)
     read_at = f"Read {dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC."
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -82,7 +83,7 @@ def make_server(settings: Settings, video_id: int, run_id: str | None = None, po
     from dashboards.video.server import Server
     from dashboards.video.slices import pack
 
-    query.create_views(settings)
+    _create_views(settings)
     video = _read(settings, video_id, run_id)
 
     def text() -> str:
@@ -107,6 +108,11 @@ def most_predicted(settings: Settings) -> tuple[int, str] | None:
     """(video, run) with the most predicted events: the one to show; None where nothing was predicted."""
     found = query.run_sql(settings, MOST_PREDICTED).rows
     return (int(found[0][0]), str(found[0][1])) if found else None
+
+
+def _create_views(settings: Settings) -> None:
+    for name in VIEWS:
+        query.run_file(settings, query.QUERIES / "views" / f"{name}.sql")
 
 
 def _read(settings: Settings, video_id: int, run_id: str | None) -> Video:

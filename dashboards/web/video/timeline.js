@@ -7,7 +7,7 @@ const Timeline = (() => {
   let page, events, rows, act, left = 120, width = 600, colors = {};
   let view = { from: 0, to: 1 };
   let cursors = [], faded = new Set();
-  let cursor = 0;
+  let cursor = 0, due = 0;
 
   /** `actions`: {seek(frame), jump(event), moved()}. */
   function open(content, found, actions) {
@@ -52,8 +52,7 @@ const Timeline = (() => {
     const length = Math.max(SHORTEST, Math.min(page.frames, to - from));
     const begin = Math.max(0, Math.min(page.frames - length, from));
     view = { from: begin, to: begin + length };
-    draw();
-    act.moved();
+    if (!due) due = requestAnimationFrame(() => { due = 0; draw(); act.moved(); }); // many wheel steps, one drawing
   }
   function zoom(factor, around = cursor + 0.5) {
     const pin = around >= view.from && around <= view.to ? around : (view.from + view.to) / 2;
