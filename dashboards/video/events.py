@@ -1,9 +1,10 @@
 """Annotation against prediction, event by event, of one video and one run.
 
-An event is *matched* if an event of the other source with the same agent, target and action has an IoU (shared over
-united frames) of at least `IOU` with it. Else an annotated event is *missed* and a predicted one *false*, as report
-`predicted_events_matched` has it. An event is *unjudged* where there is nothing to compare it with: the video has no
-annotation, the run predicted nothing in it, the action was not looked for in this pair, or the event has no frame.
+An event is *matched* if an event of the other source with the same agent, target and action has an IoU (shared
+over united frames) of at least `IOU` with it. Else an annotated event is *missed* and a predicted one *false*, as
+report `predicted_events_matched` has it. An event is *unjudged* where there is nothing to compare it with: the
+video has no annotation, the run predicted nothing in it, the action was not looked for in this pair, or the event
+has no frame.
 """
 
 from __future__ import annotations

@@ -32,7 +32,8 @@ class Video:
     """One video as the lake knows it.
 
     `info` is its row of `v_video_info`, `summaries` its rows of `track_summary`, `seconds` those of
-    `v_video_seconds` for the parts of `tracks.speed_parts`, `events` the judged ones of `run_id` and the annotation.
+    `v_video_seconds` for the parts of `tracks.speed_parts`, `events` the judged ones of `run_id` and of the
+    annotation.
     """
 
     info: Mapping[str, Any]

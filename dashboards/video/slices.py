@@ -3,8 +3,8 @@
 Shape letters: M mice, K tracks (a part of a mouse), F frames of a slice.
 
 A slice is zlib-compressed; inside, little endian: ``step`` (float32, the unit of a coordinate), then in blocks
-x (K, F), y (K, F) as int16 deltas along F, speed (M, F) as uint16, state (K, F) as uint8. Each 16-bit block lies as
-its low bytes, then its high bytes, which packs better. `web/video/slices.js` reads it.
+x (K, F), y (K, F) as int16 deltas along F, speed (M, F) as uint16, state (K, F) as uint8. Each 16-bit block lies
+as its low bytes, then its high bytes, which packs better. `web/video/slices.js` reads it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Ints = npt.NDArray[np.int32]
 
 @dataclass(frozen=True)
 class Tracks:
-    """What is tracked: (mouse, part) in the order of the slices, and for each mouse the part that gives its speed."""
+    """What is tracked: (mouse, part) in the order of the slices; and the part that gives each mouse its speed."""
 
     tracks: Sequence[tuple[int, str]]
     speed_parts: Mapping[int, str]

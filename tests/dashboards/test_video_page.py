@@ -1,8 +1,8 @@
 """The video page in headless Chromium, on a small lake whose poses and events can be worked out by hand.
 
-Lab `north`, video 41, 25 frames/s, 4,500 frames (five slices). mouse1 walks: its nose is at x = f % 700 / 50 - 7 cm,
-y = f / 450 - 5 cm, its tail 4 cm to the left; the tail is filled by curation on frames 100..109. mouse2 stands at
-(5, 5) cm; its nose is not known on frames 200..299. Nothing is known of mouse1 on 3000..3009.
+Lab `north`, video 41, 25 frames/s, 4,500 frames (five slices). mouse1 walks: its nose is at
+x = f % 700 / 50 - 7 cm, y = f / 450 - 5 cm, its tail 4 cm to the left; the tail is filled by curation on frames
+100..109. mouse2 stands at (5, 5) cm; its nose is not known on frames 200..299. Nothing is known of mouse1 on 3000..3009.
 """
 
 import csv
@@ -12,12 +12,14 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 import pytest
+from PIL import Image
 from playwright.sync_api import expect
 
 from etholake import aws
@@ -202,12 +204,14 @@ def test_the_canvas_has_the_points_where_the_page_says(show: Callable[..., Any])
     shown.select_option("#path", "none")
     go_to(shown, 105)
     _, points = drawn(shown)
-    pixel = """([x, y]) => { const c = document.getElementById('arena'), r = c.width / c.clientWidth;
-        return [...c.getContext('2d').getImageData(Math.round(x * r), Math.round(y * r), 1, 1).data] }"""
-    green, floor = [0, 158, 115, 255], [251, 252, 253, 255]
-    assert shown.evaluate(pixel, [points[1, "nose"]["px"], points[1, "nose"]["py"]]) == green
+    picture = Image.open(io.BytesIO(shown.locator("#arena").screenshot())).convert("RGB")
+
+    def colour(point: dict[str, Any]) -> Any:
+        return picture.getpixel((round(point["px"] + 1), round(point["py"] + 1)))  # + 1: the canvas's border
+
+    assert colour(points[1, "nose"]) == (0, 158, 115)
     filled = points[1, "tail_base"]  # a ring: the floor within
-    assert shown.evaluate(pixel, [filled["px"], filled["py"]]) == floor
+    assert min(colour(filled)) > 200
     scale = (points[2, "nose"]["px"] - points[2, "tail_base"]["px"]) / 3
     assert points[1, "nose"]["px"] - filled["px"] == pytest.approx(4 * scale, rel=0.01)
 
@@ -232,7 +236,7 @@ def test_a_click_on_an_event_jumps_there_and_plays(show: Callable[..., Any], whe
     assert shown.inner_text("#clock").endswith(f"frame {frame}")
     assert points[1, "nose"]["x"] == pytest.approx(pose(frame)[1, "nose"][0], abs=0.0051)
     assert shown.url.endswith(f"#frame={frame}")
-    assert shown.locator("#list tr.here").inner_text().startswith("annotated 0:40.00")
+    assert shown.locator("#list tr.here").inner_text().split()[:2] == ["annotated", "0:40.00"]
 
 
 @pytest.mark.parametrize("rate", [1, 8])
@@ -247,7 +251,7 @@ def test_playing_runs_on_the_videos_clock_and_never_back(show: Callable[..., Any
     shown.keyboard.press("Space")
     seen = shown.evaluate("window.seen")
     frames = [f for _, f in seen]
-    assert frames == sorted(set(frames))
+    assert frames == sorted(frames)
     passed = (seen[-1][0] - seen[0][0]) / 1000
     assert frames[-1] - frames[0] == pytest.approx(passed * FPS * rate, abs=max(3, 0.12 * FPS * rate))
 
@@ -262,7 +266,7 @@ def test_a_repeated_event_stays_within_its_frames(show: Callable[..., Any]):
         shown.wait_for_timeout(110)
         frames.append(drawn(shown)[0])
     assert all(250 <= f < 300 for f in frames)
-    assert any(b < a for a, b in zip(frames, frames[1:], strict=False))
+    assert any(b < a for a, b in pairwise(frames))
 
 
 def test_slices_are_decoded_when_they_are_looked_at(show: Callable[..., Any], page_file: Path):
@@ -385,8 +389,8 @@ def test_the_boris_file_gives_the_events_back(show: Callable[..., Any]):
     table = pd.read_csv(io.StringIO(text), keep_default_na=False)
     assert list(table.columns) == BORIS
     assert text.splitlines()[1] == (
-        "41 annotated,,,180.000,Media file(s),player #1:41,0.000,180.000,25.000,mouse1,chase,,mouse2,START,4.000,41,"
-        "100,NA,"
+        "41 annotated,,,180.000,Media file(s),player #1:41,0.000,180.000,25.000,"
+        "mouse1,chase,,mouse2,START,4.000,41,100,NA,"
     )
     assert set(table["Behavior type"]) == {"START", "STOP", "POINT"}
     back = []
@@ -429,8 +433,8 @@ def test_time_zooms_by_wheel_buttons_and_keys_and_moves_by_dragging(show: Callab
     box = shown.locator("#raster").bounding_box()
     middle = box["x"] + box["width"] * 0.6
     shown.mouse.move(middle, box["y"] + 30)
-    pointed = shown.evaluate("x => { const r = document.getElementById('raster').getBoundingClientRect(); "
-                             "return (x - r.left - Timeline.at(0)) / (Timeline.at(1) - Timeline.at(0)) }", middle)  # fmt: skip
+    left, next_ = (shown.evaluate("f => Timeline.at(f)", f) for f in (0, 1))
+    pointed = (middle - box["x"] - left) / (next_ - left)
     shown.mouse.wheel(0, -200)
     c, d = shown_time(shown)
     assert d - c < 0.7 * (b - a)
@@ -487,8 +491,8 @@ def test_the_live_page_asks_for_poses_when_they_are_shown(show: Callable[..., An
     with stage.make_server(lake, 41, "r1") as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        for path, host, code in [("api/slice/5", None, 404), ("api/slice/-1", None, 404), ("etc/passwd", None, 404),
-                                 ("", "evil.example:80", 403)]:  # fmt: skip
+        refused = [("api/slice/5", None, 404), ("api/slice/-1", None, 404), ("etc/passwd", None, 404)]
+        for path, host, code in [*refused, ("", "evil.example:80", 403)]:
             request = urllib.request.Request(server.url + path, headers={"Host": host} if host else {})
             with pytest.raises(urllib.error.HTTPError, match=str(code)):
                 opener.open(request)

@@ -207,7 +207,7 @@ const Arena = (() => {
     for (const [part, p] of points) {
       const r = part === "nose" || part === "head" ? 4 : 3;
       c.beginPath();
-      c.arc(p.px, p.py, p.imputed ? r - 0.5 : r, 0, 2 * Math.PI);
+      c.arc(p.px, p.py, p.imputed ? r + 0.5 : r, 0, 2 * Math.PI);
       if (p.imputed) { c.fillStyle = colors.floor; c.fill(); c.fillStyle = color; c.lineWidth = 1.5; c.stroke(); }
       else c.fill();
     }
