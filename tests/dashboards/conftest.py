@@ -54,6 +54,9 @@ def fill(lake: Lake) -> None:
           for f in range(10) if f != 5),
         split="train", lab_id="north",
     )  # fmt: skip
+    put("track_summary", {"video_id": 11, "mouse_id": 1, "bodypart": "nose", "first_frame": 0, "last_frame": 9,
+        "frames_present": 9, "points_measured": 8, "points_imputed": 1, "gaps": 1, "gap_frames": 1},
+        split="train", lab_id="north")  # fmt: skip
     chases = [event(2, "chase", start, start + 20) for start in CHASES]
     put("annotations_enriched", *chases, event(1, "rear", 20, 30), lab_id="north")
     triplet = {"split": "train", "lab_id": "north", "video_id": 11, "agent_id": 1}

@@ -2,7 +2,8 @@
 
 Lab `north`, video 41, 25 frames/s, 4,500 frames (five slices). mouse1 walks: its nose is at
 x = f % 700 / 50 - 7 cm, y = f / 450 - 5 cm, its tail 4 cm to the left; the tail is filled by curation on frames
-100..109. mouse2 stands at (5, 5) cm; its nose is not known on frames 200..299. Nothing is known of mouse1 on 3000..3009.
+100..109. mouse2 stands at (5, 5) cm; its nose is not known on frames 200..299. Nothing is known of mouse1 on
+3000..3009.
 """
 
 import csv
