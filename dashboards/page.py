@@ -60,9 +60,18 @@ def _number(value: Any) -> Any:
 
 
 def render(
-    definitions: Definitions, data: Mapping[str, Json] | None, *, facts: str, read: str, live: bool = False
+    definitions: Definitions,
+    data: Mapping[str, Json] | None,
+    *,
+    facts: str,
+    read: str,
+    live: bool = False,
+    videos: Mapping[str, str] | None = None,
 ) -> str:
-    """The whole page. `facts` names the lake, `read` says when it was asked; `live` pages bring no data along."""
+    """The whole page. `facts` names the lake, `read` says when it was asked; `live` pages bring no data along.
+
+    `videos` are the addresses, from this page, of the pages of videos by id.
+    """
     content = {
         "dashboards": list(definitions.dashboards.values()),
         "theme": definitions.theme,
@@ -70,6 +79,7 @@ def render(
         "facts": facts,
         "read": read,
         "live": live,
+        "videos": dict(videos or {}),
     }
     text = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     scripts = "\n".join((WEB / name).read_text(encoding="utf-8") for name in SCRIPTS)

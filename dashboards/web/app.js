@@ -101,9 +101,14 @@
     const body = el("tbody");
     const note = el("p", { class: "note" });
     const plain = (i, v) => (chart.formats[i] && !chart.formats[i].isMeasure && chart.formats[i].decimals === undefined && typeof v === "number" ? whole(v) : Data.text(v, chart.formats[i]));
+    const start = chart.formats.findIndex((f) => f && f.column === "start_sec");
+    const linked = (i, v, row) => { // a video that has a page of its own, at the row's event
+      const name = chart.formats[i] && chart.formats[i].column === "video" && page.videos[v];
+      return name ? el("a", { href: start < 0 ? name : `${name}#time=${row[start]}` }, plain(i, v)) : plain(i, v);
+    };
     const fill = () => {
       body.replaceChildren(...rows.slice(0, ROWS_SHOWN).map((row) => el("tr", {}, row.map((v, i) =>
-        el(i ? "td" : "th", { class: numeric[i] ? "num" : "", scope: i ? undefined : "row" }, plain(i, v))))));
+        el(i ? "td" : "th", { class: numeric[i] ? "num" : "", scope: i ? undefined : "row" }, linked(i, v, row))))));
       note.textContent = rows.length > ROWS_SHOWN ? `The first ${ROWS_SHOWN} of ${rows.length.toLocaleString("en-US")} rows.` : "";
     };
     const heads = chart.head.map((text, i) => el("th", { scope: "col", class: numeric[i] ? "num" : "" },

@@ -116,10 +116,11 @@
     else writeAddress();
   }
 
-  // --- address: #frame=123 -------------------------------------------------------------------------------
+  // --- address: #frame=123, or #time=4.1 in seconds -----------------------------------------------------
   const writeAddress = () => history.replaceState(null, "", `#frame=${frame}`);
   function readAddress() {
-    const wanted = Number(new URLSearchParams(location.hash.slice(1)).get("frame"));
+    const given = new URLSearchParams(location.hash.slice(1));
+    const wanted = given.has("time") ? Math.round(Number(given.get("time")) * page.fps) : Number(given.get("frame"));
     return Number.isInteger(wanted) ? wanted : 0;
   }
 
