@@ -166,7 +166,7 @@
     $("title").textContent = `Video ${page.video}`;
     $("about").textContent = [
       `Lab ${page.lab}`, page.fpsAssumed ? `frame rate unknown, ${page.fps} frames/s assumed` : `${Number(page.fps.toFixed(2))} frames/s`,
-      `${Clock.text(page.frames / page.fps)} min`, `${page.mice.length} mice, ${tracked} parts`, page.method || "",
+      `${Clock.text(page.frames / page.fps)} long`, `${page.mice.length} mice, ${tracked} parts`, page.method || "",
       page.run ? `predicted by run ${page.run}` : "not predicted", page.annotated ? "" : "not annotated",
     ].filter(Boolean).join(" · ");
     $("mice").replaceChildren(...page.mice.map((mouse, m) => el("li", { title: mouse.about }, el("i", { style: `background:var(--mouse${(m % 4) + 1})` }), el("b", {}, mouse.name), mouse.about)),

@@ -163,7 +163,7 @@ const Arena = (() => {
       c.scale(ratio, ratio);
       floor(c);
       const long = Math.min(1, 900 / Math.max(1, (asked.to - asked.from) / page.fps)); // an hour of path is faint
-      if (asked.path === "window") path(c, asked.from, asked.to, asked.exact, 0.15 + 0.2 * long);
+      if (asked.path === "window") path(c, asked.from, asked.to, asked.exact, 0.08 + 0.27 * long);
       paths = { key, layer };
     }
     const c = context;
@@ -212,7 +212,7 @@ const Arena = (() => {
       else c.fill();
     }
     const anchor = points.get(mouse.centre) || [...points.values()][0];
-    if (anchor) label(c, String(mouse.id), anchor, color);
+    if (anchor) label(c, String(mouse.id), { px: anchor.px, py: Math.min(...[...points.values()].map((p) => p.py)) }, color);
     return { id: mouse.id, points: Object.fromEntries([...points].map(([part, p]) => [part, p])) };
   }
   const pixels = (p) => ({ px: p.x, py: p.y });
