@@ -152,6 +152,13 @@ def drawn(shown: Any) -> tuple[int, dict[tuple[int, str], dict[str, Any]]]:
     return found["frame"], points
 
 
+def watch(shown: Any) -> None:
+    """From now on keep (time in ms, frame) of what is drawn, in `window.seen`."""
+    shown.evaluate("""() => { window.seen = []; new MutationObserver(() => window.seen.push(
+        [performance.now(), videoPage.drawn().frame])).observe(document.getElementById('arena'),
+        { attributeFilter: ['data-frame'] }) }""")
+
+
 def lake_pose(
     settings: Settings, frames: list[int]
 ) -> dict[int, dict[tuple[int, str], tuple[float, float, bool]]]:
@@ -244,9 +251,8 @@ def test_a_click_on_an_event_jumps_there_and_plays(show: Callable[..., Any], whe
 def test_playing_runs_on_the_videos_clock_and_never_back(show: Callable[..., Any], rate: int):
     shown = show()
     shown.select_option("#rate", str(rate))
-    shown.evaluate("""() => { window.seen = []; new MutationObserver(() => window.seen.push(
-        [performance.now(), videoPage.drawn().frame])).observe(document.getElementById('arena'),
-        { attributeFilter: ['data-frame'] }); document.activeElement.blur() }""")
+    watch(shown)
+    shown.evaluate("document.activeElement.blur()")
     shown.keyboard.press("Space")
     shown.wait_for_timeout(1200)
     shown.keyboard.press("Space")
@@ -262,10 +268,10 @@ def test_a_repeated_event_stays_within_its_frames(show: Callable[..., Any]):
     shown.check("#loop")
     shown.select_option("#rate", "8")
     shown.locator("#list tbody tr", has_text="0:10.00").click()  # rear on 250..299, 0.25 s at this speed
-    frames = []
-    for _ in range(8):
-        shown.wait_for_timeout(110)
-        frames.append(drawn(shown)[0])
+    expect(shown.locator("#clock")).to_contain_text("0:1")
+    watch(shown)
+    shown.wait_for_timeout(1200)
+    frames = [f for _, f in shown.evaluate("window.seen")]
     assert all(250 <= f < 300 for f in frames)
     assert any(b < a for a, b in pairwise(frames))
 
@@ -503,6 +509,27 @@ def test_the_live_page_asks_for_poses_when_they_are_shown(show: Callable[..., An
         go_to(shown, 3650)
         assert drawn(shown)[1][1, "nose"]["x"] == pytest.approx(pose(3650)[1, "nose"][0], abs=0.0051)
         assert shown.evaluate("videoPage.stats.decoded") == 2
+        server.shutdown()
+
+
+def test_poses_that_cannot_be_read_say_why_and_are_asked_for_again(chromium_browser: Any, lake: Settings):
+    with stage.make_server(lake, 41, "r1") as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        answer = server.slice
+
+        def fail(number: int) -> bytes:
+            raise RuntimeError(f"Query 7 failed on slice {number}")
+
+        server.slice = fail
+        shown = chromium_browser.new_page()
+        shown.goto(server.url)
+        expect(shown.locator("#wait")).to_contain_text("could not be read: Query 7 failed on slice 0")
+        server.slice = answer
+        shown.focus("#arena")
+        shown.keyboard.press("ArrowRight")
+        expect(shown.locator("#wait")).to_be_hidden()
+        assert drawn(shown)[1][1, "nose"]["x"] == pytest.approx(pose(1)[1, "nose"][0], abs=0.0051)
+        shown.close()
         server.shutdown()
 
 

@@ -33,7 +33,7 @@
     return ready;
   }
 
-  let said = "";
+  let said = null;
   function now() {
     const here = [];
     for (const e of byStart) {
@@ -51,6 +51,7 @@
   // --- playing -------------------------------------------------------------------------------------------
   function play() {
     if (playing) return;
+    again();
     if (frame >= page.frames - 1) show(0);
     playing = { from: frame, at: performance.now() };
     $("play").textContent = "Pause";
@@ -64,6 +65,7 @@
     $("play").setAttribute("aria-pressed", "false");
     writeAddress();
   }
+  const again = () => Slices.retry(); // what could not be read is asked for again when somebody acts
   const toggle = () => (playing ? pause() : play());
 
   function tick(time) {
@@ -91,6 +93,7 @@
 
   function step(by) {
     pause();
+    again();
     show(frame + by);
     writeAddress();
     $("spoken").textContent = `Frame ${frame}`;
@@ -111,6 +114,7 @@
     if (event) jump(event);
   }
   function seek(wanted) {
+    again();
     show(wanted, false);
     if (playing) playing = { from: frame, at: performance.now() };
     else writeAddress();

@@ -127,9 +127,12 @@ const Events = (() => {
       return e.row;
     }));
     const wrong = listed.filter((e) => e.verdict === "missed" || e.verdict === "false").length;
-    $("count").textContent = `${listed.length.toLocaleString("en-US")} of ${events.length.toLocaleString("en-US")}, ${wrong.toLocaleString("en-US")} ${wrong === 1 ? "disagreement" : "disagreements"}`;
-    $("more").hidden = rows.length === listed.length;
-    $("more").replaceChildren(`The first ${rows.length} of ${listed.length.toLocaleString("en-US")}. `,
+    const compared = events.some((e) => e.iou !== null);
+    $("count").textContent = `${listed.length.toLocaleString("en-US")} of ${events.length.toLocaleString("en-US")}, `
+      + (compared ? `${wrong.toLocaleString("en-US")} ${wrong === 1 ? "disagreement" : "disagreements"}` : "nothing to compare");
+    $("more").hidden = rows.length === listed.length && listed.length > 0;
+    if (!listed.length) $("more").textContent = events.length ? "No event passes the filters." : "No event, neither annotated nor predicted.";
+    else $("more").replaceChildren(`The first ${rows.length} of ${listed.length.toLocaleString("en-US")}. `,
       el("button", { type: "button", onclick: () => { everything = true; fill(); } }, "Show all"));
   }
 
