@@ -57,7 +57,7 @@ def take_video(page_file: Path, out: Path) -> list[Path]:
                 page.click("#list thead button >> text=Start")
             if scheme == "dark" or width == 400:
                 page.check("#near")
-            page.fill("#frame", str(int(page.input_value("#frame")) + 25))
+            page.fill("#frame", str(page.evaluate("Events.selected().start_frame") + 30))
             page.press("#frame", "Enter")
             page.evaluate("document.activeElement.blur(); document.getElementById('list').scrollTop = 0")
             page.wait_for_timeout(300)  # a drawing follows the last change

@@ -558,3 +558,8 @@ def test_a_run_must_be_named_where_there_are_several(lake: Settings, page_file: 
     with pytest.raises(UsageError, match=r"The lake has no video 99"):
         stage.run(lake, 99, tmp_path / "x.html")
     assert stage.most_predicted(lake) == (41, "r1")
+
+
+def test_there_are_pictures_of_the_page():
+    pictures = {path.name for path in (Path(query.QUERIES).parent / "docs" / "img").glob("video-page*.png")}
+    assert {"video-page.png", "video-page-dark.png", "video-page-400.png"} <= pictures, "run `make screenshots`"
