@@ -3,11 +3,12 @@
 Lab `north`, video 41, 25 frames/s, 4,500 frames (five slices). mouse1 walks: its nose is at
 x = f % 700 / 50 - 7 cm, y = f / 450 - 5 cm, its tail 4 cm to the left; the tail is filled by curation on frames
 100..109. mouse2 stands at (5, 5) cm; its nose is not known on frames 200..299. Nothing is known of mouse1 on
-3000..3009.
+3000..3009. Video 43 has no scale: the one part of mouse1, which no skeleton knows, is at (100 + f, 50) px.
 """
 
 import csv
 import io
+import json
 import threading
 import urllib.error
 import urllib.request
@@ -65,17 +66,22 @@ def _fill(lake: Lake) -> None:
     put("metadata_train", [{**here, "frames_per_second": FPS, "video_duration_sec": FRAMES / FPS, "n_mice": 2,
         "pix_per_cm_approx": 10.0, "video_width_pix": 400, "video_height_pix": 300, "arena_width_cm": 30.0,
         "arena_height_cm": 20.0, "arena_shape": "rectangular", "has_tracking": True, "has_annotation": True,
-        "mouse1_strain": "C57BL/6J", "mouse1_sex": "male", "tracking_method": "by hand"}])  # fmt: skip
+        "mouse1_strain": "C57BL/6J", "mouse1_sex": "male", "tracking_method": "by hand"},
+        {**here, "video_id": 43, "frames_per_second": FPS, "video_duration_sec": 2.0, "video_width_pix": 400,
+         "video_height_pix": 300, "has_tracking": True}])  # fmt: skip
     put("metadata_test", [{"lab_id": "north", "video_id": 42, "video_duration_sec": 10.0}])  # no rate, no tracks
     points = [
         {"video_id": 41, "video_frame": f, "mouse_id": mouse, "bodypart": part, "is_imputed": imputed,
          "x": 10 * x + 200, "y": 10 * y + 150, "x_cm": x, "y_cm": y, "speed": 12.5 if mouse == 1 else 0.0}
         for f in range(FRAMES) for (mouse, part), (x, y, imputed) in pose(f).items()
     ]  # fmt: skip
+    whisker = {"video_id": 43, "mouse_id": 1, "bodypart": "whisker"}
+    points += [{**whisker, "video_frame": f, "x": 100.0 + f, "y": 50.0, "is_imputed": False} for f in range(50)]
     put("tracking_curated", points, split="train", lab_id="north")
-    put("track_summary", [{"video_id": 41, "mouse_id": mouse, "bodypart": part, "last_frame": FRAMES - 1,
-        "points_measured": 1000} for mouse in (1, 2) for part in ("nose", "tail_base")],
-        split="train", lab_id="north")  # fmt: skip
+    tracks = [{"video_id": 41, "mouse_id": mouse, "bodypart": part, "last_frame": FRAMES - 1, "points_measured": 9}
+              for mouse in (1, 2) for part in ("nose", "tail_base")]  # fmt: skip
+    tracks.append({**whisker, "last_frame": 49, "points_measured": 50})
+    put("track_summary", tracks, split="train", lab_id="north")
     names = ("agent_id", "target_id", "action", "start_frame", "stop_frame", "confidence")
     put("annotations_enriched", [here | dict(zip(names, e, strict=False)) for e in ANNOTATED], lab_id="north")
     put("labeled_behaviors", [here | dict(zip(names, t, strict=False)) for t in TRIPLETS])
@@ -222,6 +228,38 @@ def test_the_canvas_has_the_points_where_the_page_says(show: Callable[..., Any])
     assert min(colour(filled)) > 200
     scale = (points[2, "nose"]["px"] - points[2, "tail_base"]["px"]) / 3
     assert points[1, "nose"]["px"] - filled["px"] == pytest.approx(4 * scale, rel=0.01)
+
+
+def test_a_close_up_is_larger_and_has_the_mice_in_it(show: Callable[..., Any]):
+    shown = show()
+    go_to(shown, 4480)  # the mice are 10 cm apart, in an arena of 30 x 20 cm
+
+    def scale() -> float:
+        _, points = drawn(shown)
+        box = shown.locator("#arena").bounding_box()
+        assert all(0 < p["px"] < box["width"] and 0 < p["py"] < box["height"] for p in points.values())
+        return float(points[2, "nose"]["px"] - points[2, "tail_base"]["px"])
+
+    before = scale()
+    shown.keyboard.press("c")
+    expect(shown.locator("#near")).to_be_checked()
+    assert scale() > 1.15 * before
+    shown.keyboard.press("c")
+    assert scale() == pytest.approx(before)
+
+
+def test_paths_and_speed_of_long_times_are_means_of_seconds(show: Callable[..., Any]):
+    shown = show()
+    page = json.loads(shown.locator("#page").text_content())
+    first = page["mice"][0]
+    assert first["centre"] == "tail_base"
+    x = sum(pose(f)[1, "tail_base"][0] for f in range(75, 100)) / 25
+    assert first["seconds"]["x"][3] == pytest.approx(100 * x, abs=0.6)
+    assert first["seconds"]["speed"][3] == 1250
+    assert len(first["seconds"]["x"]) == 180
+    assert "mean of each second" in shown.inner_text("#speed-what")
+    shown.evaluate("Timeline.show(0, 500)")
+    expect(shown.locator("#speed-what")).to_contain_text("frame by frame")
 
 
 @pytest.mark.parametrize("where", ["list", "raster"])
@@ -547,6 +585,20 @@ def test_a_video_without_tracks_rate_and_events_has_a_page(
     assert "no tracks of this video" in shown.inner_text("#wait")
     shown.keyboard.press("ArrowRight")
     assert complaints == []
+    shown.close()
+
+
+def test_a_video_without_a_scale_is_shown_in_pixels(chromium_browser: Any, lake: Settings, tmp_path: Path):
+    out = tmp_path / "pixels.html"
+    stage.run(lake, 43, out)
+    shown = chromium_browser.new_page()
+    shown.goto(out.as_uri() + "#frame=20")
+    at_frame(shown, 20)
+    point = drawn(shown)[1][1, "whisker"]
+    assert (point["x"], point["y"]) == pytest.approx((120, 50))
+    assert "Coordinates are in px, y down." in shown.text_content("#definitions")
+    assert "the video has no scale" in shown.inner_text("#speed-what")
+    assert shown.inner_text("#count") == "0 of 0, nothing to compare"
     shown.close()
 
 

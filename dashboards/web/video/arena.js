@@ -3,7 +3,7 @@
 const Arena = (() => {
   const { $ } = Ui;
   const PAD = 14, FOOT = 22; // CSS px round the arena, and under it for the scale
-  const NEAR = 28; // cm (px / 20): the least that a close-up shows
+  const NEAR = 18, ROOM = 14; // cm (px / 20): the least that a close-up shows, and what it adds to the mice's distance
   let page, mice, bounds, canvas, context, size = { width: 0, height: 0 };
   let paths = null; // offscreen: the floor and the paths of the shown time
   let view = { k: 1, x: 0, y: 0 }; // zoom and shift on top of the fit
@@ -77,8 +77,9 @@ const Arena = (() => {
     }
     if (!spots.length) return { k: 1, x: 0, y: 0 };
     const range = (name) => { const v = spots.map((s) => s[name]); return { middle: (Math.min(...v) + Math.max(...v)) / 2, span: Math.max(...v) - Math.min(...v) }; };
-    const x = range("x"), y = range("y"), least = page.unit === "cm" ? NEAR : 20 * NEAR;
-    const s = Math.min(size.width / Math.max(least, x.span + 0.6 * least), size.height / Math.max(least, y.span + 0.6 * least));
+    const x = range("x"), y = range("y"), unit = page.unit === "cm" ? 1 : 20;
+    const wanted = (span) => Math.max(NEAR * unit, span + ROOM * unit);
+    const s = Math.min(size.width / wanted(x.span), size.height / wanted(y.span));
     const k = Math.max(1, s / fit());
     return { k, x: -(x.middle - (bounds.left + bounds.right) / 2) * k * fit(), y: -(y.middle - (bounds.top + bounds.bottom) / 2) * k * fit() };
   }
