@@ -147,6 +147,12 @@ const Arena = (() => {
     c.globalAlpha = 1;
   }
 
+  /** In a close-up the path is drawn anew for every frame: that of 10 s before and after it. */
+  function around10(frame, asked) {
+    const from = Math.max(asked.from, frame - 10 * page.fps), to = Math.min(asked.to, frame + 10 * page.fps);
+    return { ...asked, from, to, exact: Slices.want(from, to - 1) };
+  }
+
   // --- one frame -----------------------------------------------------------------------------------------
   /** Draw `frame`. `asked`: {path: window|tail|none, near} and {from, to, exact} of the shown time. */
   function draw(frame, asked) {
@@ -154,6 +160,7 @@ const Arena = (() => {
     if (asked.near) view = near(frame);
     else if (shown && shown.asked.near) view = { k: 1, x: 0, y: 0 };
     shown = { frame, asked };
+    if (asked.near) asked = around10(frame, asked);
     const ratio = canvas.width / size.width;
     const key = [asked.path, asked.path === "window" ? `${asked.from} ${asked.to} ${asked.exact}` : "", view.k, view.x, view.y].join("|");
     if (!paths || paths.key !== key) {
