@@ -1,198 +1,40 @@
-"""The video page in headless Chromium, on a small lake whose poses and events can be worked out by hand.
+"""The video page in headless Chromium, on the lake of `video_lake`: skeletons, time, live, and what is refused."""
 
-Lab `north`, video 41, 25 frames/s, 4,500 frames (five slices). mouse1 walks: its nose is at
-x = f % 700 / 50 - 7 cm, y = f / 450 - 5 cm, its tail 4 cm to the left; the tail is filled by curation on frames
-100..109. mouse2 stands at (5, 5) cm; its nose is not known on frames 200..299. Nothing is known of mouse1 on
-3000..3009. Video 43 has no scale: the one part of mouse1, which no skeleton knows, is at (100 + f, 50) px.
-"""
-
-import csv
 import io
 import json
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-import pyarrow as pa
 import pytest
 from PIL import Image
 from playwright.sync_api import expect
+from video_lake import (
+    FPS,
+    FRAMES,
+    at_frame,
+    drawn,
+    go_to,
+    lake_pose,
+    pose,
+    watch,
+)
 
-from etholake import aws
-from etholake.contract import arrow_schema
 from etholake.errors import UsageError
-from etholake.lake import Lake
 from etholake.settings import Settings
 from etholake.stages import query
 from etholake.stages import video as stage
 
-FPS, FRAMES = 25.0, 4500
-TRIPLETS = [(1, 2, "chase"), (1, 1, "rear"), (2, 1, "sniff")]  # what was looked for
-ANNOTATED = [(1, 2, "chase", 100, 200), (1, 2, "chase", 1000, 1050), (1, 2, "chase", 3600, 3700),
-             (1, 1, "rear", 250, 300), (2, 1, "sniff", 500, 600), (1, 1, "rear", 4200, 4200)]  # fmt: skip
-PREDICTED = [(1, 2, "chase", 110, 205, 0.9), (1, 2, "chase", 1040, 1100, 0.5), (1, 1, "rear", 260, 290, 0.75),
-             (1, 2, "attack", 700, 750, 0.6), (2, 1, "sniff", 4000, 4040, 0.45)]  # fmt: skip
-
-
-def pose(frame: int) -> dict[tuple[int, str], tuple[float, float, bool]]:
-    """{(mouse, part): (x cm, y cm, imputed)} of what is known at a frame."""
-    x, y = frame % 700 / 50 - 7, frame / 450 - 5
-    known = {(2, "tail_base"): (5.0, 5.0, False)}
-    if not 3000 <= frame < 3010:
-        known |= {(1, "nose"): (x, y, False), (1, "tail_base"): (x - 4, y, 100 <= frame < 110)}
-    if not 200 <= frame < 300:
-        known[2, "nose"] = (8.0, 5.0, False)
-    return known
-
-
-def _table(name: str, rows: list[dict[str, Any]]) -> pa.Table:
-    blank = {"bool": False, "string": "", "list<item: string>": []}
-    schema = arrow_schema(name)
-    empty = {f.name: None if f.nullable else blank.get(str(f.type), 0) for f in schema}
-    return pa.Table.from_pylist([empty | row for row in rows], schema=schema)
-
-
-def _fill(lake: Lake) -> None:
-    def put(name: str, rows: list[dict[str, Any]], **partition: str) -> None:
-        lake.replace_table(name, _table(name, rows), "one", partition)
-
-    here = {"lab_id": "north", "video_id": 41, "split": "train"}
-    put("metadata_train", [{**here, "frames_per_second": FPS, "video_duration_sec": FRAMES / FPS, "n_mice": 2,
-        "pix_per_cm_approx": 10.0, "video_width_pix": 400, "video_height_pix": 300, "arena_width_cm": 30.0,
-        "arena_height_cm": 20.0, "arena_shape": "rectangular", "has_tracking": True, "has_annotation": True,
-        "mouse1_strain": "C57BL/6J", "mouse1_sex": "male", "tracking_method": "by hand"},
-        {**here, "video_id": 43, "frames_per_second": FPS, "video_duration_sec": 2.0, "video_width_pix": 400,
-         "video_height_pix": 300, "has_tracking": True}])  # fmt: skip
-    put("metadata_test", [{"lab_id": "north", "video_id": 42, "video_duration_sec": 10.0}])  # no rate, no tracks
-    points = [
-        {"video_id": 41, "video_frame": f, "mouse_id": mouse, "bodypart": part, "is_imputed": imputed,
-         "x": 10 * x + 200, "y": 10 * y + 150, "x_cm": x, "y_cm": y, "speed": 12.5 if mouse == 1 else 0.0}
-        for f in range(FRAMES) for (mouse, part), (x, y, imputed) in pose(f).items()
-    ]  # fmt: skip
-    whisker = {"video_id": 43, "mouse_id": 1, "bodypart": "whisker"}
-    points += [{**whisker, "video_frame": f, "x": 100.0 + f, "y": 50.0, "is_imputed": False} for f in range(50)]
-    put("tracking_curated", points, split="train", lab_id="north")
-    tracks = [{"video_id": 41, "mouse_id": mouse, "bodypart": part, "last_frame": FRAMES - 1, "points_measured": 9}
-              for mouse in (1, 2) for part in ("nose", "tail_base")]  # fmt: skip
-    tracks.append({**whisker, "last_frame": 49, "points_measured": 50})
-    put("track_summary", tracks, split="train", lab_id="north")
-    names = ("agent_id", "target_id", "action", "start_frame", "stop_frame", "confidence")
-    put("annotations_enriched", [here | dict(zip(names, e, strict=False)) for e in ANNOTATED], lab_id="north")
-    put("labeled_behaviors", [here | dict(zip(names, t, strict=False)) for t in TRIPLETS])
-    put("predictions", [here | dict(zip(names, e, strict=True)) for e in PREDICTED], run_id="r1")
-    put("predictions", [here | dict(zip(names, PREDICTED[0], strict=True))], run_id="r2")
-
-
-@pytest.fixture(scope="module")
-def lake(mock_settings: Settings) -> Settings:
-    """Settings of the filled lake."""
-    settings = replace(mock_settings, bucket="video-lake", database="video_db", workgroup="video", stack="video")
-    s3, glue = aws.client(settings, "s3"), aws.client(settings, "glue")
-    s3.create_bucket(Bucket=settings.bucket)
-    glue.create_database(DatabaseInput={"Name": settings.database})
-    where = {"ResultConfiguration": {"OutputLocation": f"s3://{settings.bucket}/query-results/"}}
-    aws.client(settings, "athena").create_work_group(Name=settings.workgroup, Configuration=where)
-    lake = Lake(s3, glue, settings.bucket, settings.database)
-    lake.register()
-    _fill(lake)
-    return settings
-
-
-@pytest.fixture(scope="module")
-def page_file(lake: Settings, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The static page of video 41 with run r1."""
-    out = tmp_path_factory.mktemp("video") / "page.html"
-    result = stage.run(lake, 41, out, "r1")
-    assert result.details | {"page": 0, "bytes": 0} == {
-        "page": 0, "video_id": 41, "run_id": "r1", "events": 11, "slices": 5, "bytes": 0}  # fmt: skip
-    return out
-
-
-@pytest.fixture
-def show(chromium_browser: Any, page_file: Path) -> Iterator[Callable[..., Any]]:
-    """Open the page; at the end it has asked for nothing beyond its address and complained of nothing."""
-    opened: list[tuple[Any, list[str], list[str], str]] = []
-
-    def open_(url: str = "", at: str = "", **context: Any) -> Any:
-        shown = chromium_browser.new_page(**{"viewport": {"width": 1280, "height": 800}, **context})
-        complaints: list[str] = []
-        requests: list[str] = []
-        shown.on("console", lambda m: complaints.append(m.text) if m.type in {"error", "warning"} else None)
-        shown.on("pageerror", lambda e: complaints.append(str(e)))
-        shown.on("request", lambda r: requests.append(r.url))
-        opened.append((shown, complaints, requests, url or "file:"))
-        shown.goto((url or page_file.as_uri()) + at)
-        shown.wait_for_selector("body[data-ready='41']")
-        expect(shown.locator("#wait")).to_be_hidden()
-        return shown
-
-    yield open_
-    for shown, complaints, requests, origin in opened:
-        assert complaints == []
-        assert [r for r in requests if not r.startswith((origin, "data:", "blob:"))] == []
-        shown.close()
-
-
-def at_frame(shown: Any, frame: int) -> None:
-    """Wait until that frame is drawn."""
-    expect(shown.locator("#arena")).to_have_attribute("data-frame", str(frame))
-
-
-def go_to(shown: Any, frame: int) -> None:
-    shown.fill("#frame", str(frame))
-    shown.press("#frame", "Enter")
-    at_frame(shown, frame)
-    shown.focus("#arena")
-
-
-def drawn(shown: Any) -> tuple[int, dict[tuple[int, str], dict[str, Any]]]:
-    """(frame, {(mouse, part): point}) of what the canvas shows."""
-    found = shown.evaluate("videoPage.drawn()")
-    points = {(m["id"], part): p for m in found["mice"] for part, p in m["points"].items()}
-    return found["frame"], points
-
-
-def watch(shown: Any) -> None:
-    """From now on keep (time in ms, frame) of what is drawn, in `window.seen`."""
-    shown.evaluate("""() => { window.seen = []; new MutationObserver(() => window.seen.push(
-        [performance.now(), videoPage.drawn().frame])).observe(document.getElementById('arena'),
-        { attributeFilter: ['data-frame'] }) }""")
-
-
-def lake_pose(
-    settings: Settings, frames: list[int]
-) -> dict[int, dict[tuple[int, str], tuple[float, float, bool]]]:
-    """What the lake's rows say, by frame."""
-    answer = query.run_sql(settings, f"""SELECT video_frame, mouse_id, bodypart, x_cm, y_cm, is_imputed
-        FROM tracking_curated WHERE video_id = 41 AND video_frame IN ({", ".join("?" * len(frames))})""",
-        [str(f) for f in frames])  # fmt: skip
-    found: dict[int, dict[tuple[int, str], tuple[float, float, bool]]] = {f: {} for f in frames}
-    for frame, mouse, part, x, y, imputed in answer.rows:
-        found[frame][mouse, part] = (x, y, imputed)
-    return found
-
-
-def rows_of(shown: Any) -> list[list[str]]:
-    return [r.split("\t") for r in shown.locator("#list tbody tr").all_inner_texts()]
-
-
-def pick(shown: Any, name: str, value: str) -> None:
-    shown.click(f"#pick-{name}")
-    shown.check(f"[data-pick={name}] input[value='{value}']")
-    shown.keyboard.press("Escape")
-
 
 # --- skeletons --------------------------------------------------------------------------------------------
-def test_stepping_shows_the_lakes_points_frame_by_frame(show: Callable[..., Any], lake: Settings):
-    shown = show()
+def test_stepping_shows_the_lakes_points_frame_by_frame(show_video: Callable[..., Any], video_lake_at: Settings):
+    shown = show_video()
     wanted = [99, 100, 109, 110, 199, 200, 299, 300, 899, 900, 2999, 3000, 3009, 3010, 4499]
-    truth = lake_pose(lake, wanted)
+    truth = lake_pose(video_lake_at, wanted)
     assert {f: len(p) for f, p in truth.items()} == {f: len(pose(f)) for f in wanted}
     for before, frame in zip([None, *wanted], wanted, strict=False):
         if before == frame - 1:
@@ -213,8 +55,8 @@ def test_stepping_shows_the_lakes_points_frame_by_frame(show: Callable[..., Any]
     at_frame(shown, 4471)
 
 
-def test_the_canvas_has_the_points_where_the_page_says(show: Callable[..., Any]):
-    shown = show()
+def test_the_canvas_has_the_points_where_the_page_says(show_video: Callable[..., Any]):
+    shown = show_video()
     shown.select_option("#path", "none")
     go_to(shown, 105)
     _, points = drawn(shown)
@@ -230,8 +72,8 @@ def test_the_canvas_has_the_points_where_the_page_says(show: Callable[..., Any])
     assert points[1, "nose"]["px"] - filled["px"] == pytest.approx(4 * scale, rel=0.01)
 
 
-def test_a_close_up_is_larger_and_has_the_mice_in_it(show: Callable[..., Any]):
-    shown = show()
+def test_a_close_up_is_larger_and_has_the_mice_in_it(show_video: Callable[..., Any]):
+    shown = show_video()
     go_to(shown, 4480)  # the mice are 10 cm apart, in an arena of 30 x 20 cm
 
     def scale() -> float:
@@ -248,8 +90,8 @@ def test_a_close_up_is_larger_and_has_the_mice_in_it(show: Callable[..., Any]):
     assert scale() == pytest.approx(before)
 
 
-def test_paths_and_speed_of_long_times_are_means_of_seconds(show: Callable[..., Any]):
-    shown = show()
+def test_paths_and_speed_of_long_times_are_means_of_seconds(show_video: Callable[..., Any]):
+    shown = show_video()
     page = json.loads(shown.locator("#page").text_content())
     first = page["mice"][0]
     assert first["centre"] == "tail_base"
@@ -263,8 +105,8 @@ def test_paths_and_speed_of_long_times_are_means_of_seconds(show: Callable[..., 
 
 
 @pytest.mark.parametrize("where", ["list", "raster"])
-def test_a_click_on_an_event_jumps_there_and_plays(show: Callable[..., Any], where: str):
-    shown = show()
+def test_a_click_on_an_event_jumps_there_and_plays(show_video: Callable[..., Any], where: str):
+    shown = show_video()
     shown.select_option("#rate", "0.25")
     if where == "list":
         shown.locator("#list tbody tr", has_text="0:40.00").click()  # chase on 1000..1049
@@ -286,8 +128,8 @@ def test_a_click_on_an_event_jumps_there_and_plays(show: Callable[..., Any], whe
 
 
 @pytest.mark.parametrize("rate", [1, 8])
-def test_playing_runs_on_the_videos_clock_and_never_back(show: Callable[..., Any], rate: int):
-    shown = show()
+def test_playing_runs_on_the_videos_clock_and_never_back(show_video: Callable[..., Any], rate: int):
+    shown = show_video()
     shown.select_option("#rate", str(rate))
     watch(shown)
     shown.evaluate("document.activeElement.blur()")
@@ -301,8 +143,8 @@ def test_playing_runs_on_the_videos_clock_and_never_back(show: Callable[..., Any
     assert frames[-1] - frames[0] == pytest.approx(passed * FPS * rate, abs=max(3, 0.12 * FPS * rate))
 
 
-def test_a_repeated_event_stays_within_its_frames(show: Callable[..., Any]):
-    shown = show()
+def test_a_repeated_event_stays_within_its_frames(show_video: Callable[..., Any]):
+    shown = show_video()
     shown.check("#loop")
     shown.select_option("#rate", "8")
     shown.locator("#list tbody tr", has_text="0:10.00").click()  # rear on 250..299, 0.25 s at this speed
@@ -314,147 +156,15 @@ def test_a_repeated_event_stays_within_its_frames(show: Callable[..., Any]):
     assert any(b < a for a, b in pairwise(frames))
 
 
-def test_slices_are_decoded_when_they_are_looked_at(show: Callable[..., Any], page_file: Path):
-    shown = show()
-    assert page_file.read_text().count('<script type="text/plain" id="slice-') == 5
+def test_slices_are_decoded_when_they_are_looked_at(show_video: Callable[..., Any], video_file: Path):
+    shown = show_video()
+    assert video_file.read_text().count('<script type="text/plain" id="slice-') == 5
     assert shown.evaluate("videoPage.stats.decoded") == 1
     go_to(shown, 3650)
     assert shown.evaluate("videoPage.stats.decoded") == 2
     go_to(shown, 3651)
     go_to(shown, 10)
     assert shown.evaluate("videoPage.stats.decoded") == 2
-
-
-# --- events -----------------------------------------------------------------------------------------------
-def disagreements() -> list[tuple[str, int, int, str, int, int]]:
-    """Missed and false events, by pandas, from nothing but the lists above."""
-    names = ["agent", "target", "action", "start", "stop"]
-    truth = pd.DataFrame(ANNOTATED, columns=names).query("stop > start").assign(source="annotation")
-    guess = pd.DataFrame([e[:5] for e in PREDICTED], columns=names).assign(source="prediction")
-    looked_for = pd.DataFrame(TRIPLETS, columns=names[:3])
-    guess = guess.merge(looked_for)
-    found = []
-    for one, other in ((truth, guess), (guess, truth)):
-        both = one.reset_index().merge(other, on=names[:3], how="left", suffixes=("", "_2"))
-        shared = both[["stop", "stop_2"]].min(axis=1) - both[["start", "start_2"]].max(axis=1)
-        united = both[["stop", "stop_2"]].max(axis=1) - both[["start", "start_2"]].min(axis=1)
-        best = (shared.clip(lower=0) / united).where(both["start_2"].notna(), 0).groupby(both["index"]).max()
-        wrong = one.loc[best[best < 0.5].index]
-        found += [tuple(row) for row in wrong[["source", *names]].itertuples(index=False)]
-    return sorted(found)
-
-
-def export(shown: Any, button: str) -> bytes:
-    with shown.expect_download() as download:
-        shown.click(button)
-    return Path(download.value.path()).read_bytes()
-
-
-def exported_events(shown: Any) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(export(shown, "#csv").decode(), newline="")))
-
-
-def test_disagreements_are_those_of_an_independent_computation(show: Callable[..., Any]):
-    shown = show()
-    shown.select_option("#verdict", "disagree")
-    rows = exported_events(shown)
-    number = {"mouse1": 1, "mouse2": 2}
-    found = sorted(
-        (r["source"], number[r["agent"]], number.get(r["target"], number[r["agent"]]), r["action"],
-         int(r["start_frame"]), int(r["stop_frame"])) for r in rows
-    )  # fmt: skip
-    assert found == disagreements()
-    assert len(found) == 5
-    assert {r["agreement"] for r in rows if r["source"] == "annotation"} == {"missed"}
-    assert {r["agreement"] for r in rows if r["source"] == "prediction"} == {"false"}
-    assert shown.inner_text("#count") == "5 of 11, 5 disagreements"
-    shown.select_option("#verdict", "false")
-    assert [r[0].split()[-1] for r in rows_of(shown)] == ["0:41.60", "2:40.00"]
-
-
-def test_filters_combine_and_can_be_taken_back(show: Callable[..., Any]):
-    shown = show()
-    assert shown.inner_text("#count") == "11 of 11, 5 disagreements"
-    pick(shown, "action", "chase")
-    assert len(rows_of(shown)) == 5
-    shown.select_option("#source", "prediction")
-    assert len(rows_of(shown)) == 2
-    pick(shown, "pair", "mouse2 → mouse1")
-    assert shown.inner_text("#count") == "0 of 11, 0 disagreements"
-    for name in ("pair", "action"):
-        shown.click(f"#pick-{name}")
-        shown.click(f"[data-pick={name}] .all")
-        shown.keyboard.press("Escape")
-    shown.select_option("#source", "")
-    shown.evaluate("Timeline.show(0, 240)")
-    shown.check("#in-window")
-    expect(shown.locator("#count")).to_have_text("2 of 11, 0 disagreements")
-    shown.evaluate("document.activeElement.blur()")
-    shown.keyboard.press("0")
-    expect(shown.locator("#list tbody tr")).to_have_count(11)
-
-
-def test_the_list_sorts_and_its_keys_go_from_event_to_event(show: Callable[..., Any]):
-    shown = show()
-    shown.click("#list thead button >> text=Length")
-    assert [r[1] for r in rows_of(shown)][:3] == ["4.00 s", "4.00 s", "4.00 s"]
-    shown.click("#list thead button >> text=Start")
-    shown.evaluate("document.activeElement.blur()")
-    shown.keyboard.press("n")
-    expect(shown.locator("#list tr.here")).to_contain_text("0:04.00")
-    shown.keyboard.press("n")
-    expect(shown.locator("#list tr.here")).to_contain_text("0:04.40")
-    shown.keyboard.press("p")
-    expect(shown.locator("#list tr.here")).to_contain_text("0:04.00")
-    shown.keyboard.press("Space")
-
-
-def test_the_csv_is_this_to_the_byte(show: Callable[..., Any]):
-    shown = show()
-    pick(shown, "action", "rear")
-    assert export(shown, "#csv").decode() == (
-        "lab_id,video_id,source,run_id,agent,target,action,start_frame,stop_frame,start_sec,stop_sec,duration_sec,"
-        "confidence,iou,agreement\r\n"
-        "north,41,annotation,,mouse1,self,rear,250,300,10.000,12.000,2.000,,0.6,matched\r\n"
-        "north,41,prediction,r1,mouse1,self,rear,260,290,10.400,11.600,1.200,0.75,0.6,matched\r\n"
-        "north,41,annotation,,mouse1,self,rear,4200,4200,168.000,168.000,0.000,,,unjudged\r\n"
-    )
-
-
-# The header of BORIS 8's "Export events, tabular", with one modifier and no independent variable.
-BORIS = ["Observation id", "Observation date", "Description", "Observation duration", "Observation type", "Source",
-         "Time offset (s)", "Media duration (s)", "FPS", "Subject", "Behavior", "Behavioral category",
-         "Modifier #1", "Behavior type", "Time", "Media file name", "Image index", "Image file path",
-         "Comment"]  # fmt: skip
-
-
-def test_the_boris_file_gives_the_events_back(show: Callable[..., Any]):
-    shown = show()
-    text = export(shown, "#boris").decode()
-    table = pd.read_csv(io.StringIO(text), keep_default_na=False)
-    assert list(table.columns) == BORIS
-    assert text.splitlines()[1] == (
-        "41 annotated,,,180.000,Media file(s),player #1:41,0.000,180.000,25.000,"
-        "mouse1,chase,,mouse2,START,4.000,41,100,NA,"
-    )
-    assert set(table["Behavior type"]) == {"START", "STOP", "POINT"}
-    back = []
-    for (observation, subject, action, target), rows in table.groupby(
-        ["Observation id", "Subject", "Behavior", "Modifier #1"]
-    ):
-        assert list(rows["Time"]) == sorted(rows["Time"])
-        states = rows[rows["Behavior type"] != "POINT"]
-        assert list(states["Behavior type"]) == ["START", "STOP"] * (len(states) // 2)
-        ends = states["Image index"].to_numpy().reshape(-1, 2)
-        assert (ends / FPS == states["Time"].to_numpy().reshape(-1, 2)).all()
-        back += [(observation, subject, target, action, int(a), int(b)) for a, b in ends]
-        points = rows[rows["Behavior type"] == "POINT"]["Image index"]
-        back += [(observation, subject, target, action, int(a), int(a)) for a in points]
-    given = [("41 annotated", *e) for e in ANNOTATED] + [("41 predicted by r1", *e[:5]) for e in PREDICTED]
-    assert sorted(back) == sorted(
-        (o, f"mouse{a}", "self" if a == t else f"mouse{t}", action, start, stop)
-        for o, a, t, action, start, stop in given
-    )
 
 
 # --- time -------------------------------------------------------------------------------------------------
@@ -464,8 +174,8 @@ def shown_time(shown: Any) -> tuple[float, float]:
     return float(axis.get_attribute("data-from")), float(axis.get_attribute("data-to"))
 
 
-def test_time_zooms_by_wheel_buttons_and_keys_and_moves_by_dragging(show: Callable[..., Any]):
-    shown = show()
+def test_time_zooms_by_wheel_buttons_and_keys_and_moves_by_dragging(show_video: Callable[..., Any]):
+    shown = show_video()
     assert shown_time(shown) == (0, FRAMES)
     shown.click("#zoom-in")
     width = FRAMES / 2
@@ -496,8 +206,8 @@ def test_time_zooms_by_wheel_buttons_and_keys_and_moves_by_dragging(show: Callab
     assert shown_time(shown) == (0, FRAMES)
 
 
-def test_one_cursor_for_all_and_tooltips(show: Callable[..., Any]):
-    shown = show(at="#frame=2000")
+def test_one_cursor_for_all_and_tooltips(show_video: Callable[..., Any]):
+    shown = show_video(at="#frame=2000")
     at_frame(shown, 2000)
     place = "els => els.map(e => new DOMMatrix(getComputedStyle(e).transform).m41)"
     spots = shown.eval_on_selector_all(".cursor", place)
@@ -521,8 +231,8 @@ def test_one_cursor_for_all_and_tooltips(show: Callable[..., Any]):
 
 @pytest.mark.parametrize("width", [1280, 400])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nothing_sticks_out_in_light_and_dark(show: Callable[..., Any], width: int, scheme: str):
-    shown = show(viewport={"width": width, "height": 800}, color_scheme=scheme)
+def test_nothing_sticks_out_in_light_and_dark(show_video: Callable[..., Any], width: int, scheme: str):
+    shown = show_video(viewport={"width": width, "height": 800}, color_scheme=scheme)
     assert shown.evaluate("document.documentElement.dataset.theme") == scheme
     assert shown.evaluate("document.documentElement.scrollWidth") <= width
     wide = "els => els.filter(e => e.getBoundingClientRect().right > innerWidth + 1).map(e => e.id)"
@@ -532,8 +242,8 @@ def test_nothing_sticks_out_in_light_and_dark(show: Callable[..., Any], width: i
 
 
 # --- live, and what is refused ----------------------------------------------------------------------------
-def test_the_live_page_asks_for_poses_when_they_are_shown(show: Callable[..., Any], lake: Settings):
-    with stage.make_server(lake, 41, "r1") as server:
+def test_the_live_page_asks_for_poses_when_they_are_shown(show_video: Callable[..., Any], video_lake_at: Settings):
+    with stage.make_server(video_lake_at, 41, "r1") as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         refused = [("api/slice/5", None, 404), ("api/slice/-1", None, 404), ("etc/passwd", None, 404)]
@@ -541,7 +251,7 @@ def test_the_live_page_asks_for_poses_when_they_are_shown(show: Callable[..., An
             request = urllib.request.Request(server.url + path, headers={"Host": host} if host else {})
             with pytest.raises(urllib.error.HTTPError, match=str(code)):
                 opener.open(request)
-        shown = show(url=server.url)
+        shown = show_video(url=server.url)
         assert shown.locator("script[type='text/plain']").count() == 0
         assert shown.evaluate("videoPage.stats.decoded") == 1
         go_to(shown, 3650)
@@ -550,8 +260,8 @@ def test_the_live_page_asks_for_poses_when_they_are_shown(show: Callable[..., An
         server.shutdown()
 
 
-def test_poses_that_cannot_be_read_say_why_and_are_asked_for_again(chromium_browser: Any, lake: Settings):
-    with stage.make_server(lake, 41, "r1") as server:
+def test_poses_that_cannot_be_read_say_why_and_are_asked_for_again(chromium_browser: Any, video_lake_at: Settings):
+    with stage.make_server(video_lake_at, 41, "r1") as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         answer = server.slice
 
@@ -572,10 +282,10 @@ def test_poses_that_cannot_be_read_say_why_and_are_asked_for_again(chromium_brow
 
 
 def test_a_video_without_tracks_rate_and_events_has_a_page(
-    chromium_browser: Any, lake: Settings, tmp_path: Path, page_file: Path
+    chromium_browser: Any, video_lake_at: Settings, tmp_path: Path, video_file: Path
 ):
     out = tmp_path / "bare.html"
-    assert stage.run(lake, 42, out).details["slices"] == 0
+    assert stage.run(video_lake_at, 42, out).details["slices"] == 0
     shown = chromium_browser.new_page()
     complaints: list[str] = []
     shown.on("pageerror", lambda e: complaints.append(str(e)))
@@ -588,9 +298,11 @@ def test_a_video_without_tracks_rate_and_events_has_a_page(
     shown.close()
 
 
-def test_a_video_without_a_scale_is_shown_in_pixels(chromium_browser: Any, lake: Settings, tmp_path: Path):
+def test_a_video_without_a_scale_is_shown_in_pixels(
+    chromium_browser: Any, video_lake_at: Settings, tmp_path: Path
+):
     out = tmp_path / "pixels.html"
-    stage.run(lake, 43, out)
+    stage.run(video_lake_at, 43, out)
     shown = chromium_browser.new_page()
     shown.goto(out.as_uri() + "#frame=20")
     at_frame(shown, 20)
@@ -602,14 +314,14 @@ def test_a_video_without_a_scale_is_shown_in_pixels(chromium_browser: Any, lake:
     shown.close()
 
 
-def test_a_run_must_be_named_where_there_are_several(lake: Settings, page_file: Path, tmp_path: Path):
+def test_a_run_must_be_named_where_there_are_several(video_lake_at: Settings, video_file: Path, tmp_path: Path):
     with pytest.raises(UsageError, match=r"Several runs predicted video 41: name one with --run: r1, r2"):
-        stage.run(lake, 41, tmp_path / "x.html")
+        stage.run(video_lake_at, 41, tmp_path / "x.html")
     with pytest.raises(UsageError, match=r"Run 'r9' did not predict video 41. It was predicted by r1, r2"):
-        stage.run(lake, 41, tmp_path / "x.html", "r9")
+        stage.run(video_lake_at, 41, tmp_path / "x.html", "r9")
     with pytest.raises(UsageError, match=r"The lake has no video 99"):
-        stage.run(lake, 99, tmp_path / "x.html")
-    assert stage.most_predicted(lake) == (41, "r1")
+        stage.run(video_lake_at, 99, tmp_path / "x.html")
+    assert stage.most_predicted(video_lake_at) == (41, "r1")
 
 
 def test_there_are_pictures_of_the_page():
