@@ -12,10 +12,10 @@ ifdef PORT
 export PORT
 endif
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-long lint up down config deploy destroy ingest etl compact vacuum query train serve predict evaluate dashboards notebooks screenshots package bench clean
+.PHONY: $(shell sed -n 's/^\([a-z-]*\):.*## .*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 	@echo '  Variables: DATA=<folder in the MABe layout> TARGET=mock|localstack|aws PORT=4566 ARGS="<options>"'
 
 install: $(BIN)/.installed ## Make .venv with the pinned dependencies (done by every target that needs it)
@@ -85,6 +85,9 @@ dashboards: install ## The dashboards as a page, dist/dashboards.html (SERVE=1: 
 
 notebooks: install ## Execute the notebooks against the lake at PORT; HTML in dist/notebooks/ (ARGS=eda)
 	@$(BIN)/python -m dashboards.export_notebooks $(ARGS)
+
+video: install ## The page of one video, dist/video-<ID>.html (VIDEO=<ID>; SERVE=1: live, on loopback)
+	@$(BIN)/etholake video --video $(VIDEO) $(if $(SERVE),--serve) $(ARGS)
 
 screenshots: install ## Pictures of every tab for docs/img/, with Chromium, from the lake at PORT
 	@$(BIN)/python -m dashboards.screenshots $(ARGS)

@@ -18,7 +18,7 @@ from dashboards.definitions import Definitions, Json, columns
 __all__ = ["MAX_ROWS", "pack", "pack_error", "render"]
 
 WEB = Path(__file__).resolve().parent / "web"
-SCRIPTS = ("data.js", "definition.js", "charts.js", "app.js")
+SCRIPTS = ("ui.js", "data.js", "definition.js", "charts.js", "app.js")
 MAX_ROWS = 200_000  # of a data set in a page: beyond it, a browser is the wrong place
 
 
@@ -60,9 +60,18 @@ def _number(value: Any) -> Any:
 
 
 def render(
-    definitions: Definitions, data: Mapping[str, Json] | None, *, facts: str, read: str, live: bool = False
+    definitions: Definitions,
+    data: Mapping[str, Json] | None,
+    *,
+    facts: str,
+    read: str,
+    live: bool = False,
+    videos: Mapping[str, str] | None = None,
 ) -> str:
-    """The whole page. `facts` names the lake, `read` says when it was asked; `live` pages bring no data along."""
+    """The whole page. `facts` names the lake, `read` says when it was asked; `live` pages bring no data along.
+
+    `videos` are the addresses, from this page, of the pages of videos by id.
+    """
     content = {
         "dashboards": list(definitions.dashboards.values()),
         "theme": definitions.theme,
@@ -70,6 +79,7 @@ def render(
         "facts": facts,
         "read": read,
         "live": live,
+        "videos": dict(videos or {}),
     }
     text = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     scripts = "\n".join((WEB / name).read_text(encoding="utf-8") for name in SCRIPTS)

@@ -1,7 +1,7 @@
-"""``python -m dashboards.screenshots [--page FILE] [--out docs/img]``: pictures of every tab.
+"""``python -m dashboards.screenshots [--page FILE] [--out docs/img]``: pictures of every tab, and of a video page.
 
-Without ``--page`` the page is made first, from the lake at PORT (`make up deploy etl`, or `make demo` with
-``ARGS=--keep``).
+Without ``--page`` the pages are made first, from the lake at PORT (`make up deploy etl`, or `make demo` with
+``ARGS=--keep``); the video is the one with the most predicted events.
 """
 
 from __future__ import annotations
@@ -39,6 +39,35 @@ def take(page_file: Path, out: Path) -> list[Path]:
     return written
 
 
+def take_video(page_file: Path, out: Path) -> list[Path]:
+    """The same of a video page, in the middle of its longest matched event between two mice."""
+    written = []
+    with chromium() as browser:
+        for width, scheme in ((1280, "light"), (1280, "dark"), (400, "light")):
+            page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
+            page.goto(page_file.resolve().as_uri())
+            page.wait_for_selector("body[data-ready]")
+            page.select_option("#verdict", "matched")
+            if width > 560:  # narrow pages have no column of lengths
+                page.click("#list thead button >> text=Length")
+            page.locator("#list tbody tr").filter(has_not_text="self").first.click()
+            page.click("#play")
+            page.select_option("#verdict", "")
+            if width > 560:
+                page.click("#list thead button >> text=Start")
+            if scheme == "dark" or width == 400:
+                page.check("#near")
+            page.fill("#frame", str(page.evaluate("Events.selected().start_frame") + 30))
+            page.press("#frame", "Enter")
+            page.evaluate("document.activeElement.blur(); document.getElementById('list').scrollTop = 0")
+            page.wait_for_timeout(300)  # a drawing follows the last change
+            name = f"video-page{'-dark' if scheme == 'dark' else ''}{'-400' if width == 400 else ''}.png"
+            _save(page.screenshot(full_page=True), out / name)
+            page.close()
+            written.append(out / name)
+    return written
+
+
 def _save(png: bytes, path: Path) -> None:
     """With a palette of 256 colours: a third of the size, and no difference to the eye."""
     from PIL import Image
@@ -62,16 +91,19 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=Path("docs/img"))
     arguments = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as folder:
-        made = arguments.page
+        made, film = arguments.page, None
         if made is None:
             from etholake import aws, settings
-            from etholake.stages import dashboards
+            from etholake.stages import dashboards, video
 
             current = settings.load()
             aws.export(current)
             made = Path(folder) / "dashboards.html"
             print(dashboards.run(current, made).summary, file=sys.stderr)
-        for path in take(made, arguments.out):
+            if found := video.most_predicted(current):
+                film = Path(folder) / "video.html"
+                print(video.run(current, found[0], film, found[1]).summary, file=sys.stderr)
+        for path in take(made, arguments.out) + (take_video(film, arguments.out) if film else []):
             print(path)
 
 

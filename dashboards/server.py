@@ -10,11 +10,11 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import SplitResult, parse_qs
 
-from dashboards import page
+from dashboards import loopback, page
 from dashboards.definitions import Definitions, Json, columns, parameter_filters, sql
 
 __all__ = ["Server", "filtered"]
@@ -70,29 +70,25 @@ class Server(ThreadingHTTPServer):
         return page.pack(data_set, found, rows)
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(loopback.Handler):
     server: Server
 
-    def do_GET(self) -> None:
+    def answer(self, parts: SplitResult) -> None:
         """Route."""
-        if self.headers.get("Host", "").rpartition(":")[0] not in {"127.0.0.1", "localhost"}:
-            self._send(HTTPStatus.FORBIDDEN, "text/plain", "This server answers to its own address only.")
-            return
-        parts = urlsplit(self.path)
         if parts.path == "/":
             text = page.render(self.server.definitions, None, facts=self.server.facts, read="", live=True)
-            self._send(HTTPStatus.OK, "text/html", text)
+            self.send(HTTPStatus.OK, "text/html", text)
             return
         match parts.path.strip("/").split("/"):
             case ["api", "data", dashboard, name] if self._known(dashboard, name, query := parse_qs(parts.query)):
                 try:
                     answer = self.server.data(dashboard, name, query)
                 except ValueError as err:
-                    self._send(HTTPStatus.BAD_REQUEST, "text/plain", str(err))
+                    self.send(HTTPStatus.BAD_REQUEST, "text/plain", str(err))
                     return
-                self._send(HTTPStatus.OK, "application/json", json.dumps(answer, allow_nan=False))
+                self.send(HTTPStatus.OK, "application/json", json.dumps(answer, allow_nan=False))
             case _:
-                self._send(HTTPStatus.NOT_FOUND, "text/plain", "No such dashboard, data set or parameter.")
+                self.send(HTTPStatus.NOT_FOUND, "text/plain", "No such dashboard, data set or parameter.")
 
     def _known(self, dashboard: str, name: str, query: Mapping[str, Any]) -> bool:
         definitions = self.server.definitions
@@ -101,16 +97,3 @@ class _Handler(BaseHTTPRequestHandler):
             and name in definitions.data_sets
             and set(query) <= set(parameter_filters(definitions.dashboards[dashboard]))
         )
-
-    def _send(self, status: HTTPStatus, kind: str, text: str) -> None:
-        body = text.encode("utf-8")
-        self.send_response(status)
-        self.send_header("Content-Type", f"{kind}; charset=utf-8")
-        self.send_header("Content-Length", str(len(body)))
-        self.send_header("Cache-Control", "no-store")
-        self.send_header("X-Content-Type-Options", "nosniff")
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Quiet: errors reach the page."""

@@ -193,6 +193,18 @@ def _dashboards(current: Settings, arguments: argparse.Namespace) -> None:
         _report(arguments, result)
 
 
+def _video(current: Settings, arguments: argparse.Namespace) -> None:
+    from etholake.stages import video
+
+    if arguments.serve is not None:
+        video.serve(current, arguments.video, arguments.run_id, arguments.serve)
+        return
+    out = arguments.out or Path("dist") / f"video-{arguments.video}.html"
+    with progress("video", enabled=not arguments.json) as on_progress:
+        result = video.run(current, arguments.video, out, arguments.run_id, on_progress)
+    _report(arguments, result)
+
+
 def _train(current: Settings, arguments: argparse.Namespace) -> None:
     from etholake.stages import train
 
@@ -387,6 +399,14 @@ def _lake_verbs(verb: Callable[..., argparse.ArgumentParser]) -> None:
         "--theme", metavar="ARN", help="with --publish: a theme that exists (default: Etholake's own)"
     )
     sub.add_argument("--template", type=Path, metavar="FILE", help="write them as a CloudFormation template")
+
+    sub = verb("video", _video, "The page of one video: skeletons, ethogram, truth above prediction; or serve it.")
+    sub.add_argument("--video", type=int, required=True, metavar="ID")
+    sub.add_argument("--run", metavar="RUN_ID", dest="run_id", help="whose predictions (default: the only run's)")
+    sub.add_argument("--out", type=Path, help="page to write (default: dist/video-ID.html)")
+    sub.add_argument(
+        "--serve", type=int, nargs="?", const=0, metavar="PORT", help="serve it on loopback, poses on demand"
+    )
 
 
 def _model_verbs(verb: Callable[..., argparse.ArgumentParser]) -> None:

@@ -14,13 +14,16 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from etholake import aws, settings
 from etholake.contract import CURATED_ZONE, RAW_ZONE
 from etholake.progress import OnProgress, progress
 from etholake.settings import Settings
 from etholake.stages import StageResult, fingerprint
+
+if TYPE_CHECKING:
+    from etholake.events.types import Event
 
 __all__ = ["run"]
 
@@ -33,6 +36,17 @@ WIDTH = 100  # columns of the page
 class _Line:
     result: StageResult
     seconds: float
+
+
+@dataclasses.dataclass(frozen=True)
+class _Shown:
+    """The video that the page at the end is about; `span` (start_frame, stop_frame) of it was held out."""
+
+    video: int
+    lab: str
+    span: tuple[int, int]
+    truth: list[Event]
+    predicted: list[Event]
 
 
 def run(current: Settings, *, data: Path | None = None, keep_running: bool = False) -> None:
@@ -95,10 +109,12 @@ class _Pipeline:
         self.lines: list[_Line] = []
         self.submission = Path(current.state_dir) / "submission.csv"
         self.scores: dict[str, Any] = {}
+        self.shown: _Shown
+        self.pages: dict[str, Path] = {}
 
     def run_all(self, folder: Path) -> None:
-        """Ingest to evaluate, in order."""
-        from etholake.stages import deploy, etl, evaluate, ingest, predict, query, serve, train
+        """Ingest to evaluate, in order, then the pages to look at."""
+        from etholake.stages import dashboards, deploy, etl, evaluate, ingest, predict, query, serve, train, video
 
         at = self.settings
         self._stage("deploy", lambda _: deploy.run(at))
@@ -121,6 +137,14 @@ class _Pipeline:
             ),
         )
         self.scores = evaluated.details["scores"]
+        self.shown = self._most_telling(folder)
+        state, pages = Path(at.state_dir), []
+        if self.shown.predicted:
+            run_id, out = predicted.details["run_id"], state / f"video-{self.shown.video}.html"
+            pages.append(self._stage("video", lambda tick: video.run(at, self.shown.video, out, run_id, tick)))
+        dashboard = state / "dashboards.html"  # last: it links to the pages of videos beside it
+        pages.append(self._stage("dashboards", lambda tick: dashboards.run(at, dashboard, tick)))
+        self.pages = {result.stage: Path(result.details["page"]) for result in reversed(pages)}
 
     def _stage(self, name: str, work: Callable[[OnProgress], StageResult]) -> StageResult:
         began = time.monotonic()
@@ -148,30 +172,48 @@ class _Pipeline:
             result = query.run_report(at, name, {})
             blocks.append(["", f"Athena: {name} ({result.scanned_bytes:,} bytes scanned)"])
             blocks.append([f"  {line}" for line in query.format_rows(result, "table").splitlines()])
-        blocks += [["", *self._ethogram(folder)], ["", *self._where()]]
+        blocks += [["", *self._ethogram(folder)], ["", *self._where()], ["", *self._look()]]
         return "\n".join(line for block in blocks for line in block)
 
-    def _ethogram(self, folder: Path) -> list[str]:
-        """Of the held-out video with the most events."""
-        from etholake.ethogram import Ethogram
+    def _most_telling(self, folder: Path) -> _Shown:
+        """The held-out video with the most annotated events, of those in which something was predicted if any."""
         from etholake.events import submission
         from etholake.stages import evaluate
 
         train = next(x.result for x in self.lines if x.result.stage == "train")
         spans = held_out_spans(train.details["split"])
         truth = evaluate.read_truth(folder, list(spans)).events
+        predicted = submission.read_csv(self.submission)
         counts = Counter(e.video_id for e in truth if spans[e.video_id][0] <= e.start_frame < spans[e.video_id][1])
-        video = max(spans, key=lambda v: (counts[v], v))
-        shown = Ethogram(
-            f"Video {video} ({_lab(train.details['split'], video)}), held out",
-            _fps(folder, video),
-            *spans[video],
+        guessed = {e.video_id for e in predicted}
+        video = max(spans, key=lambda v: (v in guessed, counts[v], v))
+        return _Shown(
+            video,
+            _lab(train.details["split"], video),
+            spans[video],
             [e for e in truth if e.video_id == video],
-            [e for e in submission.read_csv(self.submission) if e.video_id == video],
+            [e for e in predicted if e.video_id == video],
         )
-        png = Path(self.settings.state_dir) / f"ethogram-{video}.png"
-        shown.save_png(png)
-        return [*shown.text(WIDTH).splitlines(), f"  picture: {png}"]
+
+    def _ethogram(self, folder: Path) -> list[str]:
+        """Of the shown video."""
+        from etholake.ethogram import Ethogram
+
+        shown = self.shown
+        title = f"Video {shown.video} ({shown.lab}), held out"
+        drawn = Ethogram(title, _fps(folder, shown.video), *shown.span, shown.truth, shown.predicted)
+        png = Path(self.settings.state_dir) / f"ethogram-{shown.video}.png"
+        drawn.save_png(png)
+        return [*drawn.text(WIDTH).splitlines(), f"  picture: {png}"]
+
+    def _look(self) -> list[str]:
+        names = {"dashboards": "dashboards", "video": f"video {self.shown.video}"}
+        width = max(len(names[stage]) for stage in self.pages)
+        pages = self.pages.items()
+        return [
+            "Look at it in a browser",
+            *(f"  {names[stage]:<{width}}  {page.resolve().as_uri()}" for stage, page in pages),
+        ]
 
     def _where(self) -> list[str]:
         at, root = self.settings, Path(self.settings.s3_root) / self.settings.bucket

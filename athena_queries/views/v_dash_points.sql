@@ -1,37 +1,25 @@
 -- purpose: Dashboards, Lake: points measured, filled by curation, and missing from the tracking.
 -- grain: one row per (split, lab, body part, state); state is measured, filled or missing
--- partition filter: none, all labs are compared; coordinates are not read
+-- partition filter: none, all labs are compared; the tracks themselves are not read
+-- A point is expected on every frame from the first to the last one on which anything of the video was measured.
 CREATE OR REPLACE VIEW v_dash_points AS
 WITH clock AS (
-    SELECT split, lab_id, video_id, max(video_frame) - min(video_frame) + 1 AS frames
-    FROM tracking_curated
+    SELECT split, lab_id, video_id, max(last_frame) - min(first_frame) + 1 AS frames
+    FROM track_summary
     GROUP BY split, lab_id, video_id
-),
-
-parts AS (
-    SELECT
-        split,
-        lab_id,
-        video_id,
-        bodypart,
-        count(DISTINCT mouse_id) AS mice,
-        count(*) AS points,
-        count(*) FILTER (WHERE is_imputed) AS filled
-    FROM tracking_curated
-    GROUP BY split, lab_id, video_id, bodypart
 ),
 
 counts AS (
     SELECT
-        p.split,
-        p.lab_id,
-        p.bodypart,
-        sum(p.mice * c.frames) AS expected,
-        sum(p.points) AS points,
-        sum(p.filled) AS filled
-    FROM parts AS p
-    INNER JOIN clock AS c ON p.split = c.split AND p.lab_id = c.lab_id AND p.video_id = c.video_id
-    GROUP BY p.split, p.lab_id, p.bodypart
+        t.split,
+        t.lab_id,
+        t.bodypart,
+        sum(c.frames) AS expected,
+        sum(t.points_measured + t.points_imputed) AS points,
+        sum(t.points_imputed) AS filled
+    FROM track_summary AS t
+    INNER JOIN clock AS c ON t.split = c.split AND t.lab_id = c.lab_id AND t.video_id = c.video_id
+    GROUP BY t.split, t.lab_id, t.bodypart
 )
 
 SELECT

@@ -2,24 +2,13 @@
 "use strict";
 (() => {
   const page = JSON.parse(document.getElementById("page").textContent);
-  const $ = (id) => document.getElementById(id);
+  const { $, el, showTip, hideTip } = Ui;
   const tables = {}; // data set -> what the visuals are drawn from
   const base = {}; // the same without any choice: for the values of controls, and for colours that stay
   const chosen = new Map(); // dashboard id -> Map(parameter -> Set of values)
   const sheets = page.dashboards.flatMap((dashboard) =>
     dashboard.Definition.Sheets.map((sheet) => ({ dashboard, sheet, id: sheet.SheetId })));
   let current = null;
-
-  function el(name, attributes = {}, ...children) {
-    const node = document.createElement(name);
-    for (const [key, value] of Object.entries(attributes)) {
-      if (key.startsWith("on")) node.addEventListener(key.slice(2), value);
-      else if (value === true) node.setAttribute(key, "");
-      else if (value !== false && value !== undefined && value !== null) node.setAttribute(key, value);
-    }
-    node.append(...children.flat());
-    return node;
-  }
 
   // --- colours ---------------------------------------------------------------------------------------------
   const palette = page.theme.Configuration.DataColorPalette.Colors;
@@ -37,12 +26,10 @@
     return Charts.tone(palette[(ranks.get(column).get(value) ?? 0) % palette.length]);
   }
 
-  function useTheme(name) {
-    document.documentElement.dataset.theme = name;
-    Charts.setTheme(name === "dark", name === "dark" ? ["#16324A", "#2F7FB8", "#B9E0FF"] : ["#E8F1FA", "#6BAED6", "#08519C"]);
-    $("theme").textContent = name === "dark" ? "Light" : "Dark";
-    $("theme").setAttribute("aria-label", `Switch to ${name === "dark" ? "light" : "dark"} colours`);
-  }
+  Ui.theme((dark) => {
+    Charts.setTheme(dark, dark ? ["#16324A", "#2F7FB8", "#B9E0FF"] : ["#E8F1FA", "#6BAED6", "#08519C"]);
+    if (current) drawCards();
+  });
 
   // --- choices ---------------------------------------------------------------------------------------------
   const choicesOf = (dashboard) => {
@@ -114,9 +101,14 @@
     const body = el("tbody");
     const note = el("p", { class: "note" });
     const plain = (i, v) => (chart.formats[i] && !chart.formats[i].isMeasure && chart.formats[i].decimals === undefined && typeof v === "number" ? whole(v) : Data.text(v, chart.formats[i]));
+    const start = chart.formats.findIndex((f) => f && f.column === "start_sec");
+    const linked = (i, v, row) => { // a video that has a page of its own, at the row's event
+      const name = chart.formats[i] && chart.formats[i].column === "video" && page.videos[v];
+      return name ? el("a", { href: start < 0 ? name : `${name}#time=${row[start]}` }, plain(i, v)) : plain(i, v);
+    };
     const fill = () => {
       body.replaceChildren(...rows.slice(0, ROWS_SHOWN).map((row) => el("tr", {}, row.map((v, i) =>
-        el(i ? "td" : "th", { class: numeric[i] ? "num" : "", scope: i ? undefined : "row" }, plain(i, v))))));
+        el(i ? "td" : "th", { class: numeric[i] ? "num" : "", scope: i ? undefined : "row" }, linked(i, v, row))))));
       note.textContent = rows.length > ROWS_SHOWN ? `The first ${ROWS_SHOWN} of ${rows.length.toLocaleString("en-US")} rows.` : "";
     };
     const heads = chart.head.map((text, i) => el("th", { scope: "col", class: numeric[i] ? "num" : "" },
@@ -134,17 +126,6 @@
   const compare = (a, b) => (a === null ? 1 : b === null ? -1 : Data.byName(a, b));
 
   // --- tooltips --------------------------------------------------------------------------------------------
-  function showTip(found, x, y) {
-    const tip = $("tip");
-    tip.replaceChildren(el("strong", {}, found.title), ...found.lines.map(([name, value, color]) =>
-      el("div", {}, color ? el("i", { style: `background:${color}` }) : "", el("span", {}, name), el("b", {}, value))));
-    tip.hidden = false;
-    const box = tip.getBoundingClientRect();
-    tip.style.left = `${Math.max(6, Math.min(x + 14, innerWidth - box.width - 6))}px`;
-    tip.style.top = `${y + 18 + box.height > innerHeight ? Math.max(6, y - box.height - 12) : y + 18}px`;
-  }
-  const hideTip = () => { $("tip").hidden = true; };
-
   function attachTips(node, marks) {
     const byNode = new Map(marks.map((m) => [m.node, m]));
     let at = -1;
@@ -364,15 +345,6 @@
   for (const [name, packed] of Object.entries(page.data || {})) base[name] = tables[name] = Data.open(packed);
   $("facts").textContent = page.facts;
   if (!page.live) status(page.read);
-  let saved = null;
-  try { saved = localStorage.getItem("etholake-theme"); } catch { /* a page from a file may have no storage */ }
-  useTheme(saved || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light"));
-  $("theme").addEventListener("click", () => {
-    const next = document.documentElement.dataset.theme === "dark" ? "light" : "dark";
-    useTheme(next);
-    try { localStorage.setItem("etholake-theme", next); } catch { /* as above */ }
-    drawCards();
-  });
   $("print").addEventListener("click", () => print());
   addEventListener("hashchange", () => { const s = readAddress(); if (s !== current) open(s); });
   tabs();

@@ -31,6 +31,8 @@ _QUERIES_AT_ONCE = 4
 def run(settings: Settings, out: Path, on_progress: OnProgress | None = None) -> StageResult:
     """Write the page with the data of the lake. A data set that cannot be read is named in its visuals.
 
+    Videos whose pages (`video-<id>.html`, stage `video`) lie beside it are linked to them.
+
     Raises
     ------
     AwsError
@@ -62,7 +64,9 @@ def run(settings: Settings, out: Path, on_progress: OnProgress | None = None) ->
         raise AwsError(f"No data set could be read. The first: {next(iter(failed.values()))}")
     read_at = f"Read {dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC."
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(page.render(loaded, packed, facts=_facts(settings), read=read_at), encoding="utf-8")
+    videos = {path.stem.removeprefix("video-"): path.name for path in sorted(out.parent.glob("video-*.html"))}
+    text = page.render(loaded, packed, facts=_facts(settings), read=read_at, videos=videos)
+    out.write_text(text, encoding="utf-8")
     sheets = sum(len(d["Definition"]["Sheets"]) for d in loaded.dashboards.values())
     rows = sum(body["rows"] for body in packed.values())
     trouble = f"; {len(failed)} data sets could not be read: {', '.join(failed)}" if failed else ""

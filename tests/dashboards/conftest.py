@@ -5,19 +5,22 @@ blocks of 10 s), rears on 20..29. Run `r1` predicts each chase half a second lat
 and a false chase on 700..709. Video 12 was received without annotation.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
+import video_lake
+from playwright.sync_api import expect
 
 from dashboards import browser
 from etholake import aws
 from etholake.contract import arrow_schema
 from etholake.lake import Lake
 from etholake.settings import Settings
-from etholake.stages import query
+from etholake.stages import query, video
 
 FPS = 10.0
 CHASES = [100 * block for block in range(6)]
@@ -54,6 +57,9 @@ def fill(lake: Lake) -> None:
           for f in range(10) if f != 5),
         split="train", lab_id="north",
     )  # fmt: skip
+    put("track_summary", {"video_id": 11, "mouse_id": 1, "bodypart": "nose", "first_frame": 0, "last_frame": 9,
+        "frames_present": 9, "points_measured": 8, "points_imputed": 1, "gaps": 1, "gap_frames": 1},
+        split="train", lab_id="north")  # fmt: skip
     chases = [event(2, "chase", start, start + 20) for start in CHASES]
     put("annotations_enriched", *chases, event(1, "rear", 20, 30), lab_id="north")
     triplet = {"split": "train", "lab_id": "north", "video_id": 11, "agent_id": 1}
@@ -102,3 +108,53 @@ def chromium_browser() -> Iterator[Any]:
         pytest.skip(browser.NO_CHROMIUM)
     with browser.chromium() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def video_lake_at(mock_settings: Settings) -> Settings:
+    """Settings of the filled lake."""
+    settings = replace(mock_settings, bucket="video-lake", database="video_db", workgroup="video", stack="video")
+    s3, glue = aws.client(settings, "s3"), aws.client(settings, "glue")
+    s3.create_bucket(Bucket=settings.bucket)
+    glue.create_database(DatabaseInput={"Name": settings.database})
+    where = {"ResultConfiguration": {"OutputLocation": f"s3://{settings.bucket}/query-results/"}}
+    aws.client(settings, "athena").create_work_group(Name=settings.workgroup, Configuration=where)
+    lake = Lake(s3, glue, settings.bucket, settings.database)
+    lake.register()
+    video_lake.fill(lake)
+    return settings
+
+
+@pytest.fixture(scope="session")
+def video_file(video_lake_at: Settings, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The static page of video 41 with run r1."""
+    out = tmp_path_factory.mktemp("video") / "page.html"
+    result = video.run(video_lake_at, 41, out, "r1")
+    assert result.details | {"page": 0, "bytes": 0} == {
+        "page": 0, "video_id": 41, "run_id": "r1", "events": 11, "slices": 5, "bytes": 0}  # fmt: skip
+    return out
+
+
+@pytest.fixture
+def show_video(chromium_browser: Any, video_file: Path) -> Iterator[Callable[..., Any]]:
+    """Open the page; at the end it has asked for nothing beyond its address and complained of nothing."""
+    opened: list[tuple[Any, list[str], list[str], str]] = []
+
+    def open_(url: str = "", at: str = "", **context: Any) -> Any:
+        shown = chromium_browser.new_page(**{"viewport": {"width": 1280, "height": 800}, **context})
+        complaints: list[str] = []
+        requests: list[str] = []
+        shown.on("console", lambda m: complaints.append(m.text) if m.type in {"error", "warning"} else None)
+        shown.on("pageerror", lambda e: complaints.append(str(e)))
+        shown.on("request", lambda r: requests.append(r.url))
+        opened.append((shown, complaints, requests, url or "file:"))
+        shown.goto((url or video_file.as_uri()) + at)
+        shown.wait_for_selector("body[data-ready='41']")
+        expect(shown.locator("#wait")).to_be_hidden()
+        return shown
+
+    yield open_
+    for shown, complaints, requests, origin in opened:
+        assert complaints == []
+        assert [r for r in requests if not r.startswith((origin, "data:", "blob:"))] == []
+        shown.close()

@@ -42,10 +42,11 @@ def show(chromium_browser: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
 
     def open_(
         loaded: definitions.Definitions = LOADED, data: dict[str, Any] | None = None, at: str = "", url: str = "",
-        **context: Any,
+        videos: dict[str, str] | None = None, **context: Any,
     ) -> Any:  # fmt: skip
         file = tmp_path / "page.html"
-        file.write_text(page.render(loaded, data or packed(), facts="Facts.", read="Read."), encoding="utf-8")
+        text = page.render(loaded, data or packed(), facts="Facts.", read="Read.", videos=videos)
+        file.write_text(text, encoding="utf-8")
         shown = chromium_browser.new_page(**{"viewport": {"width": 1280, "height": 800}, **context})
         complaints: list[str] = []
         requests: list[str] = []
@@ -192,6 +193,15 @@ def test_text_of_the_data_is_only_text(show: Callable[..., Any]):
     )
     assert "<img src=x" in shown.inner_text("#v-lake-rejected-table")
     assert shown.locator("#v-lake-rejected-table img").count() == 0
+
+
+def test_a_video_that_has_a_page_is_linked_at_the_time_of_the_event(show: Callable[..., Any]):
+    shown = show(at="model-review", videos={"video 1": "video-1.html"})
+    links = shown.locator("td a, th a")
+    assert set(links.all_inner_texts()) == {"video 1"}
+    columns, rows = rows_of("review")
+    start = {row[columns.index("start_sec")] for row in rows if row[columns.index("video")] == "video 1"}
+    assert {a.get_attribute("href") for a in links.all()} == {f"video-1.html#time={s:g}" for s in start}
 
 
 def test_an_empty_lake_is_not_an_error(show: Callable[..., Any]):
