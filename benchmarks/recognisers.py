@@ -38,6 +38,7 @@ from etholake.models.recogniser import Recogniser
 from etholake.stages.evaluate import read_truth
 from etholake.training.data import LabelledVideo, TrainingData
 from etholake.training.fit import fit
+from etholake.training.split import Span, Split
 
 RESAMPLES = 2000
 
@@ -98,7 +99,9 @@ def fold(
     clip = next(v.clip for v in data.videos if v.clip.video_id == video)
     if not done.is_file():
         began = time.monotonic()
-        fit(data, folder, name, overrides, holdout=[video], seed=seed)
+        spans = [Span(v.clip.video_id, v.clip.lab_id, 0, v.clip.first_frame + v.clip.n_frames) for v in data.videos]
+        train, test = (tuple(s for s in spans if (s.video_id == video) is held_out) for held_out in (False, True))
+        fit(data, folder, name, overrides, split=Split(train, (), test), seed=seed)
         pairs = Recogniser.load(folder).predict(clip)
         arrays = {
             f"{p.agent_id},{p.target_id},{p.first_frame},{','.join(p.actions)}": p.probabilities_TA for p in pairs

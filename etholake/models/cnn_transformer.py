@@ -8,11 +8,31 @@ from __future__ import annotations
 import math
 
 import torch
+import torch.distributed as dist
+import torch.distributed.nn.functional as together
 from torch import Tensor, nn
 
 __all__ = ["CnnTransformer", "sinusoidal_positions"]
 
-DILATIONS = (1, 2, 4, 8)
+
+class BatchNorm(nn.BatchNorm1d):
+    """Batch normalisation [B, D, T] over the batch of *all* processes; `nn.SyncBatchNorm` needs a GPU for that."""
+
+    def forward(self, x_BDT: Tensor) -> Tensor:
+        if not (self.training and dist.is_initialized() and dist.get_world_size() > 1):
+            return super().forward(x_BDT)
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        n = torch.tensor(float(x_BDT.shape[0] * x_BDT.shape[2]), device=x_BDT.device)
+        n = together.all_reduce(n)
+        mean_D = together.all_reduce(x_BDT.sum(dim=(0, 2))) / n
+        centred = x_BDT - mean_D[:, None]
+        var_D = together.all_reduce(centred.square().sum(dim=(0, 2))) / n
+        with torch.no_grad():
+            self.running_mean.lerp_(mean_D, self.momentum or 0.1)
+            self.running_var.lerp_(var_D * n / (n - 1), self.momentum or 0.1)
+        scaled = centred * torch.rsqrt(var_D + self.eps)[:, None]
+        return scaled * self.weight[:, None] + self.bias[:, None]
 
 
 class ResidualConv(nn.Module):
@@ -21,7 +41,7 @@ class ResidualConv(nn.Module):
     def __init__(self, width: int, kernel: int, dilation: int, dropout: float) -> None:
         super().__init__()
         self.conv = nn.Conv1d(width, width, kernel, padding=dilation * (kernel // 2), dilation=dilation)
-        self.norm = nn.BatchNorm1d(width)
+        self.norm = BatchNorm(width)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x_BDT: Tensor) -> Tensor:
@@ -35,8 +55,11 @@ class CnnTransformer(nn.Module):
     ----------
     features, classes, labs
         F, C, and L (with the unknown lab, index 0).
-    width, convs, kernel, encoders, heads, dropout
-        D, number of convolutions (dilations 1-2-4-8, repeated), their kernel, encoder layers, attention heads.
+    width, convs, kernel, cycle, encoders, heads, dropout
+        D, number of convolutions (dilations 1, 2, 4, … up to 2^(cycle - 1), repeated), their kernel, encoder
+        layers, attention heads.
+    feature_dropout
+        Share of the features that training hides from a whole window.
     """
 
     def __init__(
@@ -48,17 +71,18 @@ class CnnTransformer(nn.Module):
         width: int,
         convs: int,
         kernel: int,
+        cycle: int,
         encoders: int,
         heads: int,
         dropout: float,
+        feature_dropout: float,
     ) -> None:
         super().__init__()
+        self.hide = nn.Dropout1d(feature_dropout)  # of [B, F, T]: whole features
         self.inputs = nn.Linear(features, width)
         self.lab = nn.Embedding(labs, width)
         self.candidates = nn.Linear(classes, width, bias=False)
-        self.convs = nn.Sequential(
-            *(ResidualConv(width, kernel, DILATIONS[i % len(DILATIONS)], dropout) for i in range(convs))
-        )
+        self.convs = nn.Sequential(*(ResidualConv(width, kernel, 2 ** (i % cycle), dropout) for i in range(convs)))
         layer = nn.TransformerEncoderLayer(
             width, heads, 4 * width, dropout, activation="gelu", batch_first=True, norm_first=True
         )
@@ -68,6 +92,7 @@ class CnnTransformer(nn.Module):
 
     def forward(self, x_BTF: Tensor, lab_B: Tensor, candidates_BC: Tensor) -> Tensor:
         context_B1D = (self.lab(lab_B) + self.candidates(candidates_BC))[:, None]
+        x_BTF = self.hide(x_BTF.transpose(1, 2)).transpose(1, 2)
         x_BTD = self.inputs(x_BTF) + context_B1D
         x_BTD = self.convs(x_BTD.transpose(1, 2)).transpose(1, 2)
         x_BTD = x_BTD + sinusoidal_positions(x_BTD.shape[1], x_BTD.shape[2], x_BTD.device)
