@@ -11,6 +11,7 @@ import torch
 import torch.distributed as dist
 import torch.distributed.nn.functional as together
 from torch import Tensor, nn
+from torch.nn.functional import avg_pool1d, interpolate
 
 __all__ = ["CnnTransformer", "sinusoidal_positions"]
 
@@ -58,6 +59,9 @@ class CnnTransformer(nn.Module):
     width, convs, kernel, cycle, encoders, heads, dropout
         D, number of convolutions (dilations 1, 2, 4, … up to 2^(cycle - 1), repeated), their kernel, encoder
         layers, attention heads.
+    stride
+        Ticks that are averaged into one behind the first convolution; what follows is that much faster and sees
+        that much farther. The result is interpolated back and added to what the first convolution saw.
     feature_dropout
         Share of the features that training hides from a whole window.
     """
@@ -72,6 +76,7 @@ class CnnTransformer(nn.Module):
         convs: int,
         kernel: int,
         cycle: int,
+        stride: int,
         encoders: int,
         heads: int,
         dropout: float,
@@ -82,7 +87,11 @@ class CnnTransformer(nn.Module):
         self.inputs = nn.Linear(features, width)
         self.lab = nn.Embedding(labs, width)
         self.candidates = nn.Linear(classes, width, bias=False)
-        self.convs = nn.Sequential(*(ResidualConv(width, kernel, 2 ** (i % cycle), dropout) for i in range(convs)))
+        self.stride = stride
+        self.first = ResidualConv(width, kernel, 1, dropout)
+        self.convs = nn.Sequential(
+            *(ResidualConv(width, kernel, 2 ** (i % cycle), dropout) for i in range(1, convs))
+        )
         layer = nn.TransformerEncoderLayer(
             width, heads, 4 * width, dropout, activation="gelu", batch_first=True, norm_first=True
         )
@@ -94,9 +103,15 @@ class CnnTransformer(nn.Module):
         context_B1D = (self.lab(lab_B) + self.candidates(candidates_BC))[:, None]
         x_BTF = self.hide(x_BTF.transpose(1, 2)).transpose(1, 2)
         x_BTD = self.inputs(x_BTF) + context_B1D
-        x_BTD = self.convs(x_BTD.transpose(1, 2)).transpose(1, 2)
+        fine_BDT = self.first(x_BTD.transpose(1, 2))
+        coarse_BDT = fine_BDT if self.stride == 1 else avg_pool1d(fine_BDT, self.stride, ceil_mode=True)
+        x_BTD = self.convs(coarse_BDT).transpose(1, 2)
         x_BTD = x_BTD + sinusoidal_positions(x_BTD.shape[1], x_BTD.shape[2], x_BTD.device)
-        return self.head(self.norm(self.encoder(x_BTD)))
+        x_BTD = self.encoder(x_BTD)
+        if self.stride > 1:
+            up_BDT = interpolate(x_BTD.transpose(1, 2), size=fine_BDT.shape[2], mode="linear")
+            x_BTD = (fine_BDT + up_BDT).transpose(1, 2)
+        return self.head(self.norm(x_BTD))
 
     def set_prior(self, share_C: Tensor) -> None:
         """Start the head's bias at the log odds of each action's share of frames (0..1)."""

@@ -1,4 +1,4 @@
-"""Named configurations. `base` keeps the figures that users of such models know; `tiny` and `small` are for a CPU."""
+"""Named configurations. `base` keeps the figures that users know; `tiny` and `small` are for a CPU."""
 
 from __future__ import annotations
 
@@ -52,6 +52,7 @@ class ModelConfig:
     convs: int = 4
     kernel: int = 5
     cycle: int = 4  # dilations 1, 2, 4, … of so many convolutions, then from the beginning
+    stride: int = 1  # ticks that are averaged into one behind the first convolution
     encoders: int = 6
     heads: int = 8
     dropout: float = 0.1
@@ -91,7 +92,7 @@ class ModelConfig:
 
     def network(self) -> dict[str, Any]:
         """The sizes that a family takes."""
-        names = ("width", "convs", "kernel", "cycle", "encoders", "heads", "dropout", "feature_dropout")
+        names = ("width", "convs", "kernel", "cycle", "stride", "encoders", "heads", "dropout", "feature_dropout")
         return {name: getattr(self, name) for name in names}
 
     def to_json(self) -> dict[str, Any]:
@@ -128,9 +129,9 @@ CONFIGS: Mapping[str, ModelConfig] = {
         ),
         # For a few videos and a CPU.
         ModelConfig(
-            "small", window=256, step=128, width=64, convs=6, encoders=1, heads=4, dropout=0.1,
-            feature_dropout=0.1, epochs=10, warmup_epochs=1, batch=16, batches_per_epoch=50, lr=2e-3,
-            weight_decay=0.02, ema=0.99, patience=10, threads=1,
+            "small", window=512, step=256, stride=4, width=64, convs=6, encoders=1, heads=4, dropout=0.1,
+            feature_dropout=0.1, epochs=8, warmup_epochs=1, batch=16, batches_per_epoch=50, lr=2e-3,
+            weight_decay=0.02, ema=0.99, patience=8, threads=1,
         ),
         # For tests of the plumbing: learns next to nothing, in seconds.
         ModelConfig(
