@@ -99,7 +99,8 @@ def fold(
     clip = next(v.clip for v in data.videos if v.clip.video_id == video)
     if not done.is_file():
         began = time.monotonic()
-        spans = [Span(v.clip.video_id, v.clip.lab_id, 0, v.clip.first_frame + v.clip.n_frames) for v in data.videos]
+        ends = {v.clip.video_id: v.clip.first_frame + v.clip.n_frames for v in data.videos}
+        spans = [Span(v, clip.lab_id, 0, end) for v, end in ends.items()]
         train, test = (tuple(s for s in spans if (s.video_id == video) is held_out) for held_out in (False, True))
         fit(data, folder, name, overrides, split=Split(train, (), test), seed=seed)
         pairs = Recogniser.load(folder).predict(clip)

@@ -342,6 +342,19 @@ TABLES: Mapping[str, Table] = {
             sort=("lab_id", "video_id", "start_frame", "agent_id", "target_id"),
         ),
         Table(
+            "out_of_fold",
+            "(run, video, agent, target, action, frame) that a model of cross-validation had not seen",
+            (
+                _LAB, _VIDEO, _AGENT, _TARGET, _ACTION,
+                _c("video_frame", "int", "frame, 0-based", nullable=False),
+                _c("probability", "float", "0..1, rounded to 0.001", nullable=False),
+                _c("fold", "tinyint", "fold that held the frame out", nullable=False),
+                _c("frames_per_second", "double", "frames/s", nullable=False),
+            ),
+            partitions=("run_id",),
+            sort=("lab_id", "video_id", "agent_id", "target_id", "action", "video_frame"),
+        ),
+        Table(
             "scores",
             "(run, lab, action)",
             (

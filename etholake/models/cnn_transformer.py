@@ -88,10 +88,7 @@ class CnnTransformer(nn.Module):
         self.lab = nn.Embedding(labs, width)
         self.candidates = nn.Linear(classes, width, bias=False)
         self.stride = stride
-        self.first = ResidualConv(width, kernel, 1, dropout)
-        self.convs = nn.Sequential(
-            *(ResidualConv(width, kernel, 2 ** (i % cycle), dropout) for i in range(1, convs))
-        )
+        self.convs = nn.Sequential(*(ResidualConv(width, kernel, 2 ** (i % cycle), dropout) for i in range(convs)))
         layer = nn.TransformerEncoderLayer(
             width, heads, 4 * width, dropout, activation="gelu", batch_first=True, norm_first=True
         )
@@ -103,9 +100,9 @@ class CnnTransformer(nn.Module):
         context_B1D = (self.lab(lab_B) + self.candidates(candidates_BC))[:, None]
         x_BTF = self.hide(x_BTF.transpose(1, 2)).transpose(1, 2)
         x_BTD = self.inputs(x_BTF) + context_B1D
-        fine_BDT = self.first(x_BTD.transpose(1, 2))
+        fine_BDT = self.convs[0](x_BTD.transpose(1, 2))
         coarse_BDT = fine_BDT if self.stride == 1 else avg_pool1d(fine_BDT, self.stride, ceil_mode=True)
-        x_BTD = self.convs(coarse_BDT).transpose(1, 2)
+        x_BTD = self.convs[1:](coarse_BDT).transpose(1, 2)
         x_BTD = x_BTD + sinusoidal_positions(x_BTD.shape[1], x_BTD.shape[2], x_BTD.device)
         x_BTD = self.encoder(x_BTD)
         if self.stride > 1:

@@ -125,7 +125,9 @@ def average(said: Sequence[Sequence[PairScores]], space: str = "probability") ->
 
 def _average(pairs: Sequence[PairScores], space: str) -> PairScores:
     first = pairs[0]
-    if any(p.first_frame != first.first_frame or len(p.probabilities_TA) != len(first.probabilities_TA) for p in pairs):
+    if any(
+        p.first_frame != first.first_frame or len(p.probabilities_TA) != len(first.probabilities_TA) for p in pairs
+    ):
         raise ContractError(f"Video {first.video_id}: the members' scores are of different frames.")
     actions = tuple(sorted({action for pair in pairs for action in pair.actions}))
     total = np.zeros((len(first.probabilities_TA), len(actions)))

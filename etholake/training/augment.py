@@ -145,7 +145,7 @@ def _take(value_BRT: Tensor, at_BW: Tensor) -> Tensor:
 
 # --- space ------------------------------------------------------------------------------------------------
 def rotate(batch: Batch, angle_B: Tensor) -> Batch:
-    """Turn the arena, radians. The features are agent-centric and do not change: it is here for models of tracks."""
+    """Turn the arena, radians. Agent-centric features do not change: it is here for models of raw tracks."""
     cos, sin = (f(angle_B)[:, None, None, None] for f in (torch.cos, torch.sin))
     x, y = batch.tracks.xy_BRTK2.unbind(-1)
     return _moved(batch, torch.stack([x * cos - y * sin, x * sin + y * cos], dim=-1))
@@ -162,7 +162,7 @@ def reflect(batch: Batch, chosen_B: Tensor) -> Batch:
 
 
 def scale(batch: Batch, factor_B2: Tensor) -> Batch:
-    """Larger or smaller animals, and a px/cm that is not the same in x and y: both animals times (x, y) factors."""
+    """Larger or smaller animals, and a px/cm that differs between x and y: both animals times (x, y) factors."""
     return _moved(batch, batch.tracks.xy_BRTK2 * factor_B2[:, None, None, None, :])
 
 
@@ -177,14 +177,14 @@ def _moved(batch: Batch, xy_BRTK2: Tensor) -> Batch:
 
 # --- what a tracker does wrong ----------------------------------------------------------------------------
 def drop_parts(batch: Batch, hidden_BRK: Tensor) -> Batch:
-    """Hide parts for the whole window. The last part of an animal that is left is kept: hiding all hides nothing."""
+    """Hide parts for the whole window. An animal that would lose all its parts loses none."""
     tracked = torch.isfinite(batch.tracks.xy_BRTK2[..., 0]).any(dim=2)
     nothing_left = ~(tracked & ~hidden_BRK).any(dim=-1, keepdim=True)
     return drop_frames(batch, (hidden_BRK & ~nothing_left)[:, :, None, :].expand(-1, -1, _ticks(batch), -1))
 
 
 def drop_frames(batch: Batch, hidden_BRTK: Tensor) -> Batch:
-    """Hide points; labels stay, since the animal goes on with what it does. A self action's roles are one animal."""
+    """Hide points; labels stay: the animal goes on with what it does. A self action's roles are one animal."""
     same = batch.tracks.is_self_B[:, None, None, None]
     hidden = torch.where(same, hidden_BRTK[:, :1], hidden_BRTK)
     xy = batch.tracks.xy_BRTK2.masked_fill(hidden[..., None], torch.nan)

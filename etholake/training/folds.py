@@ -1,7 +1,7 @@
 """Cross-validation: which videos are held out together, and when.
 
-Videos whose tracks are the same (one recording, several annotators) stay together, also across labs. Folds are alike
-in labs and actions. A lab of one recording is folded in time. Deterministic: nothing depends on an order of files.
+Videos whose tracks are the same (one recording, several annotators) stay together, also across labs. Folds are
+alike in labs and actions. A lab of one recording is folded in time. Nothing depends on an order of files.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -105,10 +106,7 @@ def _in_time(video: LabelledVideo, n: int) -> list[Span]:
     """Equal parts of the tracked frames; the first begins at frame 0, as that of a whole video does."""
     first, stop = video.clip.first_frame, video.clip.first_frame + video.clip.n_frames
     edges = [0, *(first + round(k * video.clip.n_frames / n) for k in range(1, n)), stop]
-    return [
-        Span(video.clip.video_id, video.clip.lab_id, low, high)
-        for low, high in zip(edges, edges[1:], strict=False)
-    ]
+    return [Span(video.clip.video_id, video.clip.lab_id, low, high) for low, high in pairwise(edges)]
 
 
 def _ordered(spans: Sequence[Span]) -> list[Span]:

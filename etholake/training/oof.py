@@ -7,6 +7,7 @@ at most 1001 values: sorted and compressed a row takes about two bytes.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ def from_table(table: pa.Table) -> list[PairScores]:
     found, member = np.unique(rows, axis=0, return_inverse=True)
     order = np.argsort(member.ravel(), kind="stable")
     edges = np.searchsorted(member.ravel()[order], np.arange(len(found) + 1))
-    return [_pair({n: c[order[a:b]] for n, c in columns.items()}) for a, b in zip(edges, edges[1:], strict=False)]
+    return [_pair({n: c[order[a:b]] for n, c in columns.items()}) for a, b in pairwise(edges)]
 
 
 def write_oof(path: Path, scores: Iterable[tuple[int, PairScores]]) -> pa.Table:

@@ -188,7 +188,7 @@ def copy(folder: Path, to: Path, **changes: Any) -> Path:
 @pytest.mark.parametrize(
     ("part", "change", "message"),
     [
-        ("features", {"version": 99}, "trained on feature version 99; this code computes 1"),
+        ("features", {"version": 99}, "trained on feature version 99; this code computes 2"),
         ("features", {"names": ["bogus"]}, "has other features than this code: .*bogus"),
         ("features", {"parts": ["nose"]}, "has other features than this code: their order"),
         ("vocabulary", {"actions": ["chase", "rest"]}, r"do not fit their meta\.json"),
@@ -210,8 +210,8 @@ def test_a_model_that_does_not_fit_is_refused(
 def test_files_that_are_no_model_are_refused(trained: Trained, tmp_path: Path) -> None:
     with pytest.raises(ContractError, match="is not the description of an Etholake model"):
         Recogniser.load(tmp_path)
-    with pytest.raises(ContractError, match="has format 2; this code reads 1"):
-        Recogniser.load(copy(trained[0], tmp_path, format=2))
+    with pytest.raises(ContractError, match="has format 3; this code reads 2"):
+        Recogniser.load(copy(trained[0], tmp_path, format=3))
     folder = copy(trained[0], tmp_path)
     meta = json.loads((folder / META).read_text(encoding="utf-8"))
     del meta["lab_actions"]
