@@ -7,10 +7,10 @@ Run it by hand on downloaded channels (each a copy of a folder of the curated zo
     … python train.py --config w64,w128 --folds 5 --seeds 3       an ensemble, cross-validated by video
     … torchrun --nproc-per-node 2 train.py --config base          several processes for one model
 
-Paths come from `SM_*`; checkpoints go to `SM_CHECKPOINT_DIR`, else to /opt/ml/checkpoints if that is there (which
-SageMaker copies to S3 and back): a job that was killed and is started again goes on where it was. It prints one line an epoch, `epoch=… train_loss=… val_score=…`, which the job's
-metric definitions read. The model folder also gets `code/`: `inference.py`, `serve.py` and the package `etholake`
-that trained it, so that a model is always served by its own code. The learning itself is in `etholake.training`.
+Paths come from `SM_*` only. With `SM_CHECKPOINT_DIR` a job that was killed and is started again goes on exactly
+where it was. It prints one line an epoch, `epoch=… train_loss=… val_score=…`, which the job's metric definitions read.
+The model folder also gets `code/`: `inference.py`, `serve.py` and the package `etholake` that trained it, so that a
+model is always served by its own code. The learning itself is in `etholake.training`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 SHIPPED = ("inference.py", "serve.py")
-CHECKPOINTS = Path("/opt/ml/checkpoints")
 NOT_SHIPPED = shutil.ignore_patterns("__pycache__", "*.pyc")
 
 
@@ -91,9 +90,8 @@ def train(
 
 def checkpoints(environ: Mapping[str, str]) -> Path | None:
     """Where a run that may be killed keeps its state; None for nowhere."""
-    if named := environ.get("SM_CHECKPOINT_DIR"):
-        return Path(named)
-    return CHECKPOINTS if CHECKPOINTS.is_dir() else None
+    named = environ.get("SM_CHECKPOINT_DIR")
+    return Path(named) if named else None
 
 
 def say(epoch: int, epochs: int, row: Mapping[str, float | None]) -> None:

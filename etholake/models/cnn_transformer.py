@@ -30,6 +30,8 @@ class BatchNorm(nn.BatchNorm1d):
         centred = x_BDT - mean_D[:, None]
         var_D = together.all_reduce(centred.square().sum(dim=(0, 2))) / n
         with torch.no_grad():
+            assert self.num_batches_tracked is not None
+            self.num_batches_tracked += 1
             self.running_mean.lerp_(mean_D, self.momentum or 0.1)
             self.running_var.lerp_(var_D * n / (n - 1), self.momentum or 0.1)
         scaled = centred * torch.rsqrt(var_D + self.eps)[:, None]

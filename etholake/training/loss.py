@@ -43,8 +43,8 @@ def masked_loss(
     """Mean loss over the entries with ``wanted == 1``; the others add nothing, whatever they hold. 0 if none.
 
     `weight_C` multiplies the loss of positives. `gammas` (of positives, of negatives) above 0 scale each entry by
-    (1 - p_true) ** gamma, so that what is easy counts little (focal loss, Lin et al. 2017; with two different ones:
-    asymmetric loss, Ridnik et al. 2021). `entries` is the number to divide by, if this is a part of a batch only.
+    (1 - p_true) ** gamma, so that what is easy counts little (focal loss, Lin et al. 2017; with two different
+    ones asymmetric loss, Ridnik et al. 2021). `entries` is the number to divide by, if this is but a part.
     """
     logits = logits_BTC.float()
     loss = binary_cross_entropy_with_logits(logits, labels_BTC, reduction="none", pos_weight=weight_C)

@@ -1,7 +1,7 @@
 """Out-of-fold predictions as the contract's table `out_of_fold`, and back.
 
-One row a frame, because SQL is to ask them; probabilities are rounded to 0.001, so that a column is a dictionary of
-at most 1001 values: sorted and compressed a row takes about two bytes.
+One row a frame, because SQL is to ask them; probabilities are rounded to 0.001, so that a column is a dictionary
+of at most 1001 values: sorted and compressed a row takes about two bytes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from etholake.contract import arrow_schema
+from etholake.contract import TABLES, arrow_schema
 from etholake.events.types import PairScores
 
 __all__ = ["DIGITS", "from_table", "read_oof", "to_table", "write_oof"]
@@ -27,10 +27,8 @@ DIGITS = 3
 def to_table(scores: Iterable[tuple[int, PairScores]]) -> pa.Table:
     """(fold, its scores) → rows of `out_of_fold`, sorted; frames that were not predicted (NaN) have none."""
     tables = [_rows(fold, pair) for fold, pair in scores]
-    schema = arrow_schema(TABLE)
-    joined = pa.concat_tables(tables) if tables else schema.empty_table()
-    keys = ("lab_id", "video_id", "agent_id", "target_id", "action", "video_frame")
-    return joined.cast(schema).sort_by([(key, "ascending") for key in keys])
+    joined = pa.concat_tables(tables) if tables else arrow_schema(TABLE).empty_table()
+    return joined.sort_by([(key, "ascending") for key in TABLES[TABLE].sort])
 
 
 def from_table(table: pa.Table) -> list[PairScores]:
@@ -46,12 +44,22 @@ def from_table(table: pa.Table) -> list[PairScores]:
     return [_pair({n: c[order[a:b]] for n, c in columns.items()}) for a, b in pairwise(edges)]
 
 
-def write_oof(path: Path, scores: Iterable[tuple[int, PairScores]]) -> pa.Table:
-    """Write them as Parquet; gives the rows."""
-    table = to_table(scores)
+def write_oof(path: Path, scores: Iterable[tuple[int, PairScores]]) -> int:
+    """Write them as one sorted Parquet file, video by video; gives the number of rows."""
+    by_video: dict[tuple[str, int], list[tuple[int, PairScores]]] = {}
+    for fold, pair in scores:
+        by_video.setdefault((pair.lab_id, pair.video_id), []).append((fold, pair))
     path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(table, path, compression="zstd")
-    return table
+    schema, rows = arrow_schema(TABLE), 0
+    with pq.ParquetWriter(
+        path, schema, compression="zstd", use_dictionary=[name for name in schema.names if name != "video_frame"],
+        column_encoding={"video_frame": "DELTA_BINARY_PACKED"},
+    ) as writer:  # fmt: skip
+        for _, mine in sorted(by_video.items(), key=lambda item: item[0]):
+            table = to_table(mine)
+            writer.write_table(table)
+            rows += table.num_rows
+    return rows
 
 
 def read_oof(path: Path) -> list[PairScores]:

@@ -106,7 +106,7 @@ def test_a_lab_names_its_own_parts() -> None:
     assert unified_part_sources("") == UNIFIED_PART_SOURCES
     with pytest.raises(SettingsError, match=r"part_map must be written own_name=unified_part.*got 'snout:nose'"):
         unified_part_sources("snout:nose")
-    with pytest.raises(SettingsError, match="got 'paw=hand'. Unified parts: nose, ear_left"):
+    with pytest.raises(SettingsError, match=r"got 'paw=hand'\. Unified parts: nose, ear_left"):
         unified_part_sources("paw=hand")
 
 
