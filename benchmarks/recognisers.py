@@ -1,14 +1,14 @@
 """Recognisers side by side on the annotated videos of one lab, cross-validated by video.
 
 .venv/bin/python benchmarks/recognisers.py --data DIR [--lab LAB] [--configs tiny,small] [--quick] [--json]
-    [--work DIR] [--overrides '{"small": {"epochs": 4}}'] [--seed 0]
+    [--work DIR] [--videos 1,2] [--overrides '{"small": {"epochs": 4}}'] [--seed 0]
 
 DIR is a folder in the MABe layout; its tracks are curated in memory. Every video is held out once; a model is
 trained on the others, for its configuration's epochs, and says its probabilities. The thresholds of a video are
 fitted on the probabilities of the *other* videos, each of which was held out, too. Each (configuration, fold) that
 is done lies in --work and is not done again. Printed: F of every action, their mean per fold and pooled over all
 frames as the official score does, with an interval by bootstrap over videos, and the difference to the first
-configuration. --quick takes two folds.
+configuration. --videos holds out these only, --quick the first two.
 """
 
 from __future__ import annotations
@@ -50,11 +50,13 @@ def main() -> None:
     options.add_argument("--configs", default="tiny,small", help="named configurations, by comma")
     options.add_argument("--overrides", type=json.loads, default={}, help="{configuration: {field: value}}")
     options.add_argument("--work", type=Path, help="where finished folds are kept (default: nowhere)")
+    options.add_argument("--videos", help="hold out these only, by comma")
     options.add_argument("--seed", type=int, default=0)
     given = options.parse_args()
     torch.set_num_threads(1)
     data = read_lab(given.data, given.lab)
-    videos = [v.clip.video_id for v in data.videos][: 2 if given.quick else None]
+    wanted = given.videos.split(",") if given.videos else [str(v.clip.video_id) for v in data.videos]
+    videos = [int(video) for video in wanted][: 2 if given.quick else None]
     truth = Truth.of(data, videos)
     figures: list[Figure] = []
     first: Counts | None = None

@@ -8,9 +8,9 @@ Run it by hand on downloaded channels (each a copy of a folder of the curated zo
     … torchrun --nproc-per-node 2 train.py --config base          several processes for one model
 
 Paths come from `SM_*` only. With `SM_CHECKPOINT_DIR` a job that was killed and is started again goes on exactly
-where it was. It prints one line an epoch, `epoch=… train_loss=… val_score=…`, which the job's metric definitions read.
-The model folder also gets `code/`: `inference.py`, `serve.py` and the package `etholake` that trained it, so that a
-model is always served by its own code. The learning itself is in `etholake.training`.
+where it was. It prints one line an epoch, `epoch=… train_loss=… val_score=…`, which the job's metric definitions
+read. The model folder also gets `code/`: `inference.py`, `serve.py` and the package `etholake` that trained it, so
+that a model is always served by its own code. The learning itself is in `etholake.training`.
 """
 
 from __future__ import annotations

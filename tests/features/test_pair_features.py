@@ -53,7 +53,8 @@ def test_approach_along_the_diagonal(approach: tuple[Tensor, Tensor]) -> None:
     apart = 30 * math.sqrt(2) - torch.arange(31.0)
     expected = {"distance_center_center": apart, "distance_nose_nose": apart - 8,
                 "distance_nose_any": apart - 8, "distance_any_nose": apart - 8, "distance_any_any": apart - 8,
-                "distance_nose_side": ((apart - 4).square() + 1).sqrt(), "distance_nose_tail_base": apart}  # fmt: skip
+                "distance_nose_side": ((apart - 4).square() + 1).sqrt(),
+                "distance_nose_tail_base": apart}  # fmt: skip
     for name, distance in expected.items():
         torch.testing.assert_close(feature(x, name), distance.log1p(), atol=1e-4, rtol=0, msg=name)
     for lag in (3, 10, 30):

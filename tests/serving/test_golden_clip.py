@@ -1,4 +1,4 @@
-"""One clip, three ways in: training, batch transform (Parquet) and endpoint (JSON) see the same numbers, the known ones.
+"""One clip, three ways in: training, batch transform (Parquet) and endpoint (JSON) see the same, known numbers.
 
 python tests/serving/test_golden_clip.py        regenerates golden_features.json, after a wanted change of features
 """
@@ -37,7 +37,7 @@ ROW = {"video_id": 3, "lab_id": "Lab A", "frames_per_second": 25.0, "pix_per_cm_
 
 
 def tracking() -> pa.Table:
-    """Mouse 1 behind mouse 2 on a circle, at 25 frames a second; an ear is lost for two seconds, a nose for half."""
+    """Mouse 1 behind mouse 2 on a circle, at 25 frames/s; an ear is lost for two seconds, a nose for half."""
     columns = small_lake.tracks(3)
     frame, part = columns["video_frame"], columns["bodypart"]
     kept = ~((part == "ear_left") & (frame >= 100) & (frame < 150)) & ~(
@@ -89,7 +89,7 @@ def test_training_batch_and_endpoint_see_the_same_numbers(
     clip: PoseClip, model_dir: Path, inference: ModuleType
 ) -> None:
     table = tracking()
-    parquet, from_parquet = served(inference, model_dir, request_body(table, ROW), inference.PARQUET)
+    parquet, from_parquet = served(inference, model_dir, request_body(ROW, table), inference.PARQUET)
     columns = {name: table[name].to_pylist() for name in table.column_names}
     body = json.dumps({"metadata": ROW, "tracking": columns}).encode()
     from_json, answer = served(inference, model_dir, body, inference.JSON)

@@ -96,25 +96,6 @@ def test_train_again_has_nothing_to_do(lake: Settings, trained: StageResult) -> 
     assert time.monotonic() - began < 5
 
 
-def test_an_ensemble_is_trained_stored_and_heard_out_of_fold(lake: Settings, tmp_path: Path) -> None:
-    result = train.run(lake, "smoke", (3,), wish=train.Wish(folds=2))
-    catalog = Lake(aws.client(lake, "s3"), aws.client(lake, "glue"), lake.bucket, lake.database)
-    (file,) = catalog.current_files("out_of_fold", {"run_id": result.details["job_name"]})
-    key = file.removeprefix(f"s3://{lake.bucket}/")
-    table = pq.read_table(
-        io.BytesIO(aws.client(lake, "s3").get_object(Bucket=lake.bucket, Key=key)["Body"].read())
-    )
-    assert table.num_rows == result.details["out_of_fold_rows"]
-    held_out = {span["video_id"] for span in result.details["split"]["test"]}
-    assert set(table["video_id"].to_pylist()) == {1, 2, 3, 4, 5, 6} - held_out
-    assert {p.video_id for p in from_table(table)} == {1, 2, 3, 4, 5, 6} - held_out
-    model = load_model(unpack(lake, result.details["model_uri"], tmp_path))
-    assert isinstance(model, Ensemble)
-    assert len(model.members) == 2
-    left = aws.client(lake, "s3").list_objects_v2(Bucket=lake.bucket, Prefix="model-zone/checkpoints/")
-    assert left["KeyCount"] == 0  # of runs that are complete
-
-
 def test_a_failed_job_says_why(lake: Settings) -> None:
     with pytest.raises(AwsError, match="There is no model configuration 'smokey'"):
         train.run(lake, "smokey")
@@ -283,3 +264,23 @@ def test_the_folder_sagemaker_never_shadows_the_sdk() -> None:
     assert (folder / "train.py").is_file()
     assert not (folder / "__init__.py").exists()
     assert "/opt/ml" not in (folder / "train.py").read_text()
+
+
+def test_an_ensemble_is_trained_stored_and_heard_out_of_fold(lake: Settings, tmp_path: Path) -> None:
+    """The last test here: from now on the ensemble is the lake's newest model."""
+    result = train.run(lake, "smoke", (3,), wish=train.Wish(folds=2))
+    catalog = Lake(aws.client(lake, "s3"), aws.client(lake, "glue"), lake.bucket, lake.database)
+    (file,) = catalog.current_files("out_of_fold", {"run_id": result.details["job_name"]})
+    key = file.removeprefix(f"s3://{lake.bucket}/")
+    table = pq.read_table(
+        io.BytesIO(aws.client(lake, "s3").get_object(Bucket=lake.bucket, Key=key)["Body"].read())
+    )
+    assert table.num_rows == result.details["out_of_fold_rows"]
+    held_out = {span["video_id"] for span in result.details["split"]["test"]}
+    assert set(table["video_id"].to_pylist()) == {1, 2, 3, 4, 5, 6} - held_out
+    assert {p.video_id for p in from_table(table)} == {1, 2, 3, 4, 5, 6} - held_out
+    model = load_model(unpack(lake, result.details["model_uri"], tmp_path))
+    assert isinstance(model, Ensemble)
+    assert len(model.members) == 2
+    left = aws.client(lake, "s3").list_objects_v2(Bucket=lake.bucket, Prefix="model-zone/checkpoints/")
+    assert left["KeyCount"] == 0  # of runs that are complete

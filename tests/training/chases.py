@@ -14,8 +14,8 @@ from etholake.training.data import LabelledVideo, TrainingData
 
 WHITELIST = ((1, 1, "rest"), (1, 2, "attack"), (1, 2, "chase"))
 BOUT = 40  # frames of a chase, then of a rest, in turn
-BODY = {"nose": (4, 0), "ear_left": (3, 1), "ear_right": (3, -1), "neck": (2, 0), "body_center": (0, 0), "side_left": (0, 1),
-        "side_right": (0, -1), "tail_base": (-4, 0)}  # fmt: skip
+BODY = {"nose": (4, 0), "ear_left": (3, 1), "ear_right": (3, -1), "neck": (2, 0),
+        "body_center": (0, 0), "side_left": (0, 1), "side_right": (0, -1), "tail_base": (-4, 0)}  # fmt: skip
 SMALL = {"window": 32, "step": 16, "width": 32, "convs": 2, "encoders": 1, "heads": 2, "epochs": 3,
          "warmup_epochs": 0.5, "batch": 16, "batches_per_epoch": 12, "lr": 3e-3, "dropout": 0.0}  # fmt: skip
 

@@ -24,7 +24,7 @@ EAR_LEFT, EAR_RIGHT, CENTRE = (UNIFIED_PARTS.index(p) for p in ("ear_left", "ear
 
 @pytest.fixture
 def batch() -> Batch:
-    """Two samples: the agent walks along x, 1 cm a tick, past a target that sits at (20, 5); label from tick 20 on."""
+    """Two samples: the agent walks along x, 1 cm a tick, past a target at (20, 5); labels from tick 20 on."""
     at = torch.arange(T, dtype=torch.float32)
     agent = torch.stack([at, torch.zeros(T)], dim=1)[:, None] + SHAPE
     target = (torch.tensor([20.0, 5.0]) + SHAPE).expand(T, -1, -1)

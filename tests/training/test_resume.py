@@ -1,4 +1,4 @@
-"""A run that is killed goes on exactly, several processes learn what one would, and the loss curve is the known one."""
+"""A run that is killed goes on exactly, two processes learn what one would, the loss curve is the known one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Windows: three-state targets, the part of a video that trains, the share of positives, draws that follow from steps."""
+"""Windows: three-state targets, the part of a video that trains, the share of positives, draws by step."""
 
 from __future__ import annotations
 
