@@ -9,7 +9,6 @@ import math
 
 import torch
 import torch.distributed as dist
-import torch.distributed.nn.functional as together
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool1d, interpolate
 
@@ -22,6 +21,8 @@ class BatchNorm(nn.BatchNorm1d):
     def forward(self, x_BDT: Tensor) -> Tensor:
         if not (self.training and dist.is_initialized() and dist.get_world_size() > 1):
             return super().forward(x_BDT)
+        from torch.distributed.nn import functional as together  # sums that gradients flow through
+
         assert self.running_mean is not None
         assert self.running_var is not None
         n = torch.tensor(float(x_BDT.shape[0] * x_BDT.shape[2]), device=x_BDT.device)
