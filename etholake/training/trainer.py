@@ -22,7 +22,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from etholake.events import metric
 from etholake.events.thresholds import Thresholds
 from etholake.features.pair import FEATURE_VERSION, pair_features
 from etholake.models.config import ModelConfig
@@ -181,7 +180,7 @@ class Trainer:
     def _end_epoch(self, began: float, on_epoch: OnEpoch | None) -> None:
         progress, config = self.progress, self.config
         looked = progress.epoch % self.look_every == 0 or progress.epoch == config.epochs
-        score = self._assess() if looked else None
+        score, report = self._assess() if looked else (None, None)
         row: dict[str, float | None] = {
             "epoch": progress.epoch, "train_loss": float(np.mean(progress.losses)), "val_score": score,
             "lr": float(self.optimiser.param_groups[0]["lr"]), "seconds": round(time.monotonic() - began, 2),
@@ -191,7 +190,7 @@ class Trainer:
             on_epoch(progress.epoch, config.epochs, row)
         if looked and (score is None or score > progress.best_score):
             progress.best_score, progress.since = score if score is not None else progress.best_score, 0
-            progress.best_report, progress.thresholds = self._report, self.model.thresholds.to_json()
+            progress.best_report, progress.thresholds = report, self.model.thresholds.to_json()
             self.best = {name: value.clone() for name, value in self.ema.state.items()}
         elif looked:
             progress.since += self.look_every
@@ -206,21 +205,21 @@ class Trainer:
         looking = HeldOut.windows(self.model, self.videos, self.split.validation) / 3
         return min(self.config.epochs, max(1, math.ceil(looking / (len(self.sampler) * self.config.batch))))
 
-    def _assess(self) -> float | None:
+    def _assess(self) -> tuple[float | None, dict[str, Any] | None]:
         """Fit thresholds on the validation spans and score the averaged weights there; None without any truth.
 
-        The leading process looks, and tells the others.
+        The leading process looks, and tells the others the score (they have no report).
         """
-        score, self._report = math.nan, None
+        score, details = math.nan, None
         if self.group.leads and self.split.validation:
             with self.ema.applied(self.network):
                 held_out = HeldOut.of(self.model, self.videos, self.split.validation)
             self.model.thresholds = held_out.fit_thresholds(self.model)
-            report: metric.ScoreReport | None = held_out.score(self.model)
+            report = held_out.score(self.model)
             if report:
-                score, self._report = report.score, report.to_dict()
+                score, details = report.score, report.to_dict()
         score = float(self.group.sum(torch.tensor(score if self.group.leads else 0.0, dtype=torch.float64)))
-        return None if math.isnan(score) else score
+        return (None, None) if math.isnan(score) else (score, details)
 
     # --- checkpoints --------------------------------------------------------------------------------------
     def _save(self) -> None:
