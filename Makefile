@@ -68,8 +68,8 @@ vacuum: install ## Remove what no table references any more (ARGS="--older-than 
 query: install ## Ask Athena: ARGS='--name lake_overview' or ARGS='--sql "SELECT …"'
 	@$(BIN)/etholake query $(ARGS)
 
-train: install ## Train the recogniser (ARGS='--config base')
-	@$(BIN)/etholake train $(ARGS)
+train: install ## Train the recogniser (CONFIG=base; an ensemble: CONFIG=w64,w128 ARGS='--folds 5 --seeds 3')
+	@$(BIN)/etholake train $(if $(CONFIG),--config $(CONFIG)) $(ARGS)
 
 serve: install ## Deploy the endpoint of the newest model
 	@$(BIN)/etholake serve $(ARGS)

@@ -210,8 +210,9 @@ def _train(current: Settings, arguments: argparse.Namespace) -> None:
 
     with progress("train", enabled=not arguments.json) as on_progress:
         result = train.run(
-            current, arguments.config or current.config, _ids(arguments.holdout) or (), on_progress=on_progress
-        )
+            current, arguments.config or current.config, _ids(arguments.holdout) or (), on_progress,
+            train.Wish(arguments.folds, arguments.seeds, arguments.space),
+        )  # fmt: skip
     _report(arguments, result)
 
 
@@ -411,7 +412,12 @@ def _lake_verbs(verb: Callable[..., argparse.ArgumentParser]) -> None:
 
 def _model_verbs(verb: Callable[..., argparse.ArgumentParser]) -> None:
     sub = verb("train", _train, "Train the recogniser as a SageMaker training job.")
-    sub.add_argument("--config", help="named configuration: tiny (default) or base")
+    sub.add_argument(
+        "--config", help="named configuration: tiny (default), small, base, w64 … w512; or several, a,b"
+    )
+    sub.add_argument("--folds", type=int, default=0, help="an ensemble, cross-validated by video in so many folds")
+    sub.add_argument("--seeds", type=int, default=1, help="of an ensemble: seeds of every fold and configuration")
+    sub.add_argument("--space", choices=("probability", "logit"), default="probability", help="averaged in it")
     sub.add_argument("--holdout", help="video ids to hold out for the score, 12,34 (default: chosen per lab)")
     verb("serve", _serve, "Deploy the newest model to the endpoint.")
     sub = verb("predict", _predict, "Predict events by batch transform, into a submission and the lake.")

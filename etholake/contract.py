@@ -76,18 +76,41 @@ BODY_PARTS = tuple(sorted((
     "hindpaw_left", "hindpaw_right", "hip_left", "hip_right", "lateral_left", "lateral_right", "neck", "nose",
     "spine_1", "spine_2", "tail_base", "tail_middle_1", "tail_middle_2", "tail_midpoint", "tail_tip",
 )))  # fmt: skip
-# What the recogniser sees: every lab's parts mapped onto one small set, in this order (K = 7).
-UNIFIED_PARTS = ("nose", "ear_left", "ear_right", "neck", "side_left", "side_right", "tail_base")
-# First present wins. `body_center` is derived: mean of the sides, else of tail_base and both ears.
+# What the recogniser sees: every lab's parts mapped onto one small set, in this order (K = 8).
+UNIFIED_PARTS = (
+    "nose", "ear_left", "ear_right", "neck", "body_center", "side_left", "side_right", "tail_base",
+)  # fmt: skip
+# First present wins; a lab's own names are added by the setting `part_map`. Without a `body_center` the features
+# take the mean of the sides, else of tail_base and both ears (`etholake.features.pair.body_centre`).
 UNIFIED_PART_SOURCES: Mapping[str, tuple[str, ...]] = {
     "nose": ("nose", "head"),
     "ear_left": ("ear_left",),
     "ear_right": ("ear_right",),
-    "neck": ("neck", "spine_1", "body_center"),
+    "neck": ("neck", "spine_1"),
+    "body_center": ("body_center",),
     "side_left": ("hip_left", "lateral_left"),
     "side_right": ("hip_right", "lateral_right"),
     "tail_base": ("tail_base",),
 }
+
+
+def unified_part_sources(part_map: str) -> Mapping[str, tuple[str, ...]]:
+    """`UNIFIED_PART_SOURCES` with a lab's own names first: ``"snout=nose,hip_l=side_left"``.
+
+    Raises SettingsError for an item that is not written so, or a part that the recogniser does not know.
+    """
+    from etholake.errors import SettingsError
+
+    sources = dict(UNIFIED_PART_SOURCES)
+    for item in filter(None, (item.strip() for item in part_map.split(","))):
+        own, _, unified = (word.strip() for word in item.partition("="))
+        if not own or unified not in sources:
+            raise SettingsError(
+                f"part_map must be written own_name=unified_part,…, but got '{item}'. "
+                f"Unified parts: {', '.join(UNIFIED_PARTS)}."
+            )
+        sources[unified] = (own, *sources[unified])
+    return sources
 
 
 # --- tables -----------------------------------------------------------------------------------------------
@@ -317,6 +340,19 @@ TABLES: Mapping[str, Table] = {
             ),
             partitions=("run_id",),
             sort=("lab_id", "video_id", "start_frame", "agent_id", "target_id"),
+        ),
+        Table(
+            "out_of_fold",
+            "(run, video, agent, target, action, frame) that a model of cross-validation had not seen",
+            (
+                _LAB, _VIDEO, _AGENT, _TARGET, _ACTION,
+                _c("video_frame", "int", "frame, 0-based", nullable=False),
+                _c("probability", "float", "0..1, rounded to 0.001", nullable=False),
+                _c("fold", "tinyint", "fold that held the frame out", nullable=False),
+                _c("frames_per_second", "double", "frames/s", nullable=False),
+            ),
+            partitions=("run_id",),
+            sort=("lab_id", "video_id", "agent_id", "target_id", "action", "video_frame"),
         ),
         Table(
             "scores",

@@ -44,9 +44,10 @@ class Settings:
     data: str = _setting("", "folder in the MABe layout; empty: simulated data")
     state_dir: str = _setting(".etholake", "local folder for logs, process ids and caches")
     s3_root: str = _setting("s3_mock", "folder whose subfolders are the mock's buckets")
-    config: str = _setting("tiny", "named model configuration: tiny or base")
+    config: str = _setting("tiny", "named model configuration: tiny, small, base, w64, w128, w256 or w512")
     seed: int = _setting(0, "seed of everything random")
     max_gap_frames: int = _setting(15, "longest gap (frames) that curation fills or computes a velocity over")
+    part_map: str = _setting("", "names of your own body parts for the recogniser: snout=nose,hip_l=side_left")
     repair_label_clock: bool = _setting(False, "rescale labels that count on a 30 fps clock in a 25 fps video")
     quality_limits: str = _setting(
         "", "largest shares of a lab that may break a rule: coordinate-missing=0.6,file-unreadable=0.1"

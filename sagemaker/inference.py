@@ -63,14 +63,14 @@ class Loaded:
 
 def model_fn(model_dir: str) -> Loaded:
     """Load the model. Raises ContractError, by name, if its features or vocabulary do not fit this code."""
-    from etholake.models.recogniser import Recogniser
+    from etholake.models.ensemble import load_model
 
     folder = Path(model_dir)
     settings = folder / "code" / "serving.json"
     options = json.loads(settings.read_text(encoding="utf-8")) if settings.is_file() else {}
     meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
     about = {"name": "etholake", "data_fingerprint": meta.get("data_fingerprint"), "format": meta.get("format")}
-    return Loaded(Recogniser.load(folder), about, int(options.get("max_gap_frames", 15)))
+    return Loaded(load_model(folder), about, int(options.get("max_gap_frames", 15)))
 
 
 def input_fn(body: bytes, content_type: str) -> Request:
@@ -94,11 +94,14 @@ def input_fn(body: bytes, content_type: str) -> Request:
 
 def predict_fn(request: Request, loaded: Loaded) -> dict[str, Any]:
     """Events of the video. Raises RequestError if its tracks cannot be used."""
+    sources = loaded.recogniser.part_sources
     try:
         if request.curated:
-            clip = PoseClip.from_curated(request.table, request.meta)
+            clip = PoseClip.from_curated(request.table, request.meta, sources)
         else:
-            clip = PoseClip.from_raw(request.table, request.meta, max_gap_frames=loaded.max_gap_frames)
+            clip = PoseClip.from_raw(
+                request.table, request.meta, max_gap_frames=loaded.max_gap_frames, sources=sources
+            )
     except EtholakeError as err:
         raise RequestError(400, f"The tracks of the request cannot be used: {err}") from err
     return {

@@ -1,9 +1,13 @@
-"""Features of an (agent, target) pair, computed per batch on the device from unified coordinates.
+"""Features of (agent, target) pairs, computed per batch on the device from unified coordinates.
 
-Everything is in the agent's frame: origin at its body centre, x axis along its heading (tail to head), so that
-neither place nor direction in the arena matters. A missing value is 0 with a 0 in its mask channel.
+Everything is seen from an animal: origin at its body centre, x axis along its heading (tail to head), so that
+neither place nor direction in the arena matters. A missing value is 0, and the `seen` channel of its part says so.
 
-Shape letters: B batch, T time (ticks of the 30 Hz clock), K unified parts, F features, 2 = (x, y) in cm.
+Distances are log(1 + cm) and speeds sign(v) · log(1 + |v|), v in cm/s: one centimetre matters at the nose of the
+other, not at the far wall, and a jump of the tracking stays within a few units.
+
+Shape letters: B batch, R roles (0 agent, 1 target), T ticks of the 30 Hz clock, K unified parts, F features,
+2 = (x, y) in cm.
 """
 
 from __future__ import annotations
@@ -13,126 +17,208 @@ from torch import Tensor
 
 from etholake.contract import UNIFIED_PARTS
 from etholake.features.clip import CLOCK_HZ
+from etholake.features.tracks import AGENT, TARGET, Tracks
 
 __all__ = ["FEATURE_NAMES", "FEATURE_VERSION", "body_centre", "pair_features"]
 
-FEATURE_VERSION = 1
-LAGS = (3, 10)  # ticks over which velocities are taken: 0.1 s and 0.33 s
-NOSE, NECK, TAIL = (UNIFIED_PARTS.index(name) for name in ("nose", "neck", "tail_base"))
+FEATURE_VERSION = 2
+LAGS = (3, 10, 30)  # ticks over which changes are taken: 0.1 s, 0.33 s and 1 s
+NOSE, NECK, CENTRE, TAIL = (UNIFIED_PARTS.index(name) for name in ("nose", "neck", "body_center", "tail_base"))
 SIDES = [UNIFIED_PARTS.index(name) for name in ("side_left", "side_right")]
 EARS_AND_TAIL = [UNIFIED_PARTS.index(name) for name in ("ear_left", "ear_right", "tail_base")]
+# (front, back) of the body axis, best first; the centre is the derived one.
+AXES = ((NOSE, TAIL), (NOSE, CENTRE), (NECK, TAIL), (CENTRE, TAIL), (NOSE, NECK))
+_ROLES = ("agent", "target")
 _POINTS = ("nose", "center", "tail_base")
+_NEAREST = ("nose_side", "side_nose", "nose_any", "any_nose", "any_any")  # agent's part, target's part
+_CLOSING = ("center_center", "nose_nose", "nose_tail_base", "any_any")
 
 FEATURE_NAMES: tuple[str, ...] = (
-    *(f"agent_{part}_{axis}" for part in UNIFIED_PARTS for axis in "xy"),
-    *(f"target_{part}_{axis}" for part in UNIFIED_PARTS for axis in "xy"),
-    *(f"agent_{part}_seen" for part in UNIFIED_PARTS),
-    *(f"target_{part}_seen" for part in UNIFIED_PARTS),
-    *(f"{who}_v{axis}_{lag}" for lag in LAGS for who in ("agent", "target") for axis in "xy"),
-    *(f"{who}_speed_{lag}" for lag in LAGS for who in ("agent", "target")),
-    *(f"agent_part_motion_{part}" for part in UNIFIED_PARTS),
+    *(f"{who}_{part}_{axis}" for who in _ROLES for part in UNIFIED_PARTS for axis in "xy"),
+    *(f"{who}_{part}_seen" for who in _ROLES for part in UNIFIED_PARTS),
+    *(f"{who}_v{axis}_{lag}" for lag in LAGS for who in _ROLES for axis in "xy"),
+    *(f"{who}_speed_{lag}" for lag in LAGS for who in _ROLES),
+    *(f"{who}_turn_{lag}" for lag in LAGS for who in _ROLES),
+    *(f"{who}_motion_{part}" for who in _ROLES for part in UNIFIED_PARTS),
+    *(f"{who}_length" for who in _ROLES),
     *(f"distance_{a}_{b}" for a in _POINTS for b in _POINTS),
-    *(f"closing_{lag}" for lag in LAGS),
-    "bearing_cos", "bearing_sin", "facing_cos", "facing_sin",
-    "agent_length", "target_length", "agent_turn", "is_self",
+    *(f"distance_{pair}" for pair in _NEAREST),
+    *(f"closing_{pair}_{lag}" for lag in LAGS for pair in _CLOSING),
+    "bearing_cos", "bearing_sin", "from_target_cos", "from_target_sin", "facing_cos", "facing_sin",
+    "is_self", "rate", "in_cm",
 )  # fmt: skip
 
 
-def pair_features(agent_BTK2: Tensor, target_BTK2: Tensor, is_self_B: Tensor) -> Tensor:
-    """Features [B, T, F] in the order of `FEATURE_NAMES`; NaN coordinates are missing parts.
+def pair_features(tracks: Tracks) -> Tensor:
+    """Features [B, T, F] in the order of `FEATURE_NAMES`.
 
-    Units: cm, cm/s, cosines, radians per tick (`agent_turn`). For a self action (`is_self_B`) the target's stream
-    is masked.
+    Units: cm (coordinates, lengths), log(1 + cm) (distances), signed log(1 + cm/s) (speeds; closing is positive as
+    they come nearer), radians (turns over a lag), cosines. Coordinates of both roles are in the agent's frame,
+    each role's velocity in its own; `bearing` is where the target is as the agent sees it, `from_target` where the
+    agent is as the target sees it, `facing` the target's heading as the agent sees it. `seen` is 1 where measured,
+    0.5 where interpolated, 0 where missing. Of a self action (`is_self_B`) the target is masked.
     """
-    target_BTK2 = torch.where(is_self_B[:, None, None, None], torch.nan, target_BTK2)
-    centre_A, centre_T = body_centre(agent_BTK2), body_centre(target_BTK2)
-    heading_A, heading_T = _heading(agent_BTK2), _heading(target_BTK2)
-    agent = _into(agent_BTK2, centre_A, heading_A)
-    target = _into(target_BTK2, centre_A, heading_A)
-    points_A = torch.stack([agent[..., NOSE, :], torch.zeros_like(centre_A), agent[..., TAIL, :]], dim=2)
-    target_centre = _rotate(centre_T - centre_A, heading_A)
-    points_T = torch.stack([target[..., NOSE, :], target_centre, target[..., TAIL, :]], dim=2)
-    gaps = (points_A[:, :, :, None] - points_T[:, :, None, :]).norm(dim=-1)  # [B, T, 3, 3]
-    gap = gaps[:, :, 1, 1]
-    streams = [agent.flatten(2), target.flatten(2), _seen(agent), _seen(target)]
-    velocities = {
-        lag: [_rotate(_body_velocity(p, lag), heading_A) for p in (agent_BTK2, target_BTK2)] for lag in LAGS
-    }
-    streams += [v for lag in LAGS for v in velocities[lag]]
-    streams += [v.norm(dim=-1, keepdim=True) for lag in LAGS for v in velocities[lag]]
-    streams += [_part_motion(agent_BTK2, LAGS[0]), gaps.flatten(2)]
-    bearing = target_centre / gap.clamp(min=1e-3)[..., None]
-    streams += [((own - other) * bearing).sum(dim=-1, keepdim=True) for own, other in velocities.values()]
-    facing = torch.where(torch.isfinite(centre_T), _rotate(heading_T, heading_A), torch.nan)
-    lengths = [(p[..., NOSE, :] - p[..., TAIL, :]).norm(dim=-1, keepdim=True) for p in (agent, target)]
-    self_flag = is_self_B[:, None, None].expand(*gap.shape, 1).to(agent.dtype)
-    streams += [bearing, facing, *lengths, _turn(heading_A), self_flag]
+    xy_BRTK2 = _without_self(tracks.xy_BRTK2, tracks.is_self_B)
+    centre_BRT2 = body_centre(xy_BRTK2)
+    xy_BRTK2 = _with_centre(xy_BRTK2, centre_BRT2)
+    heading_BRT2 = _heading(xy_BRTK2)
+    by_part = _seen_from(xy_BRTK2, centre_BRT2, heading_BRT2, tracks)
+    streams = [*by_part, *_motion(xy_BRTK2, heading_BRT2), *_relation(xy_BRTK2, centre_BRT2, heading_BRT2)]
+    T = xy_BRTK2.shape[2]
+    flags = torch.stack([tracks.is_self_B.float(), tracks.rate_B, tracks.in_cm_B], dim=-1)
+    streams.append(flags[:, None].expand(-1, T, -1))
     return torch.nan_to_num(torch.cat(streams, dim=-1), nan=0.0)
 
 
-def body_centre(xy_BTK2: Tensor) -> Tensor:
-    """[B, T, 2]: mean of the sides, else of tail base and both ears, else of whatever is there; NaN if nothing."""
-    whole = xy_BTK2.nanmean(dim=2)
-    for parts in (EARS_AND_TAIL, SIDES):
-        mean = xy_BTK2[:, :, parts].mean(dim=2)
-        whole = torch.where(torch.isfinite(mean), mean, whole)
-    return whole
+def body_centre(xy: Tensor) -> Tensor:
+    """Centre of the body, [..., K, 2] → [..., 2].
+
+    The tracked one, else the mean of the sides, else of tail base and both ears, else of neck and tail base, else
+    of whatever is there; NaN if nothing is.
+    """
+    centre = xy.nanmean(dim=-2)
+    for parts in ([NECK, TAIL], EARS_AND_TAIL, SIDES, [CENTRE]):
+        mean = xy[..., parts, :].mean(dim=-2)
+        centre = torch.where(torch.isfinite(mean), mean, centre)
+    return centre
 
 
-def _body_velocity(xy_BTK2: Tensor, lag: int) -> Tensor:
-    """cm/s [B, T, 2]: mean over the parts that are there at both ends, so that a lost part is no motion."""
-    return _velocity(xy_BTK2, lag).nanmean(dim=2)
+# --- the three groups of features -------------------------------------------------------------------------
+def _seen_from(xy_BRTK2: Tensor, centre_BRT2: Tensor, heading_BRT2: Tensor, tracks: Tracks) -> list[Tensor]:
+    """Both animals' parts in the agent's frame, and whether they were measured."""
+    relative = xy_BRTK2 - centre_BRT2[:, AGENT, None, :, None]
+    coordinates = _rotate(relative, heading_BRT2[:, AGENT, None, :, None])
+    present = torch.isfinite(xy_BRTK2[..., 0])
+    seen = 0.5 * present + 0.5 * (present & tracks.seen_BRTK)
+    return [_by_tick(coordinates), _by_tick(seen)]
 
 
-def _part_motion(xy_BTK2: Tensor, lag: int) -> Tensor:
-    """Speed of each part relative to the body, cm/s [B, T, K]."""
-    velocity = _velocity(xy_BTK2, lag)
-    return (velocity - velocity.nanmean(dim=2, keepdim=True)).norm(dim=-1)
+def _motion(xy_BRTK2: Tensor, heading_BRT2: Tensor) -> list[Tensor]:
+    """Velocity along and across the own body, speed, turning, motion of parts against the body, length."""
+    velocities, turns = [], []
+    for lag in LAGS:
+        # The mean over the parts that are there at both ends, so that a lost part is no motion.
+        velocity = _change(xy_BRTK2, lag).nanmean(dim=-2)
+        velocities.append(_rotate(velocity, heading_BRT2))
+        turns.append(_turn(heading_BRT2, lag))
+    part_velocity = _change(xy_BRTK2, LAGS[0])
+    motion = (part_velocity - part_velocity.nanmean(dim=-2, keepdim=True)).norm(dim=-1)
+    length = (xy_BRTK2[..., NOSE, :] - xy_BRTK2[..., TAIL, :]).norm(dim=-1)
+    known = torch.isfinite(xy_BRTK2[..., 0]).any(dim=-1)
+    turns = [torch.where(known, turn, torch.nan) for turn in turns]
+    return [
+        *(_by_tick(_log(v)) for v in velocities),
+        *(_by_tick(_log(v.norm(dim=-1))) for v in velocities),
+        *(_by_tick(turn) for turn in turns),
+        _by_tick(_log(motion)),
+        _by_tick(length),
+    ]
 
 
-def _heading(xy_BTK2: Tensor) -> Tensor:
-    """Unit vector tail → head [B, T, 2]; the last known one where an end is missing, (1, 0) before the first."""
-    front = _first_known(xy_BTK2[..., NOSE, :], xy_BTK2[..., NECK, :])
-    back = _first_known(xy_BTK2[..., TAIL, :], xy_BTK2[..., NECK, :])
-    vector = front - back
-    known = torch.isfinite(vector).all(dim=-1) & (vector.norm(dim=-1) > 1e-3)
-    ticks = torch.arange(vector.shape[1], device=vector.device).expand(known.shape)
-    last = torch.where(known, ticks, -1).cummax(dim=1).values
-    held = vector.gather(1, last.clamp(min=0)[..., None].expand_as(vector))
-    start = torch.tensor([1.0, 0.0], dtype=vector.dtype, device=vector.device).expand_as(vector)
-    held = torch.where((last >= 0)[..., None], held, start)
-    return held / held.norm(dim=-1, keepdim=True).clamp(min=1e-6)
+def _relation(xy_BRTK2: Tensor, centre_BRT2: Tensor, heading_BRT2: Tensor) -> list[Tensor]:
+    """Distances between the two animals, how fast they shrink, and the angles under which they see one another."""
+    points = [
+        torch.stack([xy[..., NOSE, :], c, xy[..., TAIL, :]], dim=-2) for xy, c in _both(xy_BRTK2, centre_BRT2)
+    ]
+    distances = (points[0][..., :, None, :] - points[1][..., None, :, :]).norm(dim=-1)  # [B, T, 3, 3]
+    gaps = (xy_BRTK2[:, AGENT, :, :, None] - xy_BRTK2[:, TARGET, :, None, :]).norm(dim=-1)  # [B, T, K, K]
+    nearest = torch.stack(
+        [_least(gaps[:, :, NOSE, SIDES]), _least(gaps[:, :, SIDES, NOSE]),
+         _least(gaps[:, :, NOSE]), _least(gaps[:, :, :, NOSE]), _least(gaps.flatten(2))], dim=-1,
+    )  # fmt: skip
+    watched = torch.stack(
+        [distances[..., 1, 1], distances[..., 0, 0], distances[..., 0, 2], nearest[..., 4]], dim=-1
+    )
+    closing = [-_change(watched, lag, dim=1) for lag in LAGS]
+    across = centre_BRT2[:, TARGET] - centre_BRT2[:, AGENT]
+    direction = across / across.norm(dim=-1, keepdim=True).clamp(min=1e-3)
+    facing = torch.where(
+        torch.isfinite(across), _rotate(heading_BRT2[:, TARGET], heading_BRT2[:, AGENT]), torch.nan
+    )
+    return [
+        torch.log1p(distances.flatten(2)),
+        torch.log1p(nearest),
+        *(_log(c) for c in closing),
+        _rotate(direction, heading_BRT2[:, AGENT]),
+        _rotate(-direction, heading_BRT2[:, TARGET]),
+        facing,
+    ]
 
 
-def _first_known(a: Tensor, b: Tensor) -> Tensor:
-    return torch.where(torch.isfinite(a), a, b)
+# --- geometry ---------------------------------------------------------------------------------------------
+def _without_self(xy_BRTK2: Tensor, is_self_B: Tensor) -> Tensor:
+    """A self action has no target."""
+    target = torch.tensor([False, True], device=xy_BRTK2.device)
+    hidden = is_self_B[:, None] & target
+    return xy_BRTK2.masked_fill(hidden[:, :, None, None, None], torch.nan)
 
 
-def _rotate(vector: Tensor, heading_BT2: Tensor) -> Tensor:
-    """Components of ``vector [B, T, 2]`` along the heading and to its left."""
-    cos, sin = heading_BT2[..., 0], heading_BT2[..., 1]
+def _with_centre(xy_BRTK2: Tensor, centre_BRT2: Tensor) -> Tensor:
+    """The derived centre stands for an untracked `body_center`."""
+    xy_BRTK2 = xy_BRTK2.clone()
+    xy_BRTK2[..., CENTRE, :] = centre_BRT2
+    return xy_BRTK2
+
+
+def _heading(xy_BRTK2: Tensor) -> Tensor:
+    """Unit vector tail → head [B, R, T, 2]; where it is unknown the last known one, before the first the first."""
+    vector = torch.full_like(xy_BRTK2[..., 0, :], torch.nan)
+    for front, back in reversed(AXES):
+        axis = xy_BRTK2[..., front, :] - xy_BRTK2[..., back, :]
+        usable = torch.isfinite(axis).all(dim=-1) & (axis.norm(dim=-1) > 1e-3)
+        vector = torch.where(usable[..., None], axis, vector)
+    known = torch.isfinite(vector[..., 0])
+    ticks = torch.arange(vector.shape[2], device=vector.device).expand(known.shape)
+    last = torch.where(known, ticks, -1).cummax(dim=2).values
+    first = torch.where(known, ticks, vector.shape[2]).amin(dim=2, keepdim=True)
+    held = torch.where(last >= 0, last, first).clamp(max=vector.shape[2] - 1)
+    vector = vector.gather(2, held[..., None].expand_as(vector))
+    vector = torch.where(torch.isfinite(vector), vector, torch.tensor([1.0, 0.0], device=vector.device))
+    return vector / vector.norm(dim=-1, keepdim=True).clamp(min=1e-6)
+
+
+def _rotate(vector: Tensor, heading: Tensor) -> Tensor:
+    """Components of `vector` [..., 2] along the heading [..., 2] and to its left."""
+    cos, sin = heading[..., 0], heading[..., 1]
     x, y = vector[..., 0], vector[..., 1]
     return torch.stack([x * cos + y * sin, y * cos - x * sin], dim=-1)
 
 
-def _into(xy_BTK2: Tensor, centre_BT2: Tensor, heading_BT2: Tensor) -> Tensor:
-    return _rotate(xy_BTK2 - centre_BT2[:, :, None], heading_BT2[:, :, None])
-
-
-def _seen(xy_BTK2: Tensor) -> Tensor:
-    return torch.isfinite(xy_BTK2[..., 0]).to(xy_BTK2.dtype)
-
-
-def _velocity(value: Tensor, lag: int) -> Tensor:
-    """Change per second over `lag` ticks up to now; the window's first ticks take what there is."""
-    T = value.shape[1]
+def _change(value: Tensor, lag: int, dim: int = 2) -> Tensor:
+    """Change per second over `lag` ticks around now; at a window's ends over the ticks there are."""
+    T = value.shape[dim]
     now = torch.arange(T, device=value.device)
-    then = (now - lag).clamp(min=0)
-    elapsed = (now - then).clamp(min=1).reshape(1, T, *([1] * (value.dim() - 2)))
-    return (value - value[:, then]) * (CLOCK_HZ / elapsed)
+    then, later = (now - lag // 2).clamp(min=0), (now + lag - lag // 2).clamp(max=T - 1)
+    shape = [1] * value.dim()
+    shape[dim] = T
+    seconds = ((later - then).clamp(min=1) / CLOCK_HZ).reshape(shape)
+    return (value.index_select(dim, later) - value.index_select(dim, then)) / seconds
 
 
-def _turn(heading_BT2: Tensor) -> Tensor:
-    before = torch.cat([heading_BT2[:, :1], heading_BT2[:, :-1]], dim=1)
-    change = _rotate(heading_BT2, before)
-    return torch.atan2(change[..., 1], change[..., 0])[..., None]
+def _turn(heading_BRT2: Tensor, lag: int) -> Tensor:
+    """Signed angle (radians, to the left) by which the heading turns over `lag` ticks around now, [B, R, T]."""
+    T = heading_BRT2.shape[2]
+    now = torch.arange(T, device=heading_BRT2.device)
+    then, later = (now - lag // 2).clamp(min=0), (now + lag - lag // 2).clamp(max=T - 1)
+    change = _rotate(heading_BRT2[:, :, later], heading_BRT2[:, :, then])
+    return torch.atan2(change[..., 1], change[..., 0])
+
+
+def _least(distances: Tensor) -> Tensor:
+    """The smallest known one of the last axis; NaN if none is known."""
+    least = torch.nan_to_num(distances, nan=torch.inf).amin(dim=-1)
+    return torch.where(torch.isfinite(least), least, torch.nan)
+
+
+def _log(value: Tensor) -> Tensor:
+    return value.sign() * value.abs().log1p()
+
+
+def _both(*tensors: Tensor) -> list[tuple[Tensor, ...]]:
+    """(agent's, target's) parts of tensors with roles on axis 1."""
+    return [tuple(t[:, role] for t in tensors) for role in (AGENT, TARGET)]
+
+
+def _by_tick(value_BRT: Tensor) -> Tensor:
+    """[B, R, T, …] → [B, T, R · …]: what both roles have at a tick, agent first."""
+    return value_BRT.transpose(1, 2).flatten(2)

@@ -15,15 +15,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from etholake.contract import UNIFIED_PARTS
+from etholake.contract import UNIFIED_PARTS, unified_part_sources
 from etholake.errors import ContractError
 from etholake.events.decode import DecodeConfig, decode
 from etholake.events.thresholds import Thresholds
 from etholake.events.types import Event, PairScores
-from etholake.features.clip import PoseClip
+from etholake.features.clip import PartSources, PoseClip
 from etholake.features.pair import FEATURE_NAMES, FEATURE_VERSION, pair_features
+from etholake.features.tracks import Window, gather
 from etholake.models import build
 from etholake.models.config import ModelConfig
 from etholake.models.scaler import RobustScaler
@@ -31,7 +32,7 @@ from etholake.models.scaler import RobustScaler
 __all__ = ["META", "WEIGHTS", "Recogniser"]
 
 WEIGHTS, META = "model.safetensors", "meta.json"
-FORMAT = 1
+FORMAT = 2
 UNKNOWN_LAB = 0
 BATCH = 64  # windows at once: the bound of memory, whatever the video's length
 
@@ -52,7 +53,13 @@ class Recogniser:
     lab_actions: Mapping[str, Sequence[str]]
     thresholds: Thresholds = field(default_factory=Thresholds)
     decoding: DecodeConfig = field(default_factory=DecodeConfig)
+    part_map: str = ""  # a lab's own names of body parts (see `contract.unified_part_sources`)
     details: dict[str, Any] = field(default_factory=dict)  # split, fingerprint, scores: kept in meta.json
+
+    @property
+    def part_sources(self) -> PartSources:
+        """What clips for this model are to be made with."""
+        return unified_part_sources(self.part_map)
 
     # --- use ----------------------------------------------------------------------------------------------
     def candidates(self, clip: PoseClip) -> dict[tuple[int, int], list[str]]:
@@ -88,19 +95,14 @@ class Recogniser:
         With `frames` (start, stop) only windows that reach into them are computed; elsewhere is NaN.
         """
         self.network.eval()
-        device = next(self.network.parameters()).device
-        xy = torch.from_numpy(clip.xy_TMK2).to(device)
         starts = self.window_starts(clip, frames)
         scores = []
         for (agent, target), actions in self.candidates(clip).items():
-            columns = [self.actions.index(action) for action in actions]
-            pair = xy[:, clip.mouse_ids.index(agent)], xy[:, clip.mouse_ids.index(target)]
-            values = self._windows(*pair, agent == target, self._lab(clip.meta.lab_id), columns, starts)
-            on_frames = clip.to_own_frames(values)
+            values = self._pair(clip, agent, target, [self.actions.index(action) for action in actions], starts)
             scores.append(
                 PairScores(
-                    clip.meta.video_id, clip.meta.lab_id, clip.meta.fps, agent, target,
-                    clip.first_frame, tuple(actions), on_frames,
+                    clip.video_id, clip.lab_id, clip.fps, agent, target, clip.first_frame, tuple(actions),
+                    clip.to_own_frames(values),
                 )
             )  # fmt: skip
         return scores
@@ -127,30 +129,24 @@ class Recogniser:
         low, high = np.searchsorted(clip.clock_times(), frames)
         return [start for start in starts if start < high and start + W > low]
 
-    def _windows(
-        self,
-        agent_TK2: Tensor,
-        target_TK2: Tensor,
-        is_self: bool,
-        lab: int,
-        columns: list[int],
-        starts: list[int],
+    def _pair(
+        self, clip: PoseClip, agent: int, target: int, columns: list[int], starts: list[int]
     ) -> npt.NDArray[np.float32]:
         """Probabilities [T, len(columns)]: windows overlap and are averaged, edges of a window count less."""
-        T, W = len(agent_TK2), self.config.window
-        weight = torch.minimum(torch.arange(1, W + 1), torch.arange(W, 0, -1)).float().to(agent_TK2.device)
-        total = torch.zeros(T, len(columns), device=agent_TK2.device)
-        share = torch.zeros(T, 1, device=agent_TK2.device)
-        candidates = torch.zeros(len(self.actions), device=agent_TK2.device)
+        T, W = len(clip.xy_TMK2), self.config.window
+        device = next(self.network.parameters()).device
+        mice = clip.mouse_ids.index(agent), clip.mouse_ids.index(target)
+        weight = torch.minimum(torch.arange(1, W + 1), torch.arange(W, 0, -1)).float().to(device)
+        total = torch.zeros(T, len(columns), device=device)
+        share = torch.zeros(T, 1, device=device)
+        candidates = torch.zeros(len(self.actions), device=device)
         candidates[columns] = 1
         for first in range(0, len(starts), BATCH):
             batch = starts[first : first + BATCH]
-            agents, targets = (torch.stack([_slice(xy, s, W) for s in batch]) for xy in (agent_TK2, target_TK2))
-            B = len(batch)
-            flags = torch.full((B,), is_self, device=agents.device)
-            x = self.scaler(pair_features(agents, targets, flags))
-            labs = torch.full((B,), lab, device=x.device)
-            p = torch.sigmoid(self.network(x, labs, candidates.expand(B, -1)))[:, :, columns]
+            tracks = gather([Window(clip, *mice, start) for start in batch], W).to(device)
+            x = self.scaler(pair_features(tracks))
+            labs = torch.full((len(batch),), self._lab(clip.lab_id), device=device)
+            p = torch.sigmoid(self.network(x, labs, candidates.expand(len(batch), -1)))[:, :, columns]
             for start, values in zip(batch, p, strict=True):
                 n = min(W, T - start)
                 total[start : start + n] += values[:n] * weight[:n, None]
@@ -176,6 +172,7 @@ class Recogniser:
             "lab_actions": {lab: list(actions) for lab, actions in self.lab_actions.items()},
             "thresholds": self.thresholds.to_json(),
             "decoding": asdict(self.decoding),
+            "part_map": self.part_map,
             **self.details,
         }
         (folder / META).write_text(json.dumps(meta, indent=1, allow_nan=False), encoding="utf-8")
@@ -197,23 +194,12 @@ class Recogniser:
         named = {a for lab in meta["lab_actions"].values() for a in lab}
         if set(meta["lab_actions"]) != set(labs) or not named <= set(actions):
             raise ContractError(f"{folder / META}: lab_actions names labs or actions outside the vocabulary.")
-        known = {"format", "config", "features", "vocabulary", "lab_actions", "thresholds", "decoding"}
+        known = {"format", "config", "features", "vocabulary", "lab_actions", "thresholds", "decoding", "part_map"}
         return cls(
             network.eval(), scaler, config, actions, labs, meta["lab_actions"],
             Thresholds.from_json(meta["thresholds"]), DecodeConfig(**meta["decoding"]),
-            {key: value for key, value in meta.items() if key not in known},
+            meta["part_map"], {key: value for key, value in meta.items() if key not in known},
         )  # fmt: skip
-
-
-def _slice(xy_TK2: Tensor, start: int, window: int) -> Tensor:
-    """A window, padded with missing points behind the clip's end."""
-    piece = xy_TK2[start : start + window]
-    if len(piece) == window:
-        return piece
-    padding = torch.full(
-        (window - len(piece), *piece.shape[1:]), torch.nan, dtype=piece.dtype, device=piece.device
-    )
-    return torch.cat([piece, padding])
 
 
 def _read_meta(folder: Path) -> dict[str, Any]:
@@ -240,7 +226,7 @@ def _read_meta(folder: Path) -> dict[str, Any]:
 
 
 def _read_config(folder: Path, meta: Mapping[str, Any]) -> ModelConfig:
-    missing = sorted({"config", "lab_actions", "thresholds", "decoding"} - meta.keys())
+    missing = sorted({"config", "lab_actions", "thresholds", "decoding", "part_map"} - meta.keys())
     if missing or "labs" not in meta["vocabulary"]:
         raise ContractError(f"{folder / META} lacks {missing or ['vocabulary.labs']}. Train the model again.")
     try:

@@ -18,6 +18,7 @@ import re
 import tarfile
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -29,9 +30,9 @@ from etholake.lake import Lake, identity
 from etholake.packaging import repository
 from etholake.progress import OnProgress, silent
 from etholake.settings import Settings
-from etholake.stages import StageResult, fingerprint, load_state, save_state
+from etholake.stages import StageResult, fingerprint, load_state, out_of_fold, save_state
 
-__all__ = ["CHANNELS", "channels", "hyperparameters", "job_settings", "run"]
+__all__ = ["CHANNELS", "Wish", "channels", "hyperparameters", "job_settings", "run"]
 
 
 STAGE = "train"
@@ -47,21 +48,39 @@ MODEL_CODE = (
     "train.py", "inference.py", "serve.py", "etholake/contract.py", "etholake/curate/", "etholake/events/",
     "etholake/features/", "etholake/models/", "etholake/training/",
 )  # fmt: skip
+CHECKPOINTS = "/opt/ml/checkpoints"  # SageMaker copies it to S3 while the job runs, and back when it starts again
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 POLL_S, POLL_MAX_S = 0.3, 5.0
 _EPOCH = re.compile(r"epoch=(\d+) epochs=(\d+) (train_loss=\S+ val_score=\S+)")
 
 
+@dataclass(frozen=True)
+class Wish:
+    """An ensemble instead of one model: of so many folds by video (0: one model), each with so many seeds."""
+
+    folds: int = 0
+    seeds: int = 1
+    space: str = "probability"  # in which the members are averaged; or "logit"
+
+
 def run(
-    settings: Settings, config_name: str, holdout: Sequence[int] = (), on_progress: OnProgress | None = None
+    settings: Settings,
+    config_name: str,
+    holdout: Sequence[int] = (),
+    on_progress: OnProgress | None = None,
+    wish: Wish | None = None,
 ) -> StageResult:
-    """Train `config_name`, holding out `holdout` (or videos chosen per lab).
+    """Train `config_name` (of an ensemble several, by comma), holding out `holdout` (or videos chosen per lab).
+
+    What an ensemble said out of fold becomes the partition of the job's name in the table `out_of_fold`. A job
+    that is launched again after it was killed goes on from its checkpoints.
 
     Returns
     -------
     StageResult
         `details`: `model_uri`, `job_name`, `config`, `split` (train, validation and test spans of the model's
-        meta.json), `metrics`, `seconds`. `unchanged` if a model for the same inputs is there.
+        meta.json), `metrics`, `seconds`; of an ensemble `out_of_fold_rows`. `unchanged` if a model for the same
+        inputs is there.
 
     Raises
     ------
@@ -71,7 +90,7 @@ def run(
         Nothing is deployed, or the job failed; the message has the service's reason.
     """
     tick = on_progress or silent
-    parameters = hyperparameters(settings, config_name, holdout)
+    parameters = hyperparameters(settings, config_name, holdout, wish)
     digest = fingerprint(_inputs(settings), _code(settings), parameters)
     state = load_state(settings, STAGE)
     if state.get("fingerprint") == digest and _exists(settings, state["details"]["model_uri"]):
@@ -81,7 +100,7 @@ def run(
         )  # fmt: skip
     began = time.monotonic()
     tick(0, 1, "launching")
-    job = _launch(settings, parameters)
+    job = _launch(settings, parameters, digest)
     try:
         found = _follow(settings, job, tick)
     except KeyboardInterrupt:
@@ -98,6 +117,10 @@ def run(
         "notes": meta.get("notes", []),
         "seconds": round(time.monotonic() - began, 1),
     }
+    if wish and wish.folds:
+        output = uri.removesuffix("model.tar.gz") + "output.tar.gz"
+        details["out_of_fold_rows"] = out_of_fold.store(settings, job, output, digest)
+    _forget_checkpoints(settings, digest)
     save_state(settings, STAGE, {"fingerprint": digest, "details": details})
     return StageResult(STAGE, "done", _sentence(details), details)
 
@@ -111,7 +134,9 @@ def job_settings() -> dict[str, Any]:
     return content
 
 
-def hyperparameters(settings: Settings, config_name: str, holdout: Sequence[int]) -> dict[str, Any]:
+def hyperparameters(
+    settings: Settings, config_name: str, holdout: Sequence[int], wish: Wish | None = None
+) -> dict[str, Any]:
     """Arguments of `sagemaker/train.py`."""
     parameters: dict[str, Any] = {
         "config": config_name,
@@ -120,6 +145,10 @@ def hyperparameters(settings: Settings, config_name: str, holdout: Sequence[int]
     }
     if holdout:
         parameters["holdout"] = ",".join(str(video) for video in sorted(set(holdout)))
+    if settings.part_map:
+        parameters["part_map"] = settings.part_map
+    if wish and wish.folds:
+        parameters |= {"folds": wish.folds, "seeds": wish.seeds, "space": wish.space}
     return parameters
 
 
@@ -176,17 +205,38 @@ def _exists(settings: Settings, uri: str) -> bool:
 
 
 # --- the job ------------------------------------------------------------------------------------------------
-def _launch(settings: Settings, parameters: dict[str, Any]) -> str:
+def _launch(settings: Settings, parameters: dict[str, Any], digest: str) -> str:
     """Start the job; returns its name."""
     role = aws.stack_outputs(settings)["SageMakerRoleArn"]
     with _sdk_environment(settings):
-        return _launch_with_sdk(settings, parameters, role)
+        return _launch_with_sdk(settings, parameters, role, digest)
 
 
-def _launch_with_sdk(settings: Settings, parameters: dict[str, Any], role: str) -> str:
+def _checkpoint_prefix(digest: str) -> str:
+    """Of what is the same run: the same tables, code and parameters."""
+    return f"{MODEL_ZONE}/checkpoints/{digest}/"
+
+
+def _forget_checkpoints(settings: Settings, digest: str) -> None:
+    """Of a run that is complete."""
+    s3 = aws.client(settings, "s3")
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=settings.bucket, Prefix=_checkpoint_prefix(digest))
+    for keys in ([{"Key": item["Key"]} for item in page.get("Contents", [])] for page in pages):
+        if keys:
+            s3.delete_objects(Bucket=settings.bucket, Delete={"Objects": keys})
+
+
+def _launch_with_sdk(settings: Settings, parameters: dict[str, Any], role: str, digest: str) -> str:
     from sagemaker.core.helper.session_helper import Session
     from sagemaker.core.shapes import MetricDefinition
-    from sagemaker.train.configs import Compute, InputData, OutputDataConfig, SourceCode, StoppingCondition
+    from sagemaker.train.configs import (
+        CheckpointConfig,
+        Compute,
+        InputData,
+        OutputDataConfig,
+        SourceCode,
+        StoppingCondition,
+    )
 
     from sagemaker.train import ModelTrainer
 
@@ -209,6 +259,10 @@ def _launch_with_sdk(settings: Settings, parameters: dict[str, Any], role: str) 
         stopping_condition=StoppingCondition(max_runtime_in_seconds=options["max_runtime_s"]),
         hyperparameters=parameters,
         output_data_config=OutputDataConfig(s3_output_path=settings.uri(MODEL_ZONE, "training")),
+        checkpoint_config=CheckpointConfig(
+            s3_uri=f"s3://{settings.bucket}/{_checkpoint_prefix(digest)}", local_path=CHECKPOINTS
+        ),
+        environment={"SM_CHECKPOINT_DIR": CHECKPOINTS},
     ).with_metric_definitions([MetricDefinition(name=n, regex=r) for n, r in options["metrics"].items()])
     data = [InputData(channel_name=name, data_source=uri) for name, uri in channels(settings).items()]
     trainer.train(input_data_config=data, wait=False, logs=False)

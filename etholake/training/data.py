@@ -17,7 +17,7 @@ from urllib.parse import unquote
 
 import pyarrow.dataset as ds
 
-from etholake.contract import ACTIONS
+from etholake.contract import ACTIONS, unified_part_sources
 from etholake.errors import ContractError, DataError
 from etholake.events.types import Event
 from etholake.features.clip import PoseClip, VideoMeta
@@ -39,19 +39,27 @@ class LabelledVideo:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Labelled videos, the vocabulary (the 37 and whatever else occurs), notes on what was left out."""
+    """Labelled videos, the vocabulary (the 37 and whatever else occurs), notes on what was left out.
+
+    `part_map` is what the clips were made with (see `contract.unified_part_sources`).
+    """
 
     videos: tuple[LabelledVideo, ...]
     actions: tuple[str, ...]
     fingerprint: str
     notes: tuple[str, ...] = ()
+    part_map: str = ""
 
 
-def load_training_data(folders: Mapping[str, Path]) -> TrainingData:
+def load_training_data(
+    folders: Mapping[str, Path], scratch: Path | None = None, part_map: str = ""
+) -> TrainingData:
     """Read the four channels: copies of `tracking_curated/split=train/`, `metadata_train/`,
     `labeled_behaviors/`, `annotations_enriched/`, resolving their `_CURRENT` pointers.
 
-    Videos without tracks, whitelist or events are left out. Raises ContractError if a channel is missing,
+    With `scratch` every clip is written there as it is made, and memory-mapped: memory holds one video at a time.
+    `part_map` names a lab's own body parts (see `contract.unified_part_sources`). Videos without tracks, whitelist
+    or events are left out. Raises ContractError if a channel is missing,
     DataError if no labelled video is left.
     """
     missing = [name for name in CHANNELS if name not in folders or not Path(folders[name]).is_dir()]
@@ -60,14 +68,15 @@ def load_training_data(folders: Mapping[str, Path]) -> TrainingData:
     metadata = {row["video_id"]: row for row in _rows(folders["metadata"])}
     whitelist = _whitelists(folders["labels"])
     events = _events(folders["annotations"])
+    sources = unified_part_sources(part_map)
     videos, notes = [], []
     for video_id, table in _tracks(folders["tracking"], {v for v in whitelist if v in events and v in metadata}):
         try:
             meta = VideoMeta.from_row(metadata[video_id] | {"behaviors_labeled": None})
             meta = replace(meta, behaviors=tuple(sorted(whitelist[video_id])))
-            videos.append(
-                LabelledVideo(PoseClip.from_curated(table, meta), tuple(sorted(events[video_id], key=_place)))
-            )
+            clip = PoseClip.from_curated(table, meta, sources)
+            clip = clip.mapped(scratch / str(video_id)) if scratch else clip
+            videos.append(LabelledVideo(clip, tuple(sorted(events[video_id], key=_place))))
         except DataError as err:
             notes.append(f"video {video_id} left out: {err}")
     if not videos:
@@ -78,7 +87,7 @@ def load_training_data(folders: Mapping[str, Path]) -> TrainingData:
     videos.sort(key=lambda v: v.clip.meta.video_id)
     named = {e.action for v in videos for e in v.events} | {a for v in videos for _, _, a in v.clip.meta.behaviors}
     extra = sorted(named - set(ACTIONS))
-    return TrainingData(tuple(videos), (*ACTIONS, *extra), _fingerprint(folders), tuple(notes))
+    return TrainingData(tuple(videos), (*ACTIONS, *extra), _fingerprint(folders), tuple(notes), part_map)
 
 
 def _generations(folder: Path) -> Iterator[tuple[Path, dict[str, str]]]:

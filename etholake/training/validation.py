@@ -10,11 +10,14 @@ from etholake.events import metric
 from etholake.events import thresholds as fitting
 from etholake.events.decode import decode
 from etholake.events.types import Event, PairScores, Triplet
+from etholake.models.ensemble import Ensemble
 from etholake.models.recogniser import Recogniser
 from etholake.training.data import LabelledVideo
 from etholake.training.split import Span
 
 __all__ = ["HeldOut"]
+
+Model = Recogniser | Ensemble
 
 
 @dataclass(frozen=True)
@@ -27,16 +30,21 @@ class HeldOut:
     labs: dict[int, str]
 
     @classmethod
-    def of(cls, model: Recogniser, videos: Sequence[LabelledVideo], spans: Sequence[Span]) -> HeldOut:
+    def of(cls, model: Model, videos: Sequence[LabelledVideo], spans: Sequence[Span]) -> HeldOut:
         """Predict the videos of the spans. A span's video must be among `videos`."""
-        by_id = {v.clip.meta.video_id: v for v in videos}
-        pairs, truth = [], []
+        clips = {v.clip.video_id: v.clip for v in videos}
+        pairs = []
         for span in spans:
-            video = by_id[span.video_id]
-            frames = (span.start_frame, span.stop_frame)
-            pairs += [_cut_scores(pair, span) for pair in model.predict(video.clip, frames)]
-            truth += _cut_events(video.events, span)
-        whitelists = {s.video_id: frozenset(by_id[s.video_id].clip.meta.behaviors) for s in spans}
+            said = model.predict(clips[span.video_id], (span.start_frame, span.stop_frame))
+            pairs += [_cut_scores(pair, span) for pair in said]
+        return cls.given(pairs, videos, spans)
+
+    @classmethod
+    def given(cls, pairs: Sequence[PairScores], videos: Sequence[LabelledVideo], spans: Sequence[Span]) -> HeldOut:
+        """With scores of the spans that are there already."""
+        by_id = {v.clip.video_id: v for v in videos}
+        truth = [event for span in spans for event in _cut_events(by_id[span.video_id].events, span)]
+        whitelists = {s.video_id: frozenset(by_id[s.video_id].clip.behaviors) for s in spans}
         return cls(tuple(pairs), tuple(truth), whitelists, {s.video_id: s.lab_id for s in spans})
 
     @staticmethod
@@ -46,7 +54,7 @@ class HeldOut:
         clips = ((by_id[s.video_id], (s.start_frame, s.stop_frame)) for s in spans)
         return sum(len(model.window_starts(clip, frames)) * len(model.candidates(clip)) for clip, frames in clips)
 
-    def fit_thresholds(self, model: Recogniser) -> fitting.Thresholds:
+    def fit_thresholds(self, model: Model) -> fitting.Thresholds:
         """Thresholds for these spans; the defaults if nothing was predicted."""
         if not self.pairs:
             return fitting.Thresholds()
@@ -55,18 +63,18 @@ class HeldOut:
             smoothing_s=model.decoding.smoothing_s, occurring=model.lab_actions,
         )  # fmt: skip
 
-    def events(self, model: Recogniser) -> list[Event]:
+    def events(self, model: Model) -> list[Event]:
         """Decoded with the model's thresholds."""
-        by_video: dict[int, list[PairScores]] = defaultdict(list)
+        by_span: dict[tuple[int, int], list[PairScores]] = defaultdict(list)
         for pair in self.pairs:
-            by_video[pair.video_id].append(pair)
+            by_span[pair.video_id, pair.first_frame].append(pair)
         decoded = (
             decode(mine, self.whitelists[video], model.thresholds, model.decoding)
-            for video, mine in by_video.items()
+            for (video, _), mine in by_span.items()
         )
         return [event for events in decoded for event in events]
 
-    def score(self, model: Recogniser) -> metric.ScoreReport | None:
+    def score(self, model: Model) -> metric.ScoreReport | None:
         """The official score; None without truth. Nothing predicted scores 0."""
         if not self.truth:
             return None

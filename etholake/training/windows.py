@@ -1,7 +1,9 @@
 """Windows for training: which part of which (agent, target) of which video makes a sample, and the batch itself.
 
-Shape letters: B batch, T ticks of a window, K unified parts, C classes. Labels have three states: positive,
-negative, and masked (the triplet was not looked for, or the tick lies outside the part that trains).
+Labels stay events and become ticks when a window is drawn, so that memory does not grow with the hours of video.
+Every draw follows from (seed, step): a run that goes on after a crash draws what it would have drawn.
+
+Shape letters: B batch, T ticks of a window, C classes.
 """
 
 from __future__ import annotations
@@ -15,37 +17,41 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from etholake.features.tracks import Window, gather
 from etholake.models.config import ModelConfig
+from etholake.training.batch import Batch
 from etholake.training.data import LabelledVideo, TrainingData
 from etholake.training.split import Span
 
-__all__ = ["Batch", "WindowSampler"]
+__all__ = ["Batch", "Pair", "WindowSampler"]
+
+Ticks = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Batch:
-    """One batch on the CPU. `wanted` masks the loss; `candidates` are the looked-for actions per sample."""
+class Pair:
+    """One (agent, target) of one video: the classes that were looked for, and where they occur.
 
-    agent_BTK2: Tensor
-    target_BTK2: Tensor
-    is_self_B: Tensor
-    lab_B: Tensor
-    candidates_BC: Tensor
-    labels_BTC: Tensor
-    wanted_BTC: Tensor
+    `events` are (start, stop) ticks [n, 2] by class, sorted and apart; `train` are the ticks [n, 2] that train.
+    """
 
-
-@dataclass(frozen=True)
-class _Pair:
-    """One (agent, target) of one video: label columns only for what was looked for."""
-
-    video: int
-    agent: int  # index into the clip's mice
+    video: LabelledVideo
+    agent: int  # position in the clip's mice
     target: int
     lab: int
-    columns: npt.NDArray[np.int64]
-    labels_TA: npt.NDArray[np.bool_]
-    train_T: npt.NDArray[np.bool_]
+    events: Mapping[int, Ticks]
+    train: Ticks
+
+    @property
+    def columns(self) -> list[int]:
+        return list(self.events)
+
+    @property
+    def ticks(self) -> int:
+        return len(self.video.clip.xy_TMK2)
+
+    def trains(self, tick: int) -> bool:
+        return bool(((self.train[:, 0] <= tick) & (tick < self.train[:, 1])).any())
 
 
 class WindowSampler:
@@ -54,21 +60,16 @@ class WindowSampler:
     def __init__(
         self, data: TrainingData, spans: Sequence[Span], labs: Sequence[str], config: ModelConfig, seed: int
     ):
-        self.config = config
-        self.actions = data.actions
-        self.random = np.random.default_rng(seed)
-        self.tracks = [torch.from_numpy(v.clip.xy_TMK2) for v in data.videos]
+        self.config, self.actions, self.seed = config, data.actions, seed
         by_video: dict[int, list[Span]] = defaultdict(list)
         for span in spans:
             by_video[span.video_id].append(span)
-        self.pairs: list[_Pair] = []
-        for index, video in enumerate(data.videos):
-            if mine := by_video.get(video.clip.meta.video_id):
-                self.pairs += _pairs(index, video, mine, labs.index(video.clip.meta.lab_id) + 1, data.actions)
+        self.pairs: list[Pair] = []
+        for video in data.videos:
+            if mine := by_video.get(video.clip.video_id):
+                self.pairs += _pairs(video, mine, labs.index(video.clip.lab_id) + 1, data.actions)
         self.everywhere = [
-            (p, start)
-            for p, pair in enumerate(self.pairs)
-            for start in _starts(pair.train_T, config.window, config.step)
+            (p, start) for p, pair in enumerate(self.pairs) for start in _starts(pair, config.window, config.step)
         ]
         self.around = self._events()
 
@@ -80,94 +81,114 @@ class WindowSampler:
         """Share of looked-for ticks that are positive, per class [C]."""
         positive, looked = np.zeros(len(self.actions)), np.zeros(len(self.actions))
         for pair in self.pairs:
-            positive[pair.columns] += pair.labels_TA[pair.train_T].sum(axis=0)
-            looked[pair.columns] += pair.train_T.sum()
+            for column, events in pair.events.items():
+                positive[column] += np.diff(_overlap(events, pair.train)).sum()
+                looked[column] += np.diff(pair.train).sum()
         return torch.from_numpy(positive / np.maximum(looked, 1)).float()
 
-    def draw(self) -> Batch:
-        """A random batch."""
+    def draw(self, step: int, margin: int = 0) -> Batch:
+        """The batch of a step: windows with `margin` more ticks at both ends, for augmentations to use."""
+        random = np.random.default_rng([self.seed, step])
         B = self.config.batch
-        chosen = [self._around_event() if hit else self._anywhere() for hit in self._coin(B)]
-        return self._batch(chosen)
+        hits = random.random(B) < (self.config.positive_share if self.around else 0.0)
+        chosen = [self._around_event(random) if hit else self._anywhere(random) for hit in hits]
+        batch = self._batch(chosen, margin)
+        batch.lab_B[torch.from_numpy(random.random(B) < self.config.hidden_lab_share)] = 0
+        return batch
 
-    def _coin(self, n: int) -> npt.NDArray[np.bool_]:
-        share = self.config.positive_share if self.around else 0.0
-        return self.random.random(n) < share
+    def sample_for_scaling(self, n: int = 256) -> Batch:
+        """Windows drawn evenly over the data, for the scaler's statistics."""
+        random = np.random.default_rng([self.seed, 2**32])
+        return self._batch([self._anywhere(random) for _ in range(n)], 0)
 
-    def _anywhere(self) -> tuple[int, int]:
-        return self.everywhere[self.random.integers(len(self.everywhere))]
+    def _anywhere(self, random: np.random.Generator) -> tuple[int, int]:
+        return self.everywhere[random.integers(len(self.everywhere))]
 
-    def _around_event(self) -> tuple[int, int]:
-        group = self.around[self.random.integers(len(self.around))]
-        p, start, stop = group[self.random.integers(len(group))]
-        centre = int(self.random.integers(start, max(start + 1, stop)))
-        offset = int(self.random.integers(self.config.window))
-        last = max(0, len(self.pairs[p].train_T) - self.config.window)
-        return p, min(max(0, centre - offset), last)
+    def _around_event(self, random: np.random.Generator) -> tuple[int, int]:
+        group = self.around[random.integers(len(self.around))]
+        p, start, stop = group[random.integers(len(group))]
+        centre = int(random.integers(start, max(start + 1, stop)))
+        offset = int(random.integers(self.config.window))
+        return p, min(max(0, centre - offset), max(0, self.pairs[p].ticks - self.config.window))
 
     def _events(self) -> list[list[tuple[int, int, int]]]:
         """Per (lab, action): (pair, start, stop) of the events that train."""
         groups: dict[tuple[int, int], list[tuple[int, int, int]]] = defaultdict(list)
         for p, pair in enumerate(self.pairs):
-            for a, column in enumerate(pair.columns):
-                on = np.flatnonzero(np.diff(np.r_[0, (pair.labels_TA[:, a] & pair.train_T).astype(np.int8), 0]))
-                groups[pair.lab, int(column)] += [(p, int(s), int(e)) for s, e in on.reshape(-1, 2)]
+            for column, events in pair.events.items():
+                inside = _overlap(events, pair.train)
+                groups[pair.lab, column] += [(p, int(start), int(stop)) for start, stop in inside]
         return [group for _, group in sorted(groups.items()) if group]
 
-    def _batch(self, chosen: Sequence[tuple[int, int]]) -> Batch:
-        B, T, C = len(chosen), self.config.window, len(self.actions)
-        K = self.tracks[0].shape[2]
-        agents, targets = (torch.full((B, T, K, 2), torch.nan) for _ in range(2))
+    def _batch(self, chosen: Sequence[tuple[int, int]], margin: int) -> Batch:
+        B, T, C = len(chosen), self.config.window + 2 * margin, len(self.actions)
         labels, wanted = torch.zeros(B, T, C), torch.zeros(B, T, C)
         candidates = torch.zeros(B, C)
-        pairs = [self.pairs[p] for p, _ in chosen]
-        for b, ((_, start), pair) in enumerate(zip(chosen, pairs, strict=True)):
-            piece = self.tracks[pair.video][start : start + T]
-            n = len(piece)
-            agents[b, :n], targets[b, :n] = piece[:, pair.agent], piece[:, pair.target]
-            inside = torch.from_numpy(pair.train_T[start : start + n].astype(np.float32))
-            labels[b, :n, pair.columns] = torch.from_numpy(pair.labels_TA[start : start + n].astype(np.float32))
-            wanted[b, :n, pair.columns] = inside[:, None].expand(n, len(pair.columns))
-            candidates[b, pair.columns] = 1
-        is_self = torch.tensor([pair.agent == pair.target for pair in pairs])
-        labs = np.array([pair.lab for pair in pairs])
-        labs[self.random.random(B) < self.config.hidden_lab_share] = 0
-        return Batch(agents, targets, is_self, torch.from_numpy(labs), candidates, labels, wanted)
-
-    def sample_for_scaling(self, n: int = 64) -> Batch:
-        """Windows drawn evenly over the data, for the scaler's statistics."""
-        return self._batch([self._anywhere() for _ in range(n)])
+        windows = []
+        for b, (p, first) in enumerate(chosen):
+            pair, start = self.pairs[p], first - margin
+            windows.append(Window(pair.video.clip, pair.agent, pair.target, start))
+            columns = torch.tensor(pair.columns)
+            candidates[b, columns] = 1
+            for low, high in _within(pair.train, start, T):
+                wanted[b, low:high, columns] = 1
+            for column, events in pair.events.items():
+                for low, high in _within(events, start, T):
+                    labels[b, low:high, column] = 1
+        labs = torch.tensor([self.pairs[p].lab for p, _ in chosen])
+        return Batch(gather(windows, T), labs, candidates, labels, wanted)
 
 
-def _pairs(
-    index: int, video: LabelledVideo, spans: Sequence[Span], lab: int, actions: Sequence[str]
-) -> list[_Pair]:
+def _pairs(video: LabelledVideo, spans: Sequence[Span], lab: int, actions: Sequence[str]) -> list[Pair]:
     clip = video.clip
-    looked_for: Mapping[tuple[int, int], list[int]] = defaultdict(list)
-    for agent, target, action in clip.meta.behaviors:
+    looked_for: dict[tuple[int, int], set[int]] = defaultdict(set)
+    for agent, target, action in clip.behaviors:
         if {agent, target} <= set(clip.mouse_ids):
-            looked_for[agent, target].append(actions.index(action))
+            looked_for[agent, target].add(actions.index(action))
     at = clip.clock_times()
-    train = np.zeros(len(at), dtype=bool)
-    for span in spans:
-        train |= (at >= span.start_frame) & (at < span.stop_frame)
+    train = _merged([tuple(np.searchsorted(at, (s.start_frame, s.stop_frame))) for s in spans])
+    nearest = np.round(at)
     pairs = []
-    for (agent, target), found in looked_for.items():
-        columns = np.array(sorted(set(found)))
-        labels = np.zeros((len(at), len(columns)), dtype=bool)
+    for (agent, target), columns in looked_for.items():
+        found: dict[int, list[tuple[int, int]]] = {column: [] for column in sorted(columns)}
         for event in video.events:
-            if (event.agent_id, event.target_id) == (agent, target):
-                a = np.flatnonzero(columns == actions.index(event.action))
-                nearest = np.round(at)
-                labels[np.ix_((nearest >= event.start_frame) & (nearest < event.stop_frame), a)] = True
-        pairs.append(
-            _Pair(index, clip.mouse_ids.index(agent), clip.mouse_ids.index(target), lab, columns, labels, train)
-        )
+            column = actions.index(event.action)
+            if (event.agent_id, event.target_id) == (agent, target) and column in found:
+                start, stop = np.searchsorted(nearest, (event.start_frame, event.stop_frame))
+                found[column].append((int(start), int(stop)))
+        events = {column: _merged(intervals) for column, intervals in found.items()}
+        pairs.append(Pair(video, clip.mouse_ids.index(agent), clip.mouse_ids.index(target), lab, events, train))
     return pairs
 
 
-def _starts(train_T: npt.NDArray[np.bool_], window: int, step: int) -> list[int]:
+def _starts(pair: Pair, window: int, step: int) -> list[int]:
     """Starts of windows whose middle trains."""
-    last = max(0, len(train_T) - window)
-    middle = min(window // 2, len(train_T) - 1)
-    return [s for s in {*range(0, last + 1, step), last} if train_T[min(s + middle, len(train_T) - 1)]]
+    last = max(0, pair.ticks - window)
+    middle = min(window // 2, pair.ticks - 1)
+    return [s for s in sorted({*range(0, last + 1, step), last}) if pair.trains(min(s + middle, pair.ticks - 1))]
+
+
+def _merged(intervals: Sequence[tuple[int, int]]) -> Ticks:
+    """The union as sorted intervals [n, 2]; empty ones vanish."""
+    union: list[list[int]] = []
+    for start, stop in sorted((int(a), int(b)) for a, b in intervals if a < b):
+        if union and start <= union[-1][1]:
+            union[-1][1] = max(union[-1][1], stop)
+        else:
+            union.append([start, stop])
+    return np.array(union, dtype=np.int64).reshape(-1, 2)
+
+
+def _overlap(a: Ticks, b: Ticks) -> Ticks:
+    """The parts of `a` that lie in `b`."""
+    cut = [(max(s, low), min(e, high)) for s, e in a.tolist() for low, high in b.tolist()]
+    return _merged(cut)
+
+
+def _within(intervals: Ticks, start: int, length: int) -> list[tuple[int, int]]:
+    """The parts inside ``start <= t < start + length``, counted from `start`."""
+    first, last = (
+        np.searchsorted(intervals[:, 1], start, "right"),
+        np.searchsorted(intervals[:, 0], start + length),
+    )
+    return [(max(0, s - start), min(length, e - start)) for s, e in intervals[first:last].tolist()]

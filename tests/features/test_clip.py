@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from etholake.contract import UNIFIED_PARTS
-from etholake.errors import DataError
+from etholake.contract import UNIFIED_PART_SOURCES, UNIFIED_PARTS, unified_part_sources
+from etholake.errors import DataError, SettingsError
 from etholake.features.clip import PoseClip, VideoMeta
 
-NOSE, NECK, TAIL = (UNIFIED_PARTS.index(part) for part in ("nose", "neck", "tail_base"))
+NOSE, CENTRE, TAIL = (UNIFIED_PARTS.index(part) for part in ("nose", "body_center", "tail_base"))
 
 
 def raw(points: dict[tuple[int, str], dict[int, tuple[float, float]]]) -> pa.Table:
@@ -90,7 +94,45 @@ def test_one_source_stands_for_a_part_all_through_the_video() -> None:
     np.testing.assert_allclose(both.xy_TMK2[0, 0, NOSE, 0], 1.0, atol=1e-5)  # nose: about as often, and first
     rat = {(2, part): line(range(5)) for part in ("body_center", "tail_midpoint", "tail_tip")}
     few = PoseClip.from_raw(raw(rat), meta())
-    assert np.flatnonzero(few.seen_TMK[0, 0]).tolist() == [NECK]
+    assert np.flatnonzero(few.seen_TMK[0, 0]).tolist() == [CENTRE]
+
+
+def test_a_lab_names_its_own_parts() -> None:
+    table = raw({(1, "snout"): line(range(9)), (1, "rump"): line(range(9))})
+    sources = unified_part_sources("snout=nose, rump=tail_base")
+    clip = PoseClip.from_raw(table, meta(), sources=sources)
+    assert np.flatnonzero(clip.seen_TMK[0, 0]).tolist() == [NOSE, TAIL]
+    assert sources["nose"] == ("snout", "nose", "head")
+    assert unified_part_sources("") == UNIFIED_PART_SOURCES
+    with pytest.raises(SettingsError, match=r"part_map must be written own_name=unified_part.*got 'snout:nose'"):
+        unified_part_sources("snout:nose")
+    with pytest.raises(SettingsError, match=r"got 'paw=hand'\. Unified parts: nose, ear_left"):
+        unified_part_sources("paw=hand")
+
+
+def test_a_mapped_clip_is_the_same_on_disk(tmp_path: Path) -> None:
+    clip = PoseClip.from_raw(raw({(1, "nose"): line(range(40)), (2, "nose"): line(range(5, 40))}), meta())
+    mapped = clip.mapped(tmp_path / "7")
+    assert isinstance(mapped.xy_TMK2, np.memmap)
+    assert isinstance(mapped.seen_TMK, np.memmap)
+    np.testing.assert_array_equal(mapped.xy_TMK2, clip.xy_TMK2)
+    np.testing.assert_array_equal(mapped.seen_TMK, clip.seen_TMK)
+    assert (mapped.meta, mapped.mouse_ids, mapped.n_frames) == (clip.meta, clip.mouse_ids, clip.n_frames)
+
+
+@given(st.floats(5, 240), st.integers(1, 400), st.integers(0, 10_000))
+def test_the_way_back_to_own_frames_is_exact(fps: float, n: int, first: int) -> None:
+    """Every own frame gets a value, and what is linear in time comes back as it was where the clock reaches."""
+    ticks = max(1, int(np.floor((n - 1) * 30 / fps + 1e-6)) + 1)
+    blank = np.zeros((ticks, 1, 1, 2), np.float32)
+    clip = PoseClip(meta(fps=fps), blank, np.ones((ticks, 1, 1), bool), (1,), first, n)
+    own = clip.to_own_frames(clip.clock_times().astype(np.float64)[:, None])[:, 0]
+    assert own.shape == (n,)
+    frames = first + np.arange(n)
+    reached = frames <= clip.clock_times()[-1]
+    np.testing.assert_allclose(own[reached], frames[reached], rtol=1e-6)
+    np.testing.assert_allclose(own[~reached], clip.clock_times()[-1], rtol=1e-6)  # the last value is held
+    assert (frames[~reached] - clip.clock_times()[-1] < fps / 30 + 1e-6).all()
 
 
 def test_without_a_scale_the_body_is_the_yardstick() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import math
 import os
 import subprocess
@@ -16,7 +18,19 @@ from etholake.models.cnn_transformer import CnnTransformer, sinusoidal_positions
 from etholake.models.config import CONFIGS, ModelConfig, named
 from etholake.models.scaler import RobustScaler
 
-SIZES = {"features": 11, "classes": 5, "labs": 3, "width": 16, "convs": 4, "kernel": 5, "encoders": 2, "heads": 4}
+SIZES = {
+    "features": 11,
+    "classes": 5,
+    "labs": 3,
+    "width": 16,
+    "convs": 4,
+    "kernel": 5,
+    "encoders": 2,
+    "heads": 4,
+    "cycle": 4,
+    "stride": 1,
+    "feature_dropout": 0.0,
+}
 
 
 def network() -> CnnTransformer:
@@ -62,17 +76,54 @@ def test_base_keeps_the_figures_that_users_know() -> None:
     assert [block.conv.dilation for block in net.convs] == [(1,), (2,), (4,), (8,)]
     assert net.encoder.layers[0].linear1.out_features == 4 * 256
     assert net.encoder.layers[0].norm_first
-    assert ModelConfig.from_json(base.to_json()) == base
+    for config in CONFIGS.values():
+        assert ModelConfig.from_json(json.loads(json.dumps(config.to_json()))) == config
+
+
+@pytest.mark.parametrize(("window", "convs"), [(64, 6), (128, 8), (256, 10), (512, 12)])
+def test_longer_windows_are_deeper(window: int, convs: int) -> None:
+    config = CONFIGS[f"w{window}"]
+    assert (config.window, config.convs, config.batch * config.window) == (window, convs, 8192)
+
+
+@pytest.mark.parametrize("ticks", [1, 3, 8, 30])
+def test_a_stride_keeps_every_tick(ticks: int) -> None:
+    torch.manual_seed(0)
+    net = CnnTransformer(**{**SIZES, "stride": 4}, dropout=0.0).eval()
+    x = torch.randn(2, ticks, 11)
+    coarse = net(x, torch.tensor([0, 2]), torch.ones(2, 5))
+    assert coarse.shape == (2, ticks, 5)
+    other = x.clone()
+    other[:, -1] += 1
+    assert not torch.allclose(net(other, torch.tensor([0, 2]), torch.ones(2, 5))[:, -1], coarse[:, -1], atol=1e-3)
+
+
+def test_hidden_features_are_hidden_from_the_whole_window() -> None:
+    net = CnnTransformer(**{**SIZES, "feature_dropout": 0.5}, dropout=0.0)
+    torch.manual_seed(0)
+    shown = net.hide(torch.ones(4, 11, 30))
+    assert set(shown.unique().tolist()) == {0.0, 2.0}
+    assert (shown == shown[:, :, :1]).all()
 
 
 def test_names_that_do_not_exist() -> None:
-    with pytest.raises(UsageError, match="no model configuration 'huge'; known: base, tiny, smoke"):
+    with pytest.raises(
+        UsageError, match="no model configuration 'huge'; known: base, w64, w128, w256, w512, tiny, small, smoke"
+    ):
         named("huge")
     with pytest.raises(UsageError, match=r"no field 'epoch'\. Nearest: epochs"):
         named("tiny", {"epoch": 3})
+    with pytest.raises(UsageError, match=r"An augmentation has no field 'nois'\. Nearest: noise_cm"):
+        named("tiny", {"augmentation": {"nois": 3}})
+    with pytest.raises(UsageError, match=r"batch \(48\) must be a multiple of accumulate \(5\)"):
+        named("tiny", {"accumulate": 5})
+    with pytest.raises(UsageError, match="amp must be auto, off, bfloat16 or float16, but got 'half'"):
+        named("tiny", {"amp": "half"})
     with pytest.raises(ContractError, match="There is no model family 'lstm'"):
         build("lstm")
     assert named("tiny", {"epochs": 3}).epochs == 3
+    quiet = named("tiny", {"augmentation": {"noise_cm": 0.0}})
+    assert quiet.augmentation == dataclasses.replace(CONFIGS["tiny"].augmentation, noise_cm=0.0)
 
 
 def test_robust_scaling() -> None:

@@ -17,10 +17,13 @@ from botocore.exceptions import ClientError
 from etholake import aws
 from etholake.errors import AwsError, DataError, UsageError
 from etholake.features.clip import PoseClip, VideoMeta
+from etholake.lake import Lake
+from etholake.models.ensemble import Ensemble, load_model
 from etholake.models.recogniser import Recogniser
 from etholake.settings import Settings
 from etholake.stages import StageResult, predict, serve, train
 from etholake.stages.videos import REQUEST_TYPE, Videos, request_body
+from etholake.training.oof import from_table
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +44,11 @@ def trained(lake: Settings, epochs: list[tuple[int, int, str]]) -> StageResult:
 
 @pytest.fixture(scope="module")
 def model_dir(lake: Settings, trained: StageResult, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("unpacked")
-    key = trained.details["model_uri"].removeprefix(f"s3://{lake.bucket}/")
+    return unpack(lake, trained.details["model_uri"], tmp_path_factory.mktemp("unpacked"))
+
+
+def unpack(lake: Settings, uri: str, folder: Path) -> Path:
+    key = uri.removeprefix(f"s3://{lake.bucket}/")
     body = aws.client(lake, "s3").get_object(Bucket=lake.bucket, Key=key)["Body"].read()
     with tarfile.open(fileobj=io.BytesIO(body)) as archive:
         archive.extractall(folder, filter="data")
@@ -258,3 +264,23 @@ def test_the_folder_sagemaker_never_shadows_the_sdk() -> None:
     assert (folder / "train.py").is_file()
     assert not (folder / "__init__.py").exists()
     assert "/opt/ml" not in (folder / "train.py").read_text()
+
+
+def test_an_ensemble_is_trained_stored_and_heard_out_of_fold(lake: Settings, tmp_path: Path) -> None:
+    """The last test here: from now on the ensemble is the lake's newest model."""
+    result = train.run(lake, "smoke", (3,), wish=train.Wish(folds=2))
+    catalog = Lake(aws.client(lake, "s3"), aws.client(lake, "glue"), lake.bucket, lake.database)
+    (file,) = catalog.current_files("out_of_fold", {"run_id": result.details["job_name"]})
+    key = file.removeprefix(f"s3://{lake.bucket}/")
+    table = pq.read_table(
+        io.BytesIO(aws.client(lake, "s3").get_object(Bucket=lake.bucket, Key=key)["Body"].read())
+    )
+    assert table.num_rows == result.details["out_of_fold_rows"]
+    held_out = {span["video_id"] for span in result.details["split"]["test"]}
+    assert set(table["video_id"].to_pylist()) == {1, 2, 3, 4, 5, 6} - held_out
+    assert {p.video_id for p in from_table(table)} == {1, 2, 3, 4, 5, 6} - held_out
+    model = load_model(unpack(lake, result.details["model_uri"], tmp_path))
+    assert isinstance(model, Ensemble)
+    assert len(model.members) == 2
+    left = aws.client(lake, "s3").list_objects_v2(Bucket=lake.bucket, Prefix="model-zone/checkpoints/")
+    assert left["KeyCount"] == 0  # of runs that are complete

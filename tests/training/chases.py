@@ -14,8 +14,8 @@ from etholake.training.data import LabelledVideo, TrainingData
 
 WHITELIST = ((1, 1, "rest"), (1, 2, "attack"), (1, 2, "chase"))
 BOUT = 40  # frames of a chase, then of a rest, in turn
-BODY = {"nose": (4, 0), "ear_left": (3, 1), "ear_right": (3, -1), "neck": (2, 0), "side_left": (0, 1),
-        "side_right": (0, -1), "tail_base": (-4, 0)}  # fmt: skip
+BODY = {"nose": (4, 0), "ear_left": (3, 1), "ear_right": (3, -1), "neck": (2, 0),
+        "body_center": (0, 0), "side_left": (0, 1), "side_right": (0, -1), "tail_base": (-4, 0)}  # fmt: skip
 SMALL = {"window": 32, "step": 16, "width": 32, "convs": 2, "encoders": 1, "heads": 2, "epochs": 3,
          "warmup_epochs": 0.5, "batch": 16, "batches_per_epoch": 12, "lr": 3e-3, "dropout": 0.0}  # fmt: skip
 
@@ -36,7 +36,7 @@ def video(
         turn = np.stack([np.cos(heading), np.sin(heading), -np.sin(heading), np.cos(heading)], axis=1)
         body = np.array([BODY[part] for part in UNIFIED_PARTS]) @ turn.reshape(frames, 2, 2)
         tracks.append(centre[:, None] + body)
-    xy = (np.stack(tracks, axis=1) + random.normal(0, 0.05, (frames, 2, 7, 2))).astype(np.float32)
+    xy = (np.stack(tracks, axis=1) + random.normal(0, 0.05, (frames, 2, 8, 2))).astype(np.float32)
     meta = VideoMeta(video_id, lab_id, 30.0, 10.0, behaviors=tuple(behaviors))
     clip = PoseClip(meta, xy, np.isfinite(xy[..., 0]), (1, 2), 0, frames)
     events = []

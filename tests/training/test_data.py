@@ -75,6 +75,21 @@ def test_the_current_generation_is_read(channels: dict[str, Path]) -> None:
     assert data.notes == ("video 7 left out: The video's metadata lack ['frames_per_second'].",)
 
 
+def test_clips_are_written_once_and_memory_mapped(channels: dict[str, Path], tmp_path: Path) -> None:
+    plain, mapped = (load_training_data(channels, scratch).videos[0].clip for scratch in (None, tmp_path / "s"))
+    assert isinstance(mapped.xy_TMK2, np.memmap)
+    np.testing.assert_array_equal(mapped.xy_TMK2, plain.xy_TMK2)
+    np.testing.assert_array_equal(mapped.seen_TMK, plain.seen_TMK)
+    assert sorted(path.name for path in (tmp_path / "s" / "5").iterdir()) == ["seen.npy", "xy.npy"]
+
+
+def test_a_labs_own_part_names_reach_the_model(channels: dict[str, Path]) -> None:
+    """The nose is called tail_base here, and the other way round."""
+    swapped = load_training_data(channels, part_map="tail_base=nose,nose=tail_base")
+    assert swapped.part_map == "tail_base=nose,nose=tail_base"
+    assert np.isfinite(swapped.videos[0].clip.xy_TMK2[:, :, [0, 7]]).all()
+
+
 def test_the_fingerprint_names_the_generations(channels: dict[str, Path]) -> None:
     before = load_training_data(channels).fingerprint
     assert load_training_data(channels).fingerprint == before

@@ -61,6 +61,25 @@ def test_the_same_seed_gives_the_same_weights(data: TrainingData, tmp_path: Path
     assert weights[0] != weights[2]
 
 
+def test_bfloat16_and_every_loss_learn(data: TrainingData, tmp_path: Path) -> None:
+    changes = {"amp": "bfloat16", "soft_f1": 0.3, "focal_gamma": 1.0, "negative_gamma": 2.0, "ema": 0.9,
+               "label_smoothing": 0.02, "feature_dropout": 0.1, "positive_weight_cap": 2.0, "stride": 2,
+               "augmentation": {"mixup": 0.2, "rotate": True}}  # fmt: skip
+    report = fit(data, tmp_path, "smoke", {**SMALL, **changes})
+    losses = [row["train_loss"] for row in report["history"]]
+    assert losses[-1] < 0.8 * losses[0]
+    assert report["validation"]["score"] > 0.5
+
+
+@pytest.mark.long
+def test_a_compiled_network_learns_what_the_plain_one_does(data: TrainingData, tmp_path: Path) -> None:
+    quick = {**SMALL, "epochs": 1, "batches_per_epoch": 3}
+    plain, compiled = (
+        fit(data, tmp_path / str(on), "smoke", {**quick, "compile": on})["history"][0] for on in (False, True)
+    )
+    assert compiled["train_loss"] == pytest.approx(plain["train_loss"], rel=1e-3)
+
+
 def test_on_epoch_is_told_and_early_stopping_stops(data: TrainingData, tmp_path: Path) -> None:
     told: list[tuple[int, int]] = []
     still = {**SMALL, "lr": 0.0, "epochs": 9, "patience": 2, "batches_per_epoch": 4}
@@ -188,7 +207,7 @@ def copy(folder: Path, to: Path, **changes: Any) -> Path:
 @pytest.mark.parametrize(
     ("part", "change", "message"),
     [
-        ("features", {"version": 99}, "trained on feature version 99; this code computes 1"),
+        ("features", {"version": 99}, "trained on feature version 99; this code computes 2"),
         ("features", {"names": ["bogus"]}, "has other features than this code: .*bogus"),
         ("features", {"parts": ["nose"]}, "has other features than this code: their order"),
         ("vocabulary", {"actions": ["chase", "rest"]}, r"do not fit their meta\.json"),
@@ -210,8 +229,8 @@ def test_a_model_that_does_not_fit_is_refused(
 def test_files_that_are_no_model_are_refused(trained: Trained, tmp_path: Path) -> None:
     with pytest.raises(ContractError, match="is not the description of an Etholake model"):
         Recogniser.load(tmp_path)
-    with pytest.raises(ContractError, match="has format 2; this code reads 1"):
-        Recogniser.load(copy(trained[0], tmp_path, format=2))
+    with pytest.raises(ContractError, match="has format 3; this code reads 2"):
+        Recogniser.load(copy(trained[0], tmp_path, format=3))
     folder = copy(trained[0], tmp_path)
     meta = json.loads((folder / META).read_text(encoding="utf-8"))
     del meta["lab_actions"]

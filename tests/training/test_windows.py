@@ -1,4 +1,4 @@
-"""Windows: three-state targets, the part of a video that trains, and the share of positives."""
+"""Windows: three-state targets, the part of a video that trains, the share of positives, draws by step."""
 
 from __future__ import annotations
 
@@ -20,57 +20,74 @@ from etholake.training.windows import WindowSampler
 CHASE, REST, ATTACK, SNIFF = (ACTIONS.index(a) for a in ("chase", "rest", "attack", "sniff"))
 
 
-def sampler(videos: list[LabelledVideo], span: Span, **overrides: object) -> WindowSampler:
+def sampler(videos: list[LabelledVideo], *spans: Span, **overrides: object) -> WindowSampler:
     config = named("smoke", {**SMALL, **overrides})
-    return WindowSampler(training_data(videos), [span], [span.lab_id], config, seed=0)
+    return WindowSampler(training_data(videos), spans, [spans[0].lab_id], config, seed=0)
 
 
 def test_labels_are_positive_negative_or_masked() -> None:
     whole = sampler([video(1)], Span(1, "Lab", 0, 400), batch=64)
-    batch = whole.draw()
+    batch = whole.draw(0)
     for b in range(64):
-        self_action = bool(batch.is_self_B[b])
+        self_action = bool(batch.tracks.is_self_B[b])
         asked = {REST} if self_action else {CHASE, ATTACK}
         assert set(np.flatnonzero(batch.wanted_BTC[b].any(dim=0))) == asked
         assert set(np.flatnonzero(batch.candidates_BC[b])) == asked
         assert not batch.labels_BTC[b][:, [c for c in range(len(ACTIONS)) if c not in asked]].any()
     assert not batch.labels_BTC[..., ATTACK].any()
     assert not batch.wanted_BTC[..., SNIFF].any()
-    assert batch.is_self_B.any()
-    assert not batch.is_self_B.all()
+    assert batch.tracks.is_self_B.any()
+    assert not batch.tracks.is_self_B.all()
 
 
 def test_labels_lie_on_their_frames() -> None:
-    whole = sampler([video(1)], Span(1, "Lab", 0, 400))
-    pair = next(p for p in whole.pairs if p.agent != p.target)
-    chase = pair.labels_TA[:, list(pair.columns).index(CHASE)]
-    np.testing.assert_array_equal(chase, (np.arange(400) // 40) % 2 == 0)
+    """Both mice are within 15 cm exactly while they chase: tracks and labels of a window belong together."""
+    batch = sampler([video(1)], Span(1, "Lab", 0, 400), batch=64).draw(3)
+    apart = (batch.tracks.xy_BRTK2[:, 0, :, 4] - batch.tracks.xy_BRTK2[:, 1, :, 4]).norm(dim=-1)
+    pairs = ~batch.tracks.is_self_B
+    assert pairs.sum() > 10
+    torch.testing.assert_close(batch.labels_BTC[pairs][..., CHASE] > 0, apart[pairs] < 15)
 
 
 def test_labels_of_another_rate_are_taken_from_the_nearest_frame() -> None:
     n = 121  # one second and a frame at 120 fps: 31 ticks
     clip = PoseClip(
         VideoMeta(1, "Lab", 120.0, behaviors=((1, 2, "chase"),)),
-        np.zeros((31, 2, 7, 2), np.float32), np.ones((31, 2, 7), bool), (1, 2), 1000, n,
+        np.zeros((31, 2, 8, 2), np.float32), np.ones((31, 2, 8), bool), (1, 2), 1000, n,
     )  # fmt: skip
     fast = LabelledVideo(clip, (Event(1, 1, 2, "chase", 1040, 1080),))
-    (pair,) = sampler([fast], Span(1, "Lab", 1000, 1121)).pairs
-    assert np.flatnonzero(pair.labels_TA[:, 0]).tolist() == list(range(10, 20))
+    whole = sampler([fast], Span(1, "Lab", 1000, 1121), window=31, batch=1)
+    assert np.flatnonzero(whole.draw(0).labels_BTC[0, :, CHASE]).tolist() == list(range(10, 20))
+    assert whole.draw(0).tracks.rate_B.tolist() == [2.0]  # log2(120 / 30)
 
 
-def test_frames_outside_the_training_span_never_count() -> None:
-    whole = sampler([video(1)], Span(1, "Lab", 0, 200), batch=64)
-    assert all(not pair.train_T[200:].any() and pair.train_T[:200].all() for pair in whole.pairs)
-    for p, start in whole.everywhere:
-        assert start + SMALL["window"] // 2 < 200, p
-    assert all(stop <= 200 for group in whole.around for _, _, stop in group)
+def test_frames_outside_the_training_spans_never_count() -> None:
+    spans = Span(1, "Lab", 0, 100), Span(1, "Lab", 150, 200)
+    whole = sampler([video(1)], *spans, batch=64)
+    assert all(pair.train.tolist() == [[0, 100], [150, 200]] for pair in whole.pairs)
+    assert all(
+        pair.trains(start + SMALL["window"] // 2) for p, start in whole.everywhere for pair in [whole.pairs[p]]
+    )
+    inside = {(0, 100), (150, 200)}
+    for group in whole.around:
+        assert all(any(low <= a < b <= high for low, high in inside) for _, a, b in group)
+    for step in range(3):
+        batch = whole.draw(step)
+        starts = [
+            int(np.argmin((video(1).clip.xy_TMK2[:, 0, 0] - first.numpy()).__abs__().sum(axis=1)))
+            for first in batch.tracks.xy_BRTK2[:, 0, 0, 0]
+        ]
+        for b, start in enumerate(starts):
+            ticks = start + np.arange(SMALL["window"])
+            expected = (ticks < 100) | ((ticks >= 150) & (ticks < 200))
+            np.testing.assert_array_equal(batch.wanted_BTC[b].any(dim=1).numpy(), expected)
 
 
 def test_a_rare_action_is_drawn_as_often_as_a_common_one() -> None:
     one = video(1, frames=4000)
     rare = dataclasses.replace(one, events=(*one.events, Event(1, 1, 2, "attack", 2000, 2010)))
     whole = sampler([rare], Span(1, "Lab", 0, 4000), positive_share=1.0, batch=300)
-    batch = whole.draw()
+    batch = whole.draw(0)
     shown = [float(batch.labels_BTC[:, :, c].any(dim=1).float().mean()) for c in (ATTACK, CHASE, REST)]
     assert shown[0] == pytest.approx(1 / 3, abs=0.1)
     share = whole.shares()
@@ -79,13 +96,26 @@ def test_a_rare_action_is_drawn_as_often_as_a_common_one() -> None:
 
 
 def test_a_share_of_samples_hides_its_lab() -> None:
-    hidden = sampler([video(1)], Span(1, "Lab", 0, 400), hidden_lab_share=0.25, batch=400).draw().lab_B
+    hidden = sampler([video(1)], Span(1, "Lab", 0, 400), hidden_lab_share=0.25, batch=400).draw(0).lab_B
     assert float((hidden == 0).float().mean()) == pytest.approx(0.25, abs=0.07)
     assert set(hidden.tolist()) == {0, 1}
 
 
 def test_a_clip_shorter_than_a_window_is_padded_with_missing_points() -> None:
-    batch = sampler([video(1, frames=20)], Span(1, "Lab", 0, 20)).draw()
-    assert torch.isnan(batch.agent_BTK2[:, 20:]).all()
+    whole = sampler([video(1, frames=20)], Span(1, "Lab", 0, 20))
+    batch = whole.draw(0)
+    assert torch.isnan(batch.tracks.xy_BRTK2[:, :, 20:]).all()
     assert not batch.wanted_BTC[:, 20:].any()
-    assert torch.isfinite(batch.agent_BTK2[:, :20]).all()
+    assert torch.isfinite(batch.tracks.xy_BRTK2[:, :, :20]).all()
+    wide = whole.draw(0, margin=5)  # the same windows, with more to both sides
+    torch.testing.assert_close(wide.tracks.xy_BRTK2[:, :, 5:-5], batch.tracks.xy_BRTK2, equal_nan=True)
+    torch.testing.assert_close(wide.labels_BTC[:, 5:-5], batch.labels_BTC)
+    assert not wide.wanted_BTC[:, :5].any()
+
+
+def test_a_step_draws_the_same_whenever_it_is_drawn() -> None:
+    first, second = (sampler([video(1)], Span(1, "Lab", 0, 400)) for _ in range(2))
+    for step in range(5):
+        first.draw(step)
+    torch.testing.assert_close(first.draw(7).tracks.xy_BRTK2, second.draw(7).tracks.xy_BRTK2)
+    assert not torch.equal(first.draw(7).labels_BTC, first.draw(8).labels_BTC)

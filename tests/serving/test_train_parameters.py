@@ -1,0 +1,37 @@
+"""What the training job is told: the hyper-parameters of one model and of an ensemble."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+
+from etholake.settings import Settings
+from etholake.stages.train import Wish, hyperparameters
+
+
+def test_one_model() -> None:
+    assert hyperparameters(Settings(), "tiny", ()) == {"config": "tiny", "seed": 0, "max_gap_frames": 15}
+    assert hyperparameters(Settings(seed=4), "base", (7, 3, 7))["holdout"] == "3,7"
+    assert "folds" not in hyperparameters(Settings(), "tiny", (), Wish())
+
+
+def test_an_ensemble_of_a_lab_with_its_own_parts() -> None:
+    told = hyperparameters(Settings(part_map="snout=nose"), "w64,w128", (), Wish(5, 3, "logit"))
+    assert told == {"config": "w64,w128", "seed": 0, "max_gap_frames": 15, "part_map": "snout=nose", "folds": 5,
+                    "seeds": 3, "space": "logit"}  # fmt: skip
+
+
+def test_the_job_understands_what_it_is_told() -> None:
+    path = Path(__file__).resolve().parents[2] / "sagemaker" / "train.py"
+    spec = importlib.util.spec_from_file_location("training_job", path)
+    assert spec is not None
+    assert spec.loader is not None
+    job = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = job
+    spec.loader.exec_module(job)
+    told = hyperparameters(Settings(part_map="snout=nose"), "w64,w128", (3,), Wish(5, 3, "logit"))
+    understood = vars(job.parse([word for name, value in told.items() for word in (f"--{name}", str(value))]))
+    assert {name: understood[name] for name in told} == told
+    assert job.checkpoints({}) is None
+    assert job.checkpoints({"SM_CHECKPOINT_DIR": "/somewhere"}) == Path("/somewhere")
