@@ -10,8 +10,9 @@
 5. Ground truth outside the whitelist still counts as FN. A lab without predictions scores 0.
 6. The phantom trap: predicting a whitelisted action that never occurs in the lab's ground truth adds an
    action with F = 0.
-7. Empty solution or submission, start > stop: an error. ``start == stop`` is allowed and adds nothing:
-   neither frames nor an action (but its row makes the video one that has ground truth).
+7. Empty solution or submission, start > stop: an error. ``start == stop`` is allowed and adds no frame; its row
+   still counts as one: the video has ground truth, the action belongs to the lab. So an action that the lab has
+   in empty rows alone, true or predicted, is one with F = 0.
 
 Reading files is not here: a missing column, or ids written `1`, are refused by `submission`.
 """
@@ -41,8 +42,8 @@ class ActionScore:
 
     @property
     def f_score(self) -> float:
-        """F1, 0..1."""
-        return 2 * self.tp_frames / (2 * self.tp_frames + self.fp_frames + self.fn_frames)
+        """F1, 0..1; 0 without any frame."""
+        return 2 * self.tp_frames / max(2 * self.tp_frames + self.fp_frames + self.fn_frames, 1)
 
     @property
     def precision(self) -> float | None:
@@ -66,8 +67,8 @@ class LabScore:
 
     @property
     def score(self) -> float:
-        """Plain mean of F over the actions; 0 where only empty intervals were annotated."""
-        return float(np.mean([a.f_score for a in self.actions.values()])) if self.actions else 0.0
+        """Plain mean of F over the actions."""
+        return float(np.mean([a.f_score for a in self.actions.values()]))
 
 
 @dataclass(frozen=True)
@@ -147,9 +148,8 @@ def pooled(
     n_true, n_predicted = (_per_key(x, x.length, len(keys)) for x in (true, predicted))
     frames: dict[tuple[str, str], np.ndarray[Any, Any]] = {}
     for i, (video, _, _, action) in enumerate(names):
-        if n_true[i] or n_predicted[i]:  # point 7: an empty interval is no action
-            at = (labs[video], action)
-            frames[at] = frames.get(at, 0) + np.array([hits[i], n_predicted[i] - hits[i], n_true[i] - hits[i]])
+        at = (labs[video], action)
+        frames[at] = frames.get(at, 0) + np.array([hits[i], n_predicted[i] - hits[i], n_true[i] - hits[i]])
     return ScoreReport(
         {
             lab: LabScore(
