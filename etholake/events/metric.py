@@ -29,7 +29,18 @@ from etholake.errors import DataError, raise_collected
 from etholake.events.intervals import Intervals, first_overlap, overlap, union
 from etholake.events.types import Event, Triplet
 
-__all__ = ["ActionScore", "LabScore", "ScoreReport", "pooled", "score"]
+__all__ = [
+    "ActionScore",
+    "LabScore",
+    "ScoreReport",
+    "as_intervals",
+    "counted",
+    "frames_by_video",
+    "pooled",
+    "score",
+]
+
+Frames = np.ndarray[Any, Any]  # int64 [3]: TP, FP, FN
 
 
 @dataclass(frozen=True)
@@ -133,23 +144,11 @@ def pooled(
     labs: Mapping[int, str],
 ) -> ScoreReport:
     """`score` for a part of a submission, which may be empty (then every lab scores 0)."""
-    _check(solution, submission, labs)
-    scored = {e.video_id for e in solution}
-    counted = [
-        e
-        for e in submission
-        if e.video_id in scored and (e.agent_id, e.target_id, e.action) in whitelist.get(e.video_id, ())
-    ]
-    keys: dict[Hashable, int] = {}
-    true, predicted = union(_intervals(solution, keys)), union(_intervals(counted, keys))
-    names: list[Any] = list(keys)
-    _refuse_double_labels(predicted, names)
-    hits = _per_key(predicted, overlap(predicted, true), len(keys))
-    n_true, n_predicted = (_per_key(x, x.length, len(keys)) for x in (true, predicted))
-    frames: dict[tuple[str, str], np.ndarray[Any, Any]] = {}
-    for i, (video, _, _, action) in enumerate(names):
+    frames: dict[tuple[str, str], Frames] = {}
+    for (video, action), found in frames_by_video(solution, submission, whitelist, labs).items():
         at = (labs[video], action)
-        frames[at] = frames.get(at, 0) + np.array([hits[i], n_predicted[i] - hits[i], n_true[i] - hits[i]])
+        frames[at] = frames.get(at, 0) + found
+    scored = {e.video_id for e in solution}
     return ScoreReport(
         {
             lab: LabScore(
@@ -159,6 +158,40 @@ def pooled(
             for lab in sorted({labs[video] for video in scored})
         }
     )
+
+
+def frames_by_video(
+    solution: Sequence[Event],
+    submission: Sequence[Event],
+    whitelist: Mapping[int, Collection[Triplet]],
+    labs: Mapping[int, str],
+) -> dict[tuple[int, str], Frames]:
+    """(video, action) -> (TP, FP, FN) frames, pooled over the video's pairs; parameters and errors of `score`."""
+    _check(solution, submission, labs)
+    keys: dict[Hashable, int] = {}
+    true = union(as_intervals(solution, keys))
+    predicted = union(as_intervals(counted(solution, submission, whitelist), keys))
+    names: list[Any] = list(keys)
+    _refuse_double_labels(predicted, names)
+    hits = _per_key(predicted, overlap(predicted, true), len(keys))
+    n_true, n_predicted = (_per_key(x, x.length, len(keys)) for x in (true, predicted))
+    found: dict[tuple[int, str], Frames] = {}
+    for i, (video, _, _, action) in enumerate(names):
+        at = (video, action)
+        found[at] = found.get(at, 0) + np.array([hits[i], n_predicted[i] - hits[i], n_true[i] - hits[i]])
+    return found
+
+
+def counted(
+    solution: Sequence[Event], submission: Sequence[Event], whitelist: Mapping[int, Collection[Triplet]]
+) -> list[Event]:
+    """The predictions that count (point 2)."""
+    scored = {e.video_id for e in solution}
+    return [
+        e
+        for e in submission
+        if e.video_id in scored and (e.agent_id, e.target_id, e.action) in whitelist.get(e.video_id, ())
+    ]
 
 
 def _check(solution: Sequence[Event], submission: Sequence[Event], labs: Mapping[int, str]) -> None:
@@ -174,8 +207,8 @@ def _check(solution: Sequence[Event], submission: Sequence[Event], labs: Mapping
     raise_collected(DataError, "Events that cannot be scored", problems)
 
 
-def _intervals(events: Sequence[Event], keys: dict[Hashable, int]) -> Intervals:
-    """Number the (video, agent, target, action) of the events in `keys`, which grows."""
+def as_intervals(events: Sequence[Event], keys: dict[Hashable, int]) -> Intervals:
+    """The events' intervals; their (video, agent, target, action) are numbered in `keys`, which grows."""
     rows = np.array(
         [
             (

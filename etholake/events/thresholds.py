@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etholake.errors import ContractError
-from etholake.events.types import Event, PairScores, Triplet
+from etholake.events.types import Event, PairScores, Triplet, mask
 
 __all__ = ["DEFAULT", "NEVER", "Thresholds", "fit"]
 
@@ -103,7 +103,7 @@ def fit(
             if (pair.agent_id, pair.target_id, action) not in whitelist_by_video.get(pair.video_id, ()):
                 continue
             own = events.get((pair.video_id, pair.agent_id, pair.target_id, action), [])
-            true_T = _mask(own, pair.first_frame, len(smoothed))
+            true_T = mask(own, pair.first_frame, len(smoothed))
             at = (pair.lab_id, action)
             counts[at] = counts.get(at, np.zeros((3, len(GRID)))) + _count(smoothed[:, i], true_T)
             seconds[at] = seconds.get(at, 0.0) + float(true_T.sum()) / pair.fps
@@ -127,13 +127,6 @@ def _phantoms(
             asked = {action for _, _, action in whitelist_by_video.get(pair.video_id, ())} | set(pair.actions)
             never |= {(pair.lab_id, action): NEVER for action in asked - set(occurring[pair.lab_id])}
     return never
-
-
-def _mask(events: Sequence[Event], first_frame: int, n_frames: int) -> NDArray[np.bool_]:
-    mask_T = np.zeros(n_frames, dtype=bool)
-    for e in events:
-        mask_T[max(0, e.start_frame - first_frame) : max(0, e.stop_frame - first_frame)] = True
-    return mask_T
 
 
 def _count(probability_T: NDArray[Any], true_T: NDArray[np.bool_]) -> _Counts:

@@ -1,10 +1,11 @@
 """What a recogniser says: events, and the frame-wise probabilities they are decoded from.
 
-Shape letters: T video frames, A actions. Nothing here but the two types: decoding is in `decode`.
+Shape letters: T video frames, A actions. Nothing here but the types: decoding is in `decode`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from etholake.errors import ContractError
 
-__all__ = ["Event", "PairScores", "Triplet"]
+__all__ = ["Event", "PairScores", "Triplet", "mask"]
 
 Triplet = tuple[int, int, str]  # agent, target (the agent itself for a self action), action
 
@@ -77,3 +78,11 @@ class PairScores:
             )
         if not self.fps > 0:
             raise ContractError(f"Video {self.video_id}: fps must be positive, but got {self.fps}.")
+
+
+def mask(events: Iterable[Event], first_frame: int, n_frames: int) -> NDArray[np.bool_]:
+    """Frames ``first_frame <= f < first_frame + n_frames`` that any of the events covers [T]."""
+    mask_T = np.zeros(n_frames, dtype=bool)
+    for e in events:
+        mask_T[max(0, e.start_frame - first_frame) : max(0, e.stop_frame - first_frame)] = True
+    return mask_T

@@ -1,0 +1,92 @@
+"""What frame-wise probabilities are worth before any threshold: average precision and calibration.
+
+Counted are the frames of whitelisted (agent, target, action) of videos with ground truth, pooled over videos and
+pairs of a lab; frames without a probability (NaN) are not. Shape letters: N frames, Q bins.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from etholake.events.types import Event, PairScores, Triplet, mask
+
+__all__ = ["BINS", "Probabilities", "average_precision", "judge", "pooled_frames"]
+
+BINS = 10  # of equal width over 0..1
+_Pooled = dict[tuple[str, str], tuple[NDArray[np.float32], NDArray[np.bool_]]]
+
+
+@dataclass(frozen=True)
+class Probabilities:
+    """Of one (lab, action). Bins without a frame have NaN for both means.
+
+    `average_precision` is None where the action never occurs. `calibration_error` is the expected one: the mean
+    over frames of \\|mean probability − share of true frames\\| of their bin.
+    """
+
+    average_precision: float | None
+    calibration_error: float
+    frames_Q: NDArray[np.int64]
+    mean_probability_Q: NDArray[np.float64]
+    share_true_Q: NDArray[np.float64]
+
+
+def judge(
+    pairs: Sequence[PairScores], truth: Sequence[Event], whitelist: Mapping[int, Collection[Triplet]]
+) -> dict[tuple[str, str], Probabilities]:
+    """(lab, action) -> how good the probabilities are."""
+    found = {}
+    for at, (p, y) in pooled_frames(pairs, truth, whitelist).items():
+        frames, mean, share = _reliability(p, y)
+        error = np.nansum(np.abs(mean - share) * frames) / frames.sum()
+        found[at] = Probabilities(average_precision(p, y), float(error), frames, mean, share)
+    return found
+
+
+def pooled_frames(
+    pairs: Sequence[PairScores], truth: Sequence[Event], whitelist: Mapping[int, Collection[Triplet]]
+) -> _Pooled:
+    """(lab, action) -> probability and truth of its frames, float32 [N] and bool [N]; N > 0."""
+    events: dict[tuple[int, int, int, str], list[Event]] = defaultdict(list)
+    for e in truth:
+        events[e.video_id, e.agent_id, e.target_id, e.action].append(e)
+    scored = {e.video_id for e in truth}
+    parts: dict[tuple[str, str], list[Any]] = defaultdict(list)
+    for pair in pairs:
+        asked = whitelist.get(pair.video_id, ()) if pair.video_id in scored else ()
+        for i, action in enumerate(pair.actions):
+            if (pair.agent_id, pair.target_id, action) in asked:
+                p = pair.probabilities_TA[:, i]
+                own = events[pair.video_id, pair.agent_id, pair.target_id, action]
+                known = ~np.isnan(p)
+                parts[pair.lab_id, action].append((p[known], mask(own, pair.first_frame, len(p))[known]))
+    joined = {at: tuple(np.concatenate(x) for x in zip(*mine, strict=True)) for at, mine in sorted(parts.items())}
+    return {at: (p, y) for at, (p, y) in joined.items() if len(p)}
+
+
+def average_precision(probability_N: NDArray[Any], true_N: NDArray[np.bool_]) -> float | None:
+    """Sum over thresholds of precision × gain in recall, equal probabilities at once; None without truth."""
+    if not true_N.any():
+        return None
+    order = np.argsort(-probability_N, kind="stable")
+    p, y = probability_N[order], true_N[order]
+    last = np.r_[np.flatnonzero(p[1:] != p[:-1]), len(p) - 1]
+    tp = np.cumsum(y)[last]
+    return float(np.sum(np.diff(tp, prepend=0) * tp / (last + 1)) / tp[-1])
+
+
+def _reliability(
+    probability_N: NDArray[Any], true_N: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+    which = np.clip((probability_N * BINS).astype(np.int64), 0, BINS - 1)
+    frames = np.bincount(which, minlength=BINS)
+    sums = (np.bincount(which, weights=x, minlength=BINS) for x in (probability_N.astype(np.float64), true_N))
+    with np.errstate(invalid="ignore"):
+        mean, share = (x / frames for x in sums)
+    return frames, mean, share
