@@ -6,7 +6,7 @@ Shape letters: T video frames, A actions. Nothing here but the types: decoding i
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -78,6 +78,11 @@ class PairScores:
             )
         if not self.fps > 0:
             raise ContractError(f"Video {self.video_id}: fps must be positive, but got {self.fps}.")
+
+    def between(self, start_frame: int, stop_frame: int) -> PairScores:
+        """The part on ``start_frame <= f < stop_frame``; T may become 0."""
+        low, high = (max(0, frame - self.first_frame) for frame in (start_frame, stop_frame))
+        return replace(self, first_frame=self.first_frame + low, probabilities_TA=self.probabilities_TA[low:high])
 
 
 def mask(events: Iterable[Event], first_frame: int, n_frames: int) -> NDArray[np.bool_]:

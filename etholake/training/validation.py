@@ -34,7 +34,7 @@ class HeldOut:
         for span in spans:
             video = by_id[span.video_id]
             frames = (span.start_frame, span.stop_frame)
-            pairs += [_cut_scores(pair, span) for pair in model.predict(video.clip, frames)]
+            pairs += [pair.between(*frames) for pair in model.predict(video.clip, frames)]
             truth += _cut_events(video.events, span)
         whitelists = {s.video_id: frozenset(by_id[s.video_id].clip.meta.behaviors) for s in spans}
         return cls(tuple(pairs), tuple(truth), whitelists, {s.video_id: s.lab_id for s in spans})
@@ -71,11 +71,6 @@ class HeldOut:
         if not self.truth:
             return None
         return metric.pooled(self.truth, self.events(model), self.whitelists, self.labs)
-
-
-def _cut_scores(pair: PairScores, span: Span) -> PairScores:
-    low, high = (max(0, f - pair.first_frame) for f in (span.start_frame, span.stop_frame))
-    return replace(pair, first_frame=pair.first_frame + low, probabilities_TA=pair.probabilities_TA[low:high])
 
 
 def _cut_events(events: Sequence[Event], span: Span) -> list[Event]:

@@ -118,8 +118,8 @@ def test_bouts_match_as_the_best_assignment_does(seed: int) -> None:
             )
     for at, found in got.items():
         assert found.matched == n[at] > 0
-        pairs = zip(found.start_error_s, found.stop_error_s, strict=True)
-        assert sorted(pairs) == pytest.approx(sorted(errors[at]))
+        pairs = [*zip(found.start_error_s, found.stop_error_s, strict=True)]
+        assert np.array(sorted(pairs)) == pytest.approx(np.array(sorted(errors[at])))
         assert found.true == sum(len(runs(y)) for k, y in true.items() if (LABS[k[0]], k[3]) == at)
         assert found.predicted == sum(len(runs(y)) for k, y in claimed.items() if (LABS[k[0]], k[3]) == at)
 
