@@ -6,7 +6,6 @@ pairs of a lab; frames without a probability (NaN) are not. Shape letters: N fra
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,12 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from etholake.events.types import Event, PairScores, Triplet, mask
+from etholake.events.calibration import pooled_frames
+from etholake.events.types import Event, PairScores, Triplet
 
-__all__ = ["BINS", "Probabilities", "average_precision", "judge", "pooled_frames"]
+__all__ = ["BINS", "Probabilities", "average_precision", "judge"]
 
 BINS = 10  # of equal width over 0..1
-_Pooled = dict[tuple[str, str], tuple[NDArray[np.float32], NDArray[np.bool_]]]
 
 
 @dataclass(frozen=True)
@@ -47,27 +46,6 @@ def judge(
         error = np.nansum(np.abs(mean - share) * frames) / frames.sum()
         found[at] = Probabilities(average_precision(p, y), float(error), frames, mean, share)
     return found
-
-
-def pooled_frames(
-    pairs: Sequence[PairScores], truth: Sequence[Event], whitelist: Mapping[int, Collection[Triplet]]
-) -> _Pooled:
-    """(lab, action) -> probability and truth of its frames, float32 [N] and bool [N]; N > 0."""
-    events: dict[tuple[int, int, int, str], list[Event]] = defaultdict(list)
-    for e in truth:
-        events[e.video_id, e.agent_id, e.target_id, e.action].append(e)
-    scored = {e.video_id for e in truth}
-    parts: dict[tuple[str, str], list[Any]] = defaultdict(list)
-    for pair in pairs:
-        asked = whitelist.get(pair.video_id, ()) if pair.video_id in scored else ()
-        for i, action in enumerate(pair.actions):
-            if (pair.agent_id, pair.target_id, action) in asked:
-                p = pair.probabilities_TA[:, i]
-                own = events[pair.video_id, pair.agent_id, pair.target_id, action]
-                known = ~np.isnan(p)
-                parts[pair.lab_id, action].append((p[known], mask(own, pair.first_frame, len(p))[known]))
-    joined = {at: tuple(np.concatenate(x) for x in zip(*mine, strict=True)) for at, mine in sorted(parts.items())}
-    return {at: (p, y) for at, (p, y) in joined.items() if len(p)}
 
 
 def average_precision(probability_N: NDArray[Any], true_N: NDArray[np.bool_]) -> float | None:
