@@ -1,4 +1,4 @@
-"""The honest baseline: gradient-boosted trees (XGBoost) on hand-made rolling features, one model per (lab, action).
+"""The honest baseline: boosted trees (XGBoost) on hand-made rolling features, one model per (lab, action).
 
 The way of the better public notebooks of MABe 2025, on the same clips, whitelists and folds as the networks:
 `predict` gives what `Recogniser.predict` gives. Stored as one UBJ file per model and `meta.json`; nothing is
@@ -42,7 +42,7 @@ class BoostedConfig:
     colsample: float = 0.15
     min_child_weight: float = 20.0
     l2: float = 5.0
-    max_rows: int = 40_000
+    max_rows: int = 24_000
     threads: int = 1
     seed: int = 0
 
@@ -51,7 +51,7 @@ class BoostedConfig:
         return {
             "objective": "binary:logistic", "tree_method": "hist", "max_bin": 64, "verbosity": 0,
             "max_depth": self.depth, "eta": self.eta, "subsample": self.subsample,
-            "colsample_bynode": self.colsample, "min_child_weight": self.min_child_weight, "lambda": self.l2,
+            "colsample_bytree": self.colsample, "min_child_weight": self.min_child_weight, "lambda": self.l2,
             "nthread": self.threads, "seed": self.seed,
         }  # fmt: skip
 
@@ -209,7 +209,7 @@ def grow(
         matrix_NF[:, useful], true_N, weight=weight_N, max_bin=64, nthread=config.threads
     )
     booster = xgboost.train(config.parameters(), data, num_boost_round=config.rounds)
-    return Forest(booster, tuple(names[i] for i in useful))
+    return Forest(booster, tuple(names[int(i)] for i in useful))
 
 
 def read_forest(path: Path, names: tuple[str, ...]) -> Forest:
@@ -255,7 +255,7 @@ def clip_part(clip: PoseClip, low: int, high: int) -> PoseClip:
 def _tables(
     clip: PoseClip, agent: int, target: int, frames: tuple[int, int] | None
 ) -> Iterator[tuple[slice, Table]]:
-    """Features of one pair, `CHUNK_S` at a time with what they look at to both sides; a self action has its own."""
+    """Features of one pair, `CHUNK_S` at a time with what they look at to both sides; self actions: their own."""
     T, context = len(clip.xy_TMK2), round(CONTEXT_S * CLOCK_HZ)
     first, last = (0, T) if frames is None else map(int, np.searchsorted(clip.clock_times(), frames))
     first, last = max(0, first - 1), min(T, last + 1)  # so that the frames between two ticks are covered

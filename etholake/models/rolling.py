@@ -25,7 +25,7 @@ _NOSE, _LEFT, _RIGHT, _NECK, _SIDE_L, _SIDE_R, _TAIL = range(len(UNIFIED_PARTS))
 
 
 def pair_table(clip: PoseClip, agent: int, target: int) -> Table:
-    """Features of agent and target (columns of `xy_TMK2`): both bodies, their relation, and all of it over time."""
+    """Features of agent and target (columns of `xy_TMK2`): both bodies, their relation, all of it over time."""
     one, other = clip.xy_TMK2[:, agent], clip.xy_TMK2[:, target]
     now = {f"agent {name}": x for name, x in _body(one, clip.seen_TMK[:, agent]).items()}
     now |= {f"target {name}": x for name, x in _body(other, clip.seen_TMK[:, target]).items()}
@@ -131,8 +131,9 @@ def _axis(xy_TK2: Floats) -> Floats:
     """From the rear to the front of the body: of the mean of the parts of each end that are known [T, 2]."""
     front = _mean(xy_TK2[:, [_NOSE, _LEFT, _RIGHT, _NECK]], axis=1)
     rear = _mean(xy_TK2[:, [_TAIL, _SIDE_L, _SIDE_R]], axis=1)
-    axis_T2 = front - rear
-    return axis_T2 / np.maximum(_norm(axis_T2), np.float32(1e-3))[:, None]
+    axis_T2: Floats = front - rear
+    length_T: Floats = np.maximum(_norm(axis_T2), np.float32(1e-3))
+    return axis_T2 / length_T[:, None]
 
 
 def _norm(x: Floats) -> Floats:
