@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +25,14 @@ from etholake.models.rolling import CONTEXT_S, Table, pair_table, self_table
 from etholake.training.data import LabelledVideo, lab_actions
 from etholake.training.split import Span
 
-__all__ = ["META", "Boosted", "BoostedConfig", "Forest", "clip_part", "fit", "grow", "whole_spans"]
+__all__ = [
+    "META", "Boosted", "BoostedConfig", "Forest", "Tables", "clip_part", "fit", "grow_all", "in_parts",
+    "read_model", "whole_spans", "write_model",
+]  # fmt: skip
 
 META, FORMAT = "meta.json", 1
 CHUNK_S = 900.0  # of a clip at once: the bound of memory, whatever the video's length
+Tables = Iterator[tuple[slice, Table]]  # ticks, and the features of these
 
 
 @dataclass(frozen=True)
@@ -65,8 +69,7 @@ class Forest:
 
     def __call__(self, table: Table) -> npt.NDArray[np.float32]:
         """Probabilities [T]."""
-        matrix = np.stack([table[name] for name in self.names], axis=1)
-        return np.asarray(self.booster.inplace_predict(matrix), dtype=np.float32)
+        return np.asarray(self.booster.inplace_predict(as_matrix(table, self.names)), dtype=np.float32)
 
 
 @dataclass
@@ -90,7 +93,7 @@ class Boosted:
         """{(agent, target): actions} that are looked for, learnt (in that lab, if it is known), and tracked."""
         found: dict[tuple[int, int], list[str]] = {}
         for agent, target, action in clip.behaviors:
-            if self._forests(clip.lab_id, action) and {agent, target} <= set(clip.mouse_ids):
+            if self.of(clip.lab_id, action) and {agent, target} <= set(clip.mouse_ids):
                 found.setdefault((agent, target), []).append(action)
         return found
 
@@ -105,7 +108,7 @@ class Boosted:
             values = np.full((len(clip.xy_TMK2), len(actions)), np.nan, dtype=np.float32)
             for ticks, table in _tables(clip, agent, target, frames):
                 for i, action in enumerate(actions):
-                    said = [forest(table) for forest in self._forests(clip.lab_id, action)]
+                    said = [forest(table) for forest in self.of(clip.lab_id, action)]
                     values[ticks, i] = np.mean(said, axis=0)
             scores.append(
                 PairScores(
@@ -119,41 +122,27 @@ class Boosted:
         """Decided events of a clip."""
         return self.decisions.events(self.predict(clip), set(clip.behaviors))
 
-    def _forests(self, lab_id: str, action: str) -> list[Forest]:
+    def of(self, lab_id: str, action: str) -> list[Forest]:
         if any(lab == lab_id for lab, _ in self.forests):
             return [self.forests[lab_id, action]] if (lab_id, action) in self.forests else []
         return [forest for (_, known), forest in self.forests.items() if known == action]
 
     def save(self, folder: Path) -> None:
         """Write the forests as UBJ, numbered, and `meta.json`."""
-        folder.mkdir(parents=True, exist_ok=True)
-        rows = []
-        for number, ((lab, action), forest) in enumerate(sorted(self.forests.items())):
-            forest.booster.save_model(folder / f"forest-{number:04d}.ubj")
-            rows.append({"lab": lab, "action": action, "features": list(forest.names)})
-        meta = {
-            "format": FORMAT, "family": "boosted", "config": asdict(self.config), "forests": rows,
-            "decisions": self.decisions.to_dict(), **self.details,
-        }  # fmt: skip
-        (folder / META).write_text(json.dumps(meta, indent=1, allow_nan=False), encoding="utf-8")
+        meta = {"config": asdict(self.config), "decisions": self.decisions.to_dict(), **self.details}
+        write_model(folder, "boosted", self.forests, meta)
 
     @classmethod
     def load(cls, folder: Path) -> Boosted:
         """Read a stored model. Raises ContractError that names what does not fit this code."""
-        meta = read_meta(folder, "boosted")
+        meta, forests = read_model(folder, "boosted")
         try:
-            config, decisions = BoostedConfig(**meta["config"]), Decisions.from_dict(meta["decisions"])
-            rows = [(row["lab"], row["action"], tuple(row["features"])) for row in meta["forests"]]
+            config, decisions = BoostedConfig(**meta.pop("config")), Decisions.from_dict(meta.pop("decisions"))
         except (KeyError, TypeError) as err:
             raise ContractError(
                 f"{folder / META} does not fit this code: {err!r}. Train the model again."
             ) from err
-        forests = {
-            (lab, action): read_forest(folder / f"forest-{n:04d}.ubj", names)
-            for n, (lab, action, names) in enumerate(rows)
-        }
-        known = {"format", "family", "config", "forests", "decisions"}
-        return cls(forests, config, decisions, {k: v for k, v in meta.items() if k not in known})
+        return cls(forests, config, decisions, meta)
 
 
 def fit(
@@ -164,33 +153,53 @@ def fit(
     Frames count only for the (agent, target, action) that were looked for. Raises DataError if no action occurs.
     """
     config = config or BoostedConfig()
-    spans = whole_spans(videos) if spans is None else spans
+
+    def tables(clip: PoseClip, agent: int, target: int, frames: tuple[int, int]) -> Tables:
+        return _tables(clip, agent, target, frames)
+
+    return Boosted(grow_all(videos, whole_spans(videos) if spans is None else spans, tables, config), config)
+
+
+def grow_all(
+    videos: Sequence[LabelledVideo],
+    spans: Sequence[Span],
+    tables: Callable[[PoseClip, int, int, tuple[int, int]], Tables],
+    config: BoostedConfig,
+) -> dict[tuple[str, str], Forest]:
+    """(lab, action) -> forest, from the rows that `tables(clip, agent, target, frames)` gives for every pair."""
     occurring = {(lab, a) for lab, actions in lab_actions(videos, spans).items() for a in actions}
     if not occurring:
         raise DataError("No action that was looked for occurs in the training videos: there is nothing to learn.")
     by_id = {v.clip.video_id: v for v in videos}
     share = _shares(by_id, spans, occurring, config.max_rows)
     random = np.random.default_rng(config.seed)
-    rows: dict[tuple[str, str], list[Any]] = defaultdict(list)
-    names: dict[tuple[str, str], tuple[str, ...]] = {}
+    rows: dict[tuple[str, str], list[tuple[Table, Any, Any]]] = defaultdict(list)
     for span in spans:
         video, frames = by_id[span.video_id], (span.start_frame, span.stop_frame)
         for (agent, target), actions in _asked(video, occurring).items():
-            for ticks, table in _tables(video.clip, agent, target, frames):
-                true = {action: _on_ticks(video, (agent, target, action))[ticks] for action in actions}
+            true = {action: _on_ticks(video, (agent, target, action)) for action in actions}
+            for ticks, table in tables(video.clip, agent, target, frames):
                 for action in actions:
-                    at, y = (span.lab_id, action), true[action]
+                    at, y = (span.lab_id, action), true[action][ticks]
                     weight = np.where(y, *reversed(share[at]))
                     chosen = np.flatnonzero(random.random(len(y)) < weight)
-                    names[at] = tuple(table)
-                    matrix = np.stack([x[chosen] for x in table.values()], axis=1)
-                    rows[at].append((matrix, y[chosen], 1 / weight[chosen]))
+                    part = {name: x[chosen] for name, x in table.items()}
+                    rows[at].append((part, y[chosen], 1 / weight[chosen]))
     forests = {}
     for at, parts in sorted(rows.items()):
-        matrix, y, weight = (np.concatenate(x) for x in zip(*parts, strict=True))
+        names = [*dict.fromkeys(name for part, _, _ in parts for name in part)]
+        y, weight = (np.concatenate([part[i] for part in parts]) for i in (1, 2))
         if y.any():
-            forests[at] = grow(matrix, y, weight, names[at], config)
-    return Boosted(forests, config)
+            forests[at] = grow(
+                np.concatenate([as_matrix(part, names) for part, _, _ in parts]), y, weight, names, config
+            )
+    return forests
+
+
+def as_matrix(table: Table, names: Sequence[str]) -> npt.NDArray[np.float32]:
+    """Columns in the order of `names` [T, F]; NaN where the table has none of a name."""
+    absent = np.full(len(next(iter(table.values()))), np.nan, dtype=np.float32)
+    return np.stack([table.get(name, absent) for name in names], axis=1)
 
 
 def grow(
@@ -212,7 +221,37 @@ def grow(
     return Forest(booster, tuple(names[int(i)] for i in useful))
 
 
-def read_forest(path: Path, names: tuple[str, ...]) -> Forest:
+def write_model(
+    folder: Path, family: str, forests: Mapping[tuple[str, str], Forest], meta: Mapping[str, Any]
+) -> None:
+    """Forests as UBJ, numbered, and `meta.json`, which names the family, their labs, actions and columns."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for number, ((lab, action), forest) in enumerate(sorted(forests.items())):
+        forest.booster.save_model(folder / f"forest-{number:04d}.ubj")
+        rows.append({"lab": lab, "action": action, "features": list(forest.names)})
+    whole = {"format": FORMAT, "family": family, "forests": rows, **meta}
+    (folder / META).write_text(json.dumps(whole, indent=1, allow_nan=False), encoding="utf-8")
+
+
+def read_model(folder: Path, family: str) -> tuple[dict[str, Any], dict[tuple[str, str], Forest]]:
+    """What `write_model` wrote. Raises ContractError for anything else."""
+    try:
+        meta = json.loads((folder / META).read_text(encoding="utf-8"))
+        found = meta.pop("format"), meta.pop("family")
+        rows = [(row["lab"], row["action"], tuple(row["features"])) for row in meta.pop("forests")]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as err:
+        raise ContractError(f"{folder / META} is not the description of such a model: {err!r}.") from err
+    if found != (FORMAT, family):
+        raise ContractError(f"{folder / META}: expected format {FORMAT} of family {family}, but got {found}.")
+    forests = {
+        (lab, action): _read_forest(folder / f"forest-{n:04d}.ubj", names)
+        for n, (lab, action, names) in enumerate(rows)
+    }
+    return meta, forests
+
+
+def _read_forest(path: Path, names: tuple[str, ...]) -> Forest:
     """A stored booster. Raises ContractError if it cannot be read or has another number of features."""
     import xgboost
 
@@ -226,46 +265,35 @@ def read_forest(path: Path, names: tuple[str, ...]) -> Forest:
     return Forest(booster, names)
 
 
-def read_meta(folder: Path, family: str) -> dict[str, Any]:
-    """`meta.json` of a model of the family. Raises ContractError for anything else."""
-    try:
-        meta = json.loads((folder / META).read_text(encoding="utf-8"))
-        found = meta["format"], meta["family"]
-    except (OSError, ValueError, KeyError, TypeError) as err:
-        raise ContractError(f"{folder / META} is not the description of such a model: {err!r}.") from err
-    if found != (FORMAT, family):
-        raise ContractError(f"{folder / META}: expected format {FORMAT} of family {family}, but got {found}.")
-    return dict(meta)
-
-
 def whole_spans(videos: Sequence[LabelledVideo]) -> list[Span]:
     """All covered frames of the videos."""
     clips = [v.clip for v in videos]
     return [Span(c.video_id, c.lab_id, c.first_frame, c.first_frame + c.n_frames) for c in clips]
 
 
-def clip_part(clip: PoseClip, low: int, high: int) -> PoseClip:
-    """The ticks ``low <= t < high`` of a clip; frames are no longer those of the video."""
-    return PoseClip(
-        clip.meta, clip.xy_TMK2[low:high], clip.seen_TMK[low:high], clip.mouse_ids, clip.first_frame, clip.n_frames
-    )
+def clip_part(clip: PoseClip, ticks: slice) -> PoseClip:
+    """Some ticks of a clip; its frames are no longer those of the video."""
+    return replace(clip, xy_TMK2=clip.xy_TMK2[ticks], seen_TMK=clip.seen_TMK[ticks])
 
 
 # --- ticks and rows ---------------------------------------------------------------------------------------
-def _tables(
-    clip: PoseClip, agent: int, target: int, frames: tuple[int, int] | None
-) -> Iterator[tuple[slice, Table]]:
-    """Features of one pair, `CHUNK_S` at a time with what they look at to both sides; self actions: their own."""
+def _tables(clip: PoseClip, agent: int, target: int, frames: tuple[int, int] | None) -> Tables:
+    one, other = clip.mouse_ids.index(agent), clip.mouse_ids.index(target)
+    for ticks, around in in_parts(clip, frames):
+        part = clip_part(clip, around)
+        table = self_table(part, one) if one == other else pair_table(part, one, other)
+        inside = slice(ticks.start - around.start, ticks.stop - around.start)
+        yield ticks, {name: x[inside] for name, x in table.items()}
+
+
+def in_parts(clip: PoseClip, frames: tuple[int, int] | None) -> Iterator[tuple[slice, slice]]:
+    """Ticks that cover `frames` (None: all), `CHUNK_S` at a time, and what their features look at about them."""
     T, context = len(clip.xy_TMK2), round(CONTEXT_S * CLOCK_HZ)
     first, last = (0, T) if frames is None else map(int, np.searchsorted(clip.clock_times(), frames))
     first, last = max(0, first - 1), min(T, last + 1)  # so that the frames between two ticks are covered
-    one, other = clip.mouse_ids.index(agent), clip.mouse_ids.index(target)
     for start in range(first, last, round(CHUNK_S * CLOCK_HZ)):
         stop = min(last, start + round(CHUNK_S * CLOCK_HZ))
-        low = max(0, start - context)
-        part = clip_part(clip, low, min(T, stop + context))
-        table = self_table(part, one) if one == other else pair_table(part, one, other)
-        yield slice(start, stop), {name: x[start - low : stop - low] for name, x in table.items()}
+        yield slice(start, stop), slice(max(0, start - context), min(T, stop + context))
 
 
 def _asked(video: LabelledVideo, occurring: set[tuple[str, str]]) -> dict[tuple[int, int], list[str]]:

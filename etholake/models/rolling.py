@@ -12,7 +12,7 @@ import numpy.typing as npt
 from etholake.contract import UNIFIED_PARTS
 from etholake.features.clip import CLOCK_HZ, PoseClip
 
-__all__ = ["CONTEXT_S", "Table", "pair_table", "rolling", "self_table", "shifted"]
+__all__ = ["CONTEXT_S", "Table", "pair_now", "pair_table", "rolling", "self_now", "self_table"]
 
 Floats = npt.NDArray[np.float32]
 Table = dict[str, Floats]  # name -> values [T]
@@ -26,22 +26,32 @@ _NOSE, _LEFT, _RIGHT, _NECK, _SIDE_L, _SIDE_R, _TAIL = range(len(UNIFIED_PARTS))
 
 def pair_table(clip: PoseClip, agent: int, target: int) -> Table:
     """Features of agent and target (columns of `xy_TMK2`): both bodies, their relation, all of it over time."""
-    one, other = clip.xy_TMK2[:, agent], clip.xy_TMK2[:, target]
-    now = {f"agent {name}": x for name, x in _body(one, clip.seen_TMK[:, agent]).items()}
-    now |= {f"target {name}": x for name, x in _body(other, clip.seen_TMK[:, target]).items()}
-    still = _distances(one, other)
-    moving = now | _relation(one, other)
-    return still | moving | rolling(moving)
+    moving = pair_now(clip, agent, target)
+    return _distances(clip.xy_TMK2[:, agent], clip.xy_TMK2[:, target]) | moving | rolling(moving)
 
 
 def self_table(clip: PoseClip, agent: int) -> Table:
     """Features of one mouse, and how far the nearest other one is."""
+    now = self_now(clip, agent)
+    return now | rolling(now)
+
+
+def pair_now(clip: PoseClip, agent: int, target: int) -> Table:
+    """Posture and motion of both mice, and their relation."""
+    one, other = clip.xy_TMK2[:, agent], clip.xy_TMK2[:, target]
+    now = {f"agent {name}": x for name, x in _body(one, clip.seen_TMK[:, agent]).items()}
+    now |= {f"target {name}": x for name, x in _body(other, clip.seen_TMK[:, target]).items()}
+    return now | _relation(one, other)
+
+
+def self_now(clip: PoseClip, agent: int) -> Table:
+    """Posture and motion of one mouse, and the distance of the nearest other one."""
     now = {f"agent {name}": x for name, x in _body(clip.xy_TMK2[:, agent], clip.seen_TMK[:, agent]).items()}
     centre_TM2 = _mean(clip.xy_TMK2, axis=2)
     others = [m for m in range(len(clip.mouse_ids)) if m != agent]
     if others:
         now["nearest distance"] = _least(_norm(centre_TM2[:, others] - centre_TM2[:, [agent]]))
-    return now | rolling(now)
+    return now
 
 
 def rolling(now: Table) -> Table:
@@ -58,19 +68,9 @@ def rolling(now: Table) -> Table:
             found[f"{name} mean {seconds:g} s"] = _moments(x, round(seconds * CLOCK_HZ / 2))[0]
         for seconds in LAGS_S:
             lag = round(seconds * CLOCK_HZ)
-            found[f"{name} before {seconds:g} s"] = shifted(x, lag)
-            found[f"{name} after {seconds:g} s"] = shifted(x, -lag)
+            found[f"{name} before {seconds:g} s"] = _shifted(x, lag)
+            found[f"{name} after {seconds:g} s"] = _shifted(x, -lag)
     return found
-
-
-def shifted(x: Floats, ticks: int) -> Floats:
-    """The value `ticks` earlier (later, if negative); NaN where there is none."""
-    moved = np.full_like(x, np.nan)
-    if ticks >= 0:
-        moved[ticks:] = x[: max(0, len(x) - ticks)]
-    else:
-        moved[:ticks] = x[-ticks:]
-    return moved
 
 
 # --- one moment -------------------------------------------------------------------------------------------
@@ -150,7 +150,7 @@ def _angle(a_T2: Floats, b_T2: Floats) -> Floats:
 
 
 def _lagged(x_T2: Floats, ticks: int) -> Floats:
-    return np.stack([shifted(x_T2[:, i], ticks) for i in range(2)], axis=1)
+    return np.stack([_shifted(x_T2[:, i], ticks) for i in range(2)], axis=1)
 
 
 def _velocity(x_T2: Floats, seconds: float) -> Floats:
@@ -160,7 +160,7 @@ def _velocity(x_T2: Floats, seconds: float) -> Floats:
 
 def _slope(x_T: Floats, seconds: float) -> Floats:
     half = max(1, round(seconds * CLOCK_HZ / 2))
-    return (shifted(x_T, -half) - shifted(x_T, half)) * np.float32(CLOCK_HZ / (2 * half))
+    return (_shifted(x_T, -half) - _shifted(x_T, half)) * np.float32(CLOCK_HZ / (2 * half))
 
 
 def _mean(x: Floats, axis: int) -> Floats:
@@ -178,6 +178,16 @@ def _least(x: Floats) -> Floats:
 
 
 # --- over time --------------------------------------------------------------------------------------------
+def _shifted(x: Floats, ticks: int) -> Floats:
+    """The value `ticks` earlier (later, if negative); NaN where there is none."""
+    moved = np.full_like(x, np.nan)
+    if ticks >= 0:
+        moved[ticks:] = x[: max(0, len(x) - ticks)]
+    else:
+        moved[:ticks] = x[-ticks:]
+    return moved
+
+
 def _moments(x: Floats, half: int) -> tuple[Floats, Floats]:
     """Mean and standard deviation over ``2 * half + 1`` ticks of what is known."""
     known = ~np.isnan(x)
