@@ -77,7 +77,7 @@ serve: install ## Deploy the endpoint of the newest model
 predict: install ## Events of held-out or test videos (ARGS='--split test --output submission.csv')
 	@$(BIN)/etholake predict $(ARGS)
 
-evaluate: install ## The official score (ARGS='--submission submission.csv')
+evaluate: install ## The official score and more (ARGS='--submission submission.csv --html evaluation.html')
 	@$(BIN)/etholake evaluate $(ARGS)
 
 dashboards: install ## The dashboards as a page, dist/dashboards.html (SERVE=1: live, on loopback)

@@ -235,22 +235,44 @@ def _predict(current: Settings, arguments: argparse.Namespace) -> None:
 def _evaluate(current: Settings, arguments: argparse.Namespace) -> None:
     from etholake.stages import evaluate
 
-    scores = evaluate.evaluate(
-        _data_folder(current, arguments), arguments.submission, _ids(arguments.videos), None
-    )
-    if arguments.json:
-        print(json.dumps(scores))
-        return
-    print("\n".join(score_lines(scores)))
+    data, videos = _data_folder(current, arguments), _ids(arguments.videos)
+    if arguments.run_id:
+        result = evaluate.run(
+            current, data, arguments.submission, arguments.run_id, videos=videos, page=arguments.html
+        )
+        found = result.details["evaluation"]
+    else:
+        from etholake.evaluation.page import write
+
+        evaluation = evaluate.judge(data, arguments.submission, videos)
+        found = evaluation.to_dict()
+        if arguments.html:
+            write(arguments.html, evaluation, arguments.submission.name)
+    print(json.dumps(found) if arguments.json else "\n".join(score_lines(found)))
 
 
 def score_lines(scores: dict[str, Any]) -> list[str]:
-    """The official score as text: one line a lab, one line an action."""
-    lines = [f"official score {scores['score']:.4f}"]
+    """The official score as text: one line a lab, one line an action; with `details`, what stands beside it."""
+    details = scores.get("details", {})
+    lines = [f"official score {scores['score']:.4f}{_between(scores.get('interval'))}"]
     for lab, entry in sorted(scores["labs"].items()):
-        lines.append(f"  {lab:<28} {entry['score']:.4f}")
-        lines += [f"    {action:<26} {f:.4f}" for action, f in sorted(entry["actions"].items())]
+        lines.append(f"  {lab:<28} {entry['score']:.4f}{_between(details.get(lab, {}).get('interval'))}")
+        for action, f in sorted(entry["actions"].items()):
+            line = f"    {action:<26} {f:.4f}"
+            if details:
+                more = details[lab]["actions"][action]
+                line += f"{_between(more['interval']):<18} bouts {more['bouts']['f_score']:.3f}"
+                line += _boundaries(more["bouts"]["start_error_sec"], more["bouts"]["stop_error_sec"])
+            lines.append(line)
     return lines
+
+
+def _between(interval: list[float] | None) -> str:
+    return f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else ""
+
+
+def _boundaries(start: float | None, stop: float | None) -> str:
+    return f", off by {start:.2f} and {stop:.2f} s" if start is not None and stop is not None else ""
 
 
 def _package(_current: Settings, arguments: argparse.Namespace) -> None:
@@ -424,9 +446,11 @@ def _model_verbs(verb: Callable[..., argparse.ArgumentParser]) -> None:
     sub.add_argument("--split", choices=("train", "test"), required=True)
     sub.add_argument("--videos", help="video ids, 12,34 (default: all of test, the held-out ones of train)")
     sub.add_argument("--output", type=Path, required=True, help="submission CSV to write")
-    sub = verb("evaluate", _evaluate, "The official score of a submission.", data=True)
+    sub = verb("evaluate", _evaluate, "The official score of a submission, and what stands beside it.", data=True)
     sub.add_argument("--submission", type=Path, required=True)
     sub.add_argument("--videos", help="score these video ids only, 12,34")
+    sub.add_argument("--html", type=Path, metavar="PAGE", help="write a page with ethograms to look at")
+    sub.add_argument("--run-id", metavar="RUN", help="also write the tables score… of the lake, as this run")
     sub = verb("package", _package, "Build what is shipped to Glue and SageMaker.")
     sub.add_argument("--out", type=Path, default=Path("dist"))
 

@@ -367,6 +367,52 @@ TABLES: Mapping[str, Table] = {
             partitions=("run_id",),
             sort=("lab_id", "action"),
         ),
+        Table(
+            "score_details",
+            "(run, lab, action)",
+            (
+                _LAB, _ACTION,
+                _c("f_low", "double", "2.5 % of the frame-wise F over bootstrapped videos; null with one video"),
+                _c("f_high", "double", "97.5 % of it"),
+                _c("bouts_true", "int", "annotated bouts", nullable=False),
+                _c("bouts_predicted", "int", "predicted bouts", nullable=False),
+                _c("bouts_matched", "int", "pairs of them with IoU >= 0.5", nullable=False),
+                _c("bout_f_score", "double", "F1 of bouts", nullable=False),
+                _c("start_error_sec", "double", "s, median absolute, of matched bouts"),
+                _c("stop_error_sec", "double", "s, median absolute, of matched bouts"),
+                _c("start_bias_sec", "double", "s, mean of predicted minus annotated"),
+                _c("stop_bias_sec", "double", "s, mean of predicted minus annotated"),
+                _c("average_precision", "double", "of frame-wise probabilities; null without them"),
+                _c("calibration_error", "double", "expected calibration error, 0..1; null without probabilities"),
+            ),
+            partitions=("run_id",),
+            sort=("lab_id", "action"),
+        ),
+        Table(
+            "score_confusion",
+            "(run, lab, annotated action, predicted action)",
+            (
+                _LAB,
+                _c("true_action", "string", "annotated; none where nothing was", nullable=False),
+                _c("predicted_action", "string", "predicted; none where nothing was", nullable=False),
+                _c("frames", "bigint", "frames of one agent and target", nullable=False),
+            ),
+            partitions=("run_id",),
+            sort=("lab_id", "true_action", "predicted_action"),
+        ),
+        Table(
+            "score_calibration",
+            "(run, lab, action, tenth of the probability) that holds a frame",
+            (
+                _LAB, _ACTION,
+                _c("bin", "tinyint", "0..9: probability from bin/10 to (bin+1)/10", nullable=False),
+                _c("frames", "bigint", nullable=False),
+                _c("mean_probability", "double", "0..1", nullable=False),
+                _c("share_true", "double", "share of the frames that are annotated", nullable=False),
+            ),
+            partitions=("run_id",),
+            sort=("lab_id", "action", "bin"),
+        ),
     )
 }  # fmt: skip
 

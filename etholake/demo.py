@@ -108,6 +108,7 @@ class _Pipeline:
         self.settings = current
         self.lines: list[_Line] = []
         self.submission = Path(current.state_dir) / "submission.csv"
+        self.evaluation = Path(current.state_dir) / "evaluation.html"
         self.scores: dict[str, Any] = {}
         self.shown: _Shown
         self.pages: dict[str, Path] = {}
@@ -134,6 +135,7 @@ class _Pipeline:
                 self.submission,
                 run_id=predicted.details["run_id"],
                 spans=held_out_spans(trained.details["split"]),
+                page=self.evaluation,
             ),
         )
         self.scores = evaluated.details["scores"]
@@ -222,6 +224,7 @@ class _Pipeline:
             f"  raw data     {root / RAW_ZONE}",
             f"  curated      {root / CURATED_ZONE}   (tables in database '{at.database}')",
             f"  submission   {self.submission}",
+            f"  evaluation   {self.evaluation}   (a page with ethograms)",
             f"  logs         {at.state_dir}",
             "How to go on",
             "  make up deploy etl serve                    lake and endpoint again, at port 4566",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,18 +17,32 @@ from etholake.errors import ContractError
 from etholake.events.thresholds import Thresholds
 from etholake.events.types import Event, PairScores, Triplet
 
-__all__ = ["DecodeConfig", "decode", "smooth"]
+__all__ = ["Choice", "DecodeConfig", "decode", "smooth"]
+
+Choice = Literal["ratio", "minus", "zscore"]
 
 _NONE = -1  # no action on this frame
 
 
 @dataclass(frozen=True)
 class DecodeConfig:
-    """Post-processing, in seconds."""
+    """Post-processing, in seconds.
+
+    `choice` says which of several actions above their thresholds t gets a frame: the one whose probability p
+    most exceeds it in proportion (`ratio`, p ÷ t), by difference (`minus`, p − t), or by difference in units of
+    how much the action's probabilities vary (`zscore`, (p − t) ÷ the standard deviation in `Thresholds`).
+    """
 
     smoothing_s: float = 5 / 30  # window of the centred mean
     max_gap_s: float = 2 / 30  # gaps up to this long inside one action are filled
     min_length_s: float = 3 / 30  # shorter events are dropped
+    choice: Choice = "ratio"
+
+    def __post_init__(self) -> None:
+        if self.choice not in get_args(Choice):
+            raise ContractError(
+                f"The choice between actions is one of {get_args(Choice)}, but got {self.choice!r}."
+            )
 
     def smoothing_frames(self, fps: float) -> int:
         """The window in frames: the nearest odd number, at least 1."""
@@ -51,10 +65,10 @@ def decode(
 ) -> list[Event]:
     """Events of one video (or of several with one whitelist), sorted by video, start and pair.
 
-    A frame gets the action whose probability most exceeds its threshold *in proportion* (probability ÷
-    threshold), so that a rare action with a low threshold has a fair chance; ties go to the first action.
-    One frame of one (video, agent, target) never gets two actions. The whitelist is taken as it stands: it
-    holds self actions as (agent, agent, action), so it tells self from pair too.
+    A frame gets the action that most exceeds its threshold by `DecodeConfig.choice`, so that a rare action with a
+    low threshold has a fair chance; ties go to the first action. One frame of one (video, agent, target) never
+    gets two actions. The whitelist is taken as it stands: it holds self actions as (agent, agent, action), so it
+    tells self from pair too. What never occurs in a lab has the threshold `NEVER`.
 
     Parameters
     ----------
@@ -84,17 +98,31 @@ def decode(
 
 def smooth(probabilities_TA: NDArray[np.float32], window: int) -> NDArray[np.float64]:
     """Centred mean over `window` (odd) frames [T, A]; at the ends over the frames there are. NaN is 0."""
-    clean = np.nan_to_num(probabilities_TA.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
-    n_frames, half = len(clean), window // 2
-    if half < 1 or not n_frames:
-        return clean
+    columns = [_smooth(column, window) for column in _clean(probabilities_TA)]
+    return np.stack(columns, axis=1) if columns else np.zeros(probabilities_TA.shape)
+
+
+def _clean(probabilities_TA: NDArray[np.float32]) -> NDArray[np.float64]:
+    """[A, T], each action's frames side by side in memory; what is not finite is 0."""
+    clean_AT = np.ascontiguousarray(probabilities_TA.T, dtype=np.float64)
+    if not np.isfinite(clean_AT.sum()):
+        clean_AT[~np.isfinite(clean_AT)] = 0.0
+    return clean_AT
+
+
+def _smooth(probability_T: NDArray[np.float64], window: int) -> NDArray[np.float64]:
+    T, half = len(probability_T), window // 2
+    if half < 1 or not T:
+        return probability_T
     # Slices of the running sum, padded by its last value on the right and by zeros on the left.
-    total = np.zeros((n_frames + 2 * half + 1, clean.shape[1]))
-    np.cumsum(clean, axis=0, out=total[half + 1 : half + 1 + n_frames])
-    total[half + 1 + n_frames :] = total[half + n_frames]
-    frame = np.arange(n_frames)
-    width = np.minimum(frame + half + 1, n_frames) - np.maximum(frame - half, 0)
-    result: NDArray[np.float64] = (total[2 * half + 1 :] - total[: -(2 * half + 1)]) / width[:, None]
+    total = np.zeros(T + 2 * half + 1)
+    np.cumsum(probability_T, out=total[half + 1 : half + 1 + T])
+    total[half + 1 + T :] = total[half + T]
+    result = total[window:] - total[:-window]
+    inner = slice(min(half, T), max(T - half, min(half, T)))
+    result[inner] /= window
+    for edge in (np.arange(inner.start), np.arange(inner.stop, T)):  # fewer frames there
+        result[edge] /= np.minimum(edge + half + 1, T) - np.maximum(edge - half, 0)
     return result
 
 
@@ -106,37 +134,42 @@ def _decode_pair(
     ]
     if not looked_for or not len(pair.probabilities_TA):
         return []
-    raw = pair.probabilities_TA[:, looked_for]
+    raw_AT = _clean(pair.probabilities_TA[:, looked_for])
     names = [pair.actions[i] for i in looked_for]
-    limits = np.array([thresholds.get(pair.lab_id, name) for name in names])
-    ratio = smooth(raw, config.smoothing_frames(pair.fps)) / limits
-    best = ratio.argmax(axis=1)
-    label_T = np.where(np.take_along_axis(ratio, best[:, None], axis=1)[:, 0] >= 1.0, best, _NONE)
+    label_T = _choose(raw_AT, names, pair, thresholds, config)
     label_T = _fill_gaps(label_T, config.max_gap_frames(pair.fps))
 
     start, stop, label = _runs(label_T)
     keep = (label != _NONE) & (stop - start >= config.min_length_frames(pair.fps))
-    start, stop, label = start[keep], stop[keep], label[keep]
-    confidence = _means(smooth(raw, 1), start, stop, label)
-    return [
-        Event(
-            pair.video_id,
-            pair.agent_id,
-            pair.target_id,
-            names[a],
-            pair.first_frame + int(i),
-            pair.first_frame + int(j),
-            c,
-        )
-        for i, j, a, c in zip(start, stop, label, confidence, strict=True)
-    ]
+    said_T = np.take_along_axis(raw_AT, label_T[None], axis=0)[0]  # of _NONE, the last action: not kept
+    confidence = np.add.reduceat(said_T, start) / (stop - start)
+    rows = zip(*(x[keep].tolist() for x in (start, stop, label, confidence)), strict=True)
+    video, agent, target, first = pair.video_id, pair.agent_id, pair.target_id, pair.first_frame
+    return [Event(video, agent, target, names[a], first + i, first + j, c) for i, j, a, c in rows]
 
 
-def _means(
-    probability_TA: NDArray[np.float64], start: NDArray[Any], stop: NDArray[Any], label: NDArray[Any]
-) -> list[float]:
-    """Mean probability of each event's action over its frames."""
-    return [float(probability_TA[i:j, a].mean()) for i, j, a in zip(start, stop, label, strict=True)]
+def _choose(
+    raw_AT: NDArray[np.float64],
+    names: Sequence[str],
+    pair: PairScores,
+    thresholds: Thresholds,
+    config: DecodeConfig,
+) -> NDArray[np.int64]:
+    """The action (position in `names`) of each frame, or `_NONE`."""
+    window = config.smoothing_frames(pair.fps)
+    label_T = np.full(raw_AT.shape[1], _NONE, dtype=np.int64)
+    best_T = np.full(raw_AT.shape[1], np.nextafter(0.0, -1.0))  # a margin of 0 is enough
+    for a, name in enumerate(names):
+        limit, spread = thresholds.get(pair.lab_id, name), thresholds.spread(pair.lab_id, name)
+        smoothed_T = _smooth(raw_AT[a], window)
+        scale = {"ratio": limit, "minus": 1.0, "zscore": spread}[config.choice]
+        margin_T = smoothed_T - limit
+        if scale != 1.0:
+            margin_T /= scale  # p ÷ t − 1 orders as p ÷ t does
+        better_T = margin_T > best_T
+        np.copyto(best_T, margin_T, where=better_T)
+        label_T[better_T] = a
+    return label_T
 
 
 def _runs(label_T: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:

@@ -10,8 +10,9 @@
 5. Ground truth outside the whitelist still counts as FN. A lab without predictions scores 0.
 6. The phantom trap: predicting a whitelisted action that never occurs in the lab's ground truth adds an
    action with F = 0.
-7. Empty solution or submission, start > stop: an error. ``start == stop`` is allowed and adds nothing:
-   neither frames nor an action (but its row makes the video one that has ground truth).
+7. Empty solution or submission, start > stop: an error. ``start == stop`` is allowed and adds no frame; its row
+   still counts as one: the video has ground truth, the action belongs to the lab. So an action that the lab has
+   in empty rows alone, true or predicted, is one with F = 0.
 
 Reading files is not here: a missing column, or ids written `1`, are refused by `submission`.
 """
@@ -28,7 +29,18 @@ from etholake.errors import DataError, raise_collected
 from etholake.events.intervals import Intervals, first_overlap, overlap, union
 from etholake.events.types import Event, Triplet
 
-__all__ = ["ActionScore", "LabScore", "ScoreReport", "pooled", "score"]
+__all__ = [
+    "ActionScore",
+    "LabScore",
+    "ScoreReport",
+    "as_intervals",
+    "counted",
+    "frames_by_video",
+    "pooled",
+    "score",
+]
+
+Frames = np.ndarray[Any, Any]  # int64 [3]: TP, FP, FN
 
 
 @dataclass(frozen=True)
@@ -41,8 +53,8 @@ class ActionScore:
 
     @property
     def f_score(self) -> float:
-        """F1, 0..1."""
-        return 2 * self.tp_frames / (2 * self.tp_frames + self.fp_frames + self.fn_frames)
+        """F1, 0..1; 0 without any frame."""
+        return 2 * self.tp_frames / max(2 * self.tp_frames + self.fp_frames + self.fn_frames, 1)
 
     @property
     def precision(self) -> float | None:
@@ -66,8 +78,8 @@ class LabScore:
 
     @property
     def score(self) -> float:
-        """Plain mean of F over the actions; 0 where only empty intervals were annotated."""
-        return float(np.mean([a.f_score for a in self.actions.values()])) if self.actions else 0.0
+        """Plain mean of F over the actions."""
+        return float(np.mean([a.f_score for a in self.actions.values()]))
 
 
 @dataclass(frozen=True)
@@ -132,24 +144,11 @@ def pooled(
     labs: Mapping[int, str],
 ) -> ScoreReport:
     """`score` for a part of a submission, which may be empty (then every lab scores 0)."""
-    _check(solution, submission, labs)
+    frames: dict[tuple[str, str], Frames] = {}
+    for (video, action), found in frames_by_video(solution, submission, whitelist, labs).items():
+        at = (labs[video], action)
+        frames[at] = frames.get(at, 0) + found
     scored = {e.video_id for e in solution}
-    counted = [
-        e
-        for e in submission
-        if e.video_id in scored and (e.agent_id, e.target_id, e.action) in whitelist.get(e.video_id, ())
-    ]
-    keys: dict[Hashable, int] = {}
-    true, predicted = union(_intervals(solution, keys)), union(_intervals(counted, keys))
-    names: list[Any] = list(keys)
-    _refuse_double_labels(predicted, names)
-    hits = _per_key(predicted, overlap(predicted, true), len(keys))
-    n_true, n_predicted = (_per_key(x, x.length, len(keys)) for x in (true, predicted))
-    frames: dict[tuple[str, str], np.ndarray[Any, Any]] = {}
-    for i, (video, _, _, action) in enumerate(names):
-        if n_true[i] or n_predicted[i]:  # point 7: an empty interval is no action
-            at = (labs[video], action)
-            frames[at] = frames.get(at, 0) + np.array([hits[i], n_predicted[i] - hits[i], n_true[i] - hits[i]])
     return ScoreReport(
         {
             lab: LabScore(
@@ -159,6 +158,40 @@ def pooled(
             for lab in sorted({labs[video] for video in scored})
         }
     )
+
+
+def frames_by_video(
+    solution: Sequence[Event],
+    submission: Sequence[Event],
+    whitelist: Mapping[int, Collection[Triplet]],
+    labs: Mapping[int, str],
+) -> dict[tuple[int, str], Frames]:
+    """(video, action) -> (TP, FP, FN) frames, pooled over the video's pairs; parameters and errors of `score`."""
+    _check(solution, submission, labs)
+    keys: dict[Hashable, int] = {}
+    true = union(as_intervals(solution, keys))
+    predicted = union(as_intervals(counted(solution, submission, whitelist), keys))
+    names: list[Any] = list(keys)
+    _refuse_double_labels(predicted, names)
+    hits = _per_key(predicted, overlap(predicted, true), len(keys))
+    n_true, n_predicted = (_per_key(x, x.length, len(keys)) for x in (true, predicted))
+    found: dict[tuple[int, str], Frames] = {}
+    for i, (video, _, _, action) in enumerate(names):
+        at = (video, action)
+        found[at] = found.get(at, 0) + np.array([hits[i], n_predicted[i] - hits[i], n_true[i] - hits[i]])
+    return found
+
+
+def counted(
+    solution: Sequence[Event], submission: Sequence[Event], whitelist: Mapping[int, Collection[Triplet]]
+) -> list[Event]:
+    """The predictions that count (point 2)."""
+    scored = {e.video_id for e in solution}
+    return [
+        e
+        for e in submission
+        if e.video_id in scored and (e.agent_id, e.target_id, e.action) in whitelist.get(e.video_id, ())
+    ]
 
 
 def _check(solution: Sequence[Event], submission: Sequence[Event], labs: Mapping[int, str]) -> None:
@@ -174,8 +207,8 @@ def _check(solution: Sequence[Event], submission: Sequence[Event], labs: Mapping
     raise_collected(DataError, "Events that cannot be scored", problems)
 
 
-def _intervals(events: Sequence[Event], keys: dict[Hashable, int]) -> Intervals:
-    """Number the (video, agent, target, action) of the events in `keys`, which grows."""
+def as_intervals(events: Sequence[Event], keys: dict[Hashable, int]) -> Intervals:
+    """The events' intervals; their (video, agent, target, action) are numbered in `keys`, which grows."""
     rows = np.array(
         [
             (

@@ -1,11 +1,12 @@
 """What a recogniser says: events, and the frame-wise probabilities they are decoded from.
 
-Shape letters: T video frames, A actions. Nothing here but the two types: decoding is in `decode`.
+Shape letters: T video frames, A actions. Nothing here but the types: decoding is in `decode`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from etholake.errors import ContractError
 
-__all__ = ["Event", "PairScores", "Triplet"]
+__all__ = ["Event", "PairScores", "Triplet", "mask"]
 
 Triplet = tuple[int, int, str]  # agent, target (the agent itself for a self action), action
 
@@ -77,3 +78,16 @@ class PairScores:
             )
         if not self.fps > 0:
             raise ContractError(f"Video {self.video_id}: fps must be positive, but got {self.fps}.")
+
+    def between(self, start_frame: int, stop_frame: int) -> PairScores:
+        """The part on ``start_frame <= f < stop_frame``; T may become 0."""
+        low, high = (max(0, frame - self.first_frame) for frame in (start_frame, stop_frame))
+        return replace(self, first_frame=self.first_frame + low, probabilities_TA=self.probabilities_TA[low:high])
+
+
+def mask(events: Iterable[Event], first_frame: int, n_frames: int) -> NDArray[np.bool_]:
+    """Frames ``first_frame <= f < first_frame + n_frames`` that any of the events covers [T]."""
+    mask_T = np.zeros(n_frames, dtype=bool)
+    for e in events:
+        mask_T[max(0, e.start_frame - first_frame) : max(0, e.stop_frame - first_frame)] = True
+    return mask_T

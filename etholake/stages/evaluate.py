@@ -1,29 +1,31 @@
-"""Stage evaluate: the official score of a submission against a folder in the MABe layout.
+"""Stage evaluate: a submission against a folder in the MABe layout: the official score and what stands beside it.
 
-`evaluate` computes (no AWS), `run` also writes the table `scores`. A video is scored if it has an annotation
-file that can be read; its whitelist is `behaviors_labeled` of ``train.csv`` (of ``test.csv``, where
-``test_annotation/`` has its file), with stray quotes repaired as curation repairs them. The score itself is
-`etholake.events.metric`.
+`evaluate` and `judge` compute (no AWS), `run` also writes the tables `score…` and the page. A video is scored if
+it has an annotation file that can be read; its whitelist is `behaviors_labeled` of ``train.csv`` (of ``test.csv``,
+where ``test_annotation/`` has its file), with stray quotes repaired as curation repairs them. The score itself is
+`etholake.events.metric`, the rest `etholake.evaluation`.
 """
 
 from __future__ import annotations
 
 import csv
 import logging
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from etholake.contract import RAW_ANNOTATION_COLUMNS, SPLITS
 from etholake.curate.behaviors import parse_labeled
 from etholake.errors import DataError, UsageError
-from etholake.events import metric, submission
-from etholake.events.types import Event, Triplet
+from etholake.evaluation import report
+from etholake.events import submission
+from etholake.events.types import Event, PairScores, Triplet
 from etholake.settings import Settings
 from etholake.stages import StageResult, fingerprint
 
-__all__ = ["Truth", "evaluate", "read_truth", "report", "run"]
+__all__ = ["Truth", "evaluate", "judge", "read_truth", "run"]
 
 Spans = Mapping[int, tuple[int, int]]  # video_id -> (start_frame, stop_frame) of the part that is scored
 _log = logging.getLogger(__name__)
@@ -31,11 +33,12 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Truth:
-    """Ground truth of a folder: events, what was looked for (per video), and the lab of each video."""
+    """Ground truth of a folder: events, and by video what was looked for, the lab, and frames/s where known."""
 
     events: list[Event]
     whitelist: dict[int, frozenset[Triplet]]
     labs: dict[int, str]
+    fps: dict[int, float] = field(default_factory=dict)
 
 
 def evaluate(
@@ -43,15 +46,19 @@ def evaluate(
 ) -> dict[str, Any]:
     """The official score: ``{"score": …, "labs": {lab: {"score": …, "actions": {action: f}}}}``.
 
-    See `report` for the parameters and errors.
+    See `judge` for the parameters and errors.
     """
-    return report(data, submission, videos, spans).to_dict()
+    return judge(data, submission, videos, spans).score.to_dict()
 
 
-def report(
-    data: Path, submission_file: Path, videos: Sequence[int] | None = None, spans: Spans | None = None
-) -> metric.ScoreReport:
-    """The official score with its frames.
+def judge(
+    data: Path,
+    submission_file: Path,
+    videos: Sequence[int] | None = None,
+    spans: Spans | None = None,
+    pairs: Sequence[PairScores] = (),
+) -> report.Evaluation:
+    """Everything that is known of a submission.
 
     Parameters
     ----------
@@ -64,6 +71,9 @@ def report(
     spans
         Clip truth and prediction of a video to ``start_frame <= f < stop_frame`` of its own clock; a video
         without an entry is scored whole.
+    pairs
+        Probabilities of a recogniser that was not trained on these videos; with them there are average precision
+        and calibration. They are clipped as the events are.
 
     Raises
     ------
@@ -80,7 +90,14 @@ def report(
         raise DataError(f"There is no ground truth for {which}: nothing can be scored (empty solution).")
     kept = None if chosen is None else set(chosen)
     predicted = [e for e in predicted if kept is None or e.video_id in kept]
-    return metric.pooled(_clip(truth.events, spans), _clip(predicted, spans), truth.whitelist, truth.labs)
+    return report.judge(
+        _clip(truth.events, spans),
+        _clip(predicted, spans),
+        truth.whitelist,
+        truth.labs,
+        truth.fps,
+        [pair.between(*spans[pair.video_id]) if spans and pair.video_id in spans else pair for pair in pairs],
+    )
 
 
 def run(
@@ -91,24 +108,44 @@ def run(
     *,
     videos: Sequence[int] | None = None,
     spans: Spans | None = None,
+    pairs: Sequence[PairScores] = (),
+    page: Path | None = None,
 ) -> StageResult:
-    """`evaluate`, and the partition `run_id` of the table `scores`. `details["scores"]` is what it gives."""
+    """`judge`, into the partitions `run_id` of the tables `score…`, and into an HTML page if one is named.
+
+    `details`: `scores` (what `evaluate` gives), `evaluation` (`Evaluation.to_dict`), `run_id`, `rows` by table.
+    """
     import pyarrow as pa
 
     from etholake import aws
     from etholake.contract import arrow_schema
+    from etholake.evaluation.page import write
     from etholake.lake import Lake, identity
 
-    result = report(data, submission, videos, spans)
-    rows = _rows(result)
+    result = judge(data, submission, videos, spans, pairs)
+    if page is not None:
+        write(page, result, f"run {run_id}")
     lake = Lake(aws.client(settings, "s3"), aws.client(settings, "glue"), settings.bucket, settings.database)
-    partition, print_ = {"run_id": run_id}, fingerprint("scores", rows)
-    unchanged = identity(lake.current("scores", partition)) == print_
-    if not unchanged:
-        table = pa.Table.from_pylist(rows, schema=arrow_schema("scores"))
-        lake.replace_table("scores", table, print_, partition, {"score": result.score})
-    summary = f"official score {result.score:.4f} over {len(result.labs)} labs, {len(rows)} rows in table scores"
-    details = {"scores": result.to_dict(), "run_id": run_id, "rows": len(rows)}
+    partition, unchanged, tables = {"run_id": run_id}, True, result.tables()
+    for name, rows in tables.items():
+        print_ = fingerprint(name, rows)
+        if identity(lake.current(name, partition)) == print_:
+            continue
+        if unchanged:
+            lake.register()  # the tables may be new to the catalog
+        unchanged = False
+        table = pa.Table.from_pylist(rows, schema=arrow_schema(name))
+        lake.replace_table(name, table, print_, partition, {"score": result.score.score})
+    summary = (
+        f"official score {result.score.score:.4f} over {len(result.score.labs)} labs, "
+        f"{len(tables['scores'])} rows in table scores"
+    )
+    details = {
+        "scores": result.score.to_dict(),
+        "evaluation": result.to_dict(),
+        "run_id": run_id,
+        "rows": {name: len(rows) for name, rows in tables.items()},
+    }
     return StageResult("evaluate", "unchanged" if unchanged else "done", summary, details)
 
 
@@ -123,6 +160,8 @@ def read_truth(data: Path, videos: Sequence[int] | None = None) -> Truth:
         for row in _metadata(data, split):
             video, lab = int(row["video_id"]), row["lab_id"]
             found.labs[video] = lab
+            if (fps := _fps(row.get("frames_per_second"))) is not None:
+                found.fps[video] = fps
             if videos is None or video in videos:
                 found.whitelist[video] = frozenset(parse_labeled(row["behaviors_labeled"]).triplets)
                 found.events.extend(_annotations(data / f"{split}_annotation" / lab / f"{video}.parquet", video))
@@ -148,6 +187,14 @@ def _metadata(data: Path, split: str) -> list[dict[str, str]]:
     if missing:
         raise DataError(f"{path}: expected the columns lab_id, video_id, behaviors_labeled, but lacks {missing}.")
     return [row for row in rows if (row["video_id"] or "").isdigit()]
+
+
+def _fps(text: str | None) -> float | None:
+    try:
+        fps = float(text or "")
+    except ValueError:
+        return None
+    return fps if 0 < fps < math.inf else None
 
 
 def _annotations(path: Path, video: int) -> list[Event]:
@@ -194,21 +241,3 @@ def _clip(events: Sequence[Event], spans: Spans | None) -> list[Event]:
         if e.start_frame > e.stop_frame or start < stop:  # an impossible event is kept for the metric to refuse
             clipped.append(e if e.start_frame > e.stop_frame else replace(e, start_frame=start, stop_frame=stop))
     return clipped
-
-
-def _rows(result: metric.ScoreReport) -> list[dict[str, Any]]:
-    return [
-        {
-            "lab_id": lab_id,
-            "action": action,
-            "f_score": s.f_score,
-            "precision": s.precision,
-            "recall": s.recall,
-            "tp_frames": s.tp_frames,
-            "fp_frames": s.fp_frames,
-            "fn_frames": s.fn_frames,
-            "videos": lab.videos,
-        }
-        for lab_id, lab in result.labs.items()
-        for action, s in lab.actions.items()
-    ]

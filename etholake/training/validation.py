@@ -36,7 +36,7 @@ class HeldOut:
         pairs = []
         for span in spans:
             said = model.predict(clips[span.video_id], (span.start_frame, span.stop_frame))
-            pairs += [_cut_scores(pair, span) for pair in said]
+            pairs += [pair.between(span.start_frame, span.stop_frame) for pair in said]
         return cls.given(pairs, videos, spans)
 
     @classmethod
@@ -79,11 +79,6 @@ class HeldOut:
         if not self.truth:
             return None
         return metric.pooled(self.truth, self.events(model), self.whitelists, self.labs)
-
-
-def _cut_scores(pair: PairScores, span: Span) -> PairScores:
-    low, high = (max(0, f - pair.first_frame) for f in (span.start_frame, span.stop_frame))
-    return replace(pair, first_frame=pair.first_frame + low, probabilities_TA=pair.probabilities_TA[low:high])
 
 
 def _cut_events(events: Sequence[Event], span: Span) -> list[Event]:

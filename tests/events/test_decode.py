@@ -1,6 +1,7 @@
 """Decoding: probabilities made by hand, and the promise of one label per frame on random ones."""
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from etholake.errors import ContractError
 from etholake.events import metric
-from etholake.events.decode import DecodeConfig, decode, smooth
+from etholake.events.decode import Choice, DecodeConfig, decode, smooth
 from etholake.events.thresholds import NEVER, Thresholds
 from etholake.events.types import Event, PairScores
 
@@ -47,6 +48,42 @@ def test_the_choice_between_actions_is_fair():
     scores = pair(("chase", [0.6, 0.6]), ("sniff", [0.3, 0.1]))
     fair = Thresholds(0.5, {("north", "sniff"): 0.2})
     assert spans(decode([scores], WHITELIST, fair, PLAIN)) == [("sniff", 0, 1), ("chase", 1, 2)]  # 1.5 > 1.2 > 0.5
+
+
+@pytest.mark.parametrize(
+    ("choice", "expected"),
+    [
+        ("ratio", "sniff"),  # 0.8/0.5 = 1.6 < 0.36/0.2 = 1.8
+        ("minus", "chase"),  # 0.3 > 0.16
+        ("zscore", "sniff"),  # 0.3/0.4 = 0.75 < 0.16/0.1 = 1.6
+    ],
+)
+def test_the_choice_can_be_made_in_three_ways(choice: Choice, expected: str):
+    limits = Thresholds(0.5, {("north", "sniff"): 0.2}, {("north", "chase"): 0.4, ("north", "sniff"): 0.1})
+    config = replace(PLAIN, choice=choice)
+    scores = pair(("chase", [0.8, 0.5, 0.0, 0.49]), ("sniff", [0.36, 0.1, 0.2, 0.19]))
+    by_frame = {
+        f: e.action
+        for e in decode([scores], WHITELIST, limits, config)
+        for f in range(e.start_frame, e.stop_frame)
+    }
+    assert by_frame == {0: expected, 1: "chase", 2: "sniff"}
+    never = Thresholds(0.5, {("north", "sniff"): NEVER}, {})
+    assert {e.action for e in decode([scores], WHITELIST, never, config)} == {"chase"}
+
+
+def test_another_choice_is_refused():
+    with pytest.raises(ContractError, match=r"one of \('ratio', 'minus', 'zscore'\), but got 'best'"):
+        DecodeConfig(choice="best")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("frames", [1, 2, 3, 4, 5, 6, 7, 40])
+@pytest.mark.parametrize("window", [1, 3, 5, 21])
+def test_smoothing_is_the_mean_of_a_slice(frames: int, window: int):
+    p = np.random.default_rng(frames).random((frames, 2)).astype("f4")
+    half = window // 2
+    expected = [p[max(0, t - half) : t + half + 1].astype(float).mean(axis=0) for t in range(frames)]
+    assert smooth(p, window) == pytest.approx(np.array(expected))
 
 
 def test_an_action_that_never_occurs_in_a_lab_is_never_predicted():
@@ -135,12 +172,12 @@ def test_one_frame_of_a_pair_never_has_two_actions(seed: int, fps: float):
         metric.score([Event(7, 1, 2, "chase", 0, 9)], events, {7: WHITELIST}, {7: "north"})
 
 
-def test_an_hour_of_four_mice_is_decoded_in_about_half_a_second():
+def test_an_hour_of_four_mice_is_decoded_in_about_a_second():
     random = np.random.default_rng(0)
-    wave = (0.5 + 0.5 * np.sin(np.arange(108_000)[:, None] / random.uniform(20, 90, 6))).astype("f4")
-    actions = tuple("abcdef")
+    wave = (0.5 + 0.5 * np.sin(np.arange(108_000)[:, None] / random.uniform(20, 90, 10))).astype("f4")
+    actions = tuple("abcdefghij")
     pairs = [PairScores(1, "north", 30.0, i, j, 0, actions, wave) for i in (1, 2, 3, 4) for j in (1, 2, 3, 4)]
     whitelist = {(i, j, a) for i in (1, 2, 3, 4) for j in (1, 2, 3, 4) for a in actions}
-    began = time.perf_counter()
+    began = time.process_time()
     assert len(decode(pairs, whitelist, Thresholds())) > 1000
-    assert time.perf_counter() - began < 5  # 0.6 s measured; the bound is for a busy machine
+    assert time.process_time() - began < 3  # benchmarks/decoding.py measures it; the bound is for a busy machine

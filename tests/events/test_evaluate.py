@@ -2,17 +2,19 @@
 
 import json
 import logging
+import re
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from etholake import aws
+from etholake import aws, cli
 from etholake.errors import DataError, UsageError
 from etholake.events.submission import write_csv
-from etholake.events.types import Event
+from etholake.events.types import Event, PairScores
 from etholake.settings import Settings
 from etholake.stages import evaluate, query
 
@@ -116,6 +118,31 @@ def test_bad_annotation_files_are_left_out_by_name(data: Path, tmp_path: Path, c
     assert "not in the metadata: train_annotation/north/404.parquet" in text
 
 
+def test_probabilities_are_clipped_with_the_events(data: Path, tmp_path: Path):
+    pair = PairScores(1, "north", 30.0, 1, 2, 0, ("chase",), np.linspace(0, 1, 200, dtype="f4")[:, None])
+    made = evaluate.judge(data, submit(tmp_path, *PERFECT), spans={1: (90, 110)}, pairs=[pair])
+    known = made.probabilities["north", "chase"]
+    assert known.frames_Q.sum() == 20
+    assert known.average_precision == pytest.approx(sum(i / (10 + i) for i in range(1, 11)) / 10)
+
+
+def test_the_command_line_says_and_writes_it(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    path, page = submit(tmp_path, *PERFECT[1:]), tmp_path / "evaluation.html"
+    (data / "train.csv").write_text(
+        (data / "train.csv").read_text().replace("video_id,", "video_id,frames_per_second,")
+    )
+    lines = (data / "train.csv").read_text().splitlines()
+    (data / "train.csv").write_text(
+        "\n".join([lines[0], *(re.sub(r"^(north,\d),", r"\1,25,", x) for x in lines[1:])])
+    )
+    cli.main(["evaluate", "--data", str(data), "--submission", str(path), "--html", str(page)])
+    said = capsys.readouterr().out
+    assert "chase                      0.1667 (0.000 to 1.000)  bouts 0.667, off by 0.00 and 0.00 s" in said
+    assert page.read_text().startswith("<!doctype html>")
+    cli.main(["evaluate", "--data", str(data), "--submission", str(path), "--json"])
+    assert json.loads(capsys.readouterr().out) == evaluate.judge(data, path).to_dict()
+
+
 def test_run_writes_the_scores_table_once(data: Path, tmp_path: Path, mock_settings: Settings):
     at = replace(mock_settings, bucket="evaluate-lake", database="evaluate_db", workgroup="evaluate")
     aws.client(at, "s3").create_bucket(Bucket=at.bucket)
@@ -126,9 +153,14 @@ def test_run_writes_the_scores_table_once(data: Path, tmp_path: Path, mock_setti
     from etholake.lake import Lake
 
     Lake(aws.client(at, "s3"), aws.client(at, "glue"), at.bucket, at.database).register()
-    first = evaluate.run(at, data, path, "run-1")
-    assert (first.status, first.details["rows"]) == ("done", 2)
+    first = evaluate.run(at, data, path, "run-1", page=tmp_path / "new" / "page.html")
+    assert first.status == "done"
+    assert first.details["rows"] == {
+        "scores": 2, "score_details": 2, "score_confusion": 3, "score_calibration": 0,
+    }  # fmt: skip
     assert first.details["scores"] == evaluate.evaluate(data, path)
+    assert first.details["evaluation"] == evaluate.judge(data, path).to_dict()
+    assert "run run-1" in (tmp_path / "new" / "page.html").read_text()
     assert evaluate.run(at, data, path, "run-1").status == "unchanged"
     rows = query.run_sql(
         at, "SELECT lab_id, action, tp_frames, fp_frames, fn_frames, precision, recall, videos, run_id FROM scores"
@@ -137,5 +169,13 @@ def test_run_writes_the_scores_table_once(data: Path, tmp_path: Path, mock_setti
         ("north", "chase", 10, 0, 100, 1.0, pytest.approx(10 / 110), 2, "run-1"),
         ("south", "rear", 10, 0, 0, 1.0, 1.0, 1, "run-1"),
     ]
+    rows = query.run_sql(
+        at, "SELECT action, bouts_true, bouts_matched, bout_f_score, average_precision, run_id FROM score_details"
+    ).rows
+    assert sorted(rows) == [
+        ("chase", 2, 1, pytest.approx(2 / 3), None, "run-1"), ("rear", 1, 1, 1.0, None, "run-1")
+    ]  # fmt: skip
+    rows = query.run_sql(at, "SELECT true_action, predicted_action, frames FROM score_confusion").rows
+    assert sorted(rows) == [("chase", "chase", 10), ("chase", "none", 100), ("rear", "rear", 10)]
     assert evaluate.run(at, data, submit(tmp_path, *PERFECT), "run-1").status == "done"
     assert query.run_sql(at, "SELECT min(f_score) FROM scores").rows == [(1.0,)]

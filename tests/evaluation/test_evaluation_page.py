@@ -1,0 +1,112 @@
+"""The evaluation's page: what it shows, that it is well formed, asks for nothing, and trusts no name."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from etholake.evaluation.page import MAX_VIDEOS, render
+from etholake.evaluation.raster import Raster, compare
+from etholake.evaluation.report import judge
+from etholake.events.intervals import Intervals
+from etholake.events.types import Event, PairScores
+
+EVIL = '<script>alert("x")</script>'
+
+
+def event(video: int, start: int, stop: int, action: str = "chase", target: int = 2) -> Event:
+    return Event(video, 1, target, action, start, stop)
+
+
+def page(truth: list[Event], said: list[Event], lab: str = "north", pairs: tuple[PairScores, ...] = ()) -> str:
+    videos = {e.video_id for e in truth}
+    whitelist = {v: {(e.agent_id, e.target_id, e.action) for e in [*truth, *said]} for v in videos}
+    labs, fps = dict.fromkeys(videos, lab), dict.fromkeys(videos, 30.0)
+    return render(judge(truth, said, whitelist, labs, fps, pairs), "run 7").decode()
+
+
+class Balanced(HTMLParser):
+    """Every tag that is opened is closed, in order."""
+
+    VOID = ("meta", "rect", "line", "circle", "path", "polyline", "br", "input")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in self.VOID:
+            assert self.open.pop() == tag
+
+
+TRUTH = [event(1, 0, 30), event(1, 900, 960), event(2, 30, 60), event(2, 100, 130, "rear", 1)]
+SAID = [event(1, 3, 30), event(1, 2000, 2040), event(2, 30, 60, "rear", 1)]
+
+
+def test_the_page_says_the_numbers_and_asks_for_nothing() -> None:
+    p = np.linspace(0, 1, 3000, dtype="f4")[:, None]
+    text = page(TRUTH, SAID, pairs=(PairScores(1, "north", 30.0, 1, 2, 0, ("chase",), p),))
+    parser = Balanced()
+    parser.feed(text)
+    assert parser.open == []
+    assert "<b>run 7</b>: 2 videos of 1 lab, 4 annotated bouts against 3 predicted ones." in text
+    f = 2 * 27 / (2 * 27 + 40 + 93)
+    assert f'<td class="n">{f:.3f}</td>' in text
+    assert "1 / 3 / 2" in text  # found, true and predicted bouts of chase
+    assert "0.10 s, late" in text
+    assert not re.search(r"(?:src|href|url)\s*[=(]|@import|<script|https?://(?!www\.w3\.org)", text)
+    assert "Video 1" in text
+    assert "ECE 0." in text
+
+
+def test_names_of_the_data_are_text() -> None:
+    text = page([event(1, 0, 30, EVIL)], [event(1, 0, 30, EVIL)], lab=EVIL)
+    assert EVIL not in text
+    assert "&lt;script&gt;" in text
+
+
+def test_without_probabilities_it_says_so() -> None:
+    assert "No probabilities were at hand" in page(TRUTH, SAID)
+
+
+def test_the_worst_video_comes_first_and_many_are_left_out() -> None:
+    truth = [event(v, 0, 100) for v in range(1, 31)]
+    said = [event(v, v, 100) for v in range(1, 31)]  # video 30 is the worst
+    text = page(truth, said)
+    shown = [int(v) for v in re.findall(r"<h3>Video (\d+)</h3>", text)]
+    assert shown[:4] == [30, 1, 29, 2]
+    assert len(shown) == MAX_VIDEOS
+    assert f"{30 - MAX_VIDEOS} more videos are not shown." in text
+
+
+def spans(*rows: tuple[int, int]) -> Intervals:
+    array = np.array(rows, dtype=np.int64).reshape(-1, 2)
+    return Intervals(np.zeros(len(rows), dtype=np.int64), array[:, 0], array[:, 1])
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_agreement_missed_and_false_frames_are_told_apart(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    masks = random.random((2, 50)) < 0.5
+    edges = [np.flatnonzero(np.diff(np.r_[0, m, 0])).reshape(-1, 2) for m in masks]
+    found = compare(*(spans(*map(tuple, e)) for e in edges))
+    for got, expected in zip(
+        found, (masks[0] & masks[1], masks[0] & ~masks[1], masks[1] & ~masks[0]), strict=True
+    ):
+        assert sorted(f for a, b in got for f in range(a, b)) == np.flatnonzero(expected).tolist()
+
+
+def test_the_busiest_stretch_is_shown_close_up() -> None:
+    events = [event(1, 0, 10), *(event(1, s, s + 5) for s in range(5000, 5100, 10))]
+    start, stop = Raster(0, 9000, events, []).busiest(200)
+    assert start <= 5000
+    assert stop == start + 200 > 5095
+    assert Raster(0, 100, events, []).busiest(200) == (0, 100)
+    assert Raster(0, 9000, [], []).busiest(200) == (0, 200)

@@ -1,0 +1,92 @@
+"""Calibration: what was distorted is found again, order is kept, few bouts move little, the round trip."""
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+
+from etholake.errors import ContractError
+from etholake.evaluation.probabilities import judge
+from etholake.events.calibration import Calibration, fit
+from etholake.events.types import Event, PairScores
+
+WHITELIST = {1: {(1, 2, "chase"), (1, 2, "sniff")}, 2: {(1, 2, "chase"), (1, 2, "sniff")}}
+
+
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-x))
+
+
+def world(seed: int, n_bouts: int, slope: float, offset: float, video: int = 1) -> tuple[PairScores, list[Event]]:
+    """Frames come true with probability q, one by one; the recogniser says sigmoid(slope·logit q + offset)."""
+    random = np.random.default_rng(seed)
+    logit = random.normal(-1, 2, 3 * n_bouts)
+    true = random.random(len(logit)) < sigmoid(logit)
+    events = [Event(video, 1, 2, "chase", int(2 * f), int(2 * f + 1)) for f in np.flatnonzero(true)]
+    said = np.full((2 * len(logit), 2), np.nan, "f4")
+    said[::2, 0] = sigmoid(slope * logit + offset)
+    return PairScores(video, "north", 30.0, 1, 2, 0, ("chase", "sniff"), said), events
+
+
+@pytest.mark.parametrize(("slope", "offset"), [(1.0, 0.0), (2.5, 1.0), (0.5, -1.5)])
+def test_a_distortion_is_undone(slope: float, offset: float) -> None:
+    pair, events = world(0, 20_000, slope, offset)
+    found = fit([pair], events, WHITELIST)
+    assert found.values["chase"] == pytest.approx((1 / slope, -offset / slope), abs=0.06)
+    assert "sniff" not in found.values  # no frame of it was predicted
+    test, truth = world(1, 20_000, slope, offset)
+    before, after = (judge([p], truth, WHITELIST)["north", "chase"] for p in (test, found.apply(test)))
+    assert after.calibration_error < 0.01
+    assert after.calibration_error <= before.calibration_error + 0.002
+    assert after.average_precision == pytest.approx(before.average_precision, abs=1e-3)
+
+
+def test_with_many_bouts_it_is_logistic_regression() -> None:
+    pair, events = world(2, 5000, 1.7, -0.4)
+    p = pair.probabilities_TA[::2, 0].astype(float)
+    y = np.isin(np.arange(len(p)) * 2, [e.start_frame for e in events])
+    model = LogisticRegression(C=1e9).fit(np.log(p / (1 - p))[:, None], y)
+    expected = (model.coef_[0, 0], model.intercept_[0])
+    assert fit([pair], events, WHITELIST).values["chase"] == pytest.approx(expected, abs=0.02)
+
+
+def test_few_bouts_move_little() -> None:
+    """The recogniser is right; what three bouts seem to say must not spoil it, hundreds may speak."""
+    for n, limit in ((3, 0.6), (300, 0.25)):
+        offsets = [
+            fit([pair], events, WHITELIST).values["chase"]
+            for pair, events in (world(s, n, 1, 0) for s in range(30))
+        ]
+        assert np.abs(np.array(offsets) - [1, 0]).mean() < limit
+
+
+def test_frames_of_one_bout_are_one_piece_of_evidence() -> None:
+    """One bout of a thousand frames counts no more than one of ten."""
+    found = []
+    for n in (10, 1000):
+        p = np.full((3 * n, 2), 0.3, "f4")
+        pair = PairScores(1, "north", 30.0, 1, 2, 0, ("chase", "sniff"), p)
+        found.append(fit([pair], [Event(1, 1, 2, "chase", 0, n)], WHITELIST).values["chase"])
+    assert found[0] == pytest.approx(found[1])
+    assert abs(found[0][1]) < 0.2
+
+
+def test_order_missing_and_unknown_stay_as_they_are() -> None:
+    p = np.array([[0.1, 0.1], [0.6, 0.6], [np.nan, np.nan], [1.0, 1.0], [0.0, 0.0]], "f4")
+    pair = PairScores(1, "north", 30.0, 1, 2, 7, ("chase", "sniff"), p)
+    made = Calibration({"chase": (3.0, -1.0)}).apply(pair).probabilities_TA
+    assert made.dtype == np.float32
+    assert np.argsort(made[[0, 1, 3, 4], 0]).tolist() == np.argsort(p[[0, 1, 3, 4], 0]).tolist()
+    assert np.isnan(made[2]).all()
+    assert made[[0, 1], 1] == pytest.approx([0.1, 0.6])
+    assert Calibration().apply(pair) is pair
+
+
+def test_round_trip_and_refusals() -> None:
+    before = Calibration({"chase": (1.5, -0.25)})
+    assert Calibration.from_dict(before.to_dict()) == before
+    for data in ([], {"chase": 1}, {"chase": [1, 2, 3]}, {"chase": ["x", 0]}):
+        with pytest.raises(ContractError, match="Expected a calibration as"):
+            Calibration.from_dict(data)
+    for slope in (0.0, -1.0, float("nan")):
+        with pytest.raises(ContractError, match="a slope above 0"):
+            Calibration({"chase": (slope, 0.0)})

@@ -1,0 +1,273 @@
+"""The baseline of trees: its features against hand-made motion, what it learns, memory by parts, storage."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from etholake.contract import UNIFIED_PARTS
+from etholake.errors import ContractError, DataError
+from etholake.events import metric
+from etholake.events.decisions import fit as decide
+from etholake.events.types import Event
+from etholake.features.clip import PoseClip, VideoMeta
+from etholake.models import boosted
+from etholake.models.boosted import Boosted, BoostedConfig, fit, whole_spans
+from etholake.models.rolling import pair_table, rolling, self_table
+from etholake.training.data import LabelledVideo
+from etholake.training.split import Span
+
+SMALL = BoostedConfig(rounds=12, depth=3, eta=0.4, min_child_weight=5.0, max_rows=1500)
+WHITELIST = ((1, 1, "rest"), (1, 2, "chase"), (2, 1, "chase"))
+BOUT = 60  # frames
+BODY = {"nose": (4, 0), "ear_left": (3, 1), "ear_right": (3, -1), "neck": (2, 0), "side_left": (0, 1),
+        "side_right": (0, -1), "tail_base": (-4, 0)}  # fmt: skip
+
+
+def body(centre_T2: NDArray[np.float64], heading_T: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The parts of a stiff mouse [T, K, 2]."""
+    parts = np.array([BODY[part] for part in UNIFIED_PARTS])
+    c, s = np.cos(heading_T), np.sin(heading_T)
+    turn = np.stack([np.stack([c, s], axis=1), np.stack([-s, c], axis=1)], axis=1)
+    return centre_T2[:, None] + parts @ turn
+
+
+def clip_of(
+    *mice: NDArray[np.float64], video: int = 1, lab: str = "north", fps: float = 30.0, frames: int = 0
+) -> PoseClip:
+    xy = np.stack(mice, axis=1).astype(np.float32)
+    meta = VideoMeta(video, lab, fps, 10.0, behaviors=WHITELIST)
+    return PoseClip(meta, xy, np.isfinite(xy[..., 0]), tuple(range(1, len(mice) + 1)), 0, frames or len(xy))
+
+
+def video(number: int, lab: str = "north", n: int = 1200) -> LabelledVideo:
+    """In turn mouse 1 runs 10 cm behind mouse 2 on a circle, or rests while mouse 2 runs alone."""
+    random = np.random.default_rng(number)
+    chasing = (np.arange(n) // BOUT) % 2 == 0
+    angle = random.uniform(0, 6) + np.arange(n) * 0.04
+    lag = np.where(chasing, 0.6, 0.0)
+    still = angle[np.maximum.accumulate(np.where(chasing, np.arange(n), 0))] - 0.6
+    tracks = []
+    for at in (np.where(chasing, angle - lag, still), angle):
+        centre = 15 * np.stack([np.cos(at), np.sin(at)], axis=1)
+        tracks.append(body(centre, at + np.pi / 2) + random.normal(0, 0.05, (n, len(UNIFIED_PARTS), 2)))
+    tracks[0][random.random((n, len(UNIFIED_PARTS))) < 0.1] = np.nan
+    events = [
+        Event(number, 1, 2 if chasing[s] else 1, "chase" if chasing[s] else "rest", s, min(s + BOUT, n))
+        for s in range(0, n, BOUT)
+    ]
+    return LabelledVideo(clip_of(*tracks, video=number, lab=lab), tuple(events))
+
+
+@pytest.fixture(scope="module")
+def videos() -> list[LabelledVideo]:
+    return [video(1), video(2), video(3)]
+
+
+@pytest.fixture(scope="module")
+def model(videos: list[LabelledVideo]) -> Boosted:
+    return fit(videos[:2], config=SMALL)
+
+
+# --- features ---------------------------------------------------------------------------------------------
+def test_two_mice_that_walk_side_by_side() -> None:
+    """Mouse 1 walks along x at 6 cm/s, mouse 2 beside it, 5 cm to its left, with the same heading."""
+    x = 0.2 * np.arange(300)
+    one, two = (body(np.stack([x, np.full(300, y)], axis=1), np.zeros(300)) for y in (0.0, 5.0))
+    table = {name: values[150] for name, values in pair_table(clip_of(one, two), 0, 1).items()}
+    assert table["distance"] == pytest.approx(5)
+    assert table["agent nose to target nose"] == pytest.approx(5)
+    assert table["nearest parts"] == pytest.approx(3)  # left side of the one, right side of the other
+    assert table["agent length"] == table["target length"] == pytest.approx(8)
+    assert table["agent speed 0.5 s"] == table["agent forward 0.5 s"] == pytest.approx(6, rel=1e-4)
+    assert table["same heading"] == pytest.approx(1)
+    assert table["agent faces target"] == pytest.approx(0, abs=1e-5)
+    assert table["relative speed"] == table["approach"] == pytest.approx(0, abs=1e-3)
+    assert table["agent bend"] == table["agent turning"] == pytest.approx(0, abs=1e-5)
+
+
+def test_a_mouse_that_comes_nearer() -> None:
+    """Mouse 1 walks at 6 cm/s along x towards mouse 2, which sits and faces it."""
+    x = 0.2 * np.arange(100)
+    one = body(np.stack([x, 0 * x], axis=1), 0 * x)
+    two = body(np.stack([0 * x + 60, 0 * x], axis=1), 0 * x + np.pi)
+    table = pair_table(clip_of(one, two), 0, 1)
+    now = {name: values[50] for name, values in table.items()}
+    apart = 50 - 2 * 8 / 7  # the mean of the parts lies 8/7 cm ahead of the body's middle
+    assert now["distance"] == pytest.approx(apart)
+    assert (now["approach"], now["agent advances"]) == pytest.approx((6, 6), rel=1e-3)
+    assert now["target withdraws"] == pytest.approx(0, abs=1e-3)
+    assert now["agent faces target"] == now["target faces agent"] == pytest.approx(1)
+    assert now["same heading"] == pytest.approx(-1)
+    assert now["distance mean 2 s"] == pytest.approx(apart)
+    assert now["distance min 2 s"] == pytest.approx(apart - 6)
+    assert now["distance before 1 s"] == pytest.approx(apart + 6)
+    assert now["distance after 1 s"] == pytest.approx(apart - 6)
+    swapped = pair_table(clip_of(two, one), 0, 1)
+    assert swapped["target withdraws"][50] == pytest.approx(-6, rel=1e-3)
+
+
+def test_features_do_not_know_where_the_arena_is(videos: list[LabelledVideo]) -> None:
+    clip = videos[0].clip
+    turned = replace(clip, xy_TMK2=clip.xy_TMK2 @ np.array([[0, 1], [-1, 0]], "f4") + np.float32(30))
+    for table in (lambda c: pair_table(c, 0, 1), lambda c: self_table(c, 0)):
+        before, after = table(clip), table(turned)
+        for name, values in before.items():
+            np.testing.assert_allclose(after[name], values, atol=0.02, err_msg=name)
+
+
+def test_rolling_statistics_are_those_of_the_slice() -> None:
+    random = np.random.default_rng(0)
+    x = random.normal(size=400).astype("f4")
+    x[random.random(400) < 0.3] = np.nan
+    x[100:180] = np.nan  # longer than the window
+    table = rolling({"x": x})
+    for t in (0, 7, 99, 140, 250, 399):
+        part = x[max(0, t - 15) : t + 16]
+        expected = (np.nanmean, np.nanstd, np.nanmin, np.nanmax)
+        for name, f in zip(("mean", "std", "min", "max"), expected, strict=True):
+            got = table[f"x {name} 1 s"][t]
+            assert got == pytest.approx(f(part), abs=1e-5) if not np.isnan(part).all() else np.isnan(got)
+
+
+def test_nothing_known_of_a_mouse_is_no_error() -> None:
+    gone = np.full((50, 7, 2), np.nan)
+    here = body(np.zeros((50, 2)), np.zeros(50))
+    table = pair_table(clip_of(gone, here), 0, 1)
+    assert np.isnan(table["distance"]).all()
+    assert table["target length"] == pytest.approx(8)
+
+
+# --- learning ---------------------------------------------------------------------------------------------
+def test_it_learns_who_chases_whom_on_a_new_video(model: Boosted, videos: list[LabelledVideo]) -> None:
+    held_out = videos[2]
+    pairs = model.predict(held_out.clip)
+    assert {(p.agent_id, p.target_id): p.actions for p in pairs} == {
+        (1, 1): ("rest",), (1, 2): ("chase",), (2, 1): ("chase",),
+    }  # fmt: skip
+    assert all(p.probabilities_TA.shape == (1200, len(p.actions)) for p in pairs)
+    decisions = decide(
+        [p for v in videos[:2] for p in model.predict(v.clip)], [e for v in videos[:2] for e in v.events],
+        {v.clip.video_id: set(WHITELIST) for v in videos}, grid=(),
+    )  # fmt: skip
+    said = decisions.events(pairs, set(WHITELIST))
+    score = metric.score(held_out.events, said, {3: set(WHITELIST)}, {3: "north"})
+    assert score.score > 0.9
+    assert replace(model, decisions=decisions).events(held_out.clip) == said
+
+
+def test_the_same_seed_gives_the_same_model(model: Boosted, videos: list[LabelledVideo]) -> None:
+    again = fit(videos[:2], config=SMALL)
+    one, two = (m.predict(videos[2].clip)[0].probabilities_TA for m in (model, again))
+    np.testing.assert_array_equal(one, two)
+
+
+def test_frames_restrict_what_is_computed(model: Boosted, videos: list[LabelledVideo]) -> None:
+    whole, part = (model.predict(videos[2].clip, frames) for frames in (None, (300, 500)))
+    for a, b in zip(whole, part, strict=True):
+        np.testing.assert_allclose(b.probabilities_TA[300:500], a.probabilities_TA[300:500], atol=1e-6)
+        assert np.isnan(b.probabilities_TA[:290]).all()
+        assert np.isnan(b.probabilities_TA[510:]).all()
+
+
+def test_a_long_clip_in_parts_is_the_same(
+    model: Boosted, videos: list[LabelledVideo], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = clip_of(*np.moveaxis(np.concatenate([v.clip.xy_TMK2 for v in [*videos, *videos]]), 1, 0))
+    whole = model.predict(long)
+    monkeypatch.setattr(boosted, "CHUNK_S", 20.0)
+    for a, b in zip(whole, model.predict(long), strict=True):
+        np.testing.assert_allclose(b.probabilities_TA, a.probabilities_TA, atol=0.02)  # sums in another order
+
+
+def test_another_frame_rate_is_answered_on_its_own_frames(model: Boosted, videos: list[LabelledVideo]) -> None:
+    clip = videos[2].clip
+    fast = replace(clip, meta=replace(clip.meta, fps=60.0), n_frames=2 * clip.n_frames)
+    for a, b in zip(model.predict(clip), model.predict(fast), strict=True):
+        assert len(b.probabilities_TA) == 2400
+        np.testing.assert_allclose(b.probabilities_TA[::2], a.probabilities_TA, atol=1e-6)
+
+
+def test_only_what_was_looked_for_is_learnt(videos: list[LabelledVideo]) -> None:
+    """(2, 1, chase) was never looked for in video 1: its frames are no examples against it."""
+    asked = replace(videos[0].clip.meta, behaviors=((1, 2, "chase"),))
+    one = replace(videos[0], clip=replace(videos[0].clip, meta=asked))
+    model = fit([one], config=SMALL)
+    assert set(model.forests) == {("north", "chase")}
+    backwards = replace(videos[2].clip, meta=replace(videos[2].clip.meta, behaviors=((2, 1, "chase"),)))
+    both = fit(videos[:1], config=SMALL)
+    assert (
+        model.predict(backwards)[0].probabilities_TA.mean() != both.predict(backwards)[0].probabilities_TA.mean()
+    )
+
+
+def test_what_a_lab_never_does_is_no_candidate_and_unknown_labs_borrow(videos: list[LabelledVideo]) -> None:
+    south = [LabelledVideo(v.clip, tuple(e for e in v.events if e.action == "rest")) for v in (video(7, "south"),)]
+    model = fit([videos[0], *south], config=SMALL)
+    assert set(model.forests) == {("north", "chase"), ("north", "rest"), ("south", "rest")}
+    assert model.lab_actions == {"north": ["chase", "rest"], "south": ["rest"]}
+    assert set(model.candidates(south[0].clip)) == {(1, 1)}
+    stranger = replace(videos[2].clip, meta=replace(videos[2].clip.meta, lab_id="west"))
+    said = {p.actions: p.probabilities_TA for p in model.predict(stranger) if p.agent_id == p.target_id}
+    each = [fit(v, config=SMALL).predict(stranger)[0].probabilities_TA for v in ([videos[0]], south)]
+    assert [p.actions for p in fit(south, config=SMALL).predict(stranger)] == [("rest",)]
+    np.testing.assert_allclose(said["rest",], np.mean(each, axis=0), atol=1e-6)
+
+
+def test_spans_restrict_what_is_learnt(videos: list[LabelledVideo]) -> None:
+    assert whole_spans(videos)[0] == Span(1, "north", 0, 1200)
+    with pytest.raises(DataError, match="nothing to learn"):
+        fit(videos, [Span(1, "north", 5, 5)], SMALL)
+    model = fit(videos, [Span(1, "north", 0, BOUT + 5)], SMALL)
+    assert set(model.forests) == {("north", "chase"), ("north", "rest")}
+
+
+def test_the_frequent_class_is_thinned_and_weighted_back() -> None:
+    videos = [video(1, n=3000)]
+    shares = boosted._shares({1: videos[0]}, whole_spans(videos), {("north", "rest"), ("north", "chase")}, 1000)
+    false, true = shares["north", "rest"]  # 1,500 ticks each
+    assert (false, true) == (pytest.approx(1 / 3), pytest.approx(1 / 3))
+    false, true = shares["north", "chase"]  # 1,500 true ones, 4,500 false ones of two pairs
+    assert (false * 4500, true * 1500) == (pytest.approx(500), pytest.approx(500))
+    mean = [
+        fit(videos, config=replace(SMALL, max_rows=n)).predict(videos[0].clip)[1].probabilities_TA.mean()
+        for n in (800, 10_000)
+    ]
+    assert mean[0] == pytest.approx(mean[1], abs=0.03)  # the base rate is kept
+
+
+# --- storage ----------------------------------------------------------------------------------------------
+def test_stored_and_read_again_it_says_the_same(
+    model: Boosted, videos: list[LabelledVideo], tmp_path: Path
+) -> None:
+    replace(model, details={"fingerprint": "abc"}).save(tmp_path)
+    assert sorted(f.name for f in tmp_path.iterdir()) == ["forest-0000.ubj", "forest-0001.ubj", "meta.json"]
+    again = Boosted.load(tmp_path)
+    assert (again.config, again.details) == (SMALL, {"fingerprint": "abc"})
+    for a, b in zip(model.predict(videos[2].clip), again.predict(videos[2].clip), strict=True):
+        np.testing.assert_array_equal(a.probabilities_TA, b.probabilities_TA)
+
+
+def test_what_does_not_fit_is_refused(model: Boosted, tmp_path: Path) -> None:
+    with pytest.raises(ContractError, match="is not the description of such a model"):
+        Boosted.load(tmp_path)
+    model.save(tmp_path)
+    meta = json.loads((tmp_path / "meta.json").read_text())
+    (tmp_path / "meta.json").write_text(json.dumps(meta | {"family": "stack"}))
+    with pytest.raises(ContractError, match="expected format 1 of family boosted"):
+        Boosted.load(tmp_path)
+    (tmp_path / "meta.json").write_text(json.dumps(meta | {"config": {"speed": 1}}))
+    with pytest.raises(ContractError, match="does not fit this code"):
+        Boosted.load(tmp_path)
+    meta["forests"][0]["features"].append("luck")
+    (tmp_path / "meta.json").write_text(json.dumps(meta))
+    with pytest.raises(ContractError, match=r"forest-0000\.ubj has \d+ features"):
+        Boosted.load(tmp_path)
+    (tmp_path / "forest-0000.ubj").write_bytes(b"{no tree}")
+    with pytest.raises(ContractError, match=r"forest-0000\.ubj cannot be read"):
+        Boosted.load(tmp_path)

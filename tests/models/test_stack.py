@@ -1,0 +1,149 @@
+"""The stack: it repairs what a base does wrong, sees only other folds, and refuses what it was not trained on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from etholake.contract import UNIFIED_PARTS
+from etholake.errors import ContractError, DataError
+from etholake.evaluation.probabilities import judge
+from etholake.events.types import Event, PairScores, mask
+from etholake.features.clip import PoseClip, VideoMeta
+from etholake.models.boosted import BoostedConfig
+from etholake.models.stack import Stack, fit, out_of_fold
+from etholake.training.data import LabelledVideo
+
+SMALL = BoostedConfig(rounds=15, depth=2, eta=0.4, colsample=0.5, min_child_weight=5.0, max_rows=2000)
+WHITELIST = ((1, 2, "chase"), (1, 1, "rest"))
+T, BOUT = 900, 45
+
+
+def video(number: int, lab: str = "north") -> LabelledVideo:
+    random = np.random.default_rng(number)
+    xy = np.cumsum(random.normal(0, 0.1, (T, 2, len(UNIFIED_PARTS), 2)), axis=0).astype("f4")
+    starts = np.sort(random.choice(np.arange(0, T - BOUT, 2 * BOUT), 6, replace=False))
+    events = tuple(
+        Event(number, 1, 2 if i % 2 else 1, "chase" if i % 2 else "rest", int(s), int(s) + BOUT)
+        for i, s in enumerate(starts)
+    )
+    meta = VideoMeta(number, lab, 30.0, 10.0, behaviors=WHITELIST)
+    return LabelledVideo(PoseClip(meta, xy, np.isfinite(xy[..., 0]), (1, 2), 0, T), events)
+
+
+def base(videos: list[LabelledVideo], seed: int, noise: float = 2.5) -> list[PairScores]:
+    """A recogniser that is late by 20 frames, and noisy on every frame."""
+    scores = []
+    for v in videos:
+        random = np.random.default_rng([seed, v.clip.video_id])
+        for agent, target, action in WHITELIST:
+            true = mask([e for e in v.events if e.action == action], 0, T)
+            logit = np.roll(4.0 * true, 20) - 2 + noise * random.normal(size=T)
+            p = (1 / (1 + np.exp(-logit))).astype("f4")[:, None]
+            scores.append(PairScores(v.clip.video_id, v.clip.lab_id, 30.0, agent, target, 0, (action,), p))
+    return scores
+
+
+@pytest.fixture(scope="module")
+def videos() -> list[LabelledVideo]:
+    return [video(n) for n in range(1, 5)]
+
+
+@pytest.fixture(scope="module")
+def bases(videos: list[LabelledVideo]) -> list[list[PairScores]]:
+    return [base(videos, seed) for seed in (1, 2)]
+
+
+@pytest.fixture(scope="module")
+def stack(videos: list[LabelledVideo], bases: list[list[PairScores]]) -> Stack:
+    return fit(videos[:3], bases, SMALL)
+
+
+def precision(pairs: list[PairScores], videos: list[LabelledVideo]) -> float:
+    whitelist = {v.clip.video_id: set(WHITELIST) for v in videos}
+    found = judge(pairs, [e for v in videos for e in v.events], whitelist)
+    return float(np.mean([x.average_precision for x in found.values()]))
+
+
+def test_out_of_fold_it_is_better_than_its_bases(
+    videos: list[LabelledVideo], bases: list[list[PairScores]]
+) -> None:
+    folds = [{1, 2}, {3, 4}]
+    stacked = out_of_fold(videos, bases, folds, SMALL)
+    assert sorted({p.video_id for p in stacked}) == [1, 2, 3, 4]
+    assert all(p.probabilities_TA.shape == (T, 1) for p in stacked)
+    assert precision(stacked, videos) > max(precision(b, videos) for b in bases) + 0.2
+
+
+def test_labels_of_a_fold_do_not_reach_its_own_scores(
+    videos: list[LabelledVideo], bases: list[list[PairScores]]
+) -> None:
+    """Turning the labels of the held-out fold upside down changes nothing of what is said about it."""
+    turned = [
+        replace(v, events=(Event(v.clip.video_id, 1, 2, "chase", 0, T),)) if v.clip.video_id in {3, 4} else v
+        for v in videos
+    ]
+    one, two = (
+        {(p.video_id, p.actions): p.probabilities_TA for p in out_of_fold(x, bases, [{1, 2}, {3, 4}], SMALL)}
+        for x in (videos, turned)
+    )
+    for video_id in (3, 4):
+        for action in ("chase", "rest"):
+            np.testing.assert_array_equal(one[video_id, (action,)], two[video_id, (action,)])
+    assert (one[1, ("chase",)] != two[1, ("chase",)]).any()  # whose stack did see those labels
+
+
+def test_a_base_that_says_little_of_a_frame_is_borne(
+    stack: Stack, videos: list[LabelledVideo], bases: list[list[PairScores]]
+) -> None:
+    clip = videos[3].clip
+    short = [replace(p, first_frame=200, probabilities_TA=p.probabilities_TA[200:400]) for p in bases[0]]
+    for said in stack.predict(clip, [short, bases[1]]):
+        assert np.isfinite(said.probabilities_TA).all()
+    only_chase = [p for p in bases[0] if p.actions == ("chase",)]
+    assert {p.actions for p in stack.predict(clip, [only_chase, bases[1]])} == {("chase",), ("rest",)}
+
+
+def test_live_recognisers_below_it(
+    stack: Stack, videos: list[LabelledVideo], bases: list[list[PairScores]]
+) -> None:
+    class Said:
+        def __init__(self, scores: list[PairScores]) -> None:
+            self.scores = scores
+
+        def predict(self, clip: PoseClip, frames: tuple[int, int] | None = None) -> list[PairScores]:
+            return [p for p in self.scores if p.video_id == clip.video_id]
+
+    clip = videos[3].clip
+    events = stack.events(clip, [Said(b) for b in bases])
+    assert events == stack.decisions.events(stack.predict(clip, bases), set(WHITELIST))
+    assert {e.video_id for e in events} == {4}
+
+
+def test_what_it_cannot_stand_on_is_refused(
+    stack: Stack, videos: list[LabelledVideo], bases: list[list[PairScores]]
+) -> None:
+    with pytest.raises(ContractError, match="stands on 2 recognisers, but got scores of 1"):
+        stack.predict(videos[3].clip, bases[:1])
+    with pytest.raises(DataError, match="base 2 says nothing of video 4"):
+        fit(videos, [bases[0], [p for p in bases[1] if p.video_id != 4]], SMALL)
+    with pytest.raises(DataError, match="needs out-of-fold scores of every base"):
+        fit(videos, [], SMALL)
+
+
+def test_stored_and_read_again_it_says_the_same(
+    stack: Stack, videos: list[LabelledVideo], bases: list[list[PairScores]], tmp_path: Path
+) -> None:
+    stack.save(tmp_path)
+    again = Stack.load(tmp_path)
+    assert (again.n_bases, again.config) == (2, SMALL)
+    for a, b in zip(*(s.predict(videos[3].clip, bases) for s in (stack, again)), strict=True):
+        np.testing.assert_array_equal(a.probabilities_TA, b.probabilities_TA)
+    (tmp_path / "meta.json").write_text(
+        (tmp_path / "meta.json").read_text().replace('"bases": 2', '"bases": null')
+    )
+    with pytest.raises(ContractError, match="does not fit this code"):
+        Stack.load(tmp_path)
