@@ -21,7 +21,10 @@ LONG_S = (15.0, 60.0)  # means only: what kind of phase this is
 LAGS_S = (0.25, 0.5, 1.0, 2.0)
 CONTEXT_S = LONG_S[-1] / 2 + 1.0  # how far a tick's features look to either side
 SPEED_S = (0.1, 0.5)  # over which a displacement is a velocity
-_NOSE, _LEFT, _RIGHT, _NECK, _SIDE_L, _SIDE_R, _TAIL = range(len(UNIFIED_PARTS))
+_NOSE, _LEFT, _RIGHT, _NECK, _SIDE_L, _SIDE_R, _TAIL = (
+    UNIFIED_PARTS.index(part)
+    for part in ("nose", "ear_left", "ear_right", "neck", "side_left", "side_right", "tail_base")
+)
 
 
 def pair_table(clip: PoseClip, agent: int, target: int) -> Table:

@@ -25,8 +25,8 @@ from etholake.training.split import Span
 SMALL = BoostedConfig(rounds=12, depth=3, eta=0.4, min_child_weight=5.0, max_rows=1500)
 WHITELIST = ((1, 1, "rest"), (1, 2, "chase"), (2, 1, "chase"))
 BOUT = 60  # frames
-BODY = {"nose": (4, 0), "ear_left": (3, 1), "ear_right": (3, -1), "neck": (2, 0), "side_left": (0, 1),
-        "side_right": (0, -1), "tail_base": (-4, 0)}  # fmt: skip
+BODY = {"nose": (4, 0), "ear_left": (3, 1), "ear_right": (3, -1), "neck": (2, 0), "body_center": (0, 0),
+        "side_left": (0, 1), "side_right": (0, -1), "tail_base": (-4, 0)}  # fmt: skip
 
 
 def body(centre_T2: NDArray[np.float64], heading_T: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -98,7 +98,8 @@ def test_a_mouse_that_comes_nearer() -> None:
     two = body(np.stack([0 * x + 60, 0 * x], axis=1), 0 * x + np.pi)
     table = pair_table(clip_of(one, two), 0, 1)
     now = {name: values[50] for name, values in table.items()}
-    apart = 50 - 2 * 8 / 7  # the mean of the parts lies 8/7 cm ahead of the body's middle
+    ahead = np.mean([along for along, _ in BODY.values()])  # of the body's middle, the mean of the parts
+    apart = 50 - 2 * ahead
     assert now["distance"] == pytest.approx(apart)
     assert (now["approach"], now["agent advances"]) == pytest.approx((6, 6), rel=1e-3)
     assert now["target withdraws"] == pytest.approx(0, abs=1e-3)
@@ -136,7 +137,7 @@ def test_rolling_statistics_are_those_of_the_slice() -> None:
 
 
 def test_nothing_known_of_a_mouse_is_no_error() -> None:
-    gone = np.full((50, 7, 2), np.nan)
+    gone = np.full((50, len(UNIFIED_PARTS), 2), np.nan)
     here = body(np.zeros((50, 2)), np.zeros(50))
     table = pair_table(clip_of(gone, here), 0, 1)
     assert np.isnan(table["distance"]).all()
