@@ -29,7 +29,7 @@ _SERVICES: dict[str, tuple[str, str, str | None]] = {
     "iam": ("moto.iam.responses", "IamResponse", "iam"),
     "sts": ("moto.sts.responses", "TokenResponse", None),
     "logs": ("moto.logs.responses", "LogsResponse", None),
-    "stepfunctions": ("moto.stepfunctions.responses", "StepFunctionResponse", None),
+    "stepfunctions": ("moto.stepfunctions.responses", "StepFunctionResponse", "stepfunctions"),
     "kms": ("moto.kms.responses", "KmsResponse", None),
     "quicksight": ("moto.quicksight.responses", "QuickSightResponse", None),
 }
