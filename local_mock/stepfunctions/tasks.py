@@ -110,8 +110,8 @@ ACTIONS: Mapping[str, frozenset[str]] = {
         "start_query_execution", "stop_query_execution", "get_query_execution", "get_query_results",
     }),
     "sagemaker": frozenset({
-        "create_training_job", "create_transform_job", "create_processing_job",
-        "create_hyper_parameter_tuning_job", "create_model", "create_endpoint_config", "create_endpoint", "update_endpoint", "create_labeling_job",
+        *(action for service, action in JOBS if service == "sagemaker"), "create_model",
+        "create_endpoint_config", "create_endpoint", "update_endpoint",
     }),
 }  # fmt: skip
 # How error names begin. https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html
