@@ -18,6 +18,7 @@ import re
 import tarfile
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ from etholake.progress import OnProgress, silent
 from etholake.settings import Settings
 from etholake.stages import StageResult, fingerprint, load_state, save_state
 
-__all__ = ["CHANNELS", "channels", "hyperparameters", "job_settings", "run"]
+__all__ = ["CHANNELS", "SOURCE", "Plan", "channels", "hyperparameters", "job_settings", "plan", "run", "save"]
 
 
 STAGE = "train"
@@ -71,34 +72,21 @@ def run(
         Nothing is deployed, or the job failed; the message has the service's reason.
     """
     tick = on_progress or silent
-    parameters = hyperparameters(settings, config_name, holdout)
-    digest = fingerprint(_inputs(settings), _code(settings), parameters)
-    state = load_state(settings, STAGE)
-    if state.get("fingerprint") == digest and _exists(settings, state["details"]["model_uri"]):
+    planned = plan(settings, config_name, holdout)
+    if planned.model:
         return StageResult(
             STAGE, "unchanged", f"Tables, code and configuration '{config_name}' are those of the last model.",
-            state["details"],
+            planned.model,
         )  # fmt: skip
     began = time.monotonic()
     tick(0, 1, "launching")
-    job = _launch(settings, parameters)
+    job = _launch(settings, planned.parameters)
     try:
         found = _follow(settings, job, tick)
     except KeyboardInterrupt:
         aws.client(settings, "sagemaker").stop_training_job(TrainingJobName=job)
         raise
-    uri = found["ModelArtifacts"]["S3ModelArtifacts"]
-    meta = _meta(settings, uri)
-    details = {
-        "model_uri": uri,
-        "job_name": job,
-        "config": config_name,
-        "split": meta["split"],
-        "metrics": _metrics(found, meta),
-        "notes": meta.get("notes", []),
-        "seconds": round(time.monotonic() - began, 1),
-    }
-    save_state(settings, STAGE, {"fingerprint": digest, "details": details})
+    details = save(settings, planned.digest, config_name, found, time.monotonic() - began)
     return StageResult(STAGE, "done", _sentence(details), details)
 
 
@@ -129,6 +117,43 @@ def channels(settings: Settings) -> dict[str, str]:
 
 
 # --- what decides whether anything is to be done -----------------------------------------------------------
+@dataclass(frozen=True)
+class Plan:
+    """What would be trained: the inputs' digest, the job's arguments; `model` describes one that is there."""
+
+    digest: str
+    parameters: dict[str, Any]
+    model: dict[str, Any] | None
+
+
+def plan(settings: Settings, config_name: str, holdout: Sequence[int] = ()) -> Plan:
+    """What a training on the tables as they are would be. Errors: see `run`."""
+    parameters = hyperparameters(settings, config_name, holdout)
+    digest = fingerprint(_inputs(settings), _code(settings), parameters)
+    state = load_state(settings, STAGE)
+    same = state.get("fingerprint") == digest and _exists(settings, state["details"]["model_uri"])
+    return Plan(digest, parameters, state["details"] if same else None)
+
+
+def save(
+    settings: Settings, digest: str, config_name: str, found: dict[str, Any], seconds: float
+) -> dict[str, Any]:
+    """Leave the stage's state for the next run; `found` describes the job that completed. Returns the details."""
+    uri = found["ModelArtifacts"]["S3ModelArtifacts"]
+    meta = _meta(settings, uri)
+    details = {
+        "model_uri": uri,
+        "job_name": found["TrainingJobName"],
+        "config": config_name,
+        "split": meta["split"],
+        "metrics": _metrics(found, meta),
+        "notes": meta.get("notes", []),
+        "seconds": round(seconds, 1),
+    }
+    save_state(settings, STAGE, {"fingerprint": digest, "details": details})
+    return details
+
+
 def _inputs(settings: Settings) -> list[Any]:
     """Table, partition and identity of everything that the channels hold."""
     lake = Lake(aws.client(settings, "s3"), aws.client(settings, "glue"), settings.bucket, settings.database)
