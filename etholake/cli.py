@@ -117,13 +117,20 @@ def _config(current: Settings, arguments: argparse.Namespace) -> None:
 
 def _deploy(current: Settings, arguments: argparse.Namespace) -> None:
     from etholake.stages import deploy
+    from etholake.stages.pipeline import machine
 
-    _report(arguments, deploy.run(current))
+    lake, pipeline = deploy.run(current), machine.ensure(current)
+    status = pipeline.status if lake.status == "unchanged" else lake.status
+    said = f"{lake.summary}\n  {pipeline.summary}"
+    _report(arguments, StageResult(lake.stage, status, said, {**lake.details, "pipeline": pipeline.details}))
 
 
 def _destroy(current: Settings, arguments: argparse.Namespace) -> None:
     from etholake.stages import deploy
+    from etholake.stages.pipeline import machine
 
+    deploy.check_bucket(current, arguments.bucket)
+    machine.remove(current)
     _report(arguments, deploy.destroy(current, arguments.bucket))
 
 
@@ -238,6 +245,23 @@ def score_lines(scores: dict[str, Any]) -> list[str]:
         lines.append(f"  {lab:<28} {entry['score']:.4f}")
         lines += [f"    {action:<26} {f:.4f}" for action, f in sorted(entry["actions"].items())]
     return lines
+
+
+def _pipeline(current: Settings, arguments: argparse.Namespace) -> None:
+    from etholake.stages import pipeline
+    from etholake.stages.pipeline import machine, view
+
+    if arguments.stop:
+        _report(arguments, pipeline.stop(current))
+        return
+    with view.watching(enabled=not arguments.json) as watch:
+        if arguments.status:
+            result = pipeline.status(current, watch)
+        else:
+            holdout = tuple(_ids(arguments.holdout) or ())
+            given = machine.input_of(current, arguments.config or "", holdout, arguments.max_quarantined)
+            result = pipeline.run(current, given, again=arguments.again, watch=watch)
+    _report(arguments, result)
 
 
 def _package(_current: Settings, arguments: argparse.Namespace) -> None:
@@ -401,6 +425,17 @@ def _model_verbs(verb: Callable[..., argparse.ArgumentParser]) -> None:
     sub = verb("evaluate", _evaluate, "The official score of a submission.", data=True)
     sub.add_argument("--submission", type=Path, required=True)
     sub.add_argument("--videos", help="score these video ids only, 12,34")
+    sub = verb("pipeline", _pipeline, "Raw zone to served model by the state machine, states shown as they run.")
+    sub.add_argument("--config", help="named configuration: tiny (default) or base")
+    sub.add_argument("--holdout", help="video ids to hold out for the score, 12,34 (default: chosen per lab)")
+    sub.add_argument(
+        "--max-quarantined", type=float, default=0.5, metavar="SHARE",
+        help="the quality gate closes if more of a lab's rows were quarantined (default: 0.5)",
+    )  # fmt: skip
+    sub.add_argument("--again", action="store_true", help="run although the same has succeeded already")
+    what = sub.add_mutually_exclusive_group()
+    what.add_argument("--status", action="store_true", help="show how the newest execution stands")
+    what.add_argument("--stop", action="store_true", help="stop what runs, with its jobs")
     sub = verb("package", _package, "Build what is shipped to Glue and SageMaker.")
     sub.add_argument("--out", type=Path, default=Path("dist"))
 

@@ -21,7 +21,8 @@ from etholake.settings import Settings
 from etholake.stages import StageResult, fingerprint, load_state, save_state
 
 __all__ = [
-    "apply", "describe_stack", "destroy", "parameters", "run", "stack_request", "template_resources", "verify",
+    "apply", "check_bucket", "describe_stack", "destroy", "parameters", "run", "stack_request",
+    "template_resources", "verify",
 ]  # fmt: skip
 
 STAGE = "deploy"
@@ -105,11 +106,7 @@ def destroy(settings: Settings, bucket_name_to_delete: str | None = None) -> Sta
 
     Raises UsageError, before anything is done, if the name is not that of the settings' bucket.
     """
-    if bucket_name_to_delete is not None and bucket_name_to_delete != settings.bucket:
-        raise UsageError(
-            f"Bucket '{bucket_name_to_delete}' is not the lake's bucket '{settings.bucket}': nothing was deleted. "
-            "Give that name, or set ETHOLAKE_BUCKET."
-        )
+    check_bucket(settings, bucket_name_to_delete)
     stack = describe_stack(settings)
     if stack:
         _delete_stack(settings, stack["StackId"])
@@ -123,6 +120,15 @@ def destroy(settings: Settings, bucket_name_to_delete: str | None = None) -> Sta
     summary = "; ".join(said) or f"there is no stack '{settings.stack}'"
     details = {"stack": settings.stack, "bucket": settings.bucket, "objects_deleted": objects or 0}
     return StageResult("destroy", "done" if changed else "unchanged", f"{summary.capitalize()}.", details)
+
+
+def check_bucket(settings: Settings, name: str | None) -> None:
+    """Raises UsageError if a bucket is named for deletion that is not that of the settings."""
+    if name is not None and name != settings.bucket:
+        raise UsageError(
+            f"Bucket '{name}' is not the lake's bucket '{settings.bucket}': nothing was deleted. "
+            "Give that name, or set ETHOLAKE_BUCKET."
+        )
 
 
 # --- requests and the template: pure ----------------------------------------------------------------------

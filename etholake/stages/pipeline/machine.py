@@ -15,12 +15,14 @@ from etholake import aws, packaging
 from etholake.contract import CODE_ZONE
 from etholake.errors import AwsError, UsageError, raise_collected
 from etholake.settings import Settings
-from etholake.stages import StageResult, deploy
+from etholake.stages import StageResult, deploy, fingerprint, load_state, save_state
 from etholake.stages.train import job_settings
 
 __all__ = ["DEFINITION", "TEMPLATE", "arn", "definition_key", "ensure", "input_of", "parameters", "remove"]
 
 TEMPLATE = "infra/pipeline.yaml"
+STAGE = "deploy-pipeline"
+_READY = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE"})
 DEFINITION = "infra/pipeline.asl.json"
 
 MAX_QUARANTINED = 0.5  # of a lab's rows: above this, the gate is closed
@@ -42,19 +44,31 @@ def ensure(settings: Settings) -> StageResult:
     stack = deploy.describe_stack(place)
     create_group = _creates_group(settings, stack)
     values = parameters(settings, outputs, definition, create_group=create_group)
+    digest, state = fingerprint(template, values), load_state(settings, STAGE)
+    skipped = () if create_group else ("CreateGroup",)
+    wanted = deploy.template_resources(template, create_bucket=True, without=skipped)
+    if stack and stack["StackStatus"] in _READY and state.get("fingerprint") == digest:
+        resources, problems = deploy.verify(place, wanted)
+        if not problems:
+            said = f"Stack '{place.stack}' is as deployed."
+            return StageResult(STAGE, "unchanged", said, _details(place, resources))
     key = definition_key(definition)
     aws.client(settings, "s3").put_object(Bucket=settings.bucket, Key=key, Body=definition)
     action = deploy.apply(place, stack, deploy.stack_request(place, template, values))
-    skipped = () if create_group else ("CreateGroup",)
-    wanted = deploy.template_resources(template, create_bucket=True, without=skipped)
     resources, problems = deploy.verify(place, wanted)
     raise_collected(
         AwsError, f"Stack '{place.stack}' is not what {TEMPLATE} says; run `make deploy` again", problems
     )
     _tell_events(settings)
+    save_state(settings, STAGE, {"fingerprint": digest})
     summary = f"Stack '{place.stack}' {action}: {len(resources)} resources are there."
-    details = {"stack": place.stack, "resources": resources, "outputs": aws.stack_outputs(place)}
-    return StageResult("pipeline", "unchanged" if action == "unchanged" else "done", summary, details)
+    return StageResult(
+        STAGE, "unchanged" if action == "unchanged" else "done", summary, _details(place, resources)
+    )
+
+
+def _details(place: Settings, resources: Mapping[str, str]) -> dict[str, Any]:
+    return {"stack": place.stack, "resources": dict(resources), "outputs": aws.stack_outputs(place)}
 
 
 def remove(settings: Settings) -> bool:
