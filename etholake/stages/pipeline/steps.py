@@ -16,6 +16,7 @@ from typing import Any
 
 from etholake import aws
 from etholake.contract import MODEL_ZONE, QUALITY_POINTER, RAW_ZONE, STATE_ZONE
+from etholake.curate.rules import RULES
 from etholake.errors import DataError, UsageError, raise_collected
 from etholake.events.submission import write_csv
 from etholake.events.types import Event
@@ -156,8 +157,25 @@ def gate_problems(report: Given, max_quarantined: float) -> list[str]:
                 f"{lab}: {sums['rows_quarantined']:,} of {sums['rows_in']:,} rows were quarantined, the limit is "
                 f"{100 * max_quarantined:g} %{_worst(report, lab)}"
             )
+        problems += _lost_files(report, lab, sums["rules"], max_quarantined)
     if not totals["rows_curated"]:
         problems.append("no row was curated: there is nothing to train on")
+    return problems
+
+
+def _lost_files(report: Given, lab: str, rules: Given, limit: float) -> list[str]:
+    """What speaks against a lab of whose files too many were left out whole."""
+    problems = []
+    for rule, count in rules.items():
+        spec = RULES[rule]
+        if (spec.unit, spec.severity) == ("file", "quarantine") and count["share"] > limit:
+            named = next(
+                (f["source_file"] for f in report["files"] if f["lab_id"] == lab and rule in f["rules"]), ""
+            )
+            problems.append(
+                f"{lab}: {count['files']} of {count['of']} files break '{rule}', the limit is {100 * limit:g} %. "
+                f"{spec.sentence} See {named or 'the metadata'}."
+            )
     return problems
 
 
