@@ -30,6 +30,8 @@ _SERVICES: dict[str, tuple[str, str, str | None]] = {
     "sts": ("moto.sts.responses", "TokenResponse", None),
     "logs": ("moto.logs.responses", "LogsResponse", None),
     "stepfunctions": ("moto.stepfunctions.responses", "StepFunctionResponse", "stepfunctions"),
+    "events": ("moto.events.responses", "EventsHandler", "events"),
+    "sns": ("moto.sns.responses", "SNSResponse", None),
     "kms": ("moto.kms.responses", "KmsResponse", None),
     "quicksight": ("moto.quicksight.responses", "QuickSightResponse", None),
 }

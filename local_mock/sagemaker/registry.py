@@ -1,7 +1,7 @@
 """Model package groups and versions, as strict as AWS's where moto's are not.
 
-A version starts as PendingManualApproval, its artefact must be there, and an update changes what it names only (moto
-forgets the metadata of a version that is approved).
+A version starts as PendingManualApproval, its artefact must be there, and an update changes what it names only
+(moto forgets the metadata of a version that is approved).
 """
 
 from __future__ import annotations

@@ -8,8 +8,11 @@ import pytest
 from etholake.stages.pipeline.steps import gate_problems
 
 FILE = {
-    "source_file": "train_tracking/lab_id=b/7.parquet", "lab_id": "b", "rows_quarantined": 60, "rules": ["frame-twice"],
-}  # fmt: skip
+    "source_file": "train_tracking/lab_id=b/7.parquet",
+    "lab_id": "b",
+    "rows_quarantined": 60,
+    "rules": ["frame-twice"],
+}
 REPORT: dict[str, Any] = {
     "totals": {"rows_in": 200, "rows_curated": 140, "rows_quarantined": 60},
     "labs": {

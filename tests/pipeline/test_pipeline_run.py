@@ -114,6 +114,28 @@ def test_stop_ends_the_execution_and_a_new_one_gets_the_next_number(place: Setti
     assert history.failure(found, []) == f"Execution {name} ended as ABORTED: Stopped: by `--stop`"
 
 
+def test_a_new_manifest_starts_the_pipeline_where_it_is_asked_to(place: Settings) -> None:
+    client, s3 = aws.client(place, "stepfunctions"), aws.client(place, "s3")
+
+    def started() -> list[str]:
+        found = client.list_executions(stateMachineArn=machine.arn(place))["executions"]
+        return [item["executionArn"] for item in found]
+
+    before = started()
+    s3.put_object(Bucket=place.bucket, Key=MANIFEST, Body=b"{}")  # the rule is disabled
+    machine.ensure(dataclasses.replace(place, pipeline_on_manifest=True))
+    s3.put_object(Bucket=place.bucket, Key=f"{MANIFEST}.other", Body=b"{}")
+    time.sleep(0.5)
+    assert started() == before
+    s3.put_object(Bucket=place.bucket, Key=MANIFEST, Body=b"{}")
+    deadline = time.monotonic() + 10
+    while started() == before and time.monotonic() < deadline:
+        time.sleep(0.1)
+    (new,) = set(started()) - set(before)
+    assert json.loads(client.describe_execution(executionArn=new)["input"]) == machine.input_of(place)
+    pipeline.stop(place)
+
+
 # --- the whole way ------------------------------------------------------------------------------------------
 class Labs:
     """Two small labs, a mock of their own, the pipeline deployed."""
