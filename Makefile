@@ -12,7 +12,7 @@ ifdef PORT
 export PORT
 endif
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-long lint up down config deploy destroy ingest etl compact vacuum query train serve predict evaluate dashboards screenshots pipeline package bench clean
+.PHONY: help install demo test test-long lint up down config deploy destroy ingest etl compact vacuum query train serve predict evaluate dashboards screenshots pipeline registry package bench clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -88,6 +88,9 @@ screenshots: install ## Pictures of every tab for docs/img/, with Chromium, from
 
 pipeline: install ## The whole way as a state machine, states shown live (ARGS="--status" or "--stop")
 	@$(BIN)/etholake pipeline $(ARGS)
+
+registry: install ## Versions of the model (ARGS="--rollback 3" serves an older one)
+	@$(BIN)/etholake registry $(ARGS)
 
 package: install ## Build what is shipped to Glue and SageMaker into dist/
 	@$(BIN)/etholake package $(ARGS)

@@ -264,6 +264,17 @@ def _pipeline(current: Settings, arguments: argparse.Namespace) -> None:
     _report(arguments, result)
 
 
+def _registry(current: Settings, arguments: argparse.Namespace) -> None:
+    from etholake.stages import registry
+    from etholake.stages.pipeline import machine
+
+    group = machine.model_group(current)
+    number = arguments.rollback
+    _report(
+        arguments, registry.show(current, group) if number is None else registry.go_back(current, group, number)
+    )
+
+
 def _package(_current: Settings, arguments: argparse.Namespace) -> None:
     from etholake import packaging
 
@@ -436,6 +447,8 @@ def _model_verbs(verb: Callable[..., argparse.ArgumentParser]) -> None:
     what = sub.add_mutually_exclusive_group()
     what.add_argument("--status", action="store_true", help="show how the newest execution stands")
     what.add_argument("--stop", action="store_true", help="stop what runs, with its jobs")
+    sub = verb("registry", _registry, "Versions of the model; or back to an older one.")
+    sub.add_argument("--rollback", type=int, metavar="VERSION", help="approve it, reject newer ones, serve it")
     sub = verb("package", _package, "Build what is shipped to Glue and SageMaker.")
     sub.add_argument("--out", type=Path, default=Path("dist"))
 

@@ -8,14 +8,15 @@ newer ones, so that the approved model is again the one that is meant; an artefa
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from etholake import aws
 from etholake.errors import UsageError
 from etholake.settings import Settings
+from etholake.stages import StageResult, serve
 
-__all__ = ["Version", "approved", "decide", "rollback", "versions"]
+__all__ = ["Version", "approved", "decide", "go_back", "rollback", "show", "versions"]
 
 APPROVED, REJECTED = "Approved", "Rejected"
 # Names of the package's metadata (CustomerMetadataProperties); values are text.
@@ -91,8 +92,30 @@ def decide(settings: Settings, group: str, model_uri: str, score: float, test_se
     return {"action": "keep", "reason": f"Version {now.number} is not beaten: {score:.4f} <= {known:.4f}{note}."}
 
 
+def show(settings: Settings, group: str) -> StageResult:
+    """The versions of the group, one a line, the approved one marked. `details["versions"]` has them."""
+    found = versions(settings, group)
+    now = approved(found)
+    lines = [
+        f"{'*' if version is now else ' '} {version.number:>4}  {version.status:<21}  "
+        f"{'-' if version.score is None else f'{version.score:.4f}':>7}  {version.model_name}"
+        for version in found
+    ]
+    said = "\n  ".join([f"{len(found)} versions in '{group}'; the approved one has a star", *lines])
+    return StageResult("registry", "unchanged", said, {"versions": [asdict(version) for version in found]})
+
+
+def go_back(settings: Settings, group: str, number: int) -> StageResult:
+    """`rollback`, and the endpoint serves that version. Errors: those of `rollback` and `serve.bring_up`."""
+    version = rollback(settings, group, number)
+    changed = serve.bring_up(settings, version.model_name, version.model_uri)
+    served = "is served now" if changed else "was served already"
+    said = f"Version {number} ({version.model_name}) is the approved one and {served}."
+    return StageResult("registry", "done", said, asdict(version))
+
+
 def rollback(settings: Settings, group: str, number: int) -> Version:
-    """Approve version `number` and reject the newer ones; the next deployment serves it.
+    """Approve version `number` and reject the newer ones.
 
     Raises UsageError, naming the versions there are, if there is no such version.
     """

@@ -10,14 +10,15 @@ from etholake.stages.pipeline.steps import gate_problems
 FILE = {
     "source_file": "train_tracking/lab_id=b/7.parquet",
     "lab_id": "b",
+    "kind": "tracking",
     "rows_quarantined": 60,
     "rules": ["frame-twice"],
 }
 REPORT: dict[str, Any] = {
     "totals": {"rows_in": 200, "rows_curated": 140, "rows_quarantined": 60},
     "labs": {
-        "a": {"rows_in": 100, "rows_quarantined": 0, "rules": {}},
-        "b": {"rows_in": 100, "rows_quarantined": 60, "rules": {}},
+        "a": {"rows_in": 100, "rows_quarantined": 0},
+        "b": {"rows_in": 100, "rows_quarantined": 60},
     },
     "files": [FILE],
     "unbalanced": [],
@@ -33,14 +34,16 @@ def test_a_lab_that_lost_too_much_is_named_with_its_worst_file() -> None:
     )
 
 
-def test_files_that_were_left_out_whole_count_by_file() -> None:
+def test_files_that_were_left_out_whole_count_by_kind() -> None:
     report = copy.deepcopy(REPORT)
-    report["labs"]["a"]["rules"] = {"file-unreadable": {"files": 2, "of": 3, "share": 2 / 3}}
-    report["files"].append({**FILE, "lab_id": "a", "source_file": "bad.parquet", "rules": ["file-unreadable"]})
+    torn = {**FILE, "lab_id": "a", "rows_quarantined": 0, "rules": ["file-unreadable"]}
+    whole = {**torn, "rules": ["frame-twice"]}
+    report["files"] += [{**torn, "source_file": "bad.parquet"}, torn, whole]
+    report["files"] += [{**whole, "kind": "annotation"}] * 9
     assert gate_problems(report, 0.7) == []
-    first = gate_problems(report, 0.6)[0]
-    assert first.startswith("a: 2 of 3 files break 'file-unreadable', the limit is 60 %.")
-    assert first.endswith("See bad.parquet.")
+    assert gate_problems(report, 0.6)[0] == (
+        "a: 2 of 3 tracking files were left out whole (file-unreadable), the limit is 60 %; see bad.parquet"
+    )
 
 
 @pytest.mark.parametrize(

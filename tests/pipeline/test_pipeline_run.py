@@ -101,6 +101,28 @@ def test_a_failed_check_says_where_and_why_and_is_told(place: Settings) -> None:
     assert (result.details["states"]["Check"], result.details["execution_status"]) == ("failed", "FAILED")
 
 
+def test_a_branch_that_fails_is_tried_again_and_named(place: Settings) -> None:
+    s3 = aws.client(place, "s3")
+    key = "raw-zone/metadata/train.csv"
+    etag = s3.put_object(Bucket=place.bucket, Key=key, Body=b"lab_id,video_id")["ETag"].strip('"')
+    s3.put_object(
+        Bucket=place.bucket, Key=MANIFEST, Body=json.dumps({key: {"etag": etag, "sha256": "x"}}).encode()
+    )
+    script = "code-zone/glue_jobs/curate_tracking.py"
+    before = s3.get_object(Bucket=place.bucket, Key=script)["Body"].read()
+    s3.put_object(Bucket=place.bucket, Key=script, Body=b"raise SystemExit('the disk of worker 7 is full')")
+    try:
+        with pytest.raises(AwsError, match=r"FAILED in state CurateTracks: .*the disk of worker 7 is full"):
+            pipeline.run(place, machine.input_of(place))
+    finally:
+        s3.put_object(Bucket=place.bucket, Key=script, Body=before)
+    runs = aws.client(place, "glue").get_job_runs(JobName=f"{place.stack}-curate-tracking")["JobRuns"]
+    assert [run["JobRunState"] for run in runs] == ["FAILED", "FAILED"]
+    states = pipeline.status(place).details["states"]
+    assert (states["Check"], states["Curate"], states["CurateTracks"]) == ("succeeded", "failed", "failed")
+    assert "│   ✗ CurateTracks" in drawn(place)
+
+
 def test_stop_ends_the_execution_and_a_new_one_gets_the_next_number(place: Settings) -> None:
     assert pipeline.stop(place).status == "unchanged"
     client, given = aws.client(place, "stepfunctions"), machine.input_of(place)
@@ -192,7 +214,10 @@ def test_the_same_again_changes_nothing(labs: Labs) -> None:
     assert again.details["score"] == first.details["score"]
     states = pipeline.status(labs.settings).details["states"]
     assert not {"Curate", "Train", "Predict", "Register", "UpdateEndpoint"} & set(states)
-    assert len(registry.versions(labs.settings, machine.model_group(labs.settings))) == 1
+    group = machine.model_group(labs.settings)
+    assert len(registry.versions(labs.settings, group)) == 1
+    back = registry.go_back(labs.settings, group, 1)
+    assert back.summary == f"Version 1 ({first.details['model']}) is the approved one and was served already."
     from etholake.stages import etl, train
 
     assert etl.run(labs.settings).status == "unchanged"  # the simple way finds its work done

@@ -116,6 +116,8 @@ def parameters(
         "CreateGroup": "true" if create_group else "false",
         "ExecutionInput": json.dumps(input_of(settings), sort_keys=True),
         "StartOnManifest": "ENABLED" if settings.pipeline_on_manifest else "DISABLED",
+        "StartOnSchedule": "ENABLED" if settings.pipeline_schedule else "DISABLED",
+        **({"Schedule": settings.pipeline_schedule} if settings.pipeline_schedule else {}),
     }
 
 

@@ -157,26 +157,30 @@ def gate_problems(report: Given, max_quarantined: float) -> list[str]:
                 f"{lab}: {sums['rows_quarantined']:,} of {sums['rows_in']:,} rows were quarantined, the limit is "
                 f"{100 * max_quarantined:g} %{_worst(report, lab)}"
             )
-        problems += _lost_files(report, lab, sums["rules"], max_quarantined)
+        problems += _lost_files(report, lab, max_quarantined)
     if not totals["rows_curated"]:
         problems.append("no row was curated: there is nothing to train on")
     return problems
 
 
-def _lost_files(report: Given, lab: str, rules: Given, limit: float) -> list[str]:
-    """What speaks against a lab of whose files too many were left out whole."""
+def _lost_files(report: Given, lab: str, limit: float) -> list[str]:
+    """What speaks against a lab of whose files of one kind too many were left out whole."""
     problems = []
-    for rule, count in rules.items():
-        spec = RULES[rule]
-        if (spec.unit, spec.severity) == ("file", "quarantine") and count["share"] > limit:
-            named = next(
-                (f["source_file"] for f in report["files"] if f["lab_id"] == lab and rule in f["rules"]), ""
-            )
+    own = [file for file in report["files"] if file["lab_id"] == lab]
+    for kind in sorted({file["kind"] for file in own}):
+        files = [file for file in own if file["kind"] == kind]
+        lost = [file for file in files if any(_leaves_out(rule) for rule in file["rules"])]
+        if len(lost) > limit * len(files):
+            rules = sorted({rule for file in lost for rule in file["rules"] if _leaves_out(rule)})
             problems.append(
-                f"{lab}: {count['files']} of {count['of']} files break '{rule}', the limit is {100 * limit:g} %. "
-                f"{spec.sentence} See {named or 'the metadata'}."
+                f"{lab}: {len(lost)} of {len(files)} {kind} files were left out whole ({', '.join(rules)}), the limit "
+                f"is {100 * limit:g} %; see {lost[0]['source_file']}"
             )
     return problems
+
+
+def _leaves_out(rule: str) -> bool:
+    return (RULES[rule].unit, RULES[rule].severity) == ("file", "quarantine")
 
 
 def _worst(report: Given, lab: str) -> str:
