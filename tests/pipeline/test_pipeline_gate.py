@@ -12,7 +12,7 @@ FILE = {
     "lab_id": "b",
     "kind": "tracking",
     "rows_quarantined": 60,
-    "rules": ["frame-twice"],
+    "rules": ["frame-invalid"],
 }
 REPORT: dict[str, Any] = {
     "totals": {"rows_in": 200, "rows_curated": 140, "rows_quarantined": 60},
@@ -30,14 +30,14 @@ def test_a_lab_that_lost_too_much_is_named_with_its_worst_file() -> None:
     (problem,) = gate_problems(REPORT, 0.5)
     assert problem == (
         "b: 60 of 100 rows were quarantined, the limit is 50 %; most in train_tracking/lab_id=b/7.parquet "
-        "(rules: frame-twice)"
+        "(rules: frame-invalid)"
     )
 
 
 def test_files_that_were_left_out_whole_count_by_kind() -> None:
     report = copy.deepcopy(REPORT)
     torn = {**FILE, "lab_id": "a", "rows_quarantined": 0, "rules": ["file-unreadable"]}
-    whole = {**torn, "rules": ["frame-twice"]}
+    whole = {**torn, "rules": ["frame-invalid"]}
     report["files"] += [{**torn, "source_file": "bad.parquet"}, torn, whole]
     report["files"] += [{**whole, "kind": "annotation"}] * 9
     assert gate_problems(report, 0.7) == []

@@ -173,8 +173,8 @@ def _lost_files(report: Given, lab: str, limit: float) -> list[str]:
         if len(lost) > limit * len(files):
             rules = sorted({rule for file in lost for rule in file["rules"] if _leaves_out(rule)})
             problems.append(
-                f"{lab}: {len(lost)} of {len(files)} {kind} files were left out whole ({', '.join(rules)}), the limit "
-                f"is {100 * limit:g} %; see {lost[0]['source_file']}"
+                f"{lab}: {len(lost)} of {len(files)} {kind} files were left out whole ({', '.join(rules)}), "
+                f"the limit is {100 * limit:g} %; see {lost[0]['source_file']}"
             )
     return problems
 
