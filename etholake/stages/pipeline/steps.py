@@ -134,8 +134,16 @@ def gate(settings: Settings, run: Run) -> dict[str, Any]:
         "rows_quarantined": totals["rows_quarantined"],
         "train": planned.model is None,
         "digest": planned.digest,
-        # SageMaker takes text only
-        "parameters": {name: str(value) for name, value in planned.parameters.items()},
+        "parameters": _parameters(settings, planned.parameters),
+    }
+
+
+def _parameters(settings: Settings, arguments: Given) -> dict[str, str]:
+    """Hyper-parameters of the training job (text only): arguments of `train.py`, and where the image finds it."""
+    return {
+        **{name: str(value) for name, value in arguments.items()},
+        "sagemaker_program": "train.py",
+        "sagemaker_submit_directory": f"s3://{settings.bucket}/{train.SOURCE}",
     }
 
 
