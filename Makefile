@@ -92,6 +92,12 @@ video: install ## The page of one video, dist/video-<ID>.html (VIDEO=<ID>; SERVE
 screenshots: install ## Pictures of every tab for docs/img/, with Chromium, from the lake at PORT
 	@$(BIN)/python -m dashboards.screenshots $(ARGS)
 
+pipeline: install ## The whole way as a state machine, states shown live (ARGS="--status" or "--stop")
+	@$(BIN)/etholake pipeline $(ARGS)
+
+registry: install ## Versions of the model (ARGS="--rollback 3" serves an older one)
+	@$(BIN)/etholake registry $(ARGS)
+
 package: install ## Build what is shipped to Glue and SageMaker into dist/
 	@$(BIN)/etholake package $(ARGS)
 

@@ -117,13 +117,20 @@ def _config(current: Settings, arguments: argparse.Namespace) -> None:
 
 def _deploy(current: Settings, arguments: argparse.Namespace) -> None:
     from etholake.stages import deploy
+    from etholake.stages.pipeline import machine
 
-    _report(arguments, deploy.run(current))
+    lake, pipeline = deploy.run(current), machine.ensure(current)
+    status = pipeline.status if lake.status == "unchanged" else lake.status
+    said = f"{lake.summary}\n  {pipeline.summary}"
+    _report(arguments, StageResult(lake.stage, status, said, {**lake.details, "pipeline": pipeline.details}))
 
 
 def _destroy(current: Settings, arguments: argparse.Namespace) -> None:
     from etholake.stages import deploy
+    from etholake.stages.pipeline import machine
 
+    deploy.check_bucket(current, arguments.bucket)
+    machine.remove(current)
     _report(arguments, deploy.destroy(current, arguments.bucket))
 
 
@@ -273,6 +280,34 @@ def _between(interval: list[float] | None) -> str:
 
 def _boundaries(start: float | None, stop: float | None) -> str:
     return f", off by {start:.2f} and {stop:.2f} s" if start is not None and stop is not None else ""
+
+
+def _pipeline(current: Settings, arguments: argparse.Namespace) -> None:
+    from etholake.stages import pipeline
+    from etholake.stages.pipeline import machine, view
+
+    if arguments.stop:
+        _report(arguments, pipeline.stop(current))
+        return
+    with view.watching(enabled=not arguments.json) as watch:
+        if arguments.status:
+            result = pipeline.status(current, watch)
+        else:
+            holdout = tuple(_ids(arguments.holdout) or ())
+            given = machine.input_of(current, arguments.config or "", holdout, arguments.max_quarantined)
+            result = pipeline.run(current, given, again=arguments.again, watch=watch)
+    _report(arguments, result)
+
+
+def _registry(current: Settings, arguments: argparse.Namespace) -> None:
+    from etholake.stages import registry
+    from etholake.stages.pipeline import machine
+
+    group = machine.model_group(current)
+    number = arguments.rollback
+    _report(
+        arguments, registry.show(current, group) if number is None else registry.go_back(current, group, number)
+    )
 
 
 def _package(_current: Settings, arguments: argparse.Namespace) -> None:
@@ -451,6 +486,19 @@ def _model_verbs(verb: Callable[..., argparse.ArgumentParser]) -> None:
     sub.add_argument("--videos", help="score these video ids only, 12,34")
     sub.add_argument("--html", type=Path, metavar="PAGE", help="write a page with ethograms to look at")
     sub.add_argument("--run-id", metavar="RUN", help="also write the tables score… of the lake, as this run")
+    sub = verb("pipeline", _pipeline, "Raw zone to served model by the state machine, states shown as they run.")
+    sub.add_argument("--config", help="named configuration: tiny (default) or base")
+    sub.add_argument("--holdout", help="video ids to hold out for the score, 12,34 (default: chosen per lab)")
+    sub.add_argument(
+        "--max-quarantined", type=float, default=0.5, metavar="SHARE",
+        help="the quality gate closes if more of a lab's rows were quarantined (default: 0.5)",
+    )  # fmt: skip
+    sub.add_argument("--again", action="store_true", help="run although the same has succeeded already")
+    what = sub.add_mutually_exclusive_group()
+    what.add_argument("--status", action="store_true", help="show how the newest execution stands")
+    what.add_argument("--stop", action="store_true", help="stop what runs, with its jobs")
+    sub = verb("registry", _registry, "Versions of the model; or back to an older one.")
+    sub.add_argument("--rollback", type=int, metavar="VERSION", help="approve it, reject newer ones, serve it")
     sub = verb("package", _package, "Build what is shipped to Glue and SageMaker.")
     sub.add_argument("--out", type=Path, default=Path("dist"))
 

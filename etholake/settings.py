@@ -54,6 +54,8 @@ class Settings:
     )
     instance_type: str = _setting("ml.m5.large", "SageMaker instance for training, transform and endpoint")
     ingest_threads: int = _setting(8, "concurrent uploads of ingest")
+    pipeline_on_manifest: bool = _setting(False, "start the pipeline whenever ingest writes a new manifest")
+    pipeline_schedule: str = _setting("", "what starts the pipeline by the clock (UTC): cron(0 3 * * ? *)")
     account: str = _setting(MOCK_ACCOUNT, "AWS account id (for role names on the mock)")
 
     @property

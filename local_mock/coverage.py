@@ -29,7 +29,9 @@ _SERVICES: dict[str, tuple[str, str, str | None]] = {
     "iam": ("moto.iam.responses", "IamResponse", "iam"),
     "sts": ("moto.sts.responses", "TokenResponse", None),
     "logs": ("moto.logs.responses", "LogsResponse", None),
-    "stepfunctions": ("moto.stepfunctions.responses", "StepFunctionResponse", None),
+    "stepfunctions": ("moto.stepfunctions.responses", "StepFunctionResponse", "stepfunctions"),
+    "events": ("moto.events.responses", "EventsHandler", "events"),
+    "sns": ("moto.sns.responses", "SNSResponse", None),
     "kms": ("moto.kms.responses", "KmsResponse", None),
     "quicksight": ("moto.quicksight.responses", "QuickSightResponse", None),
 }

@@ -30,7 +30,7 @@ from local_mock.keys import PRIVATE
 
 __all__ = ["HEALTH", "SERVICES", "Options", "hold", "is_held", "serve"]
 
-SERVICES = ("s3", "glue", "athena", "sagemaker", "cloudformation")
+SERVICES = ("s3", "glue", "athena", "sagemaker", "stepfunctions", "events", "cloudformation")
 HEALTH = "/_local_mock/health"
 LOG_NAME = "local_mock.log"
 

@@ -10,7 +10,7 @@ import base64
 import hashlib
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,10 @@ from etholake.errors import AwsError, UsageError, raise_collected
 from etholake.settings import Settings
 from etholake.stages import StageResult, fingerprint, load_state, save_state
 
-__all__ = ["destroy", "parameters", "run", "stack_request", "template_resources"]
+__all__ = [
+    "apply", "check_bucket", "describe_stack", "destroy", "parameters", "run", "stack_request",
+    "template_resources", "verify",
+]  # fmt: skip
 
 STAGE = "deploy"
 TEMPLATE = "infra/etholake.yaml"
@@ -37,6 +40,10 @@ _CHECKS: Mapping[str, tuple[str, str, str]] = {
     "AWS::Glue::Crawler": ("glue", "get_crawler", "Name"),
     "AWS::Athena::WorkGroup": ("athena", "get_work_group", "WorkGroup"),
     "AWS::IAM::Role": ("iam", "get_role", "RoleName"),
+    "AWS::StepFunctions::StateMachine": ("stepfunctions", "describe_state_machine", "stateMachineArn"),
+    "AWS::SNS::Topic": ("sns", "get_topic_attributes", "TopicArn"),
+    "AWS::Events::Rule": ("events", "describe_rule", "Name"),
+    "AWS::SageMaker::ModelPackageGroup": ("sagemaker", "describe_model_package_group", "ModelPackageGroupName"),
 }
 
 
@@ -58,7 +65,7 @@ def run(settings: Settings) -> StageResult:
     started = time.monotonic()
     root = packaging.repository()
     template = (root / TEMPLATE).read_text(encoding="utf-8")
-    stack = _stack(settings)
+    stack = describe_stack(settings)
     create_bucket = _creates_bucket(settings, stack)
     with tempfile.TemporaryDirectory() as folder:
         packages = packaging.build(Path(folder))
@@ -69,14 +76,14 @@ def run(settings: Settings) -> StageResult:
     wanted = template_resources(template, create_bucket=create_bucket)
 
     if stack and stack["StackStatus"] in _SUCCESS and load_state(settings, STAGE).get("fingerprint") == digest:
-        resources, problems = _verify(settings, wanted)
+        resources, problems = verify(settings, wanted)
         if not problems and not _outdated(settings, hashes):
             details = _details(settings, resources, [], packages.digest)
             return StageResult(STAGE, "unchanged", "Template, code and settings are those deployed.", details)
 
-    action = _apply(settings, stack, stack_request(settings, template, values))
+    action = apply(settings, stack, stack_request(settings, template, values))
     uploaded = _upload(settings, code, hashes)
-    resources, problems = _verify(settings, wanted)
+    resources, problems = verify(settings, wanted)
     raise_collected(
         AwsError,
         f"Stack '{settings.stack}' is not what {TEMPLATE} says; run `make destroy`, then `make deploy`",
@@ -99,12 +106,8 @@ def destroy(settings: Settings, bucket_name_to_delete: str | None = None) -> Sta
 
     Raises UsageError, before anything is done, if the name is not that of the settings' bucket.
     """
-    if bucket_name_to_delete is not None and bucket_name_to_delete != settings.bucket:
-        raise UsageError(
-            f"Bucket '{bucket_name_to_delete}' is not the lake's bucket '{settings.bucket}': nothing was deleted. "
-            "Give that name, or set ETHOLAKE_BUCKET."
-        )
-    stack = _stack(settings)
+    check_bucket(settings, bucket_name_to_delete)
+    stack = describe_stack(settings)
     if stack:
         _delete_stack(settings, stack["StackId"])
     objects = _delete_bucket(settings) if bucket_name_to_delete else None
@@ -117,6 +120,15 @@ def destroy(settings: Settings, bucket_name_to_delete: str | None = None) -> Sta
     summary = "; ".join(said) or f"there is no stack '{settings.stack}'"
     details = {"stack": settings.stack, "bucket": settings.bucket, "objects_deleted": objects or 0}
     return StageResult("destroy", "done" if changed else "unchanged", f"{summary.capitalize()}.", details)
+
+
+def check_bucket(settings: Settings, name: str | None) -> None:
+    """Raises UsageError if a bucket is named for deletion that is not that of the settings."""
+    if name is not None and name != settings.bucket:
+        raise UsageError(
+            f"Bucket '{name}' is not the lake's bucket '{settings.bucket}': nothing was deleted. "
+            "Give that name, or set ETHOLAKE_BUCKET."
+        )
 
 
 # --- requests and the template: pure ----------------------------------------------------------------------
@@ -143,8 +155,11 @@ def stack_request(settings: Settings, template: str, values: Mapping[str, str]) 
     }
 
 
-def template_resources(template: str, *, create_bucket: bool) -> dict[str, str]:
-    """Logical id -> type of every resource that the template makes under the one condition it knows. Pure."""
+def template_resources(template: str, *, create_bucket: bool, without: Sequence[str] = ()) -> dict[str, str]:
+    """Logical id -> type of every resource that the template makes. Pure.
+
+    `without` names conditions that do not hold; `create_bucket` is the one of the lake's template.
+    """
     import yaml  # type: ignore[import-untyped]
 
     class Loader(yaml.SafeLoader):
@@ -162,12 +177,12 @@ def template_resources(template: str, *, create_bucket: bool) -> dict[str, str]:
     return {
         name: resource["Type"]
         for name, resource in body["Resources"].items()
-        if create_bucket or resource.get("Condition") != "CreateBucket"
+        if resource.get("Condition") not in ({*without} if create_bucket else {*without, "CreateBucket"})
     }
 
 
 # --- the stack --------------------------------------------------------------------------------------------
-def _stack(settings: Settings, stack_id: str | None = None) -> dict[str, Any] | None:
+def describe_stack(settings: Settings, stack_id: str | None = None) -> dict[str, Any] | None:
     """The stack as described, None if there is none (or it was deleted)."""
     from botocore.exceptions import ClientError
 
@@ -208,7 +223,7 @@ def _bucket_exists(settings: Settings) -> bool:
     return True
 
 
-def _apply(settings: Settings, stack: Mapping[str, Any] | None, request: dict[str, Any]) -> str:
+def apply(settings: Settings, stack: Mapping[str, Any] | None, request: dict[str, Any]) -> str:
     """Create or update, and wait. Returns what was done, as a participle."""
     from botocore.exceptions import ClientError
 
@@ -240,7 +255,7 @@ def _apply(settings: Settings, stack: Mapping[str, Any] | None, request: dict[st
 def _wait(settings: Settings, stack_id: str) -> str:
     """Block until nothing is in progress; the final state ('DELETE_COMPLETE' if it has gone)."""
     for _ in _pauses(f"stack '{settings.stack}'"):
-        stack = _stack(settings, stack_id)
+        stack = describe_stack(settings, stack_id)
         state = stack["StackStatus"] if stack else "DELETE_COMPLETE"
         if not state.endswith(("_IN_PROGRESS", "_PENDING")):
             return str(state)
@@ -294,7 +309,7 @@ def _delete_bucket(settings: Settings) -> int | None:
     return count
 
 
-def _verify(settings: Settings, wanted: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+def verify(settings: Settings, wanted: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
     """(logical -> physical id of what is there, a sentence for each resource that is not)."""
     from botocore.exceptions import ClientError
 

@@ -24,7 +24,7 @@ from etholake.settings import Settings
 from etholake.stages import StageResult, fingerprint, load_state, save_state
 from etholake.stages.jobs import outputs_of, pauses, run_job
 
-__all__ = ["job_arguments", "run"]
+__all__ = ["inputs", "is_current", "job_arguments", "run", "save"]
 
 
 STAGE = "etl"
@@ -61,11 +61,9 @@ def run(settings: Settings, on_progress: OnProgress | None = None) -> StageResul
     tick = on_progress or silent
     s3, glue = aws.client(settings, "s3"), aws.client(settings, "glue")
     lake = Lake(s3, glue, settings.bucket, settings.database)
-    code = _code_digest(s3, settings)
-    arguments = job_arguments(settings, code)
-    digest = fingerprint(_raw_listing(s3, settings), arguments)
+    digest, arguments = inputs(settings)
     before, registered = load_state(settings, STAGE), lake.register()
-    if before.get("fingerprint") == digest and _committed(registered) == before.get("committed"):
+    if is_current(before, digest, registered):
         if not _raw_tables(glue, settings):
             _crawl(glue, settings, _at(tick, 2), outputs_of(settings).get(*RAW_CRAWLER))
         details = {**before["details"], "registered": registered}
@@ -78,8 +76,7 @@ def run(settings: Settings, on_progress: OnProgress | None = None) -> StageResul
     tick(2, 3, "catalog")
     registered = lake.register()
     crawler = _crawl(glue, settings, _at(tick, 2), outputs.get(*RAW_CRAWLER))
-    details = {**_summary(lake), "runs": runs, "registered": registered, **crawler, **_quality(lake)}
-    save_state(settings, STAGE, {"fingerprint": digest, "committed": _committed(registered), "details": details})
+    details = save(settings, lake, digest, registered, {"runs": runs, **crawler})
     tick(3, 3, "done")
     return StageResult(STAGE, "done", _sentence(details), details)
 
@@ -104,6 +101,27 @@ def _at(tick: OnProgress, done: int) -> Callable[[str], None]:
 
 
 # --- what decides whether anything is to be done ----------------------------------------------------------
+def inputs(settings: Settings) -> tuple[str, dict[str, str]]:
+    """(fingerprint of raw files, deployed code and settings, arguments of the Glue jobs). Errors: see `run`."""
+    s3 = aws.client(settings, "s3")
+    arguments = job_arguments(settings, _code_digest(s3, settings))
+    return fingerprint(_raw_listing(s3, settings), arguments), arguments
+
+
+def is_current(before: Mapping[str, Any], digest: str, registered: Mapping[str, int]) -> bool:
+    """Whether the state that was left `before` is that of these inputs, and all of its tables are still there."""
+    return before.get("fingerprint") == digest and _committed(registered) == before.get("committed")
+
+
+def save(
+    settings: Settings, lake: Lake, digest: str, registered: Mapping[str, int], more: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Sum the curated tables up and leave the stage's state for the next run; returns its details."""
+    details = {**_summary(lake), "registered": registered, **more, **_quality(lake)}
+    save_state(settings, STAGE, {"fingerprint": digest, "committed": _committed(registered), "details": details})
+    return details
+
+
 def _raw_listing(s3: Any, settings: Settings) -> list[tuple[str, str]]:
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=settings.bucket, Prefix=f"{RAW_ZONE}/")
     listing = sorted((item["Key"], item["ETag"]) for page in pages for item in page.get("Contents", []))

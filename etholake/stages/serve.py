@@ -17,7 +17,7 @@ from etholake.stages import StageResult, fingerprint, load_state
 from etholake.stages.train import job_settings
 from etholake.stages.videos import REQUEST_TYPE, Videos, request_body
 
-__all__ = ["config_request", "deployed_model", "model_request", "run"]
+__all__ = ["bring_up", "config_request", "deployed_model", "model_request", "run", "trained_model"]
 
 STAGE = "serve"
 VARIANT = "AllTraffic"
@@ -41,11 +41,8 @@ def run(settings: Settings) -> StageResult:
         The endpoint failed (with the service's reason), or refused the request.
     """
     name, uri = deployed_model(settings)
-    client = aws.client(settings, "sagemaker")
     endpoint = job_settings()["hosting"]["endpoint"]
-    if not _found(client.describe_endpoint_config, EndpointConfigName=name):
-        client.create_endpoint_config(**config_request(settings, name))
-    changed = _bring_up(client, endpoint, name)
+    changed = bring_up(settings, name, uri)
     details = {"endpoint": endpoint, "model_name": name, "model_uri": uri, **_smoke(settings, endpoint)}
     said = f"video {details['video_id']} answered in {details['latency_ms']:.0f} ms, {details['events']} events"
     if changed:
@@ -56,7 +53,29 @@ def run(settings: Settings) -> StageResult:
 
 
 def deployed_model(settings: Settings) -> tuple[str, str]:
-    """(name, artefact URI) of the newest trained model, made known to SageMaker if it is not.
+    """`trained_model`, made known to SageMaker if it is not."""
+    name, uri = trained_model(settings)
+    _make_known(settings, name, uri)
+    return name, uri
+
+
+def _make_known(settings: Settings, name: str, uri: str) -> None:
+    client = aws.client(settings, "sagemaker")
+    if not _found(client.describe_model, ModelName=name):
+        client.create_model(**model_request(settings, name, uri, aws.stack_outputs(settings)["SageMakerRoleArn"]))
+
+
+def bring_up(settings: Settings, name: str, uri: str) -> bool:
+    """Make the endpoint serve a model and wait until it does. False if it did already. Raises AwsError."""
+    client = aws.client(settings, "sagemaker")
+    _make_known(settings, name, uri)
+    if not _found(client.describe_endpoint_config, EndpointConfigName=name):
+        client.create_endpoint_config(**config_request(settings, name))
+    return _bring_up(client, job_settings()["hosting"]["endpoint"], name)
+
+
+def trained_model(settings: Settings) -> tuple[str, str]:
+    """(name, artefact URI) of the newest trained model.
 
     Raises DataError if no model has been trained, or its artefact has gone.
     """
@@ -70,11 +89,7 @@ def deployed_model(settings: Settings) -> tuple[str, str]:
         etag = ""
     if not etag:
         raise DataError(f"No trained model is in bucket '{settings.bucket}': run `make train` first.")
-    name = f"etholake-{fingerprint(uri, etag)}"
-    client = aws.client(settings, "sagemaker")
-    if not _found(client.describe_model, ModelName=name):
-        client.create_model(**model_request(settings, name, uri, aws.stack_outputs(settings)["SageMakerRoleArn"]))
-    return name, uri
+    return f"etholake-{fingerprint(uri, etag)}", uri
 
 
 def model_request(settings: Settings, name: str, uri: str, role: str) -> dict[str, Any]:

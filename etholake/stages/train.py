@@ -32,7 +32,9 @@ from etholake.progress import OnProgress, silent
 from etholake.settings import Settings
 from etholake.stages import StageResult, fingerprint, load_state, out_of_fold, save_state
 
-__all__ = ["CHANNELS", "Wish", "channels", "hyperparameters", "job_settings", "run"]
+__all__ = [
+    "CHANNELS", "SOURCE", "Plan", "Wish", "channels", "hyperparameters", "job_settings", "plan", "run", "save",
+]  # fmt: skip
 
 
 STAGE = "train"
@@ -90,38 +92,26 @@ def run(
         Nothing is deployed, or the job failed; the message has the service's reason.
     """
     tick = on_progress or silent
-    parameters = hyperparameters(settings, config_name, holdout, wish)
-    digest = fingerprint(_inputs(settings), _code(settings), parameters)
-    state = load_state(settings, STAGE)
-    if state.get("fingerprint") == digest and _exists(settings, state["details"]["model_uri"]):
+    planned = plan(settings, config_name, holdout, wish)
+    if planned.model:
         return StageResult(
             STAGE, "unchanged", f"Tables, code and configuration '{config_name}' are those of the last model.",
-            state["details"],
+            planned.model,
         )  # fmt: skip
     began = time.monotonic()
     tick(0, 1, "launching")
-    job = _launch(settings, parameters, digest)
+    job = _launch(settings, planned.parameters, planned.digest)
     try:
         found = _follow(settings, job, tick)
     except KeyboardInterrupt:
         aws.client(settings, "sagemaker").stop_training_job(TrainingJobName=job)
         raise
-    uri = found["ModelArtifacts"]["S3ModelArtifacts"]
-    meta = _meta(settings, uri)
-    details = {
-        "model_uri": uri,
-        "job_name": job,
-        "config": config_name,
-        "split": meta["split"],
-        "metrics": _metrics(found, meta),
-        "notes": meta.get("notes", []),
-        "seconds": round(time.monotonic() - began, 1),
-    }
+    more = {}
     if wish and wish.folds:
-        output = uri.removesuffix("model.tar.gz") + "output.tar.gz"
-        details["out_of_fold_rows"] = out_of_fold.store(settings, job, output, digest)
-    _forget_checkpoints(settings, digest)
-    save_state(settings, STAGE, {"fingerprint": digest, "details": details})
+        output = found["ModelArtifacts"]["S3ModelArtifacts"].removesuffix("model.tar.gz") + "output.tar.gz"
+        more["out_of_fold_rows"] = out_of_fold.store(settings, job, output, planned.digest)
+    details = save(settings, planned.digest, config_name, found, time.monotonic() - began, **more)
+    _forget_checkpoints(settings, planned.digest)
     return StageResult(STAGE, "done", _sentence(details), details)
 
 
@@ -158,6 +148,44 @@ def channels(settings: Settings) -> dict[str, str]:
 
 
 # --- what decides whether anything is to be done -----------------------------------------------------------
+@dataclass(frozen=True)
+class Plan:
+    """What would be trained: the inputs' digest, the job's arguments; `model` describes one that is there."""
+
+    digest: str
+    parameters: dict[str, Any]
+    model: dict[str, Any] | None
+
+
+def plan(settings: Settings, config_name: str, holdout: Sequence[int] = (), wish: Wish | None = None) -> Plan:
+    """What a training on the tables as they are would be. Errors: see `run`."""
+    parameters = hyperparameters(settings, config_name, holdout, wish)
+    digest = fingerprint(_inputs(settings), _code(settings), parameters)
+    state = load_state(settings, STAGE)
+    same = state.get("fingerprint") == digest and _exists(settings, state["details"]["model_uri"])
+    return Plan(digest, parameters, state["details"] if same else None)
+
+
+def save(
+    settings: Settings, digest: str, config_name: str, found: dict[str, Any], seconds: float, **more: Any
+) -> dict[str, Any]:
+    """Leave the stage's state for the next run; `found` describes the job that completed. Returns the details."""
+    uri = found["ModelArtifacts"]["S3ModelArtifacts"]
+    meta = _meta(settings, uri)
+    details = {
+        "model_uri": uri,
+        "job_name": found["TrainingJobName"],
+        "config": config_name,
+        "split": meta["split"],
+        "metrics": _metrics(found, meta),
+        "notes": meta.get("notes", []),
+        "seconds": round(seconds, 1),
+        **more,
+    }
+    save_state(settings, STAGE, {"fingerprint": digest, "details": details})
+    return details
+
+
 def _inputs(settings: Settings) -> list[Any]:
     """Table, partition and identity of everything that the channels hold."""
     lake = Lake(aws.client(settings, "s3"), aws.client(settings, "glue"), settings.bucket, settings.database)

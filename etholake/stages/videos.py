@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -113,8 +114,13 @@ class Videos:
         frozen = credentials.get_frozen_credentials() if credentials else None
         return fs.S3FileSystem(
             region=self.settings.region,
-            endpoint_override=aws.endpoint(self.settings, "s3"),
+            endpoint_override=aws.endpoint(self.settings, "s3") or _endpoint_of_environment(),
             access_key=frozen.access_key if frozen else None,
             secret_key=frozen.secret_key if frozen else None,
             session_token=frozen.token if frozen else None,
         )
+
+
+def _endpoint_of_environment() -> str | None:
+    """boto3 asks these variables by itself, Arrow does not: inside a job they say where S3 is."""
+    return os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")

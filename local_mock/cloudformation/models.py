@@ -16,6 +16,7 @@ from moto.cloudformation.models import Event, Stack
 from moto.cloudformation.parsing import OutputMap
 from moto.core.common_models import CloudFormationModel
 
+from local_mock.cloudformation.orchestration import ORCHESTRATION_KINDS
 from local_mock.cloudformation.resources import KINDS, Kind
 
 __all__ = ["install_kinds", "install_stacks"]
@@ -97,7 +98,7 @@ _models: list[type[CloudFormationModel]] = []  # kept: moto only looks at living
 def install_kinds() -> None:
     """Make moto know our resource types (its own bucket is replaced by one that honours its settings)."""
     if not _models:
-        _models.extend(_model(kind) for kind in KINDS.values())
+        _models.extend(_model(kind) for kind in (*KINDS.values(), *ORCHESTRATION_KINDS.values()))
     for cached in (parsing.get_model_list, parsing.get_model_map, parsing.get_name_type_map):
         cached.cache_clear()
 

@@ -30,6 +30,11 @@ _Operation = Callable[[Request], Answer]
 _ABSENT_PARTS = ("acl", "legal-hold", "retention", "torrent", "select", "restore", "renameObject", "encryption")
 
 
+# Called with (bucket, key) when an object has been written: `local_mock.events` listens.
+CREATED: list[Callable[[str, str], None]] = []
+_CREATES = frozenset({"put", "copy", "complete_upload"})
+
+
 class S3Application:
     """The WSGI application of S3; what it does not answer itself goes to `moto`."""
 
@@ -63,6 +68,9 @@ class S3Application:
                 _require_moto(environ)
                 return self._moto(environ, start_response)
             answer = operation(request)
+            if CREATED and operation.__name__ in _CREATES and answer.status == 200:
+                for listener in CREATED:
+                    listener(request.bucket, request.key)
         except S3Error as err:
             answer = error_answer(err, f"/{request.bucket}/{request.key}")
         except ConnectionError:

@@ -29,10 +29,11 @@ def install(context: Context) -> None:
         shutil.rmtree(context.state_dir / "sagemaker" / left_over, ignore_errors=True)
 
     from local_mock import iam
+    from local_mock.sagemaker import registry
     from local_mock.sagemaker.responses import OPERATIONS
     from local_mock.sagemaker.runtime import invoke_endpoint
 
-    for operation in OPERATIONS:
+    for operation in (*OPERATIONS, *registry.OPERATIONS):
         setattr(SageMakerResponse, operation.__name__, operation)
     SageMakerRuntimeResponse.use_raw_body = True  # bodies are bytes, not text
     SageMakerRuntimeResponse.invoke_endpoint = invoke_endpoint

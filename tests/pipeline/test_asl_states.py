@@ -1,0 +1,156 @@
+"""The interpreter on small machines: every type of state, counted by its history."""
+
+import itertools
+import json
+import time
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from machines import Machines  # type: ignore[import-not-found]
+
+BUSY = {"Type": "Wait", "Seconds": 60, "End": True}
+
+
+def output(found: dict[str, Any]) -> Any:
+    assert found["status"] == "SUCCEEDED", (found.get("error"), found.get("cause"))
+    return json.loads(found["output"])
+
+
+def test_pass_choice_wait_succeed_and_fail(machines: Machines) -> None:
+    states = {
+        "Double": {"Type": "Pass", "Parameters": {"n.$": "States.MathAdd($.n, $.n)"}, "Next": "Pause"},
+        "Pause": {"Type": "Wait", "Seconds": 1, "Next": "Big"},
+        "Big": {
+            "Type": "Choice",
+            "Choices": [{"Variable": "$.n", "NumericGreaterThan": 10, "Next": "TooBig"}],
+            "Default": "Fine",
+        },
+        "Fine": {"Type": "Succeed"},
+        "TooBig": {"Type": "Fail", "Error": "Too.Big", "CausePath": "States.Format('{} is more than 10', $.n)"},
+    }
+    machine = machines.make("Double", states)
+    small, big = (machines.start(machine, {"n": n}) for n in (4, 8))
+    done, failed = machines.end(small), machines.end(big)
+    assert output(done) == {"n": 8}
+    assert (done["stopDate"] - done["startDate"]).total_seconds() >= 1.0
+    assert (failed["status"], failed["error"], failed["cause"]) == ("FAILED", "Too.Big", "16 is more than 10")
+    assert machines.events(small)[-1] == "ExecutionSucceeded"
+    assert machines.events(big)[-2:] == ["FailStateEntered", "ExecutionFailed"]
+    listed = machines.client.list_executions(stateMachineArn=machine, statusFilter="FAILED")["executions"]
+    assert [item["executionArn"] for item in listed] == [big]
+
+
+def test_branches_run_side_by_side_and_map_over_items(machines: Machines) -> None:
+    def branch(name: str) -> dict[str, Any]:
+        return {"StartAt": name, "States": {name: {"Type": "Wait", "Seconds": 2, "End": True}}}
+
+    item = {"StartAt": "One", "States": {"One": {
+        "Type": "Pass", "Parameters": {"square.$": "States.MathAdd($, $)"}, "End": True}}}  # fmt: skip
+    states = {
+        "Both": {
+            "Type": "Parallel",
+            "Branches": [branch("Left"), branch("Right")],
+            "ResultPath": None,
+            "Next": "Each",
+        },
+        "Each": {"Type": "Map", "ItemsPath": "$.items", "ItemProcessor": item, "End": True},
+    }
+    found = machines.run("Both", states, {"items": [1, 2, 3]})
+    assert output(found) == [{"square": 2}, {"square": 4}, {"square": 6}]
+    assert 2.0 <= (found["stopDate"] - found["startDate"]).total_seconds() < 3.9  # not one after the other
+
+
+def failing_job(retry: list[dict[str, Any]], catch: list[dict[str, Any]]) -> dict[str, Any]:
+    missing = {"JobName": "there-is-no-such-job"}
+    task: dict[str, Any] = {
+        "Type": "Task", "Resource": "arn:aws:states:::glue:startJobRun.sync", "Parameters": missing,
+        "Retry": retry, "Catch": catch, "End": True,
+    }  # fmt: skip
+    return task
+
+
+def test_retries_are_counted_and_back_off_then_the_catch_says_where_and_why(machines: Machines) -> None:
+    retry = [
+        {"ErrorEquals": ["States.Timeout"], "MaxAttempts": 0},
+        {"ErrorEquals": ["States.TaskFailed"], "IntervalSeconds": 1, "BackoffRate": 2, "MaxAttempts": 2},
+    ]
+    catch = [{
+        "ErrorEquals": ["States.ALL"], "ResultPath": "$.failure", "Next": "Told",
+        "Assign": {"seen": {"at.$": "$$.State.Name", "tries.$": "$$.State.RetryCount"}},
+    }]  # fmt: skip
+    said = {"where.$": "States.Format('state {}', $seen.at)", "tries.$": "$seen.tries", "why.$": "$.failure"}
+    told = {"Type": "Pass", "Parameters": said, "End": True}
+    execution = machines.start(machines.make("Job", {"Job": failing_job(retry, catch), "Told": told}))
+    found = machines.end(execution)
+    told = output(found)
+    assert (told["where"], told["tries"]) == ("state Job", 2)
+    assert told["why"]["Error"] == "Glue.EntityNotFoundException"
+    assert "there-is-no-such-job" in told["why"]["Cause"]
+    times = [e["timestamp"] for e in machines.history(execution) if e["type"] == "TaskScheduled"]
+    gaps = [(after - before).total_seconds() for before, after in itertools.pairwise(times)]
+    assert len(gaps) == 2
+    assert 1.0 <= gaps[0] < 1.9
+    assert 2.0 <= gaps[1] < 3.5
+
+
+def test_a_branch_that_fails_stops_the_other_and_keeps_its_error(machines: Machines) -> None:
+    bad = {"StartAt": "Bad", "States": {"Bad": {"Type": "Fail", "Error": "States.TaskFailed", "Cause": "no disk"}}}
+    states = {
+        "Both": {
+            "Type": "Parallel",
+            "Branches": [{"StartAt": "Long", "States": {"Long": BUSY}}, bad],
+            "Catch": [{"ErrorEquals": ["States.TaskFailed"], "Next": "Told"}],
+            "End": True,
+        },
+        "Told": {"Type": "Pass", "End": True},
+    }
+    found = machines.run("Both", states)
+    assert output(found) == {"Error": "States.TaskFailed", "Cause": "no disk"}
+    assert (found["stopDate"] - found["startDate"]).total_seconds() < 10.0
+
+
+def test_time_outs_of_a_task_and_of_the_whole(machines: Machines) -> None:
+    late = machines.end(machines.start(machines.make("Long", {"Long": BUSY}, TimeoutSeconds=1)))
+    assert late["status"] == "TIMED_OUT"
+    assert late["stopDate"] > late["startDate"]
+
+
+def test_a_stopped_execution_ends_at_once_with_the_reason(machines: Machines) -> None:
+    retry = [{"ErrorEquals": ["States.ALL"], "IntervalSeconds": 60, "MaxAttempts": 3}]
+    for states in ({"Long": BUSY}, {"Long": failing_job(retry, [])}):
+        execution = machines.start(machines.make("Long", states))
+        time.sleep(0.5)
+        machines.client.stop_execution(executionArn=execution, error="By.Hand", cause="enough")
+        found = machines.end(execution, seconds=5.0)
+        assert (found["status"], found["error"], found["cause"]) == ("ABORTED", "By.Hand", "enough")
+
+
+def test_names_make_starts_idempotent(machines: Machines) -> None:
+    machine = machines.make("Long", {"Long": BUSY})
+    first = machines.start(machine, {"a": 1}, name="once")
+    assert machines.start(machine, {"a": 1}, name="once") == first
+    with pytest.raises(ClientError, match="ExecutionAlreadyExists"):
+        machines.start(machine, {"a": 2}, name="once")
+    machines.client.stop_execution(executionArn=first)
+    machines.end(first)
+    with pytest.raises(ClientError, match="InvalidName"):
+        machines.start(machine, {}, name="no spaces")
+
+
+def test_a_definition_that_cannot_run_is_refused(machines: Machines) -> None:
+    for resource in ("glue:startCrawler", "sagemaker:createModel.sync"):
+        task = {"Type": "Task", "Resource": f"arn:aws:states:::{resource}", "End": True}
+        with pytest.raises(ClientError, match=r"InvalidDefinition"):
+            machines.make("A", {"A": task})
+    with pytest.raises(ClientError, match="InvalidDefinition"):
+        machines.make("A", {"A": {"Type": "Nonsense"}})
+
+
+def test_history_comes_in_pages_and_backwards(machines: Machines) -> None:
+    done = machines.run("A", {"A": {"Type": "Pass", "Next": "B"}, "B": {"Type": "Succeed"}})
+    arn = done["executionArn"]
+    page = machines.client.get_execution_history(executionArn=arn, maxResults=2)
+    assert (len(page["events"]), bool(page["nextToken"])) == (2, True)
+    newest = machines.client.get_execution_history(executionArn=arn, reverseOrder=True)["events"][0]
+    assert newest["type"] == machines.events(arn)[-1] == "ExecutionSucceeded"

@@ -1,0 +1,89 @@
+"""The model registry: what is approved, when a model is registered, and the way back."""
+
+import uuid
+from collections.abc import Iterator
+
+import pytest
+from botocore.exceptions import ClientError
+
+from etholake import aws
+from etholake.errors import UsageError
+from etholake.settings import Settings
+from etholake.stages import registry
+
+
+class Group:
+    """A model package group with artefacts of its own."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings, self.name = settings, f"group-{uuid.uuid4().hex[:8]}"
+        self.client, self.s3 = aws.client(settings, "sagemaker"), aws.client(settings, "s3")
+        self.s3.create_bucket(Bucket=self.name)
+        self.client.create_model_package_group(ModelPackageGroupName=self.name)
+
+    def artefact(self, name: str) -> str:
+        self.s3.put_object(Bucket=self.name, Key=f"{name}.tar.gz", Body=b"a model")
+        return f"s3://{self.name}/{name}.tar.gz"
+
+    def add(self, name: str, score: float, status: str = "Approved") -> str:
+        containers = [{"Image": "image", "ModelDataUrl": self.artefact(name)}]
+        made = self.client.create_model_package(
+            ModelPackageGroupName=self.name,
+            ModelApprovalStatus=status,
+            CustomerMetadataProperties={"score": f"{score:.6f}", "test_set": "t", "model_name": name},
+            InferenceSpecification={"Containers": containers, "SupportedContentTypes": ["application/json"]},
+        )
+        return str(made["ModelPackageArn"])
+
+    def decide(self, name: str, score: float, test_set: str = "t") -> tuple[str, str]:
+        answer = registry.decide(self.settings, self.name, self.artefact(name), score, test_set)
+        return answer["action"], answer["reason"]
+
+    def statuses(self) -> list[tuple[int, str]]:
+        return [(v.number, v.status) for v in registry.versions(self.settings, self.name)]
+
+
+@pytest.fixture
+def group(mock_settings: Settings) -> Iterator[Group]:
+    return Group(mock_settings)
+
+
+def test_a_model_is_registered_if_it_beats_the_approved_one(group: Group) -> None:
+    assert group.decide("a", 0.1) == ("register", "No model is approved yet.")
+    group.add("a", 0.5)
+    assert group.decide("a", 0.5) == ("deploy", "It is version 1, the approved one.")
+    assert group.decide("b", 0.5) == ("keep", "Version 1 is not beaten: 0.5000 <= 0.5000.")
+    assert group.decide("b", 0.6) == ("register", "It beats version 1: 0.6000 > 0.5000.")
+    assert group.decide("b", 0.6, "u")[1].endswith("(of other held-out videos).")
+    group.add("pending", 0.9, "PendingManualApproval")
+    assert group.decide("b", 0.6)[0] == "register"
+    assert group.decide("pending", 0.9) == ("keep", "It is version 2, which is PendingManualApproval.")
+
+
+def test_the_way_back(group: Group) -> None:
+    for name, score in (("a", 0.5), ("b", 0.6), ("c", 0.7)):
+        group.add(name, score)
+    back = registry.rollback(group.settings, group.name, 1)
+    assert group.statuses() == [(3, "Rejected"), (2, "Rejected"), (1, "Approved")]
+    assert (back.model_name, back.score) == ("a", 0.5)  # an approval forgets nothing
+    found = registry.approved(registry.versions(group.settings, group.name))
+    assert found is not None
+    assert (found.number, found.score) == (1, 0.5)
+    assert group.decide("c", 0.7) == ("keep", "It is version 3, which is Rejected.")
+    assert group.decide("d", 0.55)[0] == "register"
+    with pytest.raises(UsageError, match=r"has no version 9; it has: 1, 2, 3"):
+        registry.rollback(group.settings, group.name, 9)
+
+
+def test_the_mock_refuses_what_aws_refuses(group: Group) -> None:
+    with pytest.raises(ClientError, match="already exists"):
+        group.client.create_model_package_group(ModelPackageGroupName=group.name)
+    with pytest.raises(ClientError, match="Could not find model data at s3://"):
+        group.client.create_model_package(
+            ModelPackageGroupName=group.name,
+            InferenceSpecification={"Containers": [{"Image": "i", "ModelDataUrl": f"s3://{group.name}/none"}]},
+        )
+    group.client.create_model_package(ModelPackageGroupName=group.name)
+    assert group.statuses() == [(1, "PendingManualApproval")]
+    with pytest.raises(ClientError, match="still has model packages"):
+        group.client.delete_model_package_group(ModelPackageGroupName=group.name)
