@@ -155,7 +155,7 @@ def test_05_a_model_is_trained_served_and_scored(workplace: Workplace) -> None:
     scores = workplace(
         "evaluate", "--data", str(workplace.data), "--submission", str(submission), "--videos", videos
     )
-    assert set(scores) == {"score", "labs"}
+    assert set(scores) == {"score", "labs", "interval", "details"}
     assert 0 <= scores["score"] <= 1
     sql = f"SELECT count(*) AS n FROM predictions WHERE run_id = '{predicted['run_id']}'"
     rows = workplace("query", "--sql", sql)
