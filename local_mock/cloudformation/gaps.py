@@ -8,7 +8,7 @@ from typing import Any
 
 from moto.cloudformation import parsing
 from moto.core.responses import EmptyResult
-from moto.s3.models import FakeBucket
+from moto.s3.models import FakeBucket, S3Backend
 from moto.s3.utils import LOGGING_SERVICE_PRINCIPAL
 from moto.sagemaker.exceptions import ValidationError
 from moto.sagemaker.responses import SageMakerResponse
@@ -48,6 +48,8 @@ def install() -> None:
     """Idempotent; an operation that another package brings is left as it is."""
     if not hasattr(SageMakerResponse, "delete_model_package_group"):
         SageMakerResponse.delete_model_package_group = delete_model_package_group
+    # Access logs are a setting only: moto would log requests for settings and, objects being ours, none for those.
+    S3Backend.log_incoming_request = lambda *_, **__: None
     FakeBucket._log_permissions_enabled_policy = staticmethod(log_delivery_allowed)
     parse_condition = parsing.parse_condition
     if getattr(parse_condition, "_etholake", False):
