@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from moto.cloudformation import parsing
-from moto.core.responses import EmptyResult
+from moto.core.responses import ActionResult, EmptyResult
 from moto.s3.models import FakeBucket, S3Backend
+from moto.s3.responses import S3Response
 from moto.s3.utils import LOGGING_SERVICE_PRINCIPAL
 from moto.sagemaker.exceptions import ValidationError
 from moto.sagemaker.responses import SageMakerResponse
@@ -44,6 +45,20 @@ def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
+def _tell_event_bridge(response: Any) -> None:
+    """Make moto's S3 say of a bucket that it sends its events to EventBridge."""
+    get_bucket_notification = response.get_bucket_notification
+
+    def get(self: Any) -> Any:
+        found = self.backend.get_bucket_notification_configuration(self.bucket_name)
+        if found is not None and found.event_bridge is not None:
+            serialized = self.serialized
+            self.serialized = lambda r: serialized(ActionResult({**r.result, "EventBridgeConfiguration": {}}))
+        return get_bucket_notification(self)
+
+    response.get_bucket_notification = get
+
+
 def install() -> None:
     """Idempotent; an operation that another package brings is left as it is."""
     if not hasattr(SageMakerResponse, "delete_model_package_group"):
@@ -62,6 +77,7 @@ def install() -> None:
             return _string(left) == _string(right)
         return bool(parse_condition(condition, resources, conditions))
 
+    _tell_event_bridge(S3Response)
     parse._etholake = True  # type: ignore[attr-defined]
     parsing.parse_condition = parse
 

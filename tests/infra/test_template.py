@@ -62,7 +62,7 @@ def test_unknown_environments_and_parameters_are_refused(tmp_path: Path) -> None
     (folder / "dev.json").write_text(json.dumps({"Parameters": {"MaxWorker": 3}}))
     with pytest.raises(UsageError, match="MaxWorker"):
         templates.parameter_file(tmp_path, "dev", TEMPLATES)
-    with pytest.raises(UsageError, match="infra/compute.yaml needs parameters that no stack before it gives"):
+    with pytest.raises(UsageError, match=r"infra/compute\.yaml needs parameters that no stack before it gives"):
         templates.resolve(STACKS["compute"], {"BucketName": "b"})
 
 
