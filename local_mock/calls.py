@@ -1,13 +1,14 @@
 """Records who asked for what: one JSON line a request, for tests that compare calls with policies.
 
 ``python -m local_mock --record-calls FILE``. A line has `principal` (the access key: a job's is its role's name),
-`service`, `operation`, `path` (of S3), `copy_source`, and `parameters` (of the other services).
+`service`, `method`, `operation`, `path`, `query` (of S3), `copy_source`, and `parameters` (of the other services).
 """
 
 from __future__ import annotations
 
 import io
 import json
+import re
 import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -35,15 +36,18 @@ class Recorder:
     def _record(self, environ: dict[str, Any], service: str) -> dict[str, Any]:
         parameters: dict[str, Any] = {}
         form = ""
-        if service != "s3":
-            body = environ["wsgi.input"].read()
-            environ["wsgi.input"] = io.BytesIO(body)
+        bulk = service == "s3" and environ["REQUEST_METHOD"] == "POST" and "delete" in environ["QUERY_STRING"]
+        if bulk:
+            parameters = {"keys": re.findall("<Key>(.*?)</Key>", _body(environ).decode())}
+        elif service != "s3":
+            body = _body(environ)
             form = body.decode("utf-8", "replace") if b"Action=" in body[:4000] else ""
             parameters = dict(parse_qsl(form)) if form else _json(body)
         operation = faults.operation_of(environ, service, form)
         return {
             "principal": _principal(environ),
             "service": service,
+            "method": environ["REQUEST_METHOD"],
             "operation": operation,
             "path": unquote(environ.get("PATH_INFO", "")),
             "query": environ.get("QUERY_STRING", ""),
@@ -55,6 +59,13 @@ class Recorder:
         line = json.dumps(record) + "\n"
         with self._lock, self._path.open("a", encoding="utf-8") as file:
             file.write(line)
+
+
+def _body(environ: dict[str, Any]) -> bytes:
+    """The body, put back for who answers."""
+    body: bytes = environ["wsgi.input"].read()
+    environ["wsgi.input"] = io.BytesIO(body)
+    return body
 
 
 def _principal(environ: dict[str, Any]) -> str:

@@ -1,29 +1,32 @@
-"""A mock that records every request, a small lake on it, and the IAM action and resource of each request."""
+"""Records, on a mock of its own, which IAM actions the stages and their jobs need on which resources.
 
+Run: ``python tests/infra/recording.py`` (minutes; writes calls.json, with which the policies are compared).
+"""
+
+import datetime as dt
 import json
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
+from etholake import aws, simulate
 from etholake.settings import Settings
+from etholake.stages import compact, dashboards, deploy, etl, ingest, predict, query, serve, train, vacuum
 from local_mock import lifecycle
 
 ROOT = Path(__file__).resolve().parents[2]
-OPERATOR = "etholake"  # access key of everything that is no job
 
 
-@dataclass(frozen=True)
-class Call:
-    """One IAM action on one resource, asked for by a role's name or by the operator."""
-
-    principal: str
-    action: str
-    resource: str
+Calls = dict[str, list[list[str]]]  # stage -> [principal, action, resource] in order, each once
+GOLDEN = Path(__file__).with_name("calls.json")
 
 
 def start(folder: Path) -> tuple[Settings, Path]:
@@ -41,24 +44,62 @@ def start(folder: Path) -> tuple[Settings, Path]:
     return replace(settings, port=found.port), calls
 
 
-def read(calls: Path, offset: int, translate: Callable[[dict[str, Any]], Iterator[tuple[str, str]]]) -> set[Call]:
-    """The calls that were recorded behind an offset (bytes)."""
-    with calls.open("rb") as file:
-        file.seek(offset)
-        records = [json.loads(line) for line in file.read().decode().splitlines()]
-    return {Call(r["principal"], action, resource) for r in records for action, resource in translate(r)}
+def translated(records: Iterable[dict[str, Any]]) -> list[list[str]]:
+    """[principal, action, resource] of the requests, in order of the alphabet, each once."""
+    found = {(_name(r["principal"]), action, resource) for r in records for action, resource in iam(r)}
+    return [[principal, action, resource] for principal, action, resource in sorted(found)]
+
+
+def _name(principal: str) -> str:
+    """Logical name of a role (CloudFormation adds the stack's and a random part)."""
+    match = re.fullmatch(r"etholake-\w+-(\w+)-\w+", principal)
+    return match[1] if match else "operator"
+
+
+def record(folder: Path) -> Calls:
+    """Run every stage on a small lake and return what was called."""
+    settings, calls = start(folder)
+    try:
+        deploy.run(settings)
+        aws.export(settings)
+        simulate.simulate(folder / "data", labs=2, videos=4, seconds=20, seed=1)
+        found: Calls = {}
+        for stage, run in _stages(settings, folder).items():
+            offset = calls.stat().st_size
+            run()
+            with calls.open("rb") as file:
+                file.seek(offset)
+                lines = file.read().decode().splitlines()
+            found[stage] = translated(map(json.loads, lines))
+        return found
+    finally:
+        lifecycle.down(settings)
+
+
+def _stages(settings: Settings, folder: Path) -> dict[str, Callable[[], Any]]:
+    """Stage -> how it is run here. The second etl finds a lab less, so that partitions are dropped."""
+
+    def etl_with_a_lab_less() -> Any:
+        for path in sorted((folder / "s3" / settings.bucket / "raw-zone").rglob("lab_id=*"))[:1]:
+            for lab in (folder / "s3" / settings.bucket / "raw-zone").rglob(path.name):
+                shutil.rmtree(lab)
+        return etl.run(settings)
+
+    return {
+        "ingest": lambda: ingest.run(settings, folder / "data"),
+        "etl": lambda: etl.run(settings),
+        "compact": lambda: compact.run(settings),
+        "query": lambda: query.run_report(settings, "lake_overview", {}),
+        "train": lambda: train.run(settings, "tiny", ()),
+        "serve": lambda: serve.run(settings),
+        "predict": lambda: predict.run(settings, "train", None, folder / "events.csv"),
+        "dashboards": lambda: dashboards.run(settings, folder / "page.html"),
+        "etl again": etl_with_a_lab_less,
+        "vacuum": lambda: vacuum.run(settings, dt.timedelta(0)),
+    }
 
 
 # --- requests as IAM sees them: https://docs.aws.amazon.com/service-authorization/latest/reference -----------
-_S3 = {
-    "GetObject": "GetObject", "HeadObject": "GetObject", "PutObject": "PutObject", "CopyObject": "PutObject",
-    "CreateMultipartUpload": "PutObject", "UploadPart": "PutObject", "UploadPartCopy": "PutObject",
-    "CompleteMultipartUpload": "PutObject", "AbortMultipartUpload": "AbortMultipartUpload",
-    "DeleteObject": "DeleteObject", "DeleteObjects": "DeleteObject", "ListObjects": "ListBucket",
-    "ListObjectsV2": "ListBucket", "HeadBucket": "ListBucket", "ListObjectVersions": "ListBucketVersions",
-    "GetBucketLocation": "GetBucketLocation",
-}  # fmt: skip
-_OF_BUCKET = {"ListBucket", "ListBucketVersions", "GetBucketLocation"}
 _PREFIXES = {"sagemaker-runtime": "sagemaker"}
 
 
@@ -66,27 +107,36 @@ def iam(record: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """(action, resource) pairs that IAM decides on for one request."""
     service, operation = record["service"], record["operation"]
     if service == "s3":
-        yield from _s3(record, operation)
+        yield from _s3(record)
         return
     resources = _RESOURCES.get(service, lambda *_: ["*"])(operation, record["parameters"], record["path"])
     for resource in resources:
         yield f"{_PREFIXES.get(service, service)}:{operation}", resource
     if role := record["parameters"].get("RoleArn") or record["parameters"].get("ExecutionRoleArn"):
-        yield "iam:PassRole", role
+        yield "iam:PassRole", _role(role)
 
 
-def _s3(record: dict[str, Any], operation: str) -> Iterator[tuple[str, str]]:
+def _s3(record: dict[str, Any]) -> Iterator[tuple[str, str]]:
     bucket, _, key = record["path"].lstrip("/").partition("/")
-    if operation is None and record["query"].startswith("list-type"):
-        operation = "ListObjectsV2"
-    action = _S3[_s3_operation(record, operation)]
-    yield f"s3:{action}", f"arn:aws:s3:::{bucket}" if action in _OF_BUCKET else f"arn:aws:s3:::{bucket}/{key or '*'}"
-    if source := record["copy_source"]:
-        yield "s3:GetObject", f"arn:aws:s3:::{source.lstrip('/').partition('?')[0]}"
-
-
-def _s3_operation(record: dict[str, Any], operation: str) -> str:
-    return "CopyObject" if record["copy_source"] and operation == "PutObject" else operation
+    query = dict(parse_qsl(record["query"], keep_blank_values=True))
+    if not bucket:
+        yield "s3:ListAllMyBuckets", "*"
+    elif key:
+        zone = key.partition("/")[0]
+        actions = {"GET": "GetObject", "HEAD": "GetObject", "DELETE": "DeleteObject"}
+        action = actions.get(record["method"], "PutObject")
+        if "uploadId" in query and record["method"] == "DELETE":
+            action = "AbortMultipartUpload"
+        yield f"s3:{action}", f"arn:aws:s3:::{bucket}/{zone}/*"
+        if source := record["copy_source"]:
+            yield "s3:GetObject", f"arn:aws:s3:::{'/'.join(source.lstrip('/').split('/')[:2])}/*"
+    elif record["method"] == "POST":
+        for zone in {key.partition("/")[0] for key in record["parameters"]["keys"]}:
+            yield "s3:DeleteObject", f"arn:aws:s3:::{bucket}/{zone}/*"
+    else:
+        known = {"location": "GetBucketLocation", "versions": "ListBucketVersions"}
+        action = next((known[name] for name in query if name in known), "ListBucket")
+        yield f"s3:{action}", f"arn:aws:s3:::{bucket}"
 
 
 def _glue(operation: str, parameters: dict[str, Any], _: str) -> list[str]:
@@ -104,7 +154,7 @@ def _glue(operation: str, parameters: dict[str, Any], _: str) -> list[str]:
 
 
 def _athena(_: str, parameters: dict[str, Any], __: str) -> list[str]:
-    return [f"arn:aws:athena:us-east-1:123456789012:workgroup/{parameters.get('WorkGroup', '(of the query)')}"]
+    return [f"arn:aws:athena:us-east-1:123456789012:workgroup/{parameters.get('WorkGroup', 'etholake')}"]
 
 
 _KINDS = ("TrainingJob", "TransformJob", "EndpointConfig", "Endpoint", "Model")
@@ -115,8 +165,19 @@ def _sagemaker(operation: str, parameters: dict[str, Any], path: str) -> list[st
         return [f"arn:aws:sagemaker:us-east-1:123456789012:endpoint/{match[1]}"]
     kind = next((kind for kind in _KINDS if kind in operation), "")
     name = parameters.get(f"{kind}Name")
+    name = re.sub(r"^etholake-.+", "etholake-*", name) if name else name
     words = re.sub(r"(?<!^)([A-Z])", r"-\1", kind).lower()
     return [f"arn:aws:sagemaker:us-east-1:123456789012:{words}/{name}"] if name else ["*"]
+
+
+def _role(arn: str) -> str:
+    """A role's ARN with its logical name."""
+    place, _, name = arn.rpartition("/")
+    return f"{place}/{_name(name)}"
+
+
+def _iam(_: str, parameters: dict[str, Any], __: str) -> list[str]:
+    return [_role(parameters["PolicySourceArn"])]
 
 
 def _cloudformation(_: str, parameters: dict[str, Any], __: str) -> list[str]:
@@ -131,5 +192,10 @@ def _logs(_: str, parameters: dict[str, Any], __: str) -> list[str]:
 
 _RESOURCES: dict[str, Callable[[str, dict[str, Any], str], list[str]]] = {
     "glue": _glue, "athena": _athena, "sagemaker": _sagemaker, "sagemaker-runtime": _sagemaker,
-    "cloudformation": _cloudformation, "logs": _logs,
+    "cloudformation": _cloudformation, "iam": _iam, "logs": _logs,
 }  # fmt: skip
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as place:
+        GOLDEN.write_text(json.dumps(record(Path(place)), indent=1) + "\n", encoding="utf-8")
