@@ -127,6 +127,13 @@ def _destroy(current: Settings, arguments: argparse.Namespace) -> None:
     _report(arguments, deploy.destroy(current, arguments.bucket, _confirmation(current, arguments)))
 
 
+def _cost(current: Settings, arguments: argparse.Namespace) -> None:
+    from etholake.stages import cost
+
+    found, hours = cost.lines(current), cost.video_hours(current)
+    _say(arguments, {"hours": hours, "lines": [vars(line) for line in found]}, cost.render(found, hours))
+
+
 def _ingest(current: Settings, arguments: argparse.Namespace) -> None:
     from etholake.stages import ingest
 
@@ -375,6 +382,7 @@ def _lake_verbs(verb: Callable[..., argparse.ArgumentParser]) -> None:
     sub = verb("destroy", _destroy, "Delete the stacks; a bucket that holds data only if it is named.")
     sub.add_argument("--yes", action="store_true", help="do not ask")
     sub.add_argument("--bucket", help="delete this bucket with everything in it, too")
+    verb("cost", _cost, "What the last run of every stage would cost on AWS, and per 100 h of video.")
     verb("ingest", _ingest, "Upload a folder in the MABe layout to the raw zone.", data=True)
     verb("etl", _etl, "Run the Glue jobs: raw zone to curated tables, and refresh the catalog.")
     verb("compact", _compact, "Merge small files of tracks into large ones; readers are not disturbed.")

@@ -88,7 +88,7 @@ def test_nothing_is_allowed_without_use_or_reason(principal: str) -> None:
 
 @pytest.mark.parametrize("principal", ["GlueRole", "operator"])
 def test_no_prefix_is_open_without_use(principal: str) -> None:
-    """Every zone of the bucket that a policy opens for an action is used by that action, or the action has a reason."""
+    """Every zone of the bucket that is open to an action is used by that action, or the action has a reason."""
     unused = [
         (action, resource)
         for action, resource in granted(principal)
