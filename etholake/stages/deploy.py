@@ -162,10 +162,12 @@ def _adopted(settings: Settings) -> dict[str, str]:
     }
     bucket = _bucket_exists(settings, settings.bucket) if "CreateBucket" not in before else False
     group = _registry(settings) is not None if "CreateModelPackageGroup" not in before else False
+    log = _endpoint_log(settings) if "CreateEndpointLog" not in before else False
     found = {
         "CreateBucket": "false" if bucket else "true",
         "ExistingKeyArn": _key_of(settings) if bucket else "",
         "CreateModelPackageGroup": "false" if group else "true",
+        "CreateEndpointLog": "false" if log else "true",
     }
     return {name: str(before.get(name, value)) for name, value in found.items()}
 
@@ -265,6 +267,13 @@ def _registry(settings: Settings) -> dict[str, Any] | None:
     except ClientError:
         return None
     return found
+
+
+def _endpoint_log(settings: Settings) -> bool:
+    """Whether the endpoint's log group is there: an endpoint makes it, and leaves it."""
+    name = f"/aws/sagemaker/Endpoints/{job_settings()['hosting']['endpoint']}"
+    groups = aws.client(settings, "logs").describe_log_groups(logGroupNamePrefix=name)["logGroups"]
+    return any(group["logGroupName"] == name for group in groups)
 
 
 def _delete_registry(settings: Settings) -> None:

@@ -134,6 +134,20 @@ def test_a_plan_that_is_not_confirmed_changes_nothing(settings: Settings) -> Non
     assert deploy.run(settings).status == "unchanged"
 
 
+def test_two_stacks_of_one_account_share_the_log_of_the_endpoint(settings: Settings) -> None:
+    other = dataclasses.replace(
+        settings, bucket=f"{settings.bucket}-b", database=f"{settings.database}_b",
+        workgroup=f"{settings.workgroup}-b", stack=f"{settings.stack}-b",
+    )  # fmt: skip
+    deploy.run(settings)
+    try:
+        assert "EndpointLog" not in deploy.run(other).details["resources"]
+        assert deploy.run(other).status == "unchanged"
+    finally:
+        deploy.destroy(other, other.bucket)
+    assert deploy.run(settings).status == "unchanged"  # its log is still there
+
+
 def test_a_key_and_a_registry_that_were_kept_are_taken_over(settings: Settings) -> None:
     first = deploy.run(settings).details["outputs"]
     deploy.destroy(settings)
