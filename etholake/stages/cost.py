@@ -96,7 +96,10 @@ def render(found: list[Line], hours: float) -> str:
         rows.append(f"| {line.stage} | {line.work} | {line.usd:.6f}{unit} | {scaled} |")
     total = sum(line.usd for line in found if not line.per)
     rows.append(f"| **the run** | {hours:.2f} h of video | {total:.6f} | {100 / hours * total:.4f} |")
-    rows.append(f"\nList prices of {table['region']}, {table['as_of']}: infra/prices.json.")
+    rows.append(
+        f"\nList prices of {table['region']}, {table['as_of']}: infra/prices.json. Scaled in proportion: what is "
+        "billed at least (a minute a job, 10 MB a query) weighs more in a small lake."
+    )
     return "\n".join(rows)
 
 
