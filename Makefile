@@ -47,11 +47,14 @@ down: install ## Stop the mock
 config: install ## Print every setting and where it comes from
 	@$(BIN)/etholake config $(ARGS)
 
-deploy: install ## Create or update the stack and upload the code
+deploy: install ## Create or update the stacks and upload the code (TARGET=aws shows the changes and asks)
 	@$(BIN)/etholake deploy $(ARGS)
 
-destroy: install ## Delete the stack (a bucket with data only if named: ARGS="--bucket NAME")
+destroy: install ## Delete the stacks (a bucket with data only if named: ARGS="--bucket NAME")
 	@$(BIN)/etholake destroy $(ARGS)
+
+cost: install ## What the last run of every stage would cost on AWS
+	@$(BIN)/etholake cost $(ARGS)
 
 ingest: install ## Upload raw data (DATA=…) to the raw zone
 	@$(BIN)/etholake ingest $(ARGS)

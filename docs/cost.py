@@ -2,15 +2,17 @@
 
 python docs/cost.py [--rate ROWS_PER_CORE_SECOND] [--hours 400 100000] [--workers N]
 
-Prices are AWS's list prices for us-east-1 as of 2025, without free tiers and discounts. Not in it: transfer,
-KMS, CloudWatch, SageMaker.
+Prices are those of infra/prices.json, without free tiers and discounts. Not in it: transfer, KMS, CloudWatch,
+SageMaker. What a run of yours would have cost: `make cost`.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import math
 from dataclasses import dataclass
+from pathlib import Path
 
 # Measured: benchmarks/README.md (rate), and the simulated labs' files (bytes a row, raw and curated).
 ROWS_PER_CORE_SECOND = 2_170_000
@@ -18,8 +20,10 @@ RAW_BYTES, CURATED_BYTES = 8.6, 24.0
 # The labs of MABe 2025: 196.6 h in 862 videos; most have 2 mice, 7 parts, 30 frames/s.
 ROWS_PER_HOUR, VIDEOS_PER_HOUR = 30 * 3600 * 2 * 7, 862 / 196.6
 # Glue: a G.1X worker is 1 DPU of 4 vCPU (2 cores with hyper-threading), one of them is the driver.
-DPU_HOUR, CORES_PER_WORKER, START_S = 0.44, 2, 60
-S3_GB_MONTH, PUT_1000, GET_1000, ATHENA_TB = 0.023, 0.005, 0.0004, 5.0
+CORES_PER_WORKER, START_S = 2, 60
+PRICES = json.loads((Path(__file__).resolve().parents[1] / "infra" / "prices.json").read_text(encoding="utf-8"))
+DPU_HOUR, ATHENA_TB = PRICES["glue"]["dpu_hour"], PRICES["athena"]["tb_scanned"]
+S3_GB_MONTH, PUT_1000, GET_1000 = (PRICES["s3"][name] for name in ("gb_month", "put_1000", "get_1000"))
 LIST_PAGE_S, DRIVER_BYTES_PER_FILE = 0.1, 6_000
 
 

@@ -17,7 +17,13 @@ from typing import Any
 from etholake.errors import AwsError
 from etholake.settings import MOCK_ACCOUNT, Settings
 
-__all__ = ["account_id", "client", "endpoint", "environment", "session", "stack_outputs"]
+__all__ = [
+    "STACKS", "account_id", "client", "costs_money", "endpoint", "environment", "session", "stack_name",
+    "stack_outputs",
+]  # fmt: skip
+
+# The stacks in the order in which they are made; each takes outputs of those before it as parameters.
+STACKS = ("storage", "compute", "models", "pipeline")
 
 LOCALSTACK_SERVICES = frozenset({"s3", "sts"})
 EXECUTING_SERVICES = ("athena", "cloudformation", "glue", "iam", "logs", "sagemaker", "sagemaker-runtime")
@@ -91,14 +97,30 @@ def account_id(settings: Settings) -> str:
     return str(client(settings, "sts").get_caller_identity()["Account"])
 
 
+def costs_money(settings: Settings) -> bool:
+    """Whether what is made on this target is billed, and real: then a person is asked first."""
+    return settings.target == "aws"
+
+
+def stack_name(settings: Settings, stack: str) -> str:
+    """CloudFormation's name of one of `STACKS`. Pure."""
+    return f"{settings.stack}-{stack}"
+
+
 def stack_outputs(settings: Settings) -> dict[str, str]:
-    """Outputs of the deployed stack by name. Raises AwsError if it is not deployed."""
+    """Outputs of all deployed stacks by name. Raises AwsError if the first is not deployed."""
     from botocore.exceptions import ClientError
 
-    try:
-        stacks = client(settings, "cloudformation").describe_stacks(StackName=settings.stack)["Stacks"]
-    except ClientError as err:
-        raise AwsError(
-            f"Stack '{settings.stack}' is not deployed on target {settings.target}: run `make deploy` first."
-        ) from err
-    return {o["OutputKey"]: o["OutputValue"] for o in stacks[0].get("Outputs", [])}
+    outputs: dict[str, str] = {}
+    for stack in STACKS:
+        name = stack_name(settings, stack)
+        try:
+            found = client(settings, "cloudformation").describe_stacks(StackName=name)["Stacks"][0]
+        except ClientError as err:
+            if stack != STACKS[0]:
+                continue
+            raise AwsError(
+                f"Stack '{name}' is not deployed on target {settings.target}: run `make deploy` first."
+            ) from err
+        outputs |= {o["OutputKey"]: o["OutputValue"] for o in found.get("Outputs", [])}
+    return outputs

@@ -117,21 +117,21 @@ def _config(current: Settings, arguments: argparse.Namespace) -> None:
 
 def _deploy(current: Settings, arguments: argparse.Namespace) -> None:
     from etholake.stages import deploy
-    from etholake.stages.pipeline import machine
 
-    lake, pipeline = deploy.run(current), machine.ensure(current)
-    status = pipeline.status if lake.status == "unchanged" else lake.status
-    said = f"{lake.summary}\n  {pipeline.summary}"
-    _report(arguments, StageResult(lake.stage, status, said, {**lake.details, "pipeline": pipeline.details}))
+    _report(arguments, deploy.run(current, _confirmation(current, arguments)))
 
 
 def _destroy(current: Settings, arguments: argparse.Namespace) -> None:
     from etholake.stages import deploy
-    from etholake.stages.pipeline import machine
 
-    deploy.check_bucket(current, arguments.bucket)
-    machine.remove(current)
-    _report(arguments, deploy.destroy(current, arguments.bucket))
+    _report(arguments, deploy.destroy(current, arguments.bucket, _confirmation(current, arguments)))
+
+
+def _cost(current: Settings, arguments: argparse.Namespace) -> None:
+    from etholake.stages import cost
+
+    found, hours = cost.lines(current), cost.video_hours(current)
+    _say(arguments, {"hours": hours, "lines": [vars(line) for line in found]}, cost.render(found, hours))
 
 
 def _ingest(current: Settings, arguments: argparse.Namespace) -> None:
@@ -364,6 +364,22 @@ def _report(arguments: argparse.Namespace, result: StageResult) -> None:
         print(f"{result.stage}: {result.status}: {result.summary}")
 
 
+def _confirmation(current: Settings, arguments: argparse.Namespace) -> Callable[[str], bool]:
+    """Shows a plan; where it costs money, asks once (`--yes` answers)."""
+
+    def confirm(plan: str) -> bool:
+        if not arguments.json:
+            print(plan, file=sys.stderr)
+        if arguments.yes or not aws.costs_money(current):
+            return True
+        if not sys.stdin.isatty():
+            raise UsageError("Nobody is there to confirm the plan: give --yes (ARGS=--yes with make).")
+        print("Go on? [y/N] ", end="", file=sys.stderr, flush=True)
+        return sys.stdin.readline().strip().lower() in {"y", "yes"}
+
+    return confirm
+
+
 def _say(arguments: argparse.Namespace, data: dict[str, Any], text: str) -> None:
     print(json.dumps(data, default=str) if arguments.json else text)
 
@@ -424,9 +440,12 @@ def _parser() -> argparse.ArgumentParser:
 
 def _lake_verbs(verb: Callable[..., argparse.ArgumentParser]) -> None:
     verb("config", _config, "Print every setting and where it comes from.")
-    verb("deploy", _deploy, "Create or update the stack and upload the code.")
-    sub = verb("destroy", _destroy, "Delete the stack; a bucket that holds data only if it is named.")
+    sub = verb("deploy", _deploy, "Create or update the stacks and upload the code; shows the plan, asks on aws.")
+    sub.add_argument("--yes", action="store_true", help="do not ask")
+    sub = verb("destroy", _destroy, "Delete the stacks; a bucket that holds data only if it is named.")
+    sub.add_argument("--yes", action="store_true", help="do not ask")
     sub.add_argument("--bucket", help="delete this bucket with everything in it, too")
+    verb("cost", _cost, "What the last run of every stage would cost on AWS, and per 100 h of video.")
     verb("ingest", _ingest, "Upload a folder in the MABe layout to the raw zone.", data=True)
     verb("etl", _etl, "Run the Glue jobs: raw zone to curated tables, and refresh the catalog.")
     verb("compact", _compact, "Merge small files of tracks into large ones; readers are not disturbed.")

@@ -23,10 +23,11 @@ def _parse(argv: list[str] | None) -> Options:
     parser.add_argument("--state-dir", type=Path, default=Path(".etholake"), help="folder for logs and caches")
     parser.add_argument("--region", default="us-east-1", help="AWS region")
     parser.add_argument("--s3-endpoint", default=None, help="URL of an S3 elsewhere (LocalStack) to use instead")
+    parser.add_argument("--record-calls", type=Path, default=None, help="file for one JSON line a request")
     args = parser.parse_args(argv)
     if not 0 <= args.port <= 65535:
         parser.error(f"--port must be 0..65535, but got {args.port}")
-    return Options(args.port, args.s3_root, args.state_dir, args.region, args.s3_endpoint)
+    return Options(args.port, args.s3_root, args.state_dir, args.region, args.s3_endpoint, args.record_calls)
 
 
 def _announce(context: Context) -> None:

@@ -35,6 +35,7 @@ class Context:
     region : default AWS region.
     data : how services read and write objects (`local_mock.data`).
     s3_endpoint : URL of an S3 elsewhere (LocalStack), None if S3 is our own folders.
+    calls : file that records every request, None for none; jobs then reach S3 by requests, not by its folders.
     """
 
     s3_root: Path
@@ -43,22 +44,24 @@ class Context:
     region: str
     data: DataAccess
     s3_endpoint: str | None = None
+    calls: Path | None = None
 
     @property
     def url(self) -> str:
         """The one endpoint of all services."""
         return f"http://127.0.0.1:{self.port}"
 
-    def child_environment(self, parent: Mapping[str, str] | None = None) -> dict[str, str]:
+    def child_environment(self, parent: Mapping[str, str] | None = None, principal: str = "") -> dict[str, str]:
         """Environment of a job: this server as the one AWS endpoint, nothing of the parent's settings.
 
+        `principal` is the role whose name the job's requests carry as access key.
         `parent` defaults to this process's environment. The interpreter's own `bin` comes first on PATH.
         """
         parent = os.environ if parent is None else parent
         env = {k: v for k, v in parent.items() if not k.startswith(_PRIVATE) and k not in _PRIVATE_NAMES}
         env |= {
             "AWS_ENDPOINT_URL": self.url,
-            "AWS_ACCESS_KEY_ID": "etholake",
+            "AWS_ACCESS_KEY_ID": principal or "etholake",
             "AWS_SECRET_ACCESS_KEY": "etholake",
             "AWS_DEFAULT_REGION": self.region,
             "AWS_REGION": self.region,
@@ -70,9 +73,9 @@ class Context:
             "PYTHONUNBUFFERED": "1",
             "PATH": os.pathsep.join((str(Path(sys.executable).parent), parent.get("PATH", os.defpath))),
         }
-        if self.s3_endpoint is None:
+        if self.s3_endpoint is None and self.calls is None:
             env["ETHOLAKE_S3_MOUNT"] = str(self.s3_root)
-        else:
+        elif self.s3_endpoint is not None:
             env["AWS_ENDPOINT_URL_S3"] = self.s3_endpoint
         return env
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from etholake.errors import UsageError
-from local_mock import faults, process
+from local_mock import calls, faults, process
 from local_mock.context import Context, set_context
 from local_mock.data import ClientData, FolderData
 from local_mock.http import Server, WsgiApp
@@ -44,6 +44,7 @@ class Options:
     state_dir: Path
     region: str = "us-east-1"
     s3_endpoint: str | None = None
+    record_calls: Path | None = None
 
 
 @contextlib.contextmanager
@@ -91,7 +92,7 @@ def make_context(options: Options, port: int) -> Context:
         if options.s3_endpoint
         else FolderData(root)
     )
-    return Context(root, state_dir, port, options.region, data, options.s3_endpoint)
+    return Context(root, state_dir, port, options.region, data, options.s3_endpoint, options.record_calls)
 
 
 class Services:
@@ -166,7 +167,7 @@ def application(context: Context) -> WsgiApp:
             return objects(environ, start_response)  # type: ignore[no-any-return]
         return services(environ, start_response)
 
-    return dispatch
+    return dispatch if context.calls is None else calls.Recorder(dispatch, context.calls)
 
 
 def _health(context: Context, start_response: Callable[..., Any]) -> list[bytes]:

@@ -12,12 +12,13 @@ from typing import Any
 import moto.cloudformation.models as stacks
 from moto.cloudformation import parsing
 from moto.cloudformation.exceptions import ValidationError
-from moto.cloudformation.models import Event, Stack
-from moto.cloudformation.parsing import OutputMap
+from moto.cloudformation.models import Change, ChangeSet, Event, Stack
+from moto.cloudformation.parsing import OutputMap, ResourceMap
 from moto.core.common_models import CloudFormationModel
 
-from local_mock.cloudformation.orchestration import ORCHESTRATION_KINDS
-from local_mock.cloudformation.resources import KINDS, Kind
+from local_mock.cloudformation import changes, gaps
+from local_mock.cloudformation.kind import Kind
+from local_mock.cloudformation.resources import KINDS
 
 __all__ = ["install_kinds", "install_stacks"]
 
@@ -41,7 +42,7 @@ def _model(kind: Kind) -> type[CloudFormationModel]:
 
         @classmethod
         def has_cfn_attr(cls, attr: str) -> bool:
-            return attr in dict(kind.attributes)
+            return attr in kind.attributes
 
         def get_cfn_attribute(self, attribute_name: str) -> str:
             return kind.attribute(attribute_name, self.physical_resource_id, self.region)
@@ -51,9 +52,8 @@ def _model(kind: Kind) -> type[CloudFormationModel]:
             cls, resource_name: str, cloudformation_json: dict[str, Any], _account: str, region: str, **_: Any
         ) -> Resource:
             properties = cloudformation_json["Properties"]
-            name = kind.name(resource_name, properties)
-            kind.send(kind.create(name, properties), region)
-            return cls(name, properties, region)
+            name = kind.physical_name(resource_name, properties)
+            return cls(kind.make(name, properties, region), properties, region)
 
         @classmethod
         def update_from_cloudformation_json(
@@ -65,15 +65,15 @@ def _model(kind: Kind) -> type[CloudFormationModel]:
             region_name: str,
         ) -> Resource:
             properties = cloudformation_json["Properties"]
-            name = kind.name(new_resource_name, properties)
+            name = kind.physical_name(new_resource_name, properties)
             old = original_resource.physical_resource_id
-            if kind.named and kind.named not in properties:
-                name = old  # a generated name stays
+            if kind.identity or (kind.named and kind.named not in properties):
+                name = old  # the service's own id and a generated name stay
             if name != old:  # a new name is a new resource
                 made = cls.create_from_cloudformation_json(name, cloudformation_json, account_id, region_name)
                 original_resource.delete(account_id, region_name)
                 return made
-            kind.send(kind.update(name, properties), region_name)
+            kind.change(name, original_resource.properties, properties, region_name)
             return cls(name, properties, region_name)
 
         @classmethod
@@ -98,7 +98,7 @@ _models: list[type[CloudFormationModel]] = []  # kept: moto only looks at living
 def install_kinds() -> None:
     """Make moto know our resource types (its own bucket is replaced by one that honours its settings)."""
     if not _models:
-        _models.extend(_model(kind) for kind in (*KINDS.values(), *ORCHESTRATION_KINDS.values()))
+        _models.extend(_model(kind) for kind in KINDS.values())
     for cached in (parsing.get_model_list, parsing.get_model_map, parsing.get_name_type_map):
         cached.cache_clear()
 
@@ -151,14 +151,17 @@ def _forget_resources(stack: Stack) -> None:
     stack.output_map = OutputMap(stack.resource_map, {}, stack.stack_id)
 
 
+def _named(backend: Any, name: str) -> Stack | None:
+    return next((stack for stack in backend.stacks.values() if stack.name == name), None)
+
+
 def install_stacks() -> None:
-    """Wrap creation and update of stacks. Idempotent."""
+    """Wrap creation, update and deletion of stacks, and change sets. Idempotent."""
     backend = stacks.CloudFormationBackend
     if getattr(backend, "_etholake", False):
         return
     backend._etholake = True
     create_stack, update_stack = backend.create_stack, backend.update_stack
-    create_change_set = backend.create_change_set
     create_resources, update = Stack.create_resources, Stack.update
 
     def checked_create(self: Any, name: str, template: str, *args: Any, **kwargs: Any) -> Any:
@@ -169,10 +172,6 @@ def install_stacks() -> None:
         _refuse_unsupported(template)
         return update_stack(self, name, template, *args, **kwargs)
 
-    def checked_change_set(self: Any, stack_name: str, name: str, template: str, *args: Any, **kwargs: Any) -> Any:
-        _refuse_unsupported(template)
-        return create_change_set(self, stack_name, name, template, *args, **kwargs)
-
     def honest_create(self: Stack) -> None:
         try:
             create_resources(self)
@@ -182,7 +181,7 @@ def install_stacks() -> None:
             reason = f"The following resource(s) failed to create: [{failed}]."
             self._add_stack_event("ROLLBACK_IN_PROGRESS", resource_status_reason=reason)
             try:
-                self.resource_map.delete()
+                changes.delete(self.resource_map, failed_creation=True)
             except Exception as second:
                 self._add_stack_event("ROLLBACK_FAILED", resource_status_reason=str(second))
                 self.status = "ROLLBACK_FAILED"
@@ -201,6 +200,64 @@ def install_stacks() -> None:
 
     backend.create_stack = checked_create
     backend.update_stack = checked_update
-    backend.create_change_set = checked_change_set
+    ResourceMap.update = changes.update
+    ResourceMap.delete = changes.delete
+    _install_change_sets(backend)
+    gaps.install()
     Stack.create_resources = honest_create
     Stack.update = honest_update
+
+
+def _install_change_sets(backend: Any) -> None:
+    create_change_set = backend.create_change_set
+
+    def checked_change_set(self: Any, *args: Any, **given: Any) -> Any:
+        names = ("stack_name", "change_set_name", "template", "parameters", "description", "change_set_type")
+        given |= dict(zip(names, args, strict=False))
+        _refuse_unsupported(given["template"])
+        if given["change_set_type"] != "UPDATE" and (old := _named(self, given["stack_name"])):
+            if old.status != "REVIEW_IN_PROGRESS":
+                message = f"Stack [{old.name}] already exists and cannot be created again with the changeSet."
+                raise ValidationError(message=message)
+            del self.stacks[old.stack_id]  # reviewed, never executed: this one takes its place
+        made, stack_id = create_change_set(self, **given)
+        change_set = self.change_sets[made]
+        if given["change_set_type"] != "UPDATE" or change_set.changes or change_set.status == "FAILED":
+            return made, stack_id
+        change_set.status, change_set.execution_status = "FAILED", "UNAVAILABLE"
+        change_set.status_reason = "No updates are to be performed."
+        return made, stack_id
+
+    def honest_diff(self: Any) -> list[Any]:
+        current, template = self.stack.resource_map, self.template_dict
+        if not current._resource_json_map:  # a new stack
+            scratch = changes.scratch(current, template, self.parameters)
+            found = {"Add": [n for n, body in template["Resources"].items() if changes.wanted(scratch, body)]}
+        else:
+            found = changes.difference(current, template, self.parameters)
+        bodies = {**current._resource_json_map, **template["Resources"]}
+        return [Change(action, n, bodies[n]["Type"]) for action, names in found.items() for n in names]
+
+    def honest_execute(self: Any, change_set_name: str, stack_name: str | None = None) -> None:  # noqa: ARG001
+        change_set = self.describe_change_set(change_set_name)
+        if change_set.execution_status != "AVAILABLE":
+            message = f"ChangeSet [{change_set.change_set_id}] cannot be executed in its current status."
+            raise ValidationError(message=message)
+        stack = self.stacks[change_set.stack_id]
+        if change_set.change_set_type == "UPDATE":
+            stack.update(change_set.template, parameters=change_set.parameters, tags=change_set.tags)
+        else:
+            stack.template, stack.parameters = change_set.template, change_set.parameters
+            stack._parse_template()
+            stack.cross_stack_resources = self.exports
+            stack.resource_map = stack._create_resource_map()
+            stack.output_map = stack._create_output_map()
+            stack._add_stack_event("CREATE_IN_PROGRESS", resource_status_reason="User Initiated")
+            stack.create_resources()
+            self._validate_export_uniqueness(stack)
+            self.exports |= {export.name: export for export in stack.exports}
+        change_set.execution_status = "EXECUTE_COMPLETE"
+
+    backend.create_change_set = checked_change_set
+    backend.execute_change_set = honest_execute
+    ChangeSet.diff = honest_diff

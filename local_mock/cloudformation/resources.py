@@ -1,91 +1,16 @@
-"""The table of resource types: how each is created, updated and deleted through its service's own API.
-
-A `Kind` turns the properties of a template into requests of boto3 against this very server, so that a stack
-goes the way of any client. Nothing here knows moto's CloudFormation (see `models`).
-"""
+"""The table of resource types: the lake's own (Glue, Athena, S3) here, what runs it in `operations`."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
-from local_mock.cloudformation.shapes import cast, input_shape
-from local_mock.context import ACCOUNT, get_context
+from local_mock.cloudformation.kind import Kind, Properties, Requests, without
+from local_mock.cloudformation.operations import OPERATIONS
+from local_mock.context import get_context
 
-__all__ = ["KINDS", "Kind", "bucket_requests"]
-
-Properties = Mapping[str, Any]
-Requests = list[tuple[str, dict[str, Any]]]  # (operation, arguments), in order
-
-
-@dataclass(frozen=True)
-class Kind:
-    """One resource type.
-
-    `create`, `update`, `delete` take (name, properties) and return requests. `named` is the property that holds
-    the name ("" where `name` digs it out). `attributes` are what `Fn::GetAtt` may ask for.
-    """
-
-    type: str
-    service: str
-    named: str
-    create: Callable[[str, Properties], Requests]
-    update: Callable[[str, Properties], Requests]
-    delete: Callable[[str, Properties], Requests]
-    name: Callable[[str, Properties], str] = lambda generated, _: generated
-    attributes: Mapping[str, str] = ()  # type: ignore[assignment]
-
-    def send(self, requests: Requests, region: str) -> None:
-        """Make the requests, values cast to what the API wants. Errors of the service are passed on."""
-        client = _client(self.service, region)
-        for operation, arguments in requests:
-            getattr(client, operation)(**cast(input_shape(client, operation), arguments, self.type))
-
-    def attribute(self, attribute: str, name: str, region: str) -> str:
-        """Value of ``Fn::GetAtt``."""
-        pattern = dict(self.attributes)[attribute]
-        return pattern.format(name=name, region=region, account=ACCOUNT)
-
-    def remove(self, name: str, properties: Properties, region: str) -> None:
-        """Delete it; no error if it has gone already."""
-        from botocore.exceptions import ClientError
-
-        with contextlib.suppress(_AlreadyGone):
-            try:
-                self.send(self.delete(name, properties), region)
-            except ClientError as err:
-                gone = {"EntityNotFoundException", "NoSuchBucket", "NoSuchBucketPolicy"}
-                if err.response["Error"]["Code"] in gone:
-                    raise _AlreadyGone from err
-                raise
-
-
-class _AlreadyGone(Exception):  # noqa: N818 - a signal within this module
-    pass
-
-
-@lru_cache(maxsize=16)
-def _client(service: str, region: str) -> Any:
-    import boto3
-    from botocore.config import Config
-
-    context = get_context()
-    return boto3.client(
-        service,
-        endpoint_url=context.s3_endpoint if service == "s3" and context.s3_endpoint else context.url,
-        region_name=region,
-        aws_access_key_id="etholake",
-        aws_secret_access_key="etholake",  # noqa: S106 - the dummy that every target but AWS takes
-        config=Config(retries={"max_attempts": 1}),
-    )
-
-
-def _without(properties: Properties, *names: str) -> dict[str, Any]:
-    return {key: value for key, value in properties.items() if key not in names}
+__all__ = ["KINDS", "bucket_requests"]
 
 
 # --- Glue -------------------------------------------------------------------------------------------------
@@ -94,7 +19,7 @@ def _database_input(name: str, properties: Properties) -> dict[str, Any]:
 
 
 def _crawler(properties: Properties) -> dict[str, Any]:
-    request = _without(properties)
+    request = without(properties)
     if isinstance(request.get("Schedule"), dict):
         request["Schedule"] = request["Schedule"]["ScheduleExpression"]
     if isinstance(request.get("Configuration"), dict):
@@ -119,7 +44,7 @@ def _work_group_update(name: str, properties: Properties) -> Requests:
 
 
 def _work_group_create(name: str, properties: Properties) -> Requests:
-    request = _without(properties, "WorkGroupConfiguration", "RecursiveDeleteOption", "State")
+    request = without(properties, "WorkGroupConfiguration", "RecursiveDeleteOption", "State")
     request |= {"Name": name, "Configuration": properties.get("WorkGroupConfiguration") or {}}
     return [("create_work_group", request)]
 
@@ -141,6 +66,14 @@ _BUCKET_PROPERTIES: Mapping[str, Callable[[Any], tuple[str, dict[str, Any]]]] = 
         "put_bucket_lifecycle_configuration",
         {"LifecycleConfiguration": {"Rules": [_lifecycle_rule(rule) for rule in v["Rules"]]}},
     ),
+    "LoggingConfiguration": lambda v: (
+        "put_bucket_logging",
+        {"BucketLoggingStatus": {"LoggingEnabled": _logging(v)}},
+    ),
+    "NotificationConfiguration": lambda v: (
+        "put_bucket_notification_configuration",
+        {"NotificationConfiguration": _notification(v)},
+    ),
     "Tags": lambda v: ("put_bucket_tagging", {"Tagging": {"TagSet": v}}),
 }
 
@@ -150,13 +83,32 @@ def _values(configuration: Mapping[str, Any]) -> list[Any]:
 
 
 def _encryption_rule(rule: Mapping[str, Any]) -> dict[str, Any]:
-    renamed = _without(rule, "ServerSideEncryptionByDefault")
+    renamed = without(rule, "ServerSideEncryptionByDefault")
     return renamed | {"ApplyServerSideEncryptionByDefault": rule["ServerSideEncryptionByDefault"]}
+
+
+def _logging(configuration: Properties) -> dict[str, Any]:
+    target = {"TargetBucket": configuration["DestinationBucketName"]}
+    return target | {"TargetPrefix": configuration.get("LogFilePrefix", "")}
+
+
+def _notification(configuration: Properties) -> dict[str, Any]:
+    """Events to EventBridge; lambdas, queues and topics are refused by the API's shape (they have other names)."""
+    bridge = configuration.get("EventBridgeConfiguration")
+    enabled = bridge is not None and str(bridge.get("EventBridgeEnabled", True)).lower() == "true"
+    return without(configuration, "EventBridgeConfiguration") | (
+        {"EventBridgeConfiguration": {}} if enabled else {}
+    )
 
 
 def _lifecycle_rule(rule: Mapping[str, Any]) -> dict[str, Any]:
     """A rule of a template as the API writes it; https://docs.aws.amazon.com/AmazonS3/latest/API/API_LifecycleRule.html"""
-    shown = {_RULE_NAMES.get(k, k): v for k, v in rule.items() if k not in ("ExpirationInDays", "Prefix")}
+    other = ("ExpirationInDays", "Prefix", "Transitions")
+    shown = {_RULE_NAMES.get(k, k): v for k, v in rule.items() if k not in other}
+    if "Transitions" in rule:
+        shown["Transitions"] = [
+            {"Days" if k == "TransitionInDays" else k: v for k, v in t.items()} for t in rule["Transitions"]
+        ]
     if "ExpirationInDays" in rule:
         shown["Expiration"] = {"Days": rule["ExpirationInDays"]}
     return shown | {"Filter": {"Prefix": rule.get("Prefix", "")}}
@@ -164,7 +116,7 @@ def _lifecycle_rule(rule: Mapping[str, Any]) -> dict[str, Any]:
 
 def bucket_requests(name: str, properties: Properties) -> Requests:
     """The settings of a bucket, one request each. Raises ValueError for a property that cannot be honoured."""
-    settings = _without(properties, "BucketName")
+    settings = without(properties, "BucketName")
     unknown = sorted(set(settings) - set(_BUCKET_PROPERTIES))
     if unknown:
         raise ValueError(f"AWS::S3::Bucket has the unsupported properties {unknown}.")
@@ -189,6 +141,7 @@ def _policy(_name: str, properties: Properties) -> Requests:
 KINDS: Mapping[str, Kind] = {
     kind.type: kind
     for kind in (
+        *OPERATIONS,
         Kind(
             "AWS::Glue::Database",
             "glue",
@@ -205,7 +158,7 @@ KINDS: Mapping[str, Kind] = {
             "glue",
             "Name",
             create=lambda name, p: [("create_job", {**p, "Name": name})],
-            update=lambda name, p: [("update_job", {"JobName": name, "JobUpdate": _without(p, "Name", "Tags")})],
+            update=lambda name, p: [("update_job", {"JobName": name, "JobUpdate": without(p, "Name", "Tags")})],
             delete=lambda name, _: [("delete_job", {"JobName": name})],
         ),
         Kind(
@@ -213,7 +166,7 @@ KINDS: Mapping[str, Kind] = {
             "glue",
             "Name",
             create=lambda name, p: [("create_crawler", {**_crawler(p), "Name": name})],
-            update=lambda name, p: [("update_crawler", {**_without(_crawler(p), "Tags"), "Name": name})],
+            update=lambda name, p: [("update_crawler", {**without(_crawler(p), "Tags"), "Name": name})],
             delete=lambda name, _: [("delete_crawler", {"Name": name})],
         ),
         Kind(

@@ -34,8 +34,7 @@ from local_mock.glue.runner import Execution, JobSetupError, Outcome, RunSpec
 __all__ = ["Crawl", "ExecutingCrawler", "ExecutingJob", "JobRun"]
 
 ACTIVE = frozenset({"STARTING", "RUNNING", "STOPPING"})
-OUTPUT_GROUP = "/aws-glue/jobs/output"
-ERROR_GROUP = "/aws-glue/jobs/error"
+LOG_GROUP = "/aws-glue/jobs"
 CRAWLER_GROUP = "/aws-glue/crawlers"
 _MAX_MESSAGE, _MAX_PROBLEM = 1900, 900  # LastCrawl.ErrorMessage holds 2,048 characters
 _DEFAULT_TIMEOUT_MIN = {"glueetl": 480, "pythonshell": 2880}  # Glue 5.x: 8 hours
@@ -115,7 +114,7 @@ class JobRun:
             "WorkerType": self._option("worker_type"),
             "NumberOfWorkers": self._option("number_of_workers"),
             "MaxCapacity": self._option("max_capacity"),
-            "LogGroupName": "/aws-glue/jobs",
+            "LogGroupName": self.log_group,
             "GlueVersion": self.job.glue_version,
             "ExecutionClass": self.job.execution_class,
         }
@@ -150,7 +149,10 @@ class JobRun:
         context = get_context()
         execution = Execution(self._spec(), context)
         execution.folder.mkdir(parents=True, exist_ok=True)
-        files = {OUTPUT_GROUP: execution.output_log, ERROR_GROUP: execution.error_log}
+        files = {
+            f"{self.log_group}/output": execution.output_log,
+            f"{self.log_group}/error": execution.error_log,
+        }
         shipper = LogShipper(self.job.backend.region_name, self.job_run_id, files)
         try:
             with self._lock:
@@ -178,7 +180,13 @@ class JobRun:
             worker_type=self._option("worker_type"),
             number_of_workers=self._option("number_of_workers"),
             timeout_s=self.timeout_min * 60.0,
+            role=str(self.job.role or "").rpartition("/")[2],
         )
+
+    @property
+    def log_group(self) -> str:
+        """Of the output and error logs; https://docs.aws.amazon.com/glue/latest/dg/monitor-continuous-logging-enable.html"""
+        return str(self.arguments.get("--custom-logGroup-prefix") or LOG_GROUP)
 
 
 class ExecutingJob(FakeJob):

@@ -56,6 +56,7 @@ class RunSpec:
     worker_type: str | None = None
     number_of_workers: int | None = None
     timeout_s: float | None = None
+    role: str = ""  # name of the job's role: the principal of its own requests
 
 
 @dataclass(frozen=True)
@@ -148,7 +149,7 @@ class Execution:
             return f"Command failed with exit code {code}. Last lines:\n{tail(self.error_log)}"
 
     def _environment(self, packages: list[Path]) -> dict[str, str]:
-        env = self._context.child_environment()
+        env = self._context.child_environment(principal=self.spec.role)
         env.pop("PYSPARK_SUBMIT_ARGS", None)  # an empty one stops the JVM
         paths = [str(p.parent if p.suffix == ".py" else p) for p in packages]
         env |= {

@@ -12,12 +12,14 @@ import cfnlint.decode.cfn_yaml
 import pytest
 
 from etholake.settings import Settings
+from etholake.stages import deploy, templates
 from etholake.stages.pipeline import history, machine, steps
 from etholake.stages.train import CHANNELS, job_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 DEFINITION = json.loads((ROOT / machine.DEFINITION).read_text())
 STATES = DEFINITION["States"]
+TEMPLATE = ROOT / "infra" / "pipeline.yaml"
 # What `.sync` calls beside the action. https://docs.aws.amazon.com/step-functions/latest/dg/service-integration-iam-templates.html
 SYNC = {
     "glue:startJobRun": {"glue:GetJobRun", "glue:BatchStopJobRun"},
@@ -41,7 +43,7 @@ def every(states: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 @pytest.fixture(scope="module")
 def template() -> dict[str, Any]:
-    return dict(cfnlint.decode.cfn_yaml.loads((ROOT / machine.TEMPLATE).read_text()))
+    return dict(cfnlint.decode.cfn_yaml.loads(TEMPLATE.read_text()))
 
 
 def lint(path: Path) -> tuple[int, str]:
@@ -51,7 +53,7 @@ def lint(path: Path) -> tuple[int, str]:
 
 
 def test_cfn_lint_finds_nothing_in_template_and_definition(tmp_path: Path) -> None:
-    assert lint(ROOT / machine.TEMPLATE) == (0, "")
+    assert lint(TEMPLATE) == (0, "")
     properties = {"RoleArn": "arn:aws:iam::123456789012:role/x", "Definition": DEFINITION}
     values = dict.fromkeys(placeholders(), "value")
     properties["DefinitionSubstitutions"] = values
@@ -67,11 +69,12 @@ def placeholders() -> set[str]:
 
 def test_every_placeholder_has_a_value_and_every_parameter_is_given(template: dict[str, Any]) -> None:
     assert placeholders() == set(template["Resources"]["StateMachine"]["Properties"]["DefinitionSubstitutions"])
-    lake = dict.fromkeys(("TrackingJobName", "TablesJobName", "RawCrawlerName", "SageMakerRoleArn"), "x")
-    given = machine.parameters(Settings(), lake, b"{}", create_group=True)
+    given = machine.parameters(Settings(), b"{}")
     declared = template["Parameters"]
     assert set(given) <= set(declared)
-    assert {name for name, body in declared.items() if "Default" not in body} <= set(given)
+    outputs = {name for stack in templates.load(ROOT)[:-1] for name in stack.body["Outputs"]}
+    known = {*given, *deploy.parameters(Settings(), code_digest=""), *outputs}
+    assert {name for name, body in declared.items() if "Default" not in body} <= known
 
 
 def test_every_task_is_bounded_retried_and_caught() -> None:

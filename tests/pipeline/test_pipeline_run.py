@@ -30,10 +30,8 @@ def place(mock_settings: Settings) -> Iterator[Settings]:
         mock_settings, bucket=name, database=name.replace("-", "_"), workgroup=name, stack=name
     )
     deploy.run(settings)
-    machine.ensure(settings)
     yield settings
-    machine.remove(settings)
-    deploy.destroy(settings)
+    deploy.destroy(settings, name)
 
 
 def drawn(settings: Settings) -> str:
@@ -50,7 +48,7 @@ def drawn(settings: Settings) -> str:
 
 
 def test_the_stack_is_there_as_the_template_says(place: Settings) -> None:
-    assert machine.ensure(place).status == "unchanged"
+    assert deploy.run(place).status == "unchanged"
     client = aws.client(place, "stepfunctions")
     found = client.describe_state_machine(stateMachineArn=machine.arn(place))
     definition = json.loads(found["definition"])
@@ -66,11 +64,11 @@ def test_the_stack_is_there_as_the_template_says(place: Settings) -> None:
 
 def test_a_change_of_the_settings_updates_the_stack(place: Settings) -> None:
     changed = dataclasses.replace(place, instance_type="ml.m5.xlarge")
-    assert "updated" in machine.ensure(changed).summary
+    assert f"{place.stack}-pipeline updated" in deploy.run(changed).summary
     found = aws.client(place, "stepfunctions").describe_state_machine(stateMachineArn=machine.arn(place))
     train = json.loads(found["definition"])["States"]["Train"]["Parameters"]
     assert train["ResourceConfig"]["InstanceType"] == "ml.m5.xlarge"
-    machine.ensure(place)
+    deploy.run(place)
 
 
 def test_what_was_not_ingested_is_refused_before_anything_starts(place: Settings) -> None:
@@ -145,7 +143,7 @@ def test_a_new_manifest_starts_the_pipeline_where_it_is_asked_to(place: Settings
 
     before = started()
     s3.put_object(Bucket=place.bucket, Key=MANIFEST, Body=b"{}")  # the rule is disabled
-    machine.ensure(dataclasses.replace(place, pipeline_on_manifest=True))
+    deploy.run(dataclasses.replace(place, pipeline_on_manifest=True))
     s3.put_object(Bucket=place.bucket, Key=f"{MANIFEST}.other", Body=b"{}")
     time.sleep(0.5)
     assert started() == before
@@ -168,7 +166,6 @@ class Labs:
         self.settings = replace_port(self.base, lifecycle.up(self.base).port)
         simulate.simulate(self.data, labs=2, videos=3, seconds=20.0, seed=1, dirt=0.05)
         deploy.run(self.settings)
-        machine.ensure(self.settings)
         ingest.run(self.settings, self.data)
 
     def run(self, **more: Any) -> StageResult:

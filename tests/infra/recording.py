@@ -1,0 +1,201 @@
+"""Records, on a mock of its own, which IAM actions the stages and their jobs need on which resources.
+
+Run: ``python tests/infra/recording.py`` (minutes; writes calls.json, with which the policies are compared).
+"""
+
+import datetime as dt
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
+
+from etholake import aws, simulate
+from etholake.settings import Settings
+from etholake.stages import compact, dashboards, deploy, etl, ingest, predict, query, serve, train, vacuum
+from local_mock import lifecycle
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+Calls = dict[str, list[list[str]]]  # stage -> [principal, action, resource] in order, each once
+GOLDEN = Path(__file__).with_name("calls.json")
+
+
+def start(folder: Path) -> tuple[Settings, Path]:
+    """(settings of a recording mock of its own, the file of its calls)."""
+    calls = folder / "calls.jsonl"
+    settings = Settings(port=0, state_dir=str(folder / "state"), s3_root=str(folder / "s3"))
+    Path(settings.state_dir).mkdir(parents=True)
+    command = [sys.executable, "-m", "local_mock", "--port", "0", "--s3-root", settings.s3_root]
+    command += ["--state-dir", settings.state_dir, "--record-calls", str(calls)]
+    subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, start_new_session=True)
+    deadline = time.monotonic() + 60
+    while (found := lifecycle.running(settings)) is None:
+        assert time.monotonic() < deadline, "the mock did not start"
+        time.sleep(0.05)
+    return replace(settings, port=found.port), calls
+
+
+def translated(records: Iterable[dict[str, Any]]) -> list[list[str]]:
+    """[principal, action, resource] of the requests, in order of the alphabet, each once."""
+    found = {(_name(r["principal"]), action, resource) for r in records for action, resource in iam(r)}
+    return [[principal, action, resource] for principal, action, resource in sorted(found)]
+
+
+def _name(principal: str) -> str:
+    """Logical name of a role (CloudFormation adds the stack's and a random part)."""
+    match = re.fullmatch(r"etholake-\w+-(\w+)-\w+", principal)
+    return match[1] if match else "operator"
+
+
+def record(folder: Path) -> Calls:
+    """Run every stage on a small lake and return what was called."""
+    settings, calls = start(folder)
+    try:
+        deploy.run(settings)
+        aws.export(settings)
+        simulate.simulate(folder / "data", labs=2, videos=4, seconds=20, seed=1)
+        found: Calls = {}
+        for stage, run in _stages(settings, folder).items():
+            offset = calls.stat().st_size
+            run()
+            with calls.open("rb") as file:
+                file.seek(offset)
+                lines = file.read().decode().splitlines()
+            found[stage] = translated(map(json.loads, lines))
+        return found
+    finally:
+        lifecycle.down(settings)
+
+
+def _stages(settings: Settings, folder: Path) -> dict[str, Callable[[], Any]]:
+    """Stage -> how it is run here. The second etl finds a lab less, so that partitions are dropped."""
+
+    def etl_with_a_lab_less() -> Any:
+        for path in sorted((folder / "s3" / settings.bucket / "raw-zone").rglob("lab_id=*"))[:1]:
+            for lab in (folder / "s3" / settings.bucket / "raw-zone").rglob(path.name):
+                shutil.rmtree(lab)
+        return etl.run(settings)
+
+    return {
+        "ingest": lambda: ingest.run(settings, folder / "data"),
+        "etl": lambda: etl.run(settings),
+        "compact": lambda: compact.run(settings),
+        "query": lambda: query.run_report(settings, "lake_overview", {}),
+        "train": lambda: train.run(settings, "tiny", ()),
+        "serve": lambda: serve.run(settings),
+        "predict": lambda: predict.run(settings, "train", None, folder / "events.csv"),
+        "dashboards": lambda: dashboards.run(settings, folder / "page.html"),
+        "etl again": etl_with_a_lab_less,
+        "vacuum": lambda: vacuum.run(settings, dt.timedelta(0)),
+    }
+
+
+# --- requests as IAM sees them: https://docs.aws.amazon.com/service-authorization/latest/reference -----------
+_PREFIXES = {"sagemaker-runtime": "sagemaker"}
+
+
+def iam(record: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """(action, resource) pairs that IAM decides on for one request."""
+    service, operation = record["service"], record["operation"]
+    if service == "s3":
+        yield from _s3(record)
+        return
+    resources = _RESOURCES.get(service, lambda *_: ["*"])(operation, record["parameters"], record["path"])
+    for resource in resources:
+        yield f"{_PREFIXES.get(service, service)}:{operation}", resource
+    if role := record["parameters"].get("RoleArn") or record["parameters"].get("ExecutionRoleArn"):
+        yield "iam:PassRole", _role(role)
+
+
+def _s3(record: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    bucket, _, key = record["path"].lstrip("/").partition("/")
+    query = dict(parse_qsl(record["query"], keep_blank_values=True))
+    if not bucket:
+        yield "s3:ListAllMyBuckets", "*"
+    elif key:
+        zone = key.partition("/")[0]
+        actions = {"GET": "GetObject", "HEAD": "GetObject", "DELETE": "DeleteObject"}
+        action = actions.get(record["method"], "PutObject")
+        if "uploadId" in query and record["method"] == "DELETE":
+            action = "AbortMultipartUpload"
+        yield f"s3:{action}", f"arn:aws:s3:::{bucket}/{zone}/*"
+        if source := record["copy_source"]:
+            yield "s3:GetObject", f"arn:aws:s3:::{'/'.join(source.lstrip('/').split('/')[:2])}/*"
+    elif record["method"] == "POST":
+        for zone in {key.partition("/")[0] for key in record["parameters"]["keys"]}:
+            yield "s3:DeleteObject", f"arn:aws:s3:::{bucket}/{zone}/*"
+    else:
+        known = {"location": "GetBucketLocation", "versions": "ListBucketVersions"}
+        action = next((known[name] for name in query if name in known), "ListBucket")
+        yield f"s3:{action}", f"arn:aws:s3:::{bucket}"
+
+
+def _glue(operation: str, parameters: dict[str, Any], _: str) -> list[str]:
+    place = "arn:aws:glue:us-east-1:123456789012"
+    if "JobName" in parameters:
+        return [f"{place}:job/{parameters['JobName']}"]
+    if "Crawler" in operation:
+        return [f"{place}:crawler/{parameters['Name']}"]
+    database = parameters.get("DatabaseName") or parameters.get("Name")
+    found = [f"{place}:catalog", f"{place}:database/{database}"]
+    if "Table" in operation or "Partition" in operation:
+        table = parameters.get("TableName") or (parameters.get("TableInput") or parameters).get("Name", "*")
+        found.append(f"{place}:table/{database}/{table}")
+    return found
+
+
+def _athena(_: str, parameters: dict[str, Any], __: str) -> list[str]:
+    return [f"arn:aws:athena:us-east-1:123456789012:workgroup/{parameters.get('WorkGroup', 'etholake')}"]
+
+
+_KINDS = ("TrainingJob", "TransformJob", "EndpointConfig", "Endpoint", "Model")
+
+
+def _sagemaker(operation: str, parameters: dict[str, Any], path: str) -> list[str]:
+    if match := re.match(r"/endpoints/([^/]+)/", path):
+        return [f"arn:aws:sagemaker:us-east-1:123456789012:endpoint/{match[1]}"]
+    kind = next((kind for kind in _KINDS if kind in operation), "")
+    name = parameters.get(f"{kind}Name")
+    name = re.sub(r"^etholake-.+", "etholake-*", name) if name else name
+    words = re.sub(r"(?<!^)([A-Z])", r"-\1", kind).lower()
+    return [f"arn:aws:sagemaker:us-east-1:123456789012:{words}/{name}"] if name else ["*"]
+
+
+def _role(arn: str) -> str:
+    """A role's ARN with its logical name."""
+    place, _, name = arn.rpartition("/")
+    return f"{place}/{_name(name)}"
+
+
+def _iam(_: str, parameters: dict[str, Any], __: str) -> list[str]:
+    return [_role(parameters["PolicySourceArn"])]
+
+
+def _cloudformation(_: str, parameters: dict[str, Any], __: str) -> list[str]:
+    name = parameters.get("StackName", "*").rpartition("stack/")[2].partition("/")[0]
+    return [f"arn:aws:cloudformation:us-east-1:123456789012:stack/{name}/id"]
+
+
+def _logs(_: str, parameters: dict[str, Any], __: str) -> list[str]:
+    group = parameters.get("logGroupName") or parameters.get("logGroupNamePrefix") or "*"
+    return [f"arn:aws:logs:us-east-1:123456789012:log-group:{group}:x"]
+
+
+_RESOURCES: dict[str, Callable[[str, dict[str, Any], str], list[str]]] = {
+    "glue": _glue, "athena": _athena, "sagemaker": _sagemaker, "sagemaker-runtime": _sagemaker,
+    "cloudformation": _cloudformation, "iam": _iam, "logs": _logs,
+}  # fmt: skip
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as place:
+        GOLDEN.write_text(json.dumps(record(Path(place)), indent=1) + "\n", encoding="utf-8")

@@ -1,0 +1,67 @@
+"""The cost of measured work, against prices worked out by hand; the table from a lake's own records."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from etholake.errors import UsageError
+from etholake.stages import cost
+
+ROOT = Path(__file__).resolve().parents[2]
+TABLE = {
+    "glue": {"dpu_hour": 0.36, "minimum_s": 60},
+    "athena": {"tb_scanned": 5.0, "minimum_bytes": 10_000_000},
+    "s3": {"gb_month": 0.02, "put_1000": 0.005, "get_1000": 0.0004},
+    "sagemaker_hour": {"ml.small": 3.6},
+}
+
+
+def test_glue_bills_dpu_seconds_a_minute_at_least() -> None:
+    # 0.36 $ an hour is 0.0001 $ a DPU-second
+    assert cost.glue_line(TABLE, "etl", {"ExecutionTime": 100, "NumberOfWorkers": 3}).usd == pytest.approx(0.03)
+    assert cost.glue_line(TABLE, "etl", {"ExecutionTime": 5, "NumberOfWorkers": 2}).usd == pytest.approx(0.012)
+    scaled = {"ExecutionTime": 100, "NumberOfWorkers": 10, "DPUSeconds": 250.0}  # autoscaling: not all the time
+    assert cost.glue_line(TABLE, "etl", scaled).usd == pytest.approx(0.025)
+
+
+def test_athena_bills_ten_megabytes_a_query_at_least() -> None:
+    line = cost.athena_line(TABLE, [1_000, 200_000_000])  # 10 MB and 200 MB
+    assert line.usd == pytest.approx(210e6 / 1e12 * 5)
+    assert line.work == "2 queries, 200.0 MB scanned, 210 MB billed"
+
+
+def test_requests_and_instances() -> None:
+    assert cost.ingest_line(TABLE, 2000, 10).usd == pytest.approx(0.01)
+    assert cost.requests_line(TABLE, 10_000, 1000).usd == pytest.approx(0.004 + 0.005)
+    assert cost.instance_line(TABLE, "train", "ml.small", 2, 500).usd == pytest.approx(1.0)
+    with pytest.raises(UsageError, match=r"infra/prices\.json has no price of ml\.huge \(it has ml\.small\)"):
+        cost.instance_line(TABLE, "train", "ml.huge", 1, 1)
+
+
+def test_the_table_scales_to_100_hours_and_sums_the_run_only() -> None:
+    found = [
+        cost.Line("ingest", "1 PUT", 0.5),
+        cost.Line("train", "1 s", 1.5),
+        cost.Line("storage", "1 GB", 4.0, "month"),
+        cost.Line("endpoint", "ml.small", 3.6, "hour"),
+    ]
+    rows = cost.render(found, hours=50.0).splitlines()
+    assert "| ingest | 1 PUT | 0.500000 | 1.0000 |" in rows
+    assert "| storage | 1 GB | 4.000000 a month | 8.0000 a month |" in rows
+    assert "| endpoint | ml.small | 3.600000 a hour |  |" in rows
+    assert "| **the run** | 50.00 h of video | 2.000000 | 4.0000 |" in rows
+
+
+def test_one_dated_price_table_for_the_model_and_the_measurement() -> None:
+    table = cost.prices()
+    assert {"region", "as_of", "sources"} <= set(table)
+    assert set(table["sources"]) == {"glue", "athena", "s3", "sagemaker"}
+    text = (ROOT / "docs" / "cost.py").read_text()
+    assert "prices.json" in text
+    assert "0.44" not in text  # no second truth
+    done = subprocess.run([sys.executable, ROOT / "docs/cost.py"], capture_output=True, text=True, check=True)
+    rows = [row for row in done.stdout.splitlines() if row.startswith("|")]
+    assert rows
+    assert all(row in (ROOT / "docs" / "cost.md").read_text() for row in rows)  # the page is what is printed
