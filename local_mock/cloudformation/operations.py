@@ -250,7 +250,15 @@ def _camel(value: Any) -> Any:
     return [_camel(v) for v in value] if isinstance(value, list) else value
 
 
+_MACHINE = {
+    "StateMachineName", "StateMachineType", "RoleArn", "DefinitionS3Location", "DefinitionString", "Definition",
+    "DefinitionSubstitutions", "LoggingConfiguration", "TracingConfiguration", "Tags",
+}  # fmt: skip
+
+
 def _machine(properties: Properties) -> dict[str, Any]:
+    if unknown := sorted(set(properties) - _MACHINE):
+        raise ValueError(f"AWS::StepFunctions::StateMachine has the unsupported properties {unknown}.")
     request = {"definition": _definition(properties), "roleArn": properties["RoleArn"]}
     for key in ("LoggingConfiguration", "TracingConfiguration"):
         if key in properties:

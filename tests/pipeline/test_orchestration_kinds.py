@@ -66,7 +66,7 @@ def test_created_updated_and_deleted(mock_settings: Settings) -> None:
 @pytest.mark.parametrize(
     ("substitutions", "machine", "said"),
     [
-        ({}, {}, r"placeholders ['Word']"),
+        ({}, {}, "DefinitionSubstitutions lack ['Word']"),
         ({"Word": "a"}, {"EncryptionConfiguration": {"Type": "AWS_OWNED_KEY"}}, "['EncryptionConfiguration']"),
         ({"Word": "a"}, {"DefinitionString": '{"StartAt": "Nowhere"}'}, "InvalidDefinition"),
     ],

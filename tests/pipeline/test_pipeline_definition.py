@@ -123,7 +123,7 @@ def test_the_role_may_do_what_the_definition_does_and_nothing_else(template: dic
         needed |= {f"{service}:{operation[:1].upper()}{operation[1:]}", *SYNC.get(action, ())}
     statements = template["Resources"]["MachineRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
     allowed = {a for s in statements for a in ([s["Action"]] if isinstance(s["Action"], str) else s["Action"])}
-    assert allowed == needed
+    assert allowed == needed | {"kms:Decrypt"}  # of what a step has left in the bucket
     assert all(s["Resource"] != "*" for s in statements)
 
 
