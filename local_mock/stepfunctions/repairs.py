@@ -16,6 +16,7 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration impo
 from moto.stepfunctions.parser.asl.component.state.exec.state_parallel import branches_decl
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import state_task_factory
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import (
+    state_task_service,
     state_task_service_aws_sdk,
     state_task_service_factory,
 )
@@ -68,6 +69,18 @@ def _call(
     env.stack.append(plain(answer | bodies))
 
 
+_evaluate_task = state_task_service.StateTaskService._eval_execution
+
+
+def _task(self: Any, env: Any) -> None:
+    """moto makes the stop of an execution that has just begun a task its failure: half of the task is left out."""
+    try:
+        _evaluate_task(self, env)
+    except Exception:
+        if env.is_running():
+            raise
+
+
 def install() -> None:
     """Put ours in the place of moto's. Idempotent."""
     theirs = state_task_service_factory.state_task_service_for
@@ -83,6 +96,7 @@ def install() -> None:
     for module in (branches_decl, iteration_worker, state_fail):
         module.CustomErrorName = error_named
     retrier_decl.RetrierDecl._eval_body = _retry
+    state_task_service.StateTaskService._eval_execution = _task
     string_expression.StringVariableSample._eval_body = _variable
     state_task_service_aws_sdk.StateTaskServiceAwsSdk._eval_service_task = _call
     state_task_service_aws_sdk._SERVICE_ERROR_NAMES.update(PREFIXES)
