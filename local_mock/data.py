@@ -58,7 +58,7 @@ class DataAccess(ABC):
         """A real file with the object's content; to be read only."""
 
     @abstractmethod
-    def local_files(self, infos: Sequence[ObjectInfo]) -> list[Path]:
+    def local_files(self, infos: Sequence[ObjectInfo]) -> Sequence[Path]:
         """`local_file` of each listed object, in order."""
 
     @abstractmethod
@@ -142,7 +142,7 @@ class FolderData(DataAccess):
             raise FileNotFoundError(f"There is no object {uri}.")
         return path
 
-    def local_files(self, infos: Sequence[ObjectInfo]) -> list[Path]:
+    def local_files(self, infos: Sequence[ObjectInfo]) -> Sequence[Path]:
         return [self.local_file(info.uri) for info in infos]
 
     def seekable(self, info: ObjectInfo) -> Path | IO[bytes]:
@@ -261,7 +261,7 @@ class ClientData(DataAccess):
             etag = self._client.head_object(Bucket=bucket, Key=key)["ETag"].strip('"')
         return self._cached(uri, etag)
 
-    def local_files(self, infos: Sequence[ObjectInfo]) -> list[Path]:
+    def local_files(self, infos: Sequence[ObjectInfo]) -> Sequence[Path]:
         with ThreadPoolExecutor(max_workers=8) as pool:
             return list(pool.map(lambda info: self._cached(info.uri, info.etag), infos))
 

@@ -146,8 +146,8 @@ def _check_same_root(settings: Settings) -> None:
     if content["s3_endpoint"] != wanted:
         raise UsageError(
             f"A local_mock with S3 at {content['s3_endpoint'] or 'its own folders'} runs already in "
-            f"{settings.state_dir}, but target {settings.target} is wanted: stop it with `etholake down`, or choose "
-            "another state_dir."
+            f"{settings.state_dir}, but target {settings.target} is wanted: stop it with `etholake down`, or "
+            "choose another state_dir."
         )
     if wanted is None and Path(content["s3_root"]) != Path(settings.s3_root).resolve():
         raise UsageError(

@@ -1,4 +1,4 @@
-"""Fixtures of all tests: one running local_mock (a process of its own) for the session; the target of `--target`.
+"""Fixtures of all tests: one running local_mock (own process) for the session; the target of `--target`.
 
 ``pytest --target localstack`` (after ``make localstack``) and ``pytest --target aws`` (opt-in, see
 `tests/targets/budget.py`) run the tests marked `functional`; ``--target mock``, the default, runs all.

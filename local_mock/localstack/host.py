@@ -1,6 +1,6 @@
-"""Start and stop LocalStack in host mode, on loopback: ``python -m local_mock.localstack.host up|down --port 4566``.
+"""Start and stop LocalStack in host mode, on loopback: ``python -m local_mock.localstack.host up|down``.
 
-The environment is made by ``make localstack``. State of a run (its folders, output, process id) lies in one folder.
+The environment is made by ``make localstack``. A run's folders, output and process id lie in one folder.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-# On-demand prices in USD, us-east-1, as of 2025-11: glue, sagemaker, athena and s3 pricing pages of aws.amazon.com.
+# On-demand prices in USD, us-east-1, as of 2025-11: the services' pricing pages on aws.amazon.com.
 DPU_HOUR, ML_M5_LARGE_HOUR, ATHENA_TB, S3_1000_PUTS = 0.44, 0.115, 5.0, 0.005
 LIMIT_USD = 2.0
 

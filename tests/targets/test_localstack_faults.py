@@ -1,4 +1,4 @@
-"""LocalStack's known faults, through the one place that works around them: against a real S3 with the same paging."""
+"""LocalStack's known faults, through the one place that works around them, on every target."""
 
 import uuid
 
