@@ -3,8 +3,9 @@
 Targets differ by endpoint (and by dummy credentials off AWS), never by code path:
 
 - `mock`: every service at ``http://127.0.0.1:<port>``;
-- `localstack`: S3 and STS from LocalStack (localstack-client's table); what must execute (Glue, Athena, SageMaker,
-  Logs), and CloudFormation and IAM, which make it, from `local_mock` at ``<mock_port>``;
+- `localstack`: S3 and STS from LocalStack; what must execute (Glue, Athena, SageMaker,
+  Logs), and CloudFormation and IAM, which make it, from `local_mock` at ``<mock_port>``. With a licence
+  (`LOCALSTACK_AUTH_TOKEN`), everything from LocalStack;
 - `aws`: boto3's own resolution of endpoint and credentials.
 """
 
@@ -26,7 +27,6 @@ __all__ = [
 STACKS = ("storage", "compute", "models", "pipeline")
 
 LOCALSTACK_SERVICES = frozenset({"s3", "sts"})
-EXECUTING_SERVICES = ("athena", "cloudformation", "glue", "iam", "logs", "sagemaker", "sagemaker-runtime")
 _DUMMY_CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "etholake",
     "AWS_SECRET_ACCESS_KEY": "etholake",
@@ -39,12 +39,10 @@ def endpoint(settings: Settings, service: str) -> str | None:
         return None
     if settings.target == "mock":
         return settings.endpoint_url
-    if service in LOCALSTACK_SERVICES:
-        from localstack_client.config import get_service_endpoint
-
-        return str(get_service_endpoint(service, localstack_host="127.0.0.1")).replace(
-            ":4566", f":{settings.port}"
-        )
+    if service in LOCALSTACK_SERVICES or os.environ.get("LOCALSTACK_AUTH_TOKEN"):
+        # All services of its one gateway. Not localstack-client's table: `AWS_ENDPOINT_URL` overrides that, and
+        # on this target it is the mock's.
+        return f"http://127.0.0.1:{settings.port}"
     return f"http://127.0.0.1:{settings.mock_port}"
 
 
@@ -54,11 +52,10 @@ def environment(settings: Settings) -> dict[str, str]:
     if settings.target == "aws":
         return variables
     variables |= _DUMMY_CREDENTIALS
-    variables["AWS_ENDPOINT_URL"] = str(endpoint(settings, "s3"))
+    variables["AWS_ENDPOINT_URL"] = str(endpoint(settings, "glue"))
     if settings.target == "localstack":
-        for service in EXECUTING_SERVICES:
-            name = service.upper().replace("-", "_")
-            variables[f"AWS_ENDPOINT_URL_{name}"] = str(endpoint(settings, service))
+        for service in sorted(LOCALSTACK_SERVICES):
+            variables[f"AWS_ENDPOINT_URL_{service.upper()}"] = str(endpoint(settings, service))
     return variables
 
 
@@ -82,7 +79,12 @@ def client(settings: Settings, service: str) -> Any:
     from botocore.config import Config
 
     config = Config(retries={"mode": "standard", "max_attempts": 5}, max_pool_connections=32)
-    return session(settings).client(service, endpoint_url=endpoint(settings, service), config=config)
+    made = session(settings).client(service, endpoint_url=endpoint(settings, service), config=config)
+    if settings.target == "localstack" and service == "s3":
+        from local_mock.localstack.faults import work_around
+
+        return work_around(made)
+    return made
 
 
 def export(settings: Settings) -> None:

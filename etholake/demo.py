@@ -66,8 +66,8 @@ def run(current: Settings, *, data: Path | None = None, keep_running: bool = Fal
 def _mock(current: Settings, keep_running: bool) -> Iterator[Settings]:
     from local_mock import lifecycle
 
-    free_port = dataclasses.replace(current, port=0)
-    running = lifecycle.running(current) or lifecycle.up(current if keep_running else free_port)
+    wanted = keep_running or lifecycle.running(current) is not None
+    running = lifecycle.up(current if wanted else settings.replace_port(current, 0))
     at = settings.replace_port(current, running.port)
     aws.export(at)
     _say(f"mock      {'started' if running.started else 'already running'} at {running.url}")
@@ -218,11 +218,13 @@ class _Pipeline:
         ]
 
     def _where(self) -> list[str]:
-        at, root = self.settings, Path(self.settings.s3_root) / self.settings.bucket
+        at = self.settings
+        on_disk = at.target == "mock"
+        root = Path(at.s3_root) / at.bucket if on_disk else f"s3://{at.bucket}"
         return [
             "Where things lie",
-            f"  raw data     {root / RAW_ZONE}",
-            f"  curated      {root / CURATED_ZONE}   (tables in database '{at.database}')",
+            f"  raw data     {root}/{RAW_ZONE}",
+            f"  curated      {root}/{CURATED_ZONE}   (tables in database '{at.database}')",
             f"  submission   {self.submission}",
             f"  evaluation   {self.evaluation}   (a page with ethograms)",
             f"  logs         {at.state_dir}",

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import os
 import shutil
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from etholake.errors import DataError
 from local_mock.keys import MARKER, check_key, is_in_progress, object_path, split_uri
@@ -55,6 +56,14 @@ class DataAccess(ABC):
     @abstractmethod
     def local_file(self, uri: str) -> Path:
         """A real file with the object's content; to be read only."""
+
+    @abstractmethod
+    def local_files(self, infos: Sequence[ObjectInfo]) -> Sequence[Path]:
+        """`local_file` of each listed object, in order."""
+
+    @abstractmethod
+    def seekable(self, info: ObjectInfo) -> Path | IO[bytes]:
+        """What a reader of a part of the object (a Parquet footer) opens: a file, or a stream of ranged reads."""
 
     @abstractmethod
     def delete(self, uri: str) -> None:
@@ -133,6 +142,12 @@ class FolderData(DataAccess):
             raise FileNotFoundError(f"There is no object {uri}.")
         return path
 
+    def local_files(self, infos: Sequence[ObjectInfo]) -> Sequence[Path]:
+        return [self.local_file(info.uri) for info in infos]
+
+    def seekable(self, info: ObjectInfo) -> Path | IO[bytes]:
+        return self.local_file(info.uri)
+
     def delete(self, uri: str) -> None:
         path = self._path(uri)
         path.unlink(missing_ok=True)
@@ -202,7 +217,9 @@ class ClientData(DataAccess):
             config = Config(
                 s3={"addressing_style": "path"}, retries={"mode": "standard"}, proxies={}, max_pool_connections=32
             )
-            self._made = boto3.session.Session().client(
+            from local_mock.localstack.faults import work_around
+
+            made = boto3.session.Session().client(
                 "s3",
                 endpoint_url=self._endpoint,
                 region_name=self._region,
@@ -210,27 +227,22 @@ class ClientData(DataAccess):
                 aws_secret_access_key="etholake",  # noqa: S106
                 config=config,
             )
+            self._made = work_around(made)
         return self._made
 
     def list(self, uri_prefix: str) -> list[ObjectInfo]:
         bucket, prefix = split_uri(uri_prefix)
         found = []
-        start_after = ""
         try:
-            # By StartAfter, not by token: LocalStack's second page is empty for keys that contain '='.
-            while True:
-                page = self._client.list_objects_v2(Bucket=bucket, Prefix=prefix, StartAfter=start_after)
-                items = page.get("Contents", [])
+            for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
                 found += [
                     ObjectInfo(f"s3://{bucket}/{i['Key']}", i["Key"], i["Size"], i["ETag"].strip('"'))
-                    for i in items
+                    for i in page.get("Contents", [])
                     if not i["Key"].endswith("/")
                 ]
-                if not page.get("IsTruncated") or not items:
-                    return found
-                start_after = items[-1]["Key"]
         except self._client.exceptions.NoSuchBucket:
             return []
+        return found
 
     def read(self, uri: str) -> bytes:
         bucket, key = self._split(uri)
@@ -249,13 +261,30 @@ class ClientData(DataAccess):
             etag = self._client.head_object(Bucket=bucket, Key=key)["ETag"].strip('"')
         return self._cached(uri, etag)
 
+    def local_files(self, infos: Sequence[ObjectInfo]) -> Sequence[Path]:
+        with ThreadPoolExecutor(max_workers=8) as pool:
+            return list(pool.map(lambda info: self._cached(info.uri, info.etag), infos))
+
+    def seekable(self, info: ObjectInfo) -> Path | IO[bytes]:
+        path = self._local(info.uri, info.etag)
+        return path if path.is_file() else io.BufferedReader(_Ranged(self, info), 1 << 16)
+
+    def range(self, info: ObjectInfo, start: int, stop: int) -> bytes:
+        """Bytes `start` to before `stop` of one version; FileNotFoundError if it is no longer that version."""
+        bucket, key = self._split(info.uri)
+        with self._missing(info.uri):
+            answer = self._client.get_object(
+                Bucket=bucket, Key=key, IfMatch=f'"{info.etag}"', Range=f"bytes={start}-{stop - 1}"
+            )
+            return bytes(answer["Body"].read())
+        raise AssertionError
+
     def delete(self, uri: str) -> None:
         bucket, key = self._split(uri)
         self._client.delete_object(Bucket=bucket, Key=key)
 
     def download(self, uri_prefix: str, folder: Path) -> int:
-        with ThreadPoolExecutor(max_workers=8) as pool:  # fill the cache side by side
-            list(pool.map(lambda info: self._cached(info.uri, info.etag), self.list(uri_prefix)))
+        self.local_files(self.list(uri_prefix))  # fill the cache side by side
         return super().download(uri_prefix, folder)
 
     def _put_file(self, path: Path, uri: str) -> None:
@@ -266,8 +295,7 @@ class ClientData(DataAccess):
     def _cached(self, uri: str, etag: str) -> Path:
         """The local copy of one version, downloaded if it is not there; keeps the file's suffix for readers."""
         bucket, key = self._split(uri)
-        name = hashlib.sha256(f"{uri}\n{etag}".encode()).hexdigest()[:40]
-        path = self._cache / name[:2] / (name + Path(key).suffix)
+        path = self._local(uri, etag)
         if path.is_file():
             return path
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -281,6 +309,11 @@ class ClientData(DataAccess):
         finally:
             partial.unlink(missing_ok=True)
         return path
+
+    def _local(self, uri: str, etag: str) -> Path:
+        """Where the copy of one version lies, if it has been downloaded."""
+        name = hashlib.sha256(f"{uri}\n{etag}".encode()).hexdigest()[:40]
+        return self._cache / name[:2] / (name + Path(uri).suffix)
 
     @staticmethod
     def _split(uri: str) -> tuple[str, str]:
@@ -296,6 +329,36 @@ class ClientData(DataAccess):
             yield
         except ClientError as err:
             code = err.response["Error"]["Code"]
-            if code in ("NoSuchKey", "NoSuchBucket", "404"):
+            if code in ("NoSuchKey", "NoSuchBucket", "404", "PreconditionFailed", "412"):
                 raise FileNotFoundError(f"There is no object {uri}.") from err
             raise DataError(f"{uri}: {err}") from err
+
+
+class _Ranged(io.RawIOBase):
+    """One version of an object as a stream whose reads are ranged GETs."""
+
+    def __init__(self, data: ClientData, info: ObjectInfo) -> None:
+        super().__init__()
+        self._data, self._info, self._at = data, info, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self._at = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._info.size}[whence]
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        stop = min(self._at + len(buffer), self._info.size)
+        if stop <= self._at:
+            return 0
+        body = self._data.range(self._info, self._at, stop)
+        buffer[: len(body)] = body
+        self._at += len(body)
+        return len(body)

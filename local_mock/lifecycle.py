@@ -21,6 +21,7 @@ from pathlib import Path
 from etholake import aws
 from etholake.errors import AwsError, UsageError
 from etholake.settings import Settings
+from local_mock.localstack import host
 from local_mock.server import HEALTH, LOG_NAME, is_held
 
 __all__ = ["Running", "down", "running", "up"]
@@ -64,6 +65,8 @@ def up(settings: Settings) -> Running:
     """
     if settings.target == "aws":
         raise UsageError("Target aws needs no local_mock: it is answered by AWS.")
+    if settings.target == "localstack" and not host.answers(settings.port):
+        raise UsageError(f"No LocalStack answers on port {settings.port}: run `make localstack` first.")
     found = running(settings)
     if found is not None:
         _check_same_root(settings)
@@ -138,10 +141,15 @@ def _environment() -> dict[str, str]:
 
 
 def _check_same_root(settings: Settings) -> None:
-    if settings.target == "localstack":
-        return
     content = json.loads((Path(settings.state_dir) / "mock.json").read_text(encoding="utf-8"))
-    if Path(content["s3_root"]) != Path(settings.s3_root).resolve():
+    wanted = aws.endpoint(settings, "s3") if settings.target == "localstack" else None
+    if content["s3_endpoint"] != wanted:
+        raise UsageError(
+            f"A local_mock with S3 at {content['s3_endpoint'] or 'its own folders'} runs already in "
+            f"{settings.state_dir}, but target {settings.target} is wanted: stop it with `etholake down`, or "
+            "choose another state_dir."
+        )
+    if wanted is None and Path(content["s3_root"]) != Path(settings.s3_root).resolve():
         raise UsageError(
             f"A local_mock with the S3 folder {content['s3_root']} runs already in {settings.state_dir}, but "
             f"{settings.s3_root} is wanted: stop it with `etholake down`, or choose another state_dir."

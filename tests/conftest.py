@@ -1,13 +1,21 @@
-"""Fixtures of all tests: one running local_mock (a process of its own) for the session."""
+"""Fixtures of all tests: one running local_mock (own process) for the session; the target of `--target`.
 
+``pytest --target localstack`` (after ``make localstack``) and ``pytest --target aws`` (opt-in, see
+`tests/targets/budget.py`) run the tests marked `functional`; ``--target mock``, the default, runs all.
+"""
+
+import contextlib
 import os
 import sys
+import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 # Before anything imports boto3: nothing of the caller's environment may reach a test or its children.
+_GIVEN = dict(os.environ)
 _FOREIGN = ("ETHOLAKE_", "AWS_")
 for _name in [n for n in os.environ if n.startswith(_FOREIGN) or n in ("TARGET", "PORT", "MABE_DATA_DIR")]:
     del os.environ[_name]
@@ -22,10 +30,27 @@ os.environ |= {
     "no_proxy": "127.0.0.1,localhost",
     "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"),
 }
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path[:0] = [str(Path(__file__).resolve().parent.parent), str(Path(__file__).resolve().parent / "targets")]
 
+from etholake import aws  # noqa: E402
 from etholake.settings import Settings, replace_port  # noqa: E402
 from local_mock import lifecycle  # noqa: E402
+from local_mock.localstack import host  # noqa: E402
+
+_LOCALSTACK = Path(__file__).resolve().parent.parent / host.HOME
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--target", choices=("mock", "localstack", "aws"), default="mock", help="what answers")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Off the mock only the functional tests run."""
+    if config.getoption("--target") == "mock":
+        return
+    chosen = [item for item in items if item.get_closest_marker("functional")]
+    config.hook.pytest_deselected(items=[item for item in items if not item.get_closest_marker("functional")])
+    items[:] = chosen
 
 
 @pytest.fixture(scope="session")
@@ -36,3 +61,63 @@ def mock_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings
     found = lifecycle.up(settings)
     yield replace_port(settings, found.port)
     lifecycle.down(settings)
+
+
+@pytest.fixture(scope="session")
+def target_settings(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Settings]:
+    """Settings of the target that `--target` names; what was made there is gone at the end."""
+    target = request.config.getoption("--target")
+    if target == "mock":
+        yield request.getfixturevalue("mock_settings")
+        return
+    make = _localstack if target == "localstack" else _aws
+    with make(tmp_path_factory.mktemp(target)) as found:
+        yield found
+
+
+@contextlib.contextmanager
+def _localstack(folder: Path) -> Iterator[Settings]:
+    """A LocalStack of this session, and local_mock beside it."""
+    settings = Settings(
+        target="localstack", mock_port=0, state_dir=str(folder / "state"), s3_root=str(folder / "s3")
+    )
+    try:
+        settings = replace(settings, port=host.up(0, _LOCALSTACK, folder / "localstack"))
+        yield replace_port(settings, lifecycle.up(settings).port)
+    finally:
+        lifecycle.down(settings)
+        host.down(_LOCALSTACK, folder / "localstack")
+
+
+@contextlib.contextmanager
+def _aws(folder: Path) -> Iterator[Settings]:
+    """A stack of this session's own on AWS, deleted with its bucket and endpoint whatever happens."""
+    from budget import allowed  # type: ignore[import-not-found]
+
+    from etholake.stages import deploy
+
+    may, said = allowed(_GIVEN)
+    sys.stderr.write(f"{said}\n")
+    if not may:
+        pytest.exit(said, returncode=2)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        del os.environ[name]
+    os.environ |= {name: value for name, value in _GIVEN.items() if name.startswith("AWS_")}
+    tag = uuid.uuid4().hex[:8]
+    settings = Settings(
+        target="aws",
+        region=os.environ["AWS_DEFAULT_REGION"],
+        bucket=_GIVEN["ETHOLAKE_TEST_AWS_BUCKET"],
+        database=f"etholake_test_{tag}",
+        workgroup=f"etholake-test-{tag}",
+        stack=f"etholake-test-{tag}",
+        state_dir=str(folder),
+    )
+    try:
+        yield settings
+    finally:
+        with contextlib.suppress(aws.client(settings, "sagemaker").exceptions.ClientError):
+            aws.client(settings, "sagemaker").delete_endpoint(EndpointName="etholake")
+        deploy.destroy(settings, settings.bucket)

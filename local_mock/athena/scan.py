@@ -61,10 +61,10 @@ def bind_scan(scan: Scan, data: DataAccess, evaluate: Callable[[str], list[Any]]
     table = scan.table
     kind = file_format(table)
     partitions = _partitions(table, scan, evaluate)
+    found = [(item, p.values) for p in partitions for item in data_files(data, p.location)]
+    paths = data.local_files([item for item, _ in found])
     files = [
-        DataFile(item.uri, data.local_file(item.uri), item.size, p.values)
-        for p in partitions
-        for item in data_files(data, p.location)
+        DataFile(item.uri, path, item.size, values) for (item, values), path in zip(found, paths, strict=True)
     ]
     if kind != "parquet":
         return _text(scan, files, kind), sum(f.size for f in files)

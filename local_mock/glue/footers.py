@@ -71,7 +71,7 @@ def _open(data: DataAccess, info: ObjectInfo) -> Footer:
     if info.size == 0:
         return Footer(info.etag, _NO_COLUMNS, 0, f"{info.uri} is empty (0 bytes): it is no Parquet file.")
     try:
-        metadata = pq.read_metadata(data.local_file(info.uri))
+        metadata = pq.read_metadata(data.seekable(info))
         return Footer(info.etag, columns_of(metadata.schema.to_arrow_schema()), metadata.num_rows)
     except (pa.ArrowException, OSError, ValueError) as err:  # FileNotFoundError: gone since it was listed
         # What the operating system or S3 refused may pass: the ETag "" makes the next crawl look again.

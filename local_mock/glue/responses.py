@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from typing import Any
 
@@ -137,7 +138,33 @@ def get_partitions(self: Any) -> ActionResult:
     return ActionResult(answer)
 
 
+def get_tables(self: Any) -> ActionResult:
+    """Tables whose whole name matches a regular expression, page by page (moto: all, if their start matches)."""
+    wanted = self.parameters
+    found = self.glue_backend.get_tables(wanted["DatabaseName"], None)
+    if expression := wanted.get("Expression"):
+        try:
+            pattern = re.compile(_glob(expression))
+        except re.error as err:
+            raise JsonRESTError("InvalidInputException", f"Expression is not a pattern: {err}.") from err
+        found = [table for table in found if pattern.fullmatch(table.name)]
+    try:
+        start = int(wanted.get("NextToken") or 0)
+    except ValueError as err:
+        raise JsonRESTError("InvalidInputException", "NextToken is not one that GetTables gave.") from err
+    end = start + int(wanted.get("MaxResults") or 100)
+    answer: dict[str, Any] = {"TableList": [table.as_dict() for table in found[start:end]]}
+    if end < len(found):
+        answer["NextToken"] = str(end)
+    return ActionResult(answer)
+
+
+def _glob(expression: str) -> str:
+    """A `*` that follows nothing repeatable stands for anything, as in Hive's patterns."""
+    return re.sub(r"(\\.|[.\])])\*|\*", lambda found: found.group() if found.group(1) else ".*", expression)
+
+
 OPERATIONS = (
     create_job, update_job, get_job_run, batch_stop_job_run, create_crawler, update_crawler, delete_crawler,
-    get_partitions,
+    get_partitions, get_tables,
 )  # fmt: skip

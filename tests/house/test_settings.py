@@ -64,11 +64,12 @@ def test_each_target_has_its_endpoints(target: str, service: str, expected: str 
     assert aws.endpoint(found, service) == expected
 
 
-def test_on_localstack_the_executing_services_are_named_one_by_one() -> None:
+def test_on_localstack_its_services_are_named_one_by_one() -> None:
     found, _ = settings.resolve({"TARGET": "localstack"})
     variables = aws.environment(found)
-    assert variables["AWS_ENDPOINT_URL"] == "http://127.0.0.1:4566"
-    assert variables["AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME"] == "http://127.0.0.1:4567"
+    assert variables["AWS_ENDPOINT_URL_S3"] == "http://127.0.0.1:4566"
+    assert variables["AWS_ENDPOINT_URL"] == "http://127.0.0.1:4567"
+    assert aws.endpoint(found, "kms") == "http://127.0.0.1:4567"
 
 
 def test_aws_gets_no_dummy_credentials() -> None:
