@@ -52,6 +52,9 @@ class TrainingJob(FakeTrainingJob):
         self.metrics: list[dict[str, Any]] = []
         self.artifact = ""
         self.runner: Any = None
+        self.tuning_job_arn = ""
+        self.reused_by = ""
+        self._trained_s = 0.0
         self._lock = threading.RLock()
         self.move("Starting", "Preparing the instances for training")
 
@@ -64,10 +67,13 @@ class TrainingJob(FakeTrainingJob):
         with self._lock:
             now = utcnow()
             if self.transitions and "EndTime" not in self.transitions[-1]:
-                self.transitions[-1]["EndTime"] = now
+                last = self.transitions[-1]
+                last["EndTime"] = now
+                if last["Status"] in ("Training", "Uploading"):
+                    self._trained_s += (now - last["StartTime"]).total_seconds()
             self.transitions.append({"Status": secondary, "StartTime": now, "StatusMessage": message})
             self.secondary_status, self.last_modified_time = secondary, now
-            if secondary == "Training":
+            if secondary == "Training" and self.training_start_time is None:
                 self.training_start_time = now
             if status:
                 self.failure_reason = reason
@@ -93,9 +99,25 @@ class TrainingJob(FakeTrainingJob):
                 "ModelArtifacts": {"S3ModelArtifacts": self.artifact} if self.artifact else None,
             }
             if self.training_start_time and self.training_end_time:
-                seconds = (self.training_end_time - self.training_start_time).total_seconds()
-                answer["TrainingTimeInSeconds"] = answer["BillableTimeInSeconds"] = max(1, round(seconds))
+                seconds = max(1, round(self._trained_s))  # interruptions left out
+                answer["TrainingTimeInSeconds"] = answer["BillableTimeInSeconds"] = seconds
+            answer["WarmPoolStatus"] = self.warm_pool
+            answer["TuningJobArn"] = self.tuning_job_arn
             return _filled(answer)
+
+    @property
+    def warm_pool(self) -> dict[str, Any] | None:
+        """State only: nothing is kept warm here. Available after the job, until reused or the period is over."""
+        period = self.request["ResourceConfig"].get("KeepAlivePeriodInSeconds")
+        if not period:
+            return None
+        if self.training_job_status == "InProgress" or self.training_end_time is None:
+            return {"Status": "InUse"}
+        idle = (utcnow() - self.training_end_time).total_seconds()
+        if self.reused_by:
+            return {"Status": "Reused", "ReusedByJob": self.reused_by}
+        status = "Available" if idle < period else "Terminated"
+        return {"Status": status, "ResourceRetainedBillableTimeInSeconds": round(min(idle, period))}
 
 
 class TransformJob(FakeTransformJob):

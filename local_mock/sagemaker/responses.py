@@ -6,20 +6,23 @@ from collections.abc import Mapping
 from typing import Any
 
 from moto.core.responses import ActionResult, EmptyResult
-from moto.sagemaker.models import FakeEndpoint
+from moto.sagemaker.models import FakeEndpoint, sagemaker_backends
 from moto.sagemaker.responses import SageMakerResponse
 from moto.sagemaker.utils import arn_formatter
 
 from local_mock.context import get_context
+from local_mock.sagemaker.container import input_mode
 from local_mock.sagemaker.endpoints import EndpointRun
 from local_mock.sagemaker.errors import InvalidRequestError, ResourceInUseError, RunError
 from local_mock.sagemaker.hosting import container_of, data_uri
 from local_mock.sagemaker.metrics import check_definitions
 from local_mock.sagemaker.models import Endpoint, TrainingJob, TransformJob, check_name
-from local_mock.sagemaker.training import TrainingRun
+from local_mock.sagemaker.training import DEFAULT_RUNTIME_S, TrainingRun
 from local_mock.sagemaker.transform import TransformRun, check_request
 
-__all__ = ["OPERATIONS"]
+__all__ = ["OPERATIONS", "interrupt_training", "start_training"]
+
+MAX_INSTANCES = 8  # of one training job; each is a process here
 
 _create_model = SageMakerResponse.create_model
 
@@ -40,19 +43,61 @@ def create_training_job(self: Any) -> ActionResult:
             f"Training job names must be unique within an AWS account and region; '{name}' is taken."
         )
     _check_training(request)
-    job = TrainingJob(request, self.current_account, self.region)
-    self.sagemaker_backend.training_jobs[name] = job
-    job.runner = TrainingRun(job, get_context(), self.region)
-    job.runner.start()
+    job = start_training(self.sagemaker_backend, request, self.current_account, self.region)
     return ActionResult({"TrainingJobArn": job.arn})
+
+
+def start_training(backend: Any, request: Mapping[str, Any], account: str, region: str) -> TrainingJob:
+    """Make a checked request a running job."""
+    job = TrainingJob(request, account, region)
+    _reuse_warm_pool(backend, job)
+    backend.training_jobs[job.training_job_name] = job
+    job.runner = TrainingRun(job, get_context(), region)
+    job.runner.start()
+    return job
+
+
+def _reuse_warm_pool(backend: Any, job: TrainingJob) -> None:
+    """The first warm pool of the same instances is taken by this job (state only: nothing starts faster)."""
+
+    def same(of: Mapping[str, Any]) -> tuple[Any, ...]:
+        return tuple(of["ResourceConfig"].get(k) for k in ("InstanceType", "InstanceCount", "VolumeSizeInGB"))
+
+    if not job.request["ResourceConfig"].get("KeepAlivePeriodInSeconds"):
+        return
+    for other in backend.training_jobs.values():
+        pool = other.warm_pool if isinstance(other, TrainingJob) else None
+        if pool and pool["Status"] == "Available" and same(other.request) == same(job.request):
+            other.reused_by = job.training_job_name
+            return
+
+
+def interrupt_training(name: str, account: str, region: str) -> str:
+    """Take the spot instances of a job away (a fault that only the mock has). Returns why not, '' if done."""
+    job = sagemaker_backends[account][region].training_jobs.get(name)
+    if not isinstance(job, TrainingJob):
+        return f"There is no training job '{name}'."
+    if not job.request.get("EnableManagedSpotTraining"):
+        return f"Training job '{name}' does not run on spot instances (EnableManagedSpotTraining)."
+    if job.secondary_status != "Training":
+        return f"Training job '{name}' has no instances to take away: it is {job.secondary_status}."
+    job.runner.interrupt()
+    return ""
 
 
 def _check_training(request: Mapping[str, Any]) -> None:
     """Refuse what would not be done as asked."""
     check_definitions(request["AlgorithmSpecification"].get("MetricDefinitions") or [])
-    count = request["ResourceConfig"].get("InstanceCount", 1)
-    if count != 1:
-        raise InvalidRequestError(f"local_mock trains on one instance: InstanceCount must be 1, but got {count}.")
+    resources = request["ResourceConfig"]
+    if resources.get("InstanceGroups"):
+        raise InvalidRequestError("local_mock trains on instances of one type: InstanceGroups are not supported.")
+    count = resources.get("InstanceCount", 1)
+    if not 1 <= count <= MAX_INSTANCES:
+        raise InvalidRequestError(
+            f"local_mock starts a process for every instance: InstanceCount must be 1..{MAX_INSTANCES}, "
+            f"but got {count}."
+        )
+    _check_spot(request)
     names = set()
     for channel in request.get("InputDataConfig") or []:
         name = channel["ChannelName"]
@@ -61,9 +106,25 @@ def _check_training(request: Mapping[str, Any]) -> None:
         names.add(name)
         if "S3DataSource" not in channel["DataSource"]:
             raise InvalidRequestError(f"Channel '{name}': local_mock reads S3DataSource only.")
-        mode = channel.get("InputMode") or request["AlgorithmSpecification"].get("TrainingInputMode")
-        if mode == "Pipe":
+        if input_mode(channel, request) == "Pipe":
             raise InvalidRequestError(f"Channel '{name}': local_mock has input modes File and FastFile, not Pipe.")
+
+
+def _check_spot(request: Mapping[str, Any]) -> None:
+    """AWS's own rules for managed spot training."""
+    condition = request.get("StoppingCondition") or {}
+    wait, run = condition.get("MaxWaitTimeInSeconds"), condition.get("MaxRuntimeInSeconds", DEFAULT_RUNTIME_S)
+    if not request.get("EnableManagedSpotTraining"):
+        if wait:
+            raise InvalidRequestError("MaxWaitTimeInSeconds can only be given with EnableManagedSpotTraining.")
+        return
+    if not wait or wait < run:
+        raise InvalidRequestError(
+            f"Invalid MaxWaitTimeInSeconds: it must be given with EnableManagedSpotTraining and be at least "
+            f"MaxRuntimeInSeconds ({run}), but got {wait}."
+        )
+    if request["ResourceConfig"].get("KeepAlivePeriodInSeconds"):
+        raise InvalidRequestError("KeepAlivePeriodInSeconds cannot be given with EnableManagedSpotTraining.")
 
 
 def stop_training_job(self: Any) -> EmptyResult:
