@@ -16,7 +16,8 @@ __all__ = ["EXECUTES", "install"]
 EXECUTES = frozenset({
     "CreateTrainingJob", "DescribeTrainingJob", "StopTrainingJob", "CreateTransformJob", "DescribeTransformJob",
     "StopTransformJob", "CreateModel", "CreateEndpoint", "UpdateEndpoint", "DescribeEndpoint", "DeleteEndpoint",
-    "InvokeEndpoint",
+    "InvokeEndpoint", "CreateHyperParameterTuningJob", "DescribeHyperParameterTuningJob",
+    "StopHyperParameterTuningJob", "ListTrainingJobsForHyperParameterTuningJob",
 })  # fmt: skip
 
 

@@ -16,13 +16,15 @@ from moto.sagemaker.models import FakeEndpoint, FakeTrainingJob, FakeTransformJo
 
 from local_mock.sagemaker.errors import InvalidRequestError
 
-__all__ = ["Endpoint", "TrainingJob", "TransformJob", "check_name"]
+__all__ = ["Endpoint", "TrainingJob", "TransformJob", "check_name", "filled"]
 
 _NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 
 
-def check_name(name: str, what: str) -> None:
+def check_name(name: str, what: str, longest: int = 63) -> None:
     """Refuse a name that AWS refuses (it also becomes a folder here)."""
+    if len(name) > longest:
+        raise InvalidRequestError(f"'{name}' at '{what}' must have at most {longest} characters.")
     if not _NAME.fullmatch(name):
         raise InvalidRequestError(
             f"1 validation error detected: Value '{name}' at '{what}' failed to satisfy constraint: Member must "
@@ -30,7 +32,7 @@ def check_name(name: str, what: str) -> None:
         )
 
 
-def _filled(answer: Mapping[str, Any]) -> dict[str, Any]:
+def filled(answer: Mapping[str, Any]) -> dict[str, Any]:
     """Without empty members: the SDK's models refuse an empty structure."""
     return {key: value for key, value in answer.items() if value not in (None, "", [], {})}
 
@@ -103,7 +105,7 @@ class TrainingJob(FakeTrainingJob):
                 answer["TrainingTimeInSeconds"] = answer["BillableTimeInSeconds"] = seconds
             answer["WarmPoolStatus"] = self.warm_pool
             answer["TuningJobArn"] = self.tuning_job_arn
-            return _filled(answer)
+            return filled(answer)
 
     @property
     def warm_pool(self) -> dict[str, Any] | None:
@@ -150,7 +152,7 @@ class TransformJob(FakeTransformJob):
     @property
     def response_object(self) -> dict[str, Any]:
         answer = {key: value for key, value in self.request.items() if key != "Tags"}
-        return _filled(
+        return filled(
             answer
             | {
                 "TransformJobArn": self.arn,
@@ -170,7 +172,7 @@ class Endpoint(FakeEndpoint):
 
     @property
     def response_object(self) -> dict[str, Any]:
-        return _filled(
+        return filled(
             {
                 "EndpointName": self.endpoint_name,
                 "EndpointArn": self.arn,

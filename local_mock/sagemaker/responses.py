@@ -11,6 +11,7 @@ from moto.sagemaker.responses import SageMakerResponse
 from moto.sagemaker.utils import arn_formatter
 
 from local_mock.context import get_context
+from local_mock.sagemaker import tuning
 from local_mock.sagemaker.container import input_mode
 from local_mock.sagemaker.endpoints import EndpointRun
 from local_mock.sagemaker.errors import InvalidRequestError, ResourceInUseError, RunError
@@ -142,6 +143,66 @@ def stop_training_job(self: Any) -> EmptyResult:
     return EmptyResult()
 
 
+# --- tuning -----------------------------------------------------------------------------------------------
+def create_hyper_parameter_tuning_job(self: Any) -> ActionResult:
+    """Start training jobs, chosen by the strategy."""
+    request = self.params
+    name = request["HyperParameterTuningJobName"]
+    check_name(name, "hyperParameterTuningJobName", longest=32)
+    jobs = self.sagemaker_backend.hyper_parameter_tuning_jobs
+    if name in jobs:
+        raise ResourceInUseError(f"Hyper-parameter tuning job '{name}' exists: choose a different name.")
+    search = tuning.check_request(request)
+    definition = request["TrainingJobDefinition"]
+    _check_training(definition)
+    backend, account, region = self.sagemaker_backend, self.current_account, self.region
+
+    def start(training: Mapping[str, Any]) -> TrainingJob:
+        return start_training(backend, training, account, region)
+
+    job = tuning.TuningJob(request, search, start, account, region)
+    jobs[name] = job
+    job.run()
+    return ActionResult({"HyperParameterTuningJobArn": job.arn})
+
+
+def _tuning_job(response: Any) -> Any:
+    name = response.params["HyperParameterTuningJobName"]
+    job = response.sagemaker_backend.hyper_parameter_tuning_jobs.get(name)
+    if job is None:
+        raise _missing(response, "hyper-parameter-tuning-job", name)
+    return job
+
+
+def stop_hyper_parameter_tuning_job(self: Any) -> EmptyResult:
+    """End its training jobs and start no more; refused if it has ended."""
+    job = _tuning_job(self)
+    if job.ended:
+        raise InvalidRequestError(
+            f"The request was rejected because the job is in status {job.hyper_parameter_tuning_job_status}."
+        )
+    job.stop()
+    return EmptyResult()
+
+
+def list_training_jobs_for_hyper_parameter_tuning_job(self: Any) -> ActionResult:
+    """Its training jobs with their points and objectives; sorted, filtered and paged as asked."""
+    found = _tuning_job(self).trials()
+    if wanted := self.params.get("StatusEquals"):
+        found = [s for s in found if s["TrainingJobStatus"] == wanted]
+    by = {"Name": "TrainingJobName", "Status": "TrainingJobStatus"}.get(self.params.get("SortBy", ""))
+    if self.params.get("SortBy") == "FinalObjectiveMetricValue":
+        key = "FinalHyperParameterTuningJobObjectiveMetric"
+        found = sorted((s for s in found if key in s), key=lambda s: s[key]["Value"])
+    elif by:
+        found = sorted(found, key=lambda s: s[by])
+    if self.params.get("SortOrder") == "Descending":
+        found.reverse()
+    token, size = int(self.params.get("NextToken") or 0), self.params.get("MaxResults") or 100
+    page = {"TrainingJobSummaries": found[token : token + size]}
+    return ActionResult(page | ({"NextToken": str(token + size)} if len(found) > token + size else {}))
+
+
 # --- batch transform --------------------------------------------------------------------------------------
 def create_transform_job(self: Any) -> ActionResult:
     """Start the model's host and post every input object to it."""
@@ -266,5 +327,6 @@ def delete_endpoint(self: Any) -> EmptyResult:
 
 OPERATIONS = (
     create_training_job, stop_training_job, create_transform_job, stop_transform_job, create_model, describe_model,
-    create_endpoint, update_endpoint, delete_endpoint,
+    create_endpoint, update_endpoint, delete_endpoint, create_hyper_parameter_tuning_job,
+    stop_hyper_parameter_tuning_job, list_training_jobs_for_hyper_parameter_tuning_job,
 )  # fmt: skip
