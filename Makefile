@@ -12,7 +12,7 @@ ifdef PORT
 export PORT
 endif
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-long lint up down config deploy destroy ingest etl compact vacuum query train serve predict evaluate dashboards screenshots package bench clean
+.PHONY: help install demo test test-long lint up down config deploy destroy ingest etl compact vacuum query train tune serve predict evaluate dashboards screenshots package bench clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -70,6 +70,9 @@ query: install ## Ask Athena: ARGS='--name lake_overview' or ARGS='--sql "SELECT
 
 train: install ## Train the recogniser (ARGS='--config base')
 	@$(BIN)/etholake train $(ARGS)
+
+tune: install ## Search hyper-parameters (ARGS='--jobs 8 --strategy Bayesian')
+	@$(BIN)/etholake tune $(ARGS)
 
 serve: install ## Deploy the endpoint of the newest model
 	@$(BIN)/etholake serve $(ARGS)

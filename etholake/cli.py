@@ -203,6 +203,17 @@ def _train(current: Settings, arguments: argparse.Namespace) -> None:
     _report(arguments, result)
 
 
+def _tune(current: Settings, arguments: argparse.Namespace) -> None:
+    from etholake.stages import tune
+
+    with progress("tune", enabled=not arguments.json) as on_progress:
+        result = tune.run(
+            current, arguments.config or current.config, _ids(arguments.holdout) or (), on_progress,
+            strategy=arguments.strategy, jobs=arguments.jobs, parallel=arguments.parallel,
+        )  # fmt: skip
+    _report(arguments, result)
+
+
 def _serve(current: Settings, arguments: argparse.Namespace) -> None:
     from etholake.stages import serve
 
@@ -393,6 +404,12 @@ def _model_verbs(verb: Callable[..., argparse.ArgumentParser]) -> None:
     sub = verb("train", _train, "Train the recogniser as a SageMaker training job.")
     sub.add_argument("--config", help="named configuration: tiny (default) or base")
     sub.add_argument("--holdout", help="video ids to hold out for the score, 12,34 (default: chosen per lab)")
+    sub = verb("tune", _tune, "Search hyper-parameters as a SageMaker tuning job (ranges: sagemaker/jobs.json).")
+    sub.add_argument("--config", help="named configuration whose fields are tuned: tiny (default) or base")
+    sub.add_argument("--holdout", help="video ids to hold out, 12,34 (default: chosen per lab)")
+    sub.add_argument("--strategy", choices=("Bayesian", "Random", "Grid"))
+    sub.add_argument("--jobs", type=int, help="training jobs in all")
+    sub.add_argument("--parallel", type=int, help="training jobs at once")
     verb("serve", _serve, "Deploy the newest model to the endpoint.")
     sub = verb("predict", _predict, "Predict events by batch transform, into a submission and the lake.")
     sub.add_argument("--split", choices=("train", "test"), required=True)

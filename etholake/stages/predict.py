@@ -26,7 +26,7 @@ from etholake.stages.serve import deployed_model
 from etholake.stages.train import job_settings
 from etholake.stages.videos import REQUEST_TYPE, Videos, request_body
 
-__all__ = ["choose_videos", "prediction_rows", "run", "transform_request"]
+__all__ = ["choose_videos", "collect", "prediction_rows", "remove", "run", "transform_request", "upload"]
 
 
 STAGE = "predict"
@@ -75,7 +75,7 @@ def run(
     began = time.monotonic()
     job = f"etholake-{run_id}-{int(time.time())}"
     prefix = f"{MODEL_ZONE}/requests/{job}/"
-    skipped = _upload(settings, source, chosen, prefix, tick)
+    skipped = upload(settings, source, chosen, prefix, tick)
     try:
         if len(skipped) == len(chosen):
             raise DataError(
@@ -83,8 +83,8 @@ def run(
             )
         _transform(settings, job, model, prefix, tick)
     finally:
-        _remove(settings, prefix)
-    events = _collect(settings, job, [video for video in chosen if video not in skipped])
+        remove(settings, prefix)
+    events = collect(settings, job, [video for video in chosen if video not in skipped])
     rows = write_csv(output, events)
     source.lake.register()  # the table may be new to the catalog
     table = prediction_rows(events, split, source.rows)
@@ -167,7 +167,7 @@ def prediction_rows(events: Sequence[Event], split: str, rows: dict[int, dict[st
 
 
 # --- the transform ------------------------------------------------------------------------------------------
-def _upload(settings: Settings, source: Videos, chosen: Sequence[int], prefix: str, tick: OnProgress) -> list[int]:
+def upload(settings: Settings, source: Videos, chosen: Sequence[int], prefix: str, tick: OnProgress) -> list[int]:
     """One request per video; returns the videos that have nothing to ask about."""
     s3 = aws.client(settings, "s3")
     skipped = []
@@ -204,7 +204,7 @@ def _transform(settings: Settings, job: str, model: str, prefix: str, tick: OnPr
         pause = min(pause * 1.2, POLL_MAX_S)
 
 
-def _collect(settings: Settings, job: str, videos: Sequence[int]) -> list[Event]:
+def collect(settings: Settings, job: str, videos: Sequence[int]) -> list[Event]:
     """The events of every answer."""
     s3 = aws.client(settings, "s3")
     events = []
@@ -220,7 +220,7 @@ def _keys(s3: Any, bucket: str, prefix: str) -> list[str]:
     return [item["Key"] for page in pages for item in page.get("Contents", [])]
 
 
-def _remove(settings: Settings, prefix: str) -> None:
+def remove(settings: Settings, prefix: str) -> None:
     s3 = aws.client(settings, "s3")
     keys = [{"Key": key} for key in _keys(s3, settings.bucket, prefix)]
     for start in range(0, len(keys), 1000):  # DeleteObjects takes 1,000 keys

@@ -17,7 +17,7 @@ from etholake.stages import StageResult, fingerprint, load_state
 from etholake.stages.train import job_settings
 from etholake.stages.videos import REQUEST_TYPE, Videos, request_body
 
-__all__ = ["config_request", "deployed_model", "model_request", "run"]
+__all__ = ["config_request", "deployed_model", "model_request", "run", "trained_model"]
 
 STAGE = "serve"
 VARIANT = "AllTraffic"
@@ -56,7 +56,16 @@ def run(settings: Settings) -> StageResult:
 
 
 def deployed_model(settings: Settings) -> tuple[str, str]:
-    """(name, artefact URI) of the newest trained model, made known to SageMaker if it is not.
+    """`trained_model`, made known to SageMaker if it is not."""
+    name, uri = trained_model(settings)
+    client = aws.client(settings, "sagemaker")
+    if not _found(client.describe_model, ModelName=name):
+        client.create_model(**model_request(settings, name, uri, aws.stack_outputs(settings)["SageMakerRoleArn"]))
+    return name, uri
+
+
+def trained_model(settings: Settings) -> tuple[str, str]:
+    """(name, artefact URI) of the newest trained model.
 
     Raises DataError if no model has been trained, or its artefact has gone.
     """
@@ -70,11 +79,7 @@ def deployed_model(settings: Settings) -> tuple[str, str]:
         etag = ""
     if not etag:
         raise DataError(f"No trained model is in bucket '{settings.bucket}': run `make train` first.")
-    name = f"etholake-{fingerprint(uri, etag)}"
-    client = aws.client(settings, "sagemaker")
-    if not _found(client.describe_model, ModelName=name):
-        client.create_model(**model_request(settings, name, uri, aws.stack_outputs(settings)["SageMakerRoleArn"]))
-    return name, uri
+    return f"etholake-{fingerprint(uri, etag)}", uri
 
 
 def model_request(settings: Settings, name: str, uri: str, role: str) -> dict[str, Any]:
