@@ -231,8 +231,11 @@ def _predict(current: Settings, arguments: argparse.Namespace) -> None:
 
 
 def _evaluate(current: Settings, arguments: argparse.Namespace) -> None:
-    from etholake.stages import evaluate
+    from etholake.stages import evaluate, processing
 
+    if arguments.as_job:
+        _report(arguments, processing.evaluate(current, arguments.submission, _ids(arguments.videos)))
+        return
     scores = evaluate.evaluate(
         _data_folder(current, arguments), arguments.submission, _ids(arguments.videos), None
     )
@@ -418,6 +421,7 @@ def _model_verbs(verb: Callable[..., argparse.ArgumentParser]) -> None:
     sub = verb("evaluate", _evaluate, "The official score of a submission.", data=True)
     sub.add_argument("--submission", type=Path, required=True)
     sub.add_argument("--videos", help="score these video ids only, 12,34")
+    sub.add_argument("--as-job", action="store_true", help="as a SageMaker processing job on the lake's raw zone")
     sub = verb("package", _package, "Build what is shipped to Glue and SageMaker.")
     sub.add_argument("--out", type=Path, default=Path("dist"))
 

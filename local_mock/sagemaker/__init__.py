@@ -17,6 +17,7 @@ EXECUTES = frozenset({
     "CreateTrainingJob", "DescribeTrainingJob", "StopTrainingJob", "CreateTransformJob", "DescribeTransformJob",
     "StopTransformJob", "CreateModel", "CreateEndpoint", "UpdateEndpoint", "DescribeEndpoint", "DeleteEndpoint",
     "InvokeEndpoint", "CreateHyperParameterTuningJob", "DescribeHyperParameterTuningJob",
+    "CreateProcessingJob", "DescribeProcessingJob", "StopProcessingJob",
     "StopHyperParameterTuningJob", "ListTrainingJobsForHyperParameterTuningJob",
 })  # fmt: skip
 
@@ -26,7 +27,7 @@ def install(context: Context) -> None:
     from moto.sagemaker.responses import SageMakerResponse
     from moto.sagemakerruntime.responses import SageMakerRuntimeResponse
 
-    for left_over in ("training", "hosts"):  # of a server that was killed
+    for left_over in ("training", "processing", "hosts"):  # of a server that was killed
         shutil.rmtree(context.state_dir / "sagemaker" / left_over, ignore_errors=True)
 
     from local_mock import iam

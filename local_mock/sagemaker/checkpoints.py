@@ -18,13 +18,14 @@ PERIOD_S = 0.5  # AWS does not say how often it looks; what is renamed into plac
 class CheckpointSync:
     """Uploads what changed in `folder` to `uri` from a thread, until `close`. Nothing is ever deleted from S3."""
 
-    def __init__(self, folder: Path, uri: str, data: DataAccess) -> None:
+    def __init__(self, folder: Path, uri: str, data: DataAccess, *, restore: bool = True) -> None:
         self._folder, self._uri, self._data = folder, uri.rstrip("/"), data
         self._seen: dict[Path, tuple[int, int]] = {}
         self._done = threading.Event()
         self._lock = threading.Lock()
         folder.mkdir(parents=True, exist_ok=True)
-        data.download(self._uri + "/", folder)
+        if restore:
+            data.download(self._uri + "/", folder)
         self._seen = self._states()  # what was restored is there already
         self._thread = threading.Thread(target=self._follow, name="checkpoints", daemon=True)
         self._thread.start()

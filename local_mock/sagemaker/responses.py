@@ -11,7 +11,7 @@ from moto.sagemaker.responses import SageMakerResponse
 from moto.sagemaker.utils import arn_formatter
 
 from local_mock.context import get_context
-from local_mock.sagemaker import tuning
+from local_mock.sagemaker import processing, tuning
 from local_mock.sagemaker.container import input_mode
 from local_mock.sagemaker.endpoints import EndpointRun
 from local_mock.sagemaker.errors import InvalidRequestError, ResourceInUseError, RunError
@@ -203,6 +203,40 @@ def list_training_jobs_for_hyper_parameter_tuning_job(self: Any) -> ActionResult
     return ActionResult(page | ({"NextToken": str(token + size)} if len(found) > token + size else {}))
 
 
+# --- processing -------------------------------------------------------------------------------------------
+def create_processing_job(self: Any) -> ActionResult:
+    """Run the entry point on inputs from S3. A name can be used once."""
+    request = self.params
+    name = request["ProcessingJobName"]
+    check_name(name, "processingJobName")
+    jobs = self.sagemaker_backend.processing_jobs
+    if name in jobs:
+        raise ResourceInUseError(
+            f"Processing job names must be unique within an AWS account and region; '{name}' is taken."
+        )
+    processing.check_request(request)
+    job = processing.ProcessingJob(request, self.current_account, self.region)
+    jobs[name] = job
+    job.runner = processing.ProcessingRun(job, get_context(), self.region)
+    job.runner.start()
+    return ActionResult({"ProcessingJobArn": job.arn})
+
+
+def stop_processing_job(self: Any) -> EmptyResult:
+    """Ask the job to end; refused if it has."""
+    name = self.params["ProcessingJobName"]
+    job = self.sagemaker_backend.processing_jobs.get(name)
+    if job is None:
+        raise _missing(self, "processing-job", name)
+    if job.ended:
+        raise InvalidRequestError(
+            f"The request was rejected because the processing job is in status {job.processing_job_status}."
+        )
+    job.processing_job_status = "Stopping"
+    job.runner.stop()
+    return EmptyResult()
+
+
 # --- batch transform --------------------------------------------------------------------------------------
 def create_transform_job(self: Any) -> ActionResult:
     """Start the model's host and post every input object to it."""
@@ -328,5 +362,6 @@ def delete_endpoint(self: Any) -> EmptyResult:
 OPERATIONS = (
     create_training_job, stop_training_job, create_transform_job, stop_transform_job, create_model, describe_model,
     create_endpoint, update_endpoint, delete_endpoint, create_hyper_parameter_tuning_job,
+    create_processing_job, stop_processing_job,
     stop_hyper_parameter_tuning_job, list_training_jobs_for_hyper_parameter_tuning_job,
 )  # fmt: skip
