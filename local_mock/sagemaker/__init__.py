@@ -16,7 +16,7 @@ __all__ = ["EXECUTES", "install"]
 EXECUTES = frozenset({
     "CreateTrainingJob", "DescribeTrainingJob", "StopTrainingJob", "CreateTransformJob", "DescribeTransformJob",
     "StopTransformJob", "CreateModel", "CreateEndpoint", "UpdateEndpoint", "DescribeEndpoint", "DeleteEndpoint",
-    "InvokeEndpoint", "CreateHyperParameterTuningJob", "DescribeHyperParameterTuningJob",
+    "InvokeEndpoint", "InvokeEndpointAsync", "CreateHyperParameterTuningJob", "DescribeHyperParameterTuningJob",
     "CreateProcessingJob", "DescribeProcessingJob", "StopProcessingJob",
     "StopHyperParameterTuningJob", "ListTrainingJobsForHyperParameterTuningJob",
 })  # fmt: skip
@@ -32,10 +32,11 @@ def install(context: Context) -> None:
 
     from local_mock import iam
     from local_mock.sagemaker.responses import OPERATIONS
-    from local_mock.sagemaker.runtime import invoke_endpoint
+    from local_mock.sagemaker.runtime import invoke_endpoint, invoke_endpoint_async
 
     for operation in OPERATIONS:
         setattr(SageMakerResponse, operation.__name__, operation)
     SageMakerRuntimeResponse.use_raw_body = True  # bodies are bytes, not text
     SageMakerRuntimeResponse.invoke_endpoint = invoke_endpoint
+    SageMakerRuntimeResponse.invoke_endpoint_async = invoke_endpoint_async
     iam.install(context)

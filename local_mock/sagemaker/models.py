@@ -169,6 +169,21 @@ class Endpoint(FakeEndpoint):
     """One endpoint: Creating → InService | Failed; Updating → InService; Deleting → gone."""
 
     runner: Any = None
+    async_inference_config: Mapping[str, Any] | None = None
+
+    def capture(self, config: Mapping[str, Any] | None) -> None:
+        """What describe calls say of data capture."""
+        if not config:
+            self.data_capture_config = {}
+            return
+        enabled = bool(config.get("EnableCapture"))
+        self.data_capture_config = {
+            "EnableCapture": enabled,
+            "CaptureStatus": "Started" if enabled else "Stopped",
+            "CurrentSamplingPercentage": config["InitialSamplingPercentage"],
+            "DestinationS3Uri": config["DestinationS3Uri"],
+            "KmsKeyId": config.get("KmsKeyId") or "none",
+        }
 
     @property
     def response_object(self) -> dict[str, Any]:
@@ -179,6 +194,7 @@ class Endpoint(FakeEndpoint):
                 "EndpointConfigName": self.endpoint_config_name,
                 "ProductionVariants": self.production_variants,
                 "DataCaptureConfig": self.data_capture_config,
+                "AsyncInferenceConfig": self.async_inference_config,
                 "EndpointStatus": self.endpoint_status,
                 "FailureReason": self.failure_reason,
                 "CreationTime": self.creation_time,

@@ -13,7 +13,7 @@ from moto.sagemaker.utils import arn_formatter
 from local_mock.context import get_context
 from local_mock.sagemaker import processing, tuning
 from local_mock.sagemaker.container import input_mode
-from local_mock.sagemaker.endpoints import EndpointRun
+from local_mock.sagemaker.endpoints import Deployment, EndpointRun, Policy
 from local_mock.sagemaker.errors import InvalidRequestError, ResourceInUseError, RunError
 from local_mock.sagemaker.hosting import container_of, data_uri
 from local_mock.sagemaker.metrics import check_definitions
@@ -301,8 +301,8 @@ def _container(response: Any, model_name: str) -> dict[str, Any]:
         raise InvalidRequestError(str(err)) from err
 
 
-def _serving(response: Any, config_name: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """(container, production variants) of an endpoint configuration."""
+def _deployment(response: Any, config_name: str, policy: Mapping[str, Any] | None = None) -> Deployment:
+    """What an endpoint configuration asks for."""
     config = response.sagemaker_backend.endpoint_configs.get(config_name)
     if config is None:
         raise _missing(response, "endpoint-config", config_name)
@@ -311,7 +311,14 @@ def _serving(response: Any, config_name: str) -> tuple[dict[str, Any], list[dict
         raise InvalidRequestError(
             f"local_mock hosts one variant an endpoint, but '{config_name}' has {len(variants)}."
         )
-    return _container(response, variants[0]["ModelName"]), variants
+    return Deployment(
+        config_name,
+        _container(response, variants[0]["ModelName"]),
+        variants,
+        config.async_inference_config,
+        config.data_capture_config,
+        Policy.of(policy, variants[0].get("InitialInstanceCount", 1)),
+    )
 
 
 def create_endpoint(self: Any) -> ActionResult:
@@ -322,28 +329,34 @@ def create_endpoint(self: Any) -> ActionResult:
     if name in self.sagemaker_backend.endpoints:
         arn = FakeEndpoint.arn_formatter(name, self.current_account, self.region)
         raise InvalidRequestError(f"Cannot create already existing endpoint '{arn}'.")
-    container, variants = _serving(self, config)
-    endpoint = Endpoint(self.current_account, self.region, name, config, variants, {}, request.get("Tags") or [])
+    deployment = _deployment(self, config)
+    tags = request.get("Tags") or []
+    endpoint = Endpoint(self.current_account, self.region, name, config, deployment.variants, {}, tags)
+    endpoint.async_inference_config = deployment.asynchronous
+    endpoint.capture(deployment.capture)
     endpoint.become("Creating")
     self.sagemaker_backend.endpoints[name] = endpoint
     endpoint.runner = EndpointRun(endpoint, get_context(), self.region)
-    endpoint.runner.start(container, variants[0]["VariantName"])
+    endpoint.runner.start(deployment)
     return ActionResult({"EndpointArn": endpoint.arn})
 
 
 def update_endpoint(self: Any) -> ActionResult:
-    """Serve another configuration: the old host answers until the new one is ready."""
+    """Serve another configuration: the old host answers until the new one is ready, and has all the traffic."""
     name, config = self.params["EndpointName"], self.params["EndpointConfigName"]
     endpoint = self.sagemaker_backend.endpoints.get(name)
     if endpoint is None:
         raise _missing(self, "endpoint", name)
     if endpoint.endpoint_status not in {"InService", "Failed"}:
         raise InvalidRequestError(f"Cannot update endpoint '{name}' while it is {endpoint.endpoint_status}.")
-    container, variants = _serving(self, config)
-    endpoint.endpoint_config_name = config
-    endpoint.production_variants = endpoint._process_production_variants(variants)
+    deployment = _deployment(self, config, self.params.get("DeploymentConfig"))
+    if bool(deployment.asynchronous) != bool(endpoint.async_inference_config):
+        raise InvalidRequestError(
+            f"Endpoint '{name}' cannot change between real-time and asynchronous: make a new one."
+        )
+    endpoint.async_inference_config = deployment.asynchronous
     endpoint.become("Updating")
-    endpoint.runner.start(container, variants[0]["VariantName"])
+    endpoint.runner.start(deployment)
     return ActionResult({"EndpointArn": endpoint.arn})
 
 
