@@ -20,7 +20,16 @@ from etholake.settings import MOCK_ACCOUNT, Settings
 __all__ = ["account_id", "client", "endpoint", "environment", "session", "stack_outputs"]
 
 LOCALSTACK_SERVICES = frozenset({"s3", "sts"})
-EXECUTING_SERVICES = ("athena", "cloudformation", "glue", "iam", "logs", "sagemaker", "sagemaker-runtime")
+EXECUTING_SERVICES = (
+    "application-autoscaling",
+    "athena",
+    "cloudformation",
+    "glue",
+    "iam",
+    "logs",
+    "sagemaker",
+    "sagemaker-runtime",
+)
 _DUMMY_CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "etholake",
     "AWS_SECRET_ACCESS_KEY": "etholake",

@@ -215,9 +215,28 @@ def _tune(current: Settings, arguments: argparse.Namespace) -> None:
 
 
 def _serve(current: Settings, arguments: argparse.Namespace) -> None:
-    from etholake.stages import serve
+    from etholake.stages import registry, serve
 
-    _report(arguments, serve.run(current))
+    if arguments.rollback is not None:
+        registry.rollback(current, registry.group_name(current), arguments.rollback)
+    approved = arguments.approved or arguments.rollback is not None
+    _report(arguments, serve.run(current, arguments.kind, approved=approved))
+
+
+def _models(current: Settings, arguments: argparse.Namespace) -> None:
+    from etholake.stages import registry
+
+    if arguments.register:
+        _report(arguments, registry.register(current))
+        return
+    if arguments.approve is not None:
+        registry.approve(current, arguments.approve)
+    found = registry.versions(current, registry.group_name(current))
+    lines = [
+        f"{v.number:>4}  {v.status:<22} {'' if v.score is None else f'{v.score:.4f}':>7}  {v.model_uri}"
+        for v in found
+    ]
+    _say(arguments, {"versions": [vars(v) for v in found]}, "\n".join(lines) or "no model is registered")
 
 
 def _predict(current: Settings, arguments: argparse.Namespace) -> None:
@@ -413,7 +432,13 @@ def _model_verbs(verb: Callable[..., argparse.ArgumentParser]) -> None:
     sub.add_argument("--strategy", choices=("Bayesian", "Random", "Grid"))
     sub.add_argument("--jobs", type=int, help="training jobs in all")
     sub.add_argument("--parallel", type=int, help="training jobs at once")
-    verb("serve", _serve, "Deploy the newest model to the endpoint.")
+    sub = verb("serve", _serve, "Deploy the newest model (or the approved one) to the endpoint.")
+    sub.add_argument("--kind", choices=("realtime", "serverless", "async"), default="realtime")
+    sub.add_argument("--approved", action="store_true", help="serve the approved version of the model registry")
+    sub.add_argument("--rollback", type=int, metavar="VERSION", help="approve this older version, and serve it")
+    sub = verb("models", _models, "Versions of the model registry; register the newest model, approve a version.")
+    sub.add_argument("--register", action="store_true", help="make the newest trained model a version")
+    sub.add_argument("--approve", type=int, metavar="VERSION", help="approve a version")
     sub = verb("predict", _predict, "Predict events by batch transform, into a submission and the lake.")
     sub.add_argument("--split", choices=("train", "test"), required=True)
     sub.add_argument("--videos", help="video ids, 12,34 (default: all of test, the held-out ones of train)")

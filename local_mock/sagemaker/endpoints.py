@@ -1,7 +1,7 @@
 """Endpoints: start a host in a thread, move traffic to another on update, stop it on delete.
 
 A new host takes over only when it is ready, all at once or, with a deployment policy, in steps (canary, linear)
-while the old one goes on answering. A host is stopped when its last request has been answered: no update loses one.
+while the old one goes on answering. A host is stopped when its last request has been answered.
 """
 
 from __future__ import annotations

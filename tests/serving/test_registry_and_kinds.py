@@ -1,0 +1,107 @@
+"""Registry, approval, roll-back, and the kinds of endpoints, on the mock: artefacts are one smoke model, twice."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import small_lake  # type: ignore[import-not-found]
+from botocore.session import get_session
+from botocore.validate import ParamValidator
+
+from etholake import aws
+from etholake.errors import DataError, UsageError
+from etholake.settings import Settings
+from etholake.stages import load_state, registry, save_state, serve, train
+
+
+@pytest.fixture(scope="module")
+def lake(mock_settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    made: Settings = small_lake.make(mock_settings, tmp_path_factory.mktemp("registry"))
+    with pytest.raises(DataError, match="is approved: run `etholake models --register`"):
+        serve.run(made, approved=True)
+    train.run(made, "smoke", (3,))
+    return made
+
+
+def newer(lake: Settings, name: str) -> str:
+    """The same model as if it had been trained once more."""
+    state = load_state(lake, "train")
+    key = state["details"]["model_uri"].removeprefix(f"s3://{lake.bucket}/")
+    aws.client(lake, "s3").copy_object(
+        Bucket=lake.bucket, Key=f"model-zone/{name}.tar.gz", CopySource={"Bucket": lake.bucket, "Key": key}
+    )
+    uri = f"s3://{lake.bucket}/model-zone/{name}.tar.gz"
+    save_state(lake, "train", {**state, "details": {**state["details"], "model_uri": uri}})
+    return uri
+
+
+@pytest.mark.slow
+def test_register_approve_serve_and_roll_back(lake: Settings) -> None:
+    group = registry.group_name(lake)
+    first = registry.register(lake)
+    assert (first.status, first.details["version"]) == ("done", 1)
+    assert registry.register(lake).status == "unchanged"
+    found = registry.versions(lake, group)[0]
+    assert (found.status, found.number) == ("PendingManualApproval", 1)
+    package = aws.client(lake, "sagemaker").describe_model_package(ModelPackageName=found.arn)
+    where = package["ModelMetrics"]["ModelQuality"]["Statistics"]["S3Uri"].removeprefix(f"s3://{lake.bucket}/")
+    metrics = json.loads(aws.client(lake, "s3").get_object(Bucket=lake.bucket, Key=where)["Body"].read())
+    assert metrics["metrics"]["train_loss"] > 0
+    registry.approve(lake, 1)
+    served = serve.run(lake, approved=True)
+    assert (served.status, served.details["version"]) == ("done", 1)
+
+    uri = newer(lake, "second")
+    assert registry.register(lake).details["version"] == 2
+    assert serve.run(lake, approved=True).status == "unchanged"  # 2 is not approved
+    registry.approve(lake, 2)
+    assert serve.run(lake, approved=True).details["model_uri"] == uri
+    registry.rollback(lake, group, 1)
+    back = serve.run(lake, approved=True)
+    assert (back.details["version"], back.details["model_name"]) == (1, served.details["model_name"])
+    assert [v.status for v in registry.versions(lake, group)] == ["Rejected", "Approved"]
+    with pytest.raises(UsageError, match="has no version 9; it has: 1, 2"):
+        registry.approve(lake, 9)
+    targets = aws.client(lake, "application-autoscaling").describe_scalable_targets(ServiceNamespace="sagemaker")
+    assert "endpoint/etholake/variant/AllTraffic" in [t["ResourceId"] for t in targets["ScalableTargets"]]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["serverless", "async"])
+def test_the_other_kinds_answer_too(lake: Settings, kind: str) -> None:
+    served = serve.run(lake, kind)
+    assert (served.status, served.details["endpoint"]) == ("done", f"etholake-{kind}")
+    assert served.details["events"] >= 0
+    assert serve.run(lake, kind).status == "unchanged"
+    aws.client(lake, "sagemaker").delete_endpoint(EndpointName=f"etholake-{kind}")
+
+
+def valid(service: str, operation: str, request: dict[str, Any]) -> bool:
+    shape = get_session().get_service_model(service).operation_model(operation).input_shape
+    return not ParamValidator().validate(request, shape).has_errors()
+
+
+@pytest.mark.parametrize("kind", serve.KINDS)
+def test_the_requests_are_ones_that_aws_takes(kind: str) -> None:
+    settings = Settings()
+    config = serve.config_request(settings, "m", kind)
+    assert valid("sagemaker", "CreateEndpointConfig", config)
+    assert ("ServerlessConfig" in config["ProductionVariants"][0]) == (kind == "serverless")
+    assert ("AsyncInferenceConfig" in config) == (kind == "async")
+    role = "arn:aws:iam::123456789012:role/r"
+    model = serve.model_request(settings, "m", "s3://b/m.tar.gz", role, kind)
+    assert valid("sagemaker", "CreateModel", model)
+    update = {"EndpointName": "e", "EndpointConfigName": "m", "DeploymentConfig": serve.deployment_config()}
+    assert valid("sagemaker", "UpdateEndpoint", update)
+    target, policy = serve.scaling_requests("e")
+    assert valid("application-autoscaling", "RegisterScalableTarget", target)
+    assert valid("application-autoscaling", "PutScalingPolicy", policy)
+    details = {"metrics": {}, "split": {"test": []}, "config": "tiny", "job_name": "j"}
+    package = registry.package_request(settings, "g", "m", "s3://b/m.tar.gz", "s3://b/e.json", details)
+    assert valid("sagemaker", "CreateModelPackage", package)
+
+
+def test_an_unknown_kind_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="realtime, serverless, async, but got 'edge'"):
+        serve.run(Settings(state_dir=str(tmp_path)), "edge")
