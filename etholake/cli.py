@@ -239,6 +239,12 @@ def _models(current: Settings, arguments: argparse.Namespace) -> None:
     _say(arguments, {"versions": [vars(v) for v in found]}, "\n".join(lines) or "no model is registered")
 
 
+def _drift(current: Settings, arguments: argparse.Namespace) -> None:
+    from etholake.stages import drift
+
+    _report(arguments, drift.run(current, arguments.out, arguments.endpoint))
+
+
 def _predict(current: Settings, arguments: argparse.Namespace) -> None:
     from etholake.stages import predict
 
@@ -439,6 +445,9 @@ def _model_verbs(verb: Callable[..., argparse.ArgumentParser]) -> None:
     sub = verb("models", _models, "Versions of the model registry; register the newest model, approve a version.")
     sub.add_argument("--register", action="store_true", help="make the newest trained model a version")
     sub.add_argument("--approve", type=int, metavar="VERSION", help="approve a version")
+    sub = verb("drift", _drift, "Compare what the endpoint was asked with the videos its model was trained on.")
+    sub.add_argument("--out", type=Path, default=Path("dist/drift.html"), help="page to write, and JSON beside it")
+    sub.add_argument("--endpoint", default="", help="name of the endpoint (default: the real-time one)")
     sub = verb("predict", _predict, "Predict events by batch transform, into a submission and the lake.")
     sub.add_argument("--split", choices=("train", "test"), required=True)
     sub.add_argument("--videos", help="video ids, 12,34 (default: all of test, the held-out ones of train)")

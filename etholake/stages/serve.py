@@ -1,9 +1,9 @@
 """Stage serve: a model on an endpoint, and one real request to it.
 
 Served is the newest trained model, or the approved one of the registry. Three kinds of endpoint: realtime (on
-instances, with autoscaling), serverless, and asynchronous (requests and answers in S3). Model, endpoint configuration
-and endpoint are made by boto3 where they are missing (also after a restart of the mock, whose SageMaker forgets) and
-replaced where the model changed; the endpoint answers throughout an update. Sizes, limits
+instances, with autoscaling), serverless, and asynchronous (requests and answers in S3). Model, endpoint
+configuration and endpoint are made by boto3 where they are missing (also after a restart of the mock, whose
+SageMaker forgets) and replaced where the model changed; the endpoint answers throughout an update. Sizes, limits
 and the share of requests that is captured for drift reports are in `sagemaker/jobs.json` under `hosting`.
 """
 

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 import small_lake  # type: ignore[import-not-found]
 from botocore.session import get_session
@@ -12,7 +14,8 @@ from botocore.validate import ParamValidator
 from etholake import aws
 from etholake.errors import DataError, UsageError
 from etholake.settings import Settings
-from etholake.stages import load_state, registry, save_state, serve, train
+from etholake.stages import drift, load_state, registry, save_state, serve, train
+from etholake.stages.videos import REQUEST_TYPE, Videos, request_body
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +68,42 @@ def test_register_approve_serve_and_roll_back(lake: Settings) -> None:
         registry.approve(lake, 9)
     targets = aws.client(lake, "application-autoscaling").describe_scalable_targets(ServiceNamespace="sagemaker")
     assert "endpoint/etholake/variant/AllTraffic" in [t["ResourceId"] for t in targets["ScalableTargets"]]
+
+
+@pytest.mark.slow
+def test_drift_is_seen_in_what_the_endpoint_was_asked(
+    lake: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(train.job_settings()["hosting"], "capture_percent", 100)
+    monkeypatch.setitem(train.job_settings()["hosting"], "endpoint", "watched")
+    newer(lake, "watched")  # its endpoint configuration is not there yet
+    with pytest.raises(DataError, match="has captured no request to the newest model"):
+        drift.run(lake, tmp_path / "drift.html")
+    serve.run(lake)
+    videos = Videos(lake, "train")
+
+    def ask(change: dict[str, Any]) -> None:
+        for video in videos.rows:
+            table = videos.tracks(video)
+            for name, factor in change.items():
+                column = table.column_names.index(name)
+                table = table.set_column(column, name, pc.multiply(table[name], pa.scalar(factor, pa.float32())))
+            aws.client(lake, "sagemaker-runtime").invoke_endpoint(
+                EndpointName="watched", ContentType=REQUEST_TYPE, Body=request_body(videos.rows[video], table)
+            )
+
+    ask({})
+    same = drift.run(lake, tmp_path / "drift.html")
+    assert same.details["requests"] == 7  # six videos, and the stage's own
+    assert (same.details["unreadable"], same.details["drifted"]) == (0, [])
+    ask({"x_cm": 1.5, "y_cm": 1.5})  # as if px/cm were wrong
+    ask({"x_cm": 1.5, "y_cm": 1.5})
+    found = drift.run(lake, tmp_path / "drift.html")
+    assert {"body_length_cm", "speed_cm_s"} <= set(found.details["drifted"])
+    assert "frames_per_second" not in found.details["drifted"]
+    assert json.loads((tmp_path / "drift.json").read_text())["drifted"] == found.details["drifted"]
+    assert 'class="drifted"' in (tmp_path / "drift.html").read_text()
+    aws.client(lake, "sagemaker").delete_endpoint(EndpointName="watched")
 
 
 @pytest.mark.slow
