@@ -2,8 +2,9 @@
 
 The endpoint keeps a share of its requests (data capture). They are compared, feature by feature, with a baseline
 of the training videos, which is made once per model and kept in the model zone under the fingerprint of the
-training data. The measure is the population stability index over the deciles of the baseline (PSI; below 0.1 the same, from
-0.25 drifted: Siddiqi, Credit Risk Scorecards, 2006), with the largest distance of the distributions (KS) beside it.
+training data. The measure is the population stability index over the deciles of the baseline (PSI; below 0.1 the
+same, from 0.25 drifted: Siddiqi, Credit Risk Scorecards, 2006), with the largest distance of the distributions
+(KS) beside it.
 
 Features are of tracks, not of the network: speeds, lengths and distances in cm on the 30 Hz clock, what is seen of
 an animal, and frame rate, scale and number of animals of a video.

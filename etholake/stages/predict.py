@@ -26,7 +26,16 @@ from etholake.stages.serve import deployed_model
 from etholake.stages.train import job_settings
 from etholake.stages.videos import REQUEST_TYPE, Videos, request_body
 
-__all__ = ["choose_videos", "collect", "prediction_rows", "remove", "run", "transform_request", "upload"]
+__all__ = [
+    "check_size",
+    "choose_videos",
+    "collect",
+    "prediction_rows",
+    "remove",
+    "run",
+    "transform_request",
+    "upload",
+]
 
 
 STAGE = "predict"
@@ -166,6 +175,17 @@ def prediction_rows(events: Sequence[Event], split: str, rows: dict[int, dict[st
     return pa.table(columns)
 
 
+def check_size(video: int, n_bytes: int) -> None:
+    """Raise DataError, with what to do, if a request is longer than the transform takes."""
+    limit = job_settings()["transform"]["max_payload_mb"]
+    if limit and n_bytes > limit << 20:
+        raise DataError(
+            f"Video {video} has {n_bytes / (1 << 20):.0f} MB, but a batch transform takes {limit} MB: "
+            "cut the video into parts, or set transform.max_payload_mb of sagemaker/jobs.json to 0 (no limit), "
+            "which our own image takes."
+        )
+
+
 # --- the transform ------------------------------------------------------------------------------------------
 def upload(settings: Settings, source: Videos, chosen: Sequence[int], prefix: str, tick: OnProgress) -> list[int]:
     """One request per video; returns the videos that have nothing to ask about."""
@@ -178,7 +198,9 @@ def upload(settings: Settings, source: Videos, chosen: Sequence[int], prefix: st
         if table is None or not table.num_rows:
             skipped.append(video)
             continue
-        s3.put_object(Bucket=settings.bucket, Key=f"{prefix}{video}.parquet", Body=request_body(row, table))
+        body = request_body(row, table)
+        check_size(video, len(body))
+        s3.put_object(Bucket=settings.bucket, Key=f"{prefix}{video}.parquet", Body=body)
     return skipped
 
 

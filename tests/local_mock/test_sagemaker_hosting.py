@@ -180,3 +180,15 @@ def test_transform_stops_and_refuses(studio: Studio, doubler: str) -> None:
         studio.transform(doubler, "slow/", TransformOutput={"S3OutputPath": "s3://b/o", "AssembleWith": "Line"})
     with pytest.raises(ClientError, match="Could not find model"):
         studio.transform("nobody", "slow/")
+
+
+def test_transform_keeps_awss_limits_and_says_what_is_too_long(studio: Studio, doubler: str) -> None:
+    with pytest.raises(ClientError, match=r"MaxPayloadInMB \(60\) times MaxConcurrentTransforms \(2\)"):
+        studio.transform(doubler, "slow/", MaxPayloadInMB=60, MaxConcurrentTransforms=2)
+    studio.s3.put_object(Bucket=studio.bucket, Key="long/1.txt", Body=b"0" * ((1 << 20) + 1))
+    found = studio.ended(studio.transform(doubler, "long/", MaxPayloadInMB=1))
+    assert "1,048,577 bytes are more than MaxPayloadInMB (1)" in found["FailureReason"]
+    studio.s3.put_object(Bucket=studio.bucket, Key="slowest/1.txt", Body=b"slow")
+    client = {"InvocationsTimeoutInSeconds": 1, "InvocationsMaxRetries": 1}
+    found = studio.ended(studio.transform(doubler, "slowest/", ModelClientConfig=client))
+    assert "no answer in 1 s (InvocationsTimeoutInSeconds)" in found["FailureReason"]
