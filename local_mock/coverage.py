@@ -31,6 +31,11 @@ _SERVICES: dict[str, tuple[str, str, str | None]] = {
     "logs": ("moto.logs.responses", "LogsResponse", None),
     "stepfunctions": ("moto.stepfunctions.responses", "StepFunctionResponse", None),
     "kms": ("moto.kms.responses", "KmsResponse", None),
+    "application-autoscaling": (
+        "moto.applicationautoscaling.responses",
+        "ApplicationAutoScalingResponse",
+        None,
+    ),  # fmt: skip
     "quicksight": ("moto.quicksight.responses", "QuickSightResponse", None),
 }
 _HEADER = """# What local_mock does, operation by operation

@@ -44,7 +44,8 @@ def config_yaml(replicas: int = 1) -> str:
     """`config.yaml` of Ray Serve: this module's `app` at the root."""
     return (
         "proxy_location: EveryNode\nhttp_options:\n  host: 0.0.0.0\n  port: 8080\n"
-        "applications:\n- name: etholake\n  route_prefix: /\n  import_path: deployment:app\n  deployments:\n  - name: Recogniser\n"
+        "applications:\n- name: etholake\n  route_prefix: /\n  import_path: deployment:app\n"
+        "  deployments:\n  - name: Recogniser\n"
         f"    num_replicas: {replicas}\n"
     )
 
