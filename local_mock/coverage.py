@@ -35,7 +35,7 @@ _SERVICES: dict[str, tuple[str, str, str | None]] = {
         "moto.applicationautoscaling.responses",
         "ApplicationAutoScalingResponse",
         None,
-    ),  # fmt: skip
+    ),
     "quicksight": ("moto.quicksight.responses", "QuickSightResponse", None),
 }
 _HEADER = """# What local_mock does, operation by operation
