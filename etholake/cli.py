@@ -246,8 +246,15 @@ def _drift(current: Settings, arguments: argparse.Namespace) -> None:
 
 
 def _predict(current: Settings, arguments: argparse.Namespace) -> None:
-    from etholake.stages import predict
+    from etholake.stages import predict, predict_file
 
+    if arguments.tracks:
+        if not arguments.metadata:
+            raise UsageError("--tracks FILE needs --metadata FILE, the video's row of metadata as JSON.")
+        with progress("predict", enabled=not arguments.json) as on_progress:
+            one = predict_file.run(current, arguments.tracks, arguments.metadata, arguments.output, on_progress)
+        _report(arguments, one)
+        return
     with progress("predict", enabled=not arguments.json) as on_progress:
         result = predict.run(
             current, arguments.split, _ids(arguments.videos), arguments.output, on_progress=on_progress
@@ -449,9 +456,14 @@ def _model_verbs(verb: Callable[..., argparse.ArgumentParser]) -> None:
     sub.add_argument("--out", type=Path, default=Path("dist/drift.html"), help="page to write, and JSON beside it")
     sub.add_argument("--endpoint", default="", help="name of the endpoint (default: the real-time one)")
     sub = verb("predict", _predict, "Predict events by batch transform, into a submission and the lake.")
-    sub.add_argument("--split", choices=("train", "test"), required=True)
+    what = sub.add_mutually_exclusive_group(required=True)
+    what.add_argument("--split", choices=("train", "test"))
+    what.add_argument("--tracks", type=Path, metavar="FILE", help="Parquet of one video, raw or curated")
+    sub.add_argument("--metadata", type=Path, metavar="FILE", help="with --tracks: the video's metadata as JSON")
     sub.add_argument("--videos", help="video ids, 12,34 (default: all of test, the held-out ones of train)")
-    sub.add_argument("--output", type=Path, required=True, help="submission CSV to write")
+    sub.add_argument(
+        "--output", type=Path, required=True, help="submission CSV to write (with --tracks: .jsonl or .parquet)"
+    )
     sub = verb("evaluate", _evaluate, "The official score of a submission.", data=True)
     sub.add_argument("--submission", type=Path, required=True)
     sub.add_argument("--videos", help="score these video ids only, 12,34")

@@ -90,7 +90,7 @@ def run(
             raise DataError(
                 f"None of the {len(chosen)} videos has labelled behaviours and tracks to predict from."
             )
-        _transform(settings, job, model, prefix, tick)
+        transform(settings, job, model, prefix, tick)
     finally:
         remove(settings, prefix)
     events = collect(settings, job, [video for video in chosen if video not in skipped])
@@ -129,7 +129,9 @@ def choose_videos(
     return wanted
 
 
-def transform_request(settings: Settings, job: str, model: str, prefix: str) -> dict[str, Any]:
+def transform_request(
+    settings: Settings, job: str, model: str, prefix: str, accept: str = "application/json"
+) -> dict[str, Any]:
     """Arguments of CreateTransformJob. Pure."""
     options = job_settings()["transform"]
     return {
@@ -148,7 +150,7 @@ def transform_request(settings: Settings, job: str, model: str, prefix: str) -> 
         },
         "TransformOutput": {
             "S3OutputPath": settings.uri(MODEL_ZONE, "predictions", job),
-            "Accept": "application/json",
+            "Accept": accept,
             "AssembleWith": "None",
         },
         "TransformResources": {"InstanceType": settings.instance_type, "InstanceCount": 1},
@@ -175,7 +177,7 @@ def prediction_rows(events: Sequence[Event], split: str, rows: dict[int, dict[st
     return pa.table(columns)
 
 
-def check_size(video: int, n_bytes: int) -> None:
+def check_size(video: int | str, n_bytes: int) -> None:
     """Raise DataError, with what to do, if a request is longer than the transform takes."""
     limit = job_settings()["transform"]["max_payload_mb"]
     if limit and n_bytes > limit << 20:
@@ -204,11 +206,13 @@ def upload(settings: Settings, source: Videos, chosen: Sequence[int], prefix: st
     return skipped
 
 
-def _transform(settings: Settings, job: str, model: str, prefix: str, tick: OnProgress) -> None:
+def transform(
+    settings: Settings, job: str, model: str, prefix: str, tick: OnProgress, accept: str = "application/json"
+) -> None:
     """Run the batch transform to its end. Raises AwsError unless it completed."""
     client, s3 = aws.client(settings, "sagemaker"), aws.client(settings, "s3")
     total = len(_keys(s3, settings.bucket, prefix))
-    client.create_transform_job(**transform_request(settings, job, model, prefix))
+    client.create_transform_job(**transform_request(settings, job, model, prefix, accept))
     pause = POLL_S
     while True:
         found = client.describe_transform_job(TransformJobName=job)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 import small_lake  # type: ignore[import-not-found]
 from botocore.session import get_session
@@ -14,7 +15,7 @@ from botocore.validate import ParamValidator
 from etholake import aws
 from etholake.errors import DataError, UsageError
 from etholake.settings import Settings
-from etholake.stages import drift, load_state, registry, save_state, serve, train
+from etholake.stages import drift, load_state, predict_file, registry, save_state, serve, train
 from etholake.stages.videos import REQUEST_TYPE, Videos, request_body
 
 
@@ -68,6 +69,29 @@ def test_register_approve_serve_and_roll_back(lake: Settings) -> None:
         registry.approve(lake, 9)
     targets = aws.client(lake, "application-autoscaling").describe_scalable_targets(ServiceNamespace="sagemaker")
     assert "endpoint/etholake/variant/AllTraffic" in [t["ResourceId"] for t in targets["ScalableTargets"]]
+
+
+@pytest.mark.slow
+def test_a_file_of_raw_or_curated_tracks_becomes_events(lake: Settings, tmp_path: Path) -> None:
+    videos = Videos(lake, "train")
+    curated = videos.tracks(3)
+    metadata, tracks = tmp_path / "video.json", tmp_path / "tracks.parquet"
+    metadata.write_text(json.dumps(videos.rows[3]))
+    pq.write_table(curated.select(["video_frame", "mouse_id", "bodypart", "x", "y"]), tracks)
+    predict_file.run(lake, tracks, metadata, tmp_path / "raw.json")
+    answer = json.loads((tmp_path / "raw.json").read_text())
+    assert answer["video_id"] == 3
+    pq.write_table(curated, tracks)
+    done = predict_file.run(lake, tracks, metadata, tmp_path / "events.jsonl")
+    assert done.status == "done"
+    lines = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()]
+    predict_file.run(lake, tracks, metadata, tmp_path / "events.parquet")
+    assert pq.read_table(tmp_path / "events.parquet").to_pylist() == lines
+    with pytest.raises(UsageError, match=r"must end in \.jsonl, \.parquet, \.json"):
+        predict_file.run(lake, tracks, metadata, tmp_path / "events.csv")
+    metadata.write_text("{}")
+    with pytest.raises(DataError, match=r"missing: \['lab_id'"):
+        predict_file.run(lake, tracks, metadata, tmp_path / "events.jsonl")
 
 
 @pytest.mark.slow
