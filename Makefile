@@ -12,7 +12,7 @@ ifdef PORT
 export PORT
 endif
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-long lint up down config deploy destroy ingest etl compact vacuum query train tune serve models drift predict evaluate dashboards screenshots package bench clean
+.PHONY: help install demo test test-long lint up down config deploy destroy ingest etl compact vacuum query train tune serve models curves drift predict evaluate dashboards screenshots package bench clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -79,6 +79,9 @@ serve: install ## Deploy the endpoint of the newest model
 
 models: install ## The model registry (ARGS='--register', ARGS='--approve 1')
 	@$(BIN)/etholake models $(ARGS)
+
+curves: install ## Chart the metrics of training jobs: dist/curves.html (ARGS='--job NAME')
+	@$(BIN)/etholake curves $(ARGS)
 
 drift: install ## Requests of the endpoint against the training videos: dist/drift.html
 	@$(BIN)/etholake drift $(ARGS)

@@ -239,6 +239,12 @@ def _models(current: Settings, arguments: argparse.Namespace) -> None:
     _say(arguments, {"versions": [vars(v) for v in found]}, "\n".join(lines) or "no model is registered")
 
 
+def _curves(current: Settings, arguments: argparse.Namespace) -> None:
+    from etholake.stages import curves
+
+    _report(arguments, curves.run(current, arguments.out, arguments.job))
+
+
 def _drift(current: Settings, arguments: argparse.Namespace) -> None:
     from etholake.stages import drift
 
@@ -452,6 +458,11 @@ def _model_verbs(verb: Callable[..., argparse.ArgumentParser]) -> None:
     sub = verb("models", _models, "Versions of the model registry; register the newest model, approve a version.")
     sub.add_argument("--register", action="store_true", help="make the newest trained model a version")
     sub.add_argument("--approve", type=int, metavar="VERSION", help="approve a version")
+    sub = verb("curves", _curves, "Chart the metrics of training jobs, from their logs.")
+    sub.add_argument("--job", action="append", default=[], help="a training job; several times for several curves")
+    sub.add_argument(
+        "--out", type=Path, default=Path("dist/curves.html"), help="page to write, and JSON beside it"
+    )
     sub = verb("drift", _drift, "Compare what the endpoint was asked with the videos its model was trained on.")
     sub.add_argument("--out", type=Path, default=Path("dist/drift.html"), help="page to write, and JSON beside it")
     sub.add_argument("--endpoint", default="", help="name of the endpoint (default: the real-time one)")

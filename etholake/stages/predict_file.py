@@ -1,7 +1,8 @@
 """Events of one video's file, by batch transform: Parquet in, JSON lines or Parquet out.
 
-For a video that is too long for an endpoint, and that need not be in the lake: its tracking rows, raw (`video_frame,
-mouse_id, bodypart, x, y`) or curated, and its row of metadata. What it asks of the service is that of stage predict.
+For a video that is too long for an endpoint, and that need not be in the lake: its tracking rows, raw
+(`video_frame, mouse_id, bodypart, x, y`) or curated, and its row of metadata. What it asks of the service is what
+stage predict asks.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ import logging
 import threading
 from pathlib import Path
 
+from etholake.errors import EtholakeError
 from local_mock.data import DataAccess
 
 __all__ = ["CheckpointSync"]
@@ -40,7 +41,7 @@ class CheckpointSync:
         while not self._done.wait(PERIOD_S):
             try:
                 self._upload()
-            except OSError:
+            except (OSError, EtholakeError):
                 _log.exception("checkpoints of %s", self._uri)
 
     def _upload(self) -> None:

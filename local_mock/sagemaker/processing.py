@@ -42,10 +42,6 @@ _SCRIPTS = frozenset({".py", ".sh"})
 
 def check_request(request: Mapping[str, Any]) -> None:
     """Refuse what would not be done as asked."""
-    if not request["AppSpecification"].get("ContainerEntrypoint"):
-        raise InvalidRequestError(
-            "This mock runs no container images: give AppSpecification.ContainerEntrypoint, which it runs."
-        )
     count = ((request.get("ProcessingResources") or {}).get("ClusterConfig") or {}).get("InstanceCount", 1)
     if count != 1:
         raise InvalidRequestError(
@@ -192,6 +188,11 @@ class ProcessingRun:
 
     def _execute(self) -> ChildResult:
         request, app = self._job.request, self._job.request["AppSpecification"]
+        if not app.get("ContainerEntrypoint"):
+            raise RunError(
+                "ClientError: this mock runs no container images: give AppSpecification.ContainerEntrypoint, which "
+                "it runs."
+            )
         words = [*app["ContainerEntrypoint"], *(app.get("ContainerArguments") or [])]
         limit = (request.get("StoppingCondition") or {}).get("MaxRuntimeInSeconds") or DEFAULT_RUNTIME_S
         given = {k: self._mapped(str(v)) for k, v in (request.get("Environment") or {}).items()}

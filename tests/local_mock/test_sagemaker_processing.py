@@ -123,8 +123,8 @@ def test_stop_and_time_limit_end_it_and_continuous_output_is_there_before(lab: L
 
 
 def test_what_is_not_done_is_refused(lab: Lab) -> None:
-    with pytest.raises(ClientError, match="runs no container images"):
-        start(lab, AppSpecification={"ImageUri": "none"})
+    found = ended(lab, start(lab, AppSpecification={"ImageUri": "none"}))
+    assert "runs no container images" in found["FailureReason"]
     outside = {"S3Uri": f"s3://{lab.bucket}/in/", "LocalPath": "/etc", "S3DataType": "S3Prefix"}
     with pytest.raises(ClientError, match="LocalPath must lie below /opt/ml"):
         start(lab, ProcessingInputs=[{"InputName": "x", "S3Input": outside}])

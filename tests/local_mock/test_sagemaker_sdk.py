@@ -41,7 +41,7 @@ def session(lab: Lab) -> Any:
     return Session(boto_session=aws.session(lab.settings), default_bucket=lab.bucket, default_bucket_prefix="sdk")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_tuner_of_the_sdk_finds_the_best_job(lab: Lab, tmp_path: Path) -> None:
     from sagemaker.core.parameter import ContinuousParameter
     from sagemaker.train.configs import Compute, OutputDataConfig, SourceCode
@@ -83,7 +83,7 @@ def test_the_tuner_of_the_sdk_finds_the_best_job(lab: Lab, tmp_path: Path) -> No
     assert tuner.best_training_job() == found["BestTrainingJob"]["TrainingJobName"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_script_processor_of_the_sdk_runs_its_script(lab: Lab, tmp_path: Path) -> None:
     from sagemaker.core.processing import ScriptProcessor
     from sagemaker.core.shapes import ProcessingInput, ProcessingOutput, ProcessingS3Input, ProcessingS3Output

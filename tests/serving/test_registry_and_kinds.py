@@ -1,6 +1,12 @@
-"""Registry, approval, roll-back, and the kinds of endpoints, on the mock: artefacts are one smoke model, twice."""
+"""Registry, approval, roll-back, kinds of endpoints, drift, and one video's file, on the mock.
 
+The model is a stand-in whose predictions are fixed, around the real reading and writing of requests; the real one
+is trained, served and asked in test_model_stages.
+"""
+
+import io
 import json
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +24,51 @@ from etholake.settings import Settings
 from etholake.stages import drift, load_state, predict_file, registry, save_state, serve, train
 from etholake.stages.videos import REQUEST_TYPE, Videos, request_body
 
+ROOT = Path(__file__).resolve().parents[2]
+FIXED = """
+import json, pathlib
+from request_forms import input_fn, output_fn
+
+def model_fn(folder):
+    return json.loads(pathlib.Path(folder, "meta.json").read_text())
+
+def predict_fn(request, meta):
+    event = {"agent_id": 1, "target_id": 2, "action": "chase", "confidence": 0.5}
+    event |= {"start_frame": 0, "stop_frame": 9}
+    return {"video_id": request.meta.video_id, "lab_id": request.meta.lab_id, "events": [event], "model": meta}
+"""
+
 
 @pytest.fixture(scope="module")
 def lake(mock_settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     made: Settings = small_lake.make(mock_settings, tmp_path_factory.mktemp("registry"))
     with pytest.raises(DataError, match="is approved: run `etholake models --register`"):
         serve.run(made, approved=True)
-    train.run(made, "smoke", (3,))
+    uri = f"s3://{made.bucket}/model-zone/first.tar.gz"
+    aws.client(made, "s3").put_object(Bucket=made.bucket, Key="model-zone/first.tar.gz", Body=model_archive())
+    split = {"train": [{"video_id": video} for video in (1, 2, 4, 5)], "validation": [], "test": [{"video_id": 3}]}
+    details = {
+        "model_uri": uri, "job_name": "by-hand", "config": "fixed", "split": split,
+        "metrics": {"train_loss": 0.5, "best_val_score": 0.25},
+    }  # fmt: skip
+    save_state(made, "train", {"fingerprint": "f", "details": details})
     return made
+
+
+def model_archive() -> bytes:
+    """`model.tar.gz` with meta.json, the real host, the real request forms, and this repository's package."""
+    files = {"meta.json": b'{"data_fingerprint": "abc", "format": 1}', "code/inference.py": FIXED.encode()}
+    for name, source in (("code/serve.py", "serve.py"), ("code/request_forms.py", "inference.py")):
+        files[name] = (ROOT / "sagemaker" / source).read_bytes()
+    for path in sorted((ROOT / "etholake").rglob("*.py")):
+        files[f"code/{path.relative_to(ROOT).as_posix()}"] = path.read_bytes()
+    sink = io.BytesIO()
+    with tarfile.open(fileobj=sink, mode="w:gz", compresslevel=1) as archive:
+        for name, content in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return sink.getvalue()
 
 
 def newer(lake: Settings, name: str) -> str:

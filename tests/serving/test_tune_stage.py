@@ -23,7 +23,7 @@ def lake(mock_settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> S
     return made
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_tune_runs_jobs_and_finds_the_best(lake: Settings) -> None:
     told: list[Any] = []
     ranges = {"lr": {"low": 0.001, "high": 0.01, "log": True}, "convs": {"low": 1, "high": 3, "whole": True}}
