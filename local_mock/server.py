@@ -167,7 +167,7 @@ def application(context: Context) -> WsgiApp:
         path = environ.get("PATH_INFO", "")
         if path == HEALTH:
             return _health(context, start_response)
-        if path.startswith(INTERRUPT):
+        if path.startswith(INTERRUPT) and environ["REQUEST_METHOD"] == "POST":
             services.wait()
             return _interrupt(context, path.removeprefix(INTERRUPT), start_response)
         if objects is not None and objects.wants(environ):

@@ -190,8 +190,8 @@ class ProcessingRun:
         request, app = self._job.request, self._job.request["AppSpecification"]
         if not app.get("ContainerEntrypoint"):
             raise RunError(
-                "ClientError: this mock runs no container images: give AppSpecification.ContainerEntrypoint, which "
-                "it runs."
+                "ClientError: this mock runs no container images: give AppSpecification.ContainerEntrypoint, "
+                "which it runs."
             )
         words = [*app["ContainerEntrypoint"], *(app.get("ContainerArguments") or [])]
         limit = (request.get("StoppingCondition") or {}).get("MaxRuntimeInSeconds") or DEFAULT_RUNTIME_S
