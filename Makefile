@@ -12,7 +12,7 @@ ifdef PORT
 export PORT
 endif
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-long lint up down config deploy destroy ingest etl compact vacuum query train tune serve models curves drift predict evaluate dashboards screenshots package bench clean
+.PHONY: help install demo test test-long lint up down config deploy destroy ingest etl compact vacuum query train tune serve registry curves drift predict evaluate dashboards screenshots package bench clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -77,8 +77,8 @@ tune: install ## Search hyper-parameters (ARGS='--jobs 8 --strategy Bayesian')
 serve: install ## Deploy the endpoint of the newest model
 	@$(BIN)/etholake serve $(ARGS)
 
-models: install ## The model registry (ARGS='--register', ARGS='--approve 1')
-	@$(BIN)/etholake models $(ARGS)
+registry: install ## Versions of the model (ARGS='--register', '--approve 1', or '--rollback 1': serves an older one)
+	@$(BIN)/etholake registry $(ARGS)
 
 curves: install ## Chart the metrics of training jobs: dist/curves.html (ARGS='--job NAME')
 	@$(BIN)/etholake curves $(ARGS)

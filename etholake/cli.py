@@ -215,28 +215,24 @@ def _tune(current: Settings, arguments: argparse.Namespace) -> None:
 
 
 def _serve(current: Settings, arguments: argparse.Namespace) -> None:
-    from etholake.stages import registry, serve
+    from etholake.stages import serve
 
-    if arguments.rollback is not None:
-        registry.rollback(current, registry.group_name(current), arguments.rollback)
-    approved = arguments.approved or arguments.rollback is not None
-    _report(arguments, serve.run(current, arguments.kind, approved=approved))
+    _report(arguments, serve.run(current, arguments.kind, approved=arguments.approved))
 
 
-def _models(current: Settings, arguments: argparse.Namespace) -> None:
+def _registry(current: Settings, arguments: argparse.Namespace) -> None:
     from etholake.stages import registry
 
+    group = registry.group_name(current)
     if arguments.register:
-        _report(arguments, registry.register(current))
-        return
-    if arguments.approve is not None:
-        registry.approve(current, arguments.approve)
-    found = registry.versions(current, registry.group_name(current))
-    lines = [
-        f"{v.number:>4}  {v.status:<22} {'' if v.score is None else f'{v.score:.4f}':>7}  {v.model_uri}"
-        for v in found
-    ]
-    _say(arguments, {"versions": [vars(v) for v in found]}, "\n".join(lines) or "no model is registered")
+        result = registry.register(current)
+    elif arguments.rollback is not None:
+        result = registry.go_back(current, group, arguments.rollback)
+    else:
+        if arguments.approve is not None:
+            registry.approve(current, arguments.approve)
+        result = registry.show(current, group)
+    _report(arguments, result)
 
 
 def _curves(current: Settings, arguments: argparse.Namespace) -> None:
@@ -454,10 +450,13 @@ def _model_verbs(verb: Callable[..., argparse.ArgumentParser]) -> None:
     sub = verb("serve", _serve, "Deploy the newest model (or the approved one) to the endpoint.")
     sub.add_argument("--kind", choices=("realtime", "serverless", "async"), default="realtime")
     sub.add_argument("--approved", action="store_true", help="serve the approved version of the model registry")
-    sub.add_argument("--rollback", type=int, metavar="VERSION", help="approve this older version, and serve it")
-    sub = verb("models", _models, "Versions of the model registry; register the newest model, approve a version.")
-    sub.add_argument("--register", action="store_true", help="make the newest trained model a version")
-    sub.add_argument("--approve", type=int, metavar="VERSION", help="approve a version")
+    sub = verb(
+        "registry", _registry, "Versions of the model; register the newest, approve one, or back to an older."
+    )
+    what = sub.add_mutually_exclusive_group()
+    what.add_argument("--register", action="store_true", help="make the newest trained model a version")
+    what.add_argument("--approve", type=int, metavar="VERSION", help="approve a version")
+    what.add_argument("--rollback", type=int, metavar="VERSION", help="approve it, reject newer ones, serve it")
     sub = verb("curves", _curves, "Chart the metrics of training jobs, from their logs.")
     sub.add_argument("--job", action="append", default=[], help="a training job; several times for several curves")
     sub.add_argument(

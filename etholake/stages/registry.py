@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from etholake import aws
@@ -21,8 +21,8 @@ from etholake.stages import StageResult, fingerprint, load_state
 from etholake.stages.jobs import outputs_of
 
 __all__ = [
-    "Version", "approve", "approved", "decide", "group_name", "package_request", "register", "rollback",
-    "serving_version", "versions",
+    "Version", "approve", "approved", "decide", "go_back", "group_name", "package_request", "register", "rollback",
+    "serving_version", "show", "versions",
 ]  # fmt: skip
 
 APPROVED, REJECTED, PENDING = "Approved", "Rejected", "PendingManualApproval"
@@ -99,8 +99,32 @@ def decide(settings: Settings, group: str, model_uri: str, score: float, test_se
     return {"action": "keep", "reason": f"Version {now.number} is not beaten: {score:.4f} <= {known:.4f}{note}."}
 
 
+def show(settings: Settings, group: str) -> StageResult:
+    """The versions of the group, one a line, the approved one marked. `details["versions"]` has them."""
+    found = versions(settings, group) if _exists(settings, group) else []
+    now = approved(found)
+    lines = [
+        f"{'*' if version is now else ' '} {version.number:>4}  {version.status:<21}  "
+        f"{'-' if version.score is None else f'{version.score:.4f}':>7}  {version.model_name}"
+        for version in found
+    ]
+    said = "\n  ".join([f"{len(found)} versions in '{group}'; the approved one has a star", *lines])
+    return StageResult("registry", "unchanged", said, {"versions": [asdict(version) for version in found]})
+
+
+def go_back(settings: Settings, group: str, number: int) -> StageResult:
+    """`rollback`, and the endpoint serves that version. Errors: those of `rollback` and `serve.bring_up`."""
+    from etholake.stages import serve
+
+    version = rollback(settings, group, number)
+    changed = serve.bring_up(settings, version.model_name, version.model_uri)
+    served = "is served now" if changed else "was served already"
+    said = f"Version {number} ({version.model_name}) is the approved one and {served}."
+    return StageResult("registry", "done", said, asdict(version))
+
+
 def rollback(settings: Settings, group: str, number: int) -> Version:
-    """Approve version `number` and reject the newer ones; the next deployment serves it.
+    """Approve version `number` and reject the newer ones.
 
     Raises UsageError, naming the versions there are, if there is no such version.
     """
@@ -127,7 +151,9 @@ def serving_version(settings: Settings) -> Version:
     group = group_name(settings)
     found = approved(versions(settings, group) if _exists(settings, group) else [])
     if found is None:
-        raise DataError(f"No version of '{group}' is approved: run `etholake models --register`, then --approve.")
+        raise DataError(
+            f"No version of '{group}' is approved: run `etholake registry --register`, then --approve."
+        )
     return found
 
 
@@ -147,7 +173,7 @@ def register(settings: Settings) -> StageResult:
     same = next((version for version in versions(settings, group) if version.model_uri == uri), None)
     if same:
         said = f"The newest model is version {same.number} of '{group}' already ({same.status})."
-        return StageResult("models", "unchanged", said, {"version": same.number, "arn": same.arn})
+        return StageResult("registry", "unchanged", said, {"version": same.number, "arn": same.arn})
     details = load_state(settings, "train")["details"]
     key = f"{MODEL_ZONE}/metrics/{name}.json"
     metrics = json.dumps({"metrics": details["metrics"], "split": details["split"]}).encode()
@@ -155,8 +181,8 @@ def register(settings: Settings) -> StageResult:
     request = package_request(settings, group, name, uri, f"s3://{settings.bucket}/{key}", details)
     arn = client.create_model_package(**request)["ModelPackageArn"]
     number = int(client.describe_model_package(ModelPackageName=arn)["ModelPackageVersion"])
-    said = f"Version {number} of '{group}' waits for approval: `etholake models --approve {number}`."
-    return StageResult("models", "done", said, {"version": number, "arn": arn, "model_uri": uri})
+    said = f"Version {number} of '{group}' waits for approval: `etholake registry --approve {number}`."
+    return StageResult("registry", "done", said, {"version": number, "arn": arn, "model_uri": uri})
 
 
 def package_request(

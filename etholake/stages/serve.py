@@ -22,8 +22,8 @@ from etholake.stages.train import job_settings
 from etholake.stages.videos import REQUEST_TYPE, Videos, request_body
 
 __all__ = [
-    "CAPTURED", "KINDS", "config_request", "deployed_model", "deployment_config", "endpoint_name", "model_request",
-    "run", "scaling_requests", "trained_model",
+    "CAPTURED", "KINDS", "bring_up", "config_request", "deployed_model", "deployment_config", "endpoint_name",
+    "model_request", "run", "scaling_requests", "trained_model",
 ]  # fmt: skip
 
 STAGE = "serve"
@@ -64,17 +64,9 @@ def run(settings: Settings, kind: str = "realtime", *, approved: bool = False) -
     if kind not in KINDS:
         raise UsageError(f"An endpoint is {', '.join(KINDS)}, but got '{kind}'.")
     version = registry.serving_version(settings) if approved else None
-    name, uri = _deployed(settings, kind, version.model_uri if version else None)
-    client = aws.client(settings, "sagemaker")
-    endpoint = endpoint_name(kind)
-    if not _found(client.describe_endpoint_config, EndpointConfigName=name):
-        client.create_endpoint_config(**config_request(settings, name, kind))
-    changed = _bring_up(client, endpoint, name)
-    if kind == "realtime":
-        target, policy = scaling_requests(endpoint)
-        scaling = aws.client(settings, "application-autoscaling")
-        scaling.register_scalable_target(**target)
-        scaling.put_scaling_policy(**policy)
+    name, uri = _named(settings, version.model_uri) if version else trained_model(settings)
+    name, endpoint = _of_kind(name, kind), endpoint_name(kind)
+    changed = bring_up(settings, name, uri, kind)
     smoke = _smoke_async(settings, endpoint) if kind == "async" else _smoke(settings, endpoint)
     details = {"endpoint": endpoint, "kind": kind, "model_name": name, "model_uri": uri, **smoke}
     if version:
@@ -88,18 +80,36 @@ def run(settings: Settings, kind: str = "realtime", *, approved: bool = False) -
 
 def deployed_model(settings: Settings) -> tuple[str, str]:
     """`trained_model`, made known to SageMaker if it is not."""
-    return _deployed(settings, "realtime", None)
+    name, uri = trained_model(settings)
+    _make_known(settings, name, uri, "realtime")
+    return name, uri
 
 
-def _deployed(settings: Settings, kind: str, uri: str | None) -> tuple[str, str]:
-    """(name, artefact URI) of a model that SageMaker knows; without `uri` the newest trained one."""
-    name, uri = _named(settings, uri) if uri else trained_model(settings)
-    name = name if kind == "realtime" else f"{name}-{kind}"
+def _of_kind(name: str, kind: str) -> str:
+    """Name of the SageMaker model, whose container has the limits of the kind."""
+    return name if kind == "realtime" else f"{name}-{kind}"
+
+
+def _make_known(settings: Settings, name: str, uri: str, kind: str) -> None:
     client = aws.client(settings, "sagemaker")
     if not _found(client.describe_model, ModelName=name):
         role = aws.stack_outputs(settings)["SageMakerRoleArn"]
         client.create_model(**model_request(settings, name, uri, role, kind))
-    return name, uri
+
+
+def bring_up(settings: Settings, name: str, uri: str, kind: str = "realtime") -> bool:
+    """Make the endpoint serve a model and wait until it does. False if it did already. Raises AwsError."""
+    client, endpoint = aws.client(settings, "sagemaker"), endpoint_name(kind)
+    _make_known(settings, name, uri, kind)
+    if not _found(client.describe_endpoint_config, EndpointConfigName=name):
+        client.create_endpoint_config(**config_request(settings, name, kind))
+    changed = _bring_up(client, endpoint, name)
+    if kind == "realtime":
+        target, policy = scaling_requests(endpoint)
+        scaling = aws.client(settings, "application-autoscaling")
+        scaling.register_scalable_target(**target)
+        scaling.put_scaling_policy(**policy)
+    return changed
 
 
 def trained_model(settings: Settings) -> tuple[str, str]:

@@ -26,6 +26,7 @@ __all__ = ["OPERATIONS", "interrupt_training", "start_training"]
 MAX_INSTANCES = 8  # of one training job; each is a process here
 
 _create_model = SageMakerResponse.create_model
+_update_model_package = SageMakerResponse.update_model_package
 
 
 def _missing(response: Any, kind: str, name: str) -> InvalidRequestError:
@@ -292,6 +293,22 @@ def describe_model(self: Any) -> ActionResult:
     return ActionResult({k: v for k, v in answer.items() if v not in ({}, [])})
 
 
+def update_model_package(self: Any) -> ActionResult:
+    """As moto, but what the request does not name stays (moto forgets metadata and approval description)."""
+    backend, arn = self.sagemaker_backend, self.params["ModelPackageArn"]
+    package = backend.model_packages.get(backend.model_package_name_mapping.get(arn, arn))
+    before = dict(getattr(package, "customer_metadata_properties", None) or {})
+    described = getattr(package, "approval_description", None)
+    answer = _update_model_package(self)
+    given = self.params.get("CustomerMetadataProperties") or {}
+    removed = self.params.get("CustomerMetadataPropertiesToRemove") or []
+    kept = {key: value for key, value in {**before, **given}.items() if key not in removed}
+    package.customer_metadata_properties = kept or None
+    if self.params.get("ApprovalDescription") is None:
+        package.approval_description = described
+    return answer
+
+
 def _container(response: Any, model_name: str) -> dict[str, Any]:
     """The container of a model that exists, else ValidationException."""
     model = response.sagemaker_backend.describe_model(model_name)
@@ -374,6 +391,7 @@ def delete_endpoint(self: Any) -> EmptyResult:
 
 OPERATIONS = (
     create_training_job, stop_training_job, create_transform_job, stop_transform_job, create_model, describe_model,
+    update_model_package,
     create_endpoint, update_endpoint, delete_endpoint, create_hyper_parameter_tuning_job,
     create_processing_job, stop_processing_job,
     stop_hyper_parameter_tuning_job, list_training_jobs_for_hyper_parameter_tuning_job,

@@ -42,7 +42,7 @@ def predict_fn(request, meta):
 @pytest.fixture(scope="module")
 def lake(mock_settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     made: Settings = small_lake.make(mock_settings, tmp_path_factory.mktemp("registry"))
-    with pytest.raises(DataError, match="is approved: run `etholake models --register`"):
+    with pytest.raises(DataError, match="is approved: run `etholake registry --register`"):
         serve.run(made, approved=True)
     uri = f"s3://{made.bucket}/model-zone/first.tar.gz"
     aws.client(made, "s3").put_object(Bucket=made.bucket, Key="model-zone/first.tar.gz", Body=model_archive())
@@ -96,6 +96,7 @@ def test_register_approve_serve_and_roll_back(lake: Settings) -> None:
     metrics = json.loads(aws.client(lake, "s3").get_object(Bucket=lake.bucket, Key=where)["Body"].read())
     assert metrics["metrics"]["train_loss"] > 0
     registry.approve(lake, 1)
+    assert registry.versions(lake, group)[0].score == 0.25  # approval keeps what was registered
     served = serve.run(lake, approved=True)
     assert (served.status, served.details["version"]) == ("done", 1)
 
@@ -104,9 +105,12 @@ def test_register_approve_serve_and_roll_back(lake: Settings) -> None:
     assert serve.run(lake, approved=True).status == "unchanged"  # 2 is not approved
     registry.approve(lake, 2)
     assert serve.run(lake, approved=True).details["model_uri"] == uri
-    registry.rollback(lake, group, 1)
+    assert registry.go_back(lake, group, 1).summary.endswith("is the approved one and is served now.")
     back = serve.run(lake, approved=True)
-    assert (back.details["version"], back.details["model_name"]) == (1, served.details["model_name"])
+    assert (back.status, back.details["version"]) == ("unchanged", 1)
+    assert back.details["model_name"] == served.details["model_name"]
+    lines = registry.show(lake, group).summary.splitlines()
+    assert [line.split()[:3] for line in lines[1:]] == [["2", "Rejected", "0.2500"], ["*", "1", "Approved"]]
     assert [v.status for v in registry.versions(lake, group)] == ["Rejected", "Approved"]
     with pytest.raises(UsageError, match="has no version 9; it has: 1, 2"):
         registry.approve(lake, 9)
