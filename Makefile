@@ -83,8 +83,20 @@ query: install ## Ask Athena: ARGS='--name lake_overview' or ARGS='--sql "SELECT
 train: install ## Train the recogniser (CONFIG=base; an ensemble: CONFIG=w64,w128 ARGS='--folds 5 --seeds 3')
 	@$(BIN)/etholake train $(if $(CONFIG),--config $(CONFIG)) $(ARGS)
 
+tune: install ## Search hyper-parameters (ARGS='--jobs 8 --strategy Bayesian')
+	@$(BIN)/etholake tune $(ARGS)
+
 serve: install ## Deploy the endpoint of the newest model
 	@$(BIN)/etholake serve $(ARGS)
+
+registry: install ## Versions of the model (ARGS='--register', '--approve 1', or '--rollback 1': serves an older one)
+	@$(BIN)/etholake registry $(ARGS)
+
+curves: install ## Chart the metrics of training jobs: dist/curves.html (ARGS='--job NAME')
+	@$(BIN)/etholake curves $(ARGS)
+
+drift: install ## Requests of the endpoint against the training videos: dist/drift.html
+	@$(BIN)/etholake drift $(ARGS)
 
 predict: install ## Events of held-out or test videos (ARGS='--split test --output submission.csv')
 	@$(BIN)/etholake predict $(ARGS)
@@ -106,9 +118,6 @@ screenshots: install ## Pictures of every tab for docs/img/, with Chromium, from
 
 pipeline: install ## The whole way as a state machine, states shown live (ARGS="--status" or "--stop")
 	@$(BIN)/etholake pipeline $(ARGS)
-
-registry: install ## Versions of the model (ARGS="--rollback 3" serves an older one)
-	@$(BIN)/etholake registry $(ARGS)
 
 package: install ## Build what is shipped to Glue and SageMaker into dist/
 	@$(BIN)/etholake package $(ARGS)

@@ -223,15 +223,60 @@ def _train(current: Settings, arguments: argparse.Namespace) -> None:
     _report(arguments, result)
 
 
+def _tune(current: Settings, arguments: argparse.Namespace) -> None:
+    from etholake.stages import tune
+
+    with progress("tune", enabled=not arguments.json) as on_progress:
+        result = tune.run(
+            current, arguments.config or current.config, _ids(arguments.holdout) or (), on_progress,
+            strategy=arguments.strategy, jobs=arguments.jobs, parallel=arguments.parallel,
+        )  # fmt: skip
+    _report(arguments, result)
+
+
 def _serve(current: Settings, arguments: argparse.Namespace) -> None:
     from etholake.stages import serve
 
-    _report(arguments, serve.run(current))
+    _report(arguments, serve.run(current, arguments.kind, approved=arguments.approved))
+
+
+def _registry(current: Settings, arguments: argparse.Namespace) -> None:
+    from etholake.stages import registry
+
+    group = registry.group_name(current)
+    if arguments.register:
+        result = registry.register(current)
+    elif arguments.rollback is not None:
+        result = registry.go_back(current, group, arguments.rollback)
+    else:
+        if arguments.approve is not None:
+            registry.approve(current, arguments.approve)
+        result = registry.show(current, group)
+    _report(arguments, result)
+
+
+def _curves(current: Settings, arguments: argparse.Namespace) -> None:
+    from etholake.stages import curves
+
+    _report(arguments, curves.run(current, arguments.out, arguments.job))
+
+
+def _drift(current: Settings, arguments: argparse.Namespace) -> None:
+    from etholake.stages import drift
+
+    _report(arguments, drift.run(current, arguments.out, arguments.endpoint))
 
 
 def _predict(current: Settings, arguments: argparse.Namespace) -> None:
-    from etholake.stages import predict
+    from etholake.stages import predict, predict_file
 
+    if arguments.tracks:
+        if not arguments.metadata:
+            raise UsageError("--tracks FILE needs --metadata FILE, the video's row of metadata as JSON.")
+        with progress("predict", enabled=not arguments.json) as on_progress:
+            one = predict_file.run(current, arguments.tracks, arguments.metadata, arguments.output, on_progress)
+        _report(arguments, one)
+        return
     with progress("predict", enabled=not arguments.json) as on_progress:
         result = predict.run(
             current, arguments.split, _ids(arguments.videos), arguments.output, on_progress=on_progress
@@ -240,8 +285,11 @@ def _predict(current: Settings, arguments: argparse.Namespace) -> None:
 
 
 def _evaluate(current: Settings, arguments: argparse.Namespace) -> None:
-    from etholake.stages import evaluate
+    from etholake.stages import evaluate, processing
 
+    if arguments.as_job:
+        _report(arguments, processing.evaluate(current, arguments.submission, _ids(arguments.videos)))
+        return
     data, videos = _data_folder(current, arguments), _ids(arguments.videos)
     if arguments.run_id:
         result = evaluate.run(
@@ -297,17 +345,6 @@ def _pipeline(current: Settings, arguments: argparse.Namespace) -> None:
             given = machine.input_of(current, arguments.config or "", holdout, arguments.max_quarantined)
             result = pipeline.run(current, given, again=arguments.again, watch=watch)
     _report(arguments, result)
-
-
-def _registry(current: Settings, arguments: argparse.Namespace) -> None:
-    from etholake.stages import registry
-    from etholake.stages.pipeline import machine
-
-    group = machine.model_group(current)
-    number = arguments.rollback
-    _report(
-        arguments, registry.show(current, group) if number is None else registry.go_back(current, group, number)
-    )
 
 
 def _package(_current: Settings, arguments: argparse.Namespace) -> None:
@@ -495,16 +532,45 @@ def _model_verbs(verb: Callable[..., argparse.ArgumentParser]) -> None:
     sub.add_argument("--seeds", type=int, default=1, help="of an ensemble: seeds of every fold and configuration")
     sub.add_argument("--space", choices=("probability", "logit"), default="probability", help="averaged in it")
     sub.add_argument("--holdout", help="video ids to hold out for the score, 12,34 (default: chosen per lab)")
-    verb("serve", _serve, "Deploy the newest model to the endpoint.")
+    sub = verb("tune", _tune, "Search hyper-parameters as a SageMaker tuning job (ranges: sagemaker/jobs.json).")
+    sub.add_argument("--config", help="named configuration whose fields are tuned: tiny (default) or base")
+    sub.add_argument("--holdout", help="video ids to hold out, 12,34 (default: chosen per lab)")
+    sub.add_argument("--strategy", choices=("Bayesian", "Random", "Grid"))
+    sub.add_argument("--jobs", type=int, help="training jobs in all")
+    sub.add_argument("--parallel", type=int, help="training jobs at once")
+    sub = verb("serve", _serve, "Deploy the newest model (or the approved one) to the endpoint.")
+    sub.add_argument("--kind", choices=("realtime", "serverless", "async"), default="realtime")
+    sub.add_argument("--approved", action="store_true", help="serve the approved version of the model registry")
+    sub = verb(
+        "registry", _registry, "Versions of the model; register the newest, approve one, or back to an older."
+    )
+    what = sub.add_mutually_exclusive_group()
+    what.add_argument("--register", action="store_true", help="make the newest trained model a version")
+    what.add_argument("--approve", type=int, metavar="VERSION", help="approve a version")
+    what.add_argument("--rollback", type=int, metavar="VERSION", help="approve it, reject newer ones, serve it")
+    sub = verb("curves", _curves, "Chart the metrics of training jobs, from their logs.")
+    sub.add_argument("--job", action="append", default=[], help="a training job; several times for several curves")
+    sub.add_argument(
+        "--out", type=Path, default=Path("dist/curves.html"), help="page to write, and JSON beside it"
+    )
+    sub = verb("drift", _drift, "Compare what the endpoint was asked with the videos its model was trained on.")
+    sub.add_argument("--out", type=Path, default=Path("dist/drift.html"), help="page to write, and JSON beside it")
+    sub.add_argument("--endpoint", default="", help="name of the endpoint (default: the real-time one)")
     sub = verb("predict", _predict, "Predict events by batch transform, into a submission and the lake.")
-    sub.add_argument("--split", choices=("train", "test"), required=True)
+    what = sub.add_mutually_exclusive_group(required=True)
+    what.add_argument("--split", choices=("train", "test"))
+    what.add_argument("--tracks", type=Path, metavar="FILE", help="Parquet of one video, raw or curated")
+    sub.add_argument("--metadata", type=Path, metavar="FILE", help="with --tracks: the video's metadata as JSON")
     sub.add_argument("--videos", help="video ids, 12,34 (default: all of test, the held-out ones of train)")
-    sub.add_argument("--output", type=Path, required=True, help="submission CSV to write")
+    sub.add_argument(
+        "--output", type=Path, required=True, help="submission CSV to write (with --tracks: .jsonl or .parquet)"
+    )
     sub = verb("evaluate", _evaluate, "The official score of a submission, and what stands beside it.", data=True)
     sub.add_argument("--submission", type=Path, required=True)
     sub.add_argument("--videos", help="score these video ids only, 12,34")
     sub.add_argument("--html", type=Path, metavar="PAGE", help="write a page with ethograms to look at")
     sub.add_argument("--run-id", metavar="RUN", help="also write the tables score… of the lake, as this run")
+    sub.add_argument("--as-job", action="store_true", help="as a SageMaker processing job on the lake's raw zone")
     sub = verb("pipeline", _pipeline, "Raw zone to served model by the state machine, states shown as they run.")
     sub.add_argument("--config", help="named configuration: tiny (default) or base")
     sub.add_argument("--holdout", help="video ids to hold out for the score, 12,34 (default: chosen per lab)")
@@ -516,8 +582,6 @@ def _model_verbs(verb: Callable[..., argparse.ArgumentParser]) -> None:
     what = sub.add_mutually_exclusive_group()
     what.add_argument("--status", action="store_true", help="show how the newest execution stands")
     what.add_argument("--stop", action="store_true", help="stop what runs, with its jobs")
-    sub = verb("registry", _registry, "Versions of the model; or back to an older one.")
-    sub.add_argument("--rollback", type=int, metavar="VERSION", help="approve it, reject newer ones, serve it")
     sub = verb("package", _package, "Build what is shipped to Glue and SageMaker.")
     sub.add_argument("--out", type=Path, default=Path("dist"))
 

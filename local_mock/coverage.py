@@ -33,6 +33,11 @@ _SERVICES: dict[str, tuple[str, str, str | None]] = {
     "events": ("moto.events.responses", "EventsHandler", "events"),
     "sns": ("moto.sns.responses", "SNSResponse", None),
     "kms": ("moto.kms.responses", "KmsResponse", None),
+    "application-autoscaling": (
+        "moto.applicationautoscaling.responses",
+        "ApplicationAutoScalingResponse",
+        None,
+    ),
     "quicksight": ("moto.quicksight.responses", "QuickSightResponse", None),
 }
 _HEADER = """# What local_mock does, operation by operation

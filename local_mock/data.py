@@ -76,12 +76,11 @@ class DataAccess(ABC):
         """Whether there is an object with exactly this key."""
         return any(info.uri == uri for info in self.list(uri))
 
-    def download(self, uri_prefix: str, folder: Path) -> int:
-        """Copy all objects under a prefix into `folder`, with their paths relative to the prefix.
+    def entries(self, uri_prefix: str) -> Sequence[tuple[str, str]]:
+        """(URI, path relative to the prefix) of all objects under a prefix, sorted by key.
 
         As SageMaker does for a channel: if the prefix does not end in '/', the folder part of the key is cut
-        off, so ``s3://b/a/f.csv`` arrives as ``f.csv``, and ``s3://b/a`` brings ``a/…`` as ``…``.
-        Returns the number of files. A link or a name that would leave `folder` cannot arise from a valid key.
+        off, so ``s3://b/a/f.csv`` is ``f.csv``, and ``s3://b/a`` stands for ``a/…``.
         """
         bucket, prefix = split_uri(uri_prefix)
         found = self.list(uri_prefix)
@@ -92,10 +91,18 @@ class DataAccess(ABC):
         else:
             base = prefix
         base = "" if base == "/" else base
-        for info in found:
-            target = folder / info.key.removeprefix(base)
+        return [(f"s3://{bucket}/{info.key}", info.key.removeprefix(base)) for info in found]
+
+    def download(self, uri_prefix: str, folder: Path) -> int:
+        """Copy all objects under a prefix into `folder`, with the paths of `entries`.
+
+        Returns the number of files. A link or a name that would leave `folder` cannot arise from a valid key.
+        """
+        found = self.entries(uri_prefix)
+        for uri, name in found:
+            target = folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(self.local_file(f"s3://{bucket}/{info.key}"), target)
+            shutil.copyfile(self.local_file(uri), target)
         return len(found)
 
     def upload(self, folder: Path, uri_prefix: str) -> int:

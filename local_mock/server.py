@@ -23,7 +23,7 @@ from typing import IO, Any
 
 from etholake.errors import UsageError
 from local_mock import calls, faults, process
-from local_mock.context import Context, set_context
+from local_mock.context import ACCOUNT, Context, set_context
 from local_mock.data import ClientData, FolderData
 from local_mock.http import Server, WsgiApp
 from local_mock.keys import PRIVATE
@@ -32,6 +32,7 @@ __all__ = ["HEALTH", "SERVICES", "Options", "hold", "is_held", "serve"]
 
 SERVICES = ("s3", "glue", "athena", "sagemaker", "stepfunctions", "events", "cloudformation")
 HEALTH = "/_local_mock/health"
+INTERRUPT = "/_local_mock/interrupt/"  # POST …/<training job>: takes its spot instances away
 LOG_NAME = "local_mock.log"
 
 
@@ -117,6 +118,10 @@ class Services:
         start_response(status, headers)
         return [body]
 
+    def wait(self) -> None:
+        """Until the services are installed (or could not be)."""
+        self._ready.wait()
+
     def _make(self) -> None:
         try:
             install(self._context)
@@ -163,6 +168,9 @@ def application(context: Context) -> WsgiApp:
         path = environ.get("PATH_INFO", "")
         if path == HEALTH:
             return _health(context, start_response)
+        if path.startswith(INTERRUPT) and environ["REQUEST_METHOD"] == "POST":
+            services.wait()
+            return _interrupt(context, path.removeprefix(INTERRUPT), start_response)
         if objects is not None and objects.wants(environ):
             return objects(environ, start_response)  # type: ignore[no-any-return]
         return services(environ, start_response)
@@ -173,6 +181,16 @@ def application(context: Context) -> WsgiApp:
 def _health(context: Context, start_response: Callable[..., Any]) -> list[bytes]:
     body = json.dumps({"pid": os.getpid(), "s3_root": str(context.s3_root)}).encode()
     start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
+    return [body]
+
+
+def _interrupt(context: Context, job: str, start_response: Callable[..., Any]) -> list[bytes]:
+    from local_mock.sagemaker.responses import interrupt_training
+
+    problem = interrupt_training(job, ACCOUNT, context.region)
+    body = json.dumps({"interrupted": job} if not problem else {"error": problem}).encode()
+    head = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
+    start_response("409 Conflict" if problem else "200 OK", head)
     return [body]
 
 

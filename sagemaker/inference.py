@@ -8,8 +8,9 @@ with the video's metadata as JSON in the Parquet schema metadata under the key `
      "tracking": {"video_frame": […], "mouse_id": […], "bodypart": […], "x": […], "y": […]}}
 
 The answer is `application/json`: {"video_id", "lab_id", "events": [{"agent_id", "target_id", "action",
-"start_frame", "stop_frame", "confidence"}], "model": {…}}. What is wrong with a request is raised as
-`RequestError`, whose `status_code` (400, 406, 415) the host answers with the reason.
+"start_frame", "stop_frame", "confidence"}], "model": {…}}; or, as the request accepts it, the events alone, with
+video_id, as `application/jsonlines` (one a line) or `application/x-parquet`. What is wrong with a request is
+raised as `RequestError`, whose `status_code` (400, 406, 415) the host answers with the reason.
 """
 
 from __future__ import annotations
@@ -27,12 +28,16 @@ from etholake.contract import RAW_TRACKING_COLUMNS, arrow_type
 from etholake.errors import EtholakeError
 from etholake.features.clip import PoseClip, VideoMeta
 
-PARQUET, JSON = "application/x-parquet", "application/json"
+PARQUET, JSON, JSON_LINES = "application/x-parquet", "application/json", "application/jsonlines"
 METADATA_KEY = b"etholake"
 CURATED_COLUMNS = {
     "video_frame": "int", "mouse_id": "tinyint", "bodypart": "string", "x": "float", "y": "float",
     "x_cm": "float", "y_cm": "float", "is_imputed": "boolean",
 }  # fmt: skip
+EVENTS = pa.schema(
+    [("video_id", pa.int64()), ("agent_id", pa.int64()), ("target_id", pa.int64()), ("action", pa.string()),
+     ("start_frame", pa.int64()), ("stop_frame", pa.int64()), ("confidence", pa.float64())]
+)  # fmt: skip
 
 
 class RequestError(ValueError):
@@ -113,10 +118,19 @@ def predict_fn(request: Request, loaded: Loaded) -> dict[str, Any]:
 
 
 def output_fn(prediction: dict[str, Any], accept: str) -> tuple[bytes, str]:
-    """The answer as JSON, the only form that there is."""
-    if accept not in (JSON, "*/*", ""):
-        raise RequestError(406, f"Answers are {JSON}, but the request accepts '{accept}' only.")
-    return json.dumps(prediction).encode(), JSON
+    """The answer in the form that is accepted. Raises RequestError for another."""
+    if accept in (JSON, "*/*", ""):
+        return json.dumps(prediction).encode(), JSON
+    events = [{"video_id": prediction["video_id"], **event} for event in prediction["events"]]
+    if accept == JSON_LINES:
+        return "".join(json.dumps(event) + "\n" for event in events).encode(), JSON_LINES
+    if accept == PARQUET:
+        sink = pa.BufferOutputStream()
+        pq.write_table(pa.Table.from_pylist(events, schema=EVENTS), sink)
+        return bytes(sink.getvalue()), PARQUET
+    raise RequestError(
+        406, f"Answers are {JSON}, {JSON_LINES} or {PARQUET}, but the request accepts '{accept}' only."
+    )
 
 
 def _read_parquet(body: bytes) -> tuple[dict[str, Any], pa.Table]:

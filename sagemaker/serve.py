@@ -4,8 +4,13 @@ Run it by hand:   SM_MODEL_DIR=model SAGEMAKER_BIND_TO_PORT=8080 python serve.py
 
 `SM_MODEL_DIR` (default /opt/ml/model) holds the unpacked model with its `code/`. In a container set
 `SERVE_HOST=0.0.0.0`; by default only this machine is answered. The model is loaded in the background: /ping says
-503 until it is ready, and the process ends with code 1 and the reason if it cannot be loaded. An error that has a
-`status_code` of 4xx is the client's: it is answered with its reason, and the server lives on.
+503 `loading` until it is ready, then 200 `ready`, and the process ends with code 1 and the reason if it cannot be
+loaded. An error that has a `status_code` of 4xx is the client's: it is answered with its reason, and the server
+lives on.
+
+Limits, each refused with what to do instead: the size of a request (SAGEMAKER_MAX_PAYLOAD_IN_MB, which a batch
+transform sets, else SERVE_MAX_PAYLOAD_MB, else 6; 0 for none), the time of an answer (SERVE_TIMEOUT_S, else 60 s,
+an hour in a batch transform), and the requests that wait while one is answered (SERVE_MAX_WAITING, else 32).
 """
 
 from __future__ import annotations
@@ -19,6 +24,8 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -27,9 +34,33 @@ import uvicorn
 from fastapi import FastAPI, Request, Response
 from starlette.requests import ClientDisconnect
 
-DEFAULT_PAYLOAD_MB = 6  # InvokeEndpoint's limit; a batch transform says its own
+DEFAULT_PAYLOAD_MB, DEFAULT_TIMEOUT_S = 6.0, 60.0  # of InvokeEndpoint
+BATCH_TIMEOUT_S = 3600.0  # the longest InvocationsTimeoutInSeconds
+DEFAULT_WAITING = 32
 FUNCTIONS = ("model_fn", "input_fn", "predict_fn", "output_fn")
 log = logging.getLogger("serve")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What is refused: `max_bytes` of a request, `timeout_s` of an answer, `waiting` requests at once."""
+
+    max_bytes: int
+    timeout_s: float
+    waiting: int
+
+    @classmethod
+    def of(cls, environ: Mapping[str, str]) -> Limits:
+        """The limits that the variables set."""
+
+        def number(*names: str, default: float) -> float:
+            return next((float(environ[name]) for name in names if environ.get(name)), default)
+
+        megabytes = number("SAGEMAKER_MAX_PAYLOAD_IN_MB", "SERVE_MAX_PAYLOAD_MB", default=DEFAULT_PAYLOAD_MB)
+        batch = environ.get("SAGEMAKER_BATCH", "").lower() == "true"
+        seconds = BATCH_TIMEOUT_S if batch else number("SERVE_TIMEOUT_S", default=DEFAULT_TIMEOUT_S)
+        waiting = int(number("SERVE_MAX_WAITING", default=DEFAULT_WAITING))
+        return cls(int(megabytes * (1 << 20)) if megabytes > 0 else 1 << 62, seconds, waiting)
 
 
 class Model:
@@ -79,29 +110,48 @@ class Model:
         return module
 
 
-def application(model: Model, max_bytes: int) -> FastAPI:
-    """The two routes. `max_bytes` is the longest body that is read."""
+def application(model: Model, limits: Limits) -> FastAPI:
+    """The two routes."""
     app = FastAPI(openapi_url=None)
+    answering: set[Request] = set()  # of the event loop's thread only
 
     @app.get("/ping")
     def ping() -> Response:
-        return Response(status_code=200 if model.ready else 503)
+        status, code = ("ready", 200) if model.ready else ("loading", 503)
+        return Response(json.dumps({"status": status}), code, media_type="application/json")
 
     @app.post("/invocations")
     async def invocations(request: Request) -> Response:
         if not model.ready:
             return _refusal(503, "The model is still being loaded: try again in some seconds.")
+        if len(answering) >= limits.waiting:
+            return _refusal(503, f"{limits.waiting} requests are waiting already: try again in some seconds.")
+        answering.add(request)
         try:
-            body = await _body(request, max_bytes)
+            return await answer(request)
+        finally:
+            answering.discard(request)
+
+    async def answer(request: Request) -> Response:
+        try:
+            body = await _body(request, limits.max_bytes)
         except ClientDisconnect:
             return Response(status_code=400)
         if body is None:
-            limit = f"{max_bytes / (1 << 20):g} MB"
+            limit = f"{limits.max_bytes / (1 << 20):g} MB"
             return _refusal(413, f"The request is longer than {limit}: use a batch transform for long videos.")
         content_type = request.headers.get("content-type", "application/octet-stream")
         accept = _first(request.headers.get("accept", ""))
         try:
-            output, kind = await asyncio.to_thread(model.answer, body, content_type, accept)
+            output, kind = await asyncio.wait_for(
+                asyncio.to_thread(model.answer, body, content_type, accept), limits.timeout_s
+            )
+        except TimeoutError:
+            return _refusal(
+                504,
+                f"The answer took longer than {limits.timeout_s:g} s: ask about fewer frames, or use an "
+                "asynchronous endpoint or a batch transform for long videos.",
+            )
         except Exception as err:
             return _failure(err)
         return Response(output, media_type=kind)
@@ -145,11 +195,9 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stdout)
     folder = Path(os.environ.get("SM_MODEL_DIR", "/opt/ml/model"))
     model = Model(folder, os.environ.get("SAGEMAKER_PROGRAM", "inference.py"))
-    limit = float(os.environ.get("SAGEMAKER_MAX_PAYLOAD_IN_MB") or DEFAULT_PAYLOAD_MB)
-    max_bytes = int(limit * (1 << 20)) if limit > 0 else 1 << 62  # 0: no limit
     server = uvicorn.Server(
         uvicorn.Config(
-            application(model, max_bytes),
+            application(model, Limits.of(os.environ)),
             host=os.environ.get("SERVE_HOST", "127.0.0.1"),
             port=int(os.environ.get("SAGEMAKER_BIND_TO_PORT", "8080")),
             log_level="warning",

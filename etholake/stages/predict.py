@@ -26,7 +26,16 @@ from etholake.stages.serve import deployed_model
 from etholake.stages.train import job_settings
 from etholake.stages.videos import REQUEST_TYPE, Videos, request_body
 
-__all__ = ["choose_videos", "collect", "prediction_rows", "remove", "run", "transform_request", "upload"]
+__all__ = [
+    "check_size",
+    "choose_videos",
+    "collect",
+    "prediction_rows",
+    "remove",
+    "run",
+    "transform_request",
+    "upload",
+]
 
 
 STAGE = "predict"
@@ -81,7 +90,7 @@ def run(
             raise DataError(
                 f"None of the {len(chosen)} videos has labelled behaviours and tracks to predict from."
             )
-        _transform(settings, job, model, prefix, tick)
+        transform(settings, job, model, prefix, tick)
     finally:
         remove(settings, prefix)
     events = collect(settings, job, [video for video in chosen if video not in skipped])
@@ -120,7 +129,9 @@ def choose_videos(
     return wanted
 
 
-def transform_request(settings: Settings, job: str, model: str, prefix: str) -> dict[str, Any]:
+def transform_request(
+    settings: Settings, job: str, model: str, prefix: str, accept: str = "application/json"
+) -> dict[str, Any]:
     """Arguments of CreateTransformJob. Pure."""
     options = job_settings()["transform"]
     return {
@@ -139,7 +150,7 @@ def transform_request(settings: Settings, job: str, model: str, prefix: str) -> 
         },
         "TransformOutput": {
             "S3OutputPath": settings.uri(MODEL_ZONE, "predictions", job),
-            "Accept": "application/json",
+            "Accept": accept,
             "AssembleWith": "None",
         },
         "TransformResources": {"InstanceType": settings.instance_type, "InstanceCount": 1},
@@ -166,6 +177,17 @@ def prediction_rows(events: Sequence[Event], split: str, rows: dict[int, dict[st
     return pa.table(columns)
 
 
+def check_size(video: int | str, n_bytes: int) -> None:
+    """Raise DataError, with what to do, if a request is longer than the transform takes."""
+    limit = job_settings()["transform"]["max_payload_mb"]
+    if limit and n_bytes > limit << 20:
+        raise DataError(
+            f"Video {video} has {n_bytes / (1 << 20):.0f} MB, but a batch transform takes {limit} MB: "
+            "cut the video into parts, or set transform.max_payload_mb of sagemaker/jobs.json to 0 (no limit), "
+            "which our own image takes."
+        )
+
+
 # --- the transform ------------------------------------------------------------------------------------------
 def upload(settings: Settings, source: Videos, chosen: Sequence[int], prefix: str, tick: OnProgress) -> list[int]:
     """One request per video; returns the videos that have nothing to ask about."""
@@ -178,15 +200,19 @@ def upload(settings: Settings, source: Videos, chosen: Sequence[int], prefix: st
         if table is None or not table.num_rows:
             skipped.append(video)
             continue
-        s3.put_object(Bucket=settings.bucket, Key=f"{prefix}{video}.parquet", Body=request_body(row, table))
+        body = request_body(row, table)
+        check_size(video, len(body))
+        s3.put_object(Bucket=settings.bucket, Key=f"{prefix}{video}.parquet", Body=body)
     return skipped
 
 
-def _transform(settings: Settings, job: str, model: str, prefix: str, tick: OnProgress) -> None:
+def transform(
+    settings: Settings, job: str, model: str, prefix: str, tick: OnProgress, accept: str = "application/json"
+) -> None:
     """Run the batch transform to its end. Raises AwsError unless it completed."""
     client, s3 = aws.client(settings, "sagemaker"), aws.client(settings, "s3")
     total = len(_keys(s3, settings.bucket, prefix))
-    client.create_transform_job(**transform_request(settings, job, model, prefix))
+    client.create_transform_job(**transform_request(settings, job, model, prefix, accept))
     pause = POLL_S
     while True:
         found = client.describe_transform_job(TransformJobName=job)

@@ -1,7 +1,10 @@
-"""Stage serve: the newest trained model on the endpoint, and one real request to it.
+"""Stage serve: a model on an endpoint, and one real request to it.
 
-Model, endpoint configuration and endpoint are made by boto3 where they are missing (also after a restart of the
-mock, whose SageMaker forgets) and replaced where the model changed; the endpoint answers throughout an update.
+Served is the newest trained model, or the approved one of the registry. Three kinds of endpoint: realtime (on
+instances, with autoscaling), serverless, and asynchronous (requests and answers in S3). Model, endpoint
+configuration and endpoint are made by boto3 where they are missing (also after a restart of the mock, whose
+SageMaker forgets) and replaced where the model changed; the endpoint answers throughout an update. Sizes, limits
+and the share of requests that is captured for drift reports are in `sagemaker/jobs.json` under `hosting`.
 """
 
 from __future__ import annotations
@@ -11,67 +14,102 @@ import time
 from typing import Any
 
 from etholake import aws
-from etholake.errors import AwsError, DataError
+from etholake.contract import MODEL_ZONE
+from etholake.errors import AwsError, DataError, UsageError
 from etholake.settings import Settings
-from etholake.stages import StageResult, fingerprint, load_state
+from etholake.stages import StageResult, fingerprint, load_state, registry
 from etholake.stages.train import job_settings
 from etholake.stages.videos import REQUEST_TYPE, Videos, request_body
 
-__all__ = ["bring_up", "config_request", "deployed_model", "model_request", "run", "trained_model"]
+__all__ = [
+    "CAPTURED", "KINDS", "bring_up", "config_request", "deployed_model", "deployment_config", "endpoint_name",
+    "model_request", "run", "scaling_requests", "trained_model",
+]  # fmt: skip
 
 STAGE = "serve"
 VARIANT = "AllTraffic"
+KINDS = ("realtime", "serverless", "async")
 SMOKE_SECONDS = 10.0  # of video: far below the endpoint's limits of 6 MB and 60 s
+CAPTURED = f"{MODEL_ZONE}/captured"  # prefix of the requests and answers that an endpoint keeps
 POLL_S, POLL_MAX_S, TIMEOUT_S = 0.2, 10.0, 1800.0
+# Limits of our host by kind: those of the service, which AWS does not tell the container.
+HOST_LIMITS = {
+    "realtime": {"SERVE_MAX_PAYLOAD_MB": "6", "SERVE_TIMEOUT_S": "60"},
+    "serverless": {"SERVE_MAX_PAYLOAD_MB": "4", "SERVE_TIMEOUT_S": "60"},
+    "async": {"SERVE_MAX_PAYLOAD_MB": "1024", "SERVE_TIMEOUT_S": "3600"},
+}
 
 
-def run(settings: Settings) -> StageResult:
-    """Serve the newest model and ask it about the first seconds of a video.
+def run(settings: Settings, kind: str = "realtime", *, approved: bool = False) -> StageResult:
+    """Serve a model and ask it about the first seconds of a video.
+
+    Parameters
+    ----------
+    kind : realtime, serverless or async.
+    approved : the approved version of the model registry instead of the newest trained model.
 
     Returns
     -------
     StageResult
-        `details`: `endpoint`, `model_name`, `model_uri`, `latency_ms`, `video_id`, `events` of the request.
+        `details`: `endpoint`, `model_name`, `model_uri`, `latency_ms`, `video_id`, `events` of the request;
+        `version` of the registry if `approved`.
 
     Raises
     ------
     DataError
-        No model has been trained, or no video has tracks to ask about.
+        No model has been trained (or approved), or no video has tracks to ask about.
     AwsError
         The endpoint failed (with the service's reason), or refused the request.
     """
-    name, uri = deployed_model(settings)
-    endpoint = job_settings()["hosting"]["endpoint"]
-    changed = bring_up(settings, name, uri)
-    details = {"endpoint": endpoint, "model_name": name, "model_uri": uri, **_smoke(settings, endpoint)}
+    if kind not in KINDS:
+        raise UsageError(f"An endpoint is {', '.join(KINDS)}, but got '{kind}'.")
+    version = registry.serving_version(settings) if approved else None
+    name, uri = _named(settings, version.model_uri) if version else trained_model(settings)
+    name, endpoint = _of_kind(name, kind), endpoint_name(kind)
+    changed = bring_up(settings, name, uri, kind)
+    smoke = _smoke_async(settings, endpoint) if kind == "async" else _smoke(settings, endpoint)
+    details = {"endpoint": endpoint, "kind": kind, "model_name": name, "model_uri": uri, **smoke}
+    if version:
+        details["version"] = version.number
+    what = f"version {version.number} ({name})" if version else name
     said = f"video {details['video_id']} answered in {details['latency_ms']:.0f} ms, {details['events']} events"
     if changed:
-        return StageResult(STAGE, "done", f"Endpoint '{endpoint}' serves {name}: {said}.", details)
-    return StageResult(
-        STAGE, "unchanged", f"Endpoint '{endpoint}' serves the newest model already: {said}.", details
-    )
+        return StageResult(STAGE, "done", f"Endpoint '{endpoint}' serves {what}: {said}.", details)
+    return StageResult(STAGE, "unchanged", f"Endpoint '{endpoint}' serves {what} already: {said}.", details)
 
 
 def deployed_model(settings: Settings) -> tuple[str, str]:
     """`trained_model`, made known to SageMaker if it is not."""
     name, uri = trained_model(settings)
-    _make_known(settings, name, uri)
+    _make_known(settings, name, uri, "realtime")
     return name, uri
 
 
-def _make_known(settings: Settings, name: str, uri: str) -> None:
+def _of_kind(name: str, kind: str) -> str:
+    """Name of the SageMaker model, whose container has the limits of the kind."""
+    return name if kind == "realtime" else f"{name}-{kind}"
+
+
+def _make_known(settings: Settings, name: str, uri: str, kind: str) -> None:
     client = aws.client(settings, "sagemaker")
     if not _found(client.describe_model, ModelName=name):
-        client.create_model(**model_request(settings, name, uri, aws.stack_outputs(settings)["SageMakerRoleArn"]))
+        role = aws.stack_outputs(settings)["SageMakerRoleArn"]
+        client.create_model(**model_request(settings, name, uri, role, kind))
 
 
-def bring_up(settings: Settings, name: str, uri: str) -> bool:
+def bring_up(settings: Settings, name: str, uri: str, kind: str = "realtime") -> bool:
     """Make the endpoint serve a model and wait until it does. False if it did already. Raises AwsError."""
-    client = aws.client(settings, "sagemaker")
-    _make_known(settings, name, uri)
+    client, endpoint = aws.client(settings, "sagemaker"), endpoint_name(kind)
+    _make_known(settings, name, uri, kind)
     if not _found(client.describe_endpoint_config, EndpointConfigName=name):
-        client.create_endpoint_config(**config_request(settings, name))
-    return _bring_up(client, job_settings()["hosting"]["endpoint"], name)
+        client.create_endpoint_config(**config_request(settings, name, kind))
+    changed = _bring_up(client, endpoint, name)
+    if kind == "realtime":
+        target, policy = scaling_requests(endpoint)
+        scaling = aws.client(settings, "application-autoscaling")
+        scaling.register_scalable_target(**target)
+        scaling.put_scaling_policy(**policy)
+    return changed
 
 
 def trained_model(settings: Settings) -> tuple[str, str]:
@@ -79,21 +117,33 @@ def trained_model(settings: Settings) -> tuple[str, str]:
 
     Raises DataError if no model has been trained, or its artefact has gone.
     """
+    return _named(settings, (load_state(settings, "train").get("details") or {}).get("model_uri", ""))
+
+
+def _named(settings: Settings, uri: str) -> tuple[str, str]:
+    """(name, URI) of an artefact: the same bytes have the same name."""
     from botocore.exceptions import ClientError
 
-    uri = (load_state(settings, "train").get("details") or {}).get("model_uri", "")
     bucket, _, key = uri.removeprefix("s3://").partition("/")
     try:
         etag = aws.client(settings, "s3").head_object(Bucket=bucket, Key=key)["ETag"] if uri else ""
     except ClientError:
         etag = ""
     if not etag:
-        raise DataError(f"No trained model is in bucket '{settings.bucket}': run `make train` first.")
+        where = f"{uri} has gone" if uri else f"No trained model is in bucket '{settings.bucket}'"
+        raise DataError(f"{where}: run `make train` first.")
     return f"etholake-{fingerprint(uri, etag)}", uri
 
 
-def model_request(settings: Settings, name: str, uri: str, role: str) -> dict[str, Any]:
-    """Arguments of CreateModel. Pure."""
+# --- the requests: pure -------------------------------------------------------------------------------------
+def endpoint_name(kind: str = "realtime") -> str:
+    """Name of the endpoint of a kind."""
+    name = str(job_settings()["hosting"]["endpoint"])
+    return name if kind == "realtime" else f"{name}-{kind}"
+
+
+def model_request(settings: Settings, name: str, uri: str, role: str, kind: str = "realtime") -> dict[str, Any]:
+    """Arguments of CreateModel."""
     image = job_settings()["hosting"]["image"].format(region=settings.region, account=settings.account)
     return {
         "ModelName": name,
@@ -101,22 +151,79 @@ def model_request(settings: Settings, name: str, uri: str, role: str) -> dict[st
         "PrimaryContainer": {
             "Image": image,
             "ModelDataUrl": uri,
-            "Environment": {"SAGEMAKER_PROGRAM": "inference.py"},
+            "Environment": {"SAGEMAKER_PROGRAM": "inference.py", **HOST_LIMITS[kind]},
         },
     }
 
 
-def config_request(settings: Settings, name: str) -> dict[str, Any]:
-    """Arguments of CreateEndpointConfig for the model of the same name. Pure."""
-    variant = {
-        "VariantName": VARIANT,
-        "ModelName": name,
-        "InstanceType": settings.instance_type,
-        "InitialInstanceCount": 1,
+def config_request(settings: Settings, name: str, kind: str = "realtime") -> dict[str, Any]:
+    """Arguments of CreateEndpointConfig for the model of the same name."""
+    hosting = job_settings()["hosting"]
+    variant: dict[str, Any] = {"VariantName": VARIANT, "ModelName": name}
+    request: dict[str, Any] = {"EndpointConfigName": name, "ProductionVariants": [variant]}
+    if kind == "serverless":
+        options = hosting["serverless"]
+        variant["ServerlessConfig"] = {
+            "MemorySizeInMB": options["memory_mb"], "MaxConcurrency": options["max_concurrency"]
+        }  # fmt: skip
+    else:
+        variant |= {"InstanceType": settings.instance_type, "InitialInstanceCount": hosting["instances"]}
+    if kind == "async":
+        request["AsyncInferenceConfig"] = {
+            "OutputConfig": {
+                "S3OutputPath": settings.uri(MODEL_ZONE, "async", "answers"),
+                "S3FailurePath": settings.uri(MODEL_ZONE, "async", "failures"),
+            },
+            "ClientConfig": {"MaxConcurrentInvocationsPerInstance": hosting["async"]["max_concurrency"]},
+        }
+    if kind == "realtime" and hosting["capture_percent"]:
+        request["DataCaptureConfig"] = {
+            "EnableCapture": True,
+            "InitialSamplingPercentage": hosting["capture_percent"],
+            "DestinationS3Uri": settings.uri(*CAPTURED.split("/")),
+            "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
+            "CaptureContentTypeHeader": {"JsonContentTypes": ["application/json"]},
+        }
+    return request
+
+
+def deployment_config() -> dict[str, Any]:
+    """``DeploymentConfig`` of an update: a canary where there are instances to share, else all at once."""
+    hosting = job_settings()["hosting"]
+    routing: dict[str, Any] = {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": 0}
+    if hosting["instances"] > 1:
+        routing = {
+            "Type": "CANARY",
+            "WaitIntervalInSeconds": hosting["canary"]["wait_s"],
+            "CanarySize": {"Type": "CAPACITY_PERCENT", "Value": hosting["canary"]["percent"]},
+        }
+    return {"BlueGreenUpdatePolicy": {"TrafficRoutingConfiguration": routing, "TerminationWaitInSeconds": 0}}
+
+
+def scaling_requests(endpoint: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Arguments of RegisterScalableTarget and PutScalingPolicy. (The mock keeps them as state only.)"""
+    options = job_settings()["hosting"]["autoscaling"]
+    what = {
+        "ServiceNamespace": "sagemaker",
+        "ResourceId": f"endpoint/{endpoint}/variant/{VARIANT}",
+        "ScalableDimension": "sagemaker:variant:DesiredInstanceCount",
     }
-    return {"EndpointConfigName": name, "ProductionVariants": [variant]}
+    target = {**what, "MinCapacity": options["min_instances"], "MaxCapacity": options["max_instances"]}
+    policy = {
+        **what,
+        "PolicyName": f"{endpoint}-invocations",
+        "PolicyType": "TargetTrackingScaling",
+        "TargetTrackingScalingPolicyConfiguration": {
+            "TargetValue": float(options["invocations_per_minute"]),
+            "PredefinedMetricSpecification": {"PredefinedMetricType": "SageMakerVariantInvocationsPerInstance"},
+            "ScaleInCooldown": options["cooldown_s"],
+            "ScaleOutCooldown": options["cooldown_s"],
+        },
+    }
+    return target, policy
 
 
+# --- the endpoint -------------------------------------------------------------------------------------------
 def _found(describe: Any, **names: str) -> dict[str, Any] | None:
     """The answer of a describe call, None if the thing does not exist."""
     from botocore.exceptions import ClientError
@@ -136,7 +243,9 @@ def _bring_up(client: Any, endpoint: str, config: str) -> bool:
     if now and now["EndpointStatus"] == "InService" and now["EndpointConfigName"] == config:
         return False
     if now and now["EndpointStatus"] == "InService":
-        client.update_endpoint(EndpointName=endpoint, EndpointConfigName=config)
+        client.update_endpoint(
+            EndpointName=endpoint, EndpointConfigName=config, DeploymentConfig=deployment_config()
+        )
     else:
         if now:  # failed: nothing to keep
             client.delete_endpoint(EndpointName=endpoint)
@@ -179,6 +288,43 @@ def _smoke(settings: Settings, endpoint: str) -> dict[str, Any]:
     content = json.loads(answer["Body"].read())
     latency = 1000 * (time.monotonic() - began)
     return {"video_id": video_id, "latency_ms": round(latency, 1), "events": len(content["events"])}
+
+
+def _smoke_async(settings: Settings, endpoint: str) -> dict[str, Any]:
+    """As `_smoke`, through S3."""
+    video_id, body = _clip(settings)
+    s3, name = aws.client(settings, "s3"), f"{video_id}-{time.time_ns()}"
+    key = f"{MODEL_ZONE}/async/requests/{name}.parquet"
+    s3.put_object(Bucket=settings.bucket, Key=key, Body=body)
+    began = time.monotonic()
+    queued = aws.client(settings, "sagemaker-runtime").invoke_endpoint_async(
+        EndpointName=endpoint, ContentType=REQUEST_TYPE, Accept="application/json", InferenceId=name,
+        InputLocation=f"s3://{settings.bucket}/{key}",
+    )  # fmt: skip
+    answer, pause = None, POLL_S
+    while answer is None:
+        for location in ("OutputLocation", "FailureLocation"):
+            found = _read(s3, queued[location])
+            if found is not None and location == "FailureLocation":
+                raise AwsError(
+                    f"Endpoint '{endpoint}' refused video {video_id}: {found.decode('utf-8', 'replace')}"
+                )
+            answer = found if found is not None else answer
+        if answer is None and time.monotonic() - began > TIMEOUT_S:
+            raise AwsError(f"Endpoint '{endpoint}' has not answered after {TIMEOUT_S / 60:.0f} min.")
+        time.sleep(0 if answer is not None else pause)
+        pause = min(pause * 1.3, POLL_MAX_S)
+    latency = 1000 * (time.monotonic() - began)
+    return {"video_id": video_id, "latency_ms": round(latency, 1), "events": len(json.loads(answer)["events"])}
+
+
+def _read(s3: Any, uri: str) -> bytes | None:
+    """An object, None if it is not there."""
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    try:
+        return bytes(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
+    except s3.exceptions.NoSuchKey:
+        return None
 
 
 def _clip(settings: Settings) -> tuple[int, bytes]:

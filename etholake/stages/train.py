@@ -30,7 +30,7 @@ from etholake.lake import Lake, identity
 from etholake.packaging import repository
 from etholake.progress import OnProgress, silent
 from etholake.settings import Settings
-from etholake.stages import StageResult, fingerprint, load_state, out_of_fold, save_state
+from etholake.stages import StageResult, fingerprint, instances, load_state, out_of_fold, save_state
 
 __all__ = [
     "CHANNELS", "SOURCE", "Plan", "Wish", "channels", "hyperparameters", "job_settings", "plan", "run", "save",
@@ -265,10 +265,12 @@ def _launch_with_sdk(settings: Settings, parameters: dict[str, Any], role: str, 
         SourceCode,
         StoppingCondition,
     )
+    from sagemaker.train.distributed import Torchrun
 
     from sagemaker.train import ModelTrainer
 
     options = job_settings()["training"]
+    per_instance = instances.processes(options)
     trainer = ModelTrainer(
         sagemaker_session=Session(
             boto_session=aws.session(settings),
@@ -281,10 +283,9 @@ def _launch_with_sdk(settings: Settings, parameters: dict[str, Any], role: str, 
         source_code=SourceCode(
             source_dir=f"s3://{settings.bucket}/{SOURCE}", entry_script="train.py", requirements="requirements.txt"
         ),
-        compute=Compute(
-            instance_type=settings.instance_type, instance_count=1, volume_size_in_gb=options["volume_gb"]
-        ),
-        stopping_condition=StoppingCondition(max_runtime_in_seconds=options["max_runtime_s"]),
+        compute=Compute(**instances.compute(settings.instance_type, options)),
+        stopping_condition=StoppingCondition(**instances.stopping(options)),
+        distributed=Torchrun(process_count_per_node=per_instance) if per_instance else None,
         hyperparameters=parameters,
         output_data_config=OutputDataConfig(s3_output_path=settings.uri(MODEL_ZONE, "training")),
         checkpoint_config=CheckpointConfig(

@@ -16,7 +16,9 @@ __all__ = ["EXECUTES", "install"]
 EXECUTES = frozenset({
     "CreateTrainingJob", "DescribeTrainingJob", "StopTrainingJob", "CreateTransformJob", "DescribeTransformJob",
     "StopTransformJob", "CreateModel", "CreateEndpoint", "UpdateEndpoint", "DescribeEndpoint", "DeleteEndpoint",
-    "InvokeEndpoint",
+    "InvokeEndpoint", "InvokeEndpointAsync", "CreateHyperParameterTuningJob", "DescribeHyperParameterTuningJob",
+    "CreateProcessingJob", "DescribeProcessingJob", "StopProcessingJob",
+    "StopHyperParameterTuningJob", "ListTrainingJobsForHyperParameterTuningJob",
 })  # fmt: skip
 
 
@@ -25,16 +27,17 @@ def install(context: Context) -> None:
     from moto.sagemaker.responses import SageMakerResponse
     from moto.sagemakerruntime.responses import SageMakerRuntimeResponse
 
-    for left_over in ("training", "hosts"):  # of a server that was killed
+    for left_over in ("training", "processing", "hosts"):  # of a server that was killed
         shutil.rmtree(context.state_dir / "sagemaker" / left_over, ignore_errors=True)
 
     from local_mock import iam
     from local_mock.sagemaker import registry
     from local_mock.sagemaker.responses import OPERATIONS
-    from local_mock.sagemaker.runtime import invoke_endpoint
+    from local_mock.sagemaker.runtime import invoke_endpoint, invoke_endpoint_async
 
     for operation in (*OPERATIONS, *registry.OPERATIONS):
         setattr(SageMakerResponse, operation.__name__, operation)
     SageMakerRuntimeResponse.use_raw_body = True  # bodies are bytes, not text
     SageMakerRuntimeResponse.invoke_endpoint = invoke_endpoint
+    SageMakerRuntimeResponse.invoke_endpoint_async = invoke_endpoint_async
     iam.install(context)

@@ -26,7 +26,7 @@ from local_mock.process import Child
 from local_mock.sagemaker.archive import unpack
 from local_mock.sagemaker.errors import RunError, shorten
 
-__all__ = ["Answer", "Host", "container_of", "data_uri"]
+__all__ = ["Answer", "Host", "container_of", "data_uri", "free_port"]
 
 _FALLBACK = Path(__file__).resolve().parents[2] / "sagemaker" / "serve.py"
 START_TIMEOUT_S = 120.0
@@ -87,7 +87,7 @@ class Host:
             raise RunError(f"ClientError: the model could not be unpacked: {err}") from err
         log = self.folder / "host.log"
         self._shipper = LogShipper(self._region, self._stream, {self._group: log})
-        self.port = _free_port()
+        self.port = free_port()
         child = Child(
             [sys.executable, self._server()], env=self._environment(extra), cwd=self.folder, log_path=log
         )
@@ -205,7 +205,8 @@ class Host:
             connection.close()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A loopback port that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

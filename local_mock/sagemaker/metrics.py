@@ -11,7 +11,7 @@ from moto.core.utils import utcnow
 
 from local_mock.sagemaker.errors import InvalidRequestError
 
-__all__ = ["check_definitions", "final_metrics"]
+__all__ = ["check_definitions", "final_metrics", "metric_values"]
 
 
 def check_definitions(definitions: Sequence[Mapping[str, str]]) -> None:
@@ -29,20 +29,27 @@ def check_definitions(definitions: Sequence[Mapping[str, str]]) -> None:
 
 def final_metrics(definitions: Sequence[Mapping[str, str]], log: Path) -> list[dict[str, Any]]:
     """The last value that each metric took; metrics that never matched, or matched no number, are left out."""
-    patterns = [(d["Name"], re.compile(d["Regex"])) for d in definitions]
-    last: dict[str, float] = {}
+    now = utcnow()
+    return [
+        {"MetricName": d["Name"], "Value": values[-1], "Timestamp": now}
+        for d in definitions
+        if (values := metric_values([d], log))
+    ]
+
+
+def metric_values(definitions: Sequence[Mapping[str, str]], log: Path) -> list[float]:
+    """All numbers that the expressions match in a log, in its order; [] if there is no log."""
+    patterns = [re.compile(d["Regex"]) for d in definitions]
+    found: list[float] = []
     try:
         with log.open(encoding="utf-8", errors="replace") as lines:
             for line in lines:
-                for name, pattern in patterns:
-                    for match in pattern.finditer(line):
-                        value = _number(match.group(1))
-                        if value is not None:
-                            last[name] = value
+                for pattern in patterns:
+                    values = (_number(match.group(1)) for match in pattern.finditer(line))
+                    found += [value for value in values if value is not None]
     except FileNotFoundError:
         return []
-    now = utcnow()
-    return [{"MetricName": name, "Value": value, "Timestamp": now} for name, value in last.items()]
+    return found
 
 
 def _number(text: str | None) -> float | None:

@@ -16,13 +16,15 @@ from moto.sagemaker.models import FakeEndpoint, FakeTrainingJob, FakeTransformJo
 
 from local_mock.sagemaker.errors import InvalidRequestError
 
-__all__ = ["Endpoint", "TrainingJob", "TransformJob", "check_name"]
+__all__ = ["Endpoint", "TrainingJob", "TransformJob", "check_name", "filled"]
 
 _NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 
 
-def check_name(name: str, what: str) -> None:
+def check_name(name: str, what: str, longest: int = 63) -> None:
     """Refuse a name that AWS refuses (it also becomes a folder here)."""
+    if len(name) > longest:
+        raise InvalidRequestError(f"'{name}' at '{what}' must have at most {longest} characters.")
     if not _NAME.fullmatch(name):
         raise InvalidRequestError(
             f"1 validation error detected: Value '{name}' at '{what}' failed to satisfy constraint: Member must "
@@ -30,7 +32,7 @@ def check_name(name: str, what: str) -> None:
         )
 
 
-def _filled(answer: Mapping[str, Any]) -> dict[str, Any]:
+def filled(answer: Mapping[str, Any]) -> dict[str, Any]:
     """Without empty members: the SDK's models refuse an empty structure."""
     return {key: value for key, value in answer.items() if value not in (None, "", [], {})}
 
@@ -52,6 +54,9 @@ class TrainingJob(FakeTrainingJob):
         self.metrics: list[dict[str, Any]] = []
         self.artifact = ""
         self.runner: Any = None
+        self.tuning_job_arn = ""
+        self.reused_by = ""
+        self._trained_s = 0.0
         self._lock = threading.RLock()
         self.move("Starting", "Preparing the instances for training")
 
@@ -64,10 +69,13 @@ class TrainingJob(FakeTrainingJob):
         with self._lock:
             now = utcnow()
             if self.transitions and "EndTime" not in self.transitions[-1]:
-                self.transitions[-1]["EndTime"] = now
+                last = self.transitions[-1]
+                last["EndTime"] = now
+                if last["Status"] in ("Training", "Uploading"):
+                    self._trained_s += (now - last["StartTime"]).total_seconds()
             self.transitions.append({"Status": secondary, "StartTime": now, "StatusMessage": message})
             self.secondary_status, self.last_modified_time = secondary, now
-            if secondary == "Training":
+            if secondary == "Training" and self.training_start_time is None:
                 self.training_start_time = now
             if status:
                 self.failure_reason = reason
@@ -93,9 +101,25 @@ class TrainingJob(FakeTrainingJob):
                 "ModelArtifacts": {"S3ModelArtifacts": self.artifact} if self.artifact else None,
             }
             if self.training_start_time and self.training_end_time:
-                seconds = (self.training_end_time - self.training_start_time).total_seconds()
-                answer["TrainingTimeInSeconds"] = answer["BillableTimeInSeconds"] = max(1, round(seconds))
-            return _filled(answer)
+                seconds = max(1, round(self._trained_s))  # interruptions left out
+                answer["TrainingTimeInSeconds"] = answer["BillableTimeInSeconds"] = seconds
+            answer["WarmPoolStatus"] = self.warm_pool
+            answer["TuningJobArn"] = self.tuning_job_arn
+            return filled(answer)
+
+    @property
+    def warm_pool(self) -> dict[str, Any] | None:
+        """State only: nothing is kept warm here. Available after the job, until reused or the period is over."""
+        period = self.request["ResourceConfig"].get("KeepAlivePeriodInSeconds")
+        if not period:
+            return None
+        if self.training_job_status == "InProgress" or self.training_end_time is None:
+            return {"Status": "InUse"}
+        idle = (utcnow() - self.training_end_time).total_seconds()
+        if self.reused_by:
+            return {"Status": "Reused", "ReusedByJob": self.reused_by}
+        status = "Available" if idle < period else "Terminated"
+        return {"Status": status, "ResourceRetainedBillableTimeInSeconds": round(min(idle, period))}
 
 
 class TransformJob(FakeTransformJob):
@@ -128,7 +152,7 @@ class TransformJob(FakeTransformJob):
     @property
     def response_object(self) -> dict[str, Any]:
         answer = {key: value for key, value in self.request.items() if key != "Tags"}
-        return _filled(
+        return filled(
             answer
             | {
                 "TransformJobArn": self.arn,
@@ -145,16 +169,32 @@ class Endpoint(FakeEndpoint):
     """One endpoint: Creating → InService | Failed; Updating → InService; Deleting → gone."""
 
     runner: Any = None
+    async_inference_config: Mapping[str, Any] | None = None
+
+    def capture(self, config: Mapping[str, Any] | None) -> None:
+        """What describe calls say of data capture."""
+        if not config:
+            self.data_capture_config = {}
+            return
+        enabled = bool(config.get("EnableCapture"))
+        self.data_capture_config = {
+            "EnableCapture": enabled,
+            "CaptureStatus": "Started" if enabled else "Stopped",
+            "CurrentSamplingPercentage": config["InitialSamplingPercentage"],
+            "DestinationS3Uri": config["DestinationS3Uri"],
+            "KmsKeyId": config.get("KmsKeyId") or "none",
+        }
 
     @property
     def response_object(self) -> dict[str, Any]:
-        return _filled(
+        return filled(
             {
                 "EndpointName": self.endpoint_name,
                 "EndpointArn": self.arn,
                 "EndpointConfigName": self.endpoint_config_name,
                 "ProductionVariants": self.production_variants,
                 "DataCaptureConfig": self.data_capture_config,
+                "AsyncInferenceConfig": self.async_inference_config,
                 "EndpointStatus": self.endpoint_status,
                 "FailureReason": self.failure_reason,
                 "CreationTime": self.creation_time,

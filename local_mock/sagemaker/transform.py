@@ -12,7 +12,7 @@ from local_mock.context import Context
 from local_mock.data import ObjectInfo
 from local_mock.keys import split_uri
 from local_mock.sagemaker.errors import InvalidRequestError, RunError, shorten
-from local_mock.sagemaker.hosting import Host
+from local_mock.sagemaker.hosting import Answer, Host
 from local_mock.sagemaker.models import TransformJob
 
 __all__ = ["LOG_GROUP", "TransformRun", "check_request"]
@@ -21,6 +21,7 @@ _log = logging.getLogger("local_mock.sagemaker")
 LOG_GROUP = "/aws/sagemaker/TransformJobs"
 # https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateTransformJob.html
 DEFAULT_PAYLOAD_MB, DEFAULT_TIMEOUT_S = 6, 600
+MAX_PAYLOAD_MB, MAX_TIMEOUT_S, MAX_RETRIES = 100, 3600, 3
 
 
 def check_request(request: Mapping[str, Any]) -> None:
@@ -38,6 +39,26 @@ def check_request(request: Mapping[str, Any]) -> None:
         raise InvalidRequestError(
             f"Not supported by local_mock: {', '.join(wrong)}. Whole objects under an S3Prefix are transformed, "
             "one output each (SplitType, CompressionType and AssembleWith are None)."
+        )
+    _check_limits(request)
+
+
+def _check_limits(request: Mapping[str, Any]) -> None:
+    """AWS's own: 0 MB stands for no limit, with a chunked body."""
+    payload, at_once = (
+        request.get("MaxPayloadInMB", DEFAULT_PAYLOAD_MB),
+        request.get("MaxConcurrentTransforms") or 1,
+    )
+    if not 0 <= payload <= MAX_PAYLOAD_MB or payload * at_once > MAX_PAYLOAD_MB:
+        raise InvalidRequestError(
+            f"MaxPayloadInMB ({payload}) times MaxConcurrentTransforms ({at_once}) must be 0..{MAX_PAYLOAD_MB}."
+        )
+    client = request.get("ModelClientConfig") or {}
+    timeout, retries = client.get("InvocationsTimeoutInSeconds", 1), client.get("InvocationsMaxRetries", 0)
+    if not 1 <= timeout <= MAX_TIMEOUT_S or not 0 <= retries <= MAX_RETRIES:
+        raise InvalidRequestError(
+            f"ModelClientConfig: the time-out must be 1..{MAX_TIMEOUT_S} s and the retries 0..{MAX_RETRIES}, "
+            f"but got {timeout} s and {retries}."
         )
 
 
@@ -101,19 +122,31 @@ class TransformRun:
         limit = request.get("MaxPayloadInMB", DEFAULT_PAYLOAD_MB) << 20
         if limit and item.size > limit:
             return f"{item.uri}: {item.size:,} bytes are more than MaxPayloadInMB ({limit >> 20})."
-        timeout = (request.get("ModelClientConfig") or {}).get("InvocationsTimeoutInSeconds", DEFAULT_TIMEOUT_S)
         output = request["TransformOutput"]
-        try:
-            body = self._context.data.read(item.uri)
-            answer = self._host.post(
-                body, request["TransformInput"].get("ContentType", ""), output.get("Accept", ""), timeout_s=timeout
-            )
-        except OSError as err:
-            return f"{item.uri}: {err}"
-        if answer.status != 200:
-            return f"{item.uri}: {answer.status}: {answer.body.decode('utf-8', 'replace')[:300]}"
+        answer = problem = None
+        for _ in range(1 + (request.get("ModelClientConfig") or {}).get("InvocationsMaxRetries", 0)):
+            if self._stop.is_set():
+                return ""
+            answer, problem = self._post(item)
+            if answer is None or answer.status < 500:
+                break
+        if answer is None or answer.status != 200:
+            return f"{item.uri}: {problem}"
         self._context.data.write(f"{output['S3OutputPath'].rstrip('/')}/{self._relative(item)}.out", answer.body)
         return ""
+
+    def _post(self, item: ObjectInfo) -> tuple[Answer | None, str]:
+        """(answer, what is wrong with it); no answer if there was none in time, or the object has gone."""
+        request = self._job.request
+        timeout = (request.get("ModelClientConfig") or {}).get("InvocationsTimeoutInSeconds", DEFAULT_TIMEOUT_S)
+        kinds = request["TransformInput"].get("ContentType", ""), request["TransformOutput"].get("Accept", "")
+        try:
+            answer = self._host.post(self._context.data.read(item.uri), *kinds, timeout_s=timeout)
+        except TimeoutError:
+            return None, f"no answer in {timeout} s (InvocationsTimeoutInSeconds)."
+        except OSError as err:
+            return None, str(err)
+        return answer, f"{answer.status}: {answer.body.decode('utf-8', 'replace')[:300]}"
 
     def _relative(self, item: ObjectInfo) -> str:
         """The key below the folder part of the input prefix."""

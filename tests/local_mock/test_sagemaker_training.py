@@ -1,14 +1,12 @@
 """Training jobs of the mock, with small scripts: the container contract, artefacts, metrics, failures, stop."""
 
-import io
 import json
-import tarfile
 import time
 import uuid
-from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from sagemaker_lab import Lab, tar_gz
 
 from etholake import aws
 from etholake.settings import Settings
@@ -44,80 +42,6 @@ time.sleep(60)
 RUNTIME = "echo up > /opt/ml/model/where.txt; cat /opt/ml/input/config/resourceconfig.json"
 
 
-def tar_gz(files: dict[str, str]) -> bytes:
-    sink = io.BytesIO()
-    with tarfile.open(fileobj=sink, mode="w:gz") as archive:
-        for name, text in files.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(text.encode())
-            archive.addfile(info, io.BytesIO(text.encode()))
-    return sink.getvalue()
-
-
-class Lab:
-    """A bucket with code and data, and a client to train with."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self.s3, self.sagemaker = aws.client(settings, "s3"), aws.client(settings, "sagemaker")
-        self.bucket = f"sm-{uuid.uuid4().hex[:8]}"
-        self.s3.create_bucket(Bucket=self.bucket)
-        for key in ("in/a.txt", "in/deep/b.txt", "in-other/c.txt"):
-            self.s3.put_object(Bucket=self.bucket, Key=key, Body=b"x")
-
-    def request(self, script: str | None, **changes: Any) -> dict[str, Any]:
-        parameters = {"rate": "0.5", "name": '"walk"'}
-        if script is not None:
-            self.s3.put_object(Bucket=self.bucket, Key="code/s.tar.gz", Body=tar_gz({"train.py": script}))
-            parameters |= {
-                "sagemaker_program": '"train.py"',
-                "sagemaker_submit_directory": f'"s3://{self.bucket}/code/s.tar.gz"',
-            }
-        return {
-            "TrainingJobName": f"job-{uuid.uuid4().hex[:8]}",
-            "HyperParameters": parameters,
-            "AlgorithmSpecification": {
-                "TrainingImage": "none", "TrainingInputMode": "File",
-                "MetricDefinitions": [{"Name": "loss", "Regex": r"train_loss=(\S+)"},
-                                      {"Name": "never", "Regex": r"never=(\S+)"}],
-            },
-            "RoleArn": "arn:aws:iam::123456789012:role/trainer",
-            "InputDataConfig": [{"ChannelName": "data", "DataSource": {"S3DataSource": {
-                "S3DataType": "S3Prefix", "S3Uri": f"s3://{self.bucket}/in/"}}}],
-            "OutputDataConfig": {"S3OutputPath": f"s3://{self.bucket}/out/"},
-            "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 5},
-            "StoppingCondition": {"MaxRuntimeInSeconds": 60},
-            "Environment": {"OWN": "/opt/ml/own"},
-        } | changes  # fmt: skip
-
-    def start(self, script: str | None, **changes: Any) -> str:
-        request = self.request(script, **changes)
-        self.sagemaker.create_training_job(**request)
-        return str(request["TrainingJobName"])
-
-    def wait(self, name: str, seconds: float = 30) -> dict[str, Any]:
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            found: dict[str, Any] = self.sagemaker.describe_training_job(TrainingJobName=name)
-            if found["TrainingJobStatus"] in ("Completed", "Failed", "Stopped"):
-                return found
-            time.sleep(0.05)
-        raise AssertionError(f"{name} has not ended")
-
-    def until(self, name: str, secondary: str) -> None:
-        for _ in range(400):
-            if self.sagemaker.describe_training_job(TrainingJobName=name)["SecondaryStatus"] == secondary:
-                return
-            time.sleep(0.02)
-        raise AssertionError(f"{name} was never {secondary}")
-
-    def unpacked(self, uri: str) -> dict[str, bytes]:
-        key = uri.removeprefix(f"s3://{self.bucket}/")
-        body = self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
-        with tarfile.open(fileobj=io.BytesIO(body)) as archive:
-            return {m.name: archive.extractfile(m).read() for m in archive.getmembers()}  # type: ignore[union-attr]
-
-
 @pytest.fixture(scope="module")
 def lab(mock_settings: Settings) -> Lab:
     return Lab(mock_settings)
@@ -136,7 +60,7 @@ def test_runs_the_entry_point_under_the_container_contract(lab: Lab) -> None:
     assert answer["hps"] == {"rate": 0.5, "name": "walk"}
     assert answer["argv"] == ["--rate", "0.5", "--name", "walk"]
     assert answer["seen"] == {"data": ["a.txt", "deep/b.txt"]}
-    assert answer["own"].endswith(f"{name}/own")
+    assert answer["own"].endswith(f"{name}/algo-1/own")
     assert not answer["settings"]
     assert answer["config"]["rate"] == "0.5"
     assert lab.unpacked(uri.replace("model.tar", "output.tar")) == {"report.txt": b"fine"}
@@ -234,8 +158,8 @@ def test_names_are_unique_and_plain(lab: Lab) -> None:
 
 
 def test_what_is_not_done_is_refused(lab: Lab) -> None:
-    with pytest.raises(ClientError, match="InstanceCount must be 1"):
-        lab.start(TRAIN, ResourceConfig={"InstanceType": "ml.m5.large", "InstanceCount": 2, "VolumeSizeInGB": 1})
+    with pytest.raises(ClientError, match=r"InstanceCount must be 1\.\.8, but got 9"):
+        lab.start(TRAIN, ResourceConfig={"InstanceType": "ml.m5.large", "InstanceCount": 9, "VolumeSizeInGB": 1})
     found = lab.wait(lab.start(None))
     assert "runs no container images" in found["FailureReason"]
     with pytest.raises(ClientError, match="Could not find training job"):

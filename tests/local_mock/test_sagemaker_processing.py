@@ -1,0 +1,135 @@
+"""Processing jobs of the mock: inputs, script, outputs, messages, failures, stop, time limit."""
+
+import json
+import time
+import uuid
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from sagemaker_lab import Lab
+
+from etholake import aws
+from etholake.settings import Settings
+
+SCRIPT = """
+import json, os, pathlib, sys, time
+root = pathlib.Path("/opt/ml/processing")
+if "--fail" in sys.argv:
+    sys.exit("this cannot be processed")
+seen = sorted(str(p.relative_to(root / "in")) for p in (root / "in").rglob("*") if p.is_file())
+(root / "out" / "seen.json").write_text(json.dumps({"seen": seen, "own": os.environ["OWN"], "argv": sys.argv[1:]}))
+config = json.load(open("/opt/ml/config/resourceconfig.json"))
+pathlib.Path("/opt/ml/output/message").write_text("on " + config["current_host"])
+print("processed", len(seen), flush=True)
+if "--slow" in sys.argv:
+    time.sleep(60)
+"""
+
+
+@pytest.fixture(scope="module")
+def lab(mock_settings: Settings) -> Lab:
+    made = Lab(mock_settings)
+    made.s3.put_object(Bucket=made.bucket, Key="scripts/work.py", Body=SCRIPT.encode())
+    return made
+
+
+def start(lab: Lab, *arguments: str, mode: str = "EndOfJob", source: str = "in/", **changes: Any) -> str:
+    name = f"p-{uuid.uuid4().hex[:8]}"
+
+    def given(label: str, uri: str) -> dict[str, Any]:
+        path = f"/opt/ml/processing/{label}"
+        s3 = {
+            "S3Uri": f"s3://{lab.bucket}/{uri}",
+            "LocalPath": path,
+            "S3DataType": "S3Prefix",
+            "S3InputMode": "File",
+        }
+        return {"InputName": label, "S3Input": s3}
+
+    output = {"S3Uri": f"s3://{lab.bucket}/processed/{name}", "LocalPath": "/opt/ml/processing/out",
+              "S3UploadMode": mode}  # fmt: skip
+    lab.sagemaker.create_processing_job(
+        **{
+            "ProcessingJobName": name, "RoleArn": "arn:aws:iam::123456789012:role/processor",
+            "AppSpecification": {
+                "ImageUri": "none", "ContainerEntrypoint": ["python3", "/opt/ml/processing/code/work.py"],
+                "ContainerArguments": ["--n", "3", *arguments]},
+            "ProcessingInputs": [given("code", "scripts/work.py"), given("in", source)],
+            "ProcessingOutputConfig": {"Outputs": [{"OutputName": "out", "S3Output": output}]},
+            "ProcessingResources": {"ClusterConfig": {
+                "InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 5}},
+            "Environment": {"OWN": "mine"}, "StoppingCondition": {"MaxRuntimeInSeconds": 60},
+        } | changes
+    )  # fmt: skip
+    return name
+
+
+def ended(lab: Lab, name: str) -> dict[str, Any]:
+    for _ in range(600):
+        found: dict[str, Any] = lab.sagemaker.describe_processing_job(ProcessingJobName=name)
+        if found["ProcessingJobStatus"] in ("Completed", "Failed", "Stopped"):
+            return found
+        time.sleep(0.05)
+    raise AssertionError(f"{name} has not ended")
+
+
+def result(lab: Lab, name: str) -> dict[str, Any]:
+    body = lab.s3.get_object(Bucket=lab.bucket, Key=f"processed/{name}/seen.json")["Body"].read()
+    answer: dict[str, Any] = json.loads(body)
+    return answer
+
+
+def test_a_script_reads_inputs_and_its_outputs_are_in_s3(lab: Lab) -> None:
+    name = start(lab)
+    found = ended(lab, name)
+    assert found["ProcessingJobStatus"] == "Completed", found
+    assert result(lab, name) == {"seen": ["a.txt", "deep/b.txt"], "own": "mine", "argv": ["--n", "3"]}
+    assert found["ExitMessage"] == "on algo-1"
+    assert found["ProcessingStartTime"] <= found["ProcessingEndTime"]
+    logs = aws.client(lab.settings, "logs")
+    group = "/aws/sagemaker/ProcessingJobs"
+    stream = logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=name)["logStreams"][0]
+    events = logs.get_log_events(logGroupName=group, logStreamName=stream["logStreamName"])["events"]
+    assert "processed 2" in [e["message"] for e in events]
+    listed = lab.sagemaker.list_processing_jobs(NameContains=name)["ProcessingJobSummaries"]
+    assert [j["ProcessingJobStatus"] for j in listed] == ["Completed"]
+
+
+def test_a_failure_says_why_and_writes_nothing(lab: Lab) -> None:
+    name = start(lab, "--fail")
+    found = ended(lab, name)
+    assert found["ProcessingJobStatus"] == "Failed"
+    assert "exit code 1" in found["FailureReason"]
+    assert "this cannot be processed" in found["FailureReason"]
+    assert "Contents" not in lab.s3.list_objects_v2(Bucket=lab.bucket, Prefix=f"processed/{name}/")
+    found = ended(lab, start(lab, source="nothing/"))
+    assert "No objects were found" in found["FailureReason"]
+
+
+def test_stop_and_time_limit_end_it_and_continuous_output_is_there_before(lab: Lab) -> None:
+    name = start(lab, "--slow", mode="Continuous")
+    for _ in range(200):
+        if "Contents" in lab.s3.list_objects_v2(Bucket=lab.bucket, Prefix=f"processed/{name}/"):
+            break
+        time.sleep(0.05)
+    assert result(lab, name)["argv"][-1] == "--slow"
+    lab.sagemaker.stop_processing_job(ProcessingJobName=name)
+    assert ended(lab, name)["ProcessingJobStatus"] == "Stopped"
+    with pytest.raises(ClientError, match="in status Stopped"):
+        lab.sagemaker.stop_processing_job(ProcessingJobName=name)
+    found = ended(lab, start(lab, "--slow", StoppingCondition={"MaxRuntimeInSeconds": 1}))
+    assert "MaxRuntimeInSeconds" in found["FailureReason"]
+
+
+def test_what_is_not_done_is_refused(lab: Lab) -> None:
+    found = ended(lab, start(lab, AppSpecification={"ImageUri": "none"}))
+    assert "runs no container images" in found["FailureReason"]
+    outside = {"S3Uri": f"s3://{lab.bucket}/in/", "LocalPath": "/etc", "S3DataType": "S3Prefix"}
+    with pytest.raises(ClientError, match="LocalPath must lie below /opt/ml"):
+        start(lab, ProcessingInputs=[{"InputName": "x", "S3Input": outside}])
+    leaving = {"S3Uri": f"s3://{lab.bucket}/in/", "LocalPath": "/opt/ml/../../out", "S3DataType": "S3Prefix"}
+    found = ended(lab, start(lab, ProcessingInputs=[{"InputName": "x", "S3Input": leaving}]))
+    assert "would leave /opt/ml" in found["FailureReason"]
+    with pytest.raises(ClientError, match="Could not find processing job"):
+        lab.sagemaker.stop_processing_job(ProcessingJobName="nobody")

@@ -1,0 +1,73 @@
+"""The drift measure on distributions whose figures can be worked out by hand."""
+
+import numpy as np
+import pytest
+
+from etholake.features.clip import PoseClip, VideoMeta
+from etholake.stages.drift import FEATURES, baseline, clip_features, compare, page
+
+RNG = np.random.default_rng(0)
+
+
+def values(**given: np.ndarray) -> dict[str, np.ndarray]:
+    return {name: given.get(name, np.empty(0)) for name in FEATURES}
+
+
+def row(reference: np.ndarray, now: np.ndarray) -> dict[str, object]:
+    kept = baseline(values(speed_cm_s=reference), "f", 3)
+    (found,) = compare(kept, values(speed_cm_s=now))
+    return found
+
+
+def test_the_same_distribution_is_the_same() -> None:
+    found = row(RNG.normal(size=5000), RNG.normal(size=5000))
+    assert found["psi"] < 0.01
+    assert found["ks"] < 0.05
+    assert found["verdict"] == "same"
+
+
+def test_psi_and_ks_of_a_known_shift() -> None:
+    found = row(np.arange(1000.0), np.arange(1000.0) % 500)  # all in the lower half: shares 0.2 where 0.1 was
+    floor = 1e-4
+    wanted = 5 * (0.2 - 0.1) * np.log(2) + 5 * (floor - 0.1) * np.log(floor / 0.1)
+    assert found["psi"] == pytest.approx(wanted, rel=0.01)
+    assert found["ks"] == pytest.approx(0.5, abs=0.005)
+    assert found["verdict"] == "drifted"
+
+
+def test_values_beyond_training_and_constants_are_seen() -> None:
+    assert row(np.full(50, 30.0), np.full(9, 30.0))["verdict"] == "same"
+    assert row(np.full(50, 30.0), np.full(9, 25.0))["verdict"] == "drifted"
+    assert row(np.arange(100.0), np.array([1e6]))["actual"][-1] == 1.0
+    assert row(np.arange(100.0), np.empty(0))["verdict"] == "no values"
+
+
+def test_features_of_a_motion_that_can_be_read_off() -> None:
+    T, step = 40, 0.5  # two animals, 8 cm long, 10 cm apart, at 15 cm/s
+    xy = np.full((T, 2, 7, 2), np.nan, dtype=np.float32)
+    at = step * np.arange(T, dtype=np.float32)
+    for mouse, y in enumerate((0.0, 10.0)):
+        xy[:, mouse, 0] = np.stack([at + 4, np.full(T, y)], axis=1)  # nose
+        xy[:, mouse, 6] = np.stack([at - 4, np.full(T, y)], axis=1)  # tail base
+    meta = VideoMeta.from_row(
+        {"video_id": 1, "lab_id": "A", "frames_per_second": 30.0, "pix_per_cm_approx": 12.0,
+         "behaviors_labeled": ["mouse1,mouse2,chase"]}
+    )  # fmt: skip
+    clip = object.__new__(PoseClip)
+    object.__setattr__(clip, "xy_TMK2", xy)
+    object.__setattr__(clip, "meta", meta)
+    found = clip_features(clip)
+    assert found["speed_cm_s"] == pytest.approx(15.0)
+    assert found["body_length_cm"] == pytest.approx(8.0)
+    assert found["pair_distance_cm"] == pytest.approx(10.0)
+    assert set(found["parts_seen"]) == {2.0}
+    assert (found["frames_per_second"][0], found["pix_per_cm"][0], found["animals"][0]) == (30.0, 12.0, 2.0)
+
+
+def test_the_page_says_what_is_too_little_and_escapes() -> None:
+    details = {"endpoint": "<e>", "requests": 2, "model_fingerprint": "abc", "other_models": 1, "unreadable": 0,
+               "features": [row(np.arange(9.0), np.arange(9.0))], "enough": False}  # fmt: skip
+    text = page(details)
+    assert "too few to judge" in text
+    assert "&lt;e&gt;" in text
+    assert "<script" not in text

@@ -1,0 +1,81 @@
+"""Stage tune on the mock: a real tuning job over the real training, and the request that makes it."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import small_lake  # type: ignore[import-not-found]
+from botocore.session import get_session
+from botocore.validate import ParamValidator
+
+from etholake.errors import AwsError, SettingsError
+from etholake.settings import Settings
+from etholake.stages import train, tune
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def lake(mock_settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    made: Settings = small_lake.make(mock_settings, tmp_path_factory.mktemp("tune-stage"))
+    return made
+
+
+@pytest.mark.long
+def test_tune_runs_jobs_and_finds_the_best(lake: Settings) -> None:
+    told: list[Any] = []
+    ranges = {"lr": {"low": 0.001, "high": 0.01, "log": True}, "convs": {"low": 1, "high": 3, "whole": True}}
+    wish = {"strategy": "Random", "jobs": 2, "parallel": 2, "ranges": ranges, "early_stopping": "Off"}
+    done = tune.run(lake, "smoke", (3,), lambda *row: told.append(row), **wish)
+    trials = done.details["trials"]
+    assert [t["status"] for t in trials] == ["Completed", "Completed"]
+    assert done.details["best"]["objective"] == max(t["objective"] for t in trials)
+    assert done.details["best"]["model_uri"].startswith(f"s3://{lake.bucket}/model-zone/tuning/etholake-")
+    meta = train._meta(lake, done.details["best"]["model_uri"])  # the parameters have reached the model
+    best = done.details["best"]["parameters"]
+    assert meta["config"]["convs"] == int(best["convs"])
+    assert meta["config"]["lr"] == pytest.approx(float(best["lr"]))
+    assert told[-1][:2] == (2, 2)
+    assert tune.run(lake, "smoke", (3,), **wish).status == "unchanged"
+    with pytest.raises(AwsError, match="ended as Failed: No training job gave a value of 'val_score'"):
+        tune.run(lake, "smokey", strategy="Grid", ranges={"lr": {"values": [0.001]}})
+
+
+@pytest.mark.parametrize("strategy", ["Bayesian", "Grid"])
+def test_the_request_is_one_that_aws_takes(strategy: str) -> None:
+    options = train.job_settings()["tuning"] | {"strategy": strategy}
+    request = tune.tuning_request(Settings(), "t", {"config": "tiny"}, "arn:aws:iam::123456789012:role/r", options)
+    shape = (
+        get_session().get_service_model("sagemaker").operation_model("CreateHyperParameterTuningJob").input_shape
+    )
+    assert not ParamValidator().validate(request, shape).has_errors()
+    limits = request["HyperParameterTuningJobConfig"]["ResourceLimits"]
+    assert ("MaxNumberOfTrainingJobs" in limits) == (strategy == "Bayesian")
+
+
+def test_a_range_is_checked() -> None:
+    with pytest.raises(SettingsError, match="needs 'values', or 'low' and 'high'"):
+        tune.ranges_request({"lr": {"low": 1}})
+    with pytest.raises(SettingsError, match=r"unknown entries \['lowest'\]"):
+        tune.ranges_request({"lr": {"lowest": 1}})
+
+
+def test_the_ranges_of_the_settings_are_fields_of_the_configuration() -> None:
+    import dataclasses
+
+    from etholake.models.config import ModelConfig
+
+    known = {field.name for field in dataclasses.fields(ModelConfig)}
+    assert set(train.job_settings()["tuning"]["ranges"]) <= known
+
+
+def test_the_trial_turns_fields_into_overrides() -> None:
+    code = "import sys; sys.path.insert(0, 'sagemaker'); import trial; print(trial.arguments(sys.argv[1:]))"
+    words = ["--config", "tiny", "--lr", "0.001", "--convs", "3", "--overrides", '{"width": 32}']
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    wanted = ["--config", "tiny", "--overrides", '{"lr": 0.001, "convs": 3, "width": 32}']
+    assert done.stdout.strip() == str(wanted)
