@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 from etholake.settings import Settings
 
 VARIES = re.compile(r"(Id|Time|Date|On|At|Token|Modified|Created|Endpoint|Timestamp)$")
-# Known to be missing or other in our S3, and needed by no client here: the checksum that a list and a copy may name
+# Missing or other in our S3, and needed by no client here: the checksum that a list and a copy may name
 # beside the ETag, and the display name of the owner (the mock's own).
 DIFFERS = frozenset({"ChecksumAlgorithm", "ChecksumCRC32", "DisplayName"})
 ROLE = "arn:aws:iam::123456789012:role/compared"
