@@ -89,7 +89,10 @@ def test_chunks_hold_every_row_once(place: Place, how: dict[str, bool]) -> None:
 
 @pytest.mark.parametrize(
     ("sql", "style", "params"),
-    [("n > :low AND part = :part", "named", {"low": 2, "part": "q"}), ("n > ? AND part = ?", "qmark", ["2", "'q'"])],
+    [
+        ("n > :low AND part = :part", "named", {"low": 2, "part": "q"}),
+        ("n > ? AND part = ?", "qmark", ["2", "'q'"]),
+    ],
 )
 def test_parameters(place: Place, sql: str, style: str, params: Any) -> None:
     found = place.read(f"SELECT n FROM t WHERE {sql}", params=params, paramstyle=style)
@@ -119,7 +122,6 @@ def test_athena_functions(place: Place) -> None:
     assert made["ctas_table"] == "c"
     assert len(wr.athena.read_sql_table("t", ctas_approach=False, **common)) == 4
     assert "CREATE EXTERNAL TABLE" in wr.athena.show_create_table("t", **common)
-    assert set(wr.athena.describe_table("t", **common)["Column Name"]) >= {"n", "x", "part"}
     id_ = wr.athena.start_query_execution("SELECT 1 AS one", **common)
     assert wr.athena.wait_query(id_)["Status"]["State"] == "SUCCEEDED"
     assert wr.athena.get_query_results(id_)["one"].tolist() == [1]
