@@ -86,9 +86,10 @@ def test_a_failed_check_says_where_and_why_and_is_told(place: Settings) -> None:
         pipeline.run(place, machine.input_of(place))
     said = str(failed.value)
     assert "raw-zone/metadata/train.csv: missing" in said
-    assert "Its log is in the CloudWatch log groups /aws-glue/jobs/error" in said
+    group = f"/aws-glue/{place.stack}/error"
+    assert f"Its log is in the CloudWatch log groups {group}" in said
     stream = said.rpartition("stream ")[2].rstrip(".")
-    logs = aws.client(place, "logs").get_log_events(logGroupName="/aws-glue/jobs/error", logStreamName=stream)
+    logs = aws.client(place, "logs").get_log_events(logGroupName=group, logStreamName=stream)
     assert "missing" in " ".join(event["message"] for event in logs["events"])
 
     graph = drawn(place)
