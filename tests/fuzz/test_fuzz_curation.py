@@ -116,17 +116,17 @@ def _one_point_a_part() -> Keys:
 
 
 _SMALL = """
-import resource, sys
+import sys
 from pathlib import Path
-from trial import BUCKET, mounted, one_unit, assert_reported, videos, written
+from trial import BUCKET, mounted, one_unit, assert_reported, peak_kib, videos, written
 from etholake.curate.work import curate_tracking_unit
 with mounted(Path(sys.argv[1])):
     good = one_unit("tracking", {1: Path(sys.argv[3]).read_bytes()}, videos(), "tracking_curated")
     curate_tracking_unit(good, BUCKET, 15)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak_kib()
     unit = one_unit("tracking", {2: Path(sys.argv[2]).read_bytes()}, videos(), "tracking_curated")
     reports = curate_tracking_unit(unit, BUCKET, 15)
-    print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+    print((peak_kib() - before) // 1024)
     assert_reported(reports)
     [report] = reports
     assert report.rows_quarantined == 0, report
