@@ -1,4 +1,4 @@
-"""Fine-tuning to a new lab: the vocabulary and the labs grow by name, what was learnt stays, the report says so."""
+"""Fine-tuning to a new lab: vocabulary and labs grow by name, what was learnt stays, the report says so."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from chases import SMALL, training_data, video  # type: ignore[import-not-found]
+from chases import training_data, video  # type: ignore[import-not-found]
 
 from etholake.contract import ACTIONS
 from etholake.errors import ContractError
