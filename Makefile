@@ -71,6 +71,9 @@ query: install ## Ask Athena: ARGS='--name lake_overview' or ARGS='--sql "SELECT
 train: install ## Train the recogniser (CONFIG=base; an ensemble: CONFIG=w64,w128 ARGS='--folds 5 --seeds 3')
 	@$(BIN)/etholake train $(if $(CONFIG),--config $(CONFIG)) $(ARGS)
 
+explain: install ## What a model knows (MODEL=folder, model.tar.gz or s3 URI; default: the lake's newest)
+	@$(BIN)/etholake explain $(MODEL) $(ARGS)
+
 serve: install ## Deploy the endpoint of the newest model
 	@$(BIN)/etholake serve $(ARGS)
 

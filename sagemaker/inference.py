@@ -8,7 +8,8 @@ with the video's metadata as JSON in the Parquet schema metadata under the key `
      "tracking": {"video_frame": […], "mouse_id": […], "bodypart": […], "x": […], "y": […]}}
 
 The answer is `application/json`: {"video_id", "lab_id", "events": [{"agent_id", "target_id", "action",
-"start_frame", "stop_frame", "confidence"}], "model": {…}}. What is wrong with a request is raised as
+"start_frame", "stop_frame", "confidence"}], "notes": […], "model": {…}}; the notes say what of the request
+was not answered, or not as usual, and what to do. What is wrong with a request is raised as
 `RequestError`, whose `status_code` (400, 406, 415) the host answers with the reason.
 """
 
@@ -108,6 +109,7 @@ def predict_fn(request: Request, loaded: Loaded) -> dict[str, Any]:
         "video_id": request.meta.video_id,
         "lab_id": request.meta.lab_id,
         "events": [event.to_dict() for event in loaded.recogniser.events(clip)],
+        "notes": loaded.recogniser.notes(clip),
         "model": loaded.about,
     }
 
