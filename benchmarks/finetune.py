@@ -4,10 +4,10 @@
 
 The base is trained on four simulated labs; the new simulated lab has other parts, 10 frames/s, and an action of
 its own. With --data, a folder in the MABe layout, a real lab is learnt from the same simulated base, too. Both
-ways have the same configuration, the same five videos (of which some validate and fit the thresholds) and number of
-steps. Printed: official score on the other videos of the lab, per seed; a seed draws its own five. The network
-is small (32 wide), so that the whole takes minutes of one core; the figures of simulated labs say what the code does,
-and nothing about mice.
+ways have the same configuration, the same five videos (of which some validate and fit the thresholds) and the
+same steps. Printed: official score on the other videos of the lab, per seed; a seed draws its own five. The
+network is small (32 wide), so that the whole takes minutes of one core; the figures of simulated labs say what
+the code does, and nothing about mice.
 """
 
 from __future__ import annotations

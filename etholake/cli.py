@@ -221,7 +221,8 @@ def _train(current: Settings, arguments: argparse.Namespace) -> None:
                 raise UsageError(
                     f"The lake in bucket '{current.bucket}' holds {len(gone)} files that are not in "
                     f"{arguments.data} ({gone[0]}, …), and a lake mirrors one folder. Set ETHOLAKE_BUCKET and "
-                    "ETHOLAKE_DATABASE for a lake of its own (and run `make deploy`), or put the new lab's files into the lake's folder."
+                    "ETHOLAKE_DATABASE for a lake of its own (and run `make deploy`), "
+                    "or put the new lab's files into the lake's folder."
                 )
             ingest.run(current, arguments.data, on_progress)
             etl.run(current, on_progress)

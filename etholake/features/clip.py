@@ -168,7 +168,7 @@ class PoseClip:
         if meta.fps < MIN_FPS:
             raise DataError(
                 f"Video {meta.video_id} has {meta.fps:g} frames/s (frames_per_second), too few for features of "
-                f"motion on a clock of {CLOCK_HZ:g} Hz: at least {MIN_FPS:g} are needed, {TRAINED_FPS:g} are good. "
+                f"motion on a clock of {CLOCK_HZ:g} Hz: at least {MIN_FPS:g} are needed. "
                 "Correct frames_per_second if it is wrong, else record faster."
             )
         keep = np.flatnonzero(~table["is_imputed"].to_numpy().astype(bool))
