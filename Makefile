@@ -86,6 +86,9 @@ train: install ## Train the recogniser (CONFIG=base; an ensemble: CONFIG=w64,w12
 tune: install ## Search hyper-parameters (ARGS='--jobs 8 --strategy Bayesian')
 	@$(BIN)/etholake tune $(ARGS)
 
+explain: install ## What a model knows (MODEL=folder, model.tar.gz or s3 URI; default: the lake's newest)
+	@$(BIN)/etholake explain $(MODEL) $(ARGS)
+
 serve: install ## Deploy the endpoint of the newest model
 	@$(BIN)/etholake serve $(ARGS)
 

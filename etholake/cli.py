@@ -213,13 +213,27 @@ def _video(current: Settings, arguments: argparse.Namespace) -> None:
 
 
 def _train(current: Settings, arguments: argparse.Namespace) -> None:
-    from etholake.stages import train
+    from etholake.stages import etl, ingest, train
 
+    if arguments.base and arguments.config:
+        raise UsageError("--from trains by the model's own configuration: leave --config out.")
+    config = "its own" if arguments.base else arguments.config or current.config
+    wish = train.Wish(
+        arguments.folds, arguments.seeds, arguments.space, arguments.base or "",
+        tuple(filter(None, (arguments.labs or "").split(","))),
+    )  # fmt: skip
     with progress("train", enabled=not arguments.json) as on_progress:
-        result = train.run(
-            current, arguments.config or current.config, _ids(arguments.holdout) or (), on_progress,
-            train.Wish(arguments.folds, arguments.seeds, arguments.space),
-        )  # fmt: skip
+        if arguments.data:
+            if gone := ingest.others(current, arguments.data):
+                raise UsageError(
+                    f"The lake in bucket '{current.bucket}' holds {len(gone)} files that are not in "
+                    f"{arguments.data} ({gone[0]}, …), and a lake mirrors one folder. Set ETHOLAKE_BUCKET and "
+                    "ETHOLAKE_DATABASE for a lake of its own (and run `make deploy`), "
+                    "or put the new lab's files into the lake's folder."
+                )
+            ingest.run(current, arguments.data, on_progress)
+            etl.run(current, on_progress)
+        result = train.run(current, config, _ids(arguments.holdout) or (), on_progress, wish)
     _report(arguments, result)
 
 
@@ -232,6 +246,13 @@ def _tune(current: Settings, arguments: argparse.Namespace) -> None:
             strategy=arguments.strategy, jobs=arguments.jobs, parallel=arguments.parallel,
         )  # fmt: skip
     _report(arguments, result)
+
+
+def _explain_model(current: Settings, arguments: argparse.Namespace) -> None:
+    from etholake.stages import explain
+
+    found = explain.run(current, arguments.model)
+    print(json.dumps(found) if arguments.json else "\n".join(explain.lines(found)))
 
 
 def _serve(current: Settings, arguments: argparse.Namespace) -> None:
@@ -532,6 +553,17 @@ def _model_verbs(verb: Callable[..., argparse.ArgumentParser]) -> None:
     sub.add_argument("--seeds", type=int, default=1, help="of an ensemble: seeds of every fold and configuration")
     sub.add_argument("--space", choices=("probability", "logit"), default="probability", help="averaged in it")
     sub.add_argument("--holdout", help="video ids to hold out for the score, 12,34 (default: chosen per lab)")
+    sub.add_argument(
+        "--from", dest="base", metavar="MODEL",
+        help="fine-tune this model: a folder, a model.tar.gz, an s3:// URI of one, or `current`",
+    )  # fmt: skip
+    sub.add_argument("--data", type=Path, help="ingest and curate this folder first (a lake mirrors one folder)")
+    sub.add_argument("--labs", help="train on these labs only, a,b (default: all of the lake)")
+    sub = verb("explain", _explain_model, "What a model knows: labs, actions, parts, clock, scores, fingerprint.")
+    sub.add_argument(
+        "model", metavar="MODEL", nargs="?", default="current",
+        help="a folder, a model.tar.gz, an s3:// URI of one, or `current` (default: the lake's newest)",
+    )  # fmt: skip
     sub = verb("tune", _tune, "Search hyper-parameters as a SageMaker tuning job (ranges: sagemaker/jobs.json).")
     sub.add_argument("--config", help="named configuration whose fields are tuned: tiny (default) or base")
     sub.add_argument("--holdout", help="video ids to hold out, 12,34 (default: chosen per lab)")

@@ -8,9 +8,10 @@ with the video's metadata as JSON in the Parquet schema metadata under the key `
      "tracking": {"video_frame": […], "mouse_id": […], "bodypart": […], "x": […], "y": […]}}
 
 The answer is `application/json`: {"video_id", "lab_id", "events": [{"agent_id", "target_id", "action",
-"start_frame", "stop_frame", "confidence"}], "model": {…}}; or, as the request accepts it, the events alone, with
-video_id, as `application/jsonlines` (one a line) or `application/x-parquet`. What is wrong with a request is
-raised as `RequestError`, whose `status_code` (400, 406, 415) the host answers with the reason.
+"start_frame", "stop_frame", "confidence"}], "notes": […], "model": {…}}; the notes say what of the request was not
+answered, or not as usual, and what to do. As the request accepts it, the answer is the events alone, with video_id, as
+`application/jsonlines` (one a line) or `application/x-parquet`. What is wrong with a request is raised as
+`RequestError`, whose `status_code` (400, 406, 415) the host answers with the reason.
 """
 
 from __future__ import annotations
@@ -113,6 +114,7 @@ def predict_fn(request: Request, loaded: Loaded) -> dict[str, Any]:
         "video_id": request.meta.video_id,
         "lab_id": request.meta.lab_id,
         "events": [event.to_dict() for event in loaded.recogniser.events(clip)],
+        "notes": loaded.recogniser.notes(clip),
         "model": loaded.about,
     }
 

@@ -5,6 +5,7 @@ Run it by hand on downloaded channels (each a copy of a folder of the curated zo
     SM_MODEL_DIR=model SM_CHANNEL_TRACKING=… SM_CHANNEL_METADATA=… SM_CHANNEL_LABELS=… \
     SM_CHANNEL_ANNOTATIONS=… python train.py --config tiny
     … python train.py --config w64,w128 --folds 5 --seeds 3       an ensemble, cross-validated by video
+    … SM_CHANNEL_MODEL=… python train.py --labs NewLab                goes on with the model.tar.gz in that folder
     … torchrun --nproc-per-node 2 train.py --config base          several processes for one model
 
 Paths come from `SM_*` only. With `SM_CHECKPOINT_DIR` a job that was killed and is started again goes on exactly
@@ -42,6 +43,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--space", default="probability", help="an ensemble averages probability or logit")
     parser.add_argument("--holdout", default="", help="video ids to hold out, 12,34; chosen per lab if empty")
+    parser.add_argument("--labs", default="", help="train on these labs only, a,b; all if empty")
     parser.add_argument("--part_map", default="", help="names of your own body parts: snout=nose,hip_l=side_left")
     parser.add_argument("--overrides", default="{}", help="fields of the configuration as JSON")
     parser.add_argument("--max_gap_frames", type=int, default=15, help="gap that curation of raw requests fills")
@@ -61,12 +63,17 @@ def train(
     """Fit and store the model; returns its report. Clips are memory-mapped from `scratch`."""
     from etholake.training import parallel
     from etholake.training.cross import Plan, fit_ensemble
-    from etholake.training.data import load_training_data
+    from etholake.training.data import load_training_data, of_labs
+    from etholake.training.finetune import joined_part_map
     from etholake.training.fit import annotated, fit
     from etholake.training.split import choose
 
     began = time.monotonic()
-    data = load_training_data(folders, scratch / "clips", arguments.part_map)
+    base = base_model(folders, scratch)
+    part_map = joined_part_map(base.part_map if base else "", arguments.part_map)
+    data = load_training_data(folders, scratch / "clips", part_map)
+    if arguments.labs:
+        data = of_labs(data, arguments.labs.split(","))
     print(f"{len(data.videos)} labelled videos read in {time.monotonic() - began:.1f} s", flush=True)
     for note in data.notes:
         print(f"note: {note}", flush=True)
@@ -84,8 +91,23 @@ def train(
             )  # fmt: skip
         return fit(
             data, model_dir, arguments.config, overrides, say, split=split, seed=arguments.seed,
-            checkpoints=checkpoints(os.environ), group=group,
+            checkpoints=checkpoints(os.environ), group=group, base=base,
         )  # fmt: skip
+
+
+def base_model(folders: Mapping[str, Path], scratch: Path) -> Any:
+    """The recogniser in the channel `model`, to be fine-tuned; None without one."""
+    if "model" not in folders:
+        return None
+    from etholake.errors import UsageError
+    from etholake.models.archive import ARCHIVE, unpack
+    from etholake.models.ensemble import load_model
+    from etholake.models.recogniser import Recogniser
+
+    model = load_model(unpack((folders["model"] / ARCHIVE).read_bytes(), scratch / "base", ARCHIVE))
+    if not isinstance(model, Recogniser):
+        raise UsageError("An ensemble cannot be fine-tuned: unpack it and name one of its members (members/0).")
+    return model
 
 
 def checkpoints(environ: Mapping[str, str]) -> Path | None:

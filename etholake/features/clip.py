@@ -20,11 +20,13 @@ from etholake.errors import DataError, raise_collected
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["CLOCK_HZ", "PartSources", "PoseClip", "VideoMeta"]
+__all__ = ["CLOCK_HZ", "MIN_FPS", "PartSources", "PoseClip", "VideoMeta"]
 
 CLOCK_HZ = 30.0  # every video is seen at this rate, so that windows are in seconds
 MAX_BRIDGE_S = 1.0  # a point is interpolated between measured ones that are at most this far apart
 NOMINAL_BODY_CM = 8.0  # nose to tail base of a mouse; the scale of a video that has no px/cm
+MIN_FPS = 5.0  # below it a frame is missing for longer than many a behaviour lasts, and speeds say nothing
+TRAINED_FPS = 10.0  # training shows a third of the clock's frames at the least (`config.Augmentation.lower_rate`)
 MAX_HOURS = 24.0  # longer than this, a lone wrong frame number is likelier than a video
 
 Floats = npt.NDArray[np.float32]
@@ -160,8 +162,15 @@ class PoseClip:
 
         Imputed rows are not used: this class interpolates, and says where. Without px/cm (no `x_cm` at all) the
         video is scaled by the length of its animals, with a note. Raises DataError without measured points, if
-        the frames span more than `MAX_HOURS`, or if no body length can be had.
+        none of the parts is known, if fps is below `MIN_FPS`, if the frames span more than `MAX_HOURS`, or if no
+        body length can be had.
         """
+        if meta.fps < MIN_FPS:
+            raise DataError(
+                f"Video {meta.video_id} has {meta.fps:g} frames/s (frames_per_second), too few for features of "
+                f"motion on a clock of {CLOCK_HZ:g} Hz: at least {MIN_FPS:g} are needed. "
+                "Correct frames_per_second if it is wrong, else record faster."
+            )
         keep = np.flatnonzero(~table["is_imputed"].to_numpy().astype(bool))
         if not keep.size:
             raise DataError(f"Video {meta.video_id} has no measured points: there is nothing to recognise in it.")
@@ -178,10 +187,19 @@ class PoseClip:
         in_cm = table["x_cm"].null_count < table.num_rows
         x, y = (table[name].to_numpy() for name in (("x_cm", "y_cm") if in_cm else ("x", "y")))
         own = _unified(frame, mouse, code, np.stack([x[keep], y[keep]], axis=1).astype(np.float32), names, sources)
+        if np.isnan(own.xy_TMK2).all():
+            known = "; ".join(f"{part} ({' or '.join(sources[part])})" for part in UNIFIED_PARTS)
+            raise DataError(
+                f"Video {meta.video_id} has none of the body parts that the recogniser knows. It has "
+                f"{', '.join(sorted(names))}; known are {known}. Name yours with the setting part_map, for "
+                f"example {sorted(names)[0]}=nose, and train with it."
+            )
         notes: tuple[str, ...] = ()
         if not in_cm:
             own, note = _scaled_by_body(own, meta.video_id)
             notes = (note,)
+        if meta.fps < TRAINED_FPS:
+            notes += (f"{meta.fps:g} frames/s: fewer than training has shown ({TRAINED_FPS:g}), expect less",)
         xy, seen = _on_clock(own.xy_TMK2, meta.fps)
         return cls(meta, xy, seen, own.mouse_ids, own.first_frame, len(own.xy_TMK2), notes)
 

@@ -12,7 +12,9 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool1d, interpolate
 
-__all__ = ["CnnTransformer", "sinusoidal_positions"]
+__all__ = ["OF_VOCABULARY", "CnnTransformer", "sinusoidal_positions"]
+
+OF_VOCABULARY = ("head.", "lab.", "candidates.")  # layers with a row or column for every action or lab
 
 
 class BatchNorm(nn.BatchNorm1d):

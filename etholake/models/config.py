@@ -10,7 +10,7 @@ from typing import Any
 
 from etholake.errors import UsageError
 
-__all__ = ["CONFIGS", "Augmentation", "ModelConfig", "named"]
+__all__ = ["CONFIGS", "Augmentation", "ModelConfig", "named", "overridden"]
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,7 @@ class ModelConfig:
     epochs: int = 30
     warmup_epochs: float = 3.0
     lr: float = 1e-3
+    trunk_lr: float = 1.0  # of fine-tuning: share of lr for all but head, labs and candidates (0.3 was worse)
     weight_decay: float = 1e-4
     clip: float = 1.0
     ema: float = 0.0  # decay of the averaged weights that are kept, per step; 0: none
@@ -149,7 +150,14 @@ def named(name: str, overrides: Mapping[str, Any] | None = None) -> ModelConfig:
     """
     if name not in CONFIGS:
         raise UsageError(f"There is no model configuration '{name}'; known: {', '.join(CONFIGS)}.")
-    return _replaced(CONFIGS[name], dict(overrides or {}), "A model configuration")
+    return overridden(CONFIGS[name], overrides)
+
+
+def overridden(config: ModelConfig, overrides: Mapping[str, Any] | None) -> ModelConfig:
+    """The configuration with fields replaced, as `named`."""
+    replaced = _replaced(config, dict(overrides or {}), "A model configuration")
+    assert isinstance(replaced, ModelConfig)
+    return replaced
 
 
 def _replaced(config: Any, values: dict[str, Any], what: str) -> Any:

@@ -29,11 +29,12 @@ from etholake.models import build
 from etholake.models.config import ModelConfig
 from etholake.models.scaler import RobustScaler
 
-__all__ = ["META", "WEIGHTS", "Recogniser"]
+__all__ = ["META", "TEACH", "WEIGHTS", "Recogniser"]
 
 WEIGHTS, META = "model.safetensors", "meta.json"
 FORMAT = 2
 UNKNOWN_LAB = 0
+TEACH = "teach it with some labelled videos: etholake train --from MODEL --data DIR"
 BATCH = 64  # windows at once: the bound of memory, whatever the video's length
 
 
@@ -78,11 +79,16 @@ class Recogniser:
         if not asked:
             notes.append("nothing was looked for in this video (no behaviors_labeled): no event can be predicted")
         if lab not in self.labs:
-            notes.append(f"lab {lab} was not in the training data: the embedding of an unknown lab is used")
+            notes.append(
+                f"lab {lab} was not in the training data: the embedding of an unknown lab is used; known labs: "
+                f"{', '.join(self.labs)}"
+            )
         if outside := sorted(asked - set(self.actions)):
-            notes.append(f"not in the model's vocabulary, ignored: {', '.join(outside)}")
+            notes.append(f"not in the model's vocabulary, ignored: {', '.join(outside)}; {TEACH}")
         if never := sorted((asked & set(self.actions)) - self._possible(lab)):
-            notes.append(f"never seen in training{f' in {lab}' if lab in self.labs else ''}: {', '.join(never)}")
+            notes.append(
+                f"never seen in training{f' in {lab}' if lab in self.labs else ''}: {', '.join(never)}; {TEACH}"
+            )
         mice = {mouse for agent, target, _ in clip.meta.behaviors for mouse in (agent, target)}
         if absent := sorted(mice - set(clip.mouse_ids)):
             notes.append(f"looked for, but not tracked: {', '.join(f'mouse{mouse}' for mouse in absent)}")

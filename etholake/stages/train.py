@@ -25,12 +25,12 @@ from typing import Any
 
 from etholake import aws
 from etholake.contract import CODE_ZONE, CURATED_ZONE, MODEL_ZONE
-from etholake.errors import AwsError, DataError
+from etholake.errors import AwsError, DataError, UsageError
 from etholake.lake import Lake, identity
 from etholake.packaging import repository
 from etholake.progress import OnProgress, silent
 from etholake.settings import Settings
-from etholake.stages import StageResult, fingerprint, instances, load_state, out_of_fold, save_state
+from etholake.stages import StageResult, fingerprint, instances, load_state, models, out_of_fold, save_state
 
 __all__ = [
     "CHANNELS", "SOURCE", "Plan", "Wish", "channels", "hyperparameters", "job_settings", "plan", "run", "save",
@@ -58,11 +58,16 @@ _EPOCH = re.compile(r"epoch=(\d+) epochs=(\d+) (train_loss=\S+ val_score=\S+)")
 
 @dataclass(frozen=True)
 class Wish:
-    """An ensemble instead of one model: of so many folds by video (0: one model), each with so many seeds."""
+    """An ensemble instead of one model: of so many folds by video (0: one model), each with so many seeds.
+
+    Or a model that is trained before goes on with the lake's labs, by its own configuration.
+    """
 
     folds: int = 0
     seeds: int = 1
     space: str = "probability"  # in which the members are averaged; or "logit"
+    base: str = ""  # a model to fine-tune, as `stages.models.pack` takes it; "" for none
+    labs: tuple[str, ...] = ()  # train on these labs only; () for all
 
 
 def run(
@@ -88,6 +93,8 @@ def run(
     ------
     DataError
         The curated zone is empty.
+    UsageError
+        The model to fine-tune is not there.
     AwsError
         Nothing is deployed, or the job failed; the message has the service's reason.
     """
@@ -100,13 +107,13 @@ def run(
         )  # fmt: skip
     began = time.monotonic()
     tick(0, 1, "launching")
-    job = _launch(settings, planned.parameters, planned.digest)
+    job = _launch(settings, planned.parameters, planned.digest, planned.base)
     try:
         found = _follow(settings, job, tick)
     except KeyboardInterrupt:
         aws.client(settings, "sagemaker").stop_training_job(TrainingJobName=job)
         raise
-    more = {}
+    more: dict[str, Any] = {}
     if wish and wish.folds:
         output = found["ModelArtifacts"]["S3ModelArtifacts"].removesuffix("model.tar.gz") + "output.tar.gz"
         more["out_of_fold_rows"] = out_of_fold.store(settings, job, output, planned.digest)
@@ -137,14 +144,17 @@ def hyperparameters(
         parameters["holdout"] = ",".join(str(video) for video in sorted(set(holdout)))
     if settings.part_map:
         parameters["part_map"] = settings.part_map
+    if wish and wish.labs:
+        parameters["labs"] = ",".join(sorted(set(wish.labs)))
     if wish and wish.folds:
         parameters |= {"folds": wish.folds, "seeds": wish.seeds, "space": wish.space}
     return parameters
 
 
-def channels(settings: Settings) -> dict[str, str]:
-    """``s3://`` prefix of every channel."""
-    return {name: f"s3://{settings.bucket}/{CURATED_ZONE}/{folder}" for name, folder in CHANNELS.items()}
+def channels(settings: Settings, base: str | None = None) -> dict[str, str]:
+    """``s3://`` prefix of every channel; `base` is that of a model to fine-tune."""
+    tables = {name: f"s3://{settings.bucket}/{CURATED_ZONE}/{folder}" for name, folder in CHANNELS.items()}
+    return tables | ({"model": base} if base else {})
 
 
 # --- what decides whether anything is to be done -----------------------------------------------------------
@@ -155,15 +165,20 @@ class Plan:
     digest: str
     parameters: dict[str, Any]
     model: dict[str, Any] | None
+    base: str | None = None  # channel of the model that is fine-tuned
 
 
 def plan(settings: Settings, config_name: str, holdout: Sequence[int] = (), wish: Wish | None = None) -> Plan:
     """What a training on the tables as they are would be. Errors: see `run`."""
+    if wish and wish.base and wish.folds:
+        raise UsageError("--from fine-tunes one model: leave --folds out.")
+    inputs, code = _inputs(settings), _code(settings)
+    base = models.stage(settings, wish.base) if wish and wish.base else None
     parameters = hyperparameters(settings, config_name, holdout, wish)
-    digest = fingerprint(_inputs(settings), _code(settings), parameters)
+    digest = fingerprint(inputs, code, parameters, *([base] if base else []))
     state = load_state(settings, STAGE)
     same = state.get("fingerprint") == digest and _exists(settings, state["details"]["model_uri"])
-    return Plan(digest, parameters, state["details"] if same else None)
+    return Plan(digest, parameters, state["details"] if same else None, base)
 
 
 def save(
@@ -177,6 +192,7 @@ def save(
         "job_name": found["TrainingJobName"],
         "config": config_name,
         "split": meta["split"],
+        **({"fine_tuned": meta["fine_tuned"]} if "fine_tuned" in meta else {}),
         "metrics": _metrics(found, meta),
         "notes": meta.get("notes", []),
         "seconds": round(seconds, 1),
@@ -233,11 +249,11 @@ def _exists(settings: Settings, uri: str) -> bool:
 
 
 # --- the job ------------------------------------------------------------------------------------------------
-def _launch(settings: Settings, parameters: dict[str, Any], digest: str) -> str:
+def _launch(settings: Settings, parameters: dict[str, Any], digest: str, base: str | None) -> str:
     """Start the job; returns its name."""
     role = aws.stack_outputs(settings)["SageMakerRoleArn"]
     with _sdk_environment(settings):
-        return _launch_with_sdk(settings, parameters, role, digest)
+        return _launch_with_sdk(settings, parameters, role, digest, base)
 
 
 def _checkpoint_prefix(digest: str) -> str:
@@ -254,7 +270,9 @@ def _forget_checkpoints(settings: Settings, digest: str) -> None:
             s3.delete_objects(Bucket=settings.bucket, Delete={"Objects": keys})
 
 
-def _launch_with_sdk(settings: Settings, parameters: dict[str, Any], role: str, digest: str) -> str:
+def _launch_with_sdk(
+    settings: Settings, parameters: dict[str, Any], role: str, digest: str, base: str | None
+) -> str:
     from sagemaker.core.helper.session_helper import Session
     from sagemaker.core.shapes import MetricDefinition
     from sagemaker.train.configs import (
@@ -293,7 +311,7 @@ def _launch_with_sdk(settings: Settings, parameters: dict[str, Any], role: str, 
         ),
         environment={"SM_CHECKPOINT_DIR": CHECKPOINTS},
     ).with_metric_definitions([MetricDefinition(name=n, regex=r) for n, r in options["metrics"].items()])
-    data = [InputData(channel_name=name, data_source=uri) for name, uri in channels(settings).items()]
+    data = [InputData(channel_name=name, data_source=uri) for name, uri in channels(settings, base).items()]
     trainer.train(input_data_config=data, wait=False, logs=False)
     return str(trainer._latest_training_job.training_job_name)
 
@@ -399,4 +417,10 @@ def _sentence(details: dict[str, Any]) -> str:
         f"{len({s['video_id'] for s in split[part]})} {part}" for part in ("train", "validation", "test")
     )
     said = "no validation score" if score is None else f"validation score {score:.3f}"
+    if tuned := details.get("fine_tuned"):
+        before = (tuned["before"] or {}).get("score")
+        added = [*tuned["labs_added"], *tuned["actions_added"]]
+        said += (
+            f" (before: {'none' if before is None else f'{before:.3f}'}; added: {', '.join(added) or 'nothing'})"
+        )
     return f"Model '{details['config']}' trained in {details['seconds']:.0f} s on videos ({counts}): {said}."

@@ -18,13 +18,13 @@ from urllib.parse import unquote
 import pyarrow.dataset as ds
 
 from etholake.contract import ACTIONS, unified_part_sources
-from etholake.errors import ContractError, DataError
+from etholake.errors import ContractError, DataError, UsageError
 from etholake.events.types import Event
 from etholake.features.clip import PoseClip, VideoMeta
 from etholake.lake import POINTER, identity
 from etholake.training.split import Span
 
-__all__ = ["CHANNELS", "LabelledVideo", "TrainingData", "lab_actions", "load_training_data"]
+__all__ = ["CHANNELS", "LabelledVideo", "TrainingData", "lab_actions", "load_training_data", "of_labs"]
 
 CHANNELS = ("tracking", "metadata", "labels", "annotations")
 
@@ -88,6 +88,20 @@ def load_training_data(
     named = {e.action for v in videos for e in v.events} | {a for v in videos for _, _, a in v.clip.meta.behaviors}
     extra = sorted(named - set(ACTIONS))
     return TrainingData(tuple(videos), (*ACTIONS, *extra), _fingerprint(folders), tuple(notes), part_map)
+
+
+def of_labs(data: TrainingData, labs: Sequence[str]) -> TrainingData:
+    """The videos of some labs. Raises UsageError for a lab without any."""
+    there = {video.clip.lab_id for video in data.videos}
+    if missing := sorted(set(labs) - there):
+        raise UsageError(
+            f"There are no labelled videos of {', '.join(missing)}; of {', '.join(sorted(there))} there are."
+        )
+    videos = tuple(video for video in data.videos if video.clip.lab_id in labs)
+    named = "/".join(sorted(labs))
+    return replace(
+        data, videos=videos, fingerprint=hashlib.sha256(f"{data.fingerprint}/{named}".encode()).hexdigest()[:16]
+    )
 
 
 def _generations(folder: Path) -> Iterator[tuple[Path, dict[str, str]]]:

@@ -13,16 +13,20 @@ from etholake.errors import DataError
 from etholake.features.pair import FEATURE_NAMES, pair_features
 from etholake.models import build
 from etholake.models.cnn_transformer import CnnTransformer
-from etholake.models.config import ModelConfig, named
+from etholake.models.config import ModelConfig, named, overridden
 from etholake.models.recogniser import Recogniser
 from etholake.models.scaler import RobustScaler
+from etholake.training import finetune
 from etholake.training.data import LabelledVideo, TrainingData, lab_actions
 from etholake.training.parallel import ALONE, Group
 from etholake.training.split import Split, Video, choose
 from etholake.training.trainer import OnEpoch, Trainer, run_fingerprint
+from etholake.training.validation import HeldOut
 from etholake.training.windows import WindowSampler
 
 __all__ = ["annotated", "fit"]
+
+SHOWN = 2  # the sampler shows positives about so many times as often as they are
 
 
 def fit(
@@ -37,6 +41,7 @@ def fit(
     seed: int = 0,
     checkpoints: Path | None = None,
     group: Group | None = None,
+    base: Recogniser | None = None,
 ) -> dict[str, Any]:
     """Train a recogniser and store it in `model_dir`. Returns the report that `meta.json` also keeps.
 
@@ -53,8 +58,12 @@ def fit(
         Folder from which a killed run of the same data, configuration, seed and split goes on exactly.
     group
         The processes that train together; by default this one, on a GPU if there is one.
+    base
+        A trained recogniser to go on from (`training.finetune`), by its own configuration (`config_name` is not
+        used) with `overrides`. The report's `fine_tuned` says what was added, and the score on the validation
+        spans before.
     """
-    config = named(config_name, overrides)
+    config = overridden(base.config, overrides) if base else named(config_name, overrides)
     if config.threads:
         torch.set_num_threads(config.threads)
     torch.manual_seed(seed)
@@ -62,16 +71,28 @@ def fit(
     if not split.train:
         raise DataError("After holding out videos none is left to train on: hold out fewer.")
     group = group or (replace(ALONE, device=torch.device("cuda")) if torch.cuda.is_available() else ALONE)
-    labs = sorted({span.lab_id for span in split.train})
+    if base:
+        data = replace(data, actions=finetune.vocabulary(base, data.actions))
+    new_labs = sorted({span.lab_id for span in split.train})
+    labs = finetune.all_labs(base, new_labs) if base else tuple(new_labs)
     sampler = WindowSampler(data, split.train, labs, config, seed)
     if not sampler.everywhere:
         raise DataError("No window of the training videos has a tracked pair that was looked for.")
-    model = Recogniser(
-        _network(config, sampler, len(data.actions), len(labs)), _scaler(sampler), config, data.actions,
-        tuple(labs), lab_actions(data.videos, split.train), part_map=data.part_map,
-    )  # fmt: skip
-    run = run_fingerprint(data, split, config, seed)
-    trained = Trainer(model, sampler, data.videos, split, group, run, checkpoints).run(on_epoch)
+    occurring = lab_actions(data.videos, split.train)
+    if base:
+        model = finetune.extended(
+            base, config, data.actions, labs, occurring, sampler.shares() * SHOWN, data.part_map
+        )
+        before = HeldOut.of(model, data.videos, split.validation).score(model) if split.validation else None
+    else:
+        model = Recogniser(
+            _network(config, sampler, len(data.actions), len(labs)), _scaler(sampler), config, data.actions,
+            labs, occurring, part_map=data.part_map,
+        )  # fmt: skip
+    run = run_fingerprint(data, split, config, seed) + (f"-{base.details.get('data_fingerprint')}" if base else "")
+    trunk_lr = config.trunk_lr if base else 1.0
+    trained = Trainer(model, sampler, data.videos, split, group, run, checkpoints, trunk_lr).run(on_epoch)
+    seconds = sampler.seconds(labs)
     report = {
         "split": split.to_json(),
         "data_fingerprint": data.fingerprint,
@@ -79,8 +100,13 @@ def fit(
         "device": str(group.device),
         "history": trained.history,
         "validation": trained.best_report,
+        "training_seconds": seconds,
         "notes": list(data.notes),
     }
+    if base:
+        model.thresholds = finetune.merged_thresholds(base.thresholds, model.thresholds)
+        report["training_seconds"] = finetune.merged_seconds(base, seconds)
+        report["fine_tuned"] = finetune.report(base, model, new_labs, before)
     model.details = report
     model.network.cpu()
     if group.leads:
@@ -99,7 +125,7 @@ def annotated(video: LabelledVideo) -> Video:
 def _network(config: ModelConfig, sampler: WindowSampler, classes: int, labs: int) -> torch.nn.Module:
     network = build(config.family, features=len(FEATURE_NAMES), classes=classes, labs=labs + 1, **config.network())
     if isinstance(network, CnnTransformer):
-        network.set_prior(sampler.shares() * 2)  # the sampler shows positives about twice as often
+        network.set_prior(sampler.shares() * SHOWN)
     return network
 
 

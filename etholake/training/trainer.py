@@ -25,6 +25,7 @@ from torch.nn.parallel import DistributedDataParallel
 from etholake.errors import UsageError
 from etholake.events.thresholds import Thresholds
 from etholake.features.pair import FEATURE_VERSION, pair_features
+from etholake.models.cnn_transformer import OF_VOCABULARY
 from etholake.models.config import ModelConfig
 from etholake.models.recogniser import Recogniser
 from etholake.training import augment, checkpoint
@@ -74,6 +75,7 @@ class Trainer:
         group: Group,
         run: str,
         checkpoints: Path | None,
+        trunk_lr: float = 1.0,
     ) -> None:
         self.model, self.sampler, self.videos, self.split, self.group = model, sampler, videos, split, group
         self.run_name, self.checkpoints, self.config = run, checkpoints, model.config
@@ -89,7 +91,7 @@ class Trainer:
             DistributedDataParallel(compiled, broadcast_buffers=False) if group.size > 1 else compiled
         )
         self.weight_C = positive_weights(sampler.shares(), config.positive_weight_cap).to(device)
-        self.optimiser = torch.optim.AdamW(_decayed(self.network, config.weight_decay), lr=config.lr)
+        self.optimiser = torch.optim.AdamW(_groups(self.network, config.weight_decay, trunk_lr), lr=config.lr)
         self.amp = _amp_type(config.amp, device)
         self.scaled = torch.amp.GradScaler(enabled=device.type == "cuda" and self.amp is torch.float16)
         self.ema = Ema(self.network, config.ema)
@@ -143,7 +145,7 @@ class Trainer:
         mine = batch.part(group.part(len(batch)))
         torch.manual_seed(_number(self.sampler.seed, step, 1 + group.rank))  # of dropout and mixup
         for parameters in self.optimiser.param_groups:
-            parameters["lr"] = config.lr * _rate(step, self.warmup, self.steps)
+            parameters["lr"] = parameters["share"] * config.lr * _rate(step, self.warmup, self.steps)
         self.optimiser.zero_grad(set_to_none=True)
         total = torch.zeros((), device=group.device)
         for k in range(config.accumulate):
@@ -190,7 +192,7 @@ class Trainer:
         score, report = self._assess() if looked else (None, None)
         row: dict[str, float | None] = {
             "epoch": progress.epoch, "train_loss": float(np.mean(progress.losses)), "val_score": score,
-            "lr": float(self.optimiser.param_groups[0]["lr"]), "seconds": round(time.monotonic() - began, 2),
+            "lr": float(self.optimiser.param_groups[-1]["lr"]), "seconds": round(time.monotonic() - began, 2),
         }  # fmt: skip
         progress.history.append(row)
         if on_epoch and self.group.leads:
@@ -279,14 +281,21 @@ def _number(*parts: int) -> int:
     return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> 1)
 
 
-def _decayed(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Weight decay for matrices and kernels, none for biases, norms and the lab embedding."""
+def _groups(network: nn.Module, weight_decay: float, trunk_lr: float) -> list[dict[str, Any]]:
+    """Weight decay for matrices and kernels, none for biases, norms and the lab embedding.
+
+    `share` is a group's part of the learning rate: `trunk_lr` for what does not depend on actions or labs.
+    """
     decayed = {id(module.weight) for module in network.modules() if isinstance(module, nn.Linear | nn.Conv1d)} | {
         id(p) for name, p in network.named_parameters() if name.endswith("in_proj_weight")
     }
-    matrices = [p for p in network.parameters() if id(p) in decayed]
-    others = [p for p in network.parameters() if id(p) not in decayed]
-    return [{"params": matrices, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
+    groups = []
+    for share, trunk in ((trunk_lr, True), (1.0, False)):
+        mine = [p for name, p in network.named_parameters() if name.startswith(OF_VOCABULARY) is not trunk]
+        for decay, wanted in ((weight_decay, True), (0.0, False)):
+            chosen = [p for p in mine if (id(p) in decayed) is wanted]
+            groups.append({"params": chosen, "weight_decay": decay, "share": share})
+    return groups
 
 
 def _amp_type(amp: str, device: torch.device) -> torch.dtype | None:

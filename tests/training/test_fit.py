@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from etholake.errors import ContractError, DataError
 from etholake.features.clip import PoseClip
-from etholake.models.recogniser import META, WEIGHTS, Recogniser
+from etholake.models.recogniser import META, TEACH, WEIGHTS, Recogniser
 from etholake.training.data import TrainingData, lab_actions
 from etholake.training.fit import fit
 from etholake.training.split import Span
@@ -175,14 +175,14 @@ def test_phantoms_unknown_labs_and_unknown_actions(trained: Trained) -> None:
     known = clip_of("A", *WHITELIST, (2, 1, "chase"), (1, 3, "chase"), (1, 2, "interact"))
     assert model.candidates(known) == {(1, 1): ["rest"], (1, 2): ["chase"], (2, 1): ["chase"]}
     assert model.notes(known) == [
-        "not in the model's vocabulary, ignored: interact",
-        "never seen in training in A: attack",
+        f"not in the model's vocabulary, ignored: interact; {TEACH}",
+        f"never seen in training in A: attack; {TEACH}",
         "looked for, but not tracked: mouse3",
     ]
     stranger = clip_of("Stranger", (1, 2, "chase"))
     assert [p.lab_id for p in model.predict(stranger)] == ["Stranger"]
     assert model.notes(stranger) == [
-        "lab Stranger was not in the training data: the embedding of an unknown lab is used"
+        "lab Stranger was not in the training data: the embedding of an unknown lab is used; known labs: A, B"
     ]
     assert model.predict(clip_of("A")) == []
     assert "nothing was looked for" in model.notes(clip_of("A"))[0]

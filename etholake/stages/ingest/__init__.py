@@ -29,7 +29,7 @@ from etholake.stages.ingest.threads import each
 from etholake.stages.ingest.upload import Outcome, bring
 from etholake.stages.ingest.zone import CHECKSUM, MANIFEST, RawZone
 
-__all__ = ["MANIFEST", "RawFile", "check", "list_folder", "list_strays", "run"]
+__all__ = ["MANIFEST", "RawFile", "check", "list_folder", "list_strays", "others", "run"]
 
 GIVE_UP_AFTER = 10  # files in a row that got no answer from S3, each after botocore's own retries
 _SHOWN = 20
@@ -71,6 +71,12 @@ def run(settings: Settings, data: Path, on_progress: OnProgress | None = None) -
     bad = sorted(o.unreadable for o in outcomes if o.unreadable)
     bad += [f"{file.path}{text}" for file in files if (now := seen[file.key]) for text in now.problems] + strays
     return _result(outcomes, sum(now is not None for now in seen.values()), removed, bad)
+
+
+def others(settings: Settings, data: Path) -> list[str]:
+    """Keys of what was ingested before and is not in the folder: what `run` would remove."""
+    files, _ = scan(data)
+    return sorted(RawZone.read(settings).manifest.keys() - {file.key for file in files})
 
 
 def _result(outcomes: Sequence[Outcome], readable: int, removed: int, bad: list[str]) -> StageResult:

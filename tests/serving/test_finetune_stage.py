@@ -1,0 +1,59 @@
+"""`train --from` as a job on the mock, with the real SDK: the model as a channel; and what `explain` then says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import small_lake  # type: ignore[import-not-found]
+
+from etholake.errors import DataError, UsageError
+from etholake.settings import Settings
+from etholake.stages import explain, models, train
+from etholake.stages.train import Wish
+
+
+@pytest.fixture(scope="module")
+def lake(mock_settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    made: Settings = small_lake.make(mock_settings, tmp_path_factory.mktemp("finetune-stage"))
+    return made
+
+
+def test_a_model_of_one_lab_goes_on_with_another(lake: Settings, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="The lake has no model yet"):
+        train.run(lake, "smoke", wish=Wish(base="current"))
+    first = train.run(lake, "smoke", wish=Wish(labs=("Lab A",)))
+    assert {span["lab_id"] for part in first.details["split"].values() for span in part} == {"Lab A"}
+    wish = Wish(base=first.details["model_uri"], labs=("Lab B",))
+    tuned = train.run(lake, "its own", wish=wish)
+    assert tuned.details["fine_tuned"]["labs_added"] == ["Lab B"]
+    assert "added: Lab B" in tuned.summary
+    assert train.run(lake, "its own", wish=wish).status == "unchanged"
+
+    found = explain.run(lake, "current")
+    assert list(found["labs"]) == ["Lab A", "Lab B"]
+    assert found["labs"]["Lab A"]["chase"]["training_seconds"] > 0
+    assert found["config"]["name"] == "smoke"
+    assert found["clock"] == {"hz": 30.0, "min_fps": 5.0, "window": 32, "window_s": pytest.approx(32 / 30)}
+    assert found["parts"]["nose"] == ["nose", "head"]
+    json.dumps(found)
+    text = "\n".join(explain.lines(found))
+    assert "tuned    from" in text
+    assert "lab Lab B" in text
+
+    archive = tmp_path / "model.tar.gz"
+    archive.write_bytes(models.pack(lake, "current"))
+    with models.unpacked(lake, str(archive)) as folder:
+        assert explain.describe(folder) == found
+        assert models.stage(lake, str(folder)) == models.stage(lake, str(archive))
+
+
+def test_what_cannot_be_fine_tuned_is_told(lake: Settings, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"no model at 'nowhere': expected a folder with meta.json"):
+        train.run(lake, "its own", wish=Wish(base="nowhere"))
+    with pytest.raises(UsageError, match="fine-tunes one model: leave --folds out"):
+        train.run(lake, "its own", wish=Wish(base="nowhere", folds=2))
+    (tmp_path / "model.tar.gz").write_bytes(b"no archive")
+    with pytest.raises(DataError, match="not the archive of a model"):
+        explain.run(lake, str(tmp_path / "model.tar.gz"))

@@ -1,0 +1,107 @@
+"""What the endpoint says of input that does not fit: which part, frame rate or action, and what to do."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import small_lake  # type: ignore[import-not-found]
+
+from etholake.contract import ACTIONS
+from etholake.events.types import Event
+from etholake.features.clip import PoseClip, VideoMeta
+from etholake.models.recogniser import TEACH
+from etholake.training.data import LabelledVideo, TrainingData
+from etholake.training.fit import fit
+from etholake.training.split import Span, Split
+
+ROW: dict[str, Any] = {
+    "video_id": 3, "lab_id": "Lab A", "frames_per_second": 30.0, "pix_per_cm_approx": 10.0, "video_width_pix": 600,
+    "video_height_pix": 600, "behaviors_labeled": ["mouse1,mouse2,chase"],
+}  # fmt: skip
+NAMES = ("video_frame", "mouse_id", "bodypart", "x", "y")
+
+
+@pytest.fixture(scope="module")
+def inference() -> ModuleType:
+    path = Path(__file__).resolve().parents[2] / "sagemaker" / "inference.py"
+    spec = importlib.util.spec_from_file_location("inference_of_refusals", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def columns() -> dict[str, list[Any]]:
+    found = small_lake.tracks(3)
+    return {name: found[name].tolist() for name in NAMES}
+
+
+@pytest.fixture(scope="module")
+def loaded(inference: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    import pyarrow as pa
+
+    folder = tmp_path_factory.mktemp("model")
+    tracks = {**columns(), "is_imputed": [False] * len(columns()["x"])}
+    in_cm = {f"{axis}_cm": [value / 10 - 30 for value in tracks[axis]] for axis in "xy"}
+    table = pa.table({**tracks, **in_cm})
+    clip = PoseClip.from_curated(table, VideoMeta.from_row(ROW))
+    video = LabelledVideo(clip, (Event(3, 1, 2, "chase", 0, 40), Event(3, 1, 2, "chase", 80, 120)))
+    split = Split((Span(3, "Lab A", 0, small_lake.FRAMES),), (), ())
+    data = TrainingData((video,), ACTIONS, "one video")
+    fit(data, folder, "smoke", {"epochs": 1, "batches_per_epoch": 1}, split=split)
+    return inference.model_fn(str(folder))
+
+
+def ask(inference: ModuleType, loaded: Any, tracking: dict[str, list[Any]], **changes: Any) -> dict[str, Any]:
+    """The answer to a JSON request, as JSON."""
+    body = json.dumps({"metadata": ROW | changes, "tracking": tracking}).encode()
+    request = inference.input_fn(body, "application/json")
+    answer, _ = inference.output_fn(inference.predict_fn(request, loaded), "application/json")
+    content: dict[str, Any] = json.loads(answer)
+    return content
+
+
+def test_all_is_well(inference: ModuleType, loaded: Any) -> None:
+    assert ask(inference, loaded, columns())["notes"] == []
+
+
+def test_no_known_part_is_refused_with_the_names_and_the_setting(inference: ModuleType, loaded: Any) -> None:
+    foreign = columns()
+    foreign["bodypart"] = [f"kp_{part}" for part in foreign["bodypart"]]
+    said = r"It has kp_ear_left, .*known are nose \(nose or head\)"
+    with pytest.raises(inference.RequestError, match=said) as told:
+        ask(inference, loaded, foreign)
+    assert told.value.status_code == 400
+    assert "part_map, for example kp_ear_left=nose" in str(told.value)
+
+
+def test_too_few_frames_a_second_are_refused(inference: ModuleType, loaded: Any) -> None:
+    with pytest.raises(inference.RequestError, match=r"has 2 frames/s .* at least 5 are needed") as told:
+        ask(inference, loaded, columns(), frames_per_second=2)
+    assert told.value.status_code == 400
+    [note] = ask(inference, loaded, columns(), frames_per_second=8)["notes"]
+    assert note == "8 frames/s: fewer than training has shown (10), expect less"
+
+
+def test_an_unknown_action_says_how_to_teach_it(inference: ModuleType, loaded: Any) -> None:
+    wanted = ["mouse1,mouse2,chase", "mouse1,mouse2,waltz", "mouse1,mouse2,mount"]
+    answer = ask(inference, loaded, columns(), behaviors_labeled=wanted)
+    assert answer["notes"] == [
+        f"not in the model's vocabulary, ignored: waltz; {TEACH}",
+        f"never seen in training in Lab A: mount; {TEACH}",
+    ]
+    assert "etholake train --from MODEL --data DIR" in TEACH
+
+
+def test_an_unknown_lab_is_noted(inference: ModuleType, loaded: Any) -> None:
+    [note] = ask(inference, loaded, columns(), lab_id="Elsewhere")["notes"]
+    assert note.startswith("lab Elsewhere was not in the training data: the embedding of an unknown lab is used")
+    assert note.endswith("known labs: Lab A")
