@@ -102,13 +102,13 @@ def _motion(xy_BRTK2: Tensor, heading_BRT2: Tensor) -> list[Tensor]:
         velocities.append(_rotate(velocity, heading_BRT2))
         turns.append(_turn(heading_BRT2, lag))
     part_velocity = _change(xy_BRTK2, LAGS[0])
-    motion = (part_velocity - part_velocity.nanmean(dim=-2, keepdim=True)).norm(dim=-1)
-    length = (xy_BRTK2[..., NOSE, :] - xy_BRTK2[..., TAIL, :]).norm(dim=-1)
+    motion = _length(part_velocity - part_velocity.nanmean(dim=-2, keepdim=True))
+    length = _length(xy_BRTK2[..., NOSE, :] - xy_BRTK2[..., TAIL, :])
     known = torch.isfinite(xy_BRTK2[..., 0]).any(dim=-1)
     turns = [torch.where(known, turn, torch.nan) for turn in turns]
     return [
         *(_by_tick(_log(v)) for v in velocities),
-        *(_by_tick(_log(v.norm(dim=-1))) for v in velocities),
+        *(_by_tick(_log(_length(v))) for v in velocities),
         *(_by_tick(turn) for turn in turns),
         _by_tick(_log(motion)),
         _by_tick(length),
@@ -120,8 +120,8 @@ def _relation(xy_BRTK2: Tensor, centre_BRT2: Tensor, heading_BRT2: Tensor) -> li
     points = [
         torch.stack([xy[..., NOSE, :], c, xy[..., TAIL, :]], dim=-2) for xy, c in _both(xy_BRTK2, centre_BRT2)
     ]
-    distances = (points[0][..., :, None, :] - points[1][..., None, :, :]).norm(dim=-1)  # [B, T, 3, 3]
-    gaps = (xy_BRTK2[:, AGENT, :, :, None] - xy_BRTK2[:, TARGET, :, None, :]).norm(dim=-1)  # [B, T, K, K]
+    distances = _gaps(points[0], points[1])  # [B, T, 3, 3]
+    gaps = _gaps(xy_BRTK2[:, AGENT], xy_BRTK2[:, TARGET])  # [B, T, K, K]
     nearest = torch.stack(
         [_least(gaps[:, :, NOSE, SIDES]), _least(gaps[:, :, SIDES, NOSE]),
          _least(gaps[:, :, NOSE]), _least(gaps[:, :, :, NOSE]), _least(gaps.flatten(2))], dim=-1,
@@ -131,7 +131,7 @@ def _relation(xy_BRTK2: Tensor, centre_BRT2: Tensor, heading_BRT2: Tensor) -> li
     )
     closing = [-_change(watched, lag, dim=1) for lag in LAGS]
     across = centre_BRT2[:, TARGET] - centre_BRT2[:, AGENT]
-    direction = across / across.norm(dim=-1, keepdim=True).clamp(min=1e-3)
+    direction = across / _length(across)[..., None].clamp(min=1e-3)
     facing = torch.where(
         torch.isfinite(across), _rotate(heading_BRT2[:, TARGET], heading_BRT2[:, AGENT]), torch.nan
     )
@@ -165,7 +165,7 @@ def _heading(xy_BRTK2: Tensor) -> Tensor:
     vector = torch.full_like(xy_BRTK2[..., 0, :], torch.nan)
     for front, back in reversed(AXES):
         axis = xy_BRTK2[..., front, :] - xy_BRTK2[..., back, :]
-        usable = torch.isfinite(axis).all(dim=-1) & (axis.norm(dim=-1) > 1e-3)
+        usable = torch.isfinite(axis).all(dim=-1) & (_length(axis) > 1e-3)
         vector = torch.where(usable[..., None], axis, vector)
     known = torch.isfinite(vector[..., 0])
     ticks = torch.arange(vector.shape[2], device=vector.device).expand(known.shape)
@@ -174,7 +174,7 @@ def _heading(xy_BRTK2: Tensor) -> Tensor:
     held = torch.where(last >= 0, last, first).clamp(max=vector.shape[2] - 1)
     vector = vector.gather(2, held[..., None].expand_as(vector))
     vector = torch.where(torch.isfinite(vector), vector, torch.tensor([1.0, 0.0], device=vector.device))
-    return vector / vector.norm(dim=-1, keepdim=True).clamp(min=1e-6)
+    return vector / _length(vector)[..., None].clamp(min=1e-6)
 
 
 def _rotate(vector: Tensor, heading: Tensor) -> Tensor:
@@ -202,6 +202,17 @@ def _turn(heading_BRT2: Tensor, lag: int) -> Tensor:
     then, later = (now - lag // 2).clamp(min=0), (now + lag - lag // 2).clamp(max=T - 1)
     change = _rotate(heading_BRT2[:, :, later], heading_BRT2[:, :, then])
     return torch.atan2(change[..., 1], change[..., 0])
+
+
+def _length(vector: Tensor) -> Tensor:
+    """Length of [..., 2]; several times as fast as `norm` over so short an axis."""
+    return (vector[..., 0].square() + vector[..., 1].square()).sqrt()
+
+
+def _gaps(a: Tensor, b: Tensor) -> Tensor:
+    """Distances between all points of two sets, [..., P, 2] and [..., Q, 2] → [..., P, Q]."""
+    dx, dy = (a[..., :, None, axis] - b[..., None, :, axis] for axis in (0, 1))
+    return (dx.square() + dy.square()).sqrt()
 
 
 def _least(distances: Tensor) -> Tensor:

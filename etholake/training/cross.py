@@ -63,7 +63,8 @@ def fit_ensemble(
 
     `test` spans are in no fold. The out-of-fold probabilities are written to ``scratch / OUT_OF_FOLD``; in the
     report, `validation` is the score on them, with the thresholds that were fitted on them (so it flatters a
-    little). ``on_epoch`` counts the epochs of all members. Members that are done lie in `checkpoints`, if it is
+    little). Processes of a `group` must share `scratch` and `checkpoints`: one writes a member, all read it.
+    ``on_epoch`` counts the epochs of all members. Members that are done lie in `checkpoints`, if it is
     given, and are not trained again.
     """
     splits = [_outside(split, test) for split in make_folds(data, plan.folds)]

@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from etholake.errors import UsageError
 from etholake.events.thresholds import Thresholds
 from etholake.features.pair import FEATURE_VERSION, pair_features
 from etholake.models.config import ModelConfig
@@ -77,10 +78,16 @@ class Trainer:
         self.model, self.sampler, self.videos, self.split, self.group = model, sampler, videos, split, group
         self.run_name, self.checkpoints, self.config = run, checkpoints, model.config
         config, device = self.config, group.device
+        if config.batch < config.accumulate * group.size:
+            raise UsageError(
+                f"A batch of {config.batch} cannot be parted into {config.accumulate} parts for {group.size} "
+                "processes: give a larger batch."
+            )
         self.network = model.network.to(device)
-        self.forward: Callable[..., Tensor] = torch.compile(self.network) if config.compile else self.network
-        if group.size > 1:
-            self.forward = DistributedDataParallel(self.network, broadcast_buffers=False)
+        compiled: Any = torch.compile(self.network) if config.compile else self.network
+        self.forward: Callable[..., Tensor] = (
+            DistributedDataParallel(compiled, broadcast_buffers=False) if group.size > 1 else compiled
+        )
         self.weight_C = positive_weights(sampler.shares(), config.positive_weight_cap).to(device)
         self.optimiser = torch.optim.AdamW(_decayed(self.network, config.weight_decay), lr=config.lr)
         self.amp = _amp_type(config.amp, device)

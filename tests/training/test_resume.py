@@ -17,10 +17,13 @@ import torch
 import training_run  # type: ignore[import-not-found]
 from safetensors.torch import load_file
 
-from etholake.errors import ContractError
+from etholake.errors import ContractError, UsageError
 from etholake.models.recogniser import WEIGHTS
 from etholake.training import checkpoint
 from etholake.training.checkpoint import Checkpoint
+from etholake.training.data import TrainingData
+from etholake.training.fit import fit
+from etholake.training.parallel import Group
 
 SCRIPT = str(Path(training_run.__file__))
 ENVIRON = {**os.environ, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
@@ -82,6 +85,12 @@ def test_accumulated_parts_learn_what_the_batch_does(tmp_path: Path) -> None:
     parts = training_run.run(_made(tmp_path / "four"), accumulate=4, **quick)
     # Batch normalisation sees each part alone, so only near: 5 %.
     assert parts["history"][0]["train_loss"] == pytest.approx(whole_batch["history"][0]["train_loss"], rel=0.05)
+
+
+def test_a_batch_too_small_for_its_parts_is_refused(data: TrainingData, tmp_path: Path) -> None:
+    several = Group(0, 3, torch.device("cpu"))
+    with pytest.raises(UsageError, match="A batch of 2 cannot be parted into 1 parts for 3 processes"):
+        fit(data, tmp_path, "smoke", {**training_run.CONFIG, "batch": 2}, group=several)
 
 
 def _made(folder: Path) -> Path:
