@@ -85,7 +85,7 @@ def body_centre(xy: Tensor) -> Tensor:
     """
     centre = _mean(xy)
     for parts in ([NECK, TAIL], EARS_AND_TAIL, SIDES, [CENTRE]):
-        mean = xy[..., parts, :].mean(dim=-2)
+        mean = torch.stack([xy[..., part, :] for part in parts]).mean(dim=0)
         centre = torch.where(mean.isnan(), centre, mean)
     return centre
 
@@ -105,16 +105,17 @@ def _seen_from(
 def _motion(xy_2BRKT: Tensor, heading_2BRT: Tensor) -> list[Tensor]:
     """Velocity along and across the own body, speed, turning, motion of parts against the body, length."""
     # The mean over the parts that are there at both ends, so that a lost part is no motion.
-    part_velocities = [_change(xy_2BRKT, lag) for lag in LAGS]
+    part_velocities = _changes(xy_2BRKT)
     means = [_mean(v) for v in part_velocities]
     velocities = [_rotate(mean, heading_2BRT) for mean in means]
     motion = _length(part_velocities[0] - means[0][..., None, :])
     length = _length(xy_2BRKT[..., NOSE, :] - xy_2BRKT[..., TAIL, :])
     lost = xy_2BRKT[0].isnan().all(dim=-2)
+    turns = [_angle(later, then) for then, later in _around(heading_2BRT)]
     return [
         *(_rows(_log(v).movedim(0, 2)) for v in velocities),
         *(_length(v).log1p() for v in velocities),
-        *(torch.where(lost, torch.nan, _turn(heading_2BRT, lag)) for lag in LAGS),
+        *(torch.where(lost, torch.nan, turn) for turn in turns),
         _rows(motion.log1p()),
         length,
     ]
@@ -140,7 +141,7 @@ def _relation(xy_2BRKT: Tensor, centre_2BRT: Tensor, heading_2BRT: Tensor) -> li
     return [
         distances.flatten(1, 2).log1p(),
         nearest.log1p(),
-        *(-_log(_change(watched, lag)) for lag in LAGS),
+        *(-_log(change) for change in _changes(watched)),
         _rotate(direction, agent).movedim(0, 1),
         _rotate(-direction, target).movedim(0, 1),
         facing.movedim(0, 1),
@@ -186,26 +187,25 @@ def _rotate(vector: Tensor, heading: Tensor) -> Tensor:
     return torch.stack([x * cos + y * sin, y * cos - x * sin])
 
 
-def _around(value: Tensor, lag: int) -> tuple[Tensor, Tensor]:
-    """Values [..., T] at both ends of `lag` ticks around now; at a window's ends at its first or last tick."""
-    T, before = value.shape[-1], lag // 2
-    others = value.shape[:-1]
-    first, last = value[..., :1].expand(*others, before), value[..., -1:].expand(*others, lag - before)
+def _around(value: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """Values [..., T] at both ends of each lag around now; at a window's ends at its first or last tick."""
+    T, others, most = value.shape[-1], value.shape[:-1], max(LAGS)
+    first, last = value[..., :1].expand(*others, most), value[..., -1:].expand(*others, most)
     padded = torch.cat([first, value, last], dim=-1)
-    return padded[..., :T], padded[..., lag:]
+    ends = [(most - lag // 2, most + lag - lag // 2) for lag in LAGS]
+    return [(padded[..., then : then + T], padded[..., later : later + T]) for then, later in ends]
 
 
-def _change(value: Tensor, lag: int) -> Tensor:
-    """Change per second over `lag` ticks around now, [..., T]; at a window's ends over the ticks there are."""
-    then, later = _around(value, lag)
-    start, stop = _around(torch.arange(value.shape[-1], device=value.device), lag)
-    return (later - then) / ((stop - start).clamp(min=1) / CLOCK_HZ)
+def _changes(value: Tensor) -> list[Tensor]:
+    """Change per second over each lag around now, [..., T]; at a window's ends over the ticks there are."""
+    ticks = _around(torch.arange(value.shape[-1], device=value.device, dtype=value.dtype))
+    per_second = [CLOCK_HZ / (stop - start).clamp(min=1) for start, stop in ticks]
+    return [(later - then) * rate for (then, later), rate in zip(_around(value), per_second, strict=True)]
 
 
-def _turn(heading_2BRT: Tensor, lag: int) -> Tensor:
-    """Signed angle (radians, to the left) by which the heading turns over `lag` ticks around now, [B, R, T]."""
-    then, later = _around(heading_2BRT, lag)
-    along, left = _rotate(later, then)
+def _angle(vector: Tensor, heading: Tensor) -> Tensor:
+    """Signed angle (radians, to the left) from a heading to a vector, [2, ...] → [...]."""
+    along, left = _rotate(vector, heading)
     return torch.atan2(left, along)
 
 
