@@ -4,8 +4,8 @@
 
 Simulated labs; weights as initialised (speed does not depend on them). One torch thread, but for the endpoint,
 which runs as it is deployed. What is compared takes turns, and every ratio is of medians. A quick run takes at
-most 5 minutes, a full one about 15. The load average is printed on stderr: training and prediction make the next
-batch in a second thread, which wins nothing where no core is free.
+most 5 minutes, a full one about 15. The load average is printed on stderr: training makes the next batch in a
+second thread, which wins nothing where no core is free.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ neither place nor direction in the arena matters. A missing value is 0, and the 
 Distances are log(1 + cm) and speeds sign(v) · log(1 + |v|), v in cm/s: one centimetre matters at the nose of the
 other, not at the far wall, and a jump of the tracking stays within a few units.
 
-Inside, x and y are two planes and ticks lie side by side in memory, [2, B, R, K, T]: three times as fast on a CPU
+Inside, x and y are two planes and ticks lie side by side in memory, [2, B, R, K, T]: twice as fast on a CPU
 as the order of `Tracks`, where every sum over the two coordinates is a loop of its own.
 
 Shape letters: B batch, R roles (0 agent, 1 target), T ticks of the 30 Hz clock, K unified parts, F features,

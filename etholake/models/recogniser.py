@@ -7,8 +7,7 @@ vocabulary, thresholds, split, fingerprint). A mismatch is refused by name; noth
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from etholake.contract import UNIFIED_PARTS, unified_part_sources
 from etholake.errors import ContractError
@@ -142,13 +141,10 @@ class Recogniser:
         share = torch.zeros(T, 1, device=device)
         candidates = torch.zeros(len(self.actions), device=device)
         candidates[columns] = 1
-
-        def features(batch: list[int]) -> Tensor:
+        for first in range(0, len(starts), BATCH):
+            batch = starts[first : first + BATCH]
             tracks = gather([Window(clip, *mice, start) for start in batch], W).to(device)
-            return self.scaler(pair_features(tracks))
-
-        batches = [starts[first : first + BATCH] for first in range(0, len(starts), BATCH)]
-        for batch, x in zip(batches, _ahead(features, batches), strict=True):
+            x = self.scaler(pair_features(tracks))
             labs = torch.full((len(batch),), self._lab(clip.lab_id), device=device)
             p = torch.sigmoid(self.network(x, labs, candidates.expand(len(batch), -1)))[:, :, columns]
             for start, values in zip(batch, p, strict=True):
@@ -204,19 +200,6 @@ class Recogniser:
             Thresholds.from_json(meta["thresholds"]), DecodeConfig(**meta["decoding"]),
             meta["part_map"], {key: value for key, value in meta.items() if key not in known},
         )  # fmt: skip
-
-
-def _ahead(make: Callable[[list[int]], Tensor], batches: Sequence[list[int]]) -> Iterator[Tensor]:
-    """What is made of each batch, in order; the next is made while the caller works on one."""
-    if len(batches) < 2:  # nothing to be ahead of
-        yield from map(make, batches)
-        return
-    with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(make, batches[0])
-        for batch in batches[1:]:
-            made, coming = coming.result(), pool.submit(make, batch)
-            yield made
-        yield coming.result()
 
 
 def _read_meta(folder: Path) -> dict[str, Any]:
