@@ -126,7 +126,7 @@ package: install ## Build what is shipped to Glue and SageMaker into dist/
 	@$(BIN)/etholake package $(ARGS)
 
 bench: install ## Benchmarks (see benchmarks/README.md)
-	@for b in simulate etl ingest queries scanned decoding; do echo "== $$b"; $(BIN)/python benchmarks/$$b.py $(ARGS) || exit 1; done
+	@for b in simulate etl ingest queries scanned decoding model; do echo "== $$b"; $(BIN)/python benchmarks/$$b.py $(ARGS) || exit 1; done
 
 clean: ## Stop the mock; remove its buckets, logs and builds (never your data)
 	@if [ -x $(BIN)/etholake ]; then $(BIN)/etholake down; fi

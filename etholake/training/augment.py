@@ -26,6 +26,7 @@ MIRROR = [
     UNIFIED_PARTS.index(p.replace("left", "?").replace("right", "left").replace("?", "right"))
     for p in UNIFIED_PARTS
 ]
+NOWHERE = torch.complex(torch.tensor(torch.nan), torch.tensor(torch.nan))
 # Parts that a lab tracks together, or not at all.
 GROUPS = tuple(
     tuple(UNIFIED_PARTS.index(p) for p in group)
@@ -99,14 +100,12 @@ def lower_rate(batch: Batch, every_B: Tensor) -> Batch:
     ticks = torch.arange(T)
     low_BT = ticks // every_B[:, None] * every_B[:, None]
     high_BT = (low_BT + every_B[:, None]).clamp(max=T - 1)
-    span = (high_BT - low_BT).clamp(min=1)
-    weight = ((ticks - low_BT) / span)[:, None, :, None, None]
-    tracks = batch.tracks
-    low, high = _take(tracks.xy_BRTK2, low_BT), _take(tracks.xy_BRTK2, high_BT)
-    slow = (every_B > 1)[:, None, None, None]
-    xy = torch.where(slow[..., None], _blend(low, high, weight), tracks.xy_BRTK2)
-    kept = (ticks == low_BT)[:, None, :, None]
-    seen = tracks.seen_BRTK & (kept | ~slow)
+    weight_BT = (ticks - low_BT) / (high_BT - low_BT).clamp(min=1)
+    tracks, slow = batch.tracks, every_B > 1
+    xy = tracks.xy_BRTK2.clone()
+    xy[slow] = _between(xy[slow], low_BT[slow], high_BT[slow], weight_BT[slow])
+    kept = ticks == low_BT
+    seen = tracks.seen_BRTK & kept[:, None, :, None]
     rate = tracks.rate_B - torch.log2(every_B.float())
     return replace(batch, tracks=replace(tracks, xy_BRTK2=xy, seen_BRTK=seen, rate_B=rate))
 
@@ -118,29 +117,31 @@ def _resample(batch: Batch, at_BW: Tensor) -> Batch:
     low_BW = at_BW.floor().long().clamp(0, T - 1)
     high_BW = (low_BW + 1).clamp(max=T - 1)
     nearest_BW = at_BW.round().long().clamp(0, T - 1)
-    weight = (at_BW - low_BW)[:, None, :, None, None].clamp(0, 1)
+    weight_BW = (at_BW - low_BW).clamp(0, 1)
     tracks = batch.tracks
-    xy = _blend(_take(tracks.xy_BRTK2, low_BW), _take(tracks.xy_BRTK2, high_BW), weight)
-    xy = xy.masked_fill(~inside_BW[:, None, :, None, None], torch.nan)
+    xy = _between(tracks.xy_BRTK2, low_BW, high_BW, weight_BW)
+    xy = _hidden(xy, ~inside_BW[:, None, :, None])
     seen = _take(tracks.seen_BRTK, nearest_BW) & inside_BW[:, None, :, None]
-    index = nearest_BW[..., None].expand(-1, -1, batch.labels_BTC.shape[2])
-    labels, wanted = (x.gather(1, index) * inside_BW[..., None] for x in (batch.labels_BTC, batch.wanted_BTC))
+    targets = (_take(x[:, None], nearest_BW)[:, 0] for x in (batch.labels_BTC, batch.wanted_BTC))
+    labels, wanted = (x * inside_BW[..., None] for x in targets)
     return replace(
         batch, tracks=replace(tracks, xy_BRTK2=xy, seen_BRTK=seen), labels_BTC=labels, wanted_BTC=wanted
     )
 
 
-def _blend(low: Tensor, high: Tensor, weight: Tensor) -> Tensor:
-    """Between two values; a value with weight 0 may be missing."""
-    between = low + weight * (high - low)
-    return torch.where(weight == 0, low, torch.where(weight == 1, high, between))
+def _between(value_BRT: Tensor, low_BW: Tensor, high_BW: Tensor, weight_BW: Tensor) -> Tensor:
+    """Between two ticks, `weight` is of the higher one; a tick of weight 0 may be missing."""
+    high = _take(value_BRT, torch.where(weight_BW == 0, low_BW, high_BW))
+    low = _take(value_BRT, torch.where(weight_BW == 1, high_BW, low_BW))
+    return low + weight_BW[:, None, :, None, None] * (high - low)
 
 
 def _take(value_BRT: Tensor, at_BW: Tensor) -> Tensor:
     """[B, R, T, …] at ticks [B, W] → [B, R, W, …]."""
-    shape = (len(at_BW), 1, at_BW.shape[1], *([1] * (value_BRT.dim() - 3)))
-    index = at_BW.reshape(shape).expand(-1, value_BRT.shape[1], -1, *value_BRT.shape[3:])
-    return value_BRT.gather(2, index)
+    B, R, T = value_BRT.shape[:3]
+    first_BR1 = torch.arange(B * R).reshape(B, R, 1) * T
+    rows = value_BRT.flatten(0, 2).index_select(0, (first_BR1 + at_BW[:, None]).flatten())
+    return rows.reshape(B, R, at_BW.shape[1], *value_BRT.shape[3:])
 
 
 # --- space ------------------------------------------------------------------------------------------------
@@ -153,11 +154,10 @@ def rotate(batch: Batch, angle_B: Tensor) -> Batch:
 
 def reflect(batch: Batch, chosen_B: Tensor) -> Batch:
     """Mirror the arena of the chosen samples; left parts become right parts, what is done stays what it is."""
-    tracks = batch.tracks
-    pick = chosen_B[:, None, None, None]
-    mirrored = tracks.xy_BRTK2[..., MIRROR, :] * torch.tensor([1.0, -1.0])
-    xy = torch.where(pick[..., None], mirrored, tracks.xy_BRTK2)
-    seen = torch.where(pick, tracks.seen_BRTK[..., MIRROR], tracks.seen_BRTK)
+    tracks, mirror = batch.tracks, torch.tensor(MIRROR)
+    xy, seen = tracks.xy_BRTK2.clone(), tracks.seen_BRTK.clone()
+    xy[chosen_B] = torch.view_as_real(_points(xy[chosen_B]).conj_physical().index_select(-1, mirror))
+    seen[chosen_B] = seen[chosen_B].index_select(-1, mirror)
     return replace(batch, tracks=replace(tracks, xy_BRTK2=xy, seen_BRTK=seen))
 
 
@@ -178,7 +178,7 @@ def _moved(batch: Batch, xy_BRTK2: Tensor) -> Batch:
 # --- what a tracker does wrong ----------------------------------------------------------------------------
 def drop_parts(batch: Batch, hidden_BRK: Tensor) -> Batch:
     """Hide parts for the whole window. An animal that would lose all its parts loses none."""
-    tracked = torch.isfinite(batch.tracks.xy_BRTK2[..., 0]).any(dim=2)
+    tracked = ~batch.tracks.xy_BRTK2[..., 0].isnan().all(dim=2)
     nothing_left = ~(tracked & ~hidden_BRK).any(dim=-1, keepdim=True)
     return drop_frames(batch, (hidden_BRK & ~nothing_left)[:, :, None, :].expand(-1, -1, _ticks(batch), -1))
 
@@ -187,21 +187,32 @@ def drop_frames(batch: Batch, hidden_BRTK: Tensor) -> Batch:
     """Hide points; labels stay: the animal goes on with what it does. A self action's roles are one animal."""
     same = batch.tracks.is_self_B[:, None, None, None]
     hidden = torch.where(same, hidden_BRTK[:, :1], hidden_BRTK)
-    xy = batch.tracks.xy_BRTK2.masked_fill(hidden[..., None], torch.nan)
+    xy = _hidden(batch.tracks.xy_BRTK2, hidden)
     return replace(batch, tracks=replace(batch.tracks, xy_BRTK2=xy, seen_BRTK=batch.tracks.seen_BRTK & ~hidden))
 
 
 def swap_animals(batch: Batch, swapped_BT: Tensor) -> Batch:
     """The tracker confuses the two animals at the chosen ticks; labels stay with the animals."""
-    swap = swapped_BT[:, None, :, None]
-    tracks = batch.tracks
-    xy = torch.where(swap[..., None], tracks.xy_BRTK2.flip(1), tracks.xy_BRTK2)
-    seen = torch.where(swap, tracks.seen_BRTK.flip(1), tracks.seen_BRTK)
+    tracks, some = batch.tracks, swapped_BT.any(dim=1)
+    swap = swapped_BT[some, None, :, None]
+    xy, seen = tracks.xy_BRTK2.clone(), tracks.seen_BRTK.clone()
+    xy[some] = torch.where(swap[..., None], xy[some].flip(1), xy[some])
+    seen[some] = torch.where(swap, seen[some].flip(1), seen[some])
     return replace(batch, tracks=replace(tracks, xy_BRTK2=xy, seen_BRTK=seen))
 
 
 def _ticks(batch: Batch) -> int:
     return batch.labels_BTC.shape[1]
+
+
+def _points(xy_BRTK2: Tensor) -> Tensor:
+    """Each point as one complex number, so that a mask has its shape."""
+    return torch.view_as_complex(xy_BRTK2)
+
+
+def _hidden(xy_BRTK2: Tensor, hidden_BRTK: Tensor) -> Tensor:
+    """The tracks without some points."""
+    return torch.view_as_real(torch.where(hidden_BRTK, NOWHERE, _points(xy_BRTK2)))
 
 
 # --- features ---------------------------------------------------------------------------------------------

@@ -49,6 +49,15 @@ def run_fingerprint(data: TrainingData, split: Split, config: ModelConfig, seed:
     return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:16]
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """This process's part of an augmented batch, its scaled features, the wanted entries of the whole batch."""
+
+    batch: Batch
+    x_BTF: Tensor
+    entries: Tensor
+
+
 @dataclass
 class Progress:
     """How far a run is; with the weights, all that a checkpoint holds."""
@@ -123,8 +132,8 @@ class Trainer:
         return progress
 
     # --- one step -----------------------------------------------------------------------------------------
-    def _batches(self, ahead: ThreadPoolExecutor) -> Iterator[Batch]:
-        """Augmented batches from the next step on, each made while the one before is learnt."""
+    def _batches(self, ahead: ThreadPoolExecutor) -> Iterator[Drawn]:
+        """Batches from the next step on, each made while the one before is learnt."""
         step = self.progress.step
         coming = ahead.submit(self._draw, step)
         while True:
@@ -133,29 +142,31 @@ class Trainer:
             coming = ahead.submit(self._draw, step)
             yield batch
 
-    def _draw(self, step: int) -> Batch:
+    def _draw(self, step: int) -> Drawn:
         random = torch.Generator().manual_seed(_number(self.sampler.seed, step, 0))
         drawn = self.sampler.draw(step, self.margin)
-        return augment.augment(drawn, self.config.augmentation, self.config.window, random)
+        whole = augment.augment(drawn, self.config.augmentation, self.config.window, random)
+        mine = whole.part(self.group.part(len(whole))).to(self.group.device)
+        x_BTF = self.model.scaler(pair_features(mine.tracks))
+        return Drawn(mine, x_BTF, whole.wanted_BTC.sum().to(self.group.device))
 
-    def _step(self, batch: Batch) -> float:
-        """One update by a batch, of which this process takes its part; the loss of the whole batch."""
+    def _step(self, drawn: Drawn) -> float:
+        """One update; the loss of the whole batch."""
         config, group, step = self.config, self.group, self.progress.step
-        entries = batch.wanted_BTC.sum().to(group.device)
-        mine = batch.part(group.part(len(batch)))
         torch.manual_seed(_number(self.sampler.seed, step, 1 + group.rank))  # of dropout and mixup
         for parameters in self.optimiser.param_groups:
             parameters["lr"] = parameters["share"] * config.lr * _rate(step, self.warmup, self.steps)
         self.optimiser.zero_grad(set_to_none=True)
         total = torch.zeros((), device=group.device)
         for k in range(config.accumulate):
-            low, high = (i * len(mine) // config.accumulate for i in (k, k + 1))
+            low, high = (i * len(drawn.batch) // config.accumulate for i in (k, k + 1))
+            part = slice(low, high)
             last = k == config.accumulate - 1
             with (
                 self._without_sync(last),
                 torch.autocast(group.device.type, self.amp, enabled=self.amp is not None),
             ):
-                loss = self._loss(mine.part(slice(low, high)), entries)
+                loss = self._loss(drawn.batch.part(part), drawn.x_BTF[part], drawn.entries)
                 # DistributedDataParallel takes the mean of the processes; the loss is a sum of theirs.
                 self.scaled.scale(loss * group.size).backward()
             total += loss.detach()
@@ -167,10 +178,7 @@ class Trainer:
         self.ema.update(self.network, self.progress.step)
         return float(group.sum(total))
 
-    def _loss(self, batch: Batch, entries: Tensor) -> Tensor:
-        batch = batch.to(self.group.device)
-        with torch.autocast(self.group.device.type, enabled=False):
-            x = self.model.scaler(pair_features(batch.tracks))
+    def _loss(self, batch: Batch, x: Tensor, entries: Tensor) -> Tensor:
         if self.config.augmentation.mixup:
             partners = augment.mixup_partners(batch, torch.randperm(len(batch), device=x.device))
             alpha = torch.full((len(batch),), self.config.augmentation.mixup)

@@ -132,21 +132,21 @@ class WindowSampler:
 
     def _batch(self, chosen: Sequence[tuple[int, int]], margin: int) -> Batch:
         B, T, C = len(chosen), self.config.window + 2 * margin, len(self.actions)
-        labels, wanted = torch.zeros(B, T, C), torch.zeros(B, T, C)
-        candidates = torch.zeros(B, C)
+        labels, wanted = np.zeros((B, T, C), np.float32), np.zeros((B, T, C), np.float32)
+        candidates = np.zeros((B, C), np.float32)
         windows = []
         for b, (p, first) in enumerate(chosen):
             pair, start = self.pairs[p], first - margin
             windows.append(Window(pair.video.clip, pair.agent, pair.target, start))
-            columns = torch.tensor(pair.columns)
-            candidates[b, columns] = 1
+            candidates[b, pair.columns] = 1
             for low, high in _within(pair.train, start, T):
-                wanted[b, low:high, columns] = 1
+                wanted[b, low:high] = candidates[b]
             for column, events in pair.events.items():
                 for low, high in _within(events, start, T):
                     labels[b, low:high, column] = 1
         labs = torch.tensor([self.pairs[p].lab for p, _ in chosen])
-        return Batch(gather(windows, T), labs, candidates, labels, wanted)
+        targets = (torch.from_numpy(x) for x in (candidates, labels, wanted))
+        return Batch(gather(windows, T), labs, *targets)
 
 
 def _pairs(video: LabelledVideo, spans: Sequence[Span], lab: int, actions: Sequence[str]) -> list[Pair]:

@@ -1,0 +1,318 @@
+"""Training against one resident batch, prediction against bare forward passes, and the endpoint over HTTP.
+
+.venv/bin/python benchmarks/model.py [--quick] [--json] [--only training,prediction,serving]
+
+Simulated labs; weights as initialised (speed does not depend on them). One torch thread, but for the endpoint,
+which runs as it is deployed. What is compared takes turns, and every ratio is of medians. A quick run takes at
+most 5 minutes, a full one about 15. The load average is printed on stderr: training makes the next batch in a
+second thread, which wins nothing where no core is free.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import model_serving
+import numpy as np
+import torch
+from figures import Figure, parser, show
+from recognisers import read_lab
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from etholake.contract import ACTIONS
+from etholake.features.clip import CLOCK_HZ, PoseClip, VideoMeta
+from etholake.features.pair import FEATURE_NAMES, pair_features
+from etholake.features.tracks import Window, gather
+from etholake.models import build
+from etholake.models.config import named
+from etholake.models.recogniser import BATCH, Recogniser
+from etholake.models.scaler import RobustScaler
+from etholake.simulate import simulate
+from etholake.training import augment
+from etholake.training.data import TrainingData
+from etholake.training.loss import batch_loss
+from etholake.training.parallel import ALONE
+from etholake.training.split import Span, Split
+from etholake.training.trainer import Drawn, Trainer
+from etholake.training.windows import WindowSampler
+
+PARTS = ("training", "prediction", "serving")
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much is repeated, and how long videos are."""
+
+    repeats: int = 5
+    steps: int = 20  # of training, in a row
+    minutes: float = 10.0  # of a video whose prediction is timed
+    long_minutes: float = 120.0  # of the long one whose memory is measured
+    requests: int = 600  # per number of clients
+    steady: int = 10_000  # requests over which memory is watched
+
+
+QUICK = Sizes(repeats=3, steps=6, minutes=2.0, long_minutes=60.0, requests=96, steady=500)
+
+
+def main() -> None:
+    options = parser(__doc__)
+    options.add_argument("--only", default=",".join(PARTS), help=f"some of {', '.join(PARTS)}")
+    options.add_argument(
+        "--configs", default="tiny,small", help="of training; prediction and serving use the first"
+    )
+    given = options.parse_args()
+    if wrong := set(given.only.split(",")) - set(PARTS):
+        options.error(f"--only is some of {', '.join(PARTS)}, but got {', '.join(sorted(wrong))}")
+    if os.environ.get("MEASURED_MINUTES"):
+        predict_once(float(os.environ["MEASURED_MINUTES"]), given.configs.split(",")[0])
+        return
+    torch.set_num_threads(1)
+    sizes, configs = QUICK if given.quick else Sizes(), given.configs.split(",")
+    print(f"load average before: {os.getloadavg()[0]:.1f}", file=sys.stderr)
+    with tempfile.TemporaryDirectory(prefix="etholake-model-") as folder:
+        if "training" in given.only:
+            data = labs(Path(folder) / "labs")
+            for config in configs:
+                show(training(data, config, sizes), as_json=given.json)
+        if "prediction" in given.only:
+            show([*prediction(configs[0], sizes), *memory(configs[0], sizes)], as_json=given.json)
+        if "serving" in given.only:
+            model = recogniser(configs[0])
+            clip = video(mice=2, seconds=10)
+            show(
+                model_serving.figures(model, clip, Path(folder) / "model", sizes.requests, sizes.steady),
+                as_json=given.json,
+            )
+    print(f"load average after: {os.getloadavg()[0]:.1f}", file=sys.stderr)
+
+
+def in_turns(works: Sequence[Callable[[], object]], repeats: int) -> list[float]:
+    """Median seconds of each, after one round that is not counted; a float is a time that a work took itself."""
+    rounds = [[seconds(work) for work in works] for _ in range(repeats + 1)][1:]
+    return [statistics.median(times) for times in zip(*rounds, strict=True)]
+
+
+def seconds(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    result = work()
+    return result if isinstance(result, float) else time.perf_counter() - began
+
+
+# --- training ---------------------------------------------------------------------------------------------
+def labs(folder: Path) -> TrainingData:
+    """Two simulated labs of three videos, curated in memory."""
+    simulate(folder, labs=2, videos=3, seconds=120.0, seed=1, dirt=0.1)
+    names = sorted(path.name for path in (folder / "train_tracking").iterdir())
+    each = [read_lab(folder, name) for name in names]
+    videos = tuple(dataclasses.replace(v) for data in each for v in data.videos)
+    actions = {action for data in each for action in data.actions}
+    return TrainingData(videos, (*ACTIONS, *sorted(actions - set(ACTIONS))), "simulated")
+
+
+def training(data: TrainingData, name: str, sizes: Sizes) -> list[Figure]:
+    """The loop with data, with and without its thread, against the same updates on one resident batch."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    trainer = trainer_of(data, name, device)
+    trainer.network.train()
+    resident = trainer._draw(0)
+    single = single_step(trainer, resident)
+    with_data, serial, bare = in_turns(
+        [
+            lambda: with_thread(trainer, sizes.steps),
+            lambda: [trainer._step(trainer._draw(k)) for k in range(sizes.steps)],
+            lambda: [single() for _ in range(sizes.steps)],
+        ],
+        sizes.repeats,
+    )
+    ratio, steps = bare / with_data, sizes.steps
+    figures = [
+        Figure(f"{name}: training with data / one resident batch", ratio, "x", ">= 0.9", ratio >= 0.9),
+        Figure(f"{name}: … without the thread ahead", bare / serial, "x"),
+        Figure(f"{name}: steps per second, one resident batch", steps / bare, "1/s"),
+    ]
+    figures += shares(trainer, bare / steps, sizes.repeats)
+    if device.type == "cuda":
+        figures.append(utilisation(trainer, single, with_data / steps))
+    return figures
+
+
+def trainer_of(data: TrainingData, name: str, device: torch.device) -> Trainer:
+    """A trainer of all the videos, as `fit` makes one."""
+    spans = tuple(Span(v.clip.video_id, v.clip.lab_id, 0, v.clip.n_frames) for v in data.videos)
+    known = sorted({span.lab_id for span in spans})
+    config = named(name)
+    sampler = WindowSampler(data, spans, known, config, 0)
+    network = build(
+        config.family, features=len(FEATURE_NAMES), classes=len(data.actions), labs=len(known) + 1,
+        **config.network(),
+    )  # fmt: skip
+    scaler = RobustScaler.fit(pair_features(sampler.sample_for_scaling().tracks).flatten(0, 1))
+    model = Recogniser(network, scaler, config, data.actions, tuple(known), {})
+    group = dataclasses.replace(ALONE, device=device)
+    return Trainer(model, sampler, data.videos, Split(spans, (), ()), group, "benchmark", None)
+
+
+def with_thread(trainer: Trainer, steps: int) -> float:
+    """Seconds of steps of the running loop: as many batches are made in this time as are learnt."""
+    with ThreadPoolExecutor(1) as ahead:
+        batches = trainer._batches(ahead)
+        trainer._step(next(batches))
+        began = time.perf_counter()
+        for _ in range(steps):
+            trainer._step(next(batches))
+        return time.perf_counter() - began
+
+
+def single_step(trainer: Trainer, resident: Drawn) -> Callable[[], float]:
+    """Forward, loss, backward, clipping and AdamW on features that lie there."""
+    config, device, batch = trainer.config, trainer.group.device, resident.batch
+
+    def step() -> float:
+        trainer.optimiser.zero_grad(set_to_none=True)
+        with torch.autocast(device.type, trainer.amp, enabled=trainer.amp is not None):
+            logits = trainer.forward(resident.x_BTF, batch.lab_B, batch.candidates_BC)
+            loss = batch_loss(logits, batch, config, trainer.weight_C, resident.entries)
+        loss.backward()
+        nn.utils.clip_grad_norm_(trainer.network.parameters(), config.clip)
+        trainer.optimiser.step()
+        return float(loss.detach())
+
+    return step
+
+
+def shares(trainer: Trainer, step: float, repeats: int) -> list[Figure]:
+    """What a batch costs before it is learnt, as a share of a resident step of `step` seconds."""
+    config, sampler = trainer.config, trainer.sampler
+    drawn = sampler.draw(0, trainer.margin)
+    random = torch.Generator().manual_seed(0)
+    whole = augment.augment(drawn, config.augmentation, config.window, random)
+    times = in_turns(
+        [
+            lambda: sampler.draw(0, trainer.margin),
+            lambda: augment.augment(drawn, config.augmentation, config.window, random),
+            lambda: trainer.model.scaler(pair_features(whole.tracks)),
+            lambda: trainer.ema.update(trainer.network, 1),
+        ],
+        3 * repeats,
+    )
+    names = ("drawing windows", "augmentation", "features and scaling", "averaging weights (EMA)")
+    return [
+        Figure(f"{config.name}: {what}, share of a step", 100 * t / step, "%")
+        for what, t in zip(names, times, strict=True)
+    ]
+
+
+def utilisation(trainer: Trainer, single: Callable[[], float], seconds: float) -> Figure:
+    """Floating-point operations of the model per second, against those of a large product of matrices."""
+    with FlopCounterMode(display=False) as counter:
+        single()
+    kind, n = trainer.amp or torch.float32, 8192
+    a = torch.randn(n, n, device=trainer.group.device, dtype=kind)
+
+    def product() -> None:
+        (a @ a).sum().item()
+
+    peak = 2 * n**3 / in_turns([product], 5)[0]
+    rate = counter.get_total_flops() / seconds
+    return Figure(f"{trainer.config.name}: model FLOP/s / a matrix product's", 100 * rate / peak, "%")
+
+
+# --- prediction -------------------------------------------------------------------------------------------
+def recogniser(name: str) -> Recogniser:
+    """A recogniser of one lab with weights as initialised."""
+    torch.manual_seed(0)
+    config = named(name)
+    network = build(config.family, features=len(FEATURE_NAMES), classes=len(ACTIONS), labs=2, **config.network())
+    scaler = RobustScaler(torch.zeros(len(FEATURE_NAMES)), torch.ones(len(FEATURE_NAMES)))
+    return Recogniser(network.eval(), scaler, config, ACTIONS, ("Lab",), {"Lab": ACTIONS})
+
+
+def video(mice: int, seconds: float, pairs: Sequence[tuple[int, int]] = ()) -> PoseClip:
+    """Mice that wander about; three actions are looked for in every pair, or in `pairs` only."""
+    random = np.random.default_rng(mice)
+    T = round(seconds * CLOCK_HZ)
+    body = random.normal(0, 2, (8, 2))
+    walk = random.normal(0, 0.3, (T, mice, 1, 2)).cumsum(axis=0)
+    xy = (walk + body + random.normal(0, 0.05, (T, mice, 8, 2))).astype(np.float32)
+    ids = tuple(range(1, mice + 1))
+    chosen = pairs or [(a, b) for a in ids for b in ids]
+    names = {True: ("rear", "rest", "selfgroom"), False: ("attack", "chase", "sniff")}
+    behaviors = tuple((a, b, action) for a, b in chosen for action in names[a == b])
+    return PoseClip(VideoMeta(1, "Lab", 30.0, 10.0, behaviors=behaviors), xy, np.isfinite(xy[..., 0]), ids, 0, T)
+
+
+def prediction(name: str, sizes: Sizes) -> list[Figure]:
+    """Whole videos of 2 and 4 mice; the forward passes alone; the pairs that nobody looked for."""
+    model, seconds = recogniser(name), 60 * sizes.minutes
+    two, four = video(2, seconds), video(4, seconds)
+    few = video(4, seconds, [(1, 2), (2, 1), (1, 1)])
+    inputs = features(model, two)
+    predict = [partial(model.predict, clip) for clip in (two, four, few)]
+    of_two, bare, of_four, of_few = in_turns(
+        [predict[0], lambda: forward(model, inputs), predict[1], predict[2]], sizes.repeats
+    )
+    computed = f"{len(predict[2]())} of 16 pairs"
+    return [
+        Figure(f"{name}: prediction / bare forward passes", of_two / bare, "x", "<= 1.25", of_two / bare <= 1.25),
+        Figure(f"{name}: 4 mice, {computed} whitelisted / all 16", of_few / of_four, "x"),
+        Figure(f"{name}: 2 mice, all 4 pairs: times real time", seconds / of_two, "x"),
+        Figure(f"{name}: 4 mice, all 16 pairs: times real time", seconds / of_four, "x"),
+    ]
+
+
+def features(model: Recogniser, clip: PoseClip) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """(features, candidates) of every batch of windows that prediction needs."""
+    starts, W = model.window_starts(clip), model.config.window
+    inputs = []
+    for (agent, target), actions in model.candidates(clip).items():
+        mice = clip.mouse_ids.index(agent), clip.mouse_ids.index(target)
+        candidates = torch.tensor([float(action in actions) for action in model.actions])
+        for first in range(0, len(starts), BATCH):
+            windows = [Window(clip, *mice, start) for start in starts[first : first + BATCH]]
+            inputs.append((model.scaler(pair_features(gather(windows, W))), candidates.expand(len(windows), -1)))
+    return inputs
+
+
+@torch.no_grad()
+def forward(model: Recogniser, inputs: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> None:
+    for x, candidates in inputs:
+        model.network(x, torch.ones(len(x), dtype=torch.long), candidates)
+
+
+def memory(name: str, sizes: Sizes) -> list[Figure]:
+    """Peak resident memory of processes that predict a short and a long video."""
+    short, long = (
+        model_serving.peak_of(
+            [sys.executable, __file__, "--configs", name],
+            {"MEASURED_MINUTES": str(minutes), "OMP_NUM_THREADS": "1"},
+        )
+        for minutes in (10.0, sizes.long_minutes)
+    )
+    ratio = long / short
+    return [
+        Figure(f"{name}: peak memory, 10 minutes of 2 mice", short, "MB"),
+        Figure(f"{name}: peak memory, {sizes.long_minutes:g} minutes / 10", ratio, "x", "<= 1.25", ratio <= 1.25),
+    ]
+
+
+def predict_once(minutes: float, name: str) -> None:
+    """What the processes of `memory` run, with memory-mapped tracks; prints the peak resident memory in MB."""
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        recogniser(name).predict(video(2, 60 * minutes, [(1, 2)]).mapped(Path(folder)))
+    print(model_serving.status(os.getpid(), "VmHWM"))
+
+
+if __name__ == "__main__":
+    main()

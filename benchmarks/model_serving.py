@@ -1,0 +1,194 @@
+"""The serving part of `model.py`: the endpoint's host in a process of its own, asked over HTTP on loopback.
+
+Not a benchmark by itself. A request is 10 seconds of two mice as Parquet, as `etholake serve` sends one.
+"""
+
+from __future__ import annotations
+
+import http.client
+import importlib.util
+import os
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+from figures import Figure
+
+from etholake.contract import UNIFIED_PARTS
+from etholake.features.clip import PoseClip
+from etholake.features.pair import pair_features
+from etholake.features.tracks import Window, gather
+from etholake.models.recogniser import Recogniser
+from etholake.stages.videos import REQUEST_TYPE, request_body
+
+ROOT = Path(__file__).resolve().parents[1]
+CLIENTS = (1, 8, 32)
+TOGETHER = 8  # requests whose windows go through the network at once, to see whether that would pay
+
+
+def figures(model: Recogniser, clip: PoseClip, folder: Path, requests: int, steady: int) -> list[Figure]:
+    """Latency and throughput by number of clients, memory, and what batching across requests would give."""
+    body = request(clip)
+    model.save(folder)
+    (folder / "code").mkdir()
+    shutil.copy(ROOT / "sagemaker" / "inference.py", folder / "code")
+    direct = in_process(folder, body, max(20, requests // 10))
+    found = [Figure("serving: the four functions without HTTP", 1000 * direct, "ms")]
+    with server(folder) as (port, pid):
+        ask_all(port, body, 32, 4)
+        for clients in CLIENTS:
+            began = time.perf_counter()
+            times = ask_all(port, body, requests, clients)
+            rate = requests / (time.perf_counter() - began)
+            p50, p99 = np.percentile(times, [50, 99])
+            found += [
+                Figure(f"serving: {clients} clients, p50", 1000 * p50, "ms"),
+                Figure(f"serving: {clients} clients, p99", 1000 * p99, "ms"),
+                Figure(f"serving: {clients} clients, throughput", rate, "1/s"),
+                Figure(f"serving: {clients} clients, throughput / without HTTP", rate * direct, "x"),
+            ]
+        before = status(pid, "VmRSS")
+        ask_all(port, body, steady, 8)
+        growth = status(pid, "VmRSS") / before
+    found.append(Figure("serving: resident memory of the host", before, "MB"))
+    found.append(
+        Figure(f"serving: memory after {steady} more requests / before", growth, "x", "<= 1.05", growth <= 1.05)
+    )
+    return [*found, *batching(model, clip, direct)]
+
+
+def request(clip: PoseClip) -> bytes:
+    """The tracks of a clip at 30 frames/s as curated rows."""
+    T, M, K, _ = clip.xy_TMK2.shape
+    frame, mouse, part = (a.ravel() for a in np.indices((T, M, K)))
+    x, y = (clip.xy_TMK2[..., axis].ravel() for axis in (0, 1))
+    rows = {
+        "video_frame": pa.array(frame, pa.int32()), "mouse_id": pa.array(mouse + 1, pa.int8()),
+        "bodypart": pa.array(np.array(UNIFIED_PARTS)[part]), "x": 10 * x, "y": 10 * y, "x_cm": x, "y_cm": y,
+        "is_imputed": np.zeros(x.size, bool),
+    }  # fmt: skip
+    row = {
+        "video_id": clip.video_id, "lab_id": clip.lab_id, "frames_per_second": clip.fps, "pix_per_cm_approx": 10.0,
+        "video_width_pix": 600, "video_height_pix": 600,
+        "behaviors_labeled": [f"mouse{a},{'self' if a == b else f'mouse{b}'},{c}" for a, b, c in clip.behaviors],
+    }  # fmt: skip
+    return request_body(row, pa.table(rows))
+
+
+def in_process(folder: Path, body: bytes, times: int) -> float:
+    """Median seconds of a request through `inference.py`, without the host."""
+    spec = importlib.util.spec_from_file_location("inference", folder / "code" / "inference.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module: Any = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    loaded = module.model_fn(str(folder))
+    taken = []
+    for _ in range(times):
+        began = time.perf_counter()
+        module.output_fn(module.predict_fn(module.input_fn(body, REQUEST_TYPE), loaded), module.JSON)
+        taken.append(time.perf_counter() - began)
+    return statistics.median(taken)
+
+
+def batching(model: Recogniser, clip: PoseClip, direct: float) -> list[Figure]:
+    """Features and network for the windows of several requests at once, against one request after another."""
+    W, starts = model.config.window, model.window_starts(clip)
+    windows = [Window(clip, 0, 1, start) for start in starts]
+
+    @torch.no_grad()
+    def through(count: int) -> None:
+        x = model.scaler(pair_features(gather(windows * count, W)))
+        model.network(x, torch.ones(len(x), dtype=torch.long), torch.ones(len(x), len(model.actions)))
+
+    def seconds(count: int, calls: int) -> float:
+        began = time.perf_counter()
+        for _ in range(calls):
+            through(count)
+        return time.perf_counter() - began
+
+    rounds = [(seconds(TOGETHER, 1), seconds(1, TOGETHER)) for _ in range(12)][2:]
+    together, apart = (statistics.median(times) for times in zip(*rounds, strict=True))
+    pairs = len(model.candidates(clip))
+    return [
+        Figure(f"serving: network, {TOGETHER} requests at once / one by one", together / apart, "x"),
+        Figure("serving: network and features, share of a request", 100 * pairs * apart / TOGETHER / direct, "%"),
+    ]
+
+
+# --- processes and clients --------------------------------------------------------------------------------
+@contextmanager
+def server(folder: Path) -> Iterator[tuple[int, int]]:
+    """(port, process id) of `sagemaker/serve.py` with a model."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    env = os.environ | {"SM_MODEL_DIR": str(folder), "SAGEMAKER_BIND_TO_PORT": str(port), "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen([sys.executable, str(ROOT / "sagemaker" / "serve.py")], env=env, stdout=sys.stderr)
+    try:
+        deadline = time.monotonic() + 60
+        while not _ready(port):
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise SystemExit("The endpoint's host did not become ready.")
+            time.sleep(0.2)
+        yield port, process.pid
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def _ready(port: int) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", "/ping")
+        return connection.getresponse().status == 200
+    except OSError:
+        return False
+    finally:
+        connection.close()
+
+
+def ask_all(port: int, body: bytes, requests: int, clients: int) -> list[float]:
+    """Seconds of every request, asked by clients that each wait for their answer and keep their connection."""
+
+    def client(count: int) -> list[float]:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+        taken = []
+        for _ in range(count):
+            began = time.perf_counter()
+            connection.request("POST", "/invocations", body, {"Content-Type": REQUEST_TYPE})
+            answer = connection.getresponse()
+            content = answer.read()
+            if answer.status != 200:
+                raise SystemExit(f"The endpoint answered {answer.status}: {content[:300]!r}")
+            taken.append(time.perf_counter() - began)
+        connection.close()
+        return taken
+
+    counts = [requests // clients + (k < requests % clients) for k in range(clients)]
+    with ThreadPoolExecutor(clients) as pool:
+        return [seconds for taken in pool.map(client, counts) for seconds in taken]
+
+
+def status(pid: int, field: str) -> float:
+    """MB of a field of /proc/PID/status."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{field}:")) / 1024
+
+
+def peak_of(command: Sequence[str], environ: Mapping[str, str]) -> float:
+    """The number that a process prints: its own peak (`ru_maxrss` would be at least that of its parent)."""
+    env = {**os.environ, "PYTHONPATH": str(ROOT), **environ}
+    return float(subprocess.run(command, env=env, check=True, stdout=subprocess.PIPE).stdout)
