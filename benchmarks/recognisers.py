@@ -81,8 +81,11 @@ def main() -> None:
             sys.stdout.flush()
 
 
-def read_lab(folder: Path, lab: str) -> TrainingData:
-    """The annotated videos of a lab, curated in memory as the Glue job curates them."""
+def read_lab(folder: Path, lab: str, fps: float | None = None) -> TrainingData:
+    """The annotated videos of a lab, curated in memory as the Glue job curates them.
+
+    With `fps` they are taken for videos of so many frames per second.
+    """
     with (folder / "train.csv").open(newline="", encoding="utf-8-sig") as stream:
         rows = {int(row["video_id"]): row for row in csv.DictReader(stream) if row["lab_id"] == lab}
     found = read_truth(folder, list(rows))
@@ -91,7 +94,8 @@ def read_lab(folder: Path, lab: str) -> TrainingData:
         events = tuple(e for e in found.events if e.video_id == video)
         tracks = folder / "train_tracking" / lab / f"{video}.parquet"
         if events and tracks.is_file():
-            clip = PoseClip.from_raw(pq.ParquetFile(tracks).read(), VideoMeta.from_row(row))
+            meta = VideoMeta.from_row(row if fps is None else {**row, "frames_per_second": fps})
+            clip = PoseClip.from_raw(pq.ParquetFile(tracks).read(), meta)
             videos.append(LabelledVideo(clip, events))
     actions = {e.action for v in videos for e in v.events} | {a for v in videos for _, _, a in v.clip.behaviors}
     return TrainingData(tuple(videos), (*ACTIONS, *sorted(actions - set(ACTIONS))), f"{folder.name}/{lab}")
