@@ -256,8 +256,9 @@ class Judged:
             rows += [(f"{action}, bouts", found.f_score, "F"), (f"{action}, true bouts", found.true, "bouts")]
             rows += [(f"{action}, predicted bouts", found.predicted, "bouts")]
             for end, errors in (("start", found.start_error_s), ("stop", found.stop_error_s)):
-                off = float(np.median(np.abs(errors))) if len(errors) else np.nan
-                rows.append((f"{action}, median |error| of the {end} of matched bouts", off, "s"))
+                if len(errors):
+                    off = float(np.median(np.abs(errors)))
+                    rows.append((f"{action}, median |error| of the {end} of matched bouts", off, "s"))
         for table in confusion.confusion(truth, self.events, labs).values():
             rows += [(f"{true} said {found}", frames, "frames") for (true, found), frames in table.items()]
         wrong, near, unseen = (np.concatenate(x) for x in zip(*self._frames(truth), strict=True))
