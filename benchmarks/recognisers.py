@@ -1,25 +1,36 @@
-"""Recognisers side by side on the annotated videos of one lab, cross-validated by video.
+"""Recognisers side by side on the annotated videos of one lab: same folds, same decisions.
 
-.venv/bin/python benchmarks/recognisers.py --data DIR [--lab LAB] [--configs tiny,small] [--quick] [--json]
-    [--work DIR] [--videos 1,2] [--overrides '{"small": {"epochs": 4}}'] [--seed 0]
+.venv/bin/python benchmarks/recognisers.py --data DIR [--lab LAB] [--work DIR] [--nested] [--quick] [--json]
+    [--overrides '{"small": {"epochs": 4}}'] [RECOGNISER ...]
 
-DIR is a folder in the MABe layout; its tracks are curated in memory. Every video is held out once; a model is
-trained on the others, for its configuration's epochs, and says its probabilities. The thresholds of a video are
-fitted on the probabilities of the *other* videos, each of which was held out, too. Each (configuration, fold) that
-is done lies in --work and is not done again. Printed: F of every action, their mean per fold and pooled over all
-frames as the official score does, with an interval by bootstrap over videos, and the difference to the first
-configuration. --videos holds out these only, --quick the first two.
+DIR is a folder in the MABe layout; its tracks are curated in memory. A RECOGNISER is
+
+  boosted                  the XGBoost baseline
+  small, w128, small@1     a network by its configuration, and its seed after the @ (default 0)
+  ensemble:small,small@1   the mean of their probabilities; `logits:…` the mean of their log-odds
+  stack:boosted,small      trees on what these say, trained on what they say of videos that they did not learn
+
+Every video is held out once. All decisions of a video (calibration, thresholds, smoothing, lengths) are fitted on
+the probabilities of the *other* videos, each of which was held out, too; so is the stack. Those of the others are
+said by models that learnt the judged video, the usual cross-validation; with --nested by models that did not (all
+pairs of videos are left out: four times the work for seven videos), so that nothing at all has seen the video.
+
+Printed: F of both actions, their mean pooled over all frames as the official score does and per video, with
+intervals by bootstrap over videos, also of the difference to every recogniser before it; and where the errors lie.
+What was trained lies in --work and is not trained again. --quick: three videos, one epoch.
 """
 
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +38,16 @@ import numpy as np
 import pyarrow.parquet as pq
 import torch
 from figures import Figure, parser, show
+from numpy.typing import NDArray
 
 from etholake.contract import ACTIONS
-from etholake.events import thresholds
-from etholake.events.decode import DecodeConfig, decode
-from etholake.events.metric import ScoreReport, pooled
-from etholake.events.types import Event, PairScores
+from etholake.evaluation import bouts, confusion
+from etholake.events import decisions, metric
+from etholake.events.types import Event, PairScores, mask
 from etholake.features.clip import PoseClip, VideoMeta
+from etholake.models import boosted, stack
+from etholake.models.config import named
+from etholake.models.ensemble import average
 from etholake.models.recogniser import Recogniser
 from etholake.stages.evaluate import read_truth
 from etholake.training.data import LabelledVideo, TrainingData
@@ -41,43 +55,37 @@ from etholake.training.fit import fit
 from etholake.training.split import Span, Split
 
 RESAMPLES = 2000
+NEAR_S = 0.5  # an error so near to an annotated boundary is one of the boundary
+Apart = frozenset[int]
 
 
 def main() -> None:
     options = parser(__doc__)
+    options.add_argument("recognisers", nargs="*", default=["boosted", "small", "stack:boosted,small"])
     options.add_argument("--data", type=Path, required=True, help="folder in the MABe layout")
     options.add_argument("--lab", default="BlossomSocial")
-    options.add_argument("--configs", default="tiny,small", help="named configurations, by comma")
     options.add_argument("--overrides", type=json.loads, default={}, help="{configuration: {field: value}}")
-    options.add_argument("--work", type=Path, help="where finished folds are kept (default: nowhere)")
-    options.add_argument("--videos", help="hold out these only, by comma")
-    options.add_argument("--seed", type=int, default=0)
+    options.add_argument("--work", type=Path, help="where what was trained is kept (default: nowhere)")
+    options.add_argument("--nested", action="store_true", help="nothing has seen the judged video")
     given = options.parse_args()
     torch.set_num_threads(1)
     data = read_lab(given.data, given.lab)
-    wanted = given.videos.split(",") if given.videos else [str(v.clip.video_id) for v in data.videos]
-    videos = [int(video) for video in wanted][: 2 if given.quick else None]
-    truth = Truth.of(data, videos)
-    figures: list[Figure] = []
-    first: Counts | None = None
+    videos = tuple(v.clip.video_id for v in data.videos)[: 3 if given.quick else None]
+    everywhere = {"epochs": 1, "warmup_epochs": 0} if given.quick else {}
     with tempfile.TemporaryDirectory(prefix="etholake-recognisers-") as temporary:
-        work = given.work or Path(temporary)
-        for name in given.configs.split(","):
-            began = time.monotonic()
-            held_out = {}
-            for video in videos:
-                folder = work / name / str(given.seed) / str(video)
-                held_out[video] = fold(data, video, folder, name, given.overrides.get(name, {}), given.seed)
-            counts = truth.judge(held_out)
-            seconds = time.monotonic() - began
-            figures += [*counts.figures(name, first), Figure(f"{name}: training and prediction", seconds, "s")]
-            first = first or counts
-            show(figures, as_json=given.json)
-            figures = []
+        folds = Folds(data, videos, given.work or Path(temporary), given.overrides, everywhere)
+        judged: dict[str, Judged] = {}
+        for name in given.recognisers:
+            judged[name] = Judged.of(folds, name, nested=given.nested)
+            show(judged[name].figures(name, judged), as_json=given.json)
+            sys.stdout.flush()
 
 
-def read_lab(folder: Path, lab: str) -> TrainingData:
-    """The annotated videos of a lab, curated in memory as the Glue job curates them."""
+def read_lab(folder: Path, lab: str, fps: float | None = None) -> TrainingData:
+    """The annotated videos of a lab, curated in memory as the Glue job curates them.
+
+    With `fps` they are taken for videos of so many frames per second.
+    """
     with (folder / "train.csv").open(newline="", encoding="utf-8-sig") as stream:
         rows = {int(row["video_id"]): row for row in csv.DictReader(stream) if row["lab_id"] == lab}
     found = read_truth(folder, list(rows))
@@ -86,109 +94,219 @@ def read_lab(folder: Path, lab: str) -> TrainingData:
         events = tuple(e for e in found.events if e.video_id == video)
         tracks = folder / "train_tracking" / lab / f"{video}.parquet"
         if events and tracks.is_file():
-            clip = PoseClip.from_raw(pq.ParquetFile(tracks).read(), VideoMeta.from_row(row))
+            meta = VideoMeta.from_row(row if fps is None else {**row, "frames_per_second": fps})
+            clip = PoseClip.from_raw(pq.ParquetFile(tracks).read(), meta)
             videos.append(LabelledVideo(clip, events))
-    named = {e.action for v in videos for e in v.events} | {a for v in videos for _, _, a in v.clip.behaviors}
-    return TrainingData(tuple(videos), (*ACTIONS, *sorted(named - set(ACTIONS))), f"{folder.name}/{lab}")
+    actions = {e.action for v in videos for e in v.events} | {a for v in videos for _, _, a in v.clip.behaviors}
+    return TrainingData(tuple(videos), (*ACTIONS, *sorted(actions - set(ACTIONS))), f"{folder.name}/{lab}")
 
 
-# --- one fold ---------------------------------------------------------------------------------------------
-def fold(
-    data: TrainingData, video: int, folder: Path, name: str, overrides: Mapping[str, Any], seed: int
-) -> list[PairScores]:
-    """Scores of a held-out video by a model of the others."""
-    done = folder / "scores.npz"
-    clip = next(v.clip for v in data.videos if v.clip.video_id == video)
-    if not done.is_file():
-        began = time.monotonic()
-        ends = {v.clip.video_id: v.clip.first_frame + v.clip.n_frames for v in data.videos}
-        spans = [Span(v, clip.lab_id, 0, end) for v, end in ends.items()]
-        train, test = (tuple(s for s in spans if (s.video_id == video) is held_out) for held_out in (False, True))
-        fit(data, folder, name, overrides, split=Split(train, (), test), seed=seed)
-        pairs = Recogniser.load(folder).predict(clip)
-        arrays = {
-            f"{p.agent_id},{p.target_id},{p.first_frame},{','.join(p.actions)}": p.probabilities_TA for p in pairs
-        }
-        np.savez_compressed(done.with_suffix(".partial.npz"), **arrays)
-        done.with_suffix(".partial.npz").rename(done)
-        print(f"{name}: fold {video} in {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
+# --- what is said of held-out videos ----------------------------------------------------------------------
+@dataclass(frozen=True)
+class Folds:
+    """Scores of videos by recognisers that did not learn them; kept in `work`."""
+
+    data: TrainingData
+    videos: tuple[int, ...]  # those that are held out, one at a time
+    work: Path
+    overrides: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    everywhere: Mapping[str, Any] = field(default_factory=dict)  # fields of all networks
+
+    @cached_property
+    def by_id(self) -> Mapping[int, LabelledVideo]:
+        return {v.clip.video_id: v for v in self.data.videos}
+
+    def said(self, name: str, video: int, apart: Apart = frozenset()) -> list[PairScores]:
+        """Scores of a video by a recogniser that learnt neither it nor those `apart`."""
+        kind, _, members = name.rpartition(":")
+        if kind in ("ensemble", "logits"):
+            space = "logit" if kind == "logits" else "probability"
+            return average([self.said(one, video, apart) for one in members.split(",")], space)
+        parts = [self._recipe(one) for one in members.split(",")]
+        out = apart | {video}
+        digest = hashlib.sha256(json.dumps([kind, parts], sort_keys=True).encode()).hexdigest()[:8]
+        place = f"{name.replace(':', '-').replace(',', '-')}-{digest}"
+        # A stack for a video alone is not the one for two that are apart: their bases differ.
+        without = "-".join(map(str, sorted(out))) + (f"-nested{video}" if kind and apart else "")
+        folder = self.work / place / without
+        if not (folder / f"{video}.npz").is_file():
+            began = time.monotonic()
+            folder.mkdir(parents=True, exist_ok=True)
+            if kind:
+                found = {video: self._stack(members.split(","), video, apart)}
+            else:
+                found = self._base(members, sorted(out), folder)
+            for each, scores in found.items():
+                _write(folder / f"{each}.npz", scores)
+            print(f"{name}: without {without} in {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
+        return _read(folder / f"{video}.npz", self.by_id[video].clip)
+
+    def _recipe(self, name: str) -> list[Any]:
+        """What defines a trained base recogniser, besides its folds."""
+        if name == "boosted":
+            return [name, asdict(boosted.BoostedConfig())]
+        config, _, seed = name.partition("@")
+        fields = {**self.overrides.get(config, {}), **self.everywhere}
+        return [config, int(seed or 0), named(config, fields).to_json(), self.data.fingerprint]
+
+    def _base(self, name: str, out: Sequence[int], folder: Path) -> dict[int, list[PairScores]]:
+        """Scores of the videos that are left out, by one model of all the rest."""
+        spans = boosted.whole_spans(self.data.videos)
+        learnt, rest = (tuple(s for s in spans if (s.video_id in out) is left) for left in (False, True))
+        model = self._trained(name, learnt, rest, folder)
+        return {video: model.predict(self.by_id[video].clip) for video in out}
+
+    def _trained(
+        self, name: str, learnt: tuple[Span, ...], rest: tuple[Span, ...], folder: Path
+    ) -> boosted.Boosted | Recogniser:
+        if name == "boosted":
+            return boosted.fit(self.data.videos, learnt)
+        config, _, seed = name.partition("@")
+        fields = {**self.overrides.get(config, {}), **self.everywhere}
+        fit(self.data, folder, config, fields, split=Split(learnt, (), rest), seed=int(seed or 0))
+        return Recogniser.load(folder)
+
+    def _stack(self, names: Sequence[str], video: int, apart: Apart) -> list[PairScores]:
+        """By a stack of the other videos' labels, and of what its bases say of them without having learnt them."""
+        others = [v for v in self.videos if v != video and v not in apart]
+        learnt = [[pair for v in others for pair in self.said(one, v, apart)] for one in names]
+        model = stack.fit([self.by_id[v] for v in others], learnt)
+        return model.predict(self.by_id[video].clip, [self.said(one, video, apart) for one in names])
+
+
+def _write(path: Path, pairs: Sequence[PairScores]) -> None:
+    arrays = {
+        f"{p.agent_id},{p.target_id},{p.first_frame},{','.join(p.actions)}": p.probabilities_TA for p in pairs
+    }
+    partial = path.with_suffix(".partial.npz")
+    np.savez_compressed(partial, **arrays)
+    partial.rename(path)
+
+
+def _read(path: Path, clip: PoseClip) -> list[PairScores]:
     scores = []
-    with np.load(done) as found:
+    with np.load(path) as found:
         for key, values in found.items():
             agent, target, start, *actions = key.split(",")
-            scores.append(
-                PairScores(
-                    video, clip.lab_id, clip.fps, int(agent), int(target), int(start), tuple(actions), values
-                )
-            )
+            who = clip.video_id, clip.lab_id, clip.fps, int(agent), int(target), int(start)
+            scores.append(PairScores(*who, tuple(actions), values))
     return scores
 
 
 # --- judging ----------------------------------------------------------------------------------------------
 @dataclass(frozen=True)
-class Counts:
-    """TP, FP, FN frames [V, A, 3] of videos and actions."""
+class Judged:
+    """TP, FP, FN frames [V, A, 3] of videos and actions, and the events that were decided."""
 
-    videos: tuple[int, ...]
+    folds: Folds
     actions: tuple[str, ...]
-    frames_VA3: np.ndarray[Any, Any]
+    frames_VA3: NDArray[Any]
+    events: tuple[Event, ...]
+    seconds: float
 
-    def mean_f(self, chosen: Sequence[int] | None = None) -> float:
-        """Mean F of the actions, frames pooled over the chosen videos (positions; default: all)."""
-        return float(_f(self.frames_VA3[list(chosen) if chosen is not None else slice(None)].sum(axis=0)).mean())
+    @classmethod
+    def of(cls, folds: Folds, name: str, *, nested: bool) -> Judged:
+        """Decide every video as the others' held-out scores want it, and count frames."""
+        began = time.monotonic()
+        asked = {v: frozenset(folds.by_id[v].clip.behaviors) for v in folds.videos}
+        labs = {v: folds.by_id[v].clip.lab_id for v in folds.videos}
+        actions = tuple(sorted({action for wanted in asked.values() for _, _, action in wanted}))
+        frames = np.zeros((len(folds.videos), len(actions), 3))
+        events: list[Event] = []
+        for i, video in enumerate(folds.videos):
+            apart: Apart = frozenset({video} if nested else ())
+            others = [v for v in folds.videos if v != video]
+            known = [pair for v in others for pair in folds.said(name, v, apart)]
+            truth = [e for v in others for e in folds.by_id[v].events]
+            fitted = decisions.fit(known, truth, {v: asked[v] for v in others})
+            found = fitted.events(folds.said(name, video, apart), asked[video])
+            report = metric.pooled(folds.by_id[video].events, found, asked, labs)
+            for action, score in report.labs[labs[video]].actions.items():
+                frames[i, actions.index(action)] = score.tp_frames, score.fp_frames, score.fn_frames
+            events += found
+        return cls(folds, actions, frames, tuple(events), time.monotonic() - began)
 
-    def figures(self, name: str, first: Counts | None) -> list[Figure]:
-        made = [Figure(f"{name}: mean F, pooled", self.mean_f(), "F")]
+    def mean_f(self, chosen: Sequence[int] | NDArray[Any] | slice = slice(None)) -> float:
+        """Mean F of the actions that occur or are predicted, frames pooled over the chosen videos (positions)."""
+        return float(_f(self.frames_VA3[chosen].sum(axis=0)).mean())
+
+    def figures(self, name: str, before: Mapping[str, Judged]) -> list[Figure]:
         random = np.random.default_rng(0)
-        draws = [random.integers(len(self.videos), size=len(self.videos)) for _ in range(RESAMPLES)]
-        spread = np.array([self.mean_f(draw) for draw in draws])
-        for percent in (2.5, 97.5):
-            made.append(Figure(f"{name}: … bootstrap {percent} %", float(np.percentile(spread, percent)), "F"))
-        if first is not None:
-            gains = np.array([self.mean_f(draw) - first.mean_f(draw) for draw in draws])
-            made.append(Figure(f"{name}: gain on the first", self.mean_f() - first.mean_f(), "F"))
-            for percent in (2.5, 97.5):
-                made.append(Figure(f"{name}: … bootstrap {percent} %", float(np.percentile(gains, percent)), "F"))
-        pooled_f = _f(self.frames_VA3.sum(axis=0))
-        made += [Figure(f"{name}: {a}", float(f), "F") for a, f in zip(self.actions, pooled_f, strict=True)]
-        made += [Figure(f"{name}: video {v}", self.mean_f([i]), "F") for i, v in enumerate(self.videos)]
-        return made
+        n = len(self.folds.videos)
+        draws = [random.integers(n, size=n) for _ in range(RESAMPLES)]
+        made = _with_interval(f"{name}: mean F, pooled", self.mean_f(), [self.mean_f(d) for d in draws])
+        for other, judged in before.items():
+            if judged is not self:
+                gain = self.mean_f() - judged.mean_f()
+                gains = [self.mean_f(d) - judged.mean_f(d) for d in draws]
+                made += _with_interval(f"{name}: gain on {other}", gain, gains)
+        pooled = _f(self.frames_VA3.sum(axis=0))
+        made += [Figure(f"{name}: {a}", float(f), "F") for a, f in zip(self.actions, pooled, strict=True)]
+        made += [Figure(f"{name}: video {v}", self.mean_f([i]), "F") for i, v in enumerate(self.folds.videos)]
+        made += [Figure(f"{name}: {what}", value, unit) for what, value, unit in self._errors()]
+        return [*made, Figure(f"{name}: training and prediction, if not kept", self.seconds, "s")]
+
+    def _errors(self) -> list[tuple[str, float, str]]:
+        """Where the errors lie: by bout, at boundaries, between actions, where points are missing."""
+        clips = {v: self.folds.by_id[v].clip for v in self.folds.videos}
+        labs, fps = {v: c.lab_id for v, c in clips.items()}, {v: c.fps for v, c in clips.items()}
+        truth = [e for v in self.folds.videos for e in self.folds.by_id[v].events]
+        rows: list[tuple[str, float, str]] = []
+        for (_, action), found in sorted(bouts.compare(truth, self.events, labs, fps).items()):
+            rows += [(f"{action}, bouts", found.f_score, "F"), (f"{action}, true bouts", found.true, "bouts")]
+            rows += [(f"{action}, predicted bouts", found.predicted, "bouts")]
+            for end, errors in (("start", found.start_error_s), ("stop", found.stop_error_s)):
+                if len(errors):
+                    off = float(np.median(np.abs(errors)))
+                    rows.append((f"{action}, median |error| of the {end} of matched bouts", off, "s"))
+        for table in confusion.confusion(truth, self.events, labs).values():
+            rows += [(f"{true} said {found}", frames, "frames") for (true, found), frames in table.items()]
+        wrong, near, unseen = (np.concatenate(x) for x in zip(*self._frames(truth), strict=True))
+        rows.append((f"errors within {NEAR_S:g} s of an annotated boundary", float(near[wrong].mean()), "share"))
+        rows.append(("points not seen, where wrong", float(unseen[wrong].mean()), "share"))
+        rows.append(("points not seen, where right", float(unseen[~wrong].mean()), "share"))
+        return rows
+
+    def _frames(self, truth: Sequence[Event]) -> list[tuple[NDArray[Any], ...]]:
+        """Of each (pair, action) that was looked for: wrong, near a boundary [T]; share of the points not seen."""
+        found = []
+        for video in self.folds.videos:
+            clip = self.folds.by_id[video].clip
+            seen_TM = clip.to_own_frames(_tracked(clip.seen_TMK))
+            for triplet in clip.behaviors:
+                true, said = (
+                    mask(
+                        [e for e in es if (e.video_id, e.agent_id, e.target_id, e.action) == (video, *triplet)],
+                        clip.first_frame, len(seen_TM),
+                    )
+                    for es in (truth, self.events)
+                )  # fmt: skip
+                edges = np.flatnonzero(np.diff(true.astype(np.int8), prepend=0))
+                half = round(NEAR_S * clip.fps)
+                near = np.zeros(len(true), dtype=bool)
+                for edge in edges:
+                    near[max(0, edge - half) : edge + half] = True
+                pair = [clip.mouse_ids.index(mouse) for mouse in set(triplet[:2])]
+                found.append((true != said, near, 1 - seen_TM[:, pair].mean(axis=1)))
+        return found
 
 
-def _f(frames_A3: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def _tracked(seen_TMK: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Share of the parts that the video has at all which are seen [T, M]."""
+    there_K = seen_TMK.any(axis=(0, 1))
+    return seen_TMK[:, :, there_K].mean(axis=2, dtype=np.float32)
+
+
+def _with_interval(name: str, value: float, draws: Sequence[float]) -> list[Figure]:
+    low, high = np.percentile(draws, (2.5, 97.5))
+    rest = [Figure(f"{name}, bootstrap {q} %", float(x), "F") for q, x in ((2.5, low), (97.5, high))]
+    return [Figure(name, value, "F"), *rest]
+
+
+def _f(frames_A3: NDArray[Any]) -> NDArray[Any]:
     """F of the actions that occur or are predicted."""
     tp, fp, fn = frames_A3[frames_A3.sum(axis=1) > 0].T
     return 2 * tp / (2 * tp + fp + fn)
-
-
-@dataclass(frozen=True)
-class Truth:
-    """What was annotated in the chosen videos."""
-
-    events: Mapping[int, Sequence[Event]]
-    whitelists: Mapping[int, frozenset[tuple[int, int, str]]]
-    lab: str
-
-    @classmethod
-    def of(cls, data: TrainingData, videos: Sequence[int]) -> Truth:
-        chosen = {v.clip.video_id: v for v in data.videos if v.clip.video_id in videos}
-        whitelists = {i: frozenset(v.clip.behaviors) for i, v in chosen.items()}
-        return cls({i: v.events for i, v in chosen.items()}, whitelists, data.videos[0].clip.lab_id)
-
-    def judge(self, held_out: Mapping[int, Sequence[PairScores]]) -> Counts:
-        """Decode every video by thresholds of the others' held-out scores, and count frames."""
-        actions = tuple(sorted({action for wanted in self.whitelists.values() for _, _, action in wanted}))
-        frames = np.zeros((len(held_out), len(actions), 3))
-        config = DecodeConfig()
-        for v, (video, pairs) in enumerate(held_out.items()):
-            others = [p for other, mine in held_out.items() if other != video for p in mine]
-            annotated = [e for other, mine in self.events.items() if other != video for e in mine]
-            fitted = thresholds.fit(others, annotated, self.whitelists, smoothing_s=config.smoothing_s)
-            found = decode(pairs, self.whitelists[video], fitted, config)
-            report: ScoreReport = pooled(self.events[video], found, self.whitelists, {video: self.lab})
-            for action, score in report.labs[self.lab].actions.items():
-                frames[v, actions.index(action)] = score.tp_frames, score.fp_frames, score.fn_frames
-        return Counts(tuple(held_out), actions, frames)
 
 
 if __name__ == "__main__":

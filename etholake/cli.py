@@ -492,6 +492,7 @@ def _parser() -> argparse.ArgumentParser:
 
     _lake_verbs(verb)
     _model_verbs(verb)
+    _answer_verbs(verb)
     _laptop_verbs(verb)
     return parser
 
@@ -588,6 +589,9 @@ def _model_verbs(verb: Callable[..., argparse.ArgumentParser]) -> None:
     sub = verb("drift", _drift, "Compare what the endpoint was asked with the videos its model was trained on.")
     sub.add_argument("--out", type=Path, default=Path("dist/drift.html"), help="page to write, and JSON beside it")
     sub.add_argument("--endpoint", default="", help="name of the endpoint (default: the real-time one)")
+
+
+def _answer_verbs(verb: Callable[..., argparse.ArgumentParser]) -> None:
     sub = verb("predict", _predict, "Predict events by batch transform, into a submission and the lake.")
     what = sub.add_mutually_exclusive_group(required=True)
     what.add_argument("--split", choices=("train", "test"))
