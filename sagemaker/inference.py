@@ -9,9 +9,9 @@ with the video's metadata as JSON in the Parquet schema metadata under the key `
 
 The answer is `application/json`: {"video_id", "lab_id", "events": [{"agent_id", "target_id", "action",
 "start_frame", "stop_frame", "confidence"}], "notes": […], "model": {…}}; the notes say what of the request was not
-answered, or not as usual, and what to do. As the request accepts it, the answer is the events alone, with video_id:
-`application/jsonlines` (one a line) or `application/x-parquet`. What is wrong with a request is raised as
-`RequestError`, whose `status_code` (400, 406, 415) the host answers with the reason.
+answered, or not as usual, and what to do. As the request accepts it, the answer is the events alone, with their
+video_id: `application/jsonlines` (one a line) or `application/x-parquet`. What is wrong with a request is raised
+as `RequestError`, whose `status_code` (400, 406, 415) the host answers with the reason.
 """
 
 from __future__ import annotations
