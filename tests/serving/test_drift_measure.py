@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from etholake.contract import UNIFIED_PARTS
 from etholake.features.clip import PoseClip, VideoMeta
 from etholake.stages.drift import FEATURES, baseline, clip_features, compare, page
 
@@ -44,11 +45,11 @@ def test_values_beyond_training_and_constants_are_seen() -> None:
 
 def test_features_of_a_motion_that_can_be_read_off() -> None:
     T, step = 40, 0.5  # two animals, 8 cm long, 10 cm apart, at 15 cm/s
-    xy = np.full((T, 2, 7, 2), np.nan, dtype=np.float32)
+    xy = np.full((T, 2, len(UNIFIED_PARTS), 2), np.nan, dtype=np.float32)
     at = step * np.arange(T, dtype=np.float32)
     for mouse, y in enumerate((0.0, 10.0)):
-        xy[:, mouse, 0] = np.stack([at + 4, np.full(T, y)], axis=1)  # nose
-        xy[:, mouse, 6] = np.stack([at - 4, np.full(T, y)], axis=1)  # tail base
+        xy[:, mouse, UNIFIED_PARTS.index("nose")] = np.stack([at + 4, np.full(T, y)], axis=1)
+        xy[:, mouse, UNIFIED_PARTS.index("tail_base")] = np.stack([at - 4, np.full(T, y)], axis=1)
     meta = VideoMeta.from_row(
         {"video_id": 1, "lab_id": "A", "frames_per_second": 30.0, "pix_per_cm_approx": 12.0,
          "behaviors_labeled": ["mouse1,mouse2,chase"]}
