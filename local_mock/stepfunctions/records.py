@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,9 +23,17 @@ LOST = "Mock.ServerStopped"
 LOST_CAUSE = "local_mock was stopped while this execution ran; its jobs were ended with it. Start it again."
 
 
+_SAVING = threading.Lock()  # the thread that starts an execution and the one that ends it write the same file
+
+
 def save(folder: Path, execution: Any) -> None:
     """Write what is known of an execution, in one step."""
-    content = {
+    with _SAVING:
+        _write(_path(folder, execution.execution_arn), _content(execution))
+
+
+def _content(execution: Any) -> dict[str, Any]:
+    return {
         "execution_arn": execution.execution_arn,
         "state_machine_arn": execution.state_machine_arn,
         "name": execution.name,
@@ -37,7 +46,6 @@ def save(folder: Path, execution: Any) -> None:
         "cause": execution.cause,
         "events": list(execution.to_history_output()["events"]) if execution.stop_date else [],
     }
-    _write(_path(folder, execution.execution_arn), content)
 
 
 def _path(folder: Path, arn: str) -> Path:
