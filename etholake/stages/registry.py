@@ -18,7 +18,6 @@ from etholake.contract import MODEL_ZONE
 from etholake.errors import DataError, UsageError
 from etholake.settings import Settings
 from etholake.stages import StageResult, fingerprint, load_state
-from etholake.stages.jobs import outputs_of
 
 __all__ = [
     "Version", "approve", "approved", "decide", "go_back", "group_name", "package_request", "register", "rollback",
@@ -142,8 +141,8 @@ def rollback(settings: Settings, group: str, number: int) -> Version:
 
 # --- by hand ----------------------------------------------------------------------------------------------
 def group_name(settings: Settings) -> str:
-    """The group of the deployed stack; else that of the stack's name."""
-    return outputs_of(settings).get("ModelPackageGroupName", settings.stack)
+    """Name of the model package group, as `infra/models.yaml` makes it. Pure."""
+    return settings.stack
 
 
 def serving_version(settings: Settings) -> Version:

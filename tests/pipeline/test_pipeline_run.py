@@ -196,7 +196,7 @@ def test_small_labs_become_a_served_model_and_scores_in_the_lake(labs: Labs) -> 
     assert labs.count("predictions", details["run_id"]) >= 0
     endpoint = aws.client(labs.settings, "sagemaker").describe_endpoint(EndpointName="etholake")
     assert (endpoint["EndpointStatus"], endpoint["EndpointConfigName"]) == ("InService", details["model"])
-    (version,) = registry.versions(labs.settings, machine.model_group(labs.settings))
+    (version,) = registry.versions(labs.settings, registry.group_name(labs.settings))
     assert (version.status, version.model_name) == ("Approved", details["model"])
     assert version.score == pytest.approx(details["score"], abs=1e-6)
     states = pipeline.status(labs.settings).details["states"]
@@ -212,7 +212,7 @@ def test_the_same_again_changes_nothing(labs: Labs) -> None:
     assert again.details["score"] == first.details["score"]
     states = pipeline.status(labs.settings).details["states"]
     assert not {"Curate", "Train", "Predict", "Register", "UpdateEndpoint"} & set(states)
-    group = machine.model_group(labs.settings)
+    group = registry.group_name(labs.settings)
     assert len(registry.versions(labs.settings, group)) == 1
     back = registry.go_back(labs.settings, group, 1)
     assert back.summary == f"Version 1 ({first.details['model']}) is the approved one and was served already."

@@ -13,9 +13,10 @@ from etholake import aws
 from etholake.contract import CODE_ZONE
 from etholake.errors import AwsError, UsageError
 from etholake.settings import Settings
+from etholake.stages import registry
 from etholake.stages.train import job_settings
 
-__all__ = ["DEFINITION", "arn", "definition_key", "input_of", "model_group", "parameters"]
+__all__ = ["DEFINITION", "arn", "definition_key", "input_of", "parameters"]
 
 DEFINITION = "infra/pipeline.asl.json"
 
@@ -35,11 +36,6 @@ def arn(settings: Settings) -> str:
 def definition_key(definition: bytes) -> str:
     """Where a definition lies: another content is another key, so that CloudFormation sees the change."""
     return f"{CODE_ZONE}/pipeline-{hashlib.sha256(definition).hexdigest()[:16]}.asl.json"
-
-
-def model_group(settings: Settings) -> str:
-    """Name of the model package group."""
-    return settings.stack
 
 
 def parameters(settings: Settings, definition: bytes) -> dict[str, str]:
@@ -73,7 +69,7 @@ def input_of(
         "config": config or settings.config,
         "holdout": sorted(set(holdout)),
         "max_quarantined": max_quarantined,
-        "model_package_group": model_group(settings),
+        "model_package_group": registry.group_name(settings),
         "poll_seconds": POLL_S if settings.target == "aws" else 1,
         "settings": {
             "max_gap_frames": settings.max_gap_frames,
