@@ -225,17 +225,7 @@ def create_processing_job(self: Any) -> ActionResult:
 
 def stop_processing_job(self: Any) -> EmptyResult:
     """Ask the job to end; refused if it has."""
-    name = self.params["ProcessingJobName"]
-    job = self.sagemaker_backend.processing_jobs.get(name)
-    if job is None:
-        raise _missing(self, "processing-job", name)
-    if job.ended:
-        raise InvalidRequestError(
-            f"The request was rejected because the processing job is in status {job.processing_job_status}."
-        )
-    job.processing_job_status = "Stopping"
-    job.runner.stop()
-    return EmptyResult()
+    return _stop(self, "processing")
 
 
 # --- batch transform --------------------------------------------------------------------------------------
@@ -258,15 +248,20 @@ def create_transform_job(self: Any) -> ActionResult:
 
 def stop_transform_job(self: Any) -> EmptyResult:
     """Ask the job to end; refused if it has."""
-    name = self.params["TransformJobName"]
-    job = self.sagemaker_backend.transform_jobs.get(name)
+    return _stop(self, "transform")
+
+
+def _stop(self: Any, kind: str) -> EmptyResult:
+    """Of a processing or a transform job."""
+    name, status = self.params[f"{kind.capitalize()}JobName"], f"{kind}_job_status"
+    job = getattr(self.sagemaker_backend, f"{kind}_jobs").get(name)
     if job is None:
-        raise _missing(self, "transform-job", name)
+        raise _missing(self, f"{kind}-job", name)
     if job.ended:
         raise InvalidRequestError(
-            f"The request was rejected because the transform job is in status {job.transform_job_status}."
+            f"The request was rejected because the {kind} job is in status {getattr(job, status)}."
         )
-    job.transform_job_status = "Stopping"
+    setattr(job, status, "Stopping")
     job.runner.stop()
     return EmptyResult()
 
