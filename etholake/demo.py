@@ -158,8 +158,7 @@ class _Pipeline:
 
     def page(self, folder: Path, simulated: bool, seconds: float) -> str:
         """The page at the end."""
-        from etholake.cli import score_lines
-        from etholake.stages import query
+        from etholake.stages import evaluate, query
 
         at = self.settings
         kind = "simulated tracks: no scientific claim rests on them" if simulated else "your tracks"
@@ -168,7 +167,7 @@ class _Pipeline:
             ["", "What was processed"],
             [f"  {x.result.stage:<9} {x.seconds:6.1f} s  {x.result.summary}" for x in self.lines],
             ["", "Held-out videos, the official score (MABe F-beta)"],
-            [f"  {line}" for line in score_lines(self.scores)],
+            [f"  {line}" for line in evaluate.lines(self.scores)],
         ]
         for name in ("lake_overview", "scores_by_lab"):
             result = query.run_report(at, name, {})

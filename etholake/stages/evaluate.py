@@ -25,7 +25,7 @@ from etholake.events.types import Event, PairScores, Triplet
 from etholake.settings import Settings
 from etholake.stages import StageResult, fingerprint
 
-__all__ = ["Truth", "evaluate", "judge", "read_truth", "run"]
+__all__ = ["Truth", "evaluate", "judge", "lines", "read_truth", "run"]
 
 Spans = Mapping[int, tuple[int, int]]  # video_id -> (start_frame, stop_frame) of the part that is scored
 _log = logging.getLogger(__name__)
@@ -241,3 +241,27 @@ def _clip(events: Sequence[Event], spans: Spans | None) -> list[Event]:
         if e.start_frame > e.stop_frame or start < stop:  # an impossible event is kept for the metric to refuse
             clipped.append(e if e.start_frame > e.stop_frame else replace(e, start_frame=start, stop_frame=stop))
     return clipped
+
+
+def lines(scores: dict[str, Any]) -> list[str]:
+    """The official score as text: one line a lab, one line an action; with `details`, what stands beside it."""
+    details = scores.get("details", {})
+    lines = [f"official score {scores['score']:.4f}{_between(scores.get('interval'))}"]
+    for lab, entry in sorted(scores["labs"].items()):
+        lines.append(f"  {lab:<28} {entry['score']:.4f}{_between(details.get(lab, {}).get('interval'))}")
+        for action, f in sorted(entry["actions"].items()):
+            line = f"    {action:<26} {f:.4f}"
+            if details:
+                more = details[lab]["actions"][action]
+                line += f"{_between(more['interval']):<18} bouts {more['bouts']['f_score']:.3f}"
+                line += _boundaries(more["bouts"]["start_error_sec"], more["bouts"]["stop_error_sec"])
+            lines.append(line)
+    return lines
+
+
+def _between(interval: list[float] | None) -> str:
+    return f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else ""
+
+
+def _boundaries(start: float | None, stop: float | None) -> str:
+    return f", off by {start:.2f} and {stop:.2f} s" if start is not None and stop is not None else ""
