@@ -36,8 +36,9 @@ from etholake.features.pair import FEATURE_NAMES, pair_features
 from etholake.features.tracks import Window, gather
 from etholake.models import build
 from etholake.models.config import named
-from etholake.models.recogniser import BATCH, Recogniser
+from etholake.models.recogniser import Recogniser
 from etholake.models.scaler import RobustScaler
+from etholake.models.scoring import BATCH
 from etholake.simulate import simulate
 from etholake.training import augment
 from etholake.training.data import TrainingData
@@ -272,16 +273,17 @@ def prediction(name: str, sizes: Sizes) -> list[Figure]:
 
 
 def features(model: Recogniser, clip: PoseClip) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    """(features, candidates) of every batch of windows that prediction needs."""
-    starts, W = model.window_starts(clip), model.config.window
-    inputs = []
-    for (agent, target), actions in model.candidates(clip).items():
-        mice = clip.mouse_ids.index(agent), clip.mouse_ids.index(target)
-        candidates = torch.tensor([float(action in actions) for action in model.actions])
-        for first in range(0, len(starts), BATCH):
-            windows = [Window(clip, *mice, start) for start in starts[first : first + BATCH]]
-            inputs.append((model.scaler(pair_features(gather(windows, W))), candidates.expand(len(windows), -1)))
-    return inputs
+    """(features, candidates) of every batch of windows that prediction needs, batches as full as they can be."""
+    windows, candidates = [], []
+    for start in model.window_starts(clip):
+        for (agent, target), actions in model.candidates(clip).items():
+            windows.append(Window(clip, clip.mouse_ids.index(agent), clip.mouse_ids.index(target), start))
+            candidates.append([float(action in actions) for action in model.actions])
+    batches = [slice(first, first + BATCH["cpu"]) for first in range(0, len(windows), BATCH["cpu"])]
+    W = model.config.window
+    return [
+        (model.scaler(pair_features(gather(windows[some], W))), torch.tensor(candidates[some])) for some in batches
+    ]
 
 
 @torch.no_grad()

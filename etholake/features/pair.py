@@ -79,16 +79,16 @@ def pair_features(tracks: Tracks | MouseTracks) -> Tensor:
     pairs = (agent_B[pairs_P], target_B[pairs_P])
     xy, centre, heading = ([v.index_select(-2, of) for of in pairs] for v in (xy_2KNT, centre_2NT, heading_2NT))
 
-    x_FBT = torch.zeros(len(FEATURE_NAMES), B, T, device=xy_2KNT.device)
+    x_FBT = torch.empty(len(FEATURE_NAMES), B, T, device=xy_2KNT.device)
     at = 2 * len(UNIFIED_PARTS)
     torch.index_select(_coordinates(xy_2KNT, centre_2NT, heading_2NT), 1, agent_B, out=x_FBT[:at])
-    x_FBT[at : 2 * at].index_copy_(1, pairs_P, _coordinates(xy[TARGET], centre[AGENT], heading[AGENT]))
+    x_FBT[at : 2 * at].zero_().index_copy_(1, pairs_P, _coordinates(xy[TARGET], centre[AGENT], heading[AGENT]))
     at *= 2
     for rows_RNT in (_seen(xy_2KNT, mice.seen_NTK), *_motion(xy_2KNT, centre_2NT, heading_2NT)):
         for animal_B in (agent_B, target_B):
             torch.index_select(rows_RNT, 1, animal_B, out=x_FBT[at : at + len(rows_RNT)])
             at += len(rows_RNT)
-    x_FBT[at:-3].index_copy_(1, pairs_P, _relation(*xy, *centre, *heading))
+    x_FBT[at:-3].zero_().index_copy_(1, pairs_P, _relation(*xy, *centre, *heading))
     for row, flag_B in zip(x_FBT[-3:], (is_self_B, mice.rate_B, mice.in_cm_B), strict=True):
         row.copy_(flag_B[:, None])
     return x_FBT.nan_to_num_(nan=0.0).flatten(1).t().contiguous().view(B, T, -1)
