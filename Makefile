@@ -30,7 +30,7 @@ demo: install ## Raw tracks to scored events, end to end, on this machine (DATA=
 	@$(BIN)/etholake demo $(ARGS)
 
 test: lint ## Lint, types and all tests
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 test-long: install ## The long tests: fuzzing, many faults (tens of minutes)
 	$(BIN)/python -m pytest -m long $(ARGS)
