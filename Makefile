@@ -80,7 +80,7 @@ vacuum: install ## Remove what no table references any more (ARGS="--older-than 
 query: install ## Ask Athena: ARGS='--name lake_overview' or ARGS='--sql "SELECT …"'
 	@$(BIN)/etholake query $(ARGS)
 
-train: install ## Train the recogniser (CONFIG=base; an ensemble: CONFIG=w64,w128 ARGS='--folds 5 --seeds 3')
+train: install ## Train the recogniser (CONFIG=base; ensemble: CONFIG=w64,w128 ARGS='--folds 5'; stack: … --stack)
 	@$(BIN)/etholake train $(if $(CONFIG),--config $(CONFIG)) $(ARGS)
 
 tune: install ## Search hyper-parameters (ARGS='--jobs 8 --strategy Bayesian')

@@ -69,7 +69,7 @@ class Loaded:
 
 def model_fn(model_dir: str) -> Loaded:
     """Load the model. Raises ContractError, by name, if its features or vocabulary do not fit this code."""
-    from etholake.models.ensemble import load_model
+    from etholake.models.archive import load_model
 
     folder = Path(model_dir)
     settings = folder / "code" / "serving.json"

@@ -18,11 +18,16 @@ def add(verb: AddVerb) -> None:
     """Tell the parser the verbs of this module."""
     sub = verb("train", _train, "Train the recogniser as a SageMaker training job.")
     sub.add_argument(
-        "--config", help="named configuration: tiny (default), small, base, w64 … w512; or several, a,b"
+        "--config",
+        help="named configuration: tiny (default), small, base, w64 … w512, boosted; with --folds several, a,b",
     )
     sub.add_argument("--folds", type=int, default=0, help="an ensemble, cross-validated by video in so many folds")
-    sub.add_argument("--seeds", type=int, default=1, help="of an ensemble: seeds of every fold and configuration")
+    sub.add_argument("--seeds", type=int, default=1, help="with --folds: seeds of every fold and configuration")
     sub.add_argument("--space", choices=("probability", "logit"), default="probability", help="averaged in it")
+    sub.add_argument(
+        "--stack", action="store_true",
+        help="with --folds: boosted trees on what an ensemble of each configuration says out of fold",
+    )  # fmt: skip
     sub.add_argument("--holdout", help="video ids to hold out for the score, 12,34 (default: chosen per lab)")
     sub.add_argument(
         "--from", dest="base", metavar="MODEL",
@@ -68,7 +73,7 @@ def _train(current: Settings, arguments: argparse.Namespace) -> None:
         raise UsageError("--from trains by the model's own configuration: leave --config out.")
     config = "its own" if arguments.base else arguments.config or current.config
     wish = train.Wish(
-        arguments.folds, arguments.seeds, arguments.space, arguments.base or "",
+        arguments.folds, arguments.seeds, arguments.space, arguments.stack, arguments.base or "",
         tuple(filter(None, (arguments.labs or "").split(","))),
     )  # fmt: skip
     with progress("train", enabled=not arguments.json) as on_progress:

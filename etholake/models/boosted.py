@@ -1,13 +1,12 @@
 """The honest baseline: boosted trees (XGBoost) on hand-made rolling features, one model per (lab, action).
 
 The way of the better public notebooks of MABe 2025, on the same clips, whitelists and folds as the networks:
-`predict` gives what `Recogniser.predict` gives. Stored as one UBJ file per model and `meta.json`; nothing is
+`predict` gives what `Recogniser.predict` gives. Stored as one UBJ file per forest and `meta.json`; nothing is
 unpickled. Shape letters: T ticks, N rows, F features, A actions.
 """
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -19,18 +18,20 @@ import numpy.typing as npt
 
 from etholake.errors import ContractError, DataError
 from etholake.events.decisions import Decisions
-from etholake.events.types import Event, PairScores, mask
+from etholake.events.types import PairScores, mask
 from etholake.features.clip import CLOCK_HZ, PoseClip
+from etholake.models.archive import META, Stored, read_meta, write_meta
+from etholake.models.model import Model, Shared
 from etholake.models.rolling import CONTEXT_S, Table, pair_table, self_table
 from etholake.training.data import LabelledVideo, lab_actions
 from etholake.training.split import Span
 
 __all__ = [
-    "META", "Boosted", "BoostedConfig", "Forest", "Tables", "clip_part", "fit", "grow_all", "in_parts",
+    "Boosted", "BoostedConfig", "Forest", "Tables", "clip_part", "fit", "grow_all", "in_parts",
     "read_model", "whole_spans", "write_model",
 ]  # fmt: skip
 
-META, FORMAT = "meta.json", 1
+KIND = "boosted"
 CHUNK_S = 900.0  # of a clip at once: the bound of memory, whatever the video's length
 Tables = Iterator[tuple[slice, Table]]  # ticks, and the features of these
 
@@ -73,13 +74,22 @@ class Forest:
 
 
 @dataclass
-class Boosted:
+class Boosted(Shared):
     """A trained baseline. `forests` are by (lab, action); what a lab is not known to do has none."""
 
     forests: Mapping[tuple[str, str], Forest]
     config: BoostedConfig = field(default_factory=BoostedConfig)
     decisions: Decisions = field(default_factory=Decisions)
     details: dict[str, Any] = field(default_factory=dict)
+    part_map: str = ""  # a lab's own names of body parts (see `contract.unified_part_sources`)
+
+    @property
+    def actions(self) -> tuple[str, ...]:
+        return tuple(sorted({action for _, action in self.forests}))
+
+    @property
+    def labs(self) -> tuple[str, ...]:
+        return tuple(self.lab_actions)
 
     @property
     def lab_actions(self) -> dict[str, list[str]]:
@@ -88,14 +98,6 @@ class Boosted:
         for lab, action in sorted(self.forests):
             found[lab].append(action)
         return dict(found)
-
-    def candidates(self, clip: PoseClip) -> dict[tuple[int, int], list[str]]:
-        """{(agent, target): actions} that are looked for, learnt (in that lab, if it is known), and tracked."""
-        found: dict[tuple[int, int], list[str]] = {}
-        for agent, target, action in clip.behaviors:
-            if self.of(clip.lab_id, action) and {agent, target} <= set(clip.mouse_ids):
-                found.setdefault((agent, target), []).append(action)
-        return found
 
     def predict(self, clip: PoseClip, frames: tuple[int, int] | None = None) -> list[PairScores]:
         """Probabilities of every (agent, target) with candidate actions, on the video's own frames.
@@ -118,31 +120,21 @@ class Boosted:
             )  # fmt: skip
         return scores
 
-    def events(self, clip: PoseClip) -> list[Event]:
-        """Decided events of a clip."""
-        return self.decisions.events(self.predict(clip), set(clip.behaviors))
-
     def of(self, lab_id: str, action: str) -> list[Forest]:
+        """The lab's forest of an action; of an unknown lab, those of all labs that know the action."""
         if any(lab == lab_id for lab, _ in self.forests):
             return [self.forests[lab_id, action]] if (lab_id, action) in self.forests else []
         return [forest for (_, known), forest in self.forests.items() if known == action]
 
     def save(self, folder: Path) -> None:
         """Write the forests as UBJ, numbered, and `meta.json`."""
-        meta = {"config": asdict(self.config), "decisions": self.decisions.to_dict(), **self.details}
-        write_model(folder, "boosted", self.forests, meta)
+        write_model(folder, KIND, self, self.forests, {"config": asdict(self.config)})
 
     @classmethod
     def load(cls, folder: Path) -> Boosted:
         """Read a stored model. Raises ContractError that names what does not fit this code."""
-        meta, forests = read_model(folder, "boosted")
-        try:
-            config, decisions = BoostedConfig(**meta.pop("config")), Decisions.from_dict(meta.pop("decisions"))
-        except (KeyError, TypeError) as err:
-            raise ContractError(
-                f"{folder / META} does not fit this code: {err!r}. Train the model again."
-            ) from err
-        return cls(forests, config, decisions, meta)
+        stored, forests, config = read_model(folder, KIND)
+        return cls(forests, config, stored.decisions, stored.details("config", "forests"), stored.part_map)
 
 
 def fit(
@@ -222,33 +214,30 @@ def grow(
 
 
 def write_model(
-    folder: Path, family: str, forests: Mapping[tuple[str, str], Forest], meta: Mapping[str, Any]
+    folder: Path, kind: str, model: Model, forests: Mapping[tuple[str, str], Forest], own: Mapping[str, Any]
 ) -> None:
-    """Forests as UBJ, numbered, and `meta.json`, which names the family, their labs, actions and columns."""
+    """Forests as UBJ, numbered, and `meta.json`, which names their labs, actions and columns."""
     folder.mkdir(parents=True, exist_ok=True)
     rows = []
     for number, ((lab, action), forest) in enumerate(sorted(forests.items())):
         forest.booster.save_model(folder / f"forest-{number:04d}.ubj")
         rows.append({"lab": lab, "action": action, "features": list(forest.names)})
-    whole = {"format": FORMAT, "family": family, "forests": rows, **meta}
-    (folder / META).write_text(json.dumps(whole, indent=1, allow_nan=False), encoding="utf-8")
+    write_meta(folder, kind, model, {"forests": rows, **own})
 
 
-def read_model(folder: Path, family: str) -> tuple[dict[str, Any], dict[tuple[str, str], Forest]]:
-    """What `write_model` wrote. Raises ContractError for anything else."""
+def read_model(folder: Path, kind: str) -> tuple[Stored, dict[tuple[str, str], Forest], BoostedConfig]:
+    """What `write_model` wrote, with a `config`. Raises ContractError for anything else."""
+    stored = read_meta(folder, kind)
     try:
-        meta = json.loads((folder / META).read_text(encoding="utf-8"))
-        found = meta.pop("format"), meta.pop("family")
-        rows = [(row["lab"], row["action"], tuple(row["features"])) for row in meta.pop("forests")]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as err:
-        raise ContractError(f"{folder / META} is not the description of such a model: {err!r}.") from err
-    if found != (FORMAT, family):
-        raise ContractError(f"{folder / META}: expected format {FORMAT} of family {family}, but got {found}.")
+        rows = [(row["lab"], row["action"], tuple(row["features"])) for row in stored.more["forests"]]
+        config = BoostedConfig(**stored.more["config"])
+    except (KeyError, TypeError) as err:
+        raise ContractError(f"{folder / META} does not fit this code: {err!r}. Train the model again.") from err
     forests = {
         (lab, action): _read_forest(folder / f"forest-{n:04d}.ubj", names)
         for n, (lab, action, names) in enumerate(rows)
     }
-    return meta, forests
+    return stored, forests, config
 
 
 def _read_forest(path: Path, names: tuple[str, ...]) -> Forest:

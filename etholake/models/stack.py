@@ -3,24 +3,21 @@
 `bases` are lists of `PairScores` of the same videos, one list per base recogniser, in the same order everywhere.
 To train it they must be out-of-fold: said by models that had not seen the video. `out_of_fold` judges the stack
 itself the same way: each fold is predicted by a stack that was fitted on the out-of-fold scores of the others.
-Shape letters: T ticks.
+With its bases it is a recogniser of its own: `etholake.models.stacked`. Shape letters: T ticks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from etholake.errors import ContractError, DataError
-from etholake.events.decisions import Decisions
-from etholake.events.types import Event, PairScores
+from etholake.events.types import PairScores
 from etholake.features.clip import PoseClip
 from etholake.models.boosted import (
-    META,
     Boosted,
     BoostedConfig,
     Forest,
@@ -28,14 +25,13 @@ from etholake.models.boosted import (
     clip_part,
     grow_all,
     in_parts,
-    read_model,
     whole_spans,
-    write_model,
 )
 from etholake.models.rolling import Table, pair_now, rolling, self_now
 from etholake.training.data import LabelledVideo
+from etholake.training.split import Span
 
-__all__ = ["STACK", "Predicts", "Stack", "fit", "out_of_fold"]
+__all__ = ["STACK", "Stack", "fit", "out_of_fold"]
 
 # Few and strong columns: shallow trees, many of the columns each, much smoothing.
 STACK = BoostedConfig(rounds=120, depth=3, eta=0.06, colsample=0.3, min_child_weight=40.0, l2=10.0)
@@ -47,12 +43,6 @@ _LIMIT = 1e-4  # probabilities nearer to 0 or 1 are taken for this
 _ByPair = Mapping[tuple[int, int], PairScores]
 
 
-class Predicts(Protocol):
-    """A recogniser: the network's, the baseline's, an ensemble's."""
-
-    def predict(self, clip: PoseClip, frames: tuple[int, int] | None = None) -> list[PairScores]: ...
-
-
 @dataclass
 class Stack:
     """A trained stack; `n_bases` recognisers stand below it, in a fixed order."""
@@ -60,8 +50,6 @@ class Stack:
     forests: Mapping[tuple[str, str], Forest]
     n_bases: int
     config: BoostedConfig = STACK
-    decisions: Decisions = field(default_factory=Decisions)
-    details: dict[str, Any] = field(default_factory=dict)
 
     def predict(self, clip: PoseClip, bases: Sequence[Sequence[PairScores]]) -> list[PairScores]:
         """Probabilities as the bases give them: same pairs, on the video's own frames; all bases of this clip.
@@ -87,41 +75,19 @@ class Stack:
             )  # fmt: skip
         return scores
 
-    def events(self, clip: PoseClip, bases: Sequence[Predicts]) -> list[Event]:
-        """Decided events of a clip, of what the base recognisers say of it now."""
-        said = self.predict(clip, [base.predict(clip) for base in bases])
-        return self.decisions.events(said, set(clip.behaviors))
-
-    def save(self, folder: Path) -> None:
-        """Write the forests as UBJ, numbered, and `meta.json`; the base recognisers are stored by themselves."""
-        meta = {
-            "bases": self.n_bases, "config": asdict(self.config), "decisions": self.decisions.to_dict(),
-            **self.details,
-        }  # fmt: skip
-        write_model(folder, "stack", self.forests, meta)
-
-    @classmethod
-    def load(cls, folder: Path) -> Stack:
-        """Read a stored stack. Raises ContractError that names what does not fit this code."""
-        meta, forests = read_model(folder, "stack")
-        try:
-            bases, config = int(meta.pop("bases")), BoostedConfig(**meta.pop("config"))
-            decisions = Decisions.from_dict(meta.pop("decisions"))
-        except (KeyError, TypeError, ValueError) as err:
-            raise ContractError(
-                f"{folder / META} does not fit this code: {err!r}. Train the stack again."
-            ) from err
-        return cls(forests, bases, config, decisions, meta)
-
 
 def fit(
-    videos: Sequence[LabelledVideo], bases: Sequence[Sequence[PairScores]], config: BoostedConfig = STACK
+    videos: Sequence[LabelledVideo],
+    bases: Sequence[Sequence[PairScores]],
+    config: BoostedConfig = STACK,
+    spans: Sequence[Span] | None = None,
 ) -> Stack:
-    """Train a stack on out-of-fold scores of the videos.
+    """Train a stack on out-of-fold scores of `spans` of the videos (default: the whole videos).
 
     Raises DataError if a base has no scores of a video, or nothing that was looked for occurs.
     """
-    ids = [v.clip.video_id for v in videos]
+    spans = whole_spans(videos) if spans is None else spans
+    ids = sorted({span.video_id for span in spans})
     said = {video: [_of_video(base, video) for base in bases] for video in ids}
     missing = [f"base {i + 1} says nothing of video {v}" for v in ids for i, one in enumerate(said[v]) if not one]
     if missing or not bases:
@@ -132,24 +98,23 @@ def fit(
     def tables(clip: PoseClip, agent: int, target: int, frames: tuple[int, int]) -> Tables:
         return _tables(clip, agent, target, said[clip.video_id], frames)
 
-    return Stack(grow_all(videos, whole_spans(videos), tables, config), len(bases), config)
+    return Stack(grow_all(videos, spans, tables, config), len(bases), config)
 
 
 def out_of_fold(
     videos: Sequence[LabelledVideo],
     bases: Sequence[Sequence[PairScores]],
-    folds: Sequence[Collection[int]],
+    folds: Sequence[Sequence[Span]],
     config: BoostedConfig = STACK,
-) -> list[PairScores]:
-    """The stack's own out-of-fold scores: every fold (video ids) by a stack of the others' scores and labels."""
+) -> list[list[PairScores]]:
+    """The stack's own out-of-fold scores, fold by fold: of its spans, by a stack of the other folds' spans."""
+    clips = {v.clip.video_id: v.clip for v in videos}
     scores = []
     for fold in folds:
-        others = [v for v in videos if v.clip.video_id not in fold]
-        known = {v.clip.video_id for v in others}
-        stack = fit(others, [[pair for pair in base if pair.video_id in known] for base in bases], config)
-        for video in videos:
-            if video.clip.video_id in fold:
-                scores += stack.predict(video.clip, bases)
+        stack = fit(videos, bases, config, [span for other in folds if other is not fold for span in other])
+        said = {video: stack.predict(clips[video], bases) for video in {span.video_id for span in fold}}
+        cut = [pair.between(s.start_frame, s.stop_frame) for s in fold for pair in said[s.video_id]]
+        scores.append([pair for pair in cut if len(pair.probabilities_TA)])
     return scores
 
 

@@ -17,7 +17,7 @@ from etholake import aws
 from etholake.errors import DataError
 from etholake.settings import Settings
 from etholake.stages import StageResult, load_state
-from etholake.stages.train import LOG_GROUP
+from etholake.stages.training_job import LOG_GROUP
 
 __all__ = ["metrics_of", "page", "run"]
 

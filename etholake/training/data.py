@@ -24,7 +24,15 @@ from etholake.features.clip import PoseClip, VideoMeta
 from etholake.lake import POINTER, identity
 from etholake.training.split import Span
 
-__all__ = ["CHANNELS", "LabelledVideo", "TrainingData", "lab_actions", "load_training_data", "of_labs"]
+__all__ = [
+    "CHANNELS",
+    "LabelledVideo",
+    "TrainingData",
+    "event_seconds",
+    "lab_actions",
+    "load_training_data",
+    "of_labs",
+]
 
 CHANNELS = ("tracking", "metadata", "labels", "annotations")
 
@@ -181,3 +189,16 @@ def lab_actions(videos: Sequence[LabelledVideo], spans: Sequence[Span]) -> dict[
             if max(e.start_frame, span.start_frame) < min(e.stop_frame, span.stop_frame)
         }
     return {lab: sorted(actions) for lab, actions in sorted(found.items())}
+
+
+def event_seconds(videos: Sequence[LabelledVideo], spans: Sequence[Span]) -> dict[str, dict[str, float]]:
+    """{lab: {action: seconds of events that were looked for}} within `spans`, by each video's own clock."""
+    by_id = {v.clip.video_id: v for v in videos}
+    found: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
+    for span in spans:
+        video = by_id[span.video_id]
+        for e in video.events:
+            frames = min(e.stop_frame, span.stop_frame) - max(e.start_frame, span.start_frame)
+            if frames > 0 and (e.agent_id, e.target_id, e.action) in video.clip.behaviors:
+                found[span.lab_id][e.action] += frames / video.clip.fps
+    return {lab: {a: round(s, 2) for a, s in sorted(mine.items())} for lab, mine in sorted(found.items())}
