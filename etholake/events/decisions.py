@@ -16,7 +16,7 @@ import numpy as np
 
 from etholake.errors import ContractError
 from etholake.events import calibration as calibrating
-from etholake.events import metric
+from etholake.events import metric, mutual
 from etholake.events import thresholds as fitting
 from etholake.events.calibration import Calibration
 from etholake.events.decode import DecodeConfig, decode
@@ -46,11 +46,12 @@ class Decisions:
     thresholds: Thresholds = field(default_factory=Thresholds)
     decoding: DecodeConfig = field(default_factory=DecodeConfig)
     lab_decoding: Mapping[str, DecodeConfig] = field(default_factory=dict)
+    mutual: frozenset[tuple[str, str]] = frozenset()  # (lab, action) that go both ways (see `mutual`)
 
     def events(self, pairs: Sequence[PairScores], whitelist: Collection[Triplet]) -> list[Event]:
         """Events of one video, or of several of one lab with one whitelist; see `decode`."""
         by_lab: dict[str, list[PairScores]] = defaultdict(list)
-        for pair in pairs:
+        for pair in mutual.averaged(pairs, self.mutual):
             by_lab[pair.lab_id].append(self.calibration.apply(pair))
         return [
             event
@@ -65,6 +66,7 @@ class Decisions:
             "thresholds": self.thresholds.to_json(),
             "decoding": asdict(self.decoding),
             "lab_decoding": {lab: asdict(config) for lab, config in sorted(self.lab_decoding.items())},
+            "mutual": sorted(map(list, self.mutual)),
         }
 
     @classmethod
@@ -76,8 +78,9 @@ class Decisions:
                 Thresholds.from_json(data["thresholds"]),
                 DecodeConfig(**data["decoding"]),
                 {lab: DecodeConfig(**config) for lab, config in data["lab_decoding"].items()},
+                frozenset((str(lab), str(action)) for lab, action in data.get("mutual", ())),
             )
-        except (KeyError, TypeError, AttributeError) as err:
+        except (KeyError, TypeError, ValueError, AttributeError) as err:
             raise ContractError(
                 f"Expected decisions with calibration, thresholds, decoding, lab_decoding: {err!r}."
             ) from err
@@ -97,8 +100,8 @@ def fit(
 
     Smoothing and lengths come from `grid`, judged with thresholds that were fitted on other videos; `base` (the
     default: `DecodeConfig()`) stays unless another is better by `MIN_GAIN`, and a lab gets lengths of its own only
-    with `LAB_VIDEOS` videos and `LAB_BOUTS` bouts and by the same gain. Calibration (first) and the thresholds
-    (last) are fitted on everything. The choice between actions is `base`'s.
+    with `LAB_VIDEOS` videos and `LAB_BOUTS` bouts and by the same gain. Mutual actions and the calibration (first)
+    and the thresholds (last) are fitted on everything. The choice between actions is `base`'s.
 
     Parameters
     ----------
@@ -110,10 +113,12 @@ def fit(
         lab -> actions that the *training* annotations hold; other actions of a named lab are never predicted.
     """
     base = base or DecodeConfig()
-    calibration = calibrating.fit(pairs, truth, whitelist_by_video) if calibrate else Calibration()
-    pairs = [calibration.apply(pair) for pair in pairs]
     labs = {pair.video_id: pair.lab_id for pair in pairs}
     truth = [e for e in truth if e.video_id in labs]
+    both_ways = mutual.learnt(truth, labs)
+    pairs = mutual.averaged(pairs, both_ways)
+    calibration = calibrating.fit(pairs, truth, whitelist_by_video) if calibrate else Calibration()
+    pairs = [calibration.apply(pair) for pair in pairs]
     configs = [base, *(replace(config, choice=base.choice) for config in grid)]
     scored = [_held_out(pairs, truth, whitelist_by_video, labs, occurring, config) for config in configs]
     chosen = _pick([_mean(by_lab) for by_lab in scored])
@@ -132,7 +137,7 @@ def fit(
         default = fitted.default if config == decoding else default
         for found, into in ((fitted.values, values), (fitted.spreads, spreads)):
             into.update({at: x for at, x in found.items() if by_lab.get(at[0], decoding) == config})
-    return Decisions(calibration, Thresholds(default, values, spreads), decoding, by_lab)
+    return Decisions(calibration, Thresholds(default, values, spreads), decoding, by_lab, both_ways)
 
 
 def _held_out(
