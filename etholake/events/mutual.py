@@ -1,7 +1,7 @@
 """Mutual actions: those that a lab annotates for both animals alike, whoever began.
 
-Of such an action one answer is right for both directions of a pair, so the probabilities of both are averaged: less
-noise, and the same events for both animals. Which (lab, action) are mutual is learnt from annotations.
+Of such an action one answer is right for both directions of a pair, so the probabilities of both are averaged:
+less noise, and the same events for both animals. Which (lab, action) are mutual is learnt from annotations.
 """
 
 from __future__ import annotations

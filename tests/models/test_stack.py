@@ -14,6 +14,7 @@ from etholake.evaluation.probabilities import judge
 from etholake.events.types import Event, PairScores, mask
 from etholake.features.clip import PoseClip, VideoMeta
 from etholake.models.boosted import BoostedConfig
+from etholake.models.ensemble import average
 from etholake.models.stack import Stack, fit, out_of_fold
 from etholake.training.data import LabelledVideo
 
@@ -75,7 +76,22 @@ def test_out_of_fold_it_is_better_than_its_bases(
     stacked = out_of_fold(videos, bases, folds, SMALL)
     assert sorted({p.video_id for p in stacked}) == [1, 2, 3, 4]
     assert all(p.probabilities_TA.shape == (T, 1) for p in stacked)
-    assert precision(stacked, videos) > max(precision(b, videos) for b in bases) + 0.2
+    assert precision(stacked, videos) > max(precision(b, videos) for b in bases) + 0.15
+
+
+def test_where_nothing_can_be_told_it_is_the_mean_of_log_odds(
+    videos: list[LabelledVideo], bases: list[list[PairScores]]
+) -> None:
+    """A single video does not show whether a correction holds for others."""
+    clip = videos[3].clip
+    mean = average([[p for p in said if p.video_id == 4] for said in bases], "logit")
+    said = fit(videos[:1], bases, SMALL).predict(clip, bases)
+    assert {p.actions for p in said} == {("chase",), ("rest",)}
+    for mine in said:
+        (plain,) = (p for p in mean if p.target_id == mine.target_id)
+        np.testing.assert_allclose(mine.probabilities_TA, plain.probabilities_TA, atol=1e-5)
+    corrected = fit(videos[:3], bases, SMALL).predict(clip, bases)
+    assert np.abs(corrected[0].probabilities_TA - said[0].probabilities_TA).max() > 0.1
 
 
 def test_labels_of_a_fold_do_not_reach_its_own_scores(
@@ -146,4 +162,8 @@ def test_stored_and_read_again_it_says_the_same(
         (tmp_path / "meta.json").read_text().replace('"bases": 2', '"bases": null')
     )
     with pytest.raises(ContractError, match="does not fit this code"):
+        Stack.load(tmp_path)
+    older = (tmp_path / "meta.json").read_text().replace('"start"', '"begin"')
+    (tmp_path / "meta.json").write_text(older)
+    with pytest.raises(ContractError, match="do not start from the mean of log-odds"):
         Stack.load(tmp_path)
