@@ -122,7 +122,8 @@ class GlueCatalog:
             return Table(database, name, [], view=information.query(self, name))
         entry = self.entry(database, name)
         if entry is None:
-            self.require_database(database, position)
+            if database != information.SCHEMA:
+                self.require_database(database, position)
             raise QueryError(
                 "TABLE_NOT_FOUND", f"{at(position)}Table 'awsdatacatalog.{database}.{name}' does not exist"
             )

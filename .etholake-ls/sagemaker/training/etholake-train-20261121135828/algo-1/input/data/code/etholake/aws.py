@@ -1,0 +1,128 @@
+"""The only maker of AWS clients. Which target answers is decided here and nowhere else.
+
+Targets differ by endpoint (and by dummy credentials off AWS), never by code path:
+
+- `mock`: every service at ``http://127.0.0.1:<port>``;
+- `localstack`: S3 and STS from LocalStack; what must execute (Glue, Athena, SageMaker,
+  Logs), and CloudFormation and IAM, which make it, from `local_mock` at ``<mock_port>``. With a licence
+  (`LOCALSTACK_AUTH_TOKEN`), everything from LocalStack;
+- `aws`: boto3's own resolution of endpoint and credentials.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from typing import Any
+
+from etholake.errors import AwsError
+from etholake.settings import MOCK_ACCOUNT, Settings
+
+__all__ = [
+    "STACKS", "account_id", "client", "costs_money", "endpoint", "environment", "session", "stack_name",
+    "stack_outputs",
+]  # fmt: skip
+
+# The stacks in the order in which they are made; each takes outputs of those before it as parameters.
+STACKS = ("storage", "compute", "models", "pipeline")
+
+LOCALSTACK_SERVICES = frozenset({"s3", "sts"})
+_DUMMY_CREDENTIALS = {
+    "AWS_ACCESS_KEY_ID": "etholake",
+    "AWS_SECRET_ACCESS_KEY": "etholake",
+}  # moto, LocalStack
+
+
+def endpoint(settings: Settings, service: str) -> str | None:
+    """URL that answers `service` on this target, None where boto3 shall find it (AWS)."""
+    if settings.target == "aws":
+        return None
+    if settings.target == "mock":
+        return settings.endpoint_url
+    if service in LOCALSTACK_SERVICES or os.environ.get("LOCALSTACK_AUTH_TOKEN"):
+        # All services of its one gateway. Not localstack-client's table: `AWS_ENDPOINT_URL` overrides that, and
+        # on this target it is the mock's.
+        return f"http://127.0.0.1:{settings.port}"
+    return f"http://127.0.0.1:{settings.mock_port}"
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """Variables that make *any* AWS client (CLI, awswrangler, PyAthena, a child process) use this target."""
+    variables = {"AWS_DEFAULT_REGION": settings.region, "AWS_REGION": settings.region}
+    if settings.target == "aws":
+        return variables
+    variables |= _DUMMY_CREDENTIALS
+    variables["AWS_ENDPOINT_URL"] = str(endpoint(settings, "glue"))
+    if settings.target == "localstack":
+        for service in sorted(LOCALSTACK_SERVICES):
+            variables[f"AWS_ENDPOINT_URL_{service.upper()}"] = str(endpoint(settings, service))
+    return variables
+
+
+@lru_cache(maxsize=8)
+def session(settings: Settings) -> Any:
+    """A boto3 session of this target."""
+    import boto3
+
+    if settings.target == "aws":
+        return boto3.Session(region_name=settings.region)
+    return boto3.Session(
+        region_name=settings.region,
+        aws_access_key_id=_DUMMY_CREDENTIALS["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=_DUMMY_CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+    )
+
+
+@lru_cache(maxsize=64)
+def client(settings: Settings, service: str) -> Any:
+    """A boto3 client (thread-safe, cached). Retries are botocore's standard mode."""
+    from botocore.config import Config
+
+    config = Config(retries={"mode": "standard", "max_attempts": 5}, max_pool_connections=32)
+    made = session(settings).client(service, endpoint_url=endpoint(settings, service), config=config)
+    if settings.target == "localstack" and service == "s3":
+        from local_mock.localstack.faults import work_around
+
+        return work_around(made)
+    return made
+
+
+def export(settings: Settings) -> None:
+    """Put `environment` into this process, for libraries that make their own clients (SDK, awswrangler)."""
+    os.environ.update(environment(settings))
+
+
+def account_id(settings: Settings) -> str:
+    """The account that answers."""
+    if settings.target != "aws":
+        return MOCK_ACCOUNT
+    return str(client(settings, "sts").get_caller_identity()["Account"])
+
+
+def costs_money(settings: Settings) -> bool:
+    """Whether what is made on this target is billed, and real: then a person is asked first."""
+    return settings.target == "aws"
+
+
+def stack_name(settings: Settings, stack: str) -> str:
+    """CloudFormation's name of one of `STACKS`. Pure."""
+    return f"{settings.stack}-{stack}"
+
+
+def stack_outputs(settings: Settings) -> dict[str, str]:
+    """Outputs of all deployed stacks by name. Raises AwsError if the first is not deployed."""
+    from botocore.exceptions import ClientError
+
+    outputs: dict[str, str] = {}
+    for stack in STACKS:
+        name = stack_name(settings, stack)
+        try:
+            found = client(settings, "cloudformation").describe_stacks(StackName=name)["Stacks"][0]
+        except ClientError as err:
+            if stack != STACKS[0]:
+                continue
+            raise AwsError(
+                f"Stack '{name}' is not deployed on target {settings.target}: run `make deploy` first."
+            ) from err
+        outputs |= {o["OutputKey"]: o["OutputValue"] for o in found.get("Outputs", [])}
+    return outputs

@@ -1,0 +1,102 @@
+"""The command line: ``etholake <verb>``. Parses, calls one stage, prints; no logic of its own.
+
+Exit codes: 0 done, 1 failed (a sentence on stderr says why), 2 wrong usage. `--json` prints one JSON object
+on stdout; everything for people who watch (progress, notes) goes to stderr.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from etholake import __version__, aws, settings
+from etholake.cli import answers, lake, laptop, model
+from etholake.errors import EtholakeError, UsageError
+from etholake.settings import Settings
+
+__all__ = ["main", "run_and_exit"]
+
+DONE, FAILED, WRONG_USAGE = 0, 1, 2
+Verb = Callable[[Settings, argparse.Namespace], None]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb and return the exit code."""
+    arguments = _parser().parse_args(argv)
+    logging.getLogger("pyathena").setLevel(logging.CRITICAL)  # it logs a traceback for what we say in a sentence
+    try:
+        current = settings.load(target=arguments.target, port=arguments.port)
+        aws.export(current)
+        arguments.run(current, arguments)
+    except UsageError as err:
+        return _fail(str(err), WRONG_USAGE)
+    except EtholakeError as err:
+        return _fail(str(err), FAILED)
+    except KeyboardInterrupt:
+        return _fail("stopped by you; run the same command again to go on where it stopped", 130)
+    except Exception as err:
+        if explained := _explain(err, current):
+            return _fail(explained, FAILED)
+        raise
+    return DONE
+
+
+def run_and_exit() -> NoReturn:
+    """The console script: `main`, then leave without tearing the interpreter down.
+
+    Arrow's threads, torn down by static destructors, now and then abort a process that has done its work
+    ("terminate called without an active exception"): a finished verb must not exit with 134.
+    """
+    code = main()
+    with contextlib.suppress(BrokenPipeError):  # `etholake query … | head`
+        sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"etholake: {message}", file=sys.stderr)
+    return code
+
+
+def _explain(err: Exception, current: Settings) -> str | None:
+    """A sentence for what AWS clients raise and a user can mend; None for a defect of ours."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    if isinstance(err, BotoCoreError) and "EndpointConnection" in type(err).__name__:
+        remedy = "Start it with `make up`, or set TARGET and PORT."
+        return f"Nothing answers on target '{current.target}' ({err}). {remedy}"
+    if isinstance(err, ClientError):
+        code = err.response.get("Error", {}).get("Code", "")
+        hint = " Run `make deploy` first." if code in {"NoSuchBucket", "EntityNotFoundException"} else ""
+        return f"{err}.{hint}"
+    return f"AWS client: {err}" if isinstance(err, BotoCoreError) else None
+
+
+def _parser() -> argparse.ArgumentParser:
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--target", choices=settings.TARGETS, help="what answers (default: mock)")
+    common.add_argument("--port", type=int, help="loopback port of the mock (default: 4566)")
+    common.add_argument("--json", action="store_true", help="print one JSON object, no progress")
+    parser = argparse.ArgumentParser(
+        prog="etholake", description="Pose tracks of many labs: a lakehouse, and a behaviour recogniser fed by it."
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+
+    def verb(name: str, run: Verb, text: str, *, data: bool = False) -> argparse.ArgumentParser:
+        sub = verbs.add_parser(name, help=text, description=text, parents=[common])
+        sub.set_defaults(run=run)
+        if data:
+            sub.add_argument("--data", type=Path, help="folder in the MABe layout (else DATA / MABE_DATA_DIR)")
+        return sub
+
+    for module in (laptop, lake, model, answers):
+        module.add(verb)
+    return parser

@@ -1,0 +1,100 @@
+"""Verbs of the answers: predict, evaluate, and the pipeline that goes all the way."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from etholake.cli.common import AddVerb, data_folder, ids, report
+from etholake.errors import UsageError
+from etholake.progress import progress
+from etholake.settings import Settings
+
+__all__ = ["add"]
+
+
+def add(verb: AddVerb) -> None:
+    """Tell the parser the verbs of this module."""
+    sub = verb("predict", _predict, "Predict events by batch transform, into a submission and the lake.")
+    what = sub.add_mutually_exclusive_group(required=True)
+    what.add_argument("--split", choices=("train", "test"))
+    what.add_argument("--tracks", type=Path, metavar="FILE", help="Parquet of one video, raw or curated")
+    sub.add_argument("--metadata", type=Path, metavar="FILE", help="with --tracks: the video's metadata as JSON")
+    sub.add_argument("--videos", help="video ids, 12,34 (default: all of test, the held-out ones of train)")
+    sub.add_argument(
+        "--output", type=Path, required=True, help="submission CSV to write (with --tracks: .jsonl or .parquet)"
+    )
+    sub = verb("evaluate", _evaluate, "The official score of a submission, and what stands beside it.", data=True)
+    sub.add_argument("--submission", type=Path, required=True)
+    sub.add_argument("--videos", help="score these video ids only, 12,34")
+    sub.add_argument("--html", type=Path, metavar="PAGE", help="write a page with ethograms to look at")
+    sub.add_argument("--run-id", metavar="RUN", help="also write the tables score… of the lake, as this run")
+    sub.add_argument("--as-job", action="store_true", help="as a SageMaker processing job on the lake's raw zone")
+    sub = verb("pipeline", _pipeline, "Raw zone to served model by the state machine, states shown as they run.")
+    sub.add_argument("--config", help="named configuration: tiny (default) or base")
+    sub.add_argument("--holdout", help="video ids to hold out for the score, 12,34 (default: chosen per lab)")
+    sub.add_argument(
+        "--max-quarantined", type=float, default=0.5, metavar="SHARE",
+        help="the quality gate closes if more of a lab's rows were quarantined (default: 0.5)",
+    )  # fmt: skip
+    sub.add_argument("--again", action="store_true", help="run although the same has succeeded already")
+    what = sub.add_mutually_exclusive_group()
+    what.add_argument("--status", action="store_true", help="show how the newest execution stands")
+    what.add_argument("--stop", action="store_true", help="stop what runs, with its jobs")
+
+
+def _predict(current: Settings, arguments: argparse.Namespace) -> None:
+    from etholake.stages import predict, predict_file
+
+    if arguments.tracks:
+        if not arguments.metadata:
+            raise UsageError("--tracks FILE needs --metadata FILE, the video's row of metadata as JSON.")
+        with progress("predict", enabled=not arguments.json) as on_progress:
+            one = predict_file.run(current, arguments.tracks, arguments.metadata, arguments.output, on_progress)
+        report(arguments, one)
+        return
+    with progress("predict", enabled=not arguments.json) as on_progress:
+        result = predict.run(
+            current, arguments.split, ids(arguments.videos), arguments.output, on_progress=on_progress
+        )
+    report(arguments, result)
+
+
+def _evaluate(current: Settings, arguments: argparse.Namespace) -> None:
+    from etholake.stages import evaluate, processing
+
+    if arguments.as_job:
+        report(arguments, processing.evaluate(current, arguments.submission, ids(arguments.videos)))
+        return
+    data, videos = data_folder(current, arguments), ids(arguments.videos)
+    if arguments.run_id:
+        result = evaluate.run(
+            current, data, arguments.submission, arguments.run_id, videos=videos, page=arguments.html
+        )
+        found = result.details["evaluation"]
+    else:
+        from etholake.evaluation.page import write
+
+        evaluation = evaluate.judge(data, arguments.submission, videos)
+        found = evaluation.to_dict()
+        if arguments.html:
+            write(arguments.html, evaluation, arguments.submission.name)
+    print(json.dumps(found) if arguments.json else "\n".join(evaluate.lines(found)))
+
+
+def _pipeline(current: Settings, arguments: argparse.Namespace) -> None:
+    from etholake.stages import pipeline
+    from etholake.stages.pipeline import machine, view
+
+    if arguments.stop:
+        report(arguments, pipeline.stop(current))
+        return
+    with view.watching(enabled=not arguments.json) as watch:
+        if arguments.status:
+            result = pipeline.status(current, watch)
+        else:
+            holdout = tuple(ids(arguments.holdout) or ())
+            given = machine.input_of(current, arguments.config or "", holdout, arguments.max_quarantined)
+            result = pipeline.run(current, given, again=arguments.again, watch=watch)
+    report(arguments, result)

@@ -1,0 +1,113 @@
+"""Verbs of the laptop: the mock, the settings, simulated data, packages, the demo."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from etholake import aws, settings
+from etholake.cli.common import AddVerb, say
+from etholake.progress import progress
+from etholake.settings import Settings
+
+__all__ = ["add"]
+
+
+def add(verb: AddVerb) -> None:
+    """Tell the parser the verbs of this module."""
+    verb("config", _config, "Print every setting and where it comes from.")
+    verb("up", _up, "Start the mock on loopback and print the variables to export.")
+    verb("down", _down, "Stop the mock and everything it started.")
+    sub = verb("simulate", _simulate, "Write a simulated data set in the MABe layout.")
+    sub.add_argument("--out", type=Path, required=True)
+    sub.add_argument("--labs", default="4", help="how many labs, or their names, a,b (default: 4)")
+    sub.add_argument("--videos", type=int, default=6, help="videos per lab (with --add-to: in all)")
+    sub.add_argument("--seconds", type=float, default=75.0, help="length of a video")
+    sub.add_argument("--seed", type=int, default=0)
+    sub.add_argument("--dirt", type=float, default=0.1, help="rate of real-world dirt, 0..1")
+    sub.add_argument("--add-to", type=Path, help="add tracking to the annotations of this folder instead")
+    sub = verb("demo", _demo, "Everything, end to end, on this machine.", data=True)
+    sub.add_argument("--keep", action="store_true", help="leave the mock running at the end")
+    sub = verb("package", _package, "Build what is shipped to Glue and SageMaker.")
+    sub.add_argument("--out", type=Path, default=Path("dist"))
+
+
+def _config(current: Settings, arguments: argparse.Namespace) -> None:
+    rows = settings.sources(target=arguments.target, port=arguments.port)
+    if arguments.json:
+        print(json.dumps({name: {"value": value, "source": source} for name, value, source, _ in rows}))
+        return
+    for name, value, source, text in rows:
+        print(f"{name:<16} {value!s:<24} {source:<34} {text}")
+    print("\n".join(f"{name:<16} {value}" for name, value in aws.environment(current).items()))
+
+
+def _up(current: Settings, arguments: argparse.Namespace) -> None:
+    from local_mock import lifecycle
+
+    running = lifecycle.up(current)
+    at = settings.replace_port(current, running.port)
+    variables = aws.environment(at)
+    if arguments.json:
+        print(json.dumps({"url": running.url, "pid": running.pid, "started": running.started, "env": variables}))
+        return
+    state = "started" if running.started else "already running"
+    print(
+        f"etholake: {state} at {running.url} (process {running.pid}); logs in {current.state_dir}", file=sys.stderr
+    )
+    print("\n".join(f"export {name}={value}" for name, value in variables.items()))
+
+
+def _down(current: Settings, arguments: argparse.Namespace) -> None:
+    from local_mock import lifecycle
+
+    stopped = lifecycle.down(current)
+    say(arguments, {"stopped": stopped}, "stopped" if stopped else "nothing was running")
+
+
+def _simulate(_current: Settings, arguments: argparse.Namespace) -> None:
+    from etholake import simulate
+
+    labs: int | list[str] = int(arguments.labs) if arguments.labs.isdigit() else arguments.labs.split(",")
+    with progress("simulate", enabled=not arguments.json) as on_progress:
+        if arguments.add_to:
+            report = simulate.add_tracking(
+                arguments.add_to,
+                arguments.out,
+                videos=arguments.videos,
+                labs=None if isinstance(labs, int) else labs,
+                seed=arguments.seed,
+                dirt=arguments.dirt,
+                on_progress=on_progress,
+            )
+        else:
+            report = simulate.simulate(
+                arguments.out,
+                labs=labs,
+                videos=arguments.videos,
+                seconds=arguments.seconds,
+                seed=arguments.seed,
+                dirt=arguments.dirt,
+                on_progress=on_progress,
+            )
+    say(arguments, vars(report) if hasattr(report, "__dict__") else {"report": str(report)}, str(report))
+
+
+def _package(_current: Settings, arguments: argparse.Namespace) -> None:
+    from etholake import packaging
+
+    packages = packaging.build(arguments.out)
+    made = {
+        "etholake_zip": str(packages.etholake_zip),
+        "sourcedir": str(packages.sourcedir),
+        "digest": packages.digest,
+    }
+    say(arguments, made, f"{packages.etholake_zip} and {packages.sourcedir}, digest {packages.digest}")
+
+
+def _demo(current: Settings, arguments: argparse.Namespace) -> None:
+    from etholake import demo
+
+    demo.run(current, data=arguments.data, keep_running=arguments.keep)

@@ -1,0 +1,158 @@
+"""Annotated intervals of one video to `annotations_enriched`. numpy, no I/O.
+
+An interval that is merely odd (empty, overlong, repeated, not looked for) is kept with its `issue`: nothing is
+lost, and the official score is unaffected, because it counts frames once and an empty interval has none.
+Only what names no mouse, no action or no frames is quarantined.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from etholake.contract import MAX_MICE, RAW_ANNOTATION_COLUMNS, arrow_schema
+from etholake.curate.columns import check_columns, names, source_row, whole_numbers
+from etholake.curate.metadata import Video
+from etholake.curate.report import FileReport, source_name
+from etholake.curate.rules import BadFileError, QuarantineRow, quarantine_rows
+
+__all__ = ["LABEL_CLOCK", "OVERLONG", "CuratedAnnotations", "curate_annotations"]
+
+OVERLONG = 1.02  # an interval may end this much past fps x duration, which is rounded in the metadata
+_ISSUES = ("interval-zero", "interval-overlong", "interval-unlabeled", "interval-duplicate", "label-clock")
+_MAX_FRAME = 2**31 - 1
+LABEL_CLOCK = 30.0  # frames/s of the clock that the labels of a `label-clock` video may count on
+
+
+@dataclass(frozen=True)
+class CuratedAnnotations:
+    """Contract columns of `annotations_enriched`, sorted, and the balance of the file."""
+
+    table: pa.Table
+    report: FileReport
+
+
+def curate_annotations(
+    table: pa.Table, video: Video, key: str, *, repair_label_clock: bool = False
+) -> CuratedAnnotations:
+    """Curate the annotation rows of one video.
+
+    Parameters
+    ----------
+    table
+        Columns `agent_id, target_id, action, start_frame, stop_frame` (exclusive); a self action has
+        `target_id == agent_id`.
+    video
+        Its metadata; seconds are null where it has no fps.
+    key
+        Key of the file, for the report.
+    repair_label_clock
+        Rescale the frames of a video that is flagged `label-clock` from the 30 fps clock to its own (x fps / 30);
+        it stays flagged, and every check is of the rescaled frames.
+
+    Notes
+    -----
+    `issue` is the first that applies of: interval-zero, interval-overlong, interval-unlabeled,
+    interval-duplicate (all but the first of equal rows), label-clock.
+
+    Raises
+    ------
+    BadFileError
+        A column is missing or has a type that cannot hold its values, or there is no row.
+    """
+    flags = check_columns(table, RAW_ANNOTATION_COLUMNS)
+    if not table.num_rows:
+        raise BadFileError("file-no-rows", "The annotation file has no row.")
+    agent, target, start, stop = (
+        whole_numbers(table, name) for name in ("agent_id", "target_id", "start_frame", "stop_frame")
+    )
+    code, actions = names(table, "action")
+    rejected: list[QuarantineRow] = []
+    good = np.ones(table.num_rows, dtype=np.bool_)
+    for rule, broken in (
+        ("interval-id", (np.minimum(agent, target) < 1) | (np.maximum(agent, target) > MAX_MICE)),
+        ("interval-action", code < 0),
+        ("interval-frames", (np.minimum(start, stop) < 0) | (np.maximum(start, stop) > _MAX_FRAME)),
+        ("interval-reversed", stop < start),
+    ):
+        rows = np.flatnonzero(broken & good)
+        good &= ~broken
+        if rows.size:
+            rejected += quarantine_rows(rule, rows, lambda n: source_row(table, n))
+    if repair_label_clock and "label-clock" in video.flags and video.fps:
+        start, stop = _on_own_clock(start, stop, video.fps)
+    order = np.lexsort((stop, code, target, agent, start))
+    order = order[good[order]]
+    columns = tuple(values[order] for values in (agent, target, code, start, stop))
+    enriched, fired = _enrich(columns, actions, video)
+    source, lab_id, video_id = source_name(key), video.lab_id, video.video_id
+    report = FileReport(
+        source, "annotation", video.split, lab_id, video_id,
+        rows_in=table.num_rows, rows_curated=enriched.num_rows, rows_quarantined=sum(r.rows for r in rejected),
+        flags=tuple(sorted(flags | set(fired) | {r.rule for r in rejected})), flagged_rows=fired,
+        last_frame=int(stop[order].max()) if order.size else None,
+        quarantine=tuple(r.located(source, video.split, lab_id, video_id) for r in rejected),
+    )  # fmt: skip
+    return CuratedAnnotations(enriched, report)
+
+
+def _on_own_clock(
+    start: npt.NDArray[np.int64], stop: npt.NDArray[np.int64], fps: float
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Frames of the 30 fps clock as frames of the video, to the nearest; an interval that has a frame keeps one.
+
+    Start and (exclusive) stop are rounded alike: intervals that touch still do. One that would vanish takes the
+    frame after its start.
+    """
+    own_start, own_stop = (np.floor(frames * fps / LABEL_CLOCK + 0.5).astype(np.int64) for frames in (start, stop))
+    return own_start, np.where(stop > start, np.maximum(own_stop, own_start + 1), own_start)
+
+
+def _enrich(
+    columns: tuple[npt.NDArray[np.int64], ...], actions: list[str], video: Video
+) -> tuple[pa.Table, dict[str, int]]:
+    """The contract's columns of the good rows, which come sorted, and how many of them have each issue."""
+    agent, target, code, start, stop = columns
+    names_ = [actions[c] for c in code]
+    triplets = list(zip(agent.tolist(), target.tolist(), names_, strict=True))
+    labeled = np.array([triplet in video.labeled for triplet in triplets], dtype=np.bool_)
+    duplicate = np.zeros(agent.size, dtype=np.bool_)
+    duplicate[1:] = np.logical_and.reduce([c[1:] == c[:-1] for c in columns])
+    overlong = stop > (video.n_frames * OVERLONG if video.n_frames else np.inf)
+    clock = np.full(agent.size, "label-clock" in video.flags)
+    masks = dict(zip(_ISSUES, (start == stop, overlong, ~labeled, duplicate, clock), strict=True))
+    issue = np.full(agent.size, None, dtype=object)
+    for rule, mask in reversed(masks.items()):
+        issue[mask] = rule
+    fps = video.fps or np.nan
+
+    def seconds(frames: npt.NDArray[np.int64]) -> pa.Array:
+        return pa.array(frames / fps, mask=np.full(frames.size, not video.fps))
+
+    def mouse(ids: npt.NDArray[np.int64], attribute: str) -> list[str | None]:
+        return [video.values[f"mouse{n}_{attribute}"] for n in ids.tolist()]
+
+    data = {
+        "split": [video.split] * agent.size,
+        "video_id": np.full(agent.size, video.video_id),
+        "agent_id": agent, "target_id": target, "action": names_, "start_frame": start, "stop_frame": stop,
+        "frames_per_second": [video.fps] * agent.size,
+        "start_sec": seconds(start), "stop_sec": seconds(stop),
+        "duration_frames": stop - start, "duration_sec": seconds(stop - start),
+        "is_self": agent == target, "is_labeled": labeled,
+        "agent_strain": mouse(agent, "strain"), "agent_sex": mouse(agent, "sex"),
+        "target_strain": mouse(target, "strain"), "target_sex": mouse(target, "sex"),
+        "issue": issue.tolist(),
+    }  # fmt: skip
+    schema = arrow_schema("annotations_enriched")
+    arrays = []
+    for field in schema:
+        values = data[field.name]
+        array = values if isinstance(values, pa.Array) else pa.array(values)
+        arrays.append(array.cast(field.type))
+    return pa.Table.from_arrays(arrays, schema=schema), {
+        rule: int(mask.sum()) for rule, mask in masks.items() if mask.any()
+    }

@@ -1,0 +1,93 @@
+"""`behaviors_labeled` and `body_parts_tracked`: JSON lists in a string, as labs really write them.
+
+An item is ``mouse1,mouse2,attack`` or ``mouse1,self,rear``. Repaired: stray quotes and blanks, repeats, ids
+written ``1``, a self target written as the mouse itself. Empty, NaN and ``[]`` mean the same: nothing.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+from etholake.contract import MAX_MICE, SELF
+
+__all__ = ["Labeled", "Triplet", "parse_items", "parse_labeled", "parse_list"]
+
+Triplet = tuple[int, int, str]  # agent, target (the agent itself for a self action), action
+_EMPTY = frozenset({"", "nan", "none", "null", "na", "n/a"})
+_MOUSE = re.compile(rf"(?:mouse)?\s*([1-{MAX_MICE}])", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Labeled:
+    """The triplets that were looked for, each with whether only a dirty item named it; and what is no triplet."""
+
+    triplets: dict[Triplet, bool]
+    repaired: bool
+    malformed: tuple[str, ...]
+
+    @cached_property
+    def items(self) -> list[str]:
+        """The repaired items, sorted: ``mouse1,mouse2,attack``, ``mouse1,self,rear``."""
+        return sorted(
+            f"mouse{agent},{SELF if agent == target else f'mouse{target}'},{action}"
+            for agent, target, action in self.triplets
+        )
+
+
+def parse_list(text: str | None) -> list[str] | None:
+    """The strings of a JSON list; [] for an empty cell; None if the text is no list of strings."""
+    text = (text or "").strip()
+    if text.lower() in _EMPTY:
+        return []
+    for parse in (json.loads, ast.literal_eval):  # some tools write Python's repr instead of JSON
+        try:
+            value = parse(text)
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            continue
+        if isinstance(value, (list, tuple)) and all(isinstance(item, str) and _is_text(item) for item in value):
+            return list(value)
+    return None
+
+
+def _is_text(item: str) -> bool:
+    """JSON can name half a surrogate pair, which no file can hold."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in item)
+
+
+def parse_items(items: list[str]) -> Labeled:
+    """Repair and parse the items. The order of items does not matter."""
+    triplets: dict[Triplet, bool] = {}
+    malformed, repaired = [], False
+    for item in items:
+        triplet = _triplet(item)
+        if triplet is None:
+            malformed.append(item)
+            continue
+        dirty = item != Labeled({triplet: False}, False, ()).items[0]
+        repaired |= dirty or triplet in triplets
+        triplets[triplet] = triplets.get(triplet, True) and dirty
+    return Labeled(triplets, repaired, tuple(sorted(malformed)))
+
+
+@lru_cache(maxsize=1024)
+def parse_labeled(text: str | None) -> Labeled:
+    """`parse_items` of a cell; a cell that is no list at all is one malformed item.
+
+    The videos of a lab mostly hold the same text: they share one result, which nobody may change.
+    """
+    items = parse_list(text)
+    return Labeled({}, False, (str(text),)) if items is None else parse_items(items)
+
+
+def _triplet(item: str) -> Triplet | None:
+    fields = [re.sub(r"[\s'\"`]+", "", field) for field in item.split(",")]
+    if len(fields) != 3 or not fields[2]:
+        return None
+    agent, target = _MOUSE.fullmatch(fields[0]), _MOUSE.fullmatch(fields[1])
+    if agent is None or (target is None and fields[1].lower() != SELF):
+        return None
+    return int(agent[1]), int((target or agent)[1]), fields[2]

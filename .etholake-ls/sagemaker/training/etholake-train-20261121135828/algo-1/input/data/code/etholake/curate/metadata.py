@@ -1,0 +1,309 @@
+"""`train.csv` / `test.csv` to `metadata_*` and `labeled_behaviors`. Pure: text in, Arrow out.
+
+Two steps, because a video's flags need the other files too: `curate_metadata` types the rows of the csv;
+`metadata_table` adds what was received of each video.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+import pyarrow as pa
+
+from etholake.contract import (
+    MAX_MICE,
+    MOUSE_ATTRIBUTES,
+    MOUSE_COLUMNS,
+    RAW_METADATA_COLUMNS,
+    RAW_METADATA_NUMBERS,
+    arrow_schema,
+    raw_key,
+)
+from etholake.curate.behaviors import Labeled, parse_labeled, parse_list
+from etholake.curate.report import FileReport, source_name
+from etholake.curate.rules import BadFileError, QuarantineRow, payload_json
+from etholake.curate.tracking import VideoScale
+
+__all__ = ["CuratedMetadata", "Video", "curate_metadata", "labeled_table", "metadata_table"]
+
+_TEXT_COLUMNS = (*MOUSE_COLUMNS, "arena_shape", "arena_type", "tracking_method")
+_INTS = frozenset({"video_width_pix", "video_height_pix"})
+_MAX_INT = 2**31 - 1  # the contract's int
+_KEYS = ("lab_id", "video_id")
+_SURPLUS = "(surplus cells)"  # where the csv reader's cells without a column name go
+_NOTHING = frozenset({"", "nan", "none", "null"})
+
+
+@dataclass(frozen=True)
+class Video:
+    """One curated metadata row: `values` by contract column, the triplets looked for, the rules that fired."""
+
+    split: str
+    lab_id: str
+    video_id: int
+    values: dict[str, Any]
+    labeled: dict[tuple[int, int, str], bool] = field(default_factory=dict)
+    flags: tuple[str, ...] = ()
+
+    @property
+    def fps(self) -> float | None:
+        """Frames per second, None where unknown."""
+        return self.values["frames_per_second"]  # type: ignore[no-any-return]
+
+    @property
+    def n_frames(self) -> float | None:
+        """fps x duration, None where one of them is unknown."""
+        duration = self.values["video_duration_sec"]
+        return self.fps * duration if self.fps and duration else None
+
+    @property
+    def scale(self) -> VideoScale:
+        """What curation of the tracks needs."""
+        rest = (self.values[name] for name in ("pix_per_cm_approx", "video_width_pix", "video_height_pix"))
+        return VideoScale(self.video_id, self.lab_id, self.fps, *rest)
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything of the row in JSON types: for fingerprints, and for the tasks of a job."""
+        triplets = [[*triplet, repaired] for triplet, repaired in sorted(self.labeled.items())]
+        return {
+            "split": self.split, "lab_id": self.lab_id, "video_id": self.video_id, "values": self.values,
+            "labeled": triplets, "flags": list(self.flags),
+        }  # fmt: skip
+
+    @classmethod
+    def from_json(cls, entry: Mapping[str, Any]) -> Video:
+        """Inverse of `as_json`."""
+        labeled = {(agent, target, action): repaired for agent, target, action, repaired in entry["labeled"]}
+        return cls(**{**entry, "labeled": labeled, "flags": tuple(entry["flags"])})
+
+
+@dataclass(frozen=True)
+class CuratedMetadata:
+    """The videos of one csv, sorted by lab and video, and the balance of its rows."""
+
+    videos: list[Video]
+    report: FileReport
+
+
+def curate_metadata(content: bytes, split: str) -> CuratedMetadata:
+    """Type the rows of a metadata csv.
+
+    A row without lab or video id, or that names a video again, is quarantined; a number that cannot be read,
+    or is not above 0 where it must be, becomes null and a flag. The result does not depend on the order of
+    rows, but for which of two rows of one video is kept (the first).
+
+    Returns
+    -------
+    CuratedMetadata
+        A csv that cannot be read at all, or lacks `lab_id` or `video_id`, gives no videos and is quarantined.
+    """
+    key = raw_key(split, "metadata")
+    try:
+        rows, file_flags = _read_csv(content)
+    except BadFileError as err:
+        return CuratedMetadata([], FileReport.rejected(key, "metadata", split, err, lab_id=None, video_id=None))
+    videos: dict[tuple[str, int], Video] = {}
+    rejected: list[dict[str, Any]] = []
+    for number, row in enumerate(rows):
+        lab_id, video_id = row["lab_id"].strip(), _video_id(row["video_id"])
+        problems: list[QuarantineRow]
+        if _SURPLUS in row:
+            detail = f"The row has {len(row[_SURPLUS])} more cells than the csv has columns: is a quote missing?"
+            problems = [QuarantineRow("metadata-cells", detail, 1, number, payload_json(row))]
+        elif not lab_id or video_id is None:
+            detail = f"Expected a lab_id and a whole video_id, but got '{row['lab_id']}' and '{row['video_id']}'."
+            problems = [QuarantineRow("metadata-id", detail, 1, number, payload_json(row))]
+        elif (lab_id, video_id) in videos:
+            detail = f"Video {video_id} of {lab_id} is named by an earlier row already."
+            problems = [QuarantineRow("metadata-duplicate", detail, 1, number, payload_json(row))]
+        else:
+            videos[lab_id, video_id], problems = _video(split, lab_id, video_id, number, row)
+        rejected += [p.located(source_name(key), split, lab_id or None, video_id) for p in problems]
+    lost = sum(row["rows"] for row in rejected)
+    flags = file_flags | {row["rule"] for row in rejected} | {flag for v in videos.values() for flag in v.flags}
+    report = FileReport(
+        source_name(key), "metadata", split, rows_in=len(rows), rows_curated=len(rows) - lost,
+        rows_quarantined=lost, flags=tuple(sorted(flags)), quarantine=tuple(rejected),
+    )  # fmt: skip
+    return CuratedMetadata(_with_label_clock([videos[key] for key in sorted(videos)]), report)
+
+
+def metadata_table(
+    videos: Sequence[Video], tracked: Mapping[tuple[str, int], FileReport], annotated: Iterable[tuple[str, int]]
+) -> pa.Table:
+    """The rows of `metadata_<split>`.
+
+    Parameters
+    ----------
+    tracked
+        Report of the tracking file by (lab, video), for every file that was received.
+    annotated
+        (lab, video) of every annotation file that was received.
+    """
+    annotated = set(annotated)
+    rows = []
+    for video in videos:
+        key = (video.lab_id, video.video_id)
+        flags = set(video.flags) | _received_flags(video, tracked.get(key), key in annotated)
+        received = {"has_tracking": key in tracked, "has_annotation": key in annotated, "flags": sorted(flags)}
+        rows.append({"lab_id": key[0], "video_id": key[1], **video.values, **received})
+    return pa.Table.from_pylist(rows, schema=arrow_schema("metadata_train"))
+
+
+def labeled_table(videos: Sequence[Video]) -> pa.Table:
+    """The rows of `labeled_behaviors`."""
+    rows = [
+        {
+            "split": v.split, "lab_id": v.lab_id, "video_id": v.video_id, "agent_id": agent, "target_id": target,
+            "action": action, "is_self": agent == target, "repaired": repaired,
+        }
+        for v in videos
+        for (agent, target, action), repaired in v.labeled.items()
+    ]  # fmt: skip
+    return pa.Table.from_pylist(rows, schema=arrow_schema("labeled_behaviors"))
+
+
+def _received_flags(video: Video, tracking: FileReport | None, annotated: bool) -> set[str]:
+    flags = set()
+    if tracking is None:
+        flags.add("video-without-tracking")
+    elif {mouse for agent, target, _ in video.labeled for mouse in (agent, target)} - set(tracking.mice):
+        flags.add("mouse-untracked")
+    if video.split == "train" and not annotated:
+        flags.add("video-without-annotation")
+    return flags
+
+
+def _read_csv(content: bytes) -> tuple[list[dict[str, str]], set[str]]:
+    try:
+        reader = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True)
+        names = list(reader.fieldnames or [])
+        rows = [{_SURPLUS if k is None else k: v or "" for k, v in row.items()} for row in reader]
+    except (UnicodeDecodeError, csv.Error) as err:
+        raise BadFileError("file-unreadable", f"The csv cannot be read: {err}.") from err
+    if missing := [name for name in _KEYS if name not in names]:
+        detail = f"Expected the columns {list(_KEYS)}, but {missing} are missing (found {names[:5]}…)."
+        raise BadFileError("column-missing", detail, len(rows))
+    flags = set()
+    if set(RAW_METADATA_COLUMNS) - set(names):
+        flags.add("metadata-column-missing")
+    if set(names) - set(RAW_METADATA_COLUMNS):
+        flags.add("column-extra")
+    return rows, flags
+
+
+def _video_id(text: str) -> int | None:
+    number = _number(text)
+    return int(number) if number is not None and number == int(number) and abs(number) < 2**53 else None
+
+
+def _number(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _text(text: str) -> str | None:
+    text = text.strip()
+    return None if text.lower() in _NOTHING else text
+
+
+def _video(
+    split: str, lab_id: str, video_id: int, number: int, row: Mapping[str, str]
+) -> tuple[Video, list[QuarantineRow]]:
+    """The curated row, and what of it could not be read (these stand for no row: `rows` = 0)."""
+    values: dict[str, Any] = {name: _text(row.get(name, "")) for name in _TEXT_COLUMNS}
+    unread: list[QuarantineRow] = []
+    for name in RAW_METADATA_NUMBERS:
+        values[name] = _quantity(name, row.get(name, ""), number, unread)
+    flags = {problem.rule for problem in unread} | _scale_flags(values)
+    parts = values["body_parts_tracked"] = _body_parts(row.get("body_parts_tracked"))
+    if parts is None:
+        flags.add("body-parts-malformed")
+        unread.append(_cell("body-parts-malformed", "body_parts_tracked", row["body_parts_tracked"], number))
+    labeled = parse_labeled(row.get("behaviors_labeled"))
+    values["behaviors_labeled"] = labeled.items
+    flags |= _label_flags(labeled)
+    unread += [_cell("behaviors-malformed", "behaviors_labeled", item, number) for item in labeled.malformed]
+    named = sum(any(values[f"mouse{n}_{a}"] for a in MOUSE_ATTRIBUTES) for n in range(1, MAX_MICE + 1))
+    values["n_mice"] = named or max((max(a, t) for a, t, _ in labeled.triplets), default=None)
+    return Video(split, lab_id, video_id, values, labeled.triplets, tuple(sorted(flags))), unread
+
+
+@lru_cache(maxsize=1024)
+def _body_parts(text: str | None) -> list[str] | None:
+    """Sorted, without repeats; None if the text is no list. Shared by the videos with the same text."""
+    parts = parse_list(text)
+    return None if parts is None else sorted({part.strip() for part in parts} - {""})
+
+
+def _quantity(name: str, text: str, number: int, unread: list[QuarantineRow]) -> float | int | None:
+    """A number above 0, else None; text that is no number is put on `unread`."""
+    if _text(text) is None:
+        return None
+    value = _number(text)
+    if value is not None and name in _INTS and value > _MAX_INT:
+        value = None
+    if value is None:
+        unread.append(_cell("metadata-number", name, text, number))
+    if value is None or value <= 0:
+        return None
+    if name in _INTS:
+        return round(value)
+    return value
+
+
+def _cell(rule: str, column: str, text: str, number: int) -> QuarantineRow:
+    detail = f"Column '{column}' holds '{text[:200]}'; the row is kept without it."
+    return QuarantineRow(rule, detail, 0, number, payload_json({column: text}))
+
+
+def _scale_flags(values: Mapping[str, Any]) -> set[str]:
+    flags = set()
+    if not values["frames_per_second"]:
+        flags.add("fps-missing")
+    if not values["pix_per_cm_approx"]:
+        flags.add("scale-missing")
+    if not (values["video_width_pix"] and values["video_height_pix"]):
+        flags.add("frame-size-missing")
+    return flags
+
+
+def _label_flags(labeled: Labeled) -> set[str]:
+    flags = set()
+    if labeled.repaired:
+        flags.add("behaviors-repaired")
+    if labeled.malformed:
+        flags.add("behaviors-malformed")
+    if not labeled.triplets:
+        flags.add("behaviors-empty")
+    return flags
+
+
+def _with_label_clock(videos: list[Video]) -> list[Video]:
+    """Flag the 25 fps videos of labs that mostly record at 30 fps.
+
+    The labels of AdaptableSnail's four such videos count on the 30 fps clock, though no interval runs past the end
+    of the video: they were converted from 25 fps, as no start or stop leaves the rest 3 when divided by 6 (nothing
+    rounds to it). `repair_label_clock` gives their first frames back.
+    """
+    usual: dict[str, Counter[int]] = {}
+    for video in videos:
+        if video.fps:
+            usual.setdefault(video.lab_id, Counter())[round(video.fps)] += 1
+    flagged = []
+    for video in videos:
+        rates = usual.get(video.lab_id, Counter())
+        suspect = video.fps is not None and round(video.fps) == 25 and 2 * rates[30] > rates.total()
+        flags = {*video.flags, "label-clock"} if suspect and video.labeled else video.flags
+        flagged.append(Video(**{**vars(video), "flags": tuple(sorted(flags))}))
+    return flagged

@@ -1,0 +1,94 @@
+"""The raw zone as the curation jobs see it: one listing, names parsed, metadata read. Takes an S3 client.
+
+Only names, sizes and ETags are held: the driver of a job never sees a track.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from etholake.contract import RAW_ZONE, SPLITS, raw_key
+from etholake.curate.metadata import CuratedMetadata, Video, curate_metadata
+
+__all__ = ["RawObject", "RawZone", "list_raw", "read_metadata", "videos_of"]
+
+
+@dataclass(frozen=True)
+class RawObject:
+    """One raw file. `video_id` is None if its name is not ``<video_id>.parquet``."""
+
+    key: str
+    size: int
+    etag: str
+    split: str
+    kind: str
+    lab_id: str = ""
+    video_id: int | None = None
+
+
+@dataclass(frozen=True)
+class RawZone:
+    """What was received, each list sorted by key."""
+
+    metadata: dict[str, RawObject] = field(default_factory=dict)  # by split
+    tracking: dict[tuple[str, str], list[RawObject]] = field(default_factory=dict)  # by (split, lab)
+    annotation: dict[tuple[str, str], list[RawObject]] = field(default_factory=dict)  # by (split, lab)
+
+
+def list_raw(s3: Any, bucket: str) -> RawZone:
+    """List the raw zone (paginated). Objects outside its layout, such as side files, are not looked at."""
+    zone = RawZone()
+    for item in _objects(s3, bucket):
+        found = _parse(item["Key"], int(item["Size"]), item["ETag"].strip('"'))
+        if found is None:
+            continue
+        if found.kind == "metadata":
+            zone.metadata[found.split] = found
+        else:
+            folder = zone.tracking if found.kind == "tracking" else zone.annotation
+            folder.setdefault((found.split, found.lab_id), []).append(found)
+    for folder in (zone.tracking, zone.annotation):
+        for files in folder.values():
+            files.sort(key=lambda raw: raw.key)
+    return zone
+
+
+def read_metadata(s3: Any, bucket: str, zone: RawZone) -> dict[str, CuratedMetadata]:
+    """The curated metadata of every split that has a csv."""
+    curated = {}
+    for split, raw in sorted(zone.metadata.items()):
+        content = s3.get_object(Bucket=bucket, Key=raw.key)["Body"].read()
+        curated[split] = curate_metadata(content, split)
+    return curated
+
+
+def videos_of(metadata: dict[str, CuratedMetadata], split: str, lab_id: str) -> dict[int, Video]:
+    """The videos of one lab by id."""
+    if split not in metadata:
+        return {}
+    return {video.video_id: video for video in metadata[split].videos if video.lab_id == lab_id}
+
+
+def _objects(s3: Any, bucket: str) -> Iterator[dict[str, Any]]:
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{RAW_ZONE}/"):
+        yield from page.get("Contents", [])
+
+
+def _parse(key: str, size: int, etag: str) -> RawObject | None:
+    for split in SPLITS:
+        if key == raw_key(split, "metadata"):
+            return RawObject(key, size, etag, split, "metadata")
+    parts = key.removeprefix(f"{RAW_ZONE}/").split("/")
+    if len(parts) != 3 or not parts[1].startswith("lab_id=") or parts[2].startswith(("_", ".")) or not parts[2]:
+        return None
+    split, _, kind = parts[0].partition("_")
+    if split not in SPLITS or kind not in {"tracking", "annotation"}:
+        return None
+    stem = parts[2].removesuffix(".parquet")
+    canonical = stem.isdecimal() and stem == str(int(stem)) and parts[2].endswith(".parquet")
+    canonical = canonical and int(stem) < 2**63  # the contract's video_id is a 64-bit int
+    return RawObject(
+        key, size, etag, split, kind, parts[1].removeprefix("lab_id="), int(stem) if canonical else None
+    )

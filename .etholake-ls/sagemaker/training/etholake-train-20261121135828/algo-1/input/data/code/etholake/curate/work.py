@@ -1,0 +1,229 @@
+"""What one task of a curation job does with one unit: read raw files one by one, curate, write one file.
+
+Runs in Spark's Python workers. Only here does curation touch storage (`etholake.storage`), and never more
+than one video is held at a time: its raw bytes, its points, and one row group of the output. A file that cannot be
+used is reported and the rest goes on; an error of the storage itself (network, permissions, full disk, a read that
+was cut short) is no property of the file, and fails the task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from etholake import storage
+from etholake.contract import (
+    MAX_MICE,
+    MOUSE_ATTRIBUTES,
+    RAW_ANNOTATION_COLUMNS,
+    RAW_TRACKING_COLUMNS,
+    TABLES,
+    arrow_schema,
+)
+from etholake.curate import parquet
+from etholake.curate.annotations import OVERLONG, CuratedAnnotations, curate_annotations
+from etholake.curate.metadata import Video
+from etholake.curate.plan import Unit
+from etholake.curate.rawzone import RawObject
+from etholake.curate.report import FileReport, source_name
+from etholake.curate.rules import BadFileError
+from etholake.curate.statistics import behavior_summary, class_distribution
+from etholake.curate.tracking import Curation
+from etholake.errors import DataError
+
+__all__ = [
+    "ANNOTATIONS",
+    "BEHAVIOR",
+    "SUMMARY",
+    "TRACKING",
+    "behavior_key",
+    "curate_annotation_unit",
+    "curate_tracking_unit",
+    "summary_key",
+]
+
+TRACKING, SUMMARY = "tracking_curated", "track_summary"
+ANNOTATIONS, BEHAVIOR = "annotations_enriched", "behavior_summary"
+_NAMES = ("bodypart", "action")
+_BATCH_ROWS = 1024 * 1024  # raw rows that are decoded at a time
+
+
+def summary_key(target: str) -> str:
+    """Key of the `track_summary` file that goes with a file of `tracking_curated`."""
+    return target.replace(f"/{TRACKING}/", f"/{SUMMARY}/", 1)
+
+
+def curate_tracking_unit(unit: Unit, bucket: str, max_gap_frames: int) -> list[FileReport]:
+    """Curate the tracking files of `unit` into its target file and the summary's; one report per raw file."""
+    reports: list[FileReport] = []
+    summaries: list[dict[str, Any]] = []
+    with (
+        storage.output(f"s3://{bucket}/{unit.target}") as sink,
+        parquet.RowGroups(sink, TRACKING) as groups,
+    ):
+        for raw in unit.files:
+            try:
+                curation, video, flags = _read_tracks(raw, unit, bucket, max_gap_frames)
+            except BadFileError as err:
+                reports.append(_rejected(raw, err))
+                continue
+            for track in curation.tracks():
+                groups.add(track.rows)
+                summaries.append(track.summary)
+            reports.append(_tracking_report(raw, video, curation, flags))
+    order = [(name, "ascending") for name in TABLES[SUMMARY].sort]
+    summary = pa.Table.from_pylist(summaries, arrow_schema(SUMMARY)).sort_by(order)
+    with storage.output(f"s3://{bucket}/{summary_key(unit.target)}") as sink:
+        parquet.write_table(sink, SUMMARY, summary)
+    return reports
+
+
+def behavior_key(target: str) -> str:
+    """Key of the `behavior_summary` file that goes with a file of `annotations_enriched`."""
+    return target.replace(f"/{ANNOTATIONS}/", f"/{BEHAVIOR}/", 1)
+
+
+def curate_annotation_unit(
+    unit: Unit, bucket: str, repair_label_clock: bool = False
+) -> tuple[list[FileReport], list[dict[str, Any]]]:
+    """Curate the annotation files of one lab into its target file and the summary's; reports and statistics."""
+    reports: list[FileReport] = []
+    tables: list[pa.Table] = [arrow_schema(ANNOTATIONS).empty_table()]
+    for raw in unit.files:
+        try:
+            curated = _annotations(raw, unit, bucket, repair_label_clock)
+        except BadFileError as err:
+            reports.append(_rejected(raw, err))
+            continue
+        reports.append(curated.report)
+        tables.append(curated.table)
+    whole = pa.concat_tables(tables)  # a lab's intervals are few: the largest lab has some 50,000
+    whole = whole.sort_by([(name, "ascending") for name in TABLES[ANNOTATIONS].sort])
+    with storage.output(f"s3://{bucket}/{unit.target}") as sink:
+        parquet.write_table(sink, ANNOTATIONS, whole)
+    with storage.output(f"s3://{bucket}/{behavior_key(unit.target)}") as sink:
+        parquet.write_table(sink, BEHAVIOR, behavior_summary(whole))
+    return reports, class_distribution(whole, unit.lab_id)
+
+
+# --- reading ----------------------------------------------------------------------------------------------
+def _read_tracks(raw: RawObject, unit: Unit, bucket: str, max_gap: int) -> tuple[Curation, Video, set[str]]:
+    """The points of one raw file, settled. Raises BadFileError if the file as a whole is of no use."""
+    parquet_file, video, flags = _open(raw, unit, bucket, RAW_TRACKING_COLUMNS)
+    curation = Curation(video.scale, max_gap)
+    rows = parquet_file.metadata.num_rows
+    try:
+        curation.read(lambda: _batches(raw, parquet_file, RAW_TRACKING_COLUMNS))
+    except BadFileError as err:  # it may have counted the rows of one batch
+        raise BadFileError(err.rule, err.detail, rows) from err
+    if not rows:
+        raise BadFileError("file-no-rows", f"{source_name(raw.key)} has no row.")
+    return curation, video, flags
+
+
+def _annotations(raw: RawObject, unit: Unit, bucket: str, repair_label_clock: bool) -> CuratedAnnotations:
+    parquet_file, video, flags = _open(raw, unit, bucket, RAW_ANNOTATION_COLUMNS)
+    batches = list(_batches(raw, parquet_file, RAW_ANNOTATION_COLUMNS))
+    curated = curate_annotations(pa.concat_tables(batches), video, raw.key, repair_label_clock=repair_label_clock)
+    if not flags:
+        return curated
+    flags |= set(curated.report.flags)
+    return CuratedAnnotations(curated.table, FileReport(**{**vars(curated.report), "flags": tuple(sorted(flags))}))
+
+
+def _open(raw: RawObject, unit: Unit, bucket: str, wanted: Any) -> tuple[pq.ParquetFile, Video, set[str]]:
+    """A raw file, its metadata, and what its columns give reason to flag."""
+    content = _content(raw, bucket)
+    name = source_name(raw.key)
+    rows = 0
+    try:
+        metadata = pq.read_metadata(content)
+        rows = metadata.num_rows
+        content.seek(0)
+        parquet_file = pq.ParquetFile(content, metadata=metadata, read_dictionary=_coded(metadata))
+        found = parquet_file.schema_arrow.names
+    except (pa.ArrowException, OSError) as err:
+        raise _unreadable(raw, err, rows) from err
+    if raw.video_id is None:
+        raise BadFileError("file-name", f"Expected {name} to be named <video_id>.parquet.", rows)
+    if raw.video_id not in unit.videos:
+        detail = f"No row of {raw.split}.csv names video {raw.video_id} of {raw.lab_id}: add it and ingest again."
+        raise BadFileError("video-without-metadata", detail, rows)
+    return parquet_file, unit.videos[raw.video_id], {"column-extra"} if set(found) - set(wanted) else set()
+
+
+def _coded(metadata: pq.FileMetaData) -> list[str]:
+    """Columns of names, to be read as codes of their distinct values."""
+    leaves = [metadata.schema.column(i) for i in range(metadata.num_columns)]
+    return [leaf.path for leaf in leaves if leaf.path in _NAMES and leaf.physical_type == "BYTE_ARRAY"]
+
+
+def _content(raw: RawObject, bucket: str) -> pa.BufferReader:
+    """The bytes of a raw file, read before anything is made of them: an error here is the storage's."""
+    uri = f"s3://{bucket}/{raw.key}"
+    files, path = storage.filesystem(uri)
+    try:
+        with files.open_input_stream(path) as stream:
+            content = stream.read_buffer()
+    except OSError as err:
+        raise DataError(f"Could not read {uri}: {err}. Run the job again.") from err
+    if content.size != raw.size:
+        raise DataError(
+            f"Read {content.size} bytes of {uri}, but it was listed with {raw.size}: the read was cut short, or "
+            "the file was changed meanwhile. Run the job again."
+        )
+    return pa.BufferReader(content)
+
+
+def _batches(raw: RawObject, parquet_file: pq.ParquetFile, wanted: Any) -> Iterator[pa.Table]:
+    """The wanted columns in batches: at least one, even of no row, so that the columns are looked at.
+
+    Raises BadFileError if the row groups hold other than the rows that the footer says: a reader would go by one
+    number or the other, and rows would be lost in silence.
+    """
+    rows = parquet_file.metadata.num_rows
+    found = 0
+    columns = [name for name in wanted if name in parquet_file.schema_arrow.names]
+    try:
+        if not rows:
+            yield parquet_file.read(columns=columns)
+        for batch in parquet_file.iter_batches(_BATCH_ROWS, columns=columns, use_threads=False):
+            found += batch.num_rows
+            yield pa.Table.from_batches([batch])
+    except (pa.ArrowException, OSError) as err:
+        raise _unreadable(raw, err, rows) from err
+    if found != rows:
+        raise _unreadable(raw, f"its footer says {rows} rows, its row groups hold {found}", rows)
+
+
+def _unreadable(raw: RawObject, error: Exception | str, rows: int) -> BadFileError:
+    reason = " ".join(str(error).split())[:200]
+    detail = f"{source_name(raw.key)} ({raw.size} bytes) is no whole Parquet file: {reason}"
+    return BadFileError("file-unreadable", detail, rows)
+
+
+# --- reporting --------------------------------------------------------------------------------------------
+def _rejected(raw: RawObject, error: BadFileError) -> FileReport:
+    return FileReport.rejected(raw.key, raw.kind, raw.split, error, lab_id=raw.lab_id, video_id=raw.video_id)
+
+
+def _tracking_report(raw: RawObject, video: Video, curation: Curation, flags: set[str]) -> FileReport:
+    flags = flags | set(curation.flags)
+    named = {n for n in range(1, MAX_MICE + 1) if any(video.values[f"mouse{n}_{a}"] for a in MOUSE_ATTRIBUTES)}
+    if named and set(curation.mice) - named:
+        flags.add("mouse-not-in-metadata")
+    parts = video.values["body_parts_tracked"]
+    if parts and set(curation.parts) - set(parts):
+        flags.add("bodypart-not-in-metadata")
+    if video.n_frames and curation.last_frame is not None and curation.last_frame >= video.n_frames * OVERLONG:
+        flags.add("frames-beyond-duration")
+    source, counts = source_name(raw.key), curation.counts
+    return FileReport(
+        source, raw.kind, raw.split, raw.lab_id, raw.video_id,
+        counts.rows_in, counts.rows_curated, counts.rows_quarantined, counts.rows_imputed,
+        tuple(sorted(flags)), curation.mice, curation.last_frame,
+        tuple(row.located(source, raw.split, raw.lab_id, raw.video_id) for row in curation.rejected),
+    )  # fmt: skip

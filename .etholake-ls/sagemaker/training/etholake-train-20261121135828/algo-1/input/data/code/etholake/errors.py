@@ -1,0 +1,48 @@
+"""The errors that Etholake raises on purpose: one base class, few kinds, each message a whole sentence.
+
+A message says what happened, where (file, video, row, query id), what was expected, what was found, and
+what to do. Checks collect every problem and raise once (`raise_collected`).
+"""
+
+from collections.abc import Sequence
+
+__all__ = [
+    "AwsError",
+    "ContractError",
+    "DataError",
+    "EtholakeError",
+    "SettingsError",
+    "UsageError",
+    "raise_collected",
+]
+
+
+class EtholakeError(Exception):
+    """Base of all errors that a user can do something about. The CLI prints it without a traceback."""
+
+
+class UsageError(EtholakeError):
+    """The command line or a call was wrong: nothing was done (exit code 2)."""
+
+
+class SettingsError(UsageError):
+    """A setting is unknown or has an impossible value."""
+
+
+class DataError(EtholakeError):
+    """Input data that cannot be used: the message names file, row, rule and remedy."""
+
+
+class ContractError(EtholakeError):
+    """Two parts disagree about names, types, features or vocabulary (a model and its data, say)."""
+
+
+class AwsError(EtholakeError):
+    """A service answered with a failure: a job failed, a query failed, a stack was rolled back."""
+
+
+def raise_collected(kind: type[EtholakeError], what: str, problems: Sequence[str]) -> None:
+    """Raise one `kind` that lists all `problems` under the sentence `what`; do nothing if there are none."""
+    if problems:
+        listing = "\n".join(f"  - {problem}" for problem in problems)
+        raise kind(f"{what} ({len(problems)}):\n{listing}")

@@ -1,0 +1,80 @@
+"""How sure a score is: percentile intervals by drawing videos anew, with replacement, within each lab.
+
+Videos, not frames, are what a lab has few of, and frames of one video are alike. An interval of a lab with one
+video is not known. Shape letters: R draws, V videos, A actions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["DRAWS", "Interval", "Uncertainty", "uncertainty"]
+
+DRAWS = 1000
+PERCENT = (2.5, 97.5)
+Interval = tuple[float, float] | None  # None: not known
+
+
+@dataclass(frozen=True)
+class Uncertainty:
+    """95 % intervals of the official score, of each lab's, and of each (lab, action)'s F."""
+
+    score: Interval
+    labs: Mapping[str, Interval]
+    actions: Mapping[tuple[str, str], Interval]
+
+
+def uncertainty(
+    frames: Mapping[tuple[int, str], NDArray[Any]], labs: Mapping[int, str], *, draws: int = DRAWS, seed: int = 0
+) -> Uncertainty:
+    """From (video, action) -> (TP, FP, FN) frames, as `metric.frames_by_video` gives them.
+
+    An action that a draw does not hold, neither true nor predicted, is left out of that draw's mean, as the
+    official score would. The whole score's interval is known if that of any lab is.
+    """
+    random = np.random.default_rng(seed)
+    by_lab: dict[str, Interval] = {}
+    by_action: dict[tuple[str, str], Interval] = {}
+    totals: list[NDArray[np.float64]] = []
+    for lab in sorted({labs[video] for video, _ in frames}):
+        videos = sorted({video for video, _ in frames if labs[video] == lab})
+        actions = sorted({action for video, action in frames if labs[video] == lab})
+        f_RA = _draws(frames, videos, actions, draws, random)
+        mean_R = np.nanmean(f_RA, axis=1)
+        totals.append(mean_R)
+        several = len(videos) > 1
+        by_lab[lab] = _interval(mean_R) if several else None
+        for i, action in enumerate(actions):
+            by_action[lab, action] = _interval(f_RA[:, i]) if several else None
+    known = any(interval is not None for interval in by_lab.values())
+    return Uncertainty(_interval(np.mean(totals, axis=0)) if known else None, by_lab, by_action)
+
+
+def _draws(
+    frames: Mapping[tuple[int, str], NDArray[Any]],
+    videos: list[int],
+    actions: list[str],
+    draws: int,
+    random: np.random.Generator,
+) -> NDArray[np.float64]:
+    """F of each action in each draw of the videos [R, A]; NaN where the draw does not hold the action."""
+    V = len(videos)
+    counts, present = np.zeros((V, len(actions), 3)), np.zeros((V, len(actions)))
+    for v, video in enumerate(videos):
+        for a, action in enumerate(actions):
+            if (video, action) in frames:
+                counts[v, a], present[v, a] = frames[video, action], 1
+    times_RV = random.multinomial(V, [1 / V] * V, size=draws)
+    tp, fp, fn = np.moveaxis(np.tensordot(times_RV, counts, axes=1), 2, 0)
+    f_RA = 2 * tp / np.maximum(2 * tp + fp + fn, 1)
+    return np.where(times_RV @ present > 0, f_RA, np.nan)
+
+
+def _interval(values_R: NDArray[np.float64]) -> Interval:
+    low, high = np.nanpercentile(values_R, PERCENT)
+    return float(low), float(high)

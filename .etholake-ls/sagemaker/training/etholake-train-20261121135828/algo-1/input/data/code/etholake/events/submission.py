@@ -1,0 +1,111 @@
+"""The submission CSV: ``row_id,video_id,agent_id,target_id,action,start_frame,stop_frame``.
+
+Agents are written ``mouse1``, a self target is written ``self``. The official scorer compares these texts
+exactly: ids written ``1`` score zero and a self target written ``mouse1,mouse1`` is ignored, both in silence.
+So `read_csv` *refuses* them and names the remedy; accepting them would report a score that the competition
+would not give.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from etholake.contract import SELF, SUBMISSION_COLUMNS
+from etholake.errors import DataError, raise_collected
+from etholake.events.types import Event
+
+__all__ = ["read_csv", "write_csv"]
+
+_MOUSE = re.compile(r"mouse([1-9]\d*)")
+_SHOWN = 10  # problems listed in full
+
+
+def write_csv(path: Path, events: Iterable[Event]) -> int:
+    """Write a submission, sorted by video and frame, atomically. Returns the number of rows."""
+    ordered = sorted(events, key=lambda e: (e.video_id, e.start_frame, e.agent_id, e.target_id, e.action))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    with partial.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(SUBMISSION_COLUMNS)
+        for row_id, e in enumerate(ordered):
+            target = SELF if e.target_id == e.agent_id else f"mouse{e.target_id}"
+            writer.writerow(
+                (row_id, e.video_id, f"mouse{e.agent_id}", target, e.action, e.start_frame, e.stop_frame)
+            )
+    partial.replace(path)
+    return len(ordered)
+
+
+def read_csv(path: Path) -> list[Event]:
+    """The events of a submission, in the file's order; extra columns are ignored.
+
+    Raises
+    ------
+    DataError
+        The file cannot be read, is empty (no row), lacks a column, or has rows that the official scorer
+        would refuse or ignore in silence: all of them are counted, the first ones shown with row and remedy.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
+            reader = csv.DictReader(stream)
+            columns = reader.fieldnames or []
+            missing = [name for name in SUBMISSION_COLUMNS if name not in columns]
+            if missing:
+                expected = ",".join(SUBMISSION_COLUMNS)
+                raise DataError(f"{path}: expected the columns {expected}, but {', '.join(missing)} is missing.")
+            events, problems = _parse(reader)
+    except (OSError, UnicodeDecodeError, csv.Error) as err:
+        raise DataError(f"{path}: cannot be read as a submission: {err}.") from err
+    if len(problems) > _SHOWN:
+        problems = [*problems[:_SHOWN], f"… and {len(problems) - _SHOWN} more"]
+    raise_collected(DataError, f"{path}: rows that the official score would refuse or ignore", problems)
+    if not events:
+        raise DataError(f"{path}: the submission is empty; the official score needs at least one row.")
+    return events
+
+
+def _parse(rows: Iterator[Mapping[str, str | None]]) -> tuple[list[Event], list[str]]:
+    events, problems = [], []
+    for number, row in enumerate(rows):
+        try:
+            events.append(_event(row))
+        except ValueError as err:
+            problems.append(f"row {number}: {err}")
+    return events, problems
+
+
+def _event(row: Mapping[str, str | None]) -> Event:
+    video, start, stop = (_whole(row, name) for name in ("video_id", "start_frame", "stop_frame"))
+    agent = _mouse(row, "agent_id")
+    target = agent if row["target_id"] == SELF else _mouse(row, "target_id")
+    if target == agent and row["target_id"] != SELF:
+        raise ValueError(
+            f"target_id is the agent itself ('{row['target_id']}'), which the scorer ignores; write '{SELF}'"
+        )
+    if not row["action"]:
+        raise ValueError("action is empty; write the name of the behaviour, attack say")
+    if start > stop:
+        raise ValueError(f"start_frame {start} is after stop_frame {stop}; swap them or drop the row")
+    return Event(video, agent, target, row["action"], start, stop)
+
+
+def _whole(row: Mapping[str, str | None], name: str) -> int:
+    text = row[name]
+    try:
+        return int(text or "")
+    except ValueError:
+        raise ValueError(f"{name} must be a whole number, but got '{text or ''}'") from None
+
+
+def _mouse(row: Mapping[str, str | None], name: str) -> int:
+    text = row[name] or ""
+    found = _MOUSE.fullmatch(text)
+    if found is None:
+        also = f" (or '{SELF}')" if name == "target_id" else ""
+        remedy = f"write 'mouse{text}'" if text.isdigit() else f"write mouse1, mouse2, …{also}"
+        raise ValueError(f"{name} is '{text}', which matches nothing in behaviors_labeled; {remedy}")
+    return int(found[1])

@@ -1,0 +1,93 @@
+"""What a recogniser says: events, and the frame-wise probabilities they are decoded from.
+
+Shape letters: T video frames, A actions. Nothing here but the types: decoding is in `decode`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from etholake.errors import ContractError
+
+__all__ = ["Event", "PairScores", "Triplet", "mask"]
+
+Triplet = tuple[int, int, str]  # agent, target (the agent itself for a self action), action
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """`agent_id` does `action` to `target_id` on the video's frames ``start_frame <= f < stop_frame``.
+
+    A self action has ``target_id == agent_id``. `confidence` is the mean probability over the frames, 0..1
+    (1 for an annotation).
+    """
+
+    video_id: int
+    agent_id: int
+    target_id: int
+    action: str
+    start_frame: int
+    stop_frame: int
+    confidence: float = 1.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """The event as the endpoint answers it: without the video, which the answer names once."""
+        return {
+            "agent_id": self.agent_id,
+            "target_id": self.target_id,
+            "action": self.action,
+            "start_frame": self.start_frame,
+            "stop_frame": self.stop_frame,
+            "confidence": round(self.confidence, 4),
+        }
+
+
+@dataclass(frozen=True)
+class PairScores:
+    """Frame-wise probabilities of one (agent, target) of one video; agent == target for self actions.
+
+    `probabilities_TA` is float32 [T, A] in 0..1, dense on the video's own frames: row t is frame
+    ``first_frame + t``. NaN means "not predicted" and counts as 0.
+
+    Raises
+    ------
+    ContractError
+        If the second axis does not fit `actions`, or fps is not positive.
+    """
+
+    video_id: int
+    lab_id: str
+    fps: float
+    agent_id: int
+    target_id: int
+    first_frame: int
+    actions: tuple[str, ...]
+    probabilities_TA: NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        shape = self.probabilities_TA.shape
+        if len(shape) != 2 or shape[1] != len(self.actions):
+            raise ContractError(
+                f"Video {self.video_id}: expected probabilities of shape [T, {len(self.actions)}], one column per "
+                f"action, but got {list(shape)}."
+            )
+        if not self.fps > 0:
+            raise ContractError(f"Video {self.video_id}: fps must be positive, but got {self.fps}.")
+
+    def between(self, start_frame: int, stop_frame: int) -> PairScores:
+        """The part on ``start_frame <= f < stop_frame``; T may become 0."""
+        low, high = (max(0, frame - self.first_frame) for frame in (start_frame, stop_frame))
+        return replace(self, first_frame=self.first_frame + low, probabilities_TA=self.probabilities_TA[low:high])
+
+
+def mask(events: Iterable[Event], first_frame: int, n_frames: int) -> NDArray[np.bool_]:
+    """Frames ``first_frame <= f < first_frame + n_frames`` that any of the events covers [T]."""
+    mask_T = np.zeros(n_frames, dtype=bool)
+    for e in events:
+        mask_T[max(0, e.start_frame - first_frame) : max(0, e.stop_frame - first_frame)] = True
+    return mask_T

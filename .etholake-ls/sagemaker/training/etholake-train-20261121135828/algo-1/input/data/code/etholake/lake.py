@@ -1,0 +1,351 @@
+"""The curated zone: how a table is written, committed, registered and found again.
+
+A table (or a partition of it) is a folder; each state of it is a *generation*, a subfolder that one attempt writes
+once and nobody changes::
+
+    curated-zone/<table>/[<key>=<value>/…/]_CURRENT            -> {"generation": "gen-…", "fingerprint": …, …}
+    curated-zone/<table>/[<key>=<value>/…/]gen-<fingerprint>-<attempt>/part-….parquet
+
+`Lake.commit` switches `_CURRENT` (one conditional object write: it fails if another run has switched it since this
+one looked) and the location in the Glue Catalog (one atomic call): a reader sees the old state or the new one, and
+a killed job is simply run again. No two attempts ever write the same object. Commit removes nothing; what is no
+longer referenced stays for the queries that still read it, until `Lake.vacuum` takes it. The catalog can always be
+rebuilt from the pointers (`Lake.register`). Athena ignores names that begin with an underscore.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import io
+import json
+import uuid
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import quote, unquote
+
+from etholake.contract import CURATED_ZONE, TABLES, arrow_schema, glue_columns
+from etholake.errors import AwsError, ContractError
+
+__all__ = [
+    "Lake",
+    "LostRaceError",
+    "folder",
+    "generation_prefix",
+    "identity",
+    "new_generation",
+    "partition_input",
+    "table_input",
+]
+
+POINTER = "_CURRENT"
+DROPPED = "_DROPPED"  # left where a partition was removed: since when its files wait for the vacuum
+# Superseded generations are remembered in the pointer for so long; `vacuum` keeps nothing for longer.
+MAX_RETENTION = dt.timedelta(days=30)
+COPY_THREADS = 16
+ROW_GROUP = 4 * 1024  # rows of a small table: one lab's are found without reading all
+_PARQUET = {
+    "InputFormat": "org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat",
+    "OutputFormat": "org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat",
+    "SerdeInfo": {"SerializationLibrary": "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe"},
+}
+_EMPTY = f"{CURATED_ZONE}/_empty/"  # where a table that has no generation yet points to
+
+
+def folder(table: str, partition: Mapping[str, str] | None = None) -> str:
+    """Key prefix (ends with '/') of a table or of one partition: the values in the contract's key order."""
+    keys = TABLES[table].partitions
+    values = dict(partition or {})
+    if set(values) != set(keys):
+        raise ContractError(f"Partition of {table} must name {list(keys)}, but got {sorted(values)}.")
+    return f"{CURATED_ZONE}/{table}/" + "".join(f"{key}={quote(values[key], safe=' ')}/" for key in keys)
+
+
+def new_generation(fingerprint: str) -> str:
+    """Name for one attempt's generation of what `fingerprint` (inputs, code, settings) stands for."""
+    return f"gen-{fingerprint}-{uuid.uuid4().hex[:8]}"
+
+
+def identity(pointer: Mapping[str, Any] | None) -> str | None:
+    """What a committed state *is*, whoever wrote it: the fingerprint of its inputs. None for None."""
+    return None if pointer is None else str(pointer.get("fingerprint") or pointer["generation"])
+
+
+def generation_prefix(table: str, partition: Mapping[str, str] | None, generation: str) -> str:
+    """Key prefix (ends with '/') of one generation."""
+    return f"{folder(table, partition)}{generation}/"
+
+
+def table_input(bucket: str, table: str, location: str) -> dict[str, Any]:
+    """The `TableInput` of a contract table. Pure."""
+    spec = TABLES[table]
+    return {
+        "Name": table,
+        "Description": f"one row per {spec.grain}",
+        "TableType": "EXTERNAL_TABLE",
+        "Parameters": {"classification": "parquet", "EXTERNAL": "TRUE"},
+        "PartitionKeys": [{"Name": key, "Type": "string"} for key in spec.partitions],
+        "StorageDescriptor": {"Columns": glue_columns(spec), "Location": f"s3://{bucket}/{location}", **_PARQUET},
+    }
+
+
+def partition_input(bucket: str, table: str, partition: Mapping[str, str], location: str) -> dict[str, Any]:
+    """The `PartitionInput` of one partition of a contract table. Pure."""
+    spec = TABLES[table]
+    return {
+        "Values": [partition[key] for key in spec.partitions],
+        "StorageDescriptor": {"Columns": glue_columns(spec), "Location": f"s3://{bucket}/{location}", **_PARQUET},
+    }
+
+
+class LostRaceError(AwsError):
+    """Another run committed this table or partition first; its state stands."""
+
+
+_LOST = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"})
+
+
+class _Anything:
+    """Commit whatever the pointer says."""
+
+
+ANYTHING: Final = _Anything()
+
+
+@dataclass(frozen=True)
+class Lake:
+    """The curated zone of one bucket, with its database in the catalog (which must exist)."""
+
+    s3: Any
+    glue: Any
+    bucket: str
+    database: str
+
+    def current(self, table: str, partition: Mapping[str, str] | None = None) -> dict[str, Any] | None:
+        """The committed state: `generation`, `fingerprint`, `report`, `etag` (for `commit`); None without one."""
+        try:
+            answer = self.s3.get_object(Bucket=self.bucket, Key=folder(table, partition) + POINTER)
+        except self.s3.exceptions.NoSuchKey:
+            return None
+        pointer = json.loads(answer["Body"].read())
+        return {**pointer, "etag": answer["ETag"]} if isinstance(pointer, dict) else None
+
+    def partitions(self, table: str) -> list[dict[str, str]]:
+        """The committed partitions, sorted; ``[{}]`` for an unpartitioned table, [] if nothing is there."""
+        prefix = f"{CURATED_ZONE}/{table}/"
+        found = []
+        for key in self._keys(prefix):
+            if key.endswith(f"/{POINTER}"):
+                parts = key[len(prefix) : -len(POINTER)].strip("/")
+                pairs = (part.partition("=") for part in parts.split("/") if part)
+                found.append({name: unquote(value) for name, _, value in pairs})
+        return sorted(found, key=lambda p: tuple(p.values()))
+
+    def current_files(self, table: str, partition: Mapping[str, str] | None = None) -> list[str]:
+        """``s3://`` URIs of the Parquet files of the committed state, sorted; [] if there is none."""
+        pointer = self.current(table, partition)
+        if pointer is None:
+            return []
+        prefix = generation_prefix(table, partition, pointer["generation"])
+        return sorted(f"s3://{self.bucket}/{key}" for key in self._keys(prefix) if key.endswith(".parquet"))
+
+    def register(self) -> dict[str, int]:
+        """Make the catalog say what the pointers say, for every table of the contract.
+
+        Returns the number of committed partitions per table (0 or 1 where unpartitioned).
+        """
+        counts = {}
+        for name, spec in TABLES.items():
+            committed = self.partitions(name)
+            location = f"{CURATED_ZONE}/{name}/" if spec.partitions else _EMPTY
+            if committed and not spec.partitions:
+                location = self._current_prefix(name, {})
+            self._put_table(table_input(self.bucket, name, location))
+            for partition in committed if spec.partitions else []:
+                self._put_partition(name, partition, self._current_prefix(name, partition))
+            counts[name] = len(committed)
+        return counts
+
+    def commit(
+        self,
+        table: str,
+        partition: Mapping[str, str] | None,
+        generation: str,
+        fingerprint: str,
+        report: Mapping[str, Any] | None = None,
+        before: Mapping[str, Any] | _Anything | None = ANYTHING,
+    ) -> None:
+        """Make `generation` the state of a table or partition; its files must all be written.
+
+        Parameters
+        ----------
+        fingerprint
+            Of the inputs, code and settings that the generation was made from.
+        before
+            The state (`current`) that the caller planned on, None if there was none; by default whatever is there.
+
+        Raises
+        ------
+        LostRaceError
+            The state is no longer `before`.
+        """
+        if isinstance(before, _Anything):
+            before = self.current(table, partition)
+        now = dt.datetime.now(dt.UTC)
+        pointer = {
+            "generation": generation, "fingerprint": fingerprint, "report": dict(report or {}),
+            "superseded": _superseded(before, now),
+        }  # fmt: skip
+        condition = {"IfMatch": before["etag"]} if before else {"IfNoneMatch": "*"}
+        try:
+            self.s3.put_object(
+                Bucket=self.bucket,
+                Key=folder(table, partition) + POINTER,
+                Body=json.dumps(pointer, sort_keys=True).encode(),
+                **condition,
+            )
+        except self.s3.exceptions.ClientError as err:
+            if err.response["Error"]["Code"] not in {
+                "PreconditionFailed",
+                "ConditionalRequestConflict",
+                "NoSuchKey",
+            }:
+                raise
+            if (self.current(table, partition) or {}).get("generation") == generation:
+                self._point(table, partition)  # the answer to our own first try was lost on the way
+                return
+            where = "/".join([table, *(f"{k}={v}" for k, v in (partition or {}).items())])
+            raise LostRaceError(
+                f"Another run committed {where} while this one was at work; its state stands. Run the stage again."
+            ) from err
+        self._point(table, partition)
+
+    def _point(self, table: str, partition: Mapping[str, str] | None) -> None:
+        """Make the catalog say what the pointer says; again, if the pointer was switched meanwhile."""
+        pointer = self.current(table, partition)
+        while pointer is not None:
+            prefix = generation_prefix(table, partition, pointer["generation"])
+            if partition:
+                self._put_partition(table, partition, prefix)
+            else:
+                self._put_table(table_input(self.bucket, table, prefix))
+            seen, pointer = pointer, self.current(table, partition)
+            if pointer is None or pointer["etag"] == seen["etag"]:
+                return
+
+    def replace_table(
+        self,
+        table: str,
+        rows: Any,
+        fingerprint: str,
+        partition: Mapping[str, str] | None = None,
+        report: Mapping[str, Any] | None = None,
+    ) -> str:
+        """Write a small Arrow table as the one file of a new generation and commit it. Returns the generation.
+
+        `rows` must have the contract's columns; they are put in its order, cast to its types and sorted.
+        """
+        import pyarrow.parquet as pq
+
+        spec = TABLES[table]
+        missing = [name for name in spec.column_names if name not in rows.schema.names]
+        if missing:
+            raise ContractError(f"Rows for {table} lack the columns {missing}.")
+        rows = rows.select(list(spec.column_names)).cast(arrow_schema(spec))
+        rows = rows.sort_by([(name, "ascending") for name in spec.sort])
+        before, generation = self.current(table, partition), new_generation(fingerprint)
+        sink = io.BytesIO()
+        pq.write_table(rows, sink, compression="zstd", row_group_size=ROW_GROUP)
+        key = generation_prefix(table, partition, generation) + "part-00000.parquet"
+        self.s3.put_object(Bucket=self.bucket, Key=key, Body=sink.getvalue())
+        counts = {"rows": rows.num_rows, **(report or {})}
+        self.commit(table, partition, generation, fingerprint, counts, before)
+        return generation
+
+    def copy_files(
+        self,
+        tables: Iterable[str],
+        partition: Mapping[str, str] | None,
+        before: str,
+        generation: str,
+        names: Iterable[str],
+    ) -> None:
+        """Copy files of the generation `before` into `generation`, within the bucket, in each of the tables."""
+        pairs = [
+            (
+                generation_prefix(table, partition, before) + name,
+                generation_prefix(table, partition, generation) + name,
+            )
+            for name in names
+            for table in tables
+        ]
+
+        def copy(pair: tuple[str, str]) -> None:
+            source = {"Bucket": self.bucket, "Key": pair[0]}
+            self.s3.copy_object(Bucket=self.bucket, Key=pair[1], CopySource=source)
+
+        with ThreadPoolExecutor(COPY_THREADS) as pool:
+            list(pool.map(copy, pairs))
+
+    def drop_partition(self, table: str, partition: Mapping[str, str]) -> None:
+        """Remove a partition (its lab has left the raw zone) from the catalog; its files go with the vacuum."""
+        with contextlib.suppress(self.glue.exceptions.EntityNotFoundException):
+            values = [partition[key] for key in TABLES[table].partitions]
+            self.glue.delete_partition(DatabaseName=self.database, TableName=table, PartitionValues=values)
+        where = folder(table, partition)
+        self.s3.put_object(Bucket=self.bucket, Key=where + DROPPED, Body=b"{}")
+        self.s3.delete_object(Bucket=self.bucket, Key=where + POINTER)
+
+    def referenced(self, table: str) -> set[str]:
+        """Prefixes of the generations that a pointer or the catalog names."""
+        found = {self._current_prefix(table, partition) for partition in self.partitions(table)}
+        where = {"DatabaseName": self.database}
+        with contextlib.suppress(self.glue.exceptions.EntityNotFoundException):
+            locations = [self.glue.get_table(**where, Name=table)["Table"]["StorageDescriptor"]["Location"]]
+            if TABLES[table].partitions:
+                for page in self.glue.get_paginator("get_partitions").paginate(**where, TableName=table):
+                    locations += [p["StorageDescriptor"]["Location"] for p in page["Partitions"]]
+            found |= {location.removeprefix(f"s3://{self.bucket}/") for location in locations}
+        return found
+
+    def objects(self, prefix: str) -> Iterable[dict[str, Any]]:
+        """`Key`, `Size`, `LastModified`, `ETag` of every object below a prefix."""
+        for page in self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix):
+            yield from page.get("Contents", [])
+
+    def _keys(self, prefix: str) -> Iterable[str]:
+        return (item["Key"] for item in self.objects(prefix))
+
+    def _current_prefix(self, table: str, partition: Mapping[str, str]) -> str:
+        pointer = self.current(table, partition)
+        return generation_prefix(table, partition, pointer["generation"]) if pointer else _EMPTY
+
+    def _put_table(self, request: dict[str, Any]) -> None:
+        try:
+            self.glue.update_table(DatabaseName=self.database, TableInput=request)
+        except self.glue.exceptions.EntityNotFoundException:
+            self.glue.create_table(DatabaseName=self.database, TableInput=request)
+
+    def _put_partition(self, table: str, partition: Mapping[str, str], location: str) -> None:
+        where = {"DatabaseName": self.database, "TableName": table}
+        request = partition_input(self.bucket, table, partition, location)
+        try:
+            self.glue.update_partition(**where, PartitionValueList=request["Values"], PartitionInput=request)
+        except self.glue.exceptions.EntityNotFoundException:
+            self.glue.create_partition(**where, PartitionInput=request)
+
+    def delete(self, keys: list[str]) -> None:
+        """Delete objects."""
+        for start in range(0, len(keys), 1000):  # DeleteObjects takes 1,000 keys
+            objects = [{"Key": key} for key in keys[start : start + 1000]]
+            self.s3.delete_objects(Bucket=self.bucket, Delete={"Objects": objects, "Quiet": True})
+
+
+def _superseded(before: Mapping[str, Any] | None, now: dt.datetime) -> dict[str, str]:
+    """{generation: when it went out of use}, of all that a vacuum may still have to spare."""
+    if before is None:
+        return {}
+    known = {**before.get("superseded", {}), before["generation"]: now.isoformat()}
+    return {name: at for name, at in known.items() if now - dt.datetime.fromisoformat(at) < MAX_RETENTION}

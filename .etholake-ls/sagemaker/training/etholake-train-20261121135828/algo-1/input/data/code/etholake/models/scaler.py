@@ -1,0 +1,37 @@
+"""Robust scaling: (x - median) / interquartile range, clipped to ±5. Statistics are saved with the model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+__all__ = ["RobustScaler"]
+
+CLIP = 5.0
+
+
+@dataclass(frozen=True)
+class RobustScaler:
+    """`median_F`, `iqr_F` of features; a feature that hardly varies (masks, flags) is left as it is."""
+
+    median_F: Tensor
+    iqr_F: Tensor
+
+    @classmethod
+    def fit(cls, x_NF: Tensor) -> RobustScaler:
+        """From rows of features. Zeros are missing values in most of them and are left out of the quartiles."""
+        x_NF = x_NF[:200_000]
+        present = torch.where(x_NF == 0, torch.nan, x_NF)
+        quartiles = torch.nanquantile(present, torch.tensor([0.25, 0.5, 0.75]), dim=0)
+        low, median, high = torch.nan_to_num(quartiles)
+        iqr = high - low
+        flat = iqr < 1e-4
+        return cls(torch.where(flat, 0.0, median), torch.where(flat, 1.0, iqr))
+
+    def __call__(self, x_BTF: Tensor) -> Tensor:
+        """Scaled features; a 0 (missing) stays 0."""
+        median_F, iqr_F = self.median_F.to(x_BTF.device), self.iqr_F.to(x_BTF.device)
+        scaled = (x_BTF - median_F).div_(iqr_F).clamp_(-CLIP, CLIP)
+        return torch.where(x_BTF == 0, 0.0, scaled)

@@ -1,0 +1,370 @@
+"""Stage deploy: the stacks of `infra/`, then the code in the code zone; and `destroy`, the way back.
+
+Success is never taken on trust: after CloudFormation says that it is done, every resource of the templates is
+asked for at its own service. What will change is shown, and confirmed, before anything is done.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from etholake import aws, packaging
+from etholake.contract import CODE_ZONE
+from etholake.errors import AwsError, UsageError, raise_collected
+from etholake.settings import Settings
+from etholake.stages import StageResult, fingerprint, load_state, save_state, stacks, templates
+from etholake.stages.pipeline import machine
+from etholake.stages.train import job_settings
+from etholake.stages.verify import verify
+
+__all__ = ["destroy", "parameters", "run"]
+
+STAGE = "deploy"
+KEPT = frozenset({"Retain", "RetainExceptOnCreate"})
+Confirm = Callable[[str], bool]  # takes the plan as text
+
+
+def run(settings: Settings, confirm: Confirm = lambda _: True) -> StageResult:
+    """Create or update the stacks and upload what changed of the code.
+
+    `confirm` is given the plan, once, before anything is done, and says whether to go on.
+
+    Returns
+    -------
+    StageResult
+        `details`: stacks, resources (logical -> physical id), outputs, uploaded keys, code digest.
+
+    Raises
+    ------
+    AwsError
+        A stack failed (with its events), or a resource of a template is not there afterwards.
+    UsageError
+        The bucket's name belongs to another account; a parameter is not known.
+    """
+    started = time.monotonic()
+    root = packaging.repository()
+    with tempfile.TemporaryDirectory() as folder:
+        packages = packaging.build(Path(folder))
+        code = _code(root, packages)
+    definition = (root / machine.DEFINITION).read_bytes()
+    code[machine.definition_key(definition)] = definition
+    found = templates.load(root)
+    adopted = _adopted(settings)
+    known = templates.parameter_file(root, settings.environment, found)
+    known |= parameters(settings, code_digest=packages.digest) | machine.parameters(settings, definition) | adopted
+    hashes = {key: _sha256(body) for key, body in code.items()}
+    digest = fingerprint([t.text for t in found], known, hashes)
+
+    if load_state(settings, STAGE).get("fingerprint") == digest:
+        resources, problems = _verify(settings, found, known)
+        if not problems and not _outdated(settings, hashes):
+            details = _details(settings, resources, [], packages.digest)
+            return StageResult(
+                STAGE, "unchanged", "Nothing to do: templates, code and settings are those deployed.", details
+            )
+
+    plans = stacks.make_plan(settings, found, known)
+    if not confirm(stacks.render(plans)):
+        stacks.discard(settings, plans)
+        return StageResult(STAGE, "unchanged", "It was not confirmed: nothing was changed.", {})
+    uploaded: list[str] = []
+
+    def upload(stack: str) -> None:
+        """As soon as there is a bucket: later stacks name what lies in it."""
+        if stack == aws.STACKS[0]:
+            uploaded.extend(_upload(settings, code, hashes))
+
+    stacks.execute(settings, plans, known, upload)
+    resources, problems = _verify(settings, found, known)
+    raise_collected(
+        AwsError,
+        f"The stacks are not what {templates.FOLDER}/ says; run `make destroy`, then `make deploy`",
+        problems,
+    )
+    details = _details(settings, resources, uploaded, packages.digest)
+    save_state(settings, STAGE, {"fingerprint": digest, "details": details})
+    said = ", ".join(f"{p.name} {_done(p)}" for p in plans)
+    taken = (
+        ""
+        if adopted["CreateBucket"] == "true"
+        else (f" (bucket {settings.bucket} was there already and is taken over)")
+    )
+    return StageResult(
+        STAGE,
+        "done",
+        f"{said}: {len(resources)} resources are there{taken}; "
+        f"{len(uploaded)} of {len(code)} code files uploaded; {time.monotonic() - started:.1f} s.",
+        details,
+    )
+
+
+def _done(plan: stacks.Plan) -> str:
+    return "unchanged" if not plan.changes else "created" if plan.new else "updated"
+
+
+def destroy(
+    settings: Settings, bucket_name_to_delete: str | None = None, confirm: Confirm = lambda _: True
+) -> StageResult:
+    """Delete the stacks; the bucket and its data stay unless its name is given.
+
+    With the name go: the bucket, the bucket of its access logs, its key (after 30 days) and the model registry.
+    Raises UsageError, before anything is done, if the name is not that of the settings' bucket.
+    """
+    bucket = settings.bucket
+    if bucket_name_to_delete is not None and bucket_name_to_delete != bucket:
+        raise UsageError(
+            f"Bucket '{bucket_name_to_delete}' is not the lake's bucket '{bucket}': nothing was deleted. "
+            "Give that name, or set ETHOLAKE_BUCKET."
+        )
+    names = [aws.stack_name(settings, stack) for stack in reversed(aws.STACKS)]
+    there = [name for name in names if stacks.describe(settings, name)]
+    data = [name for name in (bucket, f"{bucket}-logs") if _bucket_exists(settings, name)]
+    doomed = data if bucket_name_to_delete else []
+    if not there and not doomed:
+        kept = f"; bucket '{bucket}' and its data are kept (name it to delete it)" if data else ""
+        return StageResult("destroy", "unchanged", f"There is no stack '{settings.stack}'{kept}.", {})
+    if not confirm(_farewell(settings, there, doomed)):
+        return StageResult("destroy", "unchanged", "It was not confirmed: nothing was deleted.", {})
+    key = _key_of(settings) if doomed else ""
+    for name in there:
+        stacks.delete(settings, name)
+    objects = sum(_delete_bucket(settings, name) or 0 for name in doomed)
+    said = [f"stack '{name}' was deleted" for name in there]
+    if doomed:
+        _delete_registry(settings)
+        said.append(f"bucket '{bucket}', its log bucket and {objects} object versions were deleted")
+        if _delete_key(settings, key):
+            said.append("its key will be gone in 30 days")
+    elif data:
+        said.append(f"bucket '{bucket}' and its data are kept (name it to delete it)")
+    details = {"stack": settings.stack, "bucket": bucket, "objects_deleted": objects}
+    summary = "; ".join(said)
+    return StageResult("destroy", "done", f"{summary[:1].upper()}{summary[1:]}.", details)
+
+
+# --- the plan ---------------------------------------------------------------------------------------------
+def parameters(settings: Settings, *, code_digest: str) -> dict[str, str]:
+    """Parameters of the templates that the settings say; the others stand in `infra/parameters`. Pure."""
+    return {
+        "Prefix": settings.stack,
+        "BucketName": settings.bucket,
+        "DatabaseName": settings.database,
+        "WorkGroupName": settings.workgroup,
+        "EndpointName": job_settings()["hosting"]["endpoint"],
+        "MaxGapFrames": str(settings.max_gap_frames),
+        "CodeDigest": code_digest,
+    }
+
+
+def _adopted(settings: Settings) -> dict[str, str]:
+    """What an earlier stack has left is taken over, not made; as the stacks had it, once they are there."""
+    before = {
+        p["ParameterKey"]: p["ParameterValue"]
+        for stack in ("storage", "models")
+        for p in (_living(settings, stack) or {}).get("Parameters", [])
+    }
+    bucket = _bucket_exists(settings, settings.bucket) if "CreateBucket" not in before else False
+    group = _registry(settings) is not None if "CreateModelPackageGroup" not in before else False
+    log = _endpoint_log(settings) if "CreateEndpointLog" not in before else False
+    found = {
+        "CreateBucket": "false" if bucket else "true",
+        "ExistingKeyArn": _key_of(settings) if bucket else "",
+        "CreateModelPackageGroup": "false" if group else "true",
+        "CreateEndpointLog": "false" if log else "true",
+    }
+    return {name: str(before.get(name, value)) for name, value in found.items()}
+
+
+def _living(settings: Settings, stack: str) -> dict[str, Any] | None:
+    found = stacks.describe(settings, aws.stack_name(settings, stack))
+    return found if found and found["StackStatus"] not in stacks.DEAD else None
+
+
+def _farewell(settings: Settings, names: list[str], buckets: list[str]) -> str:
+    """What `destroy` will do, for a person."""
+    kept = {
+        name
+        for template in templates.load(packaging.repository())
+        for name, body in template.body["Resources"].items()
+        if body.get("DeletionPolicy") in KEPT
+    }
+    lines = []
+    for name in names:
+        lines.append(f"{name}: is deleted")
+        for logical, kind in stacks.resource_types(settings, name).items():
+            sign, note = ("=", "  (kept)") if logical in kept else ("-", "")
+            lines.append(f"  {sign} {logical:<24} {kind}{note}")
+    lines += [f"bucket {name}: is deleted WITH ALL DATA, every version of every object" for name in buckets]
+    return "\n".join(lines)
+
+
+# --- what outlives a stack --------------------------------------------------------------------------------
+def _bucket_exists(settings: Settings, bucket: str) -> bool:
+    from botocore.exceptions import ClientError
+
+    try:
+        aws.client(settings, "s3").head_bucket(Bucket=bucket)
+    except ClientError as err:
+        status = err.response["ResponseMetadata"]["HTTPStatusCode"]
+        if status == 404:
+            return False
+        if status in (301, 403):
+            raise UsageError(
+                f"Bucket '{bucket}' belongs to another account or region: set ETHOLAKE_BUCKET to a name "
+                "of your own."
+            ) from err
+        raise
+    return True
+
+
+def _delete_bucket(settings: Settings, bucket: str) -> int | None:
+    """Delete every version of every object, then the bucket. Returns the number of versions, None if no bucket."""
+    if not _bucket_exists(settings, bucket):
+        return None
+    s3 = aws.client(settings, "s3")
+    count = 0
+    for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
+        found = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+        keys = [{"Key": item["Key"], "VersionId": item["VersionId"]} for item in found]
+        if keys:
+            answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": keys, "Quiet": True})
+            problems = [f"{e['Key']}: {e['Message']}" for e in answer.get("Errors", [])]
+            raise_collected(AwsError, f"Objects of bucket '{bucket}' could not be deleted", problems)
+            count += len(keys)
+    s3.delete_bucket(Bucket=bucket)
+    return count
+
+
+def _key_of(settings: Settings) -> str:
+    """ARN of the key that encrypts the bucket, '' if none does."""
+    from botocore.exceptions import ClientError
+
+    try:
+        found = aws.client(settings, "s3").get_bucket_encryption(Bucket=settings.bucket)
+    except ClientError:
+        return ""
+    rule = found["ServerSideEncryptionConfiguration"]["Rules"][0]["ApplyServerSideEncryptionByDefault"]
+    key = str(rule.get("KMSMasterKeyID", ""))
+    return key if key.startswith("arn:") else ""
+
+
+def _delete_key(settings: Settings, arn: str) -> bool:
+    """Let the key go if it is the bucket's own; returns whether it is."""
+    if not arn:
+        return False
+    kms = aws.client(settings, "kms")
+    mark = {"TagKey": "etholake:bucket", "TagValue": settings.bucket}
+    if mark not in kms.list_resource_tags(KeyId=arn)["Tags"]:
+        return False
+    kms.schedule_key_deletion(KeyId=arn.rpartition("/")[2], PendingWindowInDays=30)
+    return True
+
+
+def _registry(settings: Settings) -> dict[str, Any] | None:
+    from botocore.exceptions import ClientError
+
+    try:
+        found: dict[str, Any] = aws.client(settings, "sagemaker").describe_model_package_group(
+            ModelPackageGroupName=settings.stack
+        )
+    except ClientError:
+        return None
+    return found
+
+
+def _endpoint_log(settings: Settings) -> bool:
+    """Whether the endpoint's log group is there: an endpoint makes it, and leaves it."""
+    name = f"/aws/sagemaker/Endpoints/{job_settings()['hosting']['endpoint']}"
+    groups = aws.client(settings, "logs").describe_log_groups(logGroupNamePrefix=name)["logGroups"]
+    return any(group["logGroupName"] == name for group in groups)
+
+
+def _delete_registry(settings: Settings) -> None:
+    if _registry(settings) is None:
+        return
+    sagemaker = aws.client(settings, "sagemaker")
+    pages = sagemaker.get_paginator("list_model_packages").paginate(ModelPackageGroupName=settings.stack)
+    for page in pages:
+        for package in page["ModelPackageSummaryList"]:
+            sagemaker.delete_model_package(ModelPackageName=package["ModelPackageArn"])
+    sagemaker.delete_model_package_group(ModelPackageGroupName=settings.stack)
+
+
+def _verify(
+    settings: Settings, found: list[templates.Template], known: Mapping[str, str]
+) -> tuple[dict[str, str], list[str]]:
+    """`verify` of all stacks."""
+    there: dict[str, str] = {}
+    problems: list[str] = []
+    outputs: dict[str, str] = {}
+    for template in found:
+        name = aws.stack_name(settings, template.stack)
+        stack = stacks.describe(settings, name)
+        if stack is None or stack["StackStatus"] not in stacks.SUCCESS:
+            problems.append(f"stack '{name}' is {stack['StackStatus'] if stack else 'not there'}.")
+            continue
+        values = templates.resolve(template, {**known, **outputs})
+        good, bad = verify(settings, name, template.resources(values))
+        there |= good
+        problems += bad
+        outputs |= {o["OutputKey"]: o["OutputValue"] for o in stack.get("Outputs", [])}
+    return there, problems
+
+
+# --- the code ---------------------------------------------------------------------------------------------
+def _code(root: Path, packages: packaging.Packages) -> dict[str, bytes]:
+    """Key -> content of everything that belongs into the code zone."""
+    files = {
+        f"{CODE_ZONE}/etholake.zip": packages.etholake_zip,
+        f"{CODE_ZONE}/sourcedir.tar.gz": packages.sourcedir,
+    }
+    files |= {f"{CODE_ZONE}/glue_jobs/{path.name}": path for path in sorted((root / "glue_jobs").glob("*.py"))}
+    return {key: path.read_bytes() for key, path in files.items()}
+
+
+def _sha256(body: bytes) -> str:
+    return base64.b64encode(hashlib.sha256(body).digest()).decode()
+
+
+def _outdated(settings: Settings, hashes: Mapping[str, str]) -> list[str]:
+    """Keys whose object is missing or has another content."""
+    from botocore.exceptions import ClientError
+
+    s3 = aws.client(settings, "s3")
+    stale = []
+    for key, wanted in hashes.items():
+        try:
+            found = s3.head_object(Bucket=settings.bucket, Key=key)["Metadata"].get("sha256")
+        except ClientError as err:
+            if err.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
+                raise
+            found = None
+        if found != wanted:
+            stale.append(key)
+    return stale
+
+
+def _upload(settings: Settings, code: Mapping[str, bytes], hashes: Mapping[str, str]) -> list[str]:
+    """Upload what is outdated; returns the keys."""
+    stale = _outdated(settings, hashes)
+    for key in stale:
+        aws.client(settings, "s3").put_object(
+            Bucket=settings.bucket, Key=key, Body=code[key], Metadata={"sha256": hashes[key]}
+        )
+    return stale
+
+
+def _details(settings: Settings, resources: Mapping[str, str], uploaded: list[str], digest: str) -> dict[str, Any]:
+    return {
+        "stack": settings.stack,
+        "resources": dict(resources),
+        "outputs": aws.stack_outputs(settings),
+        "uploaded": uploaded,
+        "code_digest": digest,
+    }

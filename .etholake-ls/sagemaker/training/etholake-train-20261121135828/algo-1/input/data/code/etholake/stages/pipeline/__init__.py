@@ -1,0 +1,147 @@
+"""Stage pipeline: start the state machine on what is in the raw zone, follow it, say how it ended.
+
+An execution is named after the raw zone's manifest, the deployed code and the input: the same three are run once.
+`machine` is the stack and the input, `steps` the code that runs inside the machine, `history` reads its events,
+`view` shows them. The work itself is that of the other stages.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from etholake import aws
+from etholake.errors import AwsError, DataError
+from etholake.settings import Settings
+from etholake.stages import StageResult, fingerprint, load_state
+from etholake.stages.ingest.zone import MANIFEST
+from etholake.stages.pipeline import history, machine
+from etholake.stages.pipeline.view import Watch, silent
+
+__all__ = ["execution_name", "run", "status", "stop"]
+
+STAGE = "pipeline"
+POLL_S = 0.5
+
+
+def run(settings: Settings, given: dict[str, Any], *, again: bool = False, watch: Watch = silent) -> StageResult:
+    """Run the pipeline with the input `given` (`machine.input_of`) and wait for its end.
+
+    An execution for the same manifest, code and input that runs already is followed instead, and one that has
+    succeeded is not repeated (unless `again`); one that has failed is tried anew.
+
+    Returns
+    -------
+    StageResult
+        `details`: `execution`, `arn`, `seconds`, and the output: `score`, `action`, `reason`, `model`, `run_id`.
+
+    Raises
+    ------
+    DataError
+        Nothing has been ingested.
+    AwsError
+        The pipeline is not deployed, or failed: the message names the state, the reason and where its log lies.
+    """
+    client, arn = aws.client(settings, "stepfunctions"), machine.arn(settings)
+    base = execution_name(settings, given)
+    earlier = [item for item in _executions(client, arn) if _is(item["name"], base)]
+    newest = earlier[0] if earlier else None
+    if newest and newest["status"] == "SUCCEEDED" and not again:
+        found = client.describe_execution(executionArn=newest["executionArn"])
+        said = f"Manifest, code and input are those of execution {newest['name']}, which succeeded."
+        return StageResult(STAGE, "unchanged", said, _details(found))
+    if newest and newest["status"] == "RUNNING":
+        execution = newest["executionArn"]
+    else:
+        name = f"{base}-{len(earlier) + 1}"
+        started = client.start_execution(stateMachineArn=arn, name=name, input=json.dumps(given, sort_keys=True))
+        execution = started["executionArn"]
+    found = _follow(client, arn, execution, watch)
+    details = _details(found)
+    if found["status"] != "SUCCEEDED":
+        raise AwsError(history.failure(found, list(_events(client, execution))))
+    score = f"official score {details['score']:.4f} on held-out videos. {details['reason']} {details['outcome']}"
+    return StageResult(STAGE, "done", f"{details['seconds']:.0f} s, {score}", details)
+
+
+def execution_name(settings: Settings, given: dict[str, Any]) -> str:
+    """What the executions for the manifest, the deployed code and this input are called, without their number."""
+    s3 = aws.client(settings, "s3")
+    try:
+        manifest = s3.head_object(Bucket=settings.bucket, Key=MANIFEST)["ETag"].strip('"')
+    except s3.exceptions.ClientError as err:
+        if err.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
+            raise
+        raise DataError(f"Bucket '{settings.bucket}' has no {MANIFEST}: run `make ingest` first.") from err
+    code = (load_state(settings, "deploy").get("details") or {}).get("code_digest", "")
+    return f"{manifest[:12]}-{fingerprint(manifest, code, given)}"
+
+
+def status(settings: Settings, watch: Watch = silent) -> StageResult:
+    """How the newest execution stands: its states are shown once. `details` has `status` and `states`."""
+    client, arn = aws.client(settings, "stepfunctions"), machine.arn(settings)
+    newest = next(_executions(client, arn), None)
+    if newest is None:
+        return StageResult(STAGE, "unchanged", "The pipeline has not run yet.", {"states": {}})
+    found = client.describe_execution(executionArn=newest["executionArn"])
+    events = list(_events(client, newest["executionArn"]))
+    states = history.states(events)
+    watch(history.outline(_definition(client, arn)), states)
+    said = f"Execution {found['name']}: {found['status']}."
+    if found["status"] not in {"RUNNING", "SUCCEEDED"}:
+        said = history.failure(found, events)
+    shown = {name: state.status for name, state in states.items()}
+    details = {**_details(found), "execution_status": found["status"], "states": shown}
+    return StageResult(STAGE, "unchanged", said, details)
+
+
+def stop(settings: Settings) -> StageResult:
+    """Stop whatever runs; the jobs that it waits for are stopped with it."""
+    client, arn = aws.client(settings, "stepfunctions"), machine.arn(settings)
+    running = [item for item in _executions(client, arn) if item["status"] == "RUNNING"]
+    for item in running:
+        client.stop_execution(executionArn=item["executionArn"], error="Stopped", cause="by `--stop`")
+    names = [item["name"] for item in running]
+    said = f"Stopped: {', '.join(names)}." if names else "Nothing was running."
+    return StageResult(STAGE, "done" if names else "unchanged", said, {"stopped": names})
+
+
+def _is(name: str, base: str) -> bool:
+    return name.startswith(f"{base}-")
+
+
+def _executions(client: Any, arn: str) -> Iterator[dict[str, Any]]:
+    """The newest first."""
+    for page in client.get_paginator("list_executions").paginate(stateMachineArn=arn):
+        yield from page["executions"]
+
+
+def _events(client: Any, execution: str) -> Iterator[dict[str, Any]]:
+    for page in client.get_paginator("get_execution_history").paginate(executionArn=execution):
+        yield from page["events"]
+
+
+def _definition(client: Any, arn: str) -> dict[str, Any]:
+    definition: dict[str, Any] = json.loads(client.describe_state_machine(stateMachineArn=arn)["definition"])
+    return definition
+
+
+def _follow(client: Any, arn: str, execution: str, watch: Watch) -> dict[str, Any]:
+    """Wait for the end, showing the states on the way."""
+    outline = history.outline(_definition(client, arn))
+    while True:
+        found: dict[str, Any] = client.describe_execution(executionArn=execution)
+        watch(outline, history.states(list(_events(client, execution))))
+        if found["status"] != "RUNNING":
+            return found
+        time.sleep(POLL_S)
+
+
+def _details(found: dict[str, Any]) -> dict[str, Any]:
+    output = json.loads(found.get("output") or "{}")
+    details = {"execution": found["name"], "arn": found["executionArn"], **output}
+    if "stopDate" in found:
+        details["seconds"] = round((found["stopDate"] - found["startDate"]).total_seconds(), 1)
+    return details

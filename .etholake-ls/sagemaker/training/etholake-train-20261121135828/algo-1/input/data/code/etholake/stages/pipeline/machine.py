@@ -1,0 +1,80 @@
+"""What the stack `infra/pipeline.yaml` is given: where its definition lies, the input of an execution.
+
+`etholake deploy` makes it, as the last of the stacks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from etholake import aws
+from etholake.contract import CODE_ZONE
+from etholake.errors import AwsError, UsageError
+from etholake.settings import Settings
+from etholake.stages import registry
+from etholake.stages.train import job_settings
+
+__all__ = ["DEFINITION", "arn", "definition_key", "input_of", "parameters"]
+
+DEFINITION = "infra/pipeline.asl.json"
+
+MAX_QUARANTINED = 0.5  # of a lab's rows: above this, the gate is closed
+POLL_S = 15
+
+
+def arn(settings: Settings) -> str:
+    """The state machine. Raises AwsError if it is not deployed."""
+    found = aws.stack_outputs(settings).get("StateMachineArn")
+    if found is None:
+        raise AwsError("The pipeline's stack is not deployed: run `make deploy` first.")
+    return found
+
+
+# --- pure -------------------------------------------------------------------------------------------------
+def definition_key(definition: bytes) -> str:
+    """Where a definition lies: another content is another key, so that CloudFormation sees the change."""
+    return f"{CODE_ZONE}/pipeline-{hashlib.sha256(definition).hexdigest()[:16]}.asl.json"
+
+
+def parameters(settings: Settings, definition: bytes) -> dict[str, str]:
+    """The template's parameters, but for those that the lake's stacks give."""
+    options = job_settings()
+    account = settings.account
+    return {
+        "DefinitionKey": definition_key(definition),
+        "TrainingImage": options["training"]["image"].format(region=settings.region, account=account),
+        "HostingImage": options["hosting"]["image"].format(region=settings.region, account=account),
+        "InstanceType": settings.instance_type,
+        "ExecutionInput": json.dumps(input_of(settings), sort_keys=True),
+        "StartOnManifest": "ENABLED" if settings.pipeline_on_manifest else "DISABLED",
+        "StartOnSchedule": "ENABLED" if settings.pipeline_schedule else "DISABLED",
+        **({"Schedule": settings.pipeline_schedule} if settings.pipeline_schedule else {}),
+    }
+
+
+def input_of(
+    settings: Settings,
+    config: str = "",
+    holdout: tuple[int, ...] = (),
+    max_quarantined: float = MAX_QUARANTINED,
+) -> dict[str, Any]:
+    """Input of an execution. Raises UsageError for a share that is none."""
+    if not 0 <= max_quarantined <= 1:
+        raise UsageError(
+            f"Expected a share from 0 to 1 of rows that may be quarantined, but got {max_quarantined}."
+        )
+    return {
+        "config": config or settings.config,
+        "holdout": sorted(set(holdout)),
+        "max_quarantined": max_quarantined,
+        "model_package_group": registry.group_name(settings),
+        "poll_seconds": POLL_S if settings.target == "aws" else 1,
+        "settings": {
+            "max_gap_frames": settings.max_gap_frames,
+            "seed": settings.seed,
+            "quality_limits": settings.quality_limits,
+            "repair_label_clock": settings.repair_label_clock,
+        },
+    }

@@ -1,0 +1,71 @@
+"""Several processes for one run (torchrun: RANK, WORLD_SIZE, …), each with its part of every batch.
+
+Gradients are averaged by `DistributedDataParallel` over gloo on CPUs and NCCL on GPUs. All processes draw the same
+batch and take their own part of it, so that N processes compute what one would.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+
+__all__ = ["ALONE", "Group", "group"]
+
+
+@dataclass(frozen=True)
+class Group:
+    """This process among `size` of them, and its device."""
+
+    rank: int
+    size: int
+    device: torch.device
+
+    @property
+    def leads(self) -> bool:
+        """The one that writes and speaks."""
+        return self.rank == 0
+
+    def part(self, n: int) -> slice:
+        """This process's samples of `n`. Neighbouring parts differ by one sample at most."""
+        return slice(self.rank * n // self.size, (self.rank + 1) * n // self.size)
+
+    def sum(self, value: torch.Tensor) -> torch.Tensor:
+        """The sum over all processes."""
+        if self.size > 1:
+            value = value.clone()
+            dist.all_reduce(value)
+        return value
+
+    def wait(self) -> None:
+        """Until all are here."""
+        if self.size > 1:
+            dist.barrier()
+
+
+def _device(local_rank: int) -> torch.device:
+    return torch.device("cuda", local_rank) if torch.cuda.is_available() else torch.device("cpu")
+
+
+ALONE = Group(0, 1, torch.device("cpu"))
+
+
+@contextmanager
+def group() -> Iterator[Group]:
+    """The group that torchrun's environment describes; a group of one without it."""
+    size, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
+    device = _device(int(os.environ.get("LOCAL_RANK", "0")))
+    if size == 1:
+        yield Group(0, 1, device)
+        return
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield Group(rank, size, device)
+    finally:
+        dist.destroy_process_group()

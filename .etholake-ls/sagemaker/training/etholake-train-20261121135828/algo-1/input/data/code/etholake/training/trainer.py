@@ -1,0 +1,315 @@
+"""The training loop: AdamW, warm-up and cosine, averaged weights, early stopping on the official score.
+
+Step n of a run draws, augments and drops out by numbers that follow from (seed, n) alone. A run that was killed
+goes on from its last checkpoint with the very losses that it would have had.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from etholake.errors import UsageError
+from etholake.events.thresholds import Thresholds
+from etholake.features.pair import FEATURE_VERSION, pair_features
+from etholake.models.cnn_transformer import OF_VOCABULARY
+from etholake.models.config import ModelConfig
+from etholake.models.recogniser import Recogniser
+from etholake.training import augment, checkpoint
+from etholake.training.batch import Batch
+from etholake.training.data import LabelledVideo, TrainingData
+from etholake.training.ema import Ema
+from etholake.training.loss import batch_loss, positive_weights
+from etholake.training.parallel import Group
+from etholake.training.split import Split
+from etholake.training.validation import HeldOut
+from etholake.training.windows import WindowSampler
+
+__all__ = ["OnEpoch", "Progress", "Trainer", "run_fingerprint"]
+
+OnEpoch = Callable[[int, int, Mapping[str, float | None]], None]
+
+
+def run_fingerprint(data: TrainingData, split: Split, config: ModelConfig, seed: int) -> str:
+    """Of everything that decides the weights."""
+    decides = [data.fingerprint, data.actions, split.to_json(), config.to_json(), seed, FEATURE_VERSION]
+    return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """This process's part of an augmented batch, its scaled features, the wanted entries of the whole batch."""
+
+    batch: Batch
+    x_BTF: Tensor
+    entries: Tensor
+
+
+@dataclass
+class Progress:
+    """How far a run is; with the weights, all that a checkpoint holds."""
+
+    step: int = 0
+    epoch: int = 1
+    losses: list[float] = field(default_factory=list)  # of the epoch's steps so far
+    history: list[dict[str, float | None]] = field(default_factory=list)
+    best_score: float = -1.0
+    since: int = 0  # epochs since the best one
+    best_report: dict[str, Any] | None = None
+    thresholds: str = field(default_factory=lambda: Thresholds().to_json())
+
+
+class Trainer:
+    """One run: the network, its averaged weights, its optimiser, and the best epoch so far."""
+
+    def __init__(
+        self,
+        model: Recogniser,
+        sampler: WindowSampler,
+        videos: tuple[LabelledVideo, ...],
+        split: Split,
+        group: Group,
+        run: str,
+        checkpoints: Path | None,
+        trunk_lr: float = 1.0,
+    ) -> None:
+        self.model, self.sampler, self.videos, self.split, self.group = model, sampler, videos, split, group
+        self.run_name, self.checkpoints, self.config = run, checkpoints, model.config
+        config, device = self.config, group.device
+        if config.batch < config.accumulate * group.size:
+            raise UsageError(
+                f"A batch of {config.batch} cannot be parted into {config.accumulate} parts for {group.size} "
+                "processes: give a larger batch."
+            )
+        self.network = model.network.to(device)
+        compiled: Any = torch.compile(self.network) if config.compile else self.network
+        self.forward: Callable[..., Tensor] = (
+            DistributedDataParallel(compiled, broadcast_buffers=False) if group.size > 1 else compiled
+        )
+        self.weight_C = positive_weights(sampler.shares(), config.positive_weight_cap).to(device)
+        self.optimiser = torch.optim.AdamW(_groups(self.network, config.weight_decay, trunk_lr), lr=config.lr)
+        self.amp = _amp_type(config.amp, device)
+        self.scaled = torch.amp.GradScaler(enabled=device.type == "cuda" and self.amp is torch.float16)
+        self.ema = Ema(self.network, config.ema)
+        self.best = {name: value.clone() for name, value in self.ema.state.items()}
+        self.progress = Progress()
+        self.steps = config.epochs * len(sampler)
+        self.warmup = max(1, round(config.warmup_epochs * len(sampler)))
+        self.look_every = self._look_every()
+        # Longer windows are drawn where time may be stretched.
+        self.margin = math.ceil(config.window * (config.augmentation.max_stretch - 1) / 2)
+
+    def run(self, on_epoch: OnEpoch | None = None) -> Progress:
+        """All epochs that are left; afterwards the model has the weights and thresholds of the best."""
+        self._resume()
+        progress, config = self.progress, self.config
+        with ThreadPoolExecutor(1) as ahead:
+            batches = self._batches(ahead)
+            while progress.epoch <= config.epochs and progress.since < config.patience:
+                began = time.monotonic()
+                self.network.train()
+                while len(progress.losses) < len(self.sampler):
+                    progress.losses.append(self._step(next(batches)))
+                    if progress.step % config.checkpoint_steps == 0:
+                        self._save()
+                self._end_epoch(began, on_epoch)
+                self._save()
+        self.network.load_state_dict(self.best)
+        self.model.thresholds = Thresholds.from_json(progress.thresholds)
+        return progress
+
+    # --- one step -----------------------------------------------------------------------------------------
+    def _batches(self, ahead: ThreadPoolExecutor) -> Iterator[Drawn]:
+        """Batches from the next step on, each made while the one before is learnt."""
+        step = self.progress.step
+        coming = ahead.submit(self._draw, step)
+        while True:
+            batch = coming.result()
+            step += 1
+            coming = ahead.submit(self._draw, step)
+            yield batch
+
+    def _draw(self, step: int) -> Drawn:
+        random = torch.Generator().manual_seed(_number(self.sampler.seed, step, 0))
+        drawn = self.sampler.draw(step, self.margin)
+        whole = augment.augment(drawn, self.config.augmentation, self.config.window, random)
+        mine = whole.part(self.group.part(len(whole))).to(self.group.device)
+        x_BTF = self.model.scaler(pair_features(mine.tracks))
+        return Drawn(mine, x_BTF, whole.wanted_BTC.sum().to(self.group.device))
+
+    def _step(self, drawn: Drawn) -> float:
+        """One update; the loss of the whole batch."""
+        config, group, step = self.config, self.group, self.progress.step
+        torch.manual_seed(_number(self.sampler.seed, step, 1 + group.rank))  # of dropout and mixup
+        for parameters in self.optimiser.param_groups:
+            parameters["lr"] = parameters["share"] * config.lr * _rate(step, self.warmup, self.steps)
+        self.optimiser.zero_grad(set_to_none=True)
+        total = torch.zeros((), device=group.device)
+        for k in range(config.accumulate):
+            low, high = (i * len(drawn.batch) // config.accumulate for i in (k, k + 1))
+            part = slice(low, high)
+            last = k == config.accumulate - 1
+            with (
+                self._without_sync(last),
+                torch.autocast(group.device.type, self.amp, enabled=self.amp is not None),
+            ):
+                loss = self._loss(drawn.batch.part(part), drawn.x_BTF[part], drawn.entries)
+                # DistributedDataParallel takes the mean of the processes; the loss is a sum of theirs.
+                self.scaled.scale(loss * group.size).backward()
+            total += loss.detach()
+        self.scaled.unscale_(self.optimiser)
+        nn.utils.clip_grad_norm_(self.network.parameters(), config.clip)
+        self.scaled.step(self.optimiser)
+        self.scaled.update()
+        self.progress.step += 1
+        self.ema.update(self.network, self.progress.step)
+        return float(group.sum(total))
+
+    def _loss(self, batch: Batch, x: Tensor, entries: Tensor) -> Tensor:
+        if self.config.augmentation.mixup:
+            partners = augment.mixup_partners(batch, torch.randperm(len(batch), device=x.device))
+            alpha = torch.full((len(batch),), self.config.augmentation.mixup)
+            share = torch.distributions.Beta(alpha, alpha).sample().to(x.device)
+            x, batch = augment.mixup(x, batch, partners, share)
+        logits = self.forward(x, batch.lab_B, batch.candidates_BC)
+        return batch_loss(logits, batch, self.config, self.weight_C, entries)
+
+    def _without_sync(self, last: bool) -> AbstractContextManager[None]:
+        """Gradients of a batch's parts are added up here and averaged over processes once, at the last."""
+        if isinstance(self.forward, DistributedDataParallel) and not last:
+            return self.forward.no_sync()
+        return nullcontext()
+
+    # --- the end of an epoch ------------------------------------------------------------------------------
+    def _end_epoch(self, began: float, on_epoch: OnEpoch | None) -> None:
+        progress, config = self.progress, self.config
+        looked = progress.epoch % self.look_every == 0 or progress.epoch == config.epochs
+        score, report = self._assess() if looked else (None, None)
+        row: dict[str, float | None] = {
+            "epoch": progress.epoch, "train_loss": float(np.mean(progress.losses)), "val_score": score,
+            "lr": float(self.optimiser.param_groups[-1]["lr"]), "seconds": round(time.monotonic() - began, 2),
+        }  # fmt: skip
+        progress.history.append(row)
+        if on_epoch and self.group.leads:
+            on_epoch(progress.epoch, config.epochs, row)
+        if looked and (score is None or score > progress.best_score):
+            progress.best_score, progress.since = score if score is not None else progress.best_score, 0
+            progress.best_report, progress.thresholds = report, self.model.thresholds.to_json()
+            self.best = {name: value.clone() for name, value in self.ema.state.items()}
+        elif looked:
+            progress.since += self.look_every
+        progress.epoch += 1
+        progress.losses = []
+
+    def _look_every(self) -> int:
+        """Epochs from one validation to the next: validating must not cost more than training does.
+
+        Forward alone is about a third of a training step, per window.
+        """
+        looking = HeldOut.windows(self.model, self.videos, self.split.validation) / 3
+        return min(self.config.epochs, max(1, math.ceil(looking / (len(self.sampler) * self.config.batch))))
+
+    def _assess(self) -> tuple[float | None, dict[str, Any] | None]:
+        """Fit thresholds on the validation spans and score the averaged weights there; None without any truth.
+
+        The leading process looks, and tells the others the score (they have no report).
+        """
+        score, details = math.nan, None
+        if self.group.leads and self.split.validation:
+            with self.ema.applied(self.network):
+                held_out = HeldOut.of(self.model, self.videos, self.split.validation)
+            self.model.thresholds = held_out.fit_thresholds(self.model)
+            report = held_out.score(self.model)
+            if report:
+                score, details = report.score, report.to_dict()
+        score = float(self.group.sum(torch.tensor(score if self.group.leads else 0.0, dtype=torch.float64)))
+        return (None, None) if math.isnan(score) else (score, details)
+
+    # --- checkpoints --------------------------------------------------------------------------------------
+    def _save(self) -> None:
+        if self.checkpoints is None or not self.group.leads:
+            return
+        tensors = {
+            **{f"network.{name}": value for name, value in self.network.state_dict().items()},
+            **{f"ema.{name}": value for name, value in self.ema.state.items()},
+            **{f"best.{name}": value for name, value in self.best.items()},
+            **{
+                f"optimiser.{i}.{name}": value
+                for i, values in self.optimiser.state_dict()["state"].items()
+                for name, value in values.items()
+            },
+        }
+        state = {"run": self.run_name, "progress": vars(self.progress), "loss_scale": self.scaled.state_dict()}
+        checkpoint.save(self.checkpoints, checkpoint.Checkpoint(self.progress.step, tensors, state))
+
+    def _resume(self) -> None:
+        found = checkpoint.latest(self.checkpoints, self.run_name) if self.checkpoints else None
+        self.group.wait()  # nobody writes before all have read
+        if found is None:
+            return
+        of: dict[str, dict[str, Tensor]] = {"network": {}, "ema": {}, "best": {}, "optimiser": {}}
+        for name, value in found.tensors.items():
+            kind, _, rest = name.partition(".")
+            of[kind][rest] = value.to(self.group.device)
+        self.network.load_state_dict(of["network"])
+        self.ema.load(of["ema"])
+        self.best = of["best"]
+        moments: dict[int, dict[str, Tensor]] = {}
+        for name, value in of["optimiser"].items():
+            index, _, kind = name.partition(".")
+            moments.setdefault(int(index), {})[kind] = value
+        groups = self.optimiser.state_dict()["param_groups"]
+        self.optimiser.load_state_dict({"state": moments, "param_groups": groups})
+        self.scaled.load_state_dict(found.state["loss_scale"])
+        self.progress = Progress(**found.state["progress"])
+
+
+def _rate(step: int, warmup: int, steps: int) -> float:
+    """Linear warm-up, then a cosine to zero."""
+    if step < warmup:
+        return (step + 1) / warmup
+    return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, steps - warmup))))
+
+
+def _number(*parts: int) -> int:
+    """A 63-bit seed out of several numbers."""
+    return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> 1)
+
+
+def _groups(network: nn.Module, weight_decay: float, trunk_lr: float) -> list[dict[str, Any]]:
+    """Weight decay for matrices and kernels, none for biases, norms and the lab embedding.
+
+    `share` is a group's part of the learning rate: `trunk_lr` for what does not depend on actions or labs.
+    """
+    decayed = {id(module.weight) for module in network.modules() if isinstance(module, nn.Linear | nn.Conv1d)} | {
+        id(p) for name, p in network.named_parameters() if name.endswith("in_proj_weight")
+    }
+    groups = []
+    for share, trunk in ((trunk_lr, True), (1.0, False)):
+        mine = [p for name, p in network.named_parameters() if name.startswith(OF_VOCABULARY) is not trunk]
+        for decay, wanted in ((weight_decay, True), (0.0, False)):
+            chosen = [p for p in mine if (id(p) in decayed) is wanted]
+            groups.append({"params": chosen, "weight_decay": decay, "share": share})
+    return groups
+
+
+def _amp_type(amp: str, device: torch.device) -> torch.dtype | None:
+    """The type of automatic mixed precision, None for none."""
+    if amp == "off" or (amp == "auto" and device.type != "cuda"):
+        return None
+    if amp == "auto":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    return torch.bfloat16 if amp == "bfloat16" else torch.float16

@@ -1,0 +1,81 @@
+"""Entry point of the evaluation job: a submission and the raw zone's ground truth in, the official score out.
+
+Run it by hand on downloaded folders:
+
+    python evaluate.py --metadata raw-zone/metadata --annotations raw-zone/train_annotation \
+        --submission folder/with/submission.csv --output out [--videos 12,34]
+
+`output` gets `evaluation.json`: the score of `etholake.stages.evaluate`, and the figures once more in the form of
+SageMaker's model quality, which the model registry shows. The metric itself is `etholake.events.metric`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+SPLIT = "train"
+
+
+def parse(argv: list[str] | None = None) -> argparse.Namespace:
+    """The job's arguments."""
+    parser = argparse.ArgumentParser(description="Score a submission.")
+    for name, text in (
+        ("metadata", "folder with train.csv"),
+        ("annotations", "folder of lab_id=<lab>/<video>.parquet"),
+        ("submission", "folder with one CSV"),
+        ("output", "folder for evaluation.json"),
+    ):
+        parser.add_argument(f"--{name}", type=Path, required=True, help=text)
+    parser.add_argument("--videos", default="", help="score these video ids only, 12,34")
+    return parser.parse_args(argv)
+
+
+def lay_out(metadata: Path, annotations: Path, folder: Path) -> Path:
+    """The MABe layout, as links to the raw zone's files."""
+    (folder / f"{SPLIT}.csv").symlink_to((metadata / f"{SPLIT}.csv").resolve())
+    for path in sorted(annotations.glob("lab_id=*/*.parquet")):
+        target = folder / f"{SPLIT}_annotation" / path.parent.name.removeprefix("lab_id=") / path.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.symlink_to(path.resolve())
+    return folder
+
+
+def quality(scores: dict[str, Any]) -> dict[str, Any]:
+    """``{"score", "labs", "multiclass_classification_metrics"}``; the last one for the model registry. Pure."""
+    figures = {"f_score": {"value": scores["score"], "standard_deviation": "NaN"}}
+    figures |= {
+        f"f_score_{lab}": {"value": entry["score"], "standard_deviation": "NaN"}
+        for lab, entry in sorted(scores["labs"].items())
+    }
+    return {**scores, "multiclass_classification_metrics": figures}
+
+
+def main() -> None:
+    """Parse, score, write; an error that a user can mend is told without a traceback."""
+    arguments = parse()
+    sys.path.insert(0, str(Path(__file__).resolve().parent))
+    from etholake.errors import EtholakeError
+    from etholake.stages.evaluate import evaluate
+
+    found = sorted(arguments.submission.glob("*.csv"))
+    if len(found) != 1:
+        sys.exit(f"{arguments.submission} must hold one submission CSV, but holds {len(found)}.")
+    videos = [int(video) for video in arguments.videos.split(",") if video] or None
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            data = lay_out(arguments.metadata, arguments.annotations, Path(folder))
+            scores = evaluate(data, found[0], videos)
+    except EtholakeError as err:
+        sys.exit(f"{type(err).__name__}: {err}")
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    (arguments.output / "evaluation.json").write_text(json.dumps(quality(scores), indent=1), encoding="utf-8")
+    print(f"official score {scores['score']:.4f} over {len(scores['labs'])} labs", flush=True)
+
+
+if __name__ == "__main__":
+    main()

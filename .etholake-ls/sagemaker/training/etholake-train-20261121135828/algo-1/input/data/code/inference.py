@@ -1,0 +1,189 @@
+"""The four functions that every SageMaker host calls: `model_fn`, `input_fn`, `predict_fn`, `output_fn`.
+
+A request is one video. Either `application/x-parquet`: its tracking rows (raw, or curated: recognised by `x_cm`),
+with the video's metadata as JSON in the Parquet schema metadata under the key `etholake`; or `application/json`:
+
+    {"metadata": {"video_id": 1, "lab_id": "…", "frames_per_second": 30,
+                  "behaviors_labeled": ["mouse1,mouse2,chase"], …},
+     "tracking": {"video_frame": […], "mouse_id": […], "bodypart": […], "x": […], "y": […]}}
+
+The answer is `application/json`: {"video_id", "lab_id", "events": [{"agent_id", "target_id", "action",
+"start_frame", "stop_frame", "confidence"}], "notes": […], "model": {…}}; the notes say what of the request was not
+answered, or not as usual, and what to do. As the request accepts it, the answer is the events alone, with their
+video_id: `application/jsonlines` (one a line) or `application/x-parquet`. What is wrong with a request is raised
+as `RequestError`, whose `status_code` (400, 406, 415) the host answers with the reason.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from etholake.contract import RAW_TRACKING_COLUMNS, arrow_type
+from etholake.errors import EtholakeError
+from etholake.features.clip import PoseClip, VideoMeta
+
+PARQUET, JSON, JSON_LINES = "application/x-parquet", "application/json", "application/jsonlines"
+METADATA_KEY = b"etholake"
+CURATED_COLUMNS = {
+    "video_frame": "int", "mouse_id": "tinyint", "bodypart": "string", "x": "float", "y": "float",
+    "x_cm": "float", "y_cm": "float", "is_imputed": "boolean",
+}  # fmt: skip
+EVENTS = pa.schema(
+    [("video_id", pa.int64()), ("agent_id", pa.int64()), ("target_id", pa.int64()), ("action", pa.string()),
+     ("start_frame", pa.int64()), ("stop_frame", pa.int64()), ("confidence", pa.float64())]
+)  # fmt: skip
+
+
+class RequestError(ValueError):
+    """The request cannot be answered; the client is told why, with this HTTP status."""
+
+    def __init__(self, status_code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status_code = status_code
+
+
+@dataclass(frozen=True)
+class Request:
+    """One video: its metadata and its rows."""
+
+    meta: VideoMeta
+    table: pa.Table
+    curated: bool
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A recogniser and what is told about it in every answer."""
+
+    recogniser: Any
+    about: dict[str, Any]
+    max_gap_frames: int
+
+
+def model_fn(model_dir: str) -> Loaded:
+    """Load the model. Raises ContractError, by name, if its features or vocabulary do not fit this code."""
+    from etholake.models.ensemble import load_model
+
+    folder = Path(model_dir)
+    settings = folder / "code" / "serving.json"
+    options = json.loads(settings.read_text(encoding="utf-8")) if settings.is_file() else {}
+    meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+    about = {"name": "etholake", "data_fingerprint": meta.get("data_fingerprint"), "format": meta.get("format")}
+    return Loaded(load_model(folder), about, int(options.get("max_gap_frames", 15)))
+
+
+def input_fn(body: bytes, content_type: str) -> Request:
+    """Read a request. Raises RequestError."""
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind == PARQUET:
+        row, table = _read_parquet(body)
+    elif kind == JSON:
+        row, table = _read_json(body)
+    else:
+        raise RequestError(415, f"Content type must be {PARQUET} or {JSON}, but got '{content_type}'.")
+    try:
+        meta = VideoMeta.from_row(row)
+    except (EtholakeError, ValueError, TypeError) as err:
+        raise RequestError(400, f"The metadata of the request cannot be used: {err}") from err
+    if not meta.behaviors:
+        raise RequestError(400, "The metadata name no behaviors_labeled, so there is nothing to look for.")
+    curated = "x_cm" in table.column_names
+    return Request(meta, _columns(table, CURATED_COLUMNS if curated else RAW_TRACKING_COLUMNS), curated)
+
+
+def predict_fn(request: Request, loaded: Loaded) -> dict[str, Any]:
+    """Events of the video. Raises RequestError if its tracks cannot be used."""
+    sources = loaded.recogniser.part_sources
+    try:
+        if request.curated:
+            clip = PoseClip.from_curated(request.table, request.meta, sources)
+        else:
+            clip = PoseClip.from_raw(
+                request.table, request.meta, max_gap_frames=loaded.max_gap_frames, sources=sources
+            )
+    except EtholakeError as err:
+        raise RequestError(400, f"The tracks of the request cannot be used: {err}") from err
+    return {
+        "video_id": request.meta.video_id,
+        "lab_id": request.meta.lab_id,
+        "events": [event.to_dict() for event in loaded.recogniser.events(clip)],
+        "notes": loaded.recogniser.notes(clip),
+        "model": loaded.about,
+    }
+
+
+def output_fn(prediction: dict[str, Any], accept: str) -> tuple[bytes, str]:
+    """The answer in the form that is accepted. Raises RequestError for another."""
+    if accept in (JSON, "*/*", ""):
+        return json.dumps(prediction).encode(), JSON
+    events = [{"video_id": prediction["video_id"], **event} for event in prediction["events"]]
+    if accept == JSON_LINES:
+        return "".join(json.dumps(event) + "\n" for event in events).encode(), JSON_LINES
+    if accept == PARQUET:
+        sink = pa.BufferOutputStream()
+        pq.write_table(pa.Table.from_pylist(events, schema=EVENTS), sink)
+        return bytes(sink.getvalue()), PARQUET
+    raise RequestError(
+        406, f"Answers are {JSON}, {JSON_LINES} or {PARQUET}, but the request accepts '{accept}' only."
+    )
+
+
+def _read_parquet(body: bytes) -> tuple[dict[str, Any], pa.Table]:
+    try:
+        table = pq.read_table(io.BytesIO(body))
+    except (pa.ArrowException, OSError) as err:
+        raise RequestError(400, f"The body is not a Parquet file: {err}") from err
+    text = (table.schema.metadata or {}).get(METADATA_KEY)
+    if text is None:
+        raise RequestError(
+            400, "The Parquet file lacks the video's metadata (JSON) under the schema key 'etholake'."
+        )
+    return _mapping(text, "The schema metadata 'etholake'"), table
+
+
+def _read_json(body: bytes) -> tuple[dict[str, Any], pa.Table]:
+    content = _mapping(body, "The body")
+    parts = {name: content.get(name) for name in ("metadata", "tracking")}
+    wrong = [name for name, part in parts.items() if not isinstance(part, dict)]
+    if wrong:
+        raise RequestError(400, f"The body must have the objects 'metadata' and 'tracking'; missing: {wrong}.")
+    try:
+        return dict(parts["metadata"] or {}), pa.table(dict(parts["tracking"] or {}))
+    except (pa.ArrowException, TypeError, ValueError) as err:
+        raise RequestError(400, f"'tracking' must hold columns of one length: {err}") from err
+
+
+def _mapping(text: bytes, what: str) -> dict[str, Any]:
+    try:
+        content = json.loads(text)
+    except ValueError as err:
+        raise RequestError(400, f"{what} is not JSON: {err}") from err
+    if not isinstance(content, dict):
+        raise RequestError(400, f"{what} must be a JSON object, but is {type(content).__name__}.")
+    return content
+
+
+def _columns(table: pa.Table, wanted: dict[str, str]) -> pa.Table:
+    """The wanted columns in their types. Raises RequestError for absent columns, wrong types, no rows."""
+    missing = [name for name in wanted if name not in table.column_names]
+    if missing:
+        raise RequestError(400, f"The tracking lacks the columns {missing}; expected {sorted(wanted)}.")
+    if not table.num_rows:
+        raise RequestError(400, "The tracking has no rows.")
+    columns = {}
+    for name, kind in wanted.items():
+        try:
+            columns[name] = table[name].cast(arrow_type(kind))
+        except pa.ArrowException as err:
+            raise RequestError(400, f"Column '{name}' must be {kind}: {err}") from err
+    nulls = [name for name in ("video_frame", "mouse_id", "bodypart") if columns[name].null_count]
+    if nulls:
+        raise RequestError(400, f"The columns {nulls} hold empty values.")
+    return pa.table(columns)

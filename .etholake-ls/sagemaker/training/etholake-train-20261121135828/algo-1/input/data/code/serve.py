@@ -1,0 +1,224 @@
+"""The HTTP host of a model: GET /ping, POST /invocations, around the four functions of `inference.py`.
+
+Run it by hand:   SM_MODEL_DIR=model SAGEMAKER_BIND_TO_PORT=8080 python serve.py
+
+`SM_MODEL_DIR` (default /opt/ml/model) holds the unpacked model with its `code/`. In a container set
+`SERVE_HOST=0.0.0.0`; by default only this machine is answered. The model is loaded in the background: /ping says
+503 `loading` until it is ready, then 200 `ready`, and the process ends with code 1 and the reason if it cannot be
+loaded. An error that has a `status_code` of 4xx is the client's: it is answered with its reason, and the server
+lives on.
+
+Limits, each refused with what to do instead: the size of a request (SAGEMAKER_MAX_PAYLOAD_IN_MB, which a batch
+transform sets, else SERVE_MAX_PAYLOAD_MB, else 6; 0 for none), the time of an answer (SERVE_TIMEOUT_S, else 60 s,
+an hour in a batch transform), and the requests that wait while one is answered (SERVE_MAX_WAITING, else 32).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import json
+import logging
+import os
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI, Request, Response
+from starlette.requests import ClientDisconnect
+
+DEFAULT_PAYLOAD_MB, DEFAULT_TIMEOUT_S = 6.0, 60.0  # of InvokeEndpoint
+BATCH_TIMEOUT_S = 3600.0  # the longest InvocationsTimeoutInSeconds
+DEFAULT_WAITING = 32
+FUNCTIONS = ("model_fn", "input_fn", "predict_fn", "output_fn")
+log = logging.getLogger("serve")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What is refused: `max_bytes` of a request, `timeout_s` of an answer, `waiting` requests at once."""
+
+    max_bytes: int
+    timeout_s: float
+    waiting: int
+
+    @classmethod
+    def of(cls, environ: Mapping[str, str]) -> Limits:
+        """The limits that the variables set."""
+
+        def number(*names: str, default: float) -> float:
+            return next((float(environ[name]) for name in names if environ.get(name)), default)
+
+        megabytes = number("SAGEMAKER_MAX_PAYLOAD_IN_MB", "SERVE_MAX_PAYLOAD_MB", default=DEFAULT_PAYLOAD_MB)
+        batch = environ.get("SAGEMAKER_BATCH", "").lower() == "true"
+        seconds = BATCH_TIMEOUT_S if batch else number("SERVE_TIMEOUT_S", default=DEFAULT_TIMEOUT_S)
+        waiting = int(number("SERVE_MAX_WAITING", default=DEFAULT_WAITING))
+        return cls(int(megabytes * (1 << 20)) if megabytes > 0 else 1 << 62, seconds, waiting)
+
+
+class Model:
+    """The module `code/inference.py` and what its `model_fn` returned. One prediction at a time."""
+
+    def __init__(self, folder: Path, program: str) -> None:
+        self._folder, self._program = folder, program
+        self._module: ModuleType | None = None
+        self._loaded: Any = None
+        self._one_at_a_time = threading.Lock()
+        self.ready = False
+
+    def load(self) -> None:
+        """Import the module and call `model_fn`."""
+        began = time.monotonic()
+        module = self._import()
+        missing = [name for name in FUNCTIONS if not callable(getattr(module, name, None))]
+        if missing:
+            raise TypeError(
+                f"code/{self._program} must define {', '.join(FUNCTIONS)}; missing: {', '.join(missing)}."
+            )
+        self._loaded = module.model_fn(str(self._folder))
+        self._module, self.ready = module, True
+        log.info("model ready after %.2f s", time.monotonic() - began)
+
+    def answer(self, body: bytes, content_type: str, accept: str) -> tuple[bytes, str]:
+        """(body, content type) of the answer to one request."""
+        module = self._module
+        assert module is not None
+        data = module.input_fn(body, content_type)
+        with self._one_at_a_time:
+            prediction = module.predict_fn(data, self._loaded)
+        result = module.output_fn(prediction, accept)
+        output, kind = result if isinstance(result, tuple) else (result, accept)
+        return (output.encode() if isinstance(output, str) else bytes(output)), kind
+
+    def _import(self) -> ModuleType:
+        code = self._folder / "code"
+        path = code / self._program
+        sys.path.insert(0, str(code))  # the model brings the package that it was trained with
+        spec = importlib.util.spec_from_file_location(path.stem, path)
+        if spec is None or spec.loader is None:
+            raise ImportError(f"{path} cannot be imported.")
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[path.stem] = module
+        spec.loader.exec_module(module)
+        return module
+
+
+def application(model: Model, limits: Limits) -> FastAPI:
+    """The two routes."""
+    app = FastAPI(openapi_url=None)
+    answering: set[Request] = set()  # of the event loop's thread only
+
+    @app.get("/ping")
+    def ping() -> Response:
+        status, code = ("ready", 200) if model.ready else ("loading", 503)
+        return Response(json.dumps({"status": status}), code, media_type="application/json")
+
+    @app.post("/invocations")
+    async def invocations(request: Request) -> Response:
+        if not model.ready:
+            return _refusal(503, "The model is still being loaded: try again in some seconds.")
+        if len(answering) >= limits.waiting:
+            return _refusal(503, f"{limits.waiting} requests are waiting already: try again in some seconds.")
+        answering.add(request)
+        try:
+            return await answer(request)
+        finally:
+            answering.discard(request)
+
+    async def answer(request: Request) -> Response:
+        try:
+            body = await _body(request, limits.max_bytes)
+        except ClientDisconnect:
+            return Response(status_code=400)
+        if body is None:
+            limit = f"{limits.max_bytes / (1 << 20):g} MB"
+            return _refusal(413, f"The request is longer than {limit}: use a batch transform for long videos.")
+        content_type = request.headers.get("content-type", "application/octet-stream")
+        accept = _first(request.headers.get("accept", ""))
+        try:
+            output, kind = await asyncio.wait_for(
+                asyncio.to_thread(model.answer, body, content_type, accept), limits.timeout_s
+            )
+        except TimeoutError:
+            return _refusal(
+                504,
+                f"The answer took longer than {limits.timeout_s:g} s: ask about fewer frames, or use an "
+                "asynchronous endpoint or a batch transform for long videos.",
+            )
+        except Exception as err:
+            return _failure(err)
+        return Response(output, media_type=kind)
+
+    return app
+
+
+async def _body(request: Request, max_bytes: int) -> bytes | None:
+    """The whole body, None if it is longer than allowed (what follows is not kept)."""
+    pieces, size = [], 0
+    async for piece in request.stream():
+        size += len(piece)
+        if size <= max_bytes:
+            pieces.append(piece)
+        else:
+            pieces.clear()
+    return b"".join(pieces) if size <= max_bytes else None
+
+
+def _first(accept: str) -> str:
+    """The first media type of an Accept header; application/json if it asks for nothing."""
+    wanted = accept.partition(",")[0].partition(";")[0].strip()
+    return "application/json" if wanted in ("", "*/*") else wanted
+
+
+def _failure(err: Exception) -> Response:
+    status = getattr(err, "status_code", None)
+    if isinstance(status, int) and 400 <= status < 500:
+        log.warning("refused with %d: %s", status, err)
+        return _refusal(status, str(err))
+    log.error("request failed\n%s", "".join(traceback.format_exception(err)))
+    return _refusal(500, f"The model failed on this request: {type(err).__name__}: {err}")
+
+
+def _refusal(status: int, reason: str) -> Response:
+    return Response(json.dumps({"error": reason}), status, media_type="application/json")
+
+
+def main() -> None:
+    """Serve until SIGTERM."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stdout)
+    folder = Path(os.environ.get("SM_MODEL_DIR", "/opt/ml/model"))
+    model = Model(folder, os.environ.get("SAGEMAKER_PROGRAM", "inference.py"))
+    server = uvicorn.Server(
+        uvicorn.Config(
+            application(model, Limits.of(os.environ)),
+            host=os.environ.get("SERVE_HOST", "127.0.0.1"),
+            port=int(os.environ.get("SAGEMAKER_BIND_TO_PORT", "8080")),
+            log_level="warning",
+            timeout_graceful_shutdown=5,
+        )
+    )
+    failed = threading.Event()
+
+    def load() -> None:
+        try:
+            model.load()
+        except BaseException:
+            traceback.print_exc()
+            failed.set()
+            server.should_exit = True
+
+    threading.Thread(target=load, name="load", daemon=True).start()
+    server.run()
+    if failed.is_set():
+        sys.exit("The model could not be loaded: see the lines above.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,162 @@
+"""Entry point of the training job: channels in, model folder out.
+
+Run it by hand on downloaded channels (each a copy of a folder of the curated zone):
+
+    SM_MODEL_DIR=model SM_CHANNEL_TRACKING=… SM_CHANNEL_METADATA=… SM_CHANNEL_LABELS=… \
+    SM_CHANNEL_ANNOTATIONS=… python train.py --config tiny
+    … python train.py --config w64,w128 --folds 5 --seeds 3       an ensemble, cross-validated by video
+    … SM_CHANNEL_MODEL=… python train.py --labs NewLab                goes on with the model.tar.gz in that folder
+    … torchrun --nproc-per-node 2 train.py --config base          several processes for one model
+
+Paths come from `SM_*` only. With `SM_CHECKPOINT_DIR` a job that was killed and is started again goes on exactly
+where it was. It prints one line an epoch, `epoch=… train_loss=… val_score=…`, which the job's metric definitions
+read. The model folder also gets `code/`: `inference.py`, `serve.py` and the package `etholake` that trained it, so
+that a model is always served by its own code. The learning itself is in `etholake.training`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+SHIPPED = ("inference.py", "serve.py")
+NOT_SHIPPED = shutil.ignore_patterns("__pycache__", "*.pyc")
+
+
+def parse(argv: list[str] | None = None) -> argparse.Namespace:
+    """The job's hyper-parameters."""
+    parser = argparse.ArgumentParser(description="Train a recogniser from the curated zone.")
+    parser.add_argument("--config", default="tiny", help="named configuration; of an ensemble several, a,b")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--folds", type=int, default=0, help="an ensemble of so many folds by video; 0: one model")
+    parser.add_argument(
+        "--seeds", type=int, default=1, help="seeds of every fold and configuration of an ensemble"
+    )
+    parser.add_argument("--space", default="probability", help="an ensemble averages probability or logit")
+    parser.add_argument("--holdout", default="", help="video ids to hold out, 12,34; chosen per lab if empty")
+    parser.add_argument("--labs", default="", help="train on these labs only, a,b; all if empty")
+    parser.add_argument("--part_map", default="", help="names of your own body parts: snout=nose,hip_l=side_left")
+    parser.add_argument("--overrides", default="{}", help="fields of the configuration as JSON")
+    parser.add_argument("--max_gap_frames", type=int, default=15, help="gap that curation of raw requests fills")
+    return parser.parse_args(argv)
+
+
+def read(environ: Mapping[str, str]) -> dict[str, Path]:
+    """Folders of the channels: {"tracking": …, "metadata": …, "labels": …, "annotations": …}."""
+    names = json.loads(environ.get("SM_CHANNELS", '["tracking", "metadata", "labels", "annotations"]'))
+    wanted = [name for name in names if f"SM_CHANNEL_{name.upper()}" in environ]
+    return {name: Path(environ[f"SM_CHANNEL_{name.upper()}"]) for name in wanted}
+
+
+def train(
+    arguments: argparse.Namespace, folders: Mapping[str, Path], model_dir: Path, output_dir: Path, scratch: Path
+) -> dict[str, Any]:
+    """Fit and store the model; returns its report. Clips are memory-mapped from `scratch`."""
+    from etholake.training import parallel
+    from etholake.training.cross import Plan, fit_ensemble
+    from etholake.training.data import load_training_data, of_labs
+    from etholake.training.finetune import joined_part_map
+    from etholake.training.fit import annotated, fit
+    from etholake.training.split import choose
+
+    began = time.monotonic()
+    base = base_model(folders, scratch)
+    part_map = joined_part_map(base.part_map if base else "", arguments.part_map)
+    data = load_training_data(folders, scratch / "clips", part_map)
+    if arguments.labs:
+        data = of_labs(data, arguments.labs.split(","))
+    print(f"{len(data.videos)} labelled videos read in {time.monotonic() - began:.1f} s", flush=True)
+    for note in data.notes:
+        print(f"note: {note}", flush=True)
+    overrides, configs = json.loads(arguments.overrides), tuple(arguments.config.split(","))
+    split = choose(
+        [annotated(v) for v in data.videos], [int(video) for video in arguments.holdout.split(",") if video]
+    )
+    with parallel.group() as group:
+        if arguments.folds:
+            seeds = tuple(range(arguments.seed, arguments.seed + arguments.seeds))
+            plan = Plan(configs, arguments.folds, seeds, arguments.space)
+            return fit_ensemble(
+                data, model_dir, plan, overrides, say, test=split.test, scratch=output_dir,
+                checkpoints=checkpoints(os.environ), group=group,
+            )  # fmt: skip
+        return fit(
+            data, model_dir, arguments.config, overrides, say, split=split, seed=arguments.seed,
+            checkpoints=checkpoints(os.environ), group=group, base=base,
+        )  # fmt: skip
+
+
+def base_model(folders: Mapping[str, Path], scratch: Path) -> Any:
+    """The recogniser in the channel `model`, to be fine-tuned; None without one."""
+    if "model" not in folders:
+        return None
+    from etholake.errors import UsageError
+    from etholake.models.archive import ARCHIVE, unpack
+    from etholake.models.ensemble import load_model
+    from etholake.models.recogniser import Recogniser
+
+    model = load_model(unpack((folders["model"] / ARCHIVE).read_bytes(), scratch / "base", ARCHIVE))
+    if not isinstance(model, Recogniser):
+        raise UsageError("An ensemble cannot be fine-tuned: unpack it and name one of its members (members/0).")
+    return model
+
+
+def checkpoints(environ: Mapping[str, str]) -> Path | None:
+    """Where a run that may be killed keeps its state; None for nowhere."""
+    named = environ.get("SM_CHECKPOINT_DIR")
+    return Path(named) if named else None
+
+
+def say(epoch: int, epochs: int, row: Mapping[str, float | None]) -> None:
+    """One line per epoch; the metric definitions of the job match it."""
+    score = row["val_score"]
+    said = "none" if score is None else f"{score:.5f}"  # none without validation videos: no metric value
+    print(f"epoch={epoch} epochs={epochs} train_loss={row['train_loss']:.5f} val_score={said}", flush=True)
+
+
+def write(arguments: argparse.Namespace, report: Mapping[str, Any], model_dir: Path, output_dir: Path) -> None:
+    """The model's code beside it, and the report as the job's output."""
+    code = model_dir / "code"
+    code.mkdir(parents=True, exist_ok=True)
+    for name in SHIPPED:
+        shutil.copyfile(HERE / name, code / name)
+    import etholake
+
+    shutil.copytree(Path(etholake.__file__).parent, code / "etholake", ignore=NOT_SHIPPED, dirs_exist_ok=True)
+    (code / "serving.json").write_text(json.dumps({"max_gap_frames": arguments.max_gap_frames}), encoding="utf-8")
+    output_dir.mkdir(parents=True, exist_ok=True)
+    (output_dir / "report.json").write_text(json.dumps(report, indent=1, default=str), encoding="utf-8")
+
+
+def main() -> None:
+    """Parse, read, train, write; an error that a user can mend is told without a traceback."""
+    from etholake.errors import EtholakeError
+
+    arguments = parse()
+    model_dir = Path(os.environ["SM_MODEL_DIR"])
+    output_dir = Path(os.environ.get("SM_OUTPUT_DATA_DIR", model_dir.parent / "output"))
+    leads = os.environ.get("RANK", "0") == "0"
+    try:
+        with tempfile.TemporaryDirectory(prefix="etholake-train-") as scratch:
+            report = train(arguments, read(os.environ), model_dir, output_dir, Path(scratch))
+        if leads:
+            write(arguments, report, model_dir, output_dir)
+    except EtholakeError as err:
+        if failure := os.environ.get("SM_OUTPUT_FAILURE"):
+            Path(failure).write_text(str(err), encoding="utf-8")
+        sys.exit(f"{type(err).__name__}: {err}")
+    if leads:
+        print(f"model written to {model_dir}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
