@@ -1,7 +1,7 @@
 """`information_schema`: the Glue catalog as tables, for queries as they are documented.
 
 Sources: https://docs.aws.amazon.com/athena/latest/ug/querying-glue-catalog.html and, for the columns,
-https://trino.io/docs/current/develop/connectors.html (information schema); `comment` and `extra_info` are Athena's.
+https://trino.io/docs/current/develop/connectors.html; `comment` and `extra_info` are Athena's own.
 """
 
 from __future__ import annotations

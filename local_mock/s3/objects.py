@@ -117,7 +117,11 @@ class Objects:
                 for block in _blocks(file, 0, source.size):
                     digest.update(block)
                     target.write(block)
-                if digest.checksum is None and kind == "FULL_OBJECT" and header_of(algorithm) in source.row.headers:
+                if (
+                    digest.checksum is None
+                    and kind == "FULL_OBJECT"
+                    and header_of(algorithm) in source.row.headers
+                ):
                     headers |= {header_of(algorithm): value, "x-amz-checksum-type": kind}  # not computed here
                 elif digest.checksum is not None:
                     headers |= {header_of(algorithm): digest.checksum, "x-amz-checksum-type": "FULL_OBJECT"}
