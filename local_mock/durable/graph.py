@@ -188,27 +188,21 @@ _AS_TEXT: dict[type, Callable[[Any], list[Any]]] = {
     uuid.UUID: lambda value: ["u", str(value)],
     re.Pattern: lambda value: ["re", value.pattern, value.flags],
     threading.Event: lambda value: ["ev", value.is_set()],
-    **{kind: lambda _, number=number: ["lo", number] for number, kind in enumerate(_LOCKS)},
 }
 
 
 def _scalar(value: Any) -> list[Any] | None:
     kind = type(value)
+    if kind in _LOCKS:
+        return ["lo", [*_LOCKS].index(kind)]
     if kind in _AS_TEXT:
         return _AS_TEXT[kind](value)
-    if isinstance(value, enum.Enum) and kind.__module__.startswith(_OURS):
-        return ["e", _class_name(kind), value.name]
     if isinstance(value, PrivateKey):
         return ["k", base64.b64encode(value.private_bytes(*_KEY_FORM)).decode()]
-    if isinstance(value, type) and value.__module__.startswith(_OURS):
-        return ["c", _class_name(value)]
-    if (
-        isinstance(value, types.FunctionType)
-        and value.__module__.startswith(_OURS)
-        and "<" not in value.__qualname__
-    ):
-        return ["c", _class_name(value)]
-    return None
+    if isinstance(value, enum.Enum) and kind.__module__.startswith(_OURS):
+        return ["e", _class_name(kind), value.name]
+    named = isinstance(value, type) or (isinstance(value, types.FunctionType) and "<" not in value.__qualname__)
+    return ["c", _class_name(value)] if named and value.__module__.startswith(_OURS) else None
 
 
 def _key(text: str) -> Any:

@@ -107,10 +107,9 @@ def _host(endpoint: Any, backend: Any, context: Context) -> None:
     if endpoint.endpoint_status == "Failed":
         return
     asked = SimpleNamespace(sagemaker_backend=backend, current_account=ACCOUNT, region=backend.region_name)
+    endpoint.become("Creating")
     try:
         endpoint.runner.start(_deployment(asked, endpoint.endpoint_config_name))
     except Exception as err:  # its configuration or model was deleted meanwhile, as AWS allows
         _log.exception("endpoint %s", endpoint.endpoint_name)
         endpoint.become("Failed", f"{LOST} Its host could not be started: {err}")
-    else:
-        endpoint.become("Creating")
