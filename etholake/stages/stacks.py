@@ -230,7 +230,8 @@ def _change(item: Mapping[str, Any]) -> Change:
 
 
 def _execute(settings: Settings, plan: Plan) -> None:
-    aws.client(settings, "cloudformation").execute_change_set(ChangeSetName=plan.change_set)
+    formation = aws.client(settings, "cloudformation")
+    formation.execute_change_set(ChangeSetName=plan.change_set, ClientRequestToken=uuid.uuid4().hex)
     stack = describe(settings, plan.name)
     assert stack is not None  # its change set was there
     state = _wait(settings, stack["StackId"], plan.name)

@@ -108,7 +108,8 @@ def _client(service: str, region: str) -> Any:
         region_name=region,
         aws_access_key_id="etholake",
         aws_secret_access_key="etholake",  # noqa: S106 - the dummy that every target but AWS takes
-        config=Config(retries={"max_attempts": 1}),
+        # Under load an answer takes long, and to ask again would make the same thing twice.
+        config=Config(retries={"max_attempts": 1}, read_timeout=600),
     )
 
 
