@@ -159,13 +159,6 @@ def describe(settings: Settings, name_or_id: str) -> dict[str, Any] | None:
     return None if stack["StackStatus"] == "DELETE_COMPLETE" else stack
 
 
-def resource_types(settings: Settings, name: str) -> dict[str, str]:
-    """Logical id -> type of what a stack holds."""
-    pages = aws.client(settings, "cloudformation").get_paginator("list_stack_resources").paginate(StackName=name)
-    items = [item for page in pages for item in page["StackResourceSummaries"]]
-    return {item["LogicalResourceId"]: item["ResourceType"] for item in items if item.get("PhysicalResourceId")}
-
-
 def request(template: Template, name: str, values: Mapping[str, str], *, new: bool) -> dict[str, Any]:
     """Arguments of CreateChangeSet. Pure but for the change set's name."""
     return {
