@@ -153,7 +153,7 @@ def destroy(
         return StageResult("destroy", "unchanged", "It was not confirmed: nothing was deleted.", {})
     key = retained.key_of(settings) if doomed else ""
     problems: list[str] = []
-    _done_without(problems, partial(teardown.stop_runs, settings, there))
+    _done_without(problems, partial(teardown.prepare, settings, there))
     problems += teardown.remove(settings, made)
     said_of = [f"{len(made.endpoints)} endpoints and {len(made.models)} models were deleted"] if made else []
     for name in there:

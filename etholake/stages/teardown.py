@@ -19,7 +19,7 @@ from etholake.errors import AwsError
 from etholake.settings import Settings
 from etholake.stages import serve, verify
 
-__all__ = ["Found", "find", "forget_logs", "remove", "stop_runs"]
+__all__ = ["Found", "find", "forget_logs", "prepare", "remove"]
 
 POLL_S, WAIT_S = 0.5, 900.0
 # Kind of job -> (noun of its operations, member of the list's answer, log group that the account's jobs share)
@@ -76,8 +76,10 @@ def find(settings: Settings) -> Found:
     return found
 
 
-def stop_runs(settings: Settings, stacks: list[str]) -> None:
-    """Stop what runs in `stacks`: executions with their jobs, Glue jobs, crawlers. A running crawler cannot go."""
+def prepare(settings: Settings, stacks: list[str]) -> None:
+    """Make `stacks` such that they can go: executions with their jobs, Glue jobs and crawlers are stopped, and
+    the stacks' policies are taken from the people and roles that they were given to.
+    """
     for name in stacks:
         for resource in verify.resources(settings, name):
             kind, physical = resource["ResourceType"], resource.get("PhysicalResourceId", "")
@@ -89,6 +91,8 @@ def stop_runs(settings: Settings, stacks: list[str]) -> None:
                 _stop_job(aws.client(settings, "glue"), physical)
             elif kind == "AWS::Glue::Crawler":
                 _stop_crawler(aws.client(settings, "glue"), physical)
+            elif kind == "AWS::IAM::ManagedPolicy":
+                _detach(aws.client(settings, "iam"), physical)
 
 
 def remove(settings: Settings, found: Found) -> list[str]:
@@ -197,6 +201,15 @@ def _stop_crawler(glue: Any, crawler: str) -> None:
         end = time.monotonic() + WAIT_S
         while glue.get_crawler(Name=crawler)["Crawler"]["State"] != "READY" and time.monotonic() < end:
             time.sleep(POLL_S)
+
+
+def _detach(iam: Any, policy: str) -> None:
+    with contextlib.suppress(iam.exceptions.NoSuchEntityException):
+        for page in iam.get_paginator("list_entities_for_policy").paginate(PolicyArn=policy):
+            for kind in ("User", "Group", "Role"):
+                for holder in page[f"Policy{kind}s"]:
+                    detach = getattr(iam, f"detach_{kind.lower()}_policy")
+                    detach(**{f"{kind}Name": holder[f"{kind}Name"], "PolicyArn": policy})
 
 
 def _delete_streams(settings: Settings, group: str, prefix: str) -> None:

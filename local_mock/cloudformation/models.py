@@ -158,8 +158,38 @@ def _forget_resources(stack: Stack) -> None:
     stack.output_map = OutputMap(stack.resource_map, {}, stack.stack_id)
 
 
+def _keep_what_is_left(stack: Stack) -> list[str]:
+    """Of a stack whose deletion failed: moto would make the others again as soon as somebody describes it."""
+    resources = stack.resource_map
+    left = [name for name in resources._resource_json_map if name in resources._parsed_resources]
+    resources._resource_json_map = {name: resources._resource_json_map[name] for name in left}
+    stack.output_map = OutputMap(resources, {}, stack.stack_id)
+    return left
+
+
 def _named(backend: Any, name: str) -> Stack | None:
     return next((stack for stack in backend.stacks.values() if stack.name == name), None)
+
+
+def _honest_delete(delete_stack: Callable[[Any, str], None]) -> Callable[[Any, str], None]:
+    """moto forgets a stack whose deletion fails; on AWS it stays, with what could not be deleted."""
+
+    def honest_delete(self: Any, name_or_stack_id: str) -> None:
+        stack = self.stacks.get(name_or_stack_id) or _named(self, name_or_stack_id)
+        if stack is None:
+            return
+        try:
+            delete_stack(self, stack.stack_id)
+        except Exception as err:
+            self.stacks[stack.stack_id] = stack
+            left = _keep_what_is_left(stack)
+            for name in left:
+                _event(stack, name, "DELETE_FAILED", f"{type(err).__name__}: {err}")
+            reason = f"The following resource(s) failed to delete: [{', '.join(left)}]."
+            stack._add_stack_event("DELETE_FAILED", resource_status_reason=reason)
+            stack.status = "DELETE_FAILED"
+
+    return honest_delete
 
 
 def install_stacks() -> None:
@@ -205,6 +235,7 @@ def install_stacks() -> None:
             self._add_stack_event("UPDATE_FAILED", resource_status_reason=f"{type(err).__name__}: {err}")
             self.status = "UPDATE_FAILED"
 
+    backend.delete_stack = _honest_delete(backend.delete_stack)
     backend.create_stack = checked_create
     backend.update_stack = checked_update
     ResourceMap.update = changes.update
