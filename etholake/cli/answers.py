@@ -38,6 +38,8 @@ def add(verb: AddVerb) -> None:
         "--max-quarantined", type=float, default=0.5, metavar="SHARE",
         help="the quality gate closes if more of a lab's rows were quarantined (default: 0.5)",
     )  # fmt: skip
+    sub.add_argument("--tune", action="store_true", help="search hyper-parameters (sagemaker/jobs.json) to train")
+    sub.add_argument("--jobs", type=int, help="with --tune: training jobs in all")
     sub.add_argument("--again", action="store_true", help="run although the same has succeeded already")
     what = sub.add_mutually_exclusive_group()
     what.add_argument("--status", action="store_true", help="show how the newest execution stands")
@@ -95,6 +97,7 @@ def _pipeline(current: Settings, arguments: argparse.Namespace) -> None:
             result = pipeline.status(current, watch)
         else:
             holdout = tuple(ids(arguments.holdout) or ())
-            given = machine.input_of(current, arguments.config or "", holdout, arguments.max_quarantined)
+            tuning = ({"jobs": arguments.jobs} if arguments.jobs else {}) if arguments.tune else None
+            given = machine.input_of(current, arguments.config or "", holdout, arguments.max_quarantined, tuning)
             result = pipeline.run(current, given, again=arguments.again, watch=watch)
     report(arguments, result)

@@ -177,9 +177,9 @@ def prediction_rows(events: Sequence[Event], split: str, rows: dict[int, dict[st
     return pa.table(columns)
 
 
-def check_size(video: int | str, n_bytes: int) -> None:
-    """Raise DataError, with what to do, if a request is longer than the transform takes."""
-    limit = job_settings()["transform"]["max_payload_mb"]
+def check_size(video: int | str, n_bytes: int, limit_mb: int | None = None) -> None:
+    """Raise DataError, with what to do, if a request is longer than the transform takes (None: by jobs.json)."""
+    limit = job_settings()["transform"]["max_payload_mb"] if limit_mb is None else limit_mb
     if limit and n_bytes > limit << 20:
         raise DataError(
             f"Video {video} has {n_bytes / (1 << 20):.0f} MB, but a batch transform takes {limit} MB: "
@@ -189,8 +189,15 @@ def check_size(video: int | str, n_bytes: int) -> None:
 
 
 # --- the transform ------------------------------------------------------------------------------------------
-def upload(settings: Settings, source: Videos, chosen: Sequence[int], prefix: str, tick: OnProgress) -> list[int]:
-    """One request per video; returns the videos that have nothing to ask about."""
+def upload(
+    settings: Settings,
+    source: Videos,
+    chosen: Sequence[int],
+    prefix: str,
+    tick: OnProgress,
+    limit_mb: int | None = None,
+) -> list[int]:
+    """One request per video; returns the videos that have nothing to ask about. `limit_mb`: see `check_size`."""
     s3 = aws.client(settings, "s3")
     skipped = []
     for done, video in enumerate(chosen):
@@ -201,7 +208,7 @@ def upload(settings: Settings, source: Videos, chosen: Sequence[int], prefix: st
             skipped.append(video)
             continue
         body = request_body(row, table)
-        check_size(video, len(body))
+        check_size(video, len(body), limit_mb)
         s3.put_object(Bucket=settings.bucket, Key=f"{prefix}{video}.parquet", Body=body)
     return skipped
 

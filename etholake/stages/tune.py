@@ -18,7 +18,7 @@ from etholake.progress import OnProgress, silent
 from etholake.settings import Settings
 from etholake.stages import StageResult, fingerprint, load_state, save_state, train
 
-__all__ = ["ranges_request", "run", "tuning_request"]
+__all__ = ["ranges_request", "run", "search_request", "tuning_request"]
 
 STAGE = "tune"
 POLL_S, POLL_MAX_S = 0.3, 10.0
@@ -101,6 +101,21 @@ def ranges_request(ranges: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     return dict(request)
 
 
+def search_request(settings: Settings, options: Mapping[str, Any]) -> dict[str, Any]:
+    """``HyperParameterTuningJobConfig``: what is searched, how, and how long. Pure."""
+    limits = {"MaxParallelTrainingJobs": int(options["parallel"])}
+    if options["strategy"] != "Grid":
+        limits["MaxNumberOfTrainingJobs"] = int(options["jobs"])
+    return {
+        "Strategy": options["strategy"],
+        "RandomSeed": settings.seed,
+        "HyperParameterTuningJobObjective": {"Type": options["type"], "MetricName": options["objective"]},
+        "ResourceLimits": limits,
+        "ParameterRanges": ranges_request(options["ranges"]),
+        "TrainingJobEarlyStoppingType": options["early_stopping"],
+    }
+
+
 def tuning_request(
     settings: Settings, name: str, parameters: Mapping[str, Any], role: str, options: Mapping[str, Any]
 ) -> dict[str, Any]:
@@ -109,19 +124,9 @@ def tuning_request(
     A tuning job knows no entry point of its own, so the source package is named in the way of the images' toolkit.
     """
     training = train.job_settings()["training"]
-    limits = {"MaxParallelTrainingJobs": int(options["parallel"])}
-    if options["strategy"] != "Grid":
-        limits["MaxNumberOfTrainingJobs"] = int(options["jobs"])
     return {
         "HyperParameterTuningJobName": name,
-        "HyperParameterTuningJobConfig": {
-            "Strategy": options["strategy"],
-            "RandomSeed": settings.seed,
-            "HyperParameterTuningJobObjective": {"Type": options["type"], "MetricName": options["objective"]},
-            "ResourceLimits": limits,
-            "ParameterRanges": ranges_request(options["ranges"]),
-            "TrainingJobEarlyStoppingType": options["early_stopping"],
-        },
+        "HyperParameterTuningJobConfig": search_request(settings, options),
         "TrainingJobDefinition": {
             "StaticHyperParameters": {
                 **{key: str(value) for key, value in parameters.items()},
