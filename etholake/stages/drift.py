@@ -7,7 +7,8 @@ same, from 0.25 drifted: Siddiqi, Credit Risk Scorecards, 2006), with the larges
 (KS) beside it.
 
 Features are of tracks, not of the network: speeds, lengths and distances in cm on the 30 Hz clock, what is seen of
-an animal, and frame rate, scale and number of animals of a video.
+an animal, and frame rate, scale and number of animals of a video. Body parts are the unified ones, by the
+contract's map and the model's `part_map`: the same part under another name is the same part here.
 """
 
 from __future__ import annotations
@@ -24,11 +25,13 @@ import numpy as np
 import numpy.typing as npt
 
 from etholake import aws
-from etholake.contract import MODEL_ZONE, UNIFIED_PARTS
+from etholake.contract import MODEL_ZONE, UNIFIED_PARTS, unified_part_sources
 from etholake.errors import DataError, EtholakeError
-from etholake.features.clip import CLOCK_HZ, PoseClip, VideoMeta
+from etholake.features.clip import CLOCK_HZ, PartSources, PoseClip, VideoMeta
 from etholake.settings import Settings
-from etholake.stages import StageResult, load_state, serve, train
+from etholake.stages import StageResult, load_state, serve
+from etholake.stages import fingerprint as digest
+from etholake.stages.models import unpacked
 from etholake.stages.videos import METADATA_KEY, REQUEST_TYPE, Videos
 
 __all__ = ["FEATURES", "baseline", "clip_features", "compare", "page", "run"]
@@ -62,14 +65,14 @@ def run(settings: Settings, output: Path, endpoint: str = "") -> StageResult:
     """
     endpoint = endpoint or serve.endpoint_name()
     _, uri = serve.trained_model(settings)
-    fingerprint = str(train._meta(settings, uri).get("data_fingerprint"))
-    found = _captured(settings, endpoint, fingerprint)
+    fingerprint, part_map = _trained_with(settings, uri)
+    found = _captured(settings, endpoint, fingerprint, unified_part_sources(part_map))
     if not found["clips"]:
         others = f" ({found['other_models']} of other models)" if found["other_models"] else ""
         raise DataError(
             f"Endpoint '{endpoint}' has captured no request to the newest model{others}: ask it first."
         )
-    reference = _baseline(settings, fingerprint)
+    reference = _baseline(settings, fingerprint, part_map)
     rows = compare(reference, _pooled(clip_features(clip) for clip in found["clips"]))
     enough = len(found["clips"]) >= FEW
     drifted = [row["feature"] for row in rows if row["verdict"] == "drifted"] if enough else []
@@ -168,9 +171,18 @@ def compare(reference: Mapping[str, Any], values: Values) -> list[dict[str, Any]
 
 
 # --- where it comes from ------------------------------------------------------------------------------------
-def _baseline(settings: Settings, fingerprint: str) -> dict[str, Any]:
+def _trained_with(settings: Settings, uri: str) -> tuple[str, str]:
+    """Fingerprint of the training data and part map of a model; the members of an ensemble have one map."""
+    with unpacked(settings, uri) as folder:
+        metas = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("**/meta.json"))]
+        whole = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+    return str(whole.get("data_fingerprint")), next((m["part_map"] for m in metas if m.get("part_map")), "")
+
+
+def _baseline(settings: Settings, fingerprint: str, part_map: str) -> dict[str, Any]:
     """The kept baseline of a model's training data; made from the curated zone if there is none."""
-    s3, key = aws.client(settings, "s3"), f"{MODEL_ZONE}/baselines/{fingerprint}.json"
+    name = f"{fingerprint}-{digest(part_map)}" if part_map else fingerprint
+    s3, key = aws.client(settings, "s3"), f"{MODEL_ZONE}/baselines/{name}.json"
     try:
         kept: dict[str, Any] = json.loads(s3.get_object(Bucket=settings.bucket, Key=key)["Body"].read())
     except s3.exceptions.NoSuchKey:
@@ -178,15 +190,17 @@ def _baseline(settings: Settings, fingerprint: str) -> dict[str, Any]:
         source = Videos(settings, "train")
         used = sorted({span["video_id"] for span in split["train"]} & set(source.rows))
         used = used[:: max(1, -(-len(used) // MAX_VIDEOS))]
+        sources = unified_part_sources(part_map)
         clips = (
-            PoseClip.from_curated(source.tracks(video), VideoMeta.from_row(source.rows[video])) for video in used
+            PoseClip.from_curated(source.tracks(video), VideoMeta.from_row(source.rows[video]), sources)
+            for video in used
         )
         kept = baseline(_pooled(clip_features(clip) for clip in clips), fingerprint, len(used))
         s3.put_object(Bucket=settings.bucket, Key=key, Body=json.dumps(kept).encode())
     return kept
 
 
-def _captured(settings: Settings, endpoint: str, fingerprint: str) -> dict[str, Any]:
+def _captured(settings: Settings, endpoint: str, fingerprint: str, sources: PartSources) -> dict[str, Any]:
     """``clips`` of the newest captured requests to the model; how many went to others, or cannot be read."""
     s3 = aws.client(settings, "s3")
     pages = s3.get_paginator("list_objects_v2").paginate(
@@ -201,7 +215,7 @@ def _captured(settings: Settings, endpoint: str, fingerprint: str) -> dict[str, 
                 if json.loads(_data(answered))["model"]["data_fingerprint"] != fingerprint:
                     found["other_models"] += 1
                 else:
-                    found["clips"].append(_clip(sent, settings.max_gap_frames))
+                    found["clips"].append(_clip(sent, settings.max_gap_frames, sources))
             except (EtholakeError, ValueError, KeyError, TypeError, OSError):
                 found["unreadable"] += 1
     return found
@@ -220,7 +234,7 @@ def _data(side: Mapping[str, Any]) -> bytes:
     return base64.b64decode(text) if side["encoding"] == "BASE64" else text.encode()
 
 
-def _clip(sent: Mapping[str, Any], max_gap_frames: int) -> PoseClip:
+def _clip(sent: Mapping[str, Any], max_gap_frames: int, sources: PartSources) -> PoseClip:
     """The video of a captured request (see sagemaker/inference.py for its two forms)."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -233,8 +247,8 @@ def _clip(sent: Mapping[str, Any], max_gap_frames: int) -> PoseClip:
         row, table = content["metadata"], pa.table(content["tracking"])
     meta = VideoMeta.from_row(row)
     if "x_cm" in table.column_names:
-        return PoseClip.from_curated(table, meta)
-    return PoseClip.from_raw(table, meta, max_gap_frames=max_gap_frames)
+        return PoseClip.from_curated(table, meta, sources)
+    return PoseClip.from_raw(table, meta, max_gap_frames=max_gap_frames, sources=sources)
 
 
 # --- the page -----------------------------------------------------------------------------------------------
