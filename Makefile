@@ -11,6 +11,10 @@ endif
 ifdef PORT
 export PORT
 endif
+# All targets of one `make` are one run in the logs.
+ifndef ETHOLAKE_RUN_ID
+export ETHOLAKE_RUN_ID := $(shell date -u +%Y%m%dT%H%M%SZ)-$(shell od -An -N3 -tx1 /dev/urandom | tr -d ' \n')
+endif
 .DEFAULT_GOAL := help
 .PHONY: $(shell sed -n 's/^\([a-z-]*\):.*## .*/\1/p' $(firstword $(MAKEFILE_LIST)))
 

@@ -6,6 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
+from etholake import logs
 from etholake.cli.common import AddVerb, data_folder, ids, report
 from etholake.errors import UsageError
 from etholake.progress import progress
@@ -80,6 +81,7 @@ def _evaluate(current: Settings, arguments: argparse.Namespace) -> None:
         found = evaluation.to_dict()
         if arguments.html:
             write(arguments.html, evaluation, arguments.submission.name)
+    logs.add(score=found["score"], labs=len(found["labs"]), message=f"official score {found['score']:.4f}")
     print(json.dumps(found) if arguments.json else "\n".join(evaluate.lines(found)))
 
 

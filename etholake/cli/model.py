@@ -6,6 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
+from etholake import logs
 from etholake.cli.common import AddVerb, ids, report
 from etholake.errors import UsageError
 from etholake.progress import progress
@@ -80,8 +81,10 @@ def _train(current: Settings, arguments: argparse.Namespace) -> None:
                     "ETHOLAKE_DATABASE for a lake of its own (and run `make deploy`), "
                     "or put the new lab's files into the lake's folder."
                 )
-            ingest.run(current, arguments.data, on_progress)
-            etl.run(current, on_progress)
+            with logs.stage("ingest"):
+                logs.conclude(ingest.run(current, arguments.data, on_progress))
+            with logs.stage("etl"):
+                logs.conclude(etl.run(current, on_progress))
         result = train.run(current, config, ids(arguments.holdout) or (), on_progress, wish)
     report(arguments, result)
 

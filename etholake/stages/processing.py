@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from etholake import aws
+from etholake import aws, logs
 from etholake.contract import MODEL_ZONE, RAW_ZONE
 from etholake.errors import AwsError
 from etholake.settings import Settings
@@ -70,7 +70,7 @@ def evaluation_request(
     arguments = [
         word for name in ("metadata", "annotations", "submission") for word in (f"--{name}", f"{ROOT}/{name}")
     ]
-    arguments += ["--output", f"{ROOT}/output"]
+    arguments += ["--output", f"{ROOT}/output", logs.ARGUMENT, logs.run_id()]
     if videos:
         arguments += ["--videos", ",".join(str(video) for video in videos)]
     return {

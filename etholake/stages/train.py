@@ -23,7 +23,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from etholake import aws
+from etholake import aws, logs
 from etholake.contract import CODE_ZONE, CURATED_ZONE, MODEL_ZONE
 from etholake.errors import AwsError, DataError, UsageError
 from etholake.lake import Lake, identity
@@ -253,7 +253,10 @@ def _launch(settings: Settings, parameters: dict[str, Any], digest: str, base: s
     """Start the job; returns its name."""
     role = aws.stack_outputs(settings)["SageMakerRoleArn"]
     with _sdk_environment(settings):
-        return _launch_with_sdk(settings, parameters, role, digest, base)
+        named = parameters | {logs.ARGUMENT.removeprefix("--"): logs.run_id()}
+        job = _launch_with_sdk(settings, named, role, digest, base)
+    logs.tell("job", f"Training job {job} has started", job=job)
+    return job
 
 
 def _checkpoint_prefix(digest: str) -> str:

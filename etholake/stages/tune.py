@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from etholake import aws
+from etholake import aws, logs
 from etholake.contract import MODEL_ZONE
 from etholake.errors import AwsError, SettingsError
 from etholake.progress import OnProgress, silent
@@ -59,7 +59,8 @@ def run(
             STAGE, "unchanged", "Tables, code and ranges are those of the last tuning.", state["details"]
         )
     name = f"etholake-{digest[:8]}-{int(time.time())}"
-    request = tuning_request(settings, name, parameters, aws.stack_outputs(settings)["SageMakerRoleArn"], options)
+    named = parameters | {"run_id": logs.run_id()}
+    request = tuning_request(settings, name, named, aws.stack_outputs(settings)["SageMakerRoleArn"], options)
     client = aws.client(settings, "sagemaker")
     client.create_hyper_parameter_tuning_job(**request)
     try:
