@@ -123,6 +123,9 @@ video: install ## The page of one video, dist/video-<ID>.html (VIDEO=<ID>; SERVE
 screenshots: install ## Pictures of every tab for docs/img/, with Chromium, from the lake at PORT
 	@$(BIN)/python -m dashboards.screenshots $(ARGS)
 
+report: install ## One run as a page, dist/report-<run>.html (RUN=<id>; default: the newest run)
+	@$(BIN)/etholake report $(RUN) $(ARGS)
+
 pipeline: install ## The whole way as a state machine, states shown live (ARGS="--status" or "--stop")
 	@$(BIN)/etholake pipeline $(ARGS)
 

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from etholake.stages import StageResult
 
 __all__ = [
-    "ARGUMENT", "FIELDS", "VARIABLE", "add", "conclude", "folder", "parse", "run_id", "silence", "stage", "tell",
-    "to_file", "to_stdout",
+    "ARGUMENT", "FIELDS", "VARIABLE", "add", "checked", "conclude", "folder", "parse", "run_id", "silence",
+    "stage", "tell", "to_file", "to_stdout",
 ]  # fmt: skip
 
 VARIABLE, ARGUMENT = "ETHOLAKE_RUN_ID", "--run_id"
@@ -44,8 +44,10 @@ MAX_BYTES, MAX_RUNS = 8 << 20, 200  # of one file, of which one older part is ke
 LONGEST = 4000  # characters of a text: CloudWatch takes 256 kB a line, a person far less
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
-_log = logging.getLogger("etholake")
+_tree = logging.getLogger("etholake")  # of every module; what it warns of is seen on a terminal, as without us
+_log = logging.getLogger("etholake.run")  # of `tell` alone
 _log.addHandler(logging.NullHandler())
+_log.propagate = False
 
 
 @dataclass(frozen=True)
@@ -64,11 +66,17 @@ def run_id() -> str:
     if not named:
         now = dt.datetime.now(dt.UTC).strftime("%Y%m%dT%H%M%SZ")
         named = os.environ[VARIABLE] = f"{now}-{secrets.token_hex(3)}"
-    if not _NAME.fullmatch(named):
+    return checked(named)
+
+
+def checked(name: str) -> str:
+    """The name of a run, which is also a file's. Raises UsageError if it cannot be one."""
+    if not _NAME.fullmatch(name):
         raise UsageError(
-            f"{VARIABLE} names a file: expected up to 100 letters, digits, '.', '_' and '-', but got '{named}'."
+            f"A run ({VARIABLE}) names a file: expected up to 100 letters, digits, '.', '_' and '-', but got "
+            f"'{name}'."
         )
-    return named
+    return name
 
 
 def folder(state_dir: str | Path) -> Path:
@@ -88,6 +96,7 @@ def to_file(state_dir: str | Path) -> Path:
             old.unlink()
             old.with_name(old.name + ".1").unlink(missing_ok=True)
     _use(_File(path, maxBytes=MAX_BYTES, backupCount=1, encoding="utf-8", delay=True))
+    _tree.addHandler(_Warnings(logging.WARNING))
     return path
 
 
@@ -97,22 +106,24 @@ def to_stdout(argv: Sequence[str] = ()) -> None:
     if ARGUMENT in words[:-1]:
         os.environ[VARIABLE] = words[words.index(ARGUMENT) + 1]
     _use(_Stdout())
+    _tree.propagate = False  # a host's own root handler would write every line twice
 
 
 def silence() -> None:
     """Write nothing any more."""
-    for handler in _log.handlers[:]:
-        if not isinstance(handler, logging.NullHandler):
-            _log.removeHandler(handler)
+    for logger in (_log, _tree):
+        for handler in [h for h in logger.handlers if isinstance(h, _File | _Stdout | _Warnings)]:
+            logger.removeHandler(handler)
             handler.close()
+    _tree.propagate = True
 
 
 def _use(handler: logging.Handler) -> None:
     silence()
     handler.setFormatter(_Lines())
-    _log.addHandler(handler)
+    for logger in (_log, _tree):
+        logger.addHandler(handler)
     _log.setLevel(logging.INFO)
-    _log.propagate = False  # a host's own root handler would write every line twice
 
 
 class _File(RotatingFileHandler):
@@ -128,6 +139,13 @@ class _Stdout(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         print(self.format(record), flush=True)
+
+
+class _Warnings(logging.Handler):
+    """What modules warn of, on stderr."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(record.getMessage(), file=sys.stderr)
 
 
 class _Lines(logging.Formatter):

@@ -21,6 +21,7 @@ from etholake.stages import StageResult, train
 __all__ = ["evaluate", "evaluation_request"]
 
 POLL_S, POLL_MAX_S = 0.3, 10.0
+LOG_GROUP = "/aws/sagemaker/ProcessingJobs"
 ROOT = "/opt/ml/processing"
 
 
@@ -127,7 +128,7 @@ def _await(client: Any, job: str) -> None:
         if status in {"Failed", "Stopped"}:
             raise AwsError(
                 f"Processing job '{job}' ended as {status}: {found.get('FailureReason', 'no reason was given')}\n"
-                "Its log is in the CloudWatch group /aws/sagemaker/ProcessingJobs."
+                f"Its log is in the CloudWatch group {LOG_GROUP}."
             )
         time.sleep(pause)
         pause = min(pause * 1.2, POLL_MAX_S)

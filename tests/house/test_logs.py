@@ -1,4 +1,4 @@
-"""Structured logs: what a line says, where it goes, whose run it is. Of real jobs: tests/pipeline/test_run_report."""
+"""Structured logs: what a line says, where it goes, whose run it is. Of real jobs: test_run_report."""
 
 import json
 import logging
@@ -110,7 +110,7 @@ def test_the_run_is_what_the_parent_or_the_argument_says(capsys: pytest.CaptureF
         logs.tell("note", "told")
         assert lines(capsys.readouterr().out)[0]["run"] == run
     os.environ[logs.VARIABLE] = "../escape"
-    with pytest.raises(UsageError, match=r"ETHOLAKE_RUN_ID names a file: .* but got '\.\./escape'"):
+    with pytest.raises(UsageError, match=r"A run \(ETHOLAKE_RUN_ID\) names a file: .* but got '\.\./escape'"):
         logs.run_id()
     del os.environ[logs.VARIABLE]
     made = logs.run_id()
@@ -121,6 +121,19 @@ def test_a_library_is_silent() -> None:
     code = "from etholake import logs; logs.tell('note', 'told', level=40)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("", "")
+
+
+def test_what_modules_warn_of_is_still_seen_at_the_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = logs.to_file(tmp_path)
+    logging.getLogger("etholake.stages.evaluate").warning("7.parquet is not in the metadata")
+    logs.tell("quarantined", "for the log alone", level=logging.WARNING)
+    assert capsys.readouterr().err == "7.parquet is not in the metadata\n"
+    assert [line["message"] for line in lines(path.read_text())] == [
+        "7.parquet is not in the metadata",
+        "for the log alone",
+    ]
 
 
 def test_other_modules_lines_and_odd_values_are_json(capsys: pytest.CaptureFixture[str]) -> None:
