@@ -87,6 +87,9 @@ query: install ## Ask Athena: ARGS='--name lake_overview' or ARGS='--sql "SELECT
 train: install ## Train the recogniser (CONFIG=base; an ensemble: CONFIG=w64,w128 ARGS='--folds 5 --seeds 3')
 	@$(BIN)/etholake train $(if $(CONFIG),--config $(CONFIG)) $(ARGS)
 
+features: install ## The compact arrays that training reads, once for many trainings, as a processing job
+	@$(BIN)/etholake features $(ARGS)
+
 tune: install ## Search hyper-parameters (ARGS='--jobs 8 --strategy Bayesian')
 	@$(BIN)/etholake tune $(ARGS)
 

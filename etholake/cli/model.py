@@ -36,6 +36,7 @@ def add(verb: AddVerb) -> None:
         "model", metavar="MODEL", nargs="?", default="current",
         help="a folder, a model.tar.gz, an s3:// URI of one, or `current` (default: the lake's newest)",
     )  # fmt: skip
+    verb("features", _features, "Write the compact arrays that training reads, as a SageMaker processing job.")
     sub = verb("tune", _tune, "Search hyper-parameters as a SageMaker tuning job (ranges: sagemaker/jobs.json).")
     sub.add_argument("--config", help="named configuration whose fields are tuned: tiny (default) or base")
     sub.add_argument("--holdout", help="video ids to hold out, 12,34 (default: chosen per lab)")
@@ -94,6 +95,12 @@ def _explain_model(current: Settings, arguments: argparse.Namespace) -> None:
 
     found = explain.run(current, arguments.model)
     print(json.dumps(found) if arguments.json else "\n".join(explain.lines(found)))
+
+
+def _features(current: Settings, arguments: argparse.Namespace) -> None:
+    from etholake.stages import features
+
+    report(arguments, features.run(current))
 
 
 def _tune(current: Settings, arguments: argparse.Namespace) -> None:

@@ -314,7 +314,10 @@ def _launch_with_sdk(
         ),
         environment={"SM_CHECKPOINT_DIR": CHECKPOINTS},
     ).with_metric_definitions([MetricDefinition(name=n, regex=r) for n, r in options["metrics"].items()])
-    data = [InputData(channel_name=name, data_source=uri) for name, uri in channels(settings, base).items()]
+    from etholake.stages import features  # it is made of this module's pieces
+
+    found = channels(settings, base) | features.channel(settings)
+    data = [InputData(channel_name=name, data_source=uri) for name, uri in found.items()]
     trainer.train(input_data_config=data, wait=False, logs=False)
     return str(trainer._latest_training_job.training_job_name)
 
