@@ -16,7 +16,7 @@ from etholake import aws, logs
 from etholake.contract import MODEL_ZONE, RAW_ZONE
 from etholake.errors import AwsError
 from etholake.settings import Settings
-from etholake.stages import StageResult, train
+from etholake.stages import StageResult, save_state, train
 
 __all__ = ["evaluate", "request", "start"]
 
@@ -65,7 +65,10 @@ def start(
     given = [*arguments, logs.ARGUMENT, logs.run_id()]
     client.create_processing_job(**request(settings, job, script, inputs, given, prefix, role))
     logs.tell("job", f"Processing job {job} has started", job=job)
-    _await(client, job)
+    found = _await(client, job)
+    seconds = (found["ProcessingEndTime"] - found["ProcessingStartTime"]).total_seconds()
+    worked = {"job_name": job, "instance_type": settings.instance_type, "seconds": round(seconds, 1)}
+    save_state(settings, f"processing-{script}", {"details": worked})
     return job
 
 
@@ -132,14 +135,14 @@ def request(
     }
 
 
-def _await(client: Any, job: str) -> None:
-    """Until the job has completed. Raises AwsError if it ended otherwise."""
+def _await(client: Any, job: str) -> dict[str, Any]:
+    """Until the job has completed; returns its description. Raises AwsError if it ended otherwise."""
     pause = POLL_S
     while True:
-        found = client.describe_processing_job(ProcessingJobName=job)
+        found: dict[str, Any] = client.describe_processing_job(ProcessingJobName=job)
         status = found["ProcessingJobStatus"]
         if status == "Completed":
-            return
+            return found
         if status in {"Failed", "Stopped"}:
             raise AwsError(
                 f"Processing job '{job}' ended as {status}: {found.get('FailureReason', 'no reason was given')}\n"

@@ -213,6 +213,8 @@ def _cost(found: Mapping[str, Any]) -> str:
         f"<td class=n>${line['usd']:.4f}{' / ' + line['per'] if line['per'] else ''}</td></tr>"
         for line in found["cost"]
     )
+    total = sum(line["usd"] for line in found["cost"] if not line["per"])
+    rows += f'<tr class="whole"><th scope=row>the run</th><td></td><td class=n>${total:.4f}</td></tr>'
     return section(
         "Cost on AWS",
         f"What the last run of every stage in this lake ({found['hours']:.2f} h of video) would cost, by list "
