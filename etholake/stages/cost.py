@@ -1,8 +1,9 @@
 """What the last run of every stage would cost on AWS: measured work times the prices of ``infra/prices.json``.
 
 The work is what the services themselves tell of the runs: seconds and workers of Glue jobs, bytes scanned of
-Athena's queries, seconds of SageMaker's jobs, the endpoint's own log lines, objects and bytes in the bucket. A second of this machine is taken
-to be a second of the instance named. Not in it: KMS, CloudWatch, transfer, and the endpoint while it waits.
+Athena's queries, seconds of SageMaker's jobs, the endpoint's own log lines, objects and bytes in the bucket. A
+second of this machine is taken to be a second of the instance named. Not in it: KMS, CloudWatch, transfer, and the
+endpoint while it waits.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ THOUSAND = "1,000 requests"
 
 @dataclass(frozen=True)
 class Line:
-    """One line of the table. `usd` is for what was measured; `per` is '' for a run, else what it is for: a month, an hour, …"""
+    """One line of the table. `usd` is for what was measured, or, unless `per` is '', for a month, an hour, …"""
 
     stage: str
     work: str
