@@ -14,9 +14,11 @@ __all__ = ["figures", "left_out", "many", "page", "section", "text"]
 
 
 def page(title: str, parts: Iterable[str], style: str = "") -> str:
-    """The whole page; `style` is CSS of its own, after the common one."""
+    """The whole page; `style` is a ``<style>`` element of its own, whose content follows the common one."""
     shell = resources.files("etholake").joinpath("page.html").read_text(encoding="utf-8")
-    head = shell.replace("<!-- TITLE -->", text(title), 1).replace("<!-- STYLE -->", style.strip(), 1)
+    head = shell.replace("<!-- TITLE -->", text(title), 1).replace(
+        "<!-- STYLE -->", style.strip().removeprefix("<style>").removesuffix("</style>").strip(), 1
+    )
     return head.replace("<!-- BODY -->", "\n".join(parts), 1)
 
 
@@ -34,7 +36,7 @@ def figures(found: Iterable[tuple[str, str, str, str]]) -> str:
     return f'<ul class="figures">{tiles}</ul>'
 
 
-def text(value: Any, longest: int = 160) -> str:
+def text(value: Any, longest: int = 80) -> str:
     """Text of the data as markup: what cannot be seen is written as an escape, what is long loses its middle."""
     told = str(value)
     if len(told) > longest:
@@ -42,13 +44,9 @@ def text(value: Any, longest: int = 160) -> str:
     return html.escape("".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in told))
 
 
-def left_out(there: int, shown: int, what: str) -> str:
+def left_out(there: int, shown: int, what: str, where: str = "not shown") -> str:
     """A line if not everything is shown."""
-    return (
-        f'<p class="more">{there - shown:,} more {what} are in the JSON beside this page.</p>'
-        if there > shown
-        else ""
-    )
+    return f'<p class="more">{there - shown:,} more {what} are {where}.</p>' if there > shown else ""
 
 
 def many(number: int, what: str) -> str:

@@ -14,7 +14,6 @@ contract's map and the model's `part_map`: the same part under another name is t
 from __future__ import annotations
 
 import base64
-import html
 import io
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -28,6 +27,8 @@ from etholake import aws
 from etholake.contract import MODEL_ZONE, UNIFIED_PARTS, unified_part_sources
 from etholake.errors import DataError, EtholakeError
 from etholake.features.clip import CLOCK_HZ, PartSources, PoseClip, VideoMeta
+from etholake.page import figures, section, text
+from etholake.page import page as whole
 from etholake.settings import Settings
 from etholake.stages import StageResult, load_state, serve
 from etholake.stages import fingerprint as digest
@@ -252,38 +253,58 @@ def _clip(sent: Mapping[str, Any], max_gap_frames: int, sources: PartSources) ->
 
 
 # --- the page -----------------------------------------------------------------------------------------------
+_TONES = {"same": "good", "moderate": "warn", "drifted": "bad", "no values": "grey"}
+_STYLE = """<style>
+.drifted td, .drifted th { font-weight: 600 } .before { fill: var(--grey) } .now { fill: var(--calm) }
+td svg { display: block } .tag { color: var(--tone); font-weight: 600 }
+</style>"""
+
+
 def page(details: Mapping[str, Any]) -> str:
     """The report as one HTML page without scripts; bars are shares per decile of training, requests in colour."""
-    rows = "".join(_row(row) for row in sorted(details["features"], key=lambda r: -(r["psi"] or 0)))
-    warning = "" if details["enough"] else f"<p><b>Fewer than {FEW} requests: too few to judge.</b></p>"
-    return (
-        '<!doctype html><html lang="en"><meta charset="utf-8"><title>Drift</title><style>'
-        "body{font:15px sans-serif;margin:2em;max-width:60em}td,th{padding:.4em 1em;text-align:left}"
-        ".drifted{color:#b00020;font-weight:bold}.moderate{color:#a05a00}</style>"
-        f"<h1>Drift of endpoint {html.escape(str(details['endpoint']))}</h1>"
-        f"<p>{details['requests']} captured requests against the training videos of model data "
-        f"{html.escape(details['model_fingerprint'])}; {details['other_models']} requests to other models and "
-        f"{details['unreadable']} unreadable ones left out.</p>{warning}"
-        "<p>Grey: share of training values per decile (outermost: beyond all of training). Blue: of requests. "
-        f"PSI below {SAME}: the same; from {DRIFTED}: drifted.</p>"
-        "<table><tr><th>feature</th><th>PSI</th><th>KS</th><th></th><th></th></tr>"
-        f"{rows}</table></html>\n"
+    found = sorted(details["features"], key=lambda row: -(row["psi"] or 0))
+    by = {verdict: sum(row["verdict"] == verdict for row in found) for verdict in _TONES}
+    warning = (
+        "" if details["enough"] else f'<p class="warn"><b>Fewer than {FEW} requests: too few to judge.</b></p>'
     )
+    head = (
+        f"<header><h1>Drift</h1><p>What endpoint {text(details['endpoint'])} was asked, against the training "
+        f"videos of model data {text(details['model_fingerprint'])}.</p>{warning}</header>"
+    )
+    tiles = figures((
+        (f"{details['requests']:,}", "requests compared", "the newest captured ones", ""),
+        (f"{by['drifted']:,}", "features drifted", f"PSI from {DRIFTED}", "bad" if by["drifted"] else "good"),
+        (f"{by['moderate']:,}", "moderately", f"PSI from {SAME} to {DRIFTED}", ""),
+        (f"{by['same']:,}", "the same", f"PSI below {SAME}", ""),
+        (f"{details['other_models']:,}", "left out", "requests to other models", ""),
+        (f"{details['unreadable']:,}", "left out", "that cannot be read", ""),
+    ))  # fmt: skip
+    columns = "<th>Feature</th><th class=n>PSI</th><th class=n>KS</th><th></th><th>Training and requests</th>"
+    said = (
+        '<span class="legend"><span style="--tone:var(--grey)"><i></i>share of training values per decile; the '
+        'outermost: beyond all of training</span><span style="--tone:var(--calm)"><i></i>share of what was asked'
+        "</span></span>"
+    )
+    table = f"<table><thead><tr>{columns}</tr></thead><tbody>{''.join(map(_row, found))}</tbody></table>"
+    return whole("drift", [head, tiles, section("Features", said, f'<div class="panel">{table}</div>')], _STYLE)
 
 
 def _row(row: Mapping[str, Any]) -> str:
-    figures = "".join(f"<td>{'–' if row[k] is None else format(row[k], '.3f')}</td>" for k in ("psi", "ks"))
-    bars = _bars(row["expected"], row["actual"] or [])
+    numbers = "".join(
+        f"<td class=n>{'–' if row[k] is None else format(row[k], '.3f')}</td>" for k in ("psi", "ks")
+    )
     verdict = row["verdict"]
-    return f'<tr class="{verdict}"><td>{row["feature"]}</td>{figures}<td>{verdict}</td><td>{bars}</td></tr>'
+    tag = f'<td class="tag" style="--tone:var(--{_TONES[verdict]})">{verdict}</td>'
+    bars = _bars(row["expected"], row["actual"] or [])
+    return f'<tr class="{verdict}"><th scope=row>{text(row["feature"])}</th>{numbers}{tag}<td>{bars}</td></tr>'
 
 
 def _bars(expected: Sequence[float], actual: Sequence[float]) -> str:
     top = max([*expected, *actual, 1e-9])
     shapes = [
-        f'<rect x="{12 * n + 5 * side}" y="{40 - 40 * share / top:.1f}" width="5" height="{40 * share / top:.1f}" '
-        f'fill="{colour}"/>'
-        for side, (shares, colour) in enumerate(((expected, "#999"), (actual, "#1565c0")))
+        f'<rect class="{kind}" x="{22 * n + 10 * side}" y="{40 - 40 * share / top:.1f}" width="9" '
+        f'height="{40 * share / top:.1f}"/>'
+        for side, (shares, kind) in enumerate(((expected, "before"), (actual, "now")))
         for n, share in enumerate(shares)
     ]
-    return f'<svg width="{12 * len(expected)}" height="40" role="img">{"".join(shapes)}</svg>'
+    return f'<svg width="{22 * len(expected)}" height="40" role="img">{"".join(shapes)}</svg>'

@@ -13,6 +13,7 @@ __all__ = ["render"]
 
 MAX_STEPS, MAX_FILES, MAX_LINES = 80, 60, 40  # shown; the JSON has all
 MAX_COUNTS = 6  # figures of a step
+BESIDE = "in the JSON beside this page"
 WHOLE = '<b class="bad">left out whole</b> '
 TICKS = (
     1,
@@ -56,14 +57,14 @@ def render(found: Mapping[str, Any]) -> str:
         _logs(found),
     ]
     style = resources.files("etholake.stages").joinpath("report.html").read_text(encoding="utf-8")
-    return page(f"run {found['run']}", parts, style.removeprefix("<style>\n").removesuffix("</style>\n"))
+    return page(f"run {found['run']}", parts, style)
 
 
 # --- head ---------------------------------------------------------------------------------------------------
 def _head(found: Mapping[str, Any]) -> str:
     tone = {"succeeded": "good", "failed": "bad"}.get(found["outcome"], "warn")
-    commands = ", ".join(f"<code>etholake {text(command)}</code>" for command in found["commands"][:8])
-    where = f" on target {text(found['target'])}, bucket {text(found['bucket'])}" if found["target"] else ""
+    commands = ", ".join(f"<code>etholake {text(command, 160)}</code>" for command in found["commands"][:8])
+    where = f" on target {text(found['target'])}, bucket {text(found['bucket'], 160)}" if found["target"] else ""
     notes = "".join(f'<p class="warn">{text(note, 400)}</p>' for note in found["notes"])
     return (
         f"<header><h1>Run {text(found['run'])}</h1><p><b class={tone}>{found['outcome']}</b>{where}, "
@@ -106,7 +107,8 @@ def _time_line(found: Mapping[str, Any]) -> str:
         "What ran",
         "Every stage and job of this run, from the first line on; what lies within another is set in.",
         f'{legend}<div class="panel"><div class="time"><div class="corner"></div><div class="axis">{marks}</div>'
-        f'<div class="corner"></div>{rows}</div></div>' + left_out(len(found["steps"]), MAX_STEPS, "steps"),
+        f'<div class="corner"></div>{rows}</div></div>'
+        + left_out(len(found["steps"]), MAX_STEPS, "steps", BESIDE),
     )
 
 
@@ -149,7 +151,7 @@ def _failures(found: Mapping[str, Any]) -> str:
     return section(
         "Failures and retries",
         said,
-        f'<div class="panel">{entries}</div>' + left_out(len(told), MAX_LINES, "lines"),
+        f'<div class="panel">{entries}</div>' + left_out(len(told), MAX_LINES, "lines", BESIDE),
     )
 
 
@@ -168,9 +170,9 @@ def _quarantined(lines: Sequence[Mapping[str, Any]]) -> str:
     worst = sorted(files, key=lambda line: (not line["whole"], -line["rows"]))
     rows = "".join(
         f"<tr><td>{text(line.get('video', '–'))}</td><td>{text(line['lab'] or '–')}</td>"
-        f"<td>{WHOLE if line['whole'] else ''}<code>{text(', '.join(line['rules']))}</code></td>"
+        f"<td>{WHOLE if line['whole'] else ''}<code>{text(', '.join(line['rules']), 160)}</code></td>"
         f"<td class=n>{line['rows']:,}</td><td class=n>{line['rows_in']:,}</td>"
-        f"<td><code>{text(line['file'])}</code></td></tr>"
+        f"<td><code>{text(line['file'], 160)}</code></td></tr>"
         for line in worst[:MAX_FILES]
     )
     return section(
@@ -179,7 +181,7 @@ def _quarantined(lines: Sequence[Mapping[str, Any]]) -> str:
         '<div class="panel"><table><thead><tr><th>Rule</th><th></th><th class=n>Rows</th></tr></thead>'
         f'<tbody>{by_rule}</tbody></table></div><h3 class="below">Files</h3><div class="panel"><table><thead><tr>'
         "<th>Video</th><th>Lab</th><th>Rules</th><th class=n>Rows lost</th><th class=n>of</th><th>File</th></tr>"
-        f"</thead><tbody>{rows}</tbody></table></div>" + left_out(len(files), MAX_FILES, "files"),
+        f"</thead><tbody>{rows}</tbody></table></div>" + left_out(len(files), MAX_FILES, "files", BESIDE),
     )
 
 
@@ -208,7 +210,7 @@ def _cost(found: Mapping[str, Any]) -> str:
         return section("Cost", f"Not known: {text(found.get('no_cost', ''), 300)}", "")
     top = max(1e-12, *(line["usd"] for line in found["cost"] if not line["per"]))
     rows = "".join(
-        f"<tr><th scope=row>{text(line['stage'])}<br><small class=soft>{text(line['work'])}</small></th>"
+        f"<tr><th scope=row>{text(line['stage'])}<br><small class=soft>{text(line['work'], 160)}</small></th>"
         f"{_bar(line['usd'] / top, 'calm') if not line['per'] else '<td></td>'}"
         f"<td class=n>${line['usd']:.4f}{' / ' + line['per'] if line['per'] else ''}</td></tr>"
         for line in found["cost"]
