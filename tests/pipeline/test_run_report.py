@@ -1,5 +1,6 @@
 """The report of a run from lines that can be read off; the one of real jobs is in tests/e2e."""
 
+import datetime as dt
 import json
 import os
 from pathlib import Path
@@ -10,7 +11,8 @@ import pytest
 from etholake import logs
 from etholake.errors import DataError, UsageError
 from etholake.settings import Settings
-from etholake.stages import report
+from etholake.stages import pipeline, report
+from etholake.stages.pipeline.history import State
 from etholake.stages.report_page import render
 
 JOB = "/aws-glue/etholake/output: jr_1"
@@ -115,3 +117,31 @@ def test_without_a_server_the_local_lines_are_the_report(tmp_path: Path, free_tc
         report.run(settings, "nowhere", tmp_path / "dist")
     with pytest.raises(UsageError, match=r"names a file: .* but got '\.\./x'"):
         report.run(settings, "../x", tmp_path / "dist")
+
+
+@pytest.mark.usefixtures("_own_run")
+def test_states_of_the_pipeline_are_told_when_they_change(capsys: pytest.CaptureFixture[str]) -> None:
+    os.environ[logs.VARIABLE] = "r"
+    logs.to_stdout()
+    began = dt.datetime(2026, 1, 2, tzinfo=dt.UTC)
+    train, hidden = State("Train", "running", began), State("ReadCheck", "running", began)
+    states = {"Train": train, "ReadCheck": hidden}
+    told: dict[str, tuple[str, int]] = {}
+
+    def now(status: str, **changes: Any) -> None:
+        train.status = status
+        for name, value in changes.items():
+            setattr(train, name, value)
+        for _ in range(2):  # told once, however often it is asked
+            pipeline._tell(states, told, {"Train"})
+
+    now("running")
+    now("retrying", failures=1, error="SageMaker.ThrottlingException", cause="Rate exceeded")
+    now("succeeded", ended=began + dt.timedelta(seconds=90))
+    lines = [json.loads(text) for text in capsys.readouterr().out.splitlines()]
+    logs.silence()
+    assert [(line["event"], line["level"], line["stage"]) for line in lines] == [
+        ("start", "INFO", "state Train"), ("retry", "WARNING", "state Train"), ("end", "INFO", "state Train")
+    ]  # fmt: skip
+    assert lines[1]["message"] == "Train: retrying: SageMaker.ThrottlingException: Rate exceeded"
+    assert (lines[2]["seconds"], lines[2]["failures"]) == (90.0, 1)
