@@ -159,7 +159,7 @@ def main() -> None:
             report = train(arguments, read(os.environ), model_dir, output_dir, Path(scratch))
             if leads:
                 write(arguments, report, model_dir, output_dir)
-            logs.add(score=(report.get("validation") or {}).get("score"))
+            logs.add(val_score=(report.get("validation") or {}).get("score"))
     except EtholakeError as err:
         if failure := os.environ.get("SM_OUTPUT_FAILURE"):
             Path(failure).write_text(str(err), encoding="utf-8")
