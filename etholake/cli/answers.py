@@ -6,6 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
+from etholake import logs
 from etholake.cli.common import AddVerb, data_folder, ids, report
 from etholake.errors import UsageError
 from etholake.progress import progress
@@ -31,6 +32,9 @@ def add(verb: AddVerb) -> None:
     sub.add_argument("--html", type=Path, metavar="PAGE", help="write a page with ethograms to look at")
     sub.add_argument("--run-id", metavar="RUN", help="also write the tables score… of the lake, as this run")
     sub.add_argument("--as-job", action="store_true", help="as a SageMaker processing job on the lake's raw zone")
+    sub = verb("report", _report, "One run as a page: what ran, what failed, scores, cost; JSON beside it.")
+    sub.add_argument("run_name", metavar="RUN", nargs="?", default="", help="run id (default: the newest here)")
+    sub.add_argument("--out", type=Path, default=Path("dist"), metavar="FOLDER", help="where report-RUN.html goes")
     sub = verb("pipeline", _pipeline, "Raw zone to served model by the state machine, states shown as they run.")
     sub.add_argument("--config", help="named configuration: tiny (default) or base")
     sub.add_argument("--holdout", help="video ids to hold out for the score, 12,34 (default: chosen per lab)")
@@ -82,7 +86,14 @@ def _evaluate(current: Settings, arguments: argparse.Namespace) -> None:
         found = evaluation.to_dict()
         if arguments.html:
             write(arguments.html, evaluation, arguments.submission.name)
+    logs.add(**evaluate.told(found), message=f"official score {found['score']:.4f}")
     print(json.dumps(found) if arguments.json else "\n".join(evaluate.lines(found)))
+
+
+def _report(current: Settings, arguments: argparse.Namespace) -> None:
+    from etholake.stages import report as stage
+
+    report(arguments, stage.run(current, arguments.run_name, arguments.out))
 
 
 def _pipeline(current: Settings, arguments: argparse.Namespace) -> None:

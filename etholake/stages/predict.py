@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from etholake import aws
+from etholake import aws, logs
 from etholake.contract import MODEL_ZONE, TABLES
 from etholake.errors import AwsError, DataError, UsageError
 from etholake.events.submission import write_csv
@@ -153,6 +153,7 @@ def transform_request(
             "Accept": accept,
             "AssembleWith": "None",
         },
+        "Environment": {logs.VARIABLE: logs.run_id()},
         "TransformResources": {"InstanceType": settings.instance_type, "InstanceCount": 1},
     }
 
@@ -206,6 +207,7 @@ def upload(
         table = source.tracks(video) if row["behaviors_labeled"] and row["frames_per_second"] else None
         if table is None or not table.num_rows:
             skipped.append(video)
+            logs.tell("skipped", f"Video {video} has no tracks or no labelled behaviours", video=video)
             continue
         body = request_body(row, table)
         check_size(video, len(body), limit_mb)
@@ -220,6 +222,7 @@ def transform(
     client, s3 = aws.client(settings, "sagemaker"), aws.client(settings, "s3")
     total = len(_keys(s3, settings.bucket, prefix))
     client.create_transform_job(**transform_request(settings, job, model, prefix, accept))
+    logs.tell("job", f"Transform job {job} has started", job=job, videos=total)
     pause = POLL_S
     while True:
         found = client.describe_transform_job(TransformJobName=job)

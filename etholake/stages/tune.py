@@ -11,12 +11,12 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from etholake import aws
+from etholake import aws, logs
 from etholake.contract import MODEL_ZONE
 from etholake.errors import AwsError, SettingsError
 from etholake.progress import OnProgress, silent
 from etholake.settings import Settings
-from etholake.stages import StageResult, fingerprint, load_state, save_state, train
+from etholake.stages import StageResult, features, fingerprint, load_state, save_state, train
 
 __all__ = ["ranges_request", "run", "search_request", "tuning_request"]
 
@@ -59,7 +59,9 @@ def run(
             STAGE, "unchanged", "Tables, code and ranges are those of the last tuning.", state["details"]
         )
     name = f"etholake-{digest[:8]}-{int(time.time())}"
-    request = tuning_request(settings, name, parameters, aws.stack_outputs(settings)["SageMakerRoleArn"], options)
+    named = parameters | {"run_id": logs.run_id()}
+    role = aws.stack_outputs(settings)["SageMakerRoleArn"]
+    request = tuning_request(settings, name, named, role, options, features.channel(settings))
     client = aws.client(settings, "sagemaker")
     client.create_hyper_parameter_tuning_job(**request)
     try:
@@ -117,9 +119,14 @@ def search_request(settings: Settings, options: Mapping[str, Any]) -> dict[str, 
 
 
 def tuning_request(
-    settings: Settings, name: str, parameters: Mapping[str, Any], role: str, options: Mapping[str, Any]
+    settings: Settings,
+    name: str,
+    parameters: Mapping[str, Any],
+    role: str,
+    options: Mapping[str, Any],
+    more: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """Arguments of CreateHyperParameterTuningJob. Pure.
+    """Arguments of CreateHyperParameterTuningJob; `more` are channels beside those of every training. Pure.
 
     A tuning job knows no entry point of its own, so the source package is named in the way of the images' toolkit.
     """
@@ -144,7 +151,7 @@ def tuning_request(
                     "ChannelName": channel,
                     "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": uri}},
                 }
-                for channel, uri in train.channels(settings).items()
+                for channel, uri in (train.channels(settings) | dict(more or {})).items()
             ],
             "OutputDataConfig": {"S3OutputPath": settings.uri(MODEL_ZONE, "tuning")},
             "ResourceConfig": {

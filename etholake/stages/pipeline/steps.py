@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from etholake import aws
+from etholake import aws, logs
 from etholake.contract import MODEL_ZONE, QUALITY_POINTER, RAW_ZONE, STATE_ZONE
 from etholake.curate.rules import RULES
 from etholake.errors import DataError, UsageError, raise_collected
@@ -26,7 +26,9 @@ from etholake.stages import etl, evaluate, fingerprint, load_state, predict, reg
 from etholake.stages.ingest.zone import RawZone
 from etholake.stages.videos import Videos
 
-__all__ = ["STEPS", "Run", "check", "gate", "gate_problems", "requests", "result_key", "run", "score"]
+__all__ = [
+    "STEPS", "Run", "check", "gate", "gate_problems", "requests", "result_key", "run", "run_id", "score",
+]  # fmt: skip
 
 Given = Mapping[str, Any]
 SHOWN = 5
@@ -85,6 +87,11 @@ def result_key(execution: str, step: str) -> str:
     return f"{STATE_ZONE}/pipeline/{execution}/{step}.json"
 
 
+def run_id(given: Given, execution: str) -> str:
+    """The run that the execution's jobs are logged under: who started it, or itself if a rule did."""
+    return str(given.get("run_id") or execution)
+
+
 # --- ingest check -----------------------------------------------------------------------------------------
 def check(settings: Settings, run: Run) -> dict[str, Any]:
     """Whether the raw zone is what its manifest says, and whether it has been curated already.
@@ -106,7 +113,8 @@ def check(settings: Settings, run: Run) -> dict[str, Any]:
         "run": fingerprint(run.execution),
         "files": len(zone.manifest),
         "digest": digest,
-        "arguments": arguments,
+        "arguments": arguments | {logs.ARGUMENT: run_id(run.given, run.execution)},
+        "run_id": run_id(run.given, run.execution),
         "curated": etl.is_current(load_state(settings, etl.STAGE), digest, lake.register()),
     }
 
@@ -141,7 +149,9 @@ def gate(settings: Settings, run: Run) -> dict[str, Any]:
         "train": not there and not options,
         "tune": not there and bool(options),
         "digest": wanted,
-        "parameters": _parameters(settings, planned.parameters, program),
+        "parameters": _parameters(
+            settings, planned.parameters | {"run_id": run_id(run.given, run.execution)}, program
+        ),
         "tuning": tune.search_request(settings, options) if options else {},
     }
 
