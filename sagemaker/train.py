@@ -4,7 +4,9 @@ Run it by hand on downloaded channels (each a copy of a folder of the curated zo
 
     SM_MODEL_DIR=model SM_CHANNEL_TRACKING=… SM_CHANNEL_METADATA=… SM_CHANNEL_LABELS=… \
     SM_CHANNEL_ANNOTATIONS=… python train.py --config tiny
+    … python train.py --config boosted                                the baseline of boosted trees
     … python train.py --config w64,w128 --folds 5 --seeds 3       an ensemble, cross-validated by video
+    … python train.py --config boosted,small --folds 5 --stack 1  a stack on an ensemble of each configuration
     … SM_CHANNEL_MODEL=… python train.py --labs NewLab                goes on with the model.tar.gz in that folder
     … torchrun --nproc-per-node 2 train.py --config base          several processes for one model
 
@@ -18,6 +20,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 import shutil
 import sys
@@ -42,10 +45,12 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
         "--seeds", type=int, default=1, help="seeds of every fold and configuration of an ensemble"
     )
     parser.add_argument("--space", default="probability", help="an ensemble averages probability or logit")
+    parser.add_argument("--stack", type=int, default=0, help="1: a stack on an ensemble of each configuration")
     parser.add_argument("--holdout", default="", help="video ids to hold out, 12,34; chosen per lab if empty")
     parser.add_argument("--labs", default="", help="train on these labs only, a,b; all if empty")
     parser.add_argument("--part_map", default="", help="names of your own body parts: snout=nose,hip_l=side_left")
-    parser.add_argument("--overrides", default="{}", help="fields of the configuration as JSON")
+    parser.add_argument("--overrides", default="{}", help="JSON: fields, or (several) {configuration: fields}")
+    parser.add_argument("--run_id", default="", help="run of the command line that started the job, for the log")
     parser.add_argument("--max_gap_frames", type=int, default=15, help="gap that curation of raw requests fills")
     return parser.parse_args(argv)
 
@@ -61,8 +66,9 @@ def train(
     arguments: argparse.Namespace, folders: Mapping[str, Path], model_dir: Path, output_dir: Path, scratch: Path
 ) -> dict[str, Any]:
     """Fit and store the model; returns its report. Clips are memory-mapped from `scratch`."""
+    from etholake import logs
     from etholake.training import parallel
-    from etholake.training.cross import Plan, fit_ensemble
+    from etholake.training.cross import Plan, fit_folds
     from etholake.training.data import load_training_data, of_labs
     from etholake.training.finetune import joined_part_map
     from etholake.training.fit import annotated, fit
@@ -74,9 +80,12 @@ def train(
     data = load_training_data(folders, scratch / "clips", part_map)
     if arguments.labs:
         data = of_labs(data, arguments.labs.split(","))
-    print(f"{len(data.videos)} labelled videos read in {time.monotonic() - began:.1f} s", flush=True)
+    seconds = round(time.monotonic() - began, 2)
+    ticks = sum(len(video.clip.xy_TMK2) for video in data.videos)
+    said = f"{len(data.videos)} labelled videos read in {seconds:.1f} s"
+    logs.tell("note", said, videos=len(data.videos), rows=ticks, seconds=seconds)
     for note in data.notes:
-        print(f"note: {note}", flush=True)
+        logs.tell("skipped", note, level=logging.WARNING)
     overrides, configs = json.loads(arguments.overrides), tuple(arguments.config.split(","))
     split = choose(
         [annotated(v) for v in data.videos], [int(video) for video in arguments.holdout.split(",") if video]
@@ -84,8 +93,8 @@ def train(
     with parallel.group() as group:
         if arguments.folds:
             seeds = tuple(range(arguments.seed, arguments.seed + arguments.seeds))
-            plan = Plan(configs, arguments.folds, seeds, arguments.space)
-            return fit_ensemble(
+            plan = Plan(configs, arguments.folds, seeds, arguments.space, bool(arguments.stack))
+            return fit_folds(
                 data, model_dir, plan, overrides, say, test=split.test, scratch=output_dir,
                 checkpoints=checkpoints(os.environ), group=group,
             )  # fmt: skip
@@ -100,13 +109,14 @@ def base_model(folders: Mapping[str, Path], scratch: Path) -> Any:
     if "model" not in folders:
         return None
     from etholake.errors import UsageError
-    from etholake.models.archive import ARCHIVE, unpack
-    from etholake.models.ensemble import load_model
+    from etholake.models.archive import ARCHIVE, load_model, unpack
     from etholake.models.recogniser import Recogniser
 
     model = load_model(unpack((folders["model"] / ARCHIVE).read_bytes(), scratch / "base", ARCHIVE))
     if not isinstance(model, Recogniser):
-        raise UsageError("An ensemble cannot be fine-tuned: unpack it and name one of its members (members/0).")
+        raise UsageError(
+            "Only a single network can be fine-tuned: unpack the model and name one of its members (members/0)."
+        )
     return model
 
 
@@ -118,9 +128,11 @@ def checkpoints(environ: Mapping[str, str]) -> Path | None:
 
 def say(epoch: int, epochs: int, row: Mapping[str, float | None]) -> None:
     """One line per epoch; the metric definitions of the job match it."""
-    score = row["val_score"]
-    said = "none" if score is None else f"{score:.5f}"  # none without validation videos: no metric value
-    print(f"epoch={epoch} epochs={epochs} train_loss={row['train_loss']:.5f} val_score={said}", flush=True)
+    loss, score = (
+        "none" if row[name] is None else f"{row[name]:.5f}"  # none (trees, no validation videos): no metric value
+        for name in ("train_loss", "val_score")
+    )
+    print(f"epoch={epoch} epochs={epochs} train_loss={loss} val_score={score}", flush=True)
 
 
 def write(arguments: argparse.Namespace, report: Mapping[str, Any], model_dir: Path, output_dir: Path) -> None:
@@ -139,17 +151,21 @@ def write(arguments: argparse.Namespace, report: Mapping[str, Any], model_dir: P
 
 def main() -> None:
     """Parse, read, train, write; an error that a user can mend is told without a traceback."""
+    from etholake import logs
     from etholake.errors import EtholakeError
 
     arguments = parse()
     model_dir = Path(os.environ["SM_MODEL_DIR"])
     output_dir = Path(os.environ.get("SM_OUTPUT_DATA_DIR", model_dir.parent / "output"))
     leads = os.environ.get("RANK", "0") == "0"
+    if leads:
+        logs.to_stdout(sys.argv)
     try:
-        with tempfile.TemporaryDirectory(prefix="etholake-train-") as scratch:
+        with logs.stage("train job", config=arguments.config), tempfile.TemporaryDirectory() as scratch:
             report = train(arguments, read(os.environ), model_dir, output_dir, Path(scratch))
-        if leads:
-            write(arguments, report, model_dir, output_dir)
+            if leads:
+                write(arguments, report, model_dir, output_dir)
+            logs.add(val_score=(report.get("validation") or {}).get("score"))
     except EtholakeError as err:
         if failure := os.environ.get("SM_OUTPUT_FAILURE"):
             Path(failure).write_text(str(err), encoding="utf-8")

@@ -6,6 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
+from etholake import logs
 from etholake.cli.common import AddVerb, ids, report
 from etholake.errors import UsageError
 from etholake.progress import progress
@@ -18,11 +19,16 @@ def add(verb: AddVerb) -> None:
     """Tell the parser the verbs of this module."""
     sub = verb("train", _train, "Train the recogniser as a SageMaker training job.")
     sub.add_argument(
-        "--config", help="named configuration: tiny (default), small, base, w64 … w512; or several, a,b"
+        "--config",
+        help="named configuration: tiny (default), small, base, w64 … w512, boosted; with --folds several, a,b",
     )
     sub.add_argument("--folds", type=int, default=0, help="an ensemble, cross-validated by video in so many folds")
-    sub.add_argument("--seeds", type=int, default=1, help="of an ensemble: seeds of every fold and configuration")
+    sub.add_argument("--seeds", type=int, default=1, help="with --folds: seeds of every fold and configuration")
     sub.add_argument("--space", choices=("probability", "logit"), default="probability", help="averaged in it")
+    sub.add_argument(
+        "--stack", action="store_true",
+        help="with --folds: boosted trees on what an ensemble of each configuration says out of fold",
+    )  # fmt: skip
     sub.add_argument("--holdout", help="video ids to hold out for the score, 12,34 (default: chosen per lab)")
     sub.add_argument(
         "--from", dest="base", metavar="MODEL",
@@ -35,6 +41,7 @@ def add(verb: AddVerb) -> None:
         "model", metavar="MODEL", nargs="?", default="current",
         help="a folder, a model.tar.gz, an s3:// URI of one, or `current` (default: the lake's newest)",
     )  # fmt: skip
+    verb("features", _features, "Write the compact arrays that training reads, as a SageMaker processing job.")
     sub = verb("tune", _tune, "Search hyper-parameters as a SageMaker tuning job (ranges: sagemaker/jobs.json).")
     sub.add_argument("--config", help="named configuration whose fields are tuned: tiny (default) or base")
     sub.add_argument("--holdout", help="video ids to hold out, 12,34 (default: chosen per lab)")
@@ -68,7 +75,7 @@ def _train(current: Settings, arguments: argparse.Namespace) -> None:
         raise UsageError("--from trains by the model's own configuration: leave --config out.")
     config = "its own" if arguments.base else arguments.config or current.config
     wish = train.Wish(
-        arguments.folds, arguments.seeds, arguments.space, arguments.base or "",
+        arguments.folds, arguments.seeds, arguments.space, arguments.stack, arguments.base or "",
         tuple(filter(None, (arguments.labs or "").split(","))),
     )  # fmt: skip
     with progress("train", enabled=not arguments.json) as on_progress:
@@ -80,8 +87,10 @@ def _train(current: Settings, arguments: argparse.Namespace) -> None:
                     "ETHOLAKE_DATABASE for a lake of its own (and run `make deploy`), "
                     "or put the new lab's files into the lake's folder."
                 )
-            ingest.run(current, arguments.data, on_progress)
-            etl.run(current, on_progress)
+            with logs.stage("ingest"):
+                logs.conclude(ingest.run(current, arguments.data, on_progress))
+            with logs.stage("etl"):
+                logs.conclude(etl.run(current, on_progress))
         result = train.run(current, config, ids(arguments.holdout) or (), on_progress, wish)
     report(arguments, result)
 
@@ -91,6 +100,12 @@ def _explain_model(current: Settings, arguments: argparse.Namespace) -> None:
 
     found = explain.run(current, arguments.model)
     print(json.dumps(found) if arguments.json else "\n".join(explain.lines(found)))
+
+
+def _features(current: Settings, arguments: argparse.Namespace) -> None:
+    from etholake.stages import features
+
+    report(arguments, features.run(current))
 
 
 def _tune(current: Settings, arguments: argparse.Namespace) -> None:

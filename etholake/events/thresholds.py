@@ -10,7 +10,6 @@ Both constants were chosen on simulated actions. Shape letters: T frames, A acti
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -57,18 +56,17 @@ class Thresholds:
         """How much the probabilities of an action vary in a lab (standard deviation)."""
         return self.spreads.get((lab_id, action), self.spreads.get((ANY, action), 1.0))
 
-    def to_json(self) -> str:
-        """``{"default": …, "labs": {lab: {action: …}}, "spreads": {lab: {action: …}}}``, sorted."""
+    def to_dict(self) -> dict[str, Any]:
+        """``{"default": …, "labs": {lab: {action: …}}, "spreads": {lab: {action: …}}}``, sorted; JSON-ready."""
         made: dict[str, Any] = {"default": round(float(self.default), 4), "labs": _nested(self.values)}
         if self.spreads:
             made["spreads"] = _nested(self.spreads)
-        return json.dumps(made, sort_keys=True)
+        return made
 
     @classmethod
-    def from_json(cls, text: str) -> Thresholds:
-        """What `to_json` wrote. Raises ContractError for anything else."""
+    def from_dict(cls, data: Any) -> Thresholds:
+        """What `to_dict` gave. Raises ContractError for anything else."""
         try:
-            data = json.loads(text)
             values, spreads = (
                 {(lab, a): float(t) for lab, actions in named.items() for a, t in actions.items()}
                 for named in (data["labs"], data.get("spreads", {}))
@@ -76,8 +74,16 @@ class Thresholds:
             return cls(float(data["default"]), values, spreads)
         except (ValueError, KeyError, TypeError, AttributeError) as err:
             raise ContractError(
-                f'Expected thresholds as {{"default": …, "labs": {{lab: {{action: …}}}}}}, but got {text[:80]!r}.'
+                f'Expected thresholds as {{"default": …, "labs": {{lab: {{action: …}}}}}}, but got {data!r:.80}.'
             ) from err
+
+    def extended(self, fitted: Thresholds, labs: Collection[str]) -> Thresholds:
+        """With what was fitted for `labs`; for other labs, known or not, these, where they know the action."""
+        values, spreads = (
+            {**new, **old, **{at: value for at, value in new.items() if at[0] in labs}}
+            for old, new in ((self.values, fitted.values), (self.spreads, fitted.spreads))
+        )
+        return Thresholds(self.default, values, spreads)
 
 
 def fit(

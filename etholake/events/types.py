@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from etholake.errors import ContractError
 
-__all__ = ["Event", "PairScores", "Triplet", "mask"]
+__all__ = ["Event", "PairScores", "Triplet", "joined", "mask"]
 
 Triplet = tuple[int, int, str]  # agent, target (the agent itself for a self action), action
 
@@ -83,6 +83,29 @@ class PairScores:
         """The part on ``start_frame <= f < stop_frame``; T may become 0."""
         low, high = (max(0, frame - self.first_frame) for frame in (start_frame, stop_frame))
         return replace(self, first_frame=self.first_frame + low, probabilities_TA=self.probabilities_TA[low:high])
+
+
+def joined(pairs: Iterable[PairScores]) -> list[PairScores]:
+    """One set of scores per (video, agent, target) out of those of its parts; NaN where none of them is.
+
+    Parts may know different actions; where two overlap, the later one stands.
+    """
+    parts: dict[tuple[int, int, int], list[PairScores]] = {}
+    for pair in pairs:
+        parts.setdefault((pair.video_id, pair.agent_id, pair.target_id), []).append(pair)
+    return [_joined(mine) if len(mine) > 1 else mine[0] for mine in parts.values()]
+
+
+def _joined(parts: list[PairScores]) -> PairScores:
+    first = min(part.first_frame for part in parts)
+    stop = max(part.first_frame + len(part.probabilities_TA) for part in parts)
+    actions = tuple(sorted({action for part in parts for action in part.actions}))
+    values = np.full((stop - first, len(actions)), np.nan, dtype=np.float32)
+    for part in parts:
+        start = part.first_frame - first
+        columns = [actions.index(action) for action in part.actions]
+        values[start : start + len(part.probabilities_TA), columns] = part.probabilities_TA
+    return replace(parts[0], first_frame=first, actions=actions, probabilities_TA=values)
 
 
 def mask(events: Iterable[Event], first_frame: int, n_frames: int) -> NDArray[np.bool_]:

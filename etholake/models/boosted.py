@@ -1,13 +1,12 @@
 """The honest baseline: boosted trees (XGBoost) on hand-made rolling features, one model per (lab, action).
 
 The way of the better public notebooks of MABe 2025, on the same clips, whitelists and folds as the networks:
-`predict` gives what `Recogniser.predict` gives. Stored as one UBJ file per model and `meta.json`; nothing is
+`predict` gives what `Recogniser.predict` gives. Stored as one UBJ file per forest and `meta.json`; nothing is
 unpickled. Shape letters: T ticks, N rows, F features, A actions.
 """
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -19,18 +18,21 @@ import numpy.typing as npt
 
 from etholake.errors import ContractError, DataError
 from etholake.events.decisions import Decisions
-from etholake.events.types import Event, PairScores, mask
+from etholake.events.types import PairScores, mask
 from etholake.features.clip import CLOCK_HZ, PoseClip
+from etholake.models.archive import META, Stored, read_meta, write_meta
+from etholake.models.model import Model, Shared
 from etholake.models.rolling import CONTEXT_S, Table, pair_table, self_table
 from etholake.training.data import LabelledVideo, lab_actions
 from etholake.training.split import Span
 
 __all__ = [
-    "META", "Boosted", "BoostedConfig", "Forest", "Tables", "clip_part", "fit", "grow_all", "in_parts",
+    "Boosted", "BoostedConfig", "Forest", "Tables", "clip_part", "fit", "grow_all", "in_parts",
     "read_model", "whole_spans", "write_model",
 ]  # fmt: skip
 
-META, FORMAT = "meta.json", 1
+KIND = "boosted"
+INNER_PARTS = 3  # of the videos, each left out once to choose a number of rounds
 CHUNK_S = 900.0  # of a clip at once: the bound of memory, whatever the video's length
 Tables = Iterator[tuple[slice, Table]]  # ticks, and the features of these
 
@@ -67,19 +69,29 @@ class Forest:
     booster: Any
     names: tuple[str, ...]
 
-    def __call__(self, table: Table) -> npt.NDArray[np.float32]:
-        """Probabilities [T]."""
-        return np.asarray(self.booster.inplace_predict(as_matrix(table, self.names)), dtype=np.float32)
+    def __call__(self, table: Table, start_T: npt.NDArray[np.float32] | None = None) -> npt.NDArray[np.float32]:
+        """Probabilities [T]; `start_T` are the log-odds that the trees were grown from, if any."""
+        said = self.booster.inplace_predict(as_matrix(table, self.names), base_margin=start_T)
+        return np.asarray(said, dtype=np.float32)
 
 
 @dataclass
-class Boosted:
+class Boosted(Shared):
     """A trained baseline. `forests` are by (lab, action); what a lab is not known to do has none."""
 
     forests: Mapping[tuple[str, str], Forest]
     config: BoostedConfig = field(default_factory=BoostedConfig)
     decisions: Decisions = field(default_factory=Decisions)
     details: dict[str, Any] = field(default_factory=dict)
+    part_map: str = ""  # a lab's own names of body parts (see `contract.unified_part_sources`)
+
+    @property
+    def actions(self) -> tuple[str, ...]:
+        return tuple(sorted({action for _, action in self.forests}))
+
+    @property
+    def labs(self) -> tuple[str, ...]:
+        return tuple(self.lab_actions)
 
     @property
     def lab_actions(self) -> dict[str, list[str]]:
@@ -88,14 +100,6 @@ class Boosted:
         for lab, action in sorted(self.forests):
             found[lab].append(action)
         return dict(found)
-
-    def candidates(self, clip: PoseClip) -> dict[tuple[int, int], list[str]]:
-        """{(agent, target): actions} that are looked for, learnt (in that lab, if it is known), and tracked."""
-        found: dict[tuple[int, int], list[str]] = {}
-        for agent, target, action in clip.behaviors:
-            if self.of(clip.lab_id, action) and {agent, target} <= set(clip.mouse_ids):
-                found.setdefault((agent, target), []).append(action)
-        return found
 
     def predict(self, clip: PoseClip, frames: tuple[int, int] | None = None) -> list[PairScores]:
         """Probabilities of every (agent, target) with candidate actions, on the video's own frames.
@@ -118,31 +122,21 @@ class Boosted:
             )  # fmt: skip
         return scores
 
-    def events(self, clip: PoseClip) -> list[Event]:
-        """Decided events of a clip."""
-        return self.decisions.events(self.predict(clip), set(clip.behaviors))
-
     def of(self, lab_id: str, action: str) -> list[Forest]:
+        """The lab's forest of an action; of an unknown lab, those of all labs that know the action."""
         if any(lab == lab_id for lab, _ in self.forests):
             return [self.forests[lab_id, action]] if (lab_id, action) in self.forests else []
         return [forest for (_, known), forest in self.forests.items() if known == action]
 
     def save(self, folder: Path) -> None:
         """Write the forests as UBJ, numbered, and `meta.json`."""
-        meta = {"config": asdict(self.config), "decisions": self.decisions.to_dict(), **self.details}
-        write_model(folder, "boosted", self.forests, meta)
+        write_model(folder, KIND, self, self.forests, {"config": asdict(self.config)})
 
     @classmethod
     def load(cls, folder: Path) -> Boosted:
         """Read a stored model. Raises ContractError that names what does not fit this code."""
-        meta, forests = read_model(folder, "boosted")
-        try:
-            config, decisions = BoostedConfig(**meta.pop("config")), Decisions.from_dict(meta.pop("decisions"))
-        except (KeyError, TypeError) as err:
-            raise ContractError(
-                f"{folder / META} does not fit this code: {err!r}. Train the model again."
-            ) from err
-        return cls(forests, config, decisions, meta)
+        stored, forests, config = read_model(folder, KIND)
+        return cls(forests, config, stored.decisions, stored.details("config", "forests"), stored.part_map)
 
 
 def fit(
@@ -165,15 +159,20 @@ def grow_all(
     spans: Sequence[Span],
     tables: Callable[[PoseClip, int, int, tuple[int, int]], Tables],
     config: BoostedConfig,
+    start: Callable[[str], str] | None = None,
 ) -> dict[tuple[str, str], Forest]:
-    """(lab, action) -> forest, from the rows that `tables(clip, agent, target, frames)` gives for every pair."""
+    """(lab, action) -> forest, from the rows that `tables(clip, agent, target, frames)` gives for every pair.
+
+    With `start` (action -> name of a column of log-odds) the trees only add to that column, and as many of the
+    rounds are grown as help on videos that were left out: none, if none helps. Rows without it are left out.
+    """
     occurring = {(lab, a) for lab, actions in lab_actions(videos, spans).items() for a in actions}
     if not occurring:
         raise DataError("No action that was looked for occurs in the training videos: there is nothing to learn.")
     by_id = {v.clip.video_id: v for v in videos}
     share = _shares(by_id, spans, occurring, config.max_rows)
     random = np.random.default_rng(config.seed)
-    rows: dict[tuple[str, str], list[tuple[Table, Any, Any]]] = defaultdict(list)
+    rows: dict[tuple[str, str], list[tuple[Table, Any, Any, Any]]] = defaultdict(list)
     for span in spans:
         video, frames = by_id[span.video_id], (span.start_frame, span.stop_frame)
         for (agent, target), actions in _asked(video, occurring).items():
@@ -184,15 +183,21 @@ def grow_all(
                     weight = np.where(y, *reversed(share[at]))
                     chosen = np.flatnonzero(random.random(len(y)) < weight)
                     part = {name: x[chosen] for name, x in table.items()}
-                    rows[at].append((part, y[chosen], 1 / weight[chosen]))
+                    videos_N = np.full(len(chosen), span.video_id)
+                    rows[at].append((part, y[chosen], 1 / weight[chosen], videos_N))
     forests = {}
     for at, parts in sorted(rows.items()):
-        names = [*dict.fromkeys(name for part, _, _ in parts for name in part)]
-        y, weight = (np.concatenate([part[i] for part in parts]) for i in (1, 2))
-        if y.any():
-            forests[at] = grow(
-                np.concatenate([as_matrix(part, names) for part, _, _ in parts]), y, weight, names, config
-            )
+        names = [*dict.fromkeys(name for part, *_ in parts for name in part)]
+        matrix = np.concatenate([as_matrix(part, names) for part, *_ in parts])
+        y, weight, by_video = (np.concatenate([part[i] for part in parts]) for i in (1, 2, 3))
+        if start is None:
+            forests[at] = grow(matrix, y, weight, names, config)
+        elif start(at[1]) in names:
+            origin = matrix[:, names.index(start(at[1]))]
+            known = ~np.isnan(origin)
+            x, y, weight, origin, by_video = (v[known] for v in (matrix, y, weight, origin, by_video))
+            rounds = _rounds_that_help(x, y, weight, origin, by_video, config)
+            forests[at] = grow(x, y, weight, names, replace(config, rounds=rounds), origin)
     return forests
 
 
@@ -208,6 +213,7 @@ def grow(
     weight_N: npt.NDArray[np.float64],
     names: Sequence[str],
     config: BoostedConfig,
+    start_N: npt.NDArray[np.float32] | None = None,
 ) -> Forest:
     """Train one booster; columns without any value or without any difference are left out."""
     import xgboost
@@ -215,40 +221,70 @@ def grow(
     with np.errstate(invalid="ignore"):
         useful = np.flatnonzero(np.nan_to_num(matrix_NF).std(axis=0) > 0)
     data = xgboost.QuantileDMatrix(
-        matrix_NF[:, useful], true_N, weight=weight_N, max_bin=64, nthread=config.threads
+        matrix_NF[:, useful], true_N, weight=weight_N, base_margin=start_N, max_bin=64, nthread=config.threads
     )
     booster = xgboost.train(config.parameters(), data, num_boost_round=config.rounds)
     return Forest(booster, tuple(names[int(i)] for i in useful))
 
 
+def _rounds_that_help(
+    matrix_NF: npt.NDArray[np.float32],
+    true_N: npt.NDArray[np.bool_],
+    weight_N: npt.NDArray[np.float64],
+    start_N: npt.NDArray[np.float32],
+    video_N: npt.NDArray[np.int64],
+    config: BoostedConfig,
+) -> int:
+    """The number of rounds with the least log loss on videos left out, a part at a time; 0 of a single video."""
+    import xgboost
+
+    videos = np.unique(video_N)
+    if len(videos) < 2:
+        return 0
+    loss = np.zeros(config.rounds + 1)
+    for part in (videos[k::INNER_PARTS] for k in range(min(INNER_PARTS, len(videos)))):
+        out = np.isin(video_N, part)
+        learnt, judged = (
+            xgboost.DMatrix(
+                matrix_NF[at], true_N[at], weight=weight_N[at], base_margin=start_N[at], nthread=config.threads
+            )
+            for at in (~out, out)
+        )
+        found: dict[str, dict[str, list[float]]] = {}
+        xgboost.train(
+            config.parameters(), learnt, config.rounds, evals=[(judged, "out")], evals_result=found,
+            verbose_eval=False,
+        )  # fmt: skip
+        at_first = np.average(np.logaddexp(0, np.where(true_N, -start_N, start_N)[out]), weights=weight_N[out])
+        loss += weight_N[out].sum() * np.array([at_first, *found["out"]["logloss"]])
+    return int(np.argmin(loss))
+
+
 def write_model(
-    folder: Path, family: str, forests: Mapping[tuple[str, str], Forest], meta: Mapping[str, Any]
+    folder: Path, kind: str, model: Model, forests: Mapping[tuple[str, str], Forest], own: Mapping[str, Any]
 ) -> None:
-    """Forests as UBJ, numbered, and `meta.json`, which names the family, their labs, actions and columns."""
+    """Forests as UBJ, numbered, and `meta.json`, which names their labs, actions and columns."""
     folder.mkdir(parents=True, exist_ok=True)
     rows = []
     for number, ((lab, action), forest) in enumerate(sorted(forests.items())):
         forest.booster.save_model(folder / f"forest-{number:04d}.ubj")
         rows.append({"lab": lab, "action": action, "features": list(forest.names)})
-    whole = {"format": FORMAT, "family": family, "forests": rows, **meta}
-    (folder / META).write_text(json.dumps(whole, indent=1, allow_nan=False), encoding="utf-8")
+    write_meta(folder, kind, model, {"forests": rows, **own})
 
 
-def read_model(folder: Path, family: str) -> tuple[dict[str, Any], dict[tuple[str, str], Forest]]:
-    """What `write_model` wrote. Raises ContractError for anything else."""
+def read_model(folder: Path, kind: str) -> tuple[Stored, dict[tuple[str, str], Forest], BoostedConfig]:
+    """What `write_model` wrote, with a `config`. Raises ContractError for anything else."""
+    stored = read_meta(folder, kind)
     try:
-        meta = json.loads((folder / META).read_text(encoding="utf-8"))
-        found = meta.pop("format"), meta.pop("family")
-        rows = [(row["lab"], row["action"], tuple(row["features"])) for row in meta.pop("forests")]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as err:
-        raise ContractError(f"{folder / META} is not the description of such a model: {err!r}.") from err
-    if found != (FORMAT, family):
-        raise ContractError(f"{folder / META}: expected format {FORMAT} of family {family}, but got {found}.")
+        rows = [(row["lab"], row["action"], tuple(row["features"])) for row in stored.more["forests"]]
+        config = BoostedConfig(**stored.more["config"])
+    except (KeyError, TypeError) as err:
+        raise ContractError(f"{folder / META} does not fit this code: {err!r}. Train the model again.") from err
     forests = {
         (lab, action): _read_forest(folder / f"forest-{n:04d}.ubj", names)
         for n, (lab, action, names) in enumerate(rows)
     }
-    return meta, forests
+    return stored, forests, config
 
 
 def _read_forest(path: Path, names: tuple[str, ...]) -> Forest:

@@ -10,7 +10,10 @@ from typing import Any
 
 from etholake.errors import UsageError
 
-__all__ = ["CONFIGS", "Augmentation", "ModelConfig", "named", "overridden"]
+__all__ = ["BOOSTED", "CONFIGS", "Augmentation", "ModelConfig", "named", "overridden"]
+
+
+BOOSTED = "boosted"  # the baseline of boosted trees, which has a configuration of its own (`models.boosted`)
 
 
 @dataclass(frozen=True)
@@ -149,7 +152,7 @@ def named(name: str, overrides: Mapping[str, Any] | None = None) -> ModelConfig:
     Raises UsageError naming the nearest one.
     """
     if name not in CONFIGS:
-        raise UsageError(f"There is no model configuration '{name}'; known: {', '.join(CONFIGS)}.")
+        raise UsageError(f"There is no model configuration '{name}'; known: {', '.join(CONFIGS)}, {BOOSTED}.")
     return overridden(CONFIGS[name], overrides)
 
 

@@ -1,114 +1,80 @@
-"""Several recognisers that speak as one: members of folds, windows and seeds, their probabilities averaged.
+"""Several recognisers that speak as one: members of folds, windows, seeds and kinds, their probabilities averaged.
 
-Stored as `members/0/`, `members/1/`, … (each a recogniser) and a `meta.json` with what is decided together:
-thresholds, decoding, the space in which probabilities are averaged.
+Stored as `members/0/`, `members/1/`, … (each a recogniser of any kind) and a `meta.json` with what is decided
+together, and the space in which probabilities are averaged.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from etholake.errors import ContractError
-from etholake.events.decode import DecodeConfig, decode
-from etholake.events.thresholds import Thresholds
-from etholake.events.types import Event, PairScores
-from etholake.features.clip import PartSources, PoseClip
-from etholake.models.recogniser import FORMAT, META, Recogniser
+from etholake.events.decisions import Decisions
+from etholake.events.types import PairScores
+from etholake.features.clip import PoseClip
+from etholake.models.archive import META, load_model, read_meta, write_meta
+from etholake.models.model import Model, Shared, union_of_actions
 
-__all__ = ["SPACES", "Ensemble", "average", "load_model"]
+__all__ = ["SPACES", "Ensemble", "average"]
 
+KIND, MEMBERS = "ensemble", "members"
 SPACES = ("probability", "logit")
-MEMBERS = "members"
 EDGE = 1e-4  # probabilities are kept so far from 0 and 1 before a logit is taken
 
 
 @dataclass
-class Ensemble:
-    """Members, how they are averaged, and the thresholds and decoding of what they say together."""
+class Ensemble(Shared):
+    """Members, how they are averaged, and the decisions on what they say together."""
 
-    members: tuple[Recogniser, ...]
+    members: tuple[Model, ...]
     space: str = "probability"
-    thresholds: Thresholds = field(default_factory=Thresholds)
-    decoding: DecodeConfig = field(default_factory=DecodeConfig)
+    decisions: Decisions = field(default_factory=Decisions)
     details: dict[str, Any] = field(default_factory=dict)
 
     @property
     def actions(self) -> tuple[str, ...]:
-        return self.members[0].actions
+        return tuple(dict.fromkeys(action for member in self.members for action in member.actions))
 
     @property
     def labs(self) -> tuple[str, ...]:
-        return tuple(sorted({lab for member in self.members for lab in member.labs}))
+        return tuple(self.lab_actions)
 
     @property
     def lab_actions(self) -> Mapping[str, Sequence[str]]:
         """Actions that any member has seen in a lab."""
-        found: dict[str, set[str]] = {lab: set() for lab in self.labs}
-        for member in self.members:
-            for lab, actions in member.lab_actions.items():
-                found[lab] |= set(actions)
-        return {lab: sorted(actions) for lab, actions in found.items()}
+        return union_of_actions(self.members)
 
     @property
-    def part_sources(self) -> PartSources:
-        """What clips for this model are to be made with."""
-        return self.members[0].part_sources
-
-    def notes(self, clip: PoseClip) -> list[str]:
-        """Sentences about what of a clip is not predicted, or not as usual: those that all members have."""
-        said = [member.notes(clip) for member in self.members]
-        return [note for note in said[0] if all(note in notes for notes in said)]
+    def part_map(self) -> str:
+        return self.members[0].part_map
 
     def predict(self, clip: PoseClip, frames: tuple[int, int] | None = None) -> list[PairScores]:
-        """As `Recogniser.predict`: the average of the members that know the pair's action."""
+        """As `Model.predict`: the average of the members that know the pair's action."""
         return average([member.predict(clip, frames) for member in self.members], self.space)
-
-    def events(self, clip: PoseClip) -> list[Event]:
-        """Decoded events of a clip."""
-        return decode(self.predict(clip), set(clip.behaviors), self.thresholds, self.decoding)
 
     def save(self, folder: Path) -> None:
         """Write the members and `meta.json`."""
         for k, member in enumerate(self.members):
             member.save(folder / MEMBERS / str(k))
-        meta = {
-            "format": FORMAT,
-            "ensemble": {"members": len(self.members), "space": self.space},
-            "vocabulary": {"actions": list(self.actions), "labs": list(self.labs)},
-            "lab_actions": dict(self.lab_actions),
-            "thresholds": self.thresholds.to_json(),
-            "decoding": asdict(self.decoding),
-            **self.details,
-        }
-        (folder / META).write_text(json.dumps(meta, indent=1, allow_nan=False), encoding="utf-8")
+        write_meta(folder, KIND, self, {"ensemble": {"members": len(self.members), "space": self.space}})
 
     @classmethod
     def load(cls, folder: Path) -> Ensemble:
         """Read a stored ensemble. Raises ContractError that names what does not fit."""
-        meta = _read(folder)
+        stored = read_meta(folder, KIND)
         try:
-            count, space = int(meta["ensemble"]["members"]), str(meta["ensemble"]["space"])
-            thresholds, decoding = Thresholds.from_json(meta["thresholds"]), DecodeConfig(**meta["decoding"])
+            count, space = int(stored.more["ensemble"]["members"]), str(stored.more["ensemble"]["space"])
         except (KeyError, TypeError, ValueError) as err:
             raise ContractError(f"{folder / META} is not the description of an ensemble: {err!r}.") from err
         if space not in SPACES or count < 1:
             raise ContractError(f"{folder / META}: expected one of {SPACES} and a member, got {space!r}, {count}.")
-        members = tuple(Recogniser.load(folder / MEMBERS / str(k)) for k in range(count))
-        if len({member.actions for member in members}) > 1:
-            raise ContractError(f"The members of the ensemble in {folder} have different vocabularies.")
-        known = {"format", "ensemble", "vocabulary", "lab_actions", "thresholds", "decoding"}
-        return cls(members, space, thresholds, decoding, {k: v for k, v in meta.items() if k not in known})
-
-
-def load_model(folder: Path) -> Recogniser | Ensemble:
-    """Whatever recogniser is stored in a folder."""
-    return Ensemble.load(folder) if "ensemble" in _read(folder) else Recogniser.load(folder)
+        members = tuple(load_model(folder / MEMBERS / str(k)) for k in range(count))
+        return cls(members, space, stored.decisions, stored.details("ensemble"))
 
 
 def average(said: Sequence[Sequence[PairScores]], space: str = "probability") -> list[PairScores]:
@@ -148,15 +114,3 @@ def _average(pairs: Sequence[PairScores], space: str) -> PairScores:
         first.video_id, first.lab_id, first.fps, first.agent_id, first.target_id, first.first_frame, actions,
         mean.astype(np.float32),
     )  # fmt: skip
-
-
-def _read(folder: Path) -> dict[str, Any]:
-    try:
-        meta = json.loads((folder / META).read_text(encoding="utf-8"))
-        form = meta["format"]
-    except (OSError, ValueError, KeyError, TypeError) as err:
-        raise ContractError(f"{folder / META} is not the description of an Etholake model: {err!r}.") from err
-    if form != FORMAT:
-        raise ContractError(f"The model in {folder} has format {form}; this code reads {FORMAT}. Train it again.")
-    assert isinstance(meta, dict)
-    return meta

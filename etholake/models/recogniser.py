@@ -1,43 +1,41 @@
 """A trained model in use: load it, give it a clip, get probabilities or events.
 
 Stored as `model.safetensors` (weights and scaler) and `meta.json` (configuration, feature names and version,
-vocabulary, thresholds, split, fingerprint). A mismatch is refused by name; nothing is unpickled.
+vocabulary, decisions, split, fingerprint). A mismatch is refused by name; nothing is unpickled.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from torch import nn
 
-from etholake.contract import UNIFIED_PARTS, unified_part_sources
+from etholake.contract import UNIFIED_PARTS
 from etholake.errors import ContractError
-from etholake.events.decode import DecodeConfig, decode
-from etholake.events.thresholds import Thresholds
-from etholake.events.types import Event, PairScores
-from etholake.features.clip import PartSources, PoseClip
+from etholake.events.decisions import Decisions
+from etholake.events.types import PairScores
+from etholake.features.clip import PoseClip
 from etholake.features.pair import FEATURE_NAMES, FEATURE_VERSION
 from etholake.models import build
+from etholake.models.archive import META, read_meta, write_meta
 from etholake.models.config import ModelConfig
+from etholake.models.model import Shared
 from etholake.models.scaler import RobustScaler
 from etholake.models.scoring import probabilities
 
-__all__ = ["META", "TEACH", "WEIGHTS", "Recogniser"]
+__all__ = ["WEIGHTS", "Recogniser"]
 
-WEIGHTS, META = "model.safetensors", "meta.json"
-FORMAT = 2
+KIND, WEIGHTS = "recogniser", "model.safetensors"
 UNKNOWN_LAB = 0
-TEACH = "teach it with some labelled videos: etholake train --from MODEL --data DIR"
 
 
 @dataclass
-class Recogniser:
-    """Network, scaler, vocabulary and thresholds of one trained model.
+class Recogniser(Shared):
+    """Network, scaler, vocabulary and decisions of one trained model.
 
     `actions` are the C classes; `labs` the known labs (embedding index = position + 1); `lab_actions` the actions
     that occur in each lab's training data: only they are candidates there (the phantom trap of the score).
@@ -49,48 +47,11 @@ class Recogniser:
     actions: tuple[str, ...]
     labs: tuple[str, ...]
     lab_actions: Mapping[str, Sequence[str]]
-    thresholds: Thresholds = field(default_factory=Thresholds)
-    decoding: DecodeConfig = field(default_factory=DecodeConfig)
+    decisions: Decisions = field(default_factory=Decisions)
     part_map: str = ""  # a lab's own names of body parts (see `contract.unified_part_sources`)
     details: dict[str, Any] = field(default_factory=dict)  # split, fingerprint, scores: kept in meta.json
 
-    @property
-    def part_sources(self) -> PartSources:
-        """What clips for this model are to be made with."""
-        return unified_part_sources(self.part_map)
-
     # --- use ----------------------------------------------------------------------------------------------
-    def candidates(self, clip: PoseClip) -> dict[tuple[int, int], list[str]]:
-        """{(agent, target): actions} that are looked for, learnt (in that lab, if it is known), and tracked."""
-        possible = self._possible(clip.meta.lab_id)
-        found: dict[tuple[int, int], list[str]] = {}
-        for agent, target, action in clip.meta.behaviors:
-            if action in possible and {agent, target} <= set(clip.mouse_ids):
-                found.setdefault((agent, target), []).append(action)
-        return found
-
-    def notes(self, clip: PoseClip) -> list[str]:
-        """Sentences about what of a clip is not predicted, or not as usual, and why; [] if all is well."""
-        lab, notes = clip.meta.lab_id, list(clip.notes)
-        asked = {action for _, _, action in clip.meta.behaviors}
-        if not asked:
-            notes.append("nothing was looked for in this video (no behaviors_labeled): no event can be predicted")
-        if lab not in self.labs:
-            notes.append(
-                f"lab {lab} was not in the training data: the embedding of an unknown lab is used; known labs: "
-                f"{', '.join(self.labs)}"
-            )
-        if outside := sorted(asked - set(self.actions)):
-            notes.append(f"not in the model's vocabulary, ignored: {', '.join(outside)}; {TEACH}")
-        if never := sorted((asked & set(self.actions)) - self._possible(lab)):
-            notes.append(
-                f"never seen in training{f' in {lab}' if lab in self.labs else ''}: {', '.join(never)}; {TEACH}"
-            )
-        mice = {mouse for agent, target, _ in clip.meta.behaviors for mouse in (agent, target)}
-        if absent := sorted(mice - set(clip.mouse_ids)):
-            notes.append(f"looked for, but not tracked: {', '.join(f'mouse{mouse}' for mouse in absent)}")
-        return notes
-
     def predict(self, clip: PoseClip, frames: tuple[int, int] | None = None) -> list[PairScores]:
         """Probabilities of every (agent, target) with candidate actions, on the video's own frames.
 
@@ -108,16 +69,6 @@ class Recogniser:
             )
             for (agent, target), values_TA in found.items()
         ]  # fmt: skip
-
-    def events(self, clip: PoseClip) -> list[Event]:
-        """Decoded events of a clip."""
-        return decode(self.predict(clip), set(clip.meta.behaviors), self.thresholds, self.decoding)
-
-    def _possible(self, lab_id: str) -> set[str]:
-        """Actions that occurred in the lab's training data; of an unknown lab, in any lab's."""
-        if lab_id in self.lab_actions:
-            return set(self.lab_actions[lab_id])
-        return {action for actions in self.lab_actions.values() for action in actions}
 
     def _lab(self, lab_id: str) -> int:
         return self.labs.index(lab_id) + 1 if lab_id in self.labs else UNKNOWN_LAB
@@ -142,54 +93,38 @@ class Recogniser:
         }
         tensors |= {"scaler.median": self.scaler.median_F.cpu(), "scaler.iqr": self.scaler.iqr_F.cpu()}
         save_file(tensors, folder / WEIGHTS)
-        meta = {
-            "format": FORMAT,
+        own = {
             "config": self.config.to_json(),
             "features": {"version": FEATURE_VERSION, "names": list(FEATURE_NAMES), "parts": list(UNIFIED_PARTS)},
-            "vocabulary": {"actions": list(self.actions), "labs": list(self.labs)},
-            "lab_actions": {lab: list(actions) for lab, actions in self.lab_actions.items()},
-            "thresholds": self.thresholds.to_json(),
-            "decoding": asdict(self.decoding),
-            "part_map": self.part_map,
-            **self.details,
         }
-        (folder / META).write_text(json.dumps(meta, indent=1, allow_nan=False), encoding="utf-8")
+        write_meta(folder, KIND, self, own)
 
     @classmethod
     def load(cls, folder: Path) -> Recogniser:
         """Read a stored model. Raises ContractError that names what does not fit this code."""
-        meta = _read_meta(folder)
-        config = _read_config(folder, meta)
-        actions, labs = tuple(meta["vocabulary"]["actions"]), tuple(meta["vocabulary"]["labs"])
+        stored = read_meta(folder, KIND)
+        _check_features(folder, stored.more)
+        config = _read_config(folder, stored.more)
         network = build(
             config.family,
             features=len(FEATURE_NAMES),
-            classes=len(actions),
-            labs=len(labs) + 1,
+            classes=len(stored.actions),
+            labs=len(stored.labs) + 1,
             **config.network(),
         )
         scaler = _read_weights(folder, network)
-        named = {a for lab in meta["lab_actions"].values() for a in lab}
-        if set(meta["lab_actions"]) != set(labs) or not named <= set(actions):
-            raise ContractError(f"{folder / META}: lab_actions names labs or actions outside the vocabulary.")
-        known = {"format", "config", "features", "vocabulary", "lab_actions", "thresholds", "decoding", "part_map"}
         return cls(
-            network.eval(), scaler, config, actions, labs, meta["lab_actions"],
-            Thresholds.from_json(meta["thresholds"]), DecodeConfig(**meta["decoding"]),
-            meta["part_map"], {key: value for key, value in meta.items() if key not in known},
+            network.eval(), scaler, config, stored.actions, stored.labs, stored.lab_actions, stored.decisions,
+            stored.part_map, stored.details("config", "features"),
         )  # fmt: skip
 
 
-def _read_meta(folder: Path) -> dict[str, Any]:
+def _check_features(folder: Path, meta: Mapping[str, Any]) -> None:
+    """Raises ContractError unless the model was trained on what this code computes."""
     try:
-        meta = json.loads((folder / META).read_text(encoding="utf-8"))
-        version, names = meta["features"]["version"], meta["features"]["names"]
-        actions, parts = meta["vocabulary"]["actions"], meta["features"]["parts"]
-        form = meta["format"]
-    except (OSError, ValueError, KeyError, TypeError) as err:
+        version, names, parts = (meta["features"][name] for name in ("version", "names", "parts"))
+    except (KeyError, TypeError) as err:
         raise ContractError(f"{folder / META} is not the description of an Etholake model: {err!r}.") from err
-    if form != FORMAT:
-        raise ContractError(f"The model in {folder} has format {form}; this code reads {FORMAT}. Train it again.")
     if version != FEATURE_VERSION:
         raise ContractError(
             f"The model in {folder} was trained on feature version {version}; this code computes "
@@ -198,17 +133,13 @@ def _read_meta(folder: Path) -> dict[str, Any]:
     if list(names) != list(FEATURE_NAMES) or list(parts) != list(UNIFIED_PARTS):
         wrong = sorted(set(names) ^ set(FEATURE_NAMES)) or "their order"
         raise ContractError(f"The model in {folder} has other features than this code: {wrong}. Train it again.")
-    if len(set(actions)) != len(actions) or not all(isinstance(a, str) for a in actions):
-        raise ContractError(f"The model in {folder} has a vocabulary with repeated or nameless actions.")
-    return meta
 
 
 def _read_config(folder: Path, meta: Mapping[str, Any]) -> ModelConfig:
-    missing = sorted({"config", "lab_actions", "thresholds", "decoding", "part_map"} - meta.keys())
-    if missing or "labs" not in meta["vocabulary"]:
-        raise ContractError(f"{folder / META} lacks {missing or ['vocabulary.labs']}. Train the model again.")
     try:
         return ModelConfig.from_json(meta["config"])
+    except KeyError as err:
+        raise ContractError(f"{folder / META} lacks {err}. Train the model again.") from err
     except TypeError as err:
         raise ContractError(
             f"The configuration of the model in {folder} has fields that this code does not know ({err}). "

@@ -1,26 +1,27 @@
-"""The stack: boosted trees on what other recognisers said, over time, and on a few raw features.
+"""The stack: the mean of what other recognisers said, corrected by boosted trees as far as that helps.
+
+The trees see what the bases said over time and a few raw features, and start from the mean of the bases' log-odds.
+How many are grown is decided on videos left out, so few videos, which cannot tell, leave the mean as it is.
 
 `bases` are lists of `PairScores` of the same videos, one list per base recogniser, in the same order everywhere.
 To train it they must be out-of-fold: said by models that had not seen the video. `out_of_fold` judges the stack
 itself the same way: each fold is predicted by a stack that was fitted on the out-of-fold scores of the others.
-Shape letters: T ticks.
+With its bases it is a recogniser of its own: `etholake.models.stacked`. Shape letters: T ticks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from etholake.errors import ContractError, DataError
-from etholake.events.decisions import Decisions
-from etholake.events.types import Event, PairScores
+from etholake.events.types import PairScores
 from etholake.features.clip import PoseClip
 from etholake.models.boosted import (
-    META,
     Boosted,
     BoostedConfig,
     Forest,
@@ -28,29 +29,24 @@ from etholake.models.boosted import (
     clip_part,
     grow_all,
     in_parts,
-    read_model,
     whole_spans,
-    write_model,
 )
-from etholake.models.rolling import Table, pair_now, rolling, self_now
+from etholake.models.rolling import Table, means, pair_now, self_now
 from etholake.training.data import LabelledVideo
+from etholake.training.split import Span
 
-__all__ = ["STACK", "Predicts", "Stack", "fit", "out_of_fold"]
+__all__ = ["STACK", "Stack", "fit", "out_of_fold"]
 
-# Few and strong columns: shallow trees, many of the columns each, much smoothing.
-STACK = BoostedConfig(rounds=120, depth=3, eta=0.06, colsample=0.3, min_child_weight=40.0, l2=10.0)
+# A correction: shallow trees, each leaf of at least half a minute of doubtful frames, much smoothing.
+STACK = BoostedConfig(rounds=120, depth=3, eta=0.1, colsample=0.5, min_child_weight=250.0, l2=250.0)
+START = "mean of log-odds"  # what the trees correct
+_WINDOWS_S = (1.0, 5.0, 15.0, 60.0)
 _RAW = (
     "distance", "nearest parts", "approach", "nearest distance", "agent speed 0.5 s", "target speed 0.5 s",
     "agent seen", "target seen", "agent length", "target length",
 )  # fmt: skip
 _LIMIT = 1e-4  # probabilities nearer to 0 or 1 are taken for this
 _ByPair = Mapping[tuple[int, int], PairScores]
-
-
-class Predicts(Protocol):
-    """A recogniser: the network's, the baseline's, an ensemble's."""
-
-    def predict(self, clip: PoseClip, frames: tuple[int, int] | None = None) -> list[PairScores]: ...
 
 
 @dataclass
@@ -60,11 +56,11 @@ class Stack:
     forests: Mapping[tuple[str, str], Forest]
     n_bases: int
     config: BoostedConfig = STACK
-    decisions: Decisions = field(default_factory=Decisions)
-    details: dict[str, Any] = field(default_factory=dict)
 
     def predict(self, clip: PoseClip, bases: Sequence[Sequence[PairScores]]) -> list[PairScores]:
         """Probabilities as the bases give them: same pairs, on the video's own frames; all bases of this clip.
+
+        NaN where no base says anything.
 
         Raises ContractError if there are more or fewer bases than the stack was trained on.
         """
@@ -77,8 +73,10 @@ class Stack:
             values = np.full((len(clip.xy_TMK2), len(actions)), np.nan, dtype=np.float32)
             for ticks, table in _tables(clip, agent, target, said, None):
                 for i, action in enumerate(actions):
-                    forests = trees.of(clip.lab_id, action)
-                    values[ticks, i] = np.mean([forest(table) for forest in forests], axis=0)
+                    start = table.get(_mean_of(action))
+                    if start is not None:
+                        said_by = [forest(table, np.nan_to_num(start)) for forest in trees.of(clip.lab_id, action)]
+                        values[ticks, i] = np.where(np.isnan(start), np.nan, np.mean(said_by, axis=0))
             scores.append(
                 PairScores(
                     clip.video_id, clip.lab_id, clip.fps, agent, target, clip.first_frame, tuple(actions),
@@ -87,41 +85,19 @@ class Stack:
             )  # fmt: skip
         return scores
 
-    def events(self, clip: PoseClip, bases: Sequence[Predicts]) -> list[Event]:
-        """Decided events of a clip, of what the base recognisers say of it now."""
-        said = self.predict(clip, [base.predict(clip) for base in bases])
-        return self.decisions.events(said, set(clip.behaviors))
-
-    def save(self, folder: Path) -> None:
-        """Write the forests as UBJ, numbered, and `meta.json`; the base recognisers are stored by themselves."""
-        meta = {
-            "bases": self.n_bases, "config": asdict(self.config), "decisions": self.decisions.to_dict(),
-            **self.details,
-        }  # fmt: skip
-        write_model(folder, "stack", self.forests, meta)
-
-    @classmethod
-    def load(cls, folder: Path) -> Stack:
-        """Read a stored stack. Raises ContractError that names what does not fit this code."""
-        meta, forests = read_model(folder, "stack")
-        try:
-            bases, config = int(meta.pop("bases")), BoostedConfig(**meta.pop("config"))
-            decisions = Decisions.from_dict(meta.pop("decisions"))
-        except (KeyError, TypeError, ValueError) as err:
-            raise ContractError(
-                f"{folder / META} does not fit this code: {err!r}. Train the stack again."
-            ) from err
-        return cls(forests, bases, config, decisions, meta)
-
 
 def fit(
-    videos: Sequence[LabelledVideo], bases: Sequence[Sequence[PairScores]], config: BoostedConfig = STACK
+    videos: Sequence[LabelledVideo],
+    bases: Sequence[Sequence[PairScores]],
+    config: BoostedConfig = STACK,
+    spans: Sequence[Span] | None = None,
 ) -> Stack:
-    """Train a stack on out-of-fold scores of the videos.
+    """Train a stack on out-of-fold scores of `spans` of the videos (default: the whole videos).
 
     Raises DataError if a base has no scores of a video, or nothing that was looked for occurs.
     """
-    ids = [v.clip.video_id for v in videos]
+    spans = whole_spans(videos) if spans is None else spans
+    ids = sorted({span.video_id for span in spans})
     said = {video: [_of_video(base, video) for base in bases] for video in ids}
     missing = [f"base {i + 1} says nothing of video {v}" for v in ids for i, one in enumerate(said[v]) if not one]
     if missing or not bases:
@@ -132,24 +108,23 @@ def fit(
     def tables(clip: PoseClip, agent: int, target: int, frames: tuple[int, int]) -> Tables:
         return _tables(clip, agent, target, said[clip.video_id], frames)
 
-    return Stack(grow_all(videos, whole_spans(videos), tables, config), len(bases), config)
+    return Stack(grow_all(videos, spans, tables, config, _mean_of), len(bases), config)
 
 
 def out_of_fold(
     videos: Sequence[LabelledVideo],
     bases: Sequence[Sequence[PairScores]],
-    folds: Sequence[Collection[int]],
+    folds: Sequence[Sequence[Span]],
     config: BoostedConfig = STACK,
-) -> list[PairScores]:
-    """The stack's own out-of-fold scores: every fold (video ids) by a stack of the others' scores and labels."""
+) -> list[list[PairScores]]:
+    """The stack's own out-of-fold scores, fold by fold: of its spans, by a stack of the other folds' spans."""
+    clips = {v.clip.video_id: v.clip for v in videos}
     scores = []
     for fold in folds:
-        others = [v for v in videos if v.clip.video_id not in fold]
-        known = {v.clip.video_id for v in others}
-        stack = fit(others, [[pair for pair in base if pair.video_id in known] for base in bases], config)
-        for video in videos:
-            if video.clip.video_id in fold:
-                scores += stack.predict(video.clip, bases)
+        stack = fit(videos, bases, config, [span for other in folds if other is not fold for span in other])
+        said = {video: stack.predict(clips[video], bases) for video in {span.video_id for span in fold}}
+        cut = [pair.between(s.start_frame, s.stop_frame) for s in fold for pair in said[s.video_id]]
+        scores.append([pair for pair in cut if len(pair.probabilities_TA)])
     return scores
 
 
@@ -168,7 +143,7 @@ def _tables(
         raw = self_now(part, one) if one == other else pair_now(part, one, other)
         now |= {name: raw[name] for name in _RAW if name in raw}
         inside = slice(ticks.start - around.start, ticks.stop - around.start)
-        yield ticks, {name: x[inside] for name, x in (now | rolling(now)).items()}
+        yield ticks, {name: x[inside] for name, x in (now | means(now, _WINDOWS_S)).items()}
 
 
 def _logits(said: Sequence[_ByPair], pair: tuple[int, int], times_T: Any) -> Table:
@@ -188,6 +163,17 @@ def _logits(said: Sequence[_ByPair], pair: tuple[int, int], times_T: Any) -> Tab
                 p[inside] = np.clip(scores.probabilities_TA[at[inside], i], _LIMIT, 1 - _LIMIT)
                 found[f"base {number} {action}{way}"] = np.log(p / (1 - p))
                 by_action.setdefault(action, []).append(found[f"base {number} {action}{way}"])
-        if len(said) > 1:
-            found |= {f"mean {a}{way}": np.mean(x, axis=0, dtype=np.float32) for a, x in by_action.items()}
+        found |= {f"{_mean_of(a)}{way}": _mean(x) for a, x in by_action.items()}
     return found
+
+
+def _mean_of(action: str) -> str:
+    """Name of the column of the mean over the bases."""
+    return f"mean {action}"
+
+
+def _mean(values: Sequence[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
+    """Mean of what is known; NaN where nothing is."""
+    known = np.sum([~np.isnan(x) for x in values], axis=0)
+    total = np.sum([np.nan_to_num(x) for x in values], axis=0)
+    return np.where(known > 0, total / np.maximum(known, 1), np.nan).astype(np.float32)

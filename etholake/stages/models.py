@@ -13,12 +13,13 @@ from tempfile import TemporaryDirectory
 from etholake import aws
 from etholake.contract import MODEL_ZONE
 from etholake.errors import DataError, UsageError
-from etholake.models.archive import ARCHIVE, unpack
+from etholake.models.archive import ARCHIVE, META, unpack
 from etholake.settings import Settings
 from etholake.stages import load_state
 
 __all__ = ["CURRENT", "pack", "stage", "unpacked"]
 
+SUFFIXES = {".json", ".safetensors", ".ubj"}  # of what describes a model
 CURRENT = "current"  # the newest model that was trained in the lake
 
 
@@ -53,12 +54,12 @@ def pack(settings: Settings, model: str) -> bytes:
     if model.startswith("s3://"):
         return _download(settings, model)
     path = Path(model)
-    if (path / "meta.json").is_file():
+    if (path / META).is_file():
         return _archive(path)
     if path.is_file():
         return path.read_bytes()
     raise UsageError(
-        f"There is no model at '{model}': expected a folder with meta.json, a {ARCHIVE}, an s3:// URI of one, or "
+        f"There is no model at '{model}': expected a folder with {META}, a {ARCHIVE}, an s3:// URI of one, or "
         f"'{CURRENT}'."
     )
 
@@ -80,7 +81,7 @@ def _archive(folder: Path) -> bytes:
     with tarfile.open(fileobj=sink, mode="w:gz") as archive:
         for path in sorted(folder.rglob("*")):
             relative = path.relative_to(folder)
-            if path.is_file() and relative.parts[0] in {"meta.json", "model.safetensors", "members"}:
+            if path.is_file() and path.suffix in SUFFIXES and relative.parts[0] != "code":
                 archive.add(path, str(relative))
     return sink.getvalue()
 

@@ -1,36 +1,38 @@
 """Stage train: launch the training job through the SageMaker Python SDK (`ModelTrainer`) and follow it.
 
 The job runs the deployed `sourcedir.tar.gz` (entry point `sagemaker/train.py`) on channels that are folders of
-the curated zone. Unchanged tables, code, configuration, seed and held-out videos start nothing. The SDK
-is imported only when there is something to do, and its telemetry is off.
-The learning itself is in `etholake.training`.
+the curated zone. Unchanged tables, code, configuration, seed and held-out videos start nothing. How the SDK is
+called and the job followed is in `training_job`, the learning itself in `etholake.training`.
 """
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
-import logging
 import math
-import os
-import re
 import tarfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-from etholake import aws
+from etholake import aws, logs
 from etholake.contract import CODE_ZONE, CURATED_ZONE, MODEL_ZONE
 from etholake.errors import AwsError, DataError, UsageError
 from etholake.lake import Lake, identity
 from etholake.packaging import repository
 from etholake.progress import OnProgress, silent
 from etholake.settings import Settings
-from etholake.stages import StageResult, fingerprint, instances, load_state, models, out_of_fold, save_state
+from etholake.stages import (
+    StageResult,
+    fingerprint,
+    load_state,
+    models,
+    out_of_fold,
+    save_state,
+    training_job,
+)
 
 __all__ = [
     "CHANNELS", "SOURCE", "Plan", "Wish", "channels", "hyperparameters", "job_settings", "plan", "run", "save",
@@ -50,22 +52,20 @@ MODEL_CODE = (
     "train.py", "inference.py", "serve.py", "etholake/contract.py", "etholake/curate/", "etholake/events/",
     "etholake/features/", "etholake/models/", "etholake/training/",
 )  # fmt: skip
-CHECKPOINTS = "/opt/ml/checkpoints"  # SageMaker copies it to S3 while the job runs, and back when it starts again
-LOG_GROUP = "/aws/sagemaker/TrainingJobs"
-POLL_S, POLL_MAX_S = 0.3, 5.0
-_EPOCH = re.compile(r"epoch=(\d+) epochs=(\d+) (train_loss=\S+ val_score=\S+)")
 
 
 @dataclass(frozen=True)
 class Wish:
     """An ensemble instead of one model: of so many folds by video (0: one model), each with so many seeds.
 
-    Or a model that is trained before goes on with the lake's labs, by its own configuration.
+    Or a stack on an ensemble of each configuration; or a model that is trained before goes on with the lake's
+    labs, by its own configuration.
     """
 
     folds: int = 0
     seeds: int = 1
     space: str = "probability"  # in which the members are averaged; or "logit"
+    stack: bool = False
     base: str = ""  # a model to fine-tune, as `stages.models.pack` takes it; "" for none
     labs: tuple[str, ...] = ()  # train on these labs only; () for all
 
@@ -77,7 +77,7 @@ def run(
     on_progress: OnProgress | None = None,
     wish: Wish | None = None,
 ) -> StageResult:
-    """Train `config_name` (of an ensemble several, by comma), holding out `holdout` (or videos chosen per lab).
+    """Train `config_name` (several, by comma, with folds), holding out `holdout` (or videos chosen per lab).
 
     What an ensemble said out of fold becomes the partition of the job's name in the table `out_of_fold`. A job
     that is launched again after it was killed goes on from its checkpoints.
@@ -86,7 +86,7 @@ def run(
     -------
     StageResult
         `details`: `model_uri`, `job_name`, `config`, `split` (train, validation and test spans of the model's
-        meta.json), `metrics`, `seconds`; of an ensemble `out_of_fold_rows`. `unchanged` if a model for the same
+        meta.json), `metrics`, `seconds`; with folds `out_of_fold_rows`. `unchanged` if a model for the same
         inputs is there.
 
     Raises
@@ -109,7 +109,7 @@ def run(
     tick(0, 1, "launching")
     job = _launch(settings, planned.parameters, planned.digest, planned.base)
     try:
-        found = _follow(settings, job, tick)
+        found = training_job.follow(settings, job, tick)
     except KeyboardInterrupt:
         aws.client(settings, "sagemaker").stop_training_job(TrainingJobName=job)
         raise
@@ -148,6 +148,8 @@ def hyperparameters(
         parameters["labs"] = ",".join(sorted(set(wish.labs)))
     if wish and wish.folds:
         parameters |= {"folds": wish.folds, "seeds": wish.seeds, "space": wish.space}
+        if wish.stack:
+            parameters["stack"] = 1
     return parameters
 
 
@@ -172,6 +174,8 @@ def plan(settings: Settings, config_name: str, holdout: Sequence[int] = (), wish
     """What a training on the tables as they are would be. Errors: see `run`."""
     if wish and wish.base and wish.folds:
         raise UsageError("--from fine-tunes one model: leave --folds out.")
+    if not (wish and wish.folds) and ("," in config_name or (wish and wish.stack)):
+        raise UsageError("Several configurations, or a stack of them, are cross-validated: say --folds 5, too.")
     inputs, code = _inputs(settings), _code(settings)
     base = models.stage(settings, wish.base) if wish and wish.base else None
     parameters = hyperparameters(settings, config_name, holdout, wish)
@@ -251,9 +255,19 @@ def _exists(settings: Settings, uri: str) -> bool:
 # --- the job ------------------------------------------------------------------------------------------------
 def _launch(settings: Settings, parameters: dict[str, Any], digest: str, base: str | None) -> str:
     """Start the job; returns its name."""
+    from etholake.stages import features  # it is made of this module's pieces
+
     role = aws.stack_outputs(settings)["SageMakerRoleArn"]
-    with _sdk_environment(settings):
-        return _launch_with_sdk(settings, parameters, role, digest, base)
+    checkpoints = f"s3://{settings.bucket}/{_checkpoint_prefix(digest)}"
+    named = parameters | {logs.ARGUMENT.removeprefix("--"): logs.run_id()}
+    found = channels(settings, base) | features.channel(settings)
+    with training_job.sdk_environment(settings):
+        job = training_job.launch(
+            settings, role, f"s3://{settings.bucket}/{SOURCE}", job_settings()["training"], named,
+            found, checkpoints,
+        )  # fmt: skip
+    logs.tell("job", f"Training job {job} has started", job=job)
+    return job
 
 
 def _checkpoint_prefix(digest: str) -> str:
@@ -268,125 +282,6 @@ def _forget_checkpoints(settings: Settings, digest: str) -> None:
     for keys in ([{"Key": item["Key"]} for item in page.get("Contents", [])] for page in pages):
         if keys:
             s3.delete_objects(Bucket=settings.bucket, Delete={"Objects": keys})
-
-
-def _launch_with_sdk(
-    settings: Settings, parameters: dict[str, Any], role: str, digest: str, base: str | None
-) -> str:
-    from sagemaker.core.helper.session_helper import Session
-    from sagemaker.core.shapes import MetricDefinition
-    from sagemaker.train.configs import (
-        CheckpointConfig,
-        Compute,
-        InputData,
-        OutputDataConfig,
-        SourceCode,
-        StoppingCondition,
-    )
-    from sagemaker.train.distributed import Torchrun
-
-    from sagemaker.train import ModelTrainer
-
-    options = job_settings()["training"]
-    per_instance = instances.processes(options)
-    trainer = ModelTrainer(
-        sagemaker_session=Session(
-            boto_session=aws.session(settings),
-            default_bucket=settings.bucket,  # else STS is asked at a fixed address
-            default_bucket_prefix=f"{MODEL_ZONE}/training",
-        ),
-        role=role,
-        base_job_name="etholake-train",
-        training_image=options["image"].format(region=settings.region, account=settings.account),
-        source_code=SourceCode(
-            source_dir=f"s3://{settings.bucket}/{SOURCE}", entry_script="train.py", requirements="requirements.txt"
-        ),
-        compute=Compute(**instances.compute(settings.instance_type, options)),
-        stopping_condition=StoppingCondition(**instances.stopping(options)),
-        distributed=Torchrun(process_count_per_node=per_instance) if per_instance else None,
-        hyperparameters=parameters,
-        output_data_config=OutputDataConfig(s3_output_path=settings.uri(MODEL_ZONE, "training")),
-        checkpoint_config=CheckpointConfig(
-            s3_uri=f"s3://{settings.bucket}/{_checkpoint_prefix(digest)}", local_path=CHECKPOINTS
-        ),
-        environment={"SM_CHECKPOINT_DIR": CHECKPOINTS},
-    ).with_metric_definitions([MetricDefinition(name=n, regex=r) for n, r in options["metrics"].items()])
-    data = [InputData(channel_name=name, data_source=uri) for name, uri in channels(settings, base).items()]
-    trainer.train(input_data_config=data, wait=False, logs=False)
-    return str(trainer._latest_training_job.training_job_name)
-
-
-@contextlib.contextmanager
-def _sdk_environment(settings: Settings) -> Iterator[None]:
-    """This target's endpoint for the SDK's own clients, no telemetry, no chatter; the environment is put back."""
-    before = dict(os.environ)
-    config = Path(settings.state_dir).resolve() / "sagemaker-sdk.yaml"
-    config.parent.mkdir(parents=True, exist_ok=True)
-    config.write_text(
-        "SchemaVersion: '1.0'\nSageMaker:\n  PythonSDK:\n    Modules:\n      TelemetryOptOut: true\n",
-        encoding="utf-8",
-    )
-    os.environ |= aws.environment(settings) | {
-        "SAGEMAKER_USER_CONFIG_OVERRIDE": str(config),
-        # The role is ours: `infra/` says what it may do, and deploy has checked that it is there.
-        "SAGEMAKER_VALIDATE_ROLE": "false",
-    }
-    logging.getLogger("sagemaker").setLevel(logging.WARNING)
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ |= before
-
-
-def _follow(settings: Settings, job: str, tick: OnProgress) -> dict[str, Any]:
-    """Wait for the job's end, telling the epochs on the way. Raises AwsError unless it completed."""
-    client = aws.client(settings, "sagemaker")
-    lines = _Lines(settings, job)
-    pause = POLL_S
-    while True:
-        found: dict[str, Any] = client.describe_training_job(TrainingJobName=job)
-        for line in lines.new():
-            if epoch := _EPOCH.search(line):
-                tick(int(epoch[1]), int(epoch[2]), epoch[3])
-        status = found["TrainingJobStatus"]
-        if status == "Completed":
-            return found
-        if status in {"Failed", "Stopped"}:
-            raise AwsError(
-                f"Training job '{job}' ended as {found['SecondaryStatus']}: "
-                f"{found.get('FailureReason', 'no reason was given')}\n"
-                f"Its log is in the CloudWatch group {LOG_GROUP}."
-            )
-        time.sleep(pause)
-        pause = min(pause * 1.1, POLL_MAX_S)
-
-
-class _Lines:
-    """The job's log, from where it was read last; nothing as long as there is no log."""
-
-    def __init__(self, settings: Settings, job: str) -> None:
-        self._logs, self._job = aws.client(settings, "logs"), job
-        self._stream, self._token = "", ""
-
-    def new(self) -> Iterator[str]:
-        try:
-            if not self._stream:
-                found = self._logs.describe_log_streams(
-                    logGroupName=LOG_GROUP, logStreamNamePrefix=f"{self._job}/"
-                )
-                if not found["logStreams"]:
-                    return
-                self._stream = found["logStreams"][0]["logStreamName"]
-            while True:
-                where = {"nextToken": self._token} if self._token else {"startFromHead": True}
-                page = self._logs.get_log_events(logGroupName=LOG_GROUP, logStreamName=self._stream, **where)
-                yield from (event["message"] for event in page["events"])
-                if page["nextForwardToken"] == self._token or not page["events"]:
-                    return
-                self._token = page["nextForwardToken"]
-        except self._logs.exceptions.ResourceNotFoundException:
-            return
 
 
 # --- the result ---------------------------------------------------------------------------------------------

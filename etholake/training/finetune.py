@@ -15,7 +15,6 @@ from torch import Tensor
 
 from etholake.errors import ContractError
 from etholake.events.metric import ScoreReport
-from etholake.events.thresholds import ANY, Thresholds
 from etholake.features.pair import FEATURE_NAMES
 from etholake.models import build
 from etholake.models.cnn_transformer import CnnTransformer
@@ -23,8 +22,7 @@ from etholake.models.config import ModelConfig
 from etholake.models.recogniser import UNKNOWN_LAB, Recogniser
 
 __all__ = [
-    "all_labs", "extended", "joined_part_map", "merged_actions", "merged_seconds", "merged_thresholds", "report",
-    "vocabulary",
+    "all_labs", "extended", "joined_part_map", "merged_actions", "merged_seconds", "report", "vocabulary",
 ]  # fmt: skip
 
 
@@ -42,15 +40,6 @@ def merged_actions(base: Recogniser, occurring: Mapping[str, Sequence[str]]) -> 
     """{lab: actions that occur in its training data}, of the model and of the new data together."""
     labs = {*base.lab_actions, *occurring}
     return {lab: sorted({*base.lab_actions.get(lab, ()), *occurring.get(lab, ())}) for lab in sorted(labs)}
-
-
-def merged_thresholds(base: Thresholds, fitted: Thresholds) -> Thresholds:
-    """What was fitted for the labs of the new data; for other labs, known or not, what the model had."""
-    values, spreads = (
-        {**new, **old, **{key: value for key, value in new.items() if key[0] != ANY}}
-        for old, new in ((base.values, fitted.values), (base.spreads, fitted.spreads))
-    )
-    return Thresholds(base.default, values, spreads)
 
 
 def merged_seconds(base: Recogniser, seconds: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float]]:
@@ -117,7 +106,7 @@ def extended(
     _take(network, base.network, keep)
     return Recogniser(
         network, copy.deepcopy(base.scaler), config, tuple(actions), tuple(labs), merged_actions(base, occurring),
-        base.thresholds, base.decoding, part_map,
+        base.decisions, part_map,
     )  # fmt: skip
 
 

@@ -13,15 +13,16 @@ from etholake.errors import DataError
 from etholake.features.pair import FEATURE_NAMES, pair_features
 from etholake.models import build
 from etholake.models.cnn_transformer import CnnTransformer
-from etholake.models.config import ModelConfig, named, overridden
+from etholake.models.config import BOOSTED, ModelConfig, named, overridden
 from etholake.models.recogniser import Recogniser
 from etholake.models.scaler import RobustScaler
 from etholake.training import finetune
-from etholake.training.data import LabelledVideo, TrainingData, lab_actions
+from etholake.training.data import LabelledVideo, TrainingData, event_seconds, lab_actions
 from etholake.training.parallel import ALONE, Group
 from etholake.training.split import Split, Video, choose
 from etholake.training.trainer import OnEpoch, Trainer, run_fingerprint
-from etholake.training.validation import HeldOut
+from etholake.training.trees import fit_boosted
+from etholake.training.validation import HeldOut, decide
 from etholake.training.windows import WindowSampler
 
 __all__ = ["annotated", "fit"]
@@ -46,9 +47,10 @@ def fit(
     """Train a recogniser and store it in `model_dir`. Returns the report that `meta.json` also keeps.
 
     The best epoch by validation score (official metric, thresholds fitted on the same validation spans, so it
-    flatters a little) is kept; without validation data the last epoch is. The same seed on the same number of
-    threads gives the same weights. ``on_epoch(epoch, epochs, row)`` is told each row of the history. In the
-    report, `validation` holds the F of every (lab, action) of the kept epoch, None without validation data.
+    flatters a little) is kept; without validation data the last epoch is. Its decisions are fitted on the
+    validation spans, too. The same seed on the same number of threads gives the same weights. ``on_epoch(epoch,
+    epochs, row)`` is told each row of the history. In the report, `validation` holds the F of every (lab, action)
+    as decided, None without validation data. The configuration `boosted` is the baseline's (`training.trees`).
 
     Parameters
     ----------
@@ -63,13 +65,17 @@ def fit(
         used) with `overrides`. The report's `fine_tuned` says what was added, and the score on the validation
         spans before.
     """
+    split = split or choose([annotated(v) for v in data.videos], holdout)
+    if not split.train:
+        raise DataError("After holding out videos none is left to train on: hold out fewer.")
+    if config_name == BOOSTED and not base:
+        if group and not group.leads:  # one process grows trees
+            return {}
+        return fit_boosted(data, model_dir, overrides, on_epoch, split=split, seed=seed)
     config = overridden(base.config, overrides) if base else named(config_name, overrides)
     if config.threads:
         torch.set_num_threads(config.threads)
     torch.manual_seed(seed)
-    split = split or choose([annotated(v) for v in data.videos], holdout)
-    if not split.train:
-        raise DataError("After holding out videos none is left to train on: hold out fewer.")
     group = group or (replace(ALONE, device=torch.device("cuda")) if torch.cuda.is_available() else ALONE)
     if base:
         data = replace(data, actions=finetune.vocabulary(base, data.actions))
@@ -83,33 +89,34 @@ def fit(
         model = finetune.extended(
             base, config, data.actions, labs, occurring, sampler.shares() * SHOWN, data.part_map
         )
-        before = HeldOut.of(model, data.videos, split.validation).score(model) if split.validation else None
+        before = HeldOut.of(model, data.videos, split.validation).score(base.decisions)
     else:
         model = Recogniser(
             _network(config, sampler, len(data.actions), len(labs)), _scaler(sampler), config, data.actions,
             labs, occurring, part_map=data.part_map,
         )  # fmt: skip
-    run = run_fingerprint(data, split, config, seed) + (f"-{base.details.get('data_fingerprint')}" if base else "")
+    run = run_fingerprint(data, split, config.to_json(), seed) + (
+        f"-{base.details.get('data_fingerprint')}" if base else ""
+    )
     trunk_lr = config.trunk_lr if base else 1.0
     trained = Trainer(model, sampler, data.videos, split, group, run, checkpoints, trunk_lr).run(on_epoch)
-    seconds = sampler.seconds(labs)
+    seconds = event_seconds(data.videos, split.train)
     report = {
         "split": split.to_json(),
         "data_fingerprint": data.fingerprint,
         "seed": seed,
         "device": str(group.device),
         "history": trained.history,
-        "validation": trained.best_report,
-        "training_seconds": seconds,
+        "training_seconds": finetune.merged_seconds(base, seconds) if base else seconds,
         "notes": list(data.notes),
     }
-    if base:
-        model.thresholds = finetune.merged_thresholds(base.thresholds, model.thresholds)
-        report["training_seconds"] = finetune.merged_seconds(base, seconds)
-        report["fine_tuned"] = finetune.report(base, model, new_labs, before)
-    model.details = report
-    model.network.cpu()
     if group.leads:
+        decided = decide(model, data.videos, split.validation, base.decisions if base else None)
+        report["validation"] = decided
+        if base:
+            report["fine_tuned"] = finetune.report(base, model, new_labs, before)
+        model.details = report
+        model.network.cpu()
         model.save(model_dir)
     return report
 

@@ -23,10 +23,8 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from etholake.errors import UsageError
-from etholake.events.thresholds import Thresholds
 from etholake.features.pair import FEATURE_VERSION, pair_features
 from etholake.models.cnn_transformer import OF_VOCABULARY
-from etholake.models.config import ModelConfig
 from etholake.models.recogniser import Recogniser
 from etholake.training import augment, checkpoint
 from etholake.training.batch import Batch
@@ -43,9 +41,9 @@ __all__ = ["OnEpoch", "Progress", "Trainer", "run_fingerprint"]
 OnEpoch = Callable[[int, int, Mapping[str, float | None]], None]
 
 
-def run_fingerprint(data: TrainingData, split: Split, config: ModelConfig, seed: int) -> str:
-    """Of everything that decides the weights."""
-    decides = [data.fingerprint, data.actions, split.to_json(), config.to_json(), seed, FEATURE_VERSION]
+def run_fingerprint(data: TrainingData, split: Split, config: Mapping[str, Any], seed: int) -> str:
+    """Of everything that decides the weights; `config` as JSON."""
+    decides = [data.fingerprint, data.actions, split.to_json(), config, seed, FEATURE_VERSION]
     return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -68,8 +66,6 @@ class Progress:
     history: list[dict[str, float | None]] = field(default_factory=list)
     best_score: float = -1.0
     since: int = 0  # epochs since the best one
-    best_report: dict[str, Any] | None = None
-    thresholds: str = field(default_factory=lambda: Thresholds().to_json())
 
 
 class Trainer:
@@ -113,7 +109,7 @@ class Trainer:
         self.margin = math.ceil(config.window * (config.augmentation.max_stretch - 1) / 2)
 
     def run(self, on_epoch: OnEpoch | None = None) -> Progress:
-        """All epochs that are left; afterwards the model has the weights and thresholds of the best."""
+        """All epochs that are left; afterwards the model has the weights of the best."""
         self._resume()
         progress, config = self.progress, self.config
         with ThreadPoolExecutor(1) as ahead:
@@ -128,7 +124,6 @@ class Trainer:
                 self._end_epoch(began, on_epoch)
                 self._save()
         self.network.load_state_dict(self.best)
-        self.model.thresholds = Thresholds.from_json(progress.thresholds)
         return progress
 
     # --- one step -----------------------------------------------------------------------------------------
@@ -197,7 +192,7 @@ class Trainer:
     def _end_epoch(self, began: float, on_epoch: OnEpoch | None) -> None:
         progress, config = self.progress, self.config
         looked = progress.epoch % self.look_every == 0 or progress.epoch == config.epochs
-        score, report = self._assess() if looked else (None, None)
+        score = self._assess() if looked else None
         row: dict[str, float | None] = {
             "epoch": progress.epoch, "train_loss": float(np.mean(progress.losses)), "val_score": score,
             "lr": float(self.optimiser.param_groups[-1]["lr"]), "seconds": round(time.monotonic() - began, 2),
@@ -207,7 +202,6 @@ class Trainer:
             on_epoch(progress.epoch, config.epochs, row)
         if looked and (score is None or score > progress.best_score):
             progress.best_score, progress.since = score if score is not None else progress.best_score, 0
-            progress.best_report, progress.thresholds = report, self.model.thresholds.to_json()
             self.best = {name: value.clone() for name, value in self.ema.state.items()}
         elif looked:
             progress.since += self.look_every
@@ -222,21 +216,19 @@ class Trainer:
         looking = HeldOut.windows(self.model, self.videos, self.split.validation) / 3
         return min(self.config.epochs, max(1, math.ceil(looking / (len(self.sampler) * self.config.batch))))
 
-    def _assess(self) -> tuple[float | None, dict[str, Any] | None]:
-        """Fit thresholds on the validation spans and score the averaged weights there; None without any truth.
+    def _assess(self) -> float | None:
+        """Score of the averaged weights on the validation spans, with thresholds fitted there; None without truth.
 
-        The leading process looks, and tells the others the score (they have no report).
+        The leading process looks, and tells the others the score.
         """
-        score, details = math.nan, None
+        score = math.nan
         if self.group.leads and self.split.validation:
             with self.ema.applied(self.network):
                 held_out = HeldOut.of(self.model, self.videos, self.split.validation)
-            self.model.thresholds = held_out.fit_thresholds(self.model)
-            report = held_out.score(self.model)
-            if report:
-                score, details = report.score, report.to_dict()
+            if report := held_out.score(held_out.fit(self.model, grid=())):
+                score = report.score
         score = float(self.group.sum(torch.tensor(score if self.group.leads else 0.0, dtype=torch.float64)))
-        return (None, None) if math.isnan(score) else (score, details)
+        return None if math.isnan(score) else score
 
     # --- checkpoints --------------------------------------------------------------------------------------
     def _save(self) -> None:

@@ -1,28 +1,28 @@
-"""What a model says about held-out spans: scores cut to the span, thresholds fitted there, the official score."""
+"""What a model says about held-out spans: scores cut to them, decisions fitted there, the official score."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
+from etholake.events import decisions as deciding
 from etholake.events import metric
-from etholake.events import thresholds as fitting
-from etholake.events.decode import decode
-from etholake.events.types import Event, PairScores, Triplet
-from etholake.models.ensemble import Ensemble
+from etholake.events.decisions import Decisions
+from etholake.events.decode import DecodeConfig
+from etholake.events.types import Event, PairScores, Triplet, joined
+from etholake.models.model import Model
 from etholake.models.recogniser import Recogniser
 from etholake.training.data import LabelledVideo
 from etholake.training.split import Span
 
-__all__ = ["HeldOut"]
-
-Model = Recogniser | Ensemble
+__all__ = ["HeldOut", "decide", "scores_of"]
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Probabilities and annotated events of some spans, both cut to them; labs and whitelists by video."""
+    """Probabilities (one entry a video and pair) and annotated events, cut to some spans; labs by video."""
 
     pairs: tuple[PairScores, ...]
     truth: tuple[Event, ...]
@@ -32,12 +32,7 @@ class HeldOut:
     @classmethod
     def of(cls, model: Model, videos: Sequence[LabelledVideo], spans: Sequence[Span]) -> HeldOut:
         """Predict the videos of the spans. A span's video must be among `videos`."""
-        clips = {v.clip.video_id: v.clip for v in videos}
-        pairs = []
-        for span in spans:
-            said = model.predict(clips[span.video_id], (span.start_frame, span.stop_frame))
-            pairs += [pair.between(span.start_frame, span.stop_frame) for pair in said]
-        return cls.given(pairs, videos, spans)
+        return cls.given(scores_of(model, videos, spans), videos, spans)
 
     @classmethod
     def given(cls, pairs: Sequence[PairScores], videos: Sequence[LabelledVideo], spans: Sequence[Span]) -> HeldOut:
@@ -45,7 +40,7 @@ class HeldOut:
         by_id = {v.clip.video_id: v for v in videos}
         truth = [event for span in spans for event in _cut_events(by_id[span.video_id].events, span)]
         whitelists = {s.video_id: frozenset(by_id[s.video_id].clip.behaviors) for s in spans}
-        return cls(tuple(pairs), tuple(truth), whitelists, {s.video_id: s.lab_id for s in spans})
+        return cls(tuple(joined(pairs)), tuple(truth), whitelists, {s.video_id: s.lab_id for s in spans})
 
     @staticmethod
     def windows(model: Recogniser, videos: Sequence[LabelledVideo], spans: Sequence[Span]) -> int:
@@ -54,31 +49,49 @@ class HeldOut:
         clips = ((by_id[s.video_id], (s.start_frame, s.stop_frame)) for s in spans)
         return sum(len(model.window_starts(clip, frames)) * len(model.candidates(clip)) for clip, frames in clips)
 
-    def fit_thresholds(self, model: Model) -> fitting.Thresholds:
-        """Thresholds for these spans; the defaults if nothing was predicted."""
+    def fit(
+        self, model: Model, grid: Sequence[DecodeConfig] = deciding.GRID, before: Decisions | None = None
+    ) -> Decisions:
+        """Decisions for these spans (see `decisions.fit`); the model's own if nothing was predicted."""
         if not self.pairs:
-            return fitting.Thresholds()
-        return fitting.fit(
+            return model.decisions
+        return deciding.fit(
             self.pairs, self.truth, self.whitelists,
-            smoothing_s=model.decoding.smoothing_s, occurring=model.lab_actions,
+            occurring=model.lab_actions, base=model.decisions.decoding, grid=grid, before=before,
         )  # fmt: skip
 
-    def events(self, model: Model) -> list[Event]:
-        """Decoded with the model's thresholds."""
-        by_span: dict[tuple[int, int], list[PairScores]] = defaultdict(list)
+    def events(self, decisions: Decisions) -> list[Event]:
+        """What is decided."""
+        by_video: dict[int, list[PairScores]] = defaultdict(list)
         for pair in self.pairs:
-            by_span[pair.video_id, pair.first_frame].append(pair)
-        decoded = (
-            decode(mine, self.whitelists[video], model.thresholds, model.decoding)
-            for (video, _), mine in by_span.items()
-        )
-        return [event for events in decoded for event in events]
+            by_video[pair.video_id].append(pair)
+        return [e for video, mine in by_video.items() for e in decisions.events(mine, self.whitelists[video])]
 
-    def score(self, model: Model) -> metric.ScoreReport | None:
+    def score(self, decisions: Decisions) -> metric.ScoreReport | None:
         """The official score; None without truth. Nothing predicted scores 0."""
         if not self.truth:
             return None
-        return metric.pooled(self.truth, self.events(model), self.whitelists, self.labs)
+        return metric.pooled(self.truth, self.events(decisions), self.whitelists, self.labs)
+
+
+def decide(
+    model: Model, videos: Sequence[LabelledVideo], spans: Sequence[Span], before: Decisions | None = None
+) -> dict[str, Any] | None:
+    """Fit the model's decisions on held-out spans; its score on them (which flatters a little), or None."""
+    held_out = HeldOut.of(model, videos, spans)
+    model.decisions = held_out.fit(model, before=before)
+    score = held_out.score(model.decisions)
+    return score.to_dict() if score else None
+
+
+def scores_of(model: Model, videos: Sequence[LabelledVideo], spans: Sequence[Span]) -> list[PairScores]:
+    """What the model says of each span, cut to it; a span's video must be among `videos`."""
+    clips = {v.clip.video_id: v.clip for v in videos}
+    pairs = []
+    for span in spans:
+        said = model.predict(clips[span.video_id], (span.start_frame, span.stop_frame))
+        pairs += [pair.between(span.start_frame, span.stop_frame) for pair in said]
+    return pairs
 
 
 def _cut_events(events: Sequence[Event], span: Span) -> list[Event]:

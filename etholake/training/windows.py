@@ -17,7 +17,6 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from etholake.features.clip import CLOCK_HZ
 from etholake.features.tracks import Window, gather
 from etholake.models.config import ModelConfig
 from etholake.training.batch import Batch
@@ -86,15 +85,6 @@ class WindowSampler:
                 positive[column] += np.diff(_overlap(events, pair.train)).sum()
                 looked[column] += np.diff(pair.train).sum()
         return torch.from_numpy(positive / np.maximum(looked, 1)).float()
-
-    def seconds(self, labs: Sequence[str]) -> dict[str, dict[str, float]]:
-        """{lab: {action: seconds that are positive in training}} of the actions that occur; `labs` as given."""
-        found: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
-        for pair in self.pairs:
-            for column, events in pair.events.items():
-                if ticks := np.diff(_overlap(events, pair.train)).sum():
-                    found[labs[pair.lab - 1]][self.actions[column]] += float(ticks) / CLOCK_HZ
-        return {lab: {a: round(s, 2) for a, s in sorted(mine.items())} for lab, mine in sorted(found.items())}
 
     def draw(self, step: int, margin: int = 0) -> Batch:
         """The batch of a step: windows with `margin` more ticks at both ends, for augmentations to use."""

@@ -5,9 +5,10 @@ import pytest
 
 from etholake.errors import ContractError
 from etholake.events import metric
+from etholake.events.calibration import Calibration
 from etholake.events.decisions import GRID, Decisions, fit
 from etholake.events.decode import DecodeConfig
-from etholake.events.thresholds import NEVER
+from etholake.events.thresholds import ANY, NEVER, Thresholds
 from etholake.events.types import Event, PairScores
 
 ACTIONS = ("chase", "sniff")
@@ -98,6 +99,27 @@ def test_calibration_comes_before_the_thresholds() -> None:
 
 def test_nothing_to_fit_on_gives_the_defaults() -> None:
     assert fit([], [], {}, grid=SHORT) == Decisions()
+
+
+def test_a_new_lab_is_decided_on_its_own_and_other_labs_stay() -> None:
+    old, new = DecodeConfig(), DecodeConfig(smoothing_s=0.5)
+    before = Decisions(
+        Calibration({"chase": (0.5, 1.0)}),
+        Thresholds(0.5, {("north", "chase"): 0.3, (ANY, "chase"): 0.4}, {("north", "chase"): 0.1}),
+        old,
+        {"north": DecodeConfig(min_length_s=1.0)},
+    )
+    pairs, truth, names = world(0, south=(6, 90, 4.0))
+    after = fit(pairs, truth, dict.fromkeys(names, PAIR), grid=SHORT, before=before)
+    assert [after.thresholds.get(lab, "chase") for lab in ("north", "elsewhere")] == [0.3, 0.4]
+    assert after.thresholds.get("south", "chase") not in (0.3, 0.4)
+    assert after.thresholds.spread("north", "chase") == 0.1
+    assert after.calibration.values["chase"] == (0.5, 1.0)  # with which north's threshold was fitted
+    assert after.calibration.values["sniff"] != (1.0, 0.0)
+    assert (after.decoding, after.lab_decoding["north"]) == (old, before.lab_decoding["north"])
+    assert after.lab_decoding["south"].smoothing_s >= new.smoothing_s
+    said = [e for pair in pairs for e in after.events([pair], PAIR)]
+    assert metric.pooled(truth, said, dict.fromkeys(names, PAIR), names).score > 0.8
 
 
 def test_round_trip() -> None:

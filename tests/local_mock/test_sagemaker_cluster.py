@@ -8,7 +8,7 @@ import pytest
 from sagemaker_lab import Lab
 
 from etholake.settings import Settings
-from etholake.stages.train import _sdk_environment
+from etholake.stages.training_job import sdk_environment
 
 GLOO = """
 import json, os, pathlib
@@ -74,7 +74,7 @@ def test_the_sdks_torchrun_on_two_instances(lab: Lab, tmp_path: Path) -> None:
 
     (tmp_path / "train.py").write_text(GLOO)
     settings = lab.settings
-    with _sdk_environment(settings):
+    with sdk_environment(settings):
         trainer = ModelTrainer(
             sagemaker_session=Session(
                 boto_session=aws.session(settings), default_bucket=lab.bucket, default_bucket_prefix="sdk"

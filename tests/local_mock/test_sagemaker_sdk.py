@@ -10,7 +10,7 @@ from sagemaker_lab import Lab
 
 from etholake import aws
 from etholake.settings import Settings
-from etholake.stages.train import _sdk_environment
+from etholake.stages.training_job import sdk_environment
 
 TRIAL = """
 import argparse
@@ -31,7 +31,7 @@ ROLE = "arn:aws:iam::123456789012:role/trainer"
 
 @pytest.fixture(scope="module")
 def lab(mock_settings: Settings) -> Iterator[Lab]:
-    with _sdk_environment(mock_settings):
+    with sdk_environment(mock_settings):
         yield Lab(mock_settings)
 
 

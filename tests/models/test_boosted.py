@@ -17,6 +17,7 @@ from etholake.events.decisions import fit as decide
 from etholake.events.types import Event
 from etholake.features.clip import PoseClip, VideoMeta
 from etholake.models import boosted
+from etholake.models.archive import load_model
 from etholake.models.boosted import Boosted, BoostedConfig, fit, whole_spans
 from etholake.models.rolling import pair_table, rolling, self_table
 from etholake.training.data import LabelledVideo
@@ -255,13 +256,16 @@ def test_stored_and_read_again_it_says_the_same(
 
 
 def test_what_does_not_fit_is_refused(model: Boosted, tmp_path: Path) -> None:
-    with pytest.raises(ContractError, match="is not the description of such a model"):
+    with pytest.raises(ContractError, match="is not the description of an Etholake model"):
         Boosted.load(tmp_path)
     model.save(tmp_path)
     meta = json.loads((tmp_path / "meta.json").read_text())
-    (tmp_path / "meta.json").write_text(json.dumps(meta | {"family": "stack"}))
-    with pytest.raises(ContractError, match="expected format 1 of family boosted"):
+    (tmp_path / "meta.json").write_text(json.dumps(meta | {"kind": "stack"}))
+    with pytest.raises(ContractError, match="expected a model of kind boosted, but got stack"):
         Boosted.load(tmp_path)
+    (tmp_path / "meta.json").write_text(json.dumps(meta | {"kind": "oracle"}))
+    with pytest.raises(ContractError, match="of a kind that this code does not know: 'oracle'"):
+        load_model(tmp_path)
     (tmp_path / "meta.json").write_text(json.dumps(meta | {"config": {"speed": 1}}))
     with pytest.raises(ContractError, match="does not fit this code"):
         Boosted.load(tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,11 +12,17 @@ import pytest
 from etholake.contract import UNIFIED_PARTS
 from etholake.errors import ContractError, DataError
 from etholake.evaluation.probabilities import judge
+from etholake.events.decisions import Decisions
 from etholake.events.types import Event, PairScores, mask
 from etholake.features.clip import PoseClip, VideoMeta
-from etholake.models.boosted import BoostedConfig
+from etholake.models.archive import META, load_model
+from etholake.models.boosted import BoostedConfig, whole_spans
+from etholake.models.boosted import fit as fit_trees
+from etholake.models.ensemble import average
 from etholake.models.stack import Stack, fit, out_of_fold
+from etholake.models.stacked import Stacked
 from etholake.training.data import LabelledVideo
+from etholake.training.split import Span
 
 SMALL = BoostedConfig(rounds=15, depth=2, eta=0.4, colsample=0.5, min_child_weight=5.0, max_rows=2000)
 WHITELIST = ((1, 2, "chase"), (1, 1, "rest"))
@@ -68,14 +75,33 @@ def precision(pairs: list[PairScores], videos: list[LabelledVideo]) -> float:
     return float(np.mean([x.average_precision for x in found.values()]))
 
 
+def halves(videos: list[LabelledVideo]) -> list[list[Span]]:
+    spans = whole_spans(videos)
+    return [spans[:2], spans[2:]]
+
+
 def test_out_of_fold_it_is_better_than_its_bases(
     videos: list[LabelledVideo], bases: list[list[PairScores]]
 ) -> None:
-    folds = [{1, 2}, {3, 4}]
-    stacked = out_of_fold(videos, bases, folds, SMALL)
+    stacked = [pair for fold in out_of_fold(videos, bases, halves(videos), SMALL) for pair in fold]
     assert sorted({p.video_id for p in stacked}) == [1, 2, 3, 4]
     assert all(p.probabilities_TA.shape == (T, 1) for p in stacked)
-    assert precision(stacked, videos) > max(precision(b, videos) for b in bases) + 0.2
+    assert precision(stacked, videos) > max(precision(b, videos) for b in bases) + 0.15
+
+
+def test_where_nothing_can_be_told_it_is_the_mean_of_log_odds(
+    videos: list[LabelledVideo], bases: list[list[PairScores]]
+) -> None:
+    """A single video does not show whether a correction holds for others."""
+    clip = videos[3].clip
+    mean = average([[p for p in said if p.video_id == 4] for said in bases], "logit")
+    said = fit(videos[:1], bases, SMALL).predict(clip, bases)
+    assert {p.actions for p in said} == {("chase",), ("rest",)}
+    for mine in said:
+        (plain,) = (p for p in mean if p.target_id == mine.target_id)
+        np.testing.assert_allclose(mine.probabilities_TA, plain.probabilities_TA, atol=1e-5)
+    corrected = fit(videos[:3], bases, SMALL).predict(clip, bases)
+    assert np.abs(corrected[0].probabilities_TA - said[0].probabilities_TA).max() > 0.1
 
 
 def test_labels_of_a_fold_do_not_reach_its_own_scores(
@@ -87,7 +113,7 @@ def test_labels_of_a_fold_do_not_reach_its_own_scores(
         for v in videos
     ]
     one, two = (
-        {(p.video_id, p.actions): p.probabilities_TA for p in out_of_fold(x, bases, [{1, 2}, {3, 4}], SMALL)}
+        {(p.video_id, p.actions): p.probabilities_TA for f in out_of_fold(x, bases, halves(x), SMALL) for p in f}
         for x in (videos, turned)
     )
     for video_id in (3, 4):
@@ -107,22 +133,6 @@ def test_a_base_that_says_little_of_a_frame_is_borne(
     assert {p.actions for p in stack.predict(clip, [only_chase, bases[1]])} == {("chase",), ("rest",)}
 
 
-def test_live_recognisers_below_it(
-    stack: Stack, videos: list[LabelledVideo], bases: list[list[PairScores]]
-) -> None:
-    class Said:
-        def __init__(self, scores: list[PairScores]) -> None:
-            self.scores = scores
-
-        def predict(self, clip: PoseClip, frames: tuple[int, int] | None = None) -> list[PairScores]:
-            return [p for p in self.scores if p.video_id == clip.video_id]
-
-    clip = videos[3].clip
-    events = stack.events(clip, [Said(b) for b in bases])
-    assert events == stack.decisions.events(stack.predict(clip, bases), set(WHITELIST))
-    assert {e.video_id for e in events} == {4}
-
-
 def test_what_it_cannot_stand_on_is_refused(
     stack: Stack, videos: list[LabelledVideo], bases: list[list[PairScores]]
 ) -> None:
@@ -134,16 +144,23 @@ def test_what_it_cannot_stand_on_is_refused(
         fit(videos, [], SMALL)
 
 
-def test_stored_and_read_again_it_says_the_same(
-    stack: Stack, videos: list[LabelledVideo], bases: list[list[PairScores]], tmp_path: Path
+def test_with_its_bases_it_is_a_model_that_is_stored_and_read_again(
+    videos: list[LabelledVideo], tmp_path: Path
 ) -> None:
-    stack.save(tmp_path)
-    again = Stack.load(tmp_path)
-    assert (again.n_bases, again.config) == (2, SMALL)
-    for a, b in zip(*(s.predict(videos[3].clip, bases) for s in (stack, again)), strict=True):
+    below = [fit_trees(videos[:2], config=SMALL), fit_trees(videos[:1], config=SMALL)]
+    scores = [[pair for v in videos for pair in base.predict(v.clip)] for base in below]
+    model = Stacked(fit(videos, scores, SMALL), tuple(below), details={"seed": 3})
+    clip = videos[3].clip
+    assert model.lab_actions == {"north": ["chase", "rest"]}
+    expected = model.stack.predict(clip, [base.predict(clip) for base in below])
+    model.save(tmp_path)
+    again = load_model(tmp_path)
+    assert isinstance(again, Stacked)
+    assert (again.stack.n_bases, again.stack.config, again.details) == (2, SMALL, {"seed": 3})
+    for a, b in zip(expected, again.predict(clip), strict=True):
         np.testing.assert_array_equal(a.probabilities_TA, b.probabilities_TA)
-    (tmp_path / "meta.json").write_text(
-        (tmp_path / "meta.json").read_text().replace('"bases": 2', '"bases": null')
-    )
-    with pytest.raises(ContractError, match="does not fit this code"):
-        Stack.load(tmp_path)
+    assert again.events(clip) == Decisions().events(expected, set(WHITELIST))
+    meta = json.loads((tmp_path / META).read_text())
+    (tmp_path / META).write_text(json.dumps(meta | {"bases": None}))
+    with pytest.raises(ContractError, match="expected bases ≥ 1, but got None"):
+        load_model(tmp_path)

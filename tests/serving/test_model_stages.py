@@ -18,7 +18,8 @@ from etholake import aws
 from etholake.errors import AwsError, DataError, UsageError
 from etholake.features.clip import PoseClip, VideoMeta
 from etholake.lake import Lake
-from etholake.models.ensemble import Ensemble, load_model
+from etholake.models.archive import load_model
+from etholake.models.ensemble import Ensemble
 from etholake.models.recogniser import Recogniser
 from etholake.settings import Settings
 from etholake.stages import StageResult, predict, serve, train

@@ -15,7 +15,7 @@ import small_lake  # type: ignore[import-not-found]
 from etholake.contract import ACTIONS
 from etholake.events.types import Event
 from etholake.features.clip import PoseClip, VideoMeta
-from etholake.models.recogniser import TEACH
+from etholake.models.model import TEACH
 from etholake.training.data import LabelledVideo, TrainingData
 from etholake.training.fit import fit
 from etholake.training.split import Span, Split
@@ -103,5 +103,7 @@ def test_an_unknown_action_says_how_to_teach_it(inference: ModuleType, loaded: A
 
 def test_an_unknown_lab_is_noted(inference: ModuleType, loaded: Any) -> None:
     [note] = ask(inference, loaded, columns(), lab_id="Elsewhere")["notes"]
-    assert note.startswith("lab Elsewhere was not in the training data: the embedding of an unknown lab is used")
+    assert note.startswith(
+        "lab Elsewhere was not in the training data: what is known of all labs together is used"
+    )
     assert note.endswith("known labs: Lab A")

@@ -12,9 +12,10 @@ from chases import SMALL, video  # type: ignore[import-not-found]
 from etholake.contract import TABLES, arrow_schema
 from etholake.errors import ContractError
 from etholake.events.types import PairScores
-from etholake.models.ensemble import Ensemble, average, load_model
-from etholake.models.recogniser import META, Recogniser
-from etholake.training.cross import OUT_OF_FOLD, Plan, fit_ensemble
+from etholake.models.archive import META, load_model
+from etholake.models.ensemble import Ensemble, average
+from etholake.models.recogniser import Recogniser
+from etholake.training.cross import OUT_OF_FOLD, Plan, fit_folds
 from etholake.training.data import TrainingData
 from etholake.training.oof import from_table, read_oof, to_table, write_oof
 from etholake.training.split import Span
@@ -82,7 +83,7 @@ def folder(data: TrainingData, tmp_path_factory: pytest.TempPathFactory) -> Path
     """Two folds by two seeds, the last fifth of video 1 kept for a test, with its own scratch and checkpoints."""
     at = tmp_path_factory.mktemp("ensemble")
     test = [Span(1, "A", 320, 400)]
-    fit_ensemble(data, at / "model", PLAN, QUICK, test=test, scratch=at / "out", checkpoints=at / "checkpoints")
+    fit_folds(data, at / "model", PLAN, QUICK, test=test, scratch=at / "out", checkpoints=at / "checkpoints")
     return at
 
 
@@ -124,7 +125,7 @@ def test_out_of_fold_scores_are_of_models_that_had_not_seen_the_frames(folder: P
 
 def test_members_that_are_done_are_not_trained_again(folder: Path, data: TrainingData, tmp_path: Path) -> None:
     told: list[int] = []
-    fit_ensemble(
+    fit_folds(
         data, tmp_path / "model", PLAN, QUICK, lambda epoch, _n, _row: told.append(epoch),
         test=[Span(1, "A", 320, 400)], scratch=tmp_path / "out", checkpoints=folder / "checkpoints",
     )  # fmt: skip
@@ -137,7 +138,7 @@ def test_a_broken_ensemble_is_refused(folder: Path, tmp_path: Path) -> None:
     for change, message in (
         ({"ensemble": {"members": 1, "space": "odds"}}, r"expected one of \('probability', 'logit'\)"),
         ({"ensemble": {}}, "is not the description of an ensemble"),
-        ({"format": 1}, "has format 1; this code reads 2"),
+        ({"format": 1}, "has format 1; this code reads 3"),
     ):
         (tmp_path / META).write_text(json.dumps(meta | change))
         with pytest.raises(ContractError, match=message):

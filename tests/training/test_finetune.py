@@ -13,8 +13,8 @@ from chases import training_data, video  # type: ignore[import-not-found]
 
 from etholake.contract import ACTIONS
 from etholake.errors import ContractError
-from etholake.events.thresholds import ANY, Thresholds
-from etholake.models.recogniser import META, Recogniser
+from etholake.models.archive import META
+from etholake.models.recogniser import Recogniser
 from etholake.training import finetune
 from etholake.training.data import LabelledVideo, TrainingData
 from etholake.training.fit import fit
@@ -49,7 +49,9 @@ def test_the_new_lab_and_its_action_are_learnt(tuned: Trained) -> None:
     assert model.actions == (*ACTIONS, OWN)
     assert model.labs == ("A", "B", "New")
     assert model.lab_actions == {"A": ["chase", "rest"], "B": ["chase", "rest"], "New": ["rest", OWN]}
-    score = HeldOut.of(model, data.videos, [Span(**span) for span in report["split"]["test"]]).score(model)
+    score = HeldOut.of(model, data.videos, [Span(**span) for span in report["split"]["test"]]).score(
+        model.decisions
+    )
     assert score is not None
     assert score.score > 0.9
 
@@ -96,15 +98,6 @@ def test_the_trunk_learns_more_slowly(trained: Trained, tmp_path: Path) -> None:
 def test_another_size_of_network_is_refused(trained: Trained, tmp_path: Path) -> None:
     with pytest.raises(ContractError, match=r"keeps the network of the model: its family and sizes \(width"):
         fit(new_lab(), tmp_path, "", {"width": 64}, base=Recogniser.load(trained[0]))
-
-
-def test_thresholds_of_other_labs_stay() -> None:
-    base = Thresholds(0.5, {("A", "rest"): 0.3, (ANY, "rest"): 0.4}, {("A", "rest"): 0.1})
-    fitted = Thresholds(0.5, {("New", "rest"): 0.7, (ANY, "rest"): 0.8, (ANY, OWN): 0.6})
-    merged = finetune.merged_thresholds(base, fitted)
-    assert [merged.get(lab, "rest") for lab in ("A", "New", "elsewhere")] == [0.3, 0.7, 0.4]
-    assert merged.get("elsewhere", OWN) == 0.6
-    assert merged.spread("A", "rest") == 0.1
 
 
 def test_names_of_parts_are_joined() -> None:
