@@ -3,8 +3,10 @@
 One mock, one small lake, the stages in order; then the second run, and what happens after `kill -9`.
 """
 
+import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -184,3 +186,30 @@ def test_06_the_endpoint_answers_a_bare_client_and_survives_rubbish(workplace: W
     body = json.loads(answer["Body"].read())
     assert (body["video_id"], body["lab_id"]) == (1, "nowhere")
     assert isinstance(body["events"], list)
+
+
+@pytest.mark.slow
+def test_07_a_model_goes_on_with_a_lab_that_joins_the_folder(workplace: Workplace) -> None:
+    other, size = workplace.root / "other", ("--labs", "1", "--videos", "3", "--seconds", "20")
+    workplace("simulate", "--out", str(other), *size, "--seed", "8", "--dirt", "0")
+    refused = workplace("train", "--from", "current", "--data", str(other), code=2)
+    assert "a lake mirrors one folder" in refused["error"]
+    join(other, workplace.data, "Newcomer")
+    arguments = ("train", "--from", "current", "--data", str(workplace.data), "--labs", "Newcomer")
+    tuned = workplace(*arguments)
+    assert tuned["fine_tuned"]["labs_added"] == ["Newcomer"]
+    assert {span["lab_id"] for part in tuned["split"].values() for span in part} == {"Newcomer"}
+    known = workplace("explain")["labs"]
+    assert known["Newcomer"]
+    assert len(known) == 3
+    assert workplace(*arguments)["status"] == "unchanged"
+
+
+def join(folder: Path, to: Path, name: str) -> None:
+    """Put the one lab of a folder into another, as `name`."""
+    with (folder / "train.csv").open(newline="") as new, (to / "train.csv").open("a", newline="") as old:
+        rows = list(csv.DictReader(new))
+        writer = csv.DictWriter(old, list(rows[0]))
+        writer.writerows(row | {"lab_id": name} for row in rows)
+    for kind in ("train_tracking", "train_annotation"):
+        shutil.copytree(folder / kind / rows[0]["lab_id"], to / kind / name)
