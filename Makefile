@@ -11,6 +11,10 @@ endif
 ifdef PORT
 export PORT
 endif
+# All targets of one `make` are one run in the logs.
+ifndef ETHOLAKE_RUN_ID
+export ETHOLAKE_RUN_ID := $(shell date -u +%Y%m%dT%H%M%SZ)-$(shell od -An -N3 -tx1 /dev/urandom | tr -d ' \n')
+endif
 .DEFAULT_GOAL := help
 .PHONY: $(shell sed -n 's/^\([a-z-]*\):.*## .*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
@@ -30,7 +34,7 @@ demo: install ## Raw tracks to scored events, end to end, on this machine (DATA=
 	@$(BIN)/etholake demo $(ARGS)
 
 test: lint ## Lint, types and all tests
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 test-long: install ## The long tests: fuzzing, many faults (tens of minutes)
 	$(BIN)/python -m pytest -m long $(ARGS)
@@ -83,6 +87,9 @@ query: install ## Ask Athena: ARGS='--name lake_overview' or ARGS='--sql "SELECT
 train: install ## Train the recogniser (CONFIG=base; ensemble: CONFIG=w64,w128 ARGS='--folds 5'; stack: … --stack)
 	@$(BIN)/etholake train $(if $(CONFIG),--config $(CONFIG)) $(ARGS)
 
+features: install ## The compact arrays that training reads, once for many trainings, as a processing job
+	@$(BIN)/etholake features $(ARGS)
+
 tune: install ## Search hyper-parameters (ARGS='--jobs 8 --strategy Bayesian')
 	@$(BIN)/etholake tune $(ARGS)
 
@@ -118,6 +125,9 @@ video: install ## The page of one video, dist/video-<ID>.html (VIDEO=<ID>; SERVE
 
 screenshots: install ## Pictures of every tab for docs/img/, with Chromium, from the lake at PORT
 	@$(BIN)/python -m dashboards.screenshots $(ARGS)
+
+report: install ## One run as a page, dist/report-<run>.html (RUN=<id>; default: the newest run)
+	@$(BIN)/etholake report $(RUN) $(ARGS)
 
 pipeline: install ## The whole way as a state machine, states shown live (ARGS="--status" or "--stop")
 	@$(BIN)/etholake pipeline $(ARGS)

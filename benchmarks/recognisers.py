@@ -15,8 +15,9 @@ the probabilities of the *other* videos, each of which was held out, too; so is 
 said by models that learnt the judged video, the usual cross-validation; with --nested by models that did not (all
 pairs of videos are left out: four times the work for seven videos), so that nothing at all has seen the video.
 
-Printed: F of both actions, their mean pooled over all frames as the official score does and per video, with
-intervals by bootstrap over videos, also of the difference to every recogniser before it; and where the errors lie.
+Printed: F of both actions and their mean, frames pooled over videos as the official score does, and per video;
+average precision before any decision, pooled likewise (it scatters less than F); of both means intervals by
+bootstrap over videos, also of the difference to every recogniser before it; and where the errors lie.
 What was trained lies in --work and is not trained again. --quick: three videos, one epoch.
 """
 
@@ -42,7 +43,8 @@ from numpy.typing import NDArray
 
 from etholake.contract import ACTIONS
 from etholake.evaluation import bouts, confusion
-from etholake.events import decisions, metric
+from etholake.events import decisions, metric, mutual
+from etholake.events.calibration import pooled_frames
 from etholake.events.types import Event, PairScores, mask
 from etholake.features.clip import PoseClip, VideoMeta
 from etholake.models import boosted, stack
@@ -55,6 +57,8 @@ from etholake.training.fit import fit
 from etholake.training.split import Span, Split
 
 RESAMPLES = 2000
+RANKS = 1000
+LIMITS = np.linspace(0, 1, RANKS + 1)[1:-1]
 NEAR_S = 0.5  # an error so near to an annotated boundary is one of the boundary
 Apart = frozenset[int]
 
@@ -124,7 +128,8 @@ class Folds:
             return average([self.said(one, video, apart) for one in members.split(",")], space)
         parts = [self._recipe(one) for one in members.split(",")]
         out = apart | {video}
-        digest = hashlib.sha256(json.dumps([kind, parts], sort_keys=True).encode()).hexdigest()[:8]
+        recipe = [kind, parts, asdict(stack.STACK), stack.START] if kind else [kind, parts]
+        digest = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:8]
         place = f"{name.replace(':', '-').replace(',', '-')}-{digest}"
         # A stack for a video alone is not the one for two that are apart: their bases differ.
         without = "-".join(map(str, sorted(out))) + (f"-nested{video}" if kind and apart else "")
@@ -196,11 +201,15 @@ def _read(path: Path, clip: PoseClip) -> list[PairScores]:
 # --- judging ----------------------------------------------------------------------------------------------
 @dataclass(frozen=True)
 class Judged:
-    """TP, FP, FN frames [V, A, 3] of videos and actions, and the events that were decided."""
+    """TP, FP, FN frames [V, A, 3] of videos and actions, and the events that were decided.
+
+    `ranks_VAQ2` are false and true frames by `RANKS` intervals of the probability, of equal frequency, rising.
+    """
 
     folds: Folds
     actions: tuple[str, ...]
     frames_VA3: NDArray[Any]
+    ranks_VAQ2: NDArray[Any]
     events: tuple[Event, ...]
     seconds: float
 
@@ -212,6 +221,7 @@ class Judged:
         labs = {v: folds.by_id[v].clip.lab_id for v in folds.videos}
         actions = tuple(sorted({action for wanted in asked.values() for _, _, action in wanted}))
         frames = np.zeros((len(folds.videos), len(actions), 3))
+        said: list[PairScores] = []
         events: list[Event] = []
         for i, video in enumerate(folds.videos):
             apart: Apart = frozenset({video} if nested else ())
@@ -219,29 +229,40 @@ class Judged:
             known = [pair for v in others for pair in folds.said(name, v, apart)]
             truth = [e for v in others for e in folds.by_id[v].events]
             fitted = decisions.fit(known, truth, {v: asked[v] for v in others})
-            found = fitted.events(folds.said(name, video, apart), asked[video])
+            said += mutual.averaged(folds.said(name, video, apart), fitted.mutual)
+            found = fitted.events([pair for pair in said if pair.video_id == video], asked[video])
             report = metric.pooled(folds.by_id[video].events, found, asked, labs)
             for action, score in report.labs[labs[video]].actions.items():
                 frames[i, actions.index(action)] = score.tp_frames, score.fp_frames, score.fn_frames
             events += found
-        return cls(folds, actions, frames, tuple(events), time.monotonic() - began)
+        ranks = _ranks(said, folds, actions)
+        return cls(folds, actions, frames, ranks, tuple(events), time.monotonic() - began)
 
     def mean_f(self, chosen: Sequence[int] | NDArray[Any] | slice = slice(None)) -> float:
         """Mean F of the actions that occur or are predicted, frames pooled over the chosen videos (positions)."""
         return float(_f(self.frames_VA3[chosen].sum(axis=0)).mean())
 
+    def precision(self, chosen: Sequence[int] | NDArray[Any] | slice = slice(None)) -> float:
+        """Mean average precision of the actions that occur, frames pooled over the chosen videos (positions)."""
+        return float(np.nanmean(_average_precision(self.ranks_VAQ2[chosen].sum(axis=0))))
+
     def figures(self, name: str, before: Mapping[str, Judged]) -> list[Figure]:
         random = np.random.default_rng(0)
         n = len(self.folds.videos)
         draws = [random.integers(n, size=n) for _ in range(RESAMPLES)]
-        made = _with_interval(f"{name}: mean F, pooled", self.mean_f(), [self.mean_f(d) for d in draws])
-        for other, judged in before.items():
-            if judged is not self:
-                gain = self.mean_f() - judged.mean_f()
-                gains = [self.mean_f(d) - judged.mean_f(d) for d in draws]
-                made += _with_interval(f"{name}: gain on {other}", gain, gains)
+        made: list[Figure] = []
+        for unit, of in (("F", Judged.mean_f), ("AP", Judged.precision)):
+            mine = np.array([of(self, d) for d in draws])
+            made += _with_interval(f"{name}: mean {unit}, pooled", of(self), mine, unit)
+            for other, judged in before.items():
+                if judged is not self:
+                    theirs = np.array([of(judged, d) for d in draws])
+                    gain = of(self) - of(judged)
+                    made += _with_interval(f"{name}: mean {unit}, gain on {other}", gain, mine - theirs, unit)
         pooled = _f(self.frames_VA3.sum(axis=0))
         made += [Figure(f"{name}: {a}", float(f), "F") for a, f in zip(self.actions, pooled, strict=True)]
+        precise = _average_precision(self.ranks_VAQ2.sum(axis=0))
+        made += [Figure(f"{name}: {a}", float(p), "AP") for a, p in zip(self.actions, precise, strict=True)]
         made += [Figure(f"{name}: video {v}", self.mean_f([i]), "F") for i, v in enumerate(self.folds.videos)]
         made += [Figure(f"{name}: {what}", value, unit) for what, value, unit in self._errors()]
         return [*made, Figure(f"{name}: training and prediction, if not kept", self.seconds, "s")]
@@ -297,10 +318,33 @@ def _tracked(seen_TMK: NDArray[np.bool_]) -> NDArray[np.float32]:
     return seen_TMK[:, :, there_K].mean(axis=2, dtype=np.float32)
 
 
-def _with_interval(name: str, value: float, draws: Sequence[float]) -> list[Figure]:
+def _ranks(said: Sequence[PairScores], folds: Folds, actions: Sequence[str]) -> NDArray[Any]:
+    """False and true frames [V, A, RANKS, 2] by probability, of what was looked for."""
+    truth = [e for v in folds.videos for e in folds.by_id[v].events]
+    limits = np.nanquantile(np.concatenate([pair.probabilities_TA.ravel() for pair in said]), LIMITS)
+    found = np.zeros((len(folds.videos), len(actions), RANKS, 2))
+    for i, video in enumerate(folds.videos):
+        mine = [pair for pair in said if pair.video_id == video]
+        asked = {video: folds.by_id[video].clip.behaviors}
+        for (_, action), (p, y) in pooled_frames(mine, truth, asked).items():
+            rank = np.searchsorted(limits, p, side="right")
+            for is_true in (0, 1):
+                found[i, actions.index(action), :, is_true] = np.bincount(rank[y == is_true], minlength=RANKS)
+    return found
+
+
+def _average_precision(ranks_AQ2: NDArray[Any]) -> NDArray[Any]:
+    """Average precision [A] of frames that are ordered by interval only; NaN for what does not occur."""
+    false, true = np.cumsum(ranks_AQ2[:, ::-1], axis=1).transpose(2, 0, 1)
+    with np.errstate(invalid="ignore"):
+        precision = true / np.maximum(true + false, 1)
+        return (np.diff(true, axis=1, prepend=0) * precision).sum(axis=1) / true[:, -1]
+
+
+def _with_interval(name: str, value: float, draws: NDArray[Any], unit: str) -> list[Figure]:
     low, high = np.percentile(draws, (2.5, 97.5))
-    rest = [Figure(f"{name}, bootstrap {q} %", float(x), "F") for q, x in ((2.5, low), (97.5, high))]
-    return [Figure(name, value, "F"), *rest]
+    rest = [Figure(f"{name}, bootstrap {q} %", float(x), unit) for q, x in ((2.5, low), (97.5, high))]
+    return [Figure(name, value, unit), *rest]
 
 
 def _f(frames_A3: NDArray[Any]) -> NDArray[Any]:

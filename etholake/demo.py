@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from etholake import aws, settings
+from etholake import aws, logs, settings
 from etholake.contract import CURATED_ZONE, RAW_ZONE
 from etholake.progress import OnProgress, progress
 from etholake.settings import Settings
@@ -150,8 +150,9 @@ class _Pipeline:
 
     def _stage(self, name: str, work: Callable[[OnProgress], StageResult]) -> StageResult:
         began = time.monotonic()
-        with progress(name) as on_progress:
+        with progress(name) as on_progress, logs.stage(name):
             result = work(on_progress)
+            logs.conclude(result)
         self.lines.append(_Line(result, time.monotonic() - began))
         _say(f"{name:<9} {self.lines[-1].seconds:6.1f} s  {result.status}: {result.summary}")
         return result

@@ -132,7 +132,7 @@ def resolve(environ: Mapping[str, str] | None = None, **overrides: Any) -> tuple
 
 
 # Variables with our prefix that are no settings: read by the parts that own them.
-_NOT_SETTINGS = frozenset({"ETHOLAKE_CONFIG", "ETHOLAKE_S3_MOUNT", "ETHOLAKE_PYTHON"})
+_NOT_SETTINGS = frozenset({"ETHOLAKE_CONFIG", "ETHOLAKE_RUN_ID", "ETHOLAKE_S3_MOUNT", "ETHOLAKE_PYTHON"})
 
 
 def _check(settings: Settings, origin: Mapping[str, str]) -> None:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from etholake import logs
 from etholake.curate import report as reporting
 from etholake.curate.compact import Merge, merge_files, plan_merges
 from etholake.curate.work import SUMMARY, TRACKING
@@ -142,4 +143,6 @@ def main(argv: Sequence[str], spark: Any = None) -> list[dict[str, str]]:
 
 
 if __name__ == "__main__":
-    main(sys.argv)
+    logs.to_stdout(sys.argv)
+    with logs.stage("compact job"):
+        logs.add(partitions=len(main(sys.argv)))

@@ -25,6 +25,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from etholake import logs
 from etholake.contract import QUALITY_POINTER, SPLITS, STATE_ZONE, TABLES, arrow_schema
 from etholake.curate import quality
 from etholake.curate import report as reporting
@@ -153,6 +154,7 @@ def write(inputs: Inputs, labs: list[Lab], options: Options, lake: Lake) -> dict
         for split, table in metadata.items()
         for row in table.select(["lab_id", "video_id", "flags"]).to_pylist()
     }
+    reporting.tell(files)
     reporting.assert_balance(files)
     quality.check(files, options.limits, flags)
     lake.register()  # a partition needs its table in the catalog
@@ -291,4 +293,6 @@ def main(argv: Sequence[str], spark: Any = None) -> dict[str, int]:
 
 
 if __name__ == "__main__":
-    main(sys.argv)
+    logs.to_stdout(sys.argv)
+    with logs.stage("curate tables job"):
+        logs.add(**main(sys.argv))

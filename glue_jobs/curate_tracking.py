@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from etholake import logs
 from etholake.contract import TABLES
 from etholake.curate import quality
 from etholake.curate import report as reporting
@@ -217,4 +218,6 @@ def main(argv: Sequence[str], spark: Any = None) -> dict[str, int]:
 
 
 if __name__ == "__main__":
-    main(sys.argv)
+    logs.to_stdout(sys.argv)
+    with logs.stage("curate tracking job"):
+        logs.add(**main(sys.argv))

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from etholake import logs
 from etholake.errors import UsageError
 from etholake.settings import Settings
 from etholake.stages.pipeline import steps
@@ -77,7 +78,11 @@ def _object(name: str, text: str) -> dict[str, Any]:
 def main(argv: Sequence[str]) -> dict[str, Any]:
     """Run the step; returns what it left for the state machine."""
     options = parse(argv)
-    result = steps.run(options.settings, options.step, options.execution, options.given, options.training)
+    run = steps.run_id(options.given, options.execution)
+    logs.to_stdout([logs.ARGUMENT, run])
+    with logs.stage(f"pipeline {options.step}", execution=options.execution):
+        result = steps.run(options.settings, options.step, options.execution, options.given, options.training)
+        logs.add(**{name: value for name, value in result.items() if isinstance(value, str | int | float)})
     print(f"{options.step}: {json.dumps(result, default=str)}")
     return result
 

@@ -18,7 +18,7 @@ from xml.sax.saxutils import escape
 
 from local_mock.http import WsgiApp
 
-__all__ = ["answer", "guard", "operation_of", "service_of"]
+__all__ = ["action_of", "answer", "guard", "operation_of", "peek_form", "service_of"]
 
 _log = logging.getLogger("local_mock.faults")
 _SCOPE = re.compile(r"Credential=[^/,\s]+/\d+/([^/]+)/([^/]+)/aws4_request")
@@ -45,13 +45,16 @@ def service_of(environ: dict[str, Any]) -> str | None:
 
 def operation_of(environ: dict[str, Any], service: str | None, form: str = "") -> str | None:
     """CamelCase name of the operation that a request asks for; None if it cannot be told."""
+    return action_of(environ, form) or (_operation_by_path(environ, service) if service else None)
+
+
+def action_of(environ: dict[str, Any], form: str = "") -> str | None:
+    """The operation that a request names (JSON and query protocols); None for those whose path tells it (REST)."""
     target = environ.get("HTTP_X_AMZ_TARGET")
     if target:
         return str(target).rpartition(".")[2]
     action = parse_qs(form or environ.get("QUERY_STRING", "")).get("Action")
-    if action:
-        return str(action[0])
-    return _operation_by_path(environ, service) if service else None
+    return str(action[0]) if action else None
 
 
 def _operation_by_path(environ: dict[str, Any], service: str) -> str | None:
@@ -126,7 +129,7 @@ def guard(app: WsgiApp, knows_service: Callable[[str], bool]) -> WsgiApp:
 
     def guarded(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         service = service_of(environ)
-        form = _peek_form(environ)
+        form = peek_form(environ)
 
         def absent() -> Iterable[bytes]:
             operation = operation_of(environ, service, form)
@@ -183,7 +186,7 @@ def _is_routing_miss(head: tuple[str, list[tuple[str, str]]], chunks: list[bytes
     return not body or b"<title>404 Not Found</title>" in body or b"<title>405 " in body
 
 
-def _peek_form(environ: dict[str, Any]) -> str:
+def peek_form(environ: dict[str, Any]) -> str:
     """The body of a form request (query protocol), put back for the application; '' otherwise."""
     import io
 

@@ -25,6 +25,8 @@ from etholake.errors import UsageError
 from local_mock import calls, faults, process
 from local_mock.context import ACCOUNT, Context, set_context
 from local_mock.data import ClientData, FolderData
+from local_mock.durable.restart import settle
+from local_mock.durable.state import State, open_state
 from local_mock.http import Server, WsgiApp
 from local_mock.keys import PRIVATE
 
@@ -125,7 +127,11 @@ class Services:
     def _make(self) -> None:
         try:
             install(self._context)
-            self._app = _moto()
+            state = open_state(None if self._context.s3_endpoint else self._context.s3_root)
+            if state is not None:
+                state.restore()
+                settle(state, self._context)
+            self._app = _moto() if state is None else _kept(_moto(), state)
         except BaseException as err:
             logging.getLogger("local_mock").exception("The services could not be installed")
             self._error = err
@@ -153,6 +159,18 @@ def _moto() -> WsgiApp:
         return service.replace("-", "").replace(".", "") in modules
 
     return faults.guard(DomainDispatcherApplication(create_backend_app), knows)
+
+
+def _kept(app: WsgiApp, state: State) -> WsgiApp:
+    """moto's application, its state written before an answer goes out."""
+
+    def kept(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        service, form = faults.service_of(environ), faults.peek_form(environ)
+        answer = app(environ, start_response)
+        state.after(service, faults.action_of(environ, form), environ["REQUEST_METHOD"])
+        return answer
+
+    return kept
 
 
 def application(context: Context) -> WsgiApp:

@@ -32,6 +32,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     ):
         parser.add_argument(f"--{name}", type=Path, required=True, help=text)
     parser.add_argument("--videos", default="", help="score these video ids only, 12,34")
+    parser.add_argument("--run_id", default="", help="run of the command line that started the job, for the log")
     return parser.parse_args(argv)
 
 
@@ -59,6 +60,7 @@ def main() -> None:
     """Parse, score, write; an error that a user can mend is told without a traceback."""
     arguments = parse()
     sys.path.insert(0, str(Path(__file__).resolve().parent))
+    from etholake import logs
     from etholake.errors import EtholakeError
     from etholake.stages.evaluate import evaluate
 
@@ -66,10 +68,12 @@ def main() -> None:
     if len(found) != 1:
         sys.exit(f"{arguments.submission} must hold one submission CSV, but holds {len(found)}.")
     videos = [int(video) for video in arguments.videos.split(",") if video] or None
+    logs.to_stdout(sys.argv)
     try:
-        with tempfile.TemporaryDirectory() as folder:
+        with logs.stage("evaluate job"), tempfile.TemporaryDirectory() as folder:
             data = lay_out(arguments.metadata, arguments.annotations, Path(folder))
             scores = evaluate(data, found[0], videos)
+            logs.add(score=scores["score"], labs=len(scores["labs"]))
     except EtholakeError as err:
         sys.exit(f"{type(err).__name__}: {err}")
     arguments.output.mkdir(parents=True, exist_ok=True)

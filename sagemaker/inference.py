@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from etholake import logs
 from etholake.contract import RAW_TRACKING_COLUMNS, arrow_type
 from etholake.errors import EtholakeError
 from etholake.features.clip import PoseClip, VideoMeta
@@ -100,7 +102,7 @@ def input_fn(body: bytes, content_type: str) -> Request:
 
 def predict_fn(request: Request, loaded: Loaded) -> dict[str, Any]:
     """Events of the video. Raises RequestError if its tracks cannot be used."""
-    sources = loaded.recogniser.part_sources
+    began, sources = time.monotonic(), loaded.recogniser.part_sources
     try:
         if request.curated:
             clip = PoseClip.from_curated(request.table, request.meta, sources)
@@ -110,10 +112,16 @@ def predict_fn(request: Request, loaded: Loaded) -> dict[str, Any]:
             )
     except EtholakeError as err:
         raise RequestError(400, f"The tracks of the request cannot be used: {err}") from err
+    events = [event.to_dict() for event in loaded.recogniser.events(clip)]
+    logs.tell(
+        "end", f"{len(events)} events in video {request.meta.video_id}", video=request.meta.video_id,
+        stage="serve", lab=request.meta.lab_id, rows=request.table.num_rows, events=len(events),
+        seconds=round(time.monotonic() - began, 3),
+    )  # fmt: skip
     return {
         "video_id": request.meta.video_id,
         "lab_id": request.meta.lab_id,
-        "events": [event.to_dict() for event in loaded.recogniser.events(clip)],
+        "events": events,
         "notes": loaded.recogniser.notes(clip),
         "model": loaded.about,
     }

@@ -16,6 +16,7 @@ an hour in a batch transform), and the requests that wait while one is answered 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib.util
 import json
 import logging
@@ -38,7 +39,7 @@ DEFAULT_PAYLOAD_MB, DEFAULT_TIMEOUT_S = 6.0, 60.0  # of InvokeEndpoint
 BATCH_TIMEOUT_S = 3600.0  # the longest InvocationsTimeoutInSeconds
 DEFAULT_WAITING = 32
 FUNCTIONS = ("model_fn", "input_fn", "predict_fn", "output_fn")
-log = logging.getLogger("serve")
+log = logging.getLogger("etholake.serve")
 
 
 @dataclass(frozen=True)
@@ -190,6 +191,14 @@ def _refusal(status: int, reason: str) -> Response:
     return Response(json.dumps({"error": reason}), status, media_type="application/json")
 
 
+def _log_json_lines() -> None:
+    """From now on as every other part does, by the package that the model brings (an older one may not)."""
+    with contextlib.suppress(ImportError):
+        from etholake import logs
+
+        logs.to_stdout()
+
+
 def main() -> None:
     """Serve until SIGTERM."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stdout)
@@ -209,6 +218,7 @@ def main() -> None:
     def load() -> None:
         try:
             model.load()
+            _log_json_lines()
         except BaseException:
             traceback.print_exc()
             failed.set()

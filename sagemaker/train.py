@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 import shutil
 import sys
@@ -49,6 +50,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--labs", default="", help="train on these labs only, a,b; all if empty")
     parser.add_argument("--part_map", default="", help="names of your own body parts: snout=nose,hip_l=side_left")
     parser.add_argument("--overrides", default="{}", help="JSON: fields, or (several) {configuration: fields}")
+    parser.add_argument("--run_id", default="", help="run of the command line that started the job, for the log")
     parser.add_argument("--max_gap_frames", type=int, default=15, help="gap that curation of raw requests fills")
     return parser.parse_args(argv)
 
@@ -64,6 +66,7 @@ def train(
     arguments: argparse.Namespace, folders: Mapping[str, Path], model_dir: Path, output_dir: Path, scratch: Path
 ) -> dict[str, Any]:
     """Fit and store the model; returns its report. Clips are memory-mapped from `scratch`."""
+    from etholake import logs
     from etholake.training import parallel
     from etholake.training.cross import Plan, fit_folds
     from etholake.training.data import load_training_data, of_labs
@@ -77,9 +80,12 @@ def train(
     data = load_training_data(folders, scratch / "clips", part_map)
     if arguments.labs:
         data = of_labs(data, arguments.labs.split(","))
-    print(f"{len(data.videos)} labelled videos read in {time.monotonic() - began:.1f} s", flush=True)
+    seconds = round(time.monotonic() - began, 2)
+    ticks = sum(len(video.clip.xy_TMK2) for video in data.videos)
+    said = f"{len(data.videos)} labelled videos read in {seconds:.1f} s"
+    logs.tell("note", said, videos=len(data.videos), rows=ticks, seconds=seconds)
     for note in data.notes:
-        print(f"note: {note}", flush=True)
+        logs.tell("skipped", note, level=logging.WARNING)
     overrides, configs = json.loads(arguments.overrides), tuple(arguments.config.split(","))
     split = choose(
         [annotated(v) for v in data.videos], [int(video) for video in arguments.holdout.split(",") if video]
@@ -146,17 +152,21 @@ def write(arguments: argparse.Namespace, report: Mapping[str, Any], model_dir: P
 
 def main() -> None:
     """Parse, read, train, write; an error that a user can mend is told without a traceback."""
+    from etholake import logs
     from etholake.errors import EtholakeError
 
     arguments = parse()
     model_dir = Path(os.environ["SM_MODEL_DIR"])
     output_dir = Path(os.environ.get("SM_OUTPUT_DATA_DIR", model_dir.parent / "output"))
     leads = os.environ.get("RANK", "0") == "0"
+    if leads:
+        logs.to_stdout(sys.argv)
     try:
-        with tempfile.TemporaryDirectory(prefix="etholake-train-") as scratch:
+        with logs.stage("train job", config=arguments.config), tempfile.TemporaryDirectory() as scratch:
             report = train(arguments, read(os.environ), model_dir, output_dir, Path(scratch))
-        if leads:
-            write(arguments, report, model_dir, output_dir)
+            if leads:
+                write(arguments, report, model_dir, output_dir)
+            logs.add(val_score=(report.get("validation") or {}).get("score"))
     except EtholakeError as err:
         if failure := os.environ.get("SM_OUTPUT_FAILURE"):
             Path(failure).write_text(str(err), encoding="utf-8")

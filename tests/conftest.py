@@ -32,7 +32,6 @@ os.environ |= {
 }
 sys.path[:0] = [str(Path(__file__).resolve().parent.parent), str(Path(__file__).resolve().parent / "targets")]
 
-from etholake import aws  # noqa: E402
 from etholake.settings import Settings, replace_port  # noqa: E402
 from local_mock import lifecycle  # noqa: E402
 from local_mock.localstack import host  # noqa: E402
@@ -95,8 +94,7 @@ def _localstack(folder: Path) -> Iterator[Settings]:
 def _aws(folder: Path) -> Iterator[Settings]:
     """A stack of this session's own on AWS, deleted with its bucket and endpoint whatever happens."""
     from budget import allowed  # type: ignore[import-not-found]
-
-    from etholake.stages import deploy
+    from torn_down import torn_down  # type: ignore[import-not-found]
 
     may, said = allowed(_GIVEN)
     sys.stderr.write(f"{said}\n")
@@ -115,9 +113,5 @@ def _aws(folder: Path) -> Iterator[Settings]:
         stack=f"etholake-test-{tag}",
         state_dir=str(folder),
     )
-    try:
+    with torn_down(settings):
         yield settings
-    finally:
-        with contextlib.suppress(aws.client(settings, "sagemaker").exceptions.ClientError):
-            aws.client(settings, "sagemaker").delete_endpoint(EndpointName="etholake")
-        deploy.destroy(settings, settings.bucket)

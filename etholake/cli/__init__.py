@@ -11,11 +11,11 @@ import contextlib
 import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from etholake import __version__, aws, settings
+from etholake import __version__, aws, logs, settings
 from etholake.cli import answers, lake, laptop, model
 from etholake.errors import EtholakeError, UsageError
 from etholake.settings import Settings
@@ -24,6 +24,8 @@ __all__ = ["main", "run_and_exit"]
 
 DONE, FAILED, WRONG_USAGE = 0, 1, 2
 Verb = Callable[[Settings, argparse.Namespace], None]
+# Verbs that leave nothing in a lake and start no work: they are no runs, and are not logged.
+QUIET = frozenset({"config", "up", "down", "simulate", "package", "cost", "explain", "report"})
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -33,7 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         current = settings.load(target=arguments.target, port=arguments.port)
         aws.export(current)
-        arguments.run(current, arguments)
+        with _logged(current, arguments, argv):
+            arguments.run(current, arguments)
     except UsageError as err:
         return _fail(str(err), WRONG_USAGE)
     except EtholakeError as err:
@@ -45,6 +48,18 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _fail(explained, FAILED)
         raise
     return DONE
+
+
+@contextlib.contextmanager
+def _logged(current: Settings, arguments: argparse.Namespace, argv: Sequence[str] | None) -> Iterator[None]:
+    """The verb as a stage of the run's log."""
+    if arguments.verb in QUIET:
+        yield
+        return
+    logs.to_file(current.state_dir)
+    words = sys.argv[1:] if argv is None else argv
+    with logs.stage(arguments.verb, target=current.target, bucket=current.bucket, command=" ".join(words)):
+        yield
 
 
 def run_and_exit() -> NoReturn:
@@ -92,7 +107,7 @@ def _parser() -> argparse.ArgumentParser:
 
     def verb(name: str, run: Verb, text: str, *, data: bool = False) -> argparse.ArgumentParser:
         sub = verbs.add_parser(name, help=text, description=text, parents=[common])
-        sub.set_defaults(run=run)
+        sub.set_defaults(run=run, verb=name)
         if data:
             sub.add_argument("--data", type=Path, help="folder in the MABe layout (else DATA / MABE_DATA_DIR)")
         return sub

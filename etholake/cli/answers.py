@@ -6,6 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
+from etholake import logs
 from etholake.cli.common import AddVerb, data_folder, ids, report
 from etholake.errors import UsageError
 from etholake.progress import progress
@@ -35,6 +36,9 @@ def add(verb: AddVerb) -> None:
     sub.add_argument("--html", type=Path, metavar="PAGE", help="write a page with ethograms to look at")
     sub.add_argument("--run-id", metavar="RUN", help="also write the tables score… of the lake, as this run")
     sub.add_argument("--as-job", action="store_true", help="as a SageMaker processing job on the lake's raw zone")
+    sub = verb("report", _report, "One run as a page: what ran, what failed, scores, cost; JSON beside it.")
+    sub.add_argument("run_name", metavar="RUN", nargs="?", default="", help="run id (default: the newest here)")
+    sub.add_argument("--out", type=Path, default=Path("dist"), metavar="FOLDER", help="where report-RUN.html goes")
     sub = verb("pipeline", _pipeline, "Raw zone to served model by the state machine, states shown as they run.")
     sub.add_argument("--config", help="named configuration: tiny (default) or base")
     sub.add_argument("--holdout", help="video ids to hold out for the score, 12,34 (default: chosen per lab)")
@@ -42,6 +46,8 @@ def add(verb: AddVerb) -> None:
         "--max-quarantined", type=float, default=0.5, metavar="SHARE",
         help="the quality gate closes if more of a lab's rows were quarantined (default: 0.5)",
     )  # fmt: skip
+    sub.add_argument("--tune", action="store_true", help="search hyper-parameters (sagemaker/jobs.json) to train")
+    sub.add_argument("--jobs", type=int, help="with --tune: training jobs in all")
     sub.add_argument("--again", action="store_true", help="run although the same has succeeded already")
     what = sub.add_mutually_exclusive_group()
     what.add_argument("--status", action="store_true", help="show how the newest execution stands")
@@ -94,7 +100,14 @@ def _evaluate(current: Settings, arguments: argparse.Namespace) -> None:
         found = evaluation.to_dict()
         if arguments.html:
             write(arguments.html, evaluation, title)
+    logs.add(**evaluate.told(found), message=f"official score {found['score']:.4f}")
     print(json.dumps(found) if arguments.json else "\n".join(evaluate.lines(found)))
+
+
+def _report(current: Settings, arguments: argparse.Namespace) -> None:
+    from etholake.stages import report as stage
+
+    report(arguments, stage.run(current, arguments.run_name, arguments.out))
 
 
 def _pipeline(current: Settings, arguments: argparse.Namespace) -> None:
@@ -109,6 +122,7 @@ def _pipeline(current: Settings, arguments: argparse.Namespace) -> None:
             result = pipeline.status(current, watch)
         else:
             holdout = tuple(ids(arguments.holdout) or ())
-            given = machine.input_of(current, arguments.config or "", holdout, arguments.max_quarantined)
+            tuning = ({"jobs": arguments.jobs} if arguments.jobs else {}) if arguments.tune else None
+            given = machine.input_of(current, arguments.config or "", holdout, arguments.max_quarantined, tuning)
             result = pipeline.run(current, given, again=arguments.again, watch=watch)
     report(arguments, result)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from etholake import aws
+from etholake import aws, logs
 from etholake.errors import UsageError
 from etholake.settings import Settings
 from etholake.stages import StageResult
@@ -21,6 +21,7 @@ AddVerb = Callable[..., argparse.ArgumentParser]
 
 
 def report(arguments: argparse.Namespace, result: StageResult) -> None:
+    logs.conclude(result)
     if arguments.json:
         print(json.dumps({"status": result.status, "summary": result.summary, **result.details}, default=str))
     else:

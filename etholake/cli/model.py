@@ -6,6 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
+from etholake import logs
 from etholake.cli.common import AddVerb, ids, report
 from etholake.errors import UsageError
 from etholake.progress import progress
@@ -40,6 +41,7 @@ def add(verb: AddVerb) -> None:
         "model", metavar="MODEL", nargs="?", default="current",
         help="a folder, a model.tar.gz, an s3:// URI of one, or `current` (default: the lake's newest)",
     )  # fmt: skip
+    verb("features", _features, "Write the compact arrays that training reads, as a SageMaker processing job.")
     sub = verb("tune", _tune, "Search hyper-parameters as a SageMaker tuning job (ranges: sagemaker/jobs.json).")
     sub.add_argument("--config", help="named configuration whose fields are tuned: tiny (default) or base")
     sub.add_argument("--holdout", help="video ids to hold out, 12,34 (default: chosen per lab)")
@@ -85,8 +87,10 @@ def _train(current: Settings, arguments: argparse.Namespace) -> None:
                     "ETHOLAKE_DATABASE for a lake of its own (and run `make deploy`), "
                     "or put the new lab's files into the lake's folder."
                 )
-            ingest.run(current, arguments.data, on_progress)
-            etl.run(current, on_progress)
+            with logs.stage("ingest"):
+                logs.conclude(ingest.run(current, arguments.data, on_progress))
+            with logs.stage("etl"):
+                logs.conclude(etl.run(current, on_progress))
         result = train.run(current, config, ids(arguments.holdout) or (), on_progress, wish)
     report(arguments, result)
 
@@ -96,6 +100,12 @@ def _explain_model(current: Settings, arguments: argparse.Namespace) -> None:
 
     found = explain.run(current, arguments.model)
     print(json.dumps(found) if arguments.json else "\n".join(explain.lines(found)))
+
+
+def _features(current: Settings, arguments: argparse.Namespace) -> None:
+    from etholake.stages import features
+
+    report(arguments, features.run(current))
 
 
 def _tune(current: Settings, arguments: argparse.Namespace) -> None:

@@ -7,15 +7,18 @@ tables job, which runs second, makes the tables `curation_files` and `quarantine
 from __future__ import annotations
 
 import json
+import logging
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from etholake import logs
 from etholake.contract import RAW_ZONE
 from etholake.curate.rules import BadFileError, QuarantineRow
 from etholake.errors import ContractError, raise_collected
 
-__all__ = ["REPORT", "FileReport", "assert_balance", "dump", "load", "source_name", "totals"]
+__all__ = ["REPORT", "FileReport", "assert_balance", "dump", "load", "source_name", "tell", "totals"]
 
 REPORT = "_report.json"  # below a generation; Athena and Spark skip names that begin with an underscore
 _SUMS = ("rows_in", "rows_curated", "rows_quarantined", "rows_imputed")
@@ -83,6 +86,31 @@ def assert_balance(reports: Iterable[FileReport]) -> None:
         if not r.balances
     ]
     raise_collected(ContractError, "Files whose rows do not balance (rule rows-out-of-balance)", problems)
+
+
+def tell(reports: Iterable[FileReport], most: int = 500) -> None:
+    """A line of the log for each file that lost rows, with rules and rows: the `most` worst ones, then a count.
+
+    A file that was left out whole is a warning.
+    """
+    lost = sorted(
+        (r for r in reports if r.rows_quarantined or (r.quarantine and not r.rows_curated)),
+        key=lambda r: (-r.rows_quarantined, r.source_file),
+    )
+    for report in lost[:most]:
+        rules: Counter[str] = Counter()
+        for row in report.quarantine:
+            rules[row["rule"]] += row["rows"]
+        whole = not report.rows_curated
+        logs.tell(
+            "quarantined",
+            f"{report.source_file}: {report.rows_quarantined} of {report.rows_in} rows, {', '.join(rules)}",
+            level=logging.WARNING if whole else logging.INFO, video=report.video_id, lab=report.lab_id,
+            file=report.source_file, rules=dict(rules), rows_in=report.rows_in, rows=report.rows_quarantined,
+            whole=whole,
+        )  # fmt: skip
+    if lost[most:]:
+        logs.tell("quarantined", f"{len(lost) - most} more files lost rows: see table quarantine", files=len(lost))
 
 
 def totals(reports: Sequence[FileReport]) -> dict[str, int]:

@@ -1,14 +1,12 @@
 """An evaluation as one HTML page to look at: nothing is loaded, nothing needs JavaScript.
 
-Style stands in `page.html`. Names come from raw files, which anyone may have written: each goes through `_text`,
-and the page forbids any request.
+What is its own of the style stands in `page.html`; the common look is `etholake.page`'s.
 """
 
 from __future__ import annotations
 
-import html
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ from etholake.evaluation.confusion import NONE
 from etholake.evaluation.probabilities import BINS
 from etholake.evaluation.raster import Raster, Row
 from etholake.evaluation.report import Evaluation
+from etholake.page import figures, left_out, many, page, section, text
 
 __all__ = ["render", "write"]
 
@@ -47,8 +46,8 @@ def render(evaluation: Evaluation, title: str = "") -> bytes:
         _confusion(evaluation),
         _calibration(evaluation),
     ]
-    shell = resources.files("etholake.evaluation").joinpath("page.html").read_text(encoding="utf-8")
-    return shell.replace("<!-- BODY -->", "\n".join(parts), 1).encode()
+    style = resources.files("etholake.evaluation").joinpath("page.html").read_text(encoding="utf-8")
+    return page("evaluation", parts, style).encode()
 
 
 # --- head -------------------------------------------------------------------------------------------------
@@ -56,10 +55,10 @@ def _head(evaluation: Evaluation, title: str) -> str:
     labs = evaluation.score.labs
     videos = sum(lab.videos for lab in labs.values())
     true, said = (sum(getattr(b, name) for b in evaluation.bouts.values()) for name in ("true", "predicted"))
-    what = f"<b>{_text(title)}</b>: " if title else ""
+    what = f"<b>{text(title)}</b>: " if title else ""
     return (
-        f"<header><h1>Evaluation</h1><p>{what}{_many(videos, 'video')} of {_many(len(labs), 'lab')}, "
-        f"{_many(true, 'annotated bout')} against {said:,} predicted ones.</p></header>"
+        f"<header><h1>Evaluation</h1><p>{what}{many(videos, 'video')} of {many(len(labs), 'lab')}, "
+        f"{many(true, 'annotated bout')} against {said:,} predicted ones.</p></header>"
     )
 
 
@@ -69,7 +68,7 @@ def _tiles(evaluation: Evaluation) -> str:
     median = [_seconds(float(np.median(x))) if len(x) else "–" for x in errors]
     found = [p.average_precision for p in known.values() if p.average_precision is not None]
     off = [p.calibration_error for p in known.values()]
-    figures = (
+    tiles = (
         (_score(evaluation.score.score), "official score", _between(evaluation.uncertainty.score)),
         (_score(_by_lab(evaluation)), "F of bouts", "IoU of at least 0.5; mean as the score's"),
         (median[0], "bout starts off by", "median, matched bouts"),
@@ -77,8 +76,7 @@ def _tiles(evaluation: Evaluation) -> str:
         (_score(float(np.mean(found))) if found else "–", "mean average precision", "of the probabilities"),
         (_score(float(np.mean(off))) if off else "–", "calibration error", "expected, mean of actions"),
     )
-    tiles = "".join(f"<li><b>{value}</b>{label}<i>{note}</i></li>" for value, label, note in figures)
-    return f'<ul class="figures">{tiles}</ul>'
+    return figures((*tile, "") for tile in tiles)
 
 
 _ENDS = ("start", "stop")
@@ -98,11 +96,11 @@ def _actions(evaluation: Evaluation) -> str:
     for lab, scored in evaluation.score.labs.items():
         interval = evaluation.uncertainty.labs[lab]
         rows.append(
-            f'<tr class="whole"><th scope="row">{_text(lab)}</th>{_whisker(scored.score, interval)}'
+            f'<tr class="whole"><th scope="row">{text(lab)}</th>{_whisker(scored.score, interval)}'
             f'<td class="n">{_score(scored.score)}</td><td colspan="8"></td></tr>'
         )
         rows += [_action(evaluation, lab, action) for action in scored.actions]
-    return _section(
+    return section(
         "Labs and actions",
         "F (with its 95 % interval as a band), precision, recall and average precision (AP) of frames; a bout is "
         "found if it shares half of the union with a predicted one. Starts and stops: the median of the errors "
@@ -123,7 +121,7 @@ def _action(evaluation: Evaluation, lab: str, action: str) -> str:
     )  # fmt: skip
     numbers = "".join(f'<td class="n">{cell}</td>' for cell in cells)
     whisker = _whisker(scored.f_score, evaluation.uncertainty.actions[lab, action])
-    return f'<tr><th scope="row">{_text(action)}</th>{whisker}{numbers}</tr>'
+    return f'<tr><th scope="row">{text(action)}</th>{whisker}{numbers}</tr>'
 
 
 def _whisker(value: float, interval: Interval) -> str:
@@ -155,12 +153,12 @@ def _ethograms(evaluation: Evaluation) -> str:
             ("false", "predicted, not annotated"), ("mark", "shown close up below"),
         )
     )  # fmt: skip
-    return _section(
+    return section(
         "Ethograms",
         "Of each row the upper lane is what was annotated, the lower one what was predicted. The worst video of "
         "every lab first, then the best, then those between.",
         f'<ul class="legend">{legend}</ul>{"".join(_video(evaluation, video) for video in chosen)}'
-        + _left_out(there, len(chosen), "videos"),
+        + left_out(there, len(chosen), "videos"),
     )
 
 
@@ -204,9 +202,9 @@ def _video(evaluation: Evaluation, video: int) -> str:
         strips += _strip(part, [row for row in rows if row in part.rows], fps)
     length = _clock((stop - start) / fps, 60) if fps else f"{stop - start:,} frames"
     return (
-        f'<article class="panel video"><header><h3>Video {video}</h3><p>{_text(evaluation.labs[video])}, mean F '
+        f'<article class="panel video"><header><h3>Video {video}</h3><p>{text(evaluation.labs[video])}, mean F '
         f"{_score(_mean_f(evaluation, video))}, {len(truth):,} annotated and {len(predicted):,} predicted events "
-        f"in {length}</p></header>{strips}{_left_out(len(whole.rows), len(rows), 'rows')}</article>"
+        f"in {length}</p></header>{strips}{left_out(len(whole.rows), len(rows), 'rows')}</article>"
     )
 
 
@@ -224,18 +222,18 @@ def _strip(raster: Raster, rows: Sequence[Row], fps: float | None, mark: tuple[i
 def _name(row: Row, *, plain: bool = False) -> str:
     agent, target, action = row
     who = f"mouse{agent}" if agent == target else f"mouse{agent} → mouse{target}"
-    return f"{_text(action)}, {who}" if plain else f"<b>{_text(action, 40)}</b><em>{who}</em>"
+    return f"{text(action)}, {who}" if plain else f"<b>{text(action, 40)}</b><em>{who}</em>"
 
 
 # --- confusion --------------------------------------------------------------------------------------------
 def _confusion(evaluation: Evaluation) -> str:
     labs = [lab for lab, rows in evaluation.confusion.items() if rows][:MAX_LABS]
     cards = "".join(_heat(lab, evaluation.confusion[lab]) for lab in labs)
-    return _section(
+    return section(
         "Confusion",
         "Rows: what was annotated. Columns: what was predicted on those frames, in per cent of the row; below, "
         "what was predicted where nothing was annotated, in per cent of the predicted frames of that column.",
-        f'<div class="cards">{cards}</div>' + _left_out(len(evaluation.confusion), len(labs), "labs"),
+        f'<div class="cards">{cards}</div>' + left_out(len(evaluation.confusion), len(labs), "labs"),
     )
 
 
@@ -253,18 +251,18 @@ def _heat(lab: str, frames: Any) -> str:
         if not n:
             return "<td></td>"
         kind = "hit" if true == said else "miss" if said == NONE else "wrong"
-        title = f"annotated {_text(true)}, predicted {_text(said)}: {n:,} frames"
+        title = f"annotated {text(true)}, predicted {text(said)}: {n:,} frames"
         style = f"--strength:{90 * (n / whole) ** 0.7:.0f}%"
         return f'<td class="{kind}" style="{style}" title="{title}">{100 * n / whole:.0f}</td>'
 
-    head = "".join(f'<th scope="col"><span>{_text(name, 24)}</span></th>' for name in [*names, NONE])
+    head = "".join(f'<th scope="col"><span>{text(name, 24)}</span></th>' for name in [*names, NONE])
     rows = "".join(
-        f'<tr><th scope="row">{_text(true, 24)}</th>{"".join(cell(true, said) for said in [*names, NONE])}</tr>'
+        f'<tr><th scope="row">{text(true, 24)}</th>{"".join(cell(true, said) for said in [*names, NONE])}</tr>'
         for true in names
     )
     rows += f'<tr><th scope="row">{NONE}</th>{"".join(cell(NONE, said) for said in names)}<td></td></tr>'
     return (
-        f'<div class="panel card"><h3>{_text(lab)}</h3><table class="heat"><thead><tr><th></th>{head}</tr></thead>'
+        f'<div class="panel card"><h3>{text(lab)}</h3><table class="heat"><thead><tr><th></th>{head}</tr></thead>'
         f"<tbody>{rows}</tbody></table></div>"
     )
 
@@ -273,14 +271,14 @@ def _heat(lab: str, frames: Any) -> str:
 def _calibration(evaluation: Evaluation) -> str:
     known = evaluation.probabilities
     if not known:
-        return _section("Calibration", "No probabilities were at hand: there is no average precision either.", "")
+        return section("Calibration", "No probabilities were at hand: there is no average precision either.", "")
     shown = sorted(known, key=lambda at: -known[at].calibration_error)[:MAX_PLOTS]
     plots = "".join(_reliability(evaluation, *at) for at in shown)
-    return _section(
+    return section(
         "Calibration",
         "Share of frames that are annotated (up) against the probability that was given (right); on the dashed "
         "line a probability is what it says. Grey: how many frames, on a logarithmic scale. The worst first.",
-        f'<div class="plots">{plots}</div>' + _left_out(len(known), len(shown), "actions"),
+        f'<div class="plots">{plots}</div>' + left_out(len(known), len(shown), "actions"),
     )
 
 
@@ -301,29 +299,12 @@ def _reliability(evaluation: Evaluation, lab: str, action: str) -> str:
     return (
         '<figure class="panel"><svg viewBox="-4 -4 108 108"><rect class="frame" width="100" height="100"/>'
         f'<line class="diagonal" x1="0" y1="100" x2="100" y2="0"/>{bars}<polyline class="curve" points="{curve}"/>'
-        f"{dots}</svg><figcaption>{_text(action, 40)}<small>{_text(lab, 40)}</small>"
+        f"{dots}</svg><figcaption>{text(action, 40)}<small>{text(lab, 40)}</small>"
         f"<small>ECE {_score(known.calibration_error)}{ap}</small></figcaption></figure>"
     )
 
 
 # --- pieces -----------------------------------------------------------------------------------------------
-def _section(title: str, said: str, content: str) -> str:
-    return f"<section><h2>{title}</h2><p>{said}</p>{content}</section>"
-
-
-def _left_out(there: int, shown: int, what: str) -> str:
-    return f'<p class="more">{there - shown:,} more {what} are not shown.</p>' if there > shown else ""
-
-
-def _text(value: Any, longest: int = 80) -> str:
-    """Text of the data as markup: what cannot be seen is written as an escape, what is long loses its middle."""
-    text = str(value)
-    if len(text) > longest:
-        text = f"{text[: longest // 2]}…{text[-longest // 2 :]}"
-    visible: Iterable[str] = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-    return html.escape("".join(visible))
-
-
 def _score(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
 
@@ -341,7 +322,3 @@ def _clock(seconds: float, span: float) -> str:
     if span < 20:
         return f"{seconds:.1f} s"
     return f"{round(seconds) // 60}:{round(seconds) % 60:02d}"
-
-
-def _many(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"

@@ -16,7 +16,7 @@ import numpy as np
 
 from etholake.errors import ContractError
 from etholake.events import calibration as calibrating
-from etholake.events import metric
+from etholake.events import metric, mutual
 from etholake.events import thresholds as fitting
 from etholake.events.calibration import Calibration
 from etholake.events.decode import DecodeConfig, decode
@@ -46,11 +46,12 @@ class Decisions:
     thresholds: Thresholds = field(default_factory=Thresholds)
     decoding: DecodeConfig = field(default_factory=DecodeConfig)
     lab_decoding: Mapping[str, DecodeConfig] = field(default_factory=dict)
+    mutual: frozenset[tuple[str, str]] = frozenset()  # (lab, action) that go both ways (see `mutual`)
 
     def events(self, pairs: Sequence[PairScores], whitelist: Collection[Triplet]) -> list[Event]:
         """Events of one video, or of several of one lab with one whitelist; see `decode`."""
         by_lab: dict[str, list[PairScores]] = defaultdict(list)
-        for pair in pairs:
+        for pair in mutual.averaged(pairs, self.mutual):
             by_lab[pair.lab_id].append(self.calibration.apply(pair))
         return [
             event
@@ -65,8 +66,13 @@ class Decisions:
             **{lab: config for lab, config in self.lab_decoding.items() if lab not in own},
             **{lab: config for lab, config in own.items() if config != self.decoding},
         }
+        both_ways = frozenset(at for at in self.mutual if at[0] not in own) | fitted.mutual
         return Decisions(
-            fitted.calibration, self.thresholds.extended(fitted.thresholds, labs), self.decoding, lengths
+            fitted.calibration,
+            self.thresholds.extended(fitted.thresholds, labs),
+            self.decoding,
+            lengths,
+            both_ways,
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -76,6 +82,7 @@ class Decisions:
             "thresholds": self.thresholds.to_dict(),
             "decoding": asdict(self.decoding),
             "lab_decoding": {lab: asdict(config) for lab, config in sorted(self.lab_decoding.items())},
+            "mutual": sorted(map(list, self.mutual)),
         }
 
     @classmethod
@@ -87,8 +94,9 @@ class Decisions:
                 Thresholds.from_dict(data["thresholds"]),
                 DecodeConfig(**data["decoding"]),
                 {lab: DecodeConfig(**config) for lab, config in data["lab_decoding"].items()},
+                frozenset((str(lab), str(action)) for lab, action in data.get("mutual", ())),
             )
-        except (KeyError, TypeError, AttributeError) as err:
+        except (KeyError, TypeError, ValueError, AttributeError) as err:
             raise ContractError(
                 f"Expected decisions with calibration, thresholds, decoding, lab_decoding: {err!r}."
             ) from err
@@ -109,8 +117,8 @@ def fit(
 
     Smoothing and lengths come from `grid`, judged with thresholds that were fitted on other videos; `base` (the
     default: `DecodeConfig()`) stays unless another is better by `MIN_GAIN`, and a lab gets lengths of its own only
-    with `LAB_VIDEOS` videos and `LAB_BOUTS` bouts and by the same gain. Calibration (first) and the thresholds
-    (last) are fitted on everything. The choice between actions is `base`'s.
+    with `LAB_VIDEOS` videos and `LAB_BOUTS` bouts and by the same gain. Mutual actions and the calibration (first)
+    and the thresholds (last) are fitted on everything. The choice between actions is `base`'s.
 
     Parameters
     ----------
@@ -125,12 +133,14 @@ def fit(
         so does its calibration, with which they were fitted.
     """
     base = base or DecodeConfig()
+    labs = {pair.video_id: pair.lab_id for pair in pairs}
+    truth = [e for e in truth if e.video_id in labs]
+    both_ways = mutual.learnt(truth, labs)
+    pairs = mutual.averaged(pairs, both_ways)
     calibration = calibrating.fit(pairs, truth, whitelist_by_video) if calibrate else Calibration()
     if before:
         calibration = Calibration({**calibration.values, **before.calibration.values})
     pairs = [calibration.apply(pair) for pair in pairs]
-    labs = {pair.video_id: pair.lab_id for pair in pairs}
-    truth = [e for e in truth if e.video_id in labs]
     decoding, by_lab = base, {}
     if grid:
         configs = [base, *(replace(config, choice=base.choice) for config in grid)]
@@ -149,7 +159,7 @@ def fit(
         default = fitted.default if config == decoding else default
         for found, into in ((fitted.values, values), (fitted.spreads, spreads)):
             into.update({at: x for at, x in found.items() if by_lab.get(at[0], decoding) == config})
-    fitted_whole = Decisions(calibration, Thresholds(default, values, spreads), decoding, by_lab)
+    fitted_whole = Decisions(calibration, Thresholds(default, values, spreads), decoding, by_lab, both_ways)
     return before.extended(fitted_whole, set(labs.values())) if before else fitted_whole
 
 

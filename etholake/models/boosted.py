@@ -32,6 +32,7 @@ __all__ = [
 ]  # fmt: skip
 
 KIND = "boosted"
+INNER_PARTS = 3  # of the videos, each left out once to choose a number of rounds
 CHUNK_S = 900.0  # of a clip at once: the bound of memory, whatever the video's length
 Tables = Iterator[tuple[slice, Table]]  # ticks, and the features of these
 
@@ -68,9 +69,10 @@ class Forest:
     booster: Any
     names: tuple[str, ...]
 
-    def __call__(self, table: Table) -> npt.NDArray[np.float32]:
-        """Probabilities [T]."""
-        return np.asarray(self.booster.inplace_predict(as_matrix(table, self.names)), dtype=np.float32)
+    def __call__(self, table: Table, start_T: npt.NDArray[np.float32] | None = None) -> npt.NDArray[np.float32]:
+        """Probabilities [T]; `start_T` are the log-odds that the trees were grown from, if any."""
+        said = self.booster.inplace_predict(as_matrix(table, self.names), base_margin=start_T)
+        return np.asarray(said, dtype=np.float32)
 
 
 @dataclass
@@ -157,15 +159,20 @@ def grow_all(
     spans: Sequence[Span],
     tables: Callable[[PoseClip, int, int, tuple[int, int]], Tables],
     config: BoostedConfig,
+    start: Callable[[str], str] | None = None,
 ) -> dict[tuple[str, str], Forest]:
-    """(lab, action) -> forest, from the rows that `tables(clip, agent, target, frames)` gives for every pair."""
+    """(lab, action) -> forest, from the rows that `tables(clip, agent, target, frames)` gives for every pair.
+
+    With `start` (action -> name of a column of log-odds) the trees only add to that column, and as many of the
+    rounds are grown as help on videos that were left out: none, if none helps. Rows without it are left out.
+    """
     occurring = {(lab, a) for lab, actions in lab_actions(videos, spans).items() for a in actions}
     if not occurring:
         raise DataError("No action that was looked for occurs in the training videos: there is nothing to learn.")
     by_id = {v.clip.video_id: v for v in videos}
     share = _shares(by_id, spans, occurring, config.max_rows)
     random = np.random.default_rng(config.seed)
-    rows: dict[tuple[str, str], list[tuple[Table, Any, Any]]] = defaultdict(list)
+    rows: dict[tuple[str, str], list[tuple[Table, Any, Any, Any]]] = defaultdict(list)
     for span in spans:
         video, frames = by_id[span.video_id], (span.start_frame, span.stop_frame)
         for (agent, target), actions in _asked(video, occurring).items():
@@ -176,15 +183,21 @@ def grow_all(
                     weight = np.where(y, *reversed(share[at]))
                     chosen = np.flatnonzero(random.random(len(y)) < weight)
                     part = {name: x[chosen] for name, x in table.items()}
-                    rows[at].append((part, y[chosen], 1 / weight[chosen]))
+                    videos_N = np.full(len(chosen), span.video_id)
+                    rows[at].append((part, y[chosen], 1 / weight[chosen], videos_N))
     forests = {}
     for at, parts in sorted(rows.items()):
-        names = [*dict.fromkeys(name for part, _, _ in parts for name in part)]
-        y, weight = (np.concatenate([part[i] for part in parts]) for i in (1, 2))
-        if y.any():
-            forests[at] = grow(
-                np.concatenate([as_matrix(part, names) for part, _, _ in parts]), y, weight, names, config
-            )
+        names = [*dict.fromkeys(name for part, *_ in parts for name in part)]
+        matrix = np.concatenate([as_matrix(part, names) for part, *_ in parts])
+        y, weight, by_video = (np.concatenate([part[i] for part in parts]) for i in (1, 2, 3))
+        if start is None:
+            forests[at] = grow(matrix, y, weight, names, config)
+        elif start(at[1]) in names:
+            origin = matrix[:, names.index(start(at[1]))]
+            known = ~np.isnan(origin)
+            x, y, weight, origin, by_video = (v[known] for v in (matrix, y, weight, origin, by_video))
+            rounds = _rounds_that_help(x, y, weight, origin, by_video, config)
+            forests[at] = grow(x, y, weight, names, replace(config, rounds=rounds), origin)
     return forests
 
 
@@ -200,6 +213,7 @@ def grow(
     weight_N: npt.NDArray[np.float64],
     names: Sequence[str],
     config: BoostedConfig,
+    start_N: npt.NDArray[np.float32] | None = None,
 ) -> Forest:
     """Train one booster; columns without any value or without any difference are left out."""
     import xgboost
@@ -207,10 +221,43 @@ def grow(
     with np.errstate(invalid="ignore"):
         useful = np.flatnonzero(np.nan_to_num(matrix_NF).std(axis=0) > 0)
     data = xgboost.QuantileDMatrix(
-        matrix_NF[:, useful], true_N, weight=weight_N, max_bin=64, nthread=config.threads
+        matrix_NF[:, useful], true_N, weight=weight_N, base_margin=start_N, max_bin=64, nthread=config.threads
     )
     booster = xgboost.train(config.parameters(), data, num_boost_round=config.rounds)
     return Forest(booster, tuple(names[int(i)] for i in useful))
+
+
+def _rounds_that_help(
+    matrix_NF: npt.NDArray[np.float32],
+    true_N: npt.NDArray[np.bool_],
+    weight_N: npt.NDArray[np.float64],
+    start_N: npt.NDArray[np.float32],
+    video_N: npt.NDArray[np.int64],
+    config: BoostedConfig,
+) -> int:
+    """The number of rounds with the least log loss on videos left out, a part at a time; 0 of a single video."""
+    import xgboost
+
+    videos = np.unique(video_N)
+    if len(videos) < 2:
+        return 0
+    loss = np.zeros(config.rounds + 1)
+    for part in (videos[k::INNER_PARTS] for k in range(min(INNER_PARTS, len(videos)))):
+        out = np.isin(video_N, part)
+        learnt, judged = (
+            xgboost.DMatrix(
+                matrix_NF[at], true_N[at], weight=weight_N[at], base_margin=start_N[at], nthread=config.threads
+            )
+            for at in (~out, out)
+        )
+        found: dict[str, dict[str, list[float]]] = {}
+        xgboost.train(
+            config.parameters(), learnt, config.rounds, evals=[(judged, "out")], evals_result=found,
+            verbose_eval=False,
+        )  # fmt: skip
+        at_first = np.average(np.logaddexp(0, np.where(true_N, -start_N, start_N)[out]), weights=weight_N[out])
+        loss += weight_N[out].sum() * np.array([at_first, *found["out"]["logloss"]])
+    return int(np.argmin(loss))
 
 
 def write_model(

@@ -6,13 +6,15 @@ a frame sees as much of the future as of the past. Shape letters: T ticks, K uni
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
 from etholake.contract import UNIFIED_PARTS
 from etholake.features.clip import CLOCK_HZ, PoseClip
 
-__all__ = ["CONTEXT_S", "Table", "pair_now", "pair_table", "rolling", "self_now", "self_table"]
+__all__ = ["CONTEXT_S", "Table", "means", "pair_now", "pair_table", "rolling", "self_now", "self_table"]
 
 Floats = npt.NDArray[np.float32]
 Table = dict[str, Floats]  # name -> values [T]
@@ -55,6 +57,15 @@ def self_now(clip: PoseClip, agent: int) -> Table:
     if others:
         now["nearest distance"] = _least(_norm(centre_TM2[:, others] - centre_TM2[:, [agent]]))
     return now
+
+
+def means(now: Table, windows_s: Sequence[float]) -> Table:
+    """Means of what is known over centred windows."""
+    return {
+        f"{name} mean {seconds:g} s": _moments(x, max(1, round(seconds * CLOCK_HZ / 2)))[0]
+        for name, x in now.items()
+        for seconds in windows_s
+    }
 
 
 def rolling(now: Table) -> Table:

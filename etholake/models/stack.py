@@ -1,4 +1,7 @@
-"""The stack: boosted trees on what other recognisers said, over time, and on a few raw features.
+"""The stack: the mean of what other recognisers said, corrected by boosted trees as far as that helps.
+
+The trees see what the bases said over time and a few raw features, and start from the mean of the bases' log-odds.
+How many are grown is decided on videos left out, so few videos, which cannot tell, leave the mean as it is.
 
 `bases` are lists of `PairScores` of the same videos, one list per base recogniser, in the same order everywhere.
 To train it they must be out-of-fold: said by models that had not seen the video. `out_of_fold` judges the stack
@@ -13,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from etholake.errors import ContractError, DataError
 from etholake.events.types import PairScores
@@ -27,14 +31,16 @@ from etholake.models.boosted import (
     in_parts,
     whole_spans,
 )
-from etholake.models.rolling import Table, pair_now, rolling, self_now
+from etholake.models.rolling import Table, means, pair_now, self_now
 from etholake.training.data import LabelledVideo
 from etholake.training.split import Span
 
 __all__ = ["STACK", "Stack", "fit", "out_of_fold"]
 
-# Few and strong columns: shallow trees, many of the columns each, much smoothing.
-STACK = BoostedConfig(rounds=120, depth=3, eta=0.06, colsample=0.3, min_child_weight=40.0, l2=10.0)
+# A correction: shallow trees, each leaf of at least half a minute of doubtful frames, much smoothing.
+STACK = BoostedConfig(rounds=120, depth=3, eta=0.1, colsample=0.5, min_child_weight=250.0, l2=250.0)
+START = "mean of log-odds"  # what the trees correct
+_WINDOWS_S = (1.0, 5.0, 15.0, 60.0)
 _RAW = (
     "distance", "nearest parts", "approach", "nearest distance", "agent speed 0.5 s", "target speed 0.5 s",
     "agent seen", "target seen", "agent length", "target length",
@@ -54,6 +60,8 @@ class Stack:
     def predict(self, clip: PoseClip, bases: Sequence[Sequence[PairScores]]) -> list[PairScores]:
         """Probabilities as the bases give them: same pairs, on the video's own frames; all bases of this clip.
 
+        NaN where no base says anything.
+
         Raises ContractError if there are more or fewer bases than the stack was trained on.
         """
         if len(bases) != self.n_bases:
@@ -65,8 +73,10 @@ class Stack:
             values = np.full((len(clip.xy_TMK2), len(actions)), np.nan, dtype=np.float32)
             for ticks, table in _tables(clip, agent, target, said, None):
                 for i, action in enumerate(actions):
-                    forests = trees.of(clip.lab_id, action)
-                    values[ticks, i] = np.mean([forest(table) for forest in forests], axis=0)
+                    start = table.get(_mean_of(action))
+                    if start is not None:
+                        said_by = [forest(table, np.nan_to_num(start)) for forest in trees.of(clip.lab_id, action)]
+                        values[ticks, i] = np.where(np.isnan(start), np.nan, np.mean(said_by, axis=0))
             scores.append(
                 PairScores(
                     clip.video_id, clip.lab_id, clip.fps, agent, target, clip.first_frame, tuple(actions),
@@ -98,7 +108,7 @@ def fit(
     def tables(clip: PoseClip, agent: int, target: int, frames: tuple[int, int]) -> Tables:
         return _tables(clip, agent, target, said[clip.video_id], frames)
 
-    return Stack(grow_all(videos, spans, tables, config), len(bases), config)
+    return Stack(grow_all(videos, spans, tables, config, _mean_of), len(bases), config)
 
 
 def out_of_fold(
@@ -133,7 +143,7 @@ def _tables(
         raw = self_now(part, one) if one == other else pair_now(part, one, other)
         now |= {name: raw[name] for name in _RAW if name in raw}
         inside = slice(ticks.start - around.start, ticks.stop - around.start)
-        yield ticks, {name: x[inside] for name, x in (now | rolling(now)).items()}
+        yield ticks, {name: x[inside] for name, x in (now | means(now, _WINDOWS_S)).items()}
 
 
 def _logits(said: Sequence[_ByPair], pair: tuple[int, int], times_T: Any) -> Table:
@@ -153,6 +163,17 @@ def _logits(said: Sequence[_ByPair], pair: tuple[int, int], times_T: Any) -> Tab
                 p[inside] = np.clip(scores.probabilities_TA[at[inside], i], _LIMIT, 1 - _LIMIT)
                 found[f"base {number} {action}{way}"] = np.log(p / (1 - p))
                 by_action.setdefault(action, []).append(found[f"base {number} {action}{way}"])
-        if len(said) > 1:
-            found |= {f"mean {a}{way}": np.mean(x, axis=0, dtype=np.float32) for a, x in by_action.items()}
+        found |= {f"{_mean_of(a)}{way}": _mean(x) for a, x in by_action.items()}
     return found
+
+
+def _mean_of(action: str) -> str:
+    """Name of the column of the mean over the bases."""
+    return f"mean {action}"
+
+
+def _mean(values: Sequence[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
+    """Mean of what is known; NaN where nothing is."""
+    known = np.sum([~np.isnan(x) for x in values], axis=0)
+    total = np.sum([np.nan_to_num(x) for x in values], axis=0)
+    return np.where(known > 0, total / np.maximum(known, 1), np.nan).astype(np.float32)

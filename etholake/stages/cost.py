@@ -1,8 +1,9 @@
 """What the last run of every stage would cost on AWS: measured work times the prices of ``infra/prices.json``.
 
 The work is what the services themselves tell of the runs: seconds and workers of Glue jobs, bytes scanned of
-Athena's queries, seconds of SageMaker's jobs, objects and bytes in the bucket. A second of this machine is taken
-to be a second of the instance named. Not in it: KMS, CloudWatch, transfer, and the endpoint while it waits.
+Athena's queries, seconds of SageMaker's jobs, the endpoint's own log lines, objects and bytes in the bucket. A
+second of this machine is taken to be a second of the instance named. Not in it: KMS, CloudWatch, transfer, and the
+endpoint while it waits.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from etholake import aws
-from etholake.contract import CURATED_ZONE, RAW_ZONE
+from etholake import aws, logs
+from etholake.contract import CURATED_ZONE, MODEL_ZONE, RAW_ZONE
 from etholake.errors import DataError, UsageError
 from etholake.lake import Lake
 from etholake.packaging import repository
@@ -26,11 +27,13 @@ __all__ = ["Line", "lines", "prices", "render", "video_hours"]
 
 _JOBS = {"etl: tracks": "TrackingJobName", "etl: tables": "TablesJobName", "compact": "CompactJobName"}
 _MAX_QUERIES = 1000
+BY_VIDEO = frozenset({"", "month"})  # of what scales with the hours of video
+THOUSAND = "1,000 requests"
 
 
 @dataclass(frozen=True)
 class Line:
-    """One line of the table. `usd` is for what was measured; `per` is '' for a run, else the unit of time."""
+    """One line of the table. `usd` is for what was measured, or, unless `per` is '', for a month, an hour, …"""
 
     stage: str
     work: str
@@ -54,17 +57,19 @@ def lines(settings: Settings) -> list[Line]:
         An instance type has no price in the table.
     """
     table = prices()
-    raw, curated = (_zone(settings, zone) for zone in (RAW_ZONE, CURATED_ZONE))
+    raw, curated, models = (_zone(settings, zone) for zone in (RAW_ZONE, CURATED_ZONE, MODEL_ZONE))
     found = [ingest_line(table, raw["objects"], raw["bytes"])]
     found += [glue_line(table, stage, run) for stage, run in _glue_runs(settings).items()]
     found.append(requests_line(table, raw["objects"], curated["objects"]))
     found += _sagemaker(settings, table)
     if scanned := _scanned(settings):
         found.append(athena_line(table, scanned))
-    stored = raw["bytes"] + curated["bytes"]
+    stored = raw["bytes"] + curated["bytes"] + models["bytes"]
     found.append(Line("storage", f"{stored / 1e9:.3f} GB", stored / 1e9 * table["s3"]["gb_month"], "month"))
     if _endpoint(settings):
         kind = settings.instance_type
+        if served := _served(settings):
+            found.append(serving_line(table, kind, served))
         found.append(Line("endpoint", f"{kind}, while it is there", _hourly(table, kind), "hour"))
     return found
 
@@ -91,8 +96,8 @@ def render(found: list[Line], hours: float) -> str:
     table = prices()
     rows = ["| stage | measured work | USD | USD per 100 h of video |", "|---|---|---:|---:|"]
     for line in found:
-        unit = f" a {line.per}" if line.per else ""
-        scaled = "" if line.per == "hour" else f"{100 / hours * line.usd:.4f}{unit}"
+        unit = f" per {line.per}" if line.per else ""
+        scaled = "" if line.per not in BY_VIDEO else f"{100 / hours * line.usd:.4f}{unit}"
         rows.append(f"| {line.stage} | {line.work} | {line.usd:.6f}{unit} | {scaled} |")
     total = sum(line.usd for line in found if not line.per)
     rows.append(f"| **the run** | {hours:.2f} h of video | {total:.6f} | {100 / hours * total:.4f} |")
@@ -137,6 +142,13 @@ def instance_line(table: Mapping[str, Any], stage: str, kind: str, count: int, s
     return Line(stage, f"{count} × {kind}, {seconds:,.0f} s", usd)
 
 
+def serving_line(table: Mapping[str, Any], kind: str, seconds: list[float]) -> Line:
+    """What a thousand requests like these cost on an instance that does nothing else."""
+    mean = sum(seconds) / len(seconds)
+    work = f"{len(seconds):,} requests, {mean:.2f} s each on {kind}"
+    return Line("serving", work, 1000 * mean / 3600 * _hourly(table, kind), THOUSAND)
+
+
 def _hourly(table: Mapping[str, Any], kind: str) -> float:
     known = table["sagemaker_hour"]
     if kind not in known:
@@ -175,6 +187,9 @@ def _sagemaker(settings: Settings, table: Mapping[str, Any]) -> list[Line]:
         run = aws.client(settings, "sagemaker").describe_training_job(TrainingJobName=job)
         place, seconds = run["ResourceConfig"], run.get("BillableTimeInSeconds") or run["TrainingTimeInSeconds"]
         found.append(instance_line(table, "train", place["InstanceType"], place["InstanceCount"], seconds))
+    for script in ("features", "evaluate"):
+        if worked := load_state(settings, f"processing-{script}").get("details"):
+            found.append(instance_line(table, script, worked["instance_type"], 1, worked["seconds"]))
     for split in ("train", "test"):
         if details := load_state(settings, f"predict-{split}").get("details"):
             stage = f"predict: {split}"
@@ -194,6 +209,21 @@ def _scanned(settings: Settings) -> list[int]:
         batch = athena.batch_get_query_execution(QueryExecutionIds=ids[start : start + 50])["QueryExecutions"]
         sizes += [int(item.get("Statistics", {}).get("DataScannedInBytes", 0)) for item in batch]
     return sizes
+
+
+def _served(settings: Settings) -> list[float]:
+    """Seconds of the endpoint's answers, by its log; none if there is no log, or it may not be read."""
+    from botocore.exceptions import ClientError
+
+    from etholake.stages.serve import endpoint_name
+
+    group = f"/aws/sagemaker/Endpoints/{endpoint_name()}"
+    pages = aws.client(settings, "logs").get_paginator("filter_log_events").paginate(logGroupName=group)
+    try:
+        told = [logs.parse(event["message"].strip()) for page in pages for event in page["events"]]
+    except ClientError:
+        return []
+    return [line["seconds"] for line in told if line and (line["stage"], line["event"]) == ("serve", "end")]
 
 
 def _endpoint(settings: Settings) -> bool:

@@ -6,7 +6,6 @@ The same on every target: the expressions of the job are applied to its lines in
 
 from __future__ import annotations
 
-import html
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +14,8 @@ from typing import Any
 
 from etholake import aws
 from etholake.errors import DataError
+from etholake.page import many, text
+from etholake.page import page as whole
 from etholake.settings import Settings
 from etholake.stages import StageResult, load_state
 from etholake.stages.training_job import LOG_GROUP
@@ -94,21 +95,34 @@ def _lines(settings: Settings, job: str) -> Iterator[str]:
             token = {"nextToken": page_of["nextForwardToken"]}
 
 
+_STYLE = """<style>
+.charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(360px, 1fr)); gap: 16px }
+.charts figure { margin: 0; padding: 12px 16px } .charts svg { display: block; width: 100%; height: auto }
+figcaption { font-weight: 600; margin-bottom: 4px } figcaption small { font-weight: 400; color: var(--soft) }
+.frame { stroke: var(--line) } text { font-size: 11px; fill: var(--soft) } polyline { fill: none; stroke-width: 2 }
+</style>"""
+
+
 def page(jobs: Mapping[str, Curves]) -> str:
     """One chart a metric, one line a job, without scripts. Pure."""
     names = sorted({name for curves in jobs.values() for name in curves})
-    charts = "".join(
-        f"<h2>{html.escape(name)}</h2>{_chart([curves.get(name, []) for curves in jobs.values()])}"
-        for name in names
-    )
     legend = "".join(
-        f'<li style="color:{COLOURS[n % len(COLOURS)]}">{html.escape(job)}</li>' for n, job in enumerate(jobs)
+        f'<li style="--tone:{COLOURS[n % len(COLOURS)]}"><i></i>{text(job)}</li>' for n, job in enumerate(jobs)
     )
-    return (
-        '<!doctype html><html lang="en"><meta charset="utf-8"><title>Training curves</title>'
-        "<style>body{font:15px sans-serif;margin:2em}svg{border:1px solid #ccc}text{font-size:11px}</style>"
-        f"<h1>Training curves</h1><ul>{legend}</ul>{charts}</html>\n"
-    )
+    charts = "".join(_figure(name, [curves.get(name, []) for curves in jobs.values()]) for name in names)
+    said = f"{many(len(names), 'metric')} of {many(len(jobs), 'training job')}, value by value."
+    return whole(
+        "training curves",
+        [f'<header><h1>Training curves</h1><p>{said}</p></header><ul class="legend">{legend}</ul>',
+         f'<div class="charts">{charts}</div>'],
+        _STYLE,
+    )  # fmt: skip
+
+
+def _figure(name: str, curves: Sequence[Sequence[float]]) -> str:
+    last = ", ".join(f"{curve[-1]:.4g}" for curve in curves if curve)
+    head = f"<figcaption>{text(name)} <small>{last}</small></figcaption>"
+    return f'<figure class="panel">{head}{_chart(curves)}</figure>'
 
 
 def _chart(curves: Sequence[Sequence[float]]) -> str:
@@ -122,7 +136,7 @@ def _chart(curves: Sequence[Sequence[float]]) -> str:
             f"{HEIGHT - 15 - (HEIGHT - 30) * (value - low) / ((high - low) or 1):.1f}"
             for i, value in enumerate(curve)
         )
-        colour = COLOURS[n % len(COLOURS)]
-        lines.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"/>')
+        lines.append(f'<polyline points="{points}" stroke="{COLOURS[n % len(COLOURS)]}"/>')
+    grid = "".join(f'<line class="frame" x1="0" x2="{WIDTH}" y1="{y}" y2="{y}"/>' for y in (15, HEIGHT - 15))
     scale = f'<text x="4" y="12">{high:.4g}</text><text x="4" y="{HEIGHT - 3}">{low:.4g}</text>'
-    return f'<svg width="{WIDTH}" height="{HEIGHT}" role="img">{"".join(lines)}{scale}</svg>'
+    return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img">{grid}{"".join(lines)}{scale}</svg>'

@@ -11,6 +11,7 @@ import hashlib
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,19 @@ from etholake import aws, packaging
 from etholake.contract import CODE_ZONE
 from etholake.errors import AwsError, UsageError, raise_collected
 from etholake.settings import Settings
-from etholake.stages import StageResult, fingerprint, load_state, save_state, stacks, templates
+from etholake.stages import (
+    StageResult,
+    fingerprint,
+    load_state,
+    retained,
+    save_state,
+    stacks,
+    teardown,
+    templates,
+    verify,
+)
 from etholake.stages.pipeline import machine
 from etholake.stages.train import job_settings
-from etholake.stages.verify import verify
 
 __all__ = ["destroy", "parameters", "run"]
 
@@ -111,10 +121,18 @@ def _done(plan: stacks.Plan) -> str:
 def destroy(
     settings: Settings, bucket_name_to_delete: str | None = None, confirm: Confirm = lambda _: True
 ) -> StageResult:
-    """Delete the stacks; the bucket and its data stay unless its name is given.
+    """Delete what serves, what runs and the stacks; the bucket and its data stay unless its name is given.
 
-    With the name go: the bucket, the bucket of its access logs, its key (after 30 days) and the model registry.
-    Raises UsageError, before anything is done, if the name is not that of the settings' bucket.
+    Endpoints, their configurations, models and autoscaling of this lake go in any case (`teardown`). With the
+    name go: the bucket, the bucket of its access logs, its key (after 30 days), the model registry, and the logs
+    of its jobs. It goes on after a failure, and can be run again.
+
+    Raises
+    ------
+    UsageError
+        The name is not that of the settings' bucket; nothing was done.
+    AwsError
+        Something could not be deleted: every such thing with AWS's reason.
     """
     bucket = settings.bucket
     if bucket_name_to_delete is not None and bucket_name_to_delete != bucket:
@@ -124,28 +142,54 @@ def destroy(
         )
     names = [aws.stack_name(settings, stack) for stack in reversed(aws.STACKS)]
     there = [name for name in names if stacks.describe(settings, name)]
-    data = [name for name in (bucket, f"{bucket}-logs") if _bucket_exists(settings, name)]
+    data = [name for name in (bucket, f"{bucket}-logs") if retained.bucket_exists(settings, name)]
     doomed = data if bucket_name_to_delete else []
-    if not there and not doomed:
-        kept = f"; bucket '{bucket}' and its data are kept (name it to delete it)" if data else ""
-        return StageResult("destroy", "unchanged", f"There is no stack '{settings.stack}'{kept}.", {})
-    if not confirm(_farewell(settings, there, doomed)):
+    made = teardown.find(settings)
+    kept = f"bucket '{bucket}' and its data are kept (name it to delete it)" if data and not doomed else ""
+    if not there and not doomed and not made:
+        said = "; ".join(filter(None, [f"There is no stack '{settings.stack}'", kept]))
+        return StageResult("destroy", "unchanged", f"{said}.", {})
+    if not confirm("\n".join([*made.lines(), _farewell(settings, there, doomed)])):
         return StageResult("destroy", "unchanged", "It was not confirmed: nothing was deleted.", {})
-    key = _key_of(settings) if doomed else ""
+    key = retained.key_of(settings) if doomed else ""
+    problems: list[str] = []
+    _done_without(problems, partial(teardown.prepare, settings, there))
+    problems += teardown.remove(settings, made)
+    said_of = [f"{len(made.endpoints)} endpoints and {len(made.models)} models were deleted"] if made else []
     for name in there:
-        stacks.delete(settings, name)
-    objects = sum(_delete_bucket(settings, name) or 0 for name in doomed)
-    said = [f"stack '{name}' was deleted" for name in there]
+        if _done_without(problems, partial(stacks.delete, settings, name)):
+            said_of.append(f"stack '{name}' was deleted")
+    objects = 0
     if doomed:
-        _delete_registry(settings)
-        said.append(f"bucket '{bucket}', its log bucket and {objects} object versions were deleted")
-        if _delete_key(settings, key):
-            said.append("its key will be gone in 30 days")
-    elif data:
-        said.append(f"bucket '{bucket}' and its data are kept (name it to delete it)")
+        _done_without(problems, partial(teardown.forget_logs, settings))
+        _done_without(problems, partial(retained.delete_registry, settings))
+        counts: list[int] = []
+        for name in doomed:
+            _done_without(problems, partial(_delete_bucket, settings, name, counts))
+        objects = sum(counts)
+        said_of.append(f"bucket '{bucket}', its log bucket and {objects} object versions were deleted")
+        if len(counts) == len(doomed) and retained.delete_key(settings, key):
+            said_of.append("its key will be gone in 30 days")
+    raise_collected(AwsError, "Not everything could be deleted; run `make destroy` again", problems)
     details = {"stack": settings.stack, "bucket": bucket, "objects_deleted": objects}
-    summary = "; ".join(said)
+    summary = "; ".join(filter(None, [*said_of, kept]))
     return StageResult("destroy", "done", f"{summary[:1].upper()}{summary[1:]}.", details)
+
+
+def _delete_bucket(settings: Settings, bucket: str, counts: list[int]) -> None:
+    counts.append(retained.delete_bucket(settings, bucket) or 0)
+
+
+def _done_without(problems: list[str], action: Callable[[], Any]) -> bool:
+    """Whether it went well; the sentence of what did not is added to `problems`."""
+    from botocore.exceptions import ClientError
+
+    try:
+        action()
+    except (AwsError, ClientError) as err:
+        problems.append(str(err))
+        return False
+    return True
 
 
 # --- the plan ---------------------------------------------------------------------------------------------
@@ -169,12 +213,12 @@ def _adopted(settings: Settings) -> dict[str, str]:
         for stack in ("storage", "models")
         for p in (_living(settings, stack) or {}).get("Parameters", [])
     }
-    bucket = _bucket_exists(settings, settings.bucket) if "CreateBucket" not in before else False
-    group = _registry(settings) is not None if "CreateModelPackageGroup" not in before else False
-    log = _endpoint_log(settings) if "CreateEndpointLog" not in before else False
+    bucket = retained.bucket_exists(settings, settings.bucket) if "CreateBucket" not in before else False
+    group = retained.registry(settings) is not None if "CreateModelPackageGroup" not in before else False
+    log = retained.endpoint_log(settings) if "CreateEndpointLog" not in before else False
     found = {
         "CreateBucket": "false" if bucket else "true",
-        "ExistingKeyArn": _key_of(settings) if bucket else "",
+        "ExistingKeyArn": retained.key_of(settings) if bucket else "",
         "CreateModelPackageGroup": "false" if group else "true",
         "CreateEndpointLog": "false" if log else "true",
     }
@@ -197,109 +241,18 @@ def _farewell(settings: Settings, names: list[str], buckets: list[str]) -> str:
     lines = []
     for name in names:
         lines.append(f"{name}: is deleted")
-        for logical, kind in stacks.resource_types(settings, name).items():
-            sign, note = ("=", "  (kept)") if logical in kept else ("-", "")
-            lines.append(f"  {sign} {logical:<24} {kind}{note}")
+        for item in filter(lambda item: item.get("PhysicalResourceId"), verify.resources(settings, name)):
+            sign, note = ("=", "  (kept)") if item["LogicalResourceId"] in kept else ("-", "")
+            lines.append(f"  {sign} {item['LogicalResourceId']:<24} {item['ResourceType']}{note}")
     lines += [f"bucket {name}: is deleted WITH ALL DATA, every version of every object" for name in buckets]
     return "\n".join(lines)
 
 
-# --- what outlives a stack --------------------------------------------------------------------------------
-def _bucket_exists(settings: Settings, bucket: str) -> bool:
-    from botocore.exceptions import ClientError
-
-    try:
-        aws.client(settings, "s3").head_bucket(Bucket=bucket)
-    except ClientError as err:
-        status = err.response["ResponseMetadata"]["HTTPStatusCode"]
-        if status == 404:
-            return False
-        if status in (301, 403):
-            raise UsageError(
-                f"Bucket '{bucket}' belongs to another account or region: set ETHOLAKE_BUCKET to a name "
-                "of your own."
-            ) from err
-        raise
-    return True
-
-
-def _delete_bucket(settings: Settings, bucket: str) -> int | None:
-    """Delete every version of every object, then the bucket. Returns the number of versions, None if no bucket."""
-    if not _bucket_exists(settings, bucket):
-        return None
-    s3 = aws.client(settings, "s3")
-    count = 0
-    for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
-        found = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
-        keys = [{"Key": item["Key"], "VersionId": item["VersionId"]} for item in found]
-        if keys:
-            answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": keys, "Quiet": True})
-            problems = [f"{e['Key']}: {e['Message']}" for e in answer.get("Errors", [])]
-            raise_collected(AwsError, f"Objects of bucket '{bucket}' could not be deleted", problems)
-            count += len(keys)
-    s3.delete_bucket(Bucket=bucket)
-    return count
-
-
-def _key_of(settings: Settings) -> str:
-    """ARN of the key that encrypts the bucket, '' if none does."""
-    from botocore.exceptions import ClientError
-
-    try:
-        found = aws.client(settings, "s3").get_bucket_encryption(Bucket=settings.bucket)
-    except ClientError:
-        return ""
-    rule = found["ServerSideEncryptionConfiguration"]["Rules"][0]["ApplyServerSideEncryptionByDefault"]
-    key = str(rule.get("KMSMasterKeyID", ""))
-    return key if key.startswith("arn:") else ""
-
-
-def _delete_key(settings: Settings, arn: str) -> bool:
-    """Let the key go if it is the bucket's own; returns whether it is."""
-    if not arn:
-        return False
-    kms = aws.client(settings, "kms")
-    mark = {"TagKey": "etholake:bucket", "TagValue": settings.bucket}
-    if mark not in kms.list_resource_tags(KeyId=arn)["Tags"]:
-        return False
-    kms.schedule_key_deletion(KeyId=arn.rpartition("/")[2], PendingWindowInDays=30)
-    return True
-
-
-def _registry(settings: Settings) -> dict[str, Any] | None:
-    from botocore.exceptions import ClientError
-
-    try:
-        found: dict[str, Any] = aws.client(settings, "sagemaker").describe_model_package_group(
-            ModelPackageGroupName=settings.stack
-        )
-    except ClientError:
-        return None
-    return found
-
-
-def _endpoint_log(settings: Settings) -> bool:
-    """Whether the endpoint's log group is there: an endpoint makes it, and leaves it."""
-    name = f"/aws/sagemaker/Endpoints/{job_settings()['hosting']['endpoint']}"
-    groups = aws.client(settings, "logs").describe_log_groups(logGroupNamePrefix=name)["logGroups"]
-    return any(group["logGroupName"] == name for group in groups)
-
-
-def _delete_registry(settings: Settings) -> None:
-    if _registry(settings) is None:
-        return
-    sagemaker = aws.client(settings, "sagemaker")
-    pages = sagemaker.get_paginator("list_model_packages").paginate(ModelPackageGroupName=settings.stack)
-    for page in pages:
-        for package in page["ModelPackageSummaryList"]:
-            sagemaker.delete_model_package(ModelPackageName=package["ModelPackageArn"])
-    sagemaker.delete_model_package_group(ModelPackageGroupName=settings.stack)
-
-
+# --- is it there ------------------------------------------------------------------------------------------
 def _verify(
     settings: Settings, found: list[templates.Template], known: Mapping[str, str]
 ) -> tuple[dict[str, str], list[str]]:
-    """`verify` of all stacks."""
+    """`verify.verify` of all stacks."""
     there: dict[str, str] = {}
     problems: list[str] = []
     outputs: dict[str, str] = {}
@@ -310,7 +263,7 @@ def _verify(
             problems.append(f"stack '{name}' is {stack['StackStatus'] if stack else 'not there'}.")
             continue
         values = templates.resolve(template, {**known, **outputs})
-        good, bad = verify(settings, name, template.resources(values))
+        good, bad = verify.verify(settings, name, template.resources(values))
         there |= good
         problems += bad
         outputs |= {o["OutputKey"]: o["OutputValue"] for o in stack.get("Outputs", [])}

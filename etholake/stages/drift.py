@@ -7,13 +7,13 @@ same, from 0.25 drifted: Siddiqi, Credit Risk Scorecards, 2006), with the larges
 (KS) beside it.
 
 Features are of tracks, not of the network: speeds, lengths and distances in cm on the 30 Hz clock, what is seen of
-an animal, and frame rate, scale and number of animals of a video.
+an animal, and frame rate, scale and number of animals of a video. Body parts are the unified ones, by the
+contract's map and the model's `part_map`: the same part under another name is the same part here.
 """
 
 from __future__ import annotations
 
 import base64
-import html
 import io
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -24,11 +24,15 @@ import numpy as np
 import numpy.typing as npt
 
 from etholake import aws
-from etholake.contract import MODEL_ZONE, UNIFIED_PARTS
+from etholake.contract import MODEL_ZONE, UNIFIED_PARTS, unified_part_sources
 from etholake.errors import DataError, EtholakeError
-from etholake.features.clip import CLOCK_HZ, PoseClip, VideoMeta
+from etholake.features.clip import CLOCK_HZ, PartSources, PoseClip, VideoMeta
+from etholake.page import figures, section, text
+from etholake.page import page as whole
 from etholake.settings import Settings
-from etholake.stages import StageResult, load_state, serve, train
+from etholake.stages import StageResult, load_state, serve
+from etholake.stages import fingerprint as digest
+from etholake.stages.models import unpacked
 from etholake.stages.videos import METADATA_KEY, REQUEST_TYPE, Videos
 
 __all__ = ["FEATURES", "baseline", "clip_features", "compare", "page", "run"]
@@ -62,14 +66,14 @@ def run(settings: Settings, output: Path, endpoint: str = "") -> StageResult:
     """
     endpoint = endpoint or serve.endpoint_name()
     _, uri = serve.trained_model(settings)
-    fingerprint = str(train._meta(settings, uri).get("data_fingerprint"))
-    found = _captured(settings, endpoint, fingerprint)
+    fingerprint, part_map = _trained_with(settings, uri)
+    found = _captured(settings, endpoint, fingerprint, unified_part_sources(part_map))
     if not found["clips"]:
         others = f" ({found['other_models']} of other models)" if found["other_models"] else ""
         raise DataError(
             f"Endpoint '{endpoint}' has captured no request to the newest model{others}: ask it first."
         )
-    reference = _baseline(settings, fingerprint)
+    reference = _baseline(settings, fingerprint, part_map)
     rows = compare(reference, _pooled(clip_features(clip) for clip in found["clips"]))
     enough = len(found["clips"]) >= FEW
     drifted = [row["feature"] for row in rows if row["verdict"] == "drifted"] if enough else []
@@ -168,9 +172,18 @@ def compare(reference: Mapping[str, Any], values: Values) -> list[dict[str, Any]
 
 
 # --- where it comes from ------------------------------------------------------------------------------------
-def _baseline(settings: Settings, fingerprint: str) -> dict[str, Any]:
+def _trained_with(settings: Settings, uri: str) -> tuple[str, str]:
+    """Fingerprint of the training data and part map of a model; the members of an ensemble have one map."""
+    with unpacked(settings, uri) as folder:
+        metas = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("**/meta.json"))]
+        whole = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+    return str(whole.get("data_fingerprint")), next((m["part_map"] for m in metas if m.get("part_map")), "")
+
+
+def _baseline(settings: Settings, fingerprint: str, part_map: str) -> dict[str, Any]:
     """The kept baseline of a model's training data; made from the curated zone if there is none."""
-    s3, key = aws.client(settings, "s3"), f"{MODEL_ZONE}/baselines/{fingerprint}.json"
+    name = f"{fingerprint}-{digest(part_map)}" if part_map else fingerprint
+    s3, key = aws.client(settings, "s3"), f"{MODEL_ZONE}/baselines/{name}.json"
     try:
         kept: dict[str, Any] = json.loads(s3.get_object(Bucket=settings.bucket, Key=key)["Body"].read())
     except s3.exceptions.NoSuchKey:
@@ -178,15 +191,17 @@ def _baseline(settings: Settings, fingerprint: str) -> dict[str, Any]:
         source = Videos(settings, "train")
         used = sorted({span["video_id"] for span in split["train"]} & set(source.rows))
         used = used[:: max(1, -(-len(used) // MAX_VIDEOS))]
+        sources = unified_part_sources(part_map)
         clips = (
-            PoseClip.from_curated(source.tracks(video), VideoMeta.from_row(source.rows[video])) for video in used
+            PoseClip.from_curated(source.tracks(video), VideoMeta.from_row(source.rows[video]), sources)
+            for video in used
         )
         kept = baseline(_pooled(clip_features(clip) for clip in clips), fingerprint, len(used))
         s3.put_object(Bucket=settings.bucket, Key=key, Body=json.dumps(kept).encode())
     return kept
 
 
-def _captured(settings: Settings, endpoint: str, fingerprint: str) -> dict[str, Any]:
+def _captured(settings: Settings, endpoint: str, fingerprint: str, sources: PartSources) -> dict[str, Any]:
     """``clips`` of the newest captured requests to the model; how many went to others, or cannot be read."""
     s3 = aws.client(settings, "s3")
     pages = s3.get_paginator("list_objects_v2").paginate(
@@ -201,7 +216,7 @@ def _captured(settings: Settings, endpoint: str, fingerprint: str) -> dict[str, 
                 if json.loads(_data(answered))["model"]["data_fingerprint"] != fingerprint:
                     found["other_models"] += 1
                 else:
-                    found["clips"].append(_clip(sent, settings.max_gap_frames))
+                    found["clips"].append(_clip(sent, settings.max_gap_frames, sources))
             except (EtholakeError, ValueError, KeyError, TypeError, OSError):
                 found["unreadable"] += 1
     return found
@@ -220,7 +235,7 @@ def _data(side: Mapping[str, Any]) -> bytes:
     return base64.b64decode(text) if side["encoding"] == "BASE64" else text.encode()
 
 
-def _clip(sent: Mapping[str, Any], max_gap_frames: int) -> PoseClip:
+def _clip(sent: Mapping[str, Any], max_gap_frames: int, sources: PartSources) -> PoseClip:
     """The video of a captured request (see sagemaker/inference.py for its two forms)."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -233,43 +248,63 @@ def _clip(sent: Mapping[str, Any], max_gap_frames: int) -> PoseClip:
         row, table = content["metadata"], pa.table(content["tracking"])
     meta = VideoMeta.from_row(row)
     if "x_cm" in table.column_names:
-        return PoseClip.from_curated(table, meta)
-    return PoseClip.from_raw(table, meta, max_gap_frames=max_gap_frames)
+        return PoseClip.from_curated(table, meta, sources)
+    return PoseClip.from_raw(table, meta, max_gap_frames=max_gap_frames, sources=sources)
 
 
 # --- the page -----------------------------------------------------------------------------------------------
+_TONES = {"same": "good", "moderate": "warn", "drifted": "bad", "no values": "grey"}
+_STYLE = """<style>
+.drifted td, .drifted th { font-weight: 600 } .before { fill: var(--grey) } .now { fill: var(--calm) }
+td svg { display: block } .tag { color: var(--tone); font-weight: 600 }
+</style>"""
+
+
 def page(details: Mapping[str, Any]) -> str:
     """The report as one HTML page without scripts; bars are shares per decile of training, requests in colour."""
-    rows = "".join(_row(row) for row in sorted(details["features"], key=lambda r: -(r["psi"] or 0)))
-    warning = "" if details["enough"] else f"<p><b>Fewer than {FEW} requests: too few to judge.</b></p>"
-    return (
-        '<!doctype html><html lang="en"><meta charset="utf-8"><title>Drift</title><style>'
-        "body{font:15px sans-serif;margin:2em;max-width:60em}td,th{padding:.4em 1em;text-align:left}"
-        ".drifted{color:#b00020;font-weight:bold}.moderate{color:#a05a00}</style>"
-        f"<h1>Drift of endpoint {html.escape(str(details['endpoint']))}</h1>"
-        f"<p>{details['requests']} captured requests against the training videos of model data "
-        f"{html.escape(details['model_fingerprint'])}; {details['other_models']} requests to other models and "
-        f"{details['unreadable']} unreadable ones left out.</p>{warning}"
-        "<p>Grey: share of training values per decile (outermost: beyond all of training). Blue: of requests. "
-        f"PSI below {SAME}: the same; from {DRIFTED}: drifted.</p>"
-        "<table><tr><th>feature</th><th>PSI</th><th>KS</th><th></th><th></th></tr>"
-        f"{rows}</table></html>\n"
+    found = sorted(details["features"], key=lambda row: -(row["psi"] or 0))
+    by = {verdict: sum(row["verdict"] == verdict for row in found) for verdict in _TONES}
+    warning = (
+        "" if details["enough"] else f'<p class="warn"><b>Fewer than {FEW} requests: too few to judge.</b></p>'
     )
+    head = (
+        f"<header><h1>Drift</h1><p>What endpoint {text(details['endpoint'])} was asked, against the training "
+        f"videos of model data {text(details['model_fingerprint'])}.</p>{warning}</header>"
+    )
+    tiles = figures((
+        (f"{details['requests']:,}", "requests compared", "the newest captured ones", ""),
+        (f"{by['drifted']:,}", "features drifted", f"PSI from {DRIFTED}", "bad" if by["drifted"] else "good"),
+        (f"{by['moderate']:,}", "moderately", f"PSI from {SAME} to {DRIFTED}", ""),
+        (f"{by['same']:,}", "the same", f"PSI below {SAME}", ""),
+        (f"{details['other_models']:,}", "left out", "requests to other models", ""),
+        (f"{details['unreadable']:,}", "left out", "that cannot be read", ""),
+    ))  # fmt: skip
+    columns = "<th>Feature</th><th class=n>PSI</th><th class=n>KS</th><th></th><th>Training and requests</th>"
+    said = (
+        '<span class="legend"><span style="--tone:var(--grey)"><i></i>share of training values per decile; the '
+        'outermost: beyond all of training</span><span style="--tone:var(--calm)"><i></i>share of what was asked'
+        "</span></span>"
+    )
+    table = f"<table><thead><tr>{columns}</tr></thead><tbody>{''.join(map(_row, found))}</tbody></table>"
+    return whole("drift", [head, tiles, section("Features", said, f'<div class="panel">{table}</div>')], _STYLE)
 
 
 def _row(row: Mapping[str, Any]) -> str:
-    figures = "".join(f"<td>{'–' if row[k] is None else format(row[k], '.3f')}</td>" for k in ("psi", "ks"))
-    bars = _bars(row["expected"], row["actual"] or [])
+    numbers = "".join(
+        f"<td class=n>{'–' if row[k] is None else format(row[k], '.3f')}</td>" for k in ("psi", "ks")
+    )
     verdict = row["verdict"]
-    return f'<tr class="{verdict}"><td>{row["feature"]}</td>{figures}<td>{verdict}</td><td>{bars}</td></tr>'
+    tag = f'<td class="tag" style="--tone:var(--{_TONES[verdict]})">{verdict}</td>'
+    bars = _bars(row["expected"], row["actual"] or [])
+    return f'<tr class="{verdict}"><th scope=row>{text(row["feature"])}</th>{numbers}{tag}<td>{bars}</td></tr>'
 
 
 def _bars(expected: Sequence[float], actual: Sequence[float]) -> str:
     top = max([*expected, *actual, 1e-9])
     shapes = [
-        f'<rect x="{12 * n + 5 * side}" y="{40 - 40 * share / top:.1f}" width="5" height="{40 * share / top:.1f}" '
-        f'fill="{colour}"/>'
-        for side, (shares, colour) in enumerate(((expected, "#999"), (actual, "#1565c0")))
+        f'<rect class="{kind}" x="{22 * n + 10 * side}" y="{40 - 40 * share / top:.1f}" width="9" '
+        f'height="{40 * share / top:.1f}"/>'
+        for side, (shares, kind) in enumerate(((expected, "before"), (actual, "now")))
         for n, share in enumerate(shares)
     ]
-    return f'<svg width="{12 * len(expected)}" height="40" role="img">{"".join(shapes)}</svg>'
+    return f'<svg width="{22 * len(expected)}" height="40" role="img">{"".join(shapes)}</svg>'

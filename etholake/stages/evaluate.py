@@ -121,7 +121,7 @@ def run(
     """
     import pyarrow as pa
 
-    from etholake import aws
+    from etholake import aws, logs
     from etholake.contract import arrow_schema
     from etholake.evaluation.page import write
     from etholake.lake import Lake, identity
@@ -144,12 +144,14 @@ def run(
         f"official score {result.score.score:.4f} over {len(result.score.labs)} labs, "
         f"{len(tables['scores'])} rows in table scores"
     )
+    scores = result.score.to_dict()
     details = {
-        "scores": result.score.to_dict(),
+        "scores": scores,
         "evaluation": result.to_dict(),
         "run_id": run_id,
         "rows": {name: len(rows) for name, rows in tables.items()},
     }
+    logs.add(**told(scores))
     return StageResult("evaluate", "unchanged" if unchanged else "done", summary, details)
 
 
@@ -255,6 +257,12 @@ def _clip(events: Sequence[Event], spans: Spans | None) -> list[Event]:
         if e.start_frame > e.stop_frame or start < stop:  # an impossible event is kept for the metric to refuse
             clipped.append(e if e.start_frame > e.stop_frame else replace(e, start_frame=start, stop_frame=stop))
     return clipped
+
+
+def told(scores: Mapping[str, Any]) -> dict[str, Any]:
+    """What the log keeps of a score."""
+    labs = {lab: entry["score"] for lab, entry in scores["labs"].items()}
+    return {"score": scores["score"], "labs": len(labs), "lab_scores": labs}
 
 
 def lines(scores: dict[str, Any]) -> list[str]:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from etholake import aws
+from etholake import aws, logs
 from etholake.errors import AwsError
 from etholake.settings import Settings
 
@@ -29,17 +29,21 @@ def run_job(glue: Any, name: str, arguments: Mapping[str, str], say: Callable[[s
     say(name)
     started = time.monotonic()
     try:
-        run_id = glue.start_job_run(JobName=name, Arguments=dict(arguments))["JobRunId"]
+        given = {**arguments, logs.ARGUMENT: logs.run_id()}
+        run_id = glue.start_job_run(JobName=name, Arguments=given)["JobRunId"]
     except glue.exceptions.EntityNotFoundException as err:
         raise AwsError(f"Glue job '{name}' does not exist: run `make deploy` first.") from err
     except glue.exceptions.ConcurrentRunsExceededException as err:
         raise AwsError(f"Glue job '{name}' is running already: wait for that run, or stop it.") from err
+    logs.tell("job", f"Glue job {name} has started", job=name, job_run=run_id)
     for _ in pauses():
         found = glue.get_job_run(JobName=name, RunId=run_id)["JobRun"]
         state = found["JobRunState"]
         say(f"{name}: {state.lower()}")
         if state == "SUCCEEDED":
-            return {"run_id": run_id, "seconds": round(time.monotonic() - started, 2)}
+            seconds = round(time.monotonic() - started, 2)
+            logs.tell("job", f"Glue job {name} has succeeded", job=name, job_run=run_id, seconds=seconds)
+            return {"run_id": run_id, "seconds": seconds}
         if state in {"FAILED", "STOPPED", "TIMEOUT", "ERROR", "EXPIRED"}:
             raise AwsError(_failure(name, run_id, found))
     raise AwsError(f"Glue job '{name}' (run {run_id}) has not ended after {JOB_TIMEOUT_S // 3600} h.")

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from etholake import aws
+from etholake import aws, logs
 from etholake.contract import MODEL_ZONE, TABLES
 from etholake.errors import AwsError, DataError, UsageError
 from etholake.events.submission import write_csv
@@ -153,6 +153,7 @@ def transform_request(
             "Accept": accept,
             "AssembleWith": "None",
         },
+        "Environment": {logs.VARIABLE: logs.run_id()},
         "TransformResources": {"InstanceType": settings.instance_type, "InstanceCount": 1},
     }
 
@@ -177,9 +178,9 @@ def prediction_rows(events: Sequence[Event], split: str, rows: dict[int, dict[st
     return pa.table(columns)
 
 
-def check_size(video: int | str, n_bytes: int) -> None:
-    """Raise DataError, with what to do, if a request is longer than the transform takes."""
-    limit = job_settings()["transform"]["max_payload_mb"]
+def check_size(video: int | str, n_bytes: int, limit_mb: int | None = None) -> None:
+    """Raise DataError, with what to do, if a request is longer than the transform takes (None: by jobs.json)."""
+    limit = job_settings()["transform"]["max_payload_mb"] if limit_mb is None else limit_mb
     if limit and n_bytes > limit << 20:
         raise DataError(
             f"Video {video} has {n_bytes / (1 << 20):.0f} MB, but a batch transform takes {limit} MB: "
@@ -189,8 +190,15 @@ def check_size(video: int | str, n_bytes: int) -> None:
 
 
 # --- the transform ------------------------------------------------------------------------------------------
-def upload(settings: Settings, source: Videos, chosen: Sequence[int], prefix: str, tick: OnProgress) -> list[int]:
-    """One request per video; returns the videos that have nothing to ask about."""
+def upload(
+    settings: Settings,
+    source: Videos,
+    chosen: Sequence[int],
+    prefix: str,
+    tick: OnProgress,
+    limit_mb: int | None = None,
+) -> list[int]:
+    """One request per video; returns the videos that have nothing to ask about. `limit_mb`: see `check_size`."""
     s3 = aws.client(settings, "s3")
     skipped = []
     for done, video in enumerate(chosen):
@@ -199,9 +207,10 @@ def upload(settings: Settings, source: Videos, chosen: Sequence[int], prefix: st
         table = source.tracks(video) if row["behaviors_labeled"] and row["frames_per_second"] else None
         if table is None or not table.num_rows:
             skipped.append(video)
+            logs.tell("skipped", f"Video {video} has no tracks or no labelled behaviours", video=video)
             continue
         body = request_body(row, table)
-        check_size(video, len(body))
+        check_size(video, len(body), limit_mb)
         s3.put_object(Bucket=settings.bucket, Key=f"{prefix}{video}.parquet", Body=body)
     return skipped
 
@@ -213,6 +222,7 @@ def transform(
     client, s3 = aws.client(settings, "sagemaker"), aws.client(settings, "s3")
     total = len(_keys(s3, settings.bucket, prefix))
     client.create_transform_job(**transform_request(settings, job, model, prefix, accept))
+    logs.tell("job", f"Transform job {job} has started", job=job, videos=total)
     pause = POLL_S
     while True:
         found = client.describe_transform_job(TransformJobName=job)

@@ -1,26 +1,27 @@
-"""Evaluation as a SageMaker processing job: `sagemaker/evaluate.py` on the raw zone and a submission.
+"""SageMaker processing jobs: a script of `sagemaker/` on inputs of the lake, its output in the model zone.
 
-The same score as stage evaluate, computed where the data are; `evaluation.json` stays in the model zone, where the
-model registry refers to it.
+`evaluate` scores a submission by `sagemaker/evaluate.py`, where the data are: `evaluation.json` stays in the model
+zone, where the model registry refers to it. `etholake.stages.features` starts the job of `sagemaker/features.py`.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from etholake import aws
+from etholake import aws, logs
 from etholake.contract import MODEL_ZONE, RAW_ZONE
 from etholake.errors import AwsError
 from etholake.settings import Settings
-from etholake.stages import StageResult, train
+from etholake.stages import StageResult, save_state, train
 
-__all__ = ["evaluate", "evaluation_request"]
+__all__ = ["evaluate", "request", "start"]
 
 POLL_S, POLL_MAX_S = 0.3, 10.0
+LOG_GROUP = "/aws/sagemaker/ProcessingJobs"
 ROOT = "/opt/ml/processing"
 
 
@@ -37,68 +38,86 @@ def evaluate(settings: Settings, submission: Path, videos: Sequence[int] | None 
     AwsError
         Nothing is deployed, or the job failed; the message has the reason.
     """
-    s3, client = aws.client(settings, "s3"), aws.client(settings, "sagemaker")
-    role = aws.stack_outputs(settings)["SageMakerRoleArn"]
-    job = f"etholake-evaluate-{time.time_ns() // 1_000_000}"
-    prefix = f"{MODEL_ZONE}/evaluations/{job}"
+    s3 = aws.client(settings, "s3")
+    prefix = f"{MODEL_ZONE}/evaluations/{time.time_ns() // 1_000_000}"
     with submission.open("rb") as content:
         s3.put_object(Bucket=settings.bucket, Key=f"{prefix}/submission/submission.csv", Body=content)
-    client.create_processing_job(**evaluation_request(settings, job, prefix, role, videos or ()))
-    _await(client, job)
+    bucket = f"s3://{settings.bucket}"
+    inputs = {
+        "metadata": f"{bucket}/{RAW_ZONE}/metadata/",
+        "annotations": f"{bucket}/{RAW_ZONE}/train_annotation/",
+        "submission": f"{bucket}/{prefix}/submission/",
+    }
+    arguments = ["--videos", ",".join(str(video) for video in videos)] if videos else []
+    job = start(settings, "evaluate", inputs, arguments, prefix)
     uri = f"s3://{settings.bucket}/{prefix}/evaluation.json"
     scores = json.loads(s3.get_object(Bucket=settings.bucket, Key=f"{prefix}/evaluation.json")["Body"].read())
     details = {"score": scores["score"], "labs": scores["labs"], "evaluation_uri": uri, "job_name": job}
     return StageResult("evaluate", "done", f"official score {scores['score']:.4f}, in {uri}", details)
 
 
-def evaluation_request(
-    settings: Settings, job: str, prefix: str, role: str, videos: Sequence[int] = ()
+def start(
+    settings: Settings, script: str, inputs: Mapping[str, str], arguments: Sequence[str], prefix: str
+) -> str:
+    """Run ``sagemaker/<script>.py`` to its end; returns the job's name. Raises AwsError unless it completed."""
+    job = f"etholake-{script}-{time.time_ns() // 1_000_000}"
+    role, client = aws.stack_outputs(settings)["SageMakerRoleArn"], aws.client(settings, "sagemaker")
+    given = [*arguments, logs.ARGUMENT, logs.run_id()]
+    client.create_processing_job(**request(settings, job, script, inputs, given, prefix, role))
+    logs.tell("job", f"Processing job {job} has started", job=job)
+    found = _await(client, job)
+    seconds = (found["ProcessingEndTime"] - found["ProcessingStartTime"]).total_seconds()
+    worked = {"job_name": job, "instance_type": settings.instance_type, "seconds": round(seconds, 1)}
+    save_state(settings, f"processing-{script}", {"details": worked})
+    return job
+
+
+def request(
+    settings: Settings,
+    job: str,
+    name: str,
+    inputs: Mapping[str, str],
+    arguments: Sequence[str],
+    prefix: str,
+    role: str,
 ) -> dict[str, Any]:
-    """Arguments of CreateProcessingJob. Pure."""
+    """Arguments of CreateProcessingJob: the script `name`, each of its inputs (``s3://`` prefixes) as an argument.
+
+    What it leaves in ``--output`` goes to `prefix` of the bucket. Pure.
+    """
     bucket = f"s3://{settings.bucket}"
-    inputs = {
-        "source": f"{bucket}/{train.SOURCE}",
-        "metadata": f"{bucket}/{RAW_ZONE}/metadata/",
-        "annotations": f"{bucket}/{RAW_ZONE}/train_annotation/",
-        "submission": f"{bucket}/{prefix}/submission/",
-    }
     options = train.job_settings()
     script = (
         f"mkdir -p {ROOT}/code && tar -xzf {ROOT}/source/sourcedir.tar.gz -C {ROOT}/code && cd {ROOT}/code && "
-        'exec python3 evaluate.py "$@"'
+        f'exec python3 {name}.py "$@"'
     )
-    arguments = [
-        word for name in ("metadata", "annotations", "submission") for word in (f"--{name}", f"{ROOT}/{name}")
-    ]
-    arguments += ["--output", f"{ROOT}/output"]
-    if videos:
-        arguments += ["--videos", ",".join(str(video) for video in videos)]
+    named = [word for given in inputs for word in (f"--{given}", f"{ROOT}/{given}")]
     return {
         "ProcessingJobName": job,
         "RoleArn": role,
         "AppSpecification": {
             "ImageUri": options["training"]["image"].format(region=settings.region, account=settings.account),
-            "ContainerEntrypoint": ["/bin/bash", "-c", script, "evaluate"],
-            "ContainerArguments": arguments,
+            "ContainerEntrypoint": ["/bin/bash", "-c", script, name],
+            "ContainerArguments": [*named, "--output", f"{ROOT}/output", *arguments],
         },
         "ProcessingInputs": [
             {
-                "InputName": name,
+                "InputName": given,
                 "S3Input": {
                     "S3Uri": uri,
-                    "LocalPath": f"{ROOT}/{name}",
+                    "LocalPath": f"{ROOT}/{given}",
                     "S3DataType": "S3Prefix",
                     "S3InputMode": "File",
                 },
             }
-            for name, uri in inputs.items()
+            for given, uri in {"source": f"{bucket}/{train.SOURCE}", **inputs}.items()
         ],
         "ProcessingOutputConfig": {
             "Outputs": [
                 {
-                    "OutputName": "evaluation",
+                    "OutputName": "output",
                     "S3Output": {
-                        "S3Uri": f"{bucket}/{prefix}",
+                        "S3Uri": f"{bucket}/{prefix.rstrip('/')}",
                         "LocalPath": f"{ROOT}/output",
                         "S3UploadMode": "EndOfJob",
                     },
@@ -116,18 +135,18 @@ def evaluation_request(
     }
 
 
-def _await(client: Any, job: str) -> None:
-    """Until the job has completed. Raises AwsError if it ended otherwise."""
+def _await(client: Any, job: str) -> dict[str, Any]:
+    """Until the job has completed; returns its description. Raises AwsError if it ended otherwise."""
     pause = POLL_S
     while True:
-        found = client.describe_processing_job(ProcessingJobName=job)
+        found: dict[str, Any] = client.describe_processing_job(ProcessingJobName=job)
         status = found["ProcessingJobStatus"]
         if status == "Completed":
-            return
+            return found
         if status in {"Failed", "Stopped"}:
             raise AwsError(
                 f"Processing job '{job}' ended as {status}: {found.get('FailureReason', 'no reason was given')}\n"
-                "Its log is in the CloudWatch group /aws/sagemaker/ProcessingJobs."
+                f"Its log is in the CloudWatch group {LOG_GROUP}."
             )
         time.sleep(pause)
         pause = min(pause * 1.2, POLL_MAX_S)

@@ -23,7 +23,7 @@ from etholake.stages.videos import REQUEST_TYPE, Videos, request_body
 
 __all__ = [
     "CAPTURED", "KINDS", "bring_up", "config_request", "deployed_model", "deployment_config", "endpoint_name",
-    "model_request", "run", "scaling_requests", "trained_model",
+    "model_request", "run", "scaling_requests", "take_down", "trained_model",
 ]  # fmt: skip
 
 STAGE = "serve"
@@ -110,6 +110,13 @@ def bring_up(settings: Settings, name: str, uri: str, kind: str = "realtime") ->
         scaling.register_scalable_target(**target)
         scaling.put_scaling_policy(**policy)
     return changed
+
+
+def take_down(client: Any, endpoint: str) -> None:
+    """Delete an endpoint and wait until it has gone; one that comes up or changes is waited for before."""
+    if _settled(client, endpoint) is not None:
+        client.delete_endpoint(EndpointName=endpoint)
+        _settled(client, endpoint, gone=True)
 
 
 def trained_model(settings: Settings) -> tuple[str, str]:
@@ -248,8 +255,7 @@ def _bring_up(client: Any, endpoint: str, config: str) -> bool:
         )
     else:
         if now:  # failed: nothing to keep
-            client.delete_endpoint(EndpointName=endpoint)
-            _settled(client, endpoint, gone=True)
+            take_down(client, endpoint)
         client.create_endpoint(EndpointName=endpoint, EndpointConfigName=config)
     now = _settled(client, endpoint) or {}
     if now.get("EndpointStatus") != "InService" or now.get("FailureReason"):

@@ -159,13 +159,6 @@ def describe(settings: Settings, name_or_id: str) -> dict[str, Any] | None:
     return None if stack["StackStatus"] == "DELETE_COMPLETE" else stack
 
 
-def resource_types(settings: Settings, name: str) -> dict[str, str]:
-    """Logical id -> type of what a stack holds."""
-    pages = aws.client(settings, "cloudformation").get_paginator("list_stack_resources").paginate(StackName=name)
-    items = [item for page in pages for item in page["StackResourceSummaries"]]
-    return {item["LogicalResourceId"]: item["ResourceType"] for item in items if item.get("PhysicalResourceId")}
-
-
 def request(template: Template, name: str, values: Mapping[str, str], *, new: bool) -> dict[str, Any]:
     """Arguments of CreateChangeSet. Pure but for the change set's name."""
     return {
@@ -230,7 +223,8 @@ def _change(item: Mapping[str, Any]) -> Change:
 
 
 def _execute(settings: Settings, plan: Plan) -> None:
-    aws.client(settings, "cloudformation").execute_change_set(ChangeSetName=plan.change_set)
+    formation = aws.client(settings, "cloudformation")
+    formation.execute_change_set(ChangeSetName=plan.change_set, ClientRequestToken=uuid.uuid4().hex)
     stack = describe(settings, plan.name)
     assert stack is not None  # its change set was there
     state = _wait(settings, stack["StackId"], plan.name)

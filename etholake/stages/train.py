@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from etholake import aws
+from etholake import aws, logs
 from etholake.contract import CODE_ZONE, CURATED_ZONE, MODEL_ZONE
 from etholake.errors import AwsError, DataError, UsageError
 from etholake.lake import Lake, identity
@@ -255,13 +255,19 @@ def _exists(settings: Settings, uri: str) -> bool:
 # --- the job ------------------------------------------------------------------------------------------------
 def _launch(settings: Settings, parameters: dict[str, Any], digest: str, base: str | None) -> str:
     """Start the job; returns its name."""
+    from etholake.stages import features  # it is made of this module's pieces
+
     role = aws.stack_outputs(settings)["SageMakerRoleArn"]
     checkpoints = f"s3://{settings.bucket}/{_checkpoint_prefix(digest)}"
+    named = parameters | {logs.ARGUMENT.removeprefix("--"): logs.run_id()}
+    found = channels(settings, base) | features.channel(settings)
     with training_job.sdk_environment(settings):
-        return training_job.launch(
-            settings, role, f"s3://{settings.bucket}/{SOURCE}", job_settings()["training"], parameters,
-            channels(settings, base), checkpoints,
+        job = training_job.launch(
+            settings, role, f"s3://{settings.bucket}/{SOURCE}", job_settings()["training"], named,
+            found, checkpoints,
         )  # fmt: skip
+    logs.tell("job", f"Training job {job} has started", job=job)
+    return job
 
 
 def _checkpoint_prefix(digest: str) -> str:

@@ -11,14 +11,14 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from etholake import aws
+from etholake import aws, logs
 from etholake.contract import MODEL_ZONE
 from etholake.errors import AwsError, SettingsError
 from etholake.progress import OnProgress, silent
 from etholake.settings import Settings
-from etholake.stages import StageResult, fingerprint, load_state, save_state, train
+from etholake.stages import StageResult, features, fingerprint, load_state, save_state, train
 
-__all__ = ["ranges_request", "run", "tuning_request"]
+__all__ = ["ranges_request", "run", "search_request", "tuning_request"]
 
 STAGE = "tune"
 POLL_S, POLL_MAX_S = 0.3, 10.0
@@ -59,7 +59,9 @@ def run(
             STAGE, "unchanged", "Tables, code and ranges are those of the last tuning.", state["details"]
         )
     name = f"etholake-{digest[:8]}-{int(time.time())}"
-    request = tuning_request(settings, name, parameters, aws.stack_outputs(settings)["SageMakerRoleArn"], options)
+    named = parameters | {"run_id": logs.run_id()}
+    role = aws.stack_outputs(settings)["SageMakerRoleArn"]
+    request = tuning_request(settings, name, named, role, options, features.channel(settings))
     client = aws.client(settings, "sagemaker")
     client.create_hyper_parameter_tuning_job(**request)
     try:
@@ -101,27 +103,37 @@ def ranges_request(ranges: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     return dict(request)
 
 
-def tuning_request(
-    settings: Settings, name: str, parameters: Mapping[str, Any], role: str, options: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Arguments of CreateHyperParameterTuningJob. Pure.
-
-    A tuning job knows no entry point of its own, so the source package is named in the way of the images' toolkit.
-    """
-    training = train.job_settings()["training"]
+def search_request(settings: Settings, options: Mapping[str, Any]) -> dict[str, Any]:
+    """``HyperParameterTuningJobConfig``: what is searched, how, and how long. Pure."""
     limits = {"MaxParallelTrainingJobs": int(options["parallel"])}
     if options["strategy"] != "Grid":
         limits["MaxNumberOfTrainingJobs"] = int(options["jobs"])
     return {
+        "Strategy": options["strategy"],
+        "RandomSeed": settings.seed,
+        "HyperParameterTuningJobObjective": {"Type": options["type"], "MetricName": options["objective"]},
+        "ResourceLimits": limits,
+        "ParameterRanges": ranges_request(options["ranges"]),
+        "TrainingJobEarlyStoppingType": options["early_stopping"],
+    }
+
+
+def tuning_request(
+    settings: Settings,
+    name: str,
+    parameters: Mapping[str, Any],
+    role: str,
+    options: Mapping[str, Any],
+    more: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """Arguments of CreateHyperParameterTuningJob; `more` are channels beside those of every training. Pure.
+
+    A tuning job knows no entry point of its own, so the source package is named in the way of the images' toolkit.
+    """
+    training = train.job_settings()["training"]
+    return {
         "HyperParameterTuningJobName": name,
-        "HyperParameterTuningJobConfig": {
-            "Strategy": options["strategy"],
-            "RandomSeed": settings.seed,
-            "HyperParameterTuningJobObjective": {"Type": options["type"], "MetricName": options["objective"]},
-            "ResourceLimits": limits,
-            "ParameterRanges": ranges_request(options["ranges"]),
-            "TrainingJobEarlyStoppingType": options["early_stopping"],
-        },
+        "HyperParameterTuningJobConfig": search_request(settings, options),
         "TrainingJobDefinition": {
             "StaticHyperParameters": {
                 **{key: str(value) for key, value in parameters.items()},
@@ -139,7 +151,7 @@ def tuning_request(
                     "ChannelName": channel,
                     "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": uri}},
                 }
-                for channel, uri in train.channels(settings).items()
+                for channel, uri in (train.channels(settings) | dict(more or {})).items()
             ],
             "OutputDataConfig": {"S3OutputPath": settings.uri(MODEL_ZONE, "tuning")},
             "ResourceConfig": {

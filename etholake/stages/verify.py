@@ -58,12 +58,13 @@ _LISTS |= {"list_permissions": "PrincipalResourcePermissions"}
 
 def physical_ids(settings: Settings, name: str) -> dict[str, str]:
     """Logical -> physical id of a stack's resources."""
+    return {item["LogicalResourceId"]: item.get("PhysicalResourceId", "") for item in resources(settings, name)}
+
+
+def resources(settings: Settings, name: str) -> list[dict[str, Any]]:
+    """What a stack holds, as ListStackResources says it."""
     pages = aws.client(settings, "cloudformation").get_paginator("list_stack_resources").paginate(StackName=name)
-    return {
-        item["LogicalResourceId"]: item.get("PhysicalResourceId", "")
-        for page in pages
-        for item in page["StackResourceSummaries"]
-    }
+    return [item for page in pages for item in page["StackResourceSummaries"]]
 
 
 def verify(

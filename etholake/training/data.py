@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,24 +18,29 @@ from urllib.parse import unquote
 
 import pyarrow.dataset as ds
 
+from etholake import logs
 from etholake.contract import ACTIONS, unified_part_sources
 from etholake.errors import ContractError, DataError, UsageError
 from etholake.events.types import Event
+from etholake.features import store
 from etholake.features.clip import PoseClip, VideoMeta
 from etholake.lake import POINTER, identity
 from etholake.training.split import Span
 
 __all__ = [
     "CHANNELS",
+    "FEATURES",
     "LabelledVideo",
     "TrainingData",
     "event_seconds",
     "lab_actions",
     "load_training_data",
     "of_labs",
+    "write_features",
 ]
 
 CHANNELS = ("tracking", "metadata", "labels", "annotations")
+FEATURES = "features"  # a channel that may be there: clips that are made already (`etholake.features.store`)
 
 
 @dataclass(frozen=True)
@@ -65,7 +71,8 @@ def load_training_data(
     """Read the four channels: copies of `tracking_curated/split=train/`, `metadata_train/`,
     `labeled_behaviors/`, `annotations_enriched/`, resolving their `_CURRENT` pointers.
 
-    With `scratch` every clip is written there as it is made, and memory-mapped: memory holds one video at a time.
+    Clips of the channel `features` are taken if they are made of the very same tables and part map; others are
+    made here. With `scratch` each of these is written there and memory-mapped: memory holds one video at a time.
     `part_map` names a lab's own body parts (see `contract.unified_part_sources`). Videos without tracks, whitelist
     or events are left out. Raises ContractError if a channel is missing,
     DataError if no labelled video is left.
@@ -78,13 +85,21 @@ def load_training_data(
     events = _events(folders["annotations"])
     sources = unified_part_sources(part_map)
     videos, notes = [], []
-    for video_id, table in _tracks(folders["tracking"], {v for v in whitelist if v in events and v in metadata}):
+    wanted = {v for v in whitelist if v in events and v in metadata}
+    made = _made(folders, part_map)
+
+    def add(clip: PoseClip) -> None:
+        meta = replace(clip.meta, behaviors=tuple(sorted(whitelist[clip.video_id])))
+        own = tuple(sorted(events[clip.video_id], key=_place))
+        videos.append(LabelledVideo(replace(clip, meta=meta), own))
+
+    if made is not None:
+        for video_id in sorted(wanted & set(made.videos)):
+            add(made.clip(_meta(metadata[video_id])))
+    for video_id, table in _tracks(folders["tracking"], wanted - set(made.videos if made else ())):
         try:
-            meta = VideoMeta.from_row(metadata[video_id] | {"behaviors_labeled": None})
-            meta = replace(meta, behaviors=tuple(sorted(whitelist[video_id])))
-            clip = PoseClip.from_curated(table, meta, sources)
-            clip = clip.mapped(scratch / str(video_id)) if scratch else clip
-            videos.append(LabelledVideo(clip, tuple(sorted(events[video_id], key=_place))))
+            clip = PoseClip.from_curated(table, _meta(metadata[video_id]), sources)
+            add(clip.mapped(scratch / str(video_id)) if scratch else clip)
         except DataError as err:
             notes.append(f"video {video_id} left out: {err}")
     if not videos:
@@ -96,6 +111,47 @@ def load_training_data(
     named = {e.action for v in videos for e in v.events} | {a for v in videos for _, _, a in v.clip.meta.behaviors}
     extra = sorted(named - set(ACTIONS))
     return TrainingData(tuple(videos), (*ACTIONS, *extra), _fingerprint(folders), tuple(notes), part_map)
+
+
+def write_features(folders: Mapping[str, Path], output: Path, part_map: str = "") -> int:
+    """Make the clip of every video of the channels `tracking` and `metadata`, for the channel `features`.
+
+    Videos that cannot be used are left to the training, which says why. Returns how many were written.
+    """
+    metadata = {row["video_id"]: row for row in _rows(folders["metadata"])}
+    sources = unified_part_sources(part_map)
+
+    def clips() -> Iterator[PoseClip]:
+        for video_id, table in _tracks(folders["tracking"], set(metadata)):
+            try:
+                yield PoseClip.from_curated(table, _meta(metadata[video_id]), sources)
+            except DataError as err:
+                logs.tell("skipped", str(err), level=logging.WARNING, video=video_id)
+
+    return store.save(output, clips(), _made_of(folders, part_map))
+
+
+def _made(folders: Mapping[str, Path], part_map: str) -> store.Store | None:
+    """The clips of the channel `features`, if it is there and fresh."""
+    if FEATURES not in folders:
+        return None
+    found = store.load(folders[FEATURES], _made_of(folders, part_map))
+    said = (
+        f"{len(found.videos)} videos are taken from the features job"
+        if found
+        else "the features are stale: made anew"
+    )
+    logs.tell("note", said, videos=len(found.videos) if found else 0)
+    return found
+
+
+def _made_of(folders: Mapping[str, Path], part_map: str) -> str:
+    return store.version(_fingerprint(folders, ("tracking", "metadata")), part_map)
+
+
+def _meta(row: Mapping[str, Any]) -> VideoMeta:
+    """Of a row of `metadata_train`; what is looked for stands in the channel `labels`."""
+    return VideoMeta.from_row({**row, "behaviors_labeled": None})
 
 
 def of_labs(data: TrainingData, labs: Sequence[str]) -> TrainingData:
@@ -166,10 +222,10 @@ def _tracks(folder: Path, wanted: set[int]) -> Iterator[tuple[int, Any]]:
             yield video_id, tracks.to_table(columns=columns, filter=ds.field("video_id") == video_id)
 
 
-def _fingerprint(folders: Mapping[str, Path]) -> str:
+def _fingerprint(folders: Mapping[str, Path], channels: Sequence[str] = CHANNELS) -> str:
     """Over the identities of the states that were read: the same for the same content, whoever curated it."""
     names = []
-    for name in CHANNELS:
+    for name in channels:
         for pointer in sorted(folders[name].rglob(POINTER)):
             state = identity(json.loads(pointer.read_text(encoding="utf-8")))
             names.append(f"{name}/{pointer.parent.relative_to(folders[name])}/{state}")

@@ -116,9 +116,14 @@ class GlueCatalog:
         return [p.as_dict() for p in list(table.partitions.values())]
 
     def table(self, database: str, name: str, position: tuple[int, int] | None = None) -> Table:
+        from local_mock.athena import information
+
+        if database == information.SCHEMA and name in information.TABLES:
+            return Table(database, name, [], view=information.query(self, name))
         entry = self.entry(database, name)
         if entry is None:
-            self.require_database(database, position)
+            if database != information.SCHEMA:
+                self.require_database(database, position)
             raise QueryError(
                 "TABLE_NOT_FOUND", f"{at(position)}Table 'awsdatacatalog.{database}.{name}' does not exist"
             )

@@ -466,4 +466,5 @@ class _Commands:
                 ["\t \t "],
                 *map(line, keys),
             ]
-        return ["col_name\tdata_type\tcomment"], [VARCHAR], rows
+        # One cell a row, tabs inside, under the names of three columns: so does Athena, and clients split it.
+        return ["col_name", "data_type", "comment"], [VARCHAR] * 3, rows

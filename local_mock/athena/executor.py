@@ -57,7 +57,7 @@ class Executor:
             names, types, rows = commands.run(
                 statement, self.catalog, self.database, self.engine.data, self.compiled
             )
-            outcome = Outcome(names, types, lines(names, rows), plain=True)
+            outcome = Outcome(names, types, lines(rows), plain=True)
         outcome.scanned = self.session.scanned
         return outcome
 
@@ -77,9 +77,7 @@ class Executor:
         if not match.group(1):
             self.session.scanned = 0
         text = "Query Plan (local_mock: DuckDB)\n" + "\n".join(str(row[1]) for row in rows)
-        return Outcome(
-            ["Query Plan"], [VARCHAR], lines(["Query Plan"], [[line] for line in text.splitlines()]), plain=True
-        )
+        return Outcome(["Query Plan"], [VARCHAR], lines([[line] for line in text.splitlines()]), plain=True)
 
     # --- writing ------------------------------------------------------------------------------------------
     def _rows(self, compiled: Compiled, targets: list[Type]) -> pa.Table:
@@ -242,8 +240,9 @@ def labels(compiled: Compiled) -> list[str]:
     return [c.name if c.name is not None else f"_col{i}" for i, c in enumerate(compiled.columns)]
 
 
-def lines(names: list[str], rows: list[list[str]]) -> pa.Table:
-    return pa.table({str(i): pa.array([row[i] for row in rows], pa.string()) for i in range(len(names))})
+def lines(rows: list[list[str]]) -> pa.Table:
+    """Text rows of one length as a table."""
+    return pa.table({str(i): pa.array(column, pa.string()) for i, column in enumerate(zip(*rows, strict=True))})
 
 
 def _typed(kind: Type) -> Any:

@@ -21,6 +21,7 @@ from local_mock.athena.executor import Executor, Outcome
 from local_mock.athena.results import from_csv, to_csv, to_lines
 from local_mock.athena.statements import classify, split_values, substitute_parameters, unquote
 from local_mock.context import get_context
+from local_mock.durable import state as durable
 
 __all__ = ["AthenaBackend", "Execution"]
 
@@ -107,6 +108,7 @@ class AthenaBackend(StockBackend):
         self.runs: dict[str, Execution] = {}
         self.statements: dict[tuple[str, str], dict[str, Any]] = {}
         self.catalog = GlueCatalog(account_id, region_name)
+        self.prefix = f"athena-runs/{account_id}/{region_name}/"
         self._slots = threading.Semaphore(CONCURRENT_QUERIES)
         self._results: dict[str, pa.Table] = {}
         self._engine: Engine | None = None
@@ -144,9 +146,17 @@ class AthenaBackend(StockBackend):
         if not re.fullmatch(r"s3://[^/]+(/.*)?", location):
             raise ApiError(f"outputLocation is not a valid S3 path: {location}")
         run = Execution(request, name, location.rstrip("/") + "/")
+        self._record(run)
         self.runs[run.id] = run
         threading.Thread(target=self._run, args=(run,), name=f"athena-{run.id}", daemon=True).start()
         return run.id
+
+    def _record(self, run: Execution, **final: Any) -> None:
+        """Keep an execution over a restart, as it is about to be shown."""
+        if (state := durable.current()) is not None:
+            shown = copy.copy(run)
+            vars(shown).update(final)
+            state.put(self.prefix + run.id, shown)
 
     def _run(self, run: Execution) -> None:
         with self._slots:
@@ -163,6 +173,7 @@ class AthenaBackend(StockBackend):
                 run.completed = time.time()
                 if run.stopped.is_set():
                     state, reason = "CANCELLED", "Query cancelled by user"
+                self._record(run, reason=reason, state=state)
                 run.reason, run.state = reason, state
                 run.executor = None  # gives its DuckDB connection back
 
@@ -185,6 +196,8 @@ class AthenaBackend(StockBackend):
                     return
                 run.state = "RUNNING"
             run.outcome = run.executor.run(statement)
+        if statement.kind != "select":
+            durable.save("athena" if statement.kind in ("prepare", "deallocate") else "glue")
         self._store(run)
 
     def _store(self, run: Execution) -> None:
@@ -237,7 +250,9 @@ class AthenaBackend(StockBackend):
             run.stopped.set()
             if run.executor is not None:
                 run.executor.session.interrupt()
-            run.state, run.reason, run.completed = "CANCELLED", "Query cancelled by user", time.time()
+            final = {"state": "CANCELLED", "reason": "Query cancelled by user", "completed": time.time()}
+            self._record(run, **final)
+            vars(run).update(final)
 
     # --- prepared statements ------------------------------------------------------------------------------
     def _prepared(self, run: Execution, sql: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import functools
 import json
+import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -229,7 +230,7 @@ class Response(AthenaResponse):
     def _database(self, name: str) -> dict[str, Any]:
         found = self.athena.catalog.backend.databases.get(name.lower())
         if found is None and name.lower() != "default":
-            raise ApiError(f"Database {name} not found.", "MetadataException")
+            raise _no_entity()
         request = found.input if found is not None else {}
         return {
             "Name": name.lower(),
@@ -254,7 +255,7 @@ class Response(AthenaResponse):
         database, name = self._param("DatabaseName"), self._param("TableName")
         entry = self.athena.catalog.entry(database, name)
         if entry is None:
-            raise ApiError(f"Table {database}.{name} not found.", "MetadataException")
+            raise _no_entity()
         return {"TableMetadata": _table_metadata(entry)}
 
     @_operation
@@ -274,6 +275,12 @@ class Response(AthenaResponse):
     def list_data_catalogs(self) -> dict[str, Any]:
         own = [c for c in self.athena.list_data_catalogs() if c["CatalogName"] != "AwsDataCatalog"]
         return {"DataCatalogsSummary": [{"CatalogName": "AwsDataCatalog", "Type": "GLUE"}, *own]}
+
+
+def _no_entity() -> ApiError:
+    """As Athena passes Glue's answer on; clients look for the code in it."""
+    inside = "Service: AmazonDataCatalog; Status Code: 400; Error Code: EntityNotFoundException; Request ID: "
+    return ApiError(f"Entity Not Found ({inside}{uuid.uuid4()}; Proxy: null)", "MetadataException")
 
 
 def _table_metadata(entry: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,6 @@ goes the way of any client. Nothing here knows moto's CloudFormation (see `model
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -74,26 +73,21 @@ class Kind:
         return self.attributes[attribute].format(name=name, last=last, region=region, account=ACCOUNT)
 
     def remove(self, name: str, properties: Properties, region: str) -> None:
-        """Delete it; no error if it has gone already."""
+        """Delete it; no error for what of it has gone already (a deletion that failed is tried again)."""
         from botocore.exceptions import ClientError
 
-        with contextlib.suppress(_AlreadyGone):
+        for request in self.delete(name, properties):
             try:
-                self.send(self.delete(name, properties), region)
+                self.send([request], region)
             except ClientError as err:
-                if err.response["Error"]["Code"] in _GONE:
-                    raise _AlreadyGone from err
-                raise
+                if err.response["Error"]["Code"] not in _GONE:
+                    raise
 
 
 _GONE = frozenset({
     "EntityNotFoundException", "NoSuchBucket", "NoSuchBucketPolicy", "NoSuchEntity", "NotFoundException",
     "ResourceNotFoundException", "ResourceNotFound", "StateMachineDoesNotExist", "NotFound",
 })  # fmt: skip
-
-
-class _AlreadyGone(Exception):  # noqa: N818 - a signal within this module
-    pass
 
 
 @lru_cache(maxsize=32)
@@ -108,7 +102,8 @@ def _client(service: str, region: str) -> Any:
         region_name=region,
         aws_access_key_id="etholake",
         aws_secret_access_key="etholake",  # noqa: S106 - the dummy that every target but AWS takes
-        config=Config(retries={"max_attempts": 1}),
+        # Under load an answer takes long, and to ask again would make the same thing twice.
+        config=Config(retries={"max_attempts": 1}, read_timeout=600),
     )
 
 

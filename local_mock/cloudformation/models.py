@@ -6,7 +6,9 @@ a type that nobody here creates is refused; a resource that cannot be made rolls
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import threading
+import uuid
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import moto.cloudformation.models as stacks
@@ -14,13 +16,18 @@ from moto.cloudformation import parsing
 from moto.cloudformation.exceptions import ValidationError
 from moto.cloudformation.models import Change, ChangeSet, Event, Stack
 from moto.cloudformation.parsing import OutputMap, ResourceMap
+from moto.cloudformation.responses import CloudFormationResponse
 from moto.core.common_models import CloudFormationModel
+from moto.core.responses import EmptyResult
 
 from local_mock.cloudformation import changes, gaps
 from local_mock.cloudformation.kind import Kind
 from local_mock.cloudformation.resources import KINDS
 
 __all__ = ["install_kinds", "install_stacks"]
+
+_EXECUTING = threading.Lock()
+_executed: dict[tuple[str, str], threading.Event] = {}  # (change set, token of the request) -> it has ended
 
 
 def _model(kind: Kind) -> type[CloudFormationModel]:
@@ -151,8 +158,38 @@ def _forget_resources(stack: Stack) -> None:
     stack.output_map = OutputMap(stack.resource_map, {}, stack.stack_id)
 
 
+def _keep_what_is_left(stack: Stack) -> list[str]:
+    """Of a stack whose deletion failed: moto would make the others again as soon as somebody describes it."""
+    resources = stack.resource_map
+    left = [name for name in resources._resource_json_map if name in resources._parsed_resources]
+    resources._resource_json_map = {name: resources._resource_json_map[name] for name in left}
+    stack.output_map = OutputMap(resources, {}, stack.stack_id)
+    return left
+
+
 def _named(backend: Any, name: str) -> Stack | None:
     return next((stack for stack in backend.stacks.values() if stack.name == name), None)
+
+
+def _honest_delete(delete_stack: Callable[[Any, str], None]) -> Callable[[Any, str], None]:
+    """moto forgets a stack whose deletion fails; on AWS it stays, with what could not be deleted."""
+
+    def honest_delete(self: Any, name_or_stack_id: str) -> None:
+        stack = self.stacks.get(name_or_stack_id) or _named(self, name_or_stack_id)
+        if stack is None:
+            return
+        try:
+            delete_stack(self, stack.stack_id)
+        except Exception as err:
+            self.stacks[stack.stack_id] = stack
+            left = _keep_what_is_left(stack)
+            for name in left:
+                _event(stack, name, "DELETE_FAILED", f"{type(err).__name__}: {err}")
+            reason = f"The following resource(s) failed to delete: [{', '.join(left)}]."
+            stack._add_stack_event("DELETE_FAILED", resource_status_reason=reason)
+            stack.status = "DELETE_FAILED"
+
+    return honest_delete
 
 
 def install_stacks() -> None:
@@ -198,6 +235,7 @@ def install_stacks() -> None:
             self._add_stack_event("UPDATE_FAILED", resource_status_reason=f"{type(err).__name__}: {err}")
             self.status = "UPDATE_FAILED"
 
+    backend.delete_stack = _honest_delete(backend.delete_stack)
     backend.create_stack = checked_create
     backend.update_stack = checked_update
     ResourceMap.update = changes.update
@@ -206,6 +244,28 @@ def install_stacks() -> None:
     gaps.install()
     Stack.create_resources = honest_create
     Stack.update = honest_update
+
+
+def _once(execute: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """ExecuteChangeSet that a client repeats because it waits no longer: it is told the end of what it has begun.
+
+    Executed a second time beside the first, a stack would make everything twice ("alias already exists").
+    """
+
+    def execute_change_set(self: Any) -> Any:
+        asked = (self._get_param("ChangeSetName"), self._get_param("ClientRequestToken") or uuid.uuid4().hex)
+        with _EXECUTING:
+            begun = asked in _executed
+            ended = _executed.setdefault(asked, threading.Event())
+        if begun:
+            ended.wait()
+            return EmptyResult()
+        try:
+            return execute(self)
+        finally:
+            ended.set()
+
+    return execute_change_set
 
 
 def _install_change_sets(backend: Any) -> None:
@@ -243,6 +303,11 @@ def _install_change_sets(backend: Any) -> None:
         if change_set.execution_status != "AVAILABLE":
             message = f"ChangeSet [{change_set.change_set_id}] cannot be executed in its current status."
             raise ValidationError(message=message)
+        change_set.execution_status = "EXECUTE_IN_PROGRESS"
+        execute(self, change_set)
+        change_set.execution_status = "EXECUTE_COMPLETE"
+
+    def execute(self: Any, change_set: Any) -> None:
         stack = self.stacks[change_set.stack_id]
         if change_set.change_set_type == "UPDATE":
             stack.update(change_set.template, parameters=change_set.parameters, tags=change_set.tags)
@@ -256,8 +321,8 @@ def _install_change_sets(backend: Any) -> None:
             stack.create_resources()
             self._validate_export_uniqueness(stack)
             self.exports |= {export.name: export for export in stack.exports}
-        change_set.execution_status = "EXECUTE_COMPLETE"
 
     backend.create_change_set = checked_change_set
     backend.execute_change_set = honest_execute
+    CloudFormationResponse.execute_change_set = _once(CloudFormationResponse.execute_change_set)
     ChangeSet.diff = honest_diff

@@ -15,6 +15,7 @@ from moto.core.responses import ActionResult
 from moto.events.models import EventTemplateParser, Rule, events_backends
 from moto.s3.models import s3_backends
 from moto.s3.responses import S3Response
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.credentials import StateCredentials
 
 from local_mock.context import ACCOUNT, get_context
 from local_mock.stepfunctions.clients import client_for
@@ -65,7 +66,8 @@ def send_to_targets(self: Any, original_event: Any, transform_input: bool = True
 
 def _start(region: str, target: Mapping[str, Any], event: Mapping[str, Any]) -> None:
     try:
-        client_for(region, "stepfunctions").start_execution(
+        role = StateCredentials(role_arn=target.get("RoleArn", ""))
+        client_for(region, "stepfunctions", role).start_execution(
             stateMachineArn=target["Arn"], name=f"{event['id']}_{uuid.uuid4()}", input=_input(target, event)
         )
     except Exception:

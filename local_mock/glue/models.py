@@ -25,6 +25,7 @@ from moto.glue.exceptions import (
 from moto.glue.models import FakeCrawler, FakeJob, GlueBackend
 
 from local_mock.context import get_context
+from local_mock.durable.state import change
 from local_mock.glue.catalog import apply, folders, policy_of
 from local_mock.glue.crawl import CrawlStopped, Discovery, Target, discover
 from local_mock.glue.footers import Footers
@@ -136,7 +137,7 @@ class JobRun:
         retry = outcome.state == "FAILED" and self.attempt < (self.job.max_retries or 0)
         # The retry is there before this run is seen to have failed, so that nothing can slip in between.
         following = JobRun(self.job, self._options, previous=self) if retry else None
-        with self._lock:
+        with change("glue"), self._lock:
             if following:
                 self.job.job_runs.append(following)
             self.error_message = outcome.message
@@ -309,6 +310,10 @@ class ExecutingCrawler(FakeCrawler):
         return shown
 
     def _live(self, crawl: Crawl) -> None:
+        with change("glue"):
+            self._crawl_and_say(crawl)
+
+    def _crawl_and_say(self, crawl: Crawl) -> None:
         lines: list[str] = []
         try:
             state = self._crawl(crawl, lines)

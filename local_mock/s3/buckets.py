@@ -8,6 +8,7 @@ from collections.abc import Callable
 from urllib.parse import quote
 from xml.sax.saxutils import escape
 
+from local_mock.s3.checksums import checksum_of
 from local_mock.s3.errors import S3Error
 from local_mock.s3.listing import page
 from local_mock.s3.request import Answer, Request, iso_date, xml_answer
@@ -81,7 +82,8 @@ class Buckets:
                 f"<NextKeyMarker>{name(found.last)}</NextKeyMarker><NextVersionIdMarker>null</NextVersionIdMarker>"
             )
         for item in found.objects:
-            inner += f"<Version><VersionId>null</VersionId><IsLatest>true</IsLatest>{_entry(item, name)}</Version>"
+            inner += "<Version><VersionId>null</VersionId><IsLatest>true</IsLatest>"
+            inner += f"{_entry(item, name)}{_OWNER}</Version>"
         inner += "".join(f"<CommonPrefixes><Prefix>{name(p)}</Prefix></CommonPrefixes>" for p in found.prefixes)
         return xml_answer("ListVersionsResult", inner)
 
@@ -143,9 +145,12 @@ class Buckets:
 
 
 def _entry(item: Stored, name: Callable[[str], str]) -> str:
+    algorithm, kind, _ = checksum_of(item.row.headers)
+    checksum = f"<ChecksumAlgorithm>{algorithm}</ChecksumAlgorithm><ChecksumType>{kind}</ChecksumType>"
     return (
         f"<Key>{name(item.key)}</Key><LastModified>{iso_date(item.modified)}</LastModified>"
-        f"<ETag>&quot;{item.etag}&quot;</ETag><Size>{item.size}</Size><StorageClass>STANDARD</StorageClass>"
+        f"<ETag>&quot;{item.etag}&quot;</ETag>{checksum if algorithm else ''}"
+        f"<Size>{item.size}</Size><StorageClass>STANDARD</StorageClass>"
     )
 
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from local_mock.s3.errors import S3Error
 
-__all__ = ["BodyDigest", "combine_crc", "composite", "header_of", "iterate_body"]
+__all__ = ["BodyDigest", "checksum_of", "combine_crc", "composite", "header_of", "iterate_body"]
 
 ALGORITHMS = ("CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256")
 # Fits the processor's cache. Writes of 1 MiB also make Linux take its largest pages, which a virtual machine has
@@ -28,6 +28,14 @@ _CRCS = {"CRC32": (32, 0xEDB88320), "CRC32C": (32, 0x82F63B78), "CRC64NVME": (64
 def header_of(algorithm: str) -> str:
     """`x-amz-checksum-crc32` and the like."""
     return f"x-amz-checksum-{algorithm.lower()}"
+
+
+def checksum_of(headers: Mapping[str, str]) -> tuple[str, str, str]:
+    """(algorithm, FULL_OBJECT or COMPOSITE, base64 value) that an object's headers hold; empty texts if none."""
+    for algorithm in ALGORITHMS:
+        if value := headers.get(header_of(algorithm)):
+            return algorithm, headers.get("x-amz-checksum-type", "FULL_OBJECT"), value
+    return "", "", ""
 
 
 class BodyDigest:

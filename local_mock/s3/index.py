@@ -32,6 +32,13 @@ class Row:
     tags: dict[str, str] = field(default_factory=dict)
 
 
+def _checksums(headers: str) -> dict[str, str]:
+    """Of stored headers, those of a checksum (nothing is parsed where there is none)."""
+    if '"x-amz-checksum-' not in headers:
+        return {}
+    return {k: v for k, v in json.loads(headers).items() if k.startswith("x-amz-checksum-")}
+
+
 class Index:
     """Rows by (bucket, key). Safe to use from many threads."""
 
@@ -74,11 +81,13 @@ class Index:
         with self._lock:
             self._db.execute("DELETE FROM objects WHERE bucket = ?", (bucket,))
 
-    def between(self, bucket: str, first: str, last: str) -> dict[str, tuple[int, int, str]]:
-        """(mtime_ns, size, etag) by key, for first <= key <= last in UTF-8 order."""
-        sql = "SELECT key, mtime_ns, size, etag FROM objects WHERE bucket = ? AND key BETWEEN ? AND ?"
+    def between(self, bucket: str, first: str, last: str) -> dict[str, Row]:
+        """What a list shows of the objects by key, for first <= key <= last in UTF-8 order: rows whose headers
+        are those of a checksum, and that have no tags."""
+        sql = "SELECT key, mtime_ns, size, etag, headers FROM objects WHERE bucket = ? AND key BETWEEN ? AND ?"
         with self._lock:
-            return {k: (m, s, e) for k, m, s, e in self._db.execute(sql, (bucket, first, last))}
+            found = self._db.execute(sql, (bucket, first, last)).fetchall()
+        return {k: Row(m, s, e, _checksums(h)) for k, m, s, e, h in found}
 
     def put_many(self, bucket: str, rows: Iterable[tuple[str, Row]]) -> None:
         values = [

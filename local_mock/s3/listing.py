@@ -114,10 +114,8 @@ def _with_etags(store: Store, bucket: str, found: list[tuple[str, str]]) -> list
     for key, path in found:
         with contextlib.suppress(OSError, S3Error):  # vanished meanwhile
             stat = os.stat(path, follow_symlinks=False)  # noqa: PTH116
-            mtime, size, etag = rows.get(key, (0, -1, ""))
-            if (mtime, size) == (stat.st_mtime_ns, stat.st_size):
-                row = Row(mtime, size, etag)
-            else:
+            row = rows.get(key)
+            if row is None or (row.mtime_ns, row.size) != (stat.st_mtime_ns, stat.st_size):
                 with open(path, "rb") as file:  # noqa: PTH123
                     row = Row(stat.st_mtime_ns, stat.st_size, md5_of(file), {"content-type": DEFAULT_TYPE})
                 adopted.append((key, row))

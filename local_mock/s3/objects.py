@@ -6,12 +6,12 @@ import base64
 import email.utils
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import BinaryIO
 from urllib.parse import parse_qsl, unquote
 from xml.sax.saxutils import escape
 
-from local_mock.s3.checksums import ALGORITHMS, BLOCK, BodyDigest, header_of, iterate_body
+from local_mock.s3.checksums import ALGORITHMS, BLOCK, BodyDigest, checksum_of, header_of, iterate_body
 from local_mock.s3.errors import S3Error
 from local_mock.s3.request import Answer, Request, http_date, iso_date, parse_tags, xml_answer
 from local_mock.s3.store import DEFAULT_TYPE, Store, Stored
@@ -25,6 +25,7 @@ _KEPT = (
     "x-amz-website-redirect-location",
 )  # fmt: skip
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+_RANGE_ASKED = re.compile(r"bytes=(\d+-\d*|-\d+)")
 
 
 class Objects:
@@ -54,7 +55,7 @@ class Objects:
         _check_read(request, stored)
         first, last = _range(request.header("range"), stored.size)
         answer = Answer(200, _describe(stored))
-        if (first, last) != (0, stored.size - 1):
+        if _RANGE_ASKED.fullmatch(request.header("range").strip()):  # 206 also where it is the whole object
             answer.status = 206
             answer.headers["Content-Range"] = f"bytes {first}-{last}/{stored.size}"
         elif request.header("x-amz-checksum-mode").upper() == "ENABLED":
@@ -105,19 +106,29 @@ class Objects:
                     "This copy request is illegal because it is trying to copy an object to itself without "
                     "changing the object's metadata, storage class or encryption.",
                 )
-            kept = {k: v for k, v in source.row.headers.items() if k.startswith("x-amz-checksum-")}
-            headers = _sent_headers(request) | kept if replace else dict(source.row.headers)
+            old = {k: v for k, v in source.row.headers.items() if not k.startswith("x-amz-checksum-")}
+            headers = _sent_headers(request) if replace else old
             new_tags = request.header("x-amz-tagging-directive", "COPY").upper() == "REPLACE"
             tags = _sent_tags(request) if new_tags else source.row.tags
+            algorithm, kind, value = checksum_of(source.row.headers)
+            algorithm = request.header("x-amz-checksum-algorithm").upper() or algorithm
             with self.store.incoming() as (temporary, target):
-                digest = BodyDigest()
+                digest = BodyDigest(algorithm)
                 for block in _blocks(file, 0, source.size):
                     digest.update(block)
                     target.write(block)
+                if (
+                    digest.checksum is None
+                    and kind == "FULL_OBJECT"
+                    and header_of(algorithm) in source.row.headers
+                ):
+                    headers |= {header_of(algorithm): value, "x-amz-checksum-type": kind}  # not computed here
+                elif digest.checksum is not None:
+                    headers |= {header_of(algorithm): digest.checksum, "x-amz-checksum-type": "FULL_OBJECT"}
                 stored = self.store.commit(
                     temporary, request.bucket, request.key, digest.md5, headers, tags, _write_condition(request)
                 )
-        return _copied("CopyObjectResult", stored.etag, stored.modified)
+        return _copied("CopyObjectResult", stored.etag, stored.modified, stored.row.headers)
 
     def upload_part(self, request: Request) -> Answer:
         """UploadPart and UploadPartCopy."""
@@ -162,11 +173,7 @@ class Objects:
         )
         inner = f"<Bucket>{escape(request.bucket)}</Bucket><Key>{escape(request.key)}</Key>"
         inner += f"<ETag>&quot;{stored.etag}&quot;</ETag>"
-        for name, value in stored.row.headers.items():
-            if name.startswith("x-amz-checksum-"):
-                tag = "Checksum" + ("Type" if name.endswith("type") else name.rpartition("-")[2].upper())
-                inner += f"<{tag}>{value}</{tag}>"
-        return xml_answer("CompleteMultipartUploadResult", inner)
+        return xml_answer("CompleteMultipartUploadResult", inner + _checksum_markup(stored.row.headers))
 
     def abort_upload(self, request: Request) -> Answer:
         self.uploads.get(request.bucket, request.key, request.query["uploadId"])
@@ -207,13 +214,15 @@ class Objects:
         return Answer(204)
 
     def attributes(self, request: Request) -> Answer:
-        """GetObjectAttributes: those asked for, of ETag, ObjectSize, StorageClass."""
+        """GetObjectAttributes: those asked for, of ETag, Checksum, ObjectSize, StorageClass."""
         stored = self.store.head(request.bucket, request.key)
         have = {
             "ETag": stored.etag,
             "ObjectSize": str(stored.size),
             "StorageClass": stored.row.headers.get("x-amz-storage-class", "STANDARD"),
         }
+        if checksum := _checksum_markup(stored.row.headers):
+            have["Checksum"] = checksum
         asked = [name.strip() for name in request.header("x-amz-object-attributes").split(",")]
         inner = "".join(f"<{name}>{have[name]}</{name}>" for name in asked if name in have)
         answer = xml_answer("GetObjectAttributesResponse", inner)
@@ -383,9 +392,15 @@ def _blocks(file: BinaryIO, first: int, length: int) -> Iterator[bytes]:
             yield block
 
 
-def _copied(root: str, etag: str, modified: float) -> Answer:
+def _copied(root: str, etag: str, modified: float, headers: Mapping[str, str] | None = None) -> Answer:
     inner = f"<LastModified>{iso_date(modified)}</LastModified><ETag>&quot;{etag}&quot;</ETag>"
-    return xml_answer(root, inner)
+    return xml_answer(root, inner + _checksum_markup(headers or {}))
+
+
+def _checksum_markup(headers: Mapping[str, str]) -> str:
+    algorithm, kind, value = checksum_of(headers)
+    tag = f"Checksum{algorithm}"
+    return f"<{tag}>{value}</{tag}><ChecksumType>{kind}</ChecksumType>" if algorithm else ""
 
 
 def _only_null_version(request: Request) -> None:

@@ -6,6 +6,7 @@ request as it was made and answers describe calls from it.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import threading
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from typing import Any
 from moto.core.utils import utcnow
 from moto.sagemaker.models import FakeEndpoint, FakeTrainingJob, FakeTransformJob
 
+from local_mock.durable.state import change, changes
 from local_mock.sagemaker.errors import InvalidRequestError
 
 __all__ = ["Endpoint", "TrainingJob", "TransformJob", "check_name", "filled"]
@@ -66,7 +68,7 @@ class TrainingJob(FakeTrainingJob):
 
     def move(self, secondary: str, message: str, *, status: str | None = None, reason: str = "") -> None:
         """Enter a secondary status (and, with `status`, a primary one)."""
-        with self._lock:
+        with change("sagemaker") if status else contextlib.nullcontext(), self._lock:
             now = utcnow()
             if self.transitions and "EndTime" not in self.transitions[-1]:
                 last = self.transitions[-1]
@@ -144,6 +146,7 @@ class TransformJob(FakeTransformJob):
     def start(self) -> None:
         self.transform_start_time = self.last_modified_time = utcnow()
 
+    @changes("sagemaker")
     def end(self, status: str, reason: str = "") -> None:
         self.transform_end_time = self.last_modified_time = utcnow()
         self.failure_reason = reason
@@ -202,6 +205,7 @@ class Endpoint(FakeEndpoint):
             }
         )
 
+    @changes("sagemaker")
     def become(self, status: str, reason: str = "") -> None:
         self.failure_reason = reason
         self.last_modified_time = utcnow()

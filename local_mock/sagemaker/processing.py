@@ -23,6 +23,7 @@ from moto.sagemaker.models import FakeProcessingJob
 
 from etholake.errors import EtholakeError
 from local_mock.context import Context
+from local_mock.durable.state import changes
 from local_mock.glue.logs import LogShipper
 from local_mock.process import Child, ChildResult
 from local_mock.sagemaker.checkpoints import CheckpointSync
@@ -84,6 +85,7 @@ class ProcessingJob(FakeProcessingJob):
     def ended(self) -> bool:
         return self.processing_job_status in {"Completed", "Failed", "Stopped"}
 
+    @changes("sagemaker")
     def end(self, status: str, reason: str) -> None:
         self.processing_end_time = self.last_modified_time = utcnow()
         self.failure_reason = reason

@@ -21,6 +21,7 @@ from moto.core.utils import utcnow
 from moto.sagemaker.models import HyperParameterTuningJob
 from moto.sagemaker.utils import arn_formatter
 
+from local_mock.durable.state import change
 from local_mock.sagemaker.errors import InvalidRequestError
 from local_mock.sagemaker.models import TrainingJob, filled
 from local_mock.sagemaker.search import Point, Search, parameters
@@ -132,8 +133,9 @@ class TuningJob(HyperParameterTuningJob):
             _log.exception("tuning job %s", self.hyper_parameter_tuning_job_name)
             status, self.failure_reason = "Failed", f"InternalServerError: {type(err).__name__}: {err}"
             self._end_all()
-        self.hyper_parameter_tuning_end_time = self.last_modified_time = utcnow()
-        self.hyper_parameter_tuning_job_status = status
+        with change("sagemaker"):
+            self.hyper_parameter_tuning_end_time = self.last_modified_time = utcnow()
+            self.hyper_parameter_tuning_job_status = status
 
     def _try_points(self) -> None:
         limits = self.hyper_parameter_tuning_job_config["ResourceLimits"]

@@ -29,6 +29,7 @@ class Workplace:
         self.data = root / "data"
         keep = {k: v for k, v in os.environ.items() if not k.startswith(("ETHOLAKE_", "AWS_", "MABE_"))}
         self.env = keep | {"ETHOLAKE_STATE_DIR": str(root / "state"), "ETHOLAKE_S3_ROOT": str(root / "s3_mock")}
+        self.env["ETHOLAKE_RUN_ID"] = "e2e"
         self.env.pop("TARGET", None)
         self.pid = 0
 
@@ -188,8 +189,32 @@ def test_06_the_endpoint_answers_a_bare_client_and_survives_rubbish(workplace: W
     assert isinstance(body["events"], list)
 
 
+def test_07_the_report_shows_the_run_with_its_jobs(workplace: Workplace) -> None:
+    told = workplace("report", "e2e", "--out", str(workplace.root / "dist"))
+    found = json.loads((workplace.root / "dist" / "report-e2e.json").read_text())
+    page = (workplace.root / "dist" / "report-e2e.html").read_text()
+    assert (told["steps"], told["outcome"]) == (len(found["steps"]), found["outcome"])
+    stages = {step["stage"] for step in found["steps"]}
+    assert {"deploy", "ingest", "etl", "train", "serve", "predict", "evaluate"} <= stages
+    assert {"curate tracking job", "curate tables job", "train job"} <= stages  # by CloudWatch, under the same run
+    jobs = [step for step in found["steps"] if step["stage"] == "train job"]
+    assert all(step["source"].startswith("/aws/sagemaker/TrainingJobs: etholake-train-") for step in jobs)
+    assert max(step["counts"].get("rows_in", 0) for step in found["steps"] if step["stage"] == "etl") > 1000
+    lost = {line["file"]: line["rules"] for line in found["quarantined"] if "file" in line}
+    table = workplace("query", "--sql", "SELECT source_file, rule, sum(rows) AS n FROM quarantine GROUP BY 1, 2")
+    assert lost == {
+        file: {row["rule"]: row["n"] for row in table if row["source_file"] == file}
+        for file in {row["source_file"] for row in table if row["n"]}
+    }
+    assert any("killed" in line["message"] or "Nothing answers" in line["message"] for line in found["failures"])
+    assert 0 <= found["scores"][-1]["score"] <= 1
+    assert {line["stage"] for line in found["cost"]} >= {"ingest", "etl: tracks", "train", "endpoint", "storage"}
+    assert "<script" not in page
+    assert "curate tracking job" in page
+
+
 @pytest.mark.slow
-def test_07_a_model_goes_on_with_a_lab_that_joins_the_folder(workplace: Workplace) -> None:
+def test_08_a_model_goes_on_with_a_lab_that_joins_the_folder(workplace: Workplace) -> None:
     other, size = workplace.root / "other", ("--labs", "1", "--videos", "3", "--seconds", "20")
     workplace("simulate", "--out", str(other), *size, "--seed", "8", "--dirt", "0")
     refused = workplace("train", "--from", "current", "--data", str(other), code=2)

@@ -15,17 +15,23 @@ from etholake.settings import Settings
 
 @pytest.fixture(scope="module")
 def spark(mock_settings: Settings) -> Iterator[Any]:
-    """One Spark for the module; its workers reach the mock's S3 by the environment, as on Glue."""
+    """One Spark for the module; its workers reach the mock's S3 by the environment, as on Glue.
+
+    The environment is also given to Spark: a JVM that an earlier module started has that module's.
+    """
     from pyspark.sql import SparkSession
 
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in aws.environment(mock_settings).items():
+        environment = aws.environment(mock_settings)
+        for name, value in environment.items():
             patch.setenv(name, value)
         patch.setenv("PYSPARK_PYTHON", sys.executable)
         patch.delenv("PYSPARK_SUBMIT_ARGS", raising=False)
         builder = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
         session = builder.config("spark.driver.bindAddress", "127.0.0.1").config("spark.driver.host", "127.0.0.1")
-        session = session.config("spark.ui.showConsoleProgress", "false").getOrCreate()
+        session = session.config("spark.ui.showConsoleProgress", "false")
+        session = session.config(map={f"spark.executorEnv.{name}": value for name, value in environment.items()})
+        session = session.getOrCreate()
         session.sparkContext.setLogLevel("ERROR")
         yield session
         session.stop()

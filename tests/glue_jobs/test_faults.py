@@ -134,7 +134,7 @@ def run_with(fault: str, at: int, world: World, environment: dict[str, str], cou
     }  # fmt: skip
     done = subprocess.run(
         [sys.executable, str(HERE / "faulty_job.py"), json.dumps(given)], env=variables, capture_output=True,
-        timeout=120, check=False,
+        timeout=600, check=False,
     )  # fmt: skip
     return done.returncode
 

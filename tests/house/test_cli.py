@@ -12,7 +12,7 @@ from etholake import cli
 
 VERBS = (
     "config", "deploy", "destroy", "ingest", "etl", "query", "train", "serve", "predict", "evaluate", "package",
-    "up", "down", "simulate", "demo",
+    "up", "down", "simulate", "demo", "features", "report", "cost",
 )  # fmt: skip
 
 

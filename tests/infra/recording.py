@@ -19,7 +19,24 @@ from urllib.parse import parse_qsl
 
 from etholake import aws, simulate
 from etholake.settings import Settings
-from etholake.stages import compact, dashboards, deploy, etl, ingest, predict, query, serve, train, vacuum
+from etholake.stages import (
+    compact,
+    dashboards,
+    deploy,
+    etl,
+    ingest,
+    pipeline,
+    predict,
+    processing,
+    query,
+    registry,
+    serve,
+    train,
+    tune,
+    vacuum,
+)
+from etholake.stages.ingest.zone import MANIFEST
+from etholake.stages.pipeline import machine
 from local_mock import lifecycle
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -47,6 +64,7 @@ def start(folder: Path) -> tuple[Settings, Path]:
 def translated(records: Iterable[dict[str, Any]]) -> list[list[str]]:
     """[principal, action, resource] of the requests, in order of the alphabet, each once."""
     found = {(_name(r["principal"]), action, resource) for r in records for action, resource in iam(r)}
+    found |= {("SageMakerRole", action, resource) for r in records for action, resource in of_sagemaker(r)}
     return [[principal, action, resource] for principal, action, resource in sorted(found)]
 
 
@@ -67,6 +85,8 @@ def record(folder: Path) -> Calls:
         for stage, run in _stages(settings, folder).items():
             offset = calls.stat().st_size
             run()
+            if stage.startswith("("):  # what stands between the stages, and is none
+                continue
             with calls.open("rb") as file:
                 file.seek(offset)
                 lines = file.read().decode().splitlines()
@@ -85,22 +105,52 @@ def _stages(settings: Settings, folder: Path) -> dict[str, Callable[[], Any]]:
                 shutil.rmtree(lab)
         return etl.run(settings)
 
+    search = {"strategy": "Random", "jobs": 1, "parallel": 1, "early_stopping": "Off"}
+    other = replace(settings, max_gap_frames=7)  # curated anew
+
+    def start_by_manifest() -> None:
+        """A new manifest starts the pipeline; it ends at its check."""
+        s3, states = aws.client(settings, "s3"), aws.client(settings, "stepfunctions")
+        s3.put_object(Bucket=settings.bucket, Key=MANIFEST, Body=b"{}")
+        deadline = time.monotonic() + 60
+        while not any(
+            states.list_executions(stateMachineArn=machine.arn(settings), statusFilter=status)["executions"]
+            for status in ("RUNNING", "FAILED")
+        ):
+            assert time.monotonic() < deadline, "the manifest did not start the pipeline"
+            time.sleep(0.2)
+        pipeline.stop(settings)
+
     return {
         "ingest": lambda: ingest.run(settings, folder / "data"),
         "etl": lambda: etl.run(settings),
         "compact": lambda: compact.run(settings),
         "query": lambda: query.run_report(settings, "lake_overview", {}),
         "train": lambda: train.run(settings, "tiny", ()),
+        "tune": lambda: tune.run(settings, "smoke", (), **search),
         "serve": lambda: serve.run(settings),
+        "serve serverless": lambda: serve.run(settings, "serverless"),
+        "serve async": lambda: serve.run(settings, "async"),
+        "registry": lambda: (
+            registry.register(settings),
+            registry.approve(settings, 1),
+            registry.show(settings, "etholake"),
+        ),
         "predict": lambda: predict.run(settings, "train", None, folder / "events.csv"),
+        "evaluate as job": lambda: processing.evaluate(settings, folder / "events.csv"),
         "dashboards": lambda: dashboards.run(settings, folder / "page.html"),
+        "pipeline": lambda: pipeline.run(settings, machine.input_of(other, "smoke")),
+        "pipeline status": lambda: pipeline.status(settings),
+        "pipeline tunes": lambda: pipeline.run(settings, machine.input_of(other, "smoke", tuning=search)),
         "etl again": etl_with_a_lab_less,
         "vacuum": lambda: vacuum.run(settings, dt.timedelta(0)),
+        "(rule)": lambda: deploy.run(replace(settings, pipeline_on_manifest=True)),
+        "manifest": start_by_manifest,
     }
 
 
 # --- requests as IAM sees them: https://docs.aws.amazon.com/service-authorization/latest/reference -----------
-_PREFIXES = {"sagemaker-runtime": "sagemaker"}
+_PREFIXES = {"sagemaker-runtime": "sagemaker", "stepfunctions": "states"}
 
 
 def iam(record: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -157,12 +207,24 @@ def _athena(_: str, parameters: dict[str, Any], __: str) -> list[str]:
     return [f"arn:aws:athena:us-east-1:123456789012:workgroup/{parameters.get('WorkGroup', 'etholake')}"]
 
 
-_KINDS = ("TrainingJob", "TransformJob", "EndpointConfig", "Endpoint", "Model")
+_KINDS = (
+    "HyperParameterTuningJob", "TrainingJob", "TransformJob", "ProcessingJob", "ModelPackageGroup",
+    "EndpointConfig", "Endpoint", "Model",
+)  # fmt: skip
 
 
 def _sagemaker(operation: str, parameters: dict[str, Any], path: str) -> list[str]:
     if match := re.match(r"/endpoints/([^/]+)/", path):
         return [f"arn:aws:sagemaker:us-east-1:123456789012:endpoint/{match[1]}"]
+    if operation == "CreateModelPackage":
+        group = parameters["ModelPackageGroupName"]
+        place = "arn:aws:sagemaker:us-east-1:123456789012"
+        return [f"{place}:model-package-group/{group}", f"{place}:model-package/{group}/*"]
+    if operation in {"DescribeModelPackage", "UpdateModelPackage"}:
+        arn = parameters.get("ModelPackageName") or parameters["ModelPackageArn"]
+        return [f"{arn.rpartition('/')[0]}/*"]
+    if operation == "ListModelPackages":
+        return ["*"]
     kind = next((kind for kind in _KINDS if kind in operation), "")
     name = parameters.get(f"{kind}Name")
     name = re.sub(r"^etholake-.+", "etholake-*", name) if name else name
@@ -190,9 +252,53 @@ def _logs(_: str, parameters: dict[str, Any], __: str) -> list[str]:
     return [f"arn:aws:logs:us-east-1:123456789012:log-group:{group}:x"]
 
 
+def _states(_: str, parameters: dict[str, Any], __: str) -> list[str]:
+    arn = parameters.get("stateMachineArn") or parameters["executionArn"]
+    return [re.sub(r"(:execution:[^:]+):.*", r"\1:*", arn)]
+
+
+def _scaling(*_: Any) -> list[str]:
+    return ["arn:aws:application-autoscaling:us-east-1:123456789012:scalable-target/*"]
+
+
+def _topic(_: str, parameters: dict[str, Any], __: str) -> list[str]:
+    return [str(parameters["TopicArn"])]
+
+
+# --- what SageMaker does with its role: https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html -----
+_WRITTEN = ("S3OutputPath", "S3FailurePath", "DestinationS3Uri")
+
+
+def of_sagemaker(record: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """(action, resource) pairs on S3 that a request makes the service do: it reads inputs and writes outputs."""
+    if record["service"] == "sagemaker" and record["operation"].startswith("Create"):
+        for name, uri, path in _uris(record["parameters"]):
+            place = uri.removeprefix("s3://")
+            zone = "/".join(place.split("/")[: 3 if "/raw-zone/" in place else 2])
+            written = name in _WRITTEN or "ProcessingOutputConfig" in path
+            if "CheckpointConfig" in path or not written:
+                yield "s3:GetObject", f"arn:aws:s3:::{zone}/*"
+                yield "s3:ListBucket", f"arn:aws:s3:::{zone.partition('/')[0]}"
+            if "CheckpointConfig" in path or written:
+                yield "s3:PutObject", f"arn:aws:s3:::{zone}/*"
+
+
+def _uris(node: Any, name: str = "", path: tuple[str, ...] = ()) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """(name, s3:// URI, names above) of everything in a request that lies in S3."""
+    if isinstance(node, dict):
+        for key, value in node.items():
+            yield from _uris(value, key, (*path, key))
+    elif isinstance(node, list):
+        for item in node:
+            yield from _uris(item, name, path)
+    elif isinstance(node, str) and node.strip('"').startswith("s3://"):
+        yield name, node.strip('"'), path
+
+
 _RESOURCES: dict[str, Callable[[str, dict[str, Any], str], list[str]]] = {
     "glue": _glue, "athena": _athena, "sagemaker": _sagemaker, "sagemaker-runtime": _sagemaker,
-    "cloudformation": _cloudformation, "iam": _iam, "logs": _logs,
+    "cloudformation": _cloudformation, "iam": _iam, "logs": _logs, "stepfunctions": _states,
+    "application-autoscaling": _scaling, "sns": _topic,
 }  # fmt: skip
 
 

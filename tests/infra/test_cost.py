@@ -45,12 +45,14 @@ def test_the_table_scales_to_100_hours_and_sums_the_run_only() -> None:
         cost.Line("ingest", "1 PUT", 0.5),
         cost.Line("train", "1 s", 1.5),
         cost.Line("storage", "1 GB", 4.0, "month"),
+        cost.serving_line(TABLE, "ml.small", [0.5, 1.5]),
         cost.Line("endpoint", "ml.small", 3.6, "hour"),
     ]
     rows = cost.render(found, hours=50.0).splitlines()
     assert "| ingest | 1 PUT | 0.500000 | 1.0000 |" in rows
-    assert "| storage | 1 GB | 4.000000 a month | 8.0000 a month |" in rows
-    assert "| endpoint | ml.small | 3.600000 a hour |  |" in rows
+    assert "| storage | 1 GB | 4.000000 per month | 8.0000 per month |" in rows
+    assert "| endpoint | ml.small | 3.600000 per hour |  |" in rows
+    assert "| serving | 2 requests, 1.00 s each on ml.small | 1.000000 per 1,000 requests |  |" in rows
     assert "| **the run** | 50.00 h of video | 2.000000 | 4.0000 |" in rows
 
 

@@ -5,6 +5,7 @@ import json
 import time
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -167,6 +168,32 @@ def test_a_stack_that_fails_is_told_with_its_events(settings: Settings) -> None:
     aws.client(settings, "athena").create_work_group(Name=settings.workgroup, Configuration={})
     with pytest.raises(AwsError, match=r"ended as ROLLBACK_COMPLETE. What failed:\n  - WorkGroup"):
         deploy.run(settings)
+
+
+def test_a_change_set_that_an_impatient_client_executes_again_is_executed_once(settings: Settings) -> None:
+    alias = {"AliasName": f"alias/{settings.stack}", "TargetKeyId": {"Ref": "Key"}}
+    body = stack_of(
+        Key={"Type": "AWS::KMS::Key", "Properties": {"KeyPolicy": {"Version": "2012-10-17", "Statement": []}}},
+        Alias={"Type": "AWS::KMS::Alias", "Properties": alias},
+        **{f"Wait{n}": {"Type": "AWS::SNS::Topic", "DependsOn": "Alias"} for n in range(10)},
+    )
+    client = formation(settings)
+    made = client.create_change_set(
+        StackName=settings.stack, ChangeSetName="once", ChangeSetType="CREATE", TemplateBody=body
+    )
+    with ThreadPoolExecutor(3) as pool:
+        asked = [
+            pool.submit(client.execute_change_set, ChangeSetName=made["Id"], ClientRequestToken="same")
+            for _ in range(3)
+        ]
+    assert [future.result()["ResponseMetadata"]["HTTPStatusCode"] for future in asked] == [200, 200, 200]
+    events = client.describe_stack_events(StackName=settings.stack)["StackEvents"]
+    assert [event for event in events if event["ResourceStatus"].endswith("FAILED")] == []
+    stack = client.describe_stacks(StackName=settings.stack)["Stacks"][0]
+    assert stack["StackStatus"] == "CREATE_COMPLETE"
+    with pytest.raises(ClientError, match="cannot be executed in its current status"):
+        client.execute_change_set(ChangeSetName=made["Id"])
+    client.delete_stack(StackName=settings.stack)
 
 
 def test_tables_and_updates_by_replacement(settings: Settings) -> None:

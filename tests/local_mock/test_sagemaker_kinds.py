@@ -123,7 +123,10 @@ def test_autoscaling_is_kept_as_state(studio: Studio, model: str) -> None:
         PolicyType="TargetTrackingScaling",
         TargetTrackingScalingPolicyConfiguration=tracking,
     )
-    found = scaling.describe_scaling_policies(ServiceNamespace="sagemaker")["ScalingPolicies"]
+    of = {"ServiceNamespace": "sagemaker", "ResourceId": what["ResourceId"]}
+    found = scaling.describe_scaling_policies(**of)["ScalingPolicies"]
     assert [p["TargetTrackingScalingPolicyConfiguration"]["TargetValue"] for p in found] == [70.0]
-    targets = scaling.describe_scalable_targets(ServiceNamespace="sagemaker")["ScalableTargets"]
+    targets = scaling.describe_scalable_targets(ServiceNamespace="sagemaker", ResourceIds=[what["ResourceId"]])[
+        "ScalableTargets"
+    ]
     assert [(t["MinCapacity"], t["MaxCapacity"]) for t in targets] == [(1, 3)]

@@ -18,6 +18,7 @@ from etholake.features.clip import PoseClip, VideoMeta
 from etholake.models.archive import META, load_model
 from etholake.models.boosted import BoostedConfig, whole_spans
 from etholake.models.boosted import fit as fit_trees
+from etholake.models.ensemble import average
 from etholake.models.stack import Stack, fit, out_of_fold
 from etholake.models.stacked import Stacked
 from etholake.training.data import LabelledVideo
@@ -85,7 +86,22 @@ def test_out_of_fold_it_is_better_than_its_bases(
     stacked = [pair for fold in out_of_fold(videos, bases, halves(videos), SMALL) for pair in fold]
     assert sorted({p.video_id for p in stacked}) == [1, 2, 3, 4]
     assert all(p.probabilities_TA.shape == (T, 1) for p in stacked)
-    assert precision(stacked, videos) > max(precision(b, videos) for b in bases) + 0.2
+    assert precision(stacked, videos) > max(precision(b, videos) for b in bases) + 0.15
+
+
+def test_where_nothing_can_be_told_it_is_the_mean_of_log_odds(
+    videos: list[LabelledVideo], bases: list[list[PairScores]]
+) -> None:
+    """A single video does not show whether a correction holds for others."""
+    clip = videos[3].clip
+    mean = average([[p for p in said if p.video_id == 4] for said in bases], "logit")
+    said = fit(videos[:1], bases, SMALL).predict(clip, bases)
+    assert {p.actions for p in said} == {("chase",), ("rest",)}
+    for mine in said:
+        (plain,) = (p for p in mean if p.target_id == mine.target_id)
+        np.testing.assert_allclose(mine.probabilities_TA, plain.probabilities_TA, atol=1e-5)
+    corrected = fit(videos[:3], bases, SMALL).predict(clip, bases)
+    assert np.abs(corrected[0].probabilities_TA - said[0].probabilities_TA).max() > 0.1
 
 
 def test_labels_of_a_fold_do_not_reach_its_own_scores(

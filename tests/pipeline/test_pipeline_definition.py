@@ -12,7 +12,7 @@ import cfnlint.decode.cfn_yaml
 import pytest
 
 from etholake.settings import Settings
-from etholake.stages import deploy, templates
+from etholake.stages import deploy, templates, tune
 from etholake.stages.pipeline import history, machine, steps
 from etholake.stages.train import CHANNELS, job_settings
 
@@ -26,6 +26,10 @@ SYNC = {
     "sagemaker:createTrainingJob": {
         "sagemaker:DescribeTrainingJob", "sagemaker:StopTrainingJob", "sagemaker:AddTags", "iam:PassRole",
         "events:PutTargets", "events:PutRule", "events:DescribeRule",
+    },
+    "sagemaker:createHyperParameterTuningJob": {
+        "sagemaker:DescribeHyperParameterTuningJob", "sagemaker:StopHyperParameterTuningJob", "sagemaker:AddTags",
+        "iam:PassRole", "events:PutTargets", "events:PutRule", "events:DescribeRule",
     },
     "sagemaker:createTransformJob": {
         "sagemaker:DescribeTransformJob", "sagemaker:StopTransformJob", "sagemaker:AddTags",
@@ -81,7 +85,7 @@ def test_every_task_is_bounded_retried_and_caught() -> None:
     for name, state in every(STATES):
         if state["Type"] != "Task":
             continue
-        assert 0 < state["TimeoutSeconds"] <= 90_000, name
+        assert 0 < state["TimeoutSeconds"] <= (172_800 if name == "Tune" else 90_000), name
         for retry in state["Retry"]:
             assert retry["BackoffRate"] >= 2, name
             assert retry["JitterStrategy"] == "FULL", name
@@ -94,7 +98,9 @@ def test_every_task_is_bounded_retried_and_caught() -> None:
 
 
 def test_names_of_jobs_are_those_of_the_execution_and_the_try() -> None:
-    for name, member in (("Train", "TrainingJobName"), ("Predict", "TransformJobName")):
+    for name, member in (
+        ("Train", "TrainingJobName"), ("Tune", "HyperParameterTuningJobName"), ("Predict", "TransformJobName"),
+    ):  # fmt: skip
         assert "$$.State.RetryCount" in STATES[name]["Parameters"][f"{member}.$"]
     assert "$check.run" in STATES["Train"]["Parameters"]["TrainingJobName.$"]
 
@@ -111,6 +117,22 @@ def test_steps_channels_and_metrics_are_those_of_the_code() -> None:
     assert found == CHANNELS
     metrics = {m["Name"]: m["Regex"] for m in train["AlgorithmSpecification"]["MetricDefinitions"]}
     assert metrics == job_settings()["training"]["metrics"]
+
+
+def test_the_tuning_is_that_of_stage_tune() -> None:
+    settings, options = Settings(), job_settings()["tuning"]
+    values = machine.parameters(settings, b"{}") | {"BucketName": settings.bucket, "SageMakerRoleArn": "arn:role"}
+    text = json.dumps(STATES["Tune"]["Parameters"]["TrainingJobDefinition"])
+    found = json.loads(re.sub(r"\$\{(\w+)\}", lambda match: values[match[1]], text))
+    wanted = tune.tuning_request(settings, "t", {}, "arn:role", options)["TrainingJobDefinition"]
+    del found["StaticHyperParameters.$"], wanted["StaticHyperParameters"]
+    for channel in found["InputDataConfig"]:  # what is the default elsewhere
+        assert channel.pop("InputMode") == "File"
+        assert channel["DataSource"]["S3DataSource"].pop("S3DataDistributionType") == "FullyReplicated"
+    assert found == wanted
+    given = machine.input_of(settings, tuning={"jobs": 3})
+    assert (given["tune"], given["tuning"]) == (True, {**options, "jobs": 3})
+    assert machine.input_of(settings)["tune"] is False
 
 
 def test_the_role_may_do_what_the_definition_does_and_nothing_else(template: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ from rich.console import Console
 from etholake import aws, simulate
 from etholake.errors import AwsError, DataError
 from etholake.settings import Settings, replace_port
-from etholake.stages import StageResult, deploy, ingest, pipeline, registry
+from etholake.stages import StageResult, deploy, ingest, load_state, pipeline, registry, train
 from etholake.stages.ingest.zone import MANIFEST
 from etholake.stages.pipeline import history, machine, view
 from local_mock import lifecycle
@@ -169,8 +169,8 @@ class Labs:
         deploy.run(self.settings)
         ingest.run(self.settings, self.data)
 
-    def run(self, **more: Any) -> StageResult:
-        return pipeline.run(self.settings, machine.input_of(self.settings, "smoke"), **more)
+    def run(self, tuning: dict[str, Any] | None = None, **more: Any) -> StageResult:
+        return pipeline.run(self.settings, machine.input_of(self.settings, "smoke", tuning=tuning), **more)
 
     def count(self, table: str, run_id: str) -> int:
         from etholake.stages import query
@@ -216,10 +216,41 @@ def test_the_same_again_changes_nothing(labs: Labs) -> None:
     assert len(registry.versions(labs.settings, group)) == 1
     back = registry.go_back(labs.settings, group, 1)
     assert back.summary == f"Version 1 ({first.details['model']}) is the approved one and was served already."
-    from etholake.stages import etl, train
+    from etholake.stages import etl
 
     assert etl.run(labs.settings).status == "unchanged"  # the simple way finds its work done
     assert train.run(labs.settings, "smoke").status == "unchanged"
+
+
+@pytest.mark.long
+def test_a_tuning_gives_its_best_model_to_the_rest_of_the_pipeline(labs: Labs) -> None:
+    ranges = {"lr": {"low": 0.001, "high": 0.01, "log": True}, "convs": {"low": 1, "high": 3, "whole": True}}
+    search = {"strategy": "Random", "jobs": 2, "parallel": 2, "early_stopping": "Off", "ranges": ranges}
+    result = labs.run(search)
+    assert result.status == "done"
+    states = pipeline.status(labs.settings).details["states"]
+    assert states["Tune"] == states["BestOfTuning"] == states["Predict"] == states["Score"] == "succeeded"
+    assert not {"Train", "Curate"} & set(states)
+    client = aws.client(labs.settings, "sagemaker")
+    (summary,) = client.list_hyper_parameter_tuning_jobs()["HyperParameterTuningJobSummaries"]
+    found = client.describe_hyper_parameter_tuning_job(
+        HyperParameterTuningJobName=summary["HyperParameterTuningJobName"]
+    )
+    best = found["BestTrainingJob"]
+    details = load_state(labs.settings, "train")["details"]
+    assert details["job_name"] == best["TrainingJobName"]
+    assert details["tuned"] == best["TunedHyperParameters"]
+    meta = train._meta(labs.settings, details["model_uri"])
+    assert meta["config"]["convs"] == int(details["tuned"]["convs"])
+    score = result.details["score"]
+    approved = registry.approved(registry.versions(labs.settings, registry.group_name(labs.settings)))
+    assert approved is not None
+    assert (approved.model_name == result.details["model"]) == (result.details["action"] == "register")
+    assert approved.score is not None
+    assert approved.score >= score - 1e-6
+
+    labs.run(search, again=True)
+    assert not {"Tune", "Train", "Predict"} & set(pipeline.status(labs.settings).details["states"])
 
 
 @pytest.mark.long

@@ -1,9 +1,11 @@
 """The drift measure on distributions whose figures can be worked out by hand."""
 
 import numpy as np
+import pyarrow as pa
 import pytest
+import small_lake  # type: ignore[import-not-found]
 
-from etholake.contract import UNIFIED_PARTS
+from etholake.contract import UNIFIED_PARTS, unified_part_sources
 from etholake.features.clip import PoseClip, VideoMeta
 from etholake.stages.drift import FEATURES, baseline, clip_features, compare, page
 
@@ -72,3 +74,25 @@ def test_the_page_says_what_is_too_little_and_escapes() -> None:
     assert "too few to judge" in text
     assert "&lt;e&gt;" in text
     assert "<script" not in text
+
+
+def renamed(names: dict[str, str], map_: str = "") -> dict[str, np.ndarray]:
+    """Features of a lab's video whose body parts are called otherwise."""
+    columns = small_lake.tracks(1)
+    columns["bodypart"] = np.array([names.get(part, part) for part in columns["bodypart"]])
+    meta = VideoMeta.from_row(
+        {"video_id": 1, "lab_id": "A", "frames_per_second": small_lake.FPS, "pix_per_cm_approx": 10.0}
+    )
+    return clip_features(PoseClip.from_curated(pa.table(columns), meta, unified_part_sources(map_)))
+
+
+def verdicts(now: dict[str, np.ndarray]) -> set[object]:
+    return {found["verdict"] for found in compare(baseline(renamed({}), "f", 1), now)}
+
+
+def test_the_same_part_under_another_name_is_no_drift() -> None:
+    other_lab = {"nose": "head", "neck": "spine_1", "hip_left": "lateral_left", "hip_right": "lateral_right"}
+    assert verdicts(renamed(other_lab)) == {"same"}  # by the contract's own map
+    own = {"nose": "snout", "tail_base": "rump"}
+    assert verdicts(renamed(own, "snout=nose,rump=tail_base")) == {"same"}  # by the model's part map
+    assert "drifted" in verdicts(renamed(own))  # without it two parts of every animal are missing

@@ -44,7 +44,10 @@ def test_the_job_scores_as_the_stage_does(mock_settings: Settings, tmp_path: Pat
 
 
 def test_the_request_is_one_that_aws_takes() -> None:
-    request = processing.evaluation_request(Settings(), "job", "model-zone/e", "arn:aws:iam::1:role/role", [1, 2])
+    request = processing.request(
+        Settings(), "job", "evaluate", {"metadata": "s3://b/m/"}, ["--videos", "1,2"], "model-zone/e",
+        "arn:aws:iam::1:role/role",
+    )  # fmt: skip
     shape = get_session().get_service_model("sagemaker").operation_model("CreateProcessingJob").input_shape
     assert not ParamValidator().validate(request, shape).has_errors()
     assert request["AppSpecification"]["ContainerArguments"][-2:] == ["--videos", "1,2"]

@@ -8,11 +8,12 @@ An execution is named after the raw zone's manifest, the deployed code and the i
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Iterator
 from typing import Any
 
-from etholake import aws
+from etholake import aws, logs
 from etholake.errors import AwsError, DataError
 from etholake.settings import Settings
 from etholake.stages import StageResult, fingerprint, load_state
@@ -56,8 +57,10 @@ def run(settings: Settings, given: dict[str, Any], *, again: bool = False, watch
         execution = newest["executionArn"]
     else:
         name = f"{base}-{len(earlier) + 1}"
-        started = client.start_execution(stateMachineArn=arn, name=name, input=json.dumps(given, sort_keys=True))
+        named = json.dumps(given | {"run_id": logs.run_id()}, sort_keys=True)
+        started = client.start_execution(stateMachineArn=arn, name=name, input=named)
         execution = started["executionArn"]
+        logs.tell("job", f"Execution {name} of the pipeline has started", job=name)
     found = _follow(client, arn, execution, watch)
     details = _details(found)
     if found["status"] != "SUCCEEDED":
@@ -131,12 +134,33 @@ def _definition(client: Any, arn: str) -> dict[str, Any]:
 def _follow(client: Any, arn: str, execution: str, watch: Watch) -> dict[str, Any]:
     """Wait for the end, showing the states on the way."""
     outline = history.outline(_definition(client, arn))
+    told: dict[str, tuple[str, int]] = {}
     while True:
         found: dict[str, Any] = client.describe_execution(executionArn=execution)
-        watch(outline, history.states(list(_events(client, execution))))
+        states = history.states(list(_events(client, execution)))
+        watch(outline, states)
+        _tell(states, told, {shown.name for shown in outline})
         if found["status"] != "RUNNING":
             return found
         time.sleep(POLL_S)
+
+
+def _tell(states: dict[str, history.State], told: dict[str, tuple[str, int]], shown: set[str]) -> None:
+    """A line of the log for every state that stands otherwise than `told`, which is brought up to date."""
+    events = {"running": "start", "retrying": "retry", "succeeded": "end", "caught": "end"}
+    for name, state in states.items():
+        now = (state.status, state.failures)
+        if name not in shown or told.get(name) == now:
+            continue
+        told[name] = now
+        event = events.get(state.status, "failed")
+        why = f": {history.explain(state.error, state.cause)}" if event in {"failed", "retry"} else ""
+        known: dict[str, Any] = {"failures": state.failures} if state.failures else {}
+        if state.ended is not None:
+            known["seconds"] = round((state.ended - state.started).total_seconds(), 2)
+        level = logging.ERROR if event == "failed" else logging.WARNING if event == "retry" else logging.INFO
+        tell_as = {"stage": f"state {name}", "status": state.status, **known}
+        logs.tell(event, f"{name}: {state.status}{why}", level=level, **tell_as)
 
 
 def _details(found: dict[str, Any]) -> dict[str, Any]:

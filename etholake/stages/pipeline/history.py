@@ -20,10 +20,14 @@ ENDS = frozenset({"ExecutionFailed", "ExecutionAborted", "ExecutionTimedOut"})
 # Kinds of job -> (name, reason of the failure, log groups), by the member of the cause that tells them.
 _JOBS = (
     ("JobRunState", "JobName", "ErrorMessage", "{LogGroupName}/error and {LogGroupName}/output, stream {Id}"),
+    (
+        "HyperParameterTuningJobStatus", "HyperParameterTuningJobName", "FailureReason",
+        "/aws/sagemaker/TrainingJobs, streams {name}-…",
+    ),
     ("TrainingJobStatus", "TrainingJobName", "FailureReason", "/aws/sagemaker/TrainingJobs, streams {name}/…"),
     ("TransformJobStatus", "TransformJobName", "FailureReason", "/aws/sagemaker/TransformJobs, streams {name}/…"),
     ("EndpointStatus", "EndpointName", "FailureReason", "/aws/sagemaker/Endpoints/{name}"),
-)
+)  # fmt: skip
 
 
 @dataclass

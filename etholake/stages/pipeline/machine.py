@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from etholake import aws
@@ -59,8 +60,13 @@ def input_of(
     config: str = "",
     holdout: tuple[int, ...] = (),
     max_quarantined: float = MAX_QUARANTINED,
+    tuning: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Input of an execution. Raises UsageError for a share that is none."""
+    """Input of an execution.
+
+    `tuning` searches hyper-parameters in place of one training: entries that replace those of ``tuning`` in
+    `sagemaker/jobs.json` ({} for none). Raises UsageError for a share that is none.
+    """
     if not 0 <= max_quarantined <= 1:
         raise UsageError(
             f"Expected a share from 0 to 1 of rows that may be quarantined, but got {max_quarantined}."
@@ -69,6 +75,9 @@ def input_of(
         "config": config or settings.config,
         "holdout": sorted(set(holdout)),
         "max_quarantined": max_quarantined,
+        "max_payload_mb": job_settings()["transform"]["max_payload_mb"],
+        "tune": tuning is not None,
+        "tuning": {} if tuning is None else {**job_settings()["tuning"], **tuning},
         "model_package_group": registry.group_name(settings),
         "poll_seconds": POLL_S if settings.target == "aws" else 1,
         "settings": {

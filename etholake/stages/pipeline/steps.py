@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from etholake import aws
+from etholake import aws, logs
 from etholake.contract import MODEL_ZONE, QUALITY_POINTER, RAW_ZONE, STATE_ZONE
 from etholake.curate.rules import RULES
 from etholake.errors import DataError, UsageError, raise_collected
@@ -22,11 +22,13 @@ from etholake.events.submission import write_csv
 from etholake.events.types import Event
 from etholake.lake import Lake
 from etholake.settings import Settings
-from etholake.stages import etl, evaluate, fingerprint, load_state, predict, registry, serve, train
+from etholake.stages import etl, evaluate, fingerprint, load_state, predict, registry, serve, train, tune
 from etholake.stages.ingest.zone import RawZone
 from etholake.stages.videos import Videos
 
-__all__ = ["STEPS", "Run", "check", "gate", "gate_problems", "requests", "result_key", "run", "score"]
+__all__ = [
+    "STEPS", "Run", "check", "gate", "gate_problems", "requests", "result_key", "run", "run_id", "score",
+]  # fmt: skip
 
 Given = Mapping[str, Any]
 SHOWN = 5
@@ -85,6 +87,11 @@ def result_key(execution: str, step: str) -> str:
     return f"{STATE_ZONE}/pipeline/{execution}/{step}.json"
 
 
+def run_id(given: Given, execution: str) -> str:
+    """The run that the execution's jobs are logged under: who started it, or itself if a rule did."""
+    return str(given.get("run_id") or execution)
+
+
 # --- ingest check -----------------------------------------------------------------------------------------
 def check(settings: Settings, run: Run) -> dict[str, Any]:
     """Whether the raw zone is what its manifest says, and whether it has been curated already.
@@ -106,7 +113,8 @@ def check(settings: Settings, run: Run) -> dict[str, Any]:
         "run": fingerprint(run.execution),
         "files": len(zone.manifest),
         "digest": digest,
-        "arguments": arguments,
+        "arguments": arguments | {logs.ARGUMENT: run_id(run.given, run.execution)},
+        "run_id": run_id(run.given, run.execution),
         "curated": etl.is_current(load_state(settings, etl.STAGE), digest, lake.register()),
     }
 
@@ -115,7 +123,8 @@ def check(settings: Settings, run: Run) -> dict[str, Any]:
 def gate(settings: Settings, run: Run) -> dict[str, Any]:
     """Whether the curated data may train a model: the row balance, and how much of each lab was quarantined.
 
-    Says as well whether there is anything to train. Raises DataError with every lab, its worst rule and file.
+    Says as well whether there is anything to train or to tune, and with which search. Raises DataError with every
+    lab, its worst rule and file.
     """
     lake = _lake(settings)
     registered = lake.register()
@@ -127,22 +136,37 @@ def gate(settings: Settings, run: Run) -> dict[str, Any]:
     if not etl.is_current(load_state(settings, etl.STAGE), digest, registered):
         etl.save(settings, lake, digest, registered, {"runs": {}})
     planned = train.plan(settings, run.given["config"], run.given["holdout"])
+    options = run.given.get("tuning") if run.given.get("tune") else None
+    wanted, there, program = planned.digest, planned.model is not None, "train.py"
+    if options:
+        wanted, program = fingerprint(planned.digest, options), "trial.py"
+        there = _is_model(settings, wanted)
     totals = report["totals"]
     return {
         "rows_in": totals["rows_in"],
         "rows_curated": totals["rows_curated"],
         "rows_quarantined": totals["rows_quarantined"],
-        "train": planned.model is None,
-        "digest": planned.digest,
-        "parameters": _parameters(settings, planned.parameters),
+        "train": not there and not options,
+        "tune": not there and bool(options),
+        "digest": wanted,
+        "parameters": _parameters(
+            settings, planned.parameters | {"run_id": run_id(run.given, run.execution)}, program
+        ),
+        "tuning": tune.search_request(settings, options) if options else {},
     }
 
 
-def _parameters(settings: Settings, arguments: Given) -> dict[str, str]:
-    """Hyper-parameters of the training job (text only): arguments of `train.py`, and where the image finds it."""
+def _is_model(settings: Settings, digest: str) -> bool:
+    """Whether the newest model is that of `digest`."""
+    state = load_state(settings, train.STAGE)
+    return state.get("fingerprint") == digest and train._exists(settings, state["details"]["model_uri"])
+
+
+def _parameters(settings: Settings, arguments: Given, program: str) -> dict[str, str]:
+    """Hyper-parameters of the training job (text only): arguments of `program`, and where the image finds it."""
     return {
         **{name: str(value) for name, value in arguments.items()},
-        "sagemaker_program": "train.py",
+        "sagemaker_program": program,
         "sagemaker_submit_directory": f"s3://{settings.bucket}/{train.SOURCE}",
     }
 
@@ -216,12 +240,14 @@ def _quality(lake: Lake) -> dict[str, Any]:
 def requests(settings: Settings, run: Run) -> dict[str, Any]:
     """Take the trained model over, and write one request per held-out video for the batch transform.
 
-    The model is that of the training job that has just completed, or the one that was there before.
+    The model is that of the training job that has just completed (of a tuning the best one), or the one that
+    was there before.
     """
     if run.training:
         seconds = float(run.training.get("BillableTimeInSeconds", 0))
-        digest = run.earlier("gate")["digest"]
-        train.save(settings, digest, run.given["config"], dict(run.training), seconds)
+        digest, found = run.earlier("gate")["digest"], dict(run.training)
+        tuned = {"tuned": _tuned(run.given, found)} if run.given.get("tune") else {}
+        train.save(settings, digest, run.given["config"], found, seconds, **tuned)
     model, uri = serve.trained_model(settings)
     source = Videos(settings, SPLIT)
     spans = _held_out(settings)
@@ -231,7 +257,8 @@ def requests(settings: Settings, run: Run) -> dict[str, Any]:
     job = f"etholake-{run_id}-{run.earlier('check')['run']}"
     prefix = f"{MODEL_ZONE}/requests/{job}/"
     known = source.lake.current("predictions", {"run_id": run_id}) is not None
-    skipped = [] if known else predict.upload(settings, source, chosen, prefix, _quiet)
+    limit = run.given["max_payload_mb"]  # inside a job there is no jobs.json
+    skipped = [] if known else predict.upload(settings, source, chosen, prefix, _quiet, limit)
     if len(skipped) == len(chosen):
         raise DataError(f"None of the {len(chosen)} held-out videos has tracks and labelled behaviours.")
     return {
@@ -244,6 +271,11 @@ def requests(settings: Settings, run: Run) -> dict[str, Any]:
         "output": settings.uri(MODEL_ZONE, "predictions", job),
         "videos": [video for video in chosen if video not in skipped],
     }
+
+
+def _tuned(given: Given, found: Given) -> dict[str, str]:
+    """What the search chose for the tuned fields, as text."""
+    return {name: found["HyperParameters"][name] for name in given["tuning"]["ranges"]}
 
 
 def _quiet(_done: int, _total: int, _what: str) -> None:

@@ -1,0 +1,271 @@
+"""Which state is kept, when it is written, and how it comes back.
+
+One document a service, account and region, written before the answer to a request that may have changed it goes
+out, so that what a client has been told survives `kill -9`. Changes that no request makes (a job that ends) are
+made inside `change`. Many clients at once share a write. Athena's executions are documents of their own.
+
+Not kept: log events, data points of metrics, and services that are not in `SERVICES`. What was running is ended
+with the server and marked so; endpoints start their hosts again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import itertools
+import json
+import logging
+import sqlite3
+import threading
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from local_mock.durable.graph import Reader, Writer
+from local_mock.keys import PRIVATE
+
+__all__ = ["SERVICES", "State", "change", "open_state", "save"]
+
+# moto's names; the stacks come last, their resources are objects of the others
+SERVICES = (
+    "iam", "kms", "s3", "sns", "sqs", "events", "logs", "cloudwatch", "budgets", "lakeformation", "glue", "athena",
+    "sagemaker", "applicationautoscaling", "quicksight", "stepfunctions", "cloudformation",
+)  # fmt: skip
+_WIDE = frozenset({"cloudformation", "tagging"})  # their requests change other services without asking them
+_READS = ("Get", "List", "Describe", "BatchGet", "Head", "Search", "Simulate", "Validate", "Estimate", "Invoke")
+
+
+def _none() -> None:
+    return None
+
+
+def _keys() -> Any:
+    from moto.s3.models import _VersionedKeyStore
+
+    return _VersionedKeyStore()
+
+
+def _uploads() -> Any:
+    from moto.s3.models import MultipartDict
+
+    return MultipartDict()
+
+
+_DROPPED: Mapping[str, Mapping[str, Callable[[], Any]]] = {
+    "JobRun": {"_execution": _none},
+    "ExecutingCrawler": {"_footers": _none},
+    "TrainingJob": {"runner": _none},
+    "TransformJob": {"runner": _none},
+    "ProcessingJob": {"runner": _none},
+    "TuningJob": {"_start": _none, "_search": _none},
+    "Endpoint": {"runner": _none},
+    "StateMachineInstance": {"executions": list},
+    "LogStream": {"events": list},
+    "Execution": {"executor": _none, "stopped": threading.Event, "lock": threading.Lock},
+    "FakeBucket": {"keys": _keys, "multiparts": _uploads},
+}
+# attributes of back ends that their constructors make anew
+_OWN: Mapping[str, frozenset[str]] = {
+    "athena": frozenset({"runs", "catalog", "_slots", "_results", "_engine", "_guard"}),
+    "s3": frozenset({"_store", "_unclaimed"}),
+    "cloudwatch": frozenset({"metric_data", "paged_metric_data"}),
+}
+_log = logging.getLogger("local_mock.durable")
+_SCHEMA = "CREATE TABLE IF NOT EXISTS documents (name TEXT PRIMARY KEY, body TEXT) WITHOUT ROWID"
+
+
+class State:
+    """The documents of one server. Safe to use from many threads."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = NORMAL")
+        self._db.execute(_SCHEMA)
+        self._db_lock = threading.Lock()
+        self._clock = itertools.count(1)
+        self._locks: dict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._written: dict[str, int] = Counter()  # service -> when its last write began
+        self._changing: Counter[str] = Counter()
+        self._texts: dict[str, int] = {}  # document -> hash of what was written
+
+    # --- documents ----------------------------------------------------------------------------------------
+    def put(self, name: str, value: Any) -> None:
+        """Write one object as a document of its own."""
+        self._put(name, json.dumps(Writer({}, _DROPPED).write(value, name)))
+
+    def all(self, prefix: str) -> Iterator[tuple[str, Any]]:
+        """(name, object) of the documents that `put` has written under a prefix; damaged ones are logged."""
+        rows = self._db.execute(
+            "SELECT name, body FROM documents WHERE substr(name, 1, ?) = ? ORDER BY name", (len(prefix), prefix)
+        ).fetchall()
+        for name, body in rows:
+            with self._logged(name):
+                yield name, Reader(_nowhere, _DROPPED).read(json.loads(body))
+
+    def _put(self, name: str, body: str) -> None:
+        with self._db_lock:
+            self._db.execute("INSERT OR REPLACE INTO documents VALUES (?, ?)", (name, body))
+
+    # --- services -----------------------------------------------------------------------------------------
+    def save(self, service: str) -> None:
+        """Write a service as it is now; a write that began after this call serves it too."""
+        asked = next(self._clock)
+        with self._locks[service]:
+            if self._written[service] > asked:
+                return
+            began = next(self._clock)
+            self._write(service)
+            self._written[service] = began
+
+    def _write(self, service: str) -> None:
+        elsewhere = _anchors(service)
+        for account, region, backend in _backends(service):
+            name = f"{service}/{account}/{region}"
+            own = _OWN.get(service, frozenset())
+            held = {key: value for key, value in list(vars(backend).items()) if key not in own}
+            body = json.dumps(Writer(elsewhere, _DROPPED).write(held, name))
+            if self._texts.get(name) != hash(body):
+                self._put(name, body)
+                self._texts[name] = hash(body)
+
+    def restore(self) -> None:
+        """Bring back what an earlier server has written. Call once, after the services are installed."""
+        for service in SERVICES:
+            rows = self._db.execute("SELECT name, body FROM documents WHERE name LIKE ?", (f"{service}/%",))
+            for name, body in [row for row in rows.fetchall() if row[0].count("/") == 2]:
+                _, account, region = name.split("/")
+                with self._logged(name):
+                    backend = _backend(service, account, region)
+                    held = Reader(_find, _DROPPED).read(json.loads(body))
+                    vars(backend).update({k: v for k, v in held.items() if k not in _OWN.get(service, ())})
+
+    @contextlib.contextmanager
+    def _logged(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except Exception:
+            _log.exception("%s could not be read: it is left as after a first start", name)
+
+    # --- when ---------------------------------------------------------------------------------------------
+    @contextlib.contextmanager
+    def change(self, service: str) -> Iterator[None]:
+        """A change that no request makes. It is written at the end, or by the first request that may see it."""
+        self._changing[service] += 1
+        try:
+            yield
+        finally:
+            self.save(service)
+            self._changing[service] -= 1
+
+    def after(self, service: str | None, operation: str | None, method: str) -> None:
+        """Before a request is answered: write what it may have changed, or may have seen change."""
+        read = method in ("GET", "HEAD") if not operation else operation.startswith(_READS)
+        name = (service or "").replace("-", "")
+        if read:
+            touched = [name] if self._changing[name] else []
+        else:
+            touched = list(SERVICES) if name in _WIDE or not name else [name]
+        for each in touched:
+            if each in SERVICES:
+                self.save(each)
+
+
+# --- moto's back ends -------------------------------------------------------------------------------------
+def _backends(service: str) -> list[tuple[str, str, Any]]:
+    """(account, region, back end) of a service that has been used."""
+    return list(_of_moto(service).iter_backends())
+
+
+def _backend(service: str, account: str, region: str) -> Any:
+    return _of_moto(service)[account][region]
+
+
+@functools.cache
+def _of_moto(service: str) -> Any:
+    """moto's back ends of a service; of Step Functions those that execute."""
+    from moto.backends import get_backend
+    from moto.stepfunctions.parser.models import stepfunctions_parser_backends
+
+    return stepfunctions_parser_backends if service == "stepfunctions" else get_backend(service)
+
+
+def _anchors(service: str) -> dict[int, list[Any]]:
+    """id -> place of what other documents hold: the back ends; for stacks also what is in their dictionaries."""
+    found: dict[int, list[Any]] = {}
+    for other in SERVICES:
+        for account, region, backend in _backends(other):
+            place = [other, account, region]
+            found[id(backend)] = place
+            if service != "cloudformation" or other == service:
+                continue
+            for attribute, held in list(vars(backend).items()):
+                if isinstance(held, dict):
+                    found |= {
+                        id(item): [*place, attribute, key]
+                        for key, item in list(held.items())
+                        if isinstance(key, str) and hasattr(item, "__dict__")
+                    }
+    return found
+
+
+def _find(place: list[Any]) -> Any:
+    service, account, region, *rest = place
+    found = _backend(service, account, region)
+    return getattr(found, rest[0]).get(rest[1]) if rest else found
+
+
+def _nowhere(place: list[Any]) -> Any:
+    raise KeyError(f"A document of its own refers to {place}.")
+
+
+# --- the one of this process ------------------------------------------------------------------------------
+_current: State | None = None
+
+
+def open_state(s3_root: Path | None) -> State | None:
+    """The state beside the buckets; None if they are elsewhere. Damaged, it is put aside."""
+    global _current  # noqa: PLW0603
+    _current = None
+    if s3_root is not None:
+        path = s3_root / PRIVATE / "state.sqlite"
+        try:
+            _current = State(path)
+        except sqlite3.DatabaseError:
+            _log.exception("%s is damaged: it is put aside, and the services start empty", path)
+            path.replace(path.with_suffix(f".damaged-{int(time.time())}"))
+            _current = State(path)
+    return _current
+
+
+def current() -> State | None:
+    """The state of this process's server, None without one."""
+    return _current
+
+
+def change(service: str) -> contextlib.AbstractContextManager[None]:
+    """`State.change` of this process's server; nothing without one (a service on its own)."""
+    return _current.change(service) if _current else contextlib.nullcontext()
+
+
+def save(service: str) -> None:
+    """`State.save` of this process's server."""
+    if _current:
+        _current.save(service)
+
+
+def changes(service: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Decorator: the function runs inside `change`."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def changing(*args: Any, **kwargs: Any) -> Any:
+            with change(service):
+                return function(*args, **kwargs)
+
+        return changing
+
+    return decorate

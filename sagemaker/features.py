@@ -1,0 +1,49 @@
+"""Entry point of the features job: curated tracks in, the compact arrays that training reads out.
+
+Run it by hand on downloaded folders of the curated zone:
+
+    python features.py --tracking tracking_curated/split=train --metadata metadata_train --output out
+
+`output` gets what `etholake.features.store` describes: one small array per video, and `features.json`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+
+def parse(argv: list[str] | None = None) -> argparse.Namespace:
+    """The job's arguments."""
+    parser = argparse.ArgumentParser(description="Make the compact arrays that training reads.")
+    for name, text in (
+        ("tracking", "copy of tracking_curated/split=train"),
+        ("metadata", "copy of metadata_train"),
+        ("output", "folder for the arrays"),
+    ):
+        parser.add_argument(f"--{name}", type=Path, required=True, help=text)
+    parser.add_argument("--part_map", default="", help="names of your own body parts: snout=nose,hip_l=side_left")
+    parser.add_argument("--run_id", default="", help="run of the command line that started the job, for the log")
+    return parser.parse_args(argv)
+
+
+def main() -> None:
+    """Parse, make, write; an error that a user can mend is told without a traceback."""
+    arguments = parse()
+    sys.path.insert(0, str(Path(__file__).resolve().parent))
+    from etholake import logs
+    from etholake.errors import EtholakeError
+    from etholake.training.data import write_features
+
+    logs.to_stdout(sys.argv)
+    folders = {"tracking": arguments.tracking, "metadata": arguments.metadata}
+    try:
+        with logs.stage("features job"):
+            logs.add(videos=write_features(folders, arguments.output, arguments.part_map))
+    except EtholakeError as err:
+        sys.exit(f"{type(err).__name__}: {err}")
+
+
+if __name__ == "__main__":
+    main()

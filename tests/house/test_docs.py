@@ -1,0 +1,112 @@
+"""Every command that the documents name exists, with its options; every setting and file too."""
+
+import argparse
+import dataclasses
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from etholake import cli
+from etholake.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+READMES = ("README.md", "CONTRIBUTING.md", "infra/README.md", "sagemaker/README.md", "dashboards/README.md")
+DOCUMENTS = [*sorted((ROOT / "docs").glob("*.md")), *(ROOT / name for name in READMES)]
+TARGETS = set(re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE))
+ENDS = {"&&", "|", ";", "||"}
+
+
+def verbs() -> dict[str, set[str]]:
+    """The options of every verb."""
+    (action,) = (a for a in cli._parser()._actions if isinstance(a, argparse._SubParsersAction))
+    return {name: {o for a in sub._actions for o in a.option_strings} for name, sub in action.choices.items()}
+
+
+def code(text: str) -> Iterator[str]:
+    """Lines of fenced blocks, and what stands between single back-ticks outside of them."""
+    pieces = text.split("```")
+    for fenced in pieces[1::2]:
+        yield from fenced.replace("\\\n", " ").splitlines()
+    for prose in pieces[::2]:
+        yield from re.findall(r"`([^`]+)`", prose)
+
+
+def problems(line: str, known: dict[str, set[str]]) -> list[str]:
+    """What of the commands of a line does not exist."""
+    try:
+        words = shlex.split(line, comments=True)
+    except ValueError:
+        return []
+    found: list[str] = []
+    for at, word in enumerate(words):
+        rest = words[at + 1 :]
+        rest = rest[: next((n for n, w in enumerate(rest) if w in ENDS), len(rest))]
+        if word == "make":
+            found += _make(rest, known)
+        elif word.rpartition("/")[2] == "etholake" and rest and re.fullmatch("[a-z]+", rest[0]):
+            found += _etholake(rest, known)
+    return found
+
+
+def _make(words: list[str], known: dict[str, set[str]]) -> list[str]:
+    targets = [word for word in words if re.fullmatch("[a-z-]+", word)]
+    found = [f"make {target}" for target in targets if target not in TARGETS]
+    given = [w.removeprefix("ARGS=") for w in words if w.startswith("ARGS=")]
+    options = set().union(*(known.get(target, set()) for target in targets))
+    if options:
+        wrong = [o for text in given for o in _options(shlex.split(text)) if o not in options]
+        found += [f"make {' '.join(targets)} with {option}" for option in wrong]
+    return found
+
+
+def _etholake(words: list[str], known: dict[str, set[str]]) -> list[str]:
+    verb, *rest = words
+    if verb not in known:
+        return [f"etholake {verb}"]
+    return [f"etholake {verb} {option}" for option in _options(rest) if option not in known[verb]]
+
+
+def _options(words: list[str]) -> list[str]:
+    return [word.partition("=")[0] for word in words if word.startswith("--")]
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda p: str(p.relative_to(ROOT)))
+def test_every_command_exists_with_its_options(path: Path) -> None:
+    known = verbs()
+    assert [said for line in code(path.read_text()) for said in problems(line, known)] == []
+
+
+def test_a_command_that_does_not_exist_would_be_found() -> None:
+    known = verbs()
+    said = [
+        "make fly", "make registry ARGS='--rollbak 3'", ".venv/bin/etholake fly", "etholake serve --kin async",
+        "TARGET=x make up && etholake query --lst  # make fly",
+    ]  # fmt: skip
+    assert [problems(line, known) for line in said] == [
+        ["make fly"], ["make registry with --rollbak"], ["etholake fly"], ["etholake serve --kin"],
+        ["etholake query --lst"],
+    ]  # fmt: skip
+    assert problems("make ingest etl DATA=x && make query ARGS='--name a'", known) == []
+
+
+def test_the_runbook_speaks_of_every_verb_that_can_fail_and_of_settings_and_files_that_exist() -> None:
+    text = (ROOT / "docs" / "runbook.md").read_text()
+    unspoken = {"simulate", "demo", "package", "up", "config", "down"}  # of the laptop alone; `demo` is the others
+    silent = [v for v in verbs() if v not in unspoken and not re.search(rf"\b{v}\b", text)]
+    assert silent == []
+    settings = {f"ETHOLAKE_{field.name.upper()}" for field in dataclasses.fields(Settings)} | {"ETHOLAKE_RUN_ID"}
+    assert [name for name in re.findall(r"ETHOLAKE_[A-Z_]+", text) if name not in settings] == []
+    files = re.findall(r"`((?:infra|sagemaker|tests|local_mock|docs)/[\w./]*)`", text)
+    assert len(files) > 5
+    assert [name for name in files if not (ROOT / name).exists()] == []
+    jobs = (ROOT / "sagemaker" / "jobs.json").read_text()
+    named = re.findall(r"`(?:training|hosting|transform)\.(\w+)`", text)
+    assert named
+    assert [name for name in named if f'"{name}"' not in jobs] == []
+
+
+def test_the_readme_names_the_runbook() -> None:
+    assert "docs/runbook.md" in (ROOT / "README.md").read_text()

@@ -1,0 +1,83 @@
+"""Objects to JSON and back: what is the same object stays so, and nothing but moto's and our classes is made."""
+
+import collections
+import datetime as dt
+import json
+import threading
+from typing import Any
+
+import pytest
+from moto.glue.models import FakeTable
+from moto.stepfunctions.parser.api import ExecutionStatus
+
+from local_mock.durable.graph import GraphError, Reader, Writer
+from local_mock.s3.index import Row
+
+DROPPED = {"FakeTable": {"partitions": dict}}
+
+
+def nothing(place: list[Any]) -> Any:
+    raise AssertionError(place)
+
+
+def round_trip(value: Any) -> Any:
+    text = json.dumps(Writer({}, DROPPED).write(value))
+    return Reader(nothing, DROPPED).read(json.loads(text))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None, True, 3, 0.5, "ü\x00", b"\xff\x00", (1, ("a",)), {1: "a", ("b", 2): [None]}, {3, 1}, frozenset("ab"),
+        dt.datetime(2024, 2, 29, 1, 2, 3, 4, dt.UTC), dt.date(2024, 2, 29), dt.timedelta(days=-1, microseconds=7),
+        ExecutionStatus.RUNNING, Row(1, 2, "e", {"h": "v"}), FakeTable, collections.OrderedDict(a=1, b=[]),
+    ],
+)  # fmt: skip
+def test_values_come_back(value: Any) -> None:
+    found = round_trip(value)
+    assert found == value
+    assert type(found) is type(value)
+
+
+def test_one_object_stays_one_and_may_hold_itself() -> None:
+    table = FakeTable("d", "t", {"Name": "t"}, "1")
+    table.partitions["x"] = table  # type: ignore[assignment]
+    shared = [table]
+    counts: Any = collections.defaultdict(list, {"a": shared})
+    held = {"one": shared, "two": shared, "counts": counts, "lock": threading.RLock(), "table": table}
+    held["self"] = held
+    found = round_trip(held)
+    assert found["one"] is found["two"] is found["counts"]["a"]
+    assert found["one"][0] is found["table"]
+    assert found["self"] is found
+    assert found["table"].as_dict() == table.as_dict()
+    assert found["table"].partitions == {}
+    assert found["counts"]["new"] == []
+    with found["lock"]:
+        pass
+
+
+def test_what_other_documents_hold_is_named_not_copied() -> None:
+    other = FakeTable("d", "t", {"Name": "t"}, "1")
+    text = Writer({id(other): ["glue", "t"]}, {}).write({"ref": other})
+    assert Reader(lambda place: other if place == ["glue", "t"] else None, {}).read(text)["ref"] is other
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (["o", "subprocess:Popen", ["n"]], "is not of moto or local_mock"),
+        (["c", "os:system"], "is not of moto or local_mock"),
+        (["c", "moto.glue.models:json.loads"], "is not of moto or local_mock"),
+        (["o", "local_mock.durable.graph:_found", ["n"]], "is no class"),
+        (["what"], "There is no kind 'what'"),
+    ],
+)
+def test_foreign_text_runs_nothing(text: list[Any], said: str) -> None:
+    with pytest.raises(GraphError, match=said):
+        Reader(nothing, {}).read(text)
+
+
+def test_what_cannot_be_kept_is_said_and_comes_back_as_none(caplog: pytest.LogCaptureFixture) -> None:
+    assert round_trip({"thread": threading.Thread(), "after": ["x"]}) == {"thread": None, "after": ["x"]}
+    assert "Not kept over a restart: .thread" in caplog.text
