@@ -301,7 +301,7 @@ def test_a_stack_is_trained_heard_out_of_fold_and_predicts(
     assert [(p.video_id, p.agent_id, p.target_id) for p in heard] == sorted(
         (video, 1, target) for video in {1, 2, 3, 4, 5, 6} - held_out for target in (1, 2)
     )
-    assert {p.video_id for p in out_of_fold.read(lake, result.details["job_name"], [4, 5])} == {4, 5}
+    assert {p.video_id for p in out_of_fold.read(lake, result.details["job_name"], [4, 5])} == {4, 5} - held_out
     with pytest.raises(UsageError, match="no out-of-fold predictions of 'nobody'; there are: etholake-train-"):
         out_of_fold.run_of(lake, "nobody")
     command = ["evaluate", "--data", str(small_lake.layout(tmp_path / "data")), "--json", "--out-of-fold"]
