@@ -138,7 +138,8 @@ def test_information_schema(place: Place) -> None:
     assert dict(zip(tables["table_name"], tables["table_type"], strict=True)) == {"t": "BASE TABLE", "v": "VIEW"}
     columns = place.read(
         "SELECT column_name, ordinal_position, data_type, extra_info "
-        f"FROM awsdatacatalog.information_schema.columns WHERE table_schema {here} AND table_name = 't' ORDER BY ordinal_position"
+        "FROM awsdatacatalog.information_schema.columns "
+        f"WHERE table_schema {here} AND table_name = 't' ORDER BY ordinal_position"
     )
     assert columns["column_name"].tolist() == ["n", "x", "part"]
     assert columns["ordinal_position"].tolist() == [1, 2, 3]
