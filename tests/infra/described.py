@@ -17,6 +17,9 @@ _ARNS = {
     "AWS::IAM::Role": f"arn:aws:iam::{ACCOUNT}:role/{{}}",
     "AWS::Logs::LogGroup": f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{{}}:*",
     "AWS::StepFunctions::StateMachine": "{}",
+    "AWS::QuickSight::DataSource": f"arn:aws:quicksight:{REGION}:{ACCOUNT}:datasource/{{}}",
+    "AWS::QuickSight::DataSet": f"arn:aws:quicksight:{REGION}:{ACCOUNT}:dataset/{{}}",
+    "AWS::QuickSight::Theme": f"arn:aws:quicksight:{REGION}:{ACCOUNT}:theme/{{}}",
 }
 _NOTHING = object()
 
