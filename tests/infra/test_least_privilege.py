@@ -54,7 +54,8 @@ def statements(principal: str) -> list[dict[str, Any]]:
     physical["StepJob"] = "etholake-pipeline-step"
     physical["Topic"] = "arn:aws:sns:us-east-1:123456789012:etholake-pipeline"
     physical["StateMachine"] = "arn:aws:states:us-east-1:123456789012:stateMachine:etholake-pipeline"
-    properties = wanted(template, templates.resolve(template, known), physical)[logical]
+    values = templates.resolve(template, known) | {"AWS::StackName": f"etholake-{stack}"}
+    properties = wanted(template, values, physical)[logical]
     document = properties.get("PolicyDocument") or properties["Policies"][0]["PolicyDocument"]
     return list(document["Statement"])
 
