@@ -38,7 +38,7 @@ _SERVICES: dict[str, tuple[str, str, str | None]] = {
         "ApplicationAutoScalingResponse",
         None,
     ),
-    "quicksight": ("moto.quicksight.responses", "QuickSightResponse", None),
+    "quicksight": ("moto.quicksight.responses", "QuickSightResponse", "quicksight"),
 }
 _HEADER = """# What local_mock does, operation by operation
 
@@ -50,6 +50,9 @@ Made by `python -m local_mock.coverage`; do not edit (a test compares).
 
 Of S3, older versions of an object are not kept (PutBucketVersioning is state only), and CRC32C and CRC64NVME
 checksums are kept as sent but not compared.
+
+Of EventBridge, an object that is written starts the state machines of the rules that match it, and PutEvents does;
+rules with a schedule (`rate`, `cron`) are state only: nothing happens by the clock.
 
 Of Athena, these are refused with a sentence: Iceberg and managed tables (awswrangler's `to_iceberg`), Spark
 work groups (`run_spark_calculation`), queries on tables of JSON, ORC and Avro files (the catalog takes them),
