@@ -34,7 +34,9 @@ TABLES_JOB = ("TablesJobName", "etholake-curate-tables")
 RAW_CRAWLER = ("RawCrawlerName", "etholake-raw")
 RAW_TABLE_PREFIX = "raw_"
 # Tables of the lake that other stages write.
-NOT_MADE_HERE = frozenset({"predictions", "scores"})
+NOT_MADE_HERE = frozenset(
+    {"predictions", "out_of_fold", "scores", "score_details", "score_confusion", "score_calibration"}
+)
 # What of the deployed package decides the curated tables; a change elsewhere need not curate again.
 CURATION_CODE = ("etholake/curate/", "etholake/contract.py", "etholake/lake.py", "etholake/storage.py")
 GLUE_SCRIPTS = ("curate_tables.py", "curate_tracking.py")
