@@ -184,19 +184,22 @@ def _glue_runs(settings: Settings) -> dict[str, dict[str, Any]]:
 
 
 def _sagemaker(settings: Settings, table: Mapping[str, Any]) -> list[Line]:
-    found = []
+    found = _processing(settings, table, "features")
     if job := (load_state(settings, "train").get("details") or {}).get("job_name"):
         run = aws.client(settings, "sagemaker").describe_training_job(TrainingJobName=job)
         place, seconds = run["ResourceConfig"], run.get("BillableTimeInSeconds") or run["TrainingTimeInSeconds"]
         found.append(instance_line(table, "train", place["InstanceType"], place["InstanceCount"], seconds))
-    for script in ("features", "evaluate"):
-        if worked := load_state(settings, f"processing-{script}").get("details"):
-            found.append(instance_line(table, script, worked["instance_type"], 1, worked["seconds"]))
     for split in ("train", "test"):
         if details := load_state(settings, f"predict-{split}").get("details"):
             stage = f"predict: {split}"
             found.append(instance_line(table, stage, settings.instance_type, 1, details["seconds"]))
-    return found
+    return found + _processing(settings, table, "evaluate")
+
+
+def _processing(settings: Settings, table: Mapping[str, Any], script: str) -> list[Line]:
+    """The last processing job of a script, if there was one."""
+    worked = load_state(settings, f"processing-{script}").get("details")
+    return [instance_line(table, script, worked["instance_type"], 1, worked["seconds"])] if worked else []
 
 
 def _scanned(settings: Settings) -> list[int]:

@@ -143,7 +143,7 @@ def _within(step: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 def _counts(line: Line) -> dict[str, Any]:
     return {
         key: value for key, value in line.items()
-        if key not in _PLAIN and isinstance(value, int | float) and not isinstance(value, bool)
+        if key not in _PLAIN and not key.endswith("_id") and isinstance(value, int | float) and not isinstance(value, bool)
     }  # fmt: skip
 
 
