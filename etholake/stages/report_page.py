@@ -226,6 +226,8 @@ def _cost(found: Mapping[str, Any]) -> str:
 
 
 def _logs(found: Mapping[str, Any]) -> str:
+    if not found["logs"]:
+        return ""
     rows = "".join(
         f"<tr><td>{text(place['what'])}</td><td>"
         + (f'<a href="{text(place["link"], 500)}">' if place["link"] else "")
