@@ -37,8 +37,8 @@ from etholake.events.decisions import Decisions
 from etholake.events.types import Event
 from etholake.features import pair
 from etholake.features.clip import CLOCK_HZ
-from etholake.features.tracks import Tracks
-from etholake.models import boosted, recogniser
+from etholake.features.tracks import MouseTracks, Tracks
+from etholake.models import boosted, scoring
 from etholake.models.config import Augmentation
 from etholake.models.ensemble import average
 from etholake.models.recogniser import Recogniser
@@ -175,19 +175,21 @@ def _parts(data: TrainingData) -> tuple[list[LabelledVideo], list[LabelledVideo]
 
 
 # --- other inputs -----------------------------------------------------------------------------------------
-Inputs = Callable[[Tracks], Tensor]
+Inputs = Callable[[Tracks | MouseTracks], Tensor]
 
 
-def _without_masks(tracks: Tracks) -> Tensor:
+def _without_masks(tracks: Tracks | MouseTracks) -> Tensor:
     """Nothing tells what is missing, or interpolated."""
     seen = torch.tensor([name.endswith("_seen") for name in pair.FEATURE_NAMES])
     return pair.pair_features(tracks).masked_fill(seen, 0.0)
 
 
-def _in_the_arena(tracks: Tracks) -> Tensor:
+def _in_the_arena(tracks: Tracks | MouseTracks) -> Tensor:
     """Coordinates, velocities and directions in the arena; only distances and speeds stay what they are."""
-    with _replaced(pair, "_heading", lambda xy: torch.tensor([1.0, 0.0]).expand(*xy.shape[:3], 2)):
-        x = pair.pair_features(tracks).clone()
+    along_x = torch.tensor([1.0, 0.0])[:, None, None]
+    with _replaced(pair, "_heading", lambda xy: along_x.expand(2, *xy.shape[2:])):
+        x = pair.pair_features(tracks)
+    tracks = tracks if isinstance(tracks, Tracks) else tracks.by_pair()
     coordinates = tracks.xy_BRTK2.transpose(1, 2).flatten(2).nan_to_num(nan=0.0)
     x[..., : coordinates.shape[-1]] = coordinates
     return x
@@ -202,7 +204,7 @@ _INPUTS: Mapping[str, Inputs] = {
 def _inputs(other: Inputs | None) -> Iterator[None]:
     """Features are computed by another function: in training, for scaling and in use."""
     with ExitStack() as stack:
-        for module in (trainer, fitting, recogniser) if other else ():
+        for module in (trainer, fitting, scoring) if other else ():
             stack.enter_context(_replaced(module, "pair_features", other))
         yield
 

@@ -6,21 +6,26 @@ neither place nor direction in the arena matters. A missing value is 0, and the 
 Distances are log(1 + cm) and speeds sign(v) · log(1 + |v|), v in cm/s: one centimetre matters at the nose of the
 other, not at the far wall, and a jump of the tracking stays within a few units.
 
-Inside, x and y are two planes and ticks lie side by side in memory, [2, B, R, K, T]: twice as fast on a CPU
-as the order of `Tracks`, where every sum over the two coordinates is a loop of its own.
+What belongs to one animal is computed once per animal, however many pairs it is in; what belongs to both is not
+computed for self actions. Inside, x and y are two planes, parts come before animals, and ticks lie side by side in
+memory. Masks are 0.0 and 1.0, and NaN marks what is missing until the end: on a CPU both are several times as fast
+as masks of booleans.
 
-Shape letters: B batch, R roles (0 agent, 1 target), T ticks of the 30 Hz clock, K unified parts, F features,
-2 = (x, y) in cm; `squares` are squared distances.
+Shape letters: B pairs, P pairs of two animals, N windows of single animals (the last is nobody: the target of self
+actions), T ticks of the 30 Hz clock, K unified parts, F features, R rows of features, 2 = (x, y) in cm; `squares`
+are squared distances.
 """
 
 from __future__ import annotations
+
+from functools import lru_cache
 
 import torch
 from torch import Tensor
 
 from etholake.contract import UNIFIED_PARTS
 from etholake.features.clip import CLOCK_HZ
-from etholake.features.tracks import AGENT, TARGET, Tracks
+from etholake.features.tracks import AGENT, TARGET, MouseTracks, Tracks
 
 __all__ = ["FEATURE_NAMES", "FEATURE_VERSION", "body_centre", "pair_features"]
 
@@ -53,137 +58,162 @@ FEATURE_NAMES: tuple[str, ...] = (
 )  # fmt: skip
 
 
-def pair_features(tracks: Tracks) -> Tensor:
+def pair_features(tracks: Tracks | MouseTracks) -> Tensor:
     """Features [B, T, F] in the order of `FEATURE_NAMES`.
 
     Units: cm (coordinates, lengths), log(1 + cm) (distances), signed log(1 + cm/s) (speeds; closing is positive as
     they come nearer), radians (turns over a lag), cosines. Coordinates of both roles are in the agent's frame,
     each role's velocity in its own; `bearing` is where the target is as the agent sees it, `from_target` where the
     agent is as the target sees it, `facing` the target's heading as the agent sees it. `seen` is 1 where measured,
-    0.5 where interpolated, 0 where missing. Of a self action (`is_self_B`) the target is masked.
+    0.5 where interpolated, 0 where missing. Of a self action the target is masked.
     """
-    xy_2BRKT = _planes(tracks)
-    centre_2BRT = body_centre(xy_2BRKT)
-    xy_2BRKT[..., CENTRE, :] = centre_2BRT  # the derived centre stands for an untracked `body_center`
-    heading_2BRT = _heading(xy_2BRKT)
-    rows = [
-        *_seen_from(xy_2BRKT, centre_2BRT, heading_2BRT, tracks),
-        *_motion(xy_2BRKT, heading_2BRT),
-        *_relation(xy_2BRKT, centre_2BRT, heading_2BRT),
-    ]
-    T = xy_2BRKT.shape[-1]
-    flags = torch.stack([tracks.is_self_B.float(), tracks.rate_B, tracks.in_cm_B], dim=1)
-    x_BFT = torch.cat([*rows, flags[:, :, None].expand(-1, -1, T)], dim=1)
-    return x_BFT.nan_to_num_(nan=0.0).transpose(1, 2).contiguous()
+    mice = tracks if isinstance(tracks, MouseTracks) else tracks.by_mouse()
+    xy_2KNT = _planes(mice)
+    centre_2NT = body_centre(xy_2KNT)
+    xy_2KNT[:, CENTRE] = centre_2NT  # the derived centre stands for an untracked `body_center`
+    heading_2NT = _heading(xy_2KNT)
+    B, T, nobody = len(mice), xy_2KNT.shape[-1], xy_2KNT.shape[2] - 1
+    agent_B, is_self_B = mice.agent_B, mice.agent_B == mice.target_B
+    target_B = mice.target_B.masked_fill(is_self_B, nobody)
+    pairs_P = (~is_self_B).nonzero()[:, 0]
+    pairs = (agent_B[pairs_P], target_B[pairs_P])
+    xy, centre, heading = ([v.index_select(-2, of) for of in pairs] for v in (xy_2KNT, centre_2NT, heading_2NT))
+
+    x_FBT = torch.empty(len(FEATURE_NAMES), B, T, device=xy_2KNT.device)
+    at = 2 * len(UNIFIED_PARTS)
+    torch.index_select(_coordinates(xy_2KNT, centre_2NT, heading_2NT), 1, agent_B, out=x_FBT[:at])
+    x_FBT[at : 2 * at].zero_().index_copy_(1, pairs_P, _coordinates(xy[TARGET], centre[AGENT], heading[AGENT]))
+    at *= 2
+    for rows_RNT in (_seen(xy_2KNT, mice.seen_NTK), *_motion(xy_2KNT, centre_2NT, heading_2NT)):
+        for animal_B in (agent_B, target_B):
+            torch.index_select(rows_RNT, 1, animal_B, out=x_FBT[at : at + len(rows_RNT)])
+            at += len(rows_RNT)
+    x_FBT[at:-3].zero_().index_copy_(1, pairs_P, _relation(*xy, *centre, *heading))
+    for row, flag_B in zip(x_FBT[-3:], (is_self_B, mice.rate_B, mice.in_cm_B), strict=True):
+        row.copy_(flag_B[:, None])
+    return x_FBT.nan_to_num_(nan=0.0).flatten(1).t().contiguous().view(B, T, -1)
 
 
-def body_centre(xy: Tensor) -> Tensor:
-    """Centre of the body, [2, ..., K, T] → [2, ..., T].
+def body_centre(xy_2K: Tensor) -> Tensor:
+    """Centre of the body, [2, K, ...] → [2, ...].
 
     The tracked one, else the mean of the sides, else of tail base and both ears, else of neck and tail base, else
     of whatever is there; NaN if nothing is.
     """
-    centre = _mean(xy)
+    mean = torch.nansum(xy_2K, dim=1) / _known(xy_2K).sum(dim=0)
+    nothing, centre = mean - mean, mean.nan_to_num(nan=0.0)  # NaN where nothing is there, else 0
     for parts in ([NECK, TAIL], EARS_AND_TAIL, SIDES, [CENTRE]):
-        mean = torch.stack([xy[..., part, :] for part in parts]).mean(dim=0)
-        centre = torch.where(mean.isnan(), centre, mean)
-    return centre
+        better = xy_2K[:, parts].mean(dim=1)
+        known = _known(better)
+        centre = centre * (1 - known) + better.nan_to_num_(nan=0.0)
+    return centre + nothing
 
 
-# --- the three groups of features, as rows [B, rows, T] ---------------------------------------------------
-def _seen_from(
-    xy_2BRKT: Tensor, centre_2BRT: Tensor, heading_2BRT: Tensor, tracks: Tracks
-) -> tuple[Tensor, Tensor]:
-    """Both animals' parts in the agent's frame, and whether they were measured."""
-    relative = xy_2BRKT - centre_2BRT[:, :, AGENT, None, None]
-    coordinates = _rotate(relative, heading_2BRT[:, :, AGENT, None, None])
-    present = ~xy_2BRKT[0].isnan()
-    seen = 0.5 * present + 0.5 * (present & tracks.seen_BRTK.transpose(2, 3))
-    return _rows(coordinates.movedim(0, 3)), _rows(seen)
+# --- the groups of features, as rows of animals [R, N, T] or of pairs [R, P, T] ---------------------------
+def _coordinates(xy_2KPT: Tensor, centre_2PT: Tensor, heading_2PT: Tensor) -> Tensor:
+    """Parts in the frame of the animal that has this centre and heading; rows part by part, x and y."""
+    return _rotate(xy_2KPT - centre_2PT[:, None], heading_2PT[:, None]).transpose(0, 1).flatten(0, 1)
 
 
-def _motion(xy_2BRKT: Tensor, heading_2BRT: Tensor) -> list[Tensor]:
+def _seen(xy_2KNT: Tensor, seen_NTK: Tensor) -> Tensor:
+    """Whether parts are there, and were measured."""
+    known_KNT = _known(xy_2KNT)
+    measured_KNT = torch.zeros_like(known_KNT)
+    measured_KNT[:, :-1] = seen_NTK.permute(2, 0, 1)
+    return 0.5 * known_KNT * (1 + measured_KNT)
+
+
+def _motion(xy_2KNT: Tensor, centre_2NT: Tensor, heading_2NT: Tensor) -> list[Tensor]:
     """Velocity along and across the own body, speed, turning, motion of parts against the body, length."""
     # The mean over the parts that are there at both ends, so that a lost part is no motion.
-    part_velocities = _changes(xy_2BRKT)
-    means = [_mean(v) for v in part_velocities]
-    velocities = [_rotate(mean, heading_2BRT) for mean in means]
-    motion = _length(part_velocities[0] - means[0][..., None, :])
-    length = _length(xy_2BRKT[..., NOSE, :] - xy_2BRKT[..., TAIL, :])
-    lost = xy_2BRKT[0].isnan().all(dim=-2)
-    turns = [_angle(later, then) for then, later in _around(heading_2BRT)]
+    rates, means = _rates(xy_2KNT.shape[-1], xy_2KNT.device), []
+    both_known = ((then * later).sum(dim=0) for then, later in _around(_known(xy_2KNT)))
+    for (then, later), n_NT, rate_T in zip(_around(xy_2KNT), both_known, rates, strict=True):
+        change_2KNT = later - then
+        means.append(torch.nansum(change_2KNT, dim=1).div_(n_NT).mul_(rate_T))
+        if len(means) == 1:
+            motion_KNT = _length(change_2KNT.mul_(rate_T).sub_(means[0][:, None]))
+    velocities = [_rotate(mean, heading_2NT) for mean in means]
+    lost_NT = centre_2NT[0] - centre_2NT[0]  # NaN where the animal is
+    turns = [_angle(later, then) + lost_NT for then, later in _around(heading_2NT)]
     return [
-        *(_rows(_log(v).movedim(0, 2)) for v in velocities),
-        *(_length(v).log1p() for v in velocities),
-        *(torch.where(lost, torch.nan, turn) for turn in turns),
-        _rows(motion.log1p()),
-        length,
+        *(_log(v) for v in velocities),
+        *(_length(v).log1p_()[None] for v in velocities),
+        *(turn[None] for turn in turns),
+        motion_KNT.log1p_(),
+        _length(xy_2KNT[:, NOSE] - xy_2KNT[:, TAIL])[None],
     ]
 
 
-def _relation(xy_2BRKT: Tensor, centre_2BRT: Tensor, heading_2BRT: Tensor) -> list[Tensor]:
+def _relation(
+    agent_2KPT: Tensor, target_2KPT: Tensor,
+    agents_centre: Tensor, targets_centre: Tensor, agents_heading: Tensor, targets_heading: Tensor,
+) -> Tensor:  # fmt: skip
     """Distances between the two animals, how fast they shrink, and the angles under which they see one another."""
-    x, y = xy_2BRKT[:, :, AGENT, :, None] - xy_2BRKT[:, :, TARGET, None]
-    squares_BKKT = x.square_().add_(y.square_())
-    distances = squares_BKKT[:, POINTS][:, :, POINTS].sqrt()
-    squares_BKKT.nan_to_num_(nan=torch.inf)
-    nearest = torch.stack(
-        [squares_BKKT[:, NOSE, SIDES].amin(dim=1), squares_BKKT[:, SIDES, NOSE].amin(dim=1),
-         squares_BKKT[:, NOSE].amin(dim=1), squares_BKKT[:, :, NOSE].amin(dim=1), squares_BKKT.amin(dim=(1, 2))],
-        dim=1,
+    x_KKPT, y_KKPT = (a[:, None] - b[None] for a, b in zip(agent_2KPT, target_2KPT, strict=True))
+    squares_KKPT = x_KKPT.square_().addcmul_(y_KKPT, y_KKPT)
+    distances_RPT = torch.stack([squares_KKPT[a, b] for a in POINTS for b in POINTS]).sqrt_()
+    squares_KKPT.nan_to_num_(nan=torch.inf)
+    nearest_RPT = torch.stack(
+        [squares_KKPT[NOSE, SIDES].amin(dim=0), squares_KKPT[SIDES, NOSE].amin(dim=0),
+         squares_KKPT[NOSE].amin(dim=0), squares_KKPT[:, NOSE].amin(dim=0), squares_KKPT.amin(dim=(0, 1))]
     ).sqrt_()  # fmt: skip
-    nearest = torch.where(torch.isfinite(nearest), nearest, torch.nan)
-    watched = torch.stack([distances[:, 1, 1], distances[:, 0, 0], distances[:, 0, 2], nearest[:, 4]], dim=1)
-    across = centre_2BRT[:, :, TARGET] - centre_2BRT[:, :, AGENT]
-    direction = across / _length(across).clamp(min=1e-3)
-    agent, target = heading_2BRT[:, :, AGENT], heading_2BRT[:, :, TARGET]
-    facing = torch.where(torch.isfinite(across), _rotate(target, agent), torch.nan)
-    return [
-        distances.flatten(1, 2).log1p(),
-        nearest.log1p(),
-        *(-_log(change) for change in _changes(watched)),
-        _rotate(direction, agent).movedim(0, 1),
-        _rotate(-direction, target).movedim(0, 1),
-        facing.movedim(0, 1),
-    ]
+    nearest_RPT += nearest_RPT - nearest_RPT  # of nothing: infinity becomes NaN
+    watched_RPT = torch.stack([distances_RPT[4], distances_RPT[0], distances_RPT[2], nearest_RPT[4]])
+    rates = _rates(watched_RPT.shape[-1], watched_RPT.device)
+    closing = ((then - later).mul_(rate) for (then, later), rate in zip(_around(watched_RPT), rates, strict=True))
+    across = targets_centre - agents_centre
+    direction = across / _length(across).clamp_(min=1e-3)
+    return torch.cat(
+        [
+            distances_RPT.log1p_(),
+            nearest_RPT.log1p_(),
+            *(_log(change) for change in closing),
+            _rotate(direction, agents_heading),
+            _rotate(-direction, targets_heading),
+            _rotate(targets_heading, agents_heading) + (across - across),  # NaN where one of them is lost
+        ]
+    )
 
 
 # --- geometry ---------------------------------------------------------------------------------------------
-def _planes(tracks: Tracks) -> Tensor:
-    """Coordinates [2, B, R, K, T]; a self action has no target."""
-    target = torch.tensor([False, True], device=tracks.xy_BRTK2.device)
-    hidden_BR = torch.where(tracks.is_self_B[:, None] & target, torch.nan, 0.0)
-    return tracks.xy_BRTK2.permute(4, 0, 1, 3, 2).contiguous() + hidden_BR[:, :, None, None]
+def _planes(mice: MouseTracks) -> Tensor:
+    """Coordinates [2, K, N, T] with nobody at the end."""
+    n, T, K, _ = mice.xy_NTK2.shape
+    xy_2KNT = mice.xy_NTK2.new_full((2, K, n + 1, T), torch.nan)
+    xy_2KNT[:, :, :n] = mice.xy_NTK2.permute(3, 2, 0, 1)
+    return xy_2KNT
 
 
-def _heading(xy_2BRKT: Tensor) -> Tensor:
-    """Unit vector tail → head [2, B, R, T]; where it is unknown the last known one, before the first the first."""
-    vector = torch.full_like(xy_2BRKT[..., 0, :], torch.nan)
+def _known(xy_2: Tensor) -> Tensor:
+    """1 where there is a point, 0 where there is none, [2, ...] → [...]."""
+    return torch.eq(xy_2[0], xy_2[0], out=torch.empty_like(xy_2[0]))
+
+
+def _heading(xy_2KNT: Tensor) -> Tensor:
+    """Unit vector tail → head [2, N, T]; where it is unknown the last known one, before the first the first."""
+    vector = torch.zeros_like(xy_2KNT[:, 0])
+    known = torch.zeros_like(vector[0])
     for front, back in reversed(AXES):
-        axis = xy_2BRKT[..., front, :] - xy_2BRKT[..., back, :]
-        vector = torch.where(_length(axis) > 1e-3, axis, vector)  # NaN is not
-    known = torch.isfinite(vector[0])
-    T = known.shape[-1]
-    ticks = torch.arange(T, device=vector.device).expand(known.shape)
-    last = torch.where(known, ticks, -1).cummax(dim=-1).values
-    first = torch.where(known, ticks, T).amin(dim=-1, keepdim=True)
-    held = torch.where(last >= 0, last, first).clamp(max=T - 1)
+        axis = xy_2KNT[:, front] - xy_2KNT[:, back]
+        long = torch.gt(_length(axis), 1e-3, out=torch.empty_like(known))  # NaN is not
+        vector = vector * (1 - long) + axis.nan_to_num_(nan=0.0) * long
+        known = torch.maximum(known, long)
+    N, T = known.shape
+    ticks = torch.arange(T, device=vector.device).expand(N, T)
+    last = torch.where(known > 0, ticks, -1).cummax(dim=-1).values
+    first = torch.where(known > 0, ticks, T).amin(dim=-1, keepdim=True)
+    held = torch.where(last >= 0, last, first).clamp_(max=T - 1)
     x, y = (plane.gather(-1, held) for plane in vector)
-    found = torch.isfinite(x)
-    vector = torch.stack([torch.where(found, x, 1.0), torch.where(found, y, 0.0)])
-    return vector / _length(vector).clamp(min=1e-6)
+    x = x + (x.square() + y.square() == 0)  # never known: along x
+    vector = torch.stack([x, y])
+    return vector / _length(vector).clamp_(min=1e-6)
 
 
-def _mean(value: Tensor) -> Tensor:
-    """Mean over the parts that are known, [..., K, T] → [..., T]; NaN if none is."""
-    unknown = value.isnan()
-    return torch.where(unknown, 0.0, value).sum(dim=-2) / (~unknown).sum(dim=-2, dtype=value.dtype)
-
-
-def _rotate(vector: Tensor, heading: Tensor) -> Tensor:
+def _rotate(vector_2: Tensor, heading_2: Tensor) -> Tensor:
     """Components of `vector` [2, ...] along the heading [2, ...] and to its left."""
-    x, y = vector
-    cos, sin = heading
+    x, y = vector_2
+    cos, sin = heading_2
     return torch.stack([x * cos + y * sin, y * cos - x * sin])
 
 
@@ -196,29 +226,24 @@ def _around(value: Tensor) -> list[tuple[Tensor, Tensor]]:
     return [(padded[..., then : then + T], padded[..., later : later + T]) for then, later in ends]
 
 
-def _changes(value: Tensor) -> list[Tensor]:
-    """Change per second over each lag around now, [..., T]; at a window's ends over the ticks there are."""
-    ticks = _around(torch.arange(value.shape[-1], device=value.device, dtype=value.dtype))
-    per_second = [CLOCK_HZ / (stop - start).clamp(min=1) for start, stop in ticks]
-    return [(later - then) * rate for (then, later), rate in zip(_around(value), per_second, strict=True)]
+@lru_cache(maxsize=16)
+def _rates(T: int, device: torch.device) -> list[Tensor]:
+    """What makes changes over each lag changes per second, [T]: at a window's ends there are fewer ticks."""
+    ticks = torch.arange(T, device=device, dtype=torch.float32)
+    return [CLOCK_HZ / (later - then).clamp_(min=1) for then, later in _around(ticks)]
 
 
-def _angle(vector: Tensor, heading: Tensor) -> Tensor:
+def _angle(vector_2: Tensor, heading_2: Tensor) -> Tensor:
     """Signed angle (radians, to the left) from a heading to a vector, [2, ...] → [...]."""
-    along, left = _rotate(vector, heading)
+    along, left = _rotate(vector_2, heading_2)
     return torch.atan2(left, along)
 
 
-def _length(vector: Tensor) -> Tensor:
+def _length(vector_2: Tensor) -> Tensor:
     """Length of [2, ...]."""
-    x, y = vector
-    return (x.square() + y.square()).sqrt()
+    x, y = vector_2
+    return (x * x).addcmul_(y, y).sqrt_()
 
 
 def _log(value: Tensor) -> Tensor:
-    return value.abs().log1p().copysign(value)
-
-
-def _rows(value: Tensor) -> Tensor:
-    """[B, ..., T] → [B, rows, T]."""
-    return value.flatten(1, -2)
+    return value.abs().log1p_().copysign_(value)

@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-import torch
 from torch import nn
 
 from etholake.contract import UNIFIED_PARTS
@@ -21,19 +19,18 @@ from etholake.errors import ContractError
 from etholake.events.decisions import Decisions
 from etholake.events.types import PairScores
 from etholake.features.clip import PoseClip
-from etholake.features.pair import FEATURE_NAMES, FEATURE_VERSION, pair_features
-from etholake.features.tracks import Window, gather
+from etholake.features.pair import FEATURE_NAMES, FEATURE_VERSION
 from etholake.models import build
 from etholake.models.archive import META, read_meta, write_meta
 from etholake.models.config import ModelConfig
 from etholake.models.model import Shared
 from etholake.models.scaler import RobustScaler
+from etholake.models.scoring import probabilities
 
 __all__ = ["WEIGHTS", "Recogniser"]
 
 KIND, WEIGHTS = "recogniser", "model.safetensors"
 UNKNOWN_LAB = 0
-BATCH = 64  # windows at once: the bound of memory, whatever the video's length
 
 
 @dataclass
@@ -55,24 +52,23 @@ class Recogniser(Shared):
     details: dict[str, Any] = field(default_factory=dict)  # split, fingerprint, scores: kept in meta.json
 
     # --- use ----------------------------------------------------------------------------------------------
-    @torch.no_grad()
     def predict(self, clip: PoseClip, frames: tuple[int, int] | None = None) -> list[PairScores]:
         """Probabilities of every (agent, target) with candidate actions, on the video's own frames.
 
         With `frames` (start, stop) only windows that reach into them are computed; elsewhere is NaN.
         """
+        pairs = self.candidates(clip)
+        if not pairs:
+            return []
         self.network.eval()
-        starts = self.window_starts(clip, frames)
-        scores = []
-        for (agent, target), actions in self.candidates(clip).items():
-            values = self._pair(clip, agent, target, [self.actions.index(action) for action in actions], starts)
-            scores.append(
-                PairScores(
-                    clip.video_id, clip.lab_id, clip.fps, agent, target, clip.first_frame, tuple(actions),
-                    clip.to_own_frames(values),
-                )
-            )  # fmt: skip
-        return scores
+        found = probabilities(self, clip, self._lab(clip.lab_id), pairs, self.window_starts(clip, frames))
+        return [
+            PairScores(
+                clip.video_id, clip.lab_id, clip.fps, agent, target, clip.first_frame,
+                tuple(pairs[agent, target]), clip.to_own_frames(values_TA),
+            )
+            for (agent, target), values_TA in found.items()
+        ]  # fmt: skip
 
     def _lab(self, lab_id: str) -> int:
         return self.labs.index(lab_id) + 1 if lab_id in self.labs else UNKNOWN_LAB
@@ -85,30 +81,6 @@ class Recogniser(Shared):
             return starts
         low, high = np.searchsorted(clip.clock_times(), frames)
         return [start for start in starts if start < high and start + W > low]
-
-    def _pair(
-        self, clip: PoseClip, agent: int, target: int, columns: list[int], starts: list[int]
-    ) -> npt.NDArray[np.float32]:
-        """Probabilities [T, len(columns)]: windows overlap and are averaged, edges of a window count less."""
-        T, W = len(clip.xy_TMK2), self.config.window
-        device = next(self.network.parameters()).device
-        mice = clip.mouse_ids.index(agent), clip.mouse_ids.index(target)
-        weight = torch.minimum(torch.arange(1, W + 1), torch.arange(W, 0, -1)).float().to(device)
-        total = torch.zeros(T, len(columns), device=device)
-        share = torch.zeros(T, 1, device=device)
-        candidates = torch.zeros(len(self.actions), device=device)
-        candidates[columns] = 1
-        for first in range(0, len(starts), BATCH):
-            batch = starts[first : first + BATCH]
-            tracks = gather([Window(clip, *mice, start) for start in batch], W).to(device)
-            x = self.scaler(pair_features(tracks))
-            labs = torch.full((len(batch),), self._lab(clip.lab_id), device=device)
-            p = torch.sigmoid(self.network(x, labs, candidates.expand(len(batch), -1)))[:, :, columns]
-            for start, values in zip(batch, p, strict=True):
-                n = min(W, T - start)
-                total[start : start + n] += values[:n] * weight[:n, None]
-                share[start : start + n] += weight[:n, None]
-        return (total / share).cpu().numpy()
 
     # --- storage ------------------------------------------------------------------------------------------
     def save(self, folder: Path) -> None:

@@ -33,5 +33,5 @@ class RobustScaler:
     def __call__(self, x_BTF: Tensor) -> Tensor:
         """Scaled features; a 0 (missing) stays 0."""
         median_F, iqr_F = self.median_F.to(x_BTF.device), self.iqr_F.to(x_BTF.device)
-        scaled = (x_BTF - median_F).div_(iqr_F).clamp_(-CLIP, CLIP)
-        return torch.where(x_BTF == 0, 0.0, scaled)
+        present = torch.ne(x_BTF, 0, out=torch.empty_like(x_BTF))  # as numbers: cheaper on a CPU than booleans
+        return (x_BTF - median_F).div_(iqr_F).clamp_(-CLIP, CLIP).mul_(present)

@@ -144,7 +144,7 @@ def test_body_centre_falls_back_as_it_says() -> None:
     centres = []
     for lost in ("body_center", "side_left", "ear_left", "neck"):
         xy[..., UNIFIED_PARTS.index(lost), :] = torch.nan
-        centres.append(body_centre(xy.movedim(-1, 0).transpose(-1, -2))[:, 0, 0].tolist())
+        centres.append(body_centre(xy[0].permute(2, 1, 0))[:, 0].tolist())
     # the sides; the ears at x = 3 and the tail base at -4; neck at 2 and tail base; mean of the four left
     expected = [(0, 0), (2 / 3, 0), (-1, 0), (3 / 4, -2 / 4)]
     torch.testing.assert_close(torch.tensor(centres), torch.tensor(expected), atol=1e-6, rtol=0)

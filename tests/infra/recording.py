@@ -75,22 +75,29 @@ def _name(principal: str) -> str:
 
 
 def record(folder: Path) -> Calls:
-    """Run every stage on a small lake and return what was called."""
+    """Run every stage, and on a lake of its own the pipeline, and return what was called."""
+    found: Calls = {}
+    for name, stages in (("by-stages", _stages), ("by-pipeline", _pipeline_stages)):
+        found |= record_lake(folder / name, stages)
+    return found
+
+
+def record_lake(folder: Path, stages: Callable[[Settings, Path], dict[str, Callable[[], Any]]]) -> Calls:
+    """Run `stages` on a small lake of their own."""
     settings, calls = start(folder)
     try:
         deploy.run(settings)
         aws.export(settings)
         simulate.simulate(folder / "data", labs=2, videos=4, seconds=20, seed=1)
         found: Calls = {}
-        for stage, run in _stages(settings, folder).items():
+        for stage, run in stages(settings, folder).items():
             offset = calls.stat().st_size
             run()
-            if stage.startswith("("):  # what stands between the stages, and is none
-                continue
             with calls.open("rb") as file:
                 file.seek(offset)
                 lines = file.read().decode().splitlines()
-            found[stage] = translated(map(json.loads, lines))
+            if not stage.startswith("("):  # what stands between the stages, and is none
+                found[stage] = translated(map(json.loads, lines))
         return found
     finally:
         lifecycle.down(settings)
@@ -106,7 +113,32 @@ def _stages(settings: Settings, folder: Path) -> dict[str, Callable[[], Any]]:
         return etl.run(settings)
 
     search = {"strategy": "Random", "jobs": 1, "parallel": 1, "early_stopping": "Off"}
-    other = replace(settings, max_gap_frames=7)  # curated anew
+    return {
+        "ingest": lambda: ingest.run(settings, folder / "data"),
+        "etl": lambda: etl.run(settings),
+        "compact": lambda: compact.run(settings),
+        "query": lambda: query.run_report(settings, "lake_overview", {}),
+        "train": lambda: train.run(settings, "smoke", ()),
+        "tune": lambda: tune.run(settings, "smoke", (), **search),
+        "serve": lambda: serve.run(settings),
+        "serve serverless": lambda: serve.run(settings, "serverless"),
+        "serve async": lambda: serve.run(settings, "async"),
+        "registry": lambda: (
+            registry.register(settings),
+            registry.approve(settings, 1),
+            registry.show(settings, "etholake"),
+        ),
+        "predict": lambda: predict.run(settings, "train", None, folder / "events.csv"),
+        "evaluate as job": lambda: processing.evaluate(settings, folder / "events.csv"),
+        "dashboards": lambda: dashboards.run(settings, folder / "page.html"),
+        "etl again": etl_with_a_lab_less,
+        "vacuum": lambda: vacuum.run(settings, dt.timedelta(0)),
+    }
+
+
+def _pipeline_stages(settings: Settings, folder: Path) -> dict[str, Callable[[], Any]]:
+    """The pipeline on raw data that nothing has touched, with a training and with a tuning; what starts it."""
+    search = {"strategy": "Random", "jobs": 1, "parallel": 1, "early_stopping": "Off"}
 
     def start_by_manifest() -> None:
         """A new manifest starts the pipeline; it ends at its check."""
@@ -122,28 +154,10 @@ def _stages(settings: Settings, folder: Path) -> dict[str, Callable[[], Any]]:
         pipeline.stop(settings)
 
     return {
-        "ingest": lambda: ingest.run(settings, folder / "data"),
-        "etl": lambda: etl.run(settings),
-        "compact": lambda: compact.run(settings),
-        "query": lambda: query.run_report(settings, "lake_overview", {}),
-        "train": lambda: train.run(settings, "tiny", ()),
-        "tune": lambda: tune.run(settings, "smoke", (), **search),
-        "serve": lambda: serve.run(settings),
-        "serve serverless": lambda: serve.run(settings, "serverless"),
-        "serve async": lambda: serve.run(settings, "async"),
-        "registry": lambda: (
-            registry.register(settings),
-            registry.approve(settings, 1),
-            registry.show(settings, "etholake"),
-        ),
-        "predict": lambda: predict.run(settings, "train", None, folder / "events.csv"),
-        "evaluate as job": lambda: processing.evaluate(settings, folder / "events.csv"),
-        "dashboards": lambda: dashboards.run(settings, folder / "page.html"),
-        "pipeline": lambda: pipeline.run(settings, machine.input_of(other, "smoke")),
+        "(ingest)": lambda: ingest.run(settings, folder / "data"),
+        "pipeline": lambda: pipeline.run(settings, machine.input_of(settings, "smoke")),
         "pipeline status": lambda: pipeline.status(settings),
-        "pipeline tunes": lambda: pipeline.run(settings, machine.input_of(other, "smoke", tuning=search)),
-        "etl again": etl_with_a_lab_less,
-        "vacuum": lambda: vacuum.run(settings, dt.timedelta(0)),
+        "pipeline tunes": lambda: pipeline.run(settings, machine.input_of(settings, "smoke", tuning=search)),
         "(rule)": lambda: deploy.run(replace(settings, pipeline_on_manifest=True)),
         "manifest": start_by_manifest,
     }
