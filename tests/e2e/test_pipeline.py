@@ -218,10 +218,11 @@ def test_07_the_report_shows_the_run_with_its_jobs(workplace: Workplace) -> None
 def test_08_a_model_goes_on_with_a_lab_that_joins_the_folder(workplace: Workplace) -> None:
     other, size = workplace.root / "other", ("--labs", "1", "--videos", "3", "--seconds", "20")
     workplace("simulate", "--out", str(other), *size, "--seed", "8", "--dirt", "0")
-    refused = workplace("train", "--from", "current", "--data", str(other), code=2)
+    base = workplace("train", "--config", "smoke")["model_uri"]
+    refused = workplace("train", "--from", base, "--data", str(other), code=2)
     assert "a lake mirrors one folder" in refused["error"]
     join(other, workplace.data, "Newcomer")
-    arguments = ("train", "--from", "current", "--data", str(workplace.data), "--labs", "Newcomer")
+    arguments = ("train", "--from", base, "--data", str(workplace.data), "--labs", "Newcomer")
     tuned = workplace(*arguments)
     assert tuned["fine_tuned"]["labs_added"] == ["Newcomer"]
     assert {span["lab_id"] for part in tuned["split"].values() for span in part} == {"Newcomer"}
