@@ -1,7 +1,7 @@
 """High fidelity, opt-in: Spark reads and writes the mock's S3 by requests, through Hadoop's own s3a client.
 
-Needs `hadoop-aws-3.3.*.jar` and `aws-java-sdk-bundle-*.jar` in the folder that ``S3A_JARS`` names (190 MB; both are
-in the source package of `sagemaker-pyspark` 1.4.5 on PyPI). A job asks for it by Glue's argument `--conf`.
+Needs `hadoop-aws-3.3.*.jar` and `aws-java-sdk-bundle-*.jar` in the folder that ``S3A_JARS`` names (190 MB; both
+are in the source package of `sagemaker-pyspark` 1.4.5 on PyPI). A job asks for it by Glue's argument `--conf`.
 """
 
 import os
