@@ -59,6 +59,9 @@ work groups (`run_spark_calculation`), queries on tables of JSON, ORC and Avro f
 federated catalogs, UPDATE, DELETE and MERGE. What of awswrangler and PyAthena was walked through, call by call,
 stands in `tests/local_mock/athena/test_client_*.py`.
 
+Spark of a Glue job reads the buckets' folders. Through S3's own requests (Hadoop's s3a) it goes with two jars that
+are not shipped: see `tests/local_mock/test_glue_s3a.py`, which is skipped without them.
+
 With TARGET=localstack, S3 and STS are LocalStack's; IAM and CloudFormation stay ours, because LocalStack without
 a licence cannot create what the stacks hold (Glue, Athena, SageMaker).
 
@@ -66,7 +69,7 @@ a licence cannot create what the stacks hold (Glue, Athena, SageMaker).
 
 What was acknowledged is there again, also after `kill -9`: objects; settings of buckets; {services};
 Athena's executions and their results; executions of Step Functions. What ran has ended with the server and is
-Failed, Aborted or FAILED, with that reason; endpoints start their hosts again. It lies in `.local_mock/` beside the
+Failed, Aborted or FAILED, with that reason; endpoints start their hosts again. It is in `.local_mock/` beside the
 buckets, survives the process but (SQLite's WAL, synchronous = NORMAL) not a power cut to the last write, and is
 read by the version of moto and of local_mock that wrote it. In memory only: log events, data points of CloudWatch
 metrics, and all services not named here. With TARGET=localstack nothing is kept: LocalStack itself forgets
