@@ -63,6 +63,7 @@ def start(folder: Path) -> tuple[Settings, Path]:
 
 def translated(records: Iterable[dict[str, Any]]) -> list[list[str]]:
     """[principal, action, resource] of the requests, in order of the alphabet, each once."""
+    records = list(records)
     found = {(_name(r["principal"]), action, resource) for r in records for action, resource in iam(r)}
     found |= {("SageMakerRole", action, resource) for r in records for action, resource in of_sagemaker(r)}
     return [[principal, action, resource] for principal, action, resource in sorted(found)]
@@ -98,6 +99,8 @@ def record_lake(folder: Path, stages: Callable[[Settings, Path], dict[str, Calla
                 lines = file.read().decode().splitlines()
             if not stage.startswith("("):  # what stands between the stages, and is none
                 found[stage] = translated(map(json.loads, lines))
+            if stage == "manifest":  # how far the execution comes until it is stopped is chance
+                found[stage] = [call for call in found[stage] if call[0] == "StartRole"]
         return found
     finally:
         lifecycle.down(settings)
@@ -186,7 +189,9 @@ def _s3(record: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if not bucket:
         yield "s3:ListAllMyBuckets", "*"
     elif key:
-        zone = key.partition("/")[0]
+        # The pipeline's roles are given parts of zones.
+        depth = 2 if _name(record["principal"]) in {"StepRole", "MachineRole"} else 1
+        zone = "/".join(key.split("/")[:-1][:depth])
         actions = {"GET": "GetObject", "HEAD": "GetObject", "DELETE": "DeleteObject"}
         action = actions.get(record["method"], "PutObject")
         if "uploadId" in query and record["method"] == "DELETE":
@@ -195,7 +200,8 @@ def _s3(record: dict[str, Any]) -> Iterator[tuple[str, str]]:
         if source := record["copy_source"]:
             yield "s3:GetObject", f"arn:aws:s3:::{'/'.join(source.lstrip('/').split('/')[:2])}/*"
     elif record["method"] == "POST":
-        for zone in {key.partition("/")[0] for key in record["parameters"]["keys"]}:
+        depth = 2 if _name(record["principal"]) in {"StepRole", "MachineRole"} else 1
+        for zone in {"/".join(key.split("/")[:-1][:depth]) for key in record["parameters"]["keys"]}:
             yield "s3:DeleteObject", f"arn:aws:s3:::{bucket}/{zone}/*"
     else:
         known = {"location": "GetBucketLocation", "versions": "ListBucketVersions"}
