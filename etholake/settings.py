@@ -45,7 +45,9 @@ class Settings:
     data: str = _setting("", "folder in the MABe layout; empty: simulated data")
     state_dir: str = _setting(".etholake", "local folder for logs, process ids and caches")
     s3_root: str = _setting("s3_mock", "folder whose subfolders are the mock's buckets")
-    config: str = _setting("tiny", "named model configuration: tiny, small, base, w64, w128, w256 or w512")
+    config: str = _setting(
+        "tiny", "named model configuration: tiny, small, base, w64, w128, w256, w512 or boosted"
+    )
     seed: int = _setting(0, "seed of everything random")
     max_gap_frames: int = _setting(15, "longest gap (frames) that curation fills or computes a velocity over")
     part_map: str = _setting("", "names of your own body parts for the recogniser: snout=nose,hip_l=side_left")

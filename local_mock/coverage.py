@@ -38,7 +38,7 @@ _SERVICES: dict[str, tuple[str, str, str | None]] = {
         "ApplicationAutoScalingResponse",
         None,
     ),
-    "quicksight": ("moto.quicksight.responses", "QuickSightResponse", None),
+    "quicksight": ("moto.quicksight.responses", "QuickSightResponse", "quicksight"),
 }
 _HEADER = """# What local_mock does, operation by operation
 
@@ -50,7 +50,32 @@ Made by `python -m local_mock.coverage`; do not edit (a test compares).
 
 Of S3, older versions of an object are not kept (PutBucketVersioning is state only), and CRC32C and CRC64NVME
 checksums are kept as sent but not compared.
+
+Of EventBridge, an object that is written starts the state machines of the rules that match it, and PutEvents does;
+rules with a schedule (`rate`, `cron`) are state only: nothing happens by the clock.
+
+Of Athena, these are refused with a sentence: Iceberg and managed tables (awswrangler's `to_iceberg`), Spark
+work groups (`run_spark_calculation`), queries on tables of JSON, ORC and Avro files (the catalog takes them),
+federated catalogs, UPDATE, DELETE and MERGE. What of awswrangler and PyAthena was walked through, call by call,
+stands in `tests/local_mock/athena/test_client_*.py`.
+
+Spark of a Glue job reads the buckets' folders. Through S3's own requests (Hadoop's s3a) it goes with two jars that
+are not shipped: see `tests/local_mock/test_glue_s3a.py`, which is skipped without them.
+
+With TARGET=localstack, S3 and STS are LocalStack's; IAM and CloudFormation stay ours, because LocalStack without
+a licence cannot create what the stacks hold (Glue, Athena, SageMaker).
+
+## After a restart
+
+What was acknowledged is there again, also after `kill -9`: objects; settings of buckets; {services};
+Athena's executions and their results; executions of Step Functions. What ran has ended with the server and is
+Failed, Aborted or FAILED, with that reason; endpoints start their hosts again. It is in `.local_mock/` beside the
+buckets, survives the process but (SQLite's WAL, synchronous = NORMAL) not a power cut to the last write, and is
+read by the version of moto and of local_mock that wrote it. In memory only: log events, data points of CloudWatch
+metrics, and all services not named here. With TARGET=localstack nothing is kept: LocalStack itself forgets
+everything when it stops.
 """
+_SHOWN = {"applicationautoscaling": "application-autoscaling", "athena": "athena's work groups and statements"}
 
 
 def operations(service: str) -> dict[str, str]:
@@ -101,7 +126,14 @@ def render() -> str:
         set_context(context)
         install(context)
         table = {service: operations(service) for service in _SERVICES}
-    lines = [_HEADER, "| service | executes | state only | absent |", "|---|---:|---:|---:|"]
+    from local_mock.durable.state import SERVICES
+
+    kept = ", ".join(_SHOWN.get(name, name) for name in sorted(SERVICES) if name != "s3")
+    lines = [
+        _HEADER.replace("{services}", kept),
+        "| service | executes | state only | absent |",
+        "|---|---:|---:|---:|",
+    ]
     for service, found in table.items():
         counts = " | ".join(str(list(found.values()).count(state)) for state in STATES)
         lines.append(f"| [{service}](#{service}) | {counts} |")

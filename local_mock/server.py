@@ -32,7 +32,7 @@ from local_mock.keys import PRIVATE
 
 __all__ = ["HEALTH", "SERVICES", "Options", "hold", "is_held", "serve"]
 
-SERVICES = ("s3", "glue", "athena", "sagemaker", "stepfunctions", "events", "cloudformation")
+SERVICES = ("s3", "glue", "athena", "sagemaker", "stepfunctions", "events", "cloudformation", "quicksight")
 HEALTH = "/_local_mock/health"
 INTERRUPT = "/_local_mock/interrupt/"  # POST …/<training job>: takes its spot instances away
 LOG_NAME = "local_mock.log"

@@ -115,7 +115,8 @@ def base_model(folders: Mapping[str, Path], scratch: Path) -> Any:
     model = load_model(unpack((folders["model"] / ARCHIVE).read_bytes(), scratch / "base", ARCHIVE))
     if not isinstance(model, Recogniser):
         raise UsageError(
-            "Only a single network can be fine-tuned: unpack the model and name one of its members (members/0)."
+            "Only a single network can be fine-tuned: unpack the model and name one of its networks, a folder "
+            "with model.safetensors (of an ensemble members/0, of a stack bases/0/members/0, …)."
         )
     return model
 

@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 @contextlib.contextmanager
 def _logged(current: Settings, arguments: argparse.Namespace, argv: Sequence[str] | None) -> Iterator[None]:
     """The verb as a stage of the run's log."""
-    if arguments.verb in QUIET:
+    if arguments.verb in QUIET or getattr(arguments, "status", False):  # --status only looks
         yield
         return
     logs.to_file(current.state_dir)

@@ -27,7 +27,11 @@ def add(verb: AddVerb) -> None:
         "--output", type=Path, required=True, help="submission CSV to write (with --tracks: .jsonl or .parquet)"
     )
     sub = verb("evaluate", _evaluate, "The official score of a submission, and what stands beside it.", data=True)
-    sub.add_argument("--submission", type=Path, required=True)
+    sub.add_argument("--submission", type=Path, help="CSV to score (default: what --out-of-fold says)")
+    sub.add_argument(
+        "--out-of-fold", nargs="?", const="current", metavar="RUN",
+        help="judge the probabilities of a cross-validated training job, too (RUN: its name; default: the newest)",
+    )  # fmt: skip
     sub.add_argument("--videos", help="score these video ids only, 12,34")
     sub.add_argument("--html", type=Path, metavar="PAGE", help="write a page with ethograms to look at")
     sub.add_argument("--run-id", metavar="RUN", help="also write the tables score… of the lake, as this run")
@@ -68,24 +72,34 @@ def _predict(current: Settings, arguments: argparse.Namespace) -> None:
 
 
 def _evaluate(current: Settings, arguments: argparse.Namespace) -> None:
-    from etholake.stages import evaluate, processing
+    from etholake.evaluation.page import write
+    from etholake.stages import evaluate, out_of_fold, processing
 
+    if not arguments.submission and not arguments.out_of_fold:
+        raise UsageError("Say what to score: --submission FILE, --out-of-fold for the newest model, or both.")
     if arguments.as_job:
+        if arguments.out_of_fold:
+            raise UsageError("The processing job scores submissions: leave --out-of-fold or --as-job out.")
         report(arguments, processing.evaluate(current, arguments.submission, ids(arguments.videos)))
         return
-    data, videos = data_folder(current, arguments), ids(arguments.videos)
+    data, videos, pairs, said = data_folder(current, arguments), ids(arguments.videos), [], arguments.submission
+    title = said.name if said else ""
+    if arguments.out_of_fold:
+        run = out_of_fold.run_of(current, arguments.out_of_fold)
+        pairs = out_of_fold.read(current, run, videos)
+        if not said:
+            said, title = out_of_fold.decisions(current, run), f"{run}, out of fold"
+            videos = sorted({pair.video_id for pair in pairs}) if videos is None else videos
     if arguments.run_id:
         result = evaluate.run(
-            current, data, arguments.submission, arguments.run_id, videos=videos, page=arguments.html
+            current, data, said, arguments.run_id, videos=videos, pairs=pairs, page=arguments.html
         )
         found = result.details["evaluation"]
     else:
-        from etholake.evaluation.page import write
-
-        evaluation = evaluate.judge(data, arguments.submission, videos)
+        evaluation = evaluate.judge(data, said, videos, pairs=pairs)
         found = evaluation.to_dict()
         if arguments.html:
-            write(arguments.html, evaluation, arguments.submission.name)
+            write(arguments.html, evaluation, title)
     logs.add(**evaluate.told(found), message=f"official score {found['score']:.4f}")
     print(json.dumps(found) if arguments.json else "\n".join(evaluate.lines(found)))
 

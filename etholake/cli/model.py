@@ -22,9 +22,11 @@ def add(verb: AddVerb) -> None:
         "--config",
         help="named configuration: tiny (default), small, base, w64 … w512, boosted; with --folds several, a,b",
     )
-    sub.add_argument("--folds", type=int, default=0, help="an ensemble, cross-validated by video in so many folds")
+    sub.add_argument("--folds", type=int, default=0, help="cross-validate by video in so many folds: an ensemble")
     sub.add_argument("--seeds", type=int, default=1, help="with --folds: seeds of every fold and configuration")
-    sub.add_argument("--space", choices=("probability", "logit"), default="probability", help="averaged in it")
+    sub.add_argument(
+        "--space", choices=("probability", "logit"), default="probability", help="what an ensemble averages"
+    )
     sub.add_argument(
         "--stack", action="store_true",
         help="with --folds: boosted trees on what an ensemble of each configuration says out of fold",
@@ -32,7 +34,7 @@ def add(verb: AddVerb) -> None:
     sub.add_argument("--holdout", help="video ids to hold out for the score, 12,34 (default: chosen per lab)")
     sub.add_argument(
         "--from", dest="base", metavar="MODEL",
-        help="fine-tune this model: a folder, a model.tar.gz, an s3:// URI of one, or `current`",
+        help="fine-tune this network: a folder, a model.tar.gz, an s3:// URI of one, or `current`",
     )  # fmt: skip
     sub.add_argument("--data", type=Path, help="ingest and curate this folder first (a lake mirrors one folder)")
     sub.add_argument("--labs", help="train on these labs only, a,b (default: all of the lake)")

@@ -25,7 +25,7 @@ __all__ = ["render", "write"]
 MAX_VIDEOS, MAX_ROWS, MAX_PLOTS, MAX_LABS = 8, 16, 60, 40  # shown; the JSON has all
 CLOSE_S = 60.0  # the stretch of an ethogram that is shown close up
 _COLUMNS = (
-    ("", ""), ("Frame-wise F, 95 % interval", ""), ("F", "n"), ("Precision", "n"), ("Recall", "n"), ("AP", "n"),
+    ("", ""), ("Frame-wise F, 0 to 1", ""), ("F", "n"), ("Precision", "n"), ("Recall", "n"), ("AP", "n"),
     ("Bout F", "n"), ("found / true / said", "n"), ("Start off by", "n"), ("Stop off by", "n"), ("ECE", "n"),
 )  # fmt: skip
 
@@ -102,9 +102,9 @@ def _actions(evaluation: Evaluation) -> str:
         rows += [_action(evaluation, lab, action) for action in scored.actions]
     return section(
         "Labs and actions",
-        "F, precision, recall and average precision (AP) of frames; a bout is found if it shares half of the "
-        "union with a predicted one. Starts and stops: the median of the errors without their sign; early or late "
-        "is what they are on average.",
+        "F (with its 95 % interval as a band), precision, recall and average precision (AP) of frames; a bout is "
+        "found if it shares half of the union with a predicted one. Starts and stops: the median of the errors "
+        "without their sign; early or late is what they are on average.",
         f'<div class="panel"><table><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>',
     )
 
@@ -222,7 +222,7 @@ def _strip(raster: Raster, rows: Sequence[Row], fps: float | None, mark: tuple[i
 def _name(row: Row, *, plain: bool = False) -> str:
     agent, target, action = row
     who = f"mouse{agent}" if agent == target else f"mouse{agent} → mouse{target}"
-    return f"{text(action)}, {who}" if plain else f"<b>{text(action, 40)}</b> <em>{who}</em>"
+    return f"{text(action)}, {who}" if plain else f"<b>{text(action, 40)}</b><em>{who}</em>"
 
 
 # --- confusion --------------------------------------------------------------------------------------------

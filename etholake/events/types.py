@@ -88,7 +88,7 @@ class PairScores:
 def joined(pairs: Iterable[PairScores]) -> list[PairScores]:
     """One set of scores per (video, agent, target) out of those of its parts; NaN where none of them is.
 
-    Parts may know different actions; where two overlap, the later one stands.
+    Parts may know different actions; where two say something of the same frame, the later one stands.
     """
     parts: dict[tuple[int, int, int], list[PairScores]] = {}
     for pair in pairs:
@@ -104,7 +104,9 @@ def _joined(parts: list[PairScores]) -> PairScores:
     for part in parts:
         start = part.first_frame - first
         columns = [actions.index(action) for action in part.actions]
-        values[start : start + len(part.probabilities_TA), columns] = part.probabilities_TA
+        here = slice(start, start + len(part.probabilities_TA))
+        said = part.probabilities_TA
+        values[here, columns] = np.where(np.isnan(said), values[here, columns], said)
     return replace(parts[0], first_frame=first, actions=actions, probabilities_TA=values)
 
 

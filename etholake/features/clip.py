@@ -237,7 +237,7 @@ class PoseClip:
         """Values on the common clock → on the video's own frames [n_frames, C], linearly interpolated."""
         at = np.arange(self.n_frames) * (CLOCK_HZ / self.meta.fps)
         low = np.clip(np.floor(at).astype(int), 0, len(values_TC) - 1)
-        high = np.minimum(low + 1, len(values_TC) - 1)
+        high = np.minimum(np.ceil(at).astype(int), len(values_TC) - 1)  # at a tick, no neighbour is asked
         weight = np.clip(at - low, 0, 1).astype(np.float32)[:, None]
         return (1 - weight) * values_TC[low] + weight * values_TC[high]
 

@@ -79,10 +79,10 @@ def write_meta(folder: Path, kind: str, model: Model, own: Mapping[str, Any]) ->
     (folder / META).write_text(json.dumps(meta, indent=1, allow_nan=False), encoding="utf-8")
 
 
-def read_meta(folder: Path, kind: str) -> Stored:
+def read_meta(folder: Path, kind: str | None = None) -> Stored:
     """What `write_meta` wrote. Raises ContractError for another kind, or if a part is missing or does not fit."""
     meta = _read(folder)
-    if meta["kind"] != kind:
+    if kind and meta["kind"] != kind:
         raise ContractError(f"{folder / META}: expected a model of kind {kind}, but got {meta['kind']}.")
     if missing := sorted(_COMMON - meta.keys()):
         raise ContractError(f"{folder / META} lacks {missing}. Train the model again.")

@@ -78,8 +78,7 @@ def rolling(now: Table) -> Table:
             found[f"{name} mean {seconds:g} s"], found[f"{name} std {seconds:g} s"] = mean, std
             found[f"{name} min {seconds:g} s"] = -_most(-x, half)
             found[f"{name} max {seconds:g} s"] = _most(x, half)
-        for seconds in LONG_S:
-            found[f"{name} mean {seconds:g} s"] = _moments(x, round(seconds * CLOCK_HZ / 2))[0]
+        found |= means({name: x}, LONG_S)
         for seconds in LAGS_S:
             lag = round(seconds * CLOCK_HZ)
             found[f"{name} before {seconds:g} s"] = _shifted(x, lag)

@@ -19,6 +19,7 @@ from etholake.contract import CURATED_ZONE, MODEL_ZONE, RAW_ZONE
 from etholake.errors import DataError, UsageError
 from etholake.lake import Lake
 from etholake.packaging import repository
+from etholake.page import many
 from etholake.settings import Settings
 from etholake.stages import load_state
 from etholake.stages.jobs import outputs_of
@@ -132,7 +133,8 @@ def requests_line(table: Mapping[str, Any], read: int, written: int) -> Line:
 def athena_line(table: Mapping[str, Any], scanned: list[int]) -> Line:
     """Every query is billed by bytes, ten megabytes at least."""
     billed = sum(max(size, table["athena"]["minimum_bytes"]) for size in scanned)
-    work = f"{len(scanned):,} queries, {sum(scanned) / 1e6:.1f} MB scanned, {billed / 1e6:.0f} MB billed"
+    asked = "1 query" if len(scanned) == 1 else f"{len(scanned):,} queries"
+    work = f"{asked}, {sum(scanned) / 1e6:.1f} MB scanned, {billed / 1e6:.0f} MB billed"
     return Line("query", work, billed / 1e12 * table["athena"]["tb_scanned"])
 
 
@@ -145,7 +147,7 @@ def instance_line(table: Mapping[str, Any], stage: str, kind: str, count: int, s
 def serving_line(table: Mapping[str, Any], kind: str, seconds: list[float]) -> Line:
     """What a thousand requests like these cost on an instance that does nothing else."""
     mean = sum(seconds) / len(seconds)
-    work = f"{len(seconds):,} requests, {mean:.2f} s each on {kind}"
+    work = f"{many(len(seconds), 'request')}, {mean:.2f} s each on {kind}"
     return Line("serving", work, 1000 * mean / 3600 * _hourly(table, kind), THOUSAND)
 
 
@@ -182,19 +184,22 @@ def _glue_runs(settings: Settings) -> dict[str, dict[str, Any]]:
 
 
 def _sagemaker(settings: Settings, table: Mapping[str, Any]) -> list[Line]:
-    found = []
+    found = _processing(settings, table, "features")
     if job := (load_state(settings, "train").get("details") or {}).get("job_name"):
         run = aws.client(settings, "sagemaker").describe_training_job(TrainingJobName=job)
         place, seconds = run["ResourceConfig"], run.get("BillableTimeInSeconds") or run["TrainingTimeInSeconds"]
         found.append(instance_line(table, "train", place["InstanceType"], place["InstanceCount"], seconds))
-    for script in ("features", "evaluate"):
-        if worked := load_state(settings, f"processing-{script}").get("details"):
-            found.append(instance_line(table, script, worked["instance_type"], 1, worked["seconds"]))
     for split in ("train", "test"):
         if details := load_state(settings, f"predict-{split}").get("details"):
             stage = f"predict: {split}"
             found.append(instance_line(table, stage, settings.instance_type, 1, details["seconds"]))
-    return found
+    return found + _processing(settings, table, "evaluate")
+
+
+def _processing(settings: Settings, table: Mapping[str, Any], script: str) -> list[Line]:
+    """The last processing job of a script, if there was one."""
+    worked = load_state(settings, f"processing-{script}").get("details")
+    return [instance_line(table, script, worked["instance_type"], 1, worked["seconds"])] if worked else []
 
 
 def _scanned(settings: Settings) -> list[int]:

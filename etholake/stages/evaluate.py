@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import logging
 import math
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from etholake.curate.behaviors import parse_labeled
 from etholake.errors import DataError, UsageError
 from etholake.evaluation import report
 from etholake.events import submission
+from etholake.events.decisions import Decisions
 from etholake.events.types import Event, PairScores, Triplet
 from etholake.settings import Settings
 from etholake.stages import StageResult, fingerprint
@@ -53,7 +55,7 @@ def evaluate(
 
 def judge(
     data: Path,
-    submission_file: Path,
+    said: Path | Decisions,
     videos: Sequence[int] | None = None,
     spans: Spans | None = None,
     pairs: Sequence[PairScores] = (),
@@ -64,8 +66,8 @@ def judge(
     ----------
     data
         Folder in the MABe layout.
-    submission_file
-        CSV as `etholake.events.submission` describes it.
+    said
+        A submission, CSV as `etholake.events.submission` describes it; or decisions, which make events of `pairs`.
     videos
         Score these videos only (None: those of `spans`, else all with ground truth).
     spans
@@ -82,12 +84,14 @@ def judge(
     UsageError
         A video was asked for that the metadata does not name.
     """
-    predicted = submission.read_csv(submission_file)
+    predicted = submission.read_csv(said) if isinstance(said, Path) else []
     chosen = list(spans) if videos is None and spans is not None else videos
     truth = read_truth(data, chosen)
     if not truth.events:
         which = "these videos" if chosen is not None else f"any video of {data}"
         raise DataError(f"There is no ground truth for {which}: nothing can be scored (empty solution).")
+    if isinstance(said, Decisions):
+        predicted = _decided(said, pairs, truth.whitelist)
     kept = None if chosen is None else set(chosen)
     predicted = [e for e in predicted if kept is None or e.video_id in kept]
     return report.judge(
@@ -103,7 +107,7 @@ def judge(
 def run(
     settings: Settings,
     data: Path,
-    submission: Path,
+    submission: Path | Decisions,
     run_id: str,
     *,
     videos: Sequence[int] | None = None,
@@ -149,6 +153,16 @@ def run(
     }
     logs.add(**told(scores))
     return StageResult("evaluate", "unchanged" if unchanged else "done", summary, details)
+
+
+def _decided(
+    decisions: Decisions, pairs: Sequence[PairScores], whitelist: Mapping[int, frozenset[Triplet]]
+) -> list[Event]:
+    by_video: dict[int, list[PairScores]] = defaultdict(list)
+    for pair in pairs:
+        if pair.video_id in whitelist:
+            by_video[pair.video_id].append(pair)
+    return [e for video, mine in by_video.items() for e in decisions.events(mine, whitelist[video])]
 
 
 def read_truth(data: Path, videos: Sequence[int] | None = None) -> Truth:
@@ -263,6 +277,7 @@ def lines(scores: dict[str, Any]) -> list[str]:
                 more = details[lab]["actions"][action]
                 line += f"{_between(more['interval']):<18} bouts {more['bouts']['f_score']:.3f}"
                 line += _boundaries(more["bouts"]["start_error_sec"], more["bouts"]["stop_error_sec"])
+                line += _of_probabilities(more["average_precision"], more["calibration"])
             lines.append(line)
     return lines
 
@@ -273,3 +288,10 @@ def _between(interval: list[float] | None) -> str:
 
 def _boundaries(start: float | None, stop: float | None) -> str:
     return f", off by {start:.2f} and {stop:.2f} s" if start is not None and stop is not None else ""
+
+
+def _of_probabilities(average_precision: float | None, calibration: Mapping[str, Any] | None) -> str:
+    if calibration is None:
+        return ""
+    precision = "–" if average_precision is None else f"{average_precision:.3f}"
+    return f", AP {precision}, calibration off by {calibration['error']:.3f}"

@@ -141,10 +141,9 @@ def _within(step: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 
 def _counts(line: Line) -> dict[str, Any]:
-    return {
-        key: value for key, value in line.items()
-        if key not in _PLAIN and isinstance(value, int | float) and not isinstance(value, bool)
-    }  # fmt: skip
+    """The figures of a line: not flags, not identifiers."""
+    figures = {k: v for k, v in line.items() if isinstance(v, int | float) and not isinstance(v, bool)}
+    return {k: v for k, v in figures.items() if k not in _PLAIN and not k.endswith("_id")}
 
 
 def _once(lines: Iterable[Line]) -> list[Line]:

@@ -189,7 +189,7 @@ def _quarantined(lines: Sequence[Mapping[str, Any]]) -> str:
 def _scores(scores: Sequence[Mapping[str, Any]]) -> str:
     if not scores:
         return ""
-    last = scores[-1]
+    last = next((score for score in reversed(scores) if score["labs"]), scores[-1])
     rows = "".join(
         f"<tr class={kind}><th scope=row>{text(name)}</th>{_bar(score, 'good')}<td class=n>{score:.3f}</td></tr>"
         for name, score, kind in [
@@ -226,6 +226,8 @@ def _cost(found: Mapping[str, Any]) -> str:
 
 
 def _logs(found: Mapping[str, Any]) -> str:
+    if not found["logs"]:
+        return ""
     rows = "".join(
         f"<tr><td>{text(place['what'])}</td><td>"
         + (f'<a href="{text(place["link"], 500)}">' if place["link"] else "")

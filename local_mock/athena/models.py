@@ -299,6 +299,23 @@ class AthenaBackend(StockBackend):
         return found
 
     # --- work groups --------------------------------------------------------------------------------------
+    def create_work_group(self, name: str, *args: Any, **kwargs: Any) -> Any:
+        """As moto, which forgets when it was."""
+        made = super().create_work_group(name, *args, **kwargs)
+        if made is not None:
+            made.created = time.time()
+        return made
+
+    def list_work_groups(self) -> list[dict[str, Any]]:
+        return [shown | {"CreationTime": self._created(shown["Name"])} for shown in super().list_work_groups()]
+
+    def get_work_group(self, name: str) -> dict[str, Any] | None:
+        found: dict[str, Any] | None = super().get_work_group(name)
+        return found | {"CreationTime": self._created(name)} if found else None
+
+    def _created(self, name: str) -> float:
+        return float(getattr(self.work_groups[name], "created", 0.0))
+
     def update_group(self, name: str, request: dict[str, Any]) -> None:
         """UpdateWorkGroup. Raises ApiError."""
         group = self.work_groups.get(name)

@@ -8,6 +8,7 @@ from typing import Any
 
 from local_mock.cloudformation.kind import Kind, Properties, Requests, without
 from local_mock.cloudformation.operations import OPERATIONS
+from local_mock.cloudformation.quicksight import QUICKSIGHT
 from local_mock.context import get_context
 
 __all__ = ["KINDS", "bucket_requests"]
@@ -142,6 +143,7 @@ KINDS: Mapping[str, Kind] = {
     kind.type: kind
     for kind in (
         *OPERATIONS,
+        *QUICKSIGHT,
         Kind(
             "AWS::Glue::Database",
             "glue",

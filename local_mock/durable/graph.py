@@ -238,9 +238,12 @@ def _found(name: str) -> Any:
         return get_model_map()[path]
     if not module.startswith(_OURS):
         raise GraphError(f"'{name}' is not of moto or local_mock.")
-    found: Any = importlib.import_module(module)
-    for part in path.split("."):
-        found = getattr(found, part)
+    try:
+        found: Any = importlib.import_module(module)
+        for part in path.split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError) as err:
+        raise GraphError(f"There is no '{name}'.") from err
     if not isinstance(found, (type, types.FunctionType)) or not found.__module__.startswith(_OURS):
         raise GraphError(f"'{name}' is not of moto or local_mock.")
     return found

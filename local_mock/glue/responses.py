@@ -159,6 +159,45 @@ def get_tables(self: Any) -> ActionResult:
     return ActionResult(answer)
 
 
+def search_tables(self: Any) -> ActionResult:
+    """Tables whose name, description, location, columns or parameters hold the text, and that fit the filters.
+
+    Filters compare `Name`, `DatabaseName`, `Description`, `TableType` by EQUALS or, without a comparator, by what
+    the value holds; https://docs.aws.amazon.com/glue/latest/dg/aws-glue-api-catalog-tables.html
+    """
+    wanted, found = self.parameters, []
+    text = (wanted.get("SearchText") or "").lower().strip('"')
+    for database in list(self.glue_backend.databases.values()):
+        for table in list(database.tables.values()):
+            shown = table.as_dict()
+            if text in _searched(shown) and all(_fits(shown, f) for f in wanted.get("Filters") or []):
+                found.append(shown)
+    try:
+        start = int(wanted.get("NextToken") or 0)
+    except ValueError as err:
+        raise JsonRESTError("InvalidInputException", "NextToken is not one that SearchTables gave.") from err
+    end = start + int(wanted.get("MaxResults") or 100)
+    answer: dict[str, Any] = {"TableList": found[start:end]}
+    return ActionResult(answer | ({"NextToken": str(end)} if end < len(found) else {}))
+
+
+def _searched(table: dict[str, Any]) -> str:
+    storage = table.get("StorageDescriptor") or {}
+    columns = [*(storage.get("Columns") or []), *(table.get("PartitionKeys") or [])]
+    words = [table["Name"], table["DatabaseName"], table.get("Description"), storage.get("Location")]
+    words += [word for column in columns for word in (column["Name"], column.get("Comment"))]
+    words += [str(value) for value in (table.get("Parameters") or {}).values()]
+    return "\n".join(word for word in words if word).lower()
+
+
+def _fits(table: dict[str, Any], condition: dict[str, str]) -> bool:
+    key, value = condition["Key"], condition.get("Value", "").lower()
+    if key not in ("Name", "DatabaseName", "Description", "TableType"):
+        raise JsonRESTError("InvalidInputException", f"local_mock does not filter tables by '{key}'.")
+    held = str(table.get(key) or "").lower()
+    return held == value if condition.get("Comparator", "EQUALS") == "EQUALS" and value else value in held
+
+
 def _glob(expression: str) -> str:
     """A `*` that follows nothing repeatable stands for anything, as in Hive's patterns."""
     return re.sub(r"(\\.|[.\])])\*|\*", lambda found: found.group() if found.group(1) else ".*", expression)
@@ -166,5 +205,5 @@ def _glob(expression: str) -> str:
 
 OPERATIONS = (
     create_job, update_job, get_job_run, batch_stop_job_run, create_crawler, update_crawler, delete_crawler,
-    get_partitions, get_tables,
+    get_partitions, get_tables, search_tables,
 )  # fmt: skip

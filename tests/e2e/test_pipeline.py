@@ -3,8 +3,10 @@
 One mock, one small lake, the stages in order; then the second run, and what happens after `kill -9`.
 """
 
+import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -204,8 +206,37 @@ def test_07_the_report_shows_the_run_with_its_jobs(workplace: Workplace) -> None
         file: {row["rule"]: row["n"] for row in table if row["source_file"] == file}
         for file in {row["source_file"] for row in table if row["n"]}
     }
-    assert any("killed" in line["message"] or "Nothing answers" in line["message"] for line in found["failures"])
+    failed = [line for line in found["failures"] if line["stage"] == "etl"]  # test_04 killed the mock under it
+    assert any("connect" in line["message"].lower() for line in failed), found["failures"]
     assert 0 <= found["scores"][-1]["score"] <= 1
     assert {line["stage"] for line in found["cost"]} >= {"ingest", "etl: tracks", "train", "endpoint", "storage"}
     assert "<script" not in page
     assert "curate tracking job" in page
+
+
+@pytest.mark.slow
+def test_08_a_model_goes_on_with_a_lab_that_joins_the_folder(workplace: Workplace) -> None:
+    other, size = workplace.root / "other", ("--labs", "1", "--videos", "3", "--seconds", "20")
+    workplace("simulate", "--out", str(other), *size, "--seed", "8", "--dirt", "0")
+    base = workplace("train", "--config", "smoke")["model_uri"]
+    refused = workplace("train", "--from", base, "--data", str(other), code=2)
+    assert "a lake mirrors one folder" in refused["error"]
+    join(other, workplace.data, "Newcomer")
+    arguments = ("train", "--from", base, "--data", str(workplace.data), "--labs", "Newcomer")
+    tuned = workplace(*arguments)
+    assert tuned["fine_tuned"]["labs_added"] == ["Newcomer"]
+    assert {span["lab_id"] for part in tuned["split"].values() for span in part} == {"Newcomer"}
+    known = workplace("explain")["labs"]
+    assert known["Newcomer"]
+    assert len(known) == 3
+    assert workplace(*arguments)["status"] == "unchanged"
+
+
+def join(folder: Path, to: Path, name: str) -> None:
+    """Put the one lab of a folder into another, as `name`."""
+    with (folder / "train.csv").open(newline="") as new, (to / "train.csv").open("a", newline="") as old:
+        rows = list(csv.DictReader(new))
+        writer = csv.DictWriter(old, list(rows[0]))
+        writer.writerows(row | {"lab_id": name} for row in rows)
+    for kind in ("train_tracking", "train_annotation"):
+        shutil.copytree(folder / kind / rows[0]["lab_id"], to / kind / name)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from dashboards.browser import NO_CHROMIUM, chromium, chromium_path
+from etholake.contract import ACTIONS
 from etholake.evaluation.page import MAX_VIDEOS, render
 from etholake.evaluation.raster import Raster, compare
 from etholake.evaluation.report import judge
@@ -64,6 +67,30 @@ def test_the_page_says_the_numbers_and_asks_for_nothing() -> None:
     assert not re.search(r"(?:src|href|url)\s*[=(]|@import|<script|https?://(?!www\.w3\.org)", text)
     assert "Video 1" in text
     assert "ECE 0." in text
+
+
+@pytest.mark.skipif(chromium_path() is None, reason=NO_CHROMIUM)
+@pytest.mark.parametrize("width", [1280, 600])
+def test_in_a_browser_no_name_is_cut_and_nothing_overflows(width: int, tmp_path: Path) -> None:
+    longest = sorted(ACTIONS, key=len)[-3:]
+    truth = [event(1, 100 * i, 100 * i + 60, action) for i, action in enumerate(longest)]
+    said = [event(1, 100 * i + 20, 100 * i + 90, action) for i, action in enumerate(longest)]
+    file = tmp_path / "page.html"
+    file.write_text(page(truth, said), encoding="utf-8")
+    with chromium() as browser:
+        view = browser.new_page(viewport={"width": width, "height": 900})
+        view.goto(file.as_uri())
+        names = view.locator(".names b, .names em")
+        assert names.count() == 2 * len(longest)
+        assert (
+            names.evaluate_all("all => all.filter(e => e.scrollWidth > e.clientWidth).map(e => e.innerText)") == []
+        )
+        assert view.evaluate("document.documentElement.scrollWidth") == width
+        lanes = view.locator(".strip svg").first.bounding_box()
+        first = view.locator(".names span").first.bounding_box()
+        assert first is not None
+        assert lanes is not None
+        assert abs(first["y"] - lanes["y"]) < 2  # a name stands beside its row
 
 
 def test_names_of_the_data_are_text() -> None:

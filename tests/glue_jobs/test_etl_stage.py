@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from etholake import aws, packaging
-from etholake.contract import CODE_ZONE, RAW_METADATA_COLUMNS, raw_key
+from etholake.contract import CODE_ZONE, RAW_METADATA_COLUMNS, TABLES, raw_key
 from etholake.errors import AwsError, DataError
 from etholake.lake import Lake
 from etholake.settings import Settings, replace_port
@@ -130,3 +130,11 @@ def test_6_what_is_not_deployed_is_named(place: Settings) -> None:
         etl.run(place)
     with pytest.raises(AwsError, match="run `make deploy`"):
         etl.run(dataclasses.replace(place, bucket="no-such-bucket"))
+
+
+def test_tables_of_other_stages_do_not_make_the_lake_look_changed() -> None:
+    """Else the jobs would run for nothing after every `make evaluate`."""
+    scored = {name for name in TABLES if name.startswith("score")}
+    assert len(scored) >= 4
+    assert {"predictions", "out_of_fold", *scored} == etl.NOT_MADE_HERE
+    assert etl._committed({"scores": 1, "score_details": 1, "tracking_curated": 2}) == {"tracking_curated": 2}

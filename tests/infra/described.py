@@ -17,6 +17,9 @@ _ARNS = {
     "AWS::IAM::Role": f"arn:aws:iam::{ACCOUNT}:role/{{}}",
     "AWS::Logs::LogGroup": f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{{}}:*",
     "AWS::StepFunctions::StateMachine": "{}",
+    "AWS::QuickSight::DataSource": f"arn:aws:quicksight:{REGION}:{ACCOUNT}:datasource/{{}}",
+    "AWS::QuickSight::DataSet": f"arn:aws:quicksight:{REGION}:{ACCOUNT}:dataset/{{}}",
+    "AWS::QuickSight::Theme": f"arn:aws:quicksight:{REGION}:{ACCOUNT}:theme/{{}}",
 }
 _NOTHING = object()
 
@@ -262,11 +265,19 @@ def _group(client: Client, name: str, _: Properties) -> dict[str, Any]:
 
 
 def _machine(client: Client, arn: str, properties: Properties) -> dict[str, Any]:
+    """The definition is told as text: it must be the object's, with the substitutions filled in."""
     found = client("stepfunctions").describe_state_machine(stateMachineArn=arn)
+    place = properties["DefinitionS3Location"]
+    text = client("s3").get_object(**place)["Body"].read().decode()
+    for name, value in properties["DefinitionSubstitutions"].items():
+        text = text.replace(f"${{{name}}}", value)
+    same = json.loads(found["definition"]) == json.loads(text)
     return {
         "StateMachineName": found["name"],
+        "StateMachineType": found["type"],
         "RoleArn": found["roleArn"],
-        "DefinitionString": found["definition"],
+        "DefinitionS3Location": place if same else "another definition",
+        "DefinitionSubstitutions": properties["DefinitionSubstitutions"] if same else "other values",
     }
 
 

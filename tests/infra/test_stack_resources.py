@@ -13,11 +13,14 @@ from described import UNTOLD, actual, covers, plain, wanted
 from etholake import aws
 from etholake.settings import Settings
 from etholake.stages import deploy, stacks, templates, verify
+from etholake.stages.pipeline import machine
 
 ROOT = Path(__file__).resolve().parents[2]
-TEMPLATES = [t for t in templates.load(ROOT) if t.stack in ("storage", "compute", "models")]
+TEMPLATES = templates.load(ROOT)
+DEFINITION = (ROOT / machine.DEFINITION).read_bytes()
 EVERYTHING = {
     "AlarmEmail": "lab@example.org", "MonthlyBudgetUsd": "10", "UseLakeFormation": "true", "UseQuickSight": "true",
+    "NotifyEmail": "lab@example.org", "StartOnManifest": "ENABLED", "StartOnSchedule": "ENABLED",
 }  # fmt: skip
 
 
@@ -32,7 +35,9 @@ def settings(mock_settings: Settings) -> Iterator[Settings]:
 
 
 def known(settings: Settings, **changed: str) -> dict[str, str]:
-    given = deploy.parameters(settings, code_digest="0" * 16) | EVERYTHING
+    given = (
+        deploy.parameters(settings, code_digest="0" * 16) | machine.parameters(settings, DEFINITION) | EVERYTHING
+    )
     return given | {"EndpointName": settings.stack} | changed
 
 
@@ -43,7 +48,7 @@ def differences(settings: Settings, values: dict[str, str]) -> tuple[list[str], 
         name = aws.stack_name(settings, template.stack)
         physical = verify.physical_ids(settings, name)
         given = templates.resolve(template, {**values, **outputs})
-        for logical, properties in wanted(template, given, physical).items():
+        for logical, properties in wanted(template, {**given, "AWS::StackName": name}, physical).items():
             kind = template.body["Resources"][logical]["Type"]
             there = actual(settings, kind, physical[logical], properties)
             for key, value in properties.items():
@@ -64,7 +69,13 @@ def gone(settings: Settings, kind: str, physical: str, properties: Any) -> bool:
 
 def test_every_resource_is_made_as_the_template_says_changed_and_deleted(settings: Settings) -> None:
     values = known(settings)
-    stacks.execute(settings, stacks.make_plan(settings, TEMPLATES, values), values)
+
+    def upload(stack: str) -> None:
+        if stack == "storage":
+            key = machine.definition_key(DEFINITION)
+            aws.client(settings, "s3").put_object(Bucket=settings.bucket, Key=key, Body=DEFINITION)
+
+    stacks.execute(settings, stacks.make_plan(settings, TEMPLATES, values), values, upload)
     wrong, made = differences(settings, values)
     assert wrong == []
     assert len(made) == sum(len(template.body["Resources"]) for template in TEMPLATES)  # all conditions hold
@@ -72,6 +83,7 @@ def test_every_resource_is_made_as_the_template_says_changed_and_deleted(setting
     changed = known(
         settings, MaxWorkers="5", LogRetentionDays="90", QueryResultDays="3", MonthlyBudgetUsd="20",
         EndpointLatencyMs="500", BytesScannedCutoff="20000000", AlarmEmail="other@example.org",
+        Schedule="rate(1 day)", StartOnManifest="DISABLED",
     )  # fmt: skip
     assert differences(settings, changed)[0] != []
     plans = stacks.make_plan(settings, TEMPLATES, changed)
@@ -79,7 +91,7 @@ def test_every_resource_is_made_as_the_template_says_changed_and_deleted(setting
     touched = {change.name for plan in plans for change in plan.changes if change.action == "Modify"}
     assert touched == {
         "Bucket", "WorkGroup", "TrackingJob", "CompactJob", "JobOutputLog", "JobErrorLog", "EndpointLog",
-        "AlarmTopic", "Budget", "EndpointLatency",
+        "AlarmTopic", "Budget", "EndpointLatency", "ManifestRule", "ScheduleRule",
     }  # fmt: skip
     wrong, _ = differences(settings, changed)
     assert [w for w in wrong if not w.startswith("AlarmTopic.Subscription")] == []

@@ -78,6 +78,7 @@ def groups(settings: Settings) -> set[str]:
     return {group["logGroupName"] for page in pages for group in page["logGroups"]}
 
 
+@pytest.mark.slow
 def test_what_serves_and_runs_goes_with_the_stacks_and_nothing_is_left(settings: Settings) -> None:
     deploy.run(settings)
     client = aws.client(settings, "sagemaker")
@@ -127,6 +128,7 @@ def test_what_serves_and_runs_goes_with_the_stacks_and_nothing_is_left(settings:
     assert deploy.destroy(settings, settings.bucket).status == "unchanged"
 
 
+@pytest.mark.long
 def test_another_lakes_endpoint_stays(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     deploy.run(settings)
     theirs = served(settings)
@@ -141,6 +143,7 @@ def test_another_lakes_endpoint_stays(settings: Settings, monkeypatch: pytest.Mo
     assert teardown.find(settings).endpoints == [serve.endpoint_name()]
 
 
+@pytest.mark.long
 def test_the_rest_goes_although_one_thing_cannot_and_all_after_a_failed_test(settings: Settings) -> None:
     def failing() -> None:
         with torn_down(settings):

@@ -68,7 +68,8 @@ def test_what_other_documents_hold_is_named_not_copied() -> None:
     [
         (["o", "subprocess:Popen", ["n"]], "is not of moto or local_mock"),
         (["c", "os:system"], "is not of moto or local_mock"),
-        (["c", "moto.glue.models:json.loads"], "is not of moto or local_mock"),
+        (["c", "moto.glue.models:re.compile"], "is not of moto or local_mock"),
+        (["c", "moto.glue.models:Absent"], "There is no 'moto.glue.models:Absent'"),
         (["o", "local_mock.durable.graph:_found", ["n"]], "is no class"),
         (["what"], "There is no kind 'what'"),
     ],

@@ -19,7 +19,7 @@ from etholake.features.clip import PoseClip, VideoMeta
 from etholake.models import boosted
 from etholake.models.archive import load_model
 from etholake.models.boosted import Boosted, BoostedConfig, fit, whole_spans
-from etholake.models.rolling import pair_table, rolling, self_table
+from etholake.models.rolling import means, pair_table, rolling, self_table
 from etholake.training.data import LabelledVideo
 from etholake.training.split import Span
 
@@ -135,6 +135,15 @@ def test_rolling_statistics_are_those_of_the_slice() -> None:
         for name, f in zip(("mean", "std", "min", "max"), expected, strict=True):
             got = table[f"x {name} 1 s"][t]
             assert got == pytest.approx(f(part), abs=1e-5) if not np.isnan(part).all() else np.isnan(got)
+
+
+def test_means_are_those_of_rolling() -> None:
+    x = np.random.default_rng(2).normal(size=300).astype("f4")
+    x[40:90] = np.nan
+    some, every = means({"x": x}, (1.0, 5.0)), rolling({"x": x})
+    assert list(some) == ["x mean 1 s", "x mean 5 s"]
+    for name, values in some.items():
+        np.testing.assert_array_equal(values, every[name])
 
 
 def test_nothing_known_of_a_mouse_is_no_error() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from etholake import aws
 from etholake.contract import arrow_schema
@@ -43,6 +44,27 @@ def tracks(video: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def annotations() -> list[dict[str, Any]]:
+    """Rows of a raw annotation file; all videos have the same."""
+    return [
+        dict(zip(("agent_id", "target_id", "action", "start_frame", "stop_frame"),
+                 (*WHITELIST[1 - number % 2], start, start + BOUT), strict=True))
+        for number, start in enumerate(range(0, FRAMES, BOUT))
+    ]  # fmt: skip
+
+
+def layout(folder: Path) -> Path:
+    """What `evaluate` reads of the same videos, as a folder in the MABe layout."""
+    rows = ["lab_id,video_id,frames_per_second,behaviors_labeled"]
+    for lab, videos in LABS.items():
+        (folder / "train_annotation" / lab).mkdir(parents=True)
+        for video in videos:
+            rows.append(f'{lab},{video},{FPS},"{str(TEXTS).replace(chr(39), 2 * chr(34))}"')
+            pq.write_table(pa.Table.from_pylist(annotations()), folder / f"train_annotation/{lab}/{video}.parquet")
+    (folder / "train.csv").write_text("\n".join(rows) + "\n")
+    return folder
+
+
 def make(settings: Settings, folder: Path) -> Settings:
     """Deploy a stack of its own on the running mock, and commit the tables that training reads."""
     tag = uuid.uuid4().hex[:8]
@@ -71,13 +93,11 @@ def make(settings: Settings, folder: Path) -> Settings:
                     {"split": "train", "lab_id": lab, "video_id": video, "agent_id": agent, "target_id": target,
                      "action": action, "is_self": agent == target, "repaired": False}
                 )  # fmt: skip
-            for number, start in enumerate(range(0, FRAMES, BOUT)):
-                agent, target, action = WHITELIST[1 - number % 2]
-                events.append(
-                    {"split": "train", "video_id": video, "agent_id": agent, "target_id": target, "action": action,
-                     "start_frame": start, "stop_frame": start + BOUT, "duration_frames": BOUT,
-                     "is_self": agent == target, "is_labeled": True}
-                )  # fmt: skip
+            events += [
+                {**row, "split": "train", "video_id": video, "duration_frames": BOUT,
+                 "is_self": row["agent_id"] == row["target_id"], "is_labeled": True}
+                for row in annotations()
+            ]  # fmt: skip
         lake.replace_table("annotations_enriched", _table("annotations_enriched", events), "one", {"lab_id": lab})
     for name, found in rows.items():
         lake.replace_table(name, _table(name, found), "one")

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import tarfile
 import time
 from dataclasses import replace
@@ -14,15 +15,14 @@ import pytest
 import small_lake  # type: ignore[import-not-found]
 from botocore.exceptions import ClientError
 
-from etholake import aws
+from etholake import aws, cli
 from etholake.errors import AwsError, DataError, UsageError
 from etholake.features.clip import PoseClip, VideoMeta
 from etholake.lake import Lake
 from etholake.models.archive import load_model
-from etholake.models.ensemble import Ensemble
-from etholake.models.recogniser import Recogniser
+from etholake.models.stacked import Stacked
 from etholake.settings import Settings
-from etholake.stages import StageResult, predict, serve, train
+from etholake.stages import StageResult, explain, out_of_fold, predict, serve, train
 from etholake.stages.videos import REQUEST_TYPE, Videos, request_body
 from etholake.training.oof import from_table
 
@@ -128,7 +128,7 @@ def direct(lake: Settings, model_dir: Path, video: int) -> list[Any]:
     """Events of the same model, asked in this process."""
     videos = Videos(lake, "train")
     clip = PoseClip.from_curated(videos.tracks(video), VideoMeta.from_row(videos.rows[video]))
-    return Recogniser.load(model_dir).events(clip)
+    return load_model(model_dir).events(clip)
 
 
 def test_a_raw_json_request_is_curated_and_answered(lake: Settings, served: StageResult) -> None:
@@ -267,9 +267,13 @@ def test_the_folder_sagemaker_never_shadows_the_sdk() -> None:
     assert "/opt/ml" not in (folder / "train.py").read_text()
 
 
-def test_an_ensemble_is_trained_stored_and_heard_out_of_fold(lake: Settings, tmp_path: Path) -> None:
-    """The last test here: from now on the ensemble is the lake's newest model."""
-    result = train.run(lake, "smoke", (3,), wish=train.Wish(folds=2))
+def test_a_stack_is_trained_heard_out_of_fold_and_predicts(
+    lake: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last test here: from now on the stack is the lake's newest model."""
+    with pytest.raises(UsageError, match="are cross-validated: say --folds 5, too"):
+        train.run(lake, "boosted,smoke")
+    result = train.run(lake, "boosted,smoke", (3,), wish=train.Wish(folds=2, stack=True))
     catalog = Lake(aws.client(lake, "s3"), aws.client(lake, "glue"), lake.bucket, lake.database)
     (file,) = catalog.current_files("out_of_fold", {"run_id": result.details["job_name"]})
     key = file.removeprefix(f"s3://{lake.bucket}/")
@@ -280,8 +284,37 @@ def test_an_ensemble_is_trained_stored_and_heard_out_of_fold(lake: Settings, tmp
     held_out = {span["video_id"] for span in result.details["split"]["test"]}
     assert set(table["video_id"].to_pylist()) == {1, 2, 3, 4, 5, 6} - held_out
     assert {p.video_id for p in from_table(table)} == {1, 2, 3, 4, 5, 6} - held_out
-    model = load_model(unpack(lake, result.details["model_uri"], tmp_path))
-    assert isinstance(model, Ensemble)
-    assert len(model.members) == 2
+    folder = unpack(lake, result.details["model_uri"], tmp_path)
+    model = load_model(folder)
+    assert isinstance(model, Stacked)
+    assert [len(base.members) for base in model.bases] == [2, 2]  # type: ignore[attr-defined]
     left = aws.client(lake, "s3").list_objects_v2(Bucket=lake.bucket, Prefix="model-zone/checkpoints/")
     assert left["KeyCount"] == 0  # of runs that are complete
+
+    done = predict.run(lake, "train", None, tmp_path / "submission.csv")
+    assert done.details["videos"] == sorted(held_out)
+    expected = [event for video in sorted(held_out) for event in direct(lake, folder, video)]
+    assert done.details["events"] == len(expected) > 0
+    assert explain.run(lake, "current")["members"] == ["boosted", "boosted", "smoke", "smoke"]
+
+    heard = out_of_fold.read(lake, out_of_fold.run_of(lake, "current"))
+    assert [(p.video_id, p.agent_id, p.target_id) for p in heard] == sorted(
+        (video, 1, target) for video in {1, 2, 3, 4, 5, 6} - held_out for target in (1, 2)
+    )
+    assert {p.video_id for p in out_of_fold.read(lake, result.details["job_name"], [4, 5])} == {4, 5} - held_out
+    with pytest.raises(UsageError, match="no out-of-fold predictions of 'nobody'; there are: etholake-train-"):
+        out_of_fold.run_of(lake, "nobody")
+    command = ["evaluate", "--data", str(small_lake.layout(tmp_path / "data")), "--json", "--out-of-fold"]
+    environment = {**os.environ, "ETHOLAKE_PORT": str(lake.port), "ETHOLAKE_BUCKET": lake.bucket,
+                   "ETHOLAKE_DATABASE": lake.database, "ETHOLAKE_STATE_DIR": lake.state_dir}  # fmt: skip
+    monkeypatch.setattr("os.environ", environment)
+    assert cli.main([*command, "--html", str(tmp_path / "page.html")]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["score"] == pytest.approx(result.details["metrics"]["best_val_score"], abs=0.02)
+    for judged in found["details"].values():
+        for action in judged["actions"].values():
+            assert 0 < action["average_precision"] <= 1
+            assert 0 <= action["calibration"]["error"] <= 1
+    assert "out of fold" in (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert cli.main([*command[:3]]) == 2
+    assert "Say what to score: --submission FILE, --out-of-fold" in capsys.readouterr().err

@@ -22,6 +22,12 @@ def test_an_ensemble_of_a_lab_with_its_own_parts() -> None:
                     "seeds": 3, "space": "logit"}  # fmt: skip
 
 
+def test_a_stack_and_what_needs_folds() -> None:
+    told = hyperparameters(Settings(), "boosted,small", (), Wish(5, stack=True))
+    assert (told["config"], told["folds"], told["stack"]) == ("boosted,small", 5, 1)
+    assert "stack" not in hyperparameters(Settings(), "boosted,small", (), Wish(5))
+
+
 def test_the_job_understands_what_it_is_told() -> None:
     path = Path(__file__).resolve().parents[2] / "sagemaker" / "train.py"
     spec = importlib.util.spec_from_file_location("training_job", path)
@@ -30,7 +36,7 @@ def test_the_job_understands_what_it_is_told() -> None:
     job = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = job
     spec.loader.exec_module(job)
-    told = hyperparameters(Settings(part_map="snout=nose"), "w64,w128", (3,), Wish(5, 3, "logit"))
+    told = hyperparameters(Settings(part_map="snout=nose"), "w64,w128", (3,), Wish(5, 3, "logit", stack=True))
     understood = vars(job.parse([word for name, value in told.items() for word in (f"--{name}", str(value))]))
     assert {name: understood[name] for name in told} == told
     assert job.checkpoints({}) is None

@@ -1,51 +1,16 @@
 """Documented features of awswrangler and PyAthena, one by one, unmodified, against the mock."""
 
-import uuid
 from collections.abc import Callable
 from typing import Any
 
 import awswrangler as wr
 import pandas as pd
 import pytest
-from pyathena import connect
-from pyathena.async_cursor import AsyncCursor
-from pyathena.cursor import DictCursor
+from botocore.exceptions import ClientError
+from client_place import FRAME, Place
 from pyathena.error import OperationalError
 
-from etholake import aws
 from etholake.settings import Settings
-
-FRAME = pd.DataFrame({"n": [1, 2, 3, 4], "x": [0.5, 1.5, None, 3.5], "part": ["p", "p", "q", "q"]})
-
-
-class Place:
-    """A bucket and a database with the table `t` (FRAME, partitioned by `part`)."""
-
-    def __init__(self, settings: Settings) -> None:
-        aws.export(settings)
-        tag = uuid.uuid4().hex[:8]
-        self.bucket, self.database = f"features-{tag}", f"features_{tag}"
-        aws.client(settings, "s3").create_bucket(Bucket=self.bucket)
-        wr.catalog.create_database(self.database)
-        self.path, self.out = f"s3://{self.bucket}/t/", f"s3://{self.bucket}/out/"
-        self.write(FRAME, "t", mode="overwrite")
-
-    def write(self, frame: pd.DataFrame, table: str, **more: Any) -> Any:
-        return wr.s3.to_parquet(
-            frame, f"s3://{self.bucket}/{table}/", dataset=True, database=self.database, table=table,
-            partition_cols=["part"], **more,
-        )  # fmt: skip
-
-    def read(self, sql: str, **more: Any) -> Any:
-        out = f"{self.out}{uuid.uuid4().hex}/"
-        return wr.athena.read_sql_query(
-            sql, database=self.database, s3_output=out, **{"ctas_approach": False} | more
-        )
-
-    def connect(self, **more: Any) -> Any:
-        return connect(
-            s3_staging_dir=self.out, schema_name=self.database, region_name="us-east-1", poll_interval=0.02, **more
-        )
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +81,76 @@ def test_catalog_functions(place: Place) -> None:
     assert set(catalog.table(place.database, "t")["Column Name"]) == {"n", "x", "part"}
 
 
+def test_catalog_functions_that_write(place: Place) -> None:
+    catalog, database, at = wr.catalog, place.database, f"s3://{place.bucket}"
+    kinds = {"columns_types": {"n": "bigint"}, "partitions_types": {"p": "string"}}
+    for form in ("parquet", "csv", "json"):
+        getattr(catalog, f"create_{form}_table")(database, f"of_{form}", f"{at}/{form}/", **kinds)
+        getattr(catalog, f"add_{form}_partitions")(database, f"of_{form}", {f"{at}/{form}/p=1/": ["1"]})
+        assert list(catalog.get_partitions(database, f"of_{form}").values()) == [["1"]]
+    catalog.delete_partitions("of_csv", database, [["1"]])
+    catalog.delete_all_partitions("of_json", database)
+    assert catalog.get_partitions(database, "of_csv") == catalog.get_partitions(database, "of_json") == {}
+    catalog.add_column(database, "of_csv", "more", "int", "a comment")
+    assert catalog.get_columns_comments(database, "of_csv")["more"] == "a comment"
+    catalog.delete_column(database, "of_csv", "more")
+    assert catalog.get_table_types(database, "of_csv") == {"n": "bigint", "p": "string"}
+    catalog.overwrite_table_parameters({"k": "v"}, database, "of_csv")
+    assert catalog.get_table_parameters(database, "of_csv") == {"k": "v"}
+    assert catalog.get_table_number_of_versions(database, "of_csv") >= 3
+    catalog.create_database(f"{database}_gone", description="d", exist_ok=True)
+    catalog.delete_database(f"{database}_gone")
+    assert f"{database}_gone" not in catalog.databases(limit=1000)["Database"].tolist()
+
+
+def test_search_for_tables(place: Place) -> None:
+    def found(**how: str) -> set[str]:
+        return {t["Name"] for t in wr.catalog.search_tables(**how) if t["DatabaseName"] == place.database}
+
+    place.write(FRAME, "needle", mode="overwrite")
+    assert found(text="needle") == {"needle"}
+    assert found(text="absent from all tables") == set()
+    assert "needle" in found(text=place.bucket)  # in its location
+    assert {t["Name"] for t in wr.catalog.get_tables(name_contains="eedl", database=place.database)} == {"needle"}
+
+
+def test_describe_table(place: Place) -> None:
+    found = wr.athena.describe_table("t", database=place.database, s3_output=place.out)
+    assert found["Column Name"].tolist() == ["n", "x", "part"]
+    assert found["Type"].tolist() == ["bigint", "double", "string"]
+    assert found["Partition"].tolist() == [False, False, True]
+
+
+def test_information_schema(place: Place) -> None:
+    wr.athena.start_query_execution(
+        "CREATE OR REPLACE VIEW v AS SELECT n, 'it''s' AS s FROM t",
+        database=place.database,
+        s3_output=place.out,
+        wait=True,
+    )
+    here = f"= '{place.database}'"
+    schemata = place.read(f"SELECT * FROM information_schema.schemata WHERE schema_name {here}")
+    assert schemata.to_dict("records") == [{"catalog_name": "awsdatacatalog", "schema_name": place.database}]
+    tables = place.read(
+        "SELECT table_name, table_type FROM information_schema.tables "
+        f"WHERE table_schema {here} AND table_name IN ('t', 'v')"
+    )
+    assert dict(zip(tables["table_name"], tables["table_type"], strict=True)) == {"t": "BASE TABLE", "v": "VIEW"}
+    columns = place.read(
+        "SELECT column_name, ordinal_position, data_type, extra_info "
+        "FROM awsdatacatalog.information_schema.columns "
+        f"WHERE table_schema {here} AND table_name = 't' ORDER BY ordinal_position"
+    )
+    assert columns["column_name"].tolist() == ["n", "x", "part"]
+    assert columns["ordinal_position"].tolist() == [1, 2, 3]
+    assert columns["data_type"].tolist() == ["bigint", "double", "varchar"]
+    assert columns["extra_info"].tolist()[2] == "partition key"
+    views = place.read(f"SELECT view_definition FROM information_schema.views WHERE table_schema {here}")
+    assert views["view_definition"].tolist() == ["SELECT n, 'it''s' AS s FROM t"]
+    with pytest.raises(wr.exceptions.QueryFailed, match="TABLE_NOT_FOUND"):
+        place.read("SELECT * FROM information_schema.absent")
+
+
 def test_athena_functions(place: Place) -> None:
     common: dict[str, Any] = {"database": place.database, "s3_output": place.out}
     made = wr.athena.create_ctas_table("SELECT n FROM t", ctas_table="c", wait=True, **common)
@@ -126,19 +161,36 @@ def test_athena_functions(place: Place) -> None:
     assert wr.athena.wait_query(id_)["Status"]["State"] == "SUCCEEDED"
     assert wr.athena.get_query_results(id_)["one"].tolist() == [1]
     assert wr.athena.get_query_columns_types(id_) == {"one": "integer"}
+    assert id_ in wr.athena.list_query_executions()
+    assert wr.athena.get_query_executions([id_])["QueryExecutionId"].tolist() == [id_]
+    assert "CREATE EXTERNAL TABLE" in wr.athena.generate_create_query("t", database=place.database)
+    assert wr.athena.repair_table("t", **common) == "SUCCEEDED"
+    assert wr.athena.get_work_group("primary")["WorkGroup"]["Name"] == "primary"
+    wr.athena.create_prepared_statement("SELECT n FROM t WHERE n > ?", f"over_{place.database}")
+    found = place.read(f"EXECUTE over_{place.database} USING 2")
+    assert sorted(found["n"]) == [3, 4]
+    wr.athena.delete_prepared_statement(f"over_{place.database}")
+    cached = [place.read("SELECT 1 AS x", athena_cache_settings={"max_cache_seconds": 900}) for _ in range(2)]
+    assert [frame["x"].tolist() for frame in cached] == [[1], [1]]
+    unloaded = wr.athena.unload("SELECT n FROM t", path=f"s3://{place.bucket}/unloaded/", database=place.database)
+    assert unloaded.raw_payload["Status"]["State"] == "SUCCEEDED"
 
 
-def test_cursors_plain_dict_and_async(place: Place) -> None:
-    sql = "SELECT n, part FROM t WHERE n > %(low)s ORDER BY n"
-    with place.connect() as connection:
-        cursor = connection.cursor().execute(sql, {"low": 2})
-        assert [d[0] for d in cursor.description] == ["n", "part"]
-        assert (cursor.fetchone(), cursor.fetchmany(5), cursor.fetchone()) == ((3, "q"), [(4, "q")], None)
-        assert connection.cursor(DictCursor).execute(sql, {"low": 3}).fetchall() == [{"n": 4, "part": "q"}]
-        _, future = connection.cursor(AsyncCursor).execute(sql, {"low": 2})
-        assert future.result().fetchall() == [(3, "q"), (4, "q")]
-        qmark = connection.cursor().execute("SELECT n FROM t WHERE n = ?", ["2"], paramstyle="qmark")
-        assert qmark.fetchall() == [(2,)]
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda place: wr.athena.to_iceberg(
+            FRAME, place.database, "ice", temp_path=f"{place.out}tmp/", table_location=f"{place.out}ice/",
+            s3_output=place.out,
+        ),
+        lambda place: wr.athena.run_spark_calculation("1", "primary"),
+        lambda place: place.read("SELECT * FROM of_json"),
+    ],
+)  # fmt: skip
+def test_what_coverage_names_as_absent_is_refused(place: Place, ask: Callable[[Place], Any]) -> None:
+    wr.catalog.create_json_table(place.database, "of_json", f"{place.path}json/", columns_types={"n": "bigint"})
+    with pytest.raises((wr.exceptions.QueryFailed, ClientError), match="local_mock"):
+        ask(place)
 
 
 @pytest.mark.parametrize(
