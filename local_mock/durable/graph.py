@@ -13,6 +13,7 @@ import datetime as dt
 import decimal
 import enum
 import importlib
+import json
 import logging
 import re
 import threading
@@ -42,6 +43,9 @@ _LOCKS: dict[type, Callable[[], Any]] = {
 }
 # class -> attributes that are not kept, with what they are afterwards
 Dropped = Mapping[str, Mapping[str, Callable[[], Any]]]
+# class -> attributes that are dictionaries of values which are replaced, never changed, and nowhere else
+Constant = Mapping[str, frozenset[str]]
+Pieces = dict[int, tuple[Any, str]]  # id -> such a value, and its text
 
 
 class GraphError(Exception):
@@ -49,10 +53,20 @@ class GraphError(Exception):
 
 
 class Writer:
-    """Writes one document. `elsewhere` names objects that other documents hold: they become references."""
+    """Writes one document. `elsewhere` names objects that other documents hold: they become references.
 
-    def __init__(self, elsewhere: Mapping[int, list[Any]], dropped: Dropped) -> None:
+    `pieces` of the document's last writing spare the constant values; `kept` is for the next one.
+    """
+
+    def __init__(
+        self,
+        elsewhere: Mapping[int, list[Any]],
+        dropped: Dropped,
+        constant: Constant | None = None,
+        pieces: Pieces | None = None,
+    ) -> None:
         self._elsewhere, self._dropped = elsewhere, dropped
+        self._constant, self._pieces, self.kept = constant or {}, pieces or {}, Pieces()
         self._seen: dict[int, tuple[int, Any]] = {}  # the object too: its id must not be taken over meanwhile
 
     def write(self, value: Any, where: str = "") -> Any:
@@ -90,13 +104,28 @@ class Writer:
 
     def _object(self, value: Any, kind: type, where: str) -> Any:
         dropped = {name for base in kind.__mro__ for name in self._dropped.get(base.__name__, ())}
-        held = [[k, self.write(v, f"{where}.{k}")] for k, v in list(vars(value).items()) if k not in dropped]
+        constant = self._constant.get(kind.__name__, frozenset())
+        held = [
+            [k, self._values(v) if k in constant else self.write(v, f"{where}.{k}")]
+            for k, v in list(vars(value).items())
+            if k not in dropped
+        ]
         items: Any = ["n"]
         if isinstance(value, dict):  # of a class of its own
             items = ["l", *([self.write(k), self.write(v, f"{where}.{k}")] for k, v in list(value.items()))]
         elif isinstance(value, list):
             items = ["l", *(self.write(item, where) for item in value)]
         return ["o", _class_name(kind), items, *held]
+
+    def _values(self, values: dict[str, Any]) -> Any:
+        """A dictionary of constant values, each a document within the document."""
+        items = []
+        for key, value in list(values.items()):
+            _, text = self._pieces.get(id(value)) or (value, "")
+            text = text or json.dumps(Writer(self._elsewhere, self._dropped).write(value, key))
+            self.kept[id(value)] = value, text
+            items.append([key, text])
+        return ["i", type(values).__name__, *items]
 
 
 class Reader:
@@ -144,6 +173,11 @@ class Reader:
             columns = [self.read(column) for column in rest[0]]
             made = pa.table({str(i): pa.array(column, pa.string()) for i, column in enumerate(columns)})
             self._made[number] = made
+        elif tag == "i":
+            name, *items = rest
+            made = _DICTS[name]()
+            for key, value in items:
+                made[key] = Reader(self._elsewhere, self._dropped).read(json.loads(value))
         elif tag == "o":
             made = self._object(rest)
         elif tag == "n":

@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from local_mock.durable.graph import Reader, Writer
+from local_mock.durable.graph import Pieces, Reader, Writer
 from local_mock.keys import PRIVATE
 
 __all__ = ["SERVICES", "State", "change", "open_state", "save"]
@@ -66,6 +66,7 @@ _DROPPED: Mapping[str, Mapping[str, Callable[[], Any]]] = {
     "Execution": {"executor": _none, "stopped": threading.Event, "lock": threading.Lock},
     "FakeBucket": {"keys": _keys, "multiparts": _uploads},
 }
+_CONSTANT: Mapping[str, frozenset[str]] = {"FakeTable": frozenset({"partitions", "versions"})}
 # attributes of back ends that their constructors make anew
 _OWN: Mapping[str, frozenset[str]] = {
     "athena": frozenset({"runs", "catalog", "_slots", "_results", "_engine", "_guard"}),
@@ -91,6 +92,7 @@ class State:
         self._written: dict[str, int] = Counter()  # service -> when its last write began
         self._changing: Counter[str] = Counter()
         self._texts: dict[str, int] = {}  # document -> hash of what was written
+        self._pieces: dict[str, Pieces] = {}  # document -> its constant values, written once
 
     # --- documents ----------------------------------------------------------------------------------------
     def put(self, name: str, value: Any) -> None:
@@ -127,7 +129,9 @@ class State:
             name = f"{service}/{account}/{region}"
             own = _OWN.get(service, frozenset())
             held = {key: value for key, value in list(vars(backend).items()) if key not in own}
-            body = json.dumps(Writer(elsewhere, _DROPPED).write(held, name))
+            writer = Writer(elsewhere, _DROPPED, _CONSTANT, self._pieces.get(name))
+            body = json.dumps(writer.write(held, name))
+            self._pieces[name] = writer.kept
             if self._texts.get(name) != hash(body):
                 self._put(name, body)
                 self._texts[name] = hash(body)

@@ -57,6 +57,35 @@ def test_one_object_stays_one_and_may_hold_itself() -> None:
         pass
 
 
+def test_constant_values_are_written_once() -> None:
+    table, shared = FakeTable("d", "t", {"Name": "t"}, "1"), [1]
+    table.create_partition({"Values": ["a"], "Parameters": {"n": "1"}})
+    table.create_partition({"Values": ["b"]})
+    held = {"first": shared, "table": table, "again": shared}
+    constant = {"FakeTable": frozenset({"partitions", "versions"})}
+
+    def written(before: Writer | None = None) -> Writer:
+        writer = Writer({}, {}, constant, before.kept if before else None)
+        found = Reader(nothing, {}).read(json.loads(json.dumps(writer.write(held))))
+        assert found["first"] is found["again"]
+        assert [p.as_dict() for p in found["table"].get_partitions("")] == [
+            p.as_dict() for p in table.get_partitions("")
+        ]
+        assert found["table"].as_dict() == table.as_dict()
+        return writer
+
+    once = written()
+    table.update({"Name": "t", "Description": "changed"})
+    table.delete_partition(["b"])
+    table.create_partition({"Values": ["b"], "Parameters": {"n": "2"}})
+    twice = written(once)
+    assert len(once.kept) == 3
+    assert len(twice.kept) == 4
+    assert {id(value) for value, _ in once.kept.values()} & set(twice.kept) == {
+        id(table.get_partition(["a"])), id(table.versions["1"]),
+    }  # fmt: skip
+
+
 def test_what_other_documents_hold_is_named_not_copied() -> None:
     other = FakeTable("d", "t", {"Name": "t"}, "1")
     text = Writer({id(other): ["glue", "t"]}, {}).write({"ref": other})
