@@ -99,7 +99,7 @@ def test_health_and_logs(mock_settings: Settings) -> None:
         ("glue", "ListBlueprints", {}),
         ("athena", "CreateNotebook", {"WorkGroup": "primary", "Name": "n"}),
         ("appflow", "ListFlows", {}),
-        ("quicksight", "DescribeDataSet", {"AwsAccountId": "123456789012", "DataSetId": "d"}),
+        ("quicksight", "DescribeAnalysis", {"AwsAccountId": "123456789012", "AnalysisId": "a"}),
         ("iam", "GetOrganizationsAccessReport", {"JobId": "x" * 36}),
         ("cloudformation", "DescribeType", {"Type": "RESOURCE", "TypeName": "AWS::S3::Bucket"}),
         ("stepfunctions", "ValidateStateMachineDefinition", {"definition": "{}"}),
