@@ -17,19 +17,25 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
-from etholake import aws, simulate
+from etholake import aws, logs, simulate
 from etholake.settings import Settings
 from etholake.stages import (
     compact,
+    cost,
+    curves,
     dashboards,
     deploy,
     etl,
+    evaluate,
+    explain,
+    features,
     ingest,
     pipeline,
     predict,
     processing,
     query,
     registry,
+    report,
     serve,
     train,
     tune,
@@ -87,6 +93,8 @@ def record_lake(folder: Path, stages: Callable[[Settings, Path], dict[str, Calla
     """Run `stages` on a small lake of their own."""
     settings, calls = start(folder)
     try:
+        logs.to_file(settings.state_dir)
+        logs.tell("recording", "what every stage calls")
         deploy.run(settings)
         aws.export(settings)
         simulate.simulate(folder / "data", labs=2, videos=4, seconds=20, seed=1)
@@ -103,6 +111,7 @@ def record_lake(folder: Path, stages: Callable[[Settings, Path], dict[str, Calla
                 found[stage] = [call for call in found[stage] if call[0] == "StartRole"]
         return found
     finally:
+        logs.silence()
         lifecycle.down(settings)
 
 
@@ -121,6 +130,7 @@ def _stages(settings: Settings, folder: Path) -> dict[str, Callable[[], Any]]:
         "etl": lambda: etl.run(settings),
         "compact": lambda: compact.run(settings),
         "query": lambda: query.run_report(settings, "lake_overview", {}),
+        "features": lambda: features.run(settings),
         "train": lambda: train.run(settings, "smoke", ()),
         "tune": lambda: tune.run(settings, "smoke", (), **search),
         "serve": lambda: serve.run(settings),
@@ -133,6 +143,11 @@ def _stages(settings: Settings, folder: Path) -> dict[str, Callable[[], Any]]:
         ),
         "predict": lambda: predict.run(settings, "train", None, folder / "events.csv"),
         "evaluate as job": lambda: processing.evaluate(settings, folder / "events.csv"),
+        "evaluate": lambda: evaluate.run(settings, folder / "data", folder / "events.csv", "recorded"),
+        "explain": lambda: explain.run(settings, "current"),
+        "curves": lambda: curves.run(settings, folder / "curves.html"),
+        "cost": lambda: (cost.lines(settings), cost.video_hours(settings)),
+        "report": lambda: report.run(settings, "", folder),
         "dashboards": lambda: dashboards.run(settings, folder / "page.html"),
         "etl again": etl_with_a_lab_less,
         "vacuum": lambda: vacuum.run(settings, dt.timedelta(0)),
