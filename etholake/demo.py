@@ -229,7 +229,7 @@ class _Pipeline:
             f"  evaluation   {self.evaluation}   (a page with ethograms)",
             f"  logs         {at.state_dir}",
             "How to go on",
-            "  make up deploy etl serve                    lake and endpoint again, at port 4566",
+            "  make up                                     lake and endpoint again",
             "  make query ARGS='--list'                    the reports; --sql \"SELECT …\" for your own",
             "  make demo DATA=<folder in the MABe layout>  the same on your tracks",
         ]

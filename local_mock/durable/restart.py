@@ -97,15 +97,13 @@ def _sagemaker(backend: Any, context: Context) -> None:
 
 
 def _host(endpoint: Any, backend: Any, context: Context) -> None:
-    """Serve again what was served; an endpoint that had failed stays so."""
+    """Serve again what was served. One that has failed is tried too: its host may have ended with the server."""
     from types import SimpleNamespace
 
     from local_mock.sagemaker.endpoints import EndpointRun
     from local_mock.sagemaker.responses import _deployment
 
     endpoint.runner = EndpointRun(endpoint, context, backend.region_name)
-    if endpoint.endpoint_status == "Failed":
-        return
     asked = SimpleNamespace(sagemaker_backend=backend, current_account=ACCOUNT, region=backend.region_name)
     endpoint.become("Creating")
     try:

@@ -286,6 +286,9 @@ def test_what_ran_is_ended_and_says_why(life: Life) -> None:
 
 
 def test_an_endpoint_serves_again_and_can_be_deleted(life: Life) -> None:
+    assert Studio(life.server.settings).settled(life.endpoint)["EndpointStatus"] == "InService"
+    lifecycle.down(life.server.own)  # stopped in order, its host ends before it
+    life.server.start()
     again = Studio(life.server.settings)
     assert again.settled(life.endpoint)["EndpointStatus"] == "InService"
     assert json.loads(again.ask(life.endpoint, b"21")["Body"].read()) == {"value": 42.0}
