@@ -10,7 +10,7 @@ import small_lake  # type: ignore[import-not-found]
 from etholake import aws, logs
 from etholake.lake import Lake
 from etholake.settings import Settings
-from etholake.stages import features, train
+from etholake.stages import features, train, training_job
 from etholake.training.data import FEATURES, LabelledVideo, TrainingData, load_training_data, write_features
 
 
@@ -86,7 +86,7 @@ def test_the_job_writes_them_and_training_takes_them(lake: Settings) -> None:
     trained = train.run(lake, "smoke", (3,))
     groups = aws.client(lake, "logs")
     pattern = f'"{logs.run_id()}"'
-    events = groups.filter_log_events(logGroupName=train.LOG_GROUP, filterPattern=pattern)["events"]
+    events = groups.filter_log_events(logGroupName=training_job.LOG_GROUP, filterPattern=pattern)["events"]
     assert taken("\n".join(event["message"] for event in events)) == [6]
     assert trained.details["split"]["test"]
 
