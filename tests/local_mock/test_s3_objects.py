@@ -4,7 +4,6 @@ import hashlib
 import http.client
 import urllib.error
 import urllib.request
-import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -13,32 +12,9 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from s3_errors import code_of  # type: ignore[import-not-found]
 
-from etholake import aws
 from etholake.settings import Settings
-
-
-@pytest.fixture(scope="module")
-def s3(mock_settings: Settings) -> Any:
-    return aws.client(mock_settings, "s3")
-
-
-@pytest.fixture
-def bucket(s3: Any) -> str:
-    name = f"objects-{uuid.uuid4().hex[:12]}"
-    s3.create_bucket(Bucket=name)
-    return name
-
-
-@pytest.fixture
-def folder(bucket: str, mock_settings: Settings) -> Path:
-    """The bucket's folder on disk."""
-    return Path(mock_settings.s3_root) / bucket
-
-
-def code_of(error: pytest.ExceptionInfo[ClientError]) -> tuple[str, int]:
-    response = error.value.response
-    return response["Error"]["Code"], response["ResponseMetadata"]["HTTPStatusCode"]
 
 
 def test_put_makes_a_plain_file_and_etag_is_md5(s3: Any, bucket: str, folder: Path) -> None:

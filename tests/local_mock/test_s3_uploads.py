@@ -7,40 +7,16 @@ import io
 import os
 import urllib.error
 import urllib.request
-import uuid
 import zlib
 from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from s3_errors import code_of  # type: ignore[import-not-found]
 
-from etholake import aws
 from etholake.settings import Settings
 from local_mock.s3.checksums import combine_crc, composite
-
-
-@pytest.fixture(scope="module")
-def s3(mock_settings: Settings) -> Any:
-    return aws.client(mock_settings, "s3")
-
-
-@pytest.fixture
-def bucket(s3: Any) -> str:
-    name = f"uploads-{uuid.uuid4().hex[:12]}"
-    s3.create_bucket(Bucket=name)
-    return name
-
-
-@pytest.fixture
-def folder(bucket: str, mock_settings: Settings) -> Path:
-    """The bucket's folder on disk."""
-    return Path(mock_settings.s3_root) / bucket
-
-
-def code_of(error: pytest.ExceptionInfo[ClientError]) -> tuple[str, int]:
-    response = error.value.response
-    return response["Error"]["Code"], response["ResponseMetadata"]["HTTPStatusCode"]
 
 
 @pytest.mark.parametrize("algorithm", ["CRC32", "SHA1", "SHA256"])

@@ -5,9 +5,7 @@ python tests/serving/test_golden_clip.py        regenerates golden_features.json
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,6 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+import sagemaker_scripts  # type: ignore[import-not-found]
 import small_lake  # type: ignore[import-not-found]
 import torch
 from torch import Tensor
@@ -66,14 +65,8 @@ def model_dir(clip: PoseClip, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def inference() -> ModuleType:
-    path = Path(__file__).resolve().parents[2] / "sagemaker" / "inference.py"
-    spec = importlib.util.spec_from_file_location("golden_inference", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    found: ModuleType = sagemaker_scripts.load("inference", "golden_inference")
+    return found
 
 
 def served(inference: ModuleType, model_dir: Path, body: bytes, kind: str) -> tuple[Tensor, Any]:

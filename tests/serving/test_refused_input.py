@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+import sagemaker_scripts  # type: ignore[import-not-found]
 import small_lake  # type: ignore[import-not-found]
 
 from etholake.contract import ACTIONS
@@ -29,14 +27,8 @@ NAMES = ("video_frame", "mouse_id", "bodypart", "x", "y")
 
 @pytest.fixture(scope="module")
 def inference() -> ModuleType:
-    path = Path(__file__).resolve().parents[2] / "sagemaker" / "inference.py"
-    spec = importlib.util.spec_from_file_location("inference_of_refusals", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    found: ModuleType = sagemaker_scripts.load("inference", "inference_of_refusals")
+    return found
 
 
 def columns() -> dict[str, list[Any]]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from pathlib import Path
+
+import sagemaker_scripts  # type: ignore[import-not-found]
 
 from etholake.settings import Settings
 from etholake.stages.train import Wish, hyperparameters
@@ -29,13 +29,7 @@ def test_a_stack_and_what_needs_folds() -> None:
 
 
 def test_the_job_understands_what_it_is_told() -> None:
-    path = Path(__file__).resolve().parents[2] / "sagemaker" / "train.py"
-    spec = importlib.util.spec_from_file_location("training_job", path)
-    assert spec is not None
-    assert spec.loader is not None
-    job = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = job
-    spec.loader.exec_module(job)
+    job = sagemaker_scripts.load("train", "training_job")
     told = hyperparameters(Settings(part_map="snout=nose"), "w64,w128", (3,), Wish(5, 3, "logit", stack=True))
     understood = vars(job.parse([word for name, value in told.items() for word in (f"--{name}", str(value))]))
     assert {name: understood[name] for name in told} == told

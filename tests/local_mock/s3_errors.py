@@ -1,0 +1,9 @@
+"""What an error of S3 says."""
+
+import pytest
+from botocore.exceptions import ClientError
+
+
+def code_of(error: pytest.ExceptionInfo[ClientError]) -> tuple[str, int]:
+    response = error.value.response
+    return response["Error"]["Code"], response["ResponseMetadata"]["HTTPStatusCode"]
