@@ -1,7 +1,8 @@
-"""Running a deployed Glue job and waiting for its end: what the stages that start jobs share."""
+"""Waiting for the end of jobs, Glue's and SageMaker's: what the stages that start jobs share."""
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -10,7 +11,7 @@ from etholake import aws, logs
 from etholake.errors import AwsError
 from etholake.settings import Settings
 
-__all__ = ["outputs_of", "pauses", "run_job"]
+__all__ = ["completed", "outputs_of", "pauses", "run_job"]
 
 POLL_S, POLL_MAX_S = 0.2, 5.0
 JOB_TIMEOUT_S = 48 * 3600  # Glue's own limit ends a run before
@@ -58,9 +59,27 @@ def _failure(name: str, run_id: str, found: Mapping[str, Any]) -> str:
     )
 
 
-def pauses() -> Iterator[None]:
+def completed(look: Callable[[], dict[str, Any]], status: str, what: str, log_group: str) -> dict[str, Any]:
+    """Wait for the end of a SageMaker job, which its own limit ends; returns what was seen last.
+
+    `look` describes the job; `status` is the field that says how it stands. Raises AwsError unless it completed.
+    """
+    for _ in pauses(math.inf):
+        found = look()
+        if found[status] == "Completed":
+            return found
+        if found[status] in {"Failed", "Stopped"}:
+            raise AwsError(
+                f"{what} ended as {found.get('SecondaryStatus', found[status])}: "
+                f"{found.get('FailureReason', 'no reason was given')}\n"
+                f"Its log is in the CloudWatch group {log_group}."
+            )
+    raise AssertionError("without a limit the pauses do not end")
+
+
+def pauses(limit_s: float = JOB_TIMEOUT_S) -> Iterator[None]:
     """Yield until the time is up, sleeping a little longer each time."""
-    pause, end = POLL_S, time.monotonic() + JOB_TIMEOUT_S
+    pause, end = POLL_S, time.monotonic() + limit_s
     while time.monotonic() < end:
         yield
         time.sleep(pause)

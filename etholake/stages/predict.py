@@ -16,12 +16,12 @@ from typing import Any
 
 from etholake import aws, logs
 from etholake.contract import MODEL_ZONE, TABLES
-from etholake.errors import AwsError, DataError, UsageError
+from etholake.errors import DataError, UsageError
 from etholake.events.submission import write_csv
 from etholake.events.types import Event
 from etholake.progress import OnProgress, silent
 from etholake.settings import Settings
-from etholake.stages import StageResult, fingerprint, load_state, save_state
+from etholake.stages import StageResult, fingerprint, jobs, load_state, save_state
 from etholake.stages.serve import deployed_model
 from etholake.stages.train import job_settings
 from etholake.stages.videos import REQUEST_TYPE, Videos, request_body
@@ -39,7 +39,6 @@ __all__ = [
 
 
 STAGE = "predict"
-POLL_S, POLL_MAX_S = 0.3, 10.0
 
 
 def run(
@@ -223,21 +222,14 @@ def transform(
     total = len(_keys(s3, settings.bucket, prefix))
     client.create_transform_job(**transform_request(settings, job, model, prefix, accept))
     logs.tell("job", f"Transform job {job} has started", job=job, videos=total)
-    pause = POLL_S
-    while True:
-        found = client.describe_transform_job(TransformJobName=job)
+
+    def look() -> dict[str, Any]:
+        found: dict[str, Any] = client.describe_transform_job(TransformJobName=job)
         done = len(_keys(s3, settings.bucket, f"{MODEL_ZONE}/predictions/{job}/"))
         tick(total + done, 2 * total, "transform")
-        status = found["TransformJobStatus"]
-        if status == "Completed":
-            return
-        if status in {"Failed", "Stopped"}:
-            raise AwsError(
-                f"Transform job '{job}' ended as {status}: {found.get('FailureReason', 'no reason was given')}\n"
-                "Its log is in the CloudWatch group /aws/sagemaker/TransformJobs."
-            )
-        time.sleep(pause)
-        pause = min(pause * 1.2, POLL_MAX_S)
+        return found
+
+    jobs.completed(look, "TransformJobStatus", f"Transform job '{job}'", "/aws/sagemaker/TransformJobs")
 
 
 def collect(settings: Settings, job: str, videos: Sequence[int]) -> list[Event]:

@@ -14,13 +14,11 @@ from typing import Any
 
 from etholake import aws, logs
 from etholake.contract import MODEL_ZONE, RAW_ZONE
-from etholake.errors import AwsError
 from etholake.settings import Settings
-from etholake.stages import StageResult, save_state, train
+from etholake.stages import StageResult, jobs, save_state, train
 
 __all__ = ["evaluate", "request", "start"]
 
-POLL_S, POLL_MAX_S = 0.3, 10.0
 LOG_GROUP = "/aws/sagemaker/ProcessingJobs"
 ROOT = "/opt/ml/processing"
 
@@ -65,7 +63,10 @@ def start(
     given = [*arguments, logs.ARGUMENT, logs.run_id()]
     client.create_processing_job(**request(settings, job, script, inputs, given, prefix, role))
     logs.tell("job", f"Processing job {job} has started", job=job)
-    found = _await(client, job)
+    found = jobs.completed(
+        lambda: client.describe_processing_job(ProcessingJobName=job),
+        "ProcessingJobStatus", f"Processing job '{job}'", LOG_GROUP,
+    )  # fmt: skip
     seconds = (found["ProcessingEndTime"] - found["ProcessingStartTime"]).total_seconds()
     worked = {"job_name": job, "instance_type": settings.instance_type, "seconds": round(seconds, 1)}
     save_state(settings, f"processing-{script}", {"details": worked})
@@ -133,20 +134,3 @@ def request(
         },
         "StoppingCondition": {"MaxRuntimeInSeconds": options["processing"]["max_runtime_s"]},
     }
-
-
-def _await(client: Any, job: str) -> dict[str, Any]:
-    """Until the job has completed; returns its description. Raises AwsError if it ended otherwise."""
-    pause = POLL_S
-    while True:
-        found: dict[str, Any] = client.describe_processing_job(ProcessingJobName=job)
-        status = found["ProcessingJobStatus"]
-        if status == "Completed":
-            return found
-        if status in {"Failed", "Stopped"}:
-            raise AwsError(
-                f"Processing job '{job}' ended as {status}: {found.get('FailureReason', 'no reason was given')}\n"
-                f"Its log is in the CloudWatch group {LOG_GROUP}."
-            )
-        time.sleep(pause)
-        pause = min(pause * 1.2, POLL_MAX_S)

@@ -9,23 +9,20 @@ import contextlib
 import logging
 import os
 import re
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from etholake import aws
 from etholake.contract import MODEL_ZONE
-from etholake.errors import AwsError
 from etholake.progress import OnProgress
 from etholake.settings import Settings
-from etholake.stages import instances
+from etholake.stages import instances, jobs
 
 __all__ = ["LOG_GROUP", "follow", "launch", "sdk_environment"]
 
 CHECKPOINTS = "/opt/ml/checkpoints"  # SageMaker copies it to S3 while the job runs, and back when it starts again
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
-POLL_S, POLL_MAX_S = 0.3, 5.0
 _EPOCH = re.compile(r"epoch=(\d+) epochs=(\d+) (train_loss=\S+ val_score=\S+)")
 
 
@@ -111,25 +108,16 @@ def sdk_environment(settings: Settings) -> Iterator[None]:
 
 def follow(settings: Settings, job: str, tick: OnProgress) -> dict[str, Any]:
     """Wait for the job's end, telling the epochs on the way. Raises AwsError unless it completed."""
-    client = aws.client(settings, "sagemaker")
-    lines = _Lines(settings, job)
-    pause = POLL_S
-    while True:
+    client, lines = aws.client(settings, "sagemaker"), _Lines(settings, job)
+
+    def look() -> dict[str, Any]:
         found: dict[str, Any] = client.describe_training_job(TrainingJobName=job)
         for line in lines.new():
             if epoch := _EPOCH.search(line):
                 tick(int(epoch[1]), int(epoch[2]), epoch[3])
-        status = found["TrainingJobStatus"]
-        if status == "Completed":
-            return found
-        if status in {"Failed", "Stopped"}:
-            raise AwsError(
-                f"Training job '{job}' ended as {found['SecondaryStatus']}: "
-                f"{found.get('FailureReason', 'no reason was given')}\n"
-                f"Its log is in the CloudWatch group {LOG_GROUP}."
-            )
-        time.sleep(pause)
-        pause = min(pause * 1.1, POLL_MAX_S)
+        return found
+
+    return jobs.completed(look, "TrainingJobStatus", f"Training job '{job}'", LOG_GROUP)
 
 
 class _Lines:

@@ -7,6 +7,7 @@ ranges and limits are not tuned twice.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,12 +17,11 @@ from etholake.contract import MODEL_ZONE
 from etholake.errors import AwsError, SettingsError
 from etholake.progress import OnProgress, silent
 from etholake.settings import Settings
-from etholake.stages import StageResult, features, fingerprint, load_state, save_state, train
+from etholake.stages import StageResult, features, fingerprint, jobs, load_state, save_state, train
 
 __all__ = ["ranges_request", "run", "search_request", "tuning_request"]
 
 STAGE = "tune"
-POLL_S, POLL_MAX_S = 0.3, 10.0
 ENDED = ("Completed", "Failed", "Stopped")
 
 
@@ -167,8 +167,7 @@ def tuning_request(
 # --- the job ------------------------------------------------------------------------------------------------
 def _follow(client: Any, name: str, tick: OnProgress) -> dict[str, Any]:
     """Wait for the end, telling the jobs that are through. Raises AwsError unless it completed."""
-    pause = POLL_S
-    while True:
+    for _ in jobs.pauses(math.inf):
         found: dict[str, Any] = client.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)
         counters, status = found["TrainingJobStatusCounters"], found["HyperParameterTuningJobStatus"]
         through = counters["Completed"] + counters["Stopped"] + counters["NonRetryableError"]
@@ -184,8 +183,7 @@ def _follow(client: Any, name: str, tick: OnProgress) -> dict[str, Any]:
         if status in ENDED:
             reason = found.get("FailureReason", "no training job completed with a value of the objective.")
             raise AwsError(f"Tuning job '{name}' ended as {status}: {reason}")
-        time.sleep(pause)
-        pause = min(pause * 1.2, POLL_MAX_S)
+    raise AssertionError("without a limit the pauses do not end")
 
 
 def _summaries(client: Any, name: str) -> list[dict[str, Any]]:
