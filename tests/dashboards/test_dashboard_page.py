@@ -298,7 +298,7 @@ def test_the_server_takes_known_names_at_its_own_address_only(
 
 
 def test_there_is_a_picture_of_every_tab():
-    pictures = {p.name for p in (Path(page.__file__).parents[1] / "docs" / "img").glob("*.png")}
+    pictures = {p.name for p in (Path(__file__).resolve().parents[2] / "docs" / "img").glob("*.png")}
     assert {f"{sheet}.png" for sheet, _, _ in sheets()} <= pictures, "run `make screenshots`"
 
 
