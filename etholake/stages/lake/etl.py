@@ -12,6 +12,7 @@ import json
 import re
 import zipfile
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from etholake import aws
@@ -19,6 +20,7 @@ from etholake.contract import CODE_ZONE, QUALITY_POINTER, RAW_ZONE, TABLES, pars
 from etholake.digest import fingerprint
 from etholake.errors import AwsError, DataError
 from etholake.lake import Lake
+from etholake.pages.quality import render
 from etholake.progress import OnProgress, silent
 from etholake.result import StageResult
 from etholake.settings import Settings
@@ -120,7 +122,7 @@ def save(
     settings: Settings, lake: Lake, digest: str, registered: Mapping[str, int], more: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Sum the curated tables up and leave the stage's state for the next run; returns its details."""
-    details = {**_summary(lake), "registered": registered, **more, **_quality(lake)}
+    details = {**_summary(lake), "registered": registered, **more, **_quality(settings, lake)}
     save_state(settings, STAGE, {"fingerprint": digest, "committed": _committed(registered), "details": details})
     return details
 
@@ -191,13 +193,21 @@ def _crawl(glue: Any, settings: Settings, say: Callable[[str], None], name: str)
     raise AwsError(f"Crawler '{name}' of database '{settings.database}' has not ended.")
 
 
-def _quality(lake: Lake) -> dict[str, str]:
-    """Where the data-quality report lies, under `quality`."""
+def _quality(settings: Settings, lake: Lake) -> dict[str, str]:
+    """Render the data-quality page beside its report and return its address, under `quality`.
+
+    On the mock, whose buckets are folders, `quality_file` is the page's ``file://`` address, which a browser opens.
+    """
     try:
-        body = lake.s3.get_object(Bucket=lake.bucket, Key=QUALITY_POINTER)["Body"].read()
+        pointer = json.loads(lake.s3.get_object(Bucket=lake.bucket, Key=QUALITY_POINTER)["Body"].read())
     except lake.s3.exceptions.NoSuchKey:
         return {}
-    return {"quality": f"s3://{lake.bucket}/{json.loads(body)['html']}"}
+    report = json.loads(lake.s3.get_object(Bucket=lake.bucket, Key=pointer["json"])["Body"].read())
+    page = render(report).encode()
+    lake.s3.put_object(Bucket=lake.bucket, Key=pointer["html"], Body=page, ContentType="text/html")
+    file = Path(settings.s3_root).resolve() / lake.bucket / pointer["html"]
+    local = {"quality_file": file.as_uri()} if settings.target == "mock" and file.is_file() else {}
+    return {"quality": f"s3://{lake.bucket}/{pointer['html']}", **local}
 
 
 # --- the summary ------------------------------------------------------------------------------------------
@@ -232,5 +242,5 @@ def _sentence(details: Mapping[str, Any]) -> str:
     if "crawler" in details:
         lines.append(f"The crawler says: {details['crawler']}")
     if "quality" in details:
-        lines.append(f"Data quality: {details['quality']}")
+        lines.append(f"Data quality: {details.get('quality_file', details['quality'])}")
     return "\n  ".join(lines)
