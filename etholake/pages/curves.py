@@ -27,7 +27,9 @@ def render(jobs: Mapping[str, Curves]) -> str:
         {
             "metric": metric,
             "last": ", ".join(f"{curves[metric][-1]:.4g}" for curves in jobs.values() if curves.get(metric)),
-            "svg": vega.svg(_spec(metric, jobs, colours), f"{metric} of {len(jobs)} training jobs, value by value"),
+            "svg": vega.svg(
+                _spec(metric, jobs, colours), f"{metric} of {len(jobs)} training jobs, value by value"
+            ),
         }
         for metric in metrics
     ]

@@ -28,7 +28,12 @@ def render(report: Mapping[str, Any], *, same: float, drifted: float, fewest_req
     verdicts = Counter(feature["verdict"] for feature in features)
     tiles = (
         (f"{report['requests']:,}", "requests compared", "the newest captured ones", ""),
-        (f"{verdicts['drifted']:,}", "features drifted", f"PSI from {drifted}", _tone(verdicts["drifted"], report)),
+        (
+            f"{verdicts['drifted']:,}",
+            "features drifted",
+            f"PSI from {drifted}",
+            _tone(verdicts["drifted"], report),
+        ),
         (f"{verdicts['moderate']:,}", "moderately", f"PSI from {same} to {drifted}", ""),
         (f"{verdicts['same']:,}", "the same", f"PSI below {same}", ""),
         (f"{report['other_models']:,}", "left out", "requests to other models", ""),

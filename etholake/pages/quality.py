@@ -41,7 +41,9 @@ def render(report: Report) -> str:
         rules=[_rule(report, rule) for rule in rules],
         severity_of={rule["id"]: rule["severity"] for rule in rules},
         labs=labs,
-        cells={lab: [_cell(lab, sums["rules"].get(rule["id"]), rule) for rule in rules] for lab, sums in labs.items()},
+        cells={
+            lab: [_cell(lab, sums["rules"].get(rule["id"]), rule) for rule in rules] for lab, sums in labs.items()
+        },
         balances=_balances(report, labs),
         files=[file for file in report["files"] if file["rules"]],
         max_files=MAX_FILES,
@@ -53,7 +55,12 @@ def _tiles(report: Report) -> list[tuple[str, str, str, str]]:
     clean = sum(not file["rules"] for file in report["files"])
     return [
         (f"{sums['rows_curated']:,}", "rows curated", _percent(sums["rows_curated"], sums["rows_in"]), ""),
-        (f"{sums['rows_quarantined']:,}", "rows quarantined", _percent(sums["rows_quarantined"], sums["rows_in"]), ""),
+        (
+            f"{sums['rows_quarantined']:,}",
+            "rows quarantined",
+            _percent(sums["rows_quarantined"], sums["rows_in"]),
+            "",
+        ),
         (f"{sums['rows_imputed']:,}", "points imputed", "counted apart", ""),
         (f"{clean:,}", "files without a finding", f"of {sums['files']:,}", ""),
         (f"{sums['videos']:,}", "videos in the metadata", f"of {counted(len(report['labs']), 'lab')}", ""),
@@ -63,7 +70,9 @@ def _tiles(report: Report) -> list[tuple[str, str, str, str]]:
 
 def _rule(report: Report, rule: Mapping[str, Any]) -> dict[str, Any]:
     """Return one rule with the lab that breaks it worst and the texts of its figures."""
-    by_lab = {lab: sums["rules"][rule["id"]] for lab, sums in report["labs"].items() if rule["id"] in sums["rules"]}
+    by_lab = {
+        lab: sums["rules"][rule["id"]] for lab, sums in report["labs"].items() if rule["id"] in sums["rules"]
+    }
     worst = max(by_lab, key=lambda lab: (by_lab[lab]["share"], lab))
     beside = []
     if rule["rows"] and rule["unit"] != "row":
@@ -111,7 +120,7 @@ def _balance(name: str, sums: Mapping[str, Any]) -> dict[str, Any]:
 
 def _broken(count: Mapping[str, Any]) -> int:
     """Return how many rows, files or videos broke the rule: what the rule judges decides which of them count."""
-    return round(count["share"] * count["of"])
+    return round(float(count["share"]) * int(count["of"]))
 
 
 def _percent(part: int, total: int) -> str:

@@ -63,7 +63,8 @@ def _tiles(report: Mapping[str, Any], usd: float) -> list[tuple[str, str, str, s
     rows = sum(line.get("rows", 0) for line in quarantined)
     return [
         (_seconds(report["seconds"]), "from first line to last", f"{_day(report['ended'])} UTC", ""),
-        (f"{len(steps):,}", "stages and jobs", f"{failed} failed, {unended} without an end", "bad" if failed else ""),
+        (f"{len(steps):,}", "stages and jobs", f"{failed} failed, {unended} without an end",
+         "bad" if failed else ""),
         (f"{len(report['failures']):,}", "failures", counted(len(report["retries"]), "retry", "retries"),
          "bad" if report["failures"] else "good"),
         (f"{len(quarantined):,}", "files lost rows", f"{counted(rows, 'row')} quarantined", ""),

@@ -1,4 +1,4 @@
-"""Jinja2 templates of the HTML pages. Every page is one file: it loads nothing, and its own policy forbids requests.
+"""Jinja2 templates of the HTML pages. A page is one file: it loads nothing, and its own policy forbids requests.
 
 Whatever comes from data may have been written by anyone: templates escape every value (autoescape), an undefined
 name is an error, and `visible` makes control characters and over-long text readable.

@@ -35,6 +35,8 @@ _THEME: Spec = {
     },
     "legend": {"labelColor": "var(--soft)", "titleColor": "var(--soft)", "labelLimit": 400},
 }  # fmt: skip
+# The one name that the page uses; it holds Vega-Lite and Vega.
+_SNIPPET = "window.vegaEmbed = vegaEmbed;"
 _LONG_NUMBER = re.compile(r"\d+\.\d{3,}")
 
 
@@ -60,16 +62,18 @@ def svg(spec: Mapping[str, Any], description: str) -> Markup:
 
 @cache
 def javascript_runtime() -> str:
-    """Return the script (0.9 MB) that defines ``vega``, ``vegaLite`` and ``vegaEmbed``.
+    """Return the script (0.9 MB) that defines ``vegaEmbed``, with Vega and Vega-Lite in it.
 
     Bundling takes 4 to 7 s, so the result is kept in the user's cache folder under the library's version.
     """
+    from importlib.metadata import version
+
     import vl_convert
 
-    file = _cache_folder() / f"vega-{vl_convert.__version__}.js"
+    file = _cache_folder() / f"vega-{version('vl-convert-python')}.js"
     with contextlib.suppress(OSError):
         return file.read_text(encoding="utf-8")
-    text: str = vl_convert.javascript_bundle()
+    text = f"(() => {{\n{vl_convert.javascript_bundle(_SNIPPET)}\n}})();\n"  # its own names stay out of the page's
     with contextlib.suppress(OSError):  # without a writable folder the next process bundles again
         file.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=file.parent, delete=False, encoding="utf-8") as partial:

@@ -196,7 +196,7 @@ def _crawl(glue: Any, settings: Settings, say: Callable[[str], None], name: str)
 def _quality(settings: Settings, lake: Lake) -> dict[str, str]:
     """Render the data-quality page beside its report and return its address, under `quality`.
 
-    On the mock, whose buckets are folders, `quality_file` is the page's ``file://`` address, which a browser opens.
+    On the mock, whose buckets are folders, `quality_file` is the ``file://`` address that a browser opens.
     """
     try:
         pointer = json.loads(lake.s3.get_object(Bucket=lake.bucket, Key=QUALITY_POINTER)["Body"].read())
