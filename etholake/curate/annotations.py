@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from etholake.contract import MAX_MICE, RAW_ANNOTATION_COLUMNS, arrow_schema
+from etholake.contract import MAX_MICE, RAW_ANNOTATION_COLUMNS, action_name, arrow_schema
 from etholake.curate.columns import check_columns, names, source_row, whole_numbers
 from etholake.curate.file_reports import FileReport, source_name
 from etholake.curate.metadata import VideoRecord
@@ -69,7 +69,8 @@ def curate_annotations(
     agent, target, start, stop = (
         whole_numbers(table, name) for name in ("agent_id", "target_id", "start_frame", "stop_frame")
     )
-    code, actions = names(table, "action")
+    written_code, written = names(table, "action")
+    code, actions = _canonical(written_code, written)
     rejected: list[QuarantineRow] = []
     good = np.ones(table.num_rows, dtype=np.bool_)
     for rule, broken in (
@@ -88,6 +89,8 @@ def curate_annotations(
     order = order[good[order]]
     columns = tuple(values[order] for values in (agent, target, code, start, stop))
     enriched, fired = _enrich(columns, actions, video)
+    if respelled := sum(written[w] != actions[c] for w, c in zip(written_code[order], code[order], strict=True)):
+        fired["interval-action-respelled"] = respelled
     source, lab_id, video_id = source_name(key), video.lab_id, video.video_id
     report = FileReport(
         source, "annotation", video.split, lab_id, video_id,
@@ -97,6 +100,14 @@ def curate_annotations(
         quarantine=tuple(r.located(source, video.split, lab_id, video_id) for r in rejected),
     )  # fmt: skip
     return CuratedAnnotations(enriched, report)
+
+
+def _canonical(code: npt.NDArray[np.int64], written: list[str]) -> tuple[npt.NDArray[np.int64], list[str]]:
+    """Return the codes into the actions' one names (sorted), and these; -1 where a name is blank."""
+    actions = sorted({action_name(name) for name in written} - {""})
+    position = {name: number for number, name in enumerate(actions)}
+    translate = np.array([position.get(action_name(name), -1) for name in written] + [-1], dtype=np.int64)
+    return translate[code], actions
 
 
 def _on_own_clock(
