@@ -102,6 +102,30 @@ def curate_annotations(
     return CuratedAnnotations(enriched, report)
 
 
+def _counted(
+    agent: npt.NDArray[np.int64],
+    target: npt.NDArray[np.int64],
+    code: npt.NDArray[np.int64],
+    start: npt.NDArray[np.int64],
+    stop: npt.NDArray[np.int64],
+    n_frames: float | None,
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return the frames [N] from which, and before which, each event counts, so that a sum counts a frame once.
+
+    Events come sorted by start. What an earlier event of the same agent, target and action covers is not counted
+    again (what is left is one piece, the end), nor what lies past the video's end.
+    """
+    end = int(np.ceil(n_frames)) if n_frames else None
+    counted_start, counted_stop = start.copy(), stop.copy()
+    covered: dict[tuple[int, int, int], int] = {}
+    keys = zip(agent.tolist(), target.tolist(), code.tolist(), strict=True)
+    for row, (key, first, last) in enumerate(zip(keys, start.tolist(), stop.tolist(), strict=True)):
+        counted_stop[row] = last if end is None else max(min(last, end), min(first, end))
+        counted_start[row] = min(max(first, covered.get(key, 0)), counted_stop[row])
+        covered[key] = max(covered.get(key, 0), last)
+    return counted_start, counted_stop
+
+
 def _canonical(code: npt.NDArray[np.int64], written: list[str]) -> tuple[npt.NDArray[np.int64], list[str]]:
     """Return the codes into the actions' one names (sorted), and these; -1 where a name is blank."""
     actions = sorted({action_name(name) for name in written} - {""})
@@ -139,6 +163,7 @@ def _enrich(
     for rule, mask in reversed(masks.items()):
         issue[mask] = rule
     fps = video.fps or np.nan
+    counted_start, counted_stop = _counted(agent, target, code, start, stop, video.n_frames)
 
     def seconds(frames: npt.NDArray[np.int64]) -> pa.Array:
         return pa.array(frames / fps, mask=np.full(frames.size, not video.fps))
@@ -153,6 +178,8 @@ def _enrich(
         "frames_per_second": [video.fps] * agent.size,
         "start_sec": seconds(start), "stop_sec": seconds(stop),
         "duration_frames": stop - start, "duration_sec": seconds(stop - start),
+        "counted_start_frame": counted_start, "counted_stop_frame": counted_stop,
+        "counted_sec": seconds(counted_stop - counted_start),
         "is_self": agent == target, "is_labeled": labeled,
         "agent_strain": mouse(agent, "strain"), "agent_sex": mouse(agent, "sex"),
         "target_strain": mouse(target, "strain"), "target_sex": mouse(target, "sex"),
