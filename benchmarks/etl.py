@@ -377,12 +377,12 @@ def _remove_old(at: Settings, root: Path) -> None:
 _LIMITS_GB = {6_000_000: 1.5, 40_000_000: 3.0}
 _WORKER = """
 import json, resource, sys
-from etholake.curate.metadata import Video
-from etholake.curate.plan import Unit
+from etholake.curate.metadata import VideoRecord
+from etholake.curate.units import Unit
 from etholake.curate.rawzone import RawObject
 from etholake.curate.work import curate_tracking_unit
 given = json.load(sys.stdin)
-video = Video.from_json(given["video"])
+video = VideoRecord.from_json(given["video"])
 raw = RawObject(**given["raw"])
 unit = Unit("train", "Big", given["target"], (raw,), {video.video_id: video})
 reports = curate_tracking_unit(unit, "bench", 15)

@@ -31,7 +31,7 @@ from figures import Figure, options, show
 from etholake import aws, local_server, settings
 from etholake.contract import RAW_METADATA_COLUMNS
 from etholake.settings import Settings
-from etholake.stages import ingest
+from etholake.stages.lake import ingest
 
 PARTS = ["body_center", "ear_left", "ear_right", "nose", "tail_base"]
 LABS = 8

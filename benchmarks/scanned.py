@@ -37,7 +37,8 @@ from etholake.contract import JUMP_CM, JUMP_SPEED, TABLES, glue_columns
 from etholake.lake import Lake, table_input
 from etholake.settings import Settings
 from etholake.simulate import simulate
-from etholake.stages import deploy, etl, ingest, query
+from etholake.stages.cloud import deploy
+from etholake.stages.lake import etl, ingest, query
 
 RUNS = ("run-a", "run-b", "run-c")
 PRECOMPUTED = ("track_summary", "behavior_summary", "class_distribution_stats")

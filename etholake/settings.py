@@ -152,7 +152,7 @@ def _check(settings: Settings, origin: Mapping[str, str]) -> None:
         if getattr(settings, name) < 1:
             problems.append(f"{name} must be at least 1, but got {getattr(settings, name)} from {origin[name]}.")
     if settings.quality_limits:
-        from etholake.curate.quality import parse_limits
+        from etholake.contract import parse_limits
 
         try:
             parse_limits(settings.quality_limits)

@@ -23,16 +23,16 @@ from functools import partial
 from typing import Any
 
 from etholake import logs
-from etholake.contract import TABLES
+from etholake.contract import TABLES, parse_limits
+from etholake.curate import file_reports as reporting
 from etholake.curate import quality
-from etholake.curate import report as reporting
-from etholake.curate.plan import Unit, balance, file_digests, reusable, units, waves
+from etholake.curate.file_reports import FileReport, source_name
 from etholake.curate.rawzone import RawObject, list_raw, read_metadata, videos_of
-from etholake.curate.report import FileReport, source_name
+from etholake.curate.units import Unit, balance, file_digests, reusable, units, waves
 from etholake.curate.work import SUMMARY, TRACKING, curate_tracking_unit
+from etholake.digest import fingerprint
 from etholake.errors import DataError, EtholakeError
 from etholake.lake import Lake, LostRaceError, generation_prefix, identity, new_generation
-from etholake.stages import fingerprint
 
 TASKS_PER_CORE = 4  # so that a core that is done early finds more to do
 
@@ -195,7 +195,7 @@ def main(argv: Sequence[str], spark: Any = None) -> dict[str, int]:
     """Run the job; `spark` is a session to use instead of an own one. Returns the sums over all new files."""
     assert TABLES[TRACKING].partitions == TABLES[SUMMARY].partitions == ("split", "lab_id")
     options = parse(argv)
-    limits = quality.parse_limits(options.quality_limits)
+    limits = parse_limits(options.quality_limits)
     lake = lake_of(options)
     plan = read(options, lake)
     lake.register()  # a partition needs its table in the catalog

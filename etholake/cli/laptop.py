@@ -96,9 +96,9 @@ def _simulate(_current: Settings, arguments: argparse.Namespace) -> None:
 
 
 def _package(_current: Settings, arguments: argparse.Namespace) -> None:
-    from etholake import packaging
+    from etholake.stages.cloud.packages import build
 
-    packages = packaging.build(arguments.out)
+    packages = build(arguments.out)
     made = {
         "etholake_zip": str(packages.etholake_zip),
         "sourcedir": str(packages.sourcedir),
@@ -108,6 +108,6 @@ def _package(_current: Settings, arguments: argparse.Namespace) -> None:
 
 
 def _demo(current: Settings, arguments: argparse.Namespace) -> None:
-    from etholake import demo
+    from etholake.cli import demo
 
     demo.run(current, data=arguments.data, keep_running=arguments.keep)

@@ -15,9 +15,9 @@ import pyarrow as pa
 
 from etholake.contract import MAX_MICE, RAW_ANNOTATION_COLUMNS, arrow_schema
 from etholake.curate.columns import check_columns, names, source_row, whole_numbers
-from etholake.curate.metadata import Video
-from etholake.curate.report import FileReport, source_name
-from etholake.curate.rules import BadFileError, QuarantineRow, quarantine_rows
+from etholake.curate.file_reports import FileReport, source_name
+from etholake.curate.metadata import VideoRecord
+from etholake.curate.quarantine import BadFileError, QuarantineRow, quarantine_rows
 
 __all__ = ["LABEL_CLOCK", "OVERLONG", "CuratedAnnotations", "curate_annotations"]
 
@@ -36,7 +36,7 @@ class CuratedAnnotations:
 
 
 def curate_annotations(
-    table: pa.Table, video: Video, key: str, *, repair_label_clock: bool = False
+    table: pa.Table, video: VideoRecord, key: str, *, repair_label_clock: bool = False
 ) -> CuratedAnnotations:
     """Curate the annotation rows of one video.
 
@@ -112,7 +112,7 @@ def _on_own_clock(
 
 
 def _enrich(
-    columns: tuple[npt.NDArray[np.int64], ...], actions: list[str], video: Video
+    columns: tuple[npt.NDArray[np.int64], ...], actions: list[str], video: VideoRecord
 ) -> tuple[pa.Table, dict[str, int]]:
     """The contract's columns of the good rows, which come sorted, and how many of them have each issue."""
     agent, target, code, start, stop = columns

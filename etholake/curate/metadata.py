@@ -27,11 +27,11 @@ from etholake.contract import (
     raw_key,
 )
 from etholake.curate.behaviors import Labeled, parse_labeled, parse_list
-from etholake.curate.report import FileReport, source_name
-from etholake.curate.rules import BadFileError, QuarantineRow, payload_json
+from etholake.curate.file_reports import FileReport, source_name
+from etholake.curate.quarantine import BadFileError, QuarantineRow, payload_json
 from etholake.curate.tracking import VideoScale
 
-__all__ = ["CuratedMetadata", "Video", "curate_metadata", "labeled_table", "metadata_table"]
+__all__ = ["CuratedMetadata", "VideoRecord", "curate_metadata", "labeled_table", "metadata_table"]
 
 _TEXT_COLUMNS = (*MOUSE_COLUMNS, "arena_shape", "arena_type", "tracking_method")
 _INTS = frozenset({"video_width_pix", "video_height_pix"})
@@ -42,7 +42,7 @@ _NOTHING = frozenset({"", "nan", "none", "null"})
 
 
 @dataclass(frozen=True)
-class Video:
+class VideoRecord:
     """One curated metadata row: `values` by contract column, the triplets looked for, the rules that fired."""
 
     split: str
@@ -78,7 +78,7 @@ class Video:
         }  # fmt: skip
 
     @classmethod
-    def from_json(cls, entry: Mapping[str, Any]) -> Video:
+    def from_json(cls, entry: Mapping[str, Any]) -> VideoRecord:
         """Inverse of `as_json`."""
         labeled = {(agent, target, action): repaired for agent, target, action, repaired in entry["labeled"]}
         return cls(**{**entry, "labeled": labeled, "flags": tuple(entry["flags"])})
@@ -88,7 +88,7 @@ class Video:
 class CuratedMetadata:
     """The videos of one csv, sorted by lab and video, and the balance of its rows."""
 
-    videos: list[Video]
+    videos: list[VideoRecord]
     report: FileReport
 
 
@@ -109,7 +109,7 @@ def curate_metadata(content: bytes, split: str) -> CuratedMetadata:
         rows, file_flags = _read_csv(content)
     except BadFileError as err:
         return CuratedMetadata([], FileReport.rejected(key, "metadata", split, err, lab_id=None, video_id=None))
-    videos: dict[tuple[str, int], Video] = {}
+    videos: dict[tuple[str, int], VideoRecord] = {}
     rejected: list[dict[str, Any]] = []
     for number, row in enumerate(rows):
         lab_id, video_id = row["lab_id"].strip(), _video_id(row["video_id"])
@@ -136,7 +136,9 @@ def curate_metadata(content: bytes, split: str) -> CuratedMetadata:
 
 
 def metadata_table(
-    videos: Sequence[Video], tracked: Mapping[tuple[str, int], FileReport], annotated: Iterable[tuple[str, int]]
+    videos: Sequence[VideoRecord],
+    tracked: Mapping[tuple[str, int], FileReport],
+    annotated: Iterable[tuple[str, int]],
 ) -> pa.Table:
     """The rows of `metadata_<split>`.
 
@@ -157,7 +159,7 @@ def metadata_table(
     return pa.Table.from_pylist(rows, schema=arrow_schema("metadata_train"))
 
 
-def labeled_table(videos: Sequence[Video]) -> pa.Table:
+def labeled_table(videos: Sequence[VideoRecord]) -> pa.Table:
     """The rows of `labeled_behaviors`."""
     rows = [
         {
@@ -170,7 +172,7 @@ def labeled_table(videos: Sequence[Video]) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=arrow_schema("labeled_behaviors"))
 
 
-def _received_flags(video: Video, tracking: FileReport | None, annotated: bool) -> set[str]:
+def _received_flags(video: VideoRecord, tracking: FileReport | None, annotated: bool) -> set[str]:
     flags = set()
     if tracking is None:
         flags.add("video-without-tracking")
@@ -219,7 +221,7 @@ def _text(text: str) -> str | None:
 
 def _video(
     split: str, lab_id: str, video_id: int, number: int, row: Mapping[str, str]
-) -> tuple[Video, list[QuarantineRow]]:
+) -> tuple[VideoRecord, list[QuarantineRow]]:
     """The curated row, and what of it could not be read (these stand for no row: `rows` = 0)."""
     values: dict[str, Any] = {name: _text(row.get(name, "")) for name in _TEXT_COLUMNS}
     unread: list[QuarantineRow] = []
@@ -236,7 +238,7 @@ def _video(
     unread += [_cell("behaviors-malformed", "behaviors_labeled", item, number) for item in labeled.malformed]
     named = sum(any(values[f"mouse{n}_{a}"] for a in MOUSE_ATTRIBUTES) for n in range(1, MAX_MICE + 1))
     values["n_mice"] = named or max((max(a, t) for a, t, _ in labeled.triplets), default=None)
-    return Video(split, lab_id, video_id, values, labeled.triplets, tuple(sorted(flags))), unread
+    return VideoRecord(split, lab_id, video_id, values, labeled.triplets, tuple(sorted(flags))), unread
 
 
 @lru_cache(maxsize=1024)
@@ -289,7 +291,7 @@ def _label_flags(labeled: Labeled) -> set[str]:
     return flags
 
 
-def _with_label_clock(videos: list[Video]) -> list[Video]:
+def _with_label_clock(videos: list[VideoRecord]) -> list[VideoRecord]:
     """Flag the 25 fps videos of labs that mostly record at 30 fps.
 
     The labels of AdaptableSnail's four such videos count on the 30 fps clock, though no interval runs past the end
@@ -305,5 +307,5 @@ def _with_label_clock(videos: list[Video]) -> list[Video]:
         rates = usual.get(video.lab_id, Counter())
         suspect = video.fps is not None and round(video.fps) == 25 and 2 * rates[30] > rates.total()
         flags = {*video.flags, "label-clock"} if suspect and video.labeled else video.flags
-        flagged.append(Video(**{**vars(video), "flags": tuple(sorted(flags))}))
+        flagged.append(VideoRecord(**{**vars(video), "flags": tuple(sorted(flags))}))
     return flagged

@@ -18,7 +18,7 @@ import pyarrow as pa
 from etholake.contract import MAX_MICE, RAW_TRACKING_COLUMNS, arrow_schema
 from etholake.curate.columns import INVALID, check_columns, names, numbers, source_row, whole_numbers
 from etholake.curate.points import Points
-from etholake.curate.rules import MAX_ROWS_PER_RULE, QuarantineRow, quarantine_rows
+from etholake.curate.quarantine import MAX_ROWS_PER_RULE, QuarantineRow, quarantine_rows
 from etholake.curate.track import TrackRows, VideoScale, curate_track, positive
 from etholake.errors import UsageError
 

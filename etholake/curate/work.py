@@ -25,13 +25,13 @@ from etholake.contract import (
 )
 from etholake.curate import parquet
 from etholake.curate.annotations import OVERLONG, CuratedAnnotations, curate_annotations
-from etholake.curate.metadata import Video
-from etholake.curate.plan import Unit
+from etholake.curate.file_reports import FileReport, source_name
+from etholake.curate.metadata import VideoRecord
+from etholake.curate.quarantine import BadFileError
 from etholake.curate.rawzone import RawObject
-from etholake.curate.report import FileReport, source_name
-from etholake.curate.rules import BadFileError
 from etholake.curate.statistics import behavior_summary, class_distribution
 from etholake.curate.tracking import Curation
+from etholake.curate.units import Unit
 from etholake.errors import DataError
 
 __all__ = [
@@ -110,7 +110,7 @@ def curate_annotation_unit(
 
 
 # --- reading ----------------------------------------------------------------------------------------------
-def _read_tracks(raw: RawObject, unit: Unit, bucket: str, max_gap: int) -> tuple[Curation, Video, set[str]]:
+def _read_tracks(raw: RawObject, unit: Unit, bucket: str, max_gap: int) -> tuple[Curation, VideoRecord, set[str]]:
     """The points of one raw file, settled. Raises BadFileError if the file as a whole is of no use."""
     parquet_file, video, flags = _open(raw, unit, bucket, RAW_TRACKING_COLUMNS)
     curation = Curation(video.scale, max_gap)
@@ -134,7 +134,7 @@ def _annotations(raw: RawObject, unit: Unit, bucket: str, repair_label_clock: bo
     return CuratedAnnotations(curated.table, FileReport(**{**vars(curated.report), "flags": tuple(sorted(flags))}))
 
 
-def _open(raw: RawObject, unit: Unit, bucket: str, wanted: Any) -> tuple[pq.ParquetFile, Video, set[str]]:
+def _open(raw: RawObject, unit: Unit, bucket: str, wanted: Any) -> tuple[pq.ParquetFile, VideoRecord, set[str]]:
     """A raw file, its metadata, and what its columns give reason to flag."""
     content = _content(raw, bucket)
     name = source_name(raw.key)
@@ -210,7 +210,7 @@ def _rejected(raw: RawObject, error: BadFileError) -> FileReport:
     return FileReport.rejected(raw.key, raw.kind, raw.split, error, lab_id=raw.lab_id, video_id=raw.video_id)
 
 
-def _tracking_report(raw: RawObject, video: Video, curation: Curation, flags: set[str]) -> FileReport:
+def _tracking_report(raw: RawObject, video: VideoRecord, curation: Curation, flags: set[str]) -> FileReport:
     flags = flags | set(curation.flags)
     named = {n for n in range(1, MAX_MICE + 1) if any(video.values[f"mouse{n}_{a}"] for a in MOUSE_ATTRIBUTES)}
     if named and set(curation.mice) - named:

@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 
 from etholake.contract import JUMP_CM, JUMP_SPEED, arrow_schema
-from etholake.curate.rules import MAX_ROWS_PER_RULE
+from etholake.curate.quarantine import MAX_ROWS_PER_RULE
 from etholake.curate.tracking import CuratedTracking, VideoScale
 
 LARGEST_FRAME = 2**31 - 2  # video_frame is an int, and so is the exclusive stop of an interval that ends there

@@ -11,9 +11,9 @@ from test_metadata_curation import curate as metadata
 
 from etholake.contract import arrow_schema
 from etholake.curate.annotations import CuratedAnnotations, curate_annotations
-from etholake.curate.metadata import Video
-from etholake.curate.report import assert_balance
-from etholake.curate.rules import BadFileError
+from etholake.curate.file_reports import assert_balance
+from etholake.curate.metadata import VideoRecord
+from etholake.curate.quarantine import BadFileError
 from etholake.curate.statistics import class_distribution
 
 KEY = "raw-zone/train_annotation/lab_id=Lab/1.parquet"
@@ -26,7 +26,7 @@ def raw(*rows: tuple[Any, ...]) -> pa.Table:
     return pa.table({name: pa.array(list(values), type_) for name, values, type_ in columns})
 
 
-def video(**change: Any) -> Video:
+def video(**change: Any) -> VideoRecord:
     [one] = metadata(change).videos  # 30 fps, 10 s; looked for: 1->2 attack, 1->self rear
     return one
 

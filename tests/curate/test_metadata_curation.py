@@ -11,8 +11,8 @@ import pytest
 
 from etholake.contract import RAW_METADATA_COLUMNS, arrow_schema
 from etholake.curate.behaviors import parse_items, parse_labeled, parse_list
-from etholake.curate.metadata import CuratedMetadata, Video, curate_metadata, labeled_table, metadata_table
-from etholake.curate.report import FileReport, assert_balance
+from etholake.curate.file_reports import FileReport, assert_balance
+from etholake.curate.metadata import CuratedMetadata, VideoRecord, curate_metadata, labeled_table, metadata_table
 
 GOOD: dict[str, Any] = {
     "lab_id": "Lab", "video_id": 1, "mouse1_strain": "C57", "mouse1_sex": "male", "mouse2_strain": "CD1",
@@ -47,7 +47,7 @@ def test_a_good_row_is_typed() -> None:
     assert row["body_parts_tracked"] == ["ear_left", "nose"]
     assert row["behaviors_labeled"] == ["mouse1,mouse2,attack", "mouse1,self,rear"]
     assert (row["n_mice"], row["has_tracking"], row["has_annotation"], row["flags"]) == (2, True, True, [])
-    assert Video.from_json(json.loads(json.dumps(video.as_json()))) == video
+    assert VideoRecord.from_json(json.loads(json.dumps(video.as_json()))) == video
     assert video.n_frames == 300
 
 

@@ -25,11 +25,12 @@ import pytest
 from etholake.contract import ACTIONS, raw_key
 from etholake.curate import quality
 from etholake.curate.annotations import curate_annotations
-from etholake.curate.metadata import CuratedMetadata, Video, curate_metadata, labeled_table, metadata_table
-from etholake.curate.plan import Unit
+from etholake.curate.file_reports import FileReport, assert_balance
+from etholake.curate.metadata import CuratedMetadata, VideoRecord, curate_metadata, labeled_table, metadata_table
 from etholake.curate.rawzone import RawObject
-from etholake.curate.report import FileReport, assert_balance
+from etholake.curate.units import Unit
 from etholake.curate.work import ANNOTATIONS, TRACKING, behavior_key, curate_annotation_unit, curate_tracking_unit
+from etholake.pages.quality import render
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 FOLDER = Path(os.environ.get("MABE2025_DIR", SHARED / "mabe2025"))
@@ -52,7 +53,7 @@ class Dirt:
     summaries: dict[str, pa.Table]
 
     @property
-    def videos(self) -> dict[int, Video]:
+    def videos(self) -> dict[int, VideoRecord]:
         return {video.video_id: video for video in self.metadata.videos}
 
     @property
@@ -361,7 +362,7 @@ def test_the_summaries_count_every_event(dirt: Dirt) -> None:
 
 
 def test_the_page_of_the_real_files_is_small_and_says_what_is_known(dirt: Dirt) -> None:
-    page = dirt.quality().as_html()
+    page = render(dirt.quality())
     assert len(page) < 200_000
     for text in (b"84,482 rows in 848 raw files of 19 labs", b"958 of 83,620 rows", b"26 of 862 videos"):
         assert text in page

@@ -11,12 +11,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from etholake import aws, local_server, packaging
+from etholake import aws, local_server
 from etholake.contract import CODE_ZONE, RAW_METADATA_COLUMNS, TABLES, raw_key
 from etholake.errors import AwsError, DataError
 from etholake.lake import Lake
 from etholake.settings import Settings, replace_port
-from etholake.stages import etl
+from etholake.stages.cloud.packages import build
+from etholake.stages.lake import etl
 
 ROOT = Path(__file__).resolve().parents[2]
 ROLE = "arn:aws:iam::123456789012:role/test"
@@ -31,7 +32,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     s3, glue = aws.client(settings, "s3"), aws.client(settings, "glue")
     s3.create_bucket(Bucket=settings.bucket)
     glue.create_database(DatabaseInput={"Name": settings.database})
-    packages = packaging.build(folder / "dist")
+    packages = build(folder / "dist")
     code = f"s3://{settings.bucket}/{CODE_ZONE}"
     s3.upload_file(str(packages.etholake_zip), settings.bucket, f"{CODE_ZONE}/etholake.zip")
     for name in ("curate_tracking", "curate_tables"):

@@ -17,30 +17,15 @@ from urllib.parse import parse_qsl
 
 from etholake import aws, local_server, logs, simulate
 from etholake.settings import Settings
-from etholake.stages import (
-    compact,
-    cost,
-    curves,
-    dashboards,
-    deploy,
-    etl,
-    evaluate,
-    explain,
-    features,
-    ingest,
-    pipeline,
-    predict,
-    processing,
-    query,
-    registry,
-    report,
-    serve,
-    train,
-    tune,
-    vacuum,
-)
-from etholake.stages.ingest.zone import MANIFEST
+from etholake.stages import pipeline
+from etholake.stages.cloud import cost, deploy
+from etholake.stages.lake import compact, etl, ingest, query, vacuum
+from etholake.stages.lake.ingest.zone import MANIFEST
+from etholake.stages.model import evaluate, explain, features, processing, train, tune
 from etholake.stages.pipeline import machine
+from etholake.stages.reports import curves, dashboards
+from etholake.stages.reports import run_report as report
+from etholake.stages.serving import predict, registry, serve
 from local_mock import lifecycle
 
 ROOT = Path(__file__).resolve().parents[2]

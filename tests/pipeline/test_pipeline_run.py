@@ -15,10 +15,16 @@ from rich.console import Console
 
 from etholake import aws, local_server, simulate
 from etholake.errors import AwsError, DataError
+from etholake.result import StageResult
 from etholake.settings import Settings, replace_port
-from etholake.stages import StageResult, deploy, ingest, load_state, pipeline, registry, train
-from etholake.stages.ingest.zone import MANIFEST
+from etholake.stages import pipeline
+from etholake.stages.cloud import deploy
+from etholake.stages.lake import ingest
+from etholake.stages.lake.ingest.zone import MANIFEST
+from etholake.stages.model import train
 from etholake.stages.pipeline import history, machine, view
+from etholake.stages.serving import registry
+from etholake.stages.state import load_state
 
 
 @pytest.fixture(scope="module")
@@ -172,7 +178,7 @@ class Labs:
         return pipeline.run(self.settings, machine.input_of(self.settings, "smoke", tuning=tuning), **more)
 
     def count(self, table: str, run_id: str) -> int:
-        from etholake.stages import query
+        from etholake.stages.lake import query
 
         sql = f"SELECT count(*) AS n FROM {table} WHERE run_id = ?"
         return int(query.run_sql(self.settings, sql, [f"'{run_id}'"]).rows[0][0])
@@ -215,7 +221,7 @@ def test_the_same_again_changes_nothing(labs: Labs) -> None:
     assert len(registry.versions(labs.settings, group)) == 1
     back = registry.go_back(labs.settings, group, 1)
     assert back.summary == f"Version 1 ({first.details['model']}) is the approved one and was served already."
-    from etholake.stages import etl
+    from etholake.stages.lake import etl
 
     assert etl.run(labs.settings).status == "unchanged"  # the simple way finds its work done
     assert train.run(labs.settings, "smoke").status == "unchanged"
