@@ -113,4 +113,4 @@ def _known(values: npt.NDArray[np.float64]) -> pa.Array:
 
 def _counted_frames(annotations: pa.Table) -> npt.NDArray[np.int64]:
     stop, start = (annotations[f"counted_{end}_frame"].to_numpy().astype(np.int64) for end in ("stop", "start"))
-    return stop - start
+    return np.asarray(stop - start)
