@@ -24,7 +24,7 @@ from etholake import aws
 from etholake.errors import AwsError, DataError
 from etholake.settings import Settings
 from etholake.stages.lake import ingest
-from etholake.stages.lake.ingest import known, upload
+from etholake.stages.lake.ingest import upload
 from etholake.stages.lake.ingest.threads import each
 
 MB = 1_000_000
