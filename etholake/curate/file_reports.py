@@ -102,7 +102,7 @@ def log_losses(reports: Iterable[FileReport], most: int = 500) -> None:
         for row in report.quarantine:
             rules[row["rule"]] += row["rows"]
         whole = not report.rows_curated
-        logs.tell(
+        logs.log_event(
             "quarantined",
             f"{report.source_file}: {report.rows_quarantined} of {report.rows_in} rows, {', '.join(rules)}",
             level=logging.WARNING if whole else logging.INFO, video=report.video_id, lab=report.lab_id,
@@ -110,7 +110,9 @@ def log_losses(reports: Iterable[FileReport], most: int = 500) -> None:
             whole=whole,
         )  # fmt: skip
     if lost[most:]:
-        logs.tell("quarantined", f"{len(lost) - most} more files lost rows: see table quarantine", files=len(lost))
+        logs.log_event(
+            "quarantined", f"{len(lost) - most} more files lost rows: see table quarantine", files=len(lost)
+        )
 
 
 def totals(reports: Sequence[FileReport]) -> dict[str, int]:
