@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,7 +24,9 @@ from etholake.contract import (
     RAW_METADATA_NUMBERS,
     arrow_schema,
     raw_key,
+    whole_number,
 )
+from etholake.contract import number as read_number
 from etholake.curate.behaviors import Labeled, parse_labeled, parse_list
 from etholake.curate.file_reports import FileReport, source_name
 from etholake.curate.quarantine import BadFileError, QuarantineRow, payload_json
@@ -66,7 +67,8 @@ class VideoRecord:
     @property
     def scale(self) -> VideoScale:
         """What curation of the tracks needs."""
-        rest = (self.values[name] for name in ("pix_per_cm_approx", "video_width_pix", "video_height_pix"))
+        names = ("pix_per_cm_approx", "video_width_pix", "video_height_pix", "arena_width_cm", "arena_height_cm")
+        rest = (self.values[name] for name in names)
         return VideoScale(self.video_id, self.lab_id, self.fps, *rest)
 
     def as_json(self) -> dict[str, Any]:
@@ -112,7 +114,7 @@ def curate_metadata(content: bytes, split: str) -> CuratedMetadata:
     videos: dict[tuple[str, int], VideoRecord] = {}
     rejected: list[dict[str, Any]] = []
     for number, row in enumerate(rows):
-        lab_id, video_id = row["lab_id"].strip(), _video_id(row["video_id"])
+        lab_id, video_id = row["lab_id"].strip(), whole_number(row["video_id"])
         problems: list[QuarantineRow]
         if _SURPLUS in row:
             detail = f"The row has {len(row[_SURPLUS])} more cells than the csv has columns: is a quote missing?"
@@ -190,6 +192,11 @@ def _read_csv(content: bytes) -> tuple[list[dict[str, str]], set[str]]:
         rows = [{_SURPLUS if k is None else k: v or "" for k, v in row.items()} for row in reader]
     except (UnicodeDecodeError, csv.Error) as err:
         raise BadFileError("file-unreadable", f"The csv cannot be read: {err}.") from err
+    if doubled := sorted({name for name in names if names.count(name) > 1}):
+        detail = (
+            f"The header names {', '.join(doubled)} more than once: which of the columns counts cannot be known."
+        )
+        raise BadFileError("column-type", detail, len(rows))
     if missing := [name for name in _KEYS if name not in names]:
         detail = f"Expected the columns {list(_KEYS)}, but {missing} are missing (found {names[:5]}…)."
         raise BadFileError("column-missing", detail, len(rows))
@@ -199,19 +206,6 @@ def _read_csv(content: bytes) -> tuple[list[dict[str, str]], set[str]]:
     if set(names) - set(RAW_METADATA_COLUMNS):
         flags.add("column-extra")
     return rows, flags
-
-
-def _video_id(text: str) -> int | None:
-    number = _number(text)
-    return int(number) if number is not None and number == int(number) and abs(number) < 2**53 else None
-
-
-def _number(text: str) -> float | None:
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None
 
 
 def _text(text: str) -> str | None:
@@ -252,7 +246,7 @@ def _quantity(name: str, text: str, number: int, unread: list[QuarantineRow]) ->
     """A number above 0, else None; text that is no number is put on `unread`."""
     if _text(text) is None:
         return None
-    value = _number(text)
+    value = read_number(text)
     if value is not None and name in _INTS and value > _MAX_INT:
         value = None
     if value is None:

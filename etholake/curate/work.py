@@ -56,7 +56,9 @@ def summary_key(target: str) -> str:
     return target.replace(f"/{TRACKING}/", f"/{SUMMARY}/", 1)
 
 
-def curate_tracking_unit(unit: Unit, bucket: str, max_gap_frames: int) -> list[FileReport]:
+def curate_tracking_unit(
+    unit: Unit, bucket: str, max_gap_frames: int, implausible_missing: bool = False
+) -> list[FileReport]:
     """Curate the tracking files of `unit` into its target file and the summary's; one report per raw file."""
     reports: list[FileReport] = []
     summaries: list[dict[str, Any]] = []
@@ -66,7 +68,7 @@ def curate_tracking_unit(unit: Unit, bucket: str, max_gap_frames: int) -> list[F
     ):
         for raw in unit.files:
             try:
-                curation, video, flags = _read_tracks(raw, unit, bucket, max_gap_frames)
+                curation, video, flags = _read_tracks(raw, unit, bucket, max_gap_frames, implausible_missing)
             except BadFileError as err:
                 reports.append(_rejected(raw, err))
                 continue
@@ -110,10 +112,12 @@ def curate_annotation_unit(
 
 
 # --- reading ----------------------------------------------------------------------------------------------
-def _read_tracks(raw: RawObject, unit: Unit, bucket: str, max_gap: int) -> tuple[Curation, VideoRecord, set[str]]:
+def _read_tracks(
+    raw: RawObject, unit: Unit, bucket: str, max_gap: int, implausible_missing: bool
+) -> tuple[Curation, VideoRecord, set[str]]:
     """The points of one raw file, settled. Raises BadFileError if the file as a whole is of no use."""
     parquet_file, video, flags = _open(raw, unit, bucket, RAW_TRACKING_COLUMNS)
-    curation = Curation(video.scale, max_gap)
+    curation = Curation(video.scale, max_gap, implausible_missing)
     rows = parquet_file.metadata.num_rows
     try:
         curation.read(lambda: _batches(raw, parquet_file, RAW_TRACKING_COLUMNS))
@@ -226,4 +230,5 @@ def _tracking_report(raw: RawObject, video: VideoRecord, curation: Curation, fla
         counts.rows_in, counts.rows_curated, counts.rows_quarantined, counts.rows_imputed,
         tuple(sorted(flags)), curation.mice, curation.last_frame,
         tuple(row.located(source, raw.split, raw.lab_id, raw.video_id) for row in curation.rejected),
+        curation.flagged_rows,
     )  # fmt: skip

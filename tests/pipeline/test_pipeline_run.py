@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from etholake import aws, simulate
+from etholake import aws, local_server, simulate
 from etholake.errors import AwsError, DataError
 from etholake.result import StageResult
 from etholake.settings import Settings, replace_port
@@ -25,7 +25,6 @@ from etholake.stages.model import train
 from etholake.stages.pipeline import history, machine, view
 from etholake.stages.serving import registry
 from etholake.stages.state import load_state
-from local_mock import lifecycle
 
 
 @pytest.fixture(scope="module")
@@ -170,7 +169,7 @@ class Labs:
     def __init__(self, folder: Path) -> None:
         self.data = folder / "data"
         self.base = Settings(port=0, state_dir=str(folder / "state"), s3_root=str(folder / "s3"))
-        self.settings = replace_port(self.base, lifecycle.up(self.base).port)
+        self.settings = replace_port(self.base, local_server.up(self.base).port)
         simulate.simulate(self.data, labs=2, videos=3, seconds=20.0, seed=1, dirt=0.05)
         deploy.run(self.settings)
         ingest.run(self.settings, self.data)
@@ -189,7 +188,7 @@ class Labs:
 def labs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Labs]:
     made = Labs(tmp_path_factory.mktemp("labs"))
     yield made
-    lifecycle.down(made.base)
+    local_server.down(made.base)
 
 
 @pytest.mark.long

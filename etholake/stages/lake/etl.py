@@ -88,6 +88,8 @@ def job_arguments(settings: Settings, code_digest: str) -> dict[str, str]:
     """Arguments of both Glue jobs. Pure. Raises SettingsError for limits that name no rule."""
     parse_limits(settings.quality_limits)
     optional = {"--repair_label_clock": "true"} if settings.repair_label_clock else {}
+    if settings.implausible_points == "missing":
+        optional["--implausible_points"] = "missing"
     if settings.quality_limits:
         optional["--quality_limits"] = settings.quality_limits
     return {

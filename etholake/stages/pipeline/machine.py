@@ -83,6 +83,7 @@ def input_of(
         "settings": {
             "max_gap_frames": settings.max_gap_frames,
             "seed": settings.seed,
+            "implausible_points": settings.implausible_points,
             "quality_limits": settings.quality_limits,
             "repair_label_clock": settings.repair_label_clock,
         },
