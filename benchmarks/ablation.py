@@ -32,21 +32,23 @@ from figures import Figure, parser, show
 from recognisers import read_lab
 from torch import Tensor
 
-from etholake.events import decisions, metric
-from etholake.events.decisions import Decisions
+from etholake.dataset.labelled import LabelledVideo, TrainingData
+from etholake.dataset.pose_tracks import CLOCK_HZ
+from etholake.dataset.split import Split
+from etholake.dataset.windows import MouseTracks, Tracks
+from etholake.events import metric
+from etholake.events import post_processing as decisions
+from etholake.events.post_processing import PostProcessing
 from etholake.events.types import Event
-from etholake.features import pair
-from etholake.features.clip import CLOCK_HZ
-from etholake.features.tracks import MouseTracks, Tracks
-from etholake.models import boosted, scoring
-from etholake.models.config import Augmentation
+from etholake.features import pair_features as pair
+from etholake.models import scoring
+from etholake.models.boosted import forest as boosted
+from etholake.models.cnn_transformer.config import Augmentation
 from etholake.models.ensemble import average
-from etholake.models.recogniser import Recogniser
+from etholake.models.network_model import NetworkModel
 from etholake.simulate import simulate
 from etholake.training import trainer
-from etholake.training.data import LabelledVideo, TrainingData
 from etholake.training.fit import fit
-from etholake.training.split import Split
 
 fitting = importlib.import_module("etholake.training.fit")
 LABS, VIDEOS, SECONDS, DIRT = 4, 5, 150.0, 0.3
@@ -132,7 +134,7 @@ class Run:
         fps = {v.clip.video_id: v.clip.fps for v in self.data.videos}
         deciding, judged = ([replace(p, fps=fps[p.video_id]) for one in part for p in one] for part in said)
         asked = {v.clip.video_id: frozenset(v.clip.behaviors) for v in data.videos}
-        decided = Decisions()
+        decided = PostProcessing()
         if name != "without thresholds":
             decided = decisions.fit(deciding, [e for v in parts[1] for e in v.events], asked)
         found: list[Event] = []
@@ -142,7 +144,7 @@ class Run:
         labs = {v.clip.video_id: v.clip.lab_id for v in parts[2]}
         return metric.pooled([e for v in parts[2] for e in v.events], found, asked, labs).score
 
-    def _model(self, name: str, data: TrainingData, train: Sequence[LabelledVideo], member: int) -> Recogniser:
+    def _model(self, name: str, data: TrainingData, train: Sequence[LabelledVideo], member: int) -> NetworkModel:
         """A trained member. What only decides or averages differently is trained once."""
         fields = dict(self.fields)
         if name == "without augmentation":
@@ -157,7 +159,7 @@ class Run:
             rest = tuple(s for s in boosted.whole_spans(data.videos) if s not in spans)
             fit(data, folder, self.config, fields, split=Split(spans, (), rest), seed=self.seed * MEMBERS + member)
             marker.write_text(run, encoding="utf-8")
-        model = Recogniser.load(folder)
+        model = NetworkModel.load(folder)
         if name == "without lab embedding":  # training hid every lab; so does use
             with torch.no_grad():
                 embedding = model.network.get_parameter("lab.weight")

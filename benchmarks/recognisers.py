@@ -42,19 +42,21 @@ from figures import Figure, parser, show
 from numpy.typing import NDArray
 
 from etholake.contract import ACTIONS
+from etholake.dataset.labelled import LabelledVideo, TrainingData
+from etholake.dataset.pose_tracks import PoseTracks, VideoMeta
+from etholake.dataset.split import Span, Split
 from etholake.evaluation import bouts, confusion
-from etholake.events import decisions, metric, mutual
+from etholake.events import metric, mutual
+from etholake.events import post_processing as decisions
 from etholake.events.calibration import pooled_frames
 from etholake.events.types import Event, PairScores, mask
-from etholake.features.clip import PoseClip, VideoMeta
-from etholake.models import boosted, stack
-from etholake.models.config import named
+from etholake.models.boosted import forest as boosted
+from etholake.models.cnn_transformer.config import named
 from etholake.models.ensemble import average
-from etholake.models.recogniser import Recogniser
-from etholake.stages.evaluate import read_truth
-from etholake.training.data import LabelledVideo, TrainingData
+from etholake.models.network_model import NetworkModel
+from etholake.models.stacking import trees as stack
+from etholake.stages.model.evaluate import read_truth
 from etholake.training.fit import fit
-from etholake.training.split import Span, Split
 
 RESAMPLES = 2000
 RANKS = 1000
@@ -99,7 +101,7 @@ def read_lab(folder: Path, lab: str, fps: float | None = None) -> TrainingData:
         tracks = folder / "train_tracking" / lab / f"{video}.parquet"
         if events and tracks.is_file():
             meta = VideoMeta.from_row(row if fps is None else {**row, "frames_per_second": fps})
-            clip = PoseClip.from_raw(pq.ParquetFile(tracks).read(), meta)
+            clip = PoseTracks.from_raw(pq.ParquetFile(tracks).read(), meta)
             videos.append(LabelledVideo(clip, events))
     actions = {e.action for v in videos for e in v.events} | {a for v in videos for _, _, a in v.clip.behaviors}
     return TrainingData(tuple(videos), (*ACTIONS, *sorted(actions - set(ACTIONS))), f"{folder.name}/{lab}")
@@ -163,13 +165,13 @@ class Folds:
 
     def _trained(
         self, name: str, learnt: tuple[Span, ...], rest: tuple[Span, ...], folder: Path
-    ) -> boosted.Boosted | Recogniser:
+    ) -> boosted.Boosted | NetworkModel:
         if name == "boosted":
             return boosted.fit(self.data.videos, learnt)
         config, _, seed = name.partition("@")
         fields = {**self.overrides.get(config, {}), **self.everywhere}
         fit(self.data, folder, config, fields, split=Split(learnt, (), rest), seed=int(seed or 0))
-        return Recogniser.load(folder)
+        return NetworkModel.load(folder)
 
     def _stack(self, names: Sequence[str], video: int, apart: Apart) -> list[PairScores]:
         """By a stack of the other videos' labels, and of what its bases say of them without having learnt them."""
@@ -188,7 +190,7 @@ def _write(path: Path, pairs: Sequence[PairScores]) -> None:
     partial.rename(path)
 
 
-def _read(path: Path, clip: PoseClip) -> list[PairScores]:
+def _read(path: Path, clip: PoseTracks) -> list[PairScores]:
     scores = []
     with np.load(path) as found:
         for key, values in found.items():

@@ -81,7 +81,7 @@ def client(settings: Settings, service: str) -> Any:
     config = Config(retries={"mode": "standard", "max_attempts": 5}, max_pool_connections=32)
     made = session(settings).client(service, endpoint_url=endpoint(settings, service), config=config)
     if settings.target == "localstack" and service == "s3":
-        from local_mock.localstack.faults import work_around
+        from local_mock.localstack import work_around
 
         return work_around(made)
     return made

@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any
 from etholake.errors import UsageError
 
 if TYPE_CHECKING:
-    from etholake.stages import StageResult
+    from etholake.result import StageResult
 
 __all__ = [
     "ARGUMENT", "FIELDS", "VARIABLE", "add", "checked", "conclude", "folder", "parse", "run_id", "silence",

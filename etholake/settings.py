@@ -50,6 +50,9 @@ class Settings:
     )
     seed: int = _setting(0, "seed of everything random")
     max_gap_frames: int = _setting(15, "longest gap (frames) that curation fills or computes a velocity over")
+    implausible_points: str = _setting(
+        "flag", "points at (0, 0) or outside the picture: flag keeps and flags them, missing quarantines them"
+    )
     part_map: str = _setting("", "names of your own body parts for the recogniser: snout=nose,hip_l=side_left")
     repair_label_clock: bool = _setting(False, "rescale labels that count on a 30 fps clock in a 25 fps video")
     quality_limits: str = _setting(
@@ -151,8 +154,13 @@ def _check(settings: Settings, origin: Mapping[str, str]) -> None:
     for name in ("max_gap_frames", "ingest_threads"):
         if getattr(settings, name) < 1:
             problems.append(f"{name} must be at least 1, but got {getattr(settings, name)} from {origin[name]}.")
+    if settings.implausible_points not in {"flag", "missing"}:
+        problems.append(
+            "implausible_points must be flag or missing, but got "
+            f"'{settings.implausible_points}' from {origin['implausible_points']}."
+        )
     if settings.quality_limits:
-        from etholake.curate.quality import parse_limits
+        from etholake.contract import parse_limits
 
         try:
             parse_limits(settings.quality_limits)

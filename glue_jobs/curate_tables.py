@@ -26,17 +26,18 @@ from typing import Any
 import pyarrow as pa
 
 from etholake import logs
-from etholake.contract import QUALITY_POINTER, SPLITS, STATE_ZONE, TABLES, arrow_schema
+from etholake.contract import QUALITY_POINTER, SPLITS, STATE_ZONE, TABLES, arrow_schema, parse_limits
+from etholake.curate import file_reports as reporting
 from etholake.curate import quality
-from etholake.curate import report as reporting
+from etholake.curate.file_reports import FileReport
 from etholake.curate.metadata import CuratedMetadata, labeled_table, metadata_table
-from etholake.curate.plan import Unit, balance, inputs_fingerprint
-from etholake.curate.rawzone import RawObject, RawZone, list_raw, read_metadata
-from etholake.curate.report import FileReport
+from etholake.curate.rawzone import RawListing, RawObject, list_raw, read_metadata
+from etholake.curate.units import Unit, balance, inputs_fingerprint
 from etholake.curate.work import ANNOTATIONS, BEHAVIOR, TRACKING, curate_annotation_unit
+from etholake.digest import fingerprint
 from etholake.errors import DataError, SettingsError
 from etholake.lake import Lake, generation_prefix, identity, new_generation
-from etholake.stages import fingerprint
+from etholake.pages.quality import render
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Options:
 class Inputs:
     """Everything but the annotations themselves: names, metadata, and the reports of the tracking job."""
 
-    zone: RawZone
+    zone: RawListing
     metadata: dict[str, CuratedMetadata]
     tracking: list[FileReport]
     tracking_generations: list[tuple[str, ...]]
@@ -94,7 +95,7 @@ def parse(argv: Sequence[str]) -> Options:
     repair = given.get("repair_label_clock", "false").lower()
     if repair not in {"true", "false"}:
         raise SettingsError(f"Argument --repair_label_clock must be true or false, but got '{repair}'.")
-    limits = quality.parse_limits(given.get("quality_limits", ""))
+    limits = parse_limits(given.get("quality_limits", ""))
     return Options(given["bucket"], given["database"], given["code_digest"], repair == "true", limits)
 
 
@@ -246,7 +247,7 @@ def _put_quality(made: quality.Quality, digest: str, lake: Lake) -> None:
             return
     for key, body, kind in (
         (f"{prefix}report.json", made.as_json(), "application/json"),
-        (f"{prefix}report.html", made.as_html(), "text/html"),
+        (f"{prefix}report.html", render(made), "text/html"),
         (QUALITY_POINTER, latest, "application/json"),
     ):
         lake.s3.put_object(Bucket=lake.bucket, Key=key, Body=body, ContentType=kind)

@@ -24,7 +24,9 @@ from etholake.settings import Settings
 from etholake.stages.pipeline import steps
 
 # Settings that an execution's input may give; the others are the deployment's.
-FROM_INPUT = frozenset({"max_gap_frames", "seed", "quality_limits", "repair_label_clock"})
+FROM_INPUT = frozenset({
+    "implausible_points", "max_gap_frames", "quality_limits", "repair_label_clock", "seed",
+})  # fmt: skip
 
 
 @dataclass(frozen=True)

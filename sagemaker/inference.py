@@ -28,8 +28,8 @@ import pyarrow.parquet as pq
 
 from etholake import logs
 from etholake.contract import RAW_TRACKING_COLUMNS, arrow_type
+from etholake.dataset.pose_tracks import PoseTracks, VideoMeta
 from etholake.errors import EtholakeError
-from etholake.features.clip import PoseClip, VideoMeta
 
 PARQUET, JSON, JSON_LINES = "application/x-parquet", "application/json", "application/jsonlines"
 METADATA_KEY = b"etholake"
@@ -105,9 +105,9 @@ def predict_fn(request: Request, loaded: Loaded) -> dict[str, Any]:
     began, sources = time.monotonic(), loaded.recogniser.part_sources
     try:
         if request.curated:
-            clip = PoseClip.from_curated(request.table, request.meta, sources)
+            clip = PoseTracks.from_curated(request.table, request.meta, sources)
         else:
-            clip = PoseClip.from_raw(
+            clip = PoseTracks.from_raw(
                 request.table, request.meta, max_gap_frames=loaded.max_gap_frames, sources=sources
             )
     except EtholakeError as err:

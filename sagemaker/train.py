@@ -67,12 +67,12 @@ def train(
 ) -> dict[str, Any]:
     """Fit and store the model; returns its report. Clips are memory-mapped from `scratch`."""
     from etholake import logs
+    from etholake.dataset.labelled import load_training_data, of_labs
+    from etholake.dataset.split import choose
     from etholake.training import parallel
-    from etholake.training.cross import Plan, fit_folds
-    from etholake.training.data import load_training_data, of_labs
+    from etholake.training.cross import CrossValidationPlan, fit_folds
     from etholake.training.finetune import joined_part_map
     from etholake.training.fit import annotated, fit
-    from etholake.training.split import choose
 
     began = time.monotonic()
     base = base_model(folders, scratch)
@@ -93,7 +93,7 @@ def train(
     with parallel.group() as group:
         if arguments.folds:
             seeds = tuple(range(arguments.seed, arguments.seed + arguments.seeds))
-            plan = Plan(configs, arguments.folds, seeds, arguments.space, bool(arguments.stack))
+            plan = CrossValidationPlan(configs, arguments.folds, seeds, arguments.space, bool(arguments.stack))
             return fit_folds(
                 data, model_dir, plan, overrides, say, test=split.test, scratch=output_dir,
                 checkpoints=checkpoints(os.environ), group=group,
@@ -110,10 +110,10 @@ def base_model(folders: Mapping[str, Path], scratch: Path) -> Any:
         return None
     from etholake.errors import UsageError
     from etholake.models.archive import ARCHIVE, load_model, unpack
-    from etholake.models.recogniser import Recogniser
+    from etholake.models.network_model import NetworkModel
 
     model = load_model(unpack((folders["model"] / ARCHIVE).read_bytes(), scratch / "base", ARCHIVE))
-    if not isinstance(model, Recogniser):
+    if not isinstance(model, NetworkModel):
         raise UsageError(
             "Only a single network can be fine-tuned: unpack the model and name one of its networks, a folder "
             "with model.safetensors (of an ensemble members/0, of a stack bases/0/members/0, …)."

@@ -17,7 +17,7 @@ import train
 
 def arguments(argv: Sequence[str]) -> list[str]:
     """The arguments of `train.py`: every ``--field value`` of the configuration goes into ``--overrides``."""
-    from etholake.models.config import ModelConfig
+    from etholake.models.cnn_transformer.config import ModelConfig
 
     fields = {field.name for field in dataclasses.fields(ModelConfig)}
     if len(argv) % 2:

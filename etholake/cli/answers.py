@@ -55,7 +55,7 @@ def add(verb: AddVerb) -> None:
 
 
 def _predict(current: Settings, arguments: argparse.Namespace) -> None:
-    from etholake.stages import predict, predict_file
+    from etholake.stages.serving import predict, predict_file
 
     if arguments.tracks:
         if not arguments.metadata:
@@ -72,8 +72,8 @@ def _predict(current: Settings, arguments: argparse.Namespace) -> None:
 
 
 def _evaluate(current: Settings, arguments: argparse.Namespace) -> None:
-    from etholake.evaluation.page import write
-    from etholake.stages import evaluate, out_of_fold, processing
+    from etholake.pages.evaluation import write
+    from etholake.stages.model import evaluate, out_of_fold, processing
 
     if not arguments.submission and not arguments.out_of_fold:
         raise UsageError("Say what to score: --submission FILE, --out-of-fold for the newest model, or both.")
@@ -105,7 +105,7 @@ def _evaluate(current: Settings, arguments: argparse.Namespace) -> None:
 
 
 def _report(current: Settings, arguments: argparse.Namespace) -> None:
-    from etholake.stages import report as stage
+    from etholake.stages.reports import run_report as stage
 
     report(arguments, stage.run(current, arguments.run_name, arguments.out))
 

@@ -71,12 +71,13 @@ def add(verb: AddVerb) -> None:
 
 
 def _train(current: Settings, arguments: argparse.Namespace) -> None:
-    from etholake.stages import etl, ingest, train
+    from etholake.stages.lake import etl, ingest
+    from etholake.stages.model import train
 
     if arguments.base and arguments.config:
         raise UsageError("--from trains by the model's own configuration: leave --config out.")
     config = "its own" if arguments.base else arguments.config or current.config
-    wish = train.Wish(
+    wish = train.TrainingOptions(
         arguments.folds, arguments.seeds, arguments.space, arguments.stack, arguments.base or "",
         tuple(filter(None, (arguments.labs or "").split(","))),
     )  # fmt: skip
@@ -98,20 +99,20 @@ def _train(current: Settings, arguments: argparse.Namespace) -> None:
 
 
 def _explain_model(current: Settings, arguments: argparse.Namespace) -> None:
-    from etholake.stages import explain
+    from etholake.stages.model import explain
 
     found = explain.run(current, arguments.model)
     print(json.dumps(found) if arguments.json else "\n".join(explain.lines(found)))
 
 
 def _features(current: Settings, arguments: argparse.Namespace) -> None:
-    from etholake.stages import features
+    from etholake.stages.model import features
 
     report(arguments, features.run(current))
 
 
 def _tune(current: Settings, arguments: argparse.Namespace) -> None:
-    from etholake.stages import tune
+    from etholake.stages.model import tune
 
     with progress("tune", enabled=not arguments.json) as on_progress:
         result = tune.run(
@@ -122,13 +123,13 @@ def _tune(current: Settings, arguments: argparse.Namespace) -> None:
 
 
 def _serve(current: Settings, arguments: argparse.Namespace) -> None:
-    from etholake.stages import serve
+    from etholake.stages.serving import serve
 
     report(arguments, serve.run(current, arguments.kind, approved=arguments.approved))
 
 
 def _registry(current: Settings, arguments: argparse.Namespace) -> None:
-    from etholake.stages import registry
+    from etholake.stages.serving import registry
 
     group = registry.group_name(current)
     if arguments.register:
@@ -143,12 +144,12 @@ def _registry(current: Settings, arguments: argparse.Namespace) -> None:
 
 
 def _curves(current: Settings, arguments: argparse.Namespace) -> None:
-    from etholake.stages import curves
+    from etholake.stages.reports import curves
 
     report(arguments, curves.run(current, arguments.out, arguments.job))
 
 
 def _drift(current: Settings, arguments: argparse.Namespace) -> None:
-    from etholake.stages import drift
+    from etholake.stages.serving import drift
 
     report(arguments, drift.run(current, arguments.out, arguments.endpoint))

@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-from etholake.contract import MAX_MICE, SELF
+from etholake.contract import MAX_MICE, SELF, action_name
 
 __all__ = ["Labeled", "Triplet", "parse_items", "parse_labeled", "parse_list"]
 
@@ -85,9 +85,9 @@ def parse_labeled(text: str | None) -> Labeled:
 
 def _triplet(item: str) -> Triplet | None:
     fields = [re.sub(r"[\s'\"`]+", "", field) for field in item.split(",")]
-    if len(fields) != 3 or not fields[2]:
+    if len(fields) != 3 or not (action := action_name(item.split(",")[2])):
         return None
     agent, target = _MOUSE.fullmatch(fields[0]), _MOUSE.fullmatch(fields[1])
     if agent is None or (target is None and fields[1].lower() != SELF):
         return None
-    return int(agent[1]), int((target or agent)[1]), fields[2]
+    return int(agent[1]), int((target or agent)[1]), action

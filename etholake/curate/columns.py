@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from etholake.curate.rules import BadFileError
+from etholake.curate.quarantine import BadFileError
 
 __all__ = ["INVALID", "check_columns", "names", "numbers", "source_row", "whole_numbers"]
 

@@ -18,7 +18,7 @@ from etholake import storage
 from etholake.contract import TABLES, arrow_schema
 from etholake.curate import parquet
 from etholake.curate.work import SUMMARY, TRACKING, summary_key
-from etholake.stages import fingerprint
+from etholake.digest import fingerprint
 
 __all__ = ["Merge", "merge_files", "plan_merges"]
 

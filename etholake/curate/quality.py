@@ -1,22 +1,21 @@
 """Data quality of a curation run: which rule fired how often and where; limits that fail the job.
 
-`build` counts over the reports of all raw files; `Quality.as_json` and `Quality.as_html` (`quality_page`) are the
-two forms of the report. `check` refuses reports in which a lab breaks a limit. No I/O, standard library only.
+`build` counts over the reports of all raw files; `Quality.as_json` is the report for programs; `pages.quality`
+renders it for people. `check` refuses reports in which a lab breaks a limit. No I/O, standard library only.
 """
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from etholake.curate.report import FileReport
-from etholake.curate.rules import KINDS, RULES
-from etholake.errors import DataError, SettingsError, raise_collected
+from etholake.contract import KINDS, RULES
+from etholake.curate.file_reports import FileReport
+from etholake.errors import DataError, raise_collected
 
-__all__ = ["NO_LAB", "Count", "Quality", "Sums", "build", "check", "parse_limits"]
+__all__ = ["NO_LAB", "Count", "Quality", "Sums", "build", "check"]
 
 MAX_EXAMPLES = 5
 NO_LAB = "(no lab)"  # of rows and files that name none
@@ -142,12 +141,6 @@ class Quality:
         }
         return json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
 
-    def as_html(self) -> bytes:
-        """The report for people: one page that needs no network (`quality_page.render`)."""
-        from etholake.curate.quality_page import render
-
-        return render(self)
-
 
 def build(
     reports: Iterable[FileReport], video_flags: VideoFlags | None = None, limits: Mapping[str, float] | None = None
@@ -177,34 +170,6 @@ def build(
     quality.files.sort(key=_badness)
     quality.examples = {rule: shown.chosen(rule) for rule in quality.rules}
     return quality
-
-
-def parse_limits(text: str) -> dict[str, float]:
-    """{rule: largest share} of a text like ``coordinate-missing=0.6,file-unreadable=0.05``; {} of an empty one.
-
-    Raises
-    ------
-    SettingsError
-        A rule is unknown (the nearest one is named), is named twice, or stops the job at any share; or a share is
-        no number from 0 to 1.
-    """
-    limits: dict[str, float] = {}
-    problems = []
-    for item in filter(None, (part.strip() for part in text.split(","))):
-        rule, _, number = (part.strip() for part in item.partition("="))
-        if rule not in RULES:
-            near = difflib.get_close_matches(rule, RULES, n=1, cutoff=0.4)
-            problems.append(f"there is no rule '{rule}'" + (f"; did you mean '{near[0]}'?" if near else ""))
-        elif RULES[rule].severity == "refuse":
-            problems.append(f"'{rule}' always stops the job and takes no limit")
-        elif rule in limits:
-            problems.append(f"'{rule}' is named twice")
-        else:
-            limits[rule] = _share(number)
-            if not 0 <= limits[rule] <= 1:  # NaN is neither
-                problems.append(f"expected {rule}=<share from 0 to 1>, but got '{item}'")
-    raise_collected(SettingsError, "Limits of the data quality (quality_limits)", problems)
-    return limits
 
 
 def check(
@@ -319,10 +284,3 @@ def _where(quality: Quality, lab: str, rule: str) -> str:
     own = (file for file in quality.files if rule in file["rules"] and (file["lab_id"] or NO_LAB) == lab)
     found = next(own, None)
     return f"{RULES[rule].sentence} See {found['source_file'] if found else 'the metadata'}."
-
-
-def _share(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return -1.0

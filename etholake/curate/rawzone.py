@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from etholake.contract import RAW_ZONE, SPLITS, raw_key
-from etholake.curate.metadata import CuratedMetadata, Video, curate_metadata
+from etholake.curate.metadata import CuratedMetadata, VideoRecord, curate_metadata
 
-__all__ = ["RawObject", "RawZone", "list_raw", "read_metadata", "videos_of"]
+__all__ = ["RawListing", "RawObject", "list_raw", "read_metadata", "videos_of"]
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class RawObject:
 
 
 @dataclass(frozen=True)
-class RawZone:
+class RawListing:
     """What was received, each list sorted by key."""
 
     metadata: dict[str, RawObject] = field(default_factory=dict)  # by split
@@ -37,9 +37,9 @@ class RawZone:
     annotation: dict[tuple[str, str], list[RawObject]] = field(default_factory=dict)  # by (split, lab)
 
 
-def list_raw(s3: Any, bucket: str) -> RawZone:
+def list_raw(s3: Any, bucket: str) -> RawListing:
     """List the raw zone (paginated). Objects outside its layout, such as side files, are not looked at."""
-    zone = RawZone()
+    zone = RawListing()
     for item in _objects(s3, bucket):
         found = _parse(item["Key"], int(item["Size"]), item["ETag"].strip('"'))
         if found is None:
@@ -55,7 +55,7 @@ def list_raw(s3: Any, bucket: str) -> RawZone:
     return zone
 
 
-def read_metadata(s3: Any, bucket: str, zone: RawZone) -> dict[str, CuratedMetadata]:
+def read_metadata(s3: Any, bucket: str, zone: RawListing) -> dict[str, CuratedMetadata]:
     """The curated metadata of every split that has a csv."""
     curated = {}
     for split, raw in sorted(zone.metadata.items()):
@@ -64,7 +64,7 @@ def read_metadata(s3: Any, bucket: str, zone: RawZone) -> dict[str, CuratedMetad
     return curated
 
 
-def videos_of(metadata: dict[str, CuratedMetadata], split: str, lab_id: str) -> dict[int, Video]:
+def videos_of(metadata: dict[str, CuratedMetadata], split: str, lab_id: str) -> dict[int, VideoRecord]:
     """The videos of one lab by id."""
     if split not in metadata:
         return {}

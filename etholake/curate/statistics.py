@@ -25,19 +25,21 @@ def class_distribution(annotations: pa.Table, lab_id: str) -> list[dict[str, Any
     Returns
     -------
     list of dict
-        Seconds are null where no event has any; `share` is of the lab's annotated seconds; percentiles are
+        `frames` and `seconds` count a frame once, within the video; the mean and the percentiles are of whole
+        events. Seconds are null where no event has any; `share` is of the lab's annotated seconds; percentiles are
         linear (numpy's default).
     """
     code, actions = _codes(annotations["action"])
     video = annotations["video_id"].to_numpy()
-    frames = annotations["duration_frames"].to_numpy().astype(np.int64)
+    frames = _counted_frames(annotations)
     seconds = annotations["duration_sec"].to_numpy().astype(np.float64)  # null becomes NaN
-    whole = float(np.nansum(seconds))
+    counted = annotations["counted_sec"].to_numpy().astype(np.float64)
+    whole = float(np.nansum(counted))
     rows = []
     for number, name in sorted(enumerate(actions), key=lambda entry: entry[1]):
         own = code == number
-        known = np.sort(seconds[own & ~np.isnan(seconds)])  # sorted: the sum does not depend on the order of rows
-        total = float(known.sum()) if known.size else None
+        known = np.sort(seconds[own & ~np.isnan(seconds)])  # sorted: a sum does not depend on the order of rows
+        total = float(np.sort(counted[own & ~np.isnan(seconds)]).sum()) if known.size else None
         rows.append(
             {
                 "lab_id": lab_id, "action": name,
@@ -63,7 +65,8 @@ def behavior_summary(annotations: pa.Table) -> pa.Table:
     Returns
     -------
     pa.Table
-        The contract's columns, in its order of rows. Seconds are null where the video has no fps.
+        The contract's columns, in its order of rows; `frames` and `seconds` count a frame once. Seconds are null
+        where the video has no fps.
     """
     schema, keys = arrow_schema("behavior_summary"), ("split", "video_id", "agent_id", "target_id", "action")
     if not annotations.num_rows:
@@ -71,19 +74,22 @@ def behavior_summary(annotations: pa.Table) -> pa.Table:
     seconds, start_sec, stop_sec = (
         annotations[name].to_numpy().astype(np.float64) for name in ("duration_sec", "start_sec", "stop_sec")
     )
-    frames = annotations["duration_frames"].to_numpy().astype(np.int64)
+    frames = _counted_frames(annotations)
+    counted = annotations["counted_sec"].to_numpy().astype(np.float64)
     coded = [_codes(annotations[name])[0] for name in keys]
     order = np.lexsort([seconds, *coded[::-1]])  # within a group by duration, so that the middle is the median
     new = np.logical_or.reduce([codes[order][1:] != codes[order][:-1] for codes in coded])
     first = np.flatnonzero(np.concatenate([[True], new]))
     events = np.diff(np.append(first, order.size))
-    seconds, start_sec, stop_sec, frames = (values[order] for values in (seconds, start_sec, stop_sec, frames))
+    seconds, counted, start_sec, stop_sec, frames = (
+        values[order] for values in (seconds, counted, start_sec, stop_sec, frames)
+    )
     shared = annotations.take(pa.array(order[first]))  # a row of each group, for what its rows have in common
     columns = {name: shared[name] for name in schema.names if name in shared.schema.names}
     columns |= {
         "events": pa.array(events),
         "frames": pa.array(np.add.reduceat(frames, first)),
-        "seconds": _known(np.add.reduceat(seconds, first)),
+        "seconds": _known(np.add.reduceat(counted, first)),
         "median_sec": _known((seconds[first + (events - 1) // 2] + seconds[first + events // 2]) / 2),
         "max_sec": _known(np.maximum.reduceat(seconds, first)),
         "first_start_sec": _known(np.minimum.reduceat(start_sec, first)),
@@ -103,3 +109,8 @@ def _codes(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.int64], list[Any]]:
 def _known(values: npt.NDArray[np.float64]) -> pa.Array:
     """float64, null where NaN (a video has fps for all of its events or for none)."""
     return pa.array(values, mask=np.isnan(values))
+
+
+def _counted_frames(annotations: pa.Table) -> npt.NDArray[np.int64]:
+    stop, start = (annotations[f"counted_{end}_frame"].to_numpy().astype(np.int64) for end in ("stop", "start"))
+    return np.asarray(stop - start)

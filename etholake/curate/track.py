@@ -33,6 +33,8 @@ class VideoScale:
     pix_per_cm: float | None = None
     width_pix: float | None = None
     height_pix: float | None = None
+    arena_width_cm: float | None = None
+    arena_height_cm: float | None = None
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ points and no more; `curate_tracking` is the same for a whole table at once.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,8 +18,9 @@ import pyarrow as pa
 
 from etholake.contract import MAX_MICE, RAW_TRACKING_COLUMNS, arrow_schema
 from etholake.curate.columns import INVALID, check_columns, names, numbers, source_row, whole_numbers
+from etholake.curate.plausibility import Plausibility, implausible_points
 from etholake.curate.points import Points
-from etholake.curate.rules import MAX_ROWS_PER_RULE, QuarantineRow, quarantine_rows
+from etholake.curate.quarantine import MAX_ROWS_PER_RULE, QuarantineRow, quarantine_rows
 from etholake.curate.track import TrackRows, VideoScale, curate_track, positive
 from etholake.errors import UsageError
 
@@ -74,7 +76,13 @@ class CuratedTracking:
 
 
 def curate_tracking(
-    table: pa.Table, meta: Any, *, max_gap_frames: int, source_file: str = "", split: str | None = None
+    table: pa.Table,
+    meta: Any,
+    *,
+    max_gap_frames: int,
+    source_file: str = "",
+    split: str | None = None,
+    implausible_missing: bool = False,
 ) -> CuratedTracking:
     """Curate the raw tracking rows of one video.
 
@@ -89,6 +97,8 @@ def curate_tracking(
         Longest distance in frames over which a point is filled, or a velocity computed.
     source_file, split
         Where the rows come from, for the quarantine table.
+    implausible_missing
+        Quarantine points at the origin and outside the picture (`curate.plausibility`) instead of flagging them.
 
     Returns
     -------
@@ -115,7 +125,7 @@ def curate_tracking(
     UsageError
         `max_gap_frames` is below 1.
     """
-    curation = Curation(meta, max_gap_frames)
+    curation = Curation(meta, max_gap_frames, implausible_missing)
     curation.read(lambda: [table])
     tracks = list(curation.tracks())
     schema = arrow_schema("tracking_curated")
@@ -140,12 +150,14 @@ class Curation:
 
     meta: Any
     max_gap_frames: int
+    implausible_missing: bool = False
     rows_in: int = 0
     parts: tuple[str, ...] = ()
     rejected: tuple[QuarantineRow, ...] = ()
     _curated: int = 0
     _imputed: int = 0
     _flags: set[str] = field(default_factory=set)
+    _flagged: Counter[str] = field(default_factory=Counter)
     _broken: dict[str, _Broken] = field(default_factory=dict)
     _points: Points = field(default_factory=Points)
 
@@ -183,6 +195,7 @@ class Curation:
             if rows.size:
                 self._broken.setdefault(rule, _Broken()).add(rows, batch, self.rows_in)
                 good &= ~broken
+        self._judge_points(batch, x, y, good)
         if good.all():
             self._points.add((self.rows_in, None), frame, mouse, part, parts, x, y)
         else:
@@ -190,6 +203,20 @@ class Curation:
             frame, mouse, part, x, y = (values[rows] for values in (frame, mouse, part, x, y))
             self._points.add((self.rows_in, rows), frame, mouse, part, parts, x, y)
         self.rows_in += batch.num_rows
+
+    def _judge_points(self, batch: pa.Table, x: Floats, y: Floats, good: Bools) -> None:
+        """Flag the implausible points among the good rows, or take them out of `good` and quarantine them."""
+        width, height = positive(self.meta.width_pix), positive(self.meta.height_pix)
+        for rule, implausible in implausible_points(x, y, width, height):
+            rows = np.flatnonzero(implausible & good)
+            if not rows.size:
+                continue
+            if self.implausible_missing:
+                self._broken.setdefault(rule, _Broken()).add(rows, batch, self.rows_in)
+                good &= ~implausible
+            else:
+                self._flags.add(rule)
+                self._flagged[rule] += rows.size
 
     def tracks(self) -> Iterator[TrackRows]:
         """The curated rows of each track and its summary, by mouse, then part; each track's rows by frame."""
@@ -202,14 +229,16 @@ class Curation:
             left, right, top, bottom = self._points.extent()
             centre = ((left + right) / 2, (top + bottom) / 2)
             self._flags.add("centre-from-extent")
-        parts = set()
+        parts, plausibility = set(), Plausibility(self.meta)
         for track in self._points.tracks():
+            plausibility.add(track)
             made = curate_track(track, self.meta, centre, self.max_gap_frames)
             parts.add(track.part)
             self._curated += made.summary["points_measured"]
             self._imputed += made.summary["points_imputed"]
             yield made
         self.parts = tuple(sorted(parts))
+        self._flags |= plausibility.flags()
 
     @property
     def counts(self) -> Counts:
@@ -220,6 +249,11 @@ class Curation:
     def flags(self) -> tuple[str, ...]:
         """Ids of the rules that fired, sorted."""
         return tuple(sorted(self._flags))
+
+    @property
+    def flagged_rows(self) -> dict[str, int]:
+        """Curated rows by the rule that flags them."""
+        return dict(self._flagged)
 
     @property
     def mice(self) -> tuple[int, ...]:

@@ -25,13 +25,13 @@ from etholake.contract import (
 )
 from etholake.curate import parquet
 from etholake.curate.annotations import OVERLONG, CuratedAnnotations, curate_annotations
-from etholake.curate.metadata import Video
-from etholake.curate.plan import Unit
+from etholake.curate.file_reports import FileReport, source_name
+from etholake.curate.metadata import VideoRecord
+from etholake.curate.quarantine import BadFileError
 from etholake.curate.rawzone import RawObject
-from etholake.curate.report import FileReport, source_name
-from etholake.curate.rules import BadFileError
 from etholake.curate.statistics import behavior_summary, class_distribution
 from etholake.curate.tracking import Curation
+from etholake.curate.units import Unit
 from etholake.errors import DataError
 
 __all__ = [
@@ -56,7 +56,9 @@ def summary_key(target: str) -> str:
     return target.replace(f"/{TRACKING}/", f"/{SUMMARY}/", 1)
 
 
-def curate_tracking_unit(unit: Unit, bucket: str, max_gap_frames: int) -> list[FileReport]:
+def curate_tracking_unit(
+    unit: Unit, bucket: str, max_gap_frames: int, implausible_missing: bool = False
+) -> list[FileReport]:
     """Curate the tracking files of `unit` into its target file and the summary's; one report per raw file."""
     reports: list[FileReport] = []
     summaries: list[dict[str, Any]] = []
@@ -66,7 +68,7 @@ def curate_tracking_unit(unit: Unit, bucket: str, max_gap_frames: int) -> list[F
     ):
         for raw in unit.files:
             try:
-                curation, video, flags = _read_tracks(raw, unit, bucket, max_gap_frames)
+                curation, video, flags = _read_tracks(raw, unit, bucket, max_gap_frames, implausible_missing)
             except BadFileError as err:
                 reports.append(_rejected(raw, err))
                 continue
@@ -110,10 +112,12 @@ def curate_annotation_unit(
 
 
 # --- reading ----------------------------------------------------------------------------------------------
-def _read_tracks(raw: RawObject, unit: Unit, bucket: str, max_gap: int) -> tuple[Curation, Video, set[str]]:
+def _read_tracks(
+    raw: RawObject, unit: Unit, bucket: str, max_gap: int, implausible_missing: bool
+) -> tuple[Curation, VideoRecord, set[str]]:
     """The points of one raw file, settled. Raises BadFileError if the file as a whole is of no use."""
     parquet_file, video, flags = _open(raw, unit, bucket, RAW_TRACKING_COLUMNS)
-    curation = Curation(video.scale, max_gap)
+    curation = Curation(video.scale, max_gap, implausible_missing)
     rows = parquet_file.metadata.num_rows
     try:
         curation.read(lambda: _batches(raw, parquet_file, RAW_TRACKING_COLUMNS))
@@ -134,7 +138,7 @@ def _annotations(raw: RawObject, unit: Unit, bucket: str, repair_label_clock: bo
     return CuratedAnnotations(curated.table, FileReport(**{**vars(curated.report), "flags": tuple(sorted(flags))}))
 
 
-def _open(raw: RawObject, unit: Unit, bucket: str, wanted: Any) -> tuple[pq.ParquetFile, Video, set[str]]:
+def _open(raw: RawObject, unit: Unit, bucket: str, wanted: Any) -> tuple[pq.ParquetFile, VideoRecord, set[str]]:
     """A raw file, its metadata, and what its columns give reason to flag."""
     content = _content(raw, bucket)
     name = source_name(raw.key)
@@ -210,7 +214,7 @@ def _rejected(raw: RawObject, error: BadFileError) -> FileReport:
     return FileReport.rejected(raw.key, raw.kind, raw.split, error, lab_id=raw.lab_id, video_id=raw.video_id)
 
 
-def _tracking_report(raw: RawObject, video: Video, curation: Curation, flags: set[str]) -> FileReport:
+def _tracking_report(raw: RawObject, video: VideoRecord, curation: Curation, flags: set[str]) -> FileReport:
     flags = flags | set(curation.flags)
     named = {n for n in range(1, MAX_MICE + 1) if any(video.values[f"mouse{n}_{a}"] for a in MOUSE_ATTRIBUTES)}
     if named and set(curation.mice) - named:
@@ -226,4 +230,5 @@ def _tracking_report(raw: RawObject, video: Video, curation: Curation, flags: se
         counts.rows_in, counts.rows_curated, counts.rows_quarantined, counts.rows_imputed,
         tuple(sorted(flags)), curation.mice, curation.last_frame,
         tuple(row.located(source, raw.split, raw.lab_id, raw.video_id) for row in curation.rejected),
+        curation.flagged_rows,
     )  # fmt: skip

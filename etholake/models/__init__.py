@@ -20,7 +20,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def _cnn_transformer(**sizes: Any) -> nn.Module:
-    from etholake.models.cnn_transformer import CnnTransformer
+    from etholake.models.cnn_transformer.network import CnnTransformer
 
     return CnnTransformer(**sizes)
 

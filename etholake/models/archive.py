@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from etholake.errors import ContractError, DataError
-from etholake.events.decisions import Decisions
-from etholake.models.model import Model
+from etholake.events.post_processing import PostProcessing
+from etholake.models.base import Model
 
-__all__ = ["ARCHIVE", "FORMAT", "META", "Stored", "load_model", "read_meta", "unpack", "write_meta"]
+__all__ = ["ARCHIVE", "FORMAT", "META", "ModelMetadata", "load_model", "read_meta", "unpack", "write_meta"]
 
 ARCHIVE, META = "model.tar.gz", "meta.json"
 FORMAT = 3
@@ -26,13 +26,13 @@ _COMMON = {"format", "kind", "vocabulary", "lab_actions", "decisions", "part_map
 
 
 @dataclass(frozen=True)
-class Stored:
+class ModelMetadata:
     """What `meta.json` says of a model: what all kinds have, and what its kind or its training added."""
 
     actions: tuple[str, ...]
     labs: tuple[str, ...]
     lab_actions: dict[str, list[str]]
-    decisions: Decisions
+    decisions: PostProcessing
     part_map: str
     more: dict[str, Any]
 
@@ -45,11 +45,11 @@ def load_model(folder: Path) -> Model:
     """Whatever recogniser is stored in a folder. Raises ContractError that names what does not fit this code."""
     kind = _read(folder)["kind"]
     if kind == "recogniser":
-        from etholake.models.recogniser import Recogniser
+        from etholake.models.network_model import NetworkModel
 
-        return Recogniser.load(folder)
+        return NetworkModel.load(folder)
     if kind == "boosted":
-        from etholake.models.boosted import Boosted
+        from etholake.models.boosted.forest import Boosted
 
         return Boosted.load(folder)
     if kind == "ensemble":
@@ -57,9 +57,9 @@ def load_model(folder: Path) -> Model:
 
         return Ensemble.load(folder)
     if kind == "stack":
-        from etholake.models.stacked import Stacked
+        from etholake.models.stacking.model import StackingModel
 
-        return Stacked.load(folder)
+        return StackingModel.load(folder)
     raise ContractError(f"The model in {folder} is of a kind that this code does not know: '{kind}'.")
 
 
@@ -79,7 +79,7 @@ def write_meta(folder: Path, kind: str, model: Model, own: Mapping[str, Any]) ->
     (folder / META).write_text(json.dumps(meta, indent=1, allow_nan=False), encoding="utf-8")
 
 
-def read_meta(folder: Path, kind: str | None = None) -> Stored:
+def read_meta(folder: Path, kind: str | None = None) -> ModelMetadata:
     """What `write_meta` wrote. Raises ContractError for another kind, or if a part is missing or does not fit."""
     meta = _read(folder)
     if kind and meta["kind"] != kind:
@@ -89,7 +89,7 @@ def read_meta(folder: Path, kind: str | None = None) -> Stored:
     try:
         actions, labs = (tuple(map(str, meta["vocabulary"][name])) for name in ("actions", "labs"))
         lab_actions = {str(lab): [str(a) for a in known] for lab, known in meta["lab_actions"].items()}
-        decisions = Decisions.from_dict(meta["decisions"])
+        decisions = PostProcessing.from_dict(meta["decisions"])
     except (KeyError, TypeError, AttributeError) as err:
         raise ContractError(f"{folder / META} is not the description of an Etholake model: {err!r}.") from err
     if len(set(actions)) != len(actions):
@@ -97,7 +97,7 @@ def read_meta(folder: Path, kind: str | None = None) -> Stored:
     if set(lab_actions) != set(labs) or not {a for known in lab_actions.values() for a in known} <= set(actions):
         raise ContractError(f"{folder / META}: lab_actions names labs or actions outside the vocabulary.")
     more = {key: value for key, value in meta.items() if key not in _COMMON}
-    return Stored(actions, labs, lab_actions, decisions, str(meta["part_map"]), more)
+    return ModelMetadata(actions, labs, lab_actions, decisions, str(meta["part_map"]), more)
 
 
 def unpack(archive: bytes, folder: Path, name: str) -> Path:

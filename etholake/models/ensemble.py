@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from etholake.dataset.pose_tracks import PoseTracks
 from etholake.errors import ContractError
-from etholake.events.decisions import Decisions
+from etholake.events.post_processing import PostProcessing
 from etholake.events.types import PairScores
-from etholake.features.clip import PoseClip
 from etholake.models.archive import META, load_model, read_meta, write_meta
-from etholake.models.model import Model, Shared, union_of_actions
+from etholake.models.base import Model, ModelMixin, union_of_actions
 
 __all__ = ["SPACES", "Ensemble", "average"]
 
@@ -28,12 +28,12 @@ EDGE = 1e-4  # probabilities are kept so far from 0 and 1 before a logit is take
 
 
 @dataclass
-class Ensemble(Shared):
+class Ensemble(ModelMixin):
     """Members, how they are averaged, and the decisions on what they say together."""
 
     members: tuple[Model, ...]
     space: str = "probability"
-    decisions: Decisions = field(default_factory=Decisions)
+    decisions: PostProcessing = field(default_factory=PostProcessing)
     details: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -53,7 +53,7 @@ class Ensemble(Shared):
     def part_map(self) -> str:
         return self.members[0].part_map
 
-    def predict(self, clip: PoseClip, frames: tuple[int, int] | None = None) -> list[PairScores]:
+    def predict(self, clip: PoseTracks, frames: tuple[int, int] | None = None) -> list[PairScores]:
         """As `Model.predict`: the average of the members that know the pair's action."""
         return average([member.predict(clip, frames) for member in self.members], self.space)
 

@@ -16,12 +16,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from etholake.features.clip import PoseClip
-from etholake.features.pair import pair_features
-from etholake.features.tracks import Window, gather_by_mouse
+from etholake.dataset.pose_tracks import PoseTracks
+from etholake.dataset.windows import Window, gather_by_mouse
+from etholake.features.pair_features import pair_features
 
 if TYPE_CHECKING:
-    from etholake.models.recogniser import Recogniser
+    from etholake.models.network_model import NetworkModel
 
 __all__ = ["BATCH", "probabilities"]
 
@@ -32,7 +32,7 @@ Pair = tuple[int, int]
 
 @torch.no_grad()
 def probabilities(
-    model: Recogniser, clip: PoseClip, lab: int, pairs: Mapping[Pair, Sequence[str]], starts: Sequence[int]
+    model: NetworkModel, clip: PoseTracks, lab: int, pairs: Mapping[Pair, Sequence[str]], starts: Sequence[int]
 ) -> dict[Pair, npt.NDArray[np.float32]]:
     """{(agent, target): probabilities [T, its actions]} on the common clock; NaN where no window reaches.
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from etholake.contract import UNIFIED_PARTS
-from etholake.models.config import Augmentation
+from etholake.models.cnn_transformer.config import Augmentation
 from etholake.training.batch import Batch
 
 __all__ = [

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
-from etholake.features.tracks import Tracks
+from etholake.dataset.windows import Tracks
 
 __all__ = ["Batch"]
 

@@ -13,24 +13,24 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from etholake.dataset.labelled import TrainingData
+from etholake.dataset.split import Span, Split
 from etholake.events.types import PairScores, joined
-from etholake.models import stack
 from etholake.models.archive import load_model
-from etholake.models.config import BOOSTED, named
+from etholake.models.base import Model
+from etholake.models.cnn_transformer.config import BOOSTED, named
 from etholake.models.ensemble import Ensemble, average
-from etholake.models.model import Model
-from etholake.models.stacked import Stacked
-from etholake.training.data import TrainingData
+from etholake.models.stacking import trees as stack
+from etholake.models.stacking.model import StackingModel
 from etholake.training.fit import fit
 from etholake.training.folds import make_folds
 from etholake.training.oof import write_oof
 from etholake.training.parallel import ALONE, Group
-from etholake.training.split import Span, Split
 from etholake.training.trainer import OnEpoch, run_fingerprint
 from etholake.training.trees import trees
 from etholake.training.validation import HeldOut, scores_of
 
-__all__ = ["OUT_OF_FOLD", "Plan", "fit_folds"]
+__all__ = ["OUT_OF_FOLD", "CrossValidationPlan", "fit_folds"]
 
 OUT_OF_FOLD = "out_of_fold.parquet"
 STACK = "stack"  # its name among the overrides
@@ -39,7 +39,7 @@ Scores = Sequence[PairScores]
 
 
 @dataclass(frozen=True)
-class Plan:
+class CrossValidationPlan:
     """Which members there are: every configuration, seed and fold; how they are averaged, and what stands on top.
 
     Without a stack all members are one ensemble; with one, the members of each configuration are, and the stack
@@ -78,7 +78,7 @@ class _Trained:
 def fit_folds(
     data: TrainingData,
     model_dir: Path,
-    plan: Plan,
+    plan: CrossValidationPlan,
     overrides: Overrides | None = None,
     on_epoch: OnEpoch | None = None,
     *,
@@ -87,7 +87,7 @@ def fit_folds(
     checkpoints: Path | None = None,
     group: Group = ALONE,
 ) -> dict[str, Any]:
-    """Train every member and store the `Ensemble` or `Stacked` in `model_dir`; returns its report.
+    """Train every member and store the `Ensemble` or `StackingModel` in `model_dir`; returns its report.
 
     `test` spans are in no fold. The out-of-fold probabilities are written to ``scratch / OUT_OF_FOLD``; in the
     report, `validation` is the score on them, with the decisions that were fitted on them (so it flatters a
@@ -146,7 +146,7 @@ def _recipe(config: str, fields: Overrides) -> tuple[dict[str, Any], int]:
     return network.to_json(), network.epochs
 
 
-def _ensemble(plan: Plan, members: Sequence[_Trained]) -> tuple[Model, list[list[PairScores]]]:
+def _ensemble(plan: CrossValidationPlan, members: Sequence[_Trained]) -> tuple[Model, list[list[PairScores]]]:
     """All members as one, and what they say of each fold."""
     said = [_together([m.said for m in members if m.fold == fold], plan.space) for fold in range(plan.folds)]
     return Ensemble(tuple(m.model for m in members), plan.space), said
@@ -154,7 +154,7 @@ def _ensemble(plan: Plan, members: Sequence[_Trained]) -> tuple[Model, list[list
 
 def _stacked(
     data: TrainingData,
-    plan: Plan,
+    plan: CrossValidationPlan,
     members: Sequence[_Trained],
     folds: Sequence[Sequence[Span]],
     overrides: Overrides | None,
@@ -170,7 +170,7 @@ def _stacked(
     config = replace(trees(plan.fields(STACK, overrides), stack.STACK), seed=plan.seeds[0])
     said = stack.out_of_fold(data.videos, bases, taught, config)
     top = stack.fit(data.videos, bases, config, [span for fold in taught for span in fold])
-    return Stacked(top, tuple(model for model, _ in each)), said
+    return StackingModel(top, tuple(model for model, _ in each)), said
 
 
 @dataclass

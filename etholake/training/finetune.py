@@ -15,40 +15,42 @@ from torch import Tensor
 
 from etholake.errors import ContractError
 from etholake.events.metric import ScoreReport
-from etholake.features.pair import FEATURE_NAMES
+from etholake.features.pair_features import FEATURE_NAMES
 from etholake.models import build
-from etholake.models.cnn_transformer import CnnTransformer
-from etholake.models.config import ModelConfig
-from etholake.models.recogniser import UNKNOWN_LAB, Recogniser
+from etholake.models.cnn_transformer.config import ModelConfig
+from etholake.models.cnn_transformer.network import CnnTransformer
+from etholake.models.network_model import UNKNOWN_LAB, NetworkModel
 
 __all__ = [
     "all_labs", "extended", "joined_part_map", "merged_actions", "merged_seconds", "report", "vocabulary",
 ]  # fmt: skip
 
 
-def vocabulary(base: Recogniser, actions: Sequence[str]) -> tuple[str, ...]:
+def vocabulary(base: NetworkModel, actions: Sequence[str]) -> tuple[str, ...]:
     """The model's actions in their places, then those that it lacks."""
     return (*base.actions, *(action for action in actions if action not in base.actions))
 
 
-def all_labs(base: Recogniser, labs: Sequence[str]) -> tuple[str, ...]:
+def all_labs(base: NetworkModel, labs: Sequence[str]) -> tuple[str, ...]:
     """The model's labs in their places, then those that it lacks."""
     return (*base.labs, *(lab for lab in labs if lab not in base.labs))
 
 
-def merged_actions(base: Recogniser, occurring: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+def merged_actions(base: NetworkModel, occurring: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
     """{lab: actions that occur in its training data}, of the model and of the new data together."""
     labs = {*base.lab_actions, *occurring}
     return {lab: sorted({*base.lab_actions.get(lab, ()), *occurring.get(lab, ())}) for lab in sorted(labs)}
 
 
-def merged_seconds(base: Recogniser, seconds: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float]]:
+def merged_seconds(base: NetworkModel, seconds: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float]]:
     """Seconds of training by lab and action; those of labs that were trained on again replace the model's."""
     before: Mapping[str, Mapping[str, float]] = base.details.get("training_seconds") or {}
     return {lab: dict(actions) for lab, actions in sorted({**before, **seconds}.items())}
 
 
-def report(base: Recogniser, model: Recogniser, labs: Sequence[str], before: ScoreReport | None) -> dict[str, Any]:
+def report(
+    base: NetworkModel, model: NetworkModel, labs: Sequence[str], before: ScoreReport | None
+) -> dict[str, Any]:
     """What fine-tuning added, and the score on the validation spans before it (None without truth there)."""
     learnt = _learnt(base)
     now = {action for lab in labs for action in model.lab_actions.get(lab, ())}
@@ -68,14 +70,14 @@ def joined_part_map(base: str, own: str) -> str:
 
 
 def extended(
-    base: Recogniser,
+    base: NetworkModel,
     config: ModelConfig,
     actions: Sequence[str],
     labs: Sequence[str],
     occurring: Mapping[str, Sequence[str]],
     share_C: Tensor,
     part_map: str = "",
-) -> Recogniser:
+) -> NetworkModel:
     """A copy of `base` that has room for the actions and labs of new data; `base` itself stays as it is.
 
     Parameters
@@ -104,13 +106,13 @@ def extended(
     keep = torch.tensor([action in learnt for action in base.actions], dtype=torch.bool)
     network.set_prior(share_C)  # the rows of the head that stay so are those of new actions
     _take(network, base.network, keep)
-    return Recogniser(
+    return NetworkModel(
         network, copy.deepcopy(base.scaler), config, tuple(actions), tuple(labs), merged_actions(base, occurring),
         base.decisions, part_map,
     )  # fmt: skip
 
 
-def _learnt(base: Recogniser) -> set[str]:
+def _learnt(base: NetworkModel) -> set[str]:
     """Actions that occurred in the model's training data: of the others it has a row that says nothing."""
     return {action for known in base.lab_actions.values() for action in known}
 

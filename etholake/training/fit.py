@@ -9,17 +9,17 @@ from typing import Any
 
 import torch
 
+from etholake.dataset.labelled import LabelledVideo, TrainingData, event_seconds, lab_actions
+from etholake.dataset.split import AnnotatedVideo, Split, choose
 from etholake.errors import DataError
-from etholake.features.pair import FEATURE_NAMES, pair_features
+from etholake.features.pair_features import FEATURE_NAMES, pair_features
 from etholake.models import build
-from etholake.models.cnn_transformer import CnnTransformer
-from etholake.models.config import BOOSTED, ModelConfig, named, overridden
-from etholake.models.recogniser import Recogniser
+from etholake.models.cnn_transformer.config import BOOSTED, ModelConfig, named, overridden
+from etholake.models.cnn_transformer.network import CnnTransformer
+from etholake.models.network_model import NetworkModel
 from etholake.models.scaler import RobustScaler
 from etholake.training import finetune
-from etholake.training.data import LabelledVideo, TrainingData, event_seconds, lab_actions
 from etholake.training.parallel import ALONE, Group
-from etholake.training.split import Split, Video, choose
 from etholake.training.trainer import OnEpoch, Trainer, run_fingerprint
 from etholake.training.trees import fit_boosted
 from etholake.training.validation import HeldOut, decide
@@ -42,7 +42,7 @@ def fit(
     seed: int = 0,
     checkpoints: Path | None = None,
     group: Group | None = None,
-    base: Recogniser | None = None,
+    base: NetworkModel | None = None,
 ) -> dict[str, Any]:
     """Train a recogniser and store it in `model_dir`. Returns the report that `meta.json` also keeps.
 
@@ -91,7 +91,7 @@ def fit(
         )
         before = HeldOut.of(model, data.videos, split.validation).score(base.decisions)
     else:
-        model = Recogniser(
+        model = NetworkModel(
             _network(config, sampler, len(data.actions), len(labs)), _scaler(sampler), config, data.actions,
             labs, occurring, part_map=data.part_map,
         )  # fmt: skip
@@ -121,12 +121,12 @@ def fit(
     return report
 
 
-def annotated(video: LabelledVideo) -> Video:
+def annotated(video: LabelledVideo) -> AnnotatedVideo:
     """What a split must know of a video."""
     clip = video.clip
     possible = {action for _, _, action in clip.behaviors}
     actions = frozenset(e.action for e in video.events if e.action in possible)
-    return Video(clip.video_id, clip.lab_id, clip.first_frame + clip.n_frames, actions)
+    return AnnotatedVideo(clip.video_id, clip.lab_id, clip.first_frame + clip.n_frames, actions)
 
 
 def _network(config: ModelConfig, sampler: WindowSampler, classes: int, labs: int) -> torch.nn.Module:

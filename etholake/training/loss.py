@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from etholake.models.config import ModelConfig
+from etholake.models.cnn_transformer.config import ModelConfig
 from etholake.training.batch import Batch
 
 __all__ = ["batch_loss", "masked_loss", "positive_weights", "soft_f1_loss"]

@@ -22,17 +22,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from etholake.dataset.labelled import LabelledVideo, TrainingData
+from etholake.dataset.split import Split
 from etholake.errors import UsageError
-from etholake.features.pair import FEATURE_VERSION, pair_features
-from etholake.models.cnn_transformer import OF_VOCABULARY
-from etholake.models.recogniser import Recogniser
+from etholake.features.pair_features import FEATURE_VERSION, pair_features
+from etholake.models.cnn_transformer.network import OF_VOCABULARY
+from etholake.models.network_model import NetworkModel
 from etholake.training import augment, checkpoint
 from etholake.training.batch import Batch
-from etholake.training.data import LabelledVideo, TrainingData
 from etholake.training.ema import Ema
 from etholake.training.loss import batch_loss, positive_weights
 from etholake.training.parallel import Group
-from etholake.training.split import Split
 from etholake.training.validation import HeldOut
 from etholake.training.windows import WindowSampler
 
@@ -73,7 +73,7 @@ class Trainer:
 
     def __init__(
         self,
-        model: Recogniser,
+        model: NetworkModel,
         sampler: WindowSampler,
         videos: tuple[LabelledVideo, ...],
         split: Split,

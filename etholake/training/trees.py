@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from etholake.dataset.labelled import TrainingData, event_seconds
+from etholake.dataset.split import Split
 from etholake.errors import UsageError
-from etholake.models import boosted
-from etholake.models.boosted import BoostedConfig
-from etholake.training.data import TrainingData, event_seconds
-from etholake.training.split import Split
+from etholake.models.boosted import forest as boosted
+from etholake.models.boosted.forest import BoostedConfig
 from etholake.training.trainer import OnEpoch
 from etholake.training.validation import decide
 

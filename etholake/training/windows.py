@@ -17,11 +17,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from etholake.features.tracks import Window, gather
-from etholake.models.config import ModelConfig
+from etholake.dataset.labelled import LabelledVideo, TrainingData
+from etholake.dataset.split import Span
+from etholake.dataset.windows import Window, gather
+from etholake.models.cnn_transformer.config import ModelConfig
 from etholake.training.batch import Batch
-from etholake.training.data import LabelledVideo, TrainingData
-from etholake.training.split import Span
 
 __all__ = ["Batch", "Pair", "WindowSampler"]
 

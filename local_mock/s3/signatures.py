@@ -17,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
+from local_mock.options import DUMMY_KEY
 from local_mock.s3.addressing import bucket_of_host
 from local_mock.s3.errors import S3Error
 from local_mock.s3.request import Request
@@ -24,7 +25,7 @@ from local_mock.s3.request import Request
 __all__ = ["check_presigned", "parse_scope", "secrets_of", "signature_v2", "signing_key"]
 
 # Secret keys that clients of local servers use; the access key itself is one more (`minio`/`minio`).
-DUMMY_SECRETS = ("local_mock", "etholake", "test", "testing")
+DUMMY_SECRETS = (DUMMY_KEY, "etholake", "test", "testing")
 _V4 = (
     "X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature", "X-Amz-Date", "X-Amz-SignedHeaders",
     "X-Amz-Expires",

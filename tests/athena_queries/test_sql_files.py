@@ -9,7 +9,7 @@ from sqlglot import exp
 
 from etholake.contract import TABLES
 from etholake.errors import UsageError
-from etholake.stages import query
+from etholake.stages.lake import query
 
 ROOT = Path(__file__).resolve().parents[2] / "athena_queries"
 FILES = sorted(ROOT.glob("*/*.sql"))

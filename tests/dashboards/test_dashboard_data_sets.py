@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from dashboards import definitions
 from dashboards.lint import check_rows
-from dashboards.server import filtered
+from etholake.pages.dashboards import definitions
+from etholake.pages.dashboards.server import filtered
 from etholake.settings import Settings
-from etholake.stages import dashboards as stage
-from etholake.stages import query
+from etholake.stages.lake import query
+from etholake.stages.reports import dashboards as stage
 
 LOADED = definitions.load()
 

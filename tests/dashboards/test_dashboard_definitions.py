@@ -13,11 +13,11 @@ import botocore.session
 import pytest
 from botocore.validate import ParamValidator
 
-from dashboards import definitions, publish
 from dashboards.authoring.__main__ import documents, text
 from dashboards.lint import lint
+from etholake.pages.dashboards import definitions, publish
 from etholake.settings import Settings
-from etholake.stages import dashboards as stage
+from etholake.stages.reports import dashboards as stage
 
 MODEL = botocore.session.get_session().get_service_model("quicksight")
 PRINCIPAL = "arn:aws:quicksight:us-east-1:123456789012:user/default/ana"

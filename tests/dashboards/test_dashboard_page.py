@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from dashboards import definitions, page
-from dashboards.server import Server
+from etholake.pages.dashboards import definitions, page
+from etholake.pages.dashboards.server import Server
 
 LOADED = definitions.load()
 LABS, ACTIONS = ("north", "south"), ("chase", "rear", "sniff")

@@ -26,8 +26,8 @@ from video_lake import (
 
 from etholake.errors import UsageError
 from etholake.settings import Settings
-from etholake.stages import query
-from etholake.stages import video as stage
+from etholake.stages.lake import query
+from etholake.stages.reports import video as stage
 
 
 # --- skeletons --------------------------------------------------------------------------------------------

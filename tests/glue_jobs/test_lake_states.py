@@ -14,11 +14,12 @@ import pytest
 from lake_world import World, compact_job, tracking_job, tracks  # type: ignore[import-not-found]
 
 from etholake.contract import CURATED_ZONE, QUALITY_POINTER, arrow_schema
-from etholake.curate import compact, plan
+from etholake.curate import compact
+from etholake.curate import units as plan
 from etholake.errors import DataError
 from etholake.lake import LostRaceError, generation_prefix, new_generation
 from etholake.settings import Settings
-from etholake.stages import vacuum
+from etholake.stages.lake import vacuum
 
 LAB_A = {"split": "train", "lab_id": "LabA"}
 TRACKS, SUMMARY = "tracking_curated", "track_summary"

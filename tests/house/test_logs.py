@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from etholake import cli, logs
-from etholake.curate.report import FileReport, tell
+from etholake.curate.file_reports import FileReport, tell
 from etholake.errors import DataError, UsageError
-from etholake.stages import StageResult
+from etholake.result import StageResult
 
 
 @pytest.fixture(autouse=True)
@@ -127,7 +127,7 @@ def test_what_modules_warn_of_is_still_seen_at_the_terminal(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = logs.to_file(tmp_path)
-    logging.getLogger("etholake.stages.evaluate").warning("7.parquet is not in the metadata")
+    logging.getLogger("etholake.stages.model.evaluate").warning("7.parquet is not in the metadata")
     logs.tell("quarantined", "for the log alone", level=logging.WARNING)
     assert capsys.readouterr().err == "7.parquet is not in the metadata\n"
     assert [line["message"] for line in lines(path.read_text())] == [

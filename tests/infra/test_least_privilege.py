@@ -13,7 +13,7 @@ from described import wanted
 from recording import GOLDEN, record
 
 from etholake.settings import Settings
-from etholake.stages import deploy, templates
+from etholake.stages.cloud import deploy, templates
 from etholake.stages.pipeline import machine
 
 ROOT = Path(__file__).resolve().parents[2]

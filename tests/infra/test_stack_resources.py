@@ -12,7 +12,7 @@ from described import UNTOLD, actual, covers, plain, wanted
 
 from etholake import aws
 from etholake.settings import Settings
-from etholake.stages import deploy, stacks, templates, verify
+from etholake.stages.cloud import deploy, stacks, templates, verify
 from etholake.stages.pipeline import machine
 
 ROOT = Path(__file__).resolve().parents[2]

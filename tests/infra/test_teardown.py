@@ -15,7 +15,9 @@ from torn_down import torn_down  # type: ignore[import-not-found]
 from etholake import aws
 from etholake.errors import AwsError
 from etholake.settings import Settings
-from etholake.stages import deploy, retained, serve, teardown, train
+from etholake.stages.cloud import deploy, retained, teardown
+from etholake.stages.model import train
+from etholake.stages.serving import serve
 
 INFERENCE = "model_fn = input_fn = predict_fn = output_fn = lambda *given: given[0]\n"
 SLOW = "import time; print('begun', flush=True); time.sleep(120)\n"

@@ -11,9 +11,9 @@ import pytest
 from etholake.contract import CODE_ZONE, RAW_ZONE, RESULTS_ZONE
 from etholake.errors import UsageError
 from etholake.settings import Settings
-from etholake.stages import deploy, templates, verify
+from etholake.stages.cloud import deploy, templates, verify
 from etholake.stages.pipeline import machine
-from etholake.stages.serve import VARIANT
+from etholake.stages.serving.serve import VARIANT
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATES = templates.load(ROOT)

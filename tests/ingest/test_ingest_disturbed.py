@@ -23,9 +23,9 @@ from test_ingest import a_track, expected, objects
 from etholake import aws
 from etholake.errors import AwsError, DataError
 from etholake.settings import Settings
-from etholake.stages import ingest
-from etholake.stages.ingest import known, upload
-from etholake.stages.ingest.threads import each
+from etholake.stages.lake import ingest
+from etholake.stages.lake.ingest import known, upload
+from etholake.stages.lake.ingest.threads import each
 
 MB = 1_000_000
 

@@ -11,17 +11,17 @@ import pytest
 from numpy.typing import NDArray
 
 from etholake.contract import UNIFIED_PARTS
+from etholake.dataset.labelled import LabelledVideo
+from etholake.dataset.pose_tracks import PoseTracks, VideoMeta
+from etholake.dataset.split import Span
 from etholake.errors import ContractError, DataError
 from etholake.events import metric
-from etholake.events.decisions import fit as decide
+from etholake.events.post_processing import fit as decide
 from etholake.events.types import Event
-from etholake.features.clip import PoseClip, VideoMeta
-from etholake.models import boosted
+from etholake.features.rolling import means, pair_table, rolling, self_table
 from etholake.models.archive import load_model
-from etholake.models.boosted import Boosted, BoostedConfig, fit, whole_spans
-from etholake.models.rolling import means, pair_table, rolling, self_table
-from etholake.training.data import LabelledVideo
-from etholake.training.split import Span
+from etholake.models.boosted import forest as boosted
+from etholake.models.boosted.forest import Boosted, BoostedConfig, fit, whole_spans
 
 SMALL = BoostedConfig(rounds=12, depth=3, eta=0.4, min_child_weight=5.0, max_rows=1500)
 WHITELIST = ((1, 1, "rest"), (1, 2, "chase"), (2, 1, "chase"))
@@ -40,10 +40,10 @@ def body(centre_T2: NDArray[np.float64], heading_T: NDArray[np.float64]) -> NDAr
 
 def clip_of(
     *mice: NDArray[np.float64], video: int = 1, lab: str = "north", fps: float = 30.0, frames: int = 0
-) -> PoseClip:
+) -> PoseTracks:
     xy = np.stack(mice, axis=1).astype(np.float32)
     meta = VideoMeta(video, lab, fps, 10.0, behaviors=WHITELIST)
-    return PoseClip(meta, xy, np.isfinite(xy[..., 0]), tuple(range(1, len(mice) + 1)), 0, frames or len(xy))
+    return PoseTracks(meta, xy, np.isfinite(xy[..., 0]), tuple(range(1, len(mice) + 1)), 0, frames or len(xy))
 
 
 def video(number: int, lab: str = "north", n: int = 1200) -> LabelledVideo:

@@ -14,8 +14,8 @@ import torch
 
 from etholake.errors import ContractError, UsageError
 from etholake.models import build
-from etholake.models.cnn_transformer import CnnTransformer, sinusoidal_positions
-from etholake.models.config import CONFIGS, ModelConfig, named
+from etholake.models.cnn_transformer.config import CONFIGS, ModelConfig, named
+from etholake.models.cnn_transformer.network import CnnTransformer, sinusoidal_positions
 from etholake.models.scaler import RobustScaler
 
 SIZES = {

@@ -12,9 +12,10 @@ import cfnlint.decode.cfn_yaml
 import pytest
 
 from etholake.settings import Settings
-from etholake.stages import deploy, templates, tune
+from etholake.stages.cloud import deploy, templates
+from etholake.stages.model import tune
+from etholake.stages.model.train import CHANNELS, job_settings
 from etholake.stages.pipeline import history, machine, steps
-from etholake.stages.train import CHANNELS, job_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 DEFINITION = json.loads((ROOT / machine.DEFINITION).read_text())

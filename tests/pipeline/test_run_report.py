@@ -10,10 +10,11 @@ import pytest
 
 from etholake import logs
 from etholake.errors import DataError, UsageError
+from etholake.pages.run_report import render
 from etholake.settings import Settings
-from etholake.stages import pipeline, report
+from etholake.stages import pipeline
 from etholake.stages.pipeline.history import State
-from etholake.stages.report_page import render
+from etholake.stages.reports import run_report as report
 
 JOB = "/aws-glue/etholake/output: jr_1"
 

@@ -11,7 +11,7 @@ import pytest
 from etholake import aws
 from etholake.errors import DataError
 from etholake.settings import Settings
-from etholake.stages import curves
+from etholake.stages.reports import curves
 
 SCRIPT = (
     "for n in range(1, 6): print(f\"epoch={n} train_loss={1 / n:.3f} val_score={'none' if n < 3 else n / 10}\")"

@@ -8,10 +8,10 @@ import pytest
 import small_lake  # type: ignore[import-not-found]
 
 from etholake import aws, logs
+from etholake.dataset.labelled import FEATURES, LabelledVideo, TrainingData, load_training_data, write_features
 from etholake.lake import Lake
 from etholake.settings import Settings
-from etholake.stages import features, train, training_job
-from etholake.training.data import FEATURES, LabelledVideo, TrainingData, load_training_data, write_features
+from etholake.stages.model import features, train, training_job
 
 
 @pytest.fixture(scope="module")

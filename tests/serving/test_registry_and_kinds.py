@@ -21,8 +21,10 @@ from botocore.validate import ParamValidator
 from etholake import aws
 from etholake.errors import DataError, UsageError
 from etholake.settings import Settings
-from etholake.stages import drift, load_state, predict_file, registry, save_state, serve, train
-from etholake.stages.videos import REQUEST_TYPE, Videos, request_body
+from etholake.stages.model import train
+from etholake.stages.serving import drift, predict_file, registry, serve
+from etholake.stages.serving.videos import REQUEST_TYPE, Videos, request_body
+from etholake.stages.state import load_state, save_state
 
 ROOT = Path(__file__).resolve().parents[2]
 FIXED = """

@@ -12,7 +12,7 @@ from botocore.validate import ParamValidator
 
 from etholake.errors import AwsError, SettingsError
 from etholake.settings import Settings
-from etholake.stages import train, tune
+from etholake.stages.model import train, tune
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -65,7 +65,7 @@ def test_a_range_is_checked() -> None:
 def test_the_ranges_of_the_settings_are_fields_of_the_configuration() -> None:
     import dataclasses
 
-    from etholake.models.config import ModelConfig
+    from etholake.models.cnn_transformer.config import ModelConfig
 
     known = {field.name for field in dataclasses.fields(ModelConfig)}
     assert set(train.job_settings()["tuning"]["ranges"]) <= known

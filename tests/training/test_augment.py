@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from etholake.contract import UNIFIED_PARTS
-from etholake.features.pair import FEATURE_NAMES, pair_features
-from etholake.features.tracks import Tracks
-from etholake.models.config import Augmentation
+from etholake.dataset.windows import Tracks
+from etholake.features.pair_features import FEATURE_NAMES, pair_features
+from etholake.models.cnn_transformer.config import Augmentation
 from etholake.training import augment
 from etholake.training.batch import Batch
 

@@ -17,11 +17,11 @@ import torch
 import training_run  # type: ignore[import-not-found]
 from safetensors.torch import load_file
 
+from etholake.dataset.labelled import TrainingData
 from etholake.errors import ContractError, UsageError
-from etholake.models.recogniser import WEIGHTS
+from etholake.models.network_model import WEIGHTS
 from etholake.training import checkpoint
 from etholake.training.checkpoint import Checkpoint
-from etholake.training.data import TrainingData
 from etholake.training.fit import fit
 from etholake.training.parallel import Group
 

@@ -10,11 +10,11 @@ import torch
 from chases import SMALL, training_data, video  # type: ignore[import-not-found]
 
 from etholake.contract import ACTIONS
+from etholake.dataset.labelled import LabelledVideo
+from etholake.dataset.pose_tracks import PoseTracks, VideoMeta
+from etholake.dataset.split import Span
 from etholake.events.types import Event
-from etholake.features.clip import PoseClip, VideoMeta
-from etholake.models.config import named
-from etholake.training.data import LabelledVideo
-from etholake.training.split import Span
+from etholake.models.cnn_transformer.config import named
 from etholake.training.windows import WindowSampler
 
 CHASE, REST, ATTACK, SNIFF = (ACTIONS.index(a) for a in ("chase", "rest", "attack", "sniff"))
@@ -51,7 +51,7 @@ def test_labels_lie_on_their_frames() -> None:
 
 def test_labels_of_another_rate_are_taken_from_the_nearest_frame() -> None:
     n = 121  # one second and a frame at 120 fps: 31 ticks
-    clip = PoseClip(
+    clip = PoseTracks(
         VideoMeta(1, "Lab", 120.0, behaviors=((1, 2, "chase"),)),
         np.zeros((31, 2, 8, 2), np.float32), np.ones((31, 2, 8), bool), (1, 2), 1000, n,
     )  # fmt: skip

@@ -14,12 +14,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from etholake import aws, logs
+from etholake.digest import fingerprint
 from etholake.errors import AwsError, DataError
+from etholake.result import StageResult
 from etholake.settings import Settings
-from etholake.stages import StageResult, fingerprint, load_state
-from etholake.stages.ingest.zone import MANIFEST
+from etholake.stages.lake.ingest.zone import MANIFEST
 from etholake.stages.pipeline import history, machine
 from etholake.stages.pipeline.view import Watch, silent
+from etholake.stages.state import load_state
 
 __all__ = ["execution_name", "run", "status", "stop"]
 

@@ -14,8 +14,8 @@ from etholake import aws
 from etholake.contract import CODE_ZONE
 from etholake.errors import AwsError, UsageError
 from etholake.settings import Settings
-from etholake.stages import registry
-from etholake.stages.train import job_settings
+from etholake.stages.model.train import job_settings
+from etholake.stages.serving import registry
 
 __all__ = ["DEFINITION", "arn", "definition_key", "input_of", "parameters"]
 
@@ -83,6 +83,7 @@ def input_of(
         "settings": {
             "max_gap_frames": settings.max_gap_frames,
             "seed": settings.seed,
+            "implausible_points": settings.implausible_points,
             "quality_limits": settings.quality_limits,
             "repair_label_clock": settings.repair_label_clock,
         },

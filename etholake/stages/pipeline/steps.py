@@ -15,16 +15,19 @@ from pathlib import Path
 from typing import Any
 
 from etholake import aws, logs
-from etholake.contract import MODEL_ZONE, QUALITY_POINTER, RAW_ZONE, STATE_ZONE
-from etholake.curate.rules import RULES
+from etholake.contract import MODEL_ZONE, QUALITY_POINTER, RAW_ZONE, RULES, STATE_ZONE
+from etholake.digest import fingerprint
 from etholake.errors import DataError, UsageError, raise_collected
 from etholake.events.submission import write_csv
 from etholake.events.types import Event
 from etholake.lake import Lake
 from etholake.settings import Settings
-from etholake.stages import etl, evaluate, fingerprint, load_state, predict, registry, serve, train, tune
-from etholake.stages.ingest.zone import RawZone
-from etholake.stages.videos import Videos
+from etholake.stages.lake import etl
+from etholake.stages.lake.ingest.zone import RawZoneBucket
+from etholake.stages.model import evaluate, train, tune
+from etholake.stages.serving import predict, registry, serve
+from etholake.stages.serving.videos import Videos
+from etholake.stages.state import load_state
 
 __all__ = [
     "STEPS", "Run", "check", "gate", "gate_problems", "requests", "result_key", "run", "run_id", "score",
@@ -98,7 +101,7 @@ def check(settings: Settings, run: Run) -> dict[str, Any]:
 
     Raises DataError that names the objects which are missing or are not those that were ingested.
     """
-    zone = RawZone.read(settings)
+    zone = RawZoneBucket.read(settings)
     if not zone.manifest:
         raise DataError(f"The raw zone of bucket '{settings.bucket}' has no manifest: run `make ingest` first.")
     bad = [key for key, entry in zone.manifest.items() if zone.present.get(key) != entry.get("etag")]

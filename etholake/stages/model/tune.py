@@ -1,0 +1,211 @@
+"""Stage tune: a SageMaker hyper-parameter tuning job over the training of `train`, and its best point.
+
+Ranges, strategy and limits are in `sagemaker/jobs.json` under `tuning`; a range is a field of the model
+configuration. Each training job runs `sagemaker/trial.py` of the deployed source package. The same tables, code,
+ranges and limits are not tuned twice.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from etholake import aws, logs
+from etholake.contract import MODEL_ZONE
+from etholake.digest import fingerprint
+from etholake.errors import AwsError, SettingsError
+from etholake.progress import OnProgress, silent
+from etholake.result import StageResult
+from etholake.settings import Settings
+from etholake.stages import jobs
+from etholake.stages.model import features, train
+from etholake.stages.state import load_state, save_state
+
+__all__ = ["ranges_request", "run", "search_request", "tuning_request"]
+
+STAGE = "tune"
+ENDED = ("Completed", "Failed", "Stopped")
+
+
+def run(
+    settings: Settings,
+    config_name: str,
+    holdout: Sequence[int] = (),
+    on_progress: OnProgress | None = None,
+    **changes: Any,
+) -> StageResult:
+    """Tune `config_name`. `changes`: strategy, jobs, … in place of the `tuning` of jobs.json; None is unset.
+
+    Returns
+    -------
+    StageResult
+        `details`: `best` (parameters, objective, model_uri, job_name), `trials` (the same of every job, as
+        they were started), `tuning_job`.
+
+    Raises
+    ------
+    DataError
+        The curated zone is empty.
+    SettingsError
+        A range cannot be used.
+    AwsError
+        Nothing is deployed, or no training job gave a value; the message has the service's reason.
+    """
+    tick = on_progress or silent
+    options = train.job_settings()["tuning"] | {k: v for k, v in changes.items() if v is not None}
+    parameters = train.hyperparameters(settings, config_name, holdout)
+    digest = fingerprint(train._inputs(settings), train._code(settings), parameters, options)
+    state = load_state(settings, STAGE)
+    if state.get("fingerprint") == digest:
+        return StageResult(
+            STAGE, "unchanged", "Tables, code and ranges are those of the last tuning.", state["details"]
+        )
+    name = f"etholake-{digest[:8]}-{int(time.time())}"
+    named = parameters | {"run_id": logs.run_id()}
+    role = aws.stack_outputs(settings)["SageMakerRoleArn"]
+    request = tuning_request(settings, name, named, role, options, features.channel(settings))
+    client = aws.client(settings, "sagemaker")
+    client.create_hyper_parameter_tuning_job(**request)
+    try:
+        found = _follow(client, name, tick)
+    except KeyboardInterrupt:
+        client.stop_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)
+        raise
+    trials = [_trial(client, summary) for summary in _summaries(client, name)]
+    best = next(t for t in trials if t["job_name"] == found["BestTrainingJob"]["TrainingJobName"])
+    details = {"tuning_job": name, "config": config_name, "best": best, "trials": trials}
+    save_state(settings, STAGE, {"fingerprint": digest, "details": details})
+    said = ", ".join(f"{key}={value}" for key, value in sorted(best["parameters"].items()))
+    summary = f"best of {len(trials)} training jobs: {options['objective']} {best['objective']:.4f} with {said}."
+    return StageResult(STAGE, "done", summary, details)
+
+
+# --- the request: pure --------------------------------------------------------------------------------------
+def ranges_request(ranges: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """``ParameterRanges`` of ``{field: {"values": […]} | {"low", "high", "log", "whole"}}``."""
+    request: dict[str, list[dict[str, Any]]] = {}
+    for name, given in ranges.items():
+        if unknown := set(given) - {"values", "low", "high", "log", "whole"}:
+            raise SettingsError(f"Range '{name}' of sagemaker/jobs.json has unknown entries {sorted(unknown)}.")
+        if "values" in given:
+            entry = {"Name": name, "Values": [str(value) for value in given["values"]]}
+            request.setdefault("CategoricalParameterRanges", []).append(entry)
+            continue
+        if "low" not in given or "high" not in given:
+            raise SettingsError(f"Range '{name}' of sagemaker/jobs.json needs 'values', or 'low' and 'high'.")
+        kind = "IntegerParameterRanges" if given.get("whole") else "ContinuousParameterRanges"
+        request.setdefault(kind, []).append(
+            {
+                "Name": name,
+                "MinValue": str(given["low"]),
+                "MaxValue": str(given["high"]),
+                "ScalingType": "Logarithmic" if given.get("log") else "Linear",
+            }
+        )
+    return dict(request)
+
+
+def search_request(settings: Settings, options: Mapping[str, Any]) -> dict[str, Any]:
+    """``HyperParameterTuningJobConfig``: what is searched, how, and how long. Pure."""
+    limits = {"MaxParallelTrainingJobs": int(options["parallel"])}
+    if options["strategy"] != "Grid":
+        limits["MaxNumberOfTrainingJobs"] = int(options["jobs"])
+    return {
+        "Strategy": options["strategy"],
+        "RandomSeed": settings.seed,
+        "HyperParameterTuningJobObjective": {"Type": options["type"], "MetricName": options["objective"]},
+        "ResourceLimits": limits,
+        "ParameterRanges": ranges_request(options["ranges"]),
+        "TrainingJobEarlyStoppingType": options["early_stopping"],
+    }
+
+
+def tuning_request(
+    settings: Settings,
+    name: str,
+    parameters: Mapping[str, Any],
+    role: str,
+    options: Mapping[str, Any],
+    more: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """Arguments of CreateHyperParameterTuningJob; `more` are channels beside those of every training. Pure.
+
+    A tuning job knows no entry point of its own, so the source package is named in the way of the images' toolkit.
+    """
+    training = train.job_settings()["training"]
+    return {
+        "HyperParameterTuningJobName": name,
+        "HyperParameterTuningJobConfig": search_request(settings, options),
+        "TrainingJobDefinition": {
+            "StaticHyperParameters": {
+                **{key: str(value) for key, value in parameters.items()},
+                "sagemaker_program": "trial.py",
+                "sagemaker_submit_directory": f"s3://{settings.bucket}/{train.SOURCE}",
+            },
+            "AlgorithmSpecification": {
+                "TrainingImage": training["image"].format(region=settings.region, account=settings.account),
+                "TrainingInputMode": "File",
+                "MetricDefinitions": [{"Name": n, "Regex": r} for n, r in training["metrics"].items()],
+            },
+            "RoleArn": role,
+            "InputDataConfig": [
+                {
+                    "ChannelName": channel,
+                    "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": uri}},
+                }
+                for channel, uri in (train.channels(settings) | dict(more or {})).items()
+            ],
+            "OutputDataConfig": {"S3OutputPath": settings.uri(MODEL_ZONE, "tuning")},
+            "ResourceConfig": {
+                "InstanceType": settings.instance_type,
+                "InstanceCount": 1,
+                "VolumeSizeInGB": training["volume_gb"],
+            },
+            "StoppingCondition": {"MaxRuntimeInSeconds": training["max_runtime_s"]},
+        },
+    }
+
+
+# --- the job ------------------------------------------------------------------------------------------------
+def _follow(client: Any, name: str, tick: OnProgress) -> dict[str, Any]:
+    """Wait for the end, telling the jobs that are through. Raises AwsError unless it completed."""
+    for _ in jobs.pauses(math.inf):
+        found: dict[str, Any] = client.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)
+        counters, status = found["TrainingJobStatusCounters"], found["HyperParameterTuningJobStatus"]
+        through = counters["Completed"] + counters["Stopped"] + counters["NonRetryableError"]
+        limits = found["HyperParameterTuningJobConfig"]["ResourceLimits"]
+        best = (found.get("BestTrainingJob") or {}).get("FinalHyperParameterTuningJobObjectiveMetric")
+        tick(
+            through,
+            limits.get("MaxNumberOfTrainingJobs", through + 1),
+            f"best {best['Value']:.4f}" if best else "",
+        )
+        if status == "Completed" and best:
+            return found
+        if status in ENDED:
+            reason = found.get("FailureReason", "no training job completed with a value of the objective.")
+            raise AwsError(f"Tuning job '{name}' ended as {status}: {reason}")
+    raise AssertionError("without a limit the pauses do not end")
+
+
+def _summaries(client: Any, name: str) -> list[dict[str, Any]]:
+    pages = client.get_paginator("list_training_jobs_for_hyper_parameter_tuning_job").paginate(
+        HyperParameterTuningJobName=name, SortBy="CreationTime", SortOrder="Ascending"
+    )
+    return [summary for page in pages for summary in page["TrainingJobSummaries"]]
+
+
+def _trial(client: Any, summary: Mapping[str, Any]) -> dict[str, Any]:
+    """What is told of one training job; `objective` and `model_uri` None if there is none."""
+    job = summary["TrainingJobName"]
+    final = summary.get("FinalHyperParameterTuningJobObjectiveMetric")
+    found = client.describe_training_job(TrainingJobName=job)
+    return {
+        "job_name": job,
+        "status": summary["TrainingJobStatus"],
+        "parameters": dict(summary["TunedHyperParameters"]),
+        "objective": final["Value"] if final else None,
+        "model_uri": (found.get("ModelArtifacts") or {}).get("S3ModelArtifacts"),
+    }
