@@ -2,7 +2,8 @@
 
 `guard` wraps moto's application: an operation or a service that moto lacks answers 501 `NotImplemented`,
 naming service and operation (501 is not retried by the SDKs); a crash inside moto or a service answers 500
-`InternalFailure` with its message instead of an HTML page. Its traceback goes to the server's log.
+`InternalFailure` with its message instead of an HTML page. Its traceback goes to the server's log. A full disk is
+507 `InsufficientStorage`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any
 from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
 
+from local_mock import disk
 from local_mock.http import WsgiApp
 
 __all__ = ["action_of", "answer", "guard", "operation_of", "peek_form", "service_of"]
@@ -153,7 +155,9 @@ def guard(app: WsgiApp, knows_service: Callable[[str], bool]) -> WsgiApp:
             _log.exception("%s %s failed", environ["REQUEST_METHOD"], environ.get("PATH_INFO"))
             operation = operation_of(environ, service, form)
             message = f"local_mock failed in {service}:{operation}: {type(err).__name__}: {err} (see its log)."
-            status, headers, body = answer(service, 500, "InternalFailure", message)
+            full = disk.is_full(err)
+            number, code = (disk.STATUS, disk.CODE) if full else (500, "InternalFailure")
+            status, headers, body = answer(service, number, code, message)
             start_response(status, headers)
             return [body]
         if service and _is_routing_miss(head, chunks):

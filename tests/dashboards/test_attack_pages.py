@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from dashboards import browser, definitions
 from dashboards.server import Server
 from dashboards.video import server as video_server
+
+from dashboards import browser, definitions
 from etholake import aws
 from etholake.settings import Settings
 
