@@ -155,7 +155,7 @@ def write(inputs: Inputs, labs: list[Lab], options: Options, lake: Lake) -> dict
         for split, table in metadata.items()
         for row in table.select(["lab_id", "video_id", "flags"]).to_pylist()
     }
-    reporting.tell(files)
+    reporting.log_losses(files)
     reporting.assert_balance(files)
     quality.check(files, options.limits, flags)
     lake.register()  # a partition needs its table in the catalog

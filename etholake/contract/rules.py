@@ -25,7 +25,7 @@ KINDS = ("metadata", "tracking", "annotation")
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule. `sentence` says what is wrong and what is done about it.
+    """One rule. Its `sentence` says what is wrong and what is done about it.
 
     `unit` is what the rule judges, in raw files of the `kinds`; a video is a row of the metadata.
     """
@@ -112,7 +112,7 @@ RULES: Mapping[str, Rule] = _rules(  # files of any kind
 
 
 def parse_limits(text: str) -> dict[str, float]:
-    """{rule: largest share} of a text like ``coordinate-missing=0.6,file-unreadable=0.05``; {} of an empty one.
+    """Return {rule: largest fraction} of a text like ``coordinate-missing=0.6``; {} of an empty one.
 
     Raises
     ------

@@ -1,7 +1,7 @@
-"""Several recognisers that speak as one: members of folds, windows, seeds and kinds, their probabilities averaged.
+"""An ensemble: the mean probabilities of several models, for example of all folds, seeds and configurations.
 
-Stored as `members/0/`, `members/1/`, … (each a recogniser of any kind) and a `meta.json` with what is decided
-together, and the space in which probabilities are averaged.
+Stored as `members/0/`, `members/1/`, … (each a model of any family) and a `meta.json` with the common
+post-processing and the space in which probabilities are averaged.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -22,18 +22,20 @@ from etholake.models.base import Model, ModelMixin, union_of_actions
 
 __all__ = ["SPACES", "Ensemble", "average"]
 
-KIND, MEMBERS = "ensemble", "members"
+MEMBERS = "members"
 SPACES = ("probability", "logit")
 EDGE = 1e-4  # probabilities are kept so far from 0 and 1 before a logit is taken
 
 
 @dataclass
 class Ensemble(ModelMixin):
-    """Members, how they are averaged, and the decisions on what they say together."""
+    """Members, the `space` in which their probabilities are averaged, and the post-processing of the mean."""
+
+    family: ClassVar[str] = "ensemble"
 
     members: tuple[Model, ...]
     space: str = "probability"
-    decisions: PostProcessing = field(default_factory=PostProcessing)
+    post_processing: PostProcessing = field(default_factory=PostProcessing)
     details: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -61,12 +63,12 @@ class Ensemble(ModelMixin):
         """Write the members and `meta.json`."""
         for k, member in enumerate(self.members):
             member.save(folder / MEMBERS / str(k))
-        write_meta(folder, KIND, self, {"ensemble": {"members": len(self.members), "space": self.space}})
+        write_meta(folder, self, {"ensemble": {"members": len(self.members), "space": self.space}})
 
     @classmethod
     def load(cls, folder: Path) -> Ensemble:
         """Read a stored ensemble. Raises ContractError that names what does not fit."""
-        stored = read_meta(folder, KIND)
+        stored = read_meta(folder, cls.family)
         try:
             count, space = int(stored.more["ensemble"]["members"]), str(stored.more["ensemble"]["space"])
         except (KeyError, TypeError, ValueError) as err:
@@ -74,7 +76,7 @@ class Ensemble(ModelMixin):
         if space not in SPACES or count < 1:
             raise ContractError(f"{folder / META}: expected one of {SPACES} and a member, got {space!r}, {count}.")
         members = tuple(load_model(folder / MEMBERS / str(k)) for k in range(count))
-        return cls(members, space, stored.decisions, stored.details("ensemble"))
+        return cls(members, space, stored.post_processing, stored.details("ensemble"))
 
 
 def average(said: Sequence[Sequence[PairScores]], space: str = "probability") -> list[PairScores]:

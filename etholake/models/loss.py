@@ -9,13 +9,15 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from etholake.models.cnn_transformer.config import ModelConfig
-from etholake.training.batch import Batch
+from etholake.dataset.batch import Batch
+from etholake.models.config import NetworkConfig
 
 __all__ = ["batch_loss", "masked_loss", "positive_weights", "soft_f1_loss"]
 
 
-def batch_loss(logits_BTC: Tensor, batch: Batch, config: ModelConfig, weight_C: Tensor, entries: Tensor) -> Tensor:
+def batch_loss(
+    logits_BTC: Tensor, batch: Batch, config: NetworkConfig, weight_C: Tensor, entries: Tensor
+) -> Tensor:
     """What a configuration minimises; `entries` is what `masked_loss` divides by."""
     labels = batch.labels_BTC
     if config.label_smoothing:
