@@ -23,9 +23,7 @@ def add(verb: AddVerb) -> None:
     verb("down", _down, "Stop the mock and everything it started.")
     sub = verb("simulate", _simulate, "Write a simulated data set in the MABe layout.")
     sub.add_argument("--out", type=Path, required=True, help="folder to write")
-    sub.add_argument(
-        "--labs", help="how many labs, or their names, a,b (default: 4; with --add-to: all)"
-    )
+    sub.add_argument("--labs", help="how many labs, or their names, a,b (default: 4; with --add-to: all)")
     sub.add_argument("--videos", type=int, default=6, help="videos per lab (with --add-to: in all)")
     sub.add_argument("--seconds", type=float, help="length of a video (default: 75)")
     sub.add_argument("--seed", type=int, default=0, help="seed of everything random (default: 0)")

@@ -41,9 +41,7 @@ def add(verb: AddVerb) -> None:
     )  # fmt: skip
     sub.add_argument("--data", type=Path, help="ingest and curate this folder first (a lake mirrors one folder)")
     sub.add_argument("--labs", help="train on these labs only, a,b (default: all of the lake)")
-    sub = verb(
-        "explain", _explain_model, "Describe a model: labs, actions, parts, frame rate, scores."
-    )
+    sub = verb("explain", _explain_model, "Describe a model: labs, actions, parts, frame rate, scores.")
     sub.add_argument(
         "model", metavar="MODEL", nargs="?", default="current",
         help="a folder, a model.tar.gz, an s3:// URI of one, or `current` (default: the lake's newest)",
