@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from dashboards.authoring.fields import Dimension, Measure
-from dashboards.authoring.sheets import Choice, Sheet, dashboard
-from dashboards.authoring.visuals import bar, heat_map, kpi, line, scatter, table
+from etholake.pages.dashboards.authoring.fields import Dimension, Measure
+from etholake.pages.dashboards.authoring.sheets import Choice, Sheet, dashboard
+from etholake.pages.dashboards.authoring.visuals import bar, heat_map, kpi, line, scatter, table
 
 LAB, ACTION, RUN = Dimension("lab_id", "Lab"), Dimension("action", "Action"), Dimension("run_id", "Run")
 LAB_ACTION = Dimension("lab_action", "Lab and action")

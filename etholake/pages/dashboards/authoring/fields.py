@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dashboards.authoring.data_sets import DATA_SETS
+from etholake.pages.dashboards.authoring.data_sets import DATA_SETS
 
 Json = dict[str, Any]
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from dashboards.authoring.data_sets import DATA_SETS
-from dashboards.authoring.fields import Json, column
-from dashboards.authoring.visuals import Visual
+from etholake.pages.dashboards.authoring.data_sets import DATA_SETS
+from etholake.pages.dashboards.authoring.fields import Json, column
+from etholake.pages.dashboards.authoring.visuals import Visual
 
 GRID_COLUMNS = 36  # of QuickSight's tiled layout, in which nothing is higher than 21 rows
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from dashboards.authoring.fields import Dimension, Measure
-from dashboards.authoring.sheets import Choice, Sheet, dashboard
-from dashboards.authoring.visuals import bar, box_plot, heat_map, histogram, kpi, line, table
+from etholake.pages.dashboards.authoring.fields import Dimension, Measure
+from etholake.pages.dashboards.authoring.sheets import Choice, Sheet, dashboard
+from etholake.pages.dashboards.authoring.visuals import bar, box_plot, heat_map, histogram, kpi, line, table
 
 LAB, ACTION = Dimension("lab_id", "Lab"), Dimension("action", "Action")
 SECONDS = Measure("duration_sec", label="Annotated time (s)", decimals=1)

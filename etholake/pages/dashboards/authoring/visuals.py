@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from dashboards.authoring.fields import (
+from etholake.pages.dashboards.authoring.fields import (
     Dimension,
     Json,
     Measure,
