@@ -20,6 +20,7 @@ def deployed() -> dict[str, bytes]:
     return {str(path.relative_to(ROOT)): path.read_bytes() for path in files} | scripts
 
 
+FUTURE = "from __future__ import annotations"
 SOURCES = deployed()
 
 
@@ -38,7 +39,8 @@ def stages_that_run_again(sources: Mapping[str, bytes]) -> set[str]:
     checks = {
         "curation": curation_fingerprint(sources) != curation_fingerprint(SOURCES),
         "training": training_fingerprint(sources) != training_fingerprint(SOURCES),
-        "features": training_fingerprint(sources, ("features.py",)) != training_fingerprint(SOURCES, ("features.py",)),
+        "features": training_fingerprint(sources, ("features.py",))
+        != training_fingerprint(SOURCES, ("features.py",)),
     }
     return {stage for stage, differs in checks.items() if differs}
 
@@ -47,10 +49,22 @@ def stages_that_run_again(sources: Mapping[str, bytes]) -> set[str]:
     ("path", "old", "new"),
     [
         ("etholake/events/submission.py", "import csv", "import csv\n\nLIMIT = 1"),
-        ("etholake/pages/quality.py", "from __future__ import annotations", "from __future__ import annotations\nX = 1"),
-        ("etholake/pages/base.py", "from __future__ import annotations", "from __future__ import annotations\nX = 1"),
+        (
+            "etholake/pages/quality.py",
+            "from __future__ import annotations",
+            "from __future__ import annotations\nX = 1",
+        ),
+        (
+            "etholake/pages/base.py",
+            "from __future__ import annotations",
+            "from __future__ import annotations\nX = 1",
+        ),
         ("etholake/curate/track.py", '"""', '"""Another first sentence. '),
-        ("etholake/curate/track.py", "from __future__ import annotations", "from __future__ import annotations  # why"),
+        (
+            "etholake/curate/track.py",
+            "from __future__ import annotations",
+            "from __future__ import annotations  # why",
+        ),
         ("etholake/lake.py", "while this one was at work; its state stands", "meanwhile"),
         ("etholake/stages/lake/etl.py", "JOB_TIMEOUT_S,", "JOB_TIMEOUT_S,  "),
         ("etholake/cli/lake.py", '"query"', '"ask"'),

@@ -1,4 +1,4 @@
-"""The wheel carries all that its commands need: built offline, installed beside nothing, run in an empty folder."""
+"""The wheel carries all that its commands need: built offline, run in an empty folder."""
 
 import json
 import os
