@@ -47,6 +47,10 @@ def add(verb: AddVerb) -> None:
     sub.add_argument("--videos", help="score these video ids only, 12,34")
     sub.add_argument("--html", type=Path, metavar="PAGE", help="write a page with ethograms to look at")
     sub.add_argument("--run-id", metavar="RUN", help="also write the tables score… of the lake, as this run")
+    sub.add_argument(
+        "--as-official", action="store_true",
+        help="score exactly as the challenge does: rows that its scorer ignores are left out, counted and named",
+    )  # fmt: skip
     sub.add_argument("--as-job", action="store_true", help="as a SageMaker processing job on the lake's raw zone")
 
 
@@ -91,6 +95,7 @@ def _predict(current: Settings, arguments: argparse.Namespace) -> None:
 
 
 def _evaluate(current: Settings, arguments: argparse.Namespace) -> None:
+    from etholake.events.submission import read_as_official
     from etholake.pages.evaluation import write
     from etholake.stages.model import evaluate, out_of_fold, processing
 
@@ -98,16 +103,21 @@ def _evaluate(current: Settings, arguments: argparse.Namespace) -> None:
         raise UsageError("Say what to score: --submission FILE, --out-of-fold for the newest model, or both.")
     if arguments.as_job and arguments.out_of_fold:
         raise UsageError("The processing job scores submissions: leave --out-of-fold or --as-job out.")
-    exclusive(arguments, "--as-job", "--html", "--run-id", "--data")
+    exclusive(arguments, "--as-job", "--as-official", "--html", "--run-id", "--data")
+    requires(arguments, "--as-official", "--submission")
     if arguments.as_job:
         report(arguments, processing.evaluate(current, arguments.submission, ids(arguments.videos)))
         return
     data, videos, pairs = data_folder(current, arguments), ids(arguments.videos), []
     predictions, title = arguments.submission, arguments.submission.name if arguments.submission else ""
+    ignored: dict[str, int] = {}
+    if arguments.as_official:
+        predictions, ignored = read_as_official(arguments.submission)
+        ignored |= evaluate.ignored_by_official(data, predictions, videos)
     if arguments.out_of_fold:
         run = out_of_fold.run_of(current, arguments.out_of_fold)
         pairs = out_of_fold.read(current, run, videos)
-        if not predictions:
+        if not arguments.submission:
             predictions, title = out_of_fold.post_processing(current, run), f"{run}, out of fold"
             videos = sorted({pair.video_id for pair in pairs}) if videos is None else videos
     if arguments.run_id:
@@ -120,5 +130,7 @@ def _evaluate(current: Settings, arguments: argparse.Namespace) -> None:
         scores = evaluation.to_dict()
         if arguments.html:
             write(arguments.html, evaluation, title)
+    if arguments.as_official:
+        scores["ignored"] = ignored
     logs.add_fields(**evaluate.logged_scores(scores), message=f"official score {scores['score']:.4f}")
     print(json.dumps(scores) if arguments.json else "\n".join(evaluate.lines(scores)))
