@@ -44,6 +44,7 @@ from etholake.features.pair_features import PairFeatures
 from etholake.features.registry import ENCODERS
 from etholake.models.config import Augmentation
 from etholake.models.ensemble.model import average
+from etholake.models.network_family import load_network
 from etholake.models.network_model import NetworkModel
 from etholake.simulate import simulate
 from etholake.training.fit import fit
@@ -157,7 +158,7 @@ class Run:
             rest = tuple(s for s in whole_spans(data.videos) if s not in spans)
             fit(data, folder, self.config, fields, split=Split(spans, (), rest), seed=self.seed * MEMBERS + member)
             marker.write_text(run, encoding="utf-8")
-        model = NetworkModel.load(folder)
+        model = load_network(folder)
         if name == "without lab embedding":  # training hid every lab; so does use
             with torch.no_grad():
                 embedding = model.network.get_parameter("lab.weight")

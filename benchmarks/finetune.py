@@ -26,6 +26,7 @@ from recognisers import read_lab
 
 from etholake.dataset.labelled import LabelledVideo, TrainingData
 from etholake.dataset.split import choose
+from etholake.models.network_family import load_network
 from etholake.models.network_model import NetworkModel
 from etholake.simulate import simulate
 from etholake.training.fit import annotated, fit
@@ -73,7 +74,7 @@ def train_base(labs: list[TrainingData], folder: Path, epochs: int) -> NetworkMo
     report = fit(data, folder, "tiny", {**SIZES, "epochs": epochs})
     score = (report["validation"] or {}).get("score", float("nan"))
     print(f"base: validation score {score:.3f}, {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
-    return NetworkModel.load(folder)
+    return load_network(folder)
 
 
 def renamed(data: TrainingData) -> TrainingData:
@@ -105,7 +106,7 @@ def compare(
         for way, start in (("fine-tuned", base), ("from scratch", None)):
             place = folder / f"{way}-{seed}"
             fit(data, place, "tiny", {**SIZES, "epochs": epochs}, split=split, seed=seed, base=start)
-            model = NetworkModel.load(place)
+            model = load_network(place)
             report = HeldOut.of(model, data.videos, split.test).score(model.post_processing)
             assert report is not None  # every video is annotated
             scores[way] = report.score

@@ -170,13 +170,13 @@ def trainer_of(data: TrainingData, name: str, device: torch.device) -> Trainer:
     """A trainer of all the videos, as `fit` makes one."""
     spans = tuple(Span(v.clip.video_id, v.clip.lab_id, 0, v.clip.n_frames) for v in data.videos)
     known = sorted({span.lab_id for span in spans})
-    config = resolve(name)[1]
+    family, config = resolve(name)
     sampler = WindowSampler(data, spans, known, config, 0)
-    network = new_network(config, len(data.actions), len(known))
+    network = new_network(family, config, len(data.actions), len(known))
     scaler = RobustScaler.fit(pair_features(sampler.sample_for_scaling().tracks).flatten(0, 1))
     model = NetworkModel(network, scaler, config, data.actions, tuple(known), {})
     group = dataclasses.replace(ALONE, device=device)
-    return Trainer(model, sampler, data.videos, Split(spans, (), ()), group, "benchmark", None)
+    return Trainer(family, model, sampler, data.videos, Split(spans, (), ()), group, "benchmark", None)
 
 
 def with_thread(trainer: Trainer, steps: int) -> Times:
@@ -245,8 +245,8 @@ def utilisation(trainer: Trainer, single: Callable[[], float], seconds: float) -
 def recogniser(name: str) -> NetworkModel:
     """A recogniser of one lab with weights as initialised."""
     torch.manual_seed(0)
-    config = resolve(name)[1]
-    network = new_network(config, len(ACTIONS), labs=1)
+    family, config = resolve(name)
+    network = new_network(family, config, len(ACTIONS), labs=1)
     scaler = RobustScaler(torch.zeros(len(FEATURE_NAMES)), torch.ones(len(FEATURE_NAMES)))
     return NetworkModel(network.eval(), scaler, config, ACTIONS, ("Lab",), {"Lab": ACTIONS})
 

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etholake.errors import ContractError
+from etholake.events.smoothing import smooth, smoothing_frames
 from etholake.events.types import Event, PairScores, Triplet, mask
 
 __all__ = ["ANY", "DEFAULT", "NEVER", "Thresholds", "fit"]
@@ -111,15 +112,12 @@ def fit(
     occurring
         lab -> actions that the *training* annotations hold; other actions of a named lab get `NEVER`.
     """
-    from etholake.events.decode import DecodeConfig, smooth
-
-    config = DecodeConfig(smoothing_s=smoothing_s)
     events: dict[tuple[int, int, int, str], list[Event]] = {}
     for e in truth:
         events.setdefault((e.video_id, e.agent_id, e.target_id, e.action), []).append(e)
     tables: dict[tuple[str, str], _Table] = {}
     for pair in pairs:
-        smoothed = smooth(pair.probabilities_TA, config.smoothing_frames(pair.fps))
+        smoothed = smooth(pair.probabilities_TA, smoothing_frames(smoothing_s, pair.fps))
         for i, action in enumerate(pair.actions):
             if (pair.agent_id, pair.target_id, action) not in whitelist_by_video.get(pair.video_id, ()):
                 continue

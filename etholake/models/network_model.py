@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from torch import nn
@@ -24,10 +24,12 @@ from etholake.features.registry import window_encoder
 from etholake.models.archive import META, read_meta, write_meta
 from etholake.models.base import ModelMixin
 from etholake.models.config import NetworkConfig
-from etholake.models.family import NetworkFamily, Sizes
-from etholake.models.registry import network_family
+from etholake.models.family import Sizes
 from etholake.models.scaler import RobustScaler
 from etholake.models.scoring import probabilities
+
+if TYPE_CHECKING:
+    from etholake.models.network_family import NetworkFamily
 
 __all__ = ["UNKNOWN_LAB", "WEIGHTS", "NetworkModel", "new_network"]
 
@@ -108,13 +110,12 @@ class NetworkModel(ModelMixin):
         write_meta(folder, self, {"config": self.config.to_json(), "features": self.encoder.description()})
 
     @classmethod
-    def load(cls, folder: Path) -> NetworkModel:
-        """Read a stored model of any family of networks. Raises ContractError that names what does not fit."""
-        stored = read_meta(folder)
-        family = network_family(stored.family)
+    def load(cls, folder: Path, family: NetworkFamily[Any]) -> NetworkModel:
+        """Read a stored network of a family. Raises ContractError that names what does not fit this code."""
+        stored = read_meta(folder, family.name)
         config = _read_config(folder, stored.more, family)
         window_encoder(config.encoder).check(_features(folder, stored.more), str(folder))
-        network = new_network(config, len(stored.actions), len(stored.labs))
+        network = new_network(family, config, len(stored.actions), len(stored.labs))
         scaler = _read_weights(folder, network)
         return cls(
             network.eval(), scaler, config, stored.actions, stored.labs, stored.lab_actions,
@@ -122,10 +123,9 @@ class NetworkModel(ModelMixin):
         )  # fmt: skip
 
 
-def new_network(config: NetworkConfig, classes: int, labs: int) -> nn.Module:
+def new_network(family: NetworkFamily[Any], config: NetworkConfig, classes: int, labs: int) -> nn.Module:
     """Return a network with random weights for so many actions and known labs (the unknown lab comes on top)."""
-    sizes = Sizes(len(window_encoder(config.encoder).names), classes, labs + 1)
-    network: nn.Module = network_family(config.family).build(config, sizes)
+    network: nn.Module = family.build(config, Sizes(len(window_encoder(config.encoder).names), classes, labs + 1))
     return network
 
 

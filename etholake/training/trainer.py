@@ -27,10 +27,10 @@ from etholake.dataset.labelled import LabelledVideo, TrainingData
 from etholake.dataset.split import Split
 from etholake.errors import UsageError
 from etholake.features.registry import ENCODERS
-from etholake.models.family import NetworkFamily, OnEpoch
+from etholake.models.family import OnEpoch
 from etholake.models.loss import positive_weights
+from etholake.models.network_family import NetworkFamily
 from etholake.models.network_model import NetworkModel
-from etholake.models.registry import network_family
 from etholake.training import augment, checkpoint
 from etholake.training.ema import Ema
 from etholake.training.parallel import Group
@@ -73,6 +73,7 @@ class Trainer:
 
     def __init__(
         self,
+        family: NetworkFamily[Any],
         model: NetworkModel,
         sampler: WindowSampler,
         videos: tuple[LabelledVideo, ...],
@@ -90,7 +91,7 @@ class Trainer:
                 f"A batch of {config.batch} cannot be parted into {config.accumulate} parts for {group.size} "
                 "processes: give a larger batch."
             )
-        self.family = network_family(config.family)
+        self.family = family
         self.network = model.network.to(device)
         compiled: Any = torch.compile(self.network) if config.compile else self.network
         self.forward: Callable[..., Tensor] = (

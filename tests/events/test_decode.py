@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from etholake.errors import ContractError
 from etholake.events import metric
-from etholake.events.decode import Choice, DecodeConfig, decode, smooth
+from etholake.events.decode import Choice, DecodeConfig, decode
+from etholake.events.smoothing import smooth
 from etholake.events.thresholds import NEVER, Thresholds
 from etholake.events.types import Event, PairScores
 

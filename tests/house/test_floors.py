@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # Floors of `etholake`, the lowest first. A place may import its own floor and every floor below.
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("errors",),
-    ("contract", "digest", "result", "progress", "resources"),
+    ("contract", "digest", "result", "plugins", "progress", "resources"),
     ("settings", "storage", "logs"),
     ("aws", "lake"),
     ("local_server", "localstack"),

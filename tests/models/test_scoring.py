@@ -12,6 +12,7 @@ from etholake.dataset.pose_tracks import PoseTracks, VideoMeta
 from etholake.dataset.windows import Window, gather, gather_by_mouse
 from etholake.features.pair_features import FEATURE_NAMES, pair_features
 from etholake.models.cnn_transformer.config import PRESETS
+from etholake.models.cnn_transformer.family import FAMILY
 from etholake.models.network_model import NetworkModel, new_network
 from etholake.models.scaler import RobustScaler
 from etholake.models.scoring import BATCH, probabilities
@@ -36,7 +37,7 @@ def clip() -> PoseTracks:
 def model() -> NetworkModel:
     torch.manual_seed(0)
     config = PRESETS["smoke"]
-    network = new_network(config, classes=3, labs=1)
+    network = new_network(FAMILY, config, classes=3, labs=1)
     scaler = RobustScaler(torch.zeros(len(FEATURE_NAMES)), torch.ones(len(FEATURE_NAMES)))
     return NetworkModel(network.eval(), scaler, config, ACTIONS, ("Lab",), {"Lab": ACTIONS})
 

@@ -25,7 +25,7 @@ from etholake.dataset.split import Span, Split
 from etholake.dataset.windows import Window, gather
 from etholake.events.types import Event
 from etholake.features.pair_features import FEATURE_NAMES, pair_features
-from etholake.models.network_model import NetworkModel
+from etholake.models.network_family import load_network
 from etholake.stages.serving.videos import request_body
 from etholake.training.fit import fit
 from etholake.training.windows import WindowSampler
@@ -89,7 +89,7 @@ def test_training_batch_and_endpoint_see_the_same_numbers(
     assert torch.equal(parquet, from_json)
     assert answer["events"] == from_parquet["events"]
 
-    model = NetworkModel.load(model_dir)
+    model = load_network(model_dir)
     video = LabelledVideo(clip, ())
     data = TrainingData((video,), ACTIONS, "golden")
     sampler = WindowSampler(data, [Span(3, "Lab A", 0, 240)], ["Lab A"], model.config, seed=0)

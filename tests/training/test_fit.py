@@ -20,7 +20,8 @@ from etholake.errors import ContractError, DataError
 from etholake.events.post_processing import PostProcessing
 from etholake.models.archive import META
 from etholake.models.base import TEACH
-from etholake.models.network_model import WEIGHTS, NetworkModel
+from etholake.models.network_family import load_network
+from etholake.models.network_model import WEIGHTS
 from etholake.training.fit import fit
 from etholake.training.validation import HeldOut
 
@@ -31,7 +32,7 @@ def test_chase_and_rest_are_learnt(data: TrainingData, trained: Trained) -> None
     folder, report = trained
     spans = [Span(**span) for span in report["split"]["test"]]
     assert len(spans) == 2
-    model = NetworkModel.load(folder)
+    model = load_network(folder)
     score = HeldOut.of(model, data.videos, spans).score(model.post_processing)
     assert score is not None
     assert {lab: set(result.actions) for lab, result in score.labs.items()} == {
@@ -127,12 +128,12 @@ def test_a_lab_that_trains_nothing_is_an_error(tmp_path: Path) -> None:
 # --- the stored model in use ------------------------------------------------------------------------------
 def test_loading_twice_gives_identical_probabilities(trained: Trained, tmp_path: Path) -> None:
     clip = video(77, "A").clip
-    first = NetworkModel.load(trained[0])
+    first = load_network(trained[0])
     scores = first.predict(clip)
     assert [(p.agent_id, p.target_id, p.actions) for p in scores] == [(1, 1, ("rest",)), (1, 2, ("chase",))]
     assert all(p.probabilities_TA.shape == (400, 1) and p.probabilities_TA.dtype == np.float32 for p in scores)
     first.save(tmp_path)
-    second = NetworkModel.load(tmp_path)
+    second = load_network(tmp_path)
     for a, b in zip(scores, second.predict(clip), strict=True):
         np.testing.assert_array_equal(a.probabilities_TA, b.probabilities_TA)
     assert second.events(clip) == first.events(clip) != []
@@ -140,7 +141,7 @@ def test_loading_twice_gives_identical_probabilities(trained: Trained, tmp_path:
 
 
 def test_the_result_does_not_depend_on_place_direction_or_first_frame(trained: Trained) -> None:
-    model, clip = NetworkModel.load(trained[0]), video(78, "A").clip
+    model, clip = load_network(trained[0]), video(78, "A").clip
     turn = np.array([[0.6, 0.8], [-0.8, 0.6]], dtype=np.float32)
     moved = dataclasses.replace(clip, xy_TMK2=clip.xy_TMK2 @ turn + np.float32(12), first_frame=500)
     for a, b in zip(model.predict(clip), model.predict(moved), strict=True):
@@ -151,7 +152,7 @@ def test_the_result_does_not_depend_on_place_direction_or_first_frame(trained: T
 
 
 def test_clips_of_any_length_and_rate(trained: Trained) -> None:
-    model, clip = NetworkModel.load(trained[0]), video(79, "A").clip
+    model, clip = load_network(trained[0]), video(79, "A").clip
     for n in (1, 5, 31, 32, 33, 48, 399):
         short = dataclasses.replace(clip, xy_TMK2=clip.xy_TMK2[:n], seen_TMK=clip.seen_TMK[:n], n_frames=n)
         assert [p.probabilities_TA.shape for p in model.predict(short)] == [(n, 1)] * 2
@@ -161,7 +162,7 @@ def test_clips_of_any_length_and_rate(trained: Trained) -> None:
 
 
 def test_missing_tracks_are_survived(trained: Trained) -> None:
-    model, clip = NetworkModel.load(trained[0]), video(80, "A").clip
+    model, clip = load_network(trained[0]), video(80, "A").clip
     xy = clip.xy_TMK2.copy()
     xy[100:300, 1] = np.nan
     xy[:, :, 1:4] = np.nan
@@ -174,7 +175,7 @@ def clip_of(lab_id: str, *behaviors: Any) -> PoseTracks:
 
 
 def test_phantoms_unknown_labs_and_unknown_actions(trained: Trained) -> None:
-    model = NetworkModel.load(trained[0])
+    model = load_network(trained[0])
     known = clip_of("A", *WHITELIST, (2, 1, "chase"), (1, 3, "chase"), (1, 2, "interact"))
     assert model.candidates(known) == {(1, 1): ["rest"], (1, 2): ["chase"], (2, 1): ["chase"]}
     assert model.notes(known) == [
@@ -192,7 +193,7 @@ def test_phantoms_unknown_labs_and_unknown_actions(trained: Trained) -> None:
 
 
 def test_an_unknown_lab_is_recognised_too(trained: Trained) -> None:
-    model = NetworkModel.load(trained[0])
+    model = load_network(trained[0])
     stranger = video(82, "Stranger")
     assert HeldOut.of(model, [stranger], [Span(82, "Stranger", 0, 400)]).score(model.post_processing).score > 0.7  # type: ignore[union-attr]
 
@@ -227,26 +228,26 @@ def test_a_model_that_does_not_fit_is_refused(
 ) -> None:
     meta = json.loads((trained[0] / META).read_text(encoding="utf-8"))
     with pytest.raises(ContractError, match=message):
-        NetworkModel.load(copy(trained[0], tmp_path, **{part: meta[part] | change}))
+        load_network(copy(trained[0], tmp_path, **{part: meta[part] | change}))
 
 
 def test_files_that_are_no_model_are_refused(trained: Trained, tmp_path: Path) -> None:
     with pytest.raises(ContractError, match="is not the description of an Etholake model"):
-        NetworkModel.load(tmp_path)
+        load_network(tmp_path)
     with pytest.raises(ContractError, match=r"has format 3; this code reads 4\. Train it again"):
-        NetworkModel.load(copy(trained[0], tmp_path, format=3))
+        load_network(copy(trained[0], tmp_path, format=3))
     folder = copy(trained[0], tmp_path)
     meta = json.loads((folder / META).read_text(encoding="utf-8"))
     del meta["lab_actions"]
     (folder / META).write_text(json.dumps(meta), encoding="utf-8")
     with pytest.raises(ContractError, match=r"lacks \['lab_actions'\]"):
-        NetworkModel.load(folder)
+        load_network(folder)
     folder = copy(trained[0], tmp_path)
     (folder / WEIGHTS).write_bytes(b"\x80\x04pickle")
     with pytest.raises(ContractError, match=r"model\.safetensors cannot be read"):
-        NetworkModel.load(folder)
+        load_network(folder)
     tensors = load_file(trained[0] / WEIGHTS)
     tensors["network.head.bias"] = torch.zeros(3)
     save_file(tensors, folder / WEIGHTS)
     with pytest.raises(ContractError, match=r"do not fit their meta\.json .*head\.bias"):
-        NetworkModel.load(folder)
+        load_network(folder)
