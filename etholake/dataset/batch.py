@@ -22,9 +22,9 @@ class Batch:
 
     tracks: Tracks
     lab_B: Tensor
-    candidates_BC: Tensor
+    labeled_BC: Tensor
     labels_BTC: Tensor
-    wanted_BTC: Tensor
+    loss_mask_BTC: Tensor
 
     def __len__(self) -> int:
         return len(self.lab_B)

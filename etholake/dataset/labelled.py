@@ -48,7 +48,7 @@ FEATURES = "features"  # a channel that may be there: clips that are made alread
 class LabelledVideo:
     """A clip and its annotated events (whitelisted or not) on its own frames."""
 
-    clip: PoseTracks
+    tracks: PoseTracks
     events: tuple[Event, ...]
 
 
@@ -82,25 +82,25 @@ def load_training_data(
     if missing:
         raise ContractError(f"Training needs the channels {list(CHANNELS)}; missing: {missing}.")
     metadata = {row["video_id"]: row for row in _rows(folders["metadata"])}
-    whitelist = _whitelists(folders["labels"])
+    labeled = _labeled_by_video(folders["labels"])
     events = _events(folders["annotations"])
     sources = unified_part_sources(part_map)
     videos, notes = [], []
-    wanted = {v for v in whitelist if v in events and v in metadata}
-    made = _made(folders, part_map)
+    wanted = {v for v in labeled if v in events and v in metadata}
+    stored = _stored_tracks(folders, part_map)
 
-    def add(clip: PoseTracks) -> None:
-        meta = replace(clip.meta, behaviors=tuple(sorted(whitelist[clip.video_id])))
-        own = tuple(sorted(events[clip.video_id], key=_place))
-        videos.append(LabelledVideo(replace(clip, meta=meta), own))
+    def add(tracks: PoseTracks) -> None:
+        meta = replace(tracks.meta, labeled_behaviors=tuple(sorted(labeled[tracks.video_id])))
+        own = tuple(sorted(events[tracks.video_id], key=_place))
+        videos.append(LabelledVideo(replace(tracks, meta=meta), own))
 
-    if made is not None:
-        for video_id in sorted(wanted & set(made.videos)):
-            add(made.clip(_meta(metadata[video_id])))
-    for video_id, table in _tracks(folders["tracking"], wanted - set(made.videos if made else ())):
+    if stored is not None:
+        for video_id in sorted(wanted & set(stored.videos)):
+            add(stored.tracks(_meta(metadata[video_id])))
+    for video_id, table in _tracks(folders["tracking"], wanted - set(stored.videos if stored else ())):
         try:
-            clip = PoseTracks.from_curated(table, _meta(metadata[video_id]), sources)
-            add(clip.mapped(scratch / str(video_id)) if scratch else clip)
+            tracks = PoseTracks.from_curated(table, _meta(metadata[video_id]), sources)
+            add(tracks.mapped(scratch / str(video_id)) if scratch else tracks)
         except DataError as err:
             notes.append(f"video {video_id} left out: {err}")
     if not videos:
@@ -108,8 +108,10 @@ def load_training_data(
             "No video has tracks, looked-for behaviours and annotated events: there is nothing to learn. "
             + " ".join(notes)
         )
-    videos.sort(key=lambda v: v.clip.meta.video_id)
-    named = {e.action for v in videos for e in v.events} | {a for v in videos for _, _, a in v.clip.meta.behaviors}
+    videos.sort(key=lambda v: v.tracks.meta.video_id)
+    named = {e.action for v in videos for e in v.events} | {
+        a for v in videos for _, _, a in v.tracks.meta.labeled_behaviors
+    }
     extra = sorted(named - set(ACTIONS))
     return TrainingData(tuple(videos), (*ACTIONS, *extra), _fingerprint(folders), tuple(notes), part_map)
 
@@ -122,31 +124,31 @@ def write_features(folders: Mapping[str, Path], output: Path, part_map: str = ""
     metadata = {row["video_id"]: row for row in _rows(folders["metadata"])}
     sources = unified_part_sources(part_map)
 
-    def clips() -> Iterator[PoseTracks]:
+    def all_tracks() -> Iterator[PoseTracks]:
         for video_id, table in _tracks(folders["tracking"], set(metadata)):
             try:
                 yield PoseTracks.from_curated(table, _meta(metadata[video_id]), sources)
             except DataError as err:
                 logs.tell("skipped", str(err), level=logging.WARNING, video=video_id)
 
-    return store.save(output, clips(), _made_of(folders, part_map))
+    return store.save(output, all_tracks(), _version(folders, part_map))
 
 
-def _made(folders: Mapping[str, Path], part_map: str) -> store.Store | None:
+def _stored_tracks(folders: Mapping[str, Path], part_map: str) -> store.Store | None:
     """The clips of the channel `features`, if it is there and fresh."""
     if FEATURES not in folders:
         return None
-    found = store.load(folders[FEATURES], _made_of(folders, part_map))
-    said = (
+    found = store.load(folders[FEATURES], _version(folders, part_map))
+    message = (
         f"{len(found.videos)} videos are taken from the features job"
         if found
         else "the features are stale: made anew"
     )
-    logs.tell("note", said, videos=len(found.videos) if found else 0)
+    logs.tell("note", message, videos=len(found.videos) if found else 0)
     return found
 
 
-def _made_of(folders: Mapping[str, Path], part_map: str) -> str:
+def _version(folders: Mapping[str, Path], part_map: str) -> str:
     return store.version(_fingerprint(folders, ("tracking", "metadata")), part_map)
 
 
@@ -157,12 +159,12 @@ def _meta(row: Mapping[str, Any]) -> VideoMeta:
 
 def of_labs(data: TrainingData, labs: Sequence[str]) -> TrainingData:
     """The videos of some labs. Raises UsageError for a lab without any."""
-    there = {video.clip.lab_id for video in data.videos}
+    there = {video.tracks.lab_id for video in data.videos}
     if missing := sorted(set(labs) - there):
         raise UsageError(
             f"There are no labelled videos of {', '.join(missing)}; of {', '.join(sorted(there))} there are."
         )
-    videos = tuple(video for video in data.videos if video.clip.lab_id in labs)
+    videos = tuple(video for video in data.videos if video.tracks.lab_id in labs)
     named = "/".join(sorted(labs))
     return replace(
         data, videos=videos, fingerprint=hashlib.sha256(f"{data.fingerprint}/{named}".encode()).hexdigest()[:16]
@@ -187,7 +189,7 @@ def _rows(folder: Path) -> Iterator[dict[str, Any]]:
             yield row | values
 
 
-def _whitelists(folder: Path) -> dict[int, set[tuple[int, int, str]]]:
+def _labeled_by_video(folder: Path) -> dict[int, set[tuple[int, int, str]]]:
     found: dict[int, set[tuple[int, int, str]]] = defaultdict(set)
     for row in _rows(folder):
         if row["split"] == "train":
@@ -216,10 +218,10 @@ def _tracks(folder: Path, wanted: set[int]) -> Iterator[tuple[int, Any]]:
         by_lab[json.dumps(values)].append(file)
     for files in by_lab.values():
         tracks = ds.dataset(files)
-        here: set[int] = set()
+        present: set[int] = set()
         for batch in tracks.to_batches(columns=["video_id"]):
-            here.update(batch["video_id"].unique().to_pylist())
-        for video_id in sorted(here & wanted):
+            present.update(batch["video_id"].unique().to_pylist())
+        for video_id in sorted(present & wanted):
             yield video_id, tracks.to_table(columns=columns, filter=ds.field("video_id") == video_id)
 
 
@@ -235,12 +237,12 @@ def _fingerprint(folders: Mapping[str, Path], channels: Sequence[str] = CHANNELS
 
 def lab_actions(videos: Sequence[LabelledVideo], spans: Sequence[Span]) -> dict[str, list[str]]:
     """{lab: the looked-for actions that occur in its `spans`}, sorted: all that a model can know of the lab."""
-    by_id = {v.clip.meta.video_id: v for v in videos}
+    by_id = {v.tracks.meta.video_id: v for v in videos}
     found: dict[str, set[str]] = defaultdict(set)
     for span in spans:
         video = by_id[span.video_id]
-        looked_for = {action for _, _, action in video.clip.meta.behaviors}
-        found[span.lab_id] |= looked_for & {
+        labeled = {action for _, _, action in video.tracks.meta.labeled_behaviors}
+        found[span.lab_id] |= labeled & {
             e.action
             for e in video.events
             if max(e.start_frame, span.start_frame) < min(e.stop_frame, span.stop_frame)
@@ -250,18 +252,18 @@ def lab_actions(videos: Sequence[LabelledVideo], spans: Sequence[Span]) -> dict[
 
 def event_seconds(videos: Sequence[LabelledVideo], spans: Sequence[Span]) -> dict[str, dict[str, float]]:
     """{lab: {action: seconds of events that were looked for}} within `spans`, by each video's own clock."""
-    by_id = {v.clip.video_id: v for v in videos}
+    by_id = {v.tracks.video_id: v for v in videos}
     found: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
     for span in spans:
         video = by_id[span.video_id]
         for e in video.events:
             frames = min(e.stop_frame, span.stop_frame) - max(e.start_frame, span.start_frame)
-            if frames > 0 and (e.agent_id, e.target_id, e.action) in video.clip.behaviors:
-                found[span.lab_id][e.action] += frames / video.clip.fps
+            if frames > 0 and (e.agent_id, e.target_id, e.action) in video.tracks.labeled_behaviors:
+                found[span.lab_id][e.action] += frames / video.tracks.fps
     return {lab: {a: round(s, 2) for a, s in sorted(mine.items())} for lab, mine in sorted(found.items())}
 
 
 def whole_spans(videos: Sequence[LabelledVideo]) -> list[Span]:
     """Return one span per video, over all frames that its tracks cover."""
-    clips = [v.clip for v in videos]
-    return [Span(c.video_id, c.lab_id, c.first_frame, c.first_frame + c.n_frames) for c in clips]
+    all_tracks = [v.tracks for v in videos]
+    return [Span(c.video_id, c.lab_id, c.first_frame, c.first_frame + c.n_frames) for c in all_tracks]

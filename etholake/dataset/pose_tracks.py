@@ -20,9 +20,9 @@ from etholake.errors import DataError, raise_collected
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["CLOCK_HZ", "MIN_FPS", "PartSources", "PoseTracks", "VideoMeta"]
+__all__ = ["MIN_FPS", "MODEL_FPS", "PartSources", "PoseTracks", "VideoMeta"]
 
-CLOCK_HZ = 30.0  # every video is seen at this rate, so that windows are in seconds
+MODEL_FPS = 30.0  # every video is seen at this rate, so that windows are in seconds
 MAX_BRIDGE_S = 1.0  # a point is interpolated between measured ones that are at most this far apart
 NOMINAL_BODY_CM = 8.0  # nose to tail base of a mouse; the scale of a video that has no px/cm
 MIN_FPS = 5.0  # below it a frame is missing for longer than many a behaviour lasts, and speeds say nothing
@@ -46,7 +46,7 @@ def _number(row: Mapping[str, Any], name: str) -> float | None:
     return number if np.isfinite(number) else None
 
 
-def _whitelist(value: Any) -> tuple[Triplet, ...]:
+def _labeled_triplets(value: Any) -> tuple[Triplet, ...]:
     """Triplets of a list of items, of the JSON of one, or of nothing; target == agent for a self action."""
     if value is None or (isinstance(value, float) and np.isnan(value)):
         return ()
@@ -72,7 +72,7 @@ class VideoMeta:
     height_pix: float | None = None
     arena_width_cm: float | None = None
     arena_height_cm: float | None = None
-    behaviors: tuple[Triplet, ...] = ()
+    labeled_behaviors: tuple[Triplet, ...] = ()
     n_mice: int | None = None
 
     @classmethod
@@ -102,7 +102,7 @@ class VideoMeta:
             height_pix=_number(row, "video_height_pix"),
             arena_width_cm=_number(row, "arena_width_cm"),
             arena_height_cm=_number(row, "arena_height_cm"),
-            behaviors=_whitelist(row.get("behaviors_labeled")),
+            labeled_behaviors=_labeled_triplets(row.get("behaviors_labeled")),
             n_mice=None if n_mice is None else int(n_mice),
         )
 
@@ -125,7 +125,7 @@ class PoseTracks:
 
     meta: VideoMeta
     xy_TMK2: Floats
-    seen_TMK: Bools
+    observed_TMK: Bools
     mouse_ids: tuple[int, ...]
     first_frame: int
     n_frames: int
@@ -145,9 +145,9 @@ class PoseTracks:
         return self.meta.fps
 
     @property
-    def behaviors(self) -> tuple[Triplet, ...]:
+    def labeled_behaviors(self) -> tuple[Triplet, ...]:
         """The (agent, target, action) that were looked for."""
-        return self.meta.behaviors
+        return self.meta.labeled_behaviors
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -168,7 +168,7 @@ class PoseTracks:
         if meta.fps < MIN_FPS:
             raise DataError(
                 f"Video {meta.video_id} has {meta.fps:g} frames/s (frames_per_second), too few for features of "
-                f"motion on a clock of {CLOCK_HZ:g} Hz: at least {MIN_FPS:g} are needed. "
+                f"motion on a clock of {MODEL_FPS:g} Hz: at least {MIN_FPS:g} are needed. "
                 "Correct frames_per_second if it is wrong, else record faster."
             )
         keep = np.flatnonzero(~table["is_imputed"].to_numpy().astype(bool))
@@ -186,22 +186,24 @@ class PoseTracks:
             )
         in_cm = table["x_cm"].null_count < table.num_rows
         x, y = (table[name].to_numpy() for name in (("x_cm", "y_cm") if in_cm else ("x", "y")))
-        own = _unified(frame, mouse, code, np.stack([x[keep], y[keep]], axis=1).astype(np.float32), names, sources)
-        if np.isnan(own.xy_TMK2).all():
-            known = "; ".join(f"{part} ({' or '.join(sources[part])})" for part in UNIFIED_PARTS)
+        video = _unified(
+            frame, mouse, code, np.stack([x[keep], y[keep]], axis=1).astype(np.float32), names, sources
+        )
+        if np.isnan(video.xy_TMK2).all():
+            readable = "; ".join(f"{part} ({' or '.join(sources[part])})" for part in UNIFIED_PARTS)
             raise DataError(
                 f"Video {meta.video_id} has none of the body parts that the recogniser knows. It has "
-                f"{', '.join(sorted(names))}; known are {known}. Name yours with the setting part_map, for "
+                f"{', '.join(sorted(names))}; known are {readable}. Name yours with the setting part_map, for "
                 f"example {sorted(names)[0]}=nose, and train with it."
             )
         notes: tuple[str, ...] = ()
         if not in_cm:
-            own, note = _scaled_by_body(own, meta.video_id)
+            video, note = _scaled_by_body(video, meta.video_id)
             notes = (note,)
         if meta.fps < TRAINED_FPS:
             notes += (f"{meta.fps:g} frames/s: fewer than training has shown ({TRAINED_FPS:g}), expect less",)
-        xy, seen = _on_clock(own.xy_TMK2, meta.fps)
-        return cls(meta, xy, seen, own.mouse_ids, own.first_frame, len(own.xy_TMK2), notes)
+        xy, observed = _at_model_rate(video.xy_TMK2, meta.fps)
+        return cls(meta, xy, observed, video.mouse_ids, video.first_frame, len(video.xy_TMK2), notes)
 
     @classmethod
     def from_raw(
@@ -220,22 +222,22 @@ class PoseTracks:
     def mapped(self, folder: Path) -> PoseTracks:
         """Write the arrays to `folder` (made if missing) and give the same clip with them memory-mapped.
 
-        float32 `xy.npy` and boolean `seen.npy`: at 30 Hz, 2 mice and 8 parts 4.3 kB a second.
+        float32 `xy.npy` and boolean `observed.npy`: at 30 Hz, 2 mice and 8 parts 4.3 kB a second.
         """
         folder.mkdir(parents=True, exist_ok=True)
         np.save(folder / "xy.npy", self.xy_TMK2)
-        np.save(folder / "seen.npy", self.seen_TMK)
-        xy, seen = (np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("xy", "seen"))
-        return replace(self, xy_TMK2=xy, seen_TMK=seen)
+        np.save(folder / "observed.npy", self.observed_TMK)
+        xy, observed = (np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("xy", "observed"))
+        return replace(self, xy_TMK2=xy, observed_TMK=observed)
 
-    def clock_times(self) -> npt.NDArray[np.float64]:
+    def frame_times(self) -> npt.NDArray[np.float64]:
         """Video frame (fractional) at each tick of the common clock."""
         ticks = np.arange(len(self.xy_TMK2), dtype=np.float64)
-        return self.first_frame + ticks * (self.meta.fps / CLOCK_HZ)
+        return self.first_frame + ticks * (self.meta.fps / MODEL_FPS)
 
-    def to_own_frames(self, values_TC: Floats) -> Floats:
+    def to_video_frames(self, values_TC: Floats) -> Floats:
         """Values on the common clock → on the video's own frames [n_frames, C], linearly interpolated."""
-        at = np.arange(self.n_frames) * (CLOCK_HZ / self.meta.fps)
+        at = np.arange(self.n_frames) * (MODEL_FPS / self.meta.fps)
         low = np.clip(np.floor(at).astype(int), 0, len(values_TC) - 1)
         high = np.minimum(np.ceil(at).astype(int), len(values_TC) - 1)  # at a tick, no neighbour is asked
         weight = np.clip(at - low, 0, 1).astype(np.float32)[:, None]
@@ -243,7 +245,7 @@ class PoseTracks:
 
 
 @dataclass(frozen=True)
-class _Own:
+class _VideoFrames:
     """Unified tracks on the video's own frames; NaN where not measured."""
 
     xy_TMK2: Floats
@@ -258,7 +260,7 @@ def _unified(
     xy_N2: Floats,
     names: Sequence[str],
     sources: PartSources,
-) -> _Own:
+) -> _VideoFrames:
     """Long rows of a lab's own parts → dense unified parts. `code` indexes `names`."""
     mice, row = np.unique(mouse, return_inverse=True)
     first = int(frame.min())
@@ -271,7 +273,7 @@ def _unified(
             if source is not None:
                 rows = np.flatnonzero(cell == m * len(names) + names.index(source))
                 xy[frame[rows] - first, m, k] = xy_N2[rows]
-    return _Own(xy, tuple(int(m) for m in mice), first)
+    return _VideoFrames(xy, tuple(int(m) for m in mice), first)
 
 
 def _source(sources: Sequence[str], measured: Mapping[str, int]) -> str | None:
@@ -284,9 +286,9 @@ def _source(sources: Sequence[str], measured: Mapping[str, int]) -> str | None:
     return next((source for source in present if 2 * measured[source] >= most), None)
 
 
-def _scaled_by_body(own: _Own, video_id: int) -> tuple[_Own, str]:
+def _scaled_by_body(video: _VideoFrames, video_id: int) -> tuple[_VideoFrames, str]:
     """Without px/cm: the median nose (or neck) to tail-base length is taken for `NOMINAL_BODY_CM`."""
-    nose, neck, tail = (own.xy_TMK2[:, :, UNIFIED_PARTS.index(p)] for p in ("nose", "neck", "tail_base"))
+    nose, neck, tail = (video.xy_TMK2[:, :, UNIFIED_PARTS.index(p)] for p in ("nose", "neck", "tail_base"))
     front = np.where(np.isnan(nose), neck, nose)
     length = np.linalg.norm(front - tail, axis=-1)
     if not np.isfinite(length).any():
@@ -297,17 +299,17 @@ def _scaled_by_body(own: _Own, video_id: int) -> tuple[_Own, str]:
     scale = float(np.nanmedian(length)) / NOMINAL_BODY_CM
     if scale <= 0:
         raise DataError(f"Video {video_id} has no px/cm, and its mice have no length. Give pix_per_cm_approx.")
-    centre = np.nanmean(own.xy_TMK2, axis=(0, 1, 2))
+    centre = np.nanmean(video.xy_TMK2, axis=(0, 1, 2))
     note = f"no px/cm: scaled so that the median body is {NOMINAL_BODY_CM} cm long ({scale:.2f} px/cm)"
-    return _Own((own.xy_TMK2 - centre) / np.float32(scale), own.mouse_ids, own.first_frame), note
+    return _VideoFrames((video.xy_TMK2 - centre) / np.float32(scale), video.mouse_ids, video.first_frame), note
 
 
-def _on_clock(xy_TMK2: Floats, fps: float) -> tuple[Floats, Bools]:
+def _at_model_rate(xy_TMK2: Floats, fps: float) -> tuple[Floats, Bools]:
     """Linear interpolation onto the common clock, over gaps of at most `MAX_BRIDGE_S`."""
     T, M, K, _ = xy_TMK2.shape
-    ticks = np.arange(max(1, int(np.floor((T - 1) * CLOCK_HZ / fps + 1e-6)) + 1)) * (fps / CLOCK_HZ)
+    ticks = np.arange(max(1, int(np.floor((T - 1) * MODEL_FPS / fps + 1e-6)) + 1)) * (fps / MODEL_FPS)
     out = np.full((len(ticks), M, K, 2), np.nan, dtype=np.float32)
-    seen = np.zeros((len(ticks), M, K), dtype=bool)
+    observed = np.zeros((len(ticks), M, K), dtype=bool)
     nearest = np.minimum(np.round(ticks).astype(int), T - 1)
     bridge = MAX_BRIDGE_S * fps
     for m in range(M):
@@ -325,5 +327,5 @@ def _on_clock(xy_TMK2: Floats, fps: float) -> tuple[Floats, Bools]:
             for axis in range(2):
                 value = np.interp(ticks, measured, track[measured, axis])
                 out[:, m, k, axis] = np.where(near, value, np.nan)
-            seen[:, m, k] = ~np.isnan(track[nearest, 0])
-    return out, seen
+            observed[:, m, k] = ~np.isnan(track[nearest, 0])
+    return out, observed

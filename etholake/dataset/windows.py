@@ -43,7 +43,7 @@ class Tracks:
     """
 
     xy_BRTK2: Tensor
-    seen_BRTK: Tensor
+    observed_BRTK: Tensor
     is_self_B: Tensor
     rate_B: Tensor
     in_cm_B: Tensor
@@ -60,8 +60,8 @@ class Tracks:
         agent_B = torch.arange(B, device=own.device)
         others = (~own).nonzero()[:, 0]
         target_B = agent_B.index_copy(0, others, torch.arange(B, B + len(others), device=own.device))
-        xy, seen = (torch.cat([x[:, AGENT], x[others, TARGET]]) for x in (self.xy_BRTK2, self.seen_BRTK))
-        return MouseTracks(xy, seen, agent_B, target_B, self.rate_B, self.in_cm_B)
+        xy, observed = (torch.cat([x[:, AGENT], x[others, TARGET]]) for x in (self.xy_BRTK2, self.observed_BRTK))
+        return MouseTracks(xy, observed, agent_B, target_B, self.rate_B, self.in_cm_B)
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class MouseTracks:
     """
 
     xy_NTK2: Tensor
-    seen_NTK: Tensor
+    observed_NTK: Tensor
     agent_B: Tensor
     target_B: Tensor
     rate_B: Tensor
@@ -95,7 +95,7 @@ class MouseTracks:
         """The same pairs, each with tracks of its own."""
         mice_BR = torch.stack([self.agent_B, self.target_B], dim=1)
         is_self_B = self.agent_B == self.target_B
-        return Tracks(self.xy_NTK2[mice_BR], self.seen_NTK[mice_BR], is_self_B, self.rate_B, self.in_cm_B)
+        return Tracks(self.xy_NTK2[mice_BR], self.observed_NTK[mice_BR], is_self_B, self.rate_B, self.in_cm_B)
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class Window:
     `start` may be negative, and the window may reach behind the clip's end: there nothing is tracked.
     """
 
-    clip: PoseTracks
+    tracks: PoseTracks
     agent: int
     target: int
     start: int
@@ -113,12 +113,12 @@ class Window:
 
 def gather(windows: Sequence[Window], length: int) -> Tracks:
     """The tracks of windows of `length` ticks, copied out of the clips' (memory-mapped) arrays."""
-    xy, seen = _nothing(windows[0].clip, len(windows), 2, length)
+    xy, observed = _nothing(windows[0].tracks, len(windows), 2, length)
     for b, window in enumerate(windows):
         for role, mouse in ((AGENT, window.agent), (TARGET, window.target)):
-            _copy(window, mouse, xy[b, role], seen[b, role])
+            _copy(window, mouse, xy[b, role], observed[b, role])
     is_self_B = torch.tensor([window.agent == window.target for window in windows])
-    return Tracks(torch.from_numpy(xy), torch.from_numpy(seen), is_self_B, *_flags(windows))
+    return Tracks(torch.from_numpy(xy), torch.from_numpy(observed), is_self_B, *_flags(windows))
 
 
 def gather_by_mouse(windows: Sequence[Window], length: int) -> MouseTracks:
@@ -127,35 +127,35 @@ def gather_by_mouse(windows: Sequence[Window], length: int) -> MouseTracks:
     firsts, members = [], []
     for window in windows:
         for mouse in (window.agent, window.target):
-            key = (id(window.clip), window.start, mouse)
+            key = (id(window.tracks), window.start, mouse)
             if key not in places:
                 places[key] = len(places)
                 firsts.append((window, mouse))
             members.append(places[key])
-    xy, seen = _nothing(windows[0].clip, len(firsts), length)
+    xy, observed = _nothing(windows[0].tracks, len(firsts), length)
     for n, (window, mouse) in enumerate(firsts):
-        _copy(window, mouse, xy[n], seen[n])
+        _copy(window, mouse, xy[n], observed[n])
     agent_B, target_B = torch.tensor(members).view(-1, 2).unbind(1)
-    return MouseTracks(torch.from_numpy(xy), torch.from_numpy(seen), agent_B, target_B, *_flags(windows))
+    return MouseTracks(torch.from_numpy(xy), torch.from_numpy(observed), agent_B, target_B, *_flags(windows))
 
 
-def _nothing(clip: PoseTracks, *shape: int) -> tuple[Floats, Bools]:
+def _nothing(tracks: PoseTracks, *shape: int) -> tuple[Floats, Bools]:
     """Coordinates and masks of windows in which nothing is tracked."""
-    parts = clip.xy_TMK2.shape[2]
+    parts = tracks.xy_TMK2.shape[2]
     return np.full((*shape, parts, 2), np.nan, dtype=np.float32), np.zeros((*shape, parts), dtype=bool)
 
 
-def _copy(window: Window, mouse: int, xy_TK2: Floats, seen_TK: Bools) -> None:
+def _copy(window: Window, mouse: int, xy_TK2: Floats, observed_TK: Bools) -> None:
     """What the clip has of a mouse in a window."""
-    clip, start = window.clip, window.start
-    low, high = max(0, start), min(len(clip.xy_TMK2), start + len(xy_TK2))
+    tracks, start = window.tracks, window.start
+    low, high = max(0, start), min(len(tracks.xy_TMK2), start + len(xy_TK2))
     if low < high:
-        xy_TK2[low - start : high - start] = clip.xy_TMK2[low:high, mouse]
-        seen_TK[low - start : high - start] = clip.seen_TMK[low:high, mouse]
+        xy_TK2[low - start : high - start] = tracks.xy_TMK2[low:high, mouse]
+        observed_TK[low - start : high - start] = tracks.observed_TMK[low:high, mouse]
 
 
 def _flags(windows: Sequence[Window]) -> tuple[Tensor, Tensor]:
     """`rate_B` and `in_cm_B`."""
-    metas = [window.clip.meta for window in windows]
+    metas = [window.tracks.meta for window in windows]
     rates = torch.tensor([math.log2(meta.fps / 30.0) for meta in metas], dtype=torch.float32)
     return rates, torch.tensor([float(meta.pix_per_cm is not None) for meta in metas])

@@ -60,7 +60,7 @@ class DecodeConfig:
 
 def decode(
     pairs: Sequence[PairScores],
-    whitelist: Collection[Triplet],
+    labeled: Collection[Triplet],
     thresholds: Thresholds,
     config: DecodeConfig | None = None,
 ) -> list[Event]:
@@ -83,37 +83,35 @@ def decode(
         Two entries for one (video, agent, target): their labels could contradict one another.
     """
     config = config or DecodeConfig()
-    seen: set[tuple[int, int, int]] = set()
+    keys: set[tuple[int, int, int]] = set()
     events: list[Event] = []
     for pair in pairs:
         key = (pair.video_id, pair.agent_id, pair.target_id)
-        if key in seen:
+        if key in keys:
             raise ContractError(
                 f"Video {key[0]} has two sets of scores for mouse{key[1]} → mouse{key[2]}; expected one. "
                 "Average the windows before decoding."
             )
-        seen.add(key)
-        events += _decode_pair(pair, whitelist, thresholds, config)
+        keys.add(key)
+        events += _decode_pair(pair, labeled, thresholds, config)
     return sorted(events, key=lambda e: (e.video_id, e.start_frame, e.agent_id, e.target_id))
 
 
 def _decode_pair(
-    pair: PairScores, whitelist: Collection[Triplet], thresholds: Thresholds, config: DecodeConfig
+    pair: PairScores, labeled: Collection[Triplet], thresholds: Thresholds, config: DecodeConfig
 ) -> list[Event]:
-    looked_for = [
-        i for i, action in enumerate(pair.actions) if (pair.agent_id, pair.target_id, action) in whitelist
-    ]
-    if not looked_for or not len(pair.probabilities_TA):
+    columns = [i for i, action in enumerate(pair.actions) if (pair.agent_id, pair.target_id, action) in labeled]
+    if not columns or not len(pair.probabilities_TA):
         return []
-    raw_AT = finite_by_action(pair.probabilities_TA[:, looked_for])
-    names = [pair.actions[i] for i in looked_for]
+    raw_AT = finite_by_action(pair.probabilities_TA[:, columns])
+    names = [pair.actions[i] for i in columns]
     label_T = _choose(raw_AT, names, pair, thresholds, config)
     label_T = _fill_gaps(label_T, config.max_gap_frames(pair.fps))
 
     start, stop, label = _runs(label_T)
     keep = (label != _NONE) & (stop - start >= config.min_length_frames(pair.fps))
-    said_T = np.take_along_axis(raw_AT, label_T[None], axis=0)[0]  # of _NONE, the last action: not kept
-    confidence = np.add.reduceat(said_T, start) / (stop - start)
+    chosen_T = np.take_along_axis(raw_AT, label_T[None], axis=0)[0]  # of _NONE, the last action: not kept
+    confidence = np.add.reduceat(chosen_T, start) / (stop - start)
     rows = zip(*(x[keep].tolist() for x in (start, stop, label, confidence)), strict=True)
     video, agent, target, first = pair.video_id, pair.agent_id, pair.target_id, pair.first_frame
     return [Event(video, agent, target, names[a], first + i, first + j, c) for i, j, a, c in rows]

@@ -78,8 +78,8 @@ class NetworkConfig:
     batch: int = 64
     accumulate: int = 1  # the batch goes through the network in so many parts
     batches_per_epoch: int | None = None  # None: as many as there are windows
-    positive_share: float = 0.5  # of windows drawn around annotated events, by (lab, action)
-    hidden_lab_share: float = 0.1
+    positive_fraction: float = 0.5  # of windows drawn around annotated events, by (lab, action)
+    hidden_lab_fraction: float = 0.1
     augmentation: Augmentation = field(default_factory=Augmentation)
     # loss
     focal_gamma: float = 0.0
@@ -93,7 +93,7 @@ class NetworkConfig:
     lr: float = 1e-3
     trunk_lr: float = 1.0  # of fine-tuning: share of lr for all but head, labs and candidates (0.3 was worse)
     weight_decay: float = 1e-4
-    clip: float = 1.0
+    clip: float = 1.0  # largest norm of the gradient
     ema: float = 0.0  # decay of the averaged weights that are kept, per step; 0: none
     patience: int = 8  # epochs without a better validation score
     # machine

@@ -24,19 +24,21 @@ def batch_loss(
         labels = labels * (1 - config.label_smoothing) + config.label_smoothing / 2
     gamma_negative = config.focal_gamma if config.negative_gamma is None else config.negative_gamma
     loss = masked_loss(
-        logits_BTC, labels, batch.wanted_BTC, weight_C=weight_C, gammas=(config.focal_gamma, gamma_negative),
+        logits_BTC, labels, batch.loss_mask_BTC, weight_C=weight_C, gammas=(config.focal_gamma, gamma_negative),
         entries=entries,
     )  # fmt: skip
     if not config.soft_f1:
         return loss
-    shaped = soft_f1_loss(logits_BTC, batch.labels_BTC, batch.wanted_BTC) * (batch.wanted_BTC.sum() / entries)
+    shaped = soft_f1_loss(logits_BTC, batch.labels_BTC, batch.loss_mask_BTC) * (
+        batch.loss_mask_BTC.sum() / entries
+    )
     return (1 - config.soft_f1) * loss + config.soft_f1 * shaped
 
 
 def masked_loss(
     logits_BTC: Tensor,
     labels_BTC: Tensor,
-    wanted_BTC: Tensor,
+    loss_mask_BTC: Tensor,
     *,
     weight_C: Tensor | None = None,
     gammas: tuple[float, float] = (0.0, 0.0),
@@ -55,24 +57,24 @@ def masked_loss(
         p_true = p * labels_BTC + (1 - p) * (1 - labels_BTC)
         gamma = gammas[0] * labels_BTC + gammas[1] * (1 - labels_BTC)
         loss = loss * (1 - p_true).clamp(min=1e-6).pow(gamma)
-    total = wanted_BTC.sum() if entries is None else entries
-    return torch.where(wanted_BTC > 0, loss, 0.0).sum() / total.clamp(min=1)
+    total = loss_mask_BTC.sum() if entries is None else entries
+    return torch.where(loss_mask_BTC > 0, loss, 0.0).sum() / total.clamp(min=1)
 
 
-def soft_f1_loss(logits_BTC: Tensor, labels_BTC: Tensor, wanted_BTC: Tensor) -> Tensor:
+def soft_f1_loss(logits_BTC: Tensor, labels_BTC: Tensor, loss_mask_BTC: Tensor) -> Tensor:
     """1 - mean soft F1 of the classes that were looked for: probabilities stand for frames in TP, FP and FN.
 
     Of this part of the batch alone: with several processes or accumulated parts it is the mean of theirs.
     """
-    p = torch.where(wanted_BTC > 0, torch.sigmoid(logits_BTC.float()), 0.0)
-    labels = labels_BTC * wanted_BTC
+    p = torch.where(loss_mask_BTC > 0, torch.sigmoid(logits_BTC.float()), 0.0)
+    labels = labels_BTC * loss_mask_BTC
     tp, predicted, true = ((p * labels).sum(dim=(0, 1)), p.sum(dim=(0, 1)), labels.sum(dim=(0, 1)))
     f1_C = (2 * tp + 1) / (predicted + true + 1)
-    looked = (wanted_BTC > 0).any(dim=0).any(dim=0).float()
-    return 1 - (f1_C * looked).sum() / looked.sum().clamp(min=1)
+    labeled = (loss_mask_BTC > 0).any(dim=0).any(dim=0).float()
+    return 1 - (f1_C * labeled).sum() / labeled.sum().clamp(min=1)
 
 
-def positive_weights(share_C: Tensor, cap: float) -> Tensor:
+def positive_weights(prevalence_C: Tensor, cap: float) -> Tensor:
     """Weight of positives [C]: square root of negatives per positive, between 1 and `cap`; 1 where none occurs."""
-    odds = (1 - share_C) / share_C.clamp(min=1e-6)
-    return torch.where(share_C > 0, odds.sqrt().clamp(1.0, max(1.0, cap)), 1.0)
+    odds = (1 - prevalence_C) / prevalence_C.clamp(min=1e-6)
+    return torch.where(prevalence_C > 0, odds.sqrt().clamp(1.0, max(1.0, cap)), 1.0)

@@ -64,20 +64,20 @@ class NetworkModel(ModelMixin):
         return window_encoder(self.config.encoder)
 
     # --- use ----------------------------------------------------------------------------------------------
-    def predict(self, clip: PoseTracks, frames: tuple[int, int] | None = None) -> list[PairScores]:
+    def predict(self, tracks: PoseTracks, frames: tuple[int, int] | None = None) -> list[PairScores]:
         """Return the probabilities of every (agent, target) that can be predicted, on the video's own frames.
 
         With `frames` (start, stop) only windows that reach into them are computed; elsewhere is NaN.
         """
-        pairs = self.candidates(clip)
+        pairs = self.predicted_behaviors(tracks)
         if not pairs:
             return []
         self.network.eval()
-        by_pair = probabilities(self, clip, self._lab(clip.lab_id), pairs, self.window_starts(clip, frames))
+        by_pair = probabilities(self, tracks, self._lab(tracks.lab_id), pairs, self.window_starts(tracks, frames))
         return [
             PairScores(
-                clip.video_id, clip.lab_id, clip.fps, agent, target, clip.first_frame,
-                tuple(pairs[agent, target]), clip.to_own_frames(values_TA),
+                tracks.video_id, tracks.lab_id, tracks.fps, agent, target, tracks.first_frame,
+                tuple(pairs[agent, target]), tracks.to_video_frames(values_TA),
             )
             for (agent, target), values_TA in by_pair.items()
         ]  # fmt: skip
@@ -85,15 +85,15 @@ class NetworkModel(ModelMixin):
     def _lab(self, lab_id: str) -> int:
         return self.labs.index(lab_id) + 1 if lab_id in self.labs else UNKNOWN_LAB
 
-    def window_starts(self, clip: PoseTracks, frames: tuple[int, int] | None = None) -> list[int]:
+    def window_starts(self, tracks: PoseTracks, frames: tuple[int, int] | None = None) -> list[int]:
         """Return the first frames (at 30 Hz) of overlapping windows that cover the video, or that reach into
         `frames`.
         """
-        T, W = len(clip.xy_TMK2), self.config.window
+        T, W = len(tracks.xy_TMK2), self.config.window
         starts = sorted({*range(0, max(T - W, 0) + 1, self.config.step), max(T - W, 0)})
         if frames is None:
             return starts
-        low, high = np.searchsorted(clip.clock_times(), frames)
+        low, high = np.searchsorted(tracks.frame_times(), frames)
         return [start for start in starts if start < high and start + W > low]
 
     # --- storage ------------------------------------------------------------------------------------------

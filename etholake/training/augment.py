@@ -39,8 +39,8 @@ def augment(batch: Batch, config: Augmentation, window: int, random: torch.Gener
     B, T = len(batch), batch.labels_BTC.shape[1]
     K = len(UNIFIED_PARTS)
 
-    def chosen(share: float) -> Tensor:
-        return torch.rand(B, generator=random) < share
+    def chosen(probability: float) -> Tensor:
+        return torch.rand(B, generator=random) < probability
 
     def between(low: float, high: float, *shape: int) -> Tensor:
         return low + (high - low) * torch.rand((B, *shape), generator=random)
@@ -70,14 +70,14 @@ def augment(batch: Batch, config: Augmentation, window: int, random: torch.Gener
     if config.drop_frames:
         lost = torch.rand((B, 2, K), generator=random) < config.drop_frames
         start, length = between(0, T, 2, K), between(0, config.longest_drop, 2, K)
-        ticks = torch.arange(T)[None, None, :, None]
-        inside = (ticks >= start[:, :, None]) & (ticks < (start + length)[:, :, None])
+        frames = torch.arange(T)[None, None, :, None]
+        inside = (frames >= start[:, :, None]) & (frames < (start + length)[:, :, None])
         batch = drop_frames(batch, inside & lost[:, :, None])
     if config.swap_animals:
         start = between(0, T)
         length = between(0, config.longest_drop) * chosen(config.swap_animals)
-        ticks = torch.arange(T)[None]
-        batch = swap_animals(batch, (ticks >= start[:, None]) & (ticks < (start + length)[:, None]))
+        frames = torch.arange(T)[None]
+        batch = swap_animals(batch, (frames >= start[:, None]) & (frames < (start + length)[:, None]))
     return batch
 
 
@@ -97,17 +97,17 @@ def time_stretch(batch: Batch, factor_B: Tensor, window: int) -> Batch:
 def lower_rate(batch: Batch, every_B: Tensor) -> Batch:
     """As a camera with 1/`every` of the frames would have seen it: the ticks between are interpolated."""
     T = batch.labels_BTC.shape[1]
-    ticks = torch.arange(T)
-    low_BT = ticks // every_B[:, None] * every_B[:, None]
+    frames = torch.arange(T)
+    low_BT = frames // every_B[:, None] * every_B[:, None]
     high_BT = (low_BT + every_B[:, None]).clamp(max=T - 1)
-    weight_BT = (ticks - low_BT) / (high_BT - low_BT).clamp(min=1)
+    weight_BT = (frames - low_BT) / (high_BT - low_BT).clamp(min=1)
     tracks, slow = batch.tracks, every_B > 1
     xy = tracks.xy_BRTK2.clone()
     xy[slow] = _between(xy[slow], low_BT[slow], high_BT[slow], weight_BT[slow])
-    kept = ticks == low_BT
-    seen = tracks.seen_BRTK & kept[:, None, :, None]
+    kept = frames == low_BT
+    observed = tracks.observed_BRTK & kept[:, None, :, None]
     rate = tracks.rate_B - torch.log2(every_B.float())
-    return replace(batch, tracks=replace(tracks, xy_BRTK2=xy, seen_BRTK=seen, rate_B=rate))
+    return replace(batch, tracks=replace(tracks, xy_BRTK2=xy, observed_BRTK=observed, rate_B=rate))
 
 
 def _resample(batch: Batch, at_BW: Tensor) -> Batch:
@@ -121,11 +121,14 @@ def _resample(batch: Batch, at_BW: Tensor) -> Batch:
     tracks = batch.tracks
     xy = _between(tracks.xy_BRTK2, low_BW, high_BW, weight_BW)
     xy = _hidden(xy, ~inside_BW[:, None, :, None])
-    seen = _take(tracks.seen_BRTK, nearest_BW) & inside_BW[:, None, :, None]
-    targets = (_take(x[:, None], nearest_BW)[:, 0] for x in (batch.labels_BTC, batch.wanted_BTC))
-    labels, wanted = (x * inside_BW[..., None] for x in targets)
+    observed = _take(tracks.observed_BRTK, nearest_BW) & inside_BW[:, None, :, None]
+    targets = (_take(x[:, None], nearest_BW)[:, 0] for x in (batch.labels_BTC, batch.loss_mask_BTC))
+    labels, loss_mask = (x * inside_BW[..., None] for x in targets)
     return replace(
-        batch, tracks=replace(tracks, xy_BRTK2=xy, seen_BRTK=seen), labels_BTC=labels, wanted_BTC=wanted
+        batch,
+        tracks=replace(tracks, xy_BRTK2=xy, observed_BRTK=observed),
+        labels_BTC=labels,
+        loss_mask_BTC=loss_mask,
     )
 
 
@@ -155,10 +158,10 @@ def rotate(batch: Batch, angle_B: Tensor) -> Batch:
 def reflect(batch: Batch, chosen_B: Tensor) -> Batch:
     """Mirror the arena of the chosen samples; left parts become right parts, what is done stays what it is."""
     tracks, mirror = batch.tracks, torch.tensor(MIRROR)
-    xy, seen = tracks.xy_BRTK2.clone(), tracks.seen_BRTK.clone()
+    xy, observed = tracks.xy_BRTK2.clone(), tracks.observed_BRTK.clone()
     xy[chosen_B] = torch.view_as_real(_points(xy[chosen_B]).conj_physical().index_select(-1, mirror))
-    seen[chosen_B] = seen[chosen_B].index_select(-1, mirror)
-    return replace(batch, tracks=replace(tracks, xy_BRTK2=xy, seen_BRTK=seen))
+    observed[chosen_B] = observed[chosen_B].index_select(-1, mirror)
+    return replace(batch, tracks=replace(tracks, xy_BRTK2=xy, observed_BRTK=observed))
 
 
 def scale(batch: Batch, factor_B2: Tensor) -> Batch:
@@ -180,7 +183,7 @@ def drop_parts(batch: Batch, hidden_BRK: Tensor) -> Batch:
     """Hide parts for the whole window. An animal that would lose all its parts loses none."""
     tracked = ~batch.tracks.xy_BRTK2[..., 0].isnan().all(dim=2)
     nothing_left = ~(tracked & ~hidden_BRK).any(dim=-1, keepdim=True)
-    return drop_frames(batch, (hidden_BRK & ~nothing_left)[:, :, None, :].expand(-1, -1, _ticks(batch), -1))
+    return drop_frames(batch, (hidden_BRK & ~nothing_left)[:, :, None, :].expand(-1, -1, _length(batch), -1))
 
 
 def drop_frames(batch: Batch, hidden_BRTK: Tensor) -> Batch:
@@ -188,20 +191,22 @@ def drop_frames(batch: Batch, hidden_BRTK: Tensor) -> Batch:
     same = batch.tracks.is_self_B[:, None, None, None]
     hidden = torch.where(same, hidden_BRTK[:, :1], hidden_BRTK)
     xy = _hidden(batch.tracks.xy_BRTK2, hidden)
-    return replace(batch, tracks=replace(batch.tracks, xy_BRTK2=xy, seen_BRTK=batch.tracks.seen_BRTK & ~hidden))
+    return replace(
+        batch, tracks=replace(batch.tracks, xy_BRTK2=xy, observed_BRTK=batch.tracks.observed_BRTK & ~hidden)
+    )
 
 
 def swap_animals(batch: Batch, swapped_BT: Tensor) -> Batch:
     """The tracker confuses the two animals at the chosen ticks; labels stay with the animals."""
     tracks, some = batch.tracks, swapped_BT.any(dim=1)
     swap = swapped_BT[some, None, :, None]
-    xy, seen = tracks.xy_BRTK2.clone(), tracks.seen_BRTK.clone()
+    xy, observed = tracks.xy_BRTK2.clone(), tracks.observed_BRTK.clone()
     xy[some] = torch.where(swap[..., None], xy[some].flip(1), xy[some])
-    seen[some] = torch.where(swap, seen[some].flip(1), seen[some])
-    return replace(batch, tracks=replace(tracks, xy_BRTK2=xy, seen_BRTK=seen))
+    observed[some] = torch.where(swap, observed[some].flip(1), observed[some])
+    return replace(batch, tracks=replace(tracks, xy_BRTK2=xy, observed_BRTK=observed))
 
 
-def _ticks(batch: Batch) -> int:
+def _length(batch: Batch) -> int:
     return batch.labels_BTC.shape[1]
 
 
@@ -216,21 +221,23 @@ def _hidden(xy_BRTK2: Tensor, hidden_BRTK: Tensor) -> Tensor:
 
 
 # --- features ---------------------------------------------------------------------------------------------
-def mixup(x_BTF: Tensor, batch: Batch, partner_B: Tensor, share_B: Tensor) -> tuple[Tensor, Batch]:
+def mixup(x_BTF: Tensor, batch: Batch, partner_B: Tensor, weight_B: Tensor) -> tuple[Tensor, Batch]:
     """Blend the *scaled features* and labels of partners (Zhang et al. 2018): `share` of the own, the rest theirs.
 
     Blended coordinates would be no animal, so this works behind `pair_features`. A target counts where it was
     looked for in both.
     """
-    own = share_B[:, None, None]
-    labels = own * batch.labels_BTC + (1 - own) * batch.labels_BTC[partner_B]
-    wanted = batch.wanted_BTC * batch.wanted_BTC[partner_B]
-    return own * x_BTF + (1 - own) * x_BTF[partner_B], replace(batch, labels_BTC=labels, wanted_BTC=wanted)
+    weight = weight_B[:, None, None]
+    labels = weight * batch.labels_BTC + (1 - weight) * batch.labels_BTC[partner_B]
+    loss_mask = batch.loss_mask_BTC * batch.loss_mask_BTC[partner_B]
+    return weight * x_BTF + (1 - weight) * x_BTF[partner_B], replace(
+        batch, labels_BTC=labels, loss_mask_BTC=loss_mask
+    )
 
 
 def mixup_partners(batch: Batch, order_B: Tensor) -> Tensor:
     """Partners [B] out of a shuffled order: of the same lab, candidates and kind (self or pair), else oneself."""
-    own = torch.arange(len(batch))
+    weight = torch.arange(len(batch))
     same = (batch.lab_B == batch.lab_B[order_B]) & (batch.tracks.is_self_B == batch.tracks.is_self_B[order_B])
-    same &= (batch.candidates_BC == batch.candidates_BC[order_B]).all(dim=1)
-    return torch.where(same, order_B, own)
+    same &= (batch.labeled_BC == batch.labeled_BC[order_B]).all(dim=1)
+    return torch.where(same, order_B, weight)

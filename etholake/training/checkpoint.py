@@ -62,18 +62,18 @@ def latest(folder: Path, run: str) -> Checkpoint | None:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    found = sorted(folder.glob("step-*"))
-    if not found:
+    folders = sorted(folder.glob("step-*"))
+    if not folders:
         return None
     try:
-        state = json.loads((found[-1] / STATE).read_text(encoding="utf-8"))
-        tensors = load_file(found[-1] / TENSORS)
+        state = json.loads((folders[-1] / STATE).read_text(encoding="utf-8"))
+        tensors = load_file(folders[-1] / TENSORS)
         same = state["run"] == run
     except (OSError, ValueError, KeyError, SafetensorError) as err:
-        raise ContractError(f"{found[-1]} is not a checkpoint of Etholake: {err!r}. Remove it.") from err
+        raise ContractError(f"{folders[-1]} is not a checkpoint of Etholake: {err!r}. Remove it.") from err
     if not same:
         raise ContractError(
-            f"{found[-1]} belongs to a run with other data, configuration, seed or split. "
+            f"{folders[-1]} belongs to a run with other data, configuration, seed or split. "
             "Give this run a folder of its own, or remove the checkpoint to begin anew."
         )
     return Checkpoint(int(state["step"]), tensors, state)

@@ -36,9 +36,9 @@ class Ema:
     @contextmanager
     def applied(self, network: nn.Module) -> Iterator[None]:
         """The network with the averaged weights, for as long as the block lasts."""
-        own = {name: value.detach().clone() for name, value in network.state_dict().items()}
+        current = {name: value.detach().clone() for name, value in network.state_dict().items()}
         network.load_state_dict(self.state)
         try:
             yield
         finally:
-            network.load_state_dict(own)
+            network.load_state_dict(current)

@@ -38,9 +38,9 @@ def from_table(table: pa.Table) -> list[PairScores]:
     if not table.num_rows:
         return []
     rows = np.stack([columns[key].astype(np.int64) for key in keys], axis=1)
-    found, member = np.unique(rows, axis=0, return_inverse=True)
+    groups, member = np.unique(rows, axis=0, return_inverse=True)
     order = np.argsort(member.ravel(), kind="stable")
-    edges = np.searchsorted(member.ravel()[order], np.arange(len(found) + 1))
+    edges = np.searchsorted(member.ravel()[order], np.arange(len(groups) + 1))
     return [_pair({n: c[order[a:b]] for n, c in columns.items()}) for a, b in pairwise(edges)]
 
 
@@ -55,8 +55,8 @@ def write_oof(path: Path, scores: Iterable[tuple[int, PairScores]]) -> int:
         path, schema, compression="zstd", use_dictionary=[name for name in schema.names if name != "video_frame"],
         column_encoding={"video_frame": "DELTA_BINARY_PACKED"},
     ) as writer:  # fmt: skip
-        for _, mine in sorted(by_video.items(), key=lambda item: item[0]):
-            table = to_table(mine)
+        for _, scores_of_video in sorted(by_video.items(), key=lambda item: item[0]):
+            table = to_table(scores_of_video)
             writer.write_table(table)
             rows += table.num_rows
     return rows

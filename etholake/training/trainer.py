@@ -145,9 +145,9 @@ class Trainer:
         random = torch.Generator().manual_seed(_number(self.sampler.seed, step, 0))
         drawn = self.sampler.draw(step, self.margin)
         whole = augment.augment(drawn, self.config.augmentation, self.config.window, random)
-        mine = whole.part(self.group.part(len(whole))).to(self.group.device)
-        x_BTF = self.model.scaler(self.encoder(mine.tracks))
-        return Drawn(mine, x_BTF, whole.wanted_BTC.sum().to(self.group.device))
+        own_part = whole.part(self.group.part(len(whole))).to(self.group.device)
+        x_BTF = self.model.scaler(self.encoder(own_part.tracks))
+        return Drawn(own_part, x_BTF, whole.loss_mask_BTC.sum().to(self.group.device))
 
     def _step(self, drawn: Drawn) -> float:
         """One update; the loss of the whole batch."""
@@ -183,7 +183,7 @@ class Trainer:
             alpha = torch.full((len(batch),), self.config.augmentation.mixup)
             share = torch.distributions.Beta(alpha, alpha).sample().to(x.device)
             x, batch = augment.mixup(x, batch, partners, share)
-        logits = self.forward(x, batch.lab_B, batch.candidates_BC)
+        logits = self.forward(x, batch.lab_B, batch.labeled_BC)
         return self.family.loss(logits, batch, self.config, self.weight_C, entries)
 
     def _without_sync(self, last: bool) -> AbstractContextManager[None]:
@@ -252,25 +252,25 @@ class Trainer:
         checkpoint.save(self.checkpoints, checkpoint.Checkpoint(self.progress.step, tensors, state))
 
     def _resume(self) -> None:
-        found = checkpoint.latest(self.checkpoints, self.run_name) if self.checkpoints else None
+        stored = checkpoint.latest(self.checkpoints, self.run_name) if self.checkpoints else None
         self.group.wait()  # nobody writes before all have read
-        if found is None:
+        if stored is None:
             return
-        of: dict[str, dict[str, Tensor]] = {"network": {}, "ema": {}, "best": {}, "optimiser": {}}
-        for name, value in found.tensors.items():
+        states: dict[str, dict[str, Tensor]] = {"network": {}, "ema": {}, "best": {}, "optimiser": {}}
+        for name, value in stored.tensors.items():
             kind, _, rest = name.partition(".")
-            of[kind][rest] = value.to(self.group.device)
-        self.network.load_state_dict(of["network"])
-        self.ema.load(of["ema"])
-        self.best = of["best"]
+            states[kind][rest] = value.to(self.group.device)
+        self.network.load_state_dict(states["network"])
+        self.ema.load(states["ema"])
+        self.best = states["best"]
         moments: dict[int, dict[str, Tensor]] = {}
-        for name, value in of["optimiser"].items():
+        for name, value in states["optimiser"].items():
             index, _, kind = name.partition(".")
             moments.setdefault(int(index), {})[kind] = value
         groups = self.optimiser.state_dict()["param_groups"]
         self.optimiser.load_state_dict({"state": moments, "param_groups": groups})
-        self.scaled.load_state_dict(found.state["loss_scale"])
-        self.progress = Progress(**found.state["progress"])
+        self.scaled.load_state_dict(stored.state["loss_scale"])
+        self.progress = Progress(**stored.state["progress"])
 
 
 def _rate(step: int, warmup: int, steps: int) -> float:

@@ -25,7 +25,7 @@ from etholake.models.config import NetworkConfig
 
 __all__ = ["Batch", "Pair", "WindowSampler"]
 
-Ticks = npt.NDArray[np.int64]
+FrameRanges = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -39,19 +39,19 @@ class Pair:
     agent: int  # position in the clip's mice
     target: int
     lab: int
-    events: Mapping[int, Ticks]
-    train: Ticks
+    events: Mapping[int, FrameRanges]
+    train: FrameRanges
 
     @property
     def columns(self) -> list[int]:
         return list(self.events)
 
     @property
-    def ticks(self) -> int:
-        return len(self.video.clip.xy_TMK2)
+    def length(self) -> int:
+        return len(self.video.tracks.xy_TMK2)
 
-    def trains(self, tick: int) -> bool:
-        return bool(((self.train[:, 0] <= tick) & (tick < self.train[:, 1])).any())
+    def trains(self, frame: int) -> bool:
+        return bool(((self.train[:, 0] <= frame) & (frame < self.train[:, 1])).any())
 
 
 class WindowSampler:
@@ -66,12 +66,12 @@ class WindowSampler:
             by_video[span.video_id].append(span)
         self.pairs: list[Pair] = []
         for video in data.videos:
-            if mine := by_video.get(video.clip.video_id):
-                self.pairs += _pairs(video, mine, labs.index(video.clip.lab_id) + 1, data.actions)
+            if own_spans := by_video.get(video.tracks.video_id):
+                self.pairs += _pairs(video, own_spans, labs.index(video.tracks.lab_id) + 1, data.actions)
         self.everywhere = [
             (p, start) for p, pair in enumerate(self.pairs) for start in _starts(pair, config.window, config.step)
         ]
-        self.around = self._events()
+        self.around = self._events_by_group()
 
     def __len__(self) -> int:
         """Batches of an epoch."""
@@ -79,21 +79,21 @@ class WindowSampler:
 
     def prevalence(self) -> Tensor:
         """Return the fraction of frames that are positive, by action [C], among frames in which it was labeled."""
-        positive, looked = np.zeros(len(self.actions)), np.zeros(len(self.actions))
+        positive, labeled = np.zeros(len(self.actions)), np.zeros(len(self.actions))
         for pair in self.pairs:
             for column, events in pair.events.items():
                 positive[column] += np.diff(_overlap(events, pair.train)).sum()
-                looked[column] += np.diff(pair.train).sum()
-        return torch.from_numpy(positive / np.maximum(looked, 1)).float()
+                labeled[column] += np.diff(pair.train).sum()
+        return torch.from_numpy(positive / np.maximum(labeled, 1)).float()
 
     def draw(self, step: int, margin: int = 0) -> Batch:
         """The batch of a step: windows with `margin` more ticks at both ends, for augmentations to use."""
         random = np.random.default_rng([self.seed, step])
         B = self.config.batch
-        hits = random.random(B) < (self.config.positive_share if self.around else 0.0)
+        hits = random.random(B) < (self.config.positive_fraction if self.around else 0.0)
         chosen = [self._around_event(random) if hit else self._anywhere(random) for hit in hits]
         batch = self._batch(chosen, margin)
-        batch.lab_B[torch.from_numpy(random.random(B) < self.config.hidden_lab_share)] = 0
+        batch.lab_B[torch.from_numpy(random.random(B) < self.config.hidden_lab_fraction)] = 0
         return batch
 
     def sample_for_scaling(self, n: int = 256) -> Batch:
@@ -109,9 +109,9 @@ class WindowSampler:
         p, start, stop = group[random.integers(len(group))]
         centre = int(random.integers(start, max(start + 1, stop)))
         offset = int(random.integers(self.config.window))
-        return p, min(max(0, centre - offset), max(0, self.pairs[p].ticks - self.config.window))
+        return p, min(max(0, centre - offset), max(0, self.pairs[p].length - self.config.window))
 
-    def _events(self) -> list[list[tuple[int, int, int]]]:
+    def _events_by_group(self) -> list[list[tuple[int, int, int]]]:
         """Per (lab, action): (pair, start, stop) of the events that train."""
         groups: dict[tuple[int, int], list[tuple[int, int, int]]] = defaultdict(list)
         for p, pair in enumerate(self.pairs):
@@ -122,53 +122,55 @@ class WindowSampler:
 
     def _batch(self, chosen: Sequence[tuple[int, int]], margin: int) -> Batch:
         B, T, C = len(chosen), self.config.window + 2 * margin, len(self.actions)
-        labels, wanted = np.zeros((B, T, C), np.float32), np.zeros((B, T, C), np.float32)
-        candidates = np.zeros((B, C), np.float32)
+        labels, loss_mask = np.zeros((B, T, C), np.float32), np.zeros((B, T, C), np.float32)
+        labeled = np.zeros((B, C), np.float32)
         windows = []
         for b, (p, first) in enumerate(chosen):
             pair, start = self.pairs[p], first - margin
-            windows.append(Window(pair.video.clip, pair.agent, pair.target, start))
-            candidates[b, pair.columns] = 1
+            windows.append(Window(pair.video.tracks, pair.agent, pair.target, start))
+            labeled[b, pair.columns] = 1
             for low, high in _within(pair.train, start, T):
-                wanted[b, low:high] = candidates[b]
+                loss_mask[b, low:high] = labeled[b]
             for column, events in pair.events.items():
                 for low, high in _within(events, start, T):
                     labels[b, low:high, column] = 1
         labs = torch.tensor([self.pairs[p].lab for p, _ in chosen])
-        targets = (torch.from_numpy(x) for x in (candidates, labels, wanted))
+        targets = (torch.from_numpy(x) for x in (labeled, labels, loss_mask))
         return Batch(gather(windows, T), labs, *targets)
 
 
 def _pairs(video: LabelledVideo, spans: Sequence[Span], lab: int, actions: Sequence[str]) -> list[Pair]:
-    clip = video.clip
-    looked_for: dict[tuple[int, int], set[int]] = defaultdict(set)
-    for agent, target, action in clip.behaviors:
-        if {agent, target} <= set(clip.mouse_ids):
-            looked_for[agent, target].add(actions.index(action))
-    at = clip.clock_times()
+    tracks = video.tracks
+    labeled: dict[tuple[int, int], set[int]] = defaultdict(set)
+    for agent, target, action in tracks.labeled_behaviors:
+        if {agent, target} <= set(tracks.mouse_ids):
+            labeled[agent, target].add(actions.index(action))
+    at = tracks.frame_times()
     train = _merged([tuple(np.searchsorted(at, (s.start_frame, s.stop_frame))) for s in spans])
     nearest = np.round(at)
     pairs = []
-    for (agent, target), columns in looked_for.items():
-        found: dict[int, list[tuple[int, int]]] = {column: [] for column in sorted(columns)}
+    for (agent, target), columns in labeled.items():
+        by_column: dict[int, list[tuple[int, int]]] = {column: [] for column in sorted(columns)}
         for event in video.events:
             column = actions.index(event.action)
-            if (event.agent_id, event.target_id) == (agent, target) and column in found:
+            if (event.agent_id, event.target_id) == (agent, target) and column in by_column:
                 start, stop = np.searchsorted(nearest, (event.start_frame, event.stop_frame))
-                found[column].append((int(start), int(stop)))
-        events = {column: _merged(intervals) for column, intervals in found.items()}
-        pairs.append(Pair(video, clip.mouse_ids.index(agent), clip.mouse_ids.index(target), lab, events, train))
+                by_column[column].append((int(start), int(stop)))
+        events = {column: _merged(intervals) for column, intervals in by_column.items()}
+        pairs.append(
+            Pair(video, tracks.mouse_ids.index(agent), tracks.mouse_ids.index(target), lab, events, train)
+        )
     return pairs
 
 
 def _starts(pair: Pair, window: int, step: int) -> list[int]:
     """Starts of windows whose middle trains."""
-    last = max(0, pair.ticks - window)
-    middle = min(window // 2, pair.ticks - 1)
-    return [s for s in sorted({*range(0, last + 1, step), last}) if pair.trains(min(s + middle, pair.ticks - 1))]
+    last = max(0, pair.length - window)
+    middle = min(window // 2, pair.length - 1)
+    return [s for s in sorted({*range(0, last + 1, step), last}) if pair.trains(min(s + middle, pair.length - 1))]
 
 
-def _merged(intervals: Sequence[tuple[int, int]]) -> Ticks:
+def _merged(intervals: Sequence[tuple[int, int]]) -> FrameRanges:
     """The union as sorted intervals [n, 2]; empty ones vanish."""
     union: list[list[int]] = []
     for start, stop in sorted((int(a), int(b)) for a, b in intervals if a < b):
@@ -179,13 +181,13 @@ def _merged(intervals: Sequence[tuple[int, int]]) -> Ticks:
     return np.array(union, dtype=np.int64).reshape(-1, 2)
 
 
-def _overlap(a: Ticks, b: Ticks) -> Ticks:
+def _overlap(a: FrameRanges, b: FrameRanges) -> FrameRanges:
     """The parts of `a` that lie in `b`."""
     cut = [(max(s, low), min(e, high)) for s, e in a.tolist() for low, high in b.tolist()]
     return _merged(cut)
 
 
-def _within(intervals: Ticks, start: int, length: int) -> list[tuple[int, int]]:
+def _within(intervals: FrameRanges, start: int, length: int) -> list[tuple[int, int]]:
     """The parts inside ``start <= t < start + length``, counted from `start`."""
     first, last = (
         np.searchsorted(intervals[:, 1], start, "right"),

@@ -109,7 +109,7 @@ def test_missing_parts_are_zero_with_a_mask_and_never_nan(approach: tuple[Tensor
     agent[:, 10:20, UNIFIED_PARTS.index("ear_left")] = torch.nan
     target[:, 25:] = torch.nan
     tracks = pair(agent, target)
-    tracks.seen_BRTK[0, 0, 5:, UNIFIED_PARTS.index("ear_left")] = False  # there, but interpolated
+    tracks.observed_BRTK[0, 0, 5:, UNIFIED_PARTS.index("ear_left")] = False  # there, but interpolated
     x = pair_features(tracks)
     assert torch.isfinite(x).all()
     assert (feature(x, "agent_ear_left_x")[10:20] == 0).all()

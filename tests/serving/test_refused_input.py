@@ -32,7 +32,7 @@ def inference() -> ModuleType:
 
 
 def columns() -> dict[str, list[Any]]:
-    found = small_lake.tracks(3)
+    found = small_lake.columns_in_px(3)
     return {name: found[name].tolist() for name in NAMES}
 
 
@@ -41,11 +41,11 @@ def loaded(inference: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> A
     import pyarrow as pa
 
     folder = tmp_path_factory.mktemp("model")
-    tracks = {**columns(), "is_imputed": [False] * len(columns()["x"])}
-    in_cm = {f"{axis}_cm": [value / 10 - 30 for value in tracks[axis]] for axis in "xy"}
-    table = pa.table({**tracks, **in_cm})
-    clip = PoseTracks.from_curated(table, VideoMeta.from_row(ROW))
-    video = LabelledVideo(clip, (Event(3, 1, 2, "chase", 0, 40), Event(3, 1, 2, "chase", 80, 120)))
+    columns_in_px = {**columns(), "is_imputed": [False] * len(columns()["x"])}
+    in_cm = {f"{axis}_cm": [value / 10 - 30 for value in columns_in_px[axis]] for axis in "xy"}
+    table = pa.table({**columns_in_px, **in_cm})
+    tracks = PoseTracks.from_curated(table, VideoMeta.from_row(ROW))
+    video = LabelledVideo(tracks, (Event(3, 1, 2, "chase", 0, 40), Event(3, 1, 2, "chase", 80, 120)))
     split = Split((Span(3, "Lab A", 0, small_lake.FRAMES),), (), ())
     data = TrainingData((video,), ACTIONS, "one video")
     fit(data, folder, "smoke", {"epochs": 1, "batches_per_epoch": 1}, split=split)

@@ -30,11 +30,11 @@ def new_lab() -> TrainingData:
     """Five videos of another lab, which annotates rests, and chases by a name of its own."""
     videos = []
     for i in range(11, 16):
-        made: LabelledVideo = video(i, "New", behaviors=((1, 1, "rest"), (1, 2, OWN)))
+        made: LabelledVideo = video(i, "New", labeled_behaviors=((1, 1, "rest"), (1, 2, OWN)))
         events = tuple(
             dataclasses.replace(e, action=OWN if e.action == "chase" else e.action) for e in made.events
         )
-        videos.append(LabelledVideo(made.clip, events))
+        videos.append(LabelledVideo(made.tracks, events))
     return dataclasses.replace(training_data(videos), actions=(*ACTIONS, OWN))
 
 
@@ -66,16 +66,18 @@ def test_the_report_tells_before_after_and_what_was_added(trained: Trained, tune
     assert json.loads((folder / META).read_text(encoding="utf-8"))["fine_tuned"] == told
     assert report["training_seconds"].keys() == {"A", "B", "New"}
     assert report["training_seconds"]["A"] == trained[1]["training_seconds"]["A"]
-    bouts = sum(len([e for e in v.events if e.action == "rest"]) for v in new_lab().videos)
+    n_events = sum(len([e for e in v.events if e.action == "rest"]) for v in new_lab().videos)
     train = {span["video_id"] for span in report["split"]["train"]}
-    assert report["training_seconds"]["New"]["rest"] == pytest.approx(bouts / 5 * len(train) * 40 / 30, rel=0.02)
+    assert report["training_seconds"]["New"]["rest"] == pytest.approx(
+        n_events / 5 * len(train) * 40 / 30, rel=0.02
+    )
 
 
 def test_before_training_the_extended_model_says_what_the_model_said(trained: Trained) -> None:
-    base, clip = load_network(trained[0]), video(21, "A").clip
+    base, tracks = load_network(trained[0]), video(21, "A").tracks
     share = torch.full((len(ACTIONS) + 1,), 0.25)
     model = finetune.extended(FAMILY, base, base.config, (*ACTIONS, OWN), ("A", "B", "New"), {"New": [OWN]}, share)
-    for before, after in zip(base.predict(clip), model.predict(clip), strict=True):
+    for before, after in zip(base.predict(tracks), model.predict(tracks), strict=True):
         assert before.actions == after.actions
         torch.testing.assert_close(torch.tensor(before.probabilities_TA), torch.tensor(after.probabilities_TA))
     torch.testing.assert_close(model.network.lab.weight[3], base.network.lab.weight[0])  # type: ignore[union-attr]

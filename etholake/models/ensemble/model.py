@@ -55,9 +55,9 @@ class Ensemble(ModelMixin):
     def part_map(self) -> str:
         return self.members[0].part_map
 
-    def predict(self, clip: PoseTracks, frames: tuple[int, int] | None = None) -> list[PairScores]:
+    def predict(self, tracks: PoseTracks, frames: tuple[int, int] | None = None) -> list[PairScores]:
         """As `Model.predict`: the average of the members that know the pair's action."""
-        return average([member.predict(clip, frames) for member in self.members], self.space)
+        return average([member.predict(tracks, frames) for member in self.members], self.space)
 
     def save(self, folder: Path) -> None:
         """Write the members and `meta.json`."""
@@ -79,13 +79,13 @@ class Ensemble(ModelMixin):
         return cls(members, space, stored.post_processing, stored.details("ensemble"))
 
 
-def average(said: Sequence[Sequence[PairScores]], space: str = "probability") -> list[PairScores]:
+def average(scores_by_member: Sequence[Sequence[PairScores]], space: str = "probability") -> list[PairScores]:
     """One set of scores out of several of the same video; a member that does not know an action is not asked.
 
     In `logit` space the mean is of log odds: a member that is sure counts more. NaN (not predicted) is left out.
     """
     by_pair: dict[tuple[int, int, int], list[PairScores]] = {}
-    for scores in said:
+    for scores in scores_by_member:
         for pair in scores:
             by_pair.setdefault((pair.video_id, pair.agent_id, pair.target_id), []).append(pair)
     return [_average(pairs, space) for _, pairs in sorted(by_pair.items())]
@@ -106,9 +106,9 @@ def _average(pairs: Sequence[PairScores], space: str) -> PairScores:
         if space == "logit":
             clipped = np.clip(values, EDGE, 1 - EDGE)
             values = np.log(clipped / (1 - clipped))
-        known = np.isfinite(values)
-        total[:, columns] += np.where(known, values, 0)
-        count[:, columns] += known
+        present = np.isfinite(values)
+        total[:, columns] += np.where(present, values, 0)
+        count[:, columns] += present
     with np.errstate(invalid="ignore"):
         mean = total / np.where(count > 0, count, np.nan)
     mean = 1 / (1 + np.exp(-mean)) if space == "logit" else mean
