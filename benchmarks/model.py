@@ -294,7 +294,9 @@ def prediction(name: str, sizes: Sizes) -> list[Figure]:
 
 
 def features(model: NetworkModel, tracks: PoseTracks) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    """(features, labeled actions) of every batch of windows that prediction needs, batches as full as they can be."""
+    """(features, labeled actions) of every batch of windows that prediction needs, batches as full as they can
+    be.
+    """
     windows, labeled = [], []
     for start in model.window_starts(tracks):
         for (agent, target), actions in model.predicted_behaviors(tracks).items():

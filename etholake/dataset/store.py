@@ -1,8 +1,8 @@
 """Clips as files: what the features job writes once and every training maps into memory.
 
 A folder with `features.json` (what the clips are made of, and of every video what is no array) and per video the
-arrays of `PoseTracks.mapped`: ``<video>/xy.npy``, ``<video>/observed.npy``. They are fresh for a training if tables,
-code and part map are those that it would use itself (`version`); else it makes its own.
+arrays of `PoseTracks.mapped`: ``<video>/xy.npy``, ``<video>/observed.npy``. They are fresh for a training if
+tables, code and part map are those that it would use itself (`version`); else it makes its own.
 """
 
 from __future__ import annotations
