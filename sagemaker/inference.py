@@ -95,7 +95,7 @@ def input_fn(body: bytes, content_type: str) -> Request:
     except (EtholakeError, ValueError, TypeError) as err:
         raise RequestError(400, f"The metadata of the request cannot be used: {err}") from err
     if not meta.labeled_behaviors:
-        raise RequestError(400, "The metadata name no behaviors_labeled, so there is nothing to look for.")
+        raise RequestError(400, "The metadata have no behaviors_labeled, so there is nothing to predict.")
     curated = "x_cm" in table.column_names
     return Request(meta, _columns(table, CURATED_COLUMNS if curated else RAW_TRACKING_COLUMNS), curated)
 

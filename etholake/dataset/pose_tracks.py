@@ -1,6 +1,6 @@
-"""One video's tracks as dense arrays on a common clock: from the curated zone, or from raw rows.
+"""One video's tracks as dense arrays at 30 frames a second: from the curated zone, or from raw rows.
 
-Shape letters: T frames, M mice, K unified body parts (`contract.UNIFIED_PARTS`), 2 = (x, y).
+Shape letters: T frames at 30 Hz, M animals, K unified body parts (`contract.UNIFIED_PARTS`), 2 = (x, y).
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
 
 __all__ = ["MIN_FPS", "MODEL_FPS", "PartSources", "PoseTracks", "VideoMeta"]
 
-MODEL_FPS = 30.0  # every video is seen at this rate, so that windows are in seconds
+MODEL_FPS = 30.0  # every video is resampled to this rate, so that a window is a time
 MAX_BRIDGE_S = 1.0  # a point is interpolated between measured ones that are at most this far apart
 NOMINAL_BODY_CM = 8.0  # nose to tail base of a mouse; the scale of a video that has no px/cm
-MIN_FPS = 5.0  # below it a frame is missing for longer than many a behaviour lasts, and speeds say nothing
-TRAINED_FPS = 10.0  # training shows a third of the clock's frames at the least (`config.Augmentation.lower_rate`)
+MIN_FPS = 5.0  # below it frames are further apart than many behaviors last, and speeds mean nothing
+TRAINED_FPS = 10.0  # training lowers the rate to a third at most (`config.Augmentation.lower_rate`)
 MAX_HOURS = 24.0  # longer than this, a lone wrong frame number is likelier than a video
 
 Floats = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
 Triplet = tuple[int, int, str]
-PartSources = Mapping[str, tuple[str, ...]]  # unified part -> names of parts that may stand for it, best first
+PartSources = Mapping[str, tuple[str, ...]]  # unified part -> names of parts that are read for it, best first
 
 
 def _number(row: Mapping[str, Any], name: str) -> float | None:
@@ -47,7 +47,7 @@ def _number(row: Mapping[str, Any], name: str) -> float | None:
 
 
 def _labeled_triplets(value: Any) -> tuple[Triplet, ...]:
-    """Triplets of a list of items, of the JSON of one, or of nothing; target == agent for a self action."""
+    """Parse `behaviors_labeled`: a list of items, its JSON, or nothing; target == agent for a self action."""
     if value is None or (isinstance(value, float) and np.isnan(value)):
         return ()
     items = parse_list(value) if isinstance(value, str) else [str(item) for item in value]
@@ -62,7 +62,7 @@ def _labeled_triplets(value: Any) -> tuple[Triplet, ...]:
 
 @dataclass(frozen=True)
 class VideoMeta:
-    """What must be known of a video besides its tracks. None where unknown."""
+    """The metadata of a video that models need; None where unknown."""
 
     video_id: int
     lab_id: str
@@ -77,10 +77,10 @@ class VideoMeta:
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> VideoMeta:
-        """From a row of `metadata_train` or `metadata_test` (or the same fields in a request's JSON).
+        """Read a row of `metadata_train` or `metadata_test` (or the same fields in a request's JSON).
 
-        Raises DataError if lab, video or fps are missing, fps is not above zero, a number is none, or an item
-        of `behaviors_labeled` is no triplet (stray quotes are repaired).
+        Raises DataError if lab, video or frames_per_second is missing, frames_per_second is not above zero, a
+        field is not a number, or an item of `behaviors_labeled` is no triplet (stray quotes are repaired).
         """
         missing = [name for name in ("video_id", "lab_id", "frames_per_second") if row.get(name) in (None, "")]
         if missing:
@@ -109,7 +109,7 @@ class VideoMeta:
 
 @dataclass(frozen=True)
 class PoseTracks:
-    """Unified tracks of one video on the common clock.
+    """Unified tracks of one video at 30 frames a second.
 
     Attributes
     ----------
@@ -141,12 +141,12 @@ class PoseTracks:
 
     @property
     def fps(self) -> float:
-        """Frames per second of the video itself, not of the common clock."""
+        """Frames per second of the video itself, not of these arrays."""
         return self.meta.fps
 
     @property
     def labeled_behaviors(self) -> tuple[Triplet, ...]:
-        """The (agent, target, action) that were looked for."""
+        """The (agent, target, action) that were annotated wherever they occurred; others may occur unannotated."""
         return self.meta.labeled_behaviors
 
     @property
@@ -158,22 +158,24 @@ class PoseTracks:
     def from_curated(
         cls, table: pa.Table, meta: VideoMeta, sources: PartSources = UNIFIED_PART_SOURCES
     ) -> PoseTracks:
-        """From rows of `tracking_curated` of one video, in any order; `sources` as `UNIFIED_PART_SOURCES`.
+        """Make tracks from the rows of `tracking_curated` of one video, in any order.
 
-        Imputed rows are not used: this class interpolates, and says where. Without px/cm (no `x_cm` at all) the
-        video is scaled by the length of its animals, with a note. Raises DataError without measured points, if
-        none of the parts is known, if fps is below `MIN_FPS`, if the frames span more than `MAX_HOURS`, or if no
-        body length can be had.
+        Imputed rows are not used: this class interpolates, and marks where. Without px/cm (no `x_cm` at all) the
+        video is scaled by the length of its animals, with a note. `sources` has the form of
+        `UNIFIED_PART_SOURCES`.
+
+        Raises DataError if there are no measured points, none of the parts is known, fps is below `MIN_FPS`, the
+        frames span more than `MAX_HOURS`, or no body length can be measured where it is needed.
         """
         if meta.fps < MIN_FPS:
             raise DataError(
                 f"Video {meta.video_id} has {meta.fps:g} frames/s (frames_per_second), too few for features of "
-                f"motion on a clock of {MODEL_FPS:g} Hz: at least {MIN_FPS:g} are needed. "
+                f"motion at {MODEL_FPS:g} frames/s: at least {MIN_FPS:g} are needed. "
                 "Correct frames_per_second if it is wrong, else record faster."
             )
         keep = np.flatnonzero(~table["is_imputed"].to_numpy().astype(bool))
         if not keep.size:
-            raise DataError(f"Video {meta.video_id} has no measured points: there is nothing to recognise in it.")
+            raise DataError(f"Video {meta.video_id} has no measured points: nothing can be predicted for it.")
         frame, mouse = (table[name].to_numpy()[keep] for name in ("video_frame", "mouse_id"))
         part = table["bodypart"].combine_chunks().dictionary_encode()
         code, names = part.indices.to_numpy()[keep], part.dictionary.to_pylist()
@@ -192,8 +194,8 @@ class PoseTracks:
         if np.isnan(video.xy_TMK2).all():
             readable = "; ".join(f"{part} ({' or '.join(sources[part])})" for part in UNIFIED_PARTS)
             raise DataError(
-                f"Video {meta.video_id} has none of the body parts that the recogniser knows. It has "
-                f"{', '.join(sorted(names))}; known are {readable}. Name yours with the setting part_map, for "
+                f"Video {meta.video_id} has none of the body parts that models read. It has "
+                f"{', '.join(sorted(names))}; readable are {readable}. Name yours with the setting part_map, for "
                 f"example {sorted(names)[0]}=nose, and train with it."
             )
         notes: tuple[str, ...] = ()
@@ -201,7 +203,10 @@ class PoseTracks:
             video, note = _scaled_by_body(video, meta.video_id)
             notes = (note,)
         if meta.fps < TRAINED_FPS:
-            notes += (f"{meta.fps:g} frames/s: fewer than training has shown ({TRAINED_FPS:g}), expect less",)
+            slow = (
+                f"{meta.fps:g} frames/s: fewer than in training ({TRAINED_FPS:g}), predictions are less reliable"
+            )
+            notes += (slow,)
         xy, observed = _at_model_rate(video.xy_TMK2, meta.fps)
         return cls(meta, xy, observed, video.mouse_ids, video.first_frame, len(video.xy_TMK2), notes)
 
@@ -214,15 +219,15 @@ class PoseTracks:
         max_gap_frames: int = 15,
         sources: PartSources = UNIFIED_PART_SOURCES,
     ) -> PoseTracks:
-        """From raw tracking rows (px): curates them first, with the very code of the Glue job."""
+        """Make tracks from raw tracking rows (px), which are curated first with the code of the Glue job."""
         from etholake.curate.tracking import curate_tracking
 
         return cls.from_curated(curate_tracking(table, meta, max_gap_frames=max_gap_frames).table, meta, sources)
 
     def mapped(self, folder: Path) -> PoseTracks:
-        """Write the arrays to `folder` (made if missing) and give the same clip with them memory-mapped.
+        """Write the arrays to `folder` (made if missing) and return the same tracks with memory-mapped arrays.
 
-        float32 `xy.npy` and boolean `observed.npy`: at 30 Hz, 2 mice and 8 parts 4.3 kB a second.
+        The files are `xy.npy` (float32) and `observed.npy` (boolean); two animals take 4.3 kB a second.
         """
         folder.mkdir(parents=True, exist_ok=True)
         np.save(folder / "xy.npy", self.xy_TMK2)
@@ -231,15 +236,17 @@ class PoseTracks:
         return replace(self, xy_TMK2=xy, observed_TMK=observed)
 
     def frame_times(self) -> npt.NDArray[np.float64]:
-        """Video frame (fractional) at each tick of the common clock."""
-        ticks = np.arange(len(self.xy_TMK2), dtype=np.float64)
-        return self.first_frame + ticks * (self.meta.fps / MODEL_FPS)
+        """Return the video's own frame (fractional) at each frame at 30 Hz [T]."""
+        frames = np.arange(len(self.xy_TMK2), dtype=np.float64)
+        return self.first_frame + frames * (self.meta.fps / MODEL_FPS)
 
     def to_video_frames(self, values_TC: Floats) -> Floats:
-        """Values on the common clock → on the video's own frames [n_frames, C], linearly interpolated."""
+        """Interpolate values [T, C] at 30 Hz linearly to the video's own frames [n_frames, C]."""
         at = np.arange(self.n_frames) * (MODEL_FPS / self.meta.fps)
         low = np.clip(np.floor(at).astype(int), 0, len(values_TC) - 1)
-        high = np.minimum(np.ceil(at).astype(int), len(values_TC) - 1)  # at a tick, no neighbour is asked
+        high = np.minimum(
+            np.ceil(at).astype(int), len(values_TC) - 1
+        )  # a NaN of the next frame must not count where `at` is whole
         weight = np.clip(at - low, 0, 1).astype(np.float32)[:, None]
         return (1 - weight) * values_TC[low] + weight * values_TC[high]
 
@@ -261,7 +268,7 @@ def _unified(
     names: Sequence[str],
     sources: PartSources,
 ) -> _VideoFrames:
-    """Long rows of a lab's own parts → dense unified parts. `code` indexes `names`."""
+    """Turn rows of a lab's own parts into dense unified parts; `code` indexes `names`."""
     mice, row = np.unique(mouse, return_inverse=True)
     first = int(frame.min())
     cell = row * len(names) + code
@@ -277,9 +284,10 @@ def _unified(
 
 
 def _source(sources: Sequence[str], measured: Mapping[str, int]) -> str | None:
-    """Which of its sources stands for a unified part: the first that has half as many points as the best, if any.
+    """Return the source that is read for a unified part: the first with at least half as many points as the best.
 
-    One source per mouse and video: changing it from frame to frame would look like motion.
+    There is one source per animal and video, because a change of source from frame to frame would look like
+    motion.
     """
     present = [source for source in sources if measured.get(source)]
     most = max((measured[source] for source in present), default=0)
@@ -287,7 +295,7 @@ def _source(sources: Sequence[str], measured: Mapping[str, int]) -> str | None:
 
 
 def _scaled_by_body(video: _VideoFrames, video_id: int) -> tuple[_VideoFrames, str]:
-    """Without px/cm: the median nose (or neck) to tail-base length is taken for `NOMINAL_BODY_CM`."""
+    """Scale a video without px/cm so that its median nose (or neck) to tail-base length is `NOMINAL_BODY_CM`."""
     nose, neck, tail = (video.xy_TMK2[:, :, UNIFIED_PARTS.index(p)] for p in ("nose", "neck", "tail_base"))
     front = np.where(np.isnan(nose), neck, nose)
     length = np.linalg.norm(front - tail, axis=-1)
@@ -305,12 +313,12 @@ def _scaled_by_body(video: _VideoFrames, video_id: int) -> tuple[_VideoFrames, s
 
 
 def _at_model_rate(xy_TMK2: Floats, fps: float) -> tuple[Floats, Bools]:
-    """Linear interpolation onto the common clock, over gaps of at most `MAX_BRIDGE_S`."""
+    """Interpolate linearly to 30 frames a second, over gaps of at most `MAX_BRIDGE_S`."""
     T, M, K, _ = xy_TMK2.shape
-    ticks = np.arange(max(1, int(np.floor((T - 1) * MODEL_FPS / fps + 1e-6)) + 1)) * (fps / MODEL_FPS)
-    out = np.full((len(ticks), M, K, 2), np.nan, dtype=np.float32)
-    observed = np.zeros((len(ticks), M, K), dtype=bool)
-    nearest = np.minimum(np.round(ticks).astype(int), T - 1)
+    times = np.arange(max(1, int(np.floor((T - 1) * MODEL_FPS / fps + 1e-6)) + 1)) * (fps / MODEL_FPS)
+    out = np.full((len(times), M, K, 2), np.nan, dtype=np.float32)
+    observed = np.zeros((len(times), M, K), dtype=bool)
+    nearest = np.minimum(np.round(times).astype(int), T - 1)
     bridge = MAX_BRIDGE_S * fps
     for m in range(M):
         for k in range(K):
@@ -318,14 +326,14 @@ def _at_model_rate(xy_TMK2: Floats, fps: float) -> tuple[Floats, Bools]:
             measured = np.flatnonzero(~np.isnan(track[:, 0]))
             if not measured.size:
                 continue
-            position = np.searchsorted(measured, ticks)
+            position = np.searchsorted(measured, times)
             before = measured[np.clip(position - 1, 0, len(measured) - 1)]
             after = measured[np.clip(position, 0, len(measured) - 1)]
-            exact = after == ticks
-            near = exact | ((before <= ticks) & (after >= ticks) & (after - before <= bridge))
-            near |= np.abs(ticks - measured[-1]) < 1  # the clock's last tick may lie behind the last frame
+            exact = after == times
+            near = exact | ((before <= times) & (after >= times) & (after - before <= bridge))
+            near |= np.abs(times - measured[-1]) < 1  # the last time may lie behind the last frame
             for axis in range(2):
-                value = np.interp(ticks, measured, track[measured, axis])
+                value = np.interp(times, measured, track[measured, axis])
                 out[:, m, k, axis] = np.where(near, value, np.nan)
             observed[:, m, k] = ~np.isnan(track[nearest, 0])
     return out, observed

@@ -1,6 +1,6 @@
-"""Windows of (agent, target) tracks as tensors: what features are computed from, in training and in use alike.
+"""Windows of (agent, target) tracks as tensors, from which features are computed in training and in use alike.
 
-Shape letters: B batch, N windows of single mice, R roles (0 agent, 1 target), T ticks of the 30 Hz clock,
+Shape letters: B batch, N windows of single animals, R roles (0 agent, 1 target), T frames at 30 Hz,
 K unified parts, 2 = (x, y) in cm.
 """
 
@@ -31,7 +31,7 @@ class Tracks:
     Attributes
     ----------
     xy_BRTK2
-        float32, cm; NaN where a part is missing. Of a self action both roles are the agent.
+        float32, cm; NaN where a part is missing. For a self action both roles are the agent.
     seen_BRTK
         True where the part was measured, False where it is interpolated or missing.
     is_self_B
@@ -55,7 +55,7 @@ class Tracks:
         return Tracks(*(getattr(self, field.name).to(device) for field in fields(self)))
 
     def by_mouse(self) -> MouseTracks:
-        """The same pairs; a self action's mouse is there once."""
+        """Return the same pairs by animal; the animal of a self action is stored once."""
         own, B = self.is_self_B, len(self)
         agent_B = torch.arange(B, device=own.device)
         others = (~own).nonzero()[:, 0]
@@ -66,14 +66,14 @@ class Tracks:
 
 @dataclass(frozen=True)
 class MouseTracks:
-    """One batch of pairs that share mice: each mouse's window is there once.
+    """One batch of pairs that share animals: the window of each animal is stored once.
 
     Attributes
     ----------
     xy_NTK2, seen_NTK
-        As in `Tracks`, of every mouse.
+        As in `Tracks`, for every animal.
     agent_B, target_B
-        Which of the N are a pair's; the same one twice for a self action.
+        Positions among the N of a pair's animals; the same one twice for a self action.
     rate_B, in_cm_B
         As in `Tracks`.
     """
@@ -92,7 +92,7 @@ class MouseTracks:
         return MouseTracks(*(getattr(self, field.name).to(device) for field in fields(self)))
 
     def by_pair(self) -> Tracks:
-        """The same pairs, each with tracks of its own."""
+        """Return the same pairs, each with its own copy of the tracks."""
         mice_BR = torch.stack([self.agent_B, self.target_B], dim=1)
         is_self_B = self.agent_B == self.target_B
         return Tracks(self.xy_NTK2[mice_BR], self.observed_NTK[mice_BR], is_self_B, self.rate_B, self.in_cm_B)
@@ -100,9 +100,10 @@ class MouseTracks:
 
 @dataclass(frozen=True)
 class Window:
-    """Ticks ``start <= t < start + length`` of a pair of a clip; `agent` and `target` are mouse positions.
+    """Frames ``start <= t < start + length`` at 30 Hz of a pair; `agent` and `target` are positions in
+    `mouse_ids`.
 
-    `start` may be negative, and the window may reach behind the clip's end: there nothing is tracked.
+    `start` may be negative, and the window may reach behind the end of the tracks: nothing is tracked there.
     """
 
     tracks: PoseTracks
@@ -112,7 +113,7 @@ class Window:
 
 
 def gather(windows: Sequence[Window], length: int) -> Tracks:
-    """The tracks of windows of `length` ticks, copied out of the clips' (memory-mapped) arrays."""
+    """Copy the tracks of windows of `length` frames out of the (memory-mapped) arrays of their videos."""
     xy, observed = _nothing(windows[0].tracks, len(windows), 2, length)
     for b, window in enumerate(windows):
         for role, mouse in ((AGENT, window.agent), (TARGET, window.target)):
@@ -122,7 +123,7 @@ def gather(windows: Sequence[Window], length: int) -> Tracks:
 
 
 def gather_by_mouse(windows: Sequence[Window], length: int) -> MouseTracks:
-    """As `gather`; what several windows share of a mouse is read once."""
+    """Copy the tracks as `gather`; an animal that several windows share is read once."""
     places: dict[tuple[int, int, int], int] = {}
     firsts, members = [], []
     for window in windows:
@@ -140,13 +141,13 @@ def gather_by_mouse(windows: Sequence[Window], length: int) -> MouseTracks:
 
 
 def _nothing(tracks: PoseTracks, *shape: int) -> tuple[Floats, Bools]:
-    """Coordinates and masks of windows in which nothing is tracked."""
+    """Return coordinates and masks of windows in which nothing is tracked."""
     parts = tracks.xy_TMK2.shape[2]
     return np.full((*shape, parts, 2), np.nan, dtype=np.float32), np.zeros((*shape, parts), dtype=bool)
 
 
 def _copy(window: Window, mouse: int, xy_TK2: Floats, observed_TK: Bools) -> None:
-    """What the clip has of a mouse in a window."""
+    """Copy the part of an animal's tracks that lies in a window."""
     tracks, start = window.tracks, window.start
     low, high = max(0, start), min(len(tracks.xy_TMK2), start + len(xy_TK2))
     if low < high:
@@ -155,7 +156,7 @@ def _copy(window: Window, mouse: int, xy_TK2: Floats, observed_TK: Bools) -> Non
 
 
 def _flags(windows: Sequence[Window]) -> tuple[Tensor, Tensor]:
-    """`rate_B` and `in_cm_B`."""
+    """Return `rate_B` and `in_cm_B`."""
     metas = [window.tracks.meta for window in windows]
     rates = torch.tensor([math.log2(meta.fps / 30.0) for meta in metas], dtype=torch.float32)
     return rates, torch.tensor([float(meta.pix_per_cm is not None) for meta in metas])

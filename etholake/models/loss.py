@@ -1,6 +1,6 @@
-"""The loss: binary cross entropy per action, masked to what was looked for; optionally focal, or shaped like F.
+"""The loss: binary cross entropy per action, masked to the labeled behaviors; optionally focal, or shaped like F.
 
-Shape letters: B batch, T ticks of a window, C classes.
+Shape letters: B batch, T frames of a window at 30 Hz, C classes (actions).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["batch_loss", "masked_loss", "positive_weights", "soft_f1_loss"]
 def batch_loss(
     logits_BTC: Tensor, batch: Batch, config: NetworkConfig, weight_C: Tensor, entries: Tensor
 ) -> Tensor:
-    """What a configuration minimises; `entries` is what `masked_loss` divides by."""
+    """Return the loss that a configuration asks for; `entries` is the number that `masked_loss` divides by."""
     labels = batch.labels_BTC
     if config.label_smoothing:
         labels = labels * (1 - config.label_smoothing) + config.label_smoothing / 2
@@ -44,11 +44,12 @@ def masked_loss(
     gammas: tuple[float, float] = (0.0, 0.0),
     entries: Tensor | None = None,
 ) -> Tensor:
-    """Mean loss over the entries with ``wanted == 1``; the others add nothing, whatever they hold. 0 if none.
+    """Return the mean loss over the entries with ``loss_mask_BTC == 1``; 0 if there is none.
 
     `weight_C` multiplies the loss of positives. `gammas` (of positives, of negatives) above 0 scale each entry by
-    (1 - p_true) ** gamma, so that what is easy counts little (focal loss, Lin et al. 2017; with two different
-    ones asymmetric loss, Ridnik et al. 2021). `entries` is the number to divide by, if this is but a part.
+    (1 - p_true) ** gamma, so that easy entries count little (focal loss, Lin et al. 2017; with two different
+    ones asymmetric loss, Ridnik et al. 2021). `entries` is the number to divide by, where these are only a part of
+    the batch.
     """
     logits = logits_BTC.float()
     loss = binary_cross_entropy_with_logits(logits, labels_BTC, reduction="none", pos_weight=weight_C)
@@ -62,9 +63,10 @@ def masked_loss(
 
 
 def soft_f1_loss(logits_BTC: Tensor, labels_BTC: Tensor, loss_mask_BTC: Tensor) -> Tensor:
-    """1 - mean soft F1 of the classes that were looked for: probabilities stand for frames in TP, FP and FN.
+    """Return 1 - the mean soft F1 of the labeled actions: TP, FP and FN are sums of probabilities.
 
-    Of this part of the batch alone: with several processes or accumulated parts it is the mean of theirs.
+    It is computed for this part of the batch alone; with several processes or parts the mean of theirs is
+    minimised.
     """
     p = torch.where(loss_mask_BTC > 0, torch.sigmoid(logits_BTC.float()), 0.0)
     labels = labels_BTC * loss_mask_BTC
@@ -75,6 +77,8 @@ def soft_f1_loss(logits_BTC: Tensor, labels_BTC: Tensor, loss_mask_BTC: Tensor) 
 
 
 def positive_weights(prevalence_C: Tensor, cap: float) -> Tensor:
-    """Weight of positives [C]: square root of negatives per positive, between 1 and `cap`; 1 where none occurs."""
+    """Return weights of positives [C]: the root of negatives per positive, between 1 and `cap`; 1 without
+    positives.
+    """
     odds = (1 - prevalence_C) / prevalence_C.clamp(min=1e-6)
     return torch.where(prevalence_C > 0, odds.sqrt().clamp(1.0, max(1.0, cap)), 1.0)

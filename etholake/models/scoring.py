@@ -1,10 +1,10 @@
-"""Probabilities of a whole clip: overlapping windows of all its pairs, averaged with their edges counting less.
+"""Probabilities of a whole video: the weighted mean over overlapping windows, whose edges count less.
 
-A batch is filled with windows of whatever pairs there are, so that a clip of a few seconds is one or two batches.
-Windows that begin together stand together: what they share of their mice is read and computed once.
+A batch is filled with windows of all pairs, so that a video of a few seconds is one or two batches. Windows with
+the same start are neighbours in a batch, so that an animal that they share is read and computed once.
 
-Shape letters: B windows of a batch, T ticks of the clip, W of a window, P pairs, A actions of the pair that has
-most, C classes, F features.
+Shape letters: B windows of a batch, T frames of the video at 30 Hz, W frames of a window, P pairs, A actions of
+the pair that has most, C classes, F features.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BATCH", "probabilities"]
 
-# Windows at once: the bound of memory, whatever the video's length. A core is fastest while they fit its cache.
+# Windows at once. This bounds the memory, whatever the video's length; a core is fastest while they fit its cache.
 BATCH = {"cpu": 32, "cuda": 512}
 Pair = tuple[int, int]
 
@@ -33,10 +33,16 @@ Pair = tuple[int, int]
 def probabilities(
     model: NetworkModel, tracks: PoseTracks, lab: int, pairs: Mapping[Pair, Sequence[str]], starts: Sequence[int]
 ) -> dict[Pair, npt.NDArray[np.float32]]:
-    """{(agent, target): probabilities [T, its actions]} on the common clock; NaN where no window reaches.
+    """Return {(agent, target): probabilities [T, actions of the pair]} at 30 Hz; NaN where no window reaches.
 
-    `pairs` names the mice, by id, and the actions that are wanted; `starts` are the first ticks of windows; `lab`
-    is the index of the lab's embedding.
+    Parameters
+    ----------
+    lab
+        Index of the lab's embedding.
+    pairs
+        {(agent id, target id): actions to predict}.
+    starts
+        First frames (at 30 Hz) of the windows.
     """
     T, W = len(tracks.xy_TMK2), model.config.window
     device = next(model.network.parameters()).device
@@ -68,6 +74,6 @@ def probabilities(
 
 
 def _filled(columns: Sequence[Sequence[int]]) -> torch.Tensor:
-    """Lists of different lengths as [P, A]; the short ones end with their first again."""
+    """Return lists of different lengths as one tensor [P, A]; short ones are filled up with their first entry."""
     longest = max(map(len, columns))
     return torch.tensor([[*row, *[row[0]] * (longest - len(row))] for row in columns])

@@ -1,7 +1,7 @@
-"""Cross-validation: which videos are held out together, and when.
+"""Make folds for cross-validation.
 
-Videos whose tracks are the same (one recording, several annotators) stay together, also across labs. Folds are
-alike in labs and actions. A lab of one recording is folded in time. Nothing depends on an order of files.
+Videos with the same tracks (one recording, several annotators) are in the same fold, also across labs. Folds are
+similar in labs and actions. A lab with one recording is folded in time. Nothing depends on the order of files.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from etholake.errors import UsageError
 
 __all__ = ["make_folds", "track_hash"]
 
-_FrameCounts = Counter[tuple[str, ...]]  # of (lab,) and (lab, action): frames
+_FrameCounts = Counter[tuple[str, ...]]  # frames by (lab,) and (lab, action)
 
 
 def make_folds(data: TrainingData, n: int) -> tuple[Split, ...]:
-    """`n` splits without validation: every frame of every video is in exactly one `test` part.
+    """Return `n` splits without validation: every frame of every video is in exactly one `test` part.
 
     Raises UsageError for fewer than two folds.
     """
@@ -46,7 +46,7 @@ def make_folds(data: TrainingData, n: int) -> tuple[Split, ...]:
 
 
 def track_hash(tracks: PoseTracks) -> str:
-    """The same for tracks that are the same to 0.01 cm, whatever their video is called."""
+    """Return a digest that is the same for tracks that are equal to 0.01 cm, whatever their video is called."""
     rounded = np.round(np.nan_to_num(tracks.xy_TMK2, nan=-1e6), 2) + np.float32(0)  # no negative zero
     digest = hashlib.sha256(repr((tracks.xy_TMK2.shape, tracks.first_frame)).encode())
     digest.update(np.ascontiguousarray(rounded).tobytes())
@@ -55,7 +55,7 @@ def track_hash(tracks: PoseTracks) -> str:
 
 
 def _recordings(videos: Sequence[LabelledVideo]) -> list[tuple[LabelledVideo, ...]]:
-    """Videos by what they show, in the order of the tracks' hashes."""
+    """Group videos by their tracks, in the order of the tracks' digests."""
     by_hash: dict[str, list[LabelledVideo]] = defaultdict(list)
     for video in sorted(videos, key=lambda v: v.tracks.video_id):
         by_hash[track_hash(video.tracks)].append(video)
@@ -63,7 +63,7 @@ def _recordings(videos: Sequence[LabelledVideo]) -> list[tuple[LabelledVideo, ..
 
 
 def _only_ones(recordings: Sequence[tuple[LabelledVideo, ...]]) -> list[tuple[LabelledVideo, ...]]:
-    """Recordings that are all that some lab has."""
+    """Return recordings that are the only one of some lab."""
     per_lab = Counter(lab for recording in recordings for lab in {v.tracks.lab_id for v in recording})
     return [r for r in recordings if any(per_lab[v.tracks.lab_id] == 1 for v in r)]
 
@@ -71,7 +71,11 @@ def _only_ones(recordings: Sequence[tuple[LabelledVideo, ...]]) -> list[tuple[La
 def _assign(
     recordings: Sequence[tuple[LabelledVideo, ...]], n: int
 ) -> list[tuple[int, tuple[LabelledVideo, ...]]]:
-    """(fold, recording): those with most of something first, each to the fold that has least of what it brings."""
+    """Assign recordings to folds greedily and return (fold, recording).
+
+    Recordings with the largest fraction of a lab or an action come first; each goes to the fold with the fewest
+    frames of its labs and actions.
+    """
     counts = [_frame_counts(recording) for recording in recordings]
     total: _FrameCounts = sum(counts, Counter())
     folds: list[dict[tuple[str, ...], float]] = [defaultdict(float) for _ in range(n)]
@@ -103,7 +107,7 @@ def _whole(video: LabelledVideo) -> Span:
 
 
 def _in_time(video: LabelledVideo, n: int) -> list[Span]:
-    """Equal parts of the tracked frames; the first begins at frame 0, as that of a whole video does."""
+    """Return equal parts of the tracked frames; the first begins at frame 0, as the span of a whole video does."""
     first, stop = video.tracks.first_frame, video.tracks.first_frame + video.tracks.n_frames
     edges = [0, *(first + round(k * video.tracks.n_frames / n) for k in range(1, n)), stop]
     return [Span(video.tracks.video_id, video.tracks.lab_id, low, high) for low, high in pairwise(edges)]

@@ -1,7 +1,7 @@
 """The training loop: AdamW, warm-up and cosine, averaged weights, early stopping on the official score.
 
-Step n of a run draws, augments and drops out by numbers that follow from (seed, n) alone. A run that was killed
-goes on from its last checkpoint with the very losses that it would have had.
+The random numbers of step n follow from (seed, n) alone. A killed run resumes from its last checkpoint and has the
+same losses as an undisturbed one.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def run_fingerprint(data: TrainingData, split: Split, config: Mapping[str, Any],
 
 @dataclass(frozen=True)
 class Drawn:
-    """This process's part of an augmented batch, its scaled features, the wanted entries of the whole batch."""
+    """This process's part of an augmented batch, its scaled features, and the loss entries of the whole batch."""
 
     batch: Batch
     x_BTF: Tensor
@@ -58,7 +58,7 @@ class Drawn:
 
 @dataclass
 class Progress:
-    """How far a run is; with the weights, all that a checkpoint holds."""
+    """How far a run is. With weights and optimiser this is the content of a checkpoint."""
 
     step: int = 0
     epoch: int = 1
@@ -69,7 +69,7 @@ class Progress:
 
 
 class Trainer:
-    """One run: the network, its averaged weights, its optimiser, and the best epoch so far."""
+    """One run: the network, its averaged weights, its optimiser, and the weights of the best epoch."""
 
     def __init__(
         self,
@@ -108,12 +108,12 @@ class Trainer:
         self.progress = Progress()
         self.steps = config.epochs * len(sampler)
         self.warmup = max(1, round(config.warmup_epochs * len(sampler)))
-        self.look_every = self._look_every()
-        # Longer windows are drawn where time may be stretched.
+        self.validation_every = self._epochs_between_validations()
+        # Time may be stretched, which needs longer windows.
         self.margin = math.ceil(config.window * (config.augmentation.max_stretch - 1) / 2)
 
     def run(self, on_epoch: OnEpoch | None = None) -> Progress:
-        """All epochs that are left; afterwards the model has the weights of the best."""
+        """Train all remaining epochs; afterwards the model has the weights of the best one."""
         self._resume()
         progress, config = self.progress, self.config
         with ThreadPoolExecutor(1) as ahead:
@@ -132,7 +132,7 @@ class Trainer:
 
     # --- one step -----------------------------------------------------------------------------------------
     def _batches(self, ahead: ThreadPoolExecutor) -> Iterator[Drawn]:
-        """Batches from the next step on, each made while the one before is learnt."""
+        """Yield batches from the next step on; each is made while the network trains on the one before."""
         step = self.progress.step
         coming = ahead.submit(self._draw, step)
         while True:
@@ -150,9 +150,9 @@ class Trainer:
         return Drawn(own_part, x_BTF, whole.loss_mask_BTC.sum().to(self.group.device))
 
     def _step(self, drawn: Drawn) -> float:
-        """One update; the loss of the whole batch."""
+        """Make one update; return the loss of the whole batch."""
         config, group, step = self.config, self.group, self.progress.step
-        torch.manual_seed(_number(self.sampler.seed, step, 1 + group.rank))  # of dropout and mixup
+        torch.manual_seed(_number(self.sampler.seed, step, 1 + group.rank))  # for dropout and mixup
         for parameters in self.optimiser.param_groups:
             parameters["lr"] = parameters["lr_factor"] * config.lr * _rate(step, self.warmup, self.steps)
         self.optimiser.zero_grad(set_to_none=True)
@@ -187,7 +187,7 @@ class Trainer:
         return self.family.loss(logits, batch, self.config, self.weight_C, entries)
 
     def _without_sync(self, last: bool) -> AbstractContextManager[None]:
-        """Gradients of a batch's parts are added up here and averaged over processes once, at the last."""
+        """Let processes average gradients once, at the last part of a batch, and not at every part."""
         if isinstance(self.forward, DistributedDataParallel) and not last:
             return self.forward.no_sync()
         return nullcontext()
@@ -195,8 +195,8 @@ class Trainer:
     # --- the end of an epoch ------------------------------------------------------------------------------
     def _end_epoch(self, began: float, on_epoch: OnEpoch | None) -> None:
         progress, config = self.progress, self.config
-        looked = progress.epoch % self.look_every == 0 or progress.epoch == config.epochs
-        score = self._assess() if looked else None
+        validated = progress.epoch % self.validation_every == 0 or progress.epoch == config.epochs
+        score = self._validation_score() if validated else None
         row: dict[str, float | None] = {
             "epoch": progress.epoch, "train_loss": float(np.mean(progress.losses)), "val_score": score,
             "lr": float(self.optimiser.param_groups[-1]["lr"]), "seconds": round(time.monotonic() - began, 2),
@@ -204,26 +204,27 @@ class Trainer:
         progress.history.append(row)
         if on_epoch and self.group.leads:
             on_epoch(progress.epoch, config.epochs, row)
-        if looked and (score is None or score > progress.best_score):
+        if validated and (score is None or score > progress.best_score):
             progress.best_score, progress.since = score if score is not None else progress.best_score, 0
             self.best = {name: value.clone() for name, value in self.ema.state.items()}
-        elif looked:
-            progress.since += self.look_every
+        elif validated:
+            progress.since += self.validation_every
         progress.epoch += 1
         progress.losses = []
 
-    def _look_every(self) -> int:
-        """Epochs from one validation to the next: validating must not cost more than training does.
+    def _epochs_between_validations(self) -> int:
+        """Return the epochs from one validation to the next, so that validation costs no more than training.
 
-        Forward alone is about a third of a training step, per window.
+        The forward pass alone takes about a third of a training step, per window.
         """
-        looking = HeldOut.windows(self.model, self.videos, self.split.validation) / 3
-        return min(self.config.epochs, max(1, math.ceil(looking / (len(self.sampler) * self.config.batch))))
+        windows = HeldOut.windows(self.model, self.videos, self.split.validation) / 3
+        return min(self.config.epochs, max(1, math.ceil(windows / (len(self.sampler) * self.config.batch))))
 
-    def _assess(self) -> float | None:
-        """Score of the averaged weights on the validation spans, with thresholds fitted there; None without truth.
+    def _validation_score(self) -> float | None:
+        """Return the score of the averaged weights on the validation spans; None without annotated events there.
 
-        The leading process looks, and tells the others the score.
+        The thresholds are fitted on the same spans. The leading process validates and sends the score to the
+        others.
         """
         score = math.nan
         if self.group.leads and self.split.validation:
@@ -253,7 +254,7 @@ class Trainer:
 
     def _resume(self) -> None:
         stored = checkpoint.latest(self.checkpoints, self.run_name) if self.checkpoints else None
-        self.group.wait()  # nobody writes before all have read
+        self.group.wait()  # no process may write before all have read
         if stored is None:
             return
         states: dict[str, dict[str, Tensor]] = {"network": {}, "ema": {}, "best": {}, "optimiser": {}}
@@ -274,14 +275,14 @@ class Trainer:
 
 
 def _rate(step: int, warmup: int, steps: int) -> float:
-    """Linear warm-up, then a cosine to zero."""
+    """Return the factor of the learning rate: a linear warm-up, then a cosine to zero."""
     if step < warmup:
         return (step + 1) / warmup
     return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, steps - warmup))))
 
 
 def _number(*parts: int) -> int:
-    """A 63-bit seed out of several numbers."""
+    """Return a 63-bit seed made of several numbers."""
     return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> 1)
 
 
@@ -303,7 +304,7 @@ def _parameter_groups(
 
 
 def _amp_type(amp: str, device: torch.device) -> torch.dtype | None:
-    """The type of automatic mixed precision, None for none."""
+    """Return the type of automatic mixed precision, None for none."""
     if amp == "off" or (amp == "auto" and device.type != "cuda"):
         return None
     if amp == "auto":

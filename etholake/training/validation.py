@@ -1,4 +1,6 @@
-"""What a model says about held-out spans: scores cut to them, post-processing fitted there, the official score."""
+"""Validate a model on held-out spans: probabilities cut to them, post-processing fitted there, the official
+score.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,7 @@ __all__ = ["HeldOut", "decide", "scores_of"]
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Probabilities (one entry a video and pair) and annotated events, cut to some spans; labs by video."""
+    """Probabilities (one entry a video and pair) and annotated events, cut to some spans."""
 
     pairs: tuple[PairScores, ...]
     truth: tuple[Event, ...]
@@ -31,12 +33,12 @@ class HeldOut:
 
     @classmethod
     def of(cls, model: Model, videos: Sequence[LabelledVideo], spans: Sequence[Span]) -> HeldOut:
-        """Predict the videos of the spans. A span's video must be among `videos`."""
+        """Predict the videos of the spans, which must be among `videos`."""
         return cls.given(scores_of(model, videos, spans), videos, spans)
 
     @classmethod
     def given(cls, pairs: Sequence[PairScores], videos: Sequence[LabelledVideo], spans: Sequence[Span]) -> HeldOut:
-        """With scores of the spans that are there already."""
+        """Use probabilities of the spans that exist already."""
         by_id = {v.tracks.video_id: v for v in videos}
         truth = [event for span in spans for event in _cut_events(by_id[span.video_id].events, span)]
         labeled_by_video = {s.video_id: frozenset(by_id[s.video_id].tracks.labeled_behaviors) for s in spans}
@@ -44,7 +46,7 @@ class HeldOut:
 
     @staticmethod
     def windows(model: NetworkModel, videos: Sequence[LabelledVideo], spans: Sequence[Span]) -> int:
-        """How many windows `of` would compute: what a look at the spans costs."""
+        """Return how many windows `of` would compute: the cost of a validation."""
         by_id = {v.tracks.meta.video_id: v.tracks for v in videos}
         tracks_by_id = ((by_id[s.video_id], (s.start_frame, s.stop_frame)) for s in spans)
         return sum(
@@ -66,7 +68,7 @@ class HeldOut:
         )  # fmt: skip
 
     def events(self, post_processing: PostProcessing) -> list[Event]:
-        """What is decided."""
+        """Return the predicted events."""
         by_video: dict[int, list[PairScores]] = defaultdict(list)
         for pair in self.pairs:
             by_video[pair.video_id].append(pair)
@@ -77,7 +79,7 @@ class HeldOut:
         ]
 
     def score(self, post_processing: PostProcessing) -> metric.ScoreReport | None:
-        """The official score; None without truth. Nothing predicted scores 0."""
+        """Return the official score; None without annotated events. No prediction scores 0."""
         if not self.truth:
             return None
         return metric.pooled(self.truth, self.events(post_processing), self.labeled_by_video, self.labs)
@@ -96,7 +98,7 @@ def decide(
 
 
 def scores_of(model: Model, videos: Sequence[LabelledVideo], spans: Sequence[Span]) -> list[PairScores]:
-    """What the model says of each span, cut to it; a span's video must be among `videos`."""
+    """Return the model's probabilities of each span, cut to it; its video must be among `videos`."""
     tracks_by_id = {v.tracks.video_id: v.tracks for v in videos}
     pairs = []
     for span in spans:

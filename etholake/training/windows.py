@@ -1,9 +1,9 @@
-"""Windows for training: which part of which (agent, target) of which video makes a sample, and the batch itself.
+"""Draw windows for training: which part of which (agent, target) of which video is a sample, and the batch itself.
 
-Labels stay events and become ticks when a window is drawn, so that memory does not grow with the hours of video.
-Every draw follows from (seed, step): a run that goes on after a crash draws what it would have drawn.
+Labels stay events until a window is drawn, so that memory does not grow with the hours of video. Every draw
+follows from (seed, step), so that a run that resumes after a crash draws the same batches.
 
-Shape letters: B batch, T ticks of a window, C classes.
+Shape letters: B batch, T frames of a window at 30 Hz, C classes (actions).
 """
 
 from __future__ import annotations
@@ -30,13 +30,14 @@ FrameRanges = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Pair:
-    """One (agent, target) of one video: the classes that were looked for, and where they occur.
+    """One (agent, target) of one video with its labeled actions, and where they occur.
 
-    `events` are (start, stop) ticks [n, 2] by class, sorted and apart; `train` are the ticks [n, 2] that train.
+    `events` are (start, stop) frames at 30 Hz [n, 2] by class, sorted and disjoint; `train` are the ranges [n, 2]
+    that train. `agent` and `target` are positions in `mouse_ids`.
     """
 
     video: LabelledVideo
-    agent: int  # position in the clip's mice
+    agent: int
     target: int
     lab: int
     events: Mapping[int, FrameRanges]
@@ -55,7 +56,7 @@ class Pair:
 
 
 class WindowSampler:
-    """Draws batches of windows; a share of them around annotated events, evenly over (lab, action)."""
+    """Draws batches of windows; a fraction of them around annotated events, evenly over (lab, action)."""
 
     def __init__(
         self, data: TrainingData, spans: Sequence[Span], labs: Sequence[str], config: NetworkConfig, seed: int
@@ -74,7 +75,7 @@ class WindowSampler:
         self.around = self._events_by_group()
 
     def __len__(self) -> int:
-        """Batches of an epoch."""
+        """Return the number of batches of an epoch."""
         return self.config.batches_per_epoch or max(1, len(self.everywhere) // self.config.batch)
 
     def prevalence(self) -> Tensor:
@@ -87,7 +88,7 @@ class WindowSampler:
         return torch.from_numpy(positive / np.maximum(labeled, 1)).float()
 
     def draw(self, step: int, margin: int = 0) -> Batch:
-        """The batch of a step: windows with `margin` more ticks at both ends, for augmentations to use."""
+        """Return the batch of a step: windows with `margin` more frames at both ends, for augmentations to use."""
         random = np.random.default_rng([self.seed, step])
         B = self.config.batch
         hits = random.random(B) < (self.config.positive_fraction if self.around else 0.0)
@@ -97,7 +98,7 @@ class WindowSampler:
         return batch
 
     def sample_for_scaling(self, n: int = 256) -> Batch:
-        """Windows drawn evenly over the data, for the scaler's statistics."""
+        """Return windows drawn evenly over the data, for the scaler's statistics."""
         random = np.random.default_rng([self.seed, 2**32])
         return self._batch([self._anywhere(random) for _ in range(n)], 0)
 
@@ -112,7 +113,7 @@ class WindowSampler:
         return p, min(max(0, centre - offset), max(0, self.pairs[p].length - self.config.window))
 
     def _events_by_group(self) -> list[list[tuple[int, int, int]]]:
-        """Per (lab, action): (pair, start, stop) of the events that train."""
+        """Return (pair, start, stop) of the events that train, one list per (lab, action)."""
         groups: dict[tuple[int, int], list[tuple[int, int, int]]] = defaultdict(list)
         for p, pair in enumerate(self.pairs):
             for column, events in pair.events.items():
@@ -164,14 +165,14 @@ def _pairs(video: LabelledVideo, spans: Sequence[Span], lab: int, actions: Seque
 
 
 def _starts(pair: Pair, window: int, step: int) -> list[int]:
-    """Starts of windows whose middle trains."""
+    """Return the starts of windows whose middle trains."""
     last = max(0, pair.length - window)
     middle = min(window // 2, pair.length - 1)
     return [s for s in sorted({*range(0, last + 1, step), last}) if pair.trains(min(s + middle, pair.length - 1))]
 
 
 def _merged(intervals: Sequence[tuple[int, int]]) -> FrameRanges:
-    """The union as sorted intervals [n, 2]; empty ones vanish."""
+    """Return the union as sorted ranges [n, 2]; empty ones vanish."""
     union: list[list[int]] = []
     for start, stop in sorted((int(a), int(b)) for a, b in intervals if a < b):
         if union and start <= union[-1][1]:
@@ -182,13 +183,13 @@ def _merged(intervals: Sequence[tuple[int, int]]) -> FrameRanges:
 
 
 def _overlap(a: FrameRanges, b: FrameRanges) -> FrameRanges:
-    """The parts of `a` that lie in `b`."""
+    """Return the parts of `a` that lie in `b`."""
     cut = [(max(s, low), min(e, high)) for s, e in a.tolist() for low, high in b.tolist()]
     return _merged(cut)
 
 
 def _within(intervals: FrameRanges, start: int, length: int) -> list[tuple[int, int]]:
-    """The parts inside ``start <= t < start + length``, counted from `start`."""
+    """Return the parts inside ``start <= t < start + length``, counted from `start`."""
     first, last = (
         np.searchsorted(intervals[:, 1], start, "right"),
         np.searchsorted(intervals[:, 0], start + length),

@@ -245,7 +245,7 @@ def test_spans_restrict_what_is_learnt(videos: list[LabelledVideo]) -> None:
 
 def test_the_frequent_class_is_thinned_and_weighted_back() -> None:
     videos = [video(1, n=3000)]
-    shares = boosted._shares({1: videos[0]}, whole_spans(videos), {("north", "rest"), ("north", "chase")}, 1000)
+    shares = boosted._fractions({1: videos[0]}, whole_spans(videos), {("north", "rest"), ("north", "chase")}, 1000)
     false, true = shares["north", "rest"]  # 1,500 ticks each
     assert (false, true) == (pytest.approx(1 / 3), pytest.approx(1 / 3))
     false, true = shares["north", "chase"]  # 1,500 true ones, 4,500 false ones of two pairs

@@ -138,9 +138,9 @@ def test_what_it_cannot_stand_on_is_refused(
 ) -> None:
     with pytest.raises(ContractError, match="stands on 2 recognisers, but got scores of 1"):
         stack.predict(videos[3].tracks, bases[:1])
-    with pytest.raises(DataError, match="base 2 says nothing of video 4"):
+    with pytest.raises(DataError, match="base 2 has none of video 4"):
         fit(videos, [bases[0], [p for p in bases[1] if p.video_id != 4]], SMALL)
-    with pytest.raises(DataError, match="needs out-of-fold scores of every base"):
+    with pytest.raises(DataError, match="needs out-of-fold probabilities of every base"):
         fit(videos, [], SMALL)
 
 

@@ -47,7 +47,8 @@ def label(video_id: int, action: str, split: str = "train") -> dict[str, Any]:
 
 def event(video_id: int, start: int, stop: int, action: str = "interact") -> dict[str, Any]:
     return {"split": "train", "video_id": video_id, "agent_id": 1, "target_id": 2, "action": action,
-            "start_frame": start, "stop_frame": stop, "duration_frames": stop - start, "is_self": False,
+            "start_frame": start, "stop_frame": stop, "counted_start_frame": start, "counted_stop_frame": stop,
+            "duration_frames": stop - start, "is_self": False,
             "is_labeled": True}  # fmt: skip
 
 

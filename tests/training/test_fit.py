@@ -184,16 +184,16 @@ def test_phantoms_unknown_labs_and_unknown_actions(trained: Trained) -> None:
     assert model.predicted_behaviors(known) == {(1, 1): ["rest"], (1, 2): ["chase"], (2, 1): ["chase"]}
     assert model.notes(known) == [
         f"not in the model's vocabulary, ignored: interact; {TEACH}",
-        f"never seen in training in A: attack; {TEACH}",
-        "looked for, but not tracked: mouse3",
+        f"without an event in the training data of A: attack; {TEACH}",
+        "labeled, but not tracked: mouse3",
     ]
     stranger = tracks_of("Stranger", (1, 2, "chase"))
     assert [p.lab_id for p in model.predict(stranger)] == ["Stranger"]
     assert model.notes(stranger) == [
-        "lab Stranger was not in the training data: what is known of all labs together is used; known labs: A, B"
+        "lab Stranger was not in the training data: what was learnt from all labs is used; known labs: A, B"
     ]
     assert model.predict(tracks_of("A")) == []
-    assert "nothing was looked for" in model.notes(tracks_of("A"))[0]
+    assert "the video has no labeled behaviors" in model.notes(tracks_of("A"))[0]
 
 
 def test_an_unknown_lab_is_recognised_too(trained: Trained) -> None:

@@ -24,7 +24,7 @@ __all__ = ["SPACES", "Ensemble", "average"]
 
 MEMBERS = "members"
 SPACES = ("probability", "logit")
-EDGE = 1e-4  # probabilities are kept so far from 0 and 1 before a logit is taken
+EDGE = 1e-4  # probabilities nearer to 0 or 1 are clipped to this before a logit is taken
 
 
 @dataclass
@@ -48,7 +48,7 @@ class Ensemble(ModelMixin):
 
     @property
     def lab_actions(self) -> Mapping[str, Sequence[str]]:
-        """Actions that any member has seen in a lab."""
+        """{lab: actions that occur in the training data of any member}."""
         return union_of_actions(self.members)
 
     @property
@@ -56,7 +56,7 @@ class Ensemble(ModelMixin):
         return self.members[0].part_map
 
     def predict(self, tracks: PoseTracks, frames: tuple[int, int] | None = None) -> list[PairScores]:
-        """As `Model.predict`: the average of the members that know the pair's action."""
+        """Return the mean over the members that have the pair's action (see `Model.predict`)."""
         return average([member.predict(tracks, frames) for member in self.members], self.space)
 
     def save(self, folder: Path) -> None:
@@ -80,9 +80,11 @@ class Ensemble(ModelMixin):
 
 
 def average(scores_by_member: Sequence[Sequence[PairScores]], space: str = "probability") -> list[PairScores]:
-    """One set of scores out of several of the same video; a member that does not know an action is not asked.
+    """Return the mean of several models' probabilities of the same video, for every action over the models that
+    have it.
 
-    In `logit` space the mean is of log odds: a member that is sure counts more. NaN (not predicted) is left out.
+    In `logit` space it is the mean of log odds, in which a confident model counts more. NaN (not predicted) is
+    left out. Raises ContractError if the models' probabilities are for different frames.
     """
     by_pair: dict[tuple[int, int, int], list[PairScores]] = {}
     for scores in scores_by_member:
