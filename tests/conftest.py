@@ -30,6 +30,9 @@ os.environ |= {
     "no_proxy": "127.0.0.1,localhost",
     "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"),
 }
+# Every server that a test or a command of a test starts ends with this process (and xdist's, if it is killed).
+_OWNERS = [os.getpid(), *([os.getppid()] if "PYTEST_XDIST_WORKER" in os.environ else [])]
+os.environ["LOCAL_MOCK_ENDS_WITH"] = ",".join(map(str, _OWNERS))
 sys.path[:0] = [str(Path(__file__).resolve().parent.parent), str(Path(__file__).resolve().parent / "targets")]
 
 from etholake import local_server  # noqa: E402

@@ -152,7 +152,7 @@ def write_features(folders: Mapping[str, Path], output: Path, part_map: str = ""
             try:
                 yield PoseTracks.from_curated(table, _meta(metadata[video_id]), sources)
             except DataError as err:
-                logs.tell("skipped", str(err), level=logging.WARNING, video=video_id)
+                logs.log_event("skipped", str(err), level=logging.WARNING, video=video_id)
 
     return store.save(output, all_tracks(), _version(folders, part_map))
 
@@ -167,7 +167,7 @@ def _stored_tracks(folders: Mapping[str, Path], part_map: str) -> store.Store | 
         if stored
         else "the features are stale: made again"
     )
-    logs.tell("note", message, videos=len(stored.videos) if stored else 0)
+    logs.log_event("note", message, videos=len(stored.videos) if stored else 0)
     return stored
 
 

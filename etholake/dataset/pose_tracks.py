@@ -115,7 +115,7 @@ class PoseTracks:
     ----------
     xy_TMK2
         float32, cm from the arena centre; NaN where a part is missing for longer than `MAX_BRIDGE_S`.
-    seen_TMK
+    observed_TMK
         True where the part was measured at the nearest video frame, False where it was interpolated.
     mouse_ids
         Ids of the M mice.
@@ -244,9 +244,8 @@ class PoseTracks:
         """Interpolate values [T, C] at 30 Hz linearly to the video's own frames [n_frames, C]."""
         at = np.arange(self.n_frames) * (MODEL_FPS / self.meta.fps)
         low = np.clip(np.floor(at).astype(int), 0, len(values_TC) - 1)
-        high = np.minimum(
-            np.ceil(at).astype(int), len(values_TC) - 1
-        )  # a NaN of the next frame must not count where `at` is whole
+        # Where `at` is whole, the next frame must not count: it may be NaN.
+        high = np.minimum(np.ceil(at).astype(int), len(values_TC) - 1)
         weight = np.clip(at - low, 0, 1).astype(np.float32)[:, None]
         return (1 - weight) * values_TC[low] + weight * values_TC[high]
 
