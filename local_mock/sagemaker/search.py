@@ -7,6 +7,7 @@ expects of them, so that jobs that run side by side differ. It always looks for 
 
 from __future__ import annotations
 
+import importlib.util
 import itertools
 import math
 from collections.abc import Mapping, Sequence
@@ -89,6 +90,8 @@ class Search:
             raise InvalidRequestError(f"local_mock tunes by {', '.join(STRATEGIES)}, not by '{strategy}'.")
         if strategy == "Grid" and any(not p.values for p in space):
             raise InvalidRequestError("Strategy Grid takes categorical parameters only.")
+        if strategy == "Bayesian" and importlib.util.find_spec("sklearn") is None:
+            raise InvalidRequestError("Strategy Bayesian needs scikit-learn: pip install 'local-mock[tuning]'.")
         self._strategy, self._space = strategy, list(space)
         self._rng = np.random.default_rng(seed)
         self._grid = itertools.product(*(p.values for p in space)) if strategy == "Grid" else None
