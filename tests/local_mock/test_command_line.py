@@ -53,19 +53,13 @@ def test_up_status_down(shell: Shell) -> None:
     again = shell.run("up", LOCAL_MOCK_PORT="0")
     assert f"export AWS_ENDPOINT_URL={up['url']}" in again.stdout.splitlines()
     assert f"already running at {up['url']} (process {up['pid']})" in again.stderr
-    assert json.loads(shell.run("status", "--json").stdout) == {
-        "running": True,
-        "url": up["url"],
-        "pid": up["pid"],
-    }
+    status = json.loads(shell.run("status", "--json").stdout)
+    assert status == {"running": True, "url": up["url"], "pid": up["pid"]}
     keys = {"aws_access_key_id": "any", "aws_secret_access_key": "any", "region_name": "us-east-1"}
     boto3.client("s3", endpoint_url=up["url"], **keys).create_bucket(Bucket="made")
     assert (shell.folder / "s3_mock" / "made").is_dir()
     refused = shell.run("up", "--s3-root", "other", code=2)
-    assert (
-        "s3_mock runs already in .local_mock, but other is wanted: stop it with `local-mock down`"
-        in refused.stderr
-    )
+    assert "s3_mock runs already in .local_mock, but other is wanted: stop it" in refused.stderr
     assert json.loads(shell.run("down", "--json").stdout) == {"stopped": True}
     assert shell.run("down").stdout == "no server runs in .local_mock\n"
 

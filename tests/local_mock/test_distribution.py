@@ -70,10 +70,10 @@ def test_it_is_installed_into_an_empty_environment_and_answers(tmp_path: Path) -
     environment |= up["env"]
     try:
         script = (
-            "import boto3; s3 = boto3.client('s3'); s3.create_bucket(Bucket='b')"
-            "; s3.put_object(Bucket='b', Key='k', Body=b'1'); print(s3.get_object(Bucket='b', Key='k')['Body'].read())"
+            "import boto3; s3 = boto3.client('s3'); s3.create_bucket(Bucket='made'); "
+            "s3.put_object(Bucket='made', Key='k', Body=b'1'); print([b['Name'] for b in s3.list_buckets()['Buckets']])"
         )
-        assert run(venv / "bin" / "python", "-c", script) == "b'1'\n"
+        assert run(venv / "bin" / "python", "-c", script) == "['made']\n"
         assert json.loads(run(command, "status", "--json"))["pid"] == up["pid"]
     finally:
         assert json.loads(run(command, "down", "--json")) == {"stopped": True}
