@@ -71,9 +71,9 @@ def test_it_is_installed_into_an_empty_environment_and_answers(tmp_path: Path) -
     try:
         script = (
             "import boto3; s3 = boto3.client('s3'); s3.create_bucket(Bucket='made'); "
-            "s3.put_object(Bucket='made', Key='k', Body=b'1'); print([b['Name'] for b in s3.list_buckets()['Buckets']])"
+            "s3.put_object(Bucket='made', Key='k', Body=b'1'); print(len(s3.list_buckets()['Buckets']))"
         )
-        assert run(venv / "bin" / "python", "-c", script) == "['made']\n"
+        assert run(venv / "bin" / "python", "-c", script) == "1\n"
         assert json.loads(run(command, "status", "--json"))["pid"] == up["pid"]
     finally:
         assert json.loads(run(command, "down", "--json")) == {"stopped": True}
