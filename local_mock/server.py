@@ -29,6 +29,7 @@ from local_mock.durable import state as durable
 from local_mock.durable.restart import mark_ended
 from local_mock.durable.state import State
 from local_mock.errors import ServerError, UsageError
+from local_mock.gate import HEALTH, Gate, is_trusted
 from local_mock.http import Server, WsgiApp
 from local_mock.keys import PRIVATE
 from local_mock.options import PREFIX, Options
@@ -36,7 +37,6 @@ from local_mock.options import PREFIX, Options
 __all__ = ["HEALTH", "SERVICES", "hold", "is_held", "serve"]
 
 SERVICES = ("s3", "glue", "athena", "sagemaker", "stepfunctions", "events", "cloudformation", "quicksight")
-HEALTH = "/_local_mock/health"
 INTERRUPT = "/_local_mock/interrupt/"  # POST …/<training job>: takes its spot instances away
 LOG_NAME = "local_mock.log"
 _LOCK_WAIT_S = 2.0  # the kernel takes a moment to release the locks of a process with much memory
@@ -190,18 +190,21 @@ def _kept(app: WsgiApp, state: State) -> WsgiApp:
 
 
 def application(context: Context) -> WsgiApp:
-    """The WSGI application: health, S3, and moto for all else."""
+    """The WSGI application: the gate, then health, S3, and moto for all else."""
     services = Services(context)
     objects: Any = None
+    buckets: Any = None
     if context.s3_endpoint is None:
+        from local_mock.s3.cors import Cors
         from local_mock.s3.responses import S3Application
 
         objects = S3Application(context, services)
+        buckets = Cors(objects.wants, objects.cors_rules)
 
     def dispatch(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
         if path == HEALTH:
-            return _health(context, start_response)
+            return _health(context, environ, start_response)
         if path.startswith(INTERRUPT) and environ["REQUEST_METHOD"] == "POST":
             services.wait()
             return _interrupt(context, path.removeprefix(INTERRUPT), start_response)
@@ -209,11 +212,14 @@ def application(context: Context) -> WsgiApp:
             return objects(environ, start_response)  # type: ignore[no-any-return]
         return services(environ, start_response)
 
-    return dispatch if context.calls is None else calls.Recorder(dispatch, context.calls)
+    app = dispatch if context.calls is None else calls.Recorder(dispatch, context.calls)
+    return Gate(app, context.port, context.secret, buckets)
 
 
-def _health(context: Context, start_response: Callable[..., Any]) -> list[bytes]:
-    body = json.dumps({"pid": os.getpid(), "s3_root": str(context.s3_root)}).encode()
+def _health(context: Context, environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+    """That the server answers; who and where it is only for those who have its secret."""
+    details = {"pid": os.getpid(), "s3_root": str(context.s3_root)} if is_trusted(environ, context.secret) else {}
+    body = json.dumps({"status": "running"} | details).encode()
     start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
     return [body]
 
@@ -246,6 +252,7 @@ def _own_environment(context: Context) -> None:
     mine = context.child_environment()
     os.environ |= {k: v for k, v in mine.items() if k.startswith("AWS_") or k in ("NO_PROXY", "no_proxy")}
     os.environ["MOTO_PORT"] = str(context.port)  # Step Functions' tasks call it
+    os.environ["MOTO_DISABLE_GLOBAL_CORS"] = "true"  # it would open every service to every web page
 
 
 def serve(options: Options, ready: Callable[[Context], None]) -> None:
@@ -328,8 +335,11 @@ def _bind(port: int) -> Any:
 
 
 def _announce(path: Path, context: Context) -> None:
-    """Write `mock.json` in one step."""
+    """Write `mock.json` in one step, for this user's eyes only: it has the secret of the server's controls."""
     partial = path.with_suffix(".tmp")
+    partial.unlink(missing_ok=True)
+    partial.touch(mode=0o600)
     content = {"pid": os.getpid(), "port": context.port, "url": context.url, "s3_root": str(context.s3_root)}
-    partial.write_text(json.dumps(content | {"s3_endpoint": context.s3_endpoint}), encoding="utf-8")
+    content |= {"s3_endpoint": context.s3_endpoint, "secret": context.secret}
+    partial.write_text(json.dumps(content), encoding="utf-8")
     partial.replace(path)

@@ -9,6 +9,7 @@ from pathlib import Path
 from etholake import logs
 from etholake.cli.common import AddVerb, ids, report
 from etholake.errors import UsageError
+from etholake.models.registry import config_names
 from etholake.progress import progress
 from etholake.settings import Settings
 
@@ -20,7 +21,7 @@ def add(verb: AddVerb) -> None:
     sub = verb("train", _train, "Train the recogniser as a SageMaker training job.")
     sub.add_argument(
         "--config",
-        help="named configuration: tiny (default), small, base, w64 … w512, boosted; with --folds several, a,b",
+        help=f"model configuration: {', '.join(config_names())}; or family:preset; with --folds several, a,b",
     )
     sub.add_argument("--folds", type=int, default=0, help="cross-validate by video in so many folds: an ensemble")
     sub.add_argument("--seeds", type=int, default=1, help="with --folds: seeds of every fold and configuration")
@@ -44,8 +45,8 @@ def add(verb: AddVerb) -> None:
         help="a folder, a model.tar.gz, an s3:// URI of one, or `current` (default: the lake's newest)",
     )  # fmt: skip
     verb("features", _features, "Write the compact arrays that training reads, as a SageMaker processing job.")
-    sub = verb("tune", _tune, "Search hyper-parameters as a SageMaker tuning job (ranges: sagemaker/jobs.json).")
-    sub.add_argument("--config", help="named configuration whose fields are tuned: tiny (default) or base")
+    sub = verb("tune", _tune, "Search hyper-parameters as a SageMaker tuning job (ranges: those of the family).")
+    sub.add_argument("--config", help="model configuration whose fields are tuned, as for train")
     sub.add_argument("--holdout", help="video ids to hold out, 12,34 (default: chosen per lab)")
     sub.add_argument("--strategy", choices=("Bayesian", "Random", "Grid"))
     sub.add_argument("--jobs", type=int, help="training jobs in all")
@@ -77,7 +78,7 @@ def _train(current: Settings, arguments: argparse.Namespace) -> None:
     if arguments.base and arguments.config:
         raise UsageError("--from trains by the model's own configuration: leave --config out.")
     config = "its own" if arguments.base else arguments.config or current.config
-    wish = train.TrainingOptions(
+    options = train.TrainingOptions(
         arguments.folds, arguments.seeds, arguments.space, arguments.stack, arguments.base or "",
         tuple(filter(None, (arguments.labs or "").split(","))),
     )  # fmt: skip
@@ -91,10 +92,10 @@ def _train(current: Settings, arguments: argparse.Namespace) -> None:
                     "or put the new lab's files into the lake's folder."
                 )
             with logs.stage("ingest"):
-                logs.conclude(ingest.run(current, arguments.data, on_progress))
+                logs.add_result(ingest.run(current, arguments.data, on_progress))
             with logs.stage("etl"):
-                logs.conclude(etl.run(current, on_progress))
-        result = train.run(current, config, ids(arguments.holdout) or (), on_progress, wish)
+                logs.add_result(etl.run(current, on_progress))
+        result = train.run(current, config, ids(arguments.holdout) or (), on_progress, options)
     report(arguments, result)
 
 
@@ -129,13 +130,13 @@ def _serve(current: Settings, arguments: argparse.Namespace) -> None:
 
 
 def _registry(current: Settings, arguments: argparse.Namespace) -> None:
-    from etholake.stages.serving import registry
+    from etholake.stages.serving import registry, serve
 
     group = registry.group_name(current)
     if arguments.register:
         result = registry.register(current)
     elif arguments.rollback is not None:
-        result = registry.go_back(current, group, arguments.rollback)
+        result = serve.roll_back(current, group, arguments.rollback)
     else:
         if arguments.approve is not None:
             registry.approve(current, arguments.approve)

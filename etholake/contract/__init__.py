@@ -20,6 +20,7 @@ from etholake.contract.raw_layout import (
 from etholake.contract.rules import KINDS, RULES, Rule, parse_limits
 from etholake.contract.tables import TABLES, Column, Table
 from etholake.contract.types import arrow_schema, arrow_type, glue_columns
+from etholake.contract.values import action_name, number, whole_number
 from etholake.contract.vocabulary import (
     ACTIONS,
     BODY_PARTS,
@@ -75,10 +76,13 @@ __all__ = [
     "Column",
     "Rule",
     "Table",
+    "action_name",
     "arrow_schema",
     "arrow_type",
     "glue_columns",
+    "number",
     "parse_limits",
     "raw_key",
     "unified_part_sources",
+    "whole_number",
 ]

@@ -12,12 +12,11 @@ A rule concerns rows, files or videos of some kinds of raw files; a limit (`pars
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from etholake.errors import SettingsError, raise_collected
+from etholake.errors import SettingsError, raise_collected, suggestion
 
 Severity = Literal["repair", "flag", "quarantine", "refuse"]
 Unit = Literal["row", "file", "video"]
@@ -26,7 +25,7 @@ KINDS = ("metadata", "tracking", "annotation")
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule. `sentence` says what is wrong and what is done about it.
+    """One rule. Its `sentence` says what is wrong and what is done about it.
 
     `unit` is what the rule judges, in raw files of the `kinds`; a video is a row of the metadata.
     """
@@ -61,12 +60,16 @@ RULES: Mapping[str, Rule] = _rules(  # files of any kind
     ("bodypart-missing", "quarantine", "bodypart is missing or blank."),
     ("coordinate-missing", "quarantine", "x or y is null or NaN: the point was not measured."),
     ("coordinate-infinite", "quarantine", "x or y is infinite, or too large for a 32-bit number."),
+    ("point-at-origin", "flag", "x and y are exactly 0: many trackers write that for a part that they lost."),
+    ("point-outside-frame", "flag", "The point lies outside the picture by more than a tenth of its larger side."),
     ("point-duplicate", "quarantine", "The point is there twice; the one with the smallest (x, y) is kept."),
 ) | _rules(  # tracking files
     "file", ("tracking",),
     ("mouse-not-in-metadata", "flag", "The tracking holds a mouse_id that the metadata does not name."),
     ("bodypart-not-in-metadata", "flag", "The tracking holds a body part that body_parts_tracked does not name."),
     ("centre-from-extent", "flag", "Without the frame size, cm count from the centre of the observed extent."),
+    ("scale-implausible", "flag", "With this px/cm an animal, or the place that it uses, has an impossible size."),
+    ("axes-exchanged", "flag", "The points fit the picture only if x and y change places."),
     ("frames-beyond-duration", "flag", "The tracking runs more than 2 % past fps x duration."),
 ) | _rules(  # metadata rows
     "row", ("metadata",),
@@ -94,6 +97,7 @@ RULES: Mapping[str, Rule] = _rules(  # files of any kind
     "row", ("annotation",),
     ("interval-id", "quarantine", "agent_id or target_id is missing or not one of 1 to 4."),
     ("interval-action", "quarantine", "The action is missing or blank."),
+    ("interval-action-respelled", "repair", "The action was written with other blanks, quotes or capitals."),
     ("interval-frames", "quarantine", "start_frame or stop_frame is missing, or start_frame is below 0."),
     ("interval-reversed", "quarantine", "stop_frame comes before start_frame."),
     ("interval-zero", "flag", "start_frame equals stop_frame: the event has no frame (kept; it scores nothing)."),
@@ -108,7 +112,7 @@ RULES: Mapping[str, Rule] = _rules(  # files of any kind
 
 
 def parse_limits(text: str) -> dict[str, float]:
-    """{rule: largest share} of a text like ``coordinate-missing=0.6,file-unreadable=0.05``; {} of an empty one.
+    """Return {rule: largest fraction} of a text like ``coordinate-missing=0.6``; {} of an empty one.
 
     Raises
     ------
@@ -121,8 +125,7 @@ def parse_limits(text: str) -> dict[str, float]:
     for item in filter(None, (part.strip() for part in text.split(","))):
         rule, _, number = (part.strip() for part in item.partition("="))
         if rule not in RULES:
-            near = difflib.get_close_matches(rule, RULES, n=1, cutoff=0.4)
-            problems.append(f"there is no rule '{rule}'" + (f"; did you mean '{near[0]}'?" if near else ""))
+            problems.append(f"there is no rule '{rule}'. {suggestion(rule, RULES)}")
         elif RULES[rule].severity == "refuse":
             problems.append(f"'{rule}' always stops the job and takes no limit")
         elif rule in limits:
