@@ -35,7 +35,7 @@ REASON_LINES = 15
 
 @dataclass(frozen=True)
 class Answer:
-    """What the model's server answered."""
+    """The response of a model's server."""
 
     status: int
     headers: Mapping[str, str]  # names in lower case
@@ -51,7 +51,7 @@ def container_of(model: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def data_uri(container: Mapping[str, Any]) -> str:
-    """Where the model's files lie: the URI of an archive, or a prefix that ends in '/'. '' if not given."""
+    """Return the URI of the model's archive, or a prefix that ends in '/'; '' if the container names none."""
     if uri := container.get("ModelDataUrl"):
         return str(uri)
     source = (container.get("ModelDataSource") or {}).get("S3DataSource") or {}

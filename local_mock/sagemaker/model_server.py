@@ -34,7 +34,7 @@ class Model:
 
     @property
     def is_ready(self) -> bool:
-        """Whether `load` has succeeded."""
+        """Return whether `load` has succeeded."""
         return self._module is not None
 
     def load(self) -> None:
