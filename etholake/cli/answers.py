@@ -35,6 +35,10 @@ def add(verb: AddVerb) -> None:
     sub.add_argument("--videos", help="score these video ids only, 12,34")
     sub.add_argument("--html", type=Path, metavar="PAGE", help="write a page with ethograms to look at")
     sub.add_argument("--run-id", metavar="RUN", help="also write the tables score… of the lake, as this run")
+    sub.add_argument(
+        "--as-official", action="store_true",
+        help="score exactly as the challenge does: rows that its scorer ignores are left out, counted and named",
+    )  # fmt: skip
     sub.add_argument("--as-job", action="store_true", help="as a SageMaker processing job on the lake's raw zone")
     sub = verb("report", _report, "One run as a page: what ran, what failed, scores, cost; JSON beside it.")
     sub.add_argument("run_name", metavar="RUN", nargs="?", default="", help="run id (default: the newest here)")
@@ -72,6 +76,7 @@ def _predict(current: Settings, arguments: argparse.Namespace) -> None:
 
 
 def _evaluate(current: Settings, arguments: argparse.Namespace) -> None:
+    from etholake.events.submission import read_as_official
     from etholake.pages.evaluation import write
     from etholake.stages.model import evaluate, out_of_fold, processing
 
@@ -80,14 +85,22 @@ def _evaluate(current: Settings, arguments: argparse.Namespace) -> None:
     if arguments.as_job:
         if arguments.out_of_fold:
             raise UsageError("The processing job scores submissions: leave --out-of-fold or --as-job out.")
+        if arguments.as_official:
+            raise UsageError("The processing job reads submissions strictly: leave --as-official or --as-job out.")
         report(arguments, processing.evaluate(current, arguments.submission, ids(arguments.videos)))
         return
     data, videos, pairs, said = data_folder(current, arguments), ids(arguments.videos), [], arguments.submission
     title = said.name if said else ""
+    ignored: dict[str, int] = {}
+    if arguments.as_official:
+        if not arguments.submission:
+            raise UsageError("--as-official reads a submission: name it with --submission FILE.")
+        said, ignored = read_as_official(arguments.submission)
+        ignored |= evaluate.ignored_by_official(data, said, videos)
     if arguments.out_of_fold:
         run = out_of_fold.run_of(current, arguments.out_of_fold)
         pairs = out_of_fold.read(current, run, videos)
-        if not said:
+        if not arguments.submission:
             said, title = out_of_fold.post_processing(current, run), f"{run}, out of fold"
             videos = sorted({pair.video_id for pair in pairs}) if videos is None else videos
     if arguments.run_id:
@@ -100,6 +113,8 @@ def _evaluate(current: Settings, arguments: argparse.Namespace) -> None:
         found = evaluation.to_dict()
         if arguments.html:
             write(arguments.html, evaluation, title)
+    if arguments.as_official:
+        found["ignored"] = ignored
     logs.add_fields(**evaluate.logged_scores(found), message=f"official score {found['score']:.4f}")
     print(json.dumps(found) if arguments.json else "\n".join(evaluate.lines(found)))
 
