@@ -1,7 +1,7 @@
 """S3's own error codes with their HTTP status, as the SDKs expect them.
 
-Source: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html. `KeyConflict` and
-`InsufficientStorage` are ours: a folder cannot be a file, and a disk can be full.
+Source: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html. `InsufficientStorage` is ours: a disk
+can be full.
 """
 
 from __future__ import annotations
@@ -14,17 +14,23 @@ STATUS = {
     "EntityTooSmall": 400,
     "IncompleteBody": 400,
     "InsufficientStorage": 507,
+    "InternalError": 500,
     "InvalidArgument": 400,
+    "InvalidObjectState": 403,
     "InvalidPart": 400,
+    "InvalidPartNumber": 416,
     "InvalidPartOrder": 400,
     "InvalidRange": 416,
     "InvalidRequest": 400,
+    "InvalidStorageClass": 400,
     "InvalidTag": 400,
-    "KeyConflict": 409,
     "KeyTooLongError": 400,
+    "MalformedACLError": 400,
     "MalformedXML": 400,
+    "MethodNotAllowed": 405,
     "NoSuchBucket": 404,
     "NoSuchKey": 404,
+    "NoSuchObjectLockConfiguration": 404,
     "NoSuchUpload": 404,
     "NoSuchVersion": 404,
     "NotImplemented": 501,
@@ -34,11 +40,11 @@ STATUS = {
 
 
 class S3Error(Exception):
-    """An answer that is an error: `code` (of `STATUS`) and a sentence."""
+    """An answer that is an error: `code` (of `STATUS`), a sentence, and headers that go with it."""
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, headers: dict[str, str] | None = None) -> None:
         super().__init__(message)
-        self.code, self.message, self.status = code, message, STATUS[code]
+        self.code, self.message, self.status, self.headers = code, message, STATUS[code], headers or {}
 
 
 def no_such_key(key: str) -> S3Error:

@@ -7,10 +7,10 @@ import email.utils
 import time
 import uuid
 import xml.etree.ElementTree as ET
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl, quote, unquote
 from xml.sax.saxutils import escape
 
 from local_mock.s3.errors import S3Error
@@ -77,6 +77,19 @@ class Request:
         if not text.isdecimal():
             raise S3Error("InvalidArgument", f"{name} must be a whole number, but got '{text}'.")
         return int(text)
+
+    def name_coder(self) -> Callable[[str], str]:
+        """The function that writes a key into the answer, as `encoding-type` asks for."""
+        if self.query.get("encoding-type") == "url":
+            return lambda text: quote(text, safe="/")
+        return escape
+
+    @property
+    def version(self) -> str:
+        """The version that the request names, '' if it names none."""
+        if self.query.get("versionId") == "":
+            raise S3Error("InvalidArgument", "Version id cannot be the empty string")
+        return str(self.query.get("versionId", ""))
 
     @property
     def length(self) -> int | None:
@@ -149,7 +162,7 @@ def error_answer(error: S3Error, resource: str) -> Answer:
         f"<Resource>{escape(resource)}</Resource><RequestId>{request}</RequestId></Error>"
     )
     body = [] if error.status == 304 else [text.encode("utf-8", "replace")]
-    return Answer(error.status, {"Content-Type": "application/xml"}, body)
+    return Answer(error.status, {"Content-Type": "application/xml", **error.headers}, body)
 
 
 def parse_tags(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:

@@ -18,7 +18,9 @@ from typing import Any
 
 from local_mock.s3.checksums import combine_crc, composite, header_of
 from local_mock.s3.errors import S3Error
-from local_mock.s3.store import Store, Stored, full_disk
+from local_mock.s3.headers import PARTS, pack_sizes
+from local_mock.s3.store import Stored, full_disk
+from local_mock.s3.versions import Versions
 
 __all__ = ["MIN_PART_BYTES", "Part", "Uploads"]
 
@@ -41,13 +43,13 @@ class Part:
 class Uploads:
     """The open uploads of a store."""
 
-    def __init__(self, store: Store) -> None:
-        self.store = store
-        self._folder = store.private / "uploads"
+    def __init__(self, versions: Versions) -> None:
+        self.versions, self.store = versions, versions.store
+        self._folder = self.store.private / "uploads"
 
     def create(self, bucket: str, key: str, headers: dict[str, str], tags: dict[str, str], **options: str) -> str:
         """Open an upload; `options`: checksum algorithm and type. Returns its id."""
-        self.store.path(bucket, key)  # refuse a bad key now, not after the transfer
+        self.store.check(bucket, key)  # refuse a bad key now, not after the transfer
         upload_id = uuid.uuid4().hex
         folder = self._folder / upload_id
         folder.mkdir(parents=True)
@@ -83,15 +85,15 @@ class Uploads:
         files = sorted((self._folder / upload_id).glob("[0-9]*.json"))
         return [Part(**json.loads(path.read_text(encoding="utf-8"))) for path in files]
 
-    def open_of(self, bucket: str) -> list[tuple[str, str, float]]:
-        """(key, upload id, time) of the open uploads of a bucket, sorted by key."""
+    def open_of(self, bucket: str) -> list[tuple[str, str, float, dict[str, Any]]]:
+        """(key, upload id, time, what `create` was told) of the open uploads of a bucket, by key and id."""
         found = []
         for path in self._folder.glob("*/upload.json"):
             with contextlib.suppress(OSError, ValueError):
                 upload = json.loads(path.read_text(encoding="utf-8"))
                 if upload["bucket"] == bucket:
-                    found.append((upload["key"], path.parent.name, path.stat().st_mtime))
-        return sorted(found)
+                    found.append((upload["key"], path.parent.name, path.stat().st_mtime, upload))
+        return sorted(found, key=lambda item: item[:2])
 
     def abort(self, upload_id: str) -> None:
         shutil.rmtree(self._folder / upload_id, ignore_errors=True)
@@ -109,11 +111,12 @@ class Uploads:
         chosen = _choose(wanted, {part.number: part for part in self.parts(upload_id)})
         digest = hashlib.md5(b"".join(bytes.fromhex(p.etag) for p in chosen), usedforsecurity=False)
         headers = upload["headers"] | _object_checksum(upload, chosen)
+        headers[PARTS] = pack_sizes([part.size for part in chosen])
         with self.store.incoming() as (temporary, file):
             for part in chosen:
                 with (self._folder / upload_id / f"{part.number:05d}.part").open("rb") as source:
                     _append(source.fileno(), file.fileno(), part.size)
-            stored = self.store.commit(
+            stored = self.versions.commit(
                 temporary, bucket, key, f"{digest.hexdigest()}-{len(chosen)}", headers, upload["tags"], condition
             )
         self.abort(upload_id)
