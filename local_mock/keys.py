@@ -124,17 +124,17 @@ def aside_keys(root: Path, bucket: str) -> Iterator[tuple[str, Path]]:
 
     def walk(folder: Path, text: str) -> Iterator[tuple[str, Path]]:
         try:
-            names = os.listdir(folder)
+            paths = list(folder.iterdir())
         except OSError:
             return
-        for name in names:
-            if name.endswith("+"):
-                yield from walk(folder / name, text + name[:-1])
-            elif name.endswith("="):
-                key = text + name[:-1]
+        for path in paths:
+            key = text + path.name[:-1]
+            if path.name.endswith("+"):
+                yield from walk(path, key)
+            elif path.name.endswith("="):
                 for character, escape in reversed(_ESCAPES):
                     key = key.replace(escape, character)
-                yield key, folder / name
+                yield key, path
 
     yield from walk(root / PRIVATE / "aside" / bucket, "")
 

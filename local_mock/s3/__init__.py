@@ -1,7 +1,7 @@
 """S3 whose buckets are folders and whose objects are plain files below `s3_root`.
 
-`store` (files), `index` (sidecar) and `versions` hold the data, `objects`, `subresources`, `parts`, `buckets` are the
-operations, `responses` the HTTP side, `models` what moto's own code sees.
+`store` (files), `index` (sidecar) and `versions` hold the data; `objects`, `subresources`, `parts`, `buckets`
+are the operations, `responses` the HTTP side, `models` what moto's own code sees.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["ABSENT", "EXECUTES", "install", "store_of"]
 EXECUTES: frozenset[str] = frozenset({
     "AbortMultipartUpload", "CompleteMultipartUpload", "CopyObject", "CreateBucket", "CreateMultipartUpload",
     "DeleteBucket", "DeleteObject", "DeleteObjectTagging", "DeleteObjects", "GetBucketVersioning", "GetObject",
-    "GetObjectAcl", "GetObjectAttributes", "GetObjectLegalHold", "GetObjectLockConfiguration", "GetObjectRetention",
+    "GetObjectAttributes", "GetObjectLegalHold", "GetObjectLockConfiguration", "GetObjectRetention",
     "GetObjectTagging", "HeadBucket", "HeadObject", "ListBuckets", "ListMultipartUploads", "ListObjects",
     "ListObjectsV2", "ListObjectVersions", "ListParts", "PutBucketVersioning", "PutObject", "PutObjectLegalHold",
     "PutObjectLockConfiguration", "PutObjectRetention", "PutObjectTagging", "UploadPart", "UploadPartCopy",

@@ -53,7 +53,7 @@ def grants_of_headers(header: Any) -> str | None:
         if item.strip()
     ]
     if canned and grants:
-        raise S3Error("InvalidRequest", "Specifying both Canned ACLs and Header Grants is not allowed.")
+        raise S3Error("InvalidRequest", "Specifying both Canned ACLs and Header Grants is not allowed")
     if canned:
         if canned not in _CANNED:
             raise S3Error("InvalidArgument", f"The canned ACL '{canned}' is not one of {', '.join(_CANNED)}.")
@@ -99,7 +99,7 @@ def render(grants: str | None) -> str:
     """Markup of an AccessControlPolicy's content; without grants the owner has full control."""
     inner = ""
     for kind, value, permission in json.loads(grants) if grants else [_OWNS]:
-        name = "<DisplayName>etholake</DisplayName>" if kind == "id" else ""
+        name = "<DisplayName>etholake</DisplayName>" if value == OWNER else ""
         inner += (
             '<Grant><Grantee xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" '
             f'xsi:type="{_TYPES[kind]}"><{_TAGS[kind]}>{escape(value)}</{_TAGS[kind]}>{name}</Grantee>'

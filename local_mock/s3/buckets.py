@@ -28,17 +28,33 @@ class Buckets:
         self.versions, self.store = versions, versions.store
 
     def list_buckets(self, request: Request) -> Answer:
-        prefix = request.query.get("prefix", "")
-        inner = "".join(
-            f"<Bucket><Name>{name}</Name><CreationDate>{iso_date(made)}</CreationDate></Bucket>"
+        query, prefix = request.query, request.query.get("prefix", "")
+        region, token = query.get("bucket-region", ""), query.get("continuation-token")
+        after, limit = "" if token is None else _decode(token), request.integer("max-buckets", 10_000)
+        found = [
+            (name, made)
             for name, made in self.store.buckets()
-            if name.startswith(prefix)
+            if name.startswith(prefix) and name > after and region in ("", self._region(name))
+        ]
+        inner = "".join(
+            f"<Bucket><Name>{name}</Name><CreationDate>{iso_date(made)}</CreationDate>"
+            f"<BucketRegion>{self._region(name)}</BucketRegion></Bucket>"
+            for name, made in found[:limit]
         )
-        return xml_answer("ListAllMyBucketsResult", f"{OWNER_MARKUP}<Buckets>{inner}</Buckets>")
+        inner = f"{OWNER_MARKUP}<Buckets>{inner}</Buckets>"
+        if len(found) > limit > 0:
+            inner += f"<ContinuationToken>{_encode(found[limit - 1][0])}</ContinuationToken>"
+        return xml_answer(
+            "ListAllMyBucketsResult", inner + (f"<Prefix>{escape(prefix)}</Prefix>" if prefix else "")
+        )
+
+    def _region(self, bucket: str) -> str:
+        return str(self.store.index.setting(bucket, "region") or "us-east-1")
 
     def head(self, request: Request) -> Answer:
         self.store.require_bucket(request.bucket)
-        return Answer(200, {"x-amz-bucket-region": "us-east-1", "Content-Type": "application/xml"})
+        region = self._region(request.bucket)
+        return Answer(200, {"x-amz-bucket-region": region, "Content-Type": "application/xml"})
 
     def list_v2(self, request: Request) -> Answer:
         query = request.query
@@ -50,7 +66,7 @@ class Buckets:
             inner += f"<ContinuationToken>{escape(token)}</ContinuationToken>"
         if last:
             inner += f"<NextContinuationToken>{_encode(last)}</NextContinuationToken>"
-        if query.get("start-after"):
+        if query.get("start-after") and token is None:
             inner += f"<StartAfter>{request.name_coder()(query['start-after'])}</StartAfter>"
         return xml_answer("ListBucketResult", inner)
 
@@ -96,12 +112,12 @@ class Buckets:
 
     def delete_objects(self, request: Request) -> Answer:
         """DeleteObjects: a bad key is an Error entry, the others are deleted all the same."""
-        self.store.require_bucket(request.bucket)
         body = request.xml()
         quiet = body.findtext("Quiet", "").strip().lower() == "true"
         items = [(o.findtext("Key", ""), o.findtext("VersionId", "")) for o in body.iter("Object")]
         if not 1 <= len(items) <= 1000:
             raise S3Error("MalformedXML", f"DeleteObjects takes 1 to 1,000 keys, but got {len(items)}.")
+        self.store.require_bucket(request.bucket)
         bypass = request.header("x-amz-bypass-governance-retention").lower() == "true"
         inner = ""
         for key, version in items:
@@ -138,7 +154,9 @@ class Buckets:
     @staticmethod
     def _head(request: Request, limit: int, *, truncated: bool) -> str:
         query, name = request.query, request.name_coder()
-        inner = f"<Name>{escape(request.bucket)}</Name><Prefix>{name(query.get('prefix', ''))}</Prefix>"
+        inner = f"<Name>{escape(request.bucket)}</Name>"
+        if "prefix" in query or "list-type" in query:
+            inner += f"<Prefix>{name(query.get('prefix', ''))}</Prefix>"
         inner += f"<MaxKeys>{limit}</MaxKeys><IsTruncated>{str(truncated).lower()}</IsTruncated>"
         if query.get("delimiter"):
             inner += f"<Delimiter>{name(query['delimiter'])}</Delimiter>"

@@ -40,16 +40,17 @@ STATUS = {
 
 
 class S3Error(Exception):
-    """An answer that is an error: `code` (of `STATUS`), a sentence, and headers that go with it."""
+    """An answer that is an error: `code` (of `STATUS`), a sentence, headers, and further elements of its XML."""
 
-    def __init__(self, code: str, message: str, headers: dict[str, str] | None = None) -> None:
+    def __init__(self, code: str, message: str, headers: dict[str, str] | None = None, **details: str) -> None:
         super().__init__(message)
-        self.code, self.message, self.status, self.headers = code, message, STATUS[code], headers or {}
+        self.code, self.message, self.status = code, message, STATUS[code]
+        self.headers, self.details = headers or {}, details
 
 
 def no_such_key(key: str) -> S3Error:
-    return S3Error("NoSuchKey", f"The specified key does not exist: {key}")
+    return S3Error("NoSuchKey", "The specified key does not exist.", Key=key)
 
 
 def no_such_bucket(bucket: str) -> S3Error:
-    return S3Error("NoSuchBucket", f"The specified bucket does not exist: {bucket}")
+    return S3Error("NoSuchBucket", "The specified bucket does not exist", BucketName=bucket)

@@ -1,7 +1,7 @@
 """Headers: those kept of a put, those that describe an object, conditions and ranges. No store here.
 
-An object's sidecar keeps headers by their names in lower case. Names that begin with ':' are our own (ACL, parts of
-a multipart object, restore time) and are never sent as they are.
+An object's sidecar keeps headers by their names in lower case. Names that begin with ':' are our own (ACL, sizes
+of parts, restore time) and are never sent as they are.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from local_mock.s3.store import DEFAULT_TYPE, Stored
 
 __all__ = [
     "ARCHIVED", "CLASS", "PARTS", "RESTORED", "checksum_markup", "content_of_part", "copy_range", "describe",
-    "encryption", "is_archived", "matches", "pack_sizes", "part_sizes", "range_of", "read_condition", "seconds", "sent_headers",
-    "sent_tags", "write_condition",
+    "encryption", "invalid_state", "is_archived", "matches", "pack_sizes", "part_sizes", "range_of",
+    "read_condition", "seconds", "sent_headers", "sent_tags", "write_condition",
 ]  # fmt: skip
 
 CLASS = "x-amz-storage-class"
 PARTS, RESTORED = ":parts", ":restored-until"
 ARCHIVED = ("GLACIER", "DEEP_ARCHIVE")  # not to be read before a RestoreObject
 _CLASSES = (
-    "STANDARD", "REDUCED_REDUNDANCY", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER", "DEEP_ARCHIVE",
-    "OUTPOSTS", "GLACIER_IR", "SNOW", "EXPRESS_ONEZONE", "FSX_OPENZFS",
+    "STANDARD", "REDUCED_REDUNDANCY", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER",
+    "DEEP_ARCHIVE", "OUTPOSTS", "GLACIER_IR", "SNOW", "EXPRESS_ONEZONE", "FSX_OPENZFS",
 )  # fmt: skip
 _KEPT = (
     "cache-control", "content-disposition", "content-encoding", "content-language", "content-type", "expires",
@@ -101,6 +101,12 @@ def is_archived(headers: Mapping[str, str]) -> bool:
     return headers.get(CLASS) in ARCHIVED and (seconds(headers.get(RESTORED, "")) or 0) < time.time()
 
 
+def invalid_state(headers: Mapping[str, str]) -> S3Error:
+    """The error of an operation that the storage class of an object does not allow."""
+    message = "The operation is not valid for the object's storage class"
+    return S3Error("InvalidObjectState", message, StorageClass=headers.get(CLASS, "STANDARD"))
+
+
 def checksum_markup(headers: Mapping[str, str]) -> str:
     algorithm, kind, value = checksum_of(headers)
     tag = f"Checksum{algorithm}"
@@ -125,7 +131,7 @@ def read_condition(request: Request, stored: Stored) -> None:
 
 
 def write_condition(request: Request) -> Callable[[Stored | None], None] | None:
-    """Conditional writes: If-None-Match: * (only if there is none) and If-Match (only over that one); else None."""
+    """Conditional writes: If-None-Match: * (only if there is none), If-Match (only over that one); else None."""
     wanted, unwanted = request.header("if-match"), request.header("if-none-match")
     if not wanted and not unwanted:
         return None
@@ -167,8 +173,13 @@ def range_of(header: str, size: int) -> tuple[int, int] | None:
     if start and stop and int(stop) < int(start):
         return None  # not a range at all: ignored, as RFC 9110 has it
     if first >= size or first > last:
-        message = f"The requested range is not satisfiable: '{header}', but there are {size} bytes."
-        raise S3Error("InvalidRange", message, {"Content-Range": f"bytes */{size}"})
+        details = {"ActualObjectSize": str(size), "RangeRequested": header.strip()}
+        raise S3Error(
+            "InvalidRange",
+            "The requested range is not satisfiable",
+            {"Content-Range": f"bytes */{size}"},
+            **details,
+        )
     return first, last
 
 

@@ -1,8 +1,9 @@
 """The sidecar: what a plain file cannot hold (ETag, content type, metadata, tags, checksum), in one SQLite file.
 
-A row belongs to one file, by inode, modification time and size. A writer puts the row of its file before it renames
-the file into place, and drops the rows of earlier files after: so whichever file a reader has opened, its row is
-there, and no reader sees the bytes of one version with the ETag of another. A file without a row is from outside.
+A row belongs to one file, by inode, modification time and size. A writer puts the row of its file before it
+renames the file into place, and drops the rows of earlier files after: so whichever file a reader has opened, its
+row is there, and no reader sees the bytes of one version with the ETag of another. A file without a row is from
+outside.
 
 Older versions of an object and delete markers are rows of `versions`; their files lie in the private folder.
 If the index is lost, ETags are computed again; metadata, tags and older versions are gone.
@@ -254,4 +255,4 @@ class Index:
         with self._lock:
             found = self._db.execute(sql, values).fetchall()
         for key, file, sequence, *rest in found:
-            yield Old(key, _row(tuple(rest)), file, sequence)  # type: ignore[arg-type]
+            yield Old(key, _row(tuple(rest)), file, sequence)

@@ -72,7 +72,7 @@ def page(store: Store, bucket: str, *, prefix: str, delimiter: str, after: str, 
 def versions_page(
     store: Store, bucket: str, *, prefix: str, delimiter: str, after: str, after_version: str, limit: int
 ) -> VersionsPage:
-    """The first `limit` versions and common prefixes after version `after_version` of key `after` ('': all of it)."""
+    """The first `limit` versions and common prefixes after one version of key `after` ('': after all of them)."""
     store.require_bucket(bucket)
     result = VersionsPage()
     common_of = _common(prefix, delimiter)

@@ -1,7 +1,6 @@
 """Object lock: retention and legal hold of a version, kept with its headers, checked before a version is deleted.
 
-https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock.html. Whether a bucket has object lock at all is a
-setting of the bucket, which is moto's.
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock.html
 """
 
 from __future__ import annotations

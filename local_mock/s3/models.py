@@ -155,6 +155,7 @@ class FolderS3Backend(S3Backend):
 
             raise InvalidBucketName
         self._store.create_bucket(bucket_name)
+        self._store.index.set_setting(bucket_name, "region", region_name)
         return bucket
 
     def delete_bucket(self, bucket_name: str) -> FakeBucket | None:

@@ -1,4 +1,4 @@
-"""The operations on one object or version: get, head, put, delete, copy, attributes. No subresources, no uploads."""
+"""The operations on one object or version: get, head, put, delete, copy, attributes."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from local_mock.s3.headers import (
     content_of_part,
     describe,
     encryption,
+    invalid_state,
     is_archived,
     matches,
     part_sizes,
@@ -75,7 +76,7 @@ class Objects:
         kept = stored.row.headers
         check_key_of(kept, request)
         if request.method == "GET" and is_archived(kept):
-            raise S3Error("InvalidObjectState", "The operation is not valid for the object's storage class")
+            raise invalid_state(kept)
         answer = Answer(200, describe(stored) | version_headers(self.versions, stored))
         first, length, ranged = 0, stored.size, range_of(request.header("range"), stored.size)
         if "partNumber" in request.query:
@@ -114,6 +115,8 @@ class Objects:
             )
         answer = Answer(200, {"ETag": f'"{stored.etag}"', **encryption(headers), **checksum})
         answer.headers |= version_headers(self.versions, stored)
+        if algorithm := request.header("x-amz-sdk-checksum-algorithm"):
+            answer.headers["x-amz-sdk-checksum-algorithm"] = algorithm  # as moto has it
         return answer
 
     def delete(self, request: Request) -> Answer:
@@ -229,7 +232,7 @@ def _parts_markup(request: Request, sizes: list[int]) -> str:
     limit = min(int(request.header("x-amz-max-parts", "1000") or 1000), 1000)
     shown = list(enumerate(sizes, 1))[after : after + limit]
     last = shown[-1][0] if shown else after
-    inner = f"<TotalPartsCount>{len(sizes)}</TotalPartsCount><PartNumberMarker>{after}</PartNumberMarker>"
+    inner = f"<PartsCount>{len(sizes)}</PartsCount><PartNumberMarker>{after}</PartNumberMarker>"
     inner += f"<NextPartNumberMarker>{last}</NextPartNumberMarker><MaxParts>{limit}</MaxParts>"
     inner += f"<IsTruncated>{str(last < len(sizes)).lower()}</IsTruncated>"
     return inner + "".join(f"<Part><PartNumber>{n}</PartNumber><Size>{size}</Size></Part>" for n, size in shown)
@@ -290,7 +293,7 @@ def open_source(versions: Versions, request: Request) -> tuple[Stored, BinaryIO]
     try:
         check_key_of(stored.row.headers, request, COPY_SOURCE)
         if is_archived(stored.row.headers):
-            raise S3Error("InvalidObjectState", "Operation is not valid for the source object's storage class")
+            raise invalid_state(stored.row.headers)
         if (
             (wanted and not matches(wanted, stored.etag))
             or (unwanted and matches(unwanted, stored.etag))

@@ -9,7 +9,7 @@ from xml.sax.saxutils import escape
 
 from local_mock.s3.acl import ACL, grants_of_headers, grants_of_xml, render
 from local_mock.s3.errors import S3Error
-from local_mock.s3.headers import ARCHIVED, CLASS, RESTORED
+from local_mock.s3.headers import ARCHIVED, CLASS, RESTORED, invalid_state
 from local_mock.s3.index import Row
 from local_mock.s3.locks import HOLD, MODE, UNTIL, check_unlocked, lock_headers, parse_time
 from local_mock.s3.objects import version_headers
@@ -100,7 +100,7 @@ class Subresources:
             raise S3Error("MalformedXML", f"RestoreRequest needs Days, a whole number from 1, but got '{days}'.")
         before = self._head(request).row.headers
         if before.get(CLASS) not in ARCHIVED:
-            raise S3Error("InvalidObjectState", "Restore is not allowed for the object's current storage class.")
+            raise invalid_state(before)
         self._keep(request, {RESTORED: http_date(time.time() + 86400 * int(days))})
         return Answer(200 if RESTORED in before else 202)
 

@@ -60,11 +60,13 @@ class Versions:
             file.close()
         old = self.index.version(bucket, key, version)
         if old is None:
+            if version not in ("", NULL) and not self.index.versioning(bucket):
+                raise S3Error("InvalidArgument", "Invalid version id specified", ArgumentName="versionId")
             raise _no_such_version(version) if version else no_such_key(key)
         if old.is_marker:
             headers = {"x-amz-delete-marker": "true", "x-amz-version-id": old.row.version}
             if not version:
-                raise S3Error("NoSuchKey", f"The newest version of {key} is a delete marker.", headers)
+                raise S3Error("NoSuchKey", "The specified key does not exist.", headers, Key=key)
             message = "The specified method is not allowed against this resource: it is a delete marker."
             raise S3Error("MethodNotAllowed", message, headers | {"Allow": "DELETE"})
         if not version:  # the present object vanished outside, and an older version is no substitute
@@ -191,4 +193,4 @@ class Versions:
 
 
 def _no_such_version(version: str) -> S3Error:
-    return S3Error("NoSuchVersion", f"The specified version does not exist: {version}")
+    return S3Error("NoSuchVersion", "The specified version does not exist.", VersionId=version)
