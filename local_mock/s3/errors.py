@@ -11,6 +11,7 @@ __all__ = ["S3Error", "no_such_bucket", "no_such_key"]
 STATUS = {
     "AccessDenied": 403,
     "BadDigest": 400,
+    "BadRequest": 400,
     "EntityTooSmall": 400,
     "IncompleteBody": 400,
     "InsufficientStorage": 507,
@@ -35,6 +36,7 @@ STATUS = {
     "NoSuchVersion": 404,
     "NotImplemented": 501,
     "NotModified": 304,
+    "ObjectNotInActiveTierError": 403,
     "PreconditionFailed": 412,
 }
 

@@ -17,15 +17,15 @@ from urllib.parse import parse_qsl
 from local_mock.s3.acl import ACL, grants_of_headers
 from local_mock.s3.checksums import checksum_of
 from local_mock.s3.customer_keys import CUSTOMER_KEY, customer_headers, sent_key_md5
-from local_mock.s3.errors import S3Error
+from local_mock.s3.errors import S3Error, no_such_key
 from local_mock.s3.locks import HOLD, MODE, UNTIL, lock_headers
 from local_mock.s3.request import Request, http_date, parse_tags
 from local_mock.s3.store import DEFAULT_TYPE, Stored
 
 __all__ = [
     "ARCHIVED", "CLASS", "PARTS", "RESTORED", "checksum_markup", "content_of_part", "copy_range", "describe",
-    "encryption", "invalid_state", "is_archived", "matches", "pack_sizes", "part_sizes", "range_of",
-    "read_condition", "seconds", "sent_headers", "sent_tags", "write_condition",
+    "encryption", "failed_condition", "invalid_state", "is_archived", "matches", "pack_sizes", "part_sizes",
+    "range_of", "read_condition", "seconds", "sent_headers", "sent_tags", "write_condition",
 ]  # fmt: skip
 
 CLASS = "x-amz-storage-class"
@@ -102,7 +102,7 @@ def is_archived(headers: Mapping[str, str]) -> bool:
 
 
 def invalid_state(headers: Mapping[str, str]) -> S3Error:
-    """The error of an operation that the storage class of an object does not allow."""
+    """The error of a read or restore that the storage class of an object does not allow."""
     message = "The operation is not valid for the object's storage class"
     return S3Error("InvalidObjectState", message, StorageClass=headers.get(CLASS, "STANDARD"))
 
@@ -121,13 +121,17 @@ def read_condition(request: Request, stored: Stored) -> None:
     before = seconds(request.header("if-unmodified-since"))
     modified = int(stored.modified)
     if wanted and not matches(wanted, stored.etag):
-        raise S3Error("PreconditionFailed", "The object's ETag is not the one in If-Match.")
+        raise failed_condition("If-Match")
     if before is not None and not wanted and modified > before:
-        raise S3Error("PreconditionFailed", "The object was modified after If-Unmodified-Since.")
-    if unwanted and matches(unwanted, stored.etag):
-        raise S3Error("NotModified", "Not Modified")
-    if since is not None and not unwanted and modified <= since:
-        raise S3Error("NotModified", "Not Modified")
+        raise failed_condition("If-Unmodified-Since")
+    if (unwanted and matches(unwanted, stored.etag)) or (since is not None and not unwanted and modified <= since):
+        described = {"ETag": f'"{stored.etag}"', "Last-Modified": http_date(stored.modified)}
+        raise S3Error("NotModified", "Not Modified", described)
+
+
+def failed_condition(name: str) -> S3Error:
+    message = "At least one of the pre-conditions you specified did not hold"
+    return S3Error("PreconditionFailed", message, Condition=name)
 
 
 def write_condition(request: Request) -> Callable[[Stored | None], None] | None:
@@ -138,11 +142,11 @@ def write_condition(request: Request) -> Callable[[Stored | None], None] | None:
 
     def check(present: Stored | None) -> None:
         if unwanted and present is not None and matches(unwanted, present.etag):
-            raise S3Error("PreconditionFailed", "At least one of the pre-conditions you specified did not hold")
+            raise failed_condition("If-None-Match")
         if wanted and present is None:
-            raise S3Error("NoSuchKey", f"If-Match was given, but there is no object {request.key}.")
+            raise no_such_key(request.key)
         if wanted and present is not None and not matches(wanted, present.etag):
-            raise S3Error("PreconditionFailed", "At least one of the pre-conditions you specified did not hold")
+            raise failed_condition("If-Match")
 
     return check
 

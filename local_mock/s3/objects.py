@@ -19,6 +19,7 @@ from local_mock.s3.headers import (
     content_of_part,
     describe,
     encryption,
+    failed_condition,
     invalid_state,
     is_archived,
     matches,
@@ -124,7 +125,7 @@ class Objects:
 
         def condition(present: Stored | None) -> None:
             if wanted and (present is None or not matches(wanted, present.etag)):
-                raise S3Error("PreconditionFailed", "The object's ETag is not the one in If-Match.")
+                raise failed_condition("If-Match")
 
         bypass = request.header("x-amz-bypass-governance-retention").lower() == "true"
         done = self.versions.delete(
@@ -247,8 +248,11 @@ def new_headers(versions: Versions, request: Request) -> dict[str, str]:
     return headers if MODE in headers or not locked else default_lock(versions.index, request.bucket) | headers
 
 
-def receive(request: Request, file: BinaryIO) -> tuple[BodyDigest, dict[str, str]]:
-    """Stream the body into `file`; returns its digest and the checksum headers to keep. Raises BadDigest."""
+def receive(request: Request, file: BinaryIO, also: BodyDigest | None = None) -> tuple[BodyDigest, dict[str, str]]:
+    """Stream the body into `file`; returns its digest and the checksum headers to keep. Raises BadDigest.
+
+    `also`: another digest that the body goes through.
+    """
     trailer = request.header("x-amz-trailer").lower()
     named = [a for a in ALGORITHMS if request.header(header_of(a)) or header_of(a) == trailer]
     algorithm = named[0] if named else None
@@ -258,6 +262,8 @@ def receive(request: Request, file: BinaryIO) -> tuple[BodyDigest, dict[str, str
     )
     for block in body:
         digest.update(block)
+        if also is not None:
+            also.update(block)
         file.write(block)
     claimed = request.header("content-md5")
     if claimed and base64.b64encode(bytes.fromhex(digest.md5)).decode() != claimed:
@@ -293,14 +299,15 @@ def open_source(versions: Versions, request: Request) -> tuple[Stored, BinaryIO]
     try:
         check_key_of(stored.row.headers, request, COPY_SOURCE)
         if is_archived(stored.row.headers):
-            raise invalid_state(stored.row.headers)
+            message = "The source object of the COPY action is not in the active tier and is only stored in "
+            raise S3Error("ObjectNotInActiveTierError", message + "Amazon S3 Glacier.")
         if (
             (wanted and not matches(wanted, stored.etag))
             or (unwanted and matches(unwanted, stored.etag))
             or (since is not None and int(stored.modified) <= since)
             or (before is not None and not wanted and int(stored.modified) > before)
         ):
-            raise S3Error("PreconditionFailed", "At least one of the preconditions on the source did not hold.")
+            raise failed_condition("x-amz-copy-source-If-Match")
     except BaseException:
         file.close()
         raise

@@ -7,7 +7,7 @@ from typing import BinaryIO
 from xml.sax.saxutils import escape
 
 from local_mock.s3.acl import OWNER, OWNER_MARKUP
-from local_mock.s3.checksums import BodyDigest
+from local_mock.s3.checksums import BodyDigest, header_of
 from local_mock.s3.customer_keys import check_key_of
 from local_mock.s3.errors import S3Error
 from local_mock.s3.headers import CLASS, checksum_markup, copy_range, encryption, sent_tags, write_condition
@@ -46,6 +46,9 @@ class Parts:
         )
         inner = f"{_place(request)}<UploadId>{upload_id}</UploadId>"
         answer = xml_answer("InitiateMultipartUploadResult", inner)
+        for name in ("x-amz-checksum-algorithm", "x-amz-checksum-type"):
+            if value := request.header(name):
+                answer.headers[name] = value
         answer.headers |= encryption(headers)
         return answer
 
@@ -57,12 +60,13 @@ class Parts:
         copies = bool(request.header("x-amz-copy-source"))
         with self.versions.store.incoming() as (temporary, file):
             checksum: dict[str, str] = {}
+            summed = BodyDigest(upload["algorithm"])  # a client may send the part with another checksum
             if copies:
-                digest, headers = self._receive_copy(request, file)
+                digest, headers = self._receive_copy(request, file, summed)
             else:
-                digest, checksum = receive(request, file)
+                digest, checksum = receive(request, file, summed)
                 headers = encryption(upload["headers"])
-            value = next((v for k, v in checksum.items() if k != "x-amz-checksum-type"), "")
+            value = summed.checksum or checksum.get(header_of(upload["algorithm"]), "")
             part = Part(number, digest.md5, digest.size, value, time.time())
             self.uploads.add(upload_id, temporary, part)
         if copies:
@@ -143,13 +147,16 @@ class Parts:
             inner += "<EncodingType>url</EncodingType>"
         return xml_answer("ListMultipartUploadsResult", inner + "".join(entries[entry] for entry in shown))
 
-    def _receive_copy(self, request: Request, file: BinaryIO) -> tuple[BodyDigest, dict[str, str]]:
+    def _receive_copy(
+        self, request: Request, file: BinaryIO, also: BodyDigest
+    ) -> tuple[BodyDigest, dict[str, str]]:
         source, opened = open_source(self.versions, request)
         with opened:
             first, last = copy_range(request.header("x-amz-copy-source-range"), source.size)
             digest = BodyDigest()
             for block in blocks_of(opened, first, last - first + 1):
                 digest.update(block)
+                also.update(block)
                 file.write(block)
         return digest, source_version(self.versions, source)
 

@@ -170,8 +170,12 @@ def parse_tags(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Object tags, checked against S3's limits (10 tags, 128 and 256 characters)."""
     items = list(pairs)
     tags = dict(items)
-    if len(tags) != len(items) or len(tags) > 10:
-        raise S3Error("InvalidTag", "An object has at most 10 tags, each key once.")
-    if any(not 1 <= len(k) <= 128 or len(v) > 256 or k.startswith("aws:") for k, v in items):
-        raise S3Error("InvalidTag", "A tag's key has 1 to 128 characters (not 'aws:…'), its value at most 256.")
+    if len(items) > 10:
+        raise S3Error("BadRequest", "Object tags cannot be greater than 10")
+    if len(tags) != len(items):
+        raise S3Error("InvalidTag", "Cannot provide multiple Tags with the same key")
+    if any(key.lower().startswith("aws:") for key in tags):
+        raise S3Error("InvalidTag", "Your TagKey cannot be prefixed with aws:")
+    if any(not 1 <= len(k) <= 128 or len(v) > 256 for k, v in items):
+        raise S3Error("InvalidTag", "A tag's key has 1 to 128 characters, its value at most 256.")
     return tags

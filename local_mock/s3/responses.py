@@ -74,6 +74,8 @@ class S3Application:
                 for listener in CREATED:
                     listener(request.bucket, request.key)
         except S3Error as err:
+            if err.code == "MethodNotAllowed":
+                err.details["Method"] = request.method
             answer = error_answer(err, f"/{request.bucket}/{request.key}")
         except ConnectionError:
             raise

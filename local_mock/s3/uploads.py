@@ -66,13 +66,21 @@ class Uploads:
                 upload: dict[str, Any] = json.loads(text)
                 if (upload["bucket"], upload["key"]) == (bucket, key):
                     return upload
-        raise S3Error("NoSuchUpload", f"There is no open upload '{upload_id}' of s3://{bucket}/{key}.")
+        raise S3Error(
+            "NoSuchUpload",
+            "The specified upload does not exist. The upload ID may be invalid, or the upload may have been "
+            "aborted or completed.",
+            UploadId=upload_id,
+        )
 
     def add(self, upload_id: str, temporary: Path, part: Part) -> None:
         """Make a finished temporary file part `part.number`, replacing an earlier one."""
         if not 1 <= part.number <= MAX_PARTS:
             raise S3Error(
-                "InvalidArgument", f"Part number must be an integer between 1 and 10000, but got {part.number}."
+                "InvalidArgument",
+                "Part number must be an integer between 1 and 10000, inclusive",
+                ArgumentName="partNumber",
+                ArgumentValue=str(part.number),
             )
         folder = self._folder / upload_id
         with full_disk():
@@ -126,9 +134,15 @@ class Uploads:
 def _choose(wanted: list[tuple[int, str]], have: dict[int, Part]) -> list[Part]:
     numbers = [number for number, _ in wanted]
     if not wanted:
-        raise S3Error("MalformedXML", "CompleteMultipartUpload must name at least one part.")
+        raise S3Error(
+            "MalformedXML",
+            "The XML you provided was not well-formed or did not validate against our published schema",
+        )
     if numbers != sorted(set(numbers)):
-        raise S3Error("InvalidPartOrder", "The list of parts was not in ascending order.")
+        raise S3Error(
+            "InvalidPartOrder",
+            "The list of parts was not in ascending order. The parts list must be in order by part number.",
+        )
     for number, etag in wanted:
         if number not in have or have[number].etag != etag.strip('"'):
             raise S3Error("InvalidPart", f"Part {number} was not uploaded, or its ETag is not the one given.")
@@ -136,7 +150,11 @@ def _choose(wanted: list[tuple[int, str]], have: dict[int, Part]) -> list[Part]:
     for part in chosen[:-1]:
         if part.size < MIN_PART_BYTES:
             raise S3Error(
-                "EntityTooSmall", f"Part {part.number} has {part.size} bytes; all but the last need 5 MiB or more."
+                "EntityTooSmall",
+                "Your proposed upload is smaller than the minimum allowed object size.",
+                PartNumber=str(part.number),
+                ProposedSize=str(part.size),
+                MinSizeAllowed=str(MIN_PART_BYTES),
             )
     return chosen
 

@@ -62,19 +62,19 @@ class Versions:
         if old is None:
             if version not in ("", NULL) and not self.index.versioning(bucket):
                 raise S3Error("InvalidArgument", "Invalid version id specified", ArgumentName="versionId")
-            raise _no_such_version(version) if version else no_such_key(key)
+            raise _no_such_version(key, version) if version else no_such_key(key)
         if old.is_marker:
             headers = {"x-amz-delete-marker": "true", "x-amz-version-id": old.row.version}
             if not version:
                 raise S3Error("NoSuchKey", "The specified key does not exist.", headers, Key=key)
-            message = "The specified method is not allowed against this resource: it is a delete marker."
-            raise S3Error("MethodNotAllowed", message, headers | {"Allow": "DELETE"})
+            message = "The specified method is not allowed against this resource."
+            raise S3Error("MethodNotAllowed", message, headers | {"Allow": "DELETE"}, ResourceType="DeleteMarker")
         if not version:  # the present object vanished outside, and an older version is no substitute
             raise no_such_key(key)
         try:
             file = self._path(bucket, old.file).open("rb")
         except OSError as err:
-            raise _no_such_version(version) from err
+            raise _no_such_version(key, version) from err
         return file, Stored(bucket, key, old.row)
 
     def head(self, bucket: str, key: str, version: str = "") -> Stored:
@@ -192,5 +192,5 @@ class Versions:
         return self.store.private / "versions" / bucket / name[:2] / name
 
 
-def _no_such_version(version: str) -> S3Error:
-    return S3Error("NoSuchVersion", "The specified version does not exist.", VersionId=version)
+def _no_such_version(key: str, version: str) -> S3Error:
+    return S3Error("NoSuchVersion", "The specified version does not exist.", Key=key, VersionId=version)

@@ -47,7 +47,7 @@ def test_metadata_content_type_and_tags_come_back(s3: Any, bucket: str) -> None:
 
 
 def test_eleven_tags_are_refused(s3: Any, bucket: str) -> None:
-    with pytest.raises(ClientError, match="at most 10 tags"):
+    with pytest.raises(ClientError, match="cannot be greater than 10"):
         s3.put_object(Bucket=bucket, Key="k", Body=b"", Tagging="&".join(f"k{i}=v" for i in range(11)))
 
 
@@ -85,7 +85,7 @@ def test_conditional_reads(s3: Any, bucket: str) -> None:
     with pytest.raises(ClientError, match="Not Modified") as error:
         s3.get_object(Bucket=bucket, Key="k", IfModifiedSince=modified)
     assert code_of(error)[1] == 304
-    with pytest.raises(ClientError, match="If-Match") as error:
+    with pytest.raises(ClientError, match="pre-conditions") as error:
         s3.get_object(Bucket=bucket, Key="k", IfMatch='"other"')
     assert code_of(error) == ("PreconditionFailed", 412)
 
@@ -126,7 +126,7 @@ def test_copy_keeps_or_replaces_metadata(s3: Any, bucket: str) -> None:
     assert s3.get_object(Bucket=bucket, Key="to")["Body"].read() == b"data"
     with pytest.raises(ClientError, match="copy an object to itself"):
         s3.copy_object(Bucket=bucket, Key="to", CopySource={"Bucket": bucket, "Key": "to"})
-    with pytest.raises(ClientError, match="preconditions on the source"):
+    with pytest.raises(ClientError, match="pre-conditions"):
         s3.copy_object(Bucket=bucket, Key="x", CopySource=source, CopySourceIfMatch='"other"')
 
 
