@@ -15,8 +15,8 @@ from collections.abc import Callable
 import numpy as np
 from figures import Figure, median_seconds, options, show
 
-from etholake.events.decisions import Decisions
 from etholake.events.decode import DecodeConfig
+from etholake.events.post_processing import PostProcessing
 from etholake.events.thresholds import Thresholds
 from etholake.events.types import PairScores
 
@@ -31,7 +31,7 @@ def main() -> None:
     limits = Thresholds(0.5, {("lab", action): 0.2 + 0.05 * i for i, action in enumerate(ACTIONS)})
     figures = []
     for choice in ("ratio", "minus", "zscore"):
-        decisions = Decisions(thresholds=limits, decoding=DecodeConfig(choice=choice))
+        decisions = PostProcessing(thresholds=limits, decoding=DecodeConfig(choice=choice))
         seconds = median_processor(lambda d=decisions: d.events(pairs, whitelist), repeats)
         figures.append(Figure(f"decoding: 1 h of 4 mice, {choice}", seconds, "s", "< 1", seconds < 1))
         if choice == "ratio":

@@ -32,20 +32,19 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from etholake.contract import ACTIONS
-from etholake.features.clip import CLOCK_HZ, PoseClip, VideoMeta
-from etholake.features.pair import FEATURE_NAMES, pair_features
-from etholake.features.tracks import Window, gather
-from etholake.models import build
-from etholake.models.config import named
-from etholake.models.recogniser import Recogniser
+from etholake.dataset.labelled import TrainingData
+from etholake.dataset.pose_tracks import CLOCK_HZ, PoseTracks, VideoMeta
+from etholake.dataset.split import Span, Split
+from etholake.dataset.windows import Window, gather
+from etholake.features.pair_features import FEATURE_NAMES, pair_features
+from etholake.models.loss import batch_loss
+from etholake.models.network_model import NetworkModel, new_network
+from etholake.models.registry import resolve
 from etholake.models.scaler import RobustScaler
 from etholake.models.scoring import BATCH
 from etholake.simulate import simulate
 from etholake.training import augment
-from etholake.training.data import TrainingData
-from etholake.training.loss import batch_loss
 from etholake.training.parallel import ALONE
-from etholake.training.split import Span, Split
 from etholake.training.trainer import Drawn, Trainer
 from etholake.training.windows import WindowSampler
 
@@ -171,14 +170,11 @@ def trainer_of(data: TrainingData, name: str, device: torch.device) -> Trainer:
     """A trainer of all the videos, as `fit` makes one."""
     spans = tuple(Span(v.clip.video_id, v.clip.lab_id, 0, v.clip.n_frames) for v in data.videos)
     known = sorted({span.lab_id for span in spans})
-    config = named(name)
+    config = resolve(name)[1]
     sampler = WindowSampler(data, spans, known, config, 0)
-    network = build(
-        config.family, features=len(FEATURE_NAMES), classes=len(data.actions), labs=len(known) + 1,
-        **config.network(),
-    )  # fmt: skip
+    network = new_network(config, len(data.actions), len(known))
     scaler = RobustScaler.fit(pair_features(sampler.sample_for_scaling().tracks).flatten(0, 1))
-    model = Recogniser(network, scaler, config, data.actions, tuple(known), {})
+    model = NetworkModel(network, scaler, config, data.actions, tuple(known), {})
     group = dataclasses.replace(ALONE, device=device)
     return Trainer(model, sampler, data.videos, Split(spans, (), ()), group, "benchmark", None)
 
@@ -246,16 +242,16 @@ def utilisation(trainer: Trainer, single: Callable[[], float], seconds: float) -
 
 
 # --- prediction -------------------------------------------------------------------------------------------
-def recogniser(name: str) -> Recogniser:
+def recogniser(name: str) -> NetworkModel:
     """A recogniser of one lab with weights as initialised."""
     torch.manual_seed(0)
-    config = named(name)
-    network = build(config.family, features=len(FEATURE_NAMES), classes=len(ACTIONS), labs=2, **config.network())
+    config = resolve(name)[1]
+    network = new_network(config, len(ACTIONS), labs=1)
     scaler = RobustScaler(torch.zeros(len(FEATURE_NAMES)), torch.ones(len(FEATURE_NAMES)))
-    return Recogniser(network.eval(), scaler, config, ACTIONS, ("Lab",), {"Lab": ACTIONS})
+    return NetworkModel(network.eval(), scaler, config, ACTIONS, ("Lab",), {"Lab": ACTIONS})
 
 
-def video(mice: int, seconds: float, pairs: Sequence[tuple[int, int]] = ()) -> PoseClip:
+def video(mice: int, seconds: float, pairs: Sequence[tuple[int, int]] = ()) -> PoseTracks:
     """Mice that wander about; three actions are looked for in every pair, or in `pairs` only."""
     random = np.random.default_rng(mice)
     T = round(seconds * CLOCK_HZ)
@@ -266,7 +262,7 @@ def video(mice: int, seconds: float, pairs: Sequence[tuple[int, int]] = ()) -> P
     chosen = pairs or [(a, b) for a in ids for b in ids]
     names = {True: ("rear", "rest", "selfgroom"), False: ("attack", "chase", "sniff")}
     behaviors = tuple((a, b, action) for a, b in chosen for action in names[a == b])
-    return PoseClip(VideoMeta(1, "Lab", 30.0, 10.0, behaviors=behaviors), xy, np.isfinite(xy[..., 0]), ids, 0, T)
+    return PoseTracks(VideoMeta(1, "Lab", 30.0, 10.0, behaviors=behaviors), xy, np.isfinite(xy[..., 0]), ids, 0, T)
 
 
 def prediction(name: str, sizes: Sizes) -> list[Figure]:
@@ -290,7 +286,7 @@ def prediction(name: str, sizes: Sizes) -> list[Figure]:
     ]
 
 
-def features(model: Recogniser, clip: PoseClip) -> list[tuple[torch.Tensor, torch.Tensor]]:
+def features(model: NetworkModel, clip: PoseTracks) -> list[tuple[torch.Tensor, torch.Tensor]]:
     """(features, candidates) of every batch of windows that prediction needs, batches as full as they can be."""
     windows, candidates = [], []
     for start in model.window_starts(clip):
@@ -305,7 +301,7 @@ def features(model: Recogniser, clip: PoseClip) -> list[tuple[torch.Tensor, torc
 
 
 @torch.no_grad()
-def forward(model: Recogniser, inputs: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> None:
+def forward(model: NetworkModel, inputs: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> None:
     for x, candidates in inputs:
         model.network(x, torch.ones(len(x), dtype=torch.long), candidates)
 

@@ -27,19 +27,19 @@ import torch
 from figures import Figure
 
 from etholake.contract import UNIFIED_PARTS
-from etholake.features.clip import PoseClip
-from etholake.features.pair import pair_features
-from etholake.features.tracks import Window, gather_by_mouse
-from etholake.models.recogniser import Recogniser
+from etholake.dataset.pose_tracks import PoseTracks
+from etholake.dataset.windows import Window, gather_by_mouse
+from etholake.features.pair_features import pair_features
+from etholake.models.network_model import NetworkModel
 from etholake.models.scoring import BATCH
-from etholake.stages.videos import REQUEST_TYPE, request_body
+from etholake.stages.serving.videos import REQUEST_TYPE, request_body
 
 ROOT = Path(__file__).resolve().parents[1]
 CLIENTS = (1, 8, 32)
 TOGETHER = 8  # requests whose windows go through the network at once, to see whether that would pay
 
 
-def figures(model: Recogniser, clip: PoseClip, folder: Path, requests: int, steady: int) -> list[Figure]:
+def figures(model: NetworkModel, clip: PoseTracks, folder: Path, requests: int, steady: int) -> list[Figure]:
     """Latency and throughput by number of clients, memory, and what batching across requests would give."""
     body = request(clip)
     model.save(folder)
@@ -73,7 +73,7 @@ def figures(model: Recogniser, clip: PoseClip, folder: Path, requests: int, stea
     return [*found, *batching(model, clip, processor)]
 
 
-def request(clip: PoseClip) -> bytes:
+def request(clip: PoseTracks) -> bytes:
     """The tracks of a clip at 30 frames/s as curated rows."""
     T, M, K, _ = clip.xy_TMK2.shape
     frame, mouse, part = (a.ravel() for a in np.indices((T, M, K)))
@@ -109,7 +109,7 @@ def in_process(folder: Path, body: bytes, times: int) -> tuple[float, float]:
     return statistics.median(wall), statistics.median(processor)
 
 
-def batching(model: Recogniser, clip: PoseClip, processor: float) -> list[Figure]:
+def batching(model: NetworkModel, clip: PoseTracks, processor: float) -> list[Figure]:
     """Features and network for the windows of several requests at once, against one request after another.
 
     Processor time. One request's windows of all pairs go through the network together in either case.

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from dashboards.definitions import Definitions, Json, columns, walk
+from etholake.pages.dashboards.definitions import Definitions, Json, columns, walk
 
 __all__ = ["check_rows", "lint"]
 

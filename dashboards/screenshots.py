@@ -94,7 +94,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         made, film = arguments.page, None
         if made is None:
             from etholake import aws, settings
-            from etholake.stages import dashboards, video
+            from etholake.stages.reports import dashboards, video
 
             current = settings.load()
             aws.export(current)

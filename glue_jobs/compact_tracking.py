@@ -18,7 +18,7 @@ from functools import partial
 from typing import Any
 
 from etholake import logs
-from etholake.curate import report as reporting
+from etholake.curate import file_reports as reporting
 from etholake.curate.compact import Merge, merge_files, plan_merges
 from etholake.curate.work import SUMMARY, TRACKING
 from etholake.errors import ContractError, EtholakeError
@@ -145,4 +145,4 @@ def main(argv: Sequence[str], spark: Any = None) -> list[dict[str, str]]:
 if __name__ == "__main__":
     logs.to_stdout(sys.argv)
     with logs.stage("compact job"):
-        logs.add(partitions=len(main(sys.argv)))
+        logs.add_fields(partitions=len(main(sys.argv)))

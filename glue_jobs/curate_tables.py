@@ -26,17 +26,17 @@ from typing import Any
 import pyarrow as pa
 
 from etholake import logs
-from etholake.contract import QUALITY_POINTER, SPLITS, STATE_ZONE, TABLES, arrow_schema
+from etholake.contract import QUALITY_POINTER, SPLITS, STATE_ZONE, TABLES, arrow_schema, parse_limits
+from etholake.curate import file_reports as reporting
 from etholake.curate import quality
-from etholake.curate import report as reporting
+from etholake.curate.file_reports import FileReport
 from etholake.curate.metadata import CuratedMetadata, labeled_table, metadata_table
-from etholake.curate.plan import Unit, balance, inputs_fingerprint
-from etholake.curate.rawzone import RawObject, RawZone, list_raw, read_metadata
-from etholake.curate.report import FileReport
+from etholake.curate.rawzone import RawListing, RawObject, list_raw, read_metadata
+from etholake.curate.units import Unit, balance, inputs_fingerprint
 from etholake.curate.work import ANNOTATIONS, BEHAVIOR, TRACKING, curate_annotation_unit
+from etholake.digest import fingerprint
 from etholake.errors import DataError, SettingsError
 from etholake.lake import Lake, generation_prefix, identity, new_generation
-from etholake.stages import fingerprint
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Options:
 class Inputs:
     """Everything but the annotations themselves: names, metadata, and the reports of the tracking job."""
 
-    zone: RawZone
+    zone: RawListing
     metadata: dict[str, CuratedMetadata]
     tracking: list[FileReport]
     tracking_generations: list[tuple[str, ...]]
@@ -94,7 +94,7 @@ def parse(argv: Sequence[str]) -> Options:
     repair = given.get("repair_label_clock", "false").lower()
     if repair not in {"true", "false"}:
         raise SettingsError(f"Argument --repair_label_clock must be true or false, but got '{repair}'.")
-    limits = quality.parse_limits(given.get("quality_limits", ""))
+    limits = parse_limits(given.get("quality_limits", ""))
     return Options(given["bucket"], given["database"], given["code_digest"], repair == "true", limits)
 
 
@@ -154,7 +154,7 @@ def write(inputs: Inputs, labs: list[Lab], options: Options, lake: Lake) -> dict
         for split, table in metadata.items()
         for row in table.select(["lab_id", "video_id", "flags"]).to_pylist()
     }
-    reporting.tell(files)
+    reporting.log_losses(files)
     reporting.assert_balance(files)
     quality.check(files, options.limits, flags)
     lake.register()  # a partition needs its table in the catalog
@@ -236,20 +236,19 @@ def _commit_lab(lab: Lab, lake: Lake) -> None:
 
 
 def _put_quality(made: quality.Quality, digest: str, lake: Lake) -> None:
-    """Write the data-quality report, then where the latest one lies; nothing if that says so already."""
+    """Write the data-quality report, then where the latest one lies; nothing if that says so already.
+
+    Stage etl renders the page (``html``) beside it: how a page looks is no part of curation.
+    """
     prefix = f"{STATE_ZONE}/quality/{digest}/"
     latest = json.dumps({"json": f"{prefix}report.json", "html": f"{prefix}report.html"}).encode()
-    where = f"s3://{lake.bucket}/{prefix}report.html"
+    where = f"s3://{lake.bucket}/{prefix}report.json"
     with contextlib.suppress(lake.s3.exceptions.NoSuchKey):
         if lake.s3.get_object(Bucket=lake.bucket, Key=QUALITY_POINTER)["Body"].read() == latest:
             print(f"quality report, as before: {where}")
             return
-    for key, body, kind in (
-        (f"{prefix}report.json", made.as_json(), "application/json"),
-        (f"{prefix}report.html", made.as_html(), "text/html"),
-        (QUALITY_POINTER, latest, "application/json"),
-    ):
-        lake.s3.put_object(Bucket=lake.bucket, Key=key, Body=body, ContentType=kind)
+    for key, body in ((f"{prefix}report.json", made.as_json()), (QUALITY_POINTER, latest)):
+        lake.s3.put_object(Bucket=lake.bucket, Key=key, Body=body, ContentType="application/json")
     print(f"quality report: {where}")
 
 
@@ -295,4 +294,4 @@ def main(argv: Sequence[str], spark: Any = None) -> dict[str, int]:
 if __name__ == "__main__":
     logs.to_stdout(sys.argv)
     with logs.stage("curate tables job"):
-        logs.add(**main(sys.argv))
+        logs.add_fields(**main(sys.argv))

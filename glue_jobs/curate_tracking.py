@@ -3,7 +3,8 @@
 Runs on Glue 5.1 and on plain local Spark, with `etholake.zip` on the Python path::
 
     spark-submit --py-files etholake.zip curate_tracking.py --JOB_NAME etholake-curate-tracking \\
-        --bucket BUCKET --database DATABASE --max_gap_frames 15 --code_digest DIGEST [--quality_limits LIMITS]
+        --bucket BUCKET --database DATABASE --max_gap_frames 15 --code_digest DIGEST \\
+        [--quality_limits LIMITS] [--implausible_points missing]
 
 The maths is in `etholake.curate`. The driver holds only names and reports: it plans units of raw files (one unit
 makes one curated file, and one of `track_summary`), distributes them in tasks of balanced size without any shuffle
@@ -23,16 +24,16 @@ from functools import partial
 from typing import Any
 
 from etholake import logs
-from etholake.contract import TABLES
+from etholake.contract import TABLES, parse_limits
+from etholake.curate import file_reports as reporting
 from etholake.curate import quality
-from etholake.curate import report as reporting
-from etholake.curate.plan import Unit, balance, file_digests, reusable, units, waves
+from etholake.curate.file_reports import FileReport, source_name
 from etholake.curate.rawzone import RawObject, list_raw, read_metadata, videos_of
-from etholake.curate.report import FileReport, source_name
+from etholake.curate.units import Unit, balance, file_digests, reusable, units, waves
 from etholake.curate.work import SUMMARY, TRACKING, curate_tracking_unit
+from etholake.digest import fingerprint
 from etholake.errors import DataError, EtholakeError
 from etholake.lake import Lake, LostRaceError, generation_prefix, identity, new_generation
-from etholake.stages import fingerprint
 
 TASKS_PER_CORE = 4  # so that a core that is done early finds more to do
 
@@ -46,6 +47,7 @@ class Options:
     max_gap_frames: int
     code_digest: str
     quality_limits: str = ""
+    implausible_points: str = "flag"
 
 
 @dataclass(frozen=True)
@@ -80,12 +82,17 @@ def parse(argv: Sequence[str]) -> Options:
     """Read the arguments as Glue passes them."""
     from awsglue.utils import getResolvedOptions
 
-    optional = [name for name in ("quality_limits",) if f"--{name}" in argv]
+    optional = [name for name in ("quality_limits", "implausible_points") if f"--{name}" in argv]
     given = getResolvedOptions(list(argv), ["bucket", "database", "max_gap_frames", "code_digest", *optional])
     return Options(
         given["bucket"], given["database"], int(given["max_gap_frames"]), given["code_digest"],
-        given.get("quality_limits", ""),
+        given.get("quality_limits", ""), given.get("implausible_points", "flag"),
     )  # fmt: skip
+
+
+def _own_rules(options: Options) -> list[str]:
+    """Return what of the options changes the curated rows only if it is not the default."""
+    return ["implausible_points=missing"] if options.implausible_points == "missing" else []
 
 
 def lake_of(options: Options) -> Lake:
@@ -107,7 +114,7 @@ def read(options: Options, lake: Lake) -> Plan:
     for (split, lab_id), files in sorted(zone.tracking.items()):
         keys = {"split": split, "lab_id": lab_id}
         videos = videos_of(metadata, split, lab_id)
-        digests = file_digests(files, videos, options.max_gap_frames, options.code_digest)
+        digests = file_digests(files, videos, options.max_gap_frames, options.code_digest, *_own_rules(options))
         made_of, before = fingerprint(digests), lake.current(TRACKING, keys)
         if identity(before) == made_of:
             unchanged.append(keys)
@@ -132,7 +139,10 @@ def transform(partitions: Sequence[Partition], options: Options, spark: Any = No
 
     context = (spark or SparkSession.builder.appName("etholake-curate-tracking").getOrCreate()).sparkContext
     tasks = balance(work, context.defaultParallelism * TASKS_PER_CORE)
-    run = partial(curate_tracking_unit, bucket=options.bucket, max_gap_frames=options.max_gap_frames)
+    run = partial(
+        curate_tracking_unit, bucket=options.bucket, max_gap_frames=options.max_gap_frames,
+        implausible_missing=options.implausible_points == "missing",
+    )  # fmt: skip
     done = (
         context.parallelize(tasks, len(tasks)).flatMap(lambda task: [(u.target, run(u)) for u in task]).collect()
     )
@@ -195,7 +205,7 @@ def main(argv: Sequence[str], spark: Any = None) -> dict[str, int]:
     """Run the job; `spark` is a session to use instead of an own one. Returns the sums over all new files."""
     assert TABLES[TRACKING].partitions == TABLES[SUMMARY].partitions == ("split", "lab_id")
     options = parse(argv)
-    limits = quality.parse_limits(options.quality_limits)
+    limits = parse_limits(options.quality_limits)
     lake = lake_of(options)
     plan = read(options, lake)
     lake.register()  # a partition needs its table in the catalog
@@ -220,4 +230,4 @@ def main(argv: Sequence[str], spark: Any = None) -> dict[str, int]:
 if __name__ == "__main__":
     logs.to_stdout(sys.argv)
     with logs.stage("curate tracking job"):
-        logs.add(**main(sys.argv))
+        logs.add_fields(**main(sys.argv))

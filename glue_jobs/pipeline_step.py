@@ -24,7 +24,9 @@ from etholake.settings import Settings
 from etholake.stages.pipeline import steps
 
 # Settings that an execution's input may give; the others are the deployment's.
-FROM_INPUT = frozenset({"max_gap_frames", "seed", "quality_limits", "repair_label_clock"})
+FROM_INPUT = frozenset({
+    "implausible_points", "max_gap_frames", "quality_limits", "repair_label_clock", "seed",
+})  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ def main(argv: Sequence[str]) -> dict[str, Any]:
     logs.to_stdout([logs.ARGUMENT, run])
     with logs.stage(f"pipeline {options.step}", execution=options.execution):
         result = steps.run(options.settings, options.step, options.execution, options.given, options.training)
-        logs.add(**{name: value for name, value in result.items() if isinstance(value, str | int | float)})
+        logs.add_fields(**{name: value for name, value in result.items() if isinstance(value, str | int | float)})
     print(f"{options.step}: {json.dumps(result, default=str)}")
     return result
 

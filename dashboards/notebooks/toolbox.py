@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from etholake import aws, settings
 from etholake.settings import Settings
-from etholake.stages import query
+from etholake.stages.lake import query
 
 if TYPE_CHECKING:
     import pandas as pd

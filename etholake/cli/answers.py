@@ -55,7 +55,7 @@ def add(verb: AddVerb) -> None:
 
 
 def _predict(current: Settings, arguments: argparse.Namespace) -> None:
-    from etholake.stages import predict, predict_file
+    from etholake.stages.serving import predict, predict_file
 
     if arguments.tracks:
         if not arguments.metadata:
@@ -72,8 +72,8 @@ def _predict(current: Settings, arguments: argparse.Namespace) -> None:
 
 
 def _evaluate(current: Settings, arguments: argparse.Namespace) -> None:
-    from etholake.evaluation.page import write
-    from etholake.stages import evaluate, out_of_fold, processing
+    from etholake.pages.evaluation import write
+    from etholake.stages.model import evaluate, out_of_fold, processing
 
     if not arguments.submission and not arguments.out_of_fold:
         raise UsageError("Say what to score: --submission FILE, --out-of-fold for the newest model, or both.")
@@ -88,7 +88,7 @@ def _evaluate(current: Settings, arguments: argparse.Namespace) -> None:
         run = out_of_fold.run_of(current, arguments.out_of_fold)
         pairs = out_of_fold.read(current, run, videos)
         if not said:
-            said, title = out_of_fold.decisions(current, run), f"{run}, out of fold"
+            said, title = out_of_fold.post_processing(current, run), f"{run}, out of fold"
             videos = sorted({pair.video_id for pair in pairs}) if videos is None else videos
     if arguments.run_id:
         result = evaluate.run(
@@ -100,12 +100,12 @@ def _evaluate(current: Settings, arguments: argparse.Namespace) -> None:
         found = evaluation.to_dict()
         if arguments.html:
             write(arguments.html, evaluation, title)
-    logs.add(**evaluate.told(found), message=f"official score {found['score']:.4f}")
+    logs.add_fields(**evaluate.logged_scores(found), message=f"official score {found['score']:.4f}")
     print(json.dumps(found) if arguments.json else "\n".join(evaluate.lines(found)))
 
 
 def _report(current: Settings, arguments: argparse.Namespace) -> None:
-    from etholake.stages import report as stage
+    from etholake.stages.reports import run_report as stage
 
     report(arguments, stage.run(current, arguments.run_name, arguments.out))
 

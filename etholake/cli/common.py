@@ -11,8 +11,8 @@ from typing import Any
 
 from etholake import aws, logs
 from etholake.errors import UsageError
+from etholake.result import StageResult
 from etholake.settings import Settings
-from etholake.stages import StageResult
 
 __all__ = ["AddVerb", "confirmation", "data_folder", "ids", "named_parameters", "read_text", "report", "say"]
 
@@ -21,7 +21,7 @@ AddVerb = Callable[..., argparse.ArgumentParser]
 
 
 def report(arguments: argparse.Namespace, result: StageResult) -> None:
-    logs.conclude(result)
+    logs.add_result(result)
     if arguments.json:
         print(json.dumps({"status": result.status, "summary": result.summary, **result.details}, default=str))
     else:

@@ -63,26 +63,26 @@ def add(verb: AddVerb) -> None:
 
 
 def _deploy(current: Settings, arguments: argparse.Namespace) -> None:
-    from etholake.stages import deploy
+    from etholake.stages.cloud import deploy
 
     report(arguments, deploy.run(current, confirmation(current, arguments)))
 
 
 def _destroy(current: Settings, arguments: argparse.Namespace) -> None:
-    from etholake.stages import deploy
+    from etholake.stages.cloud import deploy
 
     report(arguments, deploy.destroy(current, arguments.bucket, confirmation(current, arguments)))
 
 
 def _cost(current: Settings, arguments: argparse.Namespace) -> None:
-    from etholake.stages import cost
+    from etholake.stages.cloud import cost
 
     found, hours = cost.lines(current), cost.video_hours(current)
     say(arguments, {"hours": hours, "lines": [vars(line) for line in found]}, cost.render(found, hours))
 
 
 def _ingest(current: Settings, arguments: argparse.Namespace) -> None:
-    from etholake.stages import ingest
+    from etholake.stages.lake import ingest
 
     with progress("ingest", enabled=not arguments.json) as on_progress:
         result = ingest.run(current, data_folder(current, arguments), on_progress)
@@ -90,7 +90,7 @@ def _ingest(current: Settings, arguments: argparse.Namespace) -> None:
 
 
 def _etl(current: Settings, arguments: argparse.Namespace) -> None:
-    from etholake.stages import etl
+    from etholake.stages.lake import etl
 
     with progress("etl", enabled=not arguments.json) as on_progress:
         result = etl.run(current, on_progress)
@@ -98,7 +98,7 @@ def _etl(current: Settings, arguments: argparse.Namespace) -> None:
 
 
 def _compact(current: Settings, arguments: argparse.Namespace) -> None:
-    from etholake.stages import compact
+    from etholake.stages.lake import compact
 
     with progress("compact", enabled=not arguments.json) as on_progress:
         result = compact.run(current, on_progress)
@@ -108,13 +108,13 @@ def _compact(current: Settings, arguments: argparse.Namespace) -> None:
 def _vacuum(current: Settings, arguments: argparse.Namespace) -> None:
     import datetime as dt
 
-    from etholake.stages import vacuum
+    from etholake.stages.lake import vacuum
 
     report(arguments, vacuum.run(current, dt.timedelta(hours=arguments.older_than)))
 
 
 def _query(current: Settings, arguments: argparse.Namespace) -> None:
-    from etholake.stages import query
+    from etholake.stages.lake import query
 
     if arguments.list:
         for name, purpose in query.list_reports():
@@ -133,7 +133,7 @@ def _query(current: Settings, arguments: argparse.Namespace) -> None:
 
 
 def _dashboards(current: Settings, arguments: argparse.Namespace) -> None:
-    from etholake.stages import dashboards
+    from etholake.stages.reports import dashboards
 
     if arguments.serve is not None:
         dashboards.serve(current, arguments.serve)
@@ -148,7 +148,7 @@ def _dashboards(current: Settings, arguments: argparse.Namespace) -> None:
 
 
 def _video(current: Settings, arguments: argparse.Namespace) -> None:
-    from etholake.stages import video
+    from etholake.stages.reports import video
 
     if arguments.serve is not None:
         video.serve(current, arguments.video, arguments.run_id, arguments.serve)

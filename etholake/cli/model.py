@@ -9,6 +9,7 @@ from pathlib import Path
 from etholake import logs
 from etholake.cli.common import AddVerb, ids, report
 from etholake.errors import UsageError
+from etholake.models.registry import config_names
 from etholake.progress import progress
 from etholake.settings import Settings
 
@@ -20,7 +21,7 @@ def add(verb: AddVerb) -> None:
     sub = verb("train", _train, "Train the recogniser as a SageMaker training job.")
     sub.add_argument(
         "--config",
-        help="named configuration: tiny (default), small, base, w64 … w512, boosted; with --folds several, a,b",
+        help=f"model configuration: {', '.join(config_names())}; or family:preset; with --folds several, a,b",
     )
     sub.add_argument("--folds", type=int, default=0, help="cross-validate by video in so many folds: an ensemble")
     sub.add_argument("--seeds", type=int, default=1, help="with --folds: seeds of every fold and configuration")
@@ -44,8 +45,8 @@ def add(verb: AddVerb) -> None:
         help="a folder, a model.tar.gz, an s3:// URI of one, or `current` (default: the lake's newest)",
     )  # fmt: skip
     verb("features", _features, "Write the compact arrays that training reads, as a SageMaker processing job.")
-    sub = verb("tune", _tune, "Search hyper-parameters as a SageMaker tuning job (ranges: sagemaker/jobs.json).")
-    sub.add_argument("--config", help="named configuration whose fields are tuned: tiny (default) or base")
+    sub = verb("tune", _tune, "Search hyper-parameters as a SageMaker tuning job (ranges: those of the family).")
+    sub.add_argument("--config", help="model configuration whose fields are tuned, as for train")
     sub.add_argument("--holdout", help="video ids to hold out, 12,34 (default: chosen per lab)")
     sub.add_argument("--strategy", choices=("Bayesian", "Random", "Grid"))
     sub.add_argument("--jobs", type=int, help="training jobs in all")
@@ -71,12 +72,13 @@ def add(verb: AddVerb) -> None:
 
 
 def _train(current: Settings, arguments: argparse.Namespace) -> None:
-    from etholake.stages import etl, ingest, train
+    from etholake.stages.lake import etl, ingest
+    from etholake.stages.model import train
 
     if arguments.base and arguments.config:
         raise UsageError("--from trains by the model's own configuration: leave --config out.")
     config = "its own" if arguments.base else arguments.config or current.config
-    wish = train.Wish(
+    options = train.TrainingOptions(
         arguments.folds, arguments.seeds, arguments.space, arguments.stack, arguments.base or "",
         tuple(filter(None, (arguments.labs or "").split(","))),
     )  # fmt: skip
@@ -90,28 +92,28 @@ def _train(current: Settings, arguments: argparse.Namespace) -> None:
                     "or put the new lab's files into the lake's folder."
                 )
             with logs.stage("ingest"):
-                logs.conclude(ingest.run(current, arguments.data, on_progress))
+                logs.add_result(ingest.run(current, arguments.data, on_progress))
             with logs.stage("etl"):
-                logs.conclude(etl.run(current, on_progress))
-        result = train.run(current, config, ids(arguments.holdout) or (), on_progress, wish)
+                logs.add_result(etl.run(current, on_progress))
+        result = train.run(current, config, ids(arguments.holdout) or (), on_progress, options)
     report(arguments, result)
 
 
 def _explain_model(current: Settings, arguments: argparse.Namespace) -> None:
-    from etholake.stages import explain
+    from etholake.stages.model import explain
 
     found = explain.run(current, arguments.model)
     print(json.dumps(found) if arguments.json else "\n".join(explain.lines(found)))
 
 
 def _features(current: Settings, arguments: argparse.Namespace) -> None:
-    from etholake.stages import features
+    from etholake.stages.model import features
 
     report(arguments, features.run(current))
 
 
 def _tune(current: Settings, arguments: argparse.Namespace) -> None:
-    from etholake.stages import tune
+    from etholake.stages.model import tune
 
     with progress("tune", enabled=not arguments.json) as on_progress:
         result = tune.run(
@@ -122,19 +124,19 @@ def _tune(current: Settings, arguments: argparse.Namespace) -> None:
 
 
 def _serve(current: Settings, arguments: argparse.Namespace) -> None:
-    from etholake.stages import serve
+    from etholake.stages.serving import serve
 
     report(arguments, serve.run(current, arguments.kind, approved=arguments.approved))
 
 
 def _registry(current: Settings, arguments: argparse.Namespace) -> None:
-    from etholake.stages import registry
+    from etholake.stages.serving import registry, serve
 
     group = registry.group_name(current)
     if arguments.register:
         result = registry.register(current)
     elif arguments.rollback is not None:
-        result = registry.go_back(current, group, arguments.rollback)
+        result = serve.roll_back(current, group, arguments.rollback)
     else:
         if arguments.approve is not None:
             registry.approve(current, arguments.approve)
@@ -143,12 +145,12 @@ def _registry(current: Settings, arguments: argparse.Namespace) -> None:
 
 
 def _curves(current: Settings, arguments: argparse.Namespace) -> None:
-    from etholake.stages import curves
+    from etholake.stages.reports import curves
 
     report(arguments, curves.run(current, arguments.out, arguments.job))
 
 
 def _drift(current: Settings, arguments: argparse.Namespace) -> None:
-    from etholake.stages import drift
+    from etholake.stages.serving import drift
 
     report(arguments, drift.run(current, arguments.out, arguments.endpoint))

@@ -16,12 +16,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from etholake.features.clip import PoseClip
-from etholake.features.pair import pair_features
-from etholake.features.tracks import Window, gather_by_mouse
+from etholake.dataset.pose_tracks import PoseTracks
+from etholake.dataset.windows import Window, gather_by_mouse
 
 if TYPE_CHECKING:
-    from etholake.models.recogniser import Recogniser
+    from etholake.models.network_model import NetworkModel
 
 __all__ = ["BATCH", "probabilities"]
 
@@ -32,7 +31,7 @@ Pair = tuple[int, int]
 
 @torch.no_grad()
 def probabilities(
-    model: Recogniser, clip: PoseClip, lab: int, pairs: Mapping[Pair, Sequence[str]], starts: Sequence[int]
+    model: NetworkModel, clip: PoseTracks, lab: int, pairs: Mapping[Pair, Sequence[str]], starts: Sequence[int]
 ) -> dict[Pair, npt.NDArray[np.float32]]:
     """{(agent, target): probabilities [T, its actions]} on the common clock; NaN where no window reaches.
 
@@ -51,11 +50,11 @@ def probabilities(
         share_T[start : start + W] += weight_W[: T - start]
     samples = [(start, p) for start in starts for p in range(len(pairs))]
     places = [(clip.mouse_ids.index(agent), clip.mouse_ids.index(target)) for agent, target in pairs]
-    size = BATCH[device.type]
+    size, encoder = BATCH[device.type], model.encoder
     for batch in (samples[first : first + size] for first in range(0, len(samples), size)):
         pairs_B = torch.tensor([p for _, p in batch])
-        tracks = gather_by_mouse([Window(clip, *places[p], start) for start, p in batch], W).to(device)
-        x_BWF = model.scaler(pair_features(tracks))
+        windows = gather_by_mouse([Window(clip, *places[p], start) for start, p in batch], W).to(device)
+        x_BWF = model.scaler(encoder(windows))
         labs_B = torch.full((len(batch),), lab, device=device)
         logits_BWC = model.network(x_BWF, labs_B, candidates_PC[pairs_B].to(device))
         wanted_BWA = columns_PA[pairs_B].to(device)[:, None].expand(-1, W, -1)

@@ -13,10 +13,10 @@ from itertools import pairwise
 
 import numpy as np
 
+from etholake.dataset.labelled import LabelledVideo, TrainingData
+from etholake.dataset.pose_tracks import PoseTracks
+from etholake.dataset.split import Span, Split
 from etholake.errors import UsageError
-from etholake.features.clip import PoseClip
-from etholake.training.data import LabelledVideo, TrainingData
-from etholake.training.split import Span, Split
 
 __all__ = ["make_folds", "track_hash"]
 
@@ -45,7 +45,7 @@ def make_folds(data: TrainingData, n: int) -> tuple[Split, ...]:
     )
 
 
-def track_hash(clip: PoseClip) -> str:
+def track_hash(clip: PoseTracks) -> str:
     """The same for tracks that are the same to 0.01 cm, whatever their video is called."""
     rounded = np.round(np.nan_to_num(clip.xy_TMK2, nan=-1e6), 2) + np.float32(0)  # no negative zero
     digest = hashlib.sha256(repr((clip.xy_TMK2.shape, clip.first_frame)).encode())

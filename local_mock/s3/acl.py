@@ -17,7 +17,7 @@ __all__ = ["ACL", "OWNER", "OWNER_MARKUP", "grants_of_headers", "grants_of_xml",
 
 ACL = ":acl"  # where an object's sidecar keeps its grants
 OWNER = "75aa57f09aa0c8caeab4f8c24e99d10f8e7faeebf76c078efc7c6caea54ba06a"  # as moto has it
-OWNER_MARKUP = f"<Owner><ID>{OWNER}</ID><DisplayName>etholake</DisplayName></Owner>"
+OWNER_MARKUP = f"<Owner><ID>{OWNER}</ID><DisplayName>local_mock</DisplayName></Owner>"
 _ALL = "http://acs.amazonaws.com/groups/global/AllUsers"
 _AUTHENTICATED = "http://acs.amazonaws.com/groups/global/AuthenticatedUsers"
 _GROUPS = (_ALL, _AUTHENTICATED, "http://acs.amazonaws.com/groups/s3/LogDelivery")
@@ -99,7 +99,7 @@ def render(grants: str | None) -> str:
     """Markup of an AccessControlPolicy's content; without grants the owner has full control."""
     inner = ""
     for kind, value, permission in json.loads(grants) if grants else [_OWNS]:
-        name = "<DisplayName>etholake</DisplayName>" if value == OWNER else ""
+        name = "<DisplayName>local_mock</DisplayName>" if value == OWNER else ""
         inner += (
             '<Grant><Grantee xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" '
             f'xsi:type="{_TYPES[kind]}"><{_TAGS[kind]}>{escape(value)}</{_TAGS[kind]}>{name}</Grantee>'

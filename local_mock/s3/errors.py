@@ -10,8 +10,11 @@ __all__ = ["S3Error", "no_such_bucket", "no_such_key"]
 
 STATUS = {
     "AccessDenied": 403,
+    "AccessForbidden": 403,
+    "AuthorizationQueryParametersError": 400,
     "BadDigest": 400,
     "BadRequest": 400,
+    "EntityTooLarge": 400,
     "EntityTooSmall": 400,
     "IncompleteBody": 400,
     "InsufficientStorage": 507,
@@ -21,13 +24,16 @@ STATUS = {
     "InvalidPart": 400,
     "InvalidPartNumber": 416,
     "InvalidPartOrder": 400,
+    "InvalidPolicyDocument": 400,
     "InvalidRange": 416,
     "InvalidRequest": 400,
     "InvalidStorageClass": 400,
     "InvalidTag": 400,
     "KeyTooLongError": 400,
     "MalformedACLError": 400,
+    "MalformedPOSTRequest": 400,
     "MalformedXML": 400,
+    "MaxPostPreDataLengthExceededError": 400,
     "MethodNotAllowed": 405,
     "NoSuchBucket": 404,
     "NoSuchKey": 404,
@@ -38,6 +44,7 @@ STATUS = {
     "NotModified": 304,
     "ObjectNotInActiveTierError": 403,
     "PreconditionFailed": 412,
+    "SignatureDoesNotMatch": 403,
 }
 
 

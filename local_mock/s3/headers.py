@@ -40,8 +40,8 @@ _KEPT = (
     "x-amz-server-side-encryption", "x-amz-server-side-encryption-aws-kms-key-id",
     "x-amz-server-side-encryption-bucket-key-enabled", CLASS, "x-amz-website-redirect-location",
 )  # fmt: skip
-_RANGE = re.compile(r"bytes=(\d+-\d*|-\d+)")
-_COPY_RANGE = re.compile(r"bytes=(\d+)-(\d+)")
+_RANGE = re.compile(r"bytes=(\d{1,19}-\d{0,19}|-\d{1,19})")
+_COPY_RANGE = re.compile(r"bytes=(\d{1,19})-(\d{1,19})")
 
 
 def sent_headers(request: Request) -> dict[str, str]:

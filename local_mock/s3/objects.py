@@ -32,6 +32,7 @@ from local_mock.s3.headers import (
     write_condition,
 )
 from local_mock.s3.locks import HOLD, MODE, UNTIL, default_lock
+from local_mock.s3.overrides import overrides
 from local_mock.s3.request import Answer, Request, http_date, iso_date, xml_answer
 from local_mock.s3.store import Stored
 from local_mock.s3.versions import Versions
@@ -93,9 +94,7 @@ class Objects:
             answer.headers["Content-Range"] = f"bytes {first}-{first + length - 1}/{stored.size}"
         elif request.header("x-amz-checksum-mode").upper() == "ENABLED":
             answer.headers |= {k: v for k, v in kept.items() if k.startswith("x-amz-checksum-")}
-        for name, value in request.query.items():
-            if name.startswith("response-"):
-                answer.headers[name.removeprefix("response-").title()] = value
+        answer.headers |= overrides(request)
         answer.headers["Content-Length"] = str(length)
         return answer, first
 

@@ -25,7 +25,7 @@ from local_mock.s3.uploads import Part, Uploads
 
 __all__ = ["Parts"]
 
-_INITIATOR = f"<Initiator><ID>{OWNER}</ID><DisplayName>etholake</DisplayName></Initiator>"
+_INITIATOR = f"<Initiator><ID>{OWNER}</ID><DisplayName>local_mock</DisplayName></Initiator>"
 
 
 class Parts:

@@ -9,7 +9,7 @@ import report_lake
 from etholake import aws
 from etholake.lake import Lake
 from etholake.settings import Settings
-from etholake.stages import query
+from etholake.stages.lake import query
 
 
 @pytest.fixture(scope="session")

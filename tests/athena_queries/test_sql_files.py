@@ -9,7 +9,7 @@ from sqlglot import exp
 
 from etholake.contract import TABLES
 from etholake.errors import UsageError
-from etholake.stages import query
+from etholake.stages.lake import query
 
 ROOT = Path(__file__).resolve().parents[2] / "athena_queries"
 FILES = sorted(ROOT.glob("*/*.sql"))
@@ -75,7 +75,7 @@ def test_the_ddl_is_what_the_contract_generates():
 
 @pytest.mark.parametrize("name", ["nothing", "../views/v_events", ""])
 def test_an_unknown_report_is_refused(name: str):
-    with pytest.raises(UsageError, match=r"no report.*Known: annotation_coverage"):
+    with pytest.raises(UsageError, match=r"no report.*(Did you mean|Known: ).*`query --list`"):
         query.read_report(name)
 
 

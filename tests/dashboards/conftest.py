@@ -1,8 +1,8 @@
 """A small lake for the dashboards' views, with answers that can be worked out by hand.
 
-Lab `north`, 10 frames/s. Video 11: mouse1 chases mouse2 on frames 0..19, 100..119, … (a chase in each of six
+Lab `north`, 10 frames/s. VideoView 11: mouse1 chases mouse2 on frames 0..19, 100..119, … (a chase in each of six
 blocks of 10 s), rears on 20..29. Run `r1` predicts each chase half a second late, but the last one not at all,
-and a false chase on 700..709. Video 12 was received without annotation.
+and a false chase on 700..709. VideoView 12 was received without annotation.
 """
 
 from collections.abc import Callable, Iterator
@@ -20,7 +20,8 @@ from etholake import aws
 from etholake.contract import arrow_schema
 from etholake.lake import Lake
 from etholake.settings import Settings
-from etholake.stages import query, video
+from etholake.stages.lake import query
+from etholake.stages.reports import video
 
 FPS = 10.0
 CHASES = [100 * block for block in range(6)]

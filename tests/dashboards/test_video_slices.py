@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dashboards.video import skeleton
-from dashboards.video.events import Event, judge
-from dashboards.video.slices import ABSENT, FRAMES, IMPUTED, MEASURED, Tracks, pack, unpack
 from etholake.contract import BODY_PARTS, UNIFIED_PARTS
+from etholake.pages.video import skeleton
+from etholake.pages.video.events import Event, judge
+from etholake.pages.video.slices import ABSENT, FRAMES, IMPUTED, MEASURED, Tracks, pack, unpack
 from etholake.simulate.rigs import _PART_SCHEMES
 
 TRACKS = Tracks([(1, "nose"), (1, "tail_base"), (2, "nose")], {1: "nose", 2: "nose"})

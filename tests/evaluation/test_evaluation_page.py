@@ -11,11 +11,11 @@ import pytest
 
 from dashboards.browser import NO_CHROMIUM, chromium, chromium_path
 from etholake.contract import ACTIONS
-from etholake.evaluation.page import MAX_VIDEOS, render
 from etholake.evaluation.raster import Raster, compare
 from etholake.evaluation.report import judge
 from etholake.events.intervals import Intervals
 from etholake.events.types import Event, PairScores
+from etholake.pages.evaluation import MAX_VIDEOS, render
 
 EVIL = '<script>alert("x")</script>'
 

@@ -16,7 +16,8 @@ from etholake.errors import DataError, UsageError
 from etholake.events.submission import write_csv
 from etholake.events.types import Event, PairScores
 from etholake.settings import Settings
-from etholake.stages import evaluate, query
+from etholake.stages.lake import query
+from etholake.stages.model import evaluate
 
 CHASE = "mouse1,mouse2,chase"
 

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from etholake.errors import DataError
 from etholake.events import metric, submission
 from etholake.events.types import Event
-from etholake.stages.evaluate import Truth, evaluate, read_truth
+from etholake.stages.model.evaluate import Truth, evaluate, read_truth
 
 FOLDER = Path(os.environ.get("MABE2025_DIR", Path(__file__).resolve().parents[3] / "shared" / "data" / "mabe2025"))
 real = pytest.mark.skipif(

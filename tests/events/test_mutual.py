@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from etholake.errors import ContractError
-from etholake.events.decisions import Decisions, fit
 from etholake.events.mutual import averaged, learnt
+from etholake.events.post_processing import PostProcessing, fit
 from etholake.events.types import Event, PairScores, mask
 
 T = 1200
@@ -62,9 +62,9 @@ def test_fitted_decisions_give_both_animals_the_same_events() -> None:
         for agent, _ in WAYS
     ]
     assert spans[0] == spans[1] != set()
-    again = Decisions.from_dict(decisions.to_dict())
+    again = PostProcessing.from_dict(decisions.to_dict())
     assert again.mutual == decisions.mutual
     older = {key: value for key, value in decisions.to_dict().items() if key != "mutual"}
-    assert Decisions.from_dict(older).mutual == frozenset()
-    with pytest.raises(ContractError, match="Expected decisions with"):
-        Decisions.from_dict(decisions.to_dict() | {"mutual": [["north"]]})
+    assert PostProcessing.from_dict(older).mutual == frozenset()
+    with pytest.raises(ContractError, match="Expected post-processing with"):
+        PostProcessing.from_dict(decisions.to_dict() | {"mutual": [["north"]]})

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etholake.contract import UNIFIED_PART_SOURCES, UNIFIED_PARTS, unified_part_sources
+from etholake.dataset.pose_tracks import PoseTracks, VideoMeta
 from etholake.errors import DataError, SettingsError
-from etholake.features.clip import PoseClip, VideoMeta
 
 NOSE, CENTRE, TAIL = (UNIFIED_PARTS.index(part) for part in ("nose", "body_center", "tail_base"))
 
@@ -42,7 +42,7 @@ def line(frames: range, step: float = 1.0) -> dict[int, tuple[float, float]]:
 
 
 def test_coordinates_are_cm_from_the_arena_centre() -> None:
-    clip = PoseClip.from_raw(raw({(1, "nose"): line(range(31)), (2, "nose"): line(range(31))}), meta())
+    clip = PoseTracks.from_raw(raw({(1, "nose"): line(range(31)), (2, "nose"): line(range(31))}), meta())
     assert clip.mouse_ids == (1, 2)
     assert (clip.first_frame, clip.n_frames) == (0, 31)
     np.testing.assert_allclose(clip.xy_TMK2[:, 0, NOSE, 0], np.arange(31) / 10, atol=1e-5)
@@ -55,7 +55,7 @@ def test_coordinates_are_cm_from_the_arena_centre() -> None:
 @pytest.mark.parametrize("fps", [10.0, 24.36, 25.0, 30.0, 60.0, 120.0])
 def test_every_rate_gives_the_same_motion_per_second(fps: float) -> None:
     frames = range(int(2 * fps) + 1)
-    clip = PoseClip.from_raw(raw({(1, "nose"): line(frames, step=30 / fps)}), meta(fps=fps))
+    clip = PoseTracks.from_raw(raw({(1, "nose"): line(frames, step=30 / fps)}), meta(fps=fps))
     seconds = np.arange(len(clip.xy_TMK2)) / 30
     np.testing.assert_allclose(clip.xy_TMK2[:, 0, NOSE, 0], 3 * seconds, atol=1e-4)  # 30 px/s = 3 cm/s
     # What is linear in time survives the way back to the video's own frames.
@@ -67,7 +67,7 @@ def test_every_rate_gives_the_same_motion_per_second(fps: float) -> None:
 
 
 def test_frames_count_from_the_first_tracked_one() -> None:
-    clip = PoseClip.from_raw(raw({(1, "nose"): line(range(500, 520))}), meta())
+    clip = PoseTracks.from_raw(raw({(1, "nose"): line(range(500, 520))}), meta())
     assert (clip.first_frame, clip.n_frames) == (500, 20)
     np.testing.assert_allclose(clip.clock_times()[[0, -1]], [500, 519])
     np.testing.assert_array_equal(
@@ -78,7 +78,7 @@ def test_frames_count_from_the_first_tracked_one() -> None:
 def test_short_gaps_are_bridged_and_marked_and_long_ones_stay_missing() -> None:
     short = {f: xy for f, xy in line(range(100)).items() if not 10 <= f < 30}
     long = {f: xy for f, xy in line(range(100)).items() if not 10 <= f < 60}
-    clip = PoseClip.from_raw(raw({(1, "nose"): short, (1, "tail_base"): long}), meta())
+    clip = PoseTracks.from_raw(raw({(1, "nose"): short, (1, "tail_base"): long}), meta())
     np.testing.assert_allclose(clip.xy_TMK2[:, 0, NOSE, 0], np.arange(100) / 10, atol=1e-5)
     assert not clip.seen_TMK[10:30, 0, NOSE].any()
     assert clip.seen_TMK[30:, 0, NOSE].all()
@@ -88,19 +88,19 @@ def test_short_gaps_are_bridged_and_marked_and_long_ones_stay_missing() -> None:
 
 def test_one_source_stands_for_a_part_all_through_the_video() -> None:
     head, nose = line(range(100)), {f: (x + 10, y) for f, (x, y) in line(range(0, 100, 10)).items()}
-    clip = PoseClip.from_raw(raw({(1, "head"): head, (1, "nose"): nose}), meta())
+    clip = PoseTracks.from_raw(raw({(1, "head"): head, (1, "nose"): nose}), meta())
     np.testing.assert_allclose(clip.xy_TMK2[:, 0, NOSE, 0], np.arange(100) / 10, atol=1e-5)  # head: 10 × as often
-    both = PoseClip.from_raw(raw({(1, "head"): line(range(9)), (1, "nose"): nose}), meta())
+    both = PoseTracks.from_raw(raw({(1, "head"): line(range(9)), (1, "nose"): nose}), meta())
     np.testing.assert_allclose(both.xy_TMK2[0, 0, NOSE, 0], 1.0, atol=1e-5)  # nose: about as often, and first
     rat = {(2, part): line(range(5)) for part in ("body_center", "tail_midpoint", "tail_tip")}
-    few = PoseClip.from_raw(raw(rat), meta())
+    few = PoseTracks.from_raw(raw(rat), meta())
     assert np.flatnonzero(few.seen_TMK[0, 0]).tolist() == [CENTRE]
 
 
 def test_a_lab_names_its_own_parts() -> None:
     table = raw({(1, "snout"): line(range(9)), (1, "rump"): line(range(9))})
     sources = unified_part_sources("snout=nose, rump=tail_base")
-    clip = PoseClip.from_raw(table, meta(), sources=sources)
+    clip = PoseTracks.from_raw(table, meta(), sources=sources)
     assert np.flatnonzero(clip.seen_TMK[0, 0]).tolist() == [NOSE, TAIL]
     assert sources["nose"] == ("snout", "nose", "head")
     assert unified_part_sources("") == UNIFIED_PART_SOURCES
@@ -111,7 +111,7 @@ def test_a_lab_names_its_own_parts() -> None:
 
 
 def test_a_mapped_clip_is_the_same_on_disk(tmp_path: Path) -> None:
-    clip = PoseClip.from_raw(raw({(1, "nose"): line(range(40)), (2, "nose"): line(range(5, 40))}), meta())
+    clip = PoseTracks.from_raw(raw({(1, "nose"): line(range(40)), (2, "nose"): line(range(5, 40))}), meta())
     mapped = clip.mapped(tmp_path / "7")
     assert isinstance(mapped.xy_TMK2, np.memmap)
     assert isinstance(mapped.seen_TMK, np.memmap)
@@ -125,7 +125,7 @@ def test_the_way_back_to_own_frames_is_exact(fps: float, n: int, first: int) -> 
     """Every own frame gets a value, and what is linear in time comes back as it was where the clock reaches."""
     ticks = max(1, int(np.floor((n - 1) * 30 / fps + 1e-6)) + 1)
     blank = np.zeros((ticks, 1, 1, 2), np.float32)
-    clip = PoseClip(meta(fps=fps), blank, np.ones((ticks, 1, 1), bool), (1,), first, n)
+    clip = PoseTracks(meta(fps=fps), blank, np.ones((ticks, 1, 1), bool), (1,), first, n)
     own = clip.to_own_frames(clip.clock_times().astype(np.float64)[:, None])[:, 0]
     assert own.shape == (n,)
     frames = first + np.arange(n)
@@ -137,19 +137,19 @@ def test_the_way_back_to_own_frames_is_exact(fps: float, n: int, first: int) -> 
 
 def test_without_a_scale_the_body_is_the_yardstick() -> None:
     points = {(1, "nose"): {f: (140.0 + f, 50.0) for f in range(9)}, (1, "tail_base"): line(range(9))}
-    clip = PoseClip.from_raw(raw(points), meta(pix_per_cm=None))
+    clip = PoseTracks.from_raw(raw(points), meta(pix_per_cm=None))
     length = clip.xy_TMK2[:, 0, NOSE, 0] - clip.xy_TMK2[:, 0, TAIL, 0]
     np.testing.assert_allclose(length, 8.0, atol=1e-5)
     assert "scaled so that the median body is 8.0 cm" in clip.notes[0]
     with pytest.raises(DataError, match="Video 7 has no px/cm, and no frame with both ends"):
-        PoseClip.from_raw(raw({(1, "nose"): line(range(9))}), meta(pix_per_cm=None))
+        PoseTracks.from_raw(raw({(1, "nose"): line(range(9))}), meta(pix_per_cm=None))
 
 
 def test_what_cannot_be_used_is_refused() -> None:
     with pytest.raises(DataError, match="Video 7 has no measured points"):
-        PoseClip.from_raw(raw({(1, "nose"): {0: (np.nan, np.nan)}}), meta())
+        PoseTracks.from_raw(raw({(1, "nose"): {0: (np.nan, np.nan)}}), meta())
     with pytest.raises(DataError, match=r"frames 0 to 2000000000 at 30 frames/s would be 18518\.5 h"):
-        PoseClip.from_raw(raw({(1, "nose"): {0: (1.0, 1.0), 2_000_000_000: (1.0, 1.0)}}), meta())
+        PoseTracks.from_raw(raw({(1, "nose"): {0: (1.0, 1.0), 2_000_000_000: (1.0, 1.0)}}), meta())
 
 
 def test_metadata_row() -> None:

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from etholake.contract import UNIFIED_PARTS
-from etholake.features.pair import FEATURE_NAMES, body_centre, pair_features
-from etholake.features.tracks import Tracks
+from etholake.dataset.windows import Tracks
+from etholake.features.pair_features import FEATURE_NAMES, body_centre, pair_features
 
 K = len(UNIFIED_PARTS)
 SHAPE = {"nose": (4, 0), "ear_left": (3, 1), "ear_right": (3, -1), "neck": (2, 0), "body_center": (0, 0),

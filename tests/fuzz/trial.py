@@ -31,15 +31,15 @@ from reference import assert_equal, assert_summary, assert_table, reference
 from etholake.contract import (
     RAW_ANNOTATION_COLUMNS,
     RAW_TRACKING_COLUMNS,
+    RULES,
     TABLES,
     arrow_schema,
     raw_key,
 )
+from etholake.curate.file_reports import FileReport, assert_balance, dump, load
 from etholake.curate.metadata import CuratedMetadata, Video, curate_metadata, labeled_table, metadata_table
-from etholake.curate.plan import Unit, units
 from etholake.curate.rawzone import RawObject
-from etholake.curate.report import FileReport, assert_balance, dump, load
-from etholake.curate.rules import RULES
+from etholake.curate.units import Unit, units
 from etholake.curate.work import curate_annotation_unit, curate_tracking_unit, summary_key
 from etholake.storage import MOUNT
 

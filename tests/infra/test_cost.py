@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from etholake.errors import UsageError
-from etholake.stages import cost
+from etholake.stages.cloud import cost
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLE = {

@@ -11,17 +11,18 @@ import pytest
 from numpy.typing import NDArray
 
 from etholake.contract import UNIFIED_PARTS
+from etholake.dataset.labelled import LabelledVideo, whole_spans
+from etholake.dataset.pose_tracks import PoseTracks, VideoMeta
+from etholake.dataset.split import Span
 from etholake.errors import ContractError, DataError
 from etholake.events import metric
-from etholake.events.decisions import fit as decide
+from etholake.events.post_processing import fit as decide
 from etholake.events.types import Event
-from etholake.features.clip import PoseClip, VideoMeta
-from etholake.models import boosted
+from etholake.features.rolling import means, pair_table, rolling, self_table
 from etholake.models.archive import load_model
-from etholake.models.boosted import Boosted, BoostedConfig, fit, whole_spans
-from etholake.models.rolling import means, pair_table, rolling, self_table
-from etholake.training.data import LabelledVideo
-from etholake.training.split import Span
+from etholake.models.boosted import forest as boosted
+from etholake.models.boosted.config import BoostedConfig
+from etholake.models.boosted.forest import Boosted, fit
 
 SMALL = BoostedConfig(rounds=12, depth=3, eta=0.4, min_child_weight=5.0, max_rows=1500)
 WHITELIST = ((1, 1, "rest"), (1, 2, "chase"), (2, 1, "chase"))
@@ -40,10 +41,10 @@ def body(centre_T2: NDArray[np.float64], heading_T: NDArray[np.float64]) -> NDAr
 
 def clip_of(
     *mice: NDArray[np.float64], video: int = 1, lab: str = "north", fps: float = 30.0, frames: int = 0
-) -> PoseClip:
+) -> PoseTracks:
     xy = np.stack(mice, axis=1).astype(np.float32)
     meta = VideoMeta(video, lab, fps, 10.0, behaviors=WHITELIST)
-    return PoseClip(meta, xy, np.isfinite(xy[..., 0]), tuple(range(1, len(mice) + 1)), 0, frames or len(xy))
+    return PoseTracks(meta, xy, np.isfinite(xy[..., 0]), tuple(range(1, len(mice) + 1)), 0, frames or len(xy))
 
 
 def video(number: int, lab: str = "north", n: int = 1200) -> LabelledVideo:
@@ -169,7 +170,7 @@ def test_it_learns_who_chases_whom_on_a_new_video(model: Boosted, videos: list[L
     said = decisions.events(pairs, set(WHITELIST))
     score = metric.score(held_out.events, said, {3: set(WHITELIST)}, {3: "north"})
     assert score.score > 0.9
-    assert replace(model, decisions=decisions).events(held_out.clip) == said
+    assert replace(model, post_processing=decisions).events(held_out.clip) == said
 
 
 def test_the_same_seed_gives_the_same_model(model: Boosted, videos: list[LabelledVideo]) -> None:
@@ -269,11 +270,14 @@ def test_what_does_not_fit_is_refused(model: Boosted, tmp_path: Path) -> None:
         Boosted.load(tmp_path)
     model.save(tmp_path)
     meta = json.loads((tmp_path / "meta.json").read_text())
-    (tmp_path / "meta.json").write_text(json.dumps(meta | {"kind": "stack"}))
-    with pytest.raises(ContractError, match="expected a model of kind boosted, but got stack"):
+    (tmp_path / "meta.json").write_text(json.dumps(meta | {"family": "stacking"}))
+    with pytest.raises(ContractError, match="expected a model of the family boosted, but got stacking"):
         Boosted.load(tmp_path)
-    (tmp_path / "meta.json").write_text(json.dumps(meta | {"kind": "oracle"}))
-    with pytest.raises(ContractError, match="of a kind that this code does not know: 'oracle'"):
+    (tmp_path / "meta.json").write_text(json.dumps(meta | {"family": "oracle"}))
+    with pytest.raises(
+        ContractError,
+        match=r"needs the family 'oracle'.*; known: cnn_transformer, boosted",
+    ):
         load_model(tmp_path)
     (tmp_path / "meta.json").write_text(json.dumps(meta | {"config": {"speed": 1}}))
     with pytest.raises(ContractError, match="does not fit this code"):

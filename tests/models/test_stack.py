@@ -10,19 +10,19 @@ import numpy as np
 import pytest
 
 from etholake.contract import UNIFIED_PARTS
+from etholake.dataset.labelled import LabelledVideo, whole_spans
+from etholake.dataset.pose_tracks import PoseTracks, VideoMeta
+from etholake.dataset.split import Span
 from etholake.errors import ContractError, DataError
 from etholake.evaluation.probabilities import judge
-from etholake.events.decisions import Decisions
+from etholake.events.post_processing import PostProcessing
 from etholake.events.types import Event, PairScores, mask
-from etholake.features.clip import PoseClip, VideoMeta
 from etholake.models.archive import META, load_model
-from etholake.models.boosted import BoostedConfig, whole_spans
-from etholake.models.boosted import fit as fit_trees
-from etholake.models.ensemble import average
-from etholake.models.stack import Stack, fit, out_of_fold
-from etholake.models.stacked import Stacked
-from etholake.training.data import LabelledVideo
-from etholake.training.split import Span
+from etholake.models.boosted.config import BoostedConfig
+from etholake.models.boosted.forest import fit as fit_trees
+from etholake.models.ensemble.model import average
+from etholake.models.stacking.model import StackingModel
+from etholake.models.stacking.trees import StackingTrees, fit, out_of_fold
 
 SMALL = BoostedConfig(rounds=15, depth=2, eta=0.4, colsample=0.5, min_child_weight=5.0, max_rows=2000)
 WHITELIST = ((1, 2, "chase"), (1, 1, "rest"))
@@ -38,7 +38,7 @@ def video(number: int, lab: str = "north") -> LabelledVideo:
         for i, s in enumerate(starts)
     )
     meta = VideoMeta(number, lab, 30.0, 10.0, behaviors=WHITELIST)
-    return LabelledVideo(PoseClip(meta, xy, np.isfinite(xy[..., 0]), (1, 2), 0, T), events)
+    return LabelledVideo(PoseTracks(meta, xy, np.isfinite(xy[..., 0]), (1, 2), 0, T), events)
 
 
 def base(videos: list[LabelledVideo], seed: int, noise: float = 2.5) -> list[PairScores]:
@@ -65,7 +65,7 @@ def bases(videos: list[LabelledVideo]) -> list[list[PairScores]]:
 
 
 @pytest.fixture(scope="module")
-def stack(videos: list[LabelledVideo], bases: list[list[PairScores]]) -> Stack:
+def stack(videos: list[LabelledVideo], bases: list[list[PairScores]]) -> StackingTrees:
     return fit(videos[:3], bases, SMALL)
 
 
@@ -123,7 +123,7 @@ def test_labels_of_a_fold_do_not_reach_its_own_scores(
 
 
 def test_a_base_that_says_little_of_a_frame_is_borne(
-    stack: Stack, videos: list[LabelledVideo], bases: list[list[PairScores]]
+    stack: StackingTrees, videos: list[LabelledVideo], bases: list[list[PairScores]]
 ) -> None:
     clip = videos[3].clip
     short = [replace(p, first_frame=200, probabilities_TA=p.probabilities_TA[200:400]) for p in bases[0]]
@@ -134,7 +134,7 @@ def test_a_base_that_says_little_of_a_frame_is_borne(
 
 
 def test_what_it_cannot_stand_on_is_refused(
-    stack: Stack, videos: list[LabelledVideo], bases: list[list[PairScores]]
+    stack: StackingTrees, videos: list[LabelledVideo], bases: list[list[PairScores]]
 ) -> None:
     with pytest.raises(ContractError, match="stands on 2 recognisers, but got scores of 1"):
         stack.predict(videos[3].clip, bases[:1])
@@ -149,17 +149,17 @@ def test_with_its_bases_it_is_a_model_that_is_stored_and_read_again(
 ) -> None:
     below = [fit_trees(videos[:2], config=SMALL), fit_trees(videos[:1], config=SMALL)]
     scores = [[pair for v in videos for pair in base.predict(v.clip)] for base in below]
-    model = Stacked(fit(videos, scores, SMALL), tuple(below), details={"seed": 3})
+    model = StackingModel(fit(videos, scores, SMALL), tuple(below), details={"seed": 3})
     clip = videos[3].clip
     assert model.lab_actions == {"north": ["chase", "rest"]}
     expected = model.stack.predict(clip, [base.predict(clip) for base in below])
     model.save(tmp_path)
     again = load_model(tmp_path)
-    assert isinstance(again, Stacked)
+    assert isinstance(again, StackingModel)
     assert (again.stack.n_bases, again.stack.config, again.details) == (2, SMALL, {"seed": 3})
     for a, b in zip(expected, again.predict(clip), strict=True):
         np.testing.assert_array_equal(a.probabilities_TA, b.probabilities_TA)
-    assert again.events(clip) == Decisions().events(expected, set(WHITELIST))
+    assert again.events(clip) == PostProcessing().events(expected, set(WHITELIST))
     meta = json.loads((tmp_path / META).read_text())
     (tmp_path / META).write_text(json.dumps(meta | {"bases": None}))
     with pytest.raises(ContractError, match="expected bases ≥ 1, but got None"):

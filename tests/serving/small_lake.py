@@ -15,7 +15,7 @@ from etholake import aws
 from etholake.contract import arrow_schema
 from etholake.lake import Lake
 from etholake.settings import Settings
-from etholake.stages import deploy
+from etholake.stages.cloud import deploy
 
 LABS = {"Lab A": (1, 2, 3), "Lab B": (4, 5, 6)}
 FRAMES, BOUT, FPS = 240, 40, 30.0

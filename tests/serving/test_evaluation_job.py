@@ -13,7 +13,7 @@ from etholake import aws
 from etholake.contract import raw_key
 from etholake.errors import AwsError
 from etholake.settings import Settings
-from etholake.stages import evaluate, processing
+from etholake.stages.model import evaluate, processing
 
 TRUTH = {"agent_id": [1, 1], "target_id": [1, 2], "action": ["rest", "chase"], "start_frame": [0, 40],
          "stop_frame": [40, 80]}  # fmt: skip

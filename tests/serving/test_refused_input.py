@@ -11,12 +11,12 @@ import sagemaker_scripts  # type: ignore[import-not-found]
 import small_lake  # type: ignore[import-not-found]
 
 from etholake.contract import ACTIONS
+from etholake.dataset.labelled import LabelledVideo, TrainingData
+from etholake.dataset.pose_tracks import PoseTracks, VideoMeta
+from etholake.dataset.split import Span, Split
 from etholake.events.types import Event
-from etholake.features.clip import PoseClip, VideoMeta
-from etholake.models.model import TEACH
-from etholake.training.data import LabelledVideo, TrainingData
+from etholake.models.base import TEACH
 from etholake.training.fit import fit
-from etholake.training.split import Span, Split
 
 ROW: dict[str, Any] = {
     "video_id": 3, "lab_id": "Lab A", "frames_per_second": 30.0, "pix_per_cm_approx": 10.0, "video_width_pix": 600,
@@ -44,7 +44,7 @@ def loaded(inference: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> A
     tracks = {**columns(), "is_imputed": [False] * len(columns()["x"])}
     in_cm = {f"{axis}_cm": [value / 10 - 30 for value in tracks[axis]] for axis in "xy"}
     table = pa.table({**tracks, **in_cm})
-    clip = PoseClip.from_curated(table, VideoMeta.from_row(ROW))
+    clip = PoseTracks.from_curated(table, VideoMeta.from_row(ROW))
     video = LabelledVideo(clip, (Event(3, 1, 2, "chase", 0, 40), Event(3, 1, 2, "chase", 80, 120)))
     split = Split((Span(3, "Lab A", 0, small_lake.FRAMES),), (), ())
     data = TrainingData((video,), ACTIONS, "one video")

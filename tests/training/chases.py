@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from etholake.contract import ACTIONS, UNIFIED_PARTS
+from etholake.dataset.labelled import LabelledVideo, TrainingData
+from etholake.dataset.pose_tracks import PoseTracks, VideoMeta
 from etholake.events.types import Event
-from etholake.features.clip import PoseClip, VideoMeta
-from etholake.training.data import LabelledVideo, TrainingData
 
 WHITELIST = ((1, 1, "rest"), (1, 2, "attack"), (1, 2, "chase"))
 BOUT = 40  # frames of a chase, then of a rest, in turn
@@ -38,7 +38,7 @@ def video(
         tracks.append(centre[:, None] + body)
     xy = (np.stack(tracks, axis=1) + random.normal(0, 0.05, (frames, 2, 8, 2))).astype(np.float32)
     meta = VideoMeta(video_id, lab_id, 30.0, 10.0, behaviors=tuple(behaviors))
-    clip = PoseClip(meta, xy, np.isfinite(xy[..., 0]), (1, 2), 0, frames)
+    clip = PoseTracks(meta, xy, np.isfinite(xy[..., 0]), (1, 2), 0, frames)
     events = []
     for start in range(0, frames, BOUT):
         agent, target, action = (1, 2, "chase") if chasing[start] else (1, 1, "rest")

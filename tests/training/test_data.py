@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from etholake.contract import ACTIONS, arrow_schema
+from etholake.dataset.labelled import CHANNELS, load_training_data
 from etholake.errors import ContractError, DataError
-from etholake.training.data import CHANNELS, load_training_data
 
 
 def put(folder: Path, table: str, rows: list[dict[str, Any]], generation: str = "gen-1") -> None:

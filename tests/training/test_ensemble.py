@@ -10,18 +10,18 @@ import pytest
 from chases import SMALL, video  # type: ignore[import-not-found]
 
 from etholake.contract import TABLES, arrow_schema
+from etholake.dataset.labelled import TrainingData
+from etholake.dataset.split import Span
 from etholake.errors import ContractError
 from etholake.events.types import PairScores
 from etholake.models.archive import META, load_model
-from etholake.models.ensemble import Ensemble, average
-from etholake.models.recogniser import Recogniser
-from etholake.training.cross import OUT_OF_FOLD, Plan, fit_folds
-from etholake.training.data import TrainingData
+from etholake.models.ensemble.model import Ensemble, average
+from etholake.models.network_model import NetworkModel
+from etholake.training.cross import OUT_OF_FOLD, CrossValidationPlan, fit_folds
 from etholake.training.oof import from_table, read_oof, to_table, write_oof
-from etholake.training.split import Span
 
 QUICK = {**SMALL, "epochs": 2, "batches_per_epoch": 8, "threads": 1}
-PLAN = Plan(("smoke",), folds=2, seeds=(0, 1))
+PLAN = CrossValidationPlan(("smoke",), folds=2, seeds=(0, 1))
 
 
 def said(values: list[list[float]], actions: tuple[str, ...] = ("attack", "chase"), first: int = 10) -> PairScores:
@@ -99,7 +99,7 @@ def test_an_ensemble_predicts_the_mean_of_its_members(folder: Path) -> None:
     assert {event.action for event in model.events(clip)} == {"chase", "rest"}
     assert model.lab_actions == {"A": ["chase", "rest"], "B": ["chase", "rest"]}
     assert model.notes(video(1, "Elsewhere").clip)[0].startswith("lab Elsewhere was not in the training data")
-    assert isinstance(load_model(folder / "model" / "members" / "0"), Recogniser)
+    assert isinstance(load_model(folder / "model" / "members" / "0"), NetworkModel)
 
 
 def test_out_of_fold_scores_are_of_models_that_had_not_seen_the_frames(folder: Path, data: TrainingData) -> None:

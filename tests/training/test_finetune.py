@@ -12,13 +12,13 @@ import torch
 from chases import training_data, video  # type: ignore[import-not-found]
 
 from etholake.contract import ACTIONS
+from etholake.dataset.labelled import LabelledVideo, TrainingData
+from etholake.dataset.split import Span
 from etholake.errors import ContractError
 from etholake.models.archive import META
-from etholake.models.recogniser import Recogniser
+from etholake.models.network_model import NetworkModel
 from etholake.training import finetune
-from etholake.training.data import LabelledVideo, TrainingData
 from etholake.training.fit import fit
-from etholake.training.split import Span
 from etholake.training.validation import HeldOut
 
 Trained = tuple[Path, dict[str, Any]]
@@ -40,17 +40,17 @@ def new_lab() -> TrainingData:
 @pytest.fixture(scope="module")
 def tuned(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Trained:
     folder = tmp_path_factory.mktemp("tuned")
-    return folder, fit(new_lab(), folder, "", {"epochs": 2}, base=Recogniser.load(trained[0]))
+    return folder, fit(new_lab(), folder, "", {"epochs": 2}, base=NetworkModel.load(trained[0]))
 
 
 def test_the_new_lab_and_its_action_are_learnt(tuned: Trained) -> None:
     folder, report = tuned
-    model, data = Recogniser.load(folder), new_lab()
+    model, data = NetworkModel.load(folder), new_lab()
     assert model.actions == (*ACTIONS, OWN)
     assert model.labs == ("A", "B", "New")
     assert model.lab_actions == {"A": ["chase", "rest"], "B": ["chase", "rest"], "New": ["rest", OWN]}
     score = HeldOut.of(model, data.videos, [Span(**span) for span in report["split"]["test"]]).score(
-        model.decisions
+        model.post_processing
     )
     assert score is not None
     assert score.score > 0.9
@@ -71,7 +71,7 @@ def test_the_report_tells_before_after_and_what_was_added(trained: Trained, tune
 
 
 def test_before_training_the_extended_model_says_what_the_model_said(trained: Trained) -> None:
-    base, clip = Recogniser.load(trained[0]), video(21, "A").clip
+    base, clip = NetworkModel.load(trained[0]), video(21, "A").clip
     share = torch.full((len(ACTIONS) + 1,), 0.25)
     model = finetune.extended(base, base.config, (*ACTIONS, OWN), ("A", "B", "New"), {"New": [OWN]}, share)
     for before, after in zip(base.predict(clip), model.predict(clip), strict=True):
@@ -87,17 +87,17 @@ def test_before_training_the_extended_model_says_what_the_model_said(trained: Tr
 
 
 def test_the_trunk_learns_more_slowly(trained: Trained, tmp_path: Path) -> None:
-    base = Recogniser.load(trained[0])
+    base = NetworkModel.load(trained[0])
     changes = {"epochs": 1, "batches_per_epoch": 3, "trunk_lr": 0.0, "weight_decay": 0.0}
     fit(new_lab(), tmp_path, "", changes, base=base)
-    before, after = base.network.state_dict(), Recogniser.load(tmp_path).network.state_dict()
+    before, after = base.network.state_dict(), NetworkModel.load(tmp_path).network.state_dict()
     assert before["inputs.weight"].equal(after["inputs.weight"])
     assert not before["head.weight"][ACTIONS.index("rest")].equal(after["head.weight"][ACTIONS.index("rest")])
 
 
 def test_another_size_of_network_is_refused(trained: Trained, tmp_path: Path) -> None:
-    with pytest.raises(ContractError, match=r"keeps the network of the model: its family and sizes \(width"):
-        fit(new_lab(), tmp_path, "", {"width": 64}, base=Recogniser.load(trained[0]))
+    with pytest.raises(ContractError, match=r"keeps the network of the model: its encoder and sizes \(width"):
+        fit(new_lab(), tmp_path, "", {"width": 64}, base=NetworkModel.load(trained[0]))
 
 
 def test_names_of_parts_are_joined() -> None:

@@ -13,15 +13,15 @@ import torch
 from chases import SMALL, WHITELIST, training_data, video  # type: ignore[import-not-found]
 from safetensors.torch import load_file, save_file
 
+from etholake.dataset.labelled import TrainingData, lab_actions
+from etholake.dataset.pose_tracks import PoseTracks
+from etholake.dataset.split import Span
 from etholake.errors import ContractError, DataError
-from etholake.events.decisions import Decisions
-from etholake.features.clip import PoseClip
+from etholake.events.post_processing import PostProcessing
 from etholake.models.archive import META
-from etholake.models.model import TEACH
-from etholake.models.recogniser import WEIGHTS, Recogniser
-from etholake.training.data import TrainingData, lab_actions
+from etholake.models.base import TEACH
+from etholake.models.network_model import WEIGHTS, NetworkModel
 from etholake.training.fit import fit
-from etholake.training.split import Span
 from etholake.training.validation import HeldOut
 
 Trained = tuple[Path, dict[str, Any]]
@@ -31,8 +31,8 @@ def test_chase_and_rest_are_learnt(data: TrainingData, trained: Trained) -> None
     folder, report = trained
     spans = [Span(**span) for span in report["split"]["test"]]
     assert len(spans) == 2
-    model = Recogniser.load(folder)
-    score = HeldOut.of(model, data.videos, spans).score(model.decisions)
+    model = NetworkModel.load(folder)
+    score = HeldOut.of(model, data.videos, spans).score(model.post_processing)
     assert score is not None
     assert {lab: set(result.actions) for lab, result in score.labs.items()} == {
         "A": {"chase", "rest"},
@@ -120,27 +120,27 @@ def test_a_lab_that_trains_nothing_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="After holding out videos none is left to train on"):
         fit(training_data([video(1)]), tmp_path, "smoke", SMALL, holdout=[1])
     absent = video(1, behaviors=[(3, 4, "chase")])
-    with pytest.raises(DataError, match="No window of the training videos has a tracked pair"):
+    with pytest.raises(DataError, match="No window of the training videos has a labeled behavior"):
         fit(training_data([absent]), tmp_path, "smoke", SMALL)
 
 
 # --- the stored model in use ------------------------------------------------------------------------------
 def test_loading_twice_gives_identical_probabilities(trained: Trained, tmp_path: Path) -> None:
     clip = video(77, "A").clip
-    first = Recogniser.load(trained[0])
+    first = NetworkModel.load(trained[0])
     scores = first.predict(clip)
     assert [(p.agent_id, p.target_id, p.actions) for p in scores] == [(1, 1, ("rest",)), (1, 2, ("chase",))]
     assert all(p.probabilities_TA.shape == (400, 1) and p.probabilities_TA.dtype == np.float32 for p in scores)
     first.save(tmp_path)
-    second = Recogniser.load(tmp_path)
+    second = NetworkModel.load(tmp_path)
     for a, b in zip(scores, second.predict(clip), strict=True):
         np.testing.assert_array_equal(a.probabilities_TA, b.probabilities_TA)
     assert second.events(clip) == first.events(clip) != []
-    assert second.decisions.to_dict() == first.decisions.to_dict() != Decisions().to_dict()
+    assert second.post_processing.to_dict() == first.post_processing.to_dict() != PostProcessing().to_dict()
 
 
 def test_the_result_does_not_depend_on_place_direction_or_first_frame(trained: Trained) -> None:
-    model, clip = Recogniser.load(trained[0]), video(78, "A").clip
+    model, clip = NetworkModel.load(trained[0]), video(78, "A").clip
     turn = np.array([[0.6, 0.8], [-0.8, 0.6]], dtype=np.float32)
     moved = dataclasses.replace(clip, xy_TMK2=clip.xy_TMK2 @ turn + np.float32(12), first_frame=500)
     for a, b in zip(model.predict(clip), model.predict(moved), strict=True):
@@ -151,7 +151,7 @@ def test_the_result_does_not_depend_on_place_direction_or_first_frame(trained: T
 
 
 def test_clips_of_any_length_and_rate(trained: Trained) -> None:
-    model, clip = Recogniser.load(trained[0]), video(79, "A").clip
+    model, clip = NetworkModel.load(trained[0]), video(79, "A").clip
     for n in (1, 5, 31, 32, 33, 48, 399):
         short = dataclasses.replace(clip, xy_TMK2=clip.xy_TMK2[:n], seen_TMK=clip.seen_TMK[:n], n_frames=n)
         assert [p.probabilities_TA.shape for p in model.predict(short)] == [(n, 1)] * 2
@@ -161,7 +161,7 @@ def test_clips_of_any_length_and_rate(trained: Trained) -> None:
 
 
 def test_missing_tracks_are_survived(trained: Trained) -> None:
-    model, clip = Recogniser.load(trained[0]), video(80, "A").clip
+    model, clip = NetworkModel.load(trained[0]), video(80, "A").clip
     xy = clip.xy_TMK2.copy()
     xy[100:300, 1] = np.nan
     xy[:, :, 1:4] = np.nan
@@ -169,12 +169,12 @@ def test_missing_tracks_are_survived(trained: Trained) -> None:
     assert all(np.isfinite(p.probabilities_TA).all() for p in scores)
 
 
-def clip_of(lab_id: str, *behaviors: Any) -> PoseClip:
+def clip_of(lab_id: str, *behaviors: Any) -> PoseTracks:
     return video(81, lab_id, behaviors=behaviors).clip
 
 
 def test_phantoms_unknown_labs_and_unknown_actions(trained: Trained) -> None:
-    model = Recogniser.load(trained[0])
+    model = NetworkModel.load(trained[0])
     known = clip_of("A", *WHITELIST, (2, 1, "chase"), (1, 3, "chase"), (1, 2, "interact"))
     assert model.candidates(known) == {(1, 1): ["rest"], (1, 2): ["chase"], (2, 1): ["chase"]}
     assert model.notes(known) == [
@@ -192,9 +192,9 @@ def test_phantoms_unknown_labs_and_unknown_actions(trained: Trained) -> None:
 
 
 def test_an_unknown_lab_is_recognised_too(trained: Trained) -> None:
-    model = Recogniser.load(trained[0])
+    model = NetworkModel.load(trained[0])
     stranger = video(82, "Stranger")
-    assert HeldOut.of(model, [stranger], [Span(82, "Stranger", 0, 400)]).score(model.decisions).score > 0.7  # type: ignore[union-attr]
+    assert HeldOut.of(model, [stranger], [Span(82, "Stranger", 0, 400)]).score(model.post_processing).score > 0.7  # type: ignore[union-attr]
 
 
 # --- what does not fit is refused by name -----------------------------------------------------------------
@@ -210,7 +210,7 @@ def copy(folder: Path, to: Path, **changes: Any) -> Path:
 @pytest.mark.parametrize(
     ("part", "change", "message"),
     [
-        ("features", {"version": 99}, "trained on feature version 99; this code computes 2"),
+        ("features", {"version": 99}, "trained on pair_features version 99; this code computes version 2"),
         ("features", {"names": ["bogus"]}, "has other features than this code: .*bogus"),
         ("features", {"parts": ["nose"]}, "has other features than this code: their order"),
         ("vocabulary", {"actions": ["chase", "rest"]}, r"do not fit their meta\.json"),
@@ -218,7 +218,8 @@ def copy(folder: Path, to: Path, **changes: Any) -> Path:
         ("vocabulary", {"labs": ["A"]}, "lab_actions names labs or actions outside the vocabulary"),
         ("config", {"width": 64}, r"do not fit their meta\.json \(vocabulary or sizes\)"),
         ("config", {"magic": 1}, "has fields that this code does not know .*magic"),
-        ("config", {"family": "oracle"}, "There is no model family 'oracle'; known: .*cnn_transformer"),
+        ("config", {"encoder": "oracle"}, "There is no input encoder 'oracle'; known: pair_features"),
+        ("config", {"encoder": "rolling"}, "'rolling' makes tables for trees, not windows for networks"),
     ],
 )
 def test_a_model_that_does_not_fit_is_refused(
@@ -226,26 +227,26 @@ def test_a_model_that_does_not_fit_is_refused(
 ) -> None:
     meta = json.loads((trained[0] / META).read_text(encoding="utf-8"))
     with pytest.raises(ContractError, match=message):
-        Recogniser.load(copy(trained[0], tmp_path, **{part: meta[part] | change}))
+        NetworkModel.load(copy(trained[0], tmp_path, **{part: meta[part] | change}))
 
 
 def test_files_that_are_no_model_are_refused(trained: Trained, tmp_path: Path) -> None:
     with pytest.raises(ContractError, match="is not the description of an Etholake model"):
-        Recogniser.load(tmp_path)
-    with pytest.raises(ContractError, match="has format 2; this code reads 3"):
-        Recogniser.load(copy(trained[0], tmp_path, format=2))
+        NetworkModel.load(tmp_path)
+    with pytest.raises(ContractError, match=r"has format 3; this code reads 4\. Train it again"):
+        NetworkModel.load(copy(trained[0], tmp_path, format=3))
     folder = copy(trained[0], tmp_path)
     meta = json.loads((folder / META).read_text(encoding="utf-8"))
     del meta["lab_actions"]
     (folder / META).write_text(json.dumps(meta), encoding="utf-8")
     with pytest.raises(ContractError, match=r"lacks \['lab_actions'\]"):
-        Recogniser.load(folder)
+        NetworkModel.load(folder)
     folder = copy(trained[0], tmp_path)
     (folder / WEIGHTS).write_bytes(b"\x80\x04pickle")
     with pytest.raises(ContractError, match=r"model\.safetensors cannot be read"):
-        Recogniser.load(folder)
+        NetworkModel.load(folder)
     tensors = load_file(trained[0] / WEIGHTS)
     tensors["network.head.bias"] = torch.zeros(3)
     save_file(tensors, folder / WEIGHTS)
     with pytest.raises(ContractError, match=r"do not fit their meta\.json .*head\.bias"):
-        Recogniser.load(folder)
+        NetworkModel.load(folder)

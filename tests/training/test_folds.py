@@ -8,11 +8,11 @@ from collections import Counter
 import pytest
 from chases import training_data, video  # type: ignore[import-not-found]
 
+from etholake.dataset.labelled import LabelledVideo, TrainingData
+from etholake.dataset.split import Span
 from etholake.errors import UsageError
 from etholake.events.types import Event
-from etholake.training.data import LabelledVideo, TrainingData
 from etholake.training.folds import make_folds, track_hash
-from etholake.training.split import Span
 
 
 def renamed(copy: LabelledVideo, video_id: int, lab_id: str) -> LabelledVideo:

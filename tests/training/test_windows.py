@@ -10,18 +10,18 @@ import torch
 from chases import SMALL, training_data, video  # type: ignore[import-not-found]
 
 from etholake.contract import ACTIONS
+from etholake.dataset.labelled import LabelledVideo
+from etholake.dataset.pose_tracks import PoseTracks, VideoMeta
+from etholake.dataset.split import Span
 from etholake.events.types import Event
-from etholake.features.clip import PoseClip, VideoMeta
-from etholake.models.config import named
-from etholake.training.data import LabelledVideo
-from etholake.training.split import Span
+from etholake.models.registry import resolve
 from etholake.training.windows import WindowSampler
 
 CHASE, REST, ATTACK, SNIFF = (ACTIONS.index(a) for a in ("chase", "rest", "attack", "sniff"))
 
 
 def sampler(videos: list[LabelledVideo], *spans: Span, **overrides: object) -> WindowSampler:
-    config = named("smoke", {**SMALL, **overrides})
+    _, config = resolve("smoke", {**SMALL, **overrides})
     return WindowSampler(training_data(videos), spans, [spans[0].lab_id], config, seed=0)
 
 
@@ -51,7 +51,7 @@ def test_labels_lie_on_their_frames() -> None:
 
 def test_labels_of_another_rate_are_taken_from_the_nearest_frame() -> None:
     n = 121  # one second and a frame at 120 fps: 31 ticks
-    clip = PoseClip(
+    clip = PoseTracks(
         VideoMeta(1, "Lab", 120.0, behaviors=((1, 2, "chase"),)),
         np.zeros((31, 2, 8, 2), np.float32), np.ones((31, 2, 8), bool), (1, 2), 1000, n,
     )  # fmt: skip
@@ -90,7 +90,7 @@ def test_a_rare_action_is_drawn_as_often_as_a_common_one() -> None:
     batch = whole.draw(0)
     shown = [float(batch.labels_BTC[:, :, c].any(dim=1).float().mean()) for c in (ATTACK, CHASE, REST)]
     assert shown[0] == pytest.approx(1 / 3, abs=0.1)
-    share = whole.shares()
+    share = whole.prevalence()
     assert share[ATTACK] == pytest.approx(10 / 4000)
     assert share[CHASE] == pytest.approx(0.5)
 

@@ -1,0 +1,244 @@
+"""Hand-made features over time, for trees: rolling statistics of what moves and how, on the clip's clock.
+
+Vectorised numpy; NaN is "not known" and is left to the trees. Windows and lags are in seconds and centred, so that
+a frame sees as much of the future as of the past. Shape letters: T ticks, K unified parts, 2 = (x, y) in cm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from etholake.contract import UNIFIED_PARTS
+from etholake.dataset.pose_tracks import CLOCK_HZ, PoseTracks
+from etholake.features.encoder import Table, TableEncoder
+
+__all__ = ["ENCODER", "Rolling", "Table", "means", "pair_now", "pair_table", "rolling", "self_now", "self_table"]
+
+Floats = npt.NDArray[np.float32]
+WINDOWS_S = (0.4, 1.0, 2.0, 5.0)
+LONG_S = (15.0, 60.0)  # means only: what kind of phase this is
+LAGS_S = (0.25, 0.5, 1.0, 2.0)
+SPEED_S = (0.1, 0.5)  # over which a displacement is a velocity
+_NOSE, _LEFT, _RIGHT, _NECK, _SIDE_L, _SIDE_R, _TAIL = (
+    UNIFIED_PARTS.index(part)
+    for part in ("nose", "ear_left", "ear_right", "neck", "side_left", "side_right", "tail_base")
+)
+
+
+def pair_table(clip: PoseTracks, agent: int, target: int) -> Table:
+    """Features of agent and target (columns of `xy_TMK2`): both bodies, their relation, all of it over time."""
+    moving = pair_now(clip, agent, target)
+    return _distances(clip.xy_TMK2[:, agent], clip.xy_TMK2[:, target]) | moving | rolling(moving)
+
+
+def self_table(clip: PoseTracks, agent: int) -> Table:
+    """Features of one mouse, and how far the nearest other one is."""
+    now = self_now(clip, agent)
+    return now | rolling(now)
+
+
+def pair_now(clip: PoseTracks, agent: int, target: int) -> Table:
+    """Posture and motion of both mice, and their relation."""
+    one, other = clip.xy_TMK2[:, agent], clip.xy_TMK2[:, target]
+    now = {f"agent {name}": x for name, x in _body(one, clip.seen_TMK[:, agent]).items()}
+    now |= {f"target {name}": x for name, x in _body(other, clip.seen_TMK[:, target]).items()}
+    return now | _relation(one, other)
+
+
+def self_now(clip: PoseTracks, agent: int) -> Table:
+    """Posture and motion of one mouse, and the distance of the nearest other one."""
+    now = {f"agent {name}": x for name, x in _body(clip.xy_TMK2[:, agent], clip.seen_TMK[:, agent]).items()}
+    centre_TM2 = _mean(clip.xy_TMK2, axis=2)
+    others = [m for m in range(len(clip.mouse_ids)) if m != agent]
+    if others:
+        now["nearest distance"] = _least(_norm(centre_TM2[:, others] - centre_TM2[:, [agent]]))
+    return now
+
+
+def means(now: Table, windows_s: Sequence[float]) -> Table:
+    """Means of what is known over centred windows."""
+    return {
+        f"{name} mean {seconds:g} s": _moments(x, max(1, round(seconds * CLOCK_HZ / 2)))[0]
+        for name, x in now.items()
+        for seconds in windows_s
+    }
+
+
+def rolling(now: Table) -> Table:
+    """Mean, standard deviation, least and most over `WINDOWS_S`, means over `LONG_S`, changes over `LAGS_S`."""
+    found: Table = {}
+    for name, x in now.items():
+        for seconds in WINDOWS_S:
+            half = max(1, round(seconds * CLOCK_HZ / 2))
+            mean, std = _moments(x, half)
+            found[f"{name} mean {seconds:g} s"], found[f"{name} std {seconds:g} s"] = mean, std
+            found[f"{name} min {seconds:g} s"] = -_most(-x, half)
+            found[f"{name} max {seconds:g} s"] = _most(x, half)
+        found |= means({name: x}, LONG_S)
+        for seconds in LAGS_S:
+            lag = round(seconds * CLOCK_HZ)
+            found[f"{name} before {seconds:g} s"] = _shifted(x, lag)
+            found[f"{name} after {seconds:g} s"] = _shifted(x, -lag)
+    return found
+
+
+# --- one moment -------------------------------------------------------------------------------------------
+def _body(xy_TK2: Floats, seen_TK: npt.NDArray[np.bool_]) -> Table:
+    """Posture and motion of one mouse."""
+    centre = _mean(xy_TK2, axis=1)
+    axis_T2 = _axis(xy_TK2)
+    found: Table = {
+        "length": _norm(xy_TK2[:, _NOSE] - xy_TK2[:, _TAIL]),
+        "width": _norm(xy_TK2[:, _SIDE_L] - xy_TK2[:, _SIDE_R]),
+        "head": _norm(xy_TK2[:, _LEFT] - xy_TK2[:, _RIGHT]),
+        "spread": np.sqrt(_mean(np.square(xy_TK2 - centre[:, None]).sum(-1), axis=1)),
+        "bend": _angle(xy_TK2[:, _NOSE] - xy_TK2[:, _NECK], xy_TK2[:, _NECK] - xy_TK2[:, _TAIL]),
+        "seen": seen_TK.mean(axis=1, dtype=np.float32),
+    }
+    for seconds in SPEED_S:
+        velocity = _velocity(centre, seconds)
+        found[f"speed {seconds:g} s"] = _norm(velocity)
+        found[f"forward {seconds:g} s"] = _dot(velocity, axis_T2)
+    found["nose speed"] = _norm(_velocity(xy_TK2[:, _NOSE], SPEED_S[0]))
+    found["turning"] = np.abs(_angle(axis_T2, _lagged(axis_T2, round(0.5 * CLOCK_HZ))))
+    return found
+
+
+def _relation(one_TK2: Floats, other_TK2: Floats) -> Table:
+    """Where the mice are to each other, and how that changes."""
+    mine, yours = _mean(one_TK2, axis=1), _mean(other_TK2, axis=1)
+    between, facing, faced = yours - mine, _axis(one_TK2), _axis(other_TK2)
+    distance = _norm(between)
+    every = _norm(one_TK2[:, :, None] - other_TK2[:, None])
+    v_mine, v_yours = (_velocity(x, SPEED_S[1]) for x in (mine, yours))
+    return {
+        "distance": distance,
+        "nearest parts": _least(every.reshape(len(every), -1)),
+        "agent nose to target": _least(every[:, _NOSE]),
+        "target nose to agent": _least(every[:, :, _NOSE]),
+        "approach": -_slope(distance, SPEED_S[1]),
+        "agent advances": _dot(v_mine, between) / np.maximum(distance, 1e-3),
+        "target withdraws": _dot(v_yours, between) / np.maximum(distance, 1e-3),
+        "agent faces target": np.cos(_angle(facing, between)),
+        "target faces agent": np.cos(_angle(faced, -between)),
+        "same heading": np.cos(_angle(facing, faced)),
+        "relative speed": _norm(v_mine - v_yours),
+        "same motion": _dot(v_mine, v_yours) / np.maximum(_norm(v_mine) * _norm(v_yours), 1.0),
+    }
+
+
+def _distances(one_TK2: Floats, other_TK2: Floats) -> Table:
+    """Every part of one mouse to every part of the other."""
+    return {
+        f"agent {a} to target {b}": _norm(one_TK2[:, i] - other_TK2[:, j])
+        for i, a in enumerate(UNIFIED_PARTS)
+        for j, b in enumerate(UNIFIED_PARTS)
+    }
+
+
+def _axis(xy_TK2: Floats) -> Floats:
+    """From the rear to the front of the body: of the mean of the parts of each end that are known [T, 2]."""
+    front = _mean(xy_TK2[:, [_NOSE, _LEFT, _RIGHT, _NECK]], axis=1)
+    rear = _mean(xy_TK2[:, [_TAIL, _SIDE_L, _SIDE_R]], axis=1)
+    axis_T2: Floats = front - rear
+    length_T: Floats = np.maximum(_norm(axis_T2), np.float32(1e-3))
+    return axis_T2 / length_T[:, None]
+
+
+def _norm(x: Floats) -> Floats:
+    return np.hypot(x[..., 0], x[..., 1])
+
+
+def _dot(a_T2: Floats, b_T2: Floats) -> Floats:
+    return a_T2[:, 0] * b_T2[:, 0] + a_T2[:, 1] * b_T2[:, 1]
+
+
+def _angle(a_T2: Floats, b_T2: Floats) -> Floats:
+    """Signed angle from a to b, rad."""
+    return np.arctan2(a_T2[:, 0] * b_T2[:, 1] - a_T2[:, 1] * b_T2[:, 0], _dot(a_T2, b_T2))
+
+
+def _lagged(x_T2: Floats, ticks: int) -> Floats:
+    return np.stack([_shifted(x_T2[:, i], ticks) for i in range(2)], axis=1)
+
+
+def _velocity(x_T2: Floats, seconds: float) -> Floats:
+    """cm/s, over `seconds` about each tick."""
+    return np.stack([_slope(x_T2[:, i], seconds) for i in range(2)], axis=1)
+
+
+def _slope(x_T: Floats, seconds: float) -> Floats:
+    half = max(1, round(seconds * CLOCK_HZ / 2))
+    return (_shifted(x_T, -half) - _shifted(x_T, half)) * np.float32(CLOCK_HZ / (2 * half))
+
+
+def _mean(x: Floats, axis: int) -> Floats:
+    """Mean of what is known; NaN where nothing is."""
+    known = ~np.isnan(x)
+    n = known.sum(axis=axis, dtype=np.float32)
+    total = np.where(known, x, 0).sum(axis=axis, dtype=np.float32)
+    return np.where(n > 0, total / np.maximum(n, 1), np.float32(np.nan))
+
+
+def _least(x: Floats) -> Floats:
+    """Over the last axis; NaN where nothing is known."""
+    least = np.where(np.isnan(x), np.inf, x).min(axis=-1)
+    return np.where(np.isinf(least), np.float32(np.nan), least)
+
+
+# --- over time --------------------------------------------------------------------------------------------
+def _shifted(x: Floats, ticks: int) -> Floats:
+    """The value `ticks` earlier (later, if negative); NaN where there is none."""
+    moved = np.full_like(x, np.nan)
+    if ticks >= 0:
+        moved[ticks:] = x[: max(0, len(x) - ticks)]
+    else:
+        moved[:ticks] = x[-ticks:]
+    return moved
+
+
+def _moments(x: Floats, half: int) -> tuple[Floats, Floats]:
+    """Mean and standard deviation over ``2 * half + 1`` ticks of what is known."""
+    known = ~np.isnan(x)
+    value = np.where(known, x, 0).astype(np.float64)
+    n = _windowed(known.astype(np.float64), half)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = _windowed(value, half) / n
+        variance = _windowed(np.square(value), half) / n - np.square(mean)
+    mean[n < 0.5], variance[n < 0.5] = np.nan, np.nan
+    return mean.astype(np.float32), np.sqrt(np.maximum(variance, 0)).astype(np.float32)
+
+
+def _windowed(value: npt.NDArray[np.float64], half: int) -> npt.NDArray[np.float64]:
+    """Sum over the window, cut at the ends."""
+    total = np.concatenate([[0.0], np.cumsum(value)])
+    at = np.arange(len(value))
+    return total[np.minimum(at + half + 1, len(value))] - total[np.maximum(at - half, 0)]
+
+
+def _most(x: Floats, half: int) -> Floats:
+    """Largest known value over ``2 * half + 1`` ticks, by windows of doubling width."""
+    width, have = 2 * half + 1, 1
+    best = np.full(len(x) + 2 * half, -np.inf, dtype=np.float32)
+    best[half : half + len(x)] = np.where(np.isnan(x), -np.inf, x)
+    while have < width:
+        step = min(have, width - have)
+        best = np.maximum(best[: len(best) - step], best[step:])
+        have += step
+    return np.where(np.isinf(best), np.float32(np.nan), best)
+
+
+class Rolling(TableEncoder):
+    """The encoder `rolling`: `pair_table` for a pair of animals, `self_table` for one."""
+
+    name, version = "rolling", 1
+    context_s = LONG_S[-1] / 2 + 1.0
+
+    def table(self, tracks: PoseTracks, agent: int, target: int) -> Table:
+        return self_table(tracks, agent) if agent == target else pair_table(tracks, agent, target)
+
+
+ENCODER = Rolling()
