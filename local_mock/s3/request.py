@@ -140,10 +140,11 @@ def error_answer(error: S3Error, resource: str) -> Answer:
     """The XML of an error."""
     request = uuid.uuid4().hex[:16].upper()
     details = "".join(f"<{name}>{escape(value)}</{name}>" for name, value in error.details.items())
+    where = f"<Resource>{escape(resource)}</Resource>"  # S3 names it where no element tells more
     text = (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         f"<Error><Code>{error.code}</Code><Message>{escape(error.message)}</Message>"
-        f"{details}<Resource>{escape(resource)}</Resource><RequestId>{request}</RequestId></Error>"
+        f"{details or where}<RequestId>{request}</RequestId></Error>"
     )
     body = [] if error.status == 304 else [text.encode("utf-8", "replace")]
     return Answer(error.status, {"Content-Type": "application/xml", **error.headers}, body)
