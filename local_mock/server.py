@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from local_mock import calls, documents, faults, process
+from local_mock import calls, documents, faults, payloads, process
 from local_mock.context import ACCOUNT, Context, set_context
 from local_mock.data import ClientData, FolderData
 from local_mock.durable.restart import settle
@@ -156,7 +156,7 @@ def _moto() -> WsgiApp:
     def knows(service: str) -> bool:
         return service.replace("-", "").replace(".", "") in modules
 
-    return faults.guard(DomainDispatcherApplication(create_backend_app), knows)
+    return payloads.checked(faults.guard(DomainDispatcherApplication(create_backend_app), knows))
 
 
 def _kept(app: WsgiApp, state: State) -> WsgiApp:
