@@ -13,6 +13,7 @@ import http.client
 import json
 import logging
 import re
+import sys
 import uuid
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -90,12 +91,18 @@ def _operation_by_path(environ: dict[str, Any], service: str) -> str | None:
 
 @functools.lru_cache(maxsize=64)
 def _service_model(service: str) -> Any:
-    """The description of a service, the one that moto itself has in memory; None if there is none."""
-    from moto.core.utils import get_service_model
+    """The description of a service; None if there is none.
 
+    It is the one that moto has in memory, once moto is there: importing moto here, beside the thread that imports
+    it at start, would find it half made.
+    """
+    import botocore.session
+    from botocore.exceptions import UnknownServiceError
+
+    load = getattr(sys.modules.get("moto.core.utils"), "get_service_model", None)
     try:
-        return get_service_model(service)
-    except Exception:
+        return (load or botocore.session.get_session().get_service_model)(service)
+    except UnknownServiceError:
         return None
 
 
