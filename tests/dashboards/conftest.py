@@ -15,7 +15,6 @@ import pytest
 import video_lake
 from playwright.sync_api import expect
 
-from dashboards import browser
 from etholake import aws
 from etholake.contract import arrow_schema
 from etholake.lake import Lake
@@ -100,15 +99,6 @@ def dash_lake(mock_settings: Settings) -> Settings:
     fill(lake)
     query.create_views(settings)
     return settings
-
-
-@pytest.fixture(scope="session")
-def chromium_browser() -> Iterator[Any]:
-    """A headless Chromium; the test is skipped where none is installed."""
-    if browser.chromium_path() is None:
-        pytest.skip(browser.NO_CHROMIUM)
-    with browser.chromium() as running:
-        yield running
 
 
 @pytest.fixture(scope="session")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from dashboards.browser import NO_CHROMIUM, chromium, chromium_path
 from etholake.contract import ACTIONS
 from etholake.evaluation.raster import Raster, compare
 from etholake.evaluation.report import judge
@@ -69,16 +69,14 @@ def test_the_page_says_the_numbers_and_asks_for_nothing() -> None:
     assert "ECE 0." in text
 
 
-@pytest.mark.skipif(chromium_path() is None, reason=NO_CHROMIUM)
 @pytest.mark.parametrize("width", [1280, 600])
-def test_in_a_browser_no_name_is_cut_and_nothing_overflows(width: int, tmp_path: Path) -> None:
+def test_in_a_browser_no_name_is_cut_and_nothing_overflows(width: int, tmp_path: Path, chromium_browser: Any) -> None:
     longest = sorted(ACTIONS, key=len)[-3:]
     truth = [event(1, 100 * i, 100 * i + 60, action) for i, action in enumerate(longest)]
     said = [event(1, 100 * i + 20, 100 * i + 90, action) for i, action in enumerate(longest)]
     file = tmp_path / "page.html"
     file.write_text(page(truth, said), encoding="utf-8")
-    with chromium() as browser:
-        view = browser.new_page(viewport={"width": width, "height": 900})
+    with chromium_browser.new_page(viewport={"width": width, "height": 900}) as view:
         view.goto(file.as_uri())
         names = view.locator(".names b, .names em")
         assert names.count() == 2 * len(longest)
