@@ -155,7 +155,7 @@ def write(inputs: Inputs, labs: list[Lab], options: Options, lake: Lake) -> dict
         for split, table in metadata.items()
         for row in table.select(["lab_id", "video_id", "flags"]).to_pylist()
     }
-    reporting.tell(files)
+    reporting.log_losses(files)
     reporting.assert_balance(files)
     quality.check(files, options.limits, flags)
     lake.register()  # a partition needs its table in the catalog
@@ -296,4 +296,4 @@ def main(argv: Sequence[str], spark: Any = None) -> dict[str, int]:
 if __name__ == "__main__":
     logs.to_stdout(sys.argv)
     with logs.stage("curate tables job"):
-        logs.add(**main(sys.argv))
+        logs.add_fields(**main(sys.argv))

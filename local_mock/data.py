@@ -19,8 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from etholake.errors import DataError
+from local_mock.errors import DataError
 from local_mock.keys import MARKER, check_key, is_in_progress, object_path, split_uri
+from local_mock.options import DUMMY_KEY
 
 __all__ = ["ClientData", "DataAccess", "FolderData", "ObjectInfo"]
 
@@ -224,14 +225,14 @@ class ClientData(DataAccess):
             config = Config(
                 s3={"addressing_style": "path"}, retries={"mode": "standard"}, proxies={}, max_pool_connections=32
             )
-            from local_mock.localstack.faults import work_around
+            from local_mock.localstack import work_around
 
             made = boto3.session.Session().client(
                 "s3",
                 endpoint_url=self._endpoint,
                 region_name=self._region,
-                aws_access_key_id="etholake",
-                aws_secret_access_key="etholake",  # noqa: S106
+                aws_access_key_id=DUMMY_KEY,
+                aws_secret_access_key=DUMMY_KEY,
                 config=config,
             )
             self._made = work_around(made)

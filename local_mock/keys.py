@@ -11,7 +11,7 @@ import os
 import re
 from pathlib import Path
 
-from etholake.errors import DataError
+from local_mock.errors import DataError
 
 __all__ = [
     "MARKER", "PRIVATE", "KeyRefusedError", "bucket_ok", "check_key", "is_in_progress", "object_path", "split_uri",
@@ -56,7 +56,7 @@ def check_key(key: str) -> None:
 def is_in_progress(relative: str) -> bool:
     """Whether a file (path relative to its bucket) is one that a writer has not finished or keeps for itself.
 
-    `.tmp-*` (etholake.storage), `_temporary/` and `.spark-staging-*/` (Spark before commit), `.*.crc`
+    `.tmp-*` (a writer's own partial files), `_temporary/` and `.spark-staging-*/` (Spark before commit), `.*.crc`
     (Hadoop's checksums of local files), and the folder marker.
     """
     *folders, name = relative.split("/")

@@ -7,6 +7,7 @@ where it answers.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import signal
@@ -18,10 +19,8 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
-from etholake import aws
-from etholake.errors import AwsError, UsageError
-from etholake.settings import Settings
-from local_mock.localstack import host
+from local_mock.errors import LocalMockError, ServerError, UsageError
+from local_mock.options import PREFIX, Options
 from local_mock.server import HEALTH, LOG_NAME, is_held
 
 __all__ = ["Running", "down", "running", "up"]
@@ -42,9 +41,9 @@ class Running:
     started: bool
 
 
-def running(settings: Settings) -> Running | None:
+def running(options: Options) -> Running | None:
     """The server of this state folder, None if there is none (or it is just starting)."""
-    state = Path(settings.state_dir)
+    state = options.state_dir
     pid = is_held(state / "mock.lock")
     if pid is None:
         return None
@@ -55,29 +54,25 @@ def running(settings: Settings) -> Running | None:
     return None
 
 
-def up(settings: Settings) -> Running:
+def up(options: Options) -> Running:
     """The running server, started if there is none; it has answered when this returns.
 
     Raises
     ------
     UsageError : the port or a folder is in use by another program.
-    AwsError : it did not come up; the message has the end of its log.
+    ServerError : it did not come up; the message has the end of its log.
     """
-    if settings.target == "aws":
-        raise UsageError("Target aws needs no local_mock: it is answered by AWS.")
-    if settings.target == "localstack" and not host.answers(settings.port):
-        raise UsageError(f"No LocalStack answers on port {settings.port}: run `make localstack` first.")
-    found = running(settings)
+    found = running(options)
     if found is not None:
-        _check_same_root(settings)
-        _wait_for_answer(found, settings)
+        _check_same_root(options)
+        _wait_for_answer(found, options)
         return found
-    state = Path(settings.state_dir)
+    state = options.state_dir
     state.mkdir(parents=True, exist_ok=True)
     with (state / _OUTPUT).open("wb") as output:
         process = subprocess.Popen(
-            _command(settings),
-            env=_environment(),
+            _command(options),
+            env=_environment(options),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -85,21 +80,21 @@ def up(settings: Settings) -> Running:
         )
     deadline = time.monotonic() + _START_S
     while time.monotonic() < deadline:
-        found = running(settings)
+        found = running(options)
         if found is not None:
-            _wait_for_answer(found, settings)
+            _wait_for_answer(found, options)
             return Running(found.pid, found.port, found.url, started=found.pid == process.pid)
-        if process.poll() is not None and running(settings) is None:
+        if process.poll() is not None and running(options) is None:
             raise _failure(state, process.returncode)
         time.sleep(0.02)
     process.kill()
     process.wait()
-    raise AwsError(f"local_mock did not answer within {_START_S:.0f} s.{_end_of_log(state)}")
+    raise ServerError(f"local_mock did not answer within {_START_S:.0f} s.{_end_of_log(state)}")
 
 
-def down(settings: Settings) -> bool:
+def down(options: Options) -> bool:
     """Stop the server of this state folder, with everything that it started. Whether there was one."""
-    lock = Path(settings.state_dir) / "mock.lock"
+    lock = options.state_dir / "mock.lock"
     pid = is_held(lock)
     if pid is None:
         return False
@@ -111,7 +106,7 @@ def down(settings: Settings) -> bool:
             if is_held(lock) != pid and _is_gone(pid):
                 return True
             time.sleep(0.02)
-    raise AwsError(f"local_mock (process {pid}) could not be stopped.")
+    raise ServerError(f"local_mock (process {pid}) could not be stopped.")
 
 
 def _is_gone(pid: int) -> bool:
@@ -125,40 +120,43 @@ def _is_gone(pid: int) -> bool:
     return False
 
 
-def _command(settings: Settings) -> list[str]:
-    local = settings.target == "localstack"
-    command = [sys.executable, "-m", "local_mock", "--region", settings.region]
-    command += ["--port", str(settings.mock_port if local else settings.port)]
-    command += ["--s3-root", settings.s3_root, "--state-dir", settings.state_dir]
-    return [*command, "--s3-endpoint", str(aws.endpoint(settings, "s3"))] if local else command
+def _command(options: Options) -> list[str]:
+    command = [sys.executable, "-m", "local_mock", "run"]
+    for field in dataclasses.fields(options):
+        value = getattr(options, field.name)
+        if value is not None and field.name != "hidden_variables":
+            command += [f"--{field.name.replace('_', '-')}", str(value)]
+    return command
 
 
-def _environment() -> dict[str, str]:
-    """The caller's, with this repository importable from any working folder."""
+def _environment(options: Options) -> dict[str, str]:
+    """Return the server's environment: the caller's without what is hidden, with this package importable."""
     root = str(Path(__file__).resolve().parent.parent)
     paths = [root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
-    return os.environ | {"PYTHONPATH": os.pathsep.join(dict.fromkeys(paths))}
+    names = {name for name in options.hidden_variables if not name.endswith("_")}
+    prefixes = (*(name for name in options.hidden_variables if name.endswith("_")), PREFIX)
+    kept = {k: v for k, v in os.environ.items() if k not in names and not k.startswith(prefixes)}
+    return kept | {"PYTHONPATH": os.pathsep.join(dict.fromkeys(paths))}
 
 
-def _check_same_root(settings: Settings) -> None:
-    content = json.loads((Path(settings.state_dir) / "mock.json").read_text(encoding="utf-8"))
-    wanted = aws.endpoint(settings, "s3") if settings.target == "localstack" else None
-    if content["s3_endpoint"] != wanted:
+def _check_same_root(options: Options) -> None:
+    content = json.loads((options.state_dir / "mock.json").read_text(encoding="utf-8"))
+    remedy = "stop it with `local-mock down`, or choose another state folder."
+    if content["s3_endpoint"] != options.s3_endpoint:
         raise UsageError(
             f"A local_mock with S3 at {content['s3_endpoint'] or 'its own folders'} runs already in "
-            f"{settings.state_dir}, but target {settings.target} is wanted: stop it with `etholake down`, or "
-            "choose another state_dir."
+            f"{options.state_dir}, but S3 at {options.s3_endpoint or 'its own folders'} is wanted: {remedy}"
         )
-    if wanted is None and Path(content["s3_root"]) != Path(settings.s3_root).resolve():
+    if options.s3_endpoint is None and Path(content["s3_root"]) != options.s3_root.resolve():
         raise UsageError(
-            f"A local_mock with the S3 folder {content['s3_root']} runs already in {settings.state_dir}, but "
-            f"{settings.s3_root} is wanted: stop it with `etholake down`, or choose another state_dir."
+            f"A local_mock with the S3 folder {content['s3_root']} runs already in {options.state_dir}, but "
+            f"{options.s3_root} is wanted: {remedy}"
         )
 
 
-def _wait_for_answer(found: Running, settings: Settings) -> None:
+def _wait_for_answer(found: Running, options: Options) -> None:
     """Until a real S3 call (ListBuckets) is answered; the health page where S3 is elsewhere."""
-    url = found.url + ("/" if settings.target == "mock" else HEALTH)
+    url = found.url + ("/" if options.s3_endpoint is None else HEALTH)
     problem = ""
     deadline = time.monotonic() + _START_S
     while time.monotonic() < deadline:
@@ -170,14 +168,14 @@ def _wait_for_answer(found: Running, settings: Settings) -> None:
             time.sleep(0.05)
         else:
             return
-    raise AwsError(f"local_mock at {url} does not answer: {problem}.{_end_of_log(Path(settings.state_dir))}")
+    raise ServerError(f"local_mock at {url} does not answer: {problem}.{_end_of_log(options.state_dir)}")
 
 
-def _failure(state: Path, code: int) -> Exception:
+def _failure(state: Path, code: int) -> LocalMockError:
     text = (state / _OUTPUT).read_text(encoding="utf-8", errors="replace").strip()
     if code == 2 and text:
         return UsageError(text)
-    return AwsError(f"local_mock ended with exit code {code}.{_end_of_log(state)}")
+    return ServerError(f"local_mock ended with exit code {code}.{_end_of_log(state)}")
 
 
 def _end_of_log(state: Path) -> str:

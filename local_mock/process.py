@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from etholake.errors import EtholakeError
+from local_mock.errors import LocalMockError
 
 __all__ = ["Child", "ChildResult", "running_children", "stop_all"]
 
@@ -52,7 +52,7 @@ class Child:
 
     Raises
     ------
-    EtholakeError : the server is shutting down.
+    LocalMockError : the server is shutting down.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Child:
         with _lock:
             try:
                 if _closed:
-                    raise EtholakeError("local_mock is shutting down and starts no more processes.")
+                    raise LocalMockError("local_mock is shutting down and starts no more processes.")
                 with log_path.open("ab") as log:
                     self._process = subprocess.Popen(
                         [sys.executable, "-I", "-S", os.fspath(_REAPER), str(reader), *self.args],

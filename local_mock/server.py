@@ -17,37 +17,25 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from etholake.errors import UsageError
 from local_mock import calls, faults, process
 from local_mock.context import ACCOUNT, Context, set_context
 from local_mock.data import ClientData, FolderData
 from local_mock.durable.restart import settle
 from local_mock.durable.state import State, open_state
+from local_mock.errors import UsageError
 from local_mock.http import Server, WsgiApp
 from local_mock.keys import PRIVATE
+from local_mock.options import PREFIX, Options
 
-__all__ = ["HEALTH", "SERVICES", "Options", "hold", "is_held", "serve"]
+__all__ = ["HEALTH", "SERVICES", "hold", "is_held", "serve"]
 
 SERVICES = ("s3", "glue", "athena", "sagemaker", "stepfunctions", "events", "cloudformation", "quicksight")
 HEALTH = "/_local_mock/health"
 INTERRUPT = "/_local_mock/interrupt/"  # POST …/<training job>: takes its spot instances away
 LOG_NAME = "local_mock.log"
-
-
-@dataclass(frozen=True)
-class Options:
-    """What the command line says."""
-
-    port: int
-    s3_root: Path
-    state_dir: Path
-    region: str = "us-east-1"
-    s3_endpoint: str | None = None
-    record_calls: Path | None = None
 
 
 @contextlib.contextmanager
@@ -60,7 +48,7 @@ def hold(path: Path, what: str) -> Iterator[None]:
         except OSError as err:
             raise UsageError(
                 f"{what} is in use by another local_mock (process {_holder(file)}). "
-                "Stop that one with `etholake down`, or choose another folder."
+                "Stop that one with `local-mock down`, or choose another folder."
             ) from err
         file.seek(0)
         file.truncate()
@@ -95,7 +83,16 @@ def make_context(options: Options, port: int) -> Context:
         if options.s3_endpoint
         else FolderData(root)
     )
-    return Context(root, state_dir, port, options.region, data, options.s3_endpoint, options.record_calls)
+    return Context(
+        root,
+        state_dir,
+        port,
+        options.region,
+        data,
+        options.s3_endpoint,
+        options.record_calls,
+        options.mount_variable,
+    )
 
 
 class Services:
@@ -225,7 +222,7 @@ def _log_to_file(state_dir: Path) -> None:
 
 def _own_environment(context: Context) -> None:
     """Make this process's own AWS calls (moto's, a service's) end here too, never at a real account."""
-    for name in [n for n in os.environ if n.startswith(("AWS_", "ETHOLAKE_"))]:
+    for name in [n for n in os.environ if n.startswith(("AWS_", PREFIX))]:
         del os.environ[name]
     mine = context.child_environment()
     os.environ |= {k: v for k, v in mine.items() if k.startswith("AWS_") or k in ("NO_PROXY", "no_proxy")}
@@ -285,7 +282,7 @@ def _bind(port: int) -> Any:
         made.close()
         raise UsageError(
             f"Port {port} on 127.0.0.1 cannot be used: {err.strerror}. "
-            "Stop the program that has it, or choose another with PORT=… (0 takes a free one)."
+            "Stop the program that has it, or choose another port (0 takes a free one)."
         ) from err
     return made
 

@@ -113,7 +113,7 @@ def predict_fn(request: Request, loaded: Loaded) -> dict[str, Any]:
     except EtholakeError as err:
         raise RequestError(400, f"The tracks of the request cannot be used: {err}") from err
     events = [event.to_dict() for event in loaded.recogniser.events(clip)]
-    logs.tell(
+    logs.log_event(
         "end", f"{len(events)} events in video {request.meta.video_id}", video=request.meta.video_id,
         stage="serve", lab=request.meta.lab_id, rows=request.table.num_rows, events=len(events),
         seconds=round(time.monotonic() - began, 3),

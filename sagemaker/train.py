@@ -83,9 +83,9 @@ def train(
     seconds = round(time.monotonic() - began, 2)
     ticks = sum(len(video.clip.xy_TMK2) for video in data.videos)
     said = f"{len(data.videos)} labelled videos read in {seconds:.1f} s"
-    logs.tell("note", said, videos=len(data.videos), rows=ticks, seconds=seconds)
+    logs.log_event("note", said, videos=len(data.videos), rows=ticks, seconds=seconds)
     for note in data.notes:
-        logs.tell("skipped", note, level=logging.WARNING)
+        logs.log_event("skipped", note, level=logging.WARNING)
     overrides, configs = json.loads(arguments.overrides), tuple(arguments.config.split(","))
     split = choose(
         [annotated(v) for v in data.videos], [int(video) for video in arguments.holdout.split(",") if video]
@@ -166,7 +166,7 @@ def main() -> None:
             report = train(arguments, read(os.environ), model_dir, output_dir, Path(scratch))
             if leads:
                 write(arguments, report, model_dir, output_dir)
-            logs.add(val_score=(report.get("validation") or {}).get("score"))
+            logs.add_fields(val_score=(report.get("validation") or {}).get("score"))
     except EtholakeError as err:
         if failure := os.environ.get("SM_OUTPUT_FAILURE"):
             Path(failure).write_text(str(err), encoding="utf-8")

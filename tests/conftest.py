@@ -38,9 +38,9 @@ sys.path[:0] = [str(Path(__file__).resolve().parent.parent), str(Path(__file__).
 
 pytest_plugins = ("browsers", "needs")
 
+from etholake import local_server  # noqa: E402
+from etholake.localstack import host  # noqa: E402
 from etholake.settings import Settings, replace_port  # noqa: E402
-from local_mock import lifecycle  # noqa: E402
-from local_mock.localstack import host  # noqa: E402
 
 _LOCALSTACK = Path(__file__).resolve().parent.parent / host.HOME
 
@@ -63,9 +63,9 @@ def mock_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings
     """Settings of a running local_mock with folders of its own; stopped at the end of the session."""
     folder = tmp_path_factory.mktemp("mock")
     settings = Settings(port=0, state_dir=str(folder / "state"), s3_root=str(folder / "s3"))
-    found = lifecycle.up(settings)
+    found = local_server.up(settings)
     yield replace_port(settings, found.port)
-    lifecycle.down(settings)
+    local_server.down(settings)
 
 
 @pytest.fixture(scope="session")
@@ -90,9 +90,9 @@ def _localstack(folder: Path) -> Iterator[Settings]:
     )
     try:
         settings = replace(settings, port=host.up(0, _LOCALSTACK, folder / "localstack"))
-        yield replace_port(settings, lifecycle.up(settings).port)
+        yield replace_port(settings, local_server.up(settings).port)
     finally:
-        lifecycle.down(settings)
+        local_server.down(settings)
         host.down(_LOCALSTACK, folder / "localstack")
 
 

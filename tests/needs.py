@@ -70,21 +70,33 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
         _running = None
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark by fixtures; then sort whole modules by cost, without touching the order within a class of cost.
+class _Order:
+    """Sorts whole modules by cost, without touching the order within a class of cost.
 
     It comes after pytest-randomly, whose order of modules and of tests stays within each class.
     """
-    costs: dict[str, int] = {}
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        costs: dict[str, int] = {}
+        for item in items:
+            module = item.nodeid.partition("::")[0]
+            costs[module] = costs.get(module, 0) | _cost(item.iter_markers())
+        items.sort(key=lambda item: -costs[item.nodeid.partition("::")[0]])
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(_Order(), "order-by-cost")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test by its fixtures, before ``-m`` chooses."""
     for item in items:
         names = set(getattr(item, "fixturenames", ()))
         for need, fixtures in FIXTURES.items():
             if names & fixtures:
                 item.add_marker(need)
-        module = item.nodeid.partition("::")[0]
-        costs[module] = costs.get(module, 0) | _cost(item.iter_markers())
-    items.sort(key=lambda item: -costs[item.nodeid.partition("::")[0]])
 
 
 def _cost(markers: Iterable[pytest.Mark]) -> int:

@@ -88,7 +88,7 @@ def _evaluate(current: Settings, arguments: argparse.Namespace) -> None:
         run = out_of_fold.run_of(current, arguments.out_of_fold)
         pairs = out_of_fold.read(current, run, videos)
         if not said:
-            said, title = out_of_fold.decisions(current, run), f"{run}, out of fold"
+            said, title = out_of_fold.post_processing(current, run), f"{run}, out of fold"
             videos = sorted({pair.video_id for pair in pairs}) if videos is None else videos
     if arguments.run_id:
         result = evaluate.run(
@@ -100,7 +100,7 @@ def _evaluate(current: Settings, arguments: argparse.Namespace) -> None:
         found = evaluation.to_dict()
         if arguments.html:
             write(arguments.html, evaluation, title)
-    logs.add(**evaluate.told(found), message=f"official score {found['score']:.4f}")
+    logs.add_fields(**evaluate.logged_scores(found), message=f"official score {found['score']:.4f}")
     print(json.dumps(found) if arguments.json else "\n".join(evaluate.lines(found)))
 
 

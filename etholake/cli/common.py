@@ -21,7 +21,7 @@ AddVerb = Callable[..., argparse.ArgumentParser]
 
 
 def report(arguments: argparse.Namespace, result: StageResult) -> None:
-    logs.conclude(result)
+    logs.add_result(result)
     if arguments.json:
         print(json.dumps({"status": result.status, "summary": result.summary, **result.details}, default=str))
     else:

@@ -65,10 +65,10 @@ def run(current: Settings, *, data: Path | None = None, keep_running: bool = Fal
 
 @contextmanager
 def _mock(current: Settings, keep_running: bool) -> Iterator[Settings]:
-    from local_mock import lifecycle
+    from etholake import local_server
 
-    wanted = keep_running or lifecycle.running(current) is not None
-    running = lifecycle.up(current if wanted else settings.replace_port(current, 0))
+    wanted = keep_running or local_server.running(current) is not None
+    running = local_server.up(current if wanted else settings.replace_port(current, 0))
     at = settings.replace_port(current, running.port)
     aws.export(at)
     _say(f"mock      {'started' if running.started else 'already running'} at {running.url}")
@@ -76,7 +76,7 @@ def _mock(current: Settings, keep_running: bool) -> Iterator[Settings]:
         yield at
     finally:
         if running.started and not keep_running:
-            lifecycle.down(at)
+            local_server.down(at)
 
 
 def _data_folder(current: Settings, data: Path | None) -> tuple[Path, bool]:
@@ -157,7 +157,7 @@ class _Pipeline:
         began = time.monotonic()
         with progress(name) as on_progress, logs.stage(name):
             result = work(on_progress)
-            logs.conclude(result)
+            logs.add_result(result)
         self.lines.append(_Line(result, time.monotonic() - began))
         _say(f"{name:<9} {self.lines[-1].seconds:6.1f} s  {result.status}: {result.summary}")
         return result

@@ -45,9 +45,9 @@ def _config(current: Settings, arguments: argparse.Namespace) -> None:
 
 
 def _up(current: Settings, arguments: argparse.Namespace) -> None:
-    from local_mock import lifecycle
+    from etholake import local_server
 
-    running = lifecycle.up(current)
+    running = local_server.up(current)
     at = settings.replace_port(current, running.port)
     variables = aws.environment(at)
     if arguments.json:
@@ -61,9 +61,9 @@ def _up(current: Settings, arguments: argparse.Namespace) -> None:
 
 
 def _down(current: Settings, arguments: argparse.Namespace) -> None:
-    from local_mock import lifecycle
+    from etholake import local_server
 
-    stopped = lifecycle.down(current)
+    stopped = local_server.down(current)
     say(arguments, {"stopped": stopped}, "stopped" if stopped else "nothing was running")
 
 

@@ -77,7 +77,7 @@ def _train(current: Settings, arguments: argparse.Namespace) -> None:
     if arguments.base and arguments.config:
         raise UsageError("--from trains by the model's own configuration: leave --config out.")
     config = "its own" if arguments.base else arguments.config or current.config
-    wish = train.TrainingOptions(
+    options = train.TrainingOptions(
         arguments.folds, arguments.seeds, arguments.space, arguments.stack, arguments.base or "",
         tuple(filter(None, (arguments.labs or "").split(","))),
     )  # fmt: skip
@@ -91,10 +91,10 @@ def _train(current: Settings, arguments: argparse.Namespace) -> None:
                     "or put the new lab's files into the lake's folder."
                 )
             with logs.stage("ingest"):
-                logs.conclude(ingest.run(current, arguments.data, on_progress))
+                logs.add_result(ingest.run(current, arguments.data, on_progress))
             with logs.stage("etl"):
-                logs.conclude(etl.run(current, on_progress))
-        result = train.run(current, config, ids(arguments.holdout) or (), on_progress, wish)
+                logs.add_result(etl.run(current, on_progress))
+        result = train.run(current, config, ids(arguments.holdout) or (), on_progress, options)
     report(arguments, result)
 
 
@@ -129,13 +129,13 @@ def _serve(current: Settings, arguments: argparse.Namespace) -> None:
 
 
 def _registry(current: Settings, arguments: argparse.Namespace) -> None:
-    from etholake.stages.serving import registry
+    from etholake.stages.serving import registry, serve
 
     group = registry.group_name(current)
     if arguments.register:
         result = registry.register(current)
     elif arguments.rollback is not None:
-        result = registry.go_back(current, group, arguments.rollback)
+        result = serve.roll_back(current, group, arguments.rollback)
     else:
         if arguments.approve is not None:
             registry.approve(current, arguments.approve)

@@ -24,7 +24,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """One curated table. `partitions` are Hive partition keys (strings), not stored in the files."""
+    """One curated table. Its `partitions` are Hive partition keys (strings), not stored in the files."""
 
     name: str
     grain: str
@@ -154,6 +154,9 @@ TABLES: Mapping[str, Table] = {
                 _c("stop_sec", "double", "s"),
                 _c("duration_frames", "int", "stop_frame - start_frame", nullable=False),
                 _c("duration_sec", "double", "s"),
+                _c("counted_start_frame", "int", "first frame not covered by an earlier event", nullable=False),
+                _c("counted_stop_frame", "int", "stop_frame, cut at the video's end", nullable=False),
+                _c("counted_sec", "double", "s of the counted frames: sums count a frame once"),
                 _c("is_self", "boolean", nullable=False),
                 _c("is_labeled", "boolean", "the triplet is in behaviors_labeled", nullable=False),
                 _c("agent_strain", "string"), _c("agent_sex", "string"),
@@ -174,8 +177,8 @@ TABLES: Mapping[str, Table] = {
                 _c("agent_strain", "string"), _c("agent_sex", "string"),
                 _c("target_strain", "string"), _c("target_sex", "string"),
                 _c("events", "int", nullable=False),
-                _c("frames", "bigint", "sum of duration_frames", nullable=False),
-                _c("seconds", "double", "s; null without fps"),
+                _c("frames", "bigint", "annotated frames, each counted once, within the video", nullable=False),
+                _c("seconds", "double", "s of `frames`; null without fps"),
                 _c("median_sec", "double", "s"), _c("max_sec", "double", "s"),
                 _c("first_start_sec", "double", "s"), _c("last_stop_sec", "double", "s"),
             ),

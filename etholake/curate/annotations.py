@@ -1,4 +1,4 @@
-"""Annotated intervals of one video to `annotations_enriched`. numpy, no I/O.
+"""Curate the annotated intervals of one video into `annotations_enriched`. numpy, no I/O.
 
 An interval that is merely odd (empty, overlong, repeated, not looked for) is kept with its `issue`: nothing is
 lost, and the official score is unaffected, because it counts frames once and an empty interval has none.
@@ -29,7 +29,7 @@ LABEL_CLOCK = 30.0  # frames/s of the clock that the labels of a `label-clock` v
 
 @dataclass(frozen=True)
 class CuratedAnnotations:
-    """Contract columns of `annotations_enriched`, sorted, and the balance of the file."""
+    """Curated annotations: contract columns of `annotations_enriched`, sorted, and the balance of the file."""
 
     table: pa.Table
     report: FileReport
@@ -102,6 +102,30 @@ def curate_annotations(
     return CuratedAnnotations(enriched, report)
 
 
+def _counted(
+    agent: npt.NDArray[np.int64],
+    target: npt.NDArray[np.int64],
+    code: npt.NDArray[np.int64],
+    start: npt.NDArray[np.int64],
+    stop: npt.NDArray[np.int64],
+    n_frames: float | None,
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return the frames [N] from which, and before which, each event counts, so that a sum counts a frame once.
+
+    Events come sorted by start. What an earlier event of the same agent, target and action covers is not counted
+    again (what is left is one piece, the end), nor what lies past the video's end.
+    """
+    end = int(np.ceil(n_frames)) if n_frames else None
+    counted_start, counted_stop = start.copy(), stop.copy()
+    covered: dict[tuple[int, int, int], int] = {}
+    keys = zip(agent.tolist(), target.tolist(), code.tolist(), strict=True)
+    for row, (key, first, last) in enumerate(zip(keys, start.tolist(), stop.tolist(), strict=True)):
+        counted_stop[row] = last if end is None else max(min(last, end), min(first, end))
+        counted_start[row] = min(max(first, covered.get(key, 0)), counted_stop[row])
+        covered[key] = max(covered.get(key, 0), last)
+    return counted_start, counted_stop
+
+
 def _canonical(code: npt.NDArray[np.int64], written: list[str]) -> tuple[npt.NDArray[np.int64], list[str]]:
     """Return the codes into the actions' one names (sorted), and these; -1 where a name is blank."""
     actions = sorted({action_name(name) for name in written} - {""})
@@ -113,7 +137,7 @@ def _canonical(code: npt.NDArray[np.int64], written: list[str]) -> tuple[npt.NDA
 def _on_own_clock(
     start: npt.NDArray[np.int64], stop: npt.NDArray[np.int64], fps: float
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Frames of the 30 fps clock as frames of the video, to the nearest; an interval that has a frame keeps one.
+    """Convert frames counted at 30 fps to the video's own, to the nearest; an interval with a frame keeps one.
 
     Start and (exclusive) stop are rounded alike: intervals that touch still do. One that would vanish takes the
     frame after its start.
@@ -125,7 +149,7 @@ def _on_own_clock(
 def _enrich(
     columns: tuple[npt.NDArray[np.int64], ...], actions: list[str], video: VideoRecord
 ) -> tuple[pa.Table, dict[str, int]]:
-    """The contract's columns of the good rows, which come sorted, and how many of them have each issue."""
+    """Return the contract's columns of the good rows, which come sorted, and how many rows have each issue."""
     agent, target, code, start, stop = columns
     names_ = [actions[c] for c in code]
     triplets = list(zip(agent.tolist(), target.tolist(), names_, strict=True))
@@ -139,6 +163,7 @@ def _enrich(
     for rule, mask in reversed(masks.items()):
         issue[mask] = rule
     fps = video.fps or np.nan
+    counted_start, counted_stop = _counted(agent, target, code, start, stop, video.n_frames)
 
     def seconds(frames: npt.NDArray[np.int64]) -> pa.Array:
         return pa.array(frames / fps, mask=np.full(frames.size, not video.fps))
@@ -153,6 +178,8 @@ def _enrich(
         "frames_per_second": [video.fps] * agent.size,
         "start_sec": seconds(start), "stop_sec": seconds(stop),
         "duration_frames": stop - start, "duration_sec": seconds(stop - start),
+        "counted_start_frame": counted_start, "counted_stop_frame": counted_stop,
+        "counted_sec": seconds(counted_stop - counted_start),
         "is_self": agent == target, "is_labeled": labeled,
         "agent_strain": mouse(agent, "strain"), "agent_sex": mouse(agent, "sex"),
         "target_strain": mouse(target, "strain"), "target_sex": mouse(target, "sex"),

@@ -126,7 +126,7 @@ def write_features(folders: Mapping[str, Path], output: Path, part_map: str = ""
             try:
                 yield PoseTracks.from_curated(table, _meta(metadata[video_id]), sources)
             except DataError as err:
-                logs.tell("skipped", str(err), level=logging.WARNING, video=video_id)
+                logs.log_event("skipped", str(err), level=logging.WARNING, video=video_id)
 
     return store.save(output, clips(), _made_of(folders, part_map))
 
@@ -141,7 +141,7 @@ def _made(folders: Mapping[str, Path], part_map: str) -> store.Store | None:
         if found
         else "the features are stale: made anew"
     )
-    logs.tell("note", said, videos=len(found.videos) if found else 0)
+    logs.log_event("note", said, videos=len(found.videos) if found else 0)
     return found
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 
 from etholake.dataset.labelled import TrainingData, event_seconds
 from etholake.dataset.split import Split
-from etholake.errors import UsageError
+from etholake.errors import UsageError, suggestion
 from etholake.models.boosted import forest as boosted
 from etholake.models.boosted.forest import BoostedConfig
 from etholake.training.trainer import OnEpoch
@@ -26,8 +25,7 @@ def trees(overrides: Mapping[str, Any] | None = None, base: BoostedConfig | None
     fields = {field.name for field in dataclasses.fields(base)}
     for key in overrides or {}:
         if key not in fields:
-            near = difflib.get_close_matches(key, fields, n=1)
-            raise UsageError(f"Boosted trees have no field '{key}'.{f' Nearest: {near[0]}.' if near else ''}")
+            raise UsageError(f"Boosted trees have no field '{key}'. {suggestion(key, fields)}")
     return dataclasses.replace(base, **(overrides or {}))
 
 

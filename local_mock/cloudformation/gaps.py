@@ -67,7 +67,7 @@ def install() -> None:
     S3Backend.log_incoming_request = lambda *_, **__: None
     FakeBucket._log_permissions_enabled_policy = staticmethod(log_delivery_allowed)
     parse_condition = parsing.parse_condition
-    if getattr(parse_condition, "_etholake", False):
+    if getattr(parse_condition, "_of_local_mock", False):
         return
 
     def parse(condition: Any, resources: Any, conditions: Any) -> bool:
@@ -78,7 +78,7 @@ def install() -> None:
         return bool(parse_condition(condition, resources, conditions))
 
     _tell_event_bridge(S3Response)
-    parse._etholake = True  # type: ignore[attr-defined]
+    parse._of_local_mock = True  # type: ignore[attr-defined]
     parsing.parse_condition = parse
 
 

@@ -195,9 +195,9 @@ def _honest_delete(delete_stack: Callable[[Any, str], None]) -> Callable[[Any, s
 def install_stacks() -> None:
     """Wrap creation, update and deletion of stacks, and change sets. Idempotent."""
     backend = stacks.CloudFormationBackend
-    if getattr(backend, "_etholake", False):
+    if getattr(backend, "_executes", False):
         return
-    backend._etholake = True
+    backend._executes = True
     create_stack, update_stack = backend.create_stack, backend.update_stack
     create_resources, update = Stack.create_resources, Stack.update
 

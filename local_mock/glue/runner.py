@@ -20,8 +20,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from etholake.errors import EtholakeError
 from local_mock.context import Context
+from local_mock.errors import LocalMockError
 from local_mock.glue import spark
 from local_mock.keys import split_uri
 from local_mock.process import Child
@@ -40,7 +40,7 @@ _FOR_GLUE = frozenset({
 _STOP_GRACE_S = 3.0
 
 
-class JobSetupError(EtholakeError):
+class JobSetupError(LocalMockError):
     """A run cannot start: script, package or module is missing."""
 
 

@@ -18,7 +18,7 @@ from local_mock.s3.uploads import Uploads
 __all__ = ["Buckets"]
 
 OWNER = "75aa57f09aa0c8caeab4f8c24e99d10f8e7faeebf76c078efc7c6caea54ba06a"  # as moto has it
-_OWNER = f"<Owner><ID>{OWNER}</ID><DisplayName>etholake</DisplayName></Owner>"
+_OWNER = f"<Owner><ID>{OWNER}</ID><DisplayName>local_mock</DisplayName></Owner>"
 
 
 class Buckets:

@@ -153,7 +153,7 @@ _LIST_PARAMETERS = {
 
 
 def _send(answer: Answer, request: Request, start_response: Callable[..., Any]) -> Iterable[bytes]:
-    headers = {"Server": "AmazonS3", "x-amz-request-id": "ETHOLAKE", **answer.headers}
+    headers = {"Server": "AmazonS3", "x-amz-request-id": "LOCALMOCK", **answer.headers}
     if (
         isinstance(answer.body, (list, tuple))
         and "Content-Length" not in headers

@@ -7,7 +7,7 @@ import shutil
 import tarfile
 from pathlib import Path, PurePosixPath
 
-from etholake.errors import DataError
+from local_mock.errors import DataError
 
 __all__ = ["pack", "unpack"]
 

@@ -7,8 +7,8 @@ import logging
 import threading
 from pathlib import Path
 
-from etholake.errors import EtholakeError
 from local_mock.data import DataAccess
+from local_mock.errors import LocalMockError
 
 __all__ = ["CheckpointSync"]
 
@@ -41,7 +41,7 @@ class CheckpointSync:
         while not self._done.wait(PERIOD_S):
             try:
                 self._upload()
-            except (OSError, EtholakeError):
+            except (OSError, LocalMockError):
                 _log.exception("checkpoints of %s", self._uri)
 
     def _upload(self) -> None:

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from etholake.errors import EtholakeError
 from local_mock.context import Context
+from local_mock.errors import LocalMockError
 from local_mock.glue.logs import LogShipper
 from local_mock.process import Child
 from local_mock.sagemaker.archive import unpack
@@ -83,7 +83,7 @@ class Host:
         """
         try:
             self._unpack()
-        except (EtholakeError, OSError) as err:
+        except (LocalMockError, OSError) as err:
             raise RunError(f"ClientError: the model could not be unpacked: {err}") from err
         log = self.folder / "host.log"
         self._shipper = LogShipper(self._region, self._stream, {self._group: log})

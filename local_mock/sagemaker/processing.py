@@ -21,9 +21,9 @@ from typing import Any
 from moto.core.utils import utcnow
 from moto.sagemaker.models import FakeProcessingJob
 
-from etholake.errors import EtholakeError
 from local_mock.context import Context
 from local_mock.durable.state import changes
+from local_mock.errors import LocalMockError
 from local_mock.glue.logs import LogShipper
 from local_mock.process import Child, ChildResult
 from local_mock.sagemaker.checkpoints import CheckpointSync
@@ -143,7 +143,7 @@ class ProcessingRun:
             status, reason = self._steps()
         except RunError as err:
             status, reason = "Failed", str(err)
-        except (EtholakeError, OSError) as err:
+        except (LocalMockError, OSError) as err:
             status, reason = "Failed", f"ClientError: {err}"
         except Exception as err:
             _log.exception("processing job %s", job.processing_job_name)

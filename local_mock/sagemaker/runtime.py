@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 from moto.sagemaker.models import sagemaker_backends
 
-from etholake.errors import DataError
+from local_mock.errors import DataError
 from local_mock.keys import split_uri
 from local_mock.sagemaker.capture import Exchange
 from local_mock.sagemaker.endpoints import BusyError, EndpointRun

@@ -84,13 +84,13 @@ def _task(self: Any, env: Any) -> None:
 def install() -> None:
     """Put ours in the place of moto's. Idempotent."""
     theirs = state_task_service_factory.state_task_service_for
-    if getattr(theirs, "etholake", False):
+    if getattr(theirs, "of_local_mock", False):
         return
 
     def task_for(service_name: str) -> Any:
         return ServiceTask() if service_name in ACTIONS else theirs(service_name)
 
-    task_for.etholake = True  # type: ignore[attr-defined]
+    task_for.of_local_mock = True  # type: ignore[attr-defined]
     state_task_service_factory.state_task_service_for = task_for
     state_task_factory.state_task_service_for = task_for  # it was imported by name
     for module in (branches_decl, iteration_worker, state_fail):

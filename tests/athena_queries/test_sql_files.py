@@ -75,7 +75,7 @@ def test_the_ddl_is_what_the_contract_generates():
 
 @pytest.mark.parametrize("name", ["nothing", "../views/v_events", ""])
 def test_an_unknown_report_is_refused(name: str):
-    with pytest.raises(UsageError, match=r"no report.*Known: annotation_coverage"):
+    with pytest.raises(UsageError, match=r"no report.*(Did you mean|Known: ).*`query --list`"):
         query.read_report(name)
 
 

@@ -352,9 +352,12 @@ def test_the_summaries_count_every_event(dirt: Dirt) -> None:
     assert set(dirt.summaries) == set(dirt.annotations)
     for lab, table in dirt.annotations.items():
         summary, keys = dirt.summaries[lab], ["video_id", "agent_id", "target_id", "action"]
-        expected = table.group_by(keys).aggregate([("duration_frames", "sum"), ("duration_frames", "count")])
+        counted = pc.subtract(table["counted_stop_frame"], table["counted_start_frame"])
+        expected = table.append_column("counted", counted).group_by(keys).aggregate(
+            [("counted", "sum"), ("counted", "count")]
+        )  # fmt: skip
         assert summary.num_rows == expected.num_rows
-        for name, aggregate in (("frames", "duration_frames_sum"), ("events", "duration_frames_count")):
+        for name, aggregate in (("frames", "counted_sum"), ("events", "counted_count")):
             one, other = ({tuple(r[k] for k in keys): r[c] for r in t.select([*keys, c]).to_pylist()}
                           for t, c in ((summary, name), (expected, aggregate)))  # fmt: skip
             assert one == other

@@ -11,14 +11,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from etholake import aws
+from etholake import aws, local_server
 from etholake.contract import CODE_ZONE, RAW_METADATA_COLUMNS, TABLES, raw_key
 from etholake.errors import AwsError, DataError
 from etholake.lake import Lake
 from etholake.settings import Settings, replace_port
 from etholake.stages.cloud.packages import build
 from etholake.stages.lake import etl
-from local_mock import lifecycle
 
 ROOT = Path(__file__).resolve().parents[2]
 ROLE = "arn:aws:iam::123456789012:role/test"
@@ -29,7 +28,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """A mock with bucket, database, deployed code, jobs and crawler, but an empty raw zone."""
     folder = tmp_path_factory.mktemp("etl")
     settings = Settings(port=0, state_dir=str(folder / "state"), s3_root=str(folder / "s3"), bucket="etl-bucket")
-    settings = replace_port(settings, lifecycle.up(settings).port)
+    settings = replace_port(settings, local_server.up(settings).port)
     s3, glue = aws.client(settings, "s3"), aws.client(settings, "glue")
     s3.create_bucket(Bucket=settings.bucket)
     glue.create_database(DatabaseInput={"Name": settings.database})
@@ -48,7 +47,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
         Targets={"S3Targets": [{"Path": f"s3://{settings.bucket}/raw-zone/train_tracking/"}]},
     )  # fmt: skip
     yield settings
-    lifecycle.down(settings)
+    local_server.down(settings)
 
 
 def fill(settings: Settings) -> None:

@@ -23,7 +23,7 @@ def test_the_sagemaker_folder_does_not_shadow_the_sdk() -> None:
 
 @pytest.mark.parametrize("path", [*_sources(*ONE_CODE_PATH), *NOTEBOOKS], ids=lambda p: str(p.relative_to(ROOT)))
 def test_only_aws_py_knows_targets(path: Path) -> None:
-    if path.name in {"aws.py", "settings.py"}:
+    if path.name in {"aws.py", "settings.py", "local_server.py"}:  # the last starts what answers
         return
     found = re.findall(r"\.target\s*(?:==|!=|in)\b.*", path.read_text(encoding="utf-8"))
     assert found == []

@@ -12,11 +12,11 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from etholake import aws
-from etholake.errors import DataError
+from etholake import aws, local_server
 from etholake.settings import Settings
-from local_mock import lifecycle
 from local_mock.data import ClientData, DataAccess, FolderData
+from local_mock.errors import DataError
+from local_mock.lifecycle import Running
 from local_mock.s3.errors import S3Error
 from local_mock.s3.store import Store, full_disk
 
@@ -101,8 +101,8 @@ def test_folder_markers_are_objects(s3: Any, folder: Path) -> None:
 def test_objects_metadata_and_uploads_survive_restart_and_kill(tmp_path: Path) -> None:
     settings = Settings(port=0, state_dir=str(tmp_path / "state"), s3_root=str(tmp_path / "s3"))
 
-    def start() -> tuple[Any, lifecycle.Running]:
-        found = lifecycle.up(settings)
+    def start() -> tuple[Any, Running]:
+        found = local_server.up(settings)
         return boto3.client("s3", endpoint_url=found.url), found
 
     s3, found = start()
@@ -122,7 +122,7 @@ def test_objects_metadata_and_uploads_survive_restart_and_kill(tmp_path: Path) -
         assert (head["Metadata"], head["ContentType"]) == ({"m": "1"}, "text/x")
         assert s3.get_object_tagging(Bucket="lives", Key="k")["TagSet"] == [{"Key": "t", "Value": "1"}]
         done = s3.complete_multipart_upload(**target, MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": part}]})
-        assert lifecycle.down(settings)
+        assert local_server.down(settings)
 
         s3, _ = start()
         etags = {o["Key"]: o["ETag"] for o in s3.list_objects_v2(Bucket="lives")["Contents"]}
@@ -130,7 +130,7 @@ def test_objects_metadata_and_uploads_survive_restart_and_kill(tmp_path: Path) -
         assert etags["multi"] == done["ETag"]
         s3.create_bucket(Bucket="lives")  # whoever deploys again takes the bucket over
     finally:
-        lifecycle.down(settings)
+        local_server.down(settings)
 
 
 def test_a_damaged_index_costs_metadata_but_no_object(tmp_path: Path) -> None:
@@ -230,7 +230,7 @@ def test_executing_services_with_s3_elsewhere(mock_settings: Settings, s3: Any, 
     import subprocess
     import sys
 
-    command = [sys.executable, "-m", "local_mock", "--port", "0", "--state-dir", str(tmp_path / "state")]
+    command = [sys.executable, "-m", "local_mock", "run", "--port", "0", "--state-dir", str(tmp_path / "state")]
     command += ["--s3-root", str(tmp_path / "none"), "--s3-endpoint", str(mock_settings.endpoint_url)]
     process = subprocess.Popen(command, cwd=Path(__file__).parents[2], stdout=subprocess.PIPE, text=True)
     try:

@@ -14,64 +14,60 @@ import pytest
 from botocore.exceptions import ClientError
 
 from etholake import aws
-from etholake.errors import UsageError
 from etholake.settings import Settings
 from local_mock import lifecycle
+from local_mock.errors import UsageError
 from local_mock.faults import operation_of, service_of
+from local_mock.options import Options
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Iterator[Settings]:
-    made = Settings(port=0, state_dir=str(tmp_path / "state"), s3_root=str(tmp_path / "s3"))
+def options(tmp_path: Path) -> Iterator[Options]:
+    made = Options(port=0, state_dir=tmp_path / "state", s3_root=tmp_path / "s3")
     yield made
     lifecycle.down(made)
 
 
-def test_up_finds_what_runs_and_down_ends_it(settings: Settings, tmp_path: Path, capfd: Any) -> None:
-    assert lifecycle.running(settings) is None
-    first = lifecycle.up(settings)
+def test_up_finds_what_runs_and_down_ends_it(options: Options, tmp_path: Path, capfd: Any) -> None:
+    assert lifecycle.running(options) is None
+    first = lifecycle.up(options)
     assert first.started
-    second = lifecycle.up(settings)
+    second = lifecycle.up(options)
     assert (second.pid, second.port, second.started) == (first.pid, first.port, False)
     with pytest.raises(UsageError, match=r"S3 folder .* runs already"):
-        lifecycle.up(Settings(port=0, state_dir=settings.state_dir, s3_root=str(tmp_path / "other")))
+        lifecycle.up(Options(port=0, state_dir=options.state_dir, s3_root=tmp_path / "other"))
     with pytest.raises(UsageError, match=rf"S3 folder .* in use by another local_mock \(process {first.pid}\)"):
-        lifecycle.up(Settings(port=0, state_dir=str(tmp_path / "other"), s3_root=settings.s3_root))
-    assert lifecycle.down(settings)
-    assert lifecycle.running(settings) is None
-    assert not lifecycle.down(settings)
+        lifecycle.up(Options(port=0, state_dir=tmp_path / "other", s3_root=options.s3_root))
+    assert lifecycle.down(options)
+    assert lifecycle.running(options) is None
+    assert not lifecycle.down(options)
     assert not Path(f"/proc/{first.pid}").exists()
     assert capfd.readouterr() == ("", "")
 
 
-def test_locks_outlive_no_kill(settings: Settings) -> None:
-    first = lifecycle.up(settings)
+def test_locks_outlive_no_kill(options: Options) -> None:
+    first = lifecycle.up(options)
     os.kill(first.pid, signal.SIGKILL)
     os.waitpid(first.pid, 0)
-    assert lifecycle.running(settings) is None
-    second = lifecycle.up(settings)
+    assert lifecycle.running(options) is None
+    second = lifecycle.up(options)
     assert second.started
     os.kill(second.pid, signal.SIGINT)
     for _ in range(500):
-        if lifecycle.running(settings) is None and not (Path(settings.state_dir) / "mock.json").exists():
+        if lifecycle.running(options) is None and not (options.state_dir / "mock.json").exists():
             break
         time.sleep(0.02)
     assert os.waitstatus_to_exitcode(os.waitpid(second.pid, 0)[1]) == 0
 
 
-def test_a_port_in_use_is_a_clear_error(settings: Settings) -> None:
+def test_a_port_in_use_is_a_clear_error(options: Options) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        taken = Settings(port=port, state_dir=settings.state_dir, s3_root=settings.s3_root)
+        taken = Options(port=port, state_dir=options.state_dir, s3_root=options.s3_root)
         with pytest.raises(UsageError, match=f"Port {port} on 127.0.0.1 cannot be used: Address already in use"):
             lifecycle.up(taken)
-
-
-def test_target_aws_needs_no_mock(settings: Settings) -> None:
-    with pytest.raises(UsageError, match="answered by AWS"):
-        lifecycle.up(Settings(target="aws", state_dir=settings.state_dir))
 
 
 def test_it_listens_on_loopback_only(mock_settings: Settings) -> None:

@@ -24,7 +24,7 @@ from etholake.models.stacking.model import Stacked
 from etholake.result import StageResult
 from etholake.settings import Settings
 from etholake.stages.model import explain, out_of_fold, train
-from etholake.stages.serving import predict, serve
+from etholake.stages.serving import endpoint_requests, predict, serve
 from etholake.stages.serving.videos import REQUEST_TYPE, Videos, request_body
 from etholake.training.oof import from_table
 
@@ -248,9 +248,11 @@ def test_a_model_that_does_not_fit_is_refused_by_name(
         Bucket=lake.bucket, Key=f"model-zone/{part}.tar.gz", Body=archive.read_bytes()
     )
     client, name = aws.client(lake, "sagemaker"), f"misfit-{part}"
-    request = serve.model_request(lake, name, lake.uri("model-zone", f"{part}.tar.gz"), "arn:aws:iam::1:role/r")
+    request = endpoint_requests.model_request(
+        lake, name, lake.uri("model-zone", f"{part}.tar.gz"), "arn:aws:iam::1:role/r"
+    )
     client.create_model(**request)
-    client.create_endpoint_config(**serve.config_request(lake, name))
+    client.create_endpoint_config(**endpoint_requests.config_request(lake, name))
     client.create_endpoint(EndpointName=name, EndpointConfigName=name)
     for _ in range(600):
         found = client.describe_endpoint(EndpointName=name)
@@ -275,7 +277,7 @@ def test_a_stack_is_trained_heard_out_of_fold_and_predicts(
     """The last test here: from now on the stack is the lake's newest model."""
     with pytest.raises(UsageError, match="are cross-validated: say --folds 5, too"):
         train.run(lake, "boosted,smoke")
-    result = train.run(lake, "boosted,smoke", (3,), wish=train.TrainingOptions(folds=2, stack=True))
+    result = train.run(lake, "boosted,smoke", (3,), options=train.TrainingOptions(folds=2, stack=True))
     catalog = Lake(aws.client(lake, "s3"), aws.client(lake, "glue"), lake.bucket, lake.database)
     (file,) = catalog.current_files("out_of_fold", {"run_id": result.details["job_name"]})
     key = file.removeprefix(f"s3://{lake.bucket}/")

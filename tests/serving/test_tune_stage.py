@@ -12,7 +12,8 @@ from botocore.validate import ParamValidator
 
 from etholake.errors import AwsError, SettingsError
 from etholake.settings import Settings
-from etholake.stages.model import train, tune
+from etholake.stages.job_settings import job_settings
+from etholake.stages.model import training_result, tune
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -33,7 +34,9 @@ def test_tune_runs_jobs_and_finds_the_best(lake: Settings) -> None:
     assert [t["status"] for t in trials] == ["Completed", "Completed"]
     assert done.details["best"]["objective"] == max(t["objective"] for t in trials)
     assert done.details["best"]["model_uri"].startswith(f"s3://{lake.bucket}/model-zone/tuning/etholake-")
-    meta = train._meta(lake, done.details["best"]["model_uri"])  # the parameters have reached the model
+    meta = training_result._model_metadata(
+        lake, done.details["best"]["model_uri"]
+    )  # the parameters have reached the model
     best = done.details["best"]["parameters"]
     assert meta["config"]["convs"] == int(best["convs"])
     assert meta["config"]["lr"] == pytest.approx(float(best["lr"]))
@@ -45,7 +48,7 @@ def test_tune_runs_jobs_and_finds_the_best(lake: Settings) -> None:
 
 @pytest.mark.parametrize("strategy", ["Bayesian", "Grid"])
 def test_the_request_is_one_that_aws_takes(strategy: str) -> None:
-    options = train.job_settings()["tuning"] | {"strategy": strategy}
+    options = job_settings()["tuning"] | {"strategy": strategy}
     request = tune.tuning_request(Settings(), "t", {"config": "tiny"}, "arn:aws:iam::123456789012:role/r", options)
     shape = (
         get_session().get_service_model("sagemaker").operation_model("CreateHyperParameterTuningJob").input_shape
@@ -68,7 +71,7 @@ def test_the_ranges_of_the_settings_are_fields_of_the_configuration() -> None:
     from etholake.models.cnn_transformer.config import ModelConfig
 
     known = {field.name for field in dataclasses.fields(ModelConfig)}
-    assert set(train.job_settings()["tuning"]["ranges"]) <= known
+    assert set(job_settings()["tuning"]["ranges"]) <= known
 
 
 def test_the_trial_turns_fields_into_overrides() -> None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from etholake.errors import UsageError
+from etholake.errors import UsageError, suggestion
 
 __all__ = ["BOOSTED", "CONFIGS", "Augmentation", "ModelConfig", "named", "overridden"]
 
@@ -168,8 +167,7 @@ def _replaced(config: Any, values: dict[str, Any], what: str) -> Any:
     fields = {f.name for f in dataclasses.fields(config)}
     for key in values:
         if key not in fields:
-            near = difflib.get_close_matches(key, fields, n=1)
-            raise UsageError(f"{what} has no field '{key}'.{f' Nearest: {near[0]}.' if near else ''}")
+            raise UsageError(f"{what} has no field '{key}'. {suggestion(key, fields)}")
     inner = values.get("augmentation")
     if isinstance(inner, Mapping):
         values["augmentation"] = _replaced(config.augmentation, dict(inner), "An augmentation")

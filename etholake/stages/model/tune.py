@@ -7,7 +7,6 @@ ranges and limits are not tuned twice.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,14 +18,24 @@ from etholake.errors import AwsError, SettingsError
 from etholake.progress import OnProgress, silent
 from etholake.result import StageResult
 from etholake.settings import Settings
-from etholake.stages import jobs
-from etholake.stages.model import features, train
+from etholake.stages.job_settings import image_uri, job_settings
+from etholake.stages.model import features
+from etholake.stages.model.training_inputs import (
+    MODEL_SCRIPTS,
+    SOURCE,
+    channels,
+    deployed_fingerprint,
+    hyperparameters,
+    table_states,
+)
 from etholake.stages.state import load_state, save_state
+from etholake.stages.waiting import wait_for
 
 __all__ = ["ranges_request", "run", "search_request", "tuning_request"]
 
 STAGE = "tune"
-ENDED = ("Completed", "Failed", "Stopped")
+SCRIPTS = ("trial.py", *MODEL_SCRIPTS)
+ENDED = frozenset({"Completed", "Failed", "Stopped"})
 
 
 def run(
@@ -54,9 +63,9 @@ def run(
         Nothing is deployed, or no training job gave a value; the message has the service's reason.
     """
     tick = on_progress or silent
-    options = train.job_settings()["tuning"] | {k: v for k, v in changes.items() if v is not None}
-    parameters = train.hyperparameters(settings, config_name, holdout)
-    digest = fingerprint(train._inputs(settings), train._code(settings), parameters, options)
+    options = job_settings()["tuning"] | {k: v for k, v in changes.items() if v is not None}
+    parameters = hyperparameters(settings, config_name, holdout)
+    digest = fingerprint(table_states(settings), deployed_fingerprint(settings, SCRIPTS), parameters, options)
     state = load_state(settings, STAGE)
     if state.get("fingerprint") == digest:
         return StageResult(
@@ -68,11 +77,7 @@ def run(
     request = tuning_request(settings, name, named, role, options, features.channel(settings))
     client = aws.client(settings, "sagemaker")
     client.create_hyper_parameter_tuning_job(**request)
-    try:
-        found = _follow(client, name, tick)
-    except KeyboardInterrupt:
-        client.stop_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)
-        raise
+    found = _follow(client, name, tick)
     trials = [_trial(client, summary) for summary in _summaries(client, name)]
     best = next(t for t in trials if t["job_name"] == found["BestTrainingJob"]["TrainingJobName"])
     details = {"tuning_job": name, "config": config_name, "best": best, "trials": trials}
@@ -134,7 +139,7 @@ def tuning_request(
 
     A tuning job knows no entry point of its own, so the source package is named in the way of the images' toolkit.
     """
-    training = train.job_settings()["training"]
+    training = job_settings()["training"]
     return {
         "HyperParameterTuningJobName": name,
         "HyperParameterTuningJobConfig": search_request(settings, options),
@@ -142,10 +147,10 @@ def tuning_request(
             "StaticHyperParameters": {
                 **{key: str(value) for key, value in parameters.items()},
                 "sagemaker_program": "trial.py",
-                "sagemaker_submit_directory": f"s3://{settings.bucket}/{train.SOURCE}",
+                "sagemaker_submit_directory": f"s3://{settings.bucket}/{SOURCE}",
             },
             "AlgorithmSpecification": {
-                "TrainingImage": training["image"].format(region=settings.region, account=settings.account),
+                "TrainingImage": image_uri(settings, "training"),
                 "TrainingInputMode": "File",
                 "MetricDefinitions": [{"Name": n, "Regex": r} for n, r in training["metrics"].items()],
             },
@@ -155,7 +160,7 @@ def tuning_request(
                     "ChannelName": channel,
                     "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": uri}},
                 }
-                for channel, uri in (train.channels(settings) | dict(more or {})).items()
+                for channel, uri in (channels(settings) | dict(more or {})).items()
             ],
             "OutputDataConfig": {"S3OutputPath": settings.uri(MODEL_ZONE, "tuning")},
             "ResourceConfig": {
@@ -171,9 +176,10 @@ def tuning_request(
 # --- the job ------------------------------------------------------------------------------------------------
 def _follow(client: Any, name: str, tick: OnProgress) -> dict[str, Any]:
     """Wait for the end, telling the jobs that are through. Raises AwsError unless it completed."""
-    for _ in jobs.pauses(math.inf):
+
+    def describe() -> dict[str, Any]:
         found: dict[str, Any] = client.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)
-        counters, status = found["TrainingJobStatusCounters"], found["HyperParameterTuningJobStatus"]
+        counters = found["TrainingJobStatusCounters"]
         through = counters["Completed"] + counters["Stopped"] + counters["NonRetryableError"]
         limits = found["HyperParameterTuningJobConfig"]["ResourceLimits"]
         best = (found.get("BestTrainingJob") or {}).get("FinalHyperParameterTuningJobObjectiveMetric")
@@ -182,12 +188,21 @@ def _follow(client: Any, name: str, tick: OnProgress) -> dict[str, Any]:
             limits.get("MaxNumberOfTrainingJobs", through + 1),
             f"best {best['Value']:.4f}" if best else "",
         )
-        if status == "Completed" and best:
-            return found
-        if status in ENDED:
-            reason = found.get("FailureReason", "no training job completed with a value of the objective.")
-            raise AwsError(f"Tuning job '{name}' ended as {status}: {reason}")
-    raise AssertionError("without a limit the pauses do not end")
+        return found
+
+    job = wait_for(
+        describe,
+        lambda job: job["HyperParameterTuningJobStatus"] in ENDED,
+        f"Tuning job '{name}'",
+        on_interrupt=lambda: client.stop_hyper_parameter_tuning_job(HyperParameterTuningJobName=name),
+    )
+    status = job["HyperParameterTuningJobStatus"]
+    if status != "Completed" or not (job.get("BestTrainingJob") or {}).get(
+        "FinalHyperParameterTuningJobObjectiveMetric"
+    ):
+        reason = job.get("FailureReason", "no training job completed with a value of the objective.")
+        raise AwsError(f"Tuning job '{name}' ended as {status}: {reason}")
+    return job
 
 
 def _summaries(client: Any, name: str) -> list[dict[str, Any]]:

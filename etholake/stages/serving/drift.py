@@ -26,14 +26,16 @@ import numpy.typing as npt
 from etholake import aws
 from etholake.contract import MODEL_ZONE, UNIFIED_PARTS, unified_part_sources
 from etholake.dataset.pose_tracks import CLOCK_HZ, PartSources, PoseTracks, VideoMeta
-from etholake.digest import fingerprint as digest
+from etholake.digest import fingerprint
 from etholake.errors import DataError, EtholakeError
+from etholake.objects import list_objects
 from etholake.pages.base import figures, section, text
 from etholake.pages.base import page as whole
 from etholake.result import StageResult
 from etholake.settings import Settings
 from etholake.stages.model.models import unpacked
-from etholake.stages.serving import serve
+from etholake.stages.serving.endpoint_requests import CAPTURED, endpoint_name
+from etholake.stages.serving.trained_model import trained_model
 from etholake.stages.serving.videos import METADATA_KEY, REQUEST_TYPE, Videos
 from etholake.stages.state import load_state
 
@@ -66,23 +68,23 @@ def run(settings: Settings, output: Path, endpoint: str = "") -> StageResult:
     DataError
         No model has been trained, or the endpoint has captured no request of it.
     """
-    endpoint = endpoint or serve.endpoint_name()
-    _, uri = serve.trained_model(settings)
-    fingerprint, part_map = _trained_with(settings, uri)
-    found = _captured(settings, endpoint, fingerprint, unified_part_sources(part_map))
+    endpoint = endpoint or endpoint_name()
+    _, uri = trained_model(settings)
+    data_fingerprint, part_map = _trained_with(settings, uri)
+    found = _captured(settings, endpoint, data_fingerprint, unified_part_sources(part_map))
     if not found["clips"]:
         others = f" ({found['other_models']} of other models)" if found["other_models"] else ""
         raise DataError(
             f"Endpoint '{endpoint}' has captured no request to the newest model{others}: ask it first."
         )
-    reference = _baseline(settings, fingerprint, part_map)
+    reference = _baseline(settings, data_fingerprint, part_map)
     rows = compare(reference, _pooled(clip_features(clip) for clip in found["clips"]))
     enough = len(found["clips"]) >= FEW
     drifted = [row["feature"] for row in rows if row["verdict"] == "drifted"] if enough else []
     details = {
         "endpoint": endpoint, "requests": len(found["clips"]), "other_models": found["other_models"],
-        "unreadable": found["unreadable"], "model_fingerprint": fingerprint, "features": rows, "drifted": drifted,
-        "enough": enough, "output": str(output),
+        "unreadable": found["unreadable"], "model_fingerprint": data_fingerprint, "features": rows,
+        "drifted": drifted, "enough": enough, "output": str(output),
     }  # fmt: skip
     output.parent.mkdir(parents=True, exist_ok=True)
     output.with_suffix(".json").write_text(json.dumps(details, indent=1), encoding="utf-8")
@@ -129,7 +131,7 @@ def _pooled(clips: Iterable[Values]) -> Values:
     return {name: np.concatenate(pieces) if pieces else np.empty(0) for name, pieces in found.items()}
 
 
-def baseline(values: Values, fingerprint: str, videos: int) -> dict[str, Any]:
+def baseline(values: Values, data_fingerprint: str, videos: int) -> dict[str, Any]:
     """What is kept of the training videos: of every feature the deciles and the shares between them.
 
     The outermost bins lie outside of all that training has seen, and are empty.
@@ -144,7 +146,7 @@ def baseline(values: Values, fingerprint: str, videos: int) -> dict[str, Any]:
         deciles[0], deciles[-1] = deciles[0] - margin, deciles[-1] + margin
         edges = np.unique(deciles)
         features[name] = {"edges": edges.tolist(), "shares": _shares(found, edges).tolist(), "values": len(found)}
-    return {"format": 1, "data_fingerprint": fingerprint, "videos": videos, "features": features}
+    return {"format": 1, "data_fingerprint": data_fingerprint, "videos": videos, "features": features}
 
 
 def _shares(values: npt.NDArray[np.float64], edges: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -182,9 +184,9 @@ def _trained_with(settings: Settings, uri: str) -> tuple[str, str]:
     return str(whole.get("data_fingerprint")), next((m["part_map"] for m in metas if m.get("part_map")), "")
 
 
-def _baseline(settings: Settings, fingerprint: str, part_map: str) -> dict[str, Any]:
+def _baseline(settings: Settings, data_fingerprint: str, part_map: str) -> dict[str, Any]:
     """The kept baseline of a model's training data; made from the curated zone if there is none."""
-    name = f"{fingerprint}-{digest(part_map)}" if part_map else fingerprint
+    name = f"{data_fingerprint}-{fingerprint(part_map)}" if part_map else data_fingerprint
     s3, key = aws.client(settings, "s3"), f"{MODEL_ZONE}/baselines/{name}.json"
     try:
         kept: dict[str, Any] = json.loads(s3.get_object(Bucket=settings.bucket, Key=key)["Body"].read())
@@ -198,24 +200,22 @@ def _baseline(settings: Settings, fingerprint: str, part_map: str) -> dict[str, 
             PoseTracks.from_curated(source.tracks(video), VideoMeta.from_row(source.rows[video]), sources)
             for video in used
         )
-        kept = baseline(_pooled(clip_features(clip) for clip in clips), fingerprint, len(used))
+        kept = baseline(_pooled(clip_features(clip) for clip in clips), data_fingerprint, len(used))
         s3.put_object(Bucket=settings.bucket, Key=key, Body=json.dumps(kept).encode())
     return kept
 
 
-def _captured(settings: Settings, endpoint: str, fingerprint: str, sources: PartSources) -> dict[str, Any]:
+def _captured(settings: Settings, endpoint: str, data_fingerprint: str, sources: PartSources) -> dict[str, Any]:
     """``clips`` of the newest captured requests to the model; how many went to others, or cannot be read."""
     s3 = aws.client(settings, "s3")
-    pages = s3.get_paginator("list_objects_v2").paginate(
-        Bucket=settings.bucket, Prefix=f"{serve.CAPTURED}/{endpoint}/"
-    )
-    keys = sorted((item["Key"] for page in pages for item in page.get("Contents", [])), reverse=True)
+    objects = list_objects(s3, settings.bucket, f"{CAPTURED}/{endpoint}/")
+    keys = sorted((item["Key"] for item in objects), reverse=True)
     found: dict[str, Any] = {"clips": [], "other_models": 0, "unreadable": 0}
     for key in keys[:MAX_REQUESTS]:
         body = s3.get_object(Bucket=settings.bucket, Key=key)["Body"].read()
         for sent, answered in _exchanges(body):
             try:
-                if json.loads(_data(answered))["model"]["data_fingerprint"] != fingerprint:
+                if json.loads(_data(answered))["model"]["data_fingerprint"] != data_fingerprint:
                     found["other_models"] += 1
                 else:
                     found["clips"].append(_clip(sent, settings.max_gap_frames, sources))

@@ -1,4 +1,4 @@
-"""Start and stop LocalStack in host mode, on loopback: ``python -m local_mock.localstack.host up|down``.
+"""Start and stop LocalStack in host mode, on loopback: ``python -m etholake.localstack.host up|down``.
 
 The environment is made by ``make localstack``. A run's folders, output and process id lie in one folder.
 """
@@ -121,7 +121,7 @@ def _environment(port: int, state: Path) -> dict[str, str]:
 
 def main() -> int:
     """Returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m local_mock.localstack.host")
+    parser = argparse.ArgumentParser(prog="python -m etholake.localstack.host")
     parser.add_argument("verb", choices=("up", "down"))
     parser.add_argument("--port", type=int, default=int(os.environ.get("PORT") or 4566))
     arguments = parser.parse_args()

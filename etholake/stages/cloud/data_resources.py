@@ -1,6 +1,6 @@
-"""What outlives its stack because it holds data: buckets, their key, the model registry, the endpoint's log.
+"""Find and delete the resources that hold data and outlive their stack: buckets, key, registry, endpoint's log.
 
-`deploy` takes over what it finds of them; `destroy` deletes them when the bucket is named.
+`deploy` reuses those that it finds; `destroy` deletes them when the bucket is named.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 from etholake import aws
 from etholake.errors import AwsError, UsageError, raise_collected
 from etholake.settings import Settings
-from etholake.stages.model.train import job_settings
+from etholake.stages.serving.endpoint_requests import endpoint_name, log_group
 
 __all__ = [
     "bucket_exists", "delete_bucket", "delete_key", "delete_registry", "endpoint_log", "key_of", "registry",
@@ -20,6 +20,7 @@ TRIES = 5
 
 
 def bucket_exists(settings: Settings, bucket: str) -> bool:
+    """Return whether the bucket is there. Raises UsageError if it belongs to another account or region."""
     from botocore.exceptions import ClientError
 
     try:
@@ -58,8 +59,8 @@ def delete_bucket(settings: Settings, bucket: str) -> int | None:
 def _delete_versions(s3: Any, bucket: str) -> int:
     count = 0
     for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
-        found = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
-        keys = [{"Key": item["Key"], "VersionId": item["VersionId"]} for item in found]
+        versions = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+        keys = [{"Key": item["Key"], "VersionId": item["VersionId"]} for item in versions]
         if keys:
             answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": keys, "Quiet": True})
             problems = [f"{e['Key']}: {e['Message']}" for e in answer.get("Errors", [])]
@@ -69,20 +70,20 @@ def _delete_versions(s3: Any, bucket: str) -> int:
 
 
 def key_of(settings: Settings) -> str:
-    """ARN of the key that encrypts the bucket, '' if none does."""
+    """Return the ARN of the key that encrypts the bucket, '' if none does."""
     from botocore.exceptions import ClientError
 
     try:
-        found = aws.client(settings, "s3").get_bucket_encryption(Bucket=settings.bucket)
+        encryption = aws.client(settings, "s3").get_bucket_encryption(Bucket=settings.bucket)
     except ClientError:
         return ""
-    rule = found["ServerSideEncryptionConfiguration"]["Rules"][0]["ApplyServerSideEncryptionByDefault"]
+    rule = encryption["ServerSideEncryptionConfiguration"]["Rules"][0]["ApplyServerSideEncryptionByDefault"]
     key = str(rule.get("KMSMasterKeyID", ""))
     return key if key.startswith("arn:") else ""
 
 
 def delete_key(settings: Settings, arn: str) -> bool:
-    """Let the key go if it is the bucket's own; returns whether it is."""
+    """Schedule the key's deletion if it is the bucket's own; return whether it is."""
     if not arn:
         return False
     kms = aws.client(settings, "kms")
@@ -94,25 +95,27 @@ def delete_key(settings: Settings, arn: str) -> bool:
 
 
 def registry(settings: Settings) -> dict[str, Any] | None:
+    """Return the description of the model package group, None if there is none."""
     from botocore.exceptions import ClientError
 
     try:
-        found: dict[str, Any] = aws.client(settings, "sagemaker").describe_model_package_group(
+        group: dict[str, Any] = aws.client(settings, "sagemaker").describe_model_package_group(
             ModelPackageGroupName=settings.stack
         )
     except ClientError:
         return None
-    return found
+    return group
 
 
 def endpoint_log(settings: Settings) -> bool:
-    """Whether the endpoint's log group is there: an endpoint makes it, and leaves it."""
-    name = f"/aws/sagemaker/Endpoints/{job_settings()['hosting']['endpoint']}"
+    """Return whether the endpoint's log group is there: an endpoint makes it, and leaves it."""
+    name = log_group(endpoint_name())
     groups = aws.client(settings, "logs").describe_log_groups(logGroupNamePrefix=name)["logGroups"]
     return any(group["logGroupName"] == name for group in groups)
 
 
 def delete_registry(settings: Settings) -> None:
+    """Delete the model package group with its versions, if there is one."""
     if registry(settings) is None:
         return
     sagemaker = aws.client(settings, "sagemaker")

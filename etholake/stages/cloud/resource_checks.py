@@ -1,4 +1,4 @@
-"""Is every resource of a stack really there? Asked at its own service, not at CloudFormation."""
+"""Check that every resource of a stack exists, at its own service, not at CloudFormation."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from etholake import aws
 from etholake.settings import Settings
 
-__all__ = ["CHECKS", "physical_ids", "verify"]
+__all__ = ["CHECKS", "check_resources", "physical_ids", "resources"]
 
 Check = tuple[str, str, Callable[[str, Mapping[str, str]], dict[str, Any]]]
 
@@ -57,22 +57,22 @@ _LISTS |= {"list_permissions": "PrincipalResourcePermissions"}
 
 
 def physical_ids(settings: Settings, name: str) -> dict[str, str]:
-    """Logical -> physical id of a stack's resources."""
+    """Return logical -> physical id of a stack's resources."""
     return {item["LogicalResourceId"]: item.get("PhysicalResourceId", "") for item in resources(settings, name)}
 
 
 def resources(settings: Settings, name: str) -> list[dict[str, Any]]:
-    """What a stack holds, as ListStackResources says it."""
+    """Return the summaries of a stack's resources by ListStackResources."""
     pages = aws.client(settings, "cloudformation").get_paginator("list_stack_resources").paginate(StackName=name)
     return [item for page in pages for item in page["StackResourceSummaries"]]
 
 
-def verify(
+def check_resources(
     settings: Settings, name: str, wanted: Mapping[str, Mapping[str, Any]]
 ) -> tuple[dict[str, str], list[str]]:
-    """(logical -> physical id of what is there, a sentence for each resource of stack `name` that is not)."""
+    """Return (logical -> physical id of what exists, a sentence for each resource of the stack that does not)."""
     physical = physical_ids(settings, name)
-    there, problems = {}, []
+    existing, problems = {}, []
     facts = {"account": aws.account_id(settings), "topic": ""}
     kinds = {logical: str(body["Type"]) for logical, body in wanted.items()}
     for logical, kind in kinds.items():
@@ -80,7 +80,9 @@ def verify(
             facts["topic"] = physical.get(logical, "")
     for logical, kind in kinds.items():
         if kind not in CHECKS:
-            problems.append(f"{logical}: nobody knows how to see that an {kind} exists (add it to verify.CHECKS).")
+            problems.append(
+                f"{logical}: there is no check that an {kind} exists (add it to resource_checks.CHECKS)."
+            )
         elif not physical.get(logical):
             problems.append(f"{logical} ({kind}) is not among the resources of stack '{name}'.")
         else:
@@ -88,14 +90,14 @@ def verify(
             if reason := _missing(settings, kind, identity, facts):
                 problems.append(f"{logical} ({kind} '{identity}') does not answer: {reason}.")
             else:
-                there[logical] = identity
-    return there, problems
+                existing[logical] = identity
+    return existing, problems
 
 
 def _identity(
     settings: Settings, logical: str, kind: str, body: Mapping[str, Any], physical: Mapping[str, str]
 ) -> str:
-    """The physical id; of a bucket's policy the bucket's name, which CloudFormation need not give."""
+    """Return the physical id; for a bucket's policy the bucket's name, which CloudFormation need not give."""
     if kind != "AWS::S3::BucketPolicy":
         return physical[logical]
     bucket = body["Properties"]["Bucket"]
@@ -104,7 +106,7 @@ def _identity(
 
 
 def _missing(settings: Settings, kind: str, identity: str, facts: Mapping[str, str]) -> str:
-    """Why the resource is not there; '' if it is."""
+    """Return why the resource does not exist; '' if it does."""
     from botocore.exceptions import ClientError
 
     service, operation, arguments = CHECKS[kind]

@@ -1,7 +1,7 @@
-"""What earlier runs found in each file (checksum, problems), so that a file is read once until it changes.
+"""Remember checksum and problems of each file, so that a file is read once until it changes.
 
-Kept in the state folder, per size, time of modification and time of change (which no tool can set back). Losing
-it costs reading the files again, nothing else.
+The cache is kept in the state folder, per size, time of modification and time of change (which no tool can set
+back). Losing it costs reading the files again, nothing else.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 from etholake.digest import fingerprint
 from etholake.stages.lake.ingest.folder import KINDS, RawFile
 
-__all__ = ["Known", "Seen"]
+__all__ = ["ChecksumCache", "FileState"]
 
 # A file system's clock ticks in up to 2 s (FAT): what changed so shortly before it was read may have changed
 # again within the same tick, and is read again next time.
@@ -25,8 +25,8 @@ _SAVE_EVERY_S = 30.0
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What a file's bytes are: `size` in bytes, hex SHA-256, and what is wrong with it after its path."""
+class FileState:
+    """A file's size in bytes, its times, its hex SHA-256, and its problems as texts to put after its path."""
 
     size: int
     modified_ns: int
@@ -39,17 +39,18 @@ class Seen:
     @staticmethod
     def at(
         size: int, modified_ns: int, changed_ns: int, sha256: str, problems: tuple[str, ...], read_ns: int
-    ) -> Seen:
+    ) -> FileState:
         """The times were taken before the file was read, at `read_ns` since 1970."""
         settled = all(abs(read_ns - then) > _TICK_NS for then in (modified_ns, changed_ns))
-        return Seen(size, modified_ns, changed_ns, sha256, problems, settled)
+        return FileState(size, modified_ns, changed_ns, sha256, problems, settled)
 
-    def is_of(self, size: int, modified_ns: int, changed_ns: int) -> bool:
+    def is_unchanged(self, size: int, modified_ns: int, changed_ns: int) -> bool:
+        """Return whether a file of this size and these times is the one that was read."""
         return self.settled and (self.size, self.modified_ns, self.changed_ns) == (size, modified_ns, changed_ns)
 
 
-class Known:
-    """The cache of one folder: `find`, `add`, `save`."""
+class ChecksumCache:
+    """The cache of one folder."""
 
     def __init__(self, data: Path, cache: Path) -> None:
         self._cache, self._saved = cache, time.monotonic()
@@ -64,14 +65,14 @@ class Known:
         except (OSError, ValueError, AttributeError, KeyError, TypeError):
             pass  # none yet, or of another shape: written anew
 
-    def find(self, file: RawFile) -> Seen | None:
-        """What was found in the file, if it is as it was then."""
+    def find(self, file: RawFile) -> FileState | None:
+        """Return the remembered state of a file if size and times are unchanged, else None."""
         entry = self._files.get(file.key)
         if entry is None or entry[:3] != [file.size, file.modified_ns, file.changed_ns]:
             return None
-        return Seen(file.size, file.modified_ns, file.changed_ns, entry[3], tuple(entry[4]), settled=True)
+        return FileState(file.size, file.modified_ns, file.changed_ns, entry[3], tuple(entry[4]), settled=True)
 
-    def add(self, file: RawFile, seen: Seen) -> None:
+    def add(self, file: RawFile, seen: FileState) -> None:
         """Remember; written now and then, so that a killed run need not read everything again."""
         if seen.settled:
             entry = [seen.size, seen.modified_ns, seen.changed_ns, seen.sha256, list(seen.problems)]
@@ -87,6 +88,7 @@ class Known:
             self._changed = True
 
     def save(self) -> None:
+        """Write the cache if it has changed."""
         self._saved = time.monotonic()
         if not self._changed:
             return
