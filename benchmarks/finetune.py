@@ -106,7 +106,7 @@ def compare(
             place = folder / f"{way}-{seed}"
             fit(data, place, "tiny", {**SIZES, "epochs": epochs}, split=split, seed=seed, base=start)
             model = NetworkModel.load(place)
-            report = HeldOut.of(model, data.videos, split.test).score(model.decisions)
+            report = HeldOut.of(model, data.videos, split.test).score(model.post_processing)
             assert report is not None  # every video is annotated
             scores[way] = report.score
             figures.append(Figure(f"{name}: {way}, seed {seed}", report.score, "score"))

@@ -37,14 +37,13 @@ from etholake.dataset.pose_tracks import CLOCK_HZ, PoseTracks, VideoMeta
 from etholake.dataset.split import Span, Split
 from etholake.dataset.windows import Window, gather
 from etholake.features.pair_features import FEATURE_NAMES, pair_features
-from etholake.models import build
-from etholake.models.cnn_transformer.config import named
-from etholake.models.network_model import NetworkModel
+from etholake.models.loss import batch_loss
+from etholake.models.network_model import NetworkModel, new_network
+from etholake.models.registry import resolve
 from etholake.models.scaler import RobustScaler
 from etholake.models.scoring import BATCH
 from etholake.simulate import simulate
 from etholake.training import augment
-from etholake.training.loss import batch_loss
 from etholake.training.parallel import ALONE
 from etholake.training.trainer import Drawn, Trainer
 from etholake.training.windows import WindowSampler
@@ -171,12 +170,9 @@ def trainer_of(data: TrainingData, name: str, device: torch.device) -> Trainer:
     """A trainer of all the videos, as `fit` makes one."""
     spans = tuple(Span(v.clip.video_id, v.clip.lab_id, 0, v.clip.n_frames) for v in data.videos)
     known = sorted({span.lab_id for span in spans})
-    config = named(name)
+    config = resolve(name)[1]
     sampler = WindowSampler(data, spans, known, config, 0)
-    network = build(
-        config.family, features=len(FEATURE_NAMES), classes=len(data.actions), labs=len(known) + 1,
-        **config.network(),
-    )  # fmt: skip
+    network = new_network(config, len(data.actions), len(known))
     scaler = RobustScaler.fit(pair_features(sampler.sample_for_scaling().tracks).flatten(0, 1))
     model = NetworkModel(network, scaler, config, data.actions, tuple(known), {})
     group = dataclasses.replace(ALONE, device=device)
@@ -249,8 +245,8 @@ def utilisation(trainer: Trainer, single: Callable[[], float], seconds: float) -
 def recogniser(name: str) -> NetworkModel:
     """A recogniser of one lab with weights as initialised."""
     torch.manual_seed(0)
-    config = named(name)
-    network = build(config.family, features=len(FEATURE_NAMES), classes=len(ACTIONS), labs=2, **config.network())
+    config = resolve(name)[1]
+    network = new_network(config, len(ACTIONS), labs=1)
     scaler = RobustScaler(torch.zeros(len(FEATURE_NAMES)), torch.ones(len(FEATURE_NAMES)))
     return NetworkModel(network.eval(), scaler, config, ACTIONS, ("Lab",), {"Lab": ACTIONS})
 

@@ -24,6 +24,7 @@ What was trained lies in --work and is not trained again. --quick: three videos,
 from __future__ import annotations
 
 import csv
+import dataclasses
 import hashlib
 import json
 import sys
@@ -42,7 +43,7 @@ from figures import Figure, parser, show
 from numpy.typing import NDArray
 
 from etholake.contract import ACTIONS
-from etholake.dataset.labelled import LabelledVideo, TrainingData
+from etholake.dataset.labelled import LabelledVideo, TrainingData, whole_spans
 from etholake.dataset.pose_tracks import PoseTracks, VideoMeta
 from etholake.dataset.split import Span, Split
 from etholake.evaluation import bouts, confusion
@@ -50,11 +51,12 @@ from etholake.events import metric, mutual
 from etholake.events import post_processing as decisions
 from etholake.events.calibration import pooled_frames
 from etholake.events.types import Event, PairScores, mask
-from etholake.models.boosted import forest as boosted
-from etholake.models.cnn_transformer.config import named
-from etholake.models.ensemble import average
-from etholake.models.network_model import NetworkModel
+from etholake.models.archive import load_model
+from etholake.models.base import Model
+from etholake.models.ensemble.model import average
+from etholake.models.registry import resolve
 from etholake.models.stacking import trees as stack
+from etholake.models.stacking.config import STACK
 from etholake.stages.model.evaluate import read_truth
 from etholake.training.fit import fit
 
@@ -130,7 +132,7 @@ class Folds:
             return average([self.said(one, video, apart) for one in members.split(",")], space)
         parts = [self._recipe(one) for one in members.split(",")]
         out = apart | {video}
-        recipe = [kind, parts, asdict(stack.STACK), stack.START] if kind else [kind, parts]
+        recipe = [kind, parts, asdict(STACK), stack.START] if kind else [kind, parts]
         digest = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:8]
         place = f"{name.replace(':', '-').replace(',', '-')}-{digest}"
         # A stack for a video alone is not the one for two that are apart: their bases differ.
@@ -150,28 +152,28 @@ class Folds:
 
     def _recipe(self, name: str) -> list[Any]:
         """What defines a trained base recogniser, besides its folds."""
-        if name == "boosted":
-            return [name, asdict(boosted.BoostedConfig())]
         config, _, seed = name.partition("@")
-        fields = {**self.overrides.get(config, {}), **self.everywhere}
-        return [config, int(seed or 0), named(config, fields).to_json(), self.data.fingerprint]
+        family, fields = resolve(config, self._fields(config))
+        return [config, int(seed or 0), family.to_json(fields), self.data.fingerprint]
+
+    def _fields(self, config: str) -> dict[str, Any]:
+        """The overrides of a configuration; those for every configuration where it has such a field."""
+        names = {field.name for field in dataclasses.fields(resolve(config)[1])}
+        everywhere = {name: value for name, value in self.everywhere.items() if name in names}
+        return {**everywhere, **self.overrides.get(config, {})}
 
     def _base(self, name: str, out: Sequence[int], folder: Path) -> dict[int, list[PairScores]]:
         """Scores of the videos that are left out, by one model of all the rest."""
-        spans = boosted.whole_spans(self.data.videos)
+        spans = whole_spans(self.data.videos)
         learnt, rest = (tuple(s for s in spans if (s.video_id in out) is left) for left in (False, True))
         model = self._trained(name, learnt, rest, folder)
         return {video: model.predict(self.by_id[video].clip) for video in out}
 
-    def _trained(
-        self, name: str, learnt: tuple[Span, ...], rest: tuple[Span, ...], folder: Path
-    ) -> boosted.Boosted | NetworkModel:
-        if name == "boosted":
-            return boosted.fit(self.data.videos, learnt)
+    def _trained(self, name: str, learnt: tuple[Span, ...], rest: tuple[Span, ...], folder: Path) -> Model:
         config, _, seed = name.partition("@")
-        fields = {**self.overrides.get(config, {}), **self.everywhere}
-        fit(self.data, folder, config, fields, split=Split(learnt, (), rest), seed=int(seed or 0))
-        return NetworkModel.load(folder)
+        split = Split(learnt, (), rest)
+        fit(self.data, folder, config, self._fields(config), split=split, seed=int(seed or 0))
+        return load_model(folder)
 
     def _stack(self, names: Sequence[str], video: int, apart: Apart) -> list[PairScores]:
         """By a stack of the other videos' labels, and of what its bases say of them without having learnt them."""

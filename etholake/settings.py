@@ -45,7 +45,7 @@ class Settings:
     state_dir: str = _setting(".etholake", "local folder for logs, process ids and caches")
     s3_root: str = _setting("s3_mock", "folder whose subfolders are the mock's buckets")
     config: str = _setting(
-        "tiny", "named model configuration: tiny, small, base, w64, w128, w256, w512 or boosted"
+        "tiny", "model configuration: a preset, a family or family:preset; `etholake train --help` lists them"
     )
     seed: int = _setting(0, "seed of everything random")
     max_gap_frames: int = _setting(15, "longest gap (frames) that curation fills or computes a velocity over")

@@ -6,9 +6,10 @@ Set once by the server before the services are installed. No service keeps a pat
 from __future__ import annotations
 
 import os
+import secrets
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from local_mock.data import DataAccess
@@ -38,6 +39,7 @@ class Context:
     s3_endpoint : URL of an S3 elsewhere (LocalStack), None if S3 is our own folders.
     calls : file that records every request, None for none; jobs then reach S3 by requests, not by its folders.
     mount_variable : environment variable that tells a job the folder of the buckets.
+    secret : opens the server's own controls (`local_mock.gate`), made anew at each start.
     """
 
     s3_root: Path
@@ -48,6 +50,7 @@ class Context:
     s3_endpoint: str | None = None
     calls: Path | None = None
     mount_variable: str = MOUNT
+    secret: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False, kw_only=True)
 
     @property
     def url(self) -> str:

@@ -2,11 +2,14 @@
 
 `guard` wraps moto's application: an operation or a service that moto lacks answers 501 `NotImplemented`,
 naming service and operation (501 is not retried by the SDKs); a crash inside moto or a service answers 500
-`InternalFailure` with its message instead of an HTML page. Its traceback goes to the server's log.
+`InternalFailure` with its message instead of an HTML page. Its traceback goes to the server's log. A full disk is
+507 `InsufficientStorage`.
 """
 
 from __future__ import annotations
 
+import functools
+import http.client
 import json
 import logging
 import re
@@ -16,13 +19,13 @@ from typing import Any
 from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
 
+from local_mock import disk
 from local_mock.http import WsgiApp
 
 __all__ = ["action_of", "answer", "guard", "operation_of", "peek_form", "service_of"]
 
 _log = logging.getLogger("local_mock.faults")
 _SCOPE = re.compile(r"Credential=[^/,\s]+/\d+/([^/]+)/([^/]+)/aws4_request")
-_STATUS = {500: "500 Internal Server Error", 501: "501 Not Implemented"}
 # Signing name -> botocore's service name where they differ (of the services that we answer for).
 _BOTO_NAMES = {"monitoring": "cloudwatch", "states": "stepfunctions", "email": "ses"}
 
@@ -38,6 +41,8 @@ def service_of(environ: dict[str, Any]) -> str | None:
     else:
         return None
     name = str(name).lower()
+    if not name:
+        return None
     if name == "sagemaker" and environ.get("PATH_INFO", "").startswith("/endpoints/"):
         return "sagemaker-runtime"
     return str(_BOTO_NAMES.get(name, name))
@@ -79,6 +84,7 @@ def _operation_by_path(environ: dict[str, Any], service: str) -> str | None:
     return best[1] if best else None
 
 
+@functools.lru_cache(maxsize=64)
 def _service_model(service: str) -> Any:
     import botocore.session
     from botocore.exceptions import UnknownServiceError
@@ -94,7 +100,7 @@ def answer(service: str | None, status: int, code: str, message: str) -> tuple[s
     model = _service_model(service) if service else None
     protocol = model.metadata.get("protocol", "json") if model else "json"
     request = str(uuid.uuid4())
-    sender = "Sender" if status == 501 else "Receiver"
+    sender = "Receiver" if status == 500 else "Sender"
     inner = f"<Code>{escape(code)}</Code><Message>{escape(message)}</Message>"
     if service == "s3":
         body, kind = f"<Error>{inner}<RequestId>{request}</RequestId></Error>", "application/xml"
@@ -121,7 +127,7 @@ def answer(service: str | None, status: int, code: str, message: str) -> tuple[s
         ("x-amzn-RequestId", request),
         ("x-amzn-ErrorType", code),
     ]
-    return _STATUS.get(status, f"{status} Error"), headers, data
+    return f"{status} {http.client.responses.get(status, 'Error')}", headers, data
 
 
 def guard(app: WsgiApp, knows_service: Callable[[str], bool]) -> WsgiApp:
@@ -149,7 +155,9 @@ def guard(app: WsgiApp, knows_service: Callable[[str], bool]) -> WsgiApp:
             _log.exception("%s %s failed", environ["REQUEST_METHOD"], environ.get("PATH_INFO"))
             operation = operation_of(environ, service, form)
             message = f"local_mock failed in {service}:{operation}: {type(err).__name__}: {err} (see its log)."
-            status, headers, body = answer(service, 500, "InternalFailure", message)
+            full = disk.is_full(err)
+            number, code = (disk.STATUS, disk.CODE) if full else (500, "InternalFailure")
+            status, headers, body = answer(service, number, code, message)
             start_response(status, headers)
             return [body]
         if service and _is_routing_miss(head, chunks):

@@ -62,9 +62,9 @@ class Request:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A recogniser and what is told about it in every answer."""
+    """A trained model, what every answer says about it, and the gap that curation of raw rows fills."""
 
-    recogniser: Any
+    model: Any
     about: dict[str, Any]
     max_gap_frames: int
 
@@ -102,7 +102,7 @@ def input_fn(body: bytes, content_type: str) -> Request:
 
 def predict_fn(request: Request, loaded: Loaded) -> dict[str, Any]:
     """Events of the video. Raises RequestError if its tracks cannot be used."""
-    began, sources = time.monotonic(), loaded.recogniser.part_sources
+    began, sources = time.monotonic(), loaded.model.part_sources
     try:
         if request.curated:
             clip = PoseTracks.from_curated(request.table, request.meta, sources)
@@ -112,7 +112,7 @@ def predict_fn(request: Request, loaded: Loaded) -> dict[str, Any]:
             )
     except EtholakeError as err:
         raise RequestError(400, f"The tracks of the request cannot be used: {err}") from err
-    events = [event.to_dict() for event in loaded.recogniser.events(clip)]
+    events = [event.to_dict() for event in loaded.model.events(clip)]
     logs.log_event(
         "end", f"{len(events)} events in video {request.meta.video_id}", video=request.meta.video_id,
         stage="serve", lab=request.meta.lab_id, rows=request.table.num_rows, events=len(events),
@@ -122,7 +122,7 @@ def predict_fn(request: Request, loaded: Loaded) -> dict[str, Any]:
         "video_id": request.meta.video_id,
         "lab_id": request.meta.lab_id,
         "events": events,
-        "notes": loaded.recogniser.notes(clip),
+        "notes": loaded.model.notes(clip),
         "model": loaded.about,
     }
 

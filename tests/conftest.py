@@ -34,6 +34,9 @@ os.environ |= {
     # Every server that a test or its children start ends with this process, however it ends.
     "LOCAL_MOCK_ENDS_WITH": str(os.getpid()),
 }
+# Every server that a test or a command of a test starts ends with this process (and xdist's, if it is killed).
+_OWNERS = [os.getpid(), *([os.getppid()] if "PYTEST_XDIST_WORKER" in os.environ else [])]
+os.environ["LOCAL_MOCK_ENDS_WITH"] = ",".join(map(str, _OWNERS))
 sys.path[:0] = [str(Path(__file__).resolve().parent.parent), str(Path(__file__).resolve().parent / "targets")]
 
 pytest_plugins = ("browsers", "needs")

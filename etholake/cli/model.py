@@ -9,6 +9,7 @@ from pathlib import Path
 from etholake import logs
 from etholake.cli.common import AddVerb, ids, report
 from etholake.errors import UsageError
+from etholake.models.registry import config_names
 from etholake.progress import progress
 from etholake.settings import Settings
 
@@ -20,7 +21,7 @@ def add(verb: AddVerb) -> None:
     sub = verb("train", _train, "Train the recogniser as a SageMaker training job.")
     sub.add_argument(
         "--config",
-        help="named configuration: tiny (default), small, base, w64 … w512, boosted; with --folds several, a,b",
+        help=f"model configuration: {', '.join(config_names())}; or family:preset; with --folds several, a,b",
     )
     sub.add_argument("--folds", type=int, default=0, help="cross-validate by video in so many folds: an ensemble")
     sub.add_argument("--seeds", type=int, default=1, help="with --folds: seeds of every fold and configuration")
@@ -44,8 +45,8 @@ def add(verb: AddVerb) -> None:
         help="a folder, a model.tar.gz, an s3:// URI of one, or `current` (default: the lake's newest)",
     )  # fmt: skip
     verb("features", _features, "Write the compact arrays that training reads, as a SageMaker processing job.")
-    sub = verb("tune", _tune, "Search hyper-parameters as a SageMaker tuning job (ranges: sagemaker/jobs.json).")
-    sub.add_argument("--config", help="named configuration whose fields are tuned: tiny (default) or base")
+    sub = verb("tune", _tune, "Search hyper-parameters as a SageMaker tuning job (ranges: those of the family).")
+    sub.add_argument("--config", help="model configuration whose fields are tuned, as for train")
     sub.add_argument("--holdout", help="video ids to hold out, 12,34 (default: chosen per lab)")
     sub.add_argument("--strategy", choices=("Bayesian", "Random", "Grid"))
     sub.add_argument("--jobs", type=int, help="training jobs in all")

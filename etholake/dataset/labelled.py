@@ -36,6 +36,7 @@ __all__ = [
     "lab_actions",
     "load_training_data",
     "of_labs",
+    "whole_spans",
     "write_features",
 ]
 
@@ -258,3 +259,9 @@ def event_seconds(videos: Sequence[LabelledVideo], spans: Sequence[Span]) -> dic
             if frames > 0 and (e.agent_id, e.target_id, e.action) in video.clip.behaviors:
                 found[span.lab_id][e.action] += frames / video.clip.fps
     return {lab: {a: round(s, 2) for a, s in sorted(mine.items())} for lab, mine in sorted(found.items())}
+
+
+def whole_spans(videos: Sequence[LabelledVideo]) -> list[Span]:
+    """Return one span per video, over all frames that its tracks cover."""
+    clips = [v.clip for v in videos]
+    return [Span(c.video_id, c.lab_id, c.first_frame, c.first_frame + c.n_frames) for c in clips]

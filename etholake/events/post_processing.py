@@ -98,7 +98,7 @@ class PostProcessing:
             )
         except (KeyError, TypeError, ValueError, AttributeError) as err:
             raise ContractError(
-                f"Expected decisions with calibration, thresholds, decoding, lab_decoding: {err!r}."
+                f"Expected post-processing with calibration, thresholds, decoding, lab_decoding: {err!r}."
             ) from err
 
 

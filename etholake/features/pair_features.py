@@ -26,10 +26,10 @@ from torch import Tensor
 from etholake.contract import UNIFIED_PARTS
 from etholake.dataset.pose_tracks import CLOCK_HZ
 from etholake.dataset.windows import AGENT, TARGET, MouseTracks, Tracks
+from etholake.features.encoder import WindowEncoder
 
-__all__ = ["FEATURE_NAMES", "FEATURE_VERSION", "body_centre", "pair_features"]
+__all__ = ["ENCODER", "FEATURE_NAMES", "PairFeatures", "body_centre", "pair_features"]
 
-FEATURE_VERSION = 2
 LAGS = (3, 10, 30)  # ticks over which changes are taken: 0.1 s, 0.33 s and 1 s
 NOSE, NECK, CENTRE, TAIL = (UNIFIED_PARTS.index(name) for name in ("nose", "neck", "body_center", "tail_base"))
 SIDES = [UNIFIED_PARTS.index(name) for name in ("side_left", "side_right")]
@@ -247,3 +247,15 @@ def _length(vector_2: Tensor) -> Tensor:
 
 def _log(value: Tensor) -> Tensor:
     return value.abs().log1p_().copysign_(value)
+
+
+class PairFeatures(WindowEncoder):
+    """The encoder `pair_features`: see the function of that name."""
+
+    name, version, names = "pair_features", 2, FEATURE_NAMES
+
+    def __call__(self, windows: Tracks | MouseTracks) -> Tensor:
+        return pair_features(windows)
+
+
+ENCODER = PairFeatures()

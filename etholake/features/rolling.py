@@ -13,15 +13,14 @@ import numpy.typing as npt
 
 from etholake.contract import UNIFIED_PARTS
 from etholake.dataset.pose_tracks import CLOCK_HZ, PoseTracks
+from etholake.features.encoder import Table, TableEncoder
 
-__all__ = ["CONTEXT_S", "Table", "means", "pair_now", "pair_table", "rolling", "self_now", "self_table"]
+__all__ = ["ENCODER", "Rolling", "Table", "means", "pair_now", "pair_table", "rolling", "self_now", "self_table"]
 
 Floats = npt.NDArray[np.float32]
-Table = dict[str, Floats]  # name -> values [T]
 WINDOWS_S = (0.4, 1.0, 2.0, 5.0)
 LONG_S = (15.0, 60.0)  # means only: what kind of phase this is
 LAGS_S = (0.25, 0.5, 1.0, 2.0)
-CONTEXT_S = LONG_S[-1] / 2 + 1.0  # how far a tick's features look to either side
 SPEED_S = (0.1, 0.5)  # over which a displacement is a velocity
 _NOSE, _LEFT, _RIGHT, _NECK, _SIDE_L, _SIDE_R, _TAIL = (
     UNIFIED_PARTS.index(part)
@@ -230,3 +229,16 @@ def _most(x: Floats, half: int) -> Floats:
         best = np.maximum(best[: len(best) - step], best[step:])
         have += step
     return np.where(np.isinf(best), np.float32(np.nan), best)
+
+
+class Rolling(TableEncoder):
+    """The encoder `rolling`: `pair_table` for a pair of animals, `self_table` for one."""
+
+    name, version = "rolling", 1
+    context_s = LONG_S[-1] / 2 + 1.0
+
+    def table(self, tracks: PoseTracks, agent: int, target: int) -> Table:
+        return self_table(tracks, agent) if agent == target else pair_table(tracks, agent, target)
+
+
+ENCODER = Rolling()

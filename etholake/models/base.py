@@ -1,8 +1,7 @@
-"""What a recogniser of any kind is: it scores clips, and it holds the decisions that make events of the scores.
+"""The interface of a trained model: it computes probabilities for a video and turns them into events.
 
-Kinds: `recogniser` (one network), `boosted` (trees on hand-made features), `ensemble` (the mean of several),
-`stack` (trees on what others say). Each is a dataclass with `ModelMixin`, so that candidates, notes and events
-are the same rule for all; `etholake.models.archive.load_model` reads whichever is stored.
+Every family's model is a dataclass with `ModelMixin`, so that the rules for labeled behaviors, notes and events
+are the same for all. `etholake.models.archive.load_model` loads a stored model of any family.
 """
 
 from __future__ import annotations
@@ -22,15 +21,28 @@ TEACH = "teach it with some labelled videos: etholake train --from MODEL --data 
 
 
 class Model(Protocol):
-    """A trained recogniser in use.
+    """A trained model in use.
 
-    `actions` are the vocabulary, `labs` the known labs; `lab_actions` the actions that occur in each lab's
-    training data: only they are candidates there (the phantom trap of the score). `details` (split, fingerprint,
-    scores) are kept with the model.
+    Attributes
+    ----------
+    post_processing
+        Turns probabilities into events.
+    details
+        Split, fingerprint and scores of the training, kept in `meta.json`.
+    family
+        The name of the model's family in the registry.
+    actions, labs
+        The vocabulary, and the labs of the training data.
+    lab_actions
+        {lab: actions that occur in its training data}. Only these are predicted there: a prediction of an action
+        that a lab never annotates costs score and cannot gain any.
     """
 
-    decisions: PostProcessing
+    post_processing: PostProcessing
     details: dict[str, Any]
+
+    @property
+    def family(self) -> str: ...
 
     @property
     def actions(self) -> tuple[str, ...]: ...
@@ -104,7 +116,7 @@ class ModelMixin:
 
     def events(self: Model, clip: PoseTracks) -> list[Event]:
         """Decided events of a clip."""
-        return self.decisions.events(self.predict(clip), set(clip.behaviors))
+        return self.post_processing.events(self.predict(clip), set(clip.behaviors))
 
 
 def union_of_actions(models: Sequence[Model]) -> dict[str, list[str]]:

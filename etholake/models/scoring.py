@@ -18,7 +18,6 @@ import torch
 
 from etholake.dataset.pose_tracks import PoseTracks
 from etholake.dataset.windows import Window, gather_by_mouse
-from etholake.features.pair_features import pair_features
 
 if TYPE_CHECKING:
     from etholake.models.network_model import NetworkModel
@@ -51,11 +50,11 @@ def probabilities(
         share_T[start : start + W] += weight_W[: T - start]
     samples = [(start, p) for start in starts for p in range(len(pairs))]
     places = [(clip.mouse_ids.index(agent), clip.mouse_ids.index(target)) for agent, target in pairs]
-    size = BATCH[device.type]
+    size, encoder = BATCH[device.type], model.encoder
     for batch in (samples[first : first + size] for first in range(0, len(samples), size)):
         pairs_B = torch.tensor([p for _, p in batch])
-        tracks = gather_by_mouse([Window(clip, *places[p], start) for start, p in batch], W).to(device)
-        x_BWF = model.scaler(pair_features(tracks))
+        windows = gather_by_mouse([Window(clip, *places[p], start) for start, p in batch], W).to(device)
+        x_BWF = model.scaler(encoder(windows))
         labs_B = torch.full((len(batch),), lab, device=device)
         logits_BWC = model.network(x_BWF, labs_B, candidates_PC[pairs_B].to(device))
         wanted_BWA = columns_PA[pairs_B].to(device)[:, None].expand(-1, W, -1)

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from etholake.contract import UNIFIED_PARTS
-from etholake.models.cnn_transformer.config import Augmentation
-from etholake.training.batch import Batch
+from etholake.dataset.batch import Batch
+from etholake.models.config import Augmentation
 
 __all__ = [
     "GROUPS", "augment", "drop_frames", "drop_parts", "lower_rate", "mixup", "mixup_partners", "noise", "reflect",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,22 +18,24 @@ from etholake.dataset.split import Span, Split
 from etholake.events.types import PairScores, joined
 from etholake.models.archive import load_model
 from etholake.models.base import Model
-from etholake.models.cnn_transformer.config import BOOSTED, named
-from etholake.models.ensemble import Ensemble, average
+from etholake.models.config import overridden
+from etholake.models.ensemble.model import Ensemble, average
+from etholake.models.family import OnEpoch
+from etholake.models.registry import resolve
 from etholake.models.stacking import trees as stack
+from etholake.models.stacking.config import STACK
 from etholake.models.stacking.model import StackingModel
 from etholake.training.fit import fit
 from etholake.training.folds import make_folds
 from etholake.training.oof import write_oof
 from etholake.training.parallel import ALONE, Group
-from etholake.training.trainer import OnEpoch, run_fingerprint
-from etholake.training.trees import trees
+from etholake.training.trainer import run_fingerprint
 from etholake.training.validation import HeldOut, scores_of
 
 __all__ = ["OUT_OF_FOLD", "CrossValidationPlan", "fit_folds"]
 
 OUT_OF_FOLD = "out_of_fold.parquet"
-STACK = "stack"  # its name among the overrides
+OF_STACK = "stack"  # the key of the stack's fields among the overrides
 Overrides = Mapping[str, Any]
 Scores = Sequence[PairScores]
 
@@ -62,7 +64,7 @@ class CrossValidationPlan:
     def fields(self, config: str, overrides: Overrides | None) -> Overrides:
         """Of `overrides` those of one configuration: they are {configuration: fields}, or fields of all."""
         given = overrides or {}
-        return given.get(config, {}) if given.keys() <= {*self.configs, STACK} else given
+        return given.get(config, {}) if given.keys() <= {*self.configs, OF_STACK} else given
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ def fit_folds(
     """Train every member and store the `Ensemble` or `StackingModel` in `model_dir`; returns its report.
 
     `test` spans are in no fold. The out-of-fold probabilities are written to ``scratch / OUT_OF_FOLD``; in the
-    report, `validation` is the score on them, with the decisions that were fitted on them (so it flatters a
+    report, `validation` is the score on them, with the post-processing that was fitted on them (so it flatters a
     little). Processes of a `group` must share `scratch` and `checkpoints`: one writes a member, all read it; only
     the leading one has a report. ``on_epoch`` counts the epochs of all members. Members that are done lie in
     `checkpoints`, if it is given, and are not trained again.
@@ -122,8 +124,8 @@ def fit_folds(
     folds = [split.test for split in splits]
     model, said = _stacked(data, plan, members, folds, overrides) if plan.stack else _ensemble(plan, members)
     judged = HeldOut.given([p for fold in said for p in fold], data.videos, [s for fold in folds for s in fold])
-    model.decisions = judged.fit(model)
-    score = judged.score(model.decisions)
+    model.post_processing = judged.fit(model)
+    score = judged.score(model.post_processing)
     model.details = {
         "split": Split(tuple(span for fold in folds for span in fold), (), tuple(test)).to_json(),
         "folds": [split.to_json()["test"] for split in splits],
@@ -139,11 +141,9 @@ def fit_folds(
 
 
 def _recipe(config: str, fields: Overrides) -> tuple[dict[str, Any], int]:
-    """What defines a member besides data, fold and seed; and its epochs."""
-    if config == BOOSTED:
-        return asdict(trees(fields)), 1
-    network = named(config, fields)
-    return network.to_json(), network.epochs
+    """Return what defines a member besides data, fold and seed, and its number of epochs."""
+    family, configuration = resolve(config, fields)
+    return family.to_json(configuration) | {"family": family.name}, family.epochs(configuration)
 
 
 def _ensemble(plan: CrossValidationPlan, members: Sequence[_Trained]) -> tuple[Model, list[list[PairScores]]]:
@@ -167,7 +167,8 @@ def _stacked(
     bases = [joined(pair for fold in said for pair in fold) for _, said in each]
     heard = set.intersection(*({pair.video_id for pair in base} for base in bases))
     taught = [[span for span in fold if span.video_id in heard] for fold in folds]
-    config = replace(trees(plan.fields(STACK, overrides), stack.STACK), seed=plan.seeds[0])
+    fields = {"seed": plan.seeds[0], **plan.fields(OF_STACK, overrides)}
+    config = overridden(STACK, fields, "The configuration of a stack")
     said = stack.out_of_fold(data.videos, bases, taught, config)
     top = stack.fit(data.videos, bases, config, [span for fold in taught for span in fold])
     return StackingModel(top, tuple(model for model, _ in each)), said

@@ -22,28 +22,28 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from etholake.dataset.batch import Batch
 from etholake.dataset.labelled import LabelledVideo, TrainingData
 from etholake.dataset.split import Split
 from etholake.errors import UsageError
-from etholake.features.pair_features import FEATURE_VERSION, pair_features
-from etholake.models.cnn_transformer.network import OF_VOCABULARY
+from etholake.features.registry import ENCODERS
+from etholake.models.family import NetworkFamily, OnEpoch
+from etholake.models.loss import positive_weights
 from etholake.models.network_model import NetworkModel
+from etholake.models.registry import network_family
 from etholake.training import augment, checkpoint
-from etholake.training.batch import Batch
 from etholake.training.ema import Ema
-from etholake.training.loss import batch_loss, positive_weights
 from etholake.training.parallel import Group
 from etholake.training.validation import HeldOut
 from etholake.training.windows import WindowSampler
 
-__all__ = ["OnEpoch", "Progress", "Trainer", "run_fingerprint"]
-
-OnEpoch = Callable[[int, int, Mapping[str, float | None]], None]
+__all__ = ["Progress", "Trainer", "run_fingerprint"]
 
 
 def run_fingerprint(data: TrainingData, split: Split, config: Mapping[str, Any], seed: int) -> str:
-    """Of everything that decides the weights; `config` as JSON."""
-    decides = [data.fingerprint, data.actions, split.to_json(), config, seed, FEATURE_VERSION]
+    """Return a digest of everything that decides the weights; `config` is a configuration as JSON."""
+    version = ENCODERS.get(config["encoder"]).version if "encoder" in config else None
+    decides = [data.fingerprint, data.actions, split.to_json(), config, seed, version]
     return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -90,17 +90,20 @@ class Trainer:
                 f"A batch of {config.batch} cannot be parted into {config.accumulate} parts for {group.size} "
                 "processes: give a larger batch."
             )
+        self.family = network_family(config.family)
         self.network = model.network.to(device)
         compiled: Any = torch.compile(self.network) if config.compile else self.network
         self.forward: Callable[..., Tensor] = (
             DistributedDataParallel(compiled, broadcast_buffers=False) if group.size > 1 else compiled
         )
-        self.weight_C = positive_weights(sampler.shares(), config.positive_weight_cap).to(device)
-        self.optimiser = torch.optim.AdamW(_groups(self.network, config.weight_decay, trunk_lr), lr=config.lr)
+        self.weight_C = positive_weights(sampler.prevalence(), config.positive_weight_cap).to(device)
+        groups = _parameter_groups(self.family, self.network, config.weight_decay, trunk_lr)
+        self.optimiser = torch.optim.AdamW(groups, lr=config.lr)
         self.amp = _amp_type(config.amp, device)
         self.scaled = torch.amp.GradScaler(enabled=device.type == "cuda" and self.amp is torch.float16)
         self.ema = Ema(self.network, config.ema)
         self.best = {name: value.clone() for name, value in self.ema.state.items()}
+        self.encoder = model.encoder
         self.progress = Progress()
         self.steps = config.epochs * len(sampler)
         self.warmup = max(1, round(config.warmup_epochs * len(sampler)))
@@ -142,7 +145,7 @@ class Trainer:
         drawn = self.sampler.draw(step, self.margin)
         whole = augment.augment(drawn, self.config.augmentation, self.config.window, random)
         mine = whole.part(self.group.part(len(whole))).to(self.group.device)
-        x_BTF = self.model.scaler(pair_features(mine.tracks))
+        x_BTF = self.model.scaler(self.encoder(mine.tracks))
         return Drawn(mine, x_BTF, whole.wanted_BTC.sum().to(self.group.device))
 
     def _step(self, drawn: Drawn) -> float:
@@ -150,7 +153,7 @@ class Trainer:
         config, group, step = self.config, self.group, self.progress.step
         torch.manual_seed(_number(self.sampler.seed, step, 1 + group.rank))  # of dropout and mixup
         for parameters in self.optimiser.param_groups:
-            parameters["lr"] = parameters["share"] * config.lr * _rate(step, self.warmup, self.steps)
+            parameters["lr"] = parameters["lr_factor"] * config.lr * _rate(step, self.warmup, self.steps)
         self.optimiser.zero_grad(set_to_none=True)
         total = torch.zeros((), device=group.device)
         for k in range(config.accumulate):
@@ -180,7 +183,7 @@ class Trainer:
             share = torch.distributions.Beta(alpha, alpha).sample().to(x.device)
             x, batch = augment.mixup(x, batch, partners, share)
         logits = self.forward(x, batch.lab_B, batch.candidates_BC)
-        return batch_loss(logits, batch, self.config, self.weight_C, entries)
+        return self.family.loss(logits, batch, self.config, self.weight_C, entries)
 
     def _without_sync(self, last: bool) -> AbstractContextManager[None]:
         """Gradients of a batch's parts are added up here and averaged over processes once, at the last."""
@@ -281,20 +284,20 @@ def _number(*parts: int) -> int:
     return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> 1)
 
 
-def _groups(network: nn.Module, weight_decay: float, trunk_lr: float) -> list[dict[str, Any]]:
-    """Weight decay for matrices and kernels, none for biases, norms and the lab embedding.
+def _parameter_groups(
+    family: NetworkFamily[Any], network: nn.Module, weight_decay: float, trunk_lr: float
+) -> list[dict[str, Any]]:
+    """Return the optimiser's groups: with and without weight decay, trunk and vocabulary layers.
 
-    `share` is a group's part of the learning rate: `trunk_lr` for what does not depend on actions or labs.
+    `lr_factor` multiplies the learning rate: `trunk_lr` for parameters that do not depend on actions or labs.
     """
-    decayed = {id(module.weight) for module in network.modules() if isinstance(module, nn.Linear | nn.Conv1d)} | {
-        id(p) for name, p in network.named_parameters() if name.endswith("in_proj_weight")
-    }
+    layers = family.vocabulary_layers()
+    named = list(network.named_parameters())
     groups = []
-    for share, trunk in ((trunk_lr, True), (1.0, False)):
-        mine = [p for name, p in network.named_parameters() if name.startswith(OF_VOCABULARY) is not trunk]
-        for decay, wanted in ((weight_decay, True), (0.0, False)):
-            chosen = [p for p in mine if (id(p) in decayed) is wanted]
-            groups.append({"params": chosen, "weight_decay": decay, "share": share})
+    for lr_factor, trunk in ((trunk_lr, True), (1.0, False)):
+        for decay, decays in ((weight_decay, True), (0.0, False)):
+            chosen = [p for n, p in named if (n not in layers) is trunk and family.decays(n, p) is decays]
+            groups.append({"params": chosen, "weight_decay": decay, "lr_factor": lr_factor})
     return groups
 
 

@@ -1,4 +1,4 @@
-"""What a model says about held-out spans: scores cut to them, decisions fitted there, the official score."""
+"""What a model says about held-out spans: scores cut to them, post-processing fitted there, the official score."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from etholake.dataset.labelled import LabelledVideo
 from etholake.dataset.split import Span
 from etholake.events import metric
-from etholake.events import post_processing as deciding
+from etholake.events import post_processing as fitting
 from etholake.events.decode import DecodeConfig
 from etholake.events.post_processing import PostProcessing
 from etholake.events.types import Event, PairScores, Triplet, joined
@@ -50,37 +50,43 @@ class HeldOut:
         return sum(len(model.window_starts(clip, frames)) * len(model.candidates(clip)) for clip, frames in clips)
 
     def fit(
-        self, model: Model, grid: Sequence[DecodeConfig] = deciding.GRID, before: PostProcessing | None = None
+        self, model: Model, grid: Sequence[DecodeConfig] = fitting.GRID, before: PostProcessing | None = None
     ) -> PostProcessing:
-        """PostProcessing for these spans (see `decisions.fit`); the model's own if nothing was predicted."""
+        """Return post-processing fitted on these spans (see `post_processing.fit`); the model's own if none was
+        predicted.
+        """
         if not self.pairs:
-            return model.decisions
-        return deciding.fit(
+            return model.post_processing
+        return fitting.fit(
             self.pairs, self.truth, self.whitelists,
-            occurring=model.lab_actions, base=model.decisions.decoding, grid=grid, before=before,
+            occurring=model.lab_actions, base=model.post_processing.decoding, grid=grid, before=before,
         )  # fmt: skip
 
-    def events(self, decisions: PostProcessing) -> list[Event]:
+    def events(self, post_processing: PostProcessing) -> list[Event]:
         """What is decided."""
         by_video: dict[int, list[PairScores]] = defaultdict(list)
         for pair in self.pairs:
             by_video[pair.video_id].append(pair)
-        return [e for video, mine in by_video.items() for e in decisions.events(mine, self.whitelists[video])]
+        return [
+            e for video, mine in by_video.items() for e in post_processing.events(mine, self.whitelists[video])
+        ]
 
-    def score(self, decisions: PostProcessing) -> metric.ScoreReport | None:
+    def score(self, post_processing: PostProcessing) -> metric.ScoreReport | None:
         """The official score; None without truth. Nothing predicted scores 0."""
         if not self.truth:
             return None
-        return metric.pooled(self.truth, self.events(decisions), self.whitelists, self.labs)
+        return metric.pooled(self.truth, self.events(post_processing), self.whitelists, self.labs)
 
 
 def decide(
     model: Model, videos: Sequence[LabelledVideo], spans: Sequence[Span], before: PostProcessing | None = None
 ) -> dict[str, Any] | None:
-    """Fit the model's decisions on held-out spans; its score on them (which flatters a little), or None."""
+    """Fit the model's post-processing on held-out spans; return its score on them (which flatters a little), or
+    None.
+    """
     held_out = HeldOut.of(model, videos, spans)
-    model.decisions = held_out.fit(model, before=before)
-    score = held_out.score(model.decisions)
+    model.post_processing = held_out.fit(model, before=before)
+    score = held_out.score(model.post_processing)
     return score.to_dict() if score else None
 
 

@@ -17,11 +17,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from etholake.dataset.batch import Batch
 from etholake.dataset.labelled import LabelledVideo, TrainingData
 from etholake.dataset.split import Span
 from etholake.dataset.windows import Window, gather
-from etholake.models.cnn_transformer.config import ModelConfig
-from etholake.training.batch import Batch
+from etholake.models.config import NetworkConfig
 
 __all__ = ["Batch", "Pair", "WindowSampler"]
 
@@ -58,7 +58,7 @@ class WindowSampler:
     """Draws batches of windows; a share of them around annotated events, evenly over (lab, action)."""
 
     def __init__(
-        self, data: TrainingData, spans: Sequence[Span], labs: Sequence[str], config: ModelConfig, seed: int
+        self, data: TrainingData, spans: Sequence[Span], labs: Sequence[str], config: NetworkConfig, seed: int
     ):
         self.config, self.actions, self.seed = config, data.actions, seed
         by_video: dict[int, list[Span]] = defaultdict(list)
@@ -77,8 +77,8 @@ class WindowSampler:
         """Batches of an epoch."""
         return self.config.batches_per_epoch or max(1, len(self.everywhere) // self.config.batch)
 
-    def shares(self) -> Tensor:
-        """Share of looked-for ticks that are positive, per class [C]."""
+    def prevalence(self) -> Tensor:
+        """Return the fraction of frames that are positive, by action [C], among frames in which it was labeled."""
         positive, looked = np.zeros(len(self.actions)), np.zeros(len(self.actions))
         for pair in self.pairs:
             for column, events in pair.events.items():

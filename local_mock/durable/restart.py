@@ -1,4 +1,4 @@
-"""After a restart: what ran has ended with the server and says so; endpoints start their hosts again."""
+"""After a restart: jobs and queries that ran have ended with the server; endpoints start their hosts again."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 from local_mock.context import ACCOUNT, Context
 from local_mock.durable.state import State, _backends
 
-__all__ = ["LOST", "settle"]
+__all__ = ["LOST", "mark_ended"]
 
 LOST = "local_mock was stopped while this ran; its processes were ended with it. Start it again."
 _log = logging.getLogger("local_mock.durable")
 
 
-def settle(state: State, context: Context) -> None:
-    """Bring what has been restored in line with a server that has just started, and write it."""
+def mark_ended(state: State, context: Context) -> None:
+    """Mark restored jobs and queries that had not ended as failed, start hosts again, and write the state."""
     for service, step in (("s3", _s3), ("glue", _glue), ("athena", _athena), ("stepfunctions", _machines)):
         for backend in _of(service):
             step(backend, state, context)

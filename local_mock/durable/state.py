@@ -23,7 +23,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from local_mock.disk import StateNotWrittenError
 from local_mock.durable.graph import Pieces, Reader, Writer
+from local_mock.errors import ServerError
 from local_mock.keys import PRIVATE
 
 __all__ = ["SERVICES", "State", "change", "open_state", "save"]
@@ -82,16 +84,20 @@ class State:
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
         self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
         self._db.execute(_SCHEMA)
+        # A disk without space is found here, before a client is told that anything is kept.
+        self._db.execute("INSERT OR REPLACE INTO documents VALUES ('opened', ?)", (str(time.time()),))
         self._db_lock = threading.Lock()
         self._clock = itertools.count(1)
         self._locks: dict[str, threading.Lock] = defaultdict(threading.Lock)
         self._written: dict[str, int] = Counter()  # service -> when its last write began
         self._changing: Counter[str] = Counter()
         self._texts: dict[str, int] = {}  # document -> hash of what was written
+        self._unwritten: dict[str, str] = {}  # document -> text that the disk had no space for
         self._pieces: dict[str, Pieces] = {}  # document -> its constant values, written once
 
     # --- documents ----------------------------------------------------------------------------------------
@@ -109,8 +115,38 @@ class State:
                 yield name, Reader(_nowhere, _DROPPED).read(json.loads(body))
 
     def _put(self, name: str, body: str) -> None:
+        """Write a document. On a full disk it is kept in memory and written by a later call."""
         with self._db_lock:
-            self._db.execute("INSERT OR REPLACE INTO documents VALUES (?, ?)", (name, body))
+            self._unwritten[name] = body
+            self._flush()
+
+    def _flush(self) -> sqlite3.Error | None:
+        """Write what is unwritten (the lock is held); returns the error that stopped it."""
+        try:
+            for name, body in list(self._unwritten.items()):
+                self._db.execute("INSERT OR REPLACE INTO documents VALUES (?, ?)", (name, body))
+                del self._unwritten[name]
+        except sqlite3.Error as err:
+            _log.error("%d documents could not be written: %s", len(self._unwritten), err)
+            return err
+        return None
+
+    def require_written(self) -> None:
+        """Write what an earlier full disk has left unwritten.
+
+        Raises
+        ------
+        StateNotWrittenError : there is still no space.
+        """
+        if not self._unwritten:
+            return
+        with self._db_lock:
+            error = self._flush()
+        if error is not None:
+            raise StateNotWrittenError(
+                f"The disk of {self._path.parent.parent} has no space ({error}): the change is made, but a "
+                "restart would lose it. Free some space; it is written with the next request."
+            ) from error
 
     # --- services -----------------------------------------------------------------------------------------
     def save(self, service: str) -> None:
@@ -166,7 +202,12 @@ class State:
             self._changing[service] -= 1
 
     def after(self, service: str | None, operation: str | None, method: str) -> None:
-        """Before a request is answered: write what it may have changed, or may have seen change."""
+        """Write, before a request is answered, what it may have changed, or may have seen change.
+
+        Raises
+        ------
+        StateNotWrittenError : the disk has no space for what the request changed.
+        """
         read = method in ("GET", "HEAD") if not operation else operation.startswith(_READS)
         name = (service or "").replace("-", "")
         if read:
@@ -176,6 +217,11 @@ class State:
         for each in touched:
             if each in SERVICES:
                 self.save(each)
+        if not read:
+            self.require_written()
+        elif self._unwritten:
+            with contextlib.suppress(StateNotWrittenError):  # what is only read can be answered
+                self.require_written()
 
 
 # --- moto's back ends -------------------------------------------------------------------------------------
@@ -231,14 +277,23 @@ _current: State | None = None
 
 
 def open_state(s3_root: Path | None) -> State | None:
-    """The state beside the buckets; None if they are elsewhere. Damaged, it is put aside."""
+    """Open the state beside the buckets; None if they are elsewhere. A damaged one is put aside.
+
+    Raises
+    ------
+    ServerError : it cannot be opened (a full disk, no rights); it is left as it is.
+    """
     global _current  # noqa: PLW0603
     _current = None
     if s3_root is not None:
         path = s3_root / PRIVATE / "state.sqlite"
         try:
             _current = State(path)
-        except sqlite3.DatabaseError:
+        except sqlite3.DatabaseError as err:
+            if err.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+                raise ServerError(
+                    f"The state of the services cannot be opened in {path.parent}: {err}. Is its disk full?"
+                ) from err
             _log.exception("%s is damaged: it is put aside, and the services start empty", path)
             path.replace(path.with_suffix(f".damaged-{int(time.time())}"))
             _current = State(path)

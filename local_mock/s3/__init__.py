@@ -57,7 +57,8 @@ def store_of(context: Context) -> Store:
 
 def install(context: Context) -> None:
     """Point moto's S3 at the folders."""
-    from local_mock.s3 import models
+    from local_mock.s3 import forms, models
 
     store_of(context)
     models.patch()
+    forms.refuse_in_moto()

@@ -10,19 +10,25 @@ __all__ = ["S3Error", "no_such_bucket", "no_such_key"]
 
 STATUS = {
     "AccessDenied": 403,
+    "AccessForbidden": 403,
+    "AuthorizationQueryParametersError": 400,
     "BadDigest": 400,
+    "EntityTooLarge": 400,
     "EntityTooSmall": 400,
     "IncompleteBody": 400,
     "InsufficientStorage": 507,
     "InvalidArgument": 400,
     "InvalidPart": 400,
     "InvalidPartOrder": 400,
+    "InvalidPolicyDocument": 400,
     "InvalidRange": 416,
     "InvalidRequest": 400,
     "InvalidTag": 400,
     "KeyConflict": 409,
     "KeyTooLongError": 400,
+    "MalformedPOSTRequest": 400,
     "MalformedXML": 400,
+    "MaxPostPreDataLengthExceededError": 400,
     "NoSuchBucket": 404,
     "NoSuchKey": 404,
     "NoSuchUpload": 404,
@@ -30,6 +36,7 @@ STATUS = {
     "NotImplemented": 501,
     "NotModified": 304,
     "PreconditionFailed": 412,
+    "SignatureDoesNotMatch": 403,
 }
 
 

@@ -13,6 +13,7 @@ from xml.sax.saxutils import escape
 
 from local_mock.s3.checksums import ALGORITHMS, BLOCK, BodyDigest, checksum_of, header_of, iterate_body
 from local_mock.s3.errors import S3Error
+from local_mock.s3.overrides import overrides
 from local_mock.s3.request import Answer, Request, http_date, iso_date, parse_tags, xml_answer
 from local_mock.s3.store import DEFAULT_TYPE, Store, Stored
 from local_mock.s3.uploads import Part, Uploads
@@ -24,7 +25,7 @@ _KEPT = (
     "x-amz-server-side-encryption", "x-amz-server-side-encryption-aws-kms-key-id", "x-amz-storage-class",
     "x-amz-website-redirect-location",
 )  # fmt: skip
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+_RANGE = re.compile(r"bytes=(\d{0,19})-(\d{0,19})")
 _RANGE_ASKED = re.compile(r"bytes=(\d+-\d*|-\d+)")
 
 
@@ -60,9 +61,7 @@ class Objects:
             answer.headers["Content-Range"] = f"bytes {first}-{last}/{stored.size}"
         elif request.header("x-amz-checksum-mode").upper() == "ENABLED":
             answer.headers |= {k: v for k, v in stored.row.headers.items() if k.startswith("x-amz-checksum-")}
-        for name, value in request.query.items():
-            if name.startswith("response-"):
-                answer.headers[name.removeprefix("response-").title()] = value
+        answer.headers |= overrides(request)
         answer.headers["Content-Length"] = str(last - first + 1)
         return answer, first
 

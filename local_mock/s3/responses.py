@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import http.client
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from local_mock import faults
-from local_mock.context import Context
+from local_mock.context import ACCOUNT, Context
 from local_mock.http import WsgiApp
-from local_mock.s3 import ABSENT, store_of
+from local_mock.s3 import ABSENT, forms, store_of
+from local_mock.s3.addressing import in_path_style
 from local_mock.s3.buckets import Buckets
 from local_mock.s3.errors import S3Error
 from local_mock.s3.objects import Objects
 from local_mock.s3.request import Answer, Request, error_answer
+from local_mock.s3.signatures import check_presigned
 from local_mock.s3.store import Store
 from local_mock.s3.uploads import Uploads
 
@@ -32,7 +34,7 @@ _ABSENT_PARTS = ("acl", "legal-hold", "retention", "torrent", "select", "restore
 
 # Called with (bucket, key) when an object has been written: `local_mock.events` listens.
 CREATED: list[Callable[[str, str], None]] = []
-_CREATES = frozenset({"put", "copy", "complete_upload"})
+_CREATES = frozenset({"put", "copy", "complete_upload", "_upload_form"})
 
 
 class S3Application:
@@ -41,12 +43,13 @@ class S3Application:
     def __init__(self, context: Context, moto: WsgiApp, store: Store | None = None) -> None:
         store = store or store_of(context)
         uploads = Uploads(store)
-        self._moto = moto
+        self._store, self._wait = store, getattr(moto, "wait", lambda: None)
+        self._moto, self._port = moto, context.port
         self._objects, self._buckets = Objects(store, uploads), Buckets(store, uploads)
 
     @staticmethod
     def wants(environ: dict[str, Any]) -> bool:
-        """Whether a request is for S3: signed for it (version 4 or 2), or not signed and no form or target."""
+        """Whether a request is for S3: signed for it (version 4 or 2), or not signed and no action or target."""
         service = faults.service_of(environ)
         if service is not None:
             return service == "s3" and not environ.get("PATH_INFO", "").startswith("/v20180820/")
@@ -55,20 +58,31 @@ class S3Application:
         path = environ.get("PATH_INFO", "")
         if path.startswith(("/moto-api", "/latest/", "/_local_mock")) or environ.get("HTTP_X_AMZ_TARGET"):
             return False
-        return environ["REQUEST_METHOD"] in ("GET", "HEAD", "PUT", "DELETE") or "Signature" in environ.get(
-            "QUERY_STRING", ""
-        )
+        if environ["REQUEST_METHOD"] == "POST" and "Signature" not in environ.get("QUERY_STRING", ""):
+            return faults.action_of(environ, faults.peek_form(environ)) is None
+        return str(environ["REQUEST_METHOD"]) != "OPTIONS"
+
+    def cors_rules(self, bucket: str) -> Sequence[Any]:
+        """Return the CORS rules of a bucket as moto keeps them; none if there is no such bucket."""
+        if not self._store.has_bucket(bucket):
+            return ()
+        self._wait()
+        from moto.s3.models import s3_backends
+
+        rules: Sequence[Any] = s3_backends[ACCOUNT]["aws"].get_bucket(bucket).cors
+        return rules
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         request = Request(environ)
         try:
-            request.check_expiry()
+            check_presigned(request, self._wait)
             operation = self._object_operation(request) if request.key else self._bucket_operation(request)
             if operation is None:
+                environ = in_path_style(environ, self._port)
                 _require_moto(environ)
                 return self._moto(environ, start_response)
             answer = operation(request)
-            if CREATED and operation.__name__ in _CREATES and answer.status == 200:
+            if CREATED and operation.__name__ in _CREATES and answer.status < 400:
                 for listener in CREATED:
                     listener(request.bucket, request.key)
         except S3Error as err:
@@ -89,9 +103,12 @@ class S3Application:
             return buckets.list_buckets if method in ("GET", "HEAD") else None
         if method == "HEAD":
             return buckets.head
-        if method == "POST" and "delete" in query:
-            return buckets.delete_objects
+        if method == "POST":
+            return buckets.delete_objects if "delete" in query else self._upload_form
         return self._list_operation(query) if method == "GET" else None
+
+    def _upload_form(self, request: Request) -> Answer:
+        return forms.upload(request, self._objects.put)
 
     def _list_operation(self, query: dict[str, str]) -> _Operation | None:
         buckets = self._buckets

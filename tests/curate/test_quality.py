@@ -19,7 +19,12 @@ from etholake.curate.metadata import curate_metadata
 from etholake.curate.quality import NO_LAB, Count, Sums
 from etholake.curate.quarantine import BadFileError
 from etholake.errors import DataError, SettingsError
-from etholake.pages.quality import render
+from etholake.pages import quality as quality_page
+
+
+def render(made: quality.Quality) -> bytes:
+    """Return the page as it is made: from the bytes of ``report.json``, written in UTF-8."""
+    return quality_page.render(json.loads(made.as_json())).encode()
 
 
 def file(

@@ -66,5 +66,5 @@ def test_fitted_decisions_give_both_animals_the_same_events() -> None:
     assert again.mutual == decisions.mutual
     older = {key: value for key, value in decisions.to_dict().items() if key != "mutual"}
     assert PostProcessing.from_dict(older).mutual == frozenset()
-    with pytest.raises(ContractError, match="Expected decisions with"):
+    with pytest.raises(ContractError, match="Expected post-processing with"):
         PostProcessing.from_dict(decisions.to_dict() | {"mutual": [["north"]]})

@@ -127,7 +127,7 @@ def test_round_trip() -> None:
     after = PostProcessing.from_dict(before.to_dict())
     assert after.to_dict() == before.to_dict()
     assert after.lab_decoding == before.lab_decoding
-    with pytest.raises(ContractError, match="Expected decisions with calibration"):
+    with pytest.raises(ContractError, match="Expected post-processing with calibration"):
         PostProcessing.from_dict({"calibration": {}})
-    with pytest.raises(ContractError, match="Expected decisions with calibration"):
+    with pytest.raises(ContractError, match="Expected post-processing with calibration"):
         PostProcessing.from_dict(before.to_dict() | {"decoding": {"speed": 1}})

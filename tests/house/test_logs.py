@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from etholake import cli, logs
-from etholake.curate.file_reports import FileReport, tell
+from etholake.curate.file_reports import FileReport, log_losses
 from etholake.errors import DataError, UsageError
 from etholake.result import StageResult
 
@@ -65,7 +65,7 @@ def test_quarantined_videos_are_told_with_their_rules(capsys: pytest.CaptureFixt
 
     logs.to_stdout()
     some, whole = report(2, 9, {"frame-negative": 2, "mouse-unknown": 1}), report(3, 7, {"file-name": 7})
-    tell([report(1, 9, {}), some, whole, report(4, 9, {"frame-invalid": 1})], most=2)
+    log_losses([report(1, 9, {}), some, whole, report(4, 9, {"frame-invalid": 1})], most=2)
     worst, next_, more = lines(capsys.readouterr().out)
     assert (worst["video"], worst["rules"], worst["level"]) == (3, {"file-name": 7}, "WARNING")
     assert (next_["video"], next_["rules"]) == (2, {"frame-negative": 2, "mouse-unknown": 1})

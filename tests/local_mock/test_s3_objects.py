@@ -2,15 +2,12 @@
 
 import hashlib
 import http.client
-import urllib.error
-import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError
 from s3_errors import code_of  # type: ignore[import-not-found]
 
@@ -229,26 +226,6 @@ def test_delete_objects_reports_each_key(s3: Any, bucket: str) -> None:
     assert [d["Key"] for d in found["Deleted"]] == ["a/1", "a/2", "none"]
     assert [e["Key"] for e in found["Errors"]] == ["../out"]
     assert "Contents" not in s3.list_objects_v2(Bucket=bucket)
-
-
-def test_presigned_get_and_put(mock_settings: Settings, bucket: str) -> None:
-    for signature in ("s3v4", "s3"):
-        client = boto3.client(
-            "s3", endpoint_url=mock_settings.endpoint_url, config=Config(signature_version=signature)
-        )
-        target = {"Bucket": bucket, "Key": "pre signed"}
-        url = client.generate_presigned_url("put_object", Params=target)
-        urllib.request.urlopen(urllib.request.Request(url, data=b"by url", method="PUT")).close()
-        params = target | {"ResponseContentType": "text/x-mine"}
-        with urllib.request.urlopen(client.generate_presigned_url("get_object", Params=params)) as answer:
-            assert answer.read() == b"by url"
-            assert answer.headers["Content-Type"] == "text/x-mine"
-        with pytest.raises(urllib.error.HTTPError, match="403"):
-            urllib.request.urlopen(client.generate_presigned_url("get_object", Params=target, ExpiresIn=-5))
-        with urllib.request.urlopen(
-            client.generate_presigned_url("list_objects_v2", Params={"Bucket": bucket})
-        ) as answer:
-            assert b"<Key>pre%20signed</Key>" in answer.read()
 
 
 def test_bucket_settings_and_deletion(s3: Any, bucket: str, folder: Path) -> None:

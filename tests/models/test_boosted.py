@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from etholake.contract import UNIFIED_PARTS
-from etholake.dataset.labelled import LabelledVideo
+from etholake.dataset.labelled import LabelledVideo, whole_spans
 from etholake.dataset.pose_tracks import PoseTracks, VideoMeta
 from etholake.dataset.split import Span
 from etholake.errors import ContractError, DataError
@@ -21,7 +21,8 @@ from etholake.events.types import Event
 from etholake.features.rolling import means, pair_table, rolling, self_table
 from etholake.models.archive import load_model
 from etholake.models.boosted import forest as boosted
-from etholake.models.boosted.forest import Boosted, BoostedConfig, fit, whole_spans
+from etholake.models.boosted.config import BoostedConfig
+from etholake.models.boosted.forest import Boosted, fit
 
 SMALL = BoostedConfig(rounds=12, depth=3, eta=0.4, min_child_weight=5.0, max_rows=1500)
 WHITELIST = ((1, 1, "rest"), (1, 2, "chase"), (2, 1, "chase"))
@@ -169,7 +170,7 @@ def test_it_learns_who_chases_whom_on_a_new_video(model: Boosted, videos: list[L
     said = decisions.events(pairs, set(WHITELIST))
     score = metric.score(held_out.events, said, {3: set(WHITELIST)}, {3: "north"})
     assert score.score > 0.9
-    assert replace(model, decisions=decisions).events(held_out.clip) == said
+    assert replace(model, post_processing=decisions).events(held_out.clip) == said
 
 
 def test_the_same_seed_gives_the_same_model(model: Boosted, videos: list[LabelledVideo]) -> None:
@@ -269,11 +270,14 @@ def test_what_does_not_fit_is_refused(model: Boosted, tmp_path: Path) -> None:
         Boosted.load(tmp_path)
     model.save(tmp_path)
     meta = json.loads((tmp_path / "meta.json").read_text())
-    (tmp_path / "meta.json").write_text(json.dumps(meta | {"kind": "stack"}))
-    with pytest.raises(ContractError, match="expected a model of kind boosted, but got stack"):
+    (tmp_path / "meta.json").write_text(json.dumps(meta | {"family": "stacking"}))
+    with pytest.raises(ContractError, match="expected a model of the family boosted, but got stacking"):
         Boosted.load(tmp_path)
-    (tmp_path / "meta.json").write_text(json.dumps(meta | {"kind": "oracle"}))
-    with pytest.raises(ContractError, match="of a kind that this code does not know: 'oracle'"):
+    (tmp_path / "meta.json").write_text(json.dumps(meta | {"family": "oracle"}))
+    with pytest.raises(
+        ContractError,
+        match=r"needs the family 'oracle'.*; known: cnn_transformer, boosted",
+    ):
         load_model(tmp_path)
     (tmp_path / "meta.json").write_text(json.dumps(meta | {"config": {"speed": 1}}))
     with pytest.raises(ContractError, match="does not fit this code"):

@@ -11,9 +11,8 @@ import torch
 from etholake.dataset.pose_tracks import PoseTracks, VideoMeta
 from etholake.dataset.windows import Window, gather, gather_by_mouse
 from etholake.features.pair_features import FEATURE_NAMES, pair_features
-from etholake.models import build
-from etholake.models.cnn_transformer.config import named
-from etholake.models.network_model import NetworkModel
+from etholake.models.cnn_transformer.config import PRESETS
+from etholake.models.network_model import NetworkModel, new_network
 from etholake.models.scaler import RobustScaler
 from etholake.models.scoring import BATCH, probabilities
 
@@ -36,8 +35,8 @@ def clip() -> PoseTracks:
 @pytest.fixture(scope="module")
 def model() -> NetworkModel:
     torch.manual_seed(0)
-    config = named("smoke")
-    network = build(config.family, features=len(FEATURE_NAMES), classes=3, labs=2, **config.network())
+    config = PRESETS["smoke"]
+    network = new_network(config, classes=3, labs=1)
     scaler = RobustScaler(torch.zeros(len(FEATURE_NAMES)), torch.ones(len(FEATURE_NAMES)))
     return NetworkModel(network.eval(), scaler, config, ACTIONS, ("Lab",), {"Lab": ACTIONS})
 

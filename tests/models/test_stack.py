@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from etholake.contract import UNIFIED_PARTS
-from etholake.dataset.labelled import LabelledVideo
+from etholake.dataset.labelled import LabelledVideo, whole_spans
 from etholake.dataset.pose_tracks import PoseTracks, VideoMeta
 from etholake.dataset.split import Span
 from etholake.errors import ContractError, DataError
@@ -18,9 +18,9 @@ from etholake.evaluation.probabilities import judge
 from etholake.events.post_processing import PostProcessing
 from etholake.events.types import Event, PairScores, mask
 from etholake.models.archive import META, load_model
-from etholake.models.boosted.forest import BoostedConfig, whole_spans
+from etholake.models.boosted.config import BoostedConfig
 from etholake.models.boosted.forest import fit as fit_trees
-from etholake.models.ensemble import average
+from etholake.models.ensemble.model import average
 from etholake.models.stacking.model import StackingModel
 from etholake.models.stacking.trees import StackingTrees, fit, out_of_fold
 

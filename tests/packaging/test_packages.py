@@ -52,7 +52,7 @@ def test_nothing_of_this_machine_is_inside(packages: Packages) -> None:
         infos = archive.infolist()
     names = [info.filename for info in infos]
     assert names == sorted(names)
-    assert {"etholake/contract/__init__.py", "etholake/pages/quality.html"} <= set(names)
+    assert {"etholake/contract/__init__.py", "etholake/pages/templates/quality.html"} <= set(names)
     assert all(name.startswith("etholake/") and "__pycache__" not in name for name in names)
     assert {info.date_time for info in infos} == {(1980, 1, 1, 0, 0, 0)}
     with tarfile.open(packages.sourcedir) as archive:

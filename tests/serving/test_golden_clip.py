@@ -73,7 +73,7 @@ def served(inference: ModuleType, model_dir: Path, body: bytes, kind: str) -> tu
     """What reaches the network for a request, and the answer."""
     loaded = inference.model_fn(str(model_dir))
     seen: list[Tensor] = []
-    loaded.recogniser.network.register_forward_pre_hook(lambda _module, inputs: seen.append(inputs[0].clone()))
+    loaded.model.network.register_forward_pre_hook(lambda _module, inputs: seen.append(inputs[0].clone()))
     answer = inference.predict_fn(inference.input_fn(body, kind), loaded)
     return torch.cat(seen), answer
 

@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from etholake.contract import UNIFIED_PARTS
+from etholake.dataset.batch import Batch
 from etholake.dataset.windows import Tracks
 from etholake.features.pair_features import FEATURE_NAMES, pair_features
 from etholake.models.cnn_transformer.config import Augmentation
 from etholake.training import augment
-from etholake.training.batch import Batch
 
 T, K = 41, len(UNIFIED_PARTS)
 SHAPE = torch.tensor(

@@ -15,7 +15,7 @@ from etholake.dataset.split import Span
 from etholake.errors import ContractError
 from etholake.events.types import PairScores
 from etholake.models.archive import META, load_model
-from etholake.models.ensemble import Ensemble, average
+from etholake.models.ensemble.model import Ensemble, average
 from etholake.models.network_model import NetworkModel
 from etholake.training.cross import OUT_OF_FOLD, CrossValidationPlan, fit_folds
 from etholake.training.oof import from_table, read_oof, to_table, write_oof

@@ -50,7 +50,7 @@ def test_the_new_lab_and_its_action_are_learnt(tuned: Trained) -> None:
     assert model.labs == ("A", "B", "New")
     assert model.lab_actions == {"A": ["chase", "rest"], "B": ["chase", "rest"], "New": ["rest", OWN]}
     score = HeldOut.of(model, data.videos, [Span(**span) for span in report["split"]["test"]]).score(
-        model.decisions
+        model.post_processing
     )
     assert score is not None
     assert score.score > 0.9
@@ -96,7 +96,7 @@ def test_the_trunk_learns_more_slowly(trained: Trained, tmp_path: Path) -> None:
 
 
 def test_another_size_of_network_is_refused(trained: Trained, tmp_path: Path) -> None:
-    with pytest.raises(ContractError, match=r"keeps the network of the model: its family and sizes \(width"):
+    with pytest.raises(ContractError, match=r"keeps the network of the model: its encoder and sizes \(width"):
         fit(new_lab(), tmp_path, "", {"width": 64}, base=NetworkModel.load(trained[0]))
 
 

@@ -32,7 +32,7 @@ def test_chase_and_rest_are_learnt(data: TrainingData, trained: Trained) -> None
     spans = [Span(**span) for span in report["split"]["test"]]
     assert len(spans) == 2
     model = NetworkModel.load(folder)
-    score = HeldOut.of(model, data.videos, spans).score(model.decisions)
+    score = HeldOut.of(model, data.videos, spans).score(model.post_processing)
     assert score is not None
     assert {lab: set(result.actions) for lab, result in score.labs.items()} == {
         "A": {"chase", "rest"},
@@ -120,7 +120,7 @@ def test_a_lab_that_trains_nothing_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="After holding out videos none is left to train on"):
         fit(training_data([video(1)]), tmp_path, "smoke", SMALL, holdout=[1])
     absent = video(1, behaviors=[(3, 4, "chase")])
-    with pytest.raises(DataError, match="No window of the training videos has a tracked pair"):
+    with pytest.raises(DataError, match="No window of the training videos has a labeled behavior"):
         fit(training_data([absent]), tmp_path, "smoke", SMALL)
 
 
@@ -136,7 +136,7 @@ def test_loading_twice_gives_identical_probabilities(trained: Trained, tmp_path:
     for a, b in zip(scores, second.predict(clip), strict=True):
         np.testing.assert_array_equal(a.probabilities_TA, b.probabilities_TA)
     assert second.events(clip) == first.events(clip) != []
-    assert second.decisions.to_dict() == first.decisions.to_dict() != PostProcessing().to_dict()
+    assert second.post_processing.to_dict() == first.post_processing.to_dict() != PostProcessing().to_dict()
 
 
 def test_the_result_does_not_depend_on_place_direction_or_first_frame(trained: Trained) -> None:
@@ -194,7 +194,7 @@ def test_phantoms_unknown_labs_and_unknown_actions(trained: Trained) -> None:
 def test_an_unknown_lab_is_recognised_too(trained: Trained) -> None:
     model = NetworkModel.load(trained[0])
     stranger = video(82, "Stranger")
-    assert HeldOut.of(model, [stranger], [Span(82, "Stranger", 0, 400)]).score(model.decisions).score > 0.7  # type: ignore[union-attr]
+    assert HeldOut.of(model, [stranger], [Span(82, "Stranger", 0, 400)]).score(model.post_processing).score > 0.7  # type: ignore[union-attr]
 
 
 # --- what does not fit is refused by name -----------------------------------------------------------------
@@ -210,7 +210,7 @@ def copy(folder: Path, to: Path, **changes: Any) -> Path:
 @pytest.mark.parametrize(
     ("part", "change", "message"),
     [
-        ("features", {"version": 99}, "trained on feature version 99; this code computes 2"),
+        ("features", {"version": 99}, "trained on pair_features version 99; this code computes version 2"),
         ("features", {"names": ["bogus"]}, "has other features than this code: .*bogus"),
         ("features", {"parts": ["nose"]}, "has other features than this code: their order"),
         ("vocabulary", {"actions": ["chase", "rest"]}, r"do not fit their meta\.json"),
@@ -218,7 +218,8 @@ def copy(folder: Path, to: Path, **changes: Any) -> Path:
         ("vocabulary", {"labs": ["A"]}, "lab_actions names labs or actions outside the vocabulary"),
         ("config", {"width": 64}, r"do not fit their meta\.json \(vocabulary or sizes\)"),
         ("config", {"magic": 1}, "has fields that this code does not know .*magic"),
-        ("config", {"family": "oracle"}, "There is no model family 'oracle'; known: .*cnn_transformer"),
+        ("config", {"encoder": "oracle"}, "There is no input encoder 'oracle'; known: pair_features"),
+        ("config", {"encoder": "rolling"}, "'rolling' makes tables for trees, not windows for networks"),
     ],
 )
 def test_a_model_that_does_not_fit_is_refused(
@@ -232,8 +233,8 @@ def test_a_model_that_does_not_fit_is_refused(
 def test_files_that_are_no_model_are_refused(trained: Trained, tmp_path: Path) -> None:
     with pytest.raises(ContractError, match="is not the description of an Etholake model"):
         NetworkModel.load(tmp_path)
-    with pytest.raises(ContractError, match="has format 2; this code reads 3"):
-        NetworkModel.load(copy(trained[0], tmp_path, format=2))
+    with pytest.raises(ContractError, match=r"has format 3; this code reads 4\. Train it again"):
+        NetworkModel.load(copy(trained[0], tmp_path, format=3))
     folder = copy(trained[0], tmp_path)
     meta = json.loads((folder / META).read_text(encoding="utf-8"))
     del meta["lab_actions"]

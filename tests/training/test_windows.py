@@ -14,14 +14,14 @@ from etholake.dataset.labelled import LabelledVideo
 from etholake.dataset.pose_tracks import PoseTracks, VideoMeta
 from etholake.dataset.split import Span
 from etholake.events.types import Event
-from etholake.models.cnn_transformer.config import named
+from etholake.models.registry import resolve
 from etholake.training.windows import WindowSampler
 
 CHASE, REST, ATTACK, SNIFF = (ACTIONS.index(a) for a in ("chase", "rest", "attack", "sniff"))
 
 
 def sampler(videos: list[LabelledVideo], *spans: Span, **overrides: object) -> WindowSampler:
-    config = named("smoke", {**SMALL, **overrides})
+    _, config = resolve("smoke", {**SMALL, **overrides})
     return WindowSampler(training_data(videos), spans, [spans[0].lab_id], config, seed=0)
 
 
@@ -90,7 +90,7 @@ def test_a_rare_action_is_drawn_as_often_as_a_common_one() -> None:
     batch = whole.draw(0)
     shown = [float(batch.labels_BTC[:, :, c].any(dim=1).float().mean()) for c in (ATTACK, CHASE, REST)]
     assert shown[0] == pytest.approx(1 / 3, abs=0.1)
-    share = whole.shares()
+    share = whole.prevalence()
     assert share[ATTACK] == pytest.approx(10 / 4000)
     assert share[CHASE] == pytest.approx(0.5)
 

@@ -11,55 +11,31 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from etholake.dataset.labelled import LabelledVideo, lab_actions
+from etholake.dataset.labelled import LabelledVideo, lab_actions, whole_spans
 from etholake.dataset.pose_tracks import CLOCK_HZ, PoseTracks
 from etholake.dataset.split import Span
 from etholake.errors import ContractError, DataError
 from etholake.events.post_processing import PostProcessing
 from etholake.events.types import PairScores, mask
-from etholake.features.rolling import CONTEXT_S, Table, pair_table, self_table
+from etholake.features.encoder import Table, TableEncoder
+from etholake.features.registry import table_encoder
 from etholake.models.archive import META, ModelMetadata, read_meta, write_meta
 from etholake.models.base import Model, ModelMixin
+from etholake.models.boosted.config import BoostedConfig
 
 __all__ = [
-    "Boosted", "BoostedConfig", "Booster", "Tables", "clip_part", "fit", "grow_all", "in_parts",
-    "read_model", "whole_spans", "write_model",
+    "Boosted", "Booster", "Tables", "clip_part", "fit", "grow_all", "in_parts",
+    "read_model", "write_model",
 ]  # fmt: skip
 
-KIND = "boosted"
 INNER_PARTS = 3  # of the videos, each left out once to choose a number of rounds
 CHUNK_S = 900.0  # of a clip at once: the bound of memory, whatever the video's length
 Tables = Iterator[tuple[slice, Table]]  # ticks, and the features of these
-
-
-@dataclass(frozen=True)
-class BoostedConfig:
-    """Trees and rows. Rows beyond `max_rows` per (lab, action) are left out, the more frequent class first."""
-
-    rounds: int = 250
-    depth: int = 5
-    eta: float = 0.05
-    subsample: float = 0.5
-    colsample: float = 0.15
-    min_child_weight: float = 20.0
-    l2: float = 5.0
-    max_rows: int = 24_000
-    threads: int = 1
-    seed: int = 0
-
-    def parameters(self) -> dict[str, Any]:
-        """For `xgboost.train`."""
-        return {
-            "objective": "binary:logistic", "tree_method": "hist", "max_bin": 64, "verbosity": 0,
-            "max_depth": self.depth, "eta": self.eta, "subsample": self.subsample,
-            "colsample_bytree": self.colsample, "min_child_weight": self.min_child_weight, "lambda": self.l2,
-            "nthread": self.threads, "seed": self.seed,
-        }  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -77,11 +53,13 @@ class Booster:
 
 @dataclass
 class Boosted(ModelMixin):
-    """A trained baseline. `forests` are by (lab, action); what a lab is not known to do has none."""
+    """Trained boosters by (lab, action); an action that a lab's training data lack has none."""
+
+    family: ClassVar[str] = "boosted"
 
     forests: Mapping[tuple[str, str], Booster]
     config: BoostedConfig = field(default_factory=BoostedConfig)
-    decisions: PostProcessing = field(default_factory=PostProcessing)
+    post_processing: PostProcessing = field(default_factory=PostProcessing)
     details: dict[str, Any] = field(default_factory=dict)
     part_map: str = ""  # a lab's own names of body parts (see `contract.unified_part_sources`)
 
@@ -107,10 +85,11 @@ class Boosted(ModelMixin):
         Of an unknown lab the mean over all labs that know the action. With `frames` (start, stop) only these are
         computed; elsewhere is NaN.
         """
+        encoder = table_encoder(self.config.encoder)
         scores = []
         for (agent, target), actions in self.candidates(clip).items():
             values = np.full((len(clip.xy_TMK2), len(actions)), np.nan, dtype=np.float32)
-            for ticks, table in _tables(clip, agent, target, frames):
+            for ticks, table in _tables(encoder, clip, agent, target, frames):
                 for i, action in enumerate(actions):
                     said = [forest(table) for forest in self.of(clip.lab_id, action)]
                     values[ticks, i] = np.mean(said, axis=0)
@@ -130,13 +109,16 @@ class Boosted(ModelMixin):
 
     def save(self, folder: Path) -> None:
         """Write the forests as UBJ, numbered, and `meta.json`."""
-        write_model(folder, KIND, self, self.forests, {"config": asdict(self.config)})
+        features = table_encoder(self.config.encoder).description()
+        write_model(folder, self, self.forests, {"config": asdict(self.config), "features": features})
 
     @classmethod
     def load(cls, folder: Path) -> Boosted:
         """Read a stored model. Raises ContractError that names what does not fit this code."""
-        stored, forests, config = read_model(folder, KIND)
-        return cls(forests, config, stored.decisions, stored.details("config", "forests"), stored.part_map)
+        stored, forests, config = read_model(folder, cls.family)
+        table_encoder(config.encoder).check(stored.more.get("features") or {}, str(folder))
+        details = stored.details("config", "features", "forests")
+        return cls(forests, config, stored.post_processing, details, stored.part_map)
 
 
 def fit(
@@ -147,9 +129,10 @@ def fit(
     Frames count only for the (agent, target, action) that were looked for. Raises DataError if no action occurs.
     """
     config = config or BoostedConfig()
+    encoder = table_encoder(config.encoder)
 
     def tables(clip: PoseTracks, agent: int, target: int, frames: tuple[int, int]) -> Tables:
-        return _tables(clip, agent, target, frames)
+        return _tables(encoder, clip, agent, target, frames)
 
     return Boosted(grow_all(videos, whole_spans(videos) if spans is None else spans, tables, config), config)
 
@@ -171,7 +154,7 @@ def grow_all(
         raise DataError("No action that was looked for occurs in the training videos: there is nothing to learn.")
     by_id = {v.clip.video_id: v for v in videos}
     share = _shares(by_id, spans, occurring, config.max_rows)
-    random = np.random.default_rng(config.seed)
+    random = np.random.default_rng(config.seed or 0)
     rows: dict[tuple[str, str], list[tuple[Table, Any, Any, Any]]] = defaultdict(list)
     for span in spans:
         video, frames = by_id[span.video_id], (span.start_frame, span.stop_frame)
@@ -261,7 +244,7 @@ def _rounds_that_help(
 
 
 def write_model(
-    folder: Path, kind: str, model: Model, forests: Mapping[tuple[str, str], Booster], own: Mapping[str, Any]
+    folder: Path, model: Model, forests: Mapping[tuple[str, str], Booster], own: Mapping[str, Any]
 ) -> None:
     """Forests as UBJ, numbered, and `meta.json`, which names their labs, actions and columns."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -269,12 +252,12 @@ def write_model(
     for number, ((lab, action), forest) in enumerate(sorted(forests.items())):
         forest.booster.save_model(folder / f"forest-{number:04d}.ubj")
         rows.append({"lab": lab, "action": action, "features": list(forest.names)})
-    write_meta(folder, kind, model, {"forests": rows, **own})
+    write_meta(folder, model, {"forests": rows, **own})
 
 
-def read_model(folder: Path, kind: str) -> tuple[ModelMetadata, dict[tuple[str, str], Booster], BoostedConfig]:
+def read_model(folder: Path, family: str) -> tuple[ModelMetadata, dict[tuple[str, str], Booster], BoostedConfig]:
     """What `write_model` wrote, with a `config`. Raises ContractError for anything else."""
-    stored = read_meta(folder, kind)
+    stored = read_meta(folder, family)
     try:
         rows = [(row["lab"], row["action"], tuple(row["features"])) for row in stored.more["forests"]]
         config = BoostedConfig(**stored.more["config"])
@@ -301,30 +284,25 @@ def _read_forest(path: Path, names: tuple[str, ...]) -> Booster:
     return Booster(booster, names)
 
 
-def whole_spans(videos: Sequence[LabelledVideo]) -> list[Span]:
-    """All covered frames of the videos."""
-    clips = [v.clip for v in videos]
-    return [Span(c.video_id, c.lab_id, c.first_frame, c.first_frame + c.n_frames) for c in clips]
-
-
 def clip_part(clip: PoseTracks, ticks: slice) -> PoseTracks:
     """Some ticks of a clip; its frames are no longer those of the video."""
     return replace(clip, xy_TMK2=clip.xy_TMK2[ticks], seen_TMK=clip.seen_TMK[ticks])
 
 
 # --- ticks and rows ---------------------------------------------------------------------------------------
-def _tables(clip: PoseTracks, agent: int, target: int, frames: tuple[int, int] | None) -> Tables:
+def _tables(
+    encoder: TableEncoder, clip: PoseTracks, agent: int, target: int, frames: tuple[int, int] | None
+) -> Tables:
     one, other = clip.mouse_ids.index(agent), clip.mouse_ids.index(target)
-    for ticks, around in in_parts(clip, frames):
-        part = clip_part(clip, around)
-        table = self_table(part, one) if one == other else pair_table(part, one, other)
+    for ticks, around in in_parts(clip, frames, encoder.context_s):
+        table = encoder.table(clip_part(clip, around), one, other)
         inside = slice(ticks.start - around.start, ticks.stop - around.start)
         yield ticks, {name: x[inside] for name, x in table.items()}
 
 
-def in_parts(clip: PoseTracks, frames: tuple[int, int] | None) -> Iterator[tuple[slice, slice]]:
+def in_parts(clip: PoseTracks, frames: tuple[int, int] | None, context_s: float) -> Iterator[tuple[slice, slice]]:
     """Ticks that cover `frames` (None: all), `CHUNK_S` at a time, and what their features look at about them."""
-    T, context = len(clip.xy_TMK2), round(CONTEXT_S * CLOCK_HZ)
+    T, context = len(clip.xy_TMK2), round(context_s * CLOCK_HZ)
     first, last = (0, T) if frames is None else map(int, np.searchsorted(clip.clock_times(), frames))
     first, last = max(0, first - 1), min(T, last + 1)  # so that the frames between two ticks are covered
     for start in range(first, last, round(CHUNK_S * CLOCK_HZ)):

@@ -18,27 +18,26 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from etholake.dataset.labelled import LabelledVideo
+from etholake.dataset.labelled import LabelledVideo, whole_spans
 from etholake.dataset.pose_tracks import PoseTracks
 from etholake.dataset.split import Span
 from etholake.errors import ContractError, DataError
 from etholake.events.types import PairScores
-from etholake.features.rolling import Table, means, pair_now, self_now
+from etholake.features.encoder import Table
+from etholake.features.rolling import ENCODER, means, pair_now, self_now
+from etholake.models.boosted.config import BoostedConfig
 from etholake.models.boosted.forest import (
     Boosted,
-    BoostedConfig,
     Booster,
     Tables,
     clip_part,
     grow_all,
     in_parts,
-    whole_spans,
 )
+from etholake.models.stacking.config import STACK
 
-__all__ = ["STACK", "StackingTrees", "fit", "out_of_fold"]
+__all__ = ["StackingTrees", "fit", "out_of_fold"]
 
-# A correction: shallow trees, each leaf of at least half a minute of doubtful frames, much smoothing.
-STACK = BoostedConfig(rounds=120, depth=3, eta=0.1, colsample=0.5, min_child_weight=250.0, l2=250.0)
 START = "mean of log-odds"  # what the trees correct
 _WINDOWS_S = (1.0, 5.0, 15.0, 60.0)
 _RAW = (
@@ -136,7 +135,7 @@ def _tables(
     clip: PoseTracks, agent: int, target: int, said: Sequence[_ByPair], frames: tuple[int, int] | None
 ) -> Tables:
     one, other = clip.mouse_ids.index(agent), clip.mouse_ids.index(target)
-    for ticks, around in in_parts(clip, frames):
+    for ticks, around in in_parts(clip, frames, ENCODER.context_s):
         times = clip.clock_times()[around]
         now = _logits(said, (agent, target), times)
         part = clip_part(clip, around)

@@ -18,7 +18,7 @@ from etholake import aws, logs
 from etholake.contract import CURATED_ZONE, MODEL_ZONE, RAW_ZONE
 from etholake.errors import DataError, UsageError
 from etholake.objects import list_objects, read_object
-from etholake.pages.base import many
+from etholake.pages.templating import counted
 from etholake.resources import folder
 from etholake.settings import Settings
 from etholake.stages.jobs import outputs_or_defaults
@@ -148,7 +148,7 @@ def instance_line(table: Mapping[str, Any], stage: str, kind: str, count: int, s
 def serving_line(table: Mapping[str, Any], kind: str, seconds: list[float]) -> Line:
     """What a thousand requests like these cost on an instance that does nothing else."""
     mean = sum(seconds) / len(seconds)
-    work = f"{many(len(seconds), 'request')}, {mean:.2f} s each on {kind}"
+    work = f"{counted(len(seconds), 'request')}, {mean:.2f} s each on {kind}"
     return Line("serving", work, 1000 * mean / 3600 * _hourly(table, kind), THOUSAND)
 
 

@@ -12,6 +12,7 @@ import json
 import re
 import zipfile
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from etholake import aws
@@ -21,6 +22,7 @@ from etholake.digest import fingerprint
 from etholake.errors import AwsError, DataError
 from etholake.lake import Lake
 from etholake.objects import list_objects, read_object
+from etholake.pages.quality import render
 from etholake.progress import OnProgress, silent
 from etholake.result import StageResult
 from etholake.settings import Settings
@@ -129,8 +131,8 @@ def is_current(before: Mapping[str, Any], digest: str, registered: Mapping[str, 
 def save(
     settings: Settings, lake: Lake, digest: str, registered: Mapping[str, int], more: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Sum the curated tables up and save the stage's state for the next run; return its details."""
-    details = {**_summary(lake), "registered": registered, **more, **_quality(lake)}
+    """Sum the curated tables up and leave the stage's state for the next run; returns its details."""
+    details = {**_summary(lake), "registered": registered, **more, **_quality(settings, lake)}
     save_state(settings, STAGE, {"fingerprint": digest, "committed": _committed(registered), "details": details})
     return details
 
@@ -205,13 +207,21 @@ def _crawl(glue: Any, settings: Settings, on_state: Callable[[str], None], name:
     return {"crawler": message} if message else {}
 
 
-def _quality(lake: Lake) -> dict[str, str]:
-    """Return the URI of the data-quality report, under `quality`."""
+def _quality(settings: Settings, lake: Lake) -> dict[str, str]:
+    """Render the data-quality page beside its report and return its address, under `quality`.
+
+    On the mock, whose buckets are folders, `quality_file` is the ``file://`` address that a browser opens.
+    """
     try:
-        body = lake.s3.get_object(Bucket=lake.bucket, Key=QUALITY_POINTER)["Body"].read()
+        pointer = json.loads(lake.s3.get_object(Bucket=lake.bucket, Key=QUALITY_POINTER)["Body"].read())
     except lake.s3.exceptions.NoSuchKey:
         return {}
-    return {"quality": f"s3://{lake.bucket}/{json.loads(body)['html']}"}
+    report = json.loads(lake.s3.get_object(Bucket=lake.bucket, Key=pointer["json"])["Body"].read())
+    page = render(report).encode()
+    lake.s3.put_object(Bucket=lake.bucket, Key=pointer["html"], Body=page, ContentType="text/html")
+    file = Path(settings.s3_root).resolve() / lake.bucket / pointer["html"]
+    local = {"quality_file": file.as_uri()} if settings.target == "mock" and file.is_file() else {}
+    return {"quality": f"s3://{lake.bucket}/{pointer['html']}", **local}
 
 
 # --- the summary ------------------------------------------------------------------------------------------
@@ -245,5 +255,5 @@ def _sentence(details: Mapping[str, Any]) -> str:
     if "crawler" in details:
         lines.append(f"The crawler says: {details['crawler']}")
     if "quality" in details:
-        lines.append(f"Data quality: {details['quality']}")
+        lines.append(f"Data quality: {details.get('quality_file', details['quality'])}")
     return "\n  ".join(lines)

@@ -20,7 +20,6 @@ from etholake.stages.state import load_state
 
 __all__ = ["CURRENT", "pack", "stage", "unpacked"]
 
-SUFFIXES = {".json", ".safetensors", ".ubj"}  # of the files that describe a model
 CURRENT = "current"  # the newest model that was trained in the lake
 
 
@@ -75,12 +74,12 @@ def _download(settings: Settings, uri: str) -> bytes:
 
 
 def _archive(folder: Path) -> bytes:
-    """Return the files that describe the model, without its code: a trained model gets the code of today."""
+    """Pack the model in a folder without its code: a model that is trained gets the present code."""
     sink = io.BytesIO()
     with tarfile.open(fileobj=sink, mode="w:gz") as archive:
         for path in sorted(folder.rglob("*")):
             relative = path.relative_to(folder)
-            if path.is_file() and path.suffix in SUFFIXES and relative.parts[0] != "code":
+            if path.is_file() and relative.parts[0] != "code":
                 archive.add(path, str(relative))
     return sink.getvalue()
 

@@ -100,7 +100,7 @@ def post_processing(settings: Settings, run_id: str) -> PostProcessing:
     except (client.exceptions.ClientError, KeyError) as err:
         raise DataError(f"The model of training job '{run_id}' cannot be found: {err}.") from err
     with models.unpacked(settings, uri) as folder:
-        return read_meta(folder).decisions
+        return read_meta(folder).post_processing
 
 
 @contextmanager

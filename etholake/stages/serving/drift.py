@@ -16,7 +16,7 @@ from __future__ import annotations
 import base64
 import io
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +29,7 @@ from etholake.dataset.pose_tracks import CLOCK_HZ, PartSources, PoseTracks, Vide
 from etholake.digest import fingerprint
 from etholake.errors import DataError, EtholakeError
 from etholake.objects import list_objects
-from etholake.pages.base import figures, section, text
-from etholake.pages.base import page as whole
+from etholake.pages.drift import render
 from etholake.result import StageResult
 from etholake.settings import Settings
 from etholake.stages.model.models import unpacked
@@ -39,7 +38,7 @@ from etholake.stages.serving.trained_model import trained_model
 from etholake.stages.serving.videos import METADATA_KEY, REQUEST_TYPE, Videos
 from etholake.stages.state import load_state
 
-__all__ = ["FEATURES", "baseline", "clip_features", "compare", "page", "run"]
+__all__ = ["FEATURES", "baseline", "clip_features", "compare", "run"]
 
 STAGE = "drift"
 FEATURES = (
@@ -88,7 +87,8 @@ def run(settings: Settings, output: Path, endpoint: str = "") -> StageResult:
     }  # fmt: skip
     output.parent.mkdir(parents=True, exist_ok=True)
     output.with_suffix(".json").write_text(json.dumps(details, indent=1), encoding="utf-8")
-    output.write_text(page(details), encoding="utf-8")
+    page = render(details, same=SAME, drifted=DRIFTED, fewest_requests=FEW)
+    output.write_text(page, encoding="utf-8")
     if not enough:
         said = f"only {len(found['clips'])} requests, too few to judge ({FEW} are needed)"
     else:
@@ -252,61 +252,3 @@ def _clip(sent: Mapping[str, Any], max_gap_frames: int, sources: PartSources) ->
     if "x_cm" in table.column_names:
         return PoseTracks.from_curated(table, meta, sources)
     return PoseTracks.from_raw(table, meta, max_gap_frames=max_gap_frames, sources=sources)
-
-
-# --- the page -----------------------------------------------------------------------------------------------
-_TONES = {"same": "good", "moderate": "warn", "drifted": "bad", "no values": "grey"}
-_STYLE = """<style>
-.drifted td, .drifted th { font-weight: 600 } .before { fill: var(--grey) } .now { fill: var(--calm) }
-td svg { display: block } .tag { color: var(--tone); font-weight: 600 }
-</style>"""
-
-
-def page(details: Mapping[str, Any]) -> str:
-    """The report as one HTML page without scripts; bars are shares per decile of training, requests in colour."""
-    found = sorted(details["features"], key=lambda row: -(row["psi"] or 0))
-    by = {verdict: sum(row["verdict"] == verdict for row in found) for verdict in _TONES}
-    warning = (
-        "" if details["enough"] else f'<p class="warn"><b>Fewer than {FEW} requests: too few to judge.</b></p>'
-    )
-    head = (
-        f"<header><h1>Drift</h1><p>What endpoint {text(details['endpoint'])} was asked, against the training "
-        f"videos of model data {text(details['model_fingerprint'])}.</p>{warning}</header>"
-    )
-    tiles = figures((
-        (f"{details['requests']:,}", "requests compared", "the newest captured ones", ""),
-        (f"{by['drifted']:,}", "features drifted", f"PSI from {DRIFTED}", "bad" if by["drifted"] else "good"),
-        (f"{by['moderate']:,}", "moderately", f"PSI from {SAME} to {DRIFTED}", ""),
-        (f"{by['same']:,}", "the same", f"PSI below {SAME}", ""),
-        (f"{details['other_models']:,}", "left out", "requests to other models", ""),
-        (f"{details['unreadable']:,}", "left out", "that cannot be read", ""),
-    ))  # fmt: skip
-    columns = "<th>Feature</th><th class=n>PSI</th><th class=n>KS</th><th></th><th>Training and requests</th>"
-    said = (
-        '<span class="legend"><span style="--tone:var(--grey)"><i></i>share of training values per decile; the '
-        'outermost: beyond all of training</span><span style="--tone:var(--calm)"><i></i>share of what was asked'
-        "</span></span>"
-    )
-    table = f"<table><thead><tr>{columns}</tr></thead><tbody>{''.join(map(_row, found))}</tbody></table>"
-    return whole("drift", [head, tiles, section("Features", said, f'<div class="panel">{table}</div>')], _STYLE)
-
-
-def _row(row: Mapping[str, Any]) -> str:
-    numbers = "".join(
-        f"<td class=n>{'–' if row[k] is None else format(row[k], '.3f')}</td>" for k in ("psi", "ks")
-    )
-    verdict = row["verdict"]
-    tag = f'<td class="tag" style="--tone:var(--{_TONES[verdict]})">{verdict}</td>'
-    bars = _bars(row["expected"], row["actual"] or [])
-    return f'<tr class="{verdict}"><th scope=row>{text(row["feature"])}</th>{numbers}{tag}<td>{bars}</td></tr>'
-
-
-def _bars(expected: Sequence[float], actual: Sequence[float]) -> str:
-    top = max([*expected, *actual, 1e-9])
-    shapes = [
-        f'<rect class="{kind}" x="{22 * n + 10 * side}" y="{40 - 40 * share / top:.1f}" width="9" '
-        f'height="{40 * share / top:.1f}"/>'
-        for side, (shares, kind) in enumerate(((expected, "before"), (actual, "now")))
-        for n, share in enumerate(shares)
-    ]
-    return f'<svg width="{22 * len(expected)}" height="40" role="img">{"".join(shapes)}</svg>'
