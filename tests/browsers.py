@@ -22,7 +22,7 @@ def chromium_browser() -> Iterator[Any]:
 
 
 @contextlib.contextmanager
-def _without_event_loop(item: pytest.Item) -> Iterator[None]:
+def without_event_loop(item: Any) -> Iterator[None]:
     """Hide the event loop that Playwright leaves running in this thread from a test that uses no browser.
 
     Playwright's synchronous interface runs its loop as long as the browser lives, so `asyncio.run` would be refused
@@ -41,11 +41,11 @@ def _without_event_loop(item: pytest.Item) -> Iterator[None]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
-    with _without_event_loop(item):
+    with without_event_loop(item):
         return (yield)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
-    with _without_event_loop(item):
+    with without_event_loop(item):
         return (yield)

@@ -39,7 +39,7 @@ _OWNERS = [os.getpid(), *([os.getppid()] if "PYTEST_XDIST_WORKER" in os.environ 
 os.environ["LOCAL_MOCK_ENDS_WITH"] = ",".join(map(str, _OWNERS))
 sys.path[:0] = [str(Path(__file__).resolve().parent.parent), str(Path(__file__).resolve().parent / "targets")]
 
-pytest_plugins = ("browsers", "needs")
+pytest_plugins = ("browsers", "needs", "pytester")
 
 from etholake import local_server  # noqa: E402
 from etholake.localstack import host  # noqa: E402
