@@ -14,7 +14,7 @@ from etholake.errors import ContractError
 
 __all__ = ["FILES", "FOLDERS", "folder", "package_folder", "root"]
 
-FOLDERS = ("athena_queries", "dashboards/quicksight", "glue_jobs", "infra", "sagemaker")
+FOLDERS = ("athena_queries", "glue_jobs", "infra", "sagemaker")
 FILES = ("pyproject.toml", "requirements.lock")
 _PACKAGE = Path(__file__).resolve().parent
 
