@@ -1,4 +1,4 @@
-"""Pytest plugin: mark every test with what it needs, hold it to that, and run the expensive modules first.
+"""Pytest plugin: mark every test with what it needs, hold it to that, and order the run.
 
 A test that asks for a fixture of `FIXTURES`, directly or through another fixture, gets the marker `server`, `jvm`
 or `browser` by itself. A test that starts such a process in its own body carries the marker by hand; where the
@@ -49,10 +49,10 @@ def _audit(event: str, arguments: tuple[Any, ...]) -> None:
     names = [os.fsdecode(word) for word in (executable or "", *words)]
     need = missing_need(" ".join(name for name in names if name and not re.search(r"\s", name)), _running)
     if need is not None:
+        fixtures = ", ".join(sorted(FIXTURES[need]))
         pytest.fail(
-            f"{_running.nodeid} starts a process that needs the marker `{need}`: write @pytest.mark.{need} above it"
-            f" (or ask for one of the fixtures {', '.join(sorted(FIXTURES[need]))}), so that `make check` leaves it"
-            " out.",
+            f"{_running.nodeid} needs the marker `{need}` for what it starts: write @pytest.mark.{need} above it"
+            f" (or ask for a fixture of {fixtures}), so that `make check` leaves it out.",
             pytrace=False,
         )
 
@@ -71,9 +71,10 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
 
 
 class _Order:
-    """Sorts whole modules by cost, without touching the order within a class of cost.
+    """Sorts whole modules by cost, and the tests of a story by their numbers.
 
-    It comes after pytest-randomly, whose order of modules and of tests stays within each class.
+    It comes after pytest-randomly, whose order of modules and of tests stays within each class of cost. Tests that
+    are called `test_1_…`, `test_2_…` are steps of one story, each on what the one before has left.
     """
 
     @pytest.hookimpl(trylast=True)
@@ -83,6 +84,20 @@ class _Order:
             module = item.nodeid.partition("::")[0]
             costs[module] = costs.get(module, 0) | _cost(item.iter_markers())
         items.sort(key=lambda item: -costs[item.nodeid.partition("::")[0]])
+        steps: dict[str, list[int]] = {}
+        for place, item in enumerate(items):
+            if _step(item) is not None:
+                steps.setdefault(item.nodeid.partition("::")[0], []).append(place)
+        for places in steps.values():
+            ordered = sorted((items[place] for place in places), key=lambda item: _step(item) or 0)
+            for place, item in zip(places, ordered, strict=True):
+                items[place] = item
+
+
+def _step(item: pytest.Item) -> int | None:
+    """Return the number of a step, None if the test is none."""
+    match = re.match(r"test_(\d+)_", item.name)
+    return int(match[1]) if match else None
 
 
 def pytest_configure(config: pytest.Config) -> None:

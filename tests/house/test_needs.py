@@ -7,8 +7,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from browsers import without_event_loop
 from needs import missing_need
+
+from browsers import without_event_loop
 
 
 @pytest.mark.parametrize(
@@ -21,7 +22,7 @@ from needs import missing_need
     ],
 )
 def test_what_is_not_marked_is_not_started(need: str, command: list[str]) -> None:
-    with pytest.raises(pytest.fail.Exception, match=f"needs the marker `{need}`"):
+    with pytest.raises(pytest.fail.Exception, match=f"needs the marker `{need}` for what it starts"):
         subprocess.run(command, check=False)
 
 
