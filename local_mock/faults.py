@@ -187,7 +187,7 @@ def _call(app: WsgiApp, environ: dict[str, Any]) -> tuple[tuple[str, list[tuple[
 
 
 def _is_routing_miss(head: tuple[str, list[tuple[str, str]]], chunks: list[bytes]) -> bool:
-    """Whether moto had no handler for the URL: Flask's HTML page, or its own empty 404."""
+    """Return whether moto had no handler for the URL: Flask's HTML page, or its own empty 404."""
     if not head[0].startswith(("404", "405")):
         return False
     body = b"".join(chunks)

@@ -1,4 +1,4 @@
-"""Which S3 keys may become files, and where: the rules shared by the S3 service and by `local_mock.data`.
+"""The rules by which S3 keys become paths of files, shared by the S3 service and by `local_mock.data`.
 
 A key is stored at ``<s3_root>/<bucket>/<key>``. It must not leave the bucket: no `..` or `.` part, not
 absolute, no empty part; symbolic links are not followed. A key that ends in `/` (a folder marker, as Hadoop
@@ -32,7 +32,7 @@ class KeyRefusedError(DataError):
 
 
 def bucket_ok(name: str) -> bool:
-    """Whether `name` can be a bucket (and hence a folder below s3_root)."""
+    """Return whether `name` can be a bucket (and hence a folder below s3_root)."""
     return _BUCKET.fullmatch(name) is not None and ".." not in name
 
 
@@ -54,7 +54,7 @@ def check_key(key: str) -> None:
 
 
 def is_in_progress(relative: str) -> bool:
-    """Whether a file (path relative to its bucket) is one that a writer has not finished or keeps for itself.
+    """Return whether a file (path relative to its bucket) is unfinished or a writer's private one.
 
     `.tmp-*` (a writer's own partial files), `_temporary/` and `.spark-staging-*/` (Spark before commit), `.*.crc`
     (Hadoop's checksums of local files), and the folder marker.

@@ -45,6 +45,7 @@ from etholake import local_server  # noqa: E402
 from etholake.localstack import host  # noqa: E402
 from etholake.settings import Settings, replace_port  # noqa: E402
 
+pytest_plugins = ["local_mock.pytest_plugin"]  # the fixtures of tests/local_mock/standalone
 _LOCALSTACK = Path(__file__).resolve().parent.parent / host.HOME
 
 

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from etholake import aws, local_server
-from etholake.contract import CODE_ZONE, RAW_METADATA_COLUMNS, TABLES, raw_key
+from etholake.contract import CODE_ZONE, RAW_METADATA_COLUMNS, TABLES, arrow_schema, raw_key
 from etholake.errors import AwsError, DataError
 from etholake.lake import Lake
 from etholake.settings import Settings, replace_port
@@ -65,6 +65,41 @@ def fill(settings: Settings) -> None:
         sink,
     )
     s3.put_object(Bucket=settings.bucket, Key=raw_key("train", "tracking", "Lab", 1), Body=sink.getvalue())
+
+
+def test_0_a_lake_of_which_nothing_could_be_used_is_a_failure_with_the_reasons(place: Settings) -> None:
+    """Every id unusable: the csv's rows and the tracking files are all in quarantine."""
+    lake = Lake(aws.client(place, "s3"), aws.client(place, "glue"), place.bucket, place.database)
+    kinds = [("metadata", 2, "metadata/train.csv"), ("tracking", 40, "train_tracking/lab_id=Lab/x.parquet")]
+    files = [
+        {
+            "source_file": name,
+            "kind": kind,
+            "split": "train",
+            "rows_in": n,
+            "rows_curated": 0,
+            "rows_quarantined": n,
+        }
+        | {"rows_imputed": 0, "flags": []}
+        for kind, n, name in kinds
+    ]
+    rejected = [
+        {"source_file": name, "rows": n, "rule": rule, "detail": "Expected a whole video_id, but got 'x'."}
+        for (_, n, name), rule in zip(kinds, ("metadata-id", "file-name"), strict=True)
+    ]
+    for table, rows in (("curation_files", files), ("quarantine", rejected)):
+        lake.replace_table(table, pa.Table.from_pylist(rows, schema=arrow_schema(table)), table)
+    with pytest.raises(
+        DataError, match=r"(?s)None of the 2 rows of metadata and 40 rows of tracking.*file-name \(40"
+    ):
+        etl._refuse_nothing_curated(lake)
+    files[0]["rows_curated"], files[1]["rows_curated"] = 1, 1
+    lake.replace_table(
+        "curation_files", pa.Table.from_pylist(files, schema=arrow_schema("curation_files")), "better"
+    )
+    etl._refuse_nothing_curated(lake)
+    for table in ("curation_files", "quarantine"):
+        lake.replace_table(table, arrow_schema(table).empty_table(), f"empty {table}")
 
 
 def test_the_request_is_what_the_jobs_read() -> None:

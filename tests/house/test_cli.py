@@ -80,7 +80,7 @@ def test_config_as_json_names_the_source(capsys: pytest.CaptureFixture[str]) -> 
 def test_the_console_script_is_installed() -> None:
     script = Path(sys.executable).with_name("etholake")
     done = subprocess.run([script, "--version"], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "0.1.0"
+    assert done.stdout.strip() == "0.2.0"
 
 
 @pytest.fixture

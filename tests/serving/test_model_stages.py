@@ -158,7 +158,7 @@ def test_what_is_wrong_with_a_request_is_told_and_the_server_lives_on(lake: Sett
         ),
         (request_body({**row, "frames_per_second": 0.0}, tracks), REQUEST_TYPE, 400, "frames_per_second"),
         (request_body({**row, "lab_id": None}, tracks), REQUEST_TYPE, 400, "lab_id"),
-        (request_body({**row, "behaviors_labeled": []}, tracks), REQUEST_TYPE, 400, "nothing to look for"),
+        (request_body({**row, "behaviors_labeled": []}, tracks), REQUEST_TYPE, 400, "nothing to predict"),
         (request_body(row, tracks.slice(0, 0)), REQUEST_TYPE, 400, "no rows"),
         (b"{", "application/json", 400, "is not JSON"),
         (b"[]", "application/json", 400, "must be a JSON object"),
