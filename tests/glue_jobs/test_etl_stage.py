@@ -111,11 +111,13 @@ def test_the_request_is_what_the_jobs_read() -> None:
     }  # fmt: skip
 
 
+@pytest.mark.server
 def test_1_an_empty_raw_zone_is_refused(place: Settings) -> None:
     with pytest.raises(DataError, match=r"raw zone of bucket 'etl-bucket' is empty .*run `make ingest`"):
         etl.run(place)
 
 
+@pytest.mark.server
 def test_2_the_jobs_run_and_the_catalog_knows(place: Settings) -> None:
     fill(place)
     seen: list[str] = []
@@ -136,6 +138,7 @@ def test_2_the_jobs_run_and_the_catalog_knows(place: Settings) -> None:
     assert aws.client(place, "s3").get_object(Bucket=bucket, Key=key)["Body"].read().decode() == page
 
 
+@pytest.mark.server
 def test_3_an_unchanged_lake_starts_no_job_and_heals_the_catalog(place: Settings) -> None:
     glue = aws.client(place, "glue")
     before = len(glue.get_job_runs(JobName="etholake-curate-tracking")["JobRuns"])
@@ -146,6 +149,7 @@ def test_3_an_unchanged_lake_starts_no_job_and_heals_the_catalog(place: Settings
     assert len(glue.get_job_runs(JobName="etholake-curate-tracking")["JobRuns"]) == before
 
 
+@pytest.mark.server
 def test_4_a_lost_partition_is_noticed(place: Settings) -> None:
     s3, glue = aws.client(place, "s3"), aws.client(place, "glue")
     lake = Lake(s3, glue, place.bucket, place.database)
@@ -154,6 +158,7 @@ def test_4_a_lost_partition_is_noticed(place: Settings) -> None:
     assert lake.partitions("tracking_curated") == [{"split": "train", "lab_id": "Lab"}]
 
 
+@pytest.mark.server
 def test_5_a_failed_job_says_why_and_where_its_log_is(place: Settings) -> None:
     s3 = aws.client(place, "s3")
     key = f"{CODE_ZONE}/glue_jobs/curate_tracking.py"
@@ -164,6 +169,7 @@ def test_5_a_failed_job_says_why_and_where_its_log_is(place: Settings) -> None:
         etl.run(place)
 
 
+@pytest.mark.server
 def test_6_what_is_not_deployed_is_named(place: Settings) -> None:
     s3, glue = aws.client(place, "s3"), aws.client(place, "glue")
     glue.delete_job(JobName="etholake-curate-tracking")
