@@ -39,13 +39,12 @@ _OWNERS = [os.getpid(), *([os.getppid()] if "PYTEST_XDIST_WORKER" in os.environ 
 os.environ["LOCAL_MOCK_ENDS_WITH"] = ",".join(map(str, _OWNERS))
 sys.path[:0] = [str(Path(__file__).resolve().parent.parent), str(Path(__file__).resolve().parent / "targets")]
 
-pytest_plugins = ("browsers", "needs", "pytester")
+pytest_plugins = ("browsers", "local_mock.pytest_plugin", "needs", "pytester")
 
 from etholake import local_server  # noqa: E402
 from etholake.localstack import host  # noqa: E402
 from etholake.settings import Settings, replace_port  # noqa: E402
 
-pytest_plugins = ["local_mock.pytest_plugin"]  # the fixtures of tests/local_mock/standalone
 _LOCALSTACK = Path(__file__).resolve().parent.parent / host.HOME
 
 
