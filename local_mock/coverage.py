@@ -95,15 +95,15 @@ def operations(service: str) -> dict[str, str]:
     executes: frozenset[str] = getattr(ours, "EXECUTES", frozenset())
     # A package that names what is absent (S3: moto has no method per operation) is believed; else moto is asked.
     absent: frozenset[str] = getattr(ours, "ABSENT", frozenset())
-    found = {}
+    operations_by_state = {}
     for name in botocore.session.get_session().get_service_model(service).operation_names:
         if name in executes:
-            found[name] = "executes"
+            operations_by_state[name] = "executes"
         elif name not in absent and (absent or camelcase_to_underscores(name) in methods):
-            found[name] = "state only"
+            operations_by_state[name] = "state only"
         else:
-            found[name] = "absent"
-    return found
+            operations_by_state[name] = "absent"
+    return operations_by_state
 
 
 def unknown(service: str) -> list[str]:
@@ -115,9 +115,9 @@ def unknown(service: str) -> list[str]:
         return []
     session = botocore.session.get_session()
     siblings = [name for name, (_, _, other) in _SERVICES.items() if other == package]
-    known = {o for name in siblings for o in session.get_service_model(name).operation_names}
+    sibling_operations = {o for name in siblings for o in session.get_service_model(name).operation_names}
     executes: frozenset[str] = getattr(importlib.import_module(f"local_mock.{package}"), "EXECUTES", frozenset())
-    return sorted(set(executes) - known)
+    return sorted(set(executes) - sibling_operations)
 
 
 def render() -> str:

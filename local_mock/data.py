@@ -1,4 +1,4 @@
-"""How the executing services read and write objects: straight from the folders, or through an S3 client.
+"""Access of the executing services to objects: straight from the folders, or through an S3 client.
 
 `FolderData` is used where S3 is our own (plain files), `ClientData` where S3 is elsewhere (LocalStack); the
 latter keeps downloaded objects in a cache by ETag. Both read every key of S3, and neither writes one that is no
@@ -75,7 +75,7 @@ class DataAccess(ABC):
 
     @abstractmethod
     def seekable(self, info: ObjectInfo) -> Path | IO[bytes]:
-        """What a reader of a part of the object (a Parquet footer) opens: a file, or a stream of ranged reads."""
+        """Return a source for readers of parts of an object (a Parquet footer): a file, or ranged reads."""
 
     @abstractmethod
     def delete(self, uri: str) -> None:
@@ -85,7 +85,7 @@ class DataAccess(ABC):
     def _put_file(self, path: Path, uri: str) -> None: ...
 
     def exists(self, uri: str) -> bool:
-        """Whether there is an object with exactly this key."""
+        """Return whether there is an object with exactly this key."""
         return any(info.uri == uri for info in self.list(uri))
 
     def entries(self, uri_prefix: str) -> Sequence[tuple[str, str]]:
@@ -95,29 +95,29 @@ class DataAccess(ABC):
         off, so ``s3://b/a/f.csv`` is ``f.csv``, and ``s3://b/a`` stands for ``a/…``.
         """
         bucket, prefix = split_uri(uri_prefix)
-        found = self.list(uri_prefix)
+        objects = self.list(uri_prefix)
         if prefix and not prefix.endswith("/"):
-            found = [i for i in found if i.key == prefix or i.key.startswith(prefix + "/")] or found
-            inside = all(i.key.startswith(prefix + "/") for i in found)
+            objects = [i for i in objects if i.key == prefix or i.key.startswith(prefix + "/")] or objects
+            inside = all(i.key.startswith(prefix + "/") for i in objects)
             base = prefix + "/" if inside else prefix.rpartition("/")[0] + "/"
         else:
             base = prefix
         base = "" if base == "/" else base
-        return [(f"s3://{bucket}/{info.key}", info.key.removeprefix(base)) for info in found]
+        return [(f"s3://{bucket}/{info.key}", info.key.removeprefix(base)) for info in objects]
 
     def download(self, uri_prefix: str, folder: Path) -> int:
         """Copy all objects under a prefix into `folder`, with the paths of `entries`.
 
         Returns the number of files. Raises DataError, before it writes, for a key that is no relative path.
         """
-        found = self.entries(uri_prefix)
-        for _, name in found:
+        objects = self.entries(uri_prefix)
+        for _, name in objects:
             _check_plain(name)
-        for uri, name in found:
+        for uri, name in objects:
             target = folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(self.local_file(uri), target)
-        return len(found)
+        return len(objects)
 
     def upload(self, folder: Path, uri_prefix: str) -> int:
         """Write every regular file below `folder` under the prefix (joined by one '/'). Returns their number."""
@@ -146,12 +146,12 @@ class FolderData(DataAccess):
         stats = dict(_aside(self.root, bucket))
         if os.path.realpath(start) == os.fspath(start):  # else '..' or a link on the way
             stats |= dict(_walk(os.fspath(start), os.fspath(top)))
-        found = [
+        objects = [
             ObjectInfo(f"s3://{bucket}/{key}", key, stat.st_size, f"{stat.st_mtime_ns:x}-{stat.st_size:x}")
             for key, stat in stats.items()
             if key.startswith(prefix)
         ]
-        return sorted(found, key=lambda info: info.key)
+        return sorted(objects, key=lambda info: info.key.encode())
 
     def read(self, uri: str) -> bytes:
         return self._path(uri).read_bytes()
@@ -272,17 +272,17 @@ class ClientData(DataAccess):
 
     def list(self, uri_prefix: str) -> list[ObjectInfo]:
         bucket, prefix = split_uri(uri_prefix)
-        found = []
+        objects = []
         try:
             for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
-                found += [
+                objects += [
                     ObjectInfo(f"s3://{bucket}/{i['Key']}", i["Key"], i["Size"], i["ETag"].strip('"'))
                     for i in page.get("Contents", [])
                     if not i["Key"].endswith("/")
                 ]
         except self._client.exceptions.NoSuchBucket:
             return []
-        return found
+        return objects
 
     def read(self, uri: str) -> bytes:
         bucket, key = self._split(uri)
@@ -353,7 +353,7 @@ class ClientData(DataAccess):
         return path
 
     def _local(self, uri: str, etag: str) -> Path:
-        """Where the copy of one version lies, if it has been downloaded."""
+        """Return the path at which the copy of one version lies once it has been downloaded."""
         name = hashlib.sha256(f"{uri}\n{etag}".encode()).hexdigest()[:40]
         return self._cache / name[:2] / (name + Path(uri).suffix)
 

@@ -37,7 +37,7 @@ class KeyRefusedError(DataError):
 
 
 def bucket_ok(name: str) -> bool:
-    """Whether `name` can be a bucket (and hence a folder below s3_root)."""
+    """Return whether `name` can be a bucket (and hence a folder below s3_root)."""
     return _BUCKET.fullmatch(name) is not None and ".." not in name
 
 
@@ -62,7 +62,7 @@ def is_plain(key: str) -> bool:
 
 
 def is_in_progress(relative: str) -> bool:
-    """Whether a file (path relative to its bucket) is one that a writer has not finished or keeps for itself.
+    """Return whether a file (path relative to its bucket) is unfinished or a writer's private one.
 
     `.tmp-*` (a writer's own partial files), `_temporary/` and `.spark-staging-*/` (Spark before commit), `.*.crc`
     (Hadoop's checksums of local files), and the folder marker.

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, unquote
 from xml.sax.saxutils import escape
 
+from local_mock.documents import RefusedError, require_plain_xml
 from local_mock.s3.addressing import bucket_of_host
 from local_mock.s3.errors import S3Error
 
@@ -110,15 +111,18 @@ class Request:
         """The body as XML (at most 4 MiB), without namespaces. Raises S3Error MalformedXML."""
         from local_mock.s3.checksums import iterate_body
 
-        body = b"".join(
-            iterate_body(self.environ["wsgi.input"], self.length, chunked=self.is_aws_chunked, trailers={})
-        )
-        if len(body) > 4 << 20 or b"<!DOCTYPE" in body or b"<!ENTITY" in body:
-            raise S3Error("MalformedXML", "The XML is too long, or it defines entities.")
+        body = b""
+        for block in iterate_body(
+            self.environ["wsgi.input"], self.length, chunked=self.is_aws_chunked, trailers={}
+        ):
+            body += block
+            if len(body) > 4 << 20:
+                raise S3Error("MalformedXML", "The XML of the request is longer than 4 MiB.")
         try:
+            require_plain_xml(body)
             root = ET.fromstring(body)  # noqa: S314 - no entities, see above
-        except ET.ParseError as err:
-            raise S3Error("MalformedXML", f"The XML of the request is not well-formed: {err}.") from err
+        except (RefusedError, ET.ParseError) as err:
+            raise S3Error("MalformedXML", f"The XML of the request cannot be taken: {err}") from err
         for element in root.iter():
             element.tag = element.tag.rpartition("}")[2]
         return root

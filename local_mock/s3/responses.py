@@ -7,13 +7,16 @@ versioning, life cycle, …) by moto's own S3, which `local_mock.s3.models` has 
 from __future__ import annotations
 
 import http.client
+import io
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from local_mock import faults
 from local_mock.context import ACCOUNT, Context
+from local_mock.documents import RefusedError, load_json, require_plain_xml
 from local_mock.http import WsgiApp
+from local_mock.payloads import TooLargeError, read_bounded
 from local_mock.s3 import ABSENT, forms, store_of
 from local_mock.s3.addressing import in_path_style
 from local_mock.s3.buckets import Buckets
@@ -80,6 +83,7 @@ class S3Application:
             check_presigned(request, self._wait)
             operation = self._object_operation(request) if request.key else self._bucket_operation(request)
             if operation is None:
+                _check_setting(request)
                 environ = in_path_style(environ, self._port)
                 _require_moto(environ)
                 return self._moto(environ, start_response)
@@ -166,6 +170,24 @@ class S3Application:
 def _absent(operation: str) -> S3Error:
     message = f"local_mock does not implement s3:{operation}. See local_mock/COVERAGE.md for what it does."
     return S3Error("NotImplemented", message)
+
+
+def _check_setting(request: Request) -> None:
+    """Refuse the body of a bucket's setting that moto could not read. Raises S3Error."""
+    try:
+        body = read_bounded(request.environ, 1 << 20)
+        request.environ["wsgi.input"] = io.BytesIO(body)
+        if "policy" in request.query and request.method == "PUT":
+            load_json(body)
+        elif body:
+            require_plain_xml(body)
+        elif request.method == "PUT" and request.query and "acl" not in request.query:
+            raise S3Error("MissingRequestBodyError", "Request Body is empty")
+    except TooLargeError as err:
+        raise S3Error("MaxMessageLengthExceeded", "Your request was too large.") from err
+    except RefusedError as err:
+        code = "MalformedPolicy" if "policy" in request.query else "MalformedXML"
+        raise S3Error(code, f"The body of the request cannot be taken: {err}") from err
 
 
 def _require_moto(environ: dict[str, Any]) -> None:

@@ -98,6 +98,7 @@ def test_folder_markers_are_objects(s3: Any, folder: Path) -> None:
     assert keys(s3) == ["dir/sub/a"]
 
 
+@pytest.mark.server
 def test_objects_metadata_and_uploads_survive_restart_and_kill(tmp_path: Path) -> None:
     settings = Settings(port=0, state_dir=str(tmp_path / "state"), s3_root=str(tmp_path / "s3"))
 
@@ -265,6 +266,7 @@ def test_executing_services_with_s3_elsewhere(mock_settings: Settings, s3: Any, 
         assert process.wait(20) == 0
 
 
+@pytest.mark.server
 def test_listing_after_restart_does_not_read_the_objects_again(tmp_path: Path) -> None:
     store = Store(tmp_path)
     (tmp_path / "bucket").mkdir()

@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import csv
 import logging
-import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from etholake.contract import RAW_ANNOTATION_COLUMNS, SPLITS
+from etholake.contract import RAW_ANNOTATION_COLUMNS, SPLITS, action_name, number, whole_number
 from etholake.curate.behaviors import parse_labeled
 from etholake.digest import fingerprint
 from etholake.errors import DataError, UsageError
@@ -28,7 +27,7 @@ from etholake.events.types import Event, PairScores, Triplet
 from etholake.result import StageResult
 from etholake.settings import Settings
 
-__all__ = ["Truth", "evaluate", "judge", "lines", "read_truth", "run"]
+__all__ = ["Truth", "evaluate", "ignored_by_official", "judge", "lines", "read_truth", "run"]
 
 Spans = Mapping[int, tuple[int, int]]  # video_id -> (start_frame, stop_frame) of the part that is scored
 _log = logging.getLogger(__name__)
@@ -56,7 +55,7 @@ def evaluate(
 
 def judge(
     data: Path,
-    predictions: Path | PostProcessing,
+    predictions: Path | Sequence[Event] | PostProcessing,
     videos: Sequence[int] | None = None,
     spans: Spans | None = None,
     pairs: Sequence[PairScores] = (),
@@ -68,7 +67,8 @@ def judge(
     data
         Folder in the MABe layout.
     predictions
-        A submission, CSV as `etholake.events.submission` describes it; or decisions, which make events of `pairs`.
+        A submission, CSV as `etholake.events.submission` describes it; or its events; or post-processing, which
+        makes events of `pairs`.
     videos
         Score these videos only (None: those of `spans`, else all with ground truth).
     spans
@@ -85,7 +85,11 @@ def judge(
     UsageError
         A video was asked for that the metadata does not name.
     """
-    predicted = submission.read_csv(predictions) if isinstance(predictions, Path) else []
+    predicted: list[Event] = []
+    if isinstance(predictions, Path):
+        predicted = submission.read_csv(predictions)
+    elif not isinstance(predictions, PostProcessing):
+        predicted = list(predictions)
     chosen = list(spans) if videos is None and spans is not None else videos
     truth = read_truth(data, chosen)
     if not truth.events:
@@ -108,7 +112,7 @@ def judge(
 def run(
     settings: Settings,
     data: Path,
-    submission: Path | PostProcessing,
+    submission: Path | Sequence[Event] | PostProcessing,
     run_id: str,
     *,
     videos: Sequence[int] | None = None,
@@ -167,6 +171,21 @@ def _decided(
     return [e for video, own in by_video.items() for e in decisions.events(own, whitelist[video])]
 
 
+def ignored_by_official(
+    data: Path, events: Sequence[Event], videos: Sequence[int] | None = None
+) -> dict[str, int]:
+    """Count the predicted events that the official scorer ignores because of the truth, by reason."""
+    truth = read_truth(data, videos)
+    scored = {event.video_id for event in truth.events}
+    reasons = Counter(
+        "the video has no ground truth" if event.video_id not in scored else "not in the video's behaviors_labeled"
+        for event in events
+        if event.video_id not in scored
+        or (event.agent_id, event.target_id, event.action) not in truth.whitelist.get(event.video_id, ())
+    )
+    return dict(reasons)
+
+
 def read_truth(data: Path, videos: Sequence[int] | None = None) -> Truth:
     """Return annotations and whitelists of a folder, or of some of its videos.
 
@@ -176,7 +195,7 @@ def read_truth(data: Path, videos: Sequence[int] | None = None) -> Truth:
     truth = Truth([], {}, {})
     for split in SPLITS:
         for row in _metadata(data, split):
-            video, lab = int(row["video_id"]), row["lab_id"]
+            video, lab = int(whole_number(row["video_id"]) or 0), row["lab_id"].strip()
             truth.labs[video] = lab
             if (fps := _fps(row.get("frames_per_second"))) is not None:
                 truth.fps[video] = fps
@@ -204,15 +223,12 @@ def _metadata(data: Path, split: str) -> list[dict[str, str]]:
     missing = [n for n in ("lab_id", "video_id", "behaviors_labeled") if rows and n not in rows[0]]
     if missing:
         raise DataError(f"{path}: expected the columns lab_id, video_id, behaviors_labeled, but lacks {missing}.")
-    return [row for row in rows if (row["video_id"] or "").isdigit()]
+    return [row for row in rows if whole_number(row["video_id"] or "") is not None]
 
 
 def _fps(text: str | None) -> float | None:
-    try:
-        fps = float(text or "")
-    except ValueError:
-        return None
-    return fps if 0 < fps < math.inf else None
+    fps = number(text or "")
+    return fps if fps is not None and fps > 0 else None
 
 
 def _annotations(path: Path, video: int) -> list[Event]:
@@ -232,7 +248,7 @@ def _annotations(path: Path, video: int) -> list[Event]:
         _log.warning("%s: %d rows with missing values left out", path, table.num_rows - whole.num_rows)
     columns = (whole[name].to_pylist() for name in names)
     return [
-        Event(video, int(agent), int(target), str(action), int(start), int(stop))
+        Event(video, int(agent), int(target), action_name(str(action)), int(start), int(stop))
         for agent, target, action, start, stop in zip(*columns, strict=True)
     ]
 
@@ -270,6 +286,7 @@ def logged_scores(scores: Mapping[str, Any]) -> dict[str, Any]:
 def lines(scores: dict[str, Any]) -> list[str]:
     """Return the official score as text: a line for each lab and action; with `details`, further figures."""
     details = scores.get("details", {})
+    ignored = scores.get("ignored", {})
     lines = [f"official score {scores['score']:.4f}{_between(scores.get('interval'))}"]
     for lab, entry in sorted(scores["labs"].items()):
         lines.append(f"  {lab:<28} {entry['score']:.4f}{_between(details.get(lab, {}).get('interval'))}")
@@ -281,6 +298,7 @@ def lines(scores: dict[str, Any]) -> list[str]:
                 line += _boundaries(more["bouts"]["start_error_sec"], more["bouts"]["stop_error_sec"])
                 line += _of_probabilities(more["average_precision"], more["calibration"])
             lines.append(line)
+    lines += [f"ignored as the official scorer does: {n:,} rows, {why}" for why, n in sorted(ignored.items())]
     return lines
 
 
