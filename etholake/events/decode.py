@@ -111,9 +111,8 @@ def _decode_pair(
 
     start, stop, label = _runs(label_T)
     keep = (label != _NONE) & (stop - start >= config.min_length_frames(pair.fps))
-    chosen_T = np.take_along_axis(raw_AT, label_T[None], axis=0)[
-        0
-    ]  # for _NONE this is the last action; such runs are not kept
+    # Frames of _NONE get the probability of the last action; their runs are not kept.
+    chosen_T = np.take_along_axis(raw_AT, label_T[None], axis=0)[0]
     confidence = np.add.reduceat(chosen_T, start) / (stop - start)
     rows = zip(*(x[keep].tolist() for x in (start, stop, label, confidence)), strict=True)
     video, agent, target, first = pair.video_id, pair.agent_id, pair.target_id, pair.first_frame
