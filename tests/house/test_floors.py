@@ -40,6 +40,7 @@ OUTSIDE: dict[str, tuple[str, ...] | None] = {
         "aws",
         "lake",
         "curate",
+        "pages",
     ),
     "sagemaker": None,
     "dashboards": None,

@@ -20,7 +20,7 @@ from etholake.dataset.pose_tracks import PoseTracks, VideoMeta
 from etholake.errors import AwsError, DataError, UsageError
 from etholake.lake import Lake
 from etholake.models.archive import load_model
-from etholake.models.stacking.model import Stacked
+from etholake.models.stacking.model import StackingModel
 from etholake.result import StageResult
 from etholake.settings import Settings
 from etholake.stages.model import explain, out_of_fold, train
@@ -290,7 +290,7 @@ def test_a_stack_is_trained_heard_out_of_fold_and_predicts(
     assert {p.video_id for p in from_table(table)} == {1, 2, 3, 4, 5, 6} - held_out
     folder = unpack(lake, result.details["model_uri"], tmp_path)
     model = load_model(folder)
-    assert isinstance(model, Stacked)
+    assert isinstance(model, StackingModel)
     assert [len(base.members) for base in model.bases] == [2, 2]  # type: ignore[attr-defined]
     left = aws.client(lake, "s3").list_objects_v2(Bucket=lake.bucket, Prefix="model-zone/checkpoints/")
     assert left["KeyCount"] == 0  # of runs that are complete

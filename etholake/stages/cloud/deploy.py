@@ -18,7 +18,7 @@ from etholake import aws
 from etholake.contract import CODE_ZONE
 from etholake.digest import bytes_digest, fingerprint
 from etholake.errors import AwsError, UsageError, raise_collected
-from etholake.resources import folder
+from etholake.resources import folder, root
 from etholake.result import StageResult
 from etholake.settings import Settings
 from etholake.stages.cloud import data_resources, resource_checks, stacks, teardown, templates
@@ -56,7 +56,7 @@ def run(settings: Settings, confirm: Confirm = lambda _: True) -> StageResult:
     with tempfile.TemporaryDirectory() as temporary:
         packages = build(Path(temporary))
         code = _code(packages)
-    definition = (infra / machine.DEFINITION).read_bytes()
+    definition = (root() / machine.DEFINITION).read_bytes()
     code[machine.definition_key(definition)] = definition
     stack_templates = templates.load(infra)
     reused = _reuse_parameters(settings)
