@@ -1,8 +1,8 @@
-"""Glue job `etholake-compact-tracking`: many small files of `tracking_curated` to few of 128 to 512 MB.
+r"""Glue job `etholake-compact-tracking`: many small files of `tracking_curated` to few of 128 to 512 MB.
 
 Runs on Glue 5.1 and on plain local Spark, with `etholake.zip` on the Python path::
 
-    spark-submit --py-files etholake.zip compact_tracking.py --JOB_NAME etholake-compact-tracking \\
+    spark-submit --py-files etholake.zip compact_tracking.py --JOB_NAME etholake-compact-tracking \
         --bucket BUCKET --database DATABASE
 
 A partition is compacted into a new generation of the same content, which is committed like any other: a query that
@@ -55,14 +55,14 @@ def parse(argv: Sequence[str]) -> Options:
 
 
 def lake_of(options: Options) -> Lake:
-    """The lake, by clients that take endpoint and credentials from the environment, as on Glue."""
+    """Return the lake; its clients take endpoint and credentials from the environment, as on Glue."""
     import boto3
 
     return Lake(boto3.client("s3"), boto3.client("glue"), options.bucket, options.database)
 
 
 def read(lake: Lake) -> list[Partition]:
-    """The partitions that have files to merge. Reads names, sizes and reports."""
+    """Return the partitions that have files to merge. Reads names, sizes and reports."""
     found = []
     for keys in lake.partitions(TRACKING):
         before = lake.current(TRACKING, keys)

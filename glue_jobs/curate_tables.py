@@ -1,10 +1,10 @@
-"""Glue job `etholake-curate-tables`: metadata, annotations, statistics, and what curation rejected.
+r"""Glue job `etholake-curate-tables`: metadata, annotations, statistics, and what curation rejected.
 
 Runs on Glue 5.1 and on plain local Spark, with `etholake.zip` on the Python path, after
 `etholake-curate-tracking`, whose reports it merges into `curation_files` and `quarantine`::
 
-    spark-submit --py-files etholake.zip curate_tables.py --JOB_NAME etholake-curate-tables \\
-        --bucket BUCKET --database DATABASE --max_gap_frames 15 --code_digest DIGEST \\
+    spark-submit --py-files etholake.zip curate_tables.py --JOB_NAME etholake-curate-tables \
+        --bucket BUCKET --database DATABASE --max_gap_frames 15 --code_digest DIGEST \
         [--repair_label_clock true|false] [--quality_limits RULE=SHARE,…]
 
 One unit of work is the annotations of one lab: a worker writes its partition of `annotations_enriched` and
@@ -99,14 +99,14 @@ def parse(argv: Sequence[str]) -> Options:
 
 
 def lake_of(options: Options) -> Lake:
-    """The lake, by clients that take endpoint and credentials from the environment, as on Glue."""
+    """Return the lake; its clients take endpoint and credentials from the environment, as on Glue."""
     import boto3
 
     return Lake(boto3.client("s3"), boto3.client("glue"), options.bucket, options.database)
 
 
 def read(lake: Lake) -> Inputs:
-    """Names, metadata, and the tracking job's reports beside its committed generations."""
+    """Read names, metadata, and the tracking job's reports beside its committed generations."""
     zone = list_raw(lake.s3, lake.bucket)
     if not zone.metadata and not zone.tracking:
         raise DataError(
@@ -181,7 +181,7 @@ def write(inputs: Inputs, labs: list[Lab], options: Options, lake: Lake) -> dict
 
 
 def _plan(inputs: Inputs, options: Options) -> list[tuple[Unit, str, str]]:
-    """One unit per lab with annotations (of any split), its fingerprint, and the generation that it would make."""
+    """Return one unit per lab with annotations, its fingerprint, and the generation that it would make."""
     by_lab: dict[str, list[RawObject]] = {}
     for (_, lab_id), files in sorted(inputs.zone.annotation.items()):
         by_lab.setdefault(lab_id, []).extend(files)
@@ -255,7 +255,7 @@ def _put_quality(made: quality.Quality, digest: str, lake: Lake) -> None:
 def _small_tables(
     inputs: Inputs, labs: list[Lab], files: list[FileReport], metadata: dict[str, pa.Table]
 ) -> Iterable[tuple[str, pa.Table]]:
-    """The unpartitioned tables, each with all of its rows; an absent csv gives an empty table."""
+    """Return the unpartitioned tables, each with all rows; an absent csv gives an empty table."""
     yield from ((f"metadata_{split}", table) for split, table in metadata.items())
     every_video = [
         video for split in SPLITS if split in inputs.metadata for video in inputs.metadata[split].videos
@@ -271,7 +271,7 @@ def _small_tables(
 
 
 def _metadata_tables(inputs: Inputs, labs: list[Lab]) -> dict[str, pa.Table]:
-    """Rows of `metadata_<split>` by split."""
+    """Return the rows of `metadata_<split>` by split."""
     tracked = {(r.split, r.lab_id, r.video_id): r for r in inputs.tracking}
     annotated = {(r.split, r.lab_id, r.video_id) for lab in labs for r in lab.reports}
     made = {}

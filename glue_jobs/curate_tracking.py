@@ -1,9 +1,9 @@
-"""Glue job `etholake-curate-tracking`: raw tracks of every lab to `tracking_curated`, incrementally.
+r"""Glue job `etholake-curate-tracking`: raw tracks of every lab to `tracking_curated`, incrementally.
 
 Runs on Glue 5.1 and on plain local Spark, with `etholake.zip` on the Python path::
 
-    spark-submit --py-files etholake.zip curate_tracking.py --JOB_NAME etholake-curate-tracking \\
-        --bucket BUCKET --database DATABASE --max_gap_frames 15 --code_digest DIGEST \\
+    spark-submit --py-files etholake.zip curate_tracking.py --JOB_NAME etholake-curate-tracking \
+        --bucket BUCKET --database DATABASE --max_gap_frames 15 --code_digest DIGEST \
         [--quality_limits LIMITS] [--implausible_points missing]
 
 The maths is in `etholake.curate`. The driver holds only names and reports: it plans units of raw files (one unit
@@ -65,7 +65,7 @@ class Partition:
 
     @property
     def size(self) -> int:
-        """Raw bytes to curate."""
+        """Return the raw bytes to curate."""
         return sum(unit.size for unit in self.units)
 
 
@@ -96,7 +96,7 @@ def _own_rules(options: Options) -> list[str]:
 
 
 def lake_of(options: Options) -> Lake:
-    """The lake, by clients that take endpoint and credentials from the environment, as on Glue."""
+    """Return the lake; its clients take endpoint and credentials from the environment, as on Glue."""
     import boto3
 
     return Lake(boto3.client("s3"), boto3.client("glue"), options.bucket, options.database)
@@ -184,7 +184,7 @@ def _commit(partition: Partition, reports: list[FileReport], lake: Lake) -> None
 def _kept(
     lake: Lake, keys: dict[str, str], before: dict[str, Any] | None, digests: Mapping[str, str]
 ) -> tuple[dict[str, Mapping[str, str]], list[FileReport]]:
-    """Curated files of the last state that can stay, with what went into them, and the reports of those inputs."""
+    """Return the curated files that can stay, with their inputs, and the reports of those inputs."""
     if before is None:
         return {}, []
     names: list[set[str]] = []

@@ -1,8 +1,8 @@
-"""Glue job `etholake-pipeline-step`: one step of the pipeline's state machine that is code (check, gate, …).
+r"""Glue job `etholake-pipeline-step`: one step of the pipeline's state machine that is code (check, gate, …).
 
 Runs on Glue 5.1 (no Spark is started) and on any machine, with `etholake.zip` on the Python path::
 
-    python pipeline_step.py --JOB_NAME etholake-pipeline-step --bucket BUCKET --database DATABASE \\
+    python pipeline_step.py --JOB_NAME etholake-pipeline-step --bucket BUCKET --database DATABASE \
         --step check --execution by-hand --input '{}'
 
 What a step does is in `etholake.stages.pipeline.steps`; a step that refuses fails the job with its sentence, which

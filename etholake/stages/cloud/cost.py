@@ -35,7 +35,7 @@ THOUSAND = "1,000 requests"
 
 @dataclass(frozen=True)
 class Line:
-    """One line of the table. `usd` is for what was measured, or, unless `per` is '', for a month, an hour, …"""
+    """One line of the table. `usd` is for the measured work, or per month, hour, … if `per` says so."""
 
     stage: str
     work: str
@@ -44,14 +44,14 @@ class Line:
 
 
 def prices() -> dict[str, Any]:
-    """The dated price table."""
+    """Return the dated price table."""
     content = json.loads((folder("infra") / "prices.json").read_text(encoding="utf-8"))
     assert isinstance(content, dict)
     return content
 
 
 def lines(settings: Settings) -> list[Line]:
-    """One line for every stage that has left work behind.
+    """Return one line for every stage that has left work behind.
 
     Raises
     ------
@@ -77,7 +77,7 @@ def lines(settings: Settings) -> list[Line]:
 
 
 def video_hours(settings: Settings) -> float:
-    """Hours of video in the lake, by its metadata tables. Raises DataError if there are none."""
+    """Return the hours of video in the lake, by its metadata tables. Raises DataError if there are none."""
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
@@ -94,7 +94,7 @@ def video_hours(settings: Settings) -> float:
 
 
 def render(found: list[Line], hours: float) -> str:
-    """The table as Markdown, with what 100 h of video would cost."""
+    """Return the table as Markdown, with the cost of 100 h of video."""
     table = prices()
     rows = ["| stage | measured work | USD | USD per 100 h of video |", "|---|---|---:|---:|"]
     for line in found:
@@ -112,12 +112,12 @@ def render(found: list[Line], hours: float) -> str:
 
 # --- work times price: pure -------------------------------------------------------------------------------
 def ingest_line(table: Mapping[str, Any], objects: int, size: int) -> Line:
-    """One PUT an object."""
+    """Return the line of ingest: one PUT an object."""
     return Line("ingest", f"{objects:,} PUTs, {size / 1e6:.1f} MB", objects / 1000 * table["s3"]["put_1000"])
 
 
 def glue_line(table: Mapping[str, Any], stage: str, run: Mapping[str, Any]) -> Line:
-    """DPU-seconds of one run: AWS's own figure where there is one (autoscaling), else seconds times workers."""
+    """Return the line of a Glue run: AWS's own DPU-seconds (autoscaling), else seconds times workers."""
     seconds = max(float(run.get("ExecutionTime", 0)), float(table["glue"]["minimum_s"]))
     dpu_s = float(run.get("DPUSeconds") or 0) or seconds * int(run.get("NumberOfWorkers") or 2)
     return Line(
@@ -126,13 +126,13 @@ def glue_line(table: Mapping[str, Any], stage: str, run: Mapping[str, Any]) -> L
 
 
 def requests_line(table: Mapping[str, Any], read: int, written: int) -> Line:
-    """One GET a raw file, one PUT a curated object."""
+    """Return the line of the jobs' requests: one GET a raw file, one PUT a curated object."""
     usd = read / 1000 * table["s3"]["get_1000"] + written / 1000 * table["s3"]["put_1000"]
     return Line("etl: requests", f"{read:,} GETs, {written:,} PUTs", usd)
 
 
 def athena_line(table: Mapping[str, Any], scanned: list[int]) -> Line:
-    """Every query is billed by bytes, ten megabytes at least."""
+    """Return the line of the queries: each is billed by bytes scanned, ten megabytes at least."""
     billed = sum(max(size, table["athena"]["minimum_bytes"]) for size in scanned)
     asked = "1 query" if len(scanned) == 1 else f"{len(scanned):,} queries"
     work = f"{asked}, {sum(scanned) / 1e6:.1f} MB scanned, {billed / 1e6:.0f} MB billed"
@@ -140,13 +140,13 @@ def athena_line(table: Mapping[str, Any], scanned: list[int]) -> Line:
 
 
 def instance_line(table: Mapping[str, Any], stage: str, kind: str, count: int, seconds: float) -> Line:
-    """Instance-seconds. Raises UsageError if the type has no price."""
+    """Return the line of a job by its instance-seconds. Raises UsageError if the type has no price."""
     usd = count * seconds / 3600 * _hourly(table, kind)
     return Line(stage, f"{count} × {kind}, {seconds:,.0f} s", usd)
 
 
 def serving_line(table: Mapping[str, Any], kind: str, seconds: list[float]) -> Line:
-    """What a thousand requests like these cost on an instance that does nothing else."""
+    """Return the line of a thousand requests like these, on an instance that does nothing else."""
     mean = sum(seconds) / len(seconds)
     work = f"{counted(len(seconds), 'request')}, {mean:.2f} s each on {kind}"
     return Line("serving", work, 1000 * mean / 3600 * _hourly(table, kind), THOUSAND)
@@ -167,7 +167,7 @@ def _zone(settings: Settings, zone: str) -> dict[str, int]:
 
 
 def _glue_runs(settings: Settings) -> dict[str, dict[str, Any]]:
-    """The last run of every job that succeeded."""
+    """Return the last successful run of every job."""
     glue, outputs = aws.client(settings, "glue"), outputs_or_defaults(settings)
     found = {}
     for stage, output in _JOBS.items():
@@ -194,13 +194,13 @@ def _sagemaker(settings: Settings, table: Mapping[str, Any]) -> list[Line]:
 
 
 def _processing(settings: Settings, table: Mapping[str, Any], script: str) -> list[Line]:
-    """The last processing job of a script, if there was one."""
+    """Return the line of a script's last processing job, if there was one."""
     worked = load_state(settings, f"processing-{script}").get("details")
     return [instance_line(table, script, worked["instance_type"], 1, worked["seconds"])] if worked else []
 
 
 def _scanned(settings: Settings) -> list[int]:
-    """Bytes that each of the latest queries of the work group scanned."""
+    """Return the bytes scanned by each of the latest queries of the work group."""
     athena = aws.client(settings, "athena")
     pages = athena.get_paginator("list_query_executions").paginate(
         WorkGroup=settings.workgroup, PaginationConfig={"MaxItems": _MAX_QUERIES}
@@ -214,7 +214,7 @@ def _scanned(settings: Settings) -> list[int]:
 
 
 def _served(settings: Settings) -> list[float]:
-    """Seconds of the endpoint's answers, by its log; none if there is no log, or it may not be read."""
+    """Return the seconds of the endpoint's answers by its log; [] without a log that may be read."""
     from botocore.exceptions import ClientError
 
     group = log_group(endpoint_name())

@@ -15,7 +15,7 @@ __all__ = ["compute", "processes", "stopping"]
 
 
 def compute(instance_type: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments of the SDK's `Compute`. Raises SettingsError for spot instances that shall stay warm."""
+    """Return the arguments of the SDK's `Compute`. Raises SettingsError for spot instances that stay warm."""
     found: dict[str, Any] = {
         "instance_type": instance_type,
         "instance_count": options["instances"],
@@ -31,7 +31,7 @@ def compute(instance_type: str, options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def stopping(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments of the SDK's `StoppingCondition`. Raises SettingsError if spot may wait less than it may run."""
+    """Return the arguments of `StoppingCondition`. Raises SettingsError if spot may wait less than run."""
     found = {"max_runtime_in_seconds": options["max_runtime_s"]}
     if options["spot"]:
         if options["max_wait_s"] < options["max_runtime_s"]:
@@ -43,6 +43,6 @@ def stopping(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def processes(options: Mapping[str, Any]) -> int | None:
-    """Processes per instance that torchrun starts; None if there is one in all, which needs no torchrun."""
+    """Return the processes per instance that torchrun starts; None for one in all, without torchrun."""
     per_instance = int(options["processes_per_instance"])
     return per_instance if options["instances"] > 1 or per_instance > 1 else None

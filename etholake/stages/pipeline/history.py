@@ -43,7 +43,7 @@ class State:
     cause: str = ""
 
     def seconds(self, now: dt.datetime) -> float:
-        """How long it has taken until its end, or until now."""
+        """Return the duration until its end, or until now."""
         return ((self.ended or now) - self.started).total_seconds()
 
 
@@ -57,7 +57,7 @@ class Shown:
 
 
 def outline(definition: Mapping[str, Any], depth: int = 0) -> list[Shown]:
-    """The states that do something, in the order of the definition: tasks (but reads of results) and branches."""
+    """Return the states that work, in the order of the definition: tasks (but reads of results), branches."""
     found = []
     for name, state in definition["States"].items():
         resource = state.get("Resource", "")
@@ -69,7 +69,7 @@ def outline(definition: Mapping[str, Any], depth: int = 0) -> list[Shown]:
 
 
 def states(events: Sequence[Event]) -> dict[str, State]:
-    """How every state stands that was entered, by name, in the order of their entry."""
+    """Return the entered states by name, in the order of their entry."""
     by_id = {event["id"]: event for event in events}
     found: dict[str, State] = {}
     for event in events:
@@ -96,14 +96,14 @@ def states(events: Sequence[Event]) -> dict[str, State]:
 
 
 def _fail(left: Event | None, found: Mapping[str, State], at: dt.datetime) -> None:
-    """The state that was left for the rescue has failed; what still ran beside it was stopped."""
+    """Mark the state that was left for the rescue as failed, and those that ran beside it as stopped."""
     if left is not None and "stateExitedEventDetails" in left:
         found[left["stateExitedEventDetails"]["name"]].status = "failed"
     _end([state for state in found.values() if state.name != RESCUE], at)
 
 
 def _of(event: Event, by_id: Mapping[int, Event], found: Mapping[str, State]) -> State | None:
-    """The state to which an event belongs: that of the nearest entry before it."""
+    """Return the state to which an event belongs: that of the nearest entry before it."""
     at: Event | None = event
     while at is not None:
         if at["type"].endswith("StateEntered"):
@@ -120,7 +120,7 @@ def _end(running: Iterable[State], at: dt.datetime) -> None:
 
 
 def failure(found: Mapping[str, Any], events: Sequence[Event]) -> str:
-    """What a person is told of an execution that did not succeed: state, reason, where its log lies."""
+    """Return the message on an execution that did not succeed: state, reason, where its log lies."""
     name, status = found["name"], str(found["status"])
     head = f"Execution {name} ended as {status}"
     failed = _culprit(events)
@@ -131,7 +131,7 @@ def failure(found: Mapping[str, Any], events: Sequence[Event]) -> str:
 
 
 def _culprit(events: Sequence[Event]) -> State | None:
-    """The state whose failure was the last before the failure was told (or before the end)."""
+    """Return the state whose failure was the last before the execution's failure (or its end)."""
     until = next(
         (n for n, e in enumerate(events) if e.get("stateEnteredEventDetails", {}).get("name") == RESCUE),
         len(events),
@@ -145,7 +145,7 @@ def _culprit(events: Sequence[Event]) -> State | None:
 
 
 def explain(error: str, cause: str) -> str:
-    """The cause of a failure as a sentence: of a job, its name, its reason and its log."""
+    """Return the cause of a failure as a sentence: for a job its name, its reason and its log."""
     try:
         job = json.loads(cause)
     except ValueError:

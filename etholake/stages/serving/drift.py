@@ -1,4 +1,4 @@
-"""Stage drift: do the requests that an endpoint gets look like the videos that its model was trained on?
+"""Stage drift: compare the requests that an endpoint gets with the videos that its model was trained on.
 
 The endpoint keeps a share of its requests (data capture). They are compared, feature by feature, with a baseline
 of the training videos, which is made once per model and kept in the model zone under the fingerprint of the
@@ -98,7 +98,7 @@ def run(settings: Settings, output: Path, endpoint: str = "") -> StageResult:
 
 # --- the measure: pure --------------------------------------------------------------------------------------
 def clip_features(clip: PoseTracks) -> Values:
-    """Values of every feature of one video, at most `PER_CLIP` each; missing ones left out."""
+    """Return the values of every feature of one video, at most `PER_CLIP` each, without missing ones."""
     xy = np.asarray(clip.xy_TMK2, dtype=np.float64)
     seen: npt.NDArray[np.bool_] = ~np.isnan(xy[:, :, :, 0])
     counts = np.maximum(seen.sum(axis=2), 1)[..., None]
@@ -132,7 +132,7 @@ def _pooled(clips: Iterable[Values]) -> Values:
 
 
 def baseline(values: Values, data_fingerprint: str, videos: int) -> dict[str, Any]:
-    """What is kept of the training videos: of every feature the deciles and the shares between them.
+    """Return the baseline of the training videos: each feature's deciles and the shares between them.
 
     The outermost bins lie outside of all that training has seen, and are empty.
     """
@@ -150,13 +150,13 @@ def baseline(values: Values, data_fingerprint: str, videos: int) -> dict[str, An
 
 
 def _shares(values: npt.NDArray[np.float64], edges: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Share of values in (-inf, e0], (e0, e1], …, (en, inf)."""
+    """Return the share of values in (-inf, e0], (e0, e1], …, (en, inf)."""
     counts = np.bincount(np.searchsorted(edges, values, side="left"), minlength=len(edges) + 1)
     return np.asarray(counts / counts.sum(), dtype=np.float64)
 
 
 def compare(reference: Mapping[str, Any], values: Values) -> list[dict[str, Any]]:
-    """PSI, KS and verdict of every feature of the baseline; `psi` None where the requests have no value."""
+    """Return PSI, KS and verdict of every feature of the baseline; `psi` None without a value in the requests."""
     rows = []
     for name, kept in reference["features"].items():
         expected, edges = np.array(kept["shares"]), np.array(kept["edges"])
@@ -177,7 +177,7 @@ def compare(reference: Mapping[str, Any], values: Values) -> list[dict[str, Any]
 
 # --- where it comes from ------------------------------------------------------------------------------------
 def _trained_with(settings: Settings, uri: str) -> tuple[str, str]:
-    """Fingerprint of the training data and part map of a model; the members of an ensemble have one map."""
+    """Return fingerprint of the training data and part map of a model; an ensemble's members have one map."""
     with unpacked(settings, uri) as folder:
         metas = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("**/meta.json"))]
         whole = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
@@ -185,7 +185,7 @@ def _trained_with(settings: Settings, uri: str) -> tuple[str, str]:
 
 
 def _baseline(settings: Settings, data_fingerprint: str, part_map: str) -> dict[str, Any]:
-    """The kept baseline of a model's training data; made from the curated zone if there is none."""
+    """Return the baseline of a model's training data; make it from the curated zone if there is none."""
     name = f"{data_fingerprint}-{fingerprint(part_map)}" if part_map else data_fingerprint
     s3, key = aws.client(settings, "s3"), f"{MODEL_ZONE}/baselines/{name}.json"
     try:
@@ -206,7 +206,7 @@ def _baseline(settings: Settings, data_fingerprint: str, part_map: str) -> dict[
 
 
 def _captured(settings: Settings, endpoint: str, data_fingerprint: str, sources: PartSources) -> dict[str, Any]:
-    """``clips`` of the newest captured requests to the model; how many went to others, or cannot be read."""
+    """Return `clips` of the newest captured requests; how many went to other models, or are unreadable."""
     s3 = aws.client(settings, "s3")
     objects = list_objects(s3, settings.bucket, f"{CAPTURED}/{endpoint}/")
     keys = sorted((item["Key"] for item in objects), reverse=True)
@@ -225,7 +225,7 @@ def _captured(settings: Settings, endpoint: str, data_fingerprint: str, sources:
 
 
 def _exchanges(body: bytes) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
-    """(input, output) of every line that has both."""
+    """Yield (input, output) of every line that has both."""
     for line in body.splitlines():
         data = json.loads(line)["captureData"]
         if "endpointInput" in data and "endpointOutput" in data:
@@ -238,7 +238,7 @@ def _data(side: Mapping[str, Any]) -> bytes:
 
 
 def _clip(sent: Mapping[str, Any], max_gap_frames: int, sources: PartSources) -> PoseTracks:
-    """The video of a captured request (see sagemaker/inference.py for its two forms)."""
+    """Return the video of a captured request (see sagemaker/inference.py for its two forms)."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -10,7 +10,7 @@ __all__ = ["check"]
 
 
 def check(file: RawFile, content: bytes | None = None) -> list[str]:
-    """Sentences with the remedy; [] if the file looks right. `content`: the bytes, if they were read already."""
+    """Return the file's problems as sentences with the remedy. `content` is its bytes, if already read."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -42,7 +42,7 @@ def check(file: RawFile, content: bytes | None = None) -> list[str]:
 
 
 def _holds(found: Any, kind: str) -> bool:
-    """A column of the Arrow type `found` can be what the layout asks for (coercible numbers are accepted)."""
+    """Return whether a column of type `found` fits the layout (coercible numbers are accepted)."""
     from pyarrow import types
 
     if types.is_dictionary(found):
