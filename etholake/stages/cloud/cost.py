@@ -60,20 +60,20 @@ def lines(settings: Settings) -> list[Line]:
     """
     table = prices()
     raw, curated, models = (_zone(settings, zone) for zone in (RAW_ZONE, CURATED_ZONE, MODEL_ZONE))
-    found = [ingest_line(table, raw["objects"], raw["bytes"])]
-    found += [glue_line(table, stage, run) for stage, run in _glue_runs(settings).items()]
-    found.append(requests_line(table, raw["objects"], curated["objects"]))
-    found += _sagemaker(settings, table)
+    costs = [ingest_line(table, raw["objects"], raw["bytes"])]
+    costs += [glue_line(table, stage, run) for stage, run in _glue_runs(settings).items()]
+    costs.append(requests_line(table, raw["objects"], curated["objects"]))
+    costs += _sagemaker(settings, table)
     if scanned := _scanned(settings):
-        found.append(athena_line(table, scanned))
+        costs.append(athena_line(table, scanned))
     stored = raw["bytes"] + curated["bytes"] + models["bytes"]
-    found.append(Line("storage", f"{stored / 1e9:.3f} GB", stored / 1e9 * table["s3"]["gb_month"], "month"))
+    costs.append(Line("storage", f"{stored / 1e9:.3f} GB", stored / 1e9 * table["s3"]["gb_month"], "month"))
     if _endpoint(settings):
         kind = settings.instance_type
         if served := _served(settings):
-            found.append(serving_line(table, kind, served))
-        found.append(Line("endpoint", f"{kind}, while it is there", _hourly(table, kind), "hour"))
-    return found
+            costs.append(serving_line(table, kind, served))
+        costs.append(Line("endpoint", f"{kind}, while it is there", _hourly(table, kind), "hour"))
+    return costs
 
 
 def video_hours(settings: Settings) -> float:
@@ -93,15 +93,15 @@ def video_hours(settings: Settings) -> float:
     return seconds / 3600
 
 
-def render(found: list[Line], hours: float) -> str:
+def render(costs: list[Line], hours: float) -> str:
     """Return the table as Markdown, with the cost of 100 h of video."""
     table = prices()
     rows = ["| stage | measured work | USD | USD per 100 h of video |", "|---|---|---:|---:|"]
-    for line in found:
+    for line in costs:
         unit = f" per {line.per}" if line.per else ""
         scaled = "" if line.per not in BY_VIDEO else f"{100 / hours * line.usd:.4f}{unit}"
         rows.append(f"| {line.stage} | {line.work} | {line.usd:.6f}{unit} | {scaled} |")
-    total = sum(line.usd for line in found if not line.per)
+    total = sum(line.usd for line in costs if not line.per)
     rows.append(f"| **the run** | {hours:.2f} h of video | {total:.6f} | {100 / hours * total:.4f} |")
     rows.append(
         f"\nList prices of {table['region']}, {table['as_of']}: infra/prices.json. Scaled in proportion: what is "
@@ -169,28 +169,28 @@ def _zone(settings: Settings, zone: str) -> dict[str, int]:
 def _glue_runs(settings: Settings) -> dict[str, dict[str, Any]]:
     """Return the last successful run of every job."""
     glue, outputs = aws.client(settings, "glue"), outputs_or_defaults(settings)
-    found = {}
+    runs_by_stage = {}
     for stage, output in _JOBS.items():
         if output not in outputs:
             continue
         pages = glue.get_paginator("get_job_runs").paginate(JobName=outputs[output])
         runs = [run for page in pages for run in page["JobRuns"] if run["JobRunState"] == "SUCCEEDED"]
         if runs:
-            found[stage] = max(runs, key=lambda run: run["StartedOn"])
-    return found
+            runs_by_stage[stage] = max(runs, key=lambda run: run["StartedOn"])
+    return runs_by_stage
 
 
 def _sagemaker(settings: Settings, table: Mapping[str, Any]) -> list[Line]:
-    found = _processing(settings, table, "features")
+    costs = _processing(settings, table, "features")
     if job := (load_state(settings, "train").get("details") or {}).get("job_name"):
         run = aws.client(settings, "sagemaker").describe_training_job(TrainingJobName=job)
         place, seconds = run["ResourceConfig"], run.get("BillableTimeInSeconds") or run["TrainingTimeInSeconds"]
-        found.append(instance_line(table, "train", place["InstanceType"], place["InstanceCount"], seconds))
+        costs.append(instance_line(table, "train", place["InstanceType"], place["InstanceCount"], seconds))
     for split in ("train", "test"):
         if details := load_state(settings, f"predict-{split}").get("details"):
             stage = f"predict: {split}"
-            found.append(instance_line(table, stage, settings.instance_type, 1, details["seconds"]))
-    return found + _processing(settings, table, "evaluate")
+            costs.append(instance_line(table, stage, settings.instance_type, 1, details["seconds"]))
+    return costs + _processing(settings, table, "evaluate")
 
 
 def _processing(settings: Settings, table: Mapping[str, Any], script: str) -> list[Line]:

@@ -52,10 +52,10 @@ def scan(data: Path) -> tuple[list[RawFile], list[str]]:
         raise DataError(f"{data} is not a folder. Expected one in the MABe layout, with train.csv or test.csv.")
     tables = [data / f"{split}.csv" for split in SPLITS if (data / f"{split}.csv").is_file()]
     if not tables:
-        found = ", ".join(sorted(p.name for p in data.iterdir())[:10]) or "nothing"
+        names = ", ".join(sorted(p.name for p in data.iterdir())[:10]) or "nothing"
         raise DataError(
             f"{data} is not in the MABe layout: expected train.csv and/or test.csv beside train_tracking/<lab>/"
-            f"<video>.parquet and train_annotation/<lab>/<video>.parquet, but found {found}."
+            f"<video>.parquet and train_annotation/<lab>/<video>.parquet, but found {names}."
         )
     files, strays = _walk(data)
     _refuse_repeated_ids(files, _check_metadata(tables))
