@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from etholake import aws, logs, settings
+from etholake.code_fingerprint import module_fingerprint
 from etholake.contract import CURATED_ZONE, RAW_ZONE
 from etholake.digest import fingerprint
 from etholake.progress import OnProgress, progress
@@ -86,7 +87,8 @@ def _data_folder(current: Settings, data: Path | None) -> tuple[Path, bool]:
         return named, False
     from etholake import simulate
 
-    code = [file.read_text(encoding="utf-8") for file in sorted(Path(simulate.__file__).parent.glob("*.py"))]
+    files = sorted(Path(simulate.__file__).parent.glob("*.py"))
+    code = [module_fingerprint(file.read_bytes(), file.name) for file in files]
     folder = Path(current.state_dir) / f"simulated-{fingerprint(SIMULATED, code)}"
     if not (folder / "train.csv").is_file():
         partial = folder.with_name(folder.name + ".partial")

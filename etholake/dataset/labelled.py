@@ -6,7 +6,6 @@ computed per batch, on the device, never stored.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 from collections import defaultdict
@@ -23,6 +22,7 @@ from etholake.contract import ACTIONS, unified_part_sources
 from etholake.dataset import store
 from etholake.dataset.pose_tracks import PoseTracks, VideoMeta
 from etholake.dataset.split import Span
+from etholake.digest import fingerprint
 from etholake.errors import ContractError, DataError, UsageError
 from etholake.events.types import Event
 from etholake.lake import POINTER, identity
@@ -163,10 +163,7 @@ def of_labs(data: TrainingData, labs: Sequence[str]) -> TrainingData:
             f"There are no labelled videos of {', '.join(missing)}; of {', '.join(sorted(there))} there are."
         )
     videos = tuple(video for video in data.videos if video.clip.lab_id in labs)
-    named = "/".join(sorted(labs))
-    return replace(
-        data, videos=videos, fingerprint=hashlib.sha256(f"{data.fingerprint}/{named}".encode()).hexdigest()[:16]
-    )
+    return replace(data, videos=videos, fingerprint=fingerprint(data.fingerprint, sorted(labs)))
 
 
 def _generations(folder: Path) -> Iterator[tuple[Path, dict[str, str]]]:
@@ -224,13 +221,13 @@ def _tracks(folder: Path, wanted: set[int]) -> Iterator[tuple[int, Any]]:
 
 
 def _fingerprint(folders: Mapping[str, Path], channels: Sequence[str] = CHANNELS) -> str:
-    """Over the identities of the states that were read: the same for the same content, whoever curated it."""
+    """Return a digest of the states that were read: the same for the same content, whoever curated it."""
     names = []
     for name in channels:
         for pointer in sorted(folders[name].rglob(POINTER)):
             state = identity(json.loads(pointer.read_text(encoding="utf-8")))
             names.append(f"{name}/{pointer.parent.relative_to(folders[name])}/{state}")
-    return hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest()[:16]
+    return fingerprint(sorted(names))
 
 
 def lab_actions(videos: Sequence[LabelledVideo], spans: Sequence[Span]) -> dict[str, list[str]]:

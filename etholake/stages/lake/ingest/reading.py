@@ -9,6 +9,7 @@ import zlib
 from functools import cached_property
 from io import FileIO
 
+from etholake.digest import bytes_digest
 from etholake.stages.lake.ingest.checksum_cache import FileState
 from etholake.stages.lake.ingest.folder import RawFile
 from etholake.stages.lake.ingest.footers import check
@@ -40,7 +41,7 @@ class Reading:
     def digests(self) -> tuple[str, int]:
         """Return (hex SHA-256, CRC32) of the whole file."""
         if self.content is not None:
-            return hashlib.sha256(self.content).hexdigest(), zlib.crc32(self.content)
+            return bytes_digest(self.content), zlib.crc32(self.content)
         sha256, crc32, block = hashlib.sha256(), 0, memoryview(bytearray(_DIGEST_BLOCK))
         self.stream.seek(0)
         while count := self.stream.readinto(block):
