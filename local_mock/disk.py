@@ -20,7 +20,7 @@ class StateNotWrittenError(OSError):
 
 
 def is_full(error: BaseException | None) -> bool:
-    """Whether an error, or one that it was raised from, says that there was no space for a file."""
+    """Return whether an error, or one that it was raised from, says that there was no space for a file."""
     while error is not None:
         if isinstance(error, StateNotWrittenError):
             return True

@@ -126,7 +126,7 @@ def _announced(state: Path) -> dict[str, Any] | None:
 
 
 def _problem(announced: dict[str, Any], options: Options) -> str | None:
-    """Why the announced server is not one to use yet; None if it answers, with the right process id.
+    """Say why the announced server cannot be used yet; None if it answers, with the right process id.
 
     Where S3 is the server's own, a real S3 call (ListBuckets) is answered too.
     """
@@ -161,7 +161,7 @@ def _start(options: Options) -> subprocess.Popen[bytes]:
 
 
 def _is_gone(pid: int) -> bool:
-    """Whether a process has ended; reaps it if it is our own child."""
+    """Return whether a process has ended; reaps it if it is our own child."""
     with contextlib.suppress(ChildProcessError):
         return os.waitpid(pid, os.WNOHANG)[0] == pid
     try:

@@ -24,7 +24,7 @@ MOUNT = PREFIX + "S3_MOUNT"  # given to jobs, not an option
 
 @dataclass(frozen=True)
 class Options:
-    """Where a server listens and where it keeps what.
+    """The options of one server.
 
     Attributes
     ----------

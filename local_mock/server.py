@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from local_mock import calls, disk, faults, process, watch
+from local_mock import calls, disk, documents, faults, payloads, process, watch
 from local_mock.context import ACCOUNT, Context, set_context
 from local_mock.data import ClientData, FolderData
 from local_mock.disk import StateNotWrittenError
@@ -132,7 +132,7 @@ class Services:
         return [body]
 
     def wait(self) -> None:
-        """Until the services are installed (or could not be)."""
+        """Wait until the services are installed (or could not be)."""
         self._ready.wait()
 
     def _make(self) -> None:
@@ -152,6 +152,7 @@ class Services:
 
 def install(context: Context) -> None:
     """Put our services into moto. S3 stays out where it is elsewhere."""
+    documents.install()
     for name in SERVICES:
         if name == "s3" and context.s3_endpoint is not None:
             continue
@@ -169,7 +170,7 @@ def _moto() -> WsgiApp:
     def knows(service: str) -> bool:
         return service.replace("-", "").replace(".", "") in modules
 
-    return faults.guard(DomainDispatcherApplication(create_backend_app), knows)
+    return payloads.checked(faults.guard(DomainDispatcherApplication(create_backend_app), knows))
 
 
 def _kept(app: WsgiApp, state: State) -> WsgiApp:
@@ -217,7 +218,7 @@ def application(context: Context) -> WsgiApp:
 
 
 def _health(context: Context, environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
-    """That the server answers; who and where it is only for those who have its secret."""
+    """Answer that the server runs; its process id and folder only for those who have its secret."""
     details = {"pid": os.getpid(), "s3_root": str(context.s3_root)} if is_trusted(environ, context.secret) else {}
     body = json.dumps({"status": "running"} | details).encode()
     start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
@@ -249,8 +250,10 @@ def _own_environment(context: Context) -> None:
     """Make this process's own AWS calls (moto's, a service's) end here too, never at a real account."""
     for name in [n for n in os.environ if n.startswith(("AWS_", PREFIX))]:
         del os.environ[name]
-    mine = context.child_environment()
-    os.environ |= {k: v for k, v in mine.items() if k.startswith("AWS_") or k in ("NO_PROXY", "no_proxy")}
+    own_environment = context.child_environment()
+    os.environ |= {
+        k: v for k, v in own_environment.items() if k.startswith("AWS_") or k in ("NO_PROXY", "no_proxy")
+    }
     os.environ["MOTO_PORT"] = str(context.port)  # Step Functions' tasks call it
     os.environ["MOTO_DISABLE_GLOBAL_CORS"] = "true"  # it would open every service to every web page
 

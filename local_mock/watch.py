@@ -37,7 +37,7 @@ def parse(environ: Mapping[str, str]) -> tuple[int, ...]:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a process runs; one that has ended but is not reaped yet (a zombie) does not."""
+    """Return whether a process runs; one that has ended but is not reaped yet (a zombie) does not."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -61,8 +61,8 @@ def _glue(backend: Any, _state: State, _context: Context) -> None:
 def _athena(backend: Any, state: State, _context: Context) -> None:
     from local_mock.athena.models import FINAL
 
-    found = [run for _, run in state.all(backend.prefix)]
-    for run in sorted(found, key=lambda run: run.submitted):
+    runs = [run for _, run in state.all(backend.prefix)]
+    for run in sorted(runs, key=lambda run: run.submitted):
         if run.state not in FINAL:
             run.state, run.reason, run.completed = "FAILED", f"INTERNAL_ERROR: {LOST}", run.submitted
             state.put(backend.prefix + run.id, run)

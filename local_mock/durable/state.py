@@ -1,4 +1,4 @@
-"""Which state is kept, when it is written, and how it comes back.
+"""The documents that hold the state of the services: when they are written, and how they are read back.
 
 One document a service, account and region, written before the answer to a request that may have changed it goes
 out, so that what a client has been told survives `kill -9`. Changes that no request makes (a job that ends) are
@@ -72,7 +72,7 @@ _CONSTANT: Mapping[str, frozenset[str]] = {"FakeTable": frozenset({"partitions",
 # attributes of back ends that their constructors make anew
 _OWN: Mapping[str, frozenset[str]] = {
     "athena": frozenset({"runs", "catalog", "_slots", "_results", "_engine", "_guard"}),
-    "s3": frozenset({"_store", "_unclaimed"}),
+    "s3": frozenset({"_store", "_objects", "_unclaimed"}),
     "cloudwatch": frozenset({"metric_data", "paged_metric_data"}),
 }
 _log = logging.getLogger("local_mock.durable")
@@ -236,7 +236,7 @@ def _backend(service: str, account: str, region: str) -> Any:
 
 @functools.cache
 def _of_moto(service: str) -> Any:
-    """moto's back ends of a service; of Step Functions those that execute."""
+    """Return moto's back ends of a service; of Step Functions those that execute."""
     from moto.backends import get_backend
     from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
@@ -245,27 +245,27 @@ def _of_moto(service: str) -> Any:
 
 def _anchors(service: str) -> dict[int, list[Any]]:
     """id -> place of what other documents hold: the back ends; for stacks also what is in their dictionaries."""
-    found: dict[int, list[Any]] = {}
+    places: dict[int, list[Any]] = {}
     for other in SERVICES:
         for account, region, backend in _backends(other):
             place = [other, account, region]
-            found[id(backend)] = place
+            places[id(backend)] = place
             if service != "cloudformation" or other == service:
                 continue
             for attribute, held in list(vars(backend).items()):
                 if isinstance(held, dict):
-                    found |= {
+                    places |= {
                         id(item): [*place, attribute, key]
                         for key, item in list(held.items())
                         if isinstance(key, str) and hasattr(item, "__dict__")
                     }
-    return found
+    return places
 
 
 def _find(place: list[Any]) -> Any:
     service, account, region, *rest = place
-    found = _backend(service, account, region)
-    return getattr(found, rest[0]).get(rest[1]) if rest else found
+    holder = _backend(service, account, region)
+    return getattr(holder, rest[0]).get(rest[1]) if rest else holder
 
 
 def _nowhere(place: list[Any]) -> Any:
@@ -301,23 +301,23 @@ def open_state(s3_root: Path | None) -> State | None:
 
 
 def current() -> State | None:
-    """The state of this process's server, None without one."""
+    """Return the state of this process's server, None without one."""
     return _current
 
 
 def change(service: str) -> contextlib.AbstractContextManager[None]:
-    """`State.change` of this process's server; nothing without one (a service on its own)."""
+    """Return `State.change` of this process's server; it does nothing without one (a service on its own)."""
     return _current.change(service) if _current else contextlib.nullcontext()
 
 
 def save(service: str) -> None:
-    """`State.save` of this process's server."""
+    """Write a service of this process's server, if there is one."""
     if _current:
         _current.save(service)
 
 
 def changes(service: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Decorator: the function runs inside `change`."""
+    """Return a decorator with which a function runs inside `change`."""
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)

@@ -25,7 +25,7 @@ import numpy.typing as npt
 
 from etholake import aws
 from etholake.contract import MODEL_ZONE, UNIFIED_PARTS, unified_part_sources
-from etholake.dataset.pose_tracks import CLOCK_HZ, PartSources, PoseTracks, VideoMeta
+from etholake.dataset.pose_tracks import MODEL_FPS, PartSources, PoseTracks, VideoMeta
 from etholake.digest import fingerprint
 from etholake.errors import DataError, EtholakeError
 from etholake.objects import list_objects
@@ -106,7 +106,7 @@ def clip_features(clip: PoseTracks) -> Values:
     M = centre.shape[1]
     gaps = [np.linalg.norm(centre[:, a] - centre[:, b], axis=-1) for a in range(M) for b in range(a)]
     features = {
-        "speed_cm_s": np.linalg.norm(np.diff(centre, axis=0), axis=-1) * CLOCK_HZ,
+        "speed_cm_s": np.linalg.norm(np.diff(centre, axis=0), axis=-1) * MODEL_FPS,
         "body_length_cm": np.linalg.norm(xy[:, :, NOSE] - xy[:, :, TAIL], axis=-1),
         "pair_distance_cm": np.concatenate(gaps) if gaps else np.empty(0),
         "parts_seen": seen.sum(axis=2).astype(np.float64),

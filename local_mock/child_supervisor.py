@@ -1,8 +1,8 @@
-"""Runs one command for the server and lets nothing of it survive: the job, its children, nor their children.
+"""Run one command for the server and end all of it with the server: the job, its children, and their children.
 
-Started by `local_mock.process` as ``python -I -S reaper.py <lifeline fd> <command …>``. It holds the read end
-of a pipe (the lifeline) whose write end only the server holds, so the pipe ends when the server closes it or
-dies, even by kill -9. Then every descendant is killed: on Linux this process is their sub-reaper, so that
+Started by `local_mock.process` as ``python -I -S child_supervisor.py <lifeline fd> <command …>``. It holds the
+read end of a pipe (the lifeline) whose write end only the server holds, so the pipe ends when the server closes
+it or dies, even by kill -9. Then every descendant is killed: on Linux this process is their sub-reaper, so that
 even one that made a session of its own (a JVM's shell, a torchrun worker) is found. It ends with the job's
 own exit status. Standard library only, and few imports: it must start in milliseconds.
 """
@@ -27,22 +27,22 @@ def _prctl(option: int, value: int) -> None:
 
 def _children(pid: int) -> list[int]:
     """The direct children of a process, by /proc; [] where there is no /proc."""
-    found: list[int] = []
+    children: list[int] = []
     with suppress(OSError):
         for task in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208
             with open(f"/proc/{pid}/task/{task}/children", encoding="ascii") as file:  # noqa: PTH123
-                found += [int(word) for word in file.read().split()]
-    return found
+                children += [int(word) for word in file.read().split()]
+    return children
 
 
 def _descendants(pid: int) -> list[int]:
-    found = []
+    descendants = []
     todo = [pid]
     while todo:
         children = _children(todo.pop())
-        found += children
+        descendants += children
         todo += children
-    return found
+    return descendants
 
 
 def _kill_tree(group: int) -> None:
