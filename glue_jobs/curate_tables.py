@@ -40,7 +40,7 @@ from etholake.lake import Lake, generation_prefix, identity, new_generation
 
 
 @dataclass(frozen=True)
-class Options:
+class TablesOptions:
     """Arguments of the job."""
 
     bucket: str
@@ -51,7 +51,7 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Inputs:
+class TablesInputs:
     """Everything but the annotations themselves: names, metadata, and the reports of the tracking job."""
 
     zone: RawListing
@@ -78,7 +78,7 @@ class Lab:
     fresh: bool
 
 
-def parse(argv: Sequence[str]) -> Options:
+def parse(argv: Sequence[str]) -> TablesOptions:
     """Read the arguments as Glue passes them; all of them are checked before any work is done.
 
     Raises
@@ -95,17 +95,17 @@ def parse(argv: Sequence[str]) -> Options:
     if repair not in {"true", "false"}:
         raise SettingsError(f"Argument --repair_label_clock must be true or false, but got '{repair}'.")
     limits = parse_limits(given.get("quality_limits", ""))
-    return Options(given["bucket"], given["database"], given["code_digest"], repair == "true", limits)
+    return TablesOptions(given["bucket"], given["database"], given["code_digest"], repair == "true", limits)
 
 
-def lake_of(options: Options) -> Lake:
+def lake_of(options: TablesOptions) -> Lake:
     """Return the lake; its clients take endpoint and credentials from the environment, as on Glue."""
     import boto3
 
     return Lake(boto3.client("s3"), boto3.client("glue"), options.bucket, options.database)
 
 
-def read(lake: Lake) -> Inputs:
+def read(lake: Lake) -> TablesInputs:
     """Read names, metadata, and the tracking job's reports beside its committed generations."""
     zone = list_raw(lake.s3, lake.bucket)
     if not zone.metadata and not zone.tracking:
@@ -119,10 +119,10 @@ def read(lake: Lake) -> Inputs:
             continue
         generations.append((*keys.values(), str(identity(pointer))))
         reports += _report(lake, TRACKING, keys, pointer["generation"])[0]
-    return Inputs(zone, read_metadata(lake.s3, lake.bucket, zone), reports, generations)
+    return TablesInputs(zone, read_metadata(lake.s3, lake.bucket, zone), reports, generations)
 
 
-def transform(inputs: Inputs, options: Options, lake: Lake, spark: Any = None) -> list[Lab]:
+def transform(inputs: TablesInputs, options: TablesOptions, lake: Lake, spark: Any = None) -> list[Lab]:
     """Curate the annotations of every lab that changed, on the workers; read the reports of the others."""
     labs, todo = [], []
     for unit, made_of, generation in _plan(inputs, options):
@@ -140,7 +140,7 @@ def transform(inputs: Inputs, options: Options, lake: Lake, spark: Any = None) -
     return sorted(labs, key=lambda lab: lab.lab_id)
 
 
-def write(inputs: Inputs, labs: list[Lab], options: Options, lake: Lake) -> dict[str, int]:
+def write(inputs: TablesInputs, labs: list[Lab], options: TablesOptions, lake: Lake) -> dict[str, int]:
     """Assert the balance and the limits, commit the labs, then the small tables and the quality report.
 
     Returns the sums over all raw files.
@@ -180,7 +180,7 @@ def write(inputs: Inputs, labs: list[Lab], options: Options, lake: Lake) -> dict
     return sums
 
 
-def _plan(inputs: Inputs, options: Options) -> list[tuple[Unit, str, str]]:
+def _plan(inputs: TablesInputs, options: TablesOptions) -> list[tuple[Unit, str, str]]:
     """Return one unit per lab with annotations, its fingerprint, and the generation that it would make."""
     by_lab: dict[str, list[RawObject]] = {}
     for (_, lab_id), files in sorted(inputs.zone.annotation.items()):
@@ -202,7 +202,7 @@ def _plan(inputs: Inputs, options: Options) -> list[tuple[Unit, str, str]]:
 
 
 def _distribute(
-    work: list[Unit], options: Options, spark: Any
+    work: list[Unit], options: TablesOptions, spark: Any
 ) -> dict[str, tuple[list[FileReport], list[dict[str, Any]]]]:
     from pyspark.sql import SparkSession
 
@@ -253,7 +253,7 @@ def _put_quality(made: quality.Quality, digest: str, lake: Lake) -> None:
 
 
 def _small_tables(
-    inputs: Inputs, labs: list[Lab], files: list[FileReport], metadata: dict[str, pa.Table]
+    inputs: TablesInputs, labs: list[Lab], files: list[FileReport], metadata: dict[str, pa.Table]
 ) -> Iterable[tuple[str, pa.Table]]:
     """Return the unpartitioned tables, each with all rows; an absent csv gives an empty table."""
     yield from ((f"metadata_{split}", table) for split, table in metadata.items())
@@ -270,7 +270,7 @@ def _small_tables(
     yield "quarantine", pa.Table.from_pylist(rejected, arrow_schema("quarantine"))
 
 
-def _metadata_tables(inputs: Inputs, labs: list[Lab]) -> dict[str, pa.Table]:
+def _metadata_tables(inputs: TablesInputs, labs: list[Lab]) -> dict[str, pa.Table]:
     """Return the rows of `metadata_<split>` by split."""
     tracked = {(r.split, r.lab_id, r.video_id): r for r in inputs.tracking}
     annotated = {(r.split, r.lab_id, r.video_id) for lab in labs for r in lab.reports}

@@ -30,7 +30,7 @@ FROM_INPUT = frozenset({
 
 
 @dataclass(frozen=True)
-class Options:
+class StepOptions:
     """Arguments of the job: names of the lake, the step, the execution with its input, the training job."""
 
     settings: Settings
@@ -40,7 +40,7 @@ class Options:
     training: dict[str, Any]
 
 
-def parse(argv: Sequence[str]) -> Options:
+def parse(argv: Sequence[str]) -> StepOptions:
     """Read the arguments as Glue passes them.
 
     Raises
@@ -64,7 +64,7 @@ def parse(argv: Sequence[str]) -> Options:
         database=read["database"],
         **chosen,
     )
-    return Options(settings, read["step"], read["execution"], given, training)
+    return StepOptions(settings, read["step"], read["execution"], given, training)
 
 
 def _object(name: str, text: str) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from etholake.stages.jobs import outputs_or_defaults
 from etholake.stages.serving.endpoint_requests import endpoint_name, log_group
 from etholake.stages.state import load_state, open_lake
 
-__all__ = ["Line", "lines", "prices", "render", "video_hours"]
+__all__ = ["CostLine", "lines", "prices", "render", "video_hours"]
 
 _JOBS = {"etl: tracks": "TrackingJobName", "etl: tables": "TablesJobName", "compact": "CompactJobName"}
 _MAX_QUERIES = 1000
@@ -34,7 +34,7 @@ THOUSAND = "1,000 requests"
 
 
 @dataclass(frozen=True)
-class Line:
+class CostLine:
     """One line of the table. `usd` is for the measured work, or per month, hour, … if `per` says so."""
 
     stage: str
@@ -50,7 +50,7 @@ def prices() -> dict[str, Any]:
     return content
 
 
-def lines(settings: Settings) -> list[Line]:
+def lines(settings: Settings) -> list[CostLine]:
     """Return one line for every stage that has left work behind.
 
     Raises
@@ -67,12 +67,12 @@ def lines(settings: Settings) -> list[Line]:
     if scanned := _scanned(settings):
         costs.append(athena_line(table, scanned))
     stored = raw["bytes"] + curated["bytes"] + models["bytes"]
-    costs.append(Line("storage", f"{stored / 1e9:.3f} GB", stored / 1e9 * table["s3"]["gb_month"], "month"))
+    costs.append(CostLine("storage", f"{stored / 1e9:.3f} GB", stored / 1e9 * table["s3"]["gb_month"], "month"))
     if _endpoint(settings):
         kind = settings.instance_type
         if served := _served(settings):
             costs.append(serving_line(table, kind, served))
-        costs.append(Line("endpoint", f"{kind}, while it is there", _hourly(table, kind), "hour"))
+        costs.append(CostLine("endpoint", f"{kind}, while it is there", _hourly(table, kind), "hour"))
     return costs
 
 
@@ -93,7 +93,7 @@ def video_hours(settings: Settings) -> float:
     return seconds / 3600
 
 
-def render(costs: list[Line], hours: float) -> str:
+def render(costs: list[CostLine], hours: float) -> str:
     """Return the table as Markdown, with the cost of 100 h of video."""
     table = prices()
     rows = ["| stage | measured work | USD | USD per 100 h of video |", "|---|---|---:|---:|"]
@@ -111,45 +111,45 @@ def render(costs: list[Line], hours: float) -> str:
 
 
 # --- work times price: pure -------------------------------------------------------------------------------
-def ingest_line(table: Mapping[str, Any], objects: int, size: int) -> Line:
+def ingest_line(table: Mapping[str, Any], objects: int, size: int) -> CostLine:
     """Return the line of ingest: one PUT an object."""
-    return Line("ingest", f"{objects:,} PUTs, {size / 1e6:.1f} MB", objects / 1000 * table["s3"]["put_1000"])
+    return CostLine("ingest", f"{objects:,} PUTs, {size / 1e6:.1f} MB", objects / 1000 * table["s3"]["put_1000"])
 
 
-def glue_line(table: Mapping[str, Any], stage: str, run: Mapping[str, Any]) -> Line:
+def glue_line(table: Mapping[str, Any], stage: str, run: Mapping[str, Any]) -> CostLine:
     """Return the line of a Glue run: AWS's own DPU-seconds (autoscaling), else seconds times workers."""
     seconds = max(float(run.get("ExecutionTime", 0)), float(table["glue"]["minimum_s"]))
     dpu_s = float(run.get("DPUSeconds") or 0) or seconds * int(run.get("NumberOfWorkers") or 2)
-    return Line(
+    return CostLine(
         stage, f"{dpu_s:,.0f} DPU-s ({run.get('ExecutionTime', 0)} s)", dpu_s / 3600 * table["glue"]["dpu_hour"]
     )
 
 
-def requests_line(table: Mapping[str, Any], read: int, written: int) -> Line:
+def requests_line(table: Mapping[str, Any], read: int, written: int) -> CostLine:
     """Return the line of the jobs' requests: one GET a raw file, one PUT a curated object."""
     usd = read / 1000 * table["s3"]["get_1000"] + written / 1000 * table["s3"]["put_1000"]
-    return Line("etl: requests", f"{read:,} GETs, {written:,} PUTs", usd)
+    return CostLine("etl: requests", f"{read:,} GETs, {written:,} PUTs", usd)
 
 
-def athena_line(table: Mapping[str, Any], scanned: list[int]) -> Line:
+def athena_line(table: Mapping[str, Any], scanned: list[int]) -> CostLine:
     """Return the line of the queries: each is billed by bytes scanned, ten megabytes at least."""
     billed = sum(max(size, table["athena"]["minimum_bytes"]) for size in scanned)
     asked = "1 query" if len(scanned) == 1 else f"{len(scanned):,} queries"
     work = f"{asked}, {sum(scanned) / 1e6:.1f} MB scanned, {billed / 1e6:.0f} MB billed"
-    return Line("query", work, billed / 1e12 * table["athena"]["tb_scanned"])
+    return CostLine("query", work, billed / 1e12 * table["athena"]["tb_scanned"])
 
 
-def instance_line(table: Mapping[str, Any], stage: str, kind: str, count: int, seconds: float) -> Line:
+def instance_line(table: Mapping[str, Any], stage: str, kind: str, count: int, seconds: float) -> CostLine:
     """Return the line of a job by its instance-seconds. Raises UsageError if the type has no price."""
     usd = count * seconds / 3600 * _hourly(table, kind)
-    return Line(stage, f"{count} × {kind}, {seconds:,.0f} s", usd)
+    return CostLine(stage, f"{count} × {kind}, {seconds:,.0f} s", usd)
 
 
-def serving_line(table: Mapping[str, Any], kind: str, seconds: list[float]) -> Line:
+def serving_line(table: Mapping[str, Any], kind: str, seconds: list[float]) -> CostLine:
     """Return the line of a thousand requests like these, on an instance that does nothing else."""
     mean = sum(seconds) / len(seconds)
     work = f"{counted(len(seconds), 'request')}, {mean:.2f} s each on {kind}"
-    return Line("serving", work, 1000 * mean / 3600 * _hourly(table, kind), THOUSAND)
+    return CostLine("serving", work, 1000 * mean / 3600 * _hourly(table, kind), THOUSAND)
 
 
 def _hourly(table: Mapping[str, Any], kind: str) -> float:
@@ -180,7 +180,7 @@ def _glue_runs(settings: Settings) -> dict[str, dict[str, Any]]:
     return runs_by_stage
 
 
-def _sagemaker(settings: Settings, table: Mapping[str, Any]) -> list[Line]:
+def _sagemaker(settings: Settings, table: Mapping[str, Any]) -> list[CostLine]:
     costs = _processing(settings, table, "features")
     if job := (load_state(settings, "train").get("details") or {}).get("job_name"):
         run = aws.client(settings, "sagemaker").describe_training_job(TrainingJobName=job)
@@ -193,7 +193,7 @@ def _sagemaker(settings: Settings, table: Mapping[str, Any]) -> list[Line]:
     return costs + _processing(settings, table, "evaluate")
 
 
-def _processing(settings: Settings, table: Mapping[str, Any], script: str) -> list[Line]:
+def _processing(settings: Settings, table: Mapping[str, Any], script: str) -> list[CostLine]:
     """Return the line of a script's last processing job, if there was one."""
     worked = load_state(settings, f"processing-{script}").get("details")
     return [instance_line(table, script, worked["instance_type"], 1, worked["seconds"])] if worked else []
