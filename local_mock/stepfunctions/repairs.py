@@ -22,6 +22,10 @@ from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name
 from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
 from moto.stepfunctions.parser.asl.component.common.string import string_expression
 from moto.stepfunctions.parser.asl.component.eval_component import EvalComponent
+from moto.stepfunctions.parser.asl.component.intrinsic.functionname.state_function_name_types import (
+    StatesFunctionNameType,
+)
+from moto.stepfunctions.parser.asl.component.intrinsic.functionname.states_function_name import StatesFunctionName
 from moto.stepfunctions.parser.asl.component.state.choice import state_choice
 from moto.stepfunctions.parser.asl.component.state.choice.comparison import comparison_variable
 from moto.stepfunctions.parser.asl.component.state.choice.comparison.comparison_operator_type import (
@@ -95,6 +99,7 @@ class _Intrinsic(EvalComponent):
     def __init__(self, text: str) -> None:
         self.text = json.loads(f'"{text}"')  # as it stands in the definition, a JSON text without its quotes
         self.call = intrinsics.parse(self.text)
+        self.name = StatesFunctionName(StatesFunctionNameType[self.call.name])  # asked for by CausePath, ErrorPath
 
     def _eval_body(self, env: Any) -> None:
         given = env.stack[-1] if env.stack else env.states.get_input()

@@ -67,7 +67,7 @@ REFUSED = {
     "a result at many places": (machine(A={**END, "ResultPath": "$.a[*]"}), "not a Reference Path"),
     "no call": (machine(A={**END, "Parameters": {"x.$": "States.Nonsense()"}}), "valid intrinsic function call"),
     "an open quote": (machine(A={**END, "Parameters": {"x": [{"y.$": "States.Format('a)"}]}}), "no closing quote"),
-    "plain text as path": (machine(A={**END, "Parameters": {"x.$": "text"}}), "The value for the field 'x.$' must"),
+    "plain text as path": (machine(A={**END, "Parameters": {"x.$": "text"}}), "value for the field 'x.$' must"),
     "catch to nowhere": (machine(A={"Type": "Task", "Resource": "r", "End": True, "Catch": [
         {"ErrorEquals": ["States.ALL"], "Next": "X"}]}), "Missing 'Next' target: X at /States/A/Catch[0]/Next"),
     "retry of nothing": (machine(A={"Type": "Task", "Resource": "r", "End": True, "Retry": [{}]}), "[Error"),
@@ -86,7 +86,8 @@ def test_definitions_that_run_are_taken() -> None:
     paths = {"InputPath": "$.a['b c'][0]", "OutputPath": "$..x", "ResultPath": "$.a['b'].c"}
     taken = machine(
         A={"Type": "Choice", "Default": "B", "Choices": [
-            {"And": [{"Variable": "$.a", "IsPresent": True}, {"Not": {"Variable": "$.a.b[0]", "NumericLessThan": 1.5}}],
+            {"And": [{"Variable": "$.a", "IsPresent": True},
+                     {"Not": {"Variable": "$.a.b[0]", "NumericLessThan": 1.5}}],
              "Next": "P", "Assign": {"v": 1}},
             {"Variable": "$v.x", "StringEqualsPath": "$$.Execution.Name", "Next": "F"}]},
         B={"Type": "Pass", "InputPath": None, "ResultPath": None, "Next": "P",
