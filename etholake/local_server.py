@@ -7,6 +7,7 @@ process's environment the server must not see.
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,7 +28,8 @@ _HIDDEN = ("ETHOLAKE_", "TARGET", "PORT", "MABE_DATA_DIR")
 
 
 def options(settings: Settings) -> Options:
-    """Return the options of the server of these settings. Pure."""
+    """Return the options of the server of these settings; it ends with the processes that this one may name."""
+    from local_mock import watch
     from local_mock.options import Options
 
     beside = settings.target == "localstack"
@@ -39,6 +41,7 @@ def options(settings: Settings) -> Options:
         s3_endpoint=aws.endpoint(settings, "s3") if beside else None,
         mount_variable=MOUNT,
         hidden_variables=_HIDDEN,
+        ends_with=watch.parse(os.environ),
     )
 
 

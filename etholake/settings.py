@@ -8,7 +8,6 @@ environment variable of a setting is `ETHOLAKE_<NAME>`; `TARGET`, `PORT` and `MA
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import os
 import tomllib
 from collections.abc import Mapping
@@ -16,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from etholake.errors import SettingsError, raise_collected
+from etholake.errors import SettingsError, raise_collected, suggestion
 
 __all__ = ["Settings", "load", "replace_port", "resolve", "sources"]
 
@@ -46,7 +45,7 @@ class Settings:
     state_dir: str = _setting(".etholake", "local folder for logs, process ids and caches")
     s3_root: str = _setting("s3_mock", "folder whose subfolders are the mock's buckets")
     config: str = _setting(
-        "tiny", "named model configuration: tiny, small, base, w64, w128, w256, w512 or boosted"
+        "tiny", "model configuration: a preset, a family or family:preset; `etholake train --help` lists them"
     )
     seed: int = _setting(0, "seed of everything random")
     max_gap_frames: int = _setting(15, "longest gap (frames) that curation fills or computes a velocity over")
@@ -62,7 +61,7 @@ class Settings:
     ingest_threads: int = _setting(8, "concurrent uploads of ingest")
     pipeline_on_manifest: bool = _setting(False, "start the pipeline whenever ingest writes a new manifest")
     pipeline_schedule: str = _setting("", "what starts the pipeline by the clock (UTC): cron(0 3 * * ? *)")
-    account: str = _setting(MOCK_ACCOUNT, "AWS account id (for role names on the mock)")
+    account: str = _setting("", "AWS account id that owns the images; empty: the caller's account")
 
     @property
     def endpoint_url(self) -> str | None:
@@ -75,11 +74,6 @@ class Settings:
 
 
 _FIELDS = {f.name: f for f in dataclasses.fields(Settings)}
-
-
-def _nearest(name: str) -> str:
-    close = difflib.get_close_matches(name, _FIELDS, n=1)
-    return f" Did you mean '{close[0]}'?" if close else f" Known: {', '.join(sorted(_FIELDS))}."
 
 
 def _read_file(environ: Mapping[str, str]) -> tuple[dict[str, Any], str]:
@@ -111,12 +105,14 @@ def resolve(environ: Mapping[str, str] | None = None, **overrides: Any) -> tuple
     """The settings and, per name, where the value comes from. `overrides` (command line) win; None is unset."""
     environ = os.environ if environ is None else environ
     file_values, file_name = _read_file(environ)
-    problems = [f"{file_name}: unknown setting '{k}'.{_nearest(k)}" for k in file_values if k not in _FIELDS]
+    problems = [
+        f"{file_name}: unknown setting '{k}'. {suggestion(k, _FIELDS)}" for k in file_values if k not in _FIELDS
+    ]
     for variable in environ:
         name = variable.removeprefix("ETHOLAKE_").lower()
         if variable.startswith("ETHOLAKE_") and name not in _FIELDS and variable not in _NOT_SETTINGS:
-            problems.append(f"environment: unknown setting {variable}.{_nearest(name)}")
-    problems += [f"unknown setting '{k}'.{_nearest(k)}" for k in overrides if k not in _FIELDS]
+            problems.append(f"environment: unknown setting {variable}. {suggestion(name, _FIELDS)}")
+    problems += [f"unknown setting '{k}'. {suggestion(k, _FIELDS)}" for k in overrides if k not in _FIELDS]
     raise_collected(SettingsError, "Settings that do not exist", problems)
 
     values: dict[str, Any] = {}

@@ -145,4 +145,4 @@ def main(argv: Sequence[str], spark: Any = None) -> list[dict[str, str]]:
 if __name__ == "__main__":
     logs.to_stdout(sys.argv)
     with logs.stage("compact job"):
-        logs.add(partitions=len(main(sys.argv)))
+        logs.add_fields(partitions=len(main(sys.argv)))

@@ -37,7 +37,6 @@ from etholake.curate.work import ANNOTATIONS, BEHAVIOR, TRACKING, curate_annotat
 from etholake.digest import fingerprint
 from etholake.errors import DataError, SettingsError
 from etholake.lake import Lake, generation_prefix, identity, new_generation
-from etholake.pages.quality import render
 
 
 @dataclass(frozen=True)
@@ -155,7 +154,7 @@ def write(inputs: Inputs, labs: list[Lab], options: Options, lake: Lake) -> dict
         for split, table in metadata.items()
         for row in table.select(["lab_id", "video_id", "flags"]).to_pylist()
     }
-    reporting.tell(files)
+    reporting.log_losses(files)
     reporting.assert_balance(files)
     quality.check(files, options.limits, flags)
     lake.register()  # a partition needs its table in the catalog
@@ -237,20 +236,19 @@ def _commit_lab(lab: Lab, lake: Lake) -> None:
 
 
 def _put_quality(made: quality.Quality, digest: str, lake: Lake) -> None:
-    """Write the data-quality report, then where the latest one lies; nothing if that says so already."""
+    """Write the data-quality report, then where the latest one lies; nothing if that says so already.
+
+    Stage etl renders the page (``html``) beside it: how a page looks is no part of curation.
+    """
     prefix = f"{STATE_ZONE}/quality/{digest}/"
     latest = json.dumps({"json": f"{prefix}report.json", "html": f"{prefix}report.html"}).encode()
-    where = f"s3://{lake.bucket}/{prefix}report.html"
+    where = f"s3://{lake.bucket}/{prefix}report.json"
     with contextlib.suppress(lake.s3.exceptions.NoSuchKey):
         if lake.s3.get_object(Bucket=lake.bucket, Key=QUALITY_POINTER)["Body"].read() == latest:
             print(f"quality report, as before: {where}")
             return
-    for key, body, kind in (
-        (f"{prefix}report.json", made.as_json(), "application/json"),
-        (f"{prefix}report.html", render(made), "text/html"),
-        (QUALITY_POINTER, latest, "application/json"),
-    ):
-        lake.s3.put_object(Bucket=lake.bucket, Key=key, Body=body, ContentType=kind)
+    for key, body in ((f"{prefix}report.json", made.as_json()), (QUALITY_POINTER, latest)):
+        lake.s3.put_object(Bucket=lake.bucket, Key=key, Body=body, ContentType="application/json")
     print(f"quality report: {where}")
 
 
@@ -296,4 +294,4 @@ def main(argv: Sequence[str], spark: Any = None) -> dict[str, int]:
 if __name__ == "__main__":
     logs.to_stdout(sys.argv)
     with logs.stage("curate tables job"):
-        logs.add(**main(sys.argv))
+        logs.add_fields(**main(sys.argv))

@@ -230,4 +230,4 @@ def main(argv: Sequence[str], spark: Any = None) -> dict[str, int]:
 if __name__ == "__main__":
     logs.to_stdout(sys.argv)
     with logs.stage("curate tracking job"):
-        logs.add(**main(sys.argv))
+        logs.add_fields(**main(sys.argv))

@@ -84,7 +84,7 @@ def main(argv: Sequence[str]) -> dict[str, Any]:
     logs.to_stdout([logs.ARGUMENT, run])
     with logs.stage(f"pipeline {options.step}", execution=options.execution):
         result = steps.run(options.settings, options.step, options.execution, options.given, options.training)
-        logs.add(**{name: value for name, value in result.items() if isinstance(value, str | int | float)})
+        logs.add_fields(**{name: value for name, value in result.items() if isinstance(value, str | int | float)})
     print(f"{options.step}: {json.dumps(result, default=str)}")
     return result
 

@@ -1,12 +1,6 @@
 """``python -m local_mock``: the command line of `local_mock.cli`."""
 
-import os
-import sys
-
-from local_mock.cli import main
+from local_mock.cli import run_and_exit
 
 if __name__ == "__main__":
-    code = main()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)  # a thread of moto or of a job must not keep the process
+    run_and_exit()

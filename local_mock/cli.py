@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from local_mock.context import Context, client_environment
 from local_mock.errors import LocalMockError, UsageError
 from local_mock.options import Options, from_environment
 
-__all__ = ["main"]
+__all__ = ["main", "run_and_exit"]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -110,3 +111,11 @@ def main(argv: list[str] | None = None) -> int:
     except LocalMockError as err:
         sys.stderr.write(f"{err}\n")
         return 2 if isinstance(err, UsageError) else 1
+
+
+def run_and_exit() -> None:
+    """Run one verb and end the process: no thread of moto or of a job may keep it."""
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

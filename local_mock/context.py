@@ -1,4 +1,4 @@
-"""What every service of the mock knows about the server it lives in: folders, port, region, access to data.
+"""The context that every service of a server shares: folders, port, region, access to data.
 
 Set once by the server before the services are installed. No service keeps a path or a port of its own.
 """
@@ -98,13 +98,13 @@ _current: Context | None = None
 
 
 def set_context(context: Context | None) -> None:
-    """Called by the server (and by tests of a service on its own)."""
+    """Set the context of this process; called by the server, and by tests of a service on its own."""
     global _current  # noqa: PLW0603
     _current = context
 
 
 def get_context() -> Context:
-    """The context of this process. Raises LocalMockError outside a server."""
+    """Return the context of this process. Raises LocalMockError outside a server."""
     if _current is None:
         raise LocalMockError("No local_mock server runs in this process: start one with `local-mock up`.")
     return _current

@@ -48,8 +48,14 @@ Made by `python -m local_mock.coverage`; do not edit (a test compares).
 - **state only**: moto keeps what you create and gives it back; nothing happens.
 - **absent**: answers 501 `NotImplemented` with a message that names the operation.
 
-Of S3, older versions of an object are not kept (PutBucketVersioning is state only), and CRC32C and CRC64NVME
-checksums are kept as sent but not compared.
+Of S3, these are kept and given back, but nothing acts on them: ACLs and bucket policies (every request is
+allowed), storage classes (but an archived object is read only after RestoreObject, which ends at once), life
+cycle rules, replication, access logs. With a customer's key (SSE-C) an object is given out for that key only;
+its file is not encrypted. Older versions are kept of what goes through S3's requests, not of files that change
+in the folders. CRC32C and CRC64NVME checksums are kept as sent but not compared. A key that cannot be a file of
+that path (`a//b`, `a/../b`, a part over 255 bytes, `d` beside `d/e`) is an object as any other, but its file
+lies in `.local_mock/`: Spark, which reads the folders, does not see it. SelectObjectContent, GetObjectTorrent
+and RenameObject are refused.
 
 Of EventBridge, an object that is written starts the state machines of the rules that match it, and PutEvents does;
 rules with a schedule (`rate`, `cron`) are state only: nothing happens by the clock.
@@ -89,15 +95,15 @@ def operations(service: str) -> dict[str, str]:
     executes: frozenset[str] = getattr(ours, "EXECUTES", frozenset())
     # A package that names what is absent (S3: moto has no method per operation) is believed; else moto is asked.
     absent: frozenset[str] = getattr(ours, "ABSENT", frozenset())
-    found = {}
+    operations_by_state = {}
     for name in botocore.session.get_session().get_service_model(service).operation_names:
         if name in executes:
-            found[name] = "executes"
+            operations_by_state[name] = "executes"
         elif name not in absent and (absent or camelcase_to_underscores(name) in methods):
-            found[name] = "state only"
+            operations_by_state[name] = "state only"
         else:
-            found[name] = "absent"
-    return found
+            operations_by_state[name] = "absent"
+    return operations_by_state
 
 
 def unknown(service: str) -> list[str]:
@@ -109,9 +115,9 @@ def unknown(service: str) -> list[str]:
         return []
     session = botocore.session.get_session()
     siblings = [name for name, (_, _, other) in _SERVICES.items() if other == package]
-    known = {o for name in siblings for o in session.get_service_model(name).operation_names}
+    sibling_operations = {o for name in siblings for o in session.get_service_model(name).operation_names}
     executes: frozenset[str] = getattr(importlib.import_module(f"local_mock.{package}"), "EXECUTES", frozenset())
-    return sorted(set(executes) - known)
+    return sorted(set(executes) - sibling_operations)
 
 
 def render() -> str:

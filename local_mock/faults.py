@@ -2,7 +2,8 @@
 
 `guard` wraps moto's application: an operation or a service that moto lacks answers 501 `NotImplemented`,
 naming service and operation (501 is not retried by the SDKs); a crash inside moto or a service answers 500
-`InternalFailure` with its message instead of an HTML page. Its traceback goes to the server's log.
+`InternalFailure` with its message instead of an HTML page. Its traceback goes to the server's log. A full disk is
+507 `InsufficientStorage`.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from urllib.parse import parse_qs
 from xml.parsers import expat
 from xml.sax.saxutils import escape
 
+from local_mock import disk
 from local_mock.documents import RefusedError
 from local_mock.http import WsgiApp
 
@@ -190,7 +192,9 @@ def guard(app: WsgiApp, knows_service: Callable[[str], bool]) -> WsgiApp:
             _log.exception("%s %s failed", environ["REQUEST_METHOD"], environ.get("PATH_INFO"))
             operation = operation_of(environ, service, form)
             message = f"local_mock failed in {service}:{operation}: {type(err).__name__}: {err} (see its log)."
-            status, headers, body = answer(service, 500, "InternalFailure", message)
+            full = disk.is_full(err)
+            number, code = (disk.STATUS, disk.CODE) if full else (500, "InternalFailure")
+            status, headers, body = answer(service, number, code, message)
             start_response(status, headers)
             return [body]
         if service and _is_routing_miss(head, chunks):
@@ -220,7 +224,7 @@ def _call(app: WsgiApp, environ: dict[str, Any]) -> tuple[tuple[str, list[tuple[
 
 
 def _is_routing_miss(head: tuple[str, list[tuple[str, str]]], chunks: list[bytes]) -> bool:
-    """Whether moto had no handler for the URL: Flask's HTML page, or its own empty 404."""
+    """Return whether moto had no handler for the URL: Flask's HTML page, or its own empty 404."""
     if not head[0].startswith(("404", "405")):
         return False
     body = b"".join(chunks)

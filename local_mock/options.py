@@ -5,7 +5,6 @@ Nothing here starts anything: see `local_mock.lifecycle` (in the background) and
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
 import os
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from local_mock import watch
 from local_mock.errors import UsageError
 
 __all__ = ["VARIABLES", "Options", "from_environment"]
@@ -24,7 +24,7 @@ MOUNT = PREFIX + "S3_MOUNT"  # given to jobs, not an option
 
 @dataclass(frozen=True)
 class Options:
-    """Where a server listens and where it keeps what.
+    """The options of one server.
 
     Attributes
     ----------
@@ -37,6 +37,7 @@ class Options:
     mount_variable : environment variable that tells a job the folder of the buckets.
     hidden_variables : environment variables of the starting process that neither the server nor its jobs get:
         names, or beginnings of names that end in `_`.
+    ends_with : process ids; the server ends as soon as one of them has ended (`local_mock.watch`).
     """
 
     port: int = 4566
@@ -47,6 +48,7 @@ class Options:
     record_calls: Path | None = None
     mount_variable: str = MOUNT
     hidden_variables: tuple[str, ...] = ()
+    ends_with: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:
@@ -67,7 +69,7 @@ def from_environment(environ: Mapping[str, str] | None = None, **given: Any) -> 
     environ = os.environ if environ is None else environ
     values: dict[str, Any] = {}
     for variable, text in environ.items():
-        if not variable.startswith(PREFIX) or variable == MOUNT or not text:
+        if not variable.startswith(PREFIX) or variable in (MOUNT, watch.VARIABLE) or not text:
             continue
         name = VARIABLES.get(variable)
         if name is None:
@@ -79,4 +81,4 @@ def from_environment(environ: Mapping[str, str] | None = None, **given: Any) -> 
         except ValueError as err:
             raise UsageError(f"{variable} must be a whole number, but got '{text}'.") from err
     values |= {name: value for name, value in given.items() if value is not None}
-    return dataclasses.replace(Options(), **values)
+    return Options(**{"ends_with": watch.parse(environ)} | values)

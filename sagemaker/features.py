@@ -40,7 +40,7 @@ def main() -> None:
     folders = {"tracking": arguments.tracking, "metadata": arguments.metadata}
     try:
         with logs.stage("features job"):
-            logs.add(videos=write_features(folders, arguments.output, arguments.part_map))
+            logs.add_fields(videos=write_features(folders, arguments.output, arguments.part_map))
     except EtholakeError as err:
         sys.exit(f"{type(err).__name__}: {err}")
 

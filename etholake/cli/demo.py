@@ -157,7 +157,7 @@ class _Pipeline:
         began = time.monotonic()
         with progress(name) as on_progress, logs.stage(name):
             result = work(on_progress)
-            logs.conclude(result)
+            logs.add_result(result)
         self.lines.append(_Line(result, time.monotonic() - began))
         _say(f"{name:<9} {self.lines[-1].seconds:6.1f} s  {result.status}: {result.summary}")
         return result

@@ -12,12 +12,11 @@ A rule concerns rows, files or videos of some kinds of raw files; a limit (`pars
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from etholake.errors import SettingsError, raise_collected
+from etholake.errors import SettingsError, raise_collected, suggestion
 
 Severity = Literal["repair", "flag", "quarantine", "refuse"]
 Unit = Literal["row", "file", "video"]
@@ -26,7 +25,7 @@ KINDS = ("metadata", "tracking", "annotation")
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule. `sentence` says what is wrong and what is done about it.
+    """One rule. Its `sentence` says what is wrong and what is done about it.
 
     `unit` is what the rule judges, in raw files of the `kinds`; a video is a row of the metadata.
     """
@@ -113,7 +112,7 @@ RULES: Mapping[str, Rule] = _rules(  # files of any kind
 
 
 def parse_limits(text: str) -> dict[str, float]:
-    """{rule: largest share} of a text like ``coordinate-missing=0.6,file-unreadable=0.05``; {} of an empty one.
+    """Return {rule: largest fraction} of a text like ``coordinate-missing=0.6``; {} of an empty one.
 
     Raises
     ------
@@ -126,8 +125,7 @@ def parse_limits(text: str) -> dict[str, float]:
     for item in filter(None, (part.strip() for part in text.split(","))):
         rule, _, number = (part.strip() for part in item.partition("="))
         if rule not in RULES:
-            near = difflib.get_close_matches(rule, RULES, n=1, cutoff=0.4)
-            problems.append(f"there is no rule '{rule}'" + (f"; did you mean '{near[0]}'?" if near else ""))
+            problems.append(f"there is no rule '{rule}'. {suggestion(rule, RULES)}")
         elif RULES[rule].severity == "refuse":
             problems.append(f"'{rule}' always stops the job and takes no limit")
         elif rule in limits:

@@ -24,7 +24,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """One curated table. `partitions` are Hive partition keys (strings), not stored in the files."""
+    """One curated table. Its `partitions` are Hive partition keys (strings), not stored in the files."""
 
     name: str
     grain: str

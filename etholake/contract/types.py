@@ -16,7 +16,7 @@ _SIMPLE_TYPES = {
 
 
 def arrow_type(athena_type: str) -> pa.DataType:
-    """The Arrow type of an Athena type; ``array<t>`` becomes ``list<t>``."""
+    """Return the Arrow type of an Athena type; ``array<t>`` becomes ``list<t>``."""
     import pyarrow as pa
 
     if athena_type.startswith("array<"):
@@ -25,7 +25,7 @@ def arrow_type(athena_type: str) -> pa.DataType:
 
 
 def arrow_schema(table: Table | str) -> pa.Schema:
-    """Schema of a table's Parquet files: the columns in order, without the partition keys."""
+    """Return the schema of a table's Parquet files: the columns in order, without the partition keys."""
     import pyarrow as pa
 
     columns = (TABLES[table] if isinstance(table, str) else table).columns
@@ -33,6 +33,6 @@ def arrow_schema(table: Table | str) -> pa.Schema:
 
 
 def glue_columns(table: Table | str) -> list[dict[str, str]]:
-    """Columns as the Glue Catalog's `StorageDescriptor.Columns` wants them."""
+    """Return the columns as the Glue Catalog's `StorageDescriptor.Columns` wants them."""
     columns = (TABLES[table] if isinstance(table, str) else table).columns
     return [{"Name": c.name, "Type": c.type, "Comment": c.comment} for c in columns]

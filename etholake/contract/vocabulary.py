@@ -50,7 +50,7 @@ UNIFIED_PART_SOURCES: Mapping[str, tuple[str, ...]] = {
 
 
 def unified_part_sources(part_map: str) -> Mapping[str, tuple[str, ...]]:
-    """`UNIFIED_PART_SOURCES` with a lab's own names first: ``"snout=nose,hip_l=side_left"``.
+    """Return `UNIFIED_PART_SOURCES` with a lab's own names first: ``"snout=nose,hip_l=side_left"``.
 
     Raises SettingsError for an item that is not written so, or a part that the recogniser does not know.
     """

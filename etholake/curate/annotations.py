@@ -1,4 +1,4 @@
-"""Annotated intervals of one video to `annotations_enriched`. numpy, no I/O.
+"""Curate the annotated intervals of one video into `annotations_enriched`. numpy, no I/O.
 
 An interval that is merely odd (empty, overlong, repeated, not looked for) is kept with its `issue`: nothing is
 lost, and the official score is unaffected, because it counts frames once and an empty interval has none.
@@ -29,7 +29,7 @@ LABEL_CLOCK = 30.0  # frames/s of the clock that the labels of a `label-clock` v
 
 @dataclass(frozen=True)
 class CuratedAnnotations:
-    """Contract columns of `annotations_enriched`, sorted, and the balance of the file."""
+    """Curated annotations: contract columns of `annotations_enriched`, sorted, and the balance of the file."""
 
     table: pa.Table
     report: FileReport
@@ -137,7 +137,7 @@ def _canonical(code: npt.NDArray[np.int64], written: list[str]) -> tuple[npt.NDA
 def _on_own_clock(
     start: npt.NDArray[np.int64], stop: npt.NDArray[np.int64], fps: float
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Frames of the 30 fps clock as frames of the video, to the nearest; an interval that has a frame keeps one.
+    """Convert frames counted at 30 fps to the video's own, to the nearest; an interval with a frame keeps one.
 
     Start and (exclusive) stop are rounded alike: intervals that touch still do. One that would vanish takes the
     frame after its start.
@@ -149,7 +149,7 @@ def _on_own_clock(
 def _enrich(
     columns: tuple[npt.NDArray[np.int64], ...], actions: list[str], video: VideoRecord
 ) -> tuple[pa.Table, dict[str, int]]:
-    """The contract's columns of the good rows, which come sorted, and how many of them have each issue."""
+    """Return the contract's columns of the good rows, which come sorted, and how many rows have each issue."""
     agent, target, code, start, stop = columns
     names_ = [actions[c] for c in code]
     triplets = list(zip(agent.tolist(), target.tolist(), names_, strict=True))

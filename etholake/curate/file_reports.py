@@ -1,4 +1,4 @@
-"""The balance of one raw file, and how the two Glue jobs pass it on: `_report.json` beside a generation.
+"""Keep the balance of each raw file, which the two Glue jobs pass on as `_report.json` beside a generation.
 
 The tracking job leaves one report per partition (split, lab), the tables job one per lab of annotations; the
 tables job, which runs second, makes the tables `curation_files` and `quarantine` from all of them.
@@ -18,7 +18,7 @@ from etholake.contract import RAW_ZONE
 from etholake.curate.quarantine import BadFileError, QuarantineRow
 from etholake.errors import ContractError, raise_collected
 
-__all__ = ["REPORT", "FileReport", "assert_balance", "dump", "load", "source_name", "tell", "totals"]
+__all__ = ["REPORT", "FileReport", "assert_balance", "dump", "load", "log_losses", "source_name", "totals"]
 
 REPORT = "_report.json"  # below a generation; Athena and Spark skip names that begin with an underscore
 _SUMS = ("rows_in", "rows_curated", "rows_quarantined", "rows_imputed")
@@ -26,7 +26,7 @@ _SUMS = ("rows_in", "rows_curated", "rows_quarantined", "rows_imputed")
 
 @dataclass(frozen=True)
 class FileReport:
-    """What became of one raw file: `rows_in == rows_curated + rows_quarantined`.
+    """Balance of one raw file: `rows_in == rows_curated + rows_quarantined`.
 
     `mice` are those that a tracking file really shows; `last_frame` the last curated frame or interval end.
     `quarantine` holds rows of the contract's quarantine table; `flagged_rows` counts curated rows by the rule
@@ -50,7 +50,7 @@ class FileReport:
 
     @property
     def balances(self) -> bool:
-        """Whether every row that came in is curated or quarantined, and quarantine has a row for each."""
+        """Return whether every input row is curated or quarantined, and quarantine has a row for each."""
         explained = sum(row["rows"] for row in self.quarantine)
         return self.rows_in == self.rows_curated + self.rows_quarantined and self.rows_quarantined == explained
 
@@ -58,7 +58,7 @@ class FileReport:
     def rejected(
         cls, key: str, kind: str, split: str, error: BadFileError, *, lab_id: str | None, video_id: int | None
     ) -> FileReport:
-        """The report of a file that was left out whole."""
+        """Return the report of a file that was left out whole."""
         row = QuarantineRow(error.rule, error.detail, error.rows)
         return cls(
             source_name(key), kind, split, lab_id, video_id,
@@ -68,13 +68,13 @@ class FileReport:
 
     @classmethod
     def from_json(cls, entry: Mapping[str, Any]) -> FileReport:
-        """Inverse of `asdict` through JSON, which knows no tuples."""
+        """Return the report of a dict that went through JSON, which knows no tuples."""
         values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()}
         return cls(**values)
 
 
 def source_name(key: str) -> str:
-    """Key below the raw zone, as `curation_files.source_file` has it."""
+    """Return the key below the raw zone, as the column `curation_files.source_file` has it."""
     return key.removeprefix(f"{RAW_ZONE}/")
 
 
@@ -88,8 +88,8 @@ def assert_balance(reports: Iterable[FileReport]) -> None:
     raise_collected(ContractError, "Files whose rows do not balance (rule rows-out-of-balance)", problems)
 
 
-def tell(reports: Iterable[FileReport], most: int = 500) -> None:
-    """A line of the log for each file that lost rows, with rules and rows: the `most` worst ones, then a count.
+def log_losses(reports: Iterable[FileReport], most: int = 500) -> None:
+    """Log a line for each file that lost rows, with rules and rows: the `most` worst ones, then a count.
 
     A file that was left out whole is a warning.
     """
@@ -102,7 +102,7 @@ def tell(reports: Iterable[FileReport], most: int = 500) -> None:
         for row in report.quarantine:
             rules[row["rule"]] += row["rows"]
         whole = not report.rows_curated
-        logs.tell(
+        logs.log_event(
             "quarantined",
             f"{report.source_file}: {report.rows_quarantined} of {report.rows_in} rows, {', '.join(rules)}",
             level=logging.WARNING if whole else logging.INFO, video=report.video_id, lab=report.lab_id,
@@ -110,21 +110,23 @@ def tell(reports: Iterable[FileReport], most: int = 500) -> None:
             whole=whole,
         )  # fmt: skip
     if lost[most:]:
-        logs.tell("quarantined", f"{len(lost) - most} more files lost rows: see table quarantine", files=len(lost))
+        logs.log_event(
+            "quarantined", f"{len(lost) - most} more files lost rows: see table quarantine", files=len(lost)
+        )
 
 
 def totals(reports: Sequence[FileReport]) -> dict[str, int]:
-    """Sums over files, for the pointer of a generation."""
+    """Return the sums over files, for the pointer of a generation."""
     return {"files": len(reports)} | {name: sum(getattr(r, name) for r in reports) for name in _SUMS}
 
 
 def dump(reports: Sequence[FileReport], **more: Any) -> bytes:
-    """JSON of the reports, sorted by file: the same bytes for the same reports in any order."""
+    """Return the reports as JSON, sorted by file: the same bytes for the same reports in any order."""
     ordered = sorted(reports, key=lambda r: (r.source_file, r.kind))
     return json.dumps({"files": [asdict(r) for r in ordered], **more}, sort_keys=True).encode()
 
 
 def load(body: bytes) -> tuple[list[FileReport], dict[str, Any]]:
-    """Inverse of `dump`: the reports and the further entries."""
+    """Return the reports and the further entries that `dump` wrote."""
     content = json.loads(body)
     return [FileReport.from_json(entry) for entry in content.pop("files")], content

@@ -1,4 +1,4 @@
-"""`train.csv` / `test.csv` to `metadata_*` and `labeled_behaviors`. Pure: text in, Arrow out.
+"""Curate `train.csv` and `test.csv` into `metadata_*` and `labeled_behaviors`. Pure: text in, Arrow out.
 
 Two steps, because a video's flags need the other files too: `curate_metadata` types the rows of the csv;
 `metadata_table` adds what was received of each video.
@@ -44,7 +44,7 @@ _NOTHING = frozenset({"", "nan", "none", "null"})
 
 @dataclass(frozen=True)
 class VideoRecord:
-    """One curated metadata row: `values` by contract column, the triplets looked for, the rules that fired."""
+    """One curated metadata row: `values` by contract column, the labeled triplets, the rules that fired."""
 
     split: str
     lab_id: str
@@ -55,24 +55,24 @@ class VideoRecord:
 
     @property
     def fps(self) -> float | None:
-        """Frames per second, None where unknown."""
+        """Return the frames per second, None where unknown."""
         return self.values["frames_per_second"]  # type: ignore[no-any-return]
 
     @property
     def n_frames(self) -> float | None:
-        """fps x duration, None where one of them is unknown."""
+        """Return fps x duration, None where one of them is unknown."""
         duration = self.values["video_duration_sec"]
         return self.fps * duration if self.fps and duration else None
 
     @property
     def scale(self) -> VideoScale:
-        """What curation of the tracks needs."""
+        """Return what curation of the tracks needs."""
         names = ("pix_per_cm_approx", "video_width_pix", "video_height_pix", "arena_width_cm", "arena_height_cm")
         rest = (self.values[name] for name in names)
         return VideoScale(self.video_id, self.lab_id, self.fps, *rest)
 
     def as_json(self) -> dict[str, Any]:
-        """Everything of the row in JSON types: for fingerprints, and for the tasks of a job."""
+        """Return everything of the row in JSON types: for fingerprints, and for the tasks of a job."""
         triplets = [[*triplet, repaired] for triplet, repaired in sorted(self.labeled.items())]
         return {
             "split": self.split, "lab_id": self.lab_id, "video_id": self.video_id, "values": self.values,
@@ -81,14 +81,14 @@ class VideoRecord:
 
     @classmethod
     def from_json(cls, entry: Mapping[str, Any]) -> VideoRecord:
-        """Inverse of `as_json`."""
+        """Return the record that `as_json` wrote."""
         labeled = {(agent, target, action): repaired for agent, target, action, repaired in entry["labeled"]}
         return cls(**{**entry, "labeled": labeled, "flags": tuple(entry["flags"])})
 
 
 @dataclass(frozen=True)
 class CuratedMetadata:
-    """The videos of one csv, sorted by lab and video, and the balance of its rows."""
+    """Videos of one csv, sorted by lab and video, and the balance of its rows."""
 
     videos: list[VideoRecord]
     report: FileReport
@@ -142,7 +142,7 @@ def metadata_table(
     tracked: Mapping[tuple[str, int], FileReport],
     annotated: Iterable[tuple[str, int]],
 ) -> pa.Table:
-    """The rows of `metadata_<split>`.
+    """Return the rows of `metadata_<split>`.
 
     Parameters
     ----------
@@ -162,7 +162,7 @@ def metadata_table(
 
 
 def labeled_table(videos: Sequence[VideoRecord]) -> pa.Table:
-    """The rows of `labeled_behaviors`."""
+    """Return the rows of `labeled_behaviors`."""
     rows = [
         {
             "split": v.split, "lab_id": v.lab_id, "video_id": v.video_id, "agent_id": agent, "target_id": target,
@@ -216,7 +216,7 @@ def _text(text: str) -> str | None:
 def _video(
     split: str, lab_id: str, video_id: int, number: int, row: Mapping[str, str]
 ) -> tuple[VideoRecord, list[QuarantineRow]]:
-    """The curated row, and what of it could not be read (these stand for no row: `rows` = 0)."""
+    """Return the curated row, and its cells that could not be read (these stand for no row: `rows` = 0)."""
     values: dict[str, Any] = {name: _text(row.get(name, "")) for name in _TEXT_COLUMNS}
     unread: list[QuarantineRow] = []
     for name in RAW_METADATA_NUMBERS:
@@ -237,13 +237,13 @@ def _video(
 
 @lru_cache(maxsize=1024)
 def _body_parts(text: str | None) -> list[str] | None:
-    """Sorted, without repeats; None if the text is no list. Shared by the videos with the same text."""
+    """Return the parts sorted, without repeats; None if the text is no list."""
     parts = parse_list(text)
     return None if parts is None else sorted({part.strip() for part in parts} - {""})
 
 
 def _quantity(name: str, text: str, number: int, unread: list[QuarantineRow]) -> float | int | None:
-    """A number above 0, else None; text that is no number is put on `unread`."""
+    """Return a number above 0, else None; text that is no number is appended to `unread`."""
     if _text(text) is None:
         return None
     value = read_number(text)

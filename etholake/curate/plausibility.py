@@ -90,7 +90,7 @@ class Plausibility:
         return flags
 
     def _scale_is_implausible(self, extent_px: float) -> bool:
-        """Whether animals, or the place that they use, would have an impossible size in cm."""
+        """Return whether animals, or the place that they use, would have an impossible size in cm."""
         scale = _positive(self.meta, "pix_per_cm")
         if not scale:
             return False

@@ -18,7 +18,7 @@ MAX_ROWS_PER_RULE = 20
 
 
 class BadFileError(DataError):
-    """A whole file that breaks a rule. `rule` is its id, `rows` how many rows the file was seen to have."""
+    """Raised for a whole file that breaks a rule. `rule` is its id, `rows` the number of its rows."""
 
     def __init__(self, rule: str, detail: str, rows: int = 0) -> None:
         super().__init__(f"{detail} ({RULES[rule].sentence})")
@@ -27,7 +27,7 @@ class BadFileError(DataError):
 
 @dataclass(frozen=True)
 class QuarantineRow:
-    """One row of the quarantine table; the source is added by whoever knows it (`located`)."""
+    """One row of the quarantine table, without its source, which `located` adds."""
 
     rule: str
     detail: str
@@ -38,13 +38,13 @@ class QuarantineRow:
     def located(
         self, source_file: str, split: str | None, lab_id: str | None, video_id: int | None
     ) -> dict[str, Any]:
-        """The row as the contract has it."""
+        """Return the row with its source, as the contract has it."""
         where = {"source_file": source_file, "split": split, "lab_id": lab_id, "video_id": video_id}
         return where | asdict(self)
 
 
 def payload_json(row: Mapping[str, Any]) -> str:
-    """A row as JSON; NaN and infinities become strings, because JSON has no such numbers."""
+    """Return a row as JSON; NaN and infinities become strings, because JSON has no such numbers."""
     clean = {k: str(v) if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}
     return json.dumps(clean, sort_keys=True, default=str)
 
@@ -52,7 +52,7 @@ def payload_json(row: Mapping[str, Any]) -> str:
 def quarantine_rows(
     rule: str, row_numbers: Any, payload_of: Callable[[int], Mapping[str, Any]]
 ) -> list[QuarantineRow]:
-    """Quarantine rows for the rows of one file that broke one rule.
+    """Make quarantine rows for the rows of one file that broke one rule.
 
     Up to `MAX_ROWS_PER_RULE` are written one by one; more become one row that counts them and shows the first.
 

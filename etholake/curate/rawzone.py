@@ -1,4 +1,4 @@
-"""The raw zone as the curation jobs see it: one listing, names parsed, metadata read. Takes an S3 client.
+"""List the raw zone for the curation jobs: names parsed, metadata read. Takes an S3 client.
 
 Only names, sizes and ETags are held: the driver of a job never sees a track.
 """
@@ -30,7 +30,7 @@ class RawObject:
 
 @dataclass(frozen=True)
 class RawListing:
-    """What was received, each list sorted by key."""
+    """Objects of the raw zone, each list sorted by key."""
 
     metadata: dict[str, RawObject] = field(default_factory=dict)  # by split
     tracking: dict[tuple[str, str], list[RawObject]] = field(default_factory=dict)  # by (split, lab)
@@ -38,17 +38,17 @@ class RawListing:
 
 
 def list_raw(s3: Any, bucket: str) -> RawListing:
-    """List the raw zone (paginated). Objects outside its layout, such as side files, are not looked at."""
+    """List the raw zone (paginated). Objects outside its layout, such as side files, are skipped."""
     zone = RawListing()
     for item in _objects(s3, bucket):
-        found = _parse(item["Key"], int(item["Size"]), item["ETag"].strip('"'))
-        if found is None:
+        raw = _parse(item["Key"], int(item["Size"]), item["ETag"].strip('"'))
+        if raw is None:
             continue
-        if found.kind == "metadata":
-            zone.metadata[found.split] = found
+        if raw.kind == "metadata":
+            zone.metadata[raw.split] = raw
         else:
-            folder = zone.tracking if found.kind == "tracking" else zone.annotation
-            folder.setdefault((found.split, found.lab_id), []).append(found)
+            folder = zone.tracking if raw.kind == "tracking" else zone.annotation
+            folder.setdefault((raw.split, raw.lab_id), []).append(raw)
     for folder in (zone.tracking, zone.annotation):
         for files in folder.values():
             files.sort(key=lambda raw: raw.key)
@@ -56,7 +56,7 @@ def list_raw(s3: Any, bucket: str) -> RawListing:
 
 
 def read_metadata(s3: Any, bucket: str, zone: RawListing) -> dict[str, CuratedMetadata]:
-    """The curated metadata of every split that has a csv."""
+    """Return the curated metadata of every split that has a csv."""
     curated = {}
     for split, raw in sorted(zone.metadata.items()):
         content = s3.get_object(Bucket=bucket, Key=raw.key)["Body"].read()
@@ -65,7 +65,7 @@ def read_metadata(s3: Any, bucket: str, zone: RawListing) -> dict[str, CuratedMe
 
 
 def videos_of(metadata: dict[str, CuratedMetadata], split: str, lab_id: str) -> dict[int, VideoRecord]:
-    """The videos of one lab by id."""
+    """Return the videos of one lab by id."""
     if split not in metadata:
         return {}
     return {video.video_id: video for video in metadata[split].videos if video.lab_id == lab_id}

@@ -1,4 +1,4 @@
-"""What is counted of a lab's annotations: `class_distribution_stats` and `behavior_summary`. numpy, no I/O."""
+"""Count a lab's annotations for `class_distribution_stats` and `behavior_summary`. numpy, no I/O."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["behavior_summary", "class_distribution"]
 
 
 def class_distribution(annotations: pa.Table, lab_id: str) -> list[dict[str, Any]]:
-    """Rows of `class_distribution_stats` for one lab, sorted by action.
+    """Return the rows of `class_distribution_stats` for one lab, sorted by action.
 
     Parameters
     ----------
@@ -38,24 +38,26 @@ def class_distribution(annotations: pa.Table, lab_id: str) -> list[dict[str, Any
     rows = []
     for number, name in sorted(enumerate(actions), key=lambda entry: entry[1]):
         own = code == number
-        known = np.sort(seconds[own & ~np.isnan(seconds)])  # sorted: a sum does not depend on the order of rows
-        total = float(np.sort(counted[own & ~np.isnan(seconds)]).sum()) if known.size else None
+        durations = np.sort(
+            seconds[own & ~np.isnan(seconds)]
+        )  # sorted: a sum does not depend on the order of rows
+        total = float(np.sort(counted[own & ~np.isnan(seconds)]).sum()) if durations.size else None
         rows.append(
             {
                 "lab_id": lab_id, "action": name,
                 "videos": int(np.unique(video[own]).size), "events": int(own.sum()),
                 "frames": int(frames[own].sum()), "seconds": total,
                 "share": total / whole if total is not None and whole > 0 else None,
-                "mean_sec": float(known.mean()) if known.size else None,
-                "median_sec": float(np.median(known)) if known.size else None,
-                "p95_sec": float(np.percentile(known, 95)) if known.size else None,
+                "mean_sec": float(durations.mean()) if durations.size else None,
+                "median_sec": float(np.median(durations)) if durations.size else None,
+                "p95_sec": float(np.percentile(durations, 95)) if durations.size else None,
             }
         )  # fmt: skip
     return rows
 
 
 def behavior_summary(annotations: pa.Table) -> pa.Table:
-    """Rows of `behavior_summary` for one lab: one per (split, video, agent, target, action) that was annotated.
+    """Return the rows of `behavior_summary` for one lab: one per annotated (split, video, agent, target, action).
 
     Parameters
     ----------
@@ -101,13 +103,13 @@ def behavior_summary(annotations: pa.Table) -> pa.Table:
 
 
 def _codes(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.int64], list[Any]]:
-    """Codes of the values, and the values (numpy would take a text that ends in a null character for another)."""
+    """Return codes and distinct values (numpy would take a text that ends in a null character for another)."""
     encoded = column.combine_chunks().dictionary_encode()
     return np.asarray(encoded.indices.to_numpy()).astype(np.int64), encoded.dictionary.to_pylist()
 
 
 def _known(values: npt.NDArray[np.float64]) -> pa.Array:
-    """float64, null where NaN (a video has fps for all of its events or for none)."""
+    """Return a float64 array, null where NaN (a video has fps for all of its events or for none)."""
     return pa.array(values, mask=np.isnan(values))
 
 

@@ -146,7 +146,7 @@ def _plain(schema: pa.Schema, tracks: list[TrackRows]) -> pa.Schema:
 
 @dataclass
 class Curation:
-    """Curates one video: `read` its rows, go through `tracks`, then look at the results."""
+    """Curates one video: call `read`, iterate over `tracks`, then use the results."""
 
     meta: Any
     max_gap_frames: int
@@ -173,7 +173,7 @@ class Curation:
         for batch in batches():
             self._add(batch)
         rejected = [row for rule, broken in self._broken.items() for row in broken.quarantined(rule)]
-        lost = self._points.settle()
+        lost = self._points.remove_duplicates()
         if lost.size:
             shown = _source_rows(batches(), lost[:MAX_ROWS_PER_RULE])
             rejected += quarantine_rows("point-duplicate", lost, shown.__getitem__)
@@ -219,7 +219,7 @@ class Curation:
                 self._flagged[rule] += rows.size
 
     def tracks(self) -> Iterator[TrackRows]:
-        """The curated rows of each track and its summary, by mouse, then part; each track's rows by frame."""
+        """Yield each track's curated rows (by frame) and its summary; tracks by mouse, then part."""
         if not self._points.mice:
             return
         width, height = positive(self.meta.width_pix), positive(self.meta.height_pix)
@@ -242,32 +242,32 @@ class Curation:
 
     @property
     def counts(self) -> Counts:
-        """The balance of rows: what went in, and what `tracks` really gave."""
+        """Return the balance of rows: what went in, and what `tracks` really gave."""
         return Counts(self.rows_in, self._curated, sum(row.rows for row in self.rejected), self._imputed)
 
     @property
     def flags(self) -> tuple[str, ...]:
-        """Ids of the rules that fired, sorted."""
+        """Return the ids of the rules that fired, sorted."""
         return tuple(sorted(self._flags))
 
     @property
     def flagged_rows(self) -> dict[str, int]:
-        """Curated rows by the rule that flags them."""
+        """Return the number of curated rows by the rule that flags them."""
         return dict(self._flagged)
 
     @property
     def mice(self) -> tuple[int, ...]:
-        """The mice that have a point, sorted."""
+        """Return the mice that have a point, sorted."""
         return self._points.mice
 
     @property
     def last_frame(self) -> int | None:
-        """Largest frame that has a point."""
+        """Return the largest frame that has a point."""
         return self._points.last_frame
 
 
 def _row_rules(frame: Ints, mouse: Ints, part: Ints, x: Floats, y: Floats) -> Iterator[tuple[str, Bools]]:
-    """(rule, mask of the rows that break it). A row is counted under the first rule that it breaks."""
+    """Yield (rule, mask of the rows that break it). A row is counted under the first rule that it breaks."""
     yield "frame-invalid", (frame == INVALID) | (frame > MAX_FRAME)
     yield "frame-negative", frame < 0
     yield "mouse-unknown", (mouse < 1) | (mouse > MAX_MICE)
@@ -279,18 +279,18 @@ def _row_rules(frame: Ints, mouse: Ints, part: Ints, x: Floats, y: Floats) -> It
 
 
 def _source_rows(batches: Iterable[pa.Table], numbers: Ints) -> dict[int, dict[str, Any]]:
-    """The rows of these numbers, ascending, as they came."""
-    found, first = {}, 0
+    """Return the rows of these numbers, ascending, as they came."""
+    rows_by_number, first = {}, 0
     for batch in batches:
         for number in numbers[(numbers >= first) & (numbers < first + batch.num_rows)].tolist():
-            found[number] = source_row(batch, number - first)
+            rows_by_number[number] = source_row(batch, number - first)
         first += batch.num_rows
-    return found
+    return rows_by_number
 
 
 @dataclass
 class _Broken:
-    """The rows that broke one rule: how many, and the first few as they came."""
+    """Rows that broke one rule: their number, and the first few as they came."""
 
     count: int = 0
     first: dict[int, dict[str, Any]] = field(default_factory=dict)

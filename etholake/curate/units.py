@@ -1,4 +1,4 @@
-"""What the curation jobs have to do: units of work, what of the last state stays, a balanced distribution. Pure.
+"""Plan the curation jobs: units of work, reusable files of the last state, a balanced distribution. Pure.
 
 A unit makes one file of a generation. What stands in which file depends on the inputs and on the state before,
 never on the number of workers. A file whose every input is as it was is taken over (copied within the bucket);
@@ -26,7 +26,7 @@ BYTES_PER_WAVE = 8 * 1024**3
 
 @dataclass(frozen=True)
 class Unit:
-    """Some raw files of one (split, lab), and the one curated file that they become.
+    """Raw files of one (split, lab), and the one curated file that they become.
 
     `digests` say for each raw file (by key) what it was, with its metadata, the code and the settings.
     """
@@ -40,32 +40,32 @@ class Unit:
 
     @property
     def size(self) -> int:
-        """Raw bytes to read."""
+        """Return the number of raw bytes to read."""
         return sum(raw.size for raw in self.files)
 
     @property
     def name(self) -> str:
-        """Name of the curated file."""
+        """Return the name of the curated file."""
         return self.target.rpartition("/")[2]
 
 
 def file_digests(files: Iterable[RawObject], videos: Mapping[int, VideoRecord], *parts: Any) -> dict[str, str]:
-    """{key: digest of one raw file, its metadata, and further parts (code, settings)}."""
-    found = {}
+    """Return {key: digest of the raw file, its metadata, and further parts (code, settings)}."""
+    digests_by_key = {}
     for raw in files:
         video = videos.get(raw.video_id) if raw.video_id is not None else None
-        found[raw.key] = fingerprint(raw.key, raw.etag, video.as_json() if video else None, *parts)
-    return found
+        digests_by_key[raw.key] = fingerprint(raw.key, raw.etag, video.as_json() if video else None, *parts)
+    return digests_by_key
 
 
 def inputs_fingerprint(files: Sequence[RawObject], videos: Mapping[int, VideoRecord], *parts: Any) -> str:
-    """Fingerprint of a partition: its raw files (keys and ETags), its lab's metadata, and further parts."""
+    """Return the fingerprint of a partition: raw files (keys and ETags), the lab's metadata, further parts."""
     named = sorted((raw.key, raw.etag) for raw in files)
     return fingerprint(named, [videos[video_id].as_json() for video_id in sorted(videos)], *parts)
 
 
 def reusable(before: Mapping[str, Mapping[str, str]], digests: Mapping[str, str]) -> dict[str, Mapping[str, str]]:
-    """The curated files that can stay: those of whose raw files every one is there and is what it was.
+    """Return the curated files that can stay: those whose raw files all exist and are unchanged.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What one task of a curation job does with one unit: read raw files one by one, curate, write one file.
+"""Do the work of one unit in a task of a curation job: read raw files one by one, curate, write one file.
 
 Runs in Spark's Python workers. Only here does curation touch storage (`etholake.storage`), and never more
 than one video is held at a time: its raw bytes, its points, and one row group of the output. A file that cannot be
@@ -52,7 +52,7 @@ _BATCH_ROWS = 1024 * 1024  # raw rows that are decoded at a time
 
 
 def summary_key(target: str) -> str:
-    """Key of the `track_summary` file that goes with a file of `tracking_curated`."""
+    """Return the key of the `track_summary` file that goes with a file of `tracking_curated`."""
     return target.replace(f"/{TRACKING}/", f"/{SUMMARY}/", 1)
 
 
@@ -84,7 +84,7 @@ def curate_tracking_unit(
 
 
 def behavior_key(target: str) -> str:
-    """Key of the `behavior_summary` file that goes with a file of `annotations_enriched`."""
+    """Return the key of the `behavior_summary` file that goes with a file of `annotations_enriched`."""
     return target.replace(f"/{ANNOTATIONS}/", f"/{BEHAVIOR}/", 1)
 
 
@@ -115,7 +115,7 @@ def curate_annotation_unit(
 def _read_tracks(
     raw: RawObject, unit: Unit, bucket: str, max_gap: int, implausible_missing: bool
 ) -> tuple[Curation, VideoRecord, set[str]]:
-    """The points of one raw file, settled. Raises BadFileError if the file as a whole is of no use."""
+    """Read the points of one raw file. Raises BadFileError if the file as a whole is of no use."""
     parquet_file, video, flags = _open(raw, unit, bucket, RAW_TRACKING_COLUMNS)
     curation = Curation(video.scale, max_gap, implausible_missing)
     rows = parquet_file.metadata.num_rows
@@ -139,7 +139,7 @@ def _annotations(raw: RawObject, unit: Unit, bucket: str, repair_label_clock: bo
 
 
 def _open(raw: RawObject, unit: Unit, bucket: str, wanted: Any) -> tuple[pq.ParquetFile, VideoRecord, set[str]]:
-    """A raw file, its metadata, and what its columns give reason to flag."""
+    """Open a raw file. Returns it with its metadata row and the flags of its columns."""
     content = _content(raw, bucket)
     name = source_name(raw.key)
     rows = 0
@@ -148,7 +148,7 @@ def _open(raw: RawObject, unit: Unit, bucket: str, wanted: Any) -> tuple[pq.Parq
         rows = metadata.num_rows
         content.seek(0)
         parquet_file = pq.ParquetFile(content, metadata=metadata, read_dictionary=_coded(metadata))
-        found = parquet_file.schema_arrow.names
+        columns = parquet_file.schema_arrow.names
     except (pa.ArrowException, OSError) as err:
         raise _unreadable(raw, err, rows) from err
     if raw.video_id is None:
@@ -156,17 +156,17 @@ def _open(raw: RawObject, unit: Unit, bucket: str, wanted: Any) -> tuple[pq.Parq
     if raw.video_id not in unit.videos:
         detail = f"No row of {raw.split}.csv names video {raw.video_id} of {raw.lab_id}: add it and ingest again."
         raise BadFileError("video-without-metadata", detail, rows)
-    return parquet_file, unit.videos[raw.video_id], {"column-extra"} if set(found) - set(wanted) else set()
+    return parquet_file, unit.videos[raw.video_id], {"column-extra"} if set(columns) - set(wanted) else set()
 
 
 def _coded(metadata: pq.FileMetaData) -> list[str]:
-    """Columns of names, to be read as codes of their distinct values."""
+    """Return the columns of names that are to be read as codes of their distinct values."""
     leaves = [metadata.schema.column(i) for i in range(metadata.num_columns)]
     return [leaf.path for leaf in leaves if leaf.path in _NAMES and leaf.physical_type == "BYTE_ARRAY"]
 
 
 def _content(raw: RawObject, bucket: str) -> pa.BufferReader:
-    """The bytes of a raw file, read before anything is made of them: an error here is the storage's."""
+    """Read the bytes of a raw file before they are parsed: an error at this point is one of the storage."""
     uri = f"s3://{bucket}/{raw.key}"
     files, path = storage.filesystem(uri)
     try:
@@ -183,24 +183,24 @@ def _content(raw: RawObject, bucket: str) -> pa.BufferReader:
 
 
 def _batches(raw: RawObject, parquet_file: pq.ParquetFile, wanted: Any) -> Iterator[pa.Table]:
-    """The wanted columns in batches: at least one, even of no row, so that the columns are looked at.
+    """Yield the wanted columns in batches: at least one, even without rows, so that the columns are checked.
 
     Raises BadFileError if the row groups hold other than the rows that the footer says: a reader would go by one
     number or the other, and rows would be lost in silence.
     """
     rows = parquet_file.metadata.num_rows
-    found = 0
+    read = 0
     columns = [name for name in wanted if name in parquet_file.schema_arrow.names]
     try:
         if not rows:
             yield parquet_file.read(columns=columns)
         for batch in parquet_file.iter_batches(_BATCH_ROWS, columns=columns, use_threads=False):
-            found += batch.num_rows
+            read += batch.num_rows
             yield pa.Table.from_batches([batch])
     except (pa.ArrowException, OSError) as err:
         raise _unreadable(raw, err, rows) from err
-    if found != rows:
-        raise _unreadable(raw, f"its footer says {rows} rows, its row groups hold {found}", rows)
+    if read != rows:
+        raise _unreadable(raw, f"its footer says {rows} rows, its row groups hold {read}", rows)
 
 
 def _unreadable(raw: RawObject, error: Exception | str, rows: int) -> BadFileError:

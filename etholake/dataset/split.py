@@ -1,6 +1,6 @@
-"""Which part of which video trains, validates, or is held out for the score (ADR 4).
+"""Split videos into parts that train, validate, or are held out for the score (ADR 4).
 
-Deterministic: videos are ordered by a hash of lab and id, so that new labs do not move old ones.
+The split is deterministic: videos are ordered by a hash of lab and id, so that new labs do not move old ones.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Split:
 
 @dataclass(frozen=True)
 class AnnotatedVideo:
-    """An annotated video: its covered frames are 0..n_frames; `actions` that occur in it."""
+    """An annotated video with frames ``0 <= f < n_frames`` and the `actions` that occur in it."""
 
     video_id: int
     lab_id: str
@@ -87,7 +87,9 @@ def _lab(videos: list[AnnotatedVideo], holdout: set[int]) -> Mapping[str, list[S
 
 
 def _take(videos: list[AnnotatedVideo], n: int) -> tuple[list[AnnotatedVideo], list[AnnotatedVideo]]:
-    """(n videos, the rest): in hash order, but never the last video in which an action occurs, if avoidable."""
+    """Return (n videos, the rest), in hash order; the last video in which an action occurs is not taken, if
+    avoidable.
+    """
     taken: list[AnnotatedVideo] = []
     rest = list(videos)
     while len(taken) < n and len(rest) > 1:
@@ -103,8 +105,8 @@ def _whole(video: AnnotatedVideo) -> Span:
 
 def _in_time(video: AnnotatedVideo, until: Mapping[str, float]) -> dict[str, list[Span]]:
     spans, start = {}, 0
-    for part, share in until.items():
-        stop = round(share * video.n_frames)
+    for part, end in until.items():
+        stop = round(end * video.n_frames)
         spans[part] = [Span(video.video_id, video.lab_id, start, stop)]
         start = stop
     return spans

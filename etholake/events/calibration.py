@@ -62,7 +62,7 @@ class Calibration:
 
 
 def fit(
-    pairs: Sequence[PairScores], truth: Sequence[Event], whitelist_by_video: Mapping[int, Collection[Triplet]]
+    pairs: Sequence[PairScores], truth: Sequence[Event], labeled_by_video: Mapping[int, Collection[Triplet]]
 ) -> Calibration:
     """Slope and offset of every action, from all labs; actions without true or without false frames are left out.
 
@@ -75,21 +75,21 @@ def fit(
         scaled down to one frame a bout; the videos without any event count for nothing.
     """
     parts: dict[str, list[Any]] = defaultdict(list)
-    for (_, action), pooled in pooled_frames(pairs, truth, whitelist_by_video).items():
+    for (_, action), pooled in pooled_frames(pairs, truth, labeled_by_video).items():
         parts[action].append(pooled)
-    bouts: dict[str, int] = defaultdict(int)
+    n_events: dict[str, int] = defaultdict(int)
     for e in truth:
-        bouts[e.action] += 1
+        n_events[e.action] += 1
     values = {}
     for action, mine in sorted(parts.items()):
         p, y = (np.concatenate(x) for x in zip(*mine, strict=True))
         if y.any() and not y.all():
-            values[action] = _platt(_logit(p), y, bouts[action])
+            values[action] = _platt(_logit(p), y, n_events[action])
     return Calibration(values)
 
 
 def pooled_frames(
-    pairs: Sequence[PairScores], truth: Sequence[Event], whitelist: Mapping[int, Collection[Triplet]]
+    pairs: Sequence[PairScores], truth: Sequence[Event], labeled: Mapping[int, Collection[Triplet]]
 ) -> _Pooled:
     """(lab, action) -> probability and truth of its frames, float32 [N] and bool [N]; N > 0."""
     events: dict[tuple[int, int, int, str], list[Event]] = defaultdict(list)
@@ -98,7 +98,7 @@ def pooled_frames(
     scored = {e.video_id for e in truth}
     parts: dict[tuple[str, str], list[Any]] = defaultdict(list)
     for pair in pairs:
-        asked = whitelist.get(pair.video_id, ()) if pair.video_id in scored else ()
+        asked = labeled.get(pair.video_id, ()) if pair.video_id in scored else ()
         for i, action in enumerate(pair.actions):
             if (pair.agent_id, pair.target_id, action) in asked:
                 p = pair.probabilities_TA[:, i]
@@ -115,14 +115,14 @@ def _logit(p: NDArray[Any]) -> NDArray[np.float32]:
     return np.log(clipped / (1 - clipped))
 
 
-def _platt(logit_N: NDArray[np.float32], true_N: NDArray[np.bool_], bouts: int) -> tuple[float, float]:
+def _platt(logit_N: NDArray[np.float32], true_N: NDArray[np.bool_], n_events: int) -> tuple[float, float]:
     """Newton's steps to the most likely (slope, offset) on counts per bin of the logit."""
     which = np.clip(((logit_N + _LIMIT) * (_BINS / (2 * _LIMIT))).astype(np.int64), 0, _BINS - 1)
     n = np.bincount(which, minlength=_BINS).astype(np.float64)
     k = np.bincount(which, weights=true_N, minlength=_BINS)
     there = n > 0
     x = np.stack([(np.flatnonzero(there) + 0.5) * (2 * _LIMIT / _BINS) - _LIMIT, np.ones(there.sum())])
-    scale = min(1.0, bouts / k.sum())  # one frame a bout
+    scale = min(1.0, n_events / k.sum())  # one frame a bout
     n, k = n[there] * scale, k[there] * scale
     start = np.array([1.0, 0.0])
     prior = np.diag([_PRIOR_BOUTS, _PRIOR_BOUTS / 4])

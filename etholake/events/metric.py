@@ -107,7 +107,7 @@ class ScoreReport:
 def score(
     solution: Sequence[Event],
     submission: Sequence[Event],
-    whitelist: Mapping[int, Collection[Triplet]],
+    labeled: Mapping[int, Collection[Triplet]],
     labs: Mapping[int, str],
 ) -> ScoreReport:
     """The official score of `submission` against `solution`.
@@ -134,20 +134,20 @@ def score(
             "The submission is empty: the official score refuses it. Predict at least one event "
             "(lower the thresholds, or check that the model has seen this lab's actions)."
         )
-    return pooled(solution, submission, whitelist, labs)
+    return pooled(solution, submission, labeled, labs)
 
 
 def pooled(
     solution: Sequence[Event],
     submission: Sequence[Event],
-    whitelist: Mapping[int, Collection[Triplet]],
+    labeled: Mapping[int, Collection[Triplet]],
     labs: Mapping[int, str],
 ) -> ScoreReport:
     """`score` for a part of a submission, which may be empty (then every lab scores 0)."""
     frames: dict[tuple[str, str], Frames] = {}
-    for (video, action), found in frames_by_video(solution, submission, whitelist, labs).items():
+    for (video, action), counts in frames_by_video(solution, submission, labeled, labs).items():
         at = (labs[video], action)
-        frames[at] = frames.get(at, 0) + found
+        frames[at] = frames.get(at, 0) + counts
     scored = {e.video_id for e in solution}
     return ScoreReport(
         {
@@ -163,34 +163,34 @@ def pooled(
 def frames_by_video(
     solution: Sequence[Event],
     submission: Sequence[Event],
-    whitelist: Mapping[int, Collection[Triplet]],
+    labeled: Mapping[int, Collection[Triplet]],
     labs: Mapping[int, str],
 ) -> dict[tuple[int, str], Frames]:
     """(video, action) -> (TP, FP, FN) frames, pooled over the video's pairs; parameters and errors of `score`."""
     _check(solution, submission, labs)
     keys: dict[Hashable, int] = {}
     true = union(as_intervals(solution, keys))
-    predicted = union(as_intervals(counted(solution, submission, whitelist), keys))
+    predicted = union(as_intervals(counted(solution, submission, labeled), keys))
     names: list[Any] = list(keys)
     _refuse_double_labels(predicted, names)
     hits = _per_key(predicted, overlap(predicted, true), len(keys))
     n_true, n_predicted = (_per_key(x, x.length, len(keys)) for x in (true, predicted))
-    found: dict[tuple[int, str], Frames] = {}
+    counts: dict[tuple[int, str], Frames] = {}
     for i, (video, _, _, action) in enumerate(names):
         at = (video, action)
-        found[at] = found.get(at, 0) + np.array([hits[i], n_predicted[i] - hits[i], n_true[i] - hits[i]])
-    return found
+        counts[at] = counts.get(at, 0) + np.array([hits[i], n_predicted[i] - hits[i], n_true[i] - hits[i]])
+    return counts
 
 
 def counted(
-    solution: Sequence[Event], submission: Sequence[Event], whitelist: Mapping[int, Collection[Triplet]]
+    solution: Sequence[Event], submission: Sequence[Event], labeled: Mapping[int, Collection[Triplet]]
 ) -> list[Event]:
     """The predictions that count (point 2)."""
     scored = {e.video_id for e in solution}
     return [
         e
         for e in submission
-        if e.video_id in scored and (e.agent_id, e.target_id, e.action) in whitelist.get(e.video_id, ())
+        if e.video_id in scored and (e.agent_id, e.target_id, e.action) in labeled.get(e.video_id, ())
     ]
 
 

@@ -24,7 +24,7 @@ BOUTS = 20  # annotated ones (of either direction): fewer may be alike by chance
 def learnt(truth: Iterable[Event], labs: Mapping[int, str]) -> frozenset[tuple[str, str]]:
     """The (lab, action) whose annotations go both ways in at least `SHARE` of their frames; `labs` by video."""
     events: dict[tuple[int, int, int, str], list[Event]] = defaultdict(list)
-    bouts: dict[tuple[str, str], int] = defaultdict(int)
+    n_events: dict[tuple[str, str], int] = defaultdict(int)
     frames: dict[tuple[str, str], int] = defaultdict(int)
     both: dict[tuple[str, str], int] = defaultdict(int)
     for e in truth:
@@ -33,10 +33,10 @@ def learnt(truth: Iterable[Event], labs: Mapping[int, str]) -> frozenset[tuple[s
         at, stop = (labs[video], action), max(e.stop_frame for e in mine)
         back = events.get((video, target, agent, action), []) if agent != target else []
         true = mask(mine, 0, stop)
-        bouts[at] += len(mine)
+        n_events[at] += len(mine)
         frames[at] += int(true.sum())
         both[at] += int((true & mask(back, 0, stop)).sum())
-    return frozenset(at for at, n in frames.items() if bouts[at] >= BOUTS and both[at] >= SHARE * n > 0)
+    return frozenset(at for at, n in frames.items() if n_events[at] >= BOUTS and both[at] >= SHARE * n > 0)
 
 
 def averaged(pairs: Sequence[PairScores], mutual: Mutual) -> list[PairScores]:

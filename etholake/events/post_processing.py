@@ -34,8 +34,8 @@ GRID = tuple(
 )
 PARTS = 4  # thresholds are fitted on all parts of the videos but one, and judged on that
 MIN_GAIN = 0.005  # of the score, below which the simpler choice stays
-LAB_VIDEOS, LAB_BOUTS = 6, 100  # what a lab needs to have lengths of its own
-Whitelists = Mapping[int, Collection[Triplet]]
+LAB_VIDEOS, LAB_EVENTS = 6, 100  # what a lab needs to have lengths of its own
+LabeledByVideo = Mapping[int, Collection[Triplet]]
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class PostProcessing:
     lab_decoding: Mapping[str, DecodeConfig] = field(default_factory=dict)
     mutual: frozenset[tuple[str, str]] = frozenset()  # (lab, action) that go both ways (see `mutual`)
 
-    def events(self, pairs: Sequence[PairScores], whitelist: Collection[Triplet]) -> list[Event]:
+    def events(self, pairs: Sequence[PairScores], labeled: Collection[Triplet]) -> list[Event]:
         """Events of one video, or of several of one lab with one whitelist; see `decode`."""
         by_lab: dict[str, list[PairScores]] = defaultdict(list)
         for pair in mutual.averaged(pairs, self.mutual):
@@ -56,7 +56,7 @@ class PostProcessing:
         return [
             event
             for lab, mine in by_lab.items()
-            for event in decode(mine, whitelist, self.thresholds, self.lab_decoding.get(lab, self.decoding))
+            for event in decode(mine, labeled, self.thresholds, self.lab_decoding.get(lab, self.decoding))
         ]
 
     def extended(self, fitted: PostProcessing, labs: Collection[str]) -> PostProcessing:
@@ -98,14 +98,14 @@ class PostProcessing:
             )
         except (KeyError, TypeError, ValueError, AttributeError) as err:
             raise ContractError(
-                f"Expected decisions with calibration, thresholds, decoding, lab_decoding: {err!r}."
+                f"Expected post-processing with calibration, thresholds, decoding, lab_decoding: {err!r}."
             ) from err
 
 
 def fit(
     pairs: Sequence[PairScores],
     truth: Sequence[Event],
-    whitelist_by_video: Whitelists,
+    labeled_by_video: LabeledByVideo,
     *,
     occurring: Mapping[str, Collection[str]] | None = None,
     base: DecodeConfig | None = None,
@@ -137,14 +137,14 @@ def fit(
     truth = [e for e in truth if e.video_id in labs]
     both_ways = mutual.learnt(truth, labs)
     pairs = mutual.averaged(pairs, both_ways)
-    calibration = calibrating.fit(pairs, truth, whitelist_by_video) if calibrate else Calibration()
+    calibration = calibrating.fit(pairs, truth, labeled_by_video) if calibrate else Calibration()
     if before:
         calibration = Calibration({**calibration.values, **before.calibration.values})
     pairs = [calibration.apply(pair) for pair in pairs]
     decoding, by_lab = base, {}
     if grid:
         configs = [base, *(replace(config, choice=base.choice) for config in grid)]
-        scored = [_held_out(pairs, truth, whitelist_by_video, labs, occurring, config) for config in configs]
+        scored = [_held_out(pairs, truth, labeled_by_video, labs, occurring, config) for config in configs]
         chosen = _pick([_mean(found) for found in scored])
         decoding = configs[chosen]
         for lab in sorted(_rich(labs, truth)):
@@ -155,7 +155,7 @@ def fit(
     spreads: dict[tuple[str, str], float] = {}
     default = fitting.DEFAULT
     for config in {decoding, *by_lab.values()}:
-        fitted = fitting.fit(pairs, truth, whitelist_by_video, smoothing_s=config.smoothing_s, occurring=occurring)
+        fitted = fitting.fit(pairs, truth, labeled_by_video, smoothing_s=config.smoothing_s, occurring=occurring)
         default = fitted.default if config == decoding else default
         for found, into in ((fitted.values, values), (fitted.spreads, spreads)):
             into.update({at: x for at, x in found.items() if by_lab.get(at[0], decoding) == config})
@@ -166,7 +166,7 @@ def fit(
 def _held_out(
     pairs: Sequence[PairScores],
     truth: Sequence[Event],
-    whitelists: Whitelists,
+    labeled_by_video: LabeledByVideo,
     labs: Mapping[int, str],
     occurring: Mapping[str, Collection[str]] | None,
     config: DecodeConfig,
@@ -177,25 +177,27 @@ def _held_out(
     for part in range(PARTS):
         others = [pair for pair in pairs if part_of[pair.video_id] != part]
         annotated = [e for e in truth if part_of[e.video_id] != part]
-        fitted = fitting.fit(others, annotated, whitelists, smoothing_s=config.smoothing_s, occurring=occurring)
+        fitted = fitting.fit(
+            others, annotated, labeled_by_video, smoothing_s=config.smoothing_s, occurring=occurring
+        )
         by_video: dict[int, list[PairScores]] = defaultdict(list)
         for pair in pairs:
             if part_of[pair.video_id] == part:
                 by_video[pair.video_id].append(pair)
         for video, mine in by_video.items():
-            events += decode(mine, whitelists.get(video, ()), fitted, config)
+            events += decode(mine, labeled_by_video.get(video, ()), fitted, config)
     if not truth:
         return {}
-    return {name: lab.score for name, lab in metric.pooled(truth, events, whitelists, labs).labs.items()}
+    return {name: lab.score for name, lab in metric.pooled(truth, events, labeled_by_video, labs).labs.items()}
 
 
 def _parts(labs: Mapping[int, str]) -> dict[int, int]:
     """Videos of each lab in turn, in the order of their ids."""
-    seen: dict[str, int] = defaultdict(int)
+    counts: dict[str, int] = defaultdict(int)
     parts = {}
     for video in sorted(labs):
-        parts[video] = seen[labs[video]] % PARTS
-        seen[labs[video]] += 1
+        parts[video] = counts[labs[video]] % PARTS
+        counts[labs[video]] += 1
     return parts
 
 
@@ -207,11 +209,11 @@ def _pick(scores: Sequence[float]) -> int:
 
 def _rich(labs: Mapping[int, str], truth: Iterable[Event]) -> set[str]:
     videos: dict[str, set[int]] = defaultdict(set)
-    bouts: dict[str, int] = defaultdict(int)
+    n_events: dict[str, int] = defaultdict(int)
     for e in truth:
         videos[labs[e.video_id]].add(e.video_id)
-        bouts[labs[e.video_id]] += 1
-    return {lab for lab in videos if len(videos[lab]) >= LAB_VIDEOS and bouts[lab] >= LAB_BOUTS}
+        n_events[labs[e.video_id]] += 1
+    return {lab for lab in videos if len(videos[lab]) >= LAB_VIDEOS and n_events[lab] >= LAB_EVENTS}
 
 
 def _mean(scores: Mapping[str, float]) -> float:

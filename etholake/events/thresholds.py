@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etholake.errors import ContractError
+from etholake.events.smoothing import smooth, smoothing_frames
 from etholake.events.types import Event, PairScores, Triplet, mask
 
 __all__ = ["ANY", "DEFAULT", "NEVER", "Thresholds", "fit"]
@@ -89,7 +90,7 @@ class Thresholds:
 def fit(
     pairs: Sequence[PairScores],
     truth: Iterable[Event],
-    whitelist_by_video: Mapping[int, Collection[Triplet]],
+    labeled_by_video: Mapping[int, Collection[Triplet]],
     *,
     smoothing_s: float = 5 / 30,
     occurring: Mapping[str, Collection[str]] | None = None,
@@ -111,23 +112,20 @@ def fit(
     occurring
         lab -> actions that the *training* annotations hold; other actions of a named lab get `NEVER`.
     """
-    from etholake.events.decode import DecodeConfig, smooth
-
-    config = DecodeConfig(smoothing_s=smoothing_s)
     events: dict[tuple[int, int, int, str], list[Event]] = {}
     for e in truth:
         events.setdefault((e.video_id, e.agent_id, e.target_id, e.action), []).append(e)
     tables: dict[tuple[str, str], _Table] = {}
     for pair in pairs:
-        smoothed = smooth(pair.probabilities_TA, config.smoothing_frames(pair.fps))
+        smoothed = smooth(pair.probabilities_TA, smoothing_frames(smoothing_s, pair.fps))
         for i, action in enumerate(pair.actions):
-            if (pair.agent_id, pair.target_id, action) not in whitelist_by_video.get(pair.video_id, ()):
+            if (pair.agent_id, pair.target_id, action) not in labeled_by_video.get(pair.video_id, ()):
                 continue
             own = events.get((pair.video_id, pair.agent_id, pair.target_id, action), [])
             true_T = mask(own, pair.first_frame, len(smoothed))
             at = (pair.lab_id, action)
             tables[at] = tables.get(at, _Table.empty()) + _Table.of(smoothed[:, i], true_T)
-    default = _sum(tables.values()).best(DEFAULT, prior_bouts=0.0)
+    default = _sum(tables.values()).best(DEFAULT, prior_events=0.0)
     values, spreads = {}, {}
     for (lab, action), table in tables.items():
         elsewhere = _sum(t for (other, same), t in tables.items() if same == action and other != lab)
@@ -135,11 +133,11 @@ def fit(
         values[ANY, action] = everywhere.best(default)
         values[lab, action] = table.best(elsewhere.best(default))
         spreads[lab, action], spreads[ANY, action] = table.spread, everywhere.spread
-    return Thresholds(default, values | _phantoms(whitelist_by_video, pairs, occurring or {}), spreads)
+    return Thresholds(default, values | _phantoms(labeled_by_video, pairs, occurring or {}), spreads)
 
 
 def _phantoms(
-    whitelist_by_video: Mapping[int, Collection[Triplet]],
+    labeled_by_video: Mapping[int, Collection[Triplet]],
     pairs: Sequence[PairScores],
     occurring: Mapping[str, Collection[str]],
 ) -> dict[tuple[str, str], float]:
@@ -147,7 +145,7 @@ def _phantoms(
     never: dict[tuple[str, str], float] = {}
     for pair in pairs:
         if pair.lab_id in occurring:
-            asked = {action for _, _, action in whitelist_by_video.get(pair.video_id, ())} | set(pair.actions)
+            asked = {action for _, _, action in labeled_by_video.get(pair.video_id, ())} | set(pair.actions)
             never |= {(pair.lab_id, action): NEVER for action in asked - set(occurring[pair.lab_id])}
     return never
 
@@ -157,7 +155,7 @@ class _Table:
     """What is known of a (lab, action): (TP, predicted, true) frames at each threshold of the grid [3, grid]."""
 
     counts: NDArray[np.float64]
-    bouts: int
+    n_events: int
     moments: NDArray[np.float64]  # frames, sum and sum of squares of the probabilities
 
     @classmethod
@@ -172,12 +170,12 @@ class _Table:
             return np.cumsum(np.bincount(bins, minlength=len(GRID) + 1)[::-1])[::-1][1:]
 
         counts = [reached(probability_T[true_T]), reached(probability_T), np.full(len(GRID), float(true_T.sum()))]
-        bouts = int(np.count_nonzero(np.diff(true_T.astype(np.int8), prepend=0) == 1))
+        n_events = int(np.count_nonzero(np.diff(true_T.astype(np.int8), prepend=0) == 1))
         moments = [len(probability_T), probability_T.sum(), np.square(probability_T).sum()]
-        return cls(np.stack(counts), bouts, np.array(moments, dtype=np.float64))
+        return cls(np.stack(counts), n_events, np.array(moments, dtype=np.float64))
 
     def __add__(self, other: _Table) -> _Table:
-        return _Table(self.counts + other.counts, self.bouts + other.bouts, self.moments + other.moments)
+        return _Table(self.counts + other.counts, self.n_events + other.n_events, self.moments + other.moments)
 
     @property
     def spread(self) -> float:
@@ -185,15 +183,15 @@ class _Table:
         n, total, squares = self.moments
         return max(0.01, float(np.sqrt(max(0.0, squares / n - (total / n) ** 2)))) if n else 1.0
 
-    def best(self, prior: float, prior_bouts: float = _PRIOR_BOUTS) -> float:
+    def best(self, prior: float, prior_events: float = _PRIOR_BOUTS) -> float:
         """The middle of the thresholds that are as good as the best, shrunk towards `prior`."""
         tp, predicted, true = self.counts
         f1 = 2 * tp / np.maximum(predicted + true, 1)
-        if not self.bouts or not f1.max() > 0:
+        if not self.n_events or not f1.max() > 0:
             return prior
-        tolerance = min(_MAX_TOLERANCE, _TOLERANCE / self.bouts**0.5)
+        tolerance = min(_MAX_TOLERANCE, _TOLERANCE / self.n_events**0.5)
         own = float(GRID[f1 >= f1.max() * (1 - tolerance)].mean())
-        return (self.bouts * own + prior_bouts * prior) / (self.bouts + prior_bouts)
+        return (self.n_events * own + prior_events * prior) / (self.n_events + prior_events)
 
 
 def _sum(tables: Iterable[_Table]) -> _Table:

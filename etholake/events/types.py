@@ -93,7 +93,7 @@ def joined(pairs: Iterable[PairScores]) -> list[PairScores]:
     parts: dict[tuple[int, int, int], list[PairScores]] = {}
     for pair in pairs:
         parts.setdefault((pair.video_id, pair.agent_id, pair.target_id), []).append(pair)
-    return [_joined(mine) if len(mine) > 1 else mine[0] for mine in parts.values()]
+    return [_joined(pairs_of_key) if len(pairs_of_key) > 1 else pairs_of_key[0] for pairs_of_key in parts.values()]
 
 
 def _joined(parts: list[PairScores]) -> PairScores:
@@ -104,9 +104,9 @@ def _joined(parts: list[PairScores]) -> PairScores:
     for part in parts:
         start = part.first_frame - first
         columns = [actions.index(action) for action in part.actions]
-        here = slice(start, start + len(part.probabilities_TA))
-        said = part.probabilities_TA
-        values[here, columns] = np.where(np.isnan(said), values[here, columns], said)
+        rows = slice(start, start + len(part.probabilities_TA))
+        probabilities = part.probabilities_TA
+        values[rows, columns] = np.where(np.isnan(probabilities), values[rows, columns], probabilities)
     return replace(parts[0], first_frame=first, actions=actions, probabilities_TA=values)
 
 

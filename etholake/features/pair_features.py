@@ -24,12 +24,12 @@ import torch
 from torch import Tensor
 
 from etholake.contract import UNIFIED_PARTS
-from etholake.dataset.pose_tracks import CLOCK_HZ
+from etholake.dataset.pose_tracks import MODEL_FPS
 from etholake.dataset.windows import AGENT, TARGET, MouseTracks, Tracks
+from etholake.features.encoder import WindowEncoder
 
-__all__ = ["FEATURE_NAMES", "FEATURE_VERSION", "body_centre", "pair_features"]
+__all__ = ["ENCODER", "FEATURE_NAMES", "PairFeatures", "body_centre", "pair_features"]
 
-FEATURE_VERSION = 2
 LAGS = (3, 10, 30)  # ticks over which changes are taken: 0.1 s, 0.33 s and 1 s
 NOSE, NECK, CENTRE, TAIL = (UNIFIED_PARTS.index(name) for name in ("nose", "neck", "body_center", "tail_base"))
 SIDES = [UNIFIED_PARTS.index(name) for name in ("side_left", "side_right")]
@@ -44,7 +44,7 @@ _CLOSING = ("center_center", "nose_nose", "nose_tail_base", "any_any")
 
 FEATURE_NAMES: tuple[str, ...] = (
     *(f"{who}_{part}_{axis}" for who in _ROLES for part in UNIFIED_PARTS for axis in "xy"),
-    *(f"{who}_{part}_seen" for who in _ROLES for part in UNIFIED_PARTS),
+    *(f"{who}_{part}_observed" for who in _ROLES for part in UNIFIED_PARTS),
     *(f"{who}_v{axis}_{lag}" for lag in LAGS for who in _ROLES for axis in "xy"),
     *(f"{who}_speed_{lag}" for lag in LAGS for who in _ROLES),
     *(f"{who}_turn_{lag}" for lag in LAGS for who in _ROLES),
@@ -84,7 +84,7 @@ def pair_features(tracks: Tracks | MouseTracks) -> Tensor:
     torch.index_select(_coordinates(xy_2KNT, centre_2NT, heading_2NT), 1, agent_B, out=x_FBT[:at])
     x_FBT[at : 2 * at].zero_().index_copy_(1, pairs_P, _coordinates(xy[TARGET], centre[AGENT], heading[AGENT]))
     at *= 2
-    for rows_RNT in (_seen(xy_2KNT, mice.seen_NTK), *_motion(xy_2KNT, centre_2NT, heading_2NT)):
+    for rows_RNT in (_observed(xy_2KNT, mice.observed_NTK), *_motion(xy_2KNT, centre_2NT, heading_2NT)):
         for animal_B in (agent_B, target_B):
             torch.index_select(rows_RNT, 1, animal_B, out=x_FBT[at : at + len(rows_RNT)])
             at += len(rows_RNT)
@@ -100,12 +100,12 @@ def body_centre(xy_2K: Tensor) -> Tensor:
     The tracked one, else the mean of the sides, else of tail base and both ears, else of neck and tail base, else
     of whatever is there; NaN if nothing is.
     """
-    mean = torch.nansum(xy_2K, dim=1) / _known(xy_2K).sum(dim=0)
+    mean = torch.nansum(xy_2K, dim=1) / _present(xy_2K).sum(dim=0)
     nothing, centre = mean - mean, mean.nan_to_num(nan=0.0)  # NaN where nothing is there, else 0
     for parts in ([NECK, TAIL], EARS_AND_TAIL, SIDES, [CENTRE]):
         better = xy_2K[:, parts].mean(dim=1)
-        known = _known(better)
-        centre = centre * (1 - known) + better.nan_to_num_(nan=0.0)
+        present = _present(better)
+        centre = centre * (1 - present) + better.nan_to_num_(nan=0.0)
     return centre + nothing
 
 
@@ -115,11 +115,11 @@ def _coordinates(xy_2KPT: Tensor, centre_2PT: Tensor, heading_2PT: Tensor) -> Te
     return _rotate(xy_2KPT - centre_2PT[:, None], heading_2PT[:, None]).transpose(0, 1).flatten(0, 1)
 
 
-def _seen(xy_2KNT: Tensor, seen_NTK: Tensor) -> Tensor:
+def _observed(xy_2KNT: Tensor, observed_NTK: Tensor) -> Tensor:
     """Whether parts are there, and were measured."""
-    known_KNT = _known(xy_2KNT)
+    known_KNT = _present(xy_2KNT)
     measured_KNT = torch.zeros_like(known_KNT)
-    measured_KNT[:, :-1] = seen_NTK.permute(2, 0, 1)
+    measured_KNT[:, :-1] = observed_NTK.permute(2, 0, 1)
     return 0.5 * known_KNT * (1 + measured_KNT)
 
 
@@ -127,7 +127,7 @@ def _motion(xy_2KNT: Tensor, centre_2NT: Tensor, heading_2NT: Tensor) -> list[Te
     """Velocity along and across the own body, speed, turning, motion of parts against the body, length."""
     # The mean over the parts that are there at both ends, so that a lost part is no motion.
     rates, means = _rates(xy_2KNT.shape[-1], xy_2KNT.device), []
-    both_known = ((then * later).sum(dim=0) for then, later in _around(_known(xy_2KNT)))
+    both_known = ((then * later).sum(dim=0) for then, later in _around(_present(xy_2KNT)))
     for (then, later), n_NT, rate_T in zip(_around(xy_2KNT), both_known, rates, strict=True):
         change_2KNT = later - then
         means.append(torch.nansum(change_2KNT, dim=1).div_(n_NT).mul_(rate_T))
@@ -185,7 +185,7 @@ def _planes(mice: MouseTracks) -> Tensor:
     return xy_2KNT
 
 
-def _known(xy_2: Tensor) -> Tensor:
+def _present(xy_2: Tensor) -> Tensor:
     """1 where there is a point, 0 where there is none, [2, ...] → [...]."""
     return torch.eq(xy_2[0], xy_2[0], out=torch.empty_like(xy_2[0]))
 
@@ -193,16 +193,16 @@ def _known(xy_2: Tensor) -> Tensor:
 def _heading(xy_2KNT: Tensor) -> Tensor:
     """Unit vector tail → head [2, N, T]; where it is unknown the last known one, before the first the first."""
     vector = torch.zeros_like(xy_2KNT[:, 0])
-    known = torch.zeros_like(vector[0])
+    present = torch.zeros_like(vector[0])
     for front, back in reversed(AXES):
         axis = xy_2KNT[:, front] - xy_2KNT[:, back]
-        long = torch.gt(_length(axis), 1e-3, out=torch.empty_like(known))  # NaN is not
+        long = torch.gt(_length(axis), 1e-3, out=torch.empty_like(present))  # NaN is not
         vector = vector * (1 - long) + axis.nan_to_num_(nan=0.0) * long
-        known = torch.maximum(known, long)
-    N, T = known.shape
-    ticks = torch.arange(T, device=vector.device).expand(N, T)
-    last = torch.where(known > 0, ticks, -1).cummax(dim=-1).values
-    first = torch.where(known > 0, ticks, T).amin(dim=-1, keepdim=True)
+        present = torch.maximum(present, long)
+    N, T = present.shape
+    frames = torch.arange(T, device=vector.device).expand(N, T)
+    last = torch.where(present > 0, frames, -1).cummax(dim=-1).values
+    first = torch.where(present > 0, frames, T).amin(dim=-1, keepdim=True)
     held = torch.where(last >= 0, last, first).clamp_(max=T - 1)
     x, y = (plane.gather(-1, held) for plane in vector)
     x = x + (x.square() + y.square() == 0)  # never known: along x
@@ -229,8 +229,8 @@ def _around(value: Tensor) -> list[tuple[Tensor, Tensor]]:
 @lru_cache(maxsize=16)
 def _rates(T: int, device: torch.device) -> list[Tensor]:
     """What makes changes over each lag changes per second, [T]: at a window's ends there are fewer ticks."""
-    ticks = torch.arange(T, device=device, dtype=torch.float32)
-    return [CLOCK_HZ / (later - then).clamp_(min=1) for then, later in _around(ticks)]
+    frames = torch.arange(T, device=device, dtype=torch.float32)
+    return [MODEL_FPS / (later - then).clamp_(min=1) for then, later in _around(frames)]
 
 
 def _angle(vector_2: Tensor, heading_2: Tensor) -> Tensor:
@@ -247,3 +247,15 @@ def _length(vector_2: Tensor) -> Tensor:
 
 def _log(value: Tensor) -> Tensor:
     return value.abs().log1p_().copysign_(value)
+
+
+class PairFeatures(WindowEncoder):
+    """The encoder `pair_features`: see the function of that name."""
+
+    name, version, names = "pair_features", 2, FEATURE_NAMES
+
+    def __call__(self, windows: Tracks | MouseTracks) -> Tensor:
+        return pair_features(windows)
+
+
+ENCODER = PairFeatures()

@@ -12,16 +12,15 @@ import numpy as np
 import numpy.typing as npt
 
 from etholake.contract import UNIFIED_PARTS
-from etholake.dataset.pose_tracks import CLOCK_HZ, PoseTracks
+from etholake.dataset.pose_tracks import MODEL_FPS, PoseTracks
+from etholake.features.encoder import Table, TableEncoder
 
-__all__ = ["CONTEXT_S", "Table", "means", "pair_now", "pair_table", "rolling", "self_now", "self_table"]
+__all__ = ["ENCODER", "Rolling", "Table", "means", "pair_now", "pair_table", "rolling", "self_now", "self_table"]
 
 Floats = npt.NDArray[np.float32]
-Table = dict[str, Floats]  # name -> values [T]
 WINDOWS_S = (0.4, 1.0, 2.0, 5.0)
 LONG_S = (15.0, 60.0)  # means only: what kind of phase this is
 LAGS_S = (0.25, 0.5, 1.0, 2.0)
-CONTEXT_S = LONG_S[-1] / 2 + 1.0  # how far a tick's features look to either side
 SPEED_S = (0.1, 0.5)  # over which a displacement is a velocity
 _NOSE, _LEFT, _RIGHT, _NECK, _SIDE_L, _SIDE_R, _TAIL = (
     UNIFIED_PARTS.index(part)
@@ -29,31 +28,33 @@ _NOSE, _LEFT, _RIGHT, _NECK, _SIDE_L, _SIDE_R, _TAIL = (
 )
 
 
-def pair_table(clip: PoseTracks, agent: int, target: int) -> Table:
+def pair_table(tracks: PoseTracks, agent: int, target: int) -> Table:
     """Features of agent and target (columns of `xy_TMK2`): both bodies, their relation, all of it over time."""
-    moving = pair_now(clip, agent, target)
-    return _distances(clip.xy_TMK2[:, agent], clip.xy_TMK2[:, target]) | moving | rolling(moving)
+    moving = pair_now(tracks, agent, target)
+    return _distances(tracks.xy_TMK2[:, agent], tracks.xy_TMK2[:, target]) | moving | rolling(moving)
 
 
-def self_table(clip: PoseTracks, agent: int) -> Table:
+def self_table(tracks: PoseTracks, agent: int) -> Table:
     """Features of one mouse, and how far the nearest other one is."""
-    now = self_now(clip, agent)
+    now = self_now(tracks, agent)
     return now | rolling(now)
 
 
-def pair_now(clip: PoseTracks, agent: int, target: int) -> Table:
+def pair_now(tracks: PoseTracks, agent: int, target: int) -> Table:
     """Posture and motion of both mice, and their relation."""
-    one, other = clip.xy_TMK2[:, agent], clip.xy_TMK2[:, target]
-    now = {f"agent {name}": x for name, x in _body(one, clip.seen_TMK[:, agent]).items()}
-    now |= {f"target {name}": x for name, x in _body(other, clip.seen_TMK[:, target]).items()}
+    one, other = tracks.xy_TMK2[:, agent], tracks.xy_TMK2[:, target]
+    now = {f"agent {name}": x for name, x in _body(one, tracks.observed_TMK[:, agent]).items()}
+    now |= {f"target {name}": x for name, x in _body(other, tracks.observed_TMK[:, target]).items()}
     return now | _relation(one, other)
 
 
-def self_now(clip: PoseTracks, agent: int) -> Table:
+def self_now(tracks: PoseTracks, agent: int) -> Table:
     """Posture and motion of one mouse, and the distance of the nearest other one."""
-    now = {f"agent {name}": x for name, x in _body(clip.xy_TMK2[:, agent], clip.seen_TMK[:, agent]).items()}
-    centre_TM2 = _mean(clip.xy_TMK2, axis=2)
-    others = [m for m in range(len(clip.mouse_ids)) if m != agent]
+    now = {
+        f"agent {name}": x for name, x in _body(tracks.xy_TMK2[:, agent], tracks.observed_TMK[:, agent]).items()
+    }
+    centre_TM2 = _mean(tracks.xy_TMK2, axis=2)
+    others = [m for m in range(len(tracks.mouse_ids)) if m != agent]
     if others:
         now["nearest distance"] = _least(_norm(centre_TM2[:, others] - centre_TM2[:, [agent]]))
     return now
@@ -62,7 +63,7 @@ def self_now(clip: PoseTracks, agent: int) -> Table:
 def means(now: Table, windows_s: Sequence[float]) -> Table:
     """Means of what is known over centred windows."""
     return {
-        f"{name} mean {seconds:g} s": _moments(x, max(1, round(seconds * CLOCK_HZ / 2)))[0]
+        f"{name} mean {seconds:g} s": _moments(x, max(1, round(seconds * MODEL_FPS / 2)))[0]
         for name, x in now.items()
         for seconds in windows_s
     }
@@ -70,64 +71,64 @@ def means(now: Table, windows_s: Sequence[float]) -> Table:
 
 def rolling(now: Table) -> Table:
     """Mean, standard deviation, least and most over `WINDOWS_S`, means over `LONG_S`, changes over `LAGS_S`."""
-    found: Table = {}
+    columns: Table = {}
     for name, x in now.items():
         for seconds in WINDOWS_S:
-            half = max(1, round(seconds * CLOCK_HZ / 2))
+            half = max(1, round(seconds * MODEL_FPS / 2))
             mean, std = _moments(x, half)
-            found[f"{name} mean {seconds:g} s"], found[f"{name} std {seconds:g} s"] = mean, std
-            found[f"{name} min {seconds:g} s"] = -_most(-x, half)
-            found[f"{name} max {seconds:g} s"] = _most(x, half)
-        found |= means({name: x}, LONG_S)
+            columns[f"{name} mean {seconds:g} s"], columns[f"{name} std {seconds:g} s"] = mean, std
+            columns[f"{name} min {seconds:g} s"] = -_most(-x, half)
+            columns[f"{name} max {seconds:g} s"] = _most(x, half)
+        columns |= means({name: x}, LONG_S)
         for seconds in LAGS_S:
-            lag = round(seconds * CLOCK_HZ)
-            found[f"{name} before {seconds:g} s"] = _shifted(x, lag)
-            found[f"{name} after {seconds:g} s"] = _shifted(x, -lag)
-    return found
+            lag = round(seconds * MODEL_FPS)
+            columns[f"{name} before {seconds:g} s"] = _shifted(x, lag)
+            columns[f"{name} after {seconds:g} s"] = _shifted(x, -lag)
+    return columns
 
 
 # --- one moment -------------------------------------------------------------------------------------------
-def _body(xy_TK2: Floats, seen_TK: npt.NDArray[np.bool_]) -> Table:
+def _body(xy_TK2: Floats, observed_TK: npt.NDArray[np.bool_]) -> Table:
     """Posture and motion of one mouse."""
     centre = _mean(xy_TK2, axis=1)
     axis_T2 = _axis(xy_TK2)
-    found: Table = {
+    columns: Table = {
         "length": _norm(xy_TK2[:, _NOSE] - xy_TK2[:, _TAIL]),
         "width": _norm(xy_TK2[:, _SIDE_L] - xy_TK2[:, _SIDE_R]),
         "head": _norm(xy_TK2[:, _LEFT] - xy_TK2[:, _RIGHT]),
         "spread": np.sqrt(_mean(np.square(xy_TK2 - centre[:, None]).sum(-1), axis=1)),
         "bend": _angle(xy_TK2[:, _NOSE] - xy_TK2[:, _NECK], xy_TK2[:, _NECK] - xy_TK2[:, _TAIL]),
-        "seen": seen_TK.mean(axis=1, dtype=np.float32),
+        "observed": observed_TK.mean(axis=1, dtype=np.float32),
     }
     for seconds in SPEED_S:
         velocity = _velocity(centre, seconds)
-        found[f"speed {seconds:g} s"] = _norm(velocity)
-        found[f"forward {seconds:g} s"] = _dot(velocity, axis_T2)
-    found["nose speed"] = _norm(_velocity(xy_TK2[:, _NOSE], SPEED_S[0]))
-    found["turning"] = np.abs(_angle(axis_T2, _lagged(axis_T2, round(0.5 * CLOCK_HZ))))
-    return found
+        columns[f"speed {seconds:g} s"] = _norm(velocity)
+        columns[f"forward {seconds:g} s"] = _dot(velocity, axis_T2)
+    columns["nose speed"] = _norm(_velocity(xy_TK2[:, _NOSE], SPEED_S[0]))
+    columns["turning"] = np.abs(_angle(axis_T2, _lagged(axis_T2, round(0.5 * MODEL_FPS))))
+    return columns
 
 
 def _relation(one_TK2: Floats, other_TK2: Floats) -> Table:
     """Where the mice are to each other, and how that changes."""
-    mine, yours = _mean(one_TK2, axis=1), _mean(other_TK2, axis=1)
-    between, facing, faced = yours - mine, _axis(one_TK2), _axis(other_TK2)
+    agent_centre, target_centre = _mean(one_TK2, axis=1), _mean(other_TK2, axis=1)
+    between, facing, faced = target_centre - agent_centre, _axis(one_TK2), _axis(other_TK2)
     distance = _norm(between)
     every = _norm(one_TK2[:, :, None] - other_TK2[:, None])
-    v_mine, v_yours = (_velocity(x, SPEED_S[1]) for x in (mine, yours))
+    v_agent, v_target = (_velocity(x, SPEED_S[1]) for x in (agent_centre, target_centre))
     return {
         "distance": distance,
         "nearest parts": _least(every.reshape(len(every), -1)),
         "agent nose to target": _least(every[:, _NOSE]),
         "target nose to agent": _least(every[:, :, _NOSE]),
         "approach": -_slope(distance, SPEED_S[1]),
-        "agent advances": _dot(v_mine, between) / np.maximum(distance, 1e-3),
-        "target withdraws": _dot(v_yours, between) / np.maximum(distance, 1e-3),
+        "agent advances": _dot(v_agent, between) / np.maximum(distance, 1e-3),
+        "target withdraws": _dot(v_target, between) / np.maximum(distance, 1e-3),
         "agent faces target": np.cos(_angle(facing, between)),
         "target faces agent": np.cos(_angle(faced, -between)),
         "same heading": np.cos(_angle(facing, faced)),
-        "relative speed": _norm(v_mine - v_yours),
-        "same motion": _dot(v_mine, v_yours) / np.maximum(_norm(v_mine) * _norm(v_yours), 1.0),
+        "relative speed": _norm(v_agent - v_target),
+        "same motion": _dot(v_agent, v_target) / np.maximum(_norm(v_agent) * _norm(v_target), 1.0),
     }
 
 
@@ -162,8 +163,8 @@ def _angle(a_T2: Floats, b_T2: Floats) -> Floats:
     return np.arctan2(a_T2[:, 0] * b_T2[:, 1] - a_T2[:, 1] * b_T2[:, 0], _dot(a_T2, b_T2))
 
 
-def _lagged(x_T2: Floats, ticks: int) -> Floats:
-    return np.stack([_shifted(x_T2[:, i], ticks) for i in range(2)], axis=1)
+def _lagged(x_T2: Floats, n_frames: int) -> Floats:
+    return np.stack([_shifted(x_T2[:, i], n_frames) for i in range(2)], axis=1)
 
 
 def _velocity(x_T2: Floats, seconds: float) -> Floats:
@@ -172,15 +173,15 @@ def _velocity(x_T2: Floats, seconds: float) -> Floats:
 
 
 def _slope(x_T: Floats, seconds: float) -> Floats:
-    half = max(1, round(seconds * CLOCK_HZ / 2))
-    return (_shifted(x_T, -half) - _shifted(x_T, half)) * np.float32(CLOCK_HZ / (2 * half))
+    half = max(1, round(seconds * MODEL_FPS / 2))
+    return (_shifted(x_T, -half) - _shifted(x_T, half)) * np.float32(MODEL_FPS / (2 * half))
 
 
 def _mean(x: Floats, axis: int) -> Floats:
     """Mean of what is known; NaN where nothing is."""
-    known = ~np.isnan(x)
-    n = known.sum(axis=axis, dtype=np.float32)
-    total = np.where(known, x, 0).sum(axis=axis, dtype=np.float32)
+    present = ~np.isnan(x)
+    n = present.sum(axis=axis, dtype=np.float32)
+    total = np.where(present, x, 0).sum(axis=axis, dtype=np.float32)
     return np.where(n > 0, total / np.maximum(n, 1), np.float32(np.nan))
 
 
@@ -191,21 +192,21 @@ def _least(x: Floats) -> Floats:
 
 
 # --- over time --------------------------------------------------------------------------------------------
-def _shifted(x: Floats, ticks: int) -> Floats:
+def _shifted(x: Floats, n_frames: int) -> Floats:
     """The value `ticks` earlier (later, if negative); NaN where there is none."""
     moved = np.full_like(x, np.nan)
-    if ticks >= 0:
-        moved[ticks:] = x[: max(0, len(x) - ticks)]
+    if n_frames >= 0:
+        moved[n_frames:] = x[: max(0, len(x) - n_frames)]
     else:
-        moved[:ticks] = x[-ticks:]
+        moved[:n_frames] = x[-n_frames:]
     return moved
 
 
 def _moments(x: Floats, half: int) -> tuple[Floats, Floats]:
     """Mean and standard deviation over ``2 * half + 1`` ticks of what is known."""
-    known = ~np.isnan(x)
-    value = np.where(known, x, 0).astype(np.float64)
-    n = _windowed(known.astype(np.float64), half)
+    present = ~np.isnan(x)
+    value = np.where(present, x, 0).astype(np.float64)
+    n = _windowed(present.astype(np.float64), half)
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = _windowed(value, half) / n
         variance = _windowed(np.square(value), half) / n - np.square(mean)
@@ -222,11 +223,24 @@ def _windowed(value: npt.NDArray[np.float64], half: int) -> npt.NDArray[np.float
 
 def _most(x: Floats, half: int) -> Floats:
     """Largest known value over ``2 * half + 1`` ticks, by windows of doubling width."""
-    width, have = 2 * half + 1, 1
+    width, covered = 2 * half + 1, 1
     best = np.full(len(x) + 2 * half, -np.inf, dtype=np.float32)
     best[half : half + len(x)] = np.where(np.isnan(x), -np.inf, x)
-    while have < width:
-        step = min(have, width - have)
+    while covered < width:
+        step = min(covered, width - covered)
         best = np.maximum(best[: len(best) - step], best[step:])
-        have += step
+        covered += step
     return np.where(np.isinf(best), np.float32(np.nan), best)
+
+
+class Rolling(TableEncoder):
+    """The encoder `rolling`: `pair_table` for a pair of animals, `self_table` for one."""
+
+    name, version = "rolling", 1
+    context_s = LONG_S[-1] / 2 + 1.0
+
+    def table(self, tracks: PoseTracks, agent: int, target: int) -> Table:
+        return self_table(tracks, agent) if agent == target else pair_table(tracks, agent, target)
+
+
+ENCODER = Rolling()

@@ -1,7 +1,8 @@
-"""A trained model in use: load it, give it a clip, get probabilities or events.
+"""A trained network in use: load it, give it the tracks of a video, get probabilities or events.
 
-Stored as `model.safetensors` (weights and scaler) and `meta.json` (configuration, feature names and version,
-vocabulary, decisions, split, fingerprint). A mismatch is refused by name; nothing is unpickled.
+Stored as `model.safetensors` (weights and scaler) and `meta.json` (family, configuration, description of the input
+encoder, vocabulary, post-processing, split, fingerprint). A model that does not fit this code is refused with the
+reason; nothing is unpickled.
 """
 
 from __future__ import annotations
@@ -9,77 +10,90 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from torch import nn
 
-from etholake.contract import UNIFIED_PARTS
 from etholake.dataset.pose_tracks import PoseTracks
 from etholake.errors import ContractError
 from etholake.events.post_processing import PostProcessing
 from etholake.events.types import PairScores
-from etholake.features.pair_features import FEATURE_NAMES, FEATURE_VERSION
-from etholake.models import build
+from etholake.features.encoder import WindowEncoder
+from etholake.features.registry import window_encoder
 from etholake.models.archive import META, read_meta, write_meta
 from etholake.models.base import ModelMixin
-from etholake.models.cnn_transformer.config import ModelConfig
+from etholake.models.config import NetworkConfig
+from etholake.models.family import Sizes
 from etholake.models.scaler import RobustScaler
 from etholake.models.scoring import probabilities
 
-__all__ = ["WEIGHTS", "NetworkModel"]
+if TYPE_CHECKING:
+    from etholake.models.network_family import NetworkFamily
 
-KIND, WEIGHTS = "recogniser", "model.safetensors"
-UNKNOWN_LAB = 0
+__all__ = ["UNKNOWN_LAB", "WEIGHTS", "NetworkModel", "new_network"]
+
+WEIGHTS = "model.safetensors"
+UNKNOWN_LAB = 0  # index of the lab embedding
 
 
 @dataclass
 class NetworkModel(ModelMixin):
-    """Network, scaler, vocabulary and decisions of one trained model.
+    """Network, scaler, vocabulary and post-processing of one trained model (see `base.Model`).
 
-    `actions` are the C classes; `labs` the known labs (embedding index = position + 1); `lab_actions` the actions
-    that occur in each lab's training data: only they are candidates there (the phantom trap of the score).
+    `actions` are the C classes; the lab at position i of `labs` has the embedding i + 1.
     """
 
     network: nn.Module
     scaler: RobustScaler
-    config: ModelConfig
+    config: NetworkConfig
     actions: tuple[str, ...]
     labs: tuple[str, ...]
     lab_actions: Mapping[str, Sequence[str]]
-    decisions: PostProcessing = field(default_factory=PostProcessing)
+    post_processing: PostProcessing = field(default_factory=PostProcessing)
     part_map: str = ""  # a lab's own names of body parts (see `contract.unified_part_sources`)
-    details: dict[str, Any] = field(default_factory=dict)  # split, fingerprint, scores: kept in meta.json
+    details: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def family(self) -> str:
+        return self.config.family
+
+    @property
+    def encoder(self) -> WindowEncoder:
+        """The input encoder."""
+        return window_encoder(self.config.encoder)
 
     # --- use ----------------------------------------------------------------------------------------------
-    def predict(self, clip: PoseTracks, frames: tuple[int, int] | None = None) -> list[PairScores]:
-        """Probabilities of every (agent, target) with candidate actions, on the video's own frames.
+    def predict(self, tracks: PoseTracks, frames: tuple[int, int] | None = None) -> list[PairScores]:
+        """Return the probabilities of every (agent, target) that can be predicted, on the video's own frames.
 
         With `frames` (start, stop) only windows that reach into them are computed; elsewhere is NaN.
         """
-        pairs = self.candidates(clip)
+        pairs = self.predicted_behaviors(tracks)
         if not pairs:
             return []
         self.network.eval()
-        found = probabilities(self, clip, self._lab(clip.lab_id), pairs, self.window_starts(clip, frames))
+        by_pair = probabilities(self, tracks, self._lab(tracks.lab_id), pairs, self.window_starts(tracks, frames))
         return [
             PairScores(
-                clip.video_id, clip.lab_id, clip.fps, agent, target, clip.first_frame,
-                tuple(pairs[agent, target]), clip.to_own_frames(values_TA),
+                tracks.video_id, tracks.lab_id, tracks.fps, agent, target, tracks.first_frame,
+                tuple(pairs[agent, target]), tracks.to_video_frames(values_TA),
             )
-            for (agent, target), values_TA in found.items()
+            for (agent, target), values_TA in by_pair.items()
         ]  # fmt: skip
 
     def _lab(self, lab_id: str) -> int:
         return self.labs.index(lab_id) + 1 if lab_id in self.labs else UNKNOWN_LAB
 
-    def window_starts(self, clip: PoseTracks, frames: tuple[int, int] | None = None) -> list[int]:
-        """First ticks of the overlapping windows that cover the clip, or that reach into `frames` of it."""
-        T, W = len(clip.xy_TMK2), self.config.window
+    def window_starts(self, tracks: PoseTracks, frames: tuple[int, int] | None = None) -> list[int]:
+        """Return the first frames (at 30 Hz) of overlapping windows that cover the video, or that reach into
+        `frames`.
+        """
+        T, W = len(tracks.xy_TMK2), self.config.window
         starts = sorted({*range(0, max(T - W, 0) + 1, self.config.step), max(T - W, 0)})
         if frames is None:
             return starts
-        low, high = np.searchsorted(clip.clock_times(), frames)
+        low, high = np.searchsorted(tracks.frame_times(), frames)
         return [start for start in starts if start < high and start + W > low]
 
     # --- storage ------------------------------------------------------------------------------------------
@@ -93,51 +107,38 @@ class NetworkModel(ModelMixin):
         }
         tensors |= {"scaler.median": self.scaler.median_F.cpu(), "scaler.iqr": self.scaler.iqr_F.cpu()}
         save_file(tensors, folder / WEIGHTS)
-        own = {
-            "config": self.config.to_json(),
-            "features": {"version": FEATURE_VERSION, "names": list(FEATURE_NAMES), "parts": list(UNIFIED_PARTS)},
-        }
-        write_meta(folder, KIND, self, own)
+        write_meta(folder, self, {"config": self.config.to_json(), "features": self.encoder.description()})
 
     @classmethod
-    def load(cls, folder: Path) -> NetworkModel:
-        """Read a stored model. Raises ContractError that names what does not fit this code."""
-        stored = read_meta(folder, KIND)
-        _check_features(folder, stored.more)
-        config = _read_config(folder, stored.more)
-        network = build(
-            config.family,
-            features=len(FEATURE_NAMES),
-            classes=len(stored.actions),
-            labs=len(stored.labs) + 1,
-            **config.network(),
-        )
+    def load(cls, folder: Path, family: NetworkFamily[Any]) -> NetworkModel:
+        """Read a stored network of a family. Raises ContractError that names what does not fit this code."""
+        stored = read_meta(folder, family.name)
+        config = _read_config(folder, stored.more, family)
+        window_encoder(config.encoder).check(_features(folder, stored.more), str(folder))
+        network = new_network(family, config, len(stored.actions), len(stored.labs))
         scaler = _read_weights(folder, network)
         return cls(
-            network.eval(), scaler, config, stored.actions, stored.labs, stored.lab_actions, stored.decisions,
-            stored.part_map, stored.details("config", "features"),
+            network.eval(), scaler, config, stored.actions, stored.labs, stored.lab_actions,
+            stored.post_processing, stored.part_map, stored.details("config", "features"),
         )  # fmt: skip
 
 
-def _check_features(folder: Path, meta: Mapping[str, Any]) -> None:
-    """Raises ContractError unless the model was trained on what this code computes."""
-    try:
-        version, names, parts = (meta["features"][name] for name in ("version", "names", "parts"))
-    except (KeyError, TypeError) as err:
-        raise ContractError(f"{folder / META} is not the description of an Etholake model: {err!r}.") from err
-    if version != FEATURE_VERSION:
-        raise ContractError(
-            f"The model in {folder} was trained on feature version {version}; this code computes "
-            f"{FEATURE_VERSION}. Train it again, or use the Etholake version that made it."
-        )
-    if list(names) != list(FEATURE_NAMES) or list(parts) != list(UNIFIED_PARTS):
-        wrong = sorted(set(names) ^ set(FEATURE_NAMES)) or "their order"
-        raise ContractError(f"The model in {folder} has other features than this code: {wrong}. Train it again.")
+def new_network(family: NetworkFamily[Any], config: NetworkConfig, classes: int, labs: int) -> nn.Module:
+    """Return a network with random weights for so many actions and known labs (the unknown lab comes on top)."""
+    network: nn.Module = family.build(config, Sizes(len(window_encoder(config.encoder).names), classes, labs + 1))
+    return network
 
 
-def _read_config(folder: Path, meta: Mapping[str, Any]) -> ModelConfig:
+def _features(folder: Path, meta: Mapping[str, Any]) -> Mapping[str, Any]:
+    stored = meta.get("features")
+    if not isinstance(stored, Mapping):
+        raise ContractError(f"{folder / META} lacks 'features'. Train the model again.")
+    return stored
+
+
+def _read_config(folder: Path, meta: Mapping[str, Any], family: NetworkFamily[Any]) -> NetworkConfig:
     try:
-        return ModelConfig.from_json(meta["config"])
+        config: NetworkConfig = family.config_from_json(meta["config"])
     except KeyError as err:
         raise ContractError(f"{folder / META} lacks {err}. Train the model again.") from err
     except TypeError as err:
@@ -145,6 +146,7 @@ def _read_config(folder: Path, meta: Mapping[str, Any]) -> ModelConfig:
             f"The configuration of the model in {folder} has fields that this code does not know ({err}). "
             "Train it again, or use the Etholake version that made it."
         ) from err
+    return config
 
 
 def _read_weights(folder: Path, network: nn.Module) -> RobustScaler:

@@ -1,4 +1,7 @@
-"""Keep the state of each stage in the state zone of the lake, so that a later run can find nothing to do."""
+"""Open the lake of the settings, and keep the state of each stage in its state zone.
+
+A stage compares the state with its inputs: if they are the same, there is nothing to do.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,19 @@ from typing import Any
 
 from etholake import aws
 from etholake.contract import STATE_ZONE
+from etholake.lake import Lake
 from etholake.settings import Settings
 
-__all__ = ["load_state", "save_state"]
+__all__ = ["load_state", "open_lake", "save_state"]
+
+
+def open_lake(settings: Settings) -> Lake:
+    """Return the curated zone of the settings' bucket, with its database in the Glue Catalog."""
+    return Lake(aws.client(settings, "s3"), aws.client(settings, "glue"), settings.bucket, settings.database)
 
 
 def load_state(settings: Settings, stage: str) -> dict[str, Any]:
-    """What `stage` left behind last time; {} if nothing, or if it cannot be read (then the stage runs again)."""
+    """Return what `stage` saved last; {} if nothing, or if it cannot be read (then the stage runs again)."""
     from botocore.exceptions import ClientError
 
     try:
@@ -27,7 +36,7 @@ def load_state(settings: Settings, stage: str) -> dict[str, Any]:
 
 
 def save_state(settings: Settings, stage: str, state: dict[str, Any]) -> None:
-    """Leave `state` for the next run; written when the stage has finished, never before."""
+    """Save `state` for the next run of `stage`. Call it when the stage has finished, never before."""
     aws.client(settings, "s3").put_object(
         Bucket=settings.bucket,
         Key=f"{STATE_ZONE}/{stage}.json",

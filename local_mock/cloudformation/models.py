@@ -159,7 +159,7 @@ def _forget_resources(stack: Stack) -> None:
 
 
 def _keep_what_is_left(stack: Stack) -> list[str]:
-    """Of a stack whose deletion failed: moto would make the others again as soon as somebody describes it."""
+    """Keep what a failed deletion has left: moto would make the other resources again at a describe call."""
     resources = stack.resource_map
     left = [name for name in resources._resource_json_map if name in resources._parsed_resources]
     resources._resource_json_map = {name: resources._resource_json_map[name] for name in left}

@@ -30,7 +30,7 @@ class CrawlStopped(Exception):  # noqa: N818 - not an error: someone asked for i
 
 @dataclass(frozen=True, slots=True)
 class Footer:
-    """What a crawl needs of one version of a file. `problem` is a whole sentence, or '' if it is readable."""
+    """The facts that a crawl needs of one version of a file. `problem` is a sentence, '' if it is readable."""
 
     etag: str
     columns: Mapping[str, str]

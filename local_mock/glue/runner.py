@@ -46,7 +46,7 @@ class JobSetupError(LocalMockError):
 
 @dataclass(frozen=True)
 class RunSpec:
-    """What a run needs to know; `arguments` are merged already (defaults < run < non-overridable)."""
+    """The request of a run; `arguments` are merged already (defaults < run < non-overridable)."""
 
     run_id: str
     job_name: str
@@ -141,9 +141,9 @@ class Execution:
         except (FileNotFoundError, ValueError, KeyError):
             if code < 0 or code > 128:
                 number = -code if code < 0 else code - 128
-                known = {int(s): s.name for s in signal.Signals}
+                names = {int(s): s.name for s in signal.Signals}
                 return (
-                    f"Command failed: the process was killed by {known.get(number, f'signal {number}')} (out of "
+                    f"Command failed: the process was killed by {names.get(number, f'signal {number}')} (out of "
                     f"memory, or from outside). Last lines:\n{tail(self.error_log)}"
                 )
             return f"Command failed with exit code {code}. Last lines:\n{tail(self.error_log)}"

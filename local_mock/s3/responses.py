@@ -22,18 +22,20 @@ from local_mock.s3.addressing import in_path_style
 from local_mock.s3.buckets import Buckets
 from local_mock.s3.errors import S3Error
 from local_mock.s3.objects import Objects
+from local_mock.s3.parts import Parts
 from local_mock.s3.request import Answer, Request, error_answer
 from local_mock.s3.signatures import check_presigned
 from local_mock.s3.store import Store
+from local_mock.s3.subresources import Subresources
 from local_mock.s3.uploads import Uploads
+from local_mock.s3.versions import Versions
 
 __all__ = ["S3Application"]
 
 _log = logging.getLogger("local_mock.s3")
 _Operation = Callable[[Request], Answer]
 # Subresources of a key that nothing here answers; moto would do it on objects that are not there.
-_ABSENT_PARTS = ("acl", "legal-hold", "retention", "torrent", "select", "restore", "renameObject", "encryption")
-
+_ABSENT_PARTS = ("torrent", "select", "renameObject", "encryption")
 
 # Called with (bucket, key) when an object has been written: `local_mock.events` listens.
 CREATED: list[Callable[[str, str], None]] = []
@@ -44,11 +46,11 @@ class S3Application:
     """The WSGI application of S3; what it does not answer itself goes to `moto`."""
 
     def __init__(self, context: Context, moto: WsgiApp, store: Store | None = None) -> None:
-        store = store or store_of(context)
-        uploads = Uploads(store)
-        self._store, self._wait = store, getattr(moto, "wait", lambda: None)
+        self._store, self._wait = store or store_of(context), getattr(moto, "wait", lambda: None)
         self._moto, self._port = moto, context.port
-        self._objects, self._buckets = Objects(store, uploads), Buckets(store, uploads)
+        versions = Versions(self._store)
+        self._buckets, self._objects = Buckets(versions), Objects(versions)
+        self._parts, self._subresources = Parts(Uploads(versions)), Subresources(versions)
 
     @staticmethod
     def wants(environ: dict[str, Any]) -> bool:
@@ -90,6 +92,8 @@ class S3Application:
                 for listener in CREATED:
                     listener(request.bucket, request.key)
         except S3Error as err:
+            if err.code == "MethodNotAllowed":
+                err.details["Method"] = request.method
             answer = error_answer(err, f"/{request.bucket}/{request.key}")
         except ConnectionError:
             raise
@@ -117,7 +121,7 @@ class S3Application:
     def _list_operation(self, query: dict[str, str]) -> _Operation | None:
         buckets = self._buckets
         if "uploads" in query:
-            return buckets.list_uploads
+            return self._parts.list_uploads
         if "versions" in query:
             return buckets.list_versions
         if query.get("list-type") == "2":
@@ -130,19 +134,27 @@ class S3Application:
         absent = next((name for name in _ABSENT_PARTS if name in query), None)
         if absent:
             raise _absent(faults.operation_of(request.environ, "s3") or absent)
+        parts, rest = self._parts, self._subresources
         table: dict[tuple[str, str], _Operation] = {
-            ("GET", "tagging"): objects.get_tags,
-            ("PUT", "tagging"): objects.put_tags,
-            ("DELETE", "tagging"): objects.delete_tags,
+            ("GET", "tagging"): rest.get_tags,
+            ("PUT", "tagging"): rest.put_tags,
+            ("DELETE", "tagging"): rest.delete_tags,
+            ("GET", "acl"): rest.get_acl,
+            ("PUT", "acl"): rest.put_acl,
+            ("GET", "retention"): rest.get_retention,
+            ("PUT", "retention"): rest.put_retention,
+            ("GET", "legal-hold"): rest.get_hold,
+            ("PUT", "legal-hold"): rest.put_hold,
+            ("POST", "restore"): rest.restore,
             ("GET", "attributes"): objects.attributes,
-            ("GET", "uploadId"): objects.list_parts,
-            ("PUT", "uploadId"): objects.upload_part,
-            ("POST", "uploadId"): objects.complete_upload,
-            ("DELETE", "uploadId"): objects.abort_upload,
-            ("POST", "uploads"): objects.create_upload,
+            ("GET", "uploadId"): parts.list_parts,
+            ("PUT", "uploadId"): parts.upload_part,
+            ("POST", "uploadId"): parts.complete_upload,
+            ("DELETE", "uploadId"): parts.abort_upload,
+            ("POST", "uploads"): parts.create_upload,
         }
-        for name in ("tagging", "attributes", "uploadId", "uploads"):
-            if name in query and (method, name) in table:
+        for name in query:
+            if (method, name) in table:
                 return table[method, name]
         plain: dict[str, _Operation] = {
             "GET": objects.get,

@@ -55,10 +55,10 @@ class CheckpointSync:
 
     def _states(self) -> dict[Path, tuple[int, int]]:
         """(modification time in ns, size) of every file."""
-        found = {}
+        versions = {}
         for path in sorted(self._folder.rglob("*")):
             with contextlib.suppress(FileNotFoundError):
                 if path.is_file() and not path.is_symlink():
                     stat = path.stat()
-                    found[path] = (stat.st_mtime_ns, stat.st_size)
-        return found
+                    versions[path] = (stat.st_mtime_ns, stat.st_size)
+        return versions

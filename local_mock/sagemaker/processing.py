@@ -246,10 +246,10 @@ class ProcessingRun:
 
     def _local(self, path: str) -> Path:
         """The folder of a LocalPath. Raises RunError if it would leave the job's own."""
-        found = Path(self._mapped(path)).resolve()
-        if not found.is_relative_to(self._root):
+        resolved = Path(self._mapped(path)).resolve()
+        if not resolved.is_relative_to(self._root):
             raise RunError(f"ClientError: LocalPath '{path}' would leave {OPT_ML}.")
-        return found
+        return resolved
 
     def _reason(self, result: ChildResult) -> str:
         head = f"AlgorithmError: exit code {result.returncode}."

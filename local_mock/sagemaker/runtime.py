@@ -35,7 +35,7 @@ def invoke_endpoint(self: Any) -> _Response:
 
 
 def _refusal(name: str, run: EndpointRun, body: bytes) -> _Response | None:
-    """What the service itself refuses."""
+    """Return the response with which the service itself refuses a request."""
     if run.queue is not None:
         return _error(400, "ValidationError", f"Endpoint {name} is asynchronous: ask it by InvokeEndpointAsync.")
     if run.serverless and len(body) > SERVERLESS_MB << 20:

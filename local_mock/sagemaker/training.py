@@ -59,7 +59,7 @@ class TrainingRun:
         self._thread.start()
 
     def join(self) -> None:
-        """Until the job has ended."""
+        """Wait until the job has ended."""
         self._thread.join()
 
     def stop(self) -> None:

@@ -1,4 +1,4 @@
-"""What of moto's interpreter is put right: tasks, retries, errors that leave a branch, variables.
+"""Repairs of moto's interpreter: tasks, retries, errors that leave a branch, variables.
 
 Each repair names the defect of moto 5.2.5; a test of every one stands in `tests/pipeline/test_asl_states.py`.
 """

@@ -19,7 +19,12 @@ from etholake.curate.metadata import curate_metadata
 from etholake.curate.quality import NO_LAB, Count, Sums
 from etholake.curate.quarantine import BadFileError
 from etholake.errors import DataError, SettingsError
-from etholake.pages.quality import render
+from etholake.pages import quality as quality_page
+
+
+def render(made: quality.Quality) -> bytes:
+    """Return the page as it is made: from the bytes of ``report.json``, written in UTF-8."""
+    return quality_page.render(json.loads(made.as_json())).encode()
 
 
 def file(
@@ -265,7 +270,7 @@ def test_limits_are_read() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("coordinate-mising=0.1", "no rule 'coordinate-mising'; did you mean 'coordinate-missing'"),
+        ("coordinate-mising=0.1", "no rule 'coordinate-mising'. Did you mean 'coordinate-missing'"),
         ("fps-missing=7", "expected fps-missing=<share from 0 to 1>, but got 'fps-missing=7'"),
         ("fps-missing=nan", "but got 'fps-missing=nan'"),
         ("fps-missing=5%", "but got 'fps-missing=5%'"),
@@ -323,7 +328,7 @@ def test_settings_refuse_wrong_limits_and_say_where_they_come_from() -> None:
     assert found.quality_limits == "scale-missing=0.1"
     assert origin["quality_limits"] == "environment (ETHOLAKE_QUALITY_LIMITS)"
     assert settings.resolve({})[0].quality_limits == ""
-    with pytest.raises(SettingsError, match=r"quality_limits from environment(.|\n)*did you mean 'scale-missing'"):
+    with pytest.raises(SettingsError, match=r"quality_limits from environment(.|\n)*Did you mean 'scale-missing'"):
         settings.resolve({"ETHOLAKE_QUALITY_LIMITS": "scale-mising=0.1"})
 
 

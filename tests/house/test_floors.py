@@ -13,8 +13,8 @@ ROOT = Path(__file__).resolve().parents[2]
 # Floors of `etholake`, the lowest first. A place may import its own floor and every floor below.
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("errors",),
-    ("contract", "digest", "result", "progress", "resources"),
-    ("settings", "storage", "logs"),
+    ("code_fingerprint", "contract", "digest", "plugins", "result", "progress", "resources"),
+    ("settings", "storage", "objects", "logs"),
     ("aws", "lake"),
     ("local_server", "localstack"),
     ("curate", "events"),
@@ -40,6 +40,7 @@ OUTSIDE: dict[str, tuple[str, ...] | None] = {
         "aws",
         "lake",
         "curate",
+        "pages",
     ),
     "sagemaker": None,
     "dashboards": None,

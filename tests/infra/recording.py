@@ -70,7 +70,7 @@ def record_lake(folder: Path, stages: Callable[[Settings, Path], dict[str, Calla
     settings, calls = start(folder)
     try:
         logs.to_file(settings.state_dir)
-        logs.tell("recording", "what every stage calls")
+        logs.log_event("recording", "what every stage calls")
         deploy.run(settings)
         aws.export(settings)
         simulate.simulate(folder / "data", labs=2, videos=4, seconds=20, seed=1)

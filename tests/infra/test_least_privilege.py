@@ -17,7 +17,7 @@ from etholake.stages.cloud import deploy, templates
 from etholake.stages.pipeline import machine
 
 ROOT = Path(__file__).resolve().parents[2]
-TEMPLATES = {template.stack: template for template in templates.load(ROOT)}
+TEMPLATES = {template.stack: template for template in templates.load(ROOT / "infra")}
 HOLDERS = {
     "GlueRole": ("compute", "GlueRole"),
     "operator": ("models", "OperatorPolicy"),

@@ -11,7 +11,6 @@ import pytest
 
 from etholake import resources
 from etholake.errors import ContractError
-from etholake.resources import repository
 from etholake.stages.cloud.packages import Packages, build, requirements
 
 # Only the installed libraries, not the checkout: `-I` drops the working folder and PYTHONPATH, and the editable
@@ -32,7 +31,7 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Packages:
 
 
 def run_isolated(place: Path, source: str, cwd: Path) -> str:
-    code = ISOLATE.format(root=str(repository()), place=str(place)) + source
+    code = ISOLATE.format(root=str(resources.root()), place=str(place)) + source
     done = subprocess.run(
         [sys.executable, "-I", "-c", code], capture_output=True, text=True, check=False, cwd=cwd, env={}
     )
@@ -53,7 +52,7 @@ def test_nothing_of_this_machine_is_inside(packages: Packages) -> None:
         infos = archive.infolist()
     names = [info.filename for info in infos]
     assert names == sorted(names)
-    assert {"etholake/contract/__init__.py", "etholake/pages/quality.html"} <= set(names)
+    assert {"etholake/contract/__init__.py", "etholake/pages/templates/quality.html"} <= set(names)
     assert all(name.startswith("etholake/") and "__pycache__" not in name for name in names)
     assert {info.date_time for info in infos} == {(1980, 1, 1, 0, 0, 0)}
     with tarfile.open(packages.sourcedir) as archive:
@@ -100,11 +99,11 @@ import inference
 print(all(callable(getattr(inference, f)) for f in ("model_fn", "input_fn", "predict_fn", "output_fn")))
 """
     assert run_isolated(place, source, tmp_path) == "True"
-    assert (place / "requirements.txt").read_text() == requirements(repository())
+    assert (place / "requirements.txt").read_text() == requirements()
 
 
 def test_requirements_are_pinned_and_leave_torch_to_the_image() -> None:
-    lines = requirements(repository()).splitlines()
+    lines = requirements().splitlines()
     assert all("==" in line for line in lines)
     names = {line.partition("==")[0] for line in lines}
     assert {"pyarrow", "safetensors"} <= names
@@ -112,6 +111,10 @@ def test_requirements_are_pinned_and_leave_torch_to_the_image() -> None:
 
 
 def test_outside_a_checkout_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resources, "__file__", str(tmp_path / "etholake" / "resources.py"))
-    with pytest.raises(ContractError, match="is not a checkout of Etholake"):
-        build(tmp_path / "out")
+    monkeypatch.setattr(resources, "_PACKAGE", tmp_path / "etholake")
+    resources.root.cache_clear()
+    try:
+        with pytest.raises(ContractError, match=r"neither in .*_resources .*nor in"):
+            build(tmp_path / "out")
+    finally:
+        resources.root.cache_clear()

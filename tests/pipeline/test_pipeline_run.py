@@ -21,9 +21,9 @@ from etholake.stages import pipeline
 from etholake.stages.cloud import deploy
 from etholake.stages.lake import ingest
 from etholake.stages.lake.ingest.zone import MANIFEST
-from etholake.stages.model import train
+from etholake.stages.model import train, training_result
 from etholake.stages.pipeline import history, machine, view
-from etholake.stages.serving import registry
+from etholake.stages.serving import registry, serve
 from etholake.stages.state import load_state
 
 
@@ -219,7 +219,7 @@ def test_the_same_again_changes_nothing(labs: Labs) -> None:
     assert not {"Curate", "Train", "Predict", "Register", "UpdateEndpoint"} & set(states)
     group = registry.group_name(labs.settings)
     assert len(registry.versions(labs.settings, group)) == 1
-    back = registry.go_back(labs.settings, group, 1)
+    back = serve.roll_back(labs.settings, group, 1)
     assert back.summary == f"Version 1 ({first.details['model']}) is the approved one and was served already."
     from etholake.stages.lake import etl
 
@@ -245,7 +245,7 @@ def test_a_tuning_gives_its_best_model_to_the_rest_of_the_pipeline(labs: Labs) -
     details = load_state(labs.settings, "train")["details"]
     assert details["job_name"] == best["TrainingJobName"]
     assert details["tuned"] == best["TunedHyperParameters"]
-    meta = train._meta(labs.settings, details["model_uri"])
+    meta = training_result._model_metadata(labs.settings, details["model_uri"])
     assert meta["config"]["convs"] == int(details["tuned"]["convs"])
     score = result.details["score"]
     approved = registry.approved(registry.versions(labs.settings, registry.group_name(labs.settings)))

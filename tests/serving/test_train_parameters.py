@@ -7,7 +7,7 @@ from pathlib import Path
 import sagemaker_scripts  # type: ignore[import-not-found]
 
 from etholake.settings import Settings
-from etholake.stages.model.train import TrainingOptions, hyperparameters
+from etholake.stages.model.training_inputs import TrainingOptions, hyperparameters
 
 
 def test_one_model() -> None:

@@ -1,6 +1,6 @@
 """The CNN-Transformer: dilated residual convolutions for motion, a Transformer encoder for context.
 
-Shape letters: B batch, T ticks, F features, D model width, C classes (actions), L labs (0 is "unknown").
+Shape letters: B batch, T frames at 30 Hz, F features, D model width, C classes (actions), L labs (0 is "unknown").
 """
 
 from __future__ import annotations
@@ -12,9 +12,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool1d, interpolate
 
-__all__ = ["OF_VOCABULARY", "CnnTransformer", "sinusoidal_positions"]
-
-OF_VOCABULARY = ("head.", "lab.", "candidates.")  # layers with a row or column for every action or lab
+__all__ = ["CnnTransformer", "sinusoidal_positions"]
 
 
 class BatchNorm(nn.BatchNorm1d):
@@ -55,7 +53,7 @@ class ResidualConv(nn.Module):
 
 
 class CnnTransformer(nn.Module):
-    """features [B, T, F] → logits [B, T, C], given the lab and the actions that are candidates.
+    """features [B, T, F] → logits [B, T, C], given the lab and the labeled actions.
 
     Parameters
     ----------
@@ -65,10 +63,11 @@ class CnnTransformer(nn.Module):
         D, number of convolutions (dilations 1, 2, 4, … up to 2^(cycle - 1), repeated), their kernel, encoder
         layers, attention heads.
     stride
-        Ticks that are averaged into one behind the first convolution; what follows is that much faster and sees
-        that much farther. The result is interpolated back and added to what the first convolution saw.
+        Frames that are averaged into one behind the first convolution; the layers after it are that much faster
+        and see that much farther. Their result is interpolated back and added to the output of the first
+        convolution.
     feature_dropout
-        Share of the features that training hides from a whole window.
+        Fraction of the features that training hides from a whole window.
     """
 
     def __init__(
@@ -91,7 +90,7 @@ class CnnTransformer(nn.Module):
         self.hide = nn.Dropout1d(feature_dropout)  # of [B, F, T]: whole features
         self.inputs = nn.Linear(features, width)
         self.lab = nn.Embedding(labs, width)
-        self.candidates = nn.Linear(classes, width, bias=False)
+        self.labeled = nn.Linear(classes, width, bias=False)
         self.stride = stride
         self.convs = nn.Sequential(*(ResidualConv(width, kernel, 2 ** (i % cycle), dropout) for i in range(convs)))
         layer = nn.TransformerEncoderLayer(
@@ -101,8 +100,8 @@ class CnnTransformer(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.head = nn.Linear(width, classes)
 
-    def forward(self, x_BTF: Tensor, lab_B: Tensor, candidates_BC: Tensor) -> Tensor:
-        context_B1D = (self.lab(lab_B) + self.candidates(candidates_BC))[:, None]
+    def forward(self, x_BTF: Tensor, lab_B: Tensor, labeled_BC: Tensor) -> Tensor:
+        context_B1D = (self.lab(lab_B) + self.labeled(labeled_BC))[:, None]
         x_BTF = self.hide(x_BTF.transpose(1, 2)).transpose(1, 2)
         x_BTD = self.inputs(x_BTF) + context_B1D
         fine_BDT = self.convs[0](x_BTD.transpose(1, 2))
@@ -114,13 +113,6 @@ class CnnTransformer(nn.Module):
             up_BDT = interpolate(x_BTD.transpose(1, 2), size=fine_BDT.shape[2], mode="linear")
             x_BTD = (fine_BDT + up_BDT).transpose(1, 2)
         return self.head(self.norm(x_BTD))
-
-    def set_prior(self, share_C: Tensor) -> None:
-        """Start the head's bias at the log odds of each action's share of frames (0..1)."""
-        share_C = share_C.clamp(1e-3, 0.5)
-        with torch.no_grad():
-            self.head.bias.copy_(torch.log(share_C / (1 - share_C)))
-            self.head.weight.mul_(0.1)
 
 
 def sinusoidal_positions(T: int, D: int, device: torch.device) -> Tensor:

@@ -1,22 +1,24 @@
-"""Reads `dashboards/quicksight`: the requests, their placeholders, and what they refer to. No AWS call here.
+"""The QuickSight definitions: the requests, their placeholders, and what they refer to. No AWS call here.
 
-A document is the body of a `Create…` request. Text in it may hold the placeholders of `PLACEHOLDERS`, written
-``${Name}`` as CloudFormation's ``Fn::Sub`` does; `fill` puts values in.
+`load` makes them in memory from `authoring`. A document is the body of a `Create…` request. Text in it may hold
+<<<<<<< HEAD
+the placeholders of `PLACEHOLDERS`, written ``${Name}`` as for CloudFormation's ``Fn::Sub``; `fill` puts values in.
+=======
+the placeholders of `PLACEHOLDERS`, written ``${Name}`` as CloudFormation's ``Fn::Sub`` does; `fill` puts values
+in.
+>>>>>>> main
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-__all__ = ["FOLDER", "PLACEHOLDERS", "Definitions", "columns", "fill", "load", "parameter_filters", "sql", "walk"]
+__all__ = ["PLACEHOLDERS", "Definitions", "columns", "fill", "load", "parameter_filters", "sql", "walk"]
 
 Json = dict[str, Any]
-FOLDER = Path(__file__).resolve().parents[3] / "dashboards" / "quicksight"
 PLACEHOLDERS = ("AccountId", "Partition", "Region", "Prefix", "Database", "WorkGroup", "Principal", "ThemeArn")
 _PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
 
@@ -31,27 +33,20 @@ class Definitions:
     dashboards: dict[str, Json]
 
 
-def load(folder: Path = FOLDER) -> Definitions:
-    """The documents of a folder laid out like `quicksight/`."""
+def load() -> Definitions:
+    """Make the definitions; each call returns documents of its own, which the caller may change."""
+    from etholake.pages.dashboards.authoring import behaviour, data_sets, lake, model
 
-    def read(path: Path) -> Json:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(document, dict):
-            raise TypeError(f"{path} must hold a JSON object.")
-        return document
-
-    order = {"lake": 0, "behaviour": 1, "model": 2}
-    dashboards = {path.stem: read(path) for path in sorted((folder / "dashboards").glob("*.json"))}
     return Definitions(
-        read(folder / "data_source.json"),
-        read(folder / "theme.json"),
-        {path.stem: read(path) for path in sorted((folder / "data_sets").glob("*.json"))},
-        dict(sorted(dashboards.items(), key=lambda item: (order.get(item[0], len(order)), item[0]))),
+        data_sets.data_source(),
+        data_sets.theme(),
+        {name: data_sets.request(name) for name in sorted(data_sets.DATA_SETS)},
+        {"lake": lake.build(), "behaviour": behaviour.build(), "model": model.build()},
     )
 
 
 def fill(document: Any, values: Mapping[str, str]) -> Any:
-    """The document with its placeholders filled. Raises KeyError for one that has no value."""
+    """Return the document with its placeholders filled; raises KeyError for one without a value."""
     if isinstance(document, str):
         return _PLACEHOLDER.sub(lambda match: values[match[1]], document)
     if isinstance(document, list):
@@ -62,7 +57,7 @@ def fill(document: Any, values: Mapping[str, str]) -> Any:
 
 
 def walk(document: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """(path, value) of every object, list and leaf, parents first."""
+    """Yield (path, value) of every object, list and leaf, parents first."""
     yield path, document
     items = (
         document.items()
@@ -77,27 +72,27 @@ def walk(document: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 def _custom_sql(data_set: Json) -> Json:
     (table,) = data_set["PhysicalTableMap"].values()
-    found: Json = table["CustomSql"]
-    return found
+    custom_sql: Json = table["CustomSql"]
+    return custom_sql
 
 
 def columns(data_set: Json) -> dict[str, str]:
-    """{column: QuickSight type} of a data set."""
+    """Return {column: QuickSight type} of a data set."""
     return {column["Name"]: column["Type"] for column in _custom_sql(data_set)["Columns"]}
 
 
 def sql(data_set: Json, database: str) -> str:
-    """The SQL of a data set, against `database`."""
+    """Return the SQL of a data set, against `database`."""
     return str(fill(_custom_sql(data_set)["SqlQuery"], {"Database": database}))
 
 
 def parameter_filters(dashboard: Json) -> dict[str, str]:
-    """{parameter: column}: what the parameters of a dashboard filter, in every data set that has the column."""
-    found = {}
+    """Return {parameter: column}: each parameter filters that column in every data set that has it."""
+    filters = {}
     for group in dashboard["Definition"].get("FilterGroups", []):
         for filter_ in group["Filters"]:
             body = filter_.get("CategoryFilter", {})
             name = body.get("Configuration", {}).get("CustomFilterConfiguration", {}).get("ParameterName")
             if name:
-                found[name] = body["Column"]["ColumnName"]
-    return found
+                filters[name] = body["Column"]["ColumnName"]
+    return filters

@@ -1,29 +1,27 @@
 """The definitions as one static web page: data of every data set, packed, with the scripts of `web/`. No AWS call.
 
-The page draws what the definitions say; it has no specification of its own, loads nothing from anywhere, and
-says that it is not QuickSight.
+The page translates the definitions into Vega-Lite (`web/specs.js`) and draws them with the runtime of
+`etholake.pages.vega`; it has no specification of its own, loads nothing, and says that it is not QuickSight.
 """
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
+from etholake.pages import vega
 from etholake.pages.dashboards.definitions import Definitions, Json, columns
+from etholake.pages.templating import render as render_template
 
 __all__ = ["MAX_ROWS", "pack", "pack_error", "render"]
 
-WEB = Path(__file__).resolve().parents[1] / "web"
-SCRIPTS = ("ui.js", "data.js", "definition.js", "charts.js", "app.js")
 MAX_ROWS = 200_000  # of a data set in a page: beyond it, a browser is the wrong place
 
 
-def pack(data_set: Json, found: Sequence[str], rows: Sequence[Sequence[Any]]) -> Json:
-    """The rows of a data set by column; text as a list of words and an index. Columns are those that came."""
+def pack(data_set: Json, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> Json:
+    """Return the rows of a data set by column; text as a list of words and an index into it."""
     kinds = columns(data_set)
     if len(rows) > MAX_ROWS:
         return pack_error(
@@ -31,12 +29,12 @@ def pack(data_set: Json, found: Sequence[str], rows: Sequence[Sequence[Any]]) ->
             f"its SQL gave {len(rows):,} rows, and a page holds {MAX_ROWS:,}. "
             "Use make dashboards SERVE=1 and a filter, or a view with fewer rows.",
         )
-    packed = {name: _column(kinds.get(name, "STRING"), [row[at] for row in rows]) for at, name in enumerate(found)}
+    packed = {name: _column(kinds.get(name, "STRING"), [row[at] for row in rows]) for at, name in enumerate(names)}
     return {"columns": packed, "rows": len(rows)}
 
 
 def pack_error(data_set: Json, reason: str) -> Json:
-    """In the place of a data set that could not be read: its visuals will say why."""
+    """Return what stands for a data set that could not be read; its visuals show `reason`."""
     return {
         "columns": {name: _column(kind, []) for name, kind in columns(data_set).items()},
         "rows": 0,
@@ -68,10 +66,12 @@ def render(
     live: bool = False,
     videos: Mapping[str, str] | None = None,
 ) -> str:
-    """The whole page. `facts` names the lake, `read` says when it was asked; `live` pages bring no data along.
+    """Return the whole page. `facts` names the lake, `read` the time of its queries; a `live` page holds no data.
 
     `videos` are the addresses, from this page, of the pages of videos by id.
     """
+    from markupsafe import Markup
+
     content = {
         "dashboards": list(definitions.dashboards.values()),
         "theme": definitions.theme,
@@ -81,9 +81,5 @@ def render(
         "live": live,
         "videos": dict(videos or {}),
     }
-    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    scripts = "\n".join((WEB / name).read_text(encoding="utf-8") for name in SCRIPTS)
-    page = (WEB / "page.html").read_text(encoding="utf-8")
-    page = page.replace("/*STYLE*/", (WEB / "style.css").read_text(encoding="utf-8"))
-    page = page.replace("/*SCRIPT*/", scripts)
-    return page.replace("/*PAGE*/", text.replace("<", "\\u003c"))  # last: data are never looked into
+    runtime = Markup(vega.javascript_runtime())  # noqa: S704 a library's own script
+    return render_template("dashboards.html", content=content, runtime=runtime)

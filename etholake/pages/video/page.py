@@ -7,23 +7,21 @@ live page asks its server for them. No AWS call here, no network at view time.
 from __future__ import annotations
 
 import base64
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TextIO
 
-from etholake.pages.dashboards.page import WEB
+from etholake.pages.templating import render as render_template
 from etholake.pages.video.events import IOU, Event
 from etholake.pages.video.skeleton import edges, outline, speed_part
 from etholake.pages.video.slices import FRAMES, Tracks
 
-__all__ = ["ASSUMED_FPS", "SCRIPTS", "VideoView", "render", "write"]
+__all__ = ["ASSUMED_FPS", "VideoView", "render", "write"]
 
 Json = dict[str, Any]
 ASSUMED_FPS = 30.0  # of a video that does not say, as view v_video_seconds has it
-SCRIPTS = ("ui.js", *(f"video/{name}.js" for name in ("clock", "slices", "arena", "timeline", "events", "app")))
 _SLICES = "<!--SLICES-->"
 
 
@@ -89,15 +87,7 @@ def write(
 def render(video: VideoView, *, facts: str, read: str, live: bool = False) -> str:
     """The page without its slices. `facts` names the lake, `read` says when it was asked."""
     content = {**_content(video), "facts": facts, "read": read, "live": live}
-    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    page = (WEB / "video" / "page.html").read_text(encoding="utf-8")
-    page = page.replace("/*STYLE*/", _texts("style.css", "video/style.css"))
-    page = page.replace("/*SCRIPT*/", _texts(*SCRIPTS))
-    return page.replace("/*PAGE*/", text.replace("<", "\\u003c"))  # last: data are never looked into
-
-
-def _texts(*names: str) -> str:
-    return "\n".join((WEB / name).read_text(encoding="utf-8") for name in names)
+    return render_template("video.html", content=content)
 
 
 def _content(video: VideoView) -> Json:

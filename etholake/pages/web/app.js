@@ -14,7 +14,7 @@
   const palette = page.theme.Configuration.DataColorPalette.Colors;
   const ranks = new Map();
   function colorOf(column, value) {
-    if (column === null) return Charts.tone(palette[value % palette.length]);
+    if (column === null) return Specs.tone(palette[value % palette.length]);
     if (!ranks.has(column)) {
       const counts = new Map();
       for (const table of Object.values(base)) {
@@ -23,11 +23,11 @@
       const ordered = [...counts].sort((a, b) => b[1] - a[1] || Data.byName(a[0], b[0]));
       ranks.set(column, new Map(ordered.map(([v], i) => [v, i])));
     }
-    return Charts.tone(palette[(ranks.get(column).get(value) ?? 0) % palette.length]);
+    return Specs.tone(palette[(ranks.get(column).get(value) ?? 0) % palette.length]);
   }
 
   Ui.theme((dark) => {
-    Charts.setTheme(dark, dark ? ["#16324A", "#2F7FB8", "#B9E0FF"] : ["#E8F1FA", "#6BAED6", "#08519C"]);
+    Specs.setTheme(dark, dark ? ["#16324A", "#2F7FB8", "#B9E0FF"] : ["#E8F1FA", "#6BAED6", "#08519C"]);
     if (current) drawCards();
   });
 
@@ -50,13 +50,13 @@
 
   function readAddress() {
     const [id, text] = location.hash.slice(1).split("?");
-    const found = sheets.find((s) => s.id === id) || sheets[0];
+    const entry = sheets.find((s) => s.id === id) || sheets[0];
     for (const [parameter, value] of new URLSearchParams(text || "")) {
-      const choices = choicesOf(found.dashboard);
+      const choices = choicesOf(entry.dashboard);
       if (!choices.has(parameter)) choices.set(parameter, new Set());
       choices.get(parameter).add(value);
     }
-    return found;
+    return entry;
   }
 
   // --- data ------------------------------------------------------------------------------------------------
@@ -125,34 +125,6 @@
   const whole = (v) => (Number.isInteger(v) ? String(v) : Data.text(v, { decimals: 2 }));
   const compare = (a, b) => (a === null ? 1 : b === null ? -1 : Data.byName(a, b));
 
-  // --- tooltips --------------------------------------------------------------------------------------------
-  function attachTips(node, marks) {
-    const byNode = new Map(marks.map((m) => [m.node, m]));
-    let at = -1;
-    const find = (target) => { while (target && target !== node) { if (byNode.has(target)) return byNode.get(target); target = target.parentNode; } return null; };
-    const light = (found) => { marks.forEach((m) => m.node.classList.toggle("lit", m === found)); };
-    node.addEventListener("pointermove", (event) => {
-      const found = find(event.target);
-      light(found);
-      if (found) showTip(found, event.clientX, event.clientY);
-      else hideTip();
-    });
-    const leave = () => { light(null); hideTip(); at = -1; };
-    node.addEventListener("pointerleave", leave);
-    node.addEventListener("blur", leave);
-    node.addEventListener("keydown", (event) => {
-      const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
-      if (event.key === "Escape") leave();
-      if (!step || !marks.length) return;
-      event.preventDefault();
-      at = (at + step + marks.length) % marks.length;
-      const box = marks[at].node.getBoundingClientRect();
-      light(marks[at]);
-      showTip(marks[at], box.left + box.width / 2, box.top + box.height / 2);
-      $("spoken").textContent = `${marks[at].title}: ${marks[at].lines.map((l) => `${l[0]} ${l[1]}`).join(", ")}`;
-    });
-  }
-
   // --- cards -----------------------------------------------------------------------------------------------
   const ROW_HEIGHT = 26; // pixels of one row of QuickSight's grid
 
@@ -180,36 +152,51 @@
   function fillCard(node, visual, rows, place, isKpi) {
     const figure = el("div", { class: "figure" });
     node.append(figure);
-    const paint = () => {
+    const translate = () => {
       const narrow = matchMedia("(max-width: 900px)").matches;
       const room = Math.floor(figure.clientWidth || 600);
       const taken = 74 + (visual.subtitle ? 20 : 0);
       const height = Math.max(170, (narrow ? Math.min(place.rows, 14) : place.rows) * ROW_HEIGHT - taken);
-      return Charts.draw(visual, rows, { width: room, height }, colorOf);
+      return Specs.translate(visual, rows, { width: room, height }, colorOf);
     };
     if (visual.kind === "TableVisual") {
-      const chart = paint();
-      figure.append(chart.rows.length ? htmlTable(chart, visual.title) : el("p", { class: "empty" }, "No rows to show"));
+      const chart = translate();
+      figure.append(chart.rows.length ? htmlTable(chart, visual.title) : empty(visual));
       figure.style.setProperty("--h", `${place.rows * ROW_HEIGHT - 62 - (visual.subtitle ? 20 : 0)}px`);
       figure.classList.add("is-table");
       return;
     }
-    node.paint = () => {
-      const chart = paint();
-      figure.replaceChildren(chart.node);
-      if (chart.marks.length) attachTips(chart.node, chart.marks);
-      return chart;
+    if (isKpi) {
+      figure.append(el("p", { class: "kpi" }, translate().text));
+      return;
+    }
+    let shown = null;
+    node.paint = async () => {
+      shown = translate();
+      if (!shown.spec) figure.replaceChildren(empty(visual));
+      else await Charts.draw(figure, shown.spec, visual.alt);
     };
-    if (isKpi) { node.first = node.paint; return; }
     const details = el("details", { class: "rows" }, el("summary", {}, "Table"));
-    node.first = () => {
-      const chart = node.paint();
-      details.addEventListener("toggle", () => {
-        if (details.open && details.children.length === 1) details.append(htmlTable(chart, `${visual.title}: table`));
-      });
-    };
-    node.append(details);
+    details.addEventListener("toggle", () => {
+      if (details.open && details.children.length === 1) details.append(htmlTable(shown, `${visual.title}: table`));
+    });
+    const saving = ["png", "svg"].map((kind) => el("button", {
+      type: "button", class: "save", "aria-label": `Save ${visual.title} as ${kind.toUpperCase()}`,
+      onclick: () => { if (shown.spec) Charts.save(shown.spec, visual.id, kind); },
+    }, kind.toUpperCase()));
+    node.append(el("div", { class: "foot" }, details, el("span", { class: "saves" }, saving)));
   }
+
+  /** What is said where a visual has no row: under a choice the choice is the reason, else the lake has none. */
+  function empty(visual) {
+    const chosen = [...choicesOf(current.dashboard).values()].some((values) => values.size);
+    const command = EMPTY[visual.dataSet];
+    return el("p", { class: "empty" }, chosen ? "No rows under this choice of filters." : "No rows yet. ", !chosen && command ? [`Run `, el("code", {}, command), " to fill this chart."] : "");
+  }
+  const EMPTY = {
+    ...Object.fromEntries(["videos", "points", "events", "minutes", "transitions"].map((name) => [name, "make ingest etl"])),
+    ...Object.fromEntries(["runs", "scores", "scored_time", "calibration", "review"].map((name) => [name, "make train predict evaluate"])),
+  };
 
   // --- controls --------------------------------------------------------------------------------------------
   function control(c) {
@@ -258,9 +245,9 @@
 
   let turn = 0;
   async function refresh() {
-    const mine = ++turn;
+    const own = ++turn;
     try { await load(current.dashboard); } catch { return; }
-    if (mine === turn) drawCards(); // a later choice has overtaken this one
+    if (own === turn) drawCards(); // a later choice has overtaken this one
   }
 
   document.addEventListener("click", (event) => {
@@ -268,39 +255,42 @@
   });
 
   // --- sheets ----------------------------------------------------------------------------------------------
-  function drawCards() {
+  async function drawCards() {
     hideTip();
-    const places = Definition.places(current.sheet);
-    const cards = current.sheet.Visuals.map((union) => card(union, places.get(Object.values(union)[0].VisualId) || { column: 0, columns: 36, row: 0, rows: 12 }));
+    const entry = current, own = turn;
+    const places = Definition.places(entry.sheet);
+    const cards = entry.sheet.Visuals.map((union) => card(union, places.get(Object.values(union)[0].VisualId) || { column: 0, columns: 36, row: 0, rows: 12 }));
     $("cards").replaceChildren(...cards);
-    cards.forEach((c) => {
-      if (!c.first) return;
-      try { c.first(); } catch (error) {
-        c.classList.add("broken");
-        c.querySelector(".figure").replaceWith(el("p", { class: "error", role: "alert" }, "This visual cannot be drawn. ", error.message));
-      }
-    });
-    document.body.dataset.ready = current.id;
+    await Promise.all(cards.map(paintCard));
+    if (own === turn) document.body.dataset.ready = entry.id;
+  }
+
+  async function paintCard(node) {
+    if (!node.paint || node.classList.contains("broken")) return;
+    try { await node.paint(); } catch (error) {
+      node.classList.add("broken");
+      node.querySelector(".figure").replaceWith(el("p", { class: "error", role: "alert" }, "This visual cannot be drawn. ", error.message));
+    }
   }
 
   async function open(entry, focus) {
     current = entry;
     delete document.body.dataset.ready;
     document.querySelectorAll("[role=tab]").forEach((tab) => {
-      const here = tab.id === `tab-${entry.id}`;
-      tab.setAttribute("aria-selected", here);
-      tab.tabIndex = here ? 0 : -1;
-      if (here && focus) tab.focus();
-      if (here) tab.scrollIntoView({ block: "nearest", inline: "nearest" });
+      const selected = tab.id === `tab-${entry.id}`;
+      tab.setAttribute("aria-selected", selected);
+      tab.tabIndex = selected ? 0 : -1;
+      if (selected && focus) tab.focus();
+      if (selected) tab.scrollIntoView({ block: "nearest", inline: "nearest" });
     });
     $("panel").setAttribute("aria-labelledby", `tab-${entry.id}`);
     $("sheet-title").textContent = `${entry.dashboard.short}: ${entry.sheet.Name}`;
     $("sheet-text").textContent = entry.sheet.Description || "";
     document.title = `Etholake · ${entry.dashboard.short} · ${entry.sheet.Name}`;
     writeAddress();
-    const mine = ++turn;
+    const own = ++turn;
     try { await load(entry.dashboard); } catch { return; }
-    if (mine !== turn) return;
+    if (own !== turn) return;
     $("controls").replaceChildren(...Definition.controls(entry.sheet).map(control), el("button", { type: "button", id: "reset", onclick: () => {
       choicesOf(current.dashboard).clear();
       open(current);
@@ -332,9 +322,7 @@
     drawnAt = room;
     repaint();
   }).observe($("cards"));
-  function repaint() {
-    document.querySelectorAll(".card").forEach((c) => { if (c.paint && !c.classList.contains("broken")) c.paint(); });
-  }
+  const repaint = () => document.querySelectorAll(".card").forEach(paintCard);
   matchMedia("print").addEventListener("change", repaint);
 
   // --- start -----------------------------------------------------------------------------------------------

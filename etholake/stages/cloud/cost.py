@@ -1,6 +1,6 @@
 """What the last run of every stage would cost on AWS: measured work times the prices of ``infra/prices.json``.
 
-The work is what the services themselves tell of the runs: seconds and workers of Glue jobs, bytes scanned of
+The work is what the services themselves report of the runs: seconds and workers of Glue jobs, bytes scanned of
 Athena's queries, seconds of SageMaker's jobs, the endpoint's own log lines, objects and bytes in the bucket. A
 second of this machine is taken to be a second of the instance named. Not in it: KMS, CloudWatch, transfer, and the
 endpoint while it waits.
@@ -17,12 +17,13 @@ from typing import Any
 from etholake import aws, logs
 from etholake.contract import CURATED_ZONE, MODEL_ZONE, RAW_ZONE
 from etholake.errors import DataError, UsageError
-from etholake.lake import Lake
-from etholake.pages.base import many
-from etholake.resources import repository
+from etholake.objects import list_objects, read_object
+from etholake.pages.templating import counted
+from etholake.resources import folder
 from etholake.settings import Settings
-from etholake.stages.jobs import outputs_of
-from etholake.stages.state import load_state
+from etholake.stages.jobs import outputs_or_defaults
+from etholake.stages.serving.endpoint_requests import endpoint_name, log_group
+from etholake.stages.state import load_state, open_lake
 
 __all__ = ["Line", "lines", "prices", "render", "video_hours"]
 
@@ -44,7 +45,7 @@ class Line:
 
 def prices() -> dict[str, Any]:
     """The dated price table."""
-    content = json.loads((repository() / "infra" / "prices.json").read_text(encoding="utf-8"))
+    content = json.loads((folder("infra") / "prices.json").read_text(encoding="utf-8"))
     assert isinstance(content, dict)
     return content
 
@@ -80,12 +81,12 @@ def video_hours(settings: Settings) -> float:
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
-    lake = Lake(aws.client(settings, "s3"), aws.client(settings, "glue"), settings.bucket, settings.database)
+    lake = open_lake(settings)
     seconds = 0.0
     for name in ("metadata_train", "metadata_test"):
         for uri in lake.current_files(name):
-            body = lake.s3.get_object(Bucket=lake.bucket, Key=uri.removeprefix(f"s3://{lake.bucket}/"))["Body"]
-            column = pq.read_table(io.BytesIO(body.read()), columns=["video_duration_sec"]).column(0)
+            body = io.BytesIO(read_object(lake.s3, uri))
+            column = pq.read_table(body, columns=["video_duration_sec"]).column(0)
             seconds += pc.sum(column).as_py() or 0.0
     if not seconds:
         raise DataError(f"Bucket '{settings.bucket}' has no curated metadata: run `make ingest etl` first.")
@@ -147,31 +148,27 @@ def instance_line(table: Mapping[str, Any], stage: str, kind: str, count: int, s
 def serving_line(table: Mapping[str, Any], kind: str, seconds: list[float]) -> Line:
     """What a thousand requests like these cost on an instance that does nothing else."""
     mean = sum(seconds) / len(seconds)
-    work = f"{many(len(seconds), 'request')}, {mean:.2f} s each on {kind}"
+    work = f"{counted(len(seconds), 'request')}, {mean:.2f} s each on {kind}"
     return Line("serving", work, 1000 * mean / 3600 * _hourly(table, kind), THOUSAND)
 
 
 def _hourly(table: Mapping[str, Any], kind: str) -> float:
-    known = table["sagemaker_hour"]
-    if kind not in known:
-        raise UsageError(f"infra/prices.json has no price of {kind} (it has {', '.join(known)}): add it.")
-    return float(known[kind])
+    prices_by_type = table["sagemaker_hour"]
+    if kind not in prices_by_type:
+        raise UsageError(f"infra/prices.json has no price of {kind} (it has {', '.join(prices_by_type)}): add it.")
+    return float(prices_by_type[kind])
 
 
 # --- measured work ----------------------------------------------------------------------------------------
 def _zone(settings: Settings, zone: str) -> dict[str, int]:
-    pages = aws.client(settings, "s3").get_paginator("list_objects_v2")
-    sizes = [
-        item["Size"]
-        for page in pages.paginate(Bucket=settings.bucket, Prefix=f"{zone}/")
-        for item in page.get("Contents", [])
-    ]
+    objects = list_objects(aws.client(settings, "s3"), settings.bucket, f"{zone}/")
+    sizes = [item["Size"] for item in objects]
     return {"objects": len(sizes), "bytes": sum(sizes)}
 
 
 def _glue_runs(settings: Settings) -> dict[str, dict[str, Any]]:
     """The last run of every job that succeeded."""
-    glue, outputs = aws.client(settings, "glue"), outputs_of(settings)
+    glue, outputs = aws.client(settings, "glue"), outputs_or_defaults(settings)
     found = {}
     for stage, output in _JOBS.items():
         if output not in outputs:
@@ -220,24 +217,20 @@ def _served(settings: Settings) -> list[float]:
     """Seconds of the endpoint's answers, by its log; none if there is no log, or it may not be read."""
     from botocore.exceptions import ClientError
 
-    from etholake.stages.serving.serve import endpoint_name
-
-    group = f"/aws/sagemaker/Endpoints/{endpoint_name()}"
+    group = log_group(endpoint_name())
     pages = aws.client(settings, "logs").get_paginator("filter_log_events").paginate(logGroupName=group)
     try:
-        told = [logs.parse(event["message"].strip()) for page in pages for event in page["events"]]
+        lines = [logs.parse(event["message"].strip()) for page in pages for event in page["events"]]
     except ClientError:
         return []
-    return [line["seconds"] for line in told if line and (line["stage"], line["event"]) == ("serve", "end")]
+    return [line["seconds"] for line in lines if line and (line["stage"], line["event"]) == ("serve", "end")]
 
 
 def _endpoint(settings: Settings) -> bool:
     from botocore.exceptions import ClientError
 
-    from etholake.stages.model.train import job_settings
-
     try:
-        aws.client(settings, "sagemaker").describe_endpoint(EndpointName=job_settings()["hosting"]["endpoint"])
+        aws.client(settings, "sagemaker").describe_endpoint(EndpointName=endpoint_name())
     except ClientError:
         return False
     return True

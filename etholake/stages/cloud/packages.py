@@ -1,4 +1,4 @@
-"""What is shipped: `etholake.zip` for Glue's ``--extra-py-files`` and `sourcedir.tar.gz` for SageMaker.
+"""Build the two packages: `etholake.zip` for Glue's ``--extra-py-files``, `sourcedir.tar.gz` for SageMaker.
 
 Both are deterministic: sorted names, one fixed timestamp and mode, nothing of this machine, so that the same
 code gives the same bytes and an unchanged deployment can be recognised. The digest is taken over names and
@@ -8,8 +8,8 @@ contents, not over compressed bytes, and so does not depend on the version of zl
 from __future__ import annotations
 
 import gzip
-import hashlib
 import io
+import re
 import tarfile
 import tomllib
 import zipfile
@@ -17,13 +17,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from etholake.resources import repository
+from etholake import resources
+from etholake.digest import bytes_digest, fingerprint
+from etholake.errors import ContractError
 
 __all__ = ["Packages", "build", "requirements"]
 
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can hold
-_SUFFIXES = frozenset({".py", ".html", ".json", ".sql", ".toml", ".txt", ".yaml"})
-_MODEL_EXTRA = "model"  # what the SageMaker image lacks beside torch
+_SUFFIXES = frozenset({".css", ".html", ".j2", ".js", ".json", ".py", ".sql", ".toml", ".txt", ".yaml"})
+_OF_THE_IMAGE = {"numpy", "torch"}
+_NAME = re.compile(r"[A-Za-z0-9._-]+")
+_MODEL_EXTRA = "model"  # the libraries that the SageMaker image lacks beside torch
 
 
 @dataclass(frozen=True)
@@ -37,9 +41,8 @@ class Packages:
 
 def build(out_dir: Path) -> Packages:
     """Write both archives into `out_dir` (made if missing). The same sources give the same bytes."""
-    root = repository()
-    package = _package_files(root)
-    source = package | _launcher_files(root) | {"requirements.txt": requirements(root).encode()}
+    package = _package_files(resources.package_folder())
+    source = package | _launcher_files() | {"requirements.txt": requirements().encode()}
     out_dir.mkdir(parents=True, exist_ok=True)
     etholake_zip = out_dir / "etholake.zip"
     sourcedir = out_dir / "sourcedir.tar.gz"
@@ -48,43 +51,50 @@ def build(out_dir: Path) -> Packages:
     return Packages(etholake_zip, sourcedir, _digest(source))
 
 
-def requirements(root: Path) -> str:
-    """`requirements.txt` of the SageMaker source folder: the pins of pyproject.toml, without torch.
+def requirements() -> str:
+    """Return `requirements.txt` of the SageMaker source folder: the locked libraries of pyproject.toml, no torch.
 
     torch belongs to the image; numpy is left to it as well, since torch was built against the image's own.
+
+    Raises
+    ------
+    ContractError
+        A library is not in requirements.lock.
     """
-    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    pins = [*project["dependencies"], *project["optional-dependencies"][_MODEL_EXTRA]]
-    return "".join(f"{pin}\n" for pin in sorted(pins) if not pin.startswith("numpy"))
+    project = tomllib.loads((resources.root() / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    wanted = [*project["dependencies"], *project["optional-dependencies"][_MODEL_EXTRA]]
+    names = sorted({_NAME.match(line)[0] for line in wanted} - _OF_THE_IMAGE)  # type: ignore[index]
+    lock = (resources.root() / "requirements.lock").read_text(encoding="utf-8").splitlines()
+    locked = {line.partition("==")[0]: line.partition(" ")[0] for line in lock if "==" in line}
+    if missing := [name for name in names if name not in locked]:
+        raise ContractError(f"requirements.lock does not pin {missing}: make it again (see CONTRIBUTING.md).")
+    return "".join(f"{locked[name]}\n" for name in names)
 
 
-def _package_files(root: Path) -> dict[str, bytes]:
-    """Name in the archive -> content of every source and data file of the package `etholake`."""
+def _package_files(package: Path) -> dict[str, bytes]:
+    """Return name in the archive -> content of every source and data file of the package `etholake`."""
     return {
-        str(path.relative_to(root)): path.read_bytes()
-        for path in _walk(root / "etholake")
+        f"etholake/{path.relative_to(package)}": path.read_bytes()
+        for path in _walk(package)
         if path.suffix in _SUFFIXES or path.name == "py.typed"
     }
 
 
-def _launcher_files(root: Path) -> dict[str, bytes]:
-    folder = root / "sagemaker"
+def _launcher_files() -> dict[str, bytes]:
+    folder = resources.folder("sagemaker")
     return {str(path.relative_to(folder)): path.read_bytes() for path in _walk(folder) if path.suffix in _SUFFIXES}
 
 
 def _walk(folder: Path) -> Iterable[Path]:
     for path in sorted(folder.rglob("*")):
-        hidden = any(part.startswith(".") or part == "__pycache__" for part in path.relative_to(folder).parts)
+        parts = path.relative_to(folder).parts
+        hidden = any(part.startswith(".") or part in ("__pycache__", "_resources") for part in parts)
         if path.is_file() and not hidden:
             yield path
 
 
 def _digest(files: Mapping[str, bytes]) -> str:
-    digest = hashlib.sha256()
-    for name in sorted(files):
-        digest.update(f"{len(name)}:{name}:{len(files[name])}:".encode())
-        digest.update(files[name])
-    return digest.hexdigest()[:16]
+    return fingerprint([(name, bytes_digest(files[name])) for name in sorted(files)])
 
 
 def _zip(files: Mapping[str, bytes]) -> bytes:

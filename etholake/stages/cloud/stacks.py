@@ -1,4 +1,4 @@
-"""CloudFormation: plan change sets, show them, execute them, wait, delete. The templates are not read here.
+"""Plan change sets of CloudFormation, show them, execute them, wait, delete. The templates are not read here.
 
 A stack that exists gets its change set before anything is done; one that does not yet exist takes parameters from
 stacks before it, so its plan is the list of its resources, and its change set is made when its turn comes.
@@ -6,9 +6,8 @@ stacks before it, so its plan is the list of its resources, and its change set i
 
 from __future__ import annotations
 
-import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +15,7 @@ from etholake import aws
 from etholake.errors import AwsError
 from etholake.settings import Settings
 from etholake.stages.cloud.templates import Template, resolve
+from etholake.stages.waiting import wait_for
 
 __all__ = [
     "DEAD",
@@ -32,6 +32,7 @@ __all__ = [
 ]
 
 WAIT_S = 1800
+IN_PROGRESS = ("_IN_PROGRESS", "_PENDING")
 DEAD = frozenset({"CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "REVIEW_IN_PROGRESS"})
 SUCCESS = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE"})
 _SIGNS = {"Add": "+", "Modify": "~", "Remove": "-", "Import": "+", "Dynamic": "?"}
@@ -50,7 +51,7 @@ class Change:
 
 @dataclass
 class ChangePlan:
-    """What will be done to one stack; nothing if there are no changes."""
+    """The changes that will be made to one stack; it has none if there is nothing to do."""
 
     template: Template
     name: str
@@ -61,7 +62,7 @@ class ChangePlan:
 
 
 def make_plan(settings: Settings, templates: Sequence[Template], known: Mapping[str, str]) -> list[ChangePlan]:
-    """A plan for every template, in their order; change sets are made, nothing else."""
+    """Return a plan for every template, in their order. Change sets are made, nothing else."""
     plans: list[ChangePlan] = []
     outputs: dict[str, str] = {}
     for template in templates:
@@ -83,7 +84,7 @@ def make_plan(settings: Settings, templates: Sequence[Template], known: Mapping[
 
 
 def render(plans: Sequence[ChangePlan]) -> str:
-    """The plans for a person: + is made, ~ is changed, - is deleted, ! is replaced by a new one."""
+    """Return the plans for a person: + is made, ~ is changed, - is deleted, ! is replaced by a new one."""
     lines = []
     for plan in plans:
         if not plan.changes:
@@ -103,7 +104,7 @@ def execute(
     known: Mapping[str, str],
     done: Callable[[str], None] = lambda _: None,
 ) -> None:
-    """Carry the plans out, one after the other; `done` is told each stack (of `aws.STACKS`) that stands.
+    """Carry the plans out, one after the other; `done` is called with each finished stack (of `aws.STACKS`).
 
     Raises
     ------
@@ -146,7 +147,7 @@ def delete(settings: Settings, name: str) -> None:
 
 
 def describe(settings: Settings, name_or_id: str) -> dict[str, Any] | None:
-    """The stack as described, None if there is none (or it was deleted)."""
+    """Return the stack's description, None if there is none (or it was deleted)."""
     from botocore.exceptions import ClientError
 
     try:
@@ -160,7 +161,7 @@ def describe(settings: Settings, name_or_id: str) -> dict[str, Any] | None:
 
 
 def request(template: Template, name: str, values: Mapping[str, str], *, new: bool) -> dict[str, Any]:
-    """Arguments of CreateChangeSet. Pure but for the change set's name."""
+    """Return the arguments of CreateChangeSet. Pure but for the change set's name."""
     return {
         "StackName": name,
         "ChangeSetName": f"etholake-{uuid.uuid4().hex[:12]}",
@@ -174,13 +175,13 @@ def request(template: Template, name: str, values: Mapping[str, str], *, new: bo
 
 # --- change sets ------------------------------------------------------------------------------------------
 def _foreseen(template: Template, known: Mapping[str, str]) -> dict[str, str]:
-    """Parameters as far as they are known before the stacks that give the others are made."""
+    """Return the parameters as far as they are known before the earlier stacks exist."""
     defaults = {name: str(declaration.get("Default", "")) for name, declaration in template.declared.items()}
     return {**defaults, **known}
 
 
 def _undeclared_defaults(template: Template, present: Mapping[str, str]) -> dict[str, str]:
-    """Present values of parameters without a default: for a stack whose forerunner is gone."""
+    """Return present values of parameters without a default, for a stack whose earlier stacks are gone."""
     return {
         name: v for name, v in present.items() if "Default" not in template.declared.get(name, {"Default": ""})
     }
@@ -199,22 +200,22 @@ def _with_change_set(
         if any(text in str(err) for text in _NO_CHANGE):
             return nothing
         raise AwsError(f"CloudFormation refused the template of stack '{name}': {err}") from err
-    changes: list[Change] = []
-    token: dict[str, str] = {}
-    for _ in _pauses(f"change set of stack '{name}'"):
-        found = formation.describe_change_set(ChangeSetName=made, **token)
-        if found["Status"].endswith(("_PENDING", "_IN_PROGRESS")):
-            continue
-        if found["Status"] == "FAILED":
-            formation.delete_change_set(ChangeSetName=made)
-            reason = found.get("StatusReason", "no reason given")
-            if any(text in reason for text in _NO_CHANGE):
-                return nothing
-            raise AwsError(f"The change set of stack '{name}' failed: {reason}")
-        changes += [_change(item["ResourceChange"]) for item in found.get("Changes", [])]
-        if not found.get("NextToken"):
-            break
-        token = {"NextToken": found["NextToken"]}
+    page = wait_for(
+        lambda: formation.describe_change_set(ChangeSetName=made),
+        lambda page: not page["Status"].endswith(IN_PROGRESS),
+        f"The change set of stack '{name}'",
+        timeout_s=WAIT_S,
+    )
+    if page["Status"] == "FAILED":
+        formation.delete_change_set(ChangeSetName=made)
+        reason = page.get("StatusReason", "no reason given")
+        if any(text in reason for text in _NO_CHANGE):
+            return nothing
+        raise AwsError(f"The change set of stack '{name}' failed: {reason}")
+    changes = [_change(item["ResourceChange"]) for item in page.get("Changes", [])]
+    while page.get("NextToken"):
+        page = formation.describe_change_set(ChangeSetName=made, NextToken=page["NextToken"])
+        changes += [_change(item["ResourceChange"]) for item in page.get("Changes", [])]
     return ChangePlan(template, name, changes, values, made, new)
 
 
@@ -234,7 +235,7 @@ def _execute(settings: Settings, plan: ChangePlan) -> None:
 
 
 def _delete_dead(settings: Settings, name: str) -> None:
-    """A stack whose creation failed can only be deleted; one under review can take a new change set."""
+    """Delete a stack whose creation failed; one under review can take a new change set."""
     stack = describe(settings, name)
     if stack and stack["StackStatus"] != "REVIEW_IN_PROGRESS":
         delete(settings, name)
@@ -242,22 +243,15 @@ def _delete_dead(settings: Settings, name: str) -> None:
 
 # --- waiting ----------------------------------------------------------------------------------------------
 def _wait(settings: Settings, stack_id: str, name: str) -> str:
-    """Block until nothing is in progress; the final state ('DELETE_COMPLETE' if it has gone)."""
-    for _ in _pauses(f"stack '{name}'"):
+    """Wait until nothing is in progress; return the final state ('DELETE_COMPLETE' if the stack has gone)."""
+
+    def state() -> str:
         stack = describe(settings, stack_id)
-        state = stack["StackStatus"] if stack else "DELETE_COMPLETE"
-        if not state.endswith(("_IN_PROGRESS", "_PENDING")):
-            return str(state)
-    raise AssertionError  # _pauses raises first
+        return str(stack["StackStatus"]) if stack else "DELETE_COMPLETE"
 
-
-def _pauses(what: str) -> Iterator[None]:
-    pause, deadline = 0.1, time.monotonic() + WAIT_S
-    while time.monotonic() < deadline:
-        yield
-        time.sleep(pause)
-        pause = min(5.0, pause * 1.5)
-    raise AwsError(f"{what.capitalize()} is still in progress after {WAIT_S} s: look at its events, run again.")
+    return wait_for(
+        state, lambda status: not status.endswith(IN_PROGRESS), f"Stack '{name}'", timeout_s=WAIT_S, poll_s=0.1
+    )
 
 
 def _failures(settings: Settings, stack_id: str) -> str:

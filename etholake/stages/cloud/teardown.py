@@ -1,4 +1,4 @@
-"""What the stages made beside the stacks, for `destroy`: running jobs, endpoints, their models, logs of jobs.
+"""Find and remove what the stages made beside the stacks: running jobs, endpoints, their models, logs of jobs.
 
 Names are the same in every lake of an account (the endpoint is `etholake`), so a thing is this lake's if it reads
 from or writes to its bucket. The order is that of AWS: what runs is stopped, then autoscaling, the endpoint, its
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,12 +16,14 @@ from typing import Any
 from etholake import aws
 from etholake.errors import AwsError
 from etholake.settings import Settings
-from etholake.stages.cloud import verify
-from etholake.stages.serving import serve
+from etholake.stages.cloud import resource_checks
+from etholake.stages.serving.endpoint import take_down
+from etholake.stages.serving.endpoint_requests import KINDS, VARIANT, endpoint_name, log_group
+from etholake.stages.waiting import wait_for
 
-__all__ = ["Found", "find", "forget_logs", "prepare", "remove"]
+__all__ = ["ResourcesBesideStacks", "find", "forget_logs", "prepare", "remove"]
 
-POLL_S, WAIT_S = 0.5, 900.0
+WAIT_S = 900.0
 # Kind of job -> (noun of its operations, member of the list's answer, log group that the account's jobs share)
 _JOBS = {
     "HyperParameterTuningJob": ("hyper_parameter_tuning_job", "HyperParameterTuningJobSummaries", ""),
@@ -34,8 +35,8 @@ _OWN = "etholake"  # every name begins so
 
 
 @dataclass
-class Found:
-    """What there is, by name. `jobs` are (kind, name) that run; `targets` are resource ids of autoscaling."""
+class ResourcesBesideStacks:
+    """Names of resources. `jobs` are (kind, name) that run; `targets` are resource ids of autoscaling."""
 
     jobs: list[tuple[str, str]] = field(default_factory=list)
     targets: list[str] = field(default_factory=list)
@@ -44,7 +45,7 @@ class Found:
     models: list[str] = field(default_factory=list)
 
     def lines(self) -> list[str]:
-        """For a person, in the order in which it goes."""
+        """Return a line for each resource, in the order of deletion."""
         jobs = [f"{kind} {name}: is stopped" for kind, name in self.jobs]
         named = {"scalable target": self.targets, "endpoint": self.endpoints}
         named |= {"endpoint configuration": self.configs, "model": self.models}
@@ -54,10 +55,12 @@ class Found:
         return bool(self.jobs or self.targets or self.endpoints or self.configs or self.models)
 
 
-def find(settings: Settings) -> Found:
-    """This lake's jobs that run, endpoints, configurations and models, and autoscaling that nothing has."""
+def find(settings: Settings) -> ResourcesBesideStacks:
+    """Return this lake's jobs that run, endpoints, configurations and models, and orphaned autoscaling."""
     client = aws.client(settings, "sagemaker")
-    found = Found(jobs=[(kind, name) for kind in _JOBS for name in _jobs(settings, kind, running=True)])
+    found = ResourcesBesideStacks(
+        jobs=[(kind, name) for kind in _JOBS for name in _jobs(settings, kind, running=True)]
+    )
     for model in _listed(client, "list_models", "Models", "ModelName", NameContains=_OWN):
         if _of_lake(settings, client.describe_model(ModelName=model)):
             found.models.append(model)
@@ -69,8 +72,8 @@ def find(settings: Settings) -> Found:
     for endpoint in every:
         if client.describe_endpoint(EndpointName=endpoint).get("EndpointConfigName") in found.configs:
             found.endpoints.append(endpoint)
-    orphans = {serve.endpoint_name(kind) for kind in serve.KINDS} - set(every)
-    ids = [f"endpoint/{name}/variant/{serve.VARIANT}" for name in sorted({*found.endpoints, *orphans})]
+    orphans = {endpoint_name(kind) for kind in KINDS} - set(every)
+    ids = [f"endpoint/{name}/variant/{VARIANT}" for name in sorted({*found.endpoints, *orphans})]
     scaling = aws.client(settings, "application-autoscaling")
     targets = scaling.describe_scalable_targets(ServiceNamespace="sagemaker", ResourceIds=ids)
     found.targets = [target["ResourceId"] for target in targets["ScalableTargets"]]
@@ -78,11 +81,13 @@ def find(settings: Settings) -> Found:
 
 
 def prepare(settings: Settings, stacks: list[str]) -> None:
-    """Make `stacks` such that they can go: executions with their jobs, Glue jobs and crawlers are stopped, and
-    the stacks' policies are taken from the people and roles that they were given to.
+    """Prepare `stacks` for their deletion.
+
+    Executions with their jobs, Glue jobs and crawlers are stopped, and the stacks' policies are detached from the
+    users and roles that have them.
     """
     for name in stacks:
-        for resource in verify.resources(settings, name):
+        for resource in resource_checks.resources(settings, name):
             kind, physical = resource["ResourceType"], resource.get("PhysicalResourceId", "")
             if kind == "AWS::StepFunctions::StateMachine":
                 client = aws.client(settings, "stepfunctions")
@@ -96,8 +101,8 @@ def prepare(settings: Settings, stacks: list[str]) -> None:
                 _detach(aws.client(settings, "iam"), physical)
 
 
-def remove(settings: Settings, found: Found) -> list[str]:
-    """Stop and delete; a sentence for each thing that could not be. What has gone already is no problem."""
+def remove(settings: Settings, found: ResourcesBesideStacks) -> list[str]:
+    """Stop and delete; return a sentence for each thing that could not be. What has gone already is no problem."""
     client = aws.client(settings, "sagemaker")
     problems: list[str] = []
     for kind, name in found.jobs:
@@ -115,9 +120,9 @@ def remove(settings: Settings, found: Found) -> list[str]:
             )  # fmt: skip
     for name in found.endpoints:
         with _noted(problems, name):
-            serve.take_down(client, name)
-            if name != serve.endpoint_name():  # the group of that one belongs to a stack
-                _delete_group(settings, f"/aws/sagemaker/Endpoints/{name}")
+            take_down(client, name)
+            if name != endpoint_name():  # the group of that one belongs to a stack
+                _delete_group(settings, log_group(name))
     for name in found.configs:
         with _noted(problems, name):
             client.delete_endpoint_config(EndpointConfigName=name)
@@ -139,17 +144,17 @@ def forget_logs(settings: Settings) -> None:
 
 
 # --- what is there ------------------------------------------------------------------------------------------
-def _listed(client: Any, operation: str, member: str, name: str, **wish: Any) -> list[str]:
-    pages = client.get_paginator(operation).paginate(**wish)
+def _listed(client: Any, operation: str, member: str, name: str, **filters: Any) -> list[str]:
+    pages = client.get_paginator(operation).paginate(**filters)
     return [str(item[name]) for page in pages for item in page[member]]
 
 
 def _jobs(settings: Settings, kind: str, *, running: bool = False) -> list[str]:
-    """Names of this lake's jobs of a kind."""
+    """Return the names of this lake's jobs of a kind."""
     client = aws.client(settings, "sagemaker")
     noun, member, _ = _JOBS[kind]
-    wish = {"StatusEquals": "InProgress"} if running else {}
-    names = _listed(client, f"list_{noun}s", member, f"{kind}Name", NameContains=_OWN, **wish)
+    filters = {"StatusEquals": "InProgress"} if running else {}
+    names = _listed(client, f"list_{noun}s", member, f"{kind}Name", NameContains=_OWN, **filters)
     describe = getattr(client, f"describe_{noun}")
     return [name for name in names if _of_lake(settings, describe(**{f"{kind}Name": name}))]
 
@@ -161,27 +166,28 @@ def _of_lake(settings: Settings, description: dict[str, Any]) -> bool:
 # --- one thing ----------------------------------------------------------------------------------------------
 @contextlib.contextmanager
 def _noted(problems: list[str], name: str) -> Iterator[None]:
-    """Go on after an error of AWS; that the thing is not there (any more) is none."""
+    """Note an error of AWS and go on; a thing that has gone already is no error."""
     from botocore.exceptions import ClientError
 
     try:
         yield
     except ClientError as err:
-        code, said = err.response["Error"]["Code"], err.response["Error"]["Message"]
-        gone = code in {"ResourceNotFound", "ObjectNotFoundException"} or "Could not find" in said
+        code, message = err.response["Error"]["Code"], err.response["Error"]["Message"]
+        gone = code in {"ResourceNotFound", "ObjectNotFoundException"} or "Could not find" in message
         if not gone:
-            problems.append(f"{name}: {said}")
+            problems.append(f"{name}: {message}")
     except AwsError as err:
         problems.append(f"{name}: {err}")
 
 
 def _await_end(client: Any, kind: str, name: str) -> None:
-    end = time.monotonic() + WAIT_S
     describe = getattr(client, f"describe_{_JOBS[kind][0]}")
-    while describe(**{f"{kind}Name": name})[f"{kind}Status"] in {"InProgress", "Stopping"}:
-        if time.monotonic() > end:
-            raise AwsError(f"it has not stopped after {WAIT_S / 60:.0f} min.")
-        time.sleep(POLL_S)
+    wait_for(
+        lambda: str(describe(**{f"{kind}Name": name})[f"{kind}Status"]),
+        lambda status: status not in {"InProgress", "Stopping"},
+        f"{kind} '{name}'",
+        timeout_s=WAIT_S,
+    )
 
 
 def _stop_job(glue: Any, job: str) -> None:
@@ -199,9 +205,12 @@ def _stop_crawler(glue: Any, crawler: str) -> None:
     ):  # fmt: skip
         if glue.get_crawler(Name=crawler)["Crawler"]["State"] == "RUNNING":
             glue.stop_crawler(Name=crawler)
-        end = time.monotonic() + WAIT_S
-        while glue.get_crawler(Name=crawler)["Crawler"]["State"] != "READY" and time.monotonic() < end:
-            time.sleep(POLL_S)
+        wait_for(
+            lambda: str(glue.get_crawler(Name=crawler)["Crawler"]["State"]),
+            lambda state: state == "READY",
+            f"Crawler '{crawler}'",
+            timeout_s=WAIT_S,
+        )
 
 
 def _detach(iam: Any, policy: str) -> None:

@@ -1,4 +1,4 @@
-"""The templates of `infra/`: what they declare, and which resources they make under given parameters. Pure."""
+"""Read the templates of `infra/`: their parameters, and the resources that they make with given values."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from etholake.aws import STACKS
-from etholake.errors import UsageError, raise_collected
+from etholake.errors import UsageError, raise_collected, suggestion
 
 __all__ = ["Template", "load", "parameter_file", "resolve"]
 
@@ -26,11 +26,11 @@ class Template:
 
     @property
     def declared(self) -> dict[str, Any]:
-        """Parameter -> its declaration."""
+        """Return parameter -> its declaration."""
         return dict(self.body.get("Parameters") or {})
 
     def resources(self, values: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-        """Logical id -> body of what is made with these parameters."""
+        """Return logical id -> body of the resources that are made with these parameters."""
         conditions = self.body.get("Conditions") or {}
 
         def holds(condition: Any) -> bool:
@@ -51,23 +51,21 @@ class Template:
         }
 
 
-def load(root: Path) -> list[Template]:
-    """The templates that are there, in the order of `STACKS`."""
-    files = {stack: root / FOLDER / f"{stack}.yaml" for stack in STACKS}
+def load(folder: Path) -> list[Template]:
+    """Return the templates of a folder, in the order of `STACKS`."""
+    files = {stack: folder / f"{stack}.yaml" for stack in STACKS}
     texts = {stack: path.read_text(encoding="utf-8") for stack, path in files.items() if path.is_file()}
     return [Template(stack, text, _parse(text)) for stack, text in texts.items()]
 
 
-def parameter_file(root: Path, environment: str, templates: list[Template]) -> dict[str, str]:
-    """Values of ``infra/parameters/<environment>.json``. UsageError for an unknown file or name."""
-    folder = root / FOLDER / "parameters"
-    try:
-        values = json.loads((folder / f"{environment}.json").read_text(encoding="utf-8"))["Parameters"]
-    except FileNotFoundError as err:
-        known = ", ".join(sorted(path.stem for path in folder.glob("*.json")))
+def parameter_file(folder: Path, environment: str, templates: list[Template]) -> dict[str, str]:
+    """Return the values of ``parameters/<environment>.json``. Raises UsageError for an unknown file or name."""
+    files = {path.stem: path for path in (folder / "parameters").glob("*.json")}
+    if environment not in files:
         raise UsageError(
-            f"Environment '{environment}' has no file in {FOLDER}/parameters: known are {known}."
-        ) from err
+            f"Environment '{environment}' has no file in {FOLDER}/parameters. {suggestion(environment, files)}"
+        )
+    values = json.loads(files[environment].read_text(encoding="utf-8"))["Parameters"]
     declared = {name for template in templates for name in template.declared}
     raise_collected(
         UsageError,
@@ -78,7 +76,7 @@ def parameter_file(root: Path, environment: str, templates: list[Template]) -> d
 
 
 def resolve(template: Template, known: Mapping[str, str]) -> dict[str, str]:
-    """The parameters of a template: what is known, else its default. Raises UsageError for what is missing."""
+    """Return a template's parameters: the known values, else the defaults. Raises UsageError for missing ones."""
     values = {}
     missing = []
     for name, declaration in template.declared.items():
@@ -98,7 +96,7 @@ def _parse(text: str) -> dict[str, Any]:
     import yaml  # type: ignore[import-untyped]
 
     class Loader(yaml.SafeLoader):
-        """Short forms as long ones: ``!Ref X`` is ``{"Ref": "X"}``, ``!Sub x`` is ``{"Fn::Sub": "x"}``."""
+        """Read short forms as long ones: ``!Ref X`` is ``{"Ref": "X"}``, ``!Sub x`` is ``{"Fn::Sub": "x"}``."""
 
     def long_form(loader: Any, name: str, node: Any) -> Any:
         if isinstance(node, yaml.ScalarNode):

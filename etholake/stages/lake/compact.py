@@ -11,7 +11,8 @@ from etholake.lake import Lake
 from etholake.progress import OnProgress, silent
 from etholake.result import StageResult
 from etholake.settings import Settings
-from etholake.stages.jobs import outputs_of, run_job
+from etholake.stages.jobs import outputs_or_defaults, run_job
+from etholake.stages.state import open_lake
 
 __all__ = ["run"]
 
@@ -35,9 +36,9 @@ def run(settings: Settings, on_progress: OnProgress | None = None) -> StageResul
     """
     tick = on_progress or silent
     glue = aws.client(settings, "glue")
-    lake = Lake(aws.client(settings, "s3"), glue, settings.bucket, settings.database)
+    lake = open_lake(settings)
     before = _files(lake)
-    name = outputs_of(settings).get(*JOB)
+    name = outputs_or_defaults(settings).get(*JOB)
     arguments = {"--bucket": settings.bucket, "--database": settings.database}
     finished = run_job(glue, name, arguments, lambda what: tick(0, 1, what))
     after = _files(lake)

@@ -1,4 +1,4 @@
-"""Stage query: SQL through PyAthena, the reports and the views of ``athena_queries/``.
+"""Stage query: run SQL through PyAthena, and the reports and views of ``athena_queries/``.
 
 A report is a file that opens with ``-- purpose:``, ``-- grain:``, one ``-- param: name type`` a parameter and
 ``-- partition filter:``. Its values are bound to the ``?`` in the order of the parameters, or in the order of
@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from etholake import aws
-from etholake.errors import AwsError, UsageError, raise_collected
+from etholake.errors import AwsError, UsageError, raise_collected, suggestion
+from etholake.resources import folder
 from etholake.settings import Settings
 
 __all__ = [
@@ -28,13 +29,13 @@ __all__ = [
     "format_rows",
     "list_reports",
     "literal",
+    "queries_folder",
     "read_report",
     "run_file",
     "run_report",
     "run_sql",
 ]
 
-QUERIES = Path(__file__).resolve().parents[3] / "athena_queries"
 _POLL_SECONDS = 0.1
 _HEADER = re.compile(r"--\s*(purpose|grain|param|bind|partition filter):\s*(.+)")
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
@@ -43,7 +44,7 @@ _QUOTED = re.compile(r"'(?:[^']|'')*'")
 
 @dataclass(frozen=True)
 class QueryResult:
-    """What a query answered. `rows` hold Python values in the order of `columns`; a missing value is None."""
+    """The answer to a query. `rows` hold Python values in the order of `columns`; a missing value is None."""
 
     columns: list[str]
     rows: list[tuple[Any, ...]]
@@ -79,7 +80,7 @@ def run_sql(settings: Settings, sql: str, parameters: Sequence[str] = ()) -> Que
 
 
 def run_file(settings: Settings, path: Path, parameters: Sequence[str] = ()) -> QueryResult:
-    """`run_sql` of a file with one statement. Raises UsageError if the file cannot be read, and as `run_sql`."""
+    """Run a file with one statement. Raises UsageError if the file cannot be read, and as `run_sql`."""
     try:
         sql = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as err:
@@ -111,26 +112,31 @@ def run_report(settings: Settings, name: str, parameters: Mapping[str, str] | No
     return _execute(settings, report.sql, [values[p] for p in report.bind])
 
 
+def queries_folder() -> Path:
+    """Return the folder of the SQL files. Raises ContractError inside a job, where they are not."""
+    return folder("athena_queries")
+
+
 def create_views(settings: Settings) -> list[str]:
     """Create or replace every view of ``athena_queries/views`` in the database. Returns their names."""
-    paths = sorted((QUERIES / "views").glob("*.sql"))
+    paths = sorted((queries_folder() / "views").glob("*.sql"))
     for path in paths:
         run_file(settings, path)
     return [path.stem for path in paths]
 
 
 def list_reports(*, without_parameters: bool = False) -> list[tuple[str, str]]:
-    """(name, purpose) of the reports, by name; only those that need no parameter if asked."""
-    reports = (read_report(path.stem) for path in sorted((QUERIES / "reports").glob("*.sql")))
+    """Return (name, purpose) of the reports, by name; only those that need no parameter if asked."""
+    reports = (read_report(path.stem) for path in sorted((queries_folder() / "reports").glob("*.sql")))
     return [(r.name, r.purpose) for r in reports if not (without_parameters and r.parameters)]
 
 
 def read_report(name: str) -> Report:
-    """Parse a report's file. Raises UsageError if there is none of that name, naming those there are."""
-    known = sorted(p.stem for p in (QUERIES / "reports").glob("*.sql"))
-    if name not in known:  # also refuses a name with ../
-        raise UsageError(f"There is no report '{name}'. Known: {', '.join(known)}.")
-    sql = (QUERIES / "reports" / f"{name}.sql").read_text(encoding="utf-8")
+    """Parse a report's file. Raises UsageError, naming the nearest report, if there is none of that name."""
+    files = {path.stem: path for path in (queries_folder() / "reports").glob("*.sql")}
+    if name not in files:  # also refuses a name with ../
+        raise UsageError(f"There is no report '{name}'. {suggestion(name, files)} `query --list` shows all.")
+    sql = files[name].read_text(encoding="utf-8")
     matches = (_HEADER.fullmatch(line.strip()) for line in sql.splitlines())
     header = [(str(m[1]), str(m[2])) for m in matches if m]
     first = dict(reversed(header))
@@ -140,12 +146,12 @@ def read_report(name: str) -> Report:
 
 
 def literal(text: str) -> str:
-    """`text` as an SQL string literal, which is how Athena takes an execution parameter of type varchar."""
+    """Return `text` as an SQL string literal, which is how Athena takes an execution parameter of type varchar."""
     return "'" + text.replace("'", "''") + "'"
 
 
 def format_rows(result: QueryResult, format_: str = "table") -> str:
-    """The rows as a plain text table for terminals, as CSV, or as a JSON list of objects.
+    """Return the rows as a plain text table for terminals, as CSV, or as a JSON list of objects.
 
     A missing value is ``-`` in a table, nothing in CSV, null in JSON.
     """

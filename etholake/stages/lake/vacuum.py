@@ -1,4 +1,4 @@
-"""Stage vacuum: remove the generations of the curated zone that nothing references and nobody can still need.
+"""Stage vacuum: remove the generations of the curated zone that are out of use for long enough.
 
 Commits remove nothing (see `etholake.lake`), so killed attempts and superseded states pile up until this runs. It
 needs no lock: a generation that is unreferenced and old enough is never referenced again, because every attempt
@@ -11,12 +11,12 @@ import datetime as dt
 from collections import defaultdict
 from typing import Any
 
-from etholake import aws
 from etholake.contract import CURATED_ZONE, TABLES
 from etholake.errors import UsageError
 from etholake.lake import DROPPED, MAX_RETENTION, Lake, generation_prefix
 from etholake.result import StageResult
 from etholake.settings import Settings
+from etholake.stages.state import open_lake
 
 __all__ = ["run"]
 
@@ -42,7 +42,7 @@ def run(settings: Settings, older_than: dt.timedelta = dt.timedelta(hours=24)) -
     """
     if not dt.timedelta(0) <= older_than <= MAX_RETENTION:
         raise UsageError(f"Expected an age from 0 to {MAX_RETENTION.days} days, but got {older_than}.")
-    lake = Lake(aws.client(settings, "s3"), aws.client(settings, "glue"), settings.bucket, settings.database)
+    lake = open_lake(settings)
     limit = dt.datetime.now(dt.UTC) - older_than
     details: dict[str, Any] = {"removed": [], "removed_bytes": 0, "kept": 0, "kept_bytes": 0}
     for table in TABLES:
@@ -76,12 +76,12 @@ def _vacuum(lake: Lake, table: str, limit: dt.datetime, details: dict[str, Any])
 
 
 def _files(lake: Lake, table: str) -> tuple[dict[str, list[dict[str, Any]]], dict[str, dt.datetime]]:
-    """Objects by generation prefix, and when each dropped partition was dropped, by its prefix."""
+    """Return the objects by generation prefix, and when each dropped partition was dropped, by its prefix."""
     generations: dict[str, list[dict[str, Any]]] = defaultdict(list)
     dropped: dict[str, dt.datetime] = {}
     for item in lake.objects(f"{CURATED_ZONE}/{table}/"):
-        where, found, rest = item["Key"].rpartition("/gen-")
-        if found and "/" in rest:
+        where, separator, rest = item["Key"].rpartition("/gen-")
+        if separator and "/" in rest:
             generations[f"{where}/gen-{rest.partition('/')[0]}/"].append(item)
         elif item["Key"].endswith(f"/{DROPPED}"):
             dropped[item["Key"].removesuffix(DROPPED)] = item["LastModified"]
@@ -89,7 +89,7 @@ def _files(lake: Lake, table: str) -> tuple[dict[str, list[dict[str, Any]]], dic
 
 
 def _out_of_use(lake: Lake, table: str) -> dict[str, dt.datetime]:
-    """Since when a generation is out of use, by its prefix, as the pointers remember it."""
+    """Return since when each generation is out of use, by its prefix, as the pointers remember it."""
     since = {}
     for partition in lake.partitions(table):
         pointer = lake.current(table, partition)

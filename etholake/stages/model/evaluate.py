@@ -1,4 +1,4 @@
-"""Stage evaluate: a submission against a folder in the MABe layout: the official score and what stands beside it.
+"""Stage evaluate: the official score of a submission, and further figures, on a folder in the MABe layout.
 
 `evaluate` and `judge` compute (no AWS), `run` also writes the tables `score…` and the page. A video is scored if
 it has an annotation file that can be read; its whitelist is `behaviors_labeled` of ``train.csv`` (of ``test.csv``,
@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import csv
 import logging
-import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from etholake.contract import RAW_ANNOTATION_COLUMNS, SPLITS
+from etholake.contract import RAW_ANNOTATION_COLUMNS, SPLITS, action_name, number, whole_number
 from etholake.curate.behaviors import parse_labeled
 from etholake.digest import fingerprint
 from etholake.errors import DataError, UsageError
@@ -28,7 +27,7 @@ from etholake.events.types import Event, PairScores, Triplet
 from etholake.result import StageResult
 from etholake.settings import Settings
 
-__all__ = ["Truth", "evaluate", "judge", "lines", "read_truth", "run"]
+__all__ = ["Truth", "evaluate", "ignored_by_official", "judge", "lines", "read_truth", "run"]
 
 Spans = Mapping[int, tuple[int, int]]  # video_id -> (start_frame, stop_frame) of the part that is scored
 _log = logging.getLogger(__name__)
@@ -36,7 +35,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Truth:
-    """Ground truth of a folder: events, and by video what was looked for, the lab, and frames/s where known."""
+    """Ground truth of a folder: events, and by video the whitelist, the lab, and frames/s where known."""
 
     events: list[Event]
     whitelist: dict[int, frozenset[Triplet]]
@@ -47,7 +46,7 @@ class Truth:
 def evaluate(
     data: Path, submission: Path, videos: Sequence[int] | None = None, spans: Spans | None = None
 ) -> dict[str, Any]:
-    """The official score: ``{"score": …, "labs": {lab: {"score": …, "actions": {action: f}}}}``.
+    """Return the official score: ``{"score": …, "labs": {lab: {"score": …, "actions": {action: f}}}}``.
 
     See `judge` for the parameters and errors.
     """
@@ -56,26 +55,27 @@ def evaluate(
 
 def judge(
     data: Path,
-    said: Path | PostProcessing,
+    predictions: Path | Sequence[Event] | PostProcessing,
     videos: Sequence[int] | None = None,
     spans: Spans | None = None,
     pairs: Sequence[PairScores] = (),
 ) -> report.Evaluation:
-    """Everything that is known of a submission.
+    """Return the official score of a submission, and the figures that stand beside it.
 
     Parameters
     ----------
     data
         Folder in the MABe layout.
-    said
-        A submission, CSV as `etholake.events.submission` describes it; or decisions, which make events of `pairs`.
+    predictions
+        A submission, CSV as `etholake.events.submission` describes it; or its events; or post-processing, which
+        makes events of `pairs`.
     videos
         Score these videos only (None: those of `spans`, else all with ground truth).
     spans
         Clip truth and prediction of a video to ``start_frame <= f < stop_frame`` of its own clock; a video
         without an entry is scored whole.
     pairs
-        Probabilities of a recogniser that was not trained on these videos; with them there are average precision
+        Probabilities of a classifier that was not trained on these videos; with them there are average precision
         and calibration. They are clipped as the events are.
 
     Raises
@@ -85,14 +85,18 @@ def judge(
     UsageError
         A video was asked for that the metadata does not name.
     """
-    predicted = submission.read_csv(said) if isinstance(said, Path) else []
+    predicted: list[Event] = []
+    if isinstance(predictions, Path):
+        predicted = submission.read_csv(predictions)
+    elif not isinstance(predictions, PostProcessing):
+        predicted = list(predictions)
     chosen = list(spans) if videos is None and spans is not None else videos
     truth = read_truth(data, chosen)
     if not truth.events:
         which = "these videos" if chosen is not None else f"any video of {data}"
         raise DataError(f"There is no ground truth for {which}: nothing can be scored (empty solution).")
-    if isinstance(said, PostProcessing):
-        predicted = _decided(said, pairs, truth.whitelist)
+    if isinstance(predictions, PostProcessing):
+        predicted = _decided(predictions, pairs, truth.whitelist)
     kept = None if chosen is None else set(chosen)
     predicted = [e for e in predicted if kept is None or e.video_id in kept]
     return report.judge(
@@ -108,7 +112,7 @@ def judge(
 def run(
     settings: Settings,
     data: Path,
-    submission: Path | PostProcessing,
+    submission: Path | Sequence[Event] | PostProcessing,
     run_id: str,
     *,
     videos: Sequence[int] | None = None,
@@ -116,21 +120,22 @@ def run(
     pairs: Sequence[PairScores] = (),
     page: Path | None = None,
 ) -> StageResult:
-    """`judge`, into the partitions `run_id` of the tables `score…`, and into an HTML page if one is named.
+    """Write what `judge` returns into the partitions `run_id` of the tables `score…`, and a page if one is named.
 
     `details`: `scores` (what `evaluate` gives), `evaluation` (`Evaluation.to_dict`), `run_id`, `rows` by table.
     """
     import pyarrow as pa
 
-    from etholake import aws, logs
+    from etholake import logs
     from etholake.contract import arrow_schema
-    from etholake.lake import Lake, identity
+    from etholake.lake import identity
     from etholake.pages.evaluation import write
+    from etholake.stages.state import open_lake
 
     result = judge(data, submission, videos, spans, pairs)
     if page is not None:
         write(page, result, f"run {run_id}")
-    lake = Lake(aws.client(settings, "s3"), aws.client(settings, "glue"), settings.bucket, settings.database)
+    lake = open_lake(settings)
     partition, unchanged, tables = {"run_id": run_id}, True, result.tables()
     for name, rows in tables.items():
         print_ = fingerprint(name, rows)
@@ -152,7 +157,7 @@ def run(
         "run_id": run_id,
         "rows": {name: len(rows) for name, rows in tables.items()},
     }
-    logs.add(**told(scores))
+    logs.add_fields(**logged_scores(scores))
     return StageResult("evaluate", "unchanged" if unchanged else "done", summary, details)
 
 
@@ -163,32 +168,47 @@ def _decided(
     for pair in pairs:
         if pair.video_id in whitelist:
             by_video[pair.video_id].append(pair)
-    return [e for video, mine in by_video.items() for e in decisions.events(mine, whitelist[video])]
+    return [e for video, own in by_video.items() for e in decisions.events(own, whitelist[video])]
+
+
+def ignored_by_official(
+    data: Path, events: Sequence[Event], videos: Sequence[int] | None = None
+) -> dict[str, int]:
+    """Count the predicted events that the official scorer ignores because of the truth, by reason."""
+    truth = read_truth(data, videos)
+    scored = {event.video_id for event in truth.events}
+    reasons = Counter(
+        "the video has no ground truth" if event.video_id not in scored else "not in the video's behaviors_labeled"
+        for event in events
+        if event.video_id not in scored
+        or (event.agent_id, event.target_id, event.action) not in truth.whitelist.get(event.video_id, ())
+    )
+    return dict(reasons)
 
 
 def read_truth(data: Path, videos: Sequence[int] | None = None) -> Truth:
-    """Annotations and whitelists of a folder, or of some of its videos.
+    """Return annotations and whitelists of a folder, or of some of its videos.
 
     A video without an annotation file has no entry in `events`; an annotation file that cannot be read, or
     that the metadata does not name, is left out with a warning that names it.
     """
-    found = Truth([], {}, {})
+    truth = Truth([], {}, {})
     for split in SPLITS:
         for row in _metadata(data, split):
-            video, lab = int(row["video_id"]), row["lab_id"]
-            found.labs[video] = lab
+            video, lab = int(whole_number(row["video_id"]) or 0), row["lab_id"].strip()
+            truth.labs[video] = lab
             if (fps := _fps(row.get("frames_per_second"))) is not None:
-                found.fps[video] = fps
+                truth.fps[video] = fps
             if videos is None or video in videos:
-                found.whitelist[video] = frozenset(parse_labeled(row["behaviors_labeled"]).triplets)
-                found.events.extend(_annotations(data / f"{split}_annotation" / lab / f"{video}.parquet", video))
-    if not found.labs:
+                truth.whitelist[video] = frozenset(parse_labeled(row["behaviors_labeled"]).triplets)
+                truth.events.extend(_annotations(data / f"{split}_annotation" / lab / f"{video}.parquet", video))
+    if not truth.labs:
         raise DataError(f"{data} is not in the MABe layout: expected train.csv (or test.csv) in it.")
-    if unknown := sorted(set(videos or ()) - set(found.labs)):
+    if unknown := sorted(set(videos or ()) - set(truth.labs)):
         raise UsageError(f"The metadata of {data} does not name the videos {unknown}.")
     if videos is None:
-        _warn_of_strays(data, found.labs)
-    return found
+        _warn_of_strays(data, truth.labs)
+    return truth
 
 
 def _metadata(data: Path, split: str) -> list[dict[str, str]]:
@@ -203,15 +223,12 @@ def _metadata(data: Path, split: str) -> list[dict[str, str]]:
     missing = [n for n in ("lab_id", "video_id", "behaviors_labeled") if rows and n not in rows[0]]
     if missing:
         raise DataError(f"{path}: expected the columns lab_id, video_id, behaviors_labeled, but lacks {missing}.")
-    return [row for row in rows if (row["video_id"] or "").isdigit()]
+    return [row for row in rows if whole_number(row["video_id"] or "") is not None]
 
 
 def _fps(text: str | None) -> float | None:
-    try:
-        fps = float(text or "")
-    except ValueError:
-        return None
-    return fps if 0 < fps < math.inf else None
+    fps = number(text or "")
+    return fps if fps is not None and fps > 0 else None
 
 
 def _annotations(path: Path, video: int) -> list[Event]:
@@ -231,7 +248,7 @@ def _annotations(path: Path, video: int) -> list[Event]:
         _log.warning("%s: %d rows with missing values left out", path, table.num_rows - whole.num_rows)
     columns = (whole[name].to_pylist() for name in names)
     return [
-        Event(video, int(agent), int(target), str(action), int(start), int(stop))
+        Event(video, int(agent), int(target), action_name(str(action)), int(start), int(stop))
         for agent, target, action, start, stop in zip(*columns, strict=True)
     ]
 
@@ -248,7 +265,7 @@ def _warn_of_strays(data: Path, labs: Mapping[int, str]) -> None:
 
 
 def _clip(events: Sequence[Event], spans: Spans | None) -> list[Event]:
-    """Events cut to the span of their video; those outside it vanish."""
+    """Return the events cut to the span of their video; those outside it are left out."""
     if not spans:
         return list(events)
     clipped = []
@@ -260,15 +277,16 @@ def _clip(events: Sequence[Event], spans: Spans | None) -> list[Event]:
     return clipped
 
 
-def told(scores: Mapping[str, Any]) -> dict[str, Any]:
-    """What the log keeps of a score."""
+def logged_scores(scores: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a score that go into the log."""
     labs = {lab: entry["score"] for lab, entry in scores["labs"].items()}
     return {"score": scores["score"], "labs": len(labs), "lab_scores": labs}
 
 
 def lines(scores: dict[str, Any]) -> list[str]:
-    """The official score as text: one line a lab, one line an action; with `details`, what stands beside it."""
+    """Return the official score as text: a line for each lab and action; with `details`, further figures."""
     details = scores.get("details", {})
+    ignored = scores.get("ignored", {})
     lines = [f"official score {scores['score']:.4f}{_between(scores.get('interval'))}"]
     for lab, entry in sorted(scores["labs"].items()):
         lines.append(f"  {lab:<28} {entry['score']:.4f}{_between(details.get(lab, {}).get('interval'))}")
@@ -280,6 +298,7 @@ def lines(scores: dict[str, Any]) -> list[str]:
                 line += _boundaries(more["bouts"]["start_error_sec"], more["bouts"]["stop_error_sec"])
                 line += _of_probabilities(more["average_precision"], more["calibration"])
             lines.append(line)
+    lines += [f"ignored as the official scorer does: {n:,} rows, {why}" for why, n in sorted(ignored.items())]
     return lines
 
 

@@ -1,8 +1,8 @@
 """Stage features: the compact arrays that training reads, written once by a SageMaker processing job.
 
 Training makes them itself if they are not there; so the job pays for itself where many trainings (folds, tuning,
-several configurations) read the same large lake. They are found by the fingerprint of tracks, metadata, code and
-part map: whatever is newer than they are is simply not found.
+several configurations) read the same large lake. They are found by the fingerprint of tracks, metadata, the code
+that `sagemaker/features.py` imports, and the part map: arrays of an older state are not found, and not used.
 """
 
 from __future__ import annotations
@@ -15,13 +15,17 @@ from etholake.contract import MODEL_ZONE
 from etholake.dataset.labelled import FEATURES
 from etholake.dataset.store import INDEX
 from etholake.digest import fingerprint
+from etholake.objects import object_exists, read_object
 from etholake.result import StageResult
 from etholake.settings import Settings
-from etholake.stages.model import processing, train
+from etholake.stages.model import processing
+from etholake.stages.model.training_inputs import channels, deployed_fingerprint, table_states
 
 __all__ = ["channel", "prefix", "run"]
 
 READS = ("tracking", "metadata")
+TABLES = ("tracking_curated", "metadata_train")
+SCRIPT = "features.py"
 
 
 def run(settings: Settings) -> StageResult:
@@ -42,12 +46,12 @@ def run(settings: Settings) -> StageResult:
     """
     key, began = prefix(settings), time.monotonic()
     uri = f"s3://{settings.bucket}/{key}"
-    if _there(settings, key):
+    if _exists(settings, key):
         details = {"uri": uri, **_counts(settings, key)}
-        said = f"The arrays of {details['videos']} videos are there, made of the same tables and code."
-        return StageResult("features", "unchanged", said, details)
+        summary = f"The arrays of {details['videos']} videos are there, made of the same tables and code."
+        return StageResult("features", "unchanged", summary, details)
     arguments = ["--part_map", settings.part_map] if settings.part_map else []
-    inputs = {name: uri for name, uri in train.channels(settings).items() if name in READS}
+    inputs = {name: uri for name, uri in channels(settings).items() if name in READS}
     job = processing.start(settings, "features", inputs, arguments, key)
     details = {
         "uri": uri,
@@ -59,22 +63,22 @@ def run(settings: Settings) -> StageResult:
 
 
 def prefix(settings: Settings) -> str:
-    """Where the arrays of the tables as they are lie, or would lie. Raises as `run`."""
-    tables = [entry for entry in train._inputs(settings) if entry[0] in {"tracking_curated", "metadata_train"}]
-    return f"{MODEL_ZONE}/features/{fingerprint(tables, train._code(settings), settings.part_map)}/"
+    """Return the key prefix of the arrays for the tables as they are, made or not. Raises as `run`."""
+    inputs = table_states(settings, TABLES), deployed_fingerprint(settings, (SCRIPT,)), settings.part_map
+    return f"{MODEL_ZONE}/features/{fingerprint(*inputs)}/"
 
 
 def channel(settings: Settings) -> dict[str, str]:
-    """The channel `features` of a training job; {} if the arrays have not been made."""
+    """Return the channel `features` of a training job; {} if the arrays have not been made."""
     key = prefix(settings)
-    return {FEATURES: f"s3://{settings.bucket}/{key}"} if _there(settings, key) else {}
+    return {FEATURES: f"s3://{settings.bucket}/{key}"} if _exists(settings, key) else {}
 
 
-def _there(settings: Settings, key: str) -> bool:
-    return train._exists(settings, f"s3://{settings.bucket}/{key}{INDEX}")
+def _exists(settings: Settings, key: str) -> bool:
+    return object_exists(aws.client(settings, "s3"), f"s3://{settings.bucket}/{key}{INDEX}")
 
 
 def _counts(settings: Settings, key: str) -> dict[str, int]:
-    body = aws.client(settings, "s3").get_object(Bucket=settings.bucket, Key=key + INDEX)["Body"].read()
+    body = read_object(aws.client(settings, "s3"), f"s3://{settings.bucket}/{key}{INDEX}")
     videos = json.loads(body)["videos"].values()
     return {"videos": len(videos), "ticks": sum(video["ticks"] for video in videos)}

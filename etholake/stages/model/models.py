@@ -1,8 +1,7 @@
-"""Where a trained model lies, by any name that a user has for it: a folder, an archive, an S3 URI, `current`."""
+"""Find a trained model by any name that a user has for it: a folder, an archive, an S3 URI, `current`."""
 
 from __future__ import annotations
 
-import hashlib
 import io
 import tarfile
 from collections.abc import Iterator
@@ -12,20 +11,21 @@ from tempfile import TemporaryDirectory
 
 from etholake import aws
 from etholake.contract import MODEL_ZONE
+from etholake.digest import bytes_digest
 from etholake.errors import DataError, UsageError
 from etholake.models.archive import ARCHIVE, META, unpack
+from etholake.objects import read_object
 from etholake.settings import Settings
 from etholake.stages.state import load_state
 
 __all__ = ["CURRENT", "pack", "stage", "unpacked"]
 
-SUFFIXES = {".json", ".safetensors", ".ubj"}  # of what describes a model
 CURRENT = "current"  # the newest model that was trained in the lake
 
 
 @contextmanager
 def unpacked(settings: Settings, model: str) -> Iterator[Path]:
-    """A folder with the model, as long as the context lasts. Raises as `pack`."""
+    """Give a folder with the model for as long as the context lasts. Raises as `pack`."""
     if Path(model).is_dir():
         yield Path(model)
         return
@@ -34,15 +34,15 @@ def unpacked(settings: Settings, model: str) -> Iterator[Path]:
 
 
 def stage(settings: Settings, model: str) -> str:
-    """Copy the model into the lake's model zone, under its content's name; returns the prefix for a channel."""
+    """Copy the model into the lake's model zone, named by its content; return the prefix for a channel."""
     body = pack(settings, model)
-    prefix = f"{MODEL_ZONE}/base/{hashlib.sha256(_content(body)).hexdigest()[:16]}/"
+    prefix = f"{MODEL_ZONE}/base/{bytes_digest(_content(body))[:16]}/"
     aws.client(settings, "s3").put_object(Bucket=settings.bucket, Key=prefix + ARCHIVE, Body=body)
     return f"s3://{settings.bucket}/{prefix}"
 
 
 def pack(settings: Settings, model: str) -> bytes:
-    """The archive of a model: of a folder, of a `model.tar.gz`, of an ``s3://`` URI of one, or `current`.
+    """Return the archive of a model: a folder, a `model.tar.gz`, an ``s3://`` URI of one, or `current`.
 
     Raises UsageError if there is no such file or object, DataError if the lake has no model.
     """
@@ -67,27 +67,25 @@ def pack(settings: Settings, model: str) -> bytes:
 def _download(settings: Settings, uri: str) -> bytes:
     from botocore.exceptions import ClientError
 
-    bucket, _, key = uri.removeprefix("s3://").partition("/")
     try:
-        body: bytes = aws.client(settings, "s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+        return read_object(aws.client(settings, "s3"), uri)
     except ClientError as err:
         raise UsageError(f"There is no model at '{uri}': {err}.") from err
-    return body
 
 
 def _archive(folder: Path) -> bytes:
-    """What describes the model in the folder, without its code: a model that is trained gets the code of today."""
+    """Pack the model in a folder without its code: a model that is trained gets the present code."""
     sink = io.BytesIO()
     with tarfile.open(fileobj=sink, mode="w:gz") as archive:
         for path in sorted(folder.rglob("*")):
             relative = path.relative_to(folder)
-            if path.is_file() and path.suffix in SUFFIXES and relative.parts[0] != "code":
+            if path.is_file() and relative.parts[0] != "code":
                 archive.add(path, str(relative))
     return sink.getvalue()
 
 
 def _content(archive: bytes) -> bytes:
-    """Names and bytes of the archive's files, for a name that does not depend on times. Raises DataError."""
+    """Return names and bytes of the archive's files, without times. Raises DataError for no archive."""
     try:
         with tarfile.open(fileobj=io.BytesIO(archive)) as content:
             files = sorted((m.name.removeprefix("./"), m) for m in content.getmembers() if m.isreg())

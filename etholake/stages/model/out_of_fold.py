@@ -1,4 +1,4 @@
-"""Out-of-fold predictions in the lake: a training job's `output.tar.gz` → a partition of the table, and back."""
+"""Store and read out-of-fold predictions: a training job's `output.tar.gz` becomes a partition of the table."""
 
 from __future__ import annotations
 
@@ -9,28 +9,29 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from etholake import aws
-from etholake.errors import AwsError, DataError, UsageError
+from etholake.errors import AwsError, DataError, UsageError, suggestion
 from etholake.events.post_processing import PostProcessing
 from etholake.events.types import PairScores, joined
-from etholake.lake import Lake, generation_prefix, identity, new_generation
+from etholake.lake import generation_prefix, identity, new_generation
 from etholake.models.archive import read_meta
 from etholake.settings import Settings
 from etholake.stages.model import models
-from etholake.stages.state import load_state
+from etholake.stages.state import load_state, open_lake
+from etholake.storage import split_uri
 
-__all__ = ["TABLE", "decisions", "read", "run_of", "store"]
+__all__ = ["TABLE", "post_processing", "read", "run_of", "store"]
 
 TABLE, FILE = "out_of_fold", "out_of_fold.parquet"
 
 
 def store(settings: Settings, run_id: str, output_uri: str, fingerprint: str) -> int:
-    """Commit the job's file as the partition `run_id`; returns its rows. The file never lies in memory as a whole.
+    """Commit the job's file as the partition `run_id`; return its rows. The file is never in memory as a whole.
 
     Raises AwsError if the job left no such file.
     """
     import pyarrow.parquet as pq
 
-    lake, partition = _lake(settings), {"run_id": run_id}
+    lake, partition = open_lake(settings), {"run_id": run_id}
     with tempfile.TemporaryDirectory(prefix="etholake-oof-") as temporary:
         archive, file = Path(temporary) / "output.tar.gz", Path(temporary) / FILE
         _download(settings, output_uri, archive)
@@ -51,7 +52,7 @@ def store(settings: Settings, run_id: str, output_uri: str, fingerprint: str) ->
 
 
 def run_of(settings: Settings, run: str) -> str:
-    """The partition that is meant: a training job's name, or `current` for the newest model's.
+    """Return the partition that `run` names: a training job, or `current` for the newest model's job.
 
     Raises UsageError if that model was not cross-validated, or the lake has no such partition.
     """
@@ -62,18 +63,16 @@ def run_of(settings: Settings, run: str) -> str:
                 "The newest model has no out-of-fold predictions: train with --folds 5, or name a job that has."
             )
         run = str(details["job_name"])
-    if _lake(settings).current(TABLE, {"run_id": run}) is None:
-        there = sorted(partition["run_id"] for partition in _lake(settings).partitions(TABLE))
-        raise UsageError(
-            f"There are no out-of-fold predictions of '{run}'; there are: {', '.join(there) or 'none'}."
-        )
+    if open_lake(settings).current(TABLE, {"run_id": run}) is None:
+        runs = [partition["run_id"] for partition in open_lake(settings).partitions(TABLE)]
+        raise UsageError(f"There are no out-of-fold predictions of '{run}'. {suggestion(run, runs)}")
     return run
 
 
 def read(settings: Settings, run_id: str, videos: Collection[int] | None = None) -> list[PairScores]:
-    """Probabilities of a partition, one entry a (video, agent, target); of some videos, or of all (None).
+    """Return the probabilities of a partition, one entry for each (video, agent, target).
 
-    The rows lie in memory a row group at a time.
+    `videos` None reads all videos. The rows are in memory one row group at a time.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -93,32 +92,28 @@ def read(settings: Settings, run_id: str, videos: Collection[int] | None = None)
     return joined(pairs)
 
 
-def decisions(settings: Settings, run_id: str) -> PostProcessing:
-    """How the model of that training job decides. Raises DataError if the job left no model."""
+def post_processing(settings: Settings, run_id: str) -> PostProcessing:
+    """Return the post-processing of the model of that training job. Raises DataError if it left no model."""
     client = aws.client(settings, "sagemaker")
     try:
         uri = client.describe_training_job(TrainingJobName=run_id)["ModelArtifacts"]["S3ModelArtifacts"]
     except (client.exceptions.ClientError, KeyError) as err:
         raise DataError(f"The model of training job '{run_id}' cannot be found: {err}.") from err
     with models.unpacked(settings, uri) as folder:
-        return read_meta(folder).decisions
+        return read_meta(folder).post_processing
 
 
 @contextmanager
 def _files(settings: Settings, run_id: str) -> Iterator[Sequence[Path]]:
-    """Copies of the partition's files."""
+    """Give local copies of the partition's files for as long as the context lasts."""
     with tempfile.TemporaryDirectory(prefix="etholake-oof-") as temporary:
         copies = []
-        for k, uri in enumerate(_lake(settings).current_files(TABLE, {"run_id": run_id})):
+        for k, uri in enumerate(open_lake(settings).current_files(TABLE, {"run_id": run_id})):
             copies.append(Path(temporary) / f"{k}.parquet")
             _download(settings, uri, copies[-1])
         yield copies
 
 
 def _download(settings: Settings, uri: str, to: Path) -> None:
-    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    bucket, key = split_uri(uri)
     aws.client(settings, "s3").download_file(bucket, key, str(to))
-
-
-def _lake(settings: Settings) -> Lake:
-    return Lake(aws.client(settings, "s3"), aws.client(settings, "glue"), settings.bucket, settings.database)

@@ -1,4 +1,4 @@
-"""SageMaker processing jobs: a script of `sagemaker/` on inputs of the lake, its output in the model zone.
+"""Run SageMaker processing jobs: a script of `sagemaker/` on inputs of the lake, its output in the model zone.
 
 `evaluate` scores a submission by `sagemaker/evaluate.py`, where the data are: `evaluation.json` stays in the model
 zone, where the model registry refers to it. `stages.model.features` starts the job of `sagemaker/features.py`.
@@ -17,7 +17,8 @@ from etholake.contract import MODEL_ZONE, RAW_ZONE
 from etholake.result import StageResult
 from etholake.settings import Settings
 from etholake.stages import jobs
-from etholake.stages.model import train
+from etholake.stages.job_settings import image_uri, job_settings
+from etholake.stages.model.training_inputs import SOURCE
 from etholake.stages.state import save_state
 
 __all__ = ["evaluate", "request", "start"]
@@ -60,17 +61,18 @@ def evaluate(settings: Settings, submission: Path, videos: Sequence[int] | None 
 def start(
     settings: Settings, script: str, inputs: Mapping[str, str], arguments: Sequence[str], prefix: str
 ) -> str:
-    """Run ``sagemaker/<script>.py`` to its end; returns the job's name. Raises AwsError unless it completed."""
+    """Run ``sagemaker/<script>.py`` to its end; return the job's name. Raises AwsError unless it completed."""
     job = f"etholake-{script}-{time.time_ns() // 1_000_000}"
     role, client = aws.stack_outputs(settings)["SageMakerRoleArn"], aws.client(settings, "sagemaker")
     given = [*arguments, logs.ARGUMENT, logs.run_id()]
     client.create_processing_job(**request(settings, job, script, inputs, given, prefix, role))
-    logs.tell("job", f"Processing job {job} has started", job=job)
-    found = jobs.completed(
+    logs.log_event("job", f"Processing job {job} has started", job=job)
+    description = jobs.completed(
         lambda: client.describe_processing_job(ProcessingJobName=job),
         "ProcessingJobStatus", f"Processing job '{job}'", LOG_GROUP,
+        on_interrupt=lambda: client.stop_processing_job(ProcessingJobName=job),
     )  # fmt: skip
-    seconds = (found["ProcessingEndTime"] - found["ProcessingStartTime"]).total_seconds()
+    seconds = (description["ProcessingEndTime"] - description["ProcessingStartTime"]).total_seconds()
     worked = {"job_name": job, "instance_type": settings.instance_type, "seconds": round(seconds, 1)}
     save_state(settings, f"processing-{script}", {"details": worked})
     return job
@@ -85,12 +87,13 @@ def request(
     prefix: str,
     role: str,
 ) -> dict[str, Any]:
-    """Arguments of CreateProcessingJob: the script `name`, each of its inputs (``s3://`` prefixes) as an argument.
+    """Return the arguments of CreateProcessingJob.
 
-    What it leaves in ``--output`` goes to `prefix` of the bucket. Pure.
+    The script `name` gets each of its `inputs` (name -> ``s3://`` prefix) as an argument; what it leaves in
+    ``--output`` goes to `prefix` of the bucket.
     """
     bucket = f"s3://{settings.bucket}"
-    options = train.job_settings()
+    limits = job_settings()["processing"]
     script = (
         f"mkdir -p {ROOT}/code && tar -xzf {ROOT}/source/sourcedir.tar.gz -C {ROOT}/code && cd {ROOT}/code && "
         f'exec python3 {name}.py "$@"'
@@ -100,7 +103,7 @@ def request(
         "ProcessingJobName": job,
         "RoleArn": role,
         "AppSpecification": {
-            "ImageUri": options["training"]["image"].format(region=settings.region, account=settings.account),
+            "ImageUri": image_uri(settings, "training"),
             "ContainerEntrypoint": ["/bin/bash", "-c", script, name],
             "ContainerArguments": [*named, "--output", f"{ROOT}/output", *arguments],
         },
@@ -114,7 +117,7 @@ def request(
                     "S3InputMode": "File",
                 },
             }
-            for given, uri in {"source": f"{bucket}/{train.SOURCE}", **inputs}.items()
+            for given, uri in {"source": f"{bucket}/{SOURCE}", **inputs}.items()
         ],
         "ProcessingOutputConfig": {
             "Outputs": [
@@ -132,8 +135,8 @@ def request(
             "ClusterConfig": {
                 "InstanceCount": 1,
                 "InstanceType": settings.instance_type,
-                "VolumeSizeInGB": options["processing"]["volume_gb"],
+                "VolumeSizeInGB": limits["volume_gb"],
             }
         },
-        "StoppingCondition": {"MaxRuntimeInSeconds": options["processing"]["max_runtime_s"]},
+        "StoppingCondition": {"MaxRuntimeInSeconds": limits["max_runtime_s"]},
     }

@@ -1,4 +1,4 @@
-"""The training job itself: started through the SageMaker Python SDK (`ModelTrainer`), and followed to its end.
+"""Start the training job through the SageMaker Python SDK (`ModelTrainer`), and follow it to its end.
 
 The SDK is imported only when there is something to do, and its telemetry is off.
 """
@@ -18,6 +18,7 @@ from etholake.contract import MODEL_ZONE
 from etholake.progress import OnProgress
 from etholake.settings import Settings
 from etholake.stages import jobs
+from etholake.stages.job_settings import image_uri
 from etholake.stages.model import instances
 
 __all__ = ["LOG_GROUP", "follow", "launch", "sdk_environment"]
@@ -36,7 +37,7 @@ def launch(
     channels: Mapping[str, str],
     checkpoints: str,
 ) -> str:
-    """Start the job inside `sdk_environment`; returns its name.
+    """Start the job inside `sdk_environment`; return its name.
 
     Parameters
     ----------
@@ -69,7 +70,7 @@ def launch(
         ),
         role=role,
         base_job_name="etholake-train",
-        training_image=options["image"].format(region=settings.region, account=settings.account),
+        training_image=image_uri(settings, "training"),
         source_code=SourceCode(source_dir=source, entry_script="train.py", requirements="requirements.txt"),
         compute=Compute(**instances.compute(settings.instance_type, options)),
         stopping_condition=StoppingCondition(**instances.stopping(options)),
@@ -86,7 +87,7 @@ def launch(
 
 @contextlib.contextmanager
 def sdk_environment(settings: Settings) -> Iterator[None]:
-    """This target's endpoint for the SDK's own clients, no telemetry, no chatter; the environment is put back."""
+    """Set this target's endpoint for the SDK's own clients, without telemetry; restore the environment after."""
     before = dict(os.environ)
     config = Path(settings.state_dir).resolve() / "sagemaker-sdk.yaml"
     config.parent.mkdir(parents=True, exist_ok=True)
@@ -108,21 +109,27 @@ def sdk_environment(settings: Settings) -> Iterator[None]:
 
 
 def follow(settings: Settings, job: str, tick: OnProgress) -> dict[str, Any]:
-    """Wait for the job's end, telling the epochs on the way. Raises AwsError unless it completed."""
+    """Wait for the job's end and report its epochs; return its description. Ctrl-C stops the job.
+
+    Raises AwsError unless it completed.
+    """
     client, lines = aws.client(settings, "sagemaker"), _Lines(settings, job)
 
-    def look() -> dict[str, Any]:
-        found: dict[str, Any] = client.describe_training_job(TrainingJobName=job)
+    def describe() -> dict[str, Any]:
+        description: dict[str, Any] = client.describe_training_job(TrainingJobName=job)
         for line in lines.new():
             if epoch := _EPOCH.search(line):
                 tick(int(epoch[1]), int(epoch[2]), epoch[3])
-        return found
+        return description
 
-    return jobs.completed(look, "TrainingJobStatus", f"Training job '{job}'", LOG_GROUP)
+    return jobs.completed(
+        describe, "TrainingJobStatus", f"Training job '{job}'", LOG_GROUP,
+        on_interrupt=lambda: client.stop_training_job(TrainingJobName=job),
+    )  # fmt: skip
 
 
 class _Lines:
-    """The job's log, from where it was read last; nothing as long as there is no log."""
+    """Read the job's log from where it was read last; yield nothing as long as there is no log."""
 
     def __init__(self, settings: Settings, job: str) -> None:
         self._logs, self._job = aws.client(settings, "logs"), job
@@ -131,12 +138,12 @@ class _Lines:
     def new(self) -> Iterator[str]:
         try:
             if not self._stream:
-                found = self._logs.describe_log_streams(
+                streams = self._logs.describe_log_streams(
                     logGroupName=LOG_GROUP, logStreamNamePrefix=f"{self._job}/"
-                )
-                if not found["logStreams"]:
+                )["logStreams"]
+                if not streams:
                     return
-                self._stream = found["logStreams"][0]["logStreamName"]
+                self._stream = streams[0]["logStreamName"]
             while True:
                 where = {"nextToken": self._token} if self._token else {"startFromHead": True}
                 page = self._logs.get_log_events(logGroupName=LOG_GROUP, logStreamName=self._stream, **where)

@@ -20,7 +20,7 @@ from etholake.result import StageResult
 from etholake.settings import Settings
 from etholake.stages.cloud import cost
 from etholake.stages.model import processing, training_job
-from etholake.stages.serving import serve
+from etholake.stages.serving.endpoint_requests import endpoint_name, log_group
 from etholake.stages.state import load_state
 
 __all__ = ["collect", "newest", "run", "steps"]
@@ -181,7 +181,7 @@ def log_groups(settings: Settings) -> list[str]:
     """CloudWatch groups that the jobs of a run write to."""
     return [
         f"/aws-glue/{settings.stack}/output", training_job.LOG_GROUP, processing.LOG_GROUP,
-        "/aws/sagemaker/TransformJobs", f"/aws/sagemaker/Endpoints/{serve.endpoint_name()}",
+        "/aws/sagemaker/TransformJobs", log_group(endpoint_name()),
     ]  # fmt: skip
 
 

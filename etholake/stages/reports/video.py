@@ -113,7 +113,7 @@ def most_predicted(settings: Settings) -> tuple[int, str] | None:
 
 def _create_views(settings: Settings) -> None:
     for name in VIEWS:
-        query.run_file(settings, query.QUERIES / "views" / f"{name}.sql")
+        query.run_file(settings, query.queries_folder() / "views" / f"{name}.sql")
 
 
 def _read(settings: Settings, video_id: int, run_id: str | None) -> VideoView:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import base64
 import io
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,19 +25,20 @@ import numpy.typing as npt
 
 from etholake import aws
 from etholake.contract import MODEL_ZONE, UNIFIED_PARTS, unified_part_sources
-from etholake.dataset.pose_tracks import CLOCK_HZ, PartSources, PoseTracks, VideoMeta
-from etholake.digest import fingerprint as digest
+from etholake.dataset.pose_tracks import MODEL_FPS, PartSources, PoseTracks, VideoMeta
+from etholake.digest import fingerprint
 from etholake.errors import DataError, EtholakeError
-from etholake.pages.base import figures, section, text
-from etholake.pages.base import page as whole
+from etholake.objects import list_objects
+from etholake.pages.drift import render
 from etholake.result import StageResult
 from etholake.settings import Settings
 from etholake.stages.model.models import unpacked
-from etholake.stages.serving import serve
+from etholake.stages.serving.endpoint_requests import CAPTURED, endpoint_name
+from etholake.stages.serving.trained_model import trained_model
 from etholake.stages.serving.videos import METADATA_KEY, REQUEST_TYPE, Videos
 from etholake.stages.state import load_state
 
-__all__ = ["FEATURES", "baseline", "clip_features", "compare", "page", "run"]
+__all__ = ["FEATURES", "baseline", "clip_features", "compare", "run"]
 
 STAGE = "drift"
 FEATURES = (
@@ -66,27 +67,28 @@ def run(settings: Settings, output: Path, endpoint: str = "") -> StageResult:
     DataError
         No model has been trained, or the endpoint has captured no request of it.
     """
-    endpoint = endpoint or serve.endpoint_name()
-    _, uri = serve.trained_model(settings)
-    fingerprint, part_map = _trained_with(settings, uri)
-    found = _captured(settings, endpoint, fingerprint, unified_part_sources(part_map))
+    endpoint = endpoint or endpoint_name()
+    _, uri = trained_model(settings)
+    data_fingerprint, part_map = _trained_with(settings, uri)
+    found = _captured(settings, endpoint, data_fingerprint, unified_part_sources(part_map))
     if not found["clips"]:
         others = f" ({found['other_models']} of other models)" if found["other_models"] else ""
         raise DataError(
             f"Endpoint '{endpoint}' has captured no request to the newest model{others}: ask it first."
         )
-    reference = _baseline(settings, fingerprint, part_map)
+    reference = _baseline(settings, data_fingerprint, part_map)
     rows = compare(reference, _pooled(clip_features(clip) for clip in found["clips"]))
     enough = len(found["clips"]) >= FEW
     drifted = [row["feature"] for row in rows if row["verdict"] == "drifted"] if enough else []
     details = {
         "endpoint": endpoint, "requests": len(found["clips"]), "other_models": found["other_models"],
-        "unreadable": found["unreadable"], "model_fingerprint": fingerprint, "features": rows, "drifted": drifted,
-        "enough": enough, "output": str(output),
+        "unreadable": found["unreadable"], "model_fingerprint": data_fingerprint, "features": rows,
+        "drifted": drifted, "enough": enough, "output": str(output),
     }  # fmt: skip
     output.parent.mkdir(parents=True, exist_ok=True)
     output.with_suffix(".json").write_text(json.dumps(details, indent=1), encoding="utf-8")
-    output.write_text(page(details), encoding="utf-8")
+    page = render(details, same=SAME, drifted=DRIFTED, fewest_requests=FEW)
+    output.write_text(page, encoding="utf-8")
     if not enough:
         said = f"only {len(found['clips'])} requests, too few to judge ({FEW} are needed)"
     else:
@@ -104,7 +106,7 @@ def clip_features(clip: PoseTracks) -> Values:
     M = centre.shape[1]
     gaps = [np.linalg.norm(centre[:, a] - centre[:, b], axis=-1) for a in range(M) for b in range(a)]
     found = {
-        "speed_cm_s": np.linalg.norm(np.diff(centre, axis=0), axis=-1) * CLOCK_HZ,
+        "speed_cm_s": np.linalg.norm(np.diff(centre, axis=0), axis=-1) * MODEL_FPS,
         "body_length_cm": np.linalg.norm(xy[:, :, NOSE] - xy[:, :, TAIL], axis=-1),
         "pair_distance_cm": np.concatenate(gaps) if gaps else np.empty(0),
         "parts_seen": seen.sum(axis=2).astype(np.float64),
@@ -129,7 +131,7 @@ def _pooled(clips: Iterable[Values]) -> Values:
     return {name: np.concatenate(pieces) if pieces else np.empty(0) for name, pieces in found.items()}
 
 
-def baseline(values: Values, fingerprint: str, videos: int) -> dict[str, Any]:
+def baseline(values: Values, data_fingerprint: str, videos: int) -> dict[str, Any]:
     """What is kept of the training videos: of every feature the deciles and the shares between them.
 
     The outermost bins lie outside of all that training has seen, and are empty.
@@ -144,7 +146,7 @@ def baseline(values: Values, fingerprint: str, videos: int) -> dict[str, Any]:
         deciles[0], deciles[-1] = deciles[0] - margin, deciles[-1] + margin
         edges = np.unique(deciles)
         features[name] = {"edges": edges.tolist(), "shares": _shares(found, edges).tolist(), "values": len(found)}
-    return {"format": 1, "data_fingerprint": fingerprint, "videos": videos, "features": features}
+    return {"format": 1, "data_fingerprint": data_fingerprint, "videos": videos, "features": features}
 
 
 def _shares(values: npt.NDArray[np.float64], edges: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -182,9 +184,9 @@ def _trained_with(settings: Settings, uri: str) -> tuple[str, str]:
     return str(whole.get("data_fingerprint")), next((m["part_map"] for m in metas if m.get("part_map")), "")
 
 
-def _baseline(settings: Settings, fingerprint: str, part_map: str) -> dict[str, Any]:
+def _baseline(settings: Settings, data_fingerprint: str, part_map: str) -> dict[str, Any]:
     """The kept baseline of a model's training data; made from the curated zone if there is none."""
-    name = f"{fingerprint}-{digest(part_map)}" if part_map else fingerprint
+    name = f"{data_fingerprint}-{fingerprint(part_map)}" if part_map else data_fingerprint
     s3, key = aws.client(settings, "s3"), f"{MODEL_ZONE}/baselines/{name}.json"
     try:
         kept: dict[str, Any] = json.loads(s3.get_object(Bucket=settings.bucket, Key=key)["Body"].read())
@@ -198,24 +200,22 @@ def _baseline(settings: Settings, fingerprint: str, part_map: str) -> dict[str, 
             PoseTracks.from_curated(source.tracks(video), VideoMeta.from_row(source.rows[video]), sources)
             for video in used
         )
-        kept = baseline(_pooled(clip_features(clip) for clip in clips), fingerprint, len(used))
+        kept = baseline(_pooled(clip_features(clip) for clip in clips), data_fingerprint, len(used))
         s3.put_object(Bucket=settings.bucket, Key=key, Body=json.dumps(kept).encode())
     return kept
 
 
-def _captured(settings: Settings, endpoint: str, fingerprint: str, sources: PartSources) -> dict[str, Any]:
+def _captured(settings: Settings, endpoint: str, data_fingerprint: str, sources: PartSources) -> dict[str, Any]:
     """``clips`` of the newest captured requests to the model; how many went to others, or cannot be read."""
     s3 = aws.client(settings, "s3")
-    pages = s3.get_paginator("list_objects_v2").paginate(
-        Bucket=settings.bucket, Prefix=f"{serve.CAPTURED}/{endpoint}/"
-    )
-    keys = sorted((item["Key"] for page in pages for item in page.get("Contents", [])), reverse=True)
+    objects = list_objects(s3, settings.bucket, f"{CAPTURED}/{endpoint}/")
+    keys = sorted((item["Key"] for item in objects), reverse=True)
     found: dict[str, Any] = {"clips": [], "other_models": 0, "unreadable": 0}
     for key in keys[:MAX_REQUESTS]:
         body = s3.get_object(Bucket=settings.bucket, Key=key)["Body"].read()
         for sent, answered in _exchanges(body):
             try:
-                if json.loads(_data(answered))["model"]["data_fingerprint"] != fingerprint:
+                if json.loads(_data(answered))["model"]["data_fingerprint"] != data_fingerprint:
                     found["other_models"] += 1
                 else:
                     found["clips"].append(_clip(sent, settings.max_gap_frames, sources))
@@ -252,61 +252,3 @@ def _clip(sent: Mapping[str, Any], max_gap_frames: int, sources: PartSources) ->
     if "x_cm" in table.column_names:
         return PoseTracks.from_curated(table, meta, sources)
     return PoseTracks.from_raw(table, meta, max_gap_frames=max_gap_frames, sources=sources)
-
-
-# --- the page -----------------------------------------------------------------------------------------------
-_TONES = {"same": "good", "moderate": "warn", "drifted": "bad", "no values": "grey"}
-_STYLE = """<style>
-.drifted td, .drifted th { font-weight: 600 } .before { fill: var(--grey) } .now { fill: var(--calm) }
-td svg { display: block } .tag { color: var(--tone); font-weight: 600 }
-</style>"""
-
-
-def page(details: Mapping[str, Any]) -> str:
-    """The report as one HTML page without scripts; bars are shares per decile of training, requests in colour."""
-    found = sorted(details["features"], key=lambda row: -(row["psi"] or 0))
-    by = {verdict: sum(row["verdict"] == verdict for row in found) for verdict in _TONES}
-    warning = (
-        "" if details["enough"] else f'<p class="warn"><b>Fewer than {FEW} requests: too few to judge.</b></p>'
-    )
-    head = (
-        f"<header><h1>Drift</h1><p>What endpoint {text(details['endpoint'])} was asked, against the training "
-        f"videos of model data {text(details['model_fingerprint'])}.</p>{warning}</header>"
-    )
-    tiles = figures((
-        (f"{details['requests']:,}", "requests compared", "the newest captured ones", ""),
-        (f"{by['drifted']:,}", "features drifted", f"PSI from {DRIFTED}", "bad" if by["drifted"] else "good"),
-        (f"{by['moderate']:,}", "moderately", f"PSI from {SAME} to {DRIFTED}", ""),
-        (f"{by['same']:,}", "the same", f"PSI below {SAME}", ""),
-        (f"{details['other_models']:,}", "left out", "requests to other models", ""),
-        (f"{details['unreadable']:,}", "left out", "that cannot be read", ""),
-    ))  # fmt: skip
-    columns = "<th>Feature</th><th class=n>PSI</th><th class=n>KS</th><th></th><th>Training and requests</th>"
-    said = (
-        '<span class="legend"><span style="--tone:var(--grey)"><i></i>share of training values per decile; the '
-        'outermost: beyond all of training</span><span style="--tone:var(--calm)"><i></i>share of what was asked'
-        "</span></span>"
-    )
-    table = f"<table><thead><tr>{columns}</tr></thead><tbody>{''.join(map(_row, found))}</tbody></table>"
-    return whole("drift", [head, tiles, section("Features", said, f'<div class="panel">{table}</div>')], _STYLE)
-
-
-def _row(row: Mapping[str, Any]) -> str:
-    numbers = "".join(
-        f"<td class=n>{'–' if row[k] is None else format(row[k], '.3f')}</td>" for k in ("psi", "ks")
-    )
-    verdict = row["verdict"]
-    tag = f'<td class="tag" style="--tone:var(--{_TONES[verdict]})">{verdict}</td>'
-    bars = _bars(row["expected"], row["actual"] or [])
-    return f'<tr class="{verdict}"><th scope=row>{text(row["feature"])}</th>{numbers}{tag}<td>{bars}</td></tr>'
-
-
-def _bars(expected: Sequence[float], actual: Sequence[float]) -> str:
-    top = max([*expected, *actual, 1e-9])
-    shapes = [
-        f'<rect class="{kind}" x="{22 * n + 10 * side}" y="{40 - 40 * share / top:.1f}" width="9" '
-        f'height="{40 * share / top:.1f}"/>'
-        for side, (shares, kind) in enumerate(((expected, "before"), (actual, "now")))
-        for n, share in enumerate(shares)
-    ]
-    return f'<svg width="{22 * len(expected)}" height="40" role="img">{"".join(shapes)}</svg>'

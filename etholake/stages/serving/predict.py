@@ -7,7 +7,6 @@ same model on the same videos is not asked twice.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections.abc import Sequence
@@ -16,16 +15,17 @@ from typing import Any
 
 from etholake import aws, logs
 from etholake.contract import MODEL_ZONE, TABLES
-from etholake.digest import fingerprint
+from etholake.digest import file_digest, fingerprint
 from etholake.errors import DataError, UsageError
 from etholake.events.submission import write_csv
 from etholake.events.types import Event
+from etholake.objects import delete_objects, list_objects
 from etholake.progress import OnProgress, silent
 from etholake.result import StageResult
 from etholake.settings import Settings
 from etholake.stages import jobs
-from etholake.stages.model.train import job_settings
-from etholake.stages.serving.serve import deployed_model
+from etholake.stages.job_settings import job_settings
+from etholake.stages.serving.endpoint import create_trained_model
 from etholake.stages.serving.videos import REQUEST_TYPE, Videos, request_body
 from etholake.stages.state import load_state, save_state
 
@@ -70,7 +70,7 @@ def run(
         The transform failed; the message has the service's reason.
     """
     tick = on_progress or silent
-    model, _ = deployed_model(settings)
+    model, _ = create_trained_model(settings)
     source = Videos(settings, split)
     held_out = (load_state(settings, "train").get("details") or {}).get("split", {}).get("test", [])
     chosen = choose_videos(source.rows, split, videos, [span["video_id"] for span in held_out])
@@ -104,7 +104,7 @@ def run(
         "run_id": run_id, "model_name": model, "videos": chosen, "events": len(events), "rows": rows,
         "skipped": skipped, "output": str(output), "seconds": round(time.monotonic() - began, 1),
     }  # fmt: skip
-    save_state(settings, state_name, {"run_id": run_id, "sha256": _sha256(output), "details": details})
+    save_state(settings, state_name, {"run_id": run_id, "sha256": file_digest(output), "details": details})
     note = f" {len(skipped)} without tracks or labelled behaviours left out." if skipped else ""
     summary = (
         f"{len(events)} events in {len(chosen) - len(skipped)} videos, in {output} and table predictions.{note}"
@@ -116,7 +116,7 @@ def run(
 def choose_videos(
     rows: dict[int, dict[str, Any]], split: str, videos: Sequence[int] | None, held_out: Sequence[int]
 ) -> list[int]:
-    """The videos to predict, sorted. `rows` are the videos of the split that have tracking."""
+    """Return the videos to predict, sorted. `rows` are the videos of the split that have tracking."""
     wanted = sorted(set(videos if videos else held_out if split == "train" else rows))
     unknown = [video for video in wanted if video not in rows]
     if unknown and videos:
@@ -134,7 +134,7 @@ def choose_videos(
 def transform_request(
     settings: Settings, job: str, model: str, prefix: str, accept: str = "application/json"
 ) -> dict[str, Any]:
-    """Arguments of CreateTransformJob. Pure."""
+    """Return the arguments of CreateTransformJob. Pure."""
     options = job_settings()["transform"]
     return {
         "TransformJobName": job,
@@ -161,7 +161,7 @@ def transform_request(
 
 
 def prediction_rows(events: Sequence[Event], split: str, rows: dict[int, dict[str, Any]]) -> Any:
-    """Events as an Arrow table with the columns of `predictions`; seconds by the video's own fps."""
+    """Return events as an Arrow table with the columns of `predictions`; seconds by the video's own fps."""
     import pyarrow as pa
 
     records = []
@@ -200,7 +200,7 @@ def upload(
     tick: OnProgress,
     limit_mb: int | None = None,
 ) -> list[int]:
-    """One request per video; returns the videos that have nothing to ask about. `limit_mb`: see `check_size`."""
+    """Upload one request per video; return the videos without tracks or labels. `limit_mb`: see `check_size`."""
     s3 = aws.client(settings, "s3")
     skipped = []
     for done, video in enumerate(chosen):
@@ -209,7 +209,7 @@ def upload(
         table = source.tracks(video) if row["behaviors_labeled"] and row["frames_per_second"] else None
         if table is None or not table.num_rows:
             skipped.append(video)
-            logs.tell("skipped", f"Video {video} has no tracks or no labelled behaviours", video=video)
+            logs.log_event("skipped", f"Video {video} has no tracks or no labelled behaviours", video=video)
             continue
         body = request_body(row, table)
         check_size(video, len(body), limit_mb)
@@ -220,23 +220,26 @@ def upload(
 def transform(
     settings: Settings, job: str, model: str, prefix: str, tick: OnProgress, accept: str = "application/json"
 ) -> None:
-    """Run the batch transform to its end. Raises AwsError unless it completed."""
+    """Run the batch transform to its end; Ctrl-C stops it. Raises AwsError unless it completed."""
     client, s3 = aws.client(settings, "sagemaker"), aws.client(settings, "s3")
-    total = len(_keys(s3, settings.bucket, prefix))
+    total = _count(s3, settings.bucket, prefix)
     client.create_transform_job(**transform_request(settings, job, model, prefix, accept))
-    logs.tell("job", f"Transform job {job} has started", job=job, videos=total)
+    logs.log_event("job", f"Transform job {job} has started", job=job, videos=total)
 
-    def look() -> dict[str, Any]:
-        found: dict[str, Any] = client.describe_transform_job(TransformJobName=job)
-        done = len(_keys(s3, settings.bucket, f"{MODEL_ZONE}/predictions/{job}/"))
+    def describe() -> dict[str, Any]:
+        description: dict[str, Any] = client.describe_transform_job(TransformJobName=job)
+        done = _count(s3, settings.bucket, f"{MODEL_ZONE}/predictions/{job}/")
         tick(total + done, 2 * total, "transform")
-        return found
+        return description
 
-    jobs.completed(look, "TransformJobStatus", f"Transform job '{job}'", "/aws/sagemaker/TransformJobs")
+    jobs.completed(
+        describe, "TransformJobStatus", f"Transform job '{job}'", "/aws/sagemaker/TransformJobs",
+        on_interrupt=lambda: client.stop_transform_job(TransformJobName=job),
+    )  # fmt: skip
 
 
 def collect(settings: Settings, job: str, videos: Sequence[int]) -> list[Event]:
-    """The events of every answer."""
+    """Return the events of every answer of a transform job."""
     s3 = aws.client(settings, "s3")
     events = []
     for video in videos:
@@ -246,23 +249,16 @@ def collect(settings: Settings, job: str, videos: Sequence[int]) -> list[Event]:
     return events
 
 
-def _keys(s3: Any, bucket: str, prefix: str) -> list[str]:
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-    return [item["Key"] for page in pages for item in page.get("Contents", [])]
-
-
 def remove(settings: Settings, prefix: str) -> None:
+    """Delete every object whose key begins with `prefix`."""
     s3 = aws.client(settings, "s3")
-    keys = [{"Key": key} for key in _keys(s3, settings.bucket, prefix)]
-    for start in range(0, len(keys), 1000):  # DeleteObjects takes 1,000 keys
-        s3.delete_objects(Bucket=settings.bucket, Delete={"Objects": keys[start : start + 1000], "Quiet": True})
+    delete_objects(s3, settings.bucket, [item["Key"] for item in list_objects(s3, settings.bucket, prefix)])
+
+
+def _count(s3: Any, bucket: str, prefix: str) -> int:
+    return sum(1 for _ in list_objects(s3, bucket, prefix))
 
 
 def _same(state: dict[str, Any], run_id: str, output: Path) -> bool:
-    """Whether the last run was this one and its file is still as it was written."""
-    return state.get("run_id") == run_id and output.is_file() and state.get("sha256") == _sha256(output)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """Return whether the last run was this one and its file is still as it was written."""
+    return state.get("run_id") == run_id and output.is_file() and state.get("sha256") == file_digest(output)

@@ -1,8 +1,8 @@
-"""Events of one video's file, by batch transform: Parquet in, JSON lines or Parquet out.
+"""Predict the events of one video's file, by batch transform: Parquet in, JSON lines or Parquet out.
 
-For a video that is too long for an endpoint, and that need not be in the lake: its tracking rows, raw
-(`video_frame, mouse_id, bodypart, x, y`) or curated, and its row of metadata. What it asks of the service is what
-stage predict asks.
+It serves a video that is too long for an endpoint, and that need not be in the lake: its tracking rows, raw
+(`video_frame, mouse_id, bodypart, x, y`) or curated, and its row of metadata. The requests are those of stage
+predict.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from etholake.progress import OnProgress, silent
 from etholake.result import StageResult
 from etholake.settings import Settings
 from etholake.stages.serving import predict
-from etholake.stages.serving.serve import deployed_model
+from etholake.stages.serving.endpoint import create_trained_model
 from etholake.stages.serving.videos import METADATA_FIELDS, request_body
 
 __all__ = ["FORMS", "run"]
@@ -53,7 +53,7 @@ def run(
         raise UsageError(f"The output must end in {', '.join(FORMS)}, but is '{output.name}'.")
     body = _body(tracks, metadata)
     predict.check_size(tracks.name, len(body))
-    model, _ = deployed_model(settings)
+    model, _ = create_trained_model(settings)
     began = time.monotonic()
     job = f"etholake-file-{time.time_ns() // 1_000_000}"
     prefix = f"{MODEL_ZONE}/requests/{job}/"

@@ -1,4 +1,4 @@
-"""The model registry: versions of one model package group, what is approved, and the way back.
+"""Keep the model registry: versions of one model package group, which one is approved, and the way back.
 
 The approved model is the newest version whose status is Approved. A version carries its score on the held-out
 videos, the fingerprint of those videos, and the artefact. `rollback` approves an older version and rejects the
@@ -19,10 +19,13 @@ from etholake.digest import fingerprint
 from etholake.errors import DataError, UsageError
 from etholake.result import StageResult
 from etholake.settings import Settings
+from etholake.stages.job_settings import image_uri
+from etholake.stages.serving.trained_model import trained_model
+from etholake.stages.serving.videos import REQUEST_TYPE
 from etholake.stages.state import load_state
 
 __all__ = [
-    "Version", "approve", "approved", "decide", "go_back", "group_name", "package_request", "register", "rollback",
+    "Version", "approve", "approved", "decide", "group_name", "package_request", "register", "rollback",
     "serving_version", "show", "versions",
 ]  # fmt: skip
 
@@ -45,10 +48,10 @@ class Version:
 
 
 def versions(settings: Settings, group: str) -> list[Version]:
-    """All versions of the group, the newest first; [] if there is no such group."""
+    """Return all versions of the group, the newest first; [] if there is no such group."""
     client = aws.client(settings, "sagemaker")
-    found = [_version(client.describe_model_package(ModelPackageName=arn)) for arn in _arns(client, group)]
-    return sorted(found, key=lambda version: -version.number)
+    packages = [client.describe_model_package(ModelPackageName=arn) for arn in _arns(client, group)]
+    return sorted(map(_version, packages), key=lambda version: -version.number)
 
 
 def _arns(client: Any, group: str) -> Iterator[str]:
@@ -56,13 +59,13 @@ def _arns(client: Any, group: str) -> Iterator[str]:
         yield from (item["ModelPackageArn"] for item in page["ModelPackageSummaryList"])
 
 
-def _version(found: dict[str, Any]) -> Version:
-    about = found.get("CustomerMetadataProperties") or {}
-    containers = (found.get("InferenceSpecification") or {}).get("Containers") or [{}]
+def _version(package: dict[str, Any]) -> Version:
+    about = package.get("CustomerMetadataProperties") or {}
+    containers = (package.get("InferenceSpecification") or {}).get("Containers") or [{}]
     return Version(
-        number=int(found["ModelPackageVersion"]),
-        arn=found["ModelPackageArn"],
-        status=found["ModelApprovalStatus"],
+        number=int(package["ModelPackageVersion"]),
+        arn=package["ModelPackageArn"],
+        status=package["ModelApprovalStatus"],
         score=float(about[SCORE]) if SCORE in about else None,
         test_set=about.get(TEST_SET, ""),
         model_name=about.get(MODEL_NAME, ""),
@@ -70,13 +73,13 @@ def _version(found: dict[str, Any]) -> Version:
     )
 
 
-def approved(found: list[Version]) -> Version | None:
-    """The newest approved version. Pure."""
-    return next((version for version in found if version.status == APPROVED), None)
+def approved(of: list[Version]) -> Version | None:
+    """Return the newest approved one of versions that are sorted as `versions` sorts them. Pure."""
+    return next((version for version in of if version.status == APPROVED), None)
 
 
 def decide(settings: Settings, group: str, model_uri: str, score: float, test_set: str) -> dict[str, Any]:
-    """What is to be done with a model that scored `score` on the held-out videos `test_set`.
+    """Decide what to do with a model that scored `score` on the held-out videos `test_set`.
 
     Returns
     -------
@@ -84,44 +87,39 @@ def decide(settings: Settings, group: str, model_uri: str, score: float, test_se
         ``action``: `register` (better than the approved one, or none is approved), `deploy` (it is the approved
         one) or `keep` (the approved one stays); ``reason``, a sentence.
     """
-    found = versions(settings, group)
-    now = approved(found)
-    same = next((version for version in found if version.model_uri == model_uri), None)
+    existing = versions(settings, group)
+    now = approved(existing)
+    same = next((version for version in existing if version.model_uri == model_uri), None)
     if now and now.model_uri == model_uri:
         return {"action": "deploy", "reason": f"It is version {now.number}, the approved one."}
     if same:
         return {"action": "keep", "reason": f"It is version {same.number}, which is {same.status}."}
     if now is None:
         return {"action": "register", "reason": "No model is approved yet."}
-    known = 0.0 if now.score is None else now.score
+    score_to_beat = 0.0 if now.score is None else now.score
     note = "" if now.test_set == test_set else " (of other held-out videos)"
-    if score > known:
-        return {"action": "register", "reason": f"It beats version {now.number}: {score:.4f} > {known:.4f}{note}."}
-    return {"action": "keep", "reason": f"Version {now.number} is not beaten: {score:.4f} <= {known:.4f}{note}."}
+    if score > score_to_beat:
+        return {
+            "action": "register",
+            "reason": f"It beats version {now.number}: {score:.4f} > {score_to_beat:.4f}{note}.",
+        }
+    return {
+        "action": "keep",
+        "reason": f"Version {now.number} is not beaten: {score:.4f} <= {score_to_beat:.4f}{note}.",
+    }
 
 
 def show(settings: Settings, group: str) -> StageResult:
-    """The versions of the group, one a line, the approved one marked. `details["versions"]` has them."""
-    found = versions(settings, group) if _exists(settings, group) else []
-    now = approved(found)
+    """List the versions of the group, one a line, the approved one marked. `details["versions"]` has them."""
+    existing = versions(settings, group) if _exists(settings, group) else []
+    now = approved(existing)
     lines = [
         f"{'*' if version is now else ' '} {version.number:>4}  {version.status:<21}  "
         f"{'-' if version.score is None else f'{version.score:.4f}':>7}  {version.model_name}"
-        for version in found
+        for version in existing
     ]
-    said = "\n  ".join([f"{len(found)} versions in '{group}'; the approved one has a star", *lines])
-    return StageResult("registry", "unchanged", said, {"versions": [asdict(version) for version in found]})
-
-
-def go_back(settings: Settings, group: str, number: int) -> StageResult:
-    """`rollback`, and the endpoint serves that version. Errors: those of `rollback` and `serve.bring_up`."""
-    from etholake.stages.serving import serve
-
-    version = rollback(settings, group, number)
-    changed = serve.bring_up(settings, version.model_name, version.model_uri)
-    served = "is served now" if changed else "was served already"
-    said = f"Version {number} ({version.model_name}) is the approved one and {served}."
-    return StageResult("registry", "done", said, asdict(version))
+    summary = "\n  ".join([f"{len(existing)} versions in '{group}'; the approved one has a star", *lines])
+    return StageResult("registry", "unchanged", summary, {"versions": [asdict(version) for version in existing]})
 
 
 def rollback(settings: Settings, group: str, number: int) -> Version:
@@ -129,33 +127,30 @@ def rollback(settings: Settings, group: str, number: int) -> Version:
 
     Raises UsageError, naming the versions there are, if there is no such version.
     """
-    found = {version.number: version for version in versions(settings, group)}
-    if number not in found:
-        known = ", ".join(str(n) for n in sorted(found)) or "none"
-        raise UsageError(f"Model package group '{group}' has no version {number}; it has: {known}.")
+    chosen = _numbered(settings, group, number)
     client = aws.client(settings, "sagemaker")
-    client.update_model_package(ModelPackageArn=found[number].arn, ModelApprovalStatus=APPROVED)
-    for version in found.values():  # the newest approved one counts: those after it must not be
+    client.update_model_package(ModelPackageArn=chosen.arn, ModelApprovalStatus=APPROVED)
+    for version in versions(settings, group):  # the newest approved one counts: those after it must not be
         if version.number > number and version.status != REJECTED:
             client.update_model_package(ModelPackageArn=version.arn, ModelApprovalStatus=REJECTED)
-    return found[number]
+    return chosen
 
 
 # --- by hand ----------------------------------------------------------------------------------------------
 def group_name(settings: Settings) -> str:
-    """Name of the model package group, as `infra/models.yaml` makes it. Pure."""
+    """Return the name of the model package group, as `infra/models.yaml` makes it. Pure."""
     return settings.stack
 
 
 def serving_version(settings: Settings) -> Version:
-    """The approved version that is to be served. Raises DataError if none is approved."""
+    """Return the approved version. Raises DataError if none is approved."""
     group = group_name(settings)
-    found = approved(versions(settings, group) if _exists(settings, group) else [])
-    if found is None:
+    version = approved(versions(settings, group) if _exists(settings, group) else [])
+    if version is None:
         raise DataError(
             f"No version of '{group}' is approved: run `etholake registry --register`, then --approve."
         )
-    return found
+    return version
 
 
 def register(settings: Settings) -> StageResult:
@@ -164,8 +159,6 @@ def register(settings: Settings) -> StageResult:
     `score` is the validation score that training reported (the pipeline registers that of held-out videos).
     Raises DataError if no model has been trained.
     """
-    from etholake.stages.serving.serve import trained_model
-
     name, uri = trained_model(settings)
     group = group_name(settings)
     client = aws.client(settings, "sagemaker")
@@ -173,8 +166,8 @@ def register(settings: Settings) -> StageResult:
         client.create_model_package_group(ModelPackageGroupName=group)
     same = next((version for version in versions(settings, group) if version.model_uri == uri), None)
     if same:
-        said = f"The newest model is version {same.number} of '{group}' already ({same.status})."
-        return StageResult("registry", "unchanged", said, {"version": same.number, "arn": same.arn})
+        summary = f"The newest model is version {same.number} of '{group}' already ({same.status})."
+        return StageResult("registry", "unchanged", summary, {"version": same.number, "arn": same.arn})
     details = load_state(settings, "train")["details"]
     key = f"{MODEL_ZONE}/metrics/{name}.json"
     metrics = json.dumps({"metrics": details["metrics"], "split": details["split"]}).encode()
@@ -182,17 +175,14 @@ def register(settings: Settings) -> StageResult:
     request = package_request(settings, group, name, uri, f"s3://{settings.bucket}/{key}", details)
     arn = client.create_model_package(**request)["ModelPackageArn"]
     number = int(client.describe_model_package(ModelPackageName=arn)["ModelPackageVersion"])
-    said = f"Version {number} of '{group}' waits for approval: `etholake registry --approve {number}`."
-    return StageResult("registry", "done", said, {"version": number, "arn": arn, "model_uri": uri})
+    summary = f"Version {number} of '{group}' waits for approval: `etholake registry --approve {number}`."
+    return StageResult("registry", "done", summary, {"version": number, "arn": arn, "model_uri": uri})
 
 
 def package_request(
     settings: Settings, group: str, name: str, uri: str, metrics_uri: str, details: dict[str, Any]
 ) -> dict[str, Any]:
-    """Arguments of CreateModelPackage. Pure. `details` are those of stage train."""
-    from etholake.stages.model.train import job_settings
-    from etholake.stages.serving.videos import REQUEST_TYPE
-
+    """Return the arguments of CreateModelPackage. `details` are those of stage train."""
     score = details["metrics"].get("best_val_score")
     about = {TEST_SET: fingerprint(details["split"]["test"]), MODEL_NAME: name}
     return {
@@ -202,9 +192,7 @@ def package_request(
         "InferenceSpecification": {
             "Containers": [
                 {
-                    "Image": job_settings()["hosting"]["image"].format(
-                        region=settings.region, account=settings.account
-                    ),
+                    "Image": image_uri(settings, "hosting"),
                     "ModelDataUrl": uri,
                     "Environment": {"SAGEMAKER_PROGRAM": "inference.py"},
                 }
@@ -224,14 +212,22 @@ def package_request(
 def approve(settings: Settings, number: int) -> Version:
     """Approve one version; the newest approved one is served. Raises UsageError if there is no such version."""
     group = group_name(settings)
-    found = {version.number: version for version in versions(settings, group)} if _exists(settings, group) else {}
-    if number not in found:
-        known = ", ".join(str(n) for n in sorted(found)) or "none"
-        raise UsageError(f"Model package group '{group}' has no version {number}; it has: {known}.")
+    chosen = _numbered(settings, group, number)
     aws.client(settings, "sagemaker").update_model_package(
-        ModelPackageArn=found[number].arn, ModelApprovalStatus=APPROVED
+        ModelPackageArn=chosen.arn, ModelApprovalStatus=APPROVED
     )
-    return found[number]
+    return chosen
+
+
+def _numbered(settings: Settings, group: str, number: int) -> Version:
+    """Return the version of that number. Raises UsageError, naming the versions there are."""
+    existing = (
+        {version.number: version for version in versions(settings, group)} if _exists(settings, group) else {}
+    )
+    if number not in existing:
+        numbers = ", ".join(str(n) for n in sorted(existing)) or "none"
+        raise UsageError(f"Model package group '{group}' has no version {number}; it has: {numbers}.")
+    return existing[number]
 
 
 def _exists(settings: Settings, group: str) -> bool:

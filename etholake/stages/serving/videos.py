@@ -1,4 +1,4 @@
-"""Videos of the curated zone as requests to a model: metadata rows, tracks of one video, one Parquet body.
+"""Read videos of the curated zone as requests to a model: metadata rows, tracks of one video, a Parquet body.
 
 Used by `serve` (one short clip) and `predict` (a whole split). One video is in memory at a time: a lab's files
 hold many videos, and only the row groups of the wanted one are read.
@@ -17,14 +17,17 @@ from typing import Any
 from etholake import aws
 from etholake.errors import DataError
 from etholake.lake import Lake, identity
+from etholake.objects import read_object
 from etholake.settings import Settings
+from etholake.stages.state import open_lake
+from etholake.storage import split_uri
 
 __all__ = ["REQUEST_COLUMNS", "REQUEST_TYPE", "Videos", "request_body"]
 
 REQUEST_TYPE = "application/x-parquet"
 METADATA_KEY = b"etholake"
 REQUEST_COLUMNS = ("video_frame", "mouse_id", "bodypart", "x", "y", "x_cm", "y_cm", "is_imputed")
-# What the model must know of a video besides its tracks.
+# Columns of the metadata that a model needs besides the tracks.
 METADATA_FIELDS = (
     "video_id", "lab_id", "frames_per_second", "pix_per_cm_approx", "video_width_pix", "video_height_pix",
     "behaviors_labeled",
@@ -32,7 +35,7 @@ METADATA_FIELDS = (
 
 
 def request_body(row: Mapping[str, Any], table: Any) -> bytes:
-    """One video's rows as Parquet, with its metadata (JSON) in the schema metadata under ``etholake``. Pure."""
+    """Return one video's rows as Parquet, with its metadata as JSON in the schema's. Pure."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -52,18 +55,12 @@ class Videos:
 
     @cached_property
     def lake(self) -> Lake:
-        """The lake of the settings."""
-        client = aws.client
-        return Lake(
-            client(self.settings, "s3"),
-            client(self.settings, "glue"),
-            self.settings.bucket,
-            self.settings.database,
-        )
+        """Return the lake of the settings."""
+        return open_lake(self.settings)
 
     @cached_property
     def rows(self) -> dict[int, dict[str, Any]]:
-        """Metadata of every video that has tracking, by id, sorted. `behaviors_labeled` are the repaired triplets.
+        """Return the metadata of every video that has tracking, by id, sorted; `behaviors_labeled` are repaired.
 
         Raises DataError if the split's metadata have not been curated.
         """
@@ -72,16 +69,15 @@ class Videos:
         uris = self.lake.current_files(f"metadata_{self.split}")
         if not uris:
             raise DataError(f"Table metadata_{self.split} has no data in the curated zone: run `make etl` first.")
-        found: dict[int, dict[str, Any]] = {}
+        rows: dict[int, dict[str, Any]] = {}
         for uri in uris:
-            key = uri.removeprefix(f"s3://{self.settings.bucket}/")
-            body = self.lake.s3.get_object(Bucket=self.settings.bucket, Key=key)["Body"].read()
-            table = pq.read_table(io.BytesIO(body), columns=[*METADATA_FIELDS, "has_tracking"])
-            found |= {row["video_id"]: row for row in table.to_pylist() if row["has_tracking"]}
-        return dict(sorted(found.items()))
+            body = io.BytesIO(read_object(self.lake.s3, uri))
+            table = pq.read_table(body, columns=[*METADATA_FIELDS, "has_tracking"])
+            rows |= {row["video_id"]: row for row in table.to_pylist() if row["has_tracking"]}
+        return dict(sorted(rows.items()))
 
     def states(self, labs: Iterable[str]) -> dict[str, str | None]:
-        """Identity of the metadata and of each lab's tracks: what a fingerprint of results needs."""
+        """Return the identity of the metadata and of each lab's tracks, for a fingerprint of results."""
         pointers = {
             lab: self.lake.current("tracking_curated", {"split": self.split, "lab_id": lab}) for lab in labs
         }
@@ -89,13 +85,13 @@ class Videos:
         return {name: identity(pointer) for name, pointer in pointers.items()}
 
     def tracks(self, video_id: int, frames: int | None = None) -> Any:
-        """Curated rows of one video as an Arrow table; with `frames`, of its first frames only. May be empty."""
+        """Return the curated rows of one video as an Arrow table, or of its first `frames`. May be empty."""
         import pyarrow.compute as pc
         import pyarrow.dataset as ds
 
         lab = self.rows[video_id]["lab_id"]
         uris = self.lake.current_files("tracking_curated", {"split": self.split, "lab_id": lab})
-        paths = [uri.removeprefix("s3://") for uri in uris]
+        paths = ["/".join(split_uri(uri)) for uri in uris]
         if not paths:
             return ds.dataset([]).to_table()
         dataset = ds.dataset(paths, filesystem=self._files, format="parquet")
@@ -107,7 +103,7 @@ class Videos:
 
     @cached_property
     def _files(self) -> Any:
-        """Arrow's S3 at the endpoint of the target."""
+        """Return Arrow's S3 at the endpoint of the target."""
         from pyarrow import fs
 
         credentials = aws.session(self.settings).get_credentials()
@@ -122,5 +118,5 @@ class Videos:
 
 
 def _endpoint_of_environment() -> str | None:
-    """boto3 asks these variables by itself, Arrow does not: inside a job they say where S3 is."""
+    """Return S3's endpoint inside a job. boto3 reads these variables by itself, Arrow does not."""
     return os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")

@@ -1,14 +1,14 @@
-"""Stage ingest: a folder in the MABe layout to the raw zone, bytes as received.
+"""Stage ingest: copy a folder in the MABe layout to the raw zone, bytes as received.
 
-Incremental by checksum (SHA-256, cached per path, size and times in the state folder), concurrent, resumable: a
-killed run leaves whole objects only, and the next one uploads the rest. The lake mirrors one folder: what was
-ingested before and is gone from the folder is removed, and the summary says so; objects that others put into the
-raw zone are left alone. A damaged file is uploaded as it is, and reported: the curation quarantines it, and the
-raw zone stays the record of what a lab sent.
+It is incremental by checksum (SHA-256, cached per path, size and times in the state folder), concurrent, and
+resumable: a killed run leaves whole objects only, and the next one uploads the rest. The lake mirrors one folder:
+objects that were ingested before and whose files have gone from the folder are removed, and the summary says so;
+objects that others put into the raw zone are left alone. A damaged file is uploaded as it is, and reported: the
+curation quarantines it, and the raw zone stays the record of what a lab sent.
 
-`folder` lists the files, `footers` looks into them, `known` remembers what was found, `upload` brings one file to
-its object. A file is read by the thread that uploads it; memory does not grow with the size of files, and per file
-it is what names and checksums take.
+`folder` lists the files, `footers` looks into them, `checksum_cache` remembers the results, `upload` brings a file
+to its object. A file is read by the thread that uploads it; memory does not grow with the size of files, and per
+file it is what names and checksums take.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from etholake.errors import AwsError, raise_collected
 from etholake.progress import OnProgress
 from etholake.result import StageResult
 from etholake.settings import Settings
+from etholake.stages.lake.ingest.checksum_cache import ChecksumCache, FileState
 from etholake.stages.lake.ingest.folder import RawFile, list_folder, list_strays, scan
 from etholake.stages.lake.ingest.footers import check
-from etholake.stages.lake.ingest.known import Known, Seen
 from etholake.stages.lake.ingest.threads import each
 from etholake.stages.lake.ingest.upload import Outcome, bring
 from etholake.stages.lake.ingest.zone import CHECKSUM, MANIFEST, RawZoneBucket
@@ -36,7 +36,7 @@ _SHOWN = 20
 
 
 def run(settings: Settings, data: Path, on_progress: OnProgress | None = None) -> StageResult:
-    """Make the raw zone say what the folder says.
+    """Make the raw zone mirror the folder.
 
     Returns
     -------
@@ -53,34 +53,34 @@ def run(settings: Settings, data: Path, on_progress: OnProgress | None = None) -
     from botocore.exceptions import BotoCoreError
 
     files, strays = scan(data)
-    known = Known(data, Path(settings.state_dir) / "ingest-checksums.json")
+    cache = ChecksumCache(data, Path(settings.state_dir) / "ingest-checksums.json")
     zone = RawZoneBucket.read(settings)
-    seen = {file.key: known.find(file) for file in files}
-    todo = [f for f in files if (before := seen[f.key]) is None or zone.says(f.key) != before.sha256]
+    states = {file.key: cache.find(file) for file in files}
+    todo = [f for f in files if (before := states[f.key]) is None or zone.checksum_of(f.key) != before.sha256]
     outcomes, failed = _bring_all(
-        settings.ingest_threads, zone, [(f, seen[f.key]) for f in todo], known, on_progress
+        settings.ingest_threads, zone, [(f, states[f.key]) for f in todo], cache, on_progress
     )
-    known.keep_only(seen.keys())
-    known.save()
-    seen |= {f.key: None for f in todo} | {o.file.key: o.seen for o in outcomes}
+    cache.keep_only(states.keys())
+    cache.save()
+    states |= {f.key: None for f in todo} | {o.file.key: o.state for o in outcomes}
     with contextlib.suppress(BotoCoreError) if failed else contextlib.nullcontext():
-        zone.write_manifest(_manifest(zone, seen, {o.file.key: o.etag for o in outcomes}))
+        zone.write_manifest(_manifest(zone, states, {o.file.key: o.etag for o in outcomes}))
     what = "Files that could not be uploaded; the others are there, run the same command again"
     raise_collected(AwsError, what, failed)
-    removed = zone.remove(sorted(zone.present.keys() - seen.keys()), settings.ingest_threads)
+    removed = zone.remove(sorted(zone.present.keys() - states.keys()), settings.ingest_threads)
     bad = sorted(o.unreadable for o in outcomes if o.unreadable)
-    bad += [f"{file.path}{text}" for file in files if (now := seen[file.key]) for text in now.problems] + strays
-    return _result(outcomes, sum(now is not None for now in seen.values()), removed, bad)
+    bad += [f"{file.path}{text}" for file in files if (now := states[file.key]) for text in now.problems] + strays
+    return _result(outcomes, sum(now is not None for now in states.values()), removed, bad)
 
 
 def others(settings: Settings, data: Path) -> list[str]:
-    """Keys of what was ingested before and is not in the folder: what `run` would remove."""
+    """Return the keys that were ingested before and are not in the folder: `run` would remove them."""
     files, _ = scan(data)
     return sorted(RawZoneBucket.read(settings).manifest.keys() - {file.key for file in files})
 
 
 def _result(outcomes: Sequence[Outcome], readable: int, removed: int, bad: list[str]) -> StageResult:
-    sizes = [o.seen.size for o in outcomes if o.uploaded and o.seen]
+    sizes = [o.state.size for o in outcomes if o.uploaded and o.state]
     details = {
         "uploaded": len(sizes), "unchanged": readable - len(sizes), "removed": removed, "bytes": sum(sizes),
         "bad_files": bad,
@@ -103,11 +103,11 @@ def _bad(problems: Sequence[str]) -> str:
 def _bring_all(
     threads: int,
     zone: RawZoneBucket,
-    files: Sequence[tuple[RawFile, Seen | None]],
-    known: Known,
+    files: Sequence[tuple[RawFile, FileState | None]],
+    cache: ChecksumCache,
     on_progress: OnProgress | None,
 ) -> tuple[list[Outcome], list[str]]:
-    """What became of the files, and sentences on those that could not be uploaded. Gives up if S3 is gone."""
+    """Upload the files; return their outcomes, and sentences on those that failed. Gives up if S3 is gone."""
     from botocore.exceptions import BotoCoreError
 
     outcomes: list[Outcome] = []
@@ -118,8 +118,8 @@ def _bring_all(
             outcomes.append(outcome)
             if outcome.error is not None:
                 failed.append(f"{outcome.file.path}: {outcome.error}")
-            elif outcome.seen is not None:
-                known.add(outcome.file, outcome.seen)
+            elif outcome.state is not None:
+                cache.add(outcome.file, outcome.state)
             if on_progress:
                 on_progress(done, len(files), outcome.file.path.name)
             in_a_row = in_a_row + 1 if isinstance(outcome.error, BotoCoreError) else 0
@@ -130,14 +130,14 @@ def _bring_all(
 
 
 def _manifest(
-    zone: RawZoneBucket, seen: Mapping[str, Seen | None], etags: Mapping[str, str]
+    zone: RawZoneBucket, states: Mapping[str, FileState | None], etags: Mapping[str, str]
 ) -> dict[str, dict[str, Any]]:
-    """What the manifest is to say. Of a file that could not be brought, it keeps what it said, if that holds."""
+    """Return the new manifest. A file that could not be uploaded keeps its entry if that is still true."""
     entries: dict[str, dict[str, Any]] = {}
-    for key, what in seen.items():
-        if what is not None:
+    for key, state in states.items():
+        if state is not None:
             etag = etags.get(key) or zone.present[key]
-            entries[key] = {CHECKSUM: what.sha256, "etag": etag, "size": what.size}
-        elif zone.says(key) is not None:
+            entries[key] = {CHECKSUM: state.sha256, "etag": etag, "size": state.size}
+        elif zone.checksum_of(key) is not None:
             entries[key] = dict(zone.manifest[key])
     return entries

@@ -9,9 +9,9 @@ import zlib
 from functools import cached_property
 from io import FileIO
 
+from etholake.stages.lake.ingest.checksum_cache import FileState
 from etholake.stages.lake.ingest.folder import RawFile
 from etholake.stages.lake.ingest.footers import check
-from etholake.stages.lake.ingest.known import Seen
 
 __all__ = ["SMALL_BYTES", "Body", "ChangedError", "Reading"]
 
@@ -48,16 +48,16 @@ class Reading:
             crc32 = zlib.crc32(block[:count], crc32)
         return sha256.hexdigest(), crc32
 
-    def look(self, before: Seen | None) -> Seen:
+    def look(self, before: FileState | None) -> FileState:
         """What the file is: `before`, if it is as it was then, else found out now. Raises ChangedError."""
-        if before is not None and before.is_of(*self._state):
-            seen = before
+        if before is not None and before.is_unchanged(*self._state):
+            state = before
         else:
             file = RawFile(self.file.path, self.file.key, self.file.kind, *self._state)
             problems = tuple(text.removeprefix(str(file.path)) for text in check(file, self.content))
-            seen = Seen.at(*self._state, self.digests[0], problems, read_ns=self._read_ns)
+            state = FileState.at(*self._state, self.digests[0], problems, read_ns=self._read_ns)
         self.require_unchanged()
-        return seen
+        return state
 
     def require_unchanged(self) -> None:
         """Raise ChangedError if the file changed since it was opened."""

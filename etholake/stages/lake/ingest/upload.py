@@ -1,4 +1,4 @@
-"""One file to one object.
+"""Upload one file to one object.
 
 The object's SHA-256 is of the bytes that were sent, whatever happens to the file meanwhile. A small file is read
 once, and what was read is sent. A large one is read twice, for the checksum and for the upload: S3 is given the
@@ -14,8 +14,8 @@ import zlib
 from dataclasses import dataclass
 from typing import Any
 
+from etholake.stages.lake.ingest.checksum_cache import FileState
 from etholake.stages.lake.ingest.folder import RawFile
-from etholake.stages.lake.ingest.known import Seen
 from etholake.stages.lake.ingest.reading import Body, ChangedError, Reading, read
 from etholake.stages.lake.ingest.zone import CHECKSUM, RawZoneBucket, etag_of
 
@@ -31,26 +31,26 @@ _ATTEMPTS = 3  # at a file that changes while it is read
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one file: `error` and `unreadable` (sentences) say why its object is not what the file is."""
+    """The outcome of one file: `error` and `unreadable` (sentences) say why its object is not what the file is."""
 
     file: RawFile
-    seen: Seen | None = None
+    state: FileState | None = None
     etag: str = ""
     uploaded: bool = False
     unreadable: str = ""
     error: Exception | None = None
 
 
-def bring(zone: RawZoneBucket, file: RawFile, seen: Seen | None) -> Outcome:
-    """See to it that the object has the file's bytes; `seen`: what is known of them. What fails is returned."""
+def bring(zone: RawZoneBucket, file: RawFile, state: FileState | None) -> Outcome:
+    """Make the object have the file's bytes; `state` is the remembered one. Failures are returned, not raised."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     for _ in range(_ATTEMPTS):
         try:
             with file.path.open("rb", buffering=0) as stream:
-                return _bring(zone, Reading(file, stream), seen)
+                return _bring(zone, Reading(file, stream), state)
         except ChangedError:
-            seen = None
+            state = None
         except (BotoCoreError, ClientError) as err:
             return Outcome(file, error=err)
         except OSError as err:
@@ -61,55 +61,58 @@ def bring(zone: RawZoneBucket, file: RawFile, seen: Seen | None) -> Outcome:
     return Outcome(file, unreadable=text)
 
 
-def _bring(zone: RawZoneBucket, reading: Reading, before: Seen | None) -> Outcome:
-    file, seen = reading.file, reading.look(before)
-    etag = _etag_if_there(zone, file.key, seen)
+def _bring(zone: RawZoneBucket, reading: Reading, before: FileState | None) -> Outcome:
+    file, state = reading.file, reading.look(before)
+    etag = _etag_if_there(zone, file.key, state)
     if etag:
-        return Outcome(file, seen, etag)
-    if reading.digests[0] != seen.sha256:
+        return Outcome(file, state, etag)
+    if reading.digests[0] != state.sha256:
         raise ChangedError
     if reading.content is not None:
-        answer = zone.s3.put_object(**_request(zone, file.key, seen), Body=reading.content)
+        answer = zone.s3.put_object(**_request(zone, file.key, state), Body=reading.content)
     else:
-        answer = _put_large(zone, reading, seen)
+        answer = _put_large(zone, reading, state)
         reading.require_unchanged()
-    return Outcome(file, seen, etag_of(answer), uploaded=True)
+    return Outcome(file, state, etag_of(answer), uploaded=True)
 
 
-def _etag_if_there(zone: RawZoneBucket, key: str, seen: Seen) -> str:
-    """ETag of the object if it has these bytes, else ''. An object that the manifest does not speak of (after a
-    killed run, or a write by others) is asked for the checksum that it carries."""
+def _etag_if_there(zone: RawZoneBucket, key: str, state: FileState) -> str:
+    """Return the ETag of the object if it has these bytes, else ''.
+
+    An object without an entry in the manifest (after a killed run, or a write by others) is asked for the checksum
+    that it carries.
+    """
     if key not in zone.present:
         return ""
-    checksum = zone.says(key)
+    checksum = zone.checksum_of(key)
     if checksum is not None:
-        return zone.present[key] if checksum == seen.sha256 else ""
+        return zone.present[key] if checksum == state.sha256 else ""
     head = zone.head(key)
-    same = head["Metadata"].get(CHECKSUM) == seen.sha256 and head["ContentLength"] == seen.size
+    same = head["Metadata"].get(CHECKSUM) == state.sha256 and head["ContentLength"] == state.size
     return etag_of(head) if same else ""
 
 
-def _request(zone: RawZoneBucket, key: str, seen: Seen) -> dict[str, Any]:
-    return {"Bucket": zone.bucket, "Key": key, "Metadata": {CHECKSUM: seen.sha256}}
+def _request(zone: RawZoneBucket, key: str, state: FileState) -> dict[str, Any]:
+    return {"Bucket": zone.bucket, "Key": key, "Metadata": {CHECKSUM: state.sha256}}
 
 
-def _put_large(zone: RawZoneBucket, reading: Reading, seen: Seen) -> Any:
+def _put_large(zone: RawZoneBucket, reading: Reading, state: FileState) -> Any:
     from botocore.exceptions import ClientError
 
     if reading.size >= MULTIPART_BYTES:
-        return _put_parts(zone, reading, seen)
+        return _put_parts(zone, reading, state)
     checksum = base64.b64encode(reading.digests[1].to_bytes(4, "big")).decode()
     body = Body(reading.stream, reading.size)
     try:
-        return zone.s3.put_object(**_request(zone, reading.file.key, seen), Body=body, ChecksumCRC32=checksum)
+        return zone.s3.put_object(**_request(zone, reading.file.key, state), Body=body, ChecksumCRC32=checksum)
     except ClientError:
         reading.require_unchanged()  # else that is why S3 refused it
         raise
 
 
-def _put_parts(zone: RawZoneBucket, reading: Reading, seen: Seen) -> Any:
+def _put_parts(zone: RawZoneBucket, reading: Reading, state: FileState) -> Any:
     """Multipart, part after part: the concurrency is over files. Memory: one part."""
-    made = zone.s3.create_multipart_upload(**_request(zone, reading.file.key, seen))
+    made = zone.s3.create_multipart_upload(**_request(zone, reading.file.key, state))
     upload = {"Bucket": zone.bucket, "Key": reading.file.key, "UploadId": made["UploadId"]}
     size = max(PART_BYTES, -(-reading.size // MAX_PARTS))
     sent, parts = 0, []

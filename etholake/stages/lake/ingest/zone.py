@@ -1,4 +1,4 @@
-"""The raw zone of a bucket: what lies there, what the last run said of it (the manifest), removing from it."""
+"""Read the raw zone of a bucket and the manifest of the last run, write the manifest, remove objects."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import Any
 
 from etholake import aws
 from etholake.contract import RAW_ZONE
-from etholake.errors import AwsError, raise_collected
+from etholake.errors import AwsError
+from etholake.objects import delete_objects, list_objects
 from etholake.settings import Settings
 from etholake.stages.lake.ingest.threads import each
 
@@ -34,7 +35,7 @@ class RawZoneBucket:
 
     @staticmethod
     def read(settings: Settings) -> RawZoneBucket:
-        """As it is now. Raises AwsError if the bucket is not there."""
+        """Return the raw zone as it is now. Raises AwsError if the bucket is not there."""
         s3 = aws.client(settings, "s3")
         try:
             manifest = json.loads(s3.get_object(Bucket=settings.bucket, Key=MANIFEST)["Body"].read())
@@ -44,19 +45,19 @@ class RawZoneBucket:
             ) from err
         except (s3.exceptions.NoSuchKey, ValueError):
             manifest = {}
-        found = manifest if isinstance(manifest, dict) else {}
-        known = {key: entry for key, entry in found.items() if isinstance(entry, dict)}
-        return RawZoneBucket(s3, settings.bucket, _list(s3, settings.bucket), known)
+        content = manifest if isinstance(manifest, dict) else {}
+        entries = {key: entry for key, entry in content.items() if isinstance(entry, dict)}
+        return RawZoneBucket(s3, settings.bucket, _list(s3, settings.bucket), entries)
 
-    def says(self, key: str) -> str | None:
-        """SHA-256 of an object by the manifest; None if it does not speak of the object that is there."""
+    def checksum_of(self, key: str) -> str | None:
+        """Return an object's SHA-256 by the manifest; None if its entry is not of the object that is there."""
         entry = self.manifest.get(key)
         if entry is None or key not in self.present or entry.get("etag") != self.present[key]:
             return None
         return str(entry.get(CHECKSUM))
 
     def head(self, key: str) -> Mapping[str, Any]:
-        """HeadObject; that of an object without a checksum if it is gone since the list was made."""
+        """Return HeadObject's answer; one without a checksum if the object has gone since the list was made."""
         from botocore.exceptions import ClientError
 
         try:
@@ -68,7 +69,7 @@ class RawZoneBucket:
         return head
 
     def write_manifest(self, entries: Mapping[str, Mapping[str, Any]]) -> None:
-        """One line a file, in the order of the keys; not written if it says what the last one said."""
+        """Write one line a file, in the order of the keys; do nothing if the manifest is unchanged."""
         if entries == self.manifest:
             return
         ordered = sorted(entries.items())
@@ -79,42 +80,37 @@ class RawZoneBucket:
     def remove(self, keys: Sequence[str], threads: int) -> int:
         """Delete those of the objects that this stage uploaded: by the manifest, else by the mark they carry.
 
-        Returns how many; raises AwsError with those that are left.
+        Returns how many; raises AwsError that names those which could not be removed.
         """
 
         def ours(key: str) -> str:
-            return key if self.says(key) is not None or CHECKSUM in self.head(key)["Metadata"] else ""
+            return key if self.checksum_of(key) is not None or CHECKSUM in self.head(key)["Metadata"] else ""
 
         chosen = sorted(filter(None, each(threads, ours, keys)))
-        problems = []
-        for start in range(0, len(chosen), 1000):
-            objects = [{"Key": key} for key in chosen[start : start + 1000]]
-            answer = self.s3.delete_objects(Bucket=self.bucket, Delete={"Objects": objects, "Quiet": True})
-            problems += [f"{e['Key']}: {e.get('Message', e['Code'])}" for e in answer.get("Errors", [])]
-        what = "Objects whose files are gone from the folder could not be removed; run the same command again"
-        raise_collected(AwsError, what, problems)
+        delete_objects(self.s3, self.bucket, chosen)
         return len(chosen)
 
 
 def etag_of(answer: Mapping[str, Any]) -> str:
-    """The ETag of an answer, without its quotes."""
+    """Return the ETag of an answer, without its quotes."""
     return str(answer["ETag"]).strip('"')
 
 
 def _list(s3: Any, bucket: str) -> dict[str, str]:
-    """ETag by key of the raw zone, without the manifest."""
+    """Return the ETag by key of the raw zone, without the manifest."""
     s3.meta.events.register("before-parse.s3.ListObjectsV2", _drop_dates, unique_id="etholake-drop-dates")
     _this_thread.wants_no_dates = True
     try:
-        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{RAW_ZONE}/")
-        items = (item for page in pages for item in page.get("Contents", []))
+        items = list_objects(s3, bucket, f"{RAW_ZONE}/")
         return {item["Key"]: etag_of(item) for item in items if item["Key"] != MANIFEST}
     finally:
         _this_thread.wants_no_dates = False
 
 
 def _drop_dates(response_dict: dict[str, Any], **_: Any) -> None:
-    """botocore's reading of dates takes 60 µs an object, most of a re-run that finds nothing to do. The client is
-    shared: other threads' lists keep their dates."""
+    """Remove the dates from an answer: botocore takes 60 µs to read each, most of a re-run without changes.
+
+    The client is shared: other threads' lists keep their dates.
+    """
     if getattr(_this_thread, "wants_no_dates", False):
         response_dict["body"] = _DATES.sub(b"", response_dict["body"])

@@ -1,0 +1,123 @@
+"""Configurations: replacing fields by name, and the fields that every family of networks has.
+
+A family's own configuration is a frozen dataclass: for a network a subclass of `NetworkConfig` that adds the sizes
+of the network, for anything else whatever it needs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Self, TypeVar
+
+from etholake.errors import UsageError
+
+__all__ = ["Augmentation", "NetworkConfig", "overridden"]
+
+C = TypeVar("C")
+
+
+def overridden(config: C, overrides: Mapping[str, Any] | None, owner: str) -> C:
+    """Return a configuration with fields replaced; a mapping replaces fields of a nested configuration.
+
+    `owner` names the configuration in messages. Raises UsageError for an unknown field and names the nearest one.
+    """
+    values = dict(overrides or {})
+    fields = {f.name for f in dataclasses.fields(config)}  # type: ignore[arg-type]  # a dataclass, as all are
+    for key, value in values.items():
+        if key not in fields:
+            nearest = difflib.get_close_matches(key, fields, n=1)
+            raise UsageError(f"{owner} has no field '{key}'.{f' Nearest: {nearest[0]}.' if nearest else ''}")
+        if isinstance(value, Mapping) and dataclasses.is_dataclass(getattr(config, key)):
+            values[key] = overridden(getattr(config, key), value, f"'{key}' of {owner[:1].lower()}{owner[1:]}")
+    return dataclasses.replace(config, **values)  # type: ignore[type-var]
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How training changes a window; 0 (or 1, for a factor) switches an augmentation off.
+
+    `lower_rate`, `reflect` and `swap_animals` are fractions of the samples, `drop_part`, `drop_group` and
+    `drop_frames` fractions of an animal's parts; lengths are frames at 30 Hz.
+    """
+
+    max_stretch: float = 1.2  # time runs faster or slower by up to this factor
+    lower_rate: float = 0.1  # as if the camera had half or a third of the frames
+    rotate: bool = False  # changes nothing for agent-centric features
+    reflect: float = 0.5
+    scale: float = 0.1  # animals larger or smaller by up to this fraction, in x and y independently
+    noise_cm: float = 0.1  # standard deviation
+    drop_part: float = 0.05
+    drop_group: float = 0.1
+    drop_frames: float = 0.1
+    longest_drop: float = 60.0
+    swap_animals: float = 0.05
+    mixup: float = 0.0  # parameter of the Beta distribution
+
+    @classmethod
+    def none(cls) -> Augmentation:
+        """Return a configuration with every augmentation off."""
+        return cls(1.0, 0.0, False, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """Everything that the shared training loop reads. Lengths in frames at 30 Hz.
+
+    A subclass sets `family`, the name of its family, and adds the sizes of its network; `sizes` returns those.
+    """
+
+    family: ClassVar[str]
+
+    name: str
+    encoder: str = "pair_features"  # input encoder (`etholake.features.registry`)
+    window: int = 128
+    step: int = 64  # frames from one window to the next, where a whole video is covered
+    # samples
+    batch: int = 64
+    accumulate: int = 1  # number of parts in which a batch goes through the network
+    batches_per_epoch: int | None = None  # None: enough for every window once
+    positive_fraction: float = 0.5  # of the windows is drawn around annotated events, evenly over (lab, action)
+    hidden_lab_fraction: float = 0.1
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    # loss
+    focal_gamma: float = 0.0
+    negative_gamma: float | None = None  # asymmetric loss: another gamma for negatives; None: focal_gamma
+    positive_weight_cap: float = 1.0  # 1: positives weigh what negatives weigh
+    soft_f1: float = 0.0  # weight of (1 - soft F1) in the loss
+    label_smoothing: float = 0.0
+    # optimiser
+    epochs: int = 30
+    warmup_epochs: float = 3.0
+    lr: float = 1e-3
+    trunk_lr: float = 1.0  # in fine-tuning: factor of lr for layers without actions or labs (0.3 was worse)
+    weight_decay: float = 1e-4
+    clip: float = 1.0  # largest norm of the gradient
+    ema: float = 0.0  # decay of the averaged weights that are kept, per step; 0: none
+    patience: int = 8  # epochs without a better validation score
+    # machine
+    amp: str = "auto"  # auto (bfloat16, else float16, on a GPU; off on a CPU), off, bfloat16 or float16
+    compile: bool = False  # torch.compile
+    checkpoint_steps: int = 200  # steps from one checkpoint to the next
+    threads: int = 0  # CPU threads; 0 leaves torch's choice
+
+    def __post_init__(self) -> None:
+        if self.batch % self.accumulate:
+            raise UsageError(f"batch ({self.batch}) must be a multiple of accumulate ({self.accumulate}).")
+        if self.amp not in ("auto", "off", "bfloat16", "float16"):
+            raise UsageError(f"amp must be auto, off, bfloat16 or float16, but got '{self.amp}'.")
+
+    def sizes(self) -> dict[str, Any]:
+        """Return the fields that the family adds: they define the network, and fine-tuning cannot change them."""
+        shared = {f.name for f in dataclasses.fields(NetworkConfig)}
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in shared}
+
+    def to_json(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Read what `to_json` wrote. Raises KeyError or TypeError for anything else."""
+        return cls(**{**data, "augmentation": Augmentation(**data["augmentation"])})
