@@ -70,7 +70,9 @@ def test_the_page_says_the_numbers_and_asks_for_nothing() -> None:
 
 
 @pytest.mark.parametrize("width", [1280, 600])
-def test_in_a_browser_no_name_is_cut_and_nothing_overflows(width: int, tmp_path: Path, chromium_browser: Any) -> None:
+def test_in_a_browser_no_name_is_cut_and_nothing_overflows(
+    width: int, tmp_path: Path, chromium_browser: Any
+) -> None:
     longest = sorted(ACTIONS, key=len)[-3:]
     truth = [event(1, 100 * i, 100 * i + 60, action) for i, action in enumerate(longest)]
     said = [event(1, 100 * i + 20, 100 * i + 90, action) for i, action in enumerate(longest)]
