@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dashboards.server import Server
-from dashboards.video import server as video_server
 
-from dashboards import browser, definitions
+from dashboards import browser
 from etholake import aws
+from etholake.pages.dashboards import definitions
+from etholake.pages.dashboards.server import Server
+from etholake.pages.video import server as video_server
 from etholake.settings import Settings
 
 EVIL = "evil.example"

@@ -6,6 +6,8 @@ import dataclasses
 import io
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,6 +20,7 @@ from etholake.lake import Lake
 from etholake.settings import Settings, replace_port
 from etholake.stages.cloud.packages import build
 from etholake.stages.lake import etl
+from etholake.storage import split_uri
 
 ROOT = Path(__file__).resolve().parents[2]
 ROLE = "arn:aws:iam::123456789012:role/test"
@@ -127,6 +130,12 @@ def test_2_the_jobs_run_and_the_catalog_knows(place: Settings) -> None:
     assert seen[-1] == "3/3 done"
     tables = {t["Name"] for t in aws.client(place, "glue").get_tables(DatabaseName=place.database)["TableList"]}
     assert tables >= {"tracking_curated", "metadata_train", "quarantine", "raw_train_tracking"}
+    address = result.details["quality_file"]  # the stage renders the page beside the report of the job
+    assert f"Data quality: {address}" in result.summary
+    page = Path(url2pathname(urlsplit(address).path)).read_text(encoding="utf-8")
+    assert "5 rows in" in page
+    bucket, key = split_uri(result.details["quality"])
+    assert aws.client(place, "s3").get_object(Bucket=bucket, Key=key)["Body"].read().decode() == page
 
 
 @pytest.mark.server

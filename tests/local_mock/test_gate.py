@@ -13,7 +13,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from dashboards import loopback
+from etholake.pages import loopback
 from etholake.settings import Settings
 from local_mock.browsers import Visit, is_own_host
 from local_mock.gate import SECRET_HEADER, secret_of

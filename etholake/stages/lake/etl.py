@@ -133,7 +133,7 @@ def is_current(before: Mapping[str, Any], digest: str, registered: Mapping[str, 
 def save(
     settings: Settings, lake: Lake, digest: str, registered: Mapping[str, int], more: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Sum the curated tables up and leave the stage's state for the next run; returns its details."""
+    """Sum the curated tables up and save the stage's state for the next run; return its details."""
     details = {**_summary(lake), "registered": registered, **more, **_quality(settings, lake)}
     save_state(settings, STAGE, {"fingerprint": digest, "committed": _committed(registered), "details": details})
     return details
