@@ -64,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 @contextlib.contextmanager
 def _logged(current: Settings, arguments: argparse.Namespace, argv: Sequence[str] | None) -> Iterator[None]:
-    """The verb as a stage of the run's log."""
+    """Log the verb as a stage of the run."""
     if arguments.verb in QUIET or getattr(arguments, "status", False):  # --status only looks
         yield
         return
@@ -75,7 +75,7 @@ def _logged(current: Settings, arguments: argparse.Namespace, argv: Sequence[str
 
 
 def run_and_exit() -> NoReturn:
-    """The console script: `main`, then leave without tearing the interpreter down.
+    """Run `main` as the console script, and leave without tearing the interpreter down.
 
     Arrow's threads, torn down by static destructors, now and then abort a process that has done its work
     ("terminate called without an active exception"): a finished verb must not exit with 134.
@@ -93,7 +93,7 @@ def _fail(message: str, code: int) -> int:
 
 
 def _explain(err: Exception, current: Settings) -> str | None:
-    """A sentence for what AWS clients raise and a user can mend; None for a defect of ours."""
+    """Return a sentence for an error of AWS clients that a user can mend; None for a defect of ours."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     if isinstance(err, BotoCoreError) and "EndpointConnection" in type(err).__name__:

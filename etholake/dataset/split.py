@@ -5,12 +5,12 @@ The split is deterministic: videos are ordered by a hash of lab and id, so that 
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from etholake.digest import bytes_digest
 from etholake.errors import UsageError
 
 __all__ = ["Span", "Split", "choose"]
@@ -67,7 +67,7 @@ def choose(videos: Sequence[AnnotatedVideo], holdout: Sequence[int] = ()) -> Spl
 
 
 def _ordered(videos: Sequence[AnnotatedVideo]) -> list[AnnotatedVideo]:
-    return sorted(videos, key=lambda v: hashlib.sha256(f"{v.lab_id}/{v.video_id}".encode()).hexdigest())
+    return sorted(videos, key=lambda v: bytes_digest(f"{v.lab_id}/{v.video_id}".encode()))
 
 
 def _lab(videos: list[AnnotatedVideo], holdout: set[int]) -> Mapping[str, list[Span]]:

@@ -7,7 +7,6 @@ tables, code and part map are those that it would use itself (`version`); else i
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -16,9 +15,11 @@ from typing import Any
 
 import numpy as np
 
+from etholake.code_fingerprint import module_fingerprint
 from etholake.contract import UNIFIED_PARTS, unified_part_sources
 from etholake.dataset import pose_tracks as made_by
 from etholake.dataset.pose_tracks import PoseTracks, VideoMeta
+from etholake.digest import fingerprint
 
 __all__ = ["INDEX", "Store", "load", "save", "version"]
 
@@ -49,10 +50,9 @@ class Store:
 
 
 def version(tables: str, part_map: str) -> str:
-    """Return a digest of the tables (by their fingerprint), the part map, and the code that makes tracks."""
-    code = Path(made_by.__file__).read_bytes()
-    parts = json.dumps([tables, UNIFIED_PARTS, sorted(unified_part_sources(part_map).items())])
-    return hashlib.sha256(code + parts.encode()).hexdigest()[:16]
+    """Return a digest of the tables' fingerprint, the part map, and the code that makes a clip."""
+    code = module_fingerprint(Path(made_by.__file__).read_bytes(), "etholake/dataset/pose_tracks.py")
+    return fingerprint(code, tables, UNIFIED_PARTS, sorted(unified_part_sources(part_map).items()))
 
 
 def save(folder: Path, all_tracks: Iterable[PoseTracks], made_from: str) -> int:

@@ -6,8 +6,6 @@ same losses as an undisturbed one.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -25,6 +23,7 @@ from torch.nn.parallel import DistributedDataParallel
 from etholake.dataset.batch import Batch
 from etholake.dataset.labelled import LabelledVideo, TrainingData
 from etholake.dataset.split import Split
+from etholake.digest import fingerprint
 from etholake.errors import UsageError
 from etholake.features.registry import ENCODERS
 from etholake.models.family import OnEpoch
@@ -43,8 +42,7 @@ __all__ = ["Progress", "Trainer", "run_fingerprint"]
 def run_fingerprint(data: TrainingData, split: Split, config: Mapping[str, Any], seed: int) -> str:
     """Return a digest of everything that decides the weights; `config` is a configuration as JSON."""
     version = ENCODERS.get(config["encoder"]).version if "encoder" in config else None
-    decides = [data.fingerprint, data.actions, split.to_json(), config, seed, version]
-    return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:16]
+    return fingerprint(data.fingerprint, data.actions, split.to_json(), config, seed, version)
 
 
 @dataclass(frozen=True)

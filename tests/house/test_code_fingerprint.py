@@ -55,7 +55,7 @@ def stages_that_run_again(sources: Mapping[str, bytes]) -> set[str]:
             "from __future__ import annotations\nX = 1",
         ),
         (
-            "etholake/pages/base.py",
+            "etholake/pages/evaluation.py",
             "from __future__ import annotations",
             "from __future__ import annotations\nX = 1",
         ),

@@ -95,7 +95,8 @@ def make(settings: Settings, folder: Path) -> Settings:
                 )  # fmt: skip
             events += [
                 {**row, "split": "train", "video_id": video, "duration_frames": BOUT,
-                 "is_self": row["agent_id"] == row["target_id"], "is_labeled": True}
+                 "is_self": row["agent_id"] == row["target_id"], "is_labeled": True,
+                 "counted_start_frame": row["start_frame"], "counted_stop_frame": row["stop_frame"]}
                 for row in annotations()
             ]  # fmt: skip
         lake.replace_table("annotations_enriched", _table("annotations_enriched", events), "one", {"lab_id": lab})

@@ -244,7 +244,7 @@ def _deletions(settings: Settings, names: list[str], buckets: list[str]) -> str:
 
 # --- is it there ------------------------------------------------------------------------------------------
 def _check_stacks(
-    settings: Settings, stack_templates: list[templates.Template], known: Mapping[str, str]
+    settings: Settings, stack_templates: list[templates.Template], given: Mapping[str, str]
 ) -> tuple[dict[str, str], list[str]]:
     """Return `resource_checks.check_resources` of all stacks."""
     existing: dict[str, str] = {}
@@ -256,7 +256,7 @@ def _check_stacks(
         if stack is None or stack["StackStatus"] not in stacks.SUCCESS:
             problems.append(f"stack '{name}' is {stack['StackStatus'] if stack else 'not there'}.")
             continue
-        values = templates.resolve(template, {**known, **outputs})
+        values = templates.resolve(template, {**given, **outputs})
         good, bad = resource_checks.check_resources(settings, name, template.resources(values))
         existing |= good
         problems += bad
@@ -287,12 +287,12 @@ def _outdated(settings: Settings, hashes: Mapping[str, str]) -> list[str]:
     stale = []
     for key, wanted in hashes.items():
         try:
-            found = s3.head_object(Bucket=settings.bucket, Key=key)["Metadata"].get("sha256")
+            uploaded = s3.head_object(Bucket=settings.bucket, Key=key)["Metadata"].get("sha256")
         except ClientError as err:
             if err.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
                 raise
-            found = None
-        if found != wanted:
+            uploaded = None
+        if uploaded != wanted:
             stale.append(key)
     return stale
 

@@ -124,7 +124,7 @@ def _labs(meta: Mapping[str, Any], below: list[dict[str, Any]]) -> dict[str, dic
 
 
 def _title(model: Mapping[str, Any]) -> str:
-    """The family, and the models that it combines."""
+    """Return the family, and the models that it combines."""
     counts = Counter(model["members"])
     members = ", ".join(f"{n} × {name}" if n > 1 else name for name, n in counts.items())
     space = f", mean {model['space']}" if model["space"] else ""
