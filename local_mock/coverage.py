@@ -68,8 +68,8 @@ stands in `tests/local_mock/athena/test_client_*.py`.
 Spark of a Glue job reads the buckets' folders. Through S3's own requests (Hadoop's s3a) it goes with two jars that
 are not shipped: see `tests/local_mock/test_glue_s3a.py`, which is skipped without them.
 
-With TARGET=localstack, S3 and STS are LocalStack's; IAM and CloudFormation stay ours, because LocalStack without
-a licence cannot create what the stacks hold (Glue, Athena, SageMaker).
+With `--s3-endpoint`, objects are read and written through an S3 elsewhere (LocalStack's, say); all other services
+stay here.
 
 ## After a restart
 
@@ -78,8 +78,10 @@ Athena's executions and their results; executions of Step Functions. What ran ha
 Failed, Aborted or FAILED, with that reason; endpoints start their hosts again. It is in `.local_mock/` beside the
 buckets, survives the process but (SQLite's WAL, synchronous = NORMAL) not a power cut to the last write, and is
 read by the version of moto and of local_mock that wrote it. In memory only: log events, data points of CloudWatch
-metrics, and all services not named here. With TARGET=localstack nothing is kept: LocalStack itself forgets
-everything when it stops.
+metrics, and all services not named here. With `--s3-endpoint` nothing is kept.
+
+On a full disk, S3 and the other services answer 507 `InsufficientStorage` and go on when there is space again. A
+change that another service could not write is kept in memory and written with the next request.
 """
 _SHOWN = {"applicationautoscaling": "application-autoscaling", "athena": "athena's work groups and statements"}
 

@@ -110,8 +110,9 @@ def aside_path(root: Path, bucket: str, key: str) -> Path:
     text = key
     for character, escape in _ESCAPES:
         text = text.replace(character, escape)
-    pieces, size = [""], 0
-    for character in text:
+    short = len(text) <= _PIECE_BYTES // 4
+    pieces, size = [text if short else ""], 0
+    for character in "" if short else text:
         size += len(character.encode())
         if size > _PIECE_BYTES:
             pieces, size = [*pieces, ""], len(character.encode())

@@ -25,8 +25,8 @@ def chromium_browser() -> Iterator[Any]:
 def without_event_loop(item: Any) -> Iterator[None]:
     """Hide the event loop that Playwright leaves running in this thread from a test that uses no browser.
 
-    Playwright's synchronous interface runs its loop while the browser lives, so `asyncio.run` would be refused
-    in every later test of the same worker. A test with a browser needs the loop and sees it.
+    Playwright's synchronous interface runs its loop as long as the browser lives, so `asyncio.run` would be
+    refused in every later test of the same worker. A test with a browser needs the loop and sees it.
     """
     loop = None if "chromium_browser" in getattr(item, "fixturenames", ()) else asyncio._get_running_loop()
     if loop is None:

@@ -1,4 +1,5 @@
-"""Probabilities to events: smooth → whitelist → threshold → one label per frame → fill gaps → minimum length.
+"""Decode probabilities to events: smooth → labeled behaviors → threshold → one label per frame → fill gaps →
+minimum length.
 
 Lengths are given in seconds (the defaults are 5, 2 and 3 frames at 30 fps) and become frames by each video's
 own fps. Shape letters: T video frames, A actions. Thresholds come from `thresholds`.
@@ -27,7 +28,7 @@ _NONE = -1  # no action on this frame
 
 @dataclass(frozen=True)
 class DecodeConfig:
-    """Post-processing, in seconds.
+    """Smoothing and lengths, in seconds.
 
     `choice` says which of several actions above their thresholds t gets a frame: the one whose probability p
     most exceeds it in proportion (`ratio`, p ÷ t), by difference (`minus`, p − t), or by difference in units of
@@ -46,15 +47,15 @@ class DecodeConfig:
             )
 
     def smoothing_frames(self, fps: float) -> int:
-        """The window in frames: the nearest odd number, at least 1."""
+        """Return the window in frames: the nearest odd number, at least 1."""
         return smoothing_frames(self.smoothing_s, fps)
 
     def max_gap_frames(self, fps: float) -> int:
-        """The longest gap that is filled, frames."""
+        """Return the longest gap that is filled, in frames."""
         return round(self.max_gap_s * fps)
 
     def min_length_frames(self, fps: float) -> int:
-        """The shortest event that is kept, frames; at least 1."""
+        """Return the shortest event that is kept, in frames; at least 1."""
         return max(1, round(self.min_length_s * fps))
 
 
@@ -64,12 +65,12 @@ def decode(
     thresholds: Thresholds,
     config: DecodeConfig | None = None,
 ) -> list[Event]:
-    """Events of one video (or of several with one whitelist), sorted by video, start and pair.
+    """Return the events of one video (or of several with the same labeled behaviors), by video, start and pair.
 
     A frame gets the action that most exceeds its threshold by `DecodeConfig.choice`, so that a rare action with a
     low threshold has a fair chance; ties go to the first action. One frame of one (video, agent, target) never
-    gets two actions. The whitelist is taken as it stands: it holds self actions as (agent, agent, action), so it
-    tells self from pair too. What never occurs in a lab has the threshold `NEVER`.
+    gets two actions. `labeled` holds self actions as (agent, agent, action), so it tells self from pair actions,
+    too. An action that never occurs in a lab has the threshold `NEVER`.
 
     Parameters
     ----------
@@ -110,7 +111,8 @@ def _decode_pair(
 
     start, stop, label = _runs(label_T)
     keep = (label != _NONE) & (stop - start >= config.min_length_frames(pair.fps))
-    chosen_T = np.take_along_axis(raw_AT, label_T[None], axis=0)[0]  # of _NONE, the last action: not kept
+    # Frames of _NONE get the probability of the last action; their runs are not kept.
+    chosen_T = np.take_along_axis(raw_AT, label_T[None], axis=0)[0]
     confidence = np.add.reduceat(chosen_T, start) / (stop - start)
     rows = zip(*(x[keep].tolist() for x in (start, stop, label, confidence)), strict=True)
     video, agent, target, first = pair.video_id, pair.agent_id, pair.target_id, pair.first_frame
@@ -124,7 +126,7 @@ def _choose(
     thresholds: Thresholds,
     config: DecodeConfig,
 ) -> NDArray[np.int64]:
-    """The action (position in `names`) of each frame, or `_NONE`."""
+    """Return the action (position in `names`) of each frame, or `_NONE`."""
     window = config.smoothing_frames(pair.fps)
     label_T = np.full(raw_AT.shape[1], _NONE, dtype=np.int64)
     best_T = np.full(raw_AT.shape[1], np.nextafter(0.0, -1.0))  # a margin of 0 is enough
@@ -142,7 +144,7 @@ def _choose(
 
 
 def _runs(label_T: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """(start, stop, label) of the maximal runs of one label."""
+    """Return (start, stop, label) of the maximal runs of one label."""
     change = np.flatnonzero(label_T[1:] != label_T[:-1]) + 1
     start = np.r_[0, change]
     return start, np.r_[change, len(label_T)], label_T[start]

@@ -1,6 +1,6 @@
-"""What a recogniser says: events, and the frame-wise probabilities they are decoded from.
+"""Events, and the frame-wise probabilities from which they are decoded (in `decode`).
 
-Shape letters: T video frames, A actions. Nothing here but the types: decoding is in `decode`.
+Shape letters: T video frames, A actions.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Event:
     confidence: float = 1.0
 
     def to_dict(self) -> dict[str, Any]:
-        """The event as the endpoint answers it: without the video, which the answer names once."""
+        """Return the event as in the endpoint's response, which names the video once."""
         return {
             "agent_id": self.agent_id,
             "target_id": self.target_id,
@@ -80,15 +80,15 @@ class PairScores:
             raise ContractError(f"Video {self.video_id}: fps must be positive, but got {self.fps}.")
 
     def between(self, start_frame: int, stop_frame: int) -> PairScores:
-        """The part on ``start_frame <= f < stop_frame``; T may become 0."""
+        """Return the part on ``start_frame <= f < stop_frame``; T may become 0."""
         low, high = (max(0, frame - self.first_frame) for frame in (start_frame, stop_frame))
         return replace(self, first_frame=self.first_frame + low, probabilities_TA=self.probabilities_TA[low:high])
 
 
 def joined(pairs: Iterable[PairScores]) -> list[PairScores]:
-    """One set of scores per (video, agent, target) out of those of its parts; NaN where none of them is.
+    """Join the parts of each (video, agent, target); NaN on frames that no part has.
 
-    Parts may know different actions; where two say something of the same frame, the later one stands.
+    Parts may have different actions; where two have a value for the same frame, the later one is used.
     """
     parts: dict[tuple[int, int, int], list[PairScores]] = {}
     for pair in pairs:
@@ -111,7 +111,7 @@ def _joined(parts: list[PairScores]) -> PairScores:
 
 
 def mask(events: Iterable[Event], first_frame: int, n_frames: int) -> NDArray[np.bool_]:
-    """Frames ``first_frame <= f < first_frame + n_frames`` that any of the events covers [T]."""
+    """Return which frames ``first_frame <= f < first_frame + n_frames`` any of the events covers [T]."""
     mask_T = np.zeros(n_frames, dtype=bool)
     for e in events:
         mask_T[max(0, e.start_frame - first_frame) : max(0, e.stop_frame - first_frame)] = True

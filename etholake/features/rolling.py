@@ -1,7 +1,8 @@
-"""Hand-made features over time, for trees: rolling statistics of what moves and how, on the clip's clock.
+"""Features over time for trees: rolling statistics of posture, motion and distances.
 
-Vectorised numpy; NaN is "not known" and is left to the trees. Windows and lags are in seconds and centred, so that
-a frame sees as much of the future as of the past. Shape letters: T ticks, K unified parts, 2 = (x, y) in cm.
+Vectorised numpy; NaN means missing, which trees handle. Windows and lags are in seconds and centred, so that a
+frame's features use as much of the future as of the past. Shape letters: T frames at 30 Hz, K unified parts, 2 =
+(x, y) in cm.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ __all__ = ["ENCODER", "Rolling", "Table", "means", "pair_now", "pair_table", "ro
 
 Floats = npt.NDArray[np.float32]
 WINDOWS_S = (0.4, 1.0, 2.0, 5.0)
-LONG_S = (15.0, 60.0)  # means only: what kind of phase this is
+LONG_S = (15.0, 60.0)  # means only: they tell phases of behavior apart
 LAGS_S = (0.25, 0.5, 1.0, 2.0)
-SPEED_S = (0.1, 0.5)  # over which a displacement is a velocity
+SPEED_S = (0.1, 0.5)  # times over which velocities are measured
 _NOSE, _LEFT, _RIGHT, _NECK, _SIDE_L, _SIDE_R, _TAIL = (
     UNIFIED_PARTS.index(part)
     for part in ("nose", "ear_left", "ear_right", "neck", "side_left", "side_right", "tail_base")
@@ -29,19 +30,21 @@ _NOSE, _LEFT, _RIGHT, _NECK, _SIDE_L, _SIDE_R, _TAIL = (
 
 
 def pair_table(tracks: PoseTracks, agent: int, target: int) -> Table:
-    """Features of agent and target (columns of `xy_TMK2`): both bodies, their relation, all of it over time."""
+    """Return features of agent and target (positions on the animal axis): both bodies, their relation, over
+    time.
+    """
     moving = pair_now(tracks, agent, target)
     return _distances(tracks.xy_TMK2[:, agent], tracks.xy_TMK2[:, target]) | moving | rolling(moving)
 
 
 def self_table(tracks: PoseTracks, agent: int) -> Table:
-    """Features of one mouse, and how far the nearest other one is."""
+    """Return features of one animal, and the distance of the nearest other one, over time."""
     now = self_now(tracks, agent)
     return now | rolling(now)
 
 
 def pair_now(tracks: PoseTracks, agent: int, target: int) -> Table:
-    """Posture and motion of both mice, and their relation."""
+    """Return posture and motion of both animals, and their relation, at each frame."""
     one, other = tracks.xy_TMK2[:, agent], tracks.xy_TMK2[:, target]
     now = {f"agent {name}": x for name, x in _body(one, tracks.observed_TMK[:, agent]).items()}
     now |= {f"target {name}": x for name, x in _body(other, tracks.observed_TMK[:, target]).items()}
@@ -49,7 +52,7 @@ def pair_now(tracks: PoseTracks, agent: int, target: int) -> Table:
 
 
 def self_now(tracks: PoseTracks, agent: int) -> Table:
-    """Posture and motion of one mouse, and the distance of the nearest other one."""
+    """Return posture and motion of one animal, and the distance of the nearest other one, at each frame."""
     now = {
         f"agent {name}": x for name, x in _body(tracks.xy_TMK2[:, agent], tracks.observed_TMK[:, agent]).items()
     }
@@ -61,7 +64,7 @@ def self_now(tracks: PoseTracks, agent: int) -> Table:
 
 
 def means(now: Table, windows_s: Sequence[float]) -> Table:
-    """Means of what is known over centred windows."""
+    """Return means over centred windows, without NaN."""
     return {
         f"{name} mean {seconds:g} s": _moments(x, max(1, round(seconds * MODEL_FPS / 2)))[0]
         for name, x in now.items()
@@ -70,7 +73,9 @@ def means(now: Table, windows_s: Sequence[float]) -> Table:
 
 
 def rolling(now: Table) -> Table:
-    """Mean, standard deviation, least and most over `WINDOWS_S`, means over `LONG_S`, changes over `LAGS_S`."""
+    """Return mean, standard deviation, minimum and maximum over `WINDOWS_S`, means over `LONG_S`, values at
+    `LAGS_S`.
+    """
     columns: Table = {}
     for name, x in now.items():
         for seconds in WINDOWS_S:
@@ -89,7 +94,7 @@ def rolling(now: Table) -> Table:
 
 # --- one moment -------------------------------------------------------------------------------------------
 def _body(xy_TK2: Floats, observed_TK: npt.NDArray[np.bool_]) -> Table:
-    """Posture and motion of one mouse."""
+    """Return posture and motion of one animal."""
     centre = _mean(xy_TK2, axis=1)
     axis_T2 = _axis(xy_TK2)
     columns: Table = {
@@ -110,7 +115,7 @@ def _body(xy_TK2: Floats, observed_TK: npt.NDArray[np.bool_]) -> Table:
 
 
 def _relation(one_TK2: Floats, other_TK2: Floats) -> Table:
-    """Where the mice are to each other, and how that changes."""
+    """Return distances and directions between two animals, and how they change."""
     agent_centre, target_centre = _mean(one_TK2, axis=1), _mean(other_TK2, axis=1)
     between, facing, faced = target_centre - agent_centre, _axis(one_TK2), _axis(other_TK2)
     distance = _norm(between)
@@ -133,7 +138,7 @@ def _relation(one_TK2: Floats, other_TK2: Floats) -> Table:
 
 
 def _distances(one_TK2: Floats, other_TK2: Floats) -> Table:
-    """Every part of one mouse to every part of the other."""
+    """Return the distances between every part of one animal and every part of the other."""
     return {
         f"agent {a} to target {b}": _norm(one_TK2[:, i] - other_TK2[:, j])
         for i, a in enumerate(UNIFIED_PARTS)
@@ -142,7 +147,7 @@ def _distances(one_TK2: Floats, other_TK2: Floats) -> Table:
 
 
 def _axis(xy_TK2: Floats) -> Floats:
-    """From the rear to the front of the body: of the mean of the parts of each end that are known [T, 2]."""
+    """Return the unit vector from rear to front [T, 2]; each end is the mean of its parts that are present."""
     front = _mean(xy_TK2[:, [_NOSE, _LEFT, _RIGHT, _NECK]], axis=1)
     rear = _mean(xy_TK2[:, [_TAIL, _SIDE_L, _SIDE_R]], axis=1)
     axis_T2: Floats = front - rear
@@ -159,7 +164,7 @@ def _dot(a_T2: Floats, b_T2: Floats) -> Floats:
 
 
 def _angle(a_T2: Floats, b_T2: Floats) -> Floats:
-    """Signed angle from a to b, rad."""
+    """Return the signed angle from a to b, rad."""
     return np.arctan2(a_T2[:, 0] * b_T2[:, 1] - a_T2[:, 1] * b_T2[:, 0], _dot(a_T2, b_T2))
 
 
@@ -168,7 +173,7 @@ def _lagged(x_T2: Floats, n_frames: int) -> Floats:
 
 
 def _velocity(x_T2: Floats, seconds: float) -> Floats:
-    """cm/s, over `seconds` about each tick."""
+    """Return the velocity in cm/s, over `seconds` around each frame."""
     return np.stack([_slope(x_T2[:, i], seconds) for i in range(2)], axis=1)
 
 
@@ -178,7 +183,7 @@ def _slope(x_T: Floats, seconds: float) -> Floats:
 
 
 def _mean(x: Floats, axis: int) -> Floats:
-    """Mean of what is known; NaN where nothing is."""
+    """Return the mean of values that are not NaN; NaN where all are."""
     present = ~np.isnan(x)
     n = present.sum(axis=axis, dtype=np.float32)
     total = np.where(present, x, 0).sum(axis=axis, dtype=np.float32)
@@ -186,14 +191,14 @@ def _mean(x: Floats, axis: int) -> Floats:
 
 
 def _least(x: Floats) -> Floats:
-    """Over the last axis; NaN where nothing is known."""
+    """Return the minimum over the last axis, without NaN; NaN where all are."""
     least = np.where(np.isnan(x), np.inf, x).min(axis=-1)
     return np.where(np.isinf(least), np.float32(np.nan), least)
 
 
 # --- over time --------------------------------------------------------------------------------------------
 def _shifted(x: Floats, n_frames: int) -> Floats:
-    """The value `ticks` earlier (later, if negative); NaN where there is none."""
+    """Return the value `n_frames` earlier (later, if negative); NaN where there is none."""
     moved = np.full_like(x, np.nan)
     if n_frames >= 0:
         moved[n_frames:] = x[: max(0, len(x) - n_frames)]
@@ -203,7 +208,7 @@ def _shifted(x: Floats, n_frames: int) -> Floats:
 
 
 def _moments(x: Floats, half: int) -> tuple[Floats, Floats]:
-    """Mean and standard deviation over ``2 * half + 1`` ticks of what is known."""
+    """Return mean and standard deviation over ``2 * half + 1`` frames, without NaN."""
     present = ~np.isnan(x)
     value = np.where(present, x, 0).astype(np.float64)
     n = _windowed(present.astype(np.float64), half)
@@ -215,14 +220,14 @@ def _moments(x: Floats, half: int) -> tuple[Floats, Floats]:
 
 
 def _windowed(value: npt.NDArray[np.float64], half: int) -> npt.NDArray[np.float64]:
-    """Sum over the window, cut at the ends."""
+    """Return the sum over the window, which is cut at the ends."""
     total = np.concatenate([[0.0], np.cumsum(value)])
     at = np.arange(len(value))
     return total[np.minimum(at + half + 1, len(value))] - total[np.maximum(at - half, 0)]
 
 
 def _most(x: Floats, half: int) -> Floats:
-    """Largest known value over ``2 * half + 1`` ticks, by windows of doubling width."""
+    """Return the maximum over ``2 * half + 1`` frames, without NaN, by windows of doubling width."""
     width, covered = 2 * half + 1, 1
     best = np.full(len(x) + 2 * half, -np.inf, dtype=np.float32)
     best[half : half + len(x)] = np.where(np.isnan(x), -np.inf, x)

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 from local_mock.s3.acl import ACL
 from local_mock.s3.checksums import ALGORITHMS, BLOCK, BodyDigest, checksum_of, header_of, iterate_body
 from local_mock.s3.customer_keys import COPY_SOURCE, CUSTOMER_KEY, check_key_of
-from local_mock.s3.errors import S3Error
+from local_mock.s3.errors import S3Error, no_such_key
 from local_mock.s3.headers import (
     CLASS,
     PARTS,
@@ -48,7 +48,7 @@ __all__ = [
     "version_headers",
 ]
 
-_NOT_COPIED = (ACL, PARTS, RESTORED, CUSTOMER_KEY, CLASS, MODE, UNTIL, HOLD)
+_NOT_COPIED = (ACL, PARTS, ":upload", RESTORED, CUSTOMER_KEY, CLASS, MODE, UNTIL, HOLD)
 _DIRECTIVES = ("COPY", "REPLACE")
 
 
@@ -123,7 +123,9 @@ class Objects:
         wanted = request.header("if-match")
 
         def condition(present: Stored | None) -> None:
-            if wanted and (present is None or not matches(wanted, present.etag)):
+            if present is None:
+                raise no_such_key(request.key)
+            if not matches(wanted, present.etag):
                 raise failed_condition("If-Match")
 
         bypass = request.header("x-amz-bypass-governance-retention").lower() == "true"
@@ -300,13 +302,15 @@ def open_source(versions: Versions, request: Request) -> tuple[Stored, BinaryIO]
         if is_archived(stored.row.headers):
             message = "The source object of the COPY action is not in the active tier and is only stored in "
             raise S3Error("ObjectNotInActiveTierError", message + "Amazon S3 Glacier.")
-        if (
-            (wanted and not matches(wanted, stored.etag))
-            or (unwanted and matches(unwanted, stored.etag))
-            or (since is not None and int(stored.modified) <= since)
-            or (before is not None and not wanted and int(stored.modified) > before)
-        ):
-            raise failed_condition("x-amz-copy-source-If-Match")
+        failed = {
+            "Match": wanted and not matches(wanted, stored.etag),
+            "None-Match": unwanted and matches(unwanted, stored.etag),
+            "Modified-Since": since is not None and int(stored.modified) <= since,
+            "Unmodified-Since": before is not None and not wanted and int(stored.modified) > before,
+        }
+        for name, holds_not in failed.items():
+            if holds_not:
+                raise failed_condition(f"x-amz-copy-source-If-{name}")
     except BaseException:
         file.close()
         raise

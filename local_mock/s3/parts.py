@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from xml.sax.saxutils import escape
 
 from local_mock.s3.acl import OWNER, OWNER_MARKUP
@@ -21,7 +21,7 @@ from local_mock.s3.objects import (
     version_headers,
 )
 from local_mock.s3.request import Answer, Request, iso_date, xml_answer
-from local_mock.s3.uploads import Part, Uploads
+from local_mock.s3.uploads import Part, Uploads, checksum_kind
 
 __all__ = ["Parts"]
 
@@ -131,7 +131,7 @@ class Parts:
             entries[key, upload_id] = (
                 f"<Upload><Key>{code(key)}</Key><UploadId>{upload_id}</UploadId>{_INITIATOR}{OWNER_MARKUP}"
                 f"<StorageClass>{upload['headers'].get(CLASS, 'STANDARD')}</StorageClass>"
-                f"<Initiated>{iso_date(made)}</Initiated></Upload>"
+                f"<Initiated>{iso_date(made)}</Initiated>{_checksum(upload)}</Upload>"
             )
         shown = list(entries)[:limit]
         truncated = limit > 0 and len(entries) > limit
@@ -163,3 +163,9 @@ class Parts:
 
 def _place(request: Request) -> str:
     return f"<Bucket>{escape(request.bucket)}</Bucket><Key>{escape(request.key)}</Key>"
+
+
+def _checksum(upload: dict[str, Any]) -> str:
+    """Markup of the checksum that an upload was opened with."""
+    algorithm, kind = upload["algorithm"], checksum_kind(upload)
+    return f"<ChecksumAlgorithm>{algorithm}</ChecksumAlgorithm><ChecksumType>{kind}</ChecksumType>" if kind else ""

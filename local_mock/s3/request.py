@@ -74,7 +74,11 @@ class Request:
         if not text:
             return default
         if not (text.isascii() and text.isdecimal() and len(text) < 20):
-            raise S3Error("InvalidArgument", f"{name} must be a whole number, but got '{text}'.")
+            raise S3Error(
+                "InvalidArgument",
+                f"Argument {name} must be an integer between 0 and 2147483647",
+                ArgumentName=name,
+            )
         return int(text)
 
     def name_coder(self) -> Callable[[str], str]:

@@ -22,7 +22,7 @@ from stat import S_ISREG
 from typing import BinaryIO
 
 from local_mock.data import prune
-from local_mock.keys import PRIVATE, KeyRefusedError, aside_path, bucket_ok, is_plain, object_path, paths_of
+from local_mock.keys import PRIVATE, KeyRefusedError, bucket_ok, paths_of
 from local_mock.s3.errors import S3Error, no_such_bucket, no_such_key
 from local_mock.s3.index import Index, Row, row_of
 
@@ -175,12 +175,12 @@ class Store:
 
         The caller holds the key's lock.
         """
+        paths = self._paths(bucket, key)
         stat = temporary.stat()
         row = replace(row, inode=stat.st_ino, mtime_ns=stat.st_mtime_ns, size=stat.st_size)
-        self._paths(bucket, key)
         self.index.put(bucket, key, row)
         try:
-            self._move(temporary, bucket, key)
+            self._move(temporary, paths)
         except BaseException:
             self.index.drop(bucket, key, row)
             raise
@@ -217,10 +217,11 @@ class Store:
         """The lock under which the file and the rows of a key change together."""
         return self._locks[hash((bucket, key)) % _STRIPES]
 
-    def _move(self, temporary: Path, bucket: str, key: str) -> None:
-        """Rename to the plain place; to the private folder if a file or a folder is in the way."""
-        aside = aside_path(self.root, bucket, key)
-        if is_plain(key) and _rename(temporary, object_path(self.root, bucket, key)):
+    @staticmethod
+    def _move(temporary: Path, paths: tuple[Path, ...]) -> None:
+        """Rename to the plain place; to the private folder if the key has none or something is in the way."""
+        *plain, aside = paths
+        if plain and _rename(temporary, plain[0]):
             with contextlib.suppress(OSError):
                 aside.unlink()
             return
@@ -229,7 +230,7 @@ class Store:
             with contextlib.suppress(FileNotFoundError):
                 temporary.replace(aside)
                 return
-        raise S3Error("InternalError", f"Key '{key}' cannot be stored: its folder is removed all the time.")
+        raise S3Error("InternalError", f"{aside.name} cannot be stored: its folder is removed all the time.")
 
 
 def _open_first(paths: tuple[Path, ...]) -> BinaryIO | None:

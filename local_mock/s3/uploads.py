@@ -22,11 +22,12 @@ from local_mock.s3.headers import PARTS, pack_sizes
 from local_mock.s3.store import Stored, full_disk
 from local_mock.s3.versions import Versions
 
-__all__ = ["MIN_PART_BYTES", "Part", "Uploads"]
+__all__ = ["MIN_PART_BYTES", "Part", "Uploads", "checksum_kind"]
 
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
 MIN_PART_BYTES = 5 * 1024 * 1024
 MAX_PARTS = 10_000
+_UPLOAD = ":upload"  # where an object's sidecar keeps the upload that it came from
 
 
 @dataclass(frozen=True)
@@ -115,10 +116,17 @@ class Uploads:
         condition: Callable[[Stored | None], None] | None = None,
     ) -> Stored:
         """Join the parts `wanted` ((number, ETag), ascending) into the object."""
-        upload = self.get(bucket, key, upload_id)
+        try:
+            upload = self.get(bucket, key, upload_id)
+        except S3Error:
+            done = self.store.find(bucket, key)
+            if done is not None and done.row.headers.get(_UPLOAD) == upload_id:
+                return done  # a client repeats the request when the answer was lost
+            raise
         chosen = _choose(wanted, {part.number: part for part in self.parts(upload_id)})
         digest = hashlib.md5(b"".join(bytes.fromhex(p.etag) for p in chosen), usedforsecurity=False)
         headers = upload["headers"] | _object_checksum(upload, chosen)
+        headers[_UPLOAD] = upload_id
         headers[PARTS] = pack_sizes([part.size for part in chosen])
         with self.store.incoming() as (temporary, file):
             for part in chosen:
@@ -159,12 +167,18 @@ def _choose(wanted: list[tuple[int, str]], have: dict[int, Part]) -> list[Part]:
     return chosen
 
 
+def checksum_kind(upload: dict[str, Any]) -> str:
+    """COMPOSITE or FULL_OBJECT, as an upload was opened; '' without a checksum."""
+    algorithm, kind = upload.get("algorithm", ""), str(upload.get("checksum_type") or "")
+    return kind or {"": "", "CRC64NVME": "FULL_OBJECT"}.get(algorithm, "COMPOSITE")
+
+
 def _object_checksum(upload: dict[str, Any], parts: list[Part]) -> dict[str, str]:
     """Header with the whole object's checksum, {} if the parts came without one."""
     algorithm = upload.get("algorithm", "")
     if not algorithm or any(not part.checksum for part in parts):
         return {}
-    kind = upload.get("checksum_type") or ("FULL_OBJECT" if algorithm == "CRC64NVME" else "COMPOSITE")
+    kind = checksum_kind(upload)
     value = (
         combine_crc(algorithm, [(part.checksum, part.size) for part in parts])
         if kind == "FULL_OBJECT"

@@ -93,7 +93,6 @@ class Versions:
         condition: _Condition | None = None,
     ) -> Stored:
         """Make a finished temporary file the object. `condition` sees the present object and may raise."""
-        self.store.check(bucket, key)
         with self.store.lock(bucket, key), full_disk():
             if condition is not None:
                 condition(self.store.find(bucket, key))

@@ -135,8 +135,8 @@ def test_every_operation_that_takes_a_template_refuses_them(mock_settings: Setti
         for text in texts:
             with pytest.raises(ClientError, match="Template") as error:
                 call(text)
-            said = error.value.response
-            assert (operation, said["Error"]["Code"], said["ResponseMetadata"]["HTTPStatusCode"]) == (
+            response = error.value.response
+            assert (operation, response["Error"]["Code"], response["ResponseMetadata"]["HTTPStatusCode"]) == (
                 operation, "ValidationError", 400)  # fmt: skip
     assert not mark.exists()
     assert not Path("file.tmp").exists()  # moto's ValidateTemplate wrote the template there

@@ -81,10 +81,10 @@ def test_a_read_in_the_middle_of_a_put_keeps_metadata(
             listed = page(store, "bucket", prefix="", delimiter="", after="", limit=9).objects
             assert [o.etag for o in listed] == [md5(b"old" if step == "before" else b"new")]
 
-    def move(temporary: Path, bucket: str, key: str) -> None:
+    def move(temporary: Path, paths: tuple[Path, ...]) -> None:
         if step == "before":
             in_thread(look)
-        original(temporary, bucket, key)
+        original(temporary, paths)
         if step == "after":
             in_thread(look)
 
@@ -157,8 +157,8 @@ def test_a_put_that_is_killed_leaves_one_version_or_the_other(
     put(store, "k", b"old")
     original = store._move
 
-    def die_after(temporary: Path, bucket: str, key: str) -> None:
-        original(temporary, bucket, key)
+    def die_after(temporary: Path, paths: tuple[Path, ...]) -> None:
+        original(temporary, paths)
         raise KilledError("killed")
 
     monkeypatch.setattr(store, "_move", die_after)

@@ -199,3 +199,16 @@ def test_the_checksum_of_an_upload_is_its_own_algorithm(s3: Any, bucket: str, ki
     assert (
         s3.head_object(Bucket=bucket, Key="k", ChecksumMode="ENABLED")["ChecksumSHA256"] == done["ChecksumSHA256"]
     )
+
+
+def test_a_completion_that_is_repeated_gives_the_same_answer(s3: Any, bucket: str) -> None:
+    """botocore repeats the request when the connection drops before the answer."""
+    target = {"Bucket": bucket, "Key": "k"}
+    target["UploadId"] = s3.create_multipart_upload(**target)["UploadId"]
+    etag = s3.upload_part(**target, PartNumber=1, Body=b"1")["ETag"]
+    parts = {"Parts": [{"PartNumber": 1, "ETag": etag}]}
+    first = s3.complete_multipart_upload(**target, MultipartUpload=parts)
+    assert s3.complete_multipart_upload(**target, MultipartUpload=parts)["ETag"] == first["ETag"]
+    s3.put_object(Bucket=bucket, Key="k", Body=b"another")
+    with pytest.raises(ClientError, match="upload does not exist"):
+        s3.complete_multipart_upload(**target, MultipartUpload=parts)

@@ -136,7 +136,7 @@ def test_a_base_that_says_little_of_a_frame_is_borne(
 def test_what_it_cannot_stand_on_is_refused(
     stack: StackingTrees, videos: list[LabelledVideo], bases: list[list[PairScores]]
 ) -> None:
-    with pytest.raises(ContractError, match="stands on 2 recognisers, but got scores of 1"):
+    with pytest.raises(ContractError, match="has 2 base models, but got scores of 1"):
         stack.predict(videos[3].tracks, bases[:1])
     with pytest.raises(DataError, match="base 2 has none of video 4"):
         fit(videos, [bases[0], [p for p in bases[1] if p.video_id != 4]], SMALL)

@@ -106,5 +106,5 @@ def test_a_missing_channel_is_named(channels: dict[str, Path]) -> None:
 
 def test_nothing_to_learn(channels: dict[str, Path], tmp_path: Path) -> None:
     put(tmp_path / "none/lab_id=My%20lab", "annotations_enriched", [event(6, 3, 3)])
-    with pytest.raises(DataError, match="No video has tracks, looked-for behaviours and annotated events"):
+    with pytest.raises(DataError, match="No video has tracks, labeled behaviors and annotated events"):
         load_training_data(channels | {"annotations": tmp_path / "none"})
