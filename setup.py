@@ -22,6 +22,7 @@ class BuildWithResources(build_py):
     """Copy `etholake/_resources`; an editable installation reads the checkout instead."""
 
     def run(self) -> None:
+        """Build the modules, then copy the folders beside them."""
         if not self.editable_mode:  # tools of the checkout, which would take the top-level name `dashboards`
             self.packages = [name for name in self.packages if name.partition(".")[0] != "dashboards"]
         super().run()

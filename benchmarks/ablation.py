@@ -32,7 +32,7 @@ from recognisers import read_lab
 from torch import Tensor
 
 from etholake.dataset.labelled import LabelledVideo, TrainingData, whole_spans
-from etholake.dataset.pose_tracks import CLOCK_HZ
+from etholake.dataset.pose_tracks import MODEL_FPS
 from etholake.dataset.split import Split
 from etholake.dataset.windows import MouseTracks, Tracks
 from etholake.events import metric
@@ -44,6 +44,7 @@ from etholake.features.pair_features import PairFeatures
 from etholake.features.registry import ENCODERS
 from etholake.models.config import Augmentation
 from etholake.models.ensemble.model import average
+from etholake.models.network_family import load_network
 from etholake.models.network_model import NetworkModel
 from etholake.simulate import simulate
 from etholake.training.fit import fit
@@ -122,22 +123,22 @@ class Run:
         return score
 
     def _measure(self, name: str) -> float:
-        data = self._read(CLOCK_HZ) if name == "without common clock" else self.data
+        data = self._read(MODEL_FPS) if name == "without common clock" else self.data
         parts = _parts(data)
         members = range(MEMBERS if name == "with an ensemble" else 1)
         models = [self._model(name, data, parts[0], member) for member in members]
-        scores = [[average([m.predict(v.clip) for m in models]) for v in part] for part in parts[1:]]
-        fps = {v.clip.video_id: v.clip.fps for v in self.data.videos}
+        scores = [[average([m.predict(v.tracks) for m in models]) for v in part] for part in parts[1:]]
+        fps = {v.tracks.video_id: v.tracks.fps for v in self.data.videos}
         deciding, judged = ([replace(p, fps=fps[p.video_id]) for one in part for p in one] for part in scores)
-        asked = {v.clip.video_id: frozenset(v.clip.behaviors) for v in data.videos}
+        asked = {v.tracks.video_id: frozenset(v.tracks.labeled_behaviors) for v in data.videos}
         decided = PostProcessing()
         if name != "without thresholds":
             decided = decisions.fit(deciding, [e for v in parts[1] for e in v.events], asked)
         found: list[Event] = []
         for v in parts[2]:
-            own = [p for p in judged if p.video_id == v.clip.video_id]
-            found += decided.events(own, asked[v.clip.video_id])
-        labs = {v.clip.video_id: v.clip.lab_id for v in parts[2]}
+            own = [p for p in judged if p.video_id == v.tracks.video_id]
+            found += decided.events(own, asked[v.tracks.video_id])
+        labs = {v.tracks.video_id: v.tracks.lab_id for v in parts[2]}
         return metric.pooled([e for v in parts[2] for e in v.events], found, asked, labs).score
 
     def _model(self, name: str, data: TrainingData, train: Sequence[LabelledVideo], member: int) -> NetworkModel:
@@ -157,7 +158,7 @@ class Run:
             rest = tuple(s for s in whole_spans(data.videos) if s not in spans)
             fit(data, folder, self.config, fields, split=Split(spans, (), rest), seed=self.seed * MEMBERS + member)
             marker.write_text(run, encoding="utf-8")
-        model = NetworkModel.load(folder)
+        model = load_network(folder)
         if name == "without lab embedding":  # training hid every lab; so does use
             with torch.no_grad():
                 embedding = model.network.get_parameter("lab.weight")
@@ -169,7 +170,7 @@ def _parts(data: TrainingData) -> tuple[list[LabelledVideo], list[LabelledVideo]
     """Videos that train, that fit the decisions, and that are judged."""
     by_lab: dict[str, list[LabelledVideo]] = {}
     for video in data.videos:
-        by_lab.setdefault(video.clip.lab_id, []).append(video)
+        by_lab.setdefault(video.tracks.lab_id, []).append(video)
     labs = by_lab.values()
     return [v for lab in labs for v in lab[:-2]], [lab[-2] for lab in labs], [lab[-1] for lab in labs]
 
@@ -181,7 +182,7 @@ class _WithoutMasks(PairFeatures):
     name = "without_masks"
 
     def __call__(self, windows: Tracks | MouseTracks) -> Tensor:
-        masks = torch.tensor([name.endswith("_seen") for name in pair.FEATURE_NAMES])
+        masks = torch.tensor([name.endswith("_observed") for name in pair.FEATURE_NAMES])
         return pair.pair_features(windows).masked_fill(masks, 0.0)
 
 

@@ -26,6 +26,7 @@ from recognisers import read_lab
 
 from etholake.dataset.labelled import LabelledVideo, TrainingData
 from etholake.dataset.split import choose
+from etholake.models.network_family import load_network
 from etholake.models.network_model import NetworkModel
 from etholake.simulate import simulate
 from etholake.training.fit import annotated, fit
@@ -68,12 +69,12 @@ def _place(work: Path):  # type: ignore[no-untyped-def]
 def train_base(labs: list[TrainingData], folder: Path, epochs: int) -> NetworkModel:
     """One model of all labs but the new one."""
     began = time.monotonic()
-    videos = sorted((v for lab in labs for v in lab.videos), key=lambda v: v.clip.video_id)
+    videos = sorted((v for lab in labs for v in lab.videos), key=lambda v: v.tracks.video_id)
     data = dataclasses.replace(labs[0], videos=tuple(videos), fingerprint="simulated labs")
     report = fit(data, folder, "tiny", {**SIZES, "epochs": epochs})
     score = (report["validation"] or {}).get("score", float("nan"))
     print(f"base: validation score {score:.3f}, {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
-    return NetworkModel.load(folder)
+    return load_network(folder)
 
 
 def renamed(data: TrainingData) -> TrainingData:
@@ -84,10 +85,14 @@ def renamed(data: TrainingData) -> TrainingData:
 
     videos = []
     for video in data.videos:
-        behaviors = tuple((agent, target, own(action)) for agent, target, action in video.clip.behaviors)
-        clip = dataclasses.replace(video.clip, meta=dataclasses.replace(video.clip.meta, behaviors=behaviors))
+        labeled_behaviors = tuple(
+            (agent, target, own(action)) for agent, target, action in video.tracks.labeled_behaviors
+        )
+        tracks = dataclasses.replace(
+            video.tracks, meta=dataclasses.replace(video.tracks.meta, labeled_behaviors=labeled_behaviors)
+        )
         events = tuple(dataclasses.replace(event, action=own(event.action)) for event in video.events)
-        videos.append(LabelledVideo(clip, events))
+        videos.append(LabelledVideo(tracks, events))
     return dataclasses.replace(data, videos=tuple(videos), actions=(*data.actions, OWN))
 
 
@@ -96,7 +101,7 @@ def compare(
 ) -> list[Figure]:
     """Scores of both ways on the videos that were not labelled, per seed, and their mean difference."""
     figures, gains = [], []
-    ids = [video.clip.video_id for video in data.videos]
+    ids = [video.tracks.video_id for video in data.videos]
     for seed in range(seeds):
         order = np.random.default_rng(seed).permutation(len(ids))
         test = [ids[i] for i in order[LABELLED:]]
@@ -105,7 +110,7 @@ def compare(
         for way, start in (("fine-tuned", base), ("from scratch", None)):
             place = folder / f"{way}-{seed}"
             fit(data, place, "tiny", {**SIZES, "epochs": epochs}, split=split, seed=seed, base=start)
-            model = NetworkModel.load(place)
+            model = load_network(place)
             report = HeldOut.of(model, data.videos, split.test).score(model.post_processing)
             assert report is not None  # every video is annotated
             scores[way] = report.score

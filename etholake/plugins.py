@@ -90,7 +90,7 @@ class Registry(Generic[T]):
         return None if name in self._built_in or name in self._registered else self._declared().get(name)
 
     def _declared(self) -> dict[str, EntryPoint]:
-        """Entry points by name. Raises ContractError if a name is taken twice."""
+        """Return entry points by name. Raises ContractError if a name is taken twice."""
         declared: dict[str, EntryPoint] = {}
         for point in entry_points(group=self.group):
             other = declared.get(point.name)

@@ -1,4 +1,4 @@
-"""Locate the files that are shipped beside the code: SQL, templates, job scripts, dashboards.
+"""Locate the files that are shipped beside the code: SQL, templates, job scripts.
 
 In a checkout they are top-level folders (``athena_queries/``, ``infra/``, …). The build of a wheel copies the same
 folders into ``etholake/_resources`` (see ``setup.py``), so that an installed package works in any folder. Inside a

@@ -65,11 +65,11 @@ class Settings:
 
     @property
     def endpoint_url(self) -> str | None:
-        """The one endpoint of target `mock`; None for the others (see `etholake.aws.endpoint`)."""
+        """Return the one endpoint of target `mock`; None for the others (see `etholake.aws.endpoint`)."""
         return f"http://127.0.0.1:{self.port}" if self.target == "mock" else None
 
     def uri(self, zone: str, *parts: str) -> str:
-        """``s3://<bucket>/<zone>/<parts…>``."""
+        """Return ``s3://<bucket>/<zone>/<parts…>``."""
         return "/".join((f"s3://{self.bucket}", zone, *parts))
 
 
@@ -102,7 +102,7 @@ def _cast(name: str, value: Any, source: str) -> Any:
 
 
 def resolve(environ: Mapping[str, str] | None = None, **overrides: Any) -> tuple[Settings, dict[str, str]]:
-    """The settings and, per name, where the value comes from. `overrides` (command line) win; None is unset."""
+    """Return the settings and, per name, the source of the value. `overrides` win; None is unset."""
     environ = os.environ if environ is None else environ
     file_values, file_name = _read_file(environ)
     problems = [
@@ -166,18 +166,18 @@ def _check(settings: Settings, origin: Mapping[str, str]) -> None:
 
 
 def load(**overrides: Any) -> Settings:
-    """The settings of this process."""
+    """Return the settings of this process."""
     return resolve(**overrides)[0]
 
 
 def replace_port(settings: Settings, port: int) -> Settings:
-    """The same settings at the port that a server really took."""
+    """Return the same settings at the port that a server really took."""
     if settings.target == "localstack":
         return dataclasses.replace(settings, mock_port=port)
     return dataclasses.replace(settings, port=port)
 
 
 def sources(**overrides: Any) -> list[tuple[str, Any, str, str]]:
-    """(name, value, source, help) of every setting, for `make config`."""
+    """Return (name, value, source, help) of every setting, for `make config`."""
     settings, origin = resolve(**overrides)
     return [(n, getattr(settings, n), origin[n], f.metadata["help"]) for n, f in _FIELDS.items()]

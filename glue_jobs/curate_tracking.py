@@ -1,9 +1,9 @@
-"""Glue job `etholake-curate-tracking`: raw tracks of every lab to `tracking_curated`, incrementally.
+r"""Glue job `etholake-curate-tracking`: raw tracks of every lab to `tracking_curated`, incrementally.
 
 Runs on Glue 5.1 and on plain local Spark, with `etholake.zip` on the Python path::
 
-    spark-submit --py-files etholake.zip curate_tracking.py --JOB_NAME etholake-curate-tracking \\
-        --bucket BUCKET --database DATABASE --max_gap_frames 15 --code_digest DIGEST \\
+    spark-submit --py-files etholake.zip curate_tracking.py --JOB_NAME etholake-curate-tracking \
+        --bucket BUCKET --database DATABASE --max_gap_frames 15 --code_digest DIGEST \
         [--quality_limits LIMITS] [--implausible_points missing]
 
 The maths is in `etholake.curate`. The driver holds only names and reports: it plans units of raw files (one unit
@@ -39,7 +39,7 @@ TASKS_PER_CORE = 4  # so that a core that is done early finds more to do
 
 
 @dataclass(frozen=True)
-class Options:
+class TrackingOptions:
     """Arguments of the job."""
 
     bucket: str
@@ -51,7 +51,7 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Partition:
+class PartitionToCurate:
     """A (split, lab) to be made: `keep` are curated files of the state `before` that are copied, by name."""
 
     keys: dict[str, str]
@@ -65,44 +65,44 @@ class Partition:
 
     @property
     def size(self) -> int:
-        """Raw bytes to curate."""
+        """Return the raw bytes to curate."""
         return sum(unit.size for unit in self.units)
 
 
 @dataclass(frozen=True)
-class Plan:
+class CurationPlan:
     """What the raw zone asks for: partitions to make, to leave, to drop."""
 
-    make: list[Partition]
+    make: list[PartitionToCurate]
     unchanged: list[dict[str, str]]
     drop: list[dict[str, str]]
 
 
-def parse(argv: Sequence[str]) -> Options:
+def parse(argv: Sequence[str]) -> TrackingOptions:
     """Read the arguments as Glue passes them."""
     from awsglue.utils import getResolvedOptions
 
     optional = [name for name in ("quality_limits", "implausible_points") if f"--{name}" in argv]
     given = getResolvedOptions(list(argv), ["bucket", "database", "max_gap_frames", "code_digest", *optional])
-    return Options(
+    return TrackingOptions(
         given["bucket"], given["database"], int(given["max_gap_frames"]), given["code_digest"],
         given.get("quality_limits", ""), given.get("implausible_points", "flag"),
     )  # fmt: skip
 
 
-def _own_rules(options: Options) -> list[str]:
+def _own_rules(options: TrackingOptions) -> list[str]:
     """Return what of the options changes the curated rows only if it is not the default."""
     return ["implausible_points=missing"] if options.implausible_points == "missing" else []
 
 
-def lake_of(options: Options) -> Lake:
-    """The lake, by clients that take endpoint and credentials from the environment, as on Glue."""
+def lake_of(options: TrackingOptions) -> Lake:
+    """Return the lake; its clients take endpoint and credentials from the environment, as on Glue."""
     import boto3
 
     return Lake(boto3.client("s3"), boto3.client("glue"), options.bucket, options.database)
 
 
-def read(options: Options, lake: Lake) -> Plan:
+def read(options: TrackingOptions, lake: Lake) -> CurationPlan:
     """Compare the raw zone with the committed partitions. Reads names, metadata and reports, no tracks."""
     zone = list_raw(lake.s3, lake.bucket)
     if not zone.metadata and not zone.tracking:
@@ -125,12 +125,14 @@ def read(options: Options, lake: Lake) -> Plan:
         rest: list[RawObject] = [raw for raw in files if raw.key not in taken]
         work = units(rest, videos, generation_prefix(TRACKING, keys, generation), digests)
         summary = lake.current(SUMMARY, keys)
-        make.append(Partition(keys, made_of, generation, before, summary, keep, reports, work))
+        make.append(PartitionToCurate(keys, made_of, generation, before, summary, keep, reports, work))
     wanted = [{"split": split, "lab_id": lab_id} for split, lab_id in zone.tracking]
-    return Plan(make, unchanged, [keys for keys in lake.partitions(TRACKING) if keys not in wanted])
+    return CurationPlan(make, unchanged, [keys for keys in lake.partitions(TRACKING) if keys not in wanted])
 
 
-def transform(partitions: Sequence[Partition], options: Options, spark: Any = None) -> dict[str, list[FileReport]]:
+def transform(
+    partitions: Sequence[PartitionToCurate], options: TrackingOptions, spark: Any = None
+) -> dict[str, list[FileReport]]:
     """Run the units on the workers: the curated files are written there. Returns the reports by target file."""
     work = [unit for partition in partitions for unit in partition.units]
     if not work:
@@ -150,7 +152,7 @@ def transform(partitions: Sequence[Partition], options: Options, spark: Any = No
 
 
 def write(
-    partitions: Sequence[Partition],
+    partitions: Sequence[PartitionToCurate],
     reports: dict[str, list[FileReport]],
     lake: Lake,
     limits: Mapping[str, float] | None = None,
@@ -168,7 +170,7 @@ def write(
         print(f"curated {partition.keys}: {reporting.totals(own)}, {len(partition.keep)} files kept")
 
 
-def _commit(partition: Partition, reports: list[FileReport], lake: Lake) -> None:
+def _commit(partition: PartitionToCurate, reports: list[FileReport], lake: Lake) -> None:
     if partition.before is not None:
         old, new = partition.before["generation"], partition.generation
         lake.copy_files((TRACKING, SUMMARY), partition.keys, old, new, partition.keep)
@@ -184,7 +186,7 @@ def _commit(partition: Partition, reports: list[FileReport], lake: Lake) -> None
 def _kept(
     lake: Lake, keys: dict[str, str], before: dict[str, Any] | None, digests: Mapping[str, str]
 ) -> tuple[dict[str, Mapping[str, str]], list[FileReport]]:
-    """Curated files of the last state that can stay, with what went into them, and the reports of those inputs."""
+    """Return the curated files that can stay, with their inputs, and the reports of those inputs."""
     if before is None:
         return {}, []
     names: list[set[str]] = []
@@ -195,8 +197,8 @@ def _kept(
         return {}, []
     key = generation_prefix(TRACKING, keys, before["generation"]) + reporting.REPORT
     reports, more = reporting.load(lake.s3.get_object(Bucket=lake.bucket, Key=key)["Body"].read())
-    there = {name: inputs for name, inputs in more.get("units", {}).items() if name in names[0] & names[1]}
-    keep = reusable(there, digests)
+    complete = {name: inputs for name, inputs in more.get("units", {}).items() if name in names[0] & names[1]}
+    keep = reusable(complete, digests)
     sources = {source_name(key) for inputs in keep.values() for key in inputs}
     return keep, [report for report in reports if report.source_file in sources]
 

@@ -1,8 +1,8 @@
-"""Glue job `etholake-pipeline-step`: one step of the pipeline's state machine that is code (check, gate, …).
+r"""Glue job `etholake-pipeline-step`: one step of the pipeline's state machine that is code (check, gate, …).
 
 Runs on Glue 5.1 (no Spark is started) and on any machine, with `etholake.zip` on the Python path::
 
-    python pipeline_step.py --JOB_NAME etholake-pipeline-step --bucket BUCKET --database DATABASE \\
+    python pipeline_step.py --JOB_NAME etholake-pipeline-step --bucket BUCKET --database DATABASE \
         --step check --execution by-hand --input '{}'
 
 What a step does is in `etholake.stages.pipeline.steps`; a step that refuses fails the job with its sentence, which
@@ -30,7 +30,7 @@ FROM_INPUT = frozenset({
 
 
 @dataclass(frozen=True)
-class Options:
+class StepOptions:
     """Arguments of the job: names of the lake, the step, the execution with its input, the training job."""
 
     settings: Settings
@@ -40,7 +40,7 @@ class Options:
     training: dict[str, Any]
 
 
-def parse(argv: Sequence[str]) -> Options:
+def parse(argv: Sequence[str]) -> StepOptions:
     """Read the arguments as Glue passes them.
 
     Raises
@@ -64,7 +64,7 @@ def parse(argv: Sequence[str]) -> Options:
         database=read["database"],
         **chosen,
     )
-    return Options(settings, read["step"], read["execution"], given, training)
+    return StepOptions(settings, read["step"], read["execution"], given, training)
 
 
 def _object(name: str, text: str) -> dict[str, Any]:

@@ -48,8 +48,14 @@ Made by `python -m local_mock.coverage`; do not edit (a test compares).
 - **state only**: moto keeps what you create and gives it back; nothing happens.
 - **absent**: answers 501 `NotImplemented` with a message that names the operation.
 
-Of S3, older versions of an object are not kept (PutBucketVersioning is state only), and CRC32C and CRC64NVME
-checksums are kept as sent but not compared.
+Of S3, these are kept and given back, but nothing acts on them: ACLs and bucket policies (every request is
+allowed), storage classes (but an archived object is read only after RestoreObject, which ends at once), life
+cycle rules, replication, access logs. With a customer's key (SSE-C) an object is given out for that key only;
+its file is not encrypted. Older versions are kept of what goes through S3's requests, not of files that change
+in the folders. CRC32C and CRC64NVME checksums are kept as sent but not compared. A key that cannot be a file of
+that path (`a//b`, `a/../b`, a part over 255 bytes, `d` beside `d/e`) is an object as any other, but its file
+lies in `.local_mock/`: Spark, which reads the folders, does not see it. SelectObjectContent, GetObjectTorrent
+and RenameObject are refused.
 
 Of EventBridge, an object that is written starts the state machines of the rules that match it, and PutEvents does;
 rules with a schedule (`rate`, `cron`) are state only: nothing happens by the clock.

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from local_mock import calls, disk, faults, process, watch
+from local_mock import calls, disk, documents, faults, payloads, process, watch
 from local_mock.context import ACCOUNT, Context, set_context
 from local_mock.data import ClientData, FolderData
 from local_mock.disk import StateNotWrittenError
@@ -152,6 +152,7 @@ class Services:
 
 def install(context: Context) -> None:
     """Put our services into moto. S3 stays out where it is elsewhere."""
+    documents.install()
     for name in SERVICES:
         if name == "s3" and context.s3_endpoint is not None:
             continue
@@ -169,7 +170,7 @@ def _moto() -> WsgiApp:
     def knows(service: str) -> bool:
         return service.replace("-", "").replace(".", "") in modules
 
-    return faults.guard(DomainDispatcherApplication(create_backend_app), knows)
+    return payloads.checked(faults.guard(DomainDispatcherApplication(create_backend_app), knows))
 
 
 def _kept(app: WsgiApp, state: State) -> WsgiApp:

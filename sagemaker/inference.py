@@ -94,8 +94,8 @@ def input_fn(body: bytes, content_type: str) -> Request:
         meta = VideoMeta.from_row(row)
     except (EtholakeError, ValueError, TypeError) as err:
         raise RequestError(400, f"The metadata of the request cannot be used: {err}") from err
-    if not meta.behaviors:
-        raise RequestError(400, "The metadata name no behaviors_labeled, so there is nothing to look for.")
+    if not meta.labeled_behaviors:
+        raise RequestError(400, "The metadata have no behaviors_labeled, so there is nothing to predict.")
     curated = "x_cm" in table.column_names
     return Request(meta, _columns(table, CURATED_COLUMNS if curated else RAW_TRACKING_COLUMNS), curated)
 
@@ -105,14 +105,14 @@ def predict_fn(request: Request, loaded: Loaded) -> dict[str, Any]:
     began, sources = time.monotonic(), loaded.model.part_sources
     try:
         if request.curated:
-            clip = PoseTracks.from_curated(request.table, request.meta, sources)
+            tracks = PoseTracks.from_curated(request.table, request.meta, sources)
         else:
-            clip = PoseTracks.from_raw(
+            tracks = PoseTracks.from_raw(
                 request.table, request.meta, max_gap_frames=loaded.max_gap_frames, sources=sources
             )
     except EtholakeError as err:
         raise RequestError(400, f"The tracks of the request cannot be used: {err}") from err
-    events = [event.to_dict() for event in loaded.model.events(clip)]
+    events = [event.to_dict() for event in loaded.model.events(tracks)]
     logs.log_event(
         "end", f"{len(events)} events in video {request.meta.video_id}", video=request.meta.video_id,
         stage="serve", lab=request.meta.lab_id, rows=request.table.num_rows, events=len(events),
@@ -122,7 +122,7 @@ def predict_fn(request: Request, loaded: Loaded) -> dict[str, Any]:
         "video_id": request.meta.video_id,
         "lab_id": request.meta.lab_id,
         "events": events,
-        "notes": loaded.model.notes(clip),
+        "notes": loaded.model.notes(tracks),
         "model": loaded.about,
     }
 

@@ -84,7 +84,7 @@ def train(
     if arguments.labs:
         data = of_labs(data, arguments.labs.split(","))
     seconds = round(time.monotonic() - began, 2)
-    ticks = sum(len(video.clip.xy_TMK2) for video in data.videos)
+    ticks = sum(len(video.tracks.xy_TMK2) for video in data.videos)
     said = f"{len(data.videos)} labelled videos read in {seconds:.1f} s"
     logs.log_event("note", said, videos=len(data.videos), rows=ticks, seconds=seconds)
     for note in data.notes:

@@ -1,5 +1,7 @@
 """Fixtures of all tests: one running local_mock (own process) for the session; the target of `--target`.
 
+Beside it: `needs.py` (markers, the order of modules), `browsers.py` (Chromium), `lakes.py` (a registered lake).
+
 ``pytest --target localstack`` (after ``make localstack``) and ``pytest --target aws`` (opt-in, see
 `tests/targets/budget.py`) run the tests marked `functional`; ``--target mock``, the default, runs all.
 """
@@ -29,11 +31,15 @@ os.environ |= {
     "NO_PROXY": "127.0.0.1,localhost",
     "no_proxy": "127.0.0.1,localhost",
     "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"),
+    # Every server that a test or its children start ends with this process, however it ends.
+    "LOCAL_MOCK_ENDS_WITH": str(os.getpid()),
 }
 # Every server that a test or a command of a test starts ends with this process (and xdist's, if it is killed).
 _OWNERS = [os.getpid(), *([os.getppid()] if "PYTEST_XDIST_WORKER" in os.environ else [])]
 os.environ["LOCAL_MOCK_ENDS_WITH"] = ",".join(map(str, _OWNERS))
 sys.path[:0] = [str(Path(__file__).resolve().parent.parent), str(Path(__file__).resolve().parent / "targets")]
+
+pytest_plugins = ("browsers", "needs", "pytester")
 
 from etholake import local_server  # noqa: E402
 from etholake.localstack import host  # noqa: E402

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from etholake import aws, logs, settings
+from etholake.code_fingerprint import module_fingerprint
 from etholake.contract import CURATED_ZONE, RAW_ZONE
 from etholake.digest import fingerprint
 from etholake.progress import OnProgress, progress
@@ -80,13 +81,14 @@ def _mock(current: Settings, keep_running: bool) -> Iterator[Settings]:
 
 
 def _data_folder(current: Settings, data: Path | None) -> tuple[Path, bool]:
-    """(folder, is it simulated). A simulated one is made once and kept."""
+    """Return (folder, whether it is simulated). A simulated one is made once and kept."""
     named = data or (Path(current.data) if current.data else None)
     if named:
         return named, False
     from etholake import simulate
 
-    code = [file.read_text(encoding="utf-8") for file in sorted(Path(simulate.__file__).parent.glob("*.py"))]
+    files = sorted(Path(simulate.__file__).parent.glob("*.py"))
+    code = [module_fingerprint(file.read_bytes(), file.name) for file in files]
     folder = Path(current.state_dir) / f"simulated-{fingerprint(SIMULATED, code)}"
     if not (folder / "train.csv").is_file():
         partial = folder.with_name(folder.name + ".partial")
@@ -163,7 +165,7 @@ class _Pipeline:
         return result
 
     def page(self, folder: Path, simulated: bool, seconds: float) -> str:
-        """The page at the end."""
+        """Return the page at the end."""
         from etholake.stages.lake import query
         from etholake.stages.model import evaluate
 
@@ -184,7 +186,7 @@ class _Pipeline:
         return "\n".join(line for block in blocks for line in block)
 
     def _most_telling(self, folder: Path) -> _Shown:
-        """The held-out video with the most annotated events, of those in which something was predicted if any."""
+        """Return the held-out video with most annotated events; one with predictions, if there is any."""
         from etholake.events import submission
         from etholake.stages.model import evaluate
 
@@ -204,7 +206,7 @@ class _Pipeline:
         )
 
     def _ethogram(self, folder: Path) -> list[str]:
-        """Of the shown video."""
+        """Return the ethogram of the shown video as text, and save its picture."""
         from etholake.evaluation.ethogram import Ethogram
 
         shown = self.shown
@@ -262,5 +264,5 @@ def _fps(folder: Path, video: int) -> float:
 
 
 def held_out_spans(split: Mapping[str, Sequence[Mapping[str, int]]]) -> dict[int, tuple[int, int]]:
-    """{video: (start_frame, stop_frame)} of the test part of a model's split."""
+    """Return {video: (start_frame, stop_frame)} of the test part of a model's split."""
     return {s["video_id"]: (s["start_frame"], s["stop_frame"]) for s in split["test"]}

@@ -1,1 +1,1 @@
-"""What training, serving and tests read: metadata and tracks of videos, labels, spans, splits, windows."""
+"""Data for models: metadata and tracks of videos, labels, spans, splits, windows, batches."""

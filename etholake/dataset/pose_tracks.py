@@ -1,6 +1,6 @@
-"""One video's tracks as dense arrays on a common clock: from the curated zone, or from raw rows.
+"""One video's tracks as dense arrays at 30 frames a second: from the curated zone, or from raw rows.
 
-Shape letters: T frames, M mice, K unified body parts (`contract.UNIFIED_PARTS`), 2 = (x, y).
+Shape letters: T frames at 30 Hz, M animals, K unified body parts (`contract.UNIFIED_PARTS`), 2 = (x, y).
 """
 
 from __future__ import annotations
@@ -13,26 +13,26 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from etholake.contract import UNIFIED_PART_SOURCES, UNIFIED_PARTS
+from etholake.contract import BODY_PARTS, UNIFIED_PART_SOURCES, UNIFIED_PARTS, guess_parts
 from etholake.curate.behaviors import parse_items, parse_list
 from etholake.errors import DataError, raise_collected
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["CLOCK_HZ", "MIN_FPS", "PartSources", "PoseTracks", "VideoMeta"]
+__all__ = ["MIN_FPS", "MODEL_FPS", "PartSources", "PoseTracks", "VideoMeta"]
 
-CLOCK_HZ = 30.0  # every video is seen at this rate, so that windows are in seconds
+MODEL_FPS = 30.0  # every video is resampled to this rate, so that a window is a time
 MAX_BRIDGE_S = 1.0  # a point is interpolated between measured ones that are at most this far apart
 NOMINAL_BODY_CM = 8.0  # nose to tail base of a mouse; the scale of a video that has no px/cm
-MIN_FPS = 5.0  # below it a frame is missing for longer than many a behaviour lasts, and speeds say nothing
-TRAINED_FPS = 10.0  # training shows a third of the clock's frames at the least (`config.Augmentation.lower_rate`)
+MIN_FPS = 5.0  # below it frames are further apart than many behaviors last, and speeds mean nothing
+TRAINED_FPS = 10.0  # training lowers the rate to a third at most (`config.Augmentation.lower_rate`)
 MAX_HOURS = 24.0  # longer than this, a lone wrong frame number is likelier than a video
 
 Floats = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
 Triplet = tuple[int, int, str]
-PartSources = Mapping[str, tuple[str, ...]]  # unified part -> names of parts that may stand for it, best first
+PartSources = Mapping[str, tuple[str, ...]]  # unified part -> names of parts that are read for it, best first
 
 
 def _number(row: Mapping[str, Any], name: str) -> float | None:
@@ -46,8 +46,8 @@ def _number(row: Mapping[str, Any], name: str) -> float | None:
     return number if np.isfinite(number) else None
 
 
-def _whitelist(value: Any) -> tuple[Triplet, ...]:
-    """Triplets of a list of items, of the JSON of one, or of nothing; target == agent for a self action."""
+def _labeled_triplets(value: Any) -> tuple[Triplet, ...]:
+    """Parse `behaviors_labeled`: a list of items, its JSON, or nothing; target == agent for a self action."""
     if value is None or (isinstance(value, float) and np.isnan(value)):
         return ()
     items = parse_list(value) if isinstance(value, str) else [str(item) for item in value]
@@ -62,7 +62,7 @@ def _whitelist(value: Any) -> tuple[Triplet, ...]:
 
 @dataclass(frozen=True)
 class VideoMeta:
-    """What must be known of a video besides its tracks. None where unknown."""
+    """The metadata of a video that models need; None where unknown."""
 
     video_id: int
     lab_id: str
@@ -72,15 +72,15 @@ class VideoMeta:
     height_pix: float | None = None
     arena_width_cm: float | None = None
     arena_height_cm: float | None = None
-    behaviors: tuple[Triplet, ...] = ()
+    labeled_behaviors: tuple[Triplet, ...] = ()
     n_mice: int | None = None
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> VideoMeta:
-        """From a row of `metadata_train` or `metadata_test` (or the same fields in a request's JSON).
+        """Read a row of `metadata_train` or `metadata_test` (or the same fields in a request's JSON).
 
-        Raises DataError if lab, video or fps are missing, fps is not above zero, a number is none, or an item
-        of `behaviors_labeled` is no triplet (stray quotes are repaired).
+        Raises DataError if lab, video or frames_per_second is missing, frames_per_second is not above zero, a
+        field is not a number, or an item of `behaviors_labeled` is no triplet (stray quotes are repaired).
         """
         missing = [name for name in ("video_id", "lab_id", "frames_per_second") if row.get(name) in (None, "")]
         if missing:
@@ -102,20 +102,20 @@ class VideoMeta:
             height_pix=_number(row, "video_height_pix"),
             arena_width_cm=_number(row, "arena_width_cm"),
             arena_height_cm=_number(row, "arena_height_cm"),
-            behaviors=_whitelist(row.get("behaviors_labeled")),
+            labeled_behaviors=_labeled_triplets(row.get("behaviors_labeled")),
             n_mice=None if n_mice is None else int(n_mice),
         )
 
 
 @dataclass(frozen=True)
 class PoseTracks:
-    """Unified tracks of one video on the common clock.
+    """Unified tracks of one video at 30 frames a second.
 
     Attributes
     ----------
     xy_TMK2
         float32, cm from the arena centre; NaN where a part is missing for longer than `MAX_BRIDGE_S`.
-    seen_TMK
+    observed_TMK
         True where the part was measured at the nearest video frame, False where it was interpolated.
     mouse_ids
         Ids of the M mice.
@@ -125,7 +125,7 @@ class PoseTracks:
 
     meta: VideoMeta
     xy_TMK2: Floats
-    seen_TMK: Bools
+    observed_TMK: Bools
     mouse_ids: tuple[int, ...]
     first_frame: int
     n_frames: int
@@ -141,13 +141,13 @@ class PoseTracks:
 
     @property
     def fps(self) -> float:
-        """Frames per second of the video itself, not of the common clock."""
+        """Frames per second of the video itself, not of these arrays."""
         return self.meta.fps
 
     @property
-    def behaviors(self) -> tuple[Triplet, ...]:
-        """The (agent, target, action) that were looked for."""
-        return self.meta.behaviors
+    def labeled_behaviors(self) -> tuple[Triplet, ...]:
+        """The (agent, target, action) that were annotated wherever they occurred; others may occur unannotated."""
+        return self.meta.labeled_behaviors
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -158,22 +158,27 @@ class PoseTracks:
     def from_curated(
         cls, table: pa.Table, meta: VideoMeta, sources: PartSources = UNIFIED_PART_SOURCES
     ) -> PoseTracks:
-        """From rows of `tracking_curated` of one video, in any order; `sources` as `UNIFIED_PART_SOURCES`.
+        """Make tracks from the rows of `tracking_curated` of one video, in any order.
 
-        Imputed rows are not used: this class interpolates, and says where. Without px/cm (no `x_cm` at all) the
-        video is scaled by the length of its animals, with a note. Raises DataError without measured points, if
-        none of the parts is known, if fps is below `MIN_FPS`, if the frames span more than `MAX_HOURS`, or if no
-        body length can be had.
+        Imputed rows are not used: this class interpolates, and marks where. Without px/cm (no `x_cm` at all) the
+        video is scaled by the length of its animals, with a note. `sources` has the form of
+        `UNIFIED_PART_SOURCES`.
+
+        A name that `sources` does not hold is guessed (`contract.guess_part`); a guess, and a name that says
+        nothing, is a note.
+
+        Raises DataError if there are no measured points, none of the parts is known, fps is below `MIN_FPS`, the
+        frames span more than `MAX_HOURS`, or no body length can be measured where it is needed.
         """
         if meta.fps < MIN_FPS:
             raise DataError(
                 f"Video {meta.video_id} has {meta.fps:g} frames/s (frames_per_second), too few for features of "
-                f"motion on a clock of {CLOCK_HZ:g} Hz: at least {MIN_FPS:g} are needed. "
+                f"motion at {MODEL_FPS:g} frames/s: at least {MIN_FPS:g} are needed. "
                 "Correct frames_per_second if it is wrong, else record faster."
             )
         keep = np.flatnonzero(~table["is_imputed"].to_numpy().astype(bool))
         if not keep.size:
-            raise DataError(f"Video {meta.video_id} has no measured points: there is nothing to recognise in it.")
+            raise DataError(f"Video {meta.video_id} has no measured points: nothing can be predicted for it.")
         frame, mouse = (table[name].to_numpy()[keep] for name in ("video_frame", "mouse_id"))
         part = table["bodypart"].combine_chunks().dictionary_encode()
         code, names = part.indices.to_numpy()[keep], part.dictionary.to_pylist()
@@ -184,24 +189,30 @@ class PoseTracks:
                 f"would be {hours:.1f} h, more than {MAX_HOURS:g} h. Check video_frame and frames_per_second, "
                 "or cut the video."
             )
+        sources, part_notes = _with_guesses(names, sources)
         in_cm = table["x_cm"].null_count < table.num_rows
         x, y = (table[name].to_numpy() for name in (("x_cm", "y_cm") if in_cm else ("x", "y")))
-        own = _unified(frame, mouse, code, np.stack([x[keep], y[keep]], axis=1).astype(np.float32), names, sources)
-        if np.isnan(own.xy_TMK2).all():
-            known = "; ".join(f"{part} ({' or '.join(sources[part])})" for part in UNIFIED_PARTS)
+        video = _unified(
+            frame, mouse, code, np.stack([x[keep], y[keep]], axis=1).astype(np.float32), names, sources
+        )
+        if np.isnan(video.xy_TMK2).all():
+            readable = "; ".join(f"{part} ({' or '.join(sources[part])})" for part in UNIFIED_PARTS)
             raise DataError(
-                f"Video {meta.video_id} has none of the body parts that the recogniser knows. It has "
-                f"{', '.join(sorted(names))}; known are {known}. Name yours with the setting part_map, for "
+                f"Video {meta.video_id} has none of the body parts that models read. It has "
+                f"{', '.join(sorted(names))}; readable are {readable}. Name yours with the setting part_map, for "
                 f"example {sorted(names)[0]}=nose, and train with it."
             )
-        notes: tuple[str, ...] = ()
+        notes = part_notes
         if not in_cm:
-            own, note = _scaled_by_body(own, meta.video_id)
-            notes = (note,)
+            video, note = _scaled_by_body(video, meta.video_id)
+            notes += (note,)
         if meta.fps < TRAINED_FPS:
-            notes += (f"{meta.fps:g} frames/s: fewer than training has shown ({TRAINED_FPS:g}), expect less",)
-        xy, seen = _on_clock(own.xy_TMK2, meta.fps)
-        return cls(meta, xy, seen, own.mouse_ids, own.first_frame, len(own.xy_TMK2), notes)
+            slow = (
+                f"{meta.fps:g} frames/s: fewer than in training ({TRAINED_FPS:g}), predictions are less reliable"
+            )
+            notes += (slow,)
+        xy, observed = _at_model_rate(video.xy_TMK2, meta.fps)
+        return cls(meta, xy, observed, video.mouse_ids, video.first_frame, len(video.xy_TMK2), notes)
 
     @classmethod
     def from_raw(
@@ -212,43 +223,64 @@ class PoseTracks:
         max_gap_frames: int = 15,
         sources: PartSources = UNIFIED_PART_SOURCES,
     ) -> PoseTracks:
-        """From raw tracking rows (px): curates them first, with the very code of the Glue job."""
+        """Make tracks from raw tracking rows (px), which are curated first with the code of the Glue job."""
         from etholake.curate.tracking import curate_tracking
 
         return cls.from_curated(curate_tracking(table, meta, max_gap_frames=max_gap_frames).table, meta, sources)
 
     def mapped(self, folder: Path) -> PoseTracks:
-        """Write the arrays to `folder` (made if missing) and give the same clip with them memory-mapped.
+        """Write the arrays to `folder` (made if missing) and return the same tracks with memory-mapped arrays.
 
-        float32 `xy.npy` and boolean `seen.npy`: at 30 Hz, 2 mice and 8 parts 4.3 kB a second.
+        The files are `xy.npy` (float32) and `observed.npy` (boolean); two animals take 4.3 kB a second.
         """
         folder.mkdir(parents=True, exist_ok=True)
         np.save(folder / "xy.npy", self.xy_TMK2)
-        np.save(folder / "seen.npy", self.seen_TMK)
-        xy, seen = (np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("xy", "seen"))
-        return replace(self, xy_TMK2=xy, seen_TMK=seen)
+        np.save(folder / "observed.npy", self.observed_TMK)
+        xy, observed = (np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("xy", "observed"))
+        return replace(self, xy_TMK2=xy, observed_TMK=observed)
 
-    def clock_times(self) -> npt.NDArray[np.float64]:
-        """Video frame (fractional) at each tick of the common clock."""
-        ticks = np.arange(len(self.xy_TMK2), dtype=np.float64)
-        return self.first_frame + ticks * (self.meta.fps / CLOCK_HZ)
+    def frame_times(self) -> npt.NDArray[np.float64]:
+        """Return the video's own frame (fractional) at each frame at 30 Hz [T]."""
+        frames = np.arange(len(self.xy_TMK2), dtype=np.float64)
+        return self.first_frame + frames * (self.meta.fps / MODEL_FPS)
 
-    def to_own_frames(self, values_TC: Floats) -> Floats:
-        """Values on the common clock → on the video's own frames [n_frames, C], linearly interpolated."""
-        at = np.arange(self.n_frames) * (CLOCK_HZ / self.meta.fps)
+    def to_video_frames(self, values_TC: Floats) -> Floats:
+        """Interpolate values [T, C] at 30 Hz linearly to the video's own frames [n_frames, C]."""
+        at = np.arange(self.n_frames) * (MODEL_FPS / self.meta.fps)
         low = np.clip(np.floor(at).astype(int), 0, len(values_TC) - 1)
-        high = np.minimum(np.ceil(at).astype(int), len(values_TC) - 1)  # at a tick, no neighbour is asked
+        # Where `at` is whole, the next frame must not count: it may be NaN.
+        high = np.minimum(np.ceil(at).astype(int), len(values_TC) - 1)
         weight = np.clip(at - low, 0, 1).astype(np.float32)[:, None]
         return (1 - weight) * values_TC[low] + weight * values_TC[high]
 
 
 @dataclass(frozen=True)
-class _Own:
+class _VideoFrames:
     """Unified tracks on the video's own frames; NaN where not measured."""
 
     xy_TMK2: Floats
     mouse_ids: tuple[int, ...]
     first_frame: int
+
+
+def _with_guesses(names: Sequence[str], sources: PartSources) -> tuple[PartSources, tuple[str, ...]]:
+    """Return the sources with guessed names last, and notes on guessed names and on names that are not read."""
+    known = {name for part_names in sources.values() for name in part_names}
+    unknown = sorted(set(names) - known - set(BODY_PARTS))
+    guesses = guess_parts(unknown, known)
+    notes: tuple[str, ...] = ()
+    if guesses:
+        pairs = ", ".join(f"{name} as {part}" for name, part in guesses.items())
+        notes += (f"body parts read by a guess of their names: {pairs}; correct it with the setting part_map",)
+    if unread := [name for name in unknown if name not in guesses]:
+        notes += (
+            f"body parts that are not read: {', '.join(unread)}; map what a model should read with the setting "
+            f"part_map, for example {unread[0]}=body_center",
+        )
+    extended = dict(sources)
+    for name, part in guesses.items():
+        extended[part] = (*extended[part], name)
+    return extended, notes
 
 
 def _unified(
@@ -258,8 +290,8 @@ def _unified(
     xy_N2: Floats,
     names: Sequence[str],
     sources: PartSources,
-) -> _Own:
-    """Long rows of a lab's own parts → dense unified parts. `code` indexes `names`."""
+) -> _VideoFrames:
+    """Turn rows of a lab's own parts into dense unified parts; `code` indexes `names`."""
     mice, row = np.unique(mouse, return_inverse=True)
     first = int(frame.min())
     cell = row * len(names) + code
@@ -271,22 +303,23 @@ def _unified(
             if source is not None:
                 rows = np.flatnonzero(cell == m * len(names) + names.index(source))
                 xy[frame[rows] - first, m, k] = xy_N2[rows]
-    return _Own(xy, tuple(int(m) for m in mice), first)
+    return _VideoFrames(xy, tuple(int(m) for m in mice), first)
 
 
 def _source(sources: Sequence[str], measured: Mapping[str, int]) -> str | None:
-    """Which of its sources stands for a unified part: the first that has half as many points as the best, if any.
+    """Return the source that is read for a unified part: the first with at least half as many points as the best.
 
-    One source per mouse and video: changing it from frame to frame would look like motion.
+    There is one source per animal and video, because a change of source from frame to frame would look like
+    motion.
     """
     present = [source for source in sources if measured.get(source)]
     most = max((measured[source] for source in present), default=0)
     return next((source for source in present if 2 * measured[source] >= most), None)
 
 
-def _scaled_by_body(own: _Own, video_id: int) -> tuple[_Own, str]:
-    """Without px/cm: the median nose (or neck) to tail-base length is taken for `NOMINAL_BODY_CM`."""
-    nose, neck, tail = (own.xy_TMK2[:, :, UNIFIED_PARTS.index(p)] for p in ("nose", "neck", "tail_base"))
+def _scaled_by_body(video: _VideoFrames, video_id: int) -> tuple[_VideoFrames, str]:
+    """Scale a video without px/cm so that its median nose (or neck) to tail-base length is `NOMINAL_BODY_CM`."""
+    nose, neck, tail = (video.xy_TMK2[:, :, UNIFIED_PARTS.index(p)] for p in ("nose", "neck", "tail_base"))
     front = np.where(np.isnan(nose), neck, nose)
     length = np.linalg.norm(front - tail, axis=-1)
     if not np.isfinite(length).any():
@@ -297,18 +330,18 @@ def _scaled_by_body(own: _Own, video_id: int) -> tuple[_Own, str]:
     scale = float(np.nanmedian(length)) / NOMINAL_BODY_CM
     if scale <= 0:
         raise DataError(f"Video {video_id} has no px/cm, and its mice have no length. Give pix_per_cm_approx.")
-    centre = np.nanmean(own.xy_TMK2, axis=(0, 1, 2))
+    centre = np.nanmean(video.xy_TMK2, axis=(0, 1, 2))
     note = f"no px/cm: scaled so that the median body is {NOMINAL_BODY_CM} cm long ({scale:.2f} px/cm)"
-    return _Own((own.xy_TMK2 - centre) / np.float32(scale), own.mouse_ids, own.first_frame), note
+    return _VideoFrames((video.xy_TMK2 - centre) / np.float32(scale), video.mouse_ids, video.first_frame), note
 
 
-def _on_clock(xy_TMK2: Floats, fps: float) -> tuple[Floats, Bools]:
-    """Linear interpolation onto the common clock, over gaps of at most `MAX_BRIDGE_S`."""
+def _at_model_rate(xy_TMK2: Floats, fps: float) -> tuple[Floats, Bools]:
+    """Interpolate linearly to 30 frames a second, over gaps of at most `MAX_BRIDGE_S`."""
     T, M, K, _ = xy_TMK2.shape
-    ticks = np.arange(max(1, int(np.floor((T - 1) * CLOCK_HZ / fps + 1e-6)) + 1)) * (fps / CLOCK_HZ)
-    out = np.full((len(ticks), M, K, 2), np.nan, dtype=np.float32)
-    seen = np.zeros((len(ticks), M, K), dtype=bool)
-    nearest = np.minimum(np.round(ticks).astype(int), T - 1)
+    times = np.arange(max(1, int(np.floor((T - 1) * MODEL_FPS / fps + 1e-6)) + 1)) * (fps / MODEL_FPS)
+    out = np.full((len(times), M, K, 2), np.nan, dtype=np.float32)
+    observed = np.zeros((len(times), M, K), dtype=bool)
+    nearest = np.minimum(np.round(times).astype(int), T - 1)
     bridge = MAX_BRIDGE_S * fps
     for m in range(M):
         for k in range(K):
@@ -316,14 +349,14 @@ def _on_clock(xy_TMK2: Floats, fps: float) -> tuple[Floats, Bools]:
             measured = np.flatnonzero(~np.isnan(track[:, 0]))
             if not measured.size:
                 continue
-            position = np.searchsorted(measured, ticks)
+            position = np.searchsorted(measured, times)
             before = measured[np.clip(position - 1, 0, len(measured) - 1)]
             after = measured[np.clip(position, 0, len(measured) - 1)]
-            exact = after == ticks
-            near = exact | ((before <= ticks) & (after >= ticks) & (after - before <= bridge))
-            near |= np.abs(ticks - measured[-1]) < 1  # the clock's last tick may lie behind the last frame
+            exact = after == times
+            near = exact | ((before <= times) & (after >= times) & (after - before <= bridge))
+            near |= np.abs(times - measured[-1]) < 1  # the last time may lie behind the last frame
             for axis in range(2):
-                value = np.interp(ticks, measured, track[measured, axis])
+                value = np.interp(times, measured, track[measured, axis])
                 out[:, m, k, axis] = np.where(near, value, np.nan)
-            seen[:, m, k] = ~np.isnan(track[nearest, 0])
-    return out, seen
+            observed[:, m, k] = ~np.isnan(track[nearest, 0])
+    return out, observed

@@ -1,16 +1,16 @@
-"""Which part of which video trains, validates, or is held out for the score (ADR 4).
+"""Split videos into parts that train, validate, or are held out for the score (ADR 4).
 
-Deterministic: videos are ordered by a hash of lab and id, so that new labs do not move old ones.
+The split is deterministic: videos are ordered by a hash of lab and id, so that new labs do not move old ones.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from etholake.digest import bytes_digest
 from etholake.errors import UsageError
 
 __all__ = ["Span", "Split", "choose"]
@@ -40,7 +40,7 @@ class Split:
 
 @dataclass(frozen=True)
 class AnnotatedVideo:
-    """An annotated video: its covered frames are 0..n_frames; `actions` that occur in it."""
+    """An annotated video with frames ``0 <= f < n_frames`` and the `actions` that occur in it."""
 
     video_id: int
     lab_id: str
@@ -67,7 +67,7 @@ def choose(videos: Sequence[AnnotatedVideo], holdout: Sequence[int] = ()) -> Spl
 
 
 def _ordered(videos: Sequence[AnnotatedVideo]) -> list[AnnotatedVideo]:
-    return sorted(videos, key=lambda v: hashlib.sha256(f"{v.lab_id}/{v.video_id}".encode()).hexdigest())
+    return sorted(videos, key=lambda v: bytes_digest(f"{v.lab_id}/{v.video_id}".encode()))
 
 
 def _lab(videos: list[AnnotatedVideo], holdout: set[int]) -> Mapping[str, list[Span]]:
@@ -87,7 +87,9 @@ def _lab(videos: list[AnnotatedVideo], holdout: set[int]) -> Mapping[str, list[S
 
 
 def _take(videos: list[AnnotatedVideo], n: int) -> tuple[list[AnnotatedVideo], list[AnnotatedVideo]]:
-    """(n videos, the rest): in hash order, but never the last video in which an action occurs, if avoidable."""
+    """Return (n videos, the rest), in hash order; the last video in which an action occurs is not taken, if
+    avoidable.
+    """
     taken: list[AnnotatedVideo] = []
     rest = list(videos)
     while len(taken) < n and len(rest) > 1:
@@ -103,8 +105,8 @@ def _whole(video: AnnotatedVideo) -> Span:
 
 def _in_time(video: AnnotatedVideo, until: Mapping[str, float]) -> dict[str, list[Span]]:
     spans, start = {}, 0
-    for part, share in until.items():
-        stop = round(share * video.n_frames)
+    for part, end in until.items():
+        stop = round(end * video.n_frames)
         spans[part] = [Span(video.video_id, video.lab_id, start, stop)]
         start = stop
     return spans

@@ -1,13 +1,12 @@
-"""Clips as files: what the features job writes once and every training maps into memory.
+"""Unified tracks as files: the features job writes them once, every training maps them into memory.
 
-A folder with `features.json` (what the clips are made of, and of every video what is no array) and per video the
-arrays of `PoseTracks.mapped`: ``<video>/xy.npy``, ``<video>/seen.npy``. They are fresh for a training if tables,
-code and part map are those that it would use itself (`version`); else it makes its own.
+A folder holds `features.json` (the version, and all of a video that is no array) and, for every video, the
+arrays of `PoseTracks.mapped`: ``<video>/xy.npy``, ``<video>/observed.npy``. They are fresh for a training if
+tables, code and part map are those that it would use itself (`version`); else it makes its own.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -16,9 +15,11 @@ from typing import Any
 
 import numpy as np
 
+from etholake.code_fingerprint import module_fingerprint
 from etholake.contract import UNIFIED_PARTS, unified_part_sources
 from etholake.dataset import pose_tracks as made_by
 from etholake.dataset.pose_tracks import PoseTracks, VideoMeta
+from etholake.digest import fingerprint
 
 __all__ = ["INDEX", "Store", "load", "save", "version"]
 
@@ -27,48 +28,56 @@ INDEX = "features.json"
 
 @dataclass(frozen=True)
 class Store:
-    """Clips of a folder: by video what `save` wrote of it."""
+    """The tracks of a folder; `videos` are the entries of the index."""
 
     folder: Path
     videos: Mapping[int, Mapping[str, Any]]
 
-    def clip(self, meta: VideoMeta) -> PoseTracks:
-        """The clip of a video, memory-mapped; `meta` is the caller's."""
-        kept = self.videos[meta.video_id]
+    def tracks(self, meta: VideoMeta) -> PoseTracks:
+        """Return the tracks of a video, memory-mapped, with the given metadata."""
+        entry = self.videos[meta.video_id]
         place = self.folder / str(meta.video_id)
-        xy, seen = (np.load(place / f"{name}.npy", mmap_mode="r") for name in ("xy", "seen"))
+        xy, observed = (np.load(place / f"{name}.npy", mmap_mode="r") for name in ("xy", "observed"))
         return PoseTracks(
-            meta, xy, seen, tuple(kept["mouse_ids"]), kept["first_frame"], kept["n_frames"], tuple(kept["notes"])
+            meta,
+            xy,
+            observed,
+            tuple(entry["mouse_ids"]),
+            entry["first_frame"],
+            entry["n_frames"],
+            tuple(entry["notes"]),
         )
 
 
 def version(tables: str, part_map: str) -> str:
-    """16 hex digits over the fingerprint of the tables, the part map, and the code that makes a clip."""
-    code = Path(made_by.__file__).read_bytes()
-    parts = json.dumps([tables, UNIFIED_PARTS, sorted(unified_part_sources(part_map).items())])
-    return hashlib.sha256(code + parts.encode()).hexdigest()[:16]
+    """Return a digest of the tables' fingerprint, the part map, and the code that makes a clip."""
+    code = module_fingerprint(Path(made_by.__file__).read_bytes(), "etholake/dataset/pose_tracks.py")
+    return fingerprint(code, tables, UNIFIED_PARTS, sorted(unified_part_sources(part_map).items()))
 
 
-def save(folder: Path, clips: Iterable[PoseTracks], made_of: str) -> int:
-    """Write clips, one in memory at a time, the index last; returns how many. `made_of` is a `version`."""
+def save(folder: Path, all_tracks: Iterable[PoseTracks], made_from: str) -> int:
+    """Write tracks, one video in memory at a time, the index last; return how many.
+
+    `made_from` is what `version` returns.
+    """
     videos = {}
-    for clip in clips:
-        clip.mapped(folder / str(clip.video_id))
-        videos[clip.video_id] = {
-            "mouse_ids": clip.mouse_ids, "first_frame": clip.first_frame, "n_frames": clip.n_frames,
-            "notes": clip.notes, "ticks": len(clip.xy_TMK2),
+    for tracks in all_tracks:
+        tracks.mapped(folder / str(tracks.video_id))
+        videos[tracks.video_id] = {
+            "mouse_ids": tracks.mouse_ids, "first_frame": tracks.first_frame, "n_frames": tracks.n_frames,
+            "notes": tracks.notes, "frames_30hz": len(tracks.xy_TMK2),
         }  # fmt: skip
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / INDEX).write_text(json.dumps({"version": made_of, "videos": videos}, indent=1), encoding="utf-8")
+    (folder / INDEX).write_text(json.dumps({"version": made_from, "videos": videos}, indent=1), encoding="utf-8")
     return len(videos)
 
 
-def load(folder: Path, made_of: str) -> Store | None:
-    """The clips of a folder; None if there are none, or they are made of something else."""
+def load(folder: Path, made_from: str) -> Store | None:
+    """Return the tracks of a folder; None if there are none, or they have another version."""
     try:
         index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    if index.get("version") != made_of:
+    if index.get("version") != made_from:
         return None
-    return Store(folder, {int(video): kept for video, kept in index["videos"].items()})
+    return Store(folder, {int(video): entry for video, entry in index["videos"].items()})

@@ -18,8 +18,8 @@ from etholake.events.types import Event
 
 __all__ = ["Ethogram"]
 
-TRUTH, PREDICTED = "#0072B2", "#D55E00"  # Okabe and Ito: told apart by colour-blind eyes and in grey
-_SHADES = " ▁▂▃▄▅▆▇█"  # share of a cell's time
+TRUTH, PREDICTED = "#0072B2", "#D55E00"  # Okabe and Ito: distinct for colour-blind eyes and in grey
+_SHADES = " ▁▂▃▄▅▆▇█"  # fraction of a cell's time
 _LABEL = 30
 
 
@@ -41,7 +41,7 @@ class Ethogram:
         return sorted({(e.agent_id, e.target_id, e.action) for e in shown if e.start_frame < self.stop_frame})
 
     def text(self, width: int = 100) -> str:
-        """For a terminal of `width` columns; a cell's height is the share of its time that is taken."""
+        """Return the text for a terminal of `width` columns; a cell's height is the fraction of its time."""
         cells = max(20, width - _LABEL - 3)
         lines = [f"{self.title}: truth (t) above prediction (p)"]
         for row in self.rows:

@@ -1,7 +1,7 @@
-"""From probabilities to events as one fitted whole: calibration, thresholds, smoothing and lengths.
+"""Post-processing: turn probabilities into events by calibration, thresholds, smoothing and lengths.
 
-`fit` chooses all of them on held-out (out-of-fold) probabilities, `PostProcessing.events` applies them. Nothing is
-learnt here on videos that the recogniser was trained on.
+`fit` chooses all of them on held-out (out-of-fold) probabilities, never on videos that the model was trained on;
+`PostProcessing.events` applies them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from etholake.events.types import Event, PairScores, Triplet
 
 __all__ = ["GRID", "PostProcessing", "fit"]
 
-# Seconds; the defaults are among them. Gaps are filled up to the shortest bout that is kept.
+# Seconds; the defaults are among them. Gaps are filled up to the length of the shortest event that is kept.
 GRID = tuple(
     DecodeConfig(smoothing_s=smoothing, max_gap_s=gap, min_length_s=length)
     for smoothing, (gap, length) in product(
@@ -34,13 +34,13 @@ GRID = tuple(
 )
 PARTS = 4  # thresholds are fitted on all parts of the videos but one, and judged on that
 MIN_GAIN = 0.005  # of the score, below which the simpler choice stays
-LAB_VIDEOS, LAB_BOUTS = 6, 100  # what a lab needs to have lengths of its own
-Whitelists = Mapping[int, Collection[Triplet]]
+LAB_VIDEOS, LAB_EVENTS = 6, 100  # a lab with fewer has no lengths of its own
+LabeledByVideo = Mapping[int, Collection[Triplet]]
 
 
 @dataclass(frozen=True)
 class PostProcessing:
-    """What turns probabilities into events; `lab_decoding` stands before `decoding` for the labs it names."""
+    """Fitted post-processing; `lab_decoding` replaces `decoding` for the labs that it names."""
 
     calibration: Calibration = field(default_factory=Calibration)
     thresholds: Thresholds = field(default_factory=Thresholds)
@@ -48,19 +48,22 @@ class PostProcessing:
     lab_decoding: Mapping[str, DecodeConfig] = field(default_factory=dict)
     mutual: frozenset[tuple[str, str]] = frozenset()  # (lab, action) that go both ways (see `mutual`)
 
-    def events(self, pairs: Sequence[PairScores], whitelist: Collection[Triplet]) -> list[Event]:
-        """Events of one video, or of several of one lab with one whitelist; see `decode`."""
+    def events(self, pairs: Sequence[PairScores], labeled: Collection[Triplet]) -> list[Event]:
+        """Return the events of one video, or of several with the same labeled behaviors; see `decode`."""
         by_lab: dict[str, list[PairScores]] = defaultdict(list)
         for pair in mutual.averaged(pairs, self.mutual):
             by_lab[pair.lab_id].append(self.calibration.apply(pair))
         return [
             event
-            for lab, mine in by_lab.items()
-            for event in decode(mine, whitelist, self.thresholds, self.lab_decoding.get(lab, self.decoding))
+            for lab, own_pairs in by_lab.items()
+            for event in decode(own_pairs, labeled, self.thresholds, self.lab_decoding.get(lab, self.decoding))
         ]
 
     def extended(self, fitted: PostProcessing, labs: Collection[str]) -> PostProcessing:
-        """With `labs` decided as `fitted` says, whose calibration must hold this one's; other labs stay."""
+        """Return post-processing in which `labs` are treated as in `fitted`, and other labs as here.
+
+        The calibration of `fitted` must include this one's.
+        """
         own = {lab: fitted.lab_decoding.get(lab, fitted.decoding) for lab in labs}
         lengths = {
             **{lab: config for lab, config in self.lab_decoding.items() if lab not in own},
@@ -76,7 +79,7 @@ class PostProcessing:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready; `from_dict` reads it."""
+        """Return JSON-ready entries, which `from_dict` reads."""
         return {
             "calibration": self.calibration.to_dict(),
             "thresholds": self.thresholds.to_dict(),
@@ -87,7 +90,7 @@ class PostProcessing:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> PostProcessing:
-        """What `to_dict` gave. Raises ContractError for anything else."""
+        """Read what `to_dict` returned. Raises ContractError for anything else."""
         try:
             return cls(
                 Calibration.from_dict(data["calibration"]),
@@ -105,7 +108,7 @@ class PostProcessing:
 def fit(
     pairs: Sequence[PairScores],
     truth: Sequence[Event],
-    whitelist_by_video: Whitelists,
+    labeled_by_video: LabeledByVideo,
     *,
     occurring: Mapping[str, Collection[str]] | None = None,
     base: DecodeConfig | None = None,
@@ -113,12 +116,12 @@ def fit(
     calibrate: bool = True,
     before: PostProcessing | None = None,
 ) -> PostProcessing:
-    """PostProcessing that give held-out probabilities the best official score.
+    """Fit post-processing that gives held-out probabilities the best official score.
 
     Smoothing and lengths come from `grid`, judged with thresholds that were fitted on other videos; `base` (the
     default: `DecodeConfig()`) stays unless another is better by `MIN_GAIN`, and a lab gets lengths of its own only
-    with `LAB_VIDEOS` videos and `LAB_BOUTS` bouts and by the same gain. Mutual actions and the calibration (first)
-    and the thresholds (last) are fitted on everything. The choice between actions is `base`'s.
+    with `LAB_VIDEOS` videos and `LAB_EVENTS` events and by the same gain. Mutual actions and the calibration
+    (first) and the thresholds (last) are fitted on everything. The choice between actions is `base`'s.
 
     Parameters
     ----------
@@ -127,38 +130,39 @@ def fit(
     truth
         Annotated events of the same videos.
     occurring
-        lab -> actions that the *training* annotations hold; other actions of a named lab are never predicted.
+        lab -> actions that occur in the *training* annotations; other actions of a named lab are never predicted.
     before
-        PostProcessing of a recogniser that has gone on to learn the labs of `pairs`: those of its other labs stay,
-        and so does its calibration, with which they were fitted.
+        The post-processing of a model that was fine-tuned to the labs of `pairs`. That of its other labs is kept,
+        and so is its calibration, with which they were fitted.
     """
     base = base or DecodeConfig()
     labs = {pair.video_id: pair.lab_id for pair in pairs}
     truth = [e for e in truth if e.video_id in labs]
     both_ways = mutual.learnt(truth, labs)
     pairs = mutual.averaged(pairs, both_ways)
-    calibration = calibrating.fit(pairs, truth, whitelist_by_video) if calibrate else Calibration()
+    calibration = calibrating.fit(pairs, truth, labeled_by_video) if calibrate else Calibration()
     if before:
         calibration = Calibration({**calibration.values, **before.calibration.values})
     pairs = [calibration.apply(pair) for pair in pairs]
     decoding, by_lab = base, {}
     if grid:
         configs = [base, *(replace(config, choice=base.choice) for config in grid)]
-        scored = [_held_out(pairs, truth, whitelist_by_video, labs, occurring, config) for config in configs]
-        chosen = _pick([_mean(found) for found in scored])
+        scored = [_held_out(pairs, truth, labeled_by_video, labs, occurring, config) for config in configs]
+        chosen = _pick([_mean(by_lab_scores) for by_lab_scores in scored])
         decoding = configs[chosen]
         for lab in sorted(_rich(labs, truth)):
-            if mine := _pick([found.get(lab, 0.0) for found in [scored[chosen], *scored]]):
-                by_lab[lab] = configs[mine - 1]
-    # One smoothing for all thresholds would not fit a lab that has its own: each lab's are fitted with its own.
+            own = _pick([scores.get(lab, 0.0) for scores in [scored[chosen], *scored]])
+            if own:  # 0 is the choice for all labs
+                by_lab[lab] = configs[own - 1]
+    # A lab with its own smoothing needs thresholds that were fitted with it.
     values: dict[tuple[str, str], float] = {}
     spreads: dict[tuple[str, str], float] = {}
     default = fitting.DEFAULT
     for config in {decoding, *by_lab.values()}:
-        fitted = fitting.fit(pairs, truth, whitelist_by_video, smoothing_s=config.smoothing_s, occurring=occurring)
+        fitted = fitting.fit(pairs, truth, labeled_by_video, smoothing_s=config.smoothing_s, occurring=occurring)
         default = fitted.default if config == decoding else default
-        for found, into in ((fitted.values, values), (fitted.spreads, spreads)):
-            into.update({at: x for at, x in found.items() if by_lab.get(at[0], decoding) == config})
+        for source, into in ((fitted.values, values), (fitted.spreads, spreads)):
+            into.update({at: x for at, x in source.items() if by_lab.get(at[0], decoding) == config})
     fitted_whole = PostProcessing(calibration, Thresholds(default, values, spreads), decoding, by_lab, both_ways)
     return before.extended(fitted_whole, set(labs.values())) if before else fitted_whole
 
@@ -166,52 +170,54 @@ def fit(
 def _held_out(
     pairs: Sequence[PairScores],
     truth: Sequence[Event],
-    whitelists: Whitelists,
+    labeled_by_video: LabeledByVideo,
     labs: Mapping[int, str],
     occurring: Mapping[str, Collection[str]] | None,
     config: DecodeConfig,
 ) -> dict[str, float]:
-    """Score by lab; the thresholds of each part of the videos come from the other parts."""
+    """Return the score by lab; the thresholds of each part of the videos are fitted on the other parts."""
     part_of = _parts(labs)
     events: list[Event] = []
     for part in range(PARTS):
         others = [pair for pair in pairs if part_of[pair.video_id] != part]
         annotated = [e for e in truth if part_of[e.video_id] != part]
-        fitted = fitting.fit(others, annotated, whitelists, smoothing_s=config.smoothing_s, occurring=occurring)
+        fitted = fitting.fit(
+            others, annotated, labeled_by_video, smoothing_s=config.smoothing_s, occurring=occurring
+        )
         by_video: dict[int, list[PairScores]] = defaultdict(list)
         for pair in pairs:
             if part_of[pair.video_id] == part:
                 by_video[pair.video_id].append(pair)
-        for video, mine in by_video.items():
-            events += decode(mine, whitelists.get(video, ()), fitted, config)
+        for video, own in by_video.items():
+            events += decode(own, labeled_by_video.get(video, ()), fitted, config)
     if not truth:
         return {}
-    return {name: lab.score for name, lab in metric.pooled(truth, events, whitelists, labs).labs.items()}
+    return {name: lab.score for name, lab in metric.pooled(truth, events, labeled_by_video, labs).labs.items()}
 
 
 def _parts(labs: Mapping[int, str]) -> dict[int, int]:
-    """Videos of each lab in turn, in the order of their ids."""
-    seen: dict[str, int] = defaultdict(int)
+    """Assign the videos of each lab to the parts in turn, in the order of their ids."""
+    counts: dict[str, int] = defaultdict(int)
     parts = {}
     for video in sorted(labs):
-        parts[video] = seen[labs[video]] % PARTS
-        seen[labs[video]] += 1
+        parts[video] = counts[labs[video]] % PARTS
+        counts[labs[video]] += 1
     return parts
 
 
 def _pick(scores: Sequence[float]) -> int:
-    """The best, or the first if that is nearly as good."""
+    """Return the position of the best, or 0 if the first is nearly as good."""
     best = int(np.argmax(scores))
     return best if scores[best] > scores[0] + MIN_GAIN else 0
 
 
 def _rich(labs: Mapping[int, str], truth: Iterable[Event]) -> set[str]:
     videos: dict[str, set[int]] = defaultdict(set)
-    bouts: dict[str, int] = defaultdict(int)
+    n_events: dict[str, int] = defaultdict(int)
     for e in truth:
         videos[labs[e.video_id]].add(e.video_id)
-        bouts[labs[e.video_id]] += 1
-    return {lab for lab in videos if len(videos[lab]) >= LAB_VIDEOS and bouts[lab] >= LAB_BOUTS}
+        n_events[labs[e.video_id]] += 1
+    return {lab for lab in videos if len(videos[lab]) >= LAB_VIDEOS and n_events[lab] >= LAB_EVENTS}
 
 
 def _mean(scores: Mapping[str, float]) -> float:

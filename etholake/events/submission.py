@@ -169,9 +169,9 @@ def _whole(row: Mapping[str, str | None], name: str) -> int:
 
 def _mouse(row: Mapping[str, str | None], name: str) -> int:
     text = row[name] or ""
-    found = _MOUSE.fullmatch(text)
-    if found is None:
+    match = _MOUSE.fullmatch(text)
+    if match is None:
         also = f" (or '{SELF}')" if name == "target_id" else ""
         remedy = f"write 'mouse{text}'" if text.isdigit() else f"write mouse1, mouse2, …{also}"
         raise ValueError(f"{name} is '{text}', which matches nothing in behaviors_labeled; {remedy}")
-    return int(found[1])
+    return int(match[1])

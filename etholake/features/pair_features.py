@@ -1,18 +1,19 @@
 """Features of (agent, target) pairs, computed per batch on the device from unified coordinates.
 
-Everything is seen from an animal: origin at its body centre, x axis along its heading (tail to head), so that
-neither place nor direction in the arena matters. A missing value is 0, and the `seen` channel of its part says so.
+The frame of reference is an animal: the origin is its body centre, the x axis its heading (tail to head), so that
+neither place nor direction in the arena matters. A missing value is 0, and the `observed` feature of its part
+marks it.
 
-Distances are log(1 + cm) and speeds sign(v) · log(1 + |v|), v in cm/s: one centimetre matters at the nose of the
-other, not at the far wall, and a jump of the tracking stays within a few units.
+Distances are log(1 + cm) and speeds sign(v) · log(1 + |v|), v in cm/s: one centimetre matters near the other
+animal, not at the far wall, and a jump of the tracking stays within a few units.
 
-What belongs to one animal is computed once per animal, however many pairs it is in; what belongs to both is not
-computed for self actions. Inside, x and y are two planes, parts come before animals, and ticks lie side by side in
-memory. Masks are 0.0 and 1.0, and NaN marks what is missing until the end: on a CPU both are several times as fast
-as masks of booleans.
+Features of one animal are computed once per animal, however many pairs it is in; features of both animals are not
+computed for self actions. Internally x and y are two planes, parts come before animals, and frames are side by
+side in memory. Masks are 0.0 and 1.0, and NaN marks missing values until the end: on a CPU both are several times
+as fast as masks of booleans.
 
 Shape letters: B pairs, P pairs of two animals, N windows of single animals (the last is nobody: the target of self
-actions), T ticks of the 30 Hz clock, K unified parts, F features, R rows of features, 2 = (x, y) in cm; `squares`
+actions), T frames at 30 Hz, K unified parts, F features, R rows of features, 2 = (x, y) in cm; `squares`
 are squared distances.
 """
 
@@ -24,13 +25,13 @@ import torch
 from torch import Tensor
 
 from etholake.contract import UNIFIED_PARTS
-from etholake.dataset.pose_tracks import CLOCK_HZ
+from etholake.dataset.pose_tracks import MODEL_FPS
 from etholake.dataset.windows import AGENT, TARGET, MouseTracks, Tracks
 from etholake.features.encoder import WindowEncoder
 
 __all__ = ["ENCODER", "FEATURE_NAMES", "PairFeatures", "body_centre", "pair_features"]
 
-LAGS = (3, 10, 30)  # ticks over which changes are taken: 0.1 s, 0.33 s and 1 s
+LAGS = (3, 10, 30)  # frames over which changes are taken: 0.1 s, 0.33 s and 1 s
 NOSE, NECK, CENTRE, TAIL = (UNIFIED_PARTS.index(name) for name in ("nose", "neck", "body_center", "tail_base"))
 SIDES = [UNIFIED_PARTS.index(name) for name in ("side_left", "side_right")]
 EARS_AND_TAIL = [UNIFIED_PARTS.index(name) for name in ("ear_left", "ear_right", "tail_base")]
@@ -44,7 +45,7 @@ _CLOSING = ("center_center", "nose_nose", "nose_tail_base", "any_any")
 
 FEATURE_NAMES: tuple[str, ...] = (
     *(f"{who}_{part}_{axis}" for who in _ROLES for part in UNIFIED_PARTS for axis in "xy"),
-    *(f"{who}_{part}_seen" for who in _ROLES for part in UNIFIED_PARTS),
+    *(f"{who}_{part}_observed" for who in _ROLES for part in UNIFIED_PARTS),
     *(f"{who}_v{axis}_{lag}" for lag in LAGS for who in _ROLES for axis in "xy"),
     *(f"{who}_speed_{lag}" for lag in LAGS for who in _ROLES),
     *(f"{who}_turn_{lag}" for lag in LAGS for who in _ROLES),
@@ -59,13 +60,14 @@ FEATURE_NAMES: tuple[str, ...] = (
 
 
 def pair_features(tracks: Tracks | MouseTracks) -> Tensor:
-    """Features [B, T, F] in the order of `FEATURE_NAMES`.
+    """Return features [B, T, F] in the order of `FEATURE_NAMES`.
 
     Units: cm (coordinates, lengths), log(1 + cm) (distances), signed log(1 + cm/s) (speeds; closing is positive as
     they come nearer), radians (turns over a lag), cosines. Coordinates of both roles are in the agent's frame,
-    each role's velocity in its own; `bearing` is where the target is as the agent sees it, `from_target` where the
-    agent is as the target sees it, `facing` the target's heading as the agent sees it. `seen` is 1 where measured,
-    0.5 where interpolated, 0 where missing. Of a self action the target is masked.
+    each role's velocity in its own; `bearing` is the direction of the target in the agent's frame,
+    `from_target` the direction of the agent in the target's frame, `facing` the target's heading in the agent's
+    frame. `observed` is 1 where measured, 0.5 where interpolated, 0 where missing. For a self action the target is
+    masked.
     """
     mice = tracks if isinstance(tracks, MouseTracks) else tracks.by_mouse()
     xy_2KNT = _planes(mice)
@@ -84,7 +86,7 @@ def pair_features(tracks: Tracks | MouseTracks) -> Tensor:
     torch.index_select(_coordinates(xy_2KNT, centre_2NT, heading_2NT), 1, agent_B, out=x_FBT[:at])
     x_FBT[at : 2 * at].zero_().index_copy_(1, pairs_P, _coordinates(xy[TARGET], centre[AGENT], heading[AGENT]))
     at *= 2
-    for rows_RNT in (_seen(xy_2KNT, mice.seen_NTK), *_motion(xy_2KNT, centre_2NT, heading_2NT)):
+    for rows_RNT in (_observed(xy_2KNT, mice.observed_NTK), *_motion(xy_2KNT, centre_2NT, heading_2NT)):
         for animal_B in (agent_B, target_B):
             torch.index_select(rows_RNT, 1, animal_B, out=x_FBT[at : at + len(rows_RNT)])
             at += len(rows_RNT)
@@ -95,39 +97,41 @@ def pair_features(tracks: Tracks | MouseTracks) -> Tensor:
 
 
 def body_centre(xy_2K: Tensor) -> Tensor:
-    """Centre of the body, [2, K, ...] → [2, ...].
+    """Return the centre of the body, [2, K, ...] → [2, ...].
 
-    The tracked one, else the mean of the sides, else of tail base and both ears, else of neck and tail base, else
-    of whatever is there; NaN if nothing is.
+    It is the tracked one, else the mean of the sides, else of tail base and both ears, else of neck and tail base,
+    else of all parts that are present; NaN if none is.
     """
-    mean = torch.nansum(xy_2K, dim=1) / _known(xy_2K).sum(dim=0)
+    mean = torch.nansum(xy_2K, dim=1) / _present(xy_2K).sum(dim=0)
     nothing, centre = mean - mean, mean.nan_to_num(nan=0.0)  # NaN where nothing is there, else 0
     for parts in ([NECK, TAIL], EARS_AND_TAIL, SIDES, [CENTRE]):
         better = xy_2K[:, parts].mean(dim=1)
-        known = _known(better)
-        centre = centre * (1 - known) + better.nan_to_num_(nan=0.0)
+        present = _present(better)
+        centre = centre * (1 - present) + better.nan_to_num_(nan=0.0)
     return centre + nothing
 
 
 # --- the groups of features, as rows of animals [R, N, T] or of pairs [R, P, T] ---------------------------
 def _coordinates(xy_2KPT: Tensor, centre_2PT: Tensor, heading_2PT: Tensor) -> Tensor:
-    """Parts in the frame of the animal that has this centre and heading; rows part by part, x and y."""
+    """Return parts in the frame of the animal with this centre and heading; rows part by part, x and y."""
     return _rotate(xy_2KPT - centre_2PT[:, None], heading_2PT[:, None]).transpose(0, 1).flatten(0, 1)
 
 
-def _seen(xy_2KNT: Tensor, seen_NTK: Tensor) -> Tensor:
-    """Whether parts are there, and were measured."""
-    known_KNT = _known(xy_2KNT)
+def _observed(xy_2KNT: Tensor, observed_NTK: Tensor) -> Tensor:
+    """Return 1 for parts that were measured, 0.5 for interpolated ones, 0 for missing ones."""
+    known_KNT = _present(xy_2KNT)
     measured_KNT = torch.zeros_like(known_KNT)
-    measured_KNT[:, :-1] = seen_NTK.permute(2, 0, 1)
+    measured_KNT[:, :-1] = observed_NTK.permute(2, 0, 1)
     return 0.5 * known_KNT * (1 + measured_KNT)
 
 
 def _motion(xy_2KNT: Tensor, centre_2NT: Tensor, heading_2NT: Tensor) -> list[Tensor]:
-    """Velocity along and across the own body, speed, turning, motion of parts against the body, length."""
-    # The mean over the parts that are there at both ends, so that a lost part is no motion.
+    """Return velocity along and across the body axis, speed, turns, motion of parts against the body, and
+    length.
+    """
+    # The mean over the parts that are present at both ends, so that a part that is lost makes no motion.
     rates, means = _rates(xy_2KNT.shape[-1], xy_2KNT.device), []
-    both_known = ((then * later).sum(dim=0) for then, later in _around(_known(xy_2KNT)))
+    both_known = ((then * later).sum(dim=0) for then, later in _around(_present(xy_2KNT)))
     for (then, later), n_NT, rate_T in zip(_around(xy_2KNT), both_known, rates, strict=True):
         change_2KNT = later - then
         means.append(torch.nansum(change_2KNT, dim=1).div_(n_NT).mul_(rate_T))
@@ -149,7 +153,7 @@ def _relation(
     agent_2KPT: Tensor, target_2KPT: Tensor,
     agents_centre: Tensor, targets_centre: Tensor, agents_heading: Tensor, targets_heading: Tensor,
 ) -> Tensor:  # fmt: skip
-    """Distances between the two animals, how fast they shrink, and the angles under which they see one another."""
+    """Return distances between the two animals, how fast they shrink, and the directions to each other."""
     x_KKPT, y_KKPT = (a[:, None] - b[None] for a, b in zip(agent_2KPT, target_2KPT, strict=True))
     squares_KKPT = x_KKPT.square_().addcmul_(y_KKPT, y_KKPT)
     distances_RPT = torch.stack([squares_KKPT[a, b] for a in POINTS for b in POINTS]).sqrt_()
@@ -158,7 +162,7 @@ def _relation(
         [squares_KKPT[NOSE, SIDES].amin(dim=0), squares_KKPT[SIDES, NOSE].amin(dim=0),
          squares_KKPT[NOSE].amin(dim=0), squares_KKPT[:, NOSE].amin(dim=0), squares_KKPT.amin(dim=(0, 1))]
     ).sqrt_()  # fmt: skip
-    nearest_RPT += nearest_RPT - nearest_RPT  # of nothing: infinity becomes NaN
+    nearest_RPT += nearest_RPT - nearest_RPT  # without any point: infinity becomes NaN
     watched_RPT = torch.stack([distances_RPT[4], distances_RPT[0], distances_RPT[2], nearest_RPT[4]])
     rates = _rates(watched_RPT.shape[-1], watched_RPT.device)
     closing = ((then - later).mul_(rate) for (then, later), rate in zip(_around(watched_RPT), rates, strict=True))
@@ -178,47 +182,51 @@ def _relation(
 
 # --- geometry ---------------------------------------------------------------------------------------------
 def _planes(mice: MouseTracks) -> Tensor:
-    """Coordinates [2, K, N, T] with nobody at the end."""
+    """Return coordinates [2, K, N, T] with nobody (all NaN) at the end."""
     n, T, K, _ = mice.xy_NTK2.shape
     xy_2KNT = mice.xy_NTK2.new_full((2, K, n + 1, T), torch.nan)
     xy_2KNT[:, :, :n] = mice.xy_NTK2.permute(3, 2, 0, 1)
     return xy_2KNT
 
 
-def _known(xy_2: Tensor) -> Tensor:
-    """1 where there is a point, 0 where there is none, [2, ...] → [...]."""
+def _present(xy_2: Tensor) -> Tensor:
+    """Return 1 where there is a point, 0 where there is none, [2, ...] → [...]."""
     return torch.eq(xy_2[0], xy_2[0], out=torch.empty_like(xy_2[0]))
 
 
 def _heading(xy_2KNT: Tensor) -> Tensor:
-    """Unit vector tail → head [2, N, T]; where it is unknown the last known one, before the first the first."""
+    """Return the unit vector tail → head [2, N, T]; where it is missing the last one before, at the start the
+    first.
+    """
     vector = torch.zeros_like(xy_2KNT[:, 0])
-    known = torch.zeros_like(vector[0])
+    present = torch.zeros_like(vector[0])
     for front, back in reversed(AXES):
         axis = xy_2KNT[:, front] - xy_2KNT[:, back]
-        long = torch.gt(_length(axis), 1e-3, out=torch.empty_like(known))  # NaN is not
+        long = torch.gt(_length(axis), 1e-3, out=torch.empty_like(present))  # NaN is not
         vector = vector * (1 - long) + axis.nan_to_num_(nan=0.0) * long
-        known = torch.maximum(known, long)
-    N, T = known.shape
-    ticks = torch.arange(T, device=vector.device).expand(N, T)
-    last = torch.where(known > 0, ticks, -1).cummax(dim=-1).values
-    first = torch.where(known > 0, ticks, T).amin(dim=-1, keepdim=True)
+        present = torch.maximum(present, long)
+    N, T = present.shape
+    frames = torch.arange(T, device=vector.device).expand(N, T)
+    last = torch.where(present > 0, frames, -1).cummax(dim=-1).values
+    first = torch.where(present > 0, frames, T).amin(dim=-1, keepdim=True)
     held = torch.where(last >= 0, last, first).clamp_(max=T - 1)
     x, y = (plane.gather(-1, held) for plane in vector)
-    x = x + (x.square() + y.square() == 0)  # never known: along x
+    x = x + (x.square() + y.square() == 0)  # never present: along x
     vector = torch.stack([x, y])
     return vector / _length(vector).clamp_(min=1e-6)
 
 
 def _rotate(vector_2: Tensor, heading_2: Tensor) -> Tensor:
-    """Components of `vector` [2, ...] along the heading [2, ...] and to its left."""
+    """Return the components of `vector` [2, ...] along the heading [2, ...] and to its left."""
     x, y = vector_2
     cos, sin = heading_2
     return torch.stack([x * cos + y * sin, y * cos - x * sin])
 
 
 def _around(value: Tensor) -> list[tuple[Tensor, Tensor]]:
-    """Values [..., T] at both ends of each lag around now; at a window's ends at its first or last tick."""
+    """Return values [..., T] at both ends of each lag around each frame; beyond the window its first or last
+    value.
+    """
     T, others, most = value.shape[-1], value.shape[:-1], max(LAGS)
     first, last = value[..., :1].expand(*others, most), value[..., -1:].expand(*others, most)
     padded = torch.cat([first, value, last], dim=-1)
@@ -228,19 +236,21 @@ def _around(value: Tensor) -> list[tuple[Tensor, Tensor]]:
 
 @lru_cache(maxsize=16)
 def _rates(T: int, device: torch.device) -> list[Tensor]:
-    """What makes changes over each lag changes per second, [T]: at a window's ends there are fewer ticks."""
-    ticks = torch.arange(T, device=device, dtype=torch.float32)
-    return [CLOCK_HZ / (later - then).clamp_(min=1) for then, later in _around(ticks)]
+    """Return the factor that turns changes over each lag into changes per second [T]; the lags are shorter at
+    the ends.
+    """
+    frames = torch.arange(T, device=device, dtype=torch.float32)
+    return [MODEL_FPS / (later - then).clamp_(min=1) for then, later in _around(frames)]
 
 
 def _angle(vector_2: Tensor, heading_2: Tensor) -> Tensor:
-    """Signed angle (radians, to the left) from a heading to a vector, [2, ...] → [...]."""
+    """Return the signed angle (radians, to the left) from a heading to a vector, [2, ...] → [...]."""
     along, left = _rotate(vector_2, heading_2)
     return torch.atan2(left, along)
 
 
 def _length(vector_2: Tensor) -> Tensor:
-    """Length of [2, ...]."""
+    """Return the length of vectors [2, ...]."""
     x, y = vector_2
     return (x * x).addcmul_(y, y).sqrt_()
 

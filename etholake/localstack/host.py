@@ -108,7 +108,7 @@ def _free_port() -> int:
 
 
 def _environment(port: int, state: Path) -> dict[str, str]:
-    """The caller's without its Python and AWS settings; nothing is fetched or reported."""
+    """Return the caller's environment without its Python and AWS settings; nothing is fetched or reported."""
     foreign = ("AWS_", "PYTHON", "ETHOLAKE_")
     return {k: v for k, v in os.environ.items() if not k.startswith(foreign)} | {
         "FILESYSTEM_ROOT": str(state / "root"),
@@ -120,7 +120,7 @@ def _environment(port: int, state: Path) -> dict[str, str]:
 
 
 def main() -> int:
-    """Returns the exit code."""
+    """Run the command line and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m etholake.localstack.host")
     parser.add_argument("verb", choices=("up", "down"))
     parser.add_argument("--port", type=int, default=int(os.environ.get("PORT") or 4566))

@@ -60,76 +60,81 @@ class Model(Protocol):
     @property
     def part_sources(self) -> PartSources: ...
 
-    def candidates(self, clip: PoseTracks) -> dict[tuple[int, int], list[str]]: ...
+    def predicted_behaviors(self, tracks: PoseTracks) -> dict[tuple[int, int], list[str]]: ...
 
-    def notes(self, clip: PoseTracks) -> list[str]: ...
+    def notes(self, tracks: PoseTracks) -> list[str]: ...
 
-    def predict(self, clip: PoseTracks, frames: tuple[int, int] | None = None) -> list[PairScores]:
-        """Probabilities of every (agent, target) with candidate actions, on the video's own frames.
+    def predict(self, tracks: PoseTracks, frames: tuple[int, int] | None = None) -> list[PairScores]:
+        """Return the probabilities of every (agent, target) of `predicted_behaviors`, on the video's own frames.
 
-        With `frames` (start, stop) what is not needed for them may be left out: it is NaN.
+        With `frames` (start, stop) a model may compute these frames only; the others are NaN.
         """
 
-    def events(self, clip: PoseTracks) -> list[Event]: ...
+    def events(self, tracks: PoseTracks) -> list[Event]: ...
 
     def save(self, folder: Path) -> None: ...
 
 
 class ModelMixin:
-    """What every kind of recogniser does alike."""
+    """What the models of all families do alike."""
 
     @property
     def part_sources(self: Model) -> PartSources:
-        """What clips for this model are to be made with."""
+        """Return {unified part: names that are read for it}, with which tracks for this model must be made."""
         return unified_part_sources(self.part_map)
 
-    def candidates(self: Model, clip: PoseTracks) -> dict[tuple[int, int], list[str]]:
-        """{(agent, target): actions} that are looked for, learnt (in that lab, if it is known), and tracked."""
-        possible = _possible(self, clip.lab_id)
-        found: dict[tuple[int, int], list[str]] = {}
-        for agent, target, action in clip.behaviors:
-            if action in possible and {agent, target} <= set(clip.mouse_ids):
-                found.setdefault((agent, target), []).append(action)
-        return found
+    def predicted_behaviors(self: Model, tracks: PoseTracks) -> dict[tuple[int, int], list[str]]:
+        """Return {(agent, target): actions} that the model predicts for a video.
 
-    def notes(self: Model, clip: PoseTracks) -> list[str]:
-        """Sentences about what of a clip is not predicted, or not as usual, and why; [] if all is well."""
-        lab, notes = clip.lab_id, list(clip.notes)
-        asked = {action for _, _, action in clip.behaviors}
-        if not asked:
-            notes.append("nothing was looked for in this video (no behaviors_labeled): no event can be predicted")
+        These are its labeled behaviors whose animals are tracked and whose action occurred in the training data of
+        its lab (of any lab, if the lab is unknown).
+        """
+        possible = _possible(self, tracks.lab_id)
+        by_pair: dict[tuple[int, int], list[str]] = {}
+        for agent, target, action in tracks.labeled_behaviors:
+            if action in possible and {agent, target} <= set(tracks.mouse_ids):
+                by_pair.setdefault((agent, target), []).append(action)
+        return by_pair
+
+    def notes(self: Model, tracks: PoseTracks) -> list[str]:
+        """Return sentences about what is not predicted for a video, or less reliably, and why; [] if there is
+        nothing.
+        """
+        lab, notes = tracks.lab_id, list(tracks.notes)
+        labeled = {action for _, _, action in tracks.labeled_behaviors}
+        if not labeled:
+            notes.append("the video has no labeled behaviors (behaviors_labeled): no event can be predicted")
         if lab not in self.labs:
             notes.append(
-                f"lab {lab} was not in the training data: what is known of all labs together is used; known labs: "
+                f"lab {lab} was not in the training data: what was learnt from all labs is used; known labs: "
                 f"{', '.join(self.labs)}"
             )
-        if outside := sorted(asked - set(self.actions)):
+        if outside := sorted(labeled - set(self.actions)):
             notes.append(f"not in the model's vocabulary, ignored: {', '.join(outside)}; {TEACH}")
-        if never := sorted((asked & set(self.actions)) - _possible(self, lab)):
-            notes.append(
-                f"never seen in training{f' in {lab}' if lab in self.labs else ''}: {', '.join(never)}; {TEACH}"
-            )
-        mice = {mouse for agent, target, _ in clip.behaviors for mouse in (agent, target)}
-        if absent := sorted(mice - set(clip.mouse_ids)):
-            notes.append(f"looked for, but not tracked: {', '.join(f'mouse{mouse}' for mouse in absent)}")
+        if never := sorted((labeled & set(self.actions)) - _possible(self, lab)):
+            where = f" of {lab}" if lab in self.labs else ""
+            notes.append(f"without an event in the training data{where}: {', '.join(never)}; {TEACH}")
+        mice = {mouse for agent, target, _ in tracks.labeled_behaviors for mouse in (agent, target)}
+        if absent := sorted(mice - set(tracks.mouse_ids)):
+            notes.append(f"labeled, but not tracked: {', '.join(f'mouse{mouse}' for mouse in absent)}")
         return notes
 
-    def events(self: Model, clip: PoseTracks) -> list[Event]:
-        """Decided events of a clip."""
-        return self.post_processing.events(self.predict(clip), set(clip.behaviors))
+    def events(self: Model, tracks: PoseTracks) -> list[Event]:
+        """Return the predicted events of a video."""
+        return self.post_processing.events(self.predict(tracks), set(tracks.labeled_behaviors))
 
 
 def union_of_actions(models: Sequence[Model]) -> dict[str, list[str]]:
-    """{lab: actions} that any of the models has learnt there."""
-    found: dict[str, set[str]] = {}
+    """Return {lab: actions} that occur in the training data of any of the models."""
+    by_lab: dict[str, set[str]] = {}
     for model in models:
         for lab, actions in model.lab_actions.items():
-            found.setdefault(lab, set()).update(actions)
-    return {lab: sorted(actions) for lab, actions in sorted(found.items())}
+            by_lab.setdefault(lab, set()).update(actions)
+    return {lab: sorted(actions) for lab, actions in sorted(by_lab.items())}
 
 
 def _possible(model: Model, lab_id: str) -> set[str]:
-    """Actions that occurred in the lab's training data; of an unknown lab, in any lab's."""
+    """Return the actions that occurred in the lab's training data; for an unknown lab, in any lab's."""
     if lab_id in model.lab_actions:
         return set(model.lab_actions[lab_id])
     return {action for actions in model.lab_actions.values() for action in actions}

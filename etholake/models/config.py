@@ -37,16 +37,17 @@ def overridden(config: C, overrides: Mapping[str, Any] | None, owner: str) -> C:
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What training does to a window before it is shown; 0 (or 1, for a factor) switches one off.
+    """How training changes a window; 0 (or 1, for a factor) switches an augmentation off.
 
-    Shares are of samples (`drop_part`, `drop_group`, `drop_frames`: of an animal's parts), lengths in ticks.
+    `lower_rate`, `reflect` and `swap_animals` are fractions of the samples, `drop_part`, `drop_group` and
+    `drop_frames` fractions of an animal's parts; lengths are frames at 30 Hz.
     """
 
-    max_stretch: float = 1.2  # time runs up to so many times as fast, or as slow
-    lower_rate: float = 0.1  # seen by a camera with half or a third of the frames
+    max_stretch: float = 1.2  # time runs faster or slower by up to this factor
+    lower_rate: float = 0.1  # as if the camera had half or a third of the frames
     rotate: bool = False  # changes nothing for agent-centric features
     reflect: float = 0.5
-    scale: float = 0.1  # animals up to so much larger or smaller, in x and y apart
+    scale: float = 0.1  # animals larger or smaller by up to this fraction, in x and y independently
     noise_cm: float = 0.1  # standard deviation
     drop_part: float = 0.05
     drop_group: float = 0.1
@@ -57,7 +58,7 @@ class Augmentation:
 
     @classmethod
     def none(cls) -> Augmentation:
-        """Everything off."""
+        """Return a configuration with every augmentation off."""
         return cls(1.0, 0.0, False, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 
 
@@ -76,24 +77,24 @@ class NetworkConfig:
     step: int = 64  # frames from one window to the next, where a whole video is covered
     # samples
     batch: int = 64
-    accumulate: int = 1  # the batch goes through the network in so many parts
-    batches_per_epoch: int | None = None  # None: as many as there are windows
-    positive_share: float = 0.5  # of windows drawn around annotated events, by (lab, action)
-    hidden_lab_share: float = 0.1
+    accumulate: int = 1  # number of parts in which a batch goes through the network
+    batches_per_epoch: int | None = None  # None: enough for every window once
+    positive_fraction: float = 0.5  # of the windows is drawn around annotated events, evenly over (lab, action)
+    hidden_lab_fraction: float = 0.1
     augmentation: Augmentation = field(default_factory=Augmentation)
     # loss
     focal_gamma: float = 0.0
     negative_gamma: float | None = None  # asymmetric loss: another gamma for negatives; None: focal_gamma
     positive_weight_cap: float = 1.0  # 1: positives weigh what negatives weigh
-    soft_f1: float = 0.0  # share of the loss that is 1 - soft F1
+    soft_f1: float = 0.0  # weight of (1 - soft F1) in the loss
     label_smoothing: float = 0.0
     # optimiser
     epochs: int = 30
     warmup_epochs: float = 3.0
     lr: float = 1e-3
-    trunk_lr: float = 1.0  # of fine-tuning: share of lr for all but head, labs and candidates (0.3 was worse)
+    trunk_lr: float = 1.0  # in fine-tuning: factor of lr for layers without actions or labs (0.3 was worse)
     weight_decay: float = 1e-4
-    clip: float = 1.0
+    clip: float = 1.0  # largest norm of the gradient
     ema: float = 0.0  # decay of the averaged weights that are kept, per step; 0: none
     patience: int = 8  # epochs without a better validation score
     # machine

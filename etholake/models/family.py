@@ -2,39 +2,32 @@
 
 A family is one folder with `config.py`, `network.py` (or what it trains), `family.py` and `README.md`. The shared
 code calls the methods here and nothing else, so adding a family edits no file but a line of `models/registry.py`
-(or, from another distribution, an entry point). `NetworkFamily` is the base of families of networks, which the
-shared loop of `etholake.training` trains; any other family trains itself in `fit`.
-
-Shape letters: B batch, T frames of a window at 30 Hz, F features, C classes (actions), L labs.
+(or, from another distribution, an entry point). Families of networks derive from `network_family.NetworkFamily`,
+which the shared loop of `etholake.training` trains; any other family trains itself in `fit`.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from etholake.errors import UsageError
-from etholake.models.config import NetworkConfig, overridden
+from etholake.models.config import overridden
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
-
-    from etholake.dataset.batch import Batch
     from etholake.dataset.labelled import TrainingData
     from etholake.dataset.split import Split
     from etholake.events.metric import ScoreReport
     from etholake.models.base import Model
+    from etholake.models.network_family import NetworkFamily
 
-__all__ = [
-    "Fitted", "ModelFamily", "NetworkFamily", "OnEpoch", "Sizes", "TrainingContext", "VocabularyLayers",
-]  # fmt: skip
+__all__ = ["Fitted", "ModelFamily", "OnEpoch", "Sizes", "TrainingContext"]
 
 OnEpoch = Callable[[int, int, Mapping[str, float | None]], None]
 C = TypeVar("C")
-N = TypeVar("N", bound=NetworkConfig)
 
 
 @dataclass(frozen=True)
@@ -165,88 +158,3 @@ class Sizes:
     features: int
     classes: int
     labs: int
-
-
-@dataclass(frozen=True)
-class VocabularyLayers:
-    """Parameters of a network with an entry for every action or lab: {name in the state dict: axis}.
-
-    Fine-tuning extends them. `outputs` (by action: the last layer) start at the prior of the new data; `inputs`
-    (by action: what the network is told of the labeled behaviors) start at 0; `labs` start as the unknown lab.
-    """
-
-    outputs: Mapping[str, int]
-    inputs: Mapping[str, int] = field(default_factory=dict)
-    labs: Mapping[str, int] = field(default_factory=dict)
-
-    def __contains__(self, name: str) -> bool:
-        return name in self.outputs or name in self.inputs or name in self.labs
-
-
-class NetworkFamily(ModelFamily[N]):
-    """A family of networks: ``network(x_BTF, lab_B, labeled_BC)`` returns logits [B, T, C].
-
-    `x_BTF` are scaled features of the configuration's encoder, `lab_B` indices of labs (0 is unknown),
-    `labeled_BC` is 1 for the actions that are labeled behaviors of the sample. The shared loop trains it; `build`
-    and `vocabulary_layers` are all that a new family must define.
-    """
-
-    can_fine_tune = True
-    in_parallel = True
-
-    @abstractmethod
-    def build(self, config: N, sizes: Sizes) -> nn.Module:
-        """Return a new network with random weights."""
-
-    @abstractmethod
-    def vocabulary_layers(self) -> VocabularyLayers:
-        """Return the parameters that have an entry for every action or lab."""
-
-    def loss(self, logits_BTC: Tensor, batch: Batch, config: N, weight_C: Tensor, entries: Tensor) -> Tensor:
-        """Return the loss of a part of a batch; `entries` is the number of loss entries of the whole batch."""
-        from etholake.models.loss import batch_loss
-
-        return batch_loss(logits_BTC, batch, config, weight_C, entries)
-
-    def set_prior(self, network: nn.Module, prevalence_C: Tensor) -> None:
-        """Let the network start at the log odds of each action's prevalence (0..1, fraction of frames).
-
-        Biases among the outputs become the log odds; weights among them are made small (times 0.1), so that the
-        features hardly change the prior at first.
-        """
-        import torch
-
-        prevalence_C = prevalence_C.clamp(1e-3, 0.5)
-        state = network.state_dict()  # shares memory with the parameters
-        with torch.no_grad():
-            for name in self.vocabulary_layers().outputs:
-                if state[name].ndim == 1:
-                    state[name].copy_(torch.log(prevalence_C / (1 - prevalence_C)))
-                else:
-                    state[name].mul_(0.1)
-
-    def decays(self, name: str, parameter: Tensor) -> bool:
-        """Return whether weight decay applies to a parameter: to matrices and kernels, but not to embeddings of
-        labs.
-        """
-        return parameter.ndim >= 2 and name not in self.vocabulary_layers().labs
-
-    def fit(self, data: TrainingData, split: Split, config: N, context: TrainingContext) -> Fitted:
-        return context.train_network(self, data, split, config)
-
-    def load(self, folder: Path) -> Model:
-        from etholake.models.network_model import NetworkModel
-
-        return NetworkModel.load(folder)
-
-    def config_from_json(self, stored: Mapping[str, Any]) -> N:
-        """Read a stored configuration. Raises KeyError or TypeError for anything else."""
-        return type(self.presets[self.default]).from_json(stored)
-
-    def epochs(self, config: N) -> int:
-        return config.epochs
-
-    def explain(self, config: Mapping[str, Any]) -> str:
-        shared = {*NetworkConfig.__dataclass_fields__}
-        sizes = ", ".join(f"{key} {value}" for key, value in config.items() if key not in shared)
-        return f"configuration {config['name']} ({self.name}: {sizes})"

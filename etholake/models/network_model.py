@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from torch import nn
@@ -24,10 +24,12 @@ from etholake.features.registry import window_encoder
 from etholake.models.archive import META, read_meta, write_meta
 from etholake.models.base import ModelMixin
 from etholake.models.config import NetworkConfig
-from etholake.models.family import NetworkFamily, Sizes
-from etholake.models.registry import network_family
+from etholake.models.family import Sizes
 from etholake.models.scaler import RobustScaler
 from etholake.models.scoring import probabilities
+
+if TYPE_CHECKING:
+    from etholake.models.network_family import NetworkFamily
 
 __all__ = ["UNKNOWN_LAB", "WEIGHTS", "NetworkModel", "new_network"]
 
@@ -62,20 +64,20 @@ class NetworkModel(ModelMixin):
         return window_encoder(self.config.encoder)
 
     # --- use ----------------------------------------------------------------------------------------------
-    def predict(self, clip: PoseTracks, frames: tuple[int, int] | None = None) -> list[PairScores]:
+    def predict(self, tracks: PoseTracks, frames: tuple[int, int] | None = None) -> list[PairScores]:
         """Return the probabilities of every (agent, target) that can be predicted, on the video's own frames.
 
         With `frames` (start, stop) only windows that reach into them are computed; elsewhere is NaN.
         """
-        pairs = self.candidates(clip)
+        pairs = self.predicted_behaviors(tracks)
         if not pairs:
             return []
         self.network.eval()
-        by_pair = probabilities(self, clip, self._lab(clip.lab_id), pairs, self.window_starts(clip, frames))
+        by_pair = probabilities(self, tracks, self._lab(tracks.lab_id), pairs, self.window_starts(tracks, frames))
         return [
             PairScores(
-                clip.video_id, clip.lab_id, clip.fps, agent, target, clip.first_frame,
-                tuple(pairs[agent, target]), clip.to_own_frames(values_TA),
+                tracks.video_id, tracks.lab_id, tracks.fps, agent, target, tracks.first_frame,
+                tuple(pairs[agent, target]), tracks.to_video_frames(values_TA),
             )
             for (agent, target), values_TA in by_pair.items()
         ]  # fmt: skip
@@ -83,15 +85,15 @@ class NetworkModel(ModelMixin):
     def _lab(self, lab_id: str) -> int:
         return self.labs.index(lab_id) + 1 if lab_id in self.labs else UNKNOWN_LAB
 
-    def window_starts(self, clip: PoseTracks, frames: tuple[int, int] | None = None) -> list[int]:
+    def window_starts(self, tracks: PoseTracks, frames: tuple[int, int] | None = None) -> list[int]:
         """Return the first frames (at 30 Hz) of overlapping windows that cover the video, or that reach into
         `frames`.
         """
-        T, W = len(clip.xy_TMK2), self.config.window
+        T, W = len(tracks.xy_TMK2), self.config.window
         starts = sorted({*range(0, max(T - W, 0) + 1, self.config.step), max(T - W, 0)})
         if frames is None:
             return starts
-        low, high = np.searchsorted(clip.clock_times(), frames)
+        low, high = np.searchsorted(tracks.frame_times(), frames)
         return [start for start in starts if start < high and start + W > low]
 
     # --- storage ------------------------------------------------------------------------------------------
@@ -108,13 +110,12 @@ class NetworkModel(ModelMixin):
         write_meta(folder, self, {"config": self.config.to_json(), "features": self.encoder.description()})
 
     @classmethod
-    def load(cls, folder: Path) -> NetworkModel:
-        """Read a stored model of any family of networks. Raises ContractError that names what does not fit."""
-        stored = read_meta(folder)
-        family = network_family(stored.family)
+    def load(cls, folder: Path, family: NetworkFamily[Any]) -> NetworkModel:
+        """Read a stored network of a family. Raises ContractError that names what does not fit this code."""
+        stored = read_meta(folder, family.name)
         config = _read_config(folder, stored.more, family)
         window_encoder(config.encoder).check(_features(folder, stored.more), str(folder))
-        network = new_network(config, len(stored.actions), len(stored.labs))
+        network = new_network(family, config, len(stored.actions), len(stored.labs))
         scaler = _read_weights(folder, network)
         return cls(
             network.eval(), scaler, config, stored.actions, stored.labs, stored.lab_actions,
@@ -122,10 +123,9 @@ class NetworkModel(ModelMixin):
         )  # fmt: skip
 
 
-def new_network(config: NetworkConfig, classes: int, labs: int) -> nn.Module:
+def new_network(family: NetworkFamily[Any], config: NetworkConfig, classes: int, labs: int) -> nn.Module:
     """Return a network with random weights for so many actions and known labs (the unknown lab comes on top)."""
-    sizes = Sizes(len(window_encoder(config.encoder).names), classes, labs + 1)
-    network: nn.Module = network_family(config.family).build(config, sizes)
+    network: nn.Module = family.build(config, Sizes(len(window_encoder(config.encoder).names), classes, labs + 1))
     return network
 
 

@@ -14,11 +14,11 @@ import difflib
 from collections.abc import Mapping
 from typing import Any
 
-from etholake.errors import ContractError, UsageError
-from etholake.models.family import ModelFamily, NetworkFamily
+from etholake.errors import UsageError
+from etholake.models.family import ModelFamily
 from etholake.plugins import Registry
 
-__all__ = ["FAMILIES", "config_names", "family_names", "network_family", "resolve"]
+__all__ = ["FAMILIES", "config_names", "family_names", "resolve"]
 
 # To add a family to Etholake: a folder beside this file, and a line here.
 FAMILIES: Registry[ModelFamily[Any]] = Registry(
@@ -64,14 +64,6 @@ def resolve(name: str, overrides: Mapping[str, Any] | None = None) -> tuple[Mode
     nearest = difflib.get_close_matches(name, known, n=1)
     hint = f" Did you mean '{nearest[0]}'?" if nearest else ""
     raise UsageError(f"There is no model configuration '{name}'; known: {', '.join(known)}.{hint}")
-
-
-def network_family(name: str) -> NetworkFamily[Any]:
-    """Return a family of networks. Raises ContractError if there is none of that name."""
-    family = FAMILIES.get(name)
-    if not isinstance(family, NetworkFamily):
-        raise ContractError(f"The model family '{name}' is no family of networks.")
-    return family
 
 
 def _trainable(name: str) -> ModelFamily[Any] | None:

@@ -42,7 +42,8 @@ def _spec(metric: str, jobs: Mapping[str, Curves], colours: Mapping[str, str]) -
         for job, curves in jobs.items()
         for number, value in enumerate(curves.get(metric, ()), start=1)
     ]
-    whole_numbers = {"tickMinStep": 1, "format": "d", "tickCount": 6}
+    longest = max(len(curves.get(metric, ())) for curves in jobs.values())
+    whole_numbers = {"format": "d", "tickCount": min(6, max(1, longest - 1))}
     return {
         "width": 380, "height": 160, "data": {"values": values},
         "mark": {"type": "line", "point": {"size": 12}, "strokeWidth": 2},

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import shutil
 import time
 import zlib
@@ -17,6 +16,7 @@ import numpy as np
 
 from etholake.contract import BODY_PARTS, SELF_ACTIONS
 from etholake.curate.behaviors import parse_list
+from etholake.digest import bytes_digest
 from etholake.errors import DataError, UsageError
 from etholake.progress import OnProgress
 from etholake.simulate import dirt as dirtying
@@ -288,7 +288,7 @@ def _choose(
 
 
 def _duration(row: Mapping[str, str]) -> tuple[float, str]:
-    return float(row["video_duration_sec"] or "inf"), hashlib.sha256(row["video_id"].encode()).hexdigest()
+    return float(row["video_duration_sec"] or "inf"), bytes_digest(row["video_id"].encode())
 
 
 def _add(source: Path, out: Path, row: Mapping[str, str], seed: int, dirt: float) -> int:

@@ -18,9 +18,8 @@ from etholake.errors import ContractError
 from etholake.events.metric import ScoreReport
 from etholake.models.base import Model
 from etholake.models.config import NetworkConfig
-from etholake.models.family import VocabularyLayers
+from etholake.models.network_family import NetworkFamily, VocabularyLayers
 from etholake.models.network_model import UNKNOWN_LAB, NetworkModel, new_network
-from etholake.models.registry import network_family
 
 __all__ = [
     "all_labs", "extended", "joined_part_map", "merged_actions", "merged_seconds", "report",
@@ -70,6 +69,7 @@ def joined_part_map(base: str, own: str) -> str:
 
 
 def extended(
+    family: NetworkFamily[Any],
     base: NetworkModel,
     config: NetworkConfig,
     actions: Sequence[str],
@@ -100,8 +100,7 @@ def extended(
             "Fine-tuning keeps the network of the model: its encoder and sizes "
             f"({', '.join(base.config.sizes())}) cannot be changed. Train a new model for that."
         )
-    family = network_family(config.family)
-    network = new_network(config, len(actions), len(labs))
+    network = new_network(family, config, len(actions), len(labs))
     learnt = _learnt(base)
     keep_C = torch.tensor([action in learnt for action in base.actions], dtype=torch.bool)
     family.set_prior(network, prior_C)  # the outputs of new actions stay at it

@@ -111,10 +111,10 @@ def fit(
 
 def annotated(video: LabelledVideo) -> AnnotatedVideo:
     """Return what a split must know of a video."""
-    clip = video.clip
-    possible = {action for _, _, action in clip.behaviors}
+    tracks = video.tracks
+    possible = {action for _, _, action in tracks.labeled_behaviors}
     actions = frozenset(e.action for e in video.events if e.action in possible)
-    return AnnotatedVideo(clip.video_id, clip.lab_id, clip.first_frame + clip.n_frames, actions)
+    return AnnotatedVideo(tracks.video_id, tracks.lab_id, tracks.first_frame + tracks.n_frames, actions)
 
 
 def _loop(

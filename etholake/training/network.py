@@ -13,7 +13,8 @@ from etholake.dataset.split import Split
 from etholake.errors import DataError
 from etholake.features.registry import window_encoder
 from etholake.models.config import NetworkConfig
-from etholake.models.family import Fitted, NetworkFamily, OnEpoch
+from etholake.models.family import Fitted, OnEpoch
+from etholake.models.network_family import NetworkFamily
 from etholake.models.network_model import NetworkModel, new_network
 from etholake.models.scaler import RobustScaler
 from etholake.training import finetune
@@ -59,10 +60,10 @@ def train_network(
     prior_C = sampler.prevalence() * SHOWN
     score_before = None
     if base:
-        model = finetune.extended(base, config, data.actions, labs, occurring, prior_C, data.part_map)
+        model = finetune.extended(family, base, config, data.actions, labs, occurring, prior_C, data.part_map)
         score_before = HeldOut.of(model, data.videos, split.validation).score(base.post_processing)
     else:
-        network = new_network(config, len(data.actions), len(labs))
+        network = new_network(family, config, len(data.actions), len(labs))
         family.set_prior(network, prior_C)
         examples_BTF = window_encoder(config.encoder)(sampler.sample_for_scaling().tracks)
         scaler = RobustScaler.fit(examples_BTF.flatten(0, 1))
@@ -71,5 +72,5 @@ def train_network(
     if base:
         run += f"-{base.details.get('data_fingerprint')}"
     trunk_lr = config.trunk_lr if base else 1.0
-    trained = Trainer(model, sampler, data.videos, split, group, run, checkpoints, trunk_lr).run(on_epoch)
+    trained = Trainer(family, model, sampler, data.videos, split, group, run, checkpoints, trunk_lr).run(on_epoch)
     return Fitted(model, trained.history, str(group.device), score_before)

@@ -72,7 +72,7 @@ _CONSTANT: Mapping[str, frozenset[str]] = {"FakeTable": frozenset({"partitions",
 # attributes of back ends that their constructors make anew
 _OWN: Mapping[str, frozenset[str]] = {
     "athena": frozenset({"runs", "catalog", "_slots", "_results", "_engine", "_guard"}),
-    "s3": frozenset({"_store", "_unclaimed"}),
+    "s3": frozenset({"_store", "_objects", "_unclaimed"}),
     "cloudwatch": frozenset({"metric_data", "paged_metric_data"}),
 }
 _log = logging.getLogger("local_mock.durable")

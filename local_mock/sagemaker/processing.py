@@ -26,6 +26,7 @@ from local_mock.durable.state import changes
 from local_mock.errors import LocalMockError
 from local_mock.glue.logs import LogShipper
 from local_mock.process import Child, ChildResult
+from local_mock.sagemaker.archive import MAX_BYTES, copy_bounded
 from local_mock.sagemaker.checkpoints import CheckpointSync
 from local_mock.sagemaker.container import OPT_ML
 from local_mock.sagemaker.errors import InvalidRequestError, RunError, shorten
@@ -225,7 +226,7 @@ class ProcessingRun:
         for path in [p for p in folder.rglob("*") if p.is_file()]:
             if source.get("S3CompressionType") == "Gzip" and path.suffix == ".gz":
                 with gzip.open(path) as packed, path.with_suffix("").open("wb") as plain:
-                    shutil.copyfileobj(packed, plain)
+                    copy_bounded(packed, plain, path.name, min(MAX_BYTES, shutil.disk_usage(folder).free))
                 path.unlink()
             elif path.suffix in _SCRIPTS:
                 text = path.read_text(encoding="utf-8")

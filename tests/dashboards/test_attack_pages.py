@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dashboards.server import Server
-from dashboards.video import server as video_server
 
-from dashboards import browser, definitions
+from dashboards import browser
 from etholake import aws
+from etholake.pages.dashboards import definitions
+from etholake.pages.dashboards.server import Server
+from etholake.pages.video import server as video_server
 from etholake.settings import Settings
 
 EVIL = "evil.example"
@@ -138,20 +139,20 @@ def test_a_sandboxed_frame_and_a_page_out_of_a_bucket_are_foreign_too(
     before = state(mock_settings)
     shown = evil_browser.new_page()
     shown.goto(f"http://{EVIL}:{attacker}/")
-    origins = shown.evaluate(
+    statuses = shown.evaluate(
         """async ({url}) => {
           const frame = Object.assign(document.createElement('iframe'), {sandbox: 'allow-scripts'});
           frame.srcdoc = `<script>Promise.allSettled([
               fetch('${url}/attack', {method: 'PUT', body: 'x'}), fetch('${url}/secret.js'),
               fetch('${url}', {method: 'POST', mode: 'no-cors', body: 'x'})])
             .then(all => parent.postMessage(all.map(one => one.status), '*'))</script>`;
-          const told = new Promise(done => addEventListener('message', event => done(event.data)));
+          const statuses = new Promise(done => addEventListener('message', event => done(event.data)));
           document.body.append(frame);
-          return await told;
+          return await statuses;
         }""",
         {"url": f"{mock_settings.endpoint_url}/{bucket}"},
     )
-    assert origins == ["rejected", "rejected", "fulfilled"]  # the last is opaque: whether it acted is seen below
+    assert statuses == ["rejected", "rejected", "fulfilled"]  # the last is opaque: whether it acted is seen below
     shown.goto(f"{mock_settings.endpoint_url}/{bucket}/page.html")  # as a link would
     shown.wait_for_function("document.title === 'refused'")
     shown.close()

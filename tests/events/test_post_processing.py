@@ -89,8 +89,8 @@ def test_phantoms_are_never_predicted_and_the_whitelist_rules() -> None:
 
 def test_calibration_comes_before_the_thresholds() -> None:
     pairs, truth, names = world(3, north=(4, 60, 1.0))
-    whitelists = dict.fromkeys(names, PAIR)
-    with_it, without = (fit(pairs, truth, whitelists, grid=(), calibrate=c) for c in (True, False))
+    labeled_by_video = dict.fromkeys(names, PAIR)
+    with_it, without = (fit(pairs, truth, labeled_by_video, grid=(), calibrate=c) for c in (True, False))
     assert set(with_it.calibration.values) == set(ACTIONS)
     assert without.calibration.values == {}
     said = [scored(d, 4, north=(4, 60, 1.0)) for d in (with_it, without)]

@@ -137,7 +137,7 @@ def test_only_small_files_are_merged_and_never_beyond_the_limit() -> None:
 
 def test_the_first_of_two_runs_wins(world: World) -> None:
     """Two runs plan on the same state; the second to commit is told, and changes nothing."""
-    options = tracking_job.Options(world.lake.bucket, world.lake.database, 15, "code")
+    options = tracking_job.TrackingOptions(world.lake.bucket, world.lake.database, 15, "code")
     first = tracking_job.read(options, world.lake)
     second = tracking_job.read(replace(options, max_gap_frames=9), world.lake)
     world.lake.register()

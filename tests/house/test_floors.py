@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # Floors of `etholake`, the lowest first. A place may import its own floor and every floor below.
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("errors",),
-    ("code_fingerprint", "contract", "digest", "result", "progress", "resources"),
+    ("code_fingerprint", "contract", "digest", "plugins", "result", "progress", "resources"),
     ("settings", "storage", "objects", "logs"),
     ("aws", "lake"),
     ("local_server", "localstack"),
@@ -40,6 +40,7 @@ OUTSIDE: dict[str, tuple[str, ...] | None] = {
         "aws",
         "lake",
         "curate",
+        "pages",
     ),
     "sagemaker": None,
     "dashboards": None,

@@ -21,6 +21,7 @@ from sagemaker_studio import Studio
 from etholake import local_server
 from etholake.settings import Settings, replace_port
 
+pytestmark = pytest.mark.server
 CLIENTS = 8
 POLICY = {
     "Version": "2012-10-17",

@@ -35,6 +35,7 @@ def options(tmp_path: Path) -> Iterator[Options]:
     lifecycle.down(made)
 
 
+@pytest.mark.server
 def test_up_finds_what_runs_and_down_ends_it(options: Options, tmp_path: Path, capfd: Any) -> None:
     assert lifecycle.running(options) is None
     first = lifecycle.up(options)
@@ -52,6 +53,7 @@ def test_up_finds_what_runs_and_down_ends_it(options: Options, tmp_path: Path, c
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.server
 def test_locks_outlive_no_kill(options: Options) -> None:
     first = lifecycle.up(options)
     os.kill(first.pid, signal.SIGKILL)

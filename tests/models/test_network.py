@@ -41,8 +41,8 @@ def network() -> CnnTransformer:
 
 
 def test_features_become_logits_per_tick_and_class() -> None:
-    x, lab, candidates = torch.randn(2, 30, 11), torch.tensor([0, 2]), torch.ones(2, 5)
-    assert network()(x, lab, candidates).shape == (2, 30, 5)
+    x, lab, predicted_behaviors = torch.randn(2, 30, 11), torch.tensor([0, 2]), torch.ones(2, 5)
+    assert network()(x, lab, predicted_behaviors).shape == (2, 30, 5)
 
 
 def test_lab_and_candidates_matter_and_samples_do_not_mix() -> None:
@@ -51,8 +51,8 @@ def test_lab_and_candidates_matter_and_samples_do_not_mix() -> None:
     torch.testing.assert_close(same[0], same[1])
     labs = net(x, torch.tensor([1, 2]), torch.ones(2, 5))
     assert not torch.allclose(labs[0], labs[1], atol=1e-3)
-    candidates = net(x, torch.tensor([1, 1]), torch.tensor([[1.0] * 5, [0.0] * 5]))
-    assert not torch.allclose(candidates[0], candidates[1], atol=1e-3)
+    predicted_behaviors = net(x, torch.tensor([1, 1]), torch.tensor([[1.0] * 5, [0.0] * 5]))
+    assert not torch.allclose(predicted_behaviors[0], predicted_behaviors[1], atol=1e-3)
 
 
 def test_the_prior_is_where_training_starts() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from etholake.errors import ContractError
-from etholake.models.registry import FAMILIES, config_names, family_names, network_family, resolve
+from etholake.models.registry import FAMILIES, config_names, family_names, resolve
 from etholake.plugins import Registry
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -96,11 +96,6 @@ def test_every_configuration_is_resolved_and_in_the_documents() -> None:
             assert resolve(preset)[0] is family
         text = (ROOT / "etholake" / "models" / family.name / "README.md").read_text(encoding="utf-8")
         assert {p for p in family.presets if f"`{p}`" not in text} == set(), f"{family.name}/README.md"
-
-
-def test_trees_are_no_network() -> None:
-    with pytest.raises(ContractError, match="family 'boosted' is no family of networks"):
-        network_family("boosted")
 
 
 def test_every_family_has_the_same_files() -> None:

@@ -156,6 +156,7 @@ def own_mock(tmp_path: Path) -> Iterator[Settings]:
     local_server.down(settings)
 
 
+@pytest.mark.server
 def test_a_restart_in_the_middle_aborts_what_ran_and_keeps_what_had_ended(own_mock: Settings) -> None:
     running = local_server.up(own_mock)
     machines = Machines(replace_port(own_mock, running.port))

@@ -57,10 +57,10 @@ def test_features_of_a_motion_that_can_be_read_off() -> None:
         {"video_id": 1, "lab_id": "A", "frames_per_second": 30.0, "pix_per_cm_approx": 12.0,
          "behaviors_labeled": ["mouse1,mouse2,chase"]}
     )  # fmt: skip
-    clip = object.__new__(PoseTracks)
-    object.__setattr__(clip, "xy_TMK2", xy)
-    object.__setattr__(clip, "meta", meta)
-    found = clip_features(clip)
+    tracks = object.__new__(PoseTracks)
+    object.__setattr__(tracks, "xy_TMK2", xy)
+    object.__setattr__(tracks, "meta", meta)
+    found = clip_features(tracks)
     assert found["speed_cm_s"] == pytest.approx(15.0)
     assert found["body_length_cm"] == pytest.approx(8.0)
     assert found["pair_distance_cm"] == pytest.approx(10.0)

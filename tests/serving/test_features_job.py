@@ -35,10 +35,10 @@ def folders(lake: Settings, tmp_path_factory: pytest.TempPathFactory) -> dict[st
 
 def same(a: LabelledVideo, b: LabelledVideo) -> bool:
     about = [
-        (v.clip.meta, v.clip.mouse_ids, v.clip.first_frame, v.clip.n_frames, v.clip.notes, v.events)
+        (v.tracks.meta, v.tracks.mouse_ids, v.tracks.first_frame, v.tracks.n_frames, v.tracks.notes, v.events)
         for v in (a, b)
     ]
-    arrays = [(v.clip.xy_TMK2, v.clip.seen_TMK) for v in (a, b)]
+    arrays = [(v.tracks.xy_TMK2, v.tracks.observed_TMK) for v in (a, b)]
     return about[0] == about[1] and all(np.array_equal(x, y, equal_nan=True) for x, y in zip(*arrays, strict=True))
 
 

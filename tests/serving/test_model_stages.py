@@ -20,7 +20,7 @@ from etholake.dataset.pose_tracks import PoseTracks, VideoMeta
 from etholake.errors import AwsError, DataError, UsageError
 from etholake.lake import Lake
 from etholake.models.archive import load_model
-from etholake.models.stacking.model import Stacked
+from etholake.models.stacking.model import StackingModel
 from etholake.result import StageResult
 from etholake.settings import Settings
 from etholake.stages.model import explain, out_of_fold, train
@@ -158,7 +158,7 @@ def test_what_is_wrong_with_a_request_is_told_and_the_server_lives_on(lake: Sett
         ),
         (request_body({**row, "frames_per_second": 0.0}, tracks), REQUEST_TYPE, 400, "frames_per_second"),
         (request_body({**row, "lab_id": None}, tracks), REQUEST_TYPE, 400, "lab_id"),
-        (request_body({**row, "behaviors_labeled": []}, tracks), REQUEST_TYPE, 400, "nothing to look for"),
+        (request_body({**row, "behaviors_labeled": []}, tracks), REQUEST_TYPE, 400, "nothing to predict"),
         (request_body(row, tracks.slice(0, 0)), REQUEST_TYPE, 400, "no rows"),
         (b"{", "application/json", 400, "is not JSON"),
         (b"[]", "application/json", 400, "must be a JSON object"),
@@ -290,7 +290,7 @@ def test_a_stack_is_trained_heard_out_of_fold_and_predicts(
     assert {p.video_id for p in from_table(table)} == {1, 2, 3, 4, 5, 6} - held_out
     folder = unpack(lake, result.details["model_uri"], tmp_path)
     model = load_model(folder)
-    assert isinstance(model, Stacked)
+    assert isinstance(model, StackingModel)
     assert [len(base.members) for base in model.bases] == [2, 2]  # type: ignore[attr-defined]
     left = aws.client(lake, "s3").list_objects_v2(Bucket=lake.bucket, Prefix="model-zone/checkpoints/")
     assert left["KeyCount"] == 0  # of runs that are complete

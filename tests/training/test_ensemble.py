@@ -91,14 +91,14 @@ def test_an_ensemble_predicts_the_mean_of_its_members(folder: Path) -> None:
     model = load_model(folder / "model")
     assert isinstance(model, Ensemble)
     assert len(model.members) == 4
-    clip = video(77, "A").clip
-    together, alone = model.predict(clip), [member.predict(clip) for member in model.members]
+    tracks = video(77, "A").tracks
+    together, alone = model.predict(tracks), [member.predict(tracks) for member in model.members]
     for k, pair in enumerate(together):
         mean = np.mean([scores[k].probabilities_TA for scores in alone], axis=0)
         np.testing.assert_allclose(pair.probabilities_TA, mean, atol=1e-6)
-    assert {event.action for event in model.events(clip)} == {"chase", "rest"}
+    assert {event.action for event in model.events(tracks)} == {"chase", "rest"}
     assert model.lab_actions == {"A": ["chase", "rest"], "B": ["chase", "rest"]}
-    assert model.notes(video(1, "Elsewhere").clip)[0].startswith("lab Elsewhere was not in the training data")
+    assert model.notes(video(1, "Elsewhere").tracks)[0].startswith("lab Elsewhere was not in the training data")
     assert isinstance(load_model(folder / "model" / "members" / "0"), NetworkModel)
 
 
@@ -118,8 +118,8 @@ def test_out_of_fold_scores_are_of_models_that_had_not_seen_the_frames(folder: P
         assert trained | held_out == set(range(1, 7))
     pair = next(p for p in scores if p.video_id == 2 and p.target_id == 2)
     fold = next(k for k in (0, 1) if 2 in {s["video_id"] for s in members[k].details["split"]["test"]})
-    clip = next(v.clip for v in data.videos if v.clip.video_id == 2)
-    own = [m.predict(clip)[1].probabilities_TA for m in (members[fold], members[2 + fold])]
+    tracks = next(v.tracks for v in data.videos if v.tracks.video_id == 2)
+    own = [m.predict(tracks)[1].probabilities_TA for m in (members[fold], members[2 + fold])]
     np.testing.assert_allclose(pair.probabilities_TA, np.mean(own, axis=0), atol=6e-4)
 
 
@@ -138,7 +138,7 @@ def test_a_broken_ensemble_is_refused(folder: Path, tmp_path: Path) -> None:
     for change, message in (
         ({"ensemble": {"members": 1, "space": "odds"}}, r"expected one of \('probability', 'logit'\)"),
         ({"ensemble": {}}, "is not the description of an ensemble"),
-        ({"format": 1}, "has format 1; this code reads 3"),
+        ({"format": 1}, "has format 1; this code reads 4"),
     ):
         (tmp_path / META).write_text(json.dumps(meta | change))
         with pytest.raises(ContractError, match=message):

@@ -65,7 +65,7 @@ def test_the_baseline_learns_decides_and_reports_like_a_network(
     assert score is not None
     assert score.score > 0.8
     assert model.post_processing.to_dict() != PostProcessing().to_dict()
-    assert model.notes(video(1, "Elsewhere").clip)[0].startswith("lab Elsewhere was not in the training data")
+    assert model.notes(video(1, "Elsewhere").tracks)[0].startswith("lab Elsewhere was not in the training data")
 
 
 def test_a_stack_stands_on_an_ensemble_of_each_configuration(stack: Path) -> None:
@@ -74,11 +74,11 @@ def test_a_stack_stands_on_an_ensemble_of_each_configuration(stack: Path) -> Non
     assert [type(base) for base in model.bases] == [Ensemble, Ensemble]
     assert [type(base.members[0]).__name__ for base in model.bases] == ["Boosted", "NetworkModel"]  # type: ignore[attr-defined]
     assert model.details["validation"]["score"] > 0.8
-    clip = video(77, "A").clip
-    said = model.stack.predict(clip, [base.predict(clip) for base in model.bases])
-    for a, b in zip(said, model.predict(clip), strict=True):
+    tracks = video(77, "A").tracks
+    said = model.stack.predict(tracks, [base.predict(tracks) for base in model.bases])
+    for a, b in zip(said, model.predict(tracks), strict=True):
         np.testing.assert_array_equal(a.probabilities_TA, b.probabilities_TA)
-    assert {event.action for event in model.events(clip)} == {"chase", "rest"}
+    assert {event.action for event in model.events(tracks)} == {"chase", "rest"}
 
 
 def test_what_a_stack_said_out_of_fold_is_of_every_frame_but_the_test(stack: Path) -> None:

@@ -94,7 +94,7 @@ def test_it_starts_at_the_prior_and_its_matrices_decay(toy: Trained) -> None:
 def test_it_is_fine_tuned(toy: Trained, tmp_path: Path) -> None:
     videos = []
     for number in range(11, 16):
-        made: LabelledVideo = video(number, "New", behaviors=((1, 1, "rest"), (1, 2, "waltz")))
+        made: LabelledVideo = video(number, "New", labeled_behaviors=((1, 1, "rest"), (1, 2, "waltz")))
         renamed = [dataclasses.replace(e, action="waltz") if e.action == "chase" else e for e in made.events]
         videos.append(dataclasses.replace(made, events=tuple(renamed)))
     base = load_model(toy[0])
@@ -135,7 +135,7 @@ def test_it_is_served_by_the_code_that_its_archive_brings(toy: Trained, tmp_path
     finally:
         sys.path.remove(str(ROOT / "sagemaker"))
         sys.modules.pop("train", None)
-    tracks = video(31, "A").clip
+    tracks = video(31, "A").tracks
     frames, animals, parts = np.indices(tracks.xy_TMK2.shape[:3]).reshape(3, -1)
     xy = (tracks.xy_TMK2.reshape(-1, 2) * 10 + 500).round(3)
     body = {

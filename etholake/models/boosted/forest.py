@@ -1,8 +1,7 @@
-"""The honest baseline: boosted trees (XGBoost) on hand-made rolling features, one model per (lab, action).
+"""Boosted trees (XGBoost) on rolling features, one booster per (lab, action): the baseline of the networks.
 
-The way of the better public notebooks of MABe 2025, on the same clips, whitelists and folds as the networks:
-`predict` gives what `NetworkModel.predict` gives. Stored as one UBJ file per forest and `meta.json`; nothing is
-unpickled. Shape letters: T ticks, N rows, F features, A actions.
+They are trained on the same tracks, labeled behaviors and folds as the networks. Stored as one UBJ file per
+booster and `meta.json`; nothing is unpickled. Shape letters: T frames at 30 Hz, N rows, F features, A actions.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from etholake.dataset.labelled import LabelledVideo, lab_actions, whole_spans
-from etholake.dataset.pose_tracks import CLOCK_HZ, PoseTracks
+from etholake.dataset.pose_tracks import MODEL_FPS, PoseTracks
 from etholake.dataset.split import Span
 from etholake.errors import ContractError, DataError
 from etholake.events.post_processing import PostProcessing
@@ -29,26 +28,33 @@ from etholake.models.base import Model, ModelMixin
 from etholake.models.boosted.config import BoostedConfig
 
 __all__ = [
-    "Boosted", "Booster", "Tables", "clip_part", "fit", "grow_all", "in_parts",
-    "read_model", "write_model",
+    "Boosted",
+    "Booster",
+    "Tables",
+    "fit",
+    "grow_all",
+    "in_parts",
+    "part_of",
+    "read_model",
+    "write_model",
 ]  # fmt: skip
 
-INNER_PARTS = 3  # of the videos, each left out once to choose a number of rounds
-CHUNK_S = 900.0  # of a clip at once: the bound of memory, whatever the video's length
-Tables = Iterator[tuple[slice, Table]]  # ticks, and the features of these
+INNER_PARTS = 3  # parts of the videos; each is left out once to choose the number of rounds
+CHUNK_S = 900.0  # seconds of a video at once: bounds the memory, whatever the video's length
+Tables = Iterator[tuple[slice, Table]]  # a range of frames at 30 Hz, and the features of these
 
 
 @dataclass(frozen=True)
 class Booster:
-    """One trained booster and the names of its columns, in order."""
+    """A trained booster and the names of its columns, in order."""
 
     booster: Any
     names: tuple[str, ...]
 
     def __call__(self, table: Table, start_T: npt.NDArray[np.float32] | None = None) -> npt.NDArray[np.float32]:
-        """Probabilities [T]; `start_T` are the log-odds that the trees were grown from, if any."""
-        said = self.booster.inplace_predict(as_matrix(table, self.names), base_margin=start_T)
-        return np.asarray(said, dtype=np.float32)
+        """Return probabilities [T]; `start_T` are the log odds that the trees were grown from, if any."""
+        probabilities = self.booster.inplace_predict(as_matrix(table, self.names), base_margin=start_T)
+        return np.asarray(probabilities, dtype=np.float32)
 
 
 @dataclass
@@ -73,42 +79,42 @@ class Boosted(ModelMixin):
 
     @property
     def lab_actions(self) -> dict[str, list[str]]:
-        """The actions that are candidates in each known lab."""
-        found: dict[str, list[str]] = defaultdict(list)
+        """{lab: actions that have a booster}, sorted."""
+        by_lab: dict[str, list[str]] = defaultdict(list)
         for lab, action in sorted(self.forests):
-            found[lab].append(action)
-        return dict(found)
+            by_lab[lab].append(action)
+        return dict(by_lab)
 
-    def predict(self, clip: PoseTracks, frames: tuple[int, int] | None = None) -> list[PairScores]:
-        """Probabilities of every (agent, target) with candidate actions, on the video's own frames.
+    def predict(self, tracks: PoseTracks, frames: tuple[int, int] | None = None) -> list[PairScores]:
+        """Return the probabilities of every (agent, target) that can be predicted, on the video's own frames.
 
-        Of an unknown lab the mean over all labs that know the action. With `frames` (start, stop) only these are
-        computed; elsewhere is NaN.
+        For an unknown lab they are the mean over the boosters of all labs that have the action. With `frames`
+        (start, stop) only these are computed; elsewhere is NaN.
         """
         encoder = table_encoder(self.config.encoder)
         scores = []
-        for (agent, target), actions in self.candidates(clip).items():
-            values = np.full((len(clip.xy_TMK2), len(actions)), np.nan, dtype=np.float32)
-            for ticks, table in _tables(encoder, clip, agent, target, frames):
+        for (agent, target), actions in self.predicted_behaviors(tracks).items():
+            values = np.full((len(tracks.xy_TMK2), len(actions)), np.nan, dtype=np.float32)
+            for inner, table in _tables(encoder, tracks, agent, target, frames):
                 for i, action in enumerate(actions):
-                    said = [forest(table) for forest in self.of(clip.lab_id, action)]
-                    values[ticks, i] = np.mean(said, axis=0)
+                    probabilities = [forest(table) for forest in self.boosters_of(tracks.lab_id, action)]
+                    values[inner, i] = np.mean(probabilities, axis=0)
             scores.append(
                 PairScores(
-                    clip.video_id, clip.lab_id, clip.fps, agent, target, clip.first_frame, tuple(actions),
-                    clip.to_own_frames(values),
+                    tracks.video_id, tracks.lab_id, tracks.fps, agent, target, tracks.first_frame, tuple(actions),
+                    tracks.to_video_frames(values),
                 )
             )  # fmt: skip
         return scores
 
-    def of(self, lab_id: str, action: str) -> list[Booster]:
-        """The lab's forest of an action; of an unknown lab, those of all labs that know the action."""
+    def boosters_of(self, lab_id: str, action: str) -> list[Booster]:
+        """Return the lab's booster of an action; for an unknown lab, those of all labs that have the action."""
         if any(lab == lab_id for lab, _ in self.forests):
             return [self.forests[lab_id, action]] if (lab_id, action) in self.forests else []
-        return [forest for (_, known), forest in self.forests.items() if known == action]
+        return [forest for (_, name), forest in self.forests.items() if name == action]
 
     def save(self, folder: Path) -> None:
-        """Write the forests as UBJ, numbered, and `meta.json`."""
+        """Write the boosters as numbered UBJ files, and `meta.json`."""
         features = table_encoder(self.config.encoder).description()
         write_model(folder, self, self.forests, {"config": asdict(self.config), "features": features})
 
@@ -124,15 +130,16 @@ class Boosted(ModelMixin):
 def fit(
     videos: Sequence[LabelledVideo], spans: Sequence[Span] | None = None, config: BoostedConfig | None = None
 ) -> Boosted:
-    """Train one forest per (lab, action) that occurs in `spans` (default: the whole videos).
+    """Train one booster per (lab, action) that occurs in `spans` (default: the whole videos).
 
-    Frames count only for the (agent, target, action) that were looked for. Raises DataError if no action occurs.
+    A frame counts only for the labeled behaviors (agent, target, action) of its video. Raises DataError if no
+    action occurs.
     """
     config = config or BoostedConfig()
     encoder = table_encoder(config.encoder)
 
-    def tables(clip: PoseTracks, agent: int, target: int, frames: tuple[int, int]) -> Tables:
-        return _tables(encoder, clip, agent, target, frames)
+    def tables(tracks: PoseTracks, agent: int, target: int, frames: tuple[int, int]) -> Tables:
+        return _tables(encoder, tracks, agent, target, frames)
 
     return Boosted(grow_all(videos, whole_spans(videos) if spans is None else spans, tables, config), config)
 
@@ -144,26 +151,28 @@ def grow_all(
     config: BoostedConfig,
     start: Callable[[str], str] | None = None,
 ) -> dict[tuple[str, str], Booster]:
-    """(lab, action) -> forest, from the rows that `tables(clip, agent, target, frames)` gives for every pair.
+    """Train boosters by (lab, action) on the rows that `tables(tracks, agent, target, frames)` returns for every
+    pair.
 
-    With `start` (action -> name of a column of log-odds) the trees only add to that column, and as many of the
-    rounds are grown as help on videos that were left out: none, if none helps. Rows without it are left out.
+    With `start` (action -> name of a column of log odds) the trees only add to that column, and as many rounds are
+    grown as help on videos that were left out (none, if none helps). Rows without a value in that column are left
+    out. Raises DataError if no labeled behavior occurs in the spans.
     """
     occurring = {(lab, a) for lab, actions in lab_actions(videos, spans).items() for a in actions}
     if not occurring:
-        raise DataError("No action that was looked for occurs in the training videos: there is nothing to learn.")
-    by_id = {v.clip.video_id: v for v in videos}
-    share = _shares(by_id, spans, occurring, config.max_rows)
+        raise DataError("No labeled behavior occurs in the training videos: there is nothing to learn.")
+    by_id = {v.tracks.video_id: v for v in videos}
+    fraction = _fractions(by_id, spans, occurring, config.max_rows)
     random = np.random.default_rng(config.seed or 0)
     rows: dict[tuple[str, str], list[tuple[Table, Any, Any, Any]]] = defaultdict(list)
     for span in spans:
         video, frames = by_id[span.video_id], (span.start_frame, span.stop_frame)
-        for (agent, target), actions in _asked(video, occurring).items():
-            true = {action: _on_ticks(video, (agent, target, action)) for action in actions}
-            for ticks, table in tables(video.clip, agent, target, frames):
+        for (agent, target), actions in _labeled_pairs(video, occurring).items():
+            true = {action: _annotated(video, (agent, target, action)) for action in actions}
+            for inner, table in tables(video.tracks, agent, target, frames):
                 for action in actions:
-                    at, y = (span.lab_id, action), true[action][ticks]
-                    weight = np.where(y, *reversed(share[at]))
+                    at, y = (span.lab_id, action), true[action][inner]
+                    weight = np.where(y, *reversed(fraction[at]))
                     chosen = np.flatnonzero(random.random(len(y)) < weight)
                     part = {name: x[chosen] for name, x in table.items()}
                     videos_N = np.full(len(chosen), span.video_id)
@@ -176,16 +185,16 @@ def grow_all(
         if start is None:
             forests[at] = grow(matrix, y, weight, names, config)
         elif start(at[1]) in names:
-            origin = matrix[:, names.index(start(at[1]))]
-            known = ~np.isnan(origin)
-            x, y, weight, origin, by_video = (v[known] for v in (matrix, y, weight, origin, by_video))
-            rounds = _rounds_that_help(x, y, weight, origin, by_video, config)
-            forests[at] = grow(x, y, weight, names, replace(config, rounds=rounds), origin)
+            start_N = matrix[:, names.index(start(at[1]))]
+            present = ~np.isnan(start_N)
+            x, y, weight, start_N, by_video = (v[present] for v in (matrix, y, weight, start_N, by_video))
+            rounds = _rounds_that_help(x, y, weight, start_N, by_video, config)
+            forests[at] = grow(x, y, weight, names, replace(config, rounds=rounds), start_N)
     return forests
 
 
 def as_matrix(table: Table, names: Sequence[str]) -> npt.NDArray[np.float32]:
-    """Columns in the order of `names` [T, F]; NaN where the table has none of a name."""
+    """Return columns in the order of `names` [T, F]; a name that the table lacks is a column of NaN."""
     absent = np.full(len(next(iter(table.values()))), np.nan, dtype=np.float32)
     return np.stack([table.get(name, absent) for name in names], axis=1)
 
@@ -198,7 +207,7 @@ def grow(
     config: BoostedConfig,
     start_N: npt.NDArray[np.float32] | None = None,
 ) -> Booster:
-    """Train one booster; columns without any value or without any difference are left out."""
+    """Train one booster; columns that are constant or have no value are left out."""
     import xgboost
 
     with np.errstate(invalid="ignore"):
@@ -218,7 +227,9 @@ def _rounds_that_help(
     video_N: npt.NDArray[np.int64],
     config: BoostedConfig,
 ) -> int:
-    """The number of rounds with the least log loss on videos left out, a part at a time; 0 of a single video."""
+    """Return the number of rounds with the least log loss on videos left out, a part at a time; 0 for a single
+    video.
+    """
     import xgboost
 
     videos = np.unique(video_N)
@@ -233,20 +244,23 @@ def _rounds_that_help(
             )
             for at in (~out, out)
         )
-        found: dict[str, dict[str, list[float]]] = {}
+        losses: dict[str, dict[str, list[float]]] = {}
         xgboost.train(
-            config.parameters(), learnt, config.rounds, evals=[(judged, "out")], evals_result=found,
+            config.parameters(), learnt, config.rounds, evals=[(judged, "out")], evals_result=losses,
             verbose_eval=False,
         )  # fmt: skip
         at_first = np.average(np.logaddexp(0, np.where(true_N, -start_N, start_N)[out]), weights=weight_N[out])
-        loss += weight_N[out].sum() * np.array([at_first, *found["out"]["logloss"]])
+        loss += weight_N[out].sum() * np.array([at_first, *losses["out"]["logloss"]])
     return int(np.argmin(loss))
 
 
 def write_model(
     folder: Path, model: Model, forests: Mapping[tuple[str, str], Booster], own: Mapping[str, Any]
 ) -> None:
-    """Forests as UBJ, numbered, and `meta.json`, which names their labs, actions and columns."""
+    """Write boosters as numbered UBJ files, and `meta.json`, which names their labs, actions and columns.
+
+    `own` are further entries of `meta.json`.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     rows = []
     for number, ((lab, action), forest) in enumerate(sorted(forests.items())):
@@ -256,7 +270,7 @@ def write_model(
 
 
 def read_model(folder: Path, family: str) -> tuple[ModelMetadata, dict[tuple[str, str], Booster], BoostedConfig]:
-    """What `write_model` wrote, with a `config`. Raises ContractError for anything else."""
+    """Read what `write_model` wrote, with a `config` among `own`. Raises ContractError for anything else."""
     stored = read_meta(folder, family)
     try:
         rows = [(row["lab"], row["action"], tuple(row["features"])) for row in stored.more["forests"]]
@@ -271,7 +285,7 @@ def read_model(folder: Path, family: str) -> tuple[ModelMetadata, dict[tuple[str
 
 
 def _read_forest(path: Path, names: tuple[str, ...]) -> Booster:
-    """A stored booster. Raises ContractError if it cannot be read or has another number of features."""
+    """Read a stored booster. Raises ContractError if it cannot be read or has another number of features."""
     import xgboost
 
     booster = xgboost.Booster({"nthread": 1})
@@ -284,62 +298,69 @@ def _read_forest(path: Path, names: tuple[str, ...]) -> Booster:
     return Booster(booster, names)
 
 
-def clip_part(clip: PoseTracks, ticks: slice) -> PoseTracks:
-    """Some ticks of a clip; its frames are no longer those of the video."""
-    return replace(clip, xy_TMK2=clip.xy_TMK2[ticks], seen_TMK=clip.seen_TMK[ticks])
+def part_of(tracks: PoseTracks, inner: slice) -> PoseTracks:
+    """Return a range of frames at 30 Hz of a video; its own frames no longer fit and must not be used."""
+    return replace(tracks, xy_TMK2=tracks.xy_TMK2[inner], observed_TMK=tracks.observed_TMK[inner])
 
 
-# --- ticks and rows ---------------------------------------------------------------------------------------
+# --- frames and rows ---------------------------------------------------------------------------------------
 def _tables(
-    encoder: TableEncoder, clip: PoseTracks, agent: int, target: int, frames: tuple[int, int] | None
+    encoder: TableEncoder, tracks: PoseTracks, agent: int, target: int, frames: tuple[int, int] | None
 ) -> Tables:
-    one, other = clip.mouse_ids.index(agent), clip.mouse_ids.index(target)
-    for ticks, around in in_parts(clip, frames, encoder.context_s):
-        table = encoder.table(clip_part(clip, around), one, other)
-        inside = slice(ticks.start - around.start, ticks.stop - around.start)
-        yield ticks, {name: x[inside] for name, x in table.items()}
+    one, other = tracks.mouse_ids.index(agent), tracks.mouse_ids.index(target)
+    for inner, around in in_parts(tracks, frames, encoder.context_s):
+        table = encoder.table(part_of(tracks, around), one, other)
+        inside = slice(inner.start - around.start, inner.stop - around.start)
+        yield inner, {name: x[inside] for name, x in table.items()}
 
 
-def in_parts(clip: PoseTracks, frames: tuple[int, int] | None, context_s: float) -> Iterator[tuple[slice, slice]]:
-    """Ticks that cover `frames` (None: all), `CHUNK_S` at a time, and what their features look at about them."""
-    T, context = len(clip.xy_TMK2), round(context_s * CLOCK_HZ)
-    first, last = (0, T) if frames is None else map(int, np.searchsorted(clip.clock_times(), frames))
-    first, last = max(0, first - 1), min(T, last + 1)  # so that the frames between two ticks are covered
-    for start in range(first, last, round(CHUNK_S * CLOCK_HZ)):
-        stop = min(last, start + round(CHUNK_S * CLOCK_HZ))
+def in_parts(
+    tracks: PoseTracks, frames: tuple[int, int] | None, context_s: float
+) -> Iterator[tuple[slice, slice]]:
+    """Yield ranges of frames at 30 Hz that cover `frames` (None: all), `CHUNK_S` at a time.
+
+    Each comes with the wider range that its features look at (`context_s` to either side).
+    """
+    T, context = len(tracks.xy_TMK2), round(context_s * MODEL_FPS)
+    first, last = (0, T) if frames is None else map(int, np.searchsorted(tracks.frame_times(), frames))
+    first, last = max(0, first - 1), min(T, last + 1)  # the video's own frames lie between two of these
+    for start in range(first, last, round(CHUNK_S * MODEL_FPS)):
+        stop = min(last, start + round(CHUNK_S * MODEL_FPS))
         yield slice(start, stop), slice(max(0, start - context), min(T, stop + context))
 
 
-def _asked(video: LabelledVideo, occurring: set[tuple[str, str]]) -> dict[tuple[int, int], list[str]]:
-    found: dict[tuple[int, int], list[str]] = defaultdict(list)
-    for agent, target, action in video.clip.behaviors:
-        if (video.clip.lab_id, action) in occurring and {agent, target} <= set(video.clip.mouse_ids):
-            found[agent, target].append(action)
-    return found
+def _labeled_pairs(video: LabelledVideo, occurring: set[tuple[str, str]]) -> dict[tuple[int, int], list[str]]:
+    by_pair: dict[tuple[int, int], list[str]] = defaultdict(list)
+    for agent, target, action in video.tracks.labeled_behaviors:
+        if (video.tracks.lab_id, action) in occurring and {agent, target} <= set(video.tracks.mouse_ids):
+            by_pair[agent, target].append(action)
+    return by_pair
 
 
-def _on_ticks(video: LabelledVideo, triplet: tuple[int, int, str]) -> npt.NDArray[np.bool_]:
-    """Whether the action is annotated at the video frame nearest to each tick [T]."""
-    clip = video.clip
+def _annotated(video: LabelledVideo, triplet: tuple[int, int, str]) -> npt.NDArray[np.bool_]:
+    """Return whether the action is annotated at the video's own frame that is nearest to each frame at 30 Hz
+    [T].
+    """
+    tracks = video.tracks
     own = [e for e in video.events if (e.agent_id, e.target_id, e.action) == triplet]
-    nearest = np.clip(np.round(clip.clock_times()).astype(int) - clip.first_frame, 0, clip.n_frames - 1)
-    return mask(own, clip.first_frame, clip.n_frames)[nearest]
+    nearest = np.clip(np.round(tracks.frame_times()).astype(int) - tracks.first_frame, 0, tracks.n_frames - 1)
+    return mask(own, tracks.first_frame, tracks.n_frames)[nearest]
 
 
-def _shares(
+def _fractions(
     by_id: Mapping[int, LabelledVideo], spans: Sequence[Span], occurring: set[tuple[str, str]], max_rows: int
 ) -> dict[tuple[str, str], tuple[float, float]]:
-    """(lab, action) -> the shares of false and of true ticks that are learnt from."""
-    ticks: dict[tuple[str, str], Any] = defaultdict(lambda: np.zeros(2))
+    """Return the fractions of negative and of positive frames to train on, by (lab, action)."""
+    inner: dict[tuple[str, str], Any] = defaultdict(lambda: np.zeros(2))
     for span in spans:
         video = by_id[span.video_id]
-        inside = np.searchsorted(video.clip.clock_times(), (span.start_frame, span.stop_frame))
-        for pair, actions in _asked(video, occurring).items():
+        inside = np.searchsorted(video.tracks.frame_times(), (span.start_frame, span.stop_frame))
+        for pair, actions in _labeled_pairs(video, occurring).items():
             for action in actions:
-                true = int(_on_ticks(video, (*pair, action))[slice(*inside)].sum())
-                ticks[span.lab_id, action] += (inside[1] - inside[0] - true, true)
-    shares = {}
-    for at, (false, true) in ticks.items():
+                true = int(_annotated(video, (*pair, action))[slice(*inside)].sum())
+                inner[span.lab_id, action] += (inside[1] - inside[0] - true, true)
+    fractions = {}
+    for at, (false, true) in inner.items():
         kept = min(true, max(max_rows / 2, max_rows - false))
-        shares[at] = (min(1.0, (max_rows - kept) / max(false, 1)), kept / max(true, 1))
-    return shares
+        fractions[at] = (min(1.0, (max_rows - kept) / max(false, 1)), kept / max(true, 1))
+    return fractions

@@ -46,14 +46,14 @@ PRESETS: Mapping[str, CnnTransformerConfig] = {
         _windows(256, 10, 5),
         _windows(512, 12, 6),
         # 400 steps, a little more than a minute of one core: a second thread wins nothing at this size, and one
-        # gives the same weights on every machine. No dropout: its random numbers were 29 % of a step on a CPU, and
+        # gives the same weights on every machine. No dropout: its random numbers took 29 % of a step on a CPU, and
         # the augmentations regularise.
         CnnTransformerConfig(
             "tiny", width=64, encoders=2, heads=4, dropout=0.0, epochs=8, warmup_epochs=1, batch=48,
             batches_per_epoch=50, lr=2e-3, patience=8, threads=1,
         ),
-        # For a few videos and a CPU, three minutes of one core. Windows of 34 s: what animals do depends on the
-        # phase they are in (trees ask most for means over 15 s and a minute).
+        # For a few videos and a CPU, three minutes of one core. Windows of 34 s, because behavior depends on its
+        # phase (the most useful features of the trees are means over 15 s and a minute).
         CnnTransformerConfig(
             "small", window=1024, step=512, stride=4, width=64, convs=6, encoders=1, heads=4, dropout=0.1,
             feature_dropout=0.1, epochs=16, warmup_epochs=1, batch=8, batches_per_epoch=50, lr=2e-3,

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from etholake.models.cnn_transformer.config import PRESETS, CnnTransformerConfig
-from etholake.models.family import NetworkFamily, Sizes, VocabularyLayers
+from etholake.models.family import Sizes
+from etholake.models.network_family import NetworkFamily, VocabularyLayers
 
 if TYPE_CHECKING:
     from torch import nn

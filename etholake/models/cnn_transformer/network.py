@@ -1,6 +1,6 @@
 """The CNN-Transformer: dilated residual convolutions for motion, a Transformer encoder for context.
 
-Shape letters: B batch, T ticks, F features, D model width, C classes (actions), L labs (0 is "unknown").
+Shape letters: B batch, T frames at 30 Hz, F features, D model width, C classes (actions), L labs (0 is "unknown").
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class ResidualConv(nn.Module):
 
 
 class CnnTransformer(nn.Module):
-    """features [B, T, F] → logits [B, T, C], given the lab and the actions that are labeled.
+    """features [B, T, F] → logits [B, T, C], given the lab and the labeled actions.
 
     Parameters
     ----------
@@ -63,10 +63,11 @@ class CnnTransformer(nn.Module):
         D, number of convolutions (dilations 1, 2, 4, … up to 2^(cycle - 1), repeated), their kernel, encoder
         layers, attention heads.
     stride
-        Ticks that are averaged into one behind the first convolution; what follows is that much faster and sees
-        that much farther. The result is interpolated back and added to what the first convolution saw.
+        Frames that are averaged into one behind the first convolution; the layers after it are that much faster
+        and see that much farther. Their result is interpolated back and added to the output of the first
+        convolution.
     feature_dropout
-        Share of the features that training hides from a whole window.
+        Fraction of the features that training hides from a whole window.
     """
 
     def __init__(

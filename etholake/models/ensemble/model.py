@@ -24,7 +24,7 @@ __all__ = ["SPACES", "Ensemble", "average"]
 
 MEMBERS = "members"
 SPACES = ("probability", "logit")
-EDGE = 1e-4  # probabilities are kept so far from 0 and 1 before a logit is taken
+EDGE = 1e-4  # probabilities nearer to 0 or 1 are clipped to this before a logit is taken
 
 
 @dataclass
@@ -48,16 +48,16 @@ class Ensemble(ModelMixin):
 
     @property
     def lab_actions(self) -> Mapping[str, Sequence[str]]:
-        """Actions that any member has seen in a lab."""
+        """{lab: actions that occur in the training data of any member}."""
         return union_of_actions(self.members)
 
     @property
     def part_map(self) -> str:
         return self.members[0].part_map
 
-    def predict(self, clip: PoseTracks, frames: tuple[int, int] | None = None) -> list[PairScores]:
-        """As `Model.predict`: the average of the members that know the pair's action."""
-        return average([member.predict(clip, frames) for member in self.members], self.space)
+    def predict(self, tracks: PoseTracks, frames: tuple[int, int] | None = None) -> list[PairScores]:
+        """Return the mean over the members that have the pair's action (see `Model.predict`)."""
+        return average([member.predict(tracks, frames) for member in self.members], self.space)
 
     def save(self, folder: Path) -> None:
         """Write the members and `meta.json`."""
@@ -79,13 +79,15 @@ class Ensemble(ModelMixin):
         return cls(members, space, stored.post_processing, stored.details("ensemble"))
 
 
-def average(said: Sequence[Sequence[PairScores]], space: str = "probability") -> list[PairScores]:
-    """One set of scores out of several of the same video; a member that does not know an action is not asked.
+def average(scores_by_member: Sequence[Sequence[PairScores]], space: str = "probability") -> list[PairScores]:
+    """Return the mean of several models' probabilities of the same video, for every action over the models that
+    have it.
 
-    In `logit` space the mean is of log odds: a member that is sure counts more. NaN (not predicted) is left out.
+    In `logit` space it is the mean of log odds, in which a confident model counts more. NaN (not predicted) is
+    left out. Raises ContractError if the models' probabilities are for different frames.
     """
     by_pair: dict[tuple[int, int, int], list[PairScores]] = {}
-    for scores in said:
+    for scores in scores_by_member:
         for pair in scores:
             by_pair.setdefault((pair.video_id, pair.agent_id, pair.target_id), []).append(pair)
     return [_average(pairs, space) for _, pairs in sorted(by_pair.items())]
@@ -106,9 +108,9 @@ def _average(pairs: Sequence[PairScores], space: str) -> PairScores:
         if space == "logit":
             clipped = np.clip(values, EDGE, 1 - EDGE)
             values = np.log(clipped / (1 - clipped))
-        known = np.isfinite(values)
-        total[:, columns] += np.where(known, values, 0)
-        count[:, columns] += known
+        present = np.isfinite(values)
+        total[:, columns] += np.where(present, values, 0)
+        count[:, columns] += present
     with np.errstate(invalid="ignore"):
         mean = total / np.where(count > 0, count, np.nan)
     mean = 1 / (1 + np.exp(-mean)) if space == "logit" else mean

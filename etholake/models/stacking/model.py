@@ -48,22 +48,24 @@ class StackingModel(ModelMixin):
 
     @property
     def lab_actions(self) -> Mapping[str, Sequence[str]]:
-        """The actions that the stack has a forest for in each lab."""
-        found: dict[str, list[str]] = {}
+        """{lab: actions that have a booster}."""
+        by_lab: dict[str, list[str]] = {}
         for lab, action in sorted(self.stack.forests):
-            found.setdefault(lab, []).append(action)
-        return found
+            by_lab.setdefault(lab, []).append(action)
+        return by_lab
 
     @property
     def part_map(self) -> str:
         return self.bases[0].part_map
 
-    def predict(self, clip: PoseTracks, frames: tuple[int, int] | None = None) -> list[PairScores]:  # noqa: ARG002
-        """As `Model.predict`; `frames` spare nothing, as a stack looks at what its bases say around them."""
-        return self.stack.predict(clip, [base.predict(clip) for base in self.bases])
+    def predict(self, tracks: PoseTracks, frames: tuple[int, int] | None = None) -> list[PairScores]:  # noqa: ARG002
+        """Return probabilities as `Model.predict`; `frames` save no work, because the trees look at the frames
+        around them.
+        """
+        return self.stack.predict(tracks, [base.predict(tracks) for base in self.bases])
 
     def save(self, folder: Path) -> None:
-        """Write the bases, the forests as UBJ, numbered, and `meta.json`."""
+        """Write the bases, the boosters as numbered UBJ files, and `meta.json`."""
         for k, base in enumerate(self.bases):
             base.save(folder / BASES / str(k))
         own = {"config": asdict(self.stack.config), "features": ENCODER.description(), BASES: len(self.bases)}

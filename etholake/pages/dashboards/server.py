@@ -65,10 +65,10 @@ class Server(ThreadingHTTPServer):
         filters = parameter_filters(self.definitions.dashboards[dashboard])
         choices = {filters[parameter]: values for parameter, values in query.items()}
         try:
-            found, rows = self.ask(*filtered(data_set, self.database, choices))
+            names, rows = self.ask(*filtered(data_set, self.database, choices))
         except Exception as err:  # whatever failed is shown in the visuals of this data set
             return page.pack_error(data_set, str(err))
-        return page.pack(data_set, found, rows)
+        return page.pack(data_set, names, rows)
 
 
 class _Handler(loopback.Handler):

@@ -13,14 +13,14 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
-__all__ = ["IOU", "Event", "judge"]
+__all__ = ["IOU", "MatchedEvent", "judge"]
 
 IOU = 0.5
 ANNOTATION, PREDICTION = "annotation", "prediction"
 
 
 @dataclass(frozen=True)
-class Event:
+class MatchedEvent:
     """One event, ``start_frame <= f < stop_frame``. `iou` is that with its best counterpart, None if unjudged."""
 
     source: str  # annotation or prediction
@@ -41,19 +41,19 @@ class Event:
 
 
 def judge(
-    events: Sequence[Event], looked_for: Collection[tuple[int, int, str]], *, annotated: bool
-) -> list[Event]:
+    events: Sequence[MatchedEvent], looked_for: Collection[tuple[int, int, str]], *, annotated: bool
+) -> list[MatchedEvent]:
     """The events with their verdicts, by start. `looked_for` are the labelled triplets of the video."""
-    sides: dict[tuple[str, tuple[int, int, str]], list[Event]] = defaultdict(list)
+    sides: dict[tuple[str, tuple[int, int, str]], list[MatchedEvent]] = defaultdict(list)
     for event in events:
         if event.stop_frame > event.start_frame:
             sides[event.source, event.triplet].append(event)
     comparable = annotated and any(e.source == PREDICTION for e in events)
     other = {ANNOTATION: PREDICTION, PREDICTION: ANNOTATION}
 
-    def judged(event: Event) -> Event:
-        known = event.source == ANNOTATION or event.triplet in looked_for
-        if not comparable or not known or event.stop_frame <= event.start_frame:
+    def judged(event: MatchedEvent) -> MatchedEvent:
+        looked_at = event.source == ANNOTATION or event.triplet in looked_for
+        if not comparable or not looked_at or event.stop_frame <= event.start_frame:
             return event
         best = max((_iou(event, e) for e in sides[other[event.source], event.triplet]), default=0.0)
         failed = "missed" if event.source == ANNOTATION else "false"
@@ -64,7 +64,7 @@ def judge(
     )
 
 
-def _iou(a: Event, b: Event) -> float:
+def _iou(a: MatchedEvent, b: MatchedEvent) -> float:
     shared = min(a.stop_frame, b.stop_frame) - max(a.start_frame, b.start_frame)
     united = max(a.stop_frame, b.stop_frame) - min(a.start_frame, b.start_frame)
     return max(0, shared) / united

@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any, TextIO
 
 from etholake.pages.templating import render as render_template
-from etholake.pages.video.events import IOU, Event
+from etholake.pages.video.events import IOU, MatchedEvent
 from etholake.pages.video.skeleton import edges, outline, speed_part
 from etholake.pages.video.slices import FRAMES, Tracks
 
@@ -36,7 +36,7 @@ class VideoView:
 
     info: Mapping[str, Any]
     summaries: Sequence[Mapping[str, Any]]
-    events: Sequence[Event]
+    events: Sequence[MatchedEvent]
     seconds: Sequence[Mapping[str, Any]] = ()
     run_id: str | None = None
 
@@ -60,8 +60,8 @@ class VideoView:
         An event that ends later (some labs' do, by far) is cut there in the picture, and whole in list and export.
         """
         tracked = max((int(row["last_frame"]) + 1 for row in self.summaries), default=0)
-        told = round(float(self.info["video_duration_sec"] or 0) * self.fps)
-        return max(tracked, told) or max((event.stop_frame for event in self.events), default=1) or 1
+        stated = round(float(self.info["video_duration_sec"] or 0) * self.fps)
+        return max(tracked, stated) or max((event.stop_frame for event in self.events), default=1) or 1
 
     @property
     def slice_count(self) -> int:
@@ -118,7 +118,7 @@ _EVENT_FIELDS = (
 )  # fmt: skip
 
 
-def _event(event: Event) -> list[Any]:
+def _event(event: MatchedEvent) -> list[Any]:
     values = [getattr(event, name) for name in _EVENT_FIELDS]
     return [round(v, 4) if isinstance(v, float) else v for v in values]
 

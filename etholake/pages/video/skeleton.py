@@ -41,11 +41,11 @@ CENTRE_PARTS = ("body_center", "spine_1", "neck", "spine_2", "tail_base", "head"
 
 def edges(parts: Collection[str]) -> list[tuple[str, str]]:
     """The lines between `parts`, each once, in the order of the table."""
-    found: dict[frozenset[str], tuple[str, str]] = {}
+    lines: dict[frozenset[str], tuple[str, str]] = {}
     for chain in CHAINS:
         for a, b in pairwise([part for part in chain if part in parts]):
-            found.setdefault(frozenset((a, b)), (a, b))
-    return list(found.values())
+            lines.setdefault(frozenset((a, b)), (a, b))
+    return list(lines.values())
 
 
 def outline(parts: Collection[str]) -> list[str]:

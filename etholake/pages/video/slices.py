@@ -63,17 +63,17 @@ def unpack(tracks: Tracks, packed: bytes) -> dict[str, npt.NDArray[Any]]:
     body = zlib.decompress(packed)
     K, M, at = len(tracks.tracks), len(tracks.speed_parts), 4
     step = np.frombuffer(body[:4], "<f4")[0]
-    found: dict[str, npt.NDArray[Any]] = {}
+    arrays: dict[str, npt.NDArray[Any]] = {}
     for name, count in (("x", K), ("y", K), ("speed", M)):
         planes = np.frombuffer(body, np.uint8, 2 * count * FRAMES, at).astype(np.uint16).reshape(2, count, FRAMES)
-        found[name] = planes[0] | planes[1] << 8
+        arrays[name] = planes[0] | planes[1] << 8
         at += 2 * count * FRAMES
-    found["state"] = np.frombuffer(body, np.uint8, K * FRAMES, at).reshape(K, FRAMES)
+    arrays["state"] = np.frombuffer(body, np.uint8, K * FRAMES, at).reshape(K, FRAMES)
     for name in ("x", "y"):
-        whole = np.cumsum(found[name], axis=1, dtype=np.uint16).view(np.int16) * step
-        found[name] = np.where(found["state"] == ABSENT, np.nan, whole)
-    found["speed"] = np.where(found["speed"] == NO_SPEED, np.nan, found["speed"] * _FINEST)
-    return found
+        whole = np.cumsum(arrays[name], axis=1, dtype=np.uint16).view(np.int16) * step
+        arrays[name] = np.where(arrays["state"] == ABSENT, np.nan, whole)
+    arrays["speed"] = np.where(arrays["speed"] == NO_SPEED, np.nan, arrays["speed"] * _FINEST)
+    return arrays
 
 
 def _ints(text: str) -> Ints:

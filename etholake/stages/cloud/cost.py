@@ -25,7 +25,7 @@ from etholake.stages.jobs import outputs_or_defaults
 from etholake.stages.serving.endpoint_requests import endpoint_name, log_group
 from etholake.stages.state import load_state, open_lake
 
-__all__ = ["Line", "lines", "prices", "render", "video_hours"]
+__all__ = ["CostLine", "lines", "prices", "render", "video_hours"]
 
 _JOBS = {"etl: tracks": "TrackingJobName", "etl: tables": "TablesJobName", "compact": "CompactJobName"}
 _MAX_QUERIES = 1000
@@ -34,8 +34,8 @@ THOUSAND = "1,000 requests"
 
 
 @dataclass(frozen=True)
-class Line:
-    """One line of the table. `usd` is for what was measured, or, unless `per` is '', for a month, an hour, …"""
+class CostLine:
+    """One line of the table. `usd` is for the measured work, or per month, hour, … if `per` says so."""
 
     stage: str
     work: str
@@ -44,14 +44,14 @@ class Line:
 
 
 def prices() -> dict[str, Any]:
-    """The dated price table."""
+    """Return the dated price table."""
     content = json.loads((folder("infra") / "prices.json").read_text(encoding="utf-8"))
     assert isinstance(content, dict)
     return content
 
 
-def lines(settings: Settings) -> list[Line]:
-    """One line for every stage that has left work behind.
+def lines(settings: Settings) -> list[CostLine]:
+    """Return one line for every stage that has left work behind.
 
     Raises
     ------
@@ -60,24 +60,24 @@ def lines(settings: Settings) -> list[Line]:
     """
     table = prices()
     raw, curated, models = (_zone(settings, zone) for zone in (RAW_ZONE, CURATED_ZONE, MODEL_ZONE))
-    found = [ingest_line(table, raw["objects"], raw["bytes"])]
-    found += [glue_line(table, stage, run) for stage, run in _glue_runs(settings).items()]
-    found.append(requests_line(table, raw["objects"], curated["objects"]))
-    found += _sagemaker(settings, table)
+    costs = [ingest_line(table, raw["objects"], raw["bytes"])]
+    costs += [glue_line(table, stage, run) for stage, run in _glue_runs(settings).items()]
+    costs.append(requests_line(table, raw["objects"], curated["objects"]))
+    costs += _sagemaker(settings, table)
     if scanned := _scanned(settings):
-        found.append(athena_line(table, scanned))
+        costs.append(athena_line(table, scanned))
     stored = raw["bytes"] + curated["bytes"] + models["bytes"]
-    found.append(Line("storage", f"{stored / 1e9:.3f} GB", stored / 1e9 * table["s3"]["gb_month"], "month"))
+    costs.append(CostLine("storage", f"{stored / 1e9:.3f} GB", stored / 1e9 * table["s3"]["gb_month"], "month"))
     if _endpoint(settings):
         kind = settings.instance_type
         if served := _served(settings):
-            found.append(serving_line(table, kind, served))
-        found.append(Line("endpoint", f"{kind}, while it is there", _hourly(table, kind), "hour"))
-    return found
+            costs.append(serving_line(table, kind, served))
+        costs.append(CostLine("endpoint", f"{kind}, while it is there", _hourly(table, kind), "hour"))
+    return costs
 
 
 def video_hours(settings: Settings) -> float:
-    """Hours of video in the lake, by its metadata tables. Raises DataError if there are none."""
+    """Return the hours of video in the lake, by its metadata tables. Raises DataError if there are none."""
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
@@ -93,15 +93,15 @@ def video_hours(settings: Settings) -> float:
     return seconds / 3600
 
 
-def render(found: list[Line], hours: float) -> str:
-    """The table as Markdown, with what 100 h of video would cost."""
+def render(costs: list[CostLine], hours: float) -> str:
+    """Return the table as Markdown, with the cost of 100 h of video."""
     table = prices()
     rows = ["| stage | measured work | USD | USD per 100 h of video |", "|---|---|---:|---:|"]
-    for line in found:
+    for line in costs:
         unit = f" per {line.per}" if line.per else ""
         scaled = "" if line.per not in BY_VIDEO else f"{100 / hours * line.usd:.4f}{unit}"
         rows.append(f"| {line.stage} | {line.work} | {line.usd:.6f}{unit} | {scaled} |")
-    total = sum(line.usd for line in found if not line.per)
+    total = sum(line.usd for line in costs if not line.per)
     rows.append(f"| **the run** | {hours:.2f} h of video | {total:.6f} | {100 / hours * total:.4f} |")
     rows.append(
         f"\nList prices of {table['region']}, {table['as_of']}: infra/prices.json. Scaled in proportion: what is "
@@ -111,45 +111,45 @@ def render(found: list[Line], hours: float) -> str:
 
 
 # --- work times price: pure -------------------------------------------------------------------------------
-def ingest_line(table: Mapping[str, Any], objects: int, size: int) -> Line:
-    """One PUT an object."""
-    return Line("ingest", f"{objects:,} PUTs, {size / 1e6:.1f} MB", objects / 1000 * table["s3"]["put_1000"])
+def ingest_line(table: Mapping[str, Any], objects: int, size: int) -> CostLine:
+    """Return the line of ingest: one PUT an object."""
+    return CostLine("ingest", f"{objects:,} PUTs, {size / 1e6:.1f} MB", objects / 1000 * table["s3"]["put_1000"])
 
 
-def glue_line(table: Mapping[str, Any], stage: str, run: Mapping[str, Any]) -> Line:
-    """DPU-seconds of one run: AWS's own figure where there is one (autoscaling), else seconds times workers."""
+def glue_line(table: Mapping[str, Any], stage: str, run: Mapping[str, Any]) -> CostLine:
+    """Return the line of a Glue run: AWS's own DPU-seconds (autoscaling), else seconds times workers."""
     seconds = max(float(run.get("ExecutionTime", 0)), float(table["glue"]["minimum_s"]))
     dpu_s = float(run.get("DPUSeconds") or 0) or seconds * int(run.get("NumberOfWorkers") or 2)
-    return Line(
+    return CostLine(
         stage, f"{dpu_s:,.0f} DPU-s ({run.get('ExecutionTime', 0)} s)", dpu_s / 3600 * table["glue"]["dpu_hour"]
     )
 
 
-def requests_line(table: Mapping[str, Any], read: int, written: int) -> Line:
-    """One GET a raw file, one PUT a curated object."""
+def requests_line(table: Mapping[str, Any], read: int, written: int) -> CostLine:
+    """Return the line of the jobs' requests: one GET a raw file, one PUT a curated object."""
     usd = read / 1000 * table["s3"]["get_1000"] + written / 1000 * table["s3"]["put_1000"]
-    return Line("etl: requests", f"{read:,} GETs, {written:,} PUTs", usd)
+    return CostLine("etl: requests", f"{read:,} GETs, {written:,} PUTs", usd)
 
 
-def athena_line(table: Mapping[str, Any], scanned: list[int]) -> Line:
-    """Every query is billed by bytes, ten megabytes at least."""
+def athena_line(table: Mapping[str, Any], scanned: list[int]) -> CostLine:
+    """Return the line of the queries: each is billed by bytes scanned, ten megabytes at least."""
     billed = sum(max(size, table["athena"]["minimum_bytes"]) for size in scanned)
     asked = "1 query" if len(scanned) == 1 else f"{len(scanned):,} queries"
     work = f"{asked}, {sum(scanned) / 1e6:.1f} MB scanned, {billed / 1e6:.0f} MB billed"
-    return Line("query", work, billed / 1e12 * table["athena"]["tb_scanned"])
+    return CostLine("query", work, billed / 1e12 * table["athena"]["tb_scanned"])
 
 
-def instance_line(table: Mapping[str, Any], stage: str, kind: str, count: int, seconds: float) -> Line:
-    """Instance-seconds. Raises UsageError if the type has no price."""
+def instance_line(table: Mapping[str, Any], stage: str, kind: str, count: int, seconds: float) -> CostLine:
+    """Return the line of a job by its instance-seconds. Raises UsageError if the type has no price."""
     usd = count * seconds / 3600 * _hourly(table, kind)
-    return Line(stage, f"{count} × {kind}, {seconds:,.0f} s", usd)
+    return CostLine(stage, f"{count} × {kind}, {seconds:,.0f} s", usd)
 
 
-def serving_line(table: Mapping[str, Any], kind: str, seconds: list[float]) -> Line:
-    """What a thousand requests like these cost on an instance that does nothing else."""
+def serving_line(table: Mapping[str, Any], kind: str, seconds: list[float]) -> CostLine:
+    """Return the line of a thousand requests like these, on an instance that does nothing else."""
     mean = sum(seconds) / len(seconds)
     work = f"{counted(len(seconds), 'request')}, {mean:.2f} s each on {kind}"
-    return Line("serving", work, 1000 * mean / 3600 * _hourly(table, kind), THOUSAND)
+    return CostLine("serving", work, 1000 * mean / 3600 * _hourly(table, kind), THOUSAND)
 
 
 def _hourly(table: Mapping[str, Any], kind: str) -> float:
@@ -167,40 +167,40 @@ def _zone(settings: Settings, zone: str) -> dict[str, int]:
 
 
 def _glue_runs(settings: Settings) -> dict[str, dict[str, Any]]:
-    """The last run of every job that succeeded."""
+    """Return the last successful run of every job."""
     glue, outputs = aws.client(settings, "glue"), outputs_or_defaults(settings)
-    found = {}
+    runs_by_stage = {}
     for stage, output in _JOBS.items():
         if output not in outputs:
             continue
         pages = glue.get_paginator("get_job_runs").paginate(JobName=outputs[output])
         runs = [run for page in pages for run in page["JobRuns"] if run["JobRunState"] == "SUCCEEDED"]
         if runs:
-            found[stage] = max(runs, key=lambda run: run["StartedOn"])
-    return found
+            runs_by_stage[stage] = max(runs, key=lambda run: run["StartedOn"])
+    return runs_by_stage
 
 
-def _sagemaker(settings: Settings, table: Mapping[str, Any]) -> list[Line]:
-    found = _processing(settings, table, "features")
+def _sagemaker(settings: Settings, table: Mapping[str, Any]) -> list[CostLine]:
+    costs = _processing(settings, table, "features")
     if job := (load_state(settings, "train").get("details") or {}).get("job_name"):
         run = aws.client(settings, "sagemaker").describe_training_job(TrainingJobName=job)
         place, seconds = run["ResourceConfig"], run.get("BillableTimeInSeconds") or run["TrainingTimeInSeconds"]
-        found.append(instance_line(table, "train", place["InstanceType"], place["InstanceCount"], seconds))
+        costs.append(instance_line(table, "train", place["InstanceType"], place["InstanceCount"], seconds))
     for split in ("train", "test"):
         if details := load_state(settings, f"predict-{split}").get("details"):
             stage = f"predict: {split}"
-            found.append(instance_line(table, stage, settings.instance_type, 1, details["seconds"]))
-    return found + _processing(settings, table, "evaluate")
+            costs.append(instance_line(table, stage, settings.instance_type, 1, details["seconds"]))
+    return costs + _processing(settings, table, "evaluate")
 
 
-def _processing(settings: Settings, table: Mapping[str, Any], script: str) -> list[Line]:
-    """The last processing job of a script, if there was one."""
+def _processing(settings: Settings, table: Mapping[str, Any], script: str) -> list[CostLine]:
+    """Return the line of a script's last processing job, if there was one."""
     worked = load_state(settings, f"processing-{script}").get("details")
     return [instance_line(table, script, worked["instance_type"], 1, worked["seconds"])] if worked else []
 
 
 def _scanned(settings: Settings) -> list[int]:
-    """Bytes that each of the latest queries of the work group scanned."""
+    """Return the bytes scanned by each of the latest queries of the work group."""
     athena = aws.client(settings, "athena")
     pages = athena.get_paginator("list_query_executions").paginate(
         WorkGroup=settings.workgroup, PaginationConfig={"MaxItems": _MAX_QUERIES}
@@ -214,7 +214,7 @@ def _scanned(settings: Settings) -> list[int]:
 
 
 def _served(settings: Settings) -> list[float]:
-    """Seconds of the endpoint's answers, by its log; none if there is no log, or it may not be read."""
+    """Return the seconds of the endpoint's answers by its log; [] without a log that may be read."""
     from botocore.exceptions import ClientError
 
     group = log_group(endpoint_name())

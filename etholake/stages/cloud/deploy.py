@@ -18,7 +18,7 @@ from etholake import aws
 from etholake.contract import CODE_ZONE
 from etholake.digest import bytes_digest, fingerprint
 from etholake.errors import AwsError, UsageError, raise_collected
-from etholake.resources import folder
+from etholake.resources import folder, root
 from etholake.result import StageResult
 from etholake.settings import Settings
 from etholake.stages.cloud import data_resources, resource_checks, stacks, teardown, templates
@@ -56,7 +56,7 @@ def run(settings: Settings, confirm: Confirm = lambda _: True) -> StageResult:
     with tempfile.TemporaryDirectory() as temporary:
         packages = build(Path(temporary))
         code = _code(packages)
-    definition = (infra / machine.DEFINITION).read_bytes()
+    definition = (root() / machine.DEFINITION).read_bytes()
     code[machine.definition_key(definition)] = definition
     stack_templates = templates.load(infra)
     reused = _reuse_parameters(settings)
@@ -244,7 +244,7 @@ def _deletions(settings: Settings, names: list[str], buckets: list[str]) -> str:
 
 # --- is it there ------------------------------------------------------------------------------------------
 def _check_stacks(
-    settings: Settings, stack_templates: list[templates.Template], known: Mapping[str, str]
+    settings: Settings, stack_templates: list[templates.Template], given: Mapping[str, str]
 ) -> tuple[dict[str, str], list[str]]:
     """Return `resource_checks.check_resources` of all stacks."""
     existing: dict[str, str] = {}
@@ -256,7 +256,7 @@ def _check_stacks(
         if stack is None or stack["StackStatus"] not in stacks.SUCCESS:
             problems.append(f"stack '{name}' is {stack['StackStatus'] if stack else 'not there'}.")
             continue
-        values = templates.resolve(template, {**known, **outputs})
+        values = templates.resolve(template, {**given, **outputs})
         good, bad = resource_checks.check_resources(settings, name, template.resources(values))
         existing |= good
         problems += bad
@@ -287,12 +287,12 @@ def _outdated(settings: Settings, hashes: Mapping[str, str]) -> list[str]:
     stale = []
     for key, wanted in hashes.items():
         try:
-            found = s3.head_object(Bucket=settings.bucket, Key=key)["Metadata"].get("sha256")
+            uploaded = s3.head_object(Bucket=settings.bucket, Key=key)["Metadata"].get("sha256")
         except ClientError as err:
             if err.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
                 raise
-            found = None
-        if found != wanted:
+            uploaded = None
+        if uploaded != wanted:
             stale.append(key)
     return stale
 

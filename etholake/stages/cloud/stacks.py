@@ -61,7 +61,7 @@ class ChangePlan:
     new: bool = False
 
 
-def make_plan(settings: Settings, templates: Sequence[Template], known: Mapping[str, str]) -> list[ChangePlan]:
+def make_plan(settings: Settings, templates: Sequence[Template], given: Mapping[str, str]) -> list[ChangePlan]:
     """Return a plan for every template, in their order. Change sets are made, nothing else."""
     plans: list[ChangePlan] = []
     outputs: dict[str, str] = {}
@@ -72,12 +72,12 @@ def make_plan(settings: Settings, templates: Sequence[Template], known: Mapping[
             _wait(settings, stack["StackId"], name)
             stack = describe(settings, name)
         if stack is None or stack["StackStatus"] in DEAD:
-            made = template.resources(_foreseen(template, {**known, **outputs}))
+            made = template.resources(_foreseen(template, {**given, **outputs}))
             changes = [Change("Add", logical, body["Type"]) for logical, body in made.items()]
             plans.append(ChangePlan(template, name, changes, new=True))
             continue
         present = {p["ParameterKey"]: p["ParameterValue"] for p in stack.get("Parameters", [])}
-        values = resolve(template, {**_undeclared_defaults(template, present), **known, **outputs})
+        values = resolve(template, {**_undeclared_defaults(template, present), **given, **outputs})
         plans.append(_with_change_set(settings, template, name, values, new=False))
         outputs |= {o["OutputKey"]: o["OutputValue"] for o in stack.get("Outputs", [])}
     return plans
@@ -101,7 +101,7 @@ def render(plans: Sequence[ChangePlan]) -> str:
 def execute(
     settings: Settings,
     plans: Sequence[ChangePlan],
-    known: Mapping[str, str],
+    given: Mapping[str, str],
     done: Callable[[str], None] = lambda _: None,
 ) -> None:
     """Carry the plans out, one after the other; `done` is called with each finished stack (of `aws.STACKS`).
@@ -113,7 +113,7 @@ def execute(
     """
     outputs: dict[str, str] = {}
     for planned in plans:
-        values = resolve(planned.template, {**known, **outputs})
+        values = resolve(planned.template, {**given, **outputs})
         plan = planned
         if plan.new:
             _delete_dead(settings, plan.name)
@@ -151,12 +151,12 @@ def describe(settings: Settings, name_or_id: str) -> dict[str, Any] | None:
     from botocore.exceptions import ClientError
 
     try:
-        found = aws.client(settings, "cloudformation").describe_stacks(StackName=name_or_id)
+        response = aws.client(settings, "cloudformation").describe_stacks(StackName=name_or_id)
     except ClientError as err:
         if "does not exist" in str(err):
             return None
         raise
-    stack: dict[str, Any] = found["Stacks"][0]
+    stack: dict[str, Any] = response["Stacks"][0]
     return None if stack["StackStatus"] == "DELETE_COMPLETE" else stack
 
 
@@ -174,10 +174,10 @@ def request(template: Template, name: str, values: Mapping[str, str], *, new: bo
 
 
 # --- change sets ------------------------------------------------------------------------------------------
-def _foreseen(template: Template, known: Mapping[str, str]) -> dict[str, str]:
+def _foreseen(template: Template, given: Mapping[str, str]) -> dict[str, str]:
     """Return the parameters as far as they are known before the earlier stacks exist."""
     defaults = {name: str(declaration.get("Default", "")) for name, declaration in template.declared.items()}
-    return {**defaults, **known}
+    return {**defaults, **given}
 
 
 def _undeclared_defaults(template: Template, present: Mapping[str, str]) -> dict[str, str]:

@@ -58,26 +58,26 @@ class ResourcesBesideStacks:
 def find(settings: Settings) -> ResourcesBesideStacks:
     """Return this lake's jobs that run, endpoints, configurations and models, and orphaned autoscaling."""
     client = aws.client(settings, "sagemaker")
-    found = ResourcesBesideStacks(
+    resources = ResourcesBesideStacks(
         jobs=[(kind, name) for kind in _JOBS for name in _jobs(settings, kind, running=True)]
     )
     for model in _listed(client, "list_models", "Models", "ModelName", NameContains=_OWN):
         if _of_lake(settings, client.describe_model(ModelName=model)):
-            found.models.append(model)
+            resources.models.append(model)
     for config in _listed(client, "list_endpoint_configs", "EndpointConfigs", "EndpointConfigName"):
         variants = client.describe_endpoint_config(EndpointConfigName=config)["ProductionVariants"]
-        if any(variant.get("ModelName") in found.models for variant in variants):
-            found.configs.append(config)
+        if any(variant.get("ModelName") in resources.models for variant in variants):
+            resources.configs.append(config)
     every = _listed(client, "list_endpoints", "Endpoints", "EndpointName")
     for endpoint in every:
-        if client.describe_endpoint(EndpointName=endpoint).get("EndpointConfigName") in found.configs:
-            found.endpoints.append(endpoint)
+        if client.describe_endpoint(EndpointName=endpoint).get("EndpointConfigName") in resources.configs:
+            resources.endpoints.append(endpoint)
     orphans = {endpoint_name(kind) for kind in KINDS} - set(every)
-    ids = [f"endpoint/{name}/variant/{VARIANT}" for name in sorted({*found.endpoints, *orphans})]
+    ids = [f"endpoint/{name}/variant/{VARIANT}" for name in sorted({*resources.endpoints, *orphans})]
     scaling = aws.client(settings, "application-autoscaling")
     targets = scaling.describe_scalable_targets(ServiceNamespace="sagemaker", ResourceIds=ids)
-    found.targets = [target["ResourceId"] for target in targets["ScalableTargets"]]
-    return found
+    resources.targets = [target["ResourceId"] for target in targets["ScalableTargets"]]
+    return resources
 
 
 def prepare(settings: Settings, stacks: list[str]) -> None:
@@ -101,32 +101,32 @@ def prepare(settings: Settings, stacks: list[str]) -> None:
                 _detach(aws.client(settings, "iam"), physical)
 
 
-def remove(settings: Settings, found: ResourcesBesideStacks) -> list[str]:
+def remove(settings: Settings, resources: ResourcesBesideStacks) -> list[str]:
     """Stop and delete; return a sentence for each thing that could not be. What has gone already is no problem."""
     client = aws.client(settings, "sagemaker")
     problems: list[str] = []
-    for kind, name in found.jobs:
+    for kind, name in resources.jobs:
         with _noted(problems, name):
             getattr(client, f"stop_{_JOBS[kind][0]}")(**{f"{kind}Name": name})
-    for kind, name in found.jobs:
+    for kind, name in resources.jobs:
         with _noted(problems, name):
             _await_end(client, kind, name)
     scaling = aws.client(settings, "application-autoscaling")
-    for target in found.targets:
+    for target in resources.targets:
         with _noted(problems, target):
             scaling.deregister_scalable_target(
                 ServiceNamespace="sagemaker", ResourceId=target,
                 ScalableDimension="sagemaker:variant:DesiredInstanceCount",
             )  # fmt: skip
-    for name in found.endpoints:
+    for name in resources.endpoints:
         with _noted(problems, name):
             take_down(client, name)
             if name != endpoint_name():  # the group of that one belongs to a stack
                 _delete_group(settings, log_group(name))
-    for name in found.configs:
+    for name in resources.configs:
         with _noted(problems, name):
             client.delete_endpoint_config(EndpointConfigName=name)
-    for name in found.models:
+    for name in resources.models:
         with _noted(problems, name):
             client.delete_model(ModelName=name)
     return problems

@@ -75,13 +75,13 @@ def parameter_file(folder: Path, environment: str, templates: list[Template]) ->
     return {name: str(value) for name, value in values.items()}
 
 
-def resolve(template: Template, known: Mapping[str, str]) -> dict[str, str]:
+def resolve(template: Template, given: Mapping[str, str]) -> dict[str, str]:
     """Return a template's parameters: the known values, else the defaults. Raises UsageError for missing ones."""
     values = {}
     missing = []
     for name, declaration in template.declared.items():
-        if name in known:
-            values[name] = str(known[name])
+        if name in given:
+            values[name] = str(given[name])
         elif "Default" in declaration:
             values[name] = str(declaration["Default"])
         else:

@@ -11,13 +11,14 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from etholake import aws
 from etholake.code_fingerprint import code_fingerprint
-from etholake.contract import CODE_ZONE, QUALITY_POINTER, RAW_ZONE, TABLES, parse_limits
+from etholake.contract import CODE_ZONE, QUALITY_POINTER, RAW_ZONE, RULES, parse_limits
 from etholake.digest import fingerprint
 from etholake.errors import AwsError, DataError
 from etholake.lake import Lake
@@ -68,7 +69,7 @@ def run(settings: Settings, on_progress: OnProgress | None = None) -> StageResul
     Raises
     ------
     DataError
-        The raw zone is empty.
+        The raw zone is empty, or every row of it was quarantined.
     AwsError
         A job or the crawler is not deployed or failed; the message has the service's reason.
     """
@@ -89,6 +90,7 @@ def run(settings: Settings, on_progress: OnProgress | None = None) -> StageResul
     tick(2, 3, "catalog")
     registered = lake.register()
     crawler = _crawl(glue, settings, _at(tick, 2), outputs.get(*RAW_CRAWLER))
+    _refuse_nothing_curated(lake)
     details = save(settings, lake, digest, registered, {"runs": runs, **crawler})
     tick(3, 3, "done")
     return StageResult(STAGE, "done", _sentence(details), details)
@@ -131,7 +133,7 @@ def is_current(before: Mapping[str, Any], digest: str, registered: Mapping[str, 
 def save(
     settings: Settings, lake: Lake, digest: str, registered: Mapping[str, int], more: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Sum the curated tables up and leave the stage's state for the next run; returns its details."""
+    """Sum the curated tables up and save the stage's state for the next run; return its details."""
     details = {**_summary(lake), "registered": registered, **more, **_quality(settings, lake)}
     save_state(settings, STAGE, {"fingerprint": digest, "committed": _committed(registered), "details": details})
     return details
@@ -227,21 +229,49 @@ def _quality(settings: Settings, lake: Lake) -> dict[str, str]:
 # --- the summary ------------------------------------------------------------------------------------------
 def _summary(lake: Lake) -> dict[str, Any]:
     """Return the sums over `curation_files`, whole and per lab."""
-    import pyarrow.parquet as pq
-
-    names = ("lab_id", "kind", *_SUMS)
-    assert set(names) <= set(TABLES["curation_files"].column_names)
+    names = ("lab_id", *_SUMS)
     whole: dict[str, Any] = {"files": 0, **dict.fromkeys(_SUMS, 0)}
     labs: dict[str, dict[str, int]] = {}
-    for uri in lake.current_files("curation_files"):
-        body = read_object(lake.s3, uri)
-        for row in pq.read_table(io.BytesIO(body), columns=list(names), use_threads=False).to_pylist():
-            lab = labs.setdefault(row["lab_id"], {"files": 0, **dict.fromkeys(_SUMS, 0)}) if row["lab_id"] else {}
-            for sums in (whole, lab) if lab else (whole,):
-                sums["files"] += 1
-                for name in _SUMS:
-                    sums[name] += row[name]
+    for row in _rows_of(lake, "curation_files", list(names)):
+        lab = labs.setdefault(row["lab_id"], {"files": 0, **dict.fromkeys(_SUMS, 0)}) if row["lab_id"] else {}
+        for sums in (whole, lab) if lab else (whole,):
+            sums["files"] += 1
+            for name in _SUMS:
+                sums[name] += row[name]
     return {**whole, "labs": dict(sorted(labs.items()))}
+
+
+def _refuse_nothing_curated(lake: Lake) -> None:
+    """Raise DataError with the main reasons if metadata or tracks came in and not one row of them was curated."""
+    files = _rows_of(lake, "curation_files", ["kind", "rows_in", "rows_curated"])
+    received, curated = Counter[str](), Counter[str]()
+    for file in files:
+        received[file["kind"]] += file["rows_in"]
+        curated[file["kind"]] += file["rows_curated"]
+    rejected = [kind for kind in ("metadata", "tracking") if received[kind] and not curated[kind]]
+    if not rejected:
+        return
+    rows, example = Counter[str](), dict[str, str]()
+    for row in _rows_of(lake, "quarantine", ["rule", "rows", "source_file", "detail"]):
+        rows[row["rule"]] += row["rows"]
+        example.setdefault(row["rule"], f"{row['source_file']}: {row['detail']}")
+    reasons = "".join(
+        f"\n  - {rule} ({count:,} rows): {RULES[rule].sentence} For example {example[rule]}"
+        for rule, count in rows.most_common(3)
+    )
+    counts = " and ".join(f"{received[kind]:,} rows of {kind}" for kind in rejected)
+    raise DataError(
+        f"None of the {counts} could be used. Correct the files, ingest them again and run etl. Why:{reasons}"
+    )
+
+
+def _rows_of(lake: Lake, table: str, columns: list[str]) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a small unpartitioned table."""
+    import pyarrow.parquet as pq
+
+    for uri in lake.current_files(table):
+        content = io.BytesIO(read_object(lake.s3, uri))
+        yield from pq.read_table(content, columns=columns, use_threads=False).to_pylist()
 
 
 def _sentence(details: Mapping[str, Any]) -> str:

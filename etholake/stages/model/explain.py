@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from etholake.contract import unified_part_sources
-from etholake.dataset.pose_tracks import CLOCK_HZ, MIN_FPS
+from etholake.dataset.pose_tracks import MIN_FPS, MODEL_FPS
 from etholake.errors import ContractError
 from etholake.events.post_processing import PostProcessing
 from etholake.models.archive import META, read_meta
@@ -52,8 +52,8 @@ def describe(folder: Path) -> dict[str, Any]:
             "config": shown["config"],
             "config_line": FAMILIES.get(shown["family"]).explain(shown["config"]),
             "clock": {
-                "hz": CLOCK_HZ, "min_fps": MIN_FPS, "window": window,
-                "window_s": window / CLOCK_HZ if window else None,
+                "hz": MODEL_FPS, "min_fps": MIN_FPS, "window": window,
+                "window_s": window / MODEL_FPS if window else None,
             },
             "labs": _labs(meta, below),
             "vocabulary": meta["vocabulary"]["actions"],
@@ -124,7 +124,7 @@ def _labs(meta: Mapping[str, Any], below: list[dict[str, Any]]) -> dict[str, dic
 
 
 def _title(model: Mapping[str, Any]) -> str:
-    """The family, and the models that it combines."""
+    """Return the family, and the models that it combines."""
     counts = Counter(model["members"])
     members = ", ".join(f"{n} × {name}" if n > 1 else name for name, n in counts.items())
     space = f", mean {model['space']}" if model["space"] else ""

@@ -34,7 +34,7 @@ def run(settings: Settings) -> StageResult:
     Returns
     -------
     StageResult
-        `details`: `uri`, `videos`, `ticks` (of the common clock), `seconds`, `job_name`. `unchanged` if they are
+        `details`: `uri`, `videos`, `ticks` (frames at 30 Hz), `seconds`, `job_name`. `unchanged` if they are
         there.
 
     Raises
@@ -81,4 +81,4 @@ def _exists(settings: Settings, key: str) -> bool:
 def _counts(settings: Settings, key: str) -> dict[str, int]:
     body = read_object(aws.client(settings, "s3"), f"s3://{settings.bucket}/{key}{INDEX}")
     videos = json.loads(body)["videos"].values()
-    return {"videos": len(videos), "ticks": sum(video["ticks"] for video in videos)}
+    return {"videos": len(videos), "ticks": sum(video["frames_30hz"] for video in videos)}

@@ -15,34 +15,34 @@ __all__ = ["compute", "processes", "stopping"]
 
 
 def compute(instance_type: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments of the SDK's `Compute`. Raises SettingsError for spot instances that shall stay warm."""
-    found: dict[str, Any] = {
+    """Return the arguments of the SDK's `Compute`. Raises SettingsError for spot instances that stay warm."""
+    arguments: dict[str, Any] = {
         "instance_type": instance_type,
         "instance_count": options["instances"],
         "volume_size_in_gb": options["volume_gb"],
     }
     if options["spot"]:
-        found["enable_managed_spot_training"] = True
+        arguments["enable_managed_spot_training"] = True
     if options["keep_alive_s"]:
         if options["spot"]:
             raise SettingsError("sagemaker/jobs.json: training.keep_alive_s must be 0 with training.spot.")
-        found["keep_alive_period_in_seconds"] = options["keep_alive_s"]
-    return found
+        arguments["keep_alive_period_in_seconds"] = options["keep_alive_s"]
+    return arguments
 
 
 def stopping(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments of the SDK's `StoppingCondition`. Raises SettingsError if spot may wait less than it may run."""
-    found = {"max_runtime_in_seconds": options["max_runtime_s"]}
+    """Return the arguments of `StoppingCondition`. Raises SettingsError if spot may wait less than run."""
+    arguments = {"max_runtime_in_seconds": options["max_runtime_s"]}
     if options["spot"]:
         if options["max_wait_s"] < options["max_runtime_s"]:
             raise SettingsError(
                 "sagemaker/jobs.json: training.max_wait_s must be at least training.max_runtime_s."
             )
-        found["max_wait_time_in_seconds"] = options["max_wait_s"]
-    return found
+        arguments["max_wait_time_in_seconds"] = options["max_wait_s"]
+    return arguments
 
 
 def processes(options: Mapping[str, Any]) -> int | None:
-    """Processes per instance that torchrun starts; None if there is one in all, which needs no torchrun."""
+    """Return the processes per instance that torchrun starts; None for one in all, without torchrun."""
     per_instance = int(options["processes_per_instance"])
     return per_instance if options["instances"] > 1 or per_instance > 1 else None

@@ -95,8 +95,9 @@ def _launch(settings: Settings, plan: TrainingPlan) -> str:
 
 
 def _checkpoint_prefix(digest: str) -> str:
-    """Return the key prefix for checkpoints. Runs with the same tables, code and parameters share it, so a
-    restarted job resumes.
+    """Return the key prefix for checkpoints.
+
+    Runs with the same tables, code and parameters share it, so a restarted job resumes.
     """
     return f"{MODEL_ZONE}/checkpoints/{digest}/"
 

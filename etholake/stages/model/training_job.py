@@ -113,7 +113,7 @@ def follow(settings: Settings, job: str, tick: OnProgress) -> dict[str, Any]:
 
     Raises AwsError unless it completed.
     """
-    client, lines = aws.client(settings, "sagemaker"), _Lines(settings, job)
+    client, lines = aws.client(settings, "sagemaker"), _JobLog(settings, job)
 
     def describe() -> dict[str, Any]:
         description: dict[str, Any] = client.describe_training_job(TrainingJobName=job)
@@ -128,7 +128,7 @@ def follow(settings: Settings, job: str, tick: OnProgress) -> dict[str, Any]:
     )  # fmt: skip
 
 
-class _Lines:
+class _JobLog:
     """Read the job's log from where it was read last; yield nothing as long as there is no log."""
 
     def __init__(self, settings: Settings, job: str) -> None:

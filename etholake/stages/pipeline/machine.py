@@ -19,7 +19,7 @@ from etholake.stages.serving import registry
 
 __all__ = ["DEFINITION", "arn", "definition_key", "input_of", "parameters"]
 
-DEFINITION = "pipeline.asl.json"  # in infra/
+DEFINITION = "infra/pipeline.asl.json"
 
 MAX_QUARANTINED = 0.5  # of a lab's rows: above this, the gate is closed
 POLL_S = 15

@@ -145,17 +145,17 @@ def gate(settings: Settings, run: Run) -> dict[str, Any]:
         etl.save(settings, lake, digest, registered, {"runs": {}})
     planned = training_plan(settings, run.given["config"], run.given["holdout"])
     options = run.given.get("tuning") if run.given.get("tune") else None
-    wanted, there, program = planned.digest, planned.model is not None, "train.py"
+    wanted, exists, program = planned.digest, planned.model is not None, "train.py"
     if options:
         wanted, program = fingerprint(planned.digest, options), "trial.py"
-        there = trained_details(settings, wanted) is not None
+        exists = trained_details(settings, wanted) is not None
     totals = report["totals"]
     return {
         "rows_in": totals["rows_in"],
         "rows_curated": totals["rows_curated"],
         "rows_quarantined": totals["rows_quarantined"],
-        "train": not there and not options,
-        "tune": not there and bool(options),
+        "train": not exists and not options,
+        "tune": not exists and bool(options),
         "digest": wanted,
         "parameters": _parameters(
             settings, planned.parameters | {"run_id": run_id(run.given, run.execution)}, program

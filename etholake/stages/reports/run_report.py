@@ -53,24 +53,26 @@ def run(settings: Settings, name: str, folder: Path) -> StageResult:
     remote, notes = _of_jobs(settings, name, since)
     lines = sorted([*local, *remote], key=lambda line: str(line["time"]))
     if not lines:
-        known = ", ".join(path.stem for path in _files(settings)[:5]) or "none"
-        raise DataError(f"No line of run '{name}' is known. Runs of this machine: {known}. {' '.join(notes)}")
+        runs = ", ".join(path.stem for path in _files(settings)[:5]) or "none"
+        raise DataError(f"No line of run '{name}' is known. Runs of this machine: {runs}. {' '.join(notes)}")
     costs = _cost(settings)
     places = _places(settings, name, lines, answers=bool(costs["cost"]))
-    found = collect(name, lines) | {"notes": notes, **costs, "logs": places}
+    report = collect(name, lines) | {"notes": notes, **costs, "logs": places}
     folder.mkdir(parents=True, exist_ok=True)
     output = folder / f"report-{name}.html"
-    output.with_suffix(".json").write_text(json.dumps(found, indent=1), encoding="utf-8")
-    output.write_text(render(found), encoding="utf-8")
-    counts = {key: len(found[key]) for key in ("steps", "failures", "quarantined")}
-    said = f"run {name}: {found['outcome']}, {counts['steps']} steps, {counts['failures']} failures; see {output}."
+    output.with_suffix(".json").write_text(json.dumps(report, indent=1), encoding="utf-8")
+    output.write_text(render(report), encoding="utf-8")
+    counts = {key: len(report[key]) for key in ("steps", "failures", "quarantined")}
+    summary = (
+        f"run {name}: {report['outcome']}, {counts['steps']} steps, {counts['failures']} failures; see {output}."
+    )
     return StageResult(
-        STAGE, "done", said, {"run": name, "outcome": found["outcome"], **counts, "output": str(output)}
+        STAGE, "done", summary, {"run": name, "outcome": report["outcome"], **counts, "output": str(output)}
     )
 
 
 def newest(settings: Settings) -> str:
-    """The run of this machine that was logged last. Raises DataError if there is none."""
+    """Return the run of this machine that was logged last. Raises DataError if there is none."""
     if not (files := _files(settings)):
         raise DataError(f"{logs.folder(settings.state_dir)} holds no run: run a stage first, or name a run.")
     return files[0].stem
@@ -78,7 +80,7 @@ def newest(settings: Settings) -> str:
 
 # --- what the lines say: pure -------------------------------------------------------------------------------
 def collect(name: str, lines: Sequence[Line]) -> dict[str, Any]:
-    """The run as JSON: `outcome`, `began`, `ended`, `seconds`, `steps`, and the lines of each kind."""
+    """Return the run as JSON: `outcome`, `began`, `ended`, `seconds`, `steps`, and the lines of each kind."""
     ran = steps(lines)
     began, ended = str(lines[0]["time"]), str(lines[-1]["time"])
     of = {
@@ -102,12 +104,12 @@ def collect(name: str, lines: Sequence[Line]) -> dict[str, Any]:
 
 
 def steps(lines: Iterable[Line]) -> list[dict[str, Any]]:
-    """Every stage, job and state that started, in that order.
+    """Return every stage, job and state that started, in that order.
 
-    Each with `began` and `seconds` (from the first line on), `status` (done, unchanged, succeeded, failed, or
+    Each has `began` and `seconds` (from the first line on), `status` (done, unchanged, succeeded, failed, or
     `no end`: it runs still or was killed), `counts`, `message`, `source` and `depth` (how many it lies within).
     """
-    found: list[dict[str, Any]] = []
+    started: list[dict[str, Any]] = []
     zero: float | None = None
     last = 0.0
     for line in lines:
@@ -116,47 +118,49 @@ def steps(lines: Iterable[Line]) -> list[dict[str, Any]]:
         last = max(last, at - zero)
         who = {"stage": line["stage"], "source": line["source"]}
         still = [
-            s for s in found if s["status"] == "no end" and {"stage": s["stage"], "source": s["source"]} == who
+            s for s in started if s["status"] == "no end" and {"stage": s["stage"], "source": s["source"]} == who
         ]
         if line["event"] == "start":
-            found.append(
+            started.append(
                 who | {"began": at - zero, "seconds": 0.0, "status": "no end", "message": "", "counts": {}}
             )
         elif line["event"] in {"end", "failed"} and (still or "status" in line):
             seconds = float(line.get("seconds") or 0.0)
             step = still[-1] if still else who | {"began": max(0.0, at - zero - seconds), "counts": {}}
             if not still:
-                found.append(step)
+                started.append(step)
             status = "failed" if line["event"] == "failed" else line.get("status", "done")
             step |= {"seconds": seconds, "status": status, "message": line["message"], "counts": _counts(line)}
-    for step in found:
+    for step in started:
         if step["status"] == "no end":
             step["seconds"] = last - step["began"]
         step |= {"began": round(step["began"], 2), "seconds": round(step["seconds"], 2)}
-    found.sort(key=lambda s: (s["began"], -s["seconds"]))
-    for n, step in enumerate(found):
-        step["depth"] = sum(_within(step, other) for other in found[:n])
-    return found
+    started.sort(key=lambda s: (s["began"], -s["seconds"]))
+    for n, step in enumerate(started):
+        step["depth"] = sum(_within(step, other) for other in started[:n])
+    return started
 
 
 def _within(step: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether a step began and ended within another; a tenth of a second is allowed for."""
+    """Return whether a step began and ended within another, give or take a tenth of a second."""
     return bool(step["began"] + step["seconds"] <= other["began"] + other["seconds"] + 0.1)
 
 
 def _counts(line: Line) -> dict[str, Any]:
-    """The figures of a line: not flags, not identifiers."""
+    """Return the figures of a line: neither flags nor identifiers."""
     figures = {k: v for k, v in line.items() if isinstance(v, int | float) and not isinstance(v, bool)}
     return {k: v for k, v in figures.items() if k not in _PLAIN and not k.endswith("_id")}
 
 
 def _once(lines: Iterable[Line]) -> list[Line]:
-    """The same failure is told by the job, the stage and the verb: the first of them is kept."""
-    found: list[Line] = []
+    """Return the failures without repetitions: job, stage and command report the same one, the first is kept."""
+    distinct: list[Line] = []
     for line in lines:
-        if not any(line["message"] in other["message"] or other["message"] in line["message"] for other in found):
-            found.append(line)
-    return found
+        if not any(
+            line["message"] in other["message"] or other["message"] in line["message"] for other in distinct
+        ):
+            distinct.append(line)
+    return distinct
 
 
 def _at(time: str) -> float:
@@ -165,9 +169,9 @@ def _at(time: str) -> float:
 
 # --- where the lines are ------------------------------------------------------------------------------------
 def _files(settings: Settings) -> list[Path]:
-    """The newest first."""
-    found = logs.folder(settings.state_dir).glob("*.jsonl")
-    return sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)
+    """Return the files of this machine's runs, the newest first."""
+    paths = logs.folder(settings.state_dir).glob("*.jsonl")
+    return sorted(paths, key=lambda path: path.stat().st_mtime, reverse=True)
 
 
 def _local(settings: Settings, name: str) -> list[Line]:
@@ -178,7 +182,7 @@ def _local(settings: Settings, name: str) -> list[Line]:
 
 
 def log_groups(settings: Settings) -> list[str]:
-    """CloudWatch groups that the jobs of a run write to."""
+    """Return the CloudWatch log groups that the jobs of a run write to."""
     return [
         f"/aws-glue/{settings.stack}/output", training_job.LOG_GROUP, processing.LOG_GROUP,
         "/aws/sagemaker/TransformJobs", log_group(endpoint_name()),
@@ -186,7 +190,7 @@ def log_groups(settings: Settings) -> list[str]:
 
 
 def _of_jobs(settings: Settings, name: str, since: int | None) -> tuple[list[Line], list[str]]:
-    """Lines of the run's jobs, and what could not be read."""
+    """Return the lines of the run's jobs, and a note on each log group that could not be read."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     lines: list[Line] = []
@@ -216,20 +220,22 @@ def _in_group(settings: Settings, group: str, name: str, since: int | None) -> I
 
 
 def _places(settings: Settings, name: str, lines: Iterable[Line], *, answers: bool) -> list[dict[str, str]]:
-    """Where the lines and the reports lie, for a person who wants to see more."""
+    """Return where the lines and the reports lie, for a person who wants to see more."""
     path = logs.folder(settings.state_dir).resolve() / f"{name}.jsonl"
-    found = [{"what": "this machine's lines", "where": str(path), "link": path.as_uri()}] if path.is_file() else []
+    places = (
+        [{"what": "this machine's lines", "where": str(path), "link": path.as_uri()}] if path.is_file() else []
+    )
     quality = (load_state(settings, "etl").get("details") or {}).get("quality", "") if answers else ""
     jobs = dict.fromkeys(str(line["source"]) for line in lines if line["source"] != LOCAL)
-    found += [{"what": "a job's lines (CloudWatch)", "where": source, "link": ""} for source in jobs]
+    places += [{"what": "a job's lines (CloudWatch)", "where": source, "link": ""} for source in jobs]
     if uri := quality:
         file = Path(settings.s3_root).resolve() / uri.removeprefix("s3://")
-        found.append({"what": "data quality", "where": uri, "link": file.as_uri() if file.is_file() else ""})
-    return found
+        places.append({"what": "data quality", "where": uri, "link": file.as_uri() if file.is_file() else ""})
+    return places
 
 
 def _cost(settings: Settings) -> dict[str, Any]:
-    """The cost table, or why there is none."""
+    """Return the cost table, or why there is none."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:

@@ -107,8 +107,8 @@ def serve(settings: Settings, video_id: int, run_id: str | None = None, port: in
 
 def most_predicted(settings: Settings) -> tuple[int, str] | None:
     """(video, run) with the most predicted events: the one to show; None where nothing was predicted."""
-    found = query.run_sql(settings, MOST_PREDICTED).rows
-    return (int(found[0][0]), str(found[0][1])) if found else None
+    rows = query.run_sql(settings, MOST_PREDICTED).rows
+    return (int(rows[0][0]), str(rows[0][1])) if rows else None
 
 
 def _create_views(settings: Settings) -> None:
@@ -118,21 +118,21 @@ def _create_views(settings: Settings) -> None:
 
 def _read(settings: Settings, video_id: int, run_id: str | None) -> VideoView:
     """Everything of a video but its slices."""
-    from etholake.pages.video.events import Event, judge
+    from etholake.pages.video.events import MatchedEvent, judge
     from etholake.pages.video.page import VideoView
 
-    found = _ask(settings, INFO, str(video_id))
-    if not found:
+    rows = _ask(settings, INFO, str(video_id))
+    if not rows:
         raise UsageError(
             f"The lake has no video {video_id}; the videos that it has are in metadata_train and metadata_test."
         )
-    info = found[0]
+    info = rows[0]
     key = _key(info)
     run_id = _chosen(video_id, [str(row["run_id"]) for row in _ask(settings, RUNS, *key)], run_id)
     rows = _ask(settings, ANNOTATIONS, *key)
     rows += _ask(settings, PREDICTIONS, *key, query.literal(run_id)) if run_id else []
     names = ("agent_id", "target_id", "action", "start_frame", "stop_frame", "confidence", "issue")
-    events = [Event(row["source"], *(row[name] for name in names)) for row in rows]
+    events = [MatchedEvent(row["source"], *(row[name] for name in names)) for row in rows]
     looked_for = {(r["agent_id"], r["target_id"], r["action"]) for r in _ask(settings, LABELED, *key)}
     judged = judge(events, looked_for, annotated=bool(info["has_annotation"]))
     video = VideoView(info, _ask(settings, SUMMARIES, *key), judged, (), run_id)
@@ -148,8 +148,8 @@ def _read(settings: Settings, video_id: int, run_id: str | None) -> VideoView:
 
 def _chosen(video_id: int, runs: list[str], wanted: str | None) -> str | None:
     if wanted is not None and wanted not in runs:
-        known = f"It was predicted by {', '.join(runs)}." if runs else "No run predicted it."
-        raise UsageError(f"Run '{wanted}' did not predict video {video_id}. {known}")
+        predicting_runs = f"It was predicted by {', '.join(runs)}." if runs else "No run predicted it."
+        raise UsageError(f"Run '{wanted}' did not predict video {video_id}. {predicting_runs}")
     if wanted is None and len(runs) > 1:
         raise UsageError(f"Several runs predicted video {video_id}: name one with --run: {', '.join(runs)}.")
     return wanted or (runs[0] if runs else None)

@@ -1,4 +1,4 @@
-"""Stage drift: do the requests that an endpoint gets look like the videos that its model was trained on?
+"""Stage drift: compare the requests that an endpoint gets with the videos that its model was trained on.
 
 The endpoint keeps a share of its requests (data capture). They are compared, feature by feature, with a baseline
 of the training videos, which is made once per model and kept in the model zone under the fingerprint of the
@@ -25,7 +25,7 @@ import numpy.typing as npt
 
 from etholake import aws
 from etholake.contract import MODEL_ZONE, UNIFIED_PARTS, unified_part_sources
-from etholake.dataset.pose_tracks import CLOCK_HZ, PartSources, PoseTracks, VideoMeta
+from etholake.dataset.pose_tracks import MODEL_FPS, PartSources, PoseTracks, VideoMeta
 from etholake.digest import fingerprint
 from etholake.errors import DataError, EtholakeError
 from etholake.objects import list_objects
@@ -70,19 +70,19 @@ def run(settings: Settings, output: Path, endpoint: str = "") -> StageResult:
     endpoint = endpoint or endpoint_name()
     _, uri = trained_model(settings)
     data_fingerprint, part_map = _trained_with(settings, uri)
-    found = _captured(settings, endpoint, data_fingerprint, unified_part_sources(part_map))
-    if not found["clips"]:
-        others = f" ({found['other_models']} of other models)" if found["other_models"] else ""
+    captured = _captured(settings, endpoint, data_fingerprint, unified_part_sources(part_map))
+    if not captured["clips"]:
+        others = f" ({captured['other_models']} of other models)" if captured["other_models"] else ""
         raise DataError(
             f"Endpoint '{endpoint}' has captured no request to the newest model{others}: ask it first."
         )
     reference = _baseline(settings, data_fingerprint, part_map)
-    rows = compare(reference, _pooled(clip_features(clip) for clip in found["clips"]))
-    enough = len(found["clips"]) >= FEW
+    rows = compare(reference, _pooled(clip_features(clip) for clip in captured["clips"]))
+    enough = len(captured["clips"]) >= FEW
     drifted = [row["feature"] for row in rows if row["verdict"] == "drifted"] if enough else []
     details = {
-        "endpoint": endpoint, "requests": len(found["clips"]), "other_models": found["other_models"],
-        "unreadable": found["unreadable"], "model_fingerprint": data_fingerprint, "features": rows,
+        "endpoint": endpoint, "requests": len(captured["clips"]), "other_models": captured["other_models"],
+        "unreadable": captured["unreadable"], "model_fingerprint": data_fingerprint, "features": rows,
         "drifted": drifted, "enough": enough, "output": str(output),
     }  # fmt: skip
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -90,23 +90,23 @@ def run(settings: Settings, output: Path, endpoint: str = "") -> StageResult:
     page = render(details, same=SAME, drifted=DRIFTED, fewest_requests=FEW)
     output.write_text(page, encoding="utf-8")
     if not enough:
-        said = f"only {len(found['clips'])} requests, too few to judge ({FEW} are needed)"
+        verdict = f"only {len(captured['clips'])} requests, too few to judge ({FEW} are needed)"
     else:
-        said = f"drifted: {', '.join(drifted)}" if drifted else "no feature has drifted"
-    return StageResult(STAGE, "done", f"{len(found['clips'])} requests: {said}; see {output}.", details)
+        verdict = f"drifted: {', '.join(drifted)}" if drifted else "no feature has drifted"
+    return StageResult(STAGE, "done", f"{len(captured['clips'])} requests: {verdict}; see {output}.", details)
 
 
 # --- the measure: pure --------------------------------------------------------------------------------------
 def clip_features(clip: PoseTracks) -> Values:
-    """Values of every feature of one video, at most `PER_CLIP` each; missing ones left out."""
+    """Return the values of every feature of one video, at most `PER_CLIP` each, without missing ones."""
     xy = np.asarray(clip.xy_TMK2, dtype=np.float64)
     seen: npt.NDArray[np.bool_] = ~np.isnan(xy[:, :, :, 0])
     counts = np.maximum(seen.sum(axis=2), 1)[..., None]
     centre = np.where(seen.sum(axis=2)[..., None] > 0, np.nansum(xy, axis=2) / counts, np.nan)  # [T, M, 2]
     M = centre.shape[1]
     gaps = [np.linalg.norm(centre[:, a] - centre[:, b], axis=-1) for a in range(M) for b in range(a)]
-    found = {
-        "speed_cm_s": np.linalg.norm(np.diff(centre, axis=0), axis=-1) * CLOCK_HZ,
+    features = {
+        "speed_cm_s": np.linalg.norm(np.diff(centre, axis=0), axis=-1) * MODEL_FPS,
         "body_length_cm": np.linalg.norm(xy[:, :, NOSE] - xy[:, :, TAIL], axis=-1),
         "pair_distance_cm": np.concatenate(gaps) if gaps else np.empty(0),
         "parts_seen": seen.sum(axis=2).astype(np.float64),
@@ -114,7 +114,7 @@ def clip_features(clip: PoseTracks) -> Values:
         "pix_per_cm": np.array([clip.meta.pix_per_cm or np.nan]),
         "animals": np.array([float(M)]),
     }
-    return {name: _spread(values) for name, values in found.items()}
+    return {name: _spread(values) for name, values in features.items()}
 
 
 def _spread(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -124,39 +124,43 @@ def _spread(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def _pooled(clips: Iterable[Values]) -> Values:
-    found: dict[str, list[npt.NDArray[np.float64]]] = {name: [] for name in FEATURES}
+    pooled: dict[str, list[npt.NDArray[np.float64]]] = {name: [] for name in FEATURES}
     for values in clips:
         for name in FEATURES:
-            found[name].append(values[name])
-    return {name: np.concatenate(pieces) if pieces else np.empty(0) for name, pieces in found.items()}
+            pooled[name].append(values[name])
+    return {name: np.concatenate(pieces) if pieces else np.empty(0) for name, pieces in pooled.items()}
 
 
 def baseline(values: Values, data_fingerprint: str, videos: int) -> dict[str, Any]:
-    """What is kept of the training videos: of every feature the deciles and the shares between them.
+    """Return the baseline of the training videos: each feature's deciles and the shares between them.
 
     The outermost bins lie outside of all that training has seen, and are empty.
     """
     features = {}
     for name in FEATURES:
-        found = values[name]
-        if not len(found):
+        numbers = values[name]
+        if not len(numbers):
             continue
-        deciles = np.quantile(found, np.linspace(0, 1, 11))
+        deciles = np.quantile(numbers, np.linspace(0, 1, 11))
         margin = max(1e-6, 1e-6 * float(np.abs(deciles).max()))
         deciles[0], deciles[-1] = deciles[0] - margin, deciles[-1] + margin
         edges = np.unique(deciles)
-        features[name] = {"edges": edges.tolist(), "shares": _shares(found, edges).tolist(), "values": len(found)}
+        features[name] = {
+            "edges": edges.tolist(),
+            "shares": _shares(numbers, edges).tolist(),
+            "values": len(numbers),
+        }
     return {"format": 1, "data_fingerprint": data_fingerprint, "videos": videos, "features": features}
 
 
 def _shares(values: npt.NDArray[np.float64], edges: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Share of values in (-inf, e0], (e0, e1], …, (en, inf)."""
+    """Return the share of values in (-inf, e0], (e0, e1], …, (en, inf)."""
     counts = np.bincount(np.searchsorted(edges, values, side="left"), minlength=len(edges) + 1)
     return np.asarray(counts / counts.sum(), dtype=np.float64)
 
 
 def compare(reference: Mapping[str, Any], values: Values) -> list[dict[str, Any]]:
-    """PSI, KS and verdict of every feature of the baseline; `psi` None where the requests have no value."""
+    """Return PSI, KS and verdict of every feature of the baseline; `psi` None without a value in the requests."""
     rows = []
     for name, kept in reference["features"].items():
         expected, edges = np.array(kept["shares"]), np.array(kept["edges"])
@@ -177,7 +181,7 @@ def compare(reference: Mapping[str, Any], values: Values) -> list[dict[str, Any]
 
 # --- where it comes from ------------------------------------------------------------------------------------
 def _trained_with(settings: Settings, uri: str) -> tuple[str, str]:
-    """Fingerprint of the training data and part map of a model; the members of an ensemble have one map."""
+    """Return fingerprint of the training data and part map of a model; an ensemble's members have one map."""
     with unpacked(settings, uri) as folder:
         metas = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("**/meta.json"))]
         whole = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
@@ -185,7 +189,7 @@ def _trained_with(settings: Settings, uri: str) -> tuple[str, str]:
 
 
 def _baseline(settings: Settings, data_fingerprint: str, part_map: str) -> dict[str, Any]:
-    """The kept baseline of a model's training data; made from the curated zone if there is none."""
+    """Return the baseline of a model's training data; make it from the curated zone if there is none."""
     name = f"{data_fingerprint}-{fingerprint(part_map)}" if part_map else data_fingerprint
     s3, key = aws.client(settings, "s3"), f"{MODEL_ZONE}/baselines/{name}.json"
     try:
@@ -206,26 +210,26 @@ def _baseline(settings: Settings, data_fingerprint: str, part_map: str) -> dict[
 
 
 def _captured(settings: Settings, endpoint: str, data_fingerprint: str, sources: PartSources) -> dict[str, Any]:
-    """``clips`` of the newest captured requests to the model; how many went to others, or cannot be read."""
+    """Return `clips` of the newest captured requests; how many went to other models, or are unreadable."""
     s3 = aws.client(settings, "s3")
     objects = list_objects(s3, settings.bucket, f"{CAPTURED}/{endpoint}/")
     keys = sorted((item["Key"] for item in objects), reverse=True)
-    found: dict[str, Any] = {"clips": [], "other_models": 0, "unreadable": 0}
+    captured: dict[str, Any] = {"clips": [], "other_models": 0, "unreadable": 0}
     for key in keys[:MAX_REQUESTS]:
         body = s3.get_object(Bucket=settings.bucket, Key=key)["Body"].read()
         for sent, answered in _exchanges(body):
             try:
                 if json.loads(_data(answered))["model"]["data_fingerprint"] != data_fingerprint:
-                    found["other_models"] += 1
+                    captured["other_models"] += 1
                 else:
-                    found["clips"].append(_clip(sent, settings.max_gap_frames, sources))
+                    captured["clips"].append(_clip(sent, settings.max_gap_frames, sources))
             except (EtholakeError, ValueError, KeyError, TypeError, OSError):
-                found["unreadable"] += 1
-    return found
+                captured["unreadable"] += 1
+    return captured
 
 
 def _exchanges(body: bytes) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
-    """(input, output) of every line that has both."""
+    """Yield (input, output) of every line that has both."""
     for line in body.splitlines():
         data = json.loads(line)["captureData"]
         if "endpointInput" in data and "endpointOutput" in data:
@@ -238,7 +242,7 @@ def _data(side: Mapping[str, Any]) -> bytes:
 
 
 def _clip(sent: Mapping[str, Any], max_gap_frames: int, sources: PartSources) -> PoseTracks:
-    """The video of a captured request (see sagemaker/inference.py for its two forms)."""
+    """Return the video of a captured request (see sagemaker/inference.py for its two forms)."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

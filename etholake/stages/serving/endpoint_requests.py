@@ -93,7 +93,7 @@ def deployment_config() -> dict[str, Any]:
 
 
 def scaling_requests(endpoint: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the arguments of RegisterScalableTarget and PutScalingPolicy. (The mock keeps them as state only.)"""
+    """Return the arguments of RegisterScalableTarget and PutScalingPolicy; the mock keeps them as state only."""
     options = job_settings()["hosting"]["autoscaling"]
     what = {
         "ServiceNamespace": "sagemaker",

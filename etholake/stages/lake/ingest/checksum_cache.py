@@ -40,7 +40,7 @@ class FileState:
     def at(
         size: int, modified_ns: int, changed_ns: int, sha256: str, problems: tuple[str, ...], read_ns: int
     ) -> FileState:
-        """The times were taken before the file was read, at `read_ns` since 1970."""
+        """Return the state of a file whose times were taken before it was read, at `read_ns` since 1970."""
         settled = all(abs(read_ns - then) > _TICK_NS for then in (modified_ns, changed_ns))
         return FileState(size, modified_ns, changed_ns, sha256, problems, settled)
 

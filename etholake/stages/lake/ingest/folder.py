@@ -33,7 +33,7 @@ class RawFile:
 
 
 def list_folder(data: Path) -> list[RawFile]:
-    """The files of a folder in the MABe layout, sorted by key.
+    """Return the files of a folder in the MABe layout, sorted by key.
 
     Raises DataError if it is not one, if a folder in it cannot be read (its files must not be taken for gone),
     or if a video id stands in two labs (the tables know a video by its id).
@@ -42,20 +42,20 @@ def list_folder(data: Path) -> list[RawFile]:
 
 
 def list_strays(data: Path) -> list[str]:
-    """Files in the layout's folders that stand where the layout has none: sentences with the remedy, sorted."""
+    """Return sentences, sorted, on files that lie where the layout has none, with the remedy."""
     return _strays(_walk(data)[1])
 
 
 def scan(data: Path) -> tuple[list[RawFile], list[str]]:
-    """`list_folder` and `list_strays` of one look at the folder."""
+    """Return `list_folder` and `list_strays` of one look at the folder."""
     if not data.is_dir():
         raise DataError(f"{data} is not a folder. Expected one in the MABe layout, with train.csv or test.csv.")
     tables = [data / f"{split}.csv" for split in SPLITS if (data / f"{split}.csv").is_file()]
     if not tables:
-        found = ", ".join(sorted(p.name for p in data.iterdir())[:10]) or "nothing"
+        names = ", ".join(sorted(p.name for p in data.iterdir())[:10]) or "nothing"
         raise DataError(
             f"{data} is not in the MABe layout: expected train.csv and/or test.csv beside train_tracking/<lab>/"
-            f"<video>.parquet and train_annotation/<lab>/<video>.parquet, but found {found}."
+            f"<video>.parquet and train_annotation/<lab>/<video>.parquet, but found {names}."
         )
     files, strays = _walk(data)
     _refuse_repeated_ids(files, _check_metadata(tables))
@@ -71,7 +71,7 @@ def _strays(paths: Sequence[str]) -> list[str]:
 
 
 def _walk(data: Path) -> tuple[list[RawFile], list[str]]:
-    """(files, paths of strays) below the layout's folders, unsorted."""
+    """Return (files, paths of strays) below the layout's folders, unsorted."""
     files: list[RawFile] = []
     strays: list[str] = []
     problems: list[str] = []
@@ -111,7 +111,7 @@ def _file(path: Path, stat: Callable[[], os.stat_result], key: str, kind: str) -
 
 
 def _check_metadata(tables: Sequence[Path]) -> list[tuple[str, str, str]]:
-    """(split, video id, lab) of every metadata row. Raises DataError for tables that cannot be used."""
+    """Yield (split, video id, lab) of every metadata row. Raises DataError for tables that cannot be used."""
     problems, named = [], []
     for table in tables:
         try:

@@ -10,7 +10,7 @@ __all__ = ["check"]
 
 
 def check(file: RawFile, content: bytes | None = None) -> list[str]:
-    """Sentences with the remedy; [] if the file looks right. `content`: the bytes, if they were read already."""
+    """Return the file's problems as sentences with the remedy. `content` is its bytes, if already read."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -41,12 +41,12 @@ def check(file: RawFile, content: bytes | None = None) -> list[str]:
     return problems
 
 
-def _holds(found: Any, kind: str) -> bool:
-    """A column of the Arrow type `found` can be what the layout asks for (coercible numbers are accepted)."""
+def _holds(arrow_type: Any, kind: str) -> bool:
+    """Return whether a column of type `found` fits the layout (coercible numbers are accepted)."""
     from pyarrow import types
 
-    if types.is_dictionary(found):
-        found = found.value_type
+    if types.is_dictionary(arrow_type):
+        arrow_type = arrow_type.value_type
     if kind == "string":
-        return bool(types.is_string(found) or types.is_large_string(found))
-    return bool(types.is_integer(found) or types.is_floating(found))
+        return bool(types.is_string(arrow_type) or types.is_large_string(arrow_type))
+    return bool(types.is_integer(arrow_type) or types.is_floating(arrow_type))

@@ -9,6 +9,7 @@ import zlib
 from functools import cached_property
 from io import FileIO
 
+from etholake.digest import bytes_digest
 from etholake.stages.lake.ingest.checksum_cache import FileState
 from etholake.stages.lake.ingest.folder import RawFile
 from etholake.stages.lake.ingest.footers import check
@@ -38,9 +39,9 @@ class Reading:
 
     @cached_property
     def digests(self) -> tuple[str, int]:
-        """(hex SHA-256, CRC32) of the whole file."""
+        """Return (hex SHA-256, CRC32) of the whole file."""
         if self.content is not None:
-            return hashlib.sha256(self.content).hexdigest(), zlib.crc32(self.content)
+            return bytes_digest(self.content), zlib.crc32(self.content)
         sha256, crc32, block = hashlib.sha256(), 0, memoryview(bytearray(_DIGEST_BLOCK))
         self.stream.seek(0)
         while count := self.stream.readinto(block):
@@ -49,7 +50,7 @@ class Reading:
         return sha256.hexdigest(), crc32
 
     def look(self, before: FileState | None) -> FileState:
-        """What the file is: `before`, if it is as it was then, else found out now. Raises ChangedError."""
+        """Return the file's state: `before` if it is unchanged, else newly read. Raises ChangedError."""
         if before is not None and before.is_unchanged(*self._state):
             state = before
         else:
@@ -81,6 +82,7 @@ class Body:
         self._stream, self._size, self._at = stream, size, 0
 
     def read(self, size: int = -1) -> bytes:
+        """Return the next bytes: at least `size` of them, unless the body ends."""
         left = self._size - self._at
         want = left if size < 0 else min(left, max(size, _BLOCK))
         try:
@@ -92,16 +94,18 @@ class Body:
         return data
 
     def tell(self) -> int:
+        """Return the position."""
         return self._at
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Move the position, within the body; return it."""
         start = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
         self._at = min(max(start + offset, 0), self._size)
         return self._at
 
 
 def read(stream: FileIO, size: int) -> bytes:
-    """Up to `size` bytes, fewer only at the end of the file."""
+    """Return up to `size` bytes, fewer only at the end of the file."""
     data = stream.read(size)
     while len(data) < size and (more := stream.read(size - len(data))):
         data += more

@@ -15,7 +15,7 @@ Result = TypeVar("Result")
 
 
 def each(threads: int, work: Callable[[Item], Result], items: Sequence[Item]) -> Generator[Result, None, None]:
-    """Results of `work` in the order of completion, for a list of `items`. What `work` raises is raised here.
+    """Yield the results of `work` for each of `items`, in the order of completion. Its errors are raised here.
 
     No future is made per item. Closing the iterator ends it when those begun are done.
     """

@@ -111,7 +111,7 @@ def _put_large(zone: RawZoneBucket, reading: Reading, state: FileState) -> Any:
 
 
 def _put_parts(zone: RawZoneBucket, reading: Reading, state: FileState) -> Any:
-    """Multipart, part after part: the concurrency is over files. Memory: one part."""
+    """Upload part after part, with one part in memory: the concurrency is over files."""
     made = zone.s3.create_multipart_upload(**_request(zone, reading.file.key, state))
     upload = {"Bucket": zone.bucket, "Key": reading.file.key, "UploadId": made["UploadId"]}
     size = max(PART_BYTES, -(-reading.size // MAX_PARTS))

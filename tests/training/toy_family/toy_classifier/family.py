@@ -8,7 +8,8 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from etholake.models.config import Augmentation, NetworkConfig
-from etholake.models.family import NetworkFamily, Sizes, VocabularyLayers
+from etholake.models.family import Sizes
+from etholake.models.network_family import NetworkFamily, VocabularyLayers
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Verbs of the laptop: the mock, the settings, simulated data, packages, the demo."""
+"""Verbs of this machine: the demo, the mock, the settings, simulated data, the packages."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 from etholake import aws, settings
-from etholake.cli.common import AddVerb, say
+from etholake.cli.common import AddVerb, exclusive, say
+from etholake.errors import UsageError
 from etholake.progress import progress
 from etholake.settings import Settings
 
@@ -16,22 +17,22 @@ __all__ = ["add"]
 
 
 def add(verb: AddVerb) -> None:
-    """Tell the parser the verbs of this module."""
+    """Add the verbs of this module to the parser."""
     verb("config", _config, "Print every setting and where it comes from.")
     verb("up", _up, "Start the mock on loopback and print the variables to export.")
     verb("down", _down, "Stop the mock and everything it started.")
     sub = verb("simulate", _simulate, "Write a simulated data set in the MABe layout.")
-    sub.add_argument("--out", type=Path, required=True)
-    sub.add_argument("--labs", default="4", help="how many labs, or their names, a,b (default: 4)")
+    sub.add_argument("--out", type=Path, required=True, help="folder to write")
+    sub.add_argument("--labs", help="how many labs, or their names, a,b (default: 4; with --add-to: all)")
     sub.add_argument("--videos", type=int, default=6, help="videos per lab (with --add-to: in all)")
-    sub.add_argument("--seconds", type=float, default=75.0, help="length of a video")
-    sub.add_argument("--seed", type=int, default=0)
+    sub.add_argument("--seconds", type=float, help="length of a video (default: 75)")
+    sub.add_argument("--seed", type=int, default=0, help="seed of everything random (default: 0)")
     sub.add_argument("--dirt", type=float, default=0.1, help="rate of real-world dirt, 0..1")
     sub.add_argument("--add-to", type=Path, help="add tracking to the annotations of this folder instead")
     sub = verb("demo", _demo, "Everything, end to end, on this machine.", data=True)
     sub.add_argument("--keep", action="store_true", help="leave the mock running at the end")
     sub = verb("package", _package, "Build what is shipped to Glue and SageMaker.")
-    sub.add_argument("--out", type=Path, default=Path("dist"))
+    sub.add_argument("--out", type=Path, default=Path("dist"), help="folder to write (default: dist)")
 
 
 def _config(current: Settings, arguments: argparse.Namespace) -> None:
@@ -70,14 +71,18 @@ def _down(current: Settings, arguments: argparse.Namespace) -> None:
 def _simulate(_current: Settings, arguments: argparse.Namespace) -> None:
     from etholake import simulate
 
-    labs: int | list[str] = int(arguments.labs) if arguments.labs.isdigit() else arguments.labs.split(",")
+    exclusive(arguments, "--add-to", "--seconds")
+    text = arguments.labs or ("" if arguments.add_to else "4")
+    if arguments.add_to and text.isdigit():
+        raise UsageError(f"--add-to keeps the labs of its folder: name some of them, a,b, instead of '{text}'.")
+    labs: int | list[str] = int(text) if text.isdigit() else [name for name in text.split(",") if name]
     with progress("simulate", enabled=not arguments.json) as on_progress:
         if arguments.add_to:
             report = simulate.add_tracking(
                 arguments.add_to,
                 arguments.out,
                 videos=arguments.videos,
-                labs=None if isinstance(labs, int) else labs,
+                labs=labs if isinstance(labs, list) and labs else None,
                 seed=arguments.seed,
                 dirt=arguments.dirt,
                 on_progress=on_progress,
@@ -87,7 +92,7 @@ def _simulate(_current: Settings, arguments: argparse.Namespace) -> None:
                 arguments.out,
                 labs=labs,
                 videos=arguments.videos,
-                seconds=arguments.seconds,
+                seconds=75.0 if arguments.seconds is None else arguments.seconds,
                 seed=arguments.seed,
                 dirt=arguments.dirt,
                 on_progress=on_progress,
