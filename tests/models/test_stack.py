@@ -42,7 +42,7 @@ def video(number: int, lab: str = "north") -> LabelledVideo:
 
 
 def base(videos: list[LabelledVideo], seed: int, noise: float = 2.5) -> list[PairScores]:
-    """A recogniser that is late by 20 frames, and noisy on every frame."""
+    """A model that is late by 20 frames, and noisy on every frame."""
     scores = []
     for v in videos:
         random = np.random.default_rng([seed, v.tracks.video_id])
