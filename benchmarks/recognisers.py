@@ -46,7 +46,7 @@ from etholake.contract import ACTIONS
 from etholake.dataset.labelled import LabelledVideo, TrainingData, whole_spans
 from etholake.dataset.pose_tracks import PoseTracks, VideoMeta
 from etholake.dataset.split import Span, Split
-from etholake.evaluation import confusion, n_events
+from etholake.evaluation import bouts, confusion
 from etholake.events import metric, mutual
 from etholake.events import post_processing as decisions
 from etholake.events.calibration import pooled_frames
@@ -279,7 +279,7 @@ class Judged:
         labs, fps = {v: c.lab_id for v, c in all_tracks.items()}, {v: c.fps for v, c in all_tracks.items()}
         truth = [e for v in self.folds.videos for e in self.folds.by_id[v].events]
         rows: list[tuple[str, float, str]] = []
-        for (_, action), found in sorted(n_events.compare(truth, self.events, labs, fps).items()):
+        for (_, action), found in sorted(bouts.compare(truth, self.events, labs, fps).items()):
             rows += [(f"{action}, bouts", found.f_score, "F"), (f"{action}, true bouts", found.true, "bouts")]
             rows += [(f"{action}, predicted bouts", found.predicted, "bouts")]
             for end, errors in (("start", found.start_error_s), ("stop", found.stop_error_s)):

@@ -4,6 +4,7 @@ This is the one truth. The DDL, the Glue jobs, the Arrow schemas, the dashboards
 compared with it. No I/O here, and nothing but the standard library (`arrow_schema` imports pyarrow).
 """
 
+from etholake.contract.part_names import guess_part, guess_parts
 from etholake.contract.raw_layout import (
     MAX_MICE,
     MOUSE_ATTRIBUTES,
@@ -80,6 +81,8 @@ __all__ = [
     "arrow_schema",
     "arrow_type",
     "glue_columns",
+    "guess_part",
+    "guess_parts",
     "number",
     "parse_limits",
     "raw_key",

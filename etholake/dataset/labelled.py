@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -131,11 +131,18 @@ def load_training_data(
             + " ".join(notes)
         )
     videos.sort(key=lambda v: v.tracks.meta.video_id)
+    notes += _notes_by_lab(videos)
     named = {e.action for v in videos for e in v.events} | {
         a for v in videos for _, _, a in v.tracks.meta.labeled_behaviors
     }
     extra = sorted(named - set(ACTIONS))
     return TrainingData(tuple(videos), (*ACTIONS, *extra), _fingerprint(folders), tuple(notes), part_map)
+
+
+def _notes_by_lab(videos: Sequence[LabelledVideo]) -> list[str]:
+    """Return each note on the tracks of a lab once, with the number of its videos."""
+    counts: Counter[tuple[str, str]] = Counter((v.tracks.lab_id, note) for v in videos for note in v.tracks.notes)
+    return [f"{lab}: {note} ({n} video{'s' if n > 1 else ''})" for (lab, note), n in sorted(counts.items())]
 
 
 def write_features(folders: Mapping[str, Path], output: Path, part_map: str = "") -> int:

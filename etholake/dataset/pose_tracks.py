@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from etholake.contract import UNIFIED_PART_SOURCES, UNIFIED_PARTS
+from etholake.contract import BODY_PARTS, UNIFIED_PART_SOURCES, UNIFIED_PARTS, guess_parts
 from etholake.curate.behaviors import parse_items, parse_list
 from etholake.errors import DataError, raise_collected
 
@@ -164,6 +164,9 @@ class PoseTracks:
         video is scaled by the length of its animals, with a note. `sources` has the form of
         `UNIFIED_PART_SOURCES`.
 
+        A name that `sources` does not hold is guessed (`contract.guess_part`); a guess, and a name that says
+        nothing, is a note.
+
         Raises DataError if there are no measured points, none of the parts is known, fps is below `MIN_FPS`, the
         frames span more than `MAX_HOURS`, or no body length can be measured where it is needed.
         """
@@ -186,6 +189,7 @@ class PoseTracks:
                 f"would be {hours:.1f} h, more than {MAX_HOURS:g} h. Check video_frame and frames_per_second, "
                 "or cut the video."
             )
+        sources, part_notes = _with_guesses(names, sources)
         in_cm = table["x_cm"].null_count < table.num_rows
         x, y = (table[name].to_numpy() for name in (("x_cm", "y_cm") if in_cm else ("x", "y")))
         video = _unified(
@@ -198,10 +202,10 @@ class PoseTracks:
                 f"{', '.join(sorted(names))}; readable are {readable}. Name yours with the setting part_map, for "
                 f"example {sorted(names)[0]}=nose, and train with it."
             )
-        notes: tuple[str, ...] = ()
+        notes = part_notes
         if not in_cm:
             video, note = _scaled_by_body(video, meta.video_id)
-            notes = (note,)
+            notes += (note,)
         if meta.fps < TRAINED_FPS:
             slow = (
                 f"{meta.fps:g} frames/s: fewer than in training ({TRAINED_FPS:g}), predictions are less reliable"
@@ -257,6 +261,26 @@ class _VideoFrames:
     xy_TMK2: Floats
     mouse_ids: tuple[int, ...]
     first_frame: int
+
+
+def _with_guesses(names: Sequence[str], sources: PartSources) -> tuple[PartSources, tuple[str, ...]]:
+    """Return the sources with guessed names last, and notes on guessed names and on names that are not read."""
+    known = {name for part_names in sources.values() for name in part_names}
+    unknown = sorted(set(names) - known - set(BODY_PARTS))
+    guesses = guess_parts(unknown, known)
+    notes: tuple[str, ...] = ()
+    if guesses:
+        pairs = ", ".join(f"{name} as {part}" for name, part in guesses.items())
+        notes += (f"body parts read by a guess of their names: {pairs}; correct it with the setting part_map",)
+    if unread := [name for name in unknown if name not in guesses]:
+        notes += (
+            f"body parts that are not read: {', '.join(unread)}; map what a model should read with the setting "
+            f"part_map, for example {unread[0]}=body_center",
+        )
+    extended = dict(sources)
+    for name, part in guesses.items():
+        extended[part] = (*extended[part], name)
+    return extended, notes
 
 
 def _unified(

@@ -28,6 +28,7 @@ def of_type(kind: str) -> dict[str, dict[str, Any]]:
     return {name: body for (_, name), body in RESOURCES.items() if body["Type"] == kind}
 
 
+@pytest.mark.slow
 def test_cfn_lint_finds_nothing() -> None:
     program = Path(sys.executable).with_name("cfn-lint")
     files = [ROOT / templates.FOLDER / f"{template.stack}.yaml" for template in TEMPLATES]
