@@ -29,9 +29,7 @@ def test_what_both_directions_hold_is_mutual() -> None:
     assert mutual_actions(both, labs) == {("north", "huddle")}
     assert mutual_actions([*both, *huddles(1, 2, video=8)], labs) == {("north", "huddle")}
     assert mutual_actions(huddles(1, 2), labs) == frozenset()
-    assert (
-        mutual_actions([*huddles(1, 2), *huddles(2, 1, late=2)], labs) == frozenset()
-    )  # 28 of 30 frames
+    assert mutual_actions([*huddles(1, 2), *huddles(2, 1, late=2)], labs) == frozenset()  # 28 of 30 frames
     assert mutual_actions([*huddles(1, 1), *huddles(2, 2)], labs) == frozenset()  # self actions, at the same time
     assert mutual_actions([*huddles(1, 2)[:9], *huddles(2, 1)[:9]], labs) == frozenset()  # too few to tell
     assert mutual_actions([], labs) == frozenset()
