@@ -1,4 +1,4 @@
-"""What a completed training job left: the details of its model, which become the state of stage train."""
+"""Read what a completed training job left, and save it as the state of stage train."""
 
 from __future__ import annotations
 
