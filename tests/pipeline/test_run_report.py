@@ -121,20 +121,20 @@ def test_without_a_server_the_local_lines_are_the_report(tmp_path: Path, free_tc
 
 
 @pytest.mark.usefixtures("_own_run")
-def test_states_of_the_pipeline_are_told_when_they_change(capsys: pytest.CaptureFixture[str]) -> None:
+def test_states_of_the_pipeline_are_logged_when_they_change(capsys: pytest.CaptureFixture[str]) -> None:
     os.environ[logs.VARIABLE] = "r"
     logs.to_stdout()
     began = dt.datetime(2026, 1, 2, tzinfo=dt.UTC)
     train, hidden = State("Train", "running", began), State("ReadCheck", "running", began)
     states = {"Train": train, "ReadCheck": hidden}
-    told: dict[str, tuple[str, int]] = {}
+    logged: dict[str, tuple[str, int]] = {}
 
     def now(status: str, **changes: Any) -> None:
         train.status = status
         for name, value in changes.items():
             setattr(train, name, value)
-        for _ in range(2):  # told once, however often it is asked
-            pipeline._tell(states, told, {"Train"})
+        for _ in range(2):  # logged once, however often it is asked
+            pipeline._log_changes(states, logged, {"Train"})
 
     now("running")
     now("retrying", failures=1, error="SageMaker.ThrottlingException", cause="Rate exceeded")
