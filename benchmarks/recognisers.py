@@ -10,10 +10,11 @@ DIR is a folder in the MABe layout; its tracks are curated in memory. A RECOGNIS
   ensemble:small,small@1   the mean of their probabilities; `logits:…` the mean of their log-odds
   stack:boosted,small      trees on what these say, trained on what they say of videos that they did not learn
 
-Every video is held out once. All post-processing of a video (calibration, thresholds, smoothing, lengths) is fitted on the
-probabilities of the *other* videos, each of which was held out, too; so is the stack. Those of the others are
-said by models that learnt the judged video, the usual cross-validation; with --nested by models that did not (all
-pairs of videos are left out: four times the work for seven videos), so that nothing at all has seen the video.
+Every video is held out once. All post-processing of a video (calibration, thresholds, smoothing, lengths) is
+fitted on the probabilities of the *other* videos, each of which was held out, too; so is the stack. Those of the
+others are said by models that learnt the judged video, the usual cross-validation; with --nested by models that
+did not (all pairs of videos are left out: four times the work for seven videos), so that nothing at all has seen
+the video.
 
 Printed: F of both actions and their mean, frames pooled over videos as the official score does, and per video;
 average precision before any decision, pooled likewise (it scatters less than F); of both means intervals by
