@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from sklearn.linear_model import LogisticRegression
 
 from etholake.errors import ContractError
 from etholake.evaluation.probabilities import judge
@@ -41,6 +40,8 @@ def test_a_distortion_is_undone(slope: float, offset: float) -> None:
 
 
 def test_with_many_bouts_it_is_logistic_regression() -> None:
+    from sklearn.linear_model import LogisticRegression
+
     pair, events = world(2, 5000, 1.7, -0.4)
     p = pair.probabilities_TA[::2, 0].astype(float)
     y = np.isin(np.arange(len(p)) * 2, [e.start_frame for e in events])
