@@ -86,8 +86,7 @@ const Specs = (() => {
       domainColor: "var(--line)", tickColor: "var(--line)", gridColor: "var(--grid)", labelPadding: 5, labelLimit: 0,
     },
     title: { fontSize: FONT, fontWeight: "normal", color: "var(--muted)", anchor: "start", frame: "bounds", offset: 8 },
-    legend: { labelFontSize: FONT, titleFontSize: FONT, labelColor: "var(--muted)", titleColor: "var(--muted)", titleFontWeight: "normal", symbolType: "square", symbolStrokeWidth: 0,
-      layout: { top: { anchor: "start", bounds: "full", direction: "vertical", margin: 4 } } },
+    legend: { labelFontSize: FONT, titleFontSize: FONT, labelColor: "var(--muted)", titleColor: "var(--muted)", titleFontWeight: "normal", symbolType: "square", symbolStrokeWidth: 0, },
     style: { cell: { stroke: null } },
   };
 
@@ -142,10 +141,13 @@ const Specs = (() => {
     return ticks.filter((tick) => tick <= 10 ** high * 1.0001);
   }
 
-  /** The axis of names below a chart: level if they fit, else slanted; every n-th where there are too many. */
-  function namesBelow(names, step, room) {
-    const level = widest(names) <= step - 6;
-    return { title: null, grid: false, ticks: false, labelAngle: level ? 0 : -45, labelLimit: level ? 0 : room, labelOverlap: level ? true : step < 15 };
+  /** The axis of names below a chart, which begins at `left`: level if they fit, else slanted; every n-th where there are too many. */
+  function namesBelow(names, width, left, longest) {
+    const room = Math.min(longest, width * 0.35);
+    const level = widest(names) <= (width - left) / names.length - 6;
+    const begins = level ? left : Math.max(left, 0.72 * Math.min(room, widest(names))); // a slanted name reaches to the left
+    const every = Math.ceil(14 / ((width - begins) / names.length));
+    return { title: null, grid: false, ticks: false, labelAngle: level ? 0 : -45, labelLimit: level ? 0 : room, labelOverlap: false, values: names.filter((_, i) => level || i % every === 0) };
   }
 
   const nothing = (visual) => ({ spec: null, head: visual.fields.map((f) => f.label), rows: [], formats: visual.fields });
@@ -178,21 +180,21 @@ const Specs = (() => {
     }))).filter((d) => d.value);
     const vertical = visual.configuration.Orientation === "VERTICAL";
     const keys = cats.map((c) => String(c.key)), inner = stacked ? 1 : series.length;
-    const step = vertical ? (size.width - 60) / cats.length : 0;
     const value = valueChannel("value", stacked ? totals : values.flat(), percent ? {} : options, (vertical ? size.height - 60 : size.width * 0.7) / (vertical ? 45 : 90));
     value.stack = percent ? "normalize" : stacked ? "zero" : null;
     if (percent) { value.axis = { ...value.axis, format: ".0%" }; delete value.axis.tickMinStep; }
     const name = { field: "key", type: "nominal", sort: null, scale: { type: "band", domain: keys, paddingInner: 0.28, paddingOuter: 0.14 },
-      axis: vertical ? namesBelow(keys, step, 150) : { title: null, ticks: false, domain: false, grid: options.log, labelLimit: size.width * 0.45 } };
+      axis: vertical ? namesBelow(keys, size.width, 60, 150) : { title: null, ticks: false, domain: false, grid: options.log, labelLimit: size.width * 0.45 } };
     const offset = !stacked && series.length > 1 ? { [vertical ? "xOffset" : "yOffset"]: { field: "series", sort: null, scale: { domain: series.map((s) => s.name) } } } : {};
     // A bar has its meaning from its foot at 0, which a log axis does not have: there a value is a point.
     const mark = options.log ? { type: "point", filled: true, size: 80, opacity: 1 } : { type: "bar", cornerRadius: 1.5 };
+    const room = size.width - (vertical ? 60 : Math.min(widest(keys), size.width * 0.45) + 16); // a legend begins at the plot
     const rowsHigh = Math.max(inner > 1 ? 8 * inner + 4 : 15, Math.min(inner > 1 ? 22 * inner : 44, (size.height - 70) / cats.length));
-    const high = vertical ? size.height : rowsHigh * cats.length + 34 + (named ? legendHeight(series, size.width) : 0);
+    const high = vertical ? size.height : rowsHigh * cats.length + 34 + (named ? legendHeight(series, room) : 0);
     return {
       spec: chart({ width: size.width, height: high }, vertical ? series[0].field.label : "", {
         data: { values: data }, mark,
-        encoding: { [vertical ? "x" : "y"]: name, [vertical ? "y" : "x"]: value, ...offset, color: colorScale(series, size.width, named), order: { field: "rank" }, ...TIP },
+        encoding: { [vertical ? "x" : "y"]: name, [vertical ? "y" : "x"]: value, ...offset, color: colorScale(series, room, named), order: { field: "rank" }, ...TIP },
       }),
       head: [field.label, ...series.map((s) => s.name)],
       rows: cats.map((c, i) => [c.key, ...values[i]]),
@@ -219,7 +221,7 @@ const Specs = (() => {
     const data = rowGroups.flatMap((r, i) => names.map((n, j) => ({ row: String(r.key), column: String(n), value: cells[i][j], text: cells[i][j] === null ? "" : short(cells[i][j]),
       ink: cells[i][j] === null ? "" : ink(high > low ? (cells[i][j] - low) / (high - low) : 1),
       tip: { title: `${r.key} · ${n}`, lines: [[field.label, Data.text(cells[i][j], field)]] } })));
-    const x = { field: "column", type: "nominal", sort: null, scale: { domain: names.map(String), padding: 0.03 }, axis: { ...namesBelow(names, step, 110), domain: false } };
+    const x = { field: "column", type: "nominal", sort: null, scale: { domain: names.map(String), padding: 0.03 }, axis: { ...namesBelow(names.map(String), size.width, left, 110), domain: false } };
     const y = { field: "row", type: "nominal", sort: null, scale: { domain: rowGroups.map((r) => String(r.key)), padding: 0.05 }, axis: { title: null, ticks: false, domain: false, labelLimit: size.width * 0.32 } };
     const stepY = Math.max(18, Math.min(46, (size.height - 120) / rowGroups.length));
     const below = widest(names) <= step - 6 ? 24 : Math.min(110, widest(names)) * 0.72 + 24;
@@ -263,9 +265,9 @@ const Specs = (() => {
     const y = valueChannel("value", area ? sums : values.flat(), Definition.axis((c.PrimaryYAxisDisplayOptions || {}).AxisOptions), (size.height - 70) / 45);
     const names = cats.map((g) => String(g.key)), step = (size.width - 60) / cats.length;
     const x = numeric
-      ? { field: "key", type: "quantitative", title: field.label, scale: { zero: false, nice: false, padding: area ? 0 : 8 }, axis: { grid: false, tickMinStep: 1, tickCount: Math.max(2, Math.round(size.width / 80)), format: "~d" } }
-      : { field: "key", type: "nominal", sort: null, scale: { type: "point", domain: names, padding: 0.5 }, axis: namesBelow(names, step, 190) };
-    const color = colorScale(series, size.width, named && !pointsOnly);
+      ? { field: "key", type: "quantitative", title: field.label, scale: { zero: false, nice: false, padding: area ? 0 : 8 }, axis: { grid: false, tickMinStep: 1, tickCount: Math.max(1, Math.min(cats.at(-1).key - cats[0].key, Math.round(size.width / 80))), format: "~d" } }
+      : { field: "key", type: "nominal", sort: null, scale: { type: "point", domain: names, padding: 0.5 }, axis: namesBelow(names, size.width, 60, 190) };
+    const color = colorScale(series, size.width - 60, named && !pointsOnly);
     const caption = pointsOnly || visual.wells.Values.length === 1 ? visual.wells.Values[0].label : "";
     const points = { mark: { type: "point", filled: true, opacity: 1, size: cats.length > 60 ? 14 : 42 }, encoding: { y: { ...y, stack: null }, color, ...TIP } };
     let layer;
@@ -273,7 +275,7 @@ const Specs = (() => {
       const wide = Math.max(2, step);
       layer = [
         { mark: { type: "area", stroke: "var(--panel)", strokeWidth: 0.75 }, encoding: { y: { ...y, stack: "zero" }, color, order: { field: "rank" } } },
-        { data: { values: cats.map((g, i) => ({ key: key(g), top: sums[i], tip: tips[i] })) }, mark: { type: "bar", opacity: 0.001, width: wide, color: "var(--fg)" }, encoding: { y: { field: "top", type: "quantitative", stack: null }, ...TIP } },
+        { data: { values: cats.map((g, i) => ({ key: key(g), top: sums[i], tip: tips[i] })) }, mark: { type: "bar", opacity: 0.001, width: wide, clip: true, color: "var(--fg)" }, encoding: { y: { field: "top", type: "quantitative", stack: null }, ...TIP } },
       ];
     } else if (pointsOnly) {
       const stems = cats.map((g, i) => { const have = values.map((v) => v[i]).filter((v) => v !== null); return have.length > 1 ? { key: key(g), low: Math.min(...have), high: Math.max(...have), tip: tips[i] } : null; }).filter(Boolean);
@@ -311,7 +313,7 @@ const Specs = (() => {
     return {
       spec: chart(size, value.label, {
         data: { values: data },
-        encoding: { x: { field: "key", type: "nominal", sort: null, scale: { type: "point", domain: keys, padding: 0.5 }, axis: namesBelow(keys, step, 150) } },
+        encoding: { x: { field: "key", type: "nominal", sort: null, scale: { type: "point", domain: keys, padding: 0.5 }, axis: namesBelow(keys, size.width, 60, 150) } },
         layer: [
           ...(outside.length ? [{ data: { values: outside }, mark: { type: "point", filled: true, size: 14, opacity: 0.45, color }, encoding: { y } }] : []),
           { mark: { type: "rule", color, strokeWidth: 1.25 }, encoding: { y, y2: { field: "high" } } },
