@@ -10,13 +10,12 @@ name is the object's name:
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Generic, Protocol, TypeVar
 
-from etholake.errors import ContractError
+from etholake.errors import ContractError, suggestion
 
 __all__ = ["Named", "Registry"]
 
@@ -73,10 +72,7 @@ class Registry(Generic[T]):
         declared = self._declared()
         if name in declared:
             return self._loaded(declared[name])
-        names = self.names()
-        nearest = difflib.get_close_matches(name, names, n=1)
-        hint = f" Did you mean '{nearest[0]}'?" if nearest else ""
-        raise ContractError(f"There is no {self.noun} '{name}'; known: {', '.join(names)}.{hint}")
+        raise ContractError(f"There is no {self.noun} '{name}'. {suggestion(name, self.names())}")
 
     def names(self) -> tuple[str, ...]:
         """Return the names of all objects: the built-in ones, the registered ones, the declared ones."""

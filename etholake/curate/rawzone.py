@@ -5,12 +5,12 @@ Only names, sizes and ETags are held: the driver of a job never sees a track.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from etholake.contract import RAW_ZONE, SPLITS, raw_key
 from etholake.curate.metadata import CuratedMetadata, VideoRecord, curate_metadata
+from etholake.objects import list_objects
 
 __all__ = ["RawListing", "RawObject", "list_raw", "read_metadata", "videos_of"]
 
@@ -40,7 +40,7 @@ class RawListing:
 def list_raw(s3: Any, bucket: str) -> RawListing:
     """List the raw zone (paginated). Objects outside its layout, such as side files, are skipped."""
     zone = RawListing()
-    for item in _objects(s3, bucket):
+    for item in list_objects(s3, bucket, f"{RAW_ZONE}/"):
         raw = _parse(item["Key"], int(item["Size"]), item["ETag"].strip('"'))
         if raw is None:
             continue
@@ -69,11 +69,6 @@ def videos_of(metadata: dict[str, CuratedMetadata], split: str, lab_id: str) -> 
     if split not in metadata:
         return {}
     return {video.video_id: video for video in metadata[split].videos if video.lab_id == lab_id}
-
-
-def _objects(s3: Any, bucket: str) -> Iterator[dict[str, Any]]:
-    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{RAW_ZONE}/"):
-        yield from page.get("Contents", [])
 
 
 def _parse(key: str, size: int, etag: str) -> RawObject | None:

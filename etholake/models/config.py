@@ -7,12 +7,11 @@ of the network, for anything else whatever it needs.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self, TypeVar
 
-from etholake.errors import UsageError
+from etholake.errors import UsageError, suggestion
 
 __all__ = ["Augmentation", "NetworkConfig", "overridden"]
 
@@ -28,8 +27,7 @@ def overridden(config: C, overrides: Mapping[str, Any] | None, owner: str) -> C:
     fields = {f.name for f in dataclasses.fields(config)}  # type: ignore[arg-type]  # a dataclass, as all are
     for key, value in values.items():
         if key not in fields:
-            nearest = difflib.get_close_matches(key, fields, n=1)
-            raise UsageError(f"{owner} has no field '{key}'.{f' Nearest: {nearest[0]}.' if nearest else ''}")
+            raise UsageError(f"{owner} has no field '{key}'. {suggestion(key, fields)}")
         if isinstance(value, Mapping) and dataclasses.is_dataclass(getattr(config, key)):
             values[key] = overridden(getattr(config, key), value, f"'{key}' of {owner[:1].lower()}{owner[1:]}")
     return dataclasses.replace(config, **values)  # type: ignore[type-var]

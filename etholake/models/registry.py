@@ -10,11 +10,10 @@ this process only. See docs/adr/0007-model-families.md.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from typing import Any
 
-from etholake.errors import UsageError
+from etholake.errors import UsageError, suggestion
 from etholake.models.family import ModelFamily
 from etholake.plugins import Registry
 
@@ -53,17 +52,16 @@ def resolve(name: str, overrides: Mapping[str, Any] | None = None) -> tuple[Mode
     if separator:
         family = _trainable(family_name)
         if family is None:
-            raise UsageError(f"There is no model family '{family_name}'; known: {', '.join(family_names())}.")
+            raise UsageError(
+                f"There is no model family '{family_name}'. {suggestion(family_name, family_names())}"
+            )
         return family, family.configured(preset, overrides)
     if family := _trainable(name):
         return family, family.configured(family.default, overrides)
     for family in FAMILIES:
         if name in family.presets:
             return family, family.configured(name, overrides)
-    known = config_names()
-    nearest = difflib.get_close_matches(name, known, n=1)
-    hint = f" Did you mean '{nearest[0]}'?" if nearest else ""
-    raise UsageError(f"There is no model configuration '{name}'; known: {', '.join(known)}.{hint}")
+    raise UsageError(f"There is no model configuration '{name}'. {suggestion(name, config_names())}")
 
 
 def _trainable(name: str) -> ModelFamily[Any] | None:

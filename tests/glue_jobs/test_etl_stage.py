@@ -23,6 +23,7 @@ from etholake.stages.lake import etl
 from etholake.storage import split_uri
 
 ROOT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.server
 ROLE = "arn:aws:iam::123456789012:role/test"
 
 

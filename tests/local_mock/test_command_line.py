@@ -12,6 +12,7 @@ from typing import Any
 import boto3
 import pytest
 
+pytestmark = pytest.mark.server  # each test starts servers of its own
 ROOT = Path(__file__).resolve().parents[2]
 
 

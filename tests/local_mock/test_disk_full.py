@@ -20,6 +20,8 @@ from local_mock.durable.state import State
 from local_mock.errors import ServerError
 from local_mock.options import Options
 
+pytestmark = pytest.mark.server  # each test starts servers of its own
+
 
 class Disk:
     """A file system of a few megabytes that can be filled and freed."""

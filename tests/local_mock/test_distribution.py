@@ -36,6 +36,7 @@ def test_its_versions_hold_what_this_repository_has_locked() -> None:
 
 
 @pytest.mark.long
+@pytest.mark.server
 def test_it_is_installed_into_an_empty_environment_and_answers(tmp_path: Path) -> None:
     uv = Path(sys.executable).with_name("uv")
     source = tmp_path / "local_mock"

@@ -12,6 +12,7 @@ import pytest
 
 from local_mock import watch
 
+pytestmark = pytest.mark.server  # each test starts servers of its own
 pytest_plugins = ["pytester"]
 PLUGIN = ("-p", "local_mock.pytest_plugin", "-q")
 

@@ -27,6 +27,8 @@ from local_mock.faults import operation_of, service_of
 from local_mock.options import Options, from_environment
 from local_mock.server import is_held
 
+pytestmark = pytest.mark.server  # each test starts servers of its own
+
 
 @pytest.fixture
 def options(tmp_path: Path) -> Iterator[Options]:

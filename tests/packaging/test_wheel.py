@@ -12,6 +12,7 @@ import pytest
 from etholake import resources
 
 ROOT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

@@ -118,9 +118,7 @@ def test_what_each_kind_knows_is_explained(stack: Path, boosted: tuple[Path, dic
 
 
 def test_a_field_that_trees_do_not_have_is_named(data: TrainingData, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"A configuration of boosted has no field 'round'\. Nearest: rounds"):
+    with pytest.raises(UsageError, match=r"of boosted has no field 'round'\. Did you mean 'rounds'"):
         fit(data, tmp_path, "boosted", {"round": 3})
-    with pytest.raises(
-        UsageError, match=r"no model configuration 'boost'; known: base, .*, boosted, .*\. Did you mean 'boosted'"
-    ):
+    with pytest.raises(UsageError, match=r"no model configuration 'boost'\. Did you mean 'boosted'"):
         fit(data, tmp_path, "boost")

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from chases import training_data, video  # type: ignore[import-not-found]
 
+from etholake.contract import UNIFIED_PART_SOURCES
 from etholake.dataset.labelled import LabelledVideo, TrainingData
 from etholake.dataset.split import Span
 from etholake.errors import ContractError
@@ -138,11 +139,12 @@ def test_it_is_served_by_the_code_that_its_archive_brings(toy: Trained, tmp_path
     tracks = video(31, "A").tracks
     frames, animals, parts = np.indices(tracks.xy_TMK2.shape[:3]).reshape(3, -1)
     xy = (tracks.xy_TMK2.reshape(-1, 2) * 10 + 500).round(3)
+    names = [UNIFIED_PART_SOURCES[part][0] for part in tracks.parts]
     body = {
         "metadata": {"video_id": 31, "lab_id": "A", "frames_per_second": 30, "pix_per_cm_approx": 10,
                      "behaviors_labeled": ["mouse1,self,rest", "mouse1,mouse2,chase"]},
         "tracking": {"video_frame": frames.tolist(), "mouse_id": (animals + 1).tolist(),
-                     "bodypart": [tracks.parts[k] for k in parts], "x": xy[:, 0].tolist(), "y": xy[:, 1].tolist()},
+                     "bodypart": [names[k] for k in parts], "x": xy[:, 0].tolist(), "y": xy[:, 1].tolist()},
     }  # fmt: skip
     (tmp_path / "body.json").write_text(json.dumps(body), encoding="utf-8")
     done = subprocess.run(
@@ -162,6 +164,6 @@ def test_without_the_distribution_its_model_is_refused_by_name(
     monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry != str(TOY)])
     importlib.invalidate_caches()
     with pytest.raises(
-        ContractError, match=r"needs the family 'toy'\. There is no model family 'toy'; known: cnn_"
+        ContractError, match=r"needs the family 'toy'\. There is no model family 'toy'\. Known: boosted, cnn_"
     ):
         load_model(toy[0])

@@ -22,6 +22,7 @@ from etholake.stages.cloud import cost
 from etholake.stages.model import processing, training_job
 from etholake.stages.serving.endpoint_requests import endpoint_name, log_group
 from etholake.stages.state import load_state
+from etholake.storage import split_uri
 
 __all__ = ["collect", "newest", "run", "steps"]
 
@@ -229,7 +230,7 @@ def _places(settings: Settings, name: str, lines: Iterable[Line], *, answers: bo
     jobs = dict.fromkeys(str(line["source"]) for line in lines if line["source"] != LOCAL)
     places += [{"what": "a job's lines (CloudWatch)", "where": source, "link": ""} for source in jobs]
     if uri := quality:
-        file = Path(settings.s3_root).resolve() / uri.removeprefix("s3://")
+        file = Path(settings.s3_root).resolve() / "/".join(split_uri(uri))
         places.append({"what": "data quality", "where": uri, "link": file.as_uri() if file.is_file() else ""})
     return places
 
