@@ -18,6 +18,13 @@ from local_mock.athena.errors import QueryError, not_supported
 __all__ = ["AthenaGrammar", "parse_query", "position", "strip"]
 
 
+def _typed_literal(_parser: Any, this: exp.Expression, to: exp.DataType) -> exp.Cast:
+    """`DATE '…'`: a CAST that remembers that it was written so."""
+    node = exp.Cast(this=this, to=to)
+    node.meta["literal"] = True
+    return node
+
+
 class AthenaGrammar(Trino):  # sqlglot registers dialects by class name: not "Athena", which it has
     """Trino's grammar without sqlglot's renaming of functions and shifting of indices."""
 
@@ -36,6 +43,16 @@ class AthenaGrammar(Trino):  # sqlglot registers dialects by class name: not "At
             for name, parser in Trino.Parser.FUNCTION_PARSERS.items()
             if name in ("CAST", "TRY_CAST", "EXTRACT", "SUBSTRING", "TRIM", "POSITION", "LISTAGG")
         }
+        TYPE_LITERAL_PARSERS = {  # noqa: RUF012
+            exp.DType.JSON: Trino.Parser.TYPE_LITERAL_PARSERS[exp.DType.JSON],
+            **dict.fromkeys(
+                (
+                    exp.DType.DATE, exp.DType.TIME, exp.DType.TIMETZ, exp.DType.TIMESTAMP, exp.DType.TIMESTAMPTZ,
+                    exp.DType.DECIMAL, exp.DType.CHAR,
+                ),
+                _typed_literal,
+            ),
+        }  # fmt: skip
 
 
 def strip(sql: str) -> str:

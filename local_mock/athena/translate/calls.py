@@ -17,23 +17,24 @@ from local_mock.athena.errors import QueryError, at, not_supported
 from local_mock.athena.sqltypes import Type, common_type
 from local_mock.athena.translate.casts import widen
 from local_mock.athena.translate.expressions import Expressions
+from local_mock.athena.translate.python import python
 from local_mock.athena.translate.relations import Scope, Typed
 from local_mock.athena.translate.signatures import Lambda, Signature, bind, load, substitute
 
 __all__ = ["Calls", "Clauses"]
 
-_SPECIAL_AGGREGATES = ("approx_percentile", "histogram", "avg")
 Special = Callable[["Calls", exp.Expression, list[Any], Scope], Typed]
 
 
 @cache
 def _tables() -> tuple[
-    dict[str, list[Signature]], dict[str, list[Signature]], dict[str, list[Signature]], dict[str, Special]
+    dict[str, list[Signature]], dict[str, list[Signature]], dict[str, list[Signature]], dict[str, Special], dict[str, Special]
 ]:
     from local_mock.athena.translate.functions import aggregates, arrays, datetimes, scalars, special
 
     scalar = load(scalars.SIGNATURES + arrays.SIGNATURES + datetimes.SIGNATURES)
-    return scalar, load(aggregates.SIGNATURES), load(aggregates.WINDOW), {**special.SPECIAL, **datetimes.SPECIAL}
+    specials = {**special.SPECIAL, **datetimes.SPECIAL}
+    return scalar, load(aggregates.SIGNATURES), load(aggregates.WINDOW), specials, special.AGGREGATES
 
 
 class Clauses:
@@ -60,10 +61,10 @@ class Calls(Expressions):
     windows: list[dict[str, exp.Window]]
 
     def call(self, node: exp.Expression, name: str, arguments: list[Any], scope: Scope) -> Typed:
-        scalars, aggregates, window_only, special = _tables()
+        scalars, aggregates, window_only, special, gathering = _tables()
         plain = not isinstance(node, exp.Window | exp.Filter | exp.IgnoreNulls | exp.RespectNulls)
-        if name in special and (plain or name in _SPECIAL_AGGREGATES):
-            return special[name](self, node, arguments, scope)
+        if name in gathering or (name in special and plain):
+            return (gathering.get(name) or special[name])(self, node, arguments, scope)
         if name in scalars and plain:
             return self._resolve(node, name, scalars[name], arguments, scope, None)
         if name in aggregates or (name in window_only and node.find(exp.Window) is node):
@@ -120,6 +121,8 @@ class Calls(Expressions):
                     value.sql if keep and value.type.base == target.base else widen(value.sql, value.type, target)
                 )
         result = _result(signature, letters, [a.type for a in compiled if a])
+        if signature.template.startswith("@"):
+            return python(signature.template[1:], _as_arguments(signature, letters, sqls, compiled), result)
         sql = (
             clauses.render(signature.template, sqls)
             if clauses
@@ -241,6 +244,18 @@ class Calls(Expressions):
         if spec.args.get("exclude"):
             raise not_supported("EXCLUDE in a window frame", position(spec))
         return f"{spec.args['kind']} BETWEEN {edge('start')} AND {edge('end')}"
+
+
+def _as_arguments(signature: Signature, letters: dict[str, Type], sqls: list[str], compiled: list[Typed | None]) -> list[Typed]:
+    """The arguments of a Python function in the types that they have now."""
+    arguments = []
+    for i, (sql, value) in enumerate(zip(sqls, compiled, strict=True)):
+        pattern = signature.argument(i)
+        assert not isinstance(pattern, Lambda)
+        assert value is not None
+        target = substitute(pattern, letters)
+        arguments.append(Typed(sql, value.type if target.base == value.type.base and not target.args else target))
+    return arguments
 
 
 def _lambdas_fit(signature: Signature, counts: list[int | None]) -> bool:

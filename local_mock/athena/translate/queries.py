@@ -153,7 +153,7 @@ class Queries(Calls):
         columns, sides = [], ([], [])  # type: tuple[list[Column], tuple[list[str], list[str]]]
         for i, (a, b) in enumerate(zip(left.columns, right.columns, strict=True)):
             kind = common_type(a.type, b.type)
-            if kind is None or (a.type.zone != b.type.zone):
+            if kind is None:
                 raise QueryError(
                     "TYPE_MISMATCH",
                     f"{at(position(node))}column {i + 1} in {word} query has incompatible types: {a.type}, {b.type}",
