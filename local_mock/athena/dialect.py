@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from sqlglot import exp, parse
 from sqlglot.dialects.trino import Trino
+from sqlglot.tokens import TokenType
 from sqlglot.errors import ParseError, TokenError
 
 from local_mock.athena.errors import QueryError, not_supported
@@ -43,6 +44,13 @@ class AthenaGrammar(Trino):  # sqlglot registers dialects by class name: not "At
             for name, parser in Trino.Parser.FUNCTION_PARSERS.items()
             if name in ("CAST", "TRY_CAST", "EXTRACT", "SUBSTRING", "TRIM", "POSITION", "LISTAGG")
         }
+
+        def _parse_escape(self, this: Any) -> Any:
+            """ESCAPE takes any expression."""
+            if not self._match(TokenType.ESCAPE):
+                return this
+            return self.expression(exp.Escape(this=this, expression=self._parse_bitwise()))
+
         TYPE_LITERAL_PARSERS = {  # noqa: RUF012
             exp.DType.JSON: Trino.Parser.TYPE_LITERAL_PARSERS[exp.DType.JSON],
             **dict.fromkeys(

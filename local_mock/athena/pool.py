@@ -23,7 +23,7 @@ from typing import IO, Any
 import pyarrow as pa
 
 from local_mock.athena.errors import QueryError
-from local_mock.athena.worker import read_frame, write_frame
+from local_mock.athena.frames import read_frame, write_frame
 
 __all__ = ["Limits", "Pool", "WorkerError", "limits_of"]
 

@@ -75,7 +75,7 @@ class Type:
             return f"row({', '.join(fields)})"
         if self.args:
             return f"{self.base}({', '.join(a.spelled for a in self.args)})"
-        return self.base if self.base == "varchar" else str(self)
+        return str(self)
 
     @property
     def duckdb(self) -> str:
@@ -233,7 +233,7 @@ class _TypeParser:
         numbers = tuple(int(n) for n in self.items(self.take)) if self.peek() == "(" else ()
         if name == "decimal":
             precision, scale = (*numbers, *((38, 0)[len(numbers) :]))
-            if precision > 38 or scale > precision:
+            if not 1 <= precision <= 38 or scale > precision:
                 raise QueryError("TYPE_NOT_FOUND", f"Invalid decimal type: {self.text}")
             return decimal(precision, scale)
         if name in ("timestamp", "time"):

@@ -8,47 +8,45 @@ no query can take the machine, and ends when the server's end of the pipe closes
 from __future__ import annotations
 
 import contextlib
+import decimal
 import json
 import os
 import queue
 import resource
-import struct
 import sys
 import threading
 from typing import IO, Any
 
-import duckdb
-import pyarrow as pa
 
-from local_mock.athena.functions import fail, register
-from local_mock.athena.translate.macros import MACROS
 
-__all__ = ["main", "read_frame", "write_frame"]
+class _NoPandas:
+    """Arrow imports pandas to ask whether a list is a Series, which takes a second and 60 MB."""
 
-_HEADER = struct.Struct(">Q")
+    @staticmethod
+    def find_spec(name: str, *_: object) -> None:
+        if name == "pandas":
+            raise ModuleNotFoundError("pandas is not for the query process", name=name)
+
+
+sys.meta_path.insert(0, _NoPandas)  # type: ignore[arg-type]
+
+import duckdb  # noqa: E402
+import pyarrow as pa  # noqa: E402
+
+from local_mock.athena.frames import read_frame, write_frame  # noqa: E402
+from local_mock.athena.functions import fail, register  # noqa: E402
+from local_mock.athena.translate.macros import MACROS  # noqa: E402
+
+__all__ = ["main"]
+
 # Pages that the process maps but never touches (arenas of allocators, stacks of threads) are no memory in use.
 _SLACK_BYTES = 192 * 2**20
 
 
-def read_frame(stream: IO[bytes]) -> bytes | None:
-    """The next frame, None at the end of the stream."""
-    head = stream.read(_HEADER.size)
-    if len(head) < _HEADER.size:
-        return None
-    (size,) = _HEADER.unpack(head)
-    body = stream.read(size)
-    return body if len(body) == size else None
-
-
-def write_frame(stream: IO[bytes], body: bytes | memoryview) -> None:
-    """Send one frame."""
-    stream.write(_HEADER.pack(len(body)))
-    stream.write(body)
-    stream.flush()
-
-
 def main() -> None:
     """Answer frames until the input ends."""
+    decimal.DefaultContext.prec = 160  # of every thread: 38 digits and what a product of them has
+    decimal.setcontext(decimal.DefaultContext)
     source = sys.stdin.buffer
     sink = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # nothing but frames may reach the server

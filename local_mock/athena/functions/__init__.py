@@ -27,7 +27,8 @@ _CALL = re.compile(r"\bpy_[a-z0-9_]+_[0-9a-f]{12}\b")
 
 def calling(function: str, arguments: tuple[Type, ...], result: Type) -> str:
     """The SQL name of a Python function for these types."""
-    spec = (function, tuple(a.spelled for a in arguments), result.spelled)
+    plain = (a.known() if a.base == "varchar" else a for a in arguments)
+    spec = (function, tuple(a.spelled for a in plain), result.spelled)
     name = f"py_{function}_{hashlib.sha1(repr(spec).encode(), usedforsecurity=False).hexdigest()[:12]}"
     _NAMES[name] = spec
     return name
@@ -66,15 +67,19 @@ _registered: set[str] = set()
 
 
 def _create(connection: Any, name: str, function: str, arguments: list[Type], result: Type) -> None:
+    import pyarrow as pa
+
     from local_mock.athena.functions.values import decoder, encode_column
 
     made = _implementations()[function]
     call: Callable[..., Any] = made.make(arguments, result) if made.generic else made.call
-    decoders = [decoder(a) for a in arguments]
+    # Dates and timestamps as whole numbers: Python's own end at the year 9999.
+    whole = [pa.int32() if a.base == "date" else pa.int64() if a.base == "timestamp" and a.precision <= 6 else None for a in arguments]
+    decoders = [(lambda v: v * 10**6) if w == pa.int64() else None if w else decoder(a) for a, w in zip(arguments, whole, strict=True)]
 
     def run(*columns: Any) -> Any:
         rows = []
-        lists = [column.to_pylist() for column in columns]
+        lists = [(c.cast(w) if w else c).to_pylist() for c, w in zip(columns, whole, strict=True)]
         for i, decode in enumerate(decoders):
             if decode is not None:
                 lists[i] = [None if v is None else decode(v) for v in lists[i]]

@@ -48,6 +48,9 @@ def float_text(value: float, *, single: bool) -> str:
     sign, digits, exponent = _digits(value, single=single)
     if value == 0:
         return f"{'-' if math.copysign(1, value) < 0 else ''}0.0"
+    if len(digits) == 1 and exponent < -300 and float(f"{value:.1e}") == value:  # Java writes two digits at least
+        sign, (digits, _, power) = "-" if value < 0 else "", f"{abs(value):.1e}".partition("e")
+        return f"{sign}{digits}E{int(power)}"
     if -3 <= exponent < 7:
         if exponent < 0:
             return f"{sign}0.{'0' * (-exponent - 1)}{digits}"
@@ -69,13 +72,13 @@ def decimal_text(value: decimal.Decimal, scale: int) -> str:
     return f"{value:.{scale}f}"
 
 
-def to_decimal(value: Any, target: Type) -> decimal.Decimal:
-    """Rounded half up; fails where the whole part does not fit."""
+def to_decimal(value: Any, target: Type, *, single: bool = False) -> decimal.Decimal:
+    """Rounded half up, a float by its shortest text; fails where the whole part does not fit."""
     precision, scale = target.numbers
     if isinstance(value, float):
         if not math.isfinite(value):
-            raise _fail(float_text(value, single=False), target)
-        value = decimal.Decimal(repr(value))
+            raise _fail(float_text(value, single=single), target)
+        value = decimal.Decimal(float_text(value, single=single))
     with decimal.localcontext(prec=80):
         rounded = decimal.Decimal(value).quantize(decimal.Decimal(1).scaleb(-scale), decimal.ROUND_HALF_UP)
     if abs(int(rounded.scaleb(scale))) >= 10**precision:
@@ -312,7 +315,7 @@ def caster(source: Type, target: Type) -> Convert:
     if target.is_integer:
         return lambda v: to_integer(v, target)
     if target.base == "decimal":
-        return lambda v: to_decimal(v, target)
+        return lambda v: to_decimal(v, target, single=source.base == "real")
     if target.base in ("real", "double"):
         return float
     if target.base == "boolean":

@@ -85,6 +85,18 @@ def _sorted(arguments: list[Type], _result: Type) -> Callable[[list[Any]], list[
     return arrange
 
 
+def _sorted_by(values: list[Any], table: list[list[int | None]]) -> list[Any]:
+    """`table[i][j]` is what the comparison says of values i and j."""
+
+    def compare(i: int, j: int) -> int:
+        result = table[i][j]
+        if result not in (-1, 0, 1):
+            raise _bad("Lambda comparator must return either -1, 0, or 1")
+        return result
+
+    return [values[i] for i in sorted(range(len(values)), key=functools.cmp_to_key(compare))]
+
+
 def _extreme(sign: int) -> Callable[..., Callable[..., Any]]:
     def make(arguments: list[Type], _result: Type) -> Callable[[list[Any]], Any]:
         compare = ordering(_item(arguments), nan_first=sign > 0)
@@ -116,7 +128,7 @@ def _intersect(arguments: list[Type], _result: Type) -> Callable[..., list[Any]]
     key = distinct_key(_item(arguments))
 
     def intersect(a: list[Any], b: list[Any]) -> list[Any]:
-        if len(a) > len(b):
+        if len(a) < len(b):
             a, b = b, a
         kept = {key(v) for v in b}
         return _unique([v for v in a if key(v) in kept], key)
@@ -177,6 +189,8 @@ def _repeat(value: Any, count: int) -> list[Any] | None:
         raise _bad(f"count argument of repeat function must be less than or equal to {SEQUENCE_LIMIT}")
     if count < 0:
         raise _bad("count argument of repeat function must be greater than or equal to 0")
+    if len(str(value)) * count > 1_000_000:
+        raise _bad("result of repeat function must not take more than 1000000 bytes")
     return [value] * count
 
 
@@ -240,15 +254,16 @@ def _moments(arguments: list[Type], _result: Type) -> Callable[..., list[int]]:
 
 
 def _join(arguments: list[Type], _result: Type) -> Callable[..., str]:
-    from local_mock.athena.functions.casts import varchar_text
+    from local_mock.athena.functions.casts import caster, varchar_text
 
     kind = _item(arguments)
-    show = (lambda v: v) if kind.base == "varchar" else varchar_text(kind)
+    if kind.args or kind.base == "varbinary":
+        raise Failure("INVALID_FUNCTION_ARGUMENT", f"Input type {kind} not supported")
+    show = caster(kind, Type("varchar")) if kind.base == "json" else (lambda v: v) if kind.base == "varchar" else varchar_text(kind)
 
     def join(values: list[Any], separator: str, missing: str | None = None) -> str:
-        return separator.join(
-            missing if v is None else show(v) for v in values if v is not None or missing is not None
-        )
+        shown = (None if v is None else show(v) for v in values)
+        return separator.join(missing if v is None else v for v in shown if v is not None or missing is not None)  # type: ignore[misc]
 
     return join
 
@@ -475,7 +490,7 @@ def _all_value(values: list[Any]) -> bool | None:
 FUNCTIONS = {
     "contains": generic(_contains), "array_position": generic(_position), "array_distinct": generic(_distinct),
     "array_sort": generic(_sorted), "array_max": generic(_extreme(1)), "array_min": generic(_extreme(-1)),
-    "array_remove": generic(_remove), "array_intersect": generic(_intersect), "array_union": generic(_union),
+    "array_sort_by": plain(_sorted_by), "array_remove": generic(_remove), "array_intersect": generic(_intersect), "array_union": generic(_union),
     "array_except": generic(_except), "arrays_overlap": generic(_overlap), "slice": plain(_slice), "trim_array": plain(_trim),
     "repeat": plain(_repeat, nulls=True), "sequence": plain(_sequence), "moments": generic(_moments), "array_join": generic(_join),
     "ngrams": plain(_ngrams), "combinations": plain(_combinations), "contains_sequence": generic(_contains_sequence),

@@ -336,7 +336,10 @@ def _iso(text: str) -> tuple[int, str, bool]:
 
 def _from_iso8601_timestamp(text: str) -> tuple[int, str]:
     local, zone, _ = _iso(text)
-    return m.from_local(local, zone) // _MILLI * _MILLI, zone
+    millis = m.from_local(local, zone) // _MILLI
+    if abs(millis) >= 1 << 51:
+        raise Failure("INVALID_FUNCTION_ARGUMENT", f"Millis overflow: {millis}")
+    return millis * _MILLI, zone
 
 
 def _from_iso8601_nanos(text: str) -> tuple[int, str]:

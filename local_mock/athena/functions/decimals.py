@@ -27,11 +27,15 @@ def _fit(value: Decimal, result: Type) -> Decimal:
     return rounded
 
 
-def _operator(compute: Callable[[Decimal, Decimal], Decimal], *, divides: bool = False) -> object:
+def _operator(compute: Callable[[Decimal, Decimal], Decimal], *, divides: bool = False, aligns: bool = False) -> object:
     def make(_arguments: list[Type], result: Type) -> Callable[[Decimal, Decimal], Decimal]:
+        limit = Decimal(10) ** (38 - result.numbers[1])
+
         def run(a: Decimal, b: Decimal) -> Decimal:
             if divides and b == 0:
                 raise Failure("DIVISION_BY_ZERO", "Division by zero")
+            if aligns and (abs(a) >= limit or abs(b) >= limit):
+                raise Failure("NUMERIC_VALUE_OUT_OF_RANGE", "Decimal overflow")
             return _fit(compute(a, b), result)
 
         return run
@@ -90,7 +94,7 @@ def _sum_of(_arguments: list[Type], result: Type) -> Callable[[list[Decimal | No
 
 
 FUNCTIONS = {
-    "decimal_add": _operator(_CONTEXT.add), "decimal_subtract": _operator(_CONTEXT.subtract),
+    "decimal_add": _operator(_CONTEXT.add, aligns=True), "decimal_subtract": _operator(_CONTEXT.subtract, aligns=True),
     "decimal_multiply": _operator(_CONTEXT.multiply), "decimal_divide": generic(_divide_of),
     "decimal_modulo": _operator(_remainder, divides=True), "decimal_round": _rounding(ROUND_HALF_UP),
     "decimal_truncate": _rounding(ROUND_DOWN), "decimal_ceiling": _rounding(ROUND_CEILING),

@@ -141,6 +141,8 @@ def _scalar(value: Any, target: Type) -> Any:
     elif isinstance(value, Number):
         number = int(value) if re.fullmatch(r"-?\d+", value) else float(value)
         if base == "boolean":
+            if abs(number) >= 2**63 and (isinstance(number, int) or not math.isfinite(number)):
+                raise _bad(value, target)
             return number != 0
         if base == "decimal" and isinstance(number, float):
             return casts.to_decimal(decimal.Decimal(str(value)), target)
@@ -262,7 +264,7 @@ _STEP = re.compile(r"""\.([^.\[\]\s"]+)|\.?\["((?:[^"\\]|\\.)*)"\]|\.?\['([^']*)
 def steps(path: str) -> list[str | int]:
     """The steps of a path `$.a[0]["b c"]`. Raises Failure for what json_extract does not take."""
     if not path.startswith("$"):
-        path = f"$.{path}"
+        raise Failure("INVALID_FUNCTION_ARGUMENT", f"Invalid JSON path: '{path}'")
     position, found = 1, list[str | int]()
     while position < len(path):
         match = _STEP.match(path, position)

@@ -168,7 +168,7 @@ def show_zone_offset(minutes: int) -> str:
 
 
 # --- parsing ----------------------------------------------------------------------------------------------
-_DATE = re.compile(r"([+-]?)(\d{4,})-(\d{1,2})-(\d{1,2})")
+_DATE = re.compile(r"([+-]?)(\d{1,9})-(\d{1,2})-(\d{1,2})")
 _STAMP = re.compile(
     r"([+-]?\d{4,}-\d{1,2}-\d{1,2})(?: (?:(\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:\.(\d{1,12}))?)?)?)?\s*(\S.*)?"
 )
@@ -208,9 +208,12 @@ def parse_timestamp(text: str) -> tuple[int, int, str | None] | None:
     zone = match.group(6)
     if zone is not None:
         try:
-            zone = normal_zone(zone)
+            normal = normal_zone(zone)
         except Failure:
             return None
+        if "/" in zone and zone != normal:  # a region's name is case-sensitive in a text
+            return None
+        zone = normal
     return days * DAY + clock[0], clock[1], zone
 
 

@@ -28,6 +28,21 @@ def _exact(value: float, *, single: bool) -> decimal.Decimal:
     return decimal.Decimal(float_text(value, single=single))
 
 
+def _round(arguments: list[Type], _result: Type) -> Callable[[float, int], float]:
+    """Java's Math.round of the scaled number: 1.005 is below its text, and becomes 1.0."""
+    single = arguments[0].base == "real"
+
+    def run(value: float, digits: int) -> float:
+        scaled = abs(value) * 10.0**digits if -300 <= digits <= 300 else math.inf
+        if not math.isfinite(value) or digits > 300 or scaled >= 2.0**63:
+            return value
+        if single:
+            scaled = float(_exact(scaled, single=True))
+        return math.copysign(math.floor(scaled + 0.5) / 10.0**digits, value) if digits >= -300 else 0.0
+
+    return run
+
+
 def _rounded(mode: str) -> Callable[..., Callable[..., float]]:
     def make(arguments: list[Type], _result: Type) -> Callable[..., float]:
         single = arguments[0].base == "real"
@@ -50,6 +65,8 @@ def _round_integer(arguments: list[Type], _result: Type) -> Callable[[int, int],
     def run(value: int, digits: int) -> int:
         if digits >= 0:
             return value
+        if digits < -18:
+            raise Failure("NUMERIC_VALUE_OUT_OF_RANGE", "numerical overflow")
         unit = 10 ** min(-digits, 40)
         found = (abs(value) + unit // 2) // unit * unit * (1 if value >= 0 else -1)
         if not -(1 << bits) <= found < 1 << bits:
@@ -76,7 +93,11 @@ def _pow(base: float, exponent: float) -> float:
 
 
 def _cbrt(value: float) -> float:
-    return math.cbrt(value)
+    if not math.isfinite(value) or value == 0:
+        return value
+    with decimal.localcontext(prec=40):  # the C library's is off by one unit for 27
+        root = (decimal.Decimal(abs(value)).ln() / 3).exp()
+    return math.copysign(float(round(root, 30)), value)
 
 
 def _mod(a: float, b: float) -> float:
@@ -222,7 +243,7 @@ def _entropy(counts: list[float | None]) -> float | None:
 
 
 FUNCTIONS = {
-    "round": generic(_rounded(decimal.ROUND_HALF_UP)), "truncate": generic(_rounded(decimal.ROUND_DOWN)),
+    "round": generic(_round), "truncate": generic(_rounded(decimal.ROUND_DOWN)),
     "round_integer": generic(_round_integer), "pow": plain(_pow), "cbrt": plain(_cbrt), "mod": plain(_mod),
     "width_bucket": plain(_width_bucket), "width_bucket_array": plain(_width_bucket_array), "random_below": plain(_random_below),
     "random_between": plain(_random_between), "normal_cdf": plain(_normal_cdf), "inverse_normal_cdf": plain(_inverse_normal_cdf),

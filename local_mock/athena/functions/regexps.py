@@ -19,10 +19,33 @@ def _bad(message: str) -> Failure:
     return Failure("INVALID_FUNCTION_ARGUMENT", message)
 
 
+_ASCII = {"w": "A-Za-z0-9_", "d": "0-9", "s": r" \t\n\x0b\f\r"}
+
+
+def _ascii_classes(pattern: str) -> str:
+    """`\\w`, `\\d` and `\\s` stand for ASCII in Joni, for Unicode in Python (whose ASCII flag would narrow `\\p{L}`, too)."""
+    out, inside, i = "", False, 0
+    while i < len(pattern):
+        char = pattern[i]
+        if char == "\\" and i + 1 < len(pattern):
+            letter = pattern[i + 1]
+            if letter in _ASCII:
+                out += _ASCII[letter] if inside else f"[{_ASCII[letter]}]"
+            elif letter.lower() in _ASCII and not inside:
+                out += f"[^{_ASCII[letter.lower()]}]"
+            else:
+                out += char + letter
+            i += 2
+            continue
+        inside = char == "[" or (inside and char != "]")
+        out, i = out + char, i + 1
+    return out
+
+
 @lru_cache(maxsize=1000)
 def _compiled(pattern: str) -> regex.Pattern[str]:
     try:
-        return regex.compile(pattern, regex.VERSION0)
+        return regex.compile(_ascii_classes(pattern), regex.VERSION0)
     except regex.error as err:
         raise _bad(f"Invalid regular expression: {pattern}: {err}") from err
 

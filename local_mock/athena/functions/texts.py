@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Callable
 from typing import Any
 
+from local_mock.athena.functions import moments as m
 from local_mock.athena.functions.define import generic, plain
 from local_mock.athena.functions.moments import Failure
 from local_mock.athena.sqltypes import Type
@@ -223,7 +224,7 @@ def _soundex(value: str) -> str:
 
 
 def _luhn(value: str) -> bool:
-    if not value.isdigit() or not value.isascii():
+    if value and not (value.isdigit() and value.isascii()):
         raise _bad("Invalid input: digits only")
     total = 0
     for i, char in enumerate(reversed(value)):
@@ -304,6 +305,33 @@ def _format(arguments: list[Type], _result: Type) -> Callable[..., str]:
     return show
 
 
+def _java_text(value: Any, kind: Type) -> str:
+    """toString of the Java object that Trino hands to String.format."""
+    from local_mock.athena.functions.casts import shower
+
+    if kind.base == "time":
+        return _java_clock(value)
+    if kind.base == "timestamp":
+        return f"{m.show_date(value // m.DAY)}T{_java_clock(value % m.DAY)}"
+    if kind.base == "timestamp with time zone":
+        local, offset = m.to_local(*value), m.offset_of(*value) // 60
+        shown = "Z" if offset == 0 else m.show_zone_offset(offset)
+        region = "" if value[1][0] in "+-" else f"[{value[1]}]"
+        return f"{m.show_date(local // m.DAY)}T{_java_clock(local % m.DAY)}{shown}{region}"
+    return shower(kind)(value)
+
+
+def _java_clock(picos: int) -> str:
+    """java.time.LocalTime.toString: no seconds if they are 0, then 3, 6 or 9 digits."""
+    text = m.show_time(picos, 9)
+    clock, _, digits = text.partition(".")
+    while digits.endswith("000"):
+        digits = digits[:-3]
+    if not digits:
+        return clock.removesuffix(":00")
+    return f"{clock}.{digits}"
+
+
 def _formatted(
     value: Any, kind: Type, flags: str, width: int, precision: str | None, conversion: str, pattern: str
 ) -> str:
@@ -314,9 +342,7 @@ def _formatted(
     if value is None:
         text = "null"
     elif lower == "s":
-        from local_mock.athena.functions.casts import shower, varchar_text
-
-        text = (varchar_text(kind) if kind.base not in ("real", "double") else shower(kind))(value) if not kind.args else shower(kind)(value)
+        text = _java_text(value, kind)
         text = text if precision is None else text[: int(precision)]
     elif lower == "d":
         if not kind.is_integer:

@@ -113,7 +113,7 @@ class Calls(Expressions):
         for i, (argument, value) in enumerate(zip(arguments, compiled, strict=True)):
             pattern = signature.argument(i)
             if isinstance(pattern, Lambda):
-                sqls.append(self._lambda(argument, pattern, letters, scope, sqls, signature))
+                sqls.append(self.lambda_sql(argument, pattern, letters, scope, sqls, signature))
             elif value is not None:
                 target = substitute(pattern, letters)
                 keep = target.base in ("decimal", "unknown", "timestamp", "timestamp with time zone")
@@ -140,7 +140,7 @@ class Calls(Expressions):
             "FUNCTION_NOT_FOUND" if len(values) == 0 else "TYPE_MISMATCH", at(self.place(node, name)) + message
         )
 
-    def _lambda(
+    def lambda_sql(
         self,
         node: exp.Lambda,
         pattern: Lambda,
@@ -151,12 +151,13 @@ class Calls(Expressions):
     ) -> str:
         kinds = [substitute(p, letters) for p in pattern.parameters]
         finishing = signature.name == "reduce" and len(before) == 3
-        names = [self.fresh("p") for _ in kinds]
+        names = self.lambda_names(len(kinds))
         inner = Scope(scope)
         for parameter, name, kind in zip(node.expressions, names, kinds, strict=True):
             value = f"list_reduce({before[0]}, {before[2]}, {before[1]})" if finishing else name
             inner.parameters[parameter.name.lower()] = Typed(value, kind)
-        body = self.compile(node.this, inner)
+        with self.deeper():
+            body = self.compile(node.this, inner)
         letter = pattern.result.base
         if letter in letters:
             merged = common_type(letters[letter], body.type)
@@ -168,7 +169,7 @@ class Calls(Expressions):
                 # The state takes the wider type: compile the step again with it.
                 before[1] = widen(before[1], letters[letter], merged)
                 letters[letter] = merged
-                return self._lambda(node, pattern, letters, scope, before, signature)
+                return self.lambda_sql(node, pattern, letters, scope, before, signature)
             sql = widen(body.sql, body.type, letters[letter])
         elif len(letter) == 1:
             letters[letter] = body.type
@@ -274,6 +275,8 @@ def _result(signature: Signature, letters: dict[str, Type], kinds: list[Type]) -
     result = substitute(signature.result, letters)
     if result.base in ("decimal", "timestamp", "timestamp with time zone"):
         same = [k for k in kinds if k.base == result.base]
+        if result.base == "decimal" and result.numbers:
+            return result
         if result.base == "decimal" and signature.name == "sum" and same:
             return Type("decimal", numbers=(38, same[0].numbers[1]))
         if result.base == "decimal" and signature.name in ("ceil", "ceiling", "floor") and same:

@@ -69,7 +69,7 @@ def castable(source: Type, target: Type) -> bool:
     if source.args or target.args:
         return source.base == target.base and len(source.args) == len(target.args) and all(map(castable, source.args, target.args))
     if target.is_text:
-        return source.base != "varbinary" and not source.is_interval
+        return source.base != "varbinary" and not (target.base == "char" and source.is_interval)
     if source.is_text:
         return target.base in _FROM_TEXT
     if source.is_numeric:
@@ -119,7 +119,7 @@ def _cast(sql: str, source: Type, target: Type, word: str) -> str:
         return f"{word}({rounded if floating else sql} AS {target.duckdb})"
     if source.base == "varchar" and target.is_integer:
         # Trino takes an optional sign and digits only; DuckDB would round '5.5' and take '1e3'.
-        checked = f"CASE WHEN regexp_full_match({sql}, '[+-]?[0-9]+') THEN {sql} WHEN {sql} IS NOT NULL THEN 'x' || {sql} END"
+        checked = f"CASE WHEN regexp_full_match(trim({sql}), '[+-]?[0-9]+') THEN trim({sql}) WHEN {sql} IS NOT NULL THEN 'x' || {sql} END"
         return f"{word}({checked} AS {target.duckdb})"
     if "boolean" in (source.base, target.base) and (source.is_integer or target.is_numeric):
         return f"{word}({sql} AS {target.duckdb})"
@@ -157,7 +157,9 @@ def rounded_timestamp(sql: str, precision: int) -> str:
 
 def as_varchar(sql: str, kind: Type) -> str:
     """CAST(… AS varchar)."""
-    if kind.base in ("real", "double"):
+    if kind.base == "real":
+        return python_sql("cast", [(sql, kind)], VARCHAR)
+    if kind.base == "double":
         return f"t_float_varchar({sql})"
     if kind.base == "json":
         return python_sql("cast", [(sql, kind)], VARCHAR)
@@ -170,16 +172,23 @@ def as_output(sql: str, kind: Type) -> str:
         return f"rpad({sql}, {max(kind.length or 1, 1)}, ' ')"
     if kind.base in ("varchar", "json", "uuid"):
         return sql
-    if kind.base in ("real", "double"):
+    if kind.base == "real":  # DuckDB writes more digits of a large one than it has
+        return f"CASE WHEN abs({sql}) < 1e7 THEN t_float_output({sql}) ELSE {python_sql('show', [(sql, kind)], VARCHAR)} END"
+    if kind.base == "double":
         return f"t_float_output({sql})"
     if kind.base == "decimal":
         text = f"CAST({sql} AS VARCHAR)"
         return f"t_decimal_text({text})" if kind.numbers[0] == kind.numbers[1] else text
     if kind.base == "timestamp" and kind.precision <= 6:
         whole = f"strftime({sql}, '%Y-%m-%d %H:%M:%S{'.%f' if kind.precision else ''}')"
-        return f"left({whole}, -{6 - kind.precision})" if 0 < kind.precision < 6 else whole
+        whole = f"left({whole}, -{6 - kind.precision})" if 0 < kind.precision < 6 else whole
+        shown = python_sql("show", [(sql, kind)], VARCHAR)
+        return f"CASE WHEN {sql} BETWEEN TIMESTAMP '0001-01-01' AND TIMESTAMP '9999-12-31 23:59:59.999999' THEN {whole} ELSE {shown} END"
+    if kind.base == "date":
+        shown = python_sql("show", [(sql, kind)], VARCHAR)
+        return f"CASE WHEN {sql} BETWEEN DATE '0001-01-01' AND DATE '9999-12-31' THEN CAST({sql} AS VARCHAR) ELSE {shown} END"
     if kind.base == "varbinary":
         return f"rtrim(regexp_replace(lower(hex({sql})), '(..)', '\\1 ', 'g'))"
-    if kind.is_integer or kind.base in ("boolean", "date", "unknown"):
+    if kind.is_integer or kind.base in ("boolean", "unknown"):
         return f"CAST({sql} AS VARCHAR)"
     return python_sql("show", [(sql, kind)], VARCHAR)

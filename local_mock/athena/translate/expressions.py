@@ -16,6 +16,7 @@ from sqlglot import exp
 from local_mock.athena.dialect import AthenaGrammar, position
 from local_mock.athena.errors import QueryError, at, not_supported
 from local_mock.athena.sqltypes import (
+    BIGINT,
     BOOLEAN,
     DATE,
     JSON,
@@ -60,11 +61,25 @@ class Expressions(Comparison):
         self.source = sql
         self.needs: set[Node] = set()
         self._names = 0
+        self._depth = 0
 
     # --- helpers ------------------------------------------------------------------------------------------
     def fresh(self, prefix: str) -> str:
         self._names += 1
         return f"{prefix}{self._names}"
+
+    def lambda_names(self, count: int) -> list[str]:
+        """Names for the parameters of a lambda: by depth, so that equal expressions compile to equal SQL."""
+        return [f"p{self._depth}_{i}" for i in range(count)]
+
+    @contextmanager
+    def deeper(self) -> Iterator[None]:
+        """Compile the body of a lambda."""
+        self._depth += 1
+        try:
+            yield
+        finally:
+            self._depth -= 1
 
     @contextmanager
     def collect(self) -> Iterator[set[Node]]:
@@ -194,6 +209,8 @@ class Expressions(Comparison):
         return operate(left, symbol, right, position(node))
 
     def _neg(self, node: exp.Neg, scope: Scope) -> Typed:
+        if isinstance(node.this, exp.Literal) and not node.this.is_string and node.this.name == str(2**63):
+            return Typed(f"CAST('-{2**63}' AS BIGINT)", BIGINT, -(2**63))
         inner = self.compile(node.this, scope)
         if not (inner.type.is_numeric or inner.type.is_interval or inner.type == UNKNOWN):
             raise QueryError("TYPE_MISMATCH", f"{at(position(node))}Cannot negate {inner.type}")
@@ -209,13 +226,15 @@ class Expressions(Comparison):
         kinds = {item.type.base for item in items} - {"unknown"}
         if "array" in kinds:
             element = next(item.type.args[0] for item in items if item.type.base == "array")
+            nested = common_type(*(item.type for item in items)) is None if len(items) == 2 else False
+            element_of = [nested and any(common_type(array(item.type), o.type) == o.type for o in items) for item in items]
             parts = [
                 item
-                if item.type.base == "array"
+                if item.type.base == "array" and not own
                 else Typed(f"CAST(NULL AS {element.duckdb}[])", array(element))
                 if item.type == UNKNOWN
-                else Typed(f"[{item.sql}]", array(item.type))
-                for item in items
+                else Typed(f"CASE WHEN ({item.sql}) IS NOT NULL THEN [{item.sql}] END", array(item.type))
+                for item, own in zip(items, element_of, strict=True)
             ]
             sqls, kind = self.unify(list(parts), Scope(), f"{at(where)}Unexpected parameters for function concat")
             return Typed(python_sql("concat_arrays", [(sql, kind) for sql in sqls], kind), kind)

@@ -171,8 +171,12 @@ class Queries(Calls):
         rows = []
         with self.collect() as needs:
             for item in node.expressions:
-                cells = item.expressions if isinstance(item, exp.Tuple) else [item]
-                rows.append([self.compile(cell, scope or Scope()) for cell in cells])
+                cell = item.expressions[0] if isinstance(item, exp.Tuple) and len(item.expressions) == 1 else item
+                if isinstance(cell, exp.Anonymous) and str(cell.this).lower() == "row":
+                    cells = cell.expressions
+                else:
+                    cells = item.expressions if isinstance(item, exp.Tuple) else [item]
+                rows.append([self.compile(one, scope or Scope()) for one in cells])
         if len({len(cells) for cells in rows}) != 1:
             raise QueryError("SYNTAX_ERROR", f"{at(position(node))}Values rows have mismatched sizes")
         columns, sql_columns = [], []
@@ -471,6 +475,7 @@ class Queries(Calls):
     def _unnest(self, node: exp.Unnest, scope: Scope, into: Scope, *, lateral: bool) -> str:
         outer_alias = self.fresh("u")
         inner, outer, kinds, lengths = [], [], [], []
+        given: list[str | None] = []
         with self.collect() as needs:
             for i, item in enumerate(node.expressions):
                 value = self.compile(item, Scope(scope.parent, list(into.relations)))
@@ -479,27 +484,33 @@ class Queries(Calls):
                     inner.append(f"unnest(map_entries({value.sql})) AS {column}")
                     outer += [f"{column}.key", f"{column}.value"]
                     kinds += list(value.type.args)
+                    given += [None, None]
                 elif value.type.base == "array":
                     inner.append(f"unnest({value.sql}) AS {column}")
                     element = value.type.args[0]
                     fields = element.field_keys if element.base == "row" else ()
                     outer += [f"struct_extract({column}, '{key}')" for key in fields] or [column]
                     kinds += list(element.args) if fields else [element]
+                    given += [name or None for name in element.names] if fields else [None]
                 else:
                     raise QueryError(
                         "INVALID_FUNCTION_ARGUMENT", f"{at(position(item))}Cannot unnest type: {value.type}"
                     )
-                lengths.append(f"coalesce({'cardinality' if value.type.base == 'map' else 'len'}({value.sql}), 0)")
+                lengths.append(f"CAST(coalesce({'cardinality' if value.type.base == 'map' else 'len'}({value.sql}), 0) AS BIGINT)")
         offset = node.args.get("offset")
         if offset:
             inner.append(f"unnest(generate_series(1, greatest({', '.join(lengths)}))) AS xo")
             outer.append("CAST(xo AS BIGINT)")
             kinds.append(BIGINT)
+            given.append(None)
         clause = node.args.get("alias")
         names = [c.name for c in clause.columns] if clause else []
         if offset and isinstance(offset, exp.Identifier) and len(names) == len(kinds) - 1:
             names.append(offset.name)
-        columns = [Column(set(needs), None, f"{outer_alias}.c{i}", kind) for i, kind in enumerate(kinds)]
+        columns = [
+            Column(set(needs), name, f"{outer_alias}.c{i}", kind)
+            for i, (name, kind) in enumerate(zip(given, kinds, strict=True))
+        ]
         _rename(columns, names, position(node))
         into.relations.append(Relation(node.alias or None, columns, Node()))
         self.needs |= needs

@@ -139,7 +139,7 @@ def _rotated(name: str) -> Any:
             if name == "length":
                 return Typed(f"(CASE WHEN ({values[0].sql}) IS NOT NULL THEN CAST({kind.length or 1} AS BIGINT) END)", BIGINT)
             inner = Typed(values[0].sql, VARCHAR) if name in ("lower", "upper") else Typed(widen(values[0].sql, kind, VARCHAR), VARCHAR)
-            made = python(name, [inner], VARCHAR)
+            made = python("reverse_text" if name == "reverse" else name, [inner], VARCHAR)
             return Typed(f"rtrim({made.sql}, ' ')", kind)
         return _resolved(c, node, name, values, scope)
 
@@ -325,9 +325,26 @@ def _format(c: Any, node: exp.Expression, arguments: list[Any], scope: Scope) ->
     return python("format", values, VARCHAR)
 
 
+def _array_sort_by(c: Any, node: exp.Expression, arguments: list[Any], scope: Scope) -> Typed:
+    """array_sort with a comparison: all pairs are compared, then sorted by what came out."""
+    values, compare = c.compile(arguments[0], scope), arguments[1]
+    if values.type.base != "array" or len(compare.expressions) != 2:
+        raise _mismatch(c, node, "array_sort", [values])
+    names, inner = c.lambda_names(2), Scope(scope)
+    for parameter, name in zip(compare.expressions, names, strict=True):
+        inner.parameters[parameter.name.lower()] = Typed(name, values.type.args[0])
+    with c.deeper():
+        body = c.compile(compare.this, inner)
+    if not (body.type.is_integer or body.type == UNKNOWN):
+        raise _mismatch(c, node, "array_sort", [values])
+    row_ = f"list_transform({values.sql}, lambda {names[1]}: CAST({body.sql} AS BIGINT))"
+    table = f"list_transform({values.sql}, lambda {names[0]}: {row_})"
+    return python("array_sort_by", [values, Typed(table, array(array(BIGINT)))], values.type)
+
+
 def _array_sort(c: Any, node: exp.Expression, arguments: list[Any], scope: Scope) -> Typed:
     if len(arguments) == 2 and isinstance(arguments[1], exp.Lambda):
-        raise not_supported("array_sort with a comparison function", c.place(node, "array_sort"))
+        return _array_sort_by(c, node, arguments, scope)
     return _resolved(c, node, "array_sort", [c.compile(a, scope) for a in arguments], scope)
 
 
@@ -335,16 +352,17 @@ def _regexp_replace(c: Any, node: exp.Expression, arguments: list[Any], scope: S
     if len(arguments) != 3 or not isinstance(arguments[2], exp.Lambda):
         return _resolved(c, node, "regexp_replace", [c.compile(a, scope) for a in arguments], scope)
     values = [c.compile(a, scope) for a in arguments[:2]]
-    node_lambda, name = arguments[2], c.fresh("g")
+    node_lambda, name = arguments[2], c.lambda_names(1)[0]
     if len(node_lambda.expressions) != 1:
         raise _mismatch(c, node, "regexp_replace", values)
     inner = Scope(scope)
     inner.parameters[node_lambda.expressions[0].name.lower()] = Typed(f"{name}.f1", array(VARCHAR))
-    body = c.compile(node_lambda.this, inner)
+    with c.deeper():
+        body = c.compile(node_lambda.this, inner)
     pieces = python("regexp_pieces", values, array(row([("", VARCHAR), ("", array(VARCHAR))])))
     last = f"len({pieces.sql})"
-    parts = f"list_transform({pieces.sql}, lambda {name}, i{name}: {name}.f0 || CASE WHEN i{name} < {last} THEN coalesce({widen(body.sql, body.type, VARCHAR)}, '') ELSE '' END)"
-    return Typed(f"array_to_string({parts}, '')", VARCHAR)
+    parts = f"list_transform({pieces.sql}, lambda {name}, i{name}: {name}.f0 || CASE WHEN i{name} < {last} THEN {widen(body.sql, body.type, VARCHAR)} ELSE '' END)"
+    return Typed(f"(CASE WHEN len(list_filter({parts}, lambda v: v IS NULL)) = 0 THEN array_to_string({parts}, '') END)", VARCHAR)
 
 
 def _listagg(c: Any, node: exp.Expression, arguments: list[Any], scope: Scope) -> Typed:
@@ -376,10 +394,11 @@ def _map_zip_with(c: Any, node: exp.Expression, arguments: list[Any], scope: Sco
     kinds = [map_of(key, m.type.args[1]) for m in (first, second)]
     maps = [Typed(widen(m.sql, m.type, k), k) for m, k in zip((first, second), kinds, strict=True)]
     entry = row([("", key), ("", kinds[0].args[1]), ("", kinds[1].args[1])])
-    name, inner = c.fresh("p"), Scope(scope)
+    name, inner = c.lambda_names(1)[0], Scope(scope)
     for i, (parameter, kind) in enumerate(zip(arguments[2].expressions, entry.args, strict=True)):
         inner.parameters[parameter.name.lower()] = Typed(f"{name}.f{i}", kind)
-    body = c.compile(arguments[2].this, inner)
+    with c.deeper():
+        body = c.compile(arguments[2].this, inner)
     pairs = python("map_paired", maps, array(entry))
     made = f"list_transform({pairs.sql}, lambda {name}: {{'f0': {name}.f0, 'f1': {body.sql}}})"
     return python("map_from_entries", [Typed(made, array(row([("", key), ("", body.type)])))], map_of(key, body.type))
@@ -405,13 +424,14 @@ def _map_lambda(name: str) -> Any:
                 "TYPE_MISMATCH",
                 f"{at(c.place(node, name))}Unexpected parameters ({', '.join(str(v.type) for v in values)}, <function>) for function {name}",
             )
-        pair = c.fresh("p")
+        pair = c.lambda_names(1)[0]
         kinds = (values[0].type.args[0], values[1].type.args[0]) if name == "zip_with" else values[0].type.args
         refs = (f"{pair}[1]", f"{pair}[2]") if name == "zip_with" else (f"{pair}.key", f"{pair}.value")
         inner = Scope(scope)
         for parameter, ref, kind in zip(arguments[-1].expressions, refs, kinds, strict=True):
             inner.parameters[parameter.name.lower()] = Typed(ref, kind)
-        body = c.compile(arguments[-1].this, inner)
+        with c.deeper():
+            body = c.compile(arguments[-1].this, inner)
         if name == "zip_with":
             return Typed(
                 f"list_transform(list_zip({values[0].sql}, {values[1].sql}), lambda {pair}: {body.sql})",
@@ -445,7 +465,7 @@ SPECIAL: dict[str, Any] = {
     "coalesce": _coalesce, "nullif": _nullif, "if": _if, "try": _try, "greatest": _extreme("greatest"),
     "least": _extreme("least"), "concat": _concat, "row": _row, "typeof": _typeof, "mod": _mod,
     **{name: _decimal_rounding(name) for name in ("round", "truncate", "ceil", "ceiling", "floor")},
-    **{name: _rotated(name) for name in ("length", "lower", "upper")},
+    **{name: _rotated(name) for name in ("length", "lower", "upper", "reverse")},
     **{name: _trim_char(name) for name in ("trim", "ltrim", "rtrim")},
     "normalize": _normalize, "format": _format, "array_sort": _array_sort, "regexp_replace": _regexp_replace, "contains": _contains,
     **{name: _map_lambda(name) for name in ("zip_with", "map_filter", "transform_values", "transform_keys")},
