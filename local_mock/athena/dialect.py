@@ -15,6 +15,7 @@ from sqlglot.tokens import TokenType
 from sqlglot.errors import ParseError, TokenError
 
 from local_mock.athena.errors import QueryError, not_supported
+from local_mock.athena.grammar import MAX_QUERY_BYTES, check_tokens, plain_numbers
 
 __all__ = ["AthenaGrammar", "parse_query", "position", "strip"]
 
@@ -45,6 +46,14 @@ class AthenaGrammar(Trino):  # sqlglot registers dialects by class name: not "At
             if name in ("CAST", "TRY_CAST", "EXTRACT", "SUBSTRING", "TRIM", "POSITION", "LISTAGG")
         }
 
+        def _parse_value(self, values: bool = True) -> Any:
+            """A row of VALUES remembers whether it stood in parentheses: `ROW(1, 2)` is two columns, `(ROW(1, 2))` one."""
+            bare = self._curr is not None and self._curr.token_type != TokenType.L_PAREN
+            made = super()._parse_value(values)
+            if made is not None and bare:
+                made.meta["bare"] = True
+            return made
+
         def _parse_escape(self, this: Any) -> Any:
             """ESCAPE takes any expression."""
             if not self._match(TokenType.ESCAPE):
@@ -73,8 +82,14 @@ def strip(sql: str) -> str:
 
 def parse_query(sql: str) -> exp.Expression:
     """Parse one query. Raises QueryError (SYNTAX_ERROR) with line and column."""
+    if len(sql.encode()) > MAX_QUERY_BYTES:
+        raise QueryError("QUERY_TEXT_TOO_LARGE", f"Query text length ({len(sql.encode())}) exceeds the maximum length ({MAX_QUERY_BYTES})")
+    sql = plain_numbers(sql)
     try:
+        check_tokens(AthenaGrammar().tokenize(sql))
         trees = [tree for tree in parse(sql, read=AthenaGrammar) if tree is not None]
+    except RecursionError as err:
+        raise _too_deep() from err
     except ParseError as err:
         first = err.errors[0] if err.errors else {}
         where = f"line {first.get('line', 1)}:{first.get('col', 1)}: "
@@ -87,7 +102,14 @@ def parse_query(sql: str) -> exp.Expression:
         raise QueryError("SYNTAX_ERROR", "line 1:1: Only one sql statement is allowed.")
     if not isinstance(trees[0], exp.Query | exp.Values):
         raise not_supported(f"{type(trees[0]).__name__.upper()} statement")
+    from local_mock.athena.translate.consumed import check
+
+    check(trees[0])
     return cast(exp.Expression, trees[0])
+
+
+def _too_deep() -> QueryError:
+    return QueryError("STACK_OVERFLOW", "statement is too large (stack overflow during analysis)")
 
 
 def position(node: Any) -> tuple[int, int] | None:

@@ -33,7 +33,8 @@ def _signed(value: int, bits: int = 64) -> int:
     return value - (1 << bits) if value >> (bits - 1) else value
 
 
-def _from_hex(value: str) -> bytes:
+def _from_hex(value: Any) -> bytes:
+    value = value.decode("latin-1") if isinstance(value, bytes) else value
     if len(value) % 2:
         raise _bad("expected an even number of hex digits")
     try:

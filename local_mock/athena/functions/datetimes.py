@@ -412,7 +412,7 @@ def _mysql_text(local: int, pattern: str) -> str:
 
 def _date_format(arguments: list[Type], _result: Type) -> Callable[[Any, str], str]:
     clock = _clock_of(arguments[0])
-    return lambda v, pattern: _mysql_text(clock(v), pattern)
+    return lambda v, pattern: _mysql_text(m.rescale(clock(v), 3), pattern)
 
 
 _MYSQL_PARSED = {
@@ -611,6 +611,8 @@ def _format_datetime(arguments: list[Type], _result: Type) -> Callable[[Any, str
     clock = _clock_of(kind)
 
     def show(value: Any, pattern: str) -> str:
+        if kind.base != "date":
+            value = (m.rescale(value[0], 3), value[1]) if kind.base.endswith("zone") else m.rescale(value, 3)
         if kind.base.endswith("zone"):
             return _joda_text(clock(value), pattern, value[1], m.offset_of(*value))
         return _joda_text(clock(value), pattern, "UTC", 0)

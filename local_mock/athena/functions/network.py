@@ -83,7 +83,7 @@ def _network(prefix: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
             parsed = parsed.ipv4_mapped
         if not re.fullmatch(r"\d{1,3}", size) or int(size) > parsed.max_prefixlen:
             raise Failure("INVALID_FUNCTION_ARGUMENT", "Invalid prefix length")
-        return ipaddress.ip_network(f"{parsed}/{size}", strict=False)
+        return ipaddress.ip_network(f"{parsed}/{size}", strict=True)
     except ValueError as err:
         raise bad from err
 

@@ -411,7 +411,7 @@ def _format_number(value: Any) -> str:
     step = 0
     while size >= 1000 and step < len(_SUFFIXES) - 1:
         size, step = size / 1000, step + 1
-    places = 2 if size < 10 else 1 if size < 100 else 0
+    places = 2 if size < 10 or size >= 1000 else 1 if size < 100 else 0
     text = f"{size.quantize(decimal.Decimal(1).scaleb(-places), decimal.ROUND_HALF_UP):f}"
     text = text.rstrip("0").rstrip(".") if "." in text else text
     return f"{'-' if value < 0 else ''}{text}{_SUFFIXES[step]}"

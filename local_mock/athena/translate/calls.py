@@ -14,7 +14,7 @@ from sqlglot import exp
 
 from local_mock.athena.dialect import position
 from local_mock.athena.errors import QueryError, at, not_supported
-from local_mock.athena.sqltypes import Type, common_type
+from local_mock.athena.sqltypes import UNKNOWN, Type, common_type
 from local_mock.athena.translate.casts import widen
 from local_mock.athena.translate.expressions import Expressions
 from local_mock.athena.translate.python import python
@@ -70,6 +70,7 @@ class Calls(Expressions):
         if name in aggregates or (name in window_only and node.find(exp.Window) is node):
             clauses, arguments = self._clauses_of(node, arguments, scope, is_window=name in window_only)
             candidates = aggregates.get(name) or window_only[name]
+            self._check_offset(node, name, arguments, scope)
             return self._resolve(node, name, candidates, arguments, scope, clauses)
         if name in window_only:
             raise QueryError(
@@ -81,6 +82,13 @@ class Calls(Expressions):
                 f"{at(self.place(node, name))}Filter and OVER are only valid for aggregation functions",
             )
         raise QueryError("FUNCTION_NOT_FOUND", f"{at(self.place(node, name))}Function '{name}' not registered")
+
+    def _check_offset(self, node: exp.Expression, name: str, arguments: list[Any], scope: Scope) -> None:
+        if name in ("nth_value", "lead", "lag", "ntile") and len(arguments) > (name != "ntile"):
+            given = self.compile(arguments[0 if name == "ntile" else 1], scope)
+            least = 0 if name in ("lead", "lag") else 1
+            if given.type == UNKNOWN or (isinstance(given.literal, int) and given.literal < least):
+                raise QueryError("INVALID_FUNCTION_ARGUMENT", f"{at(self.place(node, name))}Offset must be at least {least}")
 
     def place(self, node: exp.Expression, name: str) -> tuple[int, int] | None:
         """Line and column of the call in the source text."""
@@ -208,43 +216,92 @@ class Calls(Expressions):
                 if isinstance(argument.this, exp.Distinct):
                     clauses.distinct = "DISTINCT "
                     arguments[i : i + 1] = argument.this.expressions
+        if clauses.order and clauses.over:
+            raise QueryError("NOT_SUPPORTED", f"{at(position(node))}Window function with ORDER BY is not supported")
         if len(arguments) == 1 and isinstance(arguments[0], exp.Star):
             arguments = []
         return clauses, arguments
 
     def _over(self, node: exp.Window, scope: Scope) -> str:
-        named = node.args.get("alias")
-        if named is not None:
-            base = self.windows[-1].get(named.name.lower()) if self.windows else None
-            if base is None:
-                raise QueryError(
-                    "INVALID_WINDOW_REFERENCE", f"{at(position(node))}WINDOW '{named.name}' is not defined"
-                )
-            return self._over(base, scope)
+        partition, order, spec = self._window_of(node, 0)
         parts = []
-        if node.args.get("partition_by"):
-            parts.append(
-                "PARTITION BY " + ", ".join(self.compile(k, scope).sql for k in node.args["partition_by"])
-            )
-        if node.args.get("order"):
+        if partition:
+            keys = [self.compile(k, scope) for k in partition]
+            for key in keys:
+                from local_mock.athena.translate.queries import groupable
+
+                if not groupable(key.type):
+                    raise not_supported(f"PARTITION BY {key.type}", position(node))
+            parts.append("PARTITION BY " + ", ".join(key.sql for key in keys))
+        ordered: list[Typed] = []
+        if order is not None:
             from local_mock.athena.translate.queries import order_words
 
-            keys = (f"{self.compile(k.this, scope).sql} {order_words(k)}" for k in node.args["order"].expressions)
-            parts.append("ORDER BY " + ", ".join(keys))
-        if node.args.get("spec"):
-            parts.append(self._frame(node.args["spec"], scope))
+            ordered = [self.compile(k.this, scope) for k in order.expressions]
+            words = (f"{value.sql} {order_words(k)}" for value, k in zip(ordered, order.expressions, strict=True))
+            parts.append("ORDER BY " + ", ".join(words))
+        if spec is not None:
+            parts.append(self._frame(spec, scope, ordered))
         return f"({' '.join(parts)})"
 
-    def _frame(self, spec: exp.WindowSpec, scope: Scope) -> str:
+    def _window_of(self, node: exp.Window, depth: int) -> tuple[list[Any], Any, Any]:
+        """(PARTITION BY, ORDER BY, frame) of a window, with those of the named window that it refines."""
+        partition, order, spec = node.args.get("partition_by") or [], node.args.get("order"), node.args.get("spec")
+        named = node.args.get("alias")
+        if named is None:
+            return partition, order, spec
+        base = self.windows[-1].get(named.name.lower()) if self.windows else None
+        where = at(position(node))
+        if base is None or depth > 50:
+            raise QueryError("INVALID_WINDOW_REFERENCE", f"{where}WINDOW '{named.name}' is not defined")
+        base_partition, base_order, base_spec = self._window_of(base, depth + 1)
+        if partition:
+            raise QueryError("INVALID_PARTITION_BY", f"{where}WINDOW specification with named WINDOW reference cannot specify PARTITION BY")
+        if order is not None and base_order is not None:
+            raise QueryError("INVALID_ORDER_BY", f"{where}Cannot specify ORDER BY if it is specified in the referenced window")
+        if base_spec is not None and (order is not None or spec is not None or node.args.get("over") is None or node.args.get("this") is not None):
+            if order is not None or spec is not None:
+                raise QueryError("INVALID_WINDOW_REFERENCE", f"{where}Cannot reference named WINDOW containing frame specification")
+        return base_partition, order or base_order, spec or base_spec
+
+    def _range_offset(self, offset: Typed, key: Typed, spec: exp.WindowSpec) -> str:
+        if key.type.base in ("date", "timestamp") and key.type.precision <= 6 and offset.type.is_interval:
+            return _range_offset_sql(offset)
+        if not (key.type.is_numeric and offset.type.is_numeric):
+            if key.type.is_temporal and offset.type.is_interval:
+                raise not_supported(f"a RANGE frame over {key.type}", position(spec))
+            raise QueryError("TYPE_MISMATCH", f"{at(position(spec))}Window frame RANGE value type ({offset.type}) not compatible with sort item type ({key.type})")
+        return _checked_offset(offset)
+
+    def _frame(self, spec: exp.WindowSpec, scope: Scope, ordered: list[Typed]) -> str:
         def edge(key: str) -> str:
             value = spec.args.get(key)
             if value is None or isinstance(value, str):
                 return f"{value or 'CURRENT ROW'} {spec.args.get(f'{key}_side') or ''}".strip()
-            return f"{self.compile(value, scope).sql} {spec.args.get(f'{key}_side')}"
+            offset = self.compile(value, scope)
+            sql = offset.sql
+            if spec.args["kind"] == "RANGE":
+                if len(ordered) != 1:
+                    raise QueryError("INVALID_ORDER_BY", f"{at(position(spec))}Window frame of type RANGE PRECEDING or FOLLOWING requires single sort item in ORDER BY")
+                sql = self._range_offset(offset, ordered[0], spec)
+            elif not offset.type.is_integer and (offset.type.base != "decimal" or offset.type.numbers[1]):
+                raise QueryError("TYPE_MISMATCH", f"{at(position(spec))}Window frame {spec.args['kind']} offset must be of type exact numeric with scale 0 (actual {offset.type})")
+            else:
+                sql = _checked_offset(offset)
+            return f"{sql} {spec.args.get(f'{key}_side')}"
 
-        if spec.args.get("exclude"):
-            raise not_supported("EXCLUDE in a window frame", position(spec))
         return f"{spec.args['kind']} BETWEEN {edge('start')} AND {edge('end')}"
+
+
+def _checked_offset(offset: Typed) -> str:
+    if isinstance(offset.literal, int | float) and offset.literal >= 0:
+        return offset.sql
+    failure = "t_fail('INVALID_WINDOW_FRAME: Window frame offset value must not be negative or null')"
+    return f"(CASE WHEN ({offset.sql}) >= 0 THEN {offset.sql} ELSE {failure} END)"
+
+
+def _range_offset_sql(offset: Typed) -> str:
+    return f"to_milliseconds({offset.sql})" if offset.type.base == "interval day to second" else f"to_months({offset.sql})"
 
 
 def _as_arguments(signature: Signature, letters: dict[str, Type], sqls: list[str], compiled: list[Typed | None]) -> list[Typed]:
@@ -273,6 +330,8 @@ def _show(argument: Type | Lambda) -> str:
 def _result(signature: Signature, letters: dict[str, Type], kinds: list[Type]) -> Type:
     """The result type; `decimal` and timestamps keep what the first argument of that type has."""
     result = substitute(signature.result, letters)
+    if signature.name == "sequence" and kinds[0].base == "timestamp":
+        return Type("array", (kinds[0],))
     if result.base in ("decimal", "timestamp", "timestamp with time zone"):
         same = [k for k in kinds if k.base == result.base]
         if result.base == "decimal" and result.numbers:

@@ -86,6 +86,10 @@ class Comparison:
 
     def comparison(self, node: exp.Expression, symbol: str, scope: Scope) -> Typed:
         right = node.expression
+        if isinstance(right, exp.Anonymous) and str(right.this).lower() in ("some", "any", "all") and len(right.expressions) == 1:
+            kind = exp.All if str(right.this).lower() == "all" else exp.Any
+            node = type(node)(this=node.this, expression=kind(this=right.expressions[0]))
+            right = node.expression
         if isinstance(right, exp.Any | exp.All):
             return self._quantified(node, symbol, scope)
         left_value, right_value = self.compile(node.this, scope), self.compile(right, scope)
@@ -156,7 +160,7 @@ class Comparison:
 
     def member(self, left: Typed, sub: tuple[str, Type], where: tuple[int, int] | None) -> str:
         """`left IN (subquery)`."""
-        sql, found = sub
+        sql, found = sub = self.as_row(left.type, sub)
         target = common_type(left.type, found)
         if target is None:
             raise QueryError(
@@ -174,6 +178,15 @@ class Comparison:
         contained = python_sql("contains", [(items, array(target)), (value, target)], BOOLEAN)
         return f"(CASE WHEN len({items}) = 0 THEN FALSE ELSE {contained} END)"
 
+    @staticmethod
+    def as_row(wanted: Type, sub: tuple[str, Type]) -> tuple[str, Type]:
+        """A column compared with a row of one field is such a row."""
+        sql, found = sub
+        if wanted.base != "row" or found.base in ("row", "unknown"):
+            return sub
+        kind = row([("", found)])
+        return f"SELECT CAST({{'f0': c0}} AS {kind.duckdb}) AS c0 FROM (SELECT c0 FROM ({sql}))", kind
+
     def listed(self, sql: str, found: Type, target: Type) -> str:
         """The rows of a subquery as a list."""
         return f"coalesce((SELECT list({widen('c0', found, target)}) FROM ({sql})), CAST([] AS {target.duckdb}[]))"
@@ -186,13 +199,20 @@ class Comparison:
         where = position(node)
         if (some and symbol == "=") or (not some and symbol == "<>"):
             return Typed(self.member(left, sub, where) if some else f"(NOT {self.member(left, sub, where)})", BOOLEAN)
+        sub = self.as_row(left.type, sub)
         target = common_type(left.type, sub[1])
         if target is None or (symbol not in _EQUALITY and not target.orderable):
             raise QueryError("TYPE_MISMATCH", f"{at(where)}Cannot apply operator: {left.type} {symbol} {sub[1]}")
         name = self.fresh("q")
         test = compared(widen(left.sql, left.type, target), symbol, name, target)
         tests = f"list_transform({self.listed(*sub, target)}, lambda {name}: {test})"
-        return Typed(python_sql("any_value" if some else "all_value", [(tests, array(BOOLEAN))], BOOLEAN), BOOLEAN)
+        word = "any_value" if some else "all_value"
+        if "(SELECT" in left.sql:  # DuckDB takes no subquery inside a lambda
+            test = compared("l", symbol, name, target)
+            found = python_sql(word, [(f"list_transform(s, lambda {name}: {test})", array(BOOLEAN))], BOOLEAN)
+            sides = f"{widen(left.sql, left.type, target)} AS l, {self.listed(*sub, target)} AS s"
+            return Typed(f"(SELECT {found} FROM (SELECT {sides}))", BOOLEAN)
+        return Typed(python_sql(word, [(tests, array(BOOLEAN))], BOOLEAN), BOOLEAN)
 
     # --- LIKE ---------------------------------------------------------------------------------------------
     def _like(self, node: exp.Like, scope: Scope, escape: exp.Expression | None = None) -> Typed:

@@ -316,6 +316,9 @@ class Expressions(Comparison):
 
         return zone_shift(self, node, self.compile(node.this, scope), self.compile(node.args["zone"], scope))
 
+    def _concat(self, node: exp.Concat, scope: Scope) -> Typed:
+        raise QueryError("SYNTAX_ERROR", f"{at(position(node))}mismatched input: two texts side by side")
+
     def _array(self, node: exp.Array, scope: Scope) -> Typed:
         items, kind = self.unify(node.expressions, scope, "All ARRAY elements must be the same type")
         return Typed(f"CAST([{', '.join(items)}] AS {array(kind).duckdb})", array(kind))

@@ -182,7 +182,7 @@ def _date_format(c: Any, node: exp.Expression, arguments: list[Any], scope: Scop
     if not value.type.is_temporal or pattern.type.base not in ("varchar", "char", "unknown"):
         raise _mismatch(c, node, "date_format", [value, pattern])
     simple = {"%Y": "%Y", "%m": "%m", "%d": "%d", "%H": "%H", "%i": "%M", "%s": "%S", "%S": "%S"}
-    if _simple(value.type) and isinstance(pattern.literal, str):
+    if _simple(value.type) and value.type.precision <= 3 and isinstance(pattern.literal, str):
         left = pattern.literal
         for letters in simple:
             left = left.replace(letters, "")

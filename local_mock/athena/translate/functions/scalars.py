@@ -217,6 +217,7 @@ is_json_scalar(json) -> boolean = @is_json_scalar
 # --- binary
 to_hex(varbinary) -> varchar = hex({0})
 from_hex(varchar) -> varbinary = @from_hex
+from_hex(varbinary) -> varbinary = @from_hex
 to_base64(varbinary) -> varchar = @to_base64
 to_base64url(varbinary) -> varchar = @to_base64url
 to_base32(varbinary) -> varchar = @to_base32

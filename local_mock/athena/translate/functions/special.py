@@ -80,6 +80,8 @@ def _extreme(word: str) -> Any:
 
 
 def _concat(c: Any, node: exp.Expression, arguments: list[Any], scope: Scope) -> Typed:
+    if len(arguments) < 2:
+        raise QueryError("INVALID_FUNCTION_ARGUMENT", f"{at(c.place(node, 'concat'))}There must be two or more concatenation arguments")
     return c.concatenate([c.compile(a, scope) for a in arguments], c.place(node, "concat"))  # type: ignore[no-any-return]
 
 
@@ -367,6 +369,10 @@ def _regexp_replace(c: Any, node: exp.Expression, arguments: list[Any], scope: S
 
 def _listagg(c: Any, node: exp.Expression, arguments: list[Any], scope: Scope) -> Typed:
     clauses, plain = _aggregate_of(c, node, arguments, scope)
+    if not clauses.order:
+        raise QueryError("SYNTAX_ERROR", f"{at(c.place(node, 'listagg'))}LISTAGG needs WITHIN GROUP (ORDER BY …)")
+    if clauses.over:
+        raise QueryError("NOT_SUPPORTED", f"{at(c.place(node, 'listagg'))}Window function with ORDER BY is not supported")
     values = [c.compile(a, scope) for a in plain]
     if len(values) != 2 or not all(v.type.is_text or v.type == UNKNOWN for v in values):
         raise _mismatch(c, node, "listagg", values)
