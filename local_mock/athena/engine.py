@@ -6,6 +6,8 @@ User text never reaches DuckDB: only what `translate/` compiled. Nothing but the
 # ruff: noqa: E501, PLR0911, S608 - one line a message or signature; SQL is made of compiled parts, never of user text; one branch a kind
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import re
 import threading
@@ -23,7 +25,16 @@ from local_mock.athena.translate.casts import as_output
 from local_mock.athena.translate.queries import Compiled
 from local_mock.data import DataAccess
 
-__all__ = ["Engine", "Session"]
+__all__ = ["Engine", "ScanLimitError", "Session"]
+
+_TEXTS_BYTES = 2 * 2**30
+
+
+class ScanLimitError(QueryError):
+    """The query would read more than its work group allows: Athena cancels it."""
+
+    def __init__(self) -> None:
+        super().__init__("", "Query cancelled! : Bytes scanned limit was exceeded")
 
 
 class Engine:
@@ -35,6 +46,7 @@ class Engine:
         self.data = data
         self.limits = limits or limits_of(dict(os.environ))
         self.pool = Pool(self.limits, folders, scratch)
+        self.texts = scratch / "texts"
 
     def session(self) -> Session:
         """What one query needs: its clock starts now."""
@@ -43,6 +55,15 @@ class Engine:
     def close(self) -> None:
         self.pool.close()
 
+    def trim_texts(self) -> None:
+        """Forget the oldest converted text files beyond `_TEXTS_BYTES`; never those of the last hour."""
+        files = sorted(((p.stat().st_mtime, p.stat().st_size, p) for p in self.texts.glob("*.parquet")), reverse=True)
+        total = 0
+        for modified, size, path in files:
+            total += size
+            if total > _TEXTS_BYTES and time.time() - modified > 3600:
+                path.unlink(missing_ok=True)
+
 
 class Session:
     """One query: bind the scans, run, interrupt. `scanned` counts bytes."""
@@ -50,6 +71,7 @@ class Session:
     def __init__(self, engine: Engine) -> None:
         self.data, self._engine = engine.data, engine
         self.scanned = 0
+        self.cutoff: int | None = None  # BytesScannedCutoffPerQuery of the work group
         self._deadline = time.monotonic() + engine.limits.timeout_s
         self._lock = threading.Lock()
         self._worker: Any = None
@@ -70,14 +92,27 @@ class Session:
         table = self.arrow(sql)
         return list(zip(*(column.to_pylist() for column in table.columns), strict=True))
 
+    def convert(self, request: dict[str, Any]) -> Path:
+        """A text file as Parquet (`serde.py`), made once per content, types and settings."""
+        stat = Path(request["source"]).stat()
+        key = json.dumps([request, stat.st_mtime_ns, stat.st_size, stat.st_ino], sort_keys=True)
+        target = self._engine.texts / f"{hashlib.sha256(key.encode()).hexdigest()[:40]}.parquet"
+        if not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self._run({"convert": {**request, "target": str(target)}})
+            self._engine.trim_texts()
+        return target
+
     def bind(self, compiled: Compiled) -> str:
         """The SQL with its scans bound; adds their bytes to `scanned`."""
         sql = compiled.sql
         for scan in compiled.scans:
             if scan.token in sql:
-                body, size = bind_scan(scan, self.data, self.evaluate)
+                body, size = bind_scan(scan, self.data, self.evaluate, self.convert)
                 sql = sql.replace(scan.token, body)
                 self.scanned += size
+        if self.cutoff is not None and self.scanned > self.cutoff:
+            raise ScanLimitError
         return sql
 
     def texts(self, compiled: Compiled) -> pa.Table:
@@ -87,6 +122,9 @@ class Session:
 
     def arrow(self, sql: str) -> pa.Table:
         """The result of compiled SQL. Raises QueryError."""
+        return self._run({"sql": sql, "functions": called(sql)})
+
+    def _run(self, request: dict[str, Any]) -> pa.Table:
         with self._engine.pool.worker(self._deadline) as worker:
             with self._lock:
                 self._check()
@@ -95,7 +133,7 @@ class Session:
             timer.daemon = True
             timer.start()
             try:
-                return worker.run({"sql": sql, "functions": called(sql)})
+                return worker.run(request)
             except WorkerError as err:
                 self._check(err)
                 if err.kind in ("Lost", "OutOfMemoryException", "FatalException", "InternalException"):

@@ -151,7 +151,9 @@ class Type:
         if self.base in ("decimal", "varchar", "integer", "real", "varbinary", "timestamp"):
             names = {"integer": "int", "real": "float", "varbinary": "binary", "varchar": "string"}
             return names.get(self.base, str(self) if self.base == "decimal" else self.base)
-        if self.base in ("tinyint", "smallint", "bigint", "double", "boolean", "date", "char"):
+        if self.base == "char":
+            return f"char({self.length or 1})"
+        if self.base in ("tinyint", "smallint", "bigint", "double", "boolean", "date"):
             return self.base
         raise QueryError("NOT_SUPPORTED", f"Unsupported Hive type: {self}")
 

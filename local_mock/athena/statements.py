@@ -82,7 +82,7 @@ def substitute_parameters(sql: str, values: list[str]) -> str:
                     "INVALID_PARAMETER_USAGE",
                     f"line 1:1: Incorrect number of parameters: more than {len(values)} expected",
                 )
-            out.append(left.pop(0))
+            out.append(_bound(left.pop(0)))
         else:
             out.append(piece)
     if left:
@@ -91,6 +91,23 @@ def substitute_parameters(sql: str, values: list[str]) -> str:
             f"line 1:1: Incorrect number of parameters: expected {len(values) - len(left)} but found {len(values)}",
         )
     return "".join(out)
+
+
+def _bound(value: str) -> str:
+    """A parameter as one operand: what is more than a literal is put in brackets. Raises QueryError for no expression."""
+    text = value.strip()
+    if re.fullmatch(r"'(?:[^']|'')*'|[+-]?[\d.]+(?:[eE][+-]?\d+)?|(?i:null|true|false)", text):
+        return text
+    from local_mock.athena.dialect import parse_query
+
+    try:
+        parsed = parse_query(f"SELECT ({text})")
+    except QueryError as err:
+        raise QueryError("SYNTAX_ERROR", f"line 1:1: the parameter {text!r} is no expression") from err
+    items = parsed.args.get("expressions") or []
+    if len(items) != 1 or len(parsed.args) > 1 and any(parsed.args.get(k) for k in parsed.args if k != "expressions"):
+        raise QueryError("SYNTAX_ERROR", f"line 1:1: the parameter {text!r} is no expression")
+    return f"({text})"
 
 
 def split_values(listing: str) -> list[str]:

@@ -35,6 +35,7 @@ import pyarrow as pa  # noqa: E402
 
 from local_mock.athena.frames import read_frame, write_frame  # noqa: E402
 from local_mock.athena.functions import fail, register  # noqa: E402
+from local_mock.athena.serde import convert  # noqa: E402
 from local_mock.athena.translate.macros import MACROS  # noqa: E402
 
 __all__ = ["main"]
@@ -112,6 +113,9 @@ def _limit(memory_bytes: int) -> None:
 def _answer(connection: Any, request: dict[str, Any], sink: IO[bytes]) -> None:
     body: Any = b""
     try:
+        if "convert" in request:
+            convert(request["convert"])
+            request = {"sql": "SELECT 1"}
         register(connection, request.get("functions") or {})
         table = connection.sql(request["sql"]).to_arrow_table()
         body = _stream(table)

@@ -19,7 +19,7 @@ from local_mock.athena.functions.define import generic, plain
 from local_mock.athena.functions.moments import DAY, SECOND, Failure
 from local_mock.athena.sqltypes import Type
 
-__all__ = ["FUNCTIONS", "add_months"]
+__all__ = ["FUNCTIONS", "add_months", "parse_datetime"]
 
 _MILLI = 10**9
 _CLOCK_UNITS = {"millisecond": _MILLI, "second": SECOND, "minute": 60 * SECOND, "hour": 3600 * SECOND}
@@ -620,7 +620,7 @@ def _format_datetime(arguments: list[Type], _result: Type) -> Callable[[Any, str
     return show
 
 
-def _parse_datetime(text: str, pattern: str) -> tuple[int, str]:
+def parse_datetime(text: str, pattern: str) -> tuple[int, str]:
     items = []
     for item in _joda_items(pattern):
         if not isinstance(item, str):
@@ -689,6 +689,6 @@ FUNCTIONS = {
     "from_iso8601_timestamp": plain(_from_iso8601_timestamp), "from_iso8601_date": plain(_from_iso8601_date),
     "from_iso8601_timestamp_nanos": plain(_from_iso8601_nanos),
     "to_iso8601": generic(_to_iso8601), "date_format": generic(_date_format), "date_parse": plain(_date_parse),
-    "format_datetime": generic(_format_datetime), "parse_datetime": plain(_parse_datetime), "last_day": generic(_last_day),
+    "format_datetime": generic(_format_datetime), "parse_datetime": plain(parse_datetime), "last_day": generic(_last_day),
     "parse_duration": plain(_parse_duration), "human_readable_seconds": plain(_human_readable_seconds),
 }  # fmt: skip
