@@ -22,6 +22,8 @@ _FOREIGN_TYPES = frozenset({
     "INT64", "FLOAT64", "TIMESTAMPTZ", "TIMESTAMP_NTZ", "TIMESTAMP_LTZ", "LONG", "SHORT", "BYTE", "MEDIUMINT", "UINT8", "HUGEINT",
     "NVARCHAR", "NCHAR", "BPCHAR", "JSONB", "SERIAL", "STRUCT", "LIST", "VARIANT", "OBJECT", "NUMERIC4",
 })  # fmt: skip
+# The SQL standard's JSON functions have a grammar of their own.
+_JSON_FUNCTIONS = frozenset({"JSON_VALUE", "JSON_QUERY", "JSON_EXISTS", "JSON_OBJECT", "JSON_ARRAY", "JSON_TABLE"})
 _UNITS = ("YEAR", "MONTH", "DAY", "HOUR", "MINUTE", "SECOND")
 
 
@@ -56,6 +58,10 @@ def check_tokens(tokens: list[Any]) -> None:
             _check_interval(tokens, words, i)
         if words[i] == "LIMIT":
             _check_limit(tokens, words, i)
+        if words[i] in _JSON_FUNCTIONS and i + 1 < len(words) and words[i + 1] == "(":
+            raise not_supported(f"{words[i].lower()}()", (token.line, token.col - len(token.text) + 1))
+        if words[i] == "MATCH_RECOGNIZE":
+            raise not_supported("MATCH_RECOGNIZE", (token.line, token.col - len(token.text) + 1))
         if words[i] in ("::", "??"):
             raise QueryError("SYNTAX_ERROR", f"{_place(token)}mismatched input '{token.text}'")
 

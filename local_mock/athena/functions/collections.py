@@ -442,6 +442,24 @@ def _subscript(arguments: list[Type], _result: Type) -> Callable[..., Any]:
     return get
 
 
+def _by(sign: int) -> Callable[..., Callable[..., Any]]:
+    """max_by and min_by over (value, key) pairs; pairs without a key do not count."""
+
+    def make(arguments: list[Type], _result: Type) -> Callable[[list[Any]], Any]:
+        compare = ordering(_item(arguments).args[1], nan_first=sign > 0)
+
+        def pick(pairs: list[Any]) -> Any:
+            best: Any = None
+            for pair in pairs:
+                if pair[1] is not None and (best is None or compare(pair[1], best[1]) * sign > 0):
+                    best = pair
+            return None if best is None else best[0]
+
+        return pick
+
+    return make
+
+
 def _paired(arguments: list[Type], _result: Type) -> Callable[..., list[tuple[Any, Any, Any]]]:
     """(key, value, value) of two maps, for map_zip_with."""
     key = distinct_key(arguments[0].args[0])
@@ -490,7 +508,7 @@ def _all_value(values: list[Any]) -> bool | None:
 FUNCTIONS = {
     "contains": generic(_contains), "array_position": generic(_position), "array_distinct": generic(_distinct),
     "array_sort": generic(_sorted), "array_max": generic(_extreme(1)), "array_min": generic(_extreme(-1)),
-    "array_sort_by": plain(_sorted_by), "array_remove": generic(_remove), "array_intersect": generic(_intersect), "array_union": generic(_union),
+    "max_by": generic(_by(1)), "min_by": generic(_by(-1)), "array_sort_by": plain(_sorted_by), "array_remove": generic(_remove), "array_intersect": generic(_intersect), "array_union": generic(_union),
     "array_except": generic(_except), "arrays_overlap": generic(_overlap), "slice": plain(_slice), "trim_array": plain(_trim),
     "repeat": plain(_repeat, nulls=True), "sequence": plain(_sequence), "moments": generic(_moments), "array_join": generic(_join),
     "ngrams": plain(_ngrams), "combinations": plain(_combinations), "contains_sequence": generic(_contains_sequence),

@@ -23,6 +23,20 @@ from local_mock.athena.translate.signatures import Lambda, Signature, bind, load
 
 __all__ = ["Calls", "Clauses"]
 
+# Functions of Athena that are not translated: https://trino.io/docs/current/functions/list.html
+REFUSED_FUNCTIONS = frozenset({
+    "approx_most_frequent", "approx_set", "bar", "beta_cdf", "bing_tile", "bing_tile_at", "bing_tile_polygon", "bing_tiles_around",
+    "classification", "classifier", "classify", "color", "cosine_distance", "convex_hull_agg", "dot_product", "empty_approx_set",
+    "euclidean_distance", "evaluate_classifier_predictions", "features", "from_encoded_polyline",
+    "from_geojson_geometry", "geometry_from_hadoop_shape", "geometry_invalid_reason", "geometry_nearest_points", "geometry_union",
+    "geometry_union_agg", "great_circle_distance", "hash_counts", "index", "intersection_cardinality", "inverse_beta_cdf",
+    "jaccard_index", "learn_classifier", "learn_libsvm_classifier", "learn_libsvm_regressor", "learn_regressor",
+    "line_interpolate_point", "line_interpolate_points", "line_locate_point", "make_set_digest", "merge", "merge_set_digest",
+    "numeric_histogram", "parse_presto_data_size", "qdigest_agg", "quantile_at_value", "regress", "render",
+    "rgb", "shuffle", "simplify_geometry", "spatial_partitioning", "spatial_partitions", "spooky_hash_v2_32", "spooky_hash_v2_64",
+    "t_cdf", "t_pdf", "tdigest_agg", "to_encoded_polyline", "to_geojson_geometry", "to_geometry", "to_spherical_geography",
+    "value_at_quantile", "values_at_quantiles", "word_stem", 
+})  # fmt: skip
 Special = Callable[["Calls", exp.Expression, list[Any], Scope], Typed]
 
 
@@ -81,6 +95,8 @@ class Calls(Expressions):
                 "FUNCTION_NOT_AGGREGATE",
                 f"{at(self.place(node, name))}Filter and OVER are only valid for aggregation functions",
             )
+        if name in REFUSED_FUNCTIONS or name.startswith("st_"):
+            raise not_supported(f"{name}()", self.place(node, name))
         raise QueryError("FUNCTION_NOT_FOUND", f"{at(self.place(node, name))}Function '{name}' not registered")
 
     def _check_offset(self, node: exp.Expression, name: str, arguments: list[Any], scope: Scope) -> None:

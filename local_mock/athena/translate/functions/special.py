@@ -248,6 +248,10 @@ def _by(word: str) -> Any:
         value, key, tail = values[0], values[1], clauses.filter + clauses.over
         name = "arg_max" if word == "max_by" else "arg_min"
         floating = key.type.base in ("real", "double")
+        if key.type.args and len(values) == 2:
+            entry = row([("", value.type), ("", key.type)])
+            pairs = _list_of(clauses, Typed(f"{{'f0': {value.sql}, 'f1': {key.sql}}}", entry))
+            return python(word, [pairs], value.type)
         if key.type.args or (len(values) == 3 and (floating or not values[2].type.is_integer)):
             raise not_supported(f"{word} by {key.type}", c.place(node, word))
         if len(values) == 3:

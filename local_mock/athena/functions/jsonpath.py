@@ -1,1 +1,0 @@
-FUNCTIONS: dict[str, object] = {}
