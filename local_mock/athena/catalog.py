@@ -3,6 +3,7 @@
 `Catalog` is the seam that the translator needs; `GlueCatalog` reads and writes moto's Glue backend.
 """
 
+# ruff: noqa: E501 - one line a message or table
 from __future__ import annotations
 
 import base64
@@ -81,7 +82,9 @@ def _partition(entry: dict[str, Any]) -> Partition:
         tuple(entry["Values"]),
         storage["Location"],
         serde.get("SerializationLibrary") or None,
-        tuple((k, str(v)) for k, v in sorted((serde.get("Parameters") or {}).items())) if serde.get("SerializationLibrary") else None,
+        tuple((k, str(v)) for k, v in sorted((serde.get("Parameters") or {}).items()))
+        if serde.get("SerializationLibrary")
+        else None,
         tuple((c["Name"].lower(), c.get("Type") or "string") for c in columns) if columns else None,
     )
 

@@ -4,6 +4,7 @@ Only the parser of sqlglot is used: the tree is compiled by `translate/`, which 
 know, so nothing reaches DuckDB that was not understood here.
 """
 
+# ruff: noqa: E501 - one line a message or table
 from __future__ import annotations
 
 import re
@@ -11,8 +12,8 @@ from typing import Any, cast
 
 from sqlglot import exp, parse
 from sqlglot.dialects.trino import Trino
-from sqlglot.tokens import TokenType
 from sqlglot.errors import ParseError, TokenError
+from sqlglot.tokens import TokenType
 
 from local_mock.athena.errors import QueryError, not_supported
 from local_mock.athena.grammar import MAX_QUERY_BYTES, check_tokens, plain_numbers
@@ -83,7 +84,10 @@ def strip(sql: str) -> str:
 def parse_query(sql: str) -> exp.Expression:
     """Parse one query. Raises QueryError (SYNTAX_ERROR) with line and column."""
     if len(sql.encode()) > MAX_QUERY_BYTES:
-        raise QueryError("QUERY_TEXT_TOO_LARGE", f"Query text length ({len(sql.encode())}) exceeds the maximum length ({MAX_QUERY_BYTES})")
+        raise QueryError(
+            "QUERY_TEXT_TOO_LARGE",
+            f"Query text length ({len(sql.encode())}) exceeds the maximum length ({MAX_QUERY_BYTES})",
+        )
     sql = plain_numbers(sql)
     try:
         check_tokens(AthenaGrammar().tokenize(sql))

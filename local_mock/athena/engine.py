@@ -40,9 +40,7 @@ class ScanLimitError(QueryError):
 class Engine:
     """The query processes over the folders that they may read."""
 
-    def __init__(
-        self, data: DataAccess, folders: list[Path], scratch: Path, limits: Limits | None = None
-    ) -> None:
+    def __init__(self, data: DataAccess, folders: list[Path], scratch: Path, limits: Limits | None = None) -> None:
         self.data = data
         self.limits = limits or limits_of(dict(os.environ))
         self.pool = Pool(self.limits, folders, scratch)
@@ -57,7 +55,9 @@ class Engine:
 
     def trim_texts(self) -> None:
         """Forget the oldest converted text files beyond `_TEXTS_BYTES`; never those of the last hour."""
-        files = sorted(((p.stat().st_mtime, p.stat().st_size, p) for p in self.texts.glob("*.parquet")), reverse=True)
+        files = sorted(
+            ((p.stat().st_mtime, p.stat().st_size, p) for p in self.texts.glob("*.parquet")), reverse=True
+        )
         total = 0
         for modified, size, path in files:
             total += size

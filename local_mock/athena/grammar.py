@@ -15,7 +15,9 @@ __all__ = ["MAX_QUERY_BYTES", "check_tokens", "plain_numbers"]
 
 MAX_QUERY_BYTES = 262_144  # https://docs.aws.amazon.com/athena/latest/ug/service-limits.html
 _PIECES = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/|[^'\"/-]+|.", re.DOTALL)
-_NUMBER = re.compile(r"(?<![\w.$@])(?:0[xX][0-9A-Fa-f]+(?:_[0-9A-Fa-f]+)*|0[bB][01]+(?:_[01]+)*|0[oO][0-7]+(?:_[0-7]+)*|\d+(?:_\d+)+)(?![\w.])")
+_NUMBER = re.compile(
+    r"(?<![\w.$@])(?:0[xX][0-9A-Fa-f]+(?:_[0-9A-Fa-f]+)*|0[bB][01]+(?:_[01]+)*|0[oO][0-7]+(?:_[0-7]+)*|\d+(?:_\d+)+)(?![\w.])"
+)
 # Type names of other dialects (and of Athena's DDL) that sqlglot renames.
 _FOREIGN_TYPES = frozenset({
     "STRING", "TEXT", "FLOAT", "BOOL", "INT2", "INT4", "INT8", "NUMBER", "DATETIME", "BYTES", "BLOB", "BINARY", "FLOAT4", "FLOAT8",
@@ -29,13 +31,20 @@ _UNITS = ("YEAR", "MONTH", "DAY", "HOUR", "MINUTE", "SECOND")
 
 def plain_numbers(sql: str) -> str:
     """`sql` with `1_000`, `0x1F`, `0b101` and `0o17` written in decimal, and no blanks in `X'00 ff'`."""
-    out = []
+    out: list[str] = []
     for piece in _PIECES.findall(sql):
         if piece[0] in "'\"" or piece.startswith(("--", "/*")):
             hexadecimal = piece[0] == "'" and out and re.search(r"(?<!\w)[xX]$", out[-1])
             out.append(re.sub(r"\s+", "", piece) if hexadecimal else piece)
         else:
-            out.append(_NUMBER.sub(lambda m: str(int(m.group().replace("_", ""), 0 if m.group()[:2].lower() in ("0x", "0b", "0o") else 10)), piece))
+            out.append(
+                _NUMBER.sub(
+                    lambda m: str(
+                        int(m.group().replace("_", ""), 0 if m.group()[:2].lower() in ("0x", "0b", "0o") else 10)
+                    ),
+                    piece,
+                )
+            )
     return "".join(out)
 
 
@@ -45,15 +54,33 @@ def _place(token: Any) -> str:
 
 def check_tokens(tokens: list[Any]) -> None:
     """Raise QueryError SYNTAX_ERROR (or TYPE_NOT_FOUND) for what the parser would take for something else."""
-    words = [token.text.upper() if token.token_type.name not in ("STRING", "IDENTIFIER") else "" for token in tokens]
+    words = [
+        token.text.upper() if token.token_type.name not in ("STRING", "IDENTIFIER") else "" for token in tokens
+    ]
     for i, token in enumerate(tokens):
         following = tokens[i + 1] if i + 1 < len(tokens) else None
-        if token.token_type.name == "NUMBER" and following is not None and following.start == token.end + 1 and (following.text[:1].isalpha() or following.text[:1] == "_"):
-            raise QueryError("SYNTAX_ERROR", f"{_place(token)}identifiers must not start with a digit; surround the identifier with double quotes")
+        if (
+            token.token_type.name == "NUMBER"
+            and following is not None
+            and following.start == token.end + 1
+            and (following.text[:1].isalpha() or following.text[:1] == "_")
+        ):
+            raise QueryError(
+                "SYNTAX_ERROR",
+                f"{_place(token)}identifiers must not start with a digit; surround the identifier with double quotes",
+            )
         if words[i] == "[" and _opens_value(tokens, words, i):
             raise QueryError("SYNTAX_ERROR", f"{_place(token)}mismatched input '['. Expecting: an expression")
-        if words[i] == "AS" and i + 2 < len(words) and words[i + 1] in _FOREIGN_TYPES and words[i + 2] in (")", "(") and _in_cast(words, i):
-            raise QueryError("TYPE_NOT_FOUND", f"{_place(tokens[i + 1])}Unknown type: {tokens[i + 1].text.lower()}")
+        if (
+            words[i] == "AS"
+            and i + 2 < len(words)
+            and words[i + 1] in _FOREIGN_TYPES
+            and words[i + 2] in (")", "(")
+            and _in_cast(words, i)
+        ):
+            raise QueryError(
+                "TYPE_NOT_FOUND", f"{_place(tokens[i + 1])}Unknown type: {tokens[i + 1].text.lower()}"
+            )
         if words[i] == "INTERVAL" and following is not None:
             _check_interval(tokens, words, i)
         if words[i] == "LIMIT":
@@ -72,7 +99,30 @@ def _opens_value(tokens: list[Any], words: list[str], i: int) -> bool:
     before = tokens[i - 1]
     if before.token_type.name in ("STRING", "IDENTIFIER", "VAR", "NUMBER") or words[i - 1] in (")", "]", "ARRAY"):
         return False
-    return words[i - 1] in ("(", ",", "=", "<", ">", "+", "-", "*", "/", "||", "SELECT", "IN", "[", "AND", "OR", "NOT", "WHEN", "THEN", "ELSE", "VALUES", "ON", "WHERE")
+    return words[i - 1] in (
+        "(",
+        ",",
+        "=",
+        "<",
+        ">",
+        "+",
+        "-",
+        "*",
+        "/",
+        "||",
+        "SELECT",
+        "IN",
+        "[",
+        "AND",
+        "OR",
+        "NOT",
+        "WHEN",
+        "THEN",
+        "ELSE",
+        "VALUES",
+        "ON",
+        "WHERE",
+    )
 
 
 def _in_cast(words: list[str], i: int) -> bool:
@@ -89,8 +139,15 @@ def _check_interval(tokens: list[Any], words: list[str], i: int) -> None:
     j = i + 1
     if j < len(tokens) and words[j] in ("+", "-"):
         j += 1
-    if j < len(tokens) and tokens[j].token_type.name == "STRING" and (j + 1 >= len(words) or words[j + 1] not in _UNITS):
-        raise QueryError("SYNTAX_ERROR", f"{_place(tokens[i])}an interval needs a unit: YEAR, MONTH, DAY, HOUR, MINUTE or SECOND")
+    if (
+        j < len(tokens)
+        and tokens[j].token_type.name == "STRING"
+        and (j + 1 >= len(words) or words[j + 1] not in _UNITS)
+    ):
+        raise QueryError(
+            "SYNTAX_ERROR",
+            f"{_place(tokens[i])}an interval needs a unit: YEAR, MONTH, DAY, HOUR, MINUTE or SECOND",
+        )
 
 
 def _check_limit(tokens: list[Any], words: list[str], i: int) -> None:
@@ -98,6 +155,9 @@ def _check_limit(tokens: list[Any], words: list[str], i: int) -> None:
     if after == [","]:
         raise QueryError("SYNTAX_ERROR", f"{_place(tokens[i])}mismatched input ','. Expecting: <EOF>")
     if after == ["OFFSET"]:
-        raise QueryError("SYNTAX_ERROR", f"{_place(tokens[i + 2])}mismatched input 'OFFSET'. Expecting: <EOF>. OFFSET comes before LIMIT")
+        raise QueryError(
+            "SYNTAX_ERROR",
+            f"{_place(tokens[i + 2])}mismatched input 'OFFSET'. Expecting: <EOF>. OFFSET comes before LIMIT",
+        )
     if after in (["PERCENT"], ["%"]):
         raise not_supported("LIMIT … PERCENT", (tokens[i].line, tokens[i].col))

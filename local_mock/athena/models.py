@@ -17,8 +17,8 @@ from moto.athena.models import AthenaBackend as StockBackend
 from local_mock.athena.catalog import GlueCatalog
 from local_mock.athena.engine import Engine, ScanLimitError
 from local_mock.athena.errors import ApiError, QueryError
-from local_mock.athena.grammar import MAX_QUERY_BYTES
 from local_mock.athena.executor import Executor, Outcome
+from local_mock.athena.grammar import MAX_QUERY_BYTES
 from local_mock.athena.results import from_csv, to_csv, to_lines
 from local_mock.athena.statements import classify, split_values, substitute_parameters, unquote
 from local_mock.context import get_context

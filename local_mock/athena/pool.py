@@ -68,7 +68,11 @@ class _Worker:
     def __init__(self, settings: dict[str, Any]) -> None:
         kept = {k: v for k, v in os.environ.items() if k in ("PATH", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH")}
         # glibc's and Arrow's arenas would keep what a query has freed.
-        tuned = {"ARROW_DEFAULT_MEMORY_POOL": "system", "MALLOC_ARENA_MAX": "2", "MALLOC_TRIM_THRESHOLD_": "1000000"}
+        tuned = {
+            "ARROW_DEFAULT_MEMORY_POOL": "system",
+            "MALLOC_ARENA_MAX": "2",
+            "MALLOC_TRIM_THRESHOLD_": "1000000",
+        }
         self.process = subprocess.Popen(
             [sys.executable, "-m", "local_mock.athena.worker"],
             stdin=subprocess.PIPE,

@@ -263,5 +263,9 @@ def _text(scan: Scan, files: list[DataFile], kind: str, convert: Callable[[dict[
         columns = [f"c{i} AS {quote(name)}" for i, (name, _) in enumerate(table.columns) if name in scan.used]
         columns += _partition_columns(scan, f.values, [f])
         named = ", filename = 'f$'" if {"$path", "$file_size"} & scan.used else ""
-        selects.append(f"SELECT {', '.join(columns) or '1 AS one'} FROM read_parquet([{text(str(made))}], hive_partitioning = false)" if not named else f"SELECT {', '.join(columns)} FROM (SELECT *, {text(str(f.path))} AS \"f$\" FROM read_parquet([{text(str(made))}], hive_partitioning = false))")
+        selects.append(
+            f"SELECT {', '.join(columns) or '1 AS one'} FROM read_parquet([{text(str(made))}], hive_partitioning = false)"
+            if not named
+            else f'SELECT {", ".join(columns)} FROM (SELECT *, {text(str(f.path))} AS "f$" FROM read_parquet([{text(str(made))}], hive_partitioning = false))'
+        )
     return " UNION ALL ".join(selects)

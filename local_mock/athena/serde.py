@@ -6,6 +6,7 @@ Sources: https://docs.aws.amazon.com/athena/latest/ug/lazy-simple-serde.html and
 io.trino.hive.formats.line (simple, opencsv).
 """
 
+# ruff: noqa: PLR0911 - one branch a kind
 from __future__ import annotations
 
 import bz2
@@ -33,7 +34,7 @@ _BITS = {"tinyint": 7, "smallint": 15, "integer": 31, "bigint": 63}
 Parse = Callable[[str], Any]
 
 
-class BadData(Exception):
+class BadData(Exception):  # noqa: N818 - Hive's word for it
     """A cell that its SerDe refuses: HIVE_BAD_DATA."""
 
     def __init__(self, message: str) -> None:
@@ -52,7 +53,10 @@ def convert(request: dict[str, Any]) -> None:
     target = Path(request["target"])
     part = target.with_suffix(f".{os.getpid()}.part")
     try:
-        with _opened(Path(request["source"])) as stream, pq.ParquetWriter(part, schema, compression="snappy") as writer:
+        with (
+            _opened(Path(request["source"])) as stream,
+            pq.ParquetWriter(part, schema, compression="snappy") as writer,
+        ):
             for rows in _batches(_lines(stream, int(request["skip"])), len(kinds)):
                 columns: list[list[Any]] = [[] for _ in kinds]
                 for line in rows:
@@ -77,7 +81,7 @@ def _opened(path: Path) -> IO[bytes]:
     if head[:3] == b"BZh":
         return bz2.open(path)
     if head == b"\x28\xb5\x2f\xfd":
-        return io.BufferedReader(pa.CompressedInputStream(pa.OSFile(str(path)), "zstd"))  # type: ignore[arg-type]
+        return io.BufferedReader(pa.CompressedInputStream(pa.OSFile(str(path)), "zstd"))
     return path.open("rb")
 
 
@@ -117,7 +121,7 @@ def _simple(parameters: dict[str, str], width: int) -> Callable[[str], list[str]
         return lambda line: line.split(delimiter, width - 1 if rest else -1)
 
     def split(line: str) -> list[str]:
-        cells, cell, i = [], "", 0
+        cells, cell, i = list[str](), "", 0
         while i < len(line):
             if line[i] == escape and i + 1 < len(line):
                 cell += {"n": "\n", "r": "\r"}.get(line[i + 1], line[i + 1])
@@ -141,7 +145,7 @@ def _opencsv(parameters: dict[str, str]) -> Callable[[str], list[str]]:
 
 def opencsv_cells(line: str, separator: str = ",", quote: str = '"', escape: str = "\\") -> list[str]:
     """The cells of a line as opencsv 2.3 parses it, which the SerDe uses."""
-    cells, cell, quoted, i = [], "", False, 0
+    cells, cell, quoted, i = list[str](), "", False, 0
     while i < len(line):
         char, following = line[i], line[i + 1 : i + 2]
         if char == escape and escape != quote:
@@ -170,7 +174,11 @@ def _simple_value(kind: Type, parameters: dict[str, str]) -> Parse:
     base = kind.base
     if base in ("varchar", "char"):
         length = kind.length
-        return (lambda v: v) if base == "varchar" and length is None else lambda v: v[:length].rstrip(" ") if base == "char" else v[:length]
+        return (
+            (lambda v: v)
+            if base == "varchar" and length is None
+            else lambda v: v[:length].rstrip(" ") if base == "char" else v[:length]
+        )
     if base in _BITS:
         return lambda v: _whole(v, _BITS[base])
     if base in ("double", "real"):
@@ -201,7 +209,9 @@ def _float(text: str) -> float | None:
     text = text.strip()
     if text in ("NaN", "Infinity", "-Infinity", "+Infinity"):
         return float(text.lower())
-    return float(text.rstrip("dDfF")) if re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?[dDfF]?", text) else None
+    return (
+        float(text.rstrip("dDfF")) if re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?[dDfF]?", text) else None
+    )
 
 
 def _decimal(text: str, kind: Type) -> decimal.Decimal | None:

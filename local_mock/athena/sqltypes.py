@@ -7,7 +7,7 @@ known of all values of an expression; they take no part in comparing types.
 Source: https://trino.io/docs/current/language/types.html
 """
 
-# ruff: noqa: PLR0911 - one branch a kind
+# ruff: noqa: E501, PLR0911 - one branch a kind
 from __future__ import annotations
 
 import re
@@ -201,7 +201,9 @@ _TOKEN = re.compile(r'\s*("(?:[^"]|"")*"|`[^`]*`|[A-Za-z_0-9$]+|[<>(),:])')
 def parse_type(text: str) -> Type:
     """The type that a Hive (`array<int>`) or Trino (`array(integer)`) name means. Raises QueryError."""
     tokens = _TOKEN.findall(text)
-    if "".join(tokens) != re.sub(r"\s+", "", text) and not re.search(r"\bwith\b|\bwithout\b|\bprecision\b|\binterval\b", text, re.I):
+    if "".join(tokens) != re.sub(r"\s+", "", text) and not re.search(
+        r"\bwith\b|\bwithout\b|\bprecision\b|\binterval\b", text, re.I
+    ):
         raise QueryError("TYPE_NOT_FOUND", f"Unknown type: {text}")
     parser = _TypeParser(tokens, text)
     found = parser.type()
@@ -244,7 +246,9 @@ class _TypeParser:
                 for word in ("with", "without"), ("time",), ("zone",):
                     self.take(*word)
             if numbers and numbers[0] > 12:
-                raise QueryError("INVALID_TYPE_PARAMETER", f"{name.upper()} precision must be in range [0, 12]: {numbers[0]}")
+                raise QueryError(
+                    "INVALID_TYPE_PARAMETER", f"{name.upper()} precision must be in range [0, 12]: {numbers[0]}"
+                )
             return Type(f"{name} with time zone" if zoned else name, numbers=numbers or (3,))
         if name == "interval":
             first, _, last = self.take("day", "year"), self.take("to"), self.take("second", "month")

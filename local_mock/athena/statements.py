@@ -6,7 +6,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from local_mock.athena.dialect import strip
+from sqlglot import exp
+
+from local_mock.athena.dialect import parse_query, strip
 from local_mock.athena.errors import QueryError
 
 __all__ = ["NAME", "Statement", "classify", "split_values", "substitute_parameters", "unquote"]
@@ -98,14 +100,13 @@ def _bound(value: str) -> str:
     text = value.strip()
     if re.fullmatch(r"'(?:[^']|'')*'|[+-]?[\d.]+(?:[eE][+-]?\d+)?|(?i:null|true|false)", text):
         return text
-    from local_mock.athena.dialect import parse_query
-
     try:
         parsed = parse_query(f"SELECT ({text})")
     except QueryError as err:
         raise QueryError("SYNTAX_ERROR", f"line 1:1: the parameter {text!r} is no expression") from err
     items = parsed.args.get("expressions") or []
-    if len(items) != 1 or len(parsed.args) > 1 and any(parsed.args.get(k) for k in parsed.args if k != "expressions"):
+    whole = len(items) == 1 and isinstance(items[0], exp.Paren | exp.Tuple | exp.Subquery)
+    if not whole or any(parsed.args.get(key) for key in parsed.args if key != "expressions"):
         raise QueryError("SYNTAX_ERROR", f"line 1:1: the parameter {text!r} is no expression")
     return f"({text})"
 

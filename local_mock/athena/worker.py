@@ -18,7 +18,6 @@ import threading
 from typing import IO, Any
 
 
-
 class _NoPandas:
     """Arrow imports pandas to ask whether a list is a Series, which takes a second and 60 MB."""
 
@@ -28,7 +27,7 @@ class _NoPandas:
             raise ModuleNotFoundError("pandas is not for the query process", name=name)
 
 
-sys.meta_path.insert(0, _NoPandas)  # type: ignore[arg-type]
+sys.meta_path.insert(0, _NoPandas)
 
 import duckdb  # noqa: E402
 import pyarrow as pa  # noqa: E402

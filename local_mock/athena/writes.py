@@ -78,7 +78,10 @@ def write_rows(
     split = len(names) - count
     parts = _split(rows, split)
     if len(parts) > MAX_PARTITIONS:
-        raise QueryError("HIVE_TOO_MANY_OPEN_PARTITIONS", f"Exceeded limit of {MAX_PARTITIONS} open writers for partitions/buckets")
+        raise QueryError(
+            "HIVE_TOO_MANY_OPEN_PARTITIONS",
+            f"Exceeded limit of {MAX_PARTITIONS} open writers for partitions/buckets",
+        )
     for values, part in parts:
         folder = "".join(f"{k}={url_quote(v, safe=' :')}/" for k, v in zip(partitioned_by, values, strict=True))
         target = location.rstrip("/") + "/" + folder
@@ -112,12 +115,20 @@ def _write_lines(body: pa.Table, kinds: list[Type], path: Path, delimiter: str) 
     from local_mock.athena.functions.casts import shower
     from local_mock.athena.functions.values import decoder
 
-    shows = [(decoder(kind) or (lambda v: v), shower(kind) if kind.base != "timestamp" else shower(Type("timestamp", numbers=(3,)))) for kind in kinds]
+    shows = [
+        (
+            decoder(kind) or (lambda v: v),
+            shower(kind) if kind.base != "timestamp" else shower(Type("timestamp", numbers=(3,))),
+        )
+        for kind in kinds
+    ]
     with path.open("w", encoding="utf-8", newline="") as file:
         for batch in body.to_batches(max_chunksize=10_000):
             columns = [column.to_pylist() for column in batch.columns]
             for row in zip(*columns, strict=True):
-                cells = ("\\N" if v is None else show(decode(v)) for v, (decode, show) in zip(row, shows, strict=True))
+                cells = (
+                    "\\N" if v is None else show(decode(v)) for v, (decode, show) in zip(row, shows, strict=True)
+                )
                 file.write(delimiter.join(cells) + "\n")
 
 

@@ -5,6 +5,7 @@ its result; `register` makes DuckDB know those that a query calls. A function ta
 `values.py`; it is not called when an argument is NULL unless it asks for it.
 """
 
+# ruff: noqa: E501 - one line a message or table
 from __future__ import annotations
 
 import hashlib
@@ -74,8 +75,14 @@ def _create(connection: Any, name: str, function: str, arguments: list[Type], re
     made = _implementations()[function]
     call: Callable[..., Any] = made.make(arguments, result) if made.generic else made.call
     # Dates and timestamps as whole numbers: Python's own end at the year 9999.
-    whole = [pa.int32() if a.base == "date" else pa.int64() if a.base == "timestamp" and a.precision <= 6 else None for a in arguments]
-    decoders = [(lambda v: v * 10**6) if w == pa.int64() else None if w else decoder(a) for a, w in zip(arguments, whole, strict=True)]
+    whole = [
+        pa.int32() if a.base == "date" else pa.int64() if a.base == "timestamp" and a.precision <= 6 else None
+        for a in arguments
+    ]
+    decoders = [
+        (lambda v: v * 10**6) if w == pa.int64() else None if w else decoder(a)
+        for a, w in zip(arguments, whole, strict=True)
+    ]
 
     def run(*columns: Any) -> Any:
         rows = []
@@ -88,7 +95,9 @@ def _create(connection: Any, name: str, function: str, arguments: list[Type], re
         return encode_column(rows, result)
 
     kinds = [a.duckdb for a in arguments]
-    connection.create_function(name, _of_arity(run, len(arguments)), kinds, result.duckdb, type="arrow", null_handling="special")
+    connection.create_function(
+        name, _of_arity(run, len(arguments)), kinds, result.duckdb, type="arrow", null_handling="special"
+    )
 
 
 def _of_arity(run: Callable[..., Any], count: int) -> Callable[..., Any]:

@@ -3,6 +3,7 @@
 Source: https://trino.io/docs/current/functions/binary.html and bitwise.html, Trino's VarbinaryFunctions, BitwiseFunctions.
 """
 
+# ruff: noqa: E501 - one line a message or table
 from __future__ import annotations
 
 import base64
@@ -112,7 +113,9 @@ def _bit_count(value: int, bits: int) -> int:
     if not 2 <= bits <= 64:
         raise _bad(f"Bits specified in bit_count must be between 2 and 64, got {bits}")
     if not -(1 << (bits - 1)) <= value < 1 << (bits - 1):
-        raise _bad(f"Number must be representable with the bits specified. {value} cannot be represented with {bits} bits")
+        raise _bad(
+            f"Number must be representable with the bits specified. {value} cannot be represented with {bits} bits"
+        )
     return (value & ((1 << bits) - 1)).bit_count()
 
 
@@ -224,7 +227,17 @@ def _murmur3(data: bytes) -> bytes:
 def _checksum(arguments: list[Type], _result: Type) -> Callable[..., bytes | None]:
     """The sum of the hashes of the values."""
     kind = arguments[0].args[0]
-    if kind.base not in ("bigint", "integer", "smallint", "tinyint", "varchar", "varbinary", "boolean", "double", "date"):
+    if kind.base not in (
+        "bigint",
+        "integer",
+        "smallint",
+        "tinyint",
+        "varchar",
+        "varbinary",
+        "boolean",
+        "double",
+        "date",
+    ):
         raise Failure("NOT_SUPPORTED", f"checksum of {kind} is not supported by local_mock")
 
     def hashed(value: Any) -> int:
@@ -260,7 +273,7 @@ FUNCTIONS = {
     "from_big_endian_64": plain(_unpack(">q", 8)), "from_big_endian_32": plain(_unpack(">i", 4)),
     "to_ieee754_64": plain(lambda v: struct.pack(">d", v)), "to_ieee754_32": plain(lambda v: struct.pack(">f", v)),
     "from_ieee754_64": plain(_unpack(">d", 8)), "from_ieee754_32": plain(_unpack(">f", 4)),
-    "crc32": plain(lambda v: zlib.crc32(v)), "xxhash64": plain(lambda v: struct.pack(">Q", xxhash64(v))), "murmur3": plain(_murmur3),
+    "crc32": plain(zlib.crc32), "xxhash64": plain(lambda v: struct.pack(">Q", xxhash64(v))), "murmur3": plain(_murmur3),
     **{name: plain(lambda v, n=name: hashlib.new(n, v, usedforsecurity=False).digest()) for name in ("md5", "sha1", "sha256", "sha512")},
     **{f"hmac_{name}": plain(_hmac(name)) for name in ("md5", "sha1", "sha256", "sha512")},
     "checksum": generic(_checksum), "binary_concat": plain(lambda *v: b"".join(v)), "binary_reverse": plain(lambda v: v[::-1]),

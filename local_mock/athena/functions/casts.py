@@ -3,7 +3,7 @@
 Source: https://trino.io/docs/current/functions/conversion.html, Trino's operators (DoubleOperators, TimestampOperators, …).
 """
 
-# ruff: noqa: PLR0911, PLR0912 - one branch a kind
+# ruff: noqa: E501, PLR0911, PLR0912 - one branch a kind
 from __future__ import annotations
 
 import decimal
@@ -177,7 +177,8 @@ def shower(kind: Type) -> Convert:
         return lambda v: "{" + ", ".join(f"{key(a)}={value(b)}" for a, b in v) + "}"
     if kind.base == "row":
         fields = [
-            (name or f"field{i}", _cell(arg)) for i, (name, arg) in enumerate(zip(kind.names, kind.args, strict=True))
+            (name or f"field{i}", _cell(arg))
+            for i, (name, arg) in enumerate(zip(kind.names, kind.args, strict=True))
         ]
         return lambda v: "{" + ", ".join(f"{n}={show(x)}" for (n, show), x in zip(fields, v, strict=True)) + "}"
     return varchar_text(kind)
@@ -282,9 +283,7 @@ def _moment(source: Type, target: Type) -> Convert:
     if target.base == "timestamp":
         return lambda v: m.rescale(local(v), p)
     if target.base == "timestamp with time zone":
-        return (
-            (lambda v: (m.rescale(v[0], p), v[1])) if zoned else (lambda v: (m.rescale(local(v), p), "UTC"))
-        )
+        return (lambda v: (m.rescale(v[0], p), v[1])) if zoned else (lambda v: (m.rescale(local(v), p), "UTC"))
     if target.base == "time":
         return lambda v: m.rescale(local(v) % m.DAY, p) % m.DAY
     if source.base == "time with time zone":
@@ -346,7 +345,7 @@ def _address_of(value: bytes) -> bytes:
 
 
 def _to_text(source: Type, target: Type) -> Convert:
-    show = (lambda v: v) if source.base == "varchar" else varchar_text(source)
+    show: Convert = (lambda v: v) if source.base == "varchar" else varchar_text(source)
     length = target.length
     if target.base == "char":
         return lambda v: show(v)[: length or 1].rstrip(" ")
@@ -365,7 +364,10 @@ def _to_text(source: Type, target: Type) -> Convert:
 
 
 def _nested(source: Type, target: Type) -> Convert:
-    parts = [caster(a, b) if a != b or b.length is not None else (lambda v: v) for a, b in zip(source.args, target.args, strict=True)]
+    parts = [
+        caster(a, b) if a != b or b.length is not None else (lambda v: v)
+        for a, b in zip(source.args, target.args, strict=True)
+    ]
 
     def each(convert: Convert) -> Convert:
         return lambda v: None if v is None else convert(v)
@@ -389,5 +391,5 @@ def distinct_keys(pairs: list[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
 
 FUNCTIONS = {
     "cast": generic(lambda arguments, result: caster(arguments[0], result)),
-    "show": generic(lambda arguments, result: shower(arguments[0])),
+    "show": generic(lambda arguments, _result: shower(arguments[0])),
 }

@@ -3,6 +3,7 @@
 Source: https://trino.io/docs/current/functions/array.html and map.html.
 """
 
+# ruff: noqa: E501 - one line a message or table
 from __future__ import annotations
 
 import functools
@@ -259,7 +260,13 @@ def _join(arguments: list[Type], _result: Type) -> Callable[..., str]:
     kind = _item(arguments)
     if kind.args or kind.base == "varbinary":
         raise Failure("INVALID_FUNCTION_ARGUMENT", f"Input type {kind} not supported")
-    show = caster(kind, Type("varchar")) if kind.base == "json" else (lambda v: v) if kind.base == "varchar" else varchar_text(kind)
+    show = (
+        caster(kind, Type("varchar"))
+        if kind.base == "json"
+        else (lambda v: v)
+        if kind.base == "varchar"
+        else varchar_text(kind)
+    )
 
     def join(values: list[Any], separator: str, missing: str | None = None) -> str:
         shown = (None if v is None else show(v) for v in values)
@@ -339,7 +346,10 @@ def _map(arguments: list[Type], result: Type) -> Callable[..., Pairs]:
         if len(keys) != len(values):
             raise _bad("Key and value arrays must be the same length")
         if nested and any(_has_null(k) and k is not None for k in keys):
-            raise _bad("map key cannot be indeterminate: " + str(next(show(k) for k in keys if k is not None and _has_null(k))))
+            raise _bad(
+                "map key cannot be indeterminate: "
+                + str(next(show(k) for k in keys if k is not None and _has_null(k)))
+            )
         return _unique_pairs(list(zip(keys, values, strict=True)), key, show)
 
     return make
@@ -472,7 +482,7 @@ def _paired(arguments: list[Type], _result: Type) -> Callable[..., list[tuple[An
     return pair
 
 
-def _histogram(arguments: list[Type], _result: Type) -> Callable[..., Pairs]:
+def _histogram(arguments: list[Type], _result: Type) -> Callable[..., Pairs | None]:
     key = distinct_key(arguments[0].args[0])
 
     def count(values: list[Any]) -> Pairs | None:

@@ -4,7 +4,7 @@ Equality is three-valued: None where a NULL inside leaves it open. Source: Trino
 operators and https://trino.io/docs/current/functions/comparison.html.
 """
 
-# ruff: noqa: PLR0911 - one branch a kind
+# ruff: noqa: E501 - one branch a kind
 from __future__ import annotations
 
 import math
@@ -88,7 +88,10 @@ def ordering(kind: Type, *, nan_first: bool = False) -> Callable[[Any, Any], int
 
         return floats
     if kind.base == "array":
-        item = _strict(ordering(kind.args[0], nan_first=nan_first), "ARRAY comparison not supported for arrays with null elements")
+        item = _strict(
+            ordering(kind.args[0], nan_first=nan_first),
+            "ARRAY comparison not supported for arrays with null elements",
+        )
 
         def arrays(a: Any, b: Any) -> int:
             for x, y in zip(a, b, strict=False):
@@ -98,7 +101,12 @@ def ordering(kind: Type, *, nan_first: bool = False) -> Callable[[Any, Any], int
 
         return arrays
     if kind.base == "row":
-        fields = [_strict(ordering(arg, nan_first=nan_first), "ROW comparison not supported for fields with null elements") for arg in kind.args]
+        fields = [
+            _strict(
+                ordering(arg, nan_first=nan_first), "ROW comparison not supported for fields with null elements"
+            )
+            for arg in kind.args
+        ]
 
         def rows(a: Any, b: Any) -> int:
             for f, x, y in zip(fields, a, b, strict=True):

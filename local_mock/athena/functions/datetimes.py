@@ -3,7 +3,7 @@
 Source: https://trino.io/docs/current/functions/datetime.html, Trino's DateTimeFunctions.
 """
 
-# ruff: noqa: PLR0911 - one branch a kind
+# ruff: noqa: E501, PLR0912 - one branch a kind
 from __future__ import annotations
 
 import datetime as dt
@@ -287,7 +287,9 @@ def _from_unixtime_offset(value: float, hours: int, minutes: int) -> tuple[int, 
     return _from_unixtime(value, "UTC" if total == 0 else m.show_zone_offset(total))
 
 
-def _from_nanos(value: Any, ) -> tuple[int, str]:
+def _from_nanos(
+    value: Any,
+) -> tuple[int, str]:
     return int(value) * 1000, "UTC"
 
 
@@ -460,7 +462,9 @@ def _parse_fields(text: str, items: tuple[Any, ...], shown: str) -> dict[str, An
     def bad(position: int) -> Failure:
         if position >= len(text):
             return Failure("INVALID_FUNCTION_ARGUMENT", f'Invalid format: "{text}" is too short')
-        return Failure("INVALID_FUNCTION_ARGUMENT", f'Invalid format: "{text}" is malformed at "{text[position:]}"')
+        return Failure(
+            "INVALID_FUNCTION_ARGUMENT", f'Invalid format: "{text}" is malformed at "{text[position:]}"'
+        )
 
     fields: dict[str, Any] = {}
     position = 0
@@ -489,7 +493,9 @@ def _parse_fields(text: str, items: tuple[Any, ...], shown: str) -> dict[str, An
             fields[field] = m.normal_zone(match.group())
             position = match.end()
         else:
-            pattern = r"[+-]?\d{1,9}" if field in ("year", "week_year") and width == 0 else rf"\d{{1,{width or 9}}}"
+            pattern = (
+                r"[+-]?\d{1,9}" if field in ("year", "week_year") and width == 0 else rf"\d{{1,{width or 9}}}"
+            )
             if field in ("year", "week_year") and width:
                 pattern = rf"[+-]?\d{{1,{max(width, 4)}}}"
             match = re.compile(pattern).match(text, position)
@@ -528,7 +534,10 @@ def _assembled(fields: dict[str, Any], text: str) -> int:
         year = 1970 if year is None else year
         month, day = fields.get("month", fields.get("month_name", 0) + 1), fields.get("day", 1)
         if day > m.days_in_month(year, month):
-            raise Failure("INVALID_FUNCTION_ARGUMENT", f'Cannot parse "{text}": Value {day} for dayOfMonth must be in the range [1,{m.days_in_month(year, month)}]')  # noqa: E501
+            raise Failure(
+                "INVALID_FUNCTION_ARGUMENT",
+                f'Cannot parse "{text}": Value {day} for dayOfMonth must be in the range [1,{m.days_in_month(year, month)}]',
+            )
         days = m.day_number(year, month, day)
     hour = fields.get("hour", fields.get("hour24", 0) % 24)
     if "hour12" in fields or "hour0" in fields:
@@ -537,7 +546,7 @@ def _assembled(fields: dict[str, Any], text: str) -> int:
         hour += 12
     digits = str(fields.get("fraction", ""))[:12].ljust(12, "0")
     seconds = hour * 3600 + fields.get("minute", 0) * 60 + fields.get("second", 0)
-    return days * DAY + seconds * SECOND + (int(digits) if "fraction" in fields else 0)
+    return int(days * DAY + seconds * SECOND + (int(digits) if "fraction" in fields else 0))
 
 
 def _date_parse(text: str, pattern: str) -> int:
@@ -597,7 +606,9 @@ def _joda_text(local: int, pattern: str, zone: str, offset: int) -> str:
             out += zone if width > 2 else shown if width == 2 else shown.replace(":", "")
         elif field == "zone_name":
             if zone != "UTC":
-                raise Failure("NOT_SUPPORTED", "the name of a time zone in a pattern is not supported by local_mock")
+                raise Failure(
+                    "NOT_SUPPORTED", "the name of a time zone in a pattern is not supported by local_mock"
+                )
             out += "Coordinated Universal Time" if width > 3 else "UTC"
         elif field in ("year", "week_year") and width == 2:
             out += f"{numbers[field] % 100:02d}"
@@ -621,7 +632,7 @@ def _format_datetime(arguments: list[Type], _result: Type) -> Callable[[Any, str
 
 
 def parse_datetime(text: str, pattern: str) -> tuple[int, str]:
-    items = []
+    items: list[Any] = []
     for item in _joda_items(pattern):
         if not isinstance(item, str):
             field, width = item
@@ -643,7 +654,15 @@ def parse_datetime(text: str, pattern: str) -> tuple[int, str]:
 
 
 # --- durations --------------------------------------------------------------------------------------------
-_DURATIONS = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9, "d": 86400 * 10**9}
+_DURATIONS = {
+    "ns": 1,
+    "us": 10**3,
+    "ms": 10**6,
+    "s": 10**9,
+    "m": 60 * 10**9,
+    "h": 3600 * 10**9,
+    "d": 86400 * 10**9,
+}
 
 
 def _parse_duration(text: str) -> int:

@@ -3,6 +3,7 @@
 Source: https://trino.io/docs/current/functions/decimal.html, Trino's DecimalOperators and MathFunctions.
 """
 
+# ruff: noqa: E501 - one line a message or table
 from __future__ import annotations
 
 import decimal
@@ -27,7 +28,9 @@ def _fit(value: Decimal, result: Type) -> Decimal:
     return rounded
 
 
-def _operator(compute: Callable[[Decimal, Decimal], Decimal], *, divides: bool = False, aligns: bool = False) -> object:
+def _operator(
+    compute: Callable[[Decimal, Decimal], Decimal], *, divides: bool = False, aligns: bool = False
+) -> object:
     def make(_arguments: list[Type], result: Type) -> Callable[[Decimal, Decimal], Decimal]:
         limit = Decimal(10) ** (38 - result.numbers[1])
 
@@ -53,7 +56,7 @@ def _divide_of(arguments: list[Type], result: Type) -> Callable[[Decimal, Decima
         # On whole numbers: a quotient rounded twice could be off by one.
         sign = -1 if (a < 0) != (b < 0) else 1
         n, d = abs(a.scaleb(scale, _CONTEXT)), abs(b)
-        exponent = min(n.as_tuple().exponent, d.as_tuple().exponent)  # type: ignore[type-var]
+        exponent = min(n.as_tuple().exponent, d.as_tuple().exponent)
         whole_n, whole_d = int(n.scaleb(-exponent, _CONTEXT)), int(d.scaleb(-exponent, _CONTEXT))  # type: ignore[operator]
         return _fit(Decimal(sign * ((2 * whole_n + whole_d) // (2 * whole_d))).scaleb(-scale, _CONTEXT), result)
 

@@ -13,7 +13,6 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from local_mock.athena.functions import moments as m
 from local_mock.athena.functions.define import plain
 from local_mock.athena.functions.moments import Failure
 from local_mock.athena.sqltypes import Type
@@ -37,7 +36,9 @@ def _constant(name: str) -> Any:
     raise ValueError(f"{name} is no JSON")
 
 
-_DECODER = json.JSONDecoder(parse_int=Number, parse_float=Number, parse_constant=_constant, object_pairs_hook=_pairs)
+_DECODER = json.JSONDecoder(
+    parse_int=Number, parse_float=Number, parse_constant=_constant, object_pairs_hook=_pairs
+)
 
 
 def load(text: str) -> Any:
@@ -130,7 +131,13 @@ def _scalar(value: Any, target: Type) -> Any:
         raise _bad(value, target)
     base = target.base
     if base in ("varchar", "char"):
-        shown = ("true" if value else "false") if isinstance(value, bool) else _number(value) if isinstance(value, Number) else value
+        shown = (
+            ("true" if value else "false")
+            if isinstance(value, bool)
+            else _number(value)
+            if isinstance(value, Number)
+            else value
+        )
         if isinstance(value, Number) and not re.fullmatch(r"-?\d+", value):
             shown = casts.varchar_text(Type("double"))(float(value))
         return shown if target.length is None else shown[: target.length]
@@ -161,7 +168,7 @@ def _scalar(value: Any, target: Type) -> Any:
 
 def _reader(target: Type) -> Callable[[Any], Any]:
     if target.base == "json":
-        return lambda v: dump(v)
+        return dump
     if target.base == "array":
         item = _optional(target.args[0])
 
@@ -210,8 +217,7 @@ def _optional(target: Type) -> Callable[[Any], Any]:
 # --- SQL → JSON -------------------------------------------------------------------------------------------
 def writer(source: Type) -> Callable[[Any], str]:
     """CAST(… AS json)."""
-    convert = _writer(source)
-    return lambda v: convert(v)
+    return _writer(source)
 
 
 def _writer(source: Type) -> Callable[[Any], str]:
@@ -226,7 +232,7 @@ def _writer(source: Type) -> Callable[[Any], str]:
         return lambda v: java_float(v, single=base == "real")
     if base == "decimal":
         show = scalar_text(source)
-        return lambda v: show(v)
+        return show
     if base in ("varchar", "char"):
         return text_of
     if base == "json":
@@ -235,12 +241,19 @@ def _writer(source: Type) -> Callable[[Any], str]:
         item = _null_or(source.args[0])
         return lambda v: f"[{','.join(item(x) for x in v)}]"
     if base == "map":
-        key, item = varchar_text(source.args[0]) if source.args[0].base != "varchar" else str, _null_or(source.args[1])
-        return lambda v: "{" + ",".join(f"{text_of(k)}:{x}" for k, x in sorted((key(k), item(x)) for k, x in v)) + "}"
+        key, item = (
+            varchar_text(source.args[0]) if source.args[0].base != "varchar" else str,
+            _null_or(source.args[1]),
+        )
+        return lambda v: (
+            "{" + ",".join(f"{text_of(k)}:{x}" for k, x in sorted((key(k), item(x)) for k, x in v)) + "}"
+        )
     if base == "row":
         items = [_null_or(a) for a in source.args]
         names = source.names
-        return lambda v: "{" + ",".join(f"{text_of(n)}:{f(x)}" for n, f, x in zip(names, items, v, strict=True)) + "}"
+        return lambda v: (
+            "{" + ",".join(f"{text_of(n)}:{f(x)}" for n, f, x in zip(names, items, v, strict=True)) + "}"
+        )
     show = scalar_text(source)
     return lambda v: text_of(show(v))
 
@@ -268,7 +281,11 @@ def steps(path: str) -> list[str | int]:
     position, found = 1, list[str | int]()
     while position < len(path):
         match = _STEP.match(path, position)
-        if match is None or (match.group(1) and (match.group(1) == "*" or "(" in match.group(1))) or match.group(5) == "*":
+        if (
+            match is None
+            or (match.group(1) and (match.group(1) == "*" or "(" in match.group(1)))
+            or match.group(5) == "*"
+        ):
             if "*" in path or ".." in path or "?" in path:
                 raise Failure("NOT_SUPPORTED", f"the JSON path {path} is not supported by local_mock")
             raise Failure("INVALID_FUNCTION_ARGUMENT", f"Invalid JSON path: '{path}'")

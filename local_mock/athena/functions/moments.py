@@ -4,6 +4,7 @@ DuckDB keeps microseconds and no zone in a value; Athena keeps up to 12 digits a
 process and, for literals, by the translator. Source: https://trino.io/docs/current/language/types.html#date-and-time
 """
 
+# ruff: noqa: E501 - one line a message or table
 from __future__ import annotations
 
 import datetime as dt
@@ -27,7 +28,7 @@ _UTC_NAMES = frozenset({
 })  # fmt: skip
 
 
-class Failure(Exception):
+class Failure(Exception):  # noqa: N818 - Trino's word for it
     """A function fails: Trino's error name and message."""
 
     def __init__(self, code: str, message: str) -> None:
@@ -140,7 +141,7 @@ def from_local(local: int, zone: str) -> int:
 # --- digits -----------------------------------------------------------------------------------------------
 def rescale(picos: int, precision: int) -> int:
     """Rounded half up to `precision` digits of a second."""
-    unit = 10 ** (12 - precision)
+    unit: int = 10 ** (12 - precision)
     return (picos + unit // 2) // unit * unit
 
 

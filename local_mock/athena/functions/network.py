@@ -3,6 +3,7 @@
 Source: https://trino.io/docs/current/functions/url.html and ipaddress.html, Trino's UrlFunctions, IpAddressFunctions.
 """
 
+# ruff: noqa: E501 - one line a message or table
 from __future__ import annotations
 
 import ipaddress
@@ -95,7 +96,10 @@ def _ip_prefix(value: object, size: int) -> str:
     except ValueError as err:
         raise Failure("INVALID_CAST_ARGUMENT", f"Cannot cast value to IPADDRESS: {text}") from err
     if not 0 <= size <= address.max_prefixlen:
-        raise Failure("INVALID_FUNCTION_ARGUMENT", f"IPv{address.version} subnet size must be in range [0, {address.max_prefixlen}]")
+        raise Failure(
+            "INVALID_FUNCTION_ARGUMENT",
+            f"IPv{address.version} subnet size must be in range [0, {address.max_prefixlen}]",
+        )
     return str(ipaddress.ip_network(f"{address}/{size}", strict=False))
 
 

@@ -3,9 +3,11 @@
 Source: https://trino.io/docs/current/functions/math.html, Trino's MathFunctions.
 """
 
+# ruff: noqa: E501, S311 - one line a message or table; random() of SQL is no secret
 from __future__ import annotations
 
 import decimal
+import itertools
 import math
 import random
 from collections.abc import Callable
@@ -67,7 +69,7 @@ def _round_integer(arguments: list[Type], _result: Type) -> Callable[[int, int],
             return value
         if digits < -18:
             raise Failure("NUMERIC_VALUE_OUT_OF_RANGE", "numerical overflow")
-        unit = 10 ** min(-digits, 40)
+        unit: int = 10 ** min(-digits, 40)
         found = (abs(value) + unit // 2) // unit * unit * (1 if value >= 0 else -1)
         if not -(1 << bits) <= found < 1 << bits:
             raise Failure("NUMERIC_VALUE_OUT_OF_RANGE", f"numerical overflow: {found}")
@@ -140,7 +142,7 @@ def _width_bucket_array(value: float, bins: list[float | None]) -> int:
         raise _bad("Operand cannot be NaN")
     if not all(map(math.isfinite, edges)):
         raise _bad("Bin value must be finite")
-    if any(a > b for a, b in zip(edges, edges[1:], strict=False)):
+    if any(a > b for a, b in itertools.pairwise(edges)):
         raise _bad("Bin values are not sorted in ascending order")
     return sum(b <= value for b in edges)
 
@@ -196,7 +198,7 @@ def _dot(a: list[float | None], b: list[float | None]) -> float | None:
         raise _bad("The arguments must have the same length")
     if None in a or None in b:
         return None
-    return sum(x * y for x, y in zip(a, b, strict=True))  # type: ignore[operator]
+    return math.fsum(x * y for x, y in zip(a, b, strict=True) if x is not None and y is not None)
 
 
 def _cosine(a: list[float | None], b: list[float | None]) -> float | None:
@@ -213,7 +215,11 @@ def _central(values: list[float | None], power: int) -> tuple[int, float, float]
     if not present:
         return 0, 0.0, 0.0
     mean = math.fsum(present) / len(present)
-    return len(present), math.fsum((v - mean) ** 2 for v in present), math.fsum((v - mean) ** power for v in present)
+    return (
+        len(present),
+        math.fsum((v - mean) ** 2 for v in present),
+        math.fsum((v - mean) ** power for v in present),
+    )
 
 
 def _skewness(values: list[float | None]) -> float | None:
@@ -229,7 +235,9 @@ def _kurtosis(values: list[float | None]) -> float | None:
         return None
     if not m2:
         return math.nan
-    return n * (n + 1) / ((n - 1) * (n - 2) * (n - 3)) * (n - 1) ** 2 * m4 / m2**2 - 3 * (n - 1) ** 2 / ((n - 2) * (n - 3))
+    return n * (n + 1) / ((n - 1) * (n - 2) * (n - 3)) * (n - 1) ** 2 * m4 / m2**2 - 3 * (n - 1) ** 2 / (
+        (n - 2) * (n - 3)
+    )
 
 
 def _entropy(counts: list[float | None]) -> float | None:

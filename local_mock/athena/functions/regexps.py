@@ -3,11 +3,12 @@
 Source: https://trino.io/docs/current/functions/regexp.html, Trino's JoniRegexpFunctions.
 """
 
+# ruff: noqa: E501 - one line a message or table
 from __future__ import annotations
 
 from functools import lru_cache
 
-import regex
+import regex  # type: ignore[import-untyped]
 
 from local_mock.athena.functions.define import plain
 from local_mock.athena.functions.moments import Failure

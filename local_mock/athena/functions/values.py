@@ -5,7 +5,7 @@ picoseconds of the day, a time with time zone (picoseconds in UTC, offset in min
 months, json canonical text, a map a list of pairs, a row a tuple; the rest as in Python. None is NULL.
 """
 
-# ruff: noqa: PLR0911 - one branch a kind
+# ruff: noqa: E501, PLR0911 - one branch a kind
 from __future__ import annotations
 
 import datetime as dt

@@ -3,7 +3,6 @@
 Source: https://trino.io/docs/current/functions/decimal.html and math.html
 """
 
-# ruff: noqa: E501 - one line a message
 from __future__ import annotations
 
 from local_mock.athena.errors import QueryError, at
@@ -14,7 +13,13 @@ from local_mock.athena.translate.relations import Typed
 
 __all__ = ["operate"]
 
-_WORDS = {"+": "decimal_add", "-": "decimal_subtract", "*": "decimal_multiply", "/": "decimal_divide", "%": "decimal_modulo"}
+_WORDS = {
+    "+": "decimal_add",
+    "-": "decimal_subtract",
+    "*": "decimal_multiply",
+    "/": "decimal_divide",
+    "%": "decimal_modulo",
+}
 
 
 def operate(left: Typed, symbol: str, right: Typed, where: tuple[int, int] | None) -> Typed:
@@ -26,9 +31,7 @@ def operate(left: Typed, symbol: str, right: Typed, where: tuple[int, int] | Non
         return found
     target = common_type(left.type, right.type)
     if target is None or not (target.is_numeric or target == UNKNOWN):
-        raise QueryError(
-            "TYPE_MISMATCH", f"{at(where)}Cannot apply operator: {left.type} {symbol} {right.type}"
-        )
+        raise QueryError("TYPE_MISMATCH", f"{at(where)}Cannot apply operator: {left.type} {symbol} {right.type}")
     if target.base == "decimal":
         return _decimal(left, symbol, right)
     if target == UNKNOWN:

@@ -3,6 +3,7 @@
 A name that is in no table of `functions/` fails as on Athena: `Function 'foo' not registered`.
 """
 
+# ruff: noqa: E501 - one line a message or table
 from __future__ import annotations
 
 import re
@@ -35,14 +36,18 @@ REFUSED_FUNCTIONS = frozenset({
     "numeric_histogram", "parse_presto_data_size", "qdigest_agg", "quantile_at_value", "regress", "render",
     "rgb", "shuffle", "simplify_geometry", "spatial_partitioning", "spatial_partitions", "spooky_hash_v2_32", "spooky_hash_v2_64",
     "t_cdf", "t_pdf", "tdigest_agg", "to_encoded_polyline", "to_geojson_geometry", "to_geometry", "to_spherical_geography",
-    "value_at_quantile", "values_at_quantiles", "word_stem", 
+    "value_at_quantile", "values_at_quantiles", "word_stem",
 })  # fmt: skip
 Special = Callable[["Calls", exp.Expression, list[Any], Scope], Typed]
 
 
 @cache
 def _tables() -> tuple[
-    dict[str, list[Signature]], dict[str, list[Signature]], dict[str, list[Signature]], dict[str, Special], dict[str, Special]
+    dict[str, list[Signature]],
+    dict[str, list[Signature]],
+    dict[str, list[Signature]],
+    dict[str, Special],
+    dict[str, Special],
 ]:
     from local_mock.athena.translate.functions import aggregates, arrays, datetimes, scalars, special
 
@@ -104,7 +109,9 @@ class Calls(Expressions):
             given = self.compile(arguments[0 if name == "ntile" else 1], scope)
             least = 0 if name in ("lead", "lag") else 1
             if given.type == UNKNOWN or (isinstance(given.literal, int) and given.literal < least):
-                raise QueryError("INVALID_FUNCTION_ARGUMENT", f"{at(self.place(node, name))}Offset must be at least {least}")
+                raise QueryError(
+                    "INVALID_FUNCTION_ARGUMENT", f"{at(self.place(node, name))}Offset must be at least {least}"
+                )
 
     def place(self, node: exp.Expression, name: str) -> tuple[int, int] | None:
         """Line and column of the call in the source text."""
@@ -233,7 +240,9 @@ class Calls(Expressions):
                     clauses.distinct = "DISTINCT "
                     arguments[i : i + 1] = argument.this.expressions
         if clauses.order and clauses.over:
-            raise QueryError("NOT_SUPPORTED", f"{at(position(node))}Window function with ORDER BY is not supported")
+            raise QueryError(
+                "NOT_SUPPORTED", f"{at(position(node))}Window function with ORDER BY is not supported"
+            )
         if len(arguments) == 1 and isinstance(arguments[0], exp.Star):
             arguments = []
         return clauses, arguments
@@ -272,12 +281,28 @@ class Calls(Expressions):
             raise QueryError("INVALID_WINDOW_REFERENCE", f"{where}WINDOW '{named.name}' is not defined")
         base_partition, base_order, base_spec = self._window_of(base, depth + 1)
         if partition:
-            raise QueryError("INVALID_PARTITION_BY", f"{where}WINDOW specification with named WINDOW reference cannot specify PARTITION BY")
+            raise QueryError(
+                "INVALID_PARTITION_BY",
+                f"{where}WINDOW specification with named WINDOW reference cannot specify PARTITION BY",
+            )
         if order is not None and base_order is not None:
-            raise QueryError("INVALID_ORDER_BY", f"{where}Cannot specify ORDER BY if it is specified in the referenced window")
-        if base_spec is not None and (order is not None or spec is not None or node.args.get("over") is None or node.args.get("this") is not None):
-            if order is not None or spec is not None:
-                raise QueryError("INVALID_WINDOW_REFERENCE", f"{where}Cannot reference named WINDOW containing frame specification")
+            raise QueryError(
+                "INVALID_ORDER_BY", f"{where}Cannot specify ORDER BY if it is specified in the referenced window"
+            )
+        if (
+            base_spec is not None
+            and (
+                order is not None
+                or spec is not None
+                or node.args.get("over") is None
+                or node.args.get("this") is not None
+            )
+            and (order is not None or spec is not None)
+        ):
+            raise QueryError(
+                "INVALID_WINDOW_REFERENCE",
+                f"{where}Cannot reference named WINDOW containing frame specification",
+            )
         return base_partition, order or base_order, spec or base_spec
 
     def _range_offset(self, offset: Typed, key: Typed, spec: exp.WindowSpec) -> str:
@@ -286,7 +311,10 @@ class Calls(Expressions):
         if not (key.type.is_numeric and offset.type.is_numeric):
             if key.type.is_temporal and offset.type.is_interval:
                 raise not_supported(f"a RANGE frame over {key.type}", position(spec))
-            raise QueryError("TYPE_MISMATCH", f"{at(position(spec))}Window frame RANGE value type ({offset.type}) not compatible with sort item type ({key.type})")
+            raise QueryError(
+                "TYPE_MISMATCH",
+                f"{at(position(spec))}Window frame RANGE value type ({offset.type}) not compatible with sort item type ({key.type})",
+            )
         return _checked_offset(offset)
 
     def _frame(self, spec: exp.WindowSpec, scope: Scope, ordered: list[Typed]) -> str:
@@ -298,10 +326,16 @@ class Calls(Expressions):
             sql = offset.sql
             if spec.args["kind"] == "RANGE":
                 if len(ordered) != 1:
-                    raise QueryError("INVALID_ORDER_BY", f"{at(position(spec))}Window frame of type RANGE PRECEDING or FOLLOWING requires single sort item in ORDER BY")
+                    raise QueryError(
+                        "INVALID_ORDER_BY",
+                        f"{at(position(spec))}Window frame of type RANGE PRECEDING or FOLLOWING requires single sort item in ORDER BY",
+                    )
                 sql = self._range_offset(offset, ordered[0], spec)
             elif not offset.type.is_integer and (offset.type.base != "decimal" or offset.type.numbers[1]):
-                raise QueryError("TYPE_MISMATCH", f"{at(position(spec))}Window frame {spec.args['kind']} offset must be of type exact numeric with scale 0 (actual {offset.type})")
+                raise QueryError(
+                    "TYPE_MISMATCH",
+                    f"{at(position(spec))}Window frame {spec.args['kind']} offset must be of type exact numeric with scale 0 (actual {offset.type})",
+                )
             else:
                 sql = _checked_offset(offset)
             return f"{sql} {spec.args.get(f'{key}_side')}"
@@ -317,10 +351,16 @@ def _checked_offset(offset: Typed) -> str:
 
 
 def _range_offset_sql(offset: Typed) -> str:
-    return f"to_milliseconds({offset.sql})" if offset.type.base == "interval day to second" else f"to_months({offset.sql})"
+    return (
+        f"to_milliseconds({offset.sql})"
+        if offset.type.base == "interval day to second"
+        else f"to_months({offset.sql})"
+    )
 
 
-def _as_arguments(signature: Signature, letters: dict[str, Type], sqls: list[str], compiled: list[Typed | None]) -> list[Typed]:
+def _as_arguments(
+    signature: Signature, letters: dict[str, Type], sqls: list[str], compiled: list[Typed | None]
+) -> list[Typed]:
     """The arguments of a Python function in the types that they have now."""
     arguments = []
     for i, (sql, value) in enumerate(zip(sqls, compiled, strict=True)):

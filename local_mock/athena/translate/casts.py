@@ -67,7 +67,11 @@ def castable(source: Type, target: Type) -> bool:
     if source.base == "json":
         return _from_json(target)
     if source.args or target.args:
-        return source.base == target.base and len(source.args) == len(target.args) and all(map(castable, source.args, target.args))
+        return (
+            source.base == target.base
+            and len(source.args) == len(target.args)
+            and all(map(castable, source.args, target.args))
+        )
     if target.is_text:
         return source.base != "varbinary" and not (target.base == "char" and source.is_interval)
     if source.is_text:
@@ -88,7 +92,11 @@ def castable(source: Type, target: Type) -> bool:
 
 def _from_json(target: Type) -> bool:
     if target.base == "map":
-        return target.args[0].base in (*_JSON_LEAVES,) and target.args[0].base not in ("json", "unknown") and _from_json(target.args[1])
+        return (
+            target.args[0].base in (*_JSON_LEAVES,)
+            and target.args[0].base not in ("json", "unknown")
+            and _from_json(target.args[1])
+        )
     if target.args:
         return all(map(_from_json, target.args))
     return target.base in _JSON_LEAVES
@@ -96,7 +104,18 @@ def _from_json(target: Type) -> bool:
 
 def _to_json(source: Type) -> bool:
     if source.base == "map":
-        return source.args[0].base in ("varchar", "boolean", "tinyint", "smallint", "integer", "bigint", "real", "double", "decimal", "unknown") and _to_json(source.args[1])
+        return source.args[0].base in (
+            "varchar",
+            "boolean",
+            "tinyint",
+            "smallint",
+            "integer",
+            "bigint",
+            "real",
+            "double",
+            "decimal",
+            "unknown",
+        ) and _to_json(source.args[1])
     if source.args:
         return all(map(_to_json, source.args))
     return source.base in _JSON_LEAVES
@@ -145,7 +164,9 @@ def _moment(sql: str, source: Type, target: Type) -> str:
     if source.base == target.base == "timestamp" or source.base == target.base == "time":
         return sql
     if target.base == "timestamp with time zone":
-        picos = sql if source.base == "timestamp" and source.precision > 6 else f"t_picos(CAST({sql} AS TIMESTAMP))"
+        picos = (
+            sql if source.base == "timestamp" and source.precision > 6 else f"t_picos(CAST({sql} AS TIMESTAMP))"
+        )
         return f"CASE WHEN ({sql}) IS NOT NULL THEN {{'u': {picos}, 'z': 'UTC'}} END"
     return python_sql("cast", [(sql, source)], target)
 

@@ -86,7 +86,11 @@ class Comparison:
 
     def comparison(self, node: exp.Expression, symbol: str, scope: Scope) -> Typed:
         right = node.expression
-        if isinstance(right, exp.Anonymous) and str(right.this).lower() in ("some", "any", "all") and len(right.expressions) == 1:
+        if (
+            isinstance(right, exp.Anonymous)
+            and str(right.this).lower() in ("some", "any", "all")
+            and len(right.expressions) == 1
+        ):
             kind = exp.All if str(right.this).lower() == "all" else exp.Any
             node = type(node)(this=node.this, expression=kind(this=right.expressions[0]))
             right = node.expression
@@ -139,7 +143,10 @@ class Comparison:
         for item in given:
             merged = common_type(target, item.type)
             if merged is None:
-                raise QueryError("TYPE_MISMATCH", f"{at(position(node))}IN value and list items must be of the same type: {target}, {item.type}")
+                raise QueryError(
+                    "TYPE_MISMATCH",
+                    f"{at(position(node))}IN value and list items must be of the same type: {target}, {item.type}",
+                )
             target = merged
         sql = widen(value.sql, value.type, target)
         listed = [(widen(item.sql, item.type, target), item.literal) for item in given]
@@ -198,7 +205,9 @@ class Comparison:
         sub = self.single(self.query(inner.this if isinstance(inner, exp.Subquery) else inner, scope))
         where = position(node)
         if (some and symbol == "=") or (not some and symbol == "<>"):
-            return Typed(self.member(left, sub, where) if some else f"(NOT {self.member(left, sub, where)})", BOOLEAN)
+            return Typed(
+                self.member(left, sub, where) if some else f"(NOT {self.member(left, sub, where)})", BOOLEAN
+            )
         sub = self.as_row(left.type, sub)
         target = common_type(left.type, sub[1])
         if target is None or (symbol not in _EQUALITY and not target.orderable):

@@ -5,6 +5,7 @@ for each class that the translator compiles, the arguments that it reads; `check
 class or argument, so that nothing which was written is silently left out.
 """
 
+# ruff: noqa: E501 - one line a message or table
 from __future__ import annotations
 
 from sqlglot import exp
@@ -22,7 +23,10 @@ CONSUMED: dict[type[exp.Expression], frozenset[str]] = {
     kind: frozenset(arguments)
     for kinds, arguments in (
         # --- queries
-        ((exp.Select,), (*_QUERY, "expressions", "from_", "joins", "where", "group", "having", "windows", "distinct")),
+        (
+            (exp.Select,),
+            (*_QUERY, "expressions", "from_", "joins", "where", "group", "having", "windows", "distinct"),
+        ),
         ((exp.Union, exp.Except, exp.Intersect), (*_QUERY, "this", "expression", "distinct")),
         ((exp.Subquery,), (*_QUERY, "this", "alias", "joins", "sample")),
         ((exp.Values,), ("expressions", "alias", "order", "limit", "offset")),
@@ -111,7 +115,7 @@ _ARGUMENTS = {
 def _shown(node: exp.Expression) -> str:
     """The text of a node; its class where sqlglot cannot write it."""
     try:
-        return node.sql(dialect="trino")[:120]
+        return str(node.sql(dialect="trino"))[:120]
     except Exception:  # the generator is for whole nodes of its own dialect
         return type(node).__name__.upper()
 
@@ -124,7 +128,11 @@ def check(tree: exp.Expression) -> None:
             name = _NAMES.get(type(node)) or f"the expression {_shown(node)}"
             raise not_supported(name, position(node) or position(node.parent))
         for key, value in node.args.items():
-            said = value is not None and value != [] and (value is not False or (key == "all" and isinstance(node, exp.Group)))
+            said = (
+                value is not None
+                and value != []
+                and (value is not False or (key == "all" and isinstance(node, exp.Group)))
+            )
             if said and key not in consumed and key != "_type" and not (key == "joins" and value == []):
                 name = _ARGUMENTS.get(key) or f"{key.strip('_').upper()} of {type(node).__name__.upper()}"
                 raise not_supported(name, position(node))

@@ -4,7 +4,6 @@ Integer division stays integral, decimals follow Trino's precision rules, operan
 a type error. Source: https://trino.io/docs/current/language/types.html, functions/{comparison,decimal,math}.html
 """
 
-# ruff: noqa: E501 - one line a message or signature
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
@@ -176,10 +175,13 @@ class Expressions(Comparison):
     def _hexstring(self, node: exp.HexString, _: Scope) -> Typed:
         digits = "".join(node.name.split())
         if len(digits) % 2 or any(d not in "0123456789abcdefABCDEF" for d in digits):
-            raise QueryError("SYNTAX_ERROR", f"{at(position(node))}binary literal must contain an even number of digits 0-9 or A-F")
+            raise QueryError(
+                "SYNTAX_ERROR",
+                f"{at(position(node))}binary literal must contain an even number of digits 0-9 or A-F",
+            )
         return Typed(f"unhex({text(digits)})", VARBINARY)
 
-    def _unicodestring(self, node: exp.UnicodeString, scope: Scope) -> Typed:
+    def _unicodestring(self, node: exp.UnicodeString, _: Scope) -> Typed:
         escape = node.args.get("escape")
         mark = str(escape.this) if isinstance(escape, exp.Expression) else "\\"
         return literals.string(unescaped(str(node.this), mark, position(node)))
@@ -195,7 +197,12 @@ class Expressions(Comparison):
                 raise not_supported(f"the expression {node.sql(dialect='trino')}", position(node))
             kind = Type(kind.base, numbers=(int(precision.name),), zone=kind.zone)
         moment = Typed("make_timestamp(epoch_ms(now()) * 1000)", TIMESTAMP)
-        return Typed(cast(moment.sql, TIMESTAMP, kind) if kind.base != "timestamp with time zone" else widen(moment.sql, TIMESTAMP, kind), kind)
+        return Typed(
+            cast(moment.sql, TIMESTAMP, kind)
+            if kind.base != "timestamp with time zone"
+            else widen(moment.sql, TIMESTAMP, kind),
+            kind,
+        )
 
     _currentdate = _currenttimestamp = _localtimestamp = _localtime = _currenttime = _now
 
@@ -227,7 +234,9 @@ class Expressions(Comparison):
         if "array" in kinds:
             element = next(item.type.args[0] for item in items if item.type.base == "array")
             nested = common_type(*(item.type for item in items)) is None if len(items) == 2 else False
-            element_of = [nested and any(common_type(array(item.type), o.type) == o.type for o in items) for item in items]
+            element_of = [
+                nested and any(common_type(array(item.type), o.type) == o.type for o in items) for item in items
+            ]
             parts = [
                 item
                 if item.type.base == "array" and not own
@@ -287,13 +296,19 @@ class Expressions(Comparison):
     def _cast(self, node: exp.Cast, scope: Scope, *, safe: bool = False) -> Typed:
         name = node.to.sql(dialect=AthenaGrammar)
         if node.meta.get("literal"):
-            kind = parse_type(name.split("(")[0] if "(" in name and not name.lower().startswith("timestamp") and not name.lower().startswith("time") else name)
+            kind = parse_type(
+                name.split("(")[0]
+                if "(" in name and not name.lower().startswith("timestamp") and not name.lower().startswith("time")
+                else name
+            )
             made = literals.typed(str(node.this.this), kind, node)
             if made is not None:
                 return made
         return self.convert(self.compile(node.this, scope), parse_type(name), safe=safe, where=position(node))
 
-    def convert(self, inner: Typed, target: Type, *, safe: bool = False, where: tuple[int, int] | None = None) -> Typed:
+    def convert(
+        self, inner: Typed, target: Type, *, safe: bool = False, where: tuple[int, int] | None = None
+    ) -> Typed:
         """CAST of a compiled expression."""
         try:
             sql = cast(inner.sql, inner.type, target, safe=safe)
@@ -302,7 +317,9 @@ class Expressions(Comparison):
         if target.base == "timestamp with time zone":
             zone = inner.type.zone if inner.type.base == target.base else "" if inner.type.is_text else "UTC"
             target = target.known(zone=zone)
-        constant = inner.literal if isinstance(inner.literal, str) and target.base in ("date", "timestamp") else None
+        constant = (
+            inner.literal if isinstance(inner.literal, str) and target.base in ("date", "timestamp") else None
+        )
         return Typed(sql, target, constant)
 
     def _trycast(self, node: exp.TryCast, scope: Scope) -> Typed:
@@ -316,7 +333,7 @@ class Expressions(Comparison):
 
         return zone_shift(self, node, self.compile(node.this, scope), self.compile(node.args["zone"], scope))
 
-    def _concat(self, node: exp.Concat, scope: Scope) -> Typed:
+    def _concat(self, node: exp.Concat, _: Scope) -> Typed:
         raise QueryError("SYNTAX_ERROR", f"{at(position(node))}mismatched input: two texts side by side")
 
     def _array(self, node: exp.Array, scope: Scope) -> Typed:

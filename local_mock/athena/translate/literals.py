@@ -4,7 +4,7 @@ A number with a point is a DOUBLE on Athena, a DECIMAL only as `DECIMAL '…'`.
 Source: https://docs.aws.amazon.com/athena/latest/ug/data-types.html, https://trino.io/docs/current/language/types.html
 """
 
-# ruff: noqa: E501, PLR0911 - one line a message; one branch a kind
+# ruff: noqa: E501 - one line a message; one branch a kind
 from __future__ import annotations
 
 import re
@@ -58,7 +58,11 @@ def typed(value: str, kind: Type, node: exp.Expression) -> Typed | None:
         if days is None:
             raise QueryError("INVALID_LITERAL", f"{where}'{value}' is not a valid DATE literal")
         year = m.civil(days)[0]
-        sql = f"CAST({text(m.show_date(days))} AS DATE)" if 1 <= year <= 9999 else f"(DATE '1970-01-01' + CAST({days} AS INTEGER))"
+        sql = (
+            f"CAST({text(m.show_date(days))} AS DATE)"
+            if 1 <= year <= 9999
+            else f"(DATE '1970-01-01' + CAST({days} AS INTEGER))"
+        )
         return Typed(sql, kind, m.show_date(days))
     if kind.base.startswith("timestamp"):
         return _timestamp(value, where)

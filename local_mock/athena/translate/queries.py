@@ -120,7 +120,10 @@ class Queries(Calls):
         for cte in clause.expressions:
             name = cte.alias.lower()
             if name in self.ctes[-1]:
-                raise QueryError("DUPLICATE_NAMED_QUERY", f"{at(position(cte))}WITH query name '{name}' specified more than once")
+                raise QueryError(
+                    "DUPLICATE_NAMED_QUERY",
+                    f"{at(position(cte))}WITH query name '{name}' specified more than once",
+                )
             names = [c.name for c in cte.args["alias"].columns]
             alias = self.fresh("w")
             if clause.args.get("recursive") and any(t.name.lower() == name for t in cte.this.find_all(exp.Table)):
@@ -151,14 +154,18 @@ class Queries(Calls):
                     f"{at(position(node))}recursion step relation output type ({right.type}) is not coercible to recursion base relation output type ({left.type})",
                 )
         if node.args.get("distinct"):
-            raise QueryError("NOT_SUPPORTED", f"{at(position(node))}UNION in a recursive query is not supported: use UNION ALL")
+            raise QueryError(
+                "NOT_SUPPORTED", f"{at(position(node))}UNION in a recursive query is not supported: use UNION ALL"
+            )
         casts = ", ".join(
             f"{widen(f'c{i}', r.type, c.type)} AS c{i}"
             for i, (c, r) in enumerate(zip(base.columns, step.columns, strict=True))
         )
         node_ = Node({base.node, step.node, *base.columns, *step.columns})
         columns = [Column({node_}, c.name, type=c.type) for c in base.columns]
-        return Query(self._unrolled(alias, base.sql, f"SELECT {casts} FROM ({step.sql})", len(columns)), columns, node_)
+        return Query(
+            self._unrolled(alias, base.sql, f"SELECT {casts} FROM ({step.sql})", len(columns)), columns, node_
+        )
 
     def _unrolled(self, alias: str, base: str, step: str, width: int) -> str:
         """The recursion as Trino runs it: `max_recursion_depth` steps; rows after the last one are an error."""
@@ -170,7 +177,9 @@ class Queries(Calls):
         limit = f"Recursion depth limit exceeded ({MAX_RECURSION_DEPTH}). Use 'max_recursion_depth' session property to modify the limit."
         message = text(f"NOT_SUPPORTED: {limit}")
         reads = [f"SELECT {cells} FROM {name}" for name in names[:-1]]
-        reads.append(f"SELECT {cells} FROM {names[-1]} WHERE t_fail(CASE WHEN c0 IS NULL THEN {message} ELSE {message} END) IS NULL")
+        reads.append(
+            f"SELECT {cells} FROM {names[-1]} WHERE t_fail(CASE WHEN c0 IS NULL THEN {message} ELSE {message} END) IS NULL"
+        )
         return f"WITH {', '.join(parts)} {' UNION ALL '.join(reads)}"
 
     def _set_operation(self, node: exp.SetOperation, scope: Scope | None) -> Query:
@@ -212,7 +221,8 @@ class Queries(Calls):
                 rows.append(row)
         if len({len(cells) for cells in rows}) != 1:
             raise QueryError("SYNTAX_ERROR", f"{at(position(node))}Values rows have mismatched sizes")
-        columns, sql_columns = [], []
+        columns: list[Column] = []
+        sql_columns: list[list[str]] = []
         for cells in zip(*rows, strict=True):
             sqls, kind = self.unify(list(cells), Scope(), "Values rows have mismatched types")
             sql_columns.append(sqls)
@@ -228,7 +238,10 @@ class Queries(Calls):
         windows: dict[str, exp.Window] = {}
         for window in node.args.get("windows") or []:
             if window.name.lower() in windows:
-                raise QueryError("INVALID_WINDOW_REFERENCE", f"{at(position(window))}WINDOW '{window.name}' specified more than once")
+                raise QueryError(
+                    "INVALID_WINDOW_REFERENCE",
+                    f"{at(position(window))}WINDOW '{window.name}' specified more than once",
+                )
             windows[window.name.lower()] = window
         self.windows.append(windows)
         try:
@@ -304,14 +317,25 @@ class Queries(Calls):
             return None
         return value if value.type.base == "row" else None
 
-    def _add_fields(self, value: Typed, aliases: list[str], items: list[Typed], columns: list[Column], node: exp.Expression) -> None:
+    def _add_fields(
+        self, value: Typed, aliases: list[str], items: list[Typed], columns: list[Column], node: exp.Expression
+    ) -> None:
         if aliases and len(aliases) != len(value.type.args):
-            raise QueryError("MISMATCHED_COLUMN_ALIASES", f"{at(position(node))}Column alias list has {len(aliases)} entries but relation has {len(value.type.args)} columns")
+            raise QueryError(
+                "MISMATCHED_COLUMN_ALIASES",
+                f"{at(position(node))}Column alias list has {len(aliases)} entries but relation has {len(value.type.args)} columns",
+            )
         with self.collect() as needs:
             pass
         for i, field_ in enumerate(self.split_row(value)):
             items.append(field_)
-            columns.append(Column(needs | set(self.needs), aliases[i] if aliases else value.type.names[i] or None, type=field_.type))
+            columns.append(
+                Column(
+                    needs | set(self.needs),
+                    aliases[i] if aliases else value.type.names[i] or None,
+                    type=field_.type,
+                )
+            )
 
     def _named(self, name: str, scope: Scope | None) -> list[Relation]:
         """The relations of a name at the nearest level that has it."""
@@ -391,17 +415,24 @@ class Queries(Calls):
             sql += f" LIMIT {_count(limit.expression)}"
         return sql + (f" OFFSET {_count(offset.expression)}" if offset is not None else "")
 
-    def _check_distinct_order(self, node: exp.Select, scope: Scope, columns: list[Column], items: list[Typed]) -> None:
+    def _check_distinct_order(
+        self, node: exp.Select, scope: Scope, columns: list[Column], items: list[Typed]
+    ) -> None:
         names = {c.name.lower() for c in columns if c.name}
         for key in node.args["order"].expressions:
             inner = key.this
-            plain = (isinstance(inner, exp.Literal) and not inner.is_string) or (isinstance(inner, exp.Column) and not inner.table and inner.name.lower() in names)
+            plain = (isinstance(inner, exp.Literal) and not inner.is_string) or (
+                isinstance(inner, exp.Column) and not inner.table and inner.name.lower() in names
+            )
             named = Scope(scope)
             for column, value in zip(columns, items, strict=True):
                 if column.name is not None:
                     named.parameters.setdefault(column.name.lower(), value)
             if not plain and self.compile(inner, named).sql not in {item.sql for item in items}:
-                raise QueryError("EXPRESSION_NOT_IN_DISTINCT", f"{at(position(key))}For SELECT DISTINCT, ORDER BY expressions must appear in select list")
+                raise QueryError(
+                    "EXPRESSION_NOT_IN_DISTINCT",
+                    f"{at(position(key))}For SELECT DISTINCT, ORDER BY expressions must appear in select list",
+                )
 
     def _order_key(self, key: exp.Expression, scope: Scope, columns: list[Column]) -> str:
         inner = key.this
@@ -573,7 +604,9 @@ class Queries(Calls):
                     raise QueryError(
                         "INVALID_FUNCTION_ARGUMENT", f"{at(position(item))}Cannot unnest type: {value.type}"
                     )
-                lengths.append(f"CAST(coalesce({'cardinality' if value.type.base == 'map' else 'len'}({value.sql}), 0) AS BIGINT)")
+                lengths.append(
+                    f"CAST(coalesce({'cardinality' if value.type.base == 'map' else 'len'}({value.sql}), 0) AS BIGINT)"
+                )
         offset = node.args.get("offset")
         if offset:
             inner.append(f"unnest(generate_series(1, greatest({', '.join(lengths)}))) AS xo")
@@ -645,7 +678,7 @@ class Queries(Calls):
 
 def groupable(kind: Any) -> bool:
     """Whether equal values of Athena are equal values of DuckDB (maps differ by order, moments by zone)."""
-    if kind.base == "map" or kind.base == "time with time zone":
+    if kind.base in {"map", "time with time zone"}:
         return False
     if kind.base == "timestamp with time zone":
         return bool(kind.zone)

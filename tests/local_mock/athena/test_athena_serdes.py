@@ -1,5 +1,6 @@
 """Text tables, partitions with descriptors of their own, INSERT with columns, CTAS to text, parameters."""
 
+# ruff: noqa: E501 - one line a message or table
 from __future__ import annotations
 
 import bz2
@@ -47,7 +48,9 @@ class Lake(SimpleNamespace):
         """A table over one object; its name."""
         name = f"t{uuid.uuid4().hex[:8]}"
         self.s3.put_object(Bucket=self.bucket, Key=f"{name}/{key}", Body=body)
-        self.rows(f"CREATE EXTERNAL TABLE {name} ({columns}) {tail} LOCATION 's3://{self.bucket}/{name}/' {properties}")
+        self.rows(
+            f"CREATE EXTERNAL TABLE {name} ({columns}) {tail} LOCATION 's3://{self.bucket}/{name}/' {properties}"
+        )
         return name
 
 
@@ -63,11 +66,21 @@ def lake(mock_settings: Settings) -> Lake:
 
 def test_lazy_simple_reads_what_fits_the_type_and_null_for_the_rest(lake: Lake) -> None:
     name = lake.table("n int", b"2.7\n 5\n1_000\n\n8\n", LAZY)
-    assert sorted(map(str, (r[0] for r in lake.rows(f"SELECT n FROM {name}")))) == ["2", "8", "None", "None", "None"]
+    assert sorted(map(str, (r[0] for r in lake.rows(f"SELECT n FROM {name}")))) == [
+        "2",
+        "8",
+        "None",
+        "None",
+        "None",
+    ]
     name = lake.table(
-        "b boolean, d date, t timestamp", b"yes,2024/01/06,2024-01-06T10:00:00\nTRUE,2024-01-06,2024-01-06 10:00:00.5\n1,,\n", LAZY
+        "b boolean, d date, t timestamp",
+        b"yes,2024/01/06,2024-01-06T10:00:00\nTRUE,2024-01-06,2024-01-06 10:00:00.5\n1,,\n",
+        LAZY,
     )
-    assert lake.rows(f"SELECT * FROM {name} WHERE d IS NOT NULL") == [["true", "2024-01-06", "2024-01-06 10:00:00.500"]]
+    assert lake.rows(f"SELECT * FROM {name} WHERE d IS NOT NULL") == [
+        ["true", "2024-01-06", "2024-01-06 10:00:00.500"]
+    ]
     assert lake.rows(f"SELECT count(*), count(b), count(t) FROM {name}") == [["3", "1", "1"]]
 
 
@@ -160,7 +173,9 @@ def test_a_parameter_is_one_operand(lake: Lake) -> None:
 
 
 def test_the_text_of_a_query_has_a_limit(lake: Lake) -> None:
-    with pytest.raises(lake.athena.exceptions.InvalidRequestException, match="length less than or equal to 262144"):
+    with pytest.raises(
+        lake.athena.exceptions.InvalidRequestException, match="length less than or equal to 262144"
+    ):
         lake.execute("SELECT 1 -- " + "x" * 262_144)
 
 

@@ -4,7 +4,7 @@ Dates and timestamps of up to 6 digits stay in SQL; times, zones and more digits
 https://trino.io/docs/current/functions/datetime.html
 """
 
-# ruff: noqa: E501 - one line a message or signature
+# ruff: noqa: E501, PLR0911 - one line a message or signature
 from __future__ import annotations
 
 from typing import Any
@@ -51,7 +51,14 @@ human_readable_seconds(double) -> varchar = @human_readable_seconds
 """
 
 _UNITS = ("millisecond", "second", "minute", "hour", "day", "week", "month", "quarter", "year")
-_MICROS = {"millisecond": 10**3, "second": 10**6, "minute": 6 * 10**7, "hour": 36 * 10**8, "day": 864 * 10**8, "week": 6048 * 10**8}
+_MICROS = {
+    "millisecond": 10**3,
+    "second": 10**6,
+    "minute": 6 * 10**7,
+    "hour": 36 * 10**8,
+    "day": 864 * 10**8,
+    "week": 6048 * 10**8,
+}
 
 
 def _simple(kind: Type) -> bool:
@@ -66,7 +73,9 @@ def _mismatch(c: Any, node: exp.Expression, name: str, values: list[Typed]) -> Q
     )
 
 
-def _values(c: Any, node: exp.Expression, name: str, arguments: list[Any], scope: Scope, *counts: int) -> list[Typed]:
+def _values(
+    c: Any, node: exp.Expression, name: str, arguments: list[Any], scope: Scope, *counts: int
+) -> list[Typed]:
     values = [a if isinstance(a, Typed) else c.compile(a, scope) for a in arguments]
     if len(values) not in counts:
         raise _mismatch(c, node, name, values)
@@ -88,7 +97,13 @@ def _part(name: str) -> Any:
         if kind.base == "unknown":
             return Typed("CAST(NULL AS BIGINT)", BIGINT)
         if kind == DAY_TO_SECOND and name in ("day", *_CLOCK):
-            unit, modulus = {"day": (86400000, 0), "hour": (3600000, 24), "minute": (60000, 60), "second": (1000, 60), "millisecond": (1, 1000)}[name]
+            unit, modulus = {
+                "day": (86400000, 0),
+                "hour": (3600000, 24),
+                "minute": (60000, 60),
+                "second": (1000, 60),
+                "millisecond": (1, 1000),
+            }[name]
             return Typed(f"({value.sql} // {unit}{f' % {modulus}' if modulus else ''})", BIGINT)
         if kind.base == "interval year to month" and name in ("year", "month"):
             return Typed(f"CAST({value.sql} {'//' if name == 'year' else '%'} 12 AS BIGINT)", BIGINT)
@@ -126,15 +141,24 @@ def _unit(c: Any, node: exp.Expression, name: str, value: Typed, kind: Type) -> 
 def _date_add(c: Any, node: exp.Expression, arguments: list[Any], scope: Scope) -> Typed:
     unit_value, count, value = _values(c, node, "date_add", arguments, scope, 3)
     value = _text_as_moment(value)
-    if not (count.type.is_integer or count.type.base == "unknown") or not (value.type.is_temporal or value.type.is_time):
+    if not (count.type.is_integer or count.type.base == "unknown") or not (
+        value.type.is_temporal or value.type.is_time
+    ):
         raise _mismatch(c, node, "date_add", [unit_value, count, value])
     unit = _unit(c, node, "date_add", unit_value, value.type)
     count = Typed(widen(count.sql, count.type, BIGINT), BIGINT)
     kind = value.type
-    if unit is None or not _simple(kind) or (unit == "millisecond" and kind.base == "timestamp" and kind.precision < 3):
+    if (
+        unit is None
+        or not _simple(kind)
+        or (unit == "millisecond" and kind.base == "timestamp" and kind.precision < 3)
+    ):
         return python("date_add", [unit_value, count, value], kind)
     number = count.sql
-    scaled = {"week": f"to_days(CAST(7 * {number} AS INTEGER))", "quarter": f"to_months(CAST(3 * {number} AS INTEGER))"}
+    scaled = {
+        "week": f"to_days(CAST(7 * {number} AS INTEGER))",
+        "quarter": f"to_months(CAST(3 * {number} AS INTEGER))",
+    }
     plain = {"day": "to_days", "month": "to_months", "year": "to_years"}
     interval = scaled.get(unit) or (
         f"{plain[unit]}(CAST({number} AS INTEGER))" if unit in plain else f"to_{unit}s({number})"
@@ -156,7 +180,14 @@ def _date_diff(c: Any, node: exp.Expression, arguments: list[Any], scope: Scope)
     a, b = (Typed(widen(v.sql, v.type, kind), kind) for v in (first, second))
     if unit is None or not _simple(kind) or unit not in (*_MICROS, "month", "quarter", "year"):
         return python("date_diff", [unit_value, a, b], BIGINT)
-    start, end = (f"CAST({v.sql} AS TIMESTAMP)" if kind == DATE else f"date_trunc('milliseconds', {v.sql})" if kind.precision > 3 else v.sql for v in (a, b))
+    start, end = (
+        f"CAST({v.sql} AS TIMESTAMP)"
+        if kind == DATE
+        else f"date_trunc('milliseconds', {v.sql})"
+        if kind.precision > 3
+        else v.sql
+        for v in (a, b)
+    )
     if unit in _MICROS:
         # `//` on integers truncates towards zero, as Java does.
         return Typed(f"((epoch_us({end}) - epoch_us({start})) // {_MICROS[unit]})", BIGINT)
@@ -293,7 +324,10 @@ def zone_shift(c: Any, node: exp.Expression, value: Typed, zone: Typed, name: st
     if value.type.base == "timestamp":
         kind = Type("timestamp with time zone", numbers=(value.type.precision,))
     elif value.type.base == "time":
-        value = Typed(cast(value.sql, value.type, Type("time with time zone", numbers=value.type.numbers)), Type("time with time zone", numbers=value.type.numbers))
+        value = Typed(
+            cast(value.sql, value.type, Type("time with time zone", numbers=value.type.numbers)),
+            Type("time with time zone", numbers=value.type.numbers),
+        )
         kind = value.type
     elif value.type.base.endswith("with time zone"):
         kind = Type(value.type.base, numbers=value.type.numbers)
@@ -330,7 +364,10 @@ def arithmetic(left: Typed, symbol: str, right: Typed) -> Typed | None:
     count = right.sql if symbol == "+" else f"(-{right.sql})"
     if a.base == "time":
         kind = Type("time", numbers=(max(a.precision, 3),))
-        return Typed(f"CAST(t_day_time(CAST({left.sql} AS HUGEINT) + CAST({count} AS HUGEINT) * 1000000000) AS BIGINT)", kind)
+        return Typed(
+            f"CAST(t_day_time(CAST({left.sql} AS HUGEINT) + CAST({count} AS HUGEINT) * 1000000000) AS BIGINT)",
+            kind,
+        )
     days = b == DAY_TO_SECOND
     kind = Type(a.base, numbers=(max(a.precision, 3),), zone=a.zone) if days and a != DATE else a
     if _simple(a):

@@ -3,7 +3,6 @@
 https://trino.io/docs/current/functions/{math,string,regexp,json,binary,bitwise,url}.html
 """
 
-# ruff: noqa: E501 - one line a message or signature
 SIGNATURES = r"""
 # --- mathematical
 abs(tinyint) -> tinyint = abs({0})

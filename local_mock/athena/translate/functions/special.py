@@ -60,7 +60,9 @@ def _try(c: Any, _node: exp.Expression, arguments: list[Any], scope: Scope) -> T
 
 def _mismatch(c: Any, node: exp.Expression, name: str, values: list[Any]) -> QueryError:
     shown = ", ".join(str(v.type) if isinstance(v, Typed) else "<function>" for v in values)
-    return QueryError("TYPE_MISMATCH", f"{at(c.place(node, name))}Unexpected parameters ({shown}) for function {name}")
+    return QueryError(
+        "TYPE_MISMATCH", f"{at(c.place(node, name))}Unexpected parameters ({shown}) for function {name}"
+    )
 
 
 def _extreme(word: str) -> Any:
@@ -81,7 +83,10 @@ def _extreme(word: str) -> Any:
 
 def _concat(c: Any, node: exp.Expression, arguments: list[Any], scope: Scope) -> Typed:
     if len(arguments) < 2:
-        raise QueryError("INVALID_FUNCTION_ARGUMENT", f"{at(c.place(node, 'concat'))}There must be two or more concatenation arguments")
+        raise QueryError(
+            "INVALID_FUNCTION_ARGUMENT",
+            f"{at(c.place(node, 'concat'))}There must be two or more concatenation arguments",
+        )
     return c.concatenate([c.compile(a, scope) for a in arguments], c.place(node, "concat"))  # type: ignore[no-any-return]
 
 
@@ -104,11 +109,18 @@ def _resolved(c: Any, node: exp.Expression, name: str, values: list[Any], scope:
 
 def _decimal_rounding(name: str) -> Any:
     """round, truncate, ceil, floor and the like of decimals; other types by their signatures."""
-    function = {"round": "decimal_round", "truncate": "decimal_truncate", "floor": "decimal_floor"}.get(name, "decimal_ceiling")
+    function = {"round": "decimal_round", "truncate": "decimal_truncate", "floor": "decimal_floor"}.get(
+        name, "decimal_ceiling"
+    )
 
     def handler(c: Any, node: exp.Expression, arguments: list[Any], scope: Scope) -> Typed:
         values = [c.compile(a, scope) for a in arguments]
-        if not values or values[0].type.base != "decimal" or len(values) > 2 or (len(values) == 2 and name not in ("round", "truncate")):
+        if (
+            not values
+            or values[0].type.base != "decimal"
+            or len(values) > 2
+            or (len(values) == 2 and name not in ("round", "truncate"))
+        ):
             return _resolved(c, node, name, values, scope)
         p, s = values[0].type.numbers
         if len(values) == 1:
@@ -139,8 +151,15 @@ def _rotated(name: str) -> Any:
         if len(values) == 1 and values[0].type.base == "char":
             kind = values[0].type
             if name == "length":
-                return Typed(f"(CASE WHEN ({values[0].sql}) IS NOT NULL THEN CAST({kind.length or 1} AS BIGINT) END)", BIGINT)
-            inner = Typed(values[0].sql, VARCHAR) if name in ("lower", "upper") else Typed(widen(values[0].sql, kind, VARCHAR), VARCHAR)
+                return Typed(
+                    f"(CASE WHEN ({values[0].sql}) IS NOT NULL THEN CAST({kind.length or 1} AS BIGINT) END)",
+                    BIGINT,
+                )
+            inner = (
+                Typed(values[0].sql, VARCHAR)
+                if name in ("lower", "upper")
+                else Typed(widen(values[0].sql, kind, VARCHAR), VARCHAR)
+            )
             made = python("reverse_text" if name == "reverse" else name, [inner], VARCHAR)
             return Typed(f"rtrim({made.sql}, ' ')", kind)
         return _resolved(c, node, name, values, scope)
@@ -169,7 +188,9 @@ def _normalize(c: Any, node: exp.Expression, arguments: list[Any], scope: Scope)
     value = c.compile(arguments[0], scope)
     if value.type.base not in ("varchar", "char", "unknown") or form not in ("NFC", "NFD", "NFKC", "NFKD"):
         raise _mismatch(c, node, "normalize", [value])
-    return python("normalize", [Typed(widen(value.sql, value.type, VARCHAR), VARCHAR), Typed(text(form), VARCHAR)], VARCHAR)
+    return python(
+        "normalize", [Typed(widen(value.sql, value.type, VARCHAR), VARCHAR), Typed(text(form), VARCHAR)], VARCHAR
+    )
 
 
 def _aggregate_of(c: Any, node: exp.Expression, arguments: list[Any], scope: Scope) -> tuple[Any, list[Any]]:
@@ -200,7 +221,7 @@ def _approx_percentile(c: Any, node: exp.Expression, arguments: list[Any], scope
     )
 
 
-def _gathered(name: str, c: Any, node: exp.Expression, arguments: list[Any], scope: Scope) -> tuple[list[Typed], Any]:
+def _gathered(c: Any, node: exp.Expression, arguments: list[Any], scope: Scope) -> tuple[list[Typed], Any]:
     clauses, arguments = _aggregate_of(c, node, arguments, scope)
     return [a if isinstance(a, Typed) else c.compile(a, scope) for a in arguments], clauses
 
@@ -217,7 +238,7 @@ def _extreme_aggregate(word: str) -> Any:
     """max and min: NaN loses, nested values compare as in Trino."""
 
     def handler(c: Any, node: exp.Expression, arguments: list[Any], scope: Scope) -> Typed:
-        values, clauses = _gathered(word, c, node, arguments, scope)
+        values, clauses = _gathered(c, node, arguments, scope)
         if len(values) not in (1, 2) or not (values[0].type.orderable or values[0].type == UNKNOWN):
             raise _mismatch(c, node, word, values)
         value, tail = values[0], clauses.filter + clauses.over
@@ -242,7 +263,7 @@ def _by(word: str) -> Any:
     """max_by and min_by."""
 
     def handler(c: Any, node: exp.Expression, arguments: list[Any], scope: Scope) -> Typed:
-        values, clauses = _gathered(word, c, node, arguments, scope)
+        values, clauses = _gathered(c, node, arguments, scope)
         if len(values) not in (2, 3) or not (values[1].type.orderable or values[1].type == UNKNOWN):
             raise _mismatch(c, node, word, values)
         value, key, tail = values[0], values[1], clauses.filter + clauses.over
@@ -255,13 +276,15 @@ def _by(word: str) -> Any:
         if key.type.args or (len(values) == 3 and (floating or not values[2].type.is_integer)):
             raise not_supported(f"{word} by {key.type}", c.place(node, word))
         if len(values) == 3:
-            entry = f"{{'v': {value.sql}}}"
-            found = f"{name}({entry}, {key.sql}, CAST({values[2].sql} AS BIGINT)){tail}"
+            found = f"{name}({{'v': {value.sql}}}, {key.sql}, CAST({values[2].sql} AS BIGINT)){tail}"
             return Typed(f"list_transform({found}, lambda e: e.v)", array(value.type))
         if word == "max_by" and floating:
             number = f"CASE WHEN NOT isnan({key.sql}) THEN {key.sql} END"
             plain = f"arg_max_null({value.sql}, {key.sql}){tail}"
-            return Typed(f"(CASE WHEN count({number}){tail} > 0 THEN arg_max_null({value.sql}, {number}){tail} ELSE {plain} END)", value.type)
+            return Typed(
+                f"(CASE WHEN count({number}){tail} > 0 THEN arg_max_null({value.sql}, {number}){tail} ELSE {plain} END)",
+                value.type,
+            )
         return Typed(f"{name}_null({value.sql}, {key.sql}){tail}", value.type)
 
     return handler
@@ -271,7 +294,7 @@ def _pairs(function: str) -> Any:
     """map_agg and multimap_agg."""
 
     def handler(c: Any, node: exp.Expression, arguments: list[Any], scope: Scope) -> Typed:
-        values, clauses = _gathered(function, c, node, arguments, scope)
+        values, clauses = _gathered(c, node, arguments, scope)
         if len(values) != 2:
             raise _mismatch(c, node, function, values)
         key, value = values
@@ -289,7 +312,7 @@ def _over_list(function: str, result: Any, accepts: Any, target: Any = None) -> 
     """An aggregate that a Python function computes from all values."""
 
     def handler(c: Any, node: exp.Expression, arguments: list[Any], scope: Scope) -> Typed:
-        values, clauses = _gathered(function, c, node, arguments, scope)
+        values, clauses = _gathered(c, node, arguments, scope)
         if len(values) != 1 or not accepts(values[0].type):
             raise _mismatch(c, node, function, values)
         value = values[0] if target is None else Typed(widen(values[0].sql, values[0].type, target), target)
@@ -304,7 +327,9 @@ def _reduce_agg(c: Any, node: exp.Expression, arguments: list[Any], scope: Scope
         raise _mismatch(c, node, "reduce_agg", [])
     gathered = _list_of(clauses, c.compile(arguments[0], scope), nulls=False)
     identity = exp.Lambda(this=exp.to_identifier("s"), expressions=[exp.to_identifier("s")])
-    made = _resolved(c, exp.Anonymous(this="reduce"), "reduce", [gathered, arguments[1], arguments[2], identity], scope)
+    made = _resolved(
+        c, exp.Anonymous(this="reduce"), "reduce", [gathered, arguments[1], arguments[2], identity], scope
+    )
     return Typed(f"(CASE WHEN len({gathered.sql}) > 0 THEN {made.sql} END)", made.type)
 
 
@@ -368,7 +393,10 @@ def _regexp_replace(c: Any, node: exp.Expression, arguments: list[Any], scope: S
     pieces = python("regexp_pieces", values, array(row([("", VARCHAR), ("", array(VARCHAR))])))
     last = f"len({pieces.sql})"
     parts = f"list_transform({pieces.sql}, lambda {name}, i{name}: {name}.f0 || CASE WHEN i{name} < {last} THEN {widen(body.sql, body.type, VARCHAR)} ELSE '' END)"
-    return Typed(f"(CASE WHEN len(list_filter({parts}, lambda v: v IS NULL)) = 0 THEN array_to_string({parts}, '') END)", VARCHAR)
+    return Typed(
+        f"(CASE WHEN len(list_filter({parts}, lambda v: v IS NULL)) = 0 THEN array_to_string({parts}, '') END)",
+        VARCHAR,
+    )
 
 
 def _listagg(c: Any, node: exp.Expression, arguments: list[Any], scope: Scope) -> Typed:
@@ -376,7 +404,9 @@ def _listagg(c: Any, node: exp.Expression, arguments: list[Any], scope: Scope) -
     if not clauses.order:
         raise QueryError("SYNTAX_ERROR", f"{at(c.place(node, 'listagg'))}LISTAGG needs WITHIN GROUP (ORDER BY …)")
     if clauses.over:
-        raise QueryError("NOT_SUPPORTED", f"{at(c.place(node, 'listagg'))}Window function with ORDER BY is not supported")
+        raise QueryError(
+            "NOT_SUPPORTED", f"{at(c.place(node, 'listagg'))}Window function with ORDER BY is not supported"
+        )
     values = [c.compile(a, scope) for a in plain]
     if len(values) != 2 or not all(v.type.is_text or v.type == UNKNOWN for v in values):
         raise _mismatch(c, node, "listagg", values)
@@ -388,7 +418,9 @@ def _contains(c: Any, node: exp.Expression, arguments: list[Any], scope: Scope) 
     values = [c.compile(a, scope) for a in arguments]
     if len(values) == 2 and values[0].type.is_text and values[1].type.base in ("ipaddress", "unknown"):
         address = Type("ipaddress")
-        return python("ip_contains", [values[0], Typed(widen(values[1].sql, values[1].type, address), address)], BOOLEAN)
+        return python(
+            "ip_contains", [values[0], Typed(widen(values[1].sql, values[1].type, address), address)], BOOLEAN
+        )
     return _resolved(c, node, "contains", values, scope)
 
 
@@ -411,7 +443,9 @@ def _map_zip_with(c: Any, node: exp.Expression, arguments: list[Any], scope: Sco
         body = c.compile(arguments[2].this, inner)
     pairs = python("map_paired", maps, array(entry))
     made = f"list_transform({pairs.sql}, lambda {name}: {{'f0': {name}.f0, 'f1': {body.sql}}})"
-    return python("map_from_entries", [Typed(made, array(row([("", key), ("", body.type)])))], map_of(key, body.type))
+    return python(
+        "map_from_entries", [Typed(made, array(row([("", key), ("", body.type)])))], map_of(key, body.type)
+    )
 
 
 def _map_lambda(name: str) -> Any:
@@ -456,7 +490,9 @@ def _map_lambda(name: str) -> Any:
         kind = map_of(body.type, kinds[1]) if name == "transform_keys" else map_of(kinds[0], body.type)
         if name == "transform_keys":
             rows = f"list_transform({entries}, lambda {pair}: {{'f0': {key}, 'f1': {value}}})"
-            return python("map_from_entries", [Typed(rows, array(row([("", kind.args[0]), ("", kind.args[1])])))], kind)
+            return python(
+                "map_from_entries", [Typed(rows, array(row([("", kind.args[0]), ("", kind.args[1])])))], kind
+            )
         made = f"list_transform({entries}, lambda {pair}: {{'key': {key}, 'value': {value}}})"
         return Typed(f"map_from_entries({made})", kind)
 
@@ -465,6 +501,14 @@ def _map_lambda(name: str) -> Any:
 
 def _is_map(kind: Type) -> bool:
     return kind.base == "map"
+
+
+def _is_any(_kind: Type) -> bool:
+    return True
+
+
+def _constant(kind: Type) -> Any:
+    return lambda _argument: kind
 
 
 def _is_number(kind: Type) -> bool:
@@ -484,9 +528,9 @@ SPECIAL: dict[str, Any] = {
 AGGREGATES: dict[str, Any] = {
     "approx_percentile": _approx_percentile, "avg": _decimal_average, "max": _extreme_aggregate("max"),
     "min": _extreme_aggregate("min"), "max_by": _by("max_by"), "min_by": _by("min_by"), "map_agg": _pairs("map_agg"),
-    "multimap_agg": _pairs("multimap_agg"), "histogram": _over_list("histogram", lambda k: map_of(k, BIGINT), lambda k: True),
-    "map_union": _over_list("map_union", lambda k: k, _is_map), "checksum": _over_list("checksum", lambda k: VARBINARY, lambda k: True),
-    "skewness": _over_list("skewness", lambda k: DOUBLE, _is_number, DOUBLE),
-    "kurtosis": _over_list("kurtosis", lambda k: DOUBLE, _is_number, DOUBLE),
-    "entropy": _over_list("entropy", lambda k: DOUBLE, _is_number, DOUBLE), "reduce_agg": _reduce_agg, "listagg": _listagg,
+    "multimap_agg": _pairs("multimap_agg"), "histogram": _over_list("histogram", lambda k: map_of(k, BIGINT), _is_any),
+    "map_union": _over_list("map_union", lambda k: k, _is_map), "checksum": _over_list("checksum", _constant(VARBINARY), _is_any),
+    "skewness": _over_list("skewness", _constant(DOUBLE), _is_number, DOUBLE),
+    "kurtosis": _over_list("kurtosis", _constant(DOUBLE), _is_number, DOUBLE),
+    "entropy": _over_list("entropy", _constant(DOUBLE), _is_number, DOUBLE), "reduce_agg": _reduce_agg, "listagg": _listagg,
 }  # fmt: skip
