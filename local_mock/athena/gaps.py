@@ -1,5 +1,6 @@
 """What of Athena is refused, for COVERAGE.md: each with a reason that says "is not supported by local_mock"."""
 
+# ruff: noqa: E501 - one line an entry
 from __future__ import annotations
 
 __all__ = ["render"]
