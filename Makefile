@@ -34,7 +34,10 @@ demo: install ## Raw tracks to scored events, end to end, on this machine (DATA=
 	@$(BIN)/etholake demo $(ARGS)
 
 test: lint ## Lint, types and all tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 10 $(ARGS)
+
+check: install ## Unit tests: no server, no JVM, no browser (a minute)
+	$(BIN)/python -m pytest -n 2 -m 'not (server or jvm or browser or slow or long)' $(ARGS)
 
 test-long: install ## The long tests: fuzzing, many faults (tens of minutes)
 	$(BIN)/python -m pytest -m long $(ARGS)
@@ -49,13 +52,13 @@ down: install ## Stop the mock
 	@$(BIN)/etholake down $(ARGS)
 
 localstack: install .localstack/.installed ## Start LocalStack 4.12 (no Docker) for TARGET=localstack, at PORT
-	@$(BIN)/python -m local_mock.localstack.host up
+	@$(BIN)/python -m etholake.localstack.host up
 
-.localstack/.installed: local_mock/localstack/requirements.lock
+.localstack/.installed: etholake/localstack/requirements.lock
 	$(BIN)/uv venv -q --clear --python 3.11 .localstack/venv && $(BIN)/uv pip install -q --python .localstack/venv/bin/python -r $< && touch $@
 
 localstack-down: ## Stop LocalStack
-	@$(BIN)/python -m local_mock.localstack.host down
+	@$(BIN)/python -m etholake.localstack.host down
 
 config: install ## Print every setting and where it comes from
 	@$(BIN)/etholake config $(ARGS)

@@ -14,13 +14,12 @@ These are simulated animals: the table shows what the parts do, not how good the
 
 from __future__ import annotations
 
-import importlib
 import json
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import ModuleType
@@ -32,23 +31,24 @@ from figures import Figure, parser, show
 from recognisers import read_lab
 from torch import Tensor
 
-from etholake.events import decisions, metric
-from etholake.events.decisions import Decisions
+from etholake.dataset.labelled import LabelledVideo, TrainingData, whole_spans
+from etholake.dataset.pose_tracks import MODEL_FPS
+from etholake.dataset.split import Split
+from etholake.dataset.windows import MouseTracks, Tracks
+from etholake.events import metric
+from etholake.events import post_processing as decisions
+from etholake.events.post_processing import PostProcessing
 from etholake.events.types import Event
-from etholake.features import pair
-from etholake.features.clip import CLOCK_HZ
-from etholake.features.tracks import MouseTracks, Tracks
-from etholake.models import boosted, scoring
+from etholake.features import pair_features as pair
+from etholake.features.pair_features import PairFeatures
+from etholake.features.registry import ENCODERS
 from etholake.models.config import Augmentation
-from etholake.models.ensemble import average
-from etholake.models.recogniser import Recogniser
+from etholake.models.ensemble.model import average
+from etholake.models.network_family import load_network
+from etholake.models.network_model import NetworkModel
 from etholake.simulate import simulate
-from etholake.training import trainer
-from etholake.training.data import LabelledVideo, TrainingData
 from etholake.training.fit import fit
-from etholake.training.split import Split
 
-fitting = importlib.import_module("etholake.training.fit")
 LABS, VIDEOS, SECONDS, DIRT = 4, 5, 150.0, 0.3
 MEMBERS = 3  # of the ensemble, of different seeds
 CHANGES = (
@@ -123,41 +123,42 @@ class Run:
         return score
 
     def _measure(self, name: str) -> float:
-        data = self._read(CLOCK_HZ) if name == "without common clock" else self.data
+        data = self._read(MODEL_FPS) if name == "without common clock" else self.data
         parts = _parts(data)
-        with _inputs(_INPUTS.get(name)):
-            members = range(MEMBERS if name == "with an ensemble" else 1)
-            models = [self._model(name, data, parts[0], member) for member in members]
-            said = [[average([m.predict(v.clip) for m in models]) for v in part] for part in parts[1:]]
-        fps = {v.clip.video_id: v.clip.fps for v in self.data.videos}
-        deciding, judged = ([replace(p, fps=fps[p.video_id]) for one in part for p in one] for part in said)
-        asked = {v.clip.video_id: frozenset(v.clip.behaviors) for v in data.videos}
-        decided = Decisions()
+        members = range(MEMBERS if name == "with an ensemble" else 1)
+        models = [self._model(name, data, parts[0], member) for member in members]
+        scores = [[average([m.predict(v.tracks) for m in models]) for v in part] for part in parts[1:]]
+        fps = {v.tracks.video_id: v.tracks.fps for v in self.data.videos}
+        deciding, judged = ([replace(p, fps=fps[p.video_id]) for one in part for p in one] for part in scores)
+        asked = {v.tracks.video_id: frozenset(v.tracks.labeled_behaviors) for v in data.videos}
+        decided = PostProcessing()
         if name != "without thresholds":
             decided = decisions.fit(deciding, [e for v in parts[1] for e in v.events], asked)
         found: list[Event] = []
         for v in parts[2]:
-            own = [p for p in judged if p.video_id == v.clip.video_id]
-            found += decided.events(own, asked[v.clip.video_id])
-        labs = {v.clip.video_id: v.clip.lab_id for v in parts[2]}
+            own = [p for p in judged if p.video_id == v.tracks.video_id]
+            found += decided.events(own, asked[v.tracks.video_id])
+        labs = {v.tracks.video_id: v.tracks.lab_id for v in parts[2]}
         return metric.pooled([e for v in parts[2] for e in v.events], found, asked, labs).score
 
-    def _model(self, name: str, data: TrainingData, train: Sequence[LabelledVideo], member: int) -> Recogniser:
+    def _model(self, name: str, data: TrainingData, train: Sequence[LabelledVideo], member: int) -> NetworkModel:
         """A trained member. What only decides or averages differently is trained once."""
         fields = dict(self.fields)
         if name == "without augmentation":
             fields["augmentation"] = asdict(Augmentation.none())
         if name == "without lab embedding":
             fields["hidden_lab_share"] = 1.0
+        if name in _ENCODERS:
+            fields["encoder"] = _ENCODERS[name]
         alike = "everything" if name in ("without thresholds", "with an ensemble") else name
         folder = self.folder / alike.replace(" ", "-") / str(member)
         marker, run = folder / "run.json", json.dumps(fields, sort_keys=True)
         if not (marker.is_file() and marker.read_text(encoding="utf-8") == run):
-            spans = tuple(boosted.whole_spans(train))
-            rest = tuple(s for s in boosted.whole_spans(data.videos) if s not in spans)
+            spans = tuple(whole_spans(train))
+            rest = tuple(s for s in whole_spans(data.videos) if s not in spans)
             fit(data, folder, self.config, fields, split=Split(spans, (), rest), seed=self.seed * MEMBERS + member)
             marker.write_text(run, encoding="utf-8")
-        model = Recogniser.load(folder)
+        model = load_network(folder)
         if name == "without lab embedding":  # training hid every lab; so does use
             with torch.no_grad():
                 embedding = model.network.get_parameter("lab.weight")
@@ -169,44 +170,41 @@ def _parts(data: TrainingData) -> tuple[list[LabelledVideo], list[LabelledVideo]
     """Videos that train, that fit the decisions, and that are judged."""
     by_lab: dict[str, list[LabelledVideo]] = {}
     for video in data.videos:
-        by_lab.setdefault(video.clip.lab_id, []).append(video)
+        by_lab.setdefault(video.tracks.lab_id, []).append(video)
     labs = by_lab.values()
     return [v for lab in labs for v in lab[:-2]], [lab[-2] for lab in labs], [lab[-1] for lab in labs]
 
 
 # --- other inputs -----------------------------------------------------------------------------------------
-Inputs = Callable[[Tracks | MouseTracks], Tensor]
+class _WithoutMasks(PairFeatures):
+    """No feature says which parts are missing or interpolated."""
+
+    name = "without_masks"
+
+    def __call__(self, windows: Tracks | MouseTracks) -> Tensor:
+        masks = torch.tensor([name.endswith("_observed") for name in pair.FEATURE_NAMES])
+        return pair.pair_features(windows).masked_fill(masks, 0.0)
 
 
-def _without_masks(tracks: Tracks | MouseTracks) -> Tensor:
-    """Nothing tells what is missing, or interpolated."""
-    seen = torch.tensor([name.endswith("_seen") for name in pair.FEATURE_NAMES])
-    return pair.pair_features(tracks).masked_fill(seen, 0.0)
+class _InTheArena(PairFeatures):
+    """Coordinates, velocities and directions in the frame of the arena; distances and speeds do not change."""
+
+    name = "in_the_arena"
+
+    def __call__(self, windows: Tracks | MouseTracks) -> Tensor:
+        along_x = torch.tensor([1.0, 0.0])[:, None, None]
+        with _replaced(pair, "_heading", lambda xy: along_x.expand(2, *xy.shape[2:])):
+            x = pair.pair_features(windows)
+        pairs = windows if isinstance(windows, Tracks) else windows.by_pair()
+        coordinates = pairs.xy_BRTK2.transpose(1, 2).flatten(2).nan_to_num(nan=0.0)
+        x[..., : coordinates.shape[-1]] = coordinates
+        return x
 
 
-def _in_the_arena(tracks: Tracks | MouseTracks) -> Tensor:
-    """Coordinates, velocities and directions in the arena; only distances and speeds stay what they are."""
-    along_x = torch.tensor([1.0, 0.0])[:, None, None]
-    with _replaced(pair, "_heading", lambda xy: along_x.expand(2, *xy.shape[2:])):
-        x = pair.pair_features(tracks)
-    tracks = tracks if isinstance(tracks, Tracks) else tracks.by_pair()
-    coordinates = tracks.xy_BRTK2.transpose(1, 2).flatten(2).nan_to_num(nan=0.0)
-    x[..., : coordinates.shape[-1]] = coordinates
-    return x
-
-
-_INPUTS: Mapping[str, Inputs] = {
-    "without masks": _without_masks, "without agent-centric input": _in_the_arena,
-}  # fmt: skip
-
-
-@contextmanager
-def _inputs(other: Inputs | None) -> Iterator[None]:
-    """Features are computed by another function: in training, for scaling and in use."""
-    with ExitStack() as stack:
-        for module in (trainer, fitting, scoring) if other else ():
-            stack.enter_context(_replaced(module, "pair_features", other))
-        yield
+_ENCODERS = {
+    "without masks": ENCODERS.register(_WithoutMasks()).name,
+    "without agent-centric input": ENCODERS.register(_InTheArena()).name,
+}
 
 
 @contextmanager

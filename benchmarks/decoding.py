@@ -15,8 +15,8 @@ from collections.abc import Callable
 import numpy as np
 from figures import Figure, median_seconds, options, show
 
-from etholake.events.decisions import Decisions
 from etholake.events.decode import DecodeConfig
+from etholake.events.post_processing import PostProcessing
 from etholake.events.thresholds import Thresholds
 from etholake.events.types import PairScores
 
@@ -27,19 +27,19 @@ def main() -> None:
     given = options(__doc__)
     repeats = 3 if given.quick else 9
     pairs = [scores(agent, target) for agent in MICE for target in MICE]
-    whitelist = {(pair.agent_id, pair.target_id, action) for pair in pairs for action in ACTIONS}
+    labeled = {(pair.agent_id, pair.target_id, action) for pair in pairs for action in ACTIONS}
     limits = Thresholds(0.5, {("lab", action): 0.2 + 0.05 * i for i, action in enumerate(ACTIONS)})
     figures = []
     for choice in ("ratio", "minus", "zscore"):
-        decisions = Decisions(thresholds=limits, decoding=DecodeConfig(choice=choice))
-        seconds = median_processor(lambda d=decisions: d.events(pairs, whitelist), repeats)
+        decisions = PostProcessing(thresholds=limits, decoding=DecodeConfig(choice=choice))
+        seconds = median_processor(lambda d=decisions: d.events(pairs, labeled), repeats)
         figures.append(Figure(f"decoding: 1 h of 4 mice, {choice}", seconds, "s", "< 1", seconds < 1))
         if choice == "ratio":
-            wall = median_seconds(lambda d=decisions: d.events(pairs, whitelist), repeats)
+            wall = median_seconds(lambda d=decisions: d.events(pairs, labeled), repeats)
             figures.append(Figure("decoding: … by the clock", wall, "s"))
             floor = median_processor(lambda: [np.cumsum(p.probabilities_TA, axis=0) for p in pairs], repeats)
             figures.append(Figure("decoding: time / one running sum of the input", seconds / floor, "x"))
-            figures.append(Figure("decoding: events", len(decisions.events(pairs, whitelist)), "events"))
+            figures.append(Figure("decoding: events", len(decisions.events(pairs, labeled)), "events"))
     show(figures, as_json=given.json)
 
 

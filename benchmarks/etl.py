@@ -35,14 +35,13 @@ import pyarrow.parquet as pq
 from etl_yardsticks import RawVideo, by_polars, by_spark_sql
 from figures import Figure, parser, show
 
-from etholake import aws, settings
+from etholake import aws, local_server, settings
 from etholake.contract import RAW_ZONE, arrow_schema
 from etholake.curate import parquet
 from etholake.curate.rawzone import list_raw, read_metadata, videos_of
 from etholake.lake import Lake, folder
 from etholake.settings import Settings
 from etholake.simulate import simulate
-from local_mock import lifecycle
 
 GAP = 15
 TABLE = "tracking_curated"
@@ -93,7 +92,7 @@ def main() -> None:
 def _mock(root: Path) -> Iterator[Settings]:
     """A mock whose buckets are folders of `root`; this process and Spark's workers find it by the environment."""
     base = dataclasses.replace(settings.load(), port=0, state_dir=str(root / "state"), s3_root=str(root / "s3"))
-    at = settings.replace_port(base, lifecycle.up(base).port)
+    at = settings.replace_port(base, local_server.up(base).port)
     before = dict(os.environ)
     os.environ.update(aws.environment(at), ETHOLAKE_S3_MOUNT=str(root / "s3"))
     try:
@@ -101,7 +100,7 @@ def _mock(root: Path) -> Iterator[Settings]:
     finally:
         os.environ.clear()
         os.environ.update(before)
-        lifecycle.down(at)
+        local_server.down(at)
 
 
 def _spark() -> Any:
@@ -378,12 +377,12 @@ def _remove_old(at: Settings, root: Path) -> None:
 _LIMITS_GB = {6_000_000: 1.5, 40_000_000: 3.0}
 _WORKER = """
 import json, resource, sys
-from etholake.curate.metadata import Video
-from etholake.curate.plan import Unit
+from etholake.curate.metadata import VideoRecord
+from etholake.curate.units import Unit
 from etholake.curate.rawzone import RawObject
 from etholake.curate.work import curate_tracking_unit
 given = json.load(sys.stdin)
-video = Video.from_json(given["video"])
+video = VideoRecord.from_json(given["video"])
 raw = RawObject(**given["raw"])
 unit = Unit("train", "Big", given["target"], (raw,), {video.video_id: video})
 reports = curate_tracking_unit(unit, "bench", 15)

@@ -24,11 +24,12 @@ import torch
 from figures import Figure, parser, show
 from recognisers import read_lab
 
-from etholake.models.recogniser import Recogniser
+from etholake.dataset.labelled import LabelledVideo, TrainingData
+from etholake.dataset.split import choose
+from etholake.models.network_family import load_network
+from etholake.models.network_model import NetworkModel
 from etholake.simulate import simulate
-from etholake.training.data import LabelledVideo, TrainingData
 from etholake.training.fit import annotated, fit
-from etholake.training.split import choose
 from etholake.training.validation import HeldOut
 
 LABS, NEW = 5, 3  # the rig at place 3 has four parts and 10 frames/s
@@ -65,15 +66,15 @@ def _place(work: Path):  # type: ignore[no-untyped-def]
     return lambda name: text.index(f"\n{name.removeprefix('lab_id=')},")
 
 
-def train_base(labs: list[TrainingData], folder: Path, epochs: int) -> Recogniser:
+def train_base(labs: list[TrainingData], folder: Path, epochs: int) -> NetworkModel:
     """One model of all labs but the new one."""
     began = time.monotonic()
-    videos = sorted((v for lab in labs for v in lab.videos), key=lambda v: v.clip.video_id)
+    videos = sorted((v for lab in labs for v in lab.videos), key=lambda v: v.tracks.video_id)
     data = dataclasses.replace(labs[0], videos=tuple(videos), fingerprint="simulated labs")
     report = fit(data, folder, "tiny", {**SIZES, "epochs": epochs})
     score = (report["validation"] or {}).get("score", float("nan"))
     print(f"base: validation score {score:.3f}, {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
-    return Recogniser.load(folder)
+    return load_network(folder)
 
 
 def renamed(data: TrainingData) -> TrainingData:
@@ -84,19 +85,23 @@ def renamed(data: TrainingData) -> TrainingData:
 
     videos = []
     for video in data.videos:
-        behaviors = tuple((agent, target, own(action)) for agent, target, action in video.clip.behaviors)
-        clip = dataclasses.replace(video.clip, meta=dataclasses.replace(video.clip.meta, behaviors=behaviors))
+        labeled_behaviors = tuple(
+            (agent, target, own(action)) for agent, target, action in video.tracks.labeled_behaviors
+        )
+        tracks = dataclasses.replace(
+            video.tracks, meta=dataclasses.replace(video.tracks.meta, labeled_behaviors=labeled_behaviors)
+        )
         events = tuple(dataclasses.replace(event, action=own(event.action)) for event in video.events)
-        videos.append(LabelledVideo(clip, events))
+        videos.append(LabelledVideo(tracks, events))
     return dataclasses.replace(data, videos=tuple(videos), actions=(*data.actions, OWN))
 
 
 def compare(
-    name: str, data: TrainingData, base: Recogniser, seeds: int, epochs: int, folder: Path
+    name: str, data: TrainingData, base: NetworkModel, seeds: int, epochs: int, folder: Path
 ) -> list[Figure]:
     """Scores of both ways on the videos that were not labelled, per seed, and their mean difference."""
     figures, gains = [], []
-    ids = [video.clip.video_id for video in data.videos]
+    ids = [video.tracks.video_id for video in data.videos]
     for seed in range(seeds):
         order = np.random.default_rng(seed).permutation(len(ids))
         test = [ids[i] for i in order[LABELLED:]]
@@ -105,8 +110,8 @@ def compare(
         for way, start in (("fine-tuned", base), ("from scratch", None)):
             place = folder / f"{way}-{seed}"
             fit(data, place, "tiny", {**SIZES, "epochs": epochs}, split=split, seed=seed, base=start)
-            model = Recogniser.load(place)
-            report = HeldOut.of(model, data.videos, split.test).score(model.decisions)
+            model = load_network(place)
+            report = HeldOut.of(model, data.videos, split.test).score(model.post_processing)
             assert report is not None  # every video is annotated
             scores[way] = report.score
             figures.append(Figure(f"{name}: {way}, seed {seed}", report.score, "score"))

@@ -28,11 +28,10 @@ import pyarrow.parquet as pq
 from boto3.s3.transfer import TransferConfig
 from figures import Figure, options, show
 
-from etholake import aws, settings
+from etholake import aws, local_server, settings
 from etholake.contract import RAW_METADATA_COLUMNS
 from etholake.settings import Settings
-from etholake.stages import ingest
-from local_mock import lifecycle
+from etholake.stages.lake import ingest
 
 PARTS = ["body_center", "ear_left", "ear_right", "nose", "tail_base"]
 LABS = 8
@@ -65,11 +64,11 @@ def main() -> None:
             base = dataclasses.replace(
                 settings.load(), port=0, state_dir=str(root / "state"), s3_root=str(root / "s3")
             )
-            at = settings.replace_port(base, lifecycle.up(base).port)
+            at = settings.replace_port(base, local_server.up(base).port)
             try:
                 figures += _measure(at, data, case)
             finally:
-                lifecycle.down(at)
+                local_server.down(at)
     show(figures, as_json=given.json)
 
 

@@ -32,20 +32,19 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from etholake.contract import ACTIONS
-from etholake.features.clip import CLOCK_HZ, PoseClip, VideoMeta
-from etholake.features.pair import FEATURE_NAMES, pair_features
-from etholake.features.tracks import Window, gather
-from etholake.models import build
-from etholake.models.config import named
-from etholake.models.recogniser import Recogniser
+from etholake.dataset.labelled import TrainingData
+from etholake.dataset.pose_tracks import MODEL_FPS, PoseTracks, VideoMeta
+from etholake.dataset.split import Span, Split
+from etholake.dataset.windows import Window, gather
+from etholake.features.pair_features import FEATURE_NAMES, pair_features
+from etholake.models.loss import batch_loss
+from etholake.models.network_model import NetworkModel, new_network
+from etholake.models.registry import resolve
 from etholake.models.scaler import RobustScaler
 from etholake.models.scoring import BATCH
 from etholake.simulate import simulate
 from etholake.training import augment
-from etholake.training.data import TrainingData
-from etholake.training.loss import batch_loss
 from etholake.training.parallel import ALONE
-from etholake.training.split import Span, Split
 from etholake.training.trainer import Drawn, Trainer
 from etholake.training.windows import WindowSampler
 
@@ -92,10 +91,10 @@ def main() -> None:
             show([*prediction(configs[0], sizes), *memory(configs[0], sizes)], as_json=given.json)
         if "serving" in given.only:
             model = recogniser(configs[0])
-            clip = video(mice=2, seconds=10)
+            tracks = video(mice=2, seconds=10)
             show(
                 model_serving.figures(
-                    model, clip, Path(folder) / "model", sizes.requests, given.steady or sizes.steady
+                    model, tracks, Path(folder) / "model", sizes.requests, given.steady or sizes.steady
                 ),
                 as_json=given.json,
             )
@@ -169,18 +168,15 @@ def training(data: TrainingData, name: str, sizes: Sizes) -> list[Figure]:
 
 def trainer_of(data: TrainingData, name: str, device: torch.device) -> Trainer:
     """A trainer of all the videos, as `fit` makes one."""
-    spans = tuple(Span(v.clip.video_id, v.clip.lab_id, 0, v.clip.n_frames) for v in data.videos)
+    spans = tuple(Span(v.tracks.video_id, v.tracks.lab_id, 0, v.tracks.n_frames) for v in data.videos)
     known = sorted({span.lab_id for span in spans})
-    config = named(name)
+    family, config = resolve(name)
     sampler = WindowSampler(data, spans, known, config, 0)
-    network = build(
-        config.family, features=len(FEATURE_NAMES), classes=len(data.actions), labs=len(known) + 1,
-        **config.network(),
-    )  # fmt: skip
+    network = new_network(family, config, len(data.actions), len(known))
     scaler = RobustScaler.fit(pair_features(sampler.sample_for_scaling().tracks).flatten(0, 1))
-    model = Recogniser(network, scaler, config, data.actions, tuple(known), {})
+    model = NetworkModel(network, scaler, config, data.actions, tuple(known), {})
     group = dataclasses.replace(ALONE, device=device)
-    return Trainer(model, sampler, data.videos, Split(spans, (), ()), group, "benchmark", None)
+    return Trainer(family, model, sampler, data.videos, Split(spans, (), ()), group, "benchmark", None)
 
 
 def with_thread(trainer: Trainer, steps: int) -> Times:
@@ -198,7 +194,7 @@ def single_step(trainer: Trainer, resident: Drawn) -> Callable[[], float]:
     def step() -> float:
         trainer.optimiser.zero_grad(set_to_none=True)
         with torch.autocast(device.type, trainer.amp, enabled=trainer.amp is not None):
-            logits = trainer.forward(resident.x_BTF, batch.lab_B, batch.candidates_BC)
+            logits = trainer.forward(resident.x_BTF, batch.lab_B, batch.labeled_BC)
             loss = batch_loss(logits, batch, config, trainer.weight_C, resident.entries)
         loss.backward()
         nn.utils.clip_grad_norm_(trainer.network.parameters(), config.clip)
@@ -246,27 +242,34 @@ def utilisation(trainer: Trainer, single: Callable[[], float], seconds: float) -
 
 
 # --- prediction -------------------------------------------------------------------------------------------
-def recogniser(name: str) -> Recogniser:
+def recogniser(name: str) -> NetworkModel:
     """A recogniser of one lab with weights as initialised."""
     torch.manual_seed(0)
-    config = named(name)
-    network = build(config.family, features=len(FEATURE_NAMES), classes=len(ACTIONS), labs=2, **config.network())
+    family, config = resolve(name)
+    network = new_network(family, config, len(ACTIONS), labs=1)
     scaler = RobustScaler(torch.zeros(len(FEATURE_NAMES)), torch.ones(len(FEATURE_NAMES)))
-    return Recogniser(network.eval(), scaler, config, ACTIONS, ("Lab",), {"Lab": ACTIONS})
+    return NetworkModel(network.eval(), scaler, config, ACTIONS, ("Lab",), {"Lab": ACTIONS})
 
 
-def video(mice: int, seconds: float, pairs: Sequence[tuple[int, int]] = ()) -> PoseClip:
+def video(mice: int, seconds: float, pairs: Sequence[tuple[int, int]] = ()) -> PoseTracks:
     """Mice that wander about; three actions are looked for in every pair, or in `pairs` only."""
     random = np.random.default_rng(mice)
-    T = round(seconds * CLOCK_HZ)
+    T = round(seconds * MODEL_FPS)
     body = random.normal(0, 2, (8, 2))
     walk = random.normal(0, 0.3, (T, mice, 1, 2)).cumsum(axis=0)
     xy = (walk + body + random.normal(0, 0.05, (T, mice, 8, 2))).astype(np.float32)
     ids = tuple(range(1, mice + 1))
     chosen = pairs or [(a, b) for a in ids for b in ids]
     names = {True: ("rear", "rest", "selfgroom"), False: ("attack", "chase", "sniff")}
-    behaviors = tuple((a, b, action) for a, b in chosen for action in names[a == b])
-    return PoseClip(VideoMeta(1, "Lab", 30.0, 10.0, behaviors=behaviors), xy, np.isfinite(xy[..., 0]), ids, 0, T)
+    labeled_behaviors = tuple((a, b, action) for a, b in chosen for action in names[a == b])
+    return PoseTracks(
+        VideoMeta(1, "Lab", 30.0, 10.0, labeled_behaviors=labeled_behaviors),
+        xy,
+        np.isfinite(xy[..., 0]),
+        ids,
+        0,
+        T,
+    )
 
 
 def prediction(name: str, sizes: Sizes) -> list[Figure]:
@@ -275,7 +278,7 @@ def prediction(name: str, sizes: Sizes) -> list[Figure]:
     two, four = video(2, seconds), video(4, seconds)
     few = video(4, seconds, [(1, 2), (2, 1), (1, 1)])
     inputs = features(model, two)
-    predict = [partial(model.predict, clip) for clip in (two, four, few)]
+    predict = [partial(model.predict, tracks) for tracks in (two, four, few)]
     of_two, bare, of_four, of_few = in_turns(
         [predict[0], lambda: forward(model, inputs), predict[1], predict[2]], sizes.repeats
     )
@@ -290,24 +293,26 @@ def prediction(name: str, sizes: Sizes) -> list[Figure]:
     ]
 
 
-def features(model: Recogniser, clip: PoseClip) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    """(features, candidates) of every batch of windows that prediction needs, batches as full as they can be."""
-    windows, candidates = [], []
-    for start in model.window_starts(clip):
-        for (agent, target), actions in model.candidates(clip).items():
-            windows.append(Window(clip, clip.mouse_ids.index(agent), clip.mouse_ids.index(target), start))
-            candidates.append([float(action in actions) for action in model.actions])
+def features(model: NetworkModel, tracks: PoseTracks) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """(features, labeled actions) of every batch of windows that prediction needs, batches as full as they can
+    be.
+    """
+    windows, labeled = [], []
+    for start in model.window_starts(tracks):
+        for (agent, target), actions in model.predicted_behaviors(tracks).items():
+            windows.append(Window(tracks, tracks.mouse_ids.index(agent), tracks.mouse_ids.index(target), start))
+            labeled.append([float(action in actions) for action in model.actions])
     batches = [slice(first, first + BATCH["cpu"]) for first in range(0, len(windows), BATCH["cpu"])]
     W = model.config.window
     return [
-        (model.scaler(pair_features(gather(windows[some], W))), torch.tensor(candidates[some])) for some in batches
+        (model.scaler(pair_features(gather(windows[some], W))), torch.tensor(labeled[some])) for some in batches
     ]
 
 
 @torch.no_grad()
-def forward(model: Recogniser, inputs: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> None:
-    for x, candidates in inputs:
-        model.network(x, torch.ones(len(x), dtype=torch.long), candidates)
+def forward(model: NetworkModel, inputs: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> None:
+    for x, labeled in inputs:
+        model.network(x, torch.ones(len(x), dtype=torch.long), labeled)
 
 
 def memory(name: str, sizes: Sizes) -> list[Figure]:

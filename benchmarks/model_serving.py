@@ -27,21 +27,21 @@ import torch
 from figures import Figure
 
 from etholake.contract import UNIFIED_PARTS
-from etholake.features.clip import PoseClip
-from etholake.features.pair import pair_features
-from etholake.features.tracks import Window, gather_by_mouse
-from etholake.models.recogniser import Recogniser
+from etholake.dataset.pose_tracks import PoseTracks
+from etholake.dataset.windows import Window, gather_by_mouse
+from etholake.features.pair_features import pair_features
+from etholake.models.network_model import NetworkModel
 from etholake.models.scoring import BATCH
-from etholake.stages.videos import REQUEST_TYPE, request_body
+from etholake.stages.serving.videos import REQUEST_TYPE, request_body
 
 ROOT = Path(__file__).resolve().parents[1]
 CLIENTS = (1, 8, 32)
 TOGETHER = 8  # requests whose windows go through the network at once, to see whether that would pay
 
 
-def figures(model: Recogniser, clip: PoseClip, folder: Path, requests: int, steady: int) -> list[Figure]:
+def figures(model: NetworkModel, tracks: PoseTracks, folder: Path, requests: int, steady: int) -> list[Figure]:
     """Latency and throughput by number of clients, memory, and what batching across requests would give."""
-    body = request(clip)
+    body = request(tracks)
     model.save(folder)
     (folder / "code").mkdir()
     shutil.copy(ROOT / "sagemaker" / "inference.py", folder / "code")
@@ -70,23 +70,25 @@ def figures(model: Recogniser, clip: PoseClip, folder: Path, requests: int, stea
     found.append(
         Figure(f"serving: memory after {steady} more requests / before", growth, "x", "<= 1.05", growth <= 1.05)
     )
-    return [*found, *batching(model, clip, processor)]
+    return [*found, *batching(model, tracks, processor)]
 
 
-def request(clip: PoseClip) -> bytes:
+def request(tracks: PoseTracks) -> bytes:
     """The tracks of a clip at 30 frames/s as curated rows."""
-    T, M, K, _ = clip.xy_TMK2.shape
+    T, M, K, _ = tracks.xy_TMK2.shape
     frame, mouse, part = (a.ravel() for a in np.indices((T, M, K)))
-    x, y = (clip.xy_TMK2[..., axis].ravel() for axis in (0, 1))
+    x, y = (tracks.xy_TMK2[..., axis].ravel() for axis in (0, 1))
     rows = {
         "video_frame": pa.array(frame, pa.int32()), "mouse_id": pa.array(mouse + 1, pa.int8()),
         "bodypart": pa.array(np.array(UNIFIED_PARTS)[part]), "x": 10 * x, "y": 10 * y, "x_cm": x, "y_cm": y,
         "is_imputed": np.zeros(x.size, bool),
     }  # fmt: skip
     row = {
-        "video_id": clip.video_id, "lab_id": clip.lab_id, "frames_per_second": clip.fps, "pix_per_cm_approx": 10.0,
-        "video_width_pix": 600, "video_height_pix": 600,
-        "behaviors_labeled": [f"mouse{a},{'self' if a == b else f'mouse{b}'},{c}" for a, b, c in clip.behaviors],
+        "video_id": tracks.video_id, "lab_id": tracks.lab_id, "frames_per_second": tracks.fps,
+        "pix_per_cm_approx": 10.0, "video_width_pix": 600, "video_height_pix": 600,
+        "behaviors_labeled": [
+            f"mouse{a},{'self' if a == b else f'mouse{b}'},{c}" for a, b, c in tracks.labeled_behaviors
+        ],
     }  # fmt: skip
     return request_body(row, pa.table(rows))
 
@@ -109,15 +111,17 @@ def in_process(folder: Path, body: bytes, times: int) -> tuple[float, float]:
     return statistics.median(wall), statistics.median(processor)
 
 
-def batching(model: Recogniser, clip: PoseClip, processor: float) -> list[Figure]:
+def batching(model: NetworkModel, tracks: PoseTracks, processor: float) -> list[Figure]:
     """Features and network for the windows of several requests at once, against one request after another.
 
     Processor time. One request's windows of all pairs go through the network together in either case.
     """
-    W, clips = model.config.window, [replace(clip) for _ in range(TOGETHER)]
-    positions = [(clip.mouse_ids.index(a), clip.mouse_ids.index(b)) for a, b in model.candidates(clip)]
+    W, all_tracks = model.config.window, [replace(tracks) for _ in range(TOGETHER)]
+    positions = [
+        (tracks.mouse_ids.index(a), tracks.mouse_ids.index(b)) for a, b in model.predicted_behaviors(tracks)
+    ]
     requests = [
-        [Window(one, *p, start) for start in model.window_starts(clip) for p in positions] for one in clips
+        [Window(one, *p, start) for start in model.window_starts(tracks) for p in positions] for one in all_tracks
     ]
 
     @torch.no_grad()

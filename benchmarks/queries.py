@@ -15,11 +15,10 @@ import numpy as np
 import pyarrow as pa
 from figures import Figure, median_seconds, options, show
 
-from etholake import aws, settings
+from etholake import aws, local_server, settings
 from etholake.contract import arrow_schema
 from etholake.lake import Lake
 from etholake.settings import Settings
-from local_mock import lifecycle
 
 QUERIES = {
     "count": "SELECT count(*) FROM tracking_curated",
@@ -36,7 +35,7 @@ def main() -> None:
         base = dataclasses.replace(
             settings.load(), port=0, state_dir=str(root / "state"), s3_root=str(root / "s3")
         )
-        at = settings.replace_port(base, lifecycle.up(base).port)
+        at = settings.replace_port(base, local_server.up(base).port)
         try:
             rows = _write_lake(at, frames)
             figures = [Figure("queries: rows", rows, "rows")]
@@ -49,7 +48,7 @@ def main() -> None:
                 target = f"<= {allowed:.0f} ms (50 ms + 20 %)"
                 figures.append(Figure(f"queries: {name}: added to DuckDB", added, "ms", target, added <= allowed))
         finally:
-            lifecycle.down(at)
+            local_server.down(at)
     show(figures, as_json=given.json)
 
 

@@ -24,6 +24,7 @@ What was trained lies in --work and is not trained again. --quick: three videos,
 from __future__ import annotations
 
 import csv
+import dataclasses
 import hashlib
 import json
 import sys
@@ -42,19 +43,22 @@ from figures import Figure, parser, show
 from numpy.typing import NDArray
 
 from etholake.contract import ACTIONS
-from etholake.evaluation import bouts, confusion
-from etholake.events import decisions, metric, mutual
+from etholake.dataset.labelled import LabelledVideo, TrainingData, whole_spans
+from etholake.dataset.pose_tracks import PoseTracks, VideoMeta
+from etholake.dataset.split import Span, Split
+from etholake.evaluation import confusion, n_events
+from etholake.events import metric, mutual
+from etholake.events import post_processing as decisions
 from etholake.events.calibration import pooled_frames
 from etholake.events.types import Event, PairScores, mask
-from etholake.features.clip import PoseClip, VideoMeta
-from etholake.models import boosted, stack
-from etholake.models.config import named
-from etholake.models.ensemble import average
-from etholake.models.recogniser import Recogniser
-from etholake.stages.evaluate import read_truth
-from etholake.training.data import LabelledVideo, TrainingData
+from etholake.models.archive import load_model
+from etholake.models.base import Model
+from etholake.models.ensemble.model import average
+from etholake.models.registry import resolve
+from etholake.models.stacking import trees as stack
+from etholake.models.stacking.config import STACK
+from etholake.stages.model.evaluate import read_truth
 from etholake.training.fit import fit
-from etholake.training.split import Span, Split
 
 RESAMPLES = 2000
 RANKS = 1000
@@ -74,7 +78,7 @@ def main() -> None:
     given = options.parse_args()
     torch.set_num_threads(1)
     data = read_lab(given.data, given.lab)
-    videos = tuple(v.clip.video_id for v in data.videos)[: 3 if given.quick else None]
+    videos = tuple(v.tracks.video_id for v in data.videos)[: 3 if given.quick else None]
     everywhere = {"epochs": 1, "warmup_epochs": 0} if given.quick else {}
     with tempfile.TemporaryDirectory(prefix="etholake-recognisers-") as temporary:
         folds = Folds(data, videos, given.work or Path(temporary), given.overrides, everywhere)
@@ -96,12 +100,14 @@ def read_lab(folder: Path, lab: str, fps: float | None = None) -> TrainingData:
     videos = []
     for video, row in sorted(rows.items()):
         events = tuple(e for e in found.events if e.video_id == video)
-        tracks = folder / "train_tracking" / lab / f"{video}.parquet"
-        if events and tracks.is_file():
+        file = folder / "train_tracking" / lab / f"{video}.parquet"
+        if events and file.is_file():
             meta = VideoMeta.from_row(row if fps is None else {**row, "frames_per_second": fps})
-            clip = PoseClip.from_raw(pq.ParquetFile(tracks).read(), meta)
-            videos.append(LabelledVideo(clip, events))
-    actions = {e.action for v in videos for e in v.events} | {a for v in videos for _, _, a in v.clip.behaviors}
+            tracks = PoseTracks.from_raw(pq.ParquetFile(file).read(), meta)
+            videos.append(LabelledVideo(tracks, events))
+    actions = {e.action for v in videos for e in v.events} | {
+        a for v in videos for _, _, a in v.tracks.labeled_behaviors
+    }
     return TrainingData(tuple(videos), (*ACTIONS, *sorted(actions - set(ACTIONS))), f"{folder.name}/{lab}")
 
 
@@ -118,7 +124,7 @@ class Folds:
 
     @cached_property
     def by_id(self) -> Mapping[int, LabelledVideo]:
-        return {v.clip.video_id: v for v in self.data.videos}
+        return {v.tracks.video_id: v for v in self.data.videos}
 
     def said(self, name: str, video: int, apart: Apart = frozenset()) -> list[PairScores]:
         """Scores of a video by a recogniser that learnt neither it nor those `apart`."""
@@ -128,7 +134,7 @@ class Folds:
             return average([self.said(one, video, apart) for one in members.split(",")], space)
         parts = [self._recipe(one) for one in members.split(",")]
         out = apart | {video}
-        recipe = [kind, parts, asdict(stack.STACK), stack.START] if kind else [kind, parts]
+        recipe = [kind, parts, asdict(STACK), stack.START] if kind else [kind, parts]
         digest = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:8]
         place = f"{name.replace(':', '-').replace(',', '-')}-{digest}"
         # A stack for a video alone is not the one for two that are apart: their bases differ.
@@ -144,39 +150,39 @@ class Folds:
             for each, scores in found.items():
                 _write(folder / f"{each}.npz", scores)
             print(f"{name}: without {without} in {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
-        return _read(folder / f"{video}.npz", self.by_id[video].clip)
+        return _read(folder / f"{video}.npz", self.by_id[video].tracks)
 
     def _recipe(self, name: str) -> list[Any]:
         """What defines a trained base recogniser, besides its folds."""
-        if name == "boosted":
-            return [name, asdict(boosted.BoostedConfig())]
         config, _, seed = name.partition("@")
-        fields = {**self.overrides.get(config, {}), **self.everywhere}
-        return [config, int(seed or 0), named(config, fields).to_json(), self.data.fingerprint]
+        family, fields = resolve(config, self._fields(config))
+        return [config, int(seed or 0), family.to_json(fields), self.data.fingerprint]
+
+    def _fields(self, config: str) -> dict[str, Any]:
+        """The overrides of a configuration; those for every configuration where it has such a field."""
+        names = {field.name for field in dataclasses.fields(resolve(config)[1])}
+        everywhere = {name: value for name, value in self.everywhere.items() if name in names}
+        return {**everywhere, **self.overrides.get(config, {})}
 
     def _base(self, name: str, out: Sequence[int], folder: Path) -> dict[int, list[PairScores]]:
         """Scores of the videos that are left out, by one model of all the rest."""
-        spans = boosted.whole_spans(self.data.videos)
+        spans = whole_spans(self.data.videos)
         learnt, rest = (tuple(s for s in spans if (s.video_id in out) is left) for left in (False, True))
         model = self._trained(name, learnt, rest, folder)
-        return {video: model.predict(self.by_id[video].clip) for video in out}
+        return {video: model.predict(self.by_id[video].tracks) for video in out}
 
-    def _trained(
-        self, name: str, learnt: tuple[Span, ...], rest: tuple[Span, ...], folder: Path
-    ) -> boosted.Boosted | Recogniser:
-        if name == "boosted":
-            return boosted.fit(self.data.videos, learnt)
+    def _trained(self, name: str, learnt: tuple[Span, ...], rest: tuple[Span, ...], folder: Path) -> Model:
         config, _, seed = name.partition("@")
-        fields = {**self.overrides.get(config, {}), **self.everywhere}
-        fit(self.data, folder, config, fields, split=Split(learnt, (), rest), seed=int(seed or 0))
-        return Recogniser.load(folder)
+        split = Split(learnt, (), rest)
+        fit(self.data, folder, config, self._fields(config), split=split, seed=int(seed or 0))
+        return load_model(folder)
 
     def _stack(self, names: Sequence[str], video: int, apart: Apart) -> list[PairScores]:
         """By a stack of the other videos' labels, and of what its bases say of them without having learnt them."""
         others = [v for v in self.videos if v != video and v not in apart]
         learnt = [[pair for v in others for pair in self.said(one, v, apart)] for one in names]
         model = stack.fit([self.by_id[v] for v in others], learnt)
-        return model.predict(self.by_id[video].clip, [self.said(one, video, apart) for one in names])
+        return model.predict(self.by_id[video].tracks, [self.said(one, video, apart) for one in names])
 
 
 def _write(path: Path, pairs: Sequence[PairScores]) -> None:
@@ -188,12 +194,12 @@ def _write(path: Path, pairs: Sequence[PairScores]) -> None:
     partial.rename(path)
 
 
-def _read(path: Path, clip: PoseClip) -> list[PairScores]:
+def _read(path: Path, tracks: PoseTracks) -> list[PairScores]:
     scores = []
     with np.load(path) as found:
         for key, values in found.items():
             agent, target, start, *actions = key.split(",")
-            who = clip.video_id, clip.lab_id, clip.fps, int(agent), int(target), int(start)
+            who = tracks.video_id, tracks.lab_id, tracks.fps, int(agent), int(target), int(start)
             scores.append(PairScores(*who, tuple(actions), values))
     return scores
 
@@ -217,8 +223,8 @@ class Judged:
     def of(cls, folds: Folds, name: str, *, nested: bool) -> Judged:
         """Decide every video as the others' held-out scores want it, and count frames."""
         began = time.monotonic()
-        asked = {v: frozenset(folds.by_id[v].clip.behaviors) for v in folds.videos}
-        labs = {v: folds.by_id[v].clip.lab_id for v in folds.videos}
+        asked = {v: frozenset(folds.by_id[v].tracks.labeled_behaviors) for v in folds.videos}
+        labs = {v: folds.by_id[v].tracks.lab_id for v in folds.videos}
         actions = tuple(sorted({action for wanted in asked.values() for _, _, action in wanted}))
         frames = np.zeros((len(folds.videos), len(actions), 3))
         said: list[PairScores] = []
@@ -269,11 +275,11 @@ class Judged:
 
     def _errors(self) -> list[tuple[str, float, str]]:
         """Where the errors lie: by bout, at boundaries, between actions, where points are missing."""
-        clips = {v: self.folds.by_id[v].clip for v in self.folds.videos}
-        labs, fps = {v: c.lab_id for v, c in clips.items()}, {v: c.fps for v, c in clips.items()}
+        all_tracks = {v: self.folds.by_id[v].tracks for v in self.folds.videos}
+        labs, fps = {v: c.lab_id for v, c in all_tracks.items()}, {v: c.fps for v, c in all_tracks.items()}
         truth = [e for v in self.folds.videos for e in self.folds.by_id[v].events]
         rows: list[tuple[str, float, str]] = []
-        for (_, action), found in sorted(bouts.compare(truth, self.events, labs, fps).items()):
+        for (_, action), found in sorted(n_events.compare(truth, self.events, labs, fps).items()):
             rows += [(f"{action}, bouts", found.f_score, "F"), (f"{action}, true bouts", found.true, "bouts")]
             rows += [(f"{action}, predicted bouts", found.predicted, "bouts")]
             for end, errors in (("start", found.start_error_s), ("stop", found.stop_error_s)):
@@ -292,30 +298,30 @@ class Judged:
         """Of each (pair, action) that was looked for: wrong, near a boundary [T]; share of the points not seen."""
         found = []
         for video in self.folds.videos:
-            clip = self.folds.by_id[video].clip
-            seen_TM = clip.to_own_frames(_tracked(clip.seen_TMK))
-            for triplet in clip.behaviors:
+            tracks = self.folds.by_id[video].tracks
+            observed_TM = tracks.to_video_frames(_tracked(tracks.observed_TMK))
+            for triplet in tracks.labeled_behaviors:
                 true, said = (
                     mask(
                         [e for e in es if (e.video_id, e.agent_id, e.target_id, e.action) == (video, *triplet)],
-                        clip.first_frame, len(seen_TM),
+                        tracks.first_frame, len(observed_TM),
                     )
                     for es in (truth, self.events)
                 )  # fmt: skip
                 edges = np.flatnonzero(np.diff(true.astype(np.int8), prepend=0))
-                half = round(NEAR_S * clip.fps)
+                half = round(NEAR_S * tracks.fps)
                 near = np.zeros(len(true), dtype=bool)
                 for edge in edges:
                     near[max(0, edge - half) : edge + half] = True
-                pair = [clip.mouse_ids.index(mouse) for mouse in set(triplet[:2])]
-                found.append((true != said, near, 1 - seen_TM[:, pair].mean(axis=1)))
+                pair = [tracks.mouse_ids.index(mouse) for mouse in set(triplet[:2])]
+                found.append((true != said, near, 1 - observed_TM[:, pair].mean(axis=1)))
         return found
 
 
-def _tracked(seen_TMK: NDArray[np.bool_]) -> NDArray[np.float32]:
+def _tracked(observed_TMK: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Share of the parts that the video has at all which are seen [T, M]."""
-    there_K = seen_TMK.any(axis=(0, 1))
-    return seen_TMK[:, :, there_K].mean(axis=2, dtype=np.float32)
+    there_K = observed_TMK.any(axis=(0, 1))
+    return observed_TMK[:, :, there_K].mean(axis=2, dtype=np.float32)
 
 
 def _ranks(said: Sequence[PairScores], folds: Folds, actions: Sequence[str]) -> NDArray[Any]:
@@ -325,7 +331,7 @@ def _ranks(said: Sequence[PairScores], folds: Folds, actions: Sequence[str]) -> 
     found = np.zeros((len(folds.videos), len(actions), RANKS, 2))
     for i, video in enumerate(folds.videos):
         mine = [pair for pair in said if pair.video_id == video]
-        asked = {video: folds.by_id[video].clip.behaviors}
+        asked = {video: folds.by_id[video].tracks.labeled_behaviors}
         for (_, action), (p, y) in pooled_frames(mine, truth, asked).items():
             rank = np.searchsorted(limits, p, side="right")
             for is_true in (0, 1):

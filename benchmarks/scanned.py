@@ -32,13 +32,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from figures import Figure, options, show
 
-from etholake import aws, settings
+from etholake import aws, local_server, settings
 from etholake.contract import JUMP_CM, JUMP_SPEED, TABLES, glue_columns
 from etholake.lake import Lake, table_input
 from etholake.settings import Settings
 from etholake.simulate import simulate
-from etholake.stages import deploy, etl, ingest, query
-from local_mock import lifecycle
+from etholake.stages.cloud import deploy
+from etholake.stages.lake import etl, ingest, query
 
 RUNS = ("run-a", "run-b", "run-c")
 PRECOMPUTED = ("track_summary", "behavior_summary", "class_distribution_stats")
@@ -55,7 +55,7 @@ def main() -> None:
         base = dataclasses.replace(
             settings.load(), port=0, state_dir=str(root / "state"), s3_root=str(root / "s3")
         )
-        at = settings.replace_port(base, lifecycle.up(base).port)
+        at = settings.replace_port(base, local_server.up(base).port)
         try:
             _say(
                 "simulated labs",
@@ -65,7 +65,7 @@ def main() -> None:
             naive = _say("naive lake", lambda: _naive_lake(at, lake))
             figures = _say("reports", lambda: _compare(at, naive, lake, judge=not given.quick))
         finally:
-            lifecycle.down(at)
+            local_server.down(at)
     show(figures, as_json=given.json)
 
 

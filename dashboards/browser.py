@@ -21,15 +21,15 @@ def chromium_path() -> str | None:
 
 
 @contextmanager
-def chromium() -> Iterator[Any]:
-    """A headless browser; Playwright gives it a fresh profile and removes it."""
+def chromium(*arguments: str) -> Iterator[Any]:
+    """A headless browser with more `arguments`; Playwright gives it a fresh profile and removes it."""
     from playwright.sync_api import sync_playwright
 
     path = chromium_path()
     if path is None:
         raise FileNotFoundError(NO_CHROMIUM)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(_ARGUMENTS))
+        browser = playwright.chromium.launch(executable_path=path, args=[*_ARGUMENTS, *arguments])
         try:
             yield browser
         finally:

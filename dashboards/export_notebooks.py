@@ -137,15 +137,15 @@ def export(path: Path, out: Path) -> Path:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; returns the exit code."""
-    known = {path.stem: path for path in sorted(FOLDER.glob("*.ipynb"))}
+    own = {path.stem: path for path in sorted(FOLDER.glob("*.ipynb"))}
     parser = argparse.ArgumentParser(description=__doc__)
-    which = f"{', '.join(known)}, or a file of your own (default: all of the former)"
+    which = f"{', '.join(own)}, or a file of your own (default: all of the former)"
     parser.add_argument("notebooks", nargs="*", metavar="NOTEBOOK", help=which)
     parser.add_argument("--out", type=Path, default=Path("dist/notebooks"))
     arguments = parser.parse_args(argv)
-    chosen = [known.get(name, Path(name)) for name in arguments.notebooks] or list(known.values())
+    chosen = [own.get(name, Path(name)) for name in arguments.notebooks] or list(own.values())
     if missing := [str(path) for path in chosen if not path.is_file()]:
-        parser.error(f"There is no notebook {', '.join(missing)}. Known: {', '.join(known)}.")
+        parser.error(f"There is no notebook {', '.join(missing)}. Known: {', '.join(own)}.")
     failed = 0
     for path in chosen:
         try:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from dashboards.definitions import Definitions, Json, columns, walk
+from etholake.pages.dashboards.definitions import Definitions, Json, columns, walk
 
 __all__ = ["check_rows", "lint"]
 
@@ -23,22 +23,22 @@ _TYPES: dict[str, tuple[type, ...]] = {"STRING": (str,), "INTEGER": (int,), "DEC
 
 
 def lint(definitions: Definitions) -> list[str]:
-    """What is wrong, one sentence each; empty if nothing is."""
-    known = {name: columns(body) for name, body in definitions.data_sets.items()}
+    """Return the problems, one sentence each; empty if there is none."""
+    columns_by_data_set = {name: columns(body) for name, body in definitions.data_sets.items()}
     problems: list[str] = []
     for name, dashboard in definitions.dashboards.items():
-        problems += [f"{name}: {problem}" for problem in _dashboard(dashboard["Definition"], known)]
+        problems += [f"{name}: {problem}" for problem in _dashboard(dashboard["Definition"], columns_by_data_set)]
     ids = [v["DashboardId"] for v in definitions.dashboards.values()]
     ids += [v["DataSetId"] for v in definitions.data_sets.values()]
     return problems + [f"id {i} is used twice" for i in _twice(ids)]
 
 
-def _dashboard(definition: Json, known: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
+def _dashboard(definition: Json, columns_by_data_set: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
     declared = {d["Identifier"]: d["DataSetArn"] for d in definition["DataSetIdentifierDeclarations"]}
     for name, arn in declared.items():
-        if name not in known or not arn.endswith(f"-{name}"):
+        if name not in columns_by_data_set or not arn.endswith(f"-{name}"):
             yield f"data set {name} ({arn}) has no definition of that name"
-    columns_of = {name: dict(known.get(name, {})) for name in declared}
+    columns_of = {name: dict(columns_by_data_set.get(name, {})) for name in declared}
     for field in definition.get("CalculatedFields", []):
         for column in _EXPRESSION_COLUMN.findall(field["Expression"]):
             if column not in columns_of.get(field["DataSetIdentifier"], {}):
@@ -54,18 +54,20 @@ def _dashboard(definition: Json, known: Mapping[str, Mapping[str, str]]) -> Iter
     yield from (f"data set {name} is declared and not used" for name in sorted(set(declared) - used))
 
 
-def _columns(definition: Json, known: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
-    """Every reference to a column: it exists, and its type allows what is done with it."""
+def _columns(definition: Json, columns_by_data_set: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
+    """Yield the references to columns that do not exist or whose type does not allow their use."""
     for path, value in walk(definition):
         if isinstance(value, dict) and "ColumnName" in value:
             data_set, column = value.get("DataSetIdentifier"), value["ColumnName"]
-            if column not in known.get(str(data_set), {}):
+            if column not in columns_by_data_set.get(str(data_set), {}):
                 yield f"{path}: column {column} is not in data set {data_set}"
     for path, value in walk(definition):
         kind = path.rpartition(".")[2]
         if not isinstance(value, dict) or "Column" not in value or not kind.endswith("Field"):
             continue
-        type_ = known.get(value["Column"].get("DataSetIdentifier", ""), {}).get(value["Column"]["ColumnName"])
+        type_ = columns_by_data_set.get(value["Column"].get("DataSetIdentifier", ""), {}).get(
+            value["Column"]["ColumnName"]
+        )
         how = value.get("AggregationFunction")
         how = how.get("SimpleNumericalAggregation") if isinstance(how, dict) else how
         if kind.startswith("Categorical") and type_ not in {"STRING", None}:
@@ -137,19 +139,19 @@ def _same(sheet: str, what: str, wanted: Sequence[str], laid_out: Sequence[str])
 
 def _body(union: Json) -> Json:
     (body,) = union.values()
-    found: Json = body
-    return found
+    content: Json = body
+    return content
 
 
 def _twice(items: Sequence[str]) -> list[str]:
     return sorted(item for item, count in Counter(items).items() if count > 1)
 
 
-def check_rows(name: str, data_set: Json, found: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
+def check_rows(name: str, data_set: Json, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
     """Compare what a data set's SQL answered with the columns it promises; a missing value fits every type."""
     promised = columns(data_set)
-    if list(found) != list(promised):
-        return [f"data set {name}: its SQL gives {list(found)}, but it promises {list(promised)}"]
+    if list(names) != list(promised):
+        return [f"data set {name}: its SQL gives {list(names)}, but it promises {list(promised)}"]
     problems = []
     for at, (column, kind) in enumerate(promised.items()):
         wrong = next((r[at] for r in rows if r[at] is not None and not isinstance(r[at], _TYPES[kind])), None)

@@ -79,9 +79,9 @@ def _tabs(browser: Any, page_file: Path) -> list[str]:
     page = browser.new_page()
     page.goto(page_file.resolve().as_uri())
     page.wait_for_selector("body[data-ready]")
-    found = page.eval_on_selector_all("[role=tab]", "tabs => tabs.map(t => t.id.replace('tab-', ''))")
+    tabs = page.eval_on_selector_all("[role=tab]", "tabs => tabs.map(t => t.id.replace('tab-', ''))")
     page.close()
-    return [str(tab) for tab in found]
+    return [str(tab) for tab in tabs]
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -94,15 +94,15 @@ def main(argv: Sequence[str] | None = None) -> None:
         made, film = arguments.page, None
         if made is None:
             from etholake import aws, settings
-            from etholake.stages import dashboards, video
+            from etholake.stages.reports import dashboards, video
 
             current = settings.load()
             aws.export(current)
             made = Path(folder) / "dashboards.html"
             print(dashboards.run(current, made).summary, file=sys.stderr)
-            if found := video.most_predicted(current):
+            if most_predicted := video.most_predicted(current):
                 film = Path(folder) / "video.html"
-                print(video.run(current, found[0], film, found[1]).summary, file=sys.stderr)
+                print(video.run(current, most_predicted[0], film, most_predicted[1]).summary, file=sys.stderr)
         for path in take(made, arguments.out) + (take_video(film, arguments.out) if film else []):
             print(path)
 

@@ -1,4 +1,4 @@
-"""The only maker of AWS clients. Which target answers is decided here and nowhere else.
+"""Make AWS clients. Only this module knows which target answers.
 
 Targets differ by endpoint (and by dummy credentials off AWS), never by code path:
 
@@ -34,7 +34,7 @@ _DUMMY_CREDENTIALS = {
 
 
 def endpoint(settings: Settings, service: str) -> str | None:
-    """URL that answers `service` on this target, None where boto3 shall find it (AWS)."""
+    """Return the URL of `service` on this target, None where boto3 shall find it (AWS)."""
     if settings.target == "aws":
         return None
     if settings.target == "mock":
@@ -47,7 +47,7 @@ def endpoint(settings: Settings, service: str) -> str | None:
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """Variables that make *any* AWS client (CLI, awswrangler, PyAthena, a child process) use this target."""
+    """Return the variables that make *any* AWS client (CLI, awswrangler, a child process) use this target."""
     variables = {"AWS_DEFAULT_REGION": settings.region, "AWS_REGION": settings.region}
     if settings.target == "aws":
         return variables
@@ -61,7 +61,7 @@ def environment(settings: Settings) -> dict[str, str]:
 
 @lru_cache(maxsize=8)
 def session(settings: Settings) -> Any:
-    """A boto3 session of this target."""
+    """Return a boto3 session of this target."""
     import boto3
 
     if settings.target == "aws":
@@ -75,13 +75,13 @@ def session(settings: Settings) -> Any:
 
 @lru_cache(maxsize=64)
 def client(settings: Settings, service: str) -> Any:
-    """A boto3 client (thread-safe, cached). Retries are botocore's standard mode."""
+    """Return a boto3 client (thread-safe, cached). Retries are botocore's standard mode."""
     from botocore.config import Config
 
     config = Config(retries={"mode": "standard", "max_attempts": 5}, max_pool_connections=32)
     made = session(settings).client(service, endpoint_url=endpoint(settings, service), config=config)
     if settings.target == "localstack" and service == "s3":
-        from local_mock.localstack.faults import work_around
+        from local_mock.localstack import work_around
 
         return work_around(made)
     return made
@@ -92,37 +92,40 @@ def export(settings: Settings) -> None:
     os.environ.update(environment(settings))
 
 
+@lru_cache(maxsize=8)
 def account_id(settings: Settings) -> str:
-    """The account that answers."""
+    """Return the account id: the setting `account`, else that of the credentials (on the mock: moto's)."""
+    if settings.account:
+        return settings.account
     if settings.target != "aws":
         return MOCK_ACCOUNT
     return str(client(settings, "sts").get_caller_identity()["Account"])
 
 
 def costs_money(settings: Settings) -> bool:
-    """Whether what is made on this target is billed, and real: then a person is asked first."""
+    """Return whether resources of this target are billed: then a person is asked first."""
     return settings.target == "aws"
 
 
 def stack_name(settings: Settings, stack: str) -> str:
-    """CloudFormation's name of one of `STACKS`. Pure."""
+    """Return CloudFormation's name of one of `STACKS`. Pure."""
     return f"{settings.stack}-{stack}"
 
 
 def stack_outputs(settings: Settings) -> dict[str, str]:
-    """Outputs of all deployed stacks by name. Raises AwsError if the first is not deployed."""
+    """Return the outputs of all deployed stacks by name. Raises AwsError if the first is not deployed."""
     from botocore.exceptions import ClientError
 
     outputs: dict[str, str] = {}
     for stack in STACKS:
         name = stack_name(settings, stack)
         try:
-            found = client(settings, "cloudformation").describe_stacks(StackName=name)["Stacks"][0]
+            description = client(settings, "cloudformation").describe_stacks(StackName=name)["Stacks"][0]
         except ClientError as err:
             if stack != STACKS[0]:
                 continue
             raise AwsError(
                 f"Stack '{name}' is not deployed on target {settings.target}: run `make deploy` first."
             ) from err
-        outputs |= {o["OutputKey"]: o["OutputValue"] for o in found.get("Outputs", [])}
+        outputs |= {o["OutputKey"]: o["OutputValue"] for o in description.get("Outputs", [])}
     return outputs

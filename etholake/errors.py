@@ -4,7 +4,8 @@ A message says what happened, where (file, video, row, query id), what was expec
 what to do. Checks collect every problem and raise once (`raise_collected`).
 """
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Iterable, Sequence
 
 __all__ = [
     "AwsError",
@@ -14,6 +15,7 @@ __all__ = [
     "SettingsError",
     "UsageError",
     "raise_collected",
+    "suggestion",
 ]
 
 
@@ -46,3 +48,10 @@ def raise_collected(kind: type[EtholakeError], what: str, problems: Sequence[str
     if problems:
         listing = "\n".join(f"  - {problem}" for problem in problems)
         raise kind(f"{what} ({len(problems)}):\n{listing}")
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """Return a sentence for a name that does not exist: the nearest known one, else all that are known."""
+    names = sorted(known)
+    nearest = difflib.get_close_matches(name, names, n=1)
+    return f"Did you mean '{nearest[0]}'?" if nearest else f"Known: {', '.join(names) or 'none'}."

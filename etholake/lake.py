@@ -9,8 +9,8 @@ once and nobody changes::
 `Lake.commit` switches `_CURRENT` (one conditional object write: it fails if another run has switched it since this
 one looked) and the location in the Glue Catalog (one atomic call): a reader sees the old state or the new one, and
 a killed job is simply run again. No two attempts ever write the same object. Commit removes nothing; what is no
-longer referenced stays for the queries that still read it, until `Lake.vacuum` takes it. The catalog can always be
-rebuilt from the pointers (`Lake.register`). Athena ignores names that begin with an underscore.
+longer referenced stays for the queries that still read it, until stage `vacuum` removes it. The catalog can always
+be rebuilt from the pointers (`Lake.register`). Athena ignores names that begin with an underscore.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ from urllib.parse import quote, unquote
 
 from etholake.contract import CURATED_ZONE, TABLES, arrow_schema, glue_columns
 from etholake.errors import AwsError, ContractError
+from etholake.objects import delete_objects, list_objects
+from etholake.storage import split_uri
 
 __all__ = [
     "Lake",
@@ -55,7 +57,7 @@ _EMPTY = f"{CURATED_ZONE}/_empty/"  # where a table that has no generation yet p
 
 
 def folder(table: str, partition: Mapping[str, str] | None = None) -> str:
-    """Key prefix (ends with '/') of a table or of one partition: the values in the contract's key order."""
+    """Return the key prefix (ends with '/') of a table or of one partition; values in the contract's key order."""
     keys = TABLES[table].partitions
     values = dict(partition or {})
     if set(values) != set(keys):
@@ -64,22 +66,22 @@ def folder(table: str, partition: Mapping[str, str] | None = None) -> str:
 
 
 def new_generation(fingerprint: str) -> str:
-    """Name for one attempt's generation of what `fingerprint` (inputs, code, settings) stands for."""
+    """Return a new name for one attempt's generation, made from `fingerprint` (of inputs, code, settings)."""
     return f"gen-{fingerprint}-{uuid.uuid4().hex[:8]}"
 
 
 def identity(pointer: Mapping[str, Any] | None) -> str | None:
-    """What a committed state *is*, whoever wrote it: the fingerprint of its inputs. None for None."""
+    """Return the fingerprint of a committed state's inputs: equal for equal states. None for None."""
     return None if pointer is None else str(pointer.get("fingerprint") or pointer["generation"])
 
 
 def generation_prefix(table: str, partition: Mapping[str, str] | None, generation: str) -> str:
-    """Key prefix (ends with '/') of one generation."""
+    """Return the key prefix (ends with '/') of one generation."""
     return f"{folder(table, partition)}{generation}/"
 
 
 def table_input(bucket: str, table: str, location: str) -> dict[str, Any]:
-    """The `TableInput` of a contract table. Pure."""
+    """Return the `TableInput` of a contract table. Pure."""
     spec = TABLES[table]
     return {
         "Name": table,
@@ -92,7 +94,7 @@ def table_input(bucket: str, table: str, location: str) -> dict[str, Any]:
 
 
 def partition_input(bucket: str, table: str, partition: Mapping[str, str], location: str) -> dict[str, Any]:
-    """The `PartitionInput` of one partition of a contract table. Pure."""
+    """Return the `PartitionInput` of one partition of a contract table. Pure."""
     spec = TABLES[table]
     return {
         "Values": [partition[key] for key in spec.partitions],
@@ -108,7 +110,7 @@ _LOST = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "NoSuchKe
 
 
 class _Anything:
-    """Commit whatever the pointer says."""
+    """Type of `ANYTHING`: commit whatever the pointer says."""
 
 
 ANYTHING: Final = _Anything()
@@ -124,27 +126,27 @@ class Lake:
     database: str
 
     def current(self, table: str, partition: Mapping[str, str] | None = None) -> dict[str, Any] | None:
-        """The committed state: `generation`, `fingerprint`, `report`, `etag` (for `commit`); None without one."""
+        """Return the committed state: `generation`, `fingerprint`, `report`, `etag` ; None without one."""
         try:
-            answer = self.s3.get_object(Bucket=self.bucket, Key=folder(table, partition) + POINTER)
+            response = self.s3.get_object(Bucket=self.bucket, Key=folder(table, partition) + POINTER)
         except self.s3.exceptions.NoSuchKey:
             return None
-        pointer = json.loads(answer["Body"].read())
-        return {**pointer, "etag": answer["ETag"]} if isinstance(pointer, dict) else None
+        pointer = json.loads(response["Body"].read())
+        return {**pointer, "etag": response["ETag"]} if isinstance(pointer, dict) else None
 
     def partitions(self, table: str) -> list[dict[str, str]]:
-        """The committed partitions, sorted; ``[{}]`` for an unpartitioned table, [] if nothing is there."""
+        """Return the committed partitions, sorted; ``[{}]`` for an unpartitioned table, [] if nothing is there."""
         prefix = f"{CURATED_ZONE}/{table}/"
-        found = []
+        partitions = []
         for key in self._keys(prefix):
             if key.endswith(f"/{POINTER}"):
                 parts = key[len(prefix) : -len(POINTER)].strip("/")
                 pairs = (part.partition("=") for part in parts.split("/") if part)
-                found.append({name: unquote(value) for name, _, value in pairs})
-        return sorted(found, key=lambda p: tuple(p.values()))
+                partitions.append({name: unquote(value) for name, _, value in pairs})
+        return sorted(partitions, key=lambda p: tuple(p.values()))
 
     def current_files(self, table: str, partition: Mapping[str, str] | None = None) -> list[str]:
-        """``s3://`` URIs of the Parquet files of the committed state, sorted; [] if there is none."""
+        """Return the ``s3://`` URIs of the Parquet files of the committed state, sorted; [] if there is none."""
         pointer = self.current(table, partition)
         if pointer is None:
             return []
@@ -207,11 +209,7 @@ class Lake:
                 **condition,
             )
         except self.s3.exceptions.ClientError as err:
-            if err.response["Error"]["Code"] not in {
-                "PreconditionFailed",
-                "ConditionalRequestConflict",
-                "NoSuchKey",
-            }:
+            if err.response["Error"]["Code"] not in _LOST:
                 raise
             if (self.current(table, partition) or {}).get("generation") == generation:
                 self._point(table, partition)  # the answer to our own first try was lost on the way
@@ -231,8 +229,8 @@ class Lake:
                 self._put_partition(table, partition, prefix)
             else:
                 self._put_table(table_input(self.bucket, table, prefix))
-            seen, pointer = pointer, self.current(table, partition)
-            if pointer is None or pointer["etag"] == seen["etag"]:
+            before, pointer = pointer, self.current(table, partition)
+            if pointer is None or pointer["etag"] == before["etag"]:
                 return
 
     def replace_table(
@@ -299,21 +297,20 @@ class Lake:
         self.s3.delete_object(Bucket=self.bucket, Key=where + POINTER)
 
     def referenced(self, table: str) -> set[str]:
-        """Prefixes of the generations that a pointer or the catalog names."""
-        found = {self._current_prefix(table, partition) for partition in self.partitions(table)}
+        """Return the prefixes of the generations that a pointer or the catalog names."""
+        prefixes = {self._current_prefix(table, partition) for partition in self.partitions(table)}
         where = {"DatabaseName": self.database}
         with contextlib.suppress(self.glue.exceptions.EntityNotFoundException):
             locations = [self.glue.get_table(**where, Name=table)["Table"]["StorageDescriptor"]["Location"]]
             if TABLES[table].partitions:
                 for page in self.glue.get_paginator("get_partitions").paginate(**where, TableName=table):
                     locations += [p["StorageDescriptor"]["Location"] for p in page["Partitions"]]
-            found |= {location.removeprefix(f"s3://{self.bucket}/") for location in locations}
-        return found
+            prefixes |= {split_uri(location)[1] for location in locations}
+        return prefixes
 
     def objects(self, prefix: str) -> Iterable[dict[str, Any]]:
-        """`Key`, `Size`, `LastModified`, `ETag` of every object below a prefix."""
-        for page in self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix):
-            yield from page.get("Contents", [])
+        """Return `Key`, `Size`, `LastModified`, `ETag` of every object below a prefix."""
+        return list_objects(self.s3, self.bucket, prefix)
 
     def _keys(self, prefix: str) -> Iterable[str]:
         return (item["Key"] for item in self.objects(prefix))
@@ -337,15 +334,13 @@ class Lake:
             self.glue.create_partition(**where, PartitionInput=request)
 
     def delete(self, keys: list[str]) -> None:
-        """Delete objects."""
-        for start in range(0, len(keys), 1000):  # DeleteObjects takes 1,000 keys
-            objects = [{"Key": key} for key in keys[start : start + 1000]]
-            self.s3.delete_objects(Bucket=self.bucket, Delete={"Objects": objects, "Quiet": True})
+        """Delete objects. Raises AwsError that names the keys which S3 refused."""
+        delete_objects(self.s3, self.bucket, keys)
 
 
 def _superseded(before: Mapping[str, Any] | None, now: dt.datetime) -> dict[str, str]:
-    """{generation: when it went out of use}, of all that a vacuum may still have to spare."""
+    """Return {generation: when it went out of use} for those that a vacuum may still have to spare."""
     if before is None:
         return {}
-    known = {**before.get("superseded", {}), before["generation"]: now.isoformat()}
-    return {name: at for name, at in known.items() if now - dt.datetime.fromisoformat(at) < MAX_RETENTION}
+    superseded = {**before.get("superseded", {}), before["generation"]: now.isoformat()}
+    return {name: at for name, at in superseded.items() if now - dt.datetime.fromisoformat(at) < MAX_RETENTION}

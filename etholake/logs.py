@@ -6,7 +6,7 @@ whoever starts another process hands the run's id on, as the variable `ETHOLAKE_
 to CloudWatch (`to_stdout`). Where neither was called, nothing is written: a library is silent.
 
 `event` is for programs: ``start`` and ``end`` of a stage, ``failed``, ``job``, ``retry``, ``quarantined``,
-``skipped``, ``note``. A line is `FIELDS` and then whatever the event knows (rows, seconds, …).
+``skipped``, ``note``. A line has `FIELDS` and then the fields of its event (rows, seconds, …).
 """
 
 from __future__ import annotations
@@ -26,16 +26,14 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from etholake.errors import UsageError
-
-if TYPE_CHECKING:
-    from etholake.stages import StageResult
+from etholake.result import StageResult
 
 __all__ = [
-    "ARGUMENT", "FIELDS", "VARIABLE", "add", "checked", "conclude", "folder", "parse", "run_id", "silence",
-    "stage", "tell", "to_file", "to_stdout",
+    "ARGUMENT", "FIELDS", "VARIABLE", "add_fields", "add_result", "checked", "folder", "log_event", "parse",
+    "run_id", "silence", "stage", "to_file", "to_stdout",
 ]  # fmt: skip
 
 VARIABLE, ARGUMENT = "ETHOLAKE_RUN_ID", "--run_id"
@@ -44,8 +42,8 @@ MAX_BYTES, MAX_RUNS = 8 << 20, 200  # of one file, of which one older part is ke
 LONGEST = 4000  # characters of a text: CloudWatch takes 256 kB a line, a person far less
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
-_tree = logging.getLogger("etholake")  # of every module; what it warns of is seen on a terminal, as without us
-_log = logging.getLogger("etholake.run")  # of `tell` alone
+_tree = logging.getLogger("etholake")  # of every module; its warnings go to the terminal, as without this module
+_log = logging.getLogger("etholake.run")  # of `log_event` alone
 _log.addHandler(logging.NullHandler())
 _log.propagate = False
 
@@ -53,7 +51,7 @@ _log.propagate = False
 @dataclass(frozen=True)
 class _Stage:
     name: str = ""
-    found: dict[str, Any] = field(default_factory=dict)  # told at its end
+    fields: dict[str, Any] = field(default_factory=dict)  # of the line at its end
 
 
 _stage: ContextVar[_Stage | None] = ContextVar("stage", default=None)
@@ -61,7 +59,10 @@ _stage: ContextVar[_Stage | None] = ContextVar("stage", default=None)
 
 # --- the run ----------------------------------------------------------------------------------------------
 def run_id() -> str:
-    """The run that this process belongs to; a new one if nobody has said. Raises UsageError for an unfit name."""
+    """Return the run that this process belongs to: that of the environment, else a new one.
+
+    Raises UsageError for a name that `checked` refuses.
+    """
     named = os.environ.get(VARIABLE)
     if not named:
         now = dt.datetime.now(dt.UTC).strftime("%Y%m%dT%H%M%SZ")
@@ -70,7 +71,7 @@ def run_id() -> str:
 
 
 def checked(name: str) -> str:
-    """The name of a run, which is also a file's. Raises UsageError if it cannot be one."""
+    """Return the name of a run, which is also the name of a file. Raises UsageError if it cannot be one."""
     if not _NAME.fullmatch(name):
         raise UsageError(
             f"A run ({VARIABLE}) names a file: expected up to 100 letters, digits, '.', '_' and '-', but got "
@@ -80,19 +81,19 @@ def checked(name: str) -> str:
 
 
 def folder(state_dir: str | Path) -> Path:
-    """Where the runs of this machine are logged."""
+    """Return the folder in which the runs of this machine are logged."""
     return Path(state_dir) / "logs"
 
 
 # --- where the lines go -----------------------------------------------------------------------------------
 def to_file(state_dir: str | Path) -> Path:
-    """Write from now on to the run's file, which is made with its first line; of old runs `MAX_RUNS` stay."""
-    place = folder(state_dir)
-    path = place / f"{run_id()}.jsonl"
+    """Write from now on to the run's file, which is made with its first line; the newest `MAX_RUNS` files stay."""
+    directory = folder(state_dir)
+    path = directory / f"{run_id()}.jsonl"
     with contextlib.suppress(OSError):
-        place.mkdir(parents=True, exist_ok=True)
-        known = sorted(place.glob("*.jsonl"), key=lambda p: p.stat().st_mtime)
-        for old in [p for p in known if p != path][: -MAX_RUNS + 1 or None]:
+        directory.mkdir(parents=True, exist_ok=True)
+        oldest_first = sorted(directory.glob("*.jsonl"), key=lambda p: p.stat().st_mtime)
+        for old in [p for p in oldest_first if p != path][: -MAX_RUNS + 1 or None]:
             old.unlink()
             old.with_name(old.name + ".1").unlink(missing_ok=True)
     _use(_File(path, maxBytes=MAX_BYTES, backupCount=1, encoding="utf-8", delay=True))
@@ -101,7 +102,7 @@ def to_file(state_dir: str | Path) -> Path:
 
 
 def to_stdout(argv: Sequence[str] = ()) -> None:
-    """Write from now on to stdout, as the run that the job's arguments name (``--run_id RUN``), if they do."""
+    """Write from now on to stdout; the run is the one that the job's arguments name (``--run_id RUN``), if any."""
     words = [word for argument in argv for word in argument.split("=", 1)]
     if ARGUMENT in words[:-1]:
         os.environ[VARIABLE] = words[words.index(ARGUMENT) + 1]
@@ -110,7 +111,7 @@ def to_stdout(argv: Sequence[str] = ()) -> None:
 
 
 def silence() -> None:
-    """Write nothing any more."""
+    """Stop writing."""
     for logger in (_log, _tree):
         for handler in [h for h in logger.handlers if isinstance(h, _File | _Stdout | _Warnings)]:
             logger.removeHandler(handler)
@@ -127,7 +128,7 @@ def _use(handler: logging.Handler) -> None:
 
 
 class _File(RotatingFileHandler):
-    """A log that cannot be written (disk full, read-only) is said once, and stops nothing."""
+    """Write to a file; one that cannot be written (disk full, read-only) is reported once, and stops nothing."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802
         silence()
@@ -135,37 +136,37 @@ class _File(RotatingFileHandler):
 
 
 class _Stdout(logging.Handler):
-    """The stdout of the moment: what a test or a job puts in its place is respected."""
+    """Write to the stdout of the moment, which a test or a job may have replaced."""
 
     def emit(self, record: logging.LogRecord) -> None:
         print(self.format(record), flush=True)
 
 
 class _Warnings(logging.Handler):
-    """What modules warn of, on stderr."""
+    """Print the warnings of modules on stderr."""
 
     def emit(self, record: logging.LogRecord) -> None:
         print(record.getMessage(), file=sys.stderr)
 
 
 class _Lines(logging.Formatter):
-    """A record as one JSON object; lines of other modules have no event."""
+    """Format a record as one JSON object; lines of other modules have no event."""
 
     def format(self, record: logging.LogRecord) -> str:
-        known = dict(getattr(record, "known", {}))
+        fields = dict(getattr(record, "fields", {}))
         at = dt.datetime.fromtimestamp(record.created, dt.UTC).isoformat(timespec="milliseconds")
         now, default = _stage.get(), "failed" if record.levelno >= logging.ERROR else "note"
         line = {
             "time": at.replace("+00:00", "Z"), "level": record.levelname, "run": run_id(),
-            "stage": known.pop("stage", None) or (now.name if now else record.name.removeprefix("etholake.")),
-            "video": known.pop("video", None), "event": known.pop("event", default),
+            "stage": fields.pop("stage", None) or (now.name if now else record.name.removeprefix("etholake.")),
+            "video": fields.pop("video", None), "event": fields.pop("event", default),
             "message": _short(record.getMessage()),
         }  # fmt: skip
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
         if line["video"] is None:
             del line["video"]
-        line |= {name: _plain(value) for name, value in known.items() if name not in FIELDS}
+        line |= {name: _plain(value) for name, value in fields.items() if name not in FIELDS}
         return json.dumps(line, ensure_ascii=False, default=str)
 
 
@@ -179,52 +180,55 @@ def _short(text: str) -> str:
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}… ({len(text):,} characters)"
 
 
-# --- what is told -----------------------------------------------------------------------------------------
-def tell(event: str, message: str, *, level: int = logging.INFO, video: int | None = None, **known: Any) -> None:
-    """One line. `known` are JSON values under the event's own names."""
-    _log.log(level, "%s", message, extra={"known": {"event": event, "video": video, **known}})
+# --- writing lines ----------------------------------------------------------------------------------------
+def log_event(
+    event: str, message: str, *, level: int = logging.INFO, video: int | None = None, **fields: Any
+) -> None:
+    """Write one line. `fields` are JSON values under names of the event's own."""
+    _log.log(level, "%s", message, extra={"fields": {"event": event, "video": video, **fields}})
 
 
 @contextlib.contextmanager
-def stage(name: str, **known: Any) -> Iterator[dict[str, Any]]:
-    """A line at the start of a stage and one at its end, with its seconds and what was put into the dict yielded.
+def stage(name: str, **fields: Any) -> Iterator[dict[str, Any]]:
+    """Write a line at the start of a stage, and one at its end with its seconds and the dict that is yielded.
 
-    A failure is told with its exception, and raised again. Within, every line carries the stage's name.
+    A failure is written with its exception, and raised again. Every line of the block carries the stage's name.
     """
-    found: dict[str, Any] = {}
-    before, began = _stage.set(_Stage(name, found)), time.monotonic()
+    end_fields: dict[str, Any] = {}
+    before, began = _stage.set(_Stage(name, end_fields)), time.monotonic()
     try:
-        tell("start", f"{name} has started", **known)
+        log_event("start", f"{name} has started", **fields)
         try:
-            yield found
+            yield end_fields
         except BaseException as err:
-            said = str(err) or type(err).__name__
-            ended = {"error": type(err).__name__, "seconds": round(time.monotonic() - began, 2)}
-            tell("failed", said, level=logging.ERROR, **{**found, **ended})
+            failure = {"error": type(err).__name__, "seconds": round(time.monotonic() - began, 2)}
+            message = str(err) or type(err).__name__
+            log_event("failed", message, level=logging.ERROR, **{**end_fields, **failure})
             raise
-        said = str(found.pop("message", f"{name} is done"))
-        tell("end", said, **{"status": "done", **found, "seconds": round(time.monotonic() - began, 2)})
+        message = str(end_fields.pop("message", f"{name} is done"))
+        seconds = round(time.monotonic() - began, 2)
+        log_event("end", message, **{"status": "done", **end_fields, "seconds": seconds})
     finally:
         _stage.reset(before)
 
 
-def conclude(result: StageResult) -> None:
-    """What the stage that runs will say at its end: the result's sentence and status, plain values and counts."""
-    told = result.details | dict(result.details.get("metrics") or {}) | dict(result.details.get("scores") or {})
-    plain = {k: v for k, v in told.items() if isinstance(v, str | int | float | bool)}
+def add_result(result: StageResult) -> None:
+    """Add a result's sentence, status, plain values and counts to the line at the end of the running stage."""
+    details = result.details | dict(result.details.get("metrics") or {}) | dict(result.details.get("scores") or {})
+    plain = {k: v for k, v in details.items() if isinstance(v, str | int | float | bool)}
     counts = {k: len(v) for k, v in result.details.items() if isinstance(v, list)}
-    add(**plain | counts | {"status": result.status, "message": result.summary})
+    add_fields(**plain | counts | {"status": result.status, "message": result.summary})
 
 
-def add(**known: Any) -> None:
-    """More of what the stage that runs will say at its end."""
+def add_fields(**fields: Any) -> None:
+    """Add fields to the line at the end of the running stage; do nothing outside a stage."""
     if (now := _stage.get()) is not None:
-        now.found.update(known)
+        now.fields.update(fields)
 
 
 # --- reading ----------------------------------------------------------------------------------------------
 def parse(text: str) -> dict[str, Any] | None:
-    """The line as it was told; None for what is none of ours (a job's other output)."""
+    """Return a line as its fields; None for a line that this module did not write (a job's other output)."""
     if not text.startswith("{"):
         return None
     try:

@@ -17,12 +17,12 @@ LOG_EVERY_S = 10.0
 
 
 def silent(done: int, total: int, what: str) -> None:
-    """Say nothing."""
+    """Report nothing."""
 
 
 @contextmanager
 def progress(label: str, *, enabled: bool = True) -> Iterator[OnProgress]:
-    """A callback to hand to a stage, for as long as the block runs. Writes to stderr."""
+    """Give a callback for a stage, for as long as the block runs. It writes to stderr."""
     if not enabled:
         yield silent
     elif sys.stderr.isatty():

@@ -8,7 +8,6 @@ environment variable of a setting is `ETHOLAKE_<NAME>`; `TARGET`, `PORT` and `MA
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import os
 import tomllib
 from collections.abc import Mapping
@@ -16,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from etholake.errors import SettingsError, raise_collected
+from etholake.errors import SettingsError, raise_collected, suggestion
 
 __all__ = ["Settings", "load", "replace_port", "resolve", "sources"]
 
@@ -46,10 +45,13 @@ class Settings:
     state_dir: str = _setting(".etholake", "local folder for logs, process ids and caches")
     s3_root: str = _setting("s3_mock", "folder whose subfolders are the mock's buckets")
     config: str = _setting(
-        "tiny", "named model configuration: tiny, small, base, w64, w128, w256, w512 or boosted"
+        "tiny", "model configuration: a preset, a family or family:preset; `etholake train --help` lists them"
     )
     seed: int = _setting(0, "seed of everything random")
     max_gap_frames: int = _setting(15, "longest gap (frames) that curation fills or computes a velocity over")
+    implausible_points: str = _setting(
+        "flag", "points at (0, 0) or outside the picture: flag keeps and flags them, missing quarantines them"
+    )
     part_map: str = _setting("", "names of your own body parts for the recogniser: snout=nose,hip_l=side_left")
     repair_label_clock: bool = _setting(False, "rescale labels that count on a 30 fps clock in a 25 fps video")
     quality_limits: str = _setting(
@@ -59,24 +61,19 @@ class Settings:
     ingest_threads: int = _setting(8, "concurrent uploads of ingest")
     pipeline_on_manifest: bool = _setting(False, "start the pipeline whenever ingest writes a new manifest")
     pipeline_schedule: str = _setting("", "what starts the pipeline by the clock (UTC): cron(0 3 * * ? *)")
-    account: str = _setting(MOCK_ACCOUNT, "AWS account id (for role names on the mock)")
+    account: str = _setting("", "AWS account id that owns the images; empty: the caller's account")
 
     @property
     def endpoint_url(self) -> str | None:
-        """The one endpoint of target `mock`; None for the others (see `etholake.aws.endpoint`)."""
+        """Return the one endpoint of target `mock`; None for the others (see `etholake.aws.endpoint`)."""
         return f"http://127.0.0.1:{self.port}" if self.target == "mock" else None
 
     def uri(self, zone: str, *parts: str) -> str:
-        """``s3://<bucket>/<zone>/<parts…>``."""
+        """Return ``s3://<bucket>/<zone>/<parts…>``."""
         return "/".join((f"s3://{self.bucket}", zone, *parts))
 
 
 _FIELDS = {f.name: f for f in dataclasses.fields(Settings)}
-
-
-def _nearest(name: str) -> str:
-    close = difflib.get_close_matches(name, _FIELDS, n=1)
-    return f" Did you mean '{close[0]}'?" if close else f" Known: {', '.join(sorted(_FIELDS))}."
 
 
 def _read_file(environ: Mapping[str, str]) -> tuple[dict[str, Any], str]:
@@ -105,15 +102,17 @@ def _cast(name: str, value: Any, source: str) -> Any:
 
 
 def resolve(environ: Mapping[str, str] | None = None, **overrides: Any) -> tuple[Settings, dict[str, str]]:
-    """The settings and, per name, where the value comes from. `overrides` (command line) win; None is unset."""
+    """Return the settings and, per name, the source of the value. `overrides` win; None is unset."""
     environ = os.environ if environ is None else environ
     file_values, file_name = _read_file(environ)
-    problems = [f"{file_name}: unknown setting '{k}'.{_nearest(k)}" for k in file_values if k not in _FIELDS]
+    problems = [
+        f"{file_name}: unknown setting '{k}'. {suggestion(k, _FIELDS)}" for k in file_values if k not in _FIELDS
+    ]
     for variable in environ:
         name = variable.removeprefix("ETHOLAKE_").lower()
         if variable.startswith("ETHOLAKE_") and name not in _FIELDS and variable not in _NOT_SETTINGS:
-            problems.append(f"environment: unknown setting {variable}.{_nearest(name)}")
-    problems += [f"unknown setting '{k}'.{_nearest(k)}" for k in overrides if k not in _FIELDS]
+            problems.append(f"environment: unknown setting {variable}. {suggestion(name, _FIELDS)}")
+    problems += [f"unknown setting '{k}'. {suggestion(k, _FIELDS)}" for k in overrides if k not in _FIELDS]
     raise_collected(SettingsError, "Settings that do not exist", problems)
 
     values: dict[str, Any] = {}
@@ -151,8 +150,13 @@ def _check(settings: Settings, origin: Mapping[str, str]) -> None:
     for name in ("max_gap_frames", "ingest_threads"):
         if getattr(settings, name) < 1:
             problems.append(f"{name} must be at least 1, but got {getattr(settings, name)} from {origin[name]}.")
+    if settings.implausible_points not in {"flag", "missing"}:
+        problems.append(
+            "implausible_points must be flag or missing, but got "
+            f"'{settings.implausible_points}' from {origin['implausible_points']}."
+        )
     if settings.quality_limits:
-        from etholake.curate.quality import parse_limits
+        from etholake.contract import parse_limits
 
         try:
             parse_limits(settings.quality_limits)
@@ -162,18 +166,18 @@ def _check(settings: Settings, origin: Mapping[str, str]) -> None:
 
 
 def load(**overrides: Any) -> Settings:
-    """The settings of this process."""
+    """Return the settings of this process."""
     return resolve(**overrides)[0]
 
 
 def replace_port(settings: Settings, port: int) -> Settings:
-    """The same settings at the port that a server really took."""
+    """Return the same settings at the port that a server really took."""
     if settings.target == "localstack":
         return dataclasses.replace(settings, mock_port=port)
     return dataclasses.replace(settings, port=port)
 
 
 def sources(**overrides: Any) -> list[tuple[str, Any, str, str]]:
-    """(name, value, source, help) of every setting, for `make config`."""
+    """Return (name, value, source, help) of every setting, for `make config`."""
     settings, origin = resolve(**overrides)
     return [(n, getattr(settings, n), origin[n], f.metadata["help"]) for n, f in _FIELDS.items()]

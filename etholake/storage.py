@@ -22,7 +22,7 @@ MOUNT = "ETHOLAKE_S3_MOUNT"
 
 
 def split_uri(uri: str) -> tuple[str, str]:
-    """('bucket', 'key') of ``s3://bucket/key``. Raises DataError for anything else or for a `..` in the key."""
+    """Return ('bucket', 'key') of ``s3://bucket/key``. Raises DataError for other texts and a `..` in the key."""
     scheme, _, rest = uri.partition("://")
     bucket, _, key = rest.partition("/")
     if scheme != "s3" or not bucket or ".." in PurePosixPath(key).parts:
@@ -31,7 +31,7 @@ def split_uri(uri: str) -> tuple[str, str]:
 
 
 def filesystem(uri: str) -> tuple[Any, str]:
-    """(Arrow filesystem, path in it) of an ``s3://`` URI or of a local path."""
+    """Return (Arrow filesystem, path in it) of an ``s3://`` URI or of a local path."""
     from pyarrow import fs
 
     if "://" not in uri:
@@ -45,7 +45,7 @@ def filesystem(uri: str) -> tuple[Any, str]:
 
 
 def read_table(uri: str, columns: list[str] | None = None) -> Any:
-    """A Parquet object as an Arrow table."""
+    """Return a Parquet object as an Arrow table."""
     import pyarrow.parquet as pq
 
     files, path = filesystem(uri)
@@ -54,7 +54,7 @@ def read_table(uri: str, columns: list[str] | None = None) -> Any:
 
 @contextmanager
 def output(uri: str) -> Iterator[Any]:
-    """A writable stream whose bytes become one object when the block ends well, and nothing when it does not.
+    """Give a writable stream whose bytes become one object if the block ends well, and nothing otherwise.
 
     Errors name the URI (a full disk, say, leaves nothing behind).
     """

@@ -1,8 +1,8 @@
-"""Glue job `etholake-compact-tracking`: many small files of `tracking_curated` to few of 128 to 512 MB.
+r"""Glue job `etholake-compact-tracking`: many small files of `tracking_curated` to few of 128 to 512 MB.
 
 Runs on Glue 5.1 and on plain local Spark, with `etholake.zip` on the Python path::
 
-    spark-submit --py-files etholake.zip compact_tracking.py --JOB_NAME etholake-compact-tracking \\
+    spark-submit --py-files etholake.zip compact_tracking.py --JOB_NAME etholake-compact-tracking \
         --bucket BUCKET --database DATABASE
 
 A partition is compacted into a new generation of the same content, which is committed like any other: a query that
@@ -18,7 +18,7 @@ from functools import partial
 from typing import Any
 
 from etholake import logs
-from etholake.curate import report as reporting
+from etholake.curate import file_reports as reporting
 from etholake.curate.compact import Merge, merge_files, plan_merges
 from etholake.curate.work import SUMMARY, TRACKING
 from etholake.errors import ContractError, EtholakeError
@@ -26,7 +26,7 @@ from etholake.lake import Lake, LostRaceError, generation_prefix, new_generation
 
 
 @dataclass(frozen=True)
-class Options:
+class CompactionOptions:
     """Arguments of the job."""
 
     bucket: str
@@ -34,7 +34,7 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Partition:
+class PartitionToCompact:
     """A (split, lab) that has files to merge; the others are copied into the new generation."""
 
     keys: dict[str, str]
@@ -46,24 +46,24 @@ class Partition:
     reports: list[reporting.FileReport]
 
 
-def parse(argv: Sequence[str]) -> Options:
+def parse(argv: Sequence[str]) -> CompactionOptions:
     """Read the arguments as Glue passes them."""
     from awsglue.utils import getResolvedOptions
 
     given = getResolvedOptions(list(argv), ["bucket", "database"])
-    return Options(given["bucket"], given["database"])
+    return CompactionOptions(given["bucket"], given["database"])
 
 
-def lake_of(options: Options) -> Lake:
-    """The lake, by clients that take endpoint and credentials from the environment, as on Glue."""
+def lake_of(options: CompactionOptions) -> Lake:
+    """Return the lake; its clients take endpoint and credentials from the environment, as on Glue."""
     import boto3
 
     return Lake(boto3.client("s3"), boto3.client("glue"), options.bucket, options.database)
 
 
-def read(lake: Lake) -> list[Partition]:
-    """The partitions that have files to merge. Reads names, sizes and reports."""
-    found = []
+def read(lake: Lake) -> list[PartitionToCompact]:
+    """Return the partitions that have files to merge. Reads names, sizes and reports."""
+    partitions = []
     for keys in lake.partitions(TRACKING):
         before = lake.current(TRACKING, keys)
         if before is None:
@@ -80,11 +80,13 @@ def read(lake: Lake) -> list[Partition]:
             merged = {source.removeprefix(old) for merge in merges for source in merge.sources}
             keep = {name: inputs for name, inputs in more.get("units", {}).items() if name not in merged}
             summary = lake.current(SUMMARY, keys)
-            found.append(Partition(keys, before, summary, generation, merges, keep, reports))
-    return found
+            partitions.append(PartitionToCompact(keys, before, summary, generation, merges, keep, reports))
+    return partitions
 
 
-def transform(partitions: Sequence[Partition], options: Options, spark: Any = None) -> dict[str, int]:
+def transform(
+    partitions: Sequence[PartitionToCompact], options: CompactionOptions, spark: Any = None
+) -> dict[str, int]:
     """Merge on the workers. Returns the rows of each merged file."""
     from pyspark.sql import SparkSession
 
@@ -94,7 +96,7 @@ def transform(partitions: Sequence[Partition], options: Options, spark: Any = No
     return dict(context.parallelize(merges, len(merges)).map(lambda merge: (merge.target, run(merge))).collect())
 
 
-def write(partitions: Sequence[Partition], rows: Mapping[str, int], lake: Lake) -> list[EtholakeError]:
+def write(partitions: Sequence[PartitionToCompact], rows: Mapping[str, int], lake: Lake) -> list[EtholakeError]:
     """Commit the partitions of which no row was lost. Returns what speaks against the others."""
     refused: list[EtholakeError] = []
     for partition in partitions:
@@ -108,14 +110,14 @@ def write(partitions: Sequence[Partition], rows: Mapping[str, int], lake: Lake) 
     return refused
 
 
-def _commit(partition: Partition, rows: Mapping[str, int], lake: Lake) -> None:
+def _commit(partition: PartitionToCompact, rows: Mapping[str, int], lake: Lake) -> None:
     by_source = {report.source_file: report for report in partition.reports}
     for merge in partition.merges:
         own = [by_source[source] for key in merge.inputs if (source := reporting.source_name(key)) in by_source]
         wanted = sum(report.rows_curated + report.rows_imputed for report in own)
         if rows[merge.target] != wanted:
-            found = f"{merge.target} holds {rows[merge.target]} rows, but {wanted} were curated"
-            raise ContractError(f"{found}: {partition.keys} stays as it was.")
+            mismatch = f"{merge.target} holds {rows[merge.target]} rows, but {wanted} were curated"
+            raise ContractError(f"{mismatch}: {partition.keys} stays as it was.")
     lake.copy_files((TRACKING, SUMMARY), partition.keys, partition.before["generation"], partition.generation,
                     partition.keep)  # fmt: skip
     units = {**partition.keep, **{merge.target.rpartition("/")[2]: merge.inputs for merge in partition.merges}}
@@ -145,4 +147,4 @@ def main(argv: Sequence[str], spark: Any = None) -> list[dict[str, str]]:
 if __name__ == "__main__":
     logs.to_stdout(sys.argv)
     with logs.stage("compact job"):
-        logs.add(partitions=len(main(sys.argv)))
+        logs.add_fields(partitions=len(main(sys.argv)))

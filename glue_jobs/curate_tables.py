@@ -1,10 +1,10 @@
-"""Glue job `etholake-curate-tables`: metadata, annotations, statistics, and what curation rejected.
+r"""Glue job `etholake-curate-tables`: metadata, annotations, statistics, and what curation rejected.
 
 Runs on Glue 5.1 and on plain local Spark, with `etholake.zip` on the Python path, after
 `etholake-curate-tracking`, whose reports it merges into `curation_files` and `quarantine`::
 
-    spark-submit --py-files etholake.zip curate_tables.py --JOB_NAME etholake-curate-tables \\
-        --bucket BUCKET --database DATABASE --max_gap_frames 15 --code_digest DIGEST \\
+    spark-submit --py-files etholake.zip curate_tables.py --JOB_NAME etholake-curate-tables \
+        --bucket BUCKET --database DATABASE --max_gap_frames 15 --code_digest DIGEST \
         [--repair_label_clock true|false] [--quality_limits RULE=SHARE,…]
 
 One unit of work is the annotations of one lab: a worker writes its partition of `annotations_enriched` and
@@ -26,21 +26,21 @@ from typing import Any
 import pyarrow as pa
 
 from etholake import logs
-from etholake.contract import QUALITY_POINTER, SPLITS, STATE_ZONE, TABLES, arrow_schema
+from etholake.contract import QUALITY_POINTER, SPLITS, STATE_ZONE, TABLES, arrow_schema, parse_limits
+from etholake.curate import file_reports as reporting
 from etholake.curate import quality
-from etholake.curate import report as reporting
+from etholake.curate.file_reports import FileReport
 from etholake.curate.metadata import CuratedMetadata, labeled_table, metadata_table
-from etholake.curate.plan import Unit, balance, inputs_fingerprint
-from etholake.curate.rawzone import RawObject, RawZone, list_raw, read_metadata
-from etholake.curate.report import FileReport
+from etholake.curate.rawzone import RawListing, RawObject, list_raw, read_metadata
+from etholake.curate.units import Unit, balance, inputs_fingerprint
 from etholake.curate.work import ANNOTATIONS, BEHAVIOR, TRACKING, curate_annotation_unit
+from etholake.digest import fingerprint
 from etholake.errors import DataError, SettingsError
 from etholake.lake import Lake, generation_prefix, identity, new_generation
-from etholake.stages import fingerprint
 
 
 @dataclass(frozen=True)
-class Options:
+class TablesOptions:
     """Arguments of the job."""
 
     bucket: str
@@ -51,10 +51,10 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Inputs:
+class TablesInputs:
     """Everything but the annotations themselves: names, metadata, and the reports of the tracking job."""
 
-    zone: RawZone
+    zone: RawListing
     metadata: dict[str, CuratedMetadata]
     tracking: list[FileReport]
     tracking_generations: list[tuple[str, ...]]
@@ -78,7 +78,7 @@ class Lab:
     fresh: bool
 
 
-def parse(argv: Sequence[str]) -> Options:
+def parse(argv: Sequence[str]) -> TablesOptions:
     """Read the arguments as Glue passes them; all of them are checked before any work is done.
 
     Raises
@@ -94,19 +94,19 @@ def parse(argv: Sequence[str]) -> Options:
     repair = given.get("repair_label_clock", "false").lower()
     if repair not in {"true", "false"}:
         raise SettingsError(f"Argument --repair_label_clock must be true or false, but got '{repair}'.")
-    limits = quality.parse_limits(given.get("quality_limits", ""))
-    return Options(given["bucket"], given["database"], given["code_digest"], repair == "true", limits)
+    limits = parse_limits(given.get("quality_limits", ""))
+    return TablesOptions(given["bucket"], given["database"], given["code_digest"], repair == "true", limits)
 
 
-def lake_of(options: Options) -> Lake:
-    """The lake, by clients that take endpoint and credentials from the environment, as on Glue."""
+def lake_of(options: TablesOptions) -> Lake:
+    """Return the lake; its clients take endpoint and credentials from the environment, as on Glue."""
     import boto3
 
     return Lake(boto3.client("s3"), boto3.client("glue"), options.bucket, options.database)
 
 
-def read(lake: Lake) -> Inputs:
-    """Names, metadata, and the tracking job's reports beside its committed generations."""
+def read(lake: Lake) -> TablesInputs:
+    """Read names, metadata, and the tracking job's reports beside its committed generations."""
     zone = list_raw(lake.s3, lake.bucket)
     if not zone.metadata and not zone.tracking:
         raise DataError(
@@ -119,10 +119,10 @@ def read(lake: Lake) -> Inputs:
             continue
         generations.append((*keys.values(), str(identity(pointer))))
         reports += _report(lake, TRACKING, keys, pointer["generation"])[0]
-    return Inputs(zone, read_metadata(lake.s3, lake.bucket, zone), reports, generations)
+    return TablesInputs(zone, read_metadata(lake.s3, lake.bucket, zone), reports, generations)
 
 
-def transform(inputs: Inputs, options: Options, lake: Lake, spark: Any = None) -> list[Lab]:
+def transform(inputs: TablesInputs, options: TablesOptions, lake: Lake, spark: Any = None) -> list[Lab]:
     """Curate the annotations of every lab that changed, on the workers; read the reports of the others."""
     labs, todo = [], []
     for unit, made_of, generation in _plan(inputs, options):
@@ -140,7 +140,7 @@ def transform(inputs: Inputs, options: Options, lake: Lake, spark: Any = None) -
     return sorted(labs, key=lambda lab: lab.lab_id)
 
 
-def write(inputs: Inputs, labs: list[Lab], options: Options, lake: Lake) -> dict[str, int]:
+def write(inputs: TablesInputs, labs: list[Lab], options: TablesOptions, lake: Lake) -> dict[str, int]:
     """Assert the balance and the limits, commit the labs, then the small tables and the quality report.
 
     Returns the sums over all raw files.
@@ -154,7 +154,7 @@ def write(inputs: Inputs, labs: list[Lab], options: Options, lake: Lake) -> dict
         for split, table in metadata.items()
         for row in table.select(["lab_id", "video_id", "flags"]).to_pylist()
     }
-    reporting.tell(files)
+    reporting.log_losses(files)
     reporting.assert_balance(files)
     quality.check(files, options.limits, flags)
     lake.register()  # a partition needs its table in the catalog
@@ -180,8 +180,8 @@ def write(inputs: Inputs, labs: list[Lab], options: Options, lake: Lake) -> dict
     return sums
 
 
-def _plan(inputs: Inputs, options: Options) -> list[tuple[Unit, str, str]]:
-    """One unit per lab with annotations (of any split), its fingerprint, and the generation that it would make."""
+def _plan(inputs: TablesInputs, options: TablesOptions) -> list[tuple[Unit, str, str]]:
+    """Return one unit per lab with annotations, its fingerprint, and the generation that it would make."""
     by_lab: dict[str, list[RawObject]] = {}
     for (_, lab_id), files in sorted(inputs.zone.annotation.items()):
         by_lab.setdefault(lab_id, []).extend(files)
@@ -202,7 +202,7 @@ def _plan(inputs: Inputs, options: Options) -> list[tuple[Unit, str, str]]:
 
 
 def _distribute(
-    work: list[Unit], options: Options, spark: Any
+    work: list[Unit], options: TablesOptions, spark: Any
 ) -> dict[str, tuple[list[FileReport], list[dict[str, Any]]]]:
     from pyspark.sql import SparkSession
 
@@ -236,27 +236,26 @@ def _commit_lab(lab: Lab, lake: Lake) -> None:
 
 
 def _put_quality(made: quality.Quality, digest: str, lake: Lake) -> None:
-    """Write the data-quality report, then where the latest one lies; nothing if that says so already."""
+    """Write the data-quality report, then where the latest one lies; nothing if that says so already.
+
+    Stage etl renders the page (``html``) beside it: how a page looks is no part of curation.
+    """
     prefix = f"{STATE_ZONE}/quality/{digest}/"
     latest = json.dumps({"json": f"{prefix}report.json", "html": f"{prefix}report.html"}).encode()
-    where = f"s3://{lake.bucket}/{prefix}report.html"
+    where = f"s3://{lake.bucket}/{prefix}report.json"
     with contextlib.suppress(lake.s3.exceptions.NoSuchKey):
         if lake.s3.get_object(Bucket=lake.bucket, Key=QUALITY_POINTER)["Body"].read() == latest:
             print(f"quality report, as before: {where}")
             return
-    for key, body, kind in (
-        (f"{prefix}report.json", made.as_json(), "application/json"),
-        (f"{prefix}report.html", made.as_html(), "text/html"),
-        (QUALITY_POINTER, latest, "application/json"),
-    ):
-        lake.s3.put_object(Bucket=lake.bucket, Key=key, Body=body, ContentType=kind)
+    for key, body in ((f"{prefix}report.json", made.as_json()), (QUALITY_POINTER, latest)):
+        lake.s3.put_object(Bucket=lake.bucket, Key=key, Body=body, ContentType="application/json")
     print(f"quality report: {where}")
 
 
 def _small_tables(
-    inputs: Inputs, labs: list[Lab], files: list[FileReport], metadata: dict[str, pa.Table]
+    inputs: TablesInputs, labs: list[Lab], files: list[FileReport], metadata: dict[str, pa.Table]
 ) -> Iterable[tuple[str, pa.Table]]:
-    """The unpartitioned tables, each with all of its rows; an absent csv gives an empty table."""
+    """Return the unpartitioned tables, each with all rows; an absent csv gives an empty table."""
     yield from ((f"metadata_{split}", table) for split, table in metadata.items())
     every_video = [
         video for split in SPLITS if split in inputs.metadata for video in inputs.metadata[split].videos
@@ -271,8 +270,8 @@ def _small_tables(
     yield "quarantine", pa.Table.from_pylist(rejected, arrow_schema("quarantine"))
 
 
-def _metadata_tables(inputs: Inputs, labs: list[Lab]) -> dict[str, pa.Table]:
-    """Rows of `metadata_<split>` by split."""
+def _metadata_tables(inputs: TablesInputs, labs: list[Lab]) -> dict[str, pa.Table]:
+    """Return the rows of `metadata_<split>` by split."""
     tracked = {(r.split, r.lab_id, r.video_id): r for r in inputs.tracking}
     annotated = {(r.split, r.lab_id, r.video_id) for lab in labs for r in lab.reports}
     made = {}
@@ -295,4 +294,4 @@ def main(argv: Sequence[str], spark: Any = None) -> dict[str, int]:
 if __name__ == "__main__":
     logs.to_stdout(sys.argv)
     with logs.stage("curate tables job"):
-        logs.add(**main(sys.argv))
+        logs.add_fields(**main(sys.argv))

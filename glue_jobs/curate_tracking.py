@@ -1,9 +1,10 @@
-"""Glue job `etholake-curate-tracking`: raw tracks of every lab to `tracking_curated`, incrementally.
+r"""Glue job `etholake-curate-tracking`: raw tracks of every lab to `tracking_curated`, incrementally.
 
 Runs on Glue 5.1 and on plain local Spark, with `etholake.zip` on the Python path::
 
-    spark-submit --py-files etholake.zip curate_tracking.py --JOB_NAME etholake-curate-tracking \\
-        --bucket BUCKET --database DATABASE --max_gap_frames 15 --code_digest DIGEST [--quality_limits LIMITS]
+    spark-submit --py-files etholake.zip curate_tracking.py --JOB_NAME etholake-curate-tracking \
+        --bucket BUCKET --database DATABASE --max_gap_frames 15 --code_digest DIGEST \
+        [--quality_limits LIMITS] [--implausible_points missing]
 
 The maths is in `etholake.curate`. The driver holds only names and reports: it plans units of raw files (one unit
 makes one curated file, and one of `track_summary`), distributes them in tasks of balanced size without any shuffle
@@ -23,22 +24,22 @@ from functools import partial
 from typing import Any
 
 from etholake import logs
-from etholake.contract import TABLES
+from etholake.contract import TABLES, parse_limits
+from etholake.curate import file_reports as reporting
 from etholake.curate import quality
-from etholake.curate import report as reporting
-from etholake.curate.plan import Unit, balance, file_digests, reusable, units, waves
+from etholake.curate.file_reports import FileReport, source_name
 from etholake.curate.rawzone import RawObject, list_raw, read_metadata, videos_of
-from etholake.curate.report import FileReport, source_name
+from etholake.curate.units import Unit, balance, file_digests, reusable, units, waves
 from etholake.curate.work import SUMMARY, TRACKING, curate_tracking_unit
+from etholake.digest import fingerprint
 from etholake.errors import DataError, EtholakeError
 from etholake.lake import Lake, LostRaceError, generation_prefix, identity, new_generation
-from etholake.stages import fingerprint
 
 TASKS_PER_CORE = 4  # so that a core that is done early finds more to do
 
 
 @dataclass(frozen=True)
-class Options:
+class TrackingOptions:
     """Arguments of the job."""
 
     bucket: str
@@ -46,10 +47,11 @@ class Options:
     max_gap_frames: int
     code_digest: str
     quality_limits: str = ""
+    implausible_points: str = "flag"
 
 
 @dataclass(frozen=True)
-class Partition:
+class PartitionToCurate:
     """A (split, lab) to be made: `keep` are curated files of the state `before` that are copied, by name."""
 
     keys: dict[str, str]
@@ -63,39 +65,44 @@ class Partition:
 
     @property
     def size(self) -> int:
-        """Raw bytes to curate."""
+        """Return the raw bytes to curate."""
         return sum(unit.size for unit in self.units)
 
 
 @dataclass(frozen=True)
-class Plan:
+class CurationPlan:
     """What the raw zone asks for: partitions to make, to leave, to drop."""
 
-    make: list[Partition]
+    make: list[PartitionToCurate]
     unchanged: list[dict[str, str]]
     drop: list[dict[str, str]]
 
 
-def parse(argv: Sequence[str]) -> Options:
+def parse(argv: Sequence[str]) -> TrackingOptions:
     """Read the arguments as Glue passes them."""
     from awsglue.utils import getResolvedOptions
 
-    optional = [name for name in ("quality_limits",) if f"--{name}" in argv]
+    optional = [name for name in ("quality_limits", "implausible_points") if f"--{name}" in argv]
     given = getResolvedOptions(list(argv), ["bucket", "database", "max_gap_frames", "code_digest", *optional])
-    return Options(
+    return TrackingOptions(
         given["bucket"], given["database"], int(given["max_gap_frames"]), given["code_digest"],
-        given.get("quality_limits", ""),
+        given.get("quality_limits", ""), given.get("implausible_points", "flag"),
     )  # fmt: skip
 
 
-def lake_of(options: Options) -> Lake:
-    """The lake, by clients that take endpoint and credentials from the environment, as on Glue."""
+def _own_rules(options: TrackingOptions) -> list[str]:
+    """Return what of the options changes the curated rows only if it is not the default."""
+    return ["implausible_points=missing"] if options.implausible_points == "missing" else []
+
+
+def lake_of(options: TrackingOptions) -> Lake:
+    """Return the lake; its clients take endpoint and credentials from the environment, as on Glue."""
     import boto3
 
     return Lake(boto3.client("s3"), boto3.client("glue"), options.bucket, options.database)
 
 
-def read(options: Options, lake: Lake) -> Plan:
+def read(options: TrackingOptions, lake: Lake) -> CurationPlan:
     """Compare the raw zone with the committed partitions. Reads names, metadata and reports, no tracks."""
     zone = list_raw(lake.s3, lake.bucket)
     if not zone.metadata and not zone.tracking:
@@ -107,7 +114,7 @@ def read(options: Options, lake: Lake) -> Plan:
     for (split, lab_id), files in sorted(zone.tracking.items()):
         keys = {"split": split, "lab_id": lab_id}
         videos = videos_of(metadata, split, lab_id)
-        digests = file_digests(files, videos, options.max_gap_frames, options.code_digest)
+        digests = file_digests(files, videos, options.max_gap_frames, options.code_digest, *_own_rules(options))
         made_of, before = fingerprint(digests), lake.current(TRACKING, keys)
         if identity(before) == made_of:
             unchanged.append(keys)
@@ -118,12 +125,14 @@ def read(options: Options, lake: Lake) -> Plan:
         rest: list[RawObject] = [raw for raw in files if raw.key not in taken]
         work = units(rest, videos, generation_prefix(TRACKING, keys, generation), digests)
         summary = lake.current(SUMMARY, keys)
-        make.append(Partition(keys, made_of, generation, before, summary, keep, reports, work))
+        make.append(PartitionToCurate(keys, made_of, generation, before, summary, keep, reports, work))
     wanted = [{"split": split, "lab_id": lab_id} for split, lab_id in zone.tracking]
-    return Plan(make, unchanged, [keys for keys in lake.partitions(TRACKING) if keys not in wanted])
+    return CurationPlan(make, unchanged, [keys for keys in lake.partitions(TRACKING) if keys not in wanted])
 
 
-def transform(partitions: Sequence[Partition], options: Options, spark: Any = None) -> dict[str, list[FileReport]]:
+def transform(
+    partitions: Sequence[PartitionToCurate], options: TrackingOptions, spark: Any = None
+) -> dict[str, list[FileReport]]:
     """Run the units on the workers: the curated files are written there. Returns the reports by target file."""
     work = [unit for partition in partitions for unit in partition.units]
     if not work:
@@ -132,7 +141,10 @@ def transform(partitions: Sequence[Partition], options: Options, spark: Any = No
 
     context = (spark or SparkSession.builder.appName("etholake-curate-tracking").getOrCreate()).sparkContext
     tasks = balance(work, context.defaultParallelism * TASKS_PER_CORE)
-    run = partial(curate_tracking_unit, bucket=options.bucket, max_gap_frames=options.max_gap_frames)
+    run = partial(
+        curate_tracking_unit, bucket=options.bucket, max_gap_frames=options.max_gap_frames,
+        implausible_missing=options.implausible_points == "missing",
+    )  # fmt: skip
     done = (
         context.parallelize(tasks, len(tasks)).flatMap(lambda task: [(u.target, run(u)) for u in task]).collect()
     )
@@ -140,7 +152,7 @@ def transform(partitions: Sequence[Partition], options: Options, spark: Any = No
 
 
 def write(
-    partitions: Sequence[Partition],
+    partitions: Sequence[PartitionToCurate],
     reports: dict[str, list[FileReport]],
     lake: Lake,
     limits: Mapping[str, float] | None = None,
@@ -158,7 +170,7 @@ def write(
         print(f"curated {partition.keys}: {reporting.totals(own)}, {len(partition.keep)} files kept")
 
 
-def _commit(partition: Partition, reports: list[FileReport], lake: Lake) -> None:
+def _commit(partition: PartitionToCurate, reports: list[FileReport], lake: Lake) -> None:
     if partition.before is not None:
         old, new = partition.before["generation"], partition.generation
         lake.copy_files((TRACKING, SUMMARY), partition.keys, old, new, partition.keep)
@@ -174,7 +186,7 @@ def _commit(partition: Partition, reports: list[FileReport], lake: Lake) -> None
 def _kept(
     lake: Lake, keys: dict[str, str], before: dict[str, Any] | None, digests: Mapping[str, str]
 ) -> tuple[dict[str, Mapping[str, str]], list[FileReport]]:
-    """Curated files of the last state that can stay, with what went into them, and the reports of those inputs."""
+    """Return the curated files that can stay, with their inputs, and the reports of those inputs."""
     if before is None:
         return {}, []
     names: list[set[str]] = []
@@ -185,8 +197,8 @@ def _kept(
         return {}, []
     key = generation_prefix(TRACKING, keys, before["generation"]) + reporting.REPORT
     reports, more = reporting.load(lake.s3.get_object(Bucket=lake.bucket, Key=key)["Body"].read())
-    there = {name: inputs for name, inputs in more.get("units", {}).items() if name in names[0] & names[1]}
-    keep = reusable(there, digests)
+    complete = {name: inputs for name, inputs in more.get("units", {}).items() if name in names[0] & names[1]}
+    keep = reusable(complete, digests)
     sources = {source_name(key) for inputs in keep.values() for key in inputs}
     return keep, [report for report in reports if report.source_file in sources]
 
@@ -195,7 +207,7 @@ def main(argv: Sequence[str], spark: Any = None) -> dict[str, int]:
     """Run the job; `spark` is a session to use instead of an own one. Returns the sums over all new files."""
     assert TABLES[TRACKING].partitions == TABLES[SUMMARY].partitions == ("split", "lab_id")
     options = parse(argv)
-    limits = quality.parse_limits(options.quality_limits)
+    limits = parse_limits(options.quality_limits)
     lake = lake_of(options)
     plan = read(options, lake)
     lake.register()  # a partition needs its table in the catalog
@@ -220,4 +232,4 @@ def main(argv: Sequence[str], spark: Any = None) -> dict[str, int]:
 if __name__ == "__main__":
     logs.to_stdout(sys.argv)
     with logs.stage("curate tracking job"):
-        logs.add(**main(sys.argv))
+        logs.add_fields(**main(sys.argv))

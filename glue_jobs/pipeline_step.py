@@ -1,8 +1,8 @@
-"""Glue job `etholake-pipeline-step`: one step of the pipeline's state machine that is code (check, gate, …).
+r"""Glue job `etholake-pipeline-step`: one step of the pipeline's state machine that is code (check, gate, …).
 
 Runs on Glue 5.1 (no Spark is started) and on any machine, with `etholake.zip` on the Python path::
 
-    python pipeline_step.py --JOB_NAME etholake-pipeline-step --bucket BUCKET --database DATABASE \\
+    python pipeline_step.py --JOB_NAME etholake-pipeline-step --bucket BUCKET --database DATABASE \
         --step check --execution by-hand --input '{}'
 
 What a step does is in `etholake.stages.pipeline.steps`; a step that refuses fails the job with its sentence, which
@@ -24,11 +24,13 @@ from etholake.settings import Settings
 from etholake.stages.pipeline import steps
 
 # Settings that an execution's input may give; the others are the deployment's.
-FROM_INPUT = frozenset({"max_gap_frames", "seed", "quality_limits", "repair_label_clock"})
+FROM_INPUT = frozenset({
+    "implausible_points", "max_gap_frames", "quality_limits", "repair_label_clock", "seed",
+})  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Options:
+class StepOptions:
     """Arguments of the job: names of the lake, the step, the execution with its input, the training job."""
 
     settings: Settings
@@ -38,7 +40,7 @@ class Options:
     training: dict[str, Any]
 
 
-def parse(argv: Sequence[str]) -> Options:
+def parse(argv: Sequence[str]) -> StepOptions:
     """Read the arguments as Glue passes them.
 
     Raises
@@ -62,7 +64,7 @@ def parse(argv: Sequence[str]) -> Options:
         database=read["database"],
         **chosen,
     )
-    return Options(settings, read["step"], read["execution"], given, training)
+    return StepOptions(settings, read["step"], read["execution"], given, training)
 
 
 def _object(name: str, text: str) -> dict[str, Any]:
@@ -82,7 +84,7 @@ def main(argv: Sequence[str]) -> dict[str, Any]:
     logs.to_stdout([logs.ARGUMENT, run])
     with logs.stage(f"pipeline {options.step}", execution=options.execution):
         result = steps.run(options.settings, options.step, options.execution, options.given, options.training)
-        logs.add(**{name: value for name, value in result.items() if isinstance(value, str | int | float)})
+        logs.add_fields(**{name: value for name, value in result.items() if isinstance(value, str | int | float)})
     print(f"{options.step}: {json.dumps(result, default=str)}")
     return result
 

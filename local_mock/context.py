@@ -1,4 +1,4 @@
-"""What every service of the mock knows about the server it lives in: folders, port, region, access to data.
+"""The context that every service of a server shares: folders, port, region, access to data.
 
 Set once by the server before the services are installed. No service keeps a path or a port of its own.
 """
@@ -6,21 +6,23 @@ Set once by the server before the services are installed. No service keeps a pat
 from __future__ import annotations
 
 import os
+import secrets
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from etholake.errors import EtholakeError
 from local_mock.data import DataAccess
+from local_mock.errors import LocalMockError
+from local_mock.options import DUMMY_KEY, MOUNT, PREFIX
 
-__all__ = ["ACCOUNT", "Context", "child_environment", "get_context", "set_context"]
+__all__ = ["ACCOUNT", "Context", "child_environment", "client_environment", "get_context", "set_context"]
 
 ACCOUNT = "123456789012"  # moto's account
 _LOOPBACK = "127.0.0.1,localhost"
-# Not handed to jobs: settings of the one who started the server, credentials, code from the working folder.
-_PRIVATE = ("ETHOLAKE_", "AWS_", "MOTO_", "PYTHON", "PYSPARK_", "SPARK_", "SM_")
-_PRIVATE_NAMES = frozenset({"TARGET", "PORT", "MABE_DATA_DIR", "VIRTUAL_ENV"})
+# Not handed to jobs: options of this server, credentials, settings of Python and Spark, the working folder's code.
+_PRIVATE = (PREFIX, "AWS_", "MOTO_", "PYTHON", "PYSPARK_", "SPARK_", "SM_")
+_PRIVATE_NAMES = frozenset({"VIRTUAL_ENV"})
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ class Context:
     data : how services read and write objects (`local_mock.data`).
     s3_endpoint : URL of an S3 elsewhere (LocalStack), None if S3 is our own folders.
     calls : file that records every request, None for none; jobs then reach S3 by requests, not by its folders.
+    mount_variable : environment variable that tells a job the folder of the buckets.
+    secret : opens the server's own controls (`local_mock.gate`), made anew at each start.
     """
 
     s3_root: Path
@@ -45,6 +49,8 @@ class Context:
     data: DataAccess
     s3_endpoint: str | None = None
     calls: Path | None = None
+    mount_variable: str = MOUNT
+    secret: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False, kw_only=True)
 
     @property
     def url(self) -> str:
@@ -59,12 +65,9 @@ class Context:
         """
         parent = os.environ if parent is None else parent
         env = {k: v for k, v in parent.items() if not k.startswith(_PRIVATE) and k not in _PRIVATE_NAMES}
+        env |= client_environment(self.url, self.region)
         env |= {
-            "AWS_ENDPOINT_URL": self.url,
-            "AWS_ACCESS_KEY_ID": principal or "etholake",
-            "AWS_SECRET_ACCESS_KEY": "etholake",
-            "AWS_DEFAULT_REGION": self.region,
-            "AWS_REGION": self.region,
+            "AWS_ACCESS_KEY_ID": principal or DUMMY_KEY,
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_CONFIG_FILE": os.devnull,  # a profile of the user must not redirect a job
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
@@ -74,25 +77,36 @@ class Context:
             "PATH": os.pathsep.join((str(Path(sys.executable).parent), parent.get("PATH", os.defpath))),
         }
         if self.s3_endpoint is None and self.calls is None:
-            env["ETHOLAKE_S3_MOUNT"] = str(self.s3_root)
+            env[self.mount_variable] = str(self.s3_root)
         elif self.s3_endpoint is not None:
             env["AWS_ENDPOINT_URL_S3"] = self.s3_endpoint
         return env
+
+
+def client_environment(url: str, region: str) -> dict[str, str]:
+    """Return the variables with which any AWS client, CLI and SDK use the server at `url`."""
+    return {
+        "AWS_ENDPOINT_URL": url,
+        "AWS_ACCESS_KEY_ID": DUMMY_KEY,
+        "AWS_SECRET_ACCESS_KEY": DUMMY_KEY,
+        "AWS_DEFAULT_REGION": region,
+        "AWS_REGION": region,
+    }
 
 
 _current: Context | None = None
 
 
 def set_context(context: Context | None) -> None:
-    """Called by the server (and by tests of a service on its own)."""
+    """Set the context of this process; called by the server, and by tests of a service on its own."""
     global _current  # noqa: PLW0603
     _current = context
 
 
 def get_context() -> Context:
-    """The context of this process. Raises EtholakeError outside a server."""
+    """Return the context of this process. Raises LocalMockError outside a server."""
     if _current is None:
-        raise EtholakeError("No local_mock server runs in this process: start one with `etholake up`.")
+        raise LocalMockError("No local_mock server runs in this process: start one with `local-mock up`.")
     return _current
 
 

@@ -48,8 +48,14 @@ Made by `python -m local_mock.coverage`; do not edit (a test compares).
 - **state only**: moto keeps what you create and gives it back; nothing happens.
 - **absent**: answers 501 `NotImplemented` with a message that names the operation.
 
-Of S3, older versions of an object are not kept (PutBucketVersioning is state only), and CRC32C and CRC64NVME
-checksums are kept as sent but not compared.
+Of S3, these are kept and given back, but nothing acts on them: ACLs and bucket policies (every request is
+allowed), storage classes (but an archived object is read only after RestoreObject, which ends at once), life
+cycle rules, replication, access logs. With a customer's key (SSE-C) an object is given out for that key only;
+its file is not encrypted. Older versions are kept of what goes through S3's requests, not of files that change
+in the folders. CRC32C and CRC64NVME checksums are kept as sent but not compared. A key that cannot be a file of
+that path (`a//b`, `a/../b`, a part over 255 bytes, `d` beside `d/e`) is an object as any other, but its file
+lies in `.local_mock/`: Spark, which reads the folders, does not see it. SelectObjectContent, GetObjectTorrent
+and RenameObject are refused.
 
 Of EventBridge, an object that is written starts the state machines of the rules that match it, and PutEvents does;
 rules with a schedule (`rate`, `cron`) are state only: nothing happens by the clock.
@@ -62,8 +68,8 @@ stands in `tests/local_mock/athena/test_client_*.py`.
 Spark of a Glue job reads the buckets' folders. Through S3's own requests (Hadoop's s3a) it goes with two jars that
 are not shipped: see `tests/local_mock/test_glue_s3a.py`, which is skipped without them.
 
-With TARGET=localstack, S3 and STS are LocalStack's; IAM and CloudFormation stay ours, because LocalStack without
-a licence cannot create what the stacks hold (Glue, Athena, SageMaker).
+With `--s3-endpoint`, objects are read and written through an S3 elsewhere (LocalStack's, say); all other services
+stay here.
 
 ## After a restart
 
@@ -72,8 +78,10 @@ Athena's executions and their results; executions of Step Functions. What ran ha
 Failed, Aborted or FAILED, with that reason; endpoints start their hosts again. It is in `.local_mock/` beside the
 buckets, survives the process but (SQLite's WAL, synchronous = NORMAL) not a power cut to the last write, and is
 read by the version of moto and of local_mock that wrote it. In memory only: log events, data points of CloudWatch
-metrics, and all services not named here. With TARGET=localstack nothing is kept: LocalStack itself forgets
-everything when it stops.
+metrics, and all services not named here. With `--s3-endpoint` nothing is kept.
+
+On a full disk, S3 and the other services answer 507 `InsufficientStorage` and go on when there is space again. A
+change that another service could not write is kept in memory and written with the next request.
 """
 _SHOWN = {"applicationautoscaling": "application-autoscaling", "athena": "athena's work groups and statements"}
 
@@ -89,15 +97,15 @@ def operations(service: str) -> dict[str, str]:
     executes: frozenset[str] = getattr(ours, "EXECUTES", frozenset())
     # A package that names what is absent (S3: moto has no method per operation) is believed; else moto is asked.
     absent: frozenset[str] = getattr(ours, "ABSENT", frozenset())
-    found = {}
+    operations_by_state = {}
     for name in botocore.session.get_session().get_service_model(service).operation_names:
         if name in executes:
-            found[name] = "executes"
+            operations_by_state[name] = "executes"
         elif name not in absent and (absent or camelcase_to_underscores(name) in methods):
-            found[name] = "state only"
+            operations_by_state[name] = "state only"
         else:
-            found[name] = "absent"
-    return found
+            operations_by_state[name] = "absent"
+    return operations_by_state
 
 
 def unknown(service: str) -> list[str]:
@@ -109,9 +117,9 @@ def unknown(service: str) -> list[str]:
         return []
     session = botocore.session.get_session()
     siblings = [name for name, (_, _, other) in _SERVICES.items() if other == package]
-    known = {o for name in siblings for o in session.get_service_model(name).operation_names}
+    sibling_operations = {o for name in siblings for o in session.get_service_model(name).operation_names}
     executes: frozenset[str] = getattr(importlib.import_module(f"local_mock.{package}"), "EXECUTES", frozenset())
-    return sorted(set(executes) - known)
+    return sorted(set(executes) - sibling_operations)
 
 
 def render() -> str:

@@ -1,7 +1,8 @@
-"""How the executing services read and write objects: straight from the folders, or through an S3 client.
+"""Access of the executing services to objects: straight from the folders, or through an S3 client.
 
 `FolderData` is used where S3 is our own (plain files), `ClientData` where S3 is elsewhere (LocalStack); the
-latter keeps downloaded objects in a cache by ETag. Both refuse keys that would leave their bucket.
+latter keeps downloaded objects in a cache by ETag. Both read every key of S3, and neither writes one that is no
+relative path: a service has no reason to, and a job's code that does has lost track of its paths.
 """
 
 from __future__ import annotations
@@ -19,8 +20,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from etholake.errors import DataError
-from local_mock.keys import MARKER, check_key, is_in_progress, object_path, split_uri
+from local_mock.errors import DataError
+from local_mock.keys import (
+    MARKER,
+    KeyRefusedError,
+    aside_keys,
+    check_key,
+    is_in_progress,
+    is_plain,
+    object_path,
+    paths_of,
+    split_uri,
+)
+from local_mock.options import DUMMY_KEY
 
 __all__ = ["ClientData", "DataAccess", "FolderData", "ObjectInfo"]
 
@@ -63,7 +75,7 @@ class DataAccess(ABC):
 
     @abstractmethod
     def seekable(self, info: ObjectInfo) -> Path | IO[bytes]:
-        """What a reader of a part of the object (a Parquet footer) opens: a file, or a stream of ranged reads."""
+        """Return a source for readers of parts of an object (a Parquet footer): a file, or ranged reads."""
 
     @abstractmethod
     def delete(self, uri: str) -> None:
@@ -73,7 +85,7 @@ class DataAccess(ABC):
     def _put_file(self, path: Path, uri: str) -> None: ...
 
     def exists(self, uri: str) -> bool:
-        """Whether there is an object with exactly this key."""
+        """Return whether there is an object with exactly this key."""
         return any(info.uri == uri for info in self.list(uri))
 
     def entries(self, uri_prefix: str) -> Sequence[tuple[str, str]]:
@@ -83,27 +95,29 @@ class DataAccess(ABC):
         off, so ``s3://b/a/f.csv`` is ``f.csv``, and ``s3://b/a`` stands for ``a/…``.
         """
         bucket, prefix = split_uri(uri_prefix)
-        found = self.list(uri_prefix)
+        objects = self.list(uri_prefix)
         if prefix and not prefix.endswith("/"):
-            found = [i for i in found if i.key == prefix or i.key.startswith(prefix + "/")] or found
-            inside = all(i.key.startswith(prefix + "/") for i in found)
+            objects = [i for i in objects if i.key == prefix or i.key.startswith(prefix + "/")] or objects
+            inside = all(i.key.startswith(prefix + "/") for i in objects)
             base = prefix + "/" if inside else prefix.rpartition("/")[0] + "/"
         else:
             base = prefix
         base = "" if base == "/" else base
-        return [(f"s3://{bucket}/{info.key}", info.key.removeprefix(base)) for info in found]
+        return [(f"s3://{bucket}/{info.key}", info.key.removeprefix(base)) for info in objects]
 
     def download(self, uri_prefix: str, folder: Path) -> int:
         """Copy all objects under a prefix into `folder`, with the paths of `entries`.
 
-        Returns the number of files. A link or a name that would leave `folder` cannot arise from a valid key.
+        Returns the number of files. Raises DataError, before it writes, for a key that is no relative path.
         """
-        found = self.entries(uri_prefix)
-        for uri, name in found:
+        objects = self.entries(uri_prefix)
+        for _, name in objects:
+            _check_plain(name)
+        for uri, name in objects:
             target = folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(self.local_file(uri), target)
-        return len(found)
+        return len(objects)
 
     def upload(self, folder: Path, uri_prefix: str) -> int:
         """Write every regular file below `folder` under the prefix (joined by one '/'). Returns their number."""
@@ -121,20 +135,23 @@ class FolderData(DataAccess):
         self.root = root.resolve()
 
     def _path(self, uri: str) -> Path:
-        return object_path(self.root, *split_uri(uri))
+        """The file of an object that is there; the place for one that is not."""
+        paths = paths_of(self.root, *split_uri(uri))
+        return next((path for path in paths if path.is_file()), paths[0])
 
     def list(self, uri_prefix: str) -> list[ObjectInfo]:
         bucket, prefix = split_uri(uri_prefix)
         top = self.root / bucket
         start = top / prefix.rpartition("/")[0]
-        if os.path.realpath(start) != os.fspath(start):
-            return []  # '..' or a link on the way
-        found = [
+        stats = dict(_aside(self.root, bucket))
+        if os.path.realpath(start) == os.fspath(start):  # else '..' or a link on the way
+            stats |= dict(_walk(os.fspath(start), os.fspath(top)))
+        objects = [
             ObjectInfo(f"s3://{bucket}/{key}", key, stat.st_size, f"{stat.st_mtime_ns:x}-{stat.st_size:x}")
-            for key, stat in _walk(os.fspath(start), os.fspath(top))
+            for key, stat in stats.items()
             if key.startswith(prefix)
         ]
-        return sorted(found, key=lambda info: info.key.encode())
+        return sorted(objects, key=lambda info: info.key.encode())
 
     def read(self, uri: str) -> bytes:
         return self._path(uri).read_bytes()
@@ -156,9 +173,10 @@ class FolderData(DataAccess):
         return self.local_file(info.uri)
 
     def delete(self, uri: str) -> None:
-        path = self._path(uri)
-        path.unlink(missing_ok=True)
-        prune(path.parent, self.root)
+        for path in paths_of(self.root, *split_uri(uri)):
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError):
+                path.unlink()
+            prune(path.parent, self.root)
 
     def _put_file(self, path: Path, uri: str) -> None:
         with self._replacing(uri) as partial:
@@ -167,7 +185,8 @@ class FolderData(DataAccess):
     @contextlib.contextmanager
     def _replacing(self, uri: str) -> Iterator[Path]:
         """A partial file beside the object, renamed to it if the block succeeds."""
-        final = self._path(uri)
+        _check_plain(split_uri(uri)[1])
+        final = object_path(self.root, *split_uri(uri))
         if not (self.root / split_uri(uri)[0]).is_dir():
             raise FileNotFoundError(f"Bucket '{split_uri(uri)[0]}' of {uri} does not exist.")
         partial = final.with_name(f".tmp-{uuid.uuid4().hex}")
@@ -180,6 +199,20 @@ class FolderData(DataAccess):
         finally:
             with contextlib.suppress(OSError):
                 partial.unlink(missing_ok=True)
+
+
+def _check_plain(key: str) -> None:
+    """Raise DataError for a key that is no relative path: as a file it could leave its folder."""
+    if not is_plain(key):
+        raise KeyRefusedError(key, "it must not be absolute, nor have the parts '', '.' or '..'.")
+
+
+def _aside(root: Path, bucket: str) -> Iterator[tuple[str, os.stat_result]]:
+    """(key, stat) of the objects that are no plain files."""
+    for key, path in aside_keys(root, bucket):
+        with contextlib.suppress(OSError):
+            if not key.endswith("/"):
+                yield key, path.stat()
 
 
 def prune(folder: Path, root: Path) -> None:
@@ -224,14 +257,14 @@ class ClientData(DataAccess):
             config = Config(
                 s3={"addressing_style": "path"}, retries={"mode": "standard"}, proxies={}, max_pool_connections=32
             )
-            from local_mock.localstack.faults import work_around
+            from local_mock.localstack import work_around
 
             made = boto3.session.Session().client(
                 "s3",
                 endpoint_url=self._endpoint,
                 region_name=self._region,
-                aws_access_key_id="etholake",
-                aws_secret_access_key="etholake",  # noqa: S106
+                aws_access_key_id=DUMMY_KEY,
+                aws_secret_access_key=DUMMY_KEY,
                 config=config,
             )
             self._made = work_around(made)
@@ -239,17 +272,17 @@ class ClientData(DataAccess):
 
     def list(self, uri_prefix: str) -> list[ObjectInfo]:
         bucket, prefix = split_uri(uri_prefix)
-        found = []
+        objects = []
         try:
             for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
-                found += [
+                objects += [
                     ObjectInfo(f"s3://{bucket}/{i['Key']}", i["Key"], i["Size"], i["ETag"].strip('"'))
                     for i in page.get("Contents", [])
                     if not i["Key"].endswith("/")
                 ]
         except self._client.exceptions.NoSuchBucket:
             return []
-        return found
+        return objects
 
     def read(self, uri: str) -> bytes:
         bucket, key = self._split(uri)
@@ -259,6 +292,7 @@ class ClientData(DataAccess):
 
     def write(self, uri: str, data: bytes) -> None:
         bucket, key = self._split(uri)
+        _check_plain(key)
         with self._missing(uri):
             self._client.put_object(Bucket=bucket, Key=key, Body=data)
 
@@ -296,6 +330,7 @@ class ClientData(DataAccess):
 
     def _put_file(self, path: Path, uri: str) -> None:
         bucket, key = self._split(uri)
+        _check_plain(key)
         with self._missing(uri):
             self._client.upload_file(os.fspath(path), bucket, key)
 
@@ -318,7 +353,7 @@ class ClientData(DataAccess):
         return path
 
     def _local(self, uri: str, etag: str) -> Path:
-        """Where the copy of one version lies, if it has been downloaded."""
+        """Return the path at which the copy of one version lies once it has been downloaded."""
         name = hashlib.sha256(f"{uri}\n{etag}".encode()).hexdigest()[:40]
         return self._cache / name[:2] / (name + Path(uri).suffix)
 

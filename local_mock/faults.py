@@ -2,27 +2,37 @@
 
 `guard` wraps moto's application: an operation or a service that moto lacks answers 501 `NotImplemented`,
 naming service and operation (501 is not retried by the SDKs); a crash inside moto or a service answers 500
-`InternalFailure` with its message instead of an HTML page. Its traceback goes to the server's log.
+`InternalFailure` with its message instead of an HTML page. Its traceback goes to the server's log. A full disk is
+507 `InsufficientStorage`.
 """
 
 from __future__ import annotations
 
+import binascii
+import functools
+import http.client
 import json
 import logging
 import re
+import sys
 import uuid
 from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import parse_qs
+from xml.parsers import expat
 from xml.sax.saxutils import escape
 
+from local_mock import disk
+from local_mock.documents import RefusedError
 from local_mock.http import WsgiApp
 
-__all__ = ["action_of", "answer", "guard", "operation_of", "peek_form", "service_of"]
+__all__ = [
+    "action_of", "answer", "guard", "input_shape", "operation_of", "peek_form", "protocol_of", "service_of",
+]  # fmt: skip
 
 _log = logging.getLogger("local_mock.faults")
+_LARGEST_FORM = 10 << 20  # bytes; a larger form is refused before it is read (`local_mock.payloads`)
 _SCOPE = re.compile(r"Credential=[^/,\s]+/\d+/([^/]+)/([^/]+)/aws4_request")
-_STATUS = {500: "500 Internal Server Error", 501: "501 Not Implemented"}
 # Signing name -> botocore's service name where they differ (of the services that we answer for).
 _BOTO_NAMES = {"monitoring": "cloudwatch", "states": "stepfunctions", "email": "ses"}
 
@@ -38,6 +48,8 @@ def service_of(environ: dict[str, Any]) -> str | None:
     else:
         return None
     name = str(name).lower()
+    if not name:
+        return None
     if name == "sagemaker" and environ.get("PATH_INFO", "").startswith("/endpoints/"):
         return "sagemaker-runtime"
     return str(_BOTO_NAMES.get(name, name))
@@ -79,14 +91,35 @@ def _operation_by_path(environ: dict[str, Any], service: str) -> str | None:
     return best[1] if best else None
 
 
+@functools.lru_cache(maxsize=64)
 def _service_model(service: str) -> Any:
+    """The description of a service; None if there is none.
+
+    It is the one that moto has in memory, once moto is there: importing moto here, beside the thread that imports
+    it at start, would find it half made.
+    """
     import botocore.session
     from botocore.exceptions import UnknownServiceError
 
+    load = getattr(sys.modules.get("moto.core.utils"), "get_service_model", None)
     try:
-        return botocore.session.get_session().get_service_model(service)
+        return (load or botocore.session.get_session().get_service_model)(service)
     except UnknownServiceError:
         return None
+
+
+def protocol_of(service: str | None) -> str | None:
+    """The protocol of a service: `json`, `query`, `rest-json`, `rest-xml` or `ec2`; None if it is unknown."""
+    model = _service_model(service) if service else None
+    return str(model.metadata.get("protocol", "json")) if model else None
+
+
+def input_shape(service: str | None, operation: str | None) -> Any:
+    """Botocore's shape of an operation's request, None if there is none."""
+    model = _service_model(service) if service else None
+    if model is None or operation not in model.operation_names:
+        return None
+    return model.operation_model(operation).input_shape
 
 
 def answer(service: str | None, status: int, code: str, message: str) -> tuple[str, list[tuple[str, str]], bytes]:
@@ -94,7 +127,7 @@ def answer(service: str | None, status: int, code: str, message: str) -> tuple[s
     model = _service_model(service) if service else None
     protocol = model.metadata.get("protocol", "json") if model else "json"
     request = str(uuid.uuid4())
-    sender = "Sender" if status == 501 else "Receiver"
+    sender = "Receiver" if status == 500 else "Sender"
     inner = f"<Code>{escape(code)}</Code><Message>{escape(message)}</Message>"
     if service == "s3":
         body, kind = f"<Error>{inner}<RequestId>{request}</RequestId></Error>", "application/xml"
@@ -121,7 +154,11 @@ def answer(service: str | None, status: int, code: str, message: str) -> tuple[s
         ("x-amzn-RequestId", request),
         ("x-amzn-ErrorType", code),
     ]
-    return _STATUS.get(status, f"{status} Error"), headers, data
+    return f"{status} {http.client.responses.get(status, 'Error')}", headers, data
+
+
+# What parsers of the standard library raise on a text that they cannot read; a fault of moto is another error.
+_UNREADABLE = (json.JSONDecodeError, RecursionError, UnicodeError, binascii.Error, RefusedError, expat.ExpatError)
 
 
 def guard(app: WsgiApp, knows_service: Callable[[str], bool]) -> WsgiApp:
@@ -145,11 +182,19 @@ def guard(app: WsgiApp, knows_service: Callable[[str], bool]) -> WsgiApp:
             head, chunks = _call(app, environ)
         except NotImplementedError:
             return absent()
+        except _UNREADABLE as err:  # a text within the request, which moto takes apart by itself
+            _log.info("%s %s is unreadable: %s", environ["REQUEST_METHOD"], environ.get("PATH_INFO"), err)
+            message = f"The request has a text that cannot be read: {type(err).__name__}: {str(err)[:200]}."
+            status, headers, body = answer(service, 400, "SerializationException", message)
+            start_response(status, headers)
+            return [body]
         except Exception as err:
             _log.exception("%s %s failed", environ["REQUEST_METHOD"], environ.get("PATH_INFO"))
             operation = operation_of(environ, service, form)
             message = f"local_mock failed in {service}:{operation}: {type(err).__name__}: {err} (see its log)."
-            status, headers, body = answer(service, 500, "InternalFailure", message)
+            full = disk.is_full(err)
+            number, code = (disk.STATUS, disk.CODE) if full else (500, "InternalFailure")
+            status, headers, body = answer(service, number, code, message)
             start_response(status, headers)
             return [body]
         if service and _is_routing_miss(head, chunks):
@@ -179,7 +224,7 @@ def _call(app: WsgiApp, environ: dict[str, Any]) -> tuple[tuple[str, list[tuple[
 
 
 def _is_routing_miss(head: tuple[str, list[tuple[str, str]]], chunks: list[bytes]) -> bool:
-    """Whether moto had no handler for the URL: Flask's HTML page, or its own empty 404."""
+    """Return whether moto had no handler for the URL: Flask's HTML page, or its own empty 404."""
     if not head[0].startswith(("404", "405")):
         return False
     body = b"".join(chunks)
@@ -190,8 +235,10 @@ def peek_form(environ: dict[str, Any]) -> str:
     """The body of a form request (query protocol), put back for the application; '' otherwise."""
     import io
 
-    if not environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
+    length = int(environ.get("CONTENT_LENGTH") or 0)
+    is_form = environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded")
+    if not is_form or not 0 < length <= _LARGEST_FORM:
         return ""
-    data = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    data = environ["wsgi.input"].read(length)
     environ["wsgi.input"] = io.BytesIO(data)
     return str(data.decode("utf-8", "replace"))

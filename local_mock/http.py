@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import logging
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -17,6 +18,7 @@ __all__ = ["RequestHandler", "Server", "WsgiApp"]
 
 WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 _log = logging.getLogger("local_mock.http")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]+")
 _DRAIN_BYTES = 1 << 20
 _DRAIN_LIMIT = 64 << 20  # what is left of a refused upload beyond this is not worth reading
 
@@ -51,14 +53,23 @@ class RequestHandler(WSGIRequestHandler):
     wbufsize = 64 * 1024  # head and small body leave in one packet
 
     def run_wsgi(self) -> None:
+        try:
+            length = int(self.headers.get("Content-Length") or 0)
+            environ = self.make_environ()
+        except ValueError:  # a length that is none, an address that cannot be taken apart
+            length = -1
+        if length < 0:
+            self.close_connection = True  # where the next request begins is not known
+            self.send_error(400)
+            return
+        self.environ = environ
         if self.headers.get("Expect", "").strip().lower() == "100-continue":
             self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             self.wfile.flush()  # the client waits for it
-        self.environ = environ = self.make_environ()
         environ["local_mock.headers"] = self.headers  # WSGI drops names with '_', which S3 metadata may have
         body = None
         if not environ.get("wsgi.input_terminated"):  # else a chunked body, which knows its end
-            body = _Body(self.rfile, int(self.headers.get("Content-Length") or 0))
+            body = _Body(self.rfile, length)
             environ["wsgi.input"] = io.BufferedReader(body, 256 * 1024)
         try:
             self._respond(environ)
@@ -110,7 +121,7 @@ class RequestHandler(WSGIRequestHandler):
         names = set()
         for name, value in headers:
             names.add(name.lower())
-            self.send_header(name, value)
+            self.send_header(name, _one_line(value))
         bodiless = self.command == "HEAD" or code in (204, 304) or code < 200
         chunked = "content-length" not in names and not bodiless and not empty
         if chunked:
@@ -136,6 +147,16 @@ class RequestHandler(WSGIRequestHandler):
 
     def log(self, type: str, message: str, *args: Any) -> None:
         getattr(_log, type, _log.info)(message, *args)
+
+
+def _one_line(value: str) -> str:
+    """Return a header's value without characters that would end its line, in the bytes that can be sent."""
+    clean = _CONTROL.sub(" ", value)
+    try:
+        clean.encode("latin-1")
+    except UnicodeEncodeError:
+        return clean.encode("utf-8", "replace").decode("latin-1")
+    return clean
 
 
 class Server(ThreadedWSGIServer):

@@ -1,24 +1,29 @@
-"""Which S3 keys may become files, and where: the rules shared by the S3 service and by `local_mock.data`.
+"""Where the object of an S3 key lies: the rules shared by the S3 service and by `local_mock.data`.
 
-A key is stored at ``<s3_root>/<bucket>/<key>``. It must not leave the bucket: no `..` or `.` part, not
-absolute, no empty part; symbolic links are not followed. A key that ends in `/` (a folder marker, as Hadoop
-and Arrow make them) is the file `.s3-folder` in that folder. Files in progress are not objects.
+A plain key is the file ``<s3_root>/<bucket>/<key>``; one that ends in `/` (a folder marker, as Hadoop and Arrow
+make them) is the file `.s3-folder` in that folder. A key that cannot be such a file (a part that is empty, `.`,
+`..` or over 255 bytes, a leading `/`), or whose place is taken (`d` beside `d/e`), is a file of the private folder
+whose name spells the key: see `aside_path`. No key leads out of its bucket, and symbolic links are not followed.
+Files in progress are not objects.
 """
 
 from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
-from etholake.errors import DataError
+from local_mock.errors import DataError
 
 __all__ = [
-    "MARKER", "PRIVATE", "KeyRefusedError", "bucket_ok", "check_key", "is_in_progress", "object_path", "split_uri",
+    "MARKER", "PRIVATE", "KeyRefusedError", "aside_keys", "aside_path", "bucket_ok", "check_key", "is_in_progress",
+    "is_plain", "object_path", "paths_of", "split_uri",
 ]  # fmt: skip
 
 MARKER = ".s3-folder"
 PRIVATE = ".local_mock"  # in s3_root: index, uploads, lock; never a bucket (a bucket name begins with a-z0-9)
+MAX_PART_BYTES = 255  # of a file name on every usual file system
 MAX_KEY_BYTES = 1024  # https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,62}")
 
@@ -32,31 +37,34 @@ class KeyRefusedError(DataError):
 
 
 def bucket_ok(name: str) -> bool:
-    """Whether `name` can be a bucket (and hence a folder below s3_root)."""
+    """Return whether `name` can be a bucket (and hence a folder below s3_root)."""
     return _BUCKET.fullmatch(name) is not None and ".." not in name
 
 
 def check_key(key: str) -> None:
-    """Raise KeyRefusedError if `key` would leave its bucket or cannot be a file name."""
-    parts = key.removesuffix("/").split("/")
-    if not key or key.startswith("/") or "" in parts:
-        raise KeyRefusedError(key, "it must not be absolute or have empty parts ('//').")
-    if ".." in parts or "." in parts:
-        raise KeyRefusedError(key, "it must not have the parts '.' or '..'.")
-    if "\0" in key or MARKER in parts:
-        raise KeyRefusedError(key, f"it must not contain a NUL character or the part '{MARKER}'.")
+    """Raise KeyRefusedError for what S3 refuses too: no key, one that is not UTF-8, one over 1,024 bytes."""
     try:
-        encoded = key.encode()
+        size = len(key.encode())
     except UnicodeEncodeError as err:
         raise KeyRefusedError(key.encode("utf-8", "replace").decode(), "it must be valid UTF-8.") from err
-    if len(encoded) > MAX_KEY_BYTES or any(len(part.encode()) > 255 for part in parts):
-        raise KeyRefusedError(key, "it must not exceed 1,024 bytes, nor 255 bytes between two slashes.")
+    if not 0 < size <= MAX_KEY_BYTES:
+        raise KeyRefusedError(key[:100], "it must have 1 to 1,024 bytes.")
+
+
+def is_plain(key: str) -> bool:
+    """Whether a key can be a relative path below its bucket's folder."""
+    parts = key.removesuffix("/").split("/")
+    return not (
+        any(part in ("", ".", "..", MARKER) for part in parts)
+        or "\0" in key
+        or (len(key) > MAX_PART_BYTES // 4 and any(len(part.encode()) > MAX_PART_BYTES for part in parts))
+    )
 
 
 def is_in_progress(relative: str) -> bool:
-    """Whether a file (path relative to its bucket) is one that a writer has not finished or keeps for itself.
+    """Return whether a file (path relative to its bucket) is unfinished or a writer's private one.
 
-    `.tmp-*` (etholake.storage), `_temporary/` and `.spark-staging-*/` (Spark before commit), `.*.crc`
+    `.tmp-*` (a writer's own partial files), `_temporary/` and `.spark-staging-*/` (Spark before commit), `.*.crc`
     (Hadoop's checksums of local files), and the folder marker.
     """
     *folders, name = relative.split("/")
@@ -66,7 +74,9 @@ def is_in_progress(relative: str) -> bool:
 
 
 def object_path(root: Path, bucket: str, key: str) -> Path:
-    """The file of an object. Raises KeyRefusedError for a bad key or one that lies behind a symbolic link.
+    """The file of an object whose key is plain, else its file in the private folder.
+
+    Raises KeyRefusedError for a bad key or bucket, and for a key that lies behind a symbolic link.
 
     Parameters
     ----------
@@ -75,11 +85,59 @@ def object_path(root: Path, bucket: str, key: str) -> Path:
     if not bucket_ok(bucket):
         raise KeyRefusedError(key, f"'{bucket}' is not a bucket name.")
     check_key(key)
+    if not is_plain(key):
+        return aside_path(root, bucket, key)
     path = root / bucket / (key + MARKER if key.endswith("/") else key)
     parent = os.fspath(path.parent)
     if os.path.realpath(parent) != parent or path.is_symlink():
         raise KeyRefusedError(key, "it lies behind a symbolic link, which is not followed.")
     return path
+
+
+def paths_of(root: Path, bucket: str, key: str) -> tuple[Path, ...]:
+    """The places where an object may lie, the one that counts first. Raises as `object_path`."""
+    path = object_path(root, bucket, key)
+    return (path, aside_path(root, bucket, key)) if is_plain(key) else (path,)
+
+
+# Pieces of a spelt key, joined, are the key; a folder's name ends in '+', the file's in '='.
+_ESCAPES = (("%", "%25"), ("/", "%2F"), ("+", "%2B"), ("=", "%3D"), ("\0", "%00"))
+_PIECE_BYTES = 200
+
+
+def aside_path(root: Path, bucket: str, key: str) -> Path:
+    """The file, in the private folder, of an object that cannot be a plain file; its path spells the key."""
+    text = key
+    for character, escape in _ESCAPES:
+        text = text.replace(character, escape)
+    short = len(text) <= _PIECE_BYTES // 4
+    pieces, size = [text if short else ""], 0
+    for character in "" if short else text:
+        size += len(character.encode())
+        if size > _PIECE_BYTES:
+            pieces, size = [*pieces, ""], len(character.encode())
+        pieces[-1] += character
+    return root.joinpath(PRIVATE, "aside", bucket, *(f"{piece}+" for piece in pieces[:-1]), f"{pieces[-1]}=")
+
+
+def aside_keys(root: Path, bucket: str) -> Iterator[tuple[str, Path]]:
+    """(key, path) of every object of a bucket that is not a plain file, in no order."""
+
+    def walk(folder: Path, text: str) -> Iterator[tuple[str, Path]]:
+        try:
+            paths = list(folder.iterdir())
+        except OSError:
+            return
+        for path in paths:
+            key = text + path.name[:-1]
+            if path.name.endswith("+"):
+                yield from walk(path, key)
+            elif path.name.endswith("="):
+                for character, escape in reversed(_ESCAPES):
+                    key = key.replace(escape, character)
+                yield key, path
+
+    yield from walk(root / PRIVATE / "aside" / bucket, "")
 
 
 def split_uri(uri: str) -> tuple[str, str]:

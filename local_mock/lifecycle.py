@@ -1,12 +1,14 @@
-"""Start, find and stop the mock as a background process. Prints nothing.
+"""Start, find and stop the server as a background process. Prints nothing.
 
-The running server is known by its state folder: `mock.lock` is held as long as it lives, `mock.json` says
-where it answers.
+The running server is known by its state folder: `mock.lock` is held as long as the process lives, `mock.json`
+says where it answers. Neither is believed alone: a server that was killed holds its lock for a moment longer and
+leaves its `mock.json` behind. A server counts as running when the holder of the lock answers at that address.
 """
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import signal
@@ -17,11 +19,11 @@ import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from etholake import aws
-from etholake.errors import AwsError, UsageError
-from etholake.settings import Settings
-from local_mock.localstack import host
+from local_mock import watch
+from local_mock.errors import LocalMockError, ServerError, UsageError
+from local_mock.options import PREFIX, Options
 from local_mock.server import HEALTH, LOG_NAME, is_held
 
 __all__ = ["Running", "down", "running", "up"]
@@ -29,6 +31,7 @@ __all__ = ["Running", "down", "running", "up"]
 _START_S = 60.0  # a loaded machine; three seconds are usual
 _STOP_S = 15.0
 _OUTPUT = "local_mock.out"
+_SECRET_HEADER = "X-Local-Mock-Secret"  # noqa: S105 - the header's name
 _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # never by a proxy
 
 
@@ -42,64 +45,62 @@ class Running:
     started: bool
 
 
-def running(settings: Settings) -> Running | None:
-    """The server of this state folder, None if there is none (or it is just starting)."""
-    state = Path(settings.state_dir)
-    pid = is_held(state / "mock.lock")
-    if pid is None:
+def running(options: Options) -> Running | None:
+    """Return the server that answers for this state folder, None if there is none (or it is just starting)."""
+    announced = _announced(options.state_dir)
+    if announced is None or _problem(announced, options) is not None:
         return None
-    with contextlib.suppress(OSError, ValueError, KeyError):
-        content = json.loads((state / "mock.json").read_text(encoding="utf-8"))
-        if content["pid"] == pid:
-            return Running(pid, int(content["port"]), str(content["url"]), started=False)
-    return None
+    return Running(announced["pid"], announced["port"], announced["url"], started=False)
 
 
-def up(settings: Settings) -> Running:
-    """The running server, started if there is none; it has answered when this returns.
+def up(options: Options) -> Running:
+    """Return the running server, started if there is none; it has answered when this returns.
+
+    A server of this folder that is about to end (killed, or told to stop) is waited for and then replaced.
 
     Raises
     ------
     UsageError : the port or a folder is in use by another program.
-    AwsError : it did not come up; the message has the end of its log.
+    ServerError : it did not come up; the message has the end of its log.
     """
-    if settings.target == "aws":
-        raise UsageError("Target aws needs no local_mock: it is answered by AWS.")
-    if settings.target == "localstack" and not host.answers(settings.port):
-        raise UsageError(f"No LocalStack answers on port {settings.port}: run `make localstack` first.")
-    found = running(settings)
-    if found is not None:
-        _check_same_root(settings)
-        _wait_for_answer(found, settings)
-        return found
-    state = Path(settings.state_dir)
+    state = options.state_dir
     state.mkdir(parents=True, exist_ok=True)
-    with (state / _OUTPUT).open("wb") as output:
-        process = subprocess.Popen(
-            _command(settings),
-            env=_environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+    process: subprocess.Popen[bytes] | None = None
+    problem = ""
     deadline = time.monotonic() + _START_S
     while time.monotonic() < deadline:
-        found = running(settings)
-        if found is not None:
-            _wait_for_answer(found, settings)
-            return Running(found.pid, found.port, found.url, started=found.pid == process.pid)
-        if process.poll() is not None and running(settings) is None:
-            raise _failure(state, process.returncode)
+        announced = _announced(state)
+        if announced is not None:
+            problem = _problem(announced, options) or ""
+            if not problem:
+                _check_same_root(options, announced)
+                started = process is not None and process.pid == announced["pid"]
+                return Running(announced["pid"], announced["port"], announced["url"], started)
+        holder = is_held(state / "mock.lock")
+        if process is None:
+            if holder is None:
+                process = _start(options)
+        elif process.poll() is not None:
+            if holder in (None, process.pid):
+                raise _failure(state, process.returncode)
+            process = None  # another caller of `up` was faster: its server is the one to wait for
         time.sleep(0.02)
-    process.kill()
-    process.wait()
-    raise AwsError(f"local_mock did not answer within {_START_S:.0f} s.{_end_of_log(state)}")
+    if process is not None:
+        process.kill()
+        process.wait()
+    raise ServerError(
+        f"local_mock in {state} did not answer within {_START_S:.0f} s. {problem}{_end_of_log(state)}"
+    )
 
 
-def down(settings: Settings) -> bool:
-    """Stop the server of this state folder, with everything that it started. Whether there was one."""
-    lock = Path(settings.state_dir) / "mock.lock"
+def down(options: Options) -> bool:
+    """Stop the server of this state folder, with everything that it started; return whether there was one.
+
+    Raises
+    ------
+    ServerError : the process does not end.
+    """
+    lock = options.state_dir / "mock.lock"
     pid = is_held(lock)
     if pid is None:
         return False
@@ -111,11 +112,56 @@ def down(settings: Settings) -> bool:
             if is_held(lock) != pid and _is_gone(pid):
                 return True
             time.sleep(0.02)
-    raise AwsError(f"local_mock (process {pid}) could not be stopped.")
+    raise ServerError(f"local_mock (process {pid}) could not be stopped.")
+
+
+def _announced(state: Path) -> dict[str, Any] | None:
+    """The content of `mock.json` if it is of the process that holds the lock, else None."""
+    pid = is_held(state / "mock.lock")
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        content: dict[str, Any] = json.loads((state / "mock.json").read_text(encoding="utf-8"))
+        if pid is not None and content["pid"] == pid:
+            return content | {"port": int(content["port"]), "url": str(content["url"])}
+    return None
+
+
+def _problem(announced: dict[str, Any], options: Options) -> str | None:
+    """Say why the announced server cannot be used yet; None if it answers, with the right process id.
+
+    Where S3 is the server's own, a real S3 call (ListBuckets) is answered too.
+    """
+    url = str(announced["url"])
+    try:
+        health = json.loads(_get(url + HEALTH, announced))
+        if health.get("pid") != announced["pid"]:
+            return f"Another program answers at {url}."
+        if options.s3_endpoint is None:
+            _get(url + "/", announced)
+    except (OSError, ValueError, urllib.error.URLError) as err:
+        return f"It does not answer at {url}: {err}."
+    return None
+
+
+def _get(url: str, announced: dict[str, Any]) -> bytes:
+    request = urllib.request.Request(url, headers={_SECRET_HEADER: str(announced.get("secret", ""))})  # noqa: S310
+    with _direct.open(request, timeout=5) as response:
+        return bytes(response.read())
+
+
+def _start(options: Options) -> subprocess.Popen[bytes]:
+    with (options.state_dir / _OUTPUT).open("wb") as output:
+        return subprocess.Popen(
+            _command(options),
+            env=_environment(options),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
 
 
 def _is_gone(pid: int) -> bool:
-    """Whether a process has ended; reaps it if it is our own child."""
+    """Return whether a process has ended; reaps it if it is our own child."""
     with contextlib.suppress(ChildProcessError):
         return os.waitpid(pid, os.WNOHANG)[0] == pid
     try:
@@ -125,63 +171,53 @@ def _is_gone(pid: int) -> bool:
     return False
 
 
-def _command(settings: Settings) -> list[str]:
-    local = settings.target == "localstack"
-    command = [sys.executable, "-m", "local_mock", "--region", settings.region]
-    command += ["--port", str(settings.mock_port if local else settings.port)]
-    command += ["--s3-root", settings.s3_root, "--state-dir", settings.state_dir]
-    return [*command, "--s3-endpoint", str(aws.endpoint(settings, "s3"))] if local else command
+def _command(options: Options) -> list[str]:
+    command = [sys.executable, "-m", "local_mock", "run"]
+    for field in dataclasses.fields(options):
+        value = getattr(options, field.name)
+        if value is not None and field.name not in ("hidden_variables", "ends_with"):
+            command += [f"--{field.name.replace('_', '-')}", str(value)]
+    return command
 
 
-def _environment() -> dict[str, str]:
-    """The caller's, with this repository importable from any working folder."""
+def _environment(options: Options) -> dict[str, str]:
+    """Return the server's environment: the caller's without what is hidden, with this package importable."""
     root = str(Path(__file__).resolve().parent.parent)
     paths = [root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
-    return os.environ | {"PYTHONPATH": os.pathsep.join(dict.fromkeys(paths))}
+    names = {name for name in options.hidden_variables if not name.endswith("_")}
+    prefixes = (*(name for name in options.hidden_variables if name.endswith("_")), PREFIX)
+    kept = {k: v for k, v in os.environ.items() if k not in names and not k.startswith(prefixes)}
+    if options.ends_with:
+        kept[watch.VARIABLE] = ",".join(map(str, options.ends_with))
+    return kept | {"PYTHONPATH": os.pathsep.join(dict.fromkeys(paths))}
 
 
-def _check_same_root(settings: Settings) -> None:
-    content = json.loads((Path(settings.state_dir) / "mock.json").read_text(encoding="utf-8"))
-    wanted = aws.endpoint(settings, "s3") if settings.target == "localstack" else None
-    if content["s3_endpoint"] != wanted:
+def _check_same_root(options: Options, announced: dict[str, Any]) -> None:
+    remedy = "stop it with `local-mock down`, or choose another state folder."
+    if announced["s3_endpoint"] != options.s3_endpoint:
         raise UsageError(
-            f"A local_mock with S3 at {content['s3_endpoint'] or 'its own folders'} runs already in "
-            f"{settings.state_dir}, but target {settings.target} is wanted: stop it with `etholake down`, or "
-            "choose another state_dir."
+            f"A local_mock with S3 at {announced['s3_endpoint'] or 'its own folders'} runs already in "
+            f"{options.state_dir}, but S3 at {options.s3_endpoint or 'its own folders'} is wanted: {remedy}"
         )
-    if wanted is None and Path(content["s3_root"]) != Path(settings.s3_root).resolve():
+    if options.s3_endpoint is None and Path(announced["s3_root"]) != options.s3_root.resolve():
         raise UsageError(
-            f"A local_mock with the S3 folder {content['s3_root']} runs already in {settings.state_dir}, but "
-            f"{settings.s3_root} is wanted: stop it with `etholake down`, or choose another state_dir."
+            f"A local_mock with the S3 folder {announced['s3_root']} runs already in {options.state_dir}, but "
+            f"{options.s3_root} is wanted: {remedy}"
         )
 
 
-def _wait_for_answer(found: Running, settings: Settings) -> None:
-    """Until a real S3 call (ListBuckets) is answered; the health page where S3 is elsewhere."""
-    url = found.url + ("/" if settings.target == "mock" else HEALTH)
-    problem = ""
-    deadline = time.monotonic() + _START_S
-    while time.monotonic() < deadline:
-        try:
-            with _direct.open(url, timeout=10) as response:
-                response.read()
-        except (OSError, urllib.error.URLError) as err:
-            problem = str(err)
-            time.sleep(0.05)
-        else:
-            return
-    raise AwsError(f"local_mock at {url} does not answer: {problem}.{_end_of_log(Path(settings.state_dir))}")
-
-
-def _failure(state: Path, code: int) -> Exception:
+def _failure(state: Path, code: int) -> LocalMockError:
+    """The error of a server that ended while it started; a refusal of its own is the last line of its output."""
     text = (state / _OUTPUT).read_text(encoding="utf-8", errors="replace").strip()
     if code == 2 and text:
         return UsageError(text)
-    return AwsError(f"local_mock ended with exit code {code}.{_end_of_log(state)}")
+    if code == 1 and text and "Traceback" not in text:
+        return ServerError(text)
+    return ServerError(f"local_mock ended with exit code {code}.{_end_of_log(state)}")
 
 
 def _end_of_log(state: Path) -> str:
-    """The last lines of its output and log, for a message."""
+    """The last lines of its log and output, for a message."""
     lines: list[str] = []
     for name in (LOG_NAME, _OUTPUT):
         with contextlib.suppress(OSError):

@@ -1,7 +1,7 @@
 """Child processes of the mock: jobs and endpoint servers that never outlive it.
 
-`Child` starts a command under `local_mock/reaper.py`, which kills the command and everything that it started
-when it is stopped, times out, ends, or when the server dies (kill -9 included). Threads that run jobs call
+`Child` starts a command under `local_mock/child_supervisor.py`, which kills it and all that it started when it
+is stopped, times out, ends, or when the server dies (kill -9 included). Threads that run jobs call
 `Child.wait`; `stop_all` ends whatever still runs when the server shuts down.
 """
 
@@ -18,11 +18,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from etholake.errors import EtholakeError
+from local_mock.errors import LocalMockError
 
 __all__ = ["Child", "ChildResult", "running_children", "stop_all"]
 
-_REAPER = Path(__file__).with_name("reaper.py")
+_SUPERVISOR = Path(__file__).with_name("child_supervisor.py")
 _TAIL_BYTES = 256 * 1024
 
 _lock = threading.Lock()
@@ -32,7 +32,7 @@ _closed = False
 
 @dataclass(frozen=True)
 class ChildResult:
-    """How a child ended: its exit code (negative: killed by that signal), and whether we ended it."""
+    """The end of a child: its exit code (negative: killed by that signal), and whether the server ended it."""
 
     returncode: int
     timed_out: bool
@@ -52,7 +52,7 @@ class Child:
 
     Raises
     ------
-    EtholakeError : the server is shutting down.
+    LocalMockError : the server is shutting down.
     """
 
     def __init__(
@@ -74,10 +74,10 @@ class Child:
         with _lock:
             try:
                 if _closed:
-                    raise EtholakeError("local_mock is shutting down and starts no more processes.")
+                    raise LocalMockError("local_mock is shutting down and starts no more processes.")
                 with log_path.open("ab") as log:
                     self._process = subprocess.Popen(
-                        [sys.executable, "-I", "-S", os.fspath(_REAPER), str(reader), *self.args],
+                        [sys.executable, "-I", "-S", os.fspath(_SUPERVISOR), str(reader), *self.args],
                         env=dict(env),
                         cwd=cwd,
                         stdin=subprocess.DEVNULL,
@@ -136,11 +136,11 @@ class Child:
     def _end(self, grace_s: float) -> None:
         if grace_s > 0:
             with contextlib.suppress(ProcessLookupError):
-                self._process.send_signal(signal.SIGTERM)  # the reaper hands it on to the group
+                self._process.send_signal(signal.SIGTERM)  # the supervisor hands it on to the group
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(grace_s)
                 return
-        self._cut()  # the reaper kills the tree
+        self._cut()  # the supervisor kills the tree
         try:
             self._process.wait(10.0)
         except subprocess.TimeoutExpired:

@@ -16,52 +16,54 @@ import logging.handlers
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from etholake.errors import UsageError
-from local_mock import calls, faults, process
+from local_mock import calls, disk, documents, faults, payloads, process, watch
 from local_mock.context import ACCOUNT, Context, set_context
 from local_mock.data import ClientData, FolderData
-from local_mock.durable.restart import settle
-from local_mock.durable.state import State, open_state
+from local_mock.disk import StateNotWrittenError
+from local_mock.durable import state as durable
+from local_mock.durable.restart import mark_ended
+from local_mock.durable.state import State
+from local_mock.errors import ServerError, UsageError
+from local_mock.gate import HEALTH, Gate, is_trusted
 from local_mock.http import Server, WsgiApp
 from local_mock.keys import PRIVATE
+from local_mock.options import PREFIX, Options
 
-__all__ = ["HEALTH", "SERVICES", "Options", "hold", "is_held", "serve"]
+__all__ = ["HEALTH", "SERVICES", "hold", "is_held", "serve"]
 
 SERVICES = ("s3", "glue", "athena", "sagemaker", "stepfunctions", "events", "cloudformation", "quicksight")
-HEALTH = "/_local_mock/health"
 INTERRUPT = "/_local_mock/interrupt/"  # POST …/<training job>: takes its spot instances away
 LOG_NAME = "local_mock.log"
-
-
-@dataclass(frozen=True)
-class Options:
-    """What the command line says."""
-
-    port: int
-    s3_root: Path
-    state_dir: Path
-    region: str = "us-east-1"
-    s3_endpoint: str | None = None
-    record_calls: Path | None = None
+_LOCK_WAIT_S = 2.0  # the kernel takes a moment to release the locks of a process with much memory
 
 
 @contextlib.contextmanager
 def hold(path: Path, what: str) -> Iterator[None]:
-    """Hold an exclusive lock on a file; raises UsageError, naming the holder, if another process has it."""
+    """Hold an exclusive lock on a file, waiting for a holder that is just ending (a killed server, say).
+
+    Raises
+    ------
+    UsageError : another process has it and goes on; the message names it.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+", encoding="ascii") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as err:
-            raise UsageError(
-                f"{what} is in use by another local_mock (process {_holder(file)}). "
-                "Stop that one with `etholake down`, or choose another folder."
-            ) from err
+        deadline = time.monotonic() + _LOCK_WAIT_S
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError as err:
+                if time.monotonic() > deadline:
+                    raise UsageError(
+                        f"{what} is in use by another local_mock (process {_holder(file)}). "
+                        "Stop that one with `local-mock down`, or choose another folder."
+                    ) from err
+            time.sleep(0.02)
         file.seek(0)
         file.truncate()
         file.write(str(os.getpid()))
@@ -95,7 +97,16 @@ def make_context(options: Options, port: int) -> Context:
         if options.s3_endpoint
         else FolderData(root)
     )
-    return Context(root, state_dir, port, options.region, data, options.s3_endpoint, options.record_calls)
+    return Context(
+        root,
+        state_dir,
+        port,
+        options.region,
+        data,
+        options.s3_endpoint,
+        options.record_calls,
+        options.mount_variable,
+    )
 
 
 class Services:
@@ -121,16 +132,16 @@ class Services:
         return [body]
 
     def wait(self) -> None:
-        """Until the services are installed (or could not be)."""
+        """Wait until the services are installed (or could not be)."""
         self._ready.wait()
 
     def _make(self) -> None:
         try:
             install(self._context)
-            state = open_state(None if self._context.s3_endpoint else self._context.s3_root)
+            state = durable.current()
             if state is not None:
                 state.restore()
-                settle(state, self._context)
+                mark_ended(state, self._context)
             self._app = _moto() if state is None else _kept(_moto(), state)
         except BaseException as err:
             logging.getLogger("local_mock").exception("The services could not be installed")
@@ -141,6 +152,7 @@ class Services:
 
 def install(context: Context) -> None:
     """Put our services into moto. S3 stays out where it is elsewhere."""
+    documents.install()
     for name in SERVICES:
         if name == "s3" and context.s3_endpoint is not None:
             continue
@@ -158,7 +170,7 @@ def _moto() -> WsgiApp:
     def knows(service: str) -> bool:
         return service.replace("-", "").replace(".", "") in modules
 
-    return faults.guard(DomainDispatcherApplication(create_backend_app), knows)
+    return payloads.checked(faults.guard(DomainDispatcherApplication(create_backend_app), knows))
 
 
 def _kept(app: WsgiApp, state: State) -> WsgiApp:
@@ -166,26 +178,34 @@ def _kept(app: WsgiApp, state: State) -> WsgiApp:
 
     def kept(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         service, form = faults.service_of(environ), faults.peek_form(environ)
-        answer = app(environ, start_response)
-        state.after(service, faults.action_of(environ, form), environ["REQUEST_METHOD"])
-        return answer
+        response = app(environ, start_response)
+        try:
+            state.after(service, faults.action_of(environ, form), environ["REQUEST_METHOD"])
+        except StateNotWrittenError as err:
+            status, headers, body = faults.answer(service, disk.STATUS, disk.CODE, str(err))
+            start_response(status, headers)  # in place of the first, of which nothing is sent yet
+            return [body]
+        return response
 
     return kept
 
 
 def application(context: Context) -> WsgiApp:
-    """The WSGI application: health, S3, and moto for all else."""
+    """The WSGI application: the gate, then health, S3, and moto for all else."""
     services = Services(context)
     objects: Any = None
+    buckets: Any = None
     if context.s3_endpoint is None:
+        from local_mock.s3.cors import Cors
         from local_mock.s3.responses import S3Application
 
         objects = S3Application(context, services)
+        buckets = Cors(objects.wants, objects.cors_rules)
 
     def dispatch(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
         if path == HEALTH:
-            return _health(context, start_response)
+            return _health(context, environ, start_response)
         if path.startswith(INTERRUPT) and environ["REQUEST_METHOD"] == "POST":
             services.wait()
             return _interrupt(context, path.removeprefix(INTERRUPT), start_response)
@@ -193,11 +213,14 @@ def application(context: Context) -> WsgiApp:
             return objects(environ, start_response)  # type: ignore[no-any-return]
         return services(environ, start_response)
 
-    return dispatch if context.calls is None else calls.Recorder(dispatch, context.calls)
+    app = dispatch if context.calls is None else calls.Recorder(dispatch, context.calls)
+    return Gate(app, context.port, context.secret, buckets)
 
 
-def _health(context: Context, start_response: Callable[..., Any]) -> list[bytes]:
-    body = json.dumps({"pid": os.getpid(), "s3_root": str(context.s3_root)}).encode()
+def _health(context: Context, environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+    """Answer that the server runs; its process id and folder only for those who have its secret."""
+    details = {"pid": os.getpid(), "s3_root": str(context.s3_root)} if is_trusted(environ, context.secret) else {}
+    body = json.dumps({"status": "running"} | details).encode()
     start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
     return [body]
 
@@ -225,11 +248,14 @@ def _log_to_file(state_dir: Path) -> None:
 
 def _own_environment(context: Context) -> None:
     """Make this process's own AWS calls (moto's, a service's) end here too, never at a real account."""
-    for name in [n for n in os.environ if n.startswith(("AWS_", "ETHOLAKE_"))]:
+    for name in [n for n in os.environ if n.startswith(("AWS_", PREFIX))]:
         del os.environ[name]
-    mine = context.child_environment()
-    os.environ |= {k: v for k, v in mine.items() if k.startswith("AWS_") or k in ("NO_PROXY", "no_proxy")}
+    own_environment = context.child_environment()
+    os.environ |= {
+        k: v for k, v in own_environment.items() if k.startswith("AWS_") or k in ("NO_PROXY", "no_proxy")
+    }
     os.environ["MOTO_PORT"] = str(context.port)  # Step Functions' tasks call it
+    os.environ["MOTO_DISABLE_GLOBAL_CORS"] = "true"  # it would open every service to every web page
 
 
 def serve(options: Options, ready: Callable[[Context], None]) -> None:
@@ -240,7 +266,26 @@ def serve(options: Options, ready: Callable[[Context], None]) -> None:
     Raises
     ------
     UsageError : the port, the s3_root or the state folder is in use.
+    ServerError : the state of the services cannot be opened or a folder cannot be written (a full disk).
     """
+    with _space_needed(options):
+        _serve(options, ready)
+
+
+@contextlib.contextmanager
+def _space_needed(options: Options) -> Iterator[None]:
+    try:
+        yield
+    except OSError as err:
+        if not disk.is_full(err):
+            raise
+        raise ServerError(
+            f"local_mock cannot write to its folders {options.state_dir} and {options.s3_root}: {err}. "
+            "Free some space and start it again."
+        ) from err
+
+
+def _serve(options: Options, ready: Callable[[Context], None]) -> None:
     options.state_dir.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
         stack.enter_context(hold(options.state_dir / "mock.lock", f"State folder {options.state_dir}"))
@@ -254,6 +299,8 @@ def _run(options: Options, ready: Callable[[Context], None]) -> None:
     stop = threading.Event()
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, lambda *_: stop.set())
+    watch.call_at_end_of(options.ends_with, stop.set)
+    durable.open_state(None if options.s3_endpoint else options.s3_root.resolve())
     with _bind(options.port) as socket:
         port = socket.getsockname()[1]
         context = make_context(options, port)
@@ -285,14 +332,17 @@ def _bind(port: int) -> Any:
         made.close()
         raise UsageError(
             f"Port {port} on 127.0.0.1 cannot be used: {err.strerror}. "
-            "Stop the program that has it, or choose another with PORT=… (0 takes a free one)."
+            "Stop the program that has it, or choose another port (0 takes a free one)."
         ) from err
     return made
 
 
 def _announce(path: Path, context: Context) -> None:
-    """Write `mock.json` in one step."""
+    """Write `mock.json` in one step, for this user's eyes only: it has the secret of the server's controls."""
     partial = path.with_suffix(".tmp")
+    partial.unlink(missing_ok=True)
+    partial.touch(mode=0o600)
     content = {"pid": os.getpid(), "port": context.port, "url": context.url, "s3_root": str(context.s3_root)}
-    partial.write_text(json.dumps(content | {"s3_endpoint": context.s3_endpoint}), encoding="utf-8")
+    content |= {"s3_endpoint": context.s3_endpoint, "secret": context.secret}
+    partial.write_text(json.dumps(content), encoding="utf-8")
     partial.replace(path)

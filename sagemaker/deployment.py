@@ -45,7 +45,7 @@ def config_yaml(replicas: int = 1) -> str:
     return (
         "proxy_location: EveryNode\nhttp_options:\n  host: 0.0.0.0\n  port: 8080\n"
         "applications:\n- name: etholake\n  route_prefix: /\n  import_path: deployment:app\n"
-        "  deployments:\n  - name: Recogniser\n"
+        "  deployments:\n  - name: NetworkModel\n"
         f"    num_replicas: {replicas}\n"
     )
 
@@ -56,8 +56,8 @@ def make_app() -> Any:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    @ray_serve.deployment(name="Recogniser")
-    class Recogniser:
+    @ray_serve.deployment(name="NetworkModel")
+    class NetworkModel:
         """One replica: one loaded model."""
 
         def __init__(self) -> None:
@@ -75,7 +75,7 @@ def make_app() -> Any:
             )
             return Response(output, status, media_type=kind)
 
-    return Recogniser.bind()
+    return NetworkModel.bind()
 
 
 try:

@@ -5,7 +5,7 @@ Run it by hand on downloaded folders:
     python evaluate.py --metadata raw-zone/metadata --annotations raw-zone/train_annotation \
         --submission folder/with/submission.csv --output out [--videos 12,34]
 
-`output` gets `evaluation.json`: the score of `etholake.stages.evaluate`, and the figures once more in the form of
+`output` gets `evaluation.json`: the score of `stages.model.evaluate`, and the figures once more in the form of
 SageMaker's model quality, which the model registry shows. The metric itself is `etholake.events.metric`.
 """
 
@@ -62,7 +62,7 @@ def main() -> None:
     sys.path.insert(0, str(Path(__file__).resolve().parent))
     from etholake import logs
     from etholake.errors import EtholakeError
-    from etholake.stages.evaluate import evaluate, told
+    from etholake.stages.model.evaluate import evaluate, logged_scores
 
     found = sorted(arguments.submission.glob("*.csv"))
     if len(found) != 1:
@@ -73,7 +73,7 @@ def main() -> None:
         with logs.stage("evaluate job"), tempfile.TemporaryDirectory() as folder:
             data = lay_out(arguments.metadata, arguments.annotations, Path(folder))
             scores = evaluate(data, found[0], videos)
-            logs.add(**told(scores))
+            logs.add_fields(**logged_scores(scores))
     except EtholakeError as err:
         sys.exit(f"{type(err).__name__}: {err}")
     arguments.output.mkdir(parents=True, exist_ok=True)

@@ -4,7 +4,7 @@ Run it by hand on downloaded folders of the curated zone:
 
     python features.py --tracking tracking_curated/split=train --metadata metadata_train --output out
 
-`output` gets what `etholake.features.store` describes: one small array per video, and `features.json`.
+`output` gets what `etholake.dataset.store` describes: one small array per video, and `features.json`.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ def main() -> None:
     arguments = parse()
     sys.path.insert(0, str(Path(__file__).resolve().parent))
     from etholake import logs
+    from etholake.dataset.labelled import write_features
     from etholake.errors import EtholakeError
-    from etholake.training.data import write_features
 
     logs.to_stdout(sys.argv)
     folders = {"tracking": arguments.tracking, "metadata": arguments.metadata}
     try:
         with logs.stage("features job"):
-            logs.add(videos=write_features(folders, arguments.output, arguments.part_map))
+            logs.add_fields(videos=write_features(folders, arguments.output, arguments.part_map))
     except EtholakeError as err:
         sys.exit(f"{type(err).__name__}: {err}")
 

@@ -28,8 +28,8 @@ import pyarrow.parquet as pq
 
 from etholake import logs
 from etholake.contract import RAW_TRACKING_COLUMNS, arrow_type
+from etholake.dataset.pose_tracks import PoseTracks, VideoMeta
 from etholake.errors import EtholakeError
-from etholake.features.clip import PoseClip, VideoMeta
 
 PARQUET, JSON, JSON_LINES = "application/x-parquet", "application/json", "application/jsonlines"
 METADATA_KEY = b"etholake"
@@ -62,9 +62,9 @@ class Request:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A recogniser and what is told about it in every answer."""
+    """A trained model, what every answer says about it, and the gap that curation of raw rows fills."""
 
-    recogniser: Any
+    model: Any
     about: dict[str, Any]
     max_gap_frames: int
 
@@ -94,26 +94,26 @@ def input_fn(body: bytes, content_type: str) -> Request:
         meta = VideoMeta.from_row(row)
     except (EtholakeError, ValueError, TypeError) as err:
         raise RequestError(400, f"The metadata of the request cannot be used: {err}") from err
-    if not meta.behaviors:
-        raise RequestError(400, "The metadata name no behaviors_labeled, so there is nothing to look for.")
+    if not meta.labeled_behaviors:
+        raise RequestError(400, "The metadata have no behaviors_labeled, so there is nothing to predict.")
     curated = "x_cm" in table.column_names
     return Request(meta, _columns(table, CURATED_COLUMNS if curated else RAW_TRACKING_COLUMNS), curated)
 
 
 def predict_fn(request: Request, loaded: Loaded) -> dict[str, Any]:
     """Events of the video. Raises RequestError if its tracks cannot be used."""
-    began, sources = time.monotonic(), loaded.recogniser.part_sources
+    began, sources = time.monotonic(), loaded.model.part_sources
     try:
         if request.curated:
-            clip = PoseClip.from_curated(request.table, request.meta, sources)
+            tracks = PoseTracks.from_curated(request.table, request.meta, sources)
         else:
-            clip = PoseClip.from_raw(
+            tracks = PoseTracks.from_raw(
                 request.table, request.meta, max_gap_frames=loaded.max_gap_frames, sources=sources
             )
     except EtholakeError as err:
         raise RequestError(400, f"The tracks of the request cannot be used: {err}") from err
-    events = [event.to_dict() for event in loaded.recogniser.events(clip)]
-    logs.tell(
+    events = [event.to_dict() for event in loaded.model.events(tracks)]
+    logs.log_event(
         "end", f"{len(events)} events in video {request.meta.video_id}", video=request.meta.video_id,
         stage="serve", lab=request.meta.lab_id, rows=request.table.num_rows, events=len(events),
         seconds=round(time.monotonic() - began, 3),
@@ -122,7 +122,7 @@ def predict_fn(request: Request, loaded: Loaded) -> dict[str, Any]:
         "video_id": request.meta.video_id,
         "lab_id": request.meta.lab_id,
         "events": events,
-        "notes": loaded.recogniser.notes(clip),
+        "notes": loaded.model.notes(tracks),
         "model": loaded.about,
     }
 

@@ -31,14 +31,17 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
+DEFAULT_CONFIG = "tiny"
 SHIPPED = ("inference.py", "serve.py")
 NOT_SHIPPED = shutil.ignore_patterns("__pycache__", "*.pyc")
 
 
 def parse(argv: list[str] | None = None) -> argparse.Namespace:
     """The job's hyper-parameters."""
-    parser = argparse.ArgumentParser(description="Train a recogniser from the curated zone.")
-    parser.add_argument("--config", default="tiny", help="named configuration; of an ensemble several, a,b")
+    parser = argparse.ArgumentParser(description="Train a behaviour classifier from the curated zone.")
+    parser.add_argument(
+        "--config", default=DEFAULT_CONFIG, help="named configuration; of an ensemble several, a,b"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--folds", type=int, default=0, help="an ensemble of so many folds by video; 0: one model")
     parser.add_argument(
@@ -67,12 +70,12 @@ def train(
 ) -> dict[str, Any]:
     """Fit and store the model; returns its report. Clips are memory-mapped from `scratch`."""
     from etholake import logs
+    from etholake.dataset.labelled import load_training_data, of_labs
+    from etholake.dataset.split import choose
     from etholake.training import parallel
-    from etholake.training.cross import Plan, fit_folds
-    from etholake.training.data import load_training_data, of_labs
+    from etholake.training.cross import CrossValidationPlan, fit_folds
     from etholake.training.finetune import joined_part_map
     from etholake.training.fit import annotated, fit
-    from etholake.training.split import choose
 
     began = time.monotonic()
     base = base_model(folders, scratch)
@@ -81,11 +84,11 @@ def train(
     if arguments.labs:
         data = of_labs(data, arguments.labs.split(","))
     seconds = round(time.monotonic() - began, 2)
-    ticks = sum(len(video.clip.xy_TMK2) for video in data.videos)
+    ticks = sum(len(video.tracks.xy_TMK2) for video in data.videos)
     said = f"{len(data.videos)} labelled videos read in {seconds:.1f} s"
-    logs.tell("note", said, videos=len(data.videos), rows=ticks, seconds=seconds)
+    logs.log_event("note", said, videos=len(data.videos), rows=ticks, seconds=seconds)
     for note in data.notes:
-        logs.tell("skipped", note, level=logging.WARNING)
+        logs.log_event("skipped", note, level=logging.WARNING)
     overrides, configs = json.loads(arguments.overrides), tuple(arguments.config.split(","))
     split = choose(
         [annotated(v) for v in data.videos], [int(video) for video in arguments.holdout.split(",") if video]
@@ -93,7 +96,7 @@ def train(
     with parallel.group() as group:
         if arguments.folds:
             seeds = tuple(range(arguments.seed, arguments.seed + arguments.seeds))
-            plan = Plan(configs, arguments.folds, seeds, arguments.space, bool(arguments.stack))
+            plan = CrossValidationPlan(configs, arguments.folds, seeds, arguments.space, bool(arguments.stack))
             return fit_folds(
                 data, model_dir, plan, overrides, say, test=split.test, scratch=output_dir,
                 checkpoints=checkpoints(os.environ), group=group,
@@ -105,19 +108,17 @@ def train(
 
 
 def base_model(folders: Mapping[str, Path], scratch: Path) -> Any:
-    """The recogniser in the channel `model`, to be fine-tuned; None without one."""
+    """Return the model in the channel `model`, to be fine-tuned; None without that channel.
+
+    Raises UsageError for a model of a family that cannot be fine-tuned.
+    """
     if "model" not in folders:
         return None
-    from etholake.errors import UsageError
     from etholake.models.archive import ARCHIVE, load_model, unpack
-    from etholake.models.recogniser import Recogniser
+    from etholake.models.registry import FAMILIES
 
     model = load_model(unpack((folders["model"] / ARCHIVE).read_bytes(), scratch / "base", ARCHIVE))
-    if not isinstance(model, Recogniser):
-        raise UsageError(
-            "Only a single network can be fine-tuned: unpack the model and name one of its networks, a folder "
-            "with model.safetensors (of an ensemble members/0, of a stack bases/0/members/0, …)."
-        )
+    FAMILIES.get(model.family).check_fine_tuning()
     return model
 
 
@@ -137,13 +138,17 @@ def say(epoch: int, epochs: int, row: Mapping[str, float | None]) -> None:
 
 
 def write(arguments: argparse.Namespace, report: Mapping[str, Any], model_dir: Path, output_dir: Path) -> None:
-    """The model's code beside it, and the report as the job's output."""
+    """Write the model's code beside it (with foreign families that it uses), and the report as the job's
+    output.
+    """
     code = model_dir / "code"
     code.mkdir(parents=True, exist_ok=True)
     for name in SHIPPED:
         shutil.copyfile(HERE / name, code / name)
     import etholake
+    from etholake.models.shipping import ship_plugins
 
+    ship_plugins(model_dir, code)
     shutil.copytree(Path(etholake.__file__).parent, code / "etholake", ignore=NOT_SHIPPED, dirs_exist_ok=True)
     (code / "serving.json").write_text(json.dumps({"max_gap_frames": arguments.max_gap_frames}), encoding="utf-8")
     output_dir.mkdir(parents=True, exist_ok=True)
@@ -166,7 +171,7 @@ def main() -> None:
             report = train(arguments, read(os.environ), model_dir, output_dir, Path(scratch))
             if leads:
                 write(arguments, report, model_dir, output_dir)
-            logs.add(val_score=(report.get("validation") or {}).get("score"))
+            logs.add_fields(val_score=(report.get("validation") or {}).get("score"))
     except EtholakeError as err:
         if failure := os.environ.get("SM_OUTPUT_FAILURE"):
             Path(failure).write_text(str(err), encoding="utf-8")

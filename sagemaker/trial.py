@@ -17,14 +17,20 @@ import train
 
 def arguments(argv: Sequence[str]) -> list[str]:
     """The arguments of `train.py`: every ``--field value`` of the configuration goes into ``--overrides``."""
-    from etholake.models.config import ModelConfig
+    from etholake.errors import EtholakeError
+    from etholake.models.registry import resolve
 
-    fields = {field.name for field in dataclasses.fields(ModelConfig)}
     if len(argv) % 2:
         sys.exit(f"Expected --name value pairs, but got {' '.join(argv)}.")
+    pairs = dict(zip(argv[::2], argv[1::2], strict=True))
+    try:
+        _, config = resolve(pairs.get("--config", train.DEFAULT_CONFIG))
+    except EtholakeError as err:
+        sys.exit(f"{type(err).__name__}: {err}")
+    fields = {field.name for field in dataclasses.fields(config)} - vars(train.parse([])).keys()
     kept: list[str] = []
     overrides = {}
-    for name, value in zip(argv[::2], argv[1::2], strict=True):
+    for name, value in pairs.items():
         key = name.removeprefix("--")
         if key == "overrides":
             overrides |= json.loads(value)

@@ -1,5 +1,7 @@
 """Fixtures of all tests: one running local_mock (own process) for the session; the target of `--target`.
 
+Beside it: `needs.py` (markers, the order of modules), `browsers.py` (Chromium), `lakes.py` (a registered lake).
+
 ``pytest --target localstack`` (after ``make localstack``) and ``pytest --target aws`` (opt-in, see
 `tests/targets/budget.py`) run the tests marked `functional`; ``--target mock``, the default, runs all.
 """
@@ -29,13 +31,21 @@ os.environ |= {
     "NO_PROXY": "127.0.0.1,localhost",
     "no_proxy": "127.0.0.1,localhost",
     "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"),
+    # Every server that a test or its children start ends with this process, however it ends.
+    "LOCAL_MOCK_ENDS_WITH": str(os.getpid()),
 }
+# Every server that a test or a command of a test starts ends with this process (and xdist's, if it is killed).
+_OWNERS = [os.getpid(), *([os.getppid()] if "PYTEST_XDIST_WORKER" in os.environ else [])]
+os.environ["LOCAL_MOCK_ENDS_WITH"] = ",".join(map(str, _OWNERS))
 sys.path[:0] = [str(Path(__file__).resolve().parent.parent), str(Path(__file__).resolve().parent / "targets")]
 
-from etholake.settings import Settings, replace_port  # noqa: E402
-from local_mock import lifecycle  # noqa: E402
-from local_mock.localstack import host  # noqa: E402
+pytest_plugins = ("browsers", "needs", "pytester")
 
+from etholake import local_server  # noqa: E402
+from etholake.localstack import host  # noqa: E402
+from etholake.settings import Settings, replace_port  # noqa: E402
+
+pytest_plugins = ["local_mock.pytest_plugin"]  # the fixtures of tests/local_mock/standalone
 _LOCALSTACK = Path(__file__).resolve().parent.parent / host.HOME
 
 
@@ -57,9 +67,9 @@ def mock_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings
     """Settings of a running local_mock with folders of its own; stopped at the end of the session."""
     folder = tmp_path_factory.mktemp("mock")
     settings = Settings(port=0, state_dir=str(folder / "state"), s3_root=str(folder / "s3"))
-    found = lifecycle.up(settings)
+    found = local_server.up(settings)
     yield replace_port(settings, found.port)
-    lifecycle.down(settings)
+    local_server.down(settings)
 
 
 @pytest.fixture(scope="session")
@@ -84,9 +94,9 @@ def _localstack(folder: Path) -> Iterator[Settings]:
     )
     try:
         settings = replace(settings, port=host.up(0, _LOCALSTACK, folder / "localstack"))
-        yield replace_port(settings, lifecycle.up(settings).port)
+        yield replace_port(settings, local_server.up(settings).port)
     finally:
-        lifecycle.down(settings)
+        local_server.down(settings)
         host.down(_LOCALSTACK, folder / "localstack")
 
 

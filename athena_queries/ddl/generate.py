@@ -14,7 +14,7 @@ __all__ = ["statement"]
 
 
 def statement(table: Table) -> str:
-    """The file of one table: header and CREATE EXTERNAL TABLE."""
+    """Return the file of one table: header and CREATE EXTERNAL TABLE."""
     if table.partitions:
         location = f"{CURATED_ZONE}/{table.name}/"
         where = (

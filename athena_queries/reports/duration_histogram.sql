@@ -1,11 +1,12 @@
 -- purpose: How the durations of a lab's actions are spread, in classes that double.
 -- grain: one row per (action, class of duration): from_sec <= duration < twice that; the first class begins at 0
 -- param: lab_id string
--- partition filter: lab_id; three columns are read
+-- partition filter: lab_id; four columns are read
 WITH events AS (
     SELECT
         action,
-        duration_frames / frames_per_second AS duration_sec
+        duration_frames / frames_per_second AS duration_sec,
+        counted_sec
     FROM annotations_enriched
     WHERE lab_id = ? AND frames_per_second > 0e0
 ),
@@ -13,7 +14,7 @@ WITH events AS (
 classed AS (
     SELECT
         action,
-        duration_sec,
+        counted_sec,
         CASE
             WHEN duration_sec < 0.25e0 THEN 0e0
             WHEN duration_sec < 0.5e0 THEN 0.25e0
@@ -32,7 +33,7 @@ SELECT
     action,
     from_sec,
     count(*) AS events,
-    round(sum(duration_sec), 3) AS seconds,
+    round(sum(counted_sec), 3) AS seconds,
     round(1e2 * count(*) / sum(count(*)) OVER (PARTITION BY action), 2) AS percent_of_events
 FROM classed
 GROUP BY action, from_sec

@@ -1,13 +1,13 @@
 -- purpose: How a lab's actions are spread over the minutes of its videos, as mice calm down.
--- grain: one row per (minute of the video from 0, action); an event is cut at the minutes that it spans
+-- grain: one row per (minute of the video from 0, action); an event is cut at them, a frame counts once
 -- param: lab_id string
 -- bind: lab_id lab_id
 -- partition filter: lab_id
 WITH events AS (
     SELECT
         action,
-        start_frame / frames_per_second AS start_sec,
-        stop_frame / frames_per_second AS stop_sec
+        counted_start_frame / frames_per_second AS start_sec,
+        counted_stop_frame / frames_per_second AS stop_sec
     FROM annotations_enriched
     WHERE lab_id = ? AND split = 'train'
 ),

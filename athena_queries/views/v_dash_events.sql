@@ -11,6 +11,7 @@ SELECT
     CASE WHEN is_self THEN 'self' ELSE 'mouse' || CAST(target_id AS varchar) END AS target,
     action,
     duration_sec,
+    counted_sec,
     coalesce(agent_strain, 'unknown') AS agent_strain,
     coalesce(agent_sex, 'unknown') AS agent_sex,
     CASE WHEN is_self THEN 'self' ELSE coalesce(target_strain, 'unknown') END AS target_strain,

@@ -4,11 +4,13 @@
 CREATE OR REPLACE VIEW v_dash_minutes AS
 WITH events AS (
     SELECT
-        split, lab_id, video_id, action, start_sec, stop_sec,
-        CAST(floor(start_sec / 60) AS bigint) AS first_minute,
-        CAST(floor(stop_sec / 60) AS bigint) AS last_minute
+        split, lab_id, video_id, action,
+        counted_start_frame / frames_per_second AS start_sec,
+        counted_stop_frame / frames_per_second AS stop_sec,
+        CAST(floor(counted_start_frame / frames_per_second / 60) AS bigint) AS first_minute,
+        CAST(floor(counted_stop_frame / frames_per_second / 60) AS bigint) AS last_minute
     FROM annotations_enriched
-    WHERE stop_sec > start_sec
+    WHERE counted_stop_frame > counted_start_frame
 )
 
 SELECT

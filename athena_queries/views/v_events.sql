@@ -14,6 +14,7 @@ SELECT
     e.start_sec,
     e.stop_sec,
     e.duration_sec,
+    e.counted_sec,
     e.is_self,
     e.is_labeled,
     e.issue,

@@ -1,4 +1,4 @@
-"""What the cells of the notebooks share: settings, a question to Athena as a DataFrame, the look of the plots.
+"""Helpers of the notebooks' cells: settings, a question to Athena as a DataFrame, the look of the plots.
 
 The plots themselves are in the notebooks.
 """
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from etholake import aws, settings
 from etholake.settings import Settings
-from etholake.stages import query
+from etholake.stages.lake import query
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,7 +21,7 @@ __all__ = [
     "ask", "ask_report", "centre_parts", "log_x", "plain_log", "start", "tall", "turn_labels",
 ]  # fmt: skip
 
-# Okabe and Ito's colours, told apart by every kind of colour vision (https://jfly.uni-koeln.de/color/).
+# Okabe and Ito's colours, distinct for every kind of colour vision (https://jfly.uni-koeln.de/color/).
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#E69F00", "#009E73", "#9A9A9A"
 SPLIT_COLOURS = {"train": BLUE, "test": ORANGE}
 
@@ -80,9 +80,9 @@ def _frame(answer: query.QueryResult) -> Any:
 
 
 def centre_parts(tracked: Collection[str]) -> tuple[str, ...]:
-    """The body parts whose mean stands for the centre of a body; the first by name if none is known."""
-    known = (parts for parts in _CENTRES if set(parts) <= set(tracked))
-    return next(known, tuple(sorted(tracked)[:1]))
+    """Return the body parts whose mean is the centre of a body; else the first part by name."""
+    complete = (parts for parts in _CENTRES if set(parts) <= set(tracked))
+    return next(complete, tuple(sorted(tracked)[:1]))
 
 
 def log_x(axes: Any) -> None:

@@ -1,4 +1,4 @@
-"""What the verbs share: how results are printed, plans confirmed, and text turned into values."""
+"""Functions that the verbs share: print results, confirm plans, check options, turn text into values."""
 
 from __future__ import annotations
 
@@ -11,17 +11,21 @@ from typing import Any
 
 from etholake import aws, logs
 from etholake.errors import UsageError
+from etholake.result import StageResult
 from etholake.settings import Settings
-from etholake.stages import StageResult
 
-__all__ = ["AddVerb", "confirmation", "data_folder", "ids", "named_parameters", "read_text", "report", "say"]
+__all__ = [
+    "AddVerb", "confirmation", "data_folder", "exclusive", "ids", "named_parameters", "read_text", "report",
+    "requires", "say",
+]  # fmt: skip
 
 AddVerb = Callable[..., argparse.ArgumentParser]
 """``verb(name, run, text, *, data=False)``: adds a verb to the parser and returns its own parser."""
 
 
 def report(arguments: argparse.Namespace, result: StageResult) -> None:
-    logs.conclude(result)
+    """Log and print the result of a stage; as one JSON object with ``--json``."""
+    logs.add_result(result)
     if arguments.json:
         print(json.dumps({"status": result.status, "summary": result.summary, **result.details}, default=str))
     else:
@@ -29,11 +33,12 @@ def report(arguments: argparse.Namespace, result: StageResult) -> None:
 
 
 def say(arguments: argparse.Namespace, data: dict[str, Any], text: str) -> None:
+    """Print `text`; with ``--json`` print `data` instead."""
     print(json.dumps(data, default=str) if arguments.json else text)
 
 
 def confirmation(current: Settings, arguments: argparse.Namespace) -> Callable[[str], bool]:
-    """Shows a plan; where it costs money, asks once (`--yes` answers)."""
+    """Return a function that shows a plan and, where it costs money, asks once (`--yes` answers)."""
 
     def confirm(plan: str) -> bool:
         if not arguments.json:
@@ -49,6 +54,7 @@ def confirmation(current: Settings, arguments: argparse.Namespace) -> Callable[[
 
 
 def data_folder(current: Settings, arguments: argparse.Namespace) -> Path:
+    """Return the data folder of ``--data`` or of the settings. Raises UsageError if there is none."""
     folder = arguments.data or current.data
     if not folder:
         raise UsageError("Say where the data is: --data DIR, DATA=… with make, or the variable MABE_DATA_DIR.")
@@ -56,6 +62,7 @@ def data_folder(current: Settings, arguments: argparse.Namespace) -> Path:
 
 
 def read_text(path: Path) -> str:
+    """Return the text of a file. Raises UsageError if it cannot be read."""
     try:
         return path.read_text(encoding="utf-8")
     except OSError as err:
@@ -63,6 +70,7 @@ def read_text(path: Path) -> str:
 
 
 def ids(text: str | None) -> list[int] | None:
+    """Return video ids of a text like ``12,34``; None for None. Raises UsageError for anything else."""
     if text is None:
         return None
     try:
@@ -72,7 +80,33 @@ def ids(text: str | None) -> list[int] | None:
 
 
 def named_parameters(pairs: Sequence[str]) -> dict[str, str]:
+    """Return {name: value} of texts like ``name=value``. Raises UsageError for other texts."""
     wrong = [pair for pair in pairs if "=" not in pair]
     if wrong:
         raise UsageError(f"A report's parameter is written --param name=value, but got {wrong}.")
     return {name: value for name, _, value in (pair.partition("=") for pair in pairs)}
+
+
+# Options whose value argparse keeps under another name.
+_ATTRIBUTES = {"--from": "base", "--run": "run_id"}
+
+
+def _is_given(arguments: argparse.Namespace, option: str) -> bool:
+    value = getattr(arguments, _ATTRIBUTES.get(option, option.lstrip("-").replace("-", "_")))
+    return value is not None and value is not False and value not in ([], "")
+
+
+def exclusive(arguments: argparse.Namespace, option: str, *others: str) -> None:
+    """Raise UsageError if `option` is given together with one of `others`.
+
+    Options that are checked here have no default, so that "given" and "default" differ.
+    """
+    clashing = [other for other in others if _is_given(arguments, other)]
+    if clashing and _is_given(arguments, option):
+        raise UsageError(f"{option} does not go together with {', '.join(clashing)}: leave one of them out.")
+
+
+def requires(arguments: argparse.Namespace, option: str, needed: str) -> None:
+    """Raise UsageError if `option` is given without `needed`."""
+    if _is_given(arguments, option) and not _is_given(arguments, needed):
+        raise UsageError(f"{option} says something about {needed}: give {needed} as well, or leave {option} out.")

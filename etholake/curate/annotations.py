@@ -1,4 +1,4 @@
-"""Annotated intervals of one video to `annotations_enriched`. numpy, no I/O.
+"""Curate the annotated intervals of one video into `annotations_enriched`. numpy, no I/O.
 
 An interval that is merely odd (empty, overlong, repeated, not looked for) is kept with its `issue`: nothing is
 lost, and the official score is unaffected, because it counts frames once and an empty interval has none.
@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from etholake.contract import MAX_MICE, RAW_ANNOTATION_COLUMNS, arrow_schema
+from etholake.contract import MAX_MICE, RAW_ANNOTATION_COLUMNS, action_name, arrow_schema
 from etholake.curate.columns import check_columns, names, source_row, whole_numbers
-from etholake.curate.metadata import Video
-from etholake.curate.report import FileReport, source_name
-from etholake.curate.rules import BadFileError, QuarantineRow, quarantine_rows
+from etholake.curate.file_reports import FileReport, source_name
+from etholake.curate.metadata import VideoRecord
+from etholake.curate.quarantine import BadFileError, QuarantineRow, quarantine_rows
 
 __all__ = ["LABEL_CLOCK", "OVERLONG", "CuratedAnnotations", "curate_annotations"]
 
@@ -29,14 +29,14 @@ LABEL_CLOCK = 30.0  # frames/s of the clock that the labels of a `label-clock` v
 
 @dataclass(frozen=True)
 class CuratedAnnotations:
-    """Contract columns of `annotations_enriched`, sorted, and the balance of the file."""
+    """Curated annotations: contract columns of `annotations_enriched`, sorted, and the balance of the file."""
 
     table: pa.Table
     report: FileReport
 
 
 def curate_annotations(
-    table: pa.Table, video: Video, key: str, *, repair_label_clock: bool = False
+    table: pa.Table, video: VideoRecord, key: str, *, repair_label_clock: bool = False
 ) -> CuratedAnnotations:
     """Curate the annotation rows of one video.
 
@@ -69,7 +69,8 @@ def curate_annotations(
     agent, target, start, stop = (
         whole_numbers(table, name) for name in ("agent_id", "target_id", "start_frame", "stop_frame")
     )
-    code, actions = names(table, "action")
+    written_code, written = names(table, "action")
+    code, actions = _canonical(written_code, written)
     rejected: list[QuarantineRow] = []
     good = np.ones(table.num_rows, dtype=np.bool_)
     for rule, broken in (
@@ -88,6 +89,8 @@ def curate_annotations(
     order = order[good[order]]
     columns = tuple(values[order] for values in (agent, target, code, start, stop))
     enriched, fired = _enrich(columns, actions, video)
+    if respelled := sum(written[w] != actions[c] for w, c in zip(written_code[order], code[order], strict=True)):
+        fired["interval-action-respelled"] = respelled
     source, lab_id, video_id = source_name(key), video.lab_id, video.video_id
     report = FileReport(
         source, "annotation", video.split, lab_id, video_id,
@@ -99,10 +102,42 @@ def curate_annotations(
     return CuratedAnnotations(enriched, report)
 
 
+def _counted(
+    agent: npt.NDArray[np.int64],
+    target: npt.NDArray[np.int64],
+    code: npt.NDArray[np.int64],
+    start: npt.NDArray[np.int64],
+    stop: npt.NDArray[np.int64],
+    n_frames: float | None,
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return the frames [N] from which, and before which, each event counts, so that a sum counts a frame once.
+
+    Events come sorted by start. What an earlier event of the same agent, target and action covers is not counted
+    again (what is left is one piece, the end), nor what lies past the video's end.
+    """
+    end = int(np.ceil(n_frames)) if n_frames else None
+    counted_start, counted_stop = start.copy(), stop.copy()
+    covered: dict[tuple[int, int, int], int] = {}
+    keys = zip(agent.tolist(), target.tolist(), code.tolist(), strict=True)
+    for row, (key, first, last) in enumerate(zip(keys, start.tolist(), stop.tolist(), strict=True)):
+        counted_stop[row] = last if end is None else max(min(last, end), min(first, end))
+        counted_start[row] = min(max(first, covered.get(key, 0)), counted_stop[row])
+        covered[key] = max(covered.get(key, 0), last)
+    return counted_start, counted_stop
+
+
+def _canonical(code: npt.NDArray[np.int64], written: list[str]) -> tuple[npt.NDArray[np.int64], list[str]]:
+    """Return the codes into the actions' one names (sorted), and these; -1 where a name is blank."""
+    actions = sorted({action_name(name) for name in written} - {""})
+    position = {name: number for number, name in enumerate(actions)}
+    translate = np.array([position.get(action_name(name), -1) for name in written] + [-1], dtype=np.int64)
+    return translate[code], actions
+
+
 def _on_own_clock(
     start: npt.NDArray[np.int64], stop: npt.NDArray[np.int64], fps: float
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Frames of the 30 fps clock as frames of the video, to the nearest; an interval that has a frame keeps one.
+    """Convert frames counted at 30 fps to the video's own, to the nearest; an interval with a frame keeps one.
 
     Start and (exclusive) stop are rounded alike: intervals that touch still do. One that would vanish takes the
     frame after its start.
@@ -112,9 +147,9 @@ def _on_own_clock(
 
 
 def _enrich(
-    columns: tuple[npt.NDArray[np.int64], ...], actions: list[str], video: Video
+    columns: tuple[npt.NDArray[np.int64], ...], actions: list[str], video: VideoRecord
 ) -> tuple[pa.Table, dict[str, int]]:
-    """The contract's columns of the good rows, which come sorted, and how many of them have each issue."""
+    """Return the contract's columns of the good rows, which come sorted, and how many rows have each issue."""
     agent, target, code, start, stop = columns
     names_ = [actions[c] for c in code]
     triplets = list(zip(agent.tolist(), target.tolist(), names_, strict=True))
@@ -128,6 +163,7 @@ def _enrich(
     for rule, mask in reversed(masks.items()):
         issue[mask] = rule
     fps = video.fps or np.nan
+    counted_start, counted_stop = _counted(agent, target, code, start, stop, video.n_frames)
 
     def seconds(frames: npt.NDArray[np.int64]) -> pa.Array:
         return pa.array(frames / fps, mask=np.full(frames.size, not video.fps))
@@ -142,6 +178,8 @@ def _enrich(
         "frames_per_second": [video.fps] * agent.size,
         "start_sec": seconds(start), "stop_sec": seconds(stop),
         "duration_frames": stop - start, "duration_sec": seconds(stop - start),
+        "counted_start_frame": counted_start, "counted_stop_frame": counted_stop,
+        "counted_sec": seconds(counted_stop - counted_start),
         "is_self": agent == target, "is_labeled": labeled,
         "agent_strain": mouse(agent, "strain"), "agent_sex": mouse(agent, "sex"),
         "target_strain": mouse(target, "strain"), "target_sex": mouse(target, "sex"),

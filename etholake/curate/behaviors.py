@@ -1,4 +1,4 @@
-"""`behaviors_labeled` and `body_parts_tracked`: JSON lists in a string, as labs really write them.
+"""Parse `behaviors_labeled` and `body_parts_tracked`: JSON lists in a string, as labs really write them.
 
 An item is ``mouse1,mouse2,attack`` or ``mouse1,self,rear``. Repaired: stray quotes and blanks, repeats, ids
 written ``1``, a self target written as the mouse itself. Empty, NaN and ``[]`` mean the same: nothing.
@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-from etholake.contract import MAX_MICE, SELF
+from etholake.contract import MAX_MICE, SELF, action_name
 
 __all__ = ["Labeled", "Triplet", "parse_items", "parse_labeled", "parse_list"]
 
@@ -23,7 +23,7 @@ _MOUSE = re.compile(rf"(?:mouse)?\s*([1-{MAX_MICE}])", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Labeled:
-    """The triplets that were looked for, each with whether only a dirty item named it; and what is no triplet."""
+    """Labeled triplets, each with whether only a dirty item named it, and the items that are no triplet."""
 
     triplets: dict[Triplet, bool]
     repaired: bool
@@ -31,7 +31,7 @@ class Labeled:
 
     @cached_property
     def items(self) -> list[str]:
-        """The repaired items, sorted: ``mouse1,mouse2,attack``, ``mouse1,self,rear``."""
+        """Return the repaired items, sorted: ``mouse1,mouse2,attack``, ``mouse1,self,rear``."""
         return sorted(
             f"mouse{agent},{SELF if agent == target else f'mouse{target}'},{action}"
             for agent, target, action in self.triplets
@@ -39,7 +39,7 @@ class Labeled:
 
 
 def parse_list(text: str | None) -> list[str] | None:
-    """The strings of a JSON list; [] for an empty cell; None if the text is no list of strings."""
+    """Return the strings of a JSON list; [] for an empty cell; None if the text is no list of strings."""
     text = (text or "").strip()
     if text.lower() in _EMPTY:
         return []
@@ -54,7 +54,7 @@ def parse_list(text: str | None) -> list[str] | None:
 
 
 def _is_text(item: str) -> bool:
-    """JSON can name half a surrogate pair, which no file can hold."""
+    """Return whether a file can hold the text: JSON can name half a surrogate pair."""
     return not any("\ud800" <= letter <= "\udfff" for letter in item)
 
 
@@ -75,7 +75,7 @@ def parse_items(items: list[str]) -> Labeled:
 
 @lru_cache(maxsize=1024)
 def parse_labeled(text: str | None) -> Labeled:
-    """`parse_items` of a cell; a cell that is no list at all is one malformed item.
+    """Parse the items of a cell; a cell that is no list at all is one malformed item.
 
     The videos of a lab mostly hold the same text: they share one result, which nobody may change.
     """
@@ -85,9 +85,9 @@ def parse_labeled(text: str | None) -> Labeled:
 
 def _triplet(item: str) -> Triplet | None:
     fields = [re.sub(r"[\s'\"`]+", "", field) for field in item.split(",")]
-    if len(fields) != 3 or not fields[2]:
+    if len(fields) != 3 or not (action := action_name(item.split(",")[2])):
         return None
     agent, target = _MOUSE.fullmatch(fields[0]), _MOUSE.fullmatch(fields[1])
     if agent is None or (target is None and fields[1].lower() != SELF):
         return None
-    return int(agent[1]), int((target or agent)[1]), fields[2]
+    return int(agent[1]), int((target or agent)[1]), action

@@ -1,4 +1,4 @@
-"""Raw Arrow columns as numpy, with one sentinel for "missing or impossible", or a refusal that names the type.
+"""Read raw Arrow columns as numpy arrays, with one sentinel for missing or impossible values.
 
 Labs write the same column as int8, int64, float (pandas, because of a NaN) or string. Whole numbers in floats
 are accepted; text in the place of numbers is not.
@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from etholake.curate.rules import BadFileError
+from etholake.curate.quarantine import BadFileError
 
 __all__ = ["INVALID", "check_columns", "names", "numbers", "source_row", "whole_numbers"]
 
@@ -25,18 +25,18 @@ INVALID = -(2**62)  # a whole number that is missing or is none
 
 
 def check_columns(table: pa.Table, wanted: Iterable[str]) -> set[str]:
-    """Flags of the column names ('column-extra' or nothing). Raises BadFileError if one is missing or doubled."""
-    found, wanted = table.schema.names, list(wanted)
-    if missing := [name for name in wanted if name not in found]:
-        detail = f"Expected the columns {wanted}, but {missing} are missing (found {found})."
+    """Return the flags of the column names. Raises BadFileError if a column is missing or doubled."""
+    present, wanted = table.schema.names, list(wanted)
+    if missing := [name for name in wanted if name not in present]:
+        detail = f"Expected the columns {wanted}, but {missing} are missing (it has {present})."
         raise BadFileError("column-missing", detail, table.num_rows)
-    if doubled := [name for name in wanted if found.count(name) > 1]:
+    if doubled := [name for name in wanted if present.count(name) > 1]:
         raise BadFileError("column-type", f"The columns {doubled} are there more than once.", table.num_rows)
-    return {"column-extra"} if len(found) > len(wanted) else set()
+    return {"column-extra"} if len(present) > len(wanted) else set()
 
 
 def whole_numbers(table: pa.Table, name: str) -> Ints:
-    """A column of integers, or of floats that hold integers, as int64; anything else in it is `INVALID`."""
+    """Return a column of integers, or of floats that hold integers, as int64; any other value is `INVALID`."""
     column = table[name]
     if pa.types.is_null(column.type):
         return np.full(len(column), INVALID, dtype=np.int64)
@@ -53,7 +53,7 @@ def whole_numbers(table: pa.Table, name: str) -> Ints:
 
 
 def numbers(table: pa.Table, name: str) -> npt.NDArray[Any]:
-    """A column of numbers as float64, NaN where null; float32 if that is what the column holds."""
+    """Return a column of numbers as float64, NaN where null; float32 if that is what the column holds."""
     column = table[name]
     if pa.types.is_float32(column.type):
         return np.asarray((pc.fill_null(column, float("nan")) if column.null_count else column).to_numpy())
@@ -63,7 +63,7 @@ def numbers(table: pa.Table, name: str) -> npt.NDArray[Any]:
 
 
 def names(table: pa.Table, name: str) -> tuple[Ints, list[str]]:
-    """A column of text as codes into its distinct values, stripped and sorted; -1 where missing or blank."""
+    """Return a text column as codes into its distinct values, stripped and sorted; -1 where missing or blank."""
     column = table[name]
     type_ = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
     if pa.types.is_null(type_):
@@ -89,7 +89,7 @@ def names(table: pa.Table, name: str) -> tuple[Ints, list[str]]:
 
 
 def source_row(table: pa.Table, number: int) -> dict[str, Any]:
-    """One row as it came, for the quarantine."""
+    """Return one row as it came, for the quarantine."""
     row: dict[str, Any] = table.slice(number, 1).to_pylist()[0]
     return row
 

@@ -1,4 +1,4 @@
-"""Merge curated files of one partition into larger ones: what to merge (pure), and the merging of files.
+"""Merge curated files of one partition into larger ones: the plan (pure), and the merging itself.
 
 Incremental curation leaves a small file for every few videos that came. Athena and Spark pay for each file that
 they open; 128 to 512 MB a file is what they read best. The rows, and their order within a video, stay as they are.
@@ -18,7 +18,7 @@ from etholake import storage
 from etholake.contract import TABLES, arrow_schema
 from etholake.curate import parquet
 from etholake.curate.work import SUMMARY, TRACKING, summary_key
-from etholake.stages import fingerprint
+from etholake.digest import fingerprint
 
 __all__ = ["Merge", "merge_files", "plan_merges"]
 
@@ -27,7 +27,7 @@ SMALL, LARGE = 128 * 1024**2, 512 * 1024**2  # bytes: a file below is merged, a 
 
 @dataclass(frozen=True)
 class Merge:
-    """Files of one partition, in the order of their first video, that become one. All names are keys."""
+    """Files of one partition, in the order of their first video, that become one file. All names are keys."""
 
     sources: tuple[str, ...]
     target: str
@@ -41,7 +41,7 @@ def plan_merges(
     after: str,
     limits: tuple[int, int] = (SMALL, LARGE),
 ) -> list[Merge]:
-    """Which files of a partition to merge; none, if that would leave as many files as there are.
+    """Choose the files of a partition to merge; none, if that would leave as many files as there are.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ def merge_files(merge: Merge, bucket: str) -> int:
 
 
 def _by_video(uris: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    """The rows of all files, one video after the other; a video's rows lie in one file, in their order."""
+    """Yield the rows of all files, one video after the other; a video's rows lie in one file, in their order."""
     open_files = []
     for uri in uris:
         files, path = storage.filesystem(uri)
@@ -115,10 +115,10 @@ def _by_video(uris: Sequence[str]) -> Iterator[pa.RecordBatch]:
 
 
 def _videos(file: pq.ParquetFile, group: int) -> list[int]:
-    """The videos that a row group holds; from its statistics alone, if it is one."""
+    """Return the videos that a row group holds; from its statistics alone, if it is only one."""
     column = file.schema_arrow.get_field_index("video_id")
     statistics = file.metadata.row_group(group).column(column).statistics
     if statistics is not None and statistics.has_min_max and statistics.min == statistics.max:
         return [statistics.min]
-    found: list[int] = file.read_row_group(group, columns=["video_id"])["video_id"].unique().to_pylist()
-    return found
+    videos: list[int] = file.read_row_group(group, columns=["video_id"])["video_id"].unique().to_pylist()
+    return videos

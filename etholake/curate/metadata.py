@@ -1,4 +1,4 @@
-"""`train.csv` / `test.csv` to `metadata_*` and `labeled_behaviors`. Pure: text in, Arrow out.
+"""Curate `train.csv` and `test.csv` into `metadata_*` and `labeled_behaviors`. Pure: text in, Arrow out.
 
 Two steps, because a video's flags need the other files too: `curate_metadata` types the rows of the csv;
 `metadata_table` adds what was received of each video.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,13 +24,15 @@ from etholake.contract import (
     RAW_METADATA_NUMBERS,
     arrow_schema,
     raw_key,
+    whole_number,
 )
+from etholake.contract import number as read_number
 from etholake.curate.behaviors import Labeled, parse_labeled, parse_list
-from etholake.curate.report import FileReport, source_name
-from etholake.curate.rules import BadFileError, QuarantineRow, payload_json
+from etholake.curate.file_reports import FileReport, source_name
+from etholake.curate.quarantine import BadFileError, QuarantineRow, payload_json
 from etholake.curate.tracking import VideoScale
 
-__all__ = ["CuratedMetadata", "Video", "curate_metadata", "labeled_table", "metadata_table"]
+__all__ = ["CuratedMetadata", "VideoRecord", "curate_metadata", "labeled_table", "metadata_table"]
 
 _TEXT_COLUMNS = (*MOUSE_COLUMNS, "arena_shape", "arena_type", "tracking_method")
 _INTS = frozenset({"video_width_pix", "video_height_pix"})
@@ -42,8 +43,8 @@ _NOTHING = frozenset({"", "nan", "none", "null"})
 
 
 @dataclass(frozen=True)
-class Video:
-    """One curated metadata row: `values` by contract column, the triplets looked for, the rules that fired."""
+class VideoRecord:
+    """One curated metadata row: `values` by contract column, the labeled triplets, the rules that fired."""
 
     split: str
     lab_id: str
@@ -54,23 +55,24 @@ class Video:
 
     @property
     def fps(self) -> float | None:
-        """Frames per second, None where unknown."""
+        """Return the frames per second, None where unknown."""
         return self.values["frames_per_second"]  # type: ignore[no-any-return]
 
     @property
     def n_frames(self) -> float | None:
-        """fps x duration, None where one of them is unknown."""
+        """Return fps x duration, None where one of them is unknown."""
         duration = self.values["video_duration_sec"]
         return self.fps * duration if self.fps and duration else None
 
     @property
     def scale(self) -> VideoScale:
-        """What curation of the tracks needs."""
-        rest = (self.values[name] for name in ("pix_per_cm_approx", "video_width_pix", "video_height_pix"))
+        """Return what curation of the tracks needs."""
+        names = ("pix_per_cm_approx", "video_width_pix", "video_height_pix", "arena_width_cm", "arena_height_cm")
+        rest = (self.values[name] for name in names)
         return VideoScale(self.video_id, self.lab_id, self.fps, *rest)
 
     def as_json(self) -> dict[str, Any]:
-        """Everything of the row in JSON types: for fingerprints, and for the tasks of a job."""
+        """Return everything of the row in JSON types: for fingerprints, and for the tasks of a job."""
         triplets = [[*triplet, repaired] for triplet, repaired in sorted(self.labeled.items())]
         return {
             "split": self.split, "lab_id": self.lab_id, "video_id": self.video_id, "values": self.values,
@@ -78,17 +80,17 @@ class Video:
         }  # fmt: skip
 
     @classmethod
-    def from_json(cls, entry: Mapping[str, Any]) -> Video:
-        """Inverse of `as_json`."""
+    def from_json(cls, entry: Mapping[str, Any]) -> VideoRecord:
+        """Return the record that `as_json` wrote."""
         labeled = {(agent, target, action): repaired for agent, target, action, repaired in entry["labeled"]}
         return cls(**{**entry, "labeled": labeled, "flags": tuple(entry["flags"])})
 
 
 @dataclass(frozen=True)
 class CuratedMetadata:
-    """The videos of one csv, sorted by lab and video, and the balance of its rows."""
+    """Videos of one csv, sorted by lab and video, and the balance of its rows."""
 
-    videos: list[Video]
+    videos: list[VideoRecord]
     report: FileReport
 
 
@@ -109,10 +111,10 @@ def curate_metadata(content: bytes, split: str) -> CuratedMetadata:
         rows, file_flags = _read_csv(content)
     except BadFileError as err:
         return CuratedMetadata([], FileReport.rejected(key, "metadata", split, err, lab_id=None, video_id=None))
-    videos: dict[tuple[str, int], Video] = {}
+    videos: dict[tuple[str, int], VideoRecord] = {}
     rejected: list[dict[str, Any]] = []
     for number, row in enumerate(rows):
-        lab_id, video_id = row["lab_id"].strip(), _video_id(row["video_id"])
+        lab_id, video_id = row["lab_id"].strip(), whole_number(row["video_id"])
         problems: list[QuarantineRow]
         if _SURPLUS in row:
             detail = f"The row has {len(row[_SURPLUS])} more cells than the csv has columns: is a quote missing?"
@@ -136,9 +138,11 @@ def curate_metadata(content: bytes, split: str) -> CuratedMetadata:
 
 
 def metadata_table(
-    videos: Sequence[Video], tracked: Mapping[tuple[str, int], FileReport], annotated: Iterable[tuple[str, int]]
+    videos: Sequence[VideoRecord],
+    tracked: Mapping[tuple[str, int], FileReport],
+    annotated: Iterable[tuple[str, int]],
 ) -> pa.Table:
-    """The rows of `metadata_<split>`.
+    """Return the rows of `metadata_<split>`.
 
     Parameters
     ----------
@@ -157,8 +161,8 @@ def metadata_table(
     return pa.Table.from_pylist(rows, schema=arrow_schema("metadata_train"))
 
 
-def labeled_table(videos: Sequence[Video]) -> pa.Table:
-    """The rows of `labeled_behaviors`."""
+def labeled_table(videos: Sequence[VideoRecord]) -> pa.Table:
+    """Return the rows of `labeled_behaviors`."""
     rows = [
         {
             "split": v.split, "lab_id": v.lab_id, "video_id": v.video_id, "agent_id": agent, "target_id": target,
@@ -170,7 +174,7 @@ def labeled_table(videos: Sequence[Video]) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=arrow_schema("labeled_behaviors"))
 
 
-def _received_flags(video: Video, tracking: FileReport | None, annotated: bool) -> set[str]:
+def _received_flags(video: VideoRecord, tracking: FileReport | None, annotated: bool) -> set[str]:
     flags = set()
     if tracking is None:
         flags.add("video-without-tracking")
@@ -188,6 +192,11 @@ def _read_csv(content: bytes) -> tuple[list[dict[str, str]], set[str]]:
         rows = [{_SURPLUS if k is None else k: v or "" for k, v in row.items()} for row in reader]
     except (UnicodeDecodeError, csv.Error) as err:
         raise BadFileError("file-unreadable", f"The csv cannot be read: {err}.") from err
+    if doubled := sorted({name for name in names if names.count(name) > 1}):
+        detail = (
+            f"The header names {', '.join(doubled)} more than once: which of the columns counts cannot be known."
+        )
+        raise BadFileError("column-type", detail, len(rows))
     if missing := [name for name in _KEYS if name not in names]:
         detail = f"Expected the columns {list(_KEYS)}, but {missing} are missing (found {names[:5]}…)."
         raise BadFileError("column-missing", detail, len(rows))
@@ -199,19 +208,6 @@ def _read_csv(content: bytes) -> tuple[list[dict[str, str]], set[str]]:
     return rows, flags
 
 
-def _video_id(text: str) -> int | None:
-    number = _number(text)
-    return int(number) if number is not None and number == int(number) and abs(number) < 2**53 else None
-
-
-def _number(text: str) -> float | None:
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None
-
-
 def _text(text: str) -> str | None:
     text = text.strip()
     return None if text.lower() in _NOTHING else text
@@ -219,8 +215,8 @@ def _text(text: str) -> str | None:
 
 def _video(
     split: str, lab_id: str, video_id: int, number: int, row: Mapping[str, str]
-) -> tuple[Video, list[QuarantineRow]]:
-    """The curated row, and what of it could not be read (these stand for no row: `rows` = 0)."""
+) -> tuple[VideoRecord, list[QuarantineRow]]:
+    """Return the curated row, and its cells that could not be read (these stand for no row: `rows` = 0)."""
     values: dict[str, Any] = {name: _text(row.get(name, "")) for name in _TEXT_COLUMNS}
     unread: list[QuarantineRow] = []
     for name in RAW_METADATA_NUMBERS:
@@ -236,21 +232,21 @@ def _video(
     unread += [_cell("behaviors-malformed", "behaviors_labeled", item, number) for item in labeled.malformed]
     named = sum(any(values[f"mouse{n}_{a}"] for a in MOUSE_ATTRIBUTES) for n in range(1, MAX_MICE + 1))
     values["n_mice"] = named or max((max(a, t) for a, t, _ in labeled.triplets), default=None)
-    return Video(split, lab_id, video_id, values, labeled.triplets, tuple(sorted(flags))), unread
+    return VideoRecord(split, lab_id, video_id, values, labeled.triplets, tuple(sorted(flags))), unread
 
 
 @lru_cache(maxsize=1024)
 def _body_parts(text: str | None) -> list[str] | None:
-    """Sorted, without repeats; None if the text is no list. Shared by the videos with the same text."""
+    """Return the parts sorted, without repeats; None if the text is no list."""
     parts = parse_list(text)
     return None if parts is None else sorted({part.strip() for part in parts} - {""})
 
 
 def _quantity(name: str, text: str, number: int, unread: list[QuarantineRow]) -> float | int | None:
-    """A number above 0, else None; text that is no number is put on `unread`."""
+    """Return a number above 0, else None; text that is no number is appended to `unread`."""
     if _text(text) is None:
         return None
-    value = _number(text)
+    value = read_number(text)
     if value is not None and name in _INTS and value > _MAX_INT:
         value = None
     if value is None:
@@ -289,7 +285,7 @@ def _label_flags(labeled: Labeled) -> set[str]:
     return flags
 
 
-def _with_label_clock(videos: list[Video]) -> list[Video]:
+def _with_label_clock(videos: list[VideoRecord]) -> list[VideoRecord]:
     """Flag the 25 fps videos of labs that mostly record at 30 fps.
 
     The labels of AdaptableSnail's four such videos count on the 30 fps clock, though no interval runs past the end
@@ -305,5 +301,5 @@ def _with_label_clock(videos: list[Video]) -> list[Video]:
         rates = usual.get(video.lab_id, Counter())
         suspect = video.fps is not None and round(video.fps) == 25 and 2 * rates[30] > rates.total()
         flags = {*video.flags, "label-clock"} if suspect and video.labeled else video.flags
-        flagged.append(Video(**{**vars(video), "flags": tuple(sorted(flags))}))
+        flagged.append(VideoRecord(**{**vars(video), "flags": tuple(sorted(flags))}))
     return flagged

@@ -1,4 +1,4 @@
-"""How curated tables lie in Parquet files: encodings, statistics, row groups. Streams; never holds a whole file.
+"""Write curated tables to Parquet: encodings, statistics, row groups. Streams; never holds a whole file.
 
 `tracking_curated` comes track by track (video, mouse, part, frame). A row group holds one long track, or several
 short ones, so that min/max statistics let a reader skip every other mouse, part, video and stretch of time.

@@ -1,4 +1,4 @@
-"""The measured points of one video, gathered from batches of raw rows, handed out track by track. numpy, no I/O.
+"""Gather the measured points of one video from batches of raw rows, and give them track by track. numpy, no I/O.
 
 A *track* is one body part of one mouse over time. Two ways lead to it, by how the frames lie:
 
@@ -30,7 +30,7 @@ CELLS_PER_ROW, CELLS_FREE = 4, 1_000_000
 
 @dataclass(frozen=True)
 class Track:
-    """The measured points of one body part of one mouse: at least one, ascending in frame, each frame once.
+    """Measured points of one body part of one mouse: at least one, ascending in frame, each frame once.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ class Track:
         px [N].
     present
         int64, the frames in which any part of the mouse was measured [F >= N], ascending.
-    seen
+    observed
         Which of `present` are in `frame` [F].
     """
 
@@ -50,12 +50,12 @@ class Track:
     x: Singles
     y: Singles
     present: Ints
-    seen: Bools
+    observed: Bools
 
 
 @dataclass
 class Points:
-    """Collects the good rows of one video (`add`), settles duplicates (`settle`), and gives the tracks."""
+    """Collects the good rows of one video, removes duplicates, and gives the tracks."""
 
     parts: list[str] = field(default_factory=list)  # in order of appearance; a row's part is an index into it
     _code: dict[str, int] = field(default_factory=dict)
@@ -88,11 +88,11 @@ class Points:
 
     @property
     def size(self) -> int:
-        """How many rows were added."""
+        """Return the number of rows that were added."""
         return sum(columns[2].size for columns in self._columns)
 
-    def settle(self) -> Ints:
-        """Put every point in its place; of several for one place the one with the smallest (x, y) stays.
+    def remove_duplicates(self) -> Ints:
+        """Keep of several points for one (mouse, part, frame) the one with the smallest (x, y).
 
         Call it once, after the last `add`. Returns the row numbers of the points that had to go, ascending.
         """
@@ -107,37 +107,39 @@ class Points:
         return self._fill_grid() if cells <= CELLS_PER_ROW * self.size + CELLS_FREE else self._sort()
 
     def extent(self) -> tuple[float, float, float, float]:
-        """Smallest and largest x, smallest and largest y of all points (px)."""
+        """Return the smallest and largest x, and the smallest and largest y, of all points (px)."""
         ends = np.array([(t.x.min(), t.x.max(), t.y.min(), t.y.max()) for t in self.tracks()], dtype=np.float64)
         return ends[:, 0].min(), ends[:, 1].max(), ends[:, 2].min(), ends[:, 3].max()
 
     @property
     def mice(self) -> tuple[int, ...]:
-        """The mice that have a point, ascending."""
+        """Return the mice that have a point, ascending."""
         return tuple(self._mice)
 
     @property
     def last_frame(self) -> int | None:
-        """The largest frame that has a point."""
+        """Return the largest frame that has a point."""
         return self._first + self._span - 1 if self._mice else None
 
     def tracks(self) -> Iterator[Track]:
-        """Every track that has a point, by mouse, then by name of the part."""
+        """Yield every track that has a point, by mouse, then by name of the part."""
         if self._grid is None:
             yield from self._sorted_tracks()
             return
         for grid_x, grid_y, mouse in zip(*self._grid, self._mice, strict=True):
-            seen_PF = ~np.isnan(grid_x)
-            here = np.flatnonzero(seen_PF.any(axis=0))
-            everywhere = here.size == self._span
+            observed_PF = ~np.isnan(grid_x)
+            frames_present = np.flatnonzero(observed_PF.any(axis=0))
+            everywhere = frames_present.size == self._span
             for part in self._order:
-                seen = seen_PF[part] if everywhere else seen_PF[part, here]
-                at = here[seen]
+                observed = observed_PF[part] if everywhere else observed_PF[part, frames_present]
+                at = frames_present[observed]
                 if not at.size:
                     continue
                 whole = at.size == self._span
                 x, y = (g[part] if whole else g[part, at] for g in (grid_x, grid_y))
-                yield Track(mouse, self.parts[part], at + self._first, x, y, here + self._first, seen)
+                yield Track(
+                    mouse, self.parts[part], at + self._first, x, y, frames_present + self._first, observed
+                )
 
     # --- dense --------------------------------------------------------------------------------------------
     def _fill_grid(self) -> Ints:
@@ -160,17 +162,17 @@ class Points:
         return np.asarray(base[columns[3], columns[4]] + columns[2])
 
     def _resolve(self, grid_x: Singles, grid_y: Singles) -> Ints:
-        """Settle the cells that several rows claim; rare, so a second look at the rows is cheap on the whole."""
+        """Resolve the cells that several rows claim; it is rare, so a second pass is cheap."""
         claims = np.zeros(grid_x.size, np.uint8)
         for columns in self._columns:
             cell, count = np.unique(self._cells(columns), return_counts=True)
             claims[cell] = np.minimum(claims[cell] + count, 2)
-        found: list[tuple[Any, ...]] = []
+        claimants: list[tuple[Any, ...]] = []
         for columns in self._columns:
             cell = self._cells(columns)
             rows = np.flatnonzero(claims[cell] > 1)
-            found.append((cell[rows], columns[5][rows], columns[6][rows], _row_numbers(columns, rows)))
-        cell, x, y, row = (np.concatenate(values) for values in zip(*found, strict=True))
+            claimants.append((cell[rows], columns[5][rows], columns[6][rows], _row_numbers(columns, rows)))
+        cell, x, y, row = (np.concatenate(values) for values in zip(*claimants, strict=True))
         order = np.lexsort((row, y, x, cell))
         first = np.concatenate(([True], cell[order][1:] != cell[order][:-1]))
         kept = order[first]
@@ -200,13 +202,13 @@ class Points:
             cuts = low + 1 + np.flatnonzero(part[low + 1 : high] != part[low : high - 1])
             for start, stop in zip([low, *cuts], [*cuts, high], strict=True):
                 at = frame[start:stop].astype(np.int64)
-                seen = np.zeros(present.size, np.bool_)
-                seen[np.searchsorted(present, at)] = True
+                observed = np.zeros(present.size, np.bool_)
+                observed[np.searchsorted(present, at)] = True
                 own_x, own_y = (v[start:stop].astype(np.float32) for v in (x, y))
-                yield Track(own, self.parts[part[start]], at, own_x, own_y, present, seen)
+                yield Track(own, self.parts[part[start]], at, own_x, own_y, present, observed)
 
 
 def _row_numbers(columns: tuple[Any, ...], rows: Ints) -> Ints:
-    """Row numbers in the source file of `rows` of a batch."""
+    """Return the row numbers in the source file of `rows` of a batch."""
     numbers, first_row = columns[0], columns[1]
     return np.asarray(first_row + (rows if numbers is None else numbers[rows].astype(np.int64)))

@@ -1,22 +1,21 @@
-"""Data quality of a curation run: which rule fired how often and where; limits that fail the job.
+"""Summarise the data quality of a curation run, and check the limits that fail the job.
 
-`build` counts over the reports of all raw files; `Quality.as_json` and `Quality.as_html` (`quality_page`) are the
-two forms of the report. `check` refuses reports in which a lab breaks a limit. No I/O, standard library only.
+`build` counts over the reports of all raw files; `Quality.as_json` is the report for programs; `pages.quality`
+renders it for people. `check` refuses reports in which a lab breaks a limit. No I/O, standard library only.
 """
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from etholake.curate.report import FileReport
-from etholake.curate.rules import KINDS, RULES
-from etholake.errors import DataError, SettingsError, raise_collected
+from etholake.contract import KINDS, RULES
+from etholake.curate.file_reports import FileReport
+from etholake.errors import DataError, raise_collected
 
-__all__ = ["NO_LAB", "Count", "Quality", "Sums", "build", "check", "parse_limits"]
+__all__ = ["NO_LAB", "Count", "Quality", "Sums", "build", "check"]
 
 MAX_EXAMPLES = 5
 NO_LAB = "(no lab)"  # of rows and files that name none
@@ -26,7 +25,7 @@ VideoFlags = Mapping[tuple[str, str, int], Sequence[str]]
 
 @dataclass(frozen=True)
 class Sums:
-    """The balance over some files: ``rows_in == rows_curated + rows_quarantined``, imputed rows apart.
+    """Balance over several files: ``rows_in == rows_curated + rows_quarantined``, imputed rows apart.
 
     A metadata csv is one file of no lab; its rows count for the labs that they name.
     """
@@ -44,7 +43,7 @@ class Sums:
 
 @dataclass(frozen=True)
 class Count:
-    """How often a rule fired: raw rows that it quarantined or flagged, raw files, videos of the metadata."""
+    """Number of raw rows that a rule quarantined or flagged, of raw files, and of videos of the metadata."""
 
     rows: int = 0
     files: int = 0
@@ -56,7 +55,7 @@ class Count:
 
 @dataclass
 class Quality:
-    """Everything that the report says.
+    """Content of the data-quality report.
 
     Attributes
     ----------
@@ -83,18 +82,18 @@ class Quality:
 
     @property
     def labs(self) -> list[str]:
-        """Labs by name, with `NO_LAB` if anything named none."""
-        found = {lab for lab, _ in self.sums} | {lab for lab, _ in self.counts}
-        return sorted(lab for lab in found if lab is not None)
+        """Return the labs by name, with `NO_LAB` if anything named none."""
+        named = {lab for lab, _ in self.sums} | {lab for lab, _ in self.counts}
+        return sorted(lab for lab in named if lab is not None)
 
     @property
     def rules(self) -> list[str]:
-        """Ids of the rules that fired, in the order of `RULES`."""
+        """Return the ids of the rules that fired, in the order of `RULES`."""
         fired = {rule for _, rule in self.counts}
         return [rule for rule in RULES if rule in fired]
 
     def part(self, rule: str, lab: str | None = None) -> tuple[int, int]:
-        """(what broke the rule, out of how many): rows, files or videos, of the kinds that the rule concerns.
+        """Return (number that broke the rule, number in all) of rows, files or videos of the rule's kinds.
 
         Where nothing is known of the metadata, a file that carries the flag of its video counts for the video.
         """
@@ -109,7 +108,7 @@ class Quality:
         return count.files, sum(sums.files for sums in own)
 
     def share(self, rule: str, lab: str | None = None) -> float:
-        """`part` as a number from 0 to 1."""
+        """Return `part` as a number from 0 to 1."""
         broken, whole = self.part(rule, lab)
         return broken / whole if whole else 0.0
 
@@ -121,7 +120,7 @@ class Quality:
         }
 
     def as_json(self) -> bytes:
-        """The report for programs: the same bytes for the same reports in any order."""
+        """Return the report for programs: the same bytes for the same reports in any order."""
 
         def sums(lab: str | None, kind: str | None = None) -> dict[str, int]:
             return asdict(self.sums.get((lab, kind), Sums()))
@@ -141,12 +140,6 @@ class Quality:
             "unbalanced": self.unbalanced,
         }
         return json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
-
-    def as_html(self) -> bytes:
-        """The report for people: one page that needs no network (`quality_page.render`)."""
-        from etholake.curate.quality_page import render
-
-        return render(self)
 
 
 def build(
@@ -177,34 +170,6 @@ def build(
     quality.files.sort(key=_badness)
     quality.examples = {rule: shown.chosen(rule) for rule in quality.rules}
     return quality
-
-
-def parse_limits(text: str) -> dict[str, float]:
-    """{rule: largest share} of a text like ``coordinate-missing=0.6,file-unreadable=0.05``; {} of an empty one.
-
-    Raises
-    ------
-    SettingsError
-        A rule is unknown (the nearest one is named), is named twice, or stops the job at any share; or a share is
-        no number from 0 to 1.
-    """
-    limits: dict[str, float] = {}
-    problems = []
-    for item in filter(None, (part.strip() for part in text.split(","))):
-        rule, _, number = (part.strip() for part in item.partition("="))
-        if rule not in RULES:
-            near = difflib.get_close_matches(rule, RULES, n=1, cutoff=0.4)
-            problems.append(f"there is no rule '{rule}'" + (f"; did you mean '{near[0]}'?" if near else ""))
-        elif RULES[rule].severity == "refuse":
-            problems.append(f"'{rule}' always stops the job and takes no limit")
-        elif rule in limits:
-            problems.append(f"'{rule}' is named twice")
-        else:
-            limits[rule] = _share(number)
-            if not 0 <= limits[rule] <= 1:  # NaN is neither
-                problems.append(f"expected {rule}=<share from 0 to 1>, but got '{item}'")
-    raise_collected(SettingsError, "Limits of the data quality (quality_limits)", problems)
-    return limits
 
 
 def check(
@@ -240,7 +205,7 @@ def check(
 
 # --- counting ---------------------------------------------------------------------------------------------
 class _Examples:
-    """A few places where each rule fired, of different files if there are."""
+    """Collects a few places where each rule fired, in different files if possible."""
 
     def __init__(self) -> None:
         self._first: dict[str, list[dict[str, Any]]] = {}
@@ -309,20 +274,13 @@ def _add(into: dict[Any, Any], key: Any, value: Any) -> None:
 
 
 def _badness(file: Mapping[str, Any]) -> tuple[Any, ...]:
-    """The worst sorts first: left out whole, then many rows lost, then many rules."""
+    """Return a sort key that puts the worst file first: left out whole, then many rows lost, then many rules."""
     lost_whole = any(RULES[rule].unit == "file" and RULES[rule].severity == "quarantine" for rule in file["rules"])
     return (not lost_whole, -file["rows_quarantined"], -len(file["rules"]), file["kind"], file["source_file"])
 
 
 def _where(quality: Quality, lab: str, rule: str) -> str:
-    """What the rule says, and the worst file of a lab that breaks it."""
+    """Return the rule's sentence, and the worst file of a lab that breaks it."""
     own = (file for file in quality.files if rule in file["rules"] and (file["lab_id"] or NO_LAB) == lab)
-    found = next(own, None)
-    return f"{RULES[rule].sentence} See {found['source_file'] if found else 'the metadata'}."
-
-
-def _share(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return -1.0
+    named = next(own, None)
+    return f"{RULES[rule].sentence} See {named['source_file'] if named else 'the metadata'}."

@@ -1,4 +1,4 @@
-"""The raw zone as the curation jobs see it: one listing, names parsed, metadata read. Takes an S3 client.
+"""List the raw zone for the curation jobs: names parsed, metadata read. Takes an S3 client.
 
 Only names, sizes and ETags are held: the driver of a job never sees a track.
 """
@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from etholake.contract import RAW_ZONE, SPLITS, raw_key
-from etholake.curate.metadata import CuratedMetadata, Video, curate_metadata
+from etholake.curate.metadata import CuratedMetadata, VideoRecord, curate_metadata
 
-__all__ = ["RawObject", "RawZone", "list_raw", "read_metadata", "videos_of"]
+__all__ = ["RawListing", "RawObject", "list_raw", "read_metadata", "videos_of"]
 
 
 @dataclass(frozen=True)
@@ -29,34 +29,34 @@ class RawObject:
 
 
 @dataclass(frozen=True)
-class RawZone:
-    """What was received, each list sorted by key."""
+class RawListing:
+    """Objects of the raw zone, each list sorted by key."""
 
     metadata: dict[str, RawObject] = field(default_factory=dict)  # by split
     tracking: dict[tuple[str, str], list[RawObject]] = field(default_factory=dict)  # by (split, lab)
     annotation: dict[tuple[str, str], list[RawObject]] = field(default_factory=dict)  # by (split, lab)
 
 
-def list_raw(s3: Any, bucket: str) -> RawZone:
-    """List the raw zone (paginated). Objects outside its layout, such as side files, are not looked at."""
-    zone = RawZone()
+def list_raw(s3: Any, bucket: str) -> RawListing:
+    """List the raw zone (paginated). Objects outside its layout, such as side files, are skipped."""
+    zone = RawListing()
     for item in _objects(s3, bucket):
-        found = _parse(item["Key"], int(item["Size"]), item["ETag"].strip('"'))
-        if found is None:
+        raw = _parse(item["Key"], int(item["Size"]), item["ETag"].strip('"'))
+        if raw is None:
             continue
-        if found.kind == "metadata":
-            zone.metadata[found.split] = found
+        if raw.kind == "metadata":
+            zone.metadata[raw.split] = raw
         else:
-            folder = zone.tracking if found.kind == "tracking" else zone.annotation
-            folder.setdefault((found.split, found.lab_id), []).append(found)
+            folder = zone.tracking if raw.kind == "tracking" else zone.annotation
+            folder.setdefault((raw.split, raw.lab_id), []).append(raw)
     for folder in (zone.tracking, zone.annotation):
         for files in folder.values():
             files.sort(key=lambda raw: raw.key)
     return zone
 
 
-def read_metadata(s3: Any, bucket: str, zone: RawZone) -> dict[str, CuratedMetadata]:
-    """The curated metadata of every split that has a csv."""
+def read_metadata(s3: Any, bucket: str, zone: RawListing) -> dict[str, CuratedMetadata]:
+    """Return the curated metadata of every split that has a csv."""
     curated = {}
     for split, raw in sorted(zone.metadata.items()):
         content = s3.get_object(Bucket=bucket, Key=raw.key)["Body"].read()
@@ -64,8 +64,8 @@ def read_metadata(s3: Any, bucket: str, zone: RawZone) -> dict[str, CuratedMetad
     return curated
 
 
-def videos_of(metadata: dict[str, CuratedMetadata], split: str, lab_id: str) -> dict[int, Video]:
-    """The videos of one lab by id."""
+def videos_of(metadata: dict[str, CuratedMetadata], split: str, lab_id: str) -> dict[int, VideoRecord]:
+    """Return the videos of one lab by id."""
     if split not in metadata:
         return {}
     return {video.video_id: video for video in metadata[split].videos if video.lab_id == lab_id}

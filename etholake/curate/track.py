@@ -1,4 +1,4 @@
-"""One track, curated: filling, centimetres, velocity, and its line in `track_summary`. numpy, no I/O.
+"""Curate one track: filling, centimetres, velocity, and its row of `track_summary`. numpy, no I/O.
 
 The rules are those of `etholake.curate.tracking.curate_tracking`; here they are arithmetic on short vectors.
 Shape letters: N = measured points of the track, R = its curated rows (measured and imputed), ascending in frame.
@@ -25,7 +25,7 @@ Bools = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class VideoScale:
-    """What curation must know of a video: its clock and its scale. None (or not above 0) where unknown."""
+    """Frame rate, scale and sizes of a video, as curation needs them. None (or not above 0) where unknown."""
 
     video_id: int
     lab_id: str
@@ -33,11 +33,13 @@ class VideoScale:
     pix_per_cm: float | None = None
     width_pix: float | None = None
     height_pix: float | None = None
+    arena_width_cm: float | None = None
+    arena_height_cm: float | None = None
 
 
 @dataclass(frozen=True)
 class TrackRows:
-    """`rows` have the columns of `tracking_curated` (`bodypart` as a dictionary); `summary` is one row."""
+    """Rows of one track in the columns of `tracking_curated` (`bodypart` as a dictionary), and their summary."""
 
     rows: pa.RecordBatch
     summary: dict[str, Any]
@@ -98,18 +100,18 @@ _NAMES = [
 
 
 def positive(value: float | None) -> float | None:
-    """The value if it is a finite number above 0, else None: 0, NaN and None all mean unknown."""
+    """Return the value if it is a finite number above 0, else None: 0, NaN and None all mean unknown."""
     if value is None or not np.isfinite(value) or value <= 0:
         return None
     return float(value)
 
 
 def _fill(track: Track, max_gap: int) -> tuple[Ints, Ints | None, Bools]:
-    """Frames [R]; the measured point that each row shows [R], None if each its own; imputed rows [R]."""
+    """Return frames [R], the measured point that each row shows [R] (None: its own), and the imputed rows [R]."""
     if track.frame.size == track.present.size:
         return track.frame, None, np.zeros(track.frame.size, np.bool_)
-    last = np.cumsum(track.seen) - 1  # per present frame: the last measured point, -1 before the first
-    missing = np.flatnonzero(~track.seen)
+    last = np.cumsum(track.observed) - 1  # per present frame: the last measured point, -1 before the first
+    missing = np.flatnonzero(~track.observed)
     at, before = track.present[missing], last[missing]
     after = np.minimum(before + 1, track.frame.size - 1)
     near_before = (before >= 0) & (at - track.frame[before] <= max_gap)
@@ -118,13 +120,13 @@ def _fill(track: Track, max_gap: int) -> tuple[Ints, Ints | None, Bools]:
     donor = last
     donor[missing] = np.where(near_before, before, np.where(near_after, after, -1))
     shown = donor >= 0
-    return track.present[shown], donor[shown], ~track.seen[shown]
+    return track.present[shown], donor[shown], ~track.observed[shown]
 
 
 def _motion(
     x_N: Floats, y_N: Floats, step: Ints, fps: float, max_gap: int
 ) -> tuple[Floats, Floats, Floats, dict[str, Any]]:
-    """vx, vy, speed in cm/s [N], NaN where not defined, and what the summary says of them; `x_N`, `y_N` in cm."""
+    """Return vx, vy, speed in cm/s [N], NaN where undefined, and the summary's entries; `x_N`, `y_N` in cm."""
     velocities = np.full((3, x_N.size), np.nan)
     vx, vy, speed = velocities
     factor = fps / step
@@ -149,14 +151,14 @@ def _motion(
 
 
 def _spread(values_N: Floats, imputed_R: Bools) -> Floats:
-    """Values of the measured points at their rows; NaN at the imputed ones."""
+    """Return the values of the measured points at their rows; NaN at the imputed ones."""
     out = np.full(imputed_R.size, np.nan)
     out[~imputed_R] = values_N
     return out
 
 
 def _nullable(values: Floats | None, rows: int) -> pa.Array:
-    """float32, null where NaN or too large for 32 bits; all null for None."""
+    """Return a float32 array, null where NaN or too large for 32 bits; all null for None."""
     if values is None:
         return pa.nulls(rows, pa.float32())
     with np.errstate(over="ignore"):

@@ -7,6 +7,7 @@ points and no more; `curate_tracking` is the same for a whole table at once.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,8 +18,9 @@ import pyarrow as pa
 
 from etholake.contract import MAX_MICE, RAW_TRACKING_COLUMNS, arrow_schema
 from etholake.curate.columns import INVALID, check_columns, names, numbers, source_row, whole_numbers
+from etholake.curate.plausibility import Plausibility, implausible_points
 from etholake.curate.points import Points
-from etholake.curate.rules import MAX_ROWS_PER_RULE, QuarantineRow, quarantine_rows
+from etholake.curate.quarantine import MAX_ROWS_PER_RULE, QuarantineRow, quarantine_rows
 from etholake.curate.track import TrackRows, VideoScale, curate_track, positive
 from etholake.errors import UsageError
 
@@ -74,7 +76,13 @@ class CuratedTracking:
 
 
 def curate_tracking(
-    table: pa.Table, meta: Any, *, max_gap_frames: int, source_file: str = "", split: str | None = None
+    table: pa.Table,
+    meta: Any,
+    *,
+    max_gap_frames: int,
+    source_file: str = "",
+    split: str | None = None,
+    implausible_missing: bool = False,
 ) -> CuratedTracking:
     """Curate the raw tracking rows of one video.
 
@@ -89,6 +97,8 @@ def curate_tracking(
         Longest distance in frames over which a point is filled, or a velocity computed.
     source_file, split
         Where the rows come from, for the quarantine table.
+    implausible_missing
+        Quarantine points at the origin and outside the picture (`curate.plausibility`) instead of flagging them.
 
     Returns
     -------
@@ -115,7 +125,7 @@ def curate_tracking(
     UsageError
         `max_gap_frames` is below 1.
     """
-    curation = Curation(meta, max_gap_frames)
+    curation = Curation(meta, max_gap_frames, implausible_missing)
     curation.read(lambda: [table])
     tracks = list(curation.tracks())
     schema = arrow_schema("tracking_curated")
@@ -136,16 +146,18 @@ def _plain(schema: pa.Schema, tracks: list[TrackRows]) -> pa.Schema:
 
 @dataclass
 class Curation:
-    """Curates one video: `read` its rows, go through `tracks`, then look at the results."""
+    """Curates one video: call `read`, iterate over `tracks`, then use the results."""
 
     meta: Any
     max_gap_frames: int
+    implausible_missing: bool = False
     rows_in: int = 0
     parts: tuple[str, ...] = ()
     rejected: tuple[QuarantineRow, ...] = ()
     _curated: int = 0
     _imputed: int = 0
     _flags: set[str] = field(default_factory=set)
+    _flagged: Counter[str] = field(default_factory=Counter)
     _broken: dict[str, _Broken] = field(default_factory=dict)
     _points: Points = field(default_factory=Points)
 
@@ -161,7 +173,7 @@ class Curation:
         for batch in batches():
             self._add(batch)
         rejected = [row for rule, broken in self._broken.items() for row in broken.quarantined(rule)]
-        lost = self._points.settle()
+        lost = self._points.remove_duplicates()
         if lost.size:
             shown = _source_rows(batches(), lost[:MAX_ROWS_PER_RULE])
             rejected += quarantine_rows("point-duplicate", lost, shown.__getitem__)
@@ -183,6 +195,7 @@ class Curation:
             if rows.size:
                 self._broken.setdefault(rule, _Broken()).add(rows, batch, self.rows_in)
                 good &= ~broken
+        self._judge_points(batch, x, y, good)
         if good.all():
             self._points.add((self.rows_in, None), frame, mouse, part, parts, x, y)
         else:
@@ -191,8 +204,22 @@ class Curation:
             self._points.add((self.rows_in, rows), frame, mouse, part, parts, x, y)
         self.rows_in += batch.num_rows
 
+    def _judge_points(self, batch: pa.Table, x: Floats, y: Floats, good: Bools) -> None:
+        """Flag the implausible points among the good rows, or take them out of `good` and quarantine them."""
+        width, height = positive(self.meta.width_pix), positive(self.meta.height_pix)
+        for rule, implausible in implausible_points(x, y, width, height):
+            rows = np.flatnonzero(implausible & good)
+            if not rows.size:
+                continue
+            if self.implausible_missing:
+                self._broken.setdefault(rule, _Broken()).add(rows, batch, self.rows_in)
+                good &= ~implausible
+            else:
+                self._flags.add(rule)
+                self._flagged[rule] += rows.size
+
     def tracks(self) -> Iterator[TrackRows]:
-        """The curated rows of each track and its summary, by mouse, then part; each track's rows by frame."""
+        """Yield each track's curated rows (by frame) and its summary; tracks by mouse, then part."""
         if not self._points.mice:
             return
         width, height = positive(self.meta.width_pix), positive(self.meta.height_pix)
@@ -202,38 +229,45 @@ class Curation:
             left, right, top, bottom = self._points.extent()
             centre = ((left + right) / 2, (top + bottom) / 2)
             self._flags.add("centre-from-extent")
-        parts = set()
+        parts, plausibility = set(), Plausibility(self.meta)
         for track in self._points.tracks():
+            plausibility.add(track)
             made = curate_track(track, self.meta, centre, self.max_gap_frames)
             parts.add(track.part)
             self._curated += made.summary["points_measured"]
             self._imputed += made.summary["points_imputed"]
             yield made
         self.parts = tuple(sorted(parts))
+        self._flags |= plausibility.flags()
 
     @property
     def counts(self) -> Counts:
-        """The balance of rows: what went in, and what `tracks` really gave."""
+        """Return the balance of rows: what went in, and what `tracks` really gave."""
         return Counts(self.rows_in, self._curated, sum(row.rows for row in self.rejected), self._imputed)
 
     @property
     def flags(self) -> tuple[str, ...]:
-        """Ids of the rules that fired, sorted."""
+        """Return the ids of the rules that fired, sorted."""
         return tuple(sorted(self._flags))
 
     @property
+    def flagged_rows(self) -> dict[str, int]:
+        """Return the number of curated rows by the rule that flags them."""
+        return dict(self._flagged)
+
+    @property
     def mice(self) -> tuple[int, ...]:
-        """The mice that have a point, sorted."""
+        """Return the mice that have a point, sorted."""
         return self._points.mice
 
     @property
     def last_frame(self) -> int | None:
-        """Largest frame that has a point."""
+        """Return the largest frame that has a point."""
         return self._points.last_frame
 
 
 def _row_rules(frame: Ints, mouse: Ints, part: Ints, x: Floats, y: Floats) -> Iterator[tuple[str, Bools]]:
-    """(rule, mask of the rows that break it). A row is counted under the first rule that it breaks."""
+    """Yield (rule, mask of the rows that break it). A row is counted under the first rule that it breaks."""
     yield "frame-invalid", (frame == INVALID) | (frame > MAX_FRAME)
     yield "frame-negative", frame < 0
     yield "mouse-unknown", (mouse < 1) | (mouse > MAX_MICE)
@@ -245,18 +279,18 @@ def _row_rules(frame: Ints, mouse: Ints, part: Ints, x: Floats, y: Floats) -> It
 
 
 def _source_rows(batches: Iterable[pa.Table], numbers: Ints) -> dict[int, dict[str, Any]]:
-    """The rows of these numbers, ascending, as they came."""
-    found, first = {}, 0
+    """Return the rows of these numbers, ascending, as they came."""
+    rows_by_number, first = {}, 0
     for batch in batches:
         for number in numbers[(numbers >= first) & (numbers < first + batch.num_rows)].tolist():
-            found[number] = source_row(batch, number - first)
+            rows_by_number[number] = source_row(batch, number - first)
         first += batch.num_rows
-    return found
+    return rows_by_number
 
 
 @dataclass
 class _Broken:
-    """The rows that broke one rule: how many, and the first few as they came."""
+    """Rows that broke one rule: their number, and the first few as they came."""
 
     count: int = 0
     first: dict[int, dict[str, Any]] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""What one task of a curation job does with one unit: read raw files one by one, curate, write one file.
+"""Do the work of one unit in a task of a curation job: read raw files one by one, curate, write one file.
 
 Runs in Spark's Python workers. Only here does curation touch storage (`etholake.storage`), and never more
 than one video is held at a time: its raw bytes, its points, and one row group of the output. A file that cannot be
@@ -25,13 +25,13 @@ from etholake.contract import (
 )
 from etholake.curate import parquet
 from etholake.curate.annotations import OVERLONG, CuratedAnnotations, curate_annotations
-from etholake.curate.metadata import Video
-from etholake.curate.plan import Unit
+from etholake.curate.file_reports import FileReport, source_name
+from etholake.curate.metadata import VideoRecord
+from etholake.curate.quarantine import BadFileError
 from etholake.curate.rawzone import RawObject
-from etholake.curate.report import FileReport, source_name
-from etholake.curate.rules import BadFileError
 from etholake.curate.statistics import behavior_summary, class_distribution
 from etholake.curate.tracking import Curation
+from etholake.curate.units import Unit
 from etholake.errors import DataError
 
 __all__ = [
@@ -52,11 +52,13 @@ _BATCH_ROWS = 1024 * 1024  # raw rows that are decoded at a time
 
 
 def summary_key(target: str) -> str:
-    """Key of the `track_summary` file that goes with a file of `tracking_curated`."""
+    """Return the key of the `track_summary` file that goes with a file of `tracking_curated`."""
     return target.replace(f"/{TRACKING}/", f"/{SUMMARY}/", 1)
 
 
-def curate_tracking_unit(unit: Unit, bucket: str, max_gap_frames: int) -> list[FileReport]:
+def curate_tracking_unit(
+    unit: Unit, bucket: str, max_gap_frames: int, implausible_missing: bool = False
+) -> list[FileReport]:
     """Curate the tracking files of `unit` into its target file and the summary's; one report per raw file."""
     reports: list[FileReport] = []
     summaries: list[dict[str, Any]] = []
@@ -66,7 +68,7 @@ def curate_tracking_unit(unit: Unit, bucket: str, max_gap_frames: int) -> list[F
     ):
         for raw in unit.files:
             try:
-                curation, video, flags = _read_tracks(raw, unit, bucket, max_gap_frames)
+                curation, video, flags = _read_tracks(raw, unit, bucket, max_gap_frames, implausible_missing)
             except BadFileError as err:
                 reports.append(_rejected(raw, err))
                 continue
@@ -82,7 +84,7 @@ def curate_tracking_unit(unit: Unit, bucket: str, max_gap_frames: int) -> list[F
 
 
 def behavior_key(target: str) -> str:
-    """Key of the `behavior_summary` file that goes with a file of `annotations_enriched`."""
+    """Return the key of the `behavior_summary` file that goes with a file of `annotations_enriched`."""
     return target.replace(f"/{ANNOTATIONS}/", f"/{BEHAVIOR}/", 1)
 
 
@@ -110,10 +112,12 @@ def curate_annotation_unit(
 
 
 # --- reading ----------------------------------------------------------------------------------------------
-def _read_tracks(raw: RawObject, unit: Unit, bucket: str, max_gap: int) -> tuple[Curation, Video, set[str]]:
-    """The points of one raw file, settled. Raises BadFileError if the file as a whole is of no use."""
+def _read_tracks(
+    raw: RawObject, unit: Unit, bucket: str, max_gap: int, implausible_missing: bool
+) -> tuple[Curation, VideoRecord, set[str]]:
+    """Read the points of one raw file. Raises BadFileError if the file as a whole is of no use."""
     parquet_file, video, flags = _open(raw, unit, bucket, RAW_TRACKING_COLUMNS)
-    curation = Curation(video.scale, max_gap)
+    curation = Curation(video.scale, max_gap, implausible_missing)
     rows = parquet_file.metadata.num_rows
     try:
         curation.read(lambda: _batches(raw, parquet_file, RAW_TRACKING_COLUMNS))
@@ -134,8 +138,8 @@ def _annotations(raw: RawObject, unit: Unit, bucket: str, repair_label_clock: bo
     return CuratedAnnotations(curated.table, FileReport(**{**vars(curated.report), "flags": tuple(sorted(flags))}))
 
 
-def _open(raw: RawObject, unit: Unit, bucket: str, wanted: Any) -> tuple[pq.ParquetFile, Video, set[str]]:
-    """A raw file, its metadata, and what its columns give reason to flag."""
+def _open(raw: RawObject, unit: Unit, bucket: str, wanted: Any) -> tuple[pq.ParquetFile, VideoRecord, set[str]]:
+    """Open a raw file. Returns it with its metadata row and the flags of its columns."""
     content = _content(raw, bucket)
     name = source_name(raw.key)
     rows = 0
@@ -144,7 +148,7 @@ def _open(raw: RawObject, unit: Unit, bucket: str, wanted: Any) -> tuple[pq.Parq
         rows = metadata.num_rows
         content.seek(0)
         parquet_file = pq.ParquetFile(content, metadata=metadata, read_dictionary=_coded(metadata))
-        found = parquet_file.schema_arrow.names
+        columns = parquet_file.schema_arrow.names
     except (pa.ArrowException, OSError) as err:
         raise _unreadable(raw, err, rows) from err
     if raw.video_id is None:
@@ -152,17 +156,17 @@ def _open(raw: RawObject, unit: Unit, bucket: str, wanted: Any) -> tuple[pq.Parq
     if raw.video_id not in unit.videos:
         detail = f"No row of {raw.split}.csv names video {raw.video_id} of {raw.lab_id}: add it and ingest again."
         raise BadFileError("video-without-metadata", detail, rows)
-    return parquet_file, unit.videos[raw.video_id], {"column-extra"} if set(found) - set(wanted) else set()
+    return parquet_file, unit.videos[raw.video_id], {"column-extra"} if set(columns) - set(wanted) else set()
 
 
 def _coded(metadata: pq.FileMetaData) -> list[str]:
-    """Columns of names, to be read as codes of their distinct values."""
+    """Return the columns of names that are to be read as codes of their distinct values."""
     leaves = [metadata.schema.column(i) for i in range(metadata.num_columns)]
     return [leaf.path for leaf in leaves if leaf.path in _NAMES and leaf.physical_type == "BYTE_ARRAY"]
 
 
 def _content(raw: RawObject, bucket: str) -> pa.BufferReader:
-    """The bytes of a raw file, read before anything is made of them: an error here is the storage's."""
+    """Read the bytes of a raw file before they are parsed: an error at this point is one of the storage."""
     uri = f"s3://{bucket}/{raw.key}"
     files, path = storage.filesystem(uri)
     try:
@@ -179,24 +183,24 @@ def _content(raw: RawObject, bucket: str) -> pa.BufferReader:
 
 
 def _batches(raw: RawObject, parquet_file: pq.ParquetFile, wanted: Any) -> Iterator[pa.Table]:
-    """The wanted columns in batches: at least one, even of no row, so that the columns are looked at.
+    """Yield the wanted columns in batches: at least one, even without rows, so that the columns are checked.
 
     Raises BadFileError if the row groups hold other than the rows that the footer says: a reader would go by one
     number or the other, and rows would be lost in silence.
     """
     rows = parquet_file.metadata.num_rows
-    found = 0
+    read = 0
     columns = [name for name in wanted if name in parquet_file.schema_arrow.names]
     try:
         if not rows:
             yield parquet_file.read(columns=columns)
         for batch in parquet_file.iter_batches(_BATCH_ROWS, columns=columns, use_threads=False):
-            found += batch.num_rows
+            read += batch.num_rows
             yield pa.Table.from_batches([batch])
     except (pa.ArrowException, OSError) as err:
         raise _unreadable(raw, err, rows) from err
-    if found != rows:
-        raise _unreadable(raw, f"its footer says {rows} rows, its row groups hold {found}", rows)
+    if read != rows:
+        raise _unreadable(raw, f"its footer says {rows} rows, its row groups hold {read}", rows)
 
 
 def _unreadable(raw: RawObject, error: Exception | str, rows: int) -> BadFileError:
@@ -210,7 +214,7 @@ def _rejected(raw: RawObject, error: BadFileError) -> FileReport:
     return FileReport.rejected(raw.key, raw.kind, raw.split, error, lab_id=raw.lab_id, video_id=raw.video_id)
 
 
-def _tracking_report(raw: RawObject, video: Video, curation: Curation, flags: set[str]) -> FileReport:
+def _tracking_report(raw: RawObject, video: VideoRecord, curation: Curation, flags: set[str]) -> FileReport:
     flags = flags | set(curation.flags)
     named = {n for n in range(1, MAX_MICE + 1) if any(video.values[f"mouse{n}_{a}"] for a in MOUSE_ATTRIBUTES)}
     if named and set(curation.mice) - named:
@@ -226,4 +230,5 @@ def _tracking_report(raw: RawObject, video: Video, curation: Curation, flags: se
         counts.rows_in, counts.rows_curated, counts.rows_quarantined, counts.rows_imputed,
         tuple(sorted(flags)), curation.mice, curation.last_frame,
         tuple(row.located(source, raw.split, raw.lab_id, raw.video_id) for row in curation.rejected),
+        curation.flagged_rows,
     )  # fmt: skip

@@ -51,8 +51,8 @@ def uncertainty(
         by_lab[lab] = _interval(mean_R) if several else None
         for i, action in enumerate(actions):
             by_action[lab, action] = _interval(f_RA[:, i]) if several else None
-    known = any(interval is not None for interval in by_lab.values())
-    return Uncertainty(_interval(np.mean(totals, axis=0)) if known else None, by_lab, by_action)
+    any_known = any(interval is not None for interval in by_lab.values())
+    return Uncertainty(_interval(np.mean(totals, axis=0)) if any_known else None, by_lab, by_action)
 
 
 def _draws(

@@ -42,7 +42,7 @@ class Bouts:
 
     @property
     def recall(self) -> float | None:
-        """Share of the true bouts that were found; None if there is none."""
+        """Return the fraction of the true bouts that were matched; None if there is none."""
         return self.matched / self.true if self.true else None
 
     @property
@@ -54,22 +54,22 @@ class Bouts:
 def compare(
     truth: Sequence[Event], predicted: Sequence[Event], labs: Mapping[int, str], fps: Mapping[int, float]
 ) -> dict[tuple[str, str], Bouts]:
-    """(lab, action) -> bouts. `predicted` are those that count; `fps` is by video, where known."""
+    """Return the bouts by (lab, action). `predicted` are those that count; `fps` is by video, where known."""
     keys: dict[Hashable, int] = {}
-    true, said = (union(as_intervals(events, keys)) for events in (truth, predicted))
+    true, claimed = (union(as_intervals(events, keys)) for events in (truth, predicted))
     names: list[Any] = list(keys)
     group: dict[tuple[str, str], int] = {}
     group_of_key = np.array([group.setdefault((labs[n[0]], n[3]), len(group)) for n in names], dtype=np.int64)
     fps_of_key = np.array([fps.get(n[0], np.nan) for n in names])
-    i, j = matches(true, said)
+    i, j = matches(true, claimed)
     at, rate = group_of_key[true.key[i]], fps_of_key[true.key[i]]
-    start = (said.start[j] - true.start[i]) / rate
-    stop = (said.stop[j] - true.stop[i]) / rate
-    n_true, n_said = (np.bincount(group_of_key[x.key], minlength=len(group)) for x in (true, said))
+    start = (claimed.start[j] - true.start[i]) / rate
+    stop = (claimed.stop[j] - true.stop[i]) / rate
+    n_true, n_claimed = (np.bincount(group_of_key[x.key], minlength=len(group)) for x in (true, claimed))
     return {
         name: Bouts(
             int(n_true[g]),
-            int(n_said[g]),
+            int(n_claimed[g]),
             int((at == g).sum()),
             *(x[(at == g) & ~np.isnan(x)] for x in (start, stop)),
         )
@@ -86,18 +86,18 @@ def matches(true: Intervals, predicted: Intervals) -> tuple[NDArray[np.int64], N
     shared = np.minimum(true.stop[i], predicted.stop[j]) - np.maximum(true.start[i], predicted.start[j])
     iou = shared / (true.length[i] + predicted.length[j] - shared)
     order = np.argsort(-iou, kind="stable")
-    taken_true, taken_said, kept = set[int](), set[int](), []
+    taken_true, taken_claimed, kept = set[int](), set[int](), []
     for k in order[iou[order] >= MIN_IOU]:
-        if int(i[k]) not in taken_true and int(j[k]) not in taken_said:
+        if int(i[k]) not in taken_true and int(j[k]) not in taken_claimed:
             taken_true.add(int(i[k]))
-            taken_said.add(int(j[k]))
+            taken_claimed.add(int(j[k]))
             kept.append(int(k))
     chosen = np.sort(np.array(kept, dtype=np.int64))
     return i[chosen], j[chosen]
 
 
 def _overlapping(left: Intervals, right: Intervals) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Positions of all pairs that share a frame of one key."""
+    """Return the positions of all pairs of intervals of one key that overlap in a frame."""
     none = np.zeros(0, dtype=np.int64)
     if not len(left.key) or not len(right.key):
         return none, none

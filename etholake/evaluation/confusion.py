@@ -1,4 +1,4 @@
-"""Which action was said where which one was annotated, in frames of a lab, pooled over videos and pairs."""
+"""Frames of a lab by annotated and by predicted action, pooled over videos and pairs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NONE = "none"  # nothing annotated, or nothing predicted
 def confusion(
     truth: Sequence[Event], predicted: Sequence[Event], labs: Mapping[int, str]
 ) -> dict[str, dict[tuple[str, str], int]]:
-    """lab -> {(annotated, predicted): frames}, of one (video, agent, target) at a time; zeros are left out.
+    """Return {lab: {(annotated, predicted): frames}}, of one (video, agent, target) at a time; zeros are left out.
 
     A row tells what was predicted on the frames of an action. A frame with several annotated actions stands in
     each of their rows; one with none stands in the row `NONE`, if something was predicted there. `predicted` are
@@ -34,16 +34,16 @@ def confusion(
 
 def _of_lab(truth: Sequence[Event], predicted: Sequence[Event]) -> dict[tuple[str, str], int]:
     keys: dict[Hashable, int] = {}
-    true, said = _by_action(truth, keys), _by_action(predicted, keys)
-    any_true, any_said = (_union([*actions.values()]) for actions in (true, said))
-    found: dict[tuple[str, str], int] = {}
+    true, claimed = _by_action(truth, keys), _by_action(predicted, keys)
+    any_true, any_claimed = (_union([*actions.values()]) for actions in (true, claimed))
+    counts: dict[tuple[str, str], int] = {}
     for name, frames in true.items():
-        for other, mine in said.items():
-            found[name, other] = int(overlap(frames, mine).sum())
-        found[name, NONE] = int(frames.length.sum() - overlap(frames, any_said).sum())
-    for other, mine in said.items():
-        found[NONE, other] = int(mine.length.sum() - overlap(mine, any_true).sum())
-    return {at: n for at, n in sorted(found.items()) if n}
+        for other, spans in claimed.items():
+            counts[name, other] = int(overlap(frames, spans).sum())
+        counts[name, NONE] = int(frames.length.sum() - overlap(frames, any_claimed).sum())
+    for other, spans in claimed.items():
+        counts[NONE, other] = int(spans.length.sum() - overlap(spans, any_true).sum())
+    return {at: n for at, n in sorted(counts.items()) if n}
 
 
 def _by_action(events: Sequence[Event], pairs: dict[Hashable, int]) -> dict[str, Intervals]:

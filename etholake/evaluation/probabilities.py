@@ -1,4 +1,4 @@
-"""What frame-wise probabilities are worth before any threshold: average precision and calibration.
+"""Judge frame-wise probabilities before any threshold: average precision and calibration.
 
 Counted are the frames of whitelisted (agent, target, action) of videos with ground truth, pooled over videos and
 pairs of a lab; frames without a probability (NaN) are not. Shape letters: N frames, Q bins.
@@ -23,10 +23,10 @@ BINS = 10  # of equal width over 0..1
 
 @dataclass(frozen=True)
 class Probabilities:
-    """Of one (lab, action). Bins without a frame have NaN for both means.
+    """The measures of one (lab, action). Bins without a frame have NaN for both means.
 
     `average_precision` is None where the action never occurs. `calibration_error` is the expected one: the mean
-    over frames of \\|mean probability − share of true frames\\| of their bin.
+    over frames of \\|mean probability − fraction of true frames\\| of their bin.
     """
 
     average_precision: float | None
@@ -39,17 +39,17 @@ class Probabilities:
 def judge(
     pairs: Sequence[PairScores], truth: Sequence[Event], whitelist: Mapping[int, Collection[Triplet]]
 ) -> dict[tuple[str, str], Probabilities]:
-    """(lab, action) -> how good the probabilities are."""
-    found = {}
+    """Return how good the probabilities are, by (lab, action)."""
+    judged = {}
     for at, (p, y) in pooled_frames(pairs, truth, whitelist).items():
-        frames, mean, share = _reliability(p, y)
-        error = np.nansum(np.abs(mean - share) * frames) / frames.sum()
-        found[at] = Probabilities(average_precision(p, y), float(error), frames, mean, share)
-    return found
+        frames, mean, fraction = _reliability(p, y)
+        error = np.nansum(np.abs(mean - fraction) * frames) / frames.sum()
+        judged[at] = Probabilities(average_precision(p, y), float(error), frames, mean, fraction)
+    return judged
 
 
 def average_precision(probability_N: NDArray[Any], true_N: NDArray[np.bool_]) -> float | None:
-    """Sum over thresholds of precision × gain in recall, equal probabilities at once; None without truth."""
+    """Return the sum over thresholds of precision × gain in recall, ties at once; None without truth."""
     if not true_N.any():
         return None
     # Recall is gained only at probabilities of true frames: sorting values is much faster than sorting positions.
@@ -67,5 +67,5 @@ def _reliability(
     frames = np.bincount(which, minlength=BINS)
     sums = (np.bincount(which, weights=x, minlength=BINS) for x in (probability_N.astype(np.float64), true_N))
     with np.errstate(invalid="ignore"):
-        mean, share = (x / frames for x in sums)
-    return frames, mean, share
+        mean, fraction = (x / frames for x in sums)
+    return frames, mean, fraction

@@ -1,8 +1,4 @@
-"""The ethogram of one video as SVG: annotation above prediction, errors loud, agreement calm.
-
-A row is one (agent, target, action); time runs in seconds of the video's own clock, in frames where the frame
-rate is not known.
-"""
+"""The ethogram of one video: which frames were annotated, predicted, or both, by (agent, target, action)."""
 
 from __future__ import annotations
 
@@ -18,16 +14,13 @@ from etholake.events.types import Event
 
 __all__ = ["Raster", "Row"]
 
-ROW = 30  # height of a row: annotation, prediction, a gap
-LANE = 12
-WIDTH = 1000.0  # user units across; the picture is stretched to the page
 Row = tuple[int, int, str]
 Spans = list[tuple[int, int]]
 
 
 @dataclass(frozen=True)
 class Raster:
-    """What stands in ``start_frame <= f < stop_frame`` of one video."""
+    """Events of one video in ``start_frame <= f < stop_frame``."""
 
     start_frame: int
     stop_frame: int
@@ -36,7 +29,7 @@ class Raster:
 
     @property
     def rows(self) -> list[Row]:
-        """(agent, target, action) that occur in the shown part, by action and then by pair."""
+        """Return every (agent, target, action) of the shown part, by action and then by pair."""
         shown = {
             (e.agent_id, e.target_id, e.action)
             for e in (*self.truth, *self.predicted)
@@ -44,29 +37,23 @@ class Raster:
         }
         return sorted(shown, key=lambda row: (row[2], row[0], row[1]))
 
-    def svg(self, rows: Sequence[Row], mark: tuple[int, int] | None = None) -> str:
-        """The rows as one picture; `mark` is a part of the time to point at."""
-        height = ROW * len(rows)
-        parts = [f'<rect class="lane" x="0" y="{ROW * r + 2}" width="{WIDTH:g}" height="{2 * LANE + 1}"/>'
-                 for r in range(len(rows))]  # fmt: skip
-        if mark is not None:
-            x, w = self._x(mark[0]), self._x(mark[1]) - self._x(mark[0])
-            parts.append(f'<rect class="mark" x="{x:.1f}" y="0" width="{w:.1f}" height="{height}"/>')
-        paths: dict[str, list[str]] = {}
-        for r, row in enumerate(rows):
-            both, missed, false = compare(self._spans(self.truth, row), self._spans(self.predicted, row))
-            for lane, kinds in enumerate(((both, "right", missed, "missed"), (both, "right", false, "false"))):
-                y = ROW * r + 2 + lane * (LANE + 1)
-                for spans, kind in (kinds[:2], kinds[2:]):
-                    paths.setdefault(str(kind), []).extend(self._box(*span, y) for span in spans)
-        parts += [f'<path class="{kind}" d="{"".join(boxes)}"/>' for kind, boxes in paths.items() if boxes]
-        return (
-            f'<svg viewBox="0 0 {WIDTH:g} {height}" preserveAspectRatio="none" style="height:{height}px" '
-            f'role="img" aria-label="annotation above prediction">{"".join(parts)}</svg>'
-        )
+    def spans(self, row: Row) -> list[tuple[str, str, int, int]]:
+        """Return (lane, kind, start, stop) of a row, in frames.
+
+        The lane is ``annotated`` or ``predicted``; the kind is ``right`` where both agree, else ``missed`` or
+        ``false``.
+        """
+        both, missed, false = compare(self._intervals(self.truth, row), self._intervals(self.predicted, row))
+        lanes = (("annotated", "missed", missed), ("predicted", "false", false))
+        return [
+            (lane, kind, start, stop)
+            for lane, error, wrong in lanes
+            for kind, spans in (("right", both), (error, wrong))
+            for start, stop in spans
+        ]
 
     def busiest(self, frames: int) -> tuple[int, int]:
-        """The stretch of `frames` with the most starts and stops of bouts, of equals the first."""
+        """Return (start, stop) of `frames` frames with the most starts and stops of bouts; the first of equals."""
         if self.stop_frame - self.start_frame <= frames:
             return self.start_frame, self.stop_frame
         edges = np.sort([f for e in (*self.truth, *self.predicted) for f in (e.start_frame, e.stop_frame)])
@@ -76,29 +63,25 @@ class Raster:
         start = min(max(self.start_frame, first - frames // 20), self.stop_frame - frames)
         return start, start + frames
 
-    def _x(self, frame: int) -> float:
-        return WIDTH * (frame - self.start_frame) / (self.stop_frame - self.start_frame)
-
-    def _box(self, start: int, stop: int, y: int) -> str:
-        """A box of the path; what is narrower than a pixel is drawn as wide as one."""
-        x = self._x(start)
-        width = max(self._x(stop) - x, 0.9)
-        return f"M{x:.1f} {y}h{width:.1f}v{LANE}h-{width:.1f}z"
-
-    def _spans(self, events: Sequence[Event], row: Row) -> Intervals:
+    def _intervals(self, events: Sequence[Event], row: Row) -> Intervals:
         keys: dict[Hashable, int] = {}
-        found = as_intervals([e for e in events if (e.agent_id, e.target_id, e.action) == row], keys)
+        intervals = as_intervals([e for e in events if (e.agent_id, e.target_id, e.action) == row], keys)
         low, high = self.start_frame, self.stop_frame
-        return union(Intervals(found.key, np.clip(found.start, low, high), np.clip(found.stop, low, high)))
+        return union(
+            Intervals(intervals.key, np.clip(intervals.start, low, high), np.clip(intervals.stop, low, high))
+        )
 
 
 def compare(true: Intervals, predicted: Intervals) -> tuple[Spans, Spans, Spans]:
-    """Frames of both, of the first alone, of the second alone, as (start, stop); one set each, from `union`."""
+    """Return the frames of both, of the first alone, of the second alone, as (start, stop).
+
+    The intervals are those of `union`: sorted, none touches another.
+    """
     edges = np.unique(np.concatenate([x for part in (true, predicted) for x in (part.start, part.stop)]))
     if not len(edges):
         return [], [], []
     middle = edges[:-1]
-    here, there = (
+    in_true, in_predicted = (
         np.searchsorted(part.start, middle, side="right") > np.searchsorted(part.stop, middle, side="right")
         for part in (true, predicted)
     )
@@ -106,4 +89,4 @@ def compare(true: Intervals, predicted: Intervals) -> tuple[Spans, Spans, Spans]
     def spans(chosen: NDArray[np.bool_]) -> Spans:
         return [(int(edges[i]), int(edges[i + 1])) for i in np.flatnonzero(chosen)]
 
-    return spans(here & there), spans(here & ~there), spans(there & ~here)
+    return spans(in_true & in_predicted), spans(in_true & ~in_predicted), spans(in_predicted & ~in_true)

@@ -1,4 +1,4 @@
-"""All that `etholake evaluate` knows of predictions, as JSON and as rows of the tables `score…`."""
+"""The evaluation of predictions, as JSON and as rows of the tables `score…`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["Evaluation", "judge"]
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The official score and what stands beside it, by (lab, action) where nothing else is said.
+    """The official score and the measures beside it, by (lab, action) unless stated otherwise.
 
     `frames` are (TP, FP, FN) by (video, action); `probabilities` is empty where none were at hand; `truth` and
     `predicted` are the events that were compared.
@@ -40,7 +40,7 @@ class Evaluation:
     predicted: Sequence[Event]
 
     def to_dict(self) -> dict[str, Any]:
-        """`ScoreReport.to_dict`, with `interval` and `details`; JSON-ready, None where something is not known.
+        """Return `ScoreReport.to_dict` with `interval` and `details`; JSON-ready, None where a value is not known.
 
         ``details[lab]``: `score`, `interval`, `videos`, `actions` (by name: `f_score`, `precision`, `recall`,
         `interval`, `bouts`, `average_precision`, `calibration`), `confusion` ({annotated: {predicted: frames}}).
@@ -48,8 +48,8 @@ class Evaluation:
         details = {}
         for lab, scored in self.score.labs.items():
             rows: dict[str, dict[str, int]] = {}
-            for (true, said), n in self.confusion[lab].items():
-                rows.setdefault(true, {})[said] = n
+            for (true, predicted), n in self.confusion[lab].items():
+                rows.setdefault(true, {})[predicted] = n
             details[lab] = {
                 "score": scored.score,
                 "interval": _list(self.uncertainty.labs[lab]),
@@ -61,7 +61,7 @@ class Evaluation:
 
     def _action(self, lab: str, action: str) -> dict[str, Any]:
         scored, bouts = self.score.labs[lab].actions[action], self.bouts[lab, action]
-        known = self.probabilities.get((lab, action))
+        probabilities = self.probabilities.get((lab, action))
         return {
             "f_score": scored.f_score,
             "precision": scored.precision,
@@ -71,25 +71,25 @@ class Evaluation:
                 "f_score": bouts.f_score, "precision": bouts.precision, "recall": bouts.recall,
                 "true": bouts.true, "predicted": bouts.predicted, "matched": bouts.matched, **_errors(bouts),
             },
-            "average_precision": known.average_precision if known else None,
-            "calibration": _calibration(known) if known else None,
+            "average_precision": probabilities.average_precision if probabilities else None,
+            "calibration": _calibration(probabilities) if probabilities else None,
         }  # fmt: skip
 
     def tables(self) -> dict[str, list[dict[str, Any]]]:
-        """Rows of `scores`, `score_details`, `score_confusion`, `score_calibration`, without the run."""
+        """Return rows of `scores`, `score_details`, `score_confusion`, `score_calibration`, without the run."""
         actions = [(lab, action) for lab, scored in self.score.labs.items() for action in scored.actions]
         return {
             "scores": [self._score_row(*at) for at in actions],
             "score_details": [self._detail_row(*at) for at in actions],
             "score_confusion": [
-                {"lab_id": lab, "true_action": true, "predicted_action": said, "frames": n}
+                {"lab_id": lab, "true_action": true, "predicted_action": predicted, "frames": n}
                 for lab, rows in self.confusion.items()
-                for (true, said), n in rows.items()
+                for (true, predicted), n in rows.items()
             ],
             "score_calibration": [
                 {"lab_id": lab, "action": action, **row}
-                for (lab, action), known in self.probabilities.items()
-                for row in _calibration(known)["bins"]
+                for (lab, action), probabilities in self.probabilities.items()
+                for row in _calibration(probabilities)["bins"]
             ],
         }
 
@@ -102,13 +102,13 @@ class Evaluation:
         }  # fmt: skip
 
     def _detail_row(self, lab: str, action: str) -> dict[str, Any]:
-        bouts, known = self.bouts[lab, action], self.probabilities.get((lab, action))
+        bouts, probabilities = self.bouts[lab, action], self.probabilities.get((lab, action))
         low, high = self.uncertainty.actions[lab, action] or (None, None)
         return {
             "lab_id": lab, "action": action, "f_low": low, "f_high": high, "bouts_true": bouts.true,
             "bouts_predicted": bouts.predicted, "bouts_matched": bouts.matched, "bout_f_score": bouts.f_score,
-            **_errors(bouts), "average_precision": known.average_precision if known else None,
-            "calibration_error": known.calibration_error if known else None,
+            **_errors(bouts), "average_precision": probabilities.average_precision if probabilities else None,
+            "calibration_error": probabilities.calibration_error if probabilities else None,
         }  # fmt: skip
 
 
@@ -122,24 +122,24 @@ def judge(
 ) -> Evaluation:
     """Compare events, and probabilities where there are any; the first parameters are those of `metric.score`.
 
-    `fps` (frames/s by video, where known) turns boundary errors into seconds. `pairs` are probabilities of the
-    same videos, from a recogniser that was not trained on them. Raises DataError as `metric.pooled` does.
+    `fps` (frames/s by video, where it is known) turns boundary errors into seconds. `pairs` are probabilities of
+    the same videos, from a model that was not trained on them. Raises DataError as `metric.pooled` does.
     """
-    said = metric.counted(truth, predicted, whitelist)
+    counted = metric.counted(truth, predicted, whitelist)
     frames = metric.frames_by_video(truth, predicted, whitelist, labs)
     return Evaluation(
         metric.pooled(truth, predicted, whitelist, labs),
         frames,
-        compare(truth, said, labs, fps),
-        confusion(truth, said, labs),
+        compare(truth, counted, labs, fps),
+        confusion(truth, counted, labs),
         uncertainty(frames, labs),
         judge_probabilities(pairs, truth, whitelist),
-        labs, fps, truth, said,
+        labs, fps, truth, counted,
     )  # fmt: skip
 
 
 def _errors(bouts: Bouts) -> dict[str, float | None]:
-    """Boundary errors in seconds: median absolute, and mean with its sign; None without a matched bout."""
+    """Return boundary errors in seconds: median absolute, and mean with its sign; None without a matched bout."""
     values = {"start": bouts.start_error_s, "stop": bouts.stop_error_s}
     return {
         f"{end}_{name}_sec": float(f(x)) if len(x) else None
@@ -148,16 +148,17 @@ def _errors(bouts: Bouts) -> dict[str, float | None]:
     }
 
 
-def _calibration(known: Probabilities) -> dict[str, Any]:
+def _calibration(probabilities: Probabilities) -> dict[str, Any]:
     return {
-        "error": known.calibration_error,
+        "error": probabilities.calibration_error,
         "bins": [
             {
-                "bin": q, "frames": int(known.frames_Q[q]), "mean_probability": float(known.mean_probability_Q[q]),
-                "share_true": float(known.share_true_Q[q]),
+                "bin": q, "frames": int(probabilities.frames_Q[q]),
+                "mean_probability": float(probabilities.mean_probability_Q[q]),
+                "share_true": float(probabilities.share_true_Q[q]),
             }
             for q in range(BINS)
-            if known.frames_Q[q]
+            if probabilities.frames_Q[q]
         ],
     }  # fmt: skip
 

@@ -1,8 +1,8 @@
-"""Probabilities that mean what they say: Platt scaling per action, fitted on held-out probabilities.
+"""Calibrate probabilities: Platt scaling per action, fitted on held-out probabilities.
 
 A calibrated probability is sigmoid(slope · logit(p) + offset), the same for every lab, so that one prior threshold
-and the choice between actions treat all actions alike. Slope 1 and offset 0 stand where nothing was fitted; a fit
-is drawn towards them, so that an action with few bouts stays near what the recogniser said. Source: Platt (1999),
+and the choice between actions treat all actions alike. Slope 1 and offset 0 are used where nothing was fitted. A
+prior draws every fit towards them, so that an action with few events is hardly changed. Source: Platt (1999),
 "Probabilistic outputs for support vector machines". Shape letters: N frames, T frames of a video, A actions.
 """
 
@@ -21,9 +21,9 @@ from etholake.events.types import Event, PairScores, Triplet, mask
 
 __all__ = ["Calibration", "fit", "pooled_frames"]
 
-_LIMIT = 12.0  # logits beyond are as good as certain
-_BINS = 2400  # of the logit: what a fit needs of millions of frames
-_PRIOR_BOUTS = 4.0  # so many bouts' worth of evidence holds slope and offset at 1 and 0
+_LIMIT = 12.0  # logits beyond this are clipped
+_BINS = 2400  # bins of the logit, to which millions of frames are reduced
+_PRIOR_EVENTS = 4.0  # the weight of the prior (slope 1, offset 0), in events
 _Pooled = dict[tuple[str, str], tuple[NDArray[np.float32], NDArray[np.bool_]]]
 
 
@@ -39,7 +39,7 @@ class Calibration:
             raise ContractError(f"A calibration is a slope above 0 and an offset, but got {wrong}.")
 
     def apply(self, pair: PairScores) -> PairScores:
-        """The same scores, calibrated; NaN stays NaN."""
+        """Return calibrated probabilities; NaN stays NaN."""
         if not any(action in self.values for action in pair.actions):
             return pair
         slope, offset = np.array([self.values.get(a, (1.0, 0.0)) for a in pair.actions], dtype=np.float32).T
@@ -47,12 +47,12 @@ class Calibration:
         return replace(pair, probabilities_TA=1 / (1 + np.exp(-(slope * logit_TA + offset))))
 
     def to_dict(self) -> dict[str, list[float]]:
-        """``{action: [slope, offset]}``."""
+        """Return ``{action: [slope, offset]}``."""
         return {a: [round(float(x), 5) for x in v] for a, v in sorted(self.values.items())}
 
     @classmethod
     def from_dict(cls, data: Any) -> Calibration:
-        """What `to_dict` gave. Raises ContractError for anything else."""
+        """Read what `to_dict` returned. Raises ContractError for anything else."""
         try:
             return cls({str(a): (float(slope), float(offset)) for a, (slope, offset) in data.items()})
         except (AttributeError, TypeError, ValueError) as err:
@@ -62,50 +62,53 @@ class Calibration:
 
 
 def fit(
-    pairs: Sequence[PairScores], truth: Sequence[Event], whitelist_by_video: Mapping[int, Collection[Triplet]]
+    pairs: Sequence[PairScores], truth: Sequence[Event], labeled_by_video: Mapping[int, Collection[Triplet]]
 ) -> Calibration:
-    """Slope and offset of every action, from all labs; actions without true or without false frames are left out.
+    """Fit slope and offset of every action over all labs; actions without positive or negative frames are left
+    out.
 
     Parameters
     ----------
     pairs
         Held-out probabilities (not from videos that the model was trained on).
     truth
-        Annotated events of the same videos. Frames of one bout say much the same, so the evidence of an action is
-        scaled down to one frame a bout; the videos without any event count for nothing.
+        Annotated events of the same videos. Frames of one event are nearly the same evidence, so the evidence of
+        an action is scaled down to one frame an event; videos without any event are not used.
     """
     parts: dict[str, list[Any]] = defaultdict(list)
-    for (_, action), pooled in pooled_frames(pairs, truth, whitelist_by_video).items():
-        parts[action].append(pooled)
-    bouts: dict[str, int] = defaultdict(int)
+    for (_, action), frames in pooled_frames(pairs, truth, labeled_by_video).items():
+        parts[action].append(frames)
+    n_events: dict[str, int] = defaultdict(int)
     for e in truth:
-        bouts[e.action] += 1
+        n_events[e.action] += 1
     values = {}
-    for action, mine in sorted(parts.items()):
-        p, y = (np.concatenate(x) for x in zip(*mine, strict=True))
+    for action, pooled in sorted(parts.items()):
+        p, y = (np.concatenate(x) for x in zip(*pooled, strict=True))
         if y.any() and not y.all():
-            values[action] = _platt(_logit(p), y, bouts[action])
+            values[action] = _platt(_logit(p), y, n_events[action])
     return Calibration(values)
 
 
 def pooled_frames(
-    pairs: Sequence[PairScores], truth: Sequence[Event], whitelist: Mapping[int, Collection[Triplet]]
+    pairs: Sequence[PairScores], truth: Sequence[Event], labeled: Mapping[int, Collection[Triplet]]
 ) -> _Pooled:
-    """(lab, action) -> probability and truth of its frames, float32 [N] and bool [N]; N > 0."""
+    """Return probability (float32 [N]) and truth (bool [N]) of the frames of every (lab, action); N > 0."""
     events: dict[tuple[int, int, int, str], list[Event]] = defaultdict(list)
     for e in truth:
         events[e.video_id, e.agent_id, e.target_id, e.action].append(e)
     scored = {e.video_id for e in truth}
     parts: dict[tuple[str, str], list[Any]] = defaultdict(list)
     for pair in pairs:
-        asked = whitelist.get(pair.video_id, ()) if pair.video_id in scored else ()
+        own_labeled = labeled.get(pair.video_id, ()) if pair.video_id in scored else ()
         for i, action in enumerate(pair.actions):
-            if (pair.agent_id, pair.target_id, action) in asked:
+            if (pair.agent_id, pair.target_id, action) in own_labeled:
                 p = pair.probabilities_TA[:, i]
                 own = events[pair.video_id, pair.agent_id, pair.target_id, action]
-                known = ~np.isnan(p)
-                parts[pair.lab_id, action].append((p[known], mask(own, pair.first_frame, len(p))[known]))
-    joined = {at: tuple(np.concatenate(x) for x in zip(*mine, strict=True)) for at, mine in sorted(parts.items())}
+                present = ~np.isnan(p)
+                parts[pair.lab_id, action].append((p[present], mask(own, pair.first_frame, len(p))[present]))
+    joined = {
+        at: tuple(np.concatenate(x) for x in zip(*arrays, strict=True)) for at, arrays in sorted(parts.items())
+    }
     return {at: (p, y) for at, (p, y) in joined.items() if len(p)}
 
 
@@ -115,17 +118,17 @@ def _logit(p: NDArray[Any]) -> NDArray[np.float32]:
     return np.log(clipped / (1 - clipped))
 
 
-def _platt(logit_N: NDArray[np.float32], true_N: NDArray[np.bool_], bouts: int) -> tuple[float, float]:
-    """Newton's steps to the most likely (slope, offset) on counts per bin of the logit."""
+def _platt(logit_N: NDArray[np.float32], true_N: NDArray[np.bool_], n_events: int) -> tuple[float, float]:
+    """Find the most likely (slope, offset) by Newton's method on counts per bin of the logit."""
     which = np.clip(((logit_N + _LIMIT) * (_BINS / (2 * _LIMIT))).astype(np.int64), 0, _BINS - 1)
     n = np.bincount(which, minlength=_BINS).astype(np.float64)
     k = np.bincount(which, weights=true_N, minlength=_BINS)
-    there = n > 0
-    x = np.stack([(np.flatnonzero(there) + 0.5) * (2 * _LIMIT / _BINS) - _LIMIT, np.ones(there.sum())])
-    scale = min(1.0, bouts / k.sum())  # one frame a bout
-    n, k = n[there] * scale, k[there] * scale
+    used = n > 0
+    x = np.stack([(np.flatnonzero(used) + 0.5) * (2 * _LIMIT / _BINS) - _LIMIT, np.ones(used.sum())])
+    scale = min(1.0, n_events / k.sum())  # one frame an event
+    n, k = n[used] * scale, k[used] * scale
     start = np.array([1.0, 0.0])
-    prior = np.diag([_PRIOR_BOUTS, _PRIOR_BOUTS / 4])
+    prior = np.diag([_PRIOR_EVENTS, _PRIOR_EVENTS / 4])
     w = start.copy()
     for _ in range(50):
         p = 1 / (1 + np.exp(-w @ x))

@@ -1,4 +1,5 @@
-"""Probabilities to events: smooth → whitelist → threshold → one label per frame → fill gaps → minimum length.
+"""Decode probabilities to events: smooth → labeled behaviors → threshold → one label per frame → fill gaps →
+minimum length.
 
 Lengths are given in seconds (the defaults are 5, 2 and 3 frames at 30 fps) and become frames by each video's
 own fps. Shape letters: T video frames, A actions. Thresholds come from `thresholds`.
@@ -14,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etholake.errors import ContractError
+from etholake.events.smoothing import finite_by_action, smooth_column, smoothing_frames
 from etholake.events.thresholds import Thresholds
 from etholake.events.types import Event, PairScores, Triplet
 
-__all__ = ["Choice", "DecodeConfig", "decode", "smooth"]
+__all__ = ["Choice", "DecodeConfig", "decode"]
 
 Choice = Literal["ratio", "minus", "zscore"]
 
@@ -26,7 +28,7 @@ _NONE = -1  # no action on this frame
 
 @dataclass(frozen=True)
 class DecodeConfig:
-    """Post-processing, in seconds.
+    """Smoothing and lengths, in seconds.
 
     `choice` says which of several actions above their thresholds t gets a frame: the one whose probability p
     most exceeds it in proportion (`ratio`, p ÷ t), by difference (`minus`, p − t), or by difference in units of
@@ -45,30 +47,30 @@ class DecodeConfig:
             )
 
     def smoothing_frames(self, fps: float) -> int:
-        """The window in frames: the nearest odd number, at least 1."""
-        return 2 * max(0, round((self.smoothing_s * fps - 1) / 2)) + 1
+        """Return the window in frames: the nearest odd number, at least 1."""
+        return smoothing_frames(self.smoothing_s, fps)
 
     def max_gap_frames(self, fps: float) -> int:
-        """The longest gap that is filled, frames."""
+        """Return the longest gap that is filled, in frames."""
         return round(self.max_gap_s * fps)
 
     def min_length_frames(self, fps: float) -> int:
-        """The shortest event that is kept, frames; at least 1."""
+        """Return the shortest event that is kept, in frames; at least 1."""
         return max(1, round(self.min_length_s * fps))
 
 
 def decode(
     pairs: Sequence[PairScores],
-    whitelist: Collection[Triplet],
+    labeled: Collection[Triplet],
     thresholds: Thresholds,
     config: DecodeConfig | None = None,
 ) -> list[Event]:
-    """Events of one video (or of several with one whitelist), sorted by video, start and pair.
+    """Return the events of one video (or of several with the same labeled behaviors), by video, start and pair.
 
     A frame gets the action that most exceeds its threshold by `DecodeConfig.choice`, so that a rare action with a
     low threshold has a fair chance; ties go to the first action. One frame of one (video, agent, target) never
-    gets two actions. The whitelist is taken as it stands: it holds self actions as (agent, agent, action), so it
-    tells self from pair too. What never occurs in a lab has the threshold `NEVER`.
+    gets two actions. `labeled` holds self actions as (agent, agent, action), so it tells self from pair actions,
+    too. An action that never occurs in a lab has the threshold `NEVER`.
 
     Parameters
     ----------
@@ -82,67 +84,36 @@ def decode(
         Two entries for one (video, agent, target): their labels could contradict one another.
     """
     config = config or DecodeConfig()
-    seen: set[tuple[int, int, int]] = set()
+    keys: set[tuple[int, int, int]] = set()
     events: list[Event] = []
     for pair in pairs:
         key = (pair.video_id, pair.agent_id, pair.target_id)
-        if key in seen:
+        if key in keys:
             raise ContractError(
                 f"Video {key[0]} has two sets of scores for mouse{key[1]} → mouse{key[2]}; expected one. "
                 "Average the windows before decoding."
             )
-        seen.add(key)
-        events += _decode_pair(pair, whitelist, thresholds, config)
+        keys.add(key)
+        events += _decode_pair(pair, labeled, thresholds, config)
     return sorted(events, key=lambda e: (e.video_id, e.start_frame, e.agent_id, e.target_id))
 
 
-def smooth(probabilities_TA: NDArray[np.float32], window: int) -> NDArray[np.float64]:
-    """Centred mean over `window` (odd) frames [T, A]; at the ends over the frames there are. NaN is 0."""
-    columns = [_smooth(column, window) for column in _clean(probabilities_TA)]
-    return np.stack(columns, axis=1) if columns else np.zeros(probabilities_TA.shape)
-
-
-def _clean(probabilities_TA: NDArray[np.float32]) -> NDArray[np.float64]:
-    """[A, T], each action's frames side by side in memory; what is not finite is 0."""
-    clean_AT = np.ascontiguousarray(probabilities_TA.T, dtype=np.float64)
-    if not np.isfinite(clean_AT.sum()):
-        clean_AT[~np.isfinite(clean_AT)] = 0.0
-    return clean_AT
-
-
-def _smooth(probability_T: NDArray[np.float64], window: int) -> NDArray[np.float64]:
-    T, half = len(probability_T), window // 2
-    if half < 1 or not T:
-        return probability_T
-    # Slices of the running sum, padded by its last value on the right and by zeros on the left.
-    total = np.zeros(T + 2 * half + 1)
-    np.cumsum(probability_T, out=total[half + 1 : half + 1 + T])
-    total[half + 1 + T :] = total[half + T]
-    result = total[window:] - total[:-window]
-    inner = slice(min(half, T), max(T - half, min(half, T)))
-    result[inner] /= window
-    for edge in (np.arange(inner.start), np.arange(inner.stop, T)):  # fewer frames there
-        result[edge] /= np.minimum(edge + half + 1, T) - np.maximum(edge - half, 0)
-    return result
-
-
 def _decode_pair(
-    pair: PairScores, whitelist: Collection[Triplet], thresholds: Thresholds, config: DecodeConfig
+    pair: PairScores, labeled: Collection[Triplet], thresholds: Thresholds, config: DecodeConfig
 ) -> list[Event]:
-    looked_for = [
-        i for i, action in enumerate(pair.actions) if (pair.agent_id, pair.target_id, action) in whitelist
-    ]
-    if not looked_for or not len(pair.probabilities_TA):
+    columns = [i for i, action in enumerate(pair.actions) if (pair.agent_id, pair.target_id, action) in labeled]
+    if not columns or not len(pair.probabilities_TA):
         return []
-    raw_AT = _clean(pair.probabilities_TA[:, looked_for])
-    names = [pair.actions[i] for i in looked_for]
+    raw_AT = finite_by_action(pair.probabilities_TA[:, columns])
+    names = [pair.actions[i] for i in columns]
     label_T = _choose(raw_AT, names, pair, thresholds, config)
     label_T = _fill_gaps(label_T, config.max_gap_frames(pair.fps))
 
     start, stop, label = _runs(label_T)
     keep = (label != _NONE) & (stop - start >= config.min_length_frames(pair.fps))
-    said_T = np.take_along_axis(raw_AT, label_T[None], axis=0)[0]  # of _NONE, the last action: not kept
-    confidence = np.add.reduceat(said_T, start) / (stop - start)
+    # Frames of _NONE get the probability of the last action; their runs are not kept.
+    chosen_T = np.take_along_axis(raw_AT, label_T[None], axis=0)[0]
+    confidence = np.add.reduceat(chosen_T, start) / (stop - start)
     rows = zip(*(x[keep].tolist() for x in (start, stop, label, confidence)), strict=True)
     video, agent, target, first = pair.video_id, pair.agent_id, pair.target_id, pair.first_frame
     return [Event(video, agent, target, names[a], first + i, first + j, c) for i, j, a, c in rows]
@@ -155,13 +126,13 @@ def _choose(
     thresholds: Thresholds,
     config: DecodeConfig,
 ) -> NDArray[np.int64]:
-    """The action (position in `names`) of each frame, or `_NONE`."""
+    """Return the action (position in `names`) of each frame, or `_NONE`."""
     window = config.smoothing_frames(pair.fps)
     label_T = np.full(raw_AT.shape[1], _NONE, dtype=np.int64)
     best_T = np.full(raw_AT.shape[1], np.nextafter(0.0, -1.0))  # a margin of 0 is enough
     for a, name in enumerate(names):
         limit, spread = thresholds.get(pair.lab_id, name), thresholds.spread(pair.lab_id, name)
-        smoothed_T = _smooth(raw_AT[a], window)
+        smoothed_T = smooth_column(raw_AT[a], window)
         scale = {"ratio": limit, "minus": 1.0, "zscore": spread}[config.choice]
         margin_T = smoothed_T - limit
         if scale != 1.0:
@@ -173,7 +144,7 @@ def _choose(
 
 
 def _runs(label_T: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """(start, stop, label) of the maximal runs of one label."""
+    """Return (start, stop, label) of the maximal runs of one label."""
     change = np.flatnonzero(label_T[1:] != label_T[:-1]) + 1
     start = np.r_[0, change]
     return start, np.r_[change, len(label_T)], label_T[start]

@@ -1,8 +1,8 @@
 """Arithmetic on many sets of frame intervals at once: union, length, overlap.
 
-The intervals of all sets ("keys") are laid one after another on one line, ``key * span + frame``, so that one
-sort and one running maximum do for all of them. An interval is ``start <= f < stop``; empty ones vanish.
-Shape letter: N intervals.
+The intervals of all sets ("keys") are put one after another on one line, ``key * span + frame``, so that one sort
+and one running maximum serve all of them. An interval is ``start <= f < stop``; empty ones vanish. Shape letter: N
+intervals.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Intervals:
 
 
 def _span(*parts: Intervals) -> tuple[int, int]:
-    """(lowest frame, room per key): no two keys touch on the common line."""
+    """Return (lowest frame, length per key), so that no two keys touch on the line."""
     starts = [int(p.start.min()) for p in parts if len(p.start)]
     stops = [int(p.stop.max()) for p in parts if len(p.stop)]
     low = min(starts, default=0)
@@ -40,7 +40,7 @@ def _span(*parts: Intervals) -> tuple[int, int]:
 
 
 def union(intervals: Intervals) -> Intervals:
-    """Per key: the sorted, disjoint, non-touching intervals that cover the same frames."""
+    """Return, per key, the sorted, disjoint, non-touching intervals that cover the same frames."""
     keep = intervals.stop > intervals.start
     key, start, stop = intervals.key[keep], intervals.start[keep], intervals.stop[keep]
     if not len(key):
@@ -56,7 +56,7 @@ def union(intervals: Intervals) -> Intervals:
 
 
 def overlap(left: Intervals, right: Intervals) -> Ints:
-    """Frames of each interval of `left` that `right` covers for the same key [N of left].
+    """Return the frames of each interval of `left` that `right` covers for the same key [N of left].
 
     Both must come from `union`.
     """
@@ -79,7 +79,7 @@ def overlap(left: Intervals, right: Intervals) -> Ints:
 
 
 def first_overlap(intervals: Intervals) -> tuple[int, int] | None:
-    """Positions of two intervals of one key that share a frame; None if there are none.
+    """Return the positions of two intervals of one key that share a frame; None if there are none.
 
     Empty intervals share nothing.
     """

@@ -1,20 +1,21 @@
 """The official score of MABe 2025 ("MABe F-beta", beta = 1).
 
 1. An event's frames are ``start_frame <= f < stop_frame``.
-2. A prediction counts only if its (agent, target, action) is in its video's whitelist (`behaviors_labeled`);
+2. A prediction counts only if its (agent, target, action) is a labeled behavior of its video
+(`behaviors_labeled`);
    others, and videos without any ground-truth row, are ignored at no cost.
-3. Two whitelisted actions on one frame of one (video, agent, target) make the whole submission an error.
+3. Two labeled actions on one frame of one (video, agent, target) make the whole submission an error.
    Repeated rows of one action are merged.
 4. TP, FP and FN are frames, pooled over all videos and pairs of a lab per action; F1 per action; plain mean
    over the lab's actions; plain mean over labs.
-5. Ground truth outside the whitelist still counts as FN. A lab without predictions scores 0.
-6. The phantom trap: predicting a whitelisted action that never occurs in the lab's ground truth adds an
+5. Ground truth of other behaviors still counts as FN. A lab without predictions scores 0.
+6. The phantom trap: predicting a labeled action that never occurs in the lab's ground truth adds an
    action with F = 0.
 7. Empty solution or submission, start > stop: an error. ``start == stop`` is allowed and adds no frame; its row
    still counts as one: the video has ground truth, the action belongs to the lab. So an action that the lab has
    in empty rows alone, true or predicted, is one with F = 0.
 
-Reading files is not here: a missing column, or ids written `1`, are refused by `submission`.
+This module reads no files; `submission` refuses a missing column, or ids written `1`.
 """
 
 from __future__ import annotations
@@ -58,13 +59,13 @@ class ActionScore:
 
     @property
     def precision(self) -> float | None:
-        """Share of the predicted frames that are right; None if none was predicted."""
+        """The fraction of the predicted frames that are right; None if none was predicted."""
         predicted = self.tp_frames + self.fp_frames
         return self.tp_frames / predicted if predicted else None
 
     @property
     def recall(self) -> float | None:
-        """Share of the true frames that were found; None if there is none (a phantom)."""
+        """The fraction of the true frames that were predicted; None if there is none (a phantom)."""
         true = self.tp_frames + self.fn_frames
         return self.tp_frames / true if true else None
 
@@ -84,7 +85,7 @@ class LabScore:
 
 @dataclass(frozen=True)
 class ScoreReport:
-    """The official score and what it is made of."""
+    """The official score and its parts."""
 
     labs: Mapping[str, LabScore]
 
@@ -94,7 +95,7 @@ class ScoreReport:
         return float(np.mean([lab.score for lab in self.labs.values()]))
 
     def to_dict(self) -> dict[str, Any]:
-        """``{"score": …, "labs": {lab: {"score": …, "actions": {action: f}}}}``."""
+        """Return ``{"score": …, "labs": {lab: {"score": …, "actions": {action: f}}}}``."""
         return {
             "score": self.score,
             "labs": {
@@ -107,17 +108,17 @@ class ScoreReport:
 def score(
     solution: Sequence[Event],
     submission: Sequence[Event],
-    whitelist: Mapping[int, Collection[Triplet]],
+    labeled: Mapping[int, Collection[Triplet]],
     labs: Mapping[int, str],
 ) -> ScoreReport:
-    """The official score of `submission` against `solution`.
+    """Return the official score of `submission` against `solution`.
 
     Parameters
     ----------
     solution, submission
-        Events with frames on each video's own clock; order and `confidence` play no part.
-    whitelist
-        video_id -> the (agent, target, action) that were looked for; a video that is not named has none.
+        Events with frames of each video itself; order and `confidence` have no effect.
+    labeled
+        video_id -> its labeled behaviors (agent, target, action); a video that is not named has none.
     labs
         video_id -> lab_id, for every video of the solution.
 
@@ -125,29 +126,29 @@ def score(
     ------
     DataError
         Solution or submission is empty; an event starts after its stop; a video of the solution has no lab;
-        two whitelisted actions share a frame of one (video, agent, target).
+        two labeled actions share a frame of one (video, agent, target).
     """
     if not solution:
         raise DataError("The solution is empty: there is no ground-truth event to score against.")
     if not submission:
         raise DataError(
             "The submission is empty: the official score refuses it. Predict at least one event "
-            "(lower the thresholds, or check that the model has seen this lab's actions)."
+            "(lower the thresholds, or check that the model was trained on this lab's actions)."
         )
-    return pooled(solution, submission, whitelist, labs)
+    return pooled(solution, submission, labeled, labs)
 
 
 def pooled(
     solution: Sequence[Event],
     submission: Sequence[Event],
-    whitelist: Mapping[int, Collection[Triplet]],
+    labeled: Mapping[int, Collection[Triplet]],
     labs: Mapping[int, str],
 ) -> ScoreReport:
-    """`score` for a part of a submission, which may be empty (then every lab scores 0)."""
+    """Return `score` for a part of a submission, which may be empty (then every lab scores 0)."""
     frames: dict[tuple[str, str], Frames] = {}
-    for (video, action), found in frames_by_video(solution, submission, whitelist, labs).items():
+    for (video, action), counts in frames_by_video(solution, submission, labeled, labs).items():
         at = (labs[video], action)
-        frames[at] = frames.get(at, 0) + found
+        frames[at] = frames.get(at, 0) + counts
     scored = {e.video_id for e in solution}
     return ScoreReport(
         {
@@ -163,34 +164,37 @@ def pooled(
 def frames_by_video(
     solution: Sequence[Event],
     submission: Sequence[Event],
-    whitelist: Mapping[int, Collection[Triplet]],
+    labeled: Mapping[int, Collection[Triplet]],
     labs: Mapping[int, str],
 ) -> dict[tuple[int, str], Frames]:
-    """(video, action) -> (TP, FP, FN) frames, pooled over the video's pairs; parameters and errors of `score`."""
+    """Return (TP, FP, FN) frames by (video, action), pooled over the video's pairs.
+
+    Parameters and errors are those of `score`.
+    """
     _check(solution, submission, labs)
     keys: dict[Hashable, int] = {}
     true = union(as_intervals(solution, keys))
-    predicted = union(as_intervals(counted(solution, submission, whitelist), keys))
+    predicted = union(as_intervals(counted(solution, submission, labeled), keys))
     names: list[Any] = list(keys)
     _refuse_double_labels(predicted, names)
     hits = _per_key(predicted, overlap(predicted, true), len(keys))
     n_true, n_predicted = (_per_key(x, x.length, len(keys)) for x in (true, predicted))
-    found: dict[tuple[int, str], Frames] = {}
+    counts: dict[tuple[int, str], Frames] = {}
     for i, (video, _, _, action) in enumerate(names):
         at = (video, action)
-        found[at] = found.get(at, 0) + np.array([hits[i], n_predicted[i] - hits[i], n_true[i] - hits[i]])
-    return found
+        counts[at] = counts.get(at, 0) + np.array([hits[i], n_predicted[i] - hits[i], n_true[i] - hits[i]])
+    return counts
 
 
 def counted(
-    solution: Sequence[Event], submission: Sequence[Event], whitelist: Mapping[int, Collection[Triplet]]
+    solution: Sequence[Event], submission: Sequence[Event], labeled: Mapping[int, Collection[Triplet]]
 ) -> list[Event]:
-    """The predictions that count (point 2)."""
+    """Return the predictions that count (point 2)."""
     scored = {e.video_id for e in solution}
     return [
         e
         for e in submission
-        if e.video_id in scored and (e.agent_id, e.target_id, e.action) in whitelist.get(e.video_id, ())
+        if e.video_id in scored and (e.agent_id, e.target_id, e.action) in labeled.get(e.video_id, ())
     ]
 
 
@@ -208,7 +212,9 @@ def _check(solution: Sequence[Event], submission: Sequence[Event], labs: Mapping
 
 
 def as_intervals(events: Sequence[Event], keys: dict[Hashable, int]) -> Intervals:
-    """The events' intervals; their (video, agent, target, action) are numbered in `keys`, which grows."""
+    """Return the events' intervals; their (video, agent, target, action) are numbered in `keys`, which is
+    extended.
+    """
     rows = np.array(
         [
             (

@@ -3,24 +3,28 @@
 Agents are written ``mouse1``, a self target is written ``self``. The official scorer compares these texts
 exactly: ids written ``1`` score zero and a self target written ``mouse1,mouse1`` is ignored, both in silence.
 So `read_csv` *refuses* them and names the remedy; accepting them would report a score that the competition
-would not give.
+would not give. `read_as_official` leaves out what the official scorer ignores, and counts it.
 """
 
 from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import TypeVar
 
-from etholake.contract import SELF, SUBMISSION_COLUMNS
+from etholake.contract import SELF, SUBMISSION_COLUMNS, action_name, whole_number
 from etholake.errors import DataError, raise_collected
 from etholake.events.types import Event
 
-__all__ = ["read_csv", "write_csv"]
+__all__ = ["read_as_official", "read_csv", "write_csv"]
 
 _MOUSE = re.compile(r"mouse([1-9]\d*)")
 _SHOWN = 10  # problems listed in full
+Rows = Iterator[Mapping[str, str | None]]
+T = TypeVar("T")
 
 
 def write_csv(path: Path, events: Iterable[Event]) -> int:
@@ -41,7 +45,7 @@ def write_csv(path: Path, events: Iterable[Event]) -> int:
 
 
 def read_csv(path: Path) -> list[Event]:
-    """The events of a submission, in the file's order; extra columns are ignored.
+    """Return the events of a submission, in the file's order; extra columns are ignored.
 
     Raises
     ------
@@ -49,6 +53,35 @@ def read_csv(path: Path) -> list[Event]:
         The file cannot be read, is empty (no row), lacks a column, or has rows that the official scorer
         would refuse or ignore in silence: all of them are counted, the first ones shown with row and remedy.
     """
+    events, problems = _read(path, _parse)
+    _refuse(path, "rows that the official score would refuse or ignore", problems)
+    if not events:
+        raise DataError(f"{path}: the submission is empty; the official score needs at least one row.")
+    return events
+
+
+def read_as_official(path: Path) -> tuple[list[Event], dict[str, int]]:
+    """Read a submission as the official scorer does: rows whose names match nothing there are left out.
+
+    Returns
+    -------
+    tuple
+        The events, in the file's order, and the number of rows left out by reason.
+
+    Raises
+    ------
+    DataError
+        The file cannot be read, has no row, lacks a column, or has rows at which the official scorer fails: a
+        video or frame that is no whole number, or a start after its stop.
+    """
+    (events, ignored), problems = _read(path, _parse_as_official)
+    _refuse(path, "rows at which the official scorer fails", problems)
+    if not events and not ignored:
+        raise DataError(f"{path}: the submission is empty; the official score needs at least one row.")
+    return events, dict(ignored)
+
+
+def _read(path: Path, parse: Callable[[Rows], tuple[T, list[str]]]) -> tuple[T, list[str]]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as stream:
             reader = csv.DictReader(stream)
@@ -57,18 +90,19 @@ def read_csv(path: Path) -> list[Event]:
             if missing:
                 expected = ",".join(SUBMISSION_COLUMNS)
                 raise DataError(f"{path}: expected the columns {expected}, but {', '.join(missing)} is missing.")
-            events, problems = _parse(reader)
+            return parse(reader)
     except (OSError, UnicodeDecodeError, csv.Error) as err:
         raise DataError(f"{path}: cannot be read as a submission: {err}.") from err
+
+
+def _refuse(path: Path, what: str, problems: list[str]) -> None:
+    """Raise DataError with the first problems and the number of the others, if there is any."""
     if len(problems) > _SHOWN:
         problems = [*problems[:_SHOWN], f"… and {len(problems) - _SHOWN} more"]
-    raise_collected(DataError, f"{path}: rows that the official score would refuse or ignore", problems)
-    if not events:
-        raise DataError(f"{path}: the submission is empty; the official score needs at least one row.")
-    return events
+    raise_collected(DataError, f"{path}: {what}", problems)
 
 
-def _parse(rows: Iterator[Mapping[str, str | None]]) -> tuple[list[Event], list[str]]:
+def _parse(rows: Rows) -> tuple[list[Event], list[str]]:
     events, problems = [], []
     for number, row in enumerate(rows):
         try:
@@ -76,6 +110,38 @@ def _parse(rows: Iterator[Mapping[str, str | None]]) -> tuple[list[Event], list[
         except ValueError as err:
             problems.append(f"row {number}: {err}")
     return events, problems
+
+
+def _parse_as_official(
+    rows: Rows,
+) -> tuple[tuple[list[Event], Counter[str]], list[str]]:
+    events: list[Event] = []
+    ignored: Counter[str] = Counter()
+    problems = []
+    for number, row in enumerate(rows):
+        try:
+            for name in ("video_id", "start_frame", "stop_frame"):
+                _whole(row, name)
+            if _whole(row, "start_frame") > _whole(row, "stop_frame"):
+                raise ValueError("start_frame is after stop_frame")
+        except ValueError as err:
+            problems.append(f"row {number}: {err}")
+            continue
+        if reason := _ignored(row):
+            ignored[reason] += 1
+        else:
+            events.append(_event(row))
+    return (events, ignored), problems
+
+
+def _ignored(row: Mapping[str, str | None]) -> str:
+    """Return why the official scorer ignores a row, by its names alone; "" if it does not."""
+    agent, target = row["agent_id"] or "", row["target_id"] or ""
+    if not _MOUSE.fullmatch(agent) or not (target == SELF or _MOUSE.fullmatch(target)):
+        return "agent or target is not written mouse1, mouse2, … or self"
+    if agent == target:
+        return f"self target written as the mouse itself instead of '{SELF}'"
+    return "" if row["action"] else "no action"
 
 
 def _event(row: Mapping[str, str | None]) -> Event:
@@ -90,22 +156,22 @@ def _event(row: Mapping[str, str | None]) -> Event:
         raise ValueError("action is empty; write the name of the behaviour, attack say")
     if start > stop:
         raise ValueError(f"start_frame {start} is after stop_frame {stop}; swap them or drop the row")
-    return Event(video, agent, target, row["action"], start, stop)
+    return Event(video, agent, target, action_name(row["action"]), start, stop)
 
 
 def _whole(row: Mapping[str, str | None], name: str) -> int:
-    text = row[name]
-    try:
-        return int(text or "")
-    except ValueError:
-        raise ValueError(f"{name} must be a whole number, but got '{text or ''}'") from None
+    text = row[name] or ""
+    value = whole_number(text)
+    if value is None:
+        raise ValueError(f"{name} must be a whole number, but got '{text}'")
+    return value
 
 
 def _mouse(row: Mapping[str, str | None], name: str) -> int:
     text = row[name] or ""
-    found = _MOUSE.fullmatch(text)
-    if found is None:
+    match = _MOUSE.fullmatch(text)
+    if match is None:
         also = f" (or '{SELF}')" if name == "target_id" else ""
         remedy = f"write 'mouse{text}'" if text.isdigit() else f"write mouse1, mouse2, …{also}"
         raise ValueError(f"{name} is '{text}', which matches nothing in behaviors_labeled; {remedy}")
-    return int(found[1])
+    return int(match[1])

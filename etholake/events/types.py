@@ -1,6 +1,6 @@
-"""What a recogniser says: events, and the frame-wise probabilities they are decoded from.
+"""Events, and the frame-wise probabilities from which they are decoded (in `decode`).
 
-Shape letters: T video frames, A actions. Nothing here but the types: decoding is in `decode`.
+Shape letters: T video frames, A actions.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Event:
     confidence: float = 1.0
 
     def to_dict(self) -> dict[str, Any]:
-        """The event as the endpoint answers it: without the video, which the answer names once."""
+        """Return the event as in the endpoint's response, which names the video once."""
         return {
             "agent_id": self.agent_id,
             "target_id": self.target_id,
@@ -80,20 +80,20 @@ class PairScores:
             raise ContractError(f"Video {self.video_id}: fps must be positive, but got {self.fps}.")
 
     def between(self, start_frame: int, stop_frame: int) -> PairScores:
-        """The part on ``start_frame <= f < stop_frame``; T may become 0."""
+        """Return the part on ``start_frame <= f < stop_frame``; T may become 0."""
         low, high = (max(0, frame - self.first_frame) for frame in (start_frame, stop_frame))
         return replace(self, first_frame=self.first_frame + low, probabilities_TA=self.probabilities_TA[low:high])
 
 
 def joined(pairs: Iterable[PairScores]) -> list[PairScores]:
-    """One set of scores per (video, agent, target) out of those of its parts; NaN where none of them is.
+    """Join the parts of each (video, agent, target); NaN on frames that no part has.
 
-    Parts may know different actions; where two say something of the same frame, the later one stands.
+    Parts may have different actions; where two have a value for the same frame, the later one is used.
     """
     parts: dict[tuple[int, int, int], list[PairScores]] = {}
     for pair in pairs:
         parts.setdefault((pair.video_id, pair.agent_id, pair.target_id), []).append(pair)
-    return [_joined(mine) if len(mine) > 1 else mine[0] for mine in parts.values()]
+    return [_joined(pairs_of_key) if len(pairs_of_key) > 1 else pairs_of_key[0] for pairs_of_key in parts.values()]
 
 
 def _joined(parts: list[PairScores]) -> PairScores:
@@ -104,14 +104,14 @@ def _joined(parts: list[PairScores]) -> PairScores:
     for part in parts:
         start = part.first_frame - first
         columns = [actions.index(action) for action in part.actions]
-        here = slice(start, start + len(part.probabilities_TA))
-        said = part.probabilities_TA
-        values[here, columns] = np.where(np.isnan(said), values[here, columns], said)
+        rows = slice(start, start + len(part.probabilities_TA))
+        probabilities = part.probabilities_TA
+        values[rows, columns] = np.where(np.isnan(probabilities), values[rows, columns], probabilities)
     return replace(parts[0], first_frame=first, actions=actions, probabilities_TA=values)
 
 
 def mask(events: Iterable[Event], first_frame: int, n_frames: int) -> NDArray[np.bool_]:
-    """Frames ``first_frame <= f < first_frame + n_frames`` that any of the events covers [T]."""
+    """Return which frames ``first_frame <= f < first_frame + n_frames`` any of the events covers [T]."""
     mask_T = np.zeros(n_frames, dtype=bool)
     for e in events:
         mask_T[max(0, e.start_frame - first_frame) : max(0, e.stop_frame - first_frame)] = True

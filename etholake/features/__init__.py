@@ -1,1 +1,1 @@
-"""What the recogniser sees: clips of unified body parts on one clock, and features of (agent, target) pairs."""
+"""Input encoders: features of unified tracks, by name and version."""

@@ -1,7 +1,8 @@
-"""How models are stored: a folder with `meta.json`, packed as `model.tar.gz`; any kind is read by `load_model`.
+"""How models are stored: a folder with `meta.json`, packed as `model.tar.gz`; `load_model` reads any family.
 
-`meta.json` names the kind, its vocabulary, what is decided of its scores, and what its kind adds (`own`). Weights
-and trees lie beside it as safetensors and UBJ. What does not fit is refused by name; nothing is unpickled.
+`meta.json` names the family, the vocabulary, the post-processing, and what the family adds. Weights and trees are
+files beside it (safetensors, UBJ). A model that does not fit this code is refused with the reason; nothing is
+unpickled.
 """
 
 from __future__ import annotations
@@ -15,63 +16,59 @@ from pathlib import Path
 from typing import Any
 
 from etholake.errors import ContractError, DataError
-from etholake.events.decisions import Decisions
-from etholake.models.model import Model
+from etholake.events.post_processing import PostProcessing
+from etholake.models.base import Model
+from etholake.models.registry import FAMILIES
 
-__all__ = ["ARCHIVE", "FORMAT", "META", "Stored", "load_model", "read_meta", "unpack", "write_meta"]
+__all__ = ["ARCHIVE", "FORMAT", "META", "ModelMetadata", "load_model", "read_meta", "unpack", "write_meta"]
 
 ARCHIVE, META = "model.tar.gz", "meta.json"
-FORMAT = 3
-_COMMON = {"format", "kind", "vocabulary", "lab_actions", "decisions", "part_map"}
+FORMAT = 4
+_COMMON = {"format", "family", "vocabulary", "lab_actions", "post_processing", "part_map"}
 
 
 @dataclass(frozen=True)
-class Stored:
-    """What `meta.json` says of a model: what all kinds have, and what its kind or its training added."""
+class ModelMetadata:
+    """The content of a `meta.json`: what all families have, and in `more` what its family or its training
+    added.
+    """
 
+    family: str
     actions: tuple[str, ...]
     labs: tuple[str, ...]
     lab_actions: dict[str, list[str]]
-    decisions: Decisions
+    post_processing: PostProcessing
     part_map: str
     more: dict[str, Any]
 
     def details(self, *own: str) -> dict[str, Any]:
-        """What the training added: without the kind's `own` entries."""
+        """Return what the training added: `more` without the family's `own` entries."""
         return {key: value for key, value in self.more.items() if key not in own}
 
 
 def load_model(folder: Path) -> Model:
-    """Whatever recogniser is stored in a folder. Raises ContractError that names what does not fit this code."""
-    kind = _read(folder)["kind"]
-    if kind == "recogniser":
-        from etholake.models.recogniser import Recogniser
+    """Load the model that is stored in a folder, of whatever family.
 
-        return Recogniser.load(folder)
-    if kind == "boosted":
-        from etholake.models.boosted import Boosted
-
-        return Boosted.load(folder)
-    if kind == "ensemble":
-        from etholake.models.ensemble import Ensemble
-
-        return Ensemble.load(folder)
-    if kind == "stack":
-        from etholake.models.stacked import Stacked
-
-        return Stacked.load(folder)
-    raise ContractError(f"The model in {folder} is of a kind that this code does not know: '{kind}'.")
+    Raises ContractError that names what does not fit this code; a family of another distribution that is not
+    installed is named.
+    """
+    name = _read(folder)["family"]
+    try:
+        family = FAMILIES.get(name)
+    except ContractError as err:
+        raise ContractError(f"The model in {folder} needs the family '{name}'. {err}") from err
+    return family.load(folder)
 
 
-def write_meta(folder: Path, kind: str, model: Model, own: Mapping[str, Any]) -> None:
-    """`meta.json` of a model: what all kinds have, what its kind adds, and its details."""
+def write_meta(folder: Path, model: Model, own: Mapping[str, Any]) -> None:
+    """Write the `meta.json` of a model: what all families have, `own` of its family, and its details."""
     folder.mkdir(parents=True, exist_ok=True)
     meta = {
         "format": FORMAT,
-        "kind": kind,
+        "family": model.family,
         "vocabulary": {"actions": list(model.actions), "labs": list(model.labs)},
         "lab_actions": {lab: list(actions) for lab, actions in model.lab_actions.items()},
-        "decisions": model.decisions.to_dict(),
+        "post_processing": model.post_processing.to_dict(),
         "part_map": model.part_map,
         **own,
         **model.details,
@@ -79,29 +76,37 @@ def write_meta(folder: Path, kind: str, model: Model, own: Mapping[str, Any]) ->
     (folder / META).write_text(json.dumps(meta, indent=1, allow_nan=False), encoding="utf-8")
 
 
-def read_meta(folder: Path, kind: str | None = None) -> Stored:
-    """What `write_meta` wrote. Raises ContractError for another kind, or if a part is missing or does not fit."""
+def read_meta(folder: Path, family: str | None = None) -> ModelMetadata:
+    """Read what `write_meta` wrote.
+
+    Raises ContractError for a model of another family, or if a part is missing or does not fit.
+    """
     meta = _read(folder)
-    if kind and meta["kind"] != kind:
-        raise ContractError(f"{folder / META}: expected a model of kind {kind}, but got {meta['kind']}.")
+    if family and meta["family"] != family:
+        raise ContractError(f"{folder / META}: expected a model of the family {family}, but got {meta['family']}.")
     if missing := sorted(_COMMON - meta.keys()):
         raise ContractError(f"{folder / META} lacks {missing}. Train the model again.")
     try:
         actions, labs = (tuple(map(str, meta["vocabulary"][name])) for name in ("actions", "labs"))
-        lab_actions = {str(lab): [str(a) for a in known] for lab, known in meta["lab_actions"].items()}
-        decisions = Decisions.from_dict(meta["decisions"])
+        lab_actions = {str(lab): [str(a) for a in names] for lab, names in meta["lab_actions"].items()}
+        post_processing = PostProcessing.from_dict(meta["post_processing"])
     except (KeyError, TypeError, AttributeError) as err:
         raise ContractError(f"{folder / META} is not the description of an Etholake model: {err!r}.") from err
     if len(set(actions)) != len(actions):
         raise ContractError(f"The model in {folder} has a vocabulary with repeated actions.")
-    if set(lab_actions) != set(labs) or not {a for known in lab_actions.values() for a in known} <= set(actions):
+    if set(lab_actions) != set(labs) or not {a for names in lab_actions.values() for a in names} <= set(actions):
         raise ContractError(f"{folder / META}: lab_actions names labs or actions outside the vocabulary.")
     more = {key: value for key, value in meta.items() if key not in _COMMON}
-    return Stored(actions, labs, lab_actions, decisions, str(meta["part_map"]), more)
+    return ModelMetadata(
+        str(meta["family"]), actions, labs, lab_actions, post_processing, str(meta["part_map"]), more
+    )
 
 
 def unpack(archive: bytes, folder: Path, name: str) -> Path:
-    """The files of an archive below `folder`; links and paths that leave it are refused. Raises DataError."""
+    """Extract an archive into `folder` and return it; `name` says in messages which archive.
+
+    Raises DataError for anything but a tar archive, and for links and paths that leave the folder.
+    """
     try:
         with tarfile.open(fileobj=io.BytesIO(archive)) as content:
             content.extractall(folder, filter="data")
@@ -116,7 +121,7 @@ def _read(folder: Path) -> dict[str, Any]:
         form = meta["format"]
     except (OSError, ValueError, KeyError, TypeError) as err:
         raise ContractError(f"{folder / META} is not the description of an Etholake model: {err!r}.") from err
-    if form != FORMAT or "kind" not in meta:
+    if form != FORMAT or "family" not in meta:
         raise ContractError(f"The model in {folder} has format {form}; this code reads {FORMAT}. Train it again.")
     assert isinstance(meta, dict)
     return meta

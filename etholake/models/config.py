@@ -1,4 +1,8 @@
-"""Named configurations. `base` keeps the figures that users know; `tiny` and `small` are for a CPU."""
+"""Configurations: replacing fields by name, and the fields that every family of networks has.
+
+A family's own configuration is a frozen dataclass: for a network a subclass of `NetworkConfig` that adds the sizes
+of the network, for anything else whatever it needs.
+"""
 
 from __future__ import annotations
 
@@ -6,28 +10,44 @@ import dataclasses
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar, Self, TypeVar
 
 from etholake.errors import UsageError
 
-__all__ = ["BOOSTED", "CONFIGS", "Augmentation", "ModelConfig", "named", "overridden"]
+__all__ = ["Augmentation", "NetworkConfig", "overridden"]
+
+C = TypeVar("C")
 
 
-BOOSTED = "boosted"  # the baseline of boosted trees, which has a configuration of its own (`models.boosted`)
+def overridden(config: C, overrides: Mapping[str, Any] | None, owner: str) -> C:
+    """Return a configuration with fields replaced; a mapping replaces fields of a nested configuration.
+
+    `owner` names the configuration in messages. Raises UsageError for an unknown field and names the nearest one.
+    """
+    values = dict(overrides or {})
+    fields = {f.name for f in dataclasses.fields(config)}  # type: ignore[arg-type]  # a dataclass, as all are
+    for key, value in values.items():
+        if key not in fields:
+            nearest = difflib.get_close_matches(key, fields, n=1)
+            raise UsageError(f"{owner} has no field '{key}'.{f' Nearest: {nearest[0]}.' if nearest else ''}")
+        if isinstance(value, Mapping) and dataclasses.is_dataclass(getattr(config, key)):
+            values[key] = overridden(getattr(config, key), value, f"'{key}' of {owner[:1].lower()}{owner[1:]}")
+    return dataclasses.replace(config, **values)  # type: ignore[type-var]
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What training does to a window before it is shown; 0 (or 1, for a factor) switches one off.
+    """How training changes a window; 0 (or 1, for a factor) switches an augmentation off.
 
-    Shares are of samples (`drop_part`, `drop_group`, `drop_frames`: of an animal's parts), lengths in ticks.
+    `lower_rate`, `reflect` and `swap_animals` are fractions of the samples, `drop_part`, `drop_group` and
+    `drop_frames` fractions of an animal's parts; lengths are frames at 30 Hz.
     """
 
-    max_stretch: float = 1.2  # time runs up to so many times as fast, or as slow
-    lower_rate: float = 0.1  # seen by a camera with half or a third of the frames
+    max_stretch: float = 1.2  # time runs faster or slower by up to this factor
+    lower_rate: float = 0.1  # as if the camera had half or a third of the frames
     rotate: bool = False  # changes nothing for agent-centric features
     reflect: float = 0.5
-    scale: float = 0.1  # animals up to so much larger or smaller, in x and y apart
+    scale: float = 0.1  # animals larger or smaller by up to this fraction, in x and y independently
     noise_cm: float = 0.1  # standard deviation
     drop_part: float = 0.05
     drop_group: float = 0.1
@@ -38,48 +58,43 @@ class Augmentation:
 
     @classmethod
     def none(cls) -> Augmentation:
-        """Everything off."""
+        """Return a configuration with every augmentation off."""
         return cls(1.0, 0.0, False, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True)
-class ModelConfig:
-    """Everything that defines a training run besides data and seed. Lengths in ticks of the 30 Hz clock."""
+class NetworkConfig:
+    """Everything that the shared training loop reads. Lengths in frames at 30 Hz.
+
+    A subclass sets `family`, the name of its family, and adds the sizes of its network; `sizes` returns those.
+    """
+
+    family: ClassVar[str]
 
     name: str
-    family: str = "cnn_transformer"
-    # network
+    encoder: str = "pair_features"  # input encoder (`etholake.features.registry`)
     window: int = 128
-    step: int = 64
-    width: int = 256
-    convs: int = 4
-    kernel: int = 5
-    cycle: int = 4  # dilations 1, 2, 4, … of so many convolutions, then from the beginning
-    stride: int = 1  # ticks that are averaged into one behind the first convolution
-    encoders: int = 6
-    heads: int = 8
-    dropout: float = 0.1
-    feature_dropout: float = 0.0  # share of features that are hidden for a whole window
+    step: int = 64  # frames from one window to the next, where a whole video is covered
     # samples
     batch: int = 64
-    accumulate: int = 1  # the batch goes through the network in so many parts
-    batches_per_epoch: int | None = None  # None: as many as there are windows
-    positive_share: float = 0.5  # of windows drawn around annotated events, by (lab, action)
-    hidden_lab_share: float = 0.1
+    accumulate: int = 1  # number of parts in which a batch goes through the network
+    batches_per_epoch: int | None = None  # None: enough for every window once
+    positive_fraction: float = 0.5  # of the windows is drawn around annotated events, evenly over (lab, action)
+    hidden_lab_fraction: float = 0.1
     augmentation: Augmentation = field(default_factory=Augmentation)
     # loss
     focal_gamma: float = 0.0
     negative_gamma: float | None = None  # asymmetric loss: another gamma for negatives; None: focal_gamma
     positive_weight_cap: float = 1.0  # 1: positives weigh what negatives weigh
-    soft_f1: float = 0.0  # share of the loss that is 1 - soft F1
+    soft_f1: float = 0.0  # weight of (1 - soft F1) in the loss
     label_smoothing: float = 0.0
     # optimiser
     epochs: int = 30
     warmup_epochs: float = 3.0
     lr: float = 1e-3
-    trunk_lr: float = 1.0  # of fine-tuning: share of lr for all but head, labs and candidates (0.3 was worse)
+    trunk_lr: float = 1.0  # in fine-tuning: factor of lr for layers without actions or labs (0.3 was worse)
     weight_decay: float = 1e-4
-    clip: float = 1.0
+    clip: float = 1.0  # largest norm of the gradient
     ema: float = 0.0  # decay of the averaged weights that are kept, per step; 0: none
     patience: int = 8  # epochs without a better validation score
     # machine
@@ -94,83 +109,15 @@ class ModelConfig:
         if self.amp not in ("auto", "off", "bfloat16", "float16"):
             raise UsageError(f"amp must be auto, off, bfloat16 or float16, but got '{self.amp}'.")
 
-    def network(self) -> dict[str, Any]:
-        """The sizes that a family takes."""
-        names = ("width", "convs", "kernel", "cycle", "stride", "encoders", "heads", "dropout", "feature_dropout")
-        return {name: getattr(self, name) for name in names}
+    def sizes(self) -> dict[str, Any]:
+        """Return the fields that the family adds: they define the network, and fine-tuning cannot change them."""
+        shared = {f.name for f in dataclasses.fields(NetworkConfig)}
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in shared}
 
     def to_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> ModelConfig:
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Read what `to_json` wrote. Raises KeyError or TypeError for anything else."""
         return cls(**{**data, "augmentation": Augmentation(**data["augmentation"])})
-
-
-def _windows(window: int, convs: int, cycle: int) -> ModelConfig:
-    """One of the four window lengths, with the depth that suits it (see docs of MABe 2025's best teams)."""
-    return ModelConfig(
-        f"w{window}", window=window, step=window // 2, convs=convs, cycle=cycle, encoders=2, focal_gamma=1.0,
-        feature_dropout=0.1, ema=0.999, batch=max(8, 8192 // window), weight_decay=0.01,
-        augmentation=Augmentation(mixup=0.2),
-    )  # fmt: skip
-
-
-CONFIGS: Mapping[str, ModelConfig] = {
-    config.name: config
-    for config in (
-        ModelConfig("base", ema=0.999),
-        _windows(64, 6, 4),
-        _windows(128, 8, 4),
-        _windows(256, 10, 5),
-        _windows(512, 12, 6),
-        # 400 steps, a little more than a minute of one core: a second thread wins nothing at this size, and one
-        # gives the same weights on every machine. No dropout: its random numbers were 29 % of a step on a CPU, and
-        # the augmentations regularise.
-        ModelConfig(
-            "tiny", width=64, encoders=2, heads=4, dropout=0.0, epochs=8, warmup_epochs=1, batch=48,
-            batches_per_epoch=50, lr=2e-3, patience=8, threads=1,
-        ),
-        # For a few videos and a CPU, three minutes of one core. Windows of 34 s: what animals do depends on the
-        # phase they are in (trees ask most for means over 15 s and a minute).
-        ModelConfig(
-            "small", window=1024, step=512, stride=4, width=64, convs=6, encoders=1, heads=4, dropout=0.1,
-            feature_dropout=0.1, epochs=16, warmup_epochs=1, batch=8, batches_per_epoch=50, lr=2e-3,
-            weight_decay=0.02, ema=0.99, patience=8, threads=1,
-        ),
-        # For tests of the plumbing: learns next to nothing, in seconds.
-        ModelConfig(
-            "smoke", window=32, step=16, width=16, convs=2, encoders=1, heads=2, epochs=2, warmup_epochs=1,
-            batch=16, batches_per_epoch=8, lr=3e-3,
-        ),
-    )
-}  # fmt: skip
-
-
-def named(name: str, overrides: Mapping[str, Any] | None = None) -> ModelConfig:
-    """A configuration by name, with fields replaced; those of `augmentation` as a mapping of their own.
-
-    Raises UsageError naming the nearest one.
-    """
-    if name not in CONFIGS:
-        raise UsageError(f"There is no model configuration '{name}'; known: {', '.join(CONFIGS)}, {BOOSTED}.")
-    return overridden(CONFIGS[name], overrides)
-
-
-def overridden(config: ModelConfig, overrides: Mapping[str, Any] | None) -> ModelConfig:
-    """The configuration with fields replaced, as `named`."""
-    replaced = _replaced(config, dict(overrides or {}), "A model configuration")
-    assert isinstance(replaced, ModelConfig)
-    return replaced
-
-
-def _replaced(config: Any, values: dict[str, Any], what: str) -> Any:
-    fields = {f.name for f in dataclasses.fields(config)}
-    for key in values:
-        if key not in fields:
-            near = difflib.get_close_matches(key, fields, n=1)
-            raise UsageError(f"{what} has no field '{key}'.{f' Nearest: {near[0]}.' if near else ''}")
-    inner = values.get("augmentation")
-    if isinstance(inner, Mapping):
-        values["augmentation"] = _replaced(config.augmentation, dict(inner), "An augmentation")
-    return dataclasses.replace(config, **values)

@@ -14,14 +14,16 @@ CLIP = 5.0
 
 @dataclass(frozen=True)
 class RobustScaler:
-    """`median_F`, `iqr_F` of features; a feature that hardly varies (masks, flags) is left as it is."""
+    """Median and interquartile range of every feature [F]; a feature that hardly varies (masks, flags) is not
+    scaled.
+    """
 
     median_F: Tensor
     iqr_F: Tensor
 
     @classmethod
     def fit(cls, x_NF: Tensor) -> RobustScaler:
-        """From rows of features. Zeros are missing values in most of them and are left out of the quartiles."""
+        """Compute the statistics from rows of features; zeros, which are missing values in most, are left out."""
         x_NF = x_NF[:200_000]
         present = torch.where(x_NF == 0, torch.nan, x_NF)
         quartiles = torch.nanquantile(present, torch.tensor([0.25, 0.5, 0.75]), dim=0)
@@ -31,7 +33,7 @@ class RobustScaler:
         return cls(torch.where(flat, 0.0, median), torch.where(flat, 1.0, iqr))
 
     def __call__(self, x_BTF: Tensor) -> Tensor:
-        """Scaled features; a 0 (missing) stays 0."""
+        """Return scaled features; a 0 (missing) stays 0."""
         median_F, iqr_F = self.median_F.to(x_BTF.device), self.iqr_F.to(x_BTF.device)
         present = torch.ne(x_BTF, 0, out=torch.empty_like(x_BTF))  # as numbers: cheaper on a CPU than booleans
         return (x_BTF - median_F).div_(iqr_F).clamp_(-CLIP, CLIP).mul_(present)

@@ -1,10 +1,10 @@
-"""Probabilities of a whole clip: overlapping windows of all its pairs, averaged with their edges counting less.
+"""Probabilities of a whole video: the weighted mean over overlapping windows, whose edges count less.
 
-A batch is filled with windows of whatever pairs there are, so that a clip of a few seconds is one or two batches.
-Windows that begin together stand together: what they share of their mice is read and computed once.
+A batch is filled with windows of all pairs, so that a video of a few seconds is one or two batches. Windows with
+the same start are neighbours in a batch, so that an animal that they share is read and computed once.
 
-Shape letters: B windows of a batch, T ticks of the clip, W of a window, P pairs, A actions of the pair that has
-most, C classes, F features.
+Shape letters: B windows of a batch, T frames of the video at 30 Hz, W frames of a window, P pairs, A actions of
+the pair that has most, C classes, F features.
 """
 
 from __future__ import annotations
@@ -16,59 +16,64 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from etholake.features.clip import PoseClip
-from etholake.features.pair import pair_features
-from etholake.features.tracks import Window, gather_by_mouse
+from etholake.dataset.pose_tracks import PoseTracks
+from etholake.dataset.windows import Window, gather_by_mouse
 
 if TYPE_CHECKING:
-    from etholake.models.recogniser import Recogniser
+    from etholake.models.network_model import NetworkModel
 
 __all__ = ["BATCH", "probabilities"]
 
-# Windows at once: the bound of memory, whatever the video's length. A core is fastest while they fit its cache.
+# Windows at once. This bounds the memory, whatever the video's length; a core is fastest while they fit its cache.
 BATCH = {"cpu": 32, "cuda": 512}
 Pair = tuple[int, int]
 
 
 @torch.no_grad()
 def probabilities(
-    model: Recogniser, clip: PoseClip, lab: int, pairs: Mapping[Pair, Sequence[str]], starts: Sequence[int]
+    model: NetworkModel, tracks: PoseTracks, lab: int, pairs: Mapping[Pair, Sequence[str]], starts: Sequence[int]
 ) -> dict[Pair, npt.NDArray[np.float32]]:
-    """{(agent, target): probabilities [T, its actions]} on the common clock; NaN where no window reaches.
+    """Return {(agent, target): probabilities [T, actions of the pair]} at 30 Hz; NaN where no window reaches.
 
-    `pairs` names the mice, by id, and the actions that are wanted; `starts` are the first ticks of windows; `lab`
-    is the index of the lab's embedding.
+    Parameters
+    ----------
+    lab
+        Index of the lab's embedding.
+    pairs
+        {(agent id, target id): actions to predict}.
+    starts
+        First frames (at 30 Hz) of the windows.
     """
-    T, W = len(clip.xy_TMK2), model.config.window
+    T, W = len(tracks.xy_TMK2), model.config.window
     device = next(model.network.parameters()).device
     columns = [[model.actions.index(action) for action in actions] for actions in pairs.values()]
     columns_PA = _filled(columns)
-    candidates_PC = torch.zeros(len(pairs), len(model.actions)).scatter_(1, columns_PA, 1.0)
+    labeled_PC = torch.zeros(len(pairs), len(model.actions)).scatter_(1, columns_PA, 1.0)
     weight_W = np.minimum(np.arange(1, W + 1), np.arange(W, 0, -1)).astype(np.float32)
     total_PAT = np.zeros((*columns_PA.shape, T), np.float32)
-    share_T = np.zeros(T, np.float32)
+    weight_sum_T = np.zeros(T, np.float32)
     for start in starts:
-        share_T[start : start + W] += weight_W[: T - start]
+        weight_sum_T[start : start + W] += weight_W[: T - start]
     samples = [(start, p) for start in starts for p in range(len(pairs))]
-    places = [(clip.mouse_ids.index(agent), clip.mouse_ids.index(target)) for agent, target in pairs]
-    size = BATCH[device.type]
+    places = [(tracks.mouse_ids.index(agent), tracks.mouse_ids.index(target)) for agent, target in pairs]
+    size, encoder = BATCH[device.type], model.encoder
     for batch in (samples[first : first + size] for first in range(0, len(samples), size)):
         pairs_B = torch.tensor([p for _, p in batch])
-        tracks = gather_by_mouse([Window(clip, *places[p], start) for start, p in batch], W).to(device)
-        x_BWF = model.scaler(pair_features(tracks))
+        windows = gather_by_mouse([Window(tracks, *places[p], start) for start, p in batch], W).to(device)
+        x_BWF = model.scaler(encoder(windows))
         labs_B = torch.full((len(batch),), lab, device=device)
-        logits_BWC = model.network(x_BWF, labs_B, candidates_PC[pairs_B].to(device))
-        wanted_BWA = columns_PA[pairs_B].to(device)[:, None].expand(-1, W, -1)
-        p_BWA = torch.sigmoid(logits_BWC.gather(2, wanted_BWA)).float().cpu().numpy()
+        logits_BWC = model.network(x_BWF, labs_B, labeled_PC[pairs_B].to(device))
+        columns_BWA = columns_PA[pairs_B].to(device)[:, None].expand(-1, W, -1)
+        p_BWA = torch.sigmoid(logits_BWC.gather(2, columns_BWA)).float().cpu().numpy()
         for (start, p), values_WA in zip(batch, p_BWA, strict=True):
             n = min(W, T - start)
             total_PAT[p, :, start : start + n] += (values_WA[:n] * weight_W[:n, None]).T
     with np.errstate(invalid="ignore"):
-        total_PAT /= share_T
+        total_PAT /= weight_sum_T
     return {pair: total_PAT[p, : len(columns[p])].T for p, pair in enumerate(pairs)}
 
 
 def _filled(columns: Sequence[Sequence[int]]) -> torch.Tensor:
-    """Lists of different lengths as [P, A]; the short ones end with their first again."""
+    """Return lists of different lengths as one tensor [P, A]; short ones are filled up with their first entry."""
     longest = max(map(len, columns))
-    return torch.tensor([[*mine, *[mine[0]] * (longest - len(mine))] for mine in columns])
+    return torch.tensor([[*row, *[row[0]] * (longest - len(row))] for row in columns])

@@ -1,4 +1,4 @@
-"""A simulator of laboratories: tracks whose motion follows the behaviour, in the MABe layout, with its dirt.
+"""Simulate laboratories: tracks whose motion follows the behaviour, in the MABe layout, with its dirt.
 
 Everything it touches says that it is simulated. The same arguments give the same bytes.
 """

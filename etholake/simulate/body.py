@@ -1,4 +1,4 @@
-"""A mouse from above: where its parts lie around the body centre. cm; x towards the nose, y to the left."""
+"""Place the parts of a mouse, seen from above, around its body centre. cm; x towards the nose, y to the left."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def pose(
     centre_T2: Floats, heading_T: Floats, stretch_T: Floats, nod_T: Floats, sway_T: Floats,
     parts: Sequence[str], size: float,
 ) -> Floats:  # fmt: skip
-    """Positions [T, P, 2] in cm of `parts`, given centre, heading (rad), stretch, nod and tail sway (cm)."""
+    """Return positions [T, P, 2] in cm of `parts`, by centre, heading (rad), stretch, nod and tail sway (cm)."""
     base_P2 = np.array([TEMPLATE[part] for part in parts], dtype=np.float32) * np.float32(size)
     along_TP = base_P2[None, :, 0] * stretch_T[:, None]
     across_TP = np.broadcast_to(base_P2[None, :, 1], along_TP.shape).copy()

@@ -1,9 +1,8 @@
-"""Whole data sets: `simulate` invents labs, `add_tracking` gives tracks to annotations that exist."""
+"""Make whole data sets: `simulate` invents labs, `add_tracking` gives tracks to annotations that exist."""
 
 from __future__ import annotations
 
 import csv
-import hashlib
 import shutil
 import time
 import zlib
@@ -17,11 +16,12 @@ import numpy as np
 
 from etholake.contract import BODY_PARTS, SELF_ACTIONS
 from etholake.curate.behaviors import parse_list
+from etholake.digest import bytes_digest
 from etholake.errors import DataError, UsageError
 from etholake.progress import OnProgress
 from etholake.simulate import dirt as dirtying
 from etholake.simulate import layout, rigs
-from etholake.simulate.motion import Bout, Scene, tracks
+from etholake.simulate.motion import Scene, SimulatedEvent, tracks
 
 __all__ = ["SimulationReport", "add_tracking", "simulate"]
 
@@ -30,7 +30,7 @@ MAX_SECONDS = 100_000  # a video is made as a whole, in memory
 
 @dataclass(frozen=True)
 class SimulationReport:
-    """What was written."""
+    """Counts of what was written."""
 
     folder: str
     labs: int
@@ -106,8 +106,8 @@ def simulate(
         if dirt > 0 and index == 0:  # an annotated video that no metadata name, as in CRIM13
             random = np.random.default_rng([seed, 3])
             rows += _video(out, "train", rig, 99_999_999, min(seconds, 10.0), dirt, random)
-    for split, found in tables.items():
-        layout.write_csv(out / f"{split}.csv", found)
+    for split, table in tables.items():
+        layout.write_csv(out / f"{split}.csv", table)
     return SimulationReport(str(out), len(names), total, rows, time.monotonic() - began)
 
 
@@ -121,7 +121,7 @@ def _check_arguments(videos: int, test_videos: int, seconds: float, seed: int, d
 
 
 def _mark(out: Path, what: str) -> None:
-    """Say first what the folder is going to be: a run that was killed may be run again, with these arguments.
+    """Mark what the folder is going to hold: a run that was killed may be run again, with these arguments.
 
     Anything else that lies in the folder would be mixed up with simulated tracks, so it is refused.
     """
@@ -143,31 +143,31 @@ def _annotation_path(out: Path, lab: str, video_id: int) -> Path:
 def _video(
     out: Path, split: str, rig: rigs.Rig, video_id: int, seconds: float, dirt: float, random: np.random.Generator
 ) -> int:
-    """Tracking and annotation of one video. Returns the tracking rows."""
+    """Write tracking and annotation of one video. Returns the number of tracking rows."""
     scene = rig.scene(seconds)
-    bouts = rigs.schedule(rig, seconds, random)
-    written = dirtying.dirty_annotations(rigs.annotate(rig, bouts, scene.frames), scene.frames, dirt, random)
+    events = rigs.schedule(rig, seconds, random)
+    written = dirtying.dirty_annotations(rigs.annotate(rig, events, scene.frames), scene.frames, dirt, random)
     layout.write_annotation(_annotation_path(out, rig.name, video_id), written)
     path = out / f"{split}_tracking" / rig.name / f"{video_id}.parquet"
-    return _write_tracks(path, scene, bouts, rig.parts, rig.pix_per_cm, dirt, random)
+    return _write_tracks(path, scene, events, rig.parts, rig.pix_per_cm, dirt, random)
 
 
 def _write_tracks(
     path: Path,
     scene: Scene,
-    bouts: Sequence[Bout],
+    events: Sequence[SimulatedEvent],
     parts: Sequence[str],
     pix_per_cm: float,
     dirt: float,
     random: np.random.Generator,
 ) -> int:
-    xy = tracks(scene, bouts, parts, random)
+    xy = tracks(scene, events, parts, random)
     xy += 0.06 * random.standard_normal(xy.shape, dtype=np.float32)
     xy = dirtying.dirty_tracks(xy, parts, scene.fps, dirt, random)
-    seen = dirtying.visible(xy.shape[:3], scene.fps, dirt, random)
+    detected = dirtying.visible(xy.shape[:3], scene.fps, dirt, random)
     centre = np.array([scene.width_cm, scene.height_cm], dtype=np.float32) / 2
     pixels = ((xy * np.array([1, -1], dtype=np.float32) + centre) * pix_per_cm).astype(np.float32)
-    return layout.write_tracking(path, pixels, seen, parts)
+    return layout.write_tracking(path, pixels, detected, parts)
 
 
 def _metadata(rig: rigs.Rig, video_id: int, seconds: float, *, quotes: bool, empty: bool) -> dict[str, Any]:
@@ -252,7 +252,7 @@ def _copy(
     chosen: Sequence[Mapping[str, str]],
     only_chosen: bool,
 ) -> None:
-    """Metadata and annotations; the chosen videos say that their tracks are simulated."""
+    """Copy metadata and annotations; the chosen videos say that their tracks are simulated."""
     ids = {(row["lab_id"], row["video_id"]) for row in chosen}
     layout.write_csv(
         out / "train.csv",
@@ -288,7 +288,7 @@ def _choose(
 
 
 def _duration(row: Mapping[str, str]) -> tuple[float, str]:
-    return float(row["video_duration_sec"] or "inf"), hashlib.sha256(row["video_id"].encode()).hexdigest()
+    return float(row["video_duration_sec"] or "inf"), bytes_digest(row["video_id"].encode())
 
 
 def _add(source: Path, out: Path, row: Mapping[str, str], seed: int, dirt: float) -> int:
@@ -304,14 +304,16 @@ def _add(source: Path, out: Path, row: Mapping[str, str], seed: int, dirt: float
     annotated = pq.read_table(
         source / "train_annotation" / row["lab_id"] / f"{row['video_id']}.parquet"
     ).to_pylist()
-    bouts = [
-        Bout(a["start_frame"], min(a["stop_frame"], frames), a["agent_id"] - 1, a["target_id"] - 1, a["action"])
+    events = [
+        SimulatedEvent(
+            a["start_frame"], min(a["stop_frame"], frames), a["agent_id"] - 1, a["target_id"] - 1, a["action"]
+        )
         for a in annotated
         if a["start_frame"] < min(a["stop_frame"], frames) and max(a["agent_id"], a["target_id"]) <= mice
     ]
     random = np.random.default_rng([seed, int(row["video_id"]), 4])
     path = out / "train_tracking" / row["lab_id"] / f"{row['video_id']}.parquet"
-    return _write_tracks(path, Scene(frames, mice, fps, width, height), bouts, parts, scale, dirt, random)
+    return _write_tracks(path, Scene(frames, mice, fps, width, height), events, parts, scale, dirt, random)
 
 
 _NEEDED = ("frames_per_second", "pix_per_cm_approx", "video_width_pix", "video_height_pix", "video_duration_sec")

@@ -1,4 +1,4 @@
-"""What each behaviour looks like, in numbers. Simulated: a caricature that a model can learn, not ethology.
+"""Give each behaviour its motion, in numbers. Simulated: a caricature that a model can learn, not ethology.
 
 Units: cm, s, cm/s, Hz. Distances are between the agent's body centre and a point of the target.
 """
@@ -16,7 +16,7 @@ __all__ = ["KINEMATICS", "Kinematics", "of"]
 
 @dataclass(frozen=True)
 class Kinematics:
-    """Motion of an agent (and its target) during one bout.
+    """Motion of an agent (and its target) during one event.
 
     relation
         alone: the agent keeps to itself; reach: it walks up to the target; stay: it keeps beside a point of the
@@ -36,7 +36,7 @@ class Kinematics:
     align
         The agent takes the target's heading instead of facing it.
     seconds
-        Median duration of a bout.
+        Median duration of a event.
     """
 
     relation: str = "alone"
@@ -103,8 +103,8 @@ KINEMATICS: Mapping[str, Kinematics] = {
 
 
 def of(action: str, *, is_self: bool) -> Kinematics:
-    """Kinematics of an action; one that is not among the 37 gets those of a known one, always the same."""
+    """Return the kinematics of an action; one outside the 37 gets those of one of them, always the same."""
     if action in KINEMATICS:
         return KINEMATICS[action]
-    known = sorted(name for name in KINEMATICS if (name in SELF_ACTIONS) == is_self)
-    return KINEMATICS[known[zlib.crc32(action.encode()) % len(known)]]
+    candidates = sorted(name for name in KINEMATICS if (name in SELF_ACTIONS) == is_self)
+    return KINEMATICS[candidates[zlib.crc32(action.encode()) % len(candidates)]]

@@ -1,6 +1,6 @@
-"""From bouts to tracks: the motion of all mice of one video, vectorised over frames within a bout.
+"""Turn events into tracks: the motion of all mice of one video, vectorised over frames within an event.
 
-Each mouse walks on its own (a smooth random walk inside the walls) unless a bout says otherwise; a bout moves
+Each mouse walks on its own (a smooth random walk inside the walls) unless a event says otherwise; a event moves
 its agent relative to where the target is, and sets the pace of both. Positions are cm from the arena centre,
 y up; frames count from 0.
 """
@@ -15,18 +15,18 @@ import numpy.typing as npt
 
 from etholake.simulate import body, kinematics
 
-__all__ = ["Bout", "Scene", "tracks"]
+__all__ = ["Scene", "SimulatedEvent", "tracks"]
 
 Floats = npt.NDArray[np.float32]
-RAMP_S = 0.3  # a bout takes over this gently: inertia
+RAMP_S = 0.3  # a event takes over this gently: inertia
 RUSH_CM_S = 80.0  # no faster than this on the way to the target
 WALK_CM_S = 7.0
 MARGIN_CM = 3.0
 
 
 @dataclass(frozen=True, order=True)
-class Bout:
-    """A behaviour of ``start <= f < stop``; `agent` and `target` count from 0; equal for a self action."""
+class SimulatedEvent:
+    """One event, ``start <= f < stop``; `agent` and `target` count from 0, and are equal for a self action."""
 
     start: int
     stop: int
@@ -37,7 +37,7 @@ class Bout:
 
 @dataclass(frozen=True)
 class Scene:
-    """The stage of one video."""
+    """Arena, mice and frame rate of one video."""
 
     frames: int
     mice: int
@@ -48,7 +48,7 @@ class Scene:
 
 @dataclass
 class _State:
-    """Per mouse and frame: what bouts set before the motion is computed."""
+    """State per mouse and frame that events set before the motion is computed."""
 
     speed: Floats
     stretch: Floats
@@ -59,12 +59,14 @@ class _State:
     done: list[int]
 
 
-def tracks(scene: Scene, bouts: Sequence[Bout], parts: Sequence[str], random: np.random.Generator) -> Floats:
-    """Positions [T, M, P, 2] in cm of `parts`."""
-    state, steps = _start(scene, bouts, random)
-    for bout in sorted(bouts):
-        if bout.start < min(bout.stop, scene.frames):
-            _act(scene, state, steps, bout)
+def tracks(
+    scene: Scene, events: Sequence[SimulatedEvent], parts: Sequence[str], random: np.random.Generator
+) -> Floats:
+    """Return positions [T, M, P, 2] in cm of `parts`."""
+    state, steps = _start(scene, events, random)
+    for event in sorted(events):
+        if event.start < min(event.stop, scene.frames):
+            _act(scene, state, steps, event)
     for mouse in range(scene.mice):
         _walk(scene, state, steps, mouse, scene.frames)
     out = np.empty((scene.frames, scene.mice, len(parts), 2), dtype=np.float32)
@@ -80,19 +82,19 @@ def tracks(scene: Scene, bouts: Sequence[Bout], parts: Sequence[str], random: np
     return out
 
 
-def _start(scene: Scene, bouts: Sequence[Bout], random: np.random.Generator) -> tuple[_State, Floats]:
-    """State with the pace of every mouse, and the free steps [M, T, 2] (cm per frame) it would take."""
+def _start(scene: Scene, events: Sequence[SimulatedEvent], random: np.random.Generator) -> tuple[_State, Floats]:
+    """Return the state with the pace of every mouse, and the free steps [M, T, 2] (cm per frame) it would take."""
     M, T = scene.mice, scene.frames
     slow = max(1, round(1.0 * scene.fps))
     noise = _smooth(random.standard_normal((T, 2 * M)).astype(np.float32), slow) * np.float32(np.sqrt(slow))
     speed = WALK_CM_S * np.clip(0.8 + 0.7 * noise[:, :M].T, 0.05, None)
     turn = 1.8 * noise[:, M:].T / np.float32(scene.fps)
-    for bout in bouts:
-        move = kinematics.of(bout.action, is_self=bout.agent == bout.target)
+    for event in events:
+        move = kinematics.of(event.action, is_self=event.agent == event.target)
         if move.speed is not None and move.relation == "alone":
-            speed[bout.agent, bout.start : bout.stop] = move.speed
-        if move.target_speed is not None and bout.agent != bout.target:
-            speed[bout.target, bout.start : bout.stop] = move.target_speed
+            speed[event.agent, event.start : event.stop] = move.speed
+        if move.target_speed is not None and event.agent != event.target:
+            speed[event.target, event.start : event.stop] = move.target_speed
     angle = random.uniform(0, 2 * np.pi, (M, 1)).astype(np.float32) + np.cumsum(turn, axis=1)
     steps = np.stack([np.cos(angle), np.sin(angle)], axis=-1) * (speed / np.float32(scene.fps))[..., None]
     zeros = np.zeros((M, T), dtype=np.float32)
@@ -127,22 +129,22 @@ def _walk(scene: Scene, state: _State, steps: Floats, mouse: int, until: int) ->
         state.done[mouse] = until
 
 
-def _act(scene: Scene, state: _State, steps: Floats, bout: Bout) -> None:
-    """One bout: the agent's path from start to stop, and how it holds itself."""
-    move = kinematics.of(bout.action, is_self=bout.agent == bout.target)
-    start, stop = bout.start, min(bout.stop, scene.frames)
+def _act(scene: Scene, state: _State, steps: Floats, event: SimulatedEvent) -> None:
+    """Act one event: set the agent's path from start to stop, and its posture."""
+    move = kinematics.of(event.action, is_self=event.agent == event.target)
+    start, stop = event.start, min(event.stop, scene.frames)
     span = slice(start, stop)
     seconds = (np.arange(stop - start, dtype=np.float32)) / np.float32(scene.fps)
-    for mouse in {bout.agent, bout.target}:
+    for mouse in {event.agent, event.target}:
         _walk(scene, state, steps, mouse, stop)
-    state.stretch[bout.agent, span] = move.stretch
-    state.nod[bout.agent, span] = move.nod_cm * np.sin(2 * np.pi * move.nod_hz * seconds)
+    state.stretch[event.agent, span] = move.stretch
+    state.nod[event.agent, span] = move.nod_cm * np.sin(2 * np.pi * move.nod_hz * seconds)
     shake = move.shake_cm * np.sin(2 * np.pi * move.shake_hz * seconds)
-    state.shake[bout.agent, span, 0] = shake
-    state.shake[bout.agent, span, 1] = move.shake_cm * np.cos(2 * np.pi * 0.8 * move.shake_hz * seconds)
+    state.shake[event.agent, span, 0] = shake
+    state.shake[event.agent, span, 1] = move.shake_cm * np.cos(2 * np.pi * 0.8 * move.shake_hz * seconds)
     if move.relation == "alone":
         return
-    agent, target = state.xy[bout.agent], state.xy[bout.target]
+    agent, target = state.xy[event.agent], state.xy[event.target]
     wanted, face = _relative(scene, agent, target, start, stop, move)
     origin = agent[max(start - 1, 0)].copy()
     way = float(np.linalg.norm(wanted[0] - origin))
@@ -155,24 +157,24 @@ def _act(scene: Scene, state: _State, steps: Floats, bout: Bout) -> None:
     weight = weight * weight * (3 - 2 * weight)
     limits = _limits(scene)
     agent[span] = np.clip((1 - weight) * origin + weight * wanted, -limits - 1, limits + 1)
-    state.face[bout.agent, span] = face
-    state.done[bout.agent] = stop  # what comes later continues from here
+    state.face[event.agent, span] = face
+    state.done[event.agent] = stop  # what comes later continues from here
 
 
 def _relative(
     scene: Scene, agent: Floats, target: Floats, start: int, stop: int, move: kinematics.Kinematics
 ) -> tuple[Floats, Floats]:
-    """(path wanted of the agent [t, 2], point it faces [t, 2], NaN along its motion)."""
+    """Return (desired path of the agent [t, 2], point that it faces [t, 2]: NaN along its motion)."""
     span = np.arange(start, stop)
     if move.relation == "trail":
         lag = max(1, round(move.distance * scene.fps))
         return target[np.maximum(span - lag, 0)], np.full((len(span), 2), np.nan, np.float32)
-    there = target[span]
+    target_path = target[span]
     axis = _direction(target, span, max(1, round(0.3 * scene.fps)))
-    spot = there + move.point * axis
+    spot = target_path + move.point * axis
     origin = agent[max(start - 1, 0)]
     if move.relation == "part":
-        goal = _refuge(origin, there[0], move.distance, _limits(scene))
+        goal = _refuge(origin, target_path[0], move.distance, _limits(scene))
         return np.broadcast_to(goal, spot.shape), np.full(spot.shape, np.nan, np.float32)
     if move.align:
         return spot - axis * move.distance, spot + 5 * axis
@@ -184,7 +186,7 @@ def _relative(
 
 
 def _refuge(origin: Floats, threat: Floats, distance: float, limits: Floats) -> Floats:
-    """The place to go to, `distance` from `origin` where walls allow.
+    """Return the place to go to, `distance` from `origin` where walls allow.
 
     Away from the threat, not past it, and out of a corner along the wall rather than stay in it.
     """
@@ -197,7 +199,7 @@ def _refuge(origin: Floats, threat: Floats, distance: float, limits: Floats) -> 
 
 
 def _direction(xy: Floats, span: npt.NDArray[np.intp], lag: int) -> Floats:
-    """Unit vectors of the motion over `lag` frames; the last known where it stands still."""
+    """Return unit vectors of the motion over `lag` frames; the previous one where it stands still."""
     step = xy[span] - xy[np.maximum(span - lag, 0)]
     return _held(step)
 
@@ -215,7 +217,7 @@ def _held(step_T2: Floats) -> Floats:
 
 
 def _heading(xy: Floats, face_T2: Floats, fps: float) -> Floats:
-    """Angle of the body axis (rad): towards the faced point, else along the motion, without jumps."""
+    """Return the angle of the body axis (rad): towards the faced point, else along the motion, without jumps."""
     lag = max(1, round(0.2 * fps))
     unit = _direction(_smooth(xy, lag), np.arange(len(xy)), lag)
     towards = face_T2 - xy
@@ -227,7 +229,7 @@ def _heading(xy: Floats, face_T2: Floats, fps: float) -> Floats:
 
 
 def _smooth(x_TN: Floats, width: int) -> Floats:
-    """Moving mean over `width` frames (made odd), edges held."""
+    """Return the moving mean over `width` frames (made odd), edges held."""
     half = width // 2
     if half == 0:
         return x_TN

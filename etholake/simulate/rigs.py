@@ -1,4 +1,4 @@
-"""Simulated laboratories: what each tracks, at which rate and scale, whom it watches, how it annotates."""
+"""Describe simulated laboratories: what each tracks, at which rate and scale, and how it annotates."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from etholake.contract import SELF_ACTIONS
 from etholake.errors import UsageError
 from etholake.simulate import kinematics
-from etholake.simulate.motion import Bout, Scene
+from etholake.simulate.motion import Scene, SimulatedEvent
 
 __all__ = ["Rig", "annotate", "names", "rig", "schedule"]
 
@@ -73,9 +73,9 @@ _MICE = (2, 2, 3, 2, 2, 4)
 
 @dataclass(frozen=True)
 class Rig:
-    """One laboratory. `annotated` is looked for; `shown` also happens.
+    """One laboratory. The actions `annotated` are labeled; those of `shown` also happen.
 
-    Habits of its annotator, in seconds: late by `delay_s`, no bout below `shortest_s`, and two bouts of one kind
+    Habits of its annotator, in seconds: late by `delay_s`, no event below `shortest_s`, and two events of one kind
     that are no more than `merge_s` apart are written as one.
     """
 
@@ -97,14 +97,15 @@ class Rig:
 
 
 def names(labs: int | Sequence[str]) -> list[str]:
-    """Names of that many labs, or the given ones, with `Sim` put before those that do not begin so.
+    """Return names of that many labs, or the given ones, each beginning with `Sim`.
 
     Raises UsageError for none, for a name twice, and for one that is not letters and digits (it becomes a folder).
     """
     if isinstance(labs, int):
-        found = [f"Sim{a}{b}" for b in _SECOND for a in _FIRST]
+        invented = [f"Sim{a}{b}" for b in _SECOND for a in _FIRST]
         given = [
-            found[(i * 13) % len(found)] + ("" if i < len(found) else str(i // len(found))) for i in range(labs)
+            invented[(i * 13) % len(invented)] + ("" if i < len(invented) else str(i // len(invented)))
+            for i in range(labs)
         ]
     else:
         given = [name if name.startswith("Sim") else f"Sim{name}" for name in labs]
@@ -114,7 +115,7 @@ def names(labs: int | Sequence[str]) -> list[str]:
 
 
 def rig(name: str, seed: int, index: int) -> Rig:
-    """The rig of a lab: the same for the same name, seed and index."""
+    """Return the rig of a lab: the same for the same name, seed and index."""
     random = np.random.default_rng([seed, zlib.crc32(name.encode()), 1])
     annotated = _REPERTOIRES[index % len(_REPERTOIRES)]
     others = [a for a in ("rear", "sniff", "run", "follow", "rest") if a not in annotated]
@@ -135,9 +136,9 @@ def rig(name: str, seed: int, index: int) -> Rig:
     )
 
 
-def schedule(rig: Rig, seconds: float, random: np.random.Generator) -> list[Bout]:
-    """What really happens in one video: bouts one after the other, in as many lanes as there are pairs of mice."""
-    bouts: list[Bout] = []
+def schedule(rig: Rig, seconds: float, random: np.random.Generator) -> list[SimulatedEvent]:
+    """Draw what happens in one video: events one after the other, in as many lanes as there are pairs of mice."""
+    events: list[SimulatedEvent] = []
     order = random.permutation(rig.mice)
     lanes = [order[i : i + 2] if rig.mice - i != 3 else order[i:] for i in range(0, rig.mice - 1, 2)]
     for lane in lanes:
@@ -150,17 +151,17 @@ def schedule(rig: Rig, seconds: float, random: np.random.Generator) -> list[Bout
             agent, other = (int(m) for m in random.choice(lane, 2, replace=False))
             start, stop = round(now * rig.fps), round(min(now + length, seconds) * rig.fps)
             if stop > start:
-                bouts.append(Bout(start, stop, agent, agent if is_self else other, action))
+                events.append(SimulatedEvent(start, stop, agent, agent if is_self else other, action))
             now += length + 0.4 + float(random.exponential(1.1))
-    return sorted(bouts)
+    return sorted(events)
 
 
-def annotate(rig: Rig, bouts: Sequence[Bout], frames: int) -> list[Bout]:
-    """What the lab's annotator writes down: the annotated subset, late, merged, without what is too short."""
+def annotate(rig: Rig, events: Sequence[SimulatedEvent], frames: int) -> list[SimulatedEvent]:
+    """Return what the lab's annotator writes: the annotated subset, late, merged, without short events."""
     delay, shortest, near = (round(s * rig.fps) for s in (rig.delay_s, rig.shortest_s, rig.merge_s))
-    written: list[Bout] = []
+    written: list[SimulatedEvent] = []
     last: dict[tuple[int, int, str], int] = {}  # where in `written` the kind stands that may go on
-    for b in sorted(bouts):
+    for b in sorted(events):
         start, stop = min(b.start + delay, frames), min(b.stop + delay // 2, frames)
         if b.action not in rig.annotated or stop - start < max(1, shortest):
             continue
@@ -169,5 +170,5 @@ def annotate(rig: Rig, bouts: Sequence[Bout], frames: int) -> list[Bout]:
             written[last[kind]] = replace(written[last[kind]], stop=stop)
         else:
             last[kind] = len(written)
-            written.append(Bout(start, stop, *kind))
+            written.append(SimulatedEvent(start, stop, *kind))
     return sorted(written)

@@ -1,5 +1,6 @@
-"""Training: folds and splits, data from the curated zone, augmentations, the loop, ensembles. Entry points:
-`etholake.training.fit.fit` for one model, `etholake.training.cross.fit_ensemble` for several.
+"""Training of models of any family: folds, windows, augmentations, the loop for networks, fine-tuning.
+
+`etholake.training.fit.fit` trains one model, `etholake.training.cross.fit_folds` several.
 """
 
 import etholake.models  # noqa: F401 - sets how torch's threads wait, which must come before torch is imported

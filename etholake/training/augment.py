@@ -1,9 +1,10 @@
-"""Augmentations: small functions that move tracks and labels of a batch together.
+"""Augmentations: small functions that change tracks and labels of a batch together.
 
-Each takes a batch and what was drawn for each sample (so that a test needs no randomness), and gives a new one.
-`augment` draws and applies what a configuration asks for. Coordinates are in cm, NaN where missing.
+Each takes a batch and the values drawn for every sample (so that a test needs no randomness), and returns a new
+batch. `augment` draws and applies what a configuration asks for. Coordinates are in cm, NaN where missing.
 
-Shape letters: B batch, R roles (agent, target), T ticks, K unified parts, C classes.
+Shape letters: B batch, R roles (agent, target), T frames at 30 Hz, W frames of the result, K unified parts, C
+classes.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ import torch
 from torch import Tensor
 
 from etholake.contract import UNIFIED_PARTS
+from etholake.dataset.batch import Batch
 from etholake.models.config import Augmentation
-from etholake.training.batch import Batch
 
 __all__ = [
     "GROUPS", "augment", "drop_frames", "drop_parts", "lower_rate", "mixup", "mixup_partners", "noise", "reflect",
@@ -27,7 +28,7 @@ MIRROR = [
     for p in UNIFIED_PARTS
 ]
 NOWHERE = torch.complex(torch.tensor(torch.nan), torch.tensor(torch.nan))
-# Parts that a lab tracks together, or not at all.
+# A lab tracks all parts of a group, or none of them.
 GROUPS = tuple(
     tuple(UNIFIED_PARTS.index(p) for p in group)
     for group in (("ear_left", "ear_right"), ("neck",), ("side_left", "side_right"), ("body_center",), ("nose",))
@@ -35,12 +36,12 @@ GROUPS = tuple(
 
 
 def augment(batch: Batch, config: Augmentation, window: int, random: torch.Generator) -> Batch:
-    """All that is switched on, drawn for every sample alone; gives the middle `window` ticks of longer windows."""
+    """Apply all augmentations that are switched on, drawn for every sample; return the middle `window` frames."""
     B, T = len(batch), batch.labels_BTC.shape[1]
     K = len(UNIFIED_PARTS)
 
-    def chosen(share: float) -> Tensor:
-        return torch.rand(B, generator=random) < share
+    def chosen(probability: float) -> Tensor:
+        return torch.rand(B, generator=random) < probability
 
     def between(low: float, high: float, *shape: int) -> Tensor:
         return low + (high - low) * torch.rand((B, *shape), generator=random)
@@ -70,23 +71,23 @@ def augment(batch: Batch, config: Augmentation, window: int, random: torch.Gener
     if config.drop_frames:
         lost = torch.rand((B, 2, K), generator=random) < config.drop_frames
         start, length = between(0, T, 2, K), between(0, config.longest_drop, 2, K)
-        ticks = torch.arange(T)[None, None, :, None]
-        inside = (ticks >= start[:, :, None]) & (ticks < (start + length)[:, :, None])
+        frames = torch.arange(T)[None, None, :, None]
+        inside = (frames >= start[:, :, None]) & (frames < (start + length)[:, :, None])
         batch = drop_frames(batch, inside & lost[:, :, None])
     if config.swap_animals:
         start = between(0, T)
         length = between(0, config.longest_drop) * chosen(config.swap_animals)
-        ticks = torch.arange(T)[None]
-        batch = swap_animals(batch, (ticks >= start[:, None]) & (ticks < (start + length)[:, None]))
+        frames = torch.arange(T)[None]
+        batch = swap_animals(batch, (frames >= start[:, None]) & (frames < (start + length)[:, None]))
     return batch
 
 
 # --- time -------------------------------------------------------------------------------------------------
 def time_stretch(batch: Batch, factor_B: Tensor, window: int) -> Batch:
-    """The middle `window` ticks, with time running `factor` times as fast: 2 makes a second last half a second.
+    """Return the middle `window` frames with time `factor` times as fast: with 2 a second lasts half a second.
 
-    Points between two ticks are interpolated (and not measured); labels and masks are those of the nearest tick.
-    What lies behind the drawn window's ends is missing and not wanted.
+    Points between two frames are interpolated (and not observed); labels and masks are those of the nearest frame.
+    Beyond the ends of the drawn window points are missing and the loss is masked.
     """
     T = batch.labels_BTC.shape[1]
     offset = torch.arange(window) - (window - 1) / 2
@@ -95,23 +96,23 @@ def time_stretch(batch: Batch, factor_B: Tensor, window: int) -> Batch:
 
 
 def lower_rate(batch: Batch, every_B: Tensor) -> Batch:
-    """As a camera with 1/`every` of the frames would have seen it: the ticks between are interpolated."""
+    """Interpolate all frames but every `every`-th, as if the camera had recorded no others."""
     T = batch.labels_BTC.shape[1]
-    ticks = torch.arange(T)
-    low_BT = ticks // every_B[:, None] * every_B[:, None]
+    frames = torch.arange(T)
+    low_BT = frames // every_B[:, None] * every_B[:, None]
     high_BT = (low_BT + every_B[:, None]).clamp(max=T - 1)
-    weight_BT = (ticks - low_BT) / (high_BT - low_BT).clamp(min=1)
+    weight_BT = (frames - low_BT) / (high_BT - low_BT).clamp(min=1)
     tracks, slow = batch.tracks, every_B > 1
     xy = tracks.xy_BRTK2.clone()
     xy[slow] = _between(xy[slow], low_BT[slow], high_BT[slow], weight_BT[slow])
-    kept = ticks == low_BT
-    seen = tracks.seen_BRTK & kept[:, None, :, None]
+    kept = frames == low_BT
+    observed = tracks.observed_BRTK & kept[:, None, :, None]
     rate = tracks.rate_B - torch.log2(every_B.float())
-    return replace(batch, tracks=replace(tracks, xy_BRTK2=xy, seen_BRTK=seen, rate_B=rate))
+    return replace(batch, tracks=replace(tracks, xy_BRTK2=xy, observed_BRTK=observed, rate_B=rate))
 
 
 def _resample(batch: Batch, at_BW: Tensor) -> Batch:
-    """The batch at fractional ticks [B, W]."""
+    """Return the batch at fractional frames [B, W]."""
     T = batch.labels_BTC.shape[1]
     inside_BW = (at_BW >= 0) & (at_BW <= T - 1)
     low_BW = at_BW.floor().long().clamp(0, T - 1)
@@ -121,23 +122,28 @@ def _resample(batch: Batch, at_BW: Tensor) -> Batch:
     tracks = batch.tracks
     xy = _between(tracks.xy_BRTK2, low_BW, high_BW, weight_BW)
     xy = _hidden(xy, ~inside_BW[:, None, :, None])
-    seen = _take(tracks.seen_BRTK, nearest_BW) & inside_BW[:, None, :, None]
-    targets = (_take(x[:, None], nearest_BW)[:, 0] for x in (batch.labels_BTC, batch.wanted_BTC))
-    labels, wanted = (x * inside_BW[..., None] for x in targets)
+    observed = _take(tracks.observed_BRTK, nearest_BW) & inside_BW[:, None, :, None]
+    targets = (_take(x[:, None], nearest_BW)[:, 0] for x in (batch.labels_BTC, batch.loss_mask_BTC))
+    labels, loss_mask = (x * inside_BW[..., None] for x in targets)
     return replace(
-        batch, tracks=replace(tracks, xy_BRTK2=xy, seen_BRTK=seen), labels_BTC=labels, wanted_BTC=wanted
+        batch,
+        tracks=replace(tracks, xy_BRTK2=xy, observed_BRTK=observed),
+        labels_BTC=labels,
+        loss_mask_BTC=loss_mask,
     )
 
 
 def _between(value_BRT: Tensor, low_BW: Tensor, high_BW: Tensor, weight_BW: Tensor) -> Tensor:
-    """Between two ticks, `weight` is of the higher one; a tick of weight 0 may be missing."""
+    """Interpolate between two frames; `weight` is that of the higher one, and a frame of weight 0 may be
+    missing.
+    """
     high = _take(value_BRT, torch.where(weight_BW == 0, low_BW, high_BW))
     low = _take(value_BRT, torch.where(weight_BW == 1, high_BW, low_BW))
     return low + weight_BW[:, None, :, None, None] * (high - low)
 
 
 def _take(value_BRT: Tensor, at_BW: Tensor) -> Tensor:
-    """[B, R, T, …] at ticks [B, W] → [B, R, W, …]."""
+    """Return values [B, R, W, …] of [B, R, T, …] at frames [B, W]."""
     B, R, T = value_BRT.shape[:3]
     first_BR1 = torch.arange(B * R).reshape(B, R, 1) * T
     rows = value_BRT.flatten(0, 2).index_select(0, (first_BR1 + at_BW[:, None]).flatten())
@@ -146,23 +152,23 @@ def _take(value_BRT: Tensor, at_BW: Tensor) -> Tensor:
 
 # --- space ------------------------------------------------------------------------------------------------
 def rotate(batch: Batch, angle_B: Tensor) -> Batch:
-    """Turn the arena, radians. Agent-centric features do not change: it is here for models of raw tracks."""
+    """Turn the arena by radians. Agent-centric features do not change; models of raw tracks need it."""
     cos, sin = (f(angle_B)[:, None, None, None] for f in (torch.cos, torch.sin))
     x, y = batch.tracks.xy_BRTK2.unbind(-1)
     return _moved(batch, torch.stack([x * cos - y * sin, x * sin + y * cos], dim=-1))
 
 
 def reflect(batch: Batch, chosen_B: Tensor) -> Batch:
-    """Mirror the arena of the chosen samples; left parts become right parts, what is done stays what it is."""
+    """Mirror the arena of the chosen samples; left parts become right parts, labels do not change."""
     tracks, mirror = batch.tracks, torch.tensor(MIRROR)
-    xy, seen = tracks.xy_BRTK2.clone(), tracks.seen_BRTK.clone()
+    xy, observed = tracks.xy_BRTK2.clone(), tracks.observed_BRTK.clone()
     xy[chosen_B] = torch.view_as_real(_points(xy[chosen_B]).conj_physical().index_select(-1, mirror))
-    seen[chosen_B] = seen[chosen_B].index_select(-1, mirror)
-    return replace(batch, tracks=replace(tracks, xy_BRTK2=xy, seen_BRTK=seen))
+    observed[chosen_B] = observed[chosen_B].index_select(-1, mirror)
+    return replace(batch, tracks=replace(tracks, xy_BRTK2=xy, observed_BRTK=observed))
 
 
 def scale(batch: Batch, factor_B2: Tensor) -> Batch:
-    """Larger or smaller animals, and a px/cm that differs between x and y: both animals times (x, y) factors."""
+    """Multiply both animals by (x, y) factors: other sizes, and a px/cm that differs between x and y."""
     return _moved(batch, batch.tracks.xy_BRTK2 * factor_B2[:, None, None, None, :])
 
 
@@ -175,62 +181,71 @@ def _moved(batch: Batch, xy_BRTK2: Tensor) -> Batch:
     return replace(batch, tracks=replace(batch.tracks, xy_BRTK2=xy_BRTK2))
 
 
-# --- what a tracker does wrong ----------------------------------------------------------------------------
+# --- errors of trackers -----------------------------------------------------------------------------------
 def drop_parts(batch: Batch, hidden_BRK: Tensor) -> Batch:
-    """Hide parts for the whole window. An animal that would lose all its parts loses none."""
+    """Hide parts for the whole window; an animal that would lose all its parts loses none."""
     tracked = ~batch.tracks.xy_BRTK2[..., 0].isnan().all(dim=2)
     nothing_left = ~(tracked & ~hidden_BRK).any(dim=-1, keepdim=True)
-    return drop_frames(batch, (hidden_BRK & ~nothing_left)[:, :, None, :].expand(-1, -1, _ticks(batch), -1))
+    return drop_frames(batch, (hidden_BRK & ~nothing_left)[:, :, None, :].expand(-1, -1, _length(batch), -1))
 
 
 def drop_frames(batch: Batch, hidden_BRTK: Tensor) -> Batch:
-    """Hide points; labels stay: the animal goes on with what it does. A self action's roles are one animal."""
+    """Hide points; labels do not change. The two roles of a self action are one animal and lose the same
+    points.
+    """
     same = batch.tracks.is_self_B[:, None, None, None]
     hidden = torch.where(same, hidden_BRTK[:, :1], hidden_BRTK)
     xy = _hidden(batch.tracks.xy_BRTK2, hidden)
-    return replace(batch, tracks=replace(batch.tracks, xy_BRTK2=xy, seen_BRTK=batch.tracks.seen_BRTK & ~hidden))
+    return replace(
+        batch, tracks=replace(batch.tracks, xy_BRTK2=xy, observed_BRTK=batch.tracks.observed_BRTK & ~hidden)
+    )
 
 
 def swap_animals(batch: Batch, swapped_BT: Tensor) -> Batch:
-    """The tracker confuses the two animals at the chosen ticks; labels stay with the animals."""
+    """Swap the two animals' points at the chosen frames, as a tracker may; labels do not change."""
     tracks, some = batch.tracks, swapped_BT.any(dim=1)
     swap = swapped_BT[some, None, :, None]
-    xy, seen = tracks.xy_BRTK2.clone(), tracks.seen_BRTK.clone()
+    xy, observed = tracks.xy_BRTK2.clone(), tracks.observed_BRTK.clone()
     xy[some] = torch.where(swap[..., None], xy[some].flip(1), xy[some])
-    seen[some] = torch.where(swap, seen[some].flip(1), seen[some])
-    return replace(batch, tracks=replace(tracks, xy_BRTK2=xy, seen_BRTK=seen))
+    observed[some] = torch.where(swap, observed[some].flip(1), observed[some])
+    return replace(batch, tracks=replace(tracks, xy_BRTK2=xy, observed_BRTK=observed))
 
 
-def _ticks(batch: Batch) -> int:
+def _length(batch: Batch) -> int:
     return batch.labels_BTC.shape[1]
 
 
 def _points(xy_BRTK2: Tensor) -> Tensor:
-    """Each point as one complex number, so that a mask has its shape."""
+    """Return each point as one complex number, so that a mask has the shape of the points."""
     return torch.view_as_complex(xy_BRTK2)
 
 
 def _hidden(xy_BRTK2: Tensor, hidden_BRTK: Tensor) -> Tensor:
-    """The tracks without some points."""
+    """Return the tracks without the hidden points."""
     return torch.view_as_real(torch.where(hidden_BRTK, NOWHERE, _points(xy_BRTK2)))
 
 
 # --- features ---------------------------------------------------------------------------------------------
-def mixup(x_BTF: Tensor, batch: Batch, partner_B: Tensor, share_B: Tensor) -> tuple[Tensor, Batch]:
-    """Blend the *scaled features* and labels of partners (Zhang et al. 2018): `share` of the own, the rest theirs.
+def mixup(x_BTF: Tensor, batch: Batch, partner_B: Tensor, weight_B: Tensor) -> tuple[Tensor, Batch]:
+    """Blend scaled features and labels with those of partners (Zhang et al. 2018); `weight` is that of the sample
+    itself.
 
-    Blended coordinates would be no animal, so this works behind `pair_features`. A target counts where it was
-    looked for in both.
+    Features are blended, not coordinates, because blended coordinates would be no animal. A target counts where it
+    counts in both.
     """
-    own = share_B[:, None, None]
-    labels = own * batch.labels_BTC + (1 - own) * batch.labels_BTC[partner_B]
-    wanted = batch.wanted_BTC * batch.wanted_BTC[partner_B]
-    return own * x_BTF + (1 - own) * x_BTF[partner_B], replace(batch, labels_BTC=labels, wanted_BTC=wanted)
+    weight = weight_B[:, None, None]
+    labels = weight * batch.labels_BTC + (1 - weight) * batch.labels_BTC[partner_B]
+    loss_mask = batch.loss_mask_BTC * batch.loss_mask_BTC[partner_B]
+    return weight * x_BTF + (1 - weight) * x_BTF[partner_B], replace(
+        batch, labels_BTC=labels, loss_mask_BTC=loss_mask
+    )
 
 
 def mixup_partners(batch: Batch, order_B: Tensor) -> Tensor:
-    """Partners [B] out of a shuffled order: of the same lab, candidates and kind (self or pair), else oneself."""
-    own = torch.arange(len(batch))
+    """Return partners [B] from a shuffled order: of the same lab, labeled actions and kind (self or pair), else
+    itself.
+    """
+    weight = torch.arange(len(batch))
     same = (batch.lab_B == batch.lab_B[order_B]) & (batch.tracks.is_self_B == batch.tracks.is_self_B[order_B])
-    same &= (batch.candidates_BC == batch.candidates_BC[order_B]).all(dim=1)
-    return torch.where(same, order_B, own)
+    same &= (batch.labeled_BC == batch.labeled_BC[order_B]).all(dim=1)
+    return torch.where(same, order_B, weight)

@@ -1,7 +1,7 @@
-"""Checkpoints: all that a run needs to go on as if nothing had happened. safetensors and JSON, no pickle.
+"""Checkpoints: the state from which a killed run resumes exactly. safetensors and JSON, no pickle.
 
-A checkpoint is one folder, `step-<n>/`, made complete under another name and then renamed: a killed run leaves the
-last whole one. Randomness needs no state of its own: every number follows from (seed, step).
+A checkpoint is one folder, `step-<n>/`, which is written under another name and then renamed, so that a killed run
+leaves the last complete one. Random numbers need no state: each follows from (seed, step).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ TENSORS, STATE = "tensors.safetensors", "state.json"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """`tensors` by name; `state` is JSON, with the `run` (a fingerprint) that it belongs to."""
+    """Tensors by name, and a `state` (JSON) with the `run` (a fingerprint) that the checkpoint belongs to."""
 
     step: int
     tensors: Mapping[str, Tensor]
@@ -33,7 +33,7 @@ class Checkpoint:
 
 
 def save(folder: Path, checkpoint: Checkpoint) -> None:
-    """Write it, durably, and remove older ones."""
+    """Write a checkpoint durably, and remove older ones."""
     from safetensors.torch import save_file
 
     final = folder / f"step-{checkpoint.step:09d}"
@@ -54,7 +54,7 @@ def save(folder: Path, checkpoint: Checkpoint) -> None:
 
 
 def latest(folder: Path, run: str) -> Checkpoint | None:
-    """The last whole checkpoint of a run; None if there is none.
+    """Return the last complete checkpoint of a run; None if there is none.
 
     Raises ContractError if the folder holds one of another run (other data, configuration, seed or split), or one
     that cannot be read.
@@ -62,18 +62,18 @@ def latest(folder: Path, run: str) -> Checkpoint | None:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    found = sorted(folder.glob("step-*"))
-    if not found:
+    folders = sorted(folder.glob("step-*"))
+    if not folders:
         return None
     try:
-        state = json.loads((found[-1] / STATE).read_text(encoding="utf-8"))
-        tensors = load_file(found[-1] / TENSORS)
+        state = json.loads((folders[-1] / STATE).read_text(encoding="utf-8"))
+        tensors = load_file(folders[-1] / TENSORS)
         same = state["run"] == run
     except (OSError, ValueError, KeyError, SafetensorError) as err:
-        raise ContractError(f"{found[-1]} is not a checkpoint of Etholake: {err!r}. Remove it.") from err
+        raise ContractError(f"{folders[-1]} is not a checkpoint of Etholake: {err!r}. Remove it.") from err
     if not same:
         raise ContractError(
-            f"{found[-1]} belongs to a run with other data, configuration, seed or split. "
+            f"{folders[-1]} belongs to a run with other data, configuration, seed or split. "
             "Give this run a folder of its own, or remove the checkpoint to begin anew."
         )
     return Checkpoint(int(state["step"]), tensors, state)

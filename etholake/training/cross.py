@@ -1,49 +1,53 @@
-"""Cross-validated models: a member for every fold, configuration and seed, and what they say out of fold.
+"""Cross-validation: train a model for every fold, configuration and seed, and combine them.
 
-A frame's out-of-fold probability is the average of the members that did not train on it. What is decided together
-is fitted on them, so that no validation data is taken from the training: of an ensemble, or of a stack, which
-learns from them what each configuration is good at, and is itself judged by stacks of the other folds.
+A frame's out-of-fold probability is the mean over the models that did not train on it. The post-processing of the
+whole is fitted on these probabilities, so that no validation data is taken from the training. The whole is an
+ensemble, or a stack: trees that learn from the out-of-fold probabilities how far to trust each configuration. A
+stack's own out-of-fold probabilities come from stacks that were trained on the other folds.
 """
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from etholake.dataset.labelled import TrainingData
+from etholake.dataset.split import Span, Split
 from etholake.events.types import PairScores, joined
-from etholake.models import stack
 from etholake.models.archive import load_model
-from etholake.models.config import BOOSTED, named
-from etholake.models.ensemble import Ensemble, average
-from etholake.models.model import Model
-from etholake.models.stacked import Stacked
-from etholake.training.data import TrainingData
+from etholake.models.base import Model
+from etholake.models.config import overridden
+from etholake.models.ensemble.model import Ensemble, average
+from etholake.models.family import OnEpoch
+from etholake.models.registry import resolve
+from etholake.models.stacking import trees as stack
+from etholake.models.stacking.config import STACK
+from etholake.models.stacking.model import StackingModel
 from etholake.training.fit import fit
 from etholake.training.folds import make_folds
 from etholake.training.oof import write_oof
 from etholake.training.parallel import ALONE, Group
-from etholake.training.split import Span, Split
-from etholake.training.trainer import OnEpoch, run_fingerprint
-from etholake.training.trees import trees
+from etholake.training.trainer import run_fingerprint
 from etholake.training.validation import HeldOut, scores_of
 
-__all__ = ["OUT_OF_FOLD", "Plan", "fit_folds"]
+__all__ = ["OUT_OF_FOLD", "CrossValidationPlan", "fit_folds"]
 
 OUT_OF_FOLD = "out_of_fold.parquet"
-STACK = "stack"  # its name among the overrides
+OF_STACK = "stack"  # the key of the stack's fields among the overrides
 Overrides = Mapping[str, Any]
 Scores = Sequence[PairScores]
 
 
 @dataclass(frozen=True)
-class Plan:
-    """Which members there are: every configuration, seed and fold; how they are averaged, and what stands on top.
+class CrossValidationPlan:
+    """Which models are trained (every configuration, seed and fold), how they are averaged, and whether by a
+    stack.
 
-    Without a stack all members are one ensemble; with one, the members of each configuration are, and the stack
-    stands on these.
+    Without a stack all models form one ensemble. With a stack the models of each configuration form an ensemble,
+    and these are the bases of the stack.
     """
 
     configs: tuple[str, ...]
@@ -53,32 +57,34 @@ class Plan:
     stack: bool = False
 
     def members(self) -> Iterator[tuple[str, int, int]]:
-        """(configuration, seed, fold)."""
+        """Yield (configuration, seed, fold) of every model."""
         for config in self.configs:
             for seed in self.seeds:
                 for fold in range(self.folds):
                     yield config, seed, fold
 
     def fields(self, config: str, overrides: Overrides | None) -> Overrides:
-        """Of `overrides` those of one configuration: they are {configuration: fields}, or fields of all."""
+        """Return the overrides of one configuration: `overrides` are {configuration: fields}, or fields for
+        all.
+        """
         given = overrides or {}
-        return given.get(config, {}) if given.keys() <= {*self.configs, STACK} else given
+        return given.get(config, {}) if given.keys() <= {*self.configs, OF_STACK} else given
 
 
 @dataclass(frozen=True)
 class _Trained:
-    """A member, its fold, and what it says of that."""
+    """A trained model, its fold, and its probabilities there."""
 
     config: str
     fold: int
     model: Model
-    said: Scores
+    scores: Scores
 
 
 def fit_folds(
     data: TrainingData,
     model_dir: Path,
-    plan: Plan,
+    plan: CrossValidationPlan,
     overrides: Overrides | None = None,
     on_epoch: OnEpoch | None = None,
     *,
@@ -87,17 +93,17 @@ def fit_folds(
     checkpoints: Path | None = None,
     group: Group = ALONE,
 ) -> dict[str, Any]:
-    """Train every member and store the `Ensemble` or `Stacked` in `model_dir`; returns its report.
+    """Train every model and store the `Ensemble` or `StackingModel` in `model_dir`; return its report.
 
     `test` spans are in no fold. The out-of-fold probabilities are written to ``scratch / OUT_OF_FOLD``; in the
-    report, `validation` is the score on them, with the decisions that were fitted on them (so it flatters a
-    little). Processes of a `group` must share `scratch` and `checkpoints`: one writes a member, all read it; only
-    the leading one has a report. ``on_epoch`` counts the epochs of all members. Members that are done lie in
-    `checkpoints`, if it is given, and are not trained again.
+    report, `validation` is the score on them, with the post-processing that was fitted on them (so it flatters a
+    little). Processes of a `group` must share `scratch` and `checkpoints`: one writes a model, all read it; only
+    the leading one has a report. ``on_epoch`` counts the epochs of all models. Models that are complete are kept
+    in `checkpoints`, if it is given, and are not trained again.
     """
     splits = [_outside(split, test) for split in make_folds(data, plan.folds)]
     members, histories = [], []
-    told = _Told(on_epoch, sum(_recipe(c, plan.fields(c, overrides))[1] for c, _, _ in plan.members()))
+    counter = _EpochCounter(on_epoch, sum(_recipe(c, plan.fields(c, overrides))[1] for c, _, _ in plan.members()))
     for config, seed, fold in plan.members():
         fields, split = plan.fields(config, overrides), splits[fold]
         recipe, epochs = _recipe(config, fields)
@@ -107,12 +113,12 @@ def fit_folds(
         if not (marker.is_file() and marker.read_text(encoding="utf-8") == run):
             shutil.rmtree(folder, ignore_errors=True)
             fit(
-                data, folder, config, fields, told.of_member(), split=split, seed=seed,
+                data, folder, config, fields, counter.callback(), split=split, seed=seed,
                 checkpoints=checkpoints / place if checkpoints else None, group=group,
             )  # fmt: skip
             group.wait()
             marker.write_text(run, encoding="utf-8")
-        told.done += epochs
+        counter.done += epochs
         if group.leads:
             model = load_model(folder)
             members.append(_Trained(config, fold, model, scores_of(model, data.videos, split.test)))
@@ -120,10 +126,10 @@ def fit_folds(
     if not group.leads:
         return {}
     folds = [split.test for split in splits]
-    model, said = _stacked(data, plan, members, folds, overrides) if plan.stack else _ensemble(plan, members)
-    judged = HeldOut.given([p for fold in said for p in fold], data.videos, [s for fold in folds for s in fold])
-    model.decisions = judged.fit(model)
-    score = judged.score(model.decisions)
+    model, scores = _stack(data, plan, members, folds, overrides) if plan.stack else _ensemble(plan, members)
+    judged = HeldOut.given([p for fold in scores for p in fold], data.videos, [s for fold in folds for s in fold])
+    model.post_processing = judged.fit(model)
+    score = judged.score(model.post_processing)
     model.details = {
         "split": Split(tuple(span for fold in folds for span in fold), (), tuple(test)).to_json(),
         "folds": [split.to_json()["test"] for split in splits],
@@ -134,62 +140,62 @@ def fit_folds(
         "notes": list(data.notes),
     }
     model.save(model_dir)
-    write_oof(scratch / OUT_OF_FOLD, [(k, pair) for k, fold in enumerate(said) for pair in fold])
+    write_oof(scratch / OUT_OF_FOLD, [(k, pair) for k, fold in enumerate(scores) for pair in fold])
     return model.details
 
 
 def _recipe(config: str, fields: Overrides) -> tuple[dict[str, Any], int]:
-    """What defines a member besides data, fold and seed; and its epochs."""
-    if config == BOOSTED:
-        return asdict(trees(fields)), 1
-    network = named(config, fields)
-    return network.to_json(), network.epochs
+    """Return what defines a member besides data, fold and seed, and its number of epochs."""
+    family, configuration = resolve(config, fields)
+    return family.to_json(configuration) | {"family": family.name}, family.epochs(configuration)
 
 
-def _ensemble(plan: Plan, members: Sequence[_Trained]) -> tuple[Model, list[list[PairScores]]]:
-    """All members as one, and what they say of each fold."""
-    said = [_together([m.said for m in members if m.fold == fold], plan.space) for fold in range(plan.folds)]
-    return Ensemble(tuple(m.model for m in members), plan.space), said
+def _ensemble(plan: CrossValidationPlan, members: Sequence[_Trained]) -> tuple[Model, list[list[PairScores]]]:
+    """Return an ensemble of the models, and its out-of-fold probabilities by fold."""
+    scores = [_averaged([m.scores for m in members if m.fold == fold], plan.space) for fold in range(plan.folds)]
+    return Ensemble(tuple(m.model for m in members), plan.space), scores
 
 
-def _stacked(
+def _stack(
     data: TrainingData,
-    plan: Plan,
+    plan: CrossValidationPlan,
     members: Sequence[_Trained],
     folds: Sequence[Sequence[Span]],
     overrides: Overrides | None,
 ) -> tuple[Model, list[list[PairScores]]]:
-    """A stack on an ensemble of each configuration, and what stacks of the other folds say of each fold.
+    """Return a stack on an ensemble of each configuration, and its out-of-fold probabilities by fold.
 
-    A span of which some configuration says nothing (none of its folds knew the lab's actions) teaches nothing.
+    A span for which some configuration has no probabilities (none of its folds had the lab's actions) is left out.
     """
     each = [_ensemble(plan, [m for m in members if m.config == config]) for config in plan.configs]
-    bases = [joined(pair for fold in said for pair in fold) for _, said in each]
-    heard = set.intersection(*({pair.video_id for pair in base} for base in bases))
-    taught = [[span for span in fold if span.video_id in heard] for fold in folds]
-    config = replace(trees(plan.fields(STACK, overrides), stack.STACK), seed=plan.seeds[0])
-    said = stack.out_of_fold(data.videos, bases, taught, config)
-    top = stack.fit(data.videos, bases, config, [span for fold in taught for span in fold])
-    return Stacked(top, tuple(model for model, _ in each)), said
+    bases = [joined(pair for fold in scores for pair in fold) for _, scores in each]
+    predicted = set.intersection(*({pair.video_id for pair in base} for base in bases))
+    spans = [[span for span in fold if span.video_id in predicted] for fold in folds]
+    fields = {"seed": plan.seeds[0], **plan.fields(OF_STACK, overrides)}
+    config = overridden(STACK, fields, "The configuration of a stack")
+    scores = stack.out_of_fold(data.videos, bases, spans, config)
+    top = stack.fit(data.videos, bases, config, [span for fold in spans for span in fold])
+    return StackingModel(top, tuple(model for model, _ in each)), scores
 
 
 @dataclass
-class _Told:
-    """Epochs of one member, told as epochs of all."""
+class _EpochCounter:
+    """Reports the epochs of each model as epochs of all."""
 
     on_epoch: OnEpoch | None
     total: int
     done: int = 0
 
-    def of_member(self) -> OnEpoch | None:
+    def callback(self) -> OnEpoch | None:
+        """Return the callback of the model that is trained next."""
         if self.on_epoch is None:
             return None
-        told, before = self.on_epoch, self.done
-        return lambda epoch, _epochs, row: told(before + epoch, self.total, row)
+        report, before = self.on_epoch, self.done
+        return lambda epoch, _epochs, row: report(before + epoch, self.total, row)
 
 
 def _outside(split: Split, test: Sequence[Span]) -> Split:
-    """A fold without the frames that are kept for the final score."""
+    """Return a fold without the frames that are kept for the final score."""
     train, held_out = (tuple(_cut(spans, test)) for spans in (split.train, split.test))
     return Split(train, (), held_out)
 
@@ -206,13 +212,13 @@ def _cut(spans: Sequence[Span], test: Sequence[Span]) -> Iterator[Span]:
         yield from rest
 
 
-def _together(said: Sequence[Scores], space: str) -> list[PairScores]:
-    """The members' average, span by span: a video that is folded in time has several in one fold."""
+def _averaged(scores_by_model: Sequence[Scores], space: str) -> list[PairScores]:
+    """Return the models' mean, span by span: a video that is folded in time can have several spans in one fold."""
     by_span: dict[tuple[int, int], list[list[PairScores]]] = {}
-    for scores in said:
-        mine: dict[tuple[int, int], list[PairScores]] = {}
+    for scores in scores_by_model:
+        by_key: dict[tuple[int, int], list[PairScores]] = {}
         for pair in scores:
-            mine.setdefault((pair.video_id, pair.first_frame), []).append(pair)
-        for key, pairs in mine.items():
+            by_key.setdefault((pair.video_id, pair.first_frame), []).append(pair)
+        for key, pairs in by_key.items():
             by_span.setdefault(key, []).append(pairs)
     return [pair for _, sets in sorted(by_span.items()) for pair in average(sets, space)]

@@ -1,4 +1,4 @@
-"""Exponential moving average of a network's weights and buffers: what is kept, scored and served."""
+"""Exponential moving average of a network's weights and buffers; the average is validated, stored and served."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Ema"]
 
 
 class Ema:
-    """Averaged state of a network; with a decay of 0 it is the network's own state."""
+    """The averaged state of a network; with a decay of 0 it is the network's current state."""
 
     def __init__(self, network: nn.Module, decay: float) -> None:
         self.decay = decay
@@ -20,7 +20,9 @@ class Ema:
 
     @torch.no_grad()
     def update(self, network: nn.Module, step: int) -> None:
-        """After `step` steps (from 1): early on the average is short, so that the start is soon forgotten."""
+        """Update after `step` steps (from 1); early the average is short, so that random weights soon lose
+        their effect.
+        """
         keep = min(self.decay, step / (10 + step))
         for name, value in network.state_dict().items():
             if value.is_floating_point() and self.decay:
@@ -29,16 +31,16 @@ class Ema:
                 self.state[name].copy_(value)
 
     def load(self, state: Mapping[str, Tensor]) -> None:
-        """Take over a stored average."""
+        """Load a stored average."""
         for name, value in self.state.items():
             value.copy_(state[name])
 
     @contextmanager
     def applied(self, network: nn.Module) -> Iterator[None]:
-        """The network with the averaged weights, for as long as the block lasts."""
-        own = {name: value.detach().clone() for name, value in network.state_dict().items()}
+        """Give the network the averaged weights inside the block."""
+        current = {name: value.detach().clone() for name, value in network.state_dict().items()}
         network.load_state_dict(self.state)
         try:
             yield
         finally:
-            network.load_state_dict(own)
+            network.load_state_dict(current)

@@ -1,7 +1,8 @@
-"""A trained recogniser made ready for another lab: vocabulary and labs extended by name, everything else kept.
+"""Fine-tuning: a trained network is extended by the actions and labs of new data, everything else is kept.
 
-Actions that the model has learnt keep their rows of the head; the others start at the prior of the new data. A new
-lab starts as the unknown lab. The scaler, the network's sizes and the features are those of the model.
+Actions that occurred in the model's training data keep their outputs; the others start at the prior of the new
+data. A new lab starts as the unknown lab. The scaler, the sizes of the network and the input encoder are those of
+the model. Which parameters depend on actions and labs is what the family's `vocabulary_layers` say.
 """
 
 from __future__ import annotations
@@ -11,45 +12,45 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from etholake.errors import ContractError
 from etholake.events.metric import ScoreReport
-from etholake.features.pair import FEATURE_NAMES
-from etholake.models import build
-from etholake.models.cnn_transformer import CnnTransformer
-from etholake.models.config import ModelConfig
-from etholake.models.recogniser import UNKNOWN_LAB, Recogniser
+from etholake.models.base import Model
+from etholake.models.config import NetworkConfig
+from etholake.models.network_family import NetworkFamily, VocabularyLayers
+from etholake.models.network_model import UNKNOWN_LAB, NetworkModel, new_network
 
 __all__ = [
-    "all_labs", "extended", "joined_part_map", "merged_actions", "merged_seconds", "report", "vocabulary",
+    "all_labs", "extended", "joined_part_map", "merged_actions", "merged_seconds", "report",
+    "vocabulary",
 ]  # fmt: skip
 
 
-def vocabulary(base: Recogniser, actions: Sequence[str]) -> tuple[str, ...]:
-    """The model's actions in their places, then those that it lacks."""
+def vocabulary(base: NetworkModel, actions: Sequence[str]) -> tuple[str, ...]:
+    """Return the model's actions in their places, then those that it lacks."""
     return (*base.actions, *(action for action in actions if action not in base.actions))
 
 
-def all_labs(base: Recogniser, labs: Sequence[str]) -> tuple[str, ...]:
-    """The model's labs in their places, then those that it lacks."""
+def all_labs(base: NetworkModel, labs: Sequence[str]) -> tuple[str, ...]:
+    """Return the model's labs in their places, then those that it lacks."""
     return (*base.labs, *(lab for lab in labs if lab not in base.labs))
 
 
-def merged_actions(base: Recogniser, occurring: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
-    """{lab: actions that occur in its training data}, of the model and of the new data together."""
+def merged_actions(base: Model, occurring: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """Return {lab: actions that occur in its training data}, for the model and the new data together."""
     labs = {*base.lab_actions, *occurring}
     return {lab: sorted({*base.lab_actions.get(lab, ()), *occurring.get(lab, ())}) for lab in sorted(labs)}
 
 
-def merged_seconds(base: Recogniser, seconds: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float]]:
-    """Seconds of training by lab and action; those of labs that were trained on again replace the model's."""
+def merged_seconds(base: Model, seconds: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float]]:
+    """Return seconds of training by lab and action; those of labs that are trained again replace the model's."""
     before: Mapping[str, Mapping[str, float]] = base.details.get("training_seconds") or {}
     return {lab: dict(actions) for lab, actions in sorted({**before, **seconds}.items())}
 
 
-def report(base: Recogniser, model: Recogniser, labs: Sequence[str], before: ScoreReport | None) -> dict[str, Any]:
-    """What fine-tuning added, and the score on the validation spans before it (None without truth there)."""
+def report(base: Model, model: Model, labs: Sequence[str], before: ScoreReport | None) -> dict[str, Any]:
+    """Return what fine-tuning added, and the score on the validation spans before (None without events there)."""
     learnt = _learnt(base)
     now = {action for lab in labs for action in model.lab_actions.get(lab, ())}
     return {
@@ -62,71 +63,77 @@ def report(base: Recogniser, model: Recogniser, labs: Sequence[str], before: Sco
 
 
 def joined_part_map(base: str, own: str) -> str:
-    """The model's own names of parts, then the new lab's: what comes later is looked for first."""
+    """Return the model's own names of parts, then the new lab's; later ones take precedence."""
     items = [item.strip() for item in f"{base},{own}".split(",") if item.strip()]
     return ",".join(dict.fromkeys(items))
 
 
 def extended(
-    base: Recogniser,
-    config: ModelConfig,
+    family: NetworkFamily[Any],
+    base: NetworkModel,
+    config: NetworkConfig,
     actions: Sequence[str],
     labs: Sequence[str],
     occurring: Mapping[str, Sequence[str]],
-    share_C: Tensor,
+    prior_C: Tensor,
     part_map: str = "",
-) -> Recogniser:
-    """A copy of `base` that has room for the actions and labs of new data; `base` itself stays as it is.
+) -> NetworkModel:
+    """Return a copy of `base` with room for the actions and labs of new data; `base` itself does not change.
 
     Parameters
     ----------
     config
-        The model's own, with another schedule perhaps; a change of the network's sizes is refused.
+        The model's own, perhaps with another schedule.
     actions
-        `vocabulary` of both; `share_C` [C] is the share of frames (0..1) of each in the new data.
+        The `vocabulary` of both.
     labs
         `all_labs` of both.
     occurring
         {lab: actions} of the new data.
+    prior_C
+        The probability [C] (0..1) at which the output of an action that is new starts.
 
-    Raises ContractError if the network is of another family or of other sizes.
+    Raises ContractError if the network would have other sizes or another input encoder.
     """
-    if not isinstance(base.network, CnnTransformer) or config.network() != base.config.network():
+    if config.sizes() != base.config.sizes() or config.encoder != base.config.encoder:
         raise ContractError(
-            "Fine-tuning keeps the network of the model: its family and sizes "
-            f"({', '.join(base.config.network())}) cannot be changed. Train a new model for that."
+            "Fine-tuning keeps the network of the model: its encoder and sizes "
+            f"({', '.join(base.config.sizes())}) cannot be changed. Train a new model for that."
         )
-    network = build(
-        config.family, features=len(FEATURE_NAMES), classes=len(actions), labs=len(labs) + 1, **config.network()
-    )
-    assert isinstance(network, CnnTransformer)
+    network = new_network(family, config, len(actions), len(labs))
     learnt = _learnt(base)
-    keep = torch.tensor([action in learnt for action in base.actions], dtype=torch.bool)
-    network.set_prior(share_C)  # the rows of the head that stay so are those of new actions
-    _take(network, base.network, keep)
-    return Recogniser(
+    keep_C = torch.tensor([action in learnt for action in base.actions], dtype=torch.bool)
+    family.set_prior(network, prior_C)  # the outputs of new actions stay at it
+    _take_weights(network, base.network, keep_C, family.vocabulary_layers())
+    return NetworkModel(
         network, copy.deepcopy(base.scaler), config, tuple(actions), tuple(labs), merged_actions(base, occurring),
-        base.decisions, part_map,
+        base.post_processing, part_map,
     )  # fmt: skip
 
 
-def _learnt(base: Recogniser) -> set[str]:
-    """Actions that occurred in the model's training data: of the others it has a row that says nothing."""
-    return {action for known in base.lab_actions.values() for action in known}
+def _learnt(base: Model) -> set[str]:
+    """Return the actions that occurred in the model's training data; the others' outputs mean nothing."""
+    return {action for actions in base.lab_actions.values() for action in actions}
 
 
-def _take(network: CnnTransformer, base: CnnTransformer, keep_C: Tensor) -> None:
-    """The weights of `base`, in `network`; of actions only those to `keep_C` (of the base's actions)."""
-    state: dict[str, Any] = dict(base.state_dict())
-    n = len(keep_C)
+def _take_weights(network: nn.Module, base: nn.Module, keep_C: Tensor, layers: VocabularyLayers) -> None:
+    """Copy the weights of `base` into `network`; of entries by action only those to `keep_C` (of base's
+    actions).
+    """
+    state = dict(base.state_dict())
+    own = network.state_dict()
     with torch.no_grad():
-        for name in ("head.weight", "head.bias"):
-            own = network.state_dict()[name]
-            own[:n][keep_C] = state[name][keep_C].to(own)
-            state[name] = own
-        candidates = torch.zeros_like(network.candidates.weight)  # a new action, looked for, changes nothing yet
-        candidates[:, :n] = torch.where(keep_C, base.candidates.weight, 0)
-        lab = network.state_dict()["lab.weight"]
-        lab[:] = base.lab.weight[UNKNOWN_LAB]
-        lab[: len(base.lab.weight)] = base.lab.weight
-    network.load_state_dict({**state, "candidates.weight": candidates, "lab.weight": lab})
+        for name, axis in layers.outputs.items():
+            kept = own[name].movedim(axis, 0)
+            kept[: len(keep_C)][keep_C] = state[name].movedim(axis, 0)[keep_C].to(kept)
+            state[name] = own[name]
+        for name, axis in layers.inputs.items():  # a new action that is labeled changes nothing yet
+            inputs = torch.zeros_like(own[name])
+            inputs.movedim(axis, 0)[: len(keep_C)][keep_C] = state[name].movedim(axis, 0)[keep_C].to(inputs)
+            state[name] = inputs
+        for name, axis in layers.labs.items():
+            rows, before = own[name].movedim(axis, 0), state[name].movedim(axis, 0)
+            rows[:] = before[UNKNOWN_LAB]
+            rows[: len(before)] = before
+            state[name] = own[name]
+    network.load_state_dict(state)

@@ -1,33 +1,28 @@
-"""Train one recogniser: data and a split in, a stored model and its report out."""
+"""Train one model of any family: data and a split in, a stored model and its report out."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from etholake.dataset.labelled import LabelledVideo, TrainingData, event_seconds
+from etholake.dataset.split import AnnotatedVideo, Split, choose
 from etholake.errors import DataError
-from etholake.features.pair import FEATURE_NAMES, pair_features
-from etholake.models import build
-from etholake.models.cnn_transformer import CnnTransformer
-from etholake.models.config import BOOSTED, ModelConfig, named, overridden
-from etholake.models.recogniser import Recogniser
-from etholake.models.scaler import RobustScaler
+from etholake.models.base import Model
+from etholake.models.family import Fitted, OnEpoch, TrainingContext
+from etholake.models.registry import FAMILIES, resolve
 from etholake.training import finetune
-from etholake.training.data import LabelledVideo, TrainingData, event_seconds, lab_actions
+from etholake.training.network import train_network
 from etholake.training.parallel import ALONE, Group
-from etholake.training.split import Split, Video, choose
-from etholake.training.trainer import OnEpoch, Trainer, run_fingerprint
-from etholake.training.trees import fit_boosted
-from etholake.training.validation import HeldOut, decide
-from etholake.training.windows import WindowSampler
+from etholake.training.validation import decide
 
 __all__ = ["annotated", "fit"]
-
-SHOWN = 2  # the sampler shows positives about so many times as often as they are
 
 
 def fit(
@@ -42,99 +37,96 @@ def fit(
     seed: int = 0,
     checkpoints: Path | None = None,
     group: Group | None = None,
-    base: Recogniser | None = None,
+    base: Model | None = None,
 ) -> dict[str, Any]:
-    """Train a recogniser and store it in `model_dir`. Returns the report that `meta.json` also keeps.
+    """Train a model and store it in `model_dir`; return the report that `meta.json` also keeps.
 
-    The best epoch by validation score (official metric, thresholds fitted on the same validation spans, so it
-    flatters a little) is kept; without validation data the last epoch is. Its decisions are fitted on the
-    validation spans, too. The same seed on the same number of threads gives the same weights. ``on_epoch(epoch,
-    epochs, row)`` is told each row of the history. In the report, `validation` holds the F of every (lab, action)
-    as decided, None without validation data. The configuration `boosted` is the baseline's (`training.trees`).
+    The best epoch by validation score is kept (the official metric, with thresholds fitted on the same validation
+    spans, so the score flatters a little); without validation data the last epoch is. The post-processing is
+    fitted on the validation spans, too. The same seed on the same number of threads gives the same weights. In the
+    report, `validation` holds the F of every (lab, action), None without validation data.
 
     Parameters
     ----------
+    config_name
+        A name that `models.registry.resolve` knows; not used with `base`.
+    on_epoch
+        ``on_epoch(epoch, epochs, row)`` is called with each row of the history.
     holdout, split
-        Test videos (the rest is chosen per lab); or all parts as they shall be.
+        Test videos (the rest is chosen per lab); or all parts of the split.
     checkpoints
-        Folder from which a killed run of the same data, configuration, seed and split goes on exactly.
+        Folder from which a killed run of the same data, configuration, seed and split continues exactly.
     group
         The processes that train together; by default this one, on a GPU if there is one.
     base
-        A trained recogniser to go on from (`training.finetune`), by its own configuration (`config_name` is not
-        used) with `overrides`. The report's `fine_tuned` says what was added, and the score on the validation
-        spans before.
+        A trained model to fine-tune, with its own configuration and `overrides`. The report's `fine_tuned` says
+        what was added, and the score on the validation spans before.
+
+    Raises
+    ------
+    DataError
+        No video is left to train on, or nothing in the videos can be learnt.
+    UsageError
+        The configuration does not exist, or the family of `base` cannot be fine-tuned.
     """
     split = split or choose([annotated(v) for v in data.videos], holdout)
     if not split.train:
         raise DataError("After holding out videos none is left to train on: hold out fewer.")
-    if config_name == BOOSTED and not base:
-        if group and not group.leads:  # one process grows trees
-            return {}
-        return fit_boosted(data, model_dir, overrides, on_epoch, split=split, seed=seed)
-    config = overridden(base.config, overrides) if base else named(config_name, overrides)
-    if config.threads:
-        torch.set_num_threads(config.threads)
-    torch.manual_seed(seed)
-    group = group or (replace(ALONE, device=torch.device("cuda")) if torch.cuda.is_available() else ALONE)
     if base:
-        data = replace(data, actions=finetune.vocabulary(base, data.actions))
-    new_labs = sorted({span.lab_id for span in split.train})
-    labs = finetune.all_labs(base, new_labs) if base else tuple(new_labs)
-    sampler = WindowSampler(data, split.train, labs, config, seed)
-    if not sampler.everywhere:
-        raise DataError("No window of the training videos has a tracked pair that was looked for.")
-    occurring = lab_actions(data.videos, split.train)
-    if base:
-        model = finetune.extended(
-            base, config, data.actions, labs, occurring, sampler.shares() * SHOWN, data.part_map
-        )
-        before = HeldOut.of(model, data.videos, split.validation).score(base.decisions)
+        family = FAMILIES.get(base.family)
+        family.check_fine_tuning()
+        config = family.replaced(base.config, overrides)  # type: ignore[attr-defined]  # such families' models have one
     else:
-        model = Recogniser(
-            _network(config, sampler, len(data.actions), len(labs)), _scaler(sampler), config, data.actions,
-            labs, occurring, part_map=data.part_map,
-        )  # fmt: skip
-    run = run_fingerprint(data, split, config.to_json(), seed) + (
-        f"-{base.details.get('data_fingerprint')}" if base else ""
-    )
-    trunk_lr = config.trunk_lr if base else 1.0
-    trained = Trainer(model, sampler, data.videos, split, group, run, checkpoints, trunk_lr).run(on_epoch)
+        family, config = resolve(config_name, overrides)
+    group = group or (replace(ALONE, device=torch.device("cuda")) if torch.cuda.is_available() else ALONE)
+    if not (family.in_parallel or group.leads):
+        return {}
+    began = time.monotonic()
+    context = TrainingContext(seed, _loop(base, seed, checkpoints, group, on_epoch), base, checkpoints, on_epoch)
+    fitted = family.fit(data, split, config, context)
     seconds = event_seconds(data.videos, split.train)
-    report = {
+    report: dict[str, Any] = {
         "split": split.to_json(),
         "data_fingerprint": data.fingerprint,
         "seed": seed,
-        "device": str(group.device),
-        "history": trained.history,
+        "device": fitted.device,
+        "history": list(fitted.history),
         "training_seconds": finetune.merged_seconds(base, seconds) if base else seconds,
         "notes": list(data.notes),
     }
     if group.leads:
-        decided = decide(model, data.videos, split.validation, base.decisions if base else None)
-        report["validation"] = decided
+        model = fitted.model
+        report["validation"] = decide(model, data.videos, split.validation, base.post_processing if base else None)
+        if not report["history"]:
+            report["history"] = [_only_epoch(report["validation"], time.monotonic() - began)]
+            if on_epoch:
+                on_epoch(1, 1, report["history"][0])
         if base:
-            report["fine_tuned"] = finetune.report(base, model, new_labs, before)
+            labs = sorted({span.lab_id for span in split.train})
+            report["fine_tuned"] = finetune.report(base, model, labs, fitted.score_before)
         model.details = report
-        model.network.cpu()
         model.save(model_dir)
     return report
 
 
-def annotated(video: LabelledVideo) -> Video:
-    """What a split must know of a video."""
-    clip = video.clip
-    possible = {action for _, _, action in clip.behaviors}
+def annotated(video: LabelledVideo) -> AnnotatedVideo:
+    """Return what a split must know of a video."""
+    tracks = video.tracks
+    possible = {action for _, _, action in tracks.labeled_behaviors}
     actions = frozenset(e.action for e in video.events if e.action in possible)
-    return Video(clip.video_id, clip.lab_id, clip.first_frame + clip.n_frames, actions)
+    return AnnotatedVideo(tracks.video_id, tracks.lab_id, tracks.first_frame + tracks.n_frames, actions)
 
 
-def _network(config: ModelConfig, sampler: WindowSampler, classes: int, labs: int) -> torch.nn.Module:
-    network = build(config.family, features=len(FEATURE_NAMES), classes=classes, labs=labs + 1, **config.network())
-    if isinstance(network, CnnTransformer):
-        network.set_prior(sampler.shares() * SHOWN)
-    return network
+def _loop(
+    base: Model | None, seed: int, checkpoints: Path | None, group: Group, on_epoch: OnEpoch | None
+) -> partial[Fitted]:
+    """The shared loop for networks, bound to this run."""
+    return partial(train_network, seed=seed, base=base, checkpoints=checkpoints, group=group, on_epoch=on_epoch)
 
 
-def _scaler(sampler: WindowSampler) -> RobustScaler:
-    return RobustScaler.fit(pair_features(sampler.sample_for_scaling().tracks).flatten(0, 1))
+def _only_epoch(validation: Mapping[str, Any] | None, seconds: float) -> dict[str, float | None]:
+    """The history's row of a family that is trained in one go, without a loss."""
+    return {
+        "epoch": 1, "train_loss": None, "val_score": validation["score"] if validation else None, "lr": None,
+        "seconds": round(seconds, 2),
+    }  # fmt: skip

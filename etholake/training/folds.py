@@ -1,7 +1,7 @@
-"""Cross-validation: which videos are held out together, and when.
+"""Make folds for cross-validation.
 
-Videos whose tracks are the same (one recording, several annotators) stay together, also across labs. Folds are
-alike in labs and actions. A lab of one recording is folded in time. Nothing depends on an order of files.
+Videos with the same tracks (one recording, several annotators) are in the same fold, also across labs. Folds are
+similar in labs and actions. A lab with one recording is folded in time. Nothing depends on the order of files.
 """
 
 from __future__ import annotations
@@ -13,31 +13,31 @@ from itertools import pairwise
 
 import numpy as np
 
+from etholake.dataset.labelled import LabelledVideo, TrainingData
+from etholake.dataset.pose_tracks import PoseTracks
+from etholake.dataset.split import Span, Split
 from etholake.errors import UsageError
-from etholake.features.clip import PoseClip
-from etholake.training.data import LabelledVideo, TrainingData
-from etholake.training.split import Span, Split
 
 __all__ = ["make_folds", "track_hash"]
 
-_Shares = Counter[tuple[str, ...]]  # of (lab,) and (lab, action): frames
+_FrameCounts = Counter[tuple[str, ...]]  # frames by (lab,) and (lab, action)
 
 
 def make_folds(data: TrainingData, n: int) -> tuple[Split, ...]:
-    """`n` splits without validation: every frame of every video is in exactly one `test` part.
+    """Return `n` splits without validation: every frame of every video is in exactly one `test` part.
 
     Raises UsageError for fewer than two folds.
     """
     if n < 2:
         raise UsageError(f"Cross-validation needs at least 2 folds, but got {n}.")
     recordings = _recordings(data.videos)
-    alone = _alone(recordings)
+    alone = _only_ones(recordings)
     tests: list[list[Span]] = [[] for _ in range(n)]
     for recording in alone:
         for video in recording:
             for fold, span in enumerate(_in_time(video, n)):
                 tests[fold].append(span)
-    for fold, recording in _spread([r for r in recordings if r not in alone], n):
+    for fold, recording in _assign([r for r in recordings if r not in alone], n):
         tests[fold] += [_whole(video) for video in recording]
     everything = [span for test in tests for span in test]
     return tuple(
@@ -45,68 +45,72 @@ def make_folds(data: TrainingData, n: int) -> tuple[Split, ...]:
     )
 
 
-def track_hash(clip: PoseClip) -> str:
-    """The same for tracks that are the same to 0.01 cm, whatever their video is called."""
-    rounded = np.round(np.nan_to_num(clip.xy_TMK2, nan=-1e6), 2) + np.float32(0)  # no negative zero
-    digest = hashlib.sha256(repr((clip.xy_TMK2.shape, clip.first_frame)).encode())
+def track_hash(tracks: PoseTracks) -> str:
+    """Return a digest that is the same for tracks that are equal to 0.01 cm, whatever their video is called."""
+    rounded = np.round(np.nan_to_num(tracks.xy_TMK2, nan=-1e6), 2) + np.float32(0)  # no negative zero
+    digest = hashlib.sha256(repr((tracks.xy_TMK2.shape, tracks.first_frame)).encode())
     digest.update(np.ascontiguousarray(rounded).tobytes())
-    digest.update(np.ascontiguousarray(clip.seen_TMK).tobytes())
+    digest.update(np.ascontiguousarray(tracks.observed_TMK).tobytes())
     return digest.hexdigest()
 
 
 def _recordings(videos: Sequence[LabelledVideo]) -> list[tuple[LabelledVideo, ...]]:
-    """Videos by what they show, in the order of the tracks' hashes."""
-    found: dict[str, list[LabelledVideo]] = defaultdict(list)
-    for video in sorted(videos, key=lambda v: v.clip.video_id):
-        found[track_hash(video.clip)].append(video)
-    return [tuple(same) for _, same in sorted(found.items())]
+    """Group videos by their tracks, in the order of the tracks' digests."""
+    by_hash: dict[str, list[LabelledVideo]] = defaultdict(list)
+    for video in sorted(videos, key=lambda v: v.tracks.video_id):
+        by_hash[track_hash(video.tracks)].append(video)
+    return [tuple(same) for _, same in sorted(by_hash.items())]
 
 
-def _alone(recordings: Sequence[tuple[LabelledVideo, ...]]) -> list[tuple[LabelledVideo, ...]]:
-    """Recordings that are all that some lab has."""
-    per_lab = Counter(lab for recording in recordings for lab in {v.clip.lab_id for v in recording})
-    return [r for r in recordings if any(per_lab[v.clip.lab_id] == 1 for v in r)]
+def _only_ones(recordings: Sequence[tuple[LabelledVideo, ...]]) -> list[tuple[LabelledVideo, ...]]:
+    """Return recordings that are the only one of some lab."""
+    per_lab = Counter(lab for recording in recordings for lab in {v.tracks.lab_id for v in recording})
+    return [r for r in recordings if any(per_lab[v.tracks.lab_id] == 1 for v in r)]
 
 
-def _spread(
+def _assign(
     recordings: Sequence[tuple[LabelledVideo, ...]], n: int
 ) -> list[tuple[int, tuple[LabelledVideo, ...]]]:
-    """(fold, recording): those with most of something first, each to the fold that has least of what it brings."""
-    shares = [_shares(recording) for recording in recordings]
-    total: _Shares = sum(shares, Counter())
+    """Assign recordings to folds greedily and return (fold, recording).
+
+    Recordings with the largest fraction of a lab or an action come first; each goes to the fold with the fewest
+    frames of its labs and actions.
+    """
+    counts = [_frame_counts(recording) for recording in recordings]
+    total: _FrameCounts = sum(counts, Counter())
     folds: list[dict[tuple[str, ...], float]] = [defaultdict(float) for _ in range(n)]
     order = sorted(
-        range(len(recordings)), key=lambda i: -max((shares[i][key] / total[key] for key in shares[i]), default=0)
+        range(len(recordings)), key=lambda i: -max((counts[i][key] / total[key] for key in counts[i]), default=0)
     )
     placed = []
     for i in order:
-        part = {key: frames / total[key] for key, frames in shares[i].items()}
-        crowding = [sum(fold[key] * share for key, share in part.items()) for fold in folds]
+        part = {key: frames / total[key] for key, frames in counts[i].items()}
+        crowding = [sum(fold[key] * fraction for key, fraction in part.items()) for fold in folds]
         least = int(np.argmin(np.round(crowding, 9)))
-        for key, share in part.items():
-            folds[least][key] += share
+        for key, fraction in part.items():
+            folds[least][key] += fraction
         placed.append((least, recordings[i]))
     return placed
 
 
-def _shares(recording: Sequence[LabelledVideo]) -> _Shares:
-    counts: _Shares = Counter()
+def _frame_counts(recording: Sequence[LabelledVideo]) -> _FrameCounts:
+    counts: _FrameCounts = Counter()
     for video in recording:
-        counts[(video.clip.lab_id,)] += video.clip.n_frames
+        counts[(video.tracks.lab_id,)] += video.tracks.n_frames
         for event in video.events:
-            counts[(video.clip.lab_id, event.action)] += event.stop_frame - event.start_frame
+            counts[(video.tracks.lab_id, event.action)] += event.stop_frame - event.start_frame
     return +counts
 
 
 def _whole(video: LabelledVideo) -> Span:
-    return Span(video.clip.video_id, video.clip.lab_id, 0, video.clip.first_frame + video.clip.n_frames)
+    return Span(video.tracks.video_id, video.tracks.lab_id, 0, video.tracks.first_frame + video.tracks.n_frames)
 
 
 def _in_time(video: LabelledVideo, n: int) -> list[Span]:
-    """Equal parts of the tracked frames; the first begins at frame 0, as that of a whole video does."""
-    first, stop = video.clip.first_frame, video.clip.first_frame + video.clip.n_frames
-    edges = [0, *(first + round(k * video.clip.n_frames / n) for k in range(1, n)), stop]
-    return [Span(video.clip.video_id, video.clip.lab_id, low, high) for low, high in pairwise(edges)]
+    """Return equal parts of the tracked frames; the first begins at frame 0, as the span of a whole video does."""
+    first, stop = video.tracks.first_frame, video.tracks.first_frame + video.tracks.n_frames
+    edges = [0, *(first + round(k * video.tracks.n_frames / n) for k in range(1, n)), stop]
+    return [Span(video.tracks.video_id, video.tracks.lab_id, low, high) for low, high in pairwise(edges)]
 
 
 def _ordered(spans: Sequence[Span]) -> list[Span]:

@@ -1,7 +1,7 @@
-"""Out-of-fold predictions as the contract's table `out_of_fold`, and back.
+"""Convert out-of-fold probabilities to the contract's table `out_of_fold`, and back.
 
-One row a frame, because SQL is to ask them; probabilities are rounded to 0.001, so that a column is a dictionary
-of at most 1001 values: sorted and compressed a row takes about two bytes.
+The table has one row a frame, for SQL. Probabilities are rounded to 0.001, so that the column is a dictionary of
+at most 1001 values; sorted and compressed, a row takes about two bytes.
 """
 
 from __future__ import annotations
@@ -25,27 +25,31 @@ DIGITS = 3
 
 
 def to_table(scores: Iterable[tuple[int, PairScores]]) -> pa.Table:
-    """(fold, its scores) → rows of `out_of_fold`, sorted; frames that were not predicted (NaN) have none."""
+    """Return rows of `out_of_fold`, sorted, for (fold, probabilities); frames that were not predicted (NaN)
+    have none.
+    """
     tables = [_rows(fold, pair) for fold, pair in scores]
     joined = pa.concat_tables(tables) if tables else arrow_schema(TABLE).empty_table()
     return joined.sort_by([(key, "ascending") for key in TABLES[TABLE].sort])
 
 
 def from_table(table: pa.Table) -> list[PairScores]:
-    """Rows of `out_of_fold` → scores by (video, agent, target, fold); NaN where there is no row."""
+    """Return probabilities by (video, agent, target, fold) for rows of `out_of_fold`; NaN where there is no
+    row.
+    """
     columns = {name: table[name].to_numpy(zero_copy_only=False) for name in table.column_names}
     keys = ["video_id", "agent_id", "target_id", "fold"]
     if not table.num_rows:
         return []
     rows = np.stack([columns[key].astype(np.int64) for key in keys], axis=1)
-    found, member = np.unique(rows, axis=0, return_inverse=True)
+    groups, member = np.unique(rows, axis=0, return_inverse=True)
     order = np.argsort(member.ravel(), kind="stable")
-    edges = np.searchsorted(member.ravel()[order], np.arange(len(found) + 1))
+    edges = np.searchsorted(member.ravel()[order], np.arange(len(groups) + 1))
     return [_pair({n: c[order[a:b]] for n, c in columns.items()}) for a, b in pairwise(edges)]
 
 
 def write_oof(path: Path, scores: Iterable[tuple[int, PairScores]]) -> int:
-    """Write them as one sorted Parquet file, video by video; gives the number of rows."""
+    """Write one sorted Parquet file, video by video; return the number of rows."""
     by_video: dict[tuple[str, int], list[tuple[int, PairScores]]] = {}
     for fold, pair in scores:
         by_video.setdefault((pair.lab_id, pair.video_id), []).append((fold, pair))
@@ -55,15 +59,15 @@ def write_oof(path: Path, scores: Iterable[tuple[int, PairScores]]) -> int:
         path, schema, compression="zstd", use_dictionary=[name for name in schema.names if name != "video_frame"],
         column_encoding={"video_frame": "DELTA_BINARY_PACKED"},
     ) as writer:  # fmt: skip
-        for _, mine in sorted(by_video.items(), key=lambda item: item[0]):
-            table = to_table(mine)
+        for _, scores_of_video in sorted(by_video.items(), key=lambda item: item[0]):
+            table = to_table(scores_of_video)
             writer.write_table(table)
             rows += table.num_rows
     return rows
 
 
 def read_oof(path: Path) -> list[PairScores]:
-    """What `write_oof` wrote."""
+    """Read what `write_oof` wrote."""
     return from_table(pq.ParquetFile(path).read())
 
 

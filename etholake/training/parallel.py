@@ -1,7 +1,7 @@
-"""Several processes for one run (torchrun: RANK, WORLD_SIZE, …), each with its part of every batch.
+"""Train in several processes (torchrun: RANK, WORLD_SIZE, …), each with its part of every batch.
 
 Gradients are averaged by `DistributedDataParallel` over gloo on CPUs and NCCL on GPUs. All processes draw the same
-batch and take their own part of it, so that N processes compute what one would.
+batch and take their own part of it, so that N processes compute the same as one.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["ALONE", "Group", "group"]
 
 @dataclass(frozen=True)
 class Group:
-    """This process among `size` of them, and its device."""
+    """This process, its number among `size` processes, and its device."""
 
     rank: int
     size: int
@@ -27,22 +27,22 @@ class Group:
 
     @property
     def leads(self) -> bool:
-        """The one that writes and speaks."""
+        """Whether this is the process that writes files and reports."""
         return self.rank == 0
 
     def part(self, n: int) -> slice:
-        """This process's samples of `n`. Neighbouring parts differ by one sample at most."""
+        """Return this process's range of `n` samples; parts differ by one sample at most."""
         return slice(self.rank * n // self.size, (self.rank + 1) * n // self.size)
 
     def sum(self, value: torch.Tensor) -> torch.Tensor:
-        """The sum over all processes."""
+        """Return the sum over all processes."""
         if self.size > 1:
             value = value.clone()
             dist.all_reduce(value)
         return value
 
     def wait(self) -> None:
-        """Until all are here."""
+        """Wait until all processes have called this."""
         if self.size > 1:
             dist.barrier()
 
@@ -56,7 +56,7 @@ ALONE = Group(0, 1, torch.device("cpu"))
 
 @contextmanager
 def group() -> Iterator[Group]:
-    """The group that torchrun's environment describes; a group of one without it."""
+    """Yield the group that torchrun's environment describes; a group of one without it."""
     size, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
     device = _device(int(os.environ.get("LOCAL_RANK", "0")))
     if size == 1:

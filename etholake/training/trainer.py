@@ -1,13 +1,11 @@
 """The training loop: AdamW, warm-up and cosine, averaged weights, early stopping on the official score.
 
-Step n of a run draws, augments and drops out by numbers that follow from (seed, n) alone. A run that was killed
-goes on from its last checkpoint with the very losses that it would have had.
+The random numbers of step n follow from (seed, n) alone. A killed run resumes from its last checkpoint and has the
+same losses as an undisturbed one.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -22,34 +20,34 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from etholake.dataset.batch import Batch
+from etholake.dataset.labelled import LabelledVideo, TrainingData
+from etholake.dataset.split import Split
+from etholake.digest import fingerprint
 from etholake.errors import UsageError
-from etholake.features.pair import FEATURE_VERSION, pair_features
-from etholake.models.cnn_transformer import OF_VOCABULARY
-from etholake.models.recogniser import Recogniser
+from etholake.features.registry import ENCODERS
+from etholake.models.family import OnEpoch
+from etholake.models.loss import positive_weights
+from etholake.models.network_family import NetworkFamily
+from etholake.models.network_model import NetworkModel
 from etholake.training import augment, checkpoint
-from etholake.training.batch import Batch
-from etholake.training.data import LabelledVideo, TrainingData
 from etholake.training.ema import Ema
-from etholake.training.loss import batch_loss, positive_weights
 from etholake.training.parallel import Group
-from etholake.training.split import Split
 from etholake.training.validation import HeldOut
 from etholake.training.windows import WindowSampler
 
-__all__ = ["OnEpoch", "Progress", "Trainer", "run_fingerprint"]
-
-OnEpoch = Callable[[int, int, Mapping[str, float | None]], None]
+__all__ = ["Progress", "Trainer", "run_fingerprint"]
 
 
 def run_fingerprint(data: TrainingData, split: Split, config: Mapping[str, Any], seed: int) -> str:
-    """Of everything that decides the weights; `config` as JSON."""
-    decides = [data.fingerprint, data.actions, split.to_json(), config, seed, FEATURE_VERSION]
-    return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:16]
+    """Return a digest of everything that decides the weights; `config` is a configuration as JSON."""
+    version = ENCODERS.get(config["encoder"]).version if "encoder" in config else None
+    return fingerprint(data.fingerprint, data.actions, split.to_json(), config, seed, version)
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """This process's part of an augmented batch, its scaled features, the wanted entries of the whole batch."""
+    """This process's part of an augmented batch, its scaled features, and the loss entries of the whole batch."""
 
     batch: Batch
     x_BTF: Tensor
@@ -58,7 +56,7 @@ class Drawn:
 
 @dataclass
 class Progress:
-    """How far a run is; with the weights, all that a checkpoint holds."""
+    """How far a run is. With weights and optimiser this is the content of a checkpoint."""
 
     step: int = 0
     epoch: int = 1
@@ -69,11 +67,12 @@ class Progress:
 
 
 class Trainer:
-    """One run: the network, its averaged weights, its optimiser, and the best epoch so far."""
+    """One run: the network, its averaged weights, its optimiser, and the weights of the best epoch."""
 
     def __init__(
         self,
-        model: Recogniser,
+        family: NetworkFamily[Any],
+        model: NetworkModel,
         sampler: WindowSampler,
         videos: tuple[LabelledVideo, ...],
         split: Split,
@@ -90,26 +89,29 @@ class Trainer:
                 f"A batch of {config.batch} cannot be parted into {config.accumulate} parts for {group.size} "
                 "processes: give a larger batch."
             )
+        self.family = family
         self.network = model.network.to(device)
         compiled: Any = torch.compile(self.network) if config.compile else self.network
         self.forward: Callable[..., Tensor] = (
             DistributedDataParallel(compiled, broadcast_buffers=False) if group.size > 1 else compiled
         )
-        self.weight_C = positive_weights(sampler.shares(), config.positive_weight_cap).to(device)
-        self.optimiser = torch.optim.AdamW(_groups(self.network, config.weight_decay, trunk_lr), lr=config.lr)
+        self.weight_C = positive_weights(sampler.prevalence(), config.positive_weight_cap).to(device)
+        groups = _parameter_groups(self.family, self.network, config.weight_decay, trunk_lr)
+        self.optimiser = torch.optim.AdamW(groups, lr=config.lr)
         self.amp = _amp_type(config.amp, device)
         self.scaled = torch.amp.GradScaler(enabled=device.type == "cuda" and self.amp is torch.float16)
         self.ema = Ema(self.network, config.ema)
         self.best = {name: value.clone() for name, value in self.ema.state.items()}
+        self.encoder = model.encoder
         self.progress = Progress()
         self.steps = config.epochs * len(sampler)
         self.warmup = max(1, round(config.warmup_epochs * len(sampler)))
-        self.look_every = self._look_every()
-        # Longer windows are drawn where time may be stretched.
+        self.validation_every = self._epochs_between_validations()
+        # Time may be stretched, which needs longer windows.
         self.margin = math.ceil(config.window * (config.augmentation.max_stretch - 1) / 2)
 
     def run(self, on_epoch: OnEpoch | None = None) -> Progress:
-        """All epochs that are left; afterwards the model has the weights of the best."""
+        """Train all remaining epochs; afterwards the model has the weights of the best one."""
         self._resume()
         progress, config = self.progress, self.config
         with ThreadPoolExecutor(1) as ahead:
@@ -128,7 +130,7 @@ class Trainer:
 
     # --- one step -----------------------------------------------------------------------------------------
     def _batches(self, ahead: ThreadPoolExecutor) -> Iterator[Drawn]:
-        """Batches from the next step on, each made while the one before is learnt."""
+        """Yield batches from the next step on; each is made while the network trains on the one before."""
         step = self.progress.step
         coming = ahead.submit(self._draw, step)
         while True:
@@ -141,16 +143,16 @@ class Trainer:
         random = torch.Generator().manual_seed(_number(self.sampler.seed, step, 0))
         drawn = self.sampler.draw(step, self.margin)
         whole = augment.augment(drawn, self.config.augmentation, self.config.window, random)
-        mine = whole.part(self.group.part(len(whole))).to(self.group.device)
-        x_BTF = self.model.scaler(pair_features(mine.tracks))
-        return Drawn(mine, x_BTF, whole.wanted_BTC.sum().to(self.group.device))
+        own_part = whole.part(self.group.part(len(whole))).to(self.group.device)
+        x_BTF = self.model.scaler(self.encoder(own_part.tracks))
+        return Drawn(own_part, x_BTF, whole.loss_mask_BTC.sum().to(self.group.device))
 
     def _step(self, drawn: Drawn) -> float:
-        """One update; the loss of the whole batch."""
+        """Make one update; return the loss of the whole batch."""
         config, group, step = self.config, self.group, self.progress.step
-        torch.manual_seed(_number(self.sampler.seed, step, 1 + group.rank))  # of dropout and mixup
+        torch.manual_seed(_number(self.sampler.seed, step, 1 + group.rank))  # for dropout and mixup
         for parameters in self.optimiser.param_groups:
-            parameters["lr"] = parameters["share"] * config.lr * _rate(step, self.warmup, self.steps)
+            parameters["lr"] = parameters["lr_factor"] * config.lr * _rate(step, self.warmup, self.steps)
         self.optimiser.zero_grad(set_to_none=True)
         total = torch.zeros((), device=group.device)
         for k in range(config.accumulate):
@@ -179,11 +181,11 @@ class Trainer:
             alpha = torch.full((len(batch),), self.config.augmentation.mixup)
             share = torch.distributions.Beta(alpha, alpha).sample().to(x.device)
             x, batch = augment.mixup(x, batch, partners, share)
-        logits = self.forward(x, batch.lab_B, batch.candidates_BC)
-        return batch_loss(logits, batch, self.config, self.weight_C, entries)
+        logits = self.forward(x, batch.lab_B, batch.labeled_BC)
+        return self.family.loss(logits, batch, self.config, self.weight_C, entries)
 
     def _without_sync(self, last: bool) -> AbstractContextManager[None]:
-        """Gradients of a batch's parts are added up here and averaged over processes once, at the last."""
+        """Let processes average gradients once, at the last part of a batch, and not at every part."""
         if isinstance(self.forward, DistributedDataParallel) and not last:
             return self.forward.no_sync()
         return nullcontext()
@@ -191,8 +193,8 @@ class Trainer:
     # --- the end of an epoch ------------------------------------------------------------------------------
     def _end_epoch(self, began: float, on_epoch: OnEpoch | None) -> None:
         progress, config = self.progress, self.config
-        looked = progress.epoch % self.look_every == 0 or progress.epoch == config.epochs
-        score = self._assess() if looked else None
+        validated = progress.epoch % self.validation_every == 0 or progress.epoch == config.epochs
+        score = self._validation_score() if validated else None
         row: dict[str, float | None] = {
             "epoch": progress.epoch, "train_loss": float(np.mean(progress.losses)), "val_score": score,
             "lr": float(self.optimiser.param_groups[-1]["lr"]), "seconds": round(time.monotonic() - began, 2),
@@ -200,26 +202,27 @@ class Trainer:
         progress.history.append(row)
         if on_epoch and self.group.leads:
             on_epoch(progress.epoch, config.epochs, row)
-        if looked and (score is None or score > progress.best_score):
+        if validated and (score is None or score > progress.best_score):
             progress.best_score, progress.since = score if score is not None else progress.best_score, 0
             self.best = {name: value.clone() for name, value in self.ema.state.items()}
-        elif looked:
-            progress.since += self.look_every
+        elif validated:
+            progress.since += self.validation_every
         progress.epoch += 1
         progress.losses = []
 
-    def _look_every(self) -> int:
-        """Epochs from one validation to the next: validating must not cost more than training does.
+    def _epochs_between_validations(self) -> int:
+        """Return the epochs from one validation to the next, so that validation costs no more than training.
 
-        Forward alone is about a third of a training step, per window.
+        The forward pass alone takes about a third of a training step, per window.
         """
-        looking = HeldOut.windows(self.model, self.videos, self.split.validation) / 3
-        return min(self.config.epochs, max(1, math.ceil(looking / (len(self.sampler) * self.config.batch))))
+        windows = HeldOut.windows(self.model, self.videos, self.split.validation) / 3
+        return min(self.config.epochs, max(1, math.ceil(windows / (len(self.sampler) * self.config.batch))))
 
-    def _assess(self) -> float | None:
-        """Score of the averaged weights on the validation spans, with thresholds fitted there; None without truth.
+    def _validation_score(self) -> float | None:
+        """Return the score of the averaged weights on the validation spans; None without annotated events there.
 
-        The leading process looks, and tells the others the score.
+        The thresholds are fitted on the same spans. The leading process validates and sends the score to the
+        others.
         """
         score = math.nan
         if self.group.leads and self.split.validation:
@@ -248,58 +251,58 @@ class Trainer:
         checkpoint.save(self.checkpoints, checkpoint.Checkpoint(self.progress.step, tensors, state))
 
     def _resume(self) -> None:
-        found = checkpoint.latest(self.checkpoints, self.run_name) if self.checkpoints else None
-        self.group.wait()  # nobody writes before all have read
-        if found is None:
+        stored = checkpoint.latest(self.checkpoints, self.run_name) if self.checkpoints else None
+        self.group.wait()  # no process may write before all have read
+        if stored is None:
             return
-        of: dict[str, dict[str, Tensor]] = {"network": {}, "ema": {}, "best": {}, "optimiser": {}}
-        for name, value in found.tensors.items():
+        states: dict[str, dict[str, Tensor]] = {"network": {}, "ema": {}, "best": {}, "optimiser": {}}
+        for name, value in stored.tensors.items():
             kind, _, rest = name.partition(".")
-            of[kind][rest] = value.to(self.group.device)
-        self.network.load_state_dict(of["network"])
-        self.ema.load(of["ema"])
-        self.best = of["best"]
+            states[kind][rest] = value.to(self.group.device)
+        self.network.load_state_dict(states["network"])
+        self.ema.load(states["ema"])
+        self.best = states["best"]
         moments: dict[int, dict[str, Tensor]] = {}
-        for name, value in of["optimiser"].items():
+        for name, value in states["optimiser"].items():
             index, _, kind = name.partition(".")
             moments.setdefault(int(index), {})[kind] = value
         groups = self.optimiser.state_dict()["param_groups"]
         self.optimiser.load_state_dict({"state": moments, "param_groups": groups})
-        self.scaled.load_state_dict(found.state["loss_scale"])
-        self.progress = Progress(**found.state["progress"])
+        self.scaled.load_state_dict(stored.state["loss_scale"])
+        self.progress = Progress(**stored.state["progress"])
 
 
 def _rate(step: int, warmup: int, steps: int) -> float:
-    """Linear warm-up, then a cosine to zero."""
+    """Return the factor of the learning rate: a linear warm-up, then a cosine to zero."""
     if step < warmup:
         return (step + 1) / warmup
     return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, steps - warmup))))
 
 
 def _number(*parts: int) -> int:
-    """A 63-bit seed out of several numbers."""
+    """Return a 63-bit seed made of several numbers."""
     return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> 1)
 
 
-def _groups(network: nn.Module, weight_decay: float, trunk_lr: float) -> list[dict[str, Any]]:
-    """Weight decay for matrices and kernels, none for biases, norms and the lab embedding.
+def _parameter_groups(
+    family: NetworkFamily[Any], network: nn.Module, weight_decay: float, trunk_lr: float
+) -> list[dict[str, Any]]:
+    """Return the optimiser's groups: with and without weight decay, trunk and vocabulary layers.
 
-    `share` is a group's part of the learning rate: `trunk_lr` for what does not depend on actions or labs.
+    `lr_factor` multiplies the learning rate: `trunk_lr` for parameters that do not depend on actions or labs.
     """
-    decayed = {id(module.weight) for module in network.modules() if isinstance(module, nn.Linear | nn.Conv1d)} | {
-        id(p) for name, p in network.named_parameters() if name.endswith("in_proj_weight")
-    }
+    layers = family.vocabulary_layers()
+    named = list(network.named_parameters())
     groups = []
-    for share, trunk in ((trunk_lr, True), (1.0, False)):
-        mine = [p for name, p in network.named_parameters() if name.startswith(OF_VOCABULARY) is not trunk]
-        for decay, wanted in ((weight_decay, True), (0.0, False)):
-            chosen = [p for p in mine if (id(p) in decayed) is wanted]
-            groups.append({"params": chosen, "weight_decay": decay, "share": share})
+    for lr_factor, trunk in ((trunk_lr, True), (1.0, False)):
+        for decay, decays in ((weight_decay, True), (0.0, False)):
+            chosen = [p for n, p in named if (n not in layers) is trunk and family.decays(n, p) is decays]
+            groups.append({"params": chosen, "weight_decay": decay, "lr_factor": lr_factor})
     return groups
 
 
 def _amp_type(amp: str, device: torch.device) -> torch.dtype | None:
-    """The type of automatic mixed precision, None for none."""
+    """Return the type of automatic mixed precision, None for none."""
     if amp == "off" or (amp == "auto" and device.type != "cuda"):
         return None
     if amp == "auto":

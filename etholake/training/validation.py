@@ -1,4 +1,6 @@
-"""What a model says about held-out spans: scores cut to them, decisions fitted there, the official score."""
+"""Validate a model on held-out spans: probabilities cut to them, post-processing fitted there, the official
+score.
+"""
 
 from __future__ import annotations
 
@@ -7,90 +9,101 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from etholake.events import decisions as deciding
+from etholake.dataset.labelled import LabelledVideo
+from etholake.dataset.split import Span
 from etholake.events import metric
-from etholake.events.decisions import Decisions
+from etholake.events import post_processing as fitting
 from etholake.events.decode import DecodeConfig
+from etholake.events.post_processing import PostProcessing
 from etholake.events.types import Event, PairScores, Triplet, joined
-from etholake.models.model import Model
-from etholake.models.recogniser import Recogniser
-from etholake.training.data import LabelledVideo
-from etholake.training.split import Span
+from etholake.models.base import Model
+from etholake.models.network_model import NetworkModel
 
 __all__ = ["HeldOut", "decide", "scores_of"]
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Probabilities (one entry a video and pair) and annotated events, cut to some spans; labs by video."""
+    """Probabilities (one entry a video and pair) and annotated events, cut to some spans."""
 
     pairs: tuple[PairScores, ...]
     truth: tuple[Event, ...]
-    whitelists: dict[int, frozenset[Triplet]]
+    labeled_by_video: dict[int, frozenset[Triplet]]
     labs: dict[int, str]
 
     @classmethod
     def of(cls, model: Model, videos: Sequence[LabelledVideo], spans: Sequence[Span]) -> HeldOut:
-        """Predict the videos of the spans. A span's video must be among `videos`."""
+        """Predict the videos of the spans, which must be among `videos`."""
         return cls.given(scores_of(model, videos, spans), videos, spans)
 
     @classmethod
     def given(cls, pairs: Sequence[PairScores], videos: Sequence[LabelledVideo], spans: Sequence[Span]) -> HeldOut:
-        """With scores of the spans that are there already."""
-        by_id = {v.clip.video_id: v for v in videos}
+        """Use probabilities of the spans that exist already."""
+        by_id = {v.tracks.video_id: v for v in videos}
         truth = [event for span in spans for event in _cut_events(by_id[span.video_id].events, span)]
-        whitelists = {s.video_id: frozenset(by_id[s.video_id].clip.behaviors) for s in spans}
-        return cls(tuple(joined(pairs)), tuple(truth), whitelists, {s.video_id: s.lab_id for s in spans})
+        labeled_by_video = {s.video_id: frozenset(by_id[s.video_id].tracks.labeled_behaviors) for s in spans}
+        return cls(tuple(joined(pairs)), tuple(truth), labeled_by_video, {s.video_id: s.lab_id for s in spans})
 
     @staticmethod
-    def windows(model: Recogniser, videos: Sequence[LabelledVideo], spans: Sequence[Span]) -> int:
-        """How many windows `of` would compute: what a look at the spans costs."""
-        by_id = {v.clip.meta.video_id: v.clip for v in videos}
-        clips = ((by_id[s.video_id], (s.start_frame, s.stop_frame)) for s in spans)
-        return sum(len(model.window_starts(clip, frames)) * len(model.candidates(clip)) for clip, frames in clips)
+    def windows(model: NetworkModel, videos: Sequence[LabelledVideo], spans: Sequence[Span]) -> int:
+        """Return how many windows `of` would compute: the cost of a validation."""
+        by_id = {v.tracks.meta.video_id: v.tracks for v in videos}
+        tracks_by_id = ((by_id[s.video_id], (s.start_frame, s.stop_frame)) for s in spans)
+        return sum(
+            len(model.window_starts(tracks, frames)) * len(model.predicted_behaviors(tracks))
+            for tracks, frames in tracks_by_id
+        )
 
     def fit(
-        self, model: Model, grid: Sequence[DecodeConfig] = deciding.GRID, before: Decisions | None = None
-    ) -> Decisions:
-        """Decisions for these spans (see `decisions.fit`); the model's own if nothing was predicted."""
+        self, model: Model, grid: Sequence[DecodeConfig] = fitting.GRID, before: PostProcessing | None = None
+    ) -> PostProcessing:
+        """Return post-processing fitted on these spans (see `post_processing.fit`); the model's own if none was
+        predicted.
+        """
         if not self.pairs:
-            return model.decisions
-        return deciding.fit(
-            self.pairs, self.truth, self.whitelists,
-            occurring=model.lab_actions, base=model.decisions.decoding, grid=grid, before=before,
+            return model.post_processing
+        return fitting.fit(
+            self.pairs, self.truth, self.labeled_by_video,
+            occurring=model.lab_actions, base=model.post_processing.decoding, grid=grid, before=before,
         )  # fmt: skip
 
-    def events(self, decisions: Decisions) -> list[Event]:
-        """What is decided."""
+    def events(self, post_processing: PostProcessing) -> list[Event]:
+        """Return the predicted events."""
         by_video: dict[int, list[PairScores]] = defaultdict(list)
         for pair in self.pairs:
             by_video[pair.video_id].append(pair)
-        return [e for video, mine in by_video.items() for e in decisions.events(mine, self.whitelists[video])]
+        return [
+            e
+            for video, pairs in by_video.items()
+            for e in post_processing.events(pairs, self.labeled_by_video[video])
+        ]
 
-    def score(self, decisions: Decisions) -> metric.ScoreReport | None:
-        """The official score; None without truth. Nothing predicted scores 0."""
+    def score(self, post_processing: PostProcessing) -> metric.ScoreReport | None:
+        """Return the official score; None without annotated events. No prediction scores 0."""
         if not self.truth:
             return None
-        return metric.pooled(self.truth, self.events(decisions), self.whitelists, self.labs)
+        return metric.pooled(self.truth, self.events(post_processing), self.labeled_by_video, self.labs)
 
 
 def decide(
-    model: Model, videos: Sequence[LabelledVideo], spans: Sequence[Span], before: Decisions | None = None
+    model: Model, videos: Sequence[LabelledVideo], spans: Sequence[Span], before: PostProcessing | None = None
 ) -> dict[str, Any] | None:
-    """Fit the model's decisions on held-out spans; its score on them (which flatters a little), or None."""
+    """Fit the model's post-processing on held-out spans; return its score on them (which flatters a little), or
+    None.
+    """
     held_out = HeldOut.of(model, videos, spans)
-    model.decisions = held_out.fit(model, before=before)
-    score = held_out.score(model.decisions)
+    model.post_processing = held_out.fit(model, before=before)
+    score = held_out.score(model.post_processing)
     return score.to_dict() if score else None
 
 
 def scores_of(model: Model, videos: Sequence[LabelledVideo], spans: Sequence[Span]) -> list[PairScores]:
-    """What the model says of each span, cut to it; a span's video must be among `videos`."""
-    clips = {v.clip.video_id: v.clip for v in videos}
+    """Return the model's probabilities of each span, cut to it; its video must be among `videos`."""
+    tracks_by_id = {v.tracks.video_id: v.tracks for v in videos}
     pairs = []
     for span in spans:
-        said = model.predict(clips[span.video_id], (span.start_frame, span.stop_frame))
-        pairs += [pair.between(span.start_frame, span.stop_frame) for pair in said]
+        scores = model.predict(tracks_by_id[span.video_id], (span.start_frame, span.stop_frame))
+        pairs += [pair.between(span.start_frame, span.stop_frame) for pair in scores]
     return pairs
 
 

@@ -1,9 +1,9 @@
-"""Windows for training: which part of which (agent, target) of which video makes a sample, and the batch itself.
+"""Draw windows for training: which part of which (agent, target) of which video is a sample, and the batch itself.
 
-Labels stay events and become ticks when a window is drawn, so that memory does not grow with the hours of video.
-Every draw follows from (seed, step): a run that goes on after a crash draws what it would have drawn.
+Labels stay events until a window is drawn, so that memory does not grow with the hours of video. Every draw
+follows from (seed, step), so that a run that resumes after a crash draws the same batches.
 
-Shape letters: B batch, T ticks of a window, C classes.
+Shape letters: B batch, T frames of a window at 30 Hz, C classes (actions).
 """
 
 from __future__ import annotations
@@ -17,48 +17,49 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from etholake.features.tracks import Window, gather
-from etholake.models.config import ModelConfig
-from etholake.training.batch import Batch
-from etholake.training.data import LabelledVideo, TrainingData
-from etholake.training.split import Span
+from etholake.dataset.batch import Batch
+from etholake.dataset.labelled import LabelledVideo, TrainingData
+from etholake.dataset.split import Span
+from etholake.dataset.windows import Window, gather
+from etholake.models.config import NetworkConfig
 
 __all__ = ["Batch", "Pair", "WindowSampler"]
 
-Ticks = npt.NDArray[np.int64]
+FrameRanges = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Pair:
-    """One (agent, target) of one video: the classes that were looked for, and where they occur.
+    """One (agent, target) of one video with its labeled actions, and where they occur.
 
-    `events` are (start, stop) ticks [n, 2] by class, sorted and apart; `train` are the ticks [n, 2] that train.
+    `events` are (start, stop) frames at 30 Hz [n, 2] by class, sorted and disjoint; `train` are the ranges [n, 2]
+    that train. `agent` and `target` are positions in `mouse_ids`.
     """
 
     video: LabelledVideo
-    agent: int  # position in the clip's mice
+    agent: int
     target: int
     lab: int
-    events: Mapping[int, Ticks]
-    train: Ticks
+    events: Mapping[int, FrameRanges]
+    train: FrameRanges
 
     @property
     def columns(self) -> list[int]:
         return list(self.events)
 
     @property
-    def ticks(self) -> int:
-        return len(self.video.clip.xy_TMK2)
+    def length(self) -> int:
+        return len(self.video.tracks.xy_TMK2)
 
-    def trains(self, tick: int) -> bool:
-        return bool(((self.train[:, 0] <= tick) & (tick < self.train[:, 1])).any())
+    def trains(self, frame: int) -> bool:
+        return bool(((self.train[:, 0] <= frame) & (frame < self.train[:, 1])).any())
 
 
 class WindowSampler:
-    """Draws batches of windows; a share of them around annotated events, evenly over (lab, action)."""
+    """Draws batches of windows; a fraction of them around annotated events, evenly over (lab, action)."""
 
     def __init__(
-        self, data: TrainingData, spans: Sequence[Span], labs: Sequence[str], config: ModelConfig, seed: int
+        self, data: TrainingData, spans: Sequence[Span], labs: Sequence[str], config: NetworkConfig, seed: int
     ):
         self.config, self.actions, self.seed = config, data.actions, seed
         by_video: dict[int, list[Span]] = defaultdict(list)
@@ -66,38 +67,38 @@ class WindowSampler:
             by_video[span.video_id].append(span)
         self.pairs: list[Pair] = []
         for video in data.videos:
-            if mine := by_video.get(video.clip.video_id):
-                self.pairs += _pairs(video, mine, labs.index(video.clip.lab_id) + 1, data.actions)
+            if own_spans := by_video.get(video.tracks.video_id):
+                self.pairs += _pairs(video, own_spans, labs.index(video.tracks.lab_id) + 1, data.actions)
         self.everywhere = [
             (p, start) for p, pair in enumerate(self.pairs) for start in _starts(pair, config.window, config.step)
         ]
-        self.around = self._events()
+        self.around = self._events_by_group()
 
     def __len__(self) -> int:
-        """Batches of an epoch."""
+        """Return the number of batches of an epoch."""
         return self.config.batches_per_epoch or max(1, len(self.everywhere) // self.config.batch)
 
-    def shares(self) -> Tensor:
-        """Share of looked-for ticks that are positive, per class [C]."""
-        positive, looked = np.zeros(len(self.actions)), np.zeros(len(self.actions))
+    def prevalence(self) -> Tensor:
+        """Return the fraction of frames that are positive, by action [C], among frames in which it was labeled."""
+        positive, labeled = np.zeros(len(self.actions)), np.zeros(len(self.actions))
         for pair in self.pairs:
             for column, events in pair.events.items():
                 positive[column] += np.diff(_overlap(events, pair.train)).sum()
-                looked[column] += np.diff(pair.train).sum()
-        return torch.from_numpy(positive / np.maximum(looked, 1)).float()
+                labeled[column] += np.diff(pair.train).sum()
+        return torch.from_numpy(positive / np.maximum(labeled, 1)).float()
 
     def draw(self, step: int, margin: int = 0) -> Batch:
-        """The batch of a step: windows with `margin` more ticks at both ends, for augmentations to use."""
+        """Return the batch of a step: windows with `margin` more frames at both ends, for augmentations to use."""
         random = np.random.default_rng([self.seed, step])
         B = self.config.batch
-        hits = random.random(B) < (self.config.positive_share if self.around else 0.0)
+        hits = random.random(B) < (self.config.positive_fraction if self.around else 0.0)
         chosen = [self._around_event(random) if hit else self._anywhere(random) for hit in hits]
         batch = self._batch(chosen, margin)
-        batch.lab_B[torch.from_numpy(random.random(B) < self.config.hidden_lab_share)] = 0
+        batch.lab_B[torch.from_numpy(random.random(B) < self.config.hidden_lab_fraction)] = 0
         return batch
 
     def sample_for_scaling(self, n: int = 256) -> Batch:
-        """Windows drawn evenly over the data, for the scaler's statistics."""
+        """Return windows drawn evenly over the data, for the scaler's statistics."""
         random = np.random.default_rng([self.seed, 2**32])
         return self._batch([self._anywhere(random) for _ in range(n)], 0)
 
@@ -109,10 +110,10 @@ class WindowSampler:
         p, start, stop = group[random.integers(len(group))]
         centre = int(random.integers(start, max(start + 1, stop)))
         offset = int(random.integers(self.config.window))
-        return p, min(max(0, centre - offset), max(0, self.pairs[p].ticks - self.config.window))
+        return p, min(max(0, centre - offset), max(0, self.pairs[p].length - self.config.window))
 
-    def _events(self) -> list[list[tuple[int, int, int]]]:
-        """Per (lab, action): (pair, start, stop) of the events that train."""
+    def _events_by_group(self) -> list[list[tuple[int, int, int]]]:
+        """Return (pair, start, stop) of the events that train, one list per (lab, action)."""
         groups: dict[tuple[int, int], list[tuple[int, int, int]]] = defaultdict(list)
         for p, pair in enumerate(self.pairs):
             for column, events in pair.events.items():
@@ -122,54 +123,56 @@ class WindowSampler:
 
     def _batch(self, chosen: Sequence[tuple[int, int]], margin: int) -> Batch:
         B, T, C = len(chosen), self.config.window + 2 * margin, len(self.actions)
-        labels, wanted = np.zeros((B, T, C), np.float32), np.zeros((B, T, C), np.float32)
-        candidates = np.zeros((B, C), np.float32)
+        labels, loss_mask = np.zeros((B, T, C), np.float32), np.zeros((B, T, C), np.float32)
+        labeled = np.zeros((B, C), np.float32)
         windows = []
         for b, (p, first) in enumerate(chosen):
             pair, start = self.pairs[p], first - margin
-            windows.append(Window(pair.video.clip, pair.agent, pair.target, start))
-            candidates[b, pair.columns] = 1
+            windows.append(Window(pair.video.tracks, pair.agent, pair.target, start))
+            labeled[b, pair.columns] = 1
             for low, high in _within(pair.train, start, T):
-                wanted[b, low:high] = candidates[b]
+                loss_mask[b, low:high] = labeled[b]
             for column, events in pair.events.items():
                 for low, high in _within(events, start, T):
                     labels[b, low:high, column] = 1
         labs = torch.tensor([self.pairs[p].lab for p, _ in chosen])
-        targets = (torch.from_numpy(x) for x in (candidates, labels, wanted))
+        targets = (torch.from_numpy(x) for x in (labeled, labels, loss_mask))
         return Batch(gather(windows, T), labs, *targets)
 
 
 def _pairs(video: LabelledVideo, spans: Sequence[Span], lab: int, actions: Sequence[str]) -> list[Pair]:
-    clip = video.clip
-    looked_for: dict[tuple[int, int], set[int]] = defaultdict(set)
-    for agent, target, action in clip.behaviors:
-        if {agent, target} <= set(clip.mouse_ids):
-            looked_for[agent, target].add(actions.index(action))
-    at = clip.clock_times()
+    tracks = video.tracks
+    labeled: dict[tuple[int, int], set[int]] = defaultdict(set)
+    for agent, target, action in tracks.labeled_behaviors:
+        if {agent, target} <= set(tracks.mouse_ids):
+            labeled[agent, target].add(actions.index(action))
+    at = tracks.frame_times()
     train = _merged([tuple(np.searchsorted(at, (s.start_frame, s.stop_frame))) for s in spans])
     nearest = np.round(at)
     pairs = []
-    for (agent, target), columns in looked_for.items():
-        found: dict[int, list[tuple[int, int]]] = {column: [] for column in sorted(columns)}
+    for (agent, target), columns in labeled.items():
+        by_column: dict[int, list[tuple[int, int]]] = {column: [] for column in sorted(columns)}
         for event in video.events:
             column = actions.index(event.action)
-            if (event.agent_id, event.target_id) == (agent, target) and column in found:
+            if (event.agent_id, event.target_id) == (agent, target) and column in by_column:
                 start, stop = np.searchsorted(nearest, (event.start_frame, event.stop_frame))
-                found[column].append((int(start), int(stop)))
-        events = {column: _merged(intervals) for column, intervals in found.items()}
-        pairs.append(Pair(video, clip.mouse_ids.index(agent), clip.mouse_ids.index(target), lab, events, train))
+                by_column[column].append((int(start), int(stop)))
+        events = {column: _merged(intervals) for column, intervals in by_column.items()}
+        pairs.append(
+            Pair(video, tracks.mouse_ids.index(agent), tracks.mouse_ids.index(target), lab, events, train)
+        )
     return pairs
 
 
 def _starts(pair: Pair, window: int, step: int) -> list[int]:
-    """Starts of windows whose middle trains."""
-    last = max(0, pair.ticks - window)
-    middle = min(window // 2, pair.ticks - 1)
-    return [s for s in sorted({*range(0, last + 1, step), last}) if pair.trains(min(s + middle, pair.ticks - 1))]
+    """Return the starts of windows whose middle trains."""
+    last = max(0, pair.length - window)
+    middle = min(window // 2, pair.length - 1)
+    return [s for s in sorted({*range(0, last + 1, step), last}) if pair.trains(min(s + middle, pair.length - 1))]
 
 
-def _merged(intervals: Sequence[tuple[int, int]]) -> Ticks:
-    """The union as sorted intervals [n, 2]; empty ones vanish."""
+def _merged(intervals: Sequence[tuple[int, int]]) -> FrameRanges:
+    """Return the union as sorted ranges [n, 2]; empty ones vanish."""
     union: list[list[int]] = []
     for start, stop in sorted((int(a), int(b)) for a, b in intervals if a < b):
         if union and start <= union[-1][1]:
@@ -179,14 +182,14 @@ def _merged(intervals: Sequence[tuple[int, int]]) -> Ticks:
     return np.array(union, dtype=np.int64).reshape(-1, 2)
 
 
-def _overlap(a: Ticks, b: Ticks) -> Ticks:
-    """The parts of `a` that lie in `b`."""
+def _overlap(a: FrameRanges, b: FrameRanges) -> FrameRanges:
+    """Return the parts of `a` that lie in `b`."""
     cut = [(max(s, low), min(e, high)) for s, e in a.tolist() for low, high in b.tolist()]
     return _merged(cut)
 
 
-def _within(intervals: Ticks, start: int, length: int) -> list[tuple[int, int]]:
-    """The parts inside ``start <= t < start + length``, counted from `start`."""
+def _within(intervals: FrameRanges, start: int, length: int) -> list[tuple[int, int]]:
+    """Return the parts inside ``start <= t < start + length``, counted from `start`."""
     first, last = (
         np.searchsorted(intervals[:, 1], start, "right"),
         np.searchsorted(intervals[:, 0], start + length),

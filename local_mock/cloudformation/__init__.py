@@ -10,12 +10,14 @@ from local_mock.context import Context
 
 __all__ = ["EXECUTES", "install"]
 
-EXECUTES = frozenset({"CreateStack", "UpdateStack", "DeleteStack"})
+EXECUTES = frozenset({"CreateStack", "UpdateStack", "DeleteStack", "ValidateTemplate"})
 
 
 def install(context: Context) -> None:  # noqa: ARG001 - the same shape in every service
     """Patch moto's CloudFormation. Idempotent; before the first request."""
+    from local_mock.cloudformation import templates
     from local_mock.cloudformation.models import install_kinds, install_stacks
 
+    templates.install()
     install_kinds()
     install_stacks()

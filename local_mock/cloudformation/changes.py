@@ -1,4 +1,4 @@
-"""What an update changes, and making it so: conditions that turn, parameters in ``Fn::Sub``, retained resources.
+"""Updates of a stack: find what changes (conditions, parameters in ``Fn::Sub``, kept resources) and apply it.
 
 moto compares the text of resources and the parameters that they name in a bare ``Ref``; a condition that turned
 false deletes nothing, and a removed resource goes although it says ``DeletionPolicy: Retain``.

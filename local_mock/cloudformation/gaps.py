@@ -1,4 +1,4 @@
-"""What stacks need and moto lacks in other places: an operation, numbers in conditions, log delivery."""
+"""Repairs outside CloudFormation that stacks need: an operation, numbers in conditions, log delivery."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def delete_model_package_group(self: Any) -> EmptyResult:
 
 
 def log_delivery_allowed(target_bucket: FakeBucket, target_prefix: str | None) -> bool:  # noqa: ARG001
-    """Whether a bucket's policy lets S3 write access logs; moto's fails on the principal "*"."""
+    """Return whether a bucket's policy lets S3 write access logs; moto's fails on the principal "*"."""
     if not target_bucket.policy:
         return False
     arn = f"arn:{target_bucket.partition}:s3:::{target_bucket.name}"
@@ -67,7 +67,7 @@ def install() -> None:
     S3Backend.log_incoming_request = lambda *_, **__: None
     FakeBucket._log_permissions_enabled_policy = staticmethod(log_delivery_allowed)
     parse_condition = parsing.parse_condition
-    if getattr(parse_condition, "_etholake", False):
+    if getattr(parse_condition, "_of_local_mock", False):
         return
 
     def parse(condition: Any, resources: Any, conditions: Any) -> bool:
@@ -78,7 +78,7 @@ def install() -> None:
         return bool(parse_condition(condition, resources, conditions))
 
     _tell_event_bridge(S3Response)
-    parse._etholake = True  # type: ignore[attr-defined]
+    parse._of_local_mock = True  # type: ignore[attr-defined]
     parsing.parse_condition = parse
 
 

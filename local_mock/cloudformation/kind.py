@@ -13,6 +13,7 @@ from typing import Any
 
 from local_mock.cloudformation.shapes import cast, input_shape
 from local_mock.context import ACCOUNT, get_context
+from local_mock.options import DUMMY_KEY
 
 __all__ = ["Kind", "Properties", "Requests", "tags", "without"]
 
@@ -100,8 +101,8 @@ def _client(service: str, region: str) -> Any:
         service,
         endpoint_url=context.s3_endpoint if service == "s3" and context.s3_endpoint else context.url,
         region_name=region,
-        aws_access_key_id="etholake",
-        aws_secret_access_key="etholake",  # noqa: S106 - the dummy that every target but AWS takes
+        aws_access_key_id=DUMMY_KEY,
+        aws_secret_access_key=DUMMY_KEY,
         # Under load an answer takes long, and to ask again would make the same thing twice.
         config=Config(retries={"max_attempts": 1}, read_timeout=600),
     )

@@ -159,7 +159,7 @@ def _forget_resources(stack: Stack) -> None:
 
 
 def _keep_what_is_left(stack: Stack) -> list[str]:
-    """Of a stack whose deletion failed: moto would make the others again as soon as somebody describes it."""
+    """Keep what a failed deletion has left: moto would make the other resources again at a describe call."""
     resources = stack.resource_map
     left = [name for name in resources._resource_json_map if name in resources._parsed_resources]
     resources._resource_json_map = {name: resources._resource_json_map[name] for name in left}
@@ -195,9 +195,9 @@ def _honest_delete(delete_stack: Callable[[Any, str], None]) -> Callable[[Any, s
 def install_stacks() -> None:
     """Wrap creation, update and deletion of stacks, and change sets. Idempotent."""
     backend = stacks.CloudFormationBackend
-    if getattr(backend, "_etholake", False):
+    if getattr(backend, "_executes", False):
         return
-    backend._etholake = True
+    backend._executes = True
     create_stack, update_stack = backend.create_stack, backend.update_stack
     create_resources, update = Stack.create_resources, Stack.update
 

@@ -257,10 +257,10 @@ def _class_name(kind: Any) -> str:
 
 
 def _class_of(name: str) -> Any:
-    found = _found(name)
-    if not isinstance(found, type):
+    value = _found(name)
+    if not isinstance(value, type):
         raise GraphError(f"'{name}' is no class.")
-    return found
+    return value
 
 
 def _found(name: str) -> Any:
@@ -273,14 +273,14 @@ def _found(name: str) -> Any:
     if not module.startswith(_OURS):
         raise GraphError(f"'{name}' is not of moto or local_mock.")
     try:
-        found: Any = importlib.import_module(module)
+        value: Any = importlib.import_module(module)
         for part in path.split("."):
-            found = getattr(found, part)
+            value = getattr(value, part)
     except (ImportError, AttributeError) as err:
         raise GraphError(f"There is no '{name}'.") from err
-    if not isinstance(found, (type, types.FunctionType)) or not found.__module__.startswith(_OURS):
+    if not isinstance(value, (type, types.FunctionType)) or not value.__module__.startswith(_OURS):
         raise GraphError(f"'{name}' is not of moto or local_mock.")
-    return found
+    return value
 
 
 _SCALARS: dict[str, Callable[..., Any]] = {

@@ -1,4 +1,4 @@
-"""After a restart: what ran has ended with the server and says so; endpoints start their hosts again."""
+"""After a restart: jobs and queries that ran have ended with the server; endpoints start their hosts again."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 from local_mock.context import ACCOUNT, Context
 from local_mock.durable.state import State, _backends
 
-__all__ = ["LOST", "settle"]
+__all__ = ["LOST", "mark_ended"]
 
 LOST = "local_mock was stopped while this ran; its processes were ended with it. Start it again."
 _log = logging.getLogger("local_mock.durable")
 
 
-def settle(state: State, context: Context) -> None:
-    """Bring what has been restored in line with a server that has just started, and write it."""
+def mark_ended(state: State, context: Context) -> None:
+    """Mark restored jobs and queries that had not ended as failed, start hosts again, and write the state."""
     for service, step in (("s3", _s3), ("glue", _glue), ("athena", _athena), ("stepfunctions", _machines)):
         for backend in _of(service):
             step(backend, state, context)
@@ -61,8 +61,8 @@ def _glue(backend: Any, _state: State, _context: Context) -> None:
 def _athena(backend: Any, state: State, _context: Context) -> None:
     from local_mock.athena.models import FINAL
 
-    found = [run for _, run in state.all(backend.prefix)]
-    for run in sorted(found, key=lambda run: run.submitted):
+    runs = [run for _, run in state.all(backend.prefix)]
+    for run in sorted(runs, key=lambda run: run.submitted):
         if run.state not in FINAL:
             run.state, run.reason, run.completed = "FAILED", f"INTERNAL_ERROR: {LOST}", run.submitted
             state.put(backend.prefix + run.id, run)

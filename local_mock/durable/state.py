@@ -1,4 +1,4 @@
-"""Which state is kept, when it is written, and how it comes back.
+"""The documents that hold the state of the services: when they are written, and how they are read back.
 
 One document a service, account and region, written before the answer to a request that may have changed it goes
 out, so that what a client has been told survives `kill -9`. Changes that no request makes (a job that ends) are
@@ -23,7 +23,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from local_mock.disk import StateNotWrittenError
 from local_mock.durable.graph import Pieces, Reader, Writer
+from local_mock.errors import ServerError
 from local_mock.keys import PRIVATE
 
 __all__ = ["SERVICES", "State", "change", "open_state", "save"]
@@ -70,7 +72,7 @@ _CONSTANT: Mapping[str, frozenset[str]] = {"FakeTable": frozenset({"partitions",
 # attributes of back ends that their constructors make anew
 _OWN: Mapping[str, frozenset[str]] = {
     "athena": frozenset({"runs", "catalog", "_slots", "_results", "_engine", "_guard"}),
-    "s3": frozenset({"_store", "_unclaimed"}),
+    "s3": frozenset({"_store", "_objects", "_unclaimed"}),
     "cloudwatch": frozenset({"metric_data", "paged_metric_data"}),
 }
 _log = logging.getLogger("local_mock.durable")
@@ -82,16 +84,20 @@ class State:
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
         self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
         self._db.execute(_SCHEMA)
+        # A disk without space is found here, before a client is told that anything is kept.
+        self._db.execute("INSERT OR REPLACE INTO documents VALUES ('opened', ?)", (str(time.time()),))
         self._db_lock = threading.Lock()
         self._clock = itertools.count(1)
         self._locks: dict[str, threading.Lock] = defaultdict(threading.Lock)
         self._written: dict[str, int] = Counter()  # service -> when its last write began
         self._changing: Counter[str] = Counter()
         self._texts: dict[str, int] = {}  # document -> hash of what was written
+        self._unwritten: dict[str, str] = {}  # document -> text that the disk had no space for
         self._pieces: dict[str, Pieces] = {}  # document -> its constant values, written once
 
     # --- documents ----------------------------------------------------------------------------------------
@@ -109,8 +115,38 @@ class State:
                 yield name, Reader(_nowhere, _DROPPED).read(json.loads(body))
 
     def _put(self, name: str, body: str) -> None:
+        """Write a document. On a full disk it is kept in memory and written by a later call."""
         with self._db_lock:
-            self._db.execute("INSERT OR REPLACE INTO documents VALUES (?, ?)", (name, body))
+            self._unwritten[name] = body
+            self._flush()
+
+    def _flush(self) -> sqlite3.Error | None:
+        """Write what is unwritten (the lock is held); returns the error that stopped it."""
+        try:
+            for name, body in list(self._unwritten.items()):
+                self._db.execute("INSERT OR REPLACE INTO documents VALUES (?, ?)", (name, body))
+                del self._unwritten[name]
+        except sqlite3.Error as err:
+            _log.error("%d documents could not be written: %s", len(self._unwritten), err)
+            return err
+        return None
+
+    def require_written(self) -> None:
+        """Write what an earlier full disk has left unwritten.
+
+        Raises
+        ------
+        StateNotWrittenError : there is still no space.
+        """
+        if not self._unwritten:
+            return
+        with self._db_lock:
+            error = self._flush()
+        if error is not None:
+            raise StateNotWrittenError(
+                f"The disk of {self._path.parent.parent} has no space ({error}): the change is made, but a "
+                "restart would lose it. Free some space; it is written with the next request."
+            ) from error
 
     # --- services -----------------------------------------------------------------------------------------
     def save(self, service: str) -> None:
@@ -166,7 +202,12 @@ class State:
             self._changing[service] -= 1
 
     def after(self, service: str | None, operation: str | None, method: str) -> None:
-        """Before a request is answered: write what it may have changed, or may have seen change."""
+        """Write, before a request is answered, what it may have changed, or may have seen change.
+
+        Raises
+        ------
+        StateNotWrittenError : the disk has no space for what the request changed.
+        """
         read = method in ("GET", "HEAD") if not operation else operation.startswith(_READS)
         name = (service or "").replace("-", "")
         if read:
@@ -176,6 +217,11 @@ class State:
         for each in touched:
             if each in SERVICES:
                 self.save(each)
+        if not read:
+            self.require_written()
+        elif self._unwritten:
+            with contextlib.suppress(StateNotWrittenError):  # what is only read can be answered
+                self.require_written()
 
 
 # --- moto's back ends -------------------------------------------------------------------------------------
@@ -190,7 +236,7 @@ def _backend(service: str, account: str, region: str) -> Any:
 
 @functools.cache
 def _of_moto(service: str) -> Any:
-    """moto's back ends of a service; of Step Functions those that execute."""
+    """Return moto's back ends of a service; of Step Functions those that execute."""
     from moto.backends import get_backend
     from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
@@ -199,27 +245,27 @@ def _of_moto(service: str) -> Any:
 
 def _anchors(service: str) -> dict[int, list[Any]]:
     """id -> place of what other documents hold: the back ends; for stacks also what is in their dictionaries."""
-    found: dict[int, list[Any]] = {}
+    places: dict[int, list[Any]] = {}
     for other in SERVICES:
         for account, region, backend in _backends(other):
             place = [other, account, region]
-            found[id(backend)] = place
+            places[id(backend)] = place
             if service != "cloudformation" or other == service:
                 continue
             for attribute, held in list(vars(backend).items()):
                 if isinstance(held, dict):
-                    found |= {
+                    places |= {
                         id(item): [*place, attribute, key]
                         for key, item in list(held.items())
                         if isinstance(key, str) and hasattr(item, "__dict__")
                     }
-    return found
+    return places
 
 
 def _find(place: list[Any]) -> Any:
     service, account, region, *rest = place
-    found = _backend(service, account, region)
-    return getattr(found, rest[0]).get(rest[1]) if rest else found
+    holder = _backend(service, account, region)
+    return getattr(holder, rest[0]).get(rest[1]) if rest else holder
 
 
 def _nowhere(place: list[Any]) -> Any:
@@ -231,14 +277,23 @@ _current: State | None = None
 
 
 def open_state(s3_root: Path | None) -> State | None:
-    """The state beside the buckets; None if they are elsewhere. Damaged, it is put aside."""
+    """Open the state beside the buckets; None if they are elsewhere. A damaged one is put aside.
+
+    Raises
+    ------
+    ServerError : it cannot be opened (a full disk, no rights); it is left as it is.
+    """
     global _current  # noqa: PLW0603
     _current = None
     if s3_root is not None:
         path = s3_root / PRIVATE / "state.sqlite"
         try:
             _current = State(path)
-        except sqlite3.DatabaseError:
+        except sqlite3.DatabaseError as err:
+            if err.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+                raise ServerError(
+                    f"The state of the services cannot be opened in {path.parent}: {err}. Is its disk full?"
+                ) from err
             _log.exception("%s is damaged: it is put aside, and the services start empty", path)
             path.replace(path.with_suffix(f".damaged-{int(time.time())}"))
             _current = State(path)
@@ -246,23 +301,23 @@ def open_state(s3_root: Path | None) -> State | None:
 
 
 def current() -> State | None:
-    """The state of this process's server, None without one."""
+    """Return the state of this process's server, None without one."""
     return _current
 
 
 def change(service: str) -> contextlib.AbstractContextManager[None]:
-    """`State.change` of this process's server; nothing without one (a service on its own)."""
+    """Return `State.change` of this process's server; it does nothing without one (a service on its own)."""
     return _current.change(service) if _current else contextlib.nullcontext()
 
 
 def save(service: str) -> None:
-    """`State.save` of this process's server."""
+    """Write a service of this process's server, if there is one."""
     if _current:
         _current.save(service)
 
 
 def changes(service: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Decorator: the function runs inside `change`."""
+    """Return a decorator with which a function runs inside `change`."""
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)

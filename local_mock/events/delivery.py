@@ -1,4 +1,4 @@
-"""From an object or an event to the rules, and from a rule to the state machine that it starts."""
+"""Delivery of events: an object or an event is matched with the rules, and a rule starts its state machine."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ _get_bucket_notification = S3Response.get_bucket_notification
 
 def object_created(bucket: str, key: str) -> None:
     """Called by S3 when an object has been written: its bucket may tell EventBridge."""
-    found = s3_backends[ACCOUNT]["aws"].buckets.get(bucket)
-    configuration = getattr(found, "notification_configuration", None)
+    settings = s3_backends[ACCOUNT]["aws"].buckets.get(bucket)
+    configuration = getattr(settings, "notification_configuration", None)
     if configuration is None or configuration.event_bridge is None:
         return
     region = get_context().region
@@ -75,7 +75,7 @@ def _start(region: str, target: Mapping[str, Any], event: Mapping[str, Any]) -> 
 
 
 def _input(target: Mapping[str, Any], event: Mapping[str, Any]) -> str:
-    """What the target is given: its constant input, the transformed event, or the event."""
+    """Return the target's input: its constant input, the transformed event, or the event itself."""
     if "Input" in target:
         return str(target["Input"])
     if transformer := target.get("InputTransformer"):

@@ -1,4 +1,4 @@
-"""What a crawler writes: the Glue catalog, brought in line with what was found. No data here.
+"""The catalog side of a crawler: brings the tables in line with what the crawl found. Reads no data.
 
 A table that the crawler did not find, but whose files are there and unreadable, is left as it is: nothing was
 deleted. `DEPRECATE_IN_DATABASE` marks tables only, as AWS documents it; partitions that are gone stay.
@@ -73,7 +73,7 @@ def check_policies(change: Mapping[str, str] | None, recrawl: Mapping[str, str] 
 def policy_of(
     change: Mapping[str, str] | None, recrawl: Mapping[str, str] | None, configuration: str | None
 ) -> Policy:
-    """From a crawler's `SchemaChangePolicy`, `RecrawlPolicy`, `Configuration`. ValueError for what is not done."""
+    """Return the policy of a crawler's request. Raises ValueError for what is not supported."""
     behavior = (recrawl or {}).get("RecrawlBehavior") or "CRAWL_EVERYTHING"
     if behavior == "CRAWL_EVENT_MODE":
         raise ValueError("local_mock has no S3 events: RecrawlBehavior CRAWL_EVENT_MODE is not supported.")
@@ -94,13 +94,13 @@ def policy_of(
 
 def folders(database: Any, crawler_name: str) -> set[str]:
     """Locations of the tables and partitions that a crawler has made."""
-    found = set()
+    names = set()
     for name, location in _made_by(database, crawler_name).items():
         table = database.tables[name]
         if not table.as_dict().get("PartitionKeys"):
-            found.add(location)
-        found |= {p.as_dict()["StorageDescriptor"]["Location"] for p in list(table.partitions.values())}
-    return found
+            names.add(location)
+        names |= {p.as_dict()["StorageDescriptor"]["Location"] for p in list(table.partitions.values())}
+    return names
 
 
 def apply(found: Discovery, database: Any, crawler: Any, policy: Policy) -> list[str]:
@@ -168,22 +168,23 @@ def _update_table(table: Any, found: FoundTable, crawler_name: str, policy: Poli
         columns = found.columns
     elif others := [f"{n} ({t} in S3)" for n, t in found.columns.items() if columns[n] != t]:
         kept = [f"table {table.name} keeps the types of {', '.join(others)}: MergeNewColumns"]
-    said = _difference(old, columns)
+    difference = _difference(old, columns)
     if not policy.update:
-        return [f"table {table.name} is left as it is{f', though {said}' if said and not policy.only_new else ''}"]
+        though = f", though {difference}" if difference and not policy.only_new else ""
+        return [f"table {table.name} is left as it is{though}"]
     after = _table_input(table.name, found, columns, crawler_name)
     if all(_same(before, after, part) for part in ("StorageDescriptor", "PartitionKeys", "Parameters")):
         return kept
     table.update(after)
-    return [*kept, f"table {table.name} was updated{f': {said}' if said else ''}"]
+    return [*kept, f"table {table.name} was updated{f': {difference}' if difference else ''}"]
 
 
 def _difference(old: Columns, new: Columns) -> str:
-    """What makes one list of columns another, '' if nothing does but their order."""
-    said = [f"column {name} {new[name]} is new" for name in new if name not in old]
-    said += [f"column {name} is gone" for name in old if name not in new]
-    said += [f"column {n} is {new[n]}, not {old[n]}" for n in new if n in old and old[n] != new[n]]
-    return ", ".join(said)
+    """Describe the difference of two lists of columns; '' if only their order differs."""
+    differences = [f"column {name} {new[name]} is new" for name in new if name not in old]
+    differences += [f"column {name} is gone" for name in old if name not in new]
+    differences += [f"column {n} is {new[n]}, not {old[n]}" for n in new if n in old and old[n] != new[n]]
+    return ", ".join(differences)
 
 
 def _same(before: Mapping[str, Any], after: Mapping[str, Any], part: str) -> bool:
@@ -235,8 +236,8 @@ def _apply_partitions(table: Any, found: FoundTable, policy: Policy) -> list[str
             table.delete_partition(values)
         removed = len(gone)
     counts = {"added": added, "updated": changed, "deleted": removed, "no longer in S3": len(gone) - removed}
-    said = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
-    return [f"partitions of {table.name}: {said}"] if said else []
+    summary = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+    return [f"partitions of {table.name}: {summary}"] if summary else []
 
 
 # --- requests ---------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""What a crawler finds: tables under S3 targets, from the footers of their Parquet files. No catalog here.
+"""The data side of a crawler: finds tables under S3 targets by the footers of their Parquet files. No catalog.
 
 A table is a folder: the target itself, or the folder above the first ``key=value`` part, or the one at
 `TableLevelConfiguration`. Other formats than Parquet are reported, not crawled. Names that begin with `_` or `.`
@@ -191,7 +191,7 @@ def _places(
 
 
 def _place(info: ObjectInfo, prefix: str, level: int | None) -> _Place | str:
-    """Where a file belongs, or why it belongs nowhere."""
+    """Return the table and partition that a file belongs to, or the reason why it belongs to none."""
     folders = info.key.split("/")[:-1]
     if level is None:
         begin = prefix.count("/")

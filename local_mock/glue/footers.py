@@ -14,8 +14,8 @@ from types import MappingProxyType
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from etholake.errors import EtholakeError
 from local_mock.data import DataAccess, ObjectInfo
+from local_mock.errors import LocalMockError
 from local_mock.glue.schema import columns_of
 
 __all__ = ["CrawlStopped", "Footer", "Footers"]
@@ -30,7 +30,7 @@ class CrawlStopped(Exception):  # noqa: N818 - not an error: someone asked for i
 
 @dataclass(frozen=True, slots=True)
 class Footer:
-    """What a crawl needs of one version of a file. `problem` is a whole sentence, or '' if it is readable."""
+    """The facts that a crawl needs of one version of a file. `problem` is a sentence, '' if it is readable."""
 
     etag: str
     columns: Mapping[str, str]
@@ -78,5 +78,5 @@ def _open(data: DataAccess, info: ObjectInfo) -> Footer:
         etag = "" if isinstance(err, OSError) else info.etag
         reason = (str(err).splitlines() or [type(err).__name__])[0]
         return Footer(etag, _NO_COLUMNS, 0, f"{info.uri} is no readable Parquet file: {reason}")
-    except EtholakeError as err:
+    except LocalMockError as err:
         return Footer("", _NO_COLUMNS, 0, f"{info.uri} could not be read: {err}")

@@ -186,7 +186,7 @@ class JobRun:
 
     @property
     def log_group(self) -> str:
-        """Of the output and error logs; https://docs.aws.amazon.com/glue/latest/dg/monitor-continuous-logging-enable.html"""
+        """Return the group of the output and error logs; https://docs.aws.amazon.com/glue/latest/dg/monitor-continuous-logging-enable.html"""
         return str(self.arguments.get("--custom-logGroup-prefix") or LOG_GROUP)
 
 
@@ -341,7 +341,7 @@ class ExecutingCrawler(FakeCrawler):
         policy = policy_of(self.schema_change_policy, self.recrawl_policy, self.configuration)
         if self._footers is None:
             self._footers = Footers()
-        found = discover(
+        discovered = discover(
             get_context().data,
             targets,
             crawl.stop.is_set,
@@ -350,11 +350,11 @@ class ExecutingCrawler(FakeCrawler):
             level=policy.level,
             combine=policy.combine,
         )
-        changes = apply(found, database, self, policy)
-        lines += [f"WARN : {problem}" for problem in found.problems]
-        lines += [f"INFO : {line}" for line in found.notes + changes]
+        changes = apply(discovered, database, self, policy)
+        lines += [f"WARN : {problem}" for problem in discovered.problems]
+        lines += [f"INFO : {line}" for line in discovered.notes + changes]
         crawl.summary = "; ".join(changes)
-        crawl.error_message = _shortened(found) or None
+        crawl.error_message = _shortened(discovered) or None
         return "COMPLETED"
 
 

@@ -41,7 +41,7 @@ _DEFAULTS: dict[str, Any] = {"execution_property": {}, "default_arguments": {}, 
 
 
 def create_job(self: Any) -> ActionResult:
-    """As moto, but a name that is taken is an error, not a silent replacement."""
+    """Create a job as moto does, but refuse a name that is taken instead of replacing its job."""
     if self.parameters["Name"] in self.glue_backend.jobs:
         raise AlreadyExistsException("Job")
     return _create_job(self)
@@ -69,24 +69,24 @@ def batch_stop_job_run(self: Any) -> ActionResult:
     job: ExecutingJob = self.glue_backend.get_job(name)
     stopped, errors = [], []
     for run_id in self.parameters["JobRunIds"]:
-        said = {"JobName": name, "JobRunId": run_id}
+        ids = {"JobName": name, "JobRunId": run_id}
         try:
             run = job.find_run(run_id)
         except JobRunNotFoundException as err:
             detail = {"ErrorCode": "EntityNotFoundException", "ErrorMessage": str(err.message)}
-            errors.append(said | {"ErrorDetail": detail})
+            errors.append(ids | {"ErrorDetail": detail})
             continue
         if run.stop():
-            stopped.append(said)
+            stopped.append(ids)
         else:
             message = f"Job run {run_id} has ended already: {run.status}."
             detail = {"ErrorCode": "IllegalJobRunStateException", "ErrorMessage": message}
-            errors.append(said | {"ErrorDetail": detail})
+            errors.append(ids | {"ErrorDetail": detail})
     return ActionResult({"SuccessfulSubmissions": stopped, "Errors": errors})
 
 
 def create_crawler(self: Any) -> EmptyResult:
-    """As moto, but policies that exclude one another are refused."""
+    """Create a crawler as moto does, but refuse policies that exclude one another."""
     check_policies(self.parameters.get("SchemaChangePolicy"), self.parameters.get("RecrawlPolicy"))
     return _create_crawler(self)
 
@@ -109,7 +109,7 @@ def update_crawler(self: Any) -> EmptyResult:
 
 
 def delete_crawler(self: Any) -> EmptyResult:
-    """As moto, but not while it runs."""
+    """Delete a crawler as moto does, but not while it runs."""
     crawler = self.glue_backend.get_crawler(self.parameters["Name"])
     if crawler.status != "READY":
         raise CrawlerRunningException(f"Crawler with name {crawler.name} is running")
@@ -120,20 +120,20 @@ def delete_crawler(self: Any) -> EmptyResult:
 def get_partitions(self: Any) -> ActionResult:
     """Partitions by expression, page by page, and by segment."""
     wanted = self.parameters
-    found = self.glue_backend.get_partitions(
+    partitions = self.glue_backend.get_partitions(
         wanted["DatabaseName"], wanted["TableName"], wanted.get("Expression") or None
     )
     segment = wanted.get("Segment")
     if segment:
         total, number = segment["TotalSegments"], segment["SegmentNumber"]
-        found = [p for p in found if zlib.crc32(str(p.values).encode()) % total == number]
+        partitions = [p for p in partitions if zlib.crc32(str(p.values).encode()) % total == number]
     try:
         start = int(wanted.get("NextToken") or 0)
     except ValueError as err:
         raise JsonRESTError("InvalidInputException", "NextToken is not one that GetPartitions gave.") from err
     end = start + int(wanted.get("MaxResults") or 1000)
-    answer: dict[str, Any] = {"Partitions": [p.as_dict() for p in found[start:end]]}
-    if end < len(found):
+    answer: dict[str, Any] = {"Partitions": [p.as_dict() for p in partitions[start:end]]}
+    if end < len(partitions):
         answer["NextToken"] = str(end)
     return ActionResult(answer)
 
@@ -141,20 +141,20 @@ def get_partitions(self: Any) -> ActionResult:
 def get_tables(self: Any) -> ActionResult:
     """Tables whose whole name matches a regular expression, page by page (moto: all, if their start matches)."""
     wanted = self.parameters
-    found = self.glue_backend.get_tables(wanted["DatabaseName"], None)
+    tables = self.glue_backend.get_tables(wanted["DatabaseName"], None)
     if expression := wanted.get("Expression"):
         try:
             pattern = re.compile(_glob(expression))
         except re.error as err:
             raise JsonRESTError("InvalidInputException", f"Expression is not a pattern: {err}.") from err
-        found = [table for table in found if pattern.fullmatch(table.name)]
+        tables = [table for table in tables if pattern.fullmatch(table.name)]
     try:
         start = int(wanted.get("NextToken") or 0)
     except ValueError as err:
         raise JsonRESTError("InvalidInputException", "NextToken is not one that GetTables gave.") from err
     end = start + int(wanted.get("MaxResults") or 100)
-    answer: dict[str, Any] = {"TableList": [table.as_dict() for table in found[start:end]]}
-    if end < len(found):
+    answer: dict[str, Any] = {"TableList": [table.as_dict() for table in tables[start:end]]}
+    if end < len(tables):
         answer["NextToken"] = str(end)
     return ActionResult(answer)
 

@@ -20,8 +20,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from etholake.errors import EtholakeError
 from local_mock.context import Context
+from local_mock.errors import LocalMockError
 from local_mock.glue import spark
 from local_mock.keys import split_uri
 from local_mock.process import Child
@@ -40,13 +40,13 @@ _FOR_GLUE = frozenset({
 _STOP_GRACE_S = 3.0
 
 
-class JobSetupError(EtholakeError):
+class JobSetupError(LocalMockError):
     """A run cannot start: script, package or module is missing."""
 
 
 @dataclass(frozen=True)
 class RunSpec:
-    """What a run needs to know; `arguments` are merged already (defaults < run < non-overridable)."""
+    """The request of a run; `arguments` are merged already (defaults < run < non-overridable)."""
 
     run_id: str
     job_name: str
@@ -141,9 +141,9 @@ class Execution:
         except (FileNotFoundError, ValueError, KeyError):
             if code < 0 or code > 128:
                 number = -code if code < 0 else code - 128
-                known = {int(s): s.name for s in signal.Signals}
+                names = {int(s): s.name for s in signal.Signals}
                 return (
-                    f"Command failed: the process was killed by {known.get(number, f'signal {number}')} (out of "
+                    f"Command failed: the process was killed by {names.get(number, f'signal {number}')} (out of "
                     f"memory, or from outside). Last lines:\n{tail(self.error_log)}"
                 )
             return f"Command failed with exit code {code}. Last lines:\n{tail(self.error_log)}"

@@ -61,25 +61,25 @@ def wider(left: str, right: str) -> str | None:
     binary→string (old writers leave the mark of a text column out), and the same within `array<…>`.
     """
     both = {left, right} - ({_NULL} if left != right else set())
-    found: str | None = None
+    wide: str | None = None
     if len(both) == 1:
-        found = both.pop()
+        wide = both.pop()
     elif both <= {*_INTEGERS}:
-        found = max(both, key=_INTEGERS.index)
+        wide = max(both, key=_INTEGERS.index)
     elif both <= {*_INTEGERS, *_FLOATS}:
-        found = "double"
+        wide = "double"
     elif both == {"binary", "string"}:
-        found = "string"
+        wide = "string"
     elif all(name.startswith("decimal(") for name in both):
-        found = _wider_decimal(left, right)
+        wide = _wider_decimal(left, right)
     elif all(name.startswith("array<") for name in both):
         element = wider(_element(left), _element(right))
-        found = element and f"array<{element}>"
-    return found
+        wide = element and f"array<{element}>"
+    return wide
 
 
 def readable(stored: str, declared: str) -> bool:
-    """Whether Athena reads a Parquet column stored as `stored` in a table that says `declared`.
+    """Return whether Athena reads a Parquet column stored as `stored` in a table that says `declared`.
 
     Narrower integers and floats are read as wider ones; an integer is not read as `double`, nor a number as
     `string`: https://docs.aws.amazon.com/athena/latest/ug/handling-schema-updates-chapter.html
@@ -139,17 +139,17 @@ class Conflict:
         return sum(item.count for item in self.stored if not readable(item.type, self.type))
 
     def as_dict(self) -> dict[str, object]:
-        """For JSON."""
+        """Return the schema as a dictionary for JSON."""
         stored = [{"type": s.type, "files": s.count, "examples": list(s.names)} for s in self.stored]
         return {"column": self.column, "type": self.type, "refused": self.refused, "stored": stored}
 
     def __str__(self) -> str:
-        said = ", ".join(f"{s.type} in {_files(s)}" for s in self.stored)
+        kinds = ", ".join(f"{s.type} in {_files(s)}" for s in self.stored)
         types = " or ".join(s.type for s in self.stored if not readable(s.type, self.type))
         return (
             f"column {self.column} has types that disagree: the table says {self.type}, so a query of it that "
             f"meets a file with {types} ({self.refused:,} in all) fails with HIVE_BAD_DATA. Write these files "
-            f"again, or exclude them. It is {said}."
+            f"again, or exclude them. It is {kinds}."
         )
 
 

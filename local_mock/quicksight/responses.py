@@ -54,8 +54,8 @@ def _arn(response: Any, kind: str) -> str:
 
 
 def _answer(response: Any, kind: str, **more: Any) -> str:
-    told = {"Arn": _arn(response, kind), f"{kind}Id": _named(response, kind), "Status": 200, "RequestId": "none"}
-    return json.dumps(told | more)
+    answer = {"Arn": _arn(response, kind), f"{kind}Id": _named(response, kind), "Status": 200, "RequestId": "none"}
+    return json.dumps(answer | more)
 
 
 def _keep(response: Any, kind: str) -> None:
@@ -63,7 +63,7 @@ def _keep(response: Any, kind: str) -> None:
 
 
 def _update(response: Any, kind: str) -> str:
-    """What the request says replaces what was; who may see it stays."""
+    """Replace a stored resource by the request's content; its permissions stay."""
     there = _found(response, kind)
     kept = {key: there[key] for key in ("Permissions", "Tags", f"{kind}Id") if key in there}
     _kept(response)[kind, _named(response, kind)] = {**_body(response), **kept}
@@ -104,13 +104,13 @@ def create_theme(self: Any) -> str:
 def describe_theme(self: Any) -> str:
     there = _found(self, "Theme")
     version = {"Configuration": there.get("Configuration", {}), "BaseThemeId": there.get("BaseThemeId", "")}
-    told = {
+    described = {
         "ThemeId": there["ThemeId"],
         "Name": there.get("Name", ""),
         "Arn": _arn(self, "Theme"),
         "Version": version,
     }
-    return json.dumps({"Theme": told, "Status": 200})
+    return json.dumps({"Theme": described, "Status": 200})
 
 
 def update_theme(self: Any) -> str:
@@ -129,8 +129,8 @@ def create_dashboard(self: Any) -> Any:
 
 def describe_dashboard_definition(self: Any) -> str:
     there = _found(self, "Dashboard")
-    told = {key: there[key] for key in ("DashboardId", "Name", "Definition", "ThemeArn") if key in there}
-    return json.dumps({**told, "Status": 200})
+    described = {key: there[key] for key in ("DashboardId", "Name", "Definition", "ThemeArn") if key in there}
+    return json.dumps({**described, "Status": 200})
 
 
 def update_dashboard(self: Any) -> str:

@@ -1,7 +1,7 @@
 """S3 whose buckets are folders and whose objects are plain files below `s3_root`.
 
-`store` (files) and `index` (sidecar) hold the data, `objects`, `buckets`, `uploads` are the operations,
-`responses` the HTTP side, `models` what moto's own code sees. Versions of objects are not kept.
+`store` (files), `index` (sidecar) and `versions` hold the data; `objects`, `subresources`, `parts`, `buckets`
+are the operations, `responses` the HTTP side, `models` what moto's own code sees.
 """
 
 from __future__ import annotations
@@ -20,9 +20,11 @@ __all__ = ["ABSENT", "EXECUTES", "install", "store_of"]
 
 EXECUTES: frozenset[str] = frozenset({
     "AbortMultipartUpload", "CompleteMultipartUpload", "CopyObject", "CreateBucket", "CreateMultipartUpload",
-    "DeleteBucket", "DeleteObject", "DeleteObjectTagging", "DeleteObjects", "GetObject", "GetObjectAttributes",
+    "DeleteBucket", "DeleteObject", "DeleteObjectTagging", "DeleteObjects", "GetBucketVersioning", "GetObject",
+    "GetObjectAttributes", "GetObjectLegalHold", "GetObjectLockConfiguration", "GetObjectRetention",
     "GetObjectTagging", "HeadBucket", "HeadObject", "ListBuckets", "ListMultipartUploads", "ListObjects",
-    "ListObjectsV2", "ListParts", "PutObject", "PutObjectTagging", "UploadPart", "UploadPartCopy",
+    "ListObjectsV2", "ListObjectVersions", "ListParts", "PutBucketVersioning", "PutObject", "PutObjectLegalHold",
+    "PutObjectLockConfiguration", "PutObjectRetention", "PutObjectTagging", "UploadPart", "UploadPartCopy",
 })  # fmt: skip
 # Answered with 501. Moto has code for some, but on objects that are not there, and answers others with a list.
 ABSENT: frozenset[str] = frozenset({
@@ -32,12 +34,12 @@ ABSENT: frozenset[str] = frozenset({
     "DeleteBucketMetadataTableConfiguration", "DeleteBucketMetricsConfiguration", "DeleteObjectAnnotation",
     "GetBucketAbac", "GetBucketAnalyticsConfiguration", "GetBucketIntelligentTieringConfiguration",
     "GetBucketMetadataConfiguration", "GetBucketMetadataTableConfiguration", "GetBucketMetricsConfiguration",
-    "GetObjectAcl", "GetObjectAnnotation", "GetObjectLegalHold", "GetObjectRetention", "GetObjectTorrent",
+    "GetObjectAnnotation", "GetObjectTorrent",
     "ListBucketAnalyticsConfigurations", "ListBucketIntelligentTieringConfigurations",
     "ListBucketMetricsConfigurations", "ListDirectoryBuckets", "ListObjectAnnotations", "PutBucketAbac",
     "PutBucketAnalyticsConfiguration", "PutBucketIntelligentTieringConfiguration",
-    "PutBucketMetricsConfiguration", "PutObjectAcl", "PutObjectAnnotation", "PutObjectLegalHold",
-    "PutObjectRetention", "RenameObject", "RestoreObject", "SelectObjectContent",
+    "PutBucketMetricsConfiguration", "PutObjectAnnotation",
+    "RenameObject", "SelectObjectContent",
     "UpdateBucketMetadataAnnotationTableConfiguration", "UpdateBucketMetadataInventoryTableConfiguration",
     "UpdateBucketMetadataJournalTableConfiguration", "UpdateObjectEncryption", "WriteGetObjectResponse",
 })  # fmt: skip
@@ -57,7 +59,8 @@ def store_of(context: Context) -> Store:
 
 def install(context: Context) -> None:
     """Point moto's S3 at the folders."""
-    from local_mock.s3 import models
+    from local_mock.s3 import forms, models
 
     store_of(context)
     models.patch()
+    forms.refuse_in_moto()

@@ -1,132 +1,151 @@
-"""The operations on a bucket that concern its objects: lists, delete many, open uploads. The rest is moto's."""
+"""The operations on a bucket that concern its objects: lists, versions, delete many. The rest is moto's."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 from collections.abc import Callable
-from urllib.parse import quote
 from xml.sax.saxutils import escape
 
+from local_mock.s3.acl import OWNER_MARKUP
 from local_mock.s3.checksums import checksum_of
 from local_mock.s3.errors import S3Error
-from local_mock.s3.listing import page
+from local_mock.s3.headers import CLASS
+from local_mock.s3.listing import page, versions_page
 from local_mock.s3.request import Answer, Request, iso_date, xml_answer
-from local_mock.s3.store import Store, Stored
-from local_mock.s3.uploads import Uploads
+from local_mock.s3.store import Stored
+from local_mock.s3.versions import Versions
 
 __all__ = ["Buckets"]
 
-OWNER = "75aa57f09aa0c8caeab4f8c24e99d10f8e7faeebf76c078efc7c6caea54ba06a"  # as moto has it
-_OWNER = f"<Owner><ID>{OWNER}</ID><DisplayName>etholake</DisplayName></Owner>"
+_TOKEN = b"\x01"  # before the place that a continuation token spells
 
 
 class Buckets:
-    """The operations, over a store."""
+    """The operations, over versions."""
 
-    def __init__(self, store: Store, uploads: Uploads) -> None:
-        self.store, self.uploads = store, uploads
+    def __init__(self, versions: Versions) -> None:
+        self.versions, self.store = versions, versions.store
 
     def list_buckets(self, request: Request) -> Answer:
-        prefix = request.query.get("prefix", "")
-        inner = "".join(
-            f"<Bucket><Name>{name}</Name><CreationDate>{iso_date(made)}</CreationDate></Bucket>"
+        query, prefix = request.query, request.query.get("prefix", "")
+        region, token = query.get("bucket-region", ""), query.get("continuation-token")
+        after, limit = "" if token is None else _decode(token), request.integer("max-buckets", 10_000)
+        found = [
+            (name, made)
             for name, made in self.store.buckets()
-            if name.startswith(prefix)
+            if name.startswith(prefix) and name > after and region in ("", self._region(name))
+        ]
+        inner = "".join(
+            f"<Bucket><Name>{name}</Name><CreationDate>{iso_date(made)}</CreationDate>"
+            f"<BucketRegion>{self._region(name)}</BucketRegion></Bucket>"
+            for name, made in found[:limit]
         )
-        return xml_answer("ListAllMyBucketsResult", f"{_OWNER}<Buckets>{inner}</Buckets>")
+        inner = f"{OWNER_MARKUP}<Buckets>{inner}</Buckets>"
+        if len(found) > limit > 0:
+            inner += f"<ContinuationToken>{_encode(found[limit - 1][0])}</ContinuationToken>"
+        return xml_answer(
+            "ListAllMyBucketsResult", inner + (f"<Prefix>{escape(prefix)}</Prefix>" if prefix else "")
+        )
+
+    def _region(self, bucket: str) -> str:
+        return str(self.store.index.setting(bucket, "region") or "us-east-1")
 
     def head(self, request: Request) -> Answer:
         self.store.require_bucket(request.bucket)
-        return Answer(200, {"x-amz-bucket-region": "us-east-1", "Content-Type": "application/xml"})
+        region = self._region(request.bucket)
+        return Answer(200, {"x-amz-bucket-region": region, "Content-Type": "application/xml"})
 
     def list_v2(self, request: Request) -> Answer:
         query = request.query
-        token = query.get("continuation-token", "")
-        after = _decode(token) if token else query.get("start-after", "")
+        token = query.get("continuation-token")
+        after = query.get("start-after", "") if token is None else _decode(token)
         inner, shown, last = self._page(request, after)
         inner += f"<KeyCount>{shown}</KeyCount>"
         if token:
             inner += f"<ContinuationToken>{escape(token)}</ContinuationToken>"
         if last:
             inner += f"<NextContinuationToken>{_encode(last)}</NextContinuationToken>"
-        if "start-after" in query:
-            inner += f"<StartAfter>{_name(request)(query['start-after'])}</StartAfter>"
+        if query.get("start-after") and token is None:
+            inner += f"<StartAfter>{request.name_coder()(query['start-after'])}</StartAfter>"
         return xml_answer("ListBucketResult", inner)
 
     def list_v1(self, request: Request) -> Answer:
-        marker = request.query.get("marker", "")
+        marker, name = request.query.get("marker", ""), request.name_coder()
         inner, _, last = self._page(request, marker)
-        inner += f"<Marker>{_name(request)(marker)}</Marker>"
+        inner += f"<Marker>{name(marker)}</Marker>"
         if last:
-            inner += f"<NextMarker>{_name(request)(last)}</NextMarker>"
+            inner += f"<NextMarker>{name(last)}</NextMarker>"
         return xml_answer("ListBucketResult", inner)
 
     def list_versions(self, request: Request) -> Answer:
-        """Every object as its one version, `null`: older ones are not kept."""
-        query, name = request.query, _name(request)
+        """ListObjectVersions: versions and delete markers, of each key from new to old."""
+        query, name = request.query, request.name_coder()
         limit = min(request.integer("max-keys", 1000), 1000)
-        prefix, delimiter = query.get("prefix", ""), query.get("delimiter", "")
-        found = page(
+        after, after_version = query.get("key-marker", ""), query.get("version-id-marker", "")
+        if after_version and not after:
+            raise S3Error("InvalidArgument", "A version-id marker cannot be specified without a key marker.")
+        found = versions_page(
             self.store,
             request.bucket,
-            prefix=prefix,
-            delimiter=delimiter,
-            after=query.get("key-marker", ""),
+            prefix=query.get("prefix", ""),
+            delimiter=query.get("delimiter", ""),
+            after=after,
+            after_version=after_version,
             limit=limit,
         )
         inner = self._head(request, limit, truncated=found.truncated)
-        inner += f"<KeyMarker>{name(query.get('key-marker', ''))}</KeyMarker><VersionIdMarker/>"
+        inner += f"<KeyMarker>{name(after)}</KeyMarker><VersionIdMarker>{escape(after_version)}</VersionIdMarker>"
         if found.truncated:
-            inner += (
-                f"<NextKeyMarker>{name(found.last)}</NextKeyMarker><NextVersionIdMarker>null</NextVersionIdMarker>"
-            )
-        for item in found.objects:
-            inner += "<Version><VersionId>null</VersionId><IsLatest>true</IsLatest>"
-            inner += f"{_entry(item, name)}{_OWNER}</Version>"
+            inner += f"<NextKeyMarker>{name(found.last)}</NextKeyMarker>"
+            if found.last_version:
+                inner += f"<NextVersionIdMarker>{found.last_version}</NextVersionIdMarker>"
+        for item, is_marker, is_newest in found.versions:
+            version = f"<VersionId>{item.row.version}</VersionId><IsLatest>{str(is_newest).lower()}</IsLatest>"
+            if is_marker:
+                inner += f"<DeleteMarker><Key>{name(item.key)}</Key>{version}"
+                inner += f"<LastModified>{iso_date(item.modified)}</LastModified>{OWNER_MARKUP}</DeleteMarker>"
+            else:
+                inner += f"<Version>{version}{_entry(item, name)}{OWNER_MARKUP}</Version>"
         inner += "".join(f"<CommonPrefixes><Prefix>{name(p)}</Prefix></CommonPrefixes>" for p in found.prefixes)
         return xml_answer("ListVersionsResult", inner)
 
-    def list_uploads(self, request: Request) -> Answer:
-        self.store.require_bucket(request.bucket)
-        prefix = request.query.get("prefix", "")
-        inner = f"<Bucket>{escape(request.bucket)}</Bucket><MaxUploads>1000</MaxUploads>"
-        inner += "<IsTruncated>false</IsTruncated>"
-        for key, upload_id, made in self.uploads.open_of(request.bucket):
-            if key.startswith(prefix):
-                inner += f"<Upload><Key>{escape(key)}</Key><UploadId>{upload_id}</UploadId>"
-                inner += f"<Initiated>{iso_date(made)}</Initiated></Upload>"
-        return xml_answer("ListMultipartUploadsResult", inner)
-
     def delete_objects(self, request: Request) -> Answer:
         """DeleteObjects: a bad key is an Error entry, the others are deleted all the same."""
-        self.store.require_bucket(request.bucket)
         body = request.xml()
         quiet = body.findtext("Quiet", "").strip().lower() == "true"
-        items = [(o.findtext("Key", ""), o.findtext("VersionId", "null")) for o in body.iter("Object")]
+        items = [(o.findtext("Key", ""), o.findtext("VersionId", "")) for o in body.iter("Object")]
         if not 1 <= len(items) <= 1000:
             raise S3Error("MalformedXML", f"DeleteObjects takes 1 to 1,000 keys, but got {len(items)}.")
+        self.store.require_bucket(request.bucket)
+        bypass = request.header("x-amz-bypass-governance-retention").lower() == "true"
         inner = ""
         for key, version in items:
+            wanted = f"<VersionId>{escape(version)}</VersionId>" if version else ""
             try:
-                if version != "null":
-                    raise S3Error("NoSuchVersion", "Objects have no versions here: only 'null' is kept.")
-                self.store.delete(request.bucket, key)
+                if not key:
+                    raise S3Error("MalformedXML", "An Object of DeleteObjects needs a Key.")
+                done = self.versions.delete(request.bucket, key, version, bypass=bypass)
             except S3Error as err:
-                inner += f"<Error><Key>{escape(key)}</Key><Code>{err.code}</Code>"
+                inner += f"<Error><Key>{escape(key)}</Key>{wanted}<Code>{err.code}</Code>"
                 inner += f"<Message>{escape(err.message)}</Message></Error>"
-            else:
-                inner += "" if quiet else f"<Deleted><Key>{escape(key)}</Key></Deleted>"
+                continue
+            if quiet:
+                continue
+            if done.is_marker:
+                wanted += "<DeleteMarker>true</DeleteMarker>"
+                wanted += f"<DeleteMarkerVersionId>{done.version}</DeleteMarkerVersionId>"
+            inner += f"<Deleted><Key>{escape(key)}</Key>{wanted}</Deleted>"
         return xml_answer("DeleteResult", inner)
 
     def _page(self, request: Request, after: str) -> tuple[str, int, str]:
         """Markup of one page, how many entries it has, and where to go on ('' at the end)."""
-        query, name = request.query, _name(request)
+        query, name = request.query, request.name_coder()
         limit = min(request.integer("max-keys", 1000), 1000)
         prefix, delimiter = query.get("prefix", ""), query.get("delimiter", "")
         found = page(self.store, request.bucket, prefix=prefix, delimiter=delimiter, after=after, limit=limit)
         pieces = [self._head(request, limit, truncated=found.truncated)]
-        owner = _OWNER if "list-type" not in query or query.get("fetch-owner") == "true" else ""
+        owner = OWNER_MARKUP if "list-type" not in query or query.get("fetch-owner") == "true" else ""
         pieces += [f"<Contents>{_entry(item, name)}{owner}</Contents>" for item in found.objects]
         pieces += [f"<CommonPrefixes><Prefix>{name(p)}</Prefix></CommonPrefixes>" for p in found.prefixes]
         shown = len(found.objects) + len(found.prefixes)
@@ -134,8 +153,10 @@ class Buckets:
 
     @staticmethod
     def _head(request: Request, limit: int, *, truncated: bool) -> str:
-        query, name = request.query, _name(request)
-        inner = f"<Name>{escape(request.bucket)}</Name><Prefix>{name(query.get('prefix', ''))}</Prefix>"
+        query, name = request.query, request.name_coder()
+        inner = f"<Name>{escape(request.bucket)}</Name>"
+        if "prefix" in query or "list-type" in query:
+            inner += f"<Prefix>{name(query.get('prefix', ''))}</Prefix>"
         inner += f"<MaxKeys>{limit}</MaxKeys><IsTruncated>{str(truncated).lower()}</IsTruncated>"
         if query.get("delimiter"):
             inner += f"<Delimiter>{name(query['delimiter'])}</Delimiter>"
@@ -150,23 +171,19 @@ def _entry(item: Stored, name: Callable[[str], str]) -> str:
     return (
         f"<Key>{name(item.key)}</Key><LastModified>{iso_date(item.modified)}</LastModified>"
         f"<ETag>&quot;{item.etag}&quot;</ETag>{checksum if algorithm else ''}"
-        f"<Size>{item.size}</Size><StorageClass>STANDARD</StorageClass>"
+        f"<Size>{item.size}</Size><StorageClass>{item.row.headers.get(CLASS, 'STANDARD')}</StorageClass>"
     )
 
 
-def _name(request: Request) -> Callable[[str], str]:
-    """How a key is written in the answer."""
-    if request.query.get("encoding-type") == "url":
-        return lambda text: quote(text, safe="/")
-    return escape
-
-
 def _encode(last: str) -> str:
-    return base64.urlsafe_b64encode(last.encode()).decode()
+    return base64.urlsafe_b64encode(_TOKEN + last.encode()).decode()
 
 
 def _decode(token: str) -> str:
     try:
-        return base64.urlsafe_b64decode(token.encode()).decode()
-    except (binascii.Error, ValueError) as err:
-        raise S3Error("InvalidArgument", "The continuation token provided is incorrect.") from err
+        place = base64.b64decode(token.encode(), altchars=b"-_", validate=True)
+        if place.startswith(_TOKEN):
+            return place.removeprefix(_TOKEN).decode()
+    except (binascii.Error, ValueError):
+        pass
+    raise S3Error("InvalidArgument", "The continuation token provided is incorrect")

@@ -3,26 +3,41 @@
 from __future__ import annotations
 
 import contextlib
+import heapq
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import groupby
 
-from local_mock.keys import MARKER, is_in_progress
+from local_mock.keys import MARKER, aside_keys, is_in_progress
 from local_mock.s3.errors import S3Error
-from local_mock.s3.index import Row
-from local_mock.s3.store import DEFAULT_TYPE, Store, Stored, md5_of
+from local_mock.s3.index import Old, row_of
+from local_mock.s3.store import Store, Stored
 
-__all__ = ["Page", "page"]
+__all__ = ["Page", "VersionsPage", "page", "versions_page"]
+
+_Found = tuple[str, str]  # key, path of its file
 
 
 @dataclass
 class Page:
-    """What one ListObjects answer shows. `last` is the key or common prefix to go on after, if truncated."""
+    """The content of one ListObjects answer. `last` is the key or common prefix to go on after, if truncated."""
 
     objects: list[Stored] = field(default_factory=list)
     prefixes: list[str] = field(default_factory=list)
     truncated: bool = False
     last: str = ""
+
+
+@dataclass
+class VersionsPage:
+    """The content of one ListObjectVersions answer: (version, is it a marker, is it the newest), and prefixes."""
+
+    versions: list[tuple[Stored, bool, bool]] = field(default_factory=list)
+    prefixes: list[str] = field(default_factory=list)
+    truncated: bool = False
+    last: str = ""
+    last_version: str = ""
 
 
 def page(store: Store, bucket: str, *, prefix: str, delimiter: str, after: str, limit: int) -> Page:
@@ -32,17 +47,14 @@ def page(store: Store, bucket: str, *, prefix: str, delimiter: str, after: str, 
     """
     store.require_bucket(bucket)
     result = Page()
-    found: list[tuple[str, str]] = []  # (key, path) of objects
-    skip = after if delimiter and after.endswith(delimiter) else ""
-    known = _Known(store, bucket)
-    shown = 0
-    for key, path in _walk(os.fspath(store.root / bucket), "", prefix, after):
-        if (skip and key.startswith(skip)) or (is_in_progress(key) and not known.has(key)):
+    found: list[_Found] = []
+    common_of = _common(prefix, delimiter)
+    skip, shown = common_of(after), 0
+    skip = skip if skip == after else ""
+    for key, path in _keys(store, bucket, prefix, after):
+        if skip and key.startswith(skip):
             continue
-        cut = key.find(delimiter, len(prefix)) if delimiter else -1
-        common = key[: cut + len(delimiter)] if cut >= 0 else ""
-        if common and common == skip:
-            continue
+        common = common_of(key)
         if shown == limit:
             result.truncated = limit > 0
             break
@@ -53,35 +65,126 @@ def page(store: Store, bucket: str, *, prefix: str, delimiter: str, after: str, 
             skip = common
         else:
             found.append((key, path))
-    result.objects = _with_etags(store, bucket, found)
+    result.objects = [*_with_etags(store, bucket, found).values()]
     return result
 
 
-class _Known:
-    """Whether a key with the name of an unfinished file was put through the API (then it is an object)."""
+def versions_page(
+    store: Store, bucket: str, *, prefix: str, delimiter: str, after: str, after_version: str, limit: int
+) -> VersionsPage:
+    """The first `limit` versions and common prefixes after one version of key `after` ('': after all of them)."""
+    store.require_bucket(bucket)
+    result = VersionsPage()
+    common_of = _common(prefix, delimiter)
+    skip, shown = common_of(after), 0
+    skip = skip if skip == after else ""
+    present: list[_Found] = []
+    chosen: list[tuple[str, Old | None, bool]] = []
+    for key, path, olds in _with_versions(store, bucket, prefix, after):
+        if skip and key.startswith(skip):
+            continue
+        common = common_of(key)
+        entries = [(old, n == 0) for n, old in enumerate([*([None] if path else []), *olds])]
+        if key == after:
+            entries = _rest(entries, after_version)
+        for old, newest in entries[:1] if common else entries:
+            if shown == limit:
+                result.truncated = limit > 0
+                break
+            shown += 1
+            result.last, result.last_version = common or key, old.row.version if old and not common else ""
+            if common:
+                result.prefixes.append(common)
+                skip = common
+                break
+            if old is None:
+                present.append((key, path))
+            chosen.append((key, old, newest))
+        if result.truncated:
+            break
+    objects = _with_etags(store, bucket, present)
+    for key, old, newest in chosen:
+        now = objects.get(key)
+        if old is None and now is not None:
+            result.versions.append((now, False, newest))
+        elif old is not None and (now is None or now.row.version != old.row.version):  # else: killed on its way
+            result.versions.append((Stored(bucket, key, old.row), old.is_marker, newest))
+    if not result.last_version and result.last in objects:
+        result.last_version = objects[result.last].row.version
+    return result
 
-    def __init__(self, store: Store, bucket: str) -> None:
-        self._store, self._bucket = store, bucket
 
-    def has(self, key: str) -> bool:
-        return key.endswith("/") or self._store.index.get(self._bucket, key) is not None
+def _rest(entries: list[tuple[Old | None, bool]], version: str) -> list[tuple[Old | None, bool]]:
+    """The versions of a key that follow one that was shown ('' for all of them)."""
+    if not version:
+        return []
+    names = [old.row.version if old else "" for old, _ in entries]
+    return entries[names.index(version) + 1 :] if version in names else entries[1:]
 
 
-def _walk(folder: str, base: str, prefix: str, after: str) -> Iterator[tuple[str, str]]:
-    """(key, path) of the files below `folder` (whose keys begin with `base`), in order, greater than `after`.
+def _common(prefix: str, delimiter: str) -> Callable[[str], str]:
+    """The function from a key to its common prefix, '' if it has none."""
+
+    def common_of(key: str) -> str:
+        cut = key.find(delimiter, len(prefix)) if delimiter and key.startswith(prefix) else -1
+        return key[: cut + len(delimiter)] if cut >= 0 else ""
+
+    return common_of
+
+
+def _keys(store: Store, bucket: str, prefix: str, after: str, *, inclusive: bool = False) -> Iterator[_Found]:
+    """Key and path of every object greater than `after` (or equal, if `inclusive`), in order."""
+    plain = (
+        (key, path)
+        for key, path in _walk(os.fspath(store.root / bucket), "", prefix, after, inclusive=inclusive)
+        if not is_in_progress(key) or key.endswith("/") or store.index.get(bucket, key)  # put through the API
+    )
+    aside = sorted(
+        (key, os.fspath(path))
+        for key, path in aside_keys(store.root, bucket)
+        if key.startswith(prefix) and (key > after or (inclusive and key == after))
+    )
+    if not aside:
+        yield from plain
+        return
+    for _, found in groupby(heapq.merge(plain, aside, key=_first), key=_first):
+        yield next(found)  # the plain file counts
+
+
+def _first(found: tuple[str, object]) -> str:
+    return found[0]
+
+
+def _with_versions(store: Store, bucket: str, prefix: str, after: str) -> Iterator[tuple[str, str, list[Old]]]:
+    """(key, path of the present object or '', older versions from new to old) of keys from `after` on."""
+    present = ((key, (path, None)) for key, path in _keys(store, bucket, prefix, after, inclusive=True))
+    older = ((old.key, ("", old)) for old in _older(store, bucket, prefix, after))
+    for key, group in groupby(heapq.merge(present, older, key=_first), key=_first):
+        found = [item for _, item in group]
+        yield key, found[0][0], [old for _, old in found if old is not None]
+
+
+def _older(store: Store, bucket: str, prefix: str, after: str) -> Iterator[Old]:
+    for old in store.index.versions(bucket, max(prefix, after)):
+        if not old.key.startswith(prefix):
+            return
+        yield old
+
+
+def _walk(folder: str, base: str, prefix: str, after: str, *, inclusive: bool) -> Iterator[_Found]:
+    """Key and path of the files below `folder` (whose keys begin with `base`), in order.
 
     Whole folders outside `prefix` or before `after` are not entered. Links are passed over.
     """
-    start = after.encode()
     for name, path, is_folder in _entries(folder):
         key = base + name
         if is_folder:
             below = key + "/"
             outside = not (below.startswith(prefix) or prefix.startswith(below))
-            passed = below.encode() < start and not after.startswith(below)
+            passed = below < after and not after.startswith(below)
             if not outside and not passed:
-                yield from _walk(path, below, prefix, after)
-        elif key.startswith(prefix) and key.encode() > start:
+                yield from _walk(path, below, prefix, after, inclusive=inclusive)
+        elif key.startswith(prefix) and (key > after or (inclusive and key == after)):
             yield key, path
 
 
@@ -104,22 +207,19 @@ def _entries(folder: str) -> list[tuple[str, str, bool]]:
     return [item for _, item in sorted(found)]
 
 
-def _with_etags(store: Store, bucket: str, found: list[tuple[str, str]]) -> list[Stored]:
-    """The objects with size, time and ETag; ETags that the index lacks are computed and kept."""
-    if not found:
-        return []
-    rows = store.index.between(bucket, found[0][0], found[-1][0])
-    result: list[Stored] = []
-    adopted: list[tuple[str, Row]] = []
+def _with_etags(store: Store, bucket: str, found: list[_Found]) -> dict[str, Stored]:
+    """The objects by key, with size, time and ETag; a file without a row is adopted."""
+    stats: dict[str, os.stat_result] = {}
     for key, path in found:
-        with contextlib.suppress(OSError, S3Error):  # vanished meanwhile
-            stat = os.stat(path, follow_symlinks=False)  # noqa: PTH116
-            row = rows.get(key)
-            if row is None or (row.mtime_ns, row.size) != (stat.st_mtime_ns, stat.st_size):
-                with open(path, "rb") as file:  # noqa: PTH123
-                    row = Row(stat.st_mtime_ns, stat.st_size, md5_of(file), {"content-type": DEFAULT_TYPE})
-                adopted.append((key, row))
-            result.append(Stored(bucket, key, row))
-    if adopted:
-        store.index.put_many(bucket, adopted)
-    return result
+        with contextlib.suppress(OSError):  # vanished meanwhile
+            stats[key] = os.stat(path, follow_symlinks=False)  # noqa: PTH116
+    if not stats:
+        return {}
+    # After the files: the row of a file that we have seen is there, or the file has been replaced since.
+    rows = store.index.between(bucket, found[0][0], found[-1][0])
+    objects: dict[str, Stored] = {}
+    for key, stat in stats.items():
+        row = row_of(rows.get(key, []), stat)
+        with contextlib.suppress(S3Error):
+            objects[key] = Stored(bucket, key, row) if row else store.head(bucket, key)
+    return objects

@@ -6,7 +6,9 @@ write come from and go to the same store that answers S3 requests.
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
+import functools
 import sys
 from typing import Any
 
@@ -17,22 +19,56 @@ from local_mock.keys import bucket_ok
 from local_mock.s3 import store_of
 from local_mock.s3.checksums import BodyDigest
 from local_mock.s3.errors import S3Error
-from local_mock.s3.listing import page
-from local_mock.s3.store import DEFAULT_TYPE, Store, Stored
+from local_mock.s3.listing import page, versions_page
+from local_mock.s3.store import DEFAULT_TYPE, Stored
+from local_mock.s3.versions import Versions
 
 __all__ = ["FileKey", "FolderS3Backend", "patch"]
 
 
+# Settings of a bucket that every write must know: they stand in the store, which answers before moto is imported.
+_SETTINGS = (
+    "versioning_status", "object_lock_enabled", "default_lock_mode", "default_lock_days", "default_lock_years",
+)  # fmt: skip
+_INITIALISING = "_initialising"
+
+
 def patch() -> None:
-    """Make moto's server use `FolderS3Backend`."""
+    """Make moto's server use `FolderS3Backend`, and its buckets the settings of the store."""
     s3_backends.backend = FolderS3Backend
     s3_backends.clear()
+    if isinstance(vars(FakeBucket).get(_SETTINGS[0]), property):
+        return
+    for name in _SETTINGS:
+        setattr(FakeBucket, name, _setting(name))
+    original = FakeBucket.__init__
+
+    @functools.wraps(original)
+    def initialise(self: FakeBucket, *args: Any, **kwargs: Any) -> None:
+        vars(self)[_INITIALISING] = True  # its defaults must not replace what the store has
+        original(self, *args, **kwargs)
+        del vars(self)[_INITIALISING]
+
+    FakeBucket.__init__ = initialise
+
+
+def _setting(name: str) -> property:
+    """A property of moto's bucket that is kept in the store."""
+
+    def get(self: FakeBucket) -> Any:
+        return store_of(get_context()).index.setting(self.name, name)
+
+    def put(self: FakeBucket, value: Any) -> None:
+        if _INITIALISING not in vars(self):
+            store_of(get_context()).index.set_setting(self.name, name, value)
+
+    return property(get, put)
 
 
 class FileKey(FakeKey):
     """An object for moto, its bytes read from the file when they are asked for."""
 
-    def __init__(self, store: Store, stored: Stored, account_id: str, region_name: str) -> None:
+    def __init__(self, versions: Versions, stored: Stored, account_id: str, region_name: str) -> None:
         super().__init__(
             stored.key,
             b"",
@@ -40,9 +76,9 @@ class FileKey(FakeKey):
             region_name,
             etag=stored.etag,
             bucket_name=stored.bucket,
-            version_id="null",
+            version_id=stored.row.version,
         )
-        self._store, self._stored = store, stored
+        self._versions, self._stored = versions, stored
         self.contentsize = stored.size
         self.last_modified = datetime.datetime.fromtimestamp(stored.modified, datetime.UTC).replace(tzinfo=None)
         self._metadata.update({"Content-Type": stored.row.headers.get("content-type", DEFAULT_TYPE)})
@@ -51,7 +87,7 @@ class FileKey(FakeKey):
     def value(self) -> bytes:
         if not hasattr(self, "_stored"):
             return b""
-        file, _ = self._store.open(self._stored.bucket, self._stored.key)
+        file, _ = self._versions.open(self._stored.bucket, self._stored.key, self._stored.row.version)
         with file:
             return file.read()
 
@@ -62,8 +98,14 @@ class FileKey(FakeKey):
     def set_metadata(self, metadata: Any, replace: bool = False) -> None:
         super().set_metadata(metadata, replace)
         headers = {k if k.lower().startswith("content-") else f"x-amz-meta-{k}": v for k, v in metadata.items()}
-        kept = {} if replace else self._stored.row.headers
-        self._store.update(self._stored, kept | {k.lower(): str(v) for k, v in headers.items()}, {})
+        sent = {k.lower(): str(v) for k, v in headers.items()}
+        stored = self._stored
+        self._stored = self._versions.change(
+            stored.bucket,
+            stored.key,
+            stored.row.version,
+            lambda row: dataclasses.replace(row, headers=({} if replace else row.headers) | sent),
+        )
 
 
 class FolderS3Backend(S3Backend):
@@ -72,6 +114,7 @@ class FolderS3Backend(S3Backend):
     def __init__(self, region_name: str, account_id: str) -> None:
         super().__init__(region_name, account_id)
         self._store = store_of(get_context())
+        self._objects = Versions(self._store)
         self._unclaimed: set[str] = set()
         self._adopt_all()
 
@@ -111,7 +154,8 @@ class FolderS3Backend(S3Backend):
             from moto.s3.exceptions import InvalidBucketName
 
             raise InvalidBucketName
-        (self._store.root / bucket_name).mkdir(exist_ok=True)
+        self._store.create_bucket(bucket_name)
+        self._store.index.set_setting(bucket_name, "region", region_name)
         return bucket
 
     def delete_bucket(self, bucket_name: str) -> FakeBucket | None:
@@ -119,7 +163,10 @@ class FolderS3Backend(S3Backend):
         bucket = self.get_bucket(bucket_name)
         if not self._store.has_bucket(bucket_name):
             return super().delete_bucket(bucket_name)
-        if page(self._store, bucket_name, prefix="", delimiter="", after="", limit=1).objects:
+        found = versions_page(
+            self._store, bucket_name, prefix="", delimiter="", after="", after_version="", limit=1
+        )
+        if found.versions:
             return None
         self._store.remove_bucket(bucket_name)
         self._unclaimed.discard(bucket_name)
@@ -130,11 +177,12 @@ class FolderS3Backend(S3Backend):
     def get_object(self, bucket_name: str, key_name: str, *args: Any, **kwargs: Any) -> FakeKey | None:
         if not self._store.has_bucket(bucket_name):  # a table bucket of moto's own
             return super().get_object(bucket_name, key_name, *args, **kwargs)
+        version = kwargs.get("version_id") or (args[0] if args else None) or ""
         try:
-            found = self._store.find(bucket_name, key_name)
+            found = self._objects.head(bucket_name, key_name, version)
         except S3Error:
             return None
-        return FileKey(self._store, found, self.account_id, self.region_name) if found else None
+        return FileKey(self._objects, found, self.account_id, self.region_name)
 
     def put_object(self, bucket_name: str, key_name: str, value: bytes, *args: Any, **kwargs: Any) -> FakeKey:
         if not self._store.has_bucket(bucket_name):
@@ -144,10 +192,10 @@ class FolderS3Backend(S3Backend):
         digest.update(data)
         with self._store.incoming() as (temporary, file):
             file.write(data)
-            stored = self._store.commit(
+            stored = self._objects.commit(
                 temporary, bucket_name, key_name, digest.md5, {"content-type": DEFAULT_TYPE}, {}
             )
-        return FileKey(self._store, stored, self.account_id, self.region_name)
+        return FileKey(self._objects, stored, self.account_id, self.region_name)
 
     def delete_object(
         self, bucket_name: str, key_name: str, *args: Any, **kwargs: Any
@@ -155,8 +203,10 @@ class FolderS3Backend(S3Backend):
         if not self._store.has_bucket(bucket_name):
             found: tuple[bool, dict[str, Any]] = super().delete_object(bucket_name, key_name, *args, **kwargs)
             return found
-        self._store.delete(bucket_name, key_name)
-        return True, {}
+        version = kwargs.get("version_id") or (args[0] if args else None) or ""
+        bypass = bool(kwargs.get("bypass"))
+        done = self._objects.delete(bucket_name, key_name, version, bypass=bypass)
+        return True, {"version-id": done.version} if done.version else {}
 
     def list_objects(
         self,
@@ -174,5 +224,5 @@ class FolderS3Backend(S3Backend):
             after=marker or "",
             limit=max_keys if max_keys is not None else sys.maxsize,
         )
-        keys = [FileKey(self._store, item, self.account_id, self.region_name) for item in found.objects]
+        keys = [FileKey(self._objects, item, self.account_id, self.region_name) for item in found.objects]
         return keys, found.prefixes, found.truncated, found.last if found.truncated else None

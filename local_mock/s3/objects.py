@@ -1,43 +1,66 @@
-"""The operations on one object: get, head, put, delete, copy, tags, attributes; and parts of an upload."""
+"""The operations on one object or version: get, head, put, delete, copy, attributes."""
 
 from __future__ import annotations
 
 import base64
-import email.utils
-import re
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import BinaryIO
-from urllib.parse import parse_qsl, unquote
-from xml.sax.saxutils import escape
+from urllib.parse import unquote
 
+from local_mock.s3.acl import ACL
 from local_mock.s3.checksums import ALGORITHMS, BLOCK, BodyDigest, checksum_of, header_of, iterate_body
-from local_mock.s3.errors import S3Error
-from local_mock.s3.request import Answer, Request, http_date, iso_date, parse_tags, xml_answer
-from local_mock.s3.store import DEFAULT_TYPE, Store, Stored
-from local_mock.s3.uploads import Part, Uploads
+from local_mock.s3.customer_keys import COPY_SOURCE, CUSTOMER_KEY, check_key_of
+from local_mock.s3.errors import S3Error, no_such_key
+from local_mock.s3.headers import (
+    CLASS,
+    PARTS,
+    RESTORED,
+    checksum_markup,
+    content_of_part,
+    describe,
+    encryption,
+    failed_condition,
+    invalid_state,
+    is_archived,
+    matches,
+    part_sizes,
+    range_of,
+    read_condition,
+    seconds,
+    sent_headers,
+    sent_tags,
+    write_condition,
+)
+from local_mock.s3.locks import HOLD, MODE, UNTIL, default_lock
+from local_mock.s3.overrides import overrides
+from local_mock.s3.request import Answer, Request, http_date, iso_date, xml_answer
+from local_mock.s3.store import Stored
+from local_mock.s3.versions import Versions
 
-__all__ = ["Objects"]
+__all__ = [
+    "Objects",
+    "blocks_of",
+    "copied",
+    "new_headers",
+    "open_source",
+    "receive",
+    "source_version",
+    "version_headers",
+]
 
-_KEPT = (
-    "cache-control", "content-disposition", "content-encoding", "content-language", "content-type", "expires",
-    "x-amz-server-side-encryption", "x-amz-server-side-encryption-aws-kms-key-id", "x-amz-storage-class",
-    "x-amz-website-redirect-location",
-)  # fmt: skip
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
-_RANGE_ASKED = re.compile(r"bytes=(\d+-\d*|-\d+)")
+_NOT_COPIED = (ACL, PARTS, ":upload", RESTORED, CUSTOMER_KEY, CLASS, MODE, UNTIL, HOLD)
+_DIRECTIVES = ("COPY", "REPLACE")
 
 
 class Objects:
-    """The operations, over a store. Each takes a request and returns an answer or raises S3Error."""
+    """The operations, over versions. Each takes a request and returns an answer or raises S3Error."""
 
-    def __init__(self, store: Store, uploads: Uploads) -> None:
-        self.store, self.uploads = store, uploads
+    def __init__(self, versions: Versions) -> None:
+        self.versions = versions
 
     def get(self, request: Request) -> Answer:
-        """GetObject and HeadObject: conditions, one range, the headers that a presigned URL overrides."""
-        _only_null_version(request)
-        file, stored = self.store.open(request.bucket, request.key)
+        """GetObject and HeadObject: conditions, one range or part, the headers that a presigned URL overrides."""
+        file, stored = self.versions.open(request.bucket, request.key, request.version)
         try:
             answer, first = self._read_head(request, stored)
         except BaseException:
@@ -46,75 +69,90 @@ class Objects:
         if request.method == "HEAD":
             file.close()
         else:
-            answer.body = _blocks(file, first, int(answer.headers["Content-Length"]))
+            answer.body = blocks_of(file, first, int(answer.headers["Content-Length"]))
         return answer
 
-    @staticmethod
-    def _read_head(request: Request, stored: Stored) -> tuple[Answer, int]:
+    def _read_head(self, request: Request, stored: Stored) -> tuple[Answer, int]:
         """Status and headers of a read, and the first byte."""
-        _check_read(request, stored)
-        first, last = _range(request.header("range"), stored.size)
-        answer = Answer(200, _describe(stored))
-        if _RANGE_ASKED.fullmatch(request.header("range").strip()):  # 206 also where it is the whole object
+        read_condition(request, stored)
+        kept = stored.row.headers
+        check_key_of(kept, request)
+        if request.method == "GET" and is_archived(kept):
+            raise invalid_state(kept)
+        answer = Answer(200, describe(stored) | version_headers(self.versions, stored))
+        first, length, ranged = 0, stored.size, range_of(request.header("range"), stored.size)
+        if "partNumber" in request.query:
+            if ranged:
+                raise S3Error("InvalidRequest", "Cannot specify both Range header and partNumber query parameter.")
+            first, length, parts = content_of_part(request.integer("partNumber", 0), stored)
+            ranged = first, first + length - 1
+            answer.headers |= {"x-amz-mp-parts-count": str(parts)} if parts else {}
+        elif ranged:
+            first, length = ranged[0], ranged[1] - ranged[0] + 1
+        if ranged and length:  # 206 also where it is the whole object
             answer.status = 206
-            answer.headers["Content-Range"] = f"bytes {first}-{last}/{stored.size}"
+            answer.headers["Content-Range"] = f"bytes {first}-{first + length - 1}/{stored.size}"
         elif request.header("x-amz-checksum-mode").upper() == "ENABLED":
-            answer.headers |= {k: v for k, v in stored.row.headers.items() if k.startswith("x-amz-checksum-")}
-        for name, value in request.query.items():
-            if name.startswith("response-"):
-                answer.headers[name.removeprefix("response-").title()] = value
-        answer.headers["Content-Length"] = str(last - first + 1)
+            answer.headers |= {k: v for k, v in kept.items() if k.startswith("x-amz-checksum-")}
+        answer.headers |= overrides(request)
+        answer.headers["Content-Length"] = str(length)
         return answer, first
 
     def put(self, request: Request) -> Answer:
         """PutObject: the body streams to a temporary file, is checked, then becomes the object."""
-        self.store.path(request.bucket, request.key)
-        headers, tags = _sent_headers(request), _sent_tags(request)
-        with self.store.incoming() as (temporary, file):
-            digest, checksum = self._receive(request, file)
-            stored = self.store.commit(
+        self.versions.store.check(request.bucket, request.key)
+        headers, tags = new_headers(self.versions, request), sent_tags(request)
+        with self.versions.store.incoming() as (temporary, file):
+            digest, checksum = receive(request, file)
+            stored = self.versions.commit(
                 temporary,
                 request.bucket,
                 request.key,
                 digest.md5,
                 headers | checksum,
                 tags,
-                _write_condition(request),
+                write_condition(request),
             )
-        return Answer(200, {"ETag": f'"{stored.etag}"', **_encryption(stored), **checksum})
+        answer = Answer(200, {"ETag": f'"{stored.etag}"', **encryption(headers), **checksum})
+        answer.headers |= version_headers(self.versions, stored)
+        if algorithm := request.header("x-amz-sdk-checksum-algorithm"):
+            answer.headers["x-amz-sdk-checksum-algorithm"] = algorithm  # as moto has it
+        return answer
 
     def delete(self, request: Request) -> Answer:
-        _only_null_version(request)
         wanted = request.header("if-match")
 
         def condition(present: Stored | None) -> None:
-            if wanted and (present is None or not _matches(wanted, present.etag)):
-                raise S3Error("PreconditionFailed", "The object's ETag is not the one in If-Match.")
+            if present is None:
+                raise no_such_key(request.key)
+            if not matches(wanted, present.etag):
+                raise failed_condition("If-Match")
 
-        self.store.delete(request.bucket, request.key, condition)
-        return Answer(204)
+        bypass = request.header("x-amz-bypass-governance-retention").lower() == "true"
+        done = self.versions.delete(
+            request.bucket, request.key, request.version, condition if wanted else None, bypass=bypass
+        )
+        headers = {"x-amz-version-id": done.version} if done.version else {}
+        return Answer(204, headers | ({"x-amz-delete-marker": "true"} if done.is_marker else {}))
 
     def copy(self, request: Request) -> Answer:
-        """CopyObject, by the kernel; a multipart ETag becomes the MD5 of the content."""
-        source, file = self._source(request)
-        replace = request.header("x-amz-metadata-directive", "COPY").upper() == "REPLACE"
-        same = (source.bucket, source.key) == (request.bucket, request.key)
+        """CopyObject; a multipart ETag becomes the MD5 of the content."""
+        source, file = open_source(self.versions, request)
         with file:
-            if same and not replace and not request.header("x-amz-storage-class"):
-                raise S3Error(
-                    "InvalidRequest",
-                    "This copy request is illegal because it is trying to copy an object to itself without "
-                    "changing the object's metadata, storage class or encryption.",
-                )
-            old = {k: v for k, v in source.row.headers.items() if not k.startswith("x-amz-checksum-")}
-            headers = _sent_headers(request) if replace else old
-            new_tags = request.header("x-amz-tagging-directive", "COPY").upper() == "REPLACE"
-            tags = _sent_tags(request) if new_tags else source.row.tags
+            replaced = _directive(request, "x-amz-metadata-directive") == "REPLACE"
+            _check_self_copy(request, source, replaced=replaced)
+            sent = new_headers(self.versions, request)
+            headers = sent if replaced else {
+                **{k: v for k, v in source.row.headers.items() if _is_copied(k)},
+                **{k: v for k, v in sent.items() if not k.startswith("x-amz-meta-") and _is_of_target(k)},
+            }  # fmt: skip
+            new_tags = _directive(request, "x-amz-tagging-directive") == "REPLACE"
+            tags = sent_tags(request) if new_tags else source.row.tags
             algorithm, kind, value = checksum_of(source.row.headers)
             algorithm = request.header("x-amz-checksum-algorithm").upper() or algorithm
-            with self.store.incoming() as (temporary, target):
+            with self.versions.store.incoming() as (temporary, target):
                 digest = BodyDigest(algorithm)
-                for block in _blocks(file, 0, source.size):
+                for block in blocks_of(file, 0, source.size):
                     digest.update(block)
                     target.write(block)
                 if (
@@ -125,265 +163,170 @@ class Objects:
                     headers |= {header_of(algorithm): value, "x-amz-checksum-type": kind}  # not computed here
                 elif digest.checksum is not None:
                     headers |= {header_of(algorithm): digest.checksum, "x-amz-checksum-type": "FULL_OBJECT"}
-                stored = self.store.commit(
-                    temporary, request.bucket, request.key, digest.md5, headers, tags, _write_condition(request)
+                stored = self.versions.commit(
+                    temporary, request.bucket, request.key, digest.md5, headers, tags, write_condition(request)
                 )
-        return _copied("CopyObjectResult", stored.etag, stored.modified, stored.row.headers)
-
-    def upload_part(self, request: Request) -> Answer:
-        """UploadPart and UploadPartCopy."""
-        upload_id, number = request.query["uploadId"], request.integer("partNumber", 0)
-        self.uploads.get(request.bucket, request.key, upload_id)
-        with self.store.incoming() as (temporary, file):
-            checksum: dict[str, str] = {}
-            if request.header("x-amz-copy-source"):
-                digest = self._receive_copy(request, file)
-            else:
-                digest, checksum = self._receive(request, file)
-            value = next((v for k, v in checksum.items() if k != "x-amz-checksum-type"), "")
-            part = Part(number, digest.md5, digest.size, value, time.time())
-            self.uploads.add(upload_id, temporary, part)
-        if request.header("x-amz-copy-source"):
-            return _copied("CopyPartResult", part.etag, part.modified)
-        return Answer(200, {"ETag": f'"{part.etag}"', **checksum})
-
-    def create_upload(self, request: Request) -> Answer:
-        upload_id = self.uploads.create(
-            request.bucket,
-            request.key,
-            _sent_headers(request),
-            _sent_tags(request),
-            algorithm=request.header("x-amz-checksum-algorithm").upper(),
-            checksum_type=request.header("x-amz-checksum-type").upper(),
-        )
-        bucket, key = escape(request.bucket), escape(request.key)
-        inner = f"<Bucket>{bucket}</Bucket><Key>{key}</Key><UploadId>{upload_id}</UploadId>"
-        return xml_answer("InitiateMultipartUploadResult", inner)
-
-    def complete_upload(self, request: Request) -> Answer:
-        try:
-            wanted = [
-                (int(part.findtext("PartNumber", "")), part.findtext("ETag", ""))
-                for part in request.xml().iter("Part")
-            ]
-        except ValueError as err:
-            raise S3Error("MalformedXML", "Every Part needs a PartNumber that is a whole number.") from err
-        stored = self.uploads.complete(
-            request.bucket, request.key, request.query["uploadId"], wanted, _write_condition(request)
-        )
-        inner = f"<Bucket>{escape(request.bucket)}</Bucket><Key>{escape(request.key)}</Key>"
-        inner += f"<ETag>&quot;{stored.etag}&quot;</ETag>"
-        return xml_answer("CompleteMultipartUploadResult", inner + _checksum_markup(stored.row.headers))
-
-    def abort_upload(self, request: Request) -> Answer:
-        self.uploads.get(request.bucket, request.key, request.query["uploadId"])
-        self.uploads.abort(request.query["uploadId"])
-        return Answer(204)
-
-    def list_parts(self, request: Request) -> Answer:
-        upload_id = request.query["uploadId"]
-        self.uploads.get(request.bucket, request.key, upload_id)
-        after, limit = request.integer("part-number-marker", 0), request.integer("max-parts", 1000)
-        rest = [part for part in self.uploads.parts(upload_id) if part.number > after]
-        shown = rest[: min(limit, 1000)]
-        inner = f"<Bucket>{escape(request.bucket)}</Bucket><Key>{escape(request.key)}</Key>"
-        inner += f"<UploadId>{upload_id}</UploadId><PartNumberMarker>{after}</PartNumberMarker>"
-        inner += f"<NextPartNumberMarker>{shown[-1].number if shown else after}</NextPartNumberMarker>"
-        inner += f"<MaxParts>{limit}</MaxParts><IsTruncated>{str(len(shown) < len(rest)).lower()}</IsTruncated>"
-        for part in shown:
-            inner += f"<Part><PartNumber>{part.number}</PartNumber><ETag>&quot;{part.etag}&quot;</ETag>"
-            inner += f"<Size>{part.size}</Size><LastModified>{iso_date(part.modified)}</LastModified></Part>"
-        return xml_answer("ListPartsResult", inner)
-
-    def get_tags(self, request: Request) -> Answer:
-        stored = self.store.head(request.bucket, request.key)
-        tags = "".join(
-            f"<Tag><Key>{escape(k)}</Key><Value>{escape(v)}</Value></Tag>" for k, v in stored.row.tags.items()
-        )
-        return xml_answer("Tagging", f"<TagSet>{tags}</TagSet>")
-
-    def put_tags(self, request: Request) -> Answer:
-        tags = parse_tags((t.findtext("Key", ""), t.findtext("Value", "")) for t in request.xml().iter("Tag"))
-        stored = self.store.head(request.bucket, request.key)
-        self.store.update(stored, stored.row.headers, tags)
-        return Answer(200)
-
-    def delete_tags(self, request: Request) -> Answer:
-        stored = self.store.head(request.bucket, request.key)
-        self.store.update(stored, stored.row.headers, {})
-        return Answer(204)
+        answer = copied("CopyObjectResult", stored.etag, stored.modified, stored.row.headers)
+        answer.headers |= encryption(headers) | version_headers(self.versions, stored)
+        answer.headers |= source_version(self.versions, source)
+        return answer
 
     def attributes(self, request: Request) -> Answer:
-        """GetObjectAttributes: those asked for, of ETag, Checksum, ObjectSize, StorageClass."""
-        stored = self.store.head(request.bucket, request.key)
+        """GetObjectAttributes: those asked for, of ETag, Checksum, ObjectParts, ObjectSize, StorageClass."""
+        stored = self.versions.head(request.bucket, request.key, request.version)
+        check_key_of(stored.row.headers, request)
         have = {
             "ETag": stored.etag,
             "ObjectSize": str(stored.size),
-            "StorageClass": stored.row.headers.get("x-amz-storage-class", "STANDARD"),
+            "StorageClass": stored.row.headers.get(CLASS, "STANDARD"),
         }
-        if checksum := _checksum_markup(stored.row.headers):
+        if checksum := checksum_markup(stored.row.headers):
             have["Checksum"] = checksum
+        if sizes := part_sizes(stored.row.headers):
+            have["ObjectParts"] = _parts_markup(request, sizes)
         asked = [name.strip() for name in request.header("x-amz-object-attributes").split(",")]
         inner = "".join(f"<{name}>{have[name]}</{name}>" for name in asked if name in have)
         answer = xml_answer("GetObjectAttributesResponse", inner)
         answer.headers["Last-Modified"] = http_date(stored.modified)
+        answer.headers |= version_headers(self.versions, stored)
         return answer
 
-    def _receive(self, request: Request, file: BinaryIO) -> tuple[BodyDigest, dict[str, str]]:
-        """Stream the body into `file`; returns its digest and the checksum headers to keep. Raises BadDigest."""
-        trailer = request.header("x-amz-trailer").lower()
-        named = [a for a in ALGORITHMS if request.header(header_of(a)) or header_of(a) == trailer]
-        algorithm = named[0] if named else None
-        digest, trailers = BodyDigest(algorithm), dict[str, str]()
-        body = iterate_body(
-            request.environ["wsgi.input"], request.length, chunked=request.is_aws_chunked, trailers=trailers
-        )
-        for block in body:
-            digest.update(block)
-            file.write(block)
-        claimed = request.header("content-md5")
-        if claimed and base64.b64encode(bytes.fromhex(digest.md5)).decode() != claimed:
-            raise S3Error("BadDigest", "The Content-MD5 you specified did not match what we received.")
-        if algorithm is None:
-            return digest, {}
-        name = header_of(algorithm)
-        value = request.header(name) or trailers.get(name, "")
-        if digest.checksum is not None and value and digest.checksum != value:
-            raise S3Error("BadDigest", f"The {algorithm} you specified did not match the calculated checksum.")
-        return digest, {name: value, "x-amz-checksum-type": "FULL_OBJECT"} if value else {}
 
-    def _receive_copy(self, request: Request, file: BinaryIO) -> BodyDigest:
-        source, opened = self._source(request)
-        with opened:
-            first, last = _range(request.header("x-amz-copy-source-range"), source.size)
-            digest = BodyDigest()
-            for block in _blocks(opened, first, last - first + 1):
-                digest.update(block)
-                file.write(block)
-        return digest
-
-    def _source(self, request: Request) -> tuple[Stored, BinaryIO]:
-        """The object that x-amz-copy-source names, with its conditions checked."""
-        text = unquote(request.header("x-amz-copy-source")).removeprefix("/")
-        path, _, version = text.partition("?versionId=")
-        bucket, _, key = path.partition("/")
-        if version not in ("", "null"):
-            raise S3Error("NoSuchVersion", "Objects have no versions here: only the present one is kept.")
-        file, stored = self.store.open(bucket, key)
-        prefix = "x-amz-copy-source-if-"
-        wanted, unwanted = request.header(prefix + "match"), request.header(prefix + "none-match")
-        since = _seconds(request.header(prefix + "modified-since"))
-        before = _seconds(request.header(prefix + "unmodified-since"))
-        if (
-            (wanted and not _matches(wanted, stored.etag))
-            or (unwanted and _matches(unwanted, stored.etag))
-            or (since is not None and int(stored.modified) <= since)
-            or (before is not None and not wanted and int(stored.modified) > before)
-        ):
-            file.close()
-            raise S3Error("PreconditionFailed", "At least one of the preconditions on the source did not hold.")
-        return stored, file
+def _directive(request: Request, name: str) -> str:
+    value = request.header(name, "COPY").upper()
+    if value not in _DIRECTIVES:
+        raise S3Error("InvalidArgument", f"Unknown {name.removeprefix('x-amz-')}: '{request.header(name)}'.")
+    return value
 
 
-def _describe(stored: Stored) -> dict[str, str]:
-    """The headers that describe an object."""
-    kept = {k: v for k, v in stored.row.headers.items() if not k.startswith("x-amz-checksum-")}
-    headers = {
-        "ETag": f'"{stored.etag}"',
-        "Last-Modified": http_date(stored.modified),
-        "Accept-Ranges": "bytes",
-        "Content-Type": kept.pop("content-type", DEFAULT_TYPE),
-        **{name.title() if not name.startswith("x-amz-meta-") else name: value for name, value in kept.items()},
-        **_encryption(stored),
-    }
-    if stored.row.tags:
-        headers["x-amz-tagging-count"] = str(len(stored.row.tags))
-    return headers
-
-
-def _encryption(stored: Stored) -> dict[str, str]:
-    if "x-amz-server-side-encryption" in stored.row.headers:
-        return {}
-    return {"x-amz-server-side-encryption": "AES256"}  # S3's default since 2023
-
-
-def _sent_headers(request: Request) -> dict[str, str]:
-    """What is kept of a put's headers: content type and the like, and the user's metadata."""
-    headers = {name: value for name in _KEPT if (value := request.header(name))}
-    sent = request.all_headers | request.query
-    headers |= {name: value for name, value in sent.items() if name.startswith("x-amz-meta-")}
-    encoding = [e for e in headers.pop("content-encoding", "").split(",") if e.strip() not in ("", "aws-chunked")]
-    if encoding:
-        headers["content-encoding"] = ",".join(encoding)
-    if sum(len(k) + len(v) for k, v in headers.items() if k.startswith("x-amz-meta-")) > 8192:
-        raise S3Error("InvalidArgument", "Your metadata headers exceed the maximum allowed metadata size.")
-    return {"content-type": DEFAULT_TYPE} | headers
-
-
-def _sent_tags(request: Request) -> dict[str, str]:
-    return parse_tags(parse_qsl(request.header("x-amz-tagging"), keep_blank_values=True))
-
-
-def _check_read(request: Request, stored: Stored) -> None:
-    """Conditional reads: https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-reads.html."""
-    wanted, unwanted = request.header("if-match"), request.header("if-none-match")
-    since = _seconds(request.header("if-modified-since"))
-    before = _seconds(request.header("if-unmodified-since"))
-    modified = int(stored.modified)
-    if wanted and not _matches(wanted, stored.etag):
-        raise S3Error("PreconditionFailed", "The object's ETag is not the one in If-Match.")
-    if before is not None and not wanted and modified > before:
-        raise S3Error("PreconditionFailed", "The object was modified after If-Unmodified-Since.")
-    if unwanted and _matches(unwanted, stored.etag):
-        raise S3Error("NotModified", "Not Modified")
-    if since is not None and not unwanted and modified <= since:
-        raise S3Error("NotModified", "Not Modified")
-
-
-def _write_condition(request: Request) -> Callable[[Stored | None], None]:
-    """Conditional writes: If-None-Match: * (only if there is none) and If-Match (only over that one)."""
-    wanted, unwanted = request.header("if-match"), request.header("if-none-match")
-
-    def check(present: Stored | None) -> None:
-        if unwanted and present is not None and _matches(unwanted, present.etag):
-            raise S3Error("PreconditionFailed", "At least one of the pre-conditions you specified did not hold.")
-        if wanted and present is None:
-            raise S3Error("NoSuchKey", f"If-Match was given, but there is no object {request.key}.")
-        if wanted and present is not None and not _matches(wanted, present.etag):
-            raise S3Error("PreconditionFailed", "At least one of the pre-conditions you specified did not hold.")
-
-    return check
-
-
-def _matches(header: str, etag: str) -> bool:
-    return header.strip() == "*" or etag in [e.strip().removeprefix("W/").strip('"') for e in header.split(",")]
-
-
-def _seconds(text: str) -> float | None:
-    if not text:
-        return None
-    try:
-        return email.utils.parsedate_to_datetime(text).timestamp()
-    except ValueError:
-        return None  # S3 ignores a date that it cannot read
-
-
-def _range(header: str, size: int) -> tuple[int, int]:
-    """First and last byte (inclusive) that a Range header asks for; everything if there is none or many."""
-    found = _RANGE.fullmatch(header.strip())
-    if not found or found.groups() == ("", ""):
-        return 0, size - 1
-    start, stop = found.groups()
-    first = int(start) if start else max(0, size - int(stop))
-    last = min(int(stop), size - 1) if start and stop else size - 1
-    if first >= size or first > last:
+def _check_self_copy(request: Request, source: Stored, *, replaced: bool) -> None:
+    changes = (
+        CLASS,
+        "x-amz-server-side-encryption",
+        "x-amz-website-redirect-location",
+        "x-amz-checksum-algorithm",
+    )
+    same = (source.bucket, source.key) == (request.bucket, request.key)
+    if same and not replaced and not any(map(request.header, changes)) and "?versionId=" not in unquote(
+        request.header("x-amz-copy-source")
+    ):  # fmt: skip
         raise S3Error(
-            "InvalidRange", f"The requested range '{header}' is not satisfiable: there are {size} bytes."
+            "InvalidRequest",
+            "This copy request is illegal because it is trying to copy an object to itself without "
+            "changing the object's metadata, storage class, website redirect location or encryption attributes.",
         )
-    return first, last
 
 
-def _blocks(file: BinaryIO, first: int, length: int) -> Iterator[bytes]:
+def _is_copied(name: str) -> bool:
+    """Whether a copy keeps a header of its source."""
+    return name not in _NOT_COPIED and not name.startswith(
+        ("x-amz-checksum-", "x-amz-server-side-encryption", "x-amz-website")
+    )
+
+
+def _is_of_target(name: str) -> bool:
+    """Whether a header belongs to the copy even where metadata come from the source."""
+    return name in _NOT_COPIED or name.startswith(("x-amz-server-side-encryption", "x-amz-website"))
+
+
+def _parts_markup(request: Request, sizes: list[int]) -> str:
+    after = int(request.header("x-amz-part-number-marker", "0") or 0)
+    limit = min(int(request.header("x-amz-max-parts", "1000") or 1000), 1000)
+    shown = list(enumerate(sizes, 1))[after : after + limit]
+    last = shown[-1][0] if shown else after
+    inner = f"<PartsCount>{len(sizes)}</PartsCount><PartNumberMarker>{after}</PartNumberMarker>"
+    inner += f"<NextPartNumberMarker>{last}</NextPartNumberMarker><MaxParts>{limit}</MaxParts>"
+    inner += f"<IsTruncated>{str(last < len(sizes)).lower()}</IsTruncated>"
+    return inner + "".join(f"<Part><PartNumber>{n}</PartNumber><Size>{size}</Size></Part>" for n, size in shown)
+
+
+def new_headers(versions: Versions, request: Request) -> dict[str, str]:
+    """The headers to keep of a new object, with the lock that its bucket gives to those that bring none."""
+    headers = sent_headers(request)
+    locked = versions.index.setting(request.bucket, "object_lock_enabled")
+    if not locked and (MODE in headers or HOLD in headers):
+        raise S3Error("InvalidRequest", "Bucket is missing ObjectLockConfiguration")
+    return headers if MODE in headers or not locked else default_lock(versions.index, request.bucket) | headers
+
+
+def receive(request: Request, file: BinaryIO, also: BodyDigest | None = None) -> tuple[BodyDigest, dict[str, str]]:
+    """Stream the body into `file`; returns its digest and the checksum headers to keep. Raises BadDigest.
+
+    `also`: another digest that the body goes through.
+    """
+    trailer = request.header("x-amz-trailer").lower()
+    named = [a for a in ALGORITHMS if request.header(header_of(a)) or header_of(a) == trailer]
+    algorithm = named[0] if named else None
+    digest, trailers = BodyDigest(algorithm), dict[str, str]()
+    body = iterate_body(
+        request.environ["wsgi.input"], request.length, chunked=request.is_aws_chunked, trailers=trailers
+    )
+    for block in body:
+        digest.update(block)
+        if also is not None:
+            also.update(block)
+        file.write(block)
+    claimed = request.header("content-md5")
+    if claimed and base64.b64encode(bytes.fromhex(digest.md5)).decode() != claimed:
+        raise S3Error("BadDigest", "The Content-MD5 you specified did not match what we received.")
+    if algorithm is None:
+        return digest, {}
+    name = header_of(algorithm)
+    value = request.header(name) or trailers.get(name, "")
+    if digest.checksum is not None and value and digest.checksum != value:
+        raise S3Error("BadDigest", f"The {algorithm} you specified did not match the calculated checksum.")
+    return digest, {name: value, "x-amz-checksum-type": "FULL_OBJECT"} if value else {}
+
+
+def open_source(versions: Versions, request: Request) -> tuple[Stored, BinaryIO]:
+    """The object that x-amz-copy-source names, with its conditions and its key (SSE-C) checked."""
+    path, _, version = request.header("x-amz-copy-source").partition("?versionId=")
+    bucket, _, key = unquote(path).removeprefix("/").partition("/")
+    if not key:
+        raise S3Error(
+            "InvalidArgument", "Copy Source must mention the source bucket and key: sourcebucket/sourcekey"
+        )
+    try:
+        file, stored = versions.open(bucket, key, unquote(version))
+    except S3Error as err:
+        if err.code == "MethodNotAllowed":
+            message = "The source of a copy request may not specifically refer to a delete marker by version id."
+            raise S3Error("InvalidRequest", message) from err
+        raise
+    prefix = "x-amz-copy-source-if-"
+    wanted, unwanted = request.header(prefix + "match"), request.header(prefix + "none-match")
+    since = seconds(request.header(prefix + "modified-since"))
+    before = seconds(request.header(prefix + "unmodified-since"))
+    try:
+        check_key_of(stored.row.headers, request, COPY_SOURCE)
+        if is_archived(stored.row.headers):
+            message = "The source object of the COPY action is not in the active tier and is only stored in "
+            raise S3Error("ObjectNotInActiveTierError", message + "Amazon S3 Glacier.")
+        failed = {
+            "Match": wanted and not matches(wanted, stored.etag),
+            "None-Match": unwanted and matches(unwanted, stored.etag),
+            "Modified-Since": since is not None and int(stored.modified) <= since,
+            "Unmodified-Since": before is not None and not wanted and int(stored.modified) > before,
+        }
+        for name, holds_not in failed.items():
+            if holds_not:
+                raise failed_condition(f"x-amz-copy-source-If-{name}")
+    except BaseException:
+        file.close()
+        raise
+    return stored, file
+
+
+def version_headers(versions: Versions, stored: Stored) -> dict[str, str]:
+    """x-amz-version-id, in a bucket that keeps versions or did."""
+    return {"x-amz-version-id": stored.row.version} if versions.index.versioning(stored.bucket) else {}
+
+
+def source_version(versions: Versions, source: Stored) -> dict[str, str]:
+    return {f"{COPY_SOURCE}version-id": v for v in version_headers(versions, source).values()}
+
+
+def blocks_of(file: BinaryIO, first: int, length: int) -> Iterator[bytes]:
     """`length` bytes from `first` on, in blocks; closes the file."""
     with file:
         file.seek(first)
@@ -392,17 +335,6 @@ def _blocks(file: BinaryIO, first: int, length: int) -> Iterator[bytes]:
             yield block
 
 
-def _copied(root: str, etag: str, modified: float, headers: Mapping[str, str] | None = None) -> Answer:
+def copied(root: str, etag: str, modified: float, headers: Mapping[str, str] | None = None) -> Answer:
     inner = f"<LastModified>{iso_date(modified)}</LastModified><ETag>&quot;{etag}&quot;</ETag>"
-    return xml_answer(root, inner + _checksum_markup(headers or {}))
-
-
-def _checksum_markup(headers: Mapping[str, str]) -> str:
-    algorithm, kind, value = checksum_of(headers)
-    tag = f"Checksum{algorithm}"
-    return f"<{tag}>{value}</{tag}><ChecksumType>{kind}</ChecksumType>" if algorithm else ""
-
-
-def _only_null_version(request: Request) -> None:
-    if request.query.get("versionId", "null") != "null":
-        raise S3Error("NoSuchVersion", "Objects have no versions here: only the present one ('null') is kept.")
+    return xml_answer(root, inner + checksum_markup(headers or {}))

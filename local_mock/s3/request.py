@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import datetime
 import email.utils
-import time
 import uuid
 import xml.etree.ElementTree as ET
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl, quote, unquote
 from xml.sax.saxutils import escape
 
+from local_mock.documents import RefusedError, require_plain_xml
+from local_mock.s3.addressing import bucket_of_host
 from local_mock.s3.errors import S3Error
 
 __all__ = ["Answer", "Request", "error_answer", "http_date", "iso_date", "parse_tags", "xml_answer"]
@@ -37,16 +38,14 @@ class Request:
         self.method: str = environ["REQUEST_METHOD"]
         raw = environ.get("RAW_URI") or environ.get("PATH_INFO", "/")
         path, _, query = raw.partition("?")
-        if "://" in path:  # an absolute URL, as sent to a proxy
+        if not path.startswith("/") and "://" in path:  # an absolute URL, as sent to a proxy
             path = "/" + path.split("://", 1)[1].partition("/")[2]
+        self.raw_path, self.raw_query = path, query
         self.query = dict(parse_qsl(query, keep_blank_values=True))
-        bucket, _, key = path.removeprefix("/").partition("/")
-        self.bucket = unquote(bucket)
+        virtual = bucket_of_host(environ.get("HTTP_HOST", ""))
+        bucket, _, key = ("", "", path[1:]) if virtual else path.removeprefix("/").partition("/")
+        self.bucket = virtual or unquote(bucket)
         self.key = unquote(key, errors="surrogateescape")
-        host = environ.get("HTTP_HOST", "").partition(":")[0]
-        if host.endswith(".localhost"):  # virtual-hosted style
-            self.bucket = host.removesuffix(".localhost")
-            self.key = unquote(path.removeprefix("/"), errors="surrogateescape")
 
     def header(self, name: str, default: str = "") -> str:
         """A header's value; `default` if it was not sent. A presigned URL may carry x-amz-… in its query."""
@@ -74,9 +73,26 @@ class Request:
         text = self.query.get(name, "")
         if not text:
             return default
-        if not text.isdecimal():
-            raise S3Error("InvalidArgument", f"{name} must be a whole number, but got '{text}'.")
+        if not (text.isascii() and text.isdecimal() and len(text) < 20):
+            raise S3Error(
+                "InvalidArgument",
+                f"Argument {name} must be an integer between 0 and 2147483647",
+                ArgumentName=name,
+            )
         return int(text)
+
+    def name_coder(self) -> Callable[[str], str]:
+        """The function that writes a key into the answer, as `encoding-type` asks for."""
+        if self.query.get("encoding-type") == "url":
+            return lambda text: quote(text, safe="/")
+        return escape
+
+    @property
+    def version(self) -> str:
+        """The version that the request names, '' if it names none."""
+        if self.query.get("versionId") == "":
+            raise S3Error("InvalidArgument", "Version id cannot be the empty string")
+        return str(self.query.get("versionId", ""))
 
     @property
     def length(self) -> int | None:
@@ -95,33 +111,21 @@ class Request:
         """The body as XML (at most 4 MiB), without namespaces. Raises S3Error MalformedXML."""
         from local_mock.s3.checksums import iterate_body
 
-        body = b"".join(
-            iterate_body(self.environ["wsgi.input"], self.length, chunked=self.is_aws_chunked, trailers={})
-        )
-        if len(body) > 4 << 20 or b"<!DOCTYPE" in body or b"<!ENTITY" in body:
-            raise S3Error("MalformedXML", "The XML is too long, or it defines entities.")
+        body = b""
+        for block in iterate_body(
+            self.environ["wsgi.input"], self.length, chunked=self.is_aws_chunked, trailers={}
+        ):
+            body += block
+            if len(body) > 4 << 20:
+                raise S3Error("MalformedXML", "The XML of the request is longer than 4 MiB.")
         try:
+            require_plain_xml(body)
             root = ET.fromstring(body)  # noqa: S314 - no entities, see above
-        except ET.ParseError as err:
-            raise S3Error("MalformedXML", f"The XML of the request is not well-formed: {err}.") from err
+        except (RefusedError, ET.ParseError) as err:
+            raise S3Error("MalformedXML", f"The XML of the request cannot be taken: {err}") from err
         for element in root.iter():
             element.tag = element.tag.rpartition("}")[2]
         return root
-
-    def check_expiry(self) -> None:
-        """Refuse a presigned URL whose time is over (signature versions 2 and 4)."""
-        over = False
-        try:
-            if "X-Amz-Expires" in self.query:
-                signed = datetime.datetime.strptime(self.query["X-Amz-Date"], "%Y%m%dT%H%M%SZ")
-                age = time.time() - signed.replace(tzinfo=datetime.UTC).timestamp()
-                over = age > int(self.query["X-Amz-Expires"])
-            elif "Expires" in self.query and "Signature" in self.query:
-                over = time.time() > int(self.query["Expires"])
-        except (KeyError, ValueError) as err:
-            raise S3Error("AccessDenied", "The presigned URL is malformed.") from err
-        if over:
-            raise S3Error("AccessDenied", "Request has expired.")
 
 
 def http_date(seconds: float) -> str:
@@ -143,21 +147,27 @@ def xml_answer(root: str, inner: str, status: int = 200) -> Answer:
 def error_answer(error: S3Error, resource: str) -> Answer:
     """The XML of an error."""
     request = uuid.uuid4().hex[:16].upper()
+    details = "".join(f"<{name}>{escape(value)}</{name}>" for name, value in error.details.items())
+    where = f"<Resource>{escape(resource)}</Resource>"  # S3 names it where no element tells more
     text = (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         f"<Error><Code>{error.code}</Code><Message>{escape(error.message)}</Message>"
-        f"<Resource>{escape(resource)}</Resource><RequestId>{request}</RequestId></Error>"
+        f"{details or where}<RequestId>{request}</RequestId></Error>"
     )
     body = [] if error.status == 304 else [text.encode("utf-8", "replace")]
-    return Answer(error.status, {"Content-Type": "application/xml"}, body)
+    return Answer(error.status, {"Content-Type": "application/xml", **error.headers}, body)
 
 
 def parse_tags(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Object tags, checked against S3's limits (10 tags, 128 and 256 characters)."""
     items = list(pairs)
     tags = dict(items)
-    if len(tags) != len(items) or len(tags) > 10:
-        raise S3Error("InvalidTag", "An object has at most 10 tags, each key once.")
-    if any(not 1 <= len(k) <= 128 or len(v) > 256 or k.startswith("aws:") for k, v in items):
-        raise S3Error("InvalidTag", "A tag's key has 1 to 128 characters (not 'aws:…'), its value at most 256.")
+    if len(items) > 10:
+        raise S3Error("BadRequest", "Object tags cannot be greater than 10")
+    if len(tags) != len(items):
+        raise S3Error("InvalidTag", "Cannot provide multiple Tags with the same key")
+    if any(key.lower().startswith("aws:") for key in tags):
+        raise S3Error("InvalidTag", "Your TagKey cannot be prefixed with aws:")
+    if any(not 1 <= len(k) <= 128 or len(v) > 256 for k, v in items):
+        raise S3Error("InvalidTag", "A tag's key has 1 to 128 characters, its value at most 256.")
     return tags

@@ -7,46 +7,54 @@ versioning, life cycle, …) by moto's own S3, which `local_mock.s3.models` has 
 from __future__ import annotations
 
 import http.client
+import io
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from local_mock import faults
-from local_mock.context import Context
+from local_mock.context import ACCOUNT, Context
+from local_mock.documents import RefusedError, load_json, require_plain_xml
 from local_mock.http import WsgiApp
-from local_mock.s3 import ABSENT, store_of
+from local_mock.payloads import TooLargeError, read_bounded
+from local_mock.s3 import ABSENT, forms, store_of
+from local_mock.s3.addressing import in_path_style
 from local_mock.s3.buckets import Buckets
 from local_mock.s3.errors import S3Error
 from local_mock.s3.objects import Objects
+from local_mock.s3.parts import Parts
 from local_mock.s3.request import Answer, Request, error_answer
+from local_mock.s3.signatures import check_presigned
 from local_mock.s3.store import Store
+from local_mock.s3.subresources import Subresources
 from local_mock.s3.uploads import Uploads
+from local_mock.s3.versions import Versions
 
 __all__ = ["S3Application"]
 
 _log = logging.getLogger("local_mock.s3")
 _Operation = Callable[[Request], Answer]
 # Subresources of a key that nothing here answers; moto would do it on objects that are not there.
-_ABSENT_PARTS = ("acl", "legal-hold", "retention", "torrent", "select", "restore", "renameObject", "encryption")
-
+_ABSENT_PARTS = ("torrent", "select", "renameObject", "encryption")
 
 # Called with (bucket, key) when an object has been written: `local_mock.events` listens.
 CREATED: list[Callable[[str, str], None]] = []
-_CREATES = frozenset({"put", "copy", "complete_upload"})
+_CREATES = frozenset({"put", "copy", "complete_upload", "_upload_form"})
 
 
 class S3Application:
     """The WSGI application of S3; what it does not answer itself goes to `moto`."""
 
     def __init__(self, context: Context, moto: WsgiApp, store: Store | None = None) -> None:
-        store = store or store_of(context)
-        uploads = Uploads(store)
-        self._moto = moto
-        self._objects, self._buckets = Objects(store, uploads), Buckets(store, uploads)
+        self._store, self._wait = store or store_of(context), getattr(moto, "wait", lambda: None)
+        self._moto, self._port = moto, context.port
+        versions = Versions(self._store)
+        self._buckets, self._objects = Buckets(versions), Objects(versions)
+        self._parts, self._subresources = Parts(Uploads(versions)), Subresources(versions)
 
     @staticmethod
     def wants(environ: dict[str, Any]) -> bool:
-        """Whether a request is for S3: signed for it (version 4 or 2), or not signed and no form or target."""
+        """Whether a request is for S3: signed for it (version 4 or 2), or not signed and no action or target."""
         service = faults.service_of(environ)
         if service is not None:
             return service == "s3" and not environ.get("PATH_INFO", "").startswith("/v20180820/")
@@ -55,23 +63,37 @@ class S3Application:
         path = environ.get("PATH_INFO", "")
         if path.startswith(("/moto-api", "/latest/", "/_local_mock")) or environ.get("HTTP_X_AMZ_TARGET"):
             return False
-        return environ["REQUEST_METHOD"] in ("GET", "HEAD", "PUT", "DELETE") or "Signature" in environ.get(
-            "QUERY_STRING", ""
-        )
+        if environ["REQUEST_METHOD"] == "POST" and "Signature" not in environ.get("QUERY_STRING", ""):
+            return faults.action_of(environ, faults.peek_form(environ)) is None
+        return str(environ["REQUEST_METHOD"]) != "OPTIONS"
+
+    def cors_rules(self, bucket: str) -> Sequence[Any]:
+        """Return the CORS rules of a bucket as moto keeps them; none if there is no such bucket."""
+        if not self._store.has_bucket(bucket):
+            return ()
+        self._wait()
+        from moto.s3.models import s3_backends
+
+        rules: Sequence[Any] = s3_backends[ACCOUNT]["aws"].get_bucket(bucket).cors
+        return rules
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         request = Request(environ)
         try:
-            request.check_expiry()
+            check_presigned(request, self._wait)
             operation = self._object_operation(request) if request.key else self._bucket_operation(request)
             if operation is None:
+                _check_setting(request)
+                environ = in_path_style(environ, self._port)
                 _require_moto(environ)
                 return self._moto(environ, start_response)
             answer = operation(request)
-            if CREATED and operation.__name__ in _CREATES and answer.status == 200:
+            if CREATED and operation.__name__ in _CREATES and answer.status < 400:
                 for listener in CREATED:
                     listener(request.bucket, request.key)
         except S3Error as err:
+            if err.code == "MethodNotAllowed":
+                err.details["Method"] = request.method
             answer = error_answer(err, f"/{request.bucket}/{request.key}")
         except ConnectionError:
             raise
@@ -89,14 +111,17 @@ class S3Application:
             return buckets.list_buckets if method in ("GET", "HEAD") else None
         if method == "HEAD":
             return buckets.head
-        if method == "POST" and "delete" in query:
-            return buckets.delete_objects
+        if method == "POST":
+            return buckets.delete_objects if "delete" in query else self._upload_form
         return self._list_operation(query) if method == "GET" else None
+
+    def _upload_form(self, request: Request) -> Answer:
+        return forms.upload(request, self._objects.put)
 
     def _list_operation(self, query: dict[str, str]) -> _Operation | None:
         buckets = self._buckets
         if "uploads" in query:
-            return buckets.list_uploads
+            return self._parts.list_uploads
         if "versions" in query:
             return buckets.list_versions
         if query.get("list-type") == "2":
@@ -109,19 +134,27 @@ class S3Application:
         absent = next((name for name in _ABSENT_PARTS if name in query), None)
         if absent:
             raise _absent(faults.operation_of(request.environ, "s3") or absent)
+        parts, rest = self._parts, self._subresources
         table: dict[tuple[str, str], _Operation] = {
-            ("GET", "tagging"): objects.get_tags,
-            ("PUT", "tagging"): objects.put_tags,
-            ("DELETE", "tagging"): objects.delete_tags,
+            ("GET", "tagging"): rest.get_tags,
+            ("PUT", "tagging"): rest.put_tags,
+            ("DELETE", "tagging"): rest.delete_tags,
+            ("GET", "acl"): rest.get_acl,
+            ("PUT", "acl"): rest.put_acl,
+            ("GET", "retention"): rest.get_retention,
+            ("PUT", "retention"): rest.put_retention,
+            ("GET", "legal-hold"): rest.get_hold,
+            ("PUT", "legal-hold"): rest.put_hold,
+            ("POST", "restore"): rest.restore,
             ("GET", "attributes"): objects.attributes,
-            ("GET", "uploadId"): objects.list_parts,
-            ("PUT", "uploadId"): objects.upload_part,
-            ("POST", "uploadId"): objects.complete_upload,
-            ("DELETE", "uploadId"): objects.abort_upload,
-            ("POST", "uploads"): objects.create_upload,
+            ("GET", "uploadId"): parts.list_parts,
+            ("PUT", "uploadId"): parts.upload_part,
+            ("POST", "uploadId"): parts.complete_upload,
+            ("DELETE", "uploadId"): parts.abort_upload,
+            ("POST", "uploads"): parts.create_upload,
         }
-        for name in ("tagging", "attributes", "uploadId", "uploads"):
-            if name in query and (method, name) in table:
+        for name in query:
+            if (method, name) in table:
                 return table[method, name]
         plain: dict[str, _Operation] = {
             "GET": objects.get,
@@ -139,6 +172,24 @@ def _absent(operation: str) -> S3Error:
     return S3Error("NotImplemented", message)
 
 
+def _check_setting(request: Request) -> None:
+    """Refuse the body of a bucket's setting that moto could not read. Raises S3Error."""
+    try:
+        body = read_bounded(request.environ, 1 << 20)
+        request.environ["wsgi.input"] = io.BytesIO(body)
+        if "policy" in request.query and request.method == "PUT":
+            load_json(body)
+        elif body:
+            require_plain_xml(body)
+        elif request.method == "PUT" and request.query and "acl" not in request.query:
+            raise S3Error("MissingRequestBodyError", "Request Body is empty")
+    except TooLargeError as err:
+        raise S3Error("MaxMessageLengthExceeded", "Your request was too large.") from err
+    except RefusedError as err:
+        code = "MalformedPolicy" if "policy" in request.query else "MalformedXML"
+        raise S3Error(code, f"The body of the request cannot be taken: {err}") from err
+
+
 def _require_moto(environ: dict[str, Any]) -> None:
     """Refuse what moto's S3 lacks: it would answer some of that with a list of objects, and a success."""
     operation = faults.operation_of(environ, "s3")
@@ -153,7 +204,7 @@ _LIST_PARAMETERS = {
 
 
 def _send(answer: Answer, request: Request, start_response: Callable[..., Any]) -> Iterable[bytes]:
-    headers = {"Server": "AmazonS3", "x-amz-request-id": "ETHOLAKE", **answer.headers}
+    headers = {"Server": "AmazonS3", "x-amz-request-id": "LOCALMOCK", **answer.headers}
     if (
         isinstance(answer.body, (list, tuple))
         and "Content-Length" not in headers

@@ -1,8 +1,9 @@
-"""Objects as plain files: read, write, delete, copy. No HTTP here, no XML, no moto.
+"""Objects as plain files: read, write, delete, change. No HTTP here, no XML, no moto.
 
 Rules: a write goes to a temporary file and is renamed (a reader, a kill or a full disk sees the old object or
-the new one); a key `a` and a key `a/b` cannot both exist (`KeyConflict`, the second writer gets the error);
+the new one, whole, with its own ETag and metadata); rows of the index are written under the lock of their key;
 links are not followed; files that appear or vanish outside are adopted or dropped when they are next asked for.
+Where a key lies is told by `local_mock.keys`, what older versions are by `versions`.
 """
 
 from __future__ import annotations
@@ -15,25 +16,26 @@ import shutil
 import threading
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from stat import S_ISREG
 from typing import BinaryIO
 
 from local_mock.data import prune
-from local_mock.keys import PRIVATE, KeyRefusedError, bucket_ok, object_path
+from local_mock.keys import PRIVATE, KeyRefusedError, bucket_ok, paths_of
 from local_mock.s3.errors import S3Error, no_such_bucket, no_such_key
-from local_mock.s3.index import Index, Row
+from local_mock.s3.index import Index, Row, row_of
 
-__all__ = ["Store", "Stored"]
+__all__ = ["DEFAULT_TYPE", "Store", "Stored", "full_disk"]
 
 _STRIPES = 64
+_ATTEMPTS = 5
 DEFAULT_TYPE = "binary/octet-stream"
 
 
 @dataclass(frozen=True)
 class Stored:
-    """One object as it is now. `etag` without quotes; `headers` lower case, as given at the put."""
+    """One object, or one version of it. `etag` without quotes; `headers` lower case, as given at the put."""
 
     bucket: str
     key: str
@@ -54,7 +56,7 @@ class Stored:
 
 
 class Store:
-    """The buckets below `root`."""
+    """The buckets below `root`, with the objects as they are now."""
 
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
@@ -80,42 +82,68 @@ class Store:
         if not self.has_bucket(bucket):
             raise no_such_bucket(bucket)
 
+    def create_bucket(self, bucket: str) -> None:
+        """Make the folder; what is left in the private folder of one that was removed from outside goes."""
+        if not self.has_bucket(bucket):
+            self._forget(bucket)
+            (self.root / bucket).mkdir()
+
     def remove_bucket(self, bucket: str) -> None:
         """Remove an empty bucket (the caller has checked), with what writers left unfinished in it."""
         shutil.rmtree(self.root / bucket)
+        self._forget(bucket)
+
+    def _forget(self, bucket: str) -> None:
+        for part in ("aside", "versions"):
+            shutil.rmtree(self.private / part / bucket, ignore_errors=True)
         self.index.delete_bucket(bucket)
 
-    # --- objects ------------------------------------------------------------------------------------------
-    def path(self, bucket: str, key: str) -> Path:
-        """The file of a key. Raises S3Error for a bucket that is not there or a key that is refused."""
+    # --- reading ------------------------------------------------------------------------------------------
+    def check(self, bucket: str, key: str) -> None:
+        """Raise S3Error for a bucket that is not there or a key that is refused."""
+        self._paths(bucket, key)
+
+    def _paths(self, bucket: str, key: str) -> tuple[Path, ...]:
         self.require_bucket(bucket)
-        try:
-            return object_path(self.root, bucket, key)
-        except KeyRefusedError as err:
-            code = "KeyTooLongError" if "1,024" in err.reason else "InvalidArgument"
-            raise S3Error(code, str(err)) from err
+        with _refusals():
+            return paths_of(self.root, bucket, key)
 
     def open(self, bucket: str, key: str) -> tuple[BinaryIO, Stored]:
         """The object's file, open for reading (it stays whole if the object is replaced), and its sidecar."""
-        path = self.path(bucket, key)
-        try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)  # a pipe must not block us
-        except OSError as err:
-            raise no_such_key(key) from err
-        stat = os.fstat(descriptor)
-        if not S_ISREG(stat.st_mode):
-            os.close(descriptor)
-            raise no_such_key(key)
-        file = os.fdopen(descriptor, "rb")
-        try:
-            row = self.index.get(bucket, key)
-            if row is None or (row.mtime_ns, row.size) != (stat.st_mtime_ns, stat.st_size):
-                row = Row(stat.st_mtime_ns, stat.st_size, md5_of(file), {"content-type": DEFAULT_TYPE})
-                self.index.put(bucket, key, row)
-        except BaseException:
+        paths = self._paths(bucket, key)
+        file = _open_first(paths)
+        if file is not None:
+            # The file first, then its row: the row of an open file is there, and no later file can have its inode.
+            row = row_of(self.index.get(bucket, key), os.fstat(file.fileno()))
+            if row is not None:
+                return file, Stored(bucket, key, row)
             file.close()
-            raise
-        return file, Stored(bucket, key, row)
+        return self._adopt(bucket, key, paths)
+
+    def _adopt(self, bucket: str, key: str, paths: tuple[Path, ...]) -> tuple[BinaryIO, Stored]:
+        """Open an object that no row belongs to: it was replaced this moment, or it comes from outside."""
+        for attempt in range(1, _ATTEMPTS + 1):
+            with self.lock(bucket, key):
+                file = _open_first(paths)
+                if file is None:
+                    raise no_such_key(key)
+                stat = os.fstat(file.fileno())
+                row = row_of(self.index.get(bucket, key), stat)
+            if row is not None:
+                return file, Stored(bucket, key, row)
+            etag = md5_of(file, stat.st_size)  # may take seconds: nobody should wait for it
+            content = {"content-type": DEFAULT_TYPE}
+            row = Row(stat.st_mtime_ns, stat.st_size, etag, content, inode=stat.st_ino)
+            with self.lock(bucket, key):
+                rows = self.index.get(bucket, key)
+                if _is_at(paths, stat, file) and row_of(rows, stat) is None:
+                    self.index.put(bucket, key, row)
+                    self.index.keep_only(bucket, key, row)
+                    return file, Stored(bucket, key, row)
+            if attempt == _ATTEMPTS:  # somebody outside writes on and on: as it was when we read it, not kept
+                return file, Stored(bucket, key, row)
+            file.close()
+        raise AssertionError
 
     def head(self, bucket: str, key: str) -> Stored:
         file, stored = self.open(bucket, key)
@@ -131,6 +159,7 @@ class Store:
                 return None
             raise
 
+    # --- writing ------------------------------------------------------------------------------------------
     @contextlib.contextmanager
     def incoming(self) -> Iterator[tuple[Path, BinaryIO]]:
         """A temporary file in the same file system, removed unless `commit` has moved it."""
@@ -141,73 +170,127 @@ class Store:
         finally:
             path.unlink(missing_ok=True)
 
-    def commit(
-        self,
-        temporary: Path,
-        bucket: str,
-        key: str,
-        etag: str,
-        headers: dict[str, str],
-        tags: dict[str, str],
-        condition: Callable[[Stored | None], None] | None = None,
-    ) -> Stored:
-        """Make a finished temporary file the object. `condition` sees the present object and may raise."""
-        path = self.path(bucket, key)
-        with self._lock(bucket, key), full_disk():
-            if condition is not None:
-                condition(self.find(bucket, key))
-            self._move(temporary, path, key)
-            stat = path.stat()
-            row = Row(stat.st_mtime_ns, stat.st_size, etag, headers, tags)
+    def place(self, temporary: Path, bucket: str, key: str, row: Row) -> Stored:
+        """Make a finished file the object, with the sidecar `row` but for what the file itself tells.
+
+        The caller holds the key's lock.
+        """
+        paths = self._paths(bucket, key)
+        stat = temporary.stat()
+        row = replace(row, inode=stat.st_ino, mtime_ns=stat.st_mtime_ns, size=stat.st_size)
+        self.index.put(bucket, key, row)
+        try:
+            self._move(temporary, paths)
+        except BaseException:
+            self.index.drop(bucket, key, row)
+            raise
+        self.index.keep_only(bucket, key, row)
+        return Stored(bucket, key, row)
+
+    def change(self, bucket: str, key: str, edit: Callable[[Row], Row]) -> Stored:
+        """Replace headers and tags of the object that is there now."""
+        with self.lock(bucket, key):
+            stored = self.head(bucket, key)
+            row = edit(stored.row)
             self.index.put(bucket, key, row)
         return Stored(bucket, key, row)
 
-    def update(self, stored: Stored, headers: dict[str, str], tags: dict[str, str]) -> None:
-        """Replace headers and tags of an object."""
-        row = stored.row
-        self.index.put(stored.bucket, stored.key, Row(row.mtime_ns, row.size, row.etag, headers, tags))
-
-    def delete(self, bucket: str, key: str, condition: Callable[[Stored | None], None] | None = None) -> None:
-        """Delete an object; none is no error. Empty folders on the way up go, too."""
-        path = self.path(bucket, key)
-        with self._lock(bucket, key):
-            if condition is not None:
-                condition(self.find(bucket, key))
+    def remove(self, bucket: str, key: str) -> None:
+        """Delete the file; none is no error. Empty folders on the way up go, too. The caller holds the lock."""
+        for path in self._paths(bucket, key):
             with contextlib.suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError):
                 path.unlink()
-            self.index.delete(bucket, key)
             prune(path.parent, self.root)
+        self.index.delete(bucket, key)
 
-    def _lock(self, bucket: str, key: str) -> threading.RLock:
+    def link(self, bucket: str, key: str, target: Path) -> None:
+        """Give the present file a second name (a copy where the file system has no links)."""
+        for path in self._paths(bucket, key):
+            if path.is_file():
+                try:
+                    os.link(path, target, follow_symlinks=False)
+                except OSError:
+                    shutil.copy2(path, target)
+                return
+
+    def lock(self, bucket: str, key: str) -> threading.RLock:
+        """The lock under which the file and the rows of a key change together."""
         return self._locks[hash((bucket, key)) % _STRIPES]
 
     @staticmethod
-    def _move(temporary: Path, path: Path, key: str) -> None:
-        for _ in range(20):  # a delete beside us may prune the folder that we have just made
-            try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                if path.is_dir():
-                    _remove_empty(path)
-                temporary.replace(path)
-            except (FileExistsError, NotADirectoryError, IsADirectoryError) as err:
-                raise S3Error(
-                    "KeyConflict",
-                    f"Key '{key}' cannot be stored: objects are plain files here, and a part of this key is an "
-                    "object already, or objects lie below it. Delete those first, or choose another key.",
-                ) from err
-            except FileNotFoundError:
-                if not temporary.exists():
-                    raise
-            else:
+    def _move(temporary: Path, paths: tuple[Path, ...]) -> None:
+        """Rename to the plain place; to the private folder if the key has none or something is in the way."""
+        *plain, aside = paths
+        if plain and _rename(temporary, plain[0]):
+            with contextlib.suppress(OSError):
+                aside.unlink()
+            return
+        for _ in range(_ATTEMPTS):  # a delete beside us may prune the folder that we have just made
+            aside.parent.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                temporary.replace(aside)
                 return
-        raise S3Error("KeyConflict", f"Key '{key}' cannot be stored: its folder is being removed all the time.")
+        raise S3Error("InternalError", f"{aside.name} cannot be stored: its folder is removed all the time.")
 
 
-def md5_of(file: BinaryIO) -> str:
-    """Hex MD5 of an open file, which is rewound."""
+def _open_first(paths: tuple[Path, ...]) -> BinaryIO | None:
+    """The first of these that is a regular file, open for reading."""
+    for path in paths:
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)  # a pipe must not block us
+        except OSError:
+            continue
+        if S_ISREG(os.fstat(descriptor).st_mode):
+            return os.fdopen(descriptor, "rb")
+        os.close(descriptor)
+    return None
+
+
+def _is_at(paths: tuple[Path, ...], stat: os.stat_result, file: BinaryIO) -> bool:
+    """Whether an open file has not changed since `stat` and is still the one that the paths lead to."""
+    present = _open_first(paths)
+    if present is None:
+        return False
+    with present:
+        stats = os.fstat(present.fileno()), os.fstat(file.fileno())
+    return all(
+        (s.st_ino, s.st_mtime_ns, s.st_size) == (stat.st_ino, stat.st_mtime_ns, stat.st_size) for s in stats
+    )
+
+
+def _rename(temporary: Path, path: Path) -> bool:
+    """Move a file to its place, making folders; False if a file is in the way of a folder or the reverse."""
+    for _ in range(20):  # a delete beside us may prune the folder that we have just made
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if path.is_dir():
+                _remove_empty(path)
+            temporary.replace(path)
+        except (FileExistsError, NotADirectoryError, IsADirectoryError):
+            return False
+        except FileNotFoundError:
+            if not temporary.exists():
+                raise
+        else:
+            return True
+    return False
+
+
+@contextlib.contextmanager
+def _refusals() -> Iterator[None]:
+    try:
+        yield
+    except KeyRefusedError as err:
+        code = "KeyTooLongError" if "1,024" in err.reason else "InvalidArgument"
+        raise S3Error(code, str(err)) from err
+
+
+def md5_of(file: BinaryIO, size: int) -> str:
+    """Hex MD5 of the first `size` bytes of an open file, which is rewound."""
     digest = hashlib.md5(usedforsecurity=False)
-    while block := file.read(1 << 20):
+    while size > 0 and (block := file.read(min(1 << 20, size))):
         digest.update(block)
+        size -= len(block)
     file.seek(0)
     return digest.hexdigest()
 

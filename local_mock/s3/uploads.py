@@ -18,13 +18,16 @@ from typing import Any
 
 from local_mock.s3.checksums import combine_crc, composite, header_of
 from local_mock.s3.errors import S3Error
-from local_mock.s3.store import Store, Stored, full_disk
+from local_mock.s3.headers import PARTS, pack_sizes
+from local_mock.s3.store import Stored, full_disk
+from local_mock.s3.versions import Versions
 
-__all__ = ["MIN_PART_BYTES", "Part", "Uploads"]
+__all__ = ["MIN_PART_BYTES", "Part", "Uploads", "checksum_kind"]
 
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
 MIN_PART_BYTES = 5 * 1024 * 1024
 MAX_PARTS = 10_000
+_UPLOAD = ":upload"  # where an object's sidecar keeps the upload that it came from
 
 
 @dataclass(frozen=True)
@@ -41,13 +44,13 @@ class Part:
 class Uploads:
     """The open uploads of a store."""
 
-    def __init__(self, store: Store) -> None:
-        self.store = store
-        self._folder = store.private / "uploads"
+    def __init__(self, versions: Versions) -> None:
+        self.versions, self.store = versions, versions.store
+        self._folder = self.store.private / "uploads"
 
     def create(self, bucket: str, key: str, headers: dict[str, str], tags: dict[str, str], **options: str) -> str:
         """Open an upload; `options`: checksum algorithm and type. Returns its id."""
-        self.store.path(bucket, key)  # refuse a bad key now, not after the transfer
+        self.store.check(bucket, key)  # refuse a bad key now, not after the transfer
         upload_id = uuid.uuid4().hex
         folder = self._folder / upload_id
         folder.mkdir(parents=True)
@@ -64,13 +67,21 @@ class Uploads:
                 upload: dict[str, Any] = json.loads(text)
                 if (upload["bucket"], upload["key"]) == (bucket, key):
                     return upload
-        raise S3Error("NoSuchUpload", f"There is no open upload '{upload_id}' of s3://{bucket}/{key}.")
+        raise S3Error(
+            "NoSuchUpload",
+            "The specified upload does not exist. The upload ID may be invalid, or the upload may have been "
+            "aborted or completed.",
+            UploadId=upload_id,
+        )
 
     def add(self, upload_id: str, temporary: Path, part: Part) -> None:
         """Make a finished temporary file part `part.number`, replacing an earlier one."""
         if not 1 <= part.number <= MAX_PARTS:
             raise S3Error(
-                "InvalidArgument", f"Part number must be an integer between 1 and 10000, but got {part.number}."
+                "InvalidArgument",
+                "Part number must be an integer between 1 and 10000, inclusive",
+                ArgumentName="partNumber",
+                ArgumentValue=str(part.number),
             )
         folder = self._folder / upload_id
         with full_disk():
@@ -83,15 +94,15 @@ class Uploads:
         files = sorted((self._folder / upload_id).glob("[0-9]*.json"))
         return [Part(**json.loads(path.read_text(encoding="utf-8"))) for path in files]
 
-    def open_of(self, bucket: str) -> list[tuple[str, str, float]]:
-        """(key, upload id, time) of the open uploads of a bucket, sorted by key."""
+    def open_of(self, bucket: str) -> list[tuple[str, str, float, dict[str, Any]]]:
+        """(key, upload id, time, what `create` was told) of the open uploads of a bucket, by key and id."""
         found = []
         for path in self._folder.glob("*/upload.json"):
             with contextlib.suppress(OSError, ValueError):
                 upload = json.loads(path.read_text(encoding="utf-8"))
                 if upload["bucket"] == bucket:
-                    found.append((upload["key"], path.parent.name, path.stat().st_mtime))
-        return sorted(found)
+                    found.append((upload["key"], path.parent.name, path.stat().st_mtime, upload))
+        return sorted(found, key=lambda item: item[:2])
 
     def abort(self, upload_id: str) -> None:
         shutil.rmtree(self._folder / upload_id, ignore_errors=True)
@@ -105,15 +116,23 @@ class Uploads:
         condition: Callable[[Stored | None], None] | None = None,
     ) -> Stored:
         """Join the parts `wanted` ((number, ETag), ascending) into the object."""
-        upload = self.get(bucket, key, upload_id)
+        try:
+            upload = self.get(bucket, key, upload_id)
+        except S3Error:
+            done = self.store.find(bucket, key)
+            if done is not None and done.row.headers.get(_UPLOAD) == upload_id:
+                return done  # a client repeats the request when the answer was lost
+            raise
         chosen = _choose(wanted, {part.number: part for part in self.parts(upload_id)})
         digest = hashlib.md5(b"".join(bytes.fromhex(p.etag) for p in chosen), usedforsecurity=False)
         headers = upload["headers"] | _object_checksum(upload, chosen)
+        headers[_UPLOAD] = upload_id
+        headers[PARTS] = pack_sizes([part.size for part in chosen])
         with self.store.incoming() as (temporary, file):
             for part in chosen:
                 with (self._folder / upload_id / f"{part.number:05d}.part").open("rb") as source:
                     _append(source.fileno(), file.fileno(), part.size)
-            stored = self.store.commit(
+            stored = self.versions.commit(
                 temporary, bucket, key, f"{digest.hexdigest()}-{len(chosen)}", headers, upload["tags"], condition
             )
         self.abort(upload_id)
@@ -123,9 +142,15 @@ class Uploads:
 def _choose(wanted: list[tuple[int, str]], have: dict[int, Part]) -> list[Part]:
     numbers = [number for number, _ in wanted]
     if not wanted:
-        raise S3Error("MalformedXML", "CompleteMultipartUpload must name at least one part.")
+        raise S3Error(
+            "MalformedXML",
+            "The XML you provided was not well-formed or did not validate against our published schema",
+        )
     if numbers != sorted(set(numbers)):
-        raise S3Error("InvalidPartOrder", "The list of parts was not in ascending order.")
+        raise S3Error(
+            "InvalidPartOrder",
+            "The list of parts was not in ascending order. The parts list must be in order by part number.",
+        )
     for number, etag in wanted:
         if number not in have or have[number].etag != etag.strip('"'):
             raise S3Error("InvalidPart", f"Part {number} was not uploaded, or its ETag is not the one given.")
@@ -133,9 +158,19 @@ def _choose(wanted: list[tuple[int, str]], have: dict[int, Part]) -> list[Part]:
     for part in chosen[:-1]:
         if part.size < MIN_PART_BYTES:
             raise S3Error(
-                "EntityTooSmall", f"Part {part.number} has {part.size} bytes; all but the last need 5 MiB or more."
+                "EntityTooSmall",
+                "Your proposed upload is smaller than the minimum allowed object size.",
+                PartNumber=str(part.number),
+                ProposedSize=str(part.size),
+                MinSizeAllowed=str(MIN_PART_BYTES),
             )
     return chosen
+
+
+def checksum_kind(upload: dict[str, Any]) -> str:
+    """COMPOSITE or FULL_OBJECT, as an upload was opened; '' without a checksum."""
+    algorithm, kind = upload.get("algorithm", ""), str(upload.get("checksum_type") or "")
+    return kind or {"": "", "CRC64NVME": "FULL_OBJECT"}.get(algorithm, "COMPOSITE")
 
 
 def _object_checksum(upload: dict[str, Any], parts: list[Part]) -> dict[str, str]:
@@ -143,7 +178,7 @@ def _object_checksum(upload: dict[str, Any], parts: list[Part]) -> dict[str, str
     algorithm = upload.get("algorithm", "")
     if not algorithm or any(not part.checksum for part in parts):
         return {}
-    kind = upload.get("checksum_type") or ("FULL_OBJECT" if algorithm == "CRC64NVME" else "COMPOSITE")
+    kind = checksum_kind(upload)
     value = (
         combine_crc(algorithm, [(part.checksum, part.size) for part in parts])
         if kind == "FULL_OBJECT"

@@ -7,8 +7,8 @@ import logging
 import threading
 from pathlib import Path
 
-from etholake.errors import EtholakeError
 from local_mock.data import DataAccess
+from local_mock.errors import LocalMockError
 
 __all__ = ["CheckpointSync"]
 
@@ -41,7 +41,7 @@ class CheckpointSync:
         while not self._done.wait(PERIOD_S):
             try:
                 self._upload()
-            except (OSError, EtholakeError):
+            except (OSError, LocalMockError):
                 _log.exception("checkpoints of %s", self._uri)
 
     def _upload(self) -> None:
@@ -55,10 +55,10 @@ class CheckpointSync:
 
     def _states(self) -> dict[Path, tuple[int, int]]:
         """(modification time in ns, size) of every file."""
-        found = {}
+        versions = {}
         for path in sorted(self._folder.rglob("*")):
             with contextlib.suppress(FileNotFoundError):
                 if path.is_file() and not path.is_symlink():
                     stat = path.stat()
-                    found[path] = (stat.st_mtime_ns, stat.st_size)
-        return found
+                    versions[path] = (stat.st_mtime_ns, stat.st_size)
+        return versions

@@ -107,18 +107,18 @@ def fill_channels(member: Member, request: Mapping[str, Any], context: Context) 
         folder = member.root / "input" / "data" / name
         folder.mkdir(parents=True, exist_ok=True)
         if source.get("S3DataType", "S3Prefix") == "ManifestFile":
-            found = _manifest(source["S3Uri"], context)
+            objects = _manifest(source["S3Uri"], context)
         else:
-            found = context.data.entries(source["S3Uri"])
-        if not found:
+            objects = context.data.entries(source["S3Uri"])
+        if not objects:
             raise RunError(
                 f"ClientError: Data download failed: No objects were found under {source['S3Uri']} "
                 f"(channel '{name}')."
             )
         if source.get("S3DataDistributionType") == "ShardedByS3Key":
-            found = found[member.index :: len(member.hosts)]
+            objects = objects[member.index :: len(member.hosts)]
         linked = input_mode(channel, request) == "FastFile" and name != DRIVERS
-        for uri, relative in found:
+        for uri, relative in objects:
             target = (folder / relative).resolve()
             if not target.is_relative_to(folder.resolve()):
                 raise RunError(

@@ -34,14 +34,14 @@ class BusyError(Exception):
 
 @dataclass(frozen=True)
 class Policy:
-    """How traffic moves to a new host: (share, seconds) in turn, and the alarms that turn it back."""
+    """The steps by which traffic moves to a new host, (share, seconds) each, and the alarms that move it back."""
 
     steps: tuple[tuple[float, float], ...] = ()
     alarms: tuple[str, ...] = ()
 
     @staticmethod
     def of(config: Mapping[str, Any] | None, instances: int) -> Policy:
-        """Of an update's ``DeploymentConfig``. Raises InvalidRequestError for what the mock does not do."""
+        """Return the policy of a ``DeploymentConfig``. Raises InvalidRequestError for kinds not supported."""
         if not config:
             return Policy()
         if config.get("RollingUpdatePolicy"):
@@ -80,8 +80,8 @@ class Deployment:
 
     @property
     def serverless(self) -> Mapping[str, Any] | None:
-        found: Mapping[str, Any] | None = self.variants[0].get("ServerlessConfig")
-        return found
+        serverless: Mapping[str, Any] | None = self.variants[0].get("ServerlessConfig")
+        return serverless
 
 
 class _Served:
@@ -108,12 +108,12 @@ class EndpointRun:
 
     @property
     def queue(self) -> AsyncQueue | None:
-        """Of an asynchronous endpoint, else None."""
+        """Return the queue of an asynchronous endpoint, None for others."""
         return self._queue
 
     @property
     def capture(self) -> Capture | None:
-        """Who writes requests and answers to S3, None if nobody does."""
+        """Return the writer of requests and responses to S3, None if capture is off."""
         return self._capture
 
     @property
@@ -202,8 +202,8 @@ class EndpointRun:
     def _check(self, new: _Served, policy: Policy) -> None:
         from moto.cloudwatch.models import cloudwatch_backends
 
-        known = cloudwatch_backends[ACCOUNT][self._region].alarms
-        ringing = [a for a in policy.alarms if a in known and known[a].state_value == "ALARM"]
+        alarms = cloudwatch_backends[ACCOUNT][self._region].alarms
+        ringing = [a for a in policy.alarms if a in alarms and alarms[a].state_value == "ALARM"]
         if ringing:
             raise RunError(f"Rolled back: alarm {', '.join(ringing)} is in state ALARM.")
         if new not in self._all:

@@ -1,4 +1,4 @@
-"""How an operation refuses, and how a run fails: AWS's error codes with our sentences."""
+"""The errors of operations and of runs: AWS's error codes with our sentences."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A model that answers: one process that serves the code of a `model.tar.gz` on a free loopback port.
 
-The process is ``code/serve.py`` of the archive, or the repository's `sagemaker/serve.py` where the archive brings
-only an `inference.py` with `model_fn, input_fn, predict_fn, output_fn`. It answers ``GET /ping`` and ``POST
+The process is ``code/serve.py`` of the archive, or `model_server` where the archive brings only an `inference.py`
+with `model_fn, input_fn, predict_fn, output_fn`. It answers ``GET /ping`` and ``POST
 /invocations``, as a container does: https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html
 """
 
@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from etholake.errors import EtholakeError
 from local_mock.context import Context
+from local_mock.errors import LocalMockError
 from local_mock.glue.logs import LogShipper
 from local_mock.process import Child
 from local_mock.sagemaker.archive import unpack
@@ -28,14 +28,14 @@ from local_mock.sagemaker.errors import RunError, shorten
 
 __all__ = ["Answer", "Host", "container_of", "data_uri", "free_port"]
 
-_FALLBACK = Path(__file__).resolve().parents[2] / "sagemaker" / "serve.py"
+_MODEL_SERVER = Path(__file__).with_name("model_server.py")
 START_TIMEOUT_S = 120.0
 REASON_LINES = 15
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What the model's server answered."""
+    """The response of a model's server."""
 
     status: int
     headers: Mapping[str, str]  # names in lower case
@@ -51,7 +51,7 @@ def container_of(model: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def data_uri(container: Mapping[str, Any]) -> str:
-    """Where the model's files lie: the URI of an archive, or a prefix that ends in '/'. '' if not given."""
+    """Return the URI of the model's archive, or a prefix that ends in '/'; '' if the container names none."""
     if uri := container.get("ModelDataUrl"):
         return str(uri)
     source = (container.get("ModelDataSource") or {}).get("S3DataSource") or {}
@@ -83,7 +83,7 @@ class Host:
         """
         try:
             self._unpack()
-        except (EtholakeError, OSError) as err:
+        except (LocalMockError, OSError) as err:
             raise RunError(f"ClientError: the model could not be unpacked: {err}") from err
         log = self.folder / "host.log"
         self._shipper = LogShipper(self._region, self._stream, {self._group: log})
@@ -160,7 +160,7 @@ class Host:
 
     def _server(self) -> Path:
         own = self.folder / "model" / "code" / "serve.py"
-        return own if own.is_file() else _FALLBACK
+        return own if own.is_file() else _MODEL_SERVER
 
     def _environment_of_model(self) -> dict[str, str]:
         return dict(self._container.get("Environment") or {})

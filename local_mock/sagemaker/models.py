@@ -35,7 +35,7 @@ def check_name(name: str, what: str, longest: int = 63) -> None:
 
 
 def filled(answer: Mapping[str, Any]) -> dict[str, Any]:
-    """Without empty members: the SDK's models refuse an empty structure."""
+    """Return the structure without empty members: the SDK's models refuse an empty structure."""
     return {key: value for key, value in answer.items() if value not in (None, "", [], {})}
 
 
@@ -175,7 +175,7 @@ class Endpoint(FakeEndpoint):
     async_inference_config: Mapping[str, Any] | None = None
 
     def capture(self, config: Mapping[str, Any] | None) -> None:
-        """What describe calls say of data capture."""
+        """Return the part of a description that tells about data capture."""
         if not config:
             self.data_capture_config = {}
             return

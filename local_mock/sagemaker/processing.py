@@ -21,11 +21,12 @@ from typing import Any
 from moto.core.utils import utcnow
 from moto.sagemaker.models import FakeProcessingJob
 
-from etholake.errors import EtholakeError
 from local_mock.context import Context
 from local_mock.durable.state import changes
+from local_mock.errors import LocalMockError
 from local_mock.glue.logs import LogShipper
 from local_mock.process import Child, ChildResult
+from local_mock.sagemaker.archive import MAX_BYTES, copy_bounded
 from local_mock.sagemaker.checkpoints import CheckpointSync
 from local_mock.sagemaker.container import OPT_ML
 from local_mock.sagemaker.errors import InvalidRequestError, RunError, shorten
@@ -143,7 +144,7 @@ class ProcessingRun:
             status, reason = self._steps()
         except RunError as err:
             status, reason = "Failed", str(err)
-        except (EtholakeError, OSError) as err:
+        except (LocalMockError, OSError) as err:
             status, reason = "Failed", f"ClientError: {err}"
         except Exception as err:
             _log.exception("processing job %s", job.processing_job_name)
@@ -225,7 +226,7 @@ class ProcessingRun:
         for path in [p for p in folder.rglob("*") if p.is_file()]:
             if source.get("S3CompressionType") == "Gzip" and path.suffix == ".gz":
                 with gzip.open(path) as packed, path.with_suffix("").open("wb") as plain:
-                    shutil.copyfileobj(packed, plain)
+                    copy_bounded(packed, plain, path.name, min(MAX_BYTES, shutil.disk_usage(folder).free))
                 path.unlink()
             elif path.suffix in _SCRIPTS:
                 text = path.read_text(encoding="utf-8")
@@ -245,10 +246,10 @@ class ProcessingRun:
 
     def _local(self, path: str) -> Path:
         """The folder of a LocalPath. Raises RunError if it would leave the job's own."""
-        found = Path(self._mapped(path)).resolve()
-        if not found.is_relative_to(self._root):
+        resolved = Path(self._mapped(path)).resolve()
+        if not resolved.is_relative_to(self._root):
             raise RunError(f"ClientError: LocalPath '{path}' would leave {OPT_ML}.")
-        return found
+        return resolved
 
     def _reason(self, result: ChildResult) -> str:
         head = f"AlgorithmError: exit code {result.returncode}."

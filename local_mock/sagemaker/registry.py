@@ -23,7 +23,7 @@ _create_package = SageMakerResponse.create_model_package
 
 
 def create_model_package_group(self: Any) -> ActionResult:
-    """As moto, but a name is given once."""
+    """Create a group as moto does, but refuse a name that is taken."""
     name = self.params["ModelPackageGroupName"]
     if name in self.sagemaker_backend.model_package_groups:
         arn = self.sagemaker_backend.model_package_groups[name].arn
@@ -44,7 +44,7 @@ def delete_model_package_group(self: Any) -> EmptyResult:
 
 
 def create_model_package(self: Any) -> ActionResult:
-    """As moto, but the artefacts must be there, and nobody has approved it unless the request says so."""
+    """Create a version as moto does, but require its artefacts; without a request it is not approved."""
     for container in (self.params.get("InferenceSpecification") or {}).get("Containers") or []:
         uri = data_uri(container)
         if uri and not get_context().data.list(uri):

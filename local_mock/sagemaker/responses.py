@@ -187,21 +187,21 @@ def stop_hyper_parameter_tuning_job(self: Any) -> EmptyResult:
 
 
 def list_training_jobs_for_hyper_parameter_tuning_job(self: Any) -> ActionResult:
-    """Its training jobs with their points and objectives; sorted, filtered and paged as asked."""
-    found = _tuning_job(self).trials()
+    """List a tuning job's training jobs with points and objectives, sorted, filtered and paged as requested."""
+    summaries = _tuning_job(self).trials()
     if wanted := self.params.get("StatusEquals"):
-        found = [s for s in found if s["TrainingJobStatus"] == wanted]
+        summaries = [s for s in summaries if s["TrainingJobStatus"] == wanted]
     by = {"Name": "TrainingJobName", "Status": "TrainingJobStatus"}.get(self.params.get("SortBy", ""))
     if self.params.get("SortBy") == "FinalObjectiveMetricValue":
         key = "FinalHyperParameterTuningJobObjectiveMetric"
-        found = sorted((s for s in found if key in s), key=lambda s: s[key]["Value"])
+        summaries = sorted((s for s in summaries if key in s), key=lambda s: s[key]["Value"])
     elif by:
-        found = sorted(found, key=lambda s: s[by])
+        summaries = sorted(summaries, key=lambda s: s[by])
     if self.params.get("SortOrder") == "Descending":
-        found.reverse()
+        summaries.reverse()
     token, size = int(self.params.get("NextToken") or 0), self.params.get("MaxResults") or 100
-    page = {"TrainingJobSummaries": found[token : token + size]}
-    return ActionResult(page | ({"NextToken": str(token + size)} if len(found) > token + size else {}))
+    page = {"TrainingJobSummaries": summaries[token : token + size]}
+    return ActionResult(page | ({"NextToken": str(token + size)} if len(summaries) > token + size else {}))
 
 
 # --- processing -------------------------------------------------------------------------------------------
@@ -252,7 +252,7 @@ def stop_transform_job(self: Any) -> EmptyResult:
 
 
 def _stop(self: Any, kind: str) -> EmptyResult:
-    """Of a processing or a transform job."""
+    """Stop a processing or a transform job."""
     name, status = self.params[f"{kind.capitalize()}JobName"], f"{kind}_job_status"
     job = getattr(self.sagemaker_backend, f"{kind}_jobs").get(name)
     if job is None:
@@ -268,7 +268,7 @@ def _stop(self: Any, kind: str) -> EmptyResult:
 
 # --- models and endpoints ---------------------------------------------------------------------------------
 def create_model(self: Any) -> ActionResult:
-    """As moto, but names are unique and the model's data must be there."""
+    """Create a model as moto does, but refuse a name that is taken and require the model's data."""
     request = self.params
     name = request["ModelName"]
     check_name(name, "modelName")
@@ -283,13 +283,13 @@ def create_model(self: Any) -> ActionResult:
 
 
 def describe_model(self: Any) -> ActionResult:
-    """As moto, without empty structures, which the SDK's models refuse."""
+    """Describe a model as moto does, without empty structures, which the SDK's models refuse."""
     answer = self.sagemaker_backend.describe_model(self.params["ModelName"]).response_object
     return ActionResult({k: v for k, v in answer.items() if v not in ({}, [])})
 
 
 def update_model_package(self: Any) -> ActionResult:
-    """As moto, but what the request does not name stays (moto forgets metadata and approval description)."""
+    """Update a version as moto does, but keep what the request does not name (moto forgets the metadata)."""
     backend, arn = self.sagemaker_backend, self.params["ModelPackageArn"]
     package = backend.model_packages.get(backend.model_package_name_mapping.get(arn, arn))
     before = dict(getattr(package, "customer_metadata_properties", None) or {})
@@ -314,7 +314,7 @@ def _container(response: Any, model_name: str) -> dict[str, Any]:
 
 
 def _deployment(response: Any, config_name: str, policy: Mapping[str, Any] | None = None) -> Deployment:
-    """What an endpoint configuration asks for."""
+    """Return the deployment that an endpoint configuration describes."""
     config = response.sagemaker_backend.endpoint_configs.get(config_name)
     if config is None:
         raise _missing(response, "endpoint-config", config_name)

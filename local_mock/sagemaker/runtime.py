@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 from moto.sagemaker.models import sagemaker_backends
 
-from etholake.errors import DataError
+from local_mock.errors import DataError
 from local_mock.keys import split_uri
 from local_mock.sagemaker.capture import Exchange
 from local_mock.sagemaker.endpoints import BusyError, EndpointRun
@@ -35,7 +35,7 @@ def invoke_endpoint(self: Any) -> _Response:
 
 
 def _refusal(name: str, run: EndpointRun, body: bytes) -> _Response | None:
-    """What the service itself refuses."""
+    """Return the response with which the service itself refuses a request."""
     if run.queue is not None:
         return _error(400, "ValidationError", f"Endpoint {name} is asynchronous: ask it by InvokeEndpointAsync.")
     if run.serverless and len(body) > SERVERLESS_MB << 20:

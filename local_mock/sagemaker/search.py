@@ -1,4 +1,4 @@
-"""What a tuning job tries next: random, grid, or Bayesian (Gaussian process, expected improvement). Pure.
+"""The search of a tuning job: random, grid, or Bayesian (Gaussian process, expected improvement). Pure.
 
 A point is a mapping of names to the strings that a training job gets. Bayesian works on a unit cube: numbers by
 their scaling (linear or logarithmic), categories one axis each; running jobs count with the value that the model
@@ -7,6 +7,7 @@ expects of them, so that jobs that run side by side differ. It always looks for 
 
 from __future__ import annotations
 
+import importlib.util
 import itertools
 import math
 from collections.abc import Mapping, Sequence
@@ -49,7 +50,7 @@ class Parameter:
         return str(round(value)) if self.whole else repr(float(value))
 
     def encode(self, text: str) -> list[float]:
-        """Where a value lies in the cube."""
+        """Return the coordinates of a value in the unit cube."""
         if self.values:
             return [float(text == value) for value in self.values]
         if self.high == self.low:
@@ -61,7 +62,7 @@ class Parameter:
 
 def parameters(ranges: Mapping[str, Any]) -> list[Parameter]:
     """The axes of ``ParameterRanges``. Raises InvalidRequestError for none, for double names, for empty ranges."""
-    found = [Parameter(r["Name"], tuple(r["Values"])) for r in ranges.get("CategoricalParameterRanges") or []]
+    axes = [Parameter(r["Name"], tuple(r["Values"])) for r in ranges.get("CategoricalParameterRanges") or []]
     for whole, kind in ((False, "Continuous"), (True, "Integer")):
         for r in ranges.get(f"{kind}ParameterRanges") or []:
             low, high, scaling = float(r["MinValue"]), float(r["MaxValue"]), r.get("ScalingType", "Auto")
@@ -74,11 +75,11 @@ def parameters(ranges: Mapping[str, Any]) -> list[Parameter]:
                 raise InvalidRequestError(
                     f"Parameter '{r['Name']}': {low} to {high} is no range (scaling {scaling})."
                 )
-            found.append(Parameter(r["Name"], low=low, high=high, whole=whole, log=log))
-    names = [p.name for p in found]
-    if not found or len(set(names)) != len(names) or any(p.values == () and p.name == "" for p in found):
+            axes.append(Parameter(r["Name"], low=low, high=high, whole=whole, log=log))
+    names = [p.name for p in axes]
+    if not axes or len(set(names)) != len(names) or any(p.values == () and p.name == "" for p in axes):
         raise InvalidRequestError(f"ParameterRanges must name every parameter once, but got {names}.")
-    return found
+    return axes
 
 
 class Search:
@@ -89,6 +90,8 @@ class Search:
             raise InvalidRequestError(f"local_mock tunes by {', '.join(STRATEGIES)}, not by '{strategy}'.")
         if strategy == "Grid" and any(not p.values for p in space):
             raise InvalidRequestError("Strategy Grid takes categorical parameters only.")
+        if strategy == "Bayesian" and importlib.util.find_spec("sklearn") is None:
+            raise InvalidRequestError("Strategy Bayesian needs scikit-learn: pip install 'local-mock[tuning]'.")
         self._strategy, self._space = strategy, list(space)
         self._rng = np.random.default_rng(seed)
         self._grid = itertools.product(*(p.values for p in space)) if strategy == "Grid" else None

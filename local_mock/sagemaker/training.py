@@ -16,8 +16,8 @@ import threading
 import time
 from pathlib import Path
 
-from etholake.errors import EtholakeError
 from local_mock.context import Context
+from local_mock.errors import LocalMockError
 from local_mock.glue.logs import LogShipper
 from local_mock.process import Child, ChildResult
 from local_mock.sagemaker import container
@@ -59,7 +59,7 @@ class TrainingRun:
         self._thread.start()
 
     def join(self) -> None:
-        """Until the job has ended."""
+        """Wait until the job has ended."""
         self._thread.join()
 
     def stop(self) -> None:
@@ -99,7 +99,7 @@ class TrainingRun:
             status, secondary, reason = self._attempts(base)
         except RunError as err:
             status, secondary, reason = "Failed", "Failed", str(err)
-        except (EtholakeError, OSError) as err:
+        except (LocalMockError, OSError) as err:
             status, secondary, reason = "Failed", "Failed", f"ClientError: {err}"
         except Exception as err:
             _log.exception("training job %s", job.training_job_name)
@@ -118,7 +118,7 @@ class TrainingRun:
             shutil.rmtree(wanted, ignore_errors=True)
             wanted.mkdir(parents=True)
             return wanted
-        return Path(tempfile.mkdtemp(prefix="etholake-ml-"))
+        return Path(tempfile.mkdtemp(prefix="local-mock-ml-"))
 
     def _attempts(self, base: Path) -> _End:
         """Attempt after attempt until one is not interrupted, or the time to wait for spot instances is up."""

@@ -60,9 +60,11 @@ def check_request(request: Mapping[str, Any]) -> Search:
             "local_mock needs TrainingJobDefinition, HyperParameterTuningJobObjective and ParameterRanges."
         )
     name = config["HyperParameterTuningJobObjective"]["MetricName"]
-    known = [d["Name"] for d in definition["AlgorithmSpecification"].get("MetricDefinitions") or []]
-    if name not in known:
-        raise InvalidRequestError(f"The objective metric '{name}' has no metric definition; there are {known}.")
+    metric_names = [d["Name"] for d in definition["AlgorithmSpecification"].get("MetricDefinitions") or []]
+    if name not in metric_names:
+        raise InvalidRequestError(
+            f"The objective metric '{name}' has no metric definition; there are {metric_names}."
+        )
     seed = config.get("RandomSeed")
     if seed is None:
         seed = int(hashlib.sha256(request["HyperParameterTuningJobName"].encode()).hexdigest()[:8], 16)
@@ -151,7 +153,7 @@ class TuningJob(HyperParameterTuningJob):
                 self._end_all()
             out_of_points = out_of_points or enough or len(self._trials) >= most
             if not out_of_points and len(running) < limits["MaxParallelTrainingJobs"]:
-                point = self._search.next(self._answers(), [t.point for t in running])
+                point = self._search.next(self._evaluated_points(), [t.point for t in running])
                 if point is None:
                     out_of_points = True
                 else:
@@ -206,12 +208,12 @@ class TuningJob(HyperParameterTuningJob):
             return None
         return next((float(m["Value"]) for m in trial.job.metrics if m["MetricName"] == self._metric), None)
 
-    def _answers(self) -> list[tuple[Point, float]]:
+    def _evaluated_points(self) -> list[tuple[Point, float]]:
         values = [(t.point, self._value(t)) for t in self._trials]
         return [(point, self._sign * value) for point, value in values if value is not None]
 
     def _best(self) -> _Trial | None:
-        """Of jobs that completed (a job that was stopped early has no model of its last epoch)."""
+        """Return the best of the completed jobs (a job that was stopped early has no model of its last epoch)."""
         done = [t for t in self._trials if t.job.training_job_status == "Completed" and self._value(t) is not None]
         return min(done, key=lambda t: self._sign * (self._value(t) or 0.0)) if done else None
 
@@ -258,8 +260,8 @@ class TuningJob(HyperParameterTuningJob):
 
     @property
     def objective_status_counters(self) -> dict[str, int]:
-        found = [summary["ObjectiveStatus"] for summary in self.trials()]
-        return {name: found.count(name) for name in ("Succeeded", "Pending", "Failed")}
+        statuses = [summary["ObjectiveStatus"] for summary in self.trials()]
+        return {name: statuses.count(name) for name in ("Succeeded", "Pending", "Failed")}
 
     def describe(self) -> dict[str, Any]:
         best = self._best()

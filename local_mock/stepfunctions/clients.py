@@ -7,6 +7,7 @@ import threading
 from typing import Any
 
 from local_mock.context import get_context
+from local_mock.options import DUMMY_KEY
 
 __all__ = ["client_for", "install"]
 
@@ -26,7 +27,7 @@ def client_for(region: str, service: str, state_credentials: Any = None) -> Any:
 
     context = get_context()
     url = context.s3_endpoint if service == "s3" and context.s3_endpoint else context.url
-    principal = str(getattr(state_credentials, "role_arn", "")).rpartition("/")[2] or "etholake"
+    principal = str(getattr(state_credentials, "role_arn", "")).rpartition("/")[2] or DUMMY_KEY
     with _lock:  # making one is not safe for threads, using it is
         made = _clients.get((region, service, url, principal))
         if made is None:
@@ -35,7 +36,7 @@ def client_for(region: str, service: str, state_credentials: Any = None) -> Any:
                 endpoint_url=url,
                 region_name=region,
                 aws_access_key_id=principal,
-                aws_secret_access_key="etholake",  # noqa: S106 - the dummy that every target but AWS takes
+                aws_secret_access_key=DUMMY_KEY,
                 config=Config(retries={"mode": "standard", "max_attempts": 3}, max_pool_connections=32),
             )
         return made

@@ -15,6 +15,7 @@ from moto.stepfunctions.parser.models import StepFunctionsParserBackend
 
 from local_mock.context import get_context
 from local_mock.stepfunctions import records
+from local_mock.stepfunctions.definitions import problems
 from local_mock.stepfunctions.errors import InvalidDefinitionError, InvalidInputError
 
 __all__ = ["Backend", "RecordedExecution"]
@@ -97,6 +98,9 @@ def _check(definition: str) -> None:
         raise InvalidDefinitionError(
             "Invalid State Machine Definition: local_mock interprets JSONPath, not JSONata."
         )
+    if found := problems(definition):
+        listed = ", ".join(f"'{problem}'" for problem in found)
+        raise InvalidDefinitionError(f"Invalid State Machine Definition: {listed}")
     try:
         StepFunctionsParserBackend._validate_definition(definition)
     except InvalidDefinition as err:

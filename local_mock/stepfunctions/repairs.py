@@ -1,4 +1,4 @@
-"""What of moto's interpreter is put right: tasks, retries, errors that leave a branch, variables.
+"""Repairs of moto's interpreter: tasks, retries, errors that leave a branch, variables.
 
 Each repair names the defect of moto 5.2.5; a test of every one stands in `tests/pipeline/test_asl_states.py`.
 """
@@ -6,12 +6,32 @@ Each repair names the defect of moto 5.2.5; a test of every one stands in `tests
 from __future__ import annotations
 
 import copy
+import json
 import re
 import time
 from typing import Any
 
+from moto.stepfunctions.parser.api import HistoryEventType, TaskFailedEventDetails
+from moto.stepfunctions.parser.asl.antlt4utils import antlr4utils
+from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import (
+    FailureEvent,
+    FailureEventException,
+)
+from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name import StatesErrorName
+from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name_type import StatesErrorNameType
 from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
 from moto.stepfunctions.parser.asl.component.common.string import string_expression
+from moto.stepfunctions.parser.asl.component.eval_component import EvalComponent
+from moto.stepfunctions.parser.asl.component.intrinsic.functionname.state_function_name_types import (
+    StatesFunctionNameType,
+)
+from moto.stepfunctions.parser.asl.component.intrinsic.functionname.states_function_name import StatesFunctionName
+from moto.stepfunctions.parser.asl.component.state.choice import state_choice
+from moto.stepfunctions.parser.asl.component.state.choice.comparison import comparison_variable
+from moto.stepfunctions.parser.asl.component.state.choice.comparison.comparison_operator_type import (
+    ComparisonOperatorType,
+)
+from moto.stepfunctions.parser.asl.component.state.choice.comparison.variable import NoSuchVariable
 from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration import iteration_worker
 from moto.stepfunctions.parser.asl.component.state.exec.state_parallel import branches_decl
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import state_task_factory
@@ -21,8 +41,12 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service impor
     state_task_service_factory,
 )
 from moto.stepfunctions.parser.asl.component.state.fail import state_fail
-from moto.stepfunctions.parser.asl.utils.json_path import extract_json
+from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
+from moto.stepfunctions.parser.asl.parse import preprocessor
+from moto.stepfunctions.parser.asl.parse.intrinsic import intrinsic_parser
+from moto.stepfunctions.parser.asl.utils.json_path import NoSuchJsonPathError, extract_json
 
+from local_mock.stepfunctions import intrinsics
 from local_mock.stepfunctions.clients import client_for
 from local_mock.stepfunctions.errors import error_named
 from local_mock.stepfunctions.tasks import ACTIONS, PREFIXES, ServiceTask, plain
@@ -69,6 +93,87 @@ def _call(
     env.stack.append(plain(answer | bodies))
 
 
+class _Intrinsic(EvalComponent):
+    """A call of an intrinsic function; moto's parser cuts its texts at an escaped quote."""
+
+    def __init__(self, text: str) -> None:
+        self.text = json.loads(f'"{text}"')  # as it stands in the definition, a JSON text without its quotes
+        self.call = intrinsics.parse(self.text)
+        self.name = StatesFunctionName(StatesFunctionNameType[self.call.name])  # asked for by CausePath, ErrorPath
+
+    def _eval_body(self, env: Any) -> None:
+        given = env.stack[-1] if env.stack else env.states.get_input()
+
+        def look_up(path: str) -> Any:
+            if path.startswith("$$"):
+                path, data = path[1:], env.states.context_object.context_object_data
+            elif found := _VARIABLE.fullmatch(path):
+                path, data = f"${found[2]}", env.variable_store.get(found[1])
+            else:
+                data = given
+            try:
+                return copy.deepcopy(data if path == "$" else extract_json(path, data))
+            except NoSuchJsonPathError as err:
+                cause = f"The function '{self.text}' had the following error: {err}"
+                raise _failure(env, StatesErrorNameType.StatesRuntime, cause) from err
+
+        try:
+            env.stack.append(intrinsics.evaluate(self.call, look_up))
+        except intrinsics.IntrinsicError as err:
+            cause = f"The function '{self.text}' had the following error: {err}"
+            raise _failure(env, StatesErrorNameType.StatesIntrinsicFailure, cause) from err
+
+
+def _failure(env: Any, kind: Any, cause: str) -> FailureEventException:
+    """The end of an execution by an error of the interpreter's own."""
+    state = f"An error occurred while executing the state '{env.next_state_name}'. {cause}"
+    name = StatesErrorName(typ=kind)
+    details = EventDetails(taskFailedEventDetails=TaskFailedEventDetails(error=name.error_name, cause=state))
+    return FailureEventException(
+        failure_event=FailureEvent(
+            env=env, error_name=name, event_type=HistoryEventType.TaskFailed, event_details=details
+        )
+    )
+
+
+def _choose(self: Any, env: Any) -> None:
+    """moto ends a choice without a match by an error whose cause is a Python tuple."""
+    for rule in self.choices_decl.rules:
+        rule.eval(env)
+        if env.stack.pop() is True:
+            env.stack.append(rule.next_stmt.name)
+            return
+    if self.default_state is None:
+        raise _failure(env, StatesErrorNameType.StatesNoChoiceMatched, "No choice rule matched, and no Default.")
+    env.stack.append(self.default_state.state_name)
+
+
+_compare_variable = comparison_variable.ComparisonVariable._eval_body
+
+
+def _compare(self: Any, env: Any) -> None:
+    """moto lets a path that leads nowhere be unequal to everything; only IsPresent may ask for such a path."""
+    if self.comparison_function.operator_type is not ComparisonOperatorType.IsPresent:
+        self.variable.eval(env)
+        value = env.stack.pop()
+        if isinstance(value, NoSuchVariable):
+            path = self.variable.string_sampler.literal_value
+            cause = f"Invalid path '{path}': The choice state's condition path references an invalid value."
+            raise _failure(env, StatesErrorNameType.StatesRuntime, cause)
+    _compare_variable(self, env)
+
+
+def _literal(parser_rule_context: Any) -> str:
+    """moto reads the texts of a definition as Python's, which knows other escapes than JSON."""
+    text: str = parser_rule_context.getText()
+    if not (text.startswith('"') and text.endswith('"') and len(text) > 1):
+        text = f'"{text}"'
+    try:
+        return str(json.loads(text))
+    except ValueError:
+        return text[1:-1]
+
+
 _evaluate_task = state_task_service.StateTaskService._eval_execution
 
 
@@ -84,13 +189,13 @@ def _task(self: Any, env: Any) -> None:
 def install() -> None:
     """Put ours in the place of moto's. Idempotent."""
     theirs = state_task_service_factory.state_task_service_for
-    if getattr(theirs, "etholake", False):
+    if getattr(theirs, "of_local_mock", False):
         return
 
     def task_for(service_name: str) -> Any:
         return ServiceTask() if service_name in ACTIONS else theirs(service_name)
 
-    task_for.etholake = True  # type: ignore[attr-defined]
+    task_for.of_local_mock = True  # type: ignore[attr-defined]
     state_task_service_factory.state_task_service_for = task_for
     state_task_factory.state_task_service_for = task_for  # it was imported by name
     for module in (branches_decl, iteration_worker, state_fail):
@@ -98,5 +203,10 @@ def install() -> None:
     retrier_decl.RetrierDecl._eval_body = _retry
     state_task_service.StateTaskService._eval_execution = _task
     string_expression.StringVariableSample._eval_body = _variable
+    intrinsic_parser.IntrinsicParser.parse = staticmethod(lambda text: (_Intrinsic(text), None))
+    state_choice.StateChoice._eval_state = _choose
+    comparison_variable.ComparisonVariable._eval_body = _compare
+    antlr4utils.from_string_literal = _literal
+    preprocessor.from_string_literal = _literal  # it was imported by name
     state_task_service_aws_sdk.StateTaskServiceAwsSdk._eval_service_task = _call
     state_task_service_aws_sdk._SERVICE_ERROR_NAMES.update(PREFIXES)

@@ -15,7 +15,7 @@ MAX_EVENTS = 1000  # https://docs.aws.amazon.com/step-functions/latest/apirefere
 
 
 def describe_execution(self: Any) -> ActionResult:
-    """As moto, with the end of an execution that timed out, and its output as it is."""
+    """Describe an execution as moto does, with the end of one that timed out, and its output unchanged."""
     execution = self.stepfunction_backend.describe_execution(self._get_param("executionArn"))
     answer = {
         "executionArn": execution.execution_arn,
@@ -59,7 +59,7 @@ def list_executions(self: Any) -> ActionResult:
 
 
 def stop_execution(self: Any) -> ActionResult:
-    """As moto, with the given error and cause."""
+    """Stop an execution as moto does, with the given error and cause."""
     self.stepfunction_backend.stop_execution(
         self._get_param("executionArn"), self._get_param("error"), self._get_param("cause")
     )

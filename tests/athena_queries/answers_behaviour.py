@@ -36,7 +36,7 @@ def duration_histogram(base: Base, lab_id: str) -> pd.DataFrame:
     edges = np.array([0, 0.25, 0.5, 1, 2, 4, 8, 16, 32])
     place = np.searchsorted(edges, events["duration_sec"], side="right") - 1
     found = events.assign(from_sec=edges[place]).groupby(["action", "from_sec"], as_index=False).agg(
-        events=("action", "size"), seconds=("duration_sec", "sum")
+        events=("action", "size"), seconds=("counted_sec", "sum")
     )  # fmt: skip
     return found.assign(
         percent_of_events=100 * found["events"] / found.groupby("action")["events"].transform("sum")
@@ -64,7 +64,7 @@ def inter_event_intervals(base: Base, lab_id: str) -> pd.DataFrame:
 @answers(EAST, WEST)
 def time_budget(base: Base, lab_id: str) -> pd.DataFrame:
     found = train_events(base, lab_id).groupby(["video_id", "agent_id", "action"], as_index=False).agg(
-        events=("action", "size"), seconds=("duration_sec", "sum")
+        events=("action", "size"), seconds=("counted_sec", "sum")
     )  # fmt: skip
     length = found["video_id"].map(base["metadata_train"].set_index("video_id")["video_duration_sec"])
     return found.assign(percent_of_video=100 * found["seconds"] / length)
@@ -92,7 +92,7 @@ def _budget_by(base: Base, attribute: str) -> pd.DataFrame:
             key = (video["lab_id"], what if isinstance(what, str) else "unknown", action)
             events = done[(done["agent_id"] == mouse) & (done["action"] == action)]
             cell = sums.setdefault(key, [0, 0.0, 0, 0.0])
-            new = (1, video["video_duration_sec"] / 3600, len(events), events["duration_sec"].sum())
+            new = (1, video["video_duration_sec"] / 3600, len(events), events["counted_sec"].sum())
             cell[:] = [a + b for a, b in zip(cell, new, strict=True)]
     columns = ["lab_id", attribute, "action", "mice", "watched_hours", "events", "seconds"]
     found = pd.DataFrame([(*key, *cell) for key, cell in sums.items()], columns=columns)
@@ -108,7 +108,10 @@ def time_budget_by_minute(base: Base, lab_id: str) -> pd.DataFrame:
     cells: dict[tuple[int, str], list[float]] = {}
     for event in train_events(base, lab_id).itertuples():
         for minute in range(1000):
-            inside = min(event.stop_sec, 60 * minute + 60) - max(event.start_sec, 60 * minute)
+            start, stop = (
+                f / event.frames_per_second for f in (event.counted_start_frame, event.counted_stop_frame)
+            )
+            inside = min(stop, 60 * minute + 60) - max(start, 60 * minute)
             if inside > 0:
                 cell = cells.setdefault((minute, event.action), [0, 0.0])
                 cell[0], cell[1] = cell[0] + 1, cell[1] + inside
@@ -128,7 +131,7 @@ def who_does_what_to_whom(base: Base, lab_id: str) -> pd.DataFrame:
     for key, group in base["annotations_enriched"].query("lab_id == @lab_id").groupby(kind):
         video = base["metadata_train"].set_index("video_id").loc[key[1]]
         traits = [video[f"mouse{mouse}_{what}"] for mouse in key[2:4] for what in ("strain", "sex")]
-        rows.append((*key, *traits, len(group), group["duration_sec"].sum()))
+        rows.append((*key, *traits, len(group), group["counted_sec"].sum()))
     traits = ["agent_strain", "agent_sex", "target_strain", "target_sex"]
     return pd.DataFrame(rows, columns=[*kind, *traits, "events", "seconds"])
 
@@ -142,7 +145,7 @@ def pair_asymmetry(base: Base, lab_id: str) -> pd.DataFrame:
             cell = cells.setdefault((e.split, e.video_id, a, b, e.action), [0, 0, 0.0, 0.0])
             side = 0 if e.agent_id == a else 1
             cell[side] += 1
-            cell[2 + side] += e.duration_sec
+            cell[2 + side] += e.counted_sec
     columns = ["split", "video_id", "mouse_a", "mouse_b", "action", "events_by_a", "events_by_b"]
     found = pd.DataFrame(
         [(*key, *cell) for key, cell in cells.items()], columns=[*columns, "seconds_by_a", "seconds_by_b"]
@@ -154,17 +157,22 @@ def pair_asymmetry(base: Base, lab_id: str) -> pd.DataFrame:
 @answers(EAST, WEST)
 def transitions(base: Base, lab_id: str) -> pd.DataFrame:
     count: Counter[tuple[str, str]] = Counter()
-    pause: Counter[tuple[str, str]] = Counter()
+    pauses: dict[tuple[str, str], list[float]] = {}
     events = base["annotations_enriched"].query("lab_id == @lab_id and duration_frames > 0")
     for _, group in events.groupby(["split", "video_id", "agent_id"]):
         ordered = sorted(group.itertuples(), key=lambda e: (e.start_frame, e.stop_frame, e.target_id, e.action))
         for one, following in pairwise(ordered):
             count[one.action, following.action] += 1
-            pause[one.action, following.action] += following.start_sec - one.stop_sec
+            if following.start_frame >= one.stop_frame:
+                pause = (following.start_frame - one.stop_frame) / one.frames_per_second
+                pauses.setdefault((one.action, following.action), []).append(pause)
     whole: Counter[str] = Counter()
     for (action, _), n in count.items():
         whole[action] += n
-    rows = [(*key, n, 100 * n / whole[key[0]], pause[key] / n) for key, n in count.items()]
+    rows = [
+        (*key, n, 100 * n / whole[key[0]], np.mean(pauses[key]) if key in pauses else None)
+        for key, n in count.items()
+    ]
     columns = ["action", "next_action", "transitions", "percent_of_action", "mean_pause_sec"]
     return pd.DataFrame(rows, columns=columns)
 

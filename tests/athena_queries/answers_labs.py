@@ -49,10 +49,10 @@ def events_per_action(base: Base) -> pd.DataFrame:
     events = base["annotations_enriched"]
     found = events.groupby("action").agg(
         labs=("lab_id", "nunique"), videos=("video_id", "nunique"), events=("action", "size"),
-        hours=("duration_sec", lambda s: s.sum() / 3600),
+        hours=("counted_sec", lambda s: s.sum() / 3600),
         most_events_of_a_lab=("lab_id", lambda s: s.value_counts().iloc[0]),
     )  # fmt: skip
-    found["percent_of_time"] = 100 * found["hours"] / (events["duration_sec"].sum() / 3600)
+    found["percent_of_time"] = 100 * found["hours"] / (events["counted_sec"].sum() / 3600)
     return found.reset_index()
 
 
@@ -61,7 +61,7 @@ def class_imbalance(base: Base) -> pd.DataFrame:
     events = base["annotations_enriched"]
     rows = []
     for lab, own in events.groupby("lab_id"):
-        seconds = own.groupby("action")["duration_sec"].sum()
+        seconds = own.groupby("action")["counted_sec"].sum()
         for action, group in own.groupby("action"):
             rows.append(
                 {
@@ -86,7 +86,7 @@ def lab_action_matrix(base: Base) -> pd.DataFrame:
                 (True, False): "looked for in vain", (False, False): "not looked for",
             }[len(looked) > 0, len(seen) > 0]  # fmt: skip
             rows.append((lab, action, status, looked["video_id"].nunique(), seen["video_id"].nunique(), len(seen)))
-            rows[-1] = (*rows[-1], seen["duration_sec"].sum())
+            rows[-1] = (*rows[-1], seen["counted_sec"].sum())
     columns = ["lab_id", "action", "status", "videos_looked_for", "videos_seen", "events", "seconds"]
     return pd.DataFrame(rows, columns=columns)
 

@@ -197,6 +197,7 @@ def _random_events(labeled: pd.DataFrame, train: pd.DataFrame, random: np.random
 
 
 def _enrich(events: pd.DataFrame, train: pd.DataFrame, labeled: pd.DataFrame) -> pd.DataFrame:
+    events = events.reset_index(drop=True)
     triplet = ["lab_id", "video_id", "agent_id", "target_id", "action"]
     asked = set(labeled[triplet].itertuples(index=False, name=None))
     video = train.set_index("video_id")
@@ -212,10 +213,25 @@ def _enrich(events: pd.DataFrame, train: pd.DataFrame, labeled: pd.DataFrame) ->
         frames_per_second=fps, start_sec=events["start_frame"] / fps, stop_sec=events["stop_frame"] / fps,
         duration_frames=events["stop_frame"] - events["start_frame"],
         duration_sec=(events["stop_frame"] - events["start_frame"]) / fps,
+        **_counted(events, video["frames_per_second"] * video["video_duration_sec"], fps),
         is_self=events["agent_id"] == events["target_id"],
         is_labeled=[t in asked for t in events[triplet].itertuples(index=False, name=None)],
         **attributes,
     )  # fmt: skip
+
+
+def _counted(events: pd.DataFrame, frames_of: pd.Series, fps: pd.Series) -> dict[str, pd.Series]:
+    """Frame by frame: an event counts the frames of its video that no earlier event of its triplet holds."""
+    start, stop = events["start_frame"].copy(), events["stop_frame"].copy()
+    held: dict[tuple[object, ...], set[int]] = {}
+    order = events.sort_values(["start_frame", "agent_id", "target_id", "action", "stop_frame"], kind="stable")
+    for event in order.itertuples():
+        taken = held.setdefault((event.video_id, event.agent_id, event.target_id, event.action), set())
+        end = frames_of[event.video_id]
+        own = [f for f in range(event.start_frame, event.stop_frame) if f < end and f not in taken]
+        taken |= set(range(event.start_frame, event.stop_frame))
+        start[event.Index], stop[event.Index] = (own[0], own[-1] + 1) if own else (event.start_frame,) * 2
+    return {"counted_start_frame": start, "counted_stop_frame": stop, "counted_sec": (stop - start) / fps}
 
 
 # --- predictions -------------------------------------------------------------------------------------------

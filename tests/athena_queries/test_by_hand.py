@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from etholake.settings import Settings
-from etholake.stages import query
+from etholake.stages.lake import query
 
 NORTH, NOSE = {"lab_id": "north"}, {"lab_id": "north", "bodypart": "nose"}
 

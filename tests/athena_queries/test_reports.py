@@ -18,7 +18,7 @@ from answers import ANSWERS
 from sqlglot import exp
 
 from etholake.settings import Settings
-from etholake.stages import query
+from etholake.stages.lake import query
 
 assert all((answers_labs, answers_behaviour, answers_tracks, answers_predictions))  # they register their answers
 CASES = [(name, asked) for name, answer in ANSWERS.items() for asked in answer.asked]

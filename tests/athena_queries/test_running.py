@@ -13,7 +13,7 @@ from etholake import aws
 from etholake.contract import TABLES
 from etholake.errors import AwsError, UsageError
 from etholake.settings import Settings
-from etholake.stages import query
+from etholake.stages.lake import query
 
 ROOT = Path(__file__).resolve().parents[2] / "athena_queries"
 

@@ -11,9 +11,9 @@ from test_metadata_curation import curate as metadata
 
 from etholake.contract import arrow_schema
 from etholake.curate.annotations import CuratedAnnotations, curate_annotations
-from etholake.curate.metadata import Video
-from etholake.curate.report import assert_balance
-from etholake.curate.rules import BadFileError
+from etholake.curate.file_reports import assert_balance
+from etholake.curate.metadata import VideoRecord
+from etholake.curate.quarantine import BadFileError
 from etholake.curate.statistics import class_distribution
 
 KEY = "raw-zone/train_annotation/lab_id=Lab/1.parquet"
@@ -26,7 +26,7 @@ def raw(*rows: tuple[Any, ...]) -> pa.Table:
     return pa.table({name: pa.array(list(values), type_) for name, values, type_ in columns})
 
 
-def video(**change: Any) -> Video:
+def video(**change: Any) -> VideoRecord:
     [one] = metadata(change).videos  # 30 fps, 10 s; looked for: 1->2 attack, 1->self rear
     return one
 
@@ -185,7 +185,8 @@ def test_a_file_that_is_no_annotation_is_refused() -> None:
 def test_statistics_by_hand() -> None:
     """Attacks of 1, 2 and 9 s, one rear of 4 s; 30 fps."""
     table = curate(
-        (1, 2, "attack", 0, 30), (1, 2, "attack", 30, 90), (1, 2, "attack", 90, 360), (1, 1, "rear", 0, 120)
+        (1, 2, "attack", 0, 30), (1, 2, "attack", 30, 90), (1, 2, "attack", 90, 360), (1, 1, "rear", 0, 120),
+        video_duration_sec="12",
     ).table  # fmt: skip
     attack, rear = class_distribution(table, "Lab")
     assert (attack["videos"], attack["events"], attack["frames"], attack["seconds"]) == (1, 3, 360, 12.0)
@@ -198,3 +199,29 @@ def test_statistics_without_seconds() -> None:
     table = curate((1, 1, "rear", 0, 30), frames_per_second="").table
     [rear] = class_distribution(table, "Lab")
     assert (rear["events"], rear["frames"], rear["seconds"], rear["share"]) == (1, 30, None, None)
+
+
+def test_a_frame_counts_once_and_only_within_the_video() -> None:
+    """A video of 300 frames: [10, 50) and [30, 70) are 60 frames, of [290, 400) ten count, what repeats none."""
+    curated = curate(
+        (1, 2, "attack", 10, 50), (1, 2, "attack", 30, 70), (1, 2, "attack", 20, 40), (1, 2, "attack", 290, 400),
+        (1, 2, "attack", 350, 400), (2, 1, "attack", 30, 70), (1, 2, "rear", 30, 70),
+    )  # fmt: skip
+    counted = {
+        (r["agent_id"], r["action"], r["start_frame"]): (r["counted_start_frame"], r["counted_stop_frame"])
+        for r in curated.table.to_pylist()
+    }
+    assert counted == {
+        (1, "attack", 10): (10, 50), (1, "attack", 20): (40, 40), (1, "attack", 30): (50, 70),
+        (1, "attack", 290): (290, 300), (1, "attack", 350): (300, 300), (2, "attack", 30): (30, 70),
+        (1, "rear", 30): (30, 70),
+    }  # fmt: skip
+    attack = class_distribution(curated.table, "Lab")[0]
+    assert (attack["frames"], attack["seconds"]) == (60 + 10 + 40, pytest.approx(110 / 30))
+
+
+def test_an_action_has_one_name_however_it_is_written() -> None:
+    curated = curate((1, 2, " Attack ", 0, 9), (1, 2, "'attack'", 20, 29), (1, 1, "REAR", 0, 9))
+    assert curated.table["action"].to_pylist() == ["rear", "attack", "attack"]
+    assert curated.table["is_labeled"].to_pylist() == [True] * 3
+    assert curated.report.flagged_rows["interval-action-respelled"] == 3

@@ -11,8 +11,8 @@ import pytest
 
 from etholake.contract import RAW_METADATA_COLUMNS, arrow_schema
 from etholake.curate.behaviors import parse_items, parse_labeled, parse_list
-from etholake.curate.metadata import CuratedMetadata, Video, curate_metadata, labeled_table, metadata_table
-from etholake.curate.report import FileReport, assert_balance
+from etholake.curate.file_reports import FileReport, assert_balance
+from etholake.curate.metadata import CuratedMetadata, VideoRecord, curate_metadata, labeled_table, metadata_table
 
 GOOD: dict[str, Any] = {
     "lab_id": "Lab", "video_id": 1, "mouse1_strain": "C57", "mouse1_sex": "male", "mouse2_strain": "CD1",
@@ -47,7 +47,7 @@ def test_a_good_row_is_typed() -> None:
     assert row["body_parts_tracked"] == ["ear_left", "nose"]
     assert row["behaviors_labeled"] == ["mouse1,mouse2,attack", "mouse1,self,rear"]
     assert (row["n_mice"], row["has_tracking"], row["has_annotation"], row["flags"]) == (2, True, True, [])
-    assert Video.from_json(json.loads(json.dumps(video.as_json()))) == video
+    assert VideoRecord.from_json(json.loads(json.dumps(video.as_json()))) == video
     assert video.n_frames == 300
 
 
@@ -216,3 +216,35 @@ def test_a_25_fps_video_in_a_30_fps_lab_is_flagged() -> None:
     assert [v.flags for v in videos] == [(), (), (), ("label-clock",)]
     slow_lab = curate(*({"video_id": n, "frames_per_second": 25} for n in range(4))).videos
     assert {v.flags for v in slow_lab} == {()}
+
+
+def test_names_with_blanks_and_capitals_are_one_action() -> None:
+    [video] = curate({"behaviors_labeled": '["mouse1,mouse2,Social  interaction"]'}).videos
+    assert video.labeled == {(1, 2, "social interaction"): True}
+    assert video.values["behaviors_labeled"] == ["mouse1,mouse2,social interaction"]
+
+
+@pytest.mark.parametrize("text_", ["2024_01_05", "1e3", "0x10", "١٢", "12.5", "1 2", "9223372036854775808"])
+def test_an_id_that_is_no_plain_number_is_refused(text_: str) -> None:
+    result = curate({"video_id": text_})
+    assert result.videos == []
+    assert {row["rule"] for row in result.report.quarantine} == {"metadata-id"}
+
+
+def test_a_long_id_is_kept_exactly() -> None:
+    assert curate({"video_id": "20240131123456789"}).videos[0].video_id == 20240131123456789
+
+
+def test_numbers_are_read_strictly() -> None:
+    [video] = curate({"frames_per_second": "29_97"}).videos
+    assert video.fps is None
+    assert {"metadata-number", "fps-missing"} <= set(video.flags)
+    assert curate({"frames_per_second": "2.997e1"}).videos[0].fps == pytest.approx(29.97)
+
+
+def test_a_header_that_names_a_column_twice_is_refused() -> None:
+    content = b"lab_id,video_id,lab_id\nA,1,B\n"
+    result = curate_metadata(content, "train")
+    assert result.videos == []
+    assert result.report.flags == ("column-type",)
+    assert "lab_id more than once" in result.report.quarantine[0]["detail"]

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from etholake.curate.plan import balance, inputs_fingerprint, units
+from etholake.contract import RULES
+from etholake.curate.file_reports import FileReport, assert_balance, dump, load, totals
+from etholake.curate.quarantine import BadFileError
 from etholake.curate.rawzone import RawObject
-from etholake.curate.report import FileReport, assert_balance, dump, load, totals
-from etholake.curate.rules import RULES, BadFileError
+from etholake.curate.units import balance, inputs_fingerprint, units
 from etholake.errors import ContractError
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -26,7 +26,9 @@ def events(seed: int, rows: int = 400) -> pa.Table:
         "start_frame": start, "stop_frame": start + length, "duration_frames": length,
         "frames_per_second": pa.array(np.full(rows, 30.0), mask=~known),
         "start_sec": pa.array(start / 30, mask=~known), "stop_sec": pa.array((start + length) / 30, mask=~known),
-        "duration_sec": pa.array(length / 30, mask=~known), "is_self": agent == target,
+        "duration_sec": pa.array(length / 30, mask=~known),
+        "counted_start_frame": start, "counted_stop_frame": start + length - length // 2,
+        "counted_sec": pa.array((length - length // 2) / 30, mask=~known), "is_self": agent == target,
         "is_labeled": np.ones(rows, bool), "agent_strain": np.char.add("strain ", agent.astype(str)),
         "agent_sex": ["female"] * rows, "target_strain": [None] * rows, "target_sex": ["male"] * rows,
         "issue": [None] * rows,
@@ -41,9 +43,10 @@ def test_the_summary_is_a_group_by(seed: int) -> None:
     made = behavior_summary(table)
     assert made.schema == arrow_schema("behavior_summary")
     frame = table.to_pandas()
+    frame["counted_frames"] = frame["counted_stop_frame"] - frame["counted_start_frame"]
     expected = frame.groupby(KEYS).agg(
-        events=("action", "size"), frames=("duration_frames", "sum"),
-        seconds=("duration_sec", lambda s: s.sum(min_count=1)), median_sec=("duration_sec", "median"),
+        events=("action", "size"), frames=("counted_frames", "sum"),
+        seconds=("counted_sec", lambda s: s.sum(min_count=1)), median_sec=("duration_sec", "median"),
         max_sec=("duration_sec", "max"), first_start_sec=("start_sec", "min"), last_stop_sec=("stop_sec", "max"),
         agent_strain=("agent_strain", "first"),
     )  # fmt: skip

@@ -14,8 +14,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from etholake.contract import arrow_schema
-from etholake.curate.rules import MAX_ROWS_PER_RULE, RULES, BadFileError
+from etholake.contract import RULES, arrow_schema
+from etholake.curate.quarantine import MAX_ROWS_PER_RULE, BadFileError
 from etholake.curate.tracking import CuratedTracking, VideoScale, curate_tracking
 from etholake.errors import UsageError
 

@@ -1,37 +1,26 @@
 """A small lake for the dashboards' views, with answers that can be worked out by hand.
 
-Lab `north`, 10 frames/s. Video 11: mouse1 chases mouse2 on frames 0..19, 100..119, … (a chase in each of six
+Lab `north`, 10 frames/s. VideoView 11: mouse1 chases mouse2 on frames 0..19, 100..119, … (a chase in each of six
 blocks of 10 s), rears on 20..29. Run `r1` predicts each chase half a second late, but the last one not at all,
-and a false chase on 700..709. Video 12 was received without annotation.
+and a false chase on 700..709. VideoView 12 was received without annotation.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pytest
 import video_lake
+from lakes import open_lake, rows
 from playwright.sync_api import expect
 
-from dashboards import browser
-from etholake import aws
-from etholake.contract import arrow_schema
 from etholake.lake import Lake
 from etholake.settings import Settings
-from etholake.stages import query, video
+from etholake.stages.lake import query
+from etholake.stages.reports import video
 
 FPS = 10.0
 CHASES = [100 * block for block in range(6)]
-
-
-def rows(table: str, *items: dict[str, Any]) -> pa.Table:
-    """Rows of a contract table; what is not given is null, or the emptiest value where null is not allowed."""
-    schema = arrow_schema(table)
-    empty = {"bool": False, "string": "", "list<item: string>": []}
-    blank = {f.name: None if f.nullable else empty.get(str(f.type), 0) for f in schema}
-    return pa.Table.from_pylist([blank | item for item in items], schema=schema)
 
 
 def event(target: int, action: str, start: int, stop: int) -> dict[str, Any]:
@@ -88,39 +77,16 @@ def fill(lake: Lake) -> None:
 @pytest.fixture(scope="session")
 def dash_lake(mock_settings: Settings) -> Settings:
     """Settings of a lake of its own, filled, with its views."""
-    settings = replace(mock_settings, bucket="dash-lake", database="dash_db", workgroup="dash", stack="dash")
-    s3, glue = aws.client(settings, "s3"), aws.client(settings, "glue")
-    s3.create_bucket(Bucket=settings.bucket)
-    glue.create_database(DatabaseInput={"Name": settings.database})
-    where = {"ResultConfiguration": {"OutputLocation": f"s3://{settings.bucket}/query-results/"}}
-    aws.client(settings, "athena").create_work_group(Name=settings.workgroup, Configuration=where)
-    lake = Lake(s3, glue, settings.bucket, settings.database)
-    lake.register()
+    settings, lake = open_lake(mock_settings, "dash")
     fill(lake)
     query.create_views(settings)
     return settings
 
 
 @pytest.fixture(scope="session")
-def chromium_browser() -> Iterator[Any]:
-    """A headless Chromium; the test is skipped where none is installed."""
-    if browser.chromium_path() is None:
-        pytest.skip(browser.NO_CHROMIUM)
-    with browser.chromium() as running:
-        yield running
-
-
-@pytest.fixture(scope="session")
 def video_lake_at(mock_settings: Settings) -> Settings:
     """Settings of the filled lake."""
-    settings = replace(mock_settings, bucket="video-lake", database="video_db", workgroup="video", stack="video")
-    s3, glue = aws.client(settings, "s3"), aws.client(settings, "glue")
-    s3.create_bucket(Bucket=settings.bucket)
-    glue.create_database(DatabaseInput={"Name": settings.database})
-    where = {"ResultConfiguration": {"OutputLocation": f"s3://{settings.bucket}/query-results/"}}
-    aws.client(settings, "athena").create_work_group(Name=settings.workgroup, Configuration=where)
-    lake = Lake(s3, glue, settings.bucket, settings.database)
-    lake.register()
+    settings, lake = open_lake(mock_settings, "video")
     video_lake.fill(lake)
     return settings
 

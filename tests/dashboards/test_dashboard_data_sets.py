@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from dashboards import definitions
 from dashboards.lint import check_rows
-from dashboards.server import filtered
+from etholake.pages.dashboards import definitions
+from etholake.pages.dashboards.server import filtered
 from etholake.settings import Settings
-from etholake.stages import dashboards as stage
-from etholake.stages import query
+from etholake.stages.lake import query
+from etholake.stages.reports import dashboards as stage
 
 LOADED = definitions.load()
 
@@ -90,7 +90,7 @@ def test_an_interval_is_withheld_where_the_score_is_of_a_part_of_the_video(dash_
     """`scores` says 75 + 35 predicted frames; were it 100, events and score would be of different frames."""
     whole = query.run_sql(dash_lake, "SELECT f_low FROM v_dash_scores WHERE tp_frames + fp_frames = 110").rows
     assert whole[0][0] is not None
-    sql = (query.QUERIES / "views" / "v_dash_scores.sql").read_text().split("VIEW v_dash_scores AS")[1]
+    sql = (query.queries_folder() / "views" / "v_dash_scores.sql").read_text().split("VIEW v_dash_scores AS")[1]
     clipped = sql.replace("s.tp_frames + s.fp_frames", "s.tp_frames + s.fp_frames - 10")
     assert query.run_sql(dash_lake, clipped + " WHERE action = 'chase'").rows[0][5:7] == (None, None)
 

@@ -1,4 +1,4 @@
-"""The definitions against QuickSight's own model, cfn-lint, our lint, and the modules that write them."""
+"""The definitions against QuickSight's own model, cfn-lint and our lint, and their files."""
 
 import copy
 import json
@@ -13,11 +13,11 @@ import botocore.session
 import pytest
 from botocore.validate import ParamValidator
 
-from dashboards import definitions, publish
-from dashboards.authoring.__main__ import documents, text
+from dashboards.__main__ import main
 from dashboards.lint import lint
+from etholake.pages.dashboards import definitions, publish
 from etholake.settings import Settings
-from etholake.stages import dashboards as stage
+from etholake.stages.reports import dashboards as stage
 
 MODEL = botocore.session.get_session().get_service_model("quicksight")
 PRINCIPAL = "arn:aws:quicksight:us-east-1:123456789012:user/default/ana"
@@ -25,11 +25,25 @@ CALLS = publish.requests(definitions.load(), stage.values(Settings(), PRINCIPAL)
 OPERATIONS = [(c, verb) for c in CALLS for verb in ("create", "update")]
 
 
-def test_the_committed_json_is_what_is_written():
-    written = {str(p.relative_to(definitions.FOLDER)) for p in definitions.FOLDER.rglob("*.json")}
-    assert written == set(documents()), "run `python -m dashboards.authoring`"
-    for name, document in documents().items():
-        assert (definitions.FOLDER / name).read_text() == text(document), "run `python -m dashboards.authoring`"
+def test_the_definitions_are_made_in_memory_and_written_for_those_who_want_files(tmp_path: Path):
+    assert main(["--out", str(tmp_path)]) == 0
+    loaded = definitions.load()
+    for kind, documents in (("data_sets", loaded.data_sets), ("dashboards", loaded.dashboards)):
+        assert {p.stem: json.loads(p.read_text()) for p in (tmp_path / kind).glob("*.json")} == documents
+    assert json.loads((tmp_path / "theme.json").read_text()) == loaded.theme
+    loaded.dashboards["lake"].clear()
+    assert definitions.load().dashboards["lake"], "a caller's change stays with the caller"
+
+
+def test_nothing_is_written_if_the_definitions_do_not_pass_the_lint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    broken = definitions.load()
+    broken.dashboards["lake"]["Definition"]["FilterGroups"].pop(0)
+    monkeypatch.setattr(definitions, "load", lambda: broken)
+    assert main(["--out", str(tmp_path)]) == 1
+    assert "lake: parameter Lab has no filter" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
 
 
 # --- QuickSight's model -------------------------------------------------------------------------------------

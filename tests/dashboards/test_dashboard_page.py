@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from dashboards import definitions, page
-from dashboards.server import Server
+from etholake.pages.dashboards import definitions, page
+from etholake.pages.dashboards.server import Server
 
 LOADED = definitions.load()
 LABS, ACTIONS = ("north", "south"), ("chase", "rear", "sniff")
@@ -24,10 +24,10 @@ def rows_of(name: str) -> tuple[list[str], list[tuple[Any, ...]]]:
     kinds = definitions.columns(LOADED.data_sets[name])
     rows = []
     for number in range(6):
-        known = {"lab_id": LABS[number % 2], "action": ACTIONS[number % 3], "run_id": "r1", "split": "train"}
+        given = {"lab_id": LABS[number % 2], "action": ACTIONS[number % 3], "run_id": "r1", "split": "train"}
         plain = {"STRING": lambda c, n=number: f"{c} {n % 3}", "INTEGER": lambda c, n=number: n + 1,
                  "DECIMAL": lambda c, n=number: (n + 1) / 8}  # fmt: skip
-        rows.append(tuple(known.get(column) or plain[kind](column) for column, kind in kinds.items()))
+        rows.append(tuple(given.get(column) or plain[kind](column) for column, kind in kinds.items()))
     return list(kinds), rows
 
 
@@ -150,10 +150,28 @@ def test_keys_alone_are_enough(show: Callable[..., Any]):
 
 def test_a_mark_under_the_pointer_has_a_tooltip(show: Callable[..., Any]):
     shown = show(at="behaviour-classes")
-    shown.hover("#v-behaviour-lab-action rect.mark >> nth=0")
+    shown.hover("#v-behaviour-lab-action .layer_1_marks path >> nth=0")
     assert shown.is_visible("#tip")
     assert "north · chase" in shown.inner_text("#tip")
     assert "Annotated time (s)" in shown.inner_text("#tip")
+
+
+def test_a_chart_is_saved_as_png_and_svg_with_the_colours_of_the_theme(show: Callable[..., Any]):
+    shown = show(at="behaviour-classes", color_scheme="dark")
+    for kind, begins in (("png", b"\x89PNG"), ("svg", b"<svg")):
+        with shown.expect_download() as download:
+            shown.click(f"#v-behaviour-lab-action button.save >> text={kind.upper()}")
+        assert download.value.suggested_filename == f"behaviour-lab-action.{kind}"
+        content = Path(download.value.path()).read_bytes()
+        assert content.startswith(begins)
+    assert b"var(--" not in content  # a file has no style of the page
+    assert b"#18212A" in content  # the panel in the dark
+
+
+def test_no_bar_stands_on_a_log_axis(show: Callable[..., Any]):
+    shown = show(at="behaviour-classes")
+    assert shown.locator("#v-behaviour-imbalance .role-mark.mark-symbol path").count() == len(ACTIONS)
+    assert shown.locator("#v-behaviour-imbalance .role-mark.mark-rect").count() == 0
 
 
 def test_one_broken_visual_names_its_column_and_leaves_the_others_standing(show: Callable[..., Any]):
@@ -212,6 +230,7 @@ def test_an_empty_lake_is_not_an_error(show: Callable[..., Any]):
         shown.wait_for_selector(f"body[data-ready={sheet}]")
         assert shown.locator(".card").count() == visuals
         assert shown.locator(".error").count() == 0
+    assert "No rows yet. Run make train predict evaluate to fill this chart." in shown.inner_text("#panel")
 
 
 @pytest.mark.parametrize("width", [1280, 400])
@@ -298,7 +317,7 @@ def test_the_server_takes_known_names_at_its_own_address_only(
 
 
 def test_there_is_a_picture_of_every_tab():
-    pictures = {p.name for p in (Path(page.__file__).parents[1] / "docs" / "img").glob("*.png")}
+    pictures = {p.name for p in (Path(__file__).resolve().parents[2] / "docs" / "img").glob("*.png")}
     assert {f"{sheet}.png" for sheet, _, _ in sheets()} <= pictures, "run `make screenshots`"
 
 

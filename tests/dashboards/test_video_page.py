@@ -26,8 +26,8 @@ from video_lake import (
 
 from etholake.errors import UsageError
 from etholake.settings import Settings
-from etholake.stages import query
-from etholake.stages import video as stage
+from etholake.stages.lake import query
+from etholake.stages.reports import video as stage
 
 
 # --- skeletons --------------------------------------------------------------------------------------------
@@ -325,5 +325,5 @@ def test_a_run_must_be_named_where_there_are_several(video_lake_at: Settings, vi
 
 
 def test_there_are_pictures_of_the_page():
-    pictures = {path.name for path in (Path(query.QUERIES).parent / "docs" / "img").glob("video-page*.png")}
+    pictures = {path.name for path in (query.queries_folder().parent / "docs" / "img").glob("video-page*.png")}
     assert {"video-page.png", "video-page-dark.png", "video-page-400.png"} <= pictures, "run `make screenshots`"

@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dashboards.video import skeleton
-from dashboards.video.events import Event, judge
-from dashboards.video.slices import ABSENT, FRAMES, IMPUTED, MEASURED, Tracks, pack, unpack
 from etholake.contract import BODY_PARTS, UNIFIED_PARTS
+from etholake.pages.video import skeleton
+from etholake.pages.video.events import MatchedEvent, judge
+from etholake.pages.video.slices import ABSENT, FRAMES, IMPUTED, MEASURED, Tracks, pack, unpack
 from etholake.simulate.rigs import _PART_SCHEMES
 
 TRACKS = Tracks([(1, "nose"), (1, "tail_base"), (2, "nose")], {1: "nose", 2: "nose"})
@@ -49,8 +49,8 @@ def test_a_random_walk_costs_little_and_is_exact():
     assert len(packed) < 3 * FRAMES
 
 
-def event(source: str, start: int, stop: int, action: str = "chase") -> Event:
-    return Event(source, 1, 2, action, start, stop)
+def event(source: str, start: int, stop: int, action: str = "chase") -> MatchedEvent:
+    return MatchedEvent(source, 1, 2, action, start, stop)
 
 
 LOOKED_FOR = {(1, 2, "chase")}
@@ -79,7 +79,7 @@ def test_verdicts():
     ("events", "annotated"),
     [([event("annotation", 0, 9)], True), ([event("prediction", 0, 9)], False), ([], True)],
 )
-def test_without_a_counterpart_nothing_is_judged(events: list[Event], annotated: bool):
+def test_without_a_counterpart_nothing_is_judged(events: list[MatchedEvent], annotated: bool):
     assert {e.verdict for e in judge(events, LOOKED_FOR, annotated=annotated)} <= {"unjudged"}
 
 

@@ -3,7 +3,7 @@
 Lab `north`, video 41, 25 frames/s, 4,500 frames (five slices). mouse1 walks: its nose is at
 x = f % 700 / 50 - 7 cm, y = f / 450 - 5 cm, its tail 4 cm to the left; the tail is filled by curation on frames
 100..109. mouse2 stands at (5, 5) cm; its nose is not known on frames 200..299. Nothing is known of mouse1 on
-3000..3009. Video 43 has no scale: the one part of mouse1, which no skeleton knows, is at (100 + f, 50) px.
+3000..3009. VideoView 43 has no scale: the one part of mouse1, which no skeleton knows, is at (100 + f, 50) px.
 """
 
 from typing import Any
@@ -14,7 +14,7 @@ from playwright.sync_api import expect
 from etholake.contract import arrow_schema
 from etholake.lake import Lake
 from etholake.settings import Settings
-from etholake.stages import query
+from etholake.stages.lake import query
 
 FPS, FRAMES = 25.0, 4500
 TRIPLETS = [(1, 2, "chase"), (1, 1, "rear"), (2, 1, "sniff")]  # what was looked for

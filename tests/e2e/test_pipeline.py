@@ -18,6 +18,8 @@ from typing import Any
 import boto3
 import pytest
 
+pytestmark = pytest.mark.server
+
 ETHOLAKE = [sys.executable, "-m", "etholake.cli"]
 
 

@@ -9,7 +9,7 @@ mpl.use("Agg")
 import matplotlib.image
 import numpy as np
 
-from etholake.ethogram import PREDICTED, TRUTH, Ethogram
+from etholake.evaluation.ethogram import PREDICTED, TRUTH, Ethogram
 from etholake.events.types import Event
 
 

@@ -9,7 +9,7 @@ from etholake.evaluation.probabilities import judge
 from etholake.events.calibration import Calibration, fit
 from etholake.events.types import Event, PairScores
 
-WHITELIST = {1: {(1, 2, "chase"), (1, 2, "sniff")}, 2: {(1, 2, "chase"), (1, 2, "sniff")}}
+LABELED = {1: {(1, 2, "chase"), (1, 2, "sniff")}, 2: {(1, 2, "chase"), (1, 2, "sniff")}}
 
 
 def sigmoid(x: np.ndarray) -> np.ndarray:
@@ -30,11 +30,11 @@ def world(seed: int, n_bouts: int, slope: float, offset: float, video: int = 1) 
 @pytest.mark.parametrize(("slope", "offset"), [(1.0, 0.0), (2.5, 1.0), (0.5, -1.5)])
 def test_a_distortion_is_undone(slope: float, offset: float) -> None:
     pair, events = world(0, 20_000, slope, offset)
-    found = fit([pair], events, WHITELIST)
+    found = fit([pair], events, LABELED)
     assert found.values["chase"] == pytest.approx((1 / slope, -offset / slope), abs=0.06)
     assert "sniff" not in found.values  # no frame of it was predicted
     test, truth = world(1, 20_000, slope, offset)
-    before, after = (judge([p], truth, WHITELIST)["north", "chase"] for p in (test, found.apply(test)))
+    before, after = (judge([p], truth, LABELED)["north", "chase"] for p in (test, found.apply(test)))
     assert after.calibration_error < 0.01
     assert after.calibration_error <= before.calibration_error + 0.002
     assert after.average_precision == pytest.approx(before.average_precision, abs=1e-3)
@@ -46,15 +46,14 @@ def test_with_many_bouts_it_is_logistic_regression() -> None:
     y = np.isin(np.arange(len(p)) * 2, [e.start_frame for e in events])
     model = LogisticRegression(C=1e9).fit(np.log(p / (1 - p))[:, None], y)
     expected = (model.coef_[0, 0], model.intercept_[0])
-    assert fit([pair], events, WHITELIST).values["chase"] == pytest.approx(expected, abs=0.02)
+    assert fit([pair], events, LABELED).values["chase"] == pytest.approx(expected, abs=0.02)
 
 
 def test_few_bouts_move_little() -> None:
     """The recogniser is right; what three bouts seem to say must not spoil it, hundreds may speak."""
     for n, limit in ((3, 0.6), (300, 0.25)):
         offsets = [
-            fit([pair], events, WHITELIST).values["chase"]
-            for pair, events in (world(s, n, 1, 0) for s in range(30))
+            fit([pair], events, LABELED).values["chase"] for pair, events in (world(s, n, 1, 0) for s in range(30))
         ]
         assert np.abs(np.array(offsets) - [1, 0]).mean() < limit
 
@@ -65,7 +64,7 @@ def test_frames_of_one_bout_are_one_piece_of_evidence() -> None:
     for n in (10, 1000):
         p = np.full((3 * n, 2), 0.3, "f4")
         pair = PairScores(1, "north", 30.0, 1, 2, 0, ("chase", "sniff"), p)
-        found.append(fit([pair], [Event(1, 1, 2, "chase", 0, n)], WHITELIST).values["chase"])
+        found.append(fit([pair], [Event(1, 1, 2, "chase", 0, n)], LABELED).values["chase"])
     assert found[0] == pytest.approx(found[1])
     assert abs(found[0][1]) < 0.2
 

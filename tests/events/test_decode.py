@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 
 from etholake.errors import ContractError
 from etholake.events import metric
-from etholake.events.decode import Choice, DecodeConfig, decode, smooth
+from etholake.events.decode import Choice, DecodeConfig, decode
+from etholake.events.smoothing import smooth
 from etholake.events.thresholds import NEVER, Thresholds
 from etholake.events.types import Event, PairScores
 
 PLAIN = DecodeConfig(smoothing_s=0.0, max_gap_s=0.0, min_length_s=0.0)
-WHITELIST = {(1, 2, "chase"), (1, 2, "sniff"), (1, 1, "rear")}
+LABELED = {(1, 2, "chase"), (1, 2, "sniff"), (1, 1, "rear")}
 
 
 def pair(*columns: tuple[str, list[float]], fps: float = 30.0, first: int = 0, target: int = 2) -> PairScores:
@@ -30,7 +31,7 @@ def spans(events: list[Event]) -> list[tuple[str, int, int]]:
 
 def test_runs_above_the_threshold_become_events_on_the_videos_clock():
     scores = pair(("chase", [0.1, 0.5, 0.9, 0.4, 0.6]), first=100)
-    events = decode([scores], WHITELIST, Thresholds(), PLAIN)
+    events = decode([scores], LABELED, Thresholds(), PLAIN)
     assert spans(events) == [("chase", 101, 103), ("chase", 104, 105)]
     assert events[0].confidence == pytest.approx(0.7)
     assert (events[0].video_id, events[0].agent_id, events[0].target_id) == (7, 1, 2)
@@ -38,16 +39,16 @@ def test_runs_above_the_threshold_become_events_on_the_videos_clock():
 
 def test_only_what_was_looked_for_is_said():
     scores = pair(("mount", [0.9] * 5), ("chase", [0.6] * 5))
-    assert spans(decode([scores], WHITELIST, Thresholds(), PLAIN)) == [("chase", 0, 5)]
-    assert decode([pair(("rear", [0.9] * 5))], WHITELIST, Thresholds(), PLAIN) == []  # rear is a self action
-    assert spans(decode([pair(("rear", [0.9] * 5), target=1)], WHITELIST, Thresholds(), PLAIN)) == [("rear", 0, 5)]
+    assert spans(decode([scores], LABELED, Thresholds(), PLAIN)) == [("chase", 0, 5)]
+    assert decode([pair(("rear", [0.9] * 5))], LABELED, Thresholds(), PLAIN) == []  # rear is a self action
+    assert spans(decode([pair(("rear", [0.9] * 5), target=1)], LABELED, Thresholds(), PLAIN)) == [("rear", 0, 5)]
     assert decode([scores], set(), Thresholds(), PLAIN) == []
 
 
 def test_the_choice_between_actions_is_fair():
     scores = pair(("chase", [0.6, 0.6]), ("sniff", [0.3, 0.1]))
     fair = Thresholds(0.5, {("north", "sniff"): 0.2})
-    assert spans(decode([scores], WHITELIST, fair, PLAIN)) == [("sniff", 0, 1), ("chase", 1, 2)]  # 1.5 > 1.2 > 0.5
+    assert spans(decode([scores], LABELED, fair, PLAIN)) == [("sniff", 0, 1), ("chase", 1, 2)]  # 1.5 > 1.2 > 0.5
 
 
 @pytest.mark.parametrize(
@@ -63,13 +64,11 @@ def test_the_choice_can_be_made_in_three_ways(choice: Choice, expected: str):
     config = replace(PLAIN, choice=choice)
     scores = pair(("chase", [0.8, 0.5, 0.0, 0.49]), ("sniff", [0.36, 0.1, 0.2, 0.19]))
     by_frame = {
-        f: e.action
-        for e in decode([scores], WHITELIST, limits, config)
-        for f in range(e.start_frame, e.stop_frame)
+        f: e.action for e in decode([scores], LABELED, limits, config) for f in range(e.start_frame, e.stop_frame)
     }
     assert by_frame == {0: expected, 1: "chase", 2: "sniff"}
     never = Thresholds(0.5, {("north", "sniff"): NEVER}, {})
-    assert {e.action for e in decode([scores], WHITELIST, never, config)} == {"chase"}
+    assert {e.action for e in decode([scores], LABELED, never, config)} == {"chase"}
 
 
 def test_another_choice_is_refused():
@@ -88,7 +87,7 @@ def test_smoothing_is_the_mean_of_a_slice(frames: int, window: int):
 
 def test_an_action_that_never_occurs_in_a_lab_is_never_predicted():
     scores = pair(("chase", [1.0] * 9))
-    assert decode([scores], WHITELIST, Thresholds(0.5, {("north", "chase"): NEVER}), PLAIN) == []
+    assert decode([scores], LABELED, Thresholds(0.5, {("north", "chase"): NEVER}), PLAIN) == []
 
 
 def test_smoothing_is_a_centred_mean_that_is_short_at_the_ends():
@@ -99,20 +98,20 @@ def test_smoothing_is_a_centred_mean_that_is_short_at_the_ends():
 
 def test_a_missing_probability_is_zero():
     scores = pair(("chase", [0.9, float("nan"), 0.9]))
-    assert spans(decode([scores], WHITELIST, Thresholds(), PLAIN)) == [("chase", 0, 1), ("chase", 2, 3)]
+    assert spans(decode([scores], LABELED, Thresholds(), PLAIN)) == [("chase", 0, 1), ("chase", 2, 3)]
 
 
 def test_gaps_of_two_frames_are_filled_and_of_three_are_not():
     on, off = [0.9] * 4, [0.1]
     config = DecodeConfig(smoothing_s=0.0)
     scores = pair(("chase", on + off * 2 + on + off * 3 + on))
-    assert spans(decode([scores], WHITELIST, Thresholds(), config)) == [("chase", 0, 10), ("chase", 13, 17)]
+    assert spans(decode([scores], LABELED, Thresholds(), config)) == [("chase", 0, 10), ("chase", 13, 17)]
 
 
 def test_a_gap_between_two_different_actions_stays():
     chase, sniff = [0.9] * 4 + [0.0] * 6, [0.0] * 6 + [0.9] * 4
     config = DecodeConfig(smoothing_s=0.0)
-    found = decode([pair(("chase", chase), ("sniff", sniff))], WHITELIST, Thresholds(), config)
+    found = decode([pair(("chase", chase), ("sniff", sniff))], LABELED, Thresholds(), config)
     assert spans(found) == [("chase", 0, 4), ("sniff", 6, 10)]
 
 
@@ -121,7 +120,7 @@ def test_the_minimum_length_is_in_seconds(fps: float, kept: int):
     config = DecodeConfig(smoothing_s=0.0)
     for length, expected in ((kept, 1), (kept - 1, 0)):
         scores = pair(("chase", [0.0] * 20 + [0.9] * length + [0.0] * 20), fps=fps)
-        assert len(decode([scores], WHITELIST, Thresholds(), config)) == expected
+        assert len(decode([scores], LABELED, Thresholds(), config)) == expected
 
 
 @pytest.mark.parametrize(
@@ -139,7 +138,7 @@ def test_the_defaults_in_frames(fps: float, frames: tuple[int, int, int]):
 
 def test_two_sets_of_scores_for_one_pair_are_refused():
     with pytest.raises(ContractError, match="two sets of scores for mouse1 → mouse2"):
-        decode([pair(("chase", [0.9])), pair(("sniff", [0.9]))], WHITELIST, Thresholds(), PLAIN)
+        decode([pair(("chase", [0.9])), pair(("sniff", [0.9]))], LABELED, Thresholds(), PLAIN)
 
 
 def test_scores_of_the_wrong_shape_are_refused():
@@ -151,7 +150,7 @@ def test_scores_of_the_wrong_shape_are_refused():
 
 def test_no_frames_give_no_events():
     empty = PairScores(7, "north", 30.0, 1, 2, 0, ("chase",), np.zeros((0, 1), "f4"))
-    assert decode([empty], WHITELIST, Thresholds()) == []
+    assert decode([empty], LABELED, Thresholds()) == []
 
 
 @settings(max_examples=60, deadline=None)
@@ -161,7 +160,7 @@ def test_one_frame_of_a_pair_never_has_two_actions(seed: int, fps: float):
     probabilities = random.random((200, 2)).astype("f4")
     scores = PairScores(7, "north", fps, 1, 2, 0, ("chase", "sniff"), probabilities)
     limits = Thresholds(0.5, {("north", "sniff"): float(random.uniform(0.05, 0.95))})
-    events = decode([scores], WHITELIST, limits)
+    events = decode([scores], LABELED, limits)
     claimed = np.zeros(200, int)
     for e in events:
         claimed[e.start_frame : e.stop_frame] += 1
@@ -169,7 +168,7 @@ def test_one_frame_of_a_pair_never_has_two_actions(seed: int, fps: float):
         assert 0 <= e.confidence <= 1
     assert claimed.max(initial=0) <= 1
     if events:  # the official score accepts it
-        metric.score([Event(7, 1, 2, "chase", 0, 9)], events, {7: WHITELIST}, {7: "north"})
+        metric.score([Event(7, 1, 2, "chase", 0, 9)], events, {7: LABELED}, {7: "north"})
 
 
 def test_an_hour_of_four_mice_is_decoded_in_about_a_second():
@@ -177,7 +176,7 @@ def test_an_hour_of_four_mice_is_decoded_in_about_a_second():
     wave = (0.5 + 0.5 * np.sin(np.arange(108_000)[:, None] / random.uniform(20, 90, 10))).astype("f4")
     actions = tuple("abcdefghij")
     pairs = [PairScores(1, "north", 30.0, i, j, 0, actions, wave) for i in (1, 2, 3, 4) for j in (1, 2, 3, 4)]
-    whitelist = {(i, j, a) for i in (1, 2, 3, 4) for j in (1, 2, 3, 4) for a in actions}
+    labeled = {(i, j, a) for i in (1, 2, 3, 4) for j in (1, 2, 3, 4) for a in actions}
     began = time.process_time()
-    assert len(decode(pairs, whitelist, Thresholds())) > 1000
+    assert len(decode(pairs, labeled, Thresholds())) > 1000
     assert time.process_time() - began < 3  # benchmarks/decoding.py measures it; the bound is for a busy machine

@@ -3,20 +3,21 @@
 import json
 import logging
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from lakes import open_lake
 
-from etholake import aws, cli
+from etholake import cli
 from etholake.errors import DataError, UsageError
 from etholake.events.submission import write_csv
 from etholake.events.types import Event, PairScores
 from etholake.settings import Settings
-from etholake.stages import evaluate, query
+from etholake.stages.lake import query
+from etholake.stages.model import evaluate
 
 CHASE = "mouse1,mouse2,chase"
 
@@ -144,15 +145,8 @@ def test_the_command_line_says_and_writes_it(data: Path, tmp_path: Path, capsys:
 
 
 def test_run_writes_the_scores_table_once(data: Path, tmp_path: Path, mock_settings: Settings):
-    at = replace(mock_settings, bucket="evaluate-lake", database="evaluate_db", workgroup="evaluate")
-    aws.client(at, "s3").create_bucket(Bucket=at.bucket)
-    aws.client(at, "glue").create_database(DatabaseInput={"Name": at.database})
-    where = {"ResultConfiguration": {"OutputLocation": f"s3://{at.bucket}/query-results/"}}
-    aws.client(at, "athena").create_work_group(Name=at.workgroup, Configuration=where)
+    at, _ = open_lake(mock_settings, "evaluate")
     path = submit(tmp_path, *PERFECT[1:])
-    from etholake.lake import Lake
-
-    Lake(aws.client(at, "s3"), aws.client(at, "glue"), at.bucket, at.database).register()
     first = evaluate.run(at, data, path, "run-1", page=tmp_path / "new" / "page.html")
     assert first.status == "done"
     assert first.details["rows"] == {

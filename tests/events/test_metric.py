@@ -11,7 +11,7 @@ from etholake.events.intervals import Intervals, overlap, union
 from etholake.events.types import Event
 
 LABS = {1: "north", 2: "north", 3: "south"}
-WHITELIST = {v: {(1, 2, "chase"), (1, 2, "sniff"), (2, 1, "chase"), (1, 1, "rear")} for v in LABS}
+LABELED = {v: {(1, 2, "chase"), (1, 2, "sniff"), (2, 1, "chase"), (1, 1, "rear")} for v in LABS}
 
 
 def chase(
@@ -21,7 +21,7 @@ def chase(
 
 
 def score(solution: Sequence[Event], submission: Sequence[Event]) -> metric.ScoreReport:
-    return metric.score(solution, submission, WHITELIST, LABS)
+    return metric.score(solution, submission, LABELED, LABS)
 
 
 # --- point 1: frames ---------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from etholake.errors import DataError
 from etholake.events import metric, submission
 from etholake.events.types import Event
-from etholake.stages.evaluate import Truth, evaluate, read_truth
+from etholake.stages.model.evaluate import Truth, evaluate, read_truth
 
 FOLDER = Path(os.environ.get("MABE2025_DIR", Path(__file__).resolve().parents[3] / "shared" / "data" / "mabe2025"))
 real = pytest.mark.skipif(
@@ -50,9 +50,9 @@ def slow(
 def fast(
     solution: list[Event], said: list[Event], labeled: Mapping[int, str], labs: Mapping[int, str]
 ) -> float | None:
-    whitelist = {video: {triplet(item) for item in json.loads(items)} for video, items in labeled.items()}
+    labeled = {video: {triplet(item) for item in json.loads(items)} for video, items in labeled.items()}
     try:
-        return metric.score(solution, said, whitelist, labs).score
+        return metric.score(solution, said, labeled, labs).score
     except DataError:
         return None
 
@@ -202,7 +202,7 @@ def labeled() -> dict[int, str]:
 @real
 def test_the_real_annotations_score_one_against_themselves(truth: Truth, tmp_path: Path) -> None:
     empty = [e for e in truth.events if e.start_frame == e.stop_frame]
-    strangers = [e for e in truth.events if key(e)[1:] not in truth.whitelist[e.video_id]]
+    strangers = [e for e in truth.events if key(e)[1:] not in truth.labeled[e.video_id]]
     assert (len(truth.events), len(empty), len(strangers)) == (
         83_591,
         55,
@@ -225,7 +225,7 @@ def test_perturbed_copies_of_the_real_annotations(kind: str, truth: Truth, label
     assert said != solution
     expected = slow(solution, said, labeled, truth.labs)
     assert expected is not None
-    assert metric.score(solution, said, truth.whitelist, truth.labs).score == pytest.approx(expected, abs=1e-12)
+    assert metric.score(solution, said, truth.labeled, truth.labs).score == pytest.approx(expected, abs=1e-12)
     assert 0 < expected < 1
 
 
@@ -265,9 +265,9 @@ def cut(events: list[Event], _: Truth) -> list[Event]:
 
 def phantoms(events: list[Event], truth: Truth) -> list[Event]:
     """One frame, after everything else, of every action that is looked for in the video."""
-    whitelist = truth.whitelist
+    labeled = truth.labeled
     end = max(e.stop_frame for e in events)
-    asked = {(video, *t) for video in {e.video_id for e in events} for t in whitelist[video]}
+    asked = {(video, *t) for video in {e.video_id for e in events} for t in labeled[video]}
     return [
         *events,
         *(

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from etholake.errors import ContractError
-from etholake.events.decisions import Decisions, fit
 from etholake.events.mutual import averaged, learnt
+from etholake.events.post_processing import PostProcessing, fit
 from etholake.events.types import Event, PairScores, mask
 
 T = 1200
@@ -15,7 +15,7 @@ STARTS = range(20, T - 40, 100)  # twelve bouts of 30 frames
 WAYS = ((1, 2), (2, 1))
 
 
-def bouts(agent: int, target: int, action: str = "huddle", video: int = 7, late: int = 0) -> list[Event]:
+def huddles(agent: int, target: int, action: str = "huddle", video: int = 7, late: int = 0) -> list[Event]:
     return [Event(video, agent, target, action, s + late, s + late + 30) for s in STARTS]
 
 
@@ -25,13 +25,13 @@ def scores(agent: int, target: int, values: list[list[float]], actions: tuple[st
 
 def test_what_both_directions_hold_is_mutual() -> None:
     labs = {7: "north", 8: "south"}
-    both = [*bouts(1, 2), *bouts(2, 1)]
+    both = [*huddles(1, 2), *huddles(2, 1)]
     assert learnt(both, labs) == {("north", "huddle")}
-    assert learnt([*both, *bouts(1, 2, video=8)], labs) == {("north", "huddle")}
-    assert learnt(bouts(1, 2), labs) == frozenset()
-    assert learnt([*bouts(1, 2), *bouts(2, 1, late=2)], labs) == frozenset()  # 28 of 30 frames are shared
-    assert learnt([*bouts(1, 1), *bouts(2, 2)], labs) == frozenset()  # self actions, at the same time
-    assert learnt([*bouts(1, 2)[:9], *bouts(2, 1)[:9]], labs) == frozenset()  # too few to tell
+    assert learnt([*both, *huddles(1, 2, video=8)], labs) == {("north", "huddle")}
+    assert learnt(huddles(1, 2), labs) == frozenset()
+    assert learnt([*huddles(1, 2), *huddles(2, 1, late=2)], labs) == frozenset()  # 28 of 30 frames are shared
+    assert learnt([*huddles(1, 1), *huddles(2, 2)], labs) == frozenset()  # self actions, at the same time
+    assert learnt([*huddles(1, 2)[:9], *huddles(2, 1)[:9]], labs) == frozenset()  # too few to tell
     assert learnt([], labs) == frozenset()
 
 
@@ -51,20 +51,22 @@ def test_both_directions_get_the_mean_of_the_mutual_action() -> None:
 
 def test_fitted_decisions_give_both_animals_the_same_events() -> None:
     random = np.random.default_rng(0)
-    truth = [e for agent, target in WAYS for e in bouts(agent, target)]
-    noisy = [np.clip(mask(bouts(a, t), 0, T) * 0.5 + random.normal(0.25, 0.25, T), 0, 1)[:, None] for a, t in WAYS]
+    truth = [e for agent, target in WAYS for e in huddles(agent, target)]
+    noisy = [
+        np.clip(mask(huddles(a, t), 0, T) * 0.5 + random.normal(0.25, 0.25, T), 0, 1)[:, None] for a, t in WAYS
+    ]
     pairs = [scores(*way, x.tolist(), ("huddle",)) for way, x in zip(WAYS, noisy, strict=True)]
-    whitelist = {(*way, "huddle") for way in WAYS}
-    decisions = fit(pairs, truth, {7: whitelist})
+    labeled = {(*way, "huddle") for way in WAYS}
+    decisions = fit(pairs, truth, {7: labeled})
     assert decisions.mutual == {("north", "huddle")}
     spans = [
-        {(e.start_frame, e.stop_frame) for e in decisions.events(pairs, whitelist) if e.agent_id == agent}
+        {(e.start_frame, e.stop_frame) for e in decisions.events(pairs, labeled) if e.agent_id == agent}
         for agent, _ in WAYS
     ]
     assert spans[0] == spans[1] != set()
-    again = Decisions.from_dict(decisions.to_dict())
+    again = PostProcessing.from_dict(decisions.to_dict())
     assert again.mutual == decisions.mutual
     older = {key: value for key, value in decisions.to_dict().items() if key != "mutual"}
-    assert Decisions.from_dict(older).mutual == frozenset()
-    with pytest.raises(ContractError, match="Expected decisions with"):
-        Decisions.from_dict(decisions.to_dict() | {"mutual": [["north"]]})
+    assert PostProcessing.from_dict(older).mutual == frozenset()
+    with pytest.raises(ContractError, match="Expected post-processing with"):
+        PostProcessing.from_dict(decisions.to_dict() | {"mutual": [["north"]]})

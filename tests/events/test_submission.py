@@ -6,7 +6,7 @@ import pytest
 
 from etholake.contract import SUBMISSION_COLUMNS
 from etholake.errors import DataError
-from etholake.events.submission import read_csv, write_csv
+from etholake.events.submission import read_as_official, read_csv, write_csv
 from etholake.events.types import Event
 
 HEAD = ",".join(SUBMISSION_COLUMNS)
@@ -75,3 +75,30 @@ def test_empty_and_unreadable_files(tmp_path: Path):
     (tmp_path / "void.csv").write_bytes(b"")
     with pytest.raises(DataError, match=r"row_id, video_id.* is missing"):
         read_csv(tmp_path / "void.csv")
+
+
+def test_as_the_official_scorer_reads_rows_that_match_nothing_are_left_out_and_counted(tmp_path: Path) -> None:
+    path = tmp_path / "submission.csv"
+    rows = [
+        "0,7,mouse1,mouse2,attack,0,9", "1,7,mouse1,mouse1,rear,0,9", "2,7,1,2,attack,9,12",
+        "3,7,mouse1,self,rear,3,5", "4,7,mouse2,mouse1,,0,9",
+    ]  # fmt: skip
+    header = "row_id,video_id,agent_id,target_id,action,start_frame,stop_frame"
+    path.write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
+    events, ignored = read_as_official(path)
+    assert [(e.agent_id, e.target_id, e.action) for e in events] == [(1, 2, "attack"), (1, 1, "rear")]
+    assert ignored == {
+        "self target written as the mouse itself instead of 'self'": 1,
+        "agent or target is not written mouse1, mouse2, … or self": 1,
+        "no action": 1,
+    }
+    with pytest.raises(DataError, match="mouse1"):
+        read_csv(path)
+
+
+@pytest.mark.parametrize("row", ["0,7,mouse1,mouse2,attack,9,3", "0,1_0,mouse1,mouse2,attack,0,9"])
+def test_where_the_official_scorer_fails_so_does_reading(tmp_path: Path, row: str) -> None:
+    path = tmp_path / "submission.csv"
+    path.write_text(f"row_id,video_id,agent_id,target_id,action,start_frame,stop_frame\n{row}\n", encoding="utf-8")
+    with pytest.raises(DataError, match="at which the official scorer fails"):
+        read_as_official(path)

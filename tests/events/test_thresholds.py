@@ -9,7 +9,7 @@ from etholake.errors import ContractError
 from etholake.events.thresholds import ANY, DEFAULT, NEVER, Thresholds, fit
 from etholake.events.types import Event, PairScores
 
-WHITELIST = {1: {(1, 2, "chase"), (1, 2, "sniff")}}
+LABELED = {1: {(1, 2, "chase"), (1, 2, "sniff")}}
 
 
 def scores(
@@ -21,7 +21,7 @@ def scores(
 
 def test_it_finds_the_threshold_that_separates():
     pair = scores([0.1] * 900 + [0.3] * 100)  # true where 0.3; nothing else comes between
-    fitted = fit([pair], [Event(1, 1, 2, "chase", 1000, 1100)], WHITELIST, smoothing_s=0.0)
+    fitted = fit([pair], [Event(1, 1, 2, "chase", 1000, 1100)], LABELED, smoothing_s=0.0)
     assert 0.1 < fitted.get("north", "chase") <= 0.3
     assert 0.1 < fitted.default <= 0.3
 
@@ -31,7 +31,7 @@ def test_f1_is_pooled_over_the_pairs_of_a_lab():
     one = scores([0.4] * 100 + [0.0] * 100)
     two = PairScores(2, "north", 1.0, 1, 2, 0, ("chase",), np.array([[0.4] * 10 + [0.9] * 10], "f4").T)
     truth = [Event(1, 1, 2, "chase", 100, 200), Event(2, 1, 2, "chase", 10, 20)]
-    fitted = fit([one, two], truth, {**WHITELIST, 2: {(1, 2, "chase")}}, smoothing_s=0.0)
+    fitted = fit([one, two], truth, {**LABELED, 2: {(1, 2, "chase")}}, smoothing_s=0.0)
     assert fitted.get("north", "chase") <= 0.4
 
 
@@ -39,13 +39,13 @@ def test_one_bout_is_shrunk_towards_what_holds_elsewhere():
     common = scores([0.1] * 900 + [0.3] * 100, fps=1.0)
     rare = PairScores(2, "south", 30.0, 1, 2, 0, ("sniff",), np.array([[0.1] * 600 + [0.9] * 3], "f4").T)
     truth = [Event(1, 1, 2, "chase", 1000, 1100), Event(2, 1, 2, "sniff", 600, 603)]
-    fitted = fit([common, rare], truth, {**WHITELIST, 2: {(1, 2, "sniff")}}, smoothing_s=0.0)
+    fitted = fit([common, rare], truth, {**LABELED, 2: {(1, 2, "sniff")}}, smoothing_s=0.0)
     middle = (0.11 + 0.90) / 2  # of the thresholds that separate
     assert fitted.default == pytest.approx(0.2, abs=0.02)
     assert fitted.get("south", "sniff") == pytest.approx((middle + 2 * fitted.default) / 3, abs=0.01)
 
 
-def bouts(
+def examples(
     random: np.random.Generator, n: int, video: int, lab: str, action: str
 ) -> tuple[PairScores, list[Event]]:
     """n bouts of ten frames among five times as many others; bouts, and groups of five, differ in plainness."""
@@ -75,13 +75,13 @@ def test_rare_actions_do_better_on_new_videos_than_by_their_own_optimum(n: int, 
     gains = []
     for seed in range(60):
         random = np.random.default_rng(seed)
-        common, truth = bouts(random, 150, 1, "north", "chase")
-        rare, few = bouts(random, n, 2, "south", "sniff")
-        whitelist = {1: {(1, 2, "chase")}, 2: {(1, 2, "sniff")}}
-        fitted = fit([common, rare], truth + few, whitelist, smoothing_s=0.0)
+        common, truth = examples(random, 150, 1, "north", "chase")
+        rare, few = examples(random, n, 2, "south", "sniff")
+        labeled = {1: {(1, 2, "chase")}, 2: {(1, 2, "sniff")}}
+        fitted = fit([common, rare], truth + few, labeled, smoothing_s=0.0)
         grid = np.arange(0.01, 0.99, 0.01)
         own = grid[np.argmax([f_at(t, rare, few) for t in grid])]
-        fresh, later = bouts(random, 200, 3, "south", "sniff")
+        fresh, later = examples(random, 200, 3, "south", "sniff")
         gains.append(f_at(fitted.get("south", "sniff"), fresh, later) - f_at(float(own), fresh, later))
     assert np.mean(gains) > gain
     assert np.mean(gains) > 2 * np.std(gains) / len(gains) ** 0.5  # beyond chance
@@ -89,11 +89,11 @@ def test_rare_actions_do_better_on_new_videos_than_by_their_own_optimum(n: int, 
 
 def test_an_action_of_another_lab_is_the_prior_and_stands_in_for_unknown_labs():
     random = np.random.default_rng(0)
-    north, truth = bouts(random, 100, 1, "north", "chase")
+    north, truth = examples(random, 100, 1, "north", "chase")
     low = replace(north, probabilities_TA=north.probabilities_TA / 3)  # the same recogniser, less sure of it
     south = PairScores(2, "south", 30.0, 1, 2, 0, ("chase",), np.zeros((50, 1), "f4"))
-    whitelist = {1: {(1, 2, "chase")}, 2: {(1, 2, "chase")}}
-    fitted = fit([low, south], truth, whitelist, smoothing_s=0.0)
+    labeled = {1: {(1, 2, "chase")}, 2: {(1, 2, "chase")}}
+    fitted = fit([low, south], truth, labeled, smoothing_s=0.0)
     assert fitted.get("north", "chase") < 0.3
     assert fitted.get("south", "chase") == pytest.approx(fitted.get("north", "chase"), abs=0.03)
     assert fitted.get("elsewhere", "chase") == fitted.get(ANY, "chase") < 0.3
@@ -107,7 +107,7 @@ def test_an_action_of_another_lab_is_the_prior_and_stands_in_for_unknown_labs():
 
 def test_without_truth_or_scores_the_default_stands():
     assert fit([], [], {}) == Thresholds(DEFAULT, {})
-    assert fit([scores([0.4] * 50)], [], WHITELIST).get("north", "chase") == DEFAULT
+    assert fit([scores([0.4] * 50)], [], LABELED).get("north", "chase") == DEFAULT
 
 
 def test_scores_outside_the_whitelist_are_not_used():
@@ -116,7 +116,7 @@ def test_scores_outside_the_whitelist_are_not_used():
 
 def test_actions_that_do_not_occur_in_a_lab_are_never_predicted():
     fitted = fit(
-        [scores([0.1] * 50)], [Event(1, 1, 2, "chase", 100, 110)], WHITELIST, occurring={"north": {"chase"}}
+        [scores([0.1] * 50)], [Event(1, 1, 2, "chase", 100, 110)], LABELED, occurring={"north": {"chase"}}
     )
     assert fitted.get("north", "sniff") == NEVER
     assert fitted.get("north", "chase") < 1

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from etholake.contract import UNIFIED_PARTS
-from etholake.features.pair import FEATURE_NAMES, body_centre, pair_features
-from etholake.features.tracks import Tracks
+from etholake.dataset.windows import Tracks
+from etholake.features.pair_features import FEATURE_NAMES, body_centre, pair_features
 
 K = len(UNIFIED_PARTS)
 SHAPE = {"nose": (4, 0), "ear_left": (3, 1), "ear_right": (3, -1), "neck": (2, 0), "body_center": (0, 0),
@@ -65,7 +65,7 @@ def test_approach_along_the_diagonal(approach: tuple[Tensor, Tensor]) -> None:
     constant = {"bearing_cos": 1, "bearing_sin": 0, "from_target_cos": 1, "from_target_sin": 0, "facing_cos": -1,
                 "facing_sin": 0, "agent_length": 8, "target_length": 8, "agent_turn_10": 0, "agent_nose_x": 4,
                 "agent_side_left_y": 1, "target_side_left_y": -1, "agent_motion_nose": 0, "is_self": 0, "rate": 0,
-                "in_cm": 1, "agent_nose_seen": 1}  # fmt: skip
+                "in_cm": 1, "agent_nose_observed": 1}  # fmt: skip
     for name, value in constant.items():
         torch.testing.assert_close(feature(x, name), torch.full((31,), float(value)), atol=2e-4, rtol=0, msg=name)
 
@@ -101,7 +101,7 @@ def test_the_target_of_a_self_action_is_masked(approach: tuple[Tensor, Tensor]) 
     masked = [i for i, name in enumerate(FEATURE_NAMES) if name.startswith(of_target)]
     assert (x[..., masked] == 0).all()
     assert (feature(x, "is_self") == 1).all()
-    assert (feature(x, "agent_nose_seen") == 1).all()
+    assert (feature(x, "agent_nose_observed") == 1).all()
 
 
 def test_missing_parts_are_zero_with_a_mask_and_never_nan(approach: tuple[Tensor, Tensor]) -> None:
@@ -109,12 +109,12 @@ def test_missing_parts_are_zero_with_a_mask_and_never_nan(approach: tuple[Tensor
     agent[:, 10:20, UNIFIED_PARTS.index("ear_left")] = torch.nan
     target[:, 25:] = torch.nan
     tracks = pair(agent, target)
-    tracks.seen_BRTK[0, 0, 5:, UNIFIED_PARTS.index("ear_left")] = False  # there, but interpolated
+    tracks.observed_BRTK[0, 0, 5:, UNIFIED_PARTS.index("ear_left")] = False  # there, but interpolated
     x = pair_features(tracks)
     assert torch.isfinite(x).all()
     assert (feature(x, "agent_ear_left_x")[10:20] == 0).all()
     seen = [1.0 if t < 5 else 0.0 if 10 <= t < 20 else 0.5 for t in range(31)]
-    assert feature(x, "agent_ear_left_seen").tolist() == seen
+    assert feature(x, "agent_ear_left_observed").tolist() == seen
     for name in ("distance_center_center", "distance_any_any", "facing_cos", "target_turn_10", "bearing_cos"):
         assert (feature(x, name)[25:] == 0).all(), name
     assert torch.isfinite(pair_features(pair(torch.full_like(agent, torch.nan), target))).all()

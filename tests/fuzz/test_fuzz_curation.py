@@ -23,8 +23,8 @@ from trial import assert_reported, check, mounted, received, videos
 
 from etholake.contract import raw_key
 from etholake.curate.metadata import curate_metadata
-from etholake.curate.plan import units
 from etholake.curate.rawzone import list_raw
+from etholake.curate.units import units
 from etholake.curate.work import curate_tracking_unit
 
 ROOT = Path(__file__).resolve().parents[2]

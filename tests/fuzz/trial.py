@@ -31,15 +31,15 @@ from reference import assert_equal, assert_summary, assert_table, reference
 from etholake.contract import (
     RAW_ANNOTATION_COLUMNS,
     RAW_TRACKING_COLUMNS,
+    RULES,
     TABLES,
     arrow_schema,
     raw_key,
 )
-from etholake.curate.metadata import CuratedMetadata, Video, curate_metadata, labeled_table, metadata_table
-from etholake.curate.plan import Unit, units
+from etholake.curate.file_reports import FileReport, assert_balance, dump, load
+from etholake.curate.metadata import CuratedMetadata, VideoRecord, curate_metadata, labeled_table, metadata_table
 from etholake.curate.rawzone import RawObject
-from etholake.curate.report import FileReport, assert_balance, dump, load
-from etholake.curate.rules import RULES
+from etholake.curate.units import Unit, units
 from etholake.curate.work import curate_annotation_unit, curate_tracking_unit, summary_key
 from etholake.storage import MOUNT
 
@@ -88,7 +88,7 @@ def received(kind: str, video_id: int, content: bytes) -> RawObject:
     return RawObject(key, len(content), str(hash(content)), "train", kind, LAB, video_id)
 
 
-def one_unit(kind: str, contents: dict[int, bytes], videos: dict[int, Video], table: str) -> Unit:
+def one_unit(kind: str, contents: dict[int, bytes], videos: dict[int, VideoRecord], table: str) -> Unit:
     """The unit of these raw files, planned as the job plans it."""
     files = [received(kind, video_id, content) for video_id, content in contents.items()]
     [unit] = units(files, videos, f"curated-zone/{table}/lab_id={LAB}/gen-0/")
@@ -134,7 +134,7 @@ def as_read(content: bytes, wanted: Any) -> pa.Table | None:
 
 
 # --- one kind each ----------------------------------------------------------------------------------------
-def videos() -> dict[int, Video]:
+def videos() -> dict[int, VideoRecord]:
     """The videos of the good metadata csv."""
     return {video.video_id: video for video in curate_metadata(csv_text(metadata_csv()).encode(), "train").videos}
 
@@ -216,7 +216,7 @@ def _metadata(made: Mutant) -> None:
     labeled.validate(full=True)
     assert labeled.num_rows == sum(len(video.labeled) for video in result.videos)
     for video in result.videos:
-        assert Video.from_json(json.loads(json.dumps(video.as_json()))) == video
+        assert VideoRecord.from_json(json.loads(json.dumps(video.as_json()))) == video
     _curate_by(result)
 
 

@@ -65,7 +65,7 @@ def faulty(name: str, given: dict[str, Any], *arguments: Any, **named: Any) -> A
 
 
 def main(given: dict[str, Any]) -> None:
-    """Run the two jobs, one after the other, as `etholake.stages.etl` does."""
+    """Run the two jobs, one after the other, as `etholake.stages.lake.etl` does."""
     import boto3
     from lake_world import tables_job, tracking_job
 

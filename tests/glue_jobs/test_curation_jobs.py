@@ -171,7 +171,7 @@ def test_an_empty_raw_zone_is_refused(mock_settings: Settings, spark: Any) -> No
 
 
 def test_a_row_that_gets_lost_fails_the_job_by_the_files_name(world: World) -> None:
-    options = tracking_job.Options(world.lake.bucket, world.lake.database, 15, "code")
+    options = tracking_job.TrackingOptions(world.lake.bucket, world.lake.database, 15, "code")
     plan = tracking_job.read(options, world.lake)
     reports = tracking_job.transform(plan.make, options, world.spark)
     target, first = next((t, r) for t, r in reports.items() if r)

@@ -6,18 +6,21 @@ import dataclasses
 import io
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from etholake import aws, packaging
-from etholake.contract import CODE_ZONE, RAW_METADATA_COLUMNS, TABLES, raw_key
+from etholake import aws, local_server
+from etholake.contract import CODE_ZONE, RAW_METADATA_COLUMNS, TABLES, arrow_schema, raw_key
 from etholake.errors import AwsError, DataError
 from etholake.lake import Lake
 from etholake.settings import Settings, replace_port
-from etholake.stages import etl
-from local_mock import lifecycle
+from etholake.stages.cloud.packages import build
+from etholake.stages.lake import etl
+from etholake.storage import split_uri
 
 ROOT = Path(__file__).resolve().parents[2]
 ROLE = "arn:aws:iam::123456789012:role/test"
@@ -28,11 +31,11 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """A mock with bucket, database, deployed code, jobs and crawler, but an empty raw zone."""
     folder = tmp_path_factory.mktemp("etl")
     settings = Settings(port=0, state_dir=str(folder / "state"), s3_root=str(folder / "s3"), bucket="etl-bucket")
-    settings = replace_port(settings, lifecycle.up(settings).port)
+    settings = replace_port(settings, local_server.up(settings).port)
     s3, glue = aws.client(settings, "s3"), aws.client(settings, "glue")
     s3.create_bucket(Bucket=settings.bucket)
     glue.create_database(DatabaseInput={"Name": settings.database})
-    packages = packaging.build(folder / "dist")
+    packages = build(folder / "dist")
     code = f"s3://{settings.bucket}/{CODE_ZONE}"
     s3.upload_file(str(packages.etholake_zip), settings.bucket, f"{CODE_ZONE}/etholake.zip")
     for name in ("curate_tracking", "curate_tables"):
@@ -47,7 +50,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
         Targets={"S3Targets": [{"Path": f"s3://{settings.bucket}/raw-zone/train_tracking/"}]},
     )  # fmt: skip
     yield settings
-    lifecycle.down(settings)
+    local_server.down(settings)
 
 
 def fill(settings: Settings) -> None:
@@ -67,17 +70,54 @@ def fill(settings: Settings) -> None:
     s3.put_object(Bucket=settings.bucket, Key=raw_key("train", "tracking", "Lab", 1), Body=sink.getvalue())
 
 
+def test_0_a_lake_of_which_nothing_could_be_used_is_a_failure_with_the_reasons(place: Settings) -> None:
+    """Every id unusable: the csv's rows and the tracking files are all in quarantine."""
+    lake = Lake(aws.client(place, "s3"), aws.client(place, "glue"), place.bucket, place.database)
+    kinds = [("metadata", 2, "metadata/train.csv"), ("tracking", 40, "train_tracking/lab_id=Lab/x.parquet")]
+    files = [
+        {
+            "source_file": name,
+            "kind": kind,
+            "split": "train",
+            "rows_in": n,
+            "rows_curated": 0,
+            "rows_quarantined": n,
+        }
+        | {"rows_imputed": 0, "flags": []}
+        for kind, n, name in kinds
+    ]
+    rejected = [
+        {"source_file": name, "rows": n, "rule": rule, "detail": "Expected a whole video_id, but got 'x'."}
+        for (_, n, name), rule in zip(kinds, ("metadata-id", "file-name"), strict=True)
+    ]
+    for table, rows in (("curation_files", files), ("quarantine", rejected)):
+        lake.replace_table(table, pa.Table.from_pylist(rows, schema=arrow_schema(table)), table)
+    with pytest.raises(
+        DataError, match=r"(?s)None of the 2 rows of metadata and 40 rows of tracking.*file-name \(40"
+    ):
+        etl._refuse_nothing_curated(lake)
+    files[0]["rows_curated"], files[1]["rows_curated"] = 1, 1
+    lake.replace_table(
+        "curation_files", pa.Table.from_pylist(files, schema=arrow_schema("curation_files")), "better"
+    )
+    etl._refuse_nothing_curated(lake)
+    for table in ("curation_files", "quarantine"):
+        lake.replace_table(table, arrow_schema(table).empty_table(), f"empty {table}")
+
+
 def test_the_request_is_what_the_jobs_read() -> None:
     assert etl.job_arguments(Settings(bucket="b", database="d", max_gap_frames=9), "abc") == {
         "--bucket": "b", "--database": "d", "--max_gap_frames": "9", "--code_digest": "abc"
     }  # fmt: skip
 
 
+@pytest.mark.server
 def test_1_an_empty_raw_zone_is_refused(place: Settings) -> None:
     with pytest.raises(DataError, match=r"raw zone of bucket 'etl-bucket' is empty .*run `make ingest`"):
         etl.run(place)
 
 
+@pytest.mark.server
 def test_2_the_jobs_run_and_the_catalog_knows(place: Settings) -> None:
     fill(place)
     seen: list[str] = []
@@ -90,8 +130,15 @@ def test_2_the_jobs_run_and_the_catalog_knows(place: Settings) -> None:
     assert seen[-1] == "3/3 done"
     tables = {t["Name"] for t in aws.client(place, "glue").get_tables(DatabaseName=place.database)["TableList"]}
     assert tables >= {"tracking_curated", "metadata_train", "quarantine", "raw_train_tracking"}
+    address = result.details["quality_file"]  # the stage renders the page beside the report of the job
+    assert f"Data quality: {address}" in result.summary
+    page = Path(url2pathname(urlsplit(address).path)).read_text(encoding="utf-8")
+    assert "5 rows in" in page
+    bucket, key = split_uri(result.details["quality"])
+    assert aws.client(place, "s3").get_object(Bucket=bucket, Key=key)["Body"].read().decode() == page
 
 
+@pytest.mark.server
 def test_3_an_unchanged_lake_starts_no_job_and_heals_the_catalog(place: Settings) -> None:
     glue = aws.client(place, "glue")
     before = len(glue.get_job_runs(JobName="etholake-curate-tracking")["JobRuns"])
@@ -102,6 +149,7 @@ def test_3_an_unchanged_lake_starts_no_job_and_heals_the_catalog(place: Settings
     assert len(glue.get_job_runs(JobName="etholake-curate-tracking")["JobRuns"]) == before
 
 
+@pytest.mark.server
 def test_4_a_lost_partition_is_noticed(place: Settings) -> None:
     s3, glue = aws.client(place, "s3"), aws.client(place, "glue")
     lake = Lake(s3, glue, place.bucket, place.database)
@@ -110,6 +158,7 @@ def test_4_a_lost_partition_is_noticed(place: Settings) -> None:
     assert lake.partitions("tracking_curated") == [{"split": "train", "lab_id": "Lab"}]
 
 
+@pytest.mark.server
 def test_5_a_failed_job_says_why_and_where_its_log_is(place: Settings) -> None:
     s3 = aws.client(place, "s3")
     key = f"{CODE_ZONE}/glue_jobs/curate_tracking.py"
@@ -120,6 +169,7 @@ def test_5_a_failed_job_says_why_and_where_its_log_is(place: Settings) -> None:
         etl.run(place)
 
 
+@pytest.mark.server
 def test_6_what_is_not_deployed_is_named(place: Settings) -> None:
     s3, glue = aws.client(place, "s3"), aws.client(place, "glue")
     glue.delete_job(JobName="etholake-curate-tracking")

@@ -24,11 +24,10 @@ from typing import Any
 import pytest
 from lake_world import World, events, make_world, tracks  # type: ignore[import-not-found]
 
-from etholake import aws
+from etholake import aws, local_server
 from etholake.contract import CURATED_ZONE, TABLES
 from etholake.lake import Lake, generation_prefix
 from etholake.settings import Settings, replace_port
-from local_mock import lifecycle
 
 HERE = Path(__file__).parent
 # How often the chance comes in a run without faults, at least: requests of the driver, openings by the workers.
@@ -189,7 +188,7 @@ def test_the_mock_may_be_killed_too(seed: int, untroubled: dict[str, Any], tmp_p
     """Its S3 and its catalog survive; what the pointers say is registered."""
     settings = Settings(port=0, state_dir=str(tmp_path / "state"), s3_root=str(tmp_path / "s3"))
     counter = tmp_path / "chances"
-    running = lifecycle.up(settings)
+    running = local_server.up(settings)
     at = replace_port(settings, running.port)
     try:
         world = make_world(at, None, "faults-mock")
@@ -200,7 +199,7 @@ def test_the_mock_may_be_killed_too(seed: int, untroubled: dict[str, Any], tmp_p
         code = run_with("kill-mock", chance, world, environment(at), counter, victim=running.pid)
         assert counter.stat().st_size >= chance, "the fault's chance never came: lower CHANCES"
         assert code == 1
-        at = replace_port(settings, lifecycle.up(settings).port)
+        at = replace_port(settings, local_server.up(settings).port)
         lake = Lake(aws.client(at, "s3"), aws.client(at, "glue"), world.lake.bucket, world.lake.database)
         world = dataclasses.replace(world, lake=lake)
         lake.register()
@@ -212,4 +211,4 @@ def test_the_mock_may_be_killed_too(seed: int, untroubled: dict[str, Any], tmp_p
         assert_no_orphan_is_named(world)
         assert not [key for key in world.keys(CURATED_ZONE) if "/.tmp-" in key]
     finally:
-        lifecycle.down(settings)
+        local_server.down(settings)

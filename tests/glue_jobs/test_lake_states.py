@@ -14,11 +14,13 @@ import pytest
 from lake_world import World, compact_job, tracking_job, tracks  # type: ignore[import-not-found]
 
 from etholake.contract import CURATED_ZONE, QUALITY_POINTER, arrow_schema
-from etholake.curate import compact, plan
+from etholake.curate import compact
+from etholake.curate import units as plan
 from etholake.errors import DataError
 from etholake.lake import LostRaceError, generation_prefix, new_generation
+from etholake.pages.quality import render
 from etholake.settings import Settings
-from etholake.stages import vacuum
+from etholake.stages.lake import vacuum
 
 LAB_A = {"split": "train", "lab_id": "LabA"}
 TRACKS, SUMMARY = "tracking_curated", "track_summary"
@@ -135,7 +137,7 @@ def test_only_small_files_are_merged_and_never_beyond_the_limit() -> None:
 
 def test_the_first_of_two_runs_wins(world: World) -> None:
     """Two runs plan on the same state; the second to commit is told, and changes nothing."""
-    options = tracking_job.Options(world.lake.bucket, world.lake.database, 15, "code")
+    options = tracking_job.TrackingOptions(world.lake.bucket, world.lake.database, 15, "code")
     first = tracking_job.read(options, world.lake)
     second = tracking_job.read(replace(options, max_gap_frames=9), world.lake)
     world.lake.register()
@@ -307,7 +309,8 @@ def test_the_quality_report_of_a_run_lies_in_the_bucket(world: World) -> None:
     assert found["scale-missing"] == (0, 1, 1)  # the video's tracking, and its metadata
     assert content["totals"]["rows_in"] == sum(row["rows_in"] for row in world.table("curation_files"))
     assert content["unbalanced"] == []
-    assert b"<!doctype html>" in read(latest["html"])
+    assert latest["html"].rpartition("/")[0] == latest["json"].rpartition("/")[0]
+    assert "scale-missing" in render(content)
 
 
 def test_behavior_summary_goes_with_the_annotations(world: World) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from collected import check_each
 
 from etholake import aws, contract
 from etholake.lake import table_input
@@ -92,61 +93,73 @@ def blocks(name: str) -> tuple[str, str]:
     return found[2], partitioned[1] if partitioned else ""
 
 
-@pytest.fixture(params=TABLES)
-def name(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
+def test_glue_has_the_contracts_columns() -> None:
+    def check(name: str) -> None:
+        table = contract.TABLES[name]
+        assert [(c["Name"], c["Type"]) for c in contract.glue_columns(name)] == in_contract(name)
+        registered = table_input("bucket", name, "location/")
+        assert registered["StorageDescriptor"]["Columns"] == contract.glue_columns(name)
+        assert registered.get("PartitionKeys", []) == [{"Name": key, "Type": "string"} for key in table.partitions]
+
+    check_each(TABLES, check)
 
 
-def test_glue_has_the_contracts_columns(name: str) -> None:
-    table = contract.TABLES[name]
-    assert [(c["Name"], c["Type"]) for c in contract.glue_columns(name)] == in_contract(name)
-    registered = table_input("bucket", name, "location/")
-    assert registered["StorageDescriptor"]["Columns"] == contract.glue_columns(name)
-    assert registered.get("PartitionKeys", []) == [{"Name": key, "Type": "string"} for key in table.partitions]
+def test_the_ddl_that_athena_has_run_is_what_etholake_registers(catalog: dict[str, Any]) -> None:
+    def check(name: str) -> None:
+        made, registered = catalog[name], table_input("bucket", name, "location/")
+        expected = [{**c, "Comment": c["Comment"].replace("'", "")} for c in contract.glue_columns(name)]
+        got = [{"Comment": "", **column} for column in made["StorageDescriptor"]["Columns"]]
+        assert got == expected
+        assert made.get("PartitionKeys", []) == registered.get("PartitionKeys", [])
+        for part in ("InputFormat", "OutputFormat"):
+            assert made["StorageDescriptor"][part] == registered["StorageDescriptor"][part]
+        library = "SerializationLibrary"
+        serde = [t["StorageDescriptor"]["SerdeInfo"][library] for t in (made, registered)]
+        assert serde[0] == serde[1]
+        assert made["TableType"] == registered["TableType"] == "EXTERNAL_TABLE"
+
+    check_each(TABLES, check)
 
 
-def test_the_ddl_that_athena_has_run_is_what_etholake_registers(name: str, catalog: dict[str, Any]) -> None:
-    made, registered = catalog[name], table_input("bucket", name, "location/")
-    expected = [{**c, "Comment": c["Comment"].replace("'", "")} for c in contract.glue_columns(name)]
-    got = [{"Comment": "", **column} for column in made["StorageDescriptor"]["Columns"]]
-    assert got == expected
-    assert made.get("PartitionKeys", []) == registered.get("PartitionKeys", [])
-    for part in ("InputFormat", "OutputFormat"):
-        assert made["StorageDescriptor"][part] == registered["StorageDescriptor"][part]
-    library = "SerializationLibrary"
-    serde = [t["StorageDescriptor"]["SerdeInfo"][library] for t in (made, registered)]
-    assert serde[0] == serde[1]
-    assert made["TableType"] == registered["TableType"] == "EXTERNAL_TABLE"
+def test_spark_understands_the_ddl_as_the_contract(spark: Any, tmp_path: Path) -> None:
+    def check(name: str) -> None:
+        columns, partitions = blocks(name)
+        schema = by_ddl(spark, columns, tmp_path)
+        assert in_spark(schema) == in_contract(name)
+        comments = [field.metadata.get("comment", "") for field in schema.fields]
+        assert comments == [column.comment.replace("'", "") for column in contract.TABLES[name].columns]
+        keys = in_spark(by_ddl(spark, partitions, tmp_path)) if partitions else []
+        assert keys == [(key, "string") for key in contract.TABLES[name].partitions]
+        # External tables know no NOT NULL: whether a value may be missing stands in the Parquet schema alone.
+        assert "NOT NULL" not in columns
+
+    check_each(TABLES, check)
 
 
-def test_spark_understands_the_ddl_as_the_contract(name: str, spark: Any, tmp_path: Path) -> None:
-    columns, partitions = blocks(name)
-    schema = by_ddl(spark, columns, tmp_path)
-    assert in_spark(schema) == in_contract(name)
-    comments = [field.metadata.get("comment", "") for field in schema.fields]
-    assert comments == [column.comment.replace("'", "") for column in contract.TABLES[name].columns]
-    keys = in_spark(by_ddl(spark, partitions, tmp_path)) if partitions else []
-    assert keys == [(key, "string") for key in contract.TABLES[name].partitions]
-    # External tables know no NOT NULL: whether a value may be missing stands in the Parquet schema alone.
-    assert "NOT NULL" not in columns
+def test_spark_reads_the_arrow_schemas_files_as_the_contract(spark: Any, tmp_path: Path) -> None:
+    def check(name: str) -> None:
+        path = tmp_path / f"{name}.parquet"
+        pq.write_table(contract.arrow_schema(name).empty_table(), path)
+        read = spark.read.parquet(path.as_uri()).schema
+        assert in_spark(read) == in_contract(name)
+        declared = by_ddl(spark, ", ".join(f"`{column}` {type_}" for column, type_ in in_contract(name)), tmp_path)
+        assert [field.dataType for field in read.fields] == [field.dataType for field in declared.fields]
+
+    check_each(TABLES, check)
 
 
-def test_spark_reads_the_arrow_schemas_files_as_the_contract(name: str, spark: Any, tmp_path: Path) -> None:
-    path = tmp_path / f"{name}.parquet"
-    pq.write_table(contract.arrow_schema(name).empty_table(), path)
-    read = spark.read.parquet(path.as_uri()).schema
-    assert in_spark(read) == in_contract(name)
-    declared = by_ddl(spark, ", ".join(f"`{column}` {type_}" for column, type_ in in_contract(name)), tmp_path)
-    assert [field.dataType for field in read.fields] == [field.dataType for field in declared.fields]
+def test_a_parquet_file_requires_what_the_contract_does(tmp_path: Path) -> None:
+    def check(name: str) -> None:
+        path = tmp_path / f"{name}.parquet"
+        pq.write_table(contract.arrow_schema(name).empty_table(), path, store_schema=False)
+        stored = pq.read_schema(path)
+        assert [(f.name, f.nullable) for f in stored] == [
+            (c.name, c.nullable) for c in contract.TABLES[name].columns
+        ]
+        assert columns_of(stored) == dict(in_contract(name))  # a crawl would say the same, in the same order
+        assert list(columns_of(stored)) == list(contract.TABLES[name].column_names)
 
-
-def test_a_parquet_file_requires_what_the_contract_does(name: str, tmp_path: Path) -> None:
-    path = tmp_path / f"{name}.parquet"
-    pq.write_table(contract.arrow_schema(name).empty_table(), path, store_schema=False)
-    stored = pq.read_schema(path)
-    assert [(f.name, f.nullable) for f in stored] == [(c.name, c.nullable) for c in contract.TABLES[name].columns]
-    assert columns_of(stored) == dict(in_contract(name))  # a crawl would say the same, in the same order
-    assert list(columns_of(stored)) == list(contract.TABLES[name].column_names)
+    check_each(TABLES, check)
 
 
 def test_what_spark_writes_by_the_ddl_has_the_arrow_schemas(spark: Any, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
+from collected import check_each
 
 from etholake import cli
 from etholake.settings import Settings
@@ -73,10 +73,13 @@ def _options(words: list[str]) -> list[str]:
     return [word.partition("=")[0] for word in words if word.startswith("--")]
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda p: str(p.relative_to(ROOT)))
-def test_every_command_exists_with_its_options(path: Path) -> None:
+def test_every_command_exists_with_its_options() -> None:
     known = verbs()
-    assert [said for line in code(path.read_text()) for said in problems(line, known)] == []
+
+    def check(path: Path) -> None:
+        assert [problem for line in code(path.read_text()) for problem in problems(line, known)] == []
+
+    check_each(DOCUMENTS, check, name=lambda path: str(path.relative_to(ROOT)))
 
 
 def test_a_command_that_does_not_exist_would_be_found() -> None:

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from etholake import cli, logs
-from etholake.curate.report import FileReport, tell
+from etholake.curate.file_reports import FileReport, log_losses
 from etholake.errors import DataError, UsageError
-from etholake.stages import StageResult
+from etholake.result import StageResult
 
 
 @pytest.fixture(autouse=True)
@@ -30,9 +30,9 @@ def lines(text: str) -> list[dict[str, object]]:
 def test_a_stage_tells_start_and_end_with_seconds_and_counts(capsys: pytest.CaptureFixture[str]) -> None:
     logs.to_stdout()
     with logs.stage("etl", bucket="b"):
-        logs.tell("job", "Job x has started", job="x")
+        logs.log_event("job", "Job x has started", job="x")
         details = {"rows_in": 10, "labs": {"A": {}}, "bad_files": ["one", "two"], "metrics": {"train_loss": 0.5}}
-        logs.conclude(StageResult("etl", "done", "Ten rows.", details))
+        logs.add_result(StageResult("etl", "done", "Ten rows.", details))
     start, job, end = lines(capsys.readouterr().out)
     assert [list(line)[:6] for line in (start, job, end)] == [[f for f in logs.FIELDS if f != "video"]] * 3
     assert {(line["run"], line["stage"], line["level"]) for line in (start, job, end)} == {
@@ -65,7 +65,7 @@ def test_quarantined_videos_are_told_with_their_rules(capsys: pytest.CaptureFixt
 
     logs.to_stdout()
     some, whole = report(2, 9, {"frame-negative": 2, "mouse-unknown": 1}), report(3, 7, {"file-name": 7})
-    tell([report(1, 9, {}), some, whole, report(4, 9, {"frame-invalid": 1})], most=2)
+    log_losses([report(1, 9, {}), some, whole, report(4, 9, {"frame-invalid": 1})], most=2)
     worst, next_, more = lines(capsys.readouterr().out)
     assert (worst["video"], worst["rules"], worst["level"]) == (3, {"file-name": 7}, "WARNING")
     assert (next_["video"], next_["rules"]) == (2, {"frame-negative": 2, "mouse-unknown": 1})
@@ -79,7 +79,7 @@ def test_the_file_is_the_runs_own_and_old_ones_go(tmp_path: Path, monkeypatch: p
         os.environ[logs.VARIABLE] = f"run-{n}"
         path = logs.to_file(tmp_path)
         assert not path.exists()  # made with its first line
-        logs.tell("note", "here")
+        logs.log_event("note", "here")
         os.utime(path, (n, n))
     assert sorted(p.name for p in (tmp_path / "logs").iterdir()) == ["run-2.jsonl", "run-3.jsonl", "run-4.jsonl"]
 
@@ -88,7 +88,7 @@ def test_a_file_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(logs, "MAX_BYTES", 2000)
     logs.to_file(tmp_path)
     for n in range(100):
-        logs.tell("note", f"line {n}", text="x" * 9000)
+        logs.log_event("note", f"line {n}", text="x" * 9000)
     files = sorted((tmp_path / "logs").iterdir())
     assert [p.name for p in files] == ["run-1.jsonl", "run-1.jsonl.1"]
     assert json.loads(files[0].read_text())["message"] == "line 99"
@@ -98,8 +98,8 @@ def test_a_file_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_log_that_cannot_be_written_stops_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "logs").write_text("a file where the folder should be")
     logs.to_file(tmp_path)
-    logs.tell("note", "one")
-    logs.tell("note", "two")
+    logs.log_event("note", "one")
+    logs.log_event("note", "two")
     assert capsys.readouterr().err.count("cannot be written") == 1
 
 
@@ -107,7 +107,7 @@ def test_the_run_is_what_the_parent_or_the_argument_says(capsys: pytest.CaptureF
     assert logs.run_id() == "run-1"
     for argv, run in ((["x.py", "--run_id", "run-2"], "run-2"), (["x.py", "--a", "b", "--run_id=run-3"], "run-3")):
         logs.to_stdout(argv)
-        logs.tell("note", "told")
+        logs.log_event("note", "told")
         assert lines(capsys.readouterr().out)[0]["run"] == run
     os.environ[logs.VARIABLE] = "../escape"
     with pytest.raises(UsageError, match=r"A run \(ETHOLAKE_RUN_ID\) names a file: .* but got '\.\./escape'"):
@@ -118,7 +118,7 @@ def test_the_run_is_what_the_parent_or_the_argument_says(capsys: pytest.CaptureF
 
 
 def test_a_library_is_silent() -> None:
-    code = "from etholake import logs; logs.tell('note', 'told', level=40)"
+    code = "from etholake import logs; logs.log_event('note', 'told', level=40)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("", "")
 
@@ -127,8 +127,8 @@ def test_what_modules_warn_of_is_still_seen_at_the_terminal(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = logs.to_file(tmp_path)
-    logging.getLogger("etholake.stages.evaluate").warning("7.parquet is not in the metadata")
-    logs.tell("quarantined", "for the log alone", level=logging.WARNING)
+    logging.getLogger("etholake.stages.model.evaluate").warning("7.parquet is not in the metadata")
+    logs.log_event("quarantined", "for the log alone", level=logging.WARNING)
     assert capsys.readouterr().err == "7.parquet is not in the metadata\n"
     assert [line["message"] for line in lines(path.read_text())] == [
         "7.parquet is not in the metadata",
@@ -139,7 +139,7 @@ def test_what_modules_warn_of_is_still_seen_at_the_terminal(
 def test_other_modules_lines_and_odd_values_are_json(capsys: pytest.CaptureFixture[str]) -> None:
     logs.to_stdout()
     logging.getLogger("etholake.serve").warning("refused with %d", 413)
-    logs.tell("note", "100 % of it", video=7, score=float("nan"), stage="serve", where=Path("x"))
+    logs.log_event("note", "100 % of it", video=7, score=float("nan"), stage="serve", where=Path("x"))
     refused, odd = lines(capsys.readouterr().out)
     assert (refused["stage"], refused["event"], refused["message"]) == ("serve", "note", "refused with 413")
     assert (odd["video"], odd["score"], odd["stage"], odd["where"]) == (7, None, "serve", "x")

@@ -6,7 +6,7 @@ from typing import Any
 
 from etholake import aws
 from etholake.settings import Settings
-from etholake.stages.templates import Template
+from etholake.stages.cloud.templates import Template
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
 # No service tells these: they say what CloudFormation shall do when it deletes.

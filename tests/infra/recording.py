@@ -7,8 +7,6 @@ import datetime as dt
 import json
 import re
 import shutil
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -17,32 +15,17 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
-from etholake import aws, logs, simulate
+from etholake import aws, local_server, logs, simulate
 from etholake.settings import Settings
-from etholake.stages import (
-    compact,
-    cost,
-    curves,
-    dashboards,
-    deploy,
-    etl,
-    evaluate,
-    explain,
-    features,
-    ingest,
-    pipeline,
-    predict,
-    processing,
-    query,
-    registry,
-    report,
-    serve,
-    train,
-    tune,
-    vacuum,
-)
-from etholake.stages.ingest.zone import MANIFEST
+from etholake.stages import pipeline
+from etholake.stages.cloud import cost, deploy
+from etholake.stages.lake import compact, etl, ingest, query, vacuum
+from etholake.stages.lake.ingest.zone import MANIFEST
+from etholake.stages.model import evaluate, explain, features, processing, train, tune
 from etholake.stages.pipeline import machine
+from etholake.stages.reports import curves, dashboards
+from etholake.stages.reports import run_report as report
+from etholake.stages.serving import predict, registry, serve
 from local_mock import lifecycle
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -56,15 +39,8 @@ def start(folder: Path) -> tuple[Settings, Path]:
     """(settings of a recording mock of its own, the file of its calls)."""
     calls = folder / "calls.jsonl"
     settings = Settings(port=0, state_dir=str(folder / "state"), s3_root=str(folder / "s3"))
-    Path(settings.state_dir).mkdir(parents=True)
-    command = [sys.executable, "-m", "local_mock", "--port", "0", "--s3-root", settings.s3_root]
-    command += ["--state-dir", settings.state_dir, "--record-calls", str(calls)]
-    subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, start_new_session=True)
-    deadline = time.monotonic() + 60
-    while (found := lifecycle.running(settings)) is None:
-        assert time.monotonic() < deadline, "the mock did not start"
-        time.sleep(0.05)
-    return replace(settings, port=found.port), calls
+    running = lifecycle.up(replace(local_server.options(settings), record_calls=calls))
+    return replace(settings, port=running.port), calls
 
 
 def translated(records: Iterable[dict[str, Any]]) -> list[list[str]]:
@@ -94,7 +70,7 @@ def record_lake(folder: Path, stages: Callable[[Settings, Path], dict[str, Calla
     settings, calls = start(folder)
     try:
         logs.to_file(settings.state_dir)
-        logs.tell("recording", "what every stage calls")
+        logs.log_event("recording", "what every stage calls")
         deploy.run(settings)
         aws.export(settings)
         simulate.simulate(folder / "data", labs=2, videos=4, seconds=20, seed=1)
@@ -112,7 +88,7 @@ def record_lake(folder: Path, stages: Callable[[Settings, Path], dict[str, Calla
         return found
     finally:
         logs.silence()
-        lifecycle.down(settings)
+        local_server.down(settings)
 
 
 def _stages(settings: Settings, folder: Path) -> dict[str, Callable[[], Any]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from etholake.errors import UsageError
-from etholake.stages import cost
+from etholake.stages.cloud import cost
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLE = {
@@ -42,11 +42,11 @@ def test_requests_and_instances() -> None:
 
 def test_the_table_scales_to_100_hours_and_sums_the_run_only() -> None:
     found = [
-        cost.Line("ingest", "1 PUT", 0.5),
-        cost.Line("train", "1 s", 1.5),
-        cost.Line("storage", "1 GB", 4.0, "month"),
+        cost.CostLine("ingest", "1 PUT", 0.5),
+        cost.CostLine("train", "1 s", 1.5),
+        cost.CostLine("storage", "1 GB", 4.0, "month"),
         cost.serving_line(TABLE, "ml.small", [0.5, 1.5]),
-        cost.Line("endpoint", "ml.small", 3.6, "hour"),
+        cost.CostLine("endpoint", "ml.small", 3.6, "hour"),
     ]
     rows = cost.render(found, hours=50.0).splitlines()
     assert "| ingest | 1 PUT | 0.500000 | 1.0000 |" in rows

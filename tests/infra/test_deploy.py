@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from etholake import aws
 from etholake.errors import AwsError, UsageError
 from etholake.settings import Settings
-from etholake.stages import deploy
+from etholake.stages.cloud import deploy
 
 
 @pytest.fixture

@@ -13,11 +13,11 @@ from described import wanted
 from recording import GOLDEN, record
 
 from etholake.settings import Settings
-from etholake.stages import deploy, templates
+from etholake.stages.cloud import deploy, templates
 from etholake.stages.pipeline import machine
 
 ROOT = Path(__file__).resolve().parents[2]
-TEMPLATES = {template.stack: template for template in templates.load(ROOT)}
+TEMPLATES = {template.stack: template for template in templates.load(ROOT / "infra")}
 HOLDERS = {
     "GlueRole": ("compute", "GlueRole"),
     "operator": ("models", "OperatorPolicy"),

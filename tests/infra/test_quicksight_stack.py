@@ -12,8 +12,8 @@ from described import covers, plain, wanted
 
 from etholake import aws
 from etholake.settings import Settings
-from etholake.stages import dashboards
-from etholake.stages.templates import Template, resolve
+from etholake.stages.cloud.templates import Template, resolve
+from etholake.stages.reports import dashboards
 
 PRINCIPAL = "arn:aws:quicksight:us-east-1:123456789012:user/default/ana"
 ACCOUNT = "123456789012"

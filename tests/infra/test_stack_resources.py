@@ -12,11 +12,11 @@ from described import UNTOLD, actual, covers, plain, wanted
 
 from etholake import aws
 from etholake.settings import Settings
-from etholake.stages import deploy, stacks, templates, verify
+from etholake.stages.cloud import deploy, resource_checks, stacks, templates
 from etholake.stages.pipeline import machine
 
 ROOT = Path(__file__).resolve().parents[2]
-TEMPLATES = templates.load(ROOT)
+TEMPLATES = templates.load(ROOT / "infra")
 DEFINITION = (ROOT / machine.DEFINITION).read_bytes()
 EVERYTHING = {
     "AlarmEmail": "lab@example.org", "MonthlyBudgetUsd": "10", "UseLakeFormation": "true", "UseQuickSight": "true",
@@ -46,7 +46,7 @@ def differences(settings: Settings, values: dict[str, str]) -> tuple[list[str], 
     found, looked_at, outputs = [], [], {}
     for template in TEMPLATES:
         name = aws.stack_name(settings, template.stack)
-        physical = verify.physical_ids(settings, name)
+        physical = resource_checks.physical_ids(settings, name)
         given = templates.resolve(template, {**values, **outputs})
         for logical, properties in wanted(template, {**given, "AWS::StackName": name}, physical).items():
             kind = template.body["Resources"][logical]["Type"]

@@ -15,7 +15,9 @@ from torn_down import torn_down  # type: ignore[import-not-found]
 from etholake import aws
 from etholake.errors import AwsError
 from etholake.settings import Settings
-from etholake.stages import deploy, retained, serve, teardown, train
+from etholake.stages.cloud import data_resources, deploy, teardown
+from etholake.stages.job_settings import job_settings
+from etholake.stages.serving import endpoint, endpoint_requests
 
 INFERENCE = "model_fn = input_fn = predict_fn = output_fn = lambda *given: given[0]\n"
 SLOW = "import time; print('begun', flush=True); time.sleep(120)\n"
@@ -25,7 +27,7 @@ SLOW = "import time; print('begun', flush=True); time.sleep(120)\n"
 def settings(mock_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
     """Names of its own on the running mock; an endpoint of its own, too."""
     name = f"gone-{uuid.uuid4().hex[:8]}"
-    monkeypatch.setitem(train.job_settings()["hosting"], "endpoint", name)
+    monkeypatch.setitem(job_settings()["hosting"], "endpoint", name)
     place = dataclasses.replace(
         mock_settings, bucket=name, database=name.replace("-", "_"), workgroup=name, stack=name
     )
@@ -48,7 +50,7 @@ def served(settings: Settings, kind: str = "realtime") -> str:
     """A model that answers with what it is asked, on an endpoint of a kind; its name."""
     uri = put_archive(settings, "model-zone/echo.tar.gz", {"code/inference.py": INFERENCE})
     name = f"etholake-{uuid.uuid4().hex[:12]}-{kind}"
-    assert serve.bring_up(settings, name, uri, kind)
+    assert endpoint.bring_up(settings, name, uri, kind)
     return name
 
 
@@ -67,7 +69,7 @@ def start_training(settings: Settings) -> str:
 
 
 def targets(settings: Settings) -> list[dict[str, Any]]:
-    ids = [f"endpoint/{serve.endpoint_name()}/variant/{serve.VARIANT}"]
+    ids = [f"endpoint/{endpoint_requests.endpoint_name()}/variant/{endpoint_requests.VARIANT}"]
     scaling = aws.client(settings, "application-autoscaling")
     found = scaling.describe_scalable_targets(ServiceNamespace="sagemaker", ResourceIds=ids)["ScalableTargets"]
     return list(found)
@@ -95,9 +97,9 @@ def test_what_serves_and_runs_goes_with_the_stacks_and_nothing_is_left(settings:
     shown: list[str] = []
     deploy.destroy(settings, None, lambda plan: bool(shown.append(plan)))
     for line in (
-        f"TrainingJob {job}: is stopped", f"endpoint {serve.endpoint_name()}: is deleted",
-        f"endpoint {serve.endpoint_name('serverless')}: is deleted", f"model {models[0]}: is deleted",
-        f"scalable target endpoint/{serve.endpoint_name()}/variant/AllTraffic: is deleted",
+        f"TrainingJob {job}: is stopped", f"endpoint {endpoint_requests.endpoint_name()}: is deleted",
+        f"endpoint {endpoint_requests.endpoint_name('serverless')}: is deleted", f"model {models[0]}: is deleted",
+        f"scalable target endpoint/{endpoint_requests.endpoint_name()}/variant/AllTraffic: is deleted",
     ):  # fmt: skip
         assert line in shown[0].splitlines()
     assert client.describe_training_job(TrainingJobName=job)["TrainingJobStatus"] == "InProgress"
@@ -112,14 +114,14 @@ def test_what_serves_and_runs_goes_with_the_stacks_and_nothing_is_left(settings:
             client.describe_endpoint_config(EndpointConfigName=name)
     for kind in ("realtime", "serverless"):
         with pytest.raises(ClientError, match="Could not find"):
-            client.describe_endpoint(EndpointName=serve.endpoint_name(kind))
+            client.describe_endpoint(EndpointName=endpoint_requests.endpoint_name(kind))
     assert targets(settings) == []
     assert iam.list_attached_user_policies(UserName=settings.stack)["AttachedPolicies"] == []
     assert not teardown.find(settings)
     assert deploy.destroy(settings).status == "unchanged"
 
     deploy.destroy(settings, settings.bucket)
-    assert not retained.bucket_exists(settings, settings.bucket)
+    assert not data_resources.bucket_exists(settings, settings.bucket)
     assert [group for group in groups(settings) if settings.stack in group] == []
     logs = aws.client(settings, "logs")
     for group in groups(settings):
@@ -140,7 +142,7 @@ def test_another_lakes_endpoint_stays(settings: Settings, monkeypatch: pytest.Mo
         deploy.run(other)
         assert not teardown.find(other)
     assert aws.client(settings, "sagemaker").describe_model(ModelName=theirs)["ModelName"] == theirs
-    assert teardown.find(settings).endpoints == [serve.endpoint_name()]
+    assert teardown.find(settings).endpoints == [endpoint_requests.endpoint_name()]
 
 
 @pytest.mark.long
@@ -153,7 +155,7 @@ def test_the_rest_goes_although_one_thing_cannot_and_all_after_a_failed_test(set
 
     with pytest.raises(ZeroDivisionError, match="division"):
         failing()
-    assert not retained.bucket_exists(settings, settings.bucket)
+    assert not data_resources.bucket_exists(settings, settings.bucket)
     assert not teardown.find(settings)
 
     deploy.run(settings)
@@ -167,7 +169,7 @@ def test_the_rest_goes_although_one_thing_cannot_and_all_after_a_failed_test(set
     iam.attach_role_policy(RoleName=role, PolicyArn=arn)  # a role with what CloudFormation does not know
     with pytest.raises(AwsError, match=r"(?s)again.*-compute' could not be .*GlueRole.*detach all"):
         deploy.destroy(settings, settings.bucket)
-    assert not retained.bucket_exists(settings, settings.bucket)
+    assert not data_resources.bucket_exists(settings, settings.bucket)
     iam.detach_role_policy(RoleName=role, PolicyArn=arn)
     iam.delete_policy(PolicyArn=arn)
     assert deploy.destroy(settings).status == "done"

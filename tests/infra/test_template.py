@@ -11,12 +11,12 @@ import pytest
 from etholake.contract import CODE_ZONE, RAW_ZONE, RESULTS_ZONE
 from etholake.errors import UsageError
 from etholake.settings import Settings
-from etholake.stages import deploy, templates, verify
+from etholake.stages.cloud import deploy, resource_checks, templates
 from etholake.stages.pipeline import machine
-from etholake.stages.serve import VARIANT
+from etholake.stages.serving.endpoint_requests import VARIANT
 
 ROOT = Path(__file__).resolve().parents[2]
-TEMPLATES = templates.load(ROOT)
+TEMPLATES = templates.load(ROOT / "infra")
 STACKS = {template.stack: template for template in TEMPLATES}
 RESOURCES = {
     (template.stack, name): body for template in TEMPLATES for name, body in template.body["Resources"].items()
@@ -37,7 +37,7 @@ def test_cfn_lint_finds_nothing() -> None:
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_every_parameter_is_given_by_settings_file_or_an_earlier_stack(environment: str) -> None:
-    given = templates.parameter_file(ROOT, environment, TEMPLATES)
+    given = templates.parameter_file(ROOT / "infra", environment, TEMPLATES)
     settings = deploy.parameters(Settings(), code_digest="0" * 16) | machine.parameters(Settings(), b"{}")
     assert not set(given) & set(settings)  # one place for each
     known = given | settings
@@ -48,17 +48,15 @@ def test_every_parameter_is_given_by_settings_file_or_an_earlier_stack(environme
 
 
 def test_the_environments_give_the_same_parameters() -> None:
-    dev, prod = (templates.parameter_file(ROOT, environment, TEMPLATES) for environment in ENVIRONMENTS)
+    dev, prod = (templates.parameter_file(ROOT / "infra", environment, TEMPLATES) for environment in ENVIRONMENTS)
     assert set(dev) == set(prod)
     assert dev != prod
 
 
 def test_unknown_environments_and_parameters_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(
-        UsageError, match="Environment 'test' has no file in infra/parameters: known are dev, prod"
-    ):
-        templates.parameter_file(ROOT, "test", TEMPLATES)
-    folder = tmp_path / "infra" / "parameters"
+    with pytest.raises(UsageError, match=r"Environment 'test' has no file in infra/parameters\. Known: dev, prod"):
+        templates.parameter_file(ROOT / "infra", "test", TEMPLATES)
+    folder = tmp_path / "parameters"
     folder.mkdir(parents=True)
     (folder / "dev.json").write_text(json.dumps({"Parameters": {"MaxWorker": 3}}))
     with pytest.raises(UsageError, match="MaxWorker"):
@@ -85,7 +83,7 @@ def test_outputs_that_the_stages_read() -> None:
 
 
 def test_every_type_can_be_verified_after_deployment() -> None:
-    assert {body["Type"] for body in RESOURCES.values()} <= set(verify.CHECKS)
+    assert {body["Type"] for body in RESOURCES.values()} <= set(resource_checks.CHECKS)
 
 
 def test_conditions_decide_what_is_made() -> None:

@@ -14,7 +14,7 @@ from etholake import aws
 from etholake.contract import RAW_ZONE, raw_key
 from etholake.errors import AwsError, DataError
 from etholake.settings import Settings
-from etholake.stages import ingest
+from etholake.stages.lake import ingest
 
 
 def objects(settings: Settings) -> dict[str, bytes]:

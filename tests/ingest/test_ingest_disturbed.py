@@ -23,9 +23,9 @@ from test_ingest import a_track, expected, objects
 from etholake import aws
 from etholake.errors import AwsError, DataError
 from etholake.settings import Settings
-from etholake.stages import ingest
-from etholake.stages.ingest import known, upload
-from etholake.stages.ingest.threads import each
+from etholake.stages.lake import ingest
+from etholake.stages.lake.ingest import checksum_cache, upload
+from etholake.stages.lake.ingest.threads import each
 
 MB = 1_000_000
 
@@ -232,7 +232,7 @@ INGEST = """
 import sys
 from pathlib import Path
 from etholake.settings import Settings
-from etholake.stages import ingest
+from etholake.stages.lake import ingest
 at = Settings(port=int(sys.argv[1]), bucket=sys.argv[2], state_dir=sys.argv[3])
 print("begins", flush=True)
 ingest.run(at, Path(sys.argv[4]))
@@ -310,7 +310,7 @@ def test_an_object_whose_file_is_gone_but_that_others_wrote_since_stays(lake: Se
 def test_what_was_found_in_a_file_is_remembered_until_it_changes(
     lake: Settings, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(known, "_TICK_NS", 0)
+    monkeypatch.setattr(checksum_cache, "_TICK_NS", 0)
     ingest.run(lake, data)
     cache = Path(lake.state_dir) / "ingest-checksums.json"
     content = json.loads(cache.read_text())

@@ -18,9 +18,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 from sagemaker_lab import Lab
 from sagemaker_studio import Studio
 
+from etholake import local_server
 from etholake.settings import Settings, replace_port
-from local_mock import lifecycle
 
+pytestmark = pytest.mark.server
 CLIENTS = 8
 POLICY = {
     "Version": "2012-10-17",
@@ -77,12 +78,12 @@ class Server:
         self.start()
 
     def start(self) -> None:
-        running = lifecycle.up(self.own)
+        running = local_server.up(self.own)
         self.pid, self.settings = running.pid, replace_port(self.own, running.port)
 
     def kill(self) -> None:
         os.kill(self.pid, signal.SIGKILL)
-        while lifecycle.running(self.own) is not None:
+        while local_server.running(self.own) is not None:
             time.sleep(0.02)
 
     def client(self, service: str) -> Any:
@@ -247,7 +248,7 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
     (Path(server.own.s3_root) / "goes").rmdir()
     server.start()
     yield found
-    lifecycle.down(server.own)
+    local_server.down(server.own)
 
 
 def test_all_that_was_asked_before_is_answered_the_same(life: Life) -> None:
@@ -287,7 +288,7 @@ def test_what_ran_is_ended_and_says_why(life: Life) -> None:
 
 def test_an_endpoint_serves_again_and_can_be_deleted(life: Life) -> None:
     assert Studio(life.server.settings).settled(life.endpoint)["EndpointStatus"] == "InService"
-    lifecycle.down(life.server.own)  # stopped in order, its host ends before it
+    local_server.down(life.server.own)  # stopped in order, its host ends before it
     life.server.start()
     again = Studio(life.server.settings)
     assert again.settled(life.endpoint)["EndpointStatus"] == "InService"

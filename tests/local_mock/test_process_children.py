@@ -118,19 +118,19 @@ time.sleep(100)
 
 def test_environment_of_a_job_has_nothing_of_the_parents_settings(tmp_path: Path) -> None:
     parent = {
-        "ETHOLAKE_BUCKET": "x", "TARGET": "aws", "AWS_PROFILE": "mine", "AWS_SECRET_ACCESS_KEY": "real",
-        "PYTHONPATH": "/x", "HOME": "/home/me", "PATH": "/bin", "MABE_DATA_DIR": "/d",
+        "LOCAL_MOCK_PORT": "1", "AWS_PROFILE": "mine", "AWS_SECRET_ACCESS_KEY": "real",
+        "PYTHONPATH": "/x", "HOME": "/home/me", "PATH": "/bin",
     }  # fmt: skip
     context = Context(tmp_path / "s3", tmp_path, 4711, "eu-west-1", FolderData(tmp_path / "s3"))
     env = context.child_environment(parent)
-    assert not {"ETHOLAKE_BUCKET", "TARGET", "AWS_PROFILE", "PYTHONPATH", "MABE_DATA_DIR"} & set(env)
+    assert not {"LOCAL_MOCK_PORT", "AWS_PROFILE", "PYTHONPATH"} & set(env)
     assert env["AWS_ENDPOINT_URL"] == "http://127.0.0.1:4711"
-    assert env["AWS_SECRET_ACCESS_KEY"] == "etholake"
+    assert env["AWS_SECRET_ACCESS_KEY"] == "local_mock"
     assert env["AWS_DEFAULT_REGION"] == "eu-west-1"
-    assert env["ETHOLAKE_S3_MOUNT"] == str(tmp_path / "s3")
+    assert env["LOCAL_MOCK_S3_MOUNT"] == str(tmp_path / "s3")
     assert env["PATH"] == f"{Path(sys.executable).parent}:/bin"
     assert env["HOME"] == "/home/me"
     elsewhere = Context(tmp_path, tmp_path, 1, "us-east-1", FolderData(tmp_path), "http://127.0.0.1:4566")
     env = elsewhere.child_environment(parent)
-    assert "ETHOLAKE_S3_MOUNT" not in env
+    assert "LOCAL_MOCK_S3_MOUNT" not in env
     assert env["AWS_ENDPOINT_URL_S3"] == "http://127.0.0.1:4566"

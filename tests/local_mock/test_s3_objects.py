@@ -1,16 +1,12 @@
 """S3 operations as bare boto3 uses them, against the running mock."""
 
 import hashlib
-import http.client
-import urllib.error
-import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError
 from s3_errors import code_of  # type: ignore[import-not-found]
 
@@ -48,7 +44,7 @@ def test_metadata_content_type_and_tags_come_back(s3: Any, bucket: str) -> None:
 
 
 def test_eleven_tags_are_refused(s3: Any, bucket: str) -> None:
-    with pytest.raises(ClientError, match="at most 10 tags"):
+    with pytest.raises(ClientError, match="cannot be greater than 10"):
         s3.put_object(Bucket=bucket, Key="k", Body=b"", Tagging="&".join(f"k{i}=v" for i in range(11)))
 
 
@@ -86,7 +82,7 @@ def test_conditional_reads(s3: Any, bucket: str) -> None:
     with pytest.raises(ClientError, match="Not Modified") as error:
         s3.get_object(Bucket=bucket, Key="k", IfModifiedSince=modified)
     assert code_of(error)[1] == 304
-    with pytest.raises(ClientError, match="If-Match") as error:
+    with pytest.raises(ClientError, match="pre-conditions") as error:
         s3.get_object(Bucket=bucket, Key="k", IfMatch='"other"')
     assert code_of(error) == ("PreconditionFailed", 412)
 
@@ -114,55 +110,6 @@ def test_only_one_of_many_writers_creates(s3: Any, bucket: str) -> None:
         assert sum(pool.map(create, range(16))) == 1
 
 
-@pytest.mark.parametrize("key", ["../escape", "a/../../escape", "a//b", "/absolute", "a/./b", "a/..", "x" * 256])
-def test_keys_that_cannot_be_files_are_refused(s3: Any, bucket: str, folder: Path, key: str) -> None:
-    s3.put_object(Bucket=bucket, Key="keep", Body=b"1")
-    for call in (
-        lambda: s3.put_object(Bucket=bucket, Key=key, Body=b"bad"),
-        lambda: s3.create_multipart_upload(Bucket=bucket, Key=key),
-        lambda: s3.copy_object(Bucket=bucket, Key=key, CopySource={"Bucket": bucket, "Key": "keep"}),
-        lambda: s3.get_object(Bucket=bucket, Key=key),
-    ):
-        with pytest.raises(ClientError, match="is refused: it must not") as error:
-            call()
-        assert code_of(error)[0] in ("InvalidArgument", "KeyTooLongError")
-        assert code_of(error)[1] == 400
-    assert [p.name for p in folder.iterdir()] == ["keep"]
-    assert not (folder.parent / "escape").exists()
-
-
-def test_dots_sent_raw_over_http_do_not_leave_the_bucket(
-    mock_settings: Settings, bucket: str, folder: Path
-) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", mock_settings.port)
-    out = f"out-of-{bucket}"
-    for path in (
-        f"/{bucket}/../../{out}",
-        f"/{bucket}/%2e%2e/{out}",
-        f"/../{bucket}/{out}",
-        f"/{bucket}/..%2f{out}",
-    ):
-        connection.request("PUT", path, body=b"bad")
-        answer = connection.getresponse()
-        answer.read()
-        assert answer.status >= 400, path
-    assert not list(folder.parent.parent.rglob(out))
-
-
-def test_a_key_below_an_object_is_a_clear_conflict(s3: Any, bucket: str) -> None:
-    s3.put_object(Bucket=bucket, Key="a", Body=b"1")
-    with pytest.raises(ClientError, match="a part of this key is an object already") as error:
-        s3.put_object(Bucket=bucket, Key="a/b", Body=b"2")
-    assert code_of(error) == ("KeyConflict", 409)
-    s3.delete_object(Bucket=bucket, Key="a")
-    s3.put_object(Bucket=bucket, Key="a/b", Body=b"2")
-    with pytest.raises(ClientError, match="or objects lie below it"):
-        s3.put_object(Bucket=bucket, Key="a", Body=b"1")
-    s3.delete_object(Bucket=bucket, Key="a/b")
-    s3.put_object(Bucket=bucket, Key="a", Body=b"1")  # the folder went with its last object
-    assert s3.get_object(Bucket=bucket, Key="a")["Body"].read() == b"1"
-
-
 def test_copy_keeps_or_replaces_metadata(s3: Any, bucket: str) -> None:
     s3.put_object(
         Bucket=bucket, Key="from/ü b", Body=b"data", Metadata={"m": "1"}, ContentType="text/x", Tagging="t=1"
@@ -176,14 +123,14 @@ def test_copy_keeps_or_replaces_metadata(s3: Any, bucket: str) -> None:
     assert s3.get_object(Bucket=bucket, Key="to")["Body"].read() == b"data"
     with pytest.raises(ClientError, match="copy an object to itself"):
         s3.copy_object(Bucket=bucket, Key="to", CopySource={"Bucket": bucket, "Key": "to"})
-    with pytest.raises(ClientError, match="preconditions on the source"):
+    with pytest.raises(ClientError, match="pre-conditions"):
         s3.copy_object(Bucket=bucket, Key="x", CopySource=source, CopySourceIfMatch='"other"')
 
 
 def test_missing_things_have_their_own_errors(s3: Any, bucket: str) -> None:
-    with pytest.raises(s3.exceptions.NoSuchKey, match="does not exist: none"):
+    with pytest.raises(s3.exceptions.NoSuchKey, match="key does not exist"):
         s3.get_object(Bucket=bucket, Key="none")
-    with pytest.raises(s3.exceptions.NoSuchBucket, match="no-such-bucket-here"):
+    with pytest.raises(s3.exceptions.NoSuchBucket, match="bucket does not exist"):
         s3.list_objects_v2(Bucket="no-such-bucket-here")
     with pytest.raises(ClientError, match="404"):
         s3.head_object(Bucket=bucket, Key="none")
@@ -224,36 +171,17 @@ def test_delete_objects_reports_each_key(s3: Any, bucket: str) -> None:
     for key in ("a/1", "a/2"):
         s3.put_object(Bucket=bucket, Key=key, Body=b"")
     found = s3.delete_objects(
-        Bucket=bucket, Delete={"Objects": [{"Key": k} for k in ("a/1", "a/2", "none", "../out")]}
+        Bucket=bucket, Delete={"Objects": [{"Key": k} for k in ("a/1", "a/2", "none", "x" * 1025)]}
     )
     assert [d["Key"] for d in found["Deleted"]] == ["a/1", "a/2", "none"]
-    assert [e["Key"] for e in found["Errors"]] == ["../out"]
+    assert [(e["Key"], e["Code"]) for e in found["Errors"]] == [("x" * 1025, "KeyTooLongError")]
     assert "Contents" not in s3.list_objects_v2(Bucket=bucket)
 
 
-def test_presigned_get_and_put(mock_settings: Settings, bucket: str) -> None:
-    for signature in ("s3v4", "s3"):
-        client = boto3.client(
-            "s3", endpoint_url=mock_settings.endpoint_url, config=Config(signature_version=signature)
-        )
-        target = {"Bucket": bucket, "Key": "pre signed"}
-        url = client.generate_presigned_url("put_object", Params=target)
-        urllib.request.urlopen(urllib.request.Request(url, data=b"by url", method="PUT")).close()
-        params = target | {"ResponseContentType": "text/x-mine"}
-        with urllib.request.urlopen(client.generate_presigned_url("get_object", Params=params)) as answer:
-            assert answer.read() == b"by url"
-            assert answer.headers["Content-Type"] == "text/x-mine"
-        with pytest.raises(urllib.error.HTTPError, match="403"):
-            urllib.request.urlopen(client.generate_presigned_url("get_object", Params=target, ExpiresIn=-5))
-        with urllib.request.urlopen(
-            client.generate_presigned_url("list_objects_v2", Params={"Bucket": bucket})
-        ) as answer:
-            assert b"<Key>pre%20signed</Key>" in answer.read()
-
-
 def test_bucket_settings_and_deletion(s3: Any, bucket: str, folder: Path) -> None:
-    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
-    assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
+    tags = {"TagSet": [{"Key": "a", "Value": "1"}]}
+    s3.put_bucket_tagging(Bucket=bucket, Tagging=tags)
+    assert s3.get_bucket_tagging(Bucket=bucket)["TagSet"] == tags["TagSet"]
     s3.put_object(Bucket=bucket, Key="k", Body=b"")
     with pytest.raises(ClientError, match="not empty"):
         s3.delete_bucket(Bucket=bucket)
@@ -265,12 +193,12 @@ def test_bucket_settings_and_deletion(s3: Any, bucket: str, folder: Path) -> Non
 
 def test_absent_operations_say_so(s3: Any, bucket: str) -> None:
     s3.put_object(Bucket=bucket, Key="k", Body=b"")
-    with pytest.raises(ClientError, match="does not implement s3:GetObjectAcl") as error:
-        s3.get_object_acl(Bucket=bucket, Key="k")
+    with pytest.raises(ClientError, match="does not implement s3:GetObjectTorrent") as error:
+        s3.get_object_torrent(Bucket=bucket, Key="k")
     assert code_of(error) == ("NotImplemented", 501)
     with pytest.raises(ClientError, match="does not implement s3:ListBucketMetricsConfigurations"):
         s3.list_bucket_metrics_configurations(Bucket=bucket)
-    with pytest.raises(ClientError, match="no versions here"):
+    with pytest.raises(ClientError, match="Invalid version id"):
         s3.get_object(Bucket=bucket, Key="k", VersionId="abc")
 
 

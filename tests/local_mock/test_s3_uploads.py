@@ -93,7 +93,7 @@ def test_multipart_upload_has_the_etag_and_bytes_of_s3(s3: Any, bucket: str) -> 
     assert found["Body"].read() == b"".join(parts)
     assert (found["ContentType"], found["Metadata"]) == ("x/y", {"m": "1"})
     assert s3.list_objects_v2(Bucket=bucket)["Contents"][0]["ETag"] == f'"{expected}"'
-    with pytest.raises(ClientError, match="no open upload"):
+    with pytest.raises(ClientError, match="upload does not exist"):
         s3.list_parts(Bucket=bucket, Key="big", UploadId=upload)
 
 
@@ -103,7 +103,7 @@ def test_multipart_mistakes(s3: Any, bucket: str) -> None:
     etags = [s3.upload_part(**target, PartNumber=n, Body=b"small")["ETag"] for n in (1, 2)]
     parts = [{"PartNumber": n, "ETag": e} for n, e in enumerate(etags, 1)]
     for chosen, problem in (
-        (parts, "need 5 MiB"),
+        (parts, "smaller than the minimum"),
         (parts[::-1], "ascending order"),
         ([{"PartNumber": 1, "ETag": '"0"'}], "not the one given"),
         ([{"PartNumber": 9, "ETag": etags[0]}], "was not uploaded"),
@@ -111,7 +111,7 @@ def test_multipart_mistakes(s3: Any, bucket: str) -> None:
         with pytest.raises(ClientError, match=problem):
             s3.complete_multipart_upload(**target, MultipartUpload={"Parts": chosen})
     s3.abort_multipart_upload(**target)
-    with pytest.raises(ClientError, match="no open upload"):
+    with pytest.raises(ClientError, match="upload does not exist"):
         s3.upload_part(**target, PartNumber=1, Body=b"")
     assert "Contents" not in s3.list_objects_v2(Bucket=bucket)
 
@@ -176,3 +176,39 @@ def test_a_range_that_is_the_whole_object_is_a_range(s3: Any, bucket: str) -> No
     s3.put_object(Bucket=bucket, Key="k", Body=b"12345")
     found = s3.get_object(Bucket=bucket, Key="k", Range="bytes=0-4")
     assert (found["ResponseMetadata"]["HTTPStatusCode"], found["ContentRange"]) == (206, "bytes 0-4/5")
+
+
+@pytest.mark.parametrize("kind", ["upload", "copy"])
+def test_the_checksum_of_an_upload_is_its_own_algorithm(s3: Any, bucket: str, kind: str) -> None:
+    """boto3 sends each part with a CRC32 unless it is told, whatever the upload was opened with."""
+    bodies = [os.urandom(5 << 20), b"end"]
+    target = {"Bucket": bucket, "Key": "k"}
+    target["UploadId"] = s3.create_multipart_upload(**target, ChecksumAlgorithm="SHA256")["UploadId"]
+    parts = []
+    for number, body in enumerate(bodies, 1):
+        if kind == "upload":
+            etag = s3.upload_part(**target, PartNumber=number, Body=body)["ETag"]
+        else:
+            s3.put_object(Bucket=bucket, Key="source", Body=body)
+            copied = s3.upload_part_copy(**target, PartNumber=number, CopySource=f"{bucket}/source")
+            etag = copied["CopyPartResult"]["ETag"]
+        parts.append({"PartNumber": number, "ETag": etag})
+    done = s3.complete_multipart_upload(**target, MultipartUpload={"Parts": parts})
+    joined = hashlib.sha256(b"".join(hashlib.sha256(body).digest() for body in bodies)).digest()
+    assert done["ChecksumSHA256"] == base64.b64encode(joined).decode() + "-2"
+    assert (
+        s3.head_object(Bucket=bucket, Key="k", ChecksumMode="ENABLED")["ChecksumSHA256"] == done["ChecksumSHA256"]
+    )
+
+
+def test_a_completion_that_is_repeated_gives_the_same_answer(s3: Any, bucket: str) -> None:
+    """botocore repeats the request when the connection drops before the answer."""
+    target = {"Bucket": bucket, "Key": "k"}
+    target["UploadId"] = s3.create_multipart_upload(**target)["UploadId"]
+    etag = s3.upload_part(**target, PartNumber=1, Body=b"1")["ETag"]
+    parts = {"Parts": [{"PartNumber": 1, "ETag": etag}]}
+    first = s3.complete_multipart_upload(**target, MultipartUpload=parts)
+    assert s3.complete_multipart_upload(**target, MultipartUpload=parts)["ETag"] == first["ETag"]
+    s3.put_object(Bucket=bucket, Key="k", Body=b"another")
+    with pytest.raises(ClientError, match="upload does not exist"):
+        s3.complete_multipart_upload(**target, MultipartUpload=parts)

@@ -8,7 +8,7 @@ import pytest
 from sagemaker_lab import Lab
 
 from etholake.settings import Settings
-from etholake.stages.training_job import sdk_environment
+from etholake.stages.model.training_job import sdk_environment
 
 GLOO = """
 import json, os, pathlib

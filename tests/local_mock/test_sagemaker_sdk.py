@@ -10,7 +10,7 @@ from sagemaker_lab import Lab
 
 from etholake import aws
 from etholake.settings import Settings
-from etholake.stages.training_job import sdk_environment
+from etholake.stages.model.training_job import sdk_environment
 
 TRIAL = """
 import argparse

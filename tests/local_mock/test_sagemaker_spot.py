@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 from sagemaker_lab import Lab
 
 from etholake.settings import Settings
+from local_mock.gate import SECRET_HEADER, secret_of
 
 # Counts to STEPS, one checkpoint a step; says where it began, and what it did on SIGTERM.
 COUNTER = """
@@ -69,7 +70,8 @@ def saved(lab: Lab, name: str) -> dict[str, Any]:
 
 def interrupt(lab: Lab, name: str) -> Any:
     url = f"{lab.settings.endpoint_url}/_local_mock/interrupt/{name}"
-    with urllib.request.urlopen(urllib.request.Request(url, method="POST"), timeout=10) as answer:
+    headers = {SECRET_HEADER: secret_of(lab.settings.state_dir)}
+    with urllib.request.urlopen(urllib.request.Request(url, method="POST", headers=headers), timeout=10) as answer:
         return json.loads(answer.read())
 
 

@@ -18,8 +18,8 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from etholake import local_server
 from etholake.settings import Settings, replace_port
-from local_mock import lifecycle
 
 CLIENTS = 32
 
@@ -51,7 +51,7 @@ def test_32_clients_at_once_see_no_error_and_memory_stays(mock_settings: Setting
     clients = [tuple(make(mock_settings, name) for name in ("s3", "glue", "athena")) for _ in range(CLIENTS)]
     began, done = time.monotonic(), [0] * CLIENTS
     took: list[float] = []
-    running = lifecycle.running(mock_settings)
+    running = local_server.running(mock_settings)
     assert running is not None
     samples: list[tuple[float, float]] = []  # (s, MiB)
 
@@ -106,7 +106,7 @@ def status(athena: Any, id_: str) -> str:
 @pytest.mark.slow
 def test_kill_9_while_clients_write_loses_no_acknowledged_object(tmp_path: Path) -> None:
     settings = Settings(port=0, state_dir=str(tmp_path / "state"), s3_root=str(tmp_path / "s3"))
-    running = lifecycle.up(settings)
+    running = local_server.up(settings)
     at = replace_port(settings, running.port)
     make(at, "s3").create_bucket(Bucket="kept")
     acknowledged: dict[str, bytes] = {}
@@ -132,7 +132,7 @@ def test_kill_9_while_clients_write_loses_no_acknowledged_object(tmp_path: Path)
     try:
         together(write)
         killer.join()
-        again = replace_port(settings, lifecycle.up(replace(settings, port=0)).port)
+        again = replace_port(settings, local_server.up(replace(settings, port=0)).port)
         s3 = make(again, "s3")
         assert len(acknowledged) > CLIENTS
         for key, body in acknowledged.items():
@@ -143,4 +143,4 @@ def test_kill_9_while_clients_write_loses_no_acknowledged_object(tmp_path: Path)
         assert acknowledged.keys() <= listed
         assert len(listed) <= len(acknowledged) + CLIENTS
     finally:
-        lifecycle.down(settings)
+        local_server.down(settings)

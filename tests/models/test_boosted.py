@@ -11,20 +11,21 @@ import pytest
 from numpy.typing import NDArray
 
 from etholake.contract import UNIFIED_PARTS
+from etholake.dataset.labelled import LabelledVideo, whole_spans
+from etholake.dataset.pose_tracks import PoseTracks, VideoMeta
+from etholake.dataset.split import Span
 from etholake.errors import ContractError, DataError
 from etholake.events import metric
-from etholake.events.decisions import fit as decide
+from etholake.events.post_processing import fit as decide
 from etholake.events.types import Event
-from etholake.features.clip import PoseClip, VideoMeta
-from etholake.models import boosted
+from etholake.features.rolling import means, pair_table, rolling, self_table
 from etholake.models.archive import load_model
-from etholake.models.boosted import Boosted, BoostedConfig, fit, whole_spans
-from etholake.models.rolling import means, pair_table, rolling, self_table
-from etholake.training.data import LabelledVideo
-from etholake.training.split import Span
+from etholake.models.boosted import forest as boosted
+from etholake.models.boosted.config import BoostedConfig
+from etholake.models.boosted.forest import Boosted, fit
 
 SMALL = BoostedConfig(rounds=12, depth=3, eta=0.4, min_child_weight=5.0, max_rows=1500)
-WHITELIST = ((1, 1, "rest"), (1, 2, "chase"), (2, 1, "chase"))
+LABELED = ((1, 1, "rest"), (1, 2, "chase"), (2, 1, "chase"))
 BOUT = 60  # frames
 BODY = {"nose": (4, 0), "ear_left": (3, 1), "ear_right": (3, -1), "neck": (2, 0), "body_center": (0, 0),
         "side_left": (0, 1), "side_right": (0, -1), "tail_base": (-4, 0)}  # fmt: skip
@@ -38,12 +39,12 @@ def body(centre_T2: NDArray[np.float64], heading_T: NDArray[np.float64]) -> NDAr
     return centre_T2[:, None] + parts @ turn
 
 
-def clip_of(
+def tracks_of(
     *mice: NDArray[np.float64], video: int = 1, lab: str = "north", fps: float = 30.0, frames: int = 0
-) -> PoseClip:
+) -> PoseTracks:
     xy = np.stack(mice, axis=1).astype(np.float32)
-    meta = VideoMeta(video, lab, fps, 10.0, behaviors=WHITELIST)
-    return PoseClip(meta, xy, np.isfinite(xy[..., 0]), tuple(range(1, len(mice) + 1)), 0, frames or len(xy))
+    meta = VideoMeta(video, lab, fps, 10.0, labeled_behaviors=LABELED)
+    return PoseTracks(meta, xy, np.isfinite(xy[..., 0]), tuple(range(1, len(mice) + 1)), 0, frames or len(xy))
 
 
 def video(number: int, lab: str = "north", n: int = 1200) -> LabelledVideo:
@@ -53,16 +54,16 @@ def video(number: int, lab: str = "north", n: int = 1200) -> LabelledVideo:
     angle = random.uniform(0, 6) + np.arange(n) * 0.04
     lag = np.where(chasing, 0.6, 0.0)
     still = angle[np.maximum.accumulate(np.where(chasing, np.arange(n), 0))] - 0.6
-    tracks = []
+    animals = []
     for at in (np.where(chasing, angle - lag, still), angle):
         centre = 15 * np.stack([np.cos(at), np.sin(at)], axis=1)
-        tracks.append(body(centre, at + np.pi / 2) + random.normal(0, 0.05, (n, len(UNIFIED_PARTS), 2)))
-    tracks[0][random.random((n, len(UNIFIED_PARTS))) < 0.1] = np.nan
+        animals.append(body(centre, at + np.pi / 2) + random.normal(0, 0.05, (n, len(UNIFIED_PARTS), 2)))
+    animals[0][random.random((n, len(UNIFIED_PARTS))) < 0.1] = np.nan
     events = [
         Event(number, 1, 2 if chasing[s] else 1, "chase" if chasing[s] else "rest", s, min(s + BOUT, n))
         for s in range(0, n, BOUT)
     ]
-    return LabelledVideo(clip_of(*tracks, video=number, lab=lab), tuple(events))
+    return LabelledVideo(tracks_of(*animals, video=number, lab=lab), tuple(events))
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +81,7 @@ def test_two_mice_that_walk_side_by_side() -> None:
     """Mouse 1 walks along x at 6 cm/s, mouse 2 beside it, 5 cm to its left, with the same heading."""
     x = 0.2 * np.arange(300)
     one, two = (body(np.stack([x, np.full(300, y)], axis=1), np.zeros(300)) for y in (0.0, 5.0))
-    table = {name: values[150] for name, values in pair_table(clip_of(one, two), 0, 1).items()}
+    table = {name: values[150] for name, values in pair_table(tracks_of(one, two), 0, 1).items()}
     assert table["distance"] == pytest.approx(5)
     assert table["agent nose to target nose"] == pytest.approx(5)
     assert table["nearest parts"] == pytest.approx(3)  # left side of the one, right side of the other
@@ -97,7 +98,7 @@ def test_a_mouse_that_comes_nearer() -> None:
     x = 0.2 * np.arange(100)
     one = body(np.stack([x, 0 * x], axis=1), 0 * x)
     two = body(np.stack([0 * x + 60, 0 * x], axis=1), 0 * x + np.pi)
-    table = pair_table(clip_of(one, two), 0, 1)
+    table = pair_table(tracks_of(one, two), 0, 1)
     now = {name: values[50] for name, values in table.items()}
     ahead = np.mean([along for along, _ in BODY.values()])  # of the body's middle, the mean of the parts
     apart = 50 - 2 * ahead
@@ -110,15 +111,15 @@ def test_a_mouse_that_comes_nearer() -> None:
     assert now["distance min 2 s"] == pytest.approx(apart - 6)
     assert now["distance before 1 s"] == pytest.approx(apart + 6)
     assert now["distance after 1 s"] == pytest.approx(apart - 6)
-    swapped = pair_table(clip_of(two, one), 0, 1)
+    swapped = pair_table(tracks_of(two, one), 0, 1)
     assert swapped["target withdraws"][50] == pytest.approx(-6, rel=1e-3)
 
 
 def test_features_do_not_know_where_the_arena_is(videos: list[LabelledVideo]) -> None:
-    clip = videos[0].clip
-    turned = replace(clip, xy_TMK2=clip.xy_TMK2 @ np.array([[0, 1], [-1, 0]], "f4") + np.float32(30))
+    tracks = videos[0].tracks
+    turned = replace(tracks, xy_TMK2=tracks.xy_TMK2 @ np.array([[0, 1], [-1, 0]], "f4") + np.float32(30))
     for table in (lambda c: pair_table(c, 0, 1), lambda c: self_table(c, 0)):
-        before, after = table(clip), table(turned)
+        before, after = table(tracks), table(turned)
         for name, values in before.items():
             np.testing.assert_allclose(after[name], values, atol=0.02, err_msg=name)
 
@@ -149,7 +150,7 @@ def test_means_are_those_of_rolling() -> None:
 def test_nothing_known_of_a_mouse_is_no_error() -> None:
     gone = np.full((50, len(UNIFIED_PARTS), 2), np.nan)
     here = body(np.zeros((50, 2)), np.zeros(50))
-    table = pair_table(clip_of(gone, here), 0, 1)
+    table = pair_table(tracks_of(gone, here), 0, 1)
     assert np.isnan(table["distance"]).all()
     assert table["target length"] == pytest.approx(8)
 
@@ -157,29 +158,29 @@ def test_nothing_known_of_a_mouse_is_no_error() -> None:
 # --- learning ---------------------------------------------------------------------------------------------
 def test_it_learns_who_chases_whom_on_a_new_video(model: Boosted, videos: list[LabelledVideo]) -> None:
     held_out = videos[2]
-    pairs = model.predict(held_out.clip)
+    pairs = model.predict(held_out.tracks)
     assert {(p.agent_id, p.target_id): p.actions for p in pairs} == {
         (1, 1): ("rest",), (1, 2): ("chase",), (2, 1): ("chase",),
     }  # fmt: skip
     assert all(p.probabilities_TA.shape == (1200, len(p.actions)) for p in pairs)
     decisions = decide(
-        [p for v in videos[:2] for p in model.predict(v.clip)], [e for v in videos[:2] for e in v.events],
-        {v.clip.video_id: set(WHITELIST) for v in videos}, grid=(),
+        [p for v in videos[:2] for p in model.predict(v.tracks)], [e for v in videos[:2] for e in v.events],
+        {v.tracks.video_id: set(LABELED) for v in videos}, grid=(),
     )  # fmt: skip
-    said = decisions.events(pairs, set(WHITELIST))
-    score = metric.score(held_out.events, said, {3: set(WHITELIST)}, {3: "north"})
+    said = decisions.events(pairs, set(LABELED))
+    score = metric.score(held_out.events, said, {3: set(LABELED)}, {3: "north"})
     assert score.score > 0.9
-    assert replace(model, decisions=decisions).events(held_out.clip) == said
+    assert replace(model, post_processing=decisions).events(held_out.tracks) == said
 
 
 def test_the_same_seed_gives_the_same_model(model: Boosted, videos: list[LabelledVideo]) -> None:
     again = fit(videos[:2], config=SMALL)
-    one, two = (m.predict(videos[2].clip)[0].probabilities_TA for m in (model, again))
+    one, two = (m.predict(videos[2].tracks)[0].probabilities_TA for m in (model, again))
     np.testing.assert_array_equal(one, two)
 
 
 def test_frames_restrict_what_is_computed(model: Boosted, videos: list[LabelledVideo]) -> None:
-    whole, part = (model.predict(videos[2].clip, frames) for frames in (None, (300, 500)))
+    whole, part = (model.predict(videos[2].tracks, frames) for frames in (None, (300, 500)))
     for a, b in zip(whole, part, strict=True):
         np.testing.assert_allclose(b.probabilities_TA[300:500], a.probabilities_TA[300:500], atol=1e-6)
         assert np.isnan(b.probabilities_TA[:290]).all()
@@ -189,7 +190,7 @@ def test_frames_restrict_what_is_computed(model: Boosted, videos: list[LabelledV
 def test_a_long_clip_in_parts_is_the_same(
     model: Boosted, videos: list[LabelledVideo], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    long = clip_of(*np.moveaxis(np.concatenate([v.clip.xy_TMK2 for v in [*videos, *videos]]), 1, 0))
+    long = tracks_of(*np.moveaxis(np.concatenate([v.tracks.xy_TMK2 for v in [*videos, *videos]]), 1, 0))
     whole = model.predict(long)
     monkeypatch.setattr(boosted, "CHUNK_S", 20.0)
     for a, b in zip(whole, model.predict(long), strict=True):
@@ -197,20 +198,22 @@ def test_a_long_clip_in_parts_is_the_same(
 
 
 def test_another_frame_rate_is_answered_on_its_own_frames(model: Boosted, videos: list[LabelledVideo]) -> None:
-    clip = videos[2].clip
-    fast = replace(clip, meta=replace(clip.meta, fps=60.0), n_frames=2 * clip.n_frames)
-    for a, b in zip(model.predict(clip), model.predict(fast), strict=True):
+    tracks = videos[2].tracks
+    fast = replace(tracks, meta=replace(tracks.meta, fps=60.0), n_frames=2 * tracks.n_frames)
+    for a, b in zip(model.predict(tracks), model.predict(fast), strict=True):
         assert len(b.probabilities_TA) == 2400
         np.testing.assert_allclose(b.probabilities_TA[::2], a.probabilities_TA, atol=1e-6)
 
 
 def test_only_what_was_looked_for_is_learnt(videos: list[LabelledVideo]) -> None:
     """(2, 1, chase) was never looked for in video 1: its frames are no examples against it."""
-    asked = replace(videos[0].clip.meta, behaviors=((1, 2, "chase"),))
-    one = replace(videos[0], clip=replace(videos[0].clip, meta=asked))
+    asked = replace(videos[0].tracks.meta, labeled_behaviors=((1, 2, "chase"),))
+    one = replace(videos[0], tracks=replace(videos[0].tracks, meta=asked))
     model = fit([one], config=SMALL)
     assert set(model.forests) == {("north", "chase")}
-    backwards = replace(videos[2].clip, meta=replace(videos[2].clip.meta, behaviors=((2, 1, "chase"),)))
+    backwards = replace(
+        videos[2].tracks, meta=replace(videos[2].tracks.meta, labeled_behaviors=((2, 1, "chase"),))
+    )
     both = fit(videos[:1], config=SMALL)
     assert (
         model.predict(backwards)[0].probabilities_TA.mean() != both.predict(backwards)[0].probabilities_TA.mean()
@@ -218,12 +221,14 @@ def test_only_what_was_looked_for_is_learnt(videos: list[LabelledVideo]) -> None
 
 
 def test_what_a_lab_never_does_is_no_candidate_and_unknown_labs_borrow(videos: list[LabelledVideo]) -> None:
-    south = [LabelledVideo(v.clip, tuple(e for e in v.events if e.action == "rest")) for v in (video(7, "south"),)]
+    south = [
+        LabelledVideo(v.tracks, tuple(e for e in v.events if e.action == "rest")) for v in (video(7, "south"),)
+    ]
     model = fit([videos[0], *south], config=SMALL)
     assert set(model.forests) == {("north", "chase"), ("north", "rest"), ("south", "rest")}
     assert model.lab_actions == {"north": ["chase", "rest"], "south": ["rest"]}
-    assert set(model.candidates(south[0].clip)) == {(1, 1)}
-    stranger = replace(videos[2].clip, meta=replace(videos[2].clip.meta, lab_id="west"))
+    assert set(model.predicted_behaviors(south[0].tracks)) == {(1, 1)}
+    stranger = replace(videos[2].tracks, meta=replace(videos[2].tracks.meta, lab_id="west"))
     said = {p.actions: p.probabilities_TA for p in model.predict(stranger) if p.agent_id == p.target_id}
     each = [fit(v, config=SMALL).predict(stranger)[0].probabilities_TA for v in ([videos[0]], south)]
     assert [p.actions for p in fit(south, config=SMALL).predict(stranger)] == [("rest",)]
@@ -240,13 +245,13 @@ def test_spans_restrict_what_is_learnt(videos: list[LabelledVideo]) -> None:
 
 def test_the_frequent_class_is_thinned_and_weighted_back() -> None:
     videos = [video(1, n=3000)]
-    shares = boosted._shares({1: videos[0]}, whole_spans(videos), {("north", "rest"), ("north", "chase")}, 1000)
+    shares = boosted._fractions({1: videos[0]}, whole_spans(videos), {("north", "rest"), ("north", "chase")}, 1000)
     false, true = shares["north", "rest"]  # 1,500 ticks each
     assert (false, true) == (pytest.approx(1 / 3), pytest.approx(1 / 3))
     false, true = shares["north", "chase"]  # 1,500 true ones, 4,500 false ones of two pairs
     assert (false * 4500, true * 1500) == (pytest.approx(500), pytest.approx(500))
     mean = [
-        fit(videos, config=replace(SMALL, max_rows=n)).predict(videos[0].clip)[1].probabilities_TA.mean()
+        fit(videos, config=replace(SMALL, max_rows=n)).predict(videos[0].tracks)[1].probabilities_TA.mean()
         for n in (800, 10_000)
     ]
     assert mean[0] == pytest.approx(mean[1], abs=0.03)  # the base rate is kept
@@ -260,7 +265,7 @@ def test_stored_and_read_again_it_says_the_same(
     assert sorted(f.name for f in tmp_path.iterdir()) == ["forest-0000.ubj", "forest-0001.ubj", "meta.json"]
     again = Boosted.load(tmp_path)
     assert (again.config, again.details) == (SMALL, {"fingerprint": "abc"})
-    for a, b in zip(model.predict(videos[2].clip), again.predict(videos[2].clip), strict=True):
+    for a, b in zip(model.predict(videos[2].tracks), again.predict(videos[2].tracks), strict=True):
         np.testing.assert_array_equal(a.probabilities_TA, b.probabilities_TA)
 
 
@@ -269,11 +274,14 @@ def test_what_does_not_fit_is_refused(model: Boosted, tmp_path: Path) -> None:
         Boosted.load(tmp_path)
     model.save(tmp_path)
     meta = json.loads((tmp_path / "meta.json").read_text())
-    (tmp_path / "meta.json").write_text(json.dumps(meta | {"kind": "stack"}))
-    with pytest.raises(ContractError, match="expected a model of kind boosted, but got stack"):
+    (tmp_path / "meta.json").write_text(json.dumps(meta | {"family": "stacking"}))
+    with pytest.raises(ContractError, match="expected a model of the family boosted, but got stacking"):
         Boosted.load(tmp_path)
-    (tmp_path / "meta.json").write_text(json.dumps(meta | {"kind": "oracle"}))
-    with pytest.raises(ContractError, match="of a kind that this code does not know: 'oracle'"):
+    (tmp_path / "meta.json").write_text(json.dumps(meta | {"family": "oracle"}))
+    with pytest.raises(
+        ContractError,
+        match=r"needs the family 'oracle'.*; known: cnn_transformer, boosted",
+    ):
         load_model(tmp_path)
     (tmp_path / "meta.json").write_text(json.dumps(meta | {"config": {"speed": 1}}))
     with pytest.raises(ContractError, match="does not fit this code"):

@@ -12,10 +12,12 @@ import sys
 import pytest
 import torch
 
-from etholake.errors import ContractError, UsageError
-from etholake.models import build
-from etholake.models.cnn_transformer import CnnTransformer, sinusoidal_positions
-from etholake.models.config import CONFIGS, ModelConfig, named
+from etholake.errors import UsageError
+from etholake.models.cnn_transformer.config import PRESETS, CnnTransformerConfig
+from etholake.models.cnn_transformer.family import FAMILY
+from etholake.models.cnn_transformer.network import CnnTransformer, sinusoidal_positions
+from etholake.models.family import Sizes
+from etholake.models.registry import resolve
 from etholake.models.scaler import RobustScaler
 
 SIZES = {
@@ -39,8 +41,8 @@ def network() -> CnnTransformer:
 
 
 def test_features_become_logits_per_tick_and_class() -> None:
-    x, lab, candidates = torch.randn(2, 30, 11), torch.tensor([0, 2]), torch.ones(2, 5)
-    assert network()(x, lab, candidates).shape == (2, 30, 5)
+    x, lab, predicted_behaviors = torch.randn(2, 30, 11), torch.tensor([0, 2]), torch.ones(2, 5)
+    assert network()(x, lab, predicted_behaviors).shape == (2, 30, 5)
 
 
 def test_lab_and_candidates_matter_and_samples_do_not_mix() -> None:
@@ -49,13 +51,13 @@ def test_lab_and_candidates_matter_and_samples_do_not_mix() -> None:
     torch.testing.assert_close(same[0], same[1])
     labs = net(x, torch.tensor([1, 2]), torch.ones(2, 5))
     assert not torch.allclose(labs[0], labs[1], atol=1e-3)
-    candidates = net(x, torch.tensor([1, 1]), torch.tensor([[1.0] * 5, [0.0] * 5]))
-    assert not torch.allclose(candidates[0], candidates[1], atol=1e-3)
+    predicted_behaviors = net(x, torch.tensor([1, 1]), torch.tensor([[1.0] * 5, [0.0] * 5]))
+    assert not torch.allclose(predicted_behaviors[0], predicted_behaviors[1], atol=1e-3)
 
 
 def test_the_prior_is_where_training_starts() -> None:
     net = network()
-    net.set_prior(torch.tensor([0.0, 0.01, 0.1, 0.25, 0.9]))
+    FAMILY.set_prior(net, torch.tensor([0.0, 0.01, 0.1, 0.25, 0.9]))
     p = torch.sigmoid(net.head.bias)
     torch.testing.assert_close(p, torch.tensor([0.001, 0.01, 0.1, 0.25, 0.5]))
 
@@ -67,22 +69,22 @@ def test_sinusoidal_positions() -> None:
 
 
 def test_base_keeps_the_figures_that_users_know() -> None:
-    base = CONFIGS["base"]
+    base = PRESETS["base"]
     assert (base.window, base.step, base.width, base.convs, base.kernel) == (128, 64, 256, 4, 5)
     assert (base.encoders, base.heads, base.dropout) == (6, 8, 0.1)
     assert (base.epochs, base.batch, base.lr, base.weight_decay, base.warmup_epochs) == (30, 64, 1e-3, 1e-4, 3)
-    net = build(base.family, features=80, classes=37, labs=20, **base.network())
+    net = FAMILY.build(base, Sizes(features=80, classes=37, labs=20))
     assert isinstance(net, CnnTransformer)
     assert [block.conv.dilation for block in net.convs] == [(1,), (2,), (4,), (8,)]
     assert net.encoder.layers[0].linear1.out_features == 4 * 256
     assert net.encoder.layers[0].norm_first
-    for config in CONFIGS.values():
-        assert ModelConfig.from_json(json.loads(json.dumps(config.to_json()))) == config
+    for config in PRESETS.values():
+        assert CnnTransformerConfig.from_json(json.loads(json.dumps(config.to_json()))) == config
 
 
 @pytest.mark.parametrize(("window", "convs"), [(64, 6), (128, 8), (256, 10), (512, 12)])
 def test_longer_windows_are_deeper(window: int, convs: int) -> None:
-    config = CONFIGS[f"w{window}"]
+    config = PRESETS[f"w{window}"]
     assert (config.window, config.convs, config.batch * config.window) == (window, convs, 8192)
 
 
@@ -108,22 +110,32 @@ def test_hidden_features_are_hidden_from_the_whole_window() -> None:
 
 def test_names_that_do_not_exist() -> None:
     with pytest.raises(
-        UsageError, match="no model configuration 'huge'; known: base, w64, w128, w256, w512, tiny, small, smoke"
+        UsageError,
+        match="'huge'; known: base, w64, w128, w256, w512, tiny, small, smoke, boosted",
     ):
-        named("huge")
+        resolve("huge")
     with pytest.raises(UsageError, match=r"no field 'epoch'\. Nearest: epochs"):
-        named("tiny", {"epoch": 3})
-    with pytest.raises(UsageError, match=r"An augmentation has no field 'nois'\. Nearest: noise_cm"):
-        named("tiny", {"augmentation": {"nois": 3}})
+        resolve("tiny", {"epoch": 3})
+    with pytest.raises(
+        UsageError,
+        match=r"'augmentation' of a .* has no field 'nois'\. Nearest: noise_cm",
+    ):
+        resolve("tiny", {"augmentation": {"nois": 3}})
     with pytest.raises(UsageError, match=r"batch \(48\) must be a multiple of accumulate \(5\)"):
-        named("tiny", {"accumulate": 5})
+        resolve("tiny", {"accumulate": 5})
     with pytest.raises(UsageError, match="amp must be auto, off, bfloat16 or float16, but got 'half'"):
-        named("tiny", {"amp": "half"})
-    with pytest.raises(ContractError, match="There is no model family 'lstm'"):
-        build("lstm")
-    assert named("tiny", {"epochs": 3}).epochs == 3
-    quiet = named("tiny", {"augmentation": {"noise_cm": 0.0}})
-    assert quiet.augmentation == dataclasses.replace(CONFIGS["tiny"].augmentation, noise_cm=0.0)
+        resolve("tiny", {"amp": "half"})
+    with pytest.raises(UsageError, match="There is no model family 'lstm'; known: cnn_transformer, boosted"):
+        resolve("lstm:small")
+    with pytest.raises(UsageError, match="family 'boosted' has no preset 'small'; known: boosted"):
+        resolve("boosted:small")
+    for composed in ("ensemble", "stacking"):
+        with pytest.raises(UsageError, match=f"no model configuration '{composed}'"):
+            resolve(composed)
+    assert resolve("cnn_transformer:small") == resolve("small")
+    assert resolve("tiny", {"epochs": 3})[1].epochs == 3
+    quiet = resolve("tiny", {"augmentation": {"noise_cm": 0.0}})[1]
+    assert quiet.augmentation == dataclasses.replace(PRESETS["tiny"].augmentation, noise_cm=0.0)
 
 
 def test_robust_scaling() -> None:

@@ -6,40 +6,15 @@ chases mouse 2 six times for 2 s and rears once for 1 s.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
-import pyarrow as pa
 import pytest
+from lakes import open_lake, rows
 
-from etholake import aws
-from etholake.contract import arrow_schema
-from etholake.lake import Lake
 from etholake.settings import Settings
 
 LAB, FPS, FRAMES = "Jane's", 10.0, 600
 BODY = {"hip_left": 0.5, "hip_right": -0.5, "nose": 3.0}  # cm beside the path; the hips' mean is on it
-
-
-def rows(table: str, *items: dict[str, Any]) -> pa.Table:
-    """Rows of a contract table; what is not given is null, or the emptiest value where null is not allowed."""
-    schema = arrow_schema(table)
-    empty = {"bool": False, "string": "", "list<item: string>": []}
-    blank = {f.name: None if f.nullable else empty.get(str(f.type), 0) for f in schema}
-    return pa.Table.from_pylist([blank | item for item in items], schema=schema)
-
-
-def open_lake(settings: Settings, name: str) -> tuple[Settings, Lake]:
-    """A lake of its own on the running mock, its tables registered and empty."""
-    own = replace(settings, bucket=f"{name}-lake", database=f"{name}_db", workgroup=name, stack=name)
-    s3, glue = aws.client(own, "s3"), aws.client(own, "glue")
-    s3.create_bucket(Bucket=own.bucket)
-    glue.create_database(DatabaseInput={"Name": own.database})
-    where = {"ResultConfiguration": {"OutputLocation": f"s3://{own.bucket}/query-results/"}}
-    aws.client(own, "athena").create_work_group(Name=own.workgroup, Configuration=where)
-    lake = Lake(s3, glue, own.bucket, own.database)
-    lake.register()
-    return own, lake
 
 
 def event(target: int, action: str, start: int, stop: int) -> dict[str, Any]:

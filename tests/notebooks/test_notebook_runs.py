@@ -17,7 +17,8 @@ from etholake import aws, simulate
 from etholake.contract import arrow_schema
 from etholake.lake import Lake
 from etholake.settings import Settings
-from etholake.stages import deploy, etl, ingest, query
+from etholake.stages.cloud import deploy
+from etholake.stages.lake import etl, ingest, query
 
 pytestmark = pytest.mark.long
 Use = Callable[[Settings], None]

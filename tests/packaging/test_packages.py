@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from etholake import packaging
+from etholake import resources
 from etholake.errors import ContractError
+from etholake.stages.cloud.packages import Packages, build, requirements
 
 # Only the installed libraries, not the checkout: `-I` drops the working folder and PYTHONPATH, and the editable
 # installation of etholake (a .pth file or a finder) is taken out by hand.
@@ -25,12 +26,12 @@ assert etholake.__file__.startswith({place!r}), etholake.__file__
 
 
 @pytest.fixture(scope="module")
-def packages(tmp_path_factory: pytest.TempPathFactory) -> packaging.Packages:
-    return packaging.build(tmp_path_factory.mktemp("packages"))
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Packages:
+    return build(tmp_path_factory.mktemp("packages"))
 
 
 def run_isolated(place: Path, source: str, cwd: Path) -> str:
-    code = ISOLATE.format(root=str(packaging.repository()), place=str(place)) + source
+    code = ISOLATE.format(root=str(resources.root()), place=str(place)) + source
     done = subprocess.run(
         [sys.executable, "-I", "-c", code], capture_output=True, text=True, check=False, cwd=cwd, env={}
     )
@@ -38,31 +39,31 @@ def run_isolated(place: Path, source: str, cwd: Path) -> str:
     return done.stdout.strip()
 
 
-def test_the_same_sources_give_the_same_bytes(packages: packaging.Packages, tmp_path: Path) -> None:
+def test_the_same_sources_give_the_same_bytes(packages: Packages, tmp_path: Path) -> None:
     time.sleep(1.1)  # a time of build would show: zip and gzip keep seconds
-    again = packaging.build(tmp_path)
+    again = build(tmp_path)
     assert again.digest == packages.digest
     assert again.etholake_zip.read_bytes() == packages.etholake_zip.read_bytes()
     assert again.sourcedir.read_bytes() == packages.sourcedir.read_bytes()
 
 
-def test_nothing_of_this_machine_is_inside(packages: packaging.Packages) -> None:
+def test_nothing_of_this_machine_is_inside(packages: Packages) -> None:
     with zipfile.ZipFile(packages.etholake_zip) as archive:
         infos = archive.infolist()
     names = [info.filename for info in infos]
     assert names == sorted(names)
-    assert {"etholake/contract.py", "etholake/curate/quality.html"} <= set(names)
+    assert {"etholake/contract/__init__.py", "etholake/pages/templates/quality.html"} <= set(names)
     assert all(name.startswith("etholake/") and "__pycache__" not in name for name in names)
     assert {info.date_time for info in infos} == {(1980, 1, 1, 0, 0, 0)}
     with tarfile.open(packages.sourcedir) as archive:
         members = archive.getmembers()
     assert {(m.uid, m.gid, m.uname, m.mtime, m.mode) for m in members} == {(0, 0, "", 0, 0o644)}
     found = {m.name for m in members}
-    assert {"requirements.txt", "etholake/contract.py", "train.py", "inference.py"} <= found
+    assert {"requirements.txt", "etholake/contract/__init__.py", "train.py", "inference.py"} <= found
     assert "__init__.py" not in found  # it would shadow the SageMaker SDK
 
 
-def test_the_glue_package_curates_a_video_from_the_zip(packages: packaging.Packages, tmp_path: Path) -> None:
+def test_the_glue_package_curates_a_video_from_the_zip(packages: Packages, tmp_path: Path) -> None:
     # One mouse walks along x at 1 px a frame, 30 frames/s, 10 px/cm: 3 cm/s.
     source = """
 import pyarrow as pa
@@ -85,7 +86,7 @@ print(made.table.num_rows, made.quarantine.num_rows, speed[0], round(speed[-1], 
     assert run_isolated(place, source, tmp_path) == "10 0 None 3.0"
 
 
-def test_the_sagemaker_package_imports_unpacked(packages: packaging.Packages, tmp_path: Path) -> None:
+def test_the_sagemaker_package_imports_unpacked(packages: Packages, tmp_path: Path) -> None:
     place = tmp_path / "code"
     with tarfile.open(packages.sourcedir) as archive:
         archive.extractall(place, filter="data")
@@ -98,11 +99,11 @@ import inference
 print(all(callable(getattr(inference, f)) for f in ("model_fn", "input_fn", "predict_fn", "output_fn")))
 """
     assert run_isolated(place, source, tmp_path) == "True"
-    assert (place / "requirements.txt").read_text() == packaging.requirements(packaging.repository())
+    assert (place / "requirements.txt").read_text() == requirements()
 
 
 def test_requirements_are_pinned_and_leave_torch_to_the_image() -> None:
-    lines = packaging.requirements(packaging.repository()).splitlines()
+    lines = requirements().splitlines()
     assert all("==" in line for line in lines)
     names = {line.partition("==")[0] for line in lines}
     assert {"pyarrow", "safetensors"} <= names
@@ -110,6 +111,10 @@ def test_requirements_are_pinned_and_leave_torch_to_the_image() -> None:
 
 
 def test_outside_a_checkout_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packaging, "__file__", str(tmp_path / "etholake" / "packaging.py"))
-    with pytest.raises(ContractError, match="is not a checkout of Etholake"):
-        packaging.build(tmp_path / "out")
+    monkeypatch.setattr(resources, "_PACKAGE", tmp_path / "etholake")
+    resources.root.cache_clear()
+    try:
+        with pytest.raises(ContractError, match=r"neither in .*_resources .*nor in"):
+            build(tmp_path / "out")
+    finally:
+        resources.root.cache_clear()

@@ -13,9 +13,8 @@ from typing import Any
 import pytest
 from machines import Machines  # type: ignore[import-not-found]
 
-from etholake import aws
+from etholake import aws, local_server
 from etholake.settings import Settings, replace_port
-from local_mock import lifecycle
 
 SCRIPT = """
 import json, os, sys, time
@@ -154,11 +153,12 @@ def own_mock(tmp_path: Path) -> Iterator[Settings]:
     """A mock that may be killed."""
     settings = Settings(port=0, state_dir=str(tmp_path / "state"), s3_root=str(tmp_path / "s3"))
     yield settings
-    lifecycle.down(settings)
+    local_server.down(settings)
 
 
+@pytest.mark.server
 def test_a_restart_in_the_middle_aborts_what_ran_and_keeps_what_had_ended(own_mock: Settings) -> None:
-    running = lifecycle.up(own_mock)
+    running = local_server.up(own_mock)
     machines = Machines(replace_port(own_mock, running.port))
     states = {"Look": {"Type": "Wait", "SecondsPath": "$.seconds", "End": True}}
     machine = machines.make("Look", states)
@@ -167,7 +167,7 @@ def test_a_restart_in_the_middle_aborts_what_ran_and_keeps_what_had_ended(own_mo
     os.kill(running.pid, signal.SIGKILL)
     with contextlib.suppress(ChildProcessError):
         os.waitpid(running.pid, 0)
-    again = Machines(replace_port(own_mock, lifecycle.up(own_mock).port))
+    again = Machines(replace_port(own_mock, local_server.up(own_mock).port))
     assert again.client.describe_execution(executionArn=done["executionArn"])["output"] == done["output"]
     found = again.client.describe_execution(executionArn=left)
     assert (found["status"], found["error"]) == ("ABORTED", "Mock.ServerStopped")

@@ -12,9 +12,11 @@ import cfnlint.decode.cfn_yaml
 import pytest
 
 from etholake.settings import Settings
-from etholake.stages import deploy, templates, tune
+from etholake.stages.cloud import deploy, templates
+from etholake.stages.job_settings import job_settings
+from etholake.stages.model import tune
+from etholake.stages.model.training_inputs import CHANNELS
 from etholake.stages.pipeline import history, machine, steps
-from etholake.stages.train import CHANNELS, job_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 DEFINITION = json.loads((ROOT / machine.DEFINITION).read_text())
@@ -76,7 +78,7 @@ def test_every_placeholder_has_a_value_and_every_parameter_is_given(template: di
     given = machine.parameters(Settings(), b"{}")
     declared = template["Parameters"]
     assert set(given) <= set(declared)
-    outputs = {name for stack in templates.load(ROOT)[:-1] for name in stack.body["Outputs"]}
+    outputs = {name for stack in templates.load(ROOT / "infra")[:-1] for name in stack.body["Outputs"]}
     known = {*given, *deploy.parameters(Settings(), code_digest=""), *outputs}
     assert {name for name, body in declared.items() if "Default" not in body} <= known
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from etholake.contract import TABLES
-from etholake.stages import etl
+from etholake.stages.lake import etl
 from etholake.stages.pipeline.steps import gate_problems
 
 FILE = {

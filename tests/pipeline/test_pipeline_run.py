@@ -13,13 +13,18 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from etholake import aws, simulate
+from etholake import aws, local_server, simulate
 from etholake.errors import AwsError, DataError
+from etholake.result import StageResult
 from etholake.settings import Settings, replace_port
-from etholake.stages import StageResult, deploy, ingest, load_state, pipeline, registry, train
-from etholake.stages.ingest.zone import MANIFEST
+from etholake.stages import pipeline
+from etholake.stages.cloud import deploy
+from etholake.stages.lake import ingest
+from etholake.stages.lake.ingest.zone import MANIFEST
+from etholake.stages.model import train, training_result
 from etholake.stages.pipeline import history, machine, view
-from local_mock import lifecycle
+from etholake.stages.serving import registry, serve
+from etholake.stages.state import load_state
 
 
 @pytest.fixture(scope="module")
@@ -164,7 +169,7 @@ class Labs:
     def __init__(self, folder: Path) -> None:
         self.data = folder / "data"
         self.base = Settings(port=0, state_dir=str(folder / "state"), s3_root=str(folder / "s3"))
-        self.settings = replace_port(self.base, lifecycle.up(self.base).port)
+        self.settings = replace_port(self.base, local_server.up(self.base).port)
         simulate.simulate(self.data, labs=2, videos=3, seconds=20.0, seed=1, dirt=0.05)
         deploy.run(self.settings)
         ingest.run(self.settings, self.data)
@@ -173,7 +178,7 @@ class Labs:
         return pipeline.run(self.settings, machine.input_of(self.settings, "smoke", tuning=tuning), **more)
 
     def count(self, table: str, run_id: str) -> int:
-        from etholake.stages import query
+        from etholake.stages.lake import query
 
         sql = f"SELECT count(*) AS n FROM {table} WHERE run_id = ?"
         return int(query.run_sql(self.settings, sql, [f"'{run_id}'"]).rows[0][0])
@@ -183,7 +188,7 @@ class Labs:
 def labs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Labs]:
     made = Labs(tmp_path_factory.mktemp("labs"))
     yield made
-    lifecycle.down(made.base)
+    local_server.down(made.base)
 
 
 @pytest.mark.long
@@ -214,9 +219,9 @@ def test_the_same_again_changes_nothing(labs: Labs) -> None:
     assert not {"Curate", "Train", "Predict", "Register", "UpdateEndpoint"} & set(states)
     group = registry.group_name(labs.settings)
     assert len(registry.versions(labs.settings, group)) == 1
-    back = registry.go_back(labs.settings, group, 1)
+    back = serve.roll_back(labs.settings, group, 1)
     assert back.summary == f"Version 1 ({first.details['model']}) is the approved one and was served already."
-    from etholake.stages import etl
+    from etholake.stages.lake import etl
 
     assert etl.run(labs.settings).status == "unchanged"  # the simple way finds its work done
     assert train.run(labs.settings, "smoke").status == "unchanged"
@@ -240,7 +245,7 @@ def test_a_tuning_gives_its_best_model_to_the_rest_of_the_pipeline(labs: Labs) -
     details = load_state(labs.settings, "train")["details"]
     assert details["job_name"] == best["TrainingJobName"]
     assert details["tuned"] == best["TunedHyperParameters"]
-    meta = train._meta(labs.settings, details["model_uri"])
+    meta = training_result._model_metadata(labs.settings, details["model_uri"])
     assert meta["config"]["convs"] == int(details["tuned"]["convs"])
     score = result.details["score"]
     approved = registry.approved(registry.versions(labs.settings, registry.group_name(labs.settings)))

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 from etholake import aws
 from etholake.errors import UsageError
 from etholake.settings import Settings
-from etholake.stages import registry
+from etholake.stages.serving import registry
 
 
 class Group:

@@ -10,10 +10,11 @@ import pytest
 
 from etholake import logs
 from etholake.errors import DataError, UsageError
+from etholake.pages.run_report import render
 from etholake.settings import Settings
-from etholake.stages import pipeline, report
+from etholake.stages import pipeline
 from etholake.stages.pipeline.history import State
-from etholake.stages.report_page import render
+from etholake.stages.reports import run_report as report
 
 JOB = "/aws-glue/etholake/output: jr_1"
 
@@ -104,7 +105,7 @@ def test_without_a_server_the_local_lines_are_the_report(tmp_path: Path, free_tc
         os.environ[logs.VARIABLE] = name
         logs.to_file(tmp_path)
         with logs.stage("ingest", target="mock", bucket="b", command="ingest"):
-            logs.add(uploaded=3)
+            logs.add_fields(uploaded=3)
     logs.silence()
     os.utime(tmp_path / "logs" / "older.jsonl", (1, 1))
     done = report.run(settings, "", tmp_path / "dist")

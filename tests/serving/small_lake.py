@@ -15,13 +15,13 @@ from etholake import aws
 from etholake.contract import arrow_schema
 from etholake.lake import Lake
 from etholake.settings import Settings
-from etholake.stages import deploy
+from etholake.stages.cloud import deploy
 
 LABS = {"Lab A": (1, 2, 3), "Lab B": (4, 5, 6)}
 FRAMES, BOUT, FPS = 240, 40, 30.0
 BODY = {"nose": (4, 0), "ear_left": (3, 1), "ear_right": (3, -1), "neck": (2, 0), "hip_left": (0, 1),
         "hip_right": (0, -1), "tail_base": (-4, 0)}  # fmt: skip
-WHITELIST = ((1, 1, "rest"), (1, 2, "chase"))
+LABELED = ((1, 1, "rest"), (1, 2, "chase"))
 TEXTS = ["mouse1,self,rest", "mouse1,mouse2,chase"]
 
 
@@ -48,7 +48,7 @@ def annotations() -> list[dict[str, Any]]:
     """Rows of a raw annotation file; all videos have the same."""
     return [
         dict(zip(("agent_id", "target_id", "action", "start_frame", "stop_frame"),
-                 (*WHITELIST[1 - number % 2], start, start + BOUT), strict=True))
+                 (*LABELED[1 - number % 2], start, start + BOUT), strict=True))
         for number, start in enumerate(range(0, FRAMES, BOUT))
     ]  # fmt: skip
 
@@ -88,14 +88,15 @@ def make(settings: Settings, folder: Path) -> Settings:
                  "video_width_pix": 600, "video_height_pix": 600, "behaviors_labeled": TEXTS, "has_tracking": True,
                  "has_annotation": True, "flags": []}
             )  # fmt: skip
-            for agent, target, action in WHITELIST:
+            for agent, target, action in LABELED:
                 rows["labeled_behaviors"].append(
                     {"split": "train", "lab_id": lab, "video_id": video, "agent_id": agent, "target_id": target,
                      "action": action, "is_self": agent == target, "repaired": False}
                 )  # fmt: skip
             events += [
                 {**row, "split": "train", "video_id": video, "duration_frames": BOUT,
-                 "is_self": row["agent_id"] == row["target_id"], "is_labeled": True}
+                 "is_self": row["agent_id"] == row["target_id"], "is_labeled": True,
+                 "counted_start_frame": row["start_frame"], "counted_stop_frame": row["stop_frame"]}
                 for row in annotations()
             ]  # fmt: skip
         lake.replace_table("annotations_enriched", _table("annotations_enriched", events), "one", {"lab_id": lab})

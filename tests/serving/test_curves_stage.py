@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import tarfile
 import uuid
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from etholake import aws
 from etholake.errors import DataError
 from etholake.settings import Settings
-from etholake.stages import curves
+from etholake.stages.reports import curves
 
 SCRIPT = (
     "for n in range(1, 6): print(f\"epoch={n} train_loss={1 / n:.3f} val_score={'none' if n < 3 else n / 10}\")"
@@ -50,8 +51,12 @@ def test_the_curves_are_what_the_job_printed(mock_settings: Settings, job: str, 
     assert done.details["jobs"] == {job: wanted}
     assert json.loads((tmp_path / "curves.json").read_text()) == {job: wanted}
     text = (tmp_path / "curves.html").read_text()
-    assert text.count("<polyline") == 2
-    assert 'points="10.0,15.0' in text  # the largest loss comes first, at the top left
+    assert text.count("<figure") == text.count("<svg") == 2
+    (loss,) = re.findall(r'mark-line.*?d="M([^"]*)"', text[text.index("train_loss <small>") :])[:1]
+    points = [tuple(map(float, point.split(","))) for point in loss.split("L")]
+    assert len(points) == 5
+    assert points == sorted(points)  # a falling loss goes down the page: x and y grow together
+    assert points[0] == (0, 0)  # the largest loss comes first, at the top left
 
 
 def test_without_a_job_it_says_what_to_do(mock_settings: Settings, tmp_path: Path) -> None:

@@ -6,8 +6,9 @@ import pytest
 import small_lake  # type: ignore[import-not-found]
 
 from etholake.contract import UNIFIED_PARTS, unified_part_sources
-from etholake.features.clip import PoseClip, VideoMeta
-from etholake.stages.drift import FEATURES, baseline, clip_features, compare, page
+from etholake.dataset.pose_tracks import PoseTracks, VideoMeta
+from etholake.pages.drift import render
+from etholake.stages.serving.drift import FEATURES, baseline, clip_features, compare
 
 RNG = np.random.default_rng(0)
 
@@ -56,10 +57,10 @@ def test_features_of_a_motion_that_can_be_read_off() -> None:
         {"video_id": 1, "lab_id": "A", "frames_per_second": 30.0, "pix_per_cm_approx": 12.0,
          "behaviors_labeled": ["mouse1,mouse2,chase"]}
     )  # fmt: skip
-    clip = object.__new__(PoseClip)
-    object.__setattr__(clip, "xy_TMK2", xy)
-    object.__setattr__(clip, "meta", meta)
-    found = clip_features(clip)
+    tracks = object.__new__(PoseTracks)
+    object.__setattr__(tracks, "xy_TMK2", xy)
+    object.__setattr__(tracks, "meta", meta)
+    found = clip_features(tracks)
     assert found["speed_cm_s"] == pytest.approx(15.0)
     assert found["body_length_cm"] == pytest.approx(8.0)
     assert found["pair_distance_cm"] == pytest.approx(10.0)
@@ -70,7 +71,7 @@ def test_features_of_a_motion_that_can_be_read_off() -> None:
 def test_the_page_says_what_is_too_little_and_escapes() -> None:
     details = {"endpoint": "<e>", "requests": 2, "model_fingerprint": "abc", "other_models": 1, "unreadable": 0,
                "features": [row(np.arange(9.0), np.arange(9.0))], "enough": False}  # fmt: skip
-    text = page(details)
+    text = render(details, same=0.1, drifted=0.25, fewest_requests=5)
     assert "too few to judge" in text
     assert "&lt;e&gt;" in text
     assert "<script" not in text
@@ -83,7 +84,7 @@ def renamed(names: dict[str, str], map_: str = "") -> dict[str, np.ndarray]:
     meta = VideoMeta.from_row(
         {"video_id": 1, "lab_id": "A", "frames_per_second": small_lake.FPS, "pix_per_cm_approx": 10.0}
     )
-    return clip_features(PoseClip.from_curated(pa.table(columns), meta, unified_part_sources(map_)))
+    return clip_features(PoseTracks.from_curated(pa.table(columns), meta, unified_part_sources(map_)))
 
 
 def verdicts(now: dict[str, np.ndarray]) -> set[object]:

@@ -13,18 +13,18 @@ from etholake import aws
 from etholake.contract import raw_key
 from etholake.errors import AwsError
 from etholake.settings import Settings
-from etholake.stages import evaluate, processing
+from etholake.stages.model import evaluate, processing
 
 TRUTH = {"agent_id": [1, 1], "target_id": [1, 2], "action": ["rest", "chase"], "start_frame": [0, 40],
          "stop_frame": [40, 80]}  # fmt: skip
-WHITELIST = '"[""mouse1,self,rest"", ""mouse1,mouse2,chase""]"'
+LABELED = '"[""mouse1,self,rest"", ""mouse1,mouse2,chase""]"'
 
 
 def test_the_job_scores_as_the_stage_does(mock_settings: Settings, tmp_path: Path) -> None:
     lake: Settings = small_lake.make(mock_settings, tmp_path / "state")
     data = tmp_path / "data"
     (data / "train_annotation" / "Lab A").mkdir(parents=True)
-    (data / "train.csv").write_text(f"lab_id,video_id,behaviors_labeled\nLab A,7,{WHITELIST}\n")
+    (data / "train.csv").write_text(f"lab_id,video_id,behaviors_labeled\nLab A,7,{LABELED}\n")
     truth = data / "train_annotation" / "Lab A" / "7.parquet"
     pq.write_table(pa.table(TRUTH), truth)
     s3 = aws.client(lake, "s3")

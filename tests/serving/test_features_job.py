@@ -8,10 +8,10 @@ import pytest
 import small_lake  # type: ignore[import-not-found]
 
 from etholake import aws, logs
+from etholake.dataset.labelled import FEATURES, LabelledVideo, TrainingData, load_training_data, write_features
 from etholake.lake import Lake
 from etholake.settings import Settings
-from etholake.stages import features, train, training_job
-from etholake.training.data import FEATURES, LabelledVideo, TrainingData, load_training_data, write_features
+from etholake.stages.model import features, train, training_inputs, training_job
 
 
 @pytest.fixture(scope="module")
@@ -24,21 +24,21 @@ def lake(mock_settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> S
 def folders(lake: Settings, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The channels as a training job gets them."""
     root, s3 = tmp_path_factory.mktemp("channels"), aws.client(lake, "s3")
-    for name, uri in train.channels(lake).items():
+    for name, uri in training_inputs.channels(lake).items():
         prefix = uri.removeprefix(f"s3://{lake.bucket}/")
         for item in s3.list_objects_v2(Bucket=lake.bucket, Prefix=prefix)["Contents"]:
             path = root / name / item["Key"].removeprefix(prefix)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(s3.get_object(Bucket=lake.bucket, Key=item["Key"])["Body"].read())
-    return {name: root / name for name in train.CHANNELS}
+    return {name: root / name for name in training_inputs.CHANNELS}
 
 
 def same(a: LabelledVideo, b: LabelledVideo) -> bool:
     about = [
-        (v.clip.meta, v.clip.mouse_ids, v.clip.first_frame, v.clip.n_frames, v.clip.notes, v.events)
+        (v.tracks.meta, v.tracks.mouse_ids, v.tracks.first_frame, v.tracks.n_frames, v.tracks.notes, v.events)
         for v in (a, b)
     ]
-    arrays = [(v.clip.xy_TMK2, v.clip.seen_TMK) for v in (a, b)]
+    arrays = [(v.tracks.xy_TMK2, v.tracks.observed_TMK) for v in (a, b)]
     return about[0] == about[1] and all(np.array_equal(x, y, equal_nan=True) for x, y in zip(*arrays, strict=True))
 
 

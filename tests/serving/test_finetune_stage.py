@@ -10,8 +10,8 @@ import small_lake  # type: ignore[import-not-found]
 
 from etholake.errors import DataError, UsageError
 from etholake.settings import Settings
-from etholake.stages import explain, models, train
-from etholake.stages.train import Wish
+from etholake.stages.model import explain, models, train
+from etholake.stages.model.train import TrainingOptions
 
 
 @pytest.fixture(scope="module")
@@ -22,14 +22,14 @@ def lake(mock_settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> S
 
 def test_a_model_of_one_lab_goes_on_with_another(lake: Settings, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="The lake has no model yet"):
-        train.run(lake, "smoke", wish=Wish(base="current"))
-    first = train.run(lake, "smoke", wish=Wish(labs=("Lab A",)))
+        train.run(lake, "smoke", options=TrainingOptions(base="current"))
+    first = train.run(lake, "smoke", options=TrainingOptions(labs=("Lab A",)))
     assert {span["lab_id"] for part in first.details["split"].values() for span in part} == {"Lab A"}
-    wish = Wish(base=first.details["model_uri"], labs=("Lab B",))
-    tuned = train.run(lake, "its own", wish=wish)
+    options = TrainingOptions(base=first.details["model_uri"], labs=("Lab B",))
+    tuned = train.run(lake, "its own", options=options)
     assert tuned.details["fine_tuned"]["labs_added"] == ["Lab B"]
     assert "added: Lab B" in tuned.summary
-    assert train.run(lake, "its own", wish=wish).status == "unchanged"
+    assert train.run(lake, "its own", options=options).status == "unchanged"
 
     found = explain.run(lake, "current")
     assert list(found["labs"]) == ["Lab A", "Lab B"]
@@ -51,9 +51,9 @@ def test_a_model_of_one_lab_goes_on_with_another(lake: Settings, tmp_path: Path)
 
 def test_what_cannot_be_fine_tuned_is_told(lake: Settings, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"no model at 'nowhere': expected a folder with meta.json"):
-        train.run(lake, "its own", wish=Wish(base="nowhere"))
+        train.run(lake, "its own", options=TrainingOptions(base="nowhere"))
     with pytest.raises(UsageError, match="fine-tunes one model: leave --folds out"):
-        train.run(lake, "its own", wish=Wish(base="nowhere", folds=2))
+        train.run(lake, "its own", options=TrainingOptions(base="nowhere", folds=2))
     (tmp_path / "model.tar.gz").write_bytes(b"no archive")
     with pytest.raises(DataError, match="not the archive of a model"):
         explain.run(lake, str(tmp_path / "model.tar.gz"))

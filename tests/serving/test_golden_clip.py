@@ -19,15 +19,15 @@ import torch
 from torch import Tensor
 
 from etholake.contract import ACTIONS
+from etholake.dataset.labelled import LabelledVideo, TrainingData
+from etholake.dataset.pose_tracks import PoseTracks, VideoMeta
+from etholake.dataset.split import Span, Split
+from etholake.dataset.windows import Window, gather
 from etholake.events.types import Event
-from etholake.features.clip import PoseClip, VideoMeta
-from etholake.features.pair import FEATURE_NAMES, pair_features
-from etholake.features.tracks import Window, gather
-from etholake.models.recogniser import Recogniser
-from etholake.stages.videos import request_body
-from etholake.training.data import LabelledVideo, TrainingData
+from etholake.features.pair_features import FEATURE_NAMES, pair_features
+from etholake.models.network_family import load_network
+from etholake.stages.serving.videos import request_body
 from etholake.training.fit import fit
-from etholake.training.split import Span, Split
 from etholake.training.windows import WindowSampler
 
 GOLDEN = Path(__file__).with_name("golden_features.json")
@@ -49,14 +49,14 @@ def tracking() -> pa.Table:
 
 
 @pytest.fixture(scope="module")
-def clip() -> PoseClip:
-    return PoseClip.from_raw(tracking(), VideoMeta.from_row(ROW))
+def tracks() -> PoseTracks:
+    return PoseTracks.from_raw(tracking(), VideoMeta.from_row(ROW))
 
 
 @pytest.fixture(scope="module")
-def model_dir(clip: PoseClip, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def model_dir(tracks: PoseTracks, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("golden")
-    video = LabelledVideo(clip, (Event(3, 1, 2, "chase", 0, 40), Event(3, 1, 2, "chase", 80, 120)))
+    video = LabelledVideo(tracks, (Event(3, 1, 2, "chase", 0, 40), Event(3, 1, 2, "chase", 80, 120)))
     one = {"epochs": 1, "batches_per_epoch": 1, "threads": 1}
     split = Split((Span(3, "Lab A", 0, 240),), (), ())
     fit(TrainingData((video,), ACTIONS, "golden"), folder, "smoke", one, split=split)
@@ -73,13 +73,13 @@ def served(inference: ModuleType, model_dir: Path, body: bytes, kind: str) -> tu
     """What reaches the network for a request, and the answer."""
     loaded = inference.model_fn(str(model_dir))
     seen: list[Tensor] = []
-    loaded.recogniser.network.register_forward_pre_hook(lambda _module, inputs: seen.append(inputs[0].clone()))
+    loaded.model.network.register_forward_pre_hook(lambda _module, inputs: seen.append(inputs[0].clone()))
     answer = inference.predict_fn(inference.input_fn(body, kind), loaded)
     return torch.cat(seen), answer
 
 
 def test_training_batch_and_endpoint_see_the_same_numbers(
-    clip: PoseClip, model_dir: Path, inference: ModuleType
+    tracks: PoseTracks, model_dir: Path, inference: ModuleType
 ) -> None:
     table = tracking()
     parquet, from_parquet = served(inference, model_dir, request_body(ROW, table), inference.PARQUET)
@@ -89,30 +89,30 @@ def test_training_batch_and_endpoint_see_the_same_numbers(
     assert torch.equal(parquet, from_json)
     assert answer["events"] == from_parquet["events"]
 
-    model = Recogniser.load(model_dir)
-    video = LabelledVideo(clip, ())
+    model = load_network(model_dir)
+    video = LabelledVideo(tracks, ())
     data = TrainingData((video,), ACTIONS, "golden")
     sampler = WindowSampler(data, [Span(3, "Lab A", 0, 240)], ["Lab A"], model.config, seed=0)
-    starts = model.window_starts(clip)
+    starts = model.window_starts(tracks)
     batch = sampler._batch([(0, start) for start in starts], margin=0)
     assert torch.equal(model.scaler(pair_features(batch.tracks)), parquet)
 
 
-def summary(clip: PoseClip) -> dict[str, list[float]]:
+def summary(tracks: PoseTracks) -> dict[str, list[float]]:
     """Mean and spread of every feature over the clip."""
-    x = pair_features(gather([Window(clip, 0, 1, 0)], len(clip.xy_TMK2)))[0].numpy()
+    x = pair_features(gather([Window(tracks, 0, 1, 0)], len(tracks.xy_TMK2)))[0].numpy()
     return {
         n: [round(float(v.mean()), 4), round(float(v.std()), 4)] for n, v in zip(FEATURE_NAMES, x.T, strict=True)
     }
 
 
-def test_the_numbers_are_the_known_ones(clip: PoseClip) -> None:
-    known, now = json.loads(GOLDEN.read_text()), summary(clip)
+def test_the_numbers_are_the_known_ones(tracks: PoseTracks) -> None:
+    known, now = json.loads(GOLDEN.read_text()), summary(tracks)
     assert known.keys() == now.keys()
     for name, values in known.items():
         np.testing.assert_allclose(now[name], values, atol=2e-3, err_msg=name)
 
 
 if __name__ == "__main__":
-    found = summary(PoseClip.from_raw(tracking(), VideoMeta.from_row(ROW)))
+    found = summary(PoseTracks.from_raw(tracking(), VideoMeta.from_row(ROW)))
     GOLDEN.write_text("{\n" + ",\n".join(f" {json.dumps(k)}: {json.dumps(v)}" for k, v in found.items()) + "\n}\n")

@@ -16,14 +16,16 @@ import small_lake  # type: ignore[import-not-found]
 from botocore.exceptions import ClientError
 
 from etholake import aws, cli
+from etholake.dataset.pose_tracks import PoseTracks, VideoMeta
 from etholake.errors import AwsError, DataError, UsageError
-from etholake.features.clip import PoseClip, VideoMeta
 from etholake.lake import Lake
 from etholake.models.archive import load_model
-from etholake.models.stacked import Stacked
+from etholake.models.stacking.model import StackingModel
+from etholake.result import StageResult
 from etholake.settings import Settings
-from etholake.stages import StageResult, explain, out_of_fold, predict, serve, train
-from etholake.stages.videos import REQUEST_TYPE, Videos, request_body
+from etholake.stages.model import explain, out_of_fold, train
+from etholake.stages.serving import endpoint_requests, predict, serve
+from etholake.stages.serving.videos import REQUEST_TYPE, Videos, request_body
 from etholake.training.oof import from_table
 
 
@@ -127,7 +129,7 @@ def test_the_endpoint_says_what_the_model_says(lake: Settings, served: StageResu
 def direct(lake: Settings, model_dir: Path, video: int) -> list[Any]:
     """Events of the same model, asked in this process."""
     videos = Videos(lake, "train")
-    clip = PoseClip.from_curated(videos.tracks(video), VideoMeta.from_row(videos.rows[video]))
+    clip = PoseTracks.from_curated(videos.tracks(video), VideoMeta.from_row(videos.rows[video]))
     return load_model(model_dir).events(clip)
 
 
@@ -156,7 +158,7 @@ def test_what_is_wrong_with_a_request_is_told_and_the_server_lives_on(lake: Sett
         ),
         (request_body({**row, "frames_per_second": 0.0}, tracks), REQUEST_TYPE, 400, "frames_per_second"),
         (request_body({**row, "lab_id": None}, tracks), REQUEST_TYPE, 400, "lab_id"),
-        (request_body({**row, "behaviors_labeled": []}, tracks), REQUEST_TYPE, 400, "nothing to look for"),
+        (request_body({**row, "behaviors_labeled": []}, tracks), REQUEST_TYPE, 400, "nothing to predict"),
         (request_body(row, tracks.slice(0, 0)), REQUEST_TYPE, 400, "no rows"),
         (b"{", "application/json", 400, "is not JSON"),
         (b"[]", "application/json", 400, "must be a JSON object"),
@@ -246,9 +248,11 @@ def test_a_model_that_does_not_fit_is_refused_by_name(
         Bucket=lake.bucket, Key=f"model-zone/{part}.tar.gz", Body=archive.read_bytes()
     )
     client, name = aws.client(lake, "sagemaker"), f"misfit-{part}"
-    request = serve.model_request(lake, name, lake.uri("model-zone", f"{part}.tar.gz"), "arn:aws:iam::1:role/r")
+    request = endpoint_requests.model_request(
+        lake, name, lake.uri("model-zone", f"{part}.tar.gz"), "arn:aws:iam::1:role/r"
+    )
     client.create_model(**request)
-    client.create_endpoint_config(**serve.config_request(lake, name))
+    client.create_endpoint_config(**endpoint_requests.config_request(lake, name))
     client.create_endpoint(EndpointName=name, EndpointConfigName=name)
     for _ in range(600):
         found = client.describe_endpoint(EndpointName=name)
@@ -273,7 +277,7 @@ def test_a_stack_is_trained_heard_out_of_fold_and_predicts(
     """The last test here: from now on the stack is the lake's newest model."""
     with pytest.raises(UsageError, match="are cross-validated: say --folds 5, too"):
         train.run(lake, "boosted,smoke")
-    result = train.run(lake, "boosted,smoke", (3,), wish=train.Wish(folds=2, stack=True))
+    result = train.run(lake, "boosted,smoke", (3,), options=train.TrainingOptions(folds=2, stack=True))
     catalog = Lake(aws.client(lake, "s3"), aws.client(lake, "glue"), lake.bucket, lake.database)
     (file,) = catalog.current_files("out_of_fold", {"run_id": result.details["job_name"]})
     key = file.removeprefix(f"s3://{lake.bucket}/")
@@ -286,7 +290,7 @@ def test_a_stack_is_trained_heard_out_of_fold_and_predicts(
     assert {p.video_id for p in from_table(table)} == {1, 2, 3, 4, 5, 6} - held_out
     folder = unpack(lake, result.details["model_uri"], tmp_path)
     model = load_model(folder)
-    assert isinstance(model, Stacked)
+    assert isinstance(model, StackingModel)
     assert [len(base.members) for base in model.bases] == [2, 2]  # type: ignore[attr-defined]
     left = aws.client(lake, "s3").list_objects_v2(Bucket=lake.bucket, Prefix="model-zone/checkpoints/")
     assert left["KeyCount"] == 0  # of runs that are complete

@@ -11,12 +11,12 @@ import sagemaker_scripts  # type: ignore[import-not-found]
 import small_lake  # type: ignore[import-not-found]
 
 from etholake.contract import ACTIONS
+from etholake.dataset.labelled import LabelledVideo, TrainingData
+from etholake.dataset.pose_tracks import PoseTracks, VideoMeta
+from etholake.dataset.split import Span, Split
 from etholake.events.types import Event
-from etholake.features.clip import PoseClip, VideoMeta
-from etholake.models.model import TEACH
-from etholake.training.data import LabelledVideo, TrainingData
+from etholake.models.base import TEACH
 from etholake.training.fit import fit
-from etholake.training.split import Span, Split
 
 ROW: dict[str, Any] = {
     "video_id": 3, "lab_id": "Lab A", "frames_per_second": 30.0, "pix_per_cm_approx": 10.0, "video_width_pix": 600,
@@ -41,11 +41,11 @@ def loaded(inference: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> A
     import pyarrow as pa
 
     folder = tmp_path_factory.mktemp("model")
-    tracks = {**columns(), "is_imputed": [False] * len(columns()["x"])}
-    in_cm = {f"{axis}_cm": [value / 10 - 30 for value in tracks[axis]] for axis in "xy"}
-    table = pa.table({**tracks, **in_cm})
-    clip = PoseClip.from_curated(table, VideoMeta.from_row(ROW))
-    video = LabelledVideo(clip, (Event(3, 1, 2, "chase", 0, 40), Event(3, 1, 2, "chase", 80, 120)))
+    columns_in_px = {**columns(), "is_imputed": [False] * len(columns()["x"])}
+    in_cm = {f"{axis}_cm": [value / 10 - 30 for value in columns_in_px[axis]] for axis in "xy"}
+    table = pa.table({**columns_in_px, **in_cm})
+    tracks = PoseTracks.from_curated(table, VideoMeta.from_row(ROW))
+    video = LabelledVideo(tracks, (Event(3, 1, 2, "chase", 0, 40), Event(3, 1, 2, "chase", 80, 120)))
     split = Split((Span(3, "Lab A", 0, small_lake.FRAMES),), (), ())
     data = TrainingData((video,), ACTIONS, "one video")
     fit(data, folder, "smoke", {"epochs": 1, "batches_per_epoch": 1}, split=split)
@@ -68,7 +68,7 @@ def test_all_is_well(inference: ModuleType, loaded: Any) -> None:
 def test_no_known_part_is_refused_with_the_names_and_the_setting(inference: ModuleType, loaded: Any) -> None:
     foreign = columns()
     foreign["bodypart"] = [f"kp_{part}" for part in foreign["bodypart"]]
-    said = r"It has kp_ear_left, .*known are nose \(nose or head\)"
+    said = r"It has kp_ear_left, .*readable are nose \(nose or head\)"
     with pytest.raises(inference.RequestError, match=said) as told:
         ask(inference, loaded, foreign)
     assert told.value.status_code == 400
@@ -80,7 +80,7 @@ def test_too_few_frames_a_second_are_refused(inference: ModuleType, loaded: Any)
         ask(inference, loaded, columns(), frames_per_second=2)
     assert told.value.status_code == 400
     [note] = ask(inference, loaded, columns(), frames_per_second=8)["notes"]
-    assert note == "8 frames/s: fewer than training has shown (10), expect less"
+    assert note == "8 frames/s: fewer than in training (10), predictions are less reliable"
 
 
 def test_an_unknown_action_says_how_to_teach_it(inference: ModuleType, loaded: Any) -> None:
@@ -88,14 +88,12 @@ def test_an_unknown_action_says_how_to_teach_it(inference: ModuleType, loaded: A
     answer = ask(inference, loaded, columns(), behaviors_labeled=wanted)
     assert answer["notes"] == [
         f"not in the model's vocabulary, ignored: waltz; {TEACH}",
-        f"never seen in training in Lab A: mount; {TEACH}",
+        f"without an event in the training data of Lab A: mount; {TEACH}",
     ]
     assert "etholake train --from MODEL --data DIR" in TEACH
 
 
 def test_an_unknown_lab_is_noted(inference: ModuleType, loaded: Any) -> None:
     [note] = ask(inference, loaded, columns(), lab_id="Elsewhere")["notes"]
-    assert note.startswith(
-        "lab Elsewhere was not in the training data: what is known of all labs together is used"
-    )
+    assert note.startswith("lab Elsewhere was not in the training data: what was learnt from all labs is used")
     assert note.endswith("known labs: Lab A")

@@ -21,8 +21,10 @@ from botocore.validate import ParamValidator
 from etholake import aws
 from etholake.errors import DataError, UsageError
 from etholake.settings import Settings
-from etholake.stages import drift, load_state, predict_file, registry, save_state, serve, train
-from etholake.stages.videos import REQUEST_TYPE, Videos, request_body
+from etholake.stages.job_settings import job_settings
+from etholake.stages.serving import drift, endpoint_requests, predict_file, registry, serve
+from etholake.stages.serving.videos import REQUEST_TYPE, Videos, request_body
+from etholake.stages.state import load_state, save_state
 
 ROOT = Path(__file__).resolve().parents[2]
 FIXED = """
@@ -105,7 +107,7 @@ def test_register_approve_serve_and_roll_back(lake: Settings) -> None:
     assert serve.run(lake, approved=True).status == "unchanged"  # 2 is not approved
     registry.approve(lake, 2)
     assert serve.run(lake, approved=True).details["model_uri"] == uri
-    assert registry.go_back(lake, group, 1).summary.endswith("is the approved one and is served now.")
+    assert serve.roll_back(lake, group, 1).summary.endswith("is the approved one and is served now.")
     back = serve.run(lake, approved=True)
     assert (back.status, back.details["version"]) == ("unchanged", 1)
     assert back.details["model_name"] == served.details["model_name"]
@@ -145,8 +147,8 @@ def test_a_file_of_raw_or_curated_tracks_becomes_events(lake: Settings, tmp_path
 def test_drift_is_seen_in_what_the_endpoint_was_asked(
     lake: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(train.job_settings()["hosting"], "capture_percent", 100)
-    monkeypatch.setitem(train.job_settings()["hosting"], "endpoint", "watched")
+    monkeypatch.setitem(job_settings()["hosting"], "capture_percent", 100)
+    monkeypatch.setitem(job_settings()["hosting"], "endpoint", "watched")
     newer(lake, "watched")  # its endpoint configuration is not there yet
     with pytest.raises(DataError, match="has captured no request to the newest model"):
         drift.run(lake, tmp_path / "drift.html")
@@ -192,19 +194,23 @@ def valid(service: str, operation: str, request: dict[str, Any]) -> bool:
     return not ParamValidator().validate(request, shape).has_errors()
 
 
-@pytest.mark.parametrize("kind", serve.KINDS)
+@pytest.mark.parametrize("kind", endpoint_requests.KINDS)
 def test_the_requests_are_ones_that_aws_takes(kind: str) -> None:
     settings = Settings()
-    config = serve.config_request(settings, "m", kind)
+    config = endpoint_requests.config_request(settings, "m", kind)
     assert valid("sagemaker", "CreateEndpointConfig", config)
     assert ("ServerlessConfig" in config["ProductionVariants"][0]) == (kind == "serverless")
     assert ("AsyncInferenceConfig" in config) == (kind == "async")
     role = "arn:aws:iam::123456789012:role/r"
-    model = serve.model_request(settings, "m", "s3://b/m.tar.gz", role, kind)
+    model = endpoint_requests.model_request(settings, "m", "s3://b/m.tar.gz", role, kind)
     assert valid("sagemaker", "CreateModel", model)
-    update = {"EndpointName": "e", "EndpointConfigName": "m", "DeploymentConfig": serve.deployment_config()}
+    update = {
+        "EndpointName": "e",
+        "EndpointConfigName": "m",
+        "DeploymentConfig": endpoint_requests.deployment_config(),
+    }
     assert valid("sagemaker", "UpdateEndpoint", update)
-    target, policy = serve.scaling_requests("e")
+    target, policy = endpoint_requests.scaling_requests("e")
     assert valid("application-autoscaling", "RegisterScalableTarget", target)
     assert valid("application-autoscaling", "PutScalingPolicy", policy)
     details = {"metrics": {}, "split": {"test": []}, "config": "tiny", "job_name": "j"}

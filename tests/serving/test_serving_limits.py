@@ -17,7 +17,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from etholake.errors import DataError
-from etholake.stages import predict
+from etholake.stages.serving import predict
 
 ROOT = Path(__file__).resolve().parents[2]
 CODE = """
@@ -121,7 +121,7 @@ def test_the_ray_adapter_answers_as_the_host_does(
 
     config = yaml.safe_load(host.deployment.config_yaml(2))
     assert config["applications"][0]["import_path"] == "deployment:app"
-    assert config["applications"][0]["deployments"] == [{"name": "Recogniser", "num_replicas": 2}]
+    assert config["applications"][0]["deployments"] == [{"name": "NetworkModel", "num_replicas": 2}]
 
 
 def test_an_answer_has_three_forms(host: SimpleNamespace) -> None:

@@ -7,30 +7,32 @@ from pathlib import Path
 import sagemaker_scripts  # type: ignore[import-not-found]
 
 from etholake.settings import Settings
-from etholake.stages.train import Wish, hyperparameters
+from etholake.stages.model.training_inputs import TrainingOptions, hyperparameters
 
 
 def test_one_model() -> None:
     assert hyperparameters(Settings(), "tiny", ()) == {"config": "tiny", "seed": 0, "max_gap_frames": 15}
     assert hyperparameters(Settings(seed=4), "base", (7, 3, 7))["holdout"] == "3,7"
-    assert "folds" not in hyperparameters(Settings(), "tiny", (), Wish())
+    assert "folds" not in hyperparameters(Settings(), "tiny", (), TrainingOptions())
 
 
 def test_an_ensemble_of_a_lab_with_its_own_parts() -> None:
-    told = hyperparameters(Settings(part_map="snout=nose"), "w64,w128", (), Wish(5, 3, "logit"))
+    told = hyperparameters(Settings(part_map="snout=nose"), "w64,w128", (), TrainingOptions(5, 3, "logit"))
     assert told == {"config": "w64,w128", "seed": 0, "max_gap_frames": 15, "part_map": "snout=nose", "folds": 5,
                     "seeds": 3, "space": "logit"}  # fmt: skip
 
 
 def test_a_stack_and_what_needs_folds() -> None:
-    told = hyperparameters(Settings(), "boosted,small", (), Wish(5, stack=True))
+    told = hyperparameters(Settings(), "boosted,small", (), TrainingOptions(5, stack=True))
     assert (told["config"], told["folds"], told["stack"]) == ("boosted,small", 5, 1)
-    assert "stack" not in hyperparameters(Settings(), "boosted,small", (), Wish(5))
+    assert "stack" not in hyperparameters(Settings(), "boosted,small", (), TrainingOptions(5))
 
 
 def test_the_job_understands_what_it_is_told() -> None:
     job = sagemaker_scripts.load("train", "training_job")
-    told = hyperparameters(Settings(part_map="snout=nose"), "w64,w128", (3,), Wish(5, 3, "logit", stack=True))
+    told = hyperparameters(
+        Settings(part_map="snout=nose"), "w64,w128", (3,), TrainingOptions(5, 3, "logit", stack=True)
+    )
     understood = vars(job.parse([word for name, value in told.items() for word in (f"--{name}", str(value))]))
     assert {name: understood[name] for name in told} == told
     assert job.checkpoints({}) is None

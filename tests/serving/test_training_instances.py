@@ -3,8 +3,8 @@
 import pytest
 
 from etholake.errors import SettingsError
-from etholake.stages import instances
-from etholake.stages.train import job_settings
+from etholake.stages.job_settings import job_settings
+from etholake.stages.model import instances
 
 
 def test_the_defaults_are_one_instance_on_demand() -> None:

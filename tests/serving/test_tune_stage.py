@@ -10,9 +10,11 @@ import small_lake  # type: ignore[import-not-found]
 from botocore.session import get_session
 from botocore.validate import ParamValidator
 
-from etholake.errors import AwsError, SettingsError
+from etholake.errors import AwsError, SettingsError, UsageError
+from etholake.models.registry import config_names, resolve
 from etholake.settings import Settings
-from etholake.stages import train, tune
+from etholake.stages.job_settings import job_settings
+from etholake.stages.model import training_result, tune
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -33,19 +35,21 @@ def test_tune_runs_jobs_and_finds_the_best(lake: Settings) -> None:
     assert [t["status"] for t in trials] == ["Completed", "Completed"]
     assert done.details["best"]["objective"] == max(t["objective"] for t in trials)
     assert done.details["best"]["model_uri"].startswith(f"s3://{lake.bucket}/model-zone/tuning/etholake-")
-    meta = train._meta(lake, done.details["best"]["model_uri"])  # the parameters have reached the model
+    meta = training_result._model_metadata(
+        lake, done.details["best"]["model_uri"]
+    )  # the parameters have reached the model
     best = done.details["best"]["parameters"]
     assert meta["config"]["convs"] == int(best["convs"])
     assert meta["config"]["lr"] == pytest.approx(float(best["lr"]))
     assert told[-1][:2] == (2, 2)
     assert tune.run(lake, "smoke", (3,), **wish).status == "unchanged"
     with pytest.raises(AwsError, match="ended as Failed: No training job gave a value of 'val_score'"):
-        tune.run(lake, "smokey", strategy="Grid", ranges={"lr": {"values": [0.001]}})
+        tune.run(lake, "smoke", strategy="Grid", ranges={"batch": {"values": [0]}})
 
 
 @pytest.mark.parametrize("strategy", ["Bayesian", "Grid"])
 def test_the_request_is_one_that_aws_takes(strategy: str) -> None:
-    options = train.job_settings()["tuning"] | {"strategy": strategy}
+    options = job_settings()["tuning"] | {"strategy": strategy, "ranges": tune.ranges("tiny", {})}
     request = tune.tuning_request(Settings(), "t", {"config": "tiny"}, "arn:aws:iam::123456789012:role/r", options)
     shape = (
         get_session().get_service_model("sagemaker").operation_model("CreateHyperParameterTuningJob").input_shape
@@ -62,13 +66,17 @@ def test_a_range_is_checked() -> None:
         tune.ranges_request({"lr": {"lowest": 1}})
 
 
-def test_the_ranges_of_the_settings_are_fields_of_the_configuration() -> None:
-    import dataclasses
-
-    from etholake.models.config import ModelConfig
-
-    known = {field.name for field in dataclasses.fields(ModelConfig)}
-    assert set(train.job_settings()["tuning"]["ranges"]) <= known
+def test_the_ranges_come_from_the_family_unless_the_settings_name_some() -> None:
+    own = {"lr": {"low": 0.1, "high": 0.2}}
+    for config in config_names():
+        assert tune.ranges(config, {}) == resolve(config)[0].tuning_ranges != {}
+    assert "dropout" in tune.ranges("small", {})
+    assert "eta" in tune.ranges("boosted", job_settings()["tuning"]["ranges"])
+    assert tune.ranges("cnn_transformer:small", own) == own
+    with pytest.raises(SettingsError, match=r"ranges \['lr'\] are for no field of the configuration 'boosted'"):
+        tune.ranges("boosted", own)
+    with pytest.raises(UsageError, match=r"no model configuration 'smokey'.* Did you mean 'smoke'\?"):
+        tune.ranges("smokey", {})
 
 
 def test_the_trial_turns_fields_into_overrides() -> None:

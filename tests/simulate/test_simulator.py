@@ -19,7 +19,7 @@ from etholake.curate.behaviors import parse_labeled
 from etholake.errors import DataError, UsageError
 from etholake.simulate import add_tracking, simulate
 from etholake.simulate.kinematics import KINEMATICS
-from etholake.simulate.motion import Bout, Scene, tracks
+from etholake.simulate.motion import Scene, SimulatedEvent, tracks
 from etholake.simulate.rigs import annotate, rig
 
 
@@ -146,7 +146,7 @@ def act(action: str, *, alone: bool) -> dict[str, float]:
     """One bout in frames 100..200: medians over several seeds, in cm and cm/s."""
     found = []
     for seed in range(12):
-        bout = Bout(100, 200, 0, 0 if alone else 1, action)
+        bout = SimulatedEvent(100, 200, 0, 0 if alone else 1, action)
         xy = tracks(SCENE, [bout], PARTS, np.random.default_rng(seed))[100:195]
         speed = np.linalg.norm(np.diff(xy[:, :, 1], axis=0), axis=-1) * 30
         gap = np.linalg.norm(xy[:, 0, 1] - xy[:, 1, 1], axis=-1)
@@ -185,7 +185,10 @@ def test_self_behaviours_have_their_postures() -> None:
 def test_every_behaviour_moves_bodies_without_jumps(action: str) -> None:
     """No body centre crosses more than 180 cm/s (an attack shakes), whatever is asked of it for how long."""
     alone = KINEMATICS[action].relation == "alone"
-    bouts = [Bout(60, 61, 0, 0 if alone else 1, action), Bout(100, 300, 1, 1 if alone else 0, action)]
+    bouts = [
+        SimulatedEvent(60, 61, 0, 0 if alone else 1, action),
+        SimulatedEvent(100, 300, 1, 1 if alone else 0, action),
+    ]
     xy = tracks(SCENE, bouts, PARTS, np.random.default_rng(1))
     assert np.isfinite(xy).all()
     speed = np.linalg.norm(np.diff(xy[:, :, 1], axis=0), axis=-1) * 30
@@ -197,13 +200,16 @@ def test_the_annotator_is_late_merges_and_drops_what_is_short() -> None:
     habits = {"delay_s": 0.1, "shortest_s": 0.2, "merge_s": 0.5, "fps": 30.0, "annotated": ("sniff",)}
     lab = type(lab)(**{**vars(lab), **habits})
     happened = [
-        Bout(0, 30, 0, 1, "sniff"),
-        Bout(40, 60, 0, 1, "sniff"),  # 9 frames after the first one's written end: merged
-        Bout(100, 130, 0, 1, "sniff"),
-        Bout(110, 113, 1, 0, "sniff"),  # too short
-        Bout(200, 230, 0, 0, "rear"),  # not looked for
+        SimulatedEvent(0, 30, 0, 1, "sniff"),
+        SimulatedEvent(40, 60, 0, 1, "sniff"),  # 9 frames after the first one's written end: merged
+        SimulatedEvent(100, 130, 0, 1, "sniff"),
+        SimulatedEvent(110, 113, 1, 0, "sniff"),  # too short
+        SimulatedEvent(200, 230, 0, 0, "rear"),  # not looked for
     ]
-    assert annotate(lab, happened, 120) == [Bout(3, 61, 0, 1, "sniff"), Bout(103, 120, 0, 1, "sniff")]
+    assert annotate(lab, happened, 120) == [
+        SimulatedEvent(3, 61, 0, 1, "sniff"),
+        SimulatedEvent(103, 120, 0, 1, "sniff"),
+    ]
 
 
 # --- dirt -------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import pytest
 from etholake import aws
 from etholake.settings import Settings
 from local_mock.data import ClientData
-from local_mock.localstack.faults import work_around
+from local_mock.localstack import work_around
 
 KEYS = [f"t/part={n:02d}/day=1/f.bin" for n in range(7)] + [f"u{n}" for n in range(3)]
 

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterator
 
 from etholake.settings import Settings
-from etholake.stages import deploy
+from etholake.stages.cloud import deploy
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ import pytest
 import torch
 from chases import SMALL, training_data, video  # type: ignore[import-not-found]
 
-from etholake.training.data import TrainingData
+from etholake.dataset.labelled import TrainingData
 from etholake.training.fit import fit
 
 

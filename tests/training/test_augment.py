@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from etholake.contract import UNIFIED_PARTS
-from etholake.features.pair import FEATURE_NAMES, pair_features
-from etholake.features.tracks import Tracks
-from etholake.models.config import Augmentation
+from etholake.dataset.batch import Batch
+from etholake.dataset.windows import Tracks
+from etholake.features.pair_features import FEATURE_NAMES, pair_features
+from etholake.models.cnn_transformer.config import Augmentation
 from etholake.training import augment
-from etholake.training.batch import Batch
 
 T, K = 41, len(UNIFIED_PARTS)
 SHAPE = torch.tensor(
@@ -53,9 +53,9 @@ def test_time_stretch_moves_tracks_and_labels_together(batch: Batch) -> None:
     beyond = augment.time_stretch(batch, torch.tensor([3.0, 3.0]), window=21)
     outside = (torch.arange(21) - 10.0).abs() * 3 > 20
     assert torch.isnan(beyond.tracks.xy_BRTK2[:, :, outside]).all()
-    assert not beyond.wanted_BTC[:, outside].any()
-    assert not beyond.tracks.seen_BRTK[:, :, outside].any()
-    assert beyond.wanted_BTC[:, ~outside].all()
+    assert not beyond.loss_mask_BTC[:, outside].any()
+    assert not beyond.tracks.observed_BRTK[:, :, outside].any()
+    assert beyond.loss_mask_BTC[:, ~outside].all()
 
 
 def test_no_stretch_changes_nothing_even_beside_missing_points(batch: Batch) -> None:
@@ -71,9 +71,9 @@ def test_a_lower_rate_interpolates_between_the_frames_it_keeps(batch: Batch) -> 
     batch.tracks.xy_BRTK2[:, 0, 1] += 100  # a jump that a slower camera does not see
     slow = augment.lower_rate(batch, torch.tensor([2, 1]))
     torch.testing.assert_close(agent_x(slow)[0], torch.arange(float(T)))
-    assert slow.tracks.seen_BRTK[0, 0, :, 0].tolist() == [t % 2 == 0 for t in range(T)]
+    assert slow.tracks.observed_BRTK[0, 0, :, 0].tolist() == [t % 2 == 0 for t in range(T)]
     assert agent_x(slow)[1, 1] == 101
-    assert slow.tracks.seen_BRTK[1].all()
+    assert slow.tracks.observed_BRTK[1].all()
     assert slow.tracks.rate_B.tolist() == [-1.0, 0.0]
     torch.testing.assert_close(slow.labels_BTC, batch.labels_BTC)
 
@@ -85,7 +85,7 @@ def test_rotation_changes_nothing_that_the_network_sees(batch: Batch) -> None:
 
 
 def test_reflection_swaps_left_and_right_and_keeps_the_rest(batch: Batch) -> None:
-    batch.tracks.seen_BRTK[0, 0, :, EAR_LEFT] = False
+    batch.tracks.observed_BRTK[0, 0, :, EAR_LEFT] = False
     mirrored = augment.reflect(batch, torch.tensor([True, False]))
     plain, mirror = pair_features(batch.tracks), pair_features(mirrored.tracks)
     torch.testing.assert_close(mirror[1], plain[1])
@@ -95,8 +95,8 @@ def test_reflection_swaps_left_and_right_and_keeps_the_rest(batch: Batch) -> Non
         torch.testing.assert_close(mirror[0, :, i], plain[0, :, i], atol=1e-4, rtol=0)
     bearing = FEATURE_NAMES.index("bearing_sin")
     torch.testing.assert_close(mirror[0, :, bearing], -plain[0, :, bearing], atol=1e-5, rtol=0)
-    assert not mirrored.tracks.seen_BRTK[0, 0, :, EAR_RIGHT].any()
-    assert mirrored.tracks.seen_BRTK[0, 0, :, EAR_LEFT].all()
+    assert not mirrored.tracks.observed_BRTK[0, 0, :, EAR_RIGHT].any()
+    assert mirrored.tracks.observed_BRTK[0, 0, :, EAR_LEFT].all()
     twice = augment.reflect(mirrored, torch.tensor([True, False]))
     torch.testing.assert_close(twice.tracks.xy_BRTK2, batch.tracks.xy_BRTK2)
 
@@ -120,7 +120,7 @@ def test_dropped_parts_are_gone_but_never_the_last_one(batch: Batch) -> None:
     fewer = augment.drop_parts(batch, hidden)
     assert torch.isnan(fewer.tracks.xy_BRTK2[0, 0, :, [EAR_LEFT, EAR_RIGHT]]).all()
     assert torch.isnan(fewer.tracks.xy_BRTK2).sum() == T * 2 * 2
-    assert (~fewer.tracks.seen_BRTK).sum() == T * 2
+    assert (~fewer.tracks.observed_BRTK).sum() == T * 2
 
 
 def test_dropped_frames_and_self_actions(batch: Batch) -> None:
@@ -146,13 +146,13 @@ def test_swapped_animals(batch: Batch) -> None:
 
 def test_mixup_blends_features_and_labels_of_like_samples(batch: Batch) -> None:
     batch.labels_BTC[1] = 0
-    batch.wanted_BTC[1, :5] = 0
+    batch.loss_mask_BTC[1, :5] = 0
     x = torch.stack([torch.zeros(T, 3), torch.ones(T, 3)])
     mixed, after = augment.mixup(x, batch, torch.tensor([1, 1]), torch.tensor([0.75, 0.5]))
     torch.testing.assert_close(mixed[0], torch.full((T, 3), 0.25))
     torch.testing.assert_close(after.labels_BTC[0], 0.75 * batch.labels_BTC[0])
     torch.testing.assert_close(mixed[1], x[1])
-    assert not after.wanted_BTC[0, :5].any()
+    assert not after.loss_mask_BTC[0, :5].any()
     assert augment.mixup_partners(batch, torch.tensor([1, 0])).tolist() == [1, 0]
     other = dataclasses.replace(batch, lab_B=torch.tensor([1, 2]))
     assert augment.mixup_partners(other, torch.tensor([1, 0])).tolist() == [0, 1]
@@ -169,7 +169,7 @@ def test_everything_off_changes_nothing_and_everything_on_is_usable(batch: Batch
         x = pair_features(after.tracks)
         assert x.shape == (2, 31, len(FEATURE_NAMES))
         assert torch.isfinite(x).all()
-        assert after.labels_BTC.shape == after.wanted_BTC.shape == (2, 31, 2)
+        assert after.labels_BTC.shape == after.loss_mask_BTC.shape == (2, 31, 2)
 
 
 def test_the_same_generator_augments_alike(batch: Batch) -> None:

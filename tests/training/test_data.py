@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from etholake.contract import ACTIONS, arrow_schema
+from etholake.dataset.labelled import CHANNELS, load_training_data
 from etholake.errors import ContractError, DataError
-from etholake.training.data import CHANNELS, load_training_data
 
 
 def put(folder: Path, table: str, rows: list[dict[str, Any]], generation: str = "gen-1") -> None:
@@ -47,7 +47,8 @@ def label(video_id: int, action: str, split: str = "train") -> dict[str, Any]:
 
 def event(video_id: int, start: int, stop: int, action: str = "interact") -> dict[str, Any]:
     return {"split": "train", "video_id": video_id, "agent_id": 1, "target_id": 2, "action": action,
-            "start_frame": start, "stop_frame": stop, "duration_frames": stop - start, "is_self": False,
+            "start_frame": start, "stop_frame": stop, "counted_start_frame": start, "counted_stop_frame": stop,
+            "duration_frames": stop - start, "is_self": False,
             "is_labeled": True}  # fmt: skip
 
 
@@ -66,28 +67,28 @@ def channels(tmp_path: Path) -> dict[str, Path]:
 def test_the_current_generation_is_read(channels: dict[str, Path]) -> None:
     data = load_training_data(channels)
     (video,) = data.videos
-    assert (video.clip.video_id, video.clip.lab_id, video.clip.fps) == (5, "My lab", 30.0)
-    assert video.clip.behaviors == ((1, 2, "interact"), (1, 2, "sniff"))
+    assert (video.tracks.video_id, video.tracks.lab_id, video.tracks.fps) == (5, "My lab", 30.0)
+    assert video.tracks.labeled_behaviors == ((1, 2, "interact"), (1, 2, "sniff"))
     assert [(e.start_frame, e.stop_frame) for e in video.events] == [(2, 4), (8, 12)]
     assert data.actions == (*ACTIONS, "interact")
-    np.testing.assert_allclose(video.clip.xy_TMK2[:, 1, 0], [(f, 2.0) for f in range(20)])
-    assert np.flatnonzero(~video.clip.seen_TMK[:, 0, 0]).tolist() == [3]  # imputed: bridged, and said so
+    np.testing.assert_allclose(video.tracks.xy_TMK2[:, 1, 0], [(f, 2.0) for f in range(20)])
+    assert np.flatnonzero(~video.tracks.observed_TMK[:, 0, 0]).tolist() == [3]  # imputed: bridged, and said so
     assert data.notes == ("video 7 left out: The video's metadata lack ['frames_per_second'].",)
 
 
 def test_clips_are_written_once_and_memory_mapped(channels: dict[str, Path], tmp_path: Path) -> None:
-    plain, mapped = (load_training_data(channels, scratch).videos[0].clip for scratch in (None, tmp_path / "s"))
+    plain, mapped = (load_training_data(channels, scratch).videos[0].tracks for scratch in (None, tmp_path / "s"))
     assert isinstance(mapped.xy_TMK2, np.memmap)
     np.testing.assert_array_equal(mapped.xy_TMK2, plain.xy_TMK2)
-    np.testing.assert_array_equal(mapped.seen_TMK, plain.seen_TMK)
-    assert sorted(path.name for path in (tmp_path / "s" / "5").iterdir()) == ["seen.npy", "xy.npy"]
+    np.testing.assert_array_equal(mapped.observed_TMK, plain.observed_TMK)
+    assert sorted(path.name for path in (tmp_path / "s" / "5").iterdir()) == ["observed.npy", "xy.npy"]
 
 
 def test_a_labs_own_part_names_reach_the_model(channels: dict[str, Path]) -> None:
     """The nose is called tail_base here, and the other way round."""
     swapped = load_training_data(channels, part_map="tail_base=nose,nose=tail_base")
     assert swapped.part_map == "tail_base=nose,nose=tail_base"
-    assert np.isfinite(swapped.videos[0].clip.xy_TMK2[:, :, [0, 7]]).all()
+    assert np.isfinite(swapped.videos[0].tracks.xy_TMK2[:, :, [0, 7]]).all()
 
 
 def test_the_fingerprint_names_the_generations(channels: dict[str, Path]) -> None:
@@ -105,5 +106,5 @@ def test_a_missing_channel_is_named(channels: dict[str, Path]) -> None:
 
 def test_nothing_to_learn(channels: dict[str, Path], tmp_path: Path) -> None:
     put(tmp_path / "none/lab_id=My%20lab", "annotations_enriched", [event(6, 3, 3)])
-    with pytest.raises(DataError, match="No video has tracks, looked-for behaviours and annotated events"):
+    with pytest.raises(DataError, match="No video has tracks, labeled behaviors and annotated events"):
         load_training_data(channels | {"annotations": tmp_path / "none"})

@@ -10,18 +10,18 @@ import pytest
 from chases import SMALL, video  # type: ignore[import-not-found]
 
 from etholake.contract import TABLES, arrow_schema
+from etholake.dataset.labelled import TrainingData
+from etholake.dataset.split import Span
 from etholake.errors import ContractError
 from etholake.events.types import PairScores
 from etholake.models.archive import META, load_model
-from etholake.models.ensemble import Ensemble, average
-from etholake.models.recogniser import Recogniser
-from etholake.training.cross import OUT_OF_FOLD, Plan, fit_folds
-from etholake.training.data import TrainingData
+from etholake.models.ensemble.model import Ensemble, average
+from etholake.models.network_model import NetworkModel
+from etholake.training.cross import OUT_OF_FOLD, CrossValidationPlan, fit_folds
 from etholake.training.oof import from_table, read_oof, to_table, write_oof
-from etholake.training.split import Span
 
 QUICK = {**SMALL, "epochs": 2, "batches_per_epoch": 8, "threads": 1}
-PLAN = Plan(("smoke",), folds=2, seeds=(0, 1))
+PLAN = CrossValidationPlan(("smoke",), folds=2, seeds=(0, 1))
 
 
 def said(values: list[list[float]], actions: tuple[str, ...] = ("attack", "chase"), first: int = 10) -> PairScores:
@@ -91,15 +91,15 @@ def test_an_ensemble_predicts_the_mean_of_its_members(folder: Path) -> None:
     model = load_model(folder / "model")
     assert isinstance(model, Ensemble)
     assert len(model.members) == 4
-    clip = video(77, "A").clip
-    together, alone = model.predict(clip), [member.predict(clip) for member in model.members]
+    tracks = video(77, "A").tracks
+    together, alone = model.predict(tracks), [member.predict(tracks) for member in model.members]
     for k, pair in enumerate(together):
         mean = np.mean([scores[k].probabilities_TA for scores in alone], axis=0)
         np.testing.assert_allclose(pair.probabilities_TA, mean, atol=1e-6)
-    assert {event.action for event in model.events(clip)} == {"chase", "rest"}
+    assert {event.action for event in model.events(tracks)} == {"chase", "rest"}
     assert model.lab_actions == {"A": ["chase", "rest"], "B": ["chase", "rest"]}
-    assert model.notes(video(1, "Elsewhere").clip)[0].startswith("lab Elsewhere was not in the training data")
-    assert isinstance(load_model(folder / "model" / "members" / "0"), Recogniser)
+    assert model.notes(video(1, "Elsewhere").tracks)[0].startswith("lab Elsewhere was not in the training data")
+    assert isinstance(load_model(folder / "model" / "members" / "0"), NetworkModel)
 
 
 def test_out_of_fold_scores_are_of_models_that_had_not_seen_the_frames(folder: Path, data: TrainingData) -> None:
@@ -118,8 +118,8 @@ def test_out_of_fold_scores_are_of_models_that_had_not_seen_the_frames(folder: P
         assert trained | held_out == set(range(1, 7))
     pair = next(p for p in scores if p.video_id == 2 and p.target_id == 2)
     fold = next(k for k in (0, 1) if 2 in {s["video_id"] for s in members[k].details["split"]["test"]})
-    clip = next(v.clip for v in data.videos if v.clip.video_id == 2)
-    own = [m.predict(clip)[1].probabilities_TA for m in (members[fold], members[2 + fold])]
+    tracks = next(v.tracks for v in data.videos if v.tracks.video_id == 2)
+    own = [m.predict(tracks)[1].probabilities_TA for m in (members[fold], members[2 + fold])]
     np.testing.assert_allclose(pair.probabilities_TA, np.mean(own, axis=0), atol=6e-4)
 
 
@@ -138,7 +138,7 @@ def test_a_broken_ensemble_is_refused(folder: Path, tmp_path: Path) -> None:
     for change, message in (
         ({"ensemble": {"members": 1, "space": "odds"}}, r"expected one of \('probability', 'logit'\)"),
         ({"ensemble": {}}, "is not the description of an ensemble"),
-        ({"format": 1}, "has format 1; this code reads 3"),
+        ({"format": 1}, "has format 1; this code reads 4"),
     ):
         (tmp_path / META).write_text(json.dumps(meta | change))
         with pytest.raises(ContractError, match=message):

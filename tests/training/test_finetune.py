@@ -12,13 +12,14 @@ import torch
 from chases import training_data, video  # type: ignore[import-not-found]
 
 from etholake.contract import ACTIONS
+from etholake.dataset.labelled import LabelledVideo, TrainingData
+from etholake.dataset.split import Span
 from etholake.errors import ContractError
 from etholake.models.archive import META
-from etholake.models.recogniser import Recogniser
+from etholake.models.cnn_transformer.family import FAMILY
+from etholake.models.network_family import load_network
 from etholake.training import finetune
-from etholake.training.data import LabelledVideo, TrainingData
 from etholake.training.fit import fit
-from etholake.training.split import Span
 from etholake.training.validation import HeldOut
 
 Trained = tuple[Path, dict[str, Any]]
@@ -29,28 +30,28 @@ def new_lab() -> TrainingData:
     """Five videos of another lab, which annotates rests, and chases by a name of its own."""
     videos = []
     for i in range(11, 16):
-        made: LabelledVideo = video(i, "New", behaviors=((1, 1, "rest"), (1, 2, OWN)))
+        made: LabelledVideo = video(i, "New", labeled_behaviors=((1, 1, "rest"), (1, 2, OWN)))
         events = tuple(
             dataclasses.replace(e, action=OWN if e.action == "chase" else e.action) for e in made.events
         )
-        videos.append(LabelledVideo(made.clip, events))
+        videos.append(LabelledVideo(made.tracks, events))
     return dataclasses.replace(training_data(videos), actions=(*ACTIONS, OWN))
 
 
 @pytest.fixture(scope="module")
 def tuned(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Trained:
     folder = tmp_path_factory.mktemp("tuned")
-    return folder, fit(new_lab(), folder, "", {"epochs": 2}, base=Recogniser.load(trained[0]))
+    return folder, fit(new_lab(), folder, "", {"epochs": 2}, base=load_network(trained[0]))
 
 
 def test_the_new_lab_and_its_action_are_learnt(tuned: Trained) -> None:
     folder, report = tuned
-    model, data = Recogniser.load(folder), new_lab()
+    model, data = load_network(folder), new_lab()
     assert model.actions == (*ACTIONS, OWN)
     assert model.labs == ("A", "B", "New")
     assert model.lab_actions == {"A": ["chase", "rest"], "B": ["chase", "rest"], "New": ["rest", OWN]}
     score = HeldOut.of(model, data.videos, [Span(**span) for span in report["split"]["test"]]).score(
-        model.decisions
+        model.post_processing
     )
     assert score is not None
     assert score.score > 0.9
@@ -65,16 +66,18 @@ def test_the_report_tells_before_after_and_what_was_added(trained: Trained, tune
     assert json.loads((folder / META).read_text(encoding="utf-8"))["fine_tuned"] == told
     assert report["training_seconds"].keys() == {"A", "B", "New"}
     assert report["training_seconds"]["A"] == trained[1]["training_seconds"]["A"]
-    bouts = sum(len([e for e in v.events if e.action == "rest"]) for v in new_lab().videos)
+    n_events = sum(len([e for e in v.events if e.action == "rest"]) for v in new_lab().videos)
     train = {span["video_id"] for span in report["split"]["train"]}
-    assert report["training_seconds"]["New"]["rest"] == pytest.approx(bouts / 5 * len(train) * 40 / 30, rel=0.02)
+    assert report["training_seconds"]["New"]["rest"] == pytest.approx(
+        n_events / 5 * len(train) * 40 / 30, rel=0.02
+    )
 
 
 def test_before_training_the_extended_model_says_what_the_model_said(trained: Trained) -> None:
-    base, clip = Recogniser.load(trained[0]), video(21, "A").clip
+    base, tracks = load_network(trained[0]), video(21, "A").tracks
     share = torch.full((len(ACTIONS) + 1,), 0.25)
-    model = finetune.extended(base, base.config, (*ACTIONS, OWN), ("A", "B", "New"), {"New": [OWN]}, share)
-    for before, after in zip(base.predict(clip), model.predict(clip), strict=True):
+    model = finetune.extended(FAMILY, base, base.config, (*ACTIONS, OWN), ("A", "B", "New"), {"New": [OWN]}, share)
+    for before, after in zip(base.predict(tracks), model.predict(tracks), strict=True):
         assert before.actions == after.actions
         torch.testing.assert_close(torch.tensor(before.probabilities_TA), torch.tensor(after.probabilities_TA))
     torch.testing.assert_close(model.network.lab.weight[3], base.network.lab.weight[0])  # type: ignore[union-attr]
@@ -87,17 +90,17 @@ def test_before_training_the_extended_model_says_what_the_model_said(trained: Tr
 
 
 def test_the_trunk_learns_more_slowly(trained: Trained, tmp_path: Path) -> None:
-    base = Recogniser.load(trained[0])
+    base = load_network(trained[0])
     changes = {"epochs": 1, "batches_per_epoch": 3, "trunk_lr": 0.0, "weight_decay": 0.0}
     fit(new_lab(), tmp_path, "", changes, base=base)
-    before, after = base.network.state_dict(), Recogniser.load(tmp_path).network.state_dict()
+    before, after = base.network.state_dict(), load_network(tmp_path).network.state_dict()
     assert before["inputs.weight"].equal(after["inputs.weight"])
     assert not before["head.weight"][ACTIONS.index("rest")].equal(after["head.weight"][ACTIONS.index("rest")])
 
 
 def test_another_size_of_network_is_refused(trained: Trained, tmp_path: Path) -> None:
-    with pytest.raises(ContractError, match=r"keeps the network of the model: its family and sizes \(width"):
-        fit(new_lab(), tmp_path, "", {"width": 64}, base=Recogniser.load(trained[0]))
+    with pytest.raises(ContractError, match=r"keeps the network of the model: its encoder and sizes \(width"):
+        fit(new_lab(), tmp_path, "", {"width": 64}, base=load_network(trained[0]))
 
 
 def test_names_of_parts_are_joined() -> None:

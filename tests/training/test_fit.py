@@ -10,18 +10,19 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from chases import SMALL, WHITELIST, training_data, video  # type: ignore[import-not-found]
+from chases import LABELED, SMALL, training_data, video  # type: ignore[import-not-found]
 from safetensors.torch import load_file, save_file
 
+from etholake.dataset.labelled import TrainingData, lab_actions
+from etholake.dataset.pose_tracks import PoseTracks
+from etholake.dataset.split import Span
 from etholake.errors import ContractError, DataError
-from etholake.events.decisions import Decisions
-from etholake.features.clip import PoseClip
+from etholake.events.post_processing import PostProcessing
 from etholake.models.archive import META
-from etholake.models.model import TEACH
-from etholake.models.recogniser import WEIGHTS, Recogniser
-from etholake.training.data import TrainingData, lab_actions
+from etholake.models.base import TEACH
+from etholake.models.network_family import load_network
+from etholake.models.network_model import WEIGHTS
 from etholake.training.fit import fit
-from etholake.training.split import Span
 from etholake.training.validation import HeldOut
 
 Trained = tuple[Path, dict[str, Any]]
@@ -31,8 +32,8 @@ def test_chase_and_rest_are_learnt(data: TrainingData, trained: Trained) -> None
     folder, report = trained
     spans = [Span(**span) for span in report["split"]["test"]]
     assert len(spans) == 2
-    model = Recogniser.load(folder)
-    score = HeldOut.of(model, data.videos, spans).score(model.decisions)
+    model = load_network(folder)
+    score = HeldOut.of(model, data.videos, spans).score(model.post_processing)
     assert score is not None
     assert {lab: set(result.actions) for lab, result in score.labs.items()} == {
         "A": {"chase", "rest"},
@@ -112,89 +113,93 @@ def test_actions_are_those_of_the_training_spans() -> None:
     one = video(1)
     assert lab_actions([one], [Span(1, "Lab", 0, 40)]) == {"Lab": ["chase"]}
     assert lab_actions([one], [Span(1, "Lab", 0, 41)]) == {"Lab": ["chase", "rest"]}
-    unlisted = dataclasses.replace(one.clip, meta=dataclasses.replace(one.clip.meta, behaviors=WHITELIST[1:]))
-    assert lab_actions([dataclasses.replace(one, clip=unlisted)], [Span(1, "Lab", 0, 400)]) == {"Lab": ["chase"]}
+    unlisted = dataclasses.replace(
+        one.tracks, meta=dataclasses.replace(one.tracks.meta, labeled_behaviors=LABELED[1:])
+    )
+    assert lab_actions([dataclasses.replace(one, tracks=unlisted)], [Span(1, "Lab", 0, 400)]) == {"Lab": ["chase"]}
 
 
 def test_a_lab_that_trains_nothing_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="After holding out videos none is left to train on"):
         fit(training_data([video(1)]), tmp_path, "smoke", SMALL, holdout=[1])
-    absent = video(1, behaviors=[(3, 4, "chase")])
-    with pytest.raises(DataError, match="No window of the training videos has a tracked pair"):
+    absent = video(1, labeled_behaviors=[(3, 4, "chase")])
+    with pytest.raises(DataError, match="No window of the training videos has a labeled behavior"):
         fit(training_data([absent]), tmp_path, "smoke", SMALL)
 
 
 # --- the stored model in use ------------------------------------------------------------------------------
 def test_loading_twice_gives_identical_probabilities(trained: Trained, tmp_path: Path) -> None:
-    clip = video(77, "A").clip
-    first = Recogniser.load(trained[0])
-    scores = first.predict(clip)
+    tracks = video(77, "A").tracks
+    first = load_network(trained[0])
+    scores = first.predict(tracks)
     assert [(p.agent_id, p.target_id, p.actions) for p in scores] == [(1, 1, ("rest",)), (1, 2, ("chase",))]
     assert all(p.probabilities_TA.shape == (400, 1) and p.probabilities_TA.dtype == np.float32 for p in scores)
     first.save(tmp_path)
-    second = Recogniser.load(tmp_path)
-    for a, b in zip(scores, second.predict(clip), strict=True):
+    second = load_network(tmp_path)
+    for a, b in zip(scores, second.predict(tracks), strict=True):
         np.testing.assert_array_equal(a.probabilities_TA, b.probabilities_TA)
-    assert second.events(clip) == first.events(clip) != []
-    assert second.decisions.to_dict() == first.decisions.to_dict() != Decisions().to_dict()
+    assert second.events(tracks) == first.events(tracks) != []
+    assert second.post_processing.to_dict() == first.post_processing.to_dict() != PostProcessing().to_dict()
 
 
 def test_the_result_does_not_depend_on_place_direction_or_first_frame(trained: Trained) -> None:
-    model, clip = Recogniser.load(trained[0]), video(78, "A").clip
+    model, tracks = load_network(trained[0]), video(78, "A").tracks
     turn = np.array([[0.6, 0.8], [-0.8, 0.6]], dtype=np.float32)
-    moved = dataclasses.replace(clip, xy_TMK2=clip.xy_TMK2 @ turn + np.float32(12), first_frame=500)
-    for a, b in zip(model.predict(clip), model.predict(moved), strict=True):
+    moved = dataclasses.replace(tracks, xy_TMK2=tracks.xy_TMK2 @ turn + np.float32(12), first_frame=500)
+    for a, b in zip(model.predict(tracks), model.predict(moved), strict=True):
         np.testing.assert_allclose(a.probabilities_TA, b.probabilities_TA, atol=1e-3)
         assert b.first_frame == 500
     shifted = [(e.start_frame - 500, e.stop_frame - 500, e.action) for e in model.events(moved)]
-    assert shifted == [(e.start_frame, e.stop_frame, e.action) for e in model.events(clip)]
+    assert shifted == [(e.start_frame, e.stop_frame, e.action) for e in model.events(tracks)]
 
 
 def test_clips_of_any_length_and_rate(trained: Trained) -> None:
-    model, clip = Recogniser.load(trained[0]), video(79, "A").clip
+    model, tracks = load_network(trained[0]), video(79, "A").tracks
     for n in (1, 5, 31, 32, 33, 48, 399):
-        short = dataclasses.replace(clip, xy_TMK2=clip.xy_TMK2[:n], seen_TMK=clip.seen_TMK[:n], n_frames=n)
+        short = dataclasses.replace(
+            tracks, xy_TMK2=tracks.xy_TMK2[:n], observed_TMK=tracks.observed_TMK[:n], n_frames=n
+        )
         assert [p.probabilities_TA.shape for p in model.predict(short)] == [(n, 1)] * 2
         assert all(np.isfinite(p.probabilities_TA).all() for p in model.predict(short))
-    fast = dataclasses.replace(clip, meta=dataclasses.replace(clip.meta, fps=120.0), n_frames=1597)
+    fast = dataclasses.replace(tracks, meta=dataclasses.replace(tracks.meta, fps=120.0), n_frames=1597)
     assert [p.probabilities_TA.shape for p in model.predict(fast)] == [(1597, 1)] * 2
 
 
 def test_missing_tracks_are_survived(trained: Trained) -> None:
-    model, clip = Recogniser.load(trained[0]), video(80, "A").clip
-    xy = clip.xy_TMK2.copy()
+    model, tracks = load_network(trained[0]), video(80, "A").tracks
+    xy = tracks.xy_TMK2.copy()
     xy[100:300, 1] = np.nan
     xy[:, :, 1:4] = np.nan
-    scores = model.predict(dataclasses.replace(clip, xy_TMK2=xy))
+    scores = model.predict(dataclasses.replace(tracks, xy_TMK2=xy))
     assert all(np.isfinite(p.probabilities_TA).all() for p in scores)
 
 
-def clip_of(lab_id: str, *behaviors: Any) -> PoseClip:
-    return video(81, lab_id, behaviors=behaviors).clip
+def tracks_of(lab_id: str, *labeled_behaviors: Any) -> PoseTracks:
+    return video(81, lab_id, labeled_behaviors=labeled_behaviors).tracks
 
 
 def test_phantoms_unknown_labs_and_unknown_actions(trained: Trained) -> None:
-    model = Recogniser.load(trained[0])
-    known = clip_of("A", *WHITELIST, (2, 1, "chase"), (1, 3, "chase"), (1, 2, "interact"))
-    assert model.candidates(known) == {(1, 1): ["rest"], (1, 2): ["chase"], (2, 1): ["chase"]}
+    model = load_network(trained[0])
+    known = tracks_of("A", *LABELED, (2, 1, "chase"), (1, 3, "chase"), (1, 2, "interact"))
+    assert model.predicted_behaviors(known) == {(1, 1): ["rest"], (1, 2): ["chase"], (2, 1): ["chase"]}
     assert model.notes(known) == [
         f"not in the model's vocabulary, ignored: interact; {TEACH}",
-        f"never seen in training in A: attack; {TEACH}",
-        "looked for, but not tracked: mouse3",
+        f"without an event in the training data of A: attack; {TEACH}",
+        "labeled, but not tracked: mouse3",
     ]
-    stranger = clip_of("Stranger", (1, 2, "chase"))
+    stranger = tracks_of("Stranger", (1, 2, "chase"))
     assert [p.lab_id for p in model.predict(stranger)] == ["Stranger"]
     assert model.notes(stranger) == [
-        "lab Stranger was not in the training data: what is known of all labs together is used; known labs: A, B"
+        "lab Stranger was not in the training data: what was learnt from all labs is used; known labs: A, B"
     ]
-    assert model.predict(clip_of("A")) == []
-    assert "nothing was looked for" in model.notes(clip_of("A"))[0]
+    assert model.predict(tracks_of("A")) == []
+    assert "the video has no labeled behaviors" in model.notes(tracks_of("A"))[0]
 
 
 def test_an_unknown_lab_is_recognised_too(trained: Trained) -> None:
-    model = Recogniser.load(trained[0])
+    model = load_network(trained[0])
     stranger = video(82, "Stranger")
-    assert HeldOut.of(model, [stranger], [Span(82, "Stranger", 0, 400)]).score(model.decisions).score > 0.7  # type: ignore[union-attr]
+    assert HeldOut.of(model, [stranger], [Span(82, "Stranger", 0, 400)]).score(model.post_processing).score > 0.7  # type: ignore[union-attr]
 
 
 # --- what does not fit is refused by name -----------------------------------------------------------------
@@ -210,7 +215,7 @@ def copy(folder: Path, to: Path, **changes: Any) -> Path:
 @pytest.mark.parametrize(
     ("part", "change", "message"),
     [
-        ("features", {"version": 99}, "trained on feature version 99; this code computes 2"),
+        ("features", {"version": 99}, "trained on pair_features version 99; this code computes version 2"),
         ("features", {"names": ["bogus"]}, "has other features than this code: .*bogus"),
         ("features", {"parts": ["nose"]}, "has other features than this code: their order"),
         ("vocabulary", {"actions": ["chase", "rest"]}, r"do not fit their meta\.json"),
@@ -218,7 +223,8 @@ def copy(folder: Path, to: Path, **changes: Any) -> Path:
         ("vocabulary", {"labs": ["A"]}, "lab_actions names labs or actions outside the vocabulary"),
         ("config", {"width": 64}, r"do not fit their meta\.json \(vocabulary or sizes\)"),
         ("config", {"magic": 1}, "has fields that this code does not know .*magic"),
-        ("config", {"family": "oracle"}, "There is no model family 'oracle'; known: .*cnn_transformer"),
+        ("config", {"encoder": "oracle"}, "There is no input encoder 'oracle'; known: pair_features"),
+        ("config", {"encoder": "rolling"}, "'rolling' makes tables for trees, not windows for networks"),
     ],
 )
 def test_a_model_that_does_not_fit_is_refused(
@@ -226,26 +232,26 @@ def test_a_model_that_does_not_fit_is_refused(
 ) -> None:
     meta = json.loads((trained[0] / META).read_text(encoding="utf-8"))
     with pytest.raises(ContractError, match=message):
-        Recogniser.load(copy(trained[0], tmp_path, **{part: meta[part] | change}))
+        load_network(copy(trained[0], tmp_path, **{part: meta[part] | change}))
 
 
 def test_files_that_are_no_model_are_refused(trained: Trained, tmp_path: Path) -> None:
     with pytest.raises(ContractError, match="is not the description of an Etholake model"):
-        Recogniser.load(tmp_path)
-    with pytest.raises(ContractError, match="has format 2; this code reads 3"):
-        Recogniser.load(copy(trained[0], tmp_path, format=2))
+        load_network(tmp_path)
+    with pytest.raises(ContractError, match=r"has format 3; this code reads 4\. Train it again"):
+        load_network(copy(trained[0], tmp_path, format=3))
     folder = copy(trained[0], tmp_path)
     meta = json.loads((folder / META).read_text(encoding="utf-8"))
     del meta["lab_actions"]
     (folder / META).write_text(json.dumps(meta), encoding="utf-8")
     with pytest.raises(ContractError, match=r"lacks \['lab_actions'\]"):
-        Recogniser.load(folder)
+        load_network(folder)
     folder = copy(trained[0], tmp_path)
     (folder / WEIGHTS).write_bytes(b"\x80\x04pickle")
     with pytest.raises(ContractError, match=r"model\.safetensors cannot be read"):
-        Recogniser.load(folder)
+        load_network(folder)
     tensors = load_file(trained[0] / WEIGHTS)
     tensors["network.head.bias"] = torch.zeros(3)
     save_file(tensors, folder / WEIGHTS)
     with pytest.raises(ContractError, match=r"do not fit their meta\.json .*head\.bias"):
-        Recogniser.load(folder)
+        load_network(folder)

@@ -8,17 +8,17 @@ from collections import Counter
 import pytest
 from chases import training_data, video  # type: ignore[import-not-found]
 
+from etholake.dataset.labelled import LabelledVideo, TrainingData
+from etholake.dataset.split import Span
 from etholake.errors import UsageError
 from etholake.events.types import Event
-from etholake.training.data import LabelledVideo, TrainingData
 from etholake.training.folds import make_folds, track_hash
-from etholake.training.split import Span
 
 
 def renamed(copy: LabelledVideo, video_id: int, lab_id: str) -> LabelledVideo:
     """The same tracks as another video (a second annotator's)."""
-    meta = dataclasses.replace(copy.clip.meta, video_id=video_id, lab_id=lab_id)
-    return dataclasses.replace(copy, clip=dataclasses.replace(copy.clip, meta=meta))
+    meta = dataclasses.replace(copy.tracks.meta, video_id=video_id, lab_id=lab_id)
+    return dataclasses.replace(copy, tracks=dataclasses.replace(copy.tracks, meta=meta))
 
 
 def lab(first: int, n: int, lab_id: str) -> list[LabelledVideo]:
@@ -30,7 +30,7 @@ def test_every_frame_is_held_out_once_and_never_trained_on_then() -> None:
     folds = make_folds(data, 5)
     assert len(folds) == 5
     for v in data.videos:
-        spans = [s for fold in folds for s in fold.test if s.video_id == v.clip.video_id]
+        spans = [s for fold in folds for s in fold.test if s.video_id == v.tracks.video_id]
         assert sorted(f for s in spans for f in range(s.start_frame, s.stop_frame)) == list(range(200))
     for fold in folds:
         trained = {(s.video_id, f) for s in fold.train for f in range(s.start_frame, s.stop_frame)}
@@ -45,7 +45,7 @@ def test_repeated_tracks_stay_together_across_labs() -> None:
     twins = lab(1, 6, "A")
     copies = [renamed(twins[k], 100 + k, "B") for k in range(3)]
     other = lab(50, 3, "B")
-    assert track_hash(copies[0].clip) == track_hash(twins[0].clip) != track_hash(twins[1].clip)
+    assert track_hash(copies[0].tracks) == track_hash(twins[0].tracks) != track_hash(twins[1].tracks)
     for fold in make_folds(training_data(twins + copies + other), 3):
         held_out = {s.video_id for s in fold.test}
         assert all((1 + k in held_out) == (100 + k in held_out) for k in range(3))
@@ -54,7 +54,7 @@ def test_repeated_tracks_stay_together_across_labs() -> None:
 def test_rare_actions_are_spread() -> None:
     videos = lab(1, 6, "A")
     for k in (1, 4):
-        rare = Event(videos[k].clip.video_id, 1, 2, "attack", 10, 30)
+        rare = Event(videos[k].tracks.video_id, 1, 2, "attack", 10, 30)
         videos[k] = dataclasses.replace(videos[k], events=(*videos[k].events, rare))
     folds = make_folds(training_data(videos), 2)
     assert Counter(s.video_id for fold in folds for s in fold.test) == Counter(range(1, 7))

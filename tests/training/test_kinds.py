@@ -10,23 +10,23 @@ import numpy as np
 import pytest
 from chases import SMALL, training_data, video  # type: ignore[import-not-found]
 
+from etholake.dataset.labelled import TrainingData
+from etholake.dataset.split import Span
 from etholake.errors import UsageError
-from etholake.events.decisions import Decisions
+from etholake.events.post_processing import PostProcessing
 from etholake.models.archive import META, load_model
-from etholake.models.boosted import Boosted
-from etholake.models.ensemble import Ensemble
-from etholake.models.stacked import Stacked
-from etholake.stages import explain
-from etholake.training.cross import OUT_OF_FOLD, Plan, fit_folds
-from etholake.training.data import TrainingData
+from etholake.models.boosted.forest import Boosted
+from etholake.models.ensemble.model import Ensemble
+from etholake.models.stacking.model import StackingModel
+from etholake.stages.model import explain
+from etholake.training.cross import OUT_OF_FOLD, CrossValidationPlan, fit_folds
 from etholake.training.fit import fit
 from etholake.training.oof import read_oof
-from etholake.training.split import Span
 from etholake.training.validation import HeldOut
 
 TREES = {"rounds": 20, "depth": 3, "eta": 0.3, "min_child_weight": 5.0, "max_rows": 2000}
 NETWORK = {**SMALL, "epochs": 2, "batches_per_epoch": 8, "threads": 1}
-PLAN = Plan(("boosted", "smoke"), folds=2, stack=True)
+PLAN = CrossValidationPlan(("boosted", "smoke"), folds=2, stack=True)
 
 
 @pytest.fixture(scope="module")
@@ -59,24 +59,26 @@ def test_the_baseline_learns_decides_and_reports_like_a_network(
     assert report["history"][0]["val_score"] == report["validation"]["score"]
     assert json.loads((folder / META).read_text())["split"] == report["split"]
     assert {*report["training_seconds"]} == {"A", "B"}
-    score = HeldOut.of(model, data.videos, [Span(**s) for s in report["split"]["test"]]).score(model.decisions)
+    score = HeldOut.of(model, data.videos, [Span(**s) for s in report["split"]["test"]]).score(
+        model.post_processing
+    )
     assert score is not None
     assert score.score > 0.8
-    assert model.decisions.to_dict() != Decisions().to_dict()
-    assert model.notes(video(1, "Elsewhere").clip)[0].startswith("lab Elsewhere was not in the training data")
+    assert model.post_processing.to_dict() != PostProcessing().to_dict()
+    assert model.notes(video(1, "Elsewhere").tracks)[0].startswith("lab Elsewhere was not in the training data")
 
 
 def test_a_stack_stands_on_an_ensemble_of_each_configuration(stack: Path) -> None:
     model = load_model(stack / "model")
-    assert isinstance(model, Stacked)
+    assert isinstance(model, StackingModel)
     assert [type(base) for base in model.bases] == [Ensemble, Ensemble]
-    assert [type(base.members[0]).__name__ for base in model.bases] == ["Boosted", "Recogniser"]  # type: ignore[attr-defined]
+    assert [type(base.members[0]).__name__ for base in model.bases] == ["Boosted", "NetworkModel"]  # type: ignore[attr-defined]
     assert model.details["validation"]["score"] > 0.8
-    clip = video(77, "A").clip
-    said = model.stack.predict(clip, [base.predict(clip) for base in model.bases])
-    for a, b in zip(said, model.predict(clip), strict=True):
+    tracks = video(77, "A").tracks
+    said = model.stack.predict(tracks, [base.predict(tracks) for base in model.bases])
+    for a, b in zip(said, model.predict(tracks), strict=True):
         np.testing.assert_array_equal(a.probabilities_TA, b.probabilities_TA)
-    assert {event.action for event in model.events(clip)} == {"chase", "rest"}
+    assert {event.action for event in model.events(tracks)} == {"chase", "rest"}
 
 
 def test_what_a_stack_said_out_of_fold_is_of_every_frame_but_the_test(stack: Path) -> None:
@@ -91,7 +93,7 @@ def test_what_a_stack_said_out_of_fold_is_of_every_frame_but_the_test(stack: Pat
 def test_recordings_that_are_folded_in_time_teach_a_stack(tmp_path: Path) -> None:
     """One video per lab: each fold is a part of it, and the parts are one video to those who decide."""
     data = training_data([video(1, "A", 800), video(2, "B", 800)])
-    plan = Plan(("boosted",), folds=2, stack=True)
+    plan = CrossValidationPlan(("boosted",), folds=2, stack=True)
     report = fit_folds(
         data, tmp_path / "model", plan, {"boosted": TREES, "stack": TREES}, scratch=tmp_path / "out"
     )
@@ -105,18 +107,20 @@ def test_recordings_that_are_folded_in_time_teach_a_stack(tmp_path: Path) -> Non
 
 def test_what_each_kind_knows_is_explained(stack: Path, boosted: tuple[Path, dict[str, Any]]) -> None:
     of_stack, of_trees = explain.describe(stack / "model"), explain.describe(boosted[0])
-    assert (of_stack["kind"], of_stack["members"]) == ("stack", ["boosted", "boosted", "smoke", "smoke"])
-    assert (of_trees["kind"], of_trees["members"], of_trees["clock"]["window"]) == ("boosted", [], None)
+    assert (of_stack["family"], of_stack["members"]) == ("stacking", ["boosted", "boosted", "smoke", "smoke"])
+    assert (of_trees["family"], of_trees["members"], of_trees["clock"]["window"]) == ("boosted", [], None)
     assert list(of_stack["labs"]) == list(of_trees["labs"]) == ["A", "B"]
     assert of_stack["labs"]["A"]["chase"]["training_seconds"] > 0
     text = explain.lines(of_stack)
-    assert text[0] == "stack of 2 × boosted, 2 × smoke, mean probability"
-    assert text[1].startswith("network  configuration smoke")
-    assert "trees    20 rounds, 3 deep" in explain.lines(of_trees)
+    assert text[0] == "stacking of 2 × boosted, 2 × smoke, mean probability"
+    assert text[1].startswith("config   configuration smoke (cnn_transformer: width 32")
+    assert "config   trees: 20 rounds, 3 deep" in explain.lines(of_trees)
 
 
 def test_a_field_that_trees_do_not_have_is_named(data: TrainingData, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"Boosted trees have no field 'round'\. Nearest: rounds"):
+    with pytest.raises(UsageError, match=r"A configuration of boosted has no field 'round'\. Nearest: rounds"):
         fit(data, tmp_path, "boosted", {"round": 3})
-    with pytest.raises(UsageError, match=r"no model configuration 'boost'; known: base, .*, boosted"):
+    with pytest.raises(
+        UsageError, match=r"no model configuration 'boost'; known: base, .*, boosted, .*\. Did you mean 'boosted'"
+    ):
         fit(data, tmp_path, "boost")

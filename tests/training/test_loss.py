@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from etholake.training.loss import masked_loss, positive_weights, soft_f1_loss
+from etholake.models.loss import masked_loss, positive_weights, soft_f1_loss
 
 LOGITS = torch.tensor([[[0.0, 3.0], [0.0, -50.0]]])
 LABELS = torch.tensor([[[1.0, 0.0], [0.0, 1.0]]])

@@ -17,11 +17,11 @@ import torch
 import training_run  # type: ignore[import-not-found]
 from safetensors.torch import load_file
 
+from etholake.dataset.labelled import TrainingData
 from etholake.errors import ContractError, UsageError
-from etholake.models.recogniser import WEIGHTS
+from etholake.models.network_model import WEIGHTS
 from etholake.training import checkpoint
 from etholake.training.checkpoint import Checkpoint
-from etholake.training.data import TrainingData
 from etholake.training.fit import fit
 from etholake.training.parallel import Group
 
@@ -47,7 +47,7 @@ def test_a_run_killed_in_mid_epoch_goes_on_bit_for_bit(whole: tuple[Path, dict[s
     out, checkpoints = tmp_path / "model", tmp_path / "checkpoints"
     command = [sys.executable, SCRIPT, str(out), str(checkpoints)]
     process = subprocess.Popen(command, env=ENVIRON)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300  # a loaded machine needs a while to import torch
     while _last_step(checkpoints) < 20 and time.monotonic() < deadline and process.poll() is None:
         time.sleep(0.002)
     process.send_signal(signal.SIGKILL)

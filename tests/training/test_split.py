@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from etholake.dataset.split import AnnotatedVideo, Span, Split, choose
 from etholake.errors import UsageError
-from etholake.training.split import Span, Split, Video, choose
 
 
-def lab(n: int, lab_id: str = "Lab", frames: int = 1000) -> list[Video]:
-    return [Video(i, lab_id, frames, frozenset({"sniff"})) for i in range(1, n + 1)]
+def lab(n: int, lab_id: str = "Lab", frames: int = 1000) -> list[AnnotatedVideo]:
+    return [AnnotatedVideo(i, lab_id, frames, frozenset({"sniff"})) for i in range(1, n + 1)]
 
 
 def ids(spans: tuple[Span, ...]) -> list[int]:
@@ -45,7 +45,7 @@ def test_a_single_video_is_split_in_time() -> None:
 def test_the_order_of_videos_and_other_labs_change_nothing() -> None:
     alone = choose(lab(9))
     assert choose(lab(9)[::-1]) == alone
-    more = choose(lab(9) + [Video(v.video_id + 100, "New", 500, v.actions) for v in lab(6)])
+    more = choose(lab(9) + [AnnotatedVideo(v.video_id + 100, "New", 500, v.actions) for v in lab(6)])
     for part in ("train", "validation", "test"):
         assert [s for s in getattr(more, part) if s.lab_id == "Lab"] == list(getattr(alone, part))
 
@@ -53,13 +53,14 @@ def test_the_order_of_videos_and_other_labs_change_nothing() -> None:
 @pytest.mark.parametrize("rare", range(1, 8))
 def test_the_only_video_with_an_action_trains(rare: int) -> None:
     videos = [
-        Video(i, "Lab", 1000, frozenset({"sniff"} | ({"mount"} if i == rare else set()))) for i in range(1, 8)
+        AnnotatedVideo(i, "Lab", 1000, frozenset({"sniff"} | ({"mount"} if i == rare else set())))
+        for i in range(1, 8)
     ]
     assert rare in ids(choose(videos).train)
 
 
 def test_named_videos_are_the_test() -> None:
-    videos = lab(6) + [Video(v.video_id + 100, "Other", 500, v.actions) for v in lab(4)]
+    videos = lab(6) + [AnnotatedVideo(v.video_id + 100, "Other", 500, v.actions) for v in lab(4)]
     split = choose(videos, holdout=[2, 3])
     assert {s.video_id for s in split.test if s.lab_id == "Lab"} == {2, 3}
     assert len([s for s in split.train if s.lab_id == "Lab"]) == 3
@@ -68,6 +69,6 @@ def test_named_videos_are_the_test() -> None:
 
 
 def test_a_lab_of_which_all_is_held_out_does_not_train() -> None:
-    split = choose([*lab(2), Video(9, "Other", 500, frozenset({"sniff"}))], holdout=[1, 2])
+    split = choose([*lab(2), AnnotatedVideo(9, "Other", 500, frozenset({"sniff"}))], holdout=[1, 2])
     assert {s.lab_id for s in split.train} == {"Other"}
     assert {1, 2} <= set(ids(split.test))

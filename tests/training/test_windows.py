@@ -10,18 +10,18 @@ import torch
 from chases import SMALL, training_data, video  # type: ignore[import-not-found]
 
 from etholake.contract import ACTIONS
+from etholake.dataset.labelled import LabelledVideo
+from etholake.dataset.pose_tracks import PoseTracks, VideoMeta
+from etholake.dataset.split import Span
 from etholake.events.types import Event
-from etholake.features.clip import PoseClip, VideoMeta
-from etholake.models.config import named
-from etholake.training.data import LabelledVideo
-from etholake.training.split import Span
+from etholake.models.registry import resolve
 from etholake.training.windows import WindowSampler
 
 CHASE, REST, ATTACK, SNIFF = (ACTIONS.index(a) for a in ("chase", "rest", "attack", "sniff"))
 
 
 def sampler(videos: list[LabelledVideo], *spans: Span, **overrides: object) -> WindowSampler:
-    config = named("smoke", {**SMALL, **overrides})
+    _, config = resolve("smoke", {**SMALL, **overrides})
     return WindowSampler(training_data(videos), spans, [spans[0].lab_id], config, seed=0)
 
 
@@ -31,11 +31,11 @@ def test_labels_are_positive_negative_or_masked() -> None:
     for b in range(64):
         self_action = bool(batch.tracks.is_self_B[b])
         asked = {REST} if self_action else {CHASE, ATTACK}
-        assert set(np.flatnonzero(batch.wanted_BTC[b].any(dim=0))) == asked
-        assert set(np.flatnonzero(batch.candidates_BC[b])) == asked
+        assert set(np.flatnonzero(batch.loss_mask_BTC[b].any(dim=0))) == asked
+        assert set(np.flatnonzero(batch.labeled_BC[b])) == asked
         assert not batch.labels_BTC[b][:, [c for c in range(len(ACTIONS)) if c not in asked]].any()
     assert not batch.labels_BTC[..., ATTACK].any()
-    assert not batch.wanted_BTC[..., SNIFF].any()
+    assert not batch.loss_mask_BTC[..., SNIFF].any()
     assert batch.tracks.is_self_B.any()
     assert not batch.tracks.is_self_B.all()
 
@@ -51,11 +51,11 @@ def test_labels_lie_on_their_frames() -> None:
 
 def test_labels_of_another_rate_are_taken_from_the_nearest_frame() -> None:
     n = 121  # one second and a frame at 120 fps: 31 ticks
-    clip = PoseClip(
-        VideoMeta(1, "Lab", 120.0, behaviors=((1, 2, "chase"),)),
+    tracks = PoseTracks(
+        VideoMeta(1, "Lab", 120.0, labeled_behaviors=((1, 2, "chase"),)),
         np.zeros((31, 2, 8, 2), np.float32), np.ones((31, 2, 8), bool), (1, 2), 1000, n,
     )  # fmt: skip
-    fast = LabelledVideo(clip, (Event(1, 1, 2, "chase", 1040, 1080),))
+    fast = LabelledVideo(tracks, (Event(1, 1, 2, "chase", 1040, 1080),))
     whole = sampler([fast], Span(1, "Lab", 1000, 1121), window=31, batch=1)
     assert np.flatnonzero(whole.draw(0).labels_BTC[0, :, CHASE]).tolist() == list(range(10, 20))
     assert whole.draw(0).tracks.rate_B.tolist() == [2.0]  # log2(120 / 30)
@@ -74,29 +74,29 @@ def test_frames_outside_the_training_spans_never_count() -> None:
     for step in range(3):
         batch = whole.draw(step)
         starts = [
-            int(np.argmin((video(1).clip.xy_TMK2[:, 0, 0] - first.numpy()).__abs__().sum(axis=1)))
+            int(np.argmin((video(1).tracks.xy_TMK2[:, 0, 0] - first.numpy()).__abs__().sum(axis=1)))
             for first in batch.tracks.xy_BRTK2[:, 0, 0, 0]
         ]
         for b, start in enumerate(starts):
             ticks = start + np.arange(SMALL["window"])
             expected = (ticks < 100) | ((ticks >= 150) & (ticks < 200))
-            np.testing.assert_array_equal(batch.wanted_BTC[b].any(dim=1).numpy(), expected)
+            np.testing.assert_array_equal(batch.loss_mask_BTC[b].any(dim=1).numpy(), expected)
 
 
 def test_a_rare_action_is_drawn_as_often_as_a_common_one() -> None:
     one = video(1, frames=4000)
     rare = dataclasses.replace(one, events=(*one.events, Event(1, 1, 2, "attack", 2000, 2010)))
-    whole = sampler([rare], Span(1, "Lab", 0, 4000), positive_share=1.0, batch=300)
+    whole = sampler([rare], Span(1, "Lab", 0, 4000), positive_fraction=1.0, batch=300)
     batch = whole.draw(0)
     shown = [float(batch.labels_BTC[:, :, c].any(dim=1).float().mean()) for c in (ATTACK, CHASE, REST)]
     assert shown[0] == pytest.approx(1 / 3, abs=0.1)
-    share = whole.shares()
+    share = whole.prevalence()
     assert share[ATTACK] == pytest.approx(10 / 4000)
     assert share[CHASE] == pytest.approx(0.5)
 
 
 def test_a_share_of_samples_hides_its_lab() -> None:
-    hidden = sampler([video(1)], Span(1, "Lab", 0, 400), hidden_lab_share=0.25, batch=400).draw(0).lab_B
+    hidden = sampler([video(1)], Span(1, "Lab", 0, 400), hidden_lab_fraction=0.25, batch=400).draw(0).lab_B
     assert float((hidden == 0).float().mean()) == pytest.approx(0.25, abs=0.07)
     assert set(hidden.tolist()) == {0, 1}
 
@@ -105,12 +105,12 @@ def test_a_clip_shorter_than_a_window_is_padded_with_missing_points() -> None:
     whole = sampler([video(1, frames=20)], Span(1, "Lab", 0, 20))
     batch = whole.draw(0)
     assert torch.isnan(batch.tracks.xy_BRTK2[:, :, 20:]).all()
-    assert not batch.wanted_BTC[:, 20:].any()
+    assert not batch.loss_mask_BTC[:, 20:].any()
     assert torch.isfinite(batch.tracks.xy_BRTK2[:, :, :20]).all()
     wide = whole.draw(0, margin=5)  # the same windows, with more to both sides
     torch.testing.assert_close(wide.tracks.xy_BRTK2[:, :, 5:-5], batch.tracks.xy_BRTK2, equal_nan=True)
     torch.testing.assert_close(wide.labels_BTC[:, 5:-5], batch.labels_BTC)
-    assert not wide.wanted_BTC[:, :5].any()
+    assert not wide.loss_mask_BTC[:, :5].any()
 
 
 def test_a_step_draws_the_same_whenever_it_is_drawn() -> None:

@@ -43,7 +43,7 @@ class State:
     cause: str = ""
 
     def seconds(self, now: dt.datetime) -> float:
-        """How long it has taken until its end, or until now."""
+        """Return the duration until its end, or until now."""
         return ((self.ended or now) - self.started).total_seconds()
 
 
@@ -57,57 +57,57 @@ class Shown:
 
 
 def outline(definition: Mapping[str, Any], depth: int = 0) -> list[Shown]:
-    """The states that do something, in the order of the definition: tasks (but reads of results) and branches."""
-    found = []
+    """Return the states that work, in the order of the definition: tasks (but reads of results), branches."""
+    shown = []
     for name, state in definition["States"].items():
         resource = state.get("Resource", "")
         if state["Type"] in {"Task", "Parallel", "Map"} and not resource.endswith(":s3:getObject"):
-            found.append(Shown(name, depth, rescue=name == RESCUE))
+            shown.append(Shown(name, depth, rescue=name == RESCUE))
         for branch in state.get("Branches", []):
-            found += outline(branch, depth + 1)
-    return found
+            shown += outline(branch, depth + 1)
+    return shown
 
 
 def states(events: Sequence[Event]) -> dict[str, State]:
-    """How every state stands that was entered, by name, in the order of their entry."""
+    """Return the entered states by name, in the order of their entry."""
     by_id = {event["id"]: event for event in events}
-    found: dict[str, State] = {}
+    entered: dict[str, State] = {}
     for event in events:
         kind, at = event["type"], event["timestamp"]
         if kind.endswith("StateEntered"):
             name = event["stateEnteredEventDetails"]["name"]
-            first = found[name].started if name in found else at  # a loop counts from its first turn
-            found[name] = State(name, "running", first)
+            first = entered[name].started if name in entered else at  # a loop counts from its first turn
+            entered[name] = State(name, "running", first)
             if name == RESCUE:
-                _fail(by_id.get(event.get("previousEventId", 0)), found, at)
+                _fail(by_id.get(event.get("previousEventId", 0)), entered, at)
         elif kind.endswith("StateExited"):
-            left = found[event["stateExitedEventDetails"]["name"]]
+            left = entered[event["stateExitedEventDetails"]["name"]]
             left.status, left.ended = ("caught" if left.failures and left.status == "failed" else "succeeded"), at
         elif kind in ENDS:
-            _end(found.values(), at)
-        elif (state := _of(event, by_id, found)) is not None:
+            _end(entered.values(), at)
+        elif (state := _of(event, by_id, entered)) is not None:
             if kind in FAILURES:
                 details = event.get(FAILURES[kind], {})
                 state.status, state.failures = "failed", state.failures + 1
                 state.error, state.cause = details.get("error", ""), details.get("cause", "")
             elif kind == "TaskScheduled" and state.status == "failed":
                 state.status = "retrying"
-    return found
+    return entered
 
 
-def _fail(left: Event | None, found: Mapping[str, State], at: dt.datetime) -> None:
-    """The state that was left for the rescue has failed; what still ran beside it was stopped."""
+def _fail(left: Event | None, entered: Mapping[str, State], at: dt.datetime) -> None:
+    """Mark the state that was left for the rescue as failed, and those that ran beside it as stopped."""
     if left is not None and "stateExitedEventDetails" in left:
-        found[left["stateExitedEventDetails"]["name"]].status = "failed"
-    _end([state for state in found.values() if state.name != RESCUE], at)
+        entered[left["stateExitedEventDetails"]["name"]].status = "failed"
+    _end([state for state in entered.values() if state.name != RESCUE], at)
 
 
-def _of(event: Event, by_id: Mapping[int, Event], found: Mapping[str, State]) -> State | None:
-    """The state to which an event belongs: that of the nearest entry before it."""
+def _of(event: Event, by_id: Mapping[int, Event], entered: Mapping[str, State]) -> State | None:
+    """Return the state to which an event belongs: that of the nearest entry before it."""
     at: Event | None = event
     while at is not None:
         if at["type"].endswith("StateEntered"):
-            return found.get(at["stateEnteredEventDetails"]["name"])
+            return entered.get(at["stateEnteredEventDetails"]["name"])
         at = by_id.get(at.get("previousEventId", 0))
     return None
 
@@ -119,19 +119,19 @@ def _end(running: Iterable[State], at: dt.datetime) -> None:
             state.status = "failed" if state.status == "failed" else "stopped"
 
 
-def failure(found: Mapping[str, Any], events: Sequence[Event]) -> str:
-    """What a person is told of an execution that did not succeed: state, reason, where its log lies."""
-    name, status = found["name"], str(found["status"])
+def failure(description: Mapping[str, Any], events: Sequence[Event]) -> str:
+    """Return the message on an execution that did not succeed: state, reason, where its log lies."""
+    name, status = description["name"], str(description["status"])
     head = f"Execution {name} ended as {status}"
     failed = _culprit(events)
     if failed is None:
-        why = ": ".join(part for part in (found.get("error"), found.get("cause")) if part)
+        why = ": ".join(part for part in (description.get("error"), description.get("cause")) if part)
         return f"{head}: {why or 'no reason was given'}"
     return f"{head} in state {failed.name}: {explain(failed.error, failed.cause)}"
 
 
 def _culprit(events: Sequence[Event]) -> State | None:
-    """The state whose failure was the last before the failure was told (or before the end)."""
+    """Return the state whose failure was the last before the execution's failure (or its end)."""
     until = next(
         (n for n, e in enumerate(events) if e.get("stateEnteredEventDetails", {}).get("name") == RESCUE),
         len(events),
@@ -139,13 +139,13 @@ def _culprit(events: Sequence[Event]) -> State | None:
     if until == len(events) and events and events[-1]["type"] == "ExecutionAborted":
         return None
     by_id = {event["id"]: event for event in events}
-    found = states(events[:until])
+    entered = states(events[:until])
     last = next((event for event in reversed(events[:until]) if event["type"] in FAILURES), None)
-    return _of(last, by_id, found) if last is not None else None
+    return _of(last, by_id, entered) if last is not None else None
 
 
 def explain(error: str, cause: str) -> str:
-    """The cause of a failure as a sentence: of a job, its name, its reason and its log."""
+    """Return the cause of a failure as a sentence: for a job its name, its reason and its log."""
     try:
         job = json.loads(cause)
     except ValueError:
@@ -154,8 +154,8 @@ def explain(error: str, cause: str) -> str:
         return f"{error}: {cause}"
     for member, name, reason, log in _JOBS:
         if member in job:
-            said = job.get(reason) or "no reason was given"
+            message = job.get(reason) or "no reason was given"
             place = {"LogGroupName": "/aws-glue/jobs", **job, "name": job.get(name, "")}
-            what = f"{job.get(name)} ended as {job[member]}: {said}"
+            what = f"{job.get(name)} ended as {job[member]}: {message}"
             return f"{what}\nIts log is in the CloudWatch log groups {log.format(**place)}."
     return f"{error}: {cause}"

@@ -1,21 +1,21 @@
-"""What the stack `infra/pipeline.yaml` is given: where its definition lies, the input of an execution.
+"""Build the parameters of the stack `infra/pipeline.yaml` and the input of an execution.
 
 `etholake deploy` makes it, as the last of the stacks.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any
 
 from etholake import aws
 from etholake.contract import CODE_ZONE
+from etholake.digest import bytes_digest
 from etholake.errors import AwsError, UsageError
 from etholake.settings import Settings
-from etholake.stages import registry
-from etholake.stages.train import job_settings
+from etholake.stages.job_settings import image_uri, job_settings
+from etholake.stages.serving import registry
 
 __all__ = ["DEFINITION", "arn", "definition_key", "input_of", "parameters"]
 
@@ -26,27 +26,25 @@ POLL_S = 15
 
 
 def arn(settings: Settings) -> str:
-    """The state machine. Raises AwsError if it is not deployed."""
-    found = aws.stack_outputs(settings).get("StateMachineArn")
-    if found is None:
+    """Return the ARN of the state machine. Raises AwsError if it is not deployed."""
+    machine_arn = aws.stack_outputs(settings).get("StateMachineArn")
+    if machine_arn is None:
         raise AwsError("The pipeline's stack is not deployed: run `make deploy` first.")
-    return found
+    return machine_arn
 
 
-# --- pure -------------------------------------------------------------------------------------------------
+# --- requests ---------------------------------------------------------------------------------------------
 def definition_key(definition: bytes) -> str:
-    """Where a definition lies: another content is another key, so that CloudFormation sees the change."""
-    return f"{CODE_ZONE}/pipeline-{hashlib.sha256(definition).hexdigest()[:16]}.asl.json"
+    """Return the key of a definition: other content has another key, so that CloudFormation sees the change."""
+    return f"{CODE_ZONE}/pipeline-{bytes_digest(definition)[:16]}.asl.json"
 
 
 def parameters(settings: Settings, definition: bytes) -> dict[str, str]:
-    """The template's parameters, but for those that the lake's stacks give."""
-    options = job_settings()
-    account = settings.account
+    """Return the template's parameters, but for those that the lake's stacks give."""
     return {
         "DefinitionKey": definition_key(definition),
-        "TrainingImage": options["training"]["image"].format(region=settings.region, account=account),
-        "HostingImage": options["hosting"]["image"].format(region=settings.region, account=account),
+        "TrainingImage": image_uri(settings, "training"),
+        "HostingImage": image_uri(settings, "hosting"),
         "InstanceType": settings.instance_type,
         "ExecutionInput": json.dumps(input_of(settings), sort_keys=True),
         "StartOnManifest": "ENABLED" if settings.pipeline_on_manifest else "DISABLED",
@@ -62,7 +60,7 @@ def input_of(
     max_quarantined: float = MAX_QUARANTINED,
     tuning: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Input of an execution.
+    """Return the input of an execution.
 
     `tuning` searches hyper-parameters in place of one training: entries that replace those of ``tuning`` in
     `sagemaker/jobs.json` ({} for none). Raises UsageError for a share that is none.
@@ -83,6 +81,7 @@ def input_of(
         "settings": {
             "max_gap_frames": settings.max_gap_frames,
             "seed": settings.seed,
+            "implausible_points": settings.implausible_points,
             "quality_limits": settings.quality_limits,
             "repair_label_clock": settings.repair_label_clock,
         },

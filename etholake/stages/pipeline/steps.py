@@ -15,16 +15,24 @@ from pathlib import Path
 from typing import Any
 
 from etholake import aws, logs
-from etholake.contract import MODEL_ZONE, QUALITY_POINTER, RAW_ZONE, STATE_ZONE
-from etholake.curate.rules import RULES
-from etholake.errors import DataError, UsageError, raise_collected
+from etholake.contract import MODEL_ZONE, QUALITY_POINTER, RAW_ZONE, RULES, STATE_ZONE
+from etholake.digest import fingerprint
+from etholake.errors import DataError, UsageError, raise_collected, suggestion
 from etholake.events.submission import write_csv
 from etholake.events.types import Event
 from etholake.lake import Lake
+from etholake.objects import read_object
 from etholake.settings import Settings
-from etholake.stages import etl, evaluate, fingerprint, load_state, predict, registry, serve, train, tune
-from etholake.stages.ingest.zone import RawZone
-from etholake.stages.videos import Videos
+from etholake.stages.lake import etl
+from etholake.stages.lake.ingest.zone import RawZoneBucket
+from etholake.stages.model import evaluate, tune
+from etholake.stages.model.training_inputs import SOURCE, STAGE, trained_details, training_plan
+from etholake.stages.model.training_result import save_training
+from etholake.stages.serving import predict, registry
+from etholake.stages.serving.trained_model import trained_model
+from etholake.stages.serving.videos import Videos
+from etholake.stages.state import load_state, open_lake
+from etholake.storage import split_uri
 
 __all__ = [
     "STEPS", "Run", "check", "gate", "gate_problems", "requests", "result_key", "run", "run_id", "score",
@@ -54,7 +62,7 @@ def run(
         What the step itself raises: a sentence that says where and why.
     """
     if name not in STEPS:
-        raise UsageError(f"There is no step '{name}'. Known: {', '.join(STEPS)}.")
+        raise UsageError(f"There is no step '{name}'. {suggestion(name, STEPS)}")
     result = STEPS[name](settings, Run(settings, execution, given, training or {}))
     aws.client(settings, "s3").put_object(
         Bucket=settings.bucket,
@@ -75,7 +83,7 @@ class Run:
     training: Given
 
     def earlier(self, step: str) -> dict[str, Any]:
-        """What an earlier step of this execution left."""
+        """Return the result of an earlier step of this execution."""
         key = result_key(self.execution, step)
         body = aws.client(self.settings, "s3").get_object(Bucket=self.settings.bucket, Key=key)["Body"].read()
         result: dict[str, Any] = json.loads(body)
@@ -83,22 +91,22 @@ class Run:
 
 
 def result_key(execution: str, step: str) -> str:
-    """Where a step of an execution leaves its result."""
+    """Return the key under which a step of an execution leaves its result."""
     return f"{STATE_ZONE}/pipeline/{execution}/{step}.json"
 
 
 def run_id(given: Given, execution: str) -> str:
-    """The run that the execution's jobs are logged under: who started it, or itself if a rule did."""
+    """Return the run id for the logs of the execution's jobs: the starter's, or its own if a rule started it."""
     return str(given.get("run_id") or execution)
 
 
 # --- ingest check -----------------------------------------------------------------------------------------
 def check(settings: Settings, run: Run) -> dict[str, Any]:
-    """Whether the raw zone is what its manifest says, and whether it has been curated already.
+    """Check that the raw zone is what its manifest says; return whether it has been curated already.
 
     Raises DataError that names the objects which are missing or are not those that were ingested.
     """
-    zone = RawZone.read(settings)
+    zone = RawZoneBucket.read(settings)
     if not zone.manifest:
         raise DataError(f"The raw zone of bucket '{settings.bucket}' has no manifest: run `make ingest` first.")
     bad = [key for key, entry in zone.manifest.items() if zone.present.get(key) != entry.get("etag")]
@@ -108,7 +116,7 @@ def check(settings: Settings, run: Run) -> dict[str, Any]:
     what = "The raw zone is not what its manifest says; ingest again"
     raise_collected(DataError, what, _some(problems))
     digest, arguments = etl.inputs(settings)
-    lake = _lake(settings)
+    lake = open_lake(settings)
     return {
         "run": fingerprint(run.execution),
         "files": len(zone.manifest),
@@ -121,12 +129,12 @@ def check(settings: Settings, run: Run) -> dict[str, Any]:
 
 # --- quality gate -----------------------------------------------------------------------------------------
 def gate(settings: Settings, run: Run) -> dict[str, Any]:
-    """Whether the curated data may train a model: the row balance, and how much of each lab was quarantined.
+    """Check that the curated data may train a model: row balance and quarantined part of each lab.
 
-    Says as well whether there is anything to train or to tune, and with which search. Raises DataError with every
-    lab, its worst rule and file.
+    Returns as well whether there is anything to train or to tune, and with which search. Raises DataError with
+    every lab, its worst rule and file.
     """
-    lake = _lake(settings)
+    lake = open_lake(settings)
     registered = lake.register()
     report = _quality(lake)
     raise_collected(
@@ -135,19 +143,19 @@ def gate(settings: Settings, run: Run) -> dict[str, Any]:
     digest = run.earlier("check")["digest"]
     if not etl.is_current(load_state(settings, etl.STAGE), digest, registered):
         etl.save(settings, lake, digest, registered, {"runs": {}})
-    planned = train.plan(settings, run.given["config"], run.given["holdout"])
+    planned = training_plan(settings, run.given["config"], run.given["holdout"])
     options = run.given.get("tuning") if run.given.get("tune") else None
-    wanted, there, program = planned.digest, planned.model is not None, "train.py"
+    wanted, exists, program = planned.digest, planned.model is not None, "train.py"
     if options:
         wanted, program = fingerprint(planned.digest, options), "trial.py"
-        there = _is_model(settings, wanted)
+        exists = trained_details(settings, wanted) is not None
     totals = report["totals"]
     return {
         "rows_in": totals["rows_in"],
         "rows_curated": totals["rows_curated"],
         "rows_quarantined": totals["rows_quarantined"],
-        "train": not there and not options,
-        "tune": not there and bool(options),
+        "train": not exists and not options,
+        "tune": not exists and bool(options),
         "digest": wanted,
         "parameters": _parameters(
             settings, planned.parameters | {"run_id": run_id(run.given, run.execution)}, program
@@ -156,23 +164,17 @@ def gate(settings: Settings, run: Run) -> dict[str, Any]:
     }
 
 
-def _is_model(settings: Settings, digest: str) -> bool:
-    """Whether the newest model is that of `digest`."""
-    state = load_state(settings, train.STAGE)
-    return state.get("fingerprint") == digest and train._exists(settings, state["details"]["model_uri"])
-
-
 def _parameters(settings: Settings, arguments: Given, program: str) -> dict[str, str]:
-    """Hyper-parameters of the training job (text only): arguments of `program`, and where the image finds it."""
+    """Return the hyper-parameters of the training job, as text: arguments of `program`, and where it lies."""
     return {
         **{name: str(value) for name, value in arguments.items()},
         "sagemaker_program": program,
-        "sagemaker_submit_directory": f"s3://{settings.bucket}/{train.SOURCE}",
+        "sagemaker_submit_directory": f"s3://{settings.bucket}/{SOURCE}",
     }
 
 
 def gate_problems(report: Given, max_quarantined: float) -> list[str]:
-    """What speaks against the data, one sentence each: where (lab, file) and why (rule, shares). Pure.
+    """Return the problems of the data, a sentence each: where (lab, file) and why (rule, shares). Pure.
 
     `report` is the JSON of `etholake.curate.quality`; `max_quarantined` the largest share of a lab's rows, 0..1.
     """
@@ -196,7 +198,7 @@ def gate_problems(report: Given, max_quarantined: float) -> list[str]:
 
 
 def _lost_files(report: Given, lab: str, limit: float) -> list[str]:
-    """What speaks against a lab of whose files of one kind too many were left out whole."""
+    """Return a sentence for each kind of file of which a lab has lost too many."""
     problems = []
     own = [file for file in report["files"] if file["lab_id"] == lab]
     for kind in sorted({file["kind"] for file in own}):
@@ -216,7 +218,7 @@ def _leaves_out(rule: str) -> bool:
 
 
 def _worst(report: Given, lab: str) -> str:
-    """The rules that fired in the file of a lab that lost most rows."""
+    """Return the rules that fired in the file of a lab that lost most rows."""
     own = [file for file in report["files"] if file["lab_id"] == lab and file["rows_quarantined"]]
     if not own:
         return ""
@@ -225,7 +227,7 @@ def _worst(report: Given, lab: str) -> str:
 
 
 def _quality(lake: Lake) -> dict[str, Any]:
-    """The latest quality report. Raises DataError if there is none."""
+    """Return the latest quality report. Raises DataError if there is none."""
     try:
         pointer = json.loads(lake.s3.get_object(Bucket=lake.bucket, Key=QUALITY_POINTER)["Body"].read())
     except lake.s3.exceptions.NoSuchKey as err:
@@ -238,17 +240,17 @@ def _quality(lake: Lake) -> dict[str, Any]:
 
 # --- requests of the held-out videos ----------------------------------------------------------------------
 def requests(settings: Settings, run: Run) -> dict[str, Any]:
-    """Take the trained model over, and write one request per held-out video for the batch transform.
+    """Save the trained model as the newest, and write one request per held-out video for the batch transform.
 
     The model is that of the training job that has just completed (of a tuning the best one), or the one that
     was there before.
     """
     if run.training:
         seconds = float(run.training.get("BillableTimeInSeconds", 0))
-        digest, found = run.earlier("gate")["digest"], dict(run.training)
-        tuned = {"tuned": _tuned(run.given, found)} if run.given.get("tune") else {}
-        train.save(settings, digest, run.given["config"], found, seconds, **tuned)
-    model, uri = serve.trained_model(settings)
+        digest, job_description = run.earlier("gate")["digest"], dict(run.training)
+        tuned = {"tuned": _tuned(run.given, job_description)} if run.given.get("tune") else {}
+        save_training(settings, digest, run.given["config"], job_description, seconds, **tuned)
+    model, uri = trained_model(settings)
     source = Videos(settings, SPLIT)
     spans = _held_out(settings)
     chosen = predict.choose_videos(source.rows, SPLIT, None, [span["video_id"] for span in spans])
@@ -256,16 +258,16 @@ def requests(settings: Settings, run: Run) -> dict[str, Any]:
     run_id = fingerprint(model, SPLIT, chosen, states)
     job = f"etholake-{run_id}-{run.earlier('check')['run']}"
     prefix = f"{MODEL_ZONE}/requests/{job}/"
-    known = source.lake.current("predictions", {"run_id": run_id}) is not None
+    predicted = source.lake.current("predictions", {"run_id": run_id}) is not None
     limit = run.given["max_payload_mb"]  # inside a job there is no jobs.json
-    skipped = [] if known else predict.upload(settings, source, chosen, prefix, _quiet, limit)
+    skipped = [] if predicted else predict.upload(settings, source, chosen, prefix, _quiet, limit)
     if len(skipped) == len(chosen):
         raise DataError(f"None of the {len(chosen)} held-out videos has tracks and labelled behaviours.")
     return {
         "model": model,
         "model_uri": uri,
         "run_id": run_id,
-        "transform": not known,
+        "transform": not predicted,
         "job": job,
         "input": f"s3://{settings.bucket}/{prefix}",
         "output": settings.uri(MODEL_ZONE, "predictions", job),
@@ -273,18 +275,18 @@ def requests(settings: Settings, run: Run) -> dict[str, Any]:
     }
 
 
-def _tuned(given: Given, found: Given) -> dict[str, str]:
-    """What the search chose for the tuned fields, as text."""
-    return {name: found["HyperParameters"][name] for name in given["tuning"]["ranges"]}
+def _tuned(given: Given, job_description: Given) -> dict[str, str]:
+    """Return the values that the search chose for the tuned fields, as text."""
+    return {name: job_description["HyperParameters"][name] for name in given["tuning"]["ranges"]}
 
 
 def _quiet(_done: int, _total: int, _what: str) -> None:
-    """No one watches inside a job."""
+    """Report no progress: no one watches inside a job."""
 
 
 # --- evaluate and compare -----------------------------------------------------------------------------------
 def score(settings: Settings, run: Run) -> dict[str, Any]:
-    """Bring the answers of the transform into `predictions` and `scores`, and compare with the approved model.
+    """Write the answers of the transform into `predictions` and `scores`, and compare with the approved model.
 
     Returns the score, and what to do with the model: ``action`` is `register`, `deploy` (it is the approved one)
     or `keep` (the approved one is not beaten), ``reason`` says why.
@@ -297,7 +299,7 @@ def score(settings: Settings, run: Run) -> dict[str, Any]:
         table = predict.prediction_rows(events, SPLIT, source.rows)
         about = {"model": wanted["model"], "split": SPLIT}
         source.lake.replace_table("predictions", table, run_id, {"run_id": run_id}, about)
-        predict.remove(settings, wanted["input"].removeprefix(f"s3://{settings.bucket}/"))
+        predict.remove(settings, split_uri(wanted["input"])[1])
     spans = {s["video_id"]: (s["start_frame"], s["stop_frame"]) for s in _held_out(settings)}
     with tempfile.TemporaryDirectory() as folder:
         truth, submission = Path(folder) / "truth", Path(folder) / "submission.csv"
@@ -319,14 +321,14 @@ def score(settings: Settings, run: Run) -> dict[str, Any]:
 
 
 def _held_out(settings: Settings) -> list[dict[str, int]]:
-    """Spans of the test part of the newest model's split."""
-    split = (load_state(settings, train.STAGE).get("details") or {}).get("split", {})
+    """Return the spans of the test part of the newest model's split."""
+    split = (load_state(settings, STAGE).get("details") or {}).get("split", {})
     spans: list[dict[str, int]] = split.get("test", [])
     return spans
 
 
 def _predicted(lake: Lake, run_id: str) -> list[Event]:
-    """The events of one run of `predictions`."""
+    """Return the events of one run of `predictions`."""
     import io
 
     import pyarrow.parquet as pq
@@ -334,13 +336,13 @@ def _predicted(lake: Lake, run_id: str) -> list[Event]:
     names = ["video_id", "agent_id", "target_id", "action", "start_frame", "stop_frame", "confidence"]
     events = []
     for uri in lake.current_files("predictions", {"run_id": run_id}):
-        body = lake.s3.get_object(Bucket=lake.bucket, Key=uri.removeprefix(f"s3://{lake.bucket}/"))["Body"].read()
-        events += [Event(**row) for row in pq.read_table(io.BytesIO(body), columns=names).to_pylist()]
+        body = io.BytesIO(read_object(lake.s3, uri))
+        events += [Event(**row) for row in pq.read_table(body, columns=names).to_pylist()]
     return events
 
 
 def _download_truth(settings: Settings, folder: Path, labs: Mapping[int, str]) -> None:
-    """What `evaluate` needs of the raw zone, in the MABe layout: the metadata and the videos' annotations."""
+    """Download metadata and annotations of the videos from the raw zone, in the MABe layout."""
     s3 = aws.client(settings, "s3")
     keys = {f"{RAW_ZONE}/metadata/{SPLIT}.csv": folder / f"{SPLIT}.csv"}
     for video, lab in labs.items():
@@ -355,12 +357,8 @@ def _download_truth(settings: Settings, folder: Path, labs: Mapping[int, str]) -
 
 
 # --- shared -------------------------------------------------------------------------------------------------
-def _lake(settings: Settings) -> Lake:
-    return Lake(aws.client(settings, "s3"), aws.client(settings, "glue"), settings.bucket, settings.database)
-
-
 def _some(problems: Sequence[str]) -> list[str]:
-    """The first few, so that the sentence fits into a job's error message."""
+    """Return the first few problems, so that the sentence fits into a job's error message."""
     more = [f"… and {len(problems) - SHOWN} more"] if len(problems) > SHOWN else []
     return [*problems[:SHOWN], *more]
 

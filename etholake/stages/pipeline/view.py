@@ -31,7 +31,7 @@ def silent(_outline: Sequence[Shown], _states: Mapping[str, State]) -> None:
 
 @contextmanager
 def watching(*, enabled: bool = True) -> Iterator[Watch]:
-    """A callback that shows the states for as long as the block runs. Writes to stderr."""
+    """Give a callback that shows the states on stderr for as long as the block runs."""
     if not enabled:
         yield silent
     elif sys.stderr.isatty():
@@ -42,7 +42,7 @@ def watching(*, enabled: bool = True) -> Iterator[Watch]:
 
 
 def graph(outline: Sequence[Shown], states: Mapping[str, State], now: dt.datetime) -> Any:
-    """The states of the outline from top to bottom, branches beside their rail, each with mark and time."""
+    """Return the outline's states from top to bottom, branches beside a rail, with mark and time."""
     from rich.text import Text
 
     text = Text()
@@ -75,7 +75,7 @@ def _live() -> Iterator[Watch]:
 
 
 def lines() -> Watch:
-    """A line for every change of a state, to stderr."""
+    """Return a callback that prints a line on stderr for every change of a state."""
     seen: dict[str, str] = {}
 
     def watch(outline: Sequence[Shown], states: Mapping[str, State]) -> None:

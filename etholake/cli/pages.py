@@ -1,0 +1,96 @@
+"""Verbs of the pages to look at: dashboards, one video, curves of training, drift, one run."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from etholake.cli.common import AddVerb, exclusive, report, requires
+from etholake.progress import progress
+from etholake.settings import Settings
+
+__all__ = ["add"]
+
+
+def add(verb: AddVerb) -> None:
+    """Add the verbs of this module to the parser."""
+    sub = verb("dashboards", _dashboards, "Render the QuickSight definitions to a page; or serve or publish them.")
+    sub.add_argument("--out", type=Path, help="page to write (default: dist/dashboards.html)")
+    sub.add_argument(
+        "--serve", type=int, nargs="?", const=0, metavar="PORT", help="serve it on loopback, with live queries"
+    )
+    sub.add_argument("--publish", metavar="PRINCIPAL", help="create or update in QuickSight, for this user's ARN")
+    sub.add_argument(
+        "--theme", metavar="ARN", help="with --publish: a theme that exists (default: Etholake's own)"
+    )
+    sub.add_argument("--template", type=Path, metavar="FILE", help="write them as a CloudFormation template")
+
+    sub = verb("video", _video, "The page of one video: skeletons, ethogram, truth above prediction; or serve it.")
+    sub.add_argument("--video", type=int, required=True, metavar="ID")
+    sub.add_argument("--run", metavar="RUN_ID", dest="run_id", help="whose predictions (default: the only run's)")
+    sub.add_argument("--out", type=Path, help="page to write (default: dist/video-ID.html)")
+    sub.add_argument(
+        "--serve", type=int, nargs="?", const=0, metavar="PORT", help="serve it on loopback, poses on demand"
+    )
+
+    sub = verb("curves", _curves, "Chart the metrics of training jobs, from their logs.")
+    sub.add_argument("--job", action="append", default=[], help="a training job; several times for several curves")
+    sub.add_argument(
+        "--out", type=Path, default=Path("dist/curves.html"), help="page to write, and JSON beside it"
+    )
+    sub = verb("drift", _drift, "Compare the endpoint's requests with the videos its model was trained on.")
+    sub.add_argument("--out", type=Path, default=Path("dist/drift.html"), help="page to write, and JSON beside it")
+    sub.add_argument("--endpoint", default="", help="name of the endpoint (default: the real-time one)")
+    sub = verb("report", _report, "One run as a page: its steps, failures, scores, cost; JSON beside it.")
+    sub.add_argument("run_name", metavar="RUN", nargs="?", default="", help="run id (default: the newest here)")
+    sub.add_argument("--out", type=Path, default=Path("dist"), metavar="FOLDER", help="where report-RUN.html goes")
+
+
+def _dashboards(current: Settings, arguments: argparse.Namespace) -> None:
+    from etholake.stages.reports import dashboards
+
+    exclusive(arguments, "--serve", "--publish", "--template", "--out")
+    exclusive(arguments, "--publish", "--template", "--out")
+    exclusive(arguments, "--template", "--out")
+    requires(arguments, "--theme", "--publish")
+    if arguments.serve is not None:
+        dashboards.serve(current, arguments.serve)
+    elif arguments.template:
+        report(arguments, dashboards.write_template(arguments.template))
+    elif arguments.publish:
+        report(arguments, dashboards.publish(current, arguments.publish, arguments.theme or ""))
+    else:
+        with progress("dashboards", enabled=not arguments.json) as on_progress:
+            result = dashboards.run(current, arguments.out or Path("dist/dashboards.html"), on_progress)
+        report(arguments, result)
+
+
+def _video(current: Settings, arguments: argparse.Namespace) -> None:
+    from etholake.stages.reports import video
+
+    exclusive(arguments, "--serve", "--out")
+    if arguments.serve is not None:
+        video.serve(current, arguments.video, arguments.run_id, arguments.serve)
+        return
+    out = arguments.out or Path("dist") / f"video-{arguments.video}.html"
+    with progress("video", enabled=not arguments.json) as on_progress:
+        result = video.run(current, arguments.video, out, arguments.run_id, on_progress)
+    report(arguments, result)
+
+
+def _curves(current: Settings, arguments: argparse.Namespace) -> None:
+    from etholake.stages.reports import curves
+
+    report(arguments, curves.run(current, arguments.out, arguments.job))
+
+
+def _drift(current: Settings, arguments: argparse.Namespace) -> None:
+    from etholake.stages.serving import drift
+
+    report(arguments, drift.run(current, arguments.out, arguments.endpoint))
+
+
+def _report(current: Settings, arguments: argparse.Namespace) -> None:
+    from etholake.stages.reports import run_report
+
+    report(arguments, run_report.run(current, arguments.run_name, arguments.out))

@@ -1,0 +1,136 @@
+"""Verbs of serving: put a model on an endpoint, keep its versions, predict events, score them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from etholake import logs
+from etholake.cli.common import AddVerb, data_folder, exclusive, ids, report, requires
+from etholake.errors import UsageError
+from etholake.progress import progress
+from etholake.settings import Settings
+
+__all__ = ["add"]
+
+
+def add(verb: AddVerb) -> None:
+    """Add the verbs of this module to the parser."""
+    sub = verb("serve", _serve, "Deploy the newest model (or the approved one) to the endpoint.")
+    sub.add_argument(
+        "--kind", choices=("realtime", "serverless", "async"), default="realtime", help="kind of endpoint"
+    )
+    sub.add_argument("--approved", action="store_true", help="serve the approved version of the model registry")
+    sub = verb(
+        "registry", _registry, "Versions of the model; register the newest, approve one, or back to an older."
+    )
+    what = sub.add_mutually_exclusive_group()
+    what.add_argument("--register", action="store_true", help="make the newest trained model a version")
+    what.add_argument("--approve", type=int, metavar="VERSION", help="approve a version")
+    what.add_argument("--rollback", type=int, metavar="VERSION", help="approve it, reject newer ones, serve it")
+    sub = verb("predict", _predict, "Predict events by batch transform, into a submission and the lake.")
+    what = sub.add_mutually_exclusive_group(required=True)
+    what.add_argument("--split", choices=("train", "test"))
+    what.add_argument("--tracks", type=Path, metavar="FILE", help="Parquet of one video, raw or curated")
+    sub.add_argument("--metadata", type=Path, metavar="FILE", help="with --tracks: the video's metadata as JSON")
+    sub.add_argument("--videos", help="video ids, 12,34 (default: all of test, the held-out ones of train)")
+    sub.add_argument(
+        "--output", type=Path, required=True, help="submission CSV to write (with --tracks: .jsonl or .parquet)"
+    )
+    sub = verb("evaluate", _evaluate, "The official score of a submission, and further figures.", data=True)
+    sub.add_argument("--submission", type=Path, help="CSV to score (default: the events of --out-of-fold)")
+    sub.add_argument(
+        "--out-of-fold", nargs="?", const="current", metavar="RUN",
+        help="judge the probabilities of a cross-validated training job, too (RUN: its name; default: the newest)",
+    )  # fmt: skip
+    sub.add_argument("--videos", help="score these video ids only, 12,34")
+    sub.add_argument("--html", type=Path, metavar="PAGE", help="write a page with ethograms to look at")
+    sub.add_argument("--run-id", metavar="RUN", help="also write the tables score… of the lake, as this run")
+    sub.add_argument(
+        "--as-official", action="store_true",
+        help="score exactly as the challenge does: rows that its scorer ignores are left out, counted and named",
+    )  # fmt: skip
+    sub.add_argument("--as-job", action="store_true", help="as a SageMaker processing job on the lake's raw zone")
+
+
+def _serve(current: Settings, arguments: argparse.Namespace) -> None:
+    from etholake.stages.serving import serve
+
+    report(arguments, serve.run(current, arguments.kind, approved=arguments.approved))
+
+
+def _registry(current: Settings, arguments: argparse.Namespace) -> None:
+    from etholake.stages.serving import registry, serve
+
+    group = registry.group_name(current)
+    if arguments.register:
+        result = registry.register(current)
+    elif arguments.rollback is not None:
+        result = serve.roll_back(current, group, arguments.rollback)
+    else:
+        if arguments.approve is not None:
+            registry.approve(current, arguments.approve)
+        result = registry.show(current, group)
+    report(arguments, result)
+
+
+def _predict(current: Settings, arguments: argparse.Namespace) -> None:
+    from etholake.stages.serving import predict, predict_file
+
+    exclusive(arguments, "--tracks", "--videos")
+    requires(arguments, "--metadata", "--tracks")
+    if arguments.tracks:
+        if not arguments.metadata:
+            raise UsageError("--tracks FILE needs --metadata FILE, the video's row of metadata as JSON.")
+        with progress("predict", enabled=not arguments.json) as on_progress:
+            one = predict_file.run(current, arguments.tracks, arguments.metadata, arguments.output, on_progress)
+        report(arguments, one)
+        return
+    with progress("predict", enabled=not arguments.json) as on_progress:
+        result = predict.run(
+            current, arguments.split, ids(arguments.videos), arguments.output, on_progress=on_progress
+        )
+    report(arguments, result)
+
+
+def _evaluate(current: Settings, arguments: argparse.Namespace) -> None:
+    from etholake.events.submission import read_as_official
+    from etholake.pages.evaluation import write
+    from etholake.stages.model import evaluate, out_of_fold, processing
+
+    if not arguments.submission and not arguments.out_of_fold:
+        raise UsageError("Say what to score: --submission FILE, --out-of-fold for the newest model, or both.")
+    if arguments.as_job and arguments.out_of_fold:
+        raise UsageError("The processing job scores submissions: leave --out-of-fold or --as-job out.")
+    exclusive(arguments, "--as-job", "--as-official", "--html", "--run-id", "--data")
+    requires(arguments, "--as-official", "--submission")
+    if arguments.as_job:
+        report(arguments, processing.evaluate(current, arguments.submission, ids(arguments.videos)))
+        return
+    data, videos, pairs = data_folder(current, arguments), ids(arguments.videos), []
+    predictions, title = arguments.submission, arguments.submission.name if arguments.submission else ""
+    ignored: dict[str, int] = {}
+    if arguments.as_official:
+        predictions, ignored = read_as_official(arguments.submission)
+        ignored |= evaluate.ignored_by_official(data, predictions, videos)
+    if arguments.out_of_fold:
+        run = out_of_fold.run_of(current, arguments.out_of_fold)
+        pairs = out_of_fold.read(current, run, videos)
+        if not arguments.submission:
+            predictions, title = out_of_fold.post_processing(current, run), f"{run}, out of fold"
+            videos = sorted({pair.video_id for pair in pairs}) if videos is None else videos
+    if arguments.run_id:
+        result = evaluate.run(
+            current, data, predictions, arguments.run_id, videos=videos, pairs=pairs, page=arguments.html
+        )
+        scores = result.details["evaluation"]
+    else:
+        evaluation = evaluate.judge(data, predictions, videos, pairs=pairs)
+        scores = evaluation.to_dict()
+        if arguments.html:
+            write(arguments.html, evaluation, title)
+    if arguments.as_official:
+        scores["ignored"] = ignored
+    logs.add_fields(**evaluate.logged_scores(scores), message=f"official score {scores['score']:.4f}")
+    print(json.dumps(scores) if arguments.json else "\n".join(evaluate.lines(scores)))

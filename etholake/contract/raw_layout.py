@@ -1,0 +1,38 @@
+"""Describe the raw zone, which holds a data folder as received (MABe 2025): columns, splits and keys."""
+
+from __future__ import annotations
+
+from etholake.contract.zones import RAW_ZONE
+
+SPLITS = ("train", "test")
+MAX_MICE = 4
+
+MOUSE_ATTRIBUTES = ("strain", "color", "sex", "id", "age", "condition")
+MOUSE_COLUMNS = tuple(f"mouse{n}_{a}" for n in range(1, MAX_MICE + 1) for a in MOUSE_ATTRIBUTES)
+RAW_METADATA_NUMBERS = (
+    "frames_per_second", "video_duration_sec", "pix_per_cm_approx",
+    "video_width_pix", "video_height_pix", "arena_width_cm", "arena_height_cm",
+)  # fmt: skip
+RAW_METADATA_COLUMNS = (
+    "lab_id", "video_id", *MOUSE_COLUMNS, *RAW_METADATA_NUMBERS,
+    "arena_shape", "arena_type", "body_parts_tracked", "behaviors_labeled", "tracking_method",
+)  # fmt: skip
+RAW_TRACKING_COLUMNS = {
+    "video_frame": "int",
+    "mouse_id": "tinyint",
+    "bodypart": "string",
+    "x": "float",
+    "y": "float",
+}
+RAW_ANNOTATION_COLUMNS = {
+    "agent_id": "tinyint", "target_id": "tinyint", "action": "string", "start_frame": "int", "stop_frame": "int",
+}  # fmt: skip
+SUBMISSION_COLUMNS = ("row_id", "video_id", "agent_id", "target_id", "action", "start_frame", "stop_frame")
+SELF = "self"  # how a submission and `behaviors_labeled` write the target of a self action
+
+
+def raw_key(split: str, kind: str, lab_id: str = "", video_id: int | str = "") -> str:
+    """Return the key in the bucket of a raw object. `kind` is 'metadata', 'tracking' or 'annotation'."""
+    if kind == "metadata":
+        return f"{RAW_ZONE}/metadata/{split}.csv"
+    return f"{RAW_ZONE}/{split}_{kind}/lab_id={lab_id}/{video_id}.parquet"

@@ -1,0 +1,51 @@
+"""Read numbers, ids and names from text, strictly and in one way everywhere.
+
+Python's own `int` and `float` accept more than a data file may hold: ``2024_01_05`` would be the number
+20240105, and ``1e3`` the id 1000. A value that these functions do not accept is None, and the caller says what
+it refuses.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+
+__all__ = ["action_name", "number", "whole_number"]
+
+MAX_WHOLE = 2**63 - 1  # the contract's bigint
+_WHOLE = re.compile(r"[+-]?[0-9]+(?:\.0*)?")
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_QUOTES = "'\"`“”‘’"
+
+
+def whole_number(text: str) -> int | None:
+    """Return the whole number that a text holds, exactly, or None.
+
+    Digits with an optional sign are accepted, and a fraction of zeros (``7.0``, as pandas writes a column of ids
+    in which one is missing). Underscores, exponents and numbers beyond 64 bits are not.
+    """
+    text = text.strip()
+    if len(text) > 40 or not _WHOLE.fullmatch(text):
+        return None
+    value = int(text.partition(".")[0])
+    return value if abs(value) <= MAX_WHOLE else None
+
+
+def number(text: str) -> float | None:
+    """Return the finite number that a text holds, or None; underscores, ``inf`` and ``nan`` are not accepted."""
+    text = text.strip()
+    if len(text) > 400 or not _NUMBER.fullmatch(text):
+        return None
+    value = float(text)
+    return value if math.isfinite(value) else None
+
+
+def action_name(text: str) -> str:
+    """Return the one name of an action, however a tool has written it; "" if nothing is left.
+
+    Stray quotes are removed, blanks are collapsed to one, and letters become lower-case: ``"Social
+    Interaction"`` in `behaviors_labeled` and ``social interaction`` in an annotation are one action.
+    """
+    words = unicodedata.normalize("NFC", text).strip(_QUOTES + " \t\r\n").split()
+    return " ".join(words).lower()

@@ -1,0 +1,9 @@
+"""Name the zones of the lake: prefixes in its bucket."""
+
+RAW_ZONE = "raw-zone"
+CURATED_ZONE = "curated-zone"
+MODEL_ZONE = "model-zone"  # training artefacts, endpoint requests, batch outputs
+CODE_ZONE = "code-zone"  # what `make package` builds, as deployed
+STATE_ZONE = "state-zone"  # fingerprints and reports of the stages
+QUALITY_POINTER = f"{STATE_ZONE}/quality/latest.json"  # where the latest data-quality report lies
+RESULTS_ZONE = "query-results"  # Athena's own output

@@ -1,0 +1,362 @@
+"""One video's tracks as dense arrays at 30 frames a second: from the curated zone, or from raw rows.
+
+Shape letters: T frames at 30 Hz, M animals, K unified body parts (`contract.UNIFIED_PARTS`), 2 = (x, y).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from etholake.contract import BODY_PARTS, UNIFIED_PART_SOURCES, UNIFIED_PARTS, guess_parts
+from etholake.curate.behaviors import parse_items, parse_list
+from etholake.errors import DataError, raise_collected
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["MIN_FPS", "MODEL_FPS", "PartSources", "PoseTracks", "VideoMeta"]
+
+MODEL_FPS = 30.0  # every video is resampled to this rate, so that a window is a time
+MAX_BRIDGE_S = 1.0  # a point is interpolated between measured ones that are at most this far apart
+NOMINAL_BODY_CM = 8.0  # nose to tail base of a mouse; the scale of a video that has no px/cm
+MIN_FPS = 5.0  # below it frames are further apart than many behaviors last, and speeds mean nothing
+TRAINED_FPS = 10.0  # training lowers the rate to a third at most (`config.Augmentation.lower_rate`)
+MAX_HOURS = 24.0  # longer than this, a lone wrong frame number is likelier than a video
+
+Floats = npt.NDArray[np.float32]
+Bools = npt.NDArray[np.bool_]
+Triplet = tuple[int, int, str]
+PartSources = Mapping[str, tuple[str, ...]]  # unified part -> names of parts that are read for it, best first
+
+
+def _number(row: Mapping[str, Any], name: str) -> float | None:
+    value = row.get(name)
+    if value is None or value == "":
+        return None
+    try:
+        number = float(value)
+    except (TypeError, ValueError) as err:
+        raise DataError(f"{name} must be a number or left out, but got {value!r}.") from err
+    return number if np.isfinite(number) else None
+
+
+def _labeled_triplets(value: Any) -> tuple[Triplet, ...]:
+    """Parse `behaviors_labeled`: a list of items, its JSON, or nothing; target == agent for a self action."""
+    if value is None or (isinstance(value, float) and np.isnan(value)):
+        return ()
+    items = parse_list(value) if isinstance(value, str) else [str(item) for item in value]
+    parsed = parse_items(items if items is not None else [str(value)])
+    raise_collected(
+        DataError,
+        "behaviors_labeled holds items that are not written 'mouse1,mouse2,attack' or 'mouse1,self,rear'",
+        parsed.malformed,
+    )
+    return tuple(sorted(parsed.triplets))
+
+
+@dataclass(frozen=True)
+class VideoMeta:
+    """The metadata of a video that models need; None where unknown."""
+
+    video_id: int
+    lab_id: str
+    fps: float
+    pix_per_cm: float | None = None
+    width_pix: float | None = None
+    height_pix: float | None = None
+    arena_width_cm: float | None = None
+    arena_height_cm: float | None = None
+    labeled_behaviors: tuple[Triplet, ...] = ()
+    n_mice: int | None = None
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> VideoMeta:
+        """Read a row of `metadata_train` or `metadata_test` (or the same fields in a request's JSON).
+
+        Raises DataError if lab, video or frames_per_second is missing, frames_per_second is not above zero, a
+        field is not a number, or an item of `behaviors_labeled` is no triplet (stray quotes are repaired).
+        """
+        missing = [name for name in ("video_id", "lab_id", "frames_per_second") if row.get(name) in (None, "")]
+        if missing:
+            raise DataError(f"The video's metadata lack {missing}.")
+        fps = _number(row, "frames_per_second")
+        if fps is None or fps <= 0:
+            raise DataError(f"frames_per_second must be above 0, but got {row['frames_per_second']!r}.")
+        try:
+            video_id = int(row["video_id"])
+        except (TypeError, ValueError) as err:
+            raise DataError(f"video_id must be a whole number, but got {row['video_id']!r}.") from err
+        n_mice = _number(row, "n_mice")
+        return cls(
+            video_id,
+            str(row["lab_id"]),
+            fps,
+            pix_per_cm=_number(row, "pix_per_cm_approx"),
+            width_pix=_number(row, "video_width_pix"),
+            height_pix=_number(row, "video_height_pix"),
+            arena_width_cm=_number(row, "arena_width_cm"),
+            arena_height_cm=_number(row, "arena_height_cm"),
+            labeled_behaviors=_labeled_triplets(row.get("behaviors_labeled")),
+            n_mice=None if n_mice is None else int(n_mice),
+        )
+
+
+@dataclass(frozen=True)
+class PoseTracks:
+    """Unified tracks of one video at 30 frames a second.
+
+    Attributes
+    ----------
+    xy_TMK2
+        float32, cm from the arena centre; NaN where a part is missing for longer than `MAX_BRIDGE_S`.
+    observed_TMK
+        True where the part was measured at the nearest video frame, False where it was interpolated.
+    mouse_ids
+        Ids of the M mice.
+    first_frame, n_frames
+        The video's own frames that are covered: ``first_frame <= f < first_frame + n_frames``.
+    """
+
+    meta: VideoMeta
+    xy_TMK2: Floats
+    observed_TMK: Bools
+    mouse_ids: tuple[int, ...]
+    first_frame: int
+    n_frames: int
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def video_id(self) -> int:
+        return self.meta.video_id
+
+    @property
+    def lab_id(self) -> str:
+        return self.meta.lab_id
+
+    @property
+    def fps(self) -> float:
+        """Frames per second of the video itself, not of these arrays."""
+        return self.meta.fps
+
+    @property
+    def labeled_behaviors(self) -> tuple[Triplet, ...]:
+        """The (agent, target, action) that were annotated wherever they occurred; others may occur unannotated."""
+        return self.meta.labeled_behaviors
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The K unified parts."""
+        return UNIFIED_PARTS
+
+    @classmethod
+    def from_curated(
+        cls, table: pa.Table, meta: VideoMeta, sources: PartSources = UNIFIED_PART_SOURCES
+    ) -> PoseTracks:
+        """Make tracks from the rows of `tracking_curated` of one video, in any order.
+
+        Imputed rows are not used: this class interpolates, and marks where. Without px/cm (no `x_cm` at all) the
+        video is scaled by the length of its animals, with a note. `sources` has the form of
+        `UNIFIED_PART_SOURCES`.
+
+        A name that `sources` does not hold is guessed (`contract.guess_part`); a guess, and a name that says
+        nothing, is a note.
+
+        Raises DataError if there are no measured points, none of the parts is known, fps is below `MIN_FPS`, the
+        frames span more than `MAX_HOURS`, or no body length can be measured where it is needed.
+        """
+        if meta.fps < MIN_FPS:
+            raise DataError(
+                f"Video {meta.video_id} has {meta.fps:g} frames/s (frames_per_second), too few for features of "
+                f"motion at {MODEL_FPS:g} frames/s: at least {MIN_FPS:g} are needed. "
+                "Correct frames_per_second if it is wrong, else record faster."
+            )
+        keep = np.flatnonzero(~table["is_imputed"].to_numpy().astype(bool))
+        if not keep.size:
+            raise DataError(f"Video {meta.video_id} has no measured points: nothing can be predicted for it.")
+        frame, mouse = (table[name].to_numpy()[keep] for name in ("video_frame", "mouse_id"))
+        part = table["bodypart"].combine_chunks().dictionary_encode()
+        code, names = part.indices.to_numpy()[keep], part.dictionary.to_pylist()
+        hours = (int(frame.max()) - int(frame.min()) + 1) / meta.fps / 3600
+        if hours > MAX_HOURS:
+            raise DataError(
+                f"Video {meta.video_id}: the frames {frame.min()} to {frame.max()} at {meta.fps:g} frames/s "
+                f"would be {hours:.1f} h, more than {MAX_HOURS:g} h. Check video_frame and frames_per_second, "
+                "or cut the video."
+            )
+        sources, part_notes = _with_guesses(names, sources)
+        in_cm = table["x_cm"].null_count < table.num_rows
+        x, y = (table[name].to_numpy() for name in (("x_cm", "y_cm") if in_cm else ("x", "y")))
+        video = _unified(
+            frame, mouse, code, np.stack([x[keep], y[keep]], axis=1).astype(np.float32), names, sources
+        )
+        if np.isnan(video.xy_TMK2).all():
+            readable = "; ".join(f"{part} ({' or '.join(sources[part])})" for part in UNIFIED_PARTS)
+            raise DataError(
+                f"Video {meta.video_id} has none of the body parts that models read. It has "
+                f"{', '.join(sorted(names))}; readable are {readable}. Name yours with the setting part_map, for "
+                f"example {sorted(names)[0]}=nose, and train with it."
+            )
+        notes = part_notes
+        if not in_cm:
+            video, note = _scaled_by_body(video, meta.video_id)
+            notes += (note,)
+        if meta.fps < TRAINED_FPS:
+            slow = (
+                f"{meta.fps:g} frames/s: fewer than in training ({TRAINED_FPS:g}), predictions are less reliable"
+            )
+            notes += (slow,)
+        xy, observed = _at_model_rate(video.xy_TMK2, meta.fps)
+        return cls(meta, xy, observed, video.mouse_ids, video.first_frame, len(video.xy_TMK2), notes)
+
+    @classmethod
+    def from_raw(
+        cls,
+        table: pa.Table,
+        meta: VideoMeta,
+        *,
+        max_gap_frames: int = 15,
+        sources: PartSources = UNIFIED_PART_SOURCES,
+    ) -> PoseTracks:
+        """Make tracks from raw tracking rows (px), which are curated first with the code of the Glue job."""
+        from etholake.curate.tracking import curate_tracking
+
+        return cls.from_curated(curate_tracking(table, meta, max_gap_frames=max_gap_frames).table, meta, sources)
+
+    def mapped(self, folder: Path) -> PoseTracks:
+        """Write the arrays to `folder` (made if missing) and return the same tracks with memory-mapped arrays.
+
+        The files are `xy.npy` (float32) and `observed.npy` (boolean); two animals take 4.3 kB a second.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        np.save(folder / "xy.npy", self.xy_TMK2)
+        np.save(folder / "observed.npy", self.observed_TMK)
+        xy, observed = (np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("xy", "observed"))
+        return replace(self, xy_TMK2=xy, observed_TMK=observed)
+
+    def frame_times(self) -> npt.NDArray[np.float64]:
+        """Return the video's own frame (fractional) at each frame at 30 Hz [T]."""
+        frames = np.arange(len(self.xy_TMK2), dtype=np.float64)
+        return self.first_frame + frames * (self.meta.fps / MODEL_FPS)
+
+    def to_video_frames(self, values_TC: Floats) -> Floats:
+        """Interpolate values [T, C] at 30 Hz linearly to the video's own frames [n_frames, C]."""
+        at = np.arange(self.n_frames) * (MODEL_FPS / self.meta.fps)
+        low = np.clip(np.floor(at).astype(int), 0, len(values_TC) - 1)
+        # Where `at` is whole, the next frame must not count: it may be NaN.
+        high = np.minimum(np.ceil(at).astype(int), len(values_TC) - 1)
+        weight = np.clip(at - low, 0, 1).astype(np.float32)[:, None]
+        return (1 - weight) * values_TC[low] + weight * values_TC[high]
+
+
+@dataclass(frozen=True)
+class _VideoFrames:
+    """Unified tracks on the video's own frames; NaN where not measured."""
+
+    xy_TMK2: Floats
+    mouse_ids: tuple[int, ...]
+    first_frame: int
+
+
+def _with_guesses(names: Sequence[str], sources: PartSources) -> tuple[PartSources, tuple[str, ...]]:
+    """Return the sources with guessed names last, and notes on guessed names and on names that are not read."""
+    known = {name for part_names in sources.values() for name in part_names}
+    unknown = sorted(set(names) - known - set(BODY_PARTS))
+    guesses = guess_parts(unknown, known)
+    notes: tuple[str, ...] = ()
+    if guesses:
+        pairs = ", ".join(f"{name} as {part}" for name, part in guesses.items())
+        notes += (f"body parts read by a guess of their names: {pairs}; correct it with the setting part_map",)
+    if unread := [name for name in unknown if name not in guesses]:
+        notes += (
+            f"body parts that are not read: {', '.join(unread)}; map what a model should read with the setting "
+            f"part_map, for example {unread[0]}=body_center",
+        )
+    extended = dict(sources)
+    for name, part in guesses.items():
+        extended[part] = (*extended[part], name)
+    return extended, notes
+
+
+def _unified(
+    frame: npt.NDArray[Any],
+    mouse: npt.NDArray[Any],
+    code: npt.NDArray[Any],
+    xy_N2: Floats,
+    names: Sequence[str],
+    sources: PartSources,
+) -> _VideoFrames:
+    """Turn rows of a lab's own parts into dense unified parts; `code` indexes `names`."""
+    mice, row = np.unique(mouse, return_inverse=True)
+    first = int(frame.min())
+    cell = row * len(names) + code
+    counts = np.bincount(cell, minlength=len(mice) * len(names)).reshape(len(mice), len(names))
+    xy = np.full((int(frame.max()) - first + 1, len(mice), len(UNIFIED_PARTS), 2), np.nan, dtype=np.float32)
+    for m in range(len(mice)):
+        for k, part in enumerate(UNIFIED_PARTS):
+            source = _source(sources[part], dict(zip(names, counts[m], strict=True)))
+            if source is not None:
+                rows = np.flatnonzero(cell == m * len(names) + names.index(source))
+                xy[frame[rows] - first, m, k] = xy_N2[rows]
+    return _VideoFrames(xy, tuple(int(m) for m in mice), first)
+
+
+def _source(sources: Sequence[str], measured: Mapping[str, int]) -> str | None:
+    """Return the source that is read for a unified part: the first with at least half as many points as the best.
+
+    There is one source per animal and video, because a change of source from frame to frame would look like
+    motion.
+    """
+    present = [source for source in sources if measured.get(source)]
+    most = max((measured[source] for source in present), default=0)
+    return next((source for source in present if 2 * measured[source] >= most), None)
+
+
+def _scaled_by_body(video: _VideoFrames, video_id: int) -> tuple[_VideoFrames, str]:
+    """Scale a video without px/cm so that its median nose (or neck) to tail-base length is `NOMINAL_BODY_CM`."""
+    nose, neck, tail = (video.xy_TMK2[:, :, UNIFIED_PARTS.index(p)] for p in ("nose", "neck", "tail_base"))
+    front = np.where(np.isnan(nose), neck, nose)
+    length = np.linalg.norm(front - tail, axis=-1)
+    if not np.isfinite(length).any():
+        raise DataError(
+            f"Video {video_id} has no px/cm, and no frame with both ends of a mouse to estimate it from. "
+            "Give pix_per_cm_approx."
+        )
+    scale = float(np.nanmedian(length)) / NOMINAL_BODY_CM
+    if scale <= 0:
+        raise DataError(f"Video {video_id} has no px/cm, and its mice have no length. Give pix_per_cm_approx.")
+    centre = np.nanmean(video.xy_TMK2, axis=(0, 1, 2))
+    note = f"no px/cm: scaled so that the median body is {NOMINAL_BODY_CM} cm long ({scale:.2f} px/cm)"
+    return _VideoFrames((video.xy_TMK2 - centre) / np.float32(scale), video.mouse_ids, video.first_frame), note
+
+
+def _at_model_rate(xy_TMK2: Floats, fps: float) -> tuple[Floats, Bools]:
+    """Interpolate linearly to 30 frames a second, over gaps of at most `MAX_BRIDGE_S`."""
+    T, M, K, _ = xy_TMK2.shape
+    times = np.arange(max(1, int(np.floor((T - 1) * MODEL_FPS / fps + 1e-6)) + 1)) * (fps / MODEL_FPS)
+    out = np.full((len(times), M, K, 2), np.nan, dtype=np.float32)
+    observed = np.zeros((len(times), M, K), dtype=bool)
+    nearest = np.minimum(np.round(times).astype(int), T - 1)
+    bridge = MAX_BRIDGE_S * fps
+    for m in range(M):
+        for k in range(K):
+            track = xy_TMK2[:, m, k]
+            measured = np.flatnonzero(~np.isnan(track[:, 0]))
+            if not measured.size:
+                continue
+            position = np.searchsorted(measured, times)
+            before = measured[np.clip(position - 1, 0, len(measured) - 1)]
+            after = measured[np.clip(position, 0, len(measured) - 1)]
+            exact = after == times
+            near = exact | ((before <= times) & (after >= times) & (after - before <= bridge))
+            near |= np.abs(times - measured[-1]) < 1  # the last time may lie behind the last frame
+            for axis in range(2):
+                value = np.interp(times, measured, track[measured, axis])
+                out[:, m, k, axis] = np.where(near, value, np.nan)
+            observed[:, m, k] = ~np.isnan(track[nearest, 0])
+    return out, observed

@@ -1,0 +1,95 @@
+"""The interface of input encoders: what turns tracks into numbers for a model, by name and version.
+
+A stored model keeps its encoder's `description`; `Encoder.check` refuses a model whose encoder has changed.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from etholake.contract import UNIFIED_PARTS
+from etholake.errors import ContractError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from etholake.dataset.pose_tracks import PoseTracks
+    from etholake.dataset.windows import MouseTracks, Tracks
+
+__all__ = ["Encoder", "Table", "TableEncoder", "WindowEncoder"]
+
+Table = dict[str, npt.NDArray[np.float32]]  # name of a feature -> values [T] on the frames at 30 Hz
+
+
+class Encoder(ABC):
+    """What all encoders have.
+
+    Attributes
+    ----------
+    name
+        The name in the registry, in configurations and in stored models.
+    version
+        Raise it with every change of the numbers: models of another version are refused.
+    """
+
+    name: str
+    version: int
+
+    def description(self) -> dict[str, Any]:
+        """Return what a stored model keeps of its encoder, as JSON."""
+        return {"name": self.name, "version": self.version}
+
+    def check(self, stored: Mapping[str, Any], model: str) -> None:
+        """Raise ContractError unless a model was trained on what this encoder computes.
+
+        `stored` is the `description` that was kept; `model` says in messages where the model is.
+        """
+        if stored.get("version") != self.version:
+            raise ContractError(
+                f"The model in {model} was trained on {self.name} version {stored.get('version')}; this code "
+                f"computes version {self.version}. Train it again, or use the Etholake version that made it."
+            )
+        own = self.description()
+        if stored != own:
+            names = set(stored.get("names", ())) ^ set(own.get("names", ()))
+            raise ContractError(
+                f"The model in {model} has other features than this code: {sorted(names) or 'their order'}. "
+                "Train it again."
+            )
+
+
+class WindowEncoder(Encoder):
+    """Computes features of a batch of windows on its device; used by networks.
+
+    `names` are the F features in the order of the last axis.
+    """
+
+    names: tuple[str, ...]
+
+    @abstractmethod
+    def __call__(self, windows: Tracks | MouseTracks) -> Tensor:
+        """Return features [B, T, F], float32, finite; 0 stands for a missing value."""
+
+    def description(self) -> dict[str, Any]:
+        return {**super().description(), "names": list(self.names), "parts": list(UNIFIED_PARTS)}
+
+
+class TableEncoder(Encoder):
+    """Computes named columns of a whole video, or a part of one, in numpy; used by trees.
+
+    `context_s` is how far the features of a frame look to either side, in seconds.
+    """
+
+    context_s: float
+
+    @abstractmethod
+    def table(self, tracks: PoseTracks, agent: int, target: int) -> Table:
+        """Return the columns of a pair, NaN where nothing is known.
+
+        `agent` and `target` are positions on the animal axis of `xy_TMK2`; they are equal for a self action.
+        """

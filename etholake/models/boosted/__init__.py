@@ -1,0 +1,1 @@
+"""The family `boosted`: gradient-boosted trees on rolling features."""

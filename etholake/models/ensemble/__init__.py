@@ -1,0 +1,1 @@
+"""The family `ensemble`: the mean of several models."""

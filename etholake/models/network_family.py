@@ -1,0 +1,124 @@
+"""The base of families of networks: one shared loop trains them, one class (`NetworkModel`) stores and uses them.
+
+Shape letters: B batch, T frames of a window at 30 Hz, F features, C classes (actions), L labs.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from etholake.errors import ContractError
+from etholake.models.archive import load_model
+from etholake.models.config import NetworkConfig
+from etholake.models.family import Fitted, ModelFamily, Sizes, TrainingContext
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from etholake.dataset.batch import Batch
+    from etholake.dataset.labelled import TrainingData
+    from etholake.dataset.split import Split
+    from etholake.models.network_model import NetworkModel
+
+__all__ = ["NetworkFamily", "VocabularyLayers", "load_network"]
+
+N = TypeVar("N", bound=NetworkConfig)
+
+
+@dataclass(frozen=True)
+class VocabularyLayers:
+    """Parameters of a network with an entry for every action or lab: {name in the state dict: axis}.
+
+    Fine-tuning extends them. `outputs` (by action: the last layer) start at the prior of the new data; `inputs`
+    (by action: what the network is told of the labeled behaviors) start at 0; `labs` start as the unknown lab.
+    """
+
+    outputs: Mapping[str, int]
+    inputs: Mapping[str, int] = field(default_factory=dict)
+    labs: Mapping[str, int] = field(default_factory=dict)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.outputs or name in self.inputs or name in self.labs
+
+
+class NetworkFamily(ModelFamily[N]):
+    """A family of networks: ``network(x_BTF, lab_B, labeled_BC)`` returns logits [B, T, C].
+
+    `x_BTF` are scaled features of the configuration's encoder, `lab_B` indices of labs (0 is unknown),
+    `labeled_BC` is 1 for the actions that are labeled behaviors of the sample. The shared loop trains it; `build`
+    and `vocabulary_layers` are all that a new family must define.
+    """
+
+    can_fine_tune = True
+    in_parallel = True
+
+    @abstractmethod
+    def build(self, config: N, sizes: Sizes) -> nn.Module:
+        """Return a new network with random weights."""
+
+    @abstractmethod
+    def vocabulary_layers(self) -> VocabularyLayers:
+        """Return the parameters that have an entry for every action or lab."""
+
+    def loss(self, logits_BTC: Tensor, batch: Batch, config: N, weight_C: Tensor, entries: Tensor) -> Tensor:
+        """Return the loss of a part of a batch; `entries` is the number of loss entries of the whole batch."""
+        from etholake.models.loss import batch_loss
+
+        return batch_loss(logits_BTC, batch, config, weight_C, entries)
+
+    def set_prior(self, network: nn.Module, prevalence_C: Tensor) -> None:
+        """Let the network start at the log odds of each action's prevalence (0..1, fraction of frames).
+
+        Biases among the outputs become the log odds; weights among them are made small (times 0.1), so that the
+        features hardly change the prior at first.
+        """
+        import torch
+
+        prevalence_C = prevalence_C.clamp(1e-3, 0.5)
+        state = network.state_dict()  # shares memory with the parameters
+        with torch.no_grad():
+            for name in self.vocabulary_layers().outputs:
+                if state[name].ndim == 1:
+                    state[name].copy_(torch.log(prevalence_C / (1 - prevalence_C)))
+                else:
+                    state[name].mul_(0.1)
+
+    def decays(self, name: str, parameter: Tensor) -> bool:
+        """Return whether weight decay applies to a parameter: to matrices and kernels, but not to embeddings of
+        labs.
+        """
+        return parameter.ndim >= 2 and name not in self.vocabulary_layers().labs
+
+    def fit(self, data: TrainingData, split: Split, config: N, context: TrainingContext) -> Fitted:
+        return context.train_network(self, data, split, config)
+
+    def load(self, folder: Path) -> NetworkModel:
+        from etholake.models.network_model import NetworkModel
+
+        return NetworkModel.load(folder, self)
+
+    def config_from_json(self, stored: Mapping[str, Any]) -> N:
+        """Read a stored configuration. Raises KeyError or TypeError for anything else."""
+        return type(self.presets[self.default]).from_json(stored)
+
+    def epochs(self, config: N) -> int:
+        return config.epochs
+
+    def explain(self, config: Mapping[str, Any]) -> str:
+        shared = {*NetworkConfig.__dataclass_fields__}
+        sizes = ", ".join(f"{key} {value}" for key, value in config.items() if key not in shared)
+        return f"configuration {config['name']} ({self.name}: {sizes})"
+
+
+def load_network(folder: Path) -> NetworkModel:
+    """Load a stored network of any family. Raises ContractError for any other model."""
+    from etholake.models.network_model import NetworkModel
+
+    model = load_model(folder)
+    if not isinstance(model, NetworkModel):
+        raise ContractError(f"The model in {folder} is no network, but of the family '{model.family}'.")
+    return model

@@ -1,0 +1,169 @@
+"""A trained network in use: load it, give it the tracks of a video, get probabilities or events.
+
+Stored as `model.safetensors` (weights and scaler) and `meta.json` (family, configuration, description of the input
+encoder, vocabulary, post-processing, split, fingerprint). A model that does not fit this code is refused with the
+reason; nothing is unpickled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from torch import nn
+
+from etholake.dataset.pose_tracks import PoseTracks
+from etholake.errors import ContractError
+from etholake.events.post_processing import PostProcessing
+from etholake.events.types import PairScores
+from etholake.features.encoder import WindowEncoder
+from etholake.features.registry import window_encoder
+from etholake.models.archive import META, read_meta, write_meta
+from etholake.models.base import ModelMixin
+from etholake.models.config import NetworkConfig
+from etholake.models.family import Sizes
+from etholake.models.scaler import RobustScaler
+from etholake.models.scoring import probabilities
+
+if TYPE_CHECKING:
+    from etholake.models.network_family import NetworkFamily
+
+__all__ = ["UNKNOWN_LAB", "WEIGHTS", "NetworkModel", "new_network"]
+
+WEIGHTS = "model.safetensors"
+UNKNOWN_LAB = 0  # index of the lab embedding
+
+
+@dataclass
+class NetworkModel(ModelMixin):
+    """Network, scaler, vocabulary and post-processing of one trained model (see `base.Model`).
+
+    `actions` are the C classes; the lab at position i of `labs` has the embedding i + 1.
+    """
+
+    network: nn.Module
+    scaler: RobustScaler
+    config: NetworkConfig
+    actions: tuple[str, ...]
+    labs: tuple[str, ...]
+    lab_actions: Mapping[str, Sequence[str]]
+    post_processing: PostProcessing = field(default_factory=PostProcessing)
+    part_map: str = ""  # a lab's own names of body parts (see `contract.unified_part_sources`)
+    details: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def family(self) -> str:
+        return self.config.family
+
+    @property
+    def encoder(self) -> WindowEncoder:
+        """The input encoder."""
+        return window_encoder(self.config.encoder)
+
+    # --- use ----------------------------------------------------------------------------------------------
+    def predict(self, tracks: PoseTracks, frames: tuple[int, int] | None = None) -> list[PairScores]:
+        """Return the probabilities of every (agent, target) that can be predicted, on the video's own frames.
+
+        With `frames` (start, stop) only windows that reach into them are computed; elsewhere is NaN.
+        """
+        pairs = self.predicted_behaviors(tracks)
+        if not pairs:
+            return []
+        self.network.eval()
+        by_pair = probabilities(self, tracks, self._lab(tracks.lab_id), pairs, self.window_starts(tracks, frames))
+        return [
+            PairScores(
+                tracks.video_id, tracks.lab_id, tracks.fps, agent, target, tracks.first_frame,
+                tuple(pairs[agent, target]), tracks.to_video_frames(values_TA),
+            )
+            for (agent, target), values_TA in by_pair.items()
+        ]  # fmt: skip
+
+    def _lab(self, lab_id: str) -> int:
+        return self.labs.index(lab_id) + 1 if lab_id in self.labs else UNKNOWN_LAB
+
+    def window_starts(self, tracks: PoseTracks, frames: tuple[int, int] | None = None) -> list[int]:
+        """Return the first frames (at 30 Hz) of overlapping windows that cover the video, or that reach into
+        `frames`.
+        """
+        T, W = len(tracks.xy_TMK2), self.config.window
+        starts = sorted({*range(0, max(T - W, 0) + 1, self.config.step), max(T - W, 0)})
+        if frames is None:
+            return starts
+        low, high = np.searchsorted(tracks.frame_times(), frames)
+        return [start for start in starts if start < high and start + W > low]
+
+    # --- storage ------------------------------------------------------------------------------------------
+    def save(self, folder: Path) -> None:
+        """Write `model.safetensors` and `meta.json`."""
+        from safetensors.torch import save_file
+
+        folder.mkdir(parents=True, exist_ok=True)
+        tensors = {
+            f"network.{name}": value.contiguous().cpu() for name, value in self.network.state_dict().items()
+        }
+        tensors |= {"scaler.median": self.scaler.median_F.cpu(), "scaler.iqr": self.scaler.iqr_F.cpu()}
+        save_file(tensors, folder / WEIGHTS)
+        write_meta(folder, self, {"config": self.config.to_json(), "features": self.encoder.description()})
+
+    @classmethod
+    def load(cls, folder: Path, family: NetworkFamily[Any]) -> NetworkModel:
+        """Read a stored network of a family. Raises ContractError that names what does not fit this code."""
+        stored = read_meta(folder, family.name)
+        config = _read_config(folder, stored.more, family)
+        window_encoder(config.encoder).check(_features(folder, stored.more), str(folder))
+        network = new_network(family, config, len(stored.actions), len(stored.labs))
+        scaler = _read_weights(folder, network)
+        return cls(
+            network.eval(), scaler, config, stored.actions, stored.labs, stored.lab_actions,
+            stored.post_processing, stored.part_map, stored.details("config", "features"),
+        )  # fmt: skip
+
+
+def new_network(family: NetworkFamily[Any], config: NetworkConfig, classes: int, labs: int) -> nn.Module:
+    """Return a network with random weights for so many actions and known labs (the unknown lab comes on top)."""
+    network: nn.Module = family.build(config, Sizes(len(window_encoder(config.encoder).names), classes, labs + 1))
+    return network
+
+
+def _features(folder: Path, meta: Mapping[str, Any]) -> Mapping[str, Any]:
+    stored = meta.get("features")
+    if not isinstance(stored, Mapping):
+        raise ContractError(f"{folder / META} lacks 'features'. Train the model again.")
+    return stored
+
+
+def _read_config(folder: Path, meta: Mapping[str, Any], family: NetworkFamily[Any]) -> NetworkConfig:
+    try:
+        config: NetworkConfig = family.config_from_json(meta["config"])
+    except KeyError as err:
+        raise ContractError(f"{folder / META} lacks {err}. Train the model again.") from err
+    except TypeError as err:
+        raise ContractError(
+            f"The configuration of the model in {folder} has fields that this code does not know ({err}). "
+            "Train it again, or use the Etholake version that made it."
+        ) from err
+    return config
+
+
+def _read_weights(folder: Path, network: nn.Module) -> RobustScaler:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        tensors = load_file(folder / WEIGHTS)
+    except (OSError, SafetensorError) as err:
+        raise ContractError(f"{folder / WEIGHTS} cannot be read: {err}.") from err
+    weights = {name.removeprefix("network."): t for name, t in tensors.items() if name.startswith("network.")}
+    expected = network.state_dict()
+    wrong = sorted(weights.keys() ^ expected.keys())
+    wrong += sorted(n for n in weights.keys() & expected.keys() if weights[n].shape != expected[n].shape)
+    if wrong or not {"scaler.median", "scaler.iqr"} <= tensors.keys():
+        raise ContractError(
+            f"The weights in {folder} do not fit their meta.json (vocabulary or sizes): {wrong[:5]}."
+        )
+    network.load_state_dict(weights)
+    return RobustScaler(tensors["scaler.median"], tensors["scaler.iqr"])

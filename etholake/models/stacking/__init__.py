@@ -1,0 +1,1 @@
+"""Stacking: trees that learn from the probabilities of other models."""

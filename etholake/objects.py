@@ -1,0 +1,51 @@
+"""Read, list and delete objects of S3 through a boto3 client, by key or by URI.
+
+Jobs that read and write whole tables use `etholake.storage` (Arrow) instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from etholake.errors import AwsError, raise_collected
+from etholake.storage import split_uri
+
+__all__ = ["delete_objects", "list_objects", "object_exists", "read_object"]
+
+DELETE_LIMIT = 1000  # https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html
+
+
+def list_objects(s3: Any, bucket: str, prefix: str) -> Iterator[dict[str, Any]]:
+    """Yield `Key`, `Size`, `LastModified`, `ETag` of every object whose key begins with `prefix`, by key."""
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+        yield from page.get("Contents", [])
+
+
+def delete_objects(s3: Any, bucket: str, keys: Iterable[str]) -> None:
+    """Delete objects; keys without an object are ignored. Raises AwsError that names the keys which S3 refused."""
+    remaining = list(keys)
+    problems: list[str] = []
+    for start in range(0, len(remaining), DELETE_LIMIT):
+        batch = [{"Key": key} for key in remaining[start : start + DELETE_LIMIT]]
+        response = s3.delete_objects(Bucket=bucket, Delete={"Objects": batch, "Quiet": True})
+        problems += [f"{e['Key']}: {e.get('Message', e['Code'])}" for e in response.get("Errors", [])]
+    raise_collected(AwsError, f"Objects of bucket '{bucket}' that could not be deleted", problems)
+
+
+def object_exists(s3: Any, uri: str) -> bool:
+    """Return whether the object at ``s3://bucket/key`` exists. Errors other than "not there" are raised."""
+    bucket, key = split_uri(uri)
+    try:
+        s3.head_object(Bucket=bucket, Key=key)
+    except s3.exceptions.ClientError as err:
+        if err.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
+            return False
+        raise
+    return True
+
+
+def read_object(s3: Any, uri: str) -> bytes:
+    """Return the bytes of the object at ``s3://bucket/key``. Raises the client's error if it is not there."""
+    bucket, key = split_uri(uri)
+    return bytes(s3.get_object(Bucket=bucket, Key=key)["Body"].read())

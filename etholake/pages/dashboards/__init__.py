@@ -1,0 +1,1 @@
+"""The dashboards as a page: it renders the QuickSight definitions."""

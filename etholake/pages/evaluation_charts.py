@@ -1,0 +1,128 @@
+"""Pictures of the evaluation page: ethograms and reliability diagrams, as Vega-Lite drawn to SVG."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from etholake.evaluation.probabilities import Probabilities
+from etholake.evaluation.raster import Raster, Row
+from etholake.pages import vega
+from etholake.pages.templating import visible
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+__all__ = ["clock", "ethogram", "reliability"]
+
+LANES = ("annotated", "predicted")
+KINDS = {"right": "var(--right)", "missed": "var(--missed)", "false": "var(--false)"}
+STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200)  # between two marks of the time axis
+ROW_PX, WIDTH_PX = 34, 820
+CHARACTER_PX = 7.0  # room of a character of a name: the browser's font may be wider than that of the drawing
+NARROWEST = 0.001  # of the width: what is shorter is drawn as wide as that
+
+
+def ethogram(
+    raster: Raster, rows: Sequence[Row], fps: float | None, marked: tuple[int, int] | None = None
+) -> Markup:
+    """Return the picture of some rows: of each the upper lane is annotated, the lower one predicted.
+
+    Parameters
+    ----------
+    raster
+        The events and the shown part of the video.
+    fps
+        Frames/s, for an axis in minutes and seconds; None gives an axis in frames.
+    marked
+        A part of the time to point at, (start, stop) in frames.
+    """
+    unit = fps or 1.0
+    start, stop = raster.start_frame / unit, raster.stop_frame / unit
+    least = NARROWEST * (stop - start)
+    names = {row: _name(row) for row in rows}
+    bars = [
+        {"row": names[row], "lane": lane, "kind": kind, "from": a / unit, "to": max(b / unit, a / unit + least)}
+        for row in rows
+        for lane, kind, a, b in raster.spans(row)
+    ]
+    lanes = [{"row": name, "lane": lane, "from": start, "to": stop} for name in names.values() for lane in LANES]
+    longest = max((len(line) for name in names.values() for line in name.split("\n")), default=0)
+    y = {"field": "row", "type": "nominal", "title": None, "sort": None,
+         "scale": {"domain": list(names.values()), "paddingInner": 0.22, "paddingOuter": 0.1},
+         "axis": {"labelExpr": "split(datum.label, '\\n')", "ticks": False, "domain": False, "labelLimit": 0,
+                  "labelColor": "var(--ink)", "labelOffset": -6, "minExtent": CHARACTER_PX * longest}}  # fmt: skip
+    x = {"field": "from", "type": "quantitative", "title": None if fps else "frame",
+         "scale": {"domain": [start, stop], "nice": False, "zero": False},
+         "axis": _time_axis(start, stop, fps)}  # fmt: skip
+    bar = {"type": "bar", "height": {"band": 0.92}}
+    across = {"y": y, "yOffset": {"field": "lane", "sort": list(LANES)}, "x": x, "x2": {"field": "to"}}
+    layer: list[vega.Spec] = [
+        {"data": {"values": lanes}, "mark": {**bar, "color": "var(--track)"}, "encoding": across},
+        {"data": {"values": bars}, "mark": bar,
+         "encoding": {**across, "color": {"field": "kind", "legend": None,
+                                          "scale": {"domain": list(KINDS), "range": list(KINDS.values())}}}},
+    ]  # fmt: skip
+    if marked is not None:
+        part = {"from": marked[0] / unit, "to": marked[1] / unit}
+        layer.insert(1, {"data": {"values": [part]}, "mark": {"type": "rect", "color": "var(--mark)"},
+                         "encoding": {"x": x, "x2": {"field": "to"}}})  # fmt: skip
+    spec = {"width": WIDTH_PX, "height": ROW_PX * len(rows), "layer": layer}
+    return vega.svg(spec, "Ethogram: annotation above prediction")
+
+
+def _name(row: Row) -> str:
+    """Return the two lines of a row's name: the action, then who does it to whom."""
+    agent, target, action = row
+    who = f"mouse{agent}" if agent == target else f"mouse{agent} → mouse{target}"
+    return f"{visible(action, 40)}\n{who}"
+
+
+def _time_axis(start: float, stop: float, fps: float | None) -> vega.Spec:
+    axis: vega.Spec = {"tickCount": 7, "grid": False}
+    if not fps:
+        return {**axis, "format": ",d"}
+    if stop - start < 10:
+        return {**axis, "labelExpr": "format(datum.value, '.1f') + ' s'"}
+    step = next((s for s in STEPS_S if (stop - start) / s <= 9), STEPS_S[-1])
+    axis["values"] = [step * n for n in range(int(np.ceil(start / step)), int(stop // step) + 1)]
+    return {**axis, "labelExpr": "floor(datum.value / 60) + ':' + format(datum.value % 60, '02d')"}
+
+
+def clock(seconds: float) -> str:
+    """Return ``m:ss``; with tenths where it is less than 20 s."""
+    if seconds < 20:
+        return f"{seconds:.1f} s"
+    return f"{round(seconds) // 60}:{round(seconds) % 60:02d}"
+
+
+def reliability(probabilities: Probabilities, action: str) -> Markup:
+    """Return the reliability diagram: fraction of annotated frames against mean probability, a dot a bin.
+
+    The area of a dot grows with the number of frames of its bin.
+    """
+    bins = np.flatnonzero(probabilities.frames_Q)
+    values = [
+        {"probability": float(probabilities.mean_probability_Q[q]),
+         "fraction": float(probabilities.share_true_Q[q]), "frames": int(probabilities.frames_Q[q])}
+        for q in bins
+    ]  # fmt: skip
+    axis = {"tickCount": 5, "format": ".1~f"}
+    unit = {"domain": [0, 1], "nice": False}
+    x = {"field": "probability", "type": "quantitative", "title": "probability", "scale": unit, "axis": axis}
+    y = {"field": "fraction", "type": "quantitative", "title": "annotated", "scale": unit, "axis": axis}
+    size = {"field": "frames", "type": "quantitative", "legend": None, "scale": {"range": [12, 140], "zero": True}}
+    spec = {
+        "width": 150, "height": 150, "data": {"values": values},
+        "layer": [
+            {"data": {"values": [{"probability": 0, "fraction": 0}, {"probability": 1, "fraction": 1}]},
+             "mark": {"type": "line", "strokeDash": [3, 3], "strokeWidth": 1, "color": "var(--soft)"},
+             "encoding": {"x": x, "y": y}},
+            {"mark": {"type": "line", "color": "var(--score)", "strokeWidth": 2}, "encoding": {"x": x, "y": y}},
+            {"mark": {"type": "point", "filled": True, "opacity": 1, "color": "var(--score)"},
+             "encoding": {"x": x, "y": y, "size": size}},
+        ],
+    }  # fmt: skip
+    return vega.svg(spec, f"Reliability of {visible(action, 40)}")

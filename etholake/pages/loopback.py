@@ -1,0 +1,83 @@
+"""What every page served on this machine has in common: 127.0.0.1 only, its own name only, nothing cached.
+
+No page of another origin may read or embed one of ours, or start its queries: a browser says who asks (`Host`,
+`Origin`, `Sec-Fetch-Site`), and a page cannot change what it says. A tab may go to a page from anywhere.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from email.message import Message
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any, cast
+from urllib.parse import SplitResult, urlsplit
+
+__all__ = ["Handler", "is_foreign", "is_own_host"]
+
+_HOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?::(\d{1,5}))?")
+
+
+def is_own_host(host: str, port: int) -> bool:
+    """Return whether a `Host` header names this machine and `port`: a loopback address, or `localhost`."""
+    found = _HOST.fullmatch(host)
+    if found is None or int(found[2] or 80) != port:
+        return False
+    name = found[1].lower().removesuffix(".")
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(name.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def is_foreign(headers: Message, *, to_a_page: bool) -> bool:
+    """Return whether a page of another origin asks. A tab that goes to a page is not foreign."""
+    origin, host = headers.get("Origin"), headers.get("Host", "")
+    if origin is not None and origin.lower() != f"http://{host.lower()}":
+        return True
+    if headers.get("Sec-Fetch-Site", "none") in ("none", "same-origin"):
+        return False
+    is_tab = headers.get("Sec-Fetch-Mode") == "navigate" and headers.get("Sec-Fetch-Dest") == "document"
+    return not (is_tab and to_a_page)
+
+
+class Handler(BaseHTTPRequestHandler):
+    """A GET handler; a subclass answers in `answer`. Its page is at `/`, all other paths are the page's own."""
+
+    def do_GET(self) -> None:
+        """Refuse a request that was meant for another name (DNS rebinding) or is a foreign page's, or answer."""
+        try:
+            parts = urlsplit(self.path)
+        except ValueError as err:
+            self.send(HTTPStatus.BAD_REQUEST, "text/plain", f"{err}.")
+            return
+        port = cast(HTTPServer, self.server).server_port
+        if not is_own_host(self.headers.get("Host", ""), port):
+            self.send(HTTPStatus.FORBIDDEN, "text/plain", "This server answers to its own address only.")
+        elif is_foreign(self.headers, to_a_page=parts.path == "/"):
+            self.send(HTTPStatus.FORBIDDEN, "text/plain", "This server answers its own pages only.")
+        else:
+            self.answer(parts)
+
+    def answer(self, parts: SplitResult) -> None:
+        """Answer the request for `parts`."""
+        raise NotImplementedError
+
+    def send(self, status: HTTPStatus, kind: str, body: str | bytes) -> None:
+        """One whole answer; text is sent as UTF-8."""
+        payload = body.encode("utf-8") if isinstance(body, str) else body
+        self.send_response(status)
+        self.send_header("Content-Type", f"{kind}; charset=utf-8" if isinstance(body, str) else kind)
+        self.send_header("Content-Length", str(len(payload)))
+        self.send_header("Cache-Control", "no-store")
+        self.send_header("X-Content-Type-Options", "nosniff")
+        self.send_header("X-Frame-Options", "DENY")
+        self.send_header("Cross-Origin-Resource-Policy", "same-origin")
+        self.end_headers()
+        self.wfile.write(payload)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Quiet: errors reach the page."""

@@ -1,0 +1,170 @@
+"""One video as one web page: what is known of it, its events, its poses in slices that are decoded when needed.
+
+The static page holds the slices as base64 text that the browser leaves alone until a frame of theirs is shown; the
+live page asks its server for them. No AWS call here, no network at view time.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TextIO
+
+from etholake.pages.templating import render as render_template
+from etholake.pages.video.events import IOU, MatchedEvent
+from etholake.pages.video.skeleton import edges, outline, speed_part
+from etholake.pages.video.slices import FRAMES, Tracks
+
+__all__ = ["ASSUMED_FPS", "VideoView", "render", "write"]
+
+Json = dict[str, Any]
+ASSUMED_FPS = 30.0  # of a video that does not say, as view v_video_seconds has it
+_SLICES = "<!--SLICES-->"
+
+
+@dataclass(frozen=True)
+class VideoView:
+    """One video as the lake knows it.
+
+    `info` is its row of `v_video_info`, `summaries` its rows of `track_summary`, `seconds` those of
+    `v_video_seconds` for the parts of `tracks.speed_parts`, `events` the judged ones of `run_id` and of the
+    annotation.
+    """
+
+    info: Mapping[str, Any]
+    summaries: Sequence[Mapping[str, Any]]
+    events: Sequence[MatchedEvent]
+    seconds: Sequence[Mapping[str, Any]] = ()
+    run_id: str | None = None
+
+    @cached_property
+    def tracks(self) -> Tracks:
+        """What the slices hold: every (mouse, part), and the part that stands for each mouse."""
+        tracks = sorted({(int(row["mouse_id"]), str(row["bodypart"])) for row in self.summaries})
+        mice = sorted({mouse for mouse, _ in tracks})
+        parts = {mouse: [part for m, part in tracks if m == mouse] for mouse in mice}
+        return Tracks(tracks, {mouse: speed_part(parts[mouse]) for mouse in mice})
+
+    @property
+    def fps(self) -> float:
+        """Frames/s; `ASSUMED_FPS` where the metadata do not say."""
+        return float(self.info["frames_per_second"] or ASSUMED_FPS)
+
+    @property
+    def frames(self) -> int:
+        """Length in frames: the longer of tracks and duration, without either that of the events.
+
+        An event that ends later (some labs' do, by far) is cut there in the picture, and whole in list and export.
+        """
+        tracked = max((int(row["last_frame"]) + 1 for row in self.summaries), default=0)
+        stated = round(float(self.info["video_duration_sec"] or 0) * self.fps)
+        return max(tracked, stated) or max((event.stop_frame for event in self.events), default=1) or 1
+
+    @property
+    def slice_count(self) -> int:
+        """How many slices the frames take."""
+        return math.ceil(self.frames / FRAMES)
+
+
+def write(
+    out: TextIO, video: VideoView, slices: Iterable[tuple[int, bytes]], *, facts: str, read: str
+) -> tuple[int, int]:
+    """Write the static page; `slices` are taken one at a time. Returns (slices, bytes of the packed slices)."""
+    head, tail = render(video, facts=facts, read=read).split(_SLICES)
+    out.write(head)
+    count = size = 0
+    for number, packed in slices:
+        text = base64.b64encode(packed).decode("ascii")
+        out.write(f'<script type="text/plain" id="slice-{number}">{text}</script>\n')
+        count, size = count + 1, size + len(packed)
+    out.write(tail)
+    return count, size
+
+
+def render(video: VideoView, *, facts: str, read: str, live: bool = False) -> str:
+    """The page without its slices. `facts` names the lake, `read` says when it was asked."""
+    content = {**_content(video), "facts": facts, "read": read, "live": live}
+    return render_template("video.html", content=content)
+
+
+def _content(video: VideoView) -> Json:
+    info, tracks = video.info, video.tracks
+    return {
+        "video": str(info["video_id"]),
+        "lab": info["lab_id"],
+        "split": info["split"],
+        "run": video.run_id,
+        "method": info["tracking_method"],
+        "annotated": bool(info["has_annotation"]),
+        "fps": video.fps,
+        "fpsAssumed": not info["frames_per_second"],
+        "unit": "cm" if info["pix_per_cm_approx"] else "px",
+        "frames": video.frames,
+        "sliceFrames": FRAMES,
+        "slices": video.slice_count if tracks.tracks else 0,
+        "arena": _arena(info),
+        "mice": [_mouse(video, mouse) for mouse in tracks.speed_parts],
+        "tracks": [list(track) for track in tracks.tracks],
+        "iou": IOU,
+        "events": {"columns": list(_EVENT_FIELDS), "rows": [_event(event) for event in video.events]},
+    }
+
+
+_EVENT_FIELDS = (
+    "source", "agent", "target", "action", "start_frame", "stop_frame", "confidence", "issue", "iou", "verdict",
+)  # fmt: skip
+
+
+def _event(event: MatchedEvent) -> list[Any]:
+    values = [getattr(event, name) for name in _EVENT_FIELDS]
+    return [round(v, 4) if isinstance(v, float) else v for v in values]
+
+
+def _arena(info: Mapping[str, Any]) -> Json | None:
+    """The outline in the frame of the tracks: the arena of the metadata, else the picture, else None."""
+    scale = info["pix_per_cm_approx"]
+    width, height = info["video_width_pix"], info["video_height_pix"]
+    if scale and info["arena_width_cm"] and info["arena_height_cm"]:
+        round_ = (info["arena_shape"] or "").lower() in {"circle", "circular", "round"}
+        return {"what": "arena", "shape": "circle" if round_ else "rectangle", "x": 0, "y": 0,
+                "width": info["arena_width_cm"], "height": info["arena_height_cm"]}  # fmt: skip
+    if not (width and height):
+        return None
+    picture = {"what": "picture", "shape": "rectangle"}
+    if scale:
+        return {**picture, "x": 0, "y": 0, "width": width / scale, "height": height / scale}
+    return {**picture, "x": width / 2, "y": height / 2, "width": width, "height": height}
+
+
+def _mouse(video: VideoView, mouse: int) -> Json:
+    parts = [part for m, part in video.tracks.tracks if m == mouse]
+    about = [video.info.get(f"mouse{mouse}_{what}") for what in ("strain", "sex")]
+    measured, imputed = (
+        sum(int(row[name]) for row in video.summaries if int(row["mouse_id"]) == mouse)
+        for name in ("points_measured", "points_imputed")
+    )
+    return {
+        "id": mouse,
+        "name": f"mouse{mouse}",
+        "about": ", ".join(str(text) for text in about if text),
+        "centre": video.tracks.speed_parts[mouse],
+        "edges": [list(edge) for edge in edges(parts)],
+        "outline": outline(parts),
+        "imputed": imputed / max(1, measured + imputed),
+        "seconds": _seconds(video, mouse),
+    }
+
+
+def _seconds(video: VideoView, mouse: int) -> Json:
+    """Hundredths of cm (px) and cm/s by second; null where the mouse is not known."""
+    length = math.ceil(video.frames / video.fps)
+    columns: dict[str, list[int | None]] = {name: [None] * length for name in ("x", "y", "speed")}
+    for row in video.seconds:
+        if int(row["mouse_id"]) == mouse and 0 <= int(row["video_second"]) < length:
+            for name, values in columns.items():
+                if row[name] is not None and math.isfinite(row[name]):
+                    values[int(row["video_second"])] = round(100 * float(row[name]))
+    return columns

@@ -1,0 +1,1 @@
+"""Stages that fill and ask the lake: ingest, etl, compact, vacuum, query."""

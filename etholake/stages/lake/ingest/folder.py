@@ -1,0 +1,143 @@
+"""The folder to ingest: which files the MABe layout has, and what is wrong with the folder as a whole.
+
+Nothing here reads a Parquet file or talks to AWS.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from etholake.contract import RAW_ANNOTATION_COLUMNS, RAW_TRACKING_COLUMNS, SPLITS, raw_key
+from etholake.errors import DataError, raise_collected
+
+__all__ = ["KINDS", "RawFile", "list_folder", "list_strays", "scan"]
+
+KINDS = {"tracking": RAW_TRACKING_COLUMNS, "annotation": RAW_ANNOTATION_COLUMNS}
+
+
+@dataclass(frozen=True)
+class RawFile:
+    """One file of the folder and the object that it becomes. Times in ns since 1970, 0 if it cannot be read."""
+
+    path: Path
+    key: str
+    kind: str
+    size: int
+    modified_ns: int
+    changed_ns: int = 0
+
+
+def list_folder(data: Path) -> list[RawFile]:
+    """Return the files of a folder in the MABe layout, sorted by key.
+
+    Raises DataError if it is not one, if a folder in it cannot be read (its files must not be taken for gone),
+    or if a video id stands in two labs (the tables know a video by its id).
+    """
+    return scan(data)[0]
+
+
+def list_strays(data: Path) -> list[str]:
+    """Return sentences, sorted, on files that lie where the layout has none, with the remedy."""
+    return _strays(_walk(data)[1])
+
+
+def scan(data: Path) -> tuple[list[RawFile], list[str]]:
+    """Return `list_folder` and `list_strays` of one look at the folder."""
+    if not data.is_dir():
+        raise DataError(f"{data} is not a folder. Expected one in the MABe layout, with train.csv or test.csv.")
+    tables = [data / f"{split}.csv" for split in SPLITS if (data / f"{split}.csv").is_file()]
+    if not tables:
+        names = ", ".join(sorted(p.name for p in data.iterdir())[:10]) or "nothing"
+        raise DataError(
+            f"{data} is not in the MABe layout: expected train.csv and/or test.csv beside train_tracking/<lab>/"
+            f"<video>.parquet and train_annotation/<lab>/<video>.parquet, but found {names}."
+        )
+    files, strays = _walk(data)
+    _refuse_repeated_ids(files, _check_metadata(tables))
+    files += [_file(table, table.stat, raw_key(table.stem, "metadata"), "metadata") for table in tables]
+    return sorted(files, key=lambda f: f.key), _strays(strays)
+
+
+def _strays(paths: Sequence[str]) -> list[str]:
+    return [
+        f"{path} was not ingested: expected <lab>/<video>.parquet there; move or rename it."
+        for path in sorted(paths)
+    ]
+
+
+def _walk(data: Path) -> tuple[list[RawFile], list[str]]:
+    """Return (files, paths of strays) below the layout's folders, unsorted."""
+    files: list[RawFile] = []
+    strays: list[str] = []
+    problems: list[str] = []
+    for split in SPLITS:
+        for kind in KINDS:
+            folders = [(data / f"{split}_{kind}", 0)]
+            while folders:
+                folder, depth = folders.pop()
+                try:
+                    entries = list(os.scandir(folder))
+                except OSError as err:
+                    if depth or os.path.lexists(folder):
+                        problems.append(f"{folder}: {err.strerror or err}.")
+                    continue
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=depth == 0):
+                        folders.append((Path(entry.path), depth + 1))
+                    elif depth == 0 and entry.is_symlink() and not entry.is_file():
+                        problems.append(f"{entry.path}: is a broken link.")
+                    elif depth == 1 and entry.name.endswith(".parquet") and not entry.is_dir():
+                        path = Path(entry.path)
+                        key = raw_key(split, kind, folder.name, path.stem)
+                        files.append(_file(path, entry.stat, key, kind))
+                    elif not entry.name.startswith(".") and entry.is_file():
+                        strays.append(entry.path)
+    what = "Folders of labs that cannot be read: mend them, or remove them if their files are to go"
+    raise_collected(DataError, what, sorted(problems))
+    return files, strays
+
+
+def _file(path: Path, stat: Callable[[], os.stat_result], key: str, kind: str) -> RawFile:
+    try:
+        status = stat()
+    except OSError:  # a broken link, say: reading it will tell
+        return RawFile(path, key, kind, 0, 0)
+    return RawFile(path, key, kind, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
+def _check_metadata(tables: Sequence[Path]) -> list[tuple[str, str, str]]:
+    """Yield (split, video id, lab) of every metadata row. Raises DataError for tables that cannot be used."""
+    problems, named = [], []
+    for table in tables:
+        try:
+            with table.open(encoding="utf-8-sig", newline="") as file:
+                rows = csv.reader(file)
+                columns = next(rows, [])
+                if missing := [name for name in ("lab_id", "video_id") if name not in columns]:
+                    problems.append(f"{table}: lacks the columns {missing}; found {columns[:6]}…")
+                    continue
+                lab, video = columns.index("lab_id"), columns.index("video_id")
+                named += [(table.stem, row[video], row[lab]) for row in rows if len(row) > max(lab, video)]
+        except (OSError, UnicodeDecodeError, csv.Error) as err:
+            problems.append(f"{table}: cannot be read: {err}.")
+    raise_collected(DataError, "Metadata that cannot be used; export the tables again", problems)
+    return named
+
+
+def _refuse_repeated_ids(files: Sequence[RawFile], named: Sequence[tuple[str, str, str]]) -> None:
+    labs: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for file in files:
+        if file.kind != "metadata":
+            labs[file.key.split("/")[1].partition("_")[0], file.path.stem].add(file.path.parent.name)
+    for split, video, lab in named:
+        if video and lab:
+            labs[split, video].add(lab)
+    problems = [
+        f"{split} video {v}: {', '.join(sorted(at))}" for (split, v), at in sorted(labs.items()) if len(at) > 1
+    ]
+    raise_collected(DataError, "One video id in several labs; give each video an id of its own", problems)

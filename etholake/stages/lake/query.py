@@ -1,0 +1,226 @@
+"""Stage query: run SQL through PyAthena, and the reports and views of ``athena_queries/``.
+
+A report is a file that opens with ``-- purpose:``, ``-- grain:``, one ``-- param: name type`` a parameter and
+``-- partition filter:``. Its values are bound to the ``?`` in the order of the parameters, or in the order of
+``-- bind: a b a`` where one is used twice. Values travel as Athena execution parameters, never as SQL text.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from etholake import aws
+from etholake.errors import AwsError, UsageError, raise_collected, suggestion
+from etholake.resources import folder
+from etholake.settings import Settings
+
+__all__ = [
+    "QueryResult",
+    "Report",
+    "create_views",
+    "format_rows",
+    "list_reports",
+    "literal",
+    "queries_folder",
+    "read_report",
+    "run_file",
+    "run_report",
+    "run_sql",
+]
+
+_POLL_SECONDS = 0.1
+_HEADER = re.compile(r"--\s*(purpose|grain|param|bind|partition filter):\s*(.+)")
+_NUMBER = re.compile(r"-?\d+(\.\d+)?")
+_QUOTED = re.compile(r"'(?:[^']|'')*'")
+
+
+@dataclass(frozen=True)
+class QueryResult:
+    """The answer to a query. `rows` hold Python values in the order of `columns`; a missing value is None."""
+
+    columns: list[str]
+    rows: list[tuple[Any, ...]]
+    query_id: str
+    scanned_bytes: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """One file of ``athena_queries/reports``."""
+
+    name: str
+    purpose: str
+    grain: str
+    parameters: Mapping[str, str]  # name -> Athena type: string or bigint
+    bind: tuple[str, ...]  # the parameter behind each `?`
+    sql: str
+
+
+def run_sql(settings: Settings, sql: str, parameters: Sequence[str] = ()) -> QueryResult:
+    """Run one statement; `parameters` are the values of its ``?``, in order.
+
+    A value that is a number is passed as a number, any other as text; to pass digits as text, quote them:
+    ``'12'``.
+
+    Raises
+    ------
+    AwsError
+        Athena failed or cancelled the query: with its reason and the query id.
+    """
+    return _execute(settings, sql, [_guess(value) for value in parameters])
+
+
+def run_file(settings: Settings, path: Path, parameters: Sequence[str] = ()) -> QueryResult:
+    """Run a file with one statement. Raises UsageError if the file cannot be read, and as `run_sql`."""
+    try:
+        sql = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as err:
+        raise UsageError(f"Cannot read {path}: {err}.") from err
+    return run_sql(settings, sql, parameters)  # not in the try: botocore's time-outs are OSErrors, too
+
+
+def run_report(settings: Settings, name: str, parameters: Mapping[str, str] | None = None) -> QueryResult:
+    """Run a report of ``athena_queries/reports`` by name.
+
+    Raises
+    ------
+    UsageError
+        No such report; a parameter is missing, unknown or of the wrong type: all of them are named.
+    AwsError
+        As `run_sql`.
+    """
+    report, given = read_report(name), dict(parameters or {})
+    declared = ", ".join(f"{p} ({t})" for p, t in report.parameters.items()) or "none"
+    problems = [f"'{p}' is missing: give --param {p}=…" for p in report.parameters if p not in given]
+    problems += [f"'{p}' is unknown" for p in given if p not in report.parameters]
+    problems += [
+        f"'{p}' must be a whole number, but got '{given[p]}'"
+        for p, kind in report.parameters.items()
+        if p in given and kind != "string" and not re.fullmatch(r"-?\d+", given[p])
+    ]
+    raise_collected(UsageError, f"Parameters of report {name}, which takes {declared}", problems)
+    values = {p: literal(given[p]) if kind == "string" else given[p] for p, kind in report.parameters.items()}
+    return _execute(settings, report.sql, [values[p] for p in report.bind])
+
+
+def queries_folder() -> Path:
+    """Return the folder of the SQL files. Raises ContractError inside a job, where they are not."""
+    return folder("athena_queries")
+
+
+def create_views(settings: Settings) -> list[str]:
+    """Create or replace every view of ``athena_queries/views`` in the database. Returns their names."""
+    paths = sorted((queries_folder() / "views").glob("*.sql"))
+    for path in paths:
+        run_file(settings, path)
+    return [path.stem for path in paths]
+
+
+def list_reports(*, without_parameters: bool = False) -> list[tuple[str, str]]:
+    """Return (name, purpose) of the reports, by name; only those that need no parameter if asked."""
+    reports = (read_report(path.stem) for path in sorted((queries_folder() / "reports").glob("*.sql")))
+    return [(r.name, r.purpose) for r in reports if not (without_parameters and r.parameters)]
+
+
+def read_report(name: str) -> Report:
+    """Parse a report's file. Raises UsageError, naming the nearest report, if there is none of that name."""
+    files = {path.stem: path for path in (queries_folder() / "reports").glob("*.sql")}
+    if name not in files:  # also refuses a name with ../
+        raise UsageError(f"There is no report '{name}'. {suggestion(name, files)} `query --list` shows all.")
+    sql = files[name].read_text(encoding="utf-8")
+    matches = (_HEADER.fullmatch(line.strip()) for line in sql.splitlines())
+    header = [(str(m[1]), str(m[2])) for m in matches if m]
+    first = dict(reversed(header))
+    parameters = {text.split()[0]: text.split()[1] for key, text in header if key == "param"}
+    bind = tuple(first["bind"].split()) if "bind" in first else tuple(parameters)
+    return Report(name, first["purpose"], first["grain"], parameters, bind, sql)
+
+
+def literal(text: str) -> str:
+    """Return `text` as an SQL string literal, which is how Athena takes an execution parameter of type varchar."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def format_rows(result: QueryResult, format_: str = "table") -> str:
+    """Return the rows as a plain text table for terminals, as CSV, or as a JSON list of objects.
+
+    A missing value is ``-`` in a table, nothing in CSV, null in JSON.
+    """
+    if format_ == "json":
+        rows = [dict(zip(result.columns, row, strict=True)) for row in result.rows]
+        return json.dumps(rows, default=str, indent=1)
+    if format_ == "csv":
+        sink = io.StringIO()
+        csv.writer(sink, lineterminator="\n").writerows([result.columns, *result.rows])
+        return sink.getvalue().rstrip("\n")
+    if format_ != "table":
+        raise UsageError(f"Expected format table, csv or json, but got '{format_}'.")
+    return _table(result)
+
+
+def _table(result: QueryResult) -> str:
+    cells = [["-" if value is None else str(value) for value in row] for row in result.rows]
+    widths = [max(len(c[i]) for c in [result.columns, *cells]) for i in range(len(result.columns))]
+    numeric = [
+        any(row[i] is not None for row in result.rows)
+        and all(isinstance(row[i], (int, float)) or row[i] is None for row in result.rows)
+        for i in range(len(result.columns))
+    ]
+
+    def line(row: Sequence[str]) -> str:
+        padded = (c.rjust(w) if right else c.ljust(w) for c, w, right in zip(row, widths, numeric, strict=True))
+        return "  ".join(padded).rstrip()
+
+    return "\n".join([line(result.columns), "  ".join("-" * w for w in widths), *map(line, cells)])
+
+
+def _guess(value: str) -> str:
+    text = str(value)
+    return text if _NUMBER.fullmatch(text) or _QUOTED.fullmatch(text) else literal(text)
+
+
+def _execute(settings: Settings, sql: str, literals: Sequence[str]) -> QueryResult:
+    from botocore.exceptions import BotoCoreError
+    from pyathena import connect
+    from pyathena.error import Error
+
+    began = time.monotonic()
+    started: list[str] = []
+    with connect(
+        session=aws.session(settings),
+        endpoint_url=aws.endpoint(settings, "athena"),
+        region_name=settings.region,
+        schema_name=settings.database,
+        work_group=settings.workgroup,
+        poll_interval=_POLL_SECONDS,
+    ) as connection:
+        cursor = connection.cursor()
+        try:
+            cursor.execute(
+                sql.strip().rstrip(";"),
+                list(literals) or None,
+                paramstyle="qmark",
+                on_start_query_execution=started.append,
+            )
+            rows = [tuple(row) for row in cursor.fetchall()] if cursor.description else []
+        except Error as err:
+            if isinstance(err.__cause__, BotoCoreError):
+                raise err.__cause__ from None  # nobody answers: the CLI says how to start it
+            which = f"Query {started[0]}" if started else "The query"
+            raise AwsError(f"{which} failed in work group '{settings.workgroup}': {err}") from err
+        return QueryResult(
+            [column[0] for column in cursor.description or []],
+            rows,
+            str(cursor.query_id),
+            int(cursor.data_scanned_in_bytes or 0),
+            time.monotonic() - began,
+        )

@@ -1,0 +1,98 @@
+"""Stage vacuum: remove the generations of the curated zone that are out of use for long enough.
+
+Commits remove nothing (see `etholake.lake`), so killed attempts and superseded states pile up until this runs. It
+needs no lock: a generation that is unreferenced and old enough is never referenced again, because every attempt
+writes one of its own.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from typing import Any
+
+from etholake.contract import CURATED_ZONE, TABLES
+from etholake.errors import UsageError
+from etholake.lake import DROPPED, MAX_RETENTION, Lake, generation_prefix
+from etholake.result import StageResult
+from etholake.settings import Settings
+from etholake.stages.state import open_lake
+
+__all__ = ["run"]
+
+STAGE = "vacuum"
+
+
+def run(settings: Settings, older_than: dt.timedelta = dt.timedelta(hours=24)) -> StageResult:
+    """Remove what has been out of use for longer than `older_than`.
+
+    A generation is kept if a pointer or the catalog names it, if it was superseded or dropped less than
+    `older_than` ago, or if its newest file is younger than that (an attempt at work). So `older_than` must be
+    longer than the longest query and the longest job.
+
+    Returns
+    -------
+    StageResult
+        `details`: `removed` (prefixes), `removed_bytes`, and `kept`, `kept_bytes` of what is still too young.
+
+    Raises
+    ------
+    UsageError
+        `older_than` is negative, or longer than the lake remembers.
+    """
+    if not dt.timedelta(0) <= older_than <= MAX_RETENTION:
+        raise UsageError(f"Expected an age from 0 to {MAX_RETENTION.days} days, but got {older_than}.")
+    lake = open_lake(settings)
+    limit = dt.datetime.now(dt.UTC) - older_than
+    details: dict[str, Any] = {"removed": [], "removed_bytes": 0, "kept": 0, "kept_bytes": 0}
+    for table in TABLES:
+        _vacuum(lake, table, limit, details)
+    count = len(details["removed"])
+    summary = (
+        f"{count} generations removed ({details['removed_bytes'] / 1e6:.1f} MB); "
+        f"{details['kept']} unreferenced ones are younger than {older_than} ({details['kept_bytes'] / 1e6:.1f} MB)"
+    )
+    return StageResult(STAGE, "done" if count else "unchanged", summary, details)
+
+
+def _vacuum(lake: Lake, table: str, limit: dt.datetime, details: dict[str, Any]) -> None:
+    generations, dropped = _files(lake, table)
+    since = _out_of_use(lake, table)
+    referenced = lake.referenced(table)  # after the listing: what was listed as an attempt may be current by now
+    for prefix, objects in sorted(generations.items()):
+        if prefix in referenced:
+            continue
+        size = sum(item["Size"] for item in objects)
+        at = max(item["LastModified"] for item in objects)
+        at = max(at, since.get(prefix, at), dropped.get(prefix[: prefix.rindex("gen-")], at))
+        if at > limit:
+            details["kept"] += 1
+            details["kept_bytes"] += size
+            continue
+        lake.delete([item["Key"] for item in objects])
+        details["removed"].append(prefix)
+        details["removed_bytes"] += size
+    lake.delete([where + DROPPED for where, at in dropped.items() if at <= limit])
+
+
+def _files(lake: Lake, table: str) -> tuple[dict[str, list[dict[str, Any]]], dict[str, dt.datetime]]:
+    """Return the objects by generation prefix, and when each dropped partition was dropped, by its prefix."""
+    generations: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    dropped: dict[str, dt.datetime] = {}
+    for item in lake.objects(f"{CURATED_ZONE}/{table}/"):
+        where, separator, rest = item["Key"].rpartition("/gen-")
+        if separator and "/" in rest:
+            generations[f"{where}/gen-{rest.partition('/')[0]}/"].append(item)
+        elif item["Key"].endswith(f"/{DROPPED}"):
+            dropped[item["Key"].removesuffix(DROPPED)] = item["LastModified"]
+    return dict(generations), dropped
+
+
+def _out_of_use(lake: Lake, table: str) -> dict[str, dt.datetime]:
+    """Return since when each generation is out of use, by its prefix, as the pointers remember it."""
+    since = {}
+    for partition in lake.partitions(table):
+        pointer = lake.current(table, partition)
+        for generation, at in (pointer or {}).get("superseded", {}).items():
+            since[generation_prefix(table, partition, generation)] = dt.datetime.fromisoformat(at)
+    return since

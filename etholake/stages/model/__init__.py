@@ -1,0 +1,1 @@
+"""Stages that make models and judge them: features, train, tune, evaluate, explain."""

@@ -1,0 +1,317 @@
+"""Stage evaluate: the official score of a submission, and further figures, on a folder in the MABe layout.
+
+`evaluate` and `judge` compute (no AWS), `run` also writes the tables `score…` and the page. A video is scored if
+it has an annotation file that can be read; its whitelist is `behaviors_labeled` of ``train.csv`` (of ``test.csv``,
+where ``test_annotation/`` has its file), with stray quotes repaired as curation repairs them. The score itself is
+`etholake.events.metric`, the rest `etholake.evaluation`.
+"""
+
+from __future__ import annotations
+
+import csv
+import logging
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from etholake.contract import RAW_ANNOTATION_COLUMNS, SPLITS, action_name, number, whole_number
+from etholake.curate.behaviors import parse_labeled
+from etholake.digest import fingerprint
+from etholake.errors import DataError, UsageError
+from etholake.evaluation import report
+from etholake.events import submission
+from etholake.events.post_processing import PostProcessing
+from etholake.events.types import Event, PairScores, Triplet
+from etholake.result import StageResult
+from etholake.settings import Settings
+
+__all__ = ["Truth", "evaluate", "ignored_by_official", "judge", "lines", "read_truth", "run"]
+
+Spans = Mapping[int, tuple[int, int]]  # video_id -> (start_frame, stop_frame) of the part that is scored
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Ground truth of a folder: events, and by video the whitelist, the lab, and frames/s where known."""
+
+    events: list[Event]
+    whitelist: dict[int, frozenset[Triplet]]
+    labs: dict[int, str]
+    fps: dict[int, float] = field(default_factory=dict)
+
+
+def evaluate(
+    data: Path, submission: Path, videos: Sequence[int] | None = None, spans: Spans | None = None
+) -> dict[str, Any]:
+    """Return the official score: ``{"score": …, "labs": {lab: {"score": …, "actions": {action: f}}}}``.
+
+    See `judge` for the parameters and errors.
+    """
+    return judge(data, submission, videos, spans).score.to_dict()
+
+
+def judge(
+    data: Path,
+    predictions: Path | Sequence[Event] | PostProcessing,
+    videos: Sequence[int] | None = None,
+    spans: Spans | None = None,
+    pairs: Sequence[PairScores] = (),
+) -> report.Evaluation:
+    """Return the official score of a submission, and the figures that stand beside it.
+
+    Parameters
+    ----------
+    data
+        Folder in the MABe layout.
+    predictions
+        A submission, CSV as `etholake.events.submission` describes it; or its events; or post-processing, which
+        makes events of `pairs`.
+    videos
+        Score these videos only (None: those of `spans`, else all with ground truth).
+    spans
+        Clip truth and prediction of a video to ``start_frame <= f < stop_frame`` of its own clock; a video
+        without an entry is scored whole.
+    pairs
+        Probabilities of a classifier that was not trained on these videos; with them there are average precision
+        and calibration. They are clipped as the events are.
+
+    Raises
+    ------
+    DataError
+        The folder, the submission or its events cannot be scored.
+    UsageError
+        A video was asked for that the metadata does not name.
+    """
+    predicted: list[Event] = []
+    if isinstance(predictions, Path):
+        predicted = submission.read_csv(predictions)
+    elif not isinstance(predictions, PostProcessing):
+        predicted = list(predictions)
+    chosen = list(spans) if videos is None and spans is not None else videos
+    truth = read_truth(data, chosen)
+    if not truth.events:
+        which = "these videos" if chosen is not None else f"any video of {data}"
+        raise DataError(f"There is no ground truth for {which}: nothing can be scored (empty solution).")
+    if isinstance(predictions, PostProcessing):
+        predicted = _decided(predictions, pairs, truth.whitelist)
+    kept = None if chosen is None else set(chosen)
+    predicted = [e for e in predicted if kept is None or e.video_id in kept]
+    return report.judge(
+        _clip(truth.events, spans),
+        _clip(predicted, spans),
+        truth.whitelist,
+        truth.labs,
+        truth.fps,
+        [pair.between(*spans[pair.video_id]) if spans and pair.video_id in spans else pair for pair in pairs],
+    )
+
+
+def run(
+    settings: Settings,
+    data: Path,
+    submission: Path | Sequence[Event] | PostProcessing,
+    run_id: str,
+    *,
+    videos: Sequence[int] | None = None,
+    spans: Spans | None = None,
+    pairs: Sequence[PairScores] = (),
+    page: Path | None = None,
+) -> StageResult:
+    """Write what `judge` returns into the partitions `run_id` of the tables `score…`, and a page if one is named.
+
+    `details`: `scores` (what `evaluate` gives), `evaluation` (`Evaluation.to_dict`), `run_id`, `rows` by table.
+    """
+    import pyarrow as pa
+
+    from etholake import logs
+    from etholake.contract import arrow_schema
+    from etholake.lake import identity
+    from etholake.pages.evaluation import write
+    from etholake.stages.state import open_lake
+
+    result = judge(data, submission, videos, spans, pairs)
+    if page is not None:
+        write(page, result, f"run {run_id}")
+    lake = open_lake(settings)
+    partition, unchanged, tables = {"run_id": run_id}, True, result.tables()
+    for name, rows in tables.items():
+        print_ = fingerprint(name, rows)
+        if identity(lake.current(name, partition)) == print_:
+            continue
+        if unchanged:
+            lake.register()  # the tables may be new to the catalog
+        unchanged = False
+        table = pa.Table.from_pylist(rows, schema=arrow_schema(name))
+        lake.replace_table(name, table, print_, partition, {"score": result.score.score})
+    summary = (
+        f"official score {result.score.score:.4f} over {len(result.score.labs)} labs, "
+        f"{len(tables['scores'])} rows in table scores"
+    )
+    scores = result.score.to_dict()
+    details = {
+        "scores": scores,
+        "evaluation": result.to_dict(),
+        "run_id": run_id,
+        "rows": {name: len(rows) for name, rows in tables.items()},
+    }
+    logs.add_fields(**logged_scores(scores))
+    return StageResult("evaluate", "unchanged" if unchanged else "done", summary, details)
+
+
+def _decided(
+    decisions: PostProcessing, pairs: Sequence[PairScores], whitelist: Mapping[int, frozenset[Triplet]]
+) -> list[Event]:
+    by_video: dict[int, list[PairScores]] = defaultdict(list)
+    for pair in pairs:
+        if pair.video_id in whitelist:
+            by_video[pair.video_id].append(pair)
+    return [e for video, own in by_video.items() for e in decisions.events(own, whitelist[video])]
+
+
+def ignored_by_official(
+    data: Path, events: Sequence[Event], videos: Sequence[int] | None = None
+) -> dict[str, int]:
+    """Count the predicted events that the official scorer ignores because of the truth, by reason."""
+    truth = read_truth(data, videos)
+    scored = {event.video_id for event in truth.events}
+    reasons = Counter(
+        "the video has no ground truth" if event.video_id not in scored else "not in the video's behaviors_labeled"
+        for event in events
+        if event.video_id not in scored
+        or (event.agent_id, event.target_id, event.action) not in truth.whitelist.get(event.video_id, ())
+    )
+    return dict(reasons)
+
+
+def read_truth(data: Path, videos: Sequence[int] | None = None) -> Truth:
+    """Return annotations and whitelists of a folder, or of some of its videos.
+
+    A video without an annotation file has no entry in `events`; an annotation file that cannot be read, or
+    that the metadata does not name, is left out with a warning that names it.
+    """
+    truth = Truth([], {}, {})
+    for split in SPLITS:
+        for row in _metadata(data, split):
+            video, lab = int(whole_number(row["video_id"]) or 0), row["lab_id"].strip()
+            truth.labs[video] = lab
+            if (fps := _fps(row.get("frames_per_second"))) is not None:
+                truth.fps[video] = fps
+            if videos is None or video in videos:
+                truth.whitelist[video] = frozenset(parse_labeled(row["behaviors_labeled"]).triplets)
+                truth.events.extend(_annotations(data / f"{split}_annotation" / lab / f"{video}.parquet", video))
+    if not truth.labs:
+        raise DataError(f"{data} is not in the MABe layout: expected train.csv (or test.csv) in it.")
+    if unknown := sorted(set(videos or ()) - set(truth.labs)):
+        raise UsageError(f"The metadata of {data} does not name the videos {unknown}.")
+    if videos is None:
+        _warn_of_strays(data, truth.labs)
+    return truth
+
+
+def _metadata(data: Path, split: str) -> list[dict[str, str]]:
+    path = data / f"{split}.csv"
+    if not path.is_file():
+        return []
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
+            rows = list(csv.DictReader(stream))
+    except (OSError, UnicodeDecodeError, csv.Error) as err:
+        raise DataError(f"{path}: cannot be read: {err}.") from err
+    missing = [n for n in ("lab_id", "video_id", "behaviors_labeled") if rows and n not in rows[0]]
+    if missing:
+        raise DataError(f"{path}: expected the columns lab_id, video_id, behaviors_labeled, but lacks {missing}.")
+    return [row for row in rows if whole_number(row["video_id"] or "") is not None]
+
+
+def _fps(text: str | None) -> float | None:
+    fps = number(text or "")
+    return fps if fps is not None and fps > 0 else None
+
+
+def _annotations(path: Path, video: int) -> list[Event]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if not path.is_file():
+        return []
+    names = list(RAW_ANNOTATION_COLUMNS)
+    try:
+        table = pq.ParquetFile(path).read(columns=names).select(names)
+    except (pa.ArrowException, OSError, KeyError) as err:
+        _log.warning("%s: left out of the score, cannot be read: %s", path, err)
+        return []
+    whole = table.drop_null()
+    if whole.num_rows < table.num_rows:
+        _log.warning("%s: %d rows with missing values left out", path, table.num_rows - whole.num_rows)
+    columns = (whole[name].to_pylist() for name in names)
+    return [
+        Event(video, int(agent), int(target), action_name(str(action)), int(start), int(stop))
+        for agent, target, action, start, stop in zip(*columns, strict=True)
+    ]
+
+
+def _warn_of_strays(data: Path, labs: Mapping[int, str]) -> None:
+    for split in SPLITS:
+        stray = sorted(
+            str(path.relative_to(data))
+            for path in data.glob(f"{split}_annotation/*/*.parquet")
+            if labs.get(int(path.stem) if path.stem.isdigit() else -1) != path.parent.name
+        )
+        if stray:
+            _log.warning("left out of the score, not in the metadata: %s", ", ".join(stray))
+
+
+def _clip(events: Sequence[Event], spans: Spans | None) -> list[Event]:
+    """Return the events cut to the span of their video; those outside it are left out."""
+    if not spans:
+        return list(events)
+    clipped = []
+    for e in events:
+        low, high = spans.get(e.video_id, (e.start_frame, e.stop_frame))
+        start, stop = max(e.start_frame, low), min(e.stop_frame, high)
+        if e.start_frame > e.stop_frame or start < stop:  # an impossible event is kept for the metric to refuse
+            clipped.append(e if e.start_frame > e.stop_frame else replace(e, start_frame=start, stop_frame=stop))
+    return clipped
+
+
+def logged_scores(scores: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a score that go into the log."""
+    labs = {lab: entry["score"] for lab, entry in scores["labs"].items()}
+    return {"score": scores["score"], "labs": len(labs), "lab_scores": labs}
+
+
+def lines(scores: dict[str, Any]) -> list[str]:
+    """Return the official score as text: a line for each lab and action; with `details`, further figures."""
+    details = scores.get("details", {})
+    ignored = scores.get("ignored", {})
+    lines = [f"official score {scores['score']:.4f}{_between(scores.get('interval'))}"]
+    for lab, entry in sorted(scores["labs"].items()):
+        lines.append(f"  {lab:<28} {entry['score']:.4f}{_between(details.get(lab, {}).get('interval'))}")
+        for action, f in sorted(entry["actions"].items()):
+            line = f"    {action:<26} {f:.4f}"
+            if details:
+                more = details[lab]["actions"][action]
+                line += f"{_between(more['interval']):<18} bouts {more['bouts']['f_score']:.3f}"
+                line += _boundaries(more["bouts"]["start_error_sec"], more["bouts"]["stop_error_sec"])
+                line += _of_probabilities(more["average_precision"], more["calibration"])
+            lines.append(line)
+    lines += [f"ignored as the official scorer does: {n:,} rows, {why}" for why, n in sorted(ignored.items())]
+    return lines
+
+
+def _between(interval: list[float] | None) -> str:
+    return f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else ""
+
+
+def _boundaries(start: float | None, stop: float | None) -> str:
+    return f", off by {start:.2f} and {stop:.2f} s" if start is not None and stop is not None else ""
+
+
+def _of_probabilities(average_precision: float | None, calibration: Mapping[str, Any] | None) -> str:
+    if calibration is None:
+        return ""
+    precision = "–" if average_precision is None else f"{average_precision:.3f}"
+    return f", AP {precision}, calibration off by {calibration['error']:.3f}"

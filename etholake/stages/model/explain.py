@@ -1,0 +1,168 @@
+"""Stage explain: describe a trained model from what is stored with it. Nothing is computed."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from etholake.contract import unified_part_sources
+from etholake.dataset.pose_tracks import MIN_FPS, MODEL_FPS
+from etholake.errors import ContractError
+from etholake.events.post_processing import PostProcessing
+from etholake.models.archive import META, read_meta
+from etholake.models.registry import FAMILIES
+from etholake.settings import Settings
+from etholake.stages.model.models import unpacked
+
+__all__ = ["describe", "lines", "run"]
+
+
+def run(settings: Settings, model: str) -> dict[str, Any]:
+    """Return `describe` of a model; `model` as in `stages.model.models.pack`."""
+    with unpacked(settings, model) as folder:
+        return describe(folder)
+
+
+def describe(folder: Path) -> dict[str, Any]:
+    """Return what `meta.json` says about a model and, for an ensemble or a stack, about the models it combines.
+
+    Keys: `family`, `members` (configurations of the single models that it combines), `space`, `config` (of the
+    first model that reads windows, else of the first), `config_line` (the same, in words of its family), `clock`
+    (hz, min_fps, window; None without windows), `labs` ({lab: {action: threshold, seconds of training, score}};
+    None where not stored), `vocabulary`, `parts` ({unified part: names that are read for it}), `part_map`,
+    `features`, `decoding`, `validation`, `data_fingerprint`, `videos` (number by part of the split), `fine_tuned`,
+    `notes`.
+
+    Raises ContractError if there is no model in the folder, or its family is not installed.
+    """
+    read_meta(folder)
+    meta, below = _meta(folder), list(_below(folder))
+    single = [m for m in below if FAMILIES.get(m["family"]).presets] or [meta]
+    try:
+        shown = next((m for m in single if m["config"].get("window")), single[0])
+        window = shown["config"].get("window")
+        features = shown.get("features")
+        return {
+            "family": meta["family"],
+            "members": [m["config"].get("name", m["family"]) for m in single] if below else [],
+            "space": next((m["ensemble"]["space"] for m in [meta, *below] if "ensemble" in m), None),
+            "config": shown["config"],
+            "config_line": FAMILIES.get(shown["family"]).explain(shown["config"]),
+            "clock": {
+                "hz": MODEL_FPS, "min_fps": MIN_FPS, "window": window,
+                "window_s": window / MODEL_FPS if window else None,
+            },
+            "labs": _labs(meta, below),
+            "vocabulary": meta["vocabulary"]["actions"],
+            "parts": {part: list(names) for part, names in unified_part_sources(meta["part_map"]).items()},
+            "part_map": meta["part_map"],
+            "features": {
+                "encoder": features["name"], "version": features["version"],
+                "count": len(features["names"]) if "names" in features else None,
+            } if features else None,
+            "decoding": meta["post_processing"]["decoding"],
+            "validation": (meta.get("validation") or {}).get("score"),
+            "data_fingerprint": meta.get("data_fingerprint"),
+            "videos": {k: len({s["video_id"] for s in v}) for k, v in (meta.get("split") or {}).items()},
+            "fine_tuned": meta.get("fine_tuned"),
+            "notes": meta.get("notes", []),
+        }  # fmt: skip
+    except (KeyError, TypeError, AttributeError) as err:
+        raise ContractError(f"{folder / META} is not the description of an Etholake model: {err!r}.") from err
+
+
+def lines(model: Mapping[str, Any]) -> list[str]:
+    """Return `describe` as text."""
+    clock, features = model["clock"], model["features"]
+    windows = (
+        f"windows of {clock['window']} frames ({clock['window_s']:.1f} s)" if clock["window"] else "no windows"
+    )
+    text = [
+        _title(model),
+        f"config   {model['config_line']}",
+        f"clock    {clock['hz']:g} frames/s, {windows}; videos of at least {clock['min_fps']:g} frames/s",
+        f"data     fingerprint {model['data_fingerprint']}; videos: "
+        + ", ".join(f"{count} {part}" for part, count in model["videos"].items()),
+        f"score    {_number(model['validation'])} on validation",
+        *([_features_line(features)] if features else []),
+        "parts    " + "; ".join(f"{part} ({' or '.join(names)})" for part, names in model["parts"].items()),
+    ]
+    if tuned := model["fine_tuned"]:
+        before = _number((tuned["before"] or {}).get("score"))
+        text.append(
+            f"tuned    from {tuned['from']}: labs added {tuned['labs_added']}, actions added "
+            f"{tuned['actions_added']}; score before {before}"
+        )
+    for lab, actions in model["labs"].items():
+        text.append(f"lab {lab}")
+        for action, figures in actions.items():
+            text.append(
+                f"  {action:<18} threshold {figures['threshold']:.2f}, F {_number(figures['score'])}, trained on "
+                f"{_number(figures['training_seconds'], '.0f')} s"
+            )
+    return [*text, *(f"note: {note}" for note in model["notes"])]
+
+
+def _labs(meta: Mapping[str, Any], below: list[dict[str, Any]]) -> dict[str, dict[str, dict[str, Any]]]:
+    """Threshold, seconds of training and score of every (lab, action)."""
+    thresholds = PostProcessing.from_dict(meta["post_processing"]).thresholds
+    seconds, scores = _seconds([dict(meta), *below]), (meta.get("validation") or {}).get("labs", {})
+    return {
+        lab: {
+            action: {
+                "threshold": thresholds.get(lab, action),
+                "training_seconds": seconds.get(lab, {}).get(action),
+                "score": scores.get(lab, {}).get("actions", {}).get(action),
+            }
+            for action in actions
+        }
+        for lab, actions in meta["lab_actions"].items()
+    }
+
+
+def _title(model: Mapping[str, Any]) -> str:
+    """Return the family, and the models that it combines."""
+    counts = Counter(model["members"])
+    members = ", ".join(f"{n} × {name}" if n > 1 else name for name, n in counts.items())
+    space = f", mean {model['space']}" if model["space"] else ""
+    return f"{model['family']} of {members}{space}" if members else str(model["family"])
+
+
+def _features_line(features: Mapping[str, Any]) -> str:
+    count = f": {features['count']} features" if features["count"] else ""
+    return f"features {features['encoder']}, version {features['version']}{count}"
+
+
+def _seconds(metas: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
+    """Seconds of training by lab and action; for several models, the maximum."""
+    longest: dict[str, dict[str, float]] = {}
+    for stored in (meta.get("training_seconds") or {} for meta in metas):
+        for lab, actions in stored.items():
+            by_action = longest.setdefault(lab, {})
+            for action, seconds in actions.items():
+                by_action[action] = max(seconds, by_action.get(action, 0.0))
+    return longest
+
+
+def _number(value: float | None, form: str = ".3f") -> str:
+    return "unknown" if value is None else format(value, form)
+
+
+def _below(folder: Path) -> Iterator[dict[str, Any]]:
+    """Descriptions of the models that one combines, at any depth."""
+    for path in sorted((*folder.glob("members/*/"), *folder.glob("bases/*/")), key=lambda p: int(p.name)):
+        yield _meta(path)
+        yield from _below(path)
+
+
+def _meta(folder: Path) -> dict[str, Any]:
+    try:
+        meta = json.loads((folder / META).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as err:
+        raise ContractError(f"{folder / META} is not the description of an Etholake model: {err}.") from err
+    if not isinstance(meta, dict):
+        raise ContractError(f"{folder / META} is not the description of an Etholake model.")
+    return meta

@@ -1,0 +1,95 @@
+"""Find a trained model by any name that a user has for it: a folder, an archive, an S3 URI, `current`."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from etholake import aws
+from etholake.contract import MODEL_ZONE
+from etholake.digest import bytes_digest
+from etholake.errors import DataError, UsageError
+from etholake.models.archive import ARCHIVE, META, unpack
+from etholake.objects import read_object
+from etholake.settings import Settings
+from etholake.stages.state import load_state
+
+__all__ = ["CURRENT", "pack", "stage", "unpacked"]
+
+CURRENT = "current"  # the newest model that was trained in the lake
+
+
+@contextmanager
+def unpacked(settings: Settings, model: str) -> Iterator[Path]:
+    """Give a folder with the model for as long as the context lasts. Raises as `pack`."""
+    if Path(model).is_dir():
+        yield Path(model)
+        return
+    with TemporaryDirectory(prefix="etholake-model-") as folder:
+        yield unpack(pack(settings, model), Path(folder), model)
+
+
+def stage(settings: Settings, model: str) -> str:
+    """Copy the model into the lake's model zone, named by its content; return the prefix for a channel."""
+    body = pack(settings, model)
+    prefix = f"{MODEL_ZONE}/base/{bytes_digest(_content(body))[:16]}/"
+    aws.client(settings, "s3").put_object(Bucket=settings.bucket, Key=prefix + ARCHIVE, Body=body)
+    return f"s3://{settings.bucket}/{prefix}"
+
+
+def pack(settings: Settings, model: str) -> bytes:
+    """Return the archive of a model: a folder, a `model.tar.gz`, an ``s3://`` URI of one, or `current`.
+
+    Raises UsageError if there is no such file or object, DataError if the lake has no model.
+    """
+    if model == CURRENT:
+        details = load_state(settings, "train").get("details") or {}
+        if "model_uri" not in details:
+            raise DataError("The lake has no model yet: run `make train` first, or name a model.")
+        model = str(details["model_uri"])
+    if model.startswith("s3://"):
+        return _download(settings, model)
+    path = Path(model)
+    if (path / META).is_file():
+        return _archive(path)
+    if path.is_file():
+        return path.read_bytes()
+    raise UsageError(
+        f"There is no model at '{model}': expected a folder with {META}, a {ARCHIVE}, an s3:// URI of one, or "
+        f"'{CURRENT}'."
+    )
+
+
+def _download(settings: Settings, uri: str) -> bytes:
+    from botocore.exceptions import ClientError
+
+    try:
+        return read_object(aws.client(settings, "s3"), uri)
+    except ClientError as err:
+        raise UsageError(f"There is no model at '{uri}': {err}.") from err
+
+
+def _archive(folder: Path) -> bytes:
+    """Pack the model in a folder without its code: a model that is trained gets the present code."""
+    sink = io.BytesIO()
+    with tarfile.open(fileobj=sink, mode="w:gz") as archive:
+        for path in sorted(folder.rglob("*")):
+            relative = path.relative_to(folder)
+            if path.is_file() and relative.parts[0] != "code":
+                archive.add(path, str(relative))
+    return sink.getvalue()
+
+
+def _content(archive: bytes) -> bytes:
+    """Return names and bytes of the archive's files, without times. Raises DataError for no archive."""
+    try:
+        with tarfile.open(fileobj=io.BytesIO(archive)) as content:
+            files = sorted((m.name.removeprefix("./"), m) for m in content.getmembers() if m.isreg())
+            wanted = [(name, content.extractfile(m)) for name, m in files if not name.startswith("code/")]
+            return b"".join(name.encode() + b"\0" + file.read() for name, file in wanted if file)
+    except tarfile.TarError as err:
+        raise DataError(f"This is not the archive of a model: {err}.") from err

@@ -1,0 +1,109 @@
+"""Stage train: launch the training job through the SageMaker Python SDK (`ModelTrainer`) and follow it.
+
+The job runs the deployed `sourcedir.tar.gz` (entry point `sagemaker/train.py`) on channels that are folders of
+the curated zone. Unchanged tables, code, configuration, seed and held-out videos start nothing. The inputs are in
+`training_inputs`, the job in `training_job`, what it leaves in `training_result`, the learning itself in
+`etholake.training`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from etholake import aws, logs
+from etholake.contract import MODEL_ZONE
+from etholake.objects import delete_objects, list_objects
+from etholake.progress import OnProgress, silent
+from etholake.result import StageResult
+from etholake.settings import Settings
+from etholake.stages.job_settings import job_settings
+from etholake.stages.model import features, out_of_fold, training_job
+from etholake.stages.model.training_inputs import (
+    SOURCE,
+    STAGE,
+    TrainingOptions,
+    TrainingPlan,
+    channels,
+    training_plan,
+)
+from etholake.stages.model.training_result import save_training, sentence
+
+__all__ = ["TrainingOptions", "run"]
+
+
+def run(
+    settings: Settings,
+    config_name: str,
+    holdout: Sequence[int] = (),
+    on_progress: OnProgress | None = None,
+    options: TrainingOptions | None = None,
+) -> StageResult:
+    """Train `config_name` (several, by comma, with folds), holding out `holdout` (or videos chosen per lab).
+
+    The out-of-fold predictions of an ensemble become the partition of the job's name in the table `out_of_fold`.
+    A job that is launched again after it was killed goes on from its checkpoints. Ctrl-C stops the job.
+
+    Returns
+    -------
+    StageResult
+        `details`: `model_uri`, `job_name`, `config`, `split` (train, validation and test spans of the model's
+        meta.json), `metrics`, `seconds`; with folds `out_of_fold_rows`. `unchanged` if a model for the same
+        inputs is there.
+
+    Raises
+    ------
+    DataError
+        The curated zone is empty.
+    UsageError
+        The options contradict each other, or the model to fine-tune is not there.
+    AwsError
+        Nothing is deployed, or the job failed; the message has the service's reason.
+    """
+    tick = on_progress or silent
+    plan = training_plan(settings, config_name, holdout, options)
+    if plan.model:
+        summary = f"Tables, code and configuration '{config_name}' are those of the last model."
+        return StageResult(STAGE, "unchanged", summary, plan.model)
+    began = time.monotonic()
+    tick(0, 1, "launching")
+    name = _launch(settings, plan)
+    job = training_job.follow(settings, name, tick)
+    more: dict[str, Any] = {}
+    if options and options.folds:
+        output = job["ModelArtifacts"]["S3ModelArtifacts"].removesuffix("model.tar.gz") + "output.tar.gz"
+        more["out_of_fold_rows"] = out_of_fold.store(settings, name, output, plan.digest)
+    details = save_training(settings, plan.digest, config_name, job, time.monotonic() - began, **more)
+    _delete_checkpoints(settings, plan.digest)
+    return StageResult(STAGE, "done", sentence(details), details)
+
+
+def _launch(settings: Settings, plan: TrainingPlan) -> str:
+    """Start the job; return its name."""
+    role = aws.stack_outputs(settings)["SageMakerRoleArn"]
+    checkpoints = f"s3://{settings.bucket}/{_checkpoint_prefix(plan.digest)}"
+    parameters = plan.parameters | {logs.ARGUMENT.removeprefix("--"): logs.run_id()}
+    inputs = channels(settings, plan.base) | features.channel(settings)
+    with training_job.sdk_environment(settings):
+        name = training_job.launch(
+            settings, role, f"s3://{settings.bucket}/{SOURCE}", job_settings()["training"], parameters,
+            inputs, checkpoints,
+        )  # fmt: skip
+    logs.log_event("job", f"Training job {name} has started", job=name)
+    return name
+
+
+def _checkpoint_prefix(digest: str) -> str:
+    """Return the key prefix for checkpoints.
+
+    Runs with the same tables, code and parameters share it, so a restarted job resumes.
+    """
+    return f"{MODEL_ZONE}/checkpoints/{digest}/"
+
+
+def _delete_checkpoints(settings: Settings, digest: str) -> None:
+    """Delete the checkpoints of a run that is complete."""
+    s3 = aws.client(settings, "s3")
+    objects = list_objects(s3, settings.bucket, _checkpoint_prefix(digest))
+    delete_objects(s3, settings.bucket, [item["Key"] for item in objects])

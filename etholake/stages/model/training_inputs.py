@@ -1,0 +1,194 @@
+"""Everything that decides a training: tables, deployed code, options, hyper-parameters. Nothing is started here.
+
+`training_plan` compares them with the last training of the lake, so that the same model is not trained twice.
+"""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from etholake import aws
+from etholake.code_fingerprint import code_fingerprint
+from etholake.contract import CODE_ZONE, CURATED_ZONE
+from etholake.digest import fingerprint
+from etholake.errors import AwsError, DataError, UsageError
+from etholake.lake import identity
+from etholake.objects import object_exists, read_object
+from etholake.settings import Settings
+from etholake.stages.model import models
+from etholake.stages.state import load_state, open_lake
+
+__all__ = [
+    "CHANNELS", "MODEL_SCRIPTS", "SOURCE", "STAGE", "TrainingOptions", "TrainingPlan", "channels",
+    "deployed_fingerprint", "hyperparameters", "table_states", "trained_details", "training_plan",
+]  # fmt: skip
+
+STAGE = "train"
+CHANNELS = {
+    "tracking": "tracking_curated/split=train/",
+    "metadata": "metadata_train/",
+    "labels": "labeled_behaviors/",
+    "annotations": "annotations_enriched/",
+}
+SOURCE = f"{CODE_ZONE}/sourcedir.tar.gz"
+# A model is decided by what these scripts import; the last two are shipped with it.
+MODEL_SCRIPTS = ("train.py", "inference.py", "serve.py")
+NO_PART_OF_A_MODEL = ("etholake.errors", "etholake.logs", "etholake.pages", "etholake.progress", "etholake.result")
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """Options of a training beside its configuration; the defaults train one model on all labs.
+
+    Attributes
+    ----------
+    folds
+        Cross-validate by video in so many folds, into an ensemble; 0 trains one model.
+    seeds
+        Members of the ensemble for each fold and configuration.
+    space
+        The ensemble averages in this space: ``probability`` or ``logit``.
+    stack
+        Train a stacking model on an ensemble of each configuration.
+    base
+        A model to fine-tune by its own configuration, in any form that `etholake.stages.model.models` takes.
+    labs
+        Train on these labs only; () for all.
+    """
+
+    folds: int = 0
+    seeds: int = 1
+    space: str = "probability"
+    stack: bool = False
+    base: str = ""
+    labs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """A training that would run on the tables as they are.
+
+    Attributes
+    ----------
+    digest
+        Fingerprint of the inputs.
+    parameters
+        Arguments of the training job.
+    model
+        Details of the model that the same inputs have already made; None if there is none.
+    base
+        ``s3://`` prefix of the model that is fine-tuned; None if none is.
+    """
+
+    digest: str
+    parameters: dict[str, Any]
+    model: dict[str, Any] | None
+    base: str | None = None
+
+
+def training_plan(
+    settings: Settings, config_name: str, holdout: Sequence[int] = (), options: TrainingOptions | None = None
+) -> TrainingPlan:
+    """Return what a training on the tables as they are would be.
+
+    Raises
+    ------
+    DataError
+        The curated zone is empty.
+    UsageError
+        The options contradict each other, or the model to fine-tune is not there.
+    AwsError
+        No code is deployed.
+    """
+    options = options or TrainingOptions()
+    if options.base and options.folds:
+        raise UsageError("--from fine-tunes one model: leave --folds out.")
+    if not options.folds and ("," in config_name or options.stack):
+        raise UsageError("Several configurations, or a stack of them, are cross-validated: say --folds 5, too.")
+    inputs, code = table_states(settings), deployed_fingerprint(settings)
+    base = models.stage(settings, options.base) if options.base else None
+    parameters = hyperparameters(settings, config_name, holdout, options)
+    digest = fingerprint(inputs, code, parameters, *([base] if base else []))
+    return TrainingPlan(digest, parameters, trained_details(settings, digest), base)
+
+
+def trained_details(settings: Settings, digest: str) -> dict[str, Any] | None:
+    """Return the details of the newest model if `digest` made it and its archive is still there, else None."""
+    state = load_state(settings, STAGE)
+    if state.get("fingerprint") != digest:
+        return None
+    details: dict[str, Any] = state["details"]
+    return details if object_exists(aws.client(settings, "s3"), details["model_uri"]) else None
+
+
+def table_states(settings: Settings, tables: Collection[str] | None = None) -> list[Any]:
+    """Return ``[table, partition, identity]`` of everything that the channels hold, or of some `tables`.
+
+    Raises DataError if a table has no data.
+    """
+    lake = open_lake(settings)
+    states = []
+    for folder in CHANNELS.values():
+        table = folder.partition("/")[0]
+        if tables is not None and table not in tables:
+            continue
+        partitions = [p for p in lake.partitions(table) if p.get("split", "train") == "train"]
+        if not partitions:
+            raise DataError(f"Table {table} of the curated zone is empty: run `make etl` first.")
+        states += [[table, partition, identity(lake.current(table, partition))] for partition in partitions]
+    return states
+
+
+def deployed_fingerprint(settings: Settings, scripts: Collection[str] = MODEL_SCRIPTS) -> str:
+    """Return the fingerprint of what `scripts` import, as deployed (not as it lies on this machine).
+
+    Raises AwsError if no code is deployed, ContractError if a script is not in it.
+    """
+    from botocore.exceptions import ClientError
+
+    try:
+        body = read_object(aws.client(settings, "s3"), f"s3://{settings.bucket}/{SOURCE}")
+    except ClientError as err:
+        raise AwsError(
+            f"The code of the training job is not at s3://{settings.bucket}/{SOURCE}: run `make deploy` first."
+        ) from err
+    return code_fingerprint(python_sources(body), scripts, NO_PART_OF_A_MODEL)
+
+
+def python_sources(archive: bytes) -> Mapping[str, bytes]:
+    """Return the Python files of a source package (tar.gz): content by path."""
+    with tarfile.open(fileobj=io.BytesIO(archive)) as content:
+        members = [(m, content.extractfile(m)) for m in content.getmembers() if m.name.endswith(".py")]
+        return {member.name: stream.read() for member, stream in members if stream is not None}
+
+
+def hyperparameters(
+    settings: Settings, config_name: str, holdout: Sequence[int], options: TrainingOptions | None = None
+) -> dict[str, Any]:
+    """Return the arguments of `sagemaker/train.py`. Pure."""
+    parameters: dict[str, Any] = {
+        "config": config_name,
+        "seed": settings.seed,
+        "max_gap_frames": settings.max_gap_frames,
+    }
+    if holdout:
+        parameters["holdout"] = ",".join(str(video) for video in sorted(set(holdout)))
+    if settings.part_map:
+        parameters["part_map"] = settings.part_map
+    if options and options.labs:
+        parameters["labs"] = ",".join(sorted(set(options.labs)))
+    if options and options.folds:
+        parameters |= {"folds": options.folds, "seeds": options.seeds, "space": options.space}
+        if options.stack:
+            parameters["stack"] = 1
+    return parameters
+
+
+def channels(settings: Settings, base: str | None = None) -> dict[str, str]:
+    """Return the ``s3://`` prefix of every channel; `base` is that of a model to fine-tune. Pure."""
+    tables = {name: f"s3://{settings.bucket}/{CURATED_ZONE}/{folder}" for name, folder in CHANNELS.items()}
+    return tables | ({"model": base} if base else {})

@@ -1,0 +1,93 @@
+"""What a completed training job left: the details of its model, which become the state of stage train."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import tarfile
+from typing import Any
+
+from etholake import aws
+from etholake.errors import AwsError
+from etholake.objects import read_object
+from etholake.settings import Settings
+from etholake.stages.model.training_inputs import STAGE
+from etholake.stages.state import save_state
+
+__all__ = ["save_training", "sentence"]
+
+
+def save_training(
+    settings: Settings, digest: str, config_name: str, job: dict[str, Any], seconds: float, **more: Any
+) -> dict[str, Any]:
+    """Save the state of stage train for the next run; return its details.
+
+    Parameters
+    ----------
+    digest
+        Fingerprint of the inputs (`TrainingPlan.digest`).
+    job
+        Description of the completed training job.
+    seconds
+        How long it took.
+    more
+        Further details.
+
+    Raises
+    ------
+    AwsError
+        The job's archive has no readable description of the model.
+    """
+    uri = job["ModelArtifacts"]["S3ModelArtifacts"]
+    meta = _model_metadata(settings, uri)
+    details = {
+        "model_uri": uri,
+        "job_name": job["TrainingJobName"],
+        "config": config_name,
+        "split": meta["split"],
+        **({"fine_tuned": meta["fine_tuned"]} if "fine_tuned" in meta else {}),
+        "metrics": _metrics(job, meta),
+        "notes": meta.get("notes", []),
+        "seconds": round(seconds, 1),
+        **more,
+    }
+    save_state(settings, STAGE, {"fingerprint": digest, "details": details})
+    return details
+
+
+def sentence(details: dict[str, Any]) -> str:
+    """Return the summary of a training for a person."""
+    split, score = details["split"], details["metrics"]["best_val_score"]
+    counts = ", ".join(
+        f"{len({s['video_id'] for s in split[part]})} {part}" for part in ("train", "validation", "test")
+    )
+    result = "no validation score" if score is None else f"validation score {score:.3f}"
+    if tuned := details.get("fine_tuned"):
+        before = (tuned["before"] or {}).get("score")
+        added = [*tuned["labs_added"], *tuned["actions_added"]]
+        result += (
+            f" (before: {'none' if before is None else f'{before:.3f}'}; added: {', '.join(added) or 'nothing'})"
+        )
+    return f"Model '{details['config']}' trained in {details['seconds']:.0f} s on videos ({counts}): {result}."
+
+
+def _model_metadata(settings: Settings, uri: str) -> dict[str, Any]:
+    """Return `meta.json` of a model archive."""
+    body = read_object(aws.client(settings, "s3"), uri)
+    try:
+        with tarfile.open(fileobj=io.BytesIO(body)) as archive:
+            stream = archive.extractfile("meta.json")
+            meta = json.loads(stream.read()) if stream else None
+    except (tarfile.TarError, KeyError, ValueError) as err:
+        raise AwsError(f"The training job left no readable meta.json in {uri}: {err}.") from err
+    assert isinstance(meta, dict)
+    return meta
+
+
+def _metrics(job: dict[str, Any], meta: dict[str, Any]) -> dict[str, Any]:
+    """Return the job's last metric values, and the score of the epoch that was kept."""
+    metrics: dict[str, Any] = {m["MetricName"]: m["Value"] for m in job.get("FinalMetricDataList", [])}
+    score = (meta.get("validation") or {}).get("score")
+    metrics["best_val_score"] = score if isinstance(score, float) and math.isfinite(score) else None
+    return metrics

@@ -1,0 +1,93 @@
+"""Stage curves: the metrics of a training job as curves on a page, from its log and its metric definitions.
+
+The same on every target: the expressions of the job are applied to its lines in CloudWatch Logs. With several jobs
+(those of a tuning job, say) each is one curve.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from etholake import aws
+from etholake.errors import DataError
+from etholake.pages.curves import render
+from etholake.result import StageResult
+from etholake.settings import Settings
+from etholake.stages.model.training_job import LOG_GROUP
+from etholake.stages.state import load_state
+
+__all__ = ["metrics_of", "run"]
+
+STAGE = "curves"
+Curves = dict[str, list[float]]
+
+
+def run(settings: Settings, output: Path, jobs: Sequence[str] = ()) -> StageResult:
+    """Chart the metrics of `jobs` (default: the newest training job) on the page `output`, and as JSON beside it.
+
+    Returns
+    -------
+    StageResult
+        `details`: `jobs`, {job: {metric: values in their order}}; `output`.
+
+    Raises
+    ------
+    DataError
+        No model has been trained, or the jobs have left no metric.
+    """
+    newest = (load_state(settings, "train").get("details") or {}).get("job_name")
+    chosen = list(jobs) or ([newest] if newest else [])
+    if not chosen:
+        raise DataError("No training job is known: run `make train` first, or name one with --job.")
+    client = aws.client(settings, "sagemaker")
+    curves = {}
+    for job in chosen:
+        definitions = client.describe_training_job(TrainingJobName=job)["AlgorithmSpecification"].get(
+            "MetricDefinitions", []
+        )
+        curves[job] = metrics_of(_lines(settings, job), {d["Name"]: d["Regex"] for d in definitions})
+    if not any(curves.values()):
+        raise DataError(f"The logs of {', '.join(chosen)} hold no metric (log group {LOG_GROUP}).")
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.with_suffix(".json").write_text(json.dumps(curves, indent=1), encoding="utf-8")
+    output.write_text(render(curves), encoding="utf-8")
+    names = sorted({name for metrics in curves.values() for name in metrics})
+    summary = f"{', '.join(names)} of {len(chosen)} training job(s); see {output}."
+    return StageResult(STAGE, "done", summary, {"jobs": curves, "output": str(output)})
+
+
+def metrics_of(lines: Iterator[str], expressions: Mapping[str, str]) -> Curves:
+    """Return {metric: its values in the order of the lines}; metrics without a value are left out. Pure."""
+    patterns = {name: re.compile(expression) for name, expression in expressions.items()}
+    curves: Curves = {}
+    for line in lines:
+        for name, pattern in patterns.items():
+            for match in pattern.finditer(line):
+                try:
+                    curves.setdefault(name, []).append(float(match[1]))
+                except ValueError:
+                    continue
+    return {name: values for name, values in curves.items() if values}
+
+
+def _lines(settings: Settings, job: str) -> Iterator[str]:
+    """Yield the lines of the job's first instance; none if there is no log."""
+    logs = aws.client(settings, "logs")
+    try:
+        streams = logs.describe_log_streams(logGroupName=LOG_GROUP, logStreamNamePrefix=f"{job}/algo-1")[
+            "logStreams"
+        ]
+    except logs.exceptions.ResourceNotFoundException:
+        return
+    for stream in streams:
+        token: dict[str, Any] = {"startFromHead": True}
+        while True:
+            page = logs.get_log_events(logGroupName=LOG_GROUP, logStreamName=stream["logStreamName"], **token)
+            yield from (event["message"] for event in page["events"])
+            if page["nextForwardToken"] == token.get("nextToken") or not page["events"]:
+                break
+            token = {"nextToken": page["nextForwardToken"]}

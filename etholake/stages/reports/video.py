@@ -1,0 +1,188 @@
+"""Stage video: the page of one video (`etholake/pages/video`), written, or served on loopback.
+
+All of it comes from Athena: the video's metadata, events and track summary at once, its poses slice by slice.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from etholake.errors import UsageError
+from etholake.progress import OnProgress, silent
+from etholake.result import StageResult
+from etholake.settings import Settings
+from etholake.stages.lake import query
+
+if TYPE_CHECKING:
+    from etholake.pages.video.page import VideoView
+    from etholake.pages.video.server import Server
+
+__all__ = ["make_server", "most_predicted", "run", "serve"]
+
+_SLICES_AT_ONCE = 20  # ten minutes at 30 frames/s: what is in memory while a page is written
+
+VIEWS = ("v_video_info", "v_video_events", "v_video_slices", "v_video_seconds")  # the last reads the first
+INFO = "SELECT * FROM v_video_info WHERE video_id = ? ORDER BY has_tracking DESC, split DESC"
+SUMMARIES = """SELECT mouse_id, bodypart, first_frame, last_frame, points_measured, points_imputed
+FROM track_summary WHERE split = ? AND lab_id = ? AND video_id = ?"""
+RUNS = "SELECT DISTINCT run_id FROM predictions WHERE split = ? AND lab_id = ? AND video_id = ? ORDER BY run_id"
+LABELED = """SELECT agent_id, target_id, action FROM labeled_behaviors
+WHERE split = ? AND lab_id = ? AND video_id = ?"""
+ANNOTATIONS = """SELECT source, agent_id, target_id, action, start_frame, stop_frame, confidence, issue
+FROM v_video_events WHERE split = ? AND lab_id = ? AND video_id = ? AND source = 'annotation'"""
+PREDICTIONS = """SELECT source, agent_id, target_id, action, start_frame, stop_frame, confidence, issue
+FROM v_video_events WHERE split = ? AND lab_id = ? AND video_id = ? AND source = 'prediction' AND run_id = ?"""
+SECONDS = """SELECT mouse_id, video_second, x, y, speed FROM v_video_seconds
+WHERE split = ? AND lab_id = ? AND video_id = ? AND bodypart = ?"""
+SLICES = """SELECT mouse_id, bodypart, slice, frames, xs, ys, speeds, imputed FROM v_video_slices
+WHERE split = ? AND lab_id = ? AND video_id = ? AND slice BETWEEN ? AND ?"""
+MOST_PREDICTED = """SELECT video_id, run_id, count(*) AS events FROM predictions
+GROUP BY video_id, run_id ORDER BY events DESC, video_id, run_id LIMIT 1"""
+
+
+def run(
+    settings: Settings, video_id: int, out: Path, run_id: str | None = None, on_progress: OnProgress | None = None
+) -> StageResult:
+    """Write the page of a video as one file that needs no network.
+
+    Parameters
+    ----------
+    run_id
+        The run whose predictions stand under the annotation; may be left out where only one predicted the video.
+
+    Raises
+    ------
+    UsageError
+        The lake has no such video; the run did not predict it; several did and none was named.
+    """
+    from etholake.pages.video import page
+
+    tick = on_progress or silent
+    _create_views(settings)
+    video = _read(settings, video_id, run_id)
+    read_at = f"Read {dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC."
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with out.open("w", encoding="utf-8") as file:
+        slices, _ = page.write(file, video, _slices(settings, video, tick), facts=_facts(settings), read=read_at)
+    size = out.stat().st_size
+    summary = (
+        f"video {video_id}, {len(video.events):,} events, {video.frames:,} frames in {slices} slices, "
+        f"{size / 1e6:.1f} MB in {out}"
+    )
+    details = {"page": str(out), "video_id": video_id, "run_id": video.run_id, "events": len(video.events),
+               "slices": slices, "bytes": size}  # fmt: skip
+    return StageResult("video", "done", summary, details)
+
+
+def make_server(settings: Settings, video_id: int, run_id: str | None = None, port: int = 0) -> Server:
+    """A server of the live page on loopback, not yet running. Raises as `run`."""
+    from etholake.pages.video import page
+    from etholake.pages.video.server import Server
+    from etholake.pages.video.slices import pack
+
+    _create_views(settings)
+    video = _read(settings, video_id, run_id)
+
+    def text() -> str:
+        now = _read(settings, video_id, video.run_id)
+        return page.render(now, facts=_facts(settings), read="", live=True)
+
+    def slice_(number: int) -> bytes:
+        return pack(video.tracks, _slice_rows(settings, video, number, number))
+
+    return Server(text, slice_, video.slice_count, port)
+
+
+def serve(settings: Settings, video_id: int, run_id: str | None = None, port: int = 0) -> None:
+    """Serve the live page until stopped by Ctrl-C."""
+    with make_server(settings, video_id, run_id, port) as server:
+        print(server.url, flush=True)
+        print("etholake: live video page; Ctrl-C stops it", file=sys.stderr, flush=True)
+        server.serve_forever()
+
+
+def most_predicted(settings: Settings) -> tuple[int, str] | None:
+    """(video, run) with the most predicted events: the one to show; None where nothing was predicted."""
+    rows = query.run_sql(settings, MOST_PREDICTED).rows
+    return (int(rows[0][0]), str(rows[0][1])) if rows else None
+
+
+def _create_views(settings: Settings) -> None:
+    for name in VIEWS:
+        query.run_file(settings, query.queries_folder() / "views" / f"{name}.sql")
+
+
+def _read(settings: Settings, video_id: int, run_id: str | None) -> VideoView:
+    """Everything of a video but its slices."""
+    from etholake.pages.video.events import MatchedEvent, judge
+    from etholake.pages.video.page import VideoView
+
+    rows = _ask(settings, INFO, str(video_id))
+    if not rows:
+        raise UsageError(
+            f"The lake has no video {video_id}; the videos that it has are in metadata_train and metadata_test."
+        )
+    info = rows[0]
+    key = _key(info)
+    run_id = _chosen(video_id, [str(row["run_id"]) for row in _ask(settings, RUNS, *key)], run_id)
+    rows = _ask(settings, ANNOTATIONS, *key)
+    rows += _ask(settings, PREDICTIONS, *key, query.literal(run_id)) if run_id else []
+    names = ("agent_id", "target_id", "action", "start_frame", "stop_frame", "confidence", "issue")
+    events = [MatchedEvent(row["source"], *(row[name] for name in names)) for row in rows]
+    looked_for = {(r["agent_id"], r["target_id"], r["action"]) for r in _ask(settings, LABELED, *key)}
+    judged = judge(events, looked_for, annotated=bool(info["has_annotation"]))
+    video = VideoView(info, _ask(settings, SUMMARIES, *key), judged, (), run_id)
+    parts = video.tracks.speed_parts
+    seconds = [
+        row
+        for part in sorted(set(parts.values()))
+        for row in _ask(settings, SECONDS, *key, query.literal(part))
+        if parts[row["mouse_id"]] == part
+    ]
+    return VideoView(info, video.summaries, judged, seconds, run_id)
+
+
+def _chosen(video_id: int, runs: list[str], wanted: str | None) -> str | None:
+    if wanted is not None and wanted not in runs:
+        predicting_runs = f"It was predicted by {', '.join(runs)}." if runs else "No run predicted it."
+        raise UsageError(f"Run '{wanted}' did not predict video {video_id}. {predicting_runs}")
+    if wanted is None and len(runs) > 1:
+        raise UsageError(f"Several runs predicted video {video_id}: name one with --run: {', '.join(runs)}.")
+    return wanted or (runs[0] if runs else None)
+
+
+def _slices(settings: Settings, video: VideoView, tick: OnProgress) -> Iterator[tuple[int, bytes]]:
+    """(number, packed) of the slices in which something is tracked, a few at a time."""
+    from etholake.pages.video.slices import pack
+
+    count = video.slice_count if video.tracks.tracks else 0
+    for first in range(0, count, _SLICES_AT_ONCE):
+        last = min(first + _SLICES_AT_ONCE, count) - 1
+        rows: dict[int, list[dict[str, Any]]] = {}
+        for row in _slice_rows(settings, video, first, last):
+            rows.setdefault(int(row["slice"]), []).append(row)
+        for number in sorted(rows):
+            yield number, pack(video.tracks, rows[number])
+        tick(last + 1, count, "slices")
+
+
+def _slice_rows(settings: Settings, video: VideoView, first: int, last: int) -> list[dict[str, Any]]:
+    return _ask(settings, SLICES, *_key(video.info), str(first), str(last))
+
+
+def _key(info: dict[str, Any] | Any) -> tuple[str, str, str]:
+    """The literals of (split, lab_id, video_id)."""
+    return query.literal(info["split"]), query.literal(info["lab_id"]), str(info["video_id"])
+
+
+def _ask(settings: Settings, sql: str, *values: str) -> list[dict[str, Any]]:
+    answer = query.run_sql(settings, sql, values)
+    return [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
+
+
+def _facts(settings: Settings) -> str:
+    return f"Database '{settings.database}' on target {settings.target}, bucket {settings.bucket}."

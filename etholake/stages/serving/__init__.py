@@ -1,0 +1,1 @@
+"""Stages that put models to use: serve, predict, registry, drift."""

@@ -1,0 +1,264 @@
+"""Stage predict: a batch transform over videos of the curated zone, into a submission and the `predictions` table.
+
+One request object per video goes to the model zone, one at a time; the transform answers each; events are
+collected, written as the submission CSV and as one partition of `predictions`, and the requests are removed. The
+same model on the same videos is not asked twice.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from etholake import aws, logs
+from etholake.contract import MODEL_ZONE, TABLES
+from etholake.digest import file_digest, fingerprint
+from etholake.errors import DataError, UsageError
+from etholake.events.submission import write_csv
+from etholake.events.types import Event
+from etholake.objects import delete_objects, list_objects
+from etholake.progress import OnProgress, silent
+from etholake.result import StageResult
+from etholake.settings import Settings
+from etholake.stages import jobs
+from etholake.stages.job_settings import job_settings
+from etholake.stages.serving.endpoint import create_trained_model
+from etholake.stages.serving.videos import REQUEST_TYPE, Videos, request_body
+from etholake.stages.state import load_state, save_state
+
+__all__ = [
+    "check_size",
+    "choose_videos",
+    "collect",
+    "prediction_rows",
+    "remove",
+    "run",
+    "transform_request",
+    "upload",
+]
+
+
+STAGE = "predict"
+
+
+def run(
+    settings: Settings,
+    split: str,
+    videos: Sequence[int] | None,
+    output: Path,
+    on_progress: OnProgress | None = None,
+) -> StageResult:
+    """Predict the events of `videos` of `split` and write them to `output` and to the lake.
+
+    Without `videos`: all of split test, or those that the model held out of split train.
+
+    Returns
+    -------
+    StageResult
+        `details`: `run_id` (partition of `predictions`), `videos`, `events`, `rows`, `output`, `skipped`.
+
+    Raises
+    ------
+    UsageError
+        A video is not in the split, or has no tracking.
+    DataError
+        There is no model, or no video to predict.
+    AwsError
+        The transform failed; the message has the service's reason.
+    """
+    tick = on_progress or silent
+    model, _ = create_trained_model(settings)
+    source = Videos(settings, split)
+    held_out = (load_state(settings, "train").get("details") or {}).get("split", {}).get("test", [])
+    chosen = choose_videos(source.rows, split, videos, [span["video_id"] for span in held_out])
+    labs = sorted({source.rows[video]["lab_id"] for video in chosen})
+    run_id = fingerprint(model, split, chosen, source.states(labs))
+    state_name = f"{STAGE}-{split}"
+    state = load_state(settings, state_name)
+    if _same(state, run_id, output) and source.lake.current("predictions", {"run_id": run_id}):
+        return StageResult(
+            STAGE, "unchanged", f"The same model has predicted the same {len(chosen)} videos into {output}.",
+            state["details"],
+        )  # fmt: skip
+    began = time.monotonic()
+    job = f"etholake-{run_id}-{int(time.time())}"
+    prefix = f"{MODEL_ZONE}/requests/{job}/"
+    skipped = upload(settings, source, chosen, prefix, tick)
+    try:
+        if len(skipped) == len(chosen):
+            raise DataError(
+                f"None of the {len(chosen)} videos has labelled behaviours and tracks to predict from."
+            )
+        transform(settings, job, model, prefix, tick)
+    finally:
+        remove(settings, prefix)
+    events = collect(settings, job, [video for video in chosen if video not in skipped])
+    rows = write_csv(output, events)
+    source.lake.register()  # the table may be new to the catalog
+    table = prediction_rows(events, split, source.rows)
+    source.lake.replace_table("predictions", table, run_id, {"run_id": run_id}, {"model": model, "split": split})
+    details = {
+        "run_id": run_id, "model_name": model, "videos": chosen, "events": len(events), "rows": rows,
+        "skipped": skipped, "output": str(output), "seconds": round(time.monotonic() - began, 1),
+    }  # fmt: skip
+    save_state(settings, state_name, {"run_id": run_id, "sha256": file_digest(output), "details": details})
+    note = f" {len(skipped)} without tracks or labelled behaviours left out." if skipped else ""
+    summary = (
+        f"{len(events)} events in {len(chosen) - len(skipped)} videos, in {output} and table predictions.{note}"
+    )
+    return StageResult(STAGE, "done", summary, details)
+
+
+# --- pure ---------------------------------------------------------------------------------------------------
+def choose_videos(
+    rows: dict[int, dict[str, Any]], split: str, videos: Sequence[int] | None, held_out: Sequence[int]
+) -> list[int]:
+    """Return the videos to predict, sorted. `rows` are the videos of the split that have tracking."""
+    wanted = sorted(set(videos if videos else held_out if split == "train" else rows))
+    unknown = [video for video in wanted if video not in rows]
+    if unknown and videos:
+        raise UsageError(f"Split '{split}' has no videos {unknown} with tracking. It has {len(rows)} others.")
+    wanted = [video for video in wanted if video in rows]
+    if not wanted:
+        remedy = {
+            "test": "Ingest data with test tracking, or predict held-out videos with --split train.",
+            "train": "The model held none out: name videos with --videos, or train with --holdout.",
+        }[split]
+        raise DataError(f"Split '{split}' has no videos to predict. {remedy}")
+    return wanted
+
+
+def transform_request(
+    settings: Settings, job: str, model: str, prefix: str, accept: str = "application/json"
+) -> dict[str, Any]:
+    """Return the arguments of CreateTransformJob. Pure."""
+    options = job_settings()["transform"]
+    return {
+        "TransformJobName": job,
+        "ModelName": model,
+        "MaxConcurrentTransforms": 1,
+        "MaxPayloadInMB": options["max_payload_mb"],
+        "ModelClientConfig": {"InvocationsTimeoutInSeconds": options["timeout_s"], "InvocationsMaxRetries": 1},
+        "BatchStrategy": "SingleRecord",
+        "TransformInput": {
+            "ContentType": REQUEST_TYPE,
+            "SplitType": "None",
+            "DataSource": {
+                "S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": f"s3://{settings.bucket}/{prefix}"}
+            },
+        },
+        "TransformOutput": {
+            "S3OutputPath": settings.uri(MODEL_ZONE, "predictions", job),
+            "Accept": accept,
+            "AssembleWith": "None",
+        },
+        "Environment": {logs.VARIABLE: logs.run_id()},
+        "TransformResources": {"InstanceType": settings.instance_type, "InstanceCount": 1},
+    }
+
+
+def prediction_rows(events: Sequence[Event], split: str, rows: dict[int, dict[str, Any]]) -> Any:
+    """Return events as an Arrow table with the columns of `predictions`; seconds by the video's own fps."""
+    import pyarrow as pa
+
+    records = []
+    for event in events:
+        row = rows[event.video_id]
+        fps = row["frames_per_second"]
+        records.append(
+            {
+                "split": split, "lab_id": row["lab_id"], "video_id": event.video_id, "agent_id": event.agent_id,
+                "target_id": event.target_id, "action": event.action, "start_frame": event.start_frame,
+                "stop_frame": event.stop_frame, "start_sec": event.start_frame / fps,
+                "stop_sec": event.stop_frame / fps, "confidence": event.confidence,
+            }
+        )  # fmt: skip
+    columns = {name: [record[name] for record in records] for name in TABLES["predictions"].column_names}
+    return pa.table(columns)
+
+
+def check_size(video: int | str, n_bytes: int, limit_mb: int | None = None) -> None:
+    """Raise DataError, with what to do, if a request is longer than the transform takes (None: by jobs.json)."""
+    limit = job_settings()["transform"]["max_payload_mb"] if limit_mb is None else limit_mb
+    if limit and n_bytes > limit << 20:
+        raise DataError(
+            f"Video {video} has {n_bytes / (1 << 20):.0f} MB, but a batch transform takes {limit} MB: "
+            "cut the video into parts, or set transform.max_payload_mb of sagemaker/jobs.json to 0 (no limit), "
+            "which our own image takes."
+        )
+
+
+# --- the transform ------------------------------------------------------------------------------------------
+def upload(
+    settings: Settings,
+    source: Videos,
+    chosen: Sequence[int],
+    prefix: str,
+    tick: OnProgress,
+    limit_mb: int | None = None,
+) -> list[int]:
+    """Upload one request per video; return the videos without tracks or labels. `limit_mb`: see `check_size`."""
+    s3 = aws.client(settings, "s3")
+    skipped = []
+    for done, video in enumerate(chosen):
+        tick(done, 2 * len(chosen), f"request {video}")
+        row = source.rows[video]
+        table = source.tracks(video) if row["behaviors_labeled"] and row["frames_per_second"] else None
+        if table is None or not table.num_rows:
+            skipped.append(video)
+            logs.log_event("skipped", f"Video {video} has no tracks or no labelled behaviours", video=video)
+            continue
+        body = request_body(row, table)
+        check_size(video, len(body), limit_mb)
+        s3.put_object(Bucket=settings.bucket, Key=f"{prefix}{video}.parquet", Body=body)
+    return skipped
+
+
+def transform(
+    settings: Settings, job: str, model: str, prefix: str, tick: OnProgress, accept: str = "application/json"
+) -> None:
+    """Run the batch transform to its end; Ctrl-C stops it. Raises AwsError unless it completed."""
+    client, s3 = aws.client(settings, "sagemaker"), aws.client(settings, "s3")
+    total = _count(s3, settings.bucket, prefix)
+    client.create_transform_job(**transform_request(settings, job, model, prefix, accept))
+    logs.log_event("job", f"Transform job {job} has started", job=job, videos=total)
+
+    def describe() -> dict[str, Any]:
+        description: dict[str, Any] = client.describe_transform_job(TransformJobName=job)
+        done = _count(s3, settings.bucket, f"{MODEL_ZONE}/predictions/{job}/")
+        tick(total + done, 2 * total, "transform")
+        return description
+
+    jobs.completed(
+        describe, "TransformJobStatus", f"Transform job '{job}'", "/aws/sagemaker/TransformJobs",
+        on_interrupt=lambda: client.stop_transform_job(TransformJobName=job),
+    )  # fmt: skip
+
+
+def collect(settings: Settings, job: str, videos: Sequence[int]) -> list[Event]:
+    """Return the events of every answer of a transform job."""
+    s3 = aws.client(settings, "s3")
+    events = []
+    for video in videos:
+        key = f"{MODEL_ZONE}/predictions/{job}/{video}.parquet.out"
+        answer = json.loads(s3.get_object(Bucket=settings.bucket, Key=key)["Body"].read())
+        events += [Event(video_id=int(answer["video_id"]), **event) for event in answer["events"]]
+    return events
+
+
+def remove(settings: Settings, prefix: str) -> None:
+    """Delete every object whose key begins with `prefix`."""
+    s3 = aws.client(settings, "s3")
+    delete_objects(s3, settings.bucket, [item["Key"] for item in list_objects(s3, settings.bucket, prefix)])
+
+
+def _count(s3: Any, bucket: str, prefix: str) -> int:
+    return sum(1 for _ in list_objects(s3, bucket, prefix))
+
+
+def _same(state: dict[str, Any], run_id: str, output: Path) -> bool:
+    """Return whether the last run was this one and its file is still as it was written."""
+    return state.get("run_id") == run_id and output.is_file() and state.get("sha256") == file_digest(output)

@@ -1,0 +1,51 @@
+"""Pytest plugin: one headless Chromium a worker, and no trace of it in the tests that use none."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from dashboards import browser
+
+
+@pytest.fixture(scope="session")
+def chromium_browser() -> Iterator[Any]:
+    """A headless Chromium; the test is skipped where none is installed."""
+    if browser.chromium_path() is None:
+        pytest.skip(browser.NO_CHROMIUM)
+    with browser.chromium() as running:
+        yield running
+
+
+@contextlib.contextmanager
+def without_event_loop(item: Any) -> Iterator[None]:
+    """Hide the event loop that Playwright leaves running in this thread from a test that uses no browser.
+
+    Playwright's synchronous interface runs its loop as long as the browser lives, so `asyncio.run` would be
+    refused in every later test of the same worker. A test with a browser needs the loop and sees it.
+    """
+    loop = None if "chromium_browser" in getattr(item, "fixturenames", ()) else asyncio._get_running_loop()
+    if loop is None:
+        yield
+        return
+    asyncio._set_running_loop(None)
+    try:
+        yield
+    finally:
+        asyncio._set_running_loop(loop)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
+    with without_event_loop(item):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    with without_event_loop(item):
+        return (yield)

@@ -1,0 +1,1 @@
+"""A toy model family and a toy input encoder."""
