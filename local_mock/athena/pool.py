@@ -147,9 +147,7 @@ class Pool:
         worker = self._take(deadline)
         try:
             yield worker
-        except WorkerError as err:
-            if err.kind in ("Lost", "OutOfMemoryException", "FatalException", "InternalException"):
-                worker.kill()
+        except QueryError:  # an answer like any other: the process goes on
             raise
         except BaseException:
             worker.kill()

@@ -59,8 +59,9 @@ def test_memory_has_a_ceiling_and_the_next_query_runs(engine: Engine) -> None:
 
 
 def test_a_query_ends_at_its_time_limit_or_when_stopped(engine: Engine) -> None:
-    endless = " CROSS JOIN ".join(f"UNNEST(sequence(1, 10000)) t{i}(x{i})" for i in range(4))
-    sql = f"SELECT sum(x0 * x1 + x2 * x3) FROM {endless}"
+    numbers = "(VALUES " + ", ".join(map(str, range(500))) + ")"
+    sources = ", ".join(f"{numbers} t{i}(x{i})" for i in range(5))
+    sql = f"SELECT count(*) FROM {sources} WHERE (x0 * x1 + x2 * x3 + x4) % 7 = 8"
     session = engine.session()
     session._deadline = time.monotonic() + 0.3
     with pytest.raises(QueryError, match=r"^Query timeout$"):
@@ -78,6 +79,14 @@ def test_query_processes_end_when_idle_and_with_the_server(engine: Engine) -> No
     assert worker.process.stdin is not None
     worker.process.stdin.close()  # as when the server dies
     assert worker.process.wait(10) == 0
+
+
+def test_a_query_that_fails_does_not_cost_its_process(engine: Engine) -> None:
+    run(engine.session(), "SELECT 1")
+    (before,) = engine.pool._idle
+    with pytest.raises(QueryError, match="DIVISION_BY_ZERO"):
+        run(engine.session(), "SELECT 1/0")
+    assert engine.pool._idle == [before]
 
 
 @pytest.mark.parametrize(
