@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import re
+import signal
 import threading
 import time
 from pathlib import Path
@@ -136,6 +137,10 @@ class Session:
                 return worker.run(request)
             except WorkerError as err:
                 self._check(err)
+                if err.kind == "Lost" and worker.process.wait() == -signal.SIGSEGV:
+                    raise QueryError(
+                        "NOT_SUPPORTED", "The query is not supported by local_mock: its process broke down"
+                    ) from err
                 if err.kind in ("Lost", "OutOfMemoryException", "FatalException", "InternalException"):
                     worker.process.kill()
                 raise translated(err.kind, str(err), self._engine.limits) from err
@@ -186,7 +191,12 @@ def translated(kind: str, text: str, limits: Limits) -> QueryError:
         )
     if "More than one row returned by a subquery" in message:
         return QueryError("SUBQUERY_MULTIPLE_ROWS", "Scalar sub-query has returned multiple rows")
-    if kind in ("BinderException", "CatalogException", "ParserException", "NotImplementedException"):
+    if "Failed to bind column reference" in message or kind in (
+        "BinderException",
+        "CatalogException",
+        "ParserException",
+        "NotImplementedException",
+    ):
         return QueryError("NOT_SUPPORTED", f"The query is not supported by local_mock: {message}")
     return QueryError("GENERIC_USER_ERROR", message.partition(": ")[2] or message)
 

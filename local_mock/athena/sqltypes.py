@@ -64,7 +64,7 @@ class Type:
         if self.base.endswith("with time zone"):
             return f"{self.base.split()[0]}({self.precision}) with time zone"
         if self.base == "char":
-            return f"char({self.length or 1})"
+            return f"char({self.width})"
         return f"varchar({self.length})" if self.base == "varchar" and self.length is not None else self.base
 
     @property
@@ -115,6 +115,11 @@ class Type:
         return self.base in ("date", "timestamp", "timestamp with time zone")
 
     @property
+    def width(self) -> int:
+        """Characters of a char."""
+        return 1 if self.length is None else self.length
+
+    @property
     def is_time(self) -> bool:
         return self.base in ("time", "time with time zone")
 
@@ -152,7 +157,7 @@ class Type:
             names = {"integer": "int", "real": "float", "varbinary": "binary", "varchar": "string"}
             return names.get(self.base, str(self) if self.base == "decimal" else self.base)
         if self.base == "char":
-            return f"char({self.length or 1})"
+            return f"char({self.width})"
         if self.base in ("tinyint", "smallint", "bigint", "double", "boolean", "date"):
             return self.base
         raise QueryError("NOT_SUPPORTED", f"Unsupported Hive type: {self}")

@@ -38,7 +38,12 @@ def _digits(value: float, *, single: bool) -> tuple[str, str, int]:
     text = np.format_float_scientific(np.float32(value) if single else np.float64(value), unique=True, trim="-")
     mantissa, _, exponent = text.partition("e")
     sign, mantissa = ("-", mantissa[1:]) if mantissa.startswith("-") else ("", mantissa)
-    return sign, mantissa.replace(".", "").rstrip("0") or "0", int(exponent)
+    digits = mantissa.replace(".", "").rstrip("0") or "0"
+    if len(digits) == 1 and not single and int(exponent) < -300:  # Java writes two digits at least
+        wider, _, power = f"{abs(value):.1e}".partition("e")
+        if float(f"{wider}e{power}") == abs(value):
+            return sign, wider.replace(".", "").rstrip("0"), int(power)
+    return sign, digits, int(exponent)
 
 
 def float_text(value: float, *, single: bool) -> str:
@@ -48,9 +53,6 @@ def float_text(value: float, *, single: bool) -> str:
     sign, digits, exponent = _digits(value, single=single)
     if value == 0:
         return f"{'-' if math.copysign(1, value) < 0 else ''}0.0"
-    if len(digits) == 1 and exponent < -300 and float(f"{value:.1e}") == value:  # Java writes two digits at least
-        sign, (digits, _, power) = "-" if value < 0 else "", f"{abs(value):.1e}".partition("e")
-        return f"{sign}{digits}E{int(power)}"
     if -3 <= exponent < 7:
         if exponent < 0:
             return f"{sign}0.{'0' * (-exponent - 1)}{digits}"
@@ -159,7 +161,7 @@ def varchar_text(kind: Type) -> Convert:
     if kind.base in ("real", "double"):
         return lambda v: _float_varchar(v, single=kind.base == "real")
     if kind.base == "char":
-        return lambda v: v.ljust(kind.length or 1)
+        return lambda v: v.ljustkind.width
     return scalar_text(kind)
 
 
@@ -290,7 +292,8 @@ def _moment(source: Type, target: Type) -> Convert:
         return lambda v: ((m.rescale(time_local(v), p) - v[1] * 60 * m.SECOND) % m.DAY, v[1])
 
     def with_offset(value: Any) -> tuple[int, int]:
-        offset = m.offset_of(*value) // 60 if zoned else 0
+        # The offset at the moment that the clock would show in UTC, as Trino takes it.
+        offset = m.offset_of(local(value), value[1]) // 60 if zoned else 0
         return (m.rescale(local(value) % m.DAY, p) - offset * 60 * m.SECOND) % m.DAY, offset
 
     return with_offset
@@ -308,7 +311,7 @@ def caster(source: Type, target: Type) -> Convert:
         return _from_text(target)
     if source.base == "char":
         inner = _from_text(target)
-        return lambda v: inner(v.ljust(source.length or 1) if target.base == "varbinary" else v)
+        return lambda v: inner(v.ljust(source.width) if target.base == "varbinary" else v)
     if source.args:
         return _nested(source, target)
     if target.is_integer:
@@ -348,7 +351,7 @@ def _to_text(source: Type, target: Type) -> Convert:
     show: Convert = (lambda v: v) if source.base == "varchar" else varchar_text(source)
     length = target.length
     if target.base == "char":
-        return lambda v: show(v)[: length or 1].rstrip(" ")
+        return lambda v: show(v)[: target.width].rstrip(" ")
     if length is None:
         return show
     if source.is_text:

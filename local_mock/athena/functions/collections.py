@@ -36,6 +36,10 @@ def _contains(arguments: list[Type], _result: Type) -> Callable[..., bool | None
         unknown = False
         for value in values:
             same = None if value is None else equal(value, wanted)
+            if same is None and value is not None:
+                raise Failure(
+                    "NOT_SUPPORTED", "contains does not support arrays with elements that are null or contain null"
+                )
             if same:
                 return True
             unknown = unknown or same is None
@@ -53,7 +57,13 @@ def _position(arguments: list[Type], _result: Type) -> Callable[..., int]:
         order = range(len(values)) if instance > 0 else range(len(values) - 1, -1, -1)
         left = abs(instance)
         for i in order:
-            if values[i] is not None and equal(values[i], wanted):
+            same = None if values[i] is None else equal(values[i], wanted)
+            if same is None and values[i] is not None:
+                raise Failure(
+                    "NOT_SUPPORTED",
+                    "array_position does not support arrays with elements that are null or contain null",
+                )
+            if same:
                 left -= 1
                 if not left:
                     return i + 1
@@ -120,7 +130,17 @@ def _remove(arguments: list[Type], _result: Type) -> Callable[..., list[Any]]:
     equal = equality(_item(arguments))
 
     def remove(values: list[Any], gone: Any) -> list[Any]:
-        return [v for v in values if v is None or not equal(v, gone)]
+        kept = []
+        for value in values:
+            same = None if value is None else equal(value, gone)
+            if same is None and value is not None:
+                raise Failure(
+                    "NOT_SUPPORTED",
+                    "array_remove does not support arrays with elements that are null or contain null",
+                )
+            if not same:
+                kept.append(value)
+        return kept
 
     return remove
 
@@ -190,7 +210,8 @@ def _repeat(value: Any, count: int) -> list[Any] | None:
         raise _bad(f"count argument of repeat function must be less than or equal to {SEQUENCE_LIMIT}")
     if count < 0:
         raise _bad("count argument of repeat function must be greater than or equal to 0")
-    if len(str(value)) * count > 1_000_000:
+    size = 8 * len(value) if isinstance(value, list) else len(str(value))
+    if size * count > 1_000_000:
         raise _bad("result of repeat function must not take more than 1000000 bytes")
     return [value] * count
 

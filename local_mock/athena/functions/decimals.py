@@ -32,7 +32,9 @@ def _operator(
     compute: Callable[[Decimal, Decimal], Decimal], *, divides: bool = False, aligns: bool = False
 ) -> object:
     def make(_arguments: list[Type], result: Type) -> Callable[[Decimal, Decimal], Decimal]:
-        limit = Decimal(10) ** (38 - result.numbers[1])
+        limit = Decimal(2**127).scaleb(
+            -result.numbers[1], _CONTEXT
+        )  # an operand at the result's scale has 128 bits
 
         def run(a: Decimal, b: Decimal) -> Decimal:
             if divides and b == 0:

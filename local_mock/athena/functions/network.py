@@ -68,25 +68,23 @@ def _encode(value: str) -> str:
 
 
 def _contains(prefix: str, address: bytes) -> bool:
-    network = _network(prefix)
-    given = ipaddress.ip_address(address_text(address))
-    return given.version == network.version and given in network
-
-
-def _network(prefix: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    """Whether a network has the address; an IPv4 network is written without host bits."""
     bad = Failure("INVALID_FUNCTION_ARGUMENT", "Invalid CIDR")
-    address, slash, size = prefix.partition("/")
-    if not slash:
-        raise bad
+    text, slash, size = prefix.partition("/")
     try:
-        parsed = ipaddress.ip_address(address)
-        if parsed.version == 6 and parsed.ipv4_mapped:
-            parsed = parsed.ipv4_mapped
-        if not re.fullmatch(r"\d{1,3}", size) or int(size) > parsed.max_prefixlen:
-            raise Failure("INVALID_FUNCTION_ARGUMENT", "Invalid prefix length")
-        return ipaddress.ip_network(f"{parsed}/{size}", strict=True)
+        start = ipaddress.ip_address(text)
     except ValueError as err:
         raise bad from err
+    if not slash or not re.fullmatch(r"\d{1,3}", size) or int(size) > start.max_prefixlen:
+        raise bad
+    given = ipaddress.IPv6Address(address)
+    if start.version == 6:
+        return given in ipaddress.IPv6Network(f"{start}/{size}", strict=False)
+    try:
+        network = ipaddress.IPv4Network(f"{start}/{size}", strict=True)
+    except ValueError as err:
+        raise bad from err
+    return given.ipv4_mapped is not None and given.ipv4_mapped in network
 
 
 def _ip_prefix(value: object, size: int) -> str:

@@ -317,8 +317,9 @@ def _java_text(value: Any, kind: Type) -> str:
     if kind.base == "timestamp":
         return f"{m.show_date(value // m.DAY)}T{_java_clock(value % m.DAY)}"
     if kind.base == "timestamp with time zone":
-        local, offset = m.to_local(*value), m.offset_of(*value) // 60
-        shown = "Z" if offset == 0 else m.show_zone_offset(offset)
+        local, offset = m.to_local(*value), m.offset_of(*value)
+        rest = f":{abs(offset) % 60:02d}" if offset % 60 else ""
+        shown = "Z" if offset == 0 else m.show_zone_offset(int(offset / 60)) + rest
         region = "" if value[1][0] in "+-" else f"[{value[1]}]"
         return f"{m.show_date(local // m.DAY)}T{_java_clock(local % m.DAY)}{shown}{region}"
     return str(shower(kind)(value))

@@ -139,6 +139,12 @@ class Calls(Expressions):
         found = bind(candidates, [a.type if a else None for a in compiled], lambda s: _lambdas_fit(s, lambdas))
         if found is None:
             raise self.mismatch(node, name, compiled, candidates)
+        if clauses is not None and clauses.distinct:
+            from local_mock.athena.translate.queries import groupable
+
+            for value in compiled:
+                if value is not None and not groupable(value.type):
+                    raise not_supported(f"DISTINCT over {value.type}", self.place(node, name))
         signature, letters = found
         sqls: list[str] = []
         for i, (argument, value) in enumerate(zip(arguments, compiled, strict=True)):

@@ -40,7 +40,7 @@ def widen(sql: str, source: Type, target: Type) -> str:
     if target.base == "char":
         return f"rtrim({sql}, ' ')"
     if source.base == "char":
-        return f"rpad({sql}, {max(source.length or 1, 1)}, ' ')"
+        return f"rpad({sql}, {source.width}, ' ')"
     if source.args and source.duckdb != target.duckdb:
         return python_sql("cast", [(sql, source)], target)
     return sql
@@ -190,7 +190,7 @@ def as_varchar(sql: str, kind: Type) -> str:
 def as_output(sql: str, kind: Type) -> str:
     """The text of a result cell; NULL stays NULL (inside a nested value it prints as `null`)."""
     if kind.base == "char":
-        return f"rpad({sql}, {max(kind.length or 1, 1)}, ' ')"
+        return f"rpad({sql}, {kind.width}, ' ')"
     if kind.base in ("varchar", "json", "uuid"):
         return sql
     if kind.base == "real":  # DuckDB writes more digits of a large one than it has

@@ -53,6 +53,12 @@ _NOW = {
 }
 
 
+_EXTRACTED = frozenset({
+    "year", "quarter", "month", "week", "day", "day_of_month", "day_of_week", "dow", "day_of_year", "doy", "year_of_week", "yow",
+    "hour", "minute", "second", "timezone_hour", "timezone_minute",
+})  # fmt: skip
+
+
 class Expressions(Comparison):
     """Compiles expressions; `Queries` adds the clauses around them."""
 
@@ -250,7 +256,7 @@ class Expressions(Comparison):
         if kinds == {"varbinary"}:
             return Typed("(" + " || ".join(widen(i.sql, i.type, VARBINARY) for i in items) + ")", VARBINARY)
         if kinds == {"char"}:
-            total = sum(item.type.length or 1 for item in items)
+            total = sum(item.type.width for item in items)
             joined = " || ".join(widen(i.sql, i.type, VARCHAR) for i in items)
             return Typed(f"rtrim({joined}, ' ')", Type("char", length=total))
         if kinds <= {"varchar", "char"}:
@@ -385,6 +391,8 @@ class Expressions(Comparison):
         return self.call(node, str(node.this).lower(), node.expressions, scope)
 
     def _extract(self, node: exp.Extract, scope: Scope) -> Typed:
+        if node.this.name.lower() not in _EXTRACTED:
+            raise QueryError("SYNTAX_ERROR", f"{at(position(node))}Invalid EXTRACT field: {node.this.name}")
         return self.call(node, node.this.name.lower(), [node.expression], scope)
 
     def _substring(self, node: exp.Substring, scope: Scope) -> Typed:

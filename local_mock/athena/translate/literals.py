@@ -114,7 +114,7 @@ def _time(value: str, where: str) -> Typed:
 _MILLIS = {"day": 86_400_000, "hour": 3_600_000, "minute": 60_000, "second": 1000}
 _FIELDS = ("day", "hour", "minute", "second")
 _PATTERNS = {
-    "day": r"(\d+)", "hour": r"(\d+)", "minute": r"(\d+)", "second": r"(\d+(?:\.\d{1,3})?)",
+    "day": r"(\d+)", "hour": r"(\d+)", "minute": r"(\d+)", "second": r"(\d+(?:\.\d{1,9})?)",
 }  # fmt: skip
 
 
@@ -164,5 +164,5 @@ def _millis(written: str, first: str, last: str) -> tuple[int, Type] | None:
     total = 0
     for name, part in zip(fields, match.groups(), strict=True):
         whole, _, digits = (part or "0").partition(".")
-        total += int(whole) * _MILLIS[name] + int(digits.ljust(3, "0") if digits else 0)
+        total += int(whole) * _MILLIS[name] + int(digits[:3].ljust(3, "0") if digits else 0)
     return total, DAY_TO_SECOND

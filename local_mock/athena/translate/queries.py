@@ -648,6 +648,8 @@ class Queries(Calls):
             return f" {word} {sql} ON {self._using(using, scope, left, right, side)}"
         if on is None:
             return f" {word} {sql}"
+        if side and on.find(exp.Query, exp.Values) is not None:
+            raise not_supported("a subquery in the ON of an outer join", position(join))
         condition = self.boolean(on, scope)
         allowed = [] if side in ("RIGHT", "FULL") else right if side == "LEFT" else scope.relations
         if unnest and not (isinstance(on, exp.Boolean) and on.this):

@@ -152,7 +152,7 @@ def _rotated(name: str) -> Any:
             kind = values[0].type
             if name == "length":
                 return Typed(
-                    f"(CASE WHEN ({values[0].sql}) IS NOT NULL THEN CAST({kind.length or 1} AS BIGINT) END)",
+                    f"(CASE WHEN ({values[0].sql}) IS NOT NULL THEN CAST({kind.width} AS BIGINT) END)",
                     BIGINT,
                 )
             inner = (
@@ -171,9 +171,7 @@ def _trim_char(name: str) -> Any:
     def handler(c: Any, node: exp.Expression, arguments: list[Any], scope: Scope) -> Typed:
         values = [c.compile(a, scope) for a in arguments]
         if values and values[0].type.base == "char":
-            kind = values[0].type
-            made = python(name, [Typed(values[0].sql, VARCHAR), *values[1:]], VARCHAR)
-            return Typed(f"rtrim({made.sql}, ' ')", kind)
+            return python(name, [Typed(values[0].sql, VARCHAR), *values[1:]], VARCHAR)
         return _resolved(c, node, name, values, scope)
 
     return handler
