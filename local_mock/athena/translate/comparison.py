@@ -40,6 +40,9 @@ def compared(a: str, symbol: str, b: str, kind: Type, left: object = None, right
         return _nested(a, symbol, b, kind)
     if kind.base.endswith("with time zone"):
         return f"(struct_extract({a}, 'u') {symbol} struct_extract({b}, 'u'))"
+    if kind.base == "char" and symbol[0] in "<>" and symbol != "<>":  # compared with their padding
+        width = f"CAST(greatest(length({a}), length({b})) AS INTEGER)"
+        return f"(rpad({a}, {width}, ' ') {symbol} rpad({b}, {width}, ' '))"
     if kind.base not in ("real", "double") or symbol.startswith("IS"):
         return f"({a} {symbol} {b})"
     return _floats(a, symbol, b, is_number(left), is_number(right))

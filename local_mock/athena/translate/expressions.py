@@ -54,7 +54,7 @@ _NOW = {
 
 
 _EXTRACTED = frozenset({
-    "year", "quarter", "month", "week", "day", "day_of_month", "day_of_week", "dow", "day_of_year", "doy", "year_of_week", "yow",
+    "year", "quarter", "month", "week", "day", "day_of_month", "day_of_week", "dow", "day_of_year", "doy", "year_of_week", "yow",  # noqa: E501
     "hour", "minute", "second", "timezone_hour", "timezone_minute",
 })  # fmt: skip
 
