@@ -29,14 +29,15 @@ def _item(arguments: list[Type]) -> Type:
     return arguments[0].args[0]
 
 
-def _contains(arguments: list[Type], _result: Type) -> Callable[..., bool | None]:
+def _contains(arguments: list[Type], _result: Type, *, strict: bool = True) -> Callable[..., bool | None]:
+    """The function contains (`strict`: it refuses a NULL inside a value), and IN."""
     equal = equality(_item(arguments))
 
     def contains(values: list[Any], wanted: Any) -> bool | None:
         unknown = False
         for value in values:
             same = None if value is None else equal(value, wanted)
-            if same is None and value is not None:
+            if strict and same is None and value is not None:
                 raise Failure(
                     "NOT_SUPPORTED", "contains does not support arrays with elements that are null or contain null"
                 )
@@ -537,7 +538,7 @@ def _all_value(values: list[Any]) -> bool | None:
 
 
 FUNCTIONS = {
-    "contains": generic(_contains), "array_position": generic(_position), "array_distinct": generic(_distinct),
+    "contains": generic(_contains), "member": generic(lambda a, r: _contains(a, r, strict=False)), "array_position": generic(_position), "array_distinct": generic(_distinct),
     "array_sort": generic(_sorted), "array_max": generic(_extreme(1)), "array_min": generic(_extreme(-1)),
     "max_by": generic(_by(1)), "min_by": generic(_by(-1)), "array_sort_by": plain(_sorted_by), "array_remove": generic(_remove), "array_intersect": generic(_intersect), "array_union": generic(_union),
     "array_except": generic(_except), "arrays_overlap": generic(_overlap), "slice": plain(_slice), "trim_array": plain(_trim),

@@ -185,7 +185,7 @@ class Comparison:
                 sql = f"SELECT {item} FROM ({sql}){kept}"
             return f"({value} IN ({sql}))"
         items = self.listed(sql, found, target)
-        contained = python_sql("contains", [(items, array(target)), (value, target)], BOOLEAN)
+        contained = python_sql("member", [(items, array(target)), (value, target)], BOOLEAN)
         return f"(CASE WHEN len({items}) = 0 THEN FALSE ELSE {contained} END)"
 
     @staticmethod
