@@ -1,4 +1,4 @@
-"""What each ingredient of the recogniser is for: one removed at a time, on simulated labs.
+"""Measure what each ingredient of the models is for: one removed at a time, on simulated labs.
 
 .venv/bin/python benchmarks/ablation.py [--quick] [--json] [--work DIR] [--seeds 3] [--config tiny]
     [--overrides '{"epochs": 4}'] [WITHOUT ...]
@@ -89,7 +89,7 @@ def _figure(name: str, values: list[float]) -> Figure:
 
 
 class Run:
-    """The simulated labs of one seed, and the scores of recognisers on them."""
+    """The simulated labs of one seed, and the scores of models on them."""
 
     def __init__(
         self, work: Path, seed: int, size: tuple[int, int, float], config: str, fields: Mapping[str, Any]
@@ -147,7 +147,7 @@ class Run:
         if name == "without augmentation":
             fields["augmentation"] = asdict(Augmentation.none())
         if name == "without lab embedding":
-            fields["hidden_lab_share"] = 1.0
+            fields["hidden_lab_fraction"] = 1.0
         if name in _ENCODERS:
             fields["encoder"] = _ENCODERS[name]
         alike = "everything" if name in ("without thresholds", "with an ensemble") else name

@@ -90,7 +90,7 @@ def main() -> None:
         if "prediction" in given.only:
             show([*prediction(configs[0], sizes), *memory(configs[0], sizes)], as_json=given.json)
         if "serving" in given.only:
-            model = recogniser(configs[0])
+            model = new_model(configs[0])
             tracks = video(mice=2, seconds=10)
             show(
                 model_serving.figures(
@@ -242,8 +242,8 @@ def utilisation(trainer: Trainer, single: Callable[[], float], seconds: float) -
 
 
 # --- prediction -------------------------------------------------------------------------------------------
-def recogniser(name: str) -> NetworkModel:
-    """A recogniser of one lab with weights as initialised."""
+def new_model(name: str) -> NetworkModel:
+    """Return a model of one lab with random weights."""
     torch.manual_seed(0)
     family, config = resolve(name)
     network = new_network(family, config, len(ACTIONS), labs=1)
@@ -252,7 +252,7 @@ def recogniser(name: str) -> NetworkModel:
 
 
 def video(mice: int, seconds: float, pairs: Sequence[tuple[int, int]] = ()) -> PoseTracks:
-    """Mice that wander about; three actions are looked for in every pair, or in `pairs` only."""
+    """Mice that wander about; three actions are labeled in every pair, or in `pairs` only."""
     random = np.random.default_rng(mice)
     T = round(seconds * MODEL_FPS)
     body = random.normal(0, 2, (8, 2))
@@ -273,8 +273,8 @@ def video(mice: int, seconds: float, pairs: Sequence[tuple[int, int]] = ()) -> P
 
 
 def prediction(name: str, sizes: Sizes) -> list[Figure]:
-    """Whole videos of 2 and 4 mice; the forward passes alone; the pairs that nobody looked for."""
-    model, seconds = recogniser(name), 60 * sizes.minutes
+    """Whole videos of 2 and 4 mice; the forward passes alone; the pairs that nobody labeled."""
+    model, seconds = new_model(name), 60 * sizes.minutes
     two, four = video(2, seconds), video(4, seconds)
     few = video(4, seconds, [(1, 2), (2, 1), (1, 1)])
     inputs = features(model, two)
@@ -287,7 +287,7 @@ def prediction(name: str, sizes: Sizes) -> list[Figure]:
     return [
         Figure(f"{name}: prediction / bare forward passes", ratio, "x", "<= 1.25", ratio <= 1.25),
         Figure(f"{name}: … processor time", of_two.processor / bare.processor, "x"),
-        Figure(f"{name}: 4 mice, {computed} whitelisted / all 16", of_few.processor / of_four.processor, "x"),
+        Figure(f"{name}: 4 mice, {computed} labeled / all 16", of_few.processor / of_four.processor, "x"),
         Figure(f"{name}: 2 mice, all 4 pairs: times real time", seconds / of_two.wall, "x"),
         Figure(f"{name}: 4 mice, all 16 pairs: times real time", seconds / of_four.wall, "x"),
     ]
@@ -335,7 +335,7 @@ def predict_once(minutes: float, name: str) -> None:
     """What the processes of `memory` run, with memory-mapped tracks; prints the peak resident memory in MB."""
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
-        recogniser(name).predict(video(2, 60 * minutes, [(1, 2)]).mapped(Path(folder)))
+        new_model(name).predict(video(2, 60 * minutes, [(1, 2)]).mapped(Path(folder)))
     print(model_serving.status(os.getpid(), "VmHWM"))
 
 

@@ -1,4 +1,4 @@
-"""Recognisers side by side on the annotated videos of one lab: same folds, same decisions.
+"""Compare models on the annotated videos of one lab: same folds, same post-processing.
 
 .venv/bin/python benchmarks/recognisers.py --data DIR [--lab LAB] [--work DIR] [--nested] [--quick] [--json]
     [--overrides '{"small": {"epochs": 4}}'] [RECOGNISER ...]
@@ -10,14 +10,15 @@ DIR is a folder in the MABe layout; its tracks are curated in memory. A RECOGNIS
   ensemble:small,small@1   the mean of their probabilities; `logits:…` the mean of their log-odds
   stack:boosted,small      trees on what these say, trained on what they say of videos that they did not learn
 
-Every video is held out once. All decisions of a video (calibration, thresholds, smoothing, lengths) are fitted on
-the probabilities of the *other* videos, each of which was held out, too; so is the stack. Those of the others are
-said by models that learnt the judged video, the usual cross-validation; with --nested by models that did not (all
-pairs of videos are left out: four times the work for seven videos), so that nothing at all has seen the video.
+Every video is held out once. All post-processing of a video (calibration, thresholds, smoothing, lengths) is
+fitted on the probabilities of the *other* videos, each of which was held out, too; so is the stack. Those of the
+others are said by models that learnt the judged video, the usual cross-validation; with --nested by models that
+did not (all pairs of videos are left out: four times the work for seven videos), so that nothing at all has seen
+the video.
 
 Printed: F of both actions and their mean, frames pooled over videos as the official score does, and per video;
 average precision before any decision, pooled likewise (it scatters less than F); of both means intervals by
-bootstrap over videos, also of the difference to every recogniser before it; and where the errors lie.
+bootstrap over videos, also of the difference to every model before it; and where the errors lie.
 What was trained lies in --work and is not trained again. --quick: three videos, one epoch.
 """
 
@@ -46,7 +47,7 @@ from etholake.contract import ACTIONS
 from etholake.dataset.labelled import LabelledVideo, TrainingData, whole_spans
 from etholake.dataset.pose_tracks import PoseTracks, VideoMeta
 from etholake.dataset.split import Span, Split
-from etholake.evaluation import confusion, n_events
+from etholake.evaluation import bouts, confusion
 from etholake.events import metric, mutual
 from etholake.events import post_processing as decisions
 from etholake.events.calibration import pooled_frames
@@ -114,7 +115,7 @@ def read_lab(folder: Path, lab: str, fps: float | None = None) -> TrainingData:
 # --- what is said of held-out videos ----------------------------------------------------------------------
 @dataclass(frozen=True)
 class Folds:
-    """Scores of videos by recognisers that did not learn them; kept in `work`."""
+    """Probabilities of videos by models that were not trained on them; kept in `work`."""
 
     data: TrainingData
     videos: tuple[int, ...]  # those that are held out, one at a time
@@ -127,7 +128,7 @@ class Folds:
         return {v.tracks.video_id: v for v in self.data.videos}
 
     def said(self, name: str, video: int, apart: Apart = frozenset()) -> list[PairScores]:
-        """Scores of a video by a recogniser that learnt neither it nor those `apart`."""
+        """Scores of a video by a model that was trained neither on it nor on those `apart`."""
         kind, _, members = name.rpartition(":")
         if kind in ("ensemble", "logits"):
             space = "logit" if kind == "logits" else "probability"
@@ -153,7 +154,7 @@ class Folds:
         return _read(folder / f"{video}.npz", self.by_id[video].tracks)
 
     def _recipe(self, name: str) -> list[Any]:
-        """What defines a trained base recogniser, besides its folds."""
+        """Return what defines a trained base model, besides its folds."""
         config, _, seed = name.partition("@")
         family, fields = resolve(config, self._fields(config))
         return [config, int(seed or 0), family.to_json(fields), self.data.fingerprint]
@@ -279,7 +280,7 @@ class Judged:
         labs, fps = {v: c.lab_id for v, c in all_tracks.items()}, {v: c.fps for v, c in all_tracks.items()}
         truth = [e for v in self.folds.videos for e in self.folds.by_id[v].events]
         rows: list[tuple[str, float, str]] = []
-        for (_, action), found in sorted(n_events.compare(truth, self.events, labs, fps).items()):
+        for (_, action), found in sorted(bouts.compare(truth, self.events, labs, fps).items()):
             rows += [(f"{action}, bouts", found.f_score, "F"), (f"{action}, true bouts", found.true, "bouts")]
             rows += [(f"{action}, predicted bouts", found.predicted, "bouts")]
             for end, errors in (("start", found.start_error_s), ("stop", found.stop_error_s)):
@@ -295,7 +296,7 @@ class Judged:
         return rows
 
     def _frames(self, truth: Sequence[Event]) -> list[tuple[NDArray[Any], ...]]:
-        """Of each (pair, action) that was looked for: wrong, near a boundary [T]; share of the points not seen."""
+        """Of each (pair, action) that was labeled: wrong, near a boundary [T]; share of the points not seen."""
         found = []
         for video in self.folds.videos:
             tracks = self.folds.by_id[video].tracks
@@ -325,7 +326,7 @@ def _tracked(observed_TMK: NDArray[np.bool_]) -> NDArray[np.float32]:
 
 
 def _ranks(said: Sequence[PairScores], folds: Folds, actions: Sequence[str]) -> NDArray[Any]:
-    """False and true frames [V, A, RANKS, 2] by probability, of what was looked for."""
+    """False and true frames [V, A, RANKS, 2] by probability, of what was labeled."""
     truth = [e for v in folds.videos for e in folds.by_id[v].events]
     limits = np.nanquantile(np.concatenate([pair.probabilities_TA.ravel() for pair in said]), LIMITS)
     found = np.zeros((len(folds.videos), len(actions), RANKS, 2))

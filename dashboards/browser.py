@@ -14,7 +14,7 @@ _ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking"
 
 
 def chromium_path() -> str | None:
-    """Where Chromium is, None if there is none."""
+    """Return the path of Chromium, None if there is none."""
     return next(
         (p for name in ("chromium", "chromium-browser", "google-chrome") if (p := shutil.which(name))), None
     )
@@ -22,7 +22,7 @@ def chromium_path() -> str | None:
 
 @contextmanager
 def chromium(*arguments: str) -> Iterator[Any]:
-    """A headless browser with more `arguments`; Playwright gives it a fresh profile and removes it."""
+    """Yield a headless browser with more `arguments`; Playwright gives it a fresh profile and removes it."""
     from playwright.sync_api import sync_playwright
 
     path = chromium_path()

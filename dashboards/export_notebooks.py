@@ -35,7 +35,7 @@ class NotebookError(EtholakeError):
 
 
 def execute(path: Path) -> Any:
-    """The notebook with its outputs, executed in a fresh kernel that inherits environment and working folder.
+    """Return the executed notebook with its outputs; its fresh kernel inherits environment and working folder.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def execute(path: Path) -> Any:
 
 
 def _kernel(folder: Path) -> type[Any]:
-    """A kernel of this interpreter, whatever kernelspecs are installed; it talks through files in `folder`."""
+    """Return a kernel of this interpreter, not of an installed kernelspec; it talks through files in `folder`."""
     from jupyter_client.kernelspec import KernelSpec
     from jupyter_client.manager import AsyncKernelManager
 
@@ -83,13 +83,13 @@ def _kernel(folder: Path) -> type[Any]:
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    """The caller's environment, without the caller's IPython profile and history."""
+    """Return the caller's environment, without the caller's IPython profile and history."""
     quiet = {"PYDEVD_DISABLE_FILE_VALIDATION": "1", "PYTHONWARNINGS": "ignore"}
     return {**os.environ, **quiet, "IPYTHONDIR": str(folder / "ipython")}
 
 
 def to_html(notebook: Any, title: str) -> str:
-    """One HTML page, no script from elsewhere; pictures inside, with their section's heading as text."""
+    """Return one HTML page, no script from elsewhere; pictures inside, with their section's heading as text."""
     from nbconvert import HTMLExporter
 
     exporter = HTMLExporter(
@@ -136,7 +136,7 @@ def export(path: Path, out: Path) -> Path:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command; returns the exit code."""
+    """Run the command and return its exit code."""
     own = {path.stem: path for path in sorted(FOLDER.glob("*.ipynb"))}
     parser = argparse.ArgumentParser(description=__doc__)
     which = f"{', '.join(own)}, or a file of your own (default: all of the former)"

@@ -40,7 +40,7 @@ def take(page_file: Path, out: Path) -> list[Path]:
 
 
 def take_video(page_file: Path, out: Path) -> list[Path]:
-    """The same of a video page, in the middle of its longest matched event between two mice."""
+    """Write pictures of a video page, in the middle of its longest matched event between two mice."""
     written = []
     with chromium() as browser:
         for width, scheme in ((1280, "light"), (1280, "dark"), (400, "light")):
@@ -85,7 +85,7 @@ def _tabs(browser: Any, page_file: Path) -> list[str]:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """The command."""
+    """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--page", type=Path)
     parser.add_argument("--out", type=Path, default=Path("docs/img"))

@@ -52,7 +52,7 @@ class Settings:
     implausible_points: str = _setting(
         "flag", "points at (0, 0) or outside the picture: flag keeps and flags them, missing quarantines them"
     )
-    part_map: str = _setting("", "names of your own body parts for the recogniser: snout=nose,hip_l=side_left")
+    part_map: str = _setting("", "names of your own body parts, for training: snout=nose,hip_l=side_left")
     repair_label_clock: bool = _setting(False, "rescale labels that count on a 30 fps clock in a 25 fps video")
     quality_limits: str = _setting(
         "", "largest shares of a lab that may break a rule: coordinate-missing=0.6,file-unreadable=0.1"

@@ -71,7 +71,7 @@ class PartitionToCurate:
 
 @dataclass(frozen=True)
 class CurationPlan:
-    """What the raw zone asks for: partitions to make, to leave, to drop."""
+    """The partitions to make, to leave and to drop, by the raw zone."""
 
     make: list[PartitionToCurate]
     unchanged: list[dict[str, str]]

@@ -20,7 +20,7 @@ __all__ = ["TooLargeError", "checked", "missing_problem", "read_bounded", "type_
 _LARGEST = 100 << 20  # the largest that an API of AWS takes in one request, Lambda's and ECR's packages
 _LARGEST_DOCUMENT = 10 << 20  # JSON, forms and XML of an API: AWS's limits are from 256 KB to 6 MB
 _PAYLOADS = frozenset({"sagemaker-runtime", "bedrock-runtime", "lambda", "s3"})  # their bodies are the user's own
-_RANGES = {"integer": 31, "long": 63}  # bits
+_RANGES = {"integer": 2**31, "long": 2**63, "timestamp": 253_402_300_800}  # the last: the year 10000, in seconds
 _NUMBERS = frozenset({"integer", "long", "float", "double", "timestamp"})
 _KINDS: Mapping[str, Any] = {
     "structure": dict, "map": dict, "list": list, "string": str, "blob": str, "boolean": bool,
@@ -124,13 +124,14 @@ def type_problem(shape: Any, value: Any, path: str = "") -> str | None:
     Checked are kinds (object, list, text, number, truth value) and the ranges of whole numbers, as AWS's services
     check them before they look at a request; unknown members are let through.
     """
-    if (value is None and path) or getattr(shape, "is_document_type", False):
+    if (value is None and path and not path.endswith("]")) or getattr(shape, "is_document_type", False):
         return None
     kind, where = shape.type_name, path.lstrip(".") or "the request"
     wanted = _KINDS.get(kind, object)
     if not isinstance(value, wanted) or (isinstance(value, bool) and kind in _NUMBERS):
         return f"{where} must be of type {kind}, but is {_name(value)}."
-    if kind in _RANGES and not -(2 ** _RANGES[kind]) <= value < 2 ** _RANGES[kind]:
+    limit = _RANGES.get(kind)
+    if limit and not isinstance(value, str) and not -limit <= value < limit:
         return f"{where} is {str(value)[:40]}, which is out of the range of type {kind}."
     return next((problem for part in _parts(shape, value, path) if (problem := type_problem(*part))), None)
 

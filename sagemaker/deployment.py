@@ -1,7 +1,7 @@
 """The host of a model on AWS's Ray Serve image, which takes `config.yaml` and `deployment.py` of `model.tar.gz`.
 
 A thin adapter: the four functions of `inference.py`, the limits and the errors of `serve.py`. Ray is in the image
-only; without it (in tests, on a laptop) `answer` is all there is. It is not packed into models by default: for
+only; without it (in tests, on a laptop) only `answer` works. It is not packed into models by default: for
 that image, copy it, `serve.py` and a `config.yaml` (see `config_yaml`) into the model folder.
 """
 
@@ -18,7 +18,7 @@ HERE = Path(__file__).resolve().parent
 
 
 def load(folder: Path) -> serve.Model:
-    """The model of a folder, ready."""
+    """Load the model of a folder."""
     model = serve.Model(folder, os.environ.get("SAGEMAKER_PROGRAM", "inference.py"))
     model.load()
     return model
@@ -27,7 +27,7 @@ def load(folder: Path) -> serve.Model:
 def answer(
     model: serve.Model, limits: serve.Limits, body: bytes, content_type: str, accept: str
 ) -> tuple[int, bytes, str]:
-    """(status, body, content type) of the answer to one request. Never raises."""
+    """Return (status, body, content type) of the response to one request. Never raises."""
     if len(body) > limits.max_bytes:
         limit = f"{limits.max_bytes / (1 << 20):g} MB"
         text = f"The request is longer than {limit}: use a batch transform for long videos."
@@ -41,24 +41,24 @@ def answer(
 
 
 def config_yaml(replicas: int = 1) -> str:
-    """`config.yaml` of Ray Serve: this module's `app` at the root."""
+    """Return the `config.yaml` of Ray Serve with this module's `app` at the root."""
     return (
         "proxy_location: EveryNode\nhttp_options:\n  host: 0.0.0.0\n  port: 8080\n"
         "applications:\n- name: etholake\n  route_prefix: /\n  import_path: deployment:app\n"
-        "  deployments:\n  - name: NetworkModel\n"
+        "  deployments:\n  - name: Model\n"
         f"    num_replicas: {replicas}\n"
     )
 
 
 def make_app() -> Any:
-    """Ray Serve's application. Needs Ray."""
+    """Return Ray Serve's application. Needs Ray."""
     from ray import serve as ray_serve
     from starlette.requests import Request
     from starlette.responses import Response
 
-    @ray_serve.deployment(name="NetworkModel")
-    class NetworkModel:
-        """One replica: one loaded model."""
+    @ray_serve.deployment(name="Model")
+    class ModelReplica:
+        """One replica with one loaded model."""
 
         def __init__(self) -> None:
             self.model, self.limits = (
@@ -75,10 +75,10 @@ def make_app() -> Any:
             )
             return Response(output, status, media_type=kind)
 
-    return NetworkModel.bind()
+    return ModelReplica.bind()
 
 
 try:
     app = make_app()
-except ImportError:  # no Ray here
+except ImportError:  # Ray is not installed
     app = None

@@ -22,7 +22,7 @@ SPLIT = "train"
 
 
 def parse(argv: list[str] | None = None) -> argparse.Namespace:
-    """The job's arguments."""
+    """Parse the job's arguments."""
     parser = argparse.ArgumentParser(description="Score a submission.")
     for name, text in (
         ("metadata", "folder with train.csv"),
@@ -37,7 +37,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def lay_out(metadata: Path, annotations: Path, folder: Path) -> Path:
-    """The MABe layout, as links to the raw zone's files."""
+    """Make the MABe layout in `folder` of links to the raw zone's files; return the folder."""
     (folder / f"{SPLIT}.csv").symlink_to((metadata / f"{SPLIT}.csv").resolve())
     for path in sorted(annotations.glob("lab_id=*/*.parquet")):
         target = folder / f"{SPLIT}_annotation" / path.parent.name.removeprefix("lab_id=") / path.name
@@ -47,7 +47,7 @@ def lay_out(metadata: Path, annotations: Path, folder: Path) -> Path:
 
 
 def quality(scores: dict[str, Any]) -> dict[str, Any]:
-    """``{"score", "labs", "multiclass_classification_metrics"}``; the last one for the model registry. Pure."""
+    """Return the scores with `multiclass_classification_metrics`, which the model registry shows."""
     figures = {"f_score": {"value": scores["score"], "standard_deviation": "NaN"}}
     figures |= {
         f"f_score_{lab}": {"value": entry["score"], "standard_deviation": "NaN"}
@@ -57,22 +57,22 @@ def quality(scores: dict[str, Any]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Parse, score, write; an error that a user can mend is told without a traceback."""
+    """Parse, score, write; an EtholakeError is printed without a traceback."""
     arguments = parse()
     sys.path.insert(0, str(Path(__file__).resolve().parent))
     from etholake import logs
     from etholake.errors import EtholakeError
     from etholake.stages.model.evaluate import evaluate, logged_scores
 
-    found = sorted(arguments.submission.glob("*.csv"))
-    if len(found) != 1:
-        sys.exit(f"{arguments.submission} must hold one submission CSV, but holds {len(found)}.")
+    files = sorted(arguments.submission.glob("*.csv"))
+    if len(files) != 1:
+        sys.exit(f"{arguments.submission} must hold one submission CSV, but holds {len(files)}.")
     videos = [int(video) for video in arguments.videos.split(",") if video] or None
     logs.to_stdout(sys.argv)
     try:
         with logs.stage("evaluate job"), tempfile.TemporaryDirectory() as folder:
             data = lay_out(arguments.metadata, arguments.annotations, Path(folder))
-            scores = evaluate(data, found[0], videos)
+            scores = evaluate(data, files[0], videos)
             logs.add_fields(**logged_scores(scores))
     except EtholakeError as err:
         sys.exit(f"{type(err).__name__}: {err}")

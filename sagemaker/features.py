@@ -15,7 +15,7 @@ from pathlib import Path
 
 
 def parse(argv: list[str] | None = None) -> argparse.Namespace:
-    """The job's arguments."""
+    """Parse the job's arguments."""
     parser = argparse.ArgumentParser(description="Make the compact arrays that training reads.")
     for name, text in (
         ("tracking", "copy of tracking_curated/split=train"),
@@ -29,7 +29,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def main() -> None:
-    """Parse, make, write; an error that a user can mend is told without a traceback."""
+    """Parse, make, write; an EtholakeError is printed without a traceback."""
     arguments = parse()
     sys.path.insert(0, str(Path(__file__).resolve().parent))
     from etholake import logs

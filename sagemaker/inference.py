@@ -7,11 +7,11 @@ with the video's metadata as JSON in the Parquet schema metadata under the key `
                   "behaviors_labeled": ["mouse1,mouse2,chase"], …},
      "tracking": {"video_frame": […], "mouse_id": […], "bodypart": […], "x": […], "y": […]}}
 
-The answer is `application/json`: {"video_id", "lab_id", "events": [{"agent_id", "target_id", "action",
-"start_frame", "stop_frame", "confidence"}], "notes": […], "model": {…}}; the notes say what of the request was not
-answered, or not as usual, and what to do. As the request accepts it, the answer is the events alone, with their
-video_id: `application/jsonlines` (one a line) or `application/x-parquet`. What is wrong with a request is raised
-as `RequestError`, whose `status_code` (400, 406, 415) the host answers with the reason.
+The response is `application/json`: {"video_id", "lab_id", "events": [{"agent_id", "target_id", "action",
+"start_frame", "stop_frame", "confidence"}], "notes": […], "model": {…}}; the notes say what was not predicted, or
+less reliably, and what to do. If the request accepts `application/jsonlines` (one event a line) or
+`application/x-parquet`, the response is the events alone, with their video_id. A request with an error raises
+`RequestError`; the host responds with its `status_code` (400, 406, 415) and the reason.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ EVENTS = pa.schema(
 
 
 class RequestError(ValueError):
-    """The request cannot be answered; the client is told why, with this HTTP status."""
+    """A request with an error; the host responds with this HTTP status and the reason."""
 
     def __init__(self, status_code: int, reason: str) -> None:
         super().__init__(reason)
@@ -70,7 +70,7 @@ class Loaded:
 
 
 def model_fn(model_dir: str) -> Loaded:
-    """Load the model. Raises ContractError, by name, if its features or vocabulary do not fit this code."""
+    """Load the model. Raises ContractError if its family, features or vocabulary do not fit this code."""
     from etholake.models.archive import load_model
 
     folder = Path(model_dir)
@@ -128,7 +128,7 @@ def predict_fn(request: Request, loaded: Loaded) -> dict[str, Any]:
 
 
 def output_fn(prediction: dict[str, Any], accept: str) -> tuple[bytes, str]:
-    """The answer in the form that is accepted. Raises RequestError for another."""
+    """Return the response in the accepted form. Raises RequestError for another."""
     if accept in (JSON, "*/*", ""):
         return json.dumps(prediction).encode(), JSON
     events = [{"video_id": prediction["video_id"], **event} for event in prediction["events"]]
@@ -179,7 +179,7 @@ def _mapping(text: bytes, what: str) -> dict[str, Any]:
 
 
 def _columns(table: pa.Table, wanted: dict[str, str]) -> pa.Table:
-    """The wanted columns in their types. Raises RequestError for absent columns, wrong types, no rows."""
+    """Return the wanted columns in their types. Raises RequestError for absent columns, wrong types, no rows."""
     missing = [name for name in wanted if name not in table.column_names]
     if missing:
         raise RequestError(400, f"The tracking lacks the columns {missing}; expected {sorted(wanted)}.")

@@ -3,14 +3,14 @@
 Run it by hand:   SM_MODEL_DIR=model SAGEMAKER_BIND_TO_PORT=8080 python serve.py
 
 `SM_MODEL_DIR` (default /opt/ml/model) holds the unpacked model with its `code/`. In a container set
-`SERVE_HOST=0.0.0.0`; by default only this machine is answered. The model is loaded in the background: /ping says
+`SERVE_HOST=0.0.0.0`; by default only this machine can connect. The model is loaded in the background: /ping says
 503 `loading` until it is ready, then 200 `ready`, and the process ends with code 1 and the reason if it cannot be
-loaded. An error that has a `status_code` of 4xx is the client's: it is answered with its reason, and the server
-lives on.
+loaded. An exception with a `status_code` of 4xx is the client's error: the response is its reason, and the server
+continues.
 
-Limits, each refused with what to do instead: the size of a request (SAGEMAKER_MAX_PAYLOAD_IN_MB, which a batch
-transform sets, else SERVE_MAX_PAYLOAD_MB, else 6; 0 for none), the time of an answer (SERVE_TIMEOUT_S, else 60 s,
-an hour in a batch transform), and the requests that wait while one is answered (SERVE_MAX_WAITING, else 32).
+Limits, whose errors say what to do instead: the size of a request (SAGEMAKER_MAX_PAYLOAD_IN_MB, which a batch
+transform sets, else SERVE_MAX_PAYLOAD_MB, else 6; 0 for none), the time of a response (SERVE_TIMEOUT_S, else 60 s,
+an hour in a batch transform), and the number of waiting requests (SERVE_MAX_WAITING, else 32).
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ log = logging.getLogger("etholake.serve")
 
 @dataclass(frozen=True)
 class Limits:
-    """What is refused: `max_bytes` of a request, `timeout_s` of an answer, `waiting` requests at once."""
+    """Limits: `max_bytes` of a request, `timeout_s` of a response, `waiting` requests at once."""
 
     max_bytes: int
     timeout_s: float
@@ -52,7 +52,7 @@ class Limits:
 
     @classmethod
     def of(cls, environ: Mapping[str, str]) -> Limits:
-        """The limits that the variables set."""
+        """Read the limits from environment variables."""
 
         def number(*names: str, default: float) -> float:
             return next((float(environ[name]) for name in names if environ.get(name)), default)
@@ -88,7 +88,7 @@ class Model:
         log.info("model ready after %.2f s", time.monotonic() - began)
 
     def answer(self, body: bytes, content_type: str, accept: str) -> tuple[bytes, str]:
-        """(body, content type) of the answer to one request."""
+        """Return (body, content type) of the response to one request."""
         module = self._module
         assert module is not None
         data = module.input_fn(body, content_type)
@@ -101,7 +101,7 @@ class Model:
     def _import(self) -> ModuleType:
         code = self._folder / "code"
         path = code / self._program
-        sys.path.insert(0, str(code))  # the model brings the package that it was trained with
+        sys.path.insert(0, str(code))  # the model has the package that trained it beside it
         spec = importlib.util.spec_from_file_location(path.stem, path)
         if spec is None or spec.loader is None:
             raise ImportError(f"{path} cannot be imported.")
@@ -112,9 +112,9 @@ class Model:
 
 
 def application(model: Model, limits: Limits) -> FastAPI:
-    """The two routes."""
+    """Return the application with its two routes."""
     app = FastAPI(openapi_url=None)
-    answering: set[Request] = set()  # of the event loop's thread only
+    answering: set[Request] = set()  # used by the event loop's thread only
 
     @app.get("/ping")
     def ping() -> Response:
@@ -161,7 +161,7 @@ def application(model: Model, limits: Limits) -> FastAPI:
 
 
 async def _body(request: Request, max_bytes: int) -> bytes | None:
-    """The whole body, None if it is longer than allowed (what follows is not kept)."""
+    """Return the whole body; None if it is longer than allowed."""
     pieces, size = [], 0
     async for piece in request.stream():
         size += len(piece)
@@ -173,7 +173,7 @@ async def _body(request: Request, max_bytes: int) -> bytes | None:
 
 
 def _first(accept: str) -> str:
-    """The first media type of an Accept header; application/json if it asks for nothing."""
+    """Return the first media type of an Accept header; application/json if it names none."""
     wanted = accept.partition(",")[0].partition(";")[0].strip()
     return "application/json" if wanted in ("", "*/*") else wanted
 
@@ -192,7 +192,7 @@ def _refusal(status: int, reason: str) -> Response:
 
 
 def _log_json_lines() -> None:
-    """From now on as every other part does, by the package that the model brings (an older one may not)."""
+    """Log JSON lines as all other parts do, with the model's own package (an older one may not have this)."""
     with contextlib.suppress(ImportError):
         from etholake import logs
 

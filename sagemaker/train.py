@@ -10,10 +10,10 @@ Run it by hand on downloaded channels (each a copy of a folder of the curated zo
     … SM_CHANNEL_MODEL=… python train.py --labs NewLab                goes on with the model.tar.gz in that folder
     … torchrun --nproc-per-node 2 train.py --config base          several processes for one model
 
-Paths come from `SM_*` only. With `SM_CHECKPOINT_DIR` a job that was killed and is started again goes on exactly
-where it was. It prints one line an epoch, `epoch=… train_loss=… val_score=…`, which the job's metric definitions
-read. The model folder also gets `code/`: `inference.py`, `serve.py` and the package `etholake` that trained it, so
-that a model is always served by its own code. The learning itself is in `etholake.training`.
+Paths come from `SM_*` only. With `SM_CHECKPOINT_DIR` a job that was killed and is started again resumes exactly.
+It prints one line an epoch, `epoch=… train_loss=… val_score=…`, which the job's metric definitions read. The model
+folder also gets `code/`: `inference.py`, `serve.py` and the package `etholake` that trained it, so that a model is
+always served by its own code. The learning itself is in `etholake.training`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ NOT_SHIPPED = shutil.ignore_patterns("__pycache__", "*.pyc")
 
 
 def parse(argv: list[str] | None = None) -> argparse.Namespace:
-    """The job's hyper-parameters."""
+    """Parse the job's hyper-parameters."""
     parser = argparse.ArgumentParser(description="Train a behaviour classifier from the curated zone.")
     parser.add_argument(
         "--config", default=DEFAULT_CONFIG, help="named configuration; of an ensemble several, a,b"
@@ -59,7 +59,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def read(environ: Mapping[str, str]) -> dict[str, Path]:
-    """Folders of the channels: {"tracking": …, "metadata": …, "labels": …, "annotations": …}."""
+    """Return the folders of the channels: {"tracking": …, "metadata": …, "labels": …, "annotations": …}."""
     names = json.loads(environ.get("SM_CHANNELS", '["tracking", "metadata", "labels", "annotations"]'))
     wanted = [name for name in names if f"SM_CHANNEL_{name.upper()}" in environ]
     return {name: Path(environ[f"SM_CHANNEL_{name.upper()}"]) for name in wanted}
@@ -68,7 +68,7 @@ def read(environ: Mapping[str, str]) -> dict[str, Path]:
 def train(
     arguments: argparse.Namespace, folders: Mapping[str, Path], model_dir: Path, output_dir: Path, scratch: Path
 ) -> dict[str, Any]:
-    """Fit and store the model; returns its report. Clips are memory-mapped from `scratch`."""
+    """Fit and store the model; return its report. Tracks are memory-mapped from `scratch`."""
     from etholake import logs
     from etholake.dataset.labelled import load_training_data, of_labs
     from etholake.dataset.split import choose
@@ -80,13 +80,13 @@ def train(
     began = time.monotonic()
     base = base_model(folders, scratch)
     part_map = joined_part_map(base.part_map if base else "", arguments.part_map)
-    data = load_training_data(folders, scratch / "clips", part_map)
+    data = load_training_data(folders, scratch / "tracks", part_map)
     if arguments.labs:
         data = of_labs(data, arguments.labs.split(","))
     seconds = round(time.monotonic() - began, 2)
-    ticks = sum(len(video.tracks.xy_TMK2) for video in data.videos)
-    said = f"{len(data.videos)} labelled videos read in {seconds:.1f} s"
-    logs.log_event("note", said, videos=len(data.videos), rows=ticks, seconds=seconds)
+    frames = sum(len(video.tracks.xy_TMK2) for video in data.videos)
+    message = f"{len(data.videos)} labelled videos read in {seconds:.1f} s"
+    logs.log_event("note", message, videos=len(data.videos), rows=frames, seconds=seconds)
     for note in data.notes:
         logs.log_event("skipped", note, level=logging.WARNING)
     overrides, configs = json.loads(arguments.overrides), tuple(arguments.config.split(","))
@@ -123,13 +123,13 @@ def base_model(folders: Mapping[str, Path], scratch: Path) -> Any:
 
 
 def checkpoints(environ: Mapping[str, str]) -> Path | None:
-    """Where a run that may be killed keeps its state; None for nowhere."""
+    """Return the folder in which a run keeps its state, in case it is killed; None for nowhere."""
     named = environ.get("SM_CHECKPOINT_DIR")
     return Path(named) if named else None
 
 
 def say(epoch: int, epochs: int, row: Mapping[str, float | None]) -> None:
-    """One line per epoch; the metric definitions of the job match it."""
+    """Print one line per epoch, which the metric definitions of the job match."""
     loss, score = (
         "none" if row[name] is None else f"{row[name]:.5f}"  # none (trees, no validation videos): no metric value
         for name in ("train_loss", "val_score")
@@ -156,7 +156,7 @@ def write(arguments: argparse.Namespace, report: Mapping[str, Any], model_dir: P
 
 
 def main() -> None:
-    """Parse, read, train, write; an error that a user can mend is told without a traceback."""
+    """Parse, read, train, write; an EtholakeError is printed without a traceback."""
     from etholake import logs
     from etholake.errors import EtholakeError
 

@@ -31,21 +31,18 @@ os.environ |= {
     "NO_PROXY": "127.0.0.1,localhost",
     "no_proxy": "127.0.0.1,localhost",
     "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"),
-    # Every server that a test or its children start ends with this process, however it ends.
-    "LOCAL_MOCK_ENDS_WITH": str(os.getpid()),
 }
 # Every server that a test or a command of a test starts ends with this process (and xdist's, if it is killed).
 _OWNERS = [os.getpid(), *([os.getppid()] if "PYTEST_XDIST_WORKER" in os.environ else [])]
 os.environ["LOCAL_MOCK_ENDS_WITH"] = ",".join(map(str, _OWNERS))
 sys.path[:0] = [str(Path(__file__).resolve().parent.parent), str(Path(__file__).resolve().parent / "targets")]
 
-pytest_plugins = ("browsers", "needs", "pytester")
-
 from etholake import local_server  # noqa: E402
 from etholake.localstack import host  # noqa: E402
 from etholake.settings import Settings, replace_port  # noqa: E402
 
-pytest_plugins = ["local_mock.pytest_plugin"]  # the fixtures of tests/local_mock/standalone
+# The second gives the fixtures of tests/local_mock/standalone, the last one those of the tests of `needs`.
+pytest_plugins = ("browsers", "local_mock.pytest_plugin", "needs", "pytester")
 _LOCALSTACK = Path(__file__).resolve().parent.parent / host.HOME
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 FIXTURES = {
-    "server": {"mock_settings", "target_settings"},
+    "server": {"local_mock_server", "mock_settings", "target_settings"},
     "jvm": {"spark"},
     "browser": {"chromium_browser"},
 }

@@ -36,7 +36,7 @@ _CENTRES = (
 
 
 def start() -> Settings:
-    """The settings of this process, exported for every AWS client in it; seeds and plot style set.
+    """Return the settings of this process and export them for its AWS clients; set seeds and the plot style.
 
     Settings come from the environment and `etholake.toml`, as everywhere (`make config` prints them).
     """
@@ -55,7 +55,7 @@ def start() -> Settings:
 
 
 def ask(current: Settings, sql: str, *values: str | float) -> pd.DataFrame:
-    """The rows of one statement; `values` are those of its ``?``, in order: text as text, numbers as numbers.
+    """Return the rows of one statement; `values` are those of its ``?``, in order, text or numbers.
 
     A missing value is NaN. Raises AwsError with the query's id if Athena could not run it.
     """
@@ -63,7 +63,7 @@ def ask(current: Settings, sql: str, *values: str | float) -> pd.DataFrame:
 
 
 def ask_report(current: Settings, name: str) -> pd.DataFrame:
-    """The rows of a report of `athena_queries/reports` that takes no parameter; a missing value is NaN."""
+    """Return the rows of a report of `athena_queries/reports` that takes no parameter; a missing value is NaN."""
     return _frame(query.run_report(current, name))
 
 
@@ -86,7 +86,7 @@ def centre_parts(tracked: Collection[str]) -> tuple[str, ...]:
 
 
 def log_x(axes: Any) -> None:
-    """A logarithmic x axis with plain numbers."""
+    """Give `axes` a logarithmic x axis with plain numbers."""
     axes.set_xscale("log")
     plain_log(axes.xaxis)
 

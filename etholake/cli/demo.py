@@ -121,6 +121,7 @@ class _Pipeline:
         from etholake.stages.cloud import deploy
         from etholake.stages.lake import etl, ingest, query
         from etholake.stages.model import evaluate, train
+        from etholake.stages.model.training_result import held_out_spans
         from etholake.stages.reports import dashboards, video
         from etholake.stages.serving import predict, serve
 
@@ -189,6 +190,7 @@ class _Pipeline:
         """Return the held-out video with most annotated events; one with predictions, if there is any."""
         from etholake.events import submission
         from etholake.stages.model import evaluate
+        from etholake.stages.model.training_result import held_out_spans
 
         train = next(x.result for x in self.lines if x.result.stage == "train")
         spans = held_out_spans(train.details["split"])
@@ -261,8 +263,3 @@ def _fps(folder: Path, video: int) -> float:
         return next(
             float(row["frames_per_second"]) for row in csv.DictReader(file) if row["video_id"] == str(video)
         )
-
-
-def held_out_spans(split: Mapping[str, Sequence[Mapping[str, int]]]) -> dict[int, tuple[int, int]]:
-    """Return {video: (start_frame, stop_frame)} of the test part of a model's split."""
-    return {s["video_id"]: (s["start_frame"], s["stop_frame"]) for s in split["test"]}

@@ -48,6 +48,10 @@ def add(verb: AddVerb) -> None:
     sub.add_argument("--html", type=Path, metavar="PAGE", help="write a page with ethograms to look at")
     sub.add_argument("--run-id", metavar="RUN", help="also write the tables score… of the lake, as this run")
     sub.add_argument(
+        "--held-out", action="store_true",
+        help="score only the frames that the newest model held out of its training (a lone video is cut in time)",
+    )  # fmt: skip
+    sub.add_argument(
         "--as-official", action="store_true",
         help="score exactly as the challenge does: rows that its scorer ignores are left out, counted and named",
     )  # fmt: skip
@@ -98,12 +102,14 @@ def _evaluate(current: Settings, arguments: argparse.Namespace) -> None:
     from etholake.events.submission import read_as_official
     from etholake.pages.evaluation import write
     from etholake.stages.model import evaluate, out_of_fold, processing
+    from etholake.stages.model.training_result import newest_held_out_spans
 
     if not arguments.submission and not arguments.out_of_fold:
         raise UsageError("Say what to score: --submission FILE, --out-of-fold for the newest model, or both.")
     if arguments.as_job and arguments.out_of_fold:
         raise UsageError("The processing job scores submissions: leave --out-of-fold or --as-job out.")
-    exclusive(arguments, "--as-job", "--as-official", "--html", "--run-id", "--data")
+    exclusive(arguments, "--held-out", "--out-of-fold", "--videos")
+    exclusive(arguments, "--as-job", "--as-official", "--held-out", "--html", "--run-id", "--data")
     requires(arguments, "--as-official", "--submission")
     if arguments.as_job:
         report(arguments, processing.evaluate(current, arguments.submission, ids(arguments.videos)))
@@ -111,6 +117,7 @@ def _evaluate(current: Settings, arguments: argparse.Namespace) -> None:
     data, videos, pairs = data_folder(current, arguments), ids(arguments.videos), []
     predictions, title = arguments.submission, arguments.submission.name if arguments.submission else ""
     ignored: dict[str, int] = {}
+    spans = newest_held_out_spans(current) if arguments.held_out else None
     if arguments.as_official:
         predictions, ignored = read_as_official(arguments.submission)
         ignored |= evaluate.ignored_by_official(data, predictions, videos)
@@ -122,11 +129,18 @@ def _evaluate(current: Settings, arguments: argparse.Namespace) -> None:
             videos = sorted({pair.video_id for pair in pairs}) if videos is None else videos
     if arguments.run_id:
         result = evaluate.run(
-            current, data, predictions, arguments.run_id, videos=videos, pairs=pairs, page=arguments.html
+            current,
+            data,
+            predictions,
+            arguments.run_id,
+            videos=videos,
+            spans=spans,
+            pairs=pairs,
+            page=arguments.html,
         )
         scores = result.details["evaluation"]
     else:
-        evaluation = evaluate.judge(data, predictions, videos, pairs=pairs)
+        evaluation = evaluate.judge(data, predictions, videos, spans, pairs)
         scores = evaluation.to_dict()
         if arguments.html:
             write(arguments.html, evaluation, title)

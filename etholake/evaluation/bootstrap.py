@@ -1,4 +1,4 @@
-"""How sure a score is: percentile intervals by drawing videos anew, with replacement, within each lab.
+"""The uncertainty of a score: percentile intervals by drawing videos anew, with replacement, within each lab.
 
 Videos, not frames, are what a lab has few of, and frames of one video are alike. An interval of a lab with one
 video is not known. Shape letters: R draws, V videos, A actions.
@@ -32,7 +32,7 @@ class Uncertainty:
 def uncertainty(
     frames: Mapping[tuple[int, str], NDArray[Any]], labs: Mapping[int, str], *, draws: int = DRAWS, seed: int = 0
 ) -> Uncertainty:
-    """From (video, action) -> (TP, FP, FN) frames, as `metric.frames_by_video` gives them.
+    """Return the intervals of the frames (TP, FP, FN) by (video, action), from `metric.frames_by_video`.
 
     An action that a draw does not hold, neither true nor predicted, is left out of that draw's mean, as the
     official score would. The whole score's interval is known if that of any lab is.

@@ -37,7 +37,7 @@ class Bouts:
 
     @property
     def precision(self) -> float | None:
-        """Share of the predicted bouts that match; None if none was predicted."""
+        """Return the fraction of the predicted bouts that match; None if none was predicted."""
         return self.matched / self.predicted if self.predicted else None
 
     @property
@@ -78,7 +78,7 @@ def compare(
 
 
 def matches(true: Intervals, predicted: Intervals) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Positions of matching bouts in `true` and in `predicted`; both must come from `union`.
+    """Return the positions of matching bouts in `true` and in `predicted`; both must come from `union`.
 
     Of several candidates the largest intersection over union wins, then the earliest.
     """

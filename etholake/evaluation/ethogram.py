@@ -36,7 +36,7 @@ class Ethogram:
 
     @property
     def rows(self) -> list[tuple[int, int, str]]:
-        """(agent, target, action) that occur in the shown part, sorted."""
+        """Return every (agent, target, action) of the shown part, sorted."""
         shown = (e for e in (*self.truth, *self.predicted) if e.stop_frame > self.start_frame)
         return sorted({(e.agent_id, e.target_id, e.action) for e in shown if e.start_frame < self.stop_frame})
 
@@ -86,7 +86,7 @@ class Ethogram:
         axes.legend(handles=handles, loc="lower right", bbox_to_anchor=(1, 1), ncols=2, frameon=False)
 
     def _seconds(self, events: Sequence[Event], row: tuple[int, int, str]) -> list[tuple[float, float]]:
-        """(start, duration) in seconds of the events of a row, within the shown part."""
+        """Return (start, duration) in seconds of the events of a row, within the shown part."""
         clipped = [
             (max(e.start_frame, self.start_frame), min(e.stop_frame, self.stop_frame))
             for e in events
@@ -95,7 +95,7 @@ class Ethogram:
         return [(a / self.fps, (b - a) / self.fps) for a, b in clipped if b > a]
 
     def _shares(self, events: Sequence[Event], row: tuple[int, int, str], cells: int) -> npt.NDArray[np.float64]:
-        """Share (0..1) of each cell's time that the row's events take; a short event still shows."""
+        """Return the fraction (0..1) of each cell's time that the row's events take; a short event still shows."""
         edges = np.linspace(self.start_frame, self.stop_frame, cells + 1) / self.fps
         shares = np.zeros(cells)
         for start, length in self._seconds(events, row):

@@ -14,14 +14,14 @@ import numpy as np
 
 from etholake.events.types import Event, PairScores, mask
 
-__all__ = ["Mutual", "averaged", "learnt"]
+__all__ = ["Mutual", "averaged", "mutual_actions"]
 
 Mutual = Collection[tuple[str, str]]  # (lab, action)
 MIN_FRACTION = 0.98  # of the annotated frames must be annotated for both directions
 MIN_EVENTS = 20  # annotated events (of either direction); fewer may agree by chance
 
 
-def learnt(truth: Iterable[Event], labs: Mapping[int, str]) -> frozenset[tuple[str, str]]:
+def mutual_actions(truth: Iterable[Event], labs: Mapping[int, str]) -> frozenset[tuple[str, str]]:
     """Return the (lab, action) that are annotated for both directions in at least `MIN_FRACTION` of their frames.
 
     `labs` is {video: lab}.

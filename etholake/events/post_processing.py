@@ -138,7 +138,7 @@ def fit(
     base = base or DecodeConfig()
     labs = {pair.video_id: pair.lab_id for pair in pairs}
     truth = [e for e in truth if e.video_id in labs]
-    both_ways = mutual.learnt(truth, labs)
+    both_ways = mutual.mutual_actions(truth, labs)
     pairs = mutual.averaged(pairs, both_ways)
     calibration = calibrating.fit(pairs, truth, labeled_by_video) if calibrate else Calibration()
     if before:

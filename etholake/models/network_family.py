@@ -34,7 +34,7 @@ class VocabularyLayers:
     """Parameters of a network with an entry for every action or lab: {name in the state dict: axis}.
 
     Fine-tuning extends them. `outputs` (by action: the last layer) start at the prior of the new data; `inputs`
-    (by action: what the network is told of the labeled behaviors) start at 0; `labs` start as the unknown lab.
+    (by action: the labeled behaviors as an input) start at 0; `labs` start as the unknown lab.
     """
 
     outputs: Mapping[str, int]

@@ -51,13 +51,13 @@ def merged_seconds(base: Model, seconds: Mapping[str, Mapping[str, float]]) -> d
 
 def report(base: Model, model: Model, labs: Sequence[str], before: ScoreReport | None) -> dict[str, Any]:
     """Return what fine-tuning added, and the score on the validation spans before (None without events there)."""
-    learnt = _learnt(base)
+    occurred = _occurring(base)
     now = {action for lab in labs for action in model.lab_actions.get(lab, ())}
     return {
         "from": base.details.get("data_fingerprint"),
         "labs": list(labs),
         "labs_added": [lab for lab in labs if lab not in base.labs],
-        "actions_added": sorted(now - learnt),
+        "actions_added": sorted(now - occurred),
         "before": before.to_dict() if before else None,
     }
 
@@ -101,8 +101,8 @@ def extended(
             f"({', '.join(base.config.sizes())}) cannot be changed. Train a new model for that."
         )
     network = new_network(family, config, len(actions), len(labs))
-    learnt = _learnt(base)
-    keep_C = torch.tensor([action in learnt for action in base.actions], dtype=torch.bool)
+    occurred = _occurring(base)
+    keep_C = torch.tensor([action in occurred for action in base.actions], dtype=torch.bool)
     family.set_prior(network, prior_C)  # the outputs of new actions stay at it
     _take_weights(network, base.network, keep_C, family.vocabulary_layers())
     return NetworkModel(
@@ -111,7 +111,7 @@ def extended(
     )  # fmt: skip
 
 
-def _learnt(base: Model) -> set[str]:
+def _occurring(base: Model) -> set[str]:
     """Return the actions that occurred in the model's training data; the others' outputs mean nothing."""
     return {action for actions in base.lab_actions.values() for action in actions}
 

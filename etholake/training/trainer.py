@@ -179,8 +179,8 @@ class Trainer:
         if self.config.augmentation.mixup:
             partners = augment.mixup_partners(batch, torch.randperm(len(batch), device=x.device))
             alpha = torch.full((len(batch),), self.config.augmentation.mixup)
-            share = torch.distributions.Beta(alpha, alpha).sample().to(x.device)
-            x, batch = augment.mixup(x, batch, partners, share)
+            weight_B = torch.distributions.Beta(alpha, alpha).sample().to(x.device)
+            x, batch = augment.mixup(x, batch, partners, weight_B)
         logits = self.forward(x, batch.lab_B, batch.labeled_BC)
         return self.family.loss(logits, batch, self.config, self.weight_C, entries)
 

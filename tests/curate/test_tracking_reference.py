@@ -53,6 +53,7 @@ def test_the_fast_one_agrees_with_the_slow_one_on_many_more(block: int) -> None:
         check(seed)
 
 
+@pytest.mark.slow
 def test_the_cut_into_batches_is_irrelevant() -> None:
     """A worker reads a file in batches; rows are numbered through, and duplicates may lie in different ones."""
     for seed in range(60):
@@ -73,6 +74,7 @@ def test_the_cut_into_batches_is_irrelevant() -> None:
         assert (curation.counts, curation.flags) == (whole.counts, whole.flags), seed
 
 
+@pytest.mark.slow
 def test_both_ways_to_the_tracks_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     """Small videos take the grid, whatever their frames; with no cell to spare everything is sorted instead."""
     ways: list[list[Any]] = []

@@ -100,6 +100,7 @@ def test_the_walk_finds_wrong_enums_patterns_and_sizes():
     assert "ColumnSpan: 99 is not in 1..36" in found
 
 
+@pytest.mark.slow
 def test_the_template_passes_cfn_lint(tmp_path: Path):
     out = tmp_path / "template.json"
     stage.write_template(out)

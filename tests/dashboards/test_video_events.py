@@ -87,11 +87,11 @@ def test_the_list_sorts_and_its_keys_go_from_event_to_event(show_video: Callable
     shown.click("#list thead button >> text=Start")
     shown.evaluate("document.activeElement.blur()")
     shown.keyboard.press("n")
-    expect(shown.locator("#list tr.here")).to_contain_text("0:04.00")
+    expect(shown.locator("#list tr.current")).to_contain_text("0:04.00")
     shown.keyboard.press("n")
-    expect(shown.locator("#list tr.here")).to_contain_text("0:04.40")
+    expect(shown.locator("#list tr.current")).to_contain_text("0:04.40")
     shown.keyboard.press("p")
-    expect(shown.locator("#list tr.here")).to_contain_text("0:04.00")
+    expect(shown.locator("#list tr.current")).to_contain_text("0:04.00")
     shown.keyboard.press("Space")
 
 

@@ -124,7 +124,7 @@ def test_a_click_on_an_event_jumps_there_and_plays(show_video: Callable[..., Any
     assert shown.inner_text("#clock").endswith(f"frame {frame}")
     assert points[1, "nose"]["x"] == pytest.approx(pose(frame)[1, "nose"][0], abs=0.0051)
     assert shown.url.endswith(f"#frame={frame}")
-    assert shown.locator("#list tr.here").inner_text().split()[:2] == ["annotated", "0:40.00"]
+    assert shown.locator("#list tr.current").inner_text().split()[:2] == ["annotated", "0:40.00"]
 
 
 @pytest.mark.parametrize("rate", [1, 8])

@@ -9,8 +9,6 @@ from itertools import product
 import numpy as np
 import pytest
 from scipy.optimize import linear_sum_assignment
-from sklearn.calibration import calibration_curve
-from sklearn.metrics import average_precision_score, precision_recall_fscore_support
 
 from etholake.evaluation.bootstrap import uncertainty
 from etholake.evaluation.bouts import compare
@@ -74,6 +72,8 @@ def dense(events: list[Event]) -> dict[tuple[int, int, int, str], np.ndarray]:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_precision_recall_and_f_are_those_of_sklearn(seed: int) -> None:
+    from sklearn.metrics import precision_recall_fscore_support
+
     truth, said = world(seed)
     made = judge(truth, said, WHITELIST, LABS, FPS)
     true, claimed = dense(truth), dense(said)
@@ -166,6 +166,9 @@ def scores(seed: int, truth: list[Event]) -> list[PairScores]:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_average_precision_and_reliability_are_those_of_sklearn(seed: int) -> None:
+    from sklearn.calibration import calibration_curve
+    from sklearn.metrics import average_precision_score
+
     truth, _ = world(seed)
     pairs, true = scores(seed, truth), dense(truth)
     whitelist = {**WHITELIST, 2: {(1, 2, "chase")}}

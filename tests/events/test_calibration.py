@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from sklearn.linear_model import LogisticRegression
 
 from etholake.errors import ContractError
 from etholake.evaluation.probabilities import judge
@@ -17,7 +16,7 @@ def sigmoid(x: np.ndarray) -> np.ndarray:
 
 
 def world(seed: int, n_bouts: int, slope: float, offset: float, video: int = 1) -> tuple[PairScores, list[Event]]:
-    """Frames come true with probability q, one by one; the recogniser says sigmoid(slope·logit q + offset)."""
+    """Each frame is true with probability q; the model's probability is sigmoid(slope·logit q + offset)."""
     random = np.random.default_rng(seed)
     logit = random.normal(-1, 2, 3 * n_bouts)
     true = random.random(len(logit)) < sigmoid(logit)
@@ -41,6 +40,8 @@ def test_a_distortion_is_undone(slope: float, offset: float) -> None:
 
 
 def test_with_many_bouts_it_is_logistic_regression() -> None:
+    from sklearn.linear_model import LogisticRegression
+
     pair, events = world(2, 5000, 1.7, -0.4)
     p = pair.probabilities_TA[::2, 0].astype(float)
     y = np.isin(np.arange(len(p)) * 2, [e.start_frame for e in events])
@@ -50,7 +51,7 @@ def test_with_many_bouts_it_is_logistic_regression() -> None:
 
 
 def test_few_bouts_move_little() -> None:
-    """The recogniser is right; what three bouts seem to say must not spoil it, hundreds may speak."""
+    """The model is right; three events must not change it, hundreds may."""
     for n, limit in ((3, 0.6), (300, 0.25)):
         offsets = [
             fit([pair], events, LABELED).values["chase"] for pair, events in (world(s, n, 1, 0) for s in range(30))

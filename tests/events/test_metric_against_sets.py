@@ -103,6 +103,7 @@ def cases(draw: st.DrawFn) -> Case:
     return Case(solution, said, labeled, labs)
 
 
+@pytest.mark.slow
 @settings(max_examples=250, deadline=None)
 @given(cases())
 def test_it_agrees_with_sets_of_frames(case: Case) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from etholake.errors import ContractError
-from etholake.events.mutual import averaged, learnt
+from etholake.events.mutual import averaged, mutual_actions
 from etholake.events.post_processing import PostProcessing, fit
 from etholake.events.types import Event, PairScores, mask
 
@@ -26,13 +26,13 @@ def scores(agent: int, target: int, values: list[list[float]], actions: tuple[st
 def test_what_both_directions_hold_is_mutual() -> None:
     labs = {7: "north", 8: "south"}
     both = [*huddles(1, 2), *huddles(2, 1)]
-    assert learnt(both, labs) == {("north", "huddle")}
-    assert learnt([*both, *huddles(1, 2, video=8)], labs) == {("north", "huddle")}
-    assert learnt(huddles(1, 2), labs) == frozenset()
-    assert learnt([*huddles(1, 2), *huddles(2, 1, late=2)], labs) == frozenset()  # 28 of 30 frames are shared
-    assert learnt([*huddles(1, 1), *huddles(2, 2)], labs) == frozenset()  # self actions, at the same time
-    assert learnt([*huddles(1, 2)[:9], *huddles(2, 1)[:9]], labs) == frozenset()  # too few to tell
-    assert learnt([], labs) == frozenset()
+    assert mutual_actions(both, labs) == {("north", "huddle")}
+    assert mutual_actions([*both, *huddles(1, 2, video=8)], labs) == {("north", "huddle")}
+    assert mutual_actions(huddles(1, 2), labs) == frozenset()
+    assert mutual_actions([*huddles(1, 2), *huddles(2, 1, late=2)], labs) == frozenset()  # 28 of 30 frames
+    assert mutual_actions([*huddles(1, 1), *huddles(2, 2)], labs) == frozenset()  # self actions, at the same time
+    assert mutual_actions([*huddles(1, 2)[:9], *huddles(2, 1)[:9]], labs) == frozenset()  # too few to tell
+    assert mutual_actions([], labs) == frozenset()
 
 
 def test_both_directions_get_the_mean_of_the_mutual_action() -> None:

@@ -90,7 +90,7 @@ def test_rare_actions_do_better_on_new_videos_than_by_their_own_optimum(n: int, 
 def test_an_action_of_another_lab_is_the_prior_and_stands_in_for_unknown_labs():
     random = np.random.default_rng(0)
     north, truth = examples(random, 100, 1, "north", "chase")
-    low = replace(north, probabilities_TA=north.probabilities_TA / 3)  # the same recogniser, less sure of it
+    low = replace(north, probabilities_TA=north.probabilities_TA / 3)  # the same model with lower probabilities
     south = PairScores(2, "south", 30.0, 1, 2, 0, ("chase",), np.zeros((50, 1), "f4"))
     labeled = {1: {(1, 2, "chase")}, 2: {(1, 2, "chase")}}
     fitted = fit([low, south], truth, labeled, smoothing_s=0.0)

@@ -62,6 +62,7 @@ def python(*arguments: str) -> tuple[str, str]:
     return done.stdout, f"code {done.returncode}: {done.stderr[-1500:]}"
 
 
+@pytest.mark.slow
 def test_mutated_files_are_survived_and_accounted_for() -> None:
     run_trial(0, SHORT)
 
@@ -146,6 +147,7 @@ def points(keys: Keys) -> bytes:
     return parquet(pa.table({"video_frame": frame, "mouse_id": mouse, "bodypart": part, "x": x, "y": x}))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "keys",
     [

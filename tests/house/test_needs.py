@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,9 +22,9 @@ from browsers import without_event_loop
         ("browser", ["/usr/bin/chromium", "--headless"]),
     ],
 )
-def test_what_is_not_marked_is_not_started(need: str, command: list[str]) -> None:
+def test_what_is_not_marked_is_not_started(need: str, command: list[str], tmp_path: Path) -> None:
     with pytest.raises(pytest.fail.Exception, match=f"needs the marker `{need}` for what it starts"):
-        subprocess.run(command, check=False)
+        subprocess.run(command, check=False, cwd=tmp_path)
 
 
 @pytest.mark.jvm

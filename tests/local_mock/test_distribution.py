@@ -19,7 +19,8 @@ def test_every_package_and_file_of_the_folder_is_in_the_distribution() -> None:
     folders = {path.parent for path in SOURCE.rglob("*.py") if "build" not in path.relative_to(SOURCE).parts}
     names = sorted(".".join(("local_mock", *folder.relative_to(SOURCE).parts)) for folder in folders)
     assert sorted(setuptools["packages"]) == names
-    kinds = {path.suffix for folder in folders for path in folder.iterdir() if path.is_file()} - {".py", ".toml"}
+    files = [path for folder in folders for path in folder.iterdir() if path.is_file()]
+    kinds = {path.suffix for path in files} - {".py", ".toml", ""}
     assert kinds <= {Path(pattern).suffix or pattern for pattern in setuptools["package-data"]["*"]}
 
 

@@ -61,6 +61,7 @@ def test_json_that_is_none_is_the_clients_fault(mock_settings: Settings, service
         ("sagemaker", {"StoppingCondition": {"MaxRuntimeInSeconds": 2**31}}, "2147483648, which is out of"),
         ("sagemaker", {"StoppingCondition": {"MaxRuntimeInSeconds": 2**70}}, "which is out of the range"),
         ("sagemaker", {"EnableNetworkIsolation": "yes"}, "must be of type boolean, but is a text"),
+        ("glue", {"DatabaseInput": {"Name": "n", "CreateTableDefaultPermissions": [None]}}, "is null"),
         ("logs", {"logGroupName": ["x"]}, "logGroupName must be of type string, but is a list"),
     ],
 )  # fmt: skip

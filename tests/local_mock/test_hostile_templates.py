@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from moto.cloudformation.exceptions import ValidationError
+from moto.cloudformation.exceptions import ValidationError  # noqa: TID253 - a parameter below
 
 from etholake import aws
 from etholake.settings import Settings

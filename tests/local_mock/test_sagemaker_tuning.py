@@ -167,6 +167,7 @@ def best_of(strategy: str, seed: int, points: int = 16) -> float:
     return min(found for _, found in done)
 
 
+@pytest.mark.slow
 def test_the_bayesian_search_beats_chance() -> None:
     bayesian = [best_of("Bayesian", seed) for seed in range(3)]
     random = [best_of("Random", seed) for seed in range(12)]

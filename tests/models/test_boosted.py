@@ -156,6 +156,7 @@ def test_nothing_known_of_a_mouse_is_no_error() -> None:
 
 
 # --- learning ---------------------------------------------------------------------------------------------
+@pytest.mark.slow
 def test_it_learns_who_chases_whom_on_a_new_video(model: Boosted, videos: list[LabelledVideo]) -> None:
     held_out = videos[2]
     pairs = model.predict(held_out.tracks)
@@ -173,6 +174,7 @@ def test_it_learns_who_chases_whom_on_a_new_video(model: Boosted, videos: list[L
     assert replace(model, post_processing=decisions).events(held_out.tracks) == said
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_model(model: Boosted, videos: list[LabelledVideo]) -> None:
     again = fit(videos[:2], config=SMALL)
     one, two = (m.predict(videos[2].tracks)[0].probabilities_TA for m in (model, again))
@@ -187,6 +189,7 @@ def test_frames_restrict_what_is_computed(model: Boosted, videos: list[LabelledV
         assert np.isnan(b.probabilities_TA[510:]).all()
 
 
+@pytest.mark.slow
 def test_a_long_clip_in_parts_is_the_same(
     model: Boosted, videos: list[LabelledVideo], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -205,6 +208,7 @@ def test_another_frame_rate_is_answered_on_its_own_frames(model: Boosted, videos
         np.testing.assert_allclose(b.probabilities_TA[::2], a.probabilities_TA, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_only_what_was_looked_for_is_learnt(videos: list[LabelledVideo]) -> None:
     """(2, 1, chase) was never looked for in video 1: its frames are no examples against it."""
     asked = replace(videos[0].tracks.meta, labeled_behaviors=((1, 2, "chase"),))
@@ -220,6 +224,7 @@ def test_only_what_was_looked_for_is_learnt(videos: list[LabelledVideo]) -> None
     )
 
 
+@pytest.mark.slow
 def test_what_a_lab_never_does_is_no_candidate_and_unknown_labs_borrow(videos: list[LabelledVideo]) -> None:
     south = [
         LabelledVideo(v.tracks, tuple(e for e in v.events if e.action == "rest")) for v in (video(7, "south"),)
@@ -243,6 +248,7 @@ def test_spans_restrict_what_is_learnt(videos: list[LabelledVideo]) -> None:
     assert set(model.forests) == {("north", "chase"), ("north", "rest")}
 
 
+@pytest.mark.slow
 def test_the_frequent_class_is_thinned_and_weighted_back() -> None:
     videos = [video(1, n=3000)]
     shares = boosted._fractions({1: videos[0]}, whole_spans(videos), {("north", "rest"), ("north", "chase")}, 1000)

@@ -42,7 +42,7 @@ def video(number: int, lab: str = "north") -> LabelledVideo:
 
 
 def base(videos: list[LabelledVideo], seed: int, noise: float = 2.5) -> list[PairScores]:
-    """A recogniser that is late by 20 frames, and noisy on every frame."""
+    """A model that is late by 20 frames, and noisy on every frame."""
     scores = []
     for v in videos:
         random = np.random.default_rng([seed, v.tracks.video_id])
@@ -104,6 +104,7 @@ def test_where_nothing_can_be_told_it_is_the_mean_of_log_odds(
     assert np.abs(corrected[0].probabilities_TA - said[0].probabilities_TA).max() > 0.1
 
 
+@pytest.mark.slow
 def test_labels_of_a_fold_do_not_reach_its_own_scores(
     videos: list[LabelledVideo], bases: list[list[PairScores]]
 ) -> None:
@@ -144,6 +145,7 @@ def test_what_it_cannot_stand_on_is_refused(
         fit(videos, [], SMALL)
 
 
+@pytest.mark.slow
 def test_with_its_bases_it_is_a_model_that_is_stored_and_read_again(
     videos: list[LabelledVideo], tmp_path: Path
 ) -> None:

@@ -49,6 +49,7 @@ def probed(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return export_notebooks.execute(path)
 
 
+@pytest.mark.slow
 def test_the_kernel_is_this_interpreter_and_listens_on_loopback_only(probed: Any):
     interpreter, pid, addresses, folder = probed.cells[1].outputs[0].text.splitlines()
     assert (interpreter, addresses, folder) == (sys.executable, "set()", str(Path.cwd()))
@@ -63,6 +64,7 @@ def test_the_page_holds_its_pictures_and_needs_no_network(probed: Any):
     assert re.findall(r"""(?:import|url)\s*\(?["']https?://""", html) == []
 
 
+@pytest.mark.slow
 def test_a_failing_cell_is_named_and_the_others_are_still_written(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ):
@@ -80,6 +82,7 @@ def test_a_failing_cell_is_named_and_the_others_are_still_written(
     assert "fine" in (tmp_path / "out" / "good.html").read_text()
 
 
+@pytest.mark.slow
 def test_a_kernel_that_dies_is_named_too(tmp_path: Path):
     path = write(tmp_path / "dead.ipynb", "import os; os._exit(1)")
     with pytest.raises(export_notebooks.NotebookError, match=r"dead\.ipynb, cell 2 \(cell-1\): .*[Kk]ernel died"):

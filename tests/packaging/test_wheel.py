@@ -83,6 +83,24 @@ def test_it_builds_the_same_packages_as_the_checkout(installed: Path, tmp_path: 
     assert json.loads(done.stdout)["digest"] == build(tmp_path / "here").digest
 
 
+def test_it_makes_the_dashboards(installed: Path, tmp_path: Path) -> None:
+    done = run(installed, tmp_path, "dashboards", "--template", "made.json")
+    assert (done.returncode, done.stderr) == (0, "")
+    resources_made = json.loads((tmp_path / "made.json").read_text())["Resources"].values()
+    assert [r["Type"] for r in resources_made].count("AWS::QuickSight::Dashboard") == 3
+    code = f"""
+import sys
+sys.meta_path[:] = [f for f in sys.meta_path if "__editable__" not in getattr(f, "__module__", "")]
+sys.path.insert(0, {str(installed)!r})
+from etholake.pages.dashboards import definitions, page
+assert page.__file__.startswith({str(installed)!r}), page.__file__
+print(page.render(definitions.load(), None, facts="", read="", live=True))
+"""
+    shown = subprocess.run([sys.executable, "-I", "-c", code], cwd=tmp_path, capture_output=True, check=True)
+    assert b"vegaEmbed" in shown.stdout
+    assert b"const Specs" in shown.stdout
+
+
 def test_all_that_lies_beside_the_code_is_in_it(installed: Path) -> None:
     carried = installed / "etholake" / "_resources"
     for name in resources.FOLDERS:

@@ -35,7 +35,7 @@ def test_a_model_of_one_lab_goes_on_with_another(lake: Settings, tmp_path: Path)
     assert list(found["labs"]) == ["Lab A", "Lab B"]
     assert found["labs"]["Lab A"]["chase"]["training_seconds"] > 0
     assert found["config"]["name"] == "smoke"
-    assert found["clock"] == {"hz": 30.0, "min_fps": 5.0, "window": 32, "window_s": pytest.approx(32 / 30)}
+    assert found["input"] == {"fps": 30.0, "min_fps": 5.0, "window": 32, "window_s": pytest.approx(32 / 30)}
     assert found["parts"]["nose"] == ["nose", "head"]
     json.dumps(found)
     text = "\n".join(explain.lines(found))

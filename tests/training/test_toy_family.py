@@ -118,7 +118,7 @@ def test_it_is_a_member_of_an_ensemble(data: TrainingData, tmp_path: Path) -> No
 
 def test_it_is_explained(toy: Trained) -> None:
     model = explain.describe(toy[0])
-    assert (model["family"], model["clock"]["window"]) == ("toy", 32)
+    assert (model["family"], model["input"]["window"]) == ("toy", 32)
     assert model["features"] == {"encoder": "toy_distances", "version": 1, "count": 3}
     text = explain.lines(model)
     assert "config   configuration plain (toy: width 16)" in text

@@ -238,7 +238,7 @@ def _rounds_that_help(
     loss = np.zeros(config.rounds + 1)
     for part in (videos[k::INNER_PARTS] for k in range(min(INNER_PARTS, len(videos)))):
         out = np.isin(video_N, part)
-        learnt, judged = (
+        train, held_out = (
             xgboost.DMatrix(
                 matrix_NF[at], true_N[at], weight=weight_N[at], base_margin=start_N[at], nthread=config.threads
             )
@@ -246,7 +246,7 @@ def _rounds_that_help(
         )
         losses: dict[str, dict[str, list[float]]] = {}
         xgboost.train(
-            config.parameters(), learnt, config.rounds, evals=[(judged, "out")], evals_result=losses,
+            config.parameters(), train, config.rounds, evals=[(held_out, "out")], evals_result=losses,
             verbose_eval=False,
         )  # fmt: skip
         at_first = np.average(np.logaddexp(0, np.where(true_N, -start_N, start_N)[out]), weights=weight_N[out])

@@ -29,7 +29,7 @@ class Call:
 
 
 def requests(definitions: Definitions, values: Mapping[str, str], *, own_theme: bool) -> list[Call]:
-    """Every request in the order in which it must be sent. Pure.
+    """Return every request in the order in which it must be sent. Pure.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ _ARN = re.compile(
 
 
 def template(definitions: Definitions) -> Json:
-    """A CloudFormation template of everything; the same documents, placeholders as parameters and references."""
+    """Return a CloudFormation template of the documents; placeholders are parameters and references."""
     resources: Json = {"DataSource": _resource("DataSource", definitions.data_source)}
     for name, body in definitions.data_sets.items():
         resources[_logical("DataSet", name)] = _resource("DataSet", body)

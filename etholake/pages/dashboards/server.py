@@ -24,7 +24,7 @@ Ask = Callable[[str, Sequence[str]], tuple[Sequence[str], Sequence[Sequence[Any]
 
 
 def filtered(data_set: Json, database: str, choices: Mapping[str, Sequence[str]]) -> tuple[str, list[str]]:
-    """(SQL with ``?``, values as literals) of a data set where each column of `choices` has one of its values."""
+    """Return (SQL with ``?``, values as literals) of a data set whose columns have one of the `choices`."""
     kinds, text = columns(data_set), sql(data_set, database)
     clauses: list[str] = []
     values: list[str] = []
@@ -56,11 +56,11 @@ class Server(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        """Where the page is."""
+        """Return the address of the page."""
         return f"http://127.0.0.1:{self.server_address[1]}/"
 
     def data(self, dashboard: str, name: str, query: Mapping[str, Sequence[str]]) -> Json:
-        """One data set under the choices; a query that fails gives its reason in `error`."""
+        """Return one data set under the choices; a query that fails gives its reason in `error`."""
         data_set = self.definitions.data_sets[name]
         filters = parameter_filters(self.definitions.dashboards[dashboard])
         choices = {filters[parameter]: values for parameter, values in query.items()}
@@ -75,7 +75,7 @@ class _Handler(loopback.Handler):
     server: Server
 
     def answer(self, parts: SplitResult) -> None:
-        """Route."""
+        """Answer a request by its path."""
         if parts.path == "/":
             text = page.render(self.server.definitions, None, facts=self.server.facts, read="", live=True)
             self.send(HTTPStatus.OK, "text/html", text)

@@ -36,14 +36,14 @@ class MatchedEvent:
 
     @property
     def triplet(self) -> tuple[int, int, str]:
-        """(agent, target, action)."""
+        """Return (agent, target, action)."""
         return self.agent, self.target, self.action
 
 
 def judge(
     events: Sequence[MatchedEvent], looked_for: Collection[tuple[int, int, str]], *, annotated: bool
 ) -> list[MatchedEvent]:
-    """The events with their verdicts, by start. `looked_for` are the labelled triplets of the video."""
+    """Return the events with their verdicts, by start. `looked_for` are the labelled triplets of the video."""
     sides: dict[tuple[str, tuple[int, int, str]], list[MatchedEvent]] = defaultdict(list)
     for event in events:
         if event.stop_frame > event.start_frame:

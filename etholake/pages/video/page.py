@@ -1,4 +1,4 @@
-"""One video as one web page: what is known of it, its events, its poses in slices that are decoded when needed.
+"""One video as one web page: its metadata, its events, its poses in slices that are decoded when needed.
 
 The static page holds the slices as base64 text that the browser leaves alone until a frame of theirs is shown; the
 live page asks its server for them. No AWS call here, no network at view time.
@@ -42,7 +42,7 @@ class VideoView:
 
     @cached_property
     def tracks(self) -> Tracks:
-        """What the slices hold: every (mouse, part), and the part that stands for each mouse."""
+        """Return the order of the slices: every (mouse, part), and the part that stands for each mouse."""
         tracks = sorted({(int(row["mouse_id"]), str(row["bodypart"])) for row in self.summaries})
         mice = sorted({mouse for mouse, _ in tracks})
         parts = {mouse: [part for m, part in tracks if m == mouse] for mouse in mice}
@@ -55,7 +55,7 @@ class VideoView:
 
     @property
     def frames(self) -> int:
-        """Length in frames: the longer of tracks and duration, without either that of the events.
+        """Return the length in frames: the longer of tracks and duration, without either that of the events.
 
         An event that ends later (some labs' do, by far) is cut there in the picture, and whole in list and export.
         """
@@ -65,7 +65,7 @@ class VideoView:
 
     @property
     def slice_count(self) -> int:
-        """How many slices the frames take."""
+        """Return the number of slices."""
         return math.ceil(self.frames / FRAMES)
 
 
@@ -85,7 +85,7 @@ def write(
 
 
 def render(video: VideoView, *, facts: str, read: str, live: bool = False) -> str:
-    """The page without its slices. `facts` names the lake, `read` says when it was asked."""
+    """Return the page without its slices. `facts` names the lake, `read` says when it was asked."""
     content = {**_content(video), "facts": facts, "read": read, "live": live}
     return render_template("video.html", content=content)
 
@@ -124,7 +124,7 @@ def _event(event: MatchedEvent) -> list[Any]:
 
 
 def _arena(info: Mapping[str, Any]) -> Json | None:
-    """The outline in the frame of the tracks: the arena of the metadata, else the picture, else None."""
+    """Return the outline in the frame of the tracks: the arena of the metadata, else the picture, else None."""
     scale = info["pix_per_cm_approx"]
     width, height = info["video_width_pix"], info["video_height_pix"]
     if scale and info["arena_width_cm"] and info["arena_height_cm"]:
@@ -159,7 +159,7 @@ def _mouse(video: VideoView, mouse: int) -> Json:
 
 
 def _seconds(video: VideoView, mouse: int) -> Json:
-    """Hundredths of cm (px) and cm/s by second; null where the mouse is not known."""
+    """Return hundredths of cm (px) and cm/s by second; null where the mouse is not known."""
     length = math.ceil(video.frames / video.fps)
     columns: dict[str, list[int | None]] = {name: [None] * length for name in ("x", "y", "speed")}
     for row in video.seconds:

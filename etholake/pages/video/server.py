@@ -28,7 +28,7 @@ class Server(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        """Where the page is."""
+        """Return the address of the page."""
         return f"http://127.0.0.1:{self.server_address[1]}/"
 
 
@@ -36,7 +36,7 @@ class _Handler(loopback.Handler):
     server: Server
 
     def answer(self, parts: SplitResult) -> None:
-        """Route. What fails is said in the page."""
+        """Answer a request by its path; an error is shown in the page."""
         try:
             match parts.path.strip("/").split("/"):
                 case [""]:

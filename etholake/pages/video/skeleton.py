@@ -1,4 +1,4 @@
-"""Which body parts are joined by a line: the one table, for every lab's scheme of parts.
+"""The body parts that are joined by a line: one table for every lab's scheme of parts.
 
 A chain joins each of its parts that a video has with the next one that it has, so that a scheme without a neck
 still has a spine. A part that no chain names is drawn as a point.
@@ -40,7 +40,7 @@ CENTRE_PARTS = ("body_center", "spine_1", "neck", "spine_2", "tail_base", "head"
 
 
 def edges(parts: Collection[str]) -> list[tuple[str, str]]:
-    """The lines between `parts`, each once, in the order of the table."""
+    """Return the lines between `parts`, each once, in the order of the table."""
     lines: dict[frozenset[str], tuple[str, str]] = {}
     for chain in CHAINS:
         for a, b in pairwise([part for part in chain if part in parts]):
@@ -49,11 +49,11 @@ def edges(parts: Collection[str]) -> list[tuple[str, str]]:
 
 
 def outline(parts: Collection[str]) -> list[str]:
-    """The parts round the body that there are; [] if they enclose nothing."""
+    """Return the parts round the body that there are; [] if they enclose nothing."""
     present = [part for part in OUTLINE if part in parts]
     return present if len(present) > 2 else []
 
 
 def speed_part(parts: Sequence[str]) -> str:
-    """The part that stands for the mouse: of `CENTRE_PARTS` the first one there is, else the first of `parts`."""
+    """Return the part that stands for the mouse: the first of `CENTRE_PARTS` that is tracked, else of `parts`."""
     return next((part for part in CENTRE_PARTS if part in parts), parts[0])

@@ -37,7 +37,7 @@ class Tracks:
 
 
 def pack(tracks: Tracks, rows: Sequence[Mapping[str, Any]]) -> bytes:
-    """One slice from its rows of `v_video_slices`. A point without a row is absent."""
+    """Return one slice from its rows of `v_video_slices`. A point without a row is absent."""
     order = {track: at for at, track in enumerate(tracks.tracks)}
     mice = {mouse: at for at, mouse in enumerate(tracks.speed_parts)}
     x_KF, y_KF = (np.zeros((len(order), FRAMES), np.int32) for _ in range(2))
@@ -59,7 +59,7 @@ def pack(tracks: Tracks, rows: Sequence[Mapping[str, Any]]) -> bytes:
 
 
 def unpack(tracks: Tracks, packed: bytes) -> dict[str, npt.NDArray[Any]]:
-    """The inverse of `pack`: x, y (K, F) in cm or px, speed (M, F) in cm/s, state (K, F); unknown is NaN."""
+    """Undo `pack`: return x, y (K, F) in cm or px, speed (M, F) in cm/s, state (K, F); unknown is NaN."""
     body = zlib.decompress(packed)
     K, M, at = len(tracks.tracks), len(tracks.speed_parts), 4
     step = np.frombuffer(body[:4], "<f4")[0]
@@ -81,7 +81,7 @@ def _ints(text: str) -> Ints:
 
 
 def _held(values_KF: Ints, state_KF: npt.NDArray[np.uint8]) -> Ints:
-    """Where a point is absent, its last value: a delta of 0, which costs nothing."""
+    """Return the values with absent points at their last value: a delta of 0, which costs nothing."""
     last_KF = np.maximum.accumulate(np.where(state_KF != ABSENT, np.arange(FRAMES), 0), axis=1)
     return np.asarray(np.take_along_axis(values_KF, last_KF, axis=1), np.int32)
 

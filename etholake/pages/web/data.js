@@ -23,15 +23,15 @@ const Data = (() => {
 
   /** Rows by the value of a column, in order of appearance: Map(value -> rows). A missing value is "–". */
   function group(table, rows, column) {
-    const found = new Map();
+    const groups = new Map();
     const values = table.columns[column].values;
     for (const i of rows) {
       const key = values[i] === null ? "–" : values[i];
-      const have = found.get(key);
+      const have = groups.get(key);
       if (have) have.push(i);
-      else found.set(key, [i]);
+      else groups.set(key, [i]);
     }
-    return found;
+    return groups;
   }
 
   function distinct(table, column) {
@@ -53,9 +53,9 @@ const Data = (() => {
 
   function numbers(table, rows, column) {
     const values = table.columns[column].values;
-    const found = [];
-    for (const i of rows) if (values[i] !== null) found.push(values[i]);
-    return found;
+    const present = [];
+    for (const i of rows) if (values[i] !== null) present.push(values[i]);
+    return present;
   }
 
   /** The value of a measure field over some rows; null where there is nothing to aggregate. */

@@ -19,19 +19,19 @@ const Definition = (() => {
 
   /** Labels given to fields anywhere in a chart's configuration: Map(field id -> text). */
   function labels(configuration) {
-    const found = new Map();
+    const names = new Map();
     for (const options of Object.values(configuration)) {
       for (const o of (options && options.AxisLabelOptions) || []) {
-        if (o.ApplyTo && o.CustomLabel) found.set(o.ApplyTo.FieldId, o.CustomLabel);
+        if (o.ApplyTo && o.CustomLabel) names.set(o.ApplyTo.FieldId, o.CustomLabel);
       }
     }
     for (const { FieldTooltipItem: o } of ((configuration.Tooltip || {}).FieldBasedTooltip || {}).TooltipFields || []) {
-      if (o && o.Label && !found.has(o.FieldId)) found.set(o.FieldId, o.Label);
+      if (o && o.Label && !names.has(o.FieldId)) names.set(o.FieldId, o.Label);
     }
     for (const o of (configuration.FieldOptions || {}).SelectedFieldOptions || []) {
-      if (o.CustomLabel) found.set(o.FieldId, o.CustomLabel);
+      if (o.CustomLabel) names.set(o.FieldId, o.CustomLabel);
     }
-    return found;
+    return names;
   }
 
   function readField(union, names) {
@@ -61,10 +61,10 @@ const Definition = (() => {
     const table = tables[field.dataSet];
     if (!table) throw new Error(`Data set "${field.dataSet}" is not declared by this dashboard.`);
     if (table.error) throw new Error(`Data set "${field.dataSet}" could not be read: ${table.error}`);
-    const known = Object.keys(table.columns);
+    const columns = Object.keys(table.columns);
     const check = (name) => {
       if (!table.columns[name]) {
-        throw new Error(`Column "${name}" is not in data set "${field.dataSet}", which has ${known.join(", ")}.`);
+        throw new Error(`Column "${name}" is not in data set "${field.dataSet}", which has ${columns.join(", ")}.`);
       }
     };
     const expression = calculated.find((c) => c.DataSetIdentifier === field.dataSet && c.Name === field.column);
@@ -126,8 +126,8 @@ const Definition = (() => {
 
   /** {limit, other} of an ItemsLimitConfiguration. */
   function limit(visual, key) {
-    const found = (visual.configuration.SortConfiguration || {})[key] || {};
-    return { limit: Number(found.ItemsLimit || Infinity), other: found.OtherCategories !== "EXCLUDE" };
+    const options = (visual.configuration.SortConfiguration || {})[key] || {};
+    return { limit: Number(options.ItemsLimit || Infinity), other: options.OtherCategories !== "EXCLUDE" };
   }
 
   /** {log, minimum, maximum} of an AxisDisplayOptions. */
@@ -139,26 +139,26 @@ const Definition = (() => {
 
   /** Colours that a chart gives to the values of a field: Map(value -> colour), in the definition's order. */
   function colorMap(visual, field) {
-    const found = new Map();
+    const colors = new Map();
     for (const entry of (visual.configuration.VisualPalette || {}).ColorMap || []) {
-      if (entry.Element.FieldId === field.id) found.set(entry.Element.FieldValue, entry.Color);
+      if (entry.Element.FieldId === field.id) colors.set(entry.Element.FieldValue, entry.Color);
     }
-    return found;
+    return colors;
   }
 
   /** The parameter filters of a dashboard: [{parameter, column}]; they act on every data set with the column. */
   function parameterFilters(dashboard) {
-    const found = [];
+    const filters = [];
     for (const group of dashboard.Definition.FilterGroups || []) {
       for (const filter of group.Filters) {
         const [, body] = only(filter);
         const [, configuration] = only(body.Configuration || { none: {} });
         if (group.Status !== "DISABLED" && configuration.ParameterName) {
-          found.push({ parameter: configuration.ParameterName, column: body.Column.ColumnName });
+          filters.push({ parameter: configuration.ParameterName, column: body.Column.ColumnName });
         }
       }
     }
-    return found;
+    return filters;
   }
 
   /** The controls of a sheet, in layout order: [{id, title, parameter, multiple, dataSet, column}]. */

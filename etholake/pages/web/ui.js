@@ -14,9 +14,9 @@ const Ui = (() => {
     return node;
   }
 
-  function showTip(found, x, y) {
+  function showTip({ title, lines }, x, y) {
     const tip = $("tip");
-    tip.replaceChildren(el("strong", {}, found.title), ...found.lines.map(([name, value, color]) =>
+    tip.replaceChildren(el("strong", {}, title), ...lines.map(([name, value, color]) =>
       el("div", {}, color ? el("i", { style: `background:${color}` }) : "", el("span", {}, name), el("b", {}, value))));
     tip.hidden = false;
     const box = tip.getBoundingClientRect();

@@ -1,4 +1,4 @@
-"""What the last run of every stage would cost on AWS: measured work times the prices of ``infra/prices.json``.
+"""Estimate the cost of every stage's last run on AWS: measured work times the prices of ``infra/prices.json``.
 
 The work is what the services themselves report of the runs: seconds and workers of Glue jobs, bytes scanned of
 Athena's queries, seconds of SageMaker's jobs, the endpoint's own log lines, objects and bytes in the bucket. A

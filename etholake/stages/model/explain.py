@@ -30,8 +30,8 @@ def describe(folder: Path) -> dict[str, Any]:
     """Return what `meta.json` says about a model and, for an ensemble or a stack, about the models it combines.
 
     Keys: `family`, `members` (configurations of the single models that it combines), `space`, `config` (of the
-    first model that reads windows, else of the first), `config_line` (the same, in words of its family), `clock`
-    (hz, min_fps, window; None without windows), `labs` ({lab: {action: threshold, seconds of training, score}};
+    first model that reads windows, else of the first), `config_line` (the same, in words of its family), `input`
+    (fps, min_fps, window; None without windows), `labs` ({lab: {action: threshold, seconds of training, score}};
     None where not stored), `vocabulary`, `parts` ({unified part: names that are read for it}), `part_map`,
     `features`, `decoding`, `validation`, `data_fingerprint`, `videos` (number by part of the split), `fine_tuned`,
     `notes`.
@@ -51,8 +51,8 @@ def describe(folder: Path) -> dict[str, Any]:
             "space": next((m["ensemble"]["space"] for m in [meta, *below] if "ensemble" in m), None),
             "config": shown["config"],
             "config_line": FAMILIES.get(shown["family"]).explain(shown["config"]),
-            "clock": {
-                "hz": MODEL_FPS, "min_fps": MIN_FPS, "window": window,
+            "input": {
+                "fps": MODEL_FPS, "min_fps": MIN_FPS, "window": window,
                 "window_s": window / MODEL_FPS if window else None,
             },
             "labs": _labs(meta, below),
@@ -76,14 +76,14 @@ def describe(folder: Path) -> dict[str, Any]:
 
 def lines(model: Mapping[str, Any]) -> list[str]:
     """Return `describe` as text."""
-    clock, features = model["clock"], model["features"]
+    input_, features = model["input"], model["features"]
     windows = (
-        f"windows of {clock['window']} frames ({clock['window_s']:.1f} s)" if clock["window"] else "no windows"
+        f"windows of {input_['window']} frames ({input_['window_s']:.1f} s)" if input_["window"] else "no windows"
     )
     text = [
         _title(model),
         f"config   {model['config_line']}",
-        f"clock    {clock['hz']:g} frames/s, {windows}; videos of at least {clock['min_fps']:g} frames/s",
+        f"input    {input_['fps']:g} frames/s, {windows}; videos of at least {input_['min_fps']:g} frames/s",
         f"data     fingerprint {model['data_fingerprint']}; videos: "
         + ", ".join(f"{count} {part}" for part, count in model["videos"].items()),
         f"score    {_number(model['validation'])} on validation",

@@ -1,4 +1,4 @@
-"""What a training job runs on, from `training` of `sagemaker/jobs.json`: instances, spot, warm pool. Pure.
+"""Build the compute part of a training job, from `training` of `sagemaker/jobs.json`: instances, spot, warm pool.
 
 `spot` takes spare capacity at a lower price: the job may be interrupted, and goes on from its checkpoints if it
 keeps some. `keep_alive_s` keeps the instances warm after the job (not with spot; they cost what they cost).

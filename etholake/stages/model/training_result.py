@@ -1,4 +1,4 @@
-"""What a completed training job left: the details of its model, which become the state of stage train."""
+"""Read what a completed training job left, and save it as the state of stage train."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ import io
 import json
 import math
 import tarfile
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from etholake import aws
-from etholake.errors import AwsError
+from etholake.errors import AwsError, DataError
 from etholake.objects import read_object
 from etholake.settings import Settings
 from etholake.stages.model.training_inputs import STAGE
-from etholake.stages.state import save_state
+from etholake.stages.state import load_state, save_state
 
 __all__ = ["save_training", "sentence"]
 
@@ -59,9 +61,7 @@ def save_training(
 def sentence(details: dict[str, Any]) -> str:
     """Return the summary of a training for a person."""
     split, score = details["split"], details["metrics"]["best_val_score"]
-    counts = ", ".join(
-        f"{len({s['video_id'] for s in split[part]})} {part}" for part in ("train", "validation", "test")
-    )
+    counts = _videos(split)
     result = "no validation score" if score is None else f"validation score {score:.3f}"
     if tuned := details.get("fine_tuned"):
         before = (tuned["before"] or {}).get("score")
@@ -69,7 +69,43 @@ def sentence(details: dict[str, Any]) -> str:
         result += (
             f" (before: {'none' if before is None else f'{before:.3f}'}; added: {', '.join(added) or 'nothing'})"
         )
-    return f"Model '{details['config']}' trained in {details['seconds']:.0f} s on videos ({counts}): {result}."
+    lines = [f"Model '{details['config']}' trained in {details['seconds']:.0f} s on videos ({counts}): {result}."]
+    return "\n  ".join([*lines, *(f"Note: {note}" for note in details.get("notes", []))])
+
+
+def _videos(split: dict[str, list[dict[str, Any]]]) -> str:
+    """Return how many whole videos each part has, and which videos are cut in time, with their frames."""
+    parts = ("train", "validation", "test")
+    uses = Counter(video for part in parts for video in {span["video_id"] for span in split[part]})
+    whole = ", ".join(
+        f"{len({span['video_id'] for span in split[part] if uses[span['video_id']] == 1})} {part}"
+        for part in parts
+    )
+    cut = [
+        f"video {video} cut in time: "
+        + ", ".join(
+            f"frames {span['start_frame']} to {span['stop_frame']} {part}"
+            for part in parts
+            for span in split[part]
+            if span["video_id"] == video
+        )
+        for video, count in sorted(uses.items())
+        if count > 1
+    ]
+    return "; ".join([whole, *cut])
+
+
+def held_out_spans(split: Mapping[str, Sequence[Mapping[str, int]]]) -> dict[int, tuple[int, int]]:
+    """Return {video: (start_frame, stop_frame)} of the test part of a model's split."""
+    return {s["video_id"]: (s["start_frame"], s["stop_frame"]) for s in split["test"]}
+
+
+def newest_held_out_spans(settings: Settings) -> dict[int, tuple[int, int]]:
+    """Return `held_out_spans` of the newest model. Raises DataError if there is none, or it held nothing out."""
+    spans = held_out_spans((load_state(settings, STAGE).get("details") or {}).get("split", {"test": []}))
+    if not spans:
+        raise DataError("The newest model of the lake held nothing out, or there is none: run `make train` first.")
+    return spans
 
 
 def _model_metadata(settings: Settings, uri: str) -> dict[str, Any]:

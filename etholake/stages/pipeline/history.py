@@ -1,4 +1,4 @@
-"""What the events of an execution say: how each state stands; which one failed, why, and where its log lies. Pure.
+"""Read the events of an execution: each state's status; the failed one, its reason, its log. Pure.
 
 Events: https://docs.aws.amazon.com/step-functions/latest/apireference/API_HistoryEvent.html
 """

@@ -80,7 +80,7 @@ def _facts(settings: Settings) -> str:
 
 
 def make_server(settings: Settings, port: int = 0) -> Server:
-    """A server of the live page on loopback, not yet running."""
+    """Return a server of the live page on loopback, not yet running."""
     from etholake.pages.dashboards import definitions
     from etholake.pages.dashboards.server import Server
 
@@ -101,7 +101,7 @@ def serve(settings: Settings, port: int = 0) -> None:
 
 
 def values(settings: Settings, principal: str, theme_arn: str = "") -> dict[str, str]:
-    """A value for every placeholder of the definitions. Pure, but for the account on AWS."""
+    """Return a value for every placeholder of the definitions. Pure, but for the account on AWS."""
     from etholake.pages.dashboards.publish import OWN_THEME
 
     filled = {

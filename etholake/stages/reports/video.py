@@ -79,7 +79,7 @@ def run(
 
 
 def make_server(settings: Settings, video_id: int, run_id: str | None = None, port: int = 0) -> Server:
-    """A server of the live page on loopback, not yet running. Raises as `run`."""
+    """Return a server of the live page on loopback, not yet running. Raises as `run`."""
     from etholake.pages.video import page
     from etholake.pages.video.server import Server
     from etholake.pages.video.slices import pack
@@ -106,7 +106,7 @@ def serve(settings: Settings, video_id: int, run_id: str | None = None, port: in
 
 
 def most_predicted(settings: Settings) -> tuple[int, str] | None:
-    """(video, run) with the most predicted events: the one to show; None where nothing was predicted."""
+    """Return (video, run) with the most predicted events: the one to show; None where nothing was predicted."""
     rows = query.run_sql(settings, MOST_PREDICTED).rows
     return (int(rows[0][0]), str(rows[0][1])) if rows else None
 
@@ -117,7 +117,7 @@ def _create_views(settings: Settings) -> None:
 
 
 def _read(settings: Settings, video_id: int, run_id: str | None) -> VideoView:
-    """Everything of a video but its slices."""
+    """Return everything of a video but its slices."""
     from etholake.pages.video.events import MatchedEvent, judge
     from etholake.pages.video.page import VideoView
 
@@ -156,7 +156,7 @@ def _chosen(video_id: int, runs: list[str], wanted: str | None) -> str | None:
 
 
 def _slices(settings: Settings, video: VideoView, tick: OnProgress) -> Iterator[tuple[int, bytes]]:
-    """(number, packed) of the slices in which something is tracked, a few at a time."""
+    """Yield (number, packed) of the slices in which something is tracked, a few at a time."""
     from etholake.pages.video.slices import pack
 
     count = video.slice_count if video.tracks.tracks else 0
@@ -175,7 +175,7 @@ def _slice_rows(settings: Settings, video: VideoView, first: int, last: int) -> 
 
 
 def _key(info: dict[str, Any] | Any) -> tuple[str, str, str]:
-    """The literals of (split, lab_id, video_id)."""
+    """Return the literals of (split, lab_id, video_id)."""
     return query.literal(info["split"]), query.literal(info["lab_id"]), str(info["video_id"])
 
 

@@ -72,7 +72,8 @@ def run(
     tick = on_progress or silent
     model, _ = create_trained_model(settings)
     source = Videos(settings, split)
-    held_out = (load_state(settings, "train").get("details") or {}).get("split", {}).get("test", [])
+    parts = (load_state(settings, "train").get("details") or {}).get("split", {})
+    held_out = parts.get("test", [])
     chosen = choose_videos(source.rows, split, videos, [span["video_id"] for span in held_out])
     labs = sorted({source.rows[video]["lab_id"] for video in chosen})
     run_id = fingerprint(model, split, chosen, source.states(labs))
@@ -89,9 +90,7 @@ def run(
     skipped = upload(settings, source, chosen, prefix, tick)
     try:
         if len(skipped) == len(chosen):
-            raise DataError(
-                f"None of the {len(chosen)} videos has labelled behaviours and tracks to predict from."
-            )
+            raise DataError(f"None of the {len(chosen)} videos can be predicted: {_reasons(skipped)}.")
         transform(settings, job, model, prefix, tick)
     finally:
         remove(settings, prefix)
@@ -102,10 +101,16 @@ def run(
     source.lake.replace_table("predictions", table, run_id, {"run_id": run_id}, {"model": model, "split": split})
     details = {
         "run_id": run_id, "model_name": model, "videos": chosen, "events": len(events), "rows": rows,
-        "skipped": skipped, "output": str(output), "seconds": round(time.monotonic() - began, 1),
+        "skipped": list(skipped), "skipped_because": {str(video): why for video, why in skipped.items()},
+        "output": str(output), "seconds": round(time.monotonic() - began, 1),
     }  # fmt: skip
     save_state(settings, state_name, {"run_id": run_id, "sha256": file_digest(output), "details": details})
-    note = f" {len(skipped)} without tracks or labelled behaviours left out." if skipped else ""
+    note = f" {len(skipped)} left out: {_reasons(skipped)}." if skipped else ""
+    if taught := sorted(set(chosen) & {span["video_id"] for span in parts.get("train", [])}):
+        note += (
+            f" Parts of {', '.join(map(str, taught))} taught the model: score what it held out with "
+            "`etholake evaluate --held-out`."
+        )
     summary = (
         f"{len(events)} events in {len(chosen) - len(skipped)} videos, in {output} and table predictions.{note}"
     )
@@ -199,22 +204,43 @@ def upload(
     prefix: str,
     tick: OnProgress,
     limit_mb: int | None = None,
-) -> list[int]:
-    """Upload one request per video; return the videos without tracks or labels. `limit_mb`: see `check_size`."""
+) -> dict[int, str]:
+    """Upload one request per video; return why a video is left out, by its id. `limit_mb`: see `check_size`."""
     s3 = aws.client(settings, "s3")
-    skipped = []
+    skipped: dict[int, str] = {}
     for done, video in enumerate(chosen):
         tick(done, 2 * len(chosen), f"request {video}")
         row = source.rows[video]
-        table = source.tracks(video) if row["behaviors_labeled"] and row["frames_per_second"] else None
-        if table is None or not table.num_rows:
-            skipped.append(video)
-            logs.log_event("skipped", f"Video {video} has no tracks or no labelled behaviours", video=video)
+        reason = _unusable(row)
+        table = None if reason else source.tracks(video)
+        if table is not None and not table.num_rows:
+            reason = "no curated tracks"
+        if reason:
+            skipped[video] = reason
+            logs.log_event("skipped", f"Video {video} has {reason}", video=video)
             continue
         body = request_body(row, table)
         check_size(video, len(body), limit_mb)
         s3.put_object(Bucket=settings.bucket, Key=f"{prefix}{video}.parquet", Body=body)
     return skipped
+
+
+def _unusable(row: dict[str, Any]) -> str:
+    """Return what a video's metadata lack for a prediction; "" if nothing."""
+    if not row["frames_per_second"]:
+        return "no frames_per_second"
+    return "" if row["behaviors_labeled"] else "no labelled behaviours (behaviors_labeled is empty)"
+
+
+def _reasons(skipped: dict[int, str]) -> str:
+    """Return the reasons with the videos that they concern, as one sentence part."""
+    by_reason: dict[str, list[int]] = {}
+    for video, reason in skipped.items():
+        by_reason.setdefault(reason, []).append(video)
+    return "; ".join(
+        f"{reason}: {', '.join(map(str, videos[:5]))}{f' and {len(videos) - 5} more' if videos[5:] else ''}"
+        for reason, videos in by_reason.items()
+    )
 
 
 def transform(

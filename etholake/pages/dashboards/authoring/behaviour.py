@@ -125,6 +125,6 @@ def _social() -> Sheet:
 
 
 def build() -> dict[str, Any]:
-    """The `CreateDashboard` request."""
+    """Return the `CreateDashboard` request."""
     sheets = [_classes(), _budgets(), _social()]
     return dashboard("behaviour", "Etholake: Behaviour", sheets, CHOICES, CALCULATED)

@@ -89,7 +89,7 @@ DATA_SETS = {
 
 
 def request(name: str) -> dict[str, Any]:
-    """The `CreateDataSet` request of one data set, with placeholders."""
+    """Return the `CreateDataSet` request of one data set, with placeholders."""
     data_set = DATA_SETS[name]
     table = name.replace("_", "-")
     columns: list[dict[str, Any]] = [
@@ -117,7 +117,7 @@ def request(name: str) -> dict[str, Any]:
 
 
 def data_source() -> dict[str, Any]:
-    """The `CreateDataSource` request: Athena, in the lake's work group."""
+    """Return the `CreateDataSource` request: Athena, in the lake's work group."""
     actions = (
         "DescribeDataSource", "DescribeDataSourcePermissions", "PassDataSource", "UpdateDataSource",
         "DeleteDataSource", "UpdateDataSourcePermissions",
@@ -134,7 +134,7 @@ def data_source() -> dict[str, Any]:
 
 
 def theme() -> dict[str, Any]:
-    """The `CreateTheme` request. Data colours: Okabe and Ito's, then Tol's muted ones, told apart by all."""
+    """Return the `CreateTheme` request; Okabe and Ito's colours, then Tol's muted ones, for all colour vision."""
     return {
         "AwsAccountId": "${AccountId}",
         "ThemeId": "${Prefix}",

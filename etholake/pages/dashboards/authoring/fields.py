@@ -36,7 +36,7 @@ class Dimension:
 
 
 def column(data_set: str, name: str) -> Json:
-    """A `ColumnIdentifier`."""
+    """Return a `ColumnIdentifier`."""
     return {"DataSetIdentifier": data_set, "ColumnName": name}
 
 
@@ -61,7 +61,7 @@ def _number_format(decimals: int, suffix: str = "", null: str = "–") -> Json:
 
 
 def dimension_field(visual: str, data_set: str, d: Dimension) -> Json:
-    """A `DimensionField` of the kind that the column's type asks for."""
+    """Return a `DimensionField` of the kind that the column's type asks for."""
     kind = DATA_SETS[data_set].columns[d.column]
     body = {"FieldId": field_id(visual, d.column), "Column": column(data_set, d.column)}
     if d.decimals is not None:
@@ -70,7 +70,7 @@ def dimension_field(visual: str, data_set: str, d: Dimension) -> Json:
 
 
 def measure_field(visual: str, data_set: str, m: Measure) -> Json:
-    """A `MeasureField`: text is counted, a number aggregated, a calculated field taken as it is."""
+    """Return a `MeasureField`: text is counted, a number aggregated, a calculated field taken as it is."""
     body: Json = {"FieldId": field_id(visual, m.column, m.how), "Column": column(data_set, m.column)}
     if DATA_SETS[data_set].columns.get(m.column) == "STRING":
         return {"CategoricalMeasureField": {**body, "AggregationFunction": m.how}}
@@ -97,7 +97,7 @@ def labels(visual: str, data_set: str, items: Sequence[Dimension | Measure]) -> 
 
 
 def tooltip(visual: str, items: Sequence[Dimension | Measure]) -> Json:
-    """A tooltip of these fields, by their labels."""
+    """Return a tooltip of these fields, by their labels."""
     fields = [
         {
             "FieldTooltipItem": {
@@ -114,7 +114,7 @@ def tooltip(visual: str, items: Sequence[Dimension | Measure]) -> Json:
 
 
 def sorted_by(visual: str, by: Dimension | Measure, direction: str) -> list[Json]:
-    """A `FieldSort` by one field; `direction` is ASC or DESC."""
+    """Return a `FieldSort` by one field; `direction` is ASC or DESC."""
     by_id = field_id(visual, by.column, getattr(by, "how", None))
     return [{"FieldSort": {"FieldId": by_id, "Direction": direction}}]
 

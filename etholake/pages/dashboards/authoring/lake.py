@@ -156,5 +156,5 @@ def _growth() -> Sheet:
 
 
 def build() -> dict[str, Any]:
-    """The `CreateDashboard` request."""
+    """Return the `CreateDashboard` request."""
     return dashboard("lake", "Etholake: Lake", [_overview(), _quality(), _growth()], CHOICES, CALCULATED)

@@ -182,6 +182,6 @@ def _runs() -> Sheet:
 
 
 def build() -> dict[str, Any]:
-    """The `CreateDashboard` request."""
+    """Return the `CreateDashboard` request."""
     sheets = [_scores(), _calibration(), _review(), _runs()]
     return dashboard("model", "Etholake: Model", sheets, CHOICES, CALCULATED)

@@ -77,7 +77,7 @@ def _choice_control(sheet: str, choice: Choice) -> Json:
 
 
 def _layout(visuals: Sequence[Visual]) -> list[Json]:
-    """Each visual in turn as high as it fits, and there as far left."""
+    """Return the layout: each visual in turn as high as it fits, and there as far left."""
     elements: list[Json] = []
     depth = [0] * GRID_COLUMNS
     for visual in visuals:
@@ -131,7 +131,7 @@ def dashboard(
     choices: Sequence[Choice],
     calculated: Sequence[tuple[str, str, str]],
 ) -> Json:
-    """A `CreateDashboard` request. `calculated` is (data set, name, expression)."""
+    """Return a `CreateDashboard` request. `calculated` is (data set, name, expression)."""
     text = str([v.body for s in sheets for v in s.visuals]) + str(choices)
     used = [d for d in DATA_SETS if f"'DataSetIdentifier': '{d}'" in text or f"data_set='{d}'" in text]
     definition: Json = {

@@ -32,7 +32,7 @@ class Visual:
 
 
 def kpi(id_: str, title: str, data_set: str, value: Measure, *, columns: int = 6, rows: int = 4) -> Visual:
-    """One number."""
+    """Return a visual that shows one number."""
     wells = {"Values": [measure_field(id_, data_set, value)], "TargetValues": [], "TrendGroups": []}
     return Visual(id_, _visual("KPIVisual", id_, title, "", {"FieldWells": wells}), columns, rows)
 
@@ -105,7 +105,7 @@ def heat_map(
     columns: int = 18,
     rows: int = 14,
 ) -> Visual:
-    """Cells coloured from low to high; a combination that does not occur stays empty."""
+    """Return a heat map; a combination that does not occur stays empty."""
     wells = {
         "Rows": [dimension_field(id_, data_set, row)],
         "Columns": [dimension_field(id_, data_set, column_)],
@@ -185,7 +185,7 @@ def box_plot(
     columns: int = 18,
     rows: int = 14,
 ) -> Visual:
-    """Quartiles, whiskers at 1.5 times their distance, outliers."""
+    """Return a box plot: quartiles, whiskers at 1.5 times their distance, outliers."""
     bare = Measure(value.column, None, value.label, value.decimals, value.suffix)
     wells = {
         "GroupBy": [dimension_field(id_, data_set, group)],
@@ -218,7 +218,7 @@ def histogram(
     columns: int = 18,
     rows: int = 14,
 ) -> Visual:
-    """Counts of rows in bins of `width`."""
+    """Return a histogram: counts of rows in bins of `width`."""
     bare = Measure(value.column, None, value.label, value.decimals, value.suffix)
     wells = {"Values": [measure_field(id_, data_set, bare)]}
     configuration: Json = {
@@ -248,7 +248,7 @@ def scatter(
     columns: int = 18,
     rows: int = 14,
 ) -> Visual:
-    """One point a category."""
+    """Return a scatter plot with one point a category."""
     wells = {
         "XAxis": [measure_field(id_, data_set, x)],
         "YAxis": [measure_field(id_, data_set, y)],
@@ -281,7 +281,7 @@ def table(
     columns: int = 36,
     rows: int = 12,
 ) -> Visual:
-    """Grouped rows."""
+    """Return a table of grouped rows."""
     wells = {
         "GroupBy": [dimension_field(id_, data_set, g) for g in groups],
         "Values": [measure_field(id_, data_set, v) for v in values],

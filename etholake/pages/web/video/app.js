@@ -33,17 +33,17 @@
     return ready;
   }
 
-  let said = null;
+  let shownKey = null;
   function now() {
-    const here = [];
+    const active = [];
     for (const e of byStart) {
       if (e.start_frame > frame) break;
-      if (e.stop_frame > frame) here.push(e);
+      if (e.stop_frame > frame) active.push(e);
     }
-    const key = here.map((e) => `${e.source}${e.pair}${e.action}`).join();
-    if (key === said) return;
-    said = key;
-    $("now").replaceChildren(...(here.length ? here : [null]).map((e) => e
+    const key = active.map((e) => `${e.source}${e.pair}${e.action}`).join();
+    if (key === shownKey) return;
+    shownKey = key;
+    $("now").replaceChildren(...(active.length ? active : [null]).map((e) => e
       ? el("li", { class: e.source, title: `${e.source}: ${e.agentName} ${e.action} ${e.targetName}` }, `${e.agentName} ${e.action} ${e.targetName}`)
       : el("li", { class: "none" }, "no event at this frame")));
   }

@@ -259,8 +259,8 @@ const Arena = (() => {
     canvas.addEventListener("pointermove", (event) => {
       if (from) { view = { ...view, x: event.clientX - from.x, y: event.clientY - from.y }; Ui.hideTip(); redraw(); return; }
       const box = canvas.getBoundingClientRect();
-      const found = nearest(event.clientX - box.left, event.clientY - box.top);
-      if (found) Ui.showTip(found, event.clientX, event.clientY);
+      const point = nearest(event.clientX - box.left, event.clientY - box.top);
+      if (point) Ui.showTip(point, event.clientX, event.clientY);
       else Ui.hideTip();
     });
     canvas.addEventListener("pointerleave", Ui.hideTip);

@@ -25,8 +25,8 @@ const Events = (() => {
   }
 
   /** `actions`: {jump(event), changed(listed events)}. */
-  function open(content, found, actions) {
-    [page, events, act] = [content, found, actions];
+  function open(content, videoEvents, actions) {
+    [page, events, act] = [content, videoEvents, actions];
     controls();
     heads();
     $("csv").addEventListener("click", () => save(csv(listed), `video-${page.video}-events.csv`));
@@ -122,7 +122,7 @@ const Events = (() => {
   function fill() {
     const rows = everything ? listed : listed.slice(0, SHOWN);
     $("list").querySelector("tbody").replaceChildren(...rows.map((e) => {
-      e.row = el("tr", { class: e === selected ? "here" : "", onclick: () => act.jump(e) },
+      e.row = el("tr", { class: e === selected ? "current" : "", onclick: () => act.jump(e) },
         COLUMNS.map(([name, , cell]) => el("td", { class: NUMERIC.has(name) ? "num" : "" }, cell(e))));
       return e.row;
     }));
@@ -138,11 +138,11 @@ const Events = (() => {
 
   /** Mark an event as the one that is looked at. */
   function select(event) {
-    if (selected) { selected.selected = false; if (selected.row) selected.row.classList.remove("here"); }
+    if (selected) { selected.selected = false; if (selected.row) selected.row.classList.remove("current"); }
     selected = event;
     event.selected = true;
     if (event.row) {
-      event.row.classList.add("here");
+      event.row.classList.add("current");
       const list = $("list"), top = event.row.offsetTop, bottom = top + event.row.offsetHeight; // scroll the list, not the page
       if (top - 30 < list.scrollTop) list.scrollTop = top - 30;
       else if (bottom > list.scrollTop + list.clientHeight) list.scrollTop = bottom - list.clientHeight;

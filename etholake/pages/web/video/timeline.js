@@ -10,8 +10,8 @@ const Timeline = (() => {
   let cursor = 0, due = 0;
 
   /** `actions`: {seek(frame), jump(event), moved()}. */
-  function open(content, found, actions) {
-    [page, events, act] = [content, found, actions];
+  function open(content, videoEvents, actions) {
+    [page, events, act] = [content, videoEvents, actions];
     view = { from: 0, to: page.frames };
     rows = layout();
     for (const id of ["overview", "axis", "raster", "speed"]) {
@@ -25,22 +25,22 @@ const Timeline = (() => {
 
   /** Rows from top to bottom: a heading per (agent, target), then its actions. */
   function layout() {
-    const found = [], byKey = new Map();
+    const rows = [], byKey = new Map();
     const sorted = [...events].sort((a, b) => a.agent - b.agent || a.target - b.target || (a.action < b.action ? -1 : a.action > b.action ? 1 : 0));
     let pair = null, top = 2;
     for (const e of sorted) {
-      if (pair !== e.pair) { found.push({ title: e.pair, top }); pair = e.pair; top += HEAD; }
+      if (pair !== e.pair) { rows.push({ title: e.pair, top }); pair = e.pair; top += HEAD; }
       const key = `${e.pair} ${e.action}`;
       if (!byKey.has(key)) {
         byKey.set(key, { action: e.action, pair, top, annotation: [], prediction: [] });
-        found.push(byKey.get(key));
+        rows.push(byKey.get(key));
         top += ROW;
       }
       byKey.get(key)[e.source].push(e);
     }
     for (const row of byKey.values()) for (const side of ["annotation", "prediction"]) row[side].sort((a, b) => a.start_frame - b.start_frame);
-    found.height = top + 6;
-    return found;
+    rows.height = top + 6;
+    return rows;
   }
 
   // --- scale ---------------------------------------------------------------------------------------------
@@ -125,9 +125,9 @@ const Timeline = (() => {
     const span = (view.to - view.from) / page.fps, room = Math.max(2, (width - left) / 90);
     const steps = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400];
     const step = steps.find((s) => span / s <= room) || 28800;
-    const found = [];
-    for (let t = Math.ceil(view.from / page.fps / step - 1e-9) * step; t <= view.to / page.fps + 1e-9; t += step) found.push(t);
-    return found.map((t) => ({ x: at(t * page.fps), text: Clock.text(t, step >= 1 ? 0 : step >= 0.1 ? 1 : 2) }));
+    const ticks = [];
+    for (let t = Math.ceil(view.from / page.fps / step - 1e-9) * step; t <= view.to / page.fps + 1e-9; t += step) ticks.push(t);
+    return ticks.map((t) => ({ x: at(t * page.fps), text: Clock.text(t, step >= 1 ? 0 : step >= 0.1 ? 1 : 2) }));
   }
 
   function grid(c, ticks, height) {
@@ -332,8 +332,8 @@ const Timeline = (() => {
       canvas.addEventListener("pointerup", (event) => {
         const { x, y } = spot(event);
         if (grip && !grip.moved && x >= left) {
-          const found = id === "raster" && hit(x, y);
-          if (found) act.jump(found);
+          const hitEvent = id === "raster" && hit(x, y);
+          if (hitEvent) act.jump(hitEvent);
           else act.seek(whole(frameAt(x)));
         }
         grip = null;
@@ -359,8 +359,8 @@ const Timeline = (() => {
 
   function tip(id, x, y, event) {
     if (x < left) { Ui.hideTip(); return; }
-    const found = id === "raster" && hit(x, y);
-    if (found) { Ui.showTip(describe(found), event.clientX, event.clientY); return; }
+    const hitEvent = id === "raster" && hit(x, y);
+    if (hitEvent) { Ui.showTip(describe(hitEvent), event.clientX, event.clientY); return; }
     const frame = whole(id === "overview" ? ((x - left) / (width - left)) * page.frames : frameAt(x));
     const lines = [["frame", String(frame)]];
     if (id === "speed") {

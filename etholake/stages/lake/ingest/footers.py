@@ -1,4 +1,4 @@
-"""What is wrong with a Parquet file of a lab, by its footer. The data in it are the curation's to judge."""
+"""Check a lab's Parquet file by its footer. Its data are judged by the curation."""
 
 from __future__ import annotations
 

@@ -1,0 +1,33 @@
+"""What training and prediction say of the videos they used, cut or left out."""
+
+from etholake.stages.model.training_result import sentence
+from etholake.stages.serving.predict import _reasons, _unusable
+
+
+def details(train: list[dict], validation: list[dict], test: list[dict]) -> dict:
+    return {
+        "config": "tiny", "seconds": 3.0, "metrics": {"best_val_score": 0.5}, "notes": ["Lab: snout as nose"],
+        "split": {"train": train, "validation": validation, "test": test},
+    }  # fmt: skip
+
+
+def span(video: int, start: int, stop: int) -> dict:
+    return {"video_id": video, "lab_id": "Lab", "start_frame": start, "stop_frame": stop}
+
+
+def test_a_video_that_is_cut_in_time_is_not_three_videos() -> None:
+    text = sentence(details([span(1, 0, 60)], [span(1, 60, 80)], [span(1, 80, 100)]))
+    assert "0 train, 0 validation, 0 test" in text
+    assert "video 1 cut in time: frames 0 to 60 train, frames 60 to 80 validation, frames 80 to 100 test" in text
+    assert "Note: Lab: snout as nose" in text
+    whole = sentence(details([span(1, 0, 9), span(2, 0, 9)], [span(3, 0, 9)], [span(4, 0, 9)]))
+    assert "(2 train, 1 validation, 1 test)" in whole
+
+
+def test_a_video_is_left_out_for_its_own_reason() -> None:
+    assert (
+        _unusable({"frames_per_second": None, "behaviors_labeled": ["mouse1,self,rear"]}) == "no frames_per_second"
+    )
+    assert "behaviors_labeled is empty" in _unusable({"frames_per_second": 30.0, "behaviors_labeled": []})
+    assert _unusable({"frames_per_second": 30.0, "behaviors_labeled": ["mouse1,self,rear"]}) == ""
+    assert _reasons({1: "no frames_per_second", 2: "no frames_per_second"}) == "no frames_per_second: 1, 2"
