@@ -24,6 +24,8 @@ from local_mock.athena.translate.consumed import CONSUMED, check
 from local_mock.athena.translate.queries import compile_query
 from local_mock.data import FolderData
 
+pytestmark = pytest.mark.server  # the query process
+
 MB = 2**20
 
 
