@@ -60,9 +60,9 @@ and RenameObject are refused.
 Of EventBridge, an object that is written starts the state machines of the rules that match it, and PutEvents does;
 rules with a schedule (`rate`, `cron`) are state only: nothing happens by the clock.
 
-Of Athena, these are refused with a sentence: Iceberg and managed tables (awswrangler's `to_iceberg`), Spark
-work groups (`run_spark_calculation`), queries on tables of JSON, ORC and Avro files (the catalog takes them),
-federated catalogs, UPDATE, DELETE and MERGE. What of awswrangler and PyAthena was walked through, call by call,
+{athena}
+
+What of awswrangler and PyAthena was walked through, call by call,
 stands in `tests/local_mock/athena/test_client_*.py`.
 
 Spark of a Glue job reads the buckets' folders. Through S3's own requests (Hadoop's s3a) it goes with two jars that
@@ -134,11 +134,12 @@ def render() -> str:
         set_context(context)
         install(context)
         table = {service: operations(service) for service in _SERVICES}
+    from local_mock.athena import gaps
     from local_mock.durable.state import SERVICES
 
     kept = ", ".join(_SHOWN.get(name, name) for name in sorted(SERVICES) if name != "s3")
     lines = [
-        _HEADER.replace("{services}", kept),
+        _HEADER.replace("{services}", kept).replace("{athena}", gaps.render()),
         "| service | executes | state only | absent |",
         "|---|---:|---:|---:|",
     ]

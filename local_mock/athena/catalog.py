@@ -3,6 +3,7 @@
 `Catalog` is the seam that the translator needs; `GlueCatalog` reads and writes moto's Glue backend.
 """
 
+# ruff: noqa: E501 - one line a message or table
 from __future__ import annotations
 
 import base64
@@ -18,10 +19,13 @@ __all__ = ["Catalog", "GlueCatalog", "Partition", "Table", "table_of"]
 
 @dataclass(frozen=True)
 class Partition:
-    """Values (text, in key order) and where the files lie."""
+    """Values (text, in key order), where the files lie, and what the partition says of them itself (None: nothing)."""
 
     values: tuple[str, ...]
     location: str
+    serde: str | None = None
+    serde_parameters: tuple[tuple[str, str], ...] | None = None
+    columns: tuple[tuple[str, str], ...] | None = None
 
 
 @dataclass
@@ -66,7 +70,22 @@ def table_of(entry: dict[str, Any], partitions: list[dict[str, Any]]) -> Table:
         {k: str(v) for k, v in (serde.get("Parameters") or {}).items()},
         parameters,
         view,
-        [Partition(tuple(p["Values"]), p["StorageDescriptor"]["Location"]) for p in partitions],
+        [_partition(p) for p in partitions],
+    )
+
+
+def _partition(entry: dict[str, Any]) -> Partition:
+    storage = entry.get("StorageDescriptor") or {}
+    serde = storage.get("SerdeInfo") or {}
+    columns = storage.get("Columns")
+    return Partition(
+        tuple(entry["Values"]),
+        storage["Location"],
+        serde.get("SerializationLibrary") or None,
+        tuple((k, str(v)) for k, v in sorted((serde.get("Parameters") or {}).items()))
+        if serde.get("SerializationLibrary")
+        else None,
+        tuple((c["Name"].lower(), c.get("Type") or "string") for c in columns) if columns else None,
     )
 
 

@@ -4,6 +4,7 @@ Only the parser of sqlglot is used: the tree is compiled by `translate/`, which 
 know, so nothing reaches DuckDB that was not understood here.
 """
 
+# ruff: noqa: E501 - one line a message or table
 from __future__ import annotations
 
 import re
@@ -12,10 +13,19 @@ from typing import Any, cast
 from sqlglot import exp, parse
 from sqlglot.dialects.trino import Trino
 from sqlglot.errors import ParseError, TokenError
+from sqlglot.tokens import TokenType
 
 from local_mock.athena.errors import QueryError, not_supported
+from local_mock.athena.grammar import MAX_QUERY_BYTES, check_tokens, plain_numbers
 
 __all__ = ["AthenaGrammar", "parse_query", "position", "strip"]
+
+
+def _typed_literal(_parser: Any, this: exp.Expression, to: exp.DataType) -> exp.Cast:
+    """`DATE '…'`: a CAST that remembers that it was written so."""
+    node = exp.Cast(this=this, to=to)
+    node.meta["literal"] = True
+    return node
 
 
 class AthenaGrammar(Trino):  # sqlglot registers dialects by class name: not "Athena", which it has
@@ -37,6 +47,31 @@ class AthenaGrammar(Trino):  # sqlglot registers dialects by class name: not "At
             if name in ("CAST", "TRY_CAST", "EXTRACT", "SUBSTRING", "TRIM", "POSITION", "LISTAGG")
         }
 
+        def _parse_value(self, values: bool = True) -> Any:
+            """A row of VALUES remembers whether it stood in parentheses: `ROW(1, 2)` is two columns, `(ROW(1, 2))` one."""
+            bare = self._curr is not None and self._curr.token_type != TokenType.L_PAREN
+            made = super()._parse_value(values)
+            if made is not None and bare:
+                made.meta["bare"] = True
+            return made
+
+        def _parse_escape(self, this: Any) -> Any:
+            """ESCAPE takes any expression."""
+            if not self._match(TokenType.ESCAPE):
+                return this
+            return self.expression(exp.Escape(this=this, expression=self._parse_bitwise()))
+
+        TYPE_LITERAL_PARSERS = {  # noqa: RUF012
+            exp.DType.JSON: Trino.Parser.TYPE_LITERAL_PARSERS[exp.DType.JSON],
+            **dict.fromkeys(
+                (
+                    exp.DType.DATE, exp.DType.TIME, exp.DType.TIMETZ, exp.DType.TIMESTAMP, exp.DType.TIMESTAMPTZ,
+                    exp.DType.DECIMAL, exp.DType.CHAR,
+                ),
+                _typed_literal,
+            ),
+        }  # fmt: skip
+
 
 def strip(sql: str) -> str:
     """The statement without surrounding space, comments at its head and the final semicolon."""
@@ -48,8 +83,17 @@ def strip(sql: str) -> str:
 
 def parse_query(sql: str) -> exp.Expression:
     """Parse one query. Raises QueryError (SYNTAX_ERROR) with line and column."""
+    if len(sql.encode()) > MAX_QUERY_BYTES:
+        raise QueryError(
+            "QUERY_TEXT_TOO_LARGE",
+            f"Query text length ({len(sql.encode())}) exceeds the maximum length ({MAX_QUERY_BYTES})",
+        )
+    sql = plain_numbers(sql)
     try:
+        check_tokens(AthenaGrammar().tokenize(sql))
         trees = [tree for tree in parse(sql, read=AthenaGrammar) if tree is not None]
+    except RecursionError as err:
+        raise _too_deep() from err
     except ParseError as err:
         first = err.errors[0] if err.errors else {}
         where = f"line {first.get('line', 1)}:{first.get('col', 1)}: "
@@ -62,7 +106,14 @@ def parse_query(sql: str) -> exp.Expression:
         raise QueryError("SYNTAX_ERROR", "line 1:1: Only one sql statement is allowed.")
     if not isinstance(trees[0], exp.Query | exp.Values):
         raise not_supported(f"{type(trees[0]).__name__.upper()} statement")
+    from local_mock.athena.translate.consumed import check
+
+    check(trees[0])
     return cast(exp.Expression, trees[0])
+
+
+def _too_deep() -> QueryError:
+    return QueryError("STACK_OVERFLOW", "statement is too large (stack overflow during analysis)")
 
 
 def position(node: Any) -> tuple[int, int] | None:

@@ -16,10 +16,11 @@ from local_mock.athena.ddl import storage
 from local_mock.athena.dialect import parse_query
 from local_mock.athena.engine import Engine, Session
 from local_mock.athena.errors import QueryError, not_supported
+from local_mock.athena.functions.values import arrow_type
 from local_mock.athena.scan import file_format
 from local_mock.athena.sqltypes import BIGINT, VARCHAR, Type
 from local_mock.athena.statements import NAME, Statement, unquote
-from local_mock.athena.translate.casts import widen
+from local_mock.athena.translate.casts import cast, widen
 from local_mock.athena.translate.queries import Compiled, compile_query
 from local_mock.athena.writes import Written, options, write_rows
 
@@ -85,10 +86,12 @@ class Executor:
         for i, (column, target) in enumerate(zip(compiled.columns, targets, strict=True)):
             if target.base == "unknown":
                 raise QueryError("COLUMN_TYPE_UNKNOWN", f"line 1:1: Column type is unknown at position {i + 1}")
-            value = widen(f"c{i}", column.type, target)
-            cells.append(
-                f"CAST({value} AS {'VARCHAR' if target.base in ('json', 'char') else target.duckdb}) AS c{i}"
-            )
+            kind = stored(target)
+            if column.type.base == "timestamp" and kind.base == "timestamp":
+                value = cast(f"c{i}", column.type, kind)
+            else:
+                value = widen(f"c{i}", column.type, target)
+            cells.append(f"CAST({value} AS {kind.duckdb}) AS c{i}")
         return self.session.arrow(f"SELECT {', '.join(cells)} FROM ({self.session.bind(compiled)})")
 
     def _ctas(self, sql: str) -> Outcome:
@@ -171,7 +174,9 @@ class Executor:
             )
         _check_insert([c.type for c in compiled.columns], [kinds[n] for n in listed])
         rows = self._rows(compiled, [kinds[n] for n in listed]).rename_columns(listed)
-        full = pa.table({n: rows[n] if n in listed else pa.nulls(rows.num_rows, pa.string()) for n, _ in every})
+        full = pa.table({
+            n: rows[n] if n in listed else pa.nulls(rows.num_rows, arrow_type(stored(kind))) for n, kind in every
+        })  # fmt: skip
         targets = Compiled("", [_typed(t) for _, t in every])
         written = write_rows(
             self.engine.data, full, targets, [n for n, _ in every], [n for n, _ in table.partition_keys], table.location,
@@ -233,6 +238,11 @@ class Executor:
         database = parts[0] if len(parts) == 2 else self.database
         self.catalog.require_database(database)
         return database, parts[-1]
+
+
+def stored(kind: Type) -> Type:
+    """The type that a file keeps: timestamps have milliseconds (https://docs.aws.amazon.com/athena/latest/ug/data-types.html)."""
+    return Type("timestamp", numbers=(3,)) if kind.base == "timestamp" else kind
 
 
 def labels(compiled: Compiled) -> list[str]:

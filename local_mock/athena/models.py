@@ -15,9 +15,10 @@ import pyarrow as pa
 from moto.athena.models import AthenaBackend as StockBackend
 
 from local_mock.athena.catalog import GlueCatalog
-from local_mock.athena.engine import Engine
+from local_mock.athena.engine import Engine, ScanLimitError
 from local_mock.athena.errors import ApiError, QueryError
 from local_mock.athena.executor import Executor, Outcome
+from local_mock.athena.grammar import MAX_QUERY_BYTES
 from local_mock.athena.results import from_csv, to_csv, to_lines
 from local_mock.athena.statements import classify, split_values, substitute_parameters, unquote
 from local_mock.context import get_context
@@ -26,6 +27,7 @@ from local_mock.durable import state as durable
 __all__ = ["AthenaBackend", "Execution"]
 
 CONCURRENT_QUERIES = 16
+KEPT_BYTES = 64 * 2**20
 KEPT_RESULTS = 8  # result tables kept in memory for paging; older ones are read from S3 again
 FINAL = ("SUCCEEDED", "FAILED", "CANCELLED")
 _log = logging.getLogger("local_mock.athena")
@@ -135,6 +137,10 @@ class AthenaBackend(StockBackend):
             raise ApiError(f"WorkGroup {name} is disabled.")
         if not (request.get("QueryString") or "").strip():
             raise ApiError("queryString must not be empty")
+        if len(request["QueryString"].encode()) > MAX_QUERY_BYTES:
+            raise ApiError(
+                f"1 validation error detected: Value at 'queryString' failed to satisfy constraint: Member must have length less than or equal to {MAX_QUERY_BYTES}"
+            )
         wanted = (request.get("ResultConfiguration") or {}).get("OutputLocation")
         configured = (group.configuration.get("ResultConfiguration") or {}).get("OutputLocation")
         enforced = group.configuration.get("EnforceWorkGroupConfiguration", True)
@@ -165,7 +171,7 @@ class AthenaBackend(StockBackend):
                 self._execute(run)
                 state, reason = "SUCCEEDED", ""
             except QueryError as err:
-                state, reason = "FAILED", str(err)
+                state, reason = "CANCELLED" if isinstance(err, ScanLimitError) else "FAILED", str(err)
             except Exception as err:  # the state must become final whatever happens
                 _log.exception("query %s", run.id)
                 state, reason = "FAILED", f"INTERNAL_ERROR: {type(err).__name__}: {err}"
@@ -191,6 +197,8 @@ class AthenaBackend(StockBackend):
             run.executor = Executor(
                 self.engine, self.catalog, run.database, run.folder, get_context().state_dir / "athena"
             )
+            cutoff = self.work_groups[run.work_group].configuration.get("BytesScannedCutoffPerQuery")
+            run.executor.session.cutoff = int(cutoff) if cutoff else None
             with run.lock:
                 if run.stopped.is_set():
                     return
@@ -222,7 +230,9 @@ class AthenaBackend(StockBackend):
     def _keep(self, id_: str, table: pa.Table) -> None:
         with self._guard:
             self._results[id_] = table
-            while len(self._results) > KEPT_RESULTS:
+            while len(self._results) > 1 and (
+                len(self._results) > KEPT_RESULTS or sum(t.nbytes for t in self._results.values()) > KEPT_BYTES
+            ):
                 self._results.pop(next(iter(self._results)))
 
     def result(self, run: Execution) -> pa.Table:

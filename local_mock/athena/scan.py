@@ -18,7 +18,7 @@ from local_mock.athena.catalog import Partition, Table
 from local_mock.athena.errors import QueryError
 from local_mock.athena.footers import Footer, footer, scanned
 from local_mock.athena.projection import projected
-from local_mock.athena.sqltypes import Type
+from local_mock.athena.sqltypes import VARCHAR, Type, parse_type
 from local_mock.athena.translate.casts import rounded_timestamp
 from local_mock.athena.translate.relations import Scan, quote, text
 from local_mock.data import DataAccess
@@ -34,14 +34,16 @@ class DataFile:
     path: Path
     size: int
     values: tuple[str, ...]
+    serde_parameters: tuple[tuple[str, str], ...] | None = None
 
 
-def file_format(table: Table) -> str:
-    """`parquet`, `text` or `opencsv`. Raises QueryError for what is not read here."""
-    serde = table.serde.rpartition(".")[2]
+def file_format(table: Table, library: str | None = None) -> str:
+    """`parquet`, `text` or `opencsv`, of a table or of a partition with a SerDe of its own. Raises QueryError for others."""
+    library = library or table.serde
+    serde = library.rpartition(".")[2]
     known = {"ParquetHiveSerDe": "parquet", "LazySimpleSerDe": "text", "OpenCSVSerde": "opencsv"}
     if serde not in known:
-        raise QueryError("NOT_SUPPORTED", f"The SerDe {table.serde or '(none)'} is not supported by local_mock")
+        raise QueryError("NOT_SUPPORTED", f"The SerDe {library or '(none)'} is not supported by local_mock")
     return known[serde]
 
 
@@ -56,23 +58,54 @@ def data_files(data: DataAccess, location: str) -> list[Any]:
     return sorted(found, key=lambda item: item.uri)
 
 
-def bind_scan(scan: Scan, data: DataAccess, evaluate: Callable[[str], list[Any]]) -> tuple[str, int]:
-    """(DuckDB SELECT for the token of `scan`, bytes that it reads). `evaluate` runs a constant query."""
+def bind_scan(
+    scan: Scan, data: DataAccess, evaluate: Callable[[str], list[Any]], convert: Callable[[dict[str, Any]], Path]
+) -> tuple[str, int]:
+    """(DuckDB SELECT for the token of `scan`, bytes that it reads). `evaluate` runs a constant query, `convert` reads text."""
     table = scan.table
-    kind = file_format(table)
+    file_format(table)
     partitions = _partitions(table, scan, evaluate)
-    found = [(item, p.values) for p in partitions for item in data_files(data, p.location)]
-    paths = data.local_files([item for item, _ in found])
-    files = [
-        DataFile(item.uri, path, item.size, values) for (item, values), path in zip(found, paths, strict=True)
-    ]
-    if kind != "parquet":
-        return _text(scan, files, kind), sum(f.size for f in files)
-    feet = {f.path: footer(f.path, f.uri) for f in files}
-    _check_types(table, scan, files, feet)
-    wanted = {name for name, _ in table.columns} & scan.used
-    total = sum(scanned(feet[f.path], wanted, scan.predicates) for f in files)
-    return _parquet(scan, files, feet), total
+    for partition in partitions:
+        _check_schema(table, partition, scan)
+    listed = [(item, p) for p in partitions for item in data_files(data, p.location)]
+    paths = data.local_files([item for item, _ in listed])
+    by_format: dict[str, list[DataFile]] = {}
+    for (item, p), path in zip(listed, paths, strict=True):
+        file = DataFile(item.uri, path, item.size, p.values, p.serde_parameters)
+        by_format.setdefault(file_format(table, p.serde), []).append(file)
+    selects, total = [], 0
+    for kind, files in by_format.items():
+        if kind != "parquet":
+            selects.append(_text(scan, files, kind, convert))
+            total += sum(f.size for f in files)
+            continue
+        feet = {f.path: footer(f.path, f.uri) for f in files}
+        _check_types(table, scan, files, feet)
+        wanted = {name for name, _ in table.columns} & scan.used
+        total += sum(scanned(feet[f.path], wanted, scan.predicates) for f in files)
+        selects.append(_parquet(scan, files, feet))
+    return " UNION ALL ".join(selects) or _empty(scan), total
+
+
+_WIDER = {
+    "smallint": ("tinyint",), "integer": ("tinyint", "smallint"), "bigint": ("tinyint", "smallint", "integer"), "double": ("real",),
+    "varchar": ("char",),
+}  # fmt: skip
+
+
+def _check_schema(table: Table, partition: Partition, scan: Scan) -> None:
+    """Raise HIVE_PARTITION_SCHEMA_MISMATCH where a partition declares a column with a type that the table's is not made of."""
+    declared = dict(partition.columns or ())
+    for name, kind in table.columns:
+        if name not in declared or name not in scan.used:
+            continue
+        own = parse_type(declared[name])
+        if own != kind and own.base not in _WIDER.get(kind.base, ()):
+            values = "/".join(f"{k}={v}" for (k, _), v in zip(table.partition_keys, partition.values, strict=True))
+            raise QueryError(
+                "HIVE_PARTITION_SCHEMA_MISMATCH",
+                f"There is a mismatch between the table and partition schemas. The types are incompatible and cannot be coerced. The column '{name}' in table '{table.database}.{table.name}' is declared as type '{kind.hive}', but partition '{values}' declared column '{name}' as type '{own.hive}'.",
+            )
 
 
 def _partitions(table: Table, scan: Scan, evaluate: Callable[[str], list[Any]]) -> list[Partition]:
@@ -140,6 +173,8 @@ def _stored(name: str, kind: Type) -> str:
     column = quote(name)
     if kind.base == "timestamp":
         return rounded_timestamp(f"CAST({column} AS TIMESTAMP)", 3)
+    if kind.base == "char":
+        return f"rtrim(CAST({column} AS VARCHAR), ' ')"
     return f"CAST({column} AS {kind.duckdb})"
 
 
@@ -209,45 +244,28 @@ def _check_types(table: Table, scan: Scan, files: list[DataFile], feet: dict[Pat
                 )
 
 
-def _text(scan: Scan, files: list[DataFile], kind: str) -> str:
-    if not files:
-        return _empty(scan)
-    table, options = scan.table, scan.table.serde_parameters
+def _text(scan: Scan, files: list[DataFile], kind: str, convert: Callable[[dict[str, Any]], Path]) -> str:
+    """Text files by way of Parquet: the query process reads them once by the rules of their SerDe."""
+    table = scan.table
     if any(t.args for n, t in table.columns if n in scan.used):
         raise QueryError("NOT_SUPPORTED", "Complex types in text files are not supported by local_mock")
-    skip = int(table.parameters.get("skip.header.line.count") or options.get("skip.header.line.count") or 0)
-    opencsv = kind == "opencsv"
-    delimiter = (
-        options.get("separatorChar", ",")
-        if opencsv
-        else options.get("field.delim", options.get("serialization.format", "\x01"))
-    )
-    delimiter = {"\\t": "\t", "\\001": "\x01", "1": "\x01", "\\u0001": "\x01"}.get(delimiter, delimiter)
-    quoting = (
-        (options.get("quoteChar", '"'), options.get("escapeChar", "\\"))
-        if opencsv
-        else ("", options.get("escape.delim", ""))
-    )
-    schema = "{" + ", ".join(f"{text(n)}: 'VARCHAR'" for n, _ in table.columns) + "}"
-    common = (
-        f"delim = {text(delimiter)}, quote = {text(quoting[0])}, escape = {text(quoting[1])}, header = false, "
-        f"auto_detect = false, null_padding = true, strict_mode = false, skip = {skip}, columns = {schema}, "
-        f"nullstr = {text(chr(0) if opencsv else options.get('serialization.null.format', chr(92) + 'N'))}"
-    )
+    kept = [(name, kind_) for name, kind_ in table.columns if not kind_.args]
+    if len(kept) != len(table.columns):
+        kept = [(name, kind_ if not kind_.args else VARCHAR) for name, kind_ in table.columns]
     selects = []
     for f in files:
-        columns = []
-        for name, type_ in table.columns:
-            if name in scan.used:
-                cell = (
-                    quote(name)
-                    if type_.base == "varchar"
-                    else f"{'CAST' if opencsv else 'TRY_CAST'}(nullif({quote(name)}, '') AS {type_.duckdb})"
-                )
-                columns.append(f"{cell} AS {quote(name)}")
+        parameters = dict(f.serde_parameters) if f.serde_parameters is not None else table.serde_parameters
+        skip = table.parameters.get("skip.header.line.count") or parameters.get("skip.header.line.count") or 0
+        made = convert({
+            "source": str(f.path), "columns": [(n, t.spelled) for n, t in kept], "serde": kind, "parameters": parameters,
+            "skip": int(skip),
+        })  # fmt: skip
+        columns = [f"c{i} AS {quote(name)}" for i, (name, _) in enumerate(table.columns) if name in scan.used]
         columns += _partition_columns(scan, f.values, [f])
-        options_ = ", filename = 'f$'" if {"$path", "$file_size"} & scan.used else ""
+        named = ", filename = 'f$'" if {"$path", "$file_size"} & scan.used else ""
         selects.append(
-            f"SELECT {', '.join(columns) or '1 AS one'} FROM read_csv({text(str(f.path))}, {common}{options_})"
+            f"SELECT {', '.join(columns) or '1 AS one'} FROM read_parquet([{text(str(made))}], hive_partitioning = false)"
+            if not named
+            else f'SELECT {", ".join(columns)} FROM (SELECT *, {text(str(f.path))} AS "f$" FROM read_parquet([{text(str(made))}], hive_partitioning = false))'
         )
     return " UNION ALL ".join(selects)

@@ -1,24 +1,26 @@
 """Trino's types: parsing of Hive and Trino names, coercion rules, and the DuckDB type that carries each.
 
-A `Type` is immutable. `timestamp with time zone` carries its (static) zone, because DuckDB's values do not.
-Lengths of varchar are not tracked (CAST … AS varchar(n) truncates all the same); char is refused where its
-padding would matter. Source: https://trino.io/docs/current/language/types.html
+A `Type` is immutable. What DuckDB has no type for is carried by another one: intervals by whole numbers
+(milliseconds, months), times by picoseconds, timestamps of more than 6 digits by picoseconds, values with a zone by
+an instant and the zone's name, json by canonical text, char without its padding. `zone` and `length` are what is
+known of all values of an expression; they take no part in comparing types.
+Source: https://trino.io/docs/current/language/types.html
 """
 
-# ruff: noqa: PLR0911 - one branch a kind
+# ruff: noqa: E501, PLR0911 - one branch a kind
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from local_mock.athena.errors import QueryError
 
 __all__ = [
-    "BIGINT", "BOOLEAN", "DATE", "DOUBLE", "INTEGER", "JSON", "REAL", "SMALLINT", "TIMESTAMP", "TINYINT",
-    "UNKNOWN", "VARBINARY", "VARCHAR", "Type", "array", "common_type", "decimal", "is_coercible", "map_of",
-    "parse_type", "row",
+    "BIGINT", "BOOLEAN", "DATE", "DAY_TO_SECOND", "DOUBLE", "INTEGER", "JSON", "REAL", "SMALLINT", "TIME", "TIMESTAMP",
+    "TIMESTAMP_TZ", "TINYINT", "UNKNOWN", "VARBINARY", "VARCHAR", "YEAR_TO_MONTH", "Type", "array", "common_type",
+    "decimal", "is_coercible", "map_of", "parse_type", "row",
 ]  # fmt: skip
 
 Item = TypeVar("Item")
@@ -27,8 +29,9 @@ _DIGITS = {"tinyint": 3, "smallint": 5, "integer": 10, "bigint": 19}
 _DUCKDB = {
     "tinyint": "TINYINT", "smallint": "SMALLINT", "integer": "INTEGER", "bigint": "BIGINT", "real": "FLOAT",
     "double": "DOUBLE", "boolean": "BOOLEAN", "varchar": "VARCHAR", "char": "VARCHAR", "varbinary": "BLOB",
-    "date": "DATE", "timestamp": "TIMESTAMP", "timestamp with time zone": "TIMESTAMPTZ", "time": "TIME",
-    "json": "JSON", "interval day to second": "INTERVAL", "interval year to month": "INTERVAL",
+    "date": "DATE", "timestamp": "TIMESTAMP", "timestamp with time zone": "STRUCT(u HUGEINT, z VARCHAR)",
+    "time": "BIGINT", "time with time zone": "STRUCT(u BIGINT, o SMALLINT)", "json": "VARCHAR",
+    "interval day to second": "BIGINT", "interval year to month": "INTEGER", "ipaddress": "BLOB", "uuid": "VARCHAR",
     "unknown": "INTEGER",
 }  # fmt: skip
 _ALIASES = {
@@ -45,7 +48,8 @@ class Type:
     args: tuple[Type, ...] = ()
     names: tuple[str, ...] = ()
     numbers: tuple[int, ...] = ()
-    zone: str = "UTC"
+    zone: str = field(default="", compare=False)
+    length: int | None = field(default=None, compare=False)
 
     def __str__(self) -> str:
         if self.base == "row":
@@ -55,9 +59,23 @@ class Type:
             return f"{self.base}({', '.join(map(str, self.args))})"
         if self.base == "decimal":
             return f"decimal({self.numbers[0]},{self.numbers[1]})"
-        if self.base == "timestamp with time zone":
-            return f"timestamp({self.precision}) with time zone"
-        return f"timestamp({self.precision})" if self.base == "timestamp" else self.base
+        if self.base in ("timestamp", "time"):
+            return f"{self.base}({self.precision})"
+        if self.base.endswith("with time zone"):
+            return f"{self.base.split()[0]}({self.precision}) with time zone"
+        if self.base == "char":
+            return f"char({self.width})"
+        return f"varchar({self.length})" if self.base == "varchar" and self.length is not None else self.base
+
+    @property
+    def spelled(self) -> str:
+        """A name that `parse_type` takes back to the same type."""
+        if self.base == "row":
+            fields = (f'"{n}" {a.spelled}' if n else a.spelled for n, a in zip(self.names, self.args, strict=True))
+            return f"row({', '.join(fields)})"
+        if self.args:
+            return f"{self.base}({', '.join(a.spelled for a in self.args)})"
+        return str(self)
 
     @property
     def duckdb(self) -> str:
@@ -71,6 +89,8 @@ class Type:
         if self.base == "row":
             fields = (f'"{n}" {a.duckdb}' for n, a in zip(self.field_keys, self.args, strict=True))
             return f"STRUCT({', '.join(fields)})"
+        if self.base == "timestamp" and self.precision > 6:
+            return "HUGEINT"
         return _DUCKDB[self.base]
 
     @property
@@ -95,8 +115,34 @@ class Type:
         return self.base in ("date", "timestamp", "timestamp with time zone")
 
     @property
+    def width(self) -> int:
+        """Characters of a char."""
+        return 1 if self.length is None else self.length
+
+    @property
+    def is_time(self) -> bool:
+        return self.base in ("time", "time with time zone")
+
+    @property
+    def is_interval(self) -> bool:
+        return self.base.startswith("interval")
+
+    @property
+    def is_text(self) -> bool:
+        return self.base in ("varchar", "char")
+
+    @property
     def orderable(self) -> bool:
         return self.base not in ("map", "json") and all(a.orderable for a in self.args)
+
+    @property
+    def plain(self) -> bool:
+        """Whether DuckDB's comparison and grouping of the values are Trino's (NaN aside)."""
+        return not self.args and not self.base.endswith("with time zone") and self.base not in ("map",)
+
+    def known(self, *, zone: str = "", length: int | None = None) -> Type:
+        """The same type with what is known of its values."""
+        return replace(self, zone=zone, length=length)
 
     @property
     def hive(self) -> str:
@@ -110,7 +156,9 @@ class Type:
         if self.base in ("decimal", "varchar", "integer", "real", "varbinary", "timestamp"):
             names = {"integer": "int", "real": "float", "varbinary": "binary", "varchar": "string"}
             return names.get(self.base, str(self) if self.base == "decimal" else self.base)
-        if self.base in ("tinyint", "smallint", "bigint", "double", "boolean", "date", "char"):
+        if self.base == "char":
+            return f"char({self.width})"
+        if self.base in ("tinyint", "smallint", "bigint", "double", "boolean", "date"):
             return self.base
         raise QueryError("NOT_SUPPORTED", f"Unsupported Hive type: {self}")
 
@@ -128,6 +176,10 @@ VARBINARY = Type("varbinary")
 DATE = Type("date")
 TIMESTAMP = Type("timestamp", numbers=(3,))
 JSON = Type("json")
+TIME = Type("time", numbers=(3,))
+DAY_TO_SECOND = Type("interval day to second")
+YEAR_TO_MONTH = Type("interval year to month")
+TIMESTAMP_TZ = Type("timestamp with time zone", numbers=(3,))
 
 
 def decimal(precision: int, scale: int) -> Type:
@@ -154,7 +206,9 @@ _TOKEN = re.compile(r'\s*("(?:[^"]|"")*"|`[^`]*`|[A-Za-z_0-9$]+|[<>(),:])')
 def parse_type(text: str) -> Type:
     """The type that a Hive (`array<int>`) or Trino (`array(integer)`) name means. Raises QueryError."""
     tokens = _TOKEN.findall(text)
-    if "".join(tokens) != re.sub(r"\s+", "", text) and not re.search(r"\bwith\b|\bprecision\b", text, re.I):
+    if "".join(tokens) != re.sub(r"\s+", "", text) and not re.search(
+        r"\bwith\b|\bwithout\b|\bprecision\b|\binterval\b", text, re.I
+    ):
         raise QueryError("TYPE_NOT_FOUND", f"Unknown type: {text}")
     parser = _TypeParser(tokens, text)
     found = parser.type()
@@ -188,18 +242,27 @@ class _TypeParser:
         numbers = tuple(int(n) for n in self.items(self.take)) if self.peek() == "(" else ()
         if name == "decimal":
             precision, scale = (*numbers, *((38, 0)[len(numbers) :]))
-            if precision > 38 or scale > precision:
+            if not 1 <= precision <= 38 or scale > precision:
                 raise QueryError("TYPE_NOT_FOUND", f"Invalid decimal type: {self.text}")
             return decimal(precision, scale)
-        if name == "timestamp":
+        if name in ("timestamp", "time"):
             zoned = self.peek() == "with"
             if zoned or self.peek() == "without":
                 for word in ("with", "without"), ("time",), ("zone",):
                     self.take(*word)
-            return Type("timestamp with time zone" if zoned else name, numbers=numbers or (3,))
+            if numbers and numbers[0] > 12:
+                raise QueryError(
+                    "INVALID_TYPE_PARAMETER", f"{name.upper()} precision must be in range [0, 12]: {numbers[0]}"
+                )
+            return Type(f"{name} with time zone" if zoned else name, numbers=numbers or (3,))
+        if name == "interval":
+            first, _, last = self.take("day", "year"), self.take("to"), self.take("second", "month")
+            return Type(f"interval {first.lower()} to {last.lower()}")
         if name not in _DUCKDB:
             raise QueryError("TYPE_NOT_FOUND", f"Unknown type: {self.text}")
-        return Type(name)
+        if name == "char":
+            return Type(name, length=numbers[0] if numbers else 1)
+        return Type(name, length=numbers[0] if numbers and name == "varchar" else None)
 
     def items(self, one: Callable[[], Item]) -> list[Item]:
         self.take("(", "<")
@@ -227,7 +290,11 @@ def as_decimal(kind: Type) -> Type:
 
 def common_type(left: Type, right: Type) -> Type | None:
     """The type both coerce to, None if there is none (varchar and integer, say)."""
-    if right in (left, UNKNOWN):
+    if right == left:
+        zone = left.zone if left.zone == right.zone else ""
+        length = max(left.length, right.length) if left.length is not None and right.length is not None else None
+        return left if (zone, length) == (left.zone, left.length) else left.known(zone=zone, length=length)
+    if right == UNKNOWN:
         return left
     if left == UNKNOWN:
         return right
@@ -237,13 +304,21 @@ def common_type(left: Type, right: Type) -> Type | None:
         ranked = sorted(
             (left, right), key=lambda t: ("date", "timestamp", "timestamp with time zone").index(t.base)
         )
-        return Type(ranked[1].base, numbers=(max(left.precision, right.precision),), zone=ranked[1].zone)
+        if ranked[0].base == "date":
+            return ranked[1].known(zone=ranked[1].zone or "UTC" if ranked[1].base.endswith("zone") else "")
+        zones = {t.zone if t.base.endswith("zone") else "UTC" for t in ranked}
+        zone = zones.pop() if len(zones) == 1 and ranked[1].base.endswith("zone") else ""
+        return Type(ranked[1].base, numbers=(max(left.precision, right.precision),), zone=zone)
+    if left.is_time and right.is_time:
+        base = "time" if left.base == right.base == "time" else "time with time zone"
+        return Type(base, numbers=(max(left.precision, right.precision),))
     if {left.base, right.base} == {"varchar", "char"}:
-        return VARCHAR
+        return Type("char", length=max(left.length or 0, right.length or 0) or 1)
     if left.base == right.base and len(left.args) == len(right.args) and left.args:
         merged = [common_type(a, b) for a, b in zip(left.args, right.args, strict=True)]
         args = tuple(m for m in merged if m is not None)
-        return Type(left.base, args, left.names) if len(args) == len(merged) else None
+        names = tuple(a if a == b else "" for a, b in zip(left.names, right.names, strict=True))
+        return Type(left.base, args, names) if len(args) == len(merged) else None
     return left if left.base == right.base and not left.args else None
 
 

@@ -6,7 +6,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from local_mock.athena.dialect import strip
+from sqlglot import exp
+
+from local_mock.athena.dialect import parse_query, strip
 from local_mock.athena.errors import QueryError
 
 __all__ = ["NAME", "Statement", "classify", "split_values", "substitute_parameters", "unquote"]
@@ -82,7 +84,7 @@ def substitute_parameters(sql: str, values: list[str]) -> str:
                     "INVALID_PARAMETER_USAGE",
                     f"line 1:1: Incorrect number of parameters: more than {len(values)} expected",
                 )
-            out.append(left.pop(0))
+            out.append(_bound(left.pop(0)))
         else:
             out.append(piece)
     if left:
@@ -91,6 +93,22 @@ def substitute_parameters(sql: str, values: list[str]) -> str:
             f"line 1:1: Incorrect number of parameters: expected {len(values) - len(left)} but found {len(values)}",
         )
     return "".join(out)
+
+
+def _bound(value: str) -> str:
+    """A parameter as one operand: what is more than a literal is put in brackets. Raises QueryError for no expression."""
+    text = value.strip()
+    if re.fullmatch(r"'(?:[^']|'')*'|[+-]?[\d.]+(?:[eE][+-]?\d+)?|(?i:null|true|false)", text):
+        return text
+    try:
+        parsed = parse_query(f"SELECT ({text})")
+    except QueryError as err:
+        raise QueryError("SYNTAX_ERROR", f"line 1:1: the parameter {text!r} is no expression") from err
+    items = parsed.args.get("expressions") or []
+    whole = len(items) == 1 and isinstance(items[0], exp.Paren | exp.Tuple | exp.Subquery)
+    if not whole or any(parsed.args.get(key) for key in parsed.args if key != "expressions"):
+        raise QueryError("SYNTAX_ERROR", f"line 1:1: the parameter {text!r} is no expression")
+    return f"({text})"
 
 
 def split_values(listing: str) -> list[str]:

@@ -15,7 +15,6 @@ from urllib.parse import quote as url_quote
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from local_mock.athena.errors import QueryError, not_supported
@@ -26,6 +25,7 @@ from local_mock.data import DataAccess
 
 __all__ = ["Written", "options", "write_rows"]
 
+MAX_PARTITIONS = 100  # https://docs.aws.amazon.com/athena/latest/ug/ctas-insert-into.html
 _CODECS = {
     "SNAPPY": "snappy",
     "GZIP": "gzip",
@@ -76,7 +76,13 @@ def write_rows(
     kinds = [c.type for c in compiled.columns]
     written = Written(rows=rows.num_rows)
     split = len(names) - count
-    for values, part in _split(rows, split):
+    parts = _split(rows, split)
+    if len(parts) > MAX_PARTITIONS:
+        raise QueryError(
+            "HIVE_TOO_MANY_OPEN_PARTITIONS",
+            f"Exceeded limit of {MAX_PARTITIONS} open writers for partitions/buckets",
+        )
+    for values, part in parts:
         folder = "".join(f"{k}={url_quote(v, safe=' :')}/" for k, v in zip(partitioned_by, values, strict=True))
         target = location.rstrip("/") + "/" + folder
         body = part.select(list(range(split))).rename_columns(names[:split])
@@ -104,6 +110,28 @@ def _split(rows: pa.Table, first: int) -> list[tuple[tuple[str, ...], pa.Table]]
     return found
 
 
+def _write_lines(body: pa.Table, kinds: list[Type], path: Path, delimiter: str) -> None:
+    """A text file as LazySimpleSerDe writes it: NULL is `\\N`, nothing is quoted."""
+    from local_mock.athena.functions.casts import shower
+    from local_mock.athena.functions.values import decoder
+
+    shows = [
+        (
+            decoder(kind) or (lambda v: v),
+            shower(kind) if kind.base != "timestamp" else shower(Type("timestamp", numbers=(3,))),
+        )
+        for kind in kinds
+    ]
+    with path.open("w", encoding="utf-8", newline="") as file:
+        for batch in body.to_batches(max_chunksize=10_000):
+            columns = [column.to_pylist() for column in batch.columns]
+            for row in zip(*columns, strict=True):
+                cells = (
+                    "\\N" if v is None else show(decode(v)) for v, (decode, show) in zip(row, shows, strict=True)
+                )
+                file.write(delimiter.join(cells) + "\n")
+
+
 def _write(
     data: DataAccess,
     body: pa.Table,
@@ -124,10 +152,7 @@ def _write(
             if any(kind.args for kind in kinds):
                 raise not_supported("complex types in text files")
             name = path.name
-            text = body.cast(pa.schema([(n, pa.string()) for n in body.column_names]))
-            pacsv.write_csv(
-                text, path, pacsv.WriteOptions(include_header=False, delimiter=delimiter, quoting_style="none")
-            )
+            _write_lines(body, kinds, path, delimiter)
         data.write(target + name, path.read_bytes())
     finally:
         path.unlink(missing_ok=True)

@@ -3,6 +3,7 @@
 A name that is in no table of `functions/` fails as on Athena: `Function 'foo' not registered`.
 """
 
+# ruff: noqa: E501 - one line a message or table
 from __future__ import annotations
 
 import re
@@ -14,26 +15,45 @@ from sqlglot import exp
 
 from local_mock.athena.dialect import position
 from local_mock.athena.errors import QueryError, at, not_supported
-from local_mock.athena.sqltypes import Type, common_type
+from local_mock.athena.sqltypes import UNKNOWN, Type, common_type
 from local_mock.athena.translate.casts import widen
 from local_mock.athena.translate.expressions import Expressions
+from local_mock.athena.translate.python import python
 from local_mock.athena.translate.relations import Scope, Typed
 from local_mock.athena.translate.signatures import Lambda, Signature, bind, load, substitute
 
 __all__ = ["Calls", "Clauses"]
 
-_SPECIAL_AGGREGATES = ("approx_percentile", "histogram", "avg")
+# Functions of Athena that are not translated: https://trino.io/docs/current/functions/list.html
+REFUSED_FUNCTIONS = frozenset({
+    "approx_most_frequent", "approx_set", "bar", "beta_cdf", "bing_tile", "bing_tile_at", "bing_tile_polygon", "bing_tiles_around",
+    "classification", "classifier", "classify", "color", "cosine_distance", "convex_hull_agg", "dot_product", "empty_approx_set",
+    "euclidean_distance", "evaluate_classifier_predictions", "features", "from_encoded_polyline",
+    "from_geojson_geometry", "geometry_from_hadoop_shape", "geometry_invalid_reason", "geometry_nearest_points", "geometry_union",
+    "geometry_union_agg", "great_circle_distance", "hash_counts", "index", "intersection_cardinality", "inverse_beta_cdf",
+    "jaccard_index", "learn_classifier", "learn_libsvm_classifier", "learn_libsvm_regressor", "learn_regressor",
+    "line_interpolate_point", "line_interpolate_points", "line_locate_point", "make_set_digest", "merge", "merge_set_digest",
+    "numeric_histogram", "parse_presto_data_size", "qdigest_agg", "quantile_at_value", "regress", "render",
+    "rgb", "shuffle", "simplify_geometry", "spatial_partitioning", "spatial_partitions", "spooky_hash_v2_32", "spooky_hash_v2_64",
+    "t_cdf", "t_pdf", "tdigest_agg", "to_encoded_polyline", "to_geojson_geometry", "to_geometry", "to_spherical_geography",
+    "value_at_quantile", "values_at_quantiles", "word_stem",
+})  # fmt: skip
 Special = Callable[["Calls", exp.Expression, list[Any], Scope], Typed]
 
 
 @cache
 def _tables() -> tuple[
-    dict[str, list[Signature]], dict[str, list[Signature]], dict[str, list[Signature]], dict[str, Special]
+    dict[str, list[Signature]],
+    dict[str, list[Signature]],
+    dict[str, list[Signature]],
+    dict[str, Special],
+    dict[str, Special],
 ]:
     from local_mock.athena.translate.functions import aggregates, arrays, datetimes, scalars, special
 
     scalar = load(scalars.SIGNATURES + arrays.SIGNATURES + datetimes.SIGNATURES)
-    return scalar, load(aggregates.SIGNATURES), load(aggregates.WINDOW), {**special.SPECIAL, **datetimes.SPECIAL}
+    specials = {**special.SPECIAL, **datetimes.SPECIAL}
+    return scalar, load(aggregates.SIGNATURES), load(aggregates.WINDOW), specials, special.AGGREGATES
 
 
 class Clauses:
@@ -60,15 +80,16 @@ class Calls(Expressions):
     windows: list[dict[str, exp.Window]]
 
     def call(self, node: exp.Expression, name: str, arguments: list[Any], scope: Scope) -> Typed:
-        scalars, aggregates, window_only, special = _tables()
+        scalars, aggregates, window_only, special, gathering = _tables()
         plain = not isinstance(node, exp.Window | exp.Filter | exp.IgnoreNulls | exp.RespectNulls)
-        if name in special and (plain or name in _SPECIAL_AGGREGATES):
-            return special[name](self, node, arguments, scope)
+        if name in gathering or (name in special and plain):
+            return (gathering.get(name) or special[name])(self, node, arguments, scope)
         if name in scalars and plain:
             return self._resolve(node, name, scalars[name], arguments, scope, None)
         if name in aggregates or (name in window_only and node.find(exp.Window) is node):
             clauses, arguments = self._clauses_of(node, arguments, scope, is_window=name in window_only)
             candidates = aggregates.get(name) or window_only[name]
+            self._check_offset(node, name, arguments, scope)
             return self._resolve(node, name, candidates, arguments, scope, clauses)
         if name in window_only:
             raise QueryError(
@@ -79,7 +100,18 @@ class Calls(Expressions):
                 "FUNCTION_NOT_AGGREGATE",
                 f"{at(self.place(node, name))}Filter and OVER are only valid for aggregation functions",
             )
+        if name in REFUSED_FUNCTIONS or name.startswith("st_"):
+            raise not_supported(f"{name}()", self.place(node, name))
         raise QueryError("FUNCTION_NOT_FOUND", f"{at(self.place(node, name))}Function '{name}' not registered")
+
+    def _check_offset(self, node: exp.Expression, name: str, arguments: list[Any], scope: Scope) -> None:
+        if name in ("nth_value", "lead", "lag", "ntile") and len(arguments) > (name != "ntile"):
+            given = self.compile(arguments[0 if name == "ntile" else 1], scope)
+            least = 0 if name in ("lead", "lag") else 1
+            if given.type == UNKNOWN or (isinstance(given.literal, int) and given.literal < least):
+                raise QueryError(
+                    "INVALID_FUNCTION_ARGUMENT", f"{at(self.place(node, name))}Offset must be at least {least}"
+                )
 
     def place(self, node: exp.Expression, name: str) -> tuple[int, int] | None:
         """Line and column of the call in the source text."""
@@ -107,12 +139,18 @@ class Calls(Expressions):
         found = bind(candidates, [a.type if a else None for a in compiled], lambda s: _lambdas_fit(s, lambdas))
         if found is None:
             raise self.mismatch(node, name, compiled, candidates)
+        if clauses is not None and clauses.distinct:
+            from local_mock.athena.translate.queries import groupable
+
+            for value in compiled:
+                if value is not None and not groupable(value.type):
+                    raise not_supported(f"DISTINCT over {value.type}", self.place(node, name))
         signature, letters = found
         sqls: list[str] = []
         for i, (argument, value) in enumerate(zip(arguments, compiled, strict=True)):
             pattern = signature.argument(i)
             if isinstance(pattern, Lambda):
-                sqls.append(self._lambda(argument, pattern, letters, scope, sqls, signature))
+                sqls.append(self.lambda_sql(argument, pattern, letters, scope, sqls, signature))
             elif value is not None:
                 target = substitute(pattern, letters)
                 keep = target.base in ("decimal", "unknown", "timestamp", "timestamp with time zone")
@@ -120,6 +158,8 @@ class Calls(Expressions):
                     value.sql if keep and value.type.base == target.base else widen(value.sql, value.type, target)
                 )
         result = _result(signature, letters, [a.type for a in compiled if a])
+        if signature.template.startswith("@"):
+            return python(signature.template[1:], _as_arguments(signature, letters, sqls, compiled), result)
         sql = (
             clauses.render(signature.template, sqls)
             if clauses
@@ -137,7 +177,7 @@ class Calls(Expressions):
             "FUNCTION_NOT_FOUND" if len(values) == 0 else "TYPE_MISMATCH", at(self.place(node, name)) + message
         )
 
-    def _lambda(
+    def lambda_sql(
         self,
         node: exp.Lambda,
         pattern: Lambda,
@@ -148,12 +188,13 @@ class Calls(Expressions):
     ) -> str:
         kinds = [substitute(p, letters) for p in pattern.parameters]
         finishing = signature.name == "reduce" and len(before) == 3
-        names = [self.fresh("p") for _ in kinds]
+        names = self.lambda_names(len(kinds))
         inner = Scope(scope)
         for parameter, name, kind in zip(node.expressions, names, kinds, strict=True):
             value = f"list_reduce({before[0]}, {before[2]}, {before[1]})" if finishing else name
             inner.parameters[parameter.name.lower()] = Typed(value, kind)
-        body = self.compile(node.this, inner)
+        with self.deeper():
+            body = self.compile(node.this, inner)
         letter = pattern.result.base
         if letter in letters:
             merged = common_type(letters[letter], body.type)
@@ -165,7 +206,7 @@ class Calls(Expressions):
                 # The state takes the wider type: compile the step again with it.
                 before[1] = widen(before[1], letters[letter], merged)
                 letters[letter] = merged
-                return self._lambda(node, pattern, letters, scope, before, signature)
+                return self.lambda_sql(node, pattern, letters, scope, before, signature)
             sql = widen(body.sql, body.type, letters[letter])
         elif len(letter) == 1:
             letters[letter] = body.type
@@ -204,43 +245,137 @@ class Calls(Expressions):
                 if isinstance(argument.this, exp.Distinct):
                     clauses.distinct = "DISTINCT "
                     arguments[i : i + 1] = argument.this.expressions
+        if clauses.order and clauses.over:
+            raise QueryError(
+                "NOT_SUPPORTED", f"{at(position(node))}Window function with ORDER BY is not supported"
+            )
         if len(arguments) == 1 and isinstance(arguments[0], exp.Star):
             arguments = []
         return clauses, arguments
 
     def _over(self, node: exp.Window, scope: Scope) -> str:
-        named = node.args.get("alias")
-        if named is not None:
-            base = self.windows[-1].get(named.name.lower()) if self.windows else None
-            if base is None:
-                raise QueryError(
-                    "INVALID_WINDOW_REFERENCE", f"{at(position(node))}WINDOW '{named.name}' is not defined"
-                )
-            return self._over(base, scope)
+        partition, order, spec = self._window_of(node, 0)
         parts = []
-        if node.args.get("partition_by"):
-            parts.append(
-                "PARTITION BY " + ", ".join(self.compile(k, scope).sql for k in node.args["partition_by"])
-            )
-        if node.args.get("order"):
+        if partition:
+            keys = [self.compile(k, scope) for k in partition]
+            for key in keys:
+                from local_mock.athena.translate.queries import groupable
+
+                if not groupable(key.type):
+                    raise not_supported(f"PARTITION BY {key.type}", position(node))
+            parts.append("PARTITION BY " + ", ".join(key.sql for key in keys))
+        ordered: list[Typed] = []
+        if order is not None:
             from local_mock.athena.translate.queries import order_words
 
-            keys = (f"{self.compile(k.this, scope).sql} {order_words(k)}" for k in node.args["order"].expressions)
-            parts.append("ORDER BY " + ", ".join(keys))
-        if node.args.get("spec"):
-            parts.append(self._frame(node.args["spec"], scope))
+            ordered = [self.compile(k.this, scope) for k in order.expressions]
+            words = (f"{value.sql} {order_words(k)}" for value, k in zip(ordered, order.expressions, strict=True))
+            parts.append("ORDER BY " + ", ".join(words))
+        if spec is not None:
+            parts.append(self._frame(spec, scope, ordered))
         return f"({' '.join(parts)})"
 
-    def _frame(self, spec: exp.WindowSpec, scope: Scope) -> str:
+    def _window_of(self, node: exp.Window, depth: int) -> tuple[list[Any], Any, Any]:
+        """(PARTITION BY, ORDER BY, frame) of a window, with those of the named window that it refines."""
+        partition, order, spec = node.args.get("partition_by") or [], node.args.get("order"), node.args.get("spec")
+        named = node.args.get("alias")
+        if named is None:
+            return partition, order, spec
+        base = self.windows[-1].get(named.name.lower()) if self.windows else None
+        where = at(position(node))
+        if base is None or depth > 50:
+            raise QueryError("INVALID_WINDOW_REFERENCE", f"{where}WINDOW '{named.name}' is not defined")
+        base_partition, base_order, base_spec = self._window_of(base, depth + 1)
+        if partition:
+            raise QueryError(
+                "INVALID_PARTITION_BY",
+                f"{where}WINDOW specification with named WINDOW reference cannot specify PARTITION BY",
+            )
+        if order is not None and base_order is not None:
+            raise QueryError(
+                "INVALID_ORDER_BY", f"{where}Cannot specify ORDER BY if it is specified in the referenced window"
+            )
+        if (
+            base_spec is not None
+            and (
+                order is not None
+                or spec is not None
+                or node.args.get("over") is None
+                or node.args.get("this") is not None
+            )
+            and (order is not None or spec is not None)
+        ):
+            raise QueryError(
+                "INVALID_WINDOW_REFERENCE",
+                f"{where}Cannot reference named WINDOW containing frame specification",
+            )
+        return base_partition, order or base_order, spec or base_spec
+
+    def _range_offset(self, offset: Typed, key: Typed, spec: exp.WindowSpec) -> str:
+        if key.type.base in ("date", "timestamp") and key.type.precision <= 6 and offset.type.is_interval:
+            return _range_offset_sql(offset)
+        if not (key.type.is_numeric and offset.type.is_numeric):
+            if key.type.is_temporal and offset.type.is_interval:
+                raise not_supported(f"a RANGE frame over {key.type}", position(spec))
+            raise QueryError(
+                "TYPE_MISMATCH",
+                f"{at(position(spec))}Window frame RANGE value type ({offset.type}) not compatible with sort item type ({key.type})",
+            )
+        return _checked_offset(offset)
+
+    def _frame(self, spec: exp.WindowSpec, scope: Scope, ordered: list[Typed]) -> str:
         def edge(key: str) -> str:
             value = spec.args.get(key)
             if value is None or isinstance(value, str):
                 return f"{value or 'CURRENT ROW'} {spec.args.get(f'{key}_side') or ''}".strip()
-            return f"{self.compile(value, scope).sql} {spec.args.get(f'{key}_side')}"
+            offset = self.compile(value, scope)
+            sql = offset.sql
+            if spec.args["kind"] == "RANGE":
+                if len(ordered) != 1:
+                    raise QueryError(
+                        "INVALID_ORDER_BY",
+                        f"{at(position(spec))}Window frame of type RANGE PRECEDING or FOLLOWING requires single sort item in ORDER BY",
+                    )
+                sql = self._range_offset(offset, ordered[0], spec)
+            elif not offset.type.is_integer and (offset.type.base != "decimal" or offset.type.numbers[1]):
+                raise QueryError(
+                    "TYPE_MISMATCH",
+                    f"{at(position(spec))}Window frame {spec.args['kind']} offset must be of type exact numeric with scale 0 (actual {offset.type})",
+                )
+            else:
+                sql = _checked_offset(offset)
+            return f"{sql} {spec.args.get(f'{key}_side')}"
 
-        if spec.args.get("exclude"):
-            raise not_supported("EXCLUDE in a window frame", position(spec))
         return f"{spec.args['kind']} BETWEEN {edge('start')} AND {edge('end')}"
+
+
+def _checked_offset(offset: Typed) -> str:
+    if isinstance(offset.literal, int | float) and offset.literal >= 0:
+        return offset.sql
+    failure = "t_fail('INVALID_WINDOW_FRAME: Window frame offset value must not be negative or null')"
+    return f"(CASE WHEN ({offset.sql}) >= 0 THEN {offset.sql} ELSE {failure} END)"
+
+
+def _range_offset_sql(offset: Typed) -> str:
+    return (
+        f"to_milliseconds({offset.sql})"
+        if offset.type.base == "interval day to second"
+        else f"to_months({offset.sql})"
+    )
+
+
+def _as_arguments(
+    signature: Signature, letters: dict[str, Type], sqls: list[str], compiled: list[Typed | None]
+) -> list[Typed]:
+    """The arguments of a Python function in the types that they have now."""
+    arguments = []
+    for i, (sql, value) in enumerate(zip(sqls, compiled, strict=True)):
+        pattern = signature.argument(i)
+        assert not isinstance(pattern, Lambda)
+        assert value is not None
+        target = substitute(pattern, letters)
+        arguments.append(Typed(sql, value.type if target.base == value.type.base and not target.args else target))
+    return arguments
 
 
 def _lambdas_fit(signature: Signature, counts: list[int | None]) -> bool:
@@ -257,8 +392,12 @@ def _show(argument: Type | Lambda) -> str:
 def _result(signature: Signature, letters: dict[str, Type], kinds: list[Type]) -> Type:
     """The result type; `decimal` and timestamps keep what the first argument of that type has."""
     result = substitute(signature.result, letters)
+    if signature.name == "sequence" and kinds[0].base == "timestamp":
+        return Type("array", (kinds[0],))
     if result.base in ("decimal", "timestamp", "timestamp with time zone"):
         same = [k for k in kinds if k.base == result.base]
+        if result.base == "decimal" and result.numbers:
+            return result
         if result.base == "decimal" and signature.name == "sum" and same:
             return Type("decimal", numbers=(38, same[0].numbers[1]))
         if result.base == "decimal" and signature.name in ("ceil", "ceiling", "floor") and same:

@@ -4,7 +4,6 @@ Integer division stays integral, decimals follow Trino's precision rules, operan
 a type error. Source: https://trino.io/docs/current/language/types.html, functions/{comparison,decimal,math}.html
 """
 
-# ruff: noqa: E501 - one line a message or signature
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
@@ -19,22 +18,24 @@ from local_mock.athena.sqltypes import (
     BIGINT,
     BOOLEAN,
     DATE,
-    DOUBLE,
-    INTEGER,
     JSON,
+    TIME,
     TIMESTAMP,
+    TIMESTAMP_TZ,
     UNKNOWN,
     VARBINARY,
     VARCHAR,
     Type,
     array,
-    as_decimal,
     common_type,
-    decimal,
     parse_type,
     row,
-)  # fmt: skip
+)
+from local_mock.athena.translate import literals
+from local_mock.athena.translate.arithmetic import operate
 from local_mock.athena.translate.casts import cast, widen
+from local_mock.athena.translate.comparison import COMPARE, Comparison
+from local_mock.athena.translate.python import python, python_sql
 from local_mock.athena.translate.relations import Node, Scope, Typed, text
 
 if TYPE_CHECKING:
@@ -42,27 +43,48 @@ if TYPE_CHECKING:
 
 __all__ = ["Expressions"]
 
-_COMPARE = {exp.EQ: "=", exp.NEQ: "<>", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">="}
 _ARITHMETIC = {exp.Add: "+", exp.Sub: "-", exp.Mul: "*", exp.Div: "/", exp.Mod: "%"}
 _NOW = {
-    "CurrentTimestamp": Type("timestamp with time zone", numbers=(3,)),
+    "CurrentTimestamp": TIMESTAMP_TZ.known(zone="UTC"),
     "Localtimestamp": TIMESTAMP,
     "CurrentDate": DATE,
+    "Localtime": TIME,
+    "CurrentTime": Type("time with time zone", numbers=(3,)),
 }
 
 
-class Expressions:
+_EXTRACTED = frozenset({
+    "year", "quarter", "month", "week", "day", "day_of_month", "day_of_week", "dow", "day_of_year", "doy", "year_of_week", "yow",  # noqa: E501
+    "hour", "minute", "second", "timezone_hour", "timezone_minute",
+})  # fmt: skip
+
+
+class Expressions(Comparison):
     """Compiles expressions; `Queries` adds the clauses around them."""
 
     def __init__(self, sql: str = "") -> None:
         self.source = sql
         self.needs: set[Node] = set()
         self._names = 0
+        self._depth = 0
 
     # --- helpers ------------------------------------------------------------------------------------------
     def fresh(self, prefix: str) -> str:
         self._names += 1
         return f"{prefix}{self._names}"
+
+    def lambda_names(self, count: int) -> list[str]:
+        """Names for the parameters of a lambda: by depth, so that equal expressions compile to equal SQL."""
+        return [f"p{self._depth}_{i}" for i in range(count)]
+
+    @contextmanager
+    def deeper(self) -> Iterator[None]:
+        """Compile the body of a lambda."""
+        self._depth += 1
+        try:
+            yield
+        finally:
+            self._depth -= 1
 
     @contextmanager
     def collect(self) -> Iterator[set[Node]]:
@@ -85,8 +107,8 @@ class Expressions:
     def compile(self, node: exp.Expression, scope: Scope) -> Typed:
         """The DuckDB SQL and Trino type of `node`. Raises QueryError."""
         kind = type(node)
-        if kind in _COMPARE:
-            return self.comparison(node, _COMPARE[kind], scope)
+        if kind in COMPARE:
+            return self.comparison(node, COMPARE[kind], scope)
         if kind in _ARITHMETIC:
             return self.arithmetic(node, _ARITHMETIC[kind], scope)
         handler: Callable[[Any, Scope], Typed] | None = getattr(self, f"_{kind.__name__.lower()}", None)
@@ -102,7 +124,7 @@ class Expressions:
                 "TYPE_MISMATCH",
                 f"{at(position(node))}WHERE clause must evaluate to a boolean: actual type {found.type}",
             )
-        return found.sql
+        return f"CAST({found.sql} AS BOOLEAN)" if found.type == UNKNOWN else found.sql
 
     def unify(self, nodes: list[Any], scope: Scope, what: str) -> tuple[list[str], Type]:
         """Expressions coerced to their common type."""
@@ -148,20 +170,7 @@ class Expressions:
         return self.fields(self.compile(node.this, scope), [node.expression.name], position(node))
 
     def _literal(self, node: exp.Literal, _: Scope) -> Typed:
-        value = str(node.this)
-        if node.is_string:
-            return Typed(text(value), VARCHAR, value)
-        if "e" in value.lower():
-            return Typed(f"CAST('{value}' AS DOUBLE)", DOUBLE, float(value))
-        if "." in value:
-            whole, _dot, part = value.partition(".")
-            kind = decimal(len(whole.lstrip("0")) + len(part), len(part))
-            return Typed(f"CAST('{value}' AS {kind.duckdb})", kind, float(value))
-        number = int(value)
-        if number > 2**63 - 1:
-            raise QueryError("INVALID_LITERAL", f"{at(position(node))}Invalid numeric literal: {value}")
-        kind = INTEGER if number < 2**31 else BIGINT
-        return Typed(f"CAST({number} AS {kind.duckdb})", kind, number)
+        return literals.string(str(node.this)) if node.is_string else literals.number(node)
 
     def _boolean(self, node: exp.Boolean, _: Scope) -> Typed:
         return Typed("TRUE" if node.this else "FALSE", BOOLEAN, bool(node.this))
@@ -170,132 +179,53 @@ class Expressions:
         return Typed("NULL", UNKNOWN)
 
     def _hexstring(self, node: exp.HexString, _: Scope) -> Typed:
-        return Typed(f"unhex({text(node.name.replace(' ', ''))})", VARBINARY)
+        digits = "".join(node.name.split())
+        if len(digits) % 2 or any(d not in "0123456789abcdefABCDEF" for d in digits):
+            raise QueryError(
+                "SYNTAX_ERROR",
+                f"{at(position(node))}binary literal must contain an even number of digits 0-9 or A-F",
+            )
+        return Typed(f"unhex({text(digits)})", VARBINARY)
+
+    def _unicodestring(self, node: exp.UnicodeString, _: Scope) -> Typed:
+        escape = node.args.get("escape")
+        mark = str(escape.this) if isinstance(escape, exp.Expression) else "\\"
+        return literals.string(unescaped(str(node.this), mark, position(node)))
 
     def _interval(self, node: exp.Interval, _: Scope) -> Typed:
-        unit = str(node.args["unit"].name).lower().rstrip("s") if node.args.get("unit") else ""
-        if unit not in ("year", "month", "day", "hour", "minute", "second") or not isinstance(
-            node.this, exp.Literal
-        ):
-            raise not_supported(f"the interval {node.sql(dialect='trino')}", position(node))
-        kind = Type("interval year to month" if unit in ("year", "month") else "interval day to second")
-        return Typed(f"CAST({text(f'{node.this.name} {unit}')} AS INTERVAL)", kind)
+        return literals.interval(node)
 
     def _now(self, node: exp.Expression, _: Scope) -> Typed:
         kind = _NOW[type(node).__name__]
-        moment = "make_timestamp(epoch_ms(now()) * 1000)"
-        return Typed(cast(moment, TIMESTAMP, kind), kind)
+        precision = node.args.get("this")
+        if precision is not None:
+            if not isinstance(precision, exp.Literal) or not precision.name.isdigit() or int(precision.name) > 12:
+                raise not_supported(f"the expression {node.sql(dialect='trino')}", position(node))
+            kind = Type(kind.base, numbers=(int(precision.name),), zone=kind.zone)
+        moment = Typed("make_timestamp(epoch_ms(now()) * 1000)", TIMESTAMP)
+        return Typed(
+            cast(moment.sql, TIMESTAMP, kind)
+            if kind.base != "timestamp with time zone"
+            else widen(moment.sql, TIMESTAMP, kind),
+            kind,
+        )
 
-    _currentdate = _currenttimestamp = _localtimestamp = _now
+    _currentdate = _currenttimestamp = _localtimestamp = _localtime = _currenttime = _now
 
     def _paren(self, node: exp.Paren, scope: Scope) -> Typed:
         found = self.compile(node.this, scope)
         return Typed(f"({found.sql})", found.type, found.literal)
 
     # --- operators ----------------------------------------------------------------------------------------
-    def comparison(self, node: exp.Expression, symbol: str, scope: Scope) -> Typed:
-        right = node.expression
-        if isinstance(right, exp.Any | exp.All):
-            return self._quantified(node, symbol, scope)
-        left_value, right_value = self.compile(node.this, scope), self.compile(right, scope)
-        return Typed(self.compare(left_value, symbol, right_value, position(node)), BOOLEAN)
-
-    def compare(self, left: Typed, symbol: str, right: Typed, where: tuple[int, int] | None) -> str:
-        target = common_type(left.type, right.type)
-        if target is None or (
-            symbol not in ("=", "<>", "IS DISTINCT FROM", "IS NOT DISTINCT FROM") and not target.orderable
-        ):
-            shown = f"{left.type} {symbol} {right.type}"
-            raise QueryError("TYPE_MISMATCH", f"{at(where)}Cannot apply operator: {shown}")
-        compared = f"({widen(left.sql, left.type, target)} {symbol} {widen(right.sql, right.type, target)})"
-        if target.base not in ("real", "double") or left.literal is not None or right.literal is not None:
-            return compared
-        # NaN equals and orders after everything in DuckDB, nothing in Trino's comparison operators.
-        if symbol.startswith("IS"):
-            return compared
-        either = f"(isnan({left.sql}) OR isnan({right.sql}))"
-        return f"(CASE WHEN {either} THEN {'TRUE' if symbol == '<>' else 'FALSE'} ELSE {compared} END)"
-
-    def _quantified(self, node: exp.Expression, symbol: str, scope: Scope) -> Typed:
-        left = self.compile(node.this, scope)
-        word = "ANY" if isinstance(node.expression, exp.Any) else "ALL"
-        inner = node.expression.this
-        sub = self.query(inner.this if isinstance(inner, exp.Subquery) else inner, scope)
-        return Typed(f"({left.sql} {symbol} {word} ({self.one_column(sub, left.type, position(node))}))", BOOLEAN)
-
-    def one_column(self, sub: Query, wanted: Type, where: tuple[int, int] | None) -> str:
-        """A subquery with one column that compares with `wanted`."""
-        if len(sub.columns) != 1:
-            raise QueryError("SYNTAX_ERROR", f"{at(where)}Multiple columns returned by subquery are not supported")
-        if common_type(wanted, sub.columns[0].type) is None:
-            raise QueryError(
-                "TYPE_MISMATCH",
-                f"{at(where)}value and result of subquery must be of the same type: {wanted} vs {sub.columns[0].type}",
-            )
-        self.needs |= {sub.node, *sub.columns}
-        return sub.sql
-
-    def _nullsafeeq(self, node: exp.Expression, scope: Scope) -> Typed:
-        return self._distinctness(node, "IS NOT DISTINCT FROM", scope)
-
-    def _nullsafeneq(self, node: exp.Expression, scope: Scope) -> Typed:
-        return self._distinctness(node, "IS DISTINCT FROM", scope)
-
-    def _distinctness(self, node: exp.Expression, symbol: str, scope: Scope) -> Typed:
-        left, right = self.compile(node.this, scope), self.compile(node.expression, scope)
-        return Typed(self.compare(left, symbol, right, position(node)), BOOLEAN)
-
     def arithmetic(self, node: exp.Expression, symbol: str, scope: Scope) -> Typed:
         left, right = self.compile(node.this, scope), self.compile(node.expression, scope)
-        return self.operate(left, symbol, right, position(node))
-
-    def operate(self, left: Typed, symbol: str, right: Typed, where: tuple[int, int] | None) -> Typed:
-        """`left symbol right` for numbers, and dates with intervals."""
-        if (
-            left.type.base.startswith("interval")
-            or right.type.base.startswith("interval")
-            or left.type.is_temporal
-        ):
-            return self._moment(left, symbol, right, where)
-        target = common_type(left.type, right.type)
-        if target is None or not (target.is_numeric or target == UNKNOWN):
-            raise QueryError(
-                "TYPE_MISMATCH", f"{at(where)}Cannot apply operator: {left.type} {symbol} {right.type}"
-            )
-        if target.base == "decimal":
-            return _decimal(left, symbol, right)
-        if target == UNKNOWN:
-            target = INTEGER
-        a, b = (widen(side.sql, side.type, target) for side in (left, right))
-        if target.is_integer:
-            return Typed(f"({a} {'//' if symbol == '/' else symbol} {b})", target)
-        if symbol in "/%":
-            zero = "CASE WHEN x = 0 OR isnan(x) THEN 'NaN' WHEN (x > 0) = NOT signbit(y) THEN 'Infinity' ELSE '-Infinity' END"
-            zero = zero.replace("x", f"({a})").replace("(y)", f"({b})") if symbol == "/" else "'NaN'"
-            # DuckDB fails on division by zero, IEEE arithmetic (and Trino) does not.
-            return Typed(
-                f"(CASE WHEN ({b}) = 0 THEN CAST({zero} AS {target.duckdb}) ELSE ({a}) {symbol} ({b}) END)", target
-            )
-        return Typed(f"({a} {symbol} {b})", target)
-
-    def _moment(self, left: Typed, symbol: str, right: Typed, where: tuple[int, int] | None) -> Typed:
-        if symbol == "-" and left.type.is_temporal and left.type.base == right.type.base:
-            day = Type("interval day to second")
-            if left.type == DATE:
-                return Typed(f"to_days(CAST({left.sql} - {right.sql} AS INTEGER))", day)
-            return Typed(f"to_milliseconds(epoch_ms({left.sql}) - epoch_ms({right.sql}))", day)
-        if symbol == "+" and left.type.base.startswith("interval") and right.type.is_temporal:
-            left, right = right, left
-        if symbol in "+-" and left.type.is_temporal and right.type.base.startswith("interval"):
-            moved = f"({left.sql} {symbol} {right.sql})"
-            return Typed(f"CAST({moved} AS DATE)" if left.type == DATE else moved, left.type)
-        if symbol in "+-" and left.type == right.type and left.type.base.startswith("interval"):
-            return Typed(f"({left.sql} {symbol} {right.sql})", left.type)
-        raise QueryError("TYPE_MISMATCH", f"{at(where)}Cannot apply operator: {left.type} {symbol} {right.type}")
+        return operate(left, symbol, right, position(node))
 
     def _neg(self, node: exp.Neg, scope: Scope) -> Typed:
+        if isinstance(node.this, exp.Literal) and not node.this.is_string and node.this.name == str(2**63):
+            return Typed(f"CAST('-{2**63}' AS BIGINT)", BIGINT, -(2**63))
         inner = self.compile(node.this, scope)
-        if not (inner.type.is_numeric or inner.type.base.startswith("interval")):
+        if not (inner.type.is_numeric or inner.type.is_interval or inner.type == UNKNOWN):
             raise QueryError("TYPE_MISMATCH", f"{at(position(node))}Cannot negate {inner.type}")
         literal = -inner.literal if isinstance(inner.literal, int | float) else None
         return Typed(f"(-{inner.sql})", inner.type, literal)
@@ -309,16 +239,28 @@ class Expressions:
         kinds = {item.type.base for item in items} - {"unknown"}
         if "array" in kinds:
             element = next(item.type.args[0] for item in items if item.type.base == "array")
+            nested = common_type(*(item.type for item in items)) is None if len(items) == 2 else False
+            element_of = [
+                nested and any(common_type(array(item.type), o.type) == o.type for o in items) for item in items
+            ]
             parts = [
-                item if item.type.base == "array" else Typed(f"[{item.sql}]", array(item.type)) for item in items
+                item
+                if item.type.base == "array" and not own
+                else Typed(f"CAST(NULL AS {element.duckdb}[])", array(element))
+                if item.type == UNKNOWN
+                else Typed(f"CASE WHEN ({item.sql}) IS NOT NULL THEN [{item.sql}] END", array(item.type))
+                for item, own in zip(items, element_of, strict=True)
             ]
             sqls, kind = self.unify(list(parts), Scope(), f"{at(where)}Unexpected parameters for function concat")
-            missing = " OR ".join(f"({item.sql}) IS NULL" for item in items)
-            del element
-            return Typed(f"(CASE WHEN {missing} THEN NULL ELSE list_concat({', '.join(sqls)}) END)", kind)
-        if kinds <= {"varchar", "char"} or kinds == {"varbinary"}:
-            kind = VARBINARY if kinds == {"varbinary"} else VARCHAR
-            return Typed("(" + " || ".join(widen(i.sql, i.type, kind) for i in items) + ")", kind)
+            return Typed(python_sql("concat_arrays", [(sql, kind) for sql in sqls], kind), kind)
+        if kinds == {"varbinary"}:
+            return Typed("(" + " || ".join(widen(i.sql, i.type, VARBINARY) for i in items) + ")", VARBINARY)
+        if kinds == {"char"}:
+            total = sum(item.type.width for item in items)
+            joined = " || ".join(widen(i.sql, i.type, VARCHAR) for i in items)
+            return Typed(f"rtrim({joined}, ' ')", Type("char", length=total))
+        if kinds <= {"varchar", "char"}:
+            return Typed("(" + " || ".join(widen(i.sql, i.type, VARCHAR) for i in items) + ")", VARCHAR)
         shown = ", ".join(str(item.type) for item in items)
         raise QueryError("TYPE_MISMATCH", f"{at(where)}Unexpected parameters ({shown}) for function concat")
 
@@ -335,38 +277,6 @@ class Expressions:
         if not isinstance(node.expression, exp.Null):
             raise QueryError("SYNTAX_ERROR", f"{at(position(node))}only IS [NOT] NULL is allowed")
         return Typed(f"({self.compile(node.this, scope).sql} IS NULL)", BOOLEAN)
-
-    def _between(self, node: exp.Between, scope: Scope) -> Typed:
-        value = self.compile(node.this, scope)
-        low, high = (self.compile(node.args[key], scope) for key in ("low", "high"))
-        where = position(node)
-        return Typed(
-            f"({self.compare(value, '>=', low, where)} AND {self.compare(value, '<=', high, where)})", BOOLEAN
-        )
-
-    def _in(self, node: exp.In, scope: Scope) -> Typed:
-        if node.args.get("query") is not None:
-            left = self.compile(node.this, scope)
-            query = node.args["query"]
-            sub = self.query(query.this if isinstance(query, exp.Subquery) else query, scope)
-            return Typed(f"({left.sql} IN ({self.one_column(sub, left.type, position(node))}))", BOOLEAN)
-        what = "IN value and list items must be of the same type"
-        (value, *items), _ = self.unify([node.this, *node.expressions], scope, what)
-        return Typed(f"({value} IN ({', '.join(items)}))", BOOLEAN)
-
-    def _like(self, node: exp.Like, scope: Scope, escape: str = "") -> Typed:
-        value, pattern = self.compile(node.this, scope), self.compile(node.expression, scope)
-        for side in (value, pattern):
-            if side.type.base not in ("varchar", "char", "unknown"):
-                where = at(position(node))
-                raise QueryError(
-                    "TYPE_MISMATCH",
-                    f"{where}Left side of LIKE expression must evaluate to a varchar (actual: {side.type})",
-                )
-        return Typed(f"({value.sql} LIKE {pattern.sql}{escape})", BOOLEAN)
-
-    def _escape(self, node: exp.Escape, scope: Scope) -> Typed:
-        return self._like(node.this, scope, f" ESCAPE {self.compile(node.expression, scope).sql}")
 
     # --- conditionals -------------------------------------------------------------------------------------
     def _case(self, node: exp.Case, scope: Scope) -> Typed:
@@ -391,36 +301,46 @@ class Expressions:
     # --- conversions and constructors ---------------------------------------------------------------------
     def _cast(self, node: exp.Cast, scope: Scope, *, safe: bool = False) -> Typed:
         name = node.to.sql(dialect=AthenaGrammar)
-        inner = self.compile(node.this, scope)
-        if not name.lower().startswith("char"):
-            return self.convert(inner, parse_type(_lengthless(name)), name, safe=safe)
-        raise not_supported("the type char", position(node))
+        if node.meta.get("literal"):
+            kind = parse_type(
+                name.split("(")[0]
+                if "(" in name and not name.lower().startswith("timestamp") and not name.lower().startswith("time")
+                else name
+            )
+            made = literals.typed(str(node.this.this), kind, node)
+            if made is not None:
+                return made
+        return self.convert(self.compile(node.this, scope), parse_type(name), safe=safe, where=position(node))
 
-    def convert(self, inner: Typed, target: Type, name: str, *, safe: bool = False) -> Typed:
-        if name.lower() == "decimal" and isinstance(inner.literal, str):
-            whole, _, part = inner.literal.lstrip("+-").partition(".")
-            target = decimal(len(whole.lstrip("0")) + len(part), len(part))
-        if target.base.startswith("timestamp") and isinstance(inner.literal, str):
-            target = Type(target.base, numbers=(3,))
-        sql = cast(inner.sql, inner.type, target, safe=safe)
-        if name.lower().startswith("varchar("):
-            sql = f"substr({sql}, 1, {int(name[8:-1])})"
-        constant = inner.literal if isinstance(inner.literal, str) and target.is_temporal else None
+    def convert(
+        self, inner: Typed, target: Type, *, safe: bool = False, where: tuple[int, int] | None = None
+    ) -> Typed:
+        """CAST of a compiled expression."""
+        try:
+            sql = cast(inner.sql, inner.type, target, safe=safe)
+        except QueryError as err:
+            raise QueryError(err.code, at(where) + str(err).removeprefix(f"{err.code}: ")) from err
+        if target.base == "timestamp with time zone":
+            zone = inner.type.zone if inner.type.base == target.base else "" if inner.type.is_text else "UTC"
+            target = target.known(zone=zone)
+        constant = (
+            inner.literal if isinstance(inner.literal, str) and target.base in ("date", "timestamp") else None
+        )
         return Typed(sql, target, constant)
 
     def _trycast(self, node: exp.TryCast, scope: Scope) -> Typed:
         return self._cast(node, scope, safe=True)
 
     def _parsejson(self, node: exp.ParseJSON, scope: Scope) -> Typed:
-        return Typed(f"CAST({self.compile(node.this, scope).sql} AS JSON)", JSON)
+        return python("json_parse", [self.compile(node.this, scope)], JSON)
 
     def _attimezone(self, node: exp.AtTimeZone, scope: Scope) -> Typed:
-        value = self.compile(node.this, scope)
-        zone = node.args["zone"]
-        if not isinstance(zone, exp.Literal) or not value.type.base.startswith("timestamp"):
-            raise not_supported("AT TIME ZONE with a computed zone", position(node))
-        kind = Type("timestamp with time zone", numbers=(value.type.precision,), zone=zone.name)
-        return Typed(cast(value.sql, value.type, Type(kind.base, numbers=kind.numbers)), kind)
+        from local_mock.athena.translate.functions.datetimes import zone_shift
+
+        return zone_shift(self, node, self.compile(node.this, scope), self.compile(node.args["zone"], scope))
+
+    def _concat(self, node: exp.Concat, _: Scope) -> Typed:
+        raise QueryError("SYNTAX_ERROR", f"{at(position(node))}mismatched input: two texts side by side")
 
     def _array(self, node: exp.Array, scope: Scope) -> Typed:
         items, kind = self.unify(node.expressions, scope, "All ARRAY elements must be the same type")
@@ -436,12 +356,14 @@ class Expressions:
         return Typed(f"CAST({{{', '.join(fields)}}} AS {kind.duckdb})", kind)
 
     def _bracket(self, node: exp.Bracket, scope: Scope) -> Typed:
+        if len(node.expressions) != 1:
+            raise QueryError("SYNTAX_ERROR", f"{at(position(node))}one subscript expected")
         base, index = self.compile(node.this, scope), self.compile(node.expressions[0], scope)
         if base.type.base == "array" and index.type.is_integer:
             return Typed(f"t_subscript({base.sql}, {index.sql})", base.type.args[0])
         if base.type.base == "map" and common_type(index.type, base.type.args[0]) == base.type.args[0]:
             key = widen(index.sql, index.type, base.type.args[0])
-            return Typed(f"t_map_subscript({base.sql}, {key})", base.type.args[1])
+            return python("map_subscript", [base, Typed(key, base.type.args[0])], base.type.args[1])
         if (
             base.type.base == "row"
             and isinstance(index.literal, int)
@@ -455,9 +377,8 @@ class Expressions:
 
     # --- subqueries ---------------------------------------------------------------------------------------
     def _subquery(self, node: exp.Subquery, scope: Scope) -> Typed:
-        sub = self.query(node.this, scope)
-        self.one_column(sub, sub.columns[0].type, position(node))
-        return Typed(f"({sub.sql})", sub.columns[0].type)
+        sql, kind = self.single(self.query(node.this, scope))
+        return Typed(f"({sql})", kind)
 
     def _exists(self, node: exp.Exists, scope: Scope) -> Typed:
         inner = node.this
@@ -470,6 +391,8 @@ class Expressions:
         return self.call(node, str(node.this).lower(), node.expressions, scope)
 
     def _extract(self, node: exp.Extract, scope: Scope) -> Typed:
+        if node.this.name.lower() not in _EXTRACTED:
+            raise QueryError("SYNTAX_ERROR", f"{at(position(node))}Invalid EXTRACT field: {node.this.name}")
         return self.call(node, node.this.name.lower(), [node.expression], scope)
 
     def _substring(self, node: exp.Substring, scope: Scope) -> Typed:
@@ -502,40 +425,23 @@ class Expressions:
     _window = _filter = _ignorenulls = _respectnulls = _aggregate
 
 
-def _lengthless(name: str) -> str:
-    """A type name without the lengths of varchar."""
-    import re
-
-    return re.sub(r"(?i)varchar\(\d+\)", "varchar", name)
-
-
-def decimal_divide(a: str, b: str, s1: int, s2: int, kind: Type) -> str:
-    """Exact division of decimals of scales s1, s2, rounded half up to `kind`.
-
-    The unscaled quotient is an integer; its text gets the decimal point (a DECIMAL division would be a double).
-    """
-    scale = kind.numbers[1]
-    digits = (
-        f"t_half_up(t_unscaled({a}, {s1}) * CAST('{10 ** (scale + s2 - s1)}' AS HUGEINT), t_unscaled({b}, {s2}))"
-    )
-    return f"CAST(t_point({digits}, {scale}) AS {kind.duckdb})"
-
-
-def _decimal(left: Typed, symbol: str, right: Typed) -> Typed:
-    """Decimal arithmetic; precision and scale by https://trino.io/docs/current/functions/decimal.html"""
-    (p1, s1), (p2, s2) = as_decimal(left.type).numbers, as_decimal(right.type).numbers
-    scale = max(s1, s2)
-    a = widen(left.sql, left.type, as_decimal(left.type))
-    b = widen(right.sql, right.type, as_decimal(right.type))
-    if symbol == "*":
-        kind = decimal(p1 + p2, s1 + s2)
-        return Typed(f"CAST(({a} * {b}) AS {kind.duckdb})", kind)
-    if symbol == "/":
-        kind = decimal(p1 + s2 + max(s2 - s1, 0), scale)
-        return Typed(decimal_divide(a, b, s1, s2, kind), kind)
-    if symbol == "%":
-        kind = decimal(min(p1 - s1, p2 - s2) + scale, scale)
-        wide = decimal(38, scale).duckdb
-        return Typed(f"CAST((CAST({a} AS {wide}) % CAST({b} AS {wide})) AS {kind.duckdb})", kind)
-    kind = decimal(max(p1 - s1, p2 - s2) + scale + 1, scale)
-    return Typed(f"CAST((CAST({a} AS {kind.duckdb}) {symbol} CAST({b} AS {kind.duckdb})) AS {kind.duckdb})", kind)
+def unescaped(value: str, mark: str, where: tuple[int, int] | None) -> str:
+    """The text of `U&'…'`."""
+    out, i = "", 0
+    while i < len(value):
+        if value[i] != mark:
+            out, i = out + value[i], i + 1
+            continue
+        if value[i + 1 : i + 2] == mark:
+            out, i = out + mark, i + 2
+            continue
+        digits = value[i + 2 : i + 8] if value[i + 1 : i + 2] == "+" else value[i + 1 : i + 5]
+        size = 8 if value[i + 1 : i + 2] == "+" else 5
+        try:
+            code = int(digits, 16) if len(digits) == size - (2 if size == 8 else 1) else -1
+        except ValueError:
+            code = -1
+        if not 0 <= code <= 0x10FFFF or 0xD800 <= code <= 0xDFFF:
+            raise QueryError("SYNTAX_ERROR", f"{at(where)}Invalid escape in Unicode string: {value}")
+        out, i = out + chr(code), i + size
+    return out

@@ -7,7 +7,9 @@ Every output column is named c0, c1, … inside; the user's names live in `Colum
 # ruff: noqa: E501, S608 - one line a message or signature; SQL is made of compiled parts, never of user text
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from sqlglot import exp
@@ -19,12 +21,13 @@ from local_mock.athena.sqltypes import BIGINT, UNKNOWN, VARCHAR, common_type
 from local_mock.athena.translate.calls import Calls
 from local_mock.athena.translate.casts import widen
 from local_mock.athena.translate.lineage import note_conjuncts
-from local_mock.athena.translate.relations import Column, Node, Relation, Scan, Scope, Typed, quote, reach
+from local_mock.athena.translate.relations import Column, Node, Relation, Scan, Scope, Typed, quote, reach, text
 
 __all__ = ["Compiled", "Query", "compile_query"]
 
 _SET_WORDS = {exp.Union: "UNION", exp.Except: "EXCEPT", exp.Intersect: "INTERSECT"}
 _MAX_VIEW_DEPTH = 20
+MAX_RECURSION_DEPTH = 10  # https://trino.io/docs/current/sql/select.html#with-recursive-clause
 
 
 @dataclass
@@ -49,7 +52,10 @@ class Compiled:
 def compile_query(tree: exp.Expression, sql: str, catalog: Catalog, database: str) -> Compiled:
     """Compile a parsed query. Raises QueryError."""
     compiler = Queries(catalog, database, sql)
-    query = compiler.query(tree, None)
+    try:
+        query = compiler.query(tree, None)
+    except RecursionError as err:
+        raise QueryError("STACK_OVERFLOW", "statement is too large (stack overflow during analysis)") from err
     reach([query.node, *query.columns])
     return Compiled(query.sql, query.columns, compiler.scans)
 
@@ -89,6 +95,17 @@ class Queries(Calls):
             found.sql = f"{prefix} {found.sql}"
         return found
 
+    def check_groupable(self, columns: list[Column], node: exp.Expression) -> None:
+        """Refuse DISTINCT over values that DuckDB takes for different where Athena does not."""
+        for column in columns:
+            if not groupable(column.type):
+                raise not_supported(f"DISTINCT over {column.type}", position(node))
+
+    def split_row(self, value: Typed) -> list[Typed]:
+        """The fields of a row."""
+        pairs = zip(value.type.field_keys, value.type.args, strict=True)
+        return [Typed(f"struct_extract({value.sql}, {text(key)})", kind) for key, kind in pairs]
+
     def _parenthesised(self, node: exp.Expression, scope: Scope | None) -> Query:
         inner = self.query(node.this, scope)
         tail = self._tail(node, Scope(scope), inner.columns, [])
@@ -102,6 +119,11 @@ class Queries(Calls):
         parts = []
         for cte in clause.expressions:
             name = cte.alias.lower()
+            if name in self.ctes[-1]:
+                raise QueryError(
+                    "DUPLICATE_NAMED_QUERY",
+                    f"{at(position(cte))}WITH query name '{name}' specified more than once",
+                )
             names = [c.name for c in cte.args["alias"].columns]
             alias = self.fresh("w")
             if clause.args.get("recursive") and any(t.name.lower() == name for t in cte.this.find_all(exp.Table)):
@@ -112,7 +134,7 @@ class Queries(Calls):
             uses = sum(t.name.lower() == name and not t.db for t in node.find_all(exp.Table))
             self.ctes[-1][name] = (alias, query, uses)
             parts.append(f"{alias} AS ({query.sql})")
-        return f"WITH {'RECURSIVE ' if clause.args.get('recursive') else ''}{', '.join(parts)}"
+        return f"WITH {', '.join(parts)}"
 
     def _recursive(
         self, node: exp.Expression, name: str, alias: str, names: list[str], scope: Scope | None
@@ -131,14 +153,34 @@ class Queries(Calls):
                     "TYPE_MISMATCH",
                     f"{at(position(node))}recursion step relation output type ({right.type}) is not coercible to recursion base relation output type ({left.type})",
                 )
+        if node.args.get("distinct"):
+            raise QueryError(
+                "NOT_SUPPORTED", f"{at(position(node))}UNION in a recursive query is not supported: use UNION ALL"
+            )
         casts = ", ".join(
             f"{widen(f'c{i}', r.type, c.type)} AS c{i}"
             for i, (c, r) in enumerate(zip(base.columns, step.columns, strict=True))
         )
-        word = "UNION" if node.args.get("distinct") else "UNION ALL"
         node_ = Node({base.node, step.node, *base.columns, *step.columns})
         columns = [Column({node_}, c.name, type=c.type) for c in base.columns]
-        return Query(f"({base.sql}) {word} (SELECT {casts} FROM ({step.sql}))", columns, node_)
+        return Query(
+            self._unrolled(alias, base.sql, f"SELECT {casts} FROM ({step.sql})", len(columns)), columns, node_
+        )
+
+    def _unrolled(self, alias: str, base: str, step: str, width: int) -> str:
+        """The recursion as Trino runs it: `max_recursion_depth` steps; rows after the last one are an error."""
+        names = [f"{alias}_{depth}" for depth in range(MAX_RECURSION_DEPTH + 2)]
+        parts = [f"{names[0]} AS MATERIALIZED ({base})"]
+        for before, name in pairwise(names):
+            parts.append(f"{name} AS MATERIALIZED ({re.sub(rf'{re.escape(alias)}(?![0-9_])', before, step)})")
+        cells = ", ".join(f"c{i}" for i in range(width))
+        limit = f"Recursion depth limit exceeded ({MAX_RECURSION_DEPTH}). Use 'max_recursion_depth' session property to modify the limit."
+        message = text(f"NOT_SUPPORTED: {limit}")
+        reads = [f"SELECT {cells} FROM {name}" for name in names[:-1]]
+        reads.append(
+            f"SELECT {cells} FROM {names[-1]} WHERE t_fail(CASE WHEN c0 IS NULL THEN {message} ELSE {message} END) IS NULL"
+        )
+        return f"WITH {', '.join(parts)} {' UNION ALL '.join(reads)}"
 
     def _set_operation(self, node: exp.SetOperation, scope: Scope | None) -> Query:
         left, right = self.query(node.left, scope), self.query(node.right, scope)
@@ -153,7 +195,7 @@ class Queries(Calls):
         columns, sides = [], ([], [])  # type: tuple[list[Column], tuple[list[str], list[str]]]
         for i, (a, b) in enumerate(zip(left.columns, right.columns, strict=True)):
             kind = common_type(a.type, b.type)
-            if kind is None or (a.type.zone != b.type.zone):
+            if kind is None:
                 raise QueryError(
                     "TYPE_MISMATCH",
                     f"{at(position(node))}column {i + 1} in {word} query has incompatible types: {a.type}, {b.type}",
@@ -163,6 +205,7 @@ class Queries(Calls):
                 side.append(f"{widen(f'c{i}', column.type, kind)} AS c{i}")
         if not (every and word == "UNION"):
             needed.needs |= {c for c in columns}
+            self.check_groupable(columns, node)
         body = f"SELECT {', '.join(sides[0])} FROM ({left.sql}) {word}{' ALL' if every else ''} SELECT {', '.join(sides[1])} FROM ({right.sql})"
         tail = self._tail(node, Scope(scope), columns, [])
         return Query(f"SELECT * FROM ({body}){tail}", columns, needed)
@@ -172,14 +215,18 @@ class Queries(Calls):
         with self.collect() as needs:
             for item in node.expressions:
                 cells = item.expressions if isinstance(item, exp.Tuple) else [item]
-                rows.append([self.compile(cell, scope or Scope()) for cell in cells])
+                row = [self.compile(one, scope or Scope()) for one in cells]
+                if item.meta.get("bare") and row[0].type.base == "row":
+                    row = self.split_row(row[0])
+                rows.append(row)
         if len({len(cells) for cells in rows}) != 1:
             raise QueryError("SYNTAX_ERROR", f"{at(position(node))}Values rows have mismatched sizes")
-        columns, sql_columns = [], []
+        columns: list[Column] = []
+        sql_columns: list[list[str]] = []
         for cells in zip(*rows, strict=True):
             sqls, kind = self.unify(list(cells), Scope(), "Values rows have mismatched types")
             sql_columns.append(sqls)
-            columns.append(Column(set(needs), None, type=kind))
+            columns.append(Column(set(needs), f"_col{len(columns)}", type=kind))
         names = ", ".join(f"c{i}" for i in range(len(columns)))
         listed = ", ".join(f"({', '.join(cells)})" for cells in zip(*sql_columns, strict=True))
         tail = self._tail(node, Scope(scope), columns, [])
@@ -187,26 +234,16 @@ class Queries(Calls):
 
     # --- SELECT -------------------------------------------------------------------------------------------
     def _select(self, node: exp.Select, parent: Scope | None) -> Query:
-        for key in (
-            "match",
-            "laterals",
-            "pivots",
-            "qualify",
-            "cluster",
-            "sort",
-            "distribute",
-            "connect",
-            "into",
-            "locks",
-            "prewhere",
-        ):
-            if node.args.get(key):
-                raise not_supported("MATCH_RECOGNIZE" if key == "match" else key.upper(), position(node))
-        for table in node.find_all(exp.Table):
-            if table.args.get("pivots") or table.find(exp.MatchRecognize):
-                raise not_supported("MATCH_RECOGNIZE or PIVOT", position(table))
         scope = Scope(parent)
-        self.windows.append({w.name.lower(): w for w in node.args.get("windows") or []})
+        windows: dict[str, exp.Window] = {}
+        for window in node.args.get("windows") or []:
+            if window.name.lower() in windows:
+                raise QueryError(
+                    "INVALID_WINDOW_REFERENCE",
+                    f"{at(position(window))}WINDOW '{window.name}' specified more than once",
+                )
+            windows[window.name.lower()] = window
+        self.windows.append(windows)
         try:
             with self.collect() as needs:
                 return self._clauses(node, scope, needs)
@@ -228,6 +265,7 @@ class Queries(Calls):
         query_node = Node(set(needs))
         if distinct:
             query_node.needs |= set(columns)
+            self.check_groupable(columns, node)
         opaque = any(node.args.get(k) for k in ("limit", "offset")) or any(True for _ in node.find_all(exp.Window))
         for item, column in zip(items, columns, strict=True):
             if opaque or (keys is not None and item.sql not in keys):
@@ -247,8 +285,15 @@ class Queries(Calls):
         columns: list[Column] = []
         for item in node.expressions:
             inner = item.unalias()
+            aliases: list[str] = []
+            if isinstance(inner, exp.Aliases):
+                aliases, inner = [name.name for name in inner.expressions], inner.this
             if isinstance(inner, exp.Star) or (isinstance(inner, exp.Column) and isinstance(inner.this, exp.Star)):
-                for column in self._star(inner, scope):
+                fields = self._row_star(inner, scope)
+                if fields is not None:
+                    self._add_fields(fields, aliases, items, columns, inner)
+                    continue
+                for column in self._star(inner, scope, aliases):
                     items.append(Typed(column.ref, column.type))
                     columns.append(Column({column}, column.name, type=column.type, origin=_origin(column)))
                 continue
@@ -259,13 +304,56 @@ class Queries(Calls):
             columns.append(Column(set(needs), name, type=typed.type, origin=_passed_through(typed, needs)))
         return items, columns
 
-    def _star(self, node: exp.Expression, scope: Scope) -> list[Column]:
-        if any(node.args.get(key) for key in ("except_", "except", "replace", "rename")):
-            raise QueryError("SYNTAX_ERROR", f"{at(position(node))}EXCEPT and REPLACE are not allowed after *")
+    def _row_star(self, node: exp.Expression, scope: Scope) -> Typed | None:
+        """The row that `x.*` expands, None if it means a relation."""
+        if not isinstance(node, exp.Column):
+            return None
+        path = [part.name for part in node.parts if not isinstance(part, exp.Star)]
+        if len(path) == 1 and self._named(path[0], scope):
+            return None
+        try:
+            value = self.name(path, scope, position(node))
+        except QueryError:
+            return None
+        return value if value.type.base == "row" else None
+
+    def _add_fields(
+        self, value: Typed, aliases: list[str], items: list[Typed], columns: list[Column], node: exp.Expression
+    ) -> None:
+        if aliases and len(aliases) != len(value.type.args):
+            raise QueryError(
+                "MISMATCHED_COLUMN_ALIASES",
+                f"{at(position(node))}Column alias list has {len(aliases)} entries but relation has {len(value.type.args)} columns",
+            )
+        with self.collect() as needs:
+            pass
+        for i, field_ in enumerate(self.split_row(value)):
+            items.append(field_)
+            columns.append(
+                Column(
+                    needs | set(self.needs),
+                    aliases[i] if aliases else value.type.names[i] or None,
+                    type=field_.type,
+                )
+            )
+
+    def _named(self, name: str, scope: Scope | None) -> list[Relation]:
+        """The relations of a name at the nearest level that has it."""
+        while scope is not None:
+            found = [r for r in scope.relations if r.alias and r.alias.lower() == name.lower()]
+            if found:
+                return found
+            scope = scope.parent
+        return []
+
+    def _star(self, node: exp.Expression, scope: Scope, aliases: list[str]) -> list[Column]:
         relations = scope.relations
         if isinstance(node, exp.Column):
-            wanted = node.table.lower()
-            relations = [r for r in relations if r.alias and r.alias.lower() == wanted]
+            relations = self._named(node.table, scope)
+            if relations and relations[0] not in scope.relations:
+                self.needs |= {c for r in relations for c in r.columns}
+            if aliases:
+                raise not_supported("names after the * of a relation", position(node))
         if not relations:
             raise QueryError(
                 "SYNTAX_ERROR", f"{at(position(node))}SELECT * not allowed in queries without FROM clause"
@@ -283,8 +371,6 @@ class Queries(Calls):
                 parts.append(
                     f"{word} ({', '.join(self._group_key(k, scope, items, tuple_ok=True) for k in element.expressions)})"
                 )
-        if any(clause.args.get(k) for k in ("totals", "all")):
-            raise not_supported("GROUP BY ALL", position(node))
         return f" GROUP BY {', '.join(parts)}", set(plain) if len(parts) == len(plain) else set()
 
     def _group_key(self, key: exp.Expression, scope: Scope, items: list[Typed], *, tuple_ok: bool = False) -> str:
@@ -293,18 +379,25 @@ class Queries(Calls):
             return (
                 f"{word} ({', '.join(self._group_key(k, scope, items, tuple_ok=True) for k in key.expressions)})"
             )
+        if isinstance(key, exp.Tuple) and not key.expressions:
+            return "()" if tuple_ok else "GROUPING SETS (())"
         if tuple_ok and isinstance(key, exp.Tuple):
             return f"({', '.join(self._group_key(k, scope, items) for k in key.expressions)})"
         if tuple_ok and isinstance(key, exp.Paren):
             return f"({self._group_key(key.this, scope, items)})"
         if isinstance(key, exp.Literal) and not key.is_string:
             return items[_ordinal(key, len(items), "GROUP BY")].sql
-        return self.compile(key, scope).sql
+        typed = self.compile(key, scope)
+        if not groupable(typed.type):
+            raise not_supported(f"grouping by {typed.type}", position(key))
+        return typed.sql
 
     # --- ORDER BY, OFFSET, LIMIT --------------------------------------------------------------------------
     def _tail(self, node: exp.Expression, scope: Scope, columns: list[Column], items: list[Typed]) -> str:
         sql = ""
         if node.args.get("order"):
+            if isinstance(node, exp.Select) and node.args.get("distinct"):
+                self._check_distinct_order(node, scope, columns, items)
             named = Scope(scope)
             values = items or [Typed(f"c{i}", c.type) for i, c in enumerate(columns)]
             for column, value in zip(columns, values, strict=True):
@@ -321,6 +414,25 @@ class Queries(Calls):
         elif limit is not None and limit.expression.name.upper() != "ALL":
             sql += f" LIMIT {_count(limit.expression)}"
         return sql + (f" OFFSET {_count(offset.expression)}" if offset is not None else "")
+
+    def _check_distinct_order(
+        self, node: exp.Select, scope: Scope, columns: list[Column], items: list[Typed]
+    ) -> None:
+        names = {c.name.lower() for c in columns if c.name}
+        for key in node.args["order"].expressions:
+            inner = key.this
+            plain = (isinstance(inner, exp.Literal) and not inner.is_string) or (
+                isinstance(inner, exp.Column) and not inner.table and inner.name.lower() in names
+            )
+            named = Scope(scope)
+            for column, value in zip(columns, items, strict=True):
+                if column.name is not None:
+                    named.parameters.setdefault(column.name.lower(), value)
+            if not plain and self.compile(inner, named).sql not in {item.sql for item in items}:
+                raise QueryError(
+                    "EXPRESSION_NOT_IN_DISTINCT",
+                    f"{at(position(key))}For SELECT DISTINCT, ORDER BY expressions must appear in select list",
+                )
 
     def _order_key(self, key: exp.Expression, scope: Scope, columns: list[Column]) -> str:
         inner = key.this
@@ -471,6 +583,7 @@ class Queries(Calls):
     def _unnest(self, node: exp.Unnest, scope: Scope, into: Scope, *, lateral: bool) -> str:
         outer_alias = self.fresh("u")
         inner, outer, kinds, lengths = [], [], [], []
+        given: list[str | None] = []
         with self.collect() as needs:
             for i, item in enumerate(node.expressions):
                 value = self.compile(item, Scope(scope.parent, list(into.relations)))
@@ -479,27 +592,35 @@ class Queries(Calls):
                     inner.append(f"unnest(map_entries({value.sql})) AS {column}")
                     outer += [f"{column}.key", f"{column}.value"]
                     kinds += list(value.type.args)
+                    given += [None, None]
                 elif value.type.base == "array":
                     inner.append(f"unnest({value.sql}) AS {column}")
                     element = value.type.args[0]
                     fields = element.field_keys if element.base == "row" else ()
                     outer += [f"struct_extract({column}, '{key}')" for key in fields] or [column]
                     kinds += list(element.args) if fields else [element]
+                    given += [name or None for name in element.names] if fields else [None]
                 else:
                     raise QueryError(
                         "INVALID_FUNCTION_ARGUMENT", f"{at(position(item))}Cannot unnest type: {value.type}"
                     )
-                lengths.append(f"coalesce({'cardinality' if value.type.base == 'map' else 'len'}({value.sql}), 0)")
+                lengths.append(
+                    f"CAST(coalesce({'cardinality' if value.type.base == 'map' else 'len'}({value.sql}), 0) AS BIGINT)"
+                )
         offset = node.args.get("offset")
         if offset:
             inner.append(f"unnest(generate_series(1, greatest({', '.join(lengths)}))) AS xo")
             outer.append("CAST(xo AS BIGINT)")
             kinds.append(BIGINT)
+            given.append(None)
         clause = node.args.get("alias")
         names = [c.name for c in clause.columns] if clause else []
         if offset and isinstance(offset, exp.Identifier) and len(names) == len(kinds) - 1:
             names.append(offset.name)
-        columns = [Column(set(needs), None, f"{outer_alias}.c{i}", kind) for i, kind in enumerate(kinds)]
+        columns = [
+            Column(set(needs), name, f"{outer_alias}.c{i}", kind)
+            for i, (name, kind) in enumerate(zip(given, kinds, strict=True))
+        ]
         _rename(columns, names, position(node))
         into.relations.append(Relation(node.alias or None, columns, Node()))
         self.needs |= needs
@@ -527,6 +648,8 @@ class Queries(Calls):
             return f" {word} {sql} ON {self._using(using, scope, left, right, side)}"
         if on is None:
             return f" {word} {sql}"
+        if side and on.find(exp.Query, exp.Values) is not None:
+            raise not_supported("a subquery in the ON of an outer join", position(join))
         condition = self.boolean(on, scope)
         allowed = [] if side in ("RIGHT", "FULL") else right if side == "LEFT" else scope.relations
         if unnest and not (isinstance(on, exp.Boolean) and on.this):
@@ -553,6 +676,15 @@ class Queries(Calls):
         pushable = all(r.pushable for r in left)
         scope.relations.insert(0, Relation(None, merged, Node(), pushable=pushable))
         return " AND ".join(conditions)
+
+
+def groupable(kind: Any) -> bool:
+    """Whether equal values of Athena are equal values of DuckDB (maps differ by order, moments by zone)."""
+    if kind.base in {"map", "time with time zone"}:
+        return False
+    if kind.base == "timestamp with time zone":
+        return bool(kind.zone)
+    return all(groupable(arg) for arg in kind.args)
 
 
 def _seal(relations: list[Relation]) -> None:

@@ -109,6 +109,8 @@ def _unify(pattern: Type, actual: Type, letters: dict[str, Type]) -> bool:
         return all(_unify(p, a, letters) for p, a in zip(pattern.args, actual.args, strict=True))
     if pattern.base == "decimal":
         return actual.base == "decimal"
+    if pattern.base == "varchar" and actual.base == "char":
+        return True
     if pattern.base in ("timestamp", "timestamp with time zone", "char"):
         return actual.base == pattern.base or is_coercible(actual, pattern)
     return not pattern.args and is_coercible(actual, pattern)

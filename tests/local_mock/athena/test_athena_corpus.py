@@ -18,6 +18,8 @@ from local_mock.athena.sqltypes import BIGINT, DOUBLE, INTEGER, TINYINT, VARCHAR
 from local_mock.athena.translate.queries import compile_query
 from local_mock.data import FolderData
 
+pytestmark = pytest.mark.server  # the query process
+
 CORPUS = Path(__file__).parent / "corpus" / "statements.txt"
 
 

@@ -10,13 +10,28 @@ from typing import Any
 
 from sqlglot import exp
 
+from local_mock.athena.dialect import position
 from local_mock.athena.errors import QueryError, at, not_supported
-from local_mock.athena.sqltypes import BIGINT, BOOLEAN, DOUBLE, UNKNOWN, VARCHAR, array, decimal, map_of
+from local_mock.athena.sqltypes import (
+    BIGINT,
+    BOOLEAN,
+    DOUBLE,
+    UNKNOWN,
+    VARBINARY,
+    VARCHAR,
+    Type,
+    array,
+    common_type,
+    decimal,
+    is_coercible,
+    map_of,
+    row,
+)
 from local_mock.athena.translate.casts import widen
-from local_mock.athena.translate.expressions import decimal_divide
+from local_mock.athena.translate.python import python, python_sql
 from local_mock.athena.translate.relations import Scope, Typed, text
 
-__all__ = ["SPECIAL"]
+__all__ = ["AGGREGATES", "SPECIAL"]
 
 
 def _coalesce(c: Any, _node: exp.Expression, arguments: list[Any], scope: Scope) -> Typed:
@@ -43,9 +58,23 @@ def _try(c: Any, _node: exp.Expression, arguments: list[Any], scope: Scope) -> T
     return Typed(f"TRY({value.sql})", value.type)
 
 
+def _mismatch(c: Any, node: exp.Expression, name: str, values: list[Any]) -> QueryError:
+    shown = ", ".join(str(v.type) if isinstance(v, Typed) else "<function>" for v in values)
+    return QueryError(
+        "TYPE_MISMATCH", f"{at(c.place(node, name))}Unexpected parameters ({shown}) for function {name}"
+    )
+
+
 def _extreme(word: str) -> Any:
-    def handler(c: Any, _node: exp.Expression, arguments: list[Any], scope: Scope) -> Typed:
-        sqls, kind = c.unify(arguments, scope, f"All {word.upper()} operands must be the same type")
+    def handler(c: Any, node: exp.Expression, arguments: list[Any], scope: Scope) -> Typed:
+        values = [c.compile(a, scope) for a in arguments]
+        if not values:
+            raise _mismatch(c, node, word, values)
+        sqls, kind = c.unify(values, scope, f"All {word.upper()} operands must be the same type")
+        if not kind.orderable and kind != UNKNOWN:
+            raise _mismatch(c, node, word, values)
+        if kind.base in ("real", "double") or not kind.plain:
+            return python(word, [Typed(sql, kind) for sql in sqls], kind)
         missing = " OR ".join(f"{sql} IS NULL" for sql in sqls)
         return Typed(f"(CASE WHEN {missing} THEN NULL ELSE {word}({', '.join(sqls)}) END)", kind)
 
@@ -53,6 +82,11 @@ def _extreme(word: str) -> Any:
 
 
 def _concat(c: Any, node: exp.Expression, arguments: list[Any], scope: Scope) -> Typed:
+    if len(arguments) < 2:
+        raise QueryError(
+            "INVALID_FUNCTION_ARGUMENT",
+            f"{at(c.place(node, 'concat'))}There must be two or more concatenation arguments",
+        )
     return c.concatenate([c.compile(a, scope) for a in arguments], c.place(node, "concat"))  # type: ignore[no-any-return]
 
 
@@ -60,25 +94,101 @@ def _row(c: Any, _node: exp.Expression, arguments: list[Any], scope: Scope) -> T
     return c.row([c.compile(a, scope) for a in arguments])  # type: ignore[no-any-return]
 
 
-def _typeof(c: Any, _node: exp.Expression, arguments: list[Any], scope: Scope) -> Typed:
-    return Typed(text(str(c.compile(arguments[0], scope).type)), VARCHAR)
+def _typeof(c: Any, node: exp.Expression, arguments: list[Any], scope: Scope) -> Typed:
+    kind = c.compile(arguments[0], scope).type
+    if "char" in str(kind) and kind.base not in ("varchar", "char"):
+        raise not_supported(f"typeof of {kind} (lengths inside are not tracked)", c.place(node, "typeof"))
+    return Typed(text(str(kind)), VARCHAR)
 
 
-def _round_decimal(c: Any, node: exp.Expression, arguments: list[Any], scope: Scope) -> Typed:
+def _resolved(c: Any, node: exp.Expression, name: str, values: list[Any], scope: Scope) -> Typed:
+    from local_mock.athena.translate.calls import _tables
+
+    return c._resolve(node, name, _tables()[0][name], values, scope, None)  # type: ignore[no-any-return]
+
+
+def _decimal_rounding(name: str) -> Any:
+    """round, truncate, ceil, floor and the like of decimals; other types by their signatures."""
+    function = {"round": "decimal_round", "truncate": "decimal_truncate", "floor": "decimal_floor"}.get(
+        name, "decimal_ceiling"
+    )
+
+    def handler(c: Any, node: exp.Expression, arguments: list[Any], scope: Scope) -> Typed:
+        values = [c.compile(a, scope) for a in arguments]
+        if (
+            not values
+            or values[0].type.base != "decimal"
+            or len(values) > 2
+            or (len(values) == 2 and name not in ("round", "truncate"))
+        ):
+            return _resolved(c, node, name, values, scope)
+        p, s = values[0].type.numbers
+        if len(values) == 1:
+            kind = decimal(max(1, p - s), 0) if name == "truncate" else decimal(p - s + min(s, 1), 0)
+            return python(function, values, kind)
+        if not is_coercible(values[1].type, BIGINT):
+            raise _mismatch(c, node, name, values)
+        kind = decimal(p, s) if name == "truncate" else decimal(min(38, p + 1), s)
+        return python(function, [values[0], Typed(widen(values[1].sql, values[1].type, BIGINT), BIGINT)], kind)
+
+    return handler
+
+
+def _mod(c: Any, node: exp.Expression, arguments: list[Any], scope: Scope) -> Typed:
+    from local_mock.athena.translate.arithmetic import operate
+
     values = [c.compile(a, scope) for a in arguments]
-    if not values or values[0].type.base != "decimal":
-        from local_mock.athena.translate.calls import _tables
+    if len(values) != 2 or not all(v.type.is_numeric or v.type == UNKNOWN for v in values):
+        raise _mismatch(c, node, "mod", values)
+    return operate(values[0], "%", values[1], position(node))
 
-        return c._resolve(node, "round", _tables()[0]["round"], values, scope, None)  # type: ignore[no-any-return]
-    p, s = values[0].type.numbers
-    if len(values) == 1:
-        kind = decimal(p - s + min(s, 1), 0)
-        return Typed(f"CAST(round({values[0].sql}) AS {kind.duckdb})", kind)
-    digits = values[1].literal
-    if not isinstance(digits, int):
-        raise not_supported("round of a decimal to a computed number of digits", c.place(node, "round"))
-    kind = decimal(p + 1, s)
-    return Typed(f"CAST(round({values[0].sql}, {digits}) AS {kind.duckdb})", kind)
+
+def _rotated(name: str) -> Any:
+    """Functions with an overload for char, whose padding counts."""
+
+    def handler(c: Any, node: exp.Expression, arguments: list[Any], scope: Scope) -> Typed:
+        values = [c.compile(a, scope) for a in arguments]
+        if len(values) == 1 and values[0].type.base == "char":
+            kind = values[0].type
+            if name == "length":
+                return Typed(
+                    f"(CASE WHEN ({values[0].sql}) IS NOT NULL THEN CAST({kind.width} AS BIGINT) END)",
+                    BIGINT,
+                )
+            inner = (
+                Typed(values[0].sql, VARCHAR)
+                if name in ("lower", "upper")
+                else Typed(widen(values[0].sql, kind, VARCHAR), VARCHAR)
+            )
+            made = python("reverse_text" if name == "reverse" else name, [inner], VARCHAR)
+            return Typed(f"rtrim({made.sql}, ' ')", kind)
+        return _resolved(c, node, name, values, scope)
+
+    return handler
+
+
+def _trim_char(name: str) -> Any:
+    def handler(c: Any, node: exp.Expression, arguments: list[Any], scope: Scope) -> Typed:
+        values = [c.compile(a, scope) for a in arguments]
+        if values and values[0].type.base == "char":
+            return python(name, [Typed(values[0].sql, VARCHAR), *values[1:]], VARCHAR)
+        return _resolved(c, node, name, values, scope)
+
+    return handler
+
+
+def _normalize(c: Any, node: exp.Expression, arguments: list[Any], scope: Scope) -> Typed:
+    form = "NFC"
+    if len(arguments) == 2 and isinstance(arguments[1], exp.Column):
+        form = arguments[1].name.upper()
+    elif len(arguments) != 1:
+        raise QueryError("SYNTAX_ERROR", f"{at(c.place(node, 'normalize'))}normalize(text [, form]) expected")
+    value = c.compile(arguments[0], scope)
+    if value.type.base not in ("varchar", "char", "unknown") or form not in ("NFC", "NFD", "NFKC", "NFKD"):
+        raise _mismatch(c, node, "normalize", [value])
+    return python(
+        "normalize", [Typed(widen(value.sql, value.type, VARCHAR), VARCHAR), Typed(text(form), VARCHAR)], VARCHAR
+    )
 
 
 def _aggregate_of(c: Any, node: exp.Expression, arguments: list[Any], scope: Scope) -> tuple[Any, list[Any]]:
@@ -109,11 +219,116 @@ def _approx_percentile(c: Any, node: exp.Expression, arguments: list[Any], scope
     )
 
 
-def _histogram(c: Any, node: exp.Expression, arguments: list[Any], scope: Scope) -> Typed:
+def _gathered(c: Any, node: exp.Expression, arguments: list[Any], scope: Scope) -> tuple[list[Typed], Any]:
     clauses, arguments = _aggregate_of(c, node, arguments, scope)
-    value = c.compile(arguments[0], scope)
-    kind = map_of(value.type, BIGINT)
-    return Typed(f"CAST(histogram({value.sql}){clauses.filter}{clauses.over} AS {kind.duckdb})", kind)
+    return [a if isinstance(a, Typed) else c.compile(a, scope) for a in arguments], clauses
+
+
+def _list_of(clauses: Any, value: Typed, *, nulls: bool = True) -> Typed:
+    """array_agg of a value under the clauses of an aggregate."""
+    gathered = f"list({clauses.distinct}{value.sql}{clauses.order}){clauses.filter}{clauses.over}"
+    if not nulls:
+        gathered = f"list_filter({gathered}, lambda v: v IS NOT NULL)"
+    return Typed(gathered, array(value.type))
+
+
+def _extreme_aggregate(word: str) -> Any:
+    """max and min: NaN loses, nested values compare as in Trino."""
+
+    def handler(c: Any, node: exp.Expression, arguments: list[Any], scope: Scope) -> Typed:
+        values, clauses = _gathered(c, node, arguments, scope)
+        if len(values) not in (1, 2) or not (values[0].type.orderable or values[0].type == UNKNOWN):
+            raise _mismatch(c, node, word, values)
+        value, tail = values[0], clauses.filter + clauses.over
+        floating = value.type.base in ("real", "double")
+        if len(values) == 2:
+            if not values[1].type.is_integer or floating or value.type.args:
+                raise not_supported(f"{word} of several {value.type} values", c.place(node, word))
+            count = f"CAST({values[1].sql} AS BIGINT)"
+            checked = f"CASE WHEN {count} <= 0 THEN t_fail('INVALID_FUNCTION_ARGUMENT: third argument of {word} must be a positive integer') WHEN {count} > 10000 THEN t_fail('INVALID_FUNCTION_ARGUMENT: third argument of {word} must be less than or equal to 10000') ELSE {count} END"
+            return Typed(f"{word}({value.sql}, CAST({checked} AS BIGINT)){tail}", array(value.type))
+        if value.type.args:
+            return python(f"array_{word}", [_list_of(clauses, value, nulls=False)], value.type)
+        if word == "max" and floating:
+            numbers = f"CASE WHEN NOT isnan({value.sql}) THEN {value.sql} END"
+            return Typed(f"coalesce(max({numbers}){tail}, max({value.sql}){tail})", value.type)
+        return Typed(f"{word}({value.sql}){tail}", value.type)
+
+    return handler
+
+
+def _by(word: str) -> Any:
+    """max_by and min_by."""
+
+    def handler(c: Any, node: exp.Expression, arguments: list[Any], scope: Scope) -> Typed:
+        values, clauses = _gathered(c, node, arguments, scope)
+        if len(values) not in (2, 3) or not (values[1].type.orderable or values[1].type == UNKNOWN):
+            raise _mismatch(c, node, word, values)
+        value, key, tail = values[0], values[1], clauses.filter + clauses.over
+        name = "arg_max" if word == "max_by" else "arg_min"
+        floating = key.type.base in ("real", "double")
+        if key.type.args and len(values) == 2:
+            entry = row([("", value.type), ("", key.type)])
+            pairs = _list_of(clauses, Typed(f"{{'f0': {value.sql}, 'f1': {key.sql}}}", entry))
+            return python(word, [pairs], value.type)
+        if key.type.args or (len(values) == 3 and (floating or not values[2].type.is_integer)):
+            raise not_supported(f"{word} by {key.type}", c.place(node, word))
+        if len(values) == 3:
+            found = f"{name}({{'v': {value.sql}}}, {key.sql}, CAST({values[2].sql} AS BIGINT)){tail}"
+            return Typed(f"list_transform({found}, lambda e: e.v)", array(value.type))
+        if word == "max_by" and floating:
+            number = f"CASE WHEN NOT isnan({key.sql}) THEN {key.sql} END"
+            plain = f"arg_max_null({value.sql}, {key.sql}){tail}"
+            return Typed(
+                f"(CASE WHEN count({number}){tail} > 0 THEN arg_max_null({value.sql}, {number}){tail} ELSE {plain} END)",
+                value.type,
+            )
+        return Typed(f"{name}_null({value.sql}, {key.sql}){tail}", value.type)
+
+    return handler
+
+
+def _pairs(function: str) -> Any:
+    """map_agg and multimap_agg."""
+
+    def handler(c: Any, node: exp.Expression, arguments: list[Any], scope: Scope) -> Typed:
+        values, clauses = _gathered(c, node, arguments, scope)
+        if len(values) != 2:
+            raise _mismatch(c, node, function, values)
+        key, value = values
+        entry = row([("", key.type), ("", value.type)])
+        struct = f"CASE WHEN ({key.sql}) IS NOT NULL THEN {{'f0': {key.sql}, 'f1': {value.sql}}} END"
+        pairs = _list_of(clauses, Typed(struct, entry), nulls=False)
+        kind = map_of(key.type, array(value.type) if function == "multimap_agg" else value.type)
+        made = python("multimap_from_entries" if function == "multimap_agg" else "first_pairs", [pairs], kind)
+        return Typed(f"(CASE WHEN len({pairs.sql}) > 0 THEN {made.sql} END)", kind)
+
+    return handler
+
+
+def _over_list(function: str, result: Any, accepts: Any, target: Any = None) -> Any:
+    """An aggregate that a Python function computes from all values."""
+
+    def handler(c: Any, node: exp.Expression, arguments: list[Any], scope: Scope) -> Typed:
+        values, clauses = _gathered(c, node, arguments, scope)
+        if len(values) != 1 or not accepts(values[0].type):
+            raise _mismatch(c, node, function, values)
+        value = values[0] if target is None else Typed(widen(values[0].sql, values[0].type, target), target)
+        return python(function, [_list_of(clauses, value)], result(value.type))
+
+    return handler
+
+
+def _reduce_agg(c: Any, node: exp.Expression, arguments: list[Any], scope: Scope) -> Typed:
+    clauses, arguments = _aggregate_of(c, node, arguments, scope)
+    if len(arguments) != 4:
+        raise _mismatch(c, node, "reduce_agg", [])
+    gathered = _list_of(clauses, c.compile(arguments[0], scope), nulls=False)
+    identity = exp.Lambda(this=exp.to_identifier("s"), expressions=[exp.to_identifier("s")])
+    made = _resolved(
+        c, exp.Anonymous(this="reduce"), "reduce", [gathered, arguments[1], arguments[2], identity], scope
+    )
+    return Typed(f"(CASE WHEN len({gathered.sql}) > 0 THEN {made.sql} END)", made.type)
 
 
 def _decimal_average(c: Any, node: exp.Expression, arguments: list[Any], scope: Scope) -> Typed:
@@ -128,20 +343,107 @@ def _decimal_average(c: Any, node: exp.Expression, arguments: list[Any], scope: 
         f"{word}({clauses.distinct}{value.sql}){clauses.filter}{clauses.over}" for word in ("sum", "count")
     )
     counted = f"CAST(nullif({count}, 0) AS DECIMAL(19,0))"
-    return Typed(decimal_divide(total, counted, scale, 0, value.type), value.type)
+    exact = [(total, decimal(38, scale)), (counted, decimal(19, 0))]
+    return Typed(python_sql("decimal_divide", exact, value.type), value.type)
 
 
-def _format(c: Any, node: exp.Expression, _arguments: list[Any], _scope: Scope) -> Typed:
-    raise not_supported("format()", c.place(node, "format"))
-
-
-def _regexp_extract(c: Any, node: exp.Expression, arguments: list[Any], scope: Scope) -> Typed:
+def _format(c: Any, node: exp.Expression, arguments: list[Any], scope: Scope) -> Typed:
     values = [c.compile(a, scope) for a in arguments]
-    if len(values) == 3 and isinstance(values[2].literal, int) and values[0].type == values[1].type == VARCHAR:
-        return Typed(f"t_regexp_extract({values[0].sql}, {values[1].sql}, {values[2].literal})", VARCHAR)
-    from local_mock.athena.translate.calls import _tables
+    if len(values) < 2 or not values[0].type.is_text:
+        raise _mismatch(c, node, "format", values)
+    return python("format", values, VARCHAR)
 
-    return c._resolve(node, "regexp_extract", _tables()[0]["regexp_extract"], values, scope, None)  # type: ignore[no-any-return]
+
+def _array_sort_by(c: Any, node: exp.Expression, arguments: list[Any], scope: Scope) -> Typed:
+    """array_sort with a comparison: all pairs are compared, then sorted by what came out."""
+    values, compare = c.compile(arguments[0], scope), arguments[1]
+    if values.type.base != "array" or len(compare.expressions) != 2:
+        raise _mismatch(c, node, "array_sort", [values])
+    names, inner = c.lambda_names(2), Scope(scope)
+    for parameter, name in zip(compare.expressions, names, strict=True):
+        inner.parameters[parameter.name.lower()] = Typed(name, values.type.args[0])
+    with c.deeper():
+        body = c.compile(compare.this, inner)
+    if not (body.type.is_integer or body.type == UNKNOWN):
+        raise _mismatch(c, node, "array_sort", [values])
+    row_ = f"list_transform({values.sql}, lambda {names[1]}: CAST({body.sql} AS BIGINT))"
+    table = f"list_transform({values.sql}, lambda {names[0]}: {row_})"
+    return python("array_sort_by", [values, Typed(table, array(array(BIGINT)))], values.type)
+
+
+def _array_sort(c: Any, node: exp.Expression, arguments: list[Any], scope: Scope) -> Typed:
+    if len(arguments) == 2 and isinstance(arguments[1], exp.Lambda):
+        return _array_sort_by(c, node, arguments, scope)
+    return _resolved(c, node, "array_sort", [c.compile(a, scope) for a in arguments], scope)
+
+
+def _regexp_replace(c: Any, node: exp.Expression, arguments: list[Any], scope: Scope) -> Typed:
+    if len(arguments) != 3 or not isinstance(arguments[2], exp.Lambda):
+        return _resolved(c, node, "regexp_replace", [c.compile(a, scope) for a in arguments], scope)
+    values = [c.compile(a, scope) for a in arguments[:2]]
+    node_lambda, name = arguments[2], c.lambda_names(1)[0]
+    if len(node_lambda.expressions) != 1:
+        raise _mismatch(c, node, "regexp_replace", values)
+    inner = Scope(scope)
+    inner.parameters[node_lambda.expressions[0].name.lower()] = Typed(f"{name}.f1", array(VARCHAR))
+    with c.deeper():
+        body = c.compile(node_lambda.this, inner)
+    pieces = python("regexp_pieces", values, array(row([("", VARCHAR), ("", array(VARCHAR))])))
+    last = f"len({pieces.sql})"
+    parts = f"list_transform({pieces.sql}, lambda {name}, i{name}: {name}.f0 || CASE WHEN i{name} < {last} THEN {widen(body.sql, body.type, VARCHAR)} ELSE '' END)"
+    return Typed(
+        f"(CASE WHEN len(list_filter({parts}, lambda v: v IS NULL)) = 0 THEN array_to_string({parts}, '') END)",
+        VARCHAR,
+    )
+
+
+def _listagg(c: Any, node: exp.Expression, arguments: list[Any], scope: Scope) -> Typed:
+    clauses, plain = _aggregate_of(c, node, arguments, scope)
+    if not clauses.order:
+        raise QueryError("SYNTAX_ERROR", f"{at(c.place(node, 'listagg'))}LISTAGG needs WITHIN GROUP (ORDER BY …)")
+    if clauses.over:
+        raise QueryError(
+            "NOT_SUPPORTED", f"{at(c.place(node, 'listagg'))}Window function with ORDER BY is not supported"
+        )
+    values = [c.compile(a, scope) for a in plain]
+    if len(values) != 2 or not all(v.type.is_text or v.type == UNKNOWN for v in values):
+        raise _mismatch(c, node, "listagg", values)
+    joined = f"string_agg({clauses.distinct}{widen(values[0].sql, values[0].type, VARCHAR)}, {values[1].sql}{clauses.order}){clauses.filter}{clauses.over}"
+    return Typed(joined, VARCHAR)
+
+
+def _contains(c: Any, node: exp.Expression, arguments: list[Any], scope: Scope) -> Typed:
+    values = [c.compile(a, scope) for a in arguments]
+    if len(values) == 2 and values[0].type.is_text and values[1].type.base in ("ipaddress", "unknown"):
+        address = Type("ipaddress")
+        return python(
+            "ip_contains", [values[0], Typed(widen(values[1].sql, values[1].type, address), address)], BOOLEAN
+        )
+    return _resolved(c, node, "contains", values, scope)
+
+
+def _map_zip_with(c: Any, node: exp.Expression, arguments: list[Any], scope: Scope) -> Typed:
+    if len(arguments) != 3 or not isinstance(arguments[2], exp.Lambda) or len(arguments[2].expressions) != 3:
+        raise _mismatch(c, node, "map_zip_with", [])
+    first, second = (c.compile(a, scope) for a in arguments[:2])
+    if first.type.base != "map" or second.type.base != "map":
+        raise _mismatch(c, node, "map_zip_with", [first, second])
+    key = common_type(first.type.args[0], second.type.args[0])
+    if key is None:
+        raise _mismatch(c, node, "map_zip_with", [first, second])
+    kinds = [map_of(key, m.type.args[1]) for m in (first, second)]
+    maps = [Typed(widen(m.sql, m.type, k), k) for m, k in zip((first, second), kinds, strict=True)]
+    entry = row([("", key), ("", kinds[0].args[1]), ("", kinds[1].args[1])])
+    name, inner = c.lambda_names(1)[0], Scope(scope)
+    for i, (parameter, kind) in enumerate(zip(arguments[2].expressions, entry.args, strict=True)):
+        inner.parameters[parameter.name.lower()] = Typed(f"{name}.f{i}", kind)
+    with c.deeper():
+        body = c.compile(arguments[2].this, inner)
+    pairs = python("map_paired", maps, array(entry))
+    made = f"list_transform({pairs.sql}, lambda {name}: {{'f0': {name}.f0, 'f1': {body.sql}}})"
+    return python(
+        "map_from_entries", [Typed(made, array(row([("", key), ("", body.type)])))], map_of(key, body.type)
+    )
 
 
 def _map_lambda(name: str) -> Any:
@@ -164,13 +466,14 @@ def _map_lambda(name: str) -> Any:
                 "TYPE_MISMATCH",
                 f"{at(c.place(node, name))}Unexpected parameters ({', '.join(str(v.type) for v in values)}, <function>) for function {name}",
             )
-        pair = c.fresh("p")
+        pair = c.lambda_names(1)[0]
         kinds = (values[0].type.args[0], values[1].type.args[0]) if name == "zip_with" else values[0].type.args
         refs = (f"{pair}[1]", f"{pair}[2]") if name == "zip_with" else (f"{pair}.key", f"{pair}.value")
         inner = Scope(scope)
         for parameter, ref, kind in zip(arguments[-1].expressions, refs, kinds, strict=True):
             inner.parameters[parameter.name.lower()] = Typed(ref, kind)
-        body = c.compile(arguments[-1].this, inner)
+        with c.deeper():
+            body = c.compile(arguments[-1].this, inner)
         if name == "zip_with":
             return Typed(
                 f"list_transform(list_zip({values[0].sql}, {values[1].sql}), lambda {pair}: {body.sql})",
@@ -183,54 +486,49 @@ def _map_lambda(name: str) -> Any:
             return Typed(f"map_from_entries(list_filter({entries}, lambda {pair}: {body.sql}))", values[0].type)
         key, value = (body.sql, f"{pair}.value") if name == "transform_keys" else (f"{pair}.key", body.sql)
         kind = map_of(body.type, kinds[1]) if name == "transform_keys" else map_of(kinds[0], body.type)
+        if name == "transform_keys":
+            rows = f"list_transform({entries}, lambda {pair}: {{'f0': {key}, 'f1': {value}}})"
+            return python(
+                "map_from_entries", [Typed(rows, array(row([("", kind.args[0]), ("", kind.args[1])])))], kind
+            )
         made = f"list_transform({entries}, lambda {pair}: {{'key': {key}, 'value': {value}}})"
         return Typed(f"map_from_entries({made})", kind)
 
     return handler
 
 
+def _is_map(kind: Type) -> bool:
+    return kind.base == "map"
+
+
+def _is_any(_kind: Type) -> bool:
+    return True
+
+
+def _constant(kind: Type) -> Any:
+    return lambda _argument: kind
+
+
+def _is_number(kind: Type) -> bool:
+    return kind.is_numeric
+
+
 SPECIAL: dict[str, Any] = {
     "coalesce": _coalesce, "nullif": _nullif, "if": _if, "try": _try, "greatest": _extreme("greatest"),
-    "least": _extreme("least"), "concat": _concat, "row": _row, "typeof": _typeof, "round": _round_decimal,
-    "approx_percentile": _approx_percentile, "histogram": _histogram, "avg": _decimal_average, "format": _format,
-    "regexp_extract": _regexp_extract,
+    "least": _extreme("least"), "concat": _concat, "row": _row, "typeof": _typeof, "mod": _mod,
+    **{name: _decimal_rounding(name) for name in ("round", "truncate", "ceil", "ceiling", "floor")},
+    **{name: _rotated(name) for name in ("length", "lower", "upper", "reverse")},
+    **{name: _trim_char(name) for name in ("trim", "ltrim", "rtrim")},
+    "normalize": _normalize, "format": _format, "array_sort": _array_sort, "regexp_replace": _regexp_replace, "contains": _contains,
     **{name: _map_lambda(name) for name in ("zip_with", "map_filter", "transform_values", "transform_keys")},
+    "map_zip_with": _map_zip_with,
 }  # fmt: skip
-
-MACROS = r"""
-CREATE MACRO t_cbrt(x) AS CASE WHEN round(cbrt(x)) * round(cbrt(x)) * round(cbrt(x)) = x THEN round(cbrt(x)) ELSE cbrt(x) END;
-CREATE MACRO t_subscript(a, i) AS CASE WHEN i IS NULL OR a IS NULL THEN NULL
-  WHEN i = 0 THEN error('INVALID_FUNCTION_ARGUMENT: SQL array indices start at 1')
-  WHEN i < 0 THEN error('INVALID_FUNCTION_ARGUMENT: Array subscript is negative: ' || i)
-  WHEN i > len(a) THEN error('INVALID_FUNCTION_ARGUMENT: Array subscript must be less than or equal to array length: ' || i || ' > ' || len(a))
-  ELSE a[i] END;
-CREATE MACRO t_map_subscript(m, k) AS CASE WHEN m IS NULL OR k IS NULL THEN NULL WHEN NOT map_contains(m, k)
-  THEN error('INVALID_FUNCTION_ARGUMENT: Key not present in map: ' || CAST(k AS VARCHAR)) ELSE map_extract_value(m, k) END;
-CREATE MACRO t_element_at(a, i) AS CASE WHEN i = 0 THEN error('INVALID_FUNCTION_ARGUMENT: SQL array indices start at 1')
-  ELSE a[i] END;
-CREATE MACRO t_unscaled(x, s) AS CAST(replace(CAST(x AS VARCHAR), '.', '') AS HUGEINT);
-CREATE MACRO t_half_up(n, d) AS CASE WHEN d = 0 THEN CAST(error('DIVISION_BY_ZERO: Division by zero') AS HUGEINT)
-  ELSE CAST(sign(n) * sign(d) AS HUGEINT) * ((2 * abs(n) + abs(d)) // (2 * abs(d))) END;
-CREATE MACRO t_point(n, s) AS CASE WHEN n IS NULL THEN NULL WHEN s = 0 THEN CAST(n AS VARCHAR)
-  ELSE CASE WHEN n < 0 THEN '-' ELSE '' END || left(lpad(CAST(abs(n) AS VARCHAR), CAST(greatest(s + 1, length(CAST(abs(n) AS VARCHAR))) AS INTEGER), '0'), -s) || '.' || right(lpad(CAST(abs(n) AS VARCHAR), CAST(greatest(s + 1, length(CAST(abs(n) AS VARCHAR))) AS INTEGER), '0'), s) END;
-CREATE MACRO t_ln(x) AS CASE WHEN x > 0 THEN ln(x) WHEN x = 0 THEN CAST('-Infinity' AS DOUBLE) WHEN x IS NULL THEN NULL ELSE CAST('NaN' AS DOUBLE) END;
-CREATE MACRO t_round(x, n) AS CASE WHEN isfinite(x) THEN round(x, n) ELSE x END;
-CREATE MACRO t_width_bucket(x, lo, hi, n) AS CASE WHEN n <= 0 THEN CAST(error('INVALID_FUNCTION_ARGUMENT: bucketCount must be greater than 0') AS BIGINT)
-  WHEN lo = hi THEN CAST(error('INVALID_FUNCTION_ARGUMENT: bounds cannot equal each other') AS BIGINT)
-  WHEN lo < hi THEN CASE WHEN x < lo THEN 0 WHEN x >= hi THEN n + 1 ELSE CAST(floor(n * (x - lo) / (hi - lo)) AS BIGINT) + 1 END
-  ELSE CASE WHEN x > lo THEN 0 WHEN x <= hi THEN n + 1 ELSE CAST(floor(n * (lo - x) / (lo - hi)) AS BIGINT) + 1 END END;
-CREATE MACRO t_substr(s, i, n) AS CASE WHEN i = 0 OR n <= 0 OR i > length(s) OR -i > length(s) THEN CASE WHEN s IS NULL OR i IS NULL OR n IS NULL THEN NULL ELSE '' END
-  ELSE substr(s, i, n) END;
-CREATE MACRO t_replacement(r) AS regexp_replace(replace(r, '\\', '\\\\'), '\$(\d)', '\\\1', 'g');
-CREATE MACRO t_regexp_extract(s, p, g) AS CASE WHEN regexp_matches(s, p) THEN regexp_extract(s, p, g) END;
-CREATE MACRO t_json_scalar(j, p) AS CASE WHEN json_type(json_extract(j, p)) IN ('OBJECT', 'ARRAY') THEN NULL ELSE json_extract_string(j, p) END;
-CREATE MACRO t_slice(a, i, n) AS CASE WHEN i = 0 THEN error('INVALID_FUNCTION_ARGUMENT: SQL array indices start at 1')
-  WHEN n < 0 THEN error('INVALID_FUNCTION_ARGUMENT: length must be greater than or equal to 0')
-  WHEN n = 0 OR abs(i) > len(a) THEN a[1:0] WHEN i > 0 THEN a[i:i + n - 1] ELSE a[len(a) + i + 1:least(len(a) + i + n, len(a))] END;
-CREATE MACRO t_any(b) AS CASE WHEN b IS NULL THEN NULL WHEN len(list_filter(b, lambda x: x)) > 0 THEN TRUE
-  WHEN len(list_filter(b, lambda x: x IS NULL)) > 0 THEN NULL ELSE FALSE END;
-CREATE MACRO t_map_agg(l) AS map_from_entries(list_reduce(list_filter(l, lambda e: e IS NOT NULL),
-  lambda a, e: CASE WHEN list_contains(list_transform(a, lambda x: x.key), e.key) THEN a ELSE list_append(a, e) END,
-  list_filter(l, lambda z: FALSE)));
-CREATE MACRO t_months(a, b) AS CASE WHEN b >= a THEN datesub('month', a, b) ELSE -datesub('month', b, a) END;
-"""
+AGGREGATES: dict[str, Any] = {
+    "approx_percentile": _approx_percentile, "avg": _decimal_average, "max": _extreme_aggregate("max"),
+    "min": _extreme_aggregate("min"), "max_by": _by("max_by"), "min_by": _by("min_by"), "map_agg": _pairs("map_agg"),
+    "multimap_agg": _pairs("multimap_agg"), "histogram": _over_list("histogram", lambda k: map_of(k, BIGINT), _is_any),
+    "map_union": _over_list("map_union", lambda k: k, _is_map), "checksum": _over_list("checksum", _constant(VARBINARY), _is_any),
+    "skewness": _over_list("skewness", _constant(DOUBLE), _is_number, DOUBLE),
+    "kurtosis": _over_list("kurtosis", _constant(DOUBLE), _is_number, DOUBLE),
+    "entropy": _over_list("entropy", _constant(DOUBLE), _is_number, DOUBLE), "reduce_agg": _reduce_agg, "listagg": _listagg,
+}  # fmt: skip

@@ -1,0 +1,27 @@
+"""Frames on the pipes between the server and a query process: eight bytes of length, then the body."""
+
+from __future__ import annotations
+
+import struct
+from typing import IO
+
+__all__ = ["read_frame", "write_frame"]
+
+_HEADER = struct.Struct(">Q")
+
+
+def read_frame(stream: IO[bytes]) -> bytes | None:
+    """The next frame, None at the end of the stream."""
+    head = stream.read(_HEADER.size)
+    if len(head) < _HEADER.size:
+        return None
+    (size,) = _HEADER.unpack(head)
+    body = stream.read(size)
+    return body if len(body) == size else None
+
+
+def write_frame(stream: IO[bytes], body: bytes | memoryview) -> None:
+    """Send one frame."""
+    stream.write(_HEADER.pack(len(body)))
+    stream.write(body)
+    stream.flush()

@@ -1,0 +1,43 @@
+"""What of Athena is refused, for COVERAGE.md: each with a reason that says "is not supported by local_mock"."""
+
+# ruff: noqa: E501 - one line an entry
+from __future__ import annotations
+
+__all__ = ["render"]
+
+_STATEMENTS = (
+    "Iceberg tables, managed tables and what belongs to them: UPDATE, DELETE, MERGE, OPTIMIZE, VACUUM, `FOR TIMESTAMP AS OF`, "
+    "`FOR VERSION AS OF` (awswrangler's `to_iceberg`)",
+    "Spark work groups (`run_spark_calculation`), federated catalogs, USE, SET, ANALYZE, GRANT, REVOKE",
+    "tables of JSON, ORC, Avro, Grok, CloudTrail and Ion files (the catalog takes them); nested types in text files",
+    "CLUSTERED BY, `bucketed_by`, CTAS and UNLOAD to ORC, AVRO or JSON, compressed TEXTFILE output",
+    "partition projection of type `injected`",
+)
+_CLAUSES = (
+    "MATCH_RECOGNIZE, PIVOT, TABLESAMPLE other than BERNOULLI and SYSTEM, NATURAL JOIN, table functions (`TABLE(f(…))`)",
+    "GROUP BY ALL and GROUP BY DISTINCT, FETCH … WITH TIES, EXCLUDE in a window frame, IGNORE NULLS on aggregates",
+    "UNNEST joined ON anything but TRUE, names after the `*` of a relation",
+    "grouping, DISTINCT, UNION and PARTITION BY over maps, over times with zone, and over timestamps with zones that differ by row",
+    "max_by and min_by of several values by a float or a nested value; max and min of several floats; checksum of nested values",
+    "typeof of nested text (lengths inside are not tracked); RANGE frames over timestamps with zone or more than 6 digits",
+    "json_value, json_query, json_exists, json_object, json_array, json_table; JSON paths with wildcards or filters",
+    "date conversions in format(), names of zones in format_datetime other than UTC, eras and centuries in parse_datetime",
+    "syntax of other dialects that Athena refuses, too: QUALIFY, ILIKE, `BETWEEN SYMMETRIC`, `UNION BY NAME`, `CAST … FORMAT`, "
+    "`LIMIT … PERCENT`, `SELECT * EXCLUDE`, USING SAMPLE, MATERIALIZED",
+)
+
+
+def render() -> str:
+    """A paragraph with lists, as Markdown."""
+    from local_mock.athena.translate.calls import REFUSED_FUNCTIONS
+
+    functions = ", ".join(f"`{name}`" for name in sorted(REFUSED_FUNCTIONS))
+    lines = ["Of Athena, these are refused with a sentence:", ""]
+    lines += [f"- {item}" for item in (*_STATEMENTS, *_CLAUSES)]
+    lines += [f"- the functions {functions}, and all geospatial ones (`ST_…`)", ""]
+    lines.append(
+        "Whatever else the parser reads and the translator does not (`local_mock/athena/translate/consumed.py`) is refused "
+        "by name as well. One query may hold half of `LOCAL_MOCK_ATHENA_MEMORY` (2GB) and take `LOCAL_MOCK_ATHENA_TIMEOUT` "
+        "seconds (1800)."
+    )
+    return "\n".join(lines)

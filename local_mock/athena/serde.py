@@ -1,0 +1,283 @@
+"""Text files → Parquet of the table's types, by the rules of their SerDe: LazySimpleSerDe and OpenCSVSerDe.
+
+Run in the query process, which keeps memory bounded; the server scans what is made here. A line ends at `\\n`,
+`\\r\\n` or `\\r`, inside quotes as well; an empty line is a row. Bytes that are no UTF-8 become U+FFFD.
+Sources: https://docs.aws.amazon.com/athena/latest/ug/lazy-simple-serde.html and csv-serde.html, Trino's
+io.trino.hive.formats.line (simple, opencsv).
+"""
+
+# ruff: noqa: PLR0911 - one branch a kind
+from __future__ import annotations
+
+import bz2
+import decimal
+import gzip
+import io
+import os
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from local_mock.athena.functions import moments as m
+from local_mock.athena.functions.values import arrow_type, encode_column
+from local_mock.athena.sqltypes import Type, parse_type
+
+__all__ = ["BadData", "convert", "opencsv_cells"]
+
+_BATCH_CELLS = 200_000
+_BATCH_BYTES = 16 * 2**20
+_BITS = {"tinyint": 7, "smallint": 15, "integer": 31, "bigint": 63}
+Parse = Callable[[str], Any]
+
+
+class BadData(Exception):  # noqa: N818 - Hive's word for it
+    """A cell that its SerDe refuses: HIVE_BAD_DATA."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(f"HIVE_BAD_DATA: {message}")
+
+
+def convert(request: dict[str, Any]) -> None:
+    """Write `target`: the file `source` as Parquet with `columns` [(name, type)], by `serde` and `parameters`."""
+    kinds = [parse_type(kind) for _, kind in request["columns"]]
+    schema = pa.schema([(f"c{i}", arrow_type(kind)) for i, kind in enumerate(kinds)])
+    parameters = request["parameters"]
+    opencsv = request["serde"] == "opencsv"
+    cells = _opencsv(parameters) if opencsv else _simple(parameters, len(kinds))
+    parsers = [(_opencsv_value(k, i) if opencsv else _simple_value(k, parameters)) for i, k in enumerate(kinds)]
+    null = None if opencsv else parameters.get("serialization.null.format", "\\N")
+    target = Path(request["target"])
+    part = target.with_suffix(f".{os.getpid()}.part")
+    try:
+        with (
+            _opened(Path(request["source"])) as stream,
+            pq.ParquetWriter(part, schema, compression="snappy") as writer,
+        ):
+            for rows in _batches(_lines(stream, int(request["skip"])), len(kinds)):
+                columns: list[list[Any]] = [[] for _ in kinds]
+                for line in rows:
+                    found = cells(line)
+                    for i, (column, parse) in enumerate(zip(columns, parsers, strict=True)):
+                        cell = found[i] if i < len(found) else None
+                        column.append(None if cell is None or cell == null else parse(cell))
+                arrays = [encode_column(c, k) for c, k in zip(columns, kinds, strict=True)]
+                writer.write_table(pa.table(arrays, schema=schema))
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+# --- lines ------------------------------------------------------------------------------------------------
+def _opened(path: Path) -> IO[bytes]:
+    """The file's bytes, uncompressed. The content tells the codec: the name may be a cache's."""
+    with path.open("rb") as file:
+        head = file.read(4)
+    if head[:2] == b"\x1f\x8b":
+        return gzip.open(path)  # type: ignore[return-value]
+    if head[:3] == b"BZh":
+        return bz2.open(path)
+    if head == b"\x28\xb5\x2f\xfd":
+        return io.BufferedReader(pa.CompressedInputStream(pa.OSFile(str(path)), "zstd"))
+    return path.open("rb")
+
+
+def _lines(stream: IO[bytes], skip: int) -> Iterator[str]:
+    reader = io.TextIOWrapper(stream, encoding="utf-8", errors="replace", newline=None)
+    for number, line in enumerate(reader):
+        if number >= skip:
+            yield line.removesuffix("\n")
+
+
+def _batches(lines: Iterator[str], width: int) -> Iterator[list[str]]:
+    batch, size = list[str](), 0
+    for line in lines:
+        batch.append(line)
+        size += len(line)
+        if len(batch) * max(width, 1) >= _BATCH_CELLS or size >= _BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    yield batch  # the schema of an empty file, too
+
+
+# --- cells ------------------------------------------------------------------------------------------------
+def _character(value: str) -> str:
+    r"""A delimiter as a SerDe reads it: itself, `\t`, or a code (`1`, `\001`, `\u0001`)."""
+    if re.fullmatch(r"\\u[0-9A-Fa-f]{4}", value):
+        return chr(int(value[2:], 16))
+    if re.fullmatch(r"\\?\d{1,3}", value) and (len(value) > 1 or value == "1"):
+        return chr(int(value.lstrip("\\"), 8) if value.startswith("\\") else int(value))
+    return {"\\t": "\t", "\\n": "\n", "\\r": "\r", "\\\\": "\\"}.get(value, value)
+
+
+def _simple(parameters: dict[str, str], width: int) -> Callable[[str], list[str]]:
+    delimiter = _character(parameters.get("field.delim") or parameters.get("serialization.format") or "\x01")
+    escape = _character(parameters.get("escape.delim", ""))[:1]
+    rest = parameters.get("serialization.last.column.takes.rest", "").lower() == "true"
+    if not escape:
+        return lambda line: line.split(delimiter, width - 1 if rest else -1)
+
+    def split(line: str) -> list[str]:
+        cells, cell, i = list[str](), "", 0
+        while i < len(line):
+            if line[i] == escape and i + 1 < len(line):
+                cell += {"n": "\n", "r": "\r"}.get(line[i + 1], line[i + 1])
+                i += 2
+            elif line.startswith(delimiter, i) and not (rest and len(cells) == width - 1):
+                cells.append(cell)
+                cell, i = "", i + len(delimiter)
+            else:
+                cell, i = cell + line[i], i + 1
+        return [*cells, cell]
+
+    return split
+
+
+def _opencsv(parameters: dict[str, str]) -> Callable[[str], list[str]]:
+    separator = _character(parameters.get("separatorChar") or ",")[:1]
+    quote = _character(parameters.get("quoteChar") or '"')[:1]
+    escape = _character(parameters.get("escapeChar") or "\\")[:1]
+    return lambda line: opencsv_cells(line, separator, quote, escape)
+
+
+def opencsv_cells(line: str, separator: str = ",", quote: str = '"', escape: str = "\\") -> list[str]:
+    """The cells of a line as opencsv 2.3 parses it, which the SerDe uses."""
+    cells, cell, quoted, i = list[str](), "", False, 0
+    while i < len(line):
+        char, following = line[i], line[i + 1 : i + 2]
+        if char == escape and escape != quote:
+            if quoted and following in (quote, escape) and following:
+                cell, i = cell + following, i + 1
+        elif char == quote:
+            if quoted and following == quote:
+                cell, i = cell + quote, i + 1
+            else:
+                quoted = not quoted
+                inside = i > 2 and line[i - 1] != separator and following not in ("", separator)
+                if inside:  # a quote in the middle of a cell
+                    cell = "" if cell and not cell.strip() else cell + char
+        elif char == separator and not quoted:
+            cells.append(cell)
+            cell = ""
+        else:
+            cell += char
+        i += 1
+    return [*cells, cell]
+
+
+# --- values -----------------------------------------------------------------------------------------------
+def _simple_value(kind: Type, parameters: dict[str, str]) -> Parse:
+    """The value of a cell; what does not fit the type is NULL."""
+    base = kind.base
+    if base in ("varchar", "char"):
+        length = kind.length
+        return (
+            (lambda v: v)
+            if base == "varchar" and length is None
+            else lambda v: v[:length].rstrip(" ") if base == "char" else v[:length]
+        )
+    if base in _BITS:
+        return lambda v: _whole(v, _BITS[base])
+    if base in ("double", "real"):
+        return _float
+    if base == "boolean":
+        return lambda v: {"true": True, "false": False}.get(v.lower())
+    if base == "decimal":
+        return lambda v: _decimal(v, kind)
+    if base == "date":
+        return _date
+    if base == "timestamp":
+        formats = [f.strip() for f in parameters.get("timestamp.formats", "").split(",") if f.strip()]
+        return lambda v: _timestamp(v, formats)
+    if base == "varbinary":
+        return lambda v: v.encode()
+    raise BadData(f"the type {kind} in a text file is not supported by local_mock")
+
+
+def _whole(text: str, bits: int) -> int | None:
+    match = re.fullmatch(r"([+-]?[0-9]+)(?:\.[0-9]*)?", text)
+    if match is None:
+        return None
+    value = int(match.group(1))
+    return value if -(1 << bits) <= value < 1 << bits else None
+
+
+def _float(text: str) -> float | None:
+    text = text.strip()
+    if text in ("NaN", "Infinity", "-Infinity", "+Infinity"):
+        return float(text.lower())
+    return (
+        float(text.rstrip("dDfF")) if re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?[dDfF]?", text) else None
+    )
+
+
+def _decimal(text: str, kind: Type) -> decimal.Decimal | None:
+    precision, scale = kind.numbers
+    if not re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", text):
+        return None
+    with decimal.localcontext(prec=400):
+        value = decimal.Decimal(text).quantize(decimal.Decimal(1).scaleb(-scale), decimal.ROUND_HALF_UP)
+        return value if abs(int(value.scaleb(scale))) < 10**precision else None
+
+
+def _date(text: str) -> int | None:
+    return m.parse_date(text) if re.fullmatch(r"\d{4}-\d{1,2}-\d{1,2}", text) else None
+
+
+def _timestamp(text: str, formats: list[str]) -> int | None:
+    if re.fullmatch(r"\d{4}-\d{1,2}-\d{1,2} \d{1,2}:\d{1,2}:\d{1,2}(\.\d{1,9})?", text):
+        parsed = m.parse_timestamp(text)
+        return None if parsed is None else m.rescale(parsed[0], 3)
+    from local_mock.athena.functions.datetimes import parse_datetime
+
+    for pattern in formats:
+        try:
+            instant, zone = parse_datetime(text, pattern)
+        except m.Failure:
+            continue
+        return m.rescale(m.to_local(instant, zone), 3)
+    return None
+
+
+def _opencsv_value(kind: Type, index: int) -> Parse:
+    """The value of a cell; what does not fit the type fails the query. Dates are days, timestamps milliseconds."""
+
+    def failure(text: str) -> BadData:
+        return BadData(f'Error parsing field value for field {index}: For input string: "{text}"')
+
+    def number(text: str) -> int:
+        if not re.fullmatch(r"[+-]?\d+", text):
+            raise failure(text)
+        return int(text)
+
+    base = kind.base
+    if base in ("varchar", "char"):
+        return _simple_value(kind, {})
+    if base in _BITS:
+
+        def whole(text: str) -> int:
+            value = number(text)
+            if not -(1 << _BITS[base]) <= value < 1 << _BITS[base]:
+                raise failure(text)
+            return value
+
+        return whole
+    if base == "date":
+        return lambda v: number(v) if v else None
+    if base == "timestamp":
+        return lambda v: number(v) * 10**9 if v else None
+    if base == "boolean":
+        return lambda v: v.lower() == "true" if v else None
+
+    plain = _simple_value(kind, {})
+
+    def parse(text: str) -> Any:
+        value = plain(text)
+        if value is None:
+            raise failure(text)
+        return value
+
+    return parse
