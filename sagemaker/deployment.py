@@ -33,7 +33,7 @@ def answer(
         text = f"The request is longer than {limit}: use a batch transform for long videos."
         return 413, json.dumps({"error": text}).encode(), "application/json"
     try:
-        output, kind = model.answer(body, content_type, serve._first(accept))
+        output, kind = model.answer(body, content_type, accept)
     except Exception as err:
         refused = serve._failure(err)
         return refused.status_code, bytes(refused.body), "application/json"

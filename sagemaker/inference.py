@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,8 @@ from etholake.errors import EtholakeError
 
 PARQUET, JSON, JSON_LINES = "application/x-parquet", "application/json", "application/jsonlines"
 METADATA_KEY = b"etholake"
+# Bounds of a Parquet request as it is read: an hour of 4 animals with 12 parts at 30 frames/s has 5.2 M rows.
+MAX_UNCOMPRESSED_MB, BYTES_PER_ROW = 1024, 40
 CURATED_COLUMNS = {
     "video_frame": "int", "mouse_id": "tinyint", "bodypart": "string", "x": "float", "y": "float",
     "x_cm": "float", "y_cm": "float", "is_imputed": "boolean",
@@ -129,12 +132,13 @@ def predict_fn(request: Request, loaded: Loaded) -> dict[str, Any]:
 
 def output_fn(prediction: dict[str, Any], accept: str) -> tuple[bytes, str]:
     """Return the response in the accepted form. Raises RequestError for another."""
-    if accept in (JSON, "*/*", ""):
+    form = _form(accept)
+    if form == JSON:
         return json.dumps(prediction).encode(), JSON
     events = [{"video_id": prediction["video_id"], **event} for event in prediction["events"]]
-    if accept == JSON_LINES:
+    if form == JSON_LINES:
         return "".join(json.dumps(event) + "\n" for event in events).encode(), JSON_LINES
-    if accept == PARQUET:
+    if form == PARQUET:
         sink = pa.BufferOutputStream()
         pq.write_table(pa.Table.from_pylist(events, schema=EVENTS), sink)
         return bytes(sink.getvalue()), PARQUET
@@ -143,9 +147,36 @@ def output_fn(prediction: dict[str, Any], accept: str) -> tuple[bytes, str]:
     )
 
 
+def _form(accept: str) -> str | None:
+    """Return the first form that an Accept header takes, wildcards included; None if it takes none."""
+    for item in accept.split(",") if accept.strip() else ["*/*"]:
+        wanted = item.partition(";")[0].strip().lower()
+        if wanted in ("*/*", "application/*", JSON):
+            return JSON
+        if wanted in (JSON_LINES, PARQUET):
+            return wanted
+    return None
+
+
+def _check_size(metadata: pq.FileMetaData) -> None:
+    """Refuse a Parquet file that is small as it is sent and would take too much memory as it is read."""
+    limit = float(os.environ.get("SERVE_MAX_UNCOMPRESSED_MB") or MAX_UNCOMPRESSED_MB)
+    declared = sum(metadata.row_group(k).total_byte_size for k in range(metadata.num_row_groups))
+    megabytes = max(declared, metadata.num_rows * BYTES_PER_ROW) / (1 << 20)
+    if limit and megabytes > limit:
+        raise RequestError(
+            413,
+            f"The Parquet file has {metadata.num_rows:,} rows, about {megabytes:,.0f} MB when read; at most "
+            f"{limit:g} MB are taken: cut the video into parts, or set SERVE_MAX_UNCOMPRESSED_MB (0 for none).",
+        )
+
+
 def _read_parquet(body: bytes) -> tuple[dict[str, Any], pa.Table]:
     try:
-        table = pq.read_table(io.BytesIO(body))
+        file = pq.ParquetFile(io.BytesIO(body))
+        _check_size(file.metadata)
+        names = file.schema_arrow.names
+        table = file.read(columns=[name for name in CURATED_COLUMNS if name in names])
     except (pa.ArrowException, OSError) as err:
         raise RequestError(400, f"The body is not a Parquet file: {err}") from err
     text = (table.schema.metadata or {}).get(METADATA_KEY)
@@ -164,14 +195,14 @@ def _read_json(body: bytes) -> tuple[dict[str, Any], pa.Table]:
         raise RequestError(400, f"The body must have the objects 'metadata' and 'tracking'; missing: {wrong}.")
     try:
         return dict(parts["metadata"] or {}), pa.table(dict(parts["tracking"] or {}))
-    except (pa.ArrowException, TypeError, ValueError) as err:
+    except (pa.ArrowException, TypeError, ValueError, OverflowError) as err:
         raise RequestError(400, f"'tracking' must hold columns of one length: {err}") from err
 
 
 def _mapping(text: bytes, what: str) -> dict[str, Any]:
     try:
         content = json.loads(text)
-    except ValueError as err:
+    except (ValueError, RecursionError) as err:
         raise RequestError(400, f"{what} is not JSON: {err}") from err
     if not isinstance(content, dict):
         raise RequestError(400, f"{what} must be a JSON object, but is {type(content).__name__}.")

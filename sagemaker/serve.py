@@ -142,7 +142,7 @@ def application(model: Model, limits: Limits) -> FastAPI:
             limit = f"{limits.max_bytes / (1 << 20):g} MB"
             return _refusal(413, f"The request is longer than {limit}: use a batch transform for long videos.")
         content_type = request.headers.get("content-type", "application/octet-stream")
-        accept = _first(request.headers.get("accept", ""))
+        accept = request.headers.get("accept", "")
         try:
             output, kind = await asyncio.wait_for(
                 asyncio.to_thread(model.answer, body, content_type, accept), limits.timeout_s
@@ -170,12 +170,6 @@ async def _body(request: Request, max_bytes: int) -> bytes | None:
         else:
             pieces.clear()
     return b"".join(pieces) if size <= max_bytes else None
-
-
-def _first(accept: str) -> str:
-    """Return the first media type of an Accept header; application/json if it names none."""
-    wanted = accept.partition(",")[0].partition(";")[0].strip()
-    return "application/json" if wanted in ("", "*/*") else wanted
 
 
 def _failure(err: Exception) -> Response:

@@ -5,6 +5,7 @@ Shape letters: T frames at 30 Hz, M animals, K unified body parts (`contract.UNI
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,12 +14,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from etholake.contract import BODY_PARTS, UNIFIED_PART_SOURCES, UNIFIED_PARTS, guess_parts
+from etholake.contract import BODY_PARTS, RULES, UNIFIED_PART_SOURCES, UNIFIED_PARTS, guess_parts, whole_number
+from etholake.contract import number as read_number
 from etholake.curate.behaviors import parse_items, parse_list
 from etholake.errors import DataError, raise_collected
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from etholake.curate.tracking import CuratedTracking
 
 __all__ = ["MIN_FPS", "MODEL_FPS", "PartSources", "PoseTracks", "VideoMeta"]
 
@@ -27,6 +31,8 @@ MAX_BRIDGE_S = 1.0  # a point is interpolated between measured ones that are at 
 NOMINAL_BODY_CM = 8.0  # nose to tail base of a mouse; the scale of a video that has no px/cm
 MIN_FPS = 5.0  # below it frames are further apart than many behaviors last, and speeds mean nothing
 TRAINED_FPS = 10.0  # training lowers the rate to a third at most (`config.Augmentation.lower_rate`)
+LARGEST = 1e300  # a larger number is no measure of a video
+STRAY_GAP_S, STRAY_FRACTION = 600.0, 0.01  # rows so far from all others, and so few, are wrong frame numbers
 MAX_HOURS = 24.0  # longer than this, a lone wrong frame number is likelier than a video
 
 Floats = npt.NDArray[np.float32]
@@ -36,14 +42,36 @@ PartSources = Mapping[str, tuple[str, ...]]  # unified part -> names of parts th
 
 
 def _number(row: Mapping[str, Any], name: str) -> float | None:
+    """Return a finite number of a row; None if it is missing, NaN or infinite. Raises DataError for other
+    values."""
     value = row.get(name)
     if value is None or value == "":
         return None
-    try:
-        number = float(value)
-    except (TypeError, ValueError) as err:
-        raise DataError(f"{name} must be a number or left out, but got {value!r}.") from err
-    return number if np.isfinite(number) else None
+    number: float | None = None
+    if isinstance(value, str):
+        number = read_number(value)
+    elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        number = float(value) if abs(value) < LARGEST else None
+        if isinstance(value, float) and not np.isfinite(value):
+            return None
+    if number is None:
+        raise DataError(f"{name} must be a number or left out, but got {str(value)[:80]!r}.")
+    return number
+
+
+def _whole_number(row: Mapping[str, Any], name: str) -> int:
+    """Return a whole number of 64 bits. Raises DataError for anything else: 1.5 is not video 1."""
+    value = row[name]
+    number: int | None = None
+    if isinstance(value, str):
+        number = whole_number(value)
+    elif isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63:
+        number = value
+    elif isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        number = int(value)
+    if number is None:
+        raise DataError(f"{name} must be a whole number of at most 64 bits, but got {str(value)[:80]!r}.")
+    return number
 
 
 def _labeled_triplets(value: Any) -> tuple[Triplet, ...]:
@@ -88,10 +116,7 @@ class VideoMeta:
         fps = _number(row, "frames_per_second")
         if fps is None or fps <= 0:
             raise DataError(f"frames_per_second must be above 0, but got {row['frames_per_second']!r}.")
-        try:
-            video_id = int(row["video_id"])
-        except (TypeError, ValueError) as err:
-            raise DataError(f"video_id must be a whole number, but got {row['video_id']!r}.") from err
+        video_id = _whole_number(row, "video_id")
         n_mice = _number(row, "n_mice")
         return cls(
             video_id,
@@ -182,6 +207,15 @@ class PoseTracks:
         frame, mouse = (table[name].to_numpy()[keep] for name in ("video_frame", "mouse_id"))
         part = table["bodypart"].combine_chunks().dictionary_encode()
         code, names = part.indices.to_numpy()[keep], part.dictionary.to_pylist()
+        near = _without_strays(frame, meta.fps)
+        stray_notes: tuple[str, ...] = ()
+        if not near.all():
+            far = frame[~near]
+            stray_notes = (
+                f"{far.size} rows left out: their frames ({far.min()} to {far.max()}) lie more than "
+                f"{STRAY_GAP_S / 60:g} min from all others",
+            )
+            keep, frame, mouse, code = keep[near], frame[near], mouse[near], code[near]
         hours = (int(frame.max()) - int(frame.min()) + 1) / meta.fps / 3600
         if hours > MAX_HOURS:
             raise DataError(
@@ -202,7 +236,7 @@ class PoseTracks:
                 f"{', '.join(sorted(names))}; readable are {readable}. Name yours with the setting part_map, for "
                 f"example {sorted(names)[0]}=nose, and train with it."
             )
-        notes = part_notes
+        notes = part_notes + stray_notes
         if not in_cm:
             video, note = _scaled_by_body(video, meta.video_id)
             notes += (note,)
@@ -226,7 +260,11 @@ class PoseTracks:
         """Make tracks from raw tracking rows (px), which are curated first with the code of the Glue job."""
         from etholake.curate.tracking import curate_tracking
 
-        return cls.from_curated(curate_tracking(table, meta, max_gap_frames=max_gap_frames).table, meta, sources)
+        curated = curate_tracking(table, meta, max_gap_frames=max_gap_frames)
+        tracks = cls.from_curated(curated.table, meta, sources)
+        if curated.counts.rows_quarantined:
+            tracks = replace(tracks, notes=(*tracks.notes, _rejected(curated)))
+        return tracks
 
     def mapped(self, folder: Path) -> PoseTracks:
         """Write the arrays to `folder` (made if missing) and return the same tracks with memory-mapped arrays.
@@ -254,6 +292,16 @@ class PoseTracks:
         return (1 - weight) * values_TC[low] + weight * values_TC[high]
 
 
+def _rejected(curated: CuratedTracking) -> str:
+    """Return a note on the raw rows that curation left out, by rule."""
+    rows: Counter[str] = Counter()
+    for row in curated.quarantine.to_pylist():
+        rows[row["rule"]] += row["rows"]
+    counts = curated.counts
+    reasons = "; ".join(f"{n:,} by rule {rule}: {RULES[rule].sentence}" for rule, n in rows.most_common())
+    return f"{counts.rows_quarantined:,} of {counts.rows_in:,} rows left out: {reasons}"
+
+
 @dataclass(frozen=True)
 class _VideoFrames:
     """Unified tracks on the video's own frames; NaN where not measured."""
@@ -261,6 +309,15 @@ class _VideoFrames:
     xy_TMK2: Floats
     mouse_ids: tuple[int, ...]
     first_frame: int
+
+
+def _without_strays(frame: npt.NDArray[Any], fps: float) -> Bools:
+    """Return which rows [N] lie near the bulk: a lone wrong frame number must not cost hours of empty frames."""
+    frames, counts = np.unique(frame, return_counts=True)
+    block = np.concatenate([[0], np.cumsum(np.diff(frames) > STRAY_GAP_S * fps)])
+    rows = np.bincount(block, weights=counts)
+    kept = rows >= STRAY_FRACTION * rows.sum()
+    return kept[block[np.searchsorted(frames, frame)]]
 
 
 def _with_guesses(names: Sequence[str], sources: PartSources) -> tuple[PartSources, tuple[str, ...]]:
