@@ -23,10 +23,11 @@ _AWS_NAMES = (".amazonaws.com", ".amazonaws.com.cn")
 
 
 def is_own_host(host: str, port: int) -> bool:
-    """Return whether a `Host` header names this machine and `port`.
+    """Return whether a `Host` header names this machine, or AWS at `port`.
 
     Accepted are loopback addresses, `localhost` and names below it (virtual-hosted buckets), and AWS's own names.
-    Anything else is a name that somebody may have pointed at 127.0.0.1 (DNS rebinding).
+    Anything else is a name that somebody may have pointed at 127.0.0.1 (DNS rebinding). A name of this machine
+    may come with another port, that of a tunnel or a proxy in between: no page can choose the header.
     """
     found = _HOST.fullmatch(host)
     if found is None:
@@ -35,8 +36,6 @@ def is_own_host(host: str, port: int) -> bool:
     given = int(found[2] or 80)
     if name.endswith(_AWS_NAMES):
         return given in (80, 443, port)
-    if given != port:
-        return False
     if name.endswith(_LOOPBACK_NAMES):
         return any(name == own or name.endswith("." + own) for own in _LOOPBACK_NAMES)
     try:

@@ -54,8 +54,8 @@ class Gate:
         visit = Visit.of(environ)
         if not is_own_host(visit.host, self._port):
             message = (
-                f"local_mock answers to this machine's own names and port {self._port} only, not to "
-                f"'{visit.host[:100]}'. Use http://127.0.0.1:{self._port} or http://localhost:{self._port}."
+                f"local_mock answers to this machine's own names only, not to '{visit.host[:100]}'. "
+                f"Use http://127.0.0.1:{self._port} or http://localhost:{self._port}."
             )
             return _refuse(environ, start_response, message)
         if visit.is_foreign:

@@ -17,7 +17,10 @@ __all__ = ["add"]
 
 def add(verb: AddVerb) -> None:
     """Add the verbs of this module to the parser."""
-    verb("ingest", _ingest, "Upload a folder in the MABe layout to the raw zone.", data=True)
+    sub = verb("ingest", _ingest, "Upload a folder in the MABe layout to the raw zone.", data=True)
+    sub.add_argument(
+        "--replace", action="store_true", help="remove the files of another folder that was ingested before"
+    )
     verb("etl", _etl, "Run the Glue jobs: raw zone to curated tables, and refresh the catalog.")
     verb("compact", _compact, "Merge small files of tracks into large ones; readers are not disturbed.")
     vacuum = verb("vacuum", _vacuum, "Remove states of tables that nothing references any more.")
@@ -43,7 +46,7 @@ def _ingest(current: Settings, arguments: argparse.Namespace) -> None:
     from etholake.stages.lake import ingest
 
     with progress("ingest", enabled=not arguments.json) as on_progress:
-        result = ingest.run(current, data_folder(current, arguments), on_progress)
+        result = ingest.run(current, data_folder(current, arguments), on_progress, lambda _: arguments.replace)
     report(arguments, result)
 
 

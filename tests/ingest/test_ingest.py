@@ -15,13 +15,15 @@ from etholake.contract import RAW_ZONE, raw_key
 from etholake.errors import AwsError, DataError
 from etholake.settings import Settings
 from etholake.stages.lake import ingest
+from etholake.stages.lake.ingest import lock
 
 
 def objects(settings: Settings) -> dict[str, bytes]:
     s3 = aws.client(settings, "s3")
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=settings.bucket)
     keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
-    return {k: s3.get_object(Bucket=settings.bucket, Key=k)["Body"].read() for k in keys if k != ingest.MANIFEST}
+    own = {ingest.MANIFEST, lock.KEY}
+    return {k: s3.get_object(Bucket=settings.bucket, Key=k)["Body"].read() for k in keys if k not in own}
 
 
 def expected(data: Path) -> dict[str, bytes]:

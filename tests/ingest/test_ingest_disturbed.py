@@ -8,6 +8,7 @@ import os
 import random
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -21,10 +22,10 @@ import pytest
 from test_ingest import a_track, expected, objects
 
 from etholake import aws
-from etholake.errors import AwsError, DataError
+from etholake.errors import AwsError, DataError, UsageError
 from etholake.settings import Settings
 from etholake.stages.lake import ingest
-from etholake.stages.lake.ingest import checksum_cache, upload
+from etholake.stages.lake.ingest import checksum_cache, lock, upload
 from etholake.stages.lake.ingest.threads import each
 
 MB = 1_000_000
@@ -98,7 +99,7 @@ def test_if_s3_is_gone_ingest_gives_up_soon(lake: Settings, through: Settings, l
     track = a_track(data)
     for number in range(1000, 1100):
         shutil.copy(track, track.with_name(f"{number}.parquet"))
-    line.on_request = lambda piece: not piece.startswith(b"PUT")
+    line.on_request = lambda piece: b"ingest-lock" in piece or not piece.startswith(b"PUT")
     began = time.monotonic()
     with pytest.raises(AwsError, match=r"others: not tried, since 10 in a row got no answer"):
         ingest.run(through, data)
@@ -396,3 +397,40 @@ def test_what_a_thread_raises_is_raised_here() -> None:
 
     with pytest.raises(ValueError, match="item 7"):
         list(each(4, fail, [7]))
+
+
+# --- two at once, and another folder ------------------------------------------------------------------------
+def test_of_two_runs_at_once_one_works_and_the_other_is_told(lake: Settings, data: Path) -> None:
+    s3 = aws.client(lake, "s3")
+    with lock.held(s3, lake.bucket):
+        before = objects(lake)
+        with pytest.raises(AwsError, match=rf"Another ingest \(process {os.getpid()} on .* has changed nothing"):
+            ingest.run(lake, data)
+        assert objects(lake) == before
+    assert ingest.run(lake, data).status == "done"
+    assert_manifest_is_true(lake)
+
+
+def test_the_lock_of_a_killed_run_hinders_nobody(lake: Settings, data: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    body = json.dumps({"token": "t", "host": socket.gethostname(), "pid": ended.pid}).encode()
+    aws.client(lake, "s3").put_object(Bucket=lake.bucket, Key=lock.KEY, Body=body)
+    assert ingest.run(lake, data).status == "done"
+
+
+def test_another_folder_is_asked_about_before_the_first_ones_files_go(
+    lake: Settings, data: Path, tmp_path: Path
+) -> None:
+    ingest.run(lake, data)
+    before = objects(lake)
+    other = tmp_path / "other"
+    (other / "train_tracking" / "Elsewhere").mkdir(parents=True)
+    shutil.copyfile(a_track(data), other / "train_tracking" / "Elsewhere" / "9.parquet")
+    (other / "train.csv").write_text("lab_id,video_id\nElsewhere,9\n", encoding="utf-8")
+    asked: list[list[str]] = []
+    with pytest.raises(UsageError, match="Give --replace to remove them"):
+        ingest.run(lake, other, confirm_removal=lambda keys: bool(asked.append(keys)))
+    assert len(asked[0]) >= len(before) // 2
+    assert objects(lake) == before
+    assert ingest.run(lake, other, confirm_removal=lambda _: True).details["removed"] >= len(asked[0]) - 1

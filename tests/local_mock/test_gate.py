@@ -27,9 +27,10 @@ OURS = [
     "[::1]:4566",
     "bucket.localhost:4566",
 ]
+OTHER_PORTS = ["localhost", "localhost:4567", "127.0.0.1:80"]
 OTHERS = [
     "", "evil.example", "evil.example:4566", "127.0.0.1.evil.example:4566", "localhost.evil.example:4566",
-    "evillocalhost:4566", "localhost", "localhost:4567", "127.0.0.1:80", "0.0.0.0:4566", "10.0.0.1:4566",
+    "evillocalhost:4566", "0.0.0.0:4566", "10.0.0.1:4566",
     "[::2]:4566", "127.0.0.1:4566@evil.example", "evil.example/127.0.0.1:4566", "localhost:4566:1",
     "2130706433:4566", "localhost.localstack.cloud.evil.example:4566", "amazonaws.com.evil.example:4566",
     "localhost :4566", "::1",
@@ -37,10 +38,15 @@ OTHERS = [
 
 
 @pytest.mark.parametrize("own", RULES)
-def test_only_names_of_this_machine_with_the_right_port_are_ours(own: Callable[[str, int], bool]) -> None:
+def test_only_names_of_this_machine_are_ours(own: Callable[[str, int], bool]) -> None:
     assert [host for host in OURS if not own(host, 4566)] == []
     assert [host for host in OTHERS if own(host, 4566)] == []
     assert own("localhost", 80)
+
+
+def test_another_port_is_a_tunnel_to_the_mock_and_another_site_to_a_page() -> None:
+    assert [host for host in OTHER_PORTS if not is_own_host(host, 4566)] == []
+    assert [host for host in OTHER_PORTS if loopback.is_own_host(host, 4566)] == []
 
 
 def test_the_mock_also_takes_the_names_that_aws_clients_send() -> None:

@@ -14,14 +14,15 @@ file it is what names and checksums take.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from etholake.errors import AwsError, raise_collected
+from etholake.errors import AwsError, UsageError, raise_collected
 from etholake.progress import OnProgress
 from etholake.result import StageResult
 from etholake.settings import Settings
+from etholake.stages.lake.ingest import lock
 from etholake.stages.lake.ingest.checksum_cache import ChecksumCache, FileState
 from etholake.stages.lake.ingest.folder import RawFile, list_folder, list_strays, scan
 from etholake.stages.lake.ingest.footers import check
@@ -33,10 +34,19 @@ __all__ = ["MANIFEST", "RawFile", "check", "list_folder", "list_strays", "others
 
 GIVE_UP_AFTER = 10  # files in a row that got no answer from S3, each after botocore's own retries
 _SHOWN = 20
+Confirm = Callable[[list[str]], bool]  # takes the keys that would go
 
 
-def run(settings: Settings, data: Path, on_progress: OnProgress | None = None) -> StageResult:
+def run(
+    settings: Settings,
+    data: Path,
+    on_progress: OnProgress | None = None,
+    confirm_removal: Confirm | None = None,
+) -> StageResult:
     """Make the raw zone mirror the folder.
+
+    `confirm_removal` is asked, with the keys, before most of what an earlier run brought is removed: then `data`
+    is likely another folder. Without it nothing is asked.
 
     Returns
     -------
@@ -48,15 +58,46 @@ def run(settings: Settings, data: Path, on_progress: OnProgress | None = None) -
     DataError
         The folder is not in the layout, a folder in it cannot be read, or one video id stands in two labs.
     AwsError
-        Files could not be uploaded (those are named) or removed: the others are there, and a re-run goes on.
+        Files could not be uploaded (those are named) or removed: the others are there, and a re-run goes on. Or
+        another run is changing the raw zone.
+    UsageError
+        The removal was not confirmed.
     """
-    from botocore.exceptions import BotoCoreError
-
     files, strays = scan(data)
     cache = ChecksumCache(data, Path(settings.state_dir) / "ingest-checksums.json")
-    zone = RawZoneBucket.read(settings)
     states = {file.key: cache.find(file) for file in files}
-    todo = [f for f in files if (before := states[f.key]) is None or zone.checksum_of(f.key) != before.sha256]
+    zone = RawZoneBucket.read(settings)
+    if (
+        not _todo(zone, files, states)
+        and not zone.present.keys() - states.keys()
+        and _manifest(zone, states, {}) == zone.manifest
+    ):
+        return _result([], len(states), 0, _problems([], files, states, strays))
+    gone = sorted(zone.manifest.keys() - states.keys())
+    if confirm_removal and 2 * len(gone) > len(zone.manifest) and not confirm_removal(gone):
+        shown = ", ".join(gone[:3]) + (", …" if gone[3:] else "")
+        raise UsageError(
+            f"The raw zone holds {len(zone.manifest)} files of an earlier folder; {len(gone)} of them are not in "
+            f"{data} and would be removed ({shown}). Give --replace to remove them, or set ETHOLAKE_BUCKET and "
+            "ETHOLAKE_DATABASE to keep both."
+        )
+    with lock.held(zone.s3, zone.bucket):
+        return _mirror(settings, files, strays, cache, states, on_progress)
+
+
+def _mirror(
+    settings: Settings,
+    files: Sequence[RawFile],
+    strays: list[str],
+    cache: ChecksumCache,
+    states: dict[str, FileState | None],
+    on_progress: OnProgress | None,
+) -> StageResult:
+    """Upload, write the manifest, remove: the work of `run`, on the zone as it is under the lock."""
+    from botocore.exceptions import BotoCoreError
+
+    zone = RawZoneBucket.read(settings)
+    todo = _todo(zone, files, states)
     outcomes, failed = _bring_all(
         settings.ingest_threads, zone, [(f, states[f.key]) for f in todo], cache, on_progress
     )
@@ -68,9 +109,27 @@ def run(settings: Settings, data: Path, on_progress: OnProgress | None = None) -
     what = "Files that could not be uploaded; the others are there, run the same command again"
     raise_collected(AwsError, what, failed)
     removed = zone.remove(sorted(zone.present.keys() - states.keys()), settings.ingest_threads)
-    bad = sorted(o.unreadable for o in outcomes if o.unreadable)
-    bad += [f"{file.path}{text}" for file in files if (now := states[file.key]) for text in now.problems] + strays
+    bad = _problems(outcomes, files, states, strays)
     return _result(outcomes, sum(now is not None for now in states.values()), removed, bad)
+
+
+def _todo(zone: RawZoneBucket, files: Sequence[RawFile], states: Mapping[str, FileState | None]) -> list[RawFile]:
+    """Return the files whose object is absent or differs, as far as the cache knows them."""
+    return [f for f in files if (before := states[f.key]) is None or zone.checksum_of(f.key) != before.sha256]
+
+
+def _problems(
+    outcomes: Sequence[Outcome],
+    files: Sequence[RawFile],
+    states: Mapping[str, FileState | None],
+    strays: list[str],
+) -> list[str]:
+    unreadable = sorted(o.unreadable for o in outcomes if o.unreadable)
+    return [
+        *unreadable,
+        *(f"{file.path}{text}" for file in files if (now := states[file.key]) for text in now.problems),
+        *strays,
+    ]
 
 
 def others(settings: Settings, data: Path) -> list[str]:
