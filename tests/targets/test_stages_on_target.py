@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from etholake import aws
-from etholake.cli.demo import held_out_spans
 from etholake.settings import Settings
 from etholake.simulate import simulate
 from etholake.stages.cloud import deploy
 from etholake.stages.lake import compact, etl, ingest, query, vacuum
 from etholake.stages.model import evaluate, train
+from etholake.stages.model.training_result import held_out_spans
 from etholake.stages.serving import predict, serve
 
 pytestmark = [pytest.mark.functional, pytest.mark.slow]
