@@ -87,7 +87,7 @@ vacuum: install ## Remove what no table references any more (ARGS="--older-than 
 query: install ## Ask Athena: ARGS='--name lake_overview' or ARGS='--sql "SELECT …"'
 	@$(BIN)/etholake query $(ARGS)
 
-train: install ## Train the recogniser (CONFIG=base; ensemble: CONFIG=w64,w128 ARGS='--folds 5'; stack: … --stack)
+train: install ## Train a behaviour classifier (CONFIG=base; ensemble: CONFIG=w64,w128 ARGS='--folds 5'; stack: … --stack)
 	@$(BIN)/etholake train $(if $(CONFIG),--config $(CONFIG)) $(ARGS)
 
 features: install ## The compact arrays that training reads, once for many trainings, as a processing job

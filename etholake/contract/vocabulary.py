@@ -31,7 +31,7 @@ BODY_PARTS = tuple(sorted((
     "hindpaw_left", "hindpaw_right", "hip_left", "hip_right", "lateral_left", "lateral_right", "neck", "nose",
     "spine_1", "spine_2", "tail_base", "tail_middle_1", "tail_middle_2", "tail_midpoint", "tail_tip",
 )))  # fmt: skip
-# What the recogniser sees: every lab's parts mapped onto one small set, in this order (K = 8).
+# What models read: every lab's parts mapped onto one small set, in this order (K = 8).
 UNIFIED_PARTS = (
     "nose", "ear_left", "ear_right", "neck", "body_center", "side_left", "side_right", "tail_base",
 )  # fmt: skip
@@ -52,7 +52,7 @@ UNIFIED_PART_SOURCES: Mapping[str, tuple[str, ...]] = {
 def unified_part_sources(part_map: str) -> Mapping[str, tuple[str, ...]]:
     """Return `UNIFIED_PART_SOURCES` with a lab's own names first: ``"snout=nose,hip_l=side_left"``.
 
-    Raises SettingsError for an item that is not written so, or a part that the recogniser does not know.
+    Raises SettingsError for an item that is not written so, or a part that models do not know.
     """
     sources = dict(UNIFIED_PART_SOURCES)
     for item in filter(None, (item.strip() for item in part_map.split(","))):

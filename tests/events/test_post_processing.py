@@ -94,7 +94,7 @@ def test_calibration_comes_before_the_thresholds() -> None:
     assert set(with_it.calibration.values) == set(ACTIONS)
     assert without.calibration.values == {}
     said = [scored(d, 4, north=(4, 60, 1.0)) for d in (with_it, without)]
-    assert said[0] == pytest.approx(said[1], abs=0.02)  # one recogniser, one lab: little to gain
+    assert said[0] == pytest.approx(said[1], abs=0.02)  # one model, one lab: little to gain
 
 
 def test_nothing_to_fit_on_gives_the_defaults() -> None:

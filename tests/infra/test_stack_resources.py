@@ -167,4 +167,4 @@ def test_a_key_and_a_registry_that_were_kept_are_taken_over(settings: Settings) 
     assert again["outputs"]["KmsKeyArn"] == first["KmsKeyArn"]
     assert not {"Key", "Bucket", "LogBucket", "ModelPackageGroup"} & set(again["resources"])
     group = aws.client(settings, "sagemaker").describe_model_package_group(ModelPackageGroupName=settings.stack)
-    assert group["ModelPackageGroupDescription"] == "Behaviour recognisers of Etholake"
+    assert group["ModelPackageGroupDescription"] == "Behaviour classifiers of Etholake"
