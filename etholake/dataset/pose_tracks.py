@@ -45,7 +45,7 @@ def _number(row: Mapping[str, Any], name: str) -> float | None:
     """Return a finite number of a row; None if it is missing, NaN or infinite. Raises DataError for other
     values."""
     value = row.get(name)
-    if value is None or value == "":
+    if value is None or (isinstance(value, str) and value.strip().lower() in ("", "nan")):
         return None
     number: float | None = None
     if isinstance(value, str):

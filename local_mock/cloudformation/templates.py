@@ -148,6 +148,7 @@ def validate_template(self: Any) -> ActionResult:
         for key in resource.get("Properties", {})
     )
     answer: dict[str, Any] = {"Description": template.get("Description", ""), "Parameters": parameters}
+    answer["Capabilities"] = []
     if types & set(_IAM):
         answer["Capabilities"] = ["CAPABILITY_NAMED_IAM" if named else "CAPABILITY_IAM"]
         answer["CapabilitiesReason"] = (

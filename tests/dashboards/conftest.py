@@ -27,6 +27,7 @@ def event(target: int, action: str, start: int, stop: int) -> dict[str, Any]:
     where = {"split": "train", "video_id": 11, "agent_id": 1, "target_id": target, "action": action}
     clock = {"start_frame": start, "stop_frame": stop, "start_sec": start / FPS, "stop_sec": stop / FPS}
     length = {"duration_frames": stop - start, "duration_sec": (stop - start) / FPS, "frames_per_second": FPS}
+    length |= {"counted_start_frame": start, "counted_stop_frame": stop, "counted_sec": (stop - start) / FPS}
     return {**where, **clock, **length, "is_self": target == 1, "is_labeled": True, "agent_sex": "male"}
 
 

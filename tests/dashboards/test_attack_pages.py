@@ -59,12 +59,11 @@ def attacker() -> Iterator[int]:
 
 
 @pytest.fixture(scope="module")
-def evil_browser() -> Iterator[Any]:
+def evil_browser(chromium_browser: Any) -> Iterator[Any]:
     """Chromium for which evil.example is this machine: a name that was rebound."""
-    if browser.chromium_path() is None:
-        pytest.skip(browser.NO_CHROMIUM)
-    with browser.chromium(f"--host-resolver-rules=MAP {EVIL} 127.0.0.1") as running:
-        yield running
+    running = browser.launch(chromium_browser.browser_type, f"--host-resolver-rules=MAP {EVIL} 127.0.0.1")
+    yield running
+    running.close()
 
 
 @pytest.fixture

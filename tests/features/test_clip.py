@@ -174,7 +174,7 @@ def test_metadata_row() -> None:
         ({"frames_per_second": "fast"}, "frames_per_second must be a number or left out, but got 'fast'"),
         ({"behaviors_labeled": ["mouse1,rear"]}, "not written 'mouse1,mouse2,attack'"),
         ({"behaviors_labeled": "[not json"}, "not written 'mouse1,mouse2,attack'"),
-        ({"video_id": "x"}, "video_id must be a whole number, but got 'x'"),
+        ({"video_id": "x"}, "video_id must be a whole number of at most 64 bits, but got 'x'"),
     ],
 )
 def test_metadata_that_cannot_be_used(change: dict[str, object], message: str) -> None:

@@ -61,7 +61,7 @@ def test_a_limit_is_held_against_what_did_not_change(world: World) -> None:
 
 def test_wrong_arguments_stop_the_job_at_once(world: World) -> None:
     for more, said in (
-        (["--quality_limits", "interval-zeroo=0.1"], "did you mean 'interval-zero'"),
+        (["--quality_limits", "interval-zeroo=0.1"], "Did you mean 'interval-zero'"),
         (["--repair_label_clock", "perhaps"], "--repair_label_clock must be true or false, but got 'perhaps'"),
     ):
         with pytest.raises(SettingsError, match=said):

@@ -255,6 +255,7 @@ def test_job_definitions(jobs: Jobs) -> None:
         jobs.glue.start_job_run(JobName=name)
 
 
+@pytest.mark.server
 def test_timeout(tmp_path: Path) -> None:
     context = Context(tmp_path, tmp_path / "state", 1, "us-east-1", FolderData(tmp_path))
     (tmp_path / "bucket").mkdir()

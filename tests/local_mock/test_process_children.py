@@ -13,6 +13,8 @@ from local_mock.context import Context
 from local_mock.data import FolderData
 from local_mock.process import Child, ChildResult, running_children
 
+pytestmark = pytest.mark.server  # the children are started through local_mock
+
 ENV = {"PATH": os.environ["PATH"]}
 ROOT = Path(__file__).parents[2]
 

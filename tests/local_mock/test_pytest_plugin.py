@@ -17,7 +17,10 @@ pytest_plugins = ["pytester"]
 PLUGIN = ("-p", "local_mock.pytest_plugin", "-q")
 
 
-def test_it_does_nothing_until_a_fixture_is_used(pytester: pytest.Pytester) -> None:
+def test_it_does_nothing_until_a_fixture_is_used(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     pytester.makepyfile(
         """
         import os, sys
@@ -34,6 +37,7 @@ def test_it_does_nothing_until_a_fixture_is_used(pytester: pytest.Pytester) -> N
 def test_buckets_are_clean_and_boto3_needs_no_configuration(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     monkeypatch.setenv("AWS_PROFILE", "of-the-user")
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1")
     pytester.makepyfile(

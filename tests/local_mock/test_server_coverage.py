@@ -5,9 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.server
 def test_coverage_file_is_what_the_generator_writes() -> None:
     command = [sys.executable, "-m", "local_mock.coverage", "--check"]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

@@ -104,6 +104,7 @@ def status(athena: Any, id_: str) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.server
 def test_kill_9_while_clients_write_loses_no_acknowledged_object(tmp_path: Path) -> None:
     settings = Settings(port=0, state_dir=str(tmp_path / "state"), s3_root=str(tmp_path / "s3"))
     running = local_server.up(settings)

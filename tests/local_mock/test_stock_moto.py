@@ -163,7 +163,12 @@ def plain(value: Any) -> Any:
 
 def answers(url: str, found: list[Any]) -> None:
     """The answer to each call, an error as (code, HTTP status)."""
-    clients = {service: boto3.client(service, endpoint_url=url) for service, _, _ in CALLS}
+    # Aliases of a region are listed whole, and other tests make keys in the usual one.
+    regions = {"kms": "eu-north-1"}
+    clients = {
+        service: boto3.client(service, endpoint_url=url, region_name=regions.get(service))
+        for service, _, _ in CALLS
+    }
     for service, operation, parameters in CALLS:
         try:
             found.append(plain(getattr(clients[service], operation)(**parameters)))

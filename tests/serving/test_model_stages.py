@@ -227,7 +227,7 @@ def test_predict_refuses_what_is_not_there(lake: Settings, trained: StageResult,
 
 @pytest.mark.parametrize(
     ("part", "reason"),
-    [("features", "feature version"), ("vocabulary", "vocabulary")],
+    [("features", "version"), ("vocabulary", "vocabulary")],
 )
 def test_a_model_that_does_not_fit_is_refused_by_name(
     lake: Settings, model_dir: Path, tmp_path: Path, part: str, reason: str
@@ -306,7 +306,7 @@ def test_a_stack_is_trained_heard_out_of_fold_and_predicts(
         (video, 1, target) for video in {1, 2, 3, 4, 5, 6} - held_out for target in (1, 2)
     )
     assert {p.video_id for p in out_of_fold.read(lake, result.details["job_name"], [4, 5])} == {4, 5} - held_out
-    with pytest.raises(UsageError, match="no out-of-fold predictions of 'nobody'; there are: etholake-train-"):
+    with pytest.raises(UsageError, match=r"no out-of-fold predictions of 'nobody'\. Known: etholake-train-"):
         out_of_fold.run_of(lake, "nobody")
     command = ["evaluate", "--data", str(small_lake.layout(tmp_path / "data")), "--json", "--out-of-fold"]
     environment = {**os.environ, "ETHOLAKE_PORT": str(lake.port), "ETHOLAKE_BUCKET": lake.bucket,

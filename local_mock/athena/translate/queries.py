@@ -555,7 +555,7 @@ class Queries(Calls):
         ctes, windows, outer = self.ctes, self.windows, self.database
         self.ctes, self.windows, self.database, self.depth = [], [], database, self.depth + 1
         try:
-            query = self.query(parse_query(sql), None)
+            query = self.query(parse_query(sql, is_view=True), None)
         finally:
             self.ctes, self.windows, self.database, self.depth = ctes, windows, outer, self.depth - 1
         sql = self._derived(query, node, into)

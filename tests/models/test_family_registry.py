@@ -20,7 +20,7 @@ class Thing:
 
 
 def things() -> Registry[Thing]:
-    return Registry("etholake.test_things", "thing", {"own": "test_registry:OWN"})
+    return Registry("etholake.test_things", "thing", {"own": "test_family_registry:OWN"})
 
 
 OWN = Thing("own")
@@ -67,8 +67,8 @@ def test_an_entry_point_is_found_when_it_is_asked_for(tmp_path: Path, monkeypatc
             "no_module_of_that_name:FAR",
             "of the distribution stranger cannot be loaded .*ModuleNotFoundError",
         ),
-        ("far", "test_registry:OWN", "is declared as 'far', but calls itself 'own'"),
-        ("own", "test_registry:OWN", "Two thing objects are called 'own': that of Etholake itself"),
+        ("far", "test_family_registry:OWN", "is declared as 'far', but calls itself 'own'"),
+        ("own", "test_family_registry:OWN", "Two thing objects are called 'own': that of Etholake itself"),
     ],
 )
 def test_a_wrong_declaration_is_named(
@@ -80,7 +80,7 @@ def test_a_wrong_declaration_is_named(
 
 
 def test_two_distributions_with_one_name_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for distribution, value in (("one", "test_registry:OWN"), ("two", "other:OWN")):
+    for distribution, value in (("one", "test_family_registry:OWN"), ("two", "other:OWN")):
         monkeypatch.syspath_prepend(str(declare(tmp_path / distribution, "far", value, distribution)))
     with pytest.raises(ContractError, match="distribution two and that of the distribution one"):
         things().names()
