@@ -49,3 +49,13 @@ def test_every_module_says_what_is_here() -> None:
 def test_adrs_are_short() -> None:
     long = [p.name for p in (ROOT / "docs" / "adr").glob("*.md") if len(p.read_text().splitlines()) > 40]
     assert long == []
+
+
+def test_no_two_test_files_share_a_name() -> None:
+    """Pytest imports test files by their bare names: of two with one name the second cannot be collected."""
+    places: dict[str, list[str]] = {}
+    for path in (ROOT / "tests").rglob("*.py"):
+        if path.name not in {"conftest.py", "__init__.py"}:
+            places.setdefault(path.name, []).append(str(path.relative_to(ROOT)))
+    shared = {name: sorted(paths) for name, paths in places.items() if len(paths) > 1}
+    assert shared == {}
