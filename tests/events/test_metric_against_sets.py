@@ -203,7 +203,7 @@ def labeled() -> dict[int, str]:
 @real
 def test_the_real_annotations_score_one_against_themselves(truth: Truth, tmp_path: Path) -> None:
     empty = [e for e in truth.events if e.start_frame == e.stop_frame]
-    strangers = [e for e in truth.events if key(e)[1:] not in truth.labeled[e.video_id]]
+    strangers = [e for e in truth.events if key(e)[1:] not in truth.whitelist[e.video_id]]
     assert (len(truth.events), len(empty), len(strangers)) == (
         83_591,
         55,
@@ -226,7 +226,7 @@ def test_perturbed_copies_of_the_real_annotations(kind: str, truth: Truth, label
     assert said != solution
     expected = slow(solution, said, labeled, truth.labs)
     assert expected is not None
-    assert metric.score(solution, said, truth.labeled, truth.labs).score == pytest.approx(expected, abs=1e-12)
+    assert metric.score(solution, said, truth.whitelist, truth.labs).score == pytest.approx(expected, abs=1e-12)
     assert 0 < expected < 1
 
 
@@ -266,7 +266,7 @@ def cut(events: list[Event], _: Truth) -> list[Event]:
 
 def phantoms(events: list[Event], truth: Truth) -> list[Event]:
     """One frame, after everything else, of every action that is looked for in the video."""
-    labeled = truth.labeled
+    labeled = truth.whitelist
     end = max(e.stop_frame for e in events)
     asked = {(video, *t) for video in {e.video_id for e in events} for t in labeled[video]}
     return [
