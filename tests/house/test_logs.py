@@ -147,6 +147,7 @@ def test_other_modules_lines_and_odd_values_are_json(capsys: pytest.CaptureFixtu
     assert [logs.parse(text) for text in ("epoch=1", '{"a": 1}', "{broken")] == [None, None, None]
 
 
+@pytest.mark.slow
 def test_a_verb_is_a_stage_of_the_run_and_the_terminal_stays_as_it_was(
     tmp_path: Path, free_tcp_port: int, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -210,6 +210,7 @@ def test_tags_that_meet_a_put_go_to_one_object_whole(store: Store) -> None:
     assert len(store.index.get("bucket", "k")) == 1
 
 
+@pytest.mark.slow
 def test_four_writers_of_equal_size_and_readers(store: Store) -> None:
     """2 of 52,653 reads had the ETag of other content before the inode was part of a file's identity."""
     put(store, "k", b"start---")

@@ -58,6 +58,7 @@ def lint(path: Path) -> tuple[int, str]:
     return done.returncode, done.stdout
 
 
+@pytest.mark.slow
 def test_cfn_lint_finds_nothing_in_template_and_definition(tmp_path: Path) -> None:
     assert lint(TEMPLATE) == (0, "")
     properties = {"RoleArn": "arn:aws:iam::123456789012:role/x", "Definition": DEFINITION}

@@ -96,6 +96,7 @@ def _own_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.environ", dict(os.environ))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_own_run")
 def test_without_a_server_the_local_lines_are_the_report(tmp_path: Path, free_tcp_port: int) -> None:
     settings = Settings(port=free_tcp_port, state_dir=str(tmp_path))

@@ -43,6 +43,7 @@ def test_the_loss_curve_is_the_known_one(whole: tuple[Path, dict[str, Any]]) -> 
     np.testing.assert_allclose(losses, json.loads(training_run.GOLDEN.read_text()), rtol=0.02)
 
 
+@pytest.mark.slow
 def test_a_run_killed_in_mid_epoch_goes_on_bit_for_bit(whole: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
     out, checkpoints = tmp_path / "model", tmp_path / "checkpoints"
     command = [sys.executable, SCRIPT, str(out), str(checkpoints)]
@@ -64,6 +65,7 @@ def _last_step(checkpoints: Path) -> int:
     return max((int(folder.name.removeprefix("step-")) for folder in checkpoints.glob("step-*")), default=0)
 
 
+@pytest.mark.slow
 def test_two_processes_learn_what_one_does(whole: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
     """The same global batch, normalised over both: equal but for the order of sums (2e-4 after 36 steps)."""
     launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
