@@ -75,6 +75,9 @@ def up(options: Options) -> Running:
             if not problem:
                 _check_same_root(options, announced)
                 started = process is not None and process.pid == announced["pid"]
+                if process is not None and not started:  # it lost the race, and must not take the lock later
+                    process.kill()
+                    process.wait()
                 return Running(announced["pid"], announced["port"], announced["url"], started)
         holder = is_held(state / "mock.lock")
         if process is None:

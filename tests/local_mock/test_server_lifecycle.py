@@ -129,6 +129,17 @@ def test_several_callers_at_once_get_one_server(options: Options) -> None:
         servers = list(pool.map(lambda _: lifecycle.up(options), range(4)))
     assert len({server.pid for server in servers}) == 1
     assert [server.started for server in servers].count(True) == 1
+    lifecycle.down(options)
+    text = str(options.state_dir).encode()
+    left = [p.name for p in Path("/proc").glob("[0-9]*") if text in _command_line(p)]
+    assert left == []  # a server that lost the race does not take the place of the one that has ended
+
+
+def _command_line(process: Path) -> bytes:
+    try:
+        return (process / "cmdline").read_bytes()
+    except OSError:  # it has ended meanwhile
+        return b""
 
 
 @pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGTERM])
