@@ -296,7 +296,8 @@ class Judged:
         return rows
 
     def _frames(self, truth: Sequence[Event]) -> list[tuple[NDArray[Any], ...]]:
-        """Of each (pair, action) that was labeled: wrong, near a boundary [T]; share of the points not seen."""
+        """Return for each labeled (pair, action) the masks of wrong frames and of frames near a boundary [T], and
+        the fraction of points that were not observed [T]."""
         found = []
         for video in self.folds.videos:
             tracks = self.folds.by_id[video].tracks

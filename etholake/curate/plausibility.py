@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from etholake.curate.points import Track
+from etholake.curate.track import positive
 
 __all__ = ["AT_ORIGIN", "OUTSIDE", "Plausibility", "implausible_points"]
 
@@ -81,7 +82,7 @@ class Plausibility:
         flags = set()
         if self._scale_is_implausible(float((high_2 - low_2).max())):
             flags.add("scale-implausible")
-        width, height = _positive(self.meta, "width_pix"), _positive(self.meta, "height_pix")
+        width, height = positive(self.meta.width_pix), positive(self.meta.height_pix)
         if width and height:
             fits = high_2[0] <= width * (1 + MARGIN) and high_2[1] <= height * (1 + MARGIN)
             fits_exchanged = high_2[0] <= height * (1 + MARGIN) and high_2[1] <= width * (1 + MARGIN)
@@ -91,13 +92,13 @@ class Plausibility:
 
     def _scale_is_implausible(self, extent_px: float) -> bool:
         """Return whether animals, or the place that they use, would have an impossible size in cm."""
-        scale = _positive(self.meta, "pix_per_cm")
+        scale = positive(self.meta.pix_per_cm)
         if not scale:
             return False
         body_cm = self._body_px() / scale
         if np.isfinite(body_cm) and not BODY_CM[0] <= body_cm <= BODY_CM[1]:
             return True
-        arena = max(_positive(self.meta, "arena_width_cm") or 0, _positive(self.meta, "arena_height_cm") or 0)
+        arena = max(positive(self.meta.arena_width_cm) or 0, positive(self.meta.arena_height_cm) or 0)
         return bool(arena) and not ARENA[0] <= extent_px / scale / arena <= ARENA[1]
 
     def _body_px(self) -> float:
@@ -109,8 +110,3 @@ class Plausibility:
             if extent.size >= MIN_FRAMES:
                 medians.append(float(np.median(extent)))
         return max(medians, default=float("nan"))
-
-
-def _positive(meta: Any, name: str) -> float | None:
-    value = getattr(meta, name, None)
-    return float(value) if value is not None and np.isfinite(value) and value > 0 else None

@@ -27,7 +27,7 @@ Table = dict[str, npt.NDArray[np.float32]]  # name of a feature -> values [T] on
 
 
 class Encoder(ABC):
-    """What all encoders have.
+    """Base class of all encoders.
 
     Attributes
     ----------

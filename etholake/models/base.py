@@ -76,7 +76,7 @@ class Model(Protocol):
 
 
 class ModelMixin:
-    """What the models of all families do alike."""
+    """Gives the models of all families their common behaviour."""
 
     @property
     def part_sources(self: Model) -> PartSources:

@@ -32,7 +32,7 @@ C = TypeVar("C")
 
 @dataclass(frozen=True)
 class Fitted:
-    """What a family's `fit` returns.
+    """Result of a family's `fit`.
 
     Attributes
     ----------
@@ -55,7 +55,7 @@ class Fitted:
 
 @dataclass(frozen=True)
 class TrainingContext:
-    """What a training run gives to a family besides data, split and configuration.
+    """Services that a training run offers a family besides data, split and configuration.
 
     Attributes
     ----------
@@ -79,7 +79,7 @@ class TrainingContext:
 
 
 class ModelFamily(ABC, Generic[C]):
-    """What every family has; C is its configuration, a frozen dataclass.
+    """Base class of every family; C is its configuration, a frozen dataclass.
 
     Attributes
     ----------

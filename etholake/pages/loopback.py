@@ -1,4 +1,4 @@
-"""What every page served on this machine has in common: 127.0.0.1 only, its own name only, nothing cached.
+"""Serve pages on this machine only: at 127.0.0.1, under its own names, with nothing cached.
 
 No page of another origin may read or embed one of ours, or start its queries: a browser says who asks (`Host`,
 `Origin`, `Sec-Fetch-Site`), and a page cannot change what it says. A tab may go to a page from anywhere.

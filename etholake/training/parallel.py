@@ -27,7 +27,7 @@ class Group:
 
     @property
     def leads(self) -> bool:
-        """Whether this is the process that writes files and reports."""
+        """Return whether this is the process that writes files and reports."""
         return self.rank == 0
 
     def part(self, n: int) -> slice:

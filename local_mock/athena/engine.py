@@ -48,7 +48,7 @@ class Engine:
         self.texts = scratch / "texts"
 
     def session(self) -> Session:
-        """What one query needs: its clock starts now."""
+        """Return a session for one query; its clock starts now."""
         return Session(self)
 
     def close(self) -> None:

@@ -114,7 +114,7 @@ def _offset_at(zone: str, seconds: int) -> int:
 
 @lru_cache(maxsize=65536)
 def _offset_of_local(zone: str, seconds: int) -> int:
-    """Of two possible offsets the earlier moment's; in a gap the one before it (as java.time does)."""
+    """Return the offset: the earlier moment's of two, the one before a gap within it (as java.time does)."""
     clamped = min(max(seconds, -62_000_000_000), 253_000_000_000)
     offset = (_EPOCH + dt.timedelta(seconds=clamped)).replace(tzinfo=_region(zone)).utcoffset()
     assert offset is not None

@@ -68,7 +68,7 @@ def _encode(value: str) -> str:
 
 
 def _contains(prefix: str, address: bytes) -> bool:
-    """Whether a network has the address; an IPv4 network is written without host bits."""
+    """Return whether a network has the address; an IPv4 network is written without host bits."""
     bad = Failure("INVALID_FUNCTION_ARGUMENT", "Invalid CIDR")
     text, slash, size = prefix.partition("/")
     try:

@@ -148,7 +148,7 @@ def _replace(text: str, pattern: str, replacement: str = "") -> str:
 
 
 def _pieces(text: str, pattern: str) -> list[tuple[str, list[str | None]]]:
-    """What precedes each match, and its groups (for a lambda); the last piece has no groups."""
+    """Return the text before each match with its groups (for a lambda); the last piece has no groups."""
     out: list[tuple[str, list[str | None]]] = []
     last = 0
     compiled = _compiled(pattern)
