@@ -119,7 +119,7 @@ class PoseRecording:
 
     def __post_init__(self) -> None:
         N, A, P, D = self.xyz.shape
-        if (N, A, P) != (len(self.frames), len(self.animals), len(self.parts)) or D not in (2, 3):
+        if (len(self.frames), len(self.animals), len(self.parts)) != (N, A, P) or D not in (2, 3):
             raise ValueError(
                 f"xyz {self.xyz.shape} does not fit {len(self.frames)} frames, {len(self.animals)} animals, "
                 f"{len(self.parts)} parts"
