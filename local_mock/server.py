@@ -33,6 +33,7 @@ from local_mock.gate import HEALTH, Gate, is_trusted
 from local_mock.http import Server, WsgiApp
 from local_mock.keys import PRIVATE
 from local_mock.options import PREFIX, Options
+from local_mock.repeats import Repeats
 
 __all__ = ["HEALTH", "SERVICES", "hold", "is_held", "serve"]
 
@@ -170,7 +171,7 @@ def _moto() -> WsgiApp:
     def knows(service: str) -> bool:
         return service.replace("-", "").replace(".", "") in modules
 
-    return payloads.checked(faults.guard(DomainDispatcherApplication(create_backend_app), knows))
+    return payloads.checked(Repeats(faults.guard(DomainDispatcherApplication(create_backend_app), knows)))
 
 
 def _kept(app: WsgiApp, state: State) -> WsgiApp:

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import copy
+import hashlib
+import json
 import logging
 import re
 import threading
@@ -42,6 +44,8 @@ class Execution:
         self.parameters: list[str] = list(request.get("ExecutionParameters") or [])
         context = request.get("QueryExecutionContext") or {}
         self.context = context
+        self.token = str(request.get("ClientRequestToken") or "")
+        self.request = _fingerprint(request)
         self.database = (context.get("Database") or "default").strip('`"').lower()
         self.work_group, self.folder = work_group, folder
         self.output = folder + self.id
@@ -102,6 +106,11 @@ class Execution:
         return f"{self.folder}{self.outcome.manifest_folder}{self.id}-manifest.csv"
 
 
+def _fingerprint(request: dict[str, Any]) -> str:
+    """Return a hash of everything that two requests under one token must share."""
+    return hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
+
+
 class AthenaBackend(StockBackend):
     """Moto's Athena with queries that run. Named queries, tags and capacity reservations stay moto's."""
 
@@ -115,6 +124,14 @@ class AthenaBackend(StockBackend):
         self._results: dict[str, pa.Table] = {}
         self._engine: Engine | None = None
         self._guard = threading.Lock()
+        self._starting = threading.Lock()
+        self._by_token: dict[str, Execution] = {}
+
+    def add(self, run: Execution) -> None:
+        """Keep an execution under its id and its idempotency token."""
+        self.runs[run.id] = run
+        if run.token:
+            self._by_token[run.token] = run
 
     @property
     def engine(self) -> Engine:
@@ -152,8 +169,13 @@ class AthenaBackend(StockBackend):
         if not re.fullmatch(r"s3://[^/]+(/.*)?", location):
             raise ApiError(f"outputLocation is not a valid S3 path: {location}")
         run = Execution(request, name, location.rstrip("/") + "/")
-        self._record(run)
-        self.runs[run.id] = run
+        with self._starting:
+            if run.token and (earlier := self._by_token.get(run.token)):
+                if earlier.request != run.request:
+                    raise ApiError("Idempotent parameters do not match")
+                return earlier.id
+            self._record(run)
+            self.add(run)
         threading.Thread(target=self._run, args=(run,), name=f"athena-{run.id}", daemon=True).start()
         return run.id
 

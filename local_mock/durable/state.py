@@ -71,7 +71,7 @@ _DROPPED: Mapping[str, Mapping[str, Callable[[], Any]]] = {
 _CONSTANT: Mapping[str, frozenset[str]] = {"FakeTable": frozenset({"partitions", "versions"})}
 # attributes of back ends that their constructors make anew
 _OWN: Mapping[str, frozenset[str]] = {
-    "athena": frozenset({"runs", "catalog", "_slots", "_results", "_engine", "_guard"}),
+    "athena": frozenset({"runs", "catalog", "_slots", "_results", "_engine", "_guard", "_starting", "_by_token"}),
     "s3": frozenset({"_store", "_objects", "_unclaimed"}),
     "cloudwatch": frozenset({"metric_data", "paged_metric_data"}),
 }
