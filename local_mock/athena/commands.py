@@ -53,7 +53,9 @@ def create_table(
     catalog: GlueCatalog, database: str, name: str, columns: list[dict[str, str]], keys: list[dict[str, str]],
     descriptor: dict[str, Any], parameters: dict[str, str], **extra: Any,
 ) -> None:  # fmt: skip
-    """Put a table into Glue."""
+    """Put a table into Glue. Athena makes the database `default` there when something is put into it."""
+    if database == "default" and database not in catalog.backend.databases:
+        catalog.backend.create_database(database, {"Name": database})
     catalog.backend.create_table(
         database, name,
         {"Name": name, "TableType": "EXTERNAL_TABLE", "Parameters": parameters, "PartitionKeys": keys,
@@ -153,8 +155,6 @@ class _Commands:
             [{"Name": n, "Type": t, **({"Comment": c} if c else {})} for n, t, c in group]
             for group in (wanted.columns, wanted.partitions)
         )
-        if database not in self.catalog.backend.databases:
-            self.catalog.backend.create_database(database, {"Name": database})
         create_table(
             self.catalog,
             database,

@@ -1,5 +1,6 @@
 """Documented features of awswrangler and PyAthena, one by one, unmodified, against the mock."""
 
+import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ from botocore.exceptions import ClientError
 from client_place import FRAME, Place
 from pyathena.error import OperationalError
 
+from etholake import aws
 from etholake.settings import Settings
 
 
@@ -201,3 +203,16 @@ def test_what_cannot_be_done_says_so(place: Place, sql: str, said: str) -> None:
     ask: Callable[[str], Any] = place.connect().cursor().execute
     with pytest.raises(OperationalError, match=said):
         ask(sql)
+
+
+def test_the_database_default_is_there_for_ctas_views_and_awswrangler(mock_settings: Settings) -> None:
+    """It is in Glue as soon as something is put into it, as on AWS."""
+    aws.export(mock_settings)
+    bucket, tag = f"default-{uuid.uuid4().hex[:8]}", uuid.uuid4().hex[:8]
+    aws.client(mock_settings, "s3").create_bucket(Bucket=bucket)
+    output = f"s3://{bucket}/out/"
+    frame = wr.athena.read_sql_query("SELECT 1 AS a", database="default", s3_output=output)
+    assert frame["a"].tolist() == [1]
+    for sql in (f"CREATE VIEW v_{tag} AS SELECT 2 AS b", f"CREATE TABLE t_{tag} AS SELECT 3 AS c"):
+        wr.athena.wait_query(wr.athena.start_query_execution(sql, database="default", s3_output=output))
+    assert {f"v_{tag}", f"t_{tag}"} <= {table["Name"] for table in wr.catalog.get_tables(database="default")}
