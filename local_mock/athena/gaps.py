@@ -8,7 +8,7 @@ __all__ = ["render"]
 _STATEMENTS = (
     "Iceberg tables, managed tables and what belongs to them: UPDATE, DELETE, MERGE, OPTIMIZE, VACUUM, `FOR TIMESTAMP AS OF`, "
     "`FOR VERSION AS OF` (awswrangler's `to_iceberg`)",
-    "Spark work groups (`run_spark_calculation`), federated catalogs, USE, SET, ANALYZE, GRANT, REVOKE",
+    "Spark work groups (`run_spark_calculation`), federated catalogs",
     "tables of JSON, ORC, Avro, Grok, CloudTrail and Ion files (the catalog takes them); nested types in text files",
     "CLUSTERED BY, `bucketed_by`, CTAS and UNLOAD to ORC, AVRO or JSON, compressed TEXTFILE output",
     "partition projection of type `injected`",
