@@ -102,7 +102,7 @@ class Run:
         self.data = self._read()
 
     def _read(self, fps: float | None = None) -> TrainingData:
-        """All labs; with `fps` as if their videos had so many frames per second."""
+        """Return all labs; with `fps` as if their videos had so many frames per second."""
         names = sorted(lab.name for lab in (self.raw / "train_annotation").iterdir())
         found = [read_lab(self.raw, name, fps) for name in names]
         actions = tuple(dict.fromkeys(action for data in found for action in data.actions))
@@ -110,7 +110,7 @@ class Run:
         return TrainingData(videos, actions, f"{self.folder.name} {fps}")
 
     def score(self, name: str) -> float:
-        """The official score on the judged videos; kept."""
+        """Return the official score on the judged videos, which is kept for later calls."""
         done = self.folder / f"{name.replace(' ', '-')}.json"
         run = json.dumps([self.fields, DIRT], sort_keys=True)
         if done.is_file() and json.loads(done.read_text(encoding="utf-8"))["run"] == run:
@@ -142,7 +142,7 @@ class Run:
         return metric.pooled([e for v in parts[2] for e in v.events], found, asked, labs).score
 
     def _model(self, name: str, data: TrainingData, train: Sequence[LabelledVideo], member: int) -> NetworkModel:
-        """A trained member. What only decides or averages differently is trained once."""
+        """Return a trained member. What only decides or averages differently is trained once."""
         fields = dict(self.fields)
         if name == "without augmentation":
             fields["augmentation"] = asdict(Augmentation.none())

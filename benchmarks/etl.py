@@ -50,7 +50,7 @@ JOB = Path(__file__).resolve().parents[1] / "glue_jobs" / "curate_tracking.py"
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much is simulated and repeated."""
+    """Amount of simulated data, and number of repetitions."""
 
     rows: int
     repeats: int
@@ -90,7 +90,7 @@ def main() -> None:
 # --- the stage on which everything runs -------------------------------------------------------------------
 @contextmanager
 def _mock(root: Path) -> Iterator[Settings]:
-    """A mock whose buckets are folders of `root`; this process and Spark's workers find it by the environment."""
+    """Yield a mock whose buckets are folders of `root`; the environment names it to Spark too."""
     base = dataclasses.replace(settings.load(), port=0, state_dir=str(root / "state"), s3_root=str(root / "s3"))
     at = settings.replace_port(base, local_server.up(base).port)
     before = dict(os.environ)
@@ -129,7 +129,7 @@ def _job() -> ModuleType:
 
 
 def _bucket(at: Settings, root: Path, data: Path, name: str, copies: int = 1) -> Settings:
-    """A lake of its own whose raw zone holds `data` (hard links), `copies` times under other videos."""
+    """Return a lake of its own whose raw zone holds `data` (hard links), `copies` times under other videos."""
     here = dataclasses.replace(at, bucket=name, database=name.replace("-", "_"))
     s3, glue = aws.client(here, "s3"), aws.client(here, "glue")
     s3.create_bucket(Bucket=name)
@@ -156,7 +156,7 @@ def _bucket(at: Settings, root: Path, data: Path, name: str, copies: int = 1) ->
 
 
 def _simulated(root: Path, rows: int, *, labs: int = 6, videos: int = 4) -> tuple[Path, int]:
-    """A data set of about `rows` train rows: (folder, rows)."""
+    """Return a data set of about `rows` train rows: (folder, rows)."""
     out = root / f"labs-{rows}"
     trial = simulate(root / f"trial-{rows}", labs=labs, videos=1, test_videos=0, seconds=20, seed=3, dirt=0.1)
     seconds = 20 * rows / (trial.rows * videos)
@@ -192,7 +192,7 @@ def _seconds(name: str, work: Callable[[], object]) -> float:
 # Spark SQL gets a quarter of the rows, or it alone would take twenty minutes: the ratio is of the job on the same
 # rows, and more rows would be to Spark's disadvantage (it spills).
 def _against(root: Path, wanted: int, repeats: int, names: Sequence[str]) -> Iterator[Figure]:
-    """The job and its yardsticks, one after the other, `repeats` times round."""
+    """Time the job and its yardsticks, one after the other, `repeats` times round."""
     data, rows = _simulated(root, wanted)
     with _mock(root) as at:
         spark, job = _spark(), _job()
@@ -253,7 +253,7 @@ def _raw_videos(lake: Lake, root: Path) -> list[RawVideo]:
 
 
 def _units(lake: Lake, root: Path, videos: Sequence[RawVideo]) -> dict[Path, list[RawVideo]]:
-    """The videos of each curated file of the job."""
+    """Return the videos of each curated file of the job."""
     by_path = {str(video.path.relative_to(root / "s3" / lake.bucket)): video for video in videos}
     found = {}
     for keys in lake.partitions(TABLE):
@@ -266,7 +266,7 @@ def _units(lake: Lake, root: Path, videos: Sequence[RawVideo]) -> dict[Path, lis
 
 
 def _assert_same(ours: Sequence[Path], others: Mapping[str, Sequence[Path]]) -> None:
-    """The yardsticks computed what the job computed: the same number of rows, the same sums of every column."""
+    """Check that the yardsticks computed what the job did: as many rows, and equal sums of every column."""
     wanted = _sums(ours)
     for name, files in others.items():
         for column, value in _sums(files).items():
@@ -306,7 +306,7 @@ def _floor_unit(work: tuple[str, list[str], str]) -> None:
 
 
 def _phases(units: Mapping[Path, Sequence[RawVideo]]) -> dict[str, float]:
-    """Where a worker's time goes: the same calls as `curate_tracking_unit`, timed apart, on the largest unit."""
+    """Print where a worker's time goes: the calls of `curate_tracking_unit`, timed apart, on the largest unit."""
     from etholake.curate.tracking import Curation, VideoScale
 
     phases = dict.fromkeys(["reading Parquet", "rules and grid", "filling and velocity", "writing Parquet"], 0.0)
@@ -415,7 +415,7 @@ def _memory(root: Path, sizes: Sizes) -> Iterator[Figure]:
 
 
 def _long_video(path: Path, rows: int) -> int:
-    """One video of 4 mice and 10 parts, in the order of frames as labs write it. Returns the file's size."""
+    """Write one video of 4 mice and 10 parts, in the order of frames; return the file's size in bytes."""
     import numpy as np
 
     path.parent.mkdir(parents=True)

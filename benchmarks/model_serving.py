@@ -74,7 +74,7 @@ def figures(model: NetworkModel, tracks: PoseTracks, folder: Path, requests: int
 
 
 def request(tracks: PoseTracks) -> bytes:
-    """The tracks of a clip at 30 frames/s as curated rows."""
+    """Return the tracks of a clip at 30 frames/s as curated rows."""
     T, M, K, _ = tracks.xy_TMK2.shape
     frame, mouse, part = (a.ravel() for a in np.indices((T, M, K)))
     x, y = (tracks.xy_TMK2[..., axis].ravel() for axis in (0, 1))
@@ -202,6 +202,6 @@ def status(pid: int, field: str) -> float:
 
 
 def peak_of(command: Sequence[str], environ: Mapping[str, str]) -> float:
-    """The number that a process prints: its own peak (`ru_maxrss` would be at least that of its parent)."""
+    """Return the number that a process prints: its own peak (`ru_maxrss` would be at least that of its parent)."""
     env = {**os.environ, "PYTHONPATH": str(ROOT), **environ}
     return float(subprocess.run(command, env=env, check=True, stdout=subprocess.PIPE).stdout)

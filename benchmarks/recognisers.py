@@ -91,7 +91,7 @@ def main() -> None:
 
 
 def read_lab(folder: Path, lab: str, fps: float | None = None) -> TrainingData:
-    """The annotated videos of a lab, curated in memory as the Glue job curates them.
+    """Return the annotated videos of a lab, curated in memory as the Glue job curates them.
 
     With `fps` they are taken for videos of so many frames per second.
     """
@@ -160,7 +160,7 @@ class Folds:
         return [config, int(seed or 0), family.to_json(fields), self.data.fingerprint]
 
     def _fields(self, config: str) -> dict[str, Any]:
-        """The overrides of a configuration; those for every configuration where it has such a field."""
+        """Return the overrides of a configuration; those for every configuration where it has such a field."""
         names = {field.name for field in dataclasses.fields(resolve(config)[1])}
         everywhere = {name: value for name, value in self.everywhere.items() if name in names}
         return {**everywhere, **self.overrides.get(config, {})}
@@ -179,7 +179,7 @@ class Folds:
         return load_model(folder)
 
     def _stack(self, names: Sequence[str], video: int, apart: Apart) -> list[PairScores]:
-        """By a stack of the other videos' labels, and of what its bases say of them without having learnt them."""
+        """Predict a video by a stack that learnt from the labels and out-of-fold probabilities of the others."""
         others = [v for v in self.videos if v != video and v not in apart]
         learnt = [[pair for v in others for pair in self.said(one, v, apart)] for one in names]
         model = stack.fit([self.by_id[v] for v in others], learnt)
@@ -275,7 +275,7 @@ class Judged:
         return [*made, Figure(f"{name}: training and prediction, if not kept", self.seconds, "s")]
 
     def _errors(self) -> list[tuple[str, float, str]]:
-        """Where the errors lie: by bout, at boundaries, between actions, where points are missing."""
+        """Return the errors by place: by bout, at boundaries, between actions, where points are missing."""
         all_tracks = {v: self.folds.by_id[v].tracks for v in self.folds.videos}
         labs, fps = {v: c.lab_id for v, c in all_tracks.items()}, {v: c.fps for v, c in all_tracks.items()}
         truth = [e for v in self.folds.videos for e in self.folds.by_id[v].events]
@@ -296,8 +296,11 @@ class Judged:
         return rows
 
     def _frames(self, truth: Sequence[Event]) -> list[tuple[NDArray[Any], ...]]:
-        """Return for each labeled (pair, action) the masks of wrong frames and of frames near a boundary [T], and
-        the fraction of points that were not observed [T]."""
+        """Return three arrays [T] for each labeled (pair, action).
+
+        They are the masks of wrong frames and of frames near a boundary, and the fraction of points that were not
+        observed.
+        """
         found = []
         for video in self.folds.videos:
             tracks = self.folds.by_id[video].tracks
@@ -327,7 +330,7 @@ def _tracked(observed_TMK: NDArray[np.bool_]) -> NDArray[np.float32]:
 
 
 def _ranks(said: Sequence[PairScores], folds: Folds, actions: Sequence[str]) -> NDArray[Any]:
-    """False and true frames [V, A, RANKS, 2] by probability, of what was labeled."""
+    """Return the numbers of false and true labeled frames by rank of probability [V, A, RANKS, 2]."""
     truth = [e for v in folds.videos for e in folds.by_id[v].events]
     limits = np.nanquantile(np.concatenate([pair.probabilities_TA.ravel() for pair in said]), LIMITS)
     found = np.zeros((len(folds.videos), len(actions), RANKS, 2))

@@ -72,12 +72,12 @@ class Visit:
 
     @property
     def is_foreign(self) -> bool:
-        """Whether a page of another origin asks: another site, or another port of this machine."""
+        """Return whether a page of another origin asks: another site, or another port of this machine."""
         if self.origin is not None and self.origin.lower() != f"http://{self.host.lower()}":
             return True
         return self.site not in ("", "none", "same-origin")
 
     @property
     def is_navigation(self) -> bool:
-        """Whether a whole tab goes to the address: the page that sent it there cannot read the answer."""
+        """Return whether a whole tab goes to the address: the page that sent it there cannot read the answer."""
         return self.mode == "navigate" and self.destination == "document" and self.method in ("GET", "HEAD")

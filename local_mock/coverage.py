@@ -123,7 +123,7 @@ def unknown(service: str) -> list[str]:
 
 
 def render() -> str:
-    """The file's text. Installs the services into this process's moto, with folders that are thrown away."""
+    """Return the file's text. Installs the services into this process's moto, with temporary folders."""
     from local_mock.context import Context, set_context
     from local_mock.data import FolderData
     from local_mock.server import install
@@ -156,7 +156,7 @@ def render() -> str:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Returns the exit code."""
+    """Write or check the file; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m local_mock.coverage", description="Write COVERAGE.md.")
     parser.add_argument("--check", action="store_true", help="only compare; exit code 1 if the file is stale")
     check = parser.parse_args(argv).check

@@ -42,8 +42,10 @@ PartSources = Mapping[str, tuple[str, ...]]  # unified part -> names of parts th
 
 
 def _number(row: Mapping[str, Any], name: str) -> float | None:
-    """Return a finite number of a row; None if it is missing, NaN or infinite. Raises DataError for other
-    values."""
+    """Return a finite number of a row; None if it is missing, NaN or infinite.
+
+    Raises DataError for a value that is no number.
+    """
     value = row.get(name)
     if value is None or (isinstance(value, str) and value.strip().lower() in ("", "nan")):
         return None
@@ -158,10 +160,12 @@ class PoseTracks:
 
     @property
     def video_id(self) -> int:
+        """The number of the video in the lake."""
         return self.meta.video_id
 
     @property
     def lab_id(self) -> str:
+        """The laboratory that recorded the video."""
         return self.meta.lab_id
 
     @property

@@ -45,13 +45,13 @@ class Table:
 
 
 class Catalog(Protocol):
-    """Where names become tables."""
+    """The catalog in which names become tables."""
 
     def table(self, database: str, name: str, position: tuple[int, int] | None = None) -> Table: ...
 
 
 def table_of(entry: dict[str, Any], partitions: list[dict[str, Any]]) -> Table:
-    """A Glue table (as GetTable gives it) with its partitions."""
+    """Return a Glue table (as GetTable gives it) with its partitions."""
     storage = entry.get("StorageDescriptor") or {}
     parameters = dict(entry.get("Parameters") or {})
     serde = storage.get("SerdeInfo") or {}
@@ -90,7 +90,7 @@ def _partition(entry: dict[str, Any]) -> Partition:
 
 
 def _view_sql(original: str) -> str:
-    """The SQL inside `/* Presto View: <base64 of JSON> */`."""
+    """Return the SQL inside `/* Presto View: <base64 of JSON> */`."""
     head = "/* Presto View: "
     if not original.startswith(head):
         raise QueryError("INVALID_VIEW", "View was not created by Athena (no '/* Presto View: … */' text)")

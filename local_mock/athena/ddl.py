@@ -44,12 +44,12 @@ class CreateTable:
 
 
 def string(text: str) -> str:
-    """The value of a quoted literal."""
+    """Return the value of a quoted literal."""
     return text.replace("''", "'").replace("\\t", "\t")
 
 
 def properties(listing: str) -> dict[str, str]:
-    """`'k'='v', …` as a dict."""
+    """Return `'k'='v', …` as a dict."""
     found = {}
     for item in split_values(listing):
         match = re.fullmatch(r"\s*['\"]([^'\"]+)['\"]\s*=\s*(?:'((?:[^']|'')*)'|\"([^\"]*)\")\s*", item)
@@ -122,7 +122,7 @@ def _storage_clause(rest: str) -> dict[str, Any]:
 
 
 def storage(name: str, parameters: dict[str, str], serde: str | None = None) -> dict[str, Any]:
-    """Formats and SerDe of a StorageDescriptor."""
+    """Return formats and SerDe of a StorageDescriptor."""
     reader, writer, library = _FORMATS[name]
     return {
         "InputFormat": reader,
@@ -149,7 +149,7 @@ def _column(item: str) -> tuple[str, str, str]:
 
 
 def _bracketed(text: str, start: int) -> tuple[str, int]:
-    """The inside of the parenthesis that opens at `start`, and the index after it."""
+    """Return the inside of the parenthesis that opens at `start`, and the index after it."""
     depth, quoted = 0, ""
     for i in range(start, len(text)):
         char = text[i]

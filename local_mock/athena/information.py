@@ -31,7 +31,7 @@ TABLES: dict[str, tuple[str, ...]] = {
 
 
 def query(catalog: GlueCatalog, name: str) -> str:
-    """A SELECT in Athena's SQL that gives one of `TABLES`, its rows as literals. KeyError for another name."""
+    """Return a SELECT that gives one of `TABLES`, its rows as literals. Raises KeyError for another name."""
     columns = TABLES[name]
     kinds = ["bigint" if column == "ordinal_position" else "varchar" for column in columns]
     typed = [f"CAST({column} AS {kind}) AS {column}" for column, kind in zip(columns, kinds, strict=True)]

@@ -56,11 +56,11 @@ class Execution:
 
     @property
     def header(self) -> bool:
-        """Whether page one opens with the column names."""
+        """Return whether page one opens with the column names."""
         return not self.outcome.plain and self.outcome.table is not None
 
     def describe(self) -> dict[str, Any]:
-        """`QueryExecution` of the API."""
+        """Return `QueryExecution` of the API."""
         end = self.completed or time.time()
         total, engine = int((end - self.submitted) * 1000), int((end - (self.started or end)) * 1000)
         statistics: dict[str, Any] = {
@@ -236,7 +236,7 @@ class AthenaBackend(StockBackend):
                 self._results.pop(next(iter(self._results)))
 
     def result(self, run: Execution) -> pa.Table:
-        """The text table of a finished query."""
+        """Return the text table of a finished query."""
         if run.outcome.plain or run.outcome.table is None:
             return run.outcome.table if run.outcome.table is not None else pa.table({})
         kept = self._results.get(run.id)
@@ -310,7 +310,7 @@ class AthenaBackend(StockBackend):
 
     # --- work groups --------------------------------------------------------------------------------------
     def create_work_group(self, name: str, *args: Any, **kwargs: Any) -> Any:
-        """As moto, which forgets when it was."""
+        """Create the group as moto does, and keep the time of creation, which moto does not."""
         made = super().create_work_group(name, *args, **kwargs)
         if made is not None:
             made.created = time.time()

@@ -19,7 +19,7 @@ _JAVA = (("yyyy", "%Y"), ("MM", "%m"), ("dd", "%d"), ("HH", "%H"))
 
 
 def projected(table: Table) -> list[Partition]:
-    """All partitions that the table's `projection.*` properties describe."""
+    """Return all partitions that the table's `projection.*` properties describe."""
     keys = [name for name, _ in table.partition_keys]
     ranges = [_values(table, key) for key in keys]
     template = table.parameters.get("storage.location.template")

@@ -40,7 +40,7 @@ def _json(value: Any) -> Any:
 def _paged(
     items: list[Any], token: str | None, limit: int | None, default: int = 50
 ) -> tuple[list[Any], str | None]:
-    """One page of `items` and the next token (a position)."""
+    """Return one page of `items` and the next token (a position)."""
     try:
         start = int(token or 0)
     except ValueError as err:
@@ -278,7 +278,7 @@ class Response(AthenaResponse):
 
 
 def _no_entity() -> ApiError:
-    """As Athena passes Glue's answer on; clients look for the code in it."""
+    """Return the error in which Athena passes on Glue's for an absent entity; clients look for the code in it."""
     inside = "Service: AmazonDataCatalog; Status Code: 400; Error Code: EntityNotFoundException; Request ID: "
     return ApiError(f"Entity Not Found ({inside}{uuid.uuid4()}; Proxy: null)", "MetadataException")
 

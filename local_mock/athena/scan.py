@@ -38,7 +38,7 @@ class DataFile:
 
 
 def file_format(table: Table, library: str | None = None) -> str:
-    """`parquet`, `text` or `opencsv`, of a table or of a partition with a SerDe of its own. Raises QueryError for others."""
+    """Return the format `parquet`, `text` or `opencsv` of a table or partition. Raises QueryError for others."""
     library = library or table.serde
     serde = library.rpartition(".")[2]
     known = {"ParquetHiveSerDe": "parquet", "LazySimpleSerDe": "text", "OpenCSVSerde": "opencsv"}
@@ -134,7 +134,7 @@ def _partitions(table: Table, scan: Scan, evaluate: Callable[[str], list[Any]]) 
 
 
 def _value(sql: str, kind: Type) -> str:
-    """A partition value in its type; Hive's name of the missing value is NULL."""
+    """Return a partition value in its type; Hive's name of the missing value is NULL."""
     return f"CAST(nullif({sql}, '__HIVE_DEFAULT_PARTITION__') AS {kind.duckdb})"
 
 
@@ -198,7 +198,7 @@ def _partition_columns(scan: Scan, values: tuple[str, ...] | None, members: list
 
 
 def _by_file(members: list[DataFile], values: list[str]) -> str:
-    """The value that belongs to the file of the row."""
+    """Return the value that belongs to the file of the row."""
     paths = ", ".join(text(str(f.path)) for f in members)
     return (
         "map_extract_value(MAP {}, 'f$')"

@@ -137,11 +137,11 @@ class Type:
 
     @property
     def plain(self) -> bool:
-        """Whether DuckDB's comparison and grouping of the values are Trino's (NaN aside)."""
+        """Return whether DuckDB's comparison and grouping of the values are Trino's (NaN aside)."""
         return not self.args and not self.base.endswith("with time zone") and self.base not in ("map",)
 
     def known(self, *, zone: str = "", length: int | None = None) -> Type:
-        """The same type with what is known of its values."""
+        """Return the same type with what is known of its values."""
         return replace(self, zone=zone, length=length)
 
     @property
@@ -183,7 +183,7 @@ TIMESTAMP_TZ = Type("timestamp with time zone", numbers=(3,))
 
 
 def decimal(precision: int, scale: int) -> Type:
-    """`decimal(p, s)` with p cut to 38 as Trino cuts it."""
+    """Return `decimal(p, s)` with p cut to 38 as Trino cuts it."""
     return Type("decimal", numbers=(min(38, max(precision, 1)), scale))
 
 
@@ -204,7 +204,7 @@ _TOKEN = re.compile(r'\s*("(?:[^"]|"")*"|`[^`]*`|[A-Za-z_0-9$]+|[<>(),:])')
 
 
 def parse_type(text: str) -> Type:
-    """The type that a Hive (`array<int>`) or Trino (`array(integer)`) name means. Raises QueryError."""
+    """Return the type that a Hive (`array<int>`) or Trino (`array(integer)`) name means. Raises QueryError."""
     tokens = _TOKEN.findall(text)
     if "".join(tokens) != re.sub(r"\s+", "", text) and not re.search(
         r"\bwith\b|\bwithout\b|\bprecision\b|\binterval\b", text, re.I
@@ -284,12 +284,12 @@ class _TypeParser:
 
 
 def as_decimal(kind: Type) -> Type:
-    """The decimal that holds every value of an integer type."""
+    """Return the decimal that holds every value of an integer type."""
     return kind if kind.base == "decimal" else decimal(_DIGITS[kind.base], 0)
 
 
 def common_type(left: Type, right: Type) -> Type | None:
-    """The type both coerce to, None if there is none (varchar and integer, say)."""
+    """Return the type both coerce to, None if there is none (varchar and integer, say)."""
     if right == left:
         zone = left.zone if left.zone == right.zone else ""
         length = max(left.length, right.length) if left.length is not None and right.length is not None else None
@@ -334,5 +334,5 @@ def _common_number(left: Type, right: Type) -> Type:
 
 
 def is_coercible(source: Type, target: Type) -> bool:
-    """Whether Trino widens `source` to `target` by itself."""
+    """Return whether Trino widens `source` to `target` by itself."""
     return common_type(source, target) == target

@@ -1,4 +1,4 @@
-"""What CTAS, INSERT INTO and UNLOAD write: Parquet or text files, one per partition, and the manifest.
+"""Write the files of CTAS, INSERT INTO and UNLOAD: Parquet or text, one per partition, and the manifest.
 
 Files are made in a scratch folder by DuckDB and handed to `DataAccess`.
 """
@@ -46,7 +46,7 @@ class Written:
 
 
 def options(listing: str) -> dict[str, Any]:
-    """The WITH (…) of CTAS and UNLOAD: strings, arrays of strings, numbers."""
+    """Return the WITH (…) of CTAS and UNLOAD: strings, arrays of strings, numbers."""
     found: dict[str, Any] = {}
     for item in split_values(listing):
         if not item:
@@ -111,7 +111,7 @@ def _split(rows: pa.Table, first: int) -> list[tuple[tuple[str, ...], pa.Table]]
 
 
 def _write_lines(body: pa.Table, kinds: list[Type], path: Path, delimiter: str) -> None:
-    """A text file as LazySimpleSerDe writes it: NULL is `\\N`, nothing is quoted."""
+    r"""Write a text file as LazySimpleSerDe does: NULL is `\N`, nothing is quoted."""
     from local_mock.athena.functions.casts import shower
     from local_mock.athena.functions.values import decoder
 

@@ -18,7 +18,7 @@ __all__ = ["install"]
 
 
 def delete_model_package_group(self: Any) -> EmptyResult:
-    """Method of moto's `SageMakerResponse`. A group that holds packages is refused, as by SageMaker."""
+    """Delete a group (method of moto's `SageMakerResponse`); one that holds packages is refused, as by AWS."""
     backend, name = self.sagemaker_backend, self._get_param("ModelPackageGroupName")
     backend.describe_model_package_group(name)  # ValidationException if there is none
     if any(package.model_package_group_name == name for package in backend.model_packages.values()):

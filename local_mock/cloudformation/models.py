@@ -31,7 +31,7 @@ _executed: dict[tuple[str, str], threading.Event] = {}  # (change set, token of 
 
 
 def _model(kind: Kind) -> type[CloudFormationModel]:
-    """The class of one resource type."""
+    """Return the class of one resource type."""
 
     class Resource(CloudFormationModel):
         def __init__(self, name: str, properties: Mapping[str, Any], region: str) -> None:
@@ -111,7 +111,7 @@ def install_kinds() -> None:
 
 
 def unsupported(template: Mapping[str, Any]) -> list[str]:
-    """The resource types of a template that cannot be created here, sorted."""
+    """Return the resource types of a template that cannot be created here, sorted."""
     known = {*parsing.get_model_map(), *parsing.NULL_MODELS}
     types = {str(resource.get("Type")) for resource in (template.get("Resources") or {}).values()}
     return sorted(t for t in types if t not in known and not t.startswith("Custom::"))
@@ -172,7 +172,7 @@ def _named(backend: Any, name: str) -> Stack | None:
 
 
 def _honest_delete(delete_stack: Callable[[Any, str], None]) -> Callable[[Any, str], None]:
-    """moto forgets a stack whose deletion fails; on AWS it stays, with what could not be deleted."""
+    """Keep a stack whose deletion fails, with what could not be deleted, as on AWS; moto forgets it."""
 
     def honest_delete(self: Any, name_or_stack_id: str) -> None:
         stack = self.stacks.get(name_or_stack_id) or _named(self, name_or_stack_id)

@@ -229,7 +229,7 @@ def _grant(properties: Properties) -> dict[str, Any]:
 
 # --- Step Functions ---------------------------------------------------------------------------------------
 def _definition(properties: Properties) -> str:
-    """The definition as the service gets it, its ``${substitutions}`` filled in.
+    """Return the definition as the service gets it, its ``${substitutions}`` filled in.
 
     Raises ValueError for one that stays open, FileNotFoundError for an object that is not there.
     """

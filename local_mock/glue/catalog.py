@@ -17,7 +17,7 @@ from moto.core.utils import utcnow
 
 from local_mock.glue.crawl import Discovery, FoundTable
 
-__all__ = ["CONFLICTS", "Policy", "apply", "check_policies", "folders", "policy_of"]
+__all__ = ["CONFLICTS", "CrawlerPolicy", "apply", "check_policies", "folders", "policy_of"]
 
 CONFLICTS = "local_mock.conflicts"  # our own table parameter: JSON list of `schema.Conflict`
 _ONLY_NEW = "CRAWL_NEW_FOLDERS_ONLY"
@@ -34,7 +34,7 @@ Columns = Mapping[str, str]
 
 
 @dataclass(frozen=True)
-class Policy:
+class CrawlerPolicy:
     """A crawler's settings that decide what is written.
 
     Attributes
@@ -72,7 +72,7 @@ def check_policies(change: Mapping[str, str] | None, recrawl: Mapping[str, str] 
 
 def policy_of(
     change: Mapping[str, str] | None, recrawl: Mapping[str, str] | None, configuration: str | None
-) -> Policy:
+) -> CrawlerPolicy:
     """Return the policy of a crawler's request. Raises ValueError for what is not supported."""
     behavior = (recrawl or {}).get("RecrawlBehavior") or "CRAWL_EVERYTHING"
     if behavior == "CRAWL_EVENT_MODE":
@@ -81,7 +81,7 @@ def policy_of(
     output, grouping = settings.get("CrawlerOutput") or {}, settings.get("Grouping") or {}
     level = grouping.get("TableLevelConfiguration")
     change, only_new = change or {}, behavior == _ONLY_NEW
-    return Policy(
+    return CrawlerPolicy(
         update=change.get("UpdateBehavior", "UPDATE_IN_DATABASE") == "UPDATE_IN_DATABASE" and not only_new,
         delete="LOG" if only_new else change.get("DeleteBehavior", "DEPRECATE_IN_DATABASE"),
         inherit=(output.get("Partitions") or {}).get("AddOrUpdateBehavior") == "InheritFromTable",
@@ -103,7 +103,7 @@ def folders(database: Any, crawler_name: str) -> set[str]:
     return names
 
 
-def apply(found: Discovery, database: Any, crawler: Any, policy: Policy) -> list[str]:
+def apply(found: Discovery, database: Any, crawler: Any, policy: CrawlerPolicy) -> list[str]:
     """Bring a database's tables and partitions in line with what was found; returns a sentence per change.
 
     `crawler` gives name, table_prefix and backend. Tables that this crawler made and no longer finds are treated
@@ -138,7 +138,7 @@ def _made_by(database: Any, crawler_name: str) -> dict[str, str]:
     }
 
 
-def _names(found: Discovery, database: Any, crawler: Any, policy: Policy) -> dict[str, str]:
+def _names(found: Discovery, database: Any, crawler: Any, policy: CrawlerPolicy) -> dict[str, str]:
     """Location -> table. A location keeps its table; a name that is taken gets a hash behind it, as in AWS.
 
     A table of this crawler whose own location holds nothing any more is taken over by a namesake (a new bucket).
@@ -160,7 +160,7 @@ def _names(found: Discovery, database: Any, crawler: Any, policy: Policy) -> dic
     return chosen
 
 
-def _update_table(table: Any, found: FoundTable, crawler_name: str, policy: Policy) -> list[str]:
+def _update_table(table: Any, found: FoundTable, crawler_name: str, policy: CrawlerPolicy) -> list[str]:
     before, kept = table.as_dict(), list[str]()
     old = _columns(before)
     columns = old | {name: type_ for name, type_ in found.columns.items() if name not in old}
@@ -214,7 +214,7 @@ def _columns(entry: Mapping[str, Any]) -> dict[str, str]:
 
 
 # --- partitions -------------------------------------------------------------------------------------------
-def _apply_partitions(table: Any, found: FoundTable, policy: Policy) -> list[str]:
+def _apply_partitions(table: Any, found: FoundTable, policy: CrawlerPolicy) -> list[str]:
     added = changed = removed = 0
     of_table = _columns(table.as_dict())
     for values, (location, own) in found.partitions.items():

@@ -17,7 +17,7 @@ from pathlib import PurePosixPath
 from urllib.parse import unquote
 
 from local_mock.data import DataAccess, ObjectInfo
-from local_mock.glue.footers import CrawlStopped, Footer, Footers
+from local_mock.glue.footers import CrawlStopped, FileFacts, Footers
 from local_mock.glue.schema import Conflict, merge, similarity
 from local_mock.keys import split_uri
 
@@ -91,7 +91,7 @@ class _Place:
         return tuple(value for _, value in self.pairs)
 
 
-_File = tuple[_Place, Footer]
+_File = tuple[_Place, FileFacts]
 
 
 def glob_pattern(glob: str) -> re.Pattern[str]:
@@ -167,7 +167,7 @@ def discover(
 def _places(
     data: DataAccess, target: Target, level: int | None, known_folders: Set[str], found: Discovery
 ) -> list[_Place]:
-    """The objects of one target that are to be read."""
+    """Return the objects of one target that are to be read."""
     bucket, prefix = split_uri(target.path)
     prefix = prefix.rstrip("/") + "/" if prefix else ""
     excluded = [glob_pattern(glob) for glob in target.exclusions]
@@ -248,14 +248,14 @@ def _partitions(bucket: str, files: list[_File]) -> dict[tuple[str, ...], tuple[
     return partitions
 
 
-def _union(footers: Iterable[Footer]) -> dict[str, str]:
-    """The columns of several files; equal schemas are one object (see `Footers`), so few are merged."""
+def _union(footers: Iterable[FileFacts]) -> dict[str, str]:
+    """Return the columns of several files; equal schemas are one object (see `Footers`), so few are merged."""
     schemas = {id(footer.columns): footer.columns for footer in footers}
     return merge(("", columns) for columns in schemas.values())[0]
 
 
 def _would_split(table: FoundTable, files: list[_File]) -> list[str]:
-    """A note if AWS would make several tables of this one, for want of CombineCompatibleSchemas."""
+    """Return a note if AWS would make several tables of this one, for want of CombineCompatibleSchemas."""
     own = {id(footer.columns): footer.columns for _, footer in files}
     usual = own[_commonest(files)]
     far = [columns for columns in own.values() if similarity(columns, usual) <= SIMILAR]

@@ -58,7 +58,7 @@ def update_job(self: Any) -> ActionResult:
 
 
 def get_job_run(self: Any) -> ActionResult:
-    """One run, by its id."""
+    """Return one run, by its id."""
     job: ExecutingJob = self.glue_backend.get_job(self.parameters["JobName"])
     return ActionResult({"JobRun": job.find_run(self.parameters["RunId"]).as_dict()})
 
@@ -199,7 +199,7 @@ def _fits(table: dict[str, Any], condition: dict[str, str]) -> bool:
 
 
 def _glob(expression: str) -> str:
-    """A `*` that follows nothing repeatable stands for anything, as in Hive's patterns."""
+    """Return the pattern with `.*` for a `*` that follows nothing repeatable, as in Hive's patterns."""
     return re.sub(r"(\\.|[.\])])\*|\*", lambda found: found.group() if found.group(1) else ".*", expression)
 
 

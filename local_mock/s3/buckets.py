@@ -13,7 +13,7 @@ from local_mock.s3.errors import S3Error
 from local_mock.s3.headers import CLASS
 from local_mock.s3.listing import page, versions_page
 from local_mock.s3.request import Answer, Request, iso_date, xml_answer
-from local_mock.s3.store import Stored
+from local_mock.s3.store import StoredObject
 from local_mock.s3.versions import Versions
 
 __all__ = ["Buckets"]
@@ -165,7 +165,7 @@ class Buckets:
         return inner
 
 
-def _entry(item: Stored, name: Callable[[str], str]) -> str:
+def _entry(item: StoredObject, name: Callable[[str], str]) -> str:
     algorithm, kind, _ = checksum_of(item.row.headers)
     checksum = f"<ChecksumAlgorithm>{algorithm}</ChecksumAlgorithm><ChecksumType>{kind}</ChecksumType>"
     return (

@@ -20,7 +20,7 @@ from local_mock.s3 import store_of
 from local_mock.s3.checksums import BodyDigest
 from local_mock.s3.errors import S3Error
 from local_mock.s3.listing import page, versions_page
-from local_mock.s3.store import DEFAULT_TYPE, Stored
+from local_mock.s3.store import DEFAULT_TYPE, StoredObject
 from local_mock.s3.versions import Versions
 
 __all__ = ["FileKey", "FolderS3Backend", "patch"]
@@ -53,7 +53,7 @@ def patch() -> None:
 
 
 def _setting(name: str) -> property:
-    """A property of moto's bucket that is kept in the store."""
+    """Return a property of moto's bucket that is kept in the store."""
 
     def get(self: FakeBucket) -> Any:
         return store_of(get_context()).index.setting(self.name, name)
@@ -68,7 +68,7 @@ def _setting(name: str) -> property:
 class FileKey(FakeKey):
     """An object for moto, its bytes read from the file when they are asked for."""
 
-    def __init__(self, versions: Versions, stored: Stored, account_id: str, region_name: str) -> None:
+    def __init__(self, versions: Versions, stored: StoredObject, account_id: str, region_name: str) -> None:
         super().__init__(
             stored.key,
             b"",

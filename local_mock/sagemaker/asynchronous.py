@@ -59,7 +59,7 @@ class AsyncQueue:
             _log.exception("asynchronous request %s", location)
 
     def _ask(self, location: str, content_type: str, accept: str, timeout_s: float) -> tuple[str, bytes]:
-        """(what is wrong, body)."""
+        """Return (failure, body); the failure is '' where the container answered."""
         try:
             body = self._context.data.read(location)
         except OSError as err:

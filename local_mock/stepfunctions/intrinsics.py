@@ -1,4 +1,4 @@
-"""Intrinsic functions of the States Language: ``States.Format('it\\'s {}', $.a)`` parsed and evaluated.
+r"""Intrinsic functions of the States Language: ``States.Format('it\'s {}', $.a)`` parsed and evaluated.
 
 Source: https://docs.aws.amazon.com/step-functions/latest/dg/intrinsic-functions.html. moto's own parser cuts
 texts at an escaped quote, and its Base64 is of ASCII. Nothing here knows moto: `local_mock.stepfunctions.repairs`
@@ -138,7 +138,7 @@ def _text(text: str, at: int) -> tuple[Text, int]:
 
 
 def _end_of_path(text: str, at: int) -> int:
-    """Where a path ends: at a comma or bracket that closes the call, outside its own brackets and quotes."""
+    """Return where a path ends: at the comma or bracket that is outside its own brackets and quotes."""
     level, quote = 0, ""
     while at < len(text):
         character = text[at]
@@ -194,7 +194,7 @@ def _need(value: Any, kind: type | tuple[type, ...], name: str) -> Any:
 
 
 def _whole(value: Any) -> int:
-    """A number, rounded to the nearest whole one as Java does (halves up)."""
+    """Return a number, rounded to the nearest whole one as Java does (halves up)."""
     number = _need(value, (int, float), "a number")
     return number if isinstance(number, int) else math.floor(number + 0.5)
 

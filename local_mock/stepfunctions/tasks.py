@@ -194,7 +194,7 @@ class ServiceTask(StateTaskServiceCallback):
 
 
 def plain(answer: Mapping[str, Any]) -> dict[str, Any]:
-    """An answer as JSON: dates become text, as in the state's output."""
+    """Return an answer as JSON: dates become text, as in the state's output."""
     content = {key: value for key, value in answer.items() if key != "ResponseMetadata"}
     plain: dict[str, Any] = json.loads(to_json_str(content))
     return plain

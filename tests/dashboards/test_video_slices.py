@@ -8,10 +8,10 @@ import pytest
 from etholake.contract import BODY_PARTS, UNIFIED_PARTS
 from etholake.pages.video import skeleton
 from etholake.pages.video.events import MatchedEvent, judge
-from etholake.pages.video.slices import ABSENT, FRAMES, IMPUTED, MEASURED, Tracks, pack, unpack
+from etholake.pages.video.slices import ABSENT, FRAMES, IMPUTED, MEASURED, TrackedParts, pack, unpack
 from etholake.simulate.rigs import _PART_SCHEMES
 
-TRACKS = Tracks([(1, "nose"), (1, "tail_base"), (2, "nose")], {1: "nose", 2: "nose"})
+TRACKS = TrackedParts([(1, "nose"), (1, "tail_base"), (2, "nose")], {1: "nose", 2: "nose"})
 
 
 def _row(mouse: int, part: str, frames: list[int], xs: list[int], speeds: list[int], imputed: list[int]) -> Any:

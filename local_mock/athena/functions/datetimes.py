@@ -82,7 +82,7 @@ def _field(name: str, local: int, value: Any) -> int:
 
 
 def add_months(days: int, months: int) -> int:
-    """A day number moved by months; the last day of a shorter month at most."""
+    """Return a day number moved by months; the last day of a shorter month at most."""
     year, month, day = m.civil(days)
     count = year * 12 + month - 1 + months
     year, month = count // 12, count % 12 + 1
@@ -98,7 +98,7 @@ def _moved(local: int, unit: str, count: int) -> int:
 
 
 def _shift(kind: Type, value: Any, unit: str, count: int) -> Any:
-    """`value` moved: hours and less on the time line, days and more on the clock."""
+    """Return `value` moved: hours and less on the time line, days and more on the clock."""
     if kind.base == "timestamp with time zone":
         instant, zone = value
         if unit in _CLOCK_UNITS:
@@ -428,7 +428,7 @@ _MYSQL_SEQUENCES = {"r": "%h:%i:%s %p", "T": "%H:%i:%s"}
 
 @lru_cache(maxsize=512)
 def _mysql_items(pattern: str) -> tuple[Any, ...]:
-    """A pattern as texts and (field, width)."""
+    """Return a pattern as texts and (field, width)."""
     for letter, long in _MYSQL_SEQUENCES.items():
         pattern = re.sub(rf"(?<!%)%{letter}", long, pattern)
     items: list[Any] = []
@@ -457,7 +457,7 @@ def _read_names(text: str, position: int, names: tuple[str, ...]) -> tuple[int, 
 
 
 def _parse_fields(text: str, items: tuple[Any, ...], shown: str) -> dict[str, Any]:
-    """The fields that a text has by a pattern. Raises Failure where they do not fit."""
+    """Return the fields that a text has by a pattern. Raises Failure where they do not fit."""
 
     def bad(position: int) -> Failure:
         if position >= len(text):
@@ -514,7 +514,7 @@ _RANGES = {"month": (1, 12), "day": (1, 31), "hour": (0, 23), "minute": (0, 59),
 
 
 def _assembled(fields: dict[str, Any], text: str) -> int:
-    """The clock that the fields say; what is missing is that of 1970-01-01 00:00."""
+    """Return the clock that the fields say; what is missing is that of 1970-01-01 00:00."""
     for name, (low, high) in _RANGES.items():
         if name in fields and not low <= fields[name] <= high:
             raise Failure(

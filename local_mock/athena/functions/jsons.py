@@ -42,7 +42,7 @@ _DECODER = json.JSONDecoder(
 
 
 def load(text: str) -> Any:
-    """A parsed text; numbers keep their writing. Raises ValueError."""
+    """Return a parsed text; numbers keep their writing. Raises ValueError."""
     try:
         return _DECODER.decode(text)
     except RecursionError as err:
@@ -50,7 +50,7 @@ def load(text: str) -> Any:
 
 
 def _number(written: str) -> str:
-    """A number as Trino writes it back: whole ones as they are, others as a double."""
+    """Return a number as Trino writes it back: whole ones as they are, others as a double."""
     if re.fullmatch(r"-?\d+", written):
         return "0" if written == "-0" else written
     value = float(written)
@@ -66,7 +66,7 @@ def java_double(value: float) -> str:
 
 
 def text_of(value: str) -> str:
-    """A JSON string; only what must be is escaped."""
+    """Return a JSON string; only what must be is escaped."""
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\x7f")
 
 
@@ -93,7 +93,7 @@ def dump(value: Any, *, sort: bool = True) -> str:
 
 
 def canonical(text: str) -> str:
-    """`json_parse`. Raises Failure."""
+    """Compute `json_parse`. Raises Failure."""
     try:
         return dump(load(text))
     except ValueError as err:
@@ -275,7 +275,7 @@ _STEP = re.compile(r"""\.([^.\[\]\s"]+)|\.?\["((?:[^"\\]|\\.)*)"\]|\.?\['([^']*)
 
 
 def steps(path: str) -> list[str | int]:
-    """The steps of a path `$.a[0]["b c"]`. Raises Failure for what json_extract does not take."""
+    """Return the steps of a path `$.a[0]["b c"]`. Raises Failure for what json_extract does not take."""
     if not path.startswith("$"):
         raise Failure("INVALID_FUNCTION_ARGUMENT", f"Invalid JSON path: '{path}'")
     position, found = 1, list[str | int]()

@@ -35,7 +35,7 @@ def _part(index: int) -> object:
 
 
 def unquote(value: str, index: int) -> str:
-    """The path, the query and the fragment are given decoded, the protocol as it is."""
+    """Return the path, the query and the fragment are given decoded, the protocol as it is."""
     from urllib.parse import unquote as decode
 
     return decode(value) if index in (2, 3, 4) else value

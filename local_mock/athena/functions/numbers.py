@@ -24,7 +24,7 @@ def _bad(message: str) -> Failure:
 
 
 def _exact(value: float, *, single: bool) -> decimal.Decimal:
-    """The shortest decimal text of a float, as a number."""
+    """Return the shortest decimal text of a float, as a number."""
     from local_mock.athena.functions.casts import float_text
 
     return decimal.Decimal(float_text(value, single=single))

@@ -309,7 +309,7 @@ def _format(arguments: list[Type], _result: Type) -> Callable[..., str]:
 
 
 def _java_text(value: Any, kind: Type) -> str:
-    """toString of the Java object that Trino hands to String.format."""
+    """Return the text (`toString`) of the Java object that Trino hands to String.format."""
     from local_mock.athena.functions.casts import shower
 
     if kind.base == "time":

@@ -23,7 +23,7 @@ _WORDS = {
 
 
 def operate(left: Typed, symbol: str, right: Typed, where: tuple[int, int] | None) -> Typed:
-    """`left symbol right` for numbers, dates, times and intervals. Raises QueryError TYPE_MISMATCH."""
+    """Return `left symbol right` for numbers, dates, times and intervals. Raises QueryError TYPE_MISMATCH."""
     from local_mock.athena.translate.functions.datetimes import arithmetic
 
     found = arithmetic(left, symbol, right)
@@ -50,7 +50,7 @@ def operate(left: Typed, symbol: str, right: Typed, where: tuple[int, int] | Non
 
 
 def _kind(symbol: str, left: tuple[int, ...], right: tuple[int, ...]) -> tuple[Type, bool]:
-    """The type of a decimal result, and whether its digits had to be cut to 38."""
+    """Return the type of a decimal result, and whether its digits had to be cut to 38."""
     (p1, s1), (p2, s2) = left, right
     scale = max(s1, s2)
     precision = {

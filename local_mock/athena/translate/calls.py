@@ -57,7 +57,7 @@ def _tables() -> tuple[
 
 
 class Clauses:
-    """What surrounds an aggregate call: DISTINCT, ORDER BY inside, FILTER, OVER, IGNORE NULLS."""
+    """The modifiers of an aggregate call: DISTINCT, ORDER BY inside, FILTER, OVER, IGNORE NULLS."""
 
     def __init__(self) -> None:
         self.distinct = self.order = self.filter = self.over = self.nulls = ""
@@ -367,7 +367,7 @@ def _range_offset_sql(offset: Typed) -> str:
 def _as_arguments(
     signature: Signature, letters: dict[str, Type], sqls: list[str], compiled: list[Typed | None]
 ) -> list[Typed]:
-    """The arguments of a Python function in the types that they have now."""
+    """Return the arguments of a Python function in the types that they have now."""
     arguments = []
     for i, (sql, value) in enumerate(zip(sqls, compiled, strict=True)):
         pattern = signature.argument(i)
@@ -390,7 +390,7 @@ def _show(argument: Type | Lambda) -> str:
 
 
 def _result(signature: Signature, letters: dict[str, Type], kinds: list[Type]) -> Type:
-    """The result type; `decimal` and timestamps keep what the first argument of that type has."""
+    """Return the result type; `decimal` and timestamps keep what the first argument of that type has."""
     result = substitute(signature.result, letters)
     if signature.name == "sequence" and kinds[0].base == "timestamp":
         return Type("array", (kinds[0],))

@@ -30,12 +30,12 @@ _EQUALITY = ("=", "<>", "IS DISTINCT FROM", "IS NOT DISTINCT FROM")
 
 
 def is_number(value: object) -> bool:
-    """Whether a literal is a number other than NaN."""
+    """Return whether a literal is a number other than NaN."""
     return isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value)
 
 
 def compared(a: str, symbol: str, b: str, kind: Type, left: object = None, right: object = None) -> str:
-    """`a symbol b` for SQL of one type; `left` and `right` are the literals, if they are some."""
+    """Return `a symbol b` for SQL of one type; `left` and `right` are the literals, if they are some."""
     if kind.args:
         return _nested(a, symbol, b, kind)
     if kind.base.endswith("with time zone"):
@@ -103,7 +103,7 @@ class Comparison:
         return Typed(self.compare(left_value, symbol, right_value, position(node)), BOOLEAN)
 
     def compare(self, left: Typed, symbol: str, right: Typed, where: tuple[int, int] | None) -> str:
-        """A condition. Raises QueryError TYPE_MISMATCH for types that do not compare."""
+        """Compile a condition. Raises QueryError TYPE_MISMATCH for types that do not compare."""
         target = common_type(left.type, right.type)
         if target is None or (symbol not in _EQUALITY and not target.orderable):
             shown = f"{left.type} {symbol} {right.type}"
@@ -160,7 +160,7 @@ class Comparison:
         return Typed(f"({' OR '.join(tests)})", BOOLEAN)
 
     def single(self, sub: Query) -> tuple[str, Type]:
-        """(SQL, type) of a subquery's one column; several columns are a row."""
+        """Return (SQL, type) of a subquery's one column; several columns are a row."""
         self.needs |= {sub.node, *sub.columns}
         if len(sub.columns) == 1:
             return sub.sql, sub.columns[0].type
@@ -169,7 +169,7 @@ class Comparison:
         return f"SELECT CAST({{{fields}}} AS {kind.duckdb}) AS c0 FROM ({sub.sql})", kind
 
     def member(self, left: Typed, sub: tuple[str, Type], where: tuple[int, int] | None) -> str:
-        """`left IN (subquery)`."""
+        """Return `left IN (subquery)`."""
         sql, found = sub = self.as_row(left.type, sub)
         target = common_type(left.type, found)
         if target is None:
@@ -190,7 +190,7 @@ class Comparison:
 
     @staticmethod
     def as_row(wanted: Type, sub: tuple[str, Type]) -> tuple[str, Type]:
-        """A column compared with a row of one field is such a row."""
+        """Return the column as a row of one field where it is compared with one."""
         sql, found = sub
         if wanted.base != "row" or found.base in ("row", "unknown"):
             return sub
@@ -198,7 +198,7 @@ class Comparison:
         return f"SELECT CAST({{'f0': c0}} AS {kind.duckdb}) AS c0 FROM (SELECT c0 FROM ({sql}))", kind
 
     def listed(self, sql: str, found: Type, target: Type) -> str:
-        """The rows of a subquery as a list."""
+        """Return the rows of a subquery as a list."""
         return f"coalesce((SELECT list({widen('c0', found, target)}) FROM ({sql})), CAST([] AS {target.duckdb}[]))"
 
     def _quantified(self, node: exp.Expression, symbol: str, scope: Scope) -> Typed:

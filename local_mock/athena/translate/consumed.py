@@ -113,7 +113,7 @@ _ARGUMENTS = {
 
 
 def _shown(node: exp.Expression) -> str:
-    """The text of a node; its class where sqlglot cannot write it."""
+    """Return the text of a node; its class where sqlglot cannot write it."""
     try:
         return str(node.sql(dialect="trino"))[:120]
     except Exception:  # the generator is for whole nodes of its own dialect

@@ -96,16 +96,16 @@ class Expressions(Comparison):
             self.needs = outer
 
     def query(self, node: exp.Expression, scope: Scope | None) -> Query:
-        """A subquery. `Queries` (queries.py) compiles it."""
+        """Compile a subquery; `Queries` (queries.py) does it."""
         raise NotImplementedError
 
     def call(self, node: exp.Expression, name: str, arguments: list[Any], scope: Scope) -> Typed:
-        """A function call. `Calls` (calls.py) compiles it."""
+        """Compile a function call; `Calls` (calls.py) does it."""
         raise NotImplementedError
 
     # --- dispatch -----------------------------------------------------------------------------------------
     def compile(self, node: exp.Expression, scope: Scope) -> Typed:
-        """The DuckDB SQL and Trino type of `node`. Raises QueryError."""
+        """Return the DuckDB SQL and Trino type of `node`. Raises QueryError."""
         kind = type(node)
         if kind in COMPARE:
             return self.comparison(node, COMPARE[kind], scope)
@@ -117,7 +117,7 @@ class Expressions(Comparison):
         return handler(node, scope)
 
     def boolean(self, node: exp.Expression, scope: Scope) -> str:
-        """A condition. Raises QueryError TYPE_MISMATCH if it is not boolean."""
+        """Compile a condition. Raises QueryError TYPE_MISMATCH if it is not boolean."""
         found = self.compile(node, scope)
         if found.type not in (BOOLEAN, UNKNOWN):
             raise QueryError(
@@ -235,7 +235,7 @@ class Expressions(Comparison):
         return self.concatenate([left, right], position(node))
 
     def concatenate(self, items: list[Typed], where: tuple[int, int] | None) -> Typed:
-        """`||` of texts or arrays (NULL if any is NULL)."""
+        """Return `||` of texts or arrays (NULL if any is NULL)."""
         kinds = {item.type.base for item in items} - {"unknown"}
         if "array" in kinds:
             element = next(item.type.args[0] for item in items if item.type.base == "array")
@@ -426,7 +426,7 @@ class Expressions(Comparison):
 
 
 def unescaped(value: str, mark: str, where: tuple[int, int] | None) -> str:
-    """The text of `U&'…'`."""
+    """Return the text of `U&'…'`."""
     out, i = "", 0
     while i < len(value):
         if value[i] != mark:

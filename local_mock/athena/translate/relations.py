@@ -18,12 +18,12 @@ __all__ = ["Column", "Node", "Predicate", "Relation", "Scan", "Scope", "Typed", 
 
 
 def quote(name: str) -> str:
-    """A DuckDB identifier."""
+    """Return a DuckDB identifier."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def text(value: str) -> str:
-    """A DuckDB string literal."""
+    """Return a DuckDB string literal."""
     return "'" + value.replace("'", "''") + "'"
 
 
@@ -78,7 +78,7 @@ class Scan:
 
 @dataclass
 class Relation:
-    """What FROM offers under an alias. `pushable`: a WHERE above it may be evaluated inside it."""
+    """The columns that FROM offers under an alias. `pushable`: a WHERE above it may be evaluated inside it."""
 
     alias: str | None
     columns: list[Column]
@@ -100,7 +100,7 @@ class Scope:
         return Scope(parent=self)
 
     def find(self, path: list[str], position: tuple[int, int] | None = None) -> tuple[Column, list[str]]:
-        """The column that a dotted name means, and the parts after it (fields of a row)."""
+        """Return the column that a dotted name means, and the parts after it (fields of a row)."""
         scope: Scope | None = self
         while scope is not None:
             for length in range(min(3, len(path)), 0, -1):

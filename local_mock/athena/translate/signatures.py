@@ -88,7 +88,7 @@ def load(table: str) -> dict[str, list[Signature]]:
 
 
 def substitute(pattern: Type, letters: dict[str, Type]) -> Type:
-    """`pattern` with its letters replaced (unbound ones are unknown)."""
+    """Return `pattern` with its letters replaced (unbound ones are unknown)."""
     if pattern.base in _LETTERS:
         return letters.get(pattern.base, UNKNOWN)
     if pattern.args:
@@ -130,7 +130,7 @@ def bind(
     types: list[Type | None],
     accepts: Callable[[Signature], bool] = lambda _: True,
 ) -> tuple[Signature, dict[str, Type]] | None:
-    """The cheapest signature for the argument types (None: a lambda) with its letters, or None."""
+    """Return the cheapest signature for the argument types (None: a lambda) with its letters, or None."""
     best: tuple[int, Signature, dict[str, Type]] | None = None
     for signature in candidates:
         if not signature.arity_fits(len(types)) or not accepts(signature):
