@@ -169,12 +169,12 @@ def training(data: TrainingData, name: str, sizes: Sizes) -> list[Figure]:
 def trainer_of(data: TrainingData, name: str, device: torch.device) -> Trainer:
     """Return a trainer of all the videos, as `fit` makes one."""
     spans = tuple(Span(v.tracks.video_id, v.tracks.lab_id, 0, v.tracks.n_frames) for v in data.videos)
-    known = sorted({span.lab_id for span in spans})
+    labs = sorted({span.lab_id for span in spans})
     family, config = resolve(name)
-    sampler = WindowSampler(data, spans, known, config, 0)
-    network = new_network(family, config, len(data.actions), len(known))
+    sampler = WindowSampler(data, spans, labs, config, 0)
+    network = new_network(family, config, len(data.actions), len(labs))
     scaler = RobustScaler.fit(pair_features(sampler.sample_for_scaling().tracks).flatten(0, 1))
-    model = NetworkModel(network, scaler, config, data.actions, tuple(known), {})
+    model = NetworkModel(network, scaler, config, data.actions, tuple(labs), {})
     group = dataclasses.replace(ALONE, device=device)
     return Trainer(family, model, sampler, data.videos, Split(spans, (), ()), group, "benchmark", None)
 

@@ -94,15 +94,15 @@ def _our_lake(at: Settings, labs: Path) -> Lake:
 def _predictions(lake: Lake, skill: float, random: np.random.Generator) -> pa.Table:
     """Return the train annotations with noise: a share of `skill` found and displaced, half as many invented."""
     events = _rows(lake, "annotations_enriched").filter(pc.field("split") == "train")
-    found = events.filter(pa.array(random.random(events.num_rows) < skill))
+    displaced = events.filter(pa.array(random.random(events.num_rows) < skill))
     invented = events.filter(pa.array(random.random(events.num_rows) < skill / 2))
-    whole = pa.concat_tables([found, invented])
+    whole = pa.concat_tables([displaced, invented])
     noise = random.normal(0, 5, (2, whole.num_rows)).round().astype(int)
-    noise[:, found.num_rows :] += random.integers(-300, 300, invented.num_rows)
+    noise[:, displaced.num_rows :] += random.integers(-300, 300, invented.num_rows)
     start = np.maximum(0, whole["start_frame"].to_numpy() + noise[0])
     stop = np.maximum(start + 1, whole["stop_frame"].to_numpy() + noise[1])
     fps = whole["frames_per_second"].to_numpy()
-    right = np.arange(whole.num_rows) < found.num_rows
+    right = np.arange(whole.num_rows) < displaced.num_rows
     columns = {name: whole[name] for name in ("split", "lab_id", "video_id", "agent_id", "target_id", "action")}
     return pa.table(
         columns
@@ -238,8 +238,8 @@ def _tracking_bytes(lake: Lake) -> dict[str, int]:
     for keys in lake.partitions("tracking_curated"):
         if keys["split"] == "train":
             prefix = lake.current_files("tracking_curated", keys)[0].removeprefix(f"s3://{lake.bucket}/")
-            found = lake.objects(prefix.rpartition("/")[0] + "/")
-            sizes[keys["lab_id"]] = sum(o["Size"] for o in found if o["Key"].endswith(".parquet"))
+            objects = lake.objects(prefix.rpartition("/")[0] + "/")
+            sizes[keys["lab_id"]] = sum(o["Size"] for o in objects if o["Key"].endswith(".parquet"))
     return sizes
 
 

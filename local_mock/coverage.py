@@ -143,13 +143,13 @@ def render() -> str:
         "| service | executes | state only | absent |",
         "|---|---:|---:|---:|",
     ]
-    for service, found in table.items():
-        counts = " | ".join(str(list(found.values()).count(state)) for state in STATES)
+    for service, states in table.items():
+        counts = " | ".join(str(list(states.values()).count(state)) for state in STATES)
         lines.append(f"| [{service}](#{service}) | {counts} |")
-    for service, found in table.items():
+    for service, states in table.items():
         lines.append(f"\n## {service}\n")
         for state in STATES:
-            names = sorted(name for name, value in found.items() if value == state)
+            names = sorted(name for name, value in states.items() if value == state)
             if names:
                 lines.append(f"**{state}** ({len(names)}): {', '.join(names)}\n")
     return "\n".join(lines).rstrip() + "\n"

@@ -326,9 +326,9 @@ def _without_strays(frame: npt.NDArray[Any], fps: float) -> Bools:
 
 def _with_guesses(names: Sequence[str], sources: PartSources) -> tuple[PartSources, tuple[str, ...]]:
     """Return the sources with guessed names last, and notes on guessed names and on names that are not read."""
-    known = {name for part_names in sources.values() for name in part_names}
-    unknown = sorted(set(names) - known - set(BODY_PARTS))
-    guesses = guess_parts(unknown, known)
+    readable = {name for part_names in sources.values() for name in part_names}
+    unknown = sorted(set(names) - readable - set(BODY_PARTS))
+    guesses = guess_parts(unknown, readable)
     notes: tuple[str, ...] = ()
     if guesses:
         pairs = ", ".join(f"{name} as {part}" for name, part in guesses.items())

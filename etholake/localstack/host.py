@@ -95,10 +95,10 @@ def down(home: Path = HOME, state: Path | None = None) -> bool:
 
 def _is_ours(pid: int) -> bool:
     """Return whether `pid` is a LocalStack (a process id may have been taken over by another program)."""
-    found = subprocess.run(
+    listing = subprocess.run(
         ["ps", "-o", "stat=,args=", "-p", str(pid)], capture_output=True, text=True, check=False
     ).stdout
-    return "localstack.runtime.main" in found and not found.startswith("Z")
+    return "localstack.runtime.main" in listing and not listing.startswith("Z")
 
 
 def _free_port() -> int:

@@ -122,13 +122,17 @@ class GlueCatalog:
 
     def entry(self, database: str, name: str) -> dict[str, Any] | None:
         """GetTable, None if it does not exist."""
-        found = self.backend.databases.get(database.lower())
-        table = found.tables.get(name.lower()) if found else None
+        catalog_database = self.backend.databases.get(database.lower())
+        table = catalog_database.tables.get(name.lower()) if catalog_database else None
         return table.as_dict() if table is not None else None
 
     def entries(self, database: str) -> list[dict[str, Any]]:
-        found = self.backend.databases.get(database.lower())
-        return [found.tables[name].as_dict() for name in sorted(found.tables)] if found else []
+        catalog_database = self.backend.databases.get(database.lower())
+        return (
+            [catalog_database.tables[name].as_dict() for name in sorted(catalog_database.tables)]
+            if catalog_database
+            else []
+        )
 
     def partition_entries(self, database: str, name: str) -> list[dict[str, Any]]:
         table = self.backend.databases[database.lower()].tables[name.lower()]

@@ -45,8 +45,8 @@ def run(
     method = getattr(command, statement.kind, None)
     if method is None:
         raise not_supported(f"the statement {statement.sql.split()[0].upper()}")
-    found: Rows = method(statement.sql)
-    return found
+    rows: Rows = method(statement.sql)
+    return rows
 
 
 def create_table(
@@ -65,8 +65,8 @@ def add_partitions(catalog: GlueCatalog, database: str, name: str, partitions: d
     """Register partitions that the catalog lacks; returns how many were new."""
     entry = catalog.entry(database, name)
     assert entry is not None
-    known = {tuple(p["Values"]) for p in catalog.partition_entries(database, name)}
-    new = {v: location for v, location in partitions.items() if v not in known}
+    existing = {tuple(p["Values"]) for p in catalog.partition_entries(database, name)}
+    new = {v: location for v, location in partitions.items() if v not in existing}
     for values, location in new.items():
         descriptor = {**entry["StorageDescriptor"], "Location": location}
         catalog.backend.create_partition(database, name, {"Values": list(values), "StorageDescriptor": descriptor})
@@ -246,21 +246,21 @@ class _Commands:
             self._add_partitions(database, name, entry, action)
         elif re.match(r"DROP\s+(IF\s+EXISTS\s+)?PARTITION\b", action, re.IGNORECASE):
             self._drop_partitions(database, name, entry, action)
-        elif found := re.match(
+        elif match := re.match(
             r"(PARTITION\s*(\(.*?\))\s*)?SET\s+LOCATION\s+'([^']+)'$", action, re.IGNORECASE | re.DOTALL
         ):
-            self._set_location(database, name, entry, found)
-        elif found := re.match(r"SET\s+TBLPROPERTIES\s*\((.*)\)$", action, re.IGNORECASE | re.DOTALL):
+            self._set_location(database, name, entry, match)
+        elif match := re.match(r"SET\s+TBLPROPERTIES\s*\((.*)\)$", action, re.IGNORECASE | re.DOTALL):
             self._update(
                 database,
                 name,
                 entry,
-                Parameters={**(entry.get("Parameters") or {}), **ddl.properties(found.group(1))},
+                Parameters={**(entry.get("Parameters") or {}), **ddl.properties(match.group(1))},
             )
-        elif found := re.match(r"ADD\s+COLUMNS\s*\((.*)\)$", action, re.IGNORECASE | re.DOTALL):
-            self._columns(database, name, entry, entry["StorageDescriptor"]["Columns"], found.group(1))
-        elif found := re.match(r"REPLACE\s+COLUMNS\s*\((.*)\)$", action, re.IGNORECASE | re.DOTALL):
-            self._columns(database, name, entry, [], found.group(1))
+        elif match := re.match(r"ADD\s+COLUMNS\s*\((.*)\)$", action, re.IGNORECASE | re.DOTALL):
+            self._columns(database, name, entry, entry["StorageDescriptor"]["Columns"], match.group(1))
+        elif match := re.match(r"REPLACE\s+COLUMNS\s*\((.*)\)$", action, re.IGNORECASE | re.DOTALL):
+            self._columns(database, name, entry, [], match.group(1))
         else:
             raise not_supported(f"ALTER TABLE … {' '.join(action.split()[:2])}")
         return _NOTHING
@@ -295,11 +295,11 @@ class _Commands:
 
     def _add_partitions(self, database: str, name: str, entry: dict[str, Any], action: str) -> None:
         lenient = bool(re.match(r"ADD\s+IF\s+NOT", action, re.IGNORECASE))
-        known = {tuple(p["Values"]) for p in self.catalog.partition_entries(database, name)}
+        existing = {tuple(p["Values"]) for p in self.catalog.partition_entries(database, name)}
         wanted: dict[tuple[str, ...], str] = {}
-        for found in re.finditer(r"PARTITION\s*\(([^)]*)\)(?:\s*LOCATION\s+'([^']+)')?", action, re.IGNORECASE):
-            values = self._spec(entry, found.group(1))
-            if values in known and not lenient:
+        for match in re.finditer(r"PARTITION\s*\(([^)]*)\)(?:\s*LOCATION\s+'([^']+)')?", action, re.IGNORECASE):
+            values = self._spec(entry, match.group(1))
+            if values in existing and not lenient:
                 raise QueryError(
                     "",
                     f"FAILED: Execution Error, return code 1 from org.apache.hadoop.hive.ql.exec.DDLTask. Partition already exists: {list(values)}",
@@ -310,29 +310,29 @@ class _Commands:
                 + "/"
                 + "".join(f"{k}={v}/" for k, v in zip(keys, values, strict=True))
             )
-            wanted[values] = found.group(2) or default
+            wanted[values] = match.group(2) or default
         add_partitions(self.catalog, database, name, wanted)
 
     def _drop_partitions(self, database: str, name: str, entry: dict[str, Any], action: str) -> None:
         lenient = bool(re.match(r"DROP\s+IF\s+EXISTS", action, re.IGNORECASE))
-        known = {tuple(p["Values"]) for p in self.catalog.partition_entries(database, name)}
-        for found in re.finditer(r"PARTITION\s*\(([^)]*)\)", action, re.IGNORECASE):
-            values = self._spec(entry, found.group(1))
-            if values in known:
+        existing = {tuple(p["Values"]) for p in self.catalog.partition_entries(database, name)}
+        for match in re.finditer(r"PARTITION\s*\(([^)]*)\)", action, re.IGNORECASE):
+            values = self._spec(entry, match.group(1))
+            if values in existing:
                 self.catalog.backend.delete_partition(database, name, list(values))
             elif not lenient:
                 raise QueryError(
                     "", f"FAILED: SemanticException [Error 10006]: Partition not found {list(values)}"
                 )
 
-    def _set_location(self, database: str, name: str, entry: dict[str, Any], found: re.Match[str]) -> None:
-        location = found.group(3)
-        if not found.group(2):
+    def _set_location(self, database: str, name: str, entry: dict[str, Any], match: re.Match[str]) -> None:
+        location = match.group(3)
+        if not match.group(2):
             self._update(
                 database, name, entry, StorageDescriptor={**entry["StorageDescriptor"], "Location": location}
             )
             return
-        values = list(self._spec(entry, found.group(2)[1:-1]))
+        values = list(self._spec(entry, match.group(2)[1:-1]))
         for partition in self.catalog.partition_entries(database, name):
             if partition["Values"] == values:
                 descriptor = {**partition["StorageDescriptor"], "Location": location}
@@ -347,17 +347,17 @@ class _Commands:
         database, name, entry = self._entry(m.group(1))
         keys = [k["Name"].lower() for k in entry.get("PartitionKeys") or []]
         root = entry["StorageDescriptor"]["Location"].rstrip("/") + "/"
-        found: dict[tuple[str, ...], str] = {}
+        folders: dict[tuple[str, ...], str] = {}
         for item in self.data.list(root):
             parts = item.uri[len(root) :].split("/")[: len(keys)]
             if len(parts) == len(keys) and all(
                 p.lower().startswith(f"{k}=") for p, k in zip(parts, keys, strict=True)
             ):
                 values = tuple(url_unquote(p.partition("=")[2]) for p in parts)
-                found[values] = root + "/".join(parts) + "/"
-        known = {tuple(p["Values"]) for p in self.catalog.partition_entries(database, name)}
-        new = [v for v in found if v not in known]
-        add_partitions(self.catalog, database, name, found)
+                folders[values] = root + "/".join(parts) + "/"
+        existing = {tuple(p["Values"]) for p in self.catalog.partition_entries(database, name)}
+        new = [v for v in folders if v not in existing]
+        add_partitions(self.catalog, database, name, folders)
         shown = [f"{name}:" + "/".join(f"{k}={x}" for k, x in zip(keys, v, strict=True)) for v in new]
         rows = (
             [

@@ -50,7 +50,7 @@ def string(text: str) -> str:
 
 def properties(listing: str) -> dict[str, str]:
     """Return `'k'='v', …` as a dict."""
-    found = {}
+    values = {}
     for item in split_values(listing):
         match = re.fullmatch(r"\s*['\"]([^'\"]+)['\"]\s*=\s*(?:'((?:[^']|'')*)'|\"([^\"]*)\")\s*", item)
         if match is None:
@@ -58,8 +58,8 @@ def properties(listing: str) -> dict[str, str]:
                 "",
                 f"FAILED: ParseException line 1:1 cannot recognize input near '{item.strip()[:40]}' in table properties",
             )
-        found[match.group(1)] = string(match.group(2) if match.group(2) is not None else match.group(3))
-    return found
+        values[match.group(1)] = string(match.group(2) if match.group(2) is not None else match.group(3))
+    return values
 
 
 def parse_create_table(sql: str) -> CreateTable:

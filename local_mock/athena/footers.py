@@ -61,11 +61,11 @@ def footer(path: Path, uri: str) -> Footer:
         raise QueryError("HIVE_BAD_DATA", f"Not valid Parquet file: {uri}: {err}") from err
 
 
-def scanned(found: Footer, columns: Iterable[str], predicates: Iterable[Predicate]) -> int:
+def scanned(facts: Footer, columns: Iterable[str], predicates: Iterable[Predicate]) -> int:
     """Bytes of `columns` in the row groups of one file that may hold matching rows."""
     predicates = list(predicates)
     total = 0
-    for group in found.groups:
+    for group in facts.groups:
         if all(_may_match(group.get(p.column), p) for p in predicates):
             total += sum(group[name][0] for name in columns if name in group)
     return total

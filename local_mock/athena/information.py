@@ -60,11 +60,11 @@ def _is_view(entry: dict[str, Any]) -> bool:
 
 
 def _tables(catalog: GlueCatalog) -> Iterable[Row]:
-    found = [
+    entries = [
         (CATALOG, database, entry["Name"].lower(), "VIEW" if _is_view(entry) else "BASE TABLE")
         for database, entry in _entries(catalog)
     ]
-    return [*found, *((CATALOG, SCHEMA, name, "BASE TABLE") for name in sorted(TABLES))]
+    return [*entries, *((CATALOG, SCHEMA, name, "BASE TABLE") for name in sorted(TABLES))]
 
 
 def _columns(catalog: GlueCatalog) -> Iterable[Row]:

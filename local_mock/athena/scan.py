@@ -41,21 +41,21 @@ def file_format(table: Table, library: str | None = None) -> str:
     """Return the format `parquet`, `text` or `opencsv` of a table or partition. Raises QueryError for others."""
     library = library or table.serde
     serde = library.rpartition(".")[2]
-    known = {"ParquetHiveSerDe": "parquet", "LazySimpleSerDe": "text", "OpenCSVSerde": "opencsv"}
-    if serde not in known:
+    formats = {"ParquetHiveSerDe": "parquet", "LazySimpleSerDe": "text", "OpenCSVSerde": "opencsv"}
+    if serde not in formats:
         raise QueryError("NOT_SUPPORTED", f"The SerDe {library or '(none)'} is not supported by local_mock")
-    return known[serde]
+    return formats[serde]
 
 
 def data_files(data: DataAccess, location: str) -> list[Any]:
     """Objects under a location that are data (no `_SUCCESS`, no `.crc`, nothing empty)."""
     prefix = location.rstrip("/") + "/"
-    found = [
+    files = [
         item
         for item in data.list(prefix)
         if item.size > 0 and not any(part.startswith(("_", ".")) for part in item.uri[len(prefix) :].split("/"))
     ]
-    return sorted(found, key=lambda item: item.uri)
+    return sorted(files, key=lambda item: item.uri)
 
 
 def bind_scan(

@@ -60,9 +60,9 @@ def convert(request: dict[str, Any]) -> None:
             for rows in _batches(_lines(stream, int(request["skip"])), len(kinds)):
                 columns: list[list[Any]] = [[] for _ in kinds]
                 for line in rows:
-                    found = cells(line)
+                    values = cells(line)
                     for i, (column, parse) in enumerate(zip(columns, parsers, strict=True)):
-                        cell = found[i] if i < len(found) else None
+                        cell = values[i] if i < len(values) else None
                         column.append(None if cell is None or cell == null else parse(cell))
                 arrays = [encode_column(c, k) for c, k in zip(columns, kinds, strict=True)]
                 writer.write_table(pa.table(arrays, schema=schema))

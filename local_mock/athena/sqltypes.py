@@ -140,7 +140,7 @@ class Type:
         """Return whether DuckDB's comparison and grouping of the values are Trino's (NaN aside)."""
         return not self.args and not self.base.endswith("with time zone") and self.base not in ("map",)
 
-    def known(self, *, zone: str = "", length: int | None = None) -> Type:
+    def with_facts(self, *, zone: str = "", length: int | None = None) -> Type:
         """Return the same type with what is known of its values."""
         return replace(self, zone=zone, length=length)
 
@@ -211,10 +211,10 @@ def parse_type(text: str) -> Type:
     ):
         raise QueryError("TYPE_NOT_FOUND", f"Unknown type: {text}")
     parser = _TypeParser(tokens, text)
-    found = parser.type()
+    parsed = parser.type()
     if parser.tokens[parser.i :]:
         raise QueryError("TYPE_NOT_FOUND", f"Unknown type: {text}")
-    return found
+    return parsed
 
 
 class _TypeParser:
@@ -266,12 +266,12 @@ class _TypeParser:
 
     def items(self, one: Callable[[], Item]) -> list[Item]:
         self.take("(", "<")
-        found = [one()]
+        members = [one()]
         while self.peek() == ",":
             self.take()
-            found.append(one())
+            members.append(one())
         self.take(")", ">")
-        return found
+        return members
 
     def field(self) -> tuple[str, Type]:
         after = self.tokens[self.i + 1] if self.i + 1 < len(self.tokens) else ""
@@ -293,7 +293,7 @@ def common_type(left: Type, right: Type) -> Type | None:
     if right == left:
         zone = left.zone if left.zone == right.zone else ""
         length = max(left.length, right.length) if left.length is not None and right.length is not None else None
-        return left if (zone, length) == (left.zone, left.length) else left.known(zone=zone, length=length)
+        return left if (zone, length) == (left.zone, left.length) else left.with_facts(zone=zone, length=length)
     if right == UNKNOWN:
         return left
     if left == UNKNOWN:
@@ -305,7 +305,7 @@ def common_type(left: Type, right: Type) -> Type | None:
             (left, right), key=lambda t: ("date", "timestamp", "timestamp with time zone").index(t.base)
         )
         if ranked[0].base == "date":
-            return ranked[1].known(zone=ranked[1].zone or "UTC" if ranked[1].base.endswith("zone") else "")
+            return ranked[1].with_facts(zone=ranked[1].zone or "UTC" if ranked[1].base.endswith("zone") else "")
         zones = {t.zone if t.base.endswith("zone") else "UTC" for t in ranked}
         zone = zones.pop() if len(zones) == 1 and ranked[1].base.endswith("zone") else ""
         return Type(ranked[1].base, numbers=(max(left.precision, right.precision),), zone=zone)

@@ -50,8 +50,8 @@ def _tell_event_bridge(response: Any) -> None:
     get_bucket_notification = response.get_bucket_notification
 
     def get(self: Any) -> Any:
-        found = self.backend.get_bucket_notification_configuration(self.bucket_name)
-        if found is not None and found.event_bridge is not None:
+        configuration = self.backend.get_bucket_notification_configuration(self.bucket_name)
+        if configuration is not None and configuration.event_bridge is not None:
             serialized = self.serialized
             self.serialized = lambda r: serialized(ActionResult({**r.result, "EventBridgeConfiguration": {}}))
         return get_bucket_notification(self)

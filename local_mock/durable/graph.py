@@ -92,7 +92,7 @@ class Writer:
             return ["s" if kind is set else "f", *(self.write(item, where) for item in sorted(value, key=repr))]
         if isinstance(value, dict) and _DICTS.get(kind.__name__) is kind:
             factory = getattr(value, "default_factory", None)
-            made_by = next((name for name, known in _FACTORIES.items() if known is factory), "")
+            made_by = next((name for name, registered in _FACTORIES.items() if registered is factory), "")
             items = [[self.write(k, where), self.write(v, f"{where}.{k}")] for k, v in list(value.items())]
             return ["d", kind.__name__, made_by, *items]
         if kind is pa.Table:  # text columns of a result

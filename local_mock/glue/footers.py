@@ -51,8 +51,8 @@ class Footers:
     def read(self, data: DataAccess, infos: Sequence[ObjectInfo], stopped: Callable[[], bool]) -> list[FileFacts]:
         """Return a footer for each object, in order. Raises CrawlStopped when `stopped` says so."""
         before, schemas = self._known, {tuple(f.columns.items()): f.columns for f in self._known.values()}
-        found = [before.get(info.uri) for info in infos]
-        stale = [n for n, info in enumerate(infos) if (known := found[n]) is None or known.etag != info.etag]
+        facts = [before.get(info.uri) for info in infos]
+        stale = [n for n, info in enumerate(infos) if (earlier := facts[n]) is None or earlier.etag != info.etag]
         with ThreadPoolExecutor(min(_THREADS, 2 * (os.cpu_count() or 1)), thread_name_prefix="footer") as pool:
             for start in range(0, max(1, len(stale)), _CHUNK):
                 if stopped():
@@ -60,8 +60,8 @@ class Footers:
                 chunk = stale[start : start + _CHUNK]
                 for number, footer in zip(chunk, pool.map(lambda n: _open(data, infos[n]), chunk), strict=True):
                     columns = schemas.setdefault(tuple(footer.columns.items()), footer.columns)
-                    found[number] = FileFacts(footer.etag, columns, footer.rows, footer.problem)
-        footers = [footer for footer in found if footer is not None]
+                    facts[number] = FileFacts(footer.etag, columns, footer.rows, footer.problem)
+        footers = [footer for footer in facts if footer is not None]
         self.opened = len(stale)
         self._known = {info.uri: footer for info, footer in zip(infos, footers, strict=True)}
         return footers

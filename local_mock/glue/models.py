@@ -361,10 +361,10 @@ class ExecutingCrawler(FakeCrawler):
         return "COMPLETED"
 
 
-def _shortened(found: Discovery) -> str:
+def _shortened(discovery: Discovery) -> str:
     """Return the problems cut to the length of LastCrawl, conflicts of types first; the log has them whole."""
-    conflicts = {str(conflict) for table in found.tables for conflict in table.conflicts}
-    ordered = sorted(found.problems, key=lambda problem: problem.partition(", ")[2] not in conflicts)
+    conflicts = {str(conflict) for table in discovery.tables for conflict in table.conflicts}
+    ordered = sorted(discovery.problems, key=lambda problem: problem.partition(", ")[2] not in conflicts)
     shown, left = [], _MAX_MESSAGE
     for n, problem in enumerate(ordered):
         text = problem if len(problem) <= _MAX_PROBLEM else problem[: _MAX_PROBLEM - 1] + "…"

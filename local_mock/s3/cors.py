@@ -119,10 +119,10 @@ class Cors:
         rules = self._rules_of(request.bucket)
         if not rules:
             raise S3Error("AccessForbidden", _DISABLED)
-        found = matching_rule(rules, origin, method, asked)
-        if found is None or not self._may_read_source(request, origin):
+        matching = matching_rule(rules, origin, method, asked)
+        if matching is None or not self._may_read_source(request, origin):
             raise S3Error("AccessForbidden", _DENIED)
-        rule, pattern = found
+        rule, pattern = matching
         headers = [
             ("Access-Control-Allow-Origin", "*" if pattern == "*" else origin),
             ("Access-Control-Allow-Methods", ", ".join(rule.allowed_methods)),

@@ -168,10 +168,10 @@ def seconds(text: str) -> float | None:
 # --- ranges and parts -------------------------------------------------------------------------------------
 def range_of(header: str, size: int) -> tuple[int, int] | None:
     """First and last byte (inclusive) that a Range header asks for; None if there is none, or many."""
-    found = _RANGE.fullmatch(header.strip())
-    if not found:
+    match = _RANGE.fullmatch(header.strip())
+    if not match:
         return None
-    start, _, stop = found.group(1).partition("-")
+    start, _, stop = match.group(1).partition("-")
     first = int(start) if start else max(0, size - int(stop))
     last = min(int(stop), size - 1) if start and stop else size - 1
     if start and stop and int(stop) < int(start):
@@ -191,14 +191,14 @@ def copy_range(header: str, size: int) -> tuple[int, int]:
     """First and last byte (inclusive) of x-amz-copy-source-range; all bytes without one."""
     if not header:
         return 0, size - 1
-    found = _COPY_RANGE.fullmatch(header.strip())
-    if not found or int(found.group(1)) > int(found.group(2)):
+    match = _COPY_RANGE.fullmatch(header.strip())
+    if not match or int(match.group(1)) > int(match.group(2)):
         raise S3Error(
             "InvalidArgument",
             "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the "
             "zero-based offsets of the first and last bytes to copy",
         )
-    first, last = int(found.group(1)), int(found.group(2))
+    first, last = int(match.group(1)), int(match.group(2))
     if last >= size:
         raise S3Error("InvalidRange", f"Range specified is not valid for source object of size: {size}")
     return first, last

@@ -157,8 +157,8 @@ class Index:
         """Return the rows of a key: one, or two while a writer replaces the object."""
         sql = f"SELECT {_FIELDS} FROM files WHERE bucket = ? AND key = ?"  # noqa: S608 - a constant
         with self._lock:
-            found = self._db.execute(sql, (bucket, key)).fetchall()
-        return [_row(values) for values in found]
+            rows = self._db.execute(sql, (bucket, key)).fetchall()
+        return [_row(values) for values in rows]
 
     def put(self, bucket: str, key: str, row: Row) -> None:
         with self._lock:
@@ -200,9 +200,9 @@ class Index:
             "WHERE bucket = ? AND key BETWEEN ? AND ?"
         )
         with self._lock:
-            found = self._db.execute(sql, (bucket, first, last)).fetchall()
+            stored = self._db.execute(sql, (bucket, first, last)).fetchall()
         rows: dict[str, list[Row]] = defaultdict(list)
-        for key, inode, mtime_ns, size, etag, headers, version in found:
+        for key, inode, mtime_ns, size, etag, headers, version in stored:
             rows[key].append(Row(mtime_ns, size, etag, _listed(headers), {}, inode, version))
         return rows
 
@@ -255,6 +255,6 @@ class Index:
             f"ORDER BY key, sequence DESC LIMIT {limit}"
         )
         with self._lock:
-            found = self._db.execute(sql, values).fetchall()
-        for key, file, sequence, *rest in found:
+            rows = self._db.execute(sql, values).fetchall()
+        for key, file, sequence, *rest in rows:
             yield Old(key, _row(tuple(rest)), file, sequence)

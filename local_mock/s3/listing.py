@@ -47,7 +47,7 @@ def page(store: Store, bucket: str, *, prefix: str, delimiter: str, after: str, 
     """
     store.require_bucket(bucket)
     result = Page()
-    found: list[_Found] = []
+    entries: list[_Found] = []
     common_of = _common(prefix, delimiter)
     skip, shown = common_of(after), 0
     skip = skip if skip == after else ""
@@ -64,8 +64,8 @@ def page(store: Store, bucket: str, *, prefix: str, delimiter: str, after: str, 
             result.prefixes.append(common)
             skip = common
         else:
-            found.append((key, path))
-    result.objects = [*_with_etags(store, bucket, found).values()]
+            entries.append((key, path))
+    result.objects = [*_with_etags(store, bucket, entries).values()]
     return result
 
 
@@ -147,12 +147,12 @@ def _keys(store: Store, bucket: str, prefix: str, after: str, *, inclusive: bool
     if not aside:
         yield from plain
         return
-    for _, found in groupby(heapq.merge(plain, aside, key=_first), key=_first):
-        yield next(found)  # the plain file counts
+    for _, table in groupby(heapq.merge(plain, aside, key=_first), key=_first):
+        yield next(table)  # the plain file counts
 
 
-def _first(found: tuple[str, object]) -> str:
-    return found[0]
+def _first(item: tuple[str, object]) -> str:
+    return item[0]
 
 
 def _with_versions(store: Store, bucket: str, prefix: str, after: str) -> Iterator[tuple[str, str, list[Old]]]:
@@ -160,8 +160,8 @@ def _with_versions(store: Store, bucket: str, prefix: str, after: str) -> Iterat
     present = ((key, (path, None)) for key, path in _keys(store, bucket, prefix, after, inclusive=True))
     older = ((old.key, ("", old)) for old in _older(store, bucket, prefix, after))
     for key, group in groupby(heapq.merge(present, older, key=_first), key=_first):
-        found = [item for _, item in group]
-        yield key, found[0][0], [old for _, old in found if old is not None]
+        items = [item for _, item in group]
+        yield key, items[0][0], [old for _, old in items if old is not None]
 
 
 def _older(store: Store, bucket: str, prefix: str, after: str) -> Iterator[Old]:
@@ -190,7 +190,7 @@ def _walk(folder: str, base: str, prefix: str, after: str, *, inclusive: bool) -
 
 def _entries(folder: str) -> list[tuple[str, str, bool]]:
     """(name, path, is folder) in key order: a folder sorts as its name with '/', its marker first."""
-    found = []
+    listed = []
     try:
         entries = list(os.scandir(folder))
     except OSError:
@@ -199,24 +199,24 @@ def _entries(folder: str) -> list[tuple[str, str, bool]]:
         with contextlib.suppress(OSError, UnicodeEncodeError):
             raw = entry.name.encode()
             if entry.is_dir(follow_symlinks=False):
-                found.append((raw + b"/", (entry.name, entry.path, True)))
+                listed.append((raw + b"/", (entry.name, entry.path, True)))
             elif entry.name == MARKER:
-                found.append((b"", ("", entry.path, False)))
+                listed.append((b"", ("", entry.path, False)))
             elif entry.is_file(follow_symlinks=False):
-                found.append((raw, (entry.name, entry.path, False)))
-    return [item for _, item in sorted(found)]
+                listed.append((raw, (entry.name, entry.path, False)))
+    return [item for _, item in sorted(listed)]
 
 
-def _with_etags(store: Store, bucket: str, found: list[_Found]) -> dict[str, StoredObject]:
+def _with_etags(store: Store, bucket: str, items: list[_Found]) -> dict[str, StoredObject]:
     """Return the objects by key, with size, time and ETag; a file without a row is adopted."""
     stats: dict[str, os.stat_result] = {}
-    for key, path in found:
+    for key, path in items:
         with contextlib.suppress(OSError):  # vanished meanwhile
             stats[key] = os.stat(path, follow_symlinks=False)  # noqa: PTH116
     if not stats:
         return {}
     # After the files: the row of a file that we have seen is there, or the file has been replaced since.
-    rows = store.index.between(bucket, found[0][0], found[-1][0])
+    rows = store.index.between(bucket, items[0][0], items[-1][0])
     objects: dict[str, StoredObject] = {}
     for key, stat in stats.items():
         row = row_of(rows.get(key, []), stat)

@@ -109,21 +109,21 @@ def _check_signature(policy: str, fields: Mapping[str, str]) -> None:
 
 def _conditions(given: list[Any]) -> tuple[tuple[tuple[str, str, str], ...], int, int]:
     """Return the conditions, and the smallest and largest size. Raises S3Error InvalidPolicyDocument."""
-    found: list[tuple[str, str, str]] = []
+    conditions: list[tuple[str, str, str]] = []
     smallest, largest = 0, PostPolicy.largest
     for condition in given:
         match condition:
             case dict() if len(condition) == 1 and all(isinstance(v, str) for v in condition.values()):
-                found += [("eq", str(name).lower(), str(value)) for name, value in condition.items()]
+                conditions += [("eq", str(name).lower(), str(value)) for name, value in condition.items()]
             case ["eq" | "starts-with" as operator, str(name), str(value)] if name.startswith("$"):
-                found.append((operator, name[1:].lower(), value))
+                conditions.append((operator, name[1:].lower(), value))
             case ["content-length-range", int(low) | str(low), int(high) | str(high)] if all(
                 str(n).isdecimal() and len(str(n)) < 20 for n in (low, high)
             ):
                 smallest, largest = max(smallest, int(low)), min(largest, int(high))
             case _:
                 raise _invalid(f"the condition {json.dumps(condition)[:200]} is none.")
-    return tuple(found), smallest, largest
+    return tuple(conditions), smallest, largest
 
 
 def _denied(reason: str) -> S3Error:

@@ -71,8 +71,8 @@ class Store:
     def buckets(self) -> list[tuple[str, float]]:
         """(name, time of creation) of every bucket, sorted."""
         with os.scandir(self.root) as entries:
-            found = [e for e in entries if e.is_dir(follow_symlinks=False) and bucket_ok(e.name)]
-        return sorted((e.name, e.stat().st_ctime) for e in found)
+            folders = [e for e in entries if e.is_dir(follow_symlinks=False) and bucket_ok(e.name)]
+        return sorted((e.name, e.stat().st_ctime) for e in folders)
 
     def has_bucket(self, bucket: str) -> bool:
         folder = self.root / bucket

@@ -96,13 +96,13 @@ class Uploads:
 
     def open_of(self, bucket: str) -> list[tuple[str, str, float, dict[str, Any]]]:
         """(key, upload id, time, what `create` was told) of the open uploads of a bucket, by key and id."""
-        found = []
+        uploads = []
         for path in self._folder.glob("*/upload.json"):
             with contextlib.suppress(OSError, ValueError):
                 upload = json.loads(path.read_text(encoding="utf-8"))
                 if upload["bucket"] == bucket:
-                    found.append((upload["key"], path.parent.name, path.stat().st_mtime, upload))
-        return sorted(found, key=lambda item: item[:2])
+                    uploads.append((upload["key"], path.parent.name, path.stat().st_mtime, upload))
+        return sorted(uploads, key=lambda item: item[:2])
 
     def abort(self, upload_id: str) -> None:
         shutil.rmtree(self._folder / upload_id, ignore_errors=True)

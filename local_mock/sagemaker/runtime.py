@@ -52,10 +52,10 @@ def _ask(self: Any, name: str, run: EndpointRun, body: bytes) -> _Response:
     attributes = self.headers.get(_ATTRIBUTES)
     sent = {_ATTRIBUTES: attributes} if attributes else {}
     try:
-        with run.host() as found:
-            if found is None:
+        with run.host() as acquired:
+            if acquired is None:
                 return _not_in_service(self, name)
-            host, variant = found
+            host, variant = acquired
             answer = host.post(body, content_type, accept, sent, TIMEOUT_S)
     except BusyError as err:
         return _error(429, "ThrottlingException", str(err))

@@ -73,12 +73,12 @@ def parse(text: str) -> Call:
 
 
 def _call(text: str, at: int, depth: int) -> tuple[Call, int]:
-    found = _NAME.match(text, at)
-    if found is None or found[1] not in _FUNCTIONS:
+    match = _NAME.match(text, at)
+    if match is None or match[1] not in _FUNCTIONS:
         raise IntrinsicError(f"'{text[at : at + 60]}' is no call of an intrinsic function.")
     if depth > _DEPTH:
         raise IntrinsicError(f"Calls are nested deeper than {_DEPTH} levels.")
-    name, at = found[1], found.end()
+    name, at = match[1], match.end()
     arguments: list[Any] = []
     while True:
         at = _blanks(text, at)
@@ -109,8 +109,8 @@ def _argument(text: str, at: int, depth: int) -> tuple[Any, int]:
     for word, value in (("true", True), ("false", False), ("null", None)):
         if text.startswith(word, at):
             return value, at + len(word)
-    if found := _NUMBER.match(text, at):
-        return (float(found[0]) if found[1] or found[2] else int(found[0])), found.end()
+    if match := _NUMBER.match(text, at):
+        return (float(match[0]) if match[1] or match[2] else int(match[0])), match.end()
     raise IntrinsicError(f"'{text[at : at + 20]}' is no text in quotes, number, path or call.")
 
 

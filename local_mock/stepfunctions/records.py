@@ -108,8 +108,10 @@ def find(folder: Path, arn: str) -> PastExecution | None:
 
 def of_machine(folder: Path, machine_arn: str) -> list[PastExecution]:
     """Return the ended executions of a state machine that earlier servers ran."""
-    found = [PastExecution(c) for _, c in _all(folder) if c["state_machine_arn"] == machine_arn and c["stop_date"]]
-    return sorted(found, key=lambda execution: execution.start_date)
+    executions = [
+        PastExecution(c) for _, c in _all(folder) if c["state_machine_arn"] == machine_arn and c["stop_date"]
+    ]
+    return sorted(executions, key=lambda execution: execution.start_date)
 
 
 def _all(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:

@@ -76,11 +76,11 @@ def _retry(self: Any, env: Any) -> None:
 
 def _variable(self: Any, env: Any) -> None:
     """Read ``$name.path`` without the JSONata engine that moto asks for."""
-    found = _VARIABLE.fullmatch(self.expression)
-    if found is None:
+    match = _VARIABLE.fullmatch(self.expression)
+    if match is None:
         raise ValueError(f"'{self.expression}' is no reference to a variable.")
-    value = env.variable_store.get(found[1])
-    env.stack.append(copy.deepcopy(extract_json(f"${found[2]}", value) if found[2] else value))
+    value = env.variable_store.get(match[1])
+    env.stack.append(copy.deepcopy(extract_json(f"${match[2]}", value) if match[2] else value))
 
 
 def _call(
@@ -107,8 +107,8 @@ class _Intrinsic(EvalComponent):
         def look_up(path: str) -> Any:
             if path.startswith("$$"):
                 path, data = path[1:], env.states.context_object.context_object_data
-            elif found := _VARIABLE.fullmatch(path):
-                path, data = f"${found[2]}", env.variable_store.get(found[1])
+            elif match := _VARIABLE.fullmatch(path):
+                path, data = f"${match[2]}", env.variable_store.get(match[1])
             else:
                 data = given
             try:

@@ -37,14 +37,14 @@ def describe_execution(self: Any) -> ActionResult:
 def list_executions(self: Any) -> ActionResult:
     """Return the newest first, with the end of every ended one."""
     arn = self._get_param("stateMachineArn")
-    found, token = self.stepfunction_backend.list_executions(
+    listed, token = self.stepfunction_backend.list_executions(
         arn,
         status_filter=self._get_param("statusFilter"),
         max_results=self._get_int_param("maxResults"),
         next_token=self._get_param("nextToken"),
     )
     executions = []
-    for execution in found:
+    for execution in listed:
         item = {
             "executionArn": execution.execution_arn,
             "stateMachineArn": arn,

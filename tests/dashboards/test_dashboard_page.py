@@ -181,8 +181,8 @@ def test_one_broken_visual_names_its_column_and_leaves_the_others_standing(show:
     wells["Values"][0]["NumericalMeasureField"]["Column"]["ColumnName"] = "hourz"
     shown = show(broken, at="lake-overview")
     assert shown.locator(".error").count() == 1
-    said = shown.inner_text(f"#v-{bar['VisualId']} .error")
-    assert 'Column "hourz" is not in data set "videos", which has split, lab_id' in said
+    error = shown.inner_text(f"#v-{bar['VisualId']} .error")
+    assert 'Column "hourz" is not in data set "videos", which has split, lab_id' in error
     assert shown.locator(".card:not(.broken)").count() == 11
     assert kpi(shown, "lake-videos") == "6"
 

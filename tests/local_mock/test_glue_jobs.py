@@ -54,8 +54,8 @@ class Jobs:
 
     def log(self, run_id: str, kind: str = "output") -> str:
         group = f"/aws-glue/jobs/{kind}"
-        found = self.logs.get_log_events(logGroupName=group, logStreamName=run_id, startFromHead=True)
-        return "\n".join(event["message"] for event in found["events"])
+        response = self.logs.get_log_events(logGroupName=group, logStreamName=run_id, startFromHead=True)
+        return "\n".join(event["message"] for event in response["events"])
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ _CALL = re.compile(r"\bpy_[a-z0-9_]+_[0-9a-f]{12}\b")
 
 def calling(function: str, arguments: tuple[Type, ...], result: Type) -> str:
     """Return the SQL name of a Python function for these types."""
-    plain = (a.known() if a.base == "varchar" else a for a in arguments)
+    plain = (a.with_facts() if a.base == "varchar" else a for a in arguments)
     spec = (function, tuple(a.spelled for a in plain), result.spelled)
     name = f"py_{function}_{hashlib.sha1(repr(spec).encode(), usedforsecurity=False).hexdigest()[:12]}"
     _NAMES[name] = spec
@@ -42,10 +42,10 @@ def called(sql: str) -> dict[str, Spec]:
 
 @cache
 def _implementations() -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    implementations: dict[str, Any] = {}
     for module in _MODULES:
-        found.update(importlib.import_module(f"{__name__}.{module}").FUNCTIONS)
-    return found
+        implementations.update(importlib.import_module(f"{__name__}.{module}").FUNCTIONS)
+    return implementations
 
 
 def fail(messages: Any) -> Any:

@@ -315,9 +315,9 @@ def _combinations(values: list[Any], size: int) -> list[list[Any]]:
         raise _bad(f"combination size must not exceed 5: {size}")
     if math.comb(len(values), size) > 100_000:
         raise _bad("combinations exceed max size")
-    found = [list(c) for c in itertools.combinations(range(len(values)), size)]
-    found.sort(key=lambda c: c[::-1])
-    return [[values[i] for i in c] for c in found]
+    combinations = [list(c) for c in itertools.combinations(range(len(values)), size)]
+    combinations.sort(key=lambda c: c[::-1])
+    return [[values[i] for i in c] for c in combinations]
 
 
 def _contains_sequence(arguments: list[Type], _result: Type) -> Callable[..., bool]:

@@ -278,7 +278,7 @@ def steps(path: str) -> list[str | int]:
     """Return the steps of a path `$.a[0]["b c"]`. Raises Failure for what json_extract does not take."""
     if not path.startswith("$"):
         raise Failure("INVALID_FUNCTION_ARGUMENT", f"Invalid JSON path: '{path}'")
-    position, found = 1, list[str | int]()
+    position, parsed = 1, list[str | int]()
     while position < len(path):
         match = _STEP.match(path, position)
         if (
@@ -290,12 +290,12 @@ def steps(path: str) -> list[str | int]:
                 raise Failure("NOT_SUPPORTED", f"the JSON path {path} is not supported by local_mock")
             raise Failure("INVALID_FUNCTION_ARGUMENT", f"Invalid JSON path: '{path}'")
         if match.group(4) is not None:
-            found.append(int(match.group(4)))
+            parsed.append(int(match.group(4)))
         else:
             key = next(g for g in match.group(1, 2, 3, 5) if g is not None)
-            found.append(re.sub(r"\\(.)", r"\1", key) if match.group(2) is not None else key)
+            parsed.append(re.sub(r"\\(.)", r"\1", key) if match.group(2) is not None else key)
         position = match.end()
-    return found
+    return parsed
 
 
 def _walk(value: Any, path: str) -> tuple[bool, Any]:

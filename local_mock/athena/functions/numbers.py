@@ -70,10 +70,10 @@ def _round_integer(arguments: list[Type], _result: Type) -> Callable[[int, int],
         if digits < -18:
             raise Failure("NUMERIC_VALUE_OUT_OF_RANGE", "numerical overflow")
         unit: int = 10 ** min(-digits, 40)
-        found = (abs(value) + unit // 2) // unit * unit * (1 if value >= 0 else -1)
-        if not -(1 << bits) <= found < 1 << bits:
-            raise Failure("NUMERIC_VALUE_OUT_OF_RANGE", f"numerical overflow: {found}")
-        return found
+        rounded = (abs(value) + unit // 2) // unit * unit * (1 if value >= 0 else -1)
+        if not -(1 << bits) <= rounded < 1 << bits:
+            raise Failure("NUMERIC_VALUE_OUT_OF_RANGE", f"numerical overflow: {rounded}")
+        return rounded
 
     return run
 

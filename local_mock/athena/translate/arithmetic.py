@@ -26,9 +26,9 @@ def operate(left: Typed, symbol: str, right: Typed, where: tuple[int, int] | Non
     """Return `left symbol right` for numbers, dates, times and intervals. Raises QueryError TYPE_MISMATCH."""
     from local_mock.athena.translate.functions.datetimes import arithmetic
 
-    found = arithmetic(left, symbol, right)
-    if found is not None:
-        return found
+    result = arithmetic(left, symbol, right)
+    if result is not None:
+        return result
     target = common_type(left.type, right.type)
     if target is None or not (target.is_numeric or target == UNKNOWN):
         raise QueryError("TYPE_MISMATCH", f"{at(where)}Cannot apply operator: {left.type} {symbol} {right.type}")

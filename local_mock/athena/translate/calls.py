@@ -136,8 +136,8 @@ class Calls(Expressions):
             for a in arguments
         ]
         lambdas = [len(a.expressions) if isinstance(a, exp.Lambda) else None for a in arguments]
-        found = bind(candidates, [a.type if a else None for a in compiled], lambda s: _lambdas_fit(s, lambdas))
-        if found is None:
+        binding = bind(candidates, [a.type if a else None for a in compiled], lambda s: _lambdas_fit(s, lambdas))
+        if binding is None:
             raise self.mismatch(node, name, compiled, candidates)
         if clauses is not None and clauses.distinct:
             from local_mock.athena.translate.queries import groupable
@@ -145,7 +145,7 @@ class Calls(Expressions):
             for value in compiled:
                 if value is not None and not groupable(value.type):
                     raise not_supported(f"DISTINCT over {value.type}", self.place(node, name))
-        signature, letters = found
+        signature, letters = binding
         sqls: list[str] = []
         for i, (argument, value) in enumerate(zip(arguments, compiled, strict=True)):
             pattern = signature.argument(i)

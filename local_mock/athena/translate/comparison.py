@@ -170,36 +170,36 @@ class Comparison:
 
     def member(self, left: Typed, sub: tuple[str, Type], where: tuple[int, int] | None) -> str:
         """Return `left IN (subquery)`."""
-        sql, found = sub = self.as_row(left.type, sub)
-        target = common_type(left.type, found)
+        sql, sub_type = sub = self.as_row(left.type, sub)
+        target = common_type(left.type, sub_type)
         if target is None:
             raise QueryError(
                 "TYPE_MISMATCH",
-                f"{at(where)}value and result of subquery must be of the same type for IN expression: {left.type} vs {found}",
+                f"{at(where)}value and result of subquery must be of the same type for IN expression: {left.type} vs {sub_type}",
             )
         value = widen(left.sql, left.type, target)
         if target.plain:
-            item = widen("c0", found, target)
+            item = widen("c0", sub_type, target)
             kept = f" WHERE c0 IS NULL OR NOT isnan({item})" if target.base in ("real", "double") else ""
             if item != "c0" or kept:
                 sql = f"SELECT {item} FROM ({sql}){kept}"
             return f"({value} IN ({sql}))"
-        items = self.listed(sql, found, target)
+        items = self.listed(sql, sub_type, target)
         contained = python_sql("member", [(items, array(target)), (value, target)], BOOLEAN)
         return f"(CASE WHEN len({items}) = 0 THEN FALSE ELSE {contained} END)"
 
     @staticmethod
     def as_row(wanted: Type, sub: tuple[str, Type]) -> tuple[str, Type]:
         """Return the column as a row of one field where it is compared with one."""
-        sql, found = sub
-        if wanted.base != "row" or found.base in ("row", "unknown"):
+        sql, sub_type = sub
+        if wanted.base != "row" or sub_type.base in ("row", "unknown"):
             return sub
-        kind = row([("", found)])
+        kind = row([("", sub_type)])
         return f"SELECT CAST({{'f0': c0}} AS {kind.duckdb}) AS c0 FROM (SELECT c0 FROM ({sql}))", kind
 
-    def listed(self, sql: str, found: Type, target: Type) -> str:
+    def listed(self, sql: str, list_type: Type, target: Type) -> str:
         """Return the rows of a subquery as a list."""
-        return f"coalesce((SELECT list({widen('c0', found, target)}) FROM ({sql})), CAST([] AS {target.duckdb}[]))"
+        return f"coalesce((SELECT list({widen('c0', list_type, target)}) FROM ({sql})), CAST([] AS {target.duckdb}[]))"
 
     def _quantified(self, node: exp.Expression, symbol: str, scope: Scope) -> Typed:
         left = self.compile(node.this, scope)
@@ -221,9 +221,9 @@ class Comparison:
         word = "any_value" if some else "all_value"
         if "(SELECT" in left.sql:  # DuckDB takes no subquery inside a lambda
             test = compared("l", symbol, name, target)
-            found = python_sql(word, [(f"list_transform(s, lambda {name}: {test})", array(BOOLEAN))], BOOLEAN)
+            result = python_sql(word, [(f"list_transform(s, lambda {name}: {test})", array(BOOLEAN))], BOOLEAN)
             sides = f"{widen(left.sql, left.type, target)} AS l, {self.listed(*sub, target)} AS s"
-            return Typed(f"(SELECT {found} FROM (SELECT {sides}))", BOOLEAN)
+            return Typed(f"(SELECT {result} FROM (SELECT {sides}))", BOOLEAN)
         return Typed(python_sql(word, [(tests, array(BOOLEAN))], BOOLEAN), BOOLEAN)
 
     # --- LIKE ---------------------------------------------------------------------------------------------
@@ -238,8 +238,8 @@ class Comparison:
                     f"{where}Left side of LIKE expression must evaluate to a varchar (actual: {side.type})",
                 )
         texts = [(widen(s.sql, s.type, VARCHAR), VARCHAR) for s in sides]
-        found = f"({texts[0][0]} LIKE {texts[1][0]})" if escape is None else python_sql("like", texts, BOOLEAN)
-        return Typed(f"(NOT {found})" if node.args.get("negate") else found, BOOLEAN)
+        result = f"({texts[0][0]} LIKE {texts[1][0]})" if escape is None else python_sql("like", texts, BOOLEAN)
+        return Typed(f"(NOT {result})" if node.args.get("negate") else result, BOOLEAN)
 
     def _escape(self, node: exp.Escape, scope: Scope) -> Typed:
         return self._like(node.this, scope, node.expression)

@@ -57,7 +57,7 @@ def _conjuncts(node: exp.Expression) -> Iterator[exp.Expression]:
 
 def _columns(node: exp.Expression, scope: Scope, allowed: Callable[[Relation], bool]) -> list[Column] | None:
     """Return the distinct columns in `node`; None if one may not be pushed down or is not of this level."""
-    found: dict[int, Column] = {}
+    columns: dict[int, Column] = {}
     for name in node.find_all(exp.Column):
         path = [part.name for part in name.parts]
         try:
@@ -67,8 +67,8 @@ def _columns(node: exp.Expression, scope: Scope, allowed: Callable[[Relation], b
         owner = next((r for r in scope.relations if any(c is column for c in r.columns)), None)
         if owner is None or not allowed(owner):
             return None
-        found[id(column)] = column
-    return list(found.values())
+        columns[id(column)] = column
+    return list(columns.values())
 
 
 def _simple(compiler: Expressions, node: exp.Expression, scope: Scope, column: str) -> Predicate | None:

@@ -29,7 +29,7 @@ __all__ = ["interval", "number", "string", "typed"]
 
 
 def string(value: str) -> Typed:
-    return Typed(text(value), VARCHAR.known(length=len(value)), value)
+    return Typed(text(value), VARCHAR.with_facts(length=len(value)), value)
 
 
 def number(node: exp.Literal) -> Typed:
@@ -131,10 +131,10 @@ def interval(node: exp.Interval) -> Typed:
     if written[:1] in "+-" and written:
         sign, written = (-sign if written[0] == "-" else sign), written[1:]
     last = rest[0] if rest else first
-    found = _months(written, first, last) if first in ("year", "month") else _millis(written, first, last)
-    if found is None:
+    size = _months(written, first, last) if first in ("year", "month") else _millis(written, first, last)
+    if size is None:
         raise QueryError("INVALID_LITERAL", f"{at(position(node))}'{value.this}' is not a valid INTERVAL literal")
-    amount, kind = found
+    amount, kind = size
     if not -(1 << 63) <= amount < 1 << 63 or (kind == YEAR_TO_MONTH and amount >= 1 << 31):
         raise QueryError("INVALID_LITERAL", f"{at(position(node))}'{value.this}' is not a valid INTERVAL literal")
     return Typed(f"CAST({sign * amount} AS {kind.duckdb})", kind)

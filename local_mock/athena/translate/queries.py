@@ -77,23 +77,23 @@ class Queries(Calls):
         prefix = self._with(node, scope)
         try:
             if isinstance(node, exp.Select):
-                found = self._select(node, scope)
+                compiled = self._select(node, scope)
             elif isinstance(node, exp.Values):
-                found = self._values(node, scope)
+                compiled = self._values(node, scope)
             elif isinstance(node, exp.SetOperation):
-                found = self._set_operation(node, scope)
+                compiled = self._set_operation(node, scope)
             elif isinstance(node, exp.Subquery | exp.Paren):
-                found = self._parenthesised(node, scope)
+                compiled = self._parenthesised(node, scope)
             elif isinstance(node, exp.Table):
-                found = self._select(exp.select("*").from_(node), scope)
+                compiled = self._select(exp.select("*").from_(node), scope)
             else:
                 raise not_supported(f"the query {type(node).__name__.upper()}", position(node))
         finally:
             if prefix is not None:
                 self.ctes.pop()
         if prefix:
-            found.sql = f"{prefix} {found.sql}"
-        return found
+            compiled.sql = f"{prefix} {compiled.sql}"
+        return compiled
 
     def check_groupable(self, columns: list[Column], node: exp.Expression) -> None:
         """Refuse DISTINCT over values that DuckDB takes for different where Athena does not."""
@@ -340,9 +340,9 @@ class Queries(Calls):
     def _named(self, name: str, scope: Scope | None) -> list[Relation]:
         """Return the relations of a name at the nearest level that has it."""
         while scope is not None:
-            found = [r for r in scope.relations if r.alias and r.alias.lower() == name.lower()]
-            if found:
-                return found
+            relations = [r for r in scope.relations if r.alias and r.alias.lower() == name.lower()]
+            if relations:
+                return relations
             scope = scope.parent
         return []
 

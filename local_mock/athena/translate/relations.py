@@ -104,17 +104,17 @@ class Scope:
         scope: Scope | None = self
         while scope is not None:
             for length in range(min(3, len(path)), 0, -1):
-                found = scope._match(path[:length], position)
-                if found:
-                    return found, path[length:]
+                columns = scope._match(path[:length], position)
+                if columns:
+                    return columns, path[length:]
             scope = scope.parent
         raise QueryError("COLUMN_NOT_FOUND", f"{at(position)}Column '{'.'.join(path)}' cannot be resolved")
 
     def _match(self, path: list[str], position: tuple[int, int] | None) -> Column | None:
         *qualifier, name = (part.lower() for part in path)
         relations = [r for r in self.relations if _qualifies(r, qualifier)]
-        found = [c for r in relations for c in r.columns if c.name is not None and c.name.lower() == name]
-        visible = [c for c in found if not c.hidden] or found
+        columns = [c for r in relations for c in r.columns if c.name is not None and c.name.lower() == name]
+        visible = [c for c in columns if not c.hidden] or columns
         if len(visible) > 1:
             raise QueryError("AMBIGUOUS_NAME", f"{at(position)}Column '{'.'.join(path)}' is ambiguous")
         return visible[0] if visible else None

@@ -74,7 +74,7 @@ def _argument(name: str) -> Type | Lambda:
 
 def load(table: str) -> dict[str, list[Signature]]:
     """Signatures by name from the lines of `table` (blank lines and `#` comments aside)."""
-    found: dict[str, list[Signature]] = {}
+    signatures: dict[str, list[Signature]] = {}
     for line in table.splitlines():
         if not line.strip() or line.lstrip().startswith("#"):
             continue
@@ -83,8 +83,8 @@ def load(table: str) -> dict[str, list[Signature]]:
         name, listing, result, template = match.groups()
         variadic = listing.endswith("*")
         arguments = tuple(_argument(part) for part in split_top(listing.rstrip("*")))
-        found.setdefault(name, []).append(Signature(name, arguments, variadic, _pattern(result), template))
-    return found
+        signatures.setdefault(name, []).append(Signature(name, arguments, variadic, _pattern(result), template))
+    return signatures
 
 
 def substitute(pattern: Type, letters: dict[str, Type]) -> Type:

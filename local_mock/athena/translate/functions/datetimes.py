@@ -233,7 +233,7 @@ def _from_unixtime(c: Any, node: exp.Expression, arguments: list[Any], scope: Sc
     if len(values) == 1:
         picos = f"CAST(CAST(round({seconds.sql} * 1000) AS BIGINT) AS HUGEINT) * 1000000000"
         sql = f"(CASE WHEN ({seconds.sql}) IS NOT NULL THEN {{'u': {picos}, 'z': 'UTC'}} END)"
-        return Typed(sql, TIMESTAMP_TZ.known(zone="UTC"))
+        return Typed(sql, TIMESTAMP_TZ.with_facts(zone="UTC"))
     if len(values) == 2 and (values[1].type.is_text or values[1].type.base == "unknown"):
         return python("from_unixtime", [seconds, values[1]], _zoned(TIMESTAMP_TZ, values[1]))
     if len(values) == 3 and all(v.type.is_integer for v in values[1:]):
@@ -255,7 +255,7 @@ def _zoned(kind: Type, zone: Typed) -> Type:
     if not isinstance(zone.literal, str):
         return kind
     try:
-        return kind.known(zone=normal_zone(zone.literal))
+        return kind.with_facts(zone=normal_zone(zone.literal))
     except Failure as err:
         raise QueryError(err.code, err.message) from err
 

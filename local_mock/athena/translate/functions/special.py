@@ -274,8 +274,8 @@ def _by(word: str) -> Any:
         if key.type.args or (len(values) == 3 and (floating or not values[2].type.is_integer)):
             raise not_supported(f"{word} by {key.type}", c.place(node, word))
         if len(values) == 3:
-            found = f"{name}({{'v': {value.sql}}}, {key.sql}, CAST({values[2].sql} AS BIGINT)){tail}"
-            return Typed(f"list_transform({found}, lambda e: e.v)", array(value.type))
+            result = f"{name}({{'v': {value.sql}}}, {key.sql}, CAST({values[2].sql} AS BIGINT)){tail}"
+            return Typed(f"list_transform({result}, lambda e: e.v)", array(value.type))
         if word == "max_by" and floating:
             number = f"CASE WHEN NOT isnan({key.sql}) THEN {key.sql} END"
             plain = f"arg_max_null({value.sql}, {key.sql}){tail}"
