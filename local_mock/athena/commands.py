@@ -44,8 +44,8 @@ def run(
     method = getattr(command, statement.kind, None)
     if method is None:
         raise not_supported(f"the statement {statement.sql.split()[0].upper()}")
-    found: Rows = method(statement.sql)
-    return found
+    rows: Rows = method(statement.sql)
+    return rows
 
 
 def create_table(
@@ -66,8 +66,8 @@ def add_partitions(catalog: GlueCatalog, database: str, name: str, partitions: d
     """Register partitions that the catalog lacks; returns how many were new."""
     entry = catalog.entry(database, name)
     assert entry is not None
-    known = {tuple(p["Values"]) for p in catalog.partition_entries(database, name)}
-    new = {v: location for v, location in partitions.items() if v not in known}
+    existing = {tuple(p["Values"]) for p in catalog.partition_entries(database, name)}
+    new = {v: location for v, location in partitions.items() if v not in existing}
     for values, location in new.items():
         descriptor = {**entry["StorageDescriptor"], "Location": location}
         catalog.backend.create_partition(database, name, {"Values": list(values), "StorageDescriptor": descriptor})
@@ -280,11 +280,11 @@ class _Commands:
         return tuple(values[k] for k in keys)
 
     def _add_partitions(self, database: str, name: str, entry: dict[str, Any], wanted: hive.AddPartitions) -> None:
-        known = {tuple(p["Values"]) for p in self.catalog.partition_entries(database, name)}
+        existing = {tuple(p["Values"]) for p in self.catalog.partition_entries(database, name)}
         locations: dict[tuple[str, ...], str] = {}
         for given, location in wanted.partitions:
             values = self._spec(entry, given)
-            if values in known and not wanted.lenient:
+            if values in existing and not wanted.lenient:
                 raise QueryError(
                     "",
                     f"FAILED: Execution Error, return code 1 from org.apache.hadoop.hive.ql.exec.DDLTask. Partition already exists: {list(values)}",
@@ -297,10 +297,10 @@ class _Commands:
     def _drop_partitions(
         self, database: str, name: str, entry: dict[str, Any], wanted: hive.DropPartitions
     ) -> None:
-        known = {tuple(p["Values"]) for p in self.catalog.partition_entries(database, name)}
+        existing = {tuple(p["Values"]) for p in self.catalog.partition_entries(database, name)}
         for given in wanted.partitions:
             values = self._spec(entry, given)
-            if values in known:
+            if values in existing:
                 self.catalog.backend.delete_partition(database, name, list(values))
             elif not wanted.lenient:
                 raise QueryError(
@@ -325,17 +325,17 @@ class _Commands:
         database, name, entry = self._entry(m.group(1))
         keys = [k["Name"].lower() for k in entry.get("PartitionKeys") or []]
         root = entry["StorageDescriptor"]["Location"].rstrip("/") + "/"
-        found: dict[tuple[str, ...], str] = {}
+        folders: dict[tuple[str, ...], str] = {}
         for item in self.data.list(root):
             parts = item.uri[len(root) :].split("/")[: len(keys)]
             if len(parts) == len(keys) and all(
                 p.lower().startswith(f"{k}=") for p, k in zip(parts, keys, strict=True)
             ):
                 values = tuple(url_unquote(p.partition("=")[2]) for p in parts)
-                found[values] = root + "/".join(parts) + "/"
-        known = {tuple(p["Values"]) for p in self.catalog.partition_entries(database, name)}
-        new = [v for v in found if v not in known]
-        add_partitions(self.catalog, database, name, found)
+                folders[values] = root + "/".join(parts) + "/"
+        existing = {tuple(p["Values"]) for p in self.catalog.partition_entries(database, name)}
+        new = [v for v in folders if v not in existing]
+        add_partitions(self.catalog, database, name, folders)
         shown = [f"{name}:" + "/".join(f"{k}={x}" for k, x in zip(keys, v, strict=True)) for v in new]
         rows = (
             [

@@ -29,7 +29,7 @@ __all__ = ["Executor", "Outcome"]
 
 @dataclass
 class Outcome:
-    """What a statement gave: text columns, or nothing but an update count and a manifest."""
+    """The result of a statement: text columns, or only an update count and a manifest."""
 
     names: list[str] = field(default_factory=list)
     types: list[Type] = field(default_factory=list)
@@ -241,7 +241,10 @@ class Executor:
 
 
 def stored(kind: Type) -> Type:
-    """The type that a file keeps: timestamps have milliseconds (https://docs.aws.amazon.com/athena/latest/ug/data-types.html)."""
+    """Return the type that a file keeps: timestamps have milliseconds.
+
+    https://docs.aws.amazon.com/athena/latest/ug/data-types.html
+    """
     return Type("timestamp", numbers=(3,)) if kind.base == "timestamp" else kind
 
 

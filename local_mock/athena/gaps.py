@@ -1,4 +1,4 @@
-"""What of Athena is refused, for COVERAGE.md: each with a reason that says "is not supported by local_mock"."""
+"""List the parts of Athena that are refused, for COVERAGE.md; each reason says "is not supported by local_mock"."""
 
 # ruff: noqa: E501 - one line an entry
 from __future__ import annotations
@@ -28,7 +28,7 @@ _CLAUSES = (
 
 
 def render() -> str:
-    """A paragraph with lists, as Markdown."""
+    """Return a paragraph with lists, as Markdown."""
     from local_mock.athena.translate.calls import REFUSED_FUNCTIONS
 
     functions = ", ".join(f"`{name}`" for name in sorted(REFUSED_FUNCTIONS))

@@ -60,11 +60,11 @@ class Execution:
 
     @property
     def header(self) -> bool:
-        """Whether page one opens with the column names."""
+        """Return whether page one opens with the column names."""
         return not self.outcome.plain and self.outcome.table is not None
 
     def describe(self) -> dict[str, Any]:
-        """`QueryExecution` of the API."""
+        """Return `QueryExecution` of the API."""
         end = self.completed or time.time()
         total, engine = int((end - self.submitted) * 1000), int((end - (self.started or end)) * 1000)
         statistics: dict[str, Any] = {
@@ -91,7 +91,7 @@ class Execution:
                 "Retryable": False,
                 "ErrorMessage": self.reason,
             }
-        found = {
+        description = {
             "QueryExecutionId": self.id, "Query": self.query, "StatementType": self.type, "SubstatementType": self.subtype,
             "ResultConfiguration": {"OutputLocation": self.output},
             "ResultReuseConfiguration": {"ResultReuseByAgeConfiguration": {"Enabled": False}},
@@ -99,7 +99,7 @@ class Execution:
             "Status": status, "Statistics": statistics, "WorkGroup": self.work_group,
             "EngineVersion": {"SelectedEngineVersion": "AUTO", "EffectiveEngineVersion": "Athena engine version 3"},
         }  # fmt: skip
-        return found | ({"ExecutionParameters": self.parameters} if self.parameters else {})
+        return description | ({"ExecutionParameters": self.parameters} if self.parameters else {})
 
     @property
     def manifest(self) -> str:
@@ -258,7 +258,7 @@ class AthenaBackend(StockBackend):
                 self._results.pop(next(iter(self._results)))
 
     def result(self, run: Execution) -> pa.Table:
-        """The text table of a finished query."""
+        """Return the text table of a finished query."""
         if run.outcome.plain or run.outcome.table is None:
             return run.outcome.table if run.outcome.table is not None else pa.table({})
         kept = self._results.get(run.id)
@@ -292,11 +292,11 @@ class AthenaBackend(StockBackend):
         if match is None:
             raise QueryError("SYNTAX_ERROR", "line 1:1: EXECUTE name [USING value, …] expected")
         name = match.group(1).strip('"')
-        found = self.statements.get((run.work_group, name))
-        if found is None:
+        statement = self.statements.get((run.work_group, name))
+        if statement is None:
             raise QueryError("NOT_FOUND", f"PreparedStatement {name} was not found in workGroup {run.work_group}")
         values = split_values(match.group(2)) if match.group(2) else run.parameters
-        return substitute_parameters(found["QueryStatement"], values)
+        return substitute_parameters(statement["QueryStatement"], values)
 
     def _prepare(self, run: Execution, kind: str, sql: str) -> Outcome:
         pattern = r"PREPARE\s+(\S+)\s+FROM\s+(.*)$" if kind == "prepare" else r"DEALLOCATE\s+PREPARE\s+(\S+)$"
@@ -323,16 +323,16 @@ class AthenaBackend(StockBackend):
         self.statements[group, name] = _statement((group, name), sql, description)
 
     def statement(self, group: str, name: str) -> dict[str, Any]:
-        found = self.statements.get((group, name))
-        if found is None:
+        prepared = self.statements.get((group, name))
+        if prepared is None:
             raise ApiError(
                 f"PreparedStatement {name} was not found in workGroup {group}", "ResourceNotFoundException"
             )
-        return found
+        return prepared
 
     # --- work groups --------------------------------------------------------------------------------------
     def create_work_group(self, name: str, *args: Any, **kwargs: Any) -> Any:
-        """As moto, which forgets when it was."""
+        """Create the group as moto does, and keep the time of creation, which moto does not."""
         made = super().create_work_group(name, *args, **kwargs)
         if made is not None:
             made.created = time.time()
@@ -342,8 +342,8 @@ class AthenaBackend(StockBackend):
         return [shown | {"CreationTime": self._created(shown["Name"])} for shown in super().list_work_groups()]
 
     def get_work_group(self, name: str) -> dict[str, Any] | None:
-        found: dict[str, Any] | None = super().get_work_group(name)
-        return found | {"CreationTime": self._created(name)} if found else None
+        group: dict[str, Any] | None = super().get_work_group(name)
+        return group | {"CreationTime": self._created(name)} if group else None
 
     def _created(self, name: str) -> float:
         return float(getattr(self.work_groups[name], "created", 0.0))

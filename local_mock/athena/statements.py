@@ -1,4 +1,4 @@
-"""What kind of statement a text is, and the values of its `?` parameters."""
+"""Find the kind of a statement, and the values of its `?` parameters."""
 
 # ruff: noqa: E501 - one line a message or signature
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Statement:
 
 
 def classify(sql: str) -> Statement:
-    """The kind of a statement. Raises QueryError for what Athena or this mock does not run."""
+    """Return the kind of a statement. Raises QueryError for what Athena or this mock does not run."""
     text = strip(sql)
     for kind, pattern, type_, subtype in _KINDS:
         if re.match(pattern, text, re.IGNORECASE | re.DOTALL):
@@ -89,7 +89,7 @@ _PIECES = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/|\?|
 
 
 def substitute_parameters(sql: str, values: list[str]) -> str:
-    """`sql` with each `?` outside quotes and comments replaced by the SQL literal at its place."""
+    """Return `sql` with each `?` outside quotes and comments replaced by the SQL literal at its place."""
     left, out = list(values), []
     for piece in _PIECES.findall(sql):
         if piece == "?":
@@ -110,7 +110,7 @@ def substitute_parameters(sql: str, values: list[str]) -> str:
 
 
 def _bound(value: str) -> str:
-    """A parameter as one operand: what is more than a literal is put in brackets. Raises QueryError for no expression."""
+    """Return a parameter as one operand, in brackets unless it is a literal. Raises QueryError for no expression."""
     text = value.strip()
     if re.fullmatch(r"'(?:[^']|'')*'|[+-]?[\d.]+(?:[eE][+-]?\d+)?|(?i:null|true|false)", text):
         return text

@@ -193,7 +193,7 @@ class State:
     # --- when ---------------------------------------------------------------------------------------------
     @contextlib.contextmanager
     def change(self, service: str) -> Iterator[None]:
-        """A change that no request makes. It is written at the end, or by the first request that may see it."""
+        """Mark a change that no request makes; it is written at the end, or by a request that may see it."""
         self._changing[service] += 1
         try:
             yield
@@ -244,7 +244,7 @@ def _of_moto(service: str) -> Any:
 
 
 def _anchors(service: str) -> dict[int, list[Any]]:
-    """id -> place of what other documents hold: the back ends; for stacks also what is in their dictionaries."""
+    """Return {id: place} of the objects that other documents hold: back ends; for stacks their contents too."""
     places: dict[int, list[Any]] = {}
     for other in SERVICES:
         for account, region, backend in _backends(other):
