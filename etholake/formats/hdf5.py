@@ -45,7 +45,8 @@ def is_hdf5(path: Path) -> bool:
 def open_hdf5(path: Path) -> Iterator[h5py.File]:
     """Open a file for reading.
 
-    Raises DataError if it is no HDF5 file; wrap the use in `etholake.formats.reading.reading` for the other errors.
+    Raises DataError if it is no HDF5 file; wrap the use in `etholake.formats.reading.reading` for the other
+    errors.
     """
     import h5py
 
@@ -82,7 +83,7 @@ def node(group: h5py.Group, name: str, depth: int = 0) -> h5py.Group | h5py.Data
                 f"{group.file.filename}: '{part}' is a link to another file, which is not opened. "
                 "Copy the data into this file (h5copy, h5repack)."
             )
-    return current  # type: ignore[no-any-return]
+    return current
 
 
 def children(group: h5py.Group) -> Iterator[tuple[str, h5py.Group | h5py.Dataset]]:
@@ -182,7 +183,7 @@ def _dataset(group: h5py.Group, name: str) -> h5py.Dataset:
         raise DataError(f"{_place(dataset)}: declares {max(size, chunk) / 1e9:.1f} GB, more than can be read.")
     if max(size, chunk) > max(FREE_BYTES, MAX_RATIO * dataset.id.get_storage_size()):
         raise DataError(
-            f"{_place(dataset)}: declares {dataset.shape}, but only {dataset.id.get_storage_size()} bytes are stored. "
-            "The file is damaged or incomplete."
+            f"{_place(dataset)}: declares {dataset.shape}, but only {dataset.id.get_storage_size()} bytes are "
+            "stored. The file is damaged or incomplete."
         )
     return dataset

@@ -21,9 +21,12 @@ from etholake.errors import DataError
 __all__ = ["Call", "loads", "to_array"]
 
 _VALUES = frozenset(
-    "INT BININT BININT1 BININT2 LONG LONG1 LONG4 FLOAT BINFLOAT STRING BINSTRING SHORT_BINSTRING BINBYTES "
-    "SHORT_BINBYTES BINBYTES8 BYTEARRAY8 UNICODE BINUNICODE SHORT_BINUNICODE BINUNICODE8".split()
-)
+    (
+        "INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT",
+        "STRING", "BINSTRING", "SHORT_BINSTRING", "BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8",
+        "UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8",
+    )
+)  # fmt: skip
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
 _NUMBERS = re.compile(r"[<>|=]?[biufSU?]\d*")
 _RECONSTRUCT = ("numpy.core.multiarray._reconstruct", "numpy._core.multiarray._reconstruct")
@@ -129,13 +132,13 @@ class _Machine:
     def _append(self, values: list[Any]) -> None:
         target = self.stack[-1]
         if not isinstance(target, list):
-            raise ValueError("a pickle appends to what is no list")
+            raise TypeError("a pickle appends to what is no list")
         target.extend(values)
 
     def _set(self, values: list[Any]) -> None:
         target = self.stack[-1]
         if not isinstance(target, dict):
-            raise ValueError("a pickle sets items of what is no dict")
+            raise TypeError("a pickle sets items of what is no dict")
         target.update(_pairs(values))
 
     def _put(self, index: Any) -> None:
@@ -147,13 +150,13 @@ class _Machine:
     def _call(self) -> None:
         function, arguments = self._popped(2)
         if not isinstance(function, Call) or not isinstance(arguments, tuple):
-            raise ValueError("a pickle calls what is no function")
+            raise TypeError("a pickle calls what is no function")
         self.stack.append(Call(function.function, arguments))
 
     def _build(self) -> None:
         state = self.stack.pop()
         if not isinstance(self.stack[-1], Call):
-            raise ValueError("a pickle gives a state to a plain value")
+            raise TypeError("a pickle gives a state to a plain value")
         self.stack[-1].state = state
 
 
@@ -195,7 +198,9 @@ def _dtype(value: Any) -> np.dtype[Any]:
         raise DataError(f"A pickle holds an array of type '{code}': only numbers and texts are read.")
     order = value.state[1] if isinstance(value.state, tuple) and len(value.state) > 1 else "|"
     dtype = np.dtype(code)
-    return dtype.newbyteorder(order) if order in ("<", ">") else dtype
+    if order not in ("<", ">"):
+        return dtype
+    return dtype.newbyteorder("<" if order == "<" else ">")
 
 
 def _bytes(data: Any) -> bytes:

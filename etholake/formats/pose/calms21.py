@@ -1,7 +1,7 @@
 """Read CalMS21 (json and npy) and MARS' json: two mice, seven parts, `keypoints` as (frame, mouse, xy, part).
 
-CalMS21's json holds many recordings under annotators; MARS' json is one recording. The npy is a pickle of the same:
-it is read without running it, and only if asked for.
+CalMS21's json holds many recordings under annotators; MARS' json is one recording. The npy is a pickle of the
+same: it is read without running it, and only if asked for.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from etholake.errors import DataError
 from etholake.formats.base import Detection, PoseFormat, PoseRecording, ReadOptions
 from etholake.formats.inert_pickle import to_array
 from etholake.formats.pose.npy_pickle import head_texts, read_object
-from etholake.formats.pose.points import make_recording
+from etholake.formats.pose.points import at_least_one, make_recording
 from etholake.formats.reading import head_text, reading
 
 __all__ = ["CALMS21_JSON", "CALMS21_NPY", "MARS_JSON", "PARTS"]
@@ -48,7 +48,7 @@ class Calms21Json(PoseFormat):
     def read(self, path: Path, options: ReadOptions) -> Iterator[PoseRecording]:  # noqa: ARG002
         """Yield one recording a video; each is in the file once an annotator, with the same points."""
         with reading(path, self.title):
-            yield from _recordings(path, load_json(path))
+            yield from at_least_one(path, _recordings(path, load_json(path)))
 
 
 class Calms21Npy(PoseFormat):
@@ -67,7 +67,7 @@ class Calms21Npy(PoseFormat):
     def read(self, path: Path, options: ReadOptions) -> Iterator[PoseRecording]:
         """Yield one recording a video. Raises DataError unless `options.unpickle` is set."""
         with reading(path, self.title):
-            yield from _recordings(path, read_object(path, options))
+            yield from at_least_one(path, _recordings(path, read_object(path, options)))
 
 
 class MarsJson(PoseFormat):

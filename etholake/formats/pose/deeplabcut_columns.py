@@ -26,7 +26,7 @@ ONE_ANIMAL = "animal"
 
 @dataclass(frozen=True)
 class Columns:
-    """The place of each coordinate in a table: `xyz` [A, P, D] and `likelihood` [A, P] are column numbers, −1: none."""
+    """The column of each coordinate, −1 for none: `xyz` [A, P, D] and `likelihood` [A, P]."""
 
     animals: tuple[str, ...]
     parts: tuple[str, ...]
@@ -38,8 +38,8 @@ class Columns:
 def index_columns(path: Path, columns: Sequence[tuple[str, str, str]], options: ReadOptions) -> Columns:
     """Return where the coordinates of (individual, body part, coordinate) lie; parts keep the file's order.
 
-    The individual is "" in a file of one animal. Raises DataError for a column that occurs twice, or if no part has
-    x and y.
+    The individual is "" in a file of one animal. Raises DataError for a column that occurs twice, or if no part
+    has x and y.
     """
     remarks: list[Remark] = []
     if {individual for individual, _, _ in columns} == {""}:
@@ -55,16 +55,17 @@ def index_columns(path: Path, columns: Sequence[tuple[str, str, str]], options: 
     animal_at = {name: at for at, name in enumerate(animals)}
     part_at = {name: at for at, name in enumerate(parts)}
     for number, (animal, part, coordinate) in enumerate(columns):
+        target: npt.NDArray[np.int64]
         at = (animal_at.get(animal, -1), part_at.get(part, -1))
         if coordinate in COORDINATES:
-            target, place = xyz, (*at, COORDINATES[coordinate])
+            target, place = xyz[..., COORDINATES[coordinate]], at
         elif coordinate in LIKELIHOODS:
             target, place = likelihood, at
         else:
             continue
         if target[place] >= 0:
             raise DataError(
-                f"{path}: columns {target[place] + 1} and {number + 1} are both '{coordinate}' of body part '{part}'"
+                f"{path}: columns {target[place] + 1} and {number + 1} are both '{coordinate}' of '{part}'"
                 + (f" of '{animal}'" if animal else "")
                 + ". Remove one of them, or split the scorers into files."
             )
@@ -125,7 +126,8 @@ def recordings(
 ) -> Iterator[PoseRecording]:
     """Yield the recordings of a table: one of a tracked video, or one a video folder of labelled images.
 
-    `values` is float32 [N, columns]; `index` int [N] of frame numbers, or N tuples of the parts of an image's path.
+    `values` is float32 [N, columns]; `index` int [N] of frame numbers, or N tuples of the parts of an image's
+    path.
     """
     if isinstance(index, np.ndarray):
         yield _recording(path, columns, values, index, video_name(path, scorer), columns.remarks, None)

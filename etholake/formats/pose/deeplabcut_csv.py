@@ -1,7 +1,7 @@
 """Read DeepLabCut's csv files: tracks of one or several animals, labelled images, three dimensions.
 
-The header has three or four rows: scorer, individuals (several animals only), bodyparts, coords. Labelled images have
-one index column with a path, or three with its components.
+The header has three or four rows: scorer, individuals (several animals only), bodyparts, coords. Labelled
+images have one index column with a path, or three with its components.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def _header(path: Path) -> tuple[dict[str, list[str]], int]:
     for name, row in header.items():
         if name != "scorer" and len(row) != len(header["coords"]):
             raise DataError(
-                f"{path}: the rows '{name}' and 'coords' of the header have {len(row)} and {len(header['coords'])} cells."
+                f"{path}: the header's row '{name}' has {len(row)} cells, 'coords' has {len(header['coords'])}."
             )
     return header, len(header)
 
@@ -99,7 +99,7 @@ def _index(path: Path, table: NumberTable, header: int) -> npt.NDArray[Any] | li
     if len(table.index) > 1:
         return list(zip(*table.index, strict=True))
     cells = table.index[0]
-    if not cells or any(mark in cells[0] for mark in ("/", "\\", ".png", ".jpg", ".jpeg", ".bmp", ".tif")):
+    if cells and any(mark in cells[0] for mark in ("/", "\\", ".png", ".jpg", ".jpeg", ".bmp", ".tif")):
         return [(cell,) for cell in cells]
     try:
         numbers = np.array(cells, dtype=np.float64)

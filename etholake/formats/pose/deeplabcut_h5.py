@@ -9,7 +9,7 @@ from etholake.errors import DataError, suggestion
 from etholake.formats.base import Detection, PoseFormat, PoseRecording, ReadOptions
 from etholake.formats.hdf5 import open_hdf5
 from etholake.formats.pose.deeplabcut_columns import index_columns, recordings
-from etholake.formats.pose.pandas_hdf import HdfTable, read_table, table_keys
+from etholake.formats.pose.pandas_hdf import HdfTable, last_level, read_table, table_keys
 from etholake.formats.reading import quiet, reading
 
 __all__ = ["FORMAT", "DeepLabCutH5"]
@@ -32,10 +32,10 @@ class DeepLabCutH5(PoseFormat):
     def detect(self, path: Path) -> Detection | None:
         """Return a detection if a pandas table has columns of body parts and coordinates."""
         with open_hdf5(path) as file:
-            keys = table_keys(file)
+            keys = [key for key in table_keys(file) if {"x", "y"} <= set(last_level(file, key))]
             if not keys:
                 return None
-            return Detection(0.9, f"it holds the pandas table{'s' if len(keys) > 1 else ''} {', '.join(keys[:5])}")
+            return Detection(1.0, f"the pandas table {', '.join(keys[:5])} has columns x and y")
 
     def read(self, path: Path, options: ReadOptions) -> Iterator[PoseRecording]:
         """Yield the tracks of a video, or the labelled images of each video folder."""

@@ -1,8 +1,8 @@
 """Read JABS' pose files, `<video>_pose_est_v2.h5` to `v8`.
 
-Points are (y, x) in whole pixels. The version stands in the file's name; the attribute may say less (a v5 file that
-says 3.0). From v4 on an instance has an identity that lasts; v3 has fragments of tracks, which JABS itself joins to
-identities: the same is done here, so that JABS' labels fit.
+Points are (y, x) in whole pixels. The version stands in the file's name; the attribute may say less (a v5 file
+that says 3.0). From v4 on an instance has an identity that lasts; v3 has fragments of tracks, which JABS itself
+joins to identities: the same is done here, so that JABS' labels fit.
 
 Shape letters: N frames, S slots of instances in a frame, A animals, P parts.
 """

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pac
 import pyarrow.parquet as pq
@@ -71,7 +72,6 @@ class Mabe2025(PoseFormat):
             if "likelihood" in extra:
                 likelihood = np.full(len(present), np.nan, np.float32)
                 likelihood[flat] = table.column("likelihood").to_numpy(zero_copy_only=False)
-                likelihood = likelihood.reshape(shape)
             yield make_recording(
                 path,
                 path.stem,
@@ -79,12 +79,12 @@ class Mabe2025(PoseFormat):
                 xyz.reshape(*shape, len(axes)),
                 mice,
                 parts,
-                likelihood=likelihood,
+                likelihood=likelihood.reshape(shape) if likelihood is not None else None,
                 missing={"no row": (present == 0).reshape(shape)},
             )
 
 
-def _codes(column: pa.ChunkedArray, *, ordered: bool) -> tuple[list[str], np.ndarray]:  # type: ignore[type-arg]
+def _codes(column: pa.ChunkedArray, *, ordered: bool) -> tuple[list[str], npt.NDArray[np.int64]]:
     """Return the names and the code of each row; in the order of the values, else of their first row."""
     encoded = pac.dictionary_encode(column).combine_chunks() if column.num_chunks else None
     if encoded is None or not len(column):

@@ -1,7 +1,7 @@
 """Read numbers, texts, cells and structs of MATLAB files (version 5 to 7.2, and 7.3 in HDF5), within limits.
 
-Only the variables that are asked for are unpacked. A compressed variable declares its size before it is unpacked, and
-no more than that is unpacked. Objects of MATLAB classes are skipped.
+Only the variables that are asked for are unpacked. A compressed variable declares its size before it is
+unpacked, and no more than that is unpacked. Objects of MATLAB classes are skipped.
 """
 
 from __future__ import annotations
@@ -74,7 +74,8 @@ def variable_names(path: Path) -> tuple[str, ...]:
 def read_mat(path: Path, wanted: tuple[str, ...]) -> dict[str, Any]:
     """Return {name: value} of the wanted variables that are there.
 
-    A value is an array as MATLAB shows it, a text, a list (cell) or a dict (struct of one element); objects are None.
+    A value is an array as MATLAB shows it, a text, a list (cell) or a dict (struct of one element); objects are
+    None.
     """
     if is_hdf5(path):
         return _read_hdf5(path, wanted)
@@ -105,7 +106,7 @@ def _variables(path: Path, wanted: tuple[str, ...] | None = None) -> Iterator[tu
     if size > MAX_BYTES:
         raise DataError(f"{path}: is larger than {MAX_BYTES >> 30} GiB, which is not read from this kind of file.")
     content = memoryview(path.read_bytes())
-    order = "<" if content[126:128] == b"IM" else ">"
+    order = "<" if bytes(content[126:128]) == b"IM" else ">"
     at = 128
     while at + 8 <= len(content):
         kind, length = struct.unpack_from(f"{order}II", content, at)
@@ -164,7 +165,7 @@ class _Matrix:
     def numbers(self, element: _Element) -> npt.NDArray[Any]:
         if element.kind not in TYPES:
             raise DataError(f"{self.path}: a variable holds values of the unknown type {element.kind}.")
-        return np.frombuffer(element.data, np.dtype(TYPES[element.kind]).newbyteorder(self.order))
+        return np.frombuffer(element.data, np.dtype(f"{self.order}{TYPES[element.kind]}"))
 
     def value(self, data: memoryview, depth: int = 0) -> Any:
         parts = list(self.elements(data))

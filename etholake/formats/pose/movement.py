@@ -1,7 +1,7 @@
 """Read movement's netCDF files: a dataset of poses that xarray wrote.
 
-netCDF 4 is HDF5, so it is read with h5py. Dimensions are named in the singular or plural (`keypoint`, `keypoints`);
-the unit of time stands in the attribute `time_unit`.
+netCDF 4 is HDF5, so it is read with h5py. Dimensions are named in the singular or plural (`keypoint`,
+`keypoints`); the unit of time stands in the attribute `time_unit`.
 """
 
 from __future__ import annotations

@@ -101,9 +101,9 @@ def _read_carefully(
     encoding: str,
     wanted: Sequence[int] | None,
 ) -> NumberTable:
-    """Read row by row what pyarrow refuses: a row of empty cells may be short (DeepLabCut writes such), else an error.
+    """Read row by row what pyarrow refuses: rows of empty cells may be short, as DeepLabCut writes them.
 
-    Raises DataError with line and column.
+    Raises DataError with line and column for everything else.
     """
     width = index_columns + len(names)
     columns = range(len(names)) if wanted is None else wanted
@@ -115,8 +115,8 @@ def _read_carefully(
             for row in islice(reader, skip_rows, None):
                 if not row:
                     continue
-                if len(row) < width and len(row) >= index_columns and not any(row[index_columns:]):
-                    row += [""] * (width - len(row))
+                if index_columns <= len(row) < width and not any(row[index_columns:]):
+                    row.extend([""] * (width - len(row)))
                 if len(row) != width:
                     raise DataError(f"{path}, line {reader.line_num}: expected {width} cells, but got {len(row)}.")
                 for at in range(index_columns):

@@ -1,7 +1,7 @@
 """Read pose in NWB files: the extension ndx-pose, versions 0.1 to 0.4.
 
-The file is read with h5py, not with pynwb: ndx-pose 0.4 refuses older files with two cameras, pynwb takes seconds to
-import, and it follows links to other files.
+The file is read with h5py, not with pynwb: ndx-pose 0.4 refuses older files with two cameras, pynwb takes
+seconds to import, and it follows links to other files.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy.typing as npt
 from etholake.errors import DataError
 from etholake.formats.base import Detection, PoseFormat, PoseRecording, ReadOptions, Remark
 from etholake.formats.hdf5 import attribute, children, node, open_hdf5, read, strings, text, walk
-from etholake.formats.pose.points import animals_in_names, make_recording, unique
+from etholake.formats.pose.points import animals_in_names, at_least_one, make_recording, unique
 from etholake.formats.reading import file_name, quiet, reading, video_stem
 
 if TYPE_CHECKING:
@@ -75,13 +75,12 @@ class Nwb(PoseFormat):
         return None
 
     def read(self, path: Path, options: ReadOptions) -> Iterator[PoseRecording]:
-        """Yield one recording a video; each PoseEstimation is an animal, unless the names of its series hold some."""
+        """Yield one recording a video; a PoseEstimation is an animal, unless its series' names hold some."""
         with reading(path, self.title), open_hdf5(path) as file:
             videos: dict[tuple[str, str], _Video] = {}
             for group in _estimations(file):
                 _add(path, group, videos, options)
-            for video in videos.values():
-                yield _recording(path, video, alone=len(videos) == 1)
+            yield from at_least_one(path, (_recording(path, video) for video in videos.values()))
 
 
 def _type(group: h5py.Group) -> str:
@@ -226,7 +225,7 @@ def _clock(path: Path, group: h5py.Group, count: int) -> tuple[npt.NDArray[np.in
     return frames, float(frames[-1] / (times[-1] - times[0]))
 
 
-def _recording(path: Path, video: _Video, *, alone: bool) -> PoseRecording:
+def _recording(path: Path, video: _Video) -> PoseRecording:
     """Return the series of a video on the frames that any of them has."""
     animals, parts = unique([s.animal for s in video.series]), unique([s.part for s in video.series])
     frames = np.unique(np.concatenate([s.frames for s in video.series]))
@@ -268,7 +267,7 @@ def _recording(path: Path, video: _Video, *, alone: bool) -> PoseRecording:
         )
     return make_recording(
         path,
-        video.name if alone else f"{video.name}",
+        video.name,
         frames,
         xyz,
         animals,

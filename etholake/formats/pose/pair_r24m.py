@@ -1,7 +1,8 @@
 """Read Pair-R24M's `markerDataset.csv`: two rats with twelve markers in three dimensions.
 
-Columns are `absolutePosition_an<rat>_<marker>_<axis>` in millimetres, with z upwards; `goodFrame_an<rat>` says whether
-the markers of a frame can be trusted. The layout is that of the published data set; no file of it was at hand.
+Columns are `absolutePosition_an<rat>_<marker>_<axis>` in millimetres, with z upwards; `goodFrame_an<rat>` says
+whether the markers of a frame can be trusted. The layout is that of the published data set; no file of it was
+at hand.
 """
 
 from __future__ import annotations

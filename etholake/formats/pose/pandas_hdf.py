@@ -20,7 +20,7 @@ from etholake.formats.inert_pickle import loads, to_array
 if TYPE_CHECKING:
     import h5py
 
-__all__ = ["HdfTable", "read_table", "table_keys"]
+__all__ = ["HdfTable", "last_level", "read_table", "table_keys"]
 
 FIXED, TABLE = "frame", "frame_table"
 MAX_BLOCKS = 1000
@@ -28,7 +28,7 @@ MAX_BLOCKS = 1000
 
 @dataclass(frozen=True)
 class HdfTable:
-    """A table: `columns` are tuples of `levels`' names; `values` float32 [N, columns]; `index` numbers or tuples."""
+    """A table: `columns` are tuples, `values` float32 [N, columns], `index` numbers or tuples."""
 
     levels: tuple[str, ...]
     columns: list[tuple[str, ...]]
@@ -53,6 +53,14 @@ def read_table(file: h5py.File, key: str) -> HdfTable:
     if not isinstance(group, h5py.Group):
         raise DataError(f"{file.filename}: has no table '{key}'.")
     return _fixed(group) if text(attribute(group, "pandas_type") or "") == FIXED else _appendable(group)
+
+
+def last_level(file: h5py.File, key: str) -> tuple[str, ...]:
+    """Return the labels of the last level of a table's columns, without reading its values."""
+    group = node(file, key)
+    if text(attribute(group, "pandas_type") or "") == FIXED:
+        return tuple(_labels(group, f"axis0_level{int(attribute(group, 'axis0_nlevels') or 1) - 1}"))
+    return tuple(label[-1] for label in _column_tuples(group))
 
 
 def _fixed(group: h5py.Group) -> HdfTable:
@@ -88,7 +96,9 @@ def _axis(group: h5py.Group, axis: str) -> tuple[tuple[str, ...], list[tuple[str
     for level in range(int(attribute(group, f"{axis}_nlevels") or 0)):
         labels = _labels(group, f"{axis}_level{level}")
         code = read(group, f"{axis}_label{level}", "iu")
-        if len(labels) == 0 or code.size and not -len(labels) <= int(code.min()) <= int(code.max()) < len(labels):
+        if len(labels) == 0 or (
+            code.size and not -len(labels) <= int(code.min()) <= int(code.max()) < len(labels)
+        ):
             raise DataError(f"{_place(group)}: the labels of '{axis}' do not fit its level {level}.")
         levels.append(labels)
         codes.append(code)
@@ -144,7 +154,7 @@ def _appendable(group: h5py.Group) -> HdfTable:
     if all_columns and columns != all_columns and sorted(columns) == sorted(all_columns):
         places = {column: at for at, column in enumerate(columns)}
         values, columns = values[:, [places[column] for column in all_columns]], all_columns
-    index = [(text(label).rstrip("\0"),) for label in table["index"].tolist()]
+    index: list[tuple[str, ...]] = [(text(label).rstrip("\0"),) for label in table["index"].tolist()]
     return HdfTable(_table_levels(group), columns, values, _plain(index))
 
 

@@ -1,4 +1,4 @@
-"""Bring points of any reader into the form of a PoseRecording: what is missing becomes NaN and is counted by reason.
+"""Bring points of any reader into the form of a PoseRecording: what is missing is NaN and counted by reason.
 
 Shape letters: N frames, A animals, P parts, D dimensions (2 or 3).
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,13 +17,16 @@ import numpy.typing as npt
 from etholake.errors import DataError
 from etholake.formats.base import PoseRecording, Remark
 
-__all__ = ["animals_in_names", "make_recording", "unique"]
+__all__ = ["animals_in_names", "at_least_one", "make_recording", "rank_within", "unique"]
 
 MAX_CELLS = 1 << 30  # coordinates of one recording: 4 GB
 _SIDES = frozenset(
-    "l r left right front hind fore rear back upper lower top bottom mid middle center centre inner outer near off "
-    "dorsal ventral medial lateral proximal distal".split()
-)
+    (
+        "l", "r", "left", "right", "front", "hind", "fore", "rear", "back", "upper", "lower", "top", "bottom",
+        "mid", "middle", "center", "centre", "inner", "outer", "near", "off", "dorsal", "ventral", "medial",
+        "lateral", "proximal", "distal",
+    )
+)  # fmt: skip
 _MIN_PARTS = 3  # parts that each animal must have before names are split
 
 
@@ -107,8 +110,8 @@ def _check(
         )
     if xyz.size > MAX_CELLS:
         raise DataError(
-            f"{path}: {len(frames)} frames of {len(animals)} animals with {len(parts)} body parts are more than one "
-            "recording can hold. Join the fragments of tracks in the tool (proofreading), or split the video."
+            f"{path}: {len(frames)} frames of {len(animals)} animals with {len(parts)} body parts are more than "
+            "one recording can hold. Join the fragments of tracks in the tool (proofreading), or split the video."
         )
     for noun, names in (("animal", animals), ("body part", parts)):
         double = sorted(item for item, count in Counter(names).items() if count > 1)
@@ -140,12 +143,30 @@ def unique(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
+def at_least_one(path: Path, recordings: Iterator[PoseRecording]) -> Iterator[PoseRecording]:
+    """Yield the recordings. Raises DataError if there is none: a reader never returns nothing without a word."""
+    count = 0
+    for count, recording in enumerate(recordings, start=1):
+        yield recording
+    if not count:
+        raise DataError(f"{path}: holds no tracks.")
+
+
+def rank_within(groups: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return for each item [N] how many items of its group come before it."""
+    order = np.argsort(groups, kind="stable")
+    _, first, lengths = np.unique(groups[order], return_index=True, return_counts=True)
+    rank = np.empty(len(groups), np.int64)
+    rank[order] = np.arange(len(groups)) - np.repeat(first, lengths)
+    return rank
+
+
 def animals_in_names(parts: Sequence[str]) -> tuple[Literal["prefix", "suffix"], list[tuple[str, str]]] | None:
     """Return (animal, part) of each body part whose name holds its animal, None where names do not.
 
-    Some tools know one animal only and write `B_Nose` and `W_Nose` (DeepOF) or `Nose_1` and `Nose_2` (SimBA). Names
-    are split only if two or more animals have exactly the same parts, at least three, and the animals' names are no
-    sides of a body (`left_ear`, `right_ear`).
+    Some tools know one animal only and write `B_Nose` and `W_Nose` (DeepOF) or `Nose_1` and `Nose_2` (SimBA).
+    Names are split only if two or more animals have exactly the same parts, at least three, and the animals'
+    names are no sides of a body (`left_ear`, `right_ear`).
     """
     for where, split in (("prefix", _after_first), ("suffix", _before_last)):
         pairs = [split(part) for part in parts]

@@ -1,4 +1,4 @@
-"""Read SBeA's three-dimensional tracks (mat): `coords3d` is (frame, animal · part · xyz), `name3d` the animals' names.
+"""Read SBeA's three-dimensional tracks (mat): `coords3d` is (frame, animal · part · xyz), `name3d` the names.
 
 The layout is that of SBeA's published code; no file of it was at hand.
 """
@@ -53,8 +53,8 @@ class Sbea(PoseFormat):
             A = coordinates.shape[1] // width
             if coordinates.shape[1] != A * width or not A:
                 raise DataError(
-                    f"{path}: 'coords3d' has {coordinates.shape[1]} columns, expected {width} (16 parts, x, y, z) for "
-                    "each animal."
+                    f"{path}: 'coords3d' has {coordinates.shape[1]} columns, expected {width} (16 parts, x, y, z) "
+                    "for each animal."
                 )
             names = values.get("name3d")
             names = [names] if isinstance(names, str) else names or []

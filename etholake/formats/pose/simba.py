@@ -1,4 +1,4 @@
-"""Read the tracks in SimBA's csv files (`input_csv`, `outlier_corrected…`, `features_extracted`, `targets_inserted`).
+"""Read the tracks in SimBA's csv files (`input_csv`, `features_extracted`, `targets_inserted` and the like).
 
 Columns are `<part>_x`, `<part>_y`, `<part>_p`; other columns (features, behaviours) follow. `input_csv` has three
 header rows, of which two say IMPORTED_POSE. With several animals a part ends with the animal's number: `Nose_1`.

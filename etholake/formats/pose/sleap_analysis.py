@@ -53,8 +53,8 @@ class SleapAnalysis(PoseFormat):
             parts, names = strings(file, "node_names"), strings(file, "track_names")
             if D != 2 or len(parts) != P or len(names) not in (0, A):
                 raise DataError(
-                    f"{path}: tracks of {A} animals, {P} nodes and {D} coordinates do not fit {len(names)} track names "
-                    f"and {len(parts)} node names."
+                    f"{path}: tracks of {A} animals, {P} nodes and {D} coordinates do not fit {len(names)} track "
+                    f"names and {len(parts)} node names."
                 )
             animals = names or tuple(f"track_{number}" for number in range(A))
             occupied = np.asarray(

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from etholake.errors import DataError
 from etholake.formats.base import Detection, PoseFormat, PoseRecording, ReadOptions, Remark
 from etholake.formats.hdf5 import attribute, node, open_hdf5, read, strings, text
-from etholake.formats.pose.points import make_recording
+from etholake.formats.pose.points import at_least_one, make_recording, rank_within
 from etholake.formats.reading import file_name, quiet, reading, video_stem
 
 if TYPE_CHECKING:
@@ -72,9 +72,14 @@ class SleapSlp(PoseFormat):
             labels = _labels(path, file, len(parts))
             if version < PIXEL_CENTRES:
                 labels.points[...] -= 0.5
-            for number in np.unique(labels.frames["video"]).tolist():
-                video = videos[number] if number < len(videos) else {}
-                yield _recording(path, labels, number, video, parts, tracks, version)
+            numbers = np.unique(labels.frames["video"]).tolist()
+            yield from at_least_one(
+                path,
+                (
+                    _recording(path, labels, at, videos[at] if at < len(videos) else {}, parts, tracks, version)
+                    for at in numbers
+                ),
+            )
 
 
 def _parts(path: Path, metadata: dict[str, Any]) -> tuple[str, ...]:
@@ -94,10 +99,10 @@ def _labels(path: Path, file: h5py.File, n_parts: int) -> _Labels:
     start, end = instances["point_id_start"].astype(np.int64), instances["point_id_end"].astype(np.int64)
     if len(instances) and (end - start != n_parts).any():
         raise DataError(f"{path}: an instance has another number of points than the skeleton's {n_parts} nodes.")
-    I = len(instances)
-    points = np.full((I, n_parts, 2), np.nan)
-    scores = np.full((I, n_parts), np.nan)
-    visible = np.zeros((I, n_parts), np.bool_)
+    shape = (len(instances), n_parts)
+    points = np.full((*shape, 2), np.nan)
+    scores = np.full(shape, np.nan)
+    visible = np.zeros(shape, np.bool_)
     for kind, table in ((USER, tables[0]), (PREDICTED, tables[1])):
         chosen = np.flatnonzero(instances["instance_type"] == kind)
         if not len(chosen):
@@ -233,10 +238,7 @@ def _animals(
         left_out = int((track < 0).sum())
         note = Remark("left-out", f"{left_out} instances without a track", path, remedy="assign tracks in SLEAP")
         return tuple(names), slot, [note] if left_out else []
-    order = np.argsort(frame_of, kind="stable")
-    _, first, lengths = np.unique(frame_of[order], return_index=True, return_counts=True)
-    slot = np.empty(len(track), np.int64)
-    slot[order] = np.arange(len(track)) - np.repeat(first, lengths)
+    slot = rank_within(frame_of)
     names = [f"instance{number + 1}" for number in range(int(slot.max(initial=-1)) + 1)]
     if len(names) == 1:
         return tuple(names), slot, []
