@@ -108,7 +108,8 @@ def sleap_slp(folder: Path, name: str = "clip.slp", format_id: float | None = 1.
         frames.append((number, 0, frame, start, len(rows)))
     predicted = [(x, y, True, False, 0.75) for x, y in scored]
     instance = [
-        ("instance_id", "<i8"), ("instance_type", "u1"), ("frame_id", "<u8"), ("skeleton", "<u4"), ("track", "<i4"),
+        ("instance_id", "<i8"), ("instance_type", "u1"), ("frame_id", "<u8"), ("skeleton", "<u4"),
+        ("track", "<i4"),
         ("from_predicted", "<i8"), ("score", "<f4"), ("point_id_start", "<u8"), ("point_id_end", "<u8"),
         ("tracking_score", "<f4"),
     ]  # fmt: skip
@@ -189,7 +190,7 @@ def jabs(folder: Path, version: int = 5, name: str | None = None) -> Path:
 
 
 def nwb(folder: Path, name: str = "clip.nwb", clock: str = "seconds", per_animal: bool = True) -> Path:
-    """Write two animals with two parts in millimetres times 0.001 (metres); nodes in another order than the series."""
+    """Write two animals with two parts, metres after the conversion; nodes in another order than the series."""
     path = folder / name
     xy = grid(4, 2, 2)
     with h5py.File(path, "w") as file:
@@ -274,7 +275,10 @@ def movement(folder: Path, plural: bool = True, unit: str = "seconds", name: str
             file[key].make_scale(key)
         file["position"] = xy.transpose(0, 3, 2, 1)
         file["confidence"] = np.full((4, 2, 2), 0.5)
-        for key, dims in (("position", list(scales)), ("confidence", ["time", f"keypoint{end}", f"individual{end}"])):
+        for key, dims in (
+            ("position", list(scales)),
+            ("confidence", ["time", f"keypoint{end}", f"individual{end}"]),
+        ):
             for at, dim in enumerate(dims):
                 file[key].dims[at].attach_scale(file[dim])
         file.attrs.update({"fps": 10.0, "time_unit": unit, "source_software": "DeepLabCut", "ds_type": "poses"})

@@ -32,7 +32,8 @@ def test_another_name_changes_nothing(twin: str, tmp_path: Path) -> None:
 
 
 FOREIGN = {
-    "boris.csv": "Observation id,DLC1,,\n,,,\nMedia file(s),,,\nTime,Media file path,Subject,Behavior\n1.5,a.avi,m,aa\n",
+    "boris.csv": "Observation id,DLC1,,\n,,,\nMedia file(s),,,\n"
+    "Time,Media file path,Subject,Behavior\n1.5,a.avi,m,aa\n",
     "annotations.csv": "Frame,Action\n0,0\n1,0\n",
     "features.csv": "frame,speed_x,speed_y\n0,1,2\n",
     "numbers.csv": "0,1,2\n1,2,3\n",
@@ -98,7 +99,9 @@ REAL = {
     "sleap/hdf5_format_v1/centered_pair_predictions.slp": "sleap_slp",
     "sleap/hdf5_format_v1/small_robot.000_small_robot_3_frame.analysis.h5": "sleap_analysis",
     "sleap/tests_data/tests/data/alphatracker/at_testdata.json": "alphatracker_json",
-    "sleap/tests_data/tests/data/csv_format/minimal_instance.000_centered_pair_low_quality.analysis.csv": "sleap_csv",
+    "sleap/tests_data/tests/data/csv_format/minimal_instance.000_centered_pair_low_quality.analysis.csv": (
+        "sleap_csv"
+    ),
     "sleap/tests_data/tests/data/mat/labels.mat": "leap_mat",
 }  # fmt: skip
 PREFIXES = {

@@ -113,7 +113,9 @@ def test_zero_with_likelihood_zero_is_missing_but_a_real_zero_is_not(tmp_path: P
 
 
 def test_three_dimensions_keep_z(tmp_path: Path) -> None:
-    columns = pd.MultiIndex.from_product([["s"], ["nose"], ["x", "y", "z"]], names=["scorer", "bodyparts", "coords"])
+    columns = pd.MultiIndex.from_product(
+        [["s"], ["nose"], ["x", "y", "z"]], names=["scorer", "bodyparts", "coords"]
+    )
     path = tmp_path / "clip_DLC_3D.h5"
     pd.DataFrame([[1.0, 2.0, 3.0], [4.0, 5.0, np.nan]], columns=columns).to_hdf(path, key="df_with_missing")
     recording = only("deeplabcut_h5", path)
@@ -141,7 +143,7 @@ def test_several_tables_need_a_key(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="expected one table, but got 2: one, two"):
         read("deeplabcut_h5", path)
     assert len(only("deeplabcut_h5", path, key="two").frames) == 2
-    with pytest.raises(DataError, match="has no table 'tow'. Did you mean 'two'"):
+    with pytest.raises(DataError, match=r"has no table 'tow'\. Did you mean 'two'"):
         read("deeplabcut_h5", path, key="tow")
 
 
@@ -171,7 +173,10 @@ def test_names_with_the_animal_are_split_and_said(tmp_path: Path) -> None:
     [
         ("0,1,2,3\n1,4,5\n", r"line 5: expected 4 cells, but got 3"),
         ("0,1,2,3\n1,4,abc,6\n", r"line 5, column 'nose y': 'abc' is no number"),
-        ("0,1,2,3\n0,4,5,6\n", r"frame numbers must increase from 0, but row 1 of the data has 0 and the next one 0"),
+        (
+            "0,1,2,3\n0,4,5,6\n",
+            r"frame numbers must increase from 0, but row 1 of the data has 0 and the next one 0",
+        ),
         ("x,1,2,3\n", r"line 4: the first column is 'x', which is no frame number"),
         ("0.5,1,2,3\n", r"the first column holds numbers that are no frame numbers"),
         ("", r"holds no tracks \(0 frames"),
@@ -214,7 +219,9 @@ def test_slp_is_sparse_a_user_wins_and_the_skeleton_orders_the_nodes(tmp_path: P
 
 
 @pytest.mark.parametrize(("format_id", "shift"), [(None, 0.5), (1.0, 0.5), (1.1, 0.0), (1.2, 0.0)])
-def test_slp_before_format_1_1_is_shifted_by_half_a_pixel(format_id: float | None, shift: float, tmp_path: Path) -> None:
+def test_slp_before_format_1_1_is_shifted_by_half_a_pixel(
+    format_id: float | None, shift: float, tmp_path: Path
+) -> None:
     recording = only("sleap_slp", twins.sleap_slp(tmp_path, format_id=format_id))
     assert point(recording, 0, "a", "tail") == [10 - shift, 10.5 - shift]
 

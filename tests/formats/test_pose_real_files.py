@@ -15,8 +15,13 @@ from etholake.formats.base import PoseRecording, ReadOptions
 from etholake.formats.registry import detect
 
 pytestmark = needs_real_files
-MICE_DLC = "ethome/dlc/e3v813a-20210610T122332-122642DLC_dlcrnetms5_pilot_studySep24shuffle1_100000_el_filtered.csv"
-PAIN = "prj_mouse_pain/shortened_2023-10-25_CFA_010_267M_trackingDLC_resnet50_pawtracking_comparisionMay7shuffle1_500000"
+MICE_DLC = (
+    "ethome/dlc/e3v813a-20210610T122332-122642DLC_dlcrnetms5_pilot_studySep24shuffle1_100000_el_filtered.csv"
+)
+PAIN = (
+    "prj_mouse_pain/shortened_2023-10-25_CFA_010_267M_tracking"
+    "DLC_resnet50_pawtracking_comparisionMay7shuffle1_500000"
+)
 SLEAP_TESTS = "sleap/tests_data/tests/data"
 
 
@@ -82,7 +87,9 @@ def test_two_mice_of_deeplabcut() -> None:
 
 def test_csv_and_h5_of_the_same_tracks_are_equal() -> None:
     csv, h5 = read(f"{PAIN}.csv"), read(f"{PAIN}.h5")
-    assert (csv.name, csv.parts) == (h5.name, h5.parts) == ("shortened_2023-10-25_CFA_010_267M_tracking", csv.parts)
+    assert (
+        (csv.name, csv.parts) == (h5.name, h5.parts) == ("shortened_2023-10-25_CFA_010_267M_tracking", csv.parts)
+    )
     np.testing.assert_allclose(csv.xyz, h5.xyz, rtol=1e-6)
 
 

@@ -145,10 +145,11 @@ def unique(names: Sequence[str]) -> tuple[str, ...]:
 
 def at_least_one(path: Path, recordings: Iterator[PoseRecording]) -> Iterator[PoseRecording]:
     """Yield the recordings. Raises DataError if there is none: a reader never returns nothing without a word."""
-    count = 0
-    for count, recording in enumerate(recordings, start=1):
+    empty = True
+    for recording in recordings:
+        empty = False
         yield recording
-    if not count:
+    if empty:
         raise DataError(f"{path}: holds no tracks.")
 
 
