@@ -28,6 +28,10 @@ def reading(path: Path, title: str) -> Iterator[None]:
     """
     try:
         yield
+    except DataError as err:
+        if str(path) in str(err):
+            raise
+        raise DataError(f"{path}: {err}") from err
     except EtholakeError:
         raise
     except MemoryError as err:

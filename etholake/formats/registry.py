@@ -42,6 +42,8 @@ FORMATS: Registry[PoseFormat | LabelFormat] = Registry(
 
 def detect(path: Path) -> Iterator[tuple[PoseFormat | LabelFormat, Detection]]:
     """Yield the formats that recognise a file, the most certain first; a file may hold pose and labels."""
+    if not path.is_file():  # a named pipe would block its reader for ever
+        return
     detections: list[tuple[PoseFormat | LabelFormat, Detection]] = []
     for item in FORMATS:
         if _suffix_fits(item, path) and (detection := item.detect(path)):

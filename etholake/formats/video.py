@@ -76,6 +76,8 @@ def container_of(path: Path) -> str | None:
     The demuxer is chosen here and not by FFmpeg, which would take a text file for a playlist and open what it
     lists.
     """
+    if not path.is_file():  # a named pipe would block its reader for ever
+        return None
     try:
         with path.open("rb") as file:
             head = file.read(16)

@@ -75,7 +75,9 @@ def make_recording(
         new = mask & ~counted
         counts[reason] += int(new.sum())
         counted |= new
-    counts[otherwise] += int((absent & ~counted).sum())
+    infinite = absent & ~counted & np.isinf(xyz[..., :2]).any(-1)
+    counts["infinite"] = int(infinite.sum())
+    counts[otherwise] += int((absent & ~counted & ~infinite).sum())
     absent |= counted
     if absent.any():
         xyz = np.where(absent[..., None], np.float32("nan"), xyz)
