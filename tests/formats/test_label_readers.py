@@ -5,23 +5,20 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from pathlib import Path
 from typing import Any
 
 import label_twins as twins
+import pose_twins
 import pytest
+from shared_files import FORMATS_FOLDER, needs_real_files
 
 from etholake.errors import DataError
 from etholake.formats.base import LabelRecording, ReadOptions
 from etholake.formats.labels.clock import in_frames
 from etholake.formats.registry import FORMATS, detect
 
-SHARED = Path(os.environ.get("ETHOLAKE_SHARED_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
-if not SHARED.is_dir():  # a worktree lies one folder deeper
-    SHARED = Path(__file__).resolve().parents[4] / "shared" / "data"
-REAL = SHARED / "formats"
-real = pytest.mark.skipif(not REAL.is_dir(), reason=f"no real files in {REAL}: set ETHOLAKE_SHARED_DATA")
+REAL, real = FORMATS_FOLDER, needs_real_files
 
 
 def read(path: Path, **options: Any) -> list[LabelRecording]:
@@ -42,6 +39,13 @@ def test_each_twin_is_claimed_by_one_label_format(twin: str, tmp_path: Path) -> 
     claims = [item.name for item, _ in detect(path) if item.kind == "labels"]
     assert claims == [name]
     assert list(FORMATS.get(name).read(path, ReadOptions()))
+
+
+@pytest.mark.parametrize("twin", sorted(pose_twins.TWINS))
+def test_label_formats_claim_no_pose_but_of_files_that_hold_both(twin: str, tmp_path: Path) -> None:
+    both = {"calms21": ["calms21_annotations"], "simba": ["simba_targets"]}
+    path = pose_twins.TWINS[twin][1](tmp_path)
+    assert [item.name for item, _ in detect(path) if item.kind == "labels"] == both.get(twin, [])
 
 
 @real
@@ -83,7 +87,7 @@ def test_a_real_boris_log_equals_the_prepared_annotation() -> None:
     """`real/` holds the same log, prepared by other hands with round(start * fps) and round(stop * fps)."""
     import pyarrow.parquet as pq
 
-    rows = pq.read_table(SHARED / "real/train_annotation/EthomePair/122332.parquet").to_pylist()
+    rows = pq.read_table(REAL.parent / "real/train_annotation/EthomePair/122332.parquet").to_pylist()
     recording = read(REAL / "ethome/boris/e3v813a-20210610T122332-122642_reencode.csv")[0]
     assert [(s, e) for _, s, e in frames(recording)] == [(r["start_frame"], r["stop_frame"]) for r in rows]
 
