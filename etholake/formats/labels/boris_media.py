@@ -17,7 +17,7 @@ from pathlib import Path
 from etholake.contract import number
 from etholake.errors import DataError
 from etholake.formats.base import Bout, LabelRecording, ReadOptions, Remark
-from etholake.formats.labels.pairing import Event, pair
+from etholake.formats.labels.pairing import LoggedEvent, pair
 from etholake.formats.labels.reading import safe_name, video_name
 
 __all__ = ["Media", "media_of_text", "recordings"]
@@ -62,7 +62,7 @@ def _numbers(text: str) -> list[float | None]:
 def recordings(
     path: Path,
     observation: str,
-    events: Sequence[Event],
+    events: Sequence[LoggedEvent],
     media: Sequence[Media],
     options: ReadOptions,
     *,

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from etholake.errors import DataError, raise_collected
 from etholake.formats.base import Detection, LabelFormat, LabelRecording, ReadOptions, Remark
 from etholake.formats.labels.boris_media import Media, recordings
-from etholake.formats.labels.pairing import Event, alternating
+from etholake.formats.labels.pairing import LoggedEvent, alternating
 from etholake.formats.labels.reading import head, number_at, quietly, read_json
 
 __all__ = ["FORMAT"]
@@ -130,7 +130,7 @@ def _observation(
     )
 
 
-def _event(path: Path, name: str, index: int, raw: object, ethogram: _Ethogram, offset: float) -> Event:
+def _event(path: Path, name: str, index: int, raw: object, ethogram: _Ethogram, offset: float) -> LoggedEvent:
     if not isinstance(raw, list) or len(raw) < _FIELDS - 1 or not all(isinstance(raw[i], str) for i in (1, 2)):
         raise DataError(
             f"{path}: event {index} of observation '{name}' is no list of time, subject, code, modifier."
@@ -144,7 +144,7 @@ def _event(path: Path, name: str, index: int, raw: object, ethogram: _Ethogram, 
         target = None if target in {"", "None"} else target
     kept = tuple(m for m in modifiers if m not in {"", "None"})
     status: Literal["POINT"] | None = None if ethogram.states.get(code, True) else "POINT"
-    return Event(round(time, 6), code, status, raw[1], target, kept, place=f"event {index}")
+    return LoggedEvent(round(time, 6), code, status, raw[1], target, kept, place=f"event {index}")
 
 
 def _media(path: Path, name: str, observation: dict[str, Any]) -> list[Media]:
@@ -154,7 +154,7 @@ def _media(path: Path, name: str, observation: dict[str, Any]) -> list[Media]:
     info = info if isinstance(info, dict) else {}
     files = {k: v for k, v in players.items() if isinstance(v, list)} if isinstance(players, dict) else {}
 
-    def known(kind: str, file: str) -> float | None:
+    def stored(kind: str, file: str) -> float | None:
         values = info.get(kind)
         value = values.get(file) if isinstance(values, dict) else None
         if value in (None, "", 0, "NA"):
@@ -164,8 +164,8 @@ def _media(path: Path, name: str, observation: dict[str, Any]) -> list[Media]:
 
     queue = [str(file) for file in files.get("1", [])]
     others = [str(file) for player, queued in sorted(files.items()) if player != "1" for file in queued]
-    return [Media(file, known("length", file), known("fps", file)) for file in queue] + [
-        Media(file, known("length", file), known("fps", file), beside=True) for file in others
+    return [Media(file, stored("length", file), stored("fps", file)) for file in queue] + [
+        Media(file, stored("length", file), stored("fps", file), beside=True) for file in others
     ]
 
 

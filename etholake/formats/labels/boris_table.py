@@ -16,7 +16,7 @@ from typing import Literal
 from etholake.errors import DataError, raise_collected
 from etholake.formats.base import Detection, LabelFormat, LabelRecording, ReadOptions, Remark
 from etholake.formats.labels.boris_media import media_of_text, recordings
-from etholake.formats.labels.pairing import Event
+from etholake.formats.labels.pairing import LoggedEvent
 from etholake.formats.labels.reading import column, first_rows, number_at, quietly, read_table
 from etholake.formats.labels.xlsx import read_sheets
 
@@ -36,7 +36,7 @@ class _Observation:
     lengths: str = ""
     rates: str = ""
     offset_s: float = 0.0
-    events: list[Event] = field(default_factory=list)
+    events: list[LoggedEvent] = field(default_factory=list)
 
 
 class _BorisTable(LabelFormat):
@@ -108,7 +108,7 @@ class _BorisTable(LabelFormat):
             )
         observations[name].events += self.events(row, observations[name].offset_s)
 
-    def events(self, row: _Row, offset_s: float) -> list[Event]:
+    def events(self, row: _Row, offset_s: float) -> list[LoggedEvent]:
         """Return the events of a row, on the media's clock."""
         raise NotImplementedError
 
@@ -172,7 +172,7 @@ class BorisTabular(_BorisTable):
     needs = ("time", "subject", "behavior")
     lacks = ("start (s)",)
 
-    def events(self, row: _Row, offset_s: float) -> list[Event]:
+    def events(self, row: _Row, offset_s: float) -> list[LoggedEvent]:
         """Return the one event of a row."""
         status = row.text("status", "behavior type").upper()
         if status not in _STATUS:
@@ -183,7 +183,7 @@ class BorisTabular(_BorisTable):
         if not behaviour:
             raise DataError(f"{row.path}, line {row.line}: the column 'Behavior' is empty.")
         time = round(row.time("time") - offset_s, 6)
-        return [Event(time, behaviour, _STATUS[status], row.subject, None, row.modifiers, row.line)]
+        return [LoggedEvent(time, behaviour, _STATUS[status], row.subject, None, row.modifiers, row.line)]
 
 
 class BorisAggregated(_BorisTable):
@@ -193,20 +193,20 @@ class BorisAggregated(_BorisTable):
     title = "BORIS aggregated events"
     needs = ("subject", "behavior", "start (s)", "stop (s)")
 
-    def events(self, row: _Row, offset_s: float) -> list[Event]:
+    def events(self, row: _Row, offset_s: float) -> list[LoggedEvent]:
         """Return the bout of a row, or its point."""
         behaviour, kind = row.text("behavior"), row.text("behavior type").upper()
         if not behaviour:
             raise DataError(f"{row.path}, line {row.line}: the column 'Behavior' is empty.")
         start = round(row.time("start (s)") - offset_s, 6)
         if kind == "POINT":
-            return [Event(start, behaviour, "POINT", row.subject, None, row.modifiers, row.line)]
+            return [LoggedEvent(start, behaviour, "POINT", row.subject, None, row.modifiers, row.line)]
         if row.text("stop (s)") in {"", "NA"}:
-            return [Event(start, behaviour, "START", row.subject, None, row.modifiers, row.line)]
+            return [LoggedEvent(start, behaviour, "START", row.subject, None, row.modifiers, row.line)]
         stop = round(row.time("stop (s)") - offset_s, 6)
         if stop < start:
             raise DataError(f"{row.path}, line {row.line}: '{behaviour}' stops at {stop:g} s, before its start.")
-        return [Event(start, behaviour, "BOUT", row.subject, None, row.modifiers, row.line, stop=stop)]
+        return [LoggedEvent(start, behaviour, "BOUT", row.subject, None, row.modifiers, row.line, stop=stop)]
 
 
 def _described(rows: Sequence[Sequence[str]]) -> dict[str, str]:

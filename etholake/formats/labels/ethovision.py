@@ -23,7 +23,7 @@ from etholake.errors import DataError, raise_collected
 from etholake.formats.base import Bout, Detection, LabelFormat, LabelRecording, ReadOptions, Remark, ScoredSpan
 from etholake.formats.labels.directed import split_name
 from etholake.formats.labels.onehot import UNLABELLED, is_binary, runs
-from etholake.formats.labels.pairing import Event, pair
+from etholake.formats.labels.pairing import LoggedEvent, pair
 from etholake.formats.labels.reading import (
     column,
     delimiter_of,
@@ -150,7 +150,7 @@ def _manual(path: Path, sheet: _Sheet, options: ReadOptions) -> LabelRecording:
             time = number_at(cells[clock], path, "the recording time", line)
             kept = tuple(cells[i] for i in modifiers if cells[i] not in MISSING)
             agent = cells[subject] if subject is not None and cells[subject] not in MISSING else ""
-            events.append(Event(time, cells[behaviour], _STATUS[status], agent, None, kept, line))
+            events.append(LoggedEvent(time, cells[behaviour], _STATUS[status], agent, None, kept, line))
         except DataError as err:
             problems.append(str(err))
     raise_collected(DataError, f"{path}: rows that cannot be read", problems[:20])

@@ -32,7 +32,7 @@ _SELF = "self"  # MABe's word for the agent itself
 
 @dataclass(frozen=True)
 class _Columns:
-    """Where a header has what; `unit` None stands for bare start and stop."""
+    """The positions of the columns in a header; `unit` None stands for bare start and stop."""
 
     action: int
     start: int

@@ -12,14 +12,14 @@ from typing import Literal
 from etholake.errors import DataError
 from etholake.formats.base import Bout, ReadOptions, Remark
 
-__all__ = ["Event", "alternating", "pair"]
+__all__ = ["LoggedEvent", "alternating", "pair"]
 
 _SHOWN = 10  # unpaired events listed in full
 Key = tuple[str, str | None, str, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
-class Event:
+class LoggedEvent:
     """One event of an event log; `status` is None where the log does not say whether a state starts or stops.
 
     A log of whole bouts has events of status "BOUT" with a `stop`.
@@ -41,7 +41,7 @@ class Event:
         return (self.agent, self.target, self.action, self.modifiers)
 
 
-def alternating(events: Iterable[Event]) -> list[Event]:
+def alternating(events: Iterable[LoggedEvent]) -> list[LoggedEvent]:
     """Return the events with a status: START and STOP by turns for each subject, action and modifiers."""
     seen: Counter[Key] = Counter()
     stated = []
@@ -55,7 +55,7 @@ def alternating(events: Iterable[Event]) -> list[Event]:
 
 
 def pair(
-    path: Path, events: Sequence[Event], options: ReadOptions, *, where: str = "", end: float | None = None
+    path: Path, events: Sequence[LoggedEvent], options: ReadOptions, *, where: str = "", end: float | None = None
 ) -> tuple[list[Bout], list[Remark]]:
     """Return the bouts of an event log, in the order of their starts, and what there is to say about it.
 
@@ -75,9 +75,9 @@ def pair(
     DataError
         Events are unpaired: each with file, line, subject and behaviour; or a stop lies before its start.
     """
-    open_starts: dict[Key, list[Event]] = defaultdict(list)
+    open_starts: dict[Key, list[LoggedEvent]] = defaultdict(list)
     bouts: list[Bout] = []
-    unpaired: list[Event] = []
+    unpaired: list[LoggedEvent] = []
     points: Counter[str] = Counter()
     for event in sorted(events, key=lambda e: e.time):  # stable: simultaneous events keep the log's order
         if event.status == "POINT":
@@ -109,7 +109,7 @@ def pair(
     return sorted(bouts, key=lambda bout: bout.start), remarks
 
 
-def _about_unpaired(path: Path, unpaired: list[Event], options: ReadOptions, where: str) -> list[Remark]:
+def _about_unpaired(path: Path, unpaired: list[LoggedEvent], options: ReadOptions, where: str) -> list[Remark]:
     if not unpaired:
         return []
     unpaired.sort(key=lambda e: (e.line or 0, e.time))
@@ -128,16 +128,16 @@ def _about_unpaired(path: Path, unpaired: list[Event], options: ReadOptions, whe
     )
 
 
-def _bout(event: Event, stop: float, *, point: bool = False) -> Bout:
+def _bout(event: LoggedEvent, stop: float, *, point: bool = False) -> Bout:
     return Bout(event.action, event.time, stop, event.agent, event.target, event.modifiers, event.line, point)
 
 
-def _at(event: Event) -> str:
+def _at(event: LoggedEvent) -> str:
     place = f"line {event.line}" if event.line else event.place
     return f"{place}: " if place else ""
 
 
-def _named(event: Event, where: str) -> str:
+def _named(event: LoggedEvent, where: str) -> str:
     subject = f"subject '{event.agent}'" if event.agent else "no subject"
     modifiers = f", modifiers {'|'.join(event.modifiers)}" if any(event.modifiers) else ""
     return f"{where}{subject}, behaviour '{event.action}'{modifiers} at {event.time:g} s"
