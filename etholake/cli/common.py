@@ -16,7 +16,7 @@ from etholake.settings import Settings
 
 __all__ = [
     "AddVerb", "confirmation", "data_folder", "exclusive", "ids", "named_parameters", "read_text", "report",
-    "requires", "say",
+    "requires", "say", "words",
 ]  # fmt: skip
 
 AddVerb = Callable[..., argparse.ArgumentParser]
@@ -77,6 +77,11 @@ def ids(text: str | None) -> list[int] | None:
         return [int(item) for item in text.split(",") if item.strip()]
     except ValueError as err:
         raise UsageError(f"Expected video ids like 12,34,56, but got '{text}'.") from err
+
+
+def words(text: str | None) -> tuple[str, ...]:
+    """Return the parts of a text like ``attack,mount``, without outer blanks; none for None."""
+    return tuple(part.strip() for part in (text or "").split(",") if part.strip())
 
 
 def named_parameters(pairs: Sequence[str]) -> dict[str, str]:

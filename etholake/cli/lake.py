@@ -7,8 +7,8 @@ import json
 import sys
 from pathlib import Path
 
-from etholake.cli.common import AddVerb, data_folder, exclusive, named_parameters, read_text, report
-from etholake.errors import UsageError
+from etholake.cli.common import AddVerb, data_folder, exclusive, named_parameters, read_text, report, words
+from etholake.errors import UsageError, suggestion
 from etholake.progress import progress
 from etholake.settings import Settings
 
@@ -31,6 +31,21 @@ def add(verb: AddVerb) -> None:
         metavar="HOURS",
         help="longer than your longest query or job (default: 24)",
     )
+    sub = verb("export", _export, "Write annotations or predictions into other tools' files.", data=True)
+    target = sub.add_argument(
+        "--to",
+        required=True,
+        metavar="TOOL",
+        help="the tool: annot, boris, csv, ethovision-like, jabs, mabe, nwb, simba",
+    )
+    target.completer = _export_targets  # type: ignore[attr-defined]
+    sub.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="folder for the files")
+    sub.add_argument(
+        "--run", dest="run_id", metavar="RUN_ID", help="predictions of this run (default: annotations)"
+    )
+    sub.add_argument("--videos", metavar="IDS", help="numbers or names, separated by commas (default: all)")
+    sub.add_argument("--labs", metavar="LABS", help="separated by commas (default: all)")
+    sub.add_argument("--actions", metavar="ACTIONS", help="separated by commas (default: all)")
     sub = verb("query", _query, "Ask Athena.")
     what = sub.add_mutually_exclusive_group()
     what.add_argument("--sql", help="a statement; values for its ? come from --param, in order")
@@ -72,6 +87,26 @@ def _vacuum(current: Settings, arguments: argparse.Namespace) -> None:
     from etholake.stages.lake import vacuum
 
     report(arguments, vacuum.run(current, dt.timedelta(hours=arguments.older_than)))
+
+
+def _export_targets(**_: object) -> list[str]:
+    """Return the names of the tools, for shell completion."""
+    from etholake.formats.export.registry import EXPORTERS
+
+    return list(EXPORTERS.names())
+
+
+def _export(current: Settings, arguments: argparse.Namespace) -> None:
+    from etholake.formats.export.registry import EXPORTERS
+    from etholake.stages.lake import export
+
+    if arguments.to not in EXPORTERS.names():
+        raise UsageError(f"There is no tool '{arguments.to}'. {suggestion(arguments.to, EXPORTERS.names())}")
+    choice = export.ExportChoice(
+        arguments.run_id, words(arguments.videos), words(arguments.labs), words(arguments.actions)
+    )
+    data = arguments.data or current.data
+    report(arguments, export.run(current, arguments.to, arguments.out, choice, Path(data) if data else None))
 
 
 def _report_names(**_: object) -> list[str]:
