@@ -25,10 +25,10 @@ def lake_settings(mock_settings: Settings) -> Settings:
             for v in (41, 42)]  # fmt: skip
     lake.replace_table("metadata_train", rows("metadata_train", *meta), "one", {})
     bout = {"split": "train", "agent_id": 1}
-    labels = [{**bout, "video_id": 41, "target_id": 2, "action": "attack", "start_frame": 10,
-               "stop_frame": 20},
-              {**bout, "video_id": 42, "target_id": 1, "action": "rear", "start_frame": 0, "stop_frame": 5}]  # fmt: skip
-    lake.replace_table("annotations_enriched", rows("annotations_enriched", *labels), "one", {"lab_id": "north"})
+    attack = {**bout, "video_id": 41, "target_id": 2, "action": "attack", "start_frame": 10, "stop_frame": 20}
+    rear = {**bout, "video_id": 42, "target_id": 1, "action": "rear", "start_frame": 0, "stop_frame": 5}
+    annotations = rows("annotations_enriched", attack, rear)
+    lake.replace_table("annotations_enriched", annotations, "one", {"lab_id": "north"})
     looked = [{**keys, **bout, "video_id": 41, "target_id": 2, "action": "attack"}]
     lake.replace_table("labeled_behaviors", rows("labeled_behaviors", *looked), "one", {})
     guess = {

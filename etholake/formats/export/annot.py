@@ -11,7 +11,7 @@ from etholake.formats.export.base import Exporter, file_for, length_of, name_col
 __all__ = ["EXPORTER"]
 
 
-class Annot(Exporter):
+class AnnotExporter(Exporter):
     """Bento annotation."""
 
     name = "annot"
@@ -36,4 +36,4 @@ class Annot(Exporter):
         return paths
 
 
-EXPORTER = Annot()
+EXPORTER = AnnotExporter()

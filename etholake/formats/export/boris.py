@@ -20,7 +20,7 @@ _TARGET = "target"  # the modifier set's name, by which the reader knows it
 _NO_MODIFIER = "None"  # BORIS's own word
 
 
-class Boris(Exporter):
+class BorisExporter(Exporter):
     """BORIS project."""
 
     name = "boris"
@@ -108,4 +108,4 @@ def _observation(recording: LabelRecording, targets: dict[str, list[str]]) -> di
     }
 
 
-EXPORTER = Boris()
+EXPORTER = BorisExporter()

@@ -17,7 +17,7 @@ from etholake.formats.labels.directed import split_name
 __all__ = ["EXPORTER"]
 
 
-class Jabs(Exporter):
+class JabsExporter(Exporter):
     """JABS annotations."""
 
     name = "jabs"
@@ -61,4 +61,4 @@ def _blocks(bouts: Sequence[Bout], spans: Sequence[tuple[int, int]]) -> list[dic
     return blocks
 
 
-EXPORTER = Jabs()
+EXPORTER = JabsExporter()

@@ -17,7 +17,7 @@ _NUMBERED = re.compile(r"(?:mouse)?([1-9]\d{0,2})")
 _MAX_ANIMAL = 127  # the contract's tinyint
 
 
-class Mabe(Exporter):
+class MabeExporter(Exporter):
     """MABe 2025 annotations."""
 
     name = "mabe"
@@ -56,4 +56,4 @@ def _number(name: str | None) -> int | None:
     return int(match[1]) if match and int(match[1]) <= _MAX_ANIMAL else None
 
 
-EXPORTER = Mabe()
+EXPORTER = MabeExporter()

@@ -15,7 +15,7 @@ __all__ = ["EXPORTER"]
 _UNKNOWN = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)  # NWB demands a time; an export does not know it
 
 
-class Nwb(Exporter):
+class NwbExporter(Exporter):
     """NWB behaviour intervals."""
 
     name = "nwb"
@@ -47,4 +47,4 @@ class Nwb(Exporter):
         return paths
 
 
-EXPORTER = Nwb()
+EXPORTER = NwbExporter()

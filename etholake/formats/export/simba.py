@@ -17,7 +17,7 @@ __all__ = ["EXPORTER"]
 _POSE = ("_x", "_y", "_p")
 
 
-class Simba(Exporter):
+class SimbaExporter(Exporter):
     """SimBA targets, without pose and features."""
 
     name = "simba"
@@ -48,4 +48,4 @@ class Simba(Exporter):
         return paths
 
 
-EXPORTER = Simba()
+EXPORTER = SimbaExporter()

@@ -39,9 +39,9 @@ _SHOWN = 10
 
 @dataclass(frozen=True)
 class ExportChoice:
-    """What to export.
+    """The choice of labels.
 
-    `run_id` None stands for the annotations; `videos` (numbers or names), `labs` and `actions` empty stand for all.
+    `run_id` None stands for the annotations; empty `videos` (numbers or names), `labs`, `actions` for all.
     """
 
     run_id: str | None = None
