@@ -35,7 +35,7 @@ GROUPS = (
     ("all of it", pipeline),
 )
 # Verbs that leave nothing in a lake and start no work: they are no runs, and are not logged.
-QUIET = frozenset({"config", "up", "down", "simulate", "package", "cost", "explain", "report"})
+QUIET = frozenset({"config", "up", "down", "simulate", "package", "cost", "explain", "report", "benchmark"})
 
 
 def main(argv: Sequence[str] | None = None) -> int:
