@@ -1,12 +1,11 @@
 """Run the three tasks of CalMS21 on its official files: train on the train file, score on the test file.
 
 Task 1 is classic classification, task 2 has five further annotators, task 3 seven further behaviours; each
-annotator
-or behaviour is one group of the files, has a classifier of its own, and counts alike. Our classifier here is
-boosted trees on the features of the family `boosted` (`features.rolling`), for the resident towards the intruder.
+annotator or behaviour is one group of the files, has a classifier of its own, and counts alike. Our classifier
+here is boosted trees on the features of the family `boosted` (`features.rolling`), for the resident towards the intruder.
 
 The files are large and were not to be had while this was written: it was run on generated files of their layout,
-and the metric on cases worked out by hand. Hashes of the files are not published with the paper.
+and the metric on cases worked out by hand. Hashes of the files are not checked.
 
 Source of the published figures: Sun et al., "The Multi-Agent Behavior Dataset: Mouse Dyadic Social Interactions",
 NeurIPS 2021 Datasets and Benchmarks, arXiv:2104.02710.
