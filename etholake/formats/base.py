@@ -139,6 +139,8 @@ class Bout:
 
     `agent` and `target` are the tool's own names; `agent` is "" where the source names none, `target` is None
     where the source does not say whom (the mapping decides) and equal to `agent` for an action towards oneself.
+    `stop` is infinite where the user let an unpaired event last until the video's end. A `point` has no duration
+    (start == stop) and becomes the one frame in which it starts.
     """
 
     action: str
@@ -148,6 +150,7 @@ class Bout:
     target: str | None = None
     modifiers: tuple[str, ...] = ()
     line: int | None = None
+    point: bool = False
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ TABLES: dict[str, tuple[str, ...]] = {
 
 
 def query(catalog: GlueCatalog, name: str) -> str:
-    """A SELECT in Athena's SQL that gives one of `TABLES`, its rows as literals. KeyError for another name."""
+    """Return a SELECT that gives one of `TABLES`, its rows as literals. Raises KeyError for another name."""
     columns = TABLES[name]
     kinds = ["bigint" if column == "ordinal_position" else "varchar" for column in columns]
     typed = [f"CAST({column} AS {kind}) AS {column}" for column, kind in zip(columns, kinds, strict=True)]
@@ -60,11 +60,11 @@ def _is_view(entry: dict[str, Any]) -> bool:
 
 
 def _tables(catalog: GlueCatalog) -> Iterable[Row]:
-    found = [
+    entries = [
         (CATALOG, database, entry["Name"].lower(), "VIEW" if _is_view(entry) else "BASE TABLE")
         for database, entry in _entries(catalog)
     ]
-    return [*found, *((CATALOG, SCHEMA, name, "BASE TABLE") for name in sorted(TABLES))]
+    return [*entries, *((CATALOG, SCHEMA, name, "BASE TABLE") for name in sorted(TABLES))]
 
 
 def _columns(catalog: GlueCatalog) -> Iterable[Row]:

@@ -38,24 +38,24 @@ class DataFile:
 
 
 def file_format(table: Table, library: str | None = None) -> str:
-    """`parquet`, `text` or `opencsv`, of a table or of a partition with a SerDe of its own. Raises QueryError for others."""
+    """Return the format `parquet`, `text` or `opencsv` of a table or partition. Raises QueryError for others."""
     library = library or table.serde
     serde = library.rpartition(".")[2]
-    known = {"ParquetHiveSerDe": "parquet", "LazySimpleSerDe": "text", "OpenCSVSerde": "opencsv"}
-    if serde not in known:
+    formats = {"ParquetHiveSerDe": "parquet", "LazySimpleSerDe": "text", "OpenCSVSerde": "opencsv"}
+    if serde not in formats:
         raise QueryError("NOT_SUPPORTED", f"The SerDe {library or '(none)'} is not supported by local_mock")
-    return known[serde]
+    return formats[serde]
 
 
 def data_files(data: DataAccess, location: str) -> list[Any]:
     """Objects under a location that are data (no `_SUCCESS`, no `.crc`, nothing empty)."""
     prefix = location.rstrip("/") + "/"
-    found = [
+    files = [
         item
         for item in data.list(prefix)
         if item.size > 0 and not any(part.startswith(("_", ".")) for part in item.uri[len(prefix) :].split("/"))
     ]
-    return sorted(found, key=lambda item: item.uri)
+    return sorted(files, key=lambda item: item.uri)
 
 
 def bind_scan(
@@ -134,7 +134,7 @@ def _partitions(table: Table, scan: Scan, evaluate: Callable[[str], list[Any]]) 
 
 
 def _value(sql: str, kind: Type) -> str:
-    """A partition value in its type; Hive's name of the missing value is NULL."""
+    """Return a partition value in its type; Hive's name of the missing value is NULL."""
     return f"CAST(nullif({sql}, '__HIVE_DEFAULT_PARTITION__') AS {kind.duckdb})"
 
 
@@ -198,7 +198,7 @@ def _partition_columns(scan: Scan, values: tuple[str, ...] | None, members: list
 
 
 def _by_file(members: list[DataFile], values: list[str]) -> str:
-    """The value that belongs to the file of the row."""
+    """Return the value that belongs to the file of the row."""
     paths = ", ".join(text(str(f.path)) for f in members)
     return (
         "map_extract_value(MAP {}, 'f$')"

@@ -45,7 +45,7 @@ __all__ = ["Expressions"]
 
 _ARITHMETIC = {exp.Add: "+", exp.Sub: "-", exp.Mul: "*", exp.Div: "/", exp.Mod: "%"}
 _NOW = {
-    "CurrentTimestamp": TIMESTAMP_TZ.known(zone="UTC"),
+    "CurrentTimestamp": TIMESTAMP_TZ.with_facts(zone="UTC"),
     "Localtimestamp": TIMESTAMP,
     "CurrentDate": DATE,
     "Localtime": TIME,
@@ -96,16 +96,16 @@ class Expressions(Comparison):
             self.needs = outer
 
     def query(self, node: exp.Expression, scope: Scope | None) -> Query:
-        """A subquery. `Queries` (queries.py) compiles it."""
+        """Compile a subquery; `Queries` (queries.py) does it."""
         raise NotImplementedError
 
     def call(self, node: exp.Expression, name: str, arguments: list[Any], scope: Scope) -> Typed:
-        """A function call. `Calls` (calls.py) compiles it."""
+        """Compile a function call; `Calls` (calls.py) does it."""
         raise NotImplementedError
 
     # --- dispatch -----------------------------------------------------------------------------------------
     def compile(self, node: exp.Expression, scope: Scope) -> Typed:
-        """The DuckDB SQL and Trino type of `node`. Raises QueryError."""
+        """Return the DuckDB SQL and Trino type of `node`. Raises QueryError."""
         kind = type(node)
         if kind in COMPARE:
             return self.comparison(node, COMPARE[kind], scope)
@@ -117,14 +117,14 @@ class Expressions(Comparison):
         return handler(node, scope)
 
     def boolean(self, node: exp.Expression, scope: Scope) -> str:
-        """A condition. Raises QueryError TYPE_MISMATCH if it is not boolean."""
-        found = self.compile(node, scope)
-        if found.type not in (BOOLEAN, UNKNOWN):
+        """Compile a condition. Raises QueryError TYPE_MISMATCH if it is not boolean."""
+        compiled = self.compile(node, scope)
+        if compiled.type not in (BOOLEAN, UNKNOWN):
             raise QueryError(
                 "TYPE_MISMATCH",
-                f"{at(position(node))}WHERE clause must evaluate to a boolean: actual type {found.type}",
+                f"{at(position(node))}WHERE clause must evaluate to a boolean: actual type {compiled.type}",
             )
-        return f"CAST({found.sql} AS BOOLEAN)" if found.type == UNKNOWN else found.sql
+        return f"CAST({compiled.sql} AS BOOLEAN)" if compiled.type == UNKNOWN else compiled.sql
 
     def unify(self, nodes: list[Any], scope: Scope, what: str) -> tuple[list[str], Type]:
         """Expressions coerced to their common type."""
@@ -213,8 +213,8 @@ class Expressions(Comparison):
     _currentdate = _currenttimestamp = _localtimestamp = _localtime = _currenttime = _now
 
     def _paren(self, node: exp.Paren, scope: Scope) -> Typed:
-        found = self.compile(node.this, scope)
-        return Typed(f"({found.sql})", found.type, found.literal)
+        compiled = self.compile(node.this, scope)
+        return Typed(f"({compiled.sql})", compiled.type, compiled.literal)
 
     # --- operators ----------------------------------------------------------------------------------------
     def arithmetic(self, node: exp.Expression, symbol: str, scope: Scope) -> Typed:
@@ -235,7 +235,7 @@ class Expressions(Comparison):
         return self.concatenate([left, right], position(node))
 
     def concatenate(self, items: list[Typed], where: tuple[int, int] | None) -> Typed:
-        """`||` of texts or arrays (NULL if any is NULL)."""
+        """Return `||` of texts or arrays (NULL if any is NULL)."""
         kinds = {item.type.base for item in items} - {"unknown"}
         if "array" in kinds:
             element = next(item.type.args[0] for item in items if item.type.base == "array")
@@ -322,7 +322,7 @@ class Expressions(Comparison):
             raise QueryError(err.code, at(where) + str(err).removeprefix(f"{err.code}: ")) from err
         if target.base == "timestamp with time zone":
             zone = inner.type.zone if inner.type.base == target.base else "" if inner.type.is_text else "UTC"
-            target = target.known(zone=zone)
+            target = target.with_facts(zone=zone)
         constant = (
             inner.literal if isinstance(inner.literal, str) and target.base in ("date", "timestamp") else None
         )
@@ -426,7 +426,7 @@ class Expressions(Comparison):
 
 
 def unescaped(value: str, mark: str, where: tuple[int, int] | None) -> str:
-    """The text of `U&'…'`."""
+    """Return the text of `U&'…'`."""
     out, i = "", 0
     while i < len(value):
         if value[i] != mark:
