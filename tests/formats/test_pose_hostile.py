@@ -7,6 +7,7 @@ import os
 import pickle
 import subprocess
 import sys
+import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -216,7 +217,7 @@ def test_a_pickle_is_not_run(protocol: int, tmp_path: Path) -> None:
     marker = tmp_path / "run"
     value = inert_pickle.loads(pickle.dumps({"a": [1, 2.5, "x", None, True, (3,)], "b": Evil(marker)}, protocol))
     assert value["a"] == [1, 2.5, "x", None, True, (3,)]
-    assert isinstance(value["b"], inert_pickle.Call)
+    assert isinstance(value["b"], inert_pickle.PickledCall)
     assert not marker.exists()
 
 
@@ -332,3 +333,18 @@ def test_a_csv_with_one_enormous_line(tmp_path: Path) -> None:
     path.write_text(f"{header}0,{'x' * 20_000_000},1\n")
     with pytest.raises(DataError, match=r"line 4"):
         read("deeplabcut_csv", path)
+
+
+@pytest.mark.slow
+def test_an_xlsx_bomb_is_refused_by_what_it_declares(tmp_path: Path) -> None:
+    path = twins.ethovision_xlsx(tmp_path)
+    with (
+        zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED, compresslevel=1) as book,
+        book.open("xl/media/bomb.bin", "w") as part,
+    ):
+        for _ in range(520):
+            part.write(bytes(1 << 20))
+    assert path.stat().st_size < 5 << 20
+    assert FORMATS.get("ethovision_tracks").detect(path) is None
+    with pytest.raises(DataError, match="would unpack to"):
+        read("ethovision_tracks", path)
