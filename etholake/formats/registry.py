@@ -17,6 +17,23 @@ FORMATS: Registry[PoseFormat | LabelFormat] = Registry(
     "etholake.formats",
     "format",
     {
+        # labels
+        "boris_project": "etholake.formats.labels.boris_project:FORMAT",
+        "boris_tabular": "etholake.formats.labels.boris_table:TABULAR",
+        "boris_aggregated": "etholake.formats.labels.boris_table:AGGREGATED",
+        "caltech_annot": "etholake.formats.labels.caltech:BENTO",
+        "caltech_annotator": "etholake.formats.labels.caltech:ANNOTATOR",
+        "calms21_annotations": "etholake.formats.labels.calms21:FORMAT",
+        "deepethogram": "etholake.formats.labels.deepethogram:FORMAT",
+        "ethovision_manual": "etholake.formats.labels.ethovision:MANUAL",
+        "ethovision_raw": "etholake.formats.labels.ethovision:RAW",
+        "framewise_csv": "etholake.formats.labels.framewise_csv:FORMAT",
+        "interval_csv": "etholake.formats.labels.interval_csv:FORMAT",
+        "jabs_annotations": "etholake.formats.labels.jabs:FORMAT",
+        "mabe2025_annotation": "etholake.formats.labels.mabe:FORMAT",
+        "nwb_intervals": "etholake.formats.labels.nwb_intervals:FORMAT",
+        "simba_targets": "etholake.formats.labels.simba:FORMAT",
+        "trial_prediction": "etholake.formats.labels.prediction:FORMAT",
         # poses
         "alphatracker_json": "etholake.formats.pose.alphatracker:FORMAT",
         "calms21_json": "etholake.formats.pose.calms21:CALMS21_JSON",

@@ -144,6 +144,8 @@ class GlueCatalog:
         if database == information.SCHEMA and name in information.TABLES:
             return Table(database, name, [], view=information.query(self, name))
         entry = self.entry(database, name)
+        if entry is None and (partitions := self._partitions_table(database, name)):
+            return partitions
         if entry is None:
             if database != information.SCHEMA:
                 self.require_database(database, position)
@@ -151,3 +153,15 @@ class GlueCatalog:
                 "TABLE_NOT_FOUND", f"{at(position)}Table 'awsdatacatalog.{database}.{name}' does not exist"
             )
         return table_of(entry, self.partition_entries(database, name))
+
+    def _partitions_table(self, database: str, name: str) -> Table | None:
+        """Return ``"t$partitions"``: one row a partition, of the keys' types; None if `t` has no keys."""
+        from local_mock.athena import information
+
+        base, _, kind = name.rpartition("$")
+        entry = self.entry(database, base) if kind == "partitions" else None
+        if entry is None or not entry.get("PartitionKeys"):
+            return None
+        table = table_of(entry, self.partition_entries(database, base))
+        rows = [p.values for p in table.partitions]
+        return Table(database, name, [], view=information.partitions(table.partition_keys, rows))

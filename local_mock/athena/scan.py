@@ -18,9 +18,9 @@ from local_mock.athena.catalog import Partition, Table
 from local_mock.athena.errors import QueryError
 from local_mock.athena.footers import Footer, footer, scanned
 from local_mock.athena.projection import projected
-from local_mock.athena.sqltypes import VARCHAR, Type, parse_type
-from local_mock.athena.translate.casts import rounded_timestamp
-from local_mock.athena.translate.relations import Scan, quote, text
+from local_mock.athena.sqltypes import BIGINT, TIMESTAMP, VARCHAR, Type, parse_type
+from local_mock.athena.translate.casts import rounded_timestamp, widen
+from local_mock.athena.translate.relations import HIDDEN, Scan, quote, text
 from local_mock.data import DataAccess
 
 __all__ = ["bind_scan", "data_files", "file_format"]
@@ -35,6 +35,12 @@ class DataFile:
     size: int
     values: tuple[str, ...]
     serde_parameters: tuple[tuple[str, str], ...] | None = None
+
+    def hidden(self, column: str) -> str:
+        """Return the text of a hidden column, one value a file."""
+        if column == "$path":
+            return self.uri
+        return str(self.size if column == "$file_size" else int(self.path.stat().st_mtime * 1000))
 
 
 def file_format(table: Table, library: str | None = None) -> str:
@@ -160,7 +166,7 @@ def _parquet(scan: Scan, files: list[DataFile], feet: dict[Path, Footer]) -> str
             if name in scan.used
         ]
         columns += _partition_columns(scan, values, members)
-        needs_name = "$path" in scan.used or "$file_size" in scan.used or values is None
+        needs_name = bool(HIDDEN.keys() & scan.used) or values is None
         listed = ", ".join(text(str(f.path)) for f in members)
         options = ", filename = 'f$'" if needs_name else ""
         selects.append(
@@ -188,13 +194,20 @@ def _partition_columns(scan: Scan, values: tuple[str, ...] | None, members: list
     columns += [
         f"CAST(NULL AS {c.type.duckdb}) AS {quote(n)}" for n, c in scan.columns.items() if n not in scan.used
     ]
-    if "$path" in scan.used:
-        columns.append(f"{_by_file(members, [f.uri for f in members])} AS {quote('$path')}")
-    if "$file_size" in scan.used:
-        columns.append(
-            f"CAST({_by_file(members, [str(f.size) for f in members])} AS BIGINT) AS {quote('$file_size')}"
-        )
+    for name in HIDDEN:
+        if name in scan.used:
+            value = _by_file(members, [f.hidden(name) for f in members])
+            columns.append(f"{_hidden(name, value)} AS {quote(name)}")
     return columns
+
+
+def _hidden(name: str, value: str) -> str:
+    """Return the SQL of a hidden column from the SQL of its text."""
+    kind = HIDDEN[name]
+    if kind == VARCHAR:
+        return value
+    number = f"CAST({value} AS BIGINT)"
+    return number if kind == BIGINT else widen(f"make_timestamp({number} * 1000)", TIMESTAMP, kind)
 
 
 def _by_file(members: list[DataFile], values: list[str]) -> str:
@@ -262,7 +275,7 @@ def _text(scan: Scan, files: list[DataFile], kind: str, convert: Callable[[dict[
         })  # fmt: skip
         columns = [f"c{i} AS {quote(name)}" for i, (name, _) in enumerate(table.columns) if name in scan.used]
         columns += _partition_columns(scan, f.values, [f])
-        named = ", filename = 'f$'" if {"$path", "$file_size"} & scan.used else ""
+        named = ", filename = 'f$'" if HIDDEN.keys() & scan.used else ""
         selects.append(
             f"SELECT {', '.join(columns) or '1 AS one'} FROM read_parquet([{text(str(made))}], hive_partitioning = false)"
             if not named

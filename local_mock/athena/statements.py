@@ -110,19 +110,31 @@ def substitute_parameters(sql: str, values: list[str]) -> str:
 
 
 def _bound(value: str) -> str:
-    """Return a parameter as one operand, in brackets unless it is a literal. Raises QueryError for no expression."""
+    """Return a parameter as one operand.
+
+    A literal stays as it is, an expression of literals is put in brackets, and a bare word or text is a string, so
+    that no parameter can name a column or end the statement. Raises QueryError for a broken expression with quotes.
+    """
     text = value.strip()
     if re.fullmatch(r"'(?:[^']|'')*'|[+-]?[\d.]+(?:[eE][+-]?\d+)?|(?i:null|true|false)", text):
         return text
+    if _is_constant(text):
+        return f"({text})"
+    if "'" in text:
+        raise QueryError("SYNTAX_ERROR", f"line 1:1: the parameter {text!r} is no expression")
+    return f"'{value}'"
+
+
+def _is_constant(text: str) -> bool:
+    """Whether a text is one expression without names of columns and without a query."""
     try:
         parsed = parse_query(f"SELECT ({text})")
-    except QueryError as err:
-        raise QueryError("SYNTAX_ERROR", f"line 1:1: the parameter {text!r} is no expression") from err
+    except QueryError:
+        return False
     items = parsed.args.get("expressions") or []
-    whole = len(items) == 1 and isinstance(items[0], exp.Paren | exp.Tuple | exp.Subquery)
-    if not whole or any(parsed.args.get(key) for key in parsed.args if key != "expressions"):
-        raise QueryError("SYNTAX_ERROR", f"line 1:1: the parameter {text!r} is no expression")
-    return f"({text})"
+    if len(items) != 1 or any(parsed.args.get(key) for key in parsed.args if key != "expressions"):
+        return False
+    return isinstance(items[0], exp.Paren | exp.Tuple) and not items[0].find(exp.Column, exp.Select)
 
 
 def bracketed(text: str, start: int) -> tuple[str, int]:

@@ -1,7 +1,7 @@
 """Tell the media of a BORIS observation apart: which video an event is in, and at which time of it.
 
-Media that are queued in one player run on one clock: the second starts where the first ends. Media of other players
-are other views of the same time. BORIS exports write several media and their rates as text
+Media that are queued in one player run on one clock: the second starts where the first ends. Media of other
+players are other views of the same time. BORIS exports write several media and their rates as text
 (`player #1:a.mp4;b.mp4|player #2:c.mp4`, `30.000;25.000|30.000`).
 """
 
@@ -95,7 +95,13 @@ def recordings(
         text = f"{where}{len(beside)} media of other players are other views of the same time: {', '.join(beside)}"
         about.append(Remark("note", text, path))
     common = LabelRecording(
-        safe_name(observation), (), vocabulary, "second", animals=animals, annotator=observation, remarks=tuple(about)
+        safe_name(observation),
+        (),
+        vocabulary,
+        "second",
+        animals=animals,
+        annotator=observation,
+        remarks=tuple(about),
     )
     if not queue:
         return [replace(common, bouts=tuple(bouts))]
@@ -132,7 +138,7 @@ def _of(common: LabelRecording, media: Media, bouts: list[Bout], beside: tuple[s
 
 
 def _between(bouts: Sequence[Bout], start: float, stop: float) -> tuple[list[Bout], int]:
-    """Return the parts of bouts within ``[start, stop)`` on the clock that starts there, and how many go beyond."""
+    """Return the parts of bouts within ``[start, stop)`` on the clock that starts there, and the number cut."""
     inside = []
     cut = 0
     for bout in bouts:

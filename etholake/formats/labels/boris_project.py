@@ -1,8 +1,8 @@
 """Read BORIS projects (`.boris`, JSON).
 
 A project stores no START and STOP: the n-th event of a subject, code and modifier starts or stops the state by
-turns. Its times are media time plus the observation's time offset; media that are queued in the first player run on
-one clock, and are taken apart here into one recording a video.
+turns. Its times are media time plus the observation's time offset; media that are queued in the first player run
+on one clock, and are taken apart here into one recording a video.
 """
 
 from __future__ import annotations
@@ -84,18 +84,25 @@ def _ethogram(path: Path, project: dict[str, Any]) -> _Ethogram:
         states[code] = "state" in str(behaviour.get("type", "")).lower()
         sets = _dicts(behaviour.get("modifiers"))
         names = [str(s.get("name", "")).strip().lower() for s in sets]
-        target_at.update({code: i for i, name in enumerate(names) if name in _TARGET_SETS})
+        if index := [i for i, name in enumerate(names) if name in _TARGET_SETS]:
+            target_at[code] = index[0]
     return _Ethogram(states, target_at)
 
 
 def _observation(
-    path: Path, name: str, observation: object, ethogram: _Ethogram, subjects: tuple[str, ...], options: ReadOptions
+    path: Path,
+    name: str,
+    observation: object,
+    ethogram: _Ethogram,
+    subjects: tuple[str, ...],
+    options: ReadOptions,
 ) -> list[LabelRecording]:
     if not isinstance(observation, dict) or not isinstance(observation.get("events", []), list):
         raise DataError(f"{path}: observation '{name}' has no list of events.")
     if str(observation.get("type", "MEDIA")).upper() == "IMAGES":
         raise DataError(
-            f"{path}: observation '{name}' was scored on single pictures, which have no clock: export it from BORIS "
+            f"{path}: observation '{name}' was scored on single pictures, which have no clock: export it "
+            "from BORIS "
             "as csv with a frame column."
         )
     offset = number_at(observation.get("time offset") or 0, path, f"the time offset of observation '{name}'")
@@ -125,7 +132,9 @@ def _observation(
 
 def _event(path: Path, name: str, index: int, raw: object, ethogram: _Ethogram, offset: float) -> Event:
     if not isinstance(raw, list) or len(raw) < _FIELDS - 1 or not all(isinstance(raw[i], str) for i in (1, 2)):
-        raise DataError(f"{path}: event {index} of observation '{name}' is no list of time, subject, code, modifier.")
+        raise DataError(
+            f"{path}: event {index} of observation '{name}' is no list of time, subject, code, modifier."
+        )
     time = number_at(raw[0], path, f"the time of event {index} of observation '{name}'") - offset
     code = raw[2]
     modifiers = str(raw[3]).split("|") if len(raw) >= _FIELDS and raw[3] else []

@@ -146,7 +146,9 @@ class _Row:
     def time(self, name: str) -> float:
         text = self.text(name)
         if match := _CLOCK.fullmatch(text):  # hh:mm:ss.zzz
-            hours, minutes, seconds = (number_at(part or "0", self.path, name, self.line) for part in match.groups())
+            hours, minutes, seconds = (
+                number_at(part or "0", self.path, name, self.line) for part in match.groups()
+            )
             return hours * 3600 + minutes * 60 + seconds
         return number_at(text, self.path, f"column '{name}'", self.line)
 

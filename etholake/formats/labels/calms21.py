@@ -41,7 +41,7 @@ class CalMS21(LabelFormat):
         return None
 
     def read(self, path: Path, options: ReadOptions) -> Iterator[LabelRecording]:
-        """Yield one recording a sequence and annotator; sequences without annotations (the test split) have none."""
+        """Yield one recording a sequence and annotator; sequences without annotations have none."""
         del options  # frames have no ends
         for annotator, name, sequence in sequences(path):
             if "annotations" not in sequence:
@@ -67,7 +67,7 @@ class CalMS21(LabelFormat):
 
 
 def sequences(path: Path) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
-    """Yield (annotator, sequence's name, its content) of a CalMS21 JSON. Raises DataError for another structure."""
+    """Yield (annotator, sequence's name, its content) of a CalMS21 JSON. Raises DataError for others."""
     content = read_json(path, MAX_BYTES)
     if not isinstance(content, dict):
         raise DataError(f"{path}: a CalMS21 file is a JSON object of annotators, but this is none.")
@@ -76,7 +76,9 @@ def sequences(path: Path) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
             raise DataError(f"{path}: annotator '{annotator[:60]}' must hold sequences by name.")
         for name, sequence in group.items():
             if not isinstance(sequence, dict):
-                raise DataError(f"{path}: sequence '{name[:60]}' must be an object with keypoints and annotations.")
+                raise DataError(
+                    f"{path}: sequence '{name[:60]}' must be an object with keypoints and annotations."
+                )
             yield annotator, name, sequence
 
 
@@ -93,11 +95,14 @@ def annotation_of(path: Path, name: str, sequence: Mapping[str, Any]) -> tuple[n
     if isinstance(vocabulary, list):
         vocabulary = {str(action): i for i, action in enumerate(vocabulary)}
     if not isinstance(vocabulary, dict) or not all(isinstance(v, int) for v in vocabulary.values()):
-        raise DataError(f"{path}: sequence '{name[:60]}' has no vocabulary (metadata.vocab), so its classes have no name.")
+        raise DataError(
+            f"{path}: sequence '{name[:60]}' has no vocabulary (metadata.vocab), so its classes have no name."
+        )
     values = sequence.get("annotations")
     if not isinstance(values, list) or not all(isinstance(v, int) and v in vocabulary.values() for v in values):
         raise DataError(
-            f"{path}: the annotations of sequence '{name[:60]}' must be one class a frame, of {sorted(vocabulary.values())}."
+            f"{path}: the annotations of sequence '{name[:60]}' must be one class a frame, of "
+            f"{sorted(vocabulary.values())}."
         )
     return np.array(values, dtype=np.int64), {str(key): value for key, value in vocabulary.items()}
 

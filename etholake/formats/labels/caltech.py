@@ -1,8 +1,10 @@
 """Read Caltech annotations: Bento's `.annot`, and the older behaviour annotator's `.txt`.
 
 Frames count from 1 and both ends belong to the bout. Whether a `.annot` counts frames or seconds is told by
-fractions anywhere in the file: a file in seconds may hold whole numbers, too. Bento writes a frame number divided by
-the frame rate as its seconds, so that both are read alike. The Duration column is not read: tools disagree about it.
+fractions anywhere in the file: a file in seconds may hold whole numbers, too. Bento writes a frame number divided
+by
+the frame rate as its seconds, so that both are read alike. The Duration column is not read: tools disagree about
+it.
 """
 
 from __future__ import annotations
@@ -21,7 +23,9 @@ __all__ = ["ANNOTATOR", "BENTO"]
 
 _BENTO_TITLE = "bento annotation file"
 _TITLE = "caltech behavior annotator - annotation file"
-_FIELD = re.compile(r"(movie file\(s\)|annotation (?:start|stop) (?:frame|time)|annotation framerate)\s*:\s*(.*)", re.I)
+_FIELD = re.compile(
+    r"(movie file\(s\)|annotation (?:start|stop) (?:frame|time)|annotation framerate)\s*:\s*(.*)", re.I
+)
 _CHANNEL = re.compile(r"(.+?)-{3,}\s*")
 _LIST = re.compile(r"list of (channels|annotations)\s*:\s*", re.I)
 _STREAM = re.compile(r"(\S+):\s*start\s+end\s+type.*", re.I)
@@ -55,7 +59,12 @@ class BentoAnnot(LabelFormat):
     def read(self, path: Path, options: ReadOptions) -> Iterator[LabelRecording]:
         """Yield the one recording of a file."""
         del options  # every bout has both ends
-        annot = _parsed(path)
+        text = _titled(path, _BENTO_TITLE)
+        annot = _parsed(path, text)
+        if not annot.channels:
+            raise DataError(
+                f"{path}: the file lacks its channels (a line like Ch1----------): it may be cut short."
+            )
         fps = _fps(path, annot)
         seconds = any(_fractional(cell) for row in annot.rows for cell in row[2:4])
         if seconds and fps is None:
@@ -70,7 +79,7 @@ class BentoAnnot(LabelFormat):
                 if seconds and fps:
                     a, b = round(a * fps), round(b * fps)
                 if b < a:
-                    raise DataError(f"{path}, line {line}: '{action}' stops at {last}, before its start {first}.")  # noqa: TRY301
+                    raise DataError(f"{path}, line {line}: '{action}' stops at {last}, before its start {first}.")
                 bouts.append(_bout(action, channel, annot.channels, int(a), int(b), line))
             except DataError as err:
                 problems.append(str(err))
@@ -106,10 +115,18 @@ def _fractional(cell: str) -> bool:
     return "." in cell and not re.fullmatch(r"\d+\.0*", cell)
 
 
-def _parsed(path: Path) -> _Annot:
+def _titled(path: Path, title: str) -> str:
+    """Return the text of a file whose first line is `title`. Raises DataError for others."""
+    text = read_text(path)
+    if not text.lstrip("\ufeff \t\r\n").lower().startswith(title):
+        raise DataError(f"{path}: expected '{title}' as its first line.")
+    return text
+
+
+def _parsed(path: Path, content: str) -> _Annot:
     annot = _Annot()
     channel = action = listing = awaited = ""
-    for line, raw in enumerate(read_text(path).splitlines(), start=1):
+    for line, raw in enumerate(content.splitlines(), start=1):
         text = raw.strip()
         if awaited and text and not _FIELD.match(text):
             annot.facts[awaited] = text
@@ -132,7 +149,9 @@ def _parsed(path: Path) -> _Annot:
         elif channel and action and not text.lower().startswith("start"):
             cells = text.split()
             if len(cells) < 2:
-                raise DataError(f"{path}, line {line}: expected start and stop of '{action}', but got '{text[:60]}'.")
+                raise DataError(
+                    f"{path}, line {line}: expected start and stop of '{action}', but got '{text[:60]}'."
+                )
             annot.rows.append((channel, action, cells[0], cells[1], line))
     return annot
 
@@ -182,7 +201,7 @@ class BehaviorAnnotator(LabelFormat):
         bouts: list[Bout] = []
         problems = []
         configuration = False
-        for line, raw in enumerate(read_text(path).splitlines(), start=1):
+        for line, raw in enumerate(_titled(path, _TITLE).splitlines(), start=1):
             text = raw.strip()
             if text.lower() == "configuration file:":
                 configuration = True
@@ -195,13 +214,19 @@ class BehaviorAnnotator(LabelFormat):
                 try:
                     first, last = (frame_at(match[i], path, "a bout's first or last frame", line) for i in (1, 2))
                     if last < first or first < 1:
-                        raise DataError(f"{path}, line {line}: frames {first} to {last} are no bout (from 1 upwards).")
+                        raise DataError(
+                            f"{path}, line {line}: frames {first} to {last} are no bout (from 1 upwards)."
+                        )
                     bouts.append(Bout(match[3], first - 1, last, modifiers=(streams[-1],), line=line))
                 except DataError as err:
                     problems.append(str(err))
             elif streams and text and set(text) != {"-"}:
                 problems.append(f"{path}, line {line}: expected start, end and type, but got '{text[:60]}'.")
         raise_collected(DataError, f"{path}: bouts that cannot be read", problems)
+        if not streams:
+            raise DataError(
+                f"{path}: the file lacks its streams (a line like 'S1: start end type'): is it cut short?"
+            )
         stops = {int(bout.stop) for bout in bouts}
         if len(streams) == 1:
             bouts = [Bout(b.action, b.start, b.stop, line=b.line) for b in bouts]

@@ -37,8 +37,8 @@ def in_frames(recording: LabelRecording, fps: float | None = None) -> LabelRecor
     Raises
     ------
     DataError
-        The labels are in seconds and nobody knows the fps; a bout lasts until the end of a video of unknown length;
-        a time lies beyond the frame numbers that a table can hold.
+        The labels are in seconds and nobody knows the fps; a bout lasts until the end of a video of unknown
+        length; a time lies beyond the frame numbers that a table can hold.
     """
     rate = fps or recording.fps
     if recording.time_unit == "second" and not rate:
@@ -58,7 +58,9 @@ def in_frames(recording: LabelRecording, fps: float | None = None) -> LabelRecor
                 )
             return recording.frame_count
         if not abs(time) <= MAX_FRAMES:
-            raise DataError(f"A time of '{recording.name}' is frame {time:g}; no video has more than {MAX_FRAMES}.")
+            raise DataError(
+                f"A time of '{recording.name}' is frame {time:g}; no video has more than {MAX_FRAMES}."
+            )
         return round(time)
 
     bouts, empty = [], []
@@ -87,7 +89,8 @@ def _span(span: ScoredSpan, frame: Callable[[float], float]) -> ScoredSpan:
 def _empty(bout: Bout, recording: LabelRecording) -> Remark:
     return Remark(
         "left-out",
-        f"'{bout.action}' from {bout.start:g} to {bout.stop:g} {recording.time_unit}s of '{recording.name}' covers "
+        f"'{bout.action}' from {bout.start:g} to {bout.stop:g} {recording.time_unit}s of "
+        f"'{recording.name}' covers "
         "no frame of the video",
         line=bout.line,
     )

@@ -48,7 +48,9 @@ class DeepEthogramLabels(LabelFormat):
         states_TC = np.zeros((len(body), len(header)), dtype=np.int8)
         for t, row in enumerate(body):
             if len(row) != len(header) or not all(cell in _VALUES for cell in row[1:]):
-                raise DataError(f"{path}, line {t + 2}: expected {len(header) - 1} cells of -1, 0 or 1, but got {row[1:]}.")
+                raise DataError(
+                    f"{path}, line {t + 2}: expected {len(header) - 1} cells of -1, 0 or 1, but got {row[1:]}."
+                )
             states_TC[t, 1:] = [_VALUES[cell] for cell in row[1:]]
         columns = [(c, split_name(name)) for c, name in enumerate(header) if c and name != BACKGROUND]
         yield LabelRecording(

@@ -1,4 +1,4 @@
-"""Write who does an action to whom into a name, for tools that have no place for agent and target, and read it back.
+"""Write who does an action to whom into its name, for tools without a place for agent and target; read it back.
 
 `attack__mouse1__mouse2` is mouse1's attack on mouse2, `attack__mouse1` its attack on nobody that is named, and
 `rear__mouse1__mouse1` what it does to itself. A name without the double underscore is an action alone.
@@ -27,7 +27,8 @@ def column_name(bout: Bout) -> str:
         names.append(bout.target)
     if any(MARK in name or name.startswith("_") or name.endswith("_") for name in names) or not all(names):
         raise UsageError(
-            f"This tool keeps agent and target in the action's name, as attack{MARK}mouse1{MARK}mouse2, which cannot "
+            f"This tool keeps agent and target in the action's name, as attack{MARK}mouse1{MARK}mouse2, "
+            "which cannot "
             f"be told from '{MARK.join(names)}': rename it, or export to boris, csv, nwb or mabe."
         )
     return MARK.join(names)

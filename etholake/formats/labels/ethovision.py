@@ -24,7 +24,16 @@ from etholake.formats.base import Bout, Detection, LabelFormat, LabelRecording, 
 from etholake.formats.labels.directed import split_name
 from etholake.formats.labels.onehot import UNLABELLED, is_binary, runs
 from etholake.formats.labels.pairing import Event, pair
-from etholake.formats.labels.reading import column, delimiter_of, head, number_at, quietly, read_text, safe_name, video_name
+from etholake.formats.labels.reading import (
+    column,
+    delimiter_of,
+    head,
+    number_at,
+    quietly,
+    read_text,
+    safe_name,
+    video_name,
+)
 from etholake.formats.labels.xlsx import read_sheets
 
 __all__ = ["MANUAL", "RAW"]
@@ -63,14 +72,17 @@ def _sheets(path: Path, max_rows: int | None = None) -> list[_Sheet]:
     sheets = [sheet for name, rows in tables.items() if (sheet := _sheet(name, rows))]
     if not sheets:
         raise DataError(
-            f"{path}: an EthoVision export starts with the number of header lines, and that many lines must follow."
+            f"{path}: an EthoVision export starts with the number of header lines, and that many lines "
+            "must follow."
         )
     return sheets
 
 
 def _sheet(name: str, rows: list[list[str]]) -> _Sheet | None:
     first = [cell for cell in rows[0] if cell][:2] if rows else []
-    count = number(first[1]) if len(first) == 2 and "header" in first[0].lower().replace("kopf", "header") else None
+    count = (
+        number(first[1]) if len(first) == 2 and "header" in first[0].lower().replace("kopf", "header") else None
+    )
     if count is None or count != int(count) or int(count) not in _HEADER_LINES or len(rows) < int(count):
         return None
     lines = int(count)
@@ -131,7 +143,8 @@ def _manual(path: Path, sheet: _Sheet, options: ReadOptions) -> LabelRecording:
         try:
             if status not in _STATUS or not cells[behaviour]:
                 raise DataError(
-                    f"{path}, line {line}: expected a behaviour with 'state start', 'state stop' or 'point event', "
+                    f"{path}, line {line}: expected a behaviour with 'state start', 'state stop' or "
+                    "'point event', "
                     f"but got '{cells[behaviour][:40]}', '{cells[event][:40]}'."
                 )
             time = number_at(cells[clock], path, "the recording time", line)
@@ -179,7 +192,9 @@ class EthoVisionRaw(LabelFormat):
                 other = joined.get(recording.name)
                 joined[recording.name] = _join(path, other, recording) if other else recording
         if not joined:
-            raise DataError(f"{path}: no column of the raw data holds only 0 and 1, so there are no behaviours in it.")
+            raise DataError(
+                f"{path}: no column of the raw data holds only 0 and 1, so there are no behaviours in it."
+            )
         yield from joined.values()
 
 
@@ -197,15 +212,20 @@ def _states(sheet: _Sheet) -> list[int]:
 def _raw(path: Path, sheet: _Sheet, columns: Sequence[int]) -> LabelRecording:
     clock = column(sheet.names, "recording time", "trial time")
     clock = 0 if clock is None else clock
-    rows = [row for row in sheet.rows if any(row)]
+    rows = [[*row, *[""] * (len(sheet.names) - len(row))] for row in sheet.rows if any(row)]
     times = np.array(
-        [number_at(row[clock], path, f"'{sheet.names[clock]}'", sheet.first_line + i) for i, row in enumerate(rows)]
+        [
+            number_at(row[clock], path, f"'{sheet.names[clock]}'", sheet.first_line + i)
+            for i, row in enumerate(rows)
+        ]
     )
     rate = _sample_rate(path, times)
     numbers = np.rint(times * rate).astype(np.int64)
     if (np.diff(numbers) <= 0).any():
         line = sheet.first_line + int(np.flatnonzero(np.diff(numbers) <= 0)[0]) + 1
-        raise DataError(f"{path}, line {line}: the time does not increase; expected one row a sample of {rate:g} Hz.")
+        raise DataError(
+            f"{path}, line {line}: the time does not increase; expected one row a sample of {rate:g} Hz."
+        )
     name, media = _video(path, sheet)
     subject = sheet.facts.get("subject name", sheet.facts.get("subject", ""))
     bouts: list[Bout] = []
@@ -214,7 +234,7 @@ def _raw(path: Path, sheet: _Sheet, columns: Sequence[int]) -> LabelRecording:
     for c in columns:
         action, agent, target = split_name(sheet.names[c])
         agent = agent or subject
-        cells = [row[c] if c < len(row) else "" for row in rows]
+        cells = [row[c] for row in rows]
         states = np.array([UNLABELLED if cell in MISSING else int(float(cell)) for cell in cells], dtype=np.int8)
         actions.append(action)
         bouts += [Bout(action, a / rate, b / rate, agent, target) for a, b in _clocked(states == 1, numbers)]

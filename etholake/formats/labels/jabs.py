@@ -1,4 +1,4 @@
-"""Read JABS annotations (JSON): blocks with inclusive ends; `present: false` is a negative, all else unlabelled."""
+"""Read JABS annotations (JSON): blocks with inclusive ends; `present: false` is a negative, else unlabelled."""
 
 from __future__ import annotations
 
@@ -76,7 +76,9 @@ def _block(path: Path, what: str, block: object) -> tuple[int, int, bool]:
         raise DataError(f"{path}: {what} must have start, end and present (true or false).")
     first, last = (frame_at(block.get(key), path, f"'{key}' of {what}") for key in ("start", "end"))
     if last < first or first < 0:
-        raise DataError(f"{path}: {what} runs from frame {first} to {last}; the end must not lie before the start.")
+        raise DataError(
+            f"{path}: {what} runs from frame {first} to {last}; the end must not lie before the start."
+        )
     return first, last + 1, block["present"]
 
 

@@ -50,10 +50,14 @@ class MabeAnnotation(LabelFormat):
         problems = [text for number, row in enumerate(rows) if (text := _problem(row, number))]
         raise_collected(DataError, f"{path}: rows that are no bout", problems[:20])
         bouts = [
-            Bout(r["action"], r["start_frame"], r["stop_frame"], str(r["agent_id"]), str(r["target_id"]), line=i + 1)
+            Bout(
+                r["action"], r["start_frame"], r["stop_frame"], str(r["agent_id"]), str(r["target_id"]), line=i + 1
+            )
             for i, r in enumerate(rows)
         ]
-        animals = sorted({name for b in bouts for name in (b.agent, str(b.target))}, key=lambda name: (len(name), name))
+        animals = sorted(
+            {name for b in bouts for name in (b.agent, str(b.target))}, key=lambda name: (len(name), name)
+        )
         text = "the file does not say which actions were looked for; train.csv does (behaviors_labeled)"
         yield LabelRecording(
             safe_name(path.stem),

@@ -37,11 +37,12 @@ class Event:
 
     @property
     def key(self) -> Key:
+        """Return what start and stop of one state have in common."""
         return (self.agent, self.target, self.action, self.modifiers)
 
 
 def alternating(events: Iterable[Event]) -> list[Event]:
-    """Return the events with a status: of each subject, action and modifiers START, STOP, START, … in log order."""
+    """Return the events with a status: START and STOP by turns for each subject, action and modifiers."""
     seen: Counter[Key] = Counter()
     stated = []
     for event in events:
@@ -64,8 +65,8 @@ def pair(
         With a status each; of one subject, action and modifiers in the order of their times.
     options
         `unpaired`: "error" refuses the file; "drop" leaves unpaired events out; "until-end" lets a start without a
-        stop last until `end` (infinity if None) and still refuses a stop without a start. `point_events`: left out,
-        or bouts that are points.
+        stop last until `end` (infinity if None) and still refuses a stop without a start. `point_events`: left
+        out, or bouts that are points.
     where
         Names the part of the file in messages, for example the observation.
 

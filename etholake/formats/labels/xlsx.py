@@ -61,7 +61,8 @@ def _opened(path: Path) -> zipfile.ZipFile:
     if len(parts) > MAX_PARTS or total > MAX_UNPACKED:
         book.close()
         raise DataError(
-            f"{path}: the workbook would unpack to {total:,} bytes in {len(parts):,} parts, more than any workbook of "
+            f"{path}: the workbook would unpack to {total:,} bytes in {len(parts):,} parts, more than "
+            "any workbook of "
             f"labels ({MAX_UNPACKED:,} in {MAX_PARTS:,}): save the sheet as csv."
         )
     return book
@@ -113,7 +114,15 @@ def _parse(
         return
     except KeyError as err:
         raise DataError(f"{path}: the workbook lacks its part {part}.") from err
-    except (expat.ExpatError, zipfile.BadZipFile, OSError, EOFError, ValueError, NotImplementedError, RuntimeError) as err:
+    except (
+        expat.ExpatError,
+        zipfile.BadZipFile,
+        OSError,
+        EOFError,
+        ValueError,
+        NotImplementedError,
+        RuntimeError,
+    ) as err:
         raise DataError(f"{path}: its part {part} is broken: {err}.") from err
     except zipfile.zlib.error as err:  # type: ignore[attr-defined]
         raise DataError(f"{path}: its part {part} is broken: {err}.") from err
@@ -183,7 +192,9 @@ def _cells(
             position = _REFERENCE.fullmatch(attributes["r"]) if "r" in attributes else None
             place = _column_number(position[1]) if position else len(rows[-1])
             if count > MAX_CELLS or not len(rows[-1]) <= place < MAX_COLUMNS:
-                raise DataError(f"{path}: {part} has a cell in column {place + 1} of row {len(rows)}; no sheet has that.")
+                raise DataError(
+                    f"{path}: {part} has a cell in column {place + 1} of row {len(rows)}; no sheet has that."
+                )
             count += place - len(rows[-1])  # the empty ones that fill the row
             cell.update(t=attributes.get("t", "n"), column=place, text="")
 

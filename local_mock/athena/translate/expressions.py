@@ -41,7 +41,7 @@ from local_mock.athena.translate.relations import Node, Scope, Typed, text
 if TYPE_CHECKING:
     from local_mock.athena.translate.queries import Query
 
-__all__ = ["Expressions"]
+__all__ = ["Expressions", "is_session_value"]
 
 _ARITHMETIC = {exp.Add: "+", exp.Sub: "-", exp.Mul: "*", exp.Div: "/", exp.Mod: "%"}
 _NOW = {
@@ -53,10 +53,16 @@ _NOW = {
 }
 
 
+_SESSION = frozenset({"current_schema", "current_catalog", "current_user"})
 _EXTRACTED = frozenset({
     "year", "quarter", "month", "week", "day", "day_of_month", "day_of_week", "dow", "day_of_year", "doy", "year_of_week", "yow",  # noqa: E501
     "hour", "minute", "second", "timezone_hour", "timezone_minute",
 })  # fmt: skip
+
+
+def is_session_value(node: exp.Column) -> bool:
+    """Whether a name is one of Trino's reserved words for a value of the session."""
+    return len(node.parts) == 1 and not node.this.args.get("quoted") and node.name.lower() in _SESSION
 
 
 class Expressions(Comparison):
@@ -142,10 +148,16 @@ class Expressions(Comparison):
     def _column(self, node: exp.Column, scope: Scope) -> Typed:
         if isinstance(node.this, exp.Star):
             raise QueryError("SYNTAX_ERROR", f"{at(position(node))}'*' is not allowed here")
+        if is_session_value(node):
+            return literals.string(self.session(node.name.lower()))
         return self.name([part.name for part in node.parts], scope, position(node))
 
     def _identifier(self, node: exp.Identifier, scope: Scope) -> Typed:
         return self.name([node.name], scope, position(node))
+
+    def session(self, name: str) -> str:
+        """Return the value of a name such as ``current_schema``."""
+        raise NotImplementedError
 
     def name(self, path: list[str], scope: Scope, where: tuple[int, int] | None) -> Typed:
         level: Scope | None = scope

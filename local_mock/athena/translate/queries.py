@@ -17,11 +17,23 @@ from sqlglot import exp
 from local_mock.athena.catalog import Catalog
 from local_mock.athena.dialect import parse_query, position
 from local_mock.athena.errors import QueryError, at, not_supported
-from local_mock.athena.sqltypes import BIGINT, UNKNOWN, VARCHAR, common_type
+from local_mock.athena.sqltypes import BIGINT, UNKNOWN, common_type
 from local_mock.athena.translate.calls import Calls
 from local_mock.athena.translate.casts import widen
+from local_mock.athena.translate.expressions import is_session_value
 from local_mock.athena.translate.lineage import note_conjuncts
-from local_mock.athena.translate.relations import Column, Node, Relation, Scan, Scope, Typed, quote, reach, text
+from local_mock.athena.translate.relations import (
+    HIDDEN,
+    Column,
+    Node,
+    Relation,
+    Scan,
+    Scope,
+    Typed,
+    quote,
+    reach,
+    text,
+)
 
 __all__ = ["Compiled", "Query", "compile_query"]
 
@@ -70,6 +82,10 @@ class Queries(Calls):
         self.ctes: list[dict[str, tuple[str, Query, int]]] = []
         self.windows: list[dict[str, exp.Window]] = []
         self.depth = 0
+
+    def session(self, name: str) -> str:
+        """Return the value of ``current_schema``, ``current_catalog`` or ``current_user``."""
+        return {"current_schema": self.database, "current_catalog": "awsdatacatalog"}.get(name, "local_mock")
 
     # --- queries ------------------------------------------------------------------------------------------
     def query(self, node: exp.Expression, scope: Scope | None) -> Query:
@@ -566,7 +582,7 @@ class Queries(Calls):
         alias = self.fresh("r")
         scan = Scan(f"/*scan:{alias}*/", table)
         columns = []
-        for name, kind in [*table.columns, *table.partition_keys, ("$path", VARCHAR), ("$file_size", BIGINT)]:
+        for name, kind in [*table.columns, *table.partition_keys, *HIDDEN.items()]:
             column = Column(set(), name, f"{alias}.{quote(name)}", kind, hidden=name.startswith("$"), scan=scan)
             column.origin = column
             scan.columns[name] = column
@@ -718,7 +734,7 @@ def _passed_through(typed: Typed, needs: set[Node]) -> Column | None:
 def _implied_name(node: exp.Expression) -> str | None:
     """Return the name of a result column: that of a column or field itself, `_colN` for anything else."""
     if isinstance(node, exp.Column):
-        return str(node.name)
+        return None if is_session_value(node) else str(node.name)
     return str(node.expression.name) if isinstance(node, exp.Dot) else None
 
 

@@ -7,14 +7,21 @@ predicates on it reach the table (partition and row-group pruning).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from local_mock.athena.catalog import Table
 from local_mock.athena.errors import QueryError, at
-from local_mock.athena.sqltypes import UNKNOWN, Type
+from local_mock.athena.sqltypes import BIGINT, TIMESTAMP_TZ, UNKNOWN, VARCHAR, Type
 
-__all__ = ["Column", "Node", "Predicate", "Relation", "Scan", "Scope", "Typed", "quote", "reach", "text"]
+__all__ = ["HIDDEN", "Column", "Node", "Predicate", "Relation", "Scan", "Scope", "Typed", "quote", "reach", "text"]
+
+# Columns that every table has and `*` does not show.
+HIDDEN: Mapping[str, Type] = {
+    "$path": VARCHAR,
+    "$file_size": BIGINT,
+    "$file_modified_time": TIMESTAMP_TZ.with_facts(zone="UTC"),
+}
 
 
 def quote(name: str) -> str:
