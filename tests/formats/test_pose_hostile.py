@@ -185,6 +185,15 @@ def test_a_video_name_with_a_path_becomes_a_plain_name(tmp_path: Path) -> None:
         assert recording.name not in (".", "..")
 
 
+def test_a_recording_name_with_a_path_becomes_a_plain_name(tmp_path: Path) -> None:
+    path = tmp_path / "train.npy"
+    for name in ("../../etc/passwd", "..\\..\\evil", "..", "a\0b"):
+        data = {"sequences": {name: {"keypoints": np.ones((2, 3, 12, 2))}}}
+        np.save(path, data, allow_pickle=True)  # type: ignore[arg-type]
+        (recording,) = FORMATS.get("mabe22_npy").read(path, ReadOptions(unpickle=True))
+        assert recording.name in ("passwd", "evil", "train", "ab")
+
+
 def test_slp_tables_that_point_beyond_each_other_are_refused(tmp_path: Path) -> None:
     for table, field, value, message in (
         ("frames", "instance_id_end", 10**9, "refers to instances that are not in the file"),

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from etholake.errors import DataError
 from etholake.formats.base import PoseRecording, ReadOptions, Remark
 from etholake.formats.pose.points import animals_in_names, make_recording, unique
-from etholake.formats.reading import file_name, video_stem
+from etholake.formats.reading import file_name
 
 __all__ = ["Columns", "index_columns", "recordings", "video_name"]
 
@@ -147,7 +147,7 @@ def recordings(
         frames = np.array([frame for frame, _ in images])
         rows = np.array([row for _, row in images])
         remark = Remark("assumed", "the numbers in the images' names are the frames' numbers, from 0", path)
-        name = video_stem(file_name(folder) or path.parent.name, path)
+        name = file_name(folder) or path.parent.name
         yield _recording(path, columns, values[rows], frames, name, (*columns.remarks, remark), None)
 
 
