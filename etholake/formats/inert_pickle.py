@@ -1,8 +1,8 @@
 """Read the data in a pickle without running any of it.
 
 `pickle.loads` calls whatever function a file names. Here a pickle is only a list of instructions: numbers, texts,
-lists and dicts are built, and a call that the file asks for becomes a `Call` object that says what it asked for.
-Arrays are then made from such calls where they are numpy's own and hold numbers or texts.
+lists and dicts are built, and a call that the file asks for becomes a `PickledCall` object that says what it
+asked for. Arrays are then made from such calls where they are numpy's own and hold numbers or texts.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from etholake.errors import DataError
 
-__all__ = ["Call", "loads", "to_array"]
+__all__ = ["PickledCall", "loads", "to_array"]
 
 _VALUES = frozenset(
     (
@@ -35,7 +35,7 @@ _SCALAR = ("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar")
 
 
 @dataclass
-class Call:
+class PickledCall:
     """A call that a pickle asks for, and that is not made."""
 
     function: str
@@ -51,7 +51,7 @@ _MARK = _Mark()
 
 
 def loads(data: bytes | IO[bytes]) -> Any:
-    """Return the object of a pickle, with `Call` in the place of everything that would run code.
+    """Return the object of a pickle, with `PickledCall` in the place of everything that would run code.
 
     Raises DataError for instructions that plain data does not need; may raise ValueError and the like for damage.
     """
@@ -86,8 +86,8 @@ class _Machine:
             "SETITEM": lambda _: self._set(self._popped(2)),
             "SETITEMS": lambda _: self._set(self._to_mark()),
             "MEMOIZE": lambda _: self._put(len(self.memo)),
-            "GLOBAL": lambda name: self.stack.append(Call(str(name).replace(" ", "."))),
-            "STACK_GLOBAL": lambda _: self.stack.append(Call(".".join(map(str, self._popped(2))))),
+            "GLOBAL": lambda name: self.stack.append(PickledCall(str(name).replace(" ", "."))),
+            "STACK_GLOBAL": lambda _: self.stack.append(PickledCall(".".join(map(str, self._popped(2))))),
             "REDUCE": lambda _: self._call(),
             "NEWOBJ": lambda _: self._call(),
             "BUILD": lambda _: self._build(),
@@ -149,13 +149,13 @@ class _Machine:
 
     def _call(self) -> None:
         function, arguments = self._popped(2)
-        if not isinstance(function, Call) or not isinstance(arguments, tuple):
+        if not isinstance(function, PickledCall) or not isinstance(arguments, tuple):
             raise TypeError("a pickle calls what is no function")
-        self.stack.append(Call(function.function, arguments))
+        self.stack.append(PickledCall(function.function, arguments))
 
     def _build(self) -> None:
         state = self.stack.pop()
-        if not isinstance(self.stack[-1], Call):
+        if not isinstance(self.stack[-1], PickledCall):
             raise TypeError("a pickle gives a state to a plain value")
         self.stack[-1].state = state
 
@@ -165,11 +165,12 @@ def _pairs(values: list[Any]) -> dict[Any, Any]:
 
 
 def to_array(value: Any) -> npt.NDArray[Any]:
-    """Return the numpy array that a `Call` describes; numbers and texts as they are, object arrays of their items.
+    """Return the numpy array that a `PickledCall` describes.
 
-    Raises DataError for anything else.
+    Arrays hold numbers or texts; an object array holds its items as they were read. Raises DataError for anything
+    else.
     """
-    if isinstance(value, Call) and value.function in _RECONSTRUCT and isinstance(value.state, tuple):
+    if isinstance(value, PickledCall) and value.function in _RECONSTRUCT and isinstance(value.state, tuple):
         _, shape, dtype, fortran, data = value.state
         if isinstance(data, list):
             items = np.empty(len(data), object)
@@ -177,21 +178,21 @@ def to_array(value: Any) -> npt.NDArray[Any]:
             return items.reshape(shape)
         flat = np.frombuffer(_bytes(data), _dtype(dtype))
         return flat.reshape(shape, order="F" if fortran else "C")
-    if isinstance(value, Call) and value.function in _FROM_BUFFER and value.arguments:
+    if isinstance(value, PickledCall) and value.function in _FROM_BUFFER and value.arguments:
         data, dtype, shape, order = value.arguments
         return np.frombuffer(_bytes(data), _dtype(dtype)).reshape(shape, order="F" if order == "F" else "C")
-    if isinstance(value, Call) and value.function in _SCALAR and value.arguments:
+    if isinstance(value, PickledCall) and value.function in _SCALAR and value.arguments:
         dtype, data = value.arguments
         return np.frombuffer(_bytes(data), _dtype(dtype)).reshape(())
     if isinstance(value, (int, float, str, list)):
         return np.asarray(value)
-    wanted = value.function if isinstance(value, Call) else type(value).__name__
+    wanted = value.function if isinstance(value, PickledCall) else type(value).__name__
     raise DataError(f"A pickle holds '{wanted}' where an array of numbers or texts is expected: it is not run.")
 
 
 def _dtype(value: Any) -> np.dtype[Any]:
     """Return the type that a call of numpy.dtype describes: numbers and texts only."""
-    if not isinstance(value, Call) or value.function != "numpy.dtype" or not value.arguments:
+    if not isinstance(value, PickledCall) or value.function != "numpy.dtype" or not value.arguments:
         raise DataError("A pickle describes an array without a type.")
     code = str(value.arguments[0])
     if not _NUMBERS.fullmatch(code):
@@ -208,6 +209,6 @@ def _bytes(data: Any) -> bytes:
         return bytes(data)
     if isinstance(data, str):  # a pickle of protocol 0 to 2
         return data.encode("latin-1")
-    if isinstance(data, Call) and data.function == "_codecs.encode" and data.arguments:
+    if isinstance(data, PickledCall) and data.function == "_codecs.encode" and data.arguments:
         return str(data.arguments[0]).encode("latin-1")
     raise DataError("A pickle describes an array without values.")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -13,6 +12,7 @@ from typing import TypeVar
 
 from etholake.errors import DataError, EtholakeError
 from etholake.formats.base import Detection
+from etholake.formats.labels.reading import video_name
 
 __all__ = ["file_name", "head_rows", "head_text", "quiet", "reading", "text_encoding", "video_stem"]
 
@@ -97,7 +97,9 @@ def file_name(text: str) -> str:
 
 
 def video_stem(text: str, fallback: Path) -> str:
-    """Return the name of a video without folder and suffix, else that of the file which names it."""
+    """Return the name of a video without folder and suffix, else that of the file which names it.
+
+    The rule is the labels' one, so that poses and labels of a video get the same name.
+    """
     name = file_name(text)
-    stem = re.sub(r"\.[A-Za-z0-9]{2,5}$", "", name) or name
-    return stem or fallback.name.split(".")[0] or fallback.name
+    return video_name(name) if name else fallback.stem

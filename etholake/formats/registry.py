@@ -40,6 +40,7 @@ FORMATS: Registry[PoseFormat | LabelFormat] = Registry(
         "calms21_npy": "etholake.formats.pose.calms21:CALMS21_NPY",
         "deeplabcut_csv": "etholake.formats.pose.deeplabcut_csv:FORMAT",
         "deeplabcut_h5": "etholake.formats.pose.deeplabcut_h5:FORMAT",
+        "ethovision_tracks": "etholake.formats.pose.ethovision:FORMAT",
         "jabs_pose": "etholake.formats.pose.jabs:FORMAT",
         "leap_mat": "etholake.formats.pose.leap:FORMAT",
         "mabe2025_parquet": "etholake.formats.pose.mabe2025:FORMAT",

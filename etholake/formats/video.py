@@ -30,7 +30,7 @@ _ATOMS = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What a video file holds.
+    """Content of a video file.
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ def probe(path: Path, timeout_s: float = TIMEOUT_S) -> VideoInfo:
 
 @dataclass(frozen=True)
 class FrameMap:
-    """How frame numbers of a pose relate to those of its video. Nothing is ever trimmed because of it.
+    """Relation of a pose's frame numbers to those of its video. Nothing is ever trimmed because of it.
 
     `kind` is "equal" (the same number of frames, or pose frames that all exist in the video), "off-by-one" (the
     lengths differ by one, as tools count differently), "offset" (they differ by more, or pose frames lie beyond

@@ -2,7 +2,7 @@
 
     python pose_fuzz_child.py FORMAT FILE SEED COUNT FOLDER
 
-Prints the number of each mutation before it is read, and "done N ok M" at the end. An exception other than DataError
+Prints the number of each mutation before it is read, and "done N ok M" at the end. Any exception but DataError
 ends it with a traceback.
 """
 

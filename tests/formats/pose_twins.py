@@ -373,6 +373,55 @@ def alphatracker(folder: Path) -> Path:
     return path
 
 
+def ethovision_rows(subject: str, arena: str, shift: float = 0.0) -> list[list[str]]:
+    """Return a sheet at 15 samples a second, rounded to milliseconds; the nose is missing in the second sample."""
+    times = ["0.000", "0.067", "0.133", "0.200"]
+    header = [
+        ["Number of header lines:", "8"],
+        ["Video file", "D:\\videos\\clip.mpg"],
+        ["Arena name", arena],
+        ["Subject name", subject],
+        ["Trial name", "Trial 1"],
+        [""],
+        ["Trial time", "Recording time", "X center", "Y center", "X nose", "Y nose", "Rearing"],
+        ["s", "s", "cm", "cm", "cm", "cm", ""],
+    ]
+    rows = [
+        [
+            time,
+            time,
+            f"{at + shift}",
+            f"{-2.5 - at}",
+            "-" if at == 1 else "7.5",
+            "-" if at == 1 else "3.25",
+            f"{at % 2}",
+        ]
+        for at, time in enumerate(times)
+    ]
+    return header + rows
+
+
+def ethovision_txt(folder: Path) -> Path:
+    path = folder / "Raw data-Trial 1.txt"
+    rows = ethovision_rows("Subject 1", "Arena 1")
+    path.write_text("\n".join(";".join(f'"{cell}"' for cell in row) for row in rows), encoding="utf-16")
+    return path
+
+
+def ethovision_xlsx(folder: Path) -> Path:
+    import openpyxl
+
+    path = folder / "Raw data.xlsx"
+    book = openpyxl.Workbook()
+    book.remove(book.active)
+    for subject in ("Subject 1", "Subject 2"):
+        sheet = book.create_sheet(f"Track-Arena 1-{subject}")
+        for row in ethovision_rows(subject, "Arena 1", 100.0 * (subject == "Subject 2")):
+            sheet.append(row)
+    book.save(path)
+    return path
+
+
 TWINS: dict[str, tuple[str, Callable[[Path], Path]]] = {
     "dlc_csv": ("deeplabcut_csv", dlc_csv),
     "dlc_single_csv": ("deeplabcut_csv", dlc_single_csv),
@@ -380,6 +429,8 @@ TWINS: dict[str, tuple[str, Callable[[Path], Path]]] = {
     "dlc_h5_fixed": ("deeplabcut_h5", dlc_h5_fixed),
     "dlc_h5_table": ("deeplabcut_h5", dlc_h5_table),
     "dlc_h5_labelled": ("deeplabcut_h5", dlc_h5_labelled),
+    "ethovision_txt": ("ethovision_tracks", ethovision_txt),
+    "ethovision_xlsx": ("ethovision_tracks", ethovision_xlsx),
     "sleap_slp": ("sleap_slp", sleap_slp),
     "sleap_analysis": ("sleap_analysis", sleap_analysis),
     "sleap_csv": ("sleap_csv", sleap_csv),

@@ -7,6 +7,7 @@ import os
 import pickle
 import subprocess
 import sys
+import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -184,6 +185,15 @@ def test_a_video_name_with_a_path_becomes_a_plain_name(tmp_path: Path) -> None:
         assert recording.name not in (".", "..")
 
 
+def test_a_recording_name_with_a_path_becomes_a_plain_name(tmp_path: Path) -> None:
+    path = tmp_path / "train.npy"
+    for name in ("../../etc/passwd", "..\\..\\evil", "..", "a\0b"):
+        data = {"sequences": {name: {"keypoints": np.ones((2, 3, 12, 2))}}}
+        np.save(path, data, allow_pickle=True)  # type: ignore[arg-type]
+        (recording,) = FORMATS.get("mabe22_npy").read(path, ReadOptions(unpickle=True))
+        assert recording.name in ("passwd", "evil", "train", "ab")
+
+
 def test_slp_tables_that_point_beyond_each_other_are_refused(tmp_path: Path) -> None:
     for table, field, value, message in (
         ("frames", "instance_id_end", 10**9, "refers to instances that are not in the file"),
@@ -216,7 +226,7 @@ def test_a_pickle_is_not_run(protocol: int, tmp_path: Path) -> None:
     marker = tmp_path / "run"
     value = inert_pickle.loads(pickle.dumps({"a": [1, 2.5, "x", None, True, (3,)], "b": Evil(marker)}, protocol))
     assert value["a"] == [1, 2.5, "x", None, True, (3,)]
-    assert isinstance(value["b"], inert_pickle.Call)
+    assert isinstance(value["b"], inert_pickle.PickledCall)
     assert not marker.exists()
 
 
@@ -332,3 +342,18 @@ def test_a_csv_with_one_enormous_line(tmp_path: Path) -> None:
     path.write_text(f"{header}0,{'x' * 20_000_000},1\n")
     with pytest.raises(DataError, match=r"line 4"):
         read("deeplabcut_csv", path)
+
+
+@pytest.mark.slow
+def test_an_xlsx_bomb_is_refused_by_what_it_declares(tmp_path: Path) -> None:
+    path = twins.ethovision_xlsx(tmp_path)
+    with (
+        zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED, compresslevel=1) as book,
+        book.open("xl/media/bomb.bin", "w") as part,
+    ):
+        for _ in range(520):
+            part.write(bytes(1 << 20))
+    assert path.stat().st_size < 5 << 20
+    assert FORMATS.get("ethovision_tracks").detect(path) is None
+    with pytest.raises(DataError, match="would unpack to"):
+        read("ethovision_tracks", path)

@@ -437,6 +437,22 @@ def test_alphatracker_boxes_are_animals(tmp_path: Path) -> None:
     assert point(recording, 4, "instance2", "point2") == [2, 3]
 
 
+def test_ethovision_turns_y_and_finds_the_rate_of_a_rounded_clock(tmp_path: Path) -> None:
+    recording = only("ethovision_tracks", twins.ethovision_txt(tmp_path))
+    assert (recording.name, recording.animals, recording.parts) == ("clip", ("Subject 1",), ("center", "nose"))
+    assert (recording.fps, recording.unit, recording.video) == (pytest.approx(15), "cm", "clip.mpg")
+    assert recording.frames.tolist() == [0, 1, 2, 3]
+    assert point(recording, 2, "Subject 1", "center") == [2, 4.5]
+    assert point(recording, 0, "Subject 1", "nose") == [7.5, -3.25]
+    assert recording.missing == {"'-' or no sample in the file": 1}
+
+
+def test_ethovision_sheets_of_one_video_are_its_animals(tmp_path: Path) -> None:
+    recording = only("ethovision_tracks", twins.ethovision_xlsx(tmp_path))
+    assert recording.animals == ("Subject 1", "Subject 2")
+    assert point(recording, 1, "Subject 2", "center") == [101, 3.5]
+
+
 @pytest.mark.parametrize("twin", sorted(twins.TWINS))
 def test_points_in_are_points_written_plus_points_left_out(twin: str, tmp_path: Path) -> None:
     name, write = twins.TWINS[twin]

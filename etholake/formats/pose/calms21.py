@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from etholake.errors import DataError
 from etholake.formats.base import Detection, PoseFormat, PoseRecording, ReadOptions
-from etholake.formats.inert_pickle import Call, to_array
+from etholake.formats.inert_pickle import PickledCall, to_array
 from etholake.formats.pose.npy_pickle import head_texts, read_object
 from etholake.formats.pose.points import at_least_one, make_recording
 from etholake.formats.reading import head_text, reading
@@ -137,7 +137,7 @@ def _array(path: Path, name: str, sequence: Any, key: str) -> npt.NDArray[np.flo
     if not isinstance(sequence, Mapping) or key not in sequence:
         raise DataError(f"{path}, '{name}': has no '{key}'.")
     value = sequence[key]
-    if not isinstance(value, list | Call):
+    if not isinstance(value, list | PickledCall):
         raise DataError(f"{path}, '{name}': '{key}' is {type(value).__name__}, expected an array of numbers.")
     array = np.asarray(value, np.float32) if isinstance(value, list) else to_array(value)
     if array.dtype.kind not in "biuf":

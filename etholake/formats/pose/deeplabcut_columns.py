@@ -14,7 +14,7 @@ import numpy.typing as npt
 from etholake.errors import DataError
 from etholake.formats.base import PoseRecording, ReadOptions, Remark
 from etholake.formats.pose.points import animals_in_names, make_recording, unique
-from etholake.formats.reading import file_name, video_stem
+from etholake.formats.reading import file_name
 
 __all__ = ["Columns", "index_columns", "recordings", "video_name"]
 
@@ -44,12 +44,12 @@ def index_columns(path: Path, columns: Sequence[tuple[str, str, str]], options: 
     remarks: list[Remark] = []
     if {individual for individual, _, _ in columns} == {""}:
         columns, remarks = _one_animal(path, columns, options)
-    known = [c for c in columns if c[2] in COORDINATES or c[2] in LIKELIHOODS]
-    if len(known) < len(columns):
+    usable = [c for c in columns if c[2] in COORDINATES or c[2] in LIKELIHOODS]
+    if len(usable) < len(columns):
         others = unique([c[2] for c in columns if c[2] not in COORDINATES and c[2] not in LIKELIHOODS])
         remarks.append(Remark("left-out", f"columns {', '.join(map(repr, others))} are no coordinates", file=path))
-    animals, parts = unique([c[0] for c in known]), unique([c[1] for c in known])
-    depth = 3 if any(c[2] == "z" for c in known) else 2
+    animals, parts = unique([c[0] for c in usable]), unique([c[1] for c in usable])
+    depth = 3 if any(c[2] == "z" for c in usable) else 2
     xyz = np.full((len(animals), len(parts), depth), -1, np.int64)
     likelihood = np.full((len(animals), len(parts)), -1, np.int64)
     animal_at = {name: at for at, name in enumerate(animals)}
@@ -147,7 +147,7 @@ def recordings(
         frames = np.array([frame for frame, _ in images])
         rows = np.array([row for _, row in images])
         remark = Remark("assumed", "the numbers in the images' names are the frames' numbers, from 0", path)
-        name = video_stem(file_name(folder) or path.parent.name, path)
+        name = file_name(folder) or path.parent.name
         yield _recording(path, columns, values[rows], frames, name, (*columns.remarks, remark), None)
 
 

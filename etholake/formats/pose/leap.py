@@ -11,7 +11,7 @@ from etholake.errors import DataError
 from etholake.formats.base import Detection, PoseFormat, PoseRecording, ReadOptions, Remark
 from etholake.formats.pose.mat import read_mat, variable_names
 from etholake.formats.pose.points import make_recording
-from etholake.formats.reading import file_name, quiet, reading, video_stem
+from etholake.formats.reading import file_name, quiet, reading
 
 __all__ = ["FORMAT", "Leap"]
 
@@ -46,7 +46,7 @@ class Leap(PoseFormat):
             box = file_name(str(values.get("boxPath") or ""))
             yield make_recording(
                 path,
-                video_stem(box, path),
+                box.rsplit(".", 1)[0] or path.stem,
                 np.flatnonzero(labelled),
                 xyz[labelled],
                 ["animal"],

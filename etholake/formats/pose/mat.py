@@ -1,11 +1,12 @@
 """Read numbers, texts, cells and structs of MATLAB files (version 5 to 7.2, and 7.3 in HDF5), within limits.
 
-Only the variables that are asked for are unpacked. A compressed variable declares its size before it is
-unpacked, and no more than that is unpacked. Objects of MATLAB classes are skipped.
+Only the variables that are asked for are unpacked; of the others no more than the name. A compressed variable
+declares its size before it is unpacked, and no more than that is unpacked. Objects of MATLAB classes are skipped.
 """
 
 from __future__ import annotations
 
+import mmap
 import struct
 import zlib
 from collections.abc import Iterator
@@ -68,7 +69,7 @@ def variable_names(path: Path) -> tuple[str, ...]:
             return tuple(name for name in file if not name.startswith("#"))
     if not is_mat5(path):
         return ()
-    return tuple(name for name, _, _ in _variables(path))
+    return tuple(name for name, _, _, _ in _variables(path, HEAD))
 
 
 def read_mat(path: Path, wanted: tuple[str, ...]) -> dict[str, Any]:
@@ -82,7 +83,9 @@ def read_mat(path: Path, wanted: tuple[str, ...]) -> dict[str, Any]:
     if not is_mat5(path):
         raise DataError(f"{path}: is no MATLAB file: it has the header of none.")
     return {
-        name: _Matrix(path, order).value(data) for name, data, order in _variables(path, wanted) if name in wanted
+        name: _Matrix(path, order).value(data if head is None else _unpacked(path, data, head, order)[8:])
+        for name, data, head, order in _variables(path)
+        if name in wanted
     }
 
 
@@ -100,27 +103,25 @@ def _read_hdf5(path: Path, wanted: tuple[str, ...]) -> dict[str, Any]:
     return values
 
 
-def _variables(path: Path, wanted: tuple[str, ...] | None = None) -> Iterator[tuple[str, memoryview, str]]:
-    """Yield name, bytes and byte order of the variables; of those that are not wanted only the beginning."""
-    size = path.stat().st_size
-    if size > MAX_BYTES:
-        raise DataError(f"{path}: is larger than {MAX_BYTES >> 30} GiB, which is not read from this kind of file.")
-    content = memoryview(path.read_bytes())
-    order = "<" if bytes(content[126:128]) == b"IM" else ">"
-    at = 128
-    while at + 8 <= len(content):
-        kind, length = struct.unpack_from(f"{order}II", content, at)
-        data = content[at + 8 : at + 8 + length]
-        if len(data) < length:
-            raise DataError(f"{path}: ends in the middle of a variable. The file is incomplete.")
-        at += 8 + length
-        if kind == COMPRESSED:
-            head = memoryview(zlib.decompressobj().decompress(data, HEAD))
-            name = _Matrix(path, order).name(head[8:])
-            if wanted is None or name in wanted:
-                yield name, _unpacked(path, data, head, order)[8:], order
-        elif kind == MATRIX:
-            yield _Matrix(path, order).name(data), data, order
+def _variables(path: Path, limit: int = MAX_BYTES) -> Iterator[tuple[str, memoryview, memoryview | None, str]]:
+    """Yield name, bytes (at most `limit`), beginning (of a compressed variable, else None) and byte order."""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        order = "<" if mapped[126:128] == b"IM" else ">"
+        at = 128
+        while at + 8 <= len(mapped):
+            kind, length = struct.unpack_from(f"{order}II", mapped, at)
+            if length > min(len(mapped) - at - 8, MAX_BYTES):
+                raise DataError(f"{path}: ends in the middle of a variable. The file is incomplete.")
+            if kind == COMPRESSED:
+                head = memoryview(
+                    zlib.decompressobj().decompress(mapped[at + 8 : at + 8 + min(length, HEAD)], HEAD)
+                )
+                data = memoryview(mapped[at + 8 : at + 8 + min(length, limit)])
+                yield _Matrix(path, order).name(head[8:]), data, head, order
+            elif kind == MATRIX:
+                data = memoryview(mapped[at + 8 : at + 8 + min(length, limit)])
+                yield _Matrix(path, order).name(data), data, None, order
+            at += 8 + length
 
 
 def _unpacked(path: Path, data: memoryview, head: memoryview, order: str) -> memoryview:

@@ -18,7 +18,7 @@ from etholake.errors import DataError
 from etholake.formats.base import Detection, PoseFormat, PoseRecording, ReadOptions, Remark
 from etholake.formats.hdf5 import attribute, node, open_hdf5, read, strings, text
 from etholake.formats.pose.points import make_recording
-from etholake.formats.reading import file_name, quiet, reading, video_stem
+from etholake.formats.reading import file_name, quiet, reading
 
 if TYPE_CHECKING:
     import h5py
@@ -73,7 +73,7 @@ class Movement(PoseFormat):
             source = text(attribute(file, "source_file") or "")
             yield make_recording(
                 path,
-                video_stem(path.name, path),
+                path.stem,
                 frames,
                 xyz,
                 names["individual"] or tuple(f"id_{number}" for number in range(xyz.shape[1])),

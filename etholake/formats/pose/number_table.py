@@ -19,12 +19,12 @@ from etholake.formats.reading import text_encoding
 __all__ = ["NumberTable", "read_numbers"]
 
 MISSING = ["", "nan", "NaN", "NAN", "-nan", "NA", "N/A", "#N/A", "None", "null", "-"]
-BLOCK_BYTES = 4 << 20
+BLOCK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
 class NumberTable:
-    """Columns of text before the numbers, and float32 [rows, columns] with NaN for empty cells."""
+    """Columns of text before the numbers, and float32 [rows, columns] with NaN for empty cells (by column)."""
 
     index: list[list[str]]
     values: npt.NDArray[np.float32]
@@ -82,7 +82,7 @@ def read_numbers(
         for chunk in table.column(name).chunks:
             values[at, start : start + len(chunk)] = chunk.to_numpy(zero_copy_only=False)
             start += len(chunk)
-    return NumberTable([table.column(name).to_pylist() for name in texts], np.ascontiguousarray(values.T))
+    return NumberTable([table.column(name).to_pylist() for name in texts], values.T)
 
 
 def _block_size(path: Path) -> int:

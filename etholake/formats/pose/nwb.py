@@ -247,8 +247,8 @@ def _recording(path: Path, video: _Video) -> PoseRecording:
     units = {s.unit.lower().strip() for s in video.series}
     if len(units) > 1:
         raise DataError(f"{path}: its series have several units: {', '.join(sorted(units))}.")
-    unit, known = UNITS.get(units.pop(), ("px", False))
-    if not known:
+    unit, is_listed = UNITS.get(units.pop(), ("px", False))
+    if not is_listed:
         remarks.append(Remark("assumed", f"the unit '{video.series[0].unit}' is taken for pixels", path))
     rates = {round(s.fps, 6) for s in video.series if s.fps}
     if len(rates) > 1:
