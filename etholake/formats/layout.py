@@ -20,12 +20,12 @@ __all__ = [
     "annotation_path",
     "as_json",
     "items",
+    "tracking_path",
     "triplet_item",
     "write_annotation",
     "write_csv",
     "write_table",
     "write_text",
-    "tracking_path",
 ]
 
 
@@ -63,7 +63,9 @@ def write_annotation(path: Path, rows: Iterable[tuple[int, int, str, int, int]])
     write_table(path, pa.table(arrays))
 
 
-def write_csv(path: Path, rows: Sequence[Mapping[str, object]], columns: Sequence[str] = RAW_METADATA_COLUMNS) -> None:
+def write_csv(
+    path: Path, rows: Sequence[Mapping[str, object]], columns: Sequence[str] = RAW_METADATA_COLUMNS
+) -> None:
     """Write `train.csv` or `test.csv` with all `columns`; a missing value is empty."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
