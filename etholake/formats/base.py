@@ -65,13 +65,16 @@ class ReadOptions:
     `key` is the dataset or table within a file that holds several (`None`: the only one, else an error lists
     them). `unpaired` says what happens to a state event without an end. `point_events` says whether an event
     without duration is left out (and counted) or becomes one frame. `unpickle` allows a format that needs pickle
-    (MABe22's npy) to use its restricted unpickler; it is refused otherwise.
+    (MABe22's npy) to use its restricted unpickler; it is refused otherwise. `split_names` says whether body parts
+    that carry their animal's name (`B_Nose`, `W_Nose`; `Nose_1`, `Nose_2`) become those of several animals in a
+    format that knows one animal only; the reader says so in a remark.
     """
 
     key: str | None = None
     unpaired: Literal["error", "drop", "until-end"] = "error"
     point_events: Literal["leave-out", "one-frame"] = "leave-out"
     unpickle: bool = False
+    split_names: bool = True
 
 
 @dataclass(frozen=True)
@@ -136,6 +139,8 @@ class Bout:
 
     `agent` and `target` are the tool's own names; `agent` is "" where the source names none, `target` is None
     where the source does not say whom (the mapping decides) and equal to `agent` for an action towards oneself.
+    `stop` is infinite where the user let an unpaired event last until the video's end. A `point` has no duration
+    (start == stop) and becomes the one frame in which it starts.
     """
 
     action: str
@@ -145,6 +150,7 @@ class Bout:
     target: str | None = None
     modifiers: tuple[str, ...] = ()
     line: int | None = None
+    point: bool = False
 
 
 @dataclass(frozen=True)

@@ -41,14 +41,14 @@ def test_requests_and_instances() -> None:
 
 
 def test_the_table_scales_to_100_hours_and_sums_the_run_only() -> None:
-    found = [
+    sums = [
         cost.CostLine("ingest", "1 PUT", 0.5),
         cost.CostLine("train", "1 s", 1.5),
         cost.CostLine("storage", "1 GB", 4.0, "month"),
         cost.serving_line(TABLE, "ml.small", [0.5, 1.5]),
         cost.CostLine("endpoint", "ml.small", 3.6, "hour"),
     ]
-    rows = cost.render(found, hours=50.0).splitlines()
+    rows = cost.render(sums, hours=50.0).splitlines()
     assert "| ingest | 1 PUT | 0.500000 | 1.0000 |" in rows
     assert "| storage | 1 GB | 4.000000 per month | 8.0000 per month |" in rows
     assert "| endpoint | ml.small | 3.600000 per hour |  |" in rows
