@@ -33,7 +33,7 @@ Row = tuple[int, int, str, int, int]
 
 @dataclass
 class Balance:
-    """What went in, what was written and what was left out, by reason: `total == written + left out`, always."""
+    """Counts that always agree: `total` equals `written` plus the sum of `left_out`, which is by reason."""
 
     total: int = 0
     written: int = 0
@@ -62,7 +62,7 @@ class Balance:
 
 @dataclass(frozen=True)
 class PoseRules:
-    """How the names and units of a recording become those of the layout.
+    """Rules by which names and units of a recording become those of the layout.
 
     `numbers` and `names` follow the recording's animals and parts (0 and "" are left out); `pix_per_cm` turns
     other units into px; points with a likelihood below `min_likelihood` are missing.
@@ -181,7 +181,7 @@ def _nullable(values: npt.NDArray[np.float32]) -> pa.Array:
 # --- labels -----------------------------------------------------------------------------------------------
 @dataclass(frozen=True)
 class LabelRules:
-    """How labels become rows.
+    """Rules by which labels become rows.
 
     `subjects` gives names their numbers or "each"; `animals` are the numbers in the tracks; `frames` is the span
     ``[first, stop)`` of the tracks; `partial` says what becomes of an action that was looked for only in a part of

@@ -32,7 +32,7 @@ FROM_FILE = "file"  # agent or target as the file says it; `EACH` where it does 
 
 @dataclass(frozen=True)
 class ActionRule:
-    """How an action of the source is written.
+    """Rule by which an action of the source is written.
 
     `name` "" leaves it out. `kind` is "self" or "pair". `agent` and `target` are "file" (as the source says, every
     animal where it says none), "each" or an animal's number.
@@ -59,7 +59,7 @@ class VideoRule:
 
 @dataclass(frozen=True)
 class Scale:
-    """Where px/cm comes from: the number itself, or a body's known length between two parts (own names)."""
+    """Source of px/cm: the number itself, or a body's known length between two parts (own names)."""
 
     pix_per_cm: float | None = None
     body_length_cm: float | None = None
@@ -294,9 +294,9 @@ def joined(own: ImportMapping, guess: ImportMapping, settled: Collection[str]) -
     for name, rule in guess.videos.items():
         new_labels = tuple(key for key in rule.labels if key not in settled and key not in used)
         if rule.pose in by_pose:
-            mine = videos[by_pose[rule.pose]]
-            video = mine.video or ("" if rule.video in settled else rule.video)
-            videos[by_pose[rule.pose]] = replace(mine, labels=mine.labels + new_labels, video=video)
+            own_rule = videos[by_pose[rule.pose]]
+            video = own_rule.video or ("" if rule.video in settled else rule.video)
+            videos[by_pose[rule.pose]] = replace(own_rule, labels=own_rule.labels + new_labels, video=video)
         elif rule.pose not in settled:
             videos[name if name not in videos else f"{name} ({rule.pose})"] = rule
     return replace(

@@ -15,7 +15,8 @@ __all__ = ["Candidate", "Match", "best_match", "video_stem"]
 
 SUFFIXES = (
     ".mp4", ".avi", ".mov", ".mkv", ".m4v", ".mpg", ".mpeg", ".wmv", ".webm", ".seq", ".h5", ".hdf5", ".csv",
-    ".tsv", ".txt", ".xlsx", ".slp", ".nwb", ".npy", ".json", ".boris", ".annot", ".nc", ".parquet", ".mat", ".pkl",
+    ".tsv", ".txt", ".xlsx", ".slp", ".nwb", ".npy", ".json", ".boris", ".annot", ".nc", ".parquet", ".mat",
+    ".pkl",
 )  # fmt: skip
 # Endings that tools put after the video's name, longest first; taken off again and again.
 _ENDINGS = re.compile(
@@ -89,33 +90,33 @@ def best_match(named: Sequence[str], own: Sequence[str], folder: str, candidates
             by_name.setdefault(name, []).append(candidate)
     for names, how in ((named, "the file names its video {}"), (own, "the same name {}")):
         for stem in dict.fromkeys(video_stem(n) for n in names if n):
-            if found := by_name.get(stem.casefold()):
-                return _choose(found, folder, how.format(f"'{stem}'"))
+            if hits := by_name.get(stem.casefold()):
+                return _choose(hits, folder, how.format(f"'{stem}'"))
         if partly := _partial(names, by_name):
             return _choose(partly[1], folder, f"'{partly[0]}' is a part of the name", assumed=True)
     return Match(None, "no file of tracks has this name")
 
 
-def _choose(found: Sequence[Candidate], folder: str, how: str, *, assumed: bool = False) -> Match:
-    beside = [c for c in found if c.folder == folder]
-    chosen = found if len(found) == 1 else beside
+def _choose(hits: Sequence[Candidate], folder: str, how: str, *, assumed: bool = False) -> Match:
+    beside = [c for c in hits if c.folder == folder]
+    chosen = hits if len(hits) == 1 else beside
     if len(chosen) == 1:
         return Match(chosen[0].key, how, assumed)
-    return Match(None, f"{how}, but several have it: {', '.join(sorted(c.key for c in found))}")
+    return Match(None, f"{how}, but several have it: {', '.join(sorted(c.key for c in hits))}")
 
 
 def _partial(names: Sequence[str], by_name: Mapping[str, list[Candidate]]) -> tuple[str, list[Candidate]] | None:
     """Return the longest name that begins or ends another one at a separator, and its candidates."""
-    found: dict[str, list[Candidate]] = {}
+    hits: dict[str, list[Candidate]] = {}
     for stem in (video_stem(n).casefold() for n in names if n):
         for name, candidates in by_name.items():
             short, long = sorted((stem, name), key=len)
             if len(short) >= _SHORTEST and short != long and _at_separator(short, long):
-                found[short] = [*found.get(short, []), *candidates]
-    if not found:
+                hits[short] = [*hits.get(short, []), *candidates]
+    if not hits:
         return None
-    longest = max(found, key=len)
-    return longest, list(dict.fromkeys(found[longest]))
+    longest = max(hits, key=len)
+    return longest, list(dict.fromkeys(hits[longest]))
 
 
 def _at_separator(short: str, long: str) -> bool:

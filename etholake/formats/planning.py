@@ -27,8 +27,8 @@ _PREFERRED = (".h5", ".hdf5", ".slp", ".nwb", ".nc", ".parquet", ".npy", ".csv")
 class Plan:
     """A guessed mapping and why it is so.
 
-    `notes` by (section, key) say what was guessed; `label_match` and `video_match` how each file was matched, by its
-    key; `twins` are the other files with the tracks of a video, by the key of the chosen one.
+    `notes` by (section, key) say what was guessed; `label_match` and `video_match` how each file was matched, by
+    its key; `twins` are the other files with the tracks of a video, by the key of the chosen one.
     """
 
     mapping: ImportMapping
@@ -134,7 +134,7 @@ def _stem(facts: PoseFacts) -> str:
 
 
 def _video_of(group: Sequence[PoseFacts]) -> str:
-    """Return the video's own name: as the first of its files that names a video says, else by the file's name."""
+    """Return the video's own name: as its first file that names a video says, else by the file's name."""
     return _stem(next((facts for facts in group if facts.video), group[0]))
 
 
@@ -149,7 +149,7 @@ def _candidate(group: Sequence[PoseFacts]) -> Candidate:
 def _names(groups: Sequence[Sequence[PoseFacts]], videos_of: Mapping[str, Sequence[VideoFile]]) -> dict[str, str]:
     """Return the name of each video by the key of its tracks.
 
-    It is the video's own name; where two videos would have the same one, that of the file of tracks, then its path.
+    It is the video's own name; where two would have the same one, that of the file of tracks, then its path.
     """
     chosen = [group[0] for group in groups]
     stems = {group[0].key: _video_of(group) for group in groups}
@@ -192,17 +192,17 @@ def _match_videos(
     plan: Plan, groups: Sequence[Sequence[PoseFacts]], candidates: Sequence[Candidate], videos: Sequence[VideoFile]
 ) -> dict[str, list[VideoFile]]:
     """Return the video files by key of their tracks."""
-    found: dict[str, list[VideoFile]] = {}
+    assigned: dict[str, list[VideoFile]] = {}
     for video in videos:
         folder = PurePosixPath(video.file).parent.as_posix()
         match = best_match([], [video.file], folder, candidates)
         plan.video_match[video.file] = match
         if match.key:
-            found.setdefault(match.key, []).append(video)
+            assigned.setdefault(match.key, []).append(video)
     lonely = [v for v in videos if plan.video_match[v.file].key is None]
     for video in lonely:  # the only video beside the only tracks of a folder, as long as these
         folder = PurePosixPath(video.file).parent.as_posix()
-        beside = [c for c in candidates if c.folder == folder and c.key not in found]
+        beside = [c for c in candidates if c.folder == folder and c.key not in assigned]
         alone = [v for v in lonely if PurePosixPath(v.file).parent.as_posix() == folder]
         if len(beside) == 1 and len(alone) == 1:
             facts = next(group[0] for group in groups if group[0].key == beside[0].key)
@@ -210,15 +210,15 @@ def _match_videos(
             if video.frames and abs(video.frames - length) <= 1:
                 how = "the only video beside the only tracks of its folder, and as long as these"
                 plan.video_match[video.file] = Match(beside[0].key, how, assumed=True)
-                found.setdefault(beside[0].key, []).append(video)
-    return found
+                assigned.setdefault(beside[0].key, []).append(video)
+    return assigned
 
 
 def _match_labels(
     plan: Plan, chosen: dict[str, PoseFacts], candidates: Sequence[Candidate], labels: Sequence[Labels]
 ) -> dict[str, list[Labels]]:
     """Return the labels by key of the tracks that they belong to."""
-    found: dict[str, list[Labels]] = {}
+    assigned: dict[str, list[Labels]] = {}
     for item in labels:
         folder = PurePosixPath(item.file).parent.as_posix()
         media, names = item.recording.media, [item.recording.name]
@@ -231,14 +231,14 @@ def _match_labels(
             match = best_match(media, names, folder, candidates)
         plan.label_match[item.key] = match
         if match.key:
-            found.setdefault(match.key, []).append(item)
+            assigned.setdefault(match.key, []).append(item)
     lonely = [item for item in labels if plan.label_match[item.key].key is None and not item.recording.media]
-    free = [c for c in candidates if c.key not in found]
+    free = [c for c in candidates if c.key not in assigned]
     if len(lonely) == 1 and len(free) == 1 and len(labels) == 1:
         item, facts = lonely[0], chosen[free[0].key]
         length, own = facts.frame_count or facts.last_frame + 1, item.recording.frame_count
         if own is None or abs(own - length) <= 1:
             how = "the only labels beside the only tracks"
             plan.label_match[item.key] = Match(free[0].key, how, assumed=True)
-            found[free[0].key] = [item]
-    return found
+            assigned[free[0].key] = [item]
+    return assigned

@@ -137,7 +137,8 @@ def _balance_row(name: str, balance: Mapping[str, Any]) -> str:
 def _video_row(video: Mapping[str, Any]) -> str:
     cells = [
         video["name"], video["video_id"], video["pose"], ", ".join(video["labels"]), video["video"],
-        _figure(video["fps"]), _figure(video["pix_per_cm"]), f"{video['points']['written']:,}", video["label_rows"],
+        _figure(video["fps"]), _figure(video["pix_per_cm"]), f"{video['points']['written']:,}",
+        video["label_rows"],
     ]  # fmt: skip
     return f"| {' | '.join(_escaped(cell) for cell in cells)} |"
 

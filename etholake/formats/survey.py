@@ -51,7 +51,7 @@ class RecordingCache:
 class FileSurvey:
     """The contents of one file, and what went wrong with it (a sentence that names the file)."""
 
-    found: Found
+    origin: Found
     pose: tuple[PoseFacts, ...] = ()
     labels: tuple[Labels, ...] = ()
     video: VideoFile | None = None
@@ -60,27 +60,27 @@ class FileSurvey:
 
 
 def survey_file(
-    found: Found, options: ReadOptions, cache: RecordingCache, earlier: Mapping[str, Any] | None = None
+    origin: Found, options: ReadOptions, cache: RecordingCache, earlier: Mapping[str, Any] | None = None
 ) -> FileSurvey:
     """Return the contents of a file. `earlier` holds facts of the unchanged file, `pose` or `video`, as JSON."""
     pose: tuple[PoseFacts, ...] = ()
     labels: tuple[Labels, ...] = ()
     video: VideoFile | None = None
     errors: list[str] = []
-    if found.pose and earlier is not None:
+    if origin.pose and earlier is not None:
         pose = tuple(PoseFacts.from_json(entry) for entry in earlier["pose"])
-    elif found.pose:
-        pose = _guarded(found, errors, found.pose.title, lambda: _pose(found, options, cache)) or ()
-    if found.labels:
-        labels = _guarded(found, errors, found.labels.title, lambda: _labels(found, options)) or ()
-    if found.video and earlier is not None:
+    elif origin.pose:
+        pose = _guarded(origin, errors, origin.pose.title, lambda: _pose(origin, options, cache)) or ()
+    if origin.labels:
+        labels = _guarded(origin, errors, origin.labels.title, lambda: _labels(origin, options)) or ()
+    if origin.video and earlier is not None:
         video = VideoFile.from_json(earlier["video"])
-    elif found.video:
-        video = _guarded(found, errors, "video", lambda: _video(found)) or VideoFile(found.file)
-    return FileSurvey(found, pose, labels, video, " ".join(errors))
+    elif origin.video:
+        video = _guarded(origin, errors, "video", lambda: _video(origin)) or VideoFile(origin.file)
+    return FileSurvey(origin, pose, labels, video, " ".join(errors))
 
 
-def _guarded(found: Found, errors: list[str], title: str, read: Callable[[], Any]) -> Any:
+def _guarded(origin: Found, errors: list[str], title: str, read: Callable[[], Any]) -> Any:
     """Return the result of `read`; None, with a sentence in `errors`, if it fails in any way.
 
     Files may come from anywhere: whatever a reader or a library raises on one of them must not stop the others.
@@ -89,43 +89,43 @@ def _guarded(found: Found, errors: list[str], title: str, read: Callable[[], Any
         return read()
     except EtholakeError as err:
         errors.append(
-            str(err) if found.file in str(err) or found.path.name in str(err) else f"{found.file}: {err}"
+            str(err) if origin.file in str(err) or origin.path.name in str(err) else f"{origin.file}: {err}"
         )
     except (MemoryError, RecursionError) as err:
         errors.append(
-            f"{found.file}: is too large or too deeply nested to be a {title} file ({type(err).__name__})."
+            f"{origin.file}: is too large or too deeply nested to be a {title} file ({type(err).__name__})."
         )
     except Exception as err:
         reason = " ".join(str(err).split())[:300] or "no reason given"
         errors.append(
-            f"{found.file}: cannot be read as {title} ({type(err).__name__}: {reason}): write it again with the tool "
-            "that made it, or take it out of the folder."
+            f"{origin.file}: cannot be read as {title} ({type(err).__name__}: {reason}): write it again with the "
+            "tool that made it, or take it out of the folder."
         )
     return None
 
 
-def _pose(found: Found, options: ReadOptions, cache: RecordingCache) -> tuple[PoseFacts, ...]:
-    assert found.pose is not None
+def _pose(origin: Found, options: ReadOptions, cache: RecordingCache) -> tuple[PoseFacts, ...]:
+    assert origin.pose is not None
     facts = []
-    for index, recording in enumerate(found.pose.read(found.path, options)):
-        facts.append(PoseFacts.of(found.file, index, found.pose.name, found.pose.title, recording))
-        cache.put(found.file, index, recording)
+    for index, recording in enumerate(origin.pose.read(origin.path, options)):
+        facts.append(PoseFacts.of(origin.file, index, origin.pose.name, origin.pose.title, recording))
+        cache.put(origin.file, index, recording)
     if not facts:
-        raise DataError(f"{found.file}: holds no tracks.")
+        raise DataError(f"{origin.file}: holds no tracks.")
     return _with_keys(facts)
 
 
-def _labels(found: Found, options: ReadOptions) -> tuple[Labels, ...]:
-    assert found.labels is not None
-    item = found.labels
-    recordings = list(item.read(found.path, options))
+def _labels(origin: Found, options: ReadOptions) -> tuple[Labels, ...]:
+    assert origin.labels is not None
+    item = origin.labels
+    recordings = list(item.read(origin.path, options))
     several = len(recordings) > 1
-    file, names = found.file, (item.name, item.title)
+    file, names = origin.file, (item.name, item.title)
     return _with_keys([Labels(file, i, several, *names, recording) for i, recording in enumerate(recordings)])
 
 
 def _with_keys(items: Sequence[Any]) -> tuple[Any, ...]:
-    """Return facts or labels of one file with distinct keys: two recordings of one name are told by their number."""
+    """Return facts or labels of one file with distinct keys: two of one name are told by their number."""
     if len(items) == 1:
         return tuple(items)
     names = [item.name if isinstance(item, PoseFacts) else item.recording.name for item in items]
@@ -136,12 +136,12 @@ def _with_keys(items: Sequence[Any]) -> tuple[Any, ...]:
     return tuple(made)
 
 
-def _video(found: Found) -> VideoFile:
+def _video(origin: Found) -> VideoFile:
     from etholake.formats.video import probe
 
-    info = probe(found.path)
+    info = probe(origin.path)
     rate = round(float(info.fps), 6)
-    return VideoFile(found.file, rate, info.frames, info.shown_size, info.codec, info.variable_rate)
+    return VideoFile(origin.file, rate, info.frames, info.shown_size, info.codec, info.variable_rate)
 
 
 def read_recording(folder: Path, facts: PoseFacts, options: ReadOptions, cache: RecordingCache) -> PoseRecording:

@@ -61,17 +61,17 @@ def list_files(folder: Path, skip: tuple[Path, ...] = ()) -> tuple[list[Path], l
         remarks.append(Remark("left-out", f"the folder cannot be read: {err.strerror or err}", Path(err.filename)))
 
     for at, folders, names in os.walk(folder, onerror=unreadable):
-        here = Path(at)
+        parent = Path(at)
         kept = []
         for name in sorted(folders):
-            path = here / name
+            path = parent / name
             if path.is_symlink():
                 remarks.append(Remark("left-out", "links to folders are not followed", path))
             elif not name.startswith(".") and path.resolve() not in skip:
                 kept.append(name)
         folders[:] = kept
         for name in sorted(names):
-            path = here / name
+            path = parent / name
             if name.startswith("."):
                 continue
             if path.is_symlink() and not path.resolve().is_relative_to(root):

@@ -11,7 +11,7 @@ BORIS_COLUMNS = "Time,Media file path,Total length,FPS,Subject,Behavior,Behavior
 
 
 def walk_xy(frames: int, animals: int, parts: int) -> np.ndarray:
-    """Return tracks [frames, animals, parts, 2]: animal a walks along x from 100 a, its parts lie 10 px apart in y."""
+    """Return tracks [frames, animals, parts, 2]: animal a walks along x from 100 a, parts are 10 px apart in y."""
     xy = np.zeros((frames, animals, parts, 2))
     xy[..., 0] = 100 * (1 + np.arange(animals))[None, :, None] + np.arange(frames)[:, None, None] * 0.5
     xy[..., 1] = 50 + 10 * np.arange(parts)

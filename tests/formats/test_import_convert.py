@@ -135,7 +135,8 @@ def test_seconds_are_rounded_to_frames_and_what_has_no_frame_is_counted() -> Non
     made = convert_labels(
         [
             labels(
-                Bout("rear", 0.26, 0.999, "a"), Bout("rear", 1.0, 1.01, "a"), Bout("gone", 2, 3), Bout("rear", 2, 3, "out"),
+                Bout("rear", 0.26, 0.999, "a"), Bout("rear", 1.0, 1.01, "a"), Bout("gone", 2, 3),
+                Bout("rear", 2, 3, "out"),
                 unit="second",
             )
         ],
@@ -143,7 +144,8 @@ def test_seconds_are_rounded_to_frames_and_what_has_no_frame_is_counted() -> Non
     )  # fmt: skip
     assert made.rows == ((1, 1, "rear", 3, 10),)
     assert made.balance.left_out == {
-        "covers no frame of the video": 1, "action left out by the mapping": 1, "animal left out by the mapping": 1,
+        "covers no frame of the video": 1, "action left out by the mapping": 1,
+        "animal left out by the mapping": 1,
     }  # fmt: skip
 
 

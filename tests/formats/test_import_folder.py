@@ -284,8 +284,8 @@ def test_a_dry_run_writes_nothing(folder: Path, tmp_path: Path, capsys: pytest.C
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"lab": "../up"}, "--lab must be letters, digits"),
-        ({"name": "a/b"}, "--name must be letters"),
+        ({"lab": "../up"}, "--lab names a folder: at most 64 letters, digits"),
+        ({"name": "a/b"}, "--name names a folder"),
         ({"fps": -1.0}, "--fps must be a number above 0"),
         ({"min_likelihood": float("nan")}, "--min-likelihood must lie between 0 and 1"),
     ],

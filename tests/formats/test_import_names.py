@@ -58,8 +58,8 @@ def test_of_two_with_one_name_the_one_in_the_same_folder_is_meant_else_none() ->
 
 def _facts(animals: tuple[str, ...] = ("ind1",), parts: tuple[str, ...] = ("nose",)) -> PoseFacts:
     return PoseFacts(
-        "m1.csv", 0, False, "f", "F", "m1", 10, 0, 9, animals, parts, 10, {}, 2, False, "px", None, None, None, None,
-        None,
+        "m1.csv", 0, False, "f", "F", "m1", 10, 0, 9, animals, parts, 10, {}, 2, False, "px", None, None, None,
+        None, None,
     )  # fmt: skip
 
 
@@ -115,7 +115,8 @@ def test_self_or_pair_as_the_file_says_then_by_lists_then_by_words() -> None:
     rules, _ = guess_actions([item], {item.key: ("a", "b")})
     assert {own: (rule.name, rule.kind) for own, rule in rules.items()} == {
         "x": ("x", "self"), "y": ("y", "pair"), "Self Groom": ("self groom", "self"), "Attack": ("attack", "pair"),
-        "Face grooming": ("face grooming", "self"), "Social, close": ("social close", "pair"), "odd": ("odd", "pair"),
+        "Face grooming": ("face grooming", "self"), "Social, close": ("social close", "pair"),
+        "odd": ("odd", "pair"),
     }  # fmt: skip
 
 

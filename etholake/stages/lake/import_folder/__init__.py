@@ -136,7 +136,7 @@ def _check(options: ImportOptions) -> None:
     for what, name in (("lab", options.lab), ("name", options.name)):
         if name is not None and not _NAME.fullmatch(name):
             raise UsageError(
-                f"--{what} names a folder: it must be letters, digits, '_', '-' and '.', at most 64, but is {name!r}."
+                f"--{what} names a folder: at most 64 letters, digits, '_', '-' and '.', but it is {name!r}."
             )
     if options.fps is not None and not 0 < options.fps < 1e5:
         raise UsageError(f"--fps must be a number above 0, but is {options.fps}.")
@@ -201,26 +201,26 @@ def _survey(
 
     def look(path: Path) -> FileSurvey:
         try:
-            found = identify(folder, path)
+            origin = identify(folder, path)
         except (OSError, EtholakeError) as err:
             name = path.relative_to(folder).as_posix()
             return FileSurvey(Found(name, path, 0, 0), error=f"{name}: cannot be read: {err}")
-        earlier = state.files.get(found.file)
-        stamp = {"bytes": found.bytes, "modified_ns": found.modified_ns, "options": context}
+        earlier = state.files.get(origin.file)
+        stamp = {"bytes": origin.bytes, "modified_ns": origin.modified_ns, "options": context}
         if earlier is not None and {name: earlier.get(name) for name in stamp} != stamp:
             earlier = None
-        survey = survey_file(found, options, cache, earlier)
+        survey = survey_file(origin, options, cache, earlier)
         if survey.pose and not survey.error:
-            state.files[found.file] = stamp | {"pose": [facts.as_json() for facts in survey.pose]}
+            state.files[origin.file] = stamp | {"pose": [facts.as_json() for facts in survey.pose]}
         elif survey.video and not survey.error:
-            state.files[found.file] = stamp | {"video": asdict(survey.video)}
+            state.files[origin.file] = stamp | {"video": asdict(survey.video)}
         else:
-            state.files.pop(found.file, None)
+            state.files.pop(origin.file, None)
         return survey
 
     for survey in each(_threads(), look, files):
-        done[survey.found.file] = survey
-        tick(len(done), len(files), f"looking at {survey.found.file}")
+        done[survey.origin.file] = survey
+        tick(len(done), len(files), f"looking at {survey.origin.file}")
     for gone in state.files.keys() - done.keys():
         del state.files[gone]
     return [done[path.relative_to(folder).as_posix()] for path in files]
@@ -234,7 +234,7 @@ def _nothing(folder: Path, surveys: Sequence[FileSurvey]) -> str:
     """Return the sentence for a folder without tracks: what was there instead, and what was wrong with it."""
     if errors := [s.error for s in surveys if s.error]:
         return f"No tracks of {folder} could be read:\n{_listing(errors)}"
-    suffixes = sorted({s.found.path.suffix.lower() or s.found.path.name for s in surveys})
+    suffixes = sorted({s.origin.path.suffix.lower() or s.origin.path.name for s in surveys})
     seen = f"{len(surveys)} files ({', '.join(suffixes[:12])})" if surveys else "no files"
     return (
         f"No file of tracks was recognised in {folder}, which holds {seen}. `docs/formats.md` lists the formats "
@@ -252,8 +252,8 @@ def _jobs(mapping: ImportMapping, surveys: Sequence[FileSurvey]) -> tuple[list[V
     pose = {facts.key: facts for s in surveys for facts in s.pose}
     labels = {item.key: item for s in surveys for item in s.labels}
     videos = {s.video.file: s.video for s in surveys if s.video}
-    stamps = {s.found.file: (s.found.file, s.found.bytes, s.found.modified_ns) for s in surveys}
-    errors = {s.found.file: s.error for s in surveys if s.error}
+    stamps = {s.origin.file: (s.origin.file, s.origin.bytes, s.origin.modified_ns) for s in surveys}
+    errors = {s.origin.file: s.error for s in surveys if s.error}
     jobs, problems = [], {}
     for name, rule in mapping.videos.items():
         named: list[tuple[str, Mapping[str, Any]]] = [(rule.pose, pose), *((key, labels) for key in rule.labels)]

@@ -176,7 +176,9 @@ def _all_items(numbers: tuple[int, ...], actions: Mapping[str, ActionRule]) -> l
     )
 
 
-def _scale(job: VideoJob, recording: PoseRecording) -> tuple[float | None, list[Remark]]:
+def _scale(  # noqa: PLR0911 one return a source, in their order
+    job: VideoJob, recording: PoseRecording
+) -> tuple[float | None, list[Remark]]:
     """Return px/cm and where it comes from: the mapping, the arena, a body's length, the file of tracks."""
     scale, arena = job.mapping.scale, job.mapping.arena
     if job.rule.pix_per_cm or scale.pix_per_cm:
@@ -187,6 +189,11 @@ def _scale(job: VideoJob, recording: PoseRecording) -> tuple[float | None, list[
     ):
         if low is not None and high is not None and length and high > low:
             return (high - low) / length, []
+    if recording.unit != "px":  # the true size is known: px/cm only draws it
+        if job.facts.pix_per_cm:
+            return job.facts.pix_per_cm, []
+        text = f"the tracks are in {recording.unit} without px/cm: written with {ASSUMED_PIX_PER_CM:g} px/cm"
+        return ASSUMED_PIX_PER_CM, [Remark("assumed", text, remedy="pix_per_cm in [scale]")]
     if scale.body_length_cm and scale.body_parts:
         length = _body_length(recording, scale.body_parts)
         if length is None:
@@ -195,12 +202,7 @@ def _scale(job: VideoJob, recording: PoseRecording) -> tuple[float | None, list[
         value = round(length / scale.body_length_cm, 4)
         text = f"{value:g} px/cm: the median body is taken to be {scale.body_length_cm:g} cm long"
         return value, [Remark("assumed", text, remedy="[scale]")]
-    if job.facts.pix_per_cm:
-        return job.facts.pix_per_cm, []
-    if recording.unit != "px":
-        text = f"the tracks are in {recording.unit} without px/cm: written with {ASSUMED_PIX_PER_CM:g} px/cm"
-        return ASSUMED_PIX_PER_CM, [Remark("assumed", text, remedy="pix_per_cm in [scale]")]
-    return None, []
+    return job.facts.pix_per_cm, []
 
 
 def _body_length(recording: PoseRecording, parts: tuple[str, ...]) -> float | None:

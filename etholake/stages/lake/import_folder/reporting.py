@@ -50,7 +50,7 @@ def make_report(
     entries += _unmatched(plan, surveys, name_of)
     points = _points(pose, mapping, plan, written, dry_run=dry_run)
     bouts = _bouts(surveys, mapping, written, dry_run=dry_run)
-    recognised = [s for s in surveys if s.found.title]
+    recognised = [s for s in surveys if s.origin.title]
     report: dict[str, Any] = {
         "source": mapping.source, "lab": mapping.lab,
         "needed": _needed(mapping, written),
@@ -58,7 +58,7 @@ def make_report(
         "assumed": [e for e in entries if e["kind"] == "assumed"],
         "left_out": [e for e in entries if e["kind"] == "left-out"],
         "notes": [e for e in entries if e["kind"] == "note"],
-        "not_recognised": [s.found.file for s in surveys if not s.found.title and not s.error],
+        "not_recognised": [s.origin.file for s in surveys if not s.origin.title and not s.error],
         "files": [row for s in recognised for row in _rows(s, plan, name_of)],
         "videos": [_video(name, mapping, outcome) for name, outcome in written.items()],
         "points": points.as_json(), "bouts": bouts.as_json(),
@@ -186,8 +186,8 @@ def _needed(mapping: ImportMapping, written: Mapping[str, Written]) -> list[str]
     no_fps = [name for name, outcome in written.items() if not outcome.row["frames_per_second"]]
     if no_fps:
         sentences.append(
-            f"Frames per second of {_named(no_fps)}: give --fps, or fps in mapping.toml. Without them there are no "
-            "seconds and no speeds, and no model can learn from these videos."
+            f"Frames per second of {_named(no_fps)}: give --fps, or fps in mapping.toml. Without them there are "
+            "no seconds and no speeds, and no model can learn from these videos."
         )
     no_scale = [name for name, outcome in written.items() if not outcome.pix_per_cm]
     if no_scale:
@@ -198,8 +198,8 @@ def _needed(mapping: ImportMapping, written: Mapping[str, Written]) -> list[str]
     unknown = [name for name, number in mapping.animals.items() if number == EACH]
     if unknown:
         sentences.append(
-            f"Which animal is {', '.join(map(repr, unknown))}? Give the number in [animals] of mapping.toml; until "
-            "then these labels stand for every animal."
+            f"Which animal is {', '.join(map(repr, unknown))}? Give the number in [animals] of mapping.toml; "
+            "until then these labels stand for every animal."
         )
     return sentences
 
@@ -212,7 +212,7 @@ def _named(names: Sequence[str]) -> str:
 def _rows(survey: FileSurvey, plan: Plan, name_of: Mapping[str, str]) -> list[dict[str, Any]]:
     """Return the table's rows of one file: one for each recording."""
     rows: list[dict[str, Any]] = []
-    title = survey.found.title
+    title = survey.origin.title
     twins = {twin: key for key, others in plan.twins.items() for twin in others}
     for facts in survey.pose:
         matched = (
@@ -247,7 +247,7 @@ def _rows(survey: FileSurvey, plan: Plan, name_of: Mapping[str, str]) -> list[di
             {"file": survey.video.file, "what it is": title, "frames": frames, "fps": fps, "matched": matched}
         )
     if survey.error and not rows:
-        rows.append({"file": survey.found.file, "what it is": title, "matched": "error, see below"})
+        rows.append({"file": survey.origin.file, "what it is": title, "matched": "error, see below"})
     return rows
 
 
@@ -258,8 +258,9 @@ def _figure(value: float | None) -> str:
 def _video(name: str, mapping: ImportMapping, outcome: Written) -> dict[str, Any]:
     rule = mapping.videos[name]
     return {
-        "name": name, "video_id": rule.video_id, "split": rule.split, "pose": rule.pose, "labels": list(rule.labels),
-        "video": rule.video, "fps": outcome.row["frames_per_second"] or None, "pix_per_cm": outcome.pix_per_cm,
+        "name": name, "video_id": rule.video_id, "split": rule.split, "pose": rule.pose,
+        "labels": list(rule.labels), "video": rule.video,
+        "fps": outcome.row["frames_per_second"] or None, "pix_per_cm": outcome.pix_per_cm,
         "points": outcome.points.as_json(), "bouts": outcome.bouts.as_json(), "label_rows": outcome.label_rows,
         "behaviors_labeled": outcome.row["behaviors_labeled"],
     }  # fmt: skip
@@ -271,8 +272,8 @@ def _summary(report: Mapping[str, Any], planned: int, *, dry_run: bool) -> str:
     left = sum(points["left_out"].values())
     noun = "video" if videos == 1 else "videos"
     sentence = (
-        f"{videos} {noun} of lab '{report['lab']}': {points['in']:,} points in, {points['written']:,} written, {left:,} "
-        f"left out; {bouts['written']:,} of {bouts['in']:,} labelled bouts."
+        f"{videos} {noun} of lab '{report['lab']}': {points['in']:,} points in, {points['written']:,} written, "
+        f"{left:,} left out; {bouts['written']:,} of {bouts['in']:,} labelled bouts."
     )
     nouns = {"needed": "open question", "assumed": "assumption", "errors": "error"}
     counts = [f"{n} {noun}{'s' if n != 1 else ''}" for name, noun in nouns.items() if (n := len(report[name]))]
