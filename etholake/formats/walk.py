@@ -74,13 +74,20 @@ def list_files(folder: Path, skip: tuple[Path, ...] = ()) -> tuple[list[Path], l
             path = parent / name
             if name.startswith("."):
                 continue
-            if path.is_symlink() and not path.resolve().is_relative_to(root):
+            if not _is_text(path.relative_to(folder).as_posix()):
+                remarks.append(Remark("left-out", "the name is no valid text: rename it", Path(ascii(str(path)))))
+            elif path.is_symlink() and not path.resolve().is_relative_to(root):
                 remarks.append(Remark("left-out", "the link leads out of the folder and is not followed", path))
             elif not path.is_file():
                 remarks.append(Remark("left-out", "is no regular file", path))
             else:
                 files.append(path)
     return sorted(files), remarks
+
+
+def _is_text(name: str) -> bool:
+    """Return whether a file can hold the name: that of an old file system need not be UTF-8."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in name)
 
 
 def identify(folder: Path, path: Path) -> Found:

@@ -210,6 +210,15 @@ def test_links_out_of_the_folder_are_not_followed(
     assert "not followed" in left["away"]
 
 
+def test_a_name_that_is_no_text_is_left_out_with_a_remark(
+    folder: Path, imported: Callable[..., StageResult], tmp_path: Path
+) -> None:
+    deeplabcut_csv(folder / "odd\udcff.csv", walk_xy(5, 1, 1), ("nose",))
+    result = imported()
+    assert metadata(tmp_path / "data").keys() == {"m1", "m2"}
+    assert any("no valid text" in entry["text"] for entry in result.details["left_out"])
+
+
 def test_a_csv_beside_its_h5_twin_is_one_video(folder: Path, tmp_path: Path) -> None:
     raw = folder / "dlc" / "m1DLC_resnet50_openfieldMay7shuffle1_500000.csv"
     smooth = raw.with_name(raw.stem + "_filtered.csv")
