@@ -24,6 +24,9 @@ RAW_TRACKING_COLUMNS = {
     "x": "float",
     "y": "float",
 }
+# What a data folder may bring beyond the layout of MABe 2025 (docs/data-layout.md).
+RAW_METADATA_OPTIONAL_COLUMNS = ("video_name",)
+RAW_TRACKING_OPTIONAL_COLUMNS = {"z": "float", "likelihood": "float"}
 RAW_ANNOTATION_COLUMNS = {
     "agent_id": "tinyint", "target_id": "tinyint", "action": "string", "start_frame": "int", "stop_frame": "int",
 }  # fmt: skip

@@ -51,6 +51,7 @@ def test_help_lists_every_verb_in_its_group(capsys: pytest.CaptureFixture[str]) 
     assert titles[-len(GROUPS) :] == [title for title, _ in GROUPS]
     block = text.split("the lake:")[1].split("\n\n")[0]
     assert [line.split()[0] for line in block.strip().splitlines()] == [
+        "import",
         "ingest",
         "etl",
         "compact",
