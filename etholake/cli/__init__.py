@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from etholake import __version__, aws, logs, settings
-from etholake.cli import cloud, lake, machine, model, pages, pipeline, serving
+from etholake.cli import cloud, lake, machine, model, pages, pipeline, readiness, serving
 from etholake.errors import EtholakeError, UsageError
 from etholake.settings import Settings
 
@@ -47,6 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         current = settings.load(target=arguments.target, port=arguments.port)
         aws.export(current)
+        readiness.check(current, arguments)  # before the log: a verb that cannot start is no run
         with _logged(current, arguments, argv):
             arguments.run(current, arguments)
     except UsageError as err:
