@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import http.client
 import json
 import os
 import signal
@@ -105,7 +106,12 @@ def occupant(port: int) -> str:
         return "other"
     except urllib.error.URLError as err:
         return "nothing" if isinstance(err.reason, ConnectionRefusedError) else "other"
-    except (OSError, ValueError, AttributeError):  # no HTTP, no JSON, or no answer in time
+    except (
+        OSError,
+        ValueError,
+        AttributeError,
+        http.client.HTTPException,
+    ):  # no HTTP, no JSON, or no answer in time
         return "other"
 
 

@@ -47,8 +47,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         current = settings.load(target=arguments.target, port=arguments.port)
         aws.export(current)
-        readiness.check(current, arguments)  # before the log: a verb that cannot start is no run
-        with _logged(current, arguments, argv):
+        problem = readiness.problem(current, arguments.verb)
+        # A verb that cannot start is no run, and is not logged.
+        logged = contextlib.nullcontext() if problem else _logged(current, arguments, argv)
+        with aws.refused(problem), logged:
             arguments.run(current, arguments)
     except UsageError as err:
         return _fail(str(err), WRONG_USAGE)

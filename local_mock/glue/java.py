@@ -15,7 +15,7 @@ from pathlib import Path
 __all__ = ["problem"]
 
 OLDEST, NEWEST = 8, 22
-_VERSION = re.compile(r'version "(?:1\.)?(\d+)')
+_VERSION = re.compile(r'(?:version |JAVA_VERSION=)"(?:1\.)?(\d+)')
 _REMEDY = (
     "Install a Java runtime 17 (Debian, Ubuntu: apt-get install openjdk-17-jre-headless; macOS: brew install "
     "openjdk@17) and put its bin folder on PATH, or set JAVA_HOME to it."
@@ -32,15 +32,31 @@ def problem(environ: Mapping[str, str]) -> str | None:
     if java is None:
         where = f"JAVA_HOME is {home}, which holds no bin/java" if home else "no program java is on PATH"
         return f"Spark needs Java, but {where}. {_REMEDY}"
-    try:
-        done = subprocess.run(
-            [java, "-version"], env=dict(environ), capture_output=True, text=True, timeout=_SECONDS, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired) as err:
-        return f"Spark needs Java, but {java} does not start: {err}. {_REMEDY}"
-    if done.returncode != 0:  # macOS has a /usr/bin/java that only says that there is none
-        return f"Spark needs Java, but {java} does not start: {done.stderr.strip()[:200]}. {_REMEDY}"
-    found = _VERSION.search(done.stderr)
-    if found and not OLDEST <= int(found[1]) <= NEWEST:
-        return f"Spark 3.5 runs on Java {OLDEST} to 17, but {java} is Java {found[1]}. {_REMEDY}"
+    version = _written_version(Path(java))
+    if version is None:
+        try:
+            version = _asked_version(java, environ)
+        except (OSError, subprocess.SubprocessError) as err:  # macOS has a /usr/bin/java that is none
+            return f"Spark needs Java, but {java} does not start: {err}. {_REMEDY}"
+    if version and not OLDEST <= version <= NEWEST:
+        return f"Spark 3.5 runs on Java {OLDEST} to 17, but {java} is Java {version}. {_REMEDY}"
     return None
+
+
+def _written_version(java: Path) -> int | None:
+    """Return the version that the installation's file `release` names, without a start of Java; None if none."""
+    try:
+        text = (java.resolve().parent.parent / "release").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    found = _VERSION.search(text)
+    return int(found[1]) if found else None
+
+
+def _asked_version(java: str, environ: Mapping[str, str]) -> int:
+    """Return the version that `java -version` prints, 0 if it prints none. Raises OSError or SubprocessError."""
+    done = subprocess.run(
+        [java, "-version"], env=dict(environ), capture_output=True, text=True, timeout=_SECONDS, check=True
+    )
+    found = _VERSION.search(done.stderr)
+    return int(found[1]) if found else 0
