@@ -111,5 +111,5 @@ def get_context() -> Context:
 
 
 def child_environment() -> dict[str, str]:
-    """`Context.child_environment` of this process's server."""
+    """Return `Context.child_environment` of this process's server."""
     return get_context().child_environment()

@@ -61,7 +61,7 @@ def operation_of(environ: dict[str, Any], service: str | None, form: str = "") -
 
 
 def action_of(environ: dict[str, Any], form: str = "") -> str | None:
-    """The operation that a request names (JSON and query protocols); None for those whose path tells it (REST)."""
+    """Return the operation that a request names (JSON and query protocols); None for REST."""
     target = environ.get("HTTP_X_AMZ_TARGET")
     if target:
         return str(target).rpartition(".")[2]
@@ -70,7 +70,7 @@ def action_of(environ: dict[str, Any], form: str = "") -> str | None:
 
 
 def _operation_by_path(environ: dict[str, Any], service: str) -> str | None:
-    """The REST operation whose method and URI template fit best (most literal characters)."""
+    """Return the REST operation whose method and URI template fit best (most literal characters)."""
     model = _service_model(service)
     if model is None:
         return None
@@ -93,7 +93,7 @@ def _operation_by_path(environ: dict[str, Any], service: str) -> str | None:
 
 @functools.lru_cache(maxsize=64)
 def _service_model(service: str) -> Any:
-    """The description of a service; None if there is none.
+    """Return the description of a service; None if there is none.
 
     It is the one that moto has in memory, once moto is there: importing moto here, beside the thread that imports
     it at start, would find it half made.
@@ -109,7 +109,7 @@ def _service_model(service: str) -> Any:
 
 
 def protocol_of(service: str | None) -> str | None:
-    """The protocol of a service: `json`, `query`, `rest-json`, `rest-xml` or `ec2`; None if it is unknown."""
+    """Return the protocol of a service: `json`, `query`, `rest-json`, `rest-xml` or `ec2`; None if unknown."""
     model = _service_model(service) if service else None
     return str(model.metadata.get("protocol", "json")) if model else None
 
@@ -232,7 +232,7 @@ def _is_routing_miss(head: tuple[str, list[tuple[str, str]]], chunks: list[bytes
 
 
 def peek_form(environ: dict[str, Any]) -> str:
-    """The body of a form request (query protocol), put back for the application; '' otherwise."""
+    """Return the body of a form request (query protocol), put back for the application; '' otherwise."""
     import io
 
     length = int(environ.get("CONTENT_LENGTH") or 0)

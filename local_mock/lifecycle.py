@@ -138,7 +138,7 @@ def down(options: Options) -> bool:
 
 
 def _announced(state: Path) -> dict[str, Any] | None:
-    """The content of `mock.json` if it is of the process that holds the lock, else None."""
+    """Return the content of `mock.json` if it is of the process that holds the lock, else None."""
     pid = is_held(state / "mock.lock")
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         content: dict[str, Any] = json.loads((state / "mock.json").read_text(encoding="utf-8"))
@@ -229,7 +229,7 @@ def _check_same_root(options: Options, announced: dict[str, Any]) -> None:
 
 
 def _failure(state: Path, code: int) -> LocalMockError:
-    """The error of a server that ended while it started; a refusal of its own is the last line of its output."""
+    """Return the error of a server that ended while it started: the last line of its output if it refused."""
     text = (state / _OUTPUT).read_text(encoding="utf-8", errors="replace").strip()
     if code == 2 and text:
         return UsageError(text)
@@ -239,7 +239,7 @@ def _failure(state: Path, code: int) -> LocalMockError:
 
 
 def _end_of_log(state: Path) -> str:
-    """The last lines of its log and output, for a message."""
+    """Return the last lines of its log and output, for a message."""
     lines: list[str] = []
     for name in (LOG_NAME, _OUTPUT):
         with contextlib.suppress(OSError):

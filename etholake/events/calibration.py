@@ -64,8 +64,9 @@ class Calibration:
 def fit(
     pairs: Sequence[PairScores], truth: Sequence[Event], labeled_by_video: Mapping[int, Collection[Triplet]]
 ) -> Calibration:
-    """Fit slope and offset of every action over all labs; actions without positive or negative frames are left
-    out.
+    """Fit slope and offset of every action over all labs.
+
+    Actions without a positive or without a negative frame are left out.
 
     Parameters
     ----------

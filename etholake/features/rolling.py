@@ -30,8 +30,10 @@ _NOSE, _LEFT, _RIGHT, _NECK, _SIDE_L, _SIDE_R, _TAIL = (
 
 
 def pair_table(tracks: PoseTracks, agent: int, target: int) -> Table:
-    """Return features of agent and target (positions on the animal axis): both bodies, their relation, over
-    time.
+    """Return features of both bodies, of their relation, and of all these over time.
+
+    `agent` and `target` are positions on the animal axis of the tracks. Lengths are in cm, speeds in cm/s, angles
+    in radians; NaN where a part is missing.
     """
     moving = pair_now(tracks, agent, target)
     return _distances(tracks.xy_TMK2[:, agent], tracks.xy_TMK2[:, target]) | moving | rolling(moving)
@@ -73,8 +75,11 @@ def means(now: Table, windows_s: Sequence[float]) -> Table:
 
 
 def rolling(now: Table) -> Table:
-    """Return mean, standard deviation, minimum and maximum over `WINDOWS_S`, means over `LONG_S`, values at
-    `LAGS_S`.
+    """Return the columns `now` over time, with the window or lag in their names.
+
+    Of each column these are mean, standard deviation, minimum and maximum over centred windows of `WINDOWS_S`,
+    means over those of `LONG_S`, and the values `LAGS_S` before and after. NaN is left out; a window without any
+    value, and a time outside the video, give NaN.
     """
     columns: Table = {}
     for name, x in now.items():
@@ -245,6 +250,7 @@ class Rolling(TableEncoder):
     context_s = LONG_S[-1] / 2 + 1.0
 
     def table(self, tracks: PoseTracks, agent: int, target: int) -> Table:
+        """Return the features of a pair, or of one animal if both positions on the animal axis are equal."""
         return self_table(tracks, agent) if agent == target else pair_table(tracks, agent, target)
 
 

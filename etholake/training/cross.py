@@ -43,8 +43,7 @@ Scores = Sequence[PairScores]
 
 @dataclass(frozen=True)
 class CrossValidationPlan:
-    """Which models are trained (every configuration, seed and fold), how they are averaged, and whether by a
-    stack.
+    """The models to train (one per configuration, seed and fold), and how they are combined.
 
     Without a stack all models form one ensemble. With a stack the models of each configuration form an ensemble,
     and these are the bases of the stack.
@@ -64,8 +63,9 @@ class CrossValidationPlan:
                     yield config, seed, fold
 
     def fields(self, config: str, overrides: Overrides | None) -> Overrides:
-        """Return the overrides of one configuration: `overrides` are {configuration: fields}, or fields for
-        all.
+        """Return the overrides of one configuration.
+
+        `overrides` are {configuration: fields}, or fields for all configurations.
         """
         given = overrides or {}
         return given.get(config, {}) if given.keys() <= {*self.configs, OF_STACK} else given

@@ -39,7 +39,7 @@ def driver_memory_mb(worker_type: str | None, physical_mb: int) -> int:
 
 
 def physical_memory_mb() -> int:
-    """This machine's memory in MiB."""
+    """Return the memory of this machine in MiB."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
 
 
@@ -63,7 +63,7 @@ def java_options(*options: str) -> str:
 def spark_conf(
     *, cores: int, memory_mb: int, scratch: Path, s3_root: Path | None, bucket_names: Iterable[str]
 ) -> dict[str, str]:
-    """All Spark properties of a run: local master, loopback, no UI, its own scratch, buckets mounted."""
+    """Return all Spark properties of a run: local master, loopback, no UI, its own scratch, buckets mounted."""
     conf = {
         "spark.master": f"local[{cores}]",
         "spark.driver.memory": f"{memory_mb}m",
@@ -90,5 +90,5 @@ def spark_conf(
 
 
 def render(conf: Mapping[str, str]) -> str:
-    """`spark-defaults.conf`: one property a line; a backslash is an escape there."""
+    """Return `spark-defaults.conf`: one property a line; a backslash is an escape there."""
     return "".join(f"{key} {value}\n".replace("\\", "\\\\") for key, value in conf.items())

@@ -245,7 +245,7 @@ class ProcessingRun:
         return text.replace(OPT_ML, str(self._root))
 
     def _local(self, path: str) -> Path:
-        """The folder of a LocalPath. Raises RunError if it would leave the job's own."""
+        """Return the folder of a LocalPath. Raises RunError if it would leave the job's own."""
         resolved = Path(self._mapped(path)).resolve()
         if not resolved.is_relative_to(self._root):
             raise RunError(f"ClientError: LocalPath '{path}' would leave {OPT_ML}.")

@@ -71,7 +71,7 @@ class TrainingRun:
         self._end_children()
 
     def metric(self, name: str) -> list[float]:
-        """All values that a metric has taken so far."""
+        """Return all values that a metric has taken so far."""
         definitions = self.job.request["AlgorithmSpecification"].get("MetricDefinitions") or []
         return metric_values([d for d in definitions if d["Name"] == name], self._log_of(self._hosts[0]))
 
@@ -110,7 +110,7 @@ class TrainingRun:
         job.move(secondary, reason or messages.get(secondary, secondary), status=status, reason=reason)
 
     def _make_base(self) -> Path:
-        """The folder of the instances' folders; the SDK's shell scripts do not quote it."""
+        """Return the folder of the instances' folders; the SDK's shell scripts do not quote it."""
         return job_folder(self._context.state_dir / "sagemaker" / "training" / self.job.training_job_name)
 
     def _attempts(self, base: Path) -> _End:
@@ -140,7 +140,7 @@ class TrainingRun:
             job.move("Starting", "Preparing the instances for training")
 
     def _attempt(self, members: list[container.Member], limit_s: float) -> _End | None:
-        """One attempt: how the job ended, None if it was interrupted."""
+        """Return one attempt: how the job ended, None if it was interrupted."""
         job, request = self.job, self.job.request
         if job.training_job_status == "InProgress":
             job.move("Downloading", "Downloading input data")
@@ -214,7 +214,7 @@ class TrainingRun:
 
     # --- what is left -----------------------------------------------------------------------------------------
     def _upload(self, members: list[container.Member], *, model: bool) -> None:
-        """``<S3OutputPath>/<job>/output/{model,output}.tar.gz``, or folders if no compression is asked for.
+        """Upload ``<S3OutputPath>/<job>/output/{model,output}.tar.gz``, or folders if no compression is asked for.
 
         Files of all instances together; of one name, that of the first instance.
         """

@@ -61,11 +61,11 @@ def fill(lake: Lake) -> None:
     put("quarantine", {**file, "source_file": "a", "rows": 3, "rule": "unknown-mouse", "detail": "mouse 9"},
         {"source_file": "b", "rows": 2, "rule": "unreadable", "detail": "no parquet"})  # fmt: skip
     guess = {**triplet, "target_id": 2, "action": "chase"}
-    found = [(start + 5, start + 25, 0.85) for start in CHASES[:-1]] + [(700, 710, 0.55)]
+    predicted = [(start + 5, start + 25, 0.85) for start in CHASES[:-1]] + [(700, 710, 0.55)]
     put(
         "predictions",
         *({**guess, "start_frame": a, "stop_frame": b, "start_sec": a / FPS, "stop_sec": b / FPS, "confidence": c}
-          for a, b, c in found),
+          for a, b, c in predicted),
         run_id="r1",
     )  # fmt: skip
     # 5 chases share 15 frames: tp 75; predicted 110, annotated 120

@@ -49,24 +49,24 @@ def examples(
     random: np.random.Generator, n: int, video: int, lab: str, action: str
 ) -> tuple[PairScores, list[Event]]:
     """n bouts of ten frames among five times as many others; bouts, and groups of five, differ in plainness."""
-    said, truth, at = [], [], 0
+    probabilities, truth, at = [], [], 0
     for first in range(0, n, 5):
-        here = min(5, n - first)
-        true = np.r_[np.tile(np.r_[np.ones(10), np.zeros(10)], here), np.zeros(40 * here)]
+        size = min(5, n - first)
+        true = np.r_[np.tile(np.r_[np.ones(10), np.zeros(10)], size), np.zeros(40 * size)]
         bout = np.repeat(random.normal(0, 1, len(true) // 10), 10)
-        said.append(random.normal(0, 0.7) - 2.5 + 3 * true + bout + random.normal(0, 0.7, len(true)))
-        truth += [Event(video, 1, 2, action, at + 20 * i, at + 20 * i + 10) for i in range(here)]
+        probabilities.append(random.normal(0, 0.7) - 2.5 + 3 * true + bout + random.normal(0, 0.7, len(true)))
+        truth += [Event(video, 1, 2, action, at + 20 * i, at + 20 * i + 10) for i in range(size)]
         at += len(true)
-    p = 1 / (1 + np.exp(-np.concatenate(said)))
+    p = 1 / (1 + np.exp(-np.concatenate(probabilities)))
     return PairScores(video, lab, 30.0, 1, 2, 0, (action,), p[:, None].astype("f4")), truth
 
 
 def f_at(threshold: float, pair: PairScores, truth: list[Event]) -> float:
-    said = pair.probabilities_TA[:, 0] >= threshold
-    true = np.zeros(len(said), bool)
+    predicted = pair.probabilities_TA[:, 0] >= threshold
+    true = np.zeros(len(predicted), bool)
     for e in truth:
         true[e.start_frame : e.stop_frame] = True
-    return 2 * (said & true).sum() / (said.sum() + true.sum())
+    return 2 * (predicted & true).sum() / (predicted.sum() + true.sum())
 
 
 @pytest.mark.parametrize(("n", "gain"), [(3, 0.02), (8, 0.01), (30, 0.002)])

@@ -42,14 +42,14 @@ def test_requests_and_instances() -> None:
 
 
 def test_the_table_scales_to_100_hours_and_sums_the_run_only() -> None:
-    found = [
+    sums = [
         cost.CostLine("ingest", "1 PUT", 0.5),
         cost.CostLine("train", "1 s", 1.5),
         cost.CostLine("storage", "1 GB", 4.0, "month"),
         cost.serving_line(TABLE, "ml.small", [0.5, 1.5]),
         cost.CostLine("endpoint", "ml.small", 3.6, "hour"),
     ]
-    text = cost.render(found, 50.0, {**TABLE, "region": "here", "as_of": "2025"}, cost.Plan(), "ml.small")
+    text = cost.render(sums, 50.0, {**TABLE, "region": "here", "as_of": "2025"}, cost.Plan(), "ml.small")
     rows = text.splitlines()
     assert "| stage | measured work | USD | USD per 100 h of video |" in rows
     assert "List prices of here, 2025" in text

@@ -38,14 +38,14 @@ def a_track(data: Path) -> Path:
 def test_the_raw_zone_holds_the_bytes_under_hive_keys(lake: Settings, data: Path) -> None:
     seen: list[tuple[int, int]] = []
     result = ingest.run(lake, data, lambda done, total, _: seen.append((done, total)))
-    found = objects(lake)
-    assert found == expected(data)
-    assert len(found) == 12
+    keys = objects(lake)
+    assert keys == expected(data)
+    assert len(keys) == 12
     track = a_track(data)
-    assert found[raw_key("train", "tracking", track.parent.name, track.stem)] == track.read_bytes()
-    assert found[raw_key("train", "metadata")] == (data / "train.csv").read_bytes()
+    assert keys[raw_key("train", "tracking", track.parent.name, track.stem)] == track.read_bytes()
+    assert keys[raw_key("train", "metadata")] == (data / "train.csv").read_bytes()
     assert (result.status, result.details["uploaded"], result.details["bad_files"]) == ("done", 12, [])
-    assert result.details["bytes"] == sum(map(len, found.values()))
+    assert result.details["bytes"] == sum(map(len, keys.values()))
     assert seen == [(n, 12) for n in range(1, 13)]
 
 
@@ -157,9 +157,9 @@ def test_bad_files_are_uploaded_as_received_and_all_reported(lake: Settings, dat
     assert "6.parquet" not in bad, "whole numbers as floats can be read"
     assert len(result.details["bad_files"]) == 8
     assert "8 files need a look" in result.summary
-    found = objects(lake)
-    assert found[raw_key("train", "tracking", folder.name, 2)] == whole[: len(whole) // 2]
-    assert raw_key("train", "tracking", folder.name, 8) not in found
+    keys = objects(lake)
+    assert keys[raw_key("train", "tracking", folder.name, 2)] == whole[: len(whole) // 2]
+    assert raw_key("train", "tracking", folder.name, 8) not in keys
     again = ingest.run(lake, data)
     assert (again.status, len(again.details["bad_files"])) == ("unchanged", 8), "they are reported each time"
 
