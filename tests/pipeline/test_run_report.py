@@ -161,3 +161,11 @@ def test_the_newest_run_is_of_a_stage_not_the_last_query(tmp_path: Path) -> None
     for name in ("work", "old"):
         (folder / f"{name}.jsonl").unlink()
     assert report.newest(settings) == "query"  # better than nothing
+
+
+def test_the_tile_never_says_less_was_quarantined_than_the_stage_counted() -> None:
+    """The lines of the jobs may be out of reach: etl's own count then stands, and what is named is told apart."""
+    etl = [line(0, "etl", "start"), line(6, "etl", "end", seconds=6.0, rows_in=9000, rows_quarantined=4075)]
+    page = render(report.collect("r", etl) | {"notes": [], "cost": [], "hours": 0.0, "prices": "", "logs": []})
+    assert "4,075 rows quarantined, 0 of them named here" in page
+    assert "0 rows quarantined<" not in page

@@ -111,7 +111,15 @@ def run_report(settings: Settings, name: str, parameters: Mapping[str, str] | No
     ]
     raise_collected(UsageError, f"Parameters of report {name}, which takes {declared}", problems)
     values = {p: literal(given[p]) if kind == "string" else given[p] for p, kind in report.parameters.items()}
-    return _execute(settings, report.sql, [values[p] for p in report.bind])
+    bound = [values[p] for p in report.bind]
+    try:
+        return _execute(settings, report.sql, bound)
+    except AwsError as err:
+        missing = _MISSING.search(str(err))
+        if missing is None or not (queries_folder() / "views" / f"{missing[1]}.sql").is_file():
+            raise
+    create_views(settings)  # the report reads a view that nobody has made yet
+    return _execute(settings, report.sql, bound)
 
 
 def queries_folder() -> Path:
