@@ -43,6 +43,11 @@ SELECT
         least(e.stop_frame, coalesce(CAST(ceil(v.frames_per_second * v.video_duration_sec) AS bigint), e.stop_frame))
         - greatest(e.start_frame, coalesce(e.reached_frame, e.start_frame))
     ) AS counted_frames,
+    greatest(
+        0,
+        least(e.stop_frame, coalesce(CAST(ceil(v.frames_per_second * v.video_duration_sec) AS bigint), e.stop_frame))
+        - greatest(e.start_frame, coalesce(e.reached_frame, e.start_frame))
+    ) / v.frames_per_second AS counted_sec,
     v.frames_per_second,
     v.video_duration_sec,
     element_at(ARRAY[v.mouse1_strain, v.mouse2_strain, v.mouse3_strain, v.mouse4_strain], e.agent_id) AS agent_strain,

@@ -28,8 +28,8 @@ def _classes() -> Sheet:
             kpi("behaviour-actions", "Actions", "events", Measure("action", "DISTINCT_COUNT"), columns=9),
             kpi("behaviour-mice", "Acting mice", "events", Measure("mouse", "DISTINCT_COUNT"), columns=9),
             bar(
-                "behaviour-imbalance", "Class imbalance: annotated time by action (s, log)", "events", ACTION,
-                [SECONDS], subtitle="Each step of the axis is ten times the time", log=True,
+                "behaviour-imbalance", "Class imbalance: annotated time by action (s)", "events", ACTION,
+                [SECONDS], subtitle="Longest first; 'Table' gives the figures of short bars",
             ),
             heat_map(
                 "behaviour-lab-action", "Annotated time by lab and action (s)", "events", LAB, ACTION,
@@ -124,7 +124,35 @@ def _social() -> Sheet:
     )  # fmt: skip
 
 
+def _groups() -> Sheet:
+    texts = (("source", "Source"), ("factor", "By"), ("group_a", "Group A"), ("group_b", "Group B"))
+    figures = (("effect", "A − B (points)", 2), ("effect_low", "from", 2), ("effect_high", "to", 2),
+               ("p", "p", 4), ("p_holm", "p, Holm", 4))  # fmt: skip
+    return Sheet(
+        "behaviour-groups",
+        "Groups and predictions",
+        "Groups of mice compared, and predictions beside annotations.",
+        [
+            table(
+                "behaviour-group-comparison", "Groups compared: share of the time, by action", "groups",
+                [*(Dimension(*text) for text in texts), ACTION, LAB],
+                [Measure("n_a", label="n of A"), Measure("n_b", label="n of B"),
+                 *(Measure(name, "AVERAGE", label, decimals) for name, label, decimals in figures)],
+                subtitle="Mann-Whitney U, Holm's correction over actions; difference with Welch's 95 % interval",
+                sort=Dimension("factor", "By"), direction="ASC", columns=36, rows=16,
+            ),
+            bar(
+                "behaviour-by-source", "Time by annotation and by prediction (s)", "sources", ACTION,
+                [Measure("counted_sec", label="Time (s)", decimals=1)], color=Dimension("source", "Source"),
+                subtitle="Predictions of all runs together; they cover the videos that were predicted only",
+                columns=36, rows=13,
+            ),
+        ],
+        ("Lab", "Action"),
+    )  # fmt: skip
+
+
 def build() -> dict[str, Any]:
     """Return the `CreateDashboard` request."""
-    sheets = [_classes(), _budgets(), _social()]
+    sheets = [_classes(), _budgets(), _social(), _groups()]
     return dashboard("behaviour", "Etholake: Behaviour", sheets, CHOICES, CALCULATED)
