@@ -109,7 +109,7 @@ def test_the_page_of_a_lake(dash_lake: Settings, tmp_path: Path):
     out = tmp_path / "page.html"
     result = stage.run(dash_lake, out)
     assert result.details["failed"] == {}
-    assert "3 dashboards, 11 sheets" in result.summary
+    assert "3 dashboards, 10 sheets" in result.summary
     text = out.read_text()
     assert "It is not QuickSight" in text
     assert "unknown-mouse" in text

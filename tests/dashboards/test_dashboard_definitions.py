@@ -209,11 +209,3 @@ def test_publication_by_boto3_on_the_mock(dash_lake: Settings):
 def test_a_principal_must_be_an_arn_of_quicksight(dash_lake: Settings):
     with pytest.raises(stage.UsageError, match=r"needs the ARN of a QuickSight user or group.*got 'ana'"):
         stage.publish(dash_lake, "ana")
-
-
-def test_no_bar_stands_on_a_logarithmic_axis() -> None:
-    """The length of a bar is its value; on a logarithmic axis it would depend on where the axis begins."""
-    bars = [v for d in definitions.load().dashboards.values() for p, v in definitions.walk(d)
-            if p.endswith("BarChartVisual")]  # fmt: skip
-    assert bars
-    assert "Logarithmic" not in json.dumps(bars)

@@ -28,8 +28,8 @@ def _classes() -> Sheet:
             kpi("behaviour-actions", "Actions", "events", Measure("action", "DISTINCT_COUNT"), columns=9),
             kpi("behaviour-mice", "Acting mice", "events", Measure("mouse", "DISTINCT_COUNT"), columns=9),
             bar(
-                "behaviour-imbalance", "Class imbalance: annotated time by action (s)", "events", ACTION,
-                [SECONDS], subtitle="Longest first; 'Table' gives the figures of short bars",
+                "behaviour-imbalance", "Class imbalance: annotated time by action (s, log)", "events", ACTION,
+                [SECONDS], subtitle="Each step of the axis is ten times the time", log=True,
             ),
             heat_map(
                 "behaviour-lab-action", "Annotated time by lab and action (s)", "events", LAB, ACTION,
@@ -84,6 +84,9 @@ def _budgets() -> Sheet:
 
 def _social() -> Sheet:
     agent, target = Dimension("agent", "Who"), Dimension("target", "To whom")
+    texts = (("source", "Source"), ("factor", "By"), ("group_a", "Group A"), ("group_b", "Group B"))
+    figures = (("effect", "A − B (points)", 2), ("effect_low", "from", 2), ("effect_high", "to", 2),
+               ("p", "p", 4), ("p_holm", "p, Holm", 4))  # fmt: skip
     return Sheet(
         "behaviour-social",
         "Sequences and pairs",
@@ -119,20 +122,6 @@ def _social() -> Sheet:
                 [Measure("video_id", "COUNT", "Events"), SECONDS],
                 sort=SECONDS, direction="DESC", columns=18, rows=16,
             ),
-        ],
-        ("Lab", "Action"),
-    )  # fmt: skip
-
-
-def _groups() -> Sheet:
-    texts = (("source", "Source"), ("factor", "By"), ("group_a", "Group A"), ("group_b", "Group B"))
-    figures = (("effect", "A − B (points)", 2), ("effect_low", "from", 2), ("effect_high", "to", 2),
-               ("p", "p", 4), ("p_holm", "p, Holm", 4))  # fmt: skip
-    return Sheet(
-        "behaviour-groups",
-        "Groups and predictions",
-        "Groups of mice compared, and predictions beside annotations.",
-        [
             table(
                 "behaviour-group-comparison", "Groups compared: share of the time, by action", "groups",
                 [*(Dimension(*text) for text in texts), ACTION, LAB],
@@ -154,5 +143,5 @@ def _groups() -> Sheet:
 
 def build() -> dict[str, Any]:
     """Return the `CreateDashboard` request."""
-    sheets = [_classes(), _budgets(), _social(), _groups()]
+    sheets = [_classes(), _budgets(), _social()]
     return dashboard("behaviour", "Etholake: Behaviour", sheets, CHOICES, CALCULATED)

@@ -51,6 +51,7 @@ def bar(
     orientation: str = "HORIZONTAL",
     sort: Dimension | Measure | None = None,
     direction: str = "DESC",
+    log: bool = False,
     limit: int = 40,
     other: bool = True,
     colors: int = 9,
@@ -74,7 +75,7 @@ def bar(
         "BarsArrangement": arrangement,
         "CategoryAxis": {"GridLineVisibility": "HIDDEN"},
         "CategoryLabelOptions": labels(id_, data_set, [category]),
-        "ValueAxis": axis(),  # from 0 on: the length of a bar is its value, which a logarithmic axis would belie
+        "ValueAxis": axis(log=log),
         "ValueLabelOptions": labels(id_, data_set, values),
         "ColorLabelOptions": labels(id_, data_set, [color] if color else []),
         "Legend": {"Visibility": "VISIBLE" if color or len(values) > 1 else "HIDDEN", "Position": "TOP"},
