@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import http.client
 import json
 import os
 import signal
@@ -26,7 +27,7 @@ from local_mock.errors import LocalMockError, ServerError, UsageError
 from local_mock.options import PREFIX, Options
 from local_mock.server import HEALTH, LOG_NAME, is_held
 
-__all__ = ["Running", "down", "running", "up"]
+__all__ = ["Running", "down", "occupant", "running", "up"]
 
 _START_S = 60.0  # a loaded machine; three seconds are usual
 _STOP_S = 15.0
@@ -94,6 +95,24 @@ def up(options: Options) -> Running:
     raise ServerError(
         f"local_mock in {state} did not answer within {_START_S:.0f} s. {problem}{_end_of_log(state)}"
     )
+
+
+def occupant(port: int) -> str:
+    """Return who answers on a port of 127.0.0.1: ``local_mock``, ``other`` (another program) or ``nothing``."""
+    try:
+        with _direct.open(f"http://127.0.0.1:{port}{HEALTH}", timeout=5) as response:
+            return "local_mock" if json.loads(response.read()).get("status") == "running" else "other"
+    except urllib.error.HTTPError:
+        return "other"
+    except urllib.error.URLError as err:
+        return "nothing" if isinstance(err.reason, ConnectionRefusedError) else "other"
+    except (
+        OSError,
+        ValueError,
+        AttributeError,
+        http.client.HTTPException,
+    ):  # no HTTP, no JSON, or no answer in time
+        return "other"
 
 
 def down(options: Options) -> bool:

@@ -22,7 +22,7 @@ from pathlib import Path, PurePosixPath
 
 from local_mock.context import Context
 from local_mock.errors import LocalMockError
-from local_mock.glue import spark
+from local_mock.glue import java, spark
 from local_mock.keys import split_uri
 from local_mock.process import Child
 
@@ -95,6 +95,8 @@ class JobProcess:
 
     def start(self) -> None:
         """Prepare the folder and start the process. Raises JobSetupError, naming what is missing."""
+        if self.spec.command == "glueetl" and (problem := java.problem(os.environ)):
+            raise JobSetupError(problem)
         for folder in (self._work, self.folder / "conf", self.folder / "code"):
             folder.mkdir(parents=True, exist_ok=True)
         script = self._fetch(self.spec.script_uri, self.folder / "code")
@@ -166,6 +168,8 @@ class JobProcess:
             "SPARK_CONF_DIR": str(self.folder / "conf"),
             "SPARK_LOCAL_IP": "127.0.0.1",
             "SPARK_LOCAL_DIRS": str(self._work),
+            # The JVM writes file names in the locale's encoding: in the locale C an `ü` in a path becomes `?`.
+            "LC_ALL": "C.UTF-8",
         }
 
     def _write_spark_conf(self) -> None:

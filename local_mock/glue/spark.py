@@ -14,7 +14,7 @@ from pathlib import Path
 
 from local_mock.keys import bucket_ok
 
-__all__ = ["buckets", "driver_memory_mb", "local_cores", "render", "spark_conf", "user_conf"]
+__all__ = ["buckets", "driver_memory_mb", "java_options", "local_cores", "render", "spark_conf", "user_conf"]
 
 # vCPU and memory (GiB) of a worker: https://docs.aws.amazon.com/glue/latest/dg/worker-types.html
 WORKERS: Mapping[str, tuple[int, int]] = {
@@ -54,6 +54,12 @@ def user_conf(argument: str) -> dict[str, str]:
     return {key: value for key, separator, value in (item.partition("=") for item in items) if separator}
 
 
+def java_options(*options: str) -> str:
+    """Join options of the JVM as Spark's launcher splits them: each in double quotes, with blanks kept."""
+    escaped = (option.replace("\\", "\\\\").replace('"', '\\"') for option in options)
+    return " ".join(f'"{option}"' for option in escaped)
+
+
 def spark_conf(
     *, cores: int, memory_mb: int, scratch: Path, s3_root: Path | None, bucket_names: Iterable[str]
 ) -> dict[str, str]:
@@ -69,7 +75,9 @@ def spark_conf(
         "spark.sql.shuffle.partitions": str(2 * cores),
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.warehouse.dir": (scratch / "warehouse").as_uri(),
-        "spark.driver.extraJavaOptions": f"-Djava.net.preferIPv4Stack=true -Djava.io.tmpdir={scratch}",
+        "spark.driver.extraJavaOptions": java_options(
+            "-Djava.net.preferIPv4Stack=true", f"-Djava.io.tmpdir={scratch}"
+        ),
     }
     if s3_root is None:
         return conf

@@ -92,6 +92,9 @@ def _video(
     strains, sexes = ("C57", "CD1", "C57", None), ("male", "female", "male", None)
     named = {f"mouse{n}_strain": strains[(n + video) % 3] for n in range(1, mice + 1)}
     named |= {f"mouse{n}_sex": sexes[n - 1] if lab != "west" else None for n in range(1, mice + 1)}
+    conditions = ("saline", "drug")
+    named |= {f"mouse{n}_condition": conditions[(n + video) % 2] for n in range(1, mice + 1)}
+    named |= {f"mouse{n}_age": "8 weeks" for n in range(1, mice + 1)}
     return {
         "lab_id": lab, "video_id": video, "split": split, "frames_per_second": fps, "video_duration_sec": seconds,
         "pix_per_cm_approx": scale, "n_mice": mice, "has_tracking": True, "has_annotation": annotated,

@@ -348,3 +348,15 @@ def test_a_switch_in_the_file(tmp_path: Path) -> None:
     file.write_text('repair_label_clock = true\nquality_limits = "scale-missing=0.1"\n')
     resolved, _ = settings.resolve({"ETHOLAKE_CONFIG": str(file)})
     assert (resolved.repair_label_clock, resolved.quality_limits) == (True, "scale-missing=0.1")
+
+
+def test_the_headline_is_green_only_if_nothing_is_in_quarantine() -> None:
+    def headline(*files: FileReport) -> bytes:
+        return render(quality.build(list(files), {}, {})).split(b"<header>")[1].split(b"</header>")[0]
+
+    assert b'class="good"' in headline(file("L", 1, bad=0))
+    some = headline(file("L", 1, bad=2), file("L", 2, bad=0))
+    assert b'class="good"' not in some
+    assert b'class="bad"' not in some
+    lossy = headline(file("L", 1, bad=2), file("Süd", 2, rows=10, bad=9))
+    assert 'class="bad">More than half of the rows of Süd went to quarantine'.encode() in lossy

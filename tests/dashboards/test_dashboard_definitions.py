@@ -203,7 +203,7 @@ def test_publication_by_boto3_on_the_mock(dash_lake: Settings):
     """moto keeps the requests (data source, data sets, dashboards); it has no themes and no updates."""
     theme = "arn:aws:quicksight:us-east-1:123456789012:theme/house"
     result = stage.publish(dash_lake, PRINCIPAL, theme)
-    assert result.summary.startswith("16 created, 0 updated in QuickSight: dash, dash-calibration")
+    assert result.summary.startswith("18 created, 0 updated in QuickSight: dash, dash-calibration")
 
 
 def test_a_principal_must_be_an_arn_of_quicksight(dash_lake: Settings):

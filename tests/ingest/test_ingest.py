@@ -195,8 +195,32 @@ def test_a_folder_that_is_not_in_the_layout_is_one_clear_error(
 def test_tables_that_cannot_be_used_are_all_named(tmp_path: Path) -> None:
     (tmp_path / "train.csv").write_text("video,lab\n1,A\n")
     (tmp_path / "test.csv").write_bytes(b"lab_id,video_id\n\xff\xfe,1\n")
-    with pytest.raises(DataError, match=r"\(2\)(?s:.*)lacks the columns \['lab_id', 'video_id'\](?s:.*)test.csv"):
+    with pytest.raises(DataError, match=r"\(2\)(?s:.*)lacks the columns \['lab_id', 'video_id', (?s:.*)test.csv"):
         ingest.list_folder(tmp_path)
+
+
+def test_a_table_with_two_columns_or_no_rows_is_refused_with_its_remedy(tmp_path: Path) -> None:
+    (tmp_path / "train.csv").write_text("lab_id,video_id\nA,1\n")
+    (tmp_path / "test.csv").write_text("lab_id,video_id,frames_per_second,video_duration_sec\n,,,\n\n")
+    with pytest.raises(DataError, match=r"Metadata that cannot be used; nothing was uploaded \(2\)") as caught:
+        ingest.list_folder(tmp_path)
+    text = str(caught.value)
+    lacking = "lacks the columns ['frames_per_second', 'video_duration_sec']; found ['lab_id', 'video_id']."
+    assert f"{tmp_path}/train.csv: {lacking} Add them, one value a video" in text
+    assert f"{tmp_path}/test.csv: has a header and no row. Add one row a video, or remove the file" in text
+
+
+def test_a_folder_and_labs_with_any_name_are_ingested(lake: Settings, data: Path, tmp_path: Path) -> None:
+    odd = tmp_path / 'Maus\' "Käfig" $1 & co'
+    data.rename(odd)
+    for kind in ("tracking", "annotation"):
+        lab = sorted((odd / f"train_{kind}").iterdir())[0]
+        text = (odd / "train.csv").read_text(encoding="utf-8")
+        lab.rename(lab.with_name("Labor Süd's"))
+    (odd / "train.csv").write_text(text.replace(lab.name, "Labor Süd's"), encoding="utf-8")
+    assert ingest.run(lake, odd).details["bad_files"] == []
+    assert objects(lake) == expected(odd)
+    assert any("lab_id=Labor Süd's/" in key for key in objects(lake))
 
 
 def test_one_id_in_two_labs_is_refused(lake: Settings, data: Path) -> None:

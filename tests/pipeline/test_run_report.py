@@ -100,7 +100,7 @@ def _own_run(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("_own_run")
 def test_without_a_server_the_local_lines_are_the_report(tmp_path: Path, free_tcp_port: int) -> None:
     settings = Settings(port=free_tcp_port, state_dir=str(tmp_path))
-    with pytest.raises(DataError, match="logs holds no run: run a stage first"):
+    with pytest.raises(DataError, match="logs holds no run: run `make ingest etl` first"):
         report.run(settings, "", tmp_path / "dist")
     for name in ("older", "newer"):
         os.environ[logs.VARIABLE] = name
@@ -147,3 +147,25 @@ def test_states_of_the_pipeline_are_logged_when_they_change(capsys: pytest.Captu
     ]  # fmt: skip
     assert lines[1]["message"] == "Train: retrying: SageMaker.ThrottlingException: Rate exceeded"
     assert (lines[2]["seconds"], lines[2]["failures"]) == (90.0, 1)
+
+
+def test_the_newest_run_is_of_a_stage_not_the_last_query(tmp_path: Path) -> None:
+    settings = Settings(state_dir=str(tmp_path))
+    folder = logs.folder(tmp_path)
+    folder.mkdir()
+    for age, name, stages in ((1, "query", ["query"]), (2, "work", ["deploy", "etl"]), (3, "old", ["train"])):
+        rows = [json.dumps({**line(0, stage, "start"), "run": name}) for stage in stages]
+        (folder / f"{name}.jsonl").write_text("\n".join([*rows, "not ours"]))
+        os.utime(folder / f"{name}.jsonl", (1e9 - age, 1e9 - age))
+    assert report.newest(settings) == "work"
+    for name in ("work", "old"):
+        (folder / f"{name}.jsonl").unlink()
+    assert report.newest(settings) == "query"  # better than nothing
+
+
+def test_the_tile_never_says_less_was_quarantined_than_the_stage_counted() -> None:
+    """The lines of the jobs may be out of reach: etl's own count then stands, and what is named is told apart."""
+    etl = [line(0, "etl", "start"), line(6, "etl", "end", seconds=6.0, rows_in=9000, rows_quarantined=4075)]
+    page = render(report.collect("r", etl) | {"notes": [], "cost": [], "hours": 0.0, "prices": "", "logs": []})
+    assert "4,075 rows quarantined, 0 of them named here" in page
+    assert "0 rows quarantined<" not in page
