@@ -1,9 +1,9 @@
 """Errors in the shape that AWS gives them, so that an SDK raises its own exception with our sentence.
 
 `guard` wraps moto's application: an operation or a service that moto lacks answers 501 `NotImplemented`,
-naming service and operation (501 is not retried by the SDKs); a crash inside moto or a service answers 500
-`InternalFailure` with its message instead of an HTML page. Its traceback goes to the server's log. A full disk is
-507 `InsufficientStorage`.
+naming service and operation (501 is not retried by the SDKs); a request that moto cannot process answers 400
+(`local_mock.unprocessable`), any other crash 500 `InternalFailure` with its message instead of an HTML page. The
+traceback of both goes to the server's log. A full disk is 507 `InsufficientStorage`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from urllib.parse import parse_qs
 from xml.parsers import expat
 from xml.sax.saxutils import escape
 
-from local_mock import disk
+from local_mock import disk, unprocessable
 from local_mock.documents import RefusedError
 from local_mock.http import WsgiApp
 
@@ -190,10 +190,14 @@ def guard(app: WsgiApp, knows_service: Callable[[str], bool]) -> WsgiApp:
             return [body]
         except Exception as err:
             _log.exception("%s %s failed", environ["REQUEST_METHOD"], environ.get("PATH_INFO"))
-            operation = operation_of(environ, service, form)
-            message = f"local_mock failed in {service}:{operation}: {type(err).__name__}: {err} (see its log)."
-            full = disk.is_full(err)
-            number, code = (disk.STATUS, disk.CODE) if full else (500, "InternalFailure")
+            operation = f"{service}:{operation_of(environ, service, form)}"
+            message = f"local_mock failed in {operation}: {type(err).__name__}: {err} (see its log)."
+            number, code = 500, "InternalFailure"
+            if disk.is_full(err):
+                number, code = disk.STATUS, disk.CODE
+            elif unprocessable.is_fault_of_request(err):
+                number, code = 400, unprocessable.code_of(_service_model(service) if service else None, err)
+                message = unprocessable.sentence(operation, err)
             status, headers, body = answer(service, number, code, message)
             start_response(status, headers)
             return [body]
