@@ -138,7 +138,7 @@ def test_a_broken_ensemble_is_refused(folder: Path, tmp_path: Path) -> None:
     for change, message in (
         ({"ensemble": {"members": 1, "space": "odds"}}, r"expected one of \('probability', 'logit'\)"),
         ({"ensemble": {}}, "is not the description of an ensemble"),
-        ({"format": 1}, "has format 1; this code reads 4"),
+        ({"format": 1}, "has format 1; this code reads 5"),
     ):
         (tmp_path / META).write_text(json.dumps(meta | change))
         with pytest.raises(ContractError, match=message):
