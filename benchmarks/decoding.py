@@ -30,16 +30,14 @@ def main() -> None:
     labeled = {(pair.agent_id, pair.target_id, action) for pair in pairs for action in ACTIONS}
     limits = Thresholds(0.5, {("lab", action): 0.2 + 0.05 * i for i, action in enumerate(ACTIONS)})
     figures = []
-    for choice in ("ratio", "minus", "zscore"):
-        decisions = PostProcessing(thresholds=limits, decoding=DecodeConfig(choice=choice))
-        seconds = median_processor(lambda d=decisions: d.events(pairs, labeled), repeats)
-        figures.append(Figure(f"decoding: 1 h of 4 mice, {choice}", seconds, "s", "< 1", seconds < 1))
-        if choice == "ratio":
-            wall = median_seconds(lambda d=decisions: d.events(pairs, labeled), repeats)
-            figures.append(Figure("decoding: … by the clock", wall, "s"))
-            floor = median_processor(lambda: [np.cumsum(p.probabilities_TA, axis=0) for p in pairs], repeats)
-            figures.append(Figure("decoding: time / one running sum of the input", seconds / floor, "x"))
-            figures.append(Figure("decoding: events", len(decisions.events(pairs, labeled)), "events"))
+    decisions = PostProcessing(thresholds=limits, decoding=DecodeConfig())
+    seconds = median_processor(lambda: decisions.events(pairs, labeled), repeats)
+    figures.append(Figure("decoding: 1 h of 4 mice", seconds, "s", "< 1", seconds < 1))
+    wall = median_seconds(lambda: decisions.events(pairs, labeled), repeats)
+    figures.append(Figure("decoding: … by the clock", wall, "s"))
+    floor = median_processor(lambda: [np.cumsum(p.probabilities_TA, axis=0) for p in pairs], repeats)
+    figures.append(Figure("decoding: time / one running sum of the input", seconds / floor, "x"))
+    figures.append(Figure("decoding: events", len(decisions.events(pairs, labeled)), "events"))
     show(figures, as_json=given.json)
 
 

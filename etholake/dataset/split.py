@@ -52,6 +52,8 @@ class AnnotatedVideo:
 def choose(videos: Sequence[AnnotatedVideo], holdout: Sequence[int] = ()) -> Split:
     """Split annotated videos per lab; `holdout` names the test videos of their labs instead.
 
+    A fifth of the videos of a lab that are not named validates, and without names a fifth is the test.
+
     Raises UsageError if a held-out video is not annotated.
     """
     unknown = sorted(set(holdout) - {v.video_id for v in videos})
@@ -74,6 +76,7 @@ def _ordered(videos: Sequence[AnnotatedVideo]) -> list[AnnotatedVideo]:
 def _lab(videos: list[AnnotatedVideo], holdout: set[int]) -> Mapping[str, list[Span]]:
     test = [v for v in videos if v.video_id in holdout]
     rest = [v for v in videos if v.video_id not in holdout]
+    n_validation = max(1, round(0.2 * len(rest)))  # of what is not held out by name
     if not test:
         if len(rest) == 1:
             return _in_time(rest[0], {"train": 0.6, "validation": 0.8, "test": 1.0})
@@ -82,7 +85,7 @@ def _lab(videos: list[AnnotatedVideo], holdout: set[int]) -> Mapping[str, list[S
     if len(rest) == 1:
         return spans | _in_time(rest[0], {"train": 0.8, "validation": 1.0})
     if rest:
-        validation, train = _take(rest, max(1, round(0.2 * len(videos))) if len(rest) > 2 else 1)
+        validation, train = _take(rest, n_validation if len(rest) > 2 else 1)
         spans |= {"train": [_whole(v) for v in train], "validation": [_whole(v) for v in validation]}
     return spans
 

@@ -1,8 +1,8 @@
-"""Calibrate probabilities: Platt scaling per action, fitted on held-out probabilities.
+"""Calibrate probabilities: Platt scaling per action, then per lab, fitted on held-out probabilities.
 
-A calibrated probability is sigmoid(slope · logit(p) + offset), the same for every lab, so that one prior threshold
-and the choice between actions treat all actions alike. Slope 1 and offset 0 are used where nothing was fitted. A
-prior draws every fit towards them, so that an action with few events is hardly changed. Source: Platt (1999),
+A calibrated probability is sigmoid(slope · logit(p) + offset). Slope 1 and offset 0 are used where nothing was
+fitted. A prior draws the fit of an action towards them, and the fit of a lab towards that of the action over all
+labs, so that what has few events is hardly changed. Source: Platt (1999),
 "Probabilistic outputs for support vector machines". Shape letters: N frames, T frames of a video, A actions.
 """
 
@@ -29,44 +29,72 @@ _Pooled = dict[tuple[str, str], tuple[NDArray[np.float32], NDArray[np.bool_]]]
 
 @dataclass(frozen=True)
 class Calibration:
-    """(slope, offset) by action; slopes are above 0, so that no order of probabilities changes."""
+    """(slope, offset) by action, for labs without a fit of their own, and by (lab, action).
+
+    Slopes are above 0, so that no order of probabilities changes.
+    """
 
     values: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    labs: Mapping[tuple[str, str], tuple[float, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        wrong = {a: v for a, v in self.values.items() if not (len(v) == 2 and v[0] > 0 and np.isfinite(v).all())}
+        fits = [*self.values.items(), *self.labs.items()]
+        wrong = {str(at): v for at, v in fits if not (len(v) == 2 and v[0] > 0 and np.isfinite(v).all())}
         if wrong:
             raise ContractError(f"A calibration is a slope above 0 and an offset, but got {wrong}.")
 
     def apply(self, pair: PairScores) -> PairScores:
         """Return calibrated probabilities; NaN stays NaN."""
-        if not any(action in self.values for action in pair.actions):
+        if not any(a in self.values or (pair.lab_id, a) in self.labs for a in pair.actions):
             return pair
-        slope, offset = np.array([self.values.get(a, (1.0, 0.0)) for a in pair.actions], dtype=np.float32).T
+        slope, offset = np.array([self.get(pair.lab_id, a) for a in pair.actions], dtype=np.float32).T
         logit_TA = _logit(pair.probabilities_TA)
         return replace(pair, probabilities_TA=1 / (1 + np.exp(-(slope * logit_TA + offset))))
 
-    def to_dict(self) -> dict[str, list[float]]:
-        """Return ``{action: [slope, offset]}``."""
-        return {a: [round(float(x), 5) for x in v] for a, v in sorted(self.values.items())}
+    def get(self, lab_id: str, action: str) -> tuple[float, float]:
+        """Return slope and offset of an action in a lab."""
+        return self.labs.get((lab_id, action), self.values.get(action, (1.0, 0.0)))
+
+    def extended(self, fitted: Calibration, labs: Collection[str]) -> Calibration:
+        """Return a calibration in which those fitted for `labs` replace these; other labs keep theirs."""
+        return Calibration(
+            {**fitted.values, **self.values},
+            {**self.labs, **{(lab, a): fitted.get(lab, a) for lab in labs for a in fitted.values}},
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return ``{"actions": {action: [slope, offset]}, "labs": {lab: {action: [slope, offset]}}}``."""
+        by_lab: dict[str, dict[str, list[float]]] = {}
+        for (lab, action), fit_of_lab in sorted(self.labs.items()):
+            by_lab.setdefault(lab, {})[action] = _rounded(fit_of_lab)
+        return {"actions": {a: _rounded(v) for a, v in sorted(self.values.items())}, "labs": by_lab}
 
     @classmethod
     def from_dict(cls, data: Any) -> Calibration:
         """Read what `to_dict` returned. Raises ContractError for anything else."""
         try:
-            return cls({str(a): (float(slope), float(offset)) for a, (slope, offset) in data.items()})
-        except (AttributeError, TypeError, ValueError) as err:
+            return cls(
+                {str(a): (float(slope), float(offset)) for a, (slope, offset) in data["actions"].items()},
+                {(str(lab), str(a)): (float(slope), float(offset))
+                 for lab, fits in data["labs"].items() for a, (slope, offset) in fits.items()},
+            )  # fmt: skip
+        except (AttributeError, KeyError, TypeError, ValueError) as err:
             raise ContractError(
-                f"Expected a calibration as {{action: [slope, offset]}}, but got {data!r}."
+                'Expected a calibration as {"actions": {action: [slope, offset]}, "labs": {lab: …}}, '
+                f"but got {data!r:.120}."
             ) from err
+
+
+def _rounded(fitted: tuple[float, float]) -> list[float]:
+    return [round(float(x), 5) for x in fitted]
 
 
 def fit(
     pairs: Sequence[PairScores], truth: Sequence[Event], labeled_by_video: Mapping[int, Collection[Triplet]]
 ) -> Calibration:
-    """Fit slope and offset of every action over all labs.
+    """Fit slope and offset of every action over all labs, then of every lab.
 
-    Actions without a positive or without a negative frame are left out.
+    What has no positive or no negative frames is left out.
 
     Parameters
     ----------
@@ -76,18 +104,22 @@ def fit(
         Annotated events of the same videos. Frames of one event are nearly the same evidence, so the evidence of
         an action is scaled down to one frame an event; videos without any event are not used.
     """
-    parts: dict[str, list[Any]] = defaultdict(list)
-    for (_, action), frames in pooled_frames(pairs, truth, labeled_by_video).items():
-        parts[action].append(frames)
-    n_events: dict[str, int] = defaultdict(int)
+    by_lab = pooled_frames(pairs, truth, labeled_by_video)
+    names = {pair.video_id: pair.lab_id for pair in pairs}
+    n_events: dict[tuple[str, str], int] = defaultdict(int)
     for e in truth:
-        n_events[e.action] += 1
-    values = {}
-    for action, pooled in sorted(parts.items()):
-        p, y = (np.concatenate(x) for x in zip(*pooled, strict=True))
-        if y.any() and not y.all():
-            values[action] = _platt(_logit(p), y, n_events[action])
-    return Calibration(values)
+        n_events[names.get(e.video_id, ""), e.action] += 1
+    values, labs = {}, {}
+    for action in sorted({action for _, action in by_lab}):
+        own = {lab: frames for (lab, other), frames in by_lab.items() if other == action}
+        p, y = (np.concatenate(x) for x in zip(*own.values(), strict=True))
+        if not y.any() or y.all():
+            continue
+        values[action] = _platt(_logit(p), y, sum(n_events[lab, action] for lab in own))
+        for lab, (p_lab, y_lab) in own.items() if len(own) > 1 else ():
+            if y_lab.any() and not y_lab.all():
+                labs[lab, action] = _platt(_logit(p_lab), y_lab, n_events[lab, action], values[action])
+    return Calibration(values, labs)
 
 
 def pooled_frames(
@@ -119,7 +151,12 @@ def _logit(p: NDArray[Any]) -> NDArray[np.float32]:
     return np.log(clipped / (1 - clipped))
 
 
-def _platt(logit_N: NDArray[np.float32], true_N: NDArray[np.bool_], n_events: int) -> tuple[float, float]:
+def _platt(
+    logit_N: NDArray[np.float32],
+    true_N: NDArray[np.bool_],
+    n_events: int,
+    prior_fit: tuple[float, float] = (1.0, 0.0),
+) -> tuple[float, float]:
     """Find the most likely (slope, offset) by Newton's method on counts per bin of the logit."""
     which = np.clip(((logit_N + _LIMIT) * (_BINS / (2 * _LIMIT))).astype(np.int64), 0, _BINS - 1)
     n = np.bincount(which, minlength=_BINS).astype(np.float64)
@@ -128,7 +165,7 @@ def _platt(logit_N: NDArray[np.float32], true_N: NDArray[np.bool_], n_events: in
     x = np.stack([(np.flatnonzero(used) + 0.5) * (2 * _LIMIT / _BINS) - _LIMIT, np.ones(used.sum())])
     scale = min(1.0, n_events / k.sum())  # one frame an event
     n, k = n[used] * scale, k[used] * scale
-    start = np.array([1.0, 0.0])
+    start = np.array(prior_fit)
     prior = np.diag([_PRIOR_EVENTS, _PRIOR_EVENTS / 4])
     w = start.copy()
     for _ in range(50):

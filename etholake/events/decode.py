@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,32 +19,18 @@ from etholake.events.smoothing import finite_by_action, smooth_column, smoothing
 from etholake.events.thresholds import Thresholds
 from etholake.events.types import Event, PairScores, Triplet
 
-__all__ = ["Choice", "DecodeConfig", "decode"]
-
-Choice = Literal["ratio", "minus", "zscore"]
+__all__ = ["DecodeConfig", "decode"]
 
 _NONE = -1  # no action on this frame
 
 
 @dataclass(frozen=True)
 class DecodeConfig:
-    """Smoothing and lengths, in seconds.
-
-    `choice` says which of several actions above their thresholds t gets a frame: the one whose probability p
-    most exceeds it in proportion (`ratio`, p ÷ t), by difference (`minus`, p − t), or by difference in units of
-    how much the action's probabilities vary (`zscore`, (p − t) ÷ the standard deviation in `Thresholds`).
-    """
+    """Smoothing and lengths, in seconds."""
 
     smoothing_s: float = 5 / 30  # window of the centred mean
     max_gap_s: float = 2 / 30  # gaps up to this long inside one action are filled
     min_length_s: float = 3 / 30  # shorter events are dropped
-    choice: Choice = "ratio"
-
-    def __post_init__(self) -> None:
-        if self.choice not in get_args(Choice):
-            raise ContractError(
-                f"The choice between actions is one of {get_args(Choice)}, but got {self.choice!r}."
-            )
 
     def smoothing_frames(self, fps: float) -> int:
         """Return the window in frames: the nearest odd number, at least 1."""
@@ -67,10 +53,10 @@ def decode(
 ) -> list[Event]:
     """Return the events of one video (or of several with the same labeled behaviors), by video, start and pair.
 
-    A frame gets the action that most exceeds its threshold by `DecodeConfig.choice`, so that a rare action with a
-    low threshold has a fair chance; ties go to the first action. One frame of one (video, agent, target) never
-    gets two actions. `labeled` holds self actions as (agent, agent, action), so it tells self from pair actions,
-    too. An action that never occurs in a lab has the threshold `NEVER`.
+    A frame gets the action whose probability most exceeds its threshold, in units of its spread: a rare action
+    with a low threshold and a small spread has a fair chance. Ties go to the first action. One frame of one
+    (video, agent, target) never gets two actions. `labeled` holds self actions as (agent, agent, action), so it
+    tells self from pair actions, too. An action that never occurs in a lab has the threshold `NEVER`.
 
     Parameters
     ----------
@@ -133,10 +119,9 @@ def _choose(
     for a, name in enumerate(names):
         limit, spread = thresholds.get(pair.lab_id, name), thresholds.spread(pair.lab_id, name)
         smoothed_T = smooth_column(raw_AT[a], window)
-        scale = {"ratio": limit, "minus": 1.0, "zscore": spread}[config.choice]
         margin_T = smoothed_T - limit
-        if scale != 1.0:
-            margin_T /= scale  # p ÷ t − 1 orders as p ÷ t does
+        if spread != 1.0:
+            margin_T /= spread
         better_T = margin_T > best_T
         np.copyto(best_T, margin_T, where=better_T)
         label_T[better_T] = a

@@ -1,12 +1,15 @@
-"""Post-processing: turn probabilities into events by calibration, thresholds, smoothing and lengths.
+"""Post-processing: turn probabilities into events by smoothing, calibration, thresholds and lengths.
+
+Probabilities are calibrated after smoothing: the mean over a window says more than each of its frames, so it has
+a calibration of its own.
 
 `fit` chooses all of them on held-out (out-of-fold) probabilities, never on videos that the model was trained on;
-`PostProcessing.events` applies them.
+`PostProcessing.events` applies them. The thresholds are those of the highest expected score (`expected_f`).
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import product
@@ -16,10 +19,10 @@ import numpy as np
 
 from etholake.errors import ContractError
 from etholake.events import calibration as calibrating
-from etholake.events import metric, mutual
-from etholake.events import thresholds as fitting
+from etholake.events import expected_f, metric, mutual
 from etholake.events.calibration import Calibration
 from etholake.events.decode import DecodeConfig, decode
+from etholake.events.smoothing import smoothed_pair
 from etholake.events.thresholds import Thresholds
 from etholake.events.types import Event, PairScores, Triplet
 
@@ -29,13 +32,24 @@ __all__ = ["GRID", "PostProcessing", "fit"]
 GRID = tuple(
     DecodeConfig(smoothing_s=smoothing, max_gap_s=gap, min_length_s=length)
     for smoothing, (gap, length) in product(
-        (1 / 30, 5 / 30, 0.5, 1.0), ((2 / 30, 3 / 30), (0.25, 0.25), (0.5, 0.5))
+        (1 / 30, 5 / 30, 0.5, 1.5, 3.0), ((2 / 30, 3 / 30), (0.25, 0.25), (0.5, 0.5))
     )
 )
 PARTS = 4  # thresholds are fitted on all parts of the videos but one, and judged on that
-MIN_GAIN = 0.005  # of the score, below which the simpler choice stays
+MIN_GAIN = 0.005  # scores that differ by less are alike: then the number of bouts decides
 LAB_VIDEOS, LAB_EVENTS = 6, 100  # a lab with fewer has no lengths of its own
 LabeledByVideo = Mapping[int, Collection[Triplet]]
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """The official score of a configuration on a lab, and how far its numbers of bouts are off (`_bouts_off`)."""
+
+    score: float
+    bouts_off: float
+
+
+NOTHING = _Judged(0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -52,18 +66,19 @@ class PostProcessing:
         """Return the events of one video, or of several with the same labeled behaviors; see `decode`."""
         by_lab: dict[str, list[PairScores]] = defaultdict(list)
         for pair in mutual.averaged(pairs, self.mutual):
-            by_lab[pair.lab_id].append(self.calibration.apply(pair))
+            seconds = self.lab_decoding.get(pair.lab_id, self.decoding).smoothing_s
+            by_lab[pair.lab_id].append(self.calibration.apply(smoothed_pair(pair, seconds)))
         return [
             event
             for lab, own_pairs in by_lab.items()
-            for event in decode(own_pairs, labeled, self.thresholds, self.lab_decoding.get(lab, self.decoding))
-        ]
+            for event in decode(
+                own_pairs, labeled, self.thresholds,
+                replace(self.lab_decoding.get(lab, self.decoding), smoothing_s=0.0),
+            )
+        ]  # fmt: skip
 
     def extended(self, fitted: PostProcessing, labs: Collection[str]) -> PostProcessing:
-        """Return post-processing in which `labs` are treated as in `fitted`, and other labs as here.
-
-        The calibration of `fitted` must include this one's.
-        """
+        """Return post-processing in which `labs` are treated as in `fitted`, and other labs as here."""
         own = {lab: fitted.lab_decoding.get(lab, fitted.decoding) for lab in labs}
         lengths = {
             **{lab: config for lab, config in self.lab_decoding.items() if lab not in own},
@@ -71,7 +86,7 @@ class PostProcessing:
         }
         both_ways = frozenset(at for at in self.mutual if at[0] not in own) | fitted.mutual
         return PostProcessing(
-            fitted.calibration,
+            self.calibration.extended(fitted.calibration, labs),
             self.thresholds.extended(fitted.thresholds, labs),
             self.decoding,
             lengths,
@@ -118,10 +133,10 @@ def fit(
 ) -> PostProcessing:
     """Fit post-processing that gives held-out probabilities the best official score.
 
-    Smoothing and lengths come from `grid`, judged with thresholds that were fitted on other videos; `base` (the
-    default: `DecodeConfig()`) stays unless another is better by `MIN_GAIN`, and a lab gets lengths of its own only
-    with `LAB_VIDEOS` videos and `LAB_EVENTS` events and by the same gain. Mutual actions and the calibration
-    (first) and the thresholds (last) are fitted on everything. The choice between actions is `base`'s.
+    Smoothing and lengths come from `grid`, judged with thresholds that were fitted on other videos; of those that
+    score alike, the one with the right number of bouts is taken (`base`, the default `DecodeConfig()`, if none is
+    better). A lab gets lengths of its own only with `LAB_VIDEOS` videos and `LAB_EVENTS` events and by a gain of
+    `MIN_GAIN`. Mutual actions (first), calibration and thresholds are fitted on everything.
 
     Parameters
     ----------
@@ -133,38 +148,69 @@ def fit(
         lab -> actions that occur in the *training* annotations; other actions of a named lab are never predicted.
     before
         The post-processing of a model that was fine-tuned to the labs of `pairs`. That of its other labs is kept,
-        and so is its calibration, with which they were fitted.
+        with their calibration.
     """
     base = base or DecodeConfig()
     labs = {pair.video_id: pair.lab_id for pair in pairs}
     truth = [e for e in truth if e.video_id in labs]
     both_ways = mutual.mutual_actions(truth, labs)
     pairs = mutual.averaged(pairs, both_ways)
-    calibration = calibrating.fit(pairs, truth, labeled_by_video) if calibrate else Calibration()
-    if before:
-        calibration = Calibration({**calibration.values, **before.calibration.values})
-    pairs = [calibration.apply(pair) for pair in pairs]
+    configs = [base, *grid]
+    prepared = {
+        seconds: _prepared(pairs, truth, labeled_by_video, seconds, calibrate)
+        for seconds in {config.smoothing_s for config in configs}
+    }
     decoding, by_lab = base, {}
     if grid:
-        configs = [base, *(replace(config, choice=base.choice) for config in grid)]
-        scored = [_held_out(pairs, truth, labeled_by_video, labs, occurring, config) for config in configs]
-        chosen = _pick([_mean(by_lab_scores) for by_lab_scores in scored])
+        scored = [
+            _held_out(prepared[config.smoothing_s][0], truth, labeled_by_video, labs, occurring, config)
+            for config in configs
+        ]
+        chosen = _pick([_mean(judged.values()) for judged in scored])
         decoding = configs[chosen]
         for lab in sorted(_rich(labs, truth)):
-            own = _pick([scores.get(lab, 0.0) for scores in [scored[chosen], *scored]])
-            if own:  # 0 is the choice for all labs
-                by_lab[lab] = configs[own - 1]
-    # A lab with its own smoothing needs thresholds that were fitted with it.
+            judged_lab = [judged.get(lab, NOTHING) for judged in scored]
+            own = _pick(judged_lab)
+            if judged_lab[own].score > judged_lab[chosen].score + MIN_GAIN:
+                by_lab[lab] = configs[own]
+    # A lab with its own smoothing needs a calibration and thresholds that were fitted with it.
     values: dict[tuple[str, str], float] = {}
     spreads: dict[tuple[str, str], float] = {}
-    default = fitting.DEFAULT
+    common = prepared[decoding.smoothing_s][1]
+    lab_fits = dict(common.labs)
     for config in {decoding, *by_lab.values()}:
-        fitted = fitting.fit(pairs, truth, labeled_by_video, smoothing_s=config.smoothing_s, occurring=occurring)
-        default = fitted.default if config == decoding else default
+        calibrated, calibration = prepared[config.smoothing_s]
+        fitted = expected_f.fit(_evidence(calibrated, labeled_by_video), occurring)
         for source, into in ((fitted.values, values), (fitted.spreads, spreads)):
             into.update({at: x for at, x in source.items() if by_lab.get(at[0], decoding) == config})
-    fitted_whole = PostProcessing(calibration, Thresholds(default, values, spreads), decoding, by_lab, both_ways)
+        own_labs = [lab for lab, chosen_config in by_lab.items() if chosen_config == config]
+        lab_fits |= {
+            (lab, action): calibration.get(lab, action) for lab in own_labs for action in calibration.values
+        }
+    thresholds = Thresholds(values=values, spreads=spreads)
+    fitted_whole = PostProcessing(Calibration(common.values, lab_fits), thresholds, decoding, by_lab, both_ways)
     return before.extended(fitted_whole, set(labs.values())) if before else fitted_whole
+
+
+def _prepared(
+    pairs: Sequence[PairScores],
+    truth: Sequence[Event],
+    labeled_by_video: LabeledByVideo,
+    smoothing_s: float,
+    calibrate: bool,
+) -> tuple[list[PairScores], Calibration]:
+    """Return smoothed and calibrated probabilities, and the calibration."""
+    smoothed = [smoothed_pair(pair, smoothing_s) for pair in pairs]
+    calibration = calibrating.fit(smoothed, truth, labeled_by_video) if calibrate else Calibration()
+    return [calibration.apply(pair) for pair in smoothed], calibration
+
+
+def _evidence(pairs: Iterable[PairScores], labeled_by_video: LabeledByVideo) -> expected_f.Evidence:
+    """Return the prepared probabilities of the labeled behaviors."""
+    evidence = expected_f.Evidence()
+    for pair in pairs:
+        evidence.add(pair, labeled_by_video.get(pair.video_id, ()))
+    return evidence
 
 
 def _held_out(
@@ -174,25 +220,34 @@ def _held_out(
     labs: Mapping[int, str],
     occurring: Mapping[str, Collection[str]] | None,
     config: DecodeConfig,
-) -> dict[str, float]:
-    """Return the score by lab; the thresholds of each part of the videos are fitted on the other parts."""
+) -> dict[str, _Judged]:
+    """Judge prepared probabilities by lab; the thresholds of each part of the videos are fitted on the other
+    parts.
+    """
     part_of = _parts(labs)
     events: list[Event] = []
     for part in range(PARTS):
         others = [pair for pair in pairs if part_of[pair.video_id] != part]
-        annotated = [e for e in truth if part_of[e.video_id] != part]
-        fitted = fitting.fit(
-            others, annotated, labeled_by_video, smoothing_s=config.smoothing_s, occurring=occurring
-        )
+        fitted = expected_f.fit(_evidence(others, labeled_by_video), occurring)
         by_video: dict[int, list[PairScores]] = defaultdict(list)
         for pair in pairs:
             if part_of[pair.video_id] == part:
                 by_video[pair.video_id].append(pair)
         for video, own in by_video.items():
-            events += decode(own, labeled_by_video.get(video, ()), fitted, config)
+            events += decode(own, labeled_by_video.get(video, ()), fitted, replace(config, smoothing_s=0.0))
     if not truth:
         return {}
-    return {name: lab.score for name, lab in metric.pooled(truth, events, labeled_by_video, labs).labs.items()}
+    report = metric.pooled(truth, events, labeled_by_video, labs)
+    return {name: _Judged(lab.score, _bouts_off(truth, events, labs, name)) for name, lab in report.labs.items()}
+
+
+def _bouts_off(truth: Sequence[Event], events: Sequence[Event], labs: Mapping[int, str], lab: str) -> float:
+    """Return how far the numbers of predicted bouts are from the annotated ones: |log of the ratio|, mean over the
+    actions that occur.
+    """
+    true, predicted = (Counter(e.action for e in of if labs[e.video_id] == lab) for of in (truth, events))
+    off = [abs(np.log((predicted[action] + 1) / (n + 1))) for action, n in true.items()]
+    return float(np.mean(off)) if off else 0.0
 
 
 def _parts(labs: Mapping[int, str]) -> dict[int, int]:
@@ -205,10 +260,13 @@ def _parts(labs: Mapping[int, str]) -> dict[int, int]:
     return parts
 
 
-def _pick(scores: Sequence[float]) -> int:
-    """Return the position of the best, or 0 if the first is nearly as good."""
-    best = int(np.argmax(scores))
-    return best if scores[best] > scores[0] + MIN_GAIN else 0
+def _pick(judged: Sequence[_Judged]) -> int:
+    """Return the position of the configuration to use: of those that score within `MIN_GAIN` of the best, the one
+    whose numbers of bouts are nearest to the annotated ones; the first of equals.
+    """
+    best = max(one.score for one in judged)
+    good = [i for i, one in enumerate(judged) if one.score >= best - MIN_GAIN]
+    return min(good, key=lambda i: (round(judged[i].bouts_off, 2), i))
 
 
 def _rich(labs: Mapping[int, str], truth: Iterable[Event]) -> set[str]:
@@ -220,5 +278,7 @@ def _rich(labs: Mapping[int, str], truth: Iterable[Event]) -> set[str]:
     return {lab for lab in videos if len(videos[lab]) >= LAB_VIDEOS and n_events[lab] >= LAB_EVENTS}
 
 
-def _mean(scores: Mapping[str, float]) -> float:
-    return float(np.mean([*scores.values()])) if scores else 0.0
+def _mean(judged: Collection[_Judged]) -> _Judged:
+    if not judged:
+        return NOTHING
+    return _Judged(*(float(x) for x in np.mean([[one.score, one.bouts_off] for one in judged], axis=0)))

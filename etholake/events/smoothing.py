@@ -5,10 +5,14 @@ Shape letters: T video frames, A actions.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["finite_by_action", "smooth", "smooth_column", "smoothing_frames"]
+from etholake.events.types import PairScores
+
+__all__ = ["finite_by_action", "smooth", "smooth_column", "smoothed_pair", "smoothing_frames"]
 
 
 def smoothing_frames(seconds: float, fps: float) -> int:
@@ -23,6 +27,16 @@ def smooth(probabilities_TA: NDArray[np.float32], window: int) -> NDArray[np.flo
     """
     columns = [smooth_column(column, window) for column in finite_by_action(probabilities_TA)]
     return np.stack(columns, axis=1) if columns else np.zeros(probabilities_TA.shape)
+
+
+def smoothed_pair(pair: PairScores, seconds: float) -> PairScores:
+    """Return probabilities smoothed over a window of `seconds`; what was NaN stays NaN."""
+    window = smoothing_frames(seconds, pair.fps)
+    if window == 1:
+        return pair
+    values = smooth(pair.probabilities_TA, window).astype(np.float32)
+    values[np.isnan(pair.probabilities_TA)] = np.nan
+    return replace(pair, probabilities_TA=values)
 
 
 def finite_by_action(probabilities_TA: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -23,7 +23,7 @@ from etholake.models.registry import FAMILIES
 __all__ = ["ARCHIVE", "FORMAT", "META", "ModelMetadata", "load_model", "read_meta", "unpack", "write_meta"]
 
 ARCHIVE, META = "model.tar.gz", "meta.json"
-FORMAT = 4
+FORMAT = 5
 _COMMON = {"format", "family", "vocabulary", "lab_actions", "post_processing", "part_map"}
 
 

@@ -1,9 +1,10 @@
 """Cross-validation: train a model for every fold, configuration and seed, and combine them.
 
-A frame's out-of-fold probability is the mean over the models that did not train on it. The post-processing of the
-whole is fitted on these probabilities, so that no validation data is taken from the training. The whole is an
-ensemble, or a stack: trees that learn from the out-of-fold probabilities how far to trust each configuration. A
-stack's own out-of-fold probabilities come from stacks that were trained on the other folds.
+The models of the folds only say what models are worth: a frame's out-of-fold probability is the mean over those
+that did not train on it, and the post-processing is fitted on these probabilities. The models that are kept are
+trained on everything afterwards, one for each configuration and seed, so that no labelled video is lost. The
+whole is an ensemble, or a stack: trees that learn from the out-of-fold probabilities how far to trust each
+configuration. A stack's own out-of-fold probabilities come from stacks that were trained on the other folds.
 """
 
 from __future__ import annotations
@@ -43,10 +44,12 @@ Scores = Sequence[PairScores]
 
 @dataclass(frozen=True)
 class CrossValidationPlan:
-    """The models to train (one per configuration, seed and fold), and how they are combined.
+    """The models to train and how they are combined.
 
-    Without a stack all models form one ensemble. With a stack the models of each configuration form an ensemble,
-    and these are the bases of the stack.
+    Every configuration and seed is trained on each fold's rest and on everything.
+
+    Without a stack the models of everything form one ensemble. With a stack those of each configuration form an
+    ensemble, and these are the bases of the stack.
     """
 
     configs: tuple[str, ...]
@@ -55,11 +58,11 @@ class CrossValidationPlan:
     space: str = "probability"
     stack: bool = False
 
-    def members(self) -> Iterator[tuple[str, int, int]]:
-        """Yield (configuration, seed, fold) of every model."""
+    def members(self) -> Iterator[tuple[str, int, int | None]]:
+        """Yield (configuration, seed, fold) of every model; the fold is None for those of everything."""
         for config in self.configs:
             for seed in self.seeds:
-                for fold in range(self.folds):
+                for fold in (*range(self.folds), None):
                     yield config, seed, fold
 
     def fields(self, config: str, overrides: Overrides | None) -> Overrides:
@@ -73,10 +76,10 @@ class CrossValidationPlan:
 
 @dataclass(frozen=True)
 class _Trained:
-    """A trained model, its fold, and its probabilities there."""
+    """A trained model, its fold (None: trained on everything), and its probabilities there."""
 
     config: str
-    fold: int
+    fold: int | None
     model: Model
     scores: Scores
 
@@ -101,13 +104,16 @@ def fit_folds(
     the leading one has a report. ``on_epoch`` counts the epochs of all models. Models that are complete are kept
     in `checkpoints`, if it is given, and are not trained again.
     """
-    splits = [_outside(split, test) for split in make_folds(data, plan.folds)]
+    splits = [_outside(split, test) for split in make_folds(data, plan.folds, test)]
+    plan = replace(plan, folds=len(splits))
+    everything = tuple(sorted((s for split in splits for s in split.test), key=_place))
     members, histories = [], []
     counter = _EpochCounter(on_epoch, sum(_recipe(c, plan.fields(c, overrides))[1] for c, _, _ in plan.members()))
     for config, seed, fold in plan.members():
-        fields, split = plan.fields(config, overrides), splits[fold]
+        fields = plan.fields(config, overrides)
+        split = Split(everything, (), ()) if fold is None else splits[fold]
         recipe, epochs = _recipe(config, fields)
-        place = f"{config}-seed{seed}-fold{fold}"
+        place = f"{config}-seed{seed}-{'all' if fold is None else f'fold{fold}'}"
         folder = (checkpoints or scratch) / "members" / place
         marker, run = folder / "done", run_fingerprint(data, split, recipe, seed)
         if not (marker.is_file() and marker.read_text(encoding="utf-8") == run):
@@ -131,7 +137,7 @@ def fit_folds(
     model.post_processing = judged.fit(model)
     score = judged.score(model.post_processing)
     model.details = {
-        "split": Split(tuple(span for fold in folds for span in fold), (), tuple(test)).to_json(),
+        "split": Split(everything, (), tuple(test)).to_json(),
         "folds": [split.to_json()["test"] for split in splits],
         "data_fingerprint": data.fingerprint,
         "seed": plan.seeds[0],
@@ -151,9 +157,9 @@ def _recipe(config: str, fields: Overrides) -> tuple[dict[str, Any], int]:
 
 
 def _ensemble(plan: CrossValidationPlan, members: Sequence[_Trained]) -> tuple[Model, list[list[PairScores]]]:
-    """Return an ensemble of the models, and its out-of-fold probabilities by fold."""
+    """Return an ensemble of the models of everything, and the out-of-fold probabilities by fold."""
     scores = [_averaged([m.scores for m in members if m.fold == fold], plan.space) for fold in range(plan.folds)]
-    return Ensemble(tuple(m.model for m in members), plan.space), scores
+    return Ensemble(tuple(m.model for m in members if m.fold is None), plan.space), scores
 
 
 def _stack(
@@ -176,6 +182,10 @@ def _stack(
     scores = stack.out_of_fold(data.videos, bases, spans, config)
     top = stack.fit(data.videos, bases, config, [span for fold in spans for span in fold])
     return StackingModel(top, tuple(model for model, _ in each)), scores
+
+
+def _place(span: Span) -> tuple[str, int, int]:
+    return span.lab_id, span.video_id, span.start_frame
 
 
 @dataclass

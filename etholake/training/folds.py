@@ -23,15 +23,23 @@ __all__ = ["make_folds", "track_hash"]
 _FrameCounts = Counter[tuple[str, ...]]  # frames by (lab,) and (lab, action)
 
 
-def make_folds(data: TrainingData, n: int) -> tuple[Split, ...]:
-    """Return `n` splits without validation: every frame of every video is in exactly one `test` part.
+def make_folds(data: TrainingData, n: int, test: Sequence[Span] = ()) -> tuple[Split, ...]:
+    """Return at most `n` splits without validation: every frame of every video is in exactly one `test` part.
 
-    Raises UsageError for fewer than two folds.
+    Videos that lie in the spans of `test` are in no fold, so that the folds are even without them. There are no
+    more folds than the lab with most recordings has recordings (if no lab has a single one, which is cut in time).
+    Raises UsageError for fewer than two folds, and if `test` leaves nothing.
     """
     if n < 2:
         raise UsageError(f"Cross-validation needs at least 2 folds, but got {n}.")
-    recordings = _recordings(data.videos)
+    videos = [video for video in data.videos if not _covered(video, test)]
+    if not videos:
+        raise UsageError("After holding out videos none is left to train on: hold out fewer.")
+    recordings = _recordings(videos)
     alone = _only_ones(recordings)
+    if not alone:
+        per_lab = Counter(lab for r in recordings for lab in {v.tracks.lab_id for v in r})
+        n = min(n, max(per_lab.values()))
     tests: list[list[Span]] = [[] for _ in range(n)]
     for recording in alone:
         for video in recording:
@@ -100,6 +108,17 @@ def _frame_counts(recording: Sequence[LabelledVideo]) -> _FrameCounts:
         for event in video.events:
             counts[(video.tracks.lab_id, event.action)] += event.stop_frame - event.start_frame
     return +counts
+
+
+def _covered(video: LabelledVideo, test: Sequence[Span]) -> bool:
+    """Return whether the whole video is in one of the spans."""
+    tracks = video.tracks
+    return any(
+        span.video_id == tracks.video_id
+        and span.start_frame <= tracks.first_frame
+        and span.stop_frame >= tracks.first_frame + tracks.n_frames
+        for span in test
+    )
 
 
 def _whole(video: LabelledVideo) -> Span:

@@ -1,5 +1,7 @@
 """Calibration: what was distorted is found again, order is kept, few bouts move little, the round trip."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -81,12 +83,28 @@ def test_order_missing_and_unknown_stay_as_they_are() -> None:
     assert Calibration().apply(pair) is pair
 
 
+def test_a_lab_has_its_own_fit_where_it_has_events() -> None:
+    """Two labs whose probabilities are distorted in opposite ways are both undone; another has the common fit."""
+    north, truth = world(3, 5000, 1, 1.5)
+    south, more = world(4, 5000, 1, -1.5, video=2)
+    south = replace(south, lab_id="south")
+    fitted = fit([north, south], truth + more, LABELED)
+    assert fitted.get("north", "chase") == pytest.approx((1, -1.5), abs=0.1)
+    assert fitted.get("south", "chase") == pytest.approx((1, 1.5), abs=0.1)
+    assert fitted.get("elsewhere", "chase") == fitted.values["chase"]
+    assert abs(fitted.values["chase"][1]) < 0.5  # between the two
+    few, bout = world(5, 3, 1, 3.0, video=2)
+    shrunk = fit([north, replace(few, lab_id="south")], truth + bout, LABELED)
+    own, common = shrunk.get("south", "chase"), shrunk.values["chase"]
+    assert np.abs(np.array(own) - common).max() < 1.5  # three events do not show a shift of 4.5
+
+
 def test_round_trip_and_refusals() -> None:
-    before = Calibration({"chase": (1.5, -0.25)})
+    before = Calibration({"chase": (1.5, -0.25)}, {("north", "chase"): (2.0, 0.5)})
     assert Calibration.from_dict(before.to_dict()) == before
-    for data in ([], {"chase": 1}, {"chase": [1, 2, 3]}, {"chase": ["x", 0]}):
+    for fits in ([], {"chase": 1}, {"chase": [1, 2, 3]}, {"chase": ["x", 0]}):
         with pytest.raises(ContractError, match="Expected a calibration as"):
-            Calibration.from_dict(data)
+            Calibration.from_dict({"actions": fits, "labs": {}})
     for slope in (0.0, -1.0, float("nan")):
         with pytest.raises(ContractError, match="a slope above 0"):
             Calibration({"chase": (slope, 0.0)})

@@ -1,7 +1,6 @@
 """Decoding: probabilities made by hand, and the promise of one label per frame on random ones."""
 
 import time
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +9,7 @@ from hypothesis import strategies as st
 
 from etholake.errors import ContractError
 from etholake.events import metric
-from etholake.events.decode import Choice, DecodeConfig, decode
+from etholake.events.decode import DecodeConfig, decode
 from etholake.events.smoothing import smooth
 from etholake.events.thresholds import NEVER, Thresholds
 from etholake.events.types import Event, PairScores
@@ -45,35 +44,18 @@ def test_only_what_was_looked_for_is_said():
     assert decode([scores], set(), Thresholds(), PLAIN) == []
 
 
-def test_the_choice_between_actions_is_fair():
-    scores = pair(("chase", [0.6, 0.6]), ("sniff", [0.3, 0.1]))
-    fair = Thresholds(0.5, {("north", "sniff"): 0.2})
-    assert spans(decode([scores], LABELED, fair, PLAIN)) == [("sniff", 0, 1), ("chase", 1, 2)]  # 1.5 > 1.2 > 0.5
-
-
-@pytest.mark.parametrize(
-    ("choice", "expected"),
-    [
-        ("ratio", "sniff"),  # 0.8/0.5 = 1.6 < 0.36/0.2 = 1.8
-        ("minus", "chase"),  # 0.3 > 0.16
-        ("zscore", "sniff"),  # 0.3/0.4 = 0.75 < 0.16/0.1 = 1.6
-    ],
-)
-def test_the_choice_can_be_made_in_three_ways(choice: Choice, expected: str):
-    limits = Thresholds(0.5, {("north", "sniff"): 0.2}, {("north", "chase"): 0.4, ("north", "sniff"): 0.1})
-    config = replace(PLAIN, choice=choice)
-    scores = pair(("chase", [0.8, 0.5, 0.0, 0.49]), ("sniff", [0.36, 0.1, 0.2, 0.19]))
+@pytest.mark.parametrize(("spread", "expected"), [(0.1, "sniff"), (1.0, "chase")])
+def test_the_margin_above_the_threshold_counts_in_units_of_the_spread(spread: float, expected: str):
+    limits = Thresholds(0.5, {("north", "sniff"): 0.2}, {("north", "chase"): 0.4, ("north", "sniff"): spread})
+    scores = pair(
+        ("chase", [0.8, 0.5, 0.0, 0.49]), ("sniff", [0.36, 0.1, 0.2, 0.19])
+    )  # 0.3/0.4 against 0.16/spread
     by_frame = {
-        f: e.action for e in decode([scores], LABELED, limits, config) for f in range(e.start_frame, e.stop_frame)
+        f: e.action for e in decode([scores], LABELED, limits, PLAIN) for f in range(e.start_frame, e.stop_frame)
     }
     assert by_frame == {0: expected, 1: "chase", 2: "sniff"}
     never = Thresholds(0.5, {("north", "sniff"): NEVER}, {})
-    assert {e.action for e in decode([scores], LABELED, never, config)} == {"chase"}
-
-
-def test_another_choice_is_refused():
-    with pytest.raises(ContractError, match=r"one of \('ratio', 'minus', 'zscore'\), but got 'best'"):
-        DecodeConfig(choice="best")  # type: ignore[arg-type]
+    assert {e.action for e in decode([scores], LABELED, never, PLAIN)} == {"chase"}
 
 
 @pytest.mark.parametrize("frames", [1, 2, 3, 4, 5, 6, 7, 40])

@@ -13,7 +13,7 @@ from etholake.events.types import Event, PairScores
 
 ACTIONS = ("chase", "sniff")
 PAIR = {(1, 2, action) for action in ACTIONS}
-SHORT = tuple(config for config in GRID if config.max_gap_s < 0.1)  # four smoothings
+SHORT = tuple(config for config in GRID if config.max_gap_s < 0.1)  # five smoothings
 
 
 def video(seed: int, number: int, lab: str, bout: int, noise: float) -> tuple[PairScores, list[Event]]:
@@ -94,7 +94,7 @@ def test_calibration_comes_before_the_thresholds() -> None:
     assert set(with_it.calibration.values) == set(ACTIONS)
     assert without.calibration.values == {}
     scores = [scored(d, 4, north=(4, 60, 1.0)) for d in (with_it, without)]
-    assert scores[0] == pytest.approx(scores[1], abs=0.02)  # one model, one lab: little to gain
+    assert scores[0] > scores[1] + 0.005  # the expected score is true of calibrated probabilities only
 
 
 def test_nothing_to_fit_on_gives_the_defaults() -> None:
@@ -114,8 +114,8 @@ def test_a_new_lab_is_decided_on_its_own_and_other_labs_stay() -> None:
     assert [after.thresholds.get(lab, "chase") for lab in ("north", "elsewhere")] == [0.3, 0.4]
     assert after.thresholds.get("south", "chase") not in (0.3, 0.4)
     assert after.thresholds.spread("north", "chase") == 0.1
-    assert after.calibration.values["chase"] == (0.5, 1.0)  # with which north's threshold was fitted
-    assert after.calibration.values["sniff"] != (1.0, 0.0)
+    assert after.calibration.get("north", "chase") == (0.5, 1.0)  # with which north's threshold was fitted
+    assert after.calibration.get("south", "chase") not in ((0.5, 1.0), (1.0, 0.0))
     assert (after.decoding, after.lab_decoding["north"]) == (old, before.lab_decoding["north"])
     assert after.lab_decoding["south"].smoothing_s >= new.smoothing_s
     predicted = [e for pair in pairs for e in after.events([pair], PAIR)]
@@ -128,6 +128,6 @@ def test_round_trip() -> None:
     assert after.to_dict() == before.to_dict()
     assert after.lab_decoding == before.lab_decoding
     with pytest.raises(ContractError, match="Expected post-processing with calibration"):
-        PostProcessing.from_dict({"calibration": {}})
+        PostProcessing.from_dict({"calibration": {"actions": {}, "labs": {}}})
     with pytest.raises(ContractError, match="Expected post-processing with calibration"):
         PostProcessing.from_dict(before.to_dict() | {"decoding": {"speed": 1}})

@@ -291,7 +291,7 @@ def test_a_stack_is_trained_heard_out_of_fold_and_predicts(
     folder = unpack(lake, result.details["model_uri"], tmp_path)
     model = load_model(folder)
     assert isinstance(model, StackingModel)
-    assert [len(base.members) for base in model.bases] == [2, 2]  # type: ignore[attr-defined]
+    assert [len(base.members) for base in model.bases] == [1, 1]  # type: ignore[attr-defined]
     left = aws.client(lake, "s3").list_objects_v2(Bucket=lake.bucket, Prefix="model-zone/checkpoints/")
     assert left["KeyCount"] == 0  # of runs that are complete
 

@@ -92,7 +92,7 @@ def folder(data: TrainingData, tmp_path_factory: pytest.TempPathFactory) -> Path
 def test_an_ensemble_predicts_the_mean_of_its_members(folder: Path) -> None:
     model = load_model(folder / "model")
     assert isinstance(model, Ensemble)
-    assert len(model.members) == 4
+    assert len(model.members) == 2  # one a seed, trained on everything
     tracks = video(77, "A").tracks
     together, alone = model.predict(tracks), [member.predict(tracks) for member in model.members]
     for k, pair in enumerate(together):
@@ -107,7 +107,12 @@ def test_an_ensemble_predicts_the_mean_of_its_members(folder: Path) -> None:
 def test_out_of_fold_scores_are_of_models_that_had_not_seen_the_frames(folder: Path, data: TrainingData) -> None:
     meta = json.loads((folder / "model" / META).read_text())
     assert meta["validation"]["score"] > 0.8
-    members = load_model(folder / "model").members  # type: ignore[union-attr]
+    kept = load_model(folder / "model").members  # type: ignore[union-attr]
+    for member in kept:
+        spans = {(s["video_id"], s["stop_frame"]) for s in member.details["split"]["train"]}
+        assert spans == {(1, 320), *((v, 400) for v in range(2, 7))}
+    places = folder / "checkpoints" / "members"
+    members = [load_model(places / f"smoke-seed{seed}-fold{fold}") for seed in (0, 1) for fold in (0, 1)]
     scores = read_oof(folder / "out" / OUT_OF_FOLD)
     frames = {(p.video_id, p.target_id): 0 for p in scores}
     for pair in scores:
@@ -140,7 +145,7 @@ def test_a_broken_ensemble_is_refused(folder: Path, tmp_path: Path) -> None:
     for change, message in (
         ({"ensemble": {"members": 1, "space": "odds"}}, r"expected one of \('probability', 'logit'\)"),
         ({"ensemble": {}}, "is not the description of an ensemble"),
-        ({"format": 1}, "has format 1; this code reads 4"),
+        ({"format": 1}, "has format 1; this code reads 5"),
     ):
         (tmp_path / META).write_text(json.dumps(meta | change))
         with pytest.raises(ContractError, match=message):

@@ -61,7 +61,7 @@ def test_the_report_tells_before_after_and_what_was_added(trained: Trained, tune
     folder, report = tuned
     summary = report["fine_tuned"]
     assert (summary["labs_added"], summary["actions_added"], summary["from"]) == (["New"], [OWN], "fingerprint")
-    assert summary["before"]["labs"]["New"]["actions"][OWN] == 0
+    assert summary["before"]["labs"]["New"]["actions"][OWN] < 0.1
     assert report["validation"]["score"] > summary["before"]["score"] + 0.2
     assert json.loads((folder / META).read_text(encoding="utf-8"))["fine_tuned"] == summary
     assert report["training_seconds"].keys() == {"A", "B", "New"}

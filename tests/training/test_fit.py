@@ -238,7 +238,7 @@ def test_a_model_that_does_not_fit_is_refused(
 def test_files_that_are_no_model_are_refused(trained: Trained, tmp_path: Path) -> None:
     with pytest.raises(ContractError, match="is not the description of an Etholake model"):
         load_network(tmp_path)
-    with pytest.raises(ContractError, match=r"has format 3; this code reads 4\. Train it again"):
+    with pytest.raises(ContractError, match=r"has format 3; this code reads 5\. Train it again"):
         load_network(copy(trained[0], tmp_path, format=3))
     folder = copy(trained[0], tmp_path)
     meta = json.loads((folder / META).read_text(encoding="utf-8"))

@@ -73,6 +73,20 @@ def test_the_order_of_videos_changes_nothing() -> None:
     assert make_folds(training_data(videos), 3) == make_folds(training_data(videos[::-1]), 3)
 
 
+def test_what_is_kept_for_the_test_is_in_no_fold_and_the_folds_are_even() -> None:
+    data = training_data(lab(1, 16, "A"))
+    kept = [Span(v, "A", 0, 200) for v in range(8, 17)]
+    folds = make_folds(data, 3, kept)
+    assert sorted(len(fold.test) for fold in folds) == [2, 2, 3]
+    assert {s.video_id for fold in folds for s in (*fold.train, *fold.test)} == set(range(1, 8))
+    with pytest.raises(UsageError, match="none is left to train on: hold out fewer"):
+        make_folds(data, 3, [Span(v, "A", 0, 200) for v in range(1, 17)])
+
+
+def test_there_are_no_more_folds_than_recordings() -> None:
+    assert len(make_folds(training_data(lab(1, 4, "A") + lab(20, 3, "B")), 10)) == 4
+
+
 def test_one_fold_is_refused() -> None:
     with pytest.raises(UsageError, match="at least 2 folds, but got 1"):
         make_folds(TrainingData((), (), ""), 1)

@@ -68,6 +68,11 @@ def test_named_videos_are_the_test() -> None:
         choose(videos, holdout=[2, 99])
 
 
+def test_many_named_videos_leave_the_rest_to_train() -> None:
+    split = choose(lab(58), holdout=range(8, 59))
+    assert [len(part) for part in (split.train, split.validation, split.test)] == [6, 1, 51]
+
+
 def test_a_lab_of_which_all_is_held_out_does_not_train() -> None:
     split = choose([*lab(2), AnnotatedVideo(9, "Other", 500, frozenset({"sniff"}))], holdout=[1, 2])
     assert {s.lab_id for s in split.train} == {"Other"}
