@@ -72,6 +72,9 @@ destroy: install ## Delete the stacks (a bucket with data only if named: ARGS="-
 cost: install ## What the last run of every stage would cost on AWS
 	@$(BIN)/etholake cost $(ARGS)
 
+import: install ## Any lab's folder into a data folder (FOLDER=… OUT=data ARGS="--fps 30")
+	@$(BIN)/etholake import "$(FOLDER)" --out "$(or $(OUT),data)" $(ARGS)
+
 ingest: install ## Upload raw data (DATA=…) to the raw zone
 	@$(BIN)/etholake ingest $(ARGS)
 

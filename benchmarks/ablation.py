@@ -102,15 +102,15 @@ class Run:
         self.data = self._read()
 
     def _read(self, fps: float | None = None) -> TrainingData:
-        """All labs; with `fps` as if their videos had so many frames per second."""
+        """Return all labs; with `fps` as if their videos had so many frames per second."""
         names = sorted(lab.name for lab in (self.raw / "train_annotation").iterdir())
-        found = [read_lab(self.raw, name, fps) for name in names]
-        actions = tuple(dict.fromkeys(action for data in found for action in data.actions))
-        videos = tuple(v for data in found if len(data.videos) > 2 for v in data.videos)
+        labs = [read_lab(self.raw, name, fps) for name in names]
+        actions = tuple(dict.fromkeys(action for data in labs for action in data.actions))
+        videos = tuple(v for data in labs if len(data.videos) > 2 for v in data.videos)
         return TrainingData(videos, actions, f"{self.folder.name} {fps}")
 
     def score(self, name: str) -> float:
-        """The official score on the judged videos; kept."""
+        """Return the official score on the judged videos, which is kept for later calls."""
         done = self.folder / f"{name.replace(' ', '-')}.json"
         run = json.dumps([self.fields, DIRT], sort_keys=True)
         if done.is_file() and json.loads(done.read_text(encoding="utf-8"))["run"] == run:
@@ -134,15 +134,15 @@ class Run:
         decided = PostProcessing()
         if name != "without thresholds":
             decided = decisions.fit(deciding, [e for v in parts[1] for e in v.events], asked)
-        found: list[Event] = []
+        predicted: list[Event] = []
         for v in parts[2]:
             own = [p for p in judged if p.video_id == v.tracks.video_id]
-            found += decided.events(own, asked[v.tracks.video_id])
+            predicted += decided.events(own, asked[v.tracks.video_id])
         labs = {v.tracks.video_id: v.tracks.lab_id for v in parts[2]}
-        return metric.pooled([e for v in parts[2] for e in v.events], found, asked, labs).score
+        return metric.pooled([e for v in parts[2] for e in v.events], predicted, asked, labs).score
 
     def _model(self, name: str, data: TrainingData, train: Sequence[LabelledVideo], member: int) -> NetworkModel:
-        """A trained member. What only decides or averages differently is trained once."""
+        """Return a trained member. What only decides or averages differently is trained once."""
         fields = dict(self.fields)
         if name == "without augmentation":
             fields["augmentation"] = asdict(Augmentation.none())

@@ -1,4 +1,4 @@
-"""How fast probabilities become events: an hour of four mice, all 16 pairs, ten actions each, one core.
+"""Measure how fast probabilities become events: an hour of four mice, all 16 pairs, ten actions each, one core.
 
 .venv/bin/python benchmarks/decoding.py [--quick] [--json]
 

@@ -50,7 +50,7 @@ JOB = Path(__file__).resolve().parents[1] / "glue_jobs" / "curate_tracking.py"
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much is simulated and repeated."""
+    """Amount of simulated data, and number of repetitions."""
 
     rows: int
     repeats: int
@@ -90,7 +90,7 @@ def main() -> None:
 # --- the stage on which everything runs -------------------------------------------------------------------
 @contextmanager
 def _mock(root: Path) -> Iterator[Settings]:
-    """A mock whose buckets are folders of `root`; this process and Spark's workers find it by the environment."""
+    """Yield a mock whose buckets are folders of `root`; the environment names it to Spark too."""
     base = dataclasses.replace(settings.load(), port=0, state_dir=str(root / "state"), s3_root=str(root / "s3"))
     at = settings.replace_port(base, local_server.up(base).port)
     before = dict(os.environ)
@@ -129,11 +129,11 @@ def _job() -> ModuleType:
 
 
 def _bucket(at: Settings, root: Path, data: Path, name: str, copies: int = 1) -> Settings:
-    """A lake of its own whose raw zone holds `data` (hard links), `copies` times under other videos."""
-    here = dataclasses.replace(at, bucket=name, database=name.replace("-", "_"))
-    s3, glue = aws.client(here, "s3"), aws.client(here, "glue")
+    """Return a lake of its own whose raw zone holds `data` (hard links), `copies` times under other videos."""
+    settings = dataclasses.replace(at, bucket=name, database=name.replace("-", "_"))
+    s3, glue = aws.client(settings, "s3"), aws.client(settings, "glue")
     s3.create_bucket(Bucket=name)
-    glue.create_database(DatabaseInput={"Name": here.database})
+    glue.create_database(DatabaseInput={"Name": settings.database})
     zone = root / "s3" / name / RAW_ZONE
     header, *rows = (data / "train.csv").read_text().splitlines()
     at_id = header.split(",").index("video_id")
@@ -152,11 +152,11 @@ def _bucket(at: Settings, root: Path, data: Path, name: str, copies: int = 1) ->
             )
             target.parent.mkdir(parents=True, exist_ok=True)
             os.link(file, target)
-    return here
+    return settings
 
 
 def _simulated(root: Path, rows: int, *, labs: int = 6, videos: int = 4) -> tuple[Path, int]:
-    """A data set of about `rows` train rows: (folder, rows)."""
+    """Return a data set of about `rows` train rows: (folder, rows)."""
     out = root / f"labs-{rows}"
     trial = simulate(root / f"trial-{rows}", labs=labs, videos=1, test_videos=0, seconds=20, seed=3, dirt=0.1)
     seconds = 20 * rows / (trial.rows * videos)
@@ -192,21 +192,21 @@ def _seconds(name: str, work: Callable[[], object]) -> float:
 # Spark SQL gets a quarter of the rows, or it alone would take twenty minutes: the ratio is of the job on the same
 # rows, and more rows would be to Spark's disadvantage (it spills).
 def _against(root: Path, wanted: int, repeats: int, names: Sequence[str]) -> Iterator[Figure]:
-    """The job and its yardsticks, one after the other, `repeats` times round."""
+    """Time the job and its yardsticks, one after the other, `repeats` times round."""
     data, rows = _simulated(root, wanted)
     with _mock(root) as at:
         spark, job = _spark(), _job()
-        here = _bucket(at, root, data, f"bench-yardsticks-{wanted}")
-        lake = Lake(aws.client(here, "s3"), aws.client(here, "glue"), here.bucket, here.database)
+        settings = _bucket(at, root, data, f"bench-yardsticks-{wanted}")
+        lake = Lake(aws.client(settings, "s3"), aws.client(settings, "glue"), settings.bucket, settings.database)
         videos = _raw_videos(lake, root)
-        _curate(job, spark, here, "warm")  # Python workers are up, files are in the page cache
+        _curate(job, spark, settings, "warm")  # Python workers are up, files are in the page cache
         units = _units(lake, root, videos)
         spark_out, polars_out = root / "by-spark", root / "by-polars"
         outputs = {polars_out / out.relative_to(root / "s3"): made for out, made in units.items()}
         times: dict[str, list[float]] = {}
         for number in range(repeats):
             turns: dict[str, Callable[[], object]] = {
-                "job": partial(_curate, job, spark, here, f"code {number}"),
+                "job": partial(_curate, job, spark, settings, f"code {number}"),
                 "polars": lambda: by_polars(outputs, GAP, parquet.ROW_GROUP_MAX),
                 "floor": lambda: _floor(root, units),
                 "spark": lambda: by_spark_sql(spark, videos, spark_out, GAP),
@@ -217,7 +217,7 @@ def _against(root: Path, wanted: int, repeats: int, names: Sequence[str]) -> Ite
         results = {"spark": sorted(spark_out.rglob("*.parquet")), "polars": sorted(outputs)}
         _assert_same(list(units), {name: results[name] for name in names if name in results})
         phases = _phases(units)
-        for path in (spark_out, polars_out, root / "s3" / here.bucket):
+        for path in (spark_out, polars_out, root / "s3" / settings.bucket):
             shutil.rmtree(path, ignore_errors=True)
     took = {name: statistics.median(values) for name, values in times.items()}
     millions = f"{rows / 1e6:.0f} M rows"
@@ -240,7 +240,7 @@ def _against(root: Path, wanted: int, repeats: int, names: Sequence[str]) -> Ite
 def _raw_videos(lake: Lake, root: Path) -> list[RawVideo]:
     zone = list_raw(lake.s3, lake.bucket)
     metadata = read_metadata(lake.s3, lake.bucket, zone)
-    found = []
+    videos = []
     for (split, lab_id), files in zone.tracking.items():
         for raw in files:
             video = videos_of(metadata, split, lab_id)[raw.video_id or 0]
@@ -248,25 +248,25 @@ def _raw_videos(lake: Lake, root: Path) -> list[RawVideo]:
             assert scale.fps and scale.pix_per_cm and scale.width_pix and scale.height_pix  # noqa: PT018
             path = root / "s3" / lake.bucket / raw.key
             centre = (scale.width_pix / 2, scale.height_pix / 2)
-            found.append(RawVideo(path, split, lab_id, video.video_id, scale.fps, scale.pix_per_cm, centre))
-    return found
+            videos.append(RawVideo(path, split, lab_id, video.video_id, scale.fps, scale.pix_per_cm, centre))
+    return videos
 
 
 def _units(lake: Lake, root: Path, videos: Sequence[RawVideo]) -> dict[Path, list[RawVideo]]:
-    """The videos of each curated file of the job."""
+    """Return the videos of each curated file of the job."""
     by_path = {str(video.path.relative_to(root / "s3" / lake.bucket)): video for video in videos}
-    found = {}
+    units = {}
     for keys in lake.partitions(TABLE):
         pointer = lake.current(TABLE, keys)
         assert pointer is not None
         place = root / "s3" / lake.bucket / folder(TABLE, keys) / pointer["generation"]
         report = json.loads((place / "_report.json").read_text())
-        found |= {place / name: [by_path[key] for key in sorted(made)] for name, made in report["units"].items()}
-    return found
+        units |= {place / name: [by_path[key] for key in sorted(made)] for name, made in report["units"].items()}
+    return units
 
 
 def _assert_same(ours: Sequence[Path], others: Mapping[str, Sequence[Path]]) -> None:
-    """The yardsticks computed what the job computed: the same number of rows, the same sums of every column."""
+    """Check that the yardsticks computed what the job did: as many rows, and equal sums of every column."""
     wanted = _sums(ours)
     for name, files in others.items():
         for column, value in _sums(files).items():
@@ -276,13 +276,13 @@ def _assert_same(ours: Sequence[Path], others: Mapping[str, Sequence[Path]]) -> 
 
 def _sums(files: Sequence[Path]) -> dict[str, float]:
     columns = ["video_frame", "mouse_id", "x", "y", "x_cm", "y_cm", "speed", "is_imputed"]
-    found = dict.fromkeys(["rows", *columns], 0.0)
+    sums = dict.fromkeys(["rows", *columns], 0.0)
     for file in files:
         table = pq.ParquetFile(file).read(columns=columns)
-        found["rows"] += table.num_rows
+        sums["rows"] += table.num_rows
         for name in columns:
-            found[name] += pc.sum(pc.abs(table[name].cast(pa.float64()))).as_py() or 0
-    return found
+            sums[name] += pc.sum(pc.abs(table[name].cast(pa.float64()))).as_py() or 0
+    return sums
 
 
 def _floor(root: Path, units: Mapping[Path, Sequence[RawVideo]]) -> None:
@@ -306,7 +306,7 @@ def _floor_unit(work: tuple[str, list[str], str]) -> None:
 
 
 def _phases(units: Mapping[Path, Sequence[RawVideo]]) -> dict[str, float]:
-    """Where a worker's time goes: the same calls as `curate_tracking_unit`, timed apart, on the largest unit."""
+    """Print where a worker's time goes: the calls of `curate_tracking_unit`, timed apart, on the largest unit."""
     from etholake.curate.tracking import Curation, VideoScale
 
     phases = dict.fromkeys(["reading Parquet", "rules and grid", "filling and velocity", "writing Parquet"], 0.0)
@@ -345,15 +345,15 @@ def _growth(root: Path, sizes: Sizes) -> Iterator[Figure]:
         spark, job = _spark(), _job()
         per_row: dict[int, float] = {}
         for times in sizes.growth:
-            here = _bucket(at, root, data, f"bench-growth-{times}", times)
-            _curate(job, spark, here, "warm")
+            settings = _bucket(at, root, data, f"bench-growth-{times}", times)
+            _curate(job, spark, settings, "warm")
             took = []
             for number in range(sizes.repeats):
-                work = partial(_curate, job, spark, here, f"code {number}")
+                work = partial(_curate, job, spark, settings, f"code {number}")
                 took.append(_seconds(f"growth {times}", work))
-                _remove_old(here, root)
+                _remove_old(settings, root)
             per_row[times] = statistics.median(took) / (rows * times)
-            shutil.rmtree(root / "s3" / here.bucket)
+            shutil.rmtree(root / "s3" / settings.bucket)
     first = per_row[sizes.growth[0]]
     for times, seconds in per_row.items():
         ratio = seconds / first
@@ -415,7 +415,7 @@ def _memory(root: Path, sizes: Sizes) -> Iterator[Figure]:
 
 
 def _long_video(path: Path, rows: int) -> int:
-    """One video of 4 mice and 10 parts, in the order of frames as labs write it. Returns the file's size."""
+    """Write one video of 4 mice and 10 parts, in the order of frames; return the file's size in bytes."""
     import numpy as np
 
     path.parent.mkdir(parents=True)
@@ -468,18 +468,18 @@ def _driver(root: Path, sizes: Sizes) -> Iterator[Figure]:
     grown: dict[int, float] = {}
     with _mock(root) as at:
         for files in sizes.files:
-            here = _bucket(at, root, data, f"bench-driver-{files}", 1)
-            zone = root / "s3" / here.bucket / RAW_ZONE
+            settings = _bucket(at, root, data, f"bench-driver-{files}", 1)
+            zone = root / "s3" / settings.bucket / RAW_ZONE
             _multiply(zone, files)
-            given = {"bucket": here.bucket, "database": here.database, "port": at.port}
+            given = {"bucket": settings.bucket, "database": settings.database, "port": at.port}
             done = subprocess.run(
                 [sys.executable, "-c", _DRIVER, __file__, json.dumps(given)],
                 capture_output=True,
                 text=True,
                 check=True,
             )
-            found, before, peak = json.loads(done.stdout.splitlines()[-1])
-            assert found == files, (found, files)
+            objects, before, peak = json.loads(done.stdout.splitlines()[-1])
+            assert objects == files, (objects, files)
             grown[files] = (peak - before) / 1e6
     few, many = sizes.files
     yield Figure(f"etl: driver's memory for {few:,} files", grown[few], "MB")

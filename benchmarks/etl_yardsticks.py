@@ -1,4 +1,4 @@
-"""What `benchmarks/etl.py` measures the curation job against: the same result by Spark SQL and by Polars.
+"""Yardsticks for the curation job in `benchmarks/etl.py`: the same result by Spark SQL and by Polars.
 
 Both read the same raw files and write the contract's columns of `tracking_curated`, zstd, one folder a lab. Both
 are written as an expert of that tool would: one sort of the rows by track, `lag`/`shift` for the velocity, and
@@ -164,7 +164,7 @@ def _polars_video(video: RawVideo, gap: int) -> Any:
 
 
 def _polars_filled(points: Any, gap: int) -> Any:
-    """The imputed rows: candidates from the edges of gaps, where the mouse is there at all."""
+    """Return the imputed rows: candidates from the edges of gaps, where the mouse is there at all."""
     import polars as pl
 
     f, before, after = (pl.col(name).cast(pl.Int64) for name in ("video_frame", "before", "after"))

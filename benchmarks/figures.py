@@ -1,4 +1,4 @@
-"""What every benchmark shares: options, repeated timing, and how a figure is printed. Not a benchmark itself."""
+"""Shared parts of the benchmarks: options, repeated timing, and how a figure is printed. No benchmark itself."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Figure:
 
 
 def parser(purpose: str | None) -> argparse.ArgumentParser:
-    """`--json` (one line a figure) and `--quick` (smaller data, fewer repeats)."""
+    """Return a parser with `--json` (one line a figure) and `--quick` (smaller data, fewer repeats)."""
     made = argparse.ArgumentParser(description=(purpose or "").split("\n")[0])
     made.add_argument("--json", action="store_true", help="one JSON object a line")
     made.add_argument("--quick", action="store_true", help="smaller data, fewer repeats")
@@ -30,7 +30,7 @@ def parser(purpose: str | None) -> argparse.ArgumentParser:
 
 
 def options(purpose: str | None) -> argparse.Namespace:
-    """What was given of the options that every benchmark has."""
+    """Return the options that every benchmark has."""
     return parser(purpose).parse_args()
 
 

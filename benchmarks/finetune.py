@@ -67,7 +67,7 @@ def _place(work: Path):  # type: ignore[no-untyped-def]
 
 
 def train_base(labs: list[TrainingData], folder: Path, epochs: int) -> NetworkModel:
-    """One model of all labs but the new one."""
+    """Return one model of all labs but the new one."""
     began = time.monotonic()
     videos = sorted((v for lab in labs for v in lab.videos), key=lambda v: v.tracks.video_id)
     data = dataclasses.replace(labs[0], videos=tuple(videos), fingerprint="simulated labs")
@@ -78,7 +78,7 @@ def train_base(labs: list[TrainingData], folder: Path, epochs: int) -> NetworkMo
 
 
 def renamed(data: TrainingData) -> TrainingData:
-    """The lab with an action of its own: what others call dig is burrow here."""
+    """Return the lab with an action of its own: what others call dig is burrow here."""
 
     def own(action: str) -> str:
         return OWN if action == RENAMED else action

@@ -1,4 +1,4 @@
-"""What ingest adds to a plain threaded upload of the same files, and what a run costs that finds nothing to do.
+"""Measure what ingest adds to a plain threaded upload of the same files, and the cost of a run with nothing to do.
 
 .venv/bin/python benchmarks/ingest.py [--quick] [--json]
 
@@ -123,7 +123,7 @@ def _upload_plainly(at: Settings, files: list[tuple[Path, str]]) -> None:
 
 
 def _write(data: Path, case: Case) -> None:
-    """The folder: videos in turns over the labs, each with numbers of its own."""
+    """Write the folder: videos in turns over the labs, each with numbers of its own."""
     random = np.random.default_rng(0)
     frames = np.arange(case.rows, dtype=np.int32) // 10
     mice = (np.arange(case.rows) // 5 % 2 + 1).astype(np.int8)

@@ -53,7 +53,7 @@ PARTS = ("training", "prediction", "serving")
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much is repeated, and how long videos are."""
+    """Number of repetitions, and length of the videos."""
 
     repeats: int = 5
     steps: int = 20  # of training, in a row
@@ -138,7 +138,7 @@ def labs(folder: Path) -> TrainingData:
 
 
 def training(data: TrainingData, name: str, sizes: Sizes) -> list[Figure]:
-    """The loop with data, with and without its thread, against the same updates on one resident batch."""
+    """Time the loop with data, with and without its thread, against the same updates on one resident batch."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     trainer = trainer_of(data, name, device)
     trainer.network.train()
@@ -167,20 +167,20 @@ def training(data: TrainingData, name: str, sizes: Sizes) -> list[Figure]:
 
 
 def trainer_of(data: TrainingData, name: str, device: torch.device) -> Trainer:
-    """A trainer of all the videos, as `fit` makes one."""
+    """Return a trainer of all the videos, as `fit` makes one."""
     spans = tuple(Span(v.tracks.video_id, v.tracks.lab_id, 0, v.tracks.n_frames) for v in data.videos)
-    known = sorted({span.lab_id for span in spans})
+    labs = sorted({span.lab_id for span in spans})
     family, config = resolve(name)
-    sampler = WindowSampler(data, spans, known, config, 0)
-    network = new_network(family, config, len(data.actions), len(known))
+    sampler = WindowSampler(data, spans, labs, config, 0)
+    network = new_network(family, config, len(data.actions), len(labs))
     scaler = RobustScaler.fit(pair_features(sampler.sample_for_scaling().tracks).flatten(0, 1))
-    model = NetworkModel(network, scaler, config, data.actions, tuple(known), {})
+    model = NetworkModel(network, scaler, config, data.actions, tuple(labs), {})
     group = dataclasses.replace(ALONE, device=device)
     return Trainer(family, model, sampler, data.videos, Split(spans, (), ()), group, "benchmark", None)
 
 
 def with_thread(trainer: Trainer, steps: int) -> Times:
-    """Steps of the running loop: as many batches are made in this time as are learnt."""
+    """Time steps of the running loop, in which as many batches are made as are learnt."""
     with ThreadPoolExecutor(1) as ahead:
         batches = trainer._batches(ahead)
         trainer._step(next(batches))
@@ -205,7 +205,7 @@ def single_step(trainer: Trainer, resident: Drawn) -> Callable[[], float]:
 
 
 def shares(trainer: Trainer, step: float, repeats: int) -> list[Figure]:
-    """What a batch costs before it is learnt: processor time, as a share of a resident step's (`step` seconds)."""
+    """Return the processor time of making a batch, as a fraction of that of a resident step (`step` seconds)."""
     config, sampler = trainer.config, trainer.sampler
     drawn = sampler.draw(0, trainer.margin)
     random = torch.Generator().manual_seed(0)
@@ -294,8 +294,9 @@ def prediction(name: str, sizes: Sizes) -> list[Figure]:
 
 
 def features(model: NetworkModel, tracks: PoseTracks) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    """(features, labeled actions) of every batch of windows that prediction needs, batches as full as they can
-    be.
+    """Return (features, labeled actions) of every batch of windows that prediction needs.
+
+    Batches are as full as they can be.
     """
     windows, labeled = [], []
     for start in model.window_starts(tracks):
@@ -332,7 +333,7 @@ def memory(name: str, sizes: Sizes) -> list[Figure]:
 
 
 def predict_once(minutes: float, name: str) -> None:
-    """What the processes of `memory` run, with memory-mapped tracks; prints the peak resident memory in MB."""
+    """Run one process of `memory`, with memory-mapped tracks; print its peak resident memory in MB."""
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         new_model(name).predict(video(2, 60 * minutes, [(1, 2)]).mapped(Path(folder)))

@@ -46,7 +46,7 @@ def figures(model: NetworkModel, tracks: PoseTracks, folder: Path, requests: int
     (folder / "code").mkdir()
     shutil.copy(ROOT / "sagemaker" / "inference.py", folder / "code")
     direct, processor = in_process(folder, body, max(20, requests // 10))
-    found = [
+    results = [
         Figure("serving: the four functions without HTTP", 1000 * direct, "ms"),
         Figure("serving: … processor time", 1000 * processor, "ms"),
     ]
@@ -57,7 +57,7 @@ def figures(model: NetworkModel, tracks: PoseTracks, folder: Path, requests: int
             times = ask_all(port, body, requests, clients)
             rate = requests / (time.perf_counter() - began)
             p50, p99 = np.percentile(times, [50, 99])
-            found += [
+            results += [
                 Figure(f"serving: {clients} clients, p50", 1000 * p50, "ms"),
                 Figure(f"serving: {clients} clients, p99", 1000 * p99, "ms"),
                 Figure(f"serving: {clients} clients, throughput", rate, "1/s"),
@@ -66,15 +66,15 @@ def figures(model: NetworkModel, tracks: PoseTracks, folder: Path, requests: int
         before = status(pid, "VmRSS")
         ask_all(port, body, steady, 8)
         growth = status(pid, "VmRSS") / before
-    found.append(Figure("serving: resident memory of the host", before, "MB"))
-    found.append(
+    results.append(Figure("serving: resident memory of the host", before, "MB"))
+    results.append(
         Figure(f"serving: memory after {steady} more requests / before", growth, "x", "<= 1.05", growth <= 1.05)
     )
-    return [*found, *batching(model, tracks, processor)]
+    return [*results, *batching(model, tracks, processor)]
 
 
 def request(tracks: PoseTracks) -> bytes:
-    """The tracks of a clip at 30 frames/s as curated rows."""
+    """Return the tracks of a clip at 30 frames/s as curated rows."""
     T, M, K, _ = tracks.xy_TMK2.shape
     frame, mouse, part = (a.ravel() for a in np.indices((T, M, K)))
     x, y = (tracks.xy_TMK2[..., axis].ravel() for axis in (0, 1))
@@ -202,6 +202,6 @@ def status(pid: int, field: str) -> float:
 
 
 def peak_of(command: Sequence[str], environ: Mapping[str, str]) -> float:
-    """The number that a process prints: its own peak (`ru_maxrss` would be at least that of its parent)."""
+    """Return the number that a process prints: its own peak (`ru_maxrss` would be at least that of its parent)."""
     env = {**os.environ, "PYTHONPATH": str(ROOT), **environ}
     return float(subprocess.run(command, env=env, check=True, stdout=subprocess.PIPE).stdout)

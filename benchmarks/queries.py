@@ -1,4 +1,4 @@
-"""What the mock's Athena adds to DuckDB on the same files: start, poll and fetch through boto3, per query.
+"""Measure what the mock's Athena adds to DuckDB on the same files: start, poll and fetch through boto3, per query.
 
 .venv/bin/python benchmarks/queries.py [--quick] [--json]
 """
@@ -53,7 +53,7 @@ def main() -> None:
 
 
 def _write_lake(at: Settings, frames: int) -> int:
-    """One partition of `tracking_curated`: one video, 2 mice, 5 parts."""
+    """Return one partition of `tracking_curated`: one video, 2 mice, 5 parts."""
     s3, glue = aws.client(at, "s3"), aws.client(at, "glue")
     s3.create_bucket(Bucket=at.bucket)
     glue.create_database(DatabaseInput={"Name": at.database})

@@ -11,10 +11,10 @@ DIR is a folder in the MABe layout; its tracks are curated in memory. A RECOGNIS
   stack:boosted,small      trees on what these say, trained on what they say of videos that they did not learn
 
 Every video is held out once. All post-processing of a video (calibration, thresholds, smoothing, lengths) is
-fitted on the probabilities of the *other* videos, each of which was held out, too; so is the stack. Those of the
-others are said by models that learnt the judged video, the usual cross-validation; with --nested by models that
-did not (all pairs of videos are left out: four times the work for seven videos), so that nothing at all has seen
-the video.
+fitted on the probabilities of the *other* videos, each of which was held out, too; so is the stack. Models that
+learnt the judged video compute those of the others, as in usual cross-validation; with --nested models that did
+not (all pairs of videos are left out: four times the work for seven videos), so that nothing at all has seen the
+video.
 
 Printed: F of both actions and their mean, frames pooled over videos as the official score does, and per video;
 average precision before any decision, pooled likewise (it scatters less than F); of both means intervals by
@@ -91,16 +91,16 @@ def main() -> None:
 
 
 def read_lab(folder: Path, lab: str, fps: float | None = None) -> TrainingData:
-    """The annotated videos of a lab, curated in memory as the Glue job curates them.
+    """Return the annotated videos of a lab, curated in memory as the Glue job curates them.
 
     With `fps` they are taken for videos of so many frames per second.
     """
     with (folder / "train.csv").open(newline="", encoding="utf-8-sig") as stream:
         rows = {int(row["video_id"]): row for row in csv.DictReader(stream) if row["lab_id"] == lab}
-    found = read_truth(folder, list(rows))
+    truth = read_truth(folder, list(rows))
     videos = []
     for video, row in sorted(rows.items()):
-        events = tuple(e for e in found.events if e.video_id == video)
+        events = tuple(e for e in truth.events if e.video_id == video)
         file = folder / "train_tracking" / lab / f"{video}.parquet"
         if events and file.is_file():
             meta = VideoMeta.from_row(row if fps is None else {**row, "frames_per_second": fps})
@@ -112,7 +112,7 @@ def read_lab(folder: Path, lab: str, fps: float | None = None) -> TrainingData:
     return TrainingData(tuple(videos), (*ACTIONS, *sorted(actions - set(ACTIONS))), f"{folder.name}/{lab}")
 
 
-# --- what is said of held-out videos ----------------------------------------------------------------------
+# --- probabilities of held-out videos --------------------------------------------------------------------------
 @dataclass(frozen=True)
 class Folds:
     """Probabilities of videos by models that were not trained on them; kept in `work`."""
@@ -127,12 +127,12 @@ class Folds:
     def by_id(self) -> Mapping[int, LabelledVideo]:
         return {v.tracks.video_id: v for v in self.data.videos}
 
-    def said(self, name: str, video: int, apart: Apart = frozenset()) -> list[PairScores]:
+    def probabilities(self, name: str, video: int, apart: Apart = frozenset()) -> list[PairScores]:
         """Scores of a video by a model that was trained neither on it nor on those `apart`."""
         kind, _, members = name.rpartition(":")
         if kind in ("ensemble", "logits"):
             space = "logit" if kind == "logits" else "probability"
-            return average([self.said(one, video, apart) for one in members.split(",")], space)
+            return average([self.probabilities(one, video, apart) for one in members.split(",")], space)
         parts = [self._recipe(one) for one in members.split(",")]
         out = apart | {video}
         recipe = [kind, parts, asdict(STACK), stack.START] if kind else [kind, parts]
@@ -145,10 +145,10 @@ class Folds:
             began = time.monotonic()
             folder.mkdir(parents=True, exist_ok=True)
             if kind:
-                found = {video: self._stack(members.split(","), video, apart)}
+                by_video = {video: self._stack(members.split(","), video, apart)}
             else:
-                found = self._base(members, sorted(out), folder)
-            for each, scores in found.items():
+                by_video = self._base(members, sorted(out), folder)
+            for each, scores in by_video.items():
                 _write(folder / f"{each}.npz", scores)
             print(f"{name}: without {without} in {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
         return _read(folder / f"{video}.npz", self.by_id[video].tracks)
@@ -160,7 +160,7 @@ class Folds:
         return [config, int(seed or 0), family.to_json(fields), self.data.fingerprint]
 
     def _fields(self, config: str) -> dict[str, Any]:
-        """The overrides of a configuration; those for every configuration where it has such a field."""
+        """Return the overrides of a configuration; those for every configuration where it has such a field."""
         names = {field.name for field in dataclasses.fields(resolve(config)[1])}
         everywhere = {name: value for name, value in self.everywhere.items() if name in names}
         return {**everywhere, **self.overrides.get(config, {})}
@@ -179,11 +179,11 @@ class Folds:
         return load_model(folder)
 
     def _stack(self, names: Sequence[str], video: int, apart: Apart) -> list[PairScores]:
-        """By a stack of the other videos' labels, and of what its bases say of them without having learnt them."""
+        """Predict a video by a stack that learnt from the labels and out-of-fold probabilities of the others."""
         others = [v for v in self.videos if v != video and v not in apart]
-        learnt = [[pair for v in others for pair in self.said(one, v, apart)] for one in names]
+        learnt = [[pair for v in others for pair in self.probabilities(one, v, apart)] for one in names]
         model = stack.fit([self.by_id[v] for v in others], learnt)
-        return model.predict(self.by_id[video].tracks, [self.said(one, video, apart) for one in names])
+        return model.predict(self.by_id[video].tracks, [self.probabilities(one, video, apart) for one in names])
 
 
 def _write(path: Path, pairs: Sequence[PairScores]) -> None:
@@ -197,8 +197,8 @@ def _write(path: Path, pairs: Sequence[PairScores]) -> None:
 
 def _read(path: Path, tracks: PoseTracks) -> list[PairScores]:
     scores = []
-    with np.load(path) as found:
-        for key, values in found.items():
+    with np.load(path) as arrays:
+        for key, values in arrays.items():
             agent, target, start, *actions = key.split(",")
             who = tracks.video_id, tracks.lab_id, tracks.fps, int(agent), int(target), int(start)
             scores.append(PairScores(*who, tuple(actions), values))
@@ -228,21 +228,21 @@ class Judged:
         labs = {v: folds.by_id[v].tracks.lab_id for v in folds.videos}
         actions = tuple(sorted({action for wanted in asked.values() for _, _, action in wanted}))
         frames = np.zeros((len(folds.videos), len(actions), 3))
-        said: list[PairScores] = []
+        predictions: list[PairScores] = []
         events: list[Event] = []
         for i, video in enumerate(folds.videos):
             apart: Apart = frozenset({video} if nested else ())
             others = [v for v in folds.videos if v != video]
-            known = [pair for v in others for pair in folds.said(name, v, apart)]
+            inner = [pair for v in others for pair in folds.probabilities(name, v, apart)]
             truth = [e for v in others for e in folds.by_id[v].events]
-            fitted = decisions.fit(known, truth, {v: asked[v] for v in others})
-            said += mutual.averaged(folds.said(name, video, apart), fitted.mutual)
-            found = fitted.events([pair for pair in said if pair.video_id == video], asked[video])
-            report = metric.pooled(folds.by_id[video].events, found, asked, labs)
+            fitted = decisions.fit(inner, truth, {v: asked[v] for v in others})
+            predictions += mutual.averaged(folds.probabilities(name, video, apart), fitted.mutual)
+            predicted = fitted.events([pair for pair in predictions if pair.video_id == video], asked[video])
+            report = metric.pooled(folds.by_id[video].events, predicted, asked, labs)
             for action, score in report.labs[labs[video]].actions.items():
                 frames[i, actions.index(action)] = score.tp_frames, score.fp_frames, score.fn_frames
-            events += found
-        ranks = _ranks(said, folds, actions)
+            events += predicted
+        ranks = _ranks(predictions, folds, actions)
         return cls(folds, actions, frames, ranks, tuple(events), time.monotonic() - began)
 
     def mean_f(self, chosen: Sequence[int] | NDArray[Any] | slice = slice(None)) -> float:
@@ -259,13 +259,13 @@ class Judged:
         draws = [random.integers(n, size=n) for _ in range(RESAMPLES)]
         made: list[Figure] = []
         for unit, of in (("F", Judged.mean_f), ("AP", Judged.precision)):
-            mine = np.array([of(self, d) for d in draws])
-            made += _with_interval(f"{name}: mean {unit}, pooled", of(self), mine, unit)
+            own = np.array([of(self, d) for d in draws])
+            made += _with_interval(f"{name}: mean {unit}, pooled", of(self), own, unit)
             for other, judged in before.items():
                 if judged is not self:
                     theirs = np.array([of(judged, d) for d in draws])
                     gain = of(self) - of(judged)
-                    made += _with_interval(f"{name}: mean {unit}, gain on {other}", gain, mine - theirs, unit)
+                    made += _with_interval(f"{name}: mean {unit}, gain on {other}", gain, own - theirs, unit)
         pooled = _f(self.frames_VA3.sum(axis=0))
         made += [Figure(f"{name}: {a}", float(f), "F") for a, f in zip(self.actions, pooled, strict=True)]
         precise = _average_precision(self.ranks_VAQ2.sum(axis=0))
@@ -275,20 +275,22 @@ class Judged:
         return [*made, Figure(f"{name}: training and prediction, if not kept", self.seconds, "s")]
 
     def _errors(self) -> list[tuple[str, float, str]]:
-        """Where the errors lie: by bout, at boundaries, between actions, where points are missing."""
+        """Return the errors by place: by bout, at boundaries, between actions, where points are missing."""
         all_tracks = {v: self.folds.by_id[v].tracks for v in self.folds.videos}
         labs, fps = {v: c.lab_id for v, c in all_tracks.items()}, {v: c.fps for v, c in all_tracks.items()}
         truth = [e for v in self.folds.videos for e in self.folds.by_id[v].events]
         rows: list[tuple[str, float, str]] = []
-        for (_, action), found in sorted(bouts.compare(truth, self.events, labs, fps).items()):
-            rows += [(f"{action}, bouts", found.f_score, "F"), (f"{action}, true bouts", found.true, "bouts")]
-            rows += [(f"{action}, predicted bouts", found.predicted, "bouts")]
-            for end, errors in (("start", found.start_error_s), ("stop", found.stop_error_s)):
+        for (_, action), counts in sorted(bouts.compare(truth, self.events, labs, fps).items()):
+            rows += [(f"{action}, bouts", counts.f_score, "F"), (f"{action}, true bouts", counts.true, "bouts")]
+            rows += [(f"{action}, predicted bouts", counts.predicted, "bouts")]
+            for end, errors in (("start", counts.start_error_s), ("stop", counts.stop_error_s)):
                 if len(errors):
                     off = float(np.median(np.abs(errors)))
                     rows.append((f"{action}, median |error| of the {end} of matched bouts", off, "s"))
         for table in confusion.confusion(truth, self.events, labs).values():
-            rows += [(f"{true} said {found}", frames, "frames") for (true, found), frames in table.items()]
+            rows += [
+                (f"{true} predicted as {counts}", frames, "frames") for (true, counts), frames in table.items()
+            ]
         wrong, near, unseen = (np.concatenate(x) for x in zip(*self._frames(truth), strict=True))
         rows.append((f"errors within {NEAR_S:g} s of an annotated boundary", float(near[wrong].mean()), "share"))
         rows.append(("points not seen, where wrong", float(unseen[wrong].mean()), "share"))
@@ -296,14 +298,17 @@ class Judged:
         return rows
 
     def _frames(self, truth: Sequence[Event]) -> list[tuple[NDArray[Any], ...]]:
-        """Return for each labeled (pair, action) the masks of wrong frames and of frames near a boundary [T], and
-        the fraction of points that were not observed [T]."""
-        found = []
+        """Return three arrays [T] for each labeled (pair, action).
+
+        They are the masks of wrong frames and of frames near a boundary, and the fraction of points that were not
+        observed.
+        """
+        masks = []
         for video in self.folds.videos:
             tracks = self.folds.by_id[video].tracks
             observed_TM = tracks.to_video_frames(_tracked(tracks.observed_TMK))
             for triplet in tracks.labeled_behaviors:
-                true, said = (
+                true, predicted = (
                     mask(
                         [e for e in es if (e.video_id, e.agent_id, e.target_id, e.action) == (video, *triplet)],
                         tracks.first_frame, len(observed_TM),
@@ -316,8 +321,8 @@ class Judged:
                 for edge in edges:
                     near[max(0, edge - half) : edge + half] = True
                 pair = [tracks.mouse_ids.index(mouse) for mouse in set(triplet[:2])]
-                found.append((true != said, near, 1 - observed_TM[:, pair].mean(axis=1)))
-        return found
+                masks.append((true != predicted, near, 1 - observed_TM[:, pair].mean(axis=1)))
+        return masks
 
 
 def _tracked(observed_TMK: NDArray[np.bool_]) -> NDArray[np.float32]:
@@ -326,19 +331,19 @@ def _tracked(observed_TMK: NDArray[np.bool_]) -> NDArray[np.float32]:
     return observed_TMK[:, :, there_K].mean(axis=2, dtype=np.float32)
 
 
-def _ranks(said: Sequence[PairScores], folds: Folds, actions: Sequence[str]) -> NDArray[Any]:
-    """False and true frames [V, A, RANKS, 2] by probability, of what was labeled."""
+def _ranks(pairs: Sequence[PairScores], folds: Folds, actions: Sequence[str]) -> NDArray[Any]:
+    """Return the numbers of false and true labeled frames by rank of probability [V, A, RANKS, 2]."""
     truth = [e for v in folds.videos for e in folds.by_id[v].events]
-    limits = np.nanquantile(np.concatenate([pair.probabilities_TA.ravel() for pair in said]), LIMITS)
-    found = np.zeros((len(folds.videos), len(actions), RANKS, 2))
+    limits = np.nanquantile(np.concatenate([pair.probabilities_TA.ravel() for pair in pairs]), LIMITS)
+    counts = np.zeros((len(folds.videos), len(actions), RANKS, 2))
     for i, video in enumerate(folds.videos):
-        mine = [pair for pair in said if pair.video_id == video]
+        own = [pair for pair in pairs if pair.video_id == video]
         asked = {video: folds.by_id[video].tracks.labeled_behaviors}
-        for (_, action), (p, y) in pooled_frames(mine, truth, asked).items():
+        for (_, action), (p, y) in pooled_frames(own, truth, asked).items():
             rank = np.searchsorted(limits, p, side="right")
             for is_true in (0, 1):
-                found[i, actions.index(action), :, is_true] = np.bincount(rank[y == is_true], minlength=RANKS)
-    return found
+                counts[i, actions.index(action), :, is_true] = np.bincount(rank[y == is_true], minlength=RANKS)
+    return counts
 
 
 def _average_precision(ranks_AQ2: NDArray[Any]) -> NDArray[Any]:

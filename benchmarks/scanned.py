@@ -92,17 +92,17 @@ def _our_lake(at: Settings, labs: Path) -> Lake:
 
 
 def _predictions(lake: Lake, skill: float, random: np.random.Generator) -> pa.Table:
-    """The train annotations with noise: a share of `skill` found and displaced, half as many invented."""
+    """Return the train annotations with noise: a share of `skill` found and displaced, half as many invented."""
     events = _rows(lake, "annotations_enriched").filter(pc.field("split") == "train")
-    found = events.filter(pa.array(random.random(events.num_rows) < skill))
+    displaced = events.filter(pa.array(random.random(events.num_rows) < skill))
     invented = events.filter(pa.array(random.random(events.num_rows) < skill / 2))
-    whole = pa.concat_tables([found, invented])
+    whole = pa.concat_tables([displaced, invented])
     noise = random.normal(0, 5, (2, whole.num_rows)).round().astype(int)
-    noise[:, found.num_rows :] += random.integers(-300, 300, invented.num_rows)
+    noise[:, displaced.num_rows :] += random.integers(-300, 300, invented.num_rows)
     start = np.maximum(0, whole["start_frame"].to_numpy() + noise[0])
     stop = np.maximum(start + 1, whole["stop_frame"].to_numpy() + noise[1])
     fps = whole["frames_per_second"].to_numpy()
-    right = np.arange(whole.num_rows) < found.num_rows
+    right = np.arange(whole.num_rows) < displaced.num_rows
     columns = {name: whole[name] for name in ("split", "lab_id", "video_id", "agent_id", "target_id", "action")}
     return pa.table(
         columns
@@ -112,7 +112,7 @@ def _predictions(lake: Lake, skill: float, random: np.random.Generator) -> pa.Ta
 
 
 def _scores(at: Settings, lake: Lake, run: str) -> pa.Table:
-    """Counts of the run's frames, as `predictions_vs_annotations` finds them."""
+    """Return the counts of the run's frames, as `predictions_vs_annotations` computes them."""
     result = query.run_report(at, "predictions_vs_annotations", {"run_id": run})
     columns = dict(zip(result.columns, map(list, zip(*result.rows, strict=True)), strict=True))
     columns["precision"], columns["recall"] = columns.pop("precision_frames"), columns.pop("recall_frames")
@@ -123,7 +123,7 @@ def _scores(at: Settings, lake: Lake, run: str) -> pa.Table:
 
 
 def _rows(lake: Lake, table: str, partition: dict[str, str] | None = None) -> pa.Table:
-    """The committed rows, of one partition or of all; the partition keys are columns."""
+    """Return the committed rows, of one partition or of all; the partition keys are columns."""
     tables = []
     for keys in [partition] if partition else lake.partitions(table):
         for uri in lake.current_files(table, keys):
@@ -137,7 +137,7 @@ def _rows(lake: Lake, table: str, partition: dict[str, str] | None = None) -> pa
 
 # --- the naive lake ----------------------------------------------------------------------------------------
 def _naive_lake(at: Settings, lake: Lake) -> Settings:
-    """The same rows, files and views in a second database. Returns the settings that reach it."""
+    """Write the same rows, files and views to a second database; return the settings that reach it."""
     naive = dataclasses.replace(at, database=f"{at.database}_{NAIVE}")
     lake.glue.create_database(DatabaseInput={"Name": naive.database})
     for name, spec in TABLES.items():
@@ -160,7 +160,7 @@ def _naive_lake(at: Settings, lake: Lake) -> Settings:
 
 
 def _naive_files(lake: Lake, name: str) -> Iterator[pa.Table]:
-    """The rows of each file: of one video (and run) in the order of its frames, or the whole table."""
+    """Yield the rows of each file: of one video (and run) in the order of its frames, or the whole table."""
     if name not in PER_VIDEO:
         yield _rows(lake, name)
         return
@@ -187,7 +187,7 @@ class Line:
 
 
 def _compare(at: Settings, naive: Settings, lake: Lake, *, judge: bool) -> list[Figure]:
-    """`judge`: compare with the targets, which mean a lake of many videos."""
+    """Return `judge`: compare with the targets, which mean a lake of many videos."""
     sizes = _tracking_bytes(lake)
     lab = sorted(sizes, key=lambda name: (sizes[name], name))[len(sizes) // 2]
     asked = _parameters(lake, lab)
@@ -238,13 +238,13 @@ def _tracking_bytes(lake: Lake) -> dict[str, int]:
     for keys in lake.partitions("tracking_curated"):
         if keys["split"] == "train":
             prefix = lake.current_files("tracking_curated", keys)[0].removeprefix(f"s3://{lake.bucket}/")
-            found = lake.objects(prefix.rpartition("/")[0] + "/")
-            sizes[keys["lab_id"]] = sum(o["Size"] for o in found if o["Key"].endswith(".parquet"))
+            objects = lake.objects(prefix.rpartition("/")[0] + "/")
+            sizes[keys["lab_id"]] = sum(o["Size"] for o in objects if o["Key"].endswith(".parquet"))
     return sizes
 
 
 def _parameters(lake: Lake, lab: str) -> dict[str, str]:
-    """A value for every parameter of any report: of the lab, its first annotated video with that part."""
+    """Return a value for every parameter of any report: of the lab, its first annotated video with that part."""
     summary = _rows(lake, "track_summary", {"split": "train", "lab_id": lab})
     parts = set(summary["bodypart"].to_pylist())
     part = next(p for p in ("body_center", "nose", "head") if p in parts)
@@ -256,7 +256,7 @@ def _parameters(lake: Lake, lab: str) -> dict[str, str]:
 
 
 def _assert_equal(name: str, ours: query.QueryResult, naive: query.QueryResult) -> None:
-    """The same rows: floats to the last digit shown, in any order of equal rows."""
+    """Check that both hold the same rows: floats to the last digit shown, in any order of equal rows."""
     assert ours.columns == naive.columns, name
     assert len(ours.rows) == len(naive.rows), (
         f"{name}: {len(ours.rows)} rows, but {len(naive.rows)} in the naive lake"

@@ -1,4 +1,4 @@
-"""How fast the simulator writes tracking rows, against writing the same Parquet files alone.
+"""Measure how fast the simulator writes tracking rows, against writing the same Parquet files alone.
 
 .venv/bin/python benchmarks/simulate.py [--quick] [--json]
 """

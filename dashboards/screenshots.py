@@ -69,7 +69,7 @@ def take_video(page_file: Path, out: Path) -> list[Path]:
 
 
 def _save(png: bytes, path: Path) -> None:
-    """With a palette of 256 colours: a third of the size, and no difference to the eye."""
+    """Return the picture with a palette of 256 colours: a third of the size, and no difference to the eye."""
     from PIL import Image
 
     Image.open(io.BytesIO(png)).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)

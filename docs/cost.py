@@ -1,4 +1,4 @@
-"""What curating and keeping a lake costs on AWS, by hours of video: a model, fed with measured rates.
+"""Model what it costs to curate and keep a lake on AWS, by hours of video, from measured rates.
 
 python docs/cost.py [--rate ROWS_PER_CORE_SECOND] [--hours 400 100000] [--workers N]
 
@@ -44,7 +44,7 @@ class Cost:
 
 
 def cost(hours: float, rate: float, workers: int) -> Cost:
-    """The model. `rate` is in rows per core-second; `workers` are G.1X, the driver's among them."""
+    """Return the model's figures. `rate`: rows per core-second; `workers`: G.1X, the driver among them."""
     rows, videos = hours * ROWS_PER_HOUR, hours * VIDEOS_PER_HOUR
     seconds = START_S + rows / rate / (CORES_PER_WORKER * (workers - 1))
     files = max(videos, rows * RAW_BYTES / (32 * 2**20)) / 4  # a curated file holds several videos

@@ -11,7 +11,9 @@ Targets differ by endpoint (and by dummy credentials off AWS), never by code pat
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -19,7 +21,7 @@ from etholake.errors import AwsError
 from etholake.settings import MOCK_ACCOUNT, Settings
 
 __all__ = [
-    "STACKS", "account_id", "client", "costs_money", "endpoint", "environment", "session", "stack_name",
+    "STACKS", "account_id", "client", "costs_money", "endpoint", "environment", "refused", "session", "stack_name",
     "stack_outputs",
 ]  # fmt: skip
 
@@ -59,9 +61,29 @@ def environment(settings: Settings) -> dict[str, str]:
     return variables
 
 
-@lru_cache(maxsize=8)
+_refusal: AwsError | None = None
+
+
+@contextlib.contextmanager
+def refused(problem: AwsError | None) -> Iterator[None]:
+    """Raise `problem` at the first use of AWS in the block: nobody answers, say. None changes nothing."""
+    global _refusal  # noqa: PLW0603 - of this process, as the clients are
+    before, _refusal = _refusal, problem
+    try:
+        yield
+    finally:
+        _refusal = before
+
+
 def session(settings: Settings) -> Any:
-    """Return a boto3 session of this target."""
+    """Return a boto3 session of this target. Raises the AwsError of `refused`."""
+    if _refusal is not None:
+        raise _refusal
+    return _session(settings)
+
+
+@lru_cache(maxsize=8)
+def _session(settings: Settings) -> Any:
     import boto3
 
     if settings.target == "aws":
@@ -73,13 +95,19 @@ def session(settings: Settings) -> Any:
     )
 
 
-@lru_cache(maxsize=64)
 def client(settings: Settings, service: str) -> Any:
-    """Return a boto3 client (thread-safe, cached). Retries are botocore's standard mode."""
+    """Return a boto3 client (thread-safe, cached). Retries are botocore's standard mode. Raises as `session`."""
+    if _refusal is not None:
+        raise _refusal
+    return _client(settings, service)
+
+
+@lru_cache(maxsize=64)
+def _client(settings: Settings, service: str) -> Any:
     from botocore.config import Config
 
     config = Config(retries={"mode": "standard", "max_attempts": 5}, max_pool_connections=32)
-    made = session(settings).client(service, endpoint_url=endpoint(settings, service), config=config)
+    made = _session(settings).client(service, endpoint_url=endpoint(settings, service), config=config)
     if settings.target == "localstack" and service == "s3":
         from local_mock.localstack import work_around
 

@@ -50,8 +50,8 @@ def raise_collected(kind: type[EtholakeError], what: str, problems: Sequence[str
         raise kind(f"{what} ({len(problems)}):\n{listing}")
 
 
-def suggestion(name: str, known: Iterable[str]) -> str:
+def suggestion(name: str, choices: Iterable[str]) -> str:
     """Return a sentence for a name that does not exist: the nearest known one, else all that are known."""
-    names = sorted(known)
+    names = sorted(choices)
     nearest = difflib.get_close_matches(name, names, n=1)
     return f"Did you mean '{nearest[0]}'?" if nearest else f"Known: {', '.join(names) or 'none'}."

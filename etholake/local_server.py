@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from local_mock.lifecycle import Running
     from local_mock.options import Options
 
-__all__ = ["down", "options", "running", "up"]
+__all__ = ["down", "options", "require_answer", "require_java", "running", "up"]
 
 _HIDDEN = ("ETHOLAKE_", "TARGET", "PORT", "MABE_DATA_DIR")
 
@@ -78,6 +78,42 @@ def down(settings: Settings) -> bool:
 
     with _translated():
         return lifecycle.down(options(settings))
+
+
+def require_answer(settings: Settings) -> None:
+    """Raise AwsError, with what to run, if local_mock does not answer at the port of these settings.
+
+    Does nothing on target aws, which is answered by AWS.
+    """
+    from local_mock import lifecycle
+
+    if settings.target == "aws":
+        return
+    name, port = (
+        ("PORT", settings.port) if settings.target == "mock" else ("ETHOLAKE_MOCK_PORT", settings.mock_port)
+    )
+    occupant = lifecycle.occupant(port)
+    if occupant == "other":
+        raise AwsError(
+            f"Another program answers on port {port}, where target '{settings.target}' has its services: stop "
+            f"that program, or choose a free port: {name}=… make up, and the same {name} for every command."
+        )
+    if occupant == "nothing":
+        raise AwsError(
+            f"Nothing answers on target '{settings.target}', port {port} of 127.0.0.1. Start it with `make up`, "
+            f"or set TARGET and {name}."
+        )
+
+
+def require_java(settings: Settings) -> None:
+    """Raise UsageError, with how to install it, if Glue's jobs need a Java that this machine does not have.
+
+    Does nothing on target aws, where Glue brings its own.
+    """
+    from local_mock.glue import java
+
+    if settings.target != "aws" and (problem := java.problem(os.environ)):
+        raise UsageError(f"No job was started. {problem}")
 
 
 @contextlib.contextmanager

@@ -203,6 +203,7 @@ def stage(name: str, **fields: Any) -> Iterator[dict[str, Any]]:
         except BaseException as err:
             failure = {"error": type(err).__name__, "seconds": round(time.monotonic() - began, 2)}
             message = str(err) or type(err).__name__
+            end_fields.pop("message", None)  # of a result that was reported before the failure
             log_event("failed", message, level=logging.ERROR, **{**end_fields, **failure})
             raise
         message = str(end_fields.pop("message", f"{name} is done"))

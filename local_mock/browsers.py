@@ -29,11 +29,11 @@ def is_own_host(host: str, port: int) -> bool:
     Anything else is a name that somebody may have pointed at 127.0.0.1 (DNS rebinding). A name of this machine
     may come with another port, that of a tunnel or a proxy in between: no page can choose the header.
     """
-    found = _HOST.fullmatch(host)
-    if found is None:
+    match = _HOST.fullmatch(host)
+    if match is None:
         return False
-    name = found[1].lower().removesuffix(".")
-    given = int(found[2] or 80)
+    name = match[1].lower().removesuffix(".")
+    given = int(match[2] or 80)
     if name.endswith(_AWS_NAMES):
         return given in (80, 443, port)
     if name.endswith(_LOOPBACK_NAMES):
@@ -72,12 +72,12 @@ class Visit:
 
     @property
     def is_foreign(self) -> bool:
-        """Whether a page of another origin asks: another site, or another port of this machine."""
+        """Return whether a page of another origin asks: another site, or another port of this machine."""
         if self.origin is not None and self.origin.lower() != f"http://{self.host.lower()}":
             return True
         return self.site not in ("", "none", "same-origin")
 
     @property
     def is_navigation(self) -> bool:
-        """Whether a whole tab goes to the address: the page that sent it there cannot read the answer."""
+        """Return whether a whole tab goes to the address: the page that sent it there cannot read the answer."""
         return self.mode == "navigate" and self.destination == "document" and self.method in ("GET", "HEAD")

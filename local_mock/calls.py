@@ -62,7 +62,7 @@ class Recorder:
 
 
 def _body(environ: dict[str, Any]) -> bytes:
-    """The body, put back for who answers."""
+    """Return the body, put back for who answers."""
     body: bytes = environ["wsgi.input"].read()
     environ["wsgi.input"] = io.BytesIO(body)
     return body

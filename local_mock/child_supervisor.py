@@ -26,7 +26,7 @@ def _prctl(option: int, value: int) -> None:
 
 
 def _children(pid: int) -> list[int]:
-    """The direct children of a process, by /proc; [] where there is no /proc."""
+    """Return the direct children of a process, by /proc; [] where there is no /proc."""
     children: list[int] = []
     with suppress(OSError):
         for task in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208
@@ -82,7 +82,7 @@ def _start(command: list[str]) -> int:
 
 
 def _wait(job: int, lifeline: int, wake: int) -> int | None:
-    """The job's wait status, or None if the lifeline ended first. Reaps adopted orphans on the way."""
+    """Return the job's wait status, or None if the lifeline ended first. Reaps adopted orphans on the way."""
     while True:
         with suppress(ChildProcessError):
             while True:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 from local_mock.data import DataAccess
 from local_mock.errors import LocalMockError
 from local_mock.options import DUMMY_KEY, MOUNT, PREFIX
+from local_mock.plain_paths import interpreter_folder
 
 __all__ = ["ACCOUNT", "Context", "child_environment", "client_environment", "get_context", "set_context"]
 
@@ -74,7 +74,7 @@ class Context:
             "NO_PROXY": _LOOPBACK,
             "no_proxy": _LOOPBACK,
             "PYTHONUNBUFFERED": "1",
-            "PATH": os.pathsep.join((str(Path(sys.executable).parent), parent.get("PATH", os.defpath))),
+            "PATH": os.pathsep.join((str(interpreter_folder()), parent.get("PATH", os.defpath))),
         }
         if self.s3_endpoint is None and self.calls is None:
             env[self.mount_variable] = str(self.s3_root)
@@ -111,5 +111,5 @@ def get_context() -> Context:
 
 
 def child_environment() -> dict[str, str]:
-    """`Context.child_environment` of this process's server."""
+    """Return `Context.child_environment` of this process's server."""
     return get_context().child_environment()

@@ -123,7 +123,7 @@ def unknown(service: str) -> list[str]:
 
 
 def render() -> str:
-    """The file's text. Installs the services into this process's moto, with folders that are thrown away."""
+    """Return the file's text. Installs the services into this process's moto, with temporary folders."""
     from local_mock.context import Context, set_context
     from local_mock.data import FolderData
     from local_mock.server import install
@@ -143,20 +143,20 @@ def render() -> str:
         "| service | executes | state only | absent |",
         "|---|---:|---:|---:|",
     ]
-    for service, found in table.items():
-        counts = " | ".join(str(list(found.values()).count(state)) for state in STATES)
+    for service, states in table.items():
+        counts = " | ".join(str(list(states.values()).count(state)) for state in STATES)
         lines.append(f"| [{service}](#{service}) | {counts} |")
-    for service, found in table.items():
+    for service, states in table.items():
         lines.append(f"\n## {service}\n")
         for state in STATES:
-            names = sorted(name for name, value in found.items() if value == state)
+            names = sorted(name for name, value in states.items() if value == state)
             if names:
                 lines.append(f"**{state}** ({len(names)}): {', '.join(names)}\n")
     return "\n".join(lines).rstrip() + "\n"
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Returns the exit code."""
+    """Write or check the file; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m local_mock.coverage", description="Write COVERAGE.md.")
     parser.add_argument("--check", action="store_true", help="only compare; exit code 1 if the file is stale")
     check = parser.parse_args(argv).check

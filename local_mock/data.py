@@ -52,14 +52,14 @@ class DataAccess(ABC):
 
     @abstractmethod
     def list(self, uri_prefix: str) -> list[ObjectInfo]:
-        """The objects whose key begins with the prefix (a plain string prefix, as in S3), sorted by key.
+        """Return the objects whose key begins with the prefix (a plain string prefix, as in S3), sorted by key.
 
         Folder markers (keys that end in '/') are left out. [] if there is no such bucket.
         """
 
     @abstractmethod
     def read(self, uri: str) -> bytes:
-        """The bytes of one object."""
+        """Return the bytes of one object."""
 
     @abstractmethod
     def write(self, uri: str, data: bytes) -> None:
@@ -67,11 +67,11 @@ class DataAccess(ABC):
 
     @abstractmethod
     def local_file(self, uri: str) -> Path:
-        """A real file with the object's content; to be read only."""
+        """Return a real file with the object's content; to be read only."""
 
     @abstractmethod
     def local_files(self, infos: Sequence[ObjectInfo]) -> Sequence[Path]:
-        """`local_file` of each listed object, in order."""
+        """Return `local_file` of each listed object, in order."""
 
     @abstractmethod
     def seekable(self, info: ObjectInfo) -> Path | IO[bytes]:
@@ -135,7 +135,7 @@ class FolderData(DataAccess):
         self.root = root.resolve()
 
     def _path(self, uri: str) -> Path:
-        """The file of an object that is there; the place for one that is not."""
+        """Return the file of an object that is there; the place for one that is not."""
         paths = paths_of(self.root, *split_uri(uri))
         return next((path for path in paths if path.is_file()), paths[0])
 
@@ -184,7 +184,7 @@ class FolderData(DataAccess):
 
     @contextlib.contextmanager
     def _replacing(self, uri: str) -> Iterator[Path]:
-        """A partial file beside the object, renamed to it if the block succeeds."""
+        """Yield a partial file beside the object, renamed to it if the block succeeds."""
         _check_plain(split_uri(uri)[1])
         final = object_path(self.root, *split_uri(uri))
         if not (self.root / split_uri(uri)[0]).is_dir():
@@ -335,7 +335,7 @@ class ClientData(DataAccess):
             self._client.upload_file(os.fspath(path), bucket, key)
 
     def _cached(self, uri: str, etag: str) -> Path:
-        """The local copy of one version, downloaded if it is not there; keeps the file's suffix for readers."""
+        """Return the local copy of one version, downloaded if absent; it keeps the file's suffix for readers."""
         bucket, key = self._split(uri)
         path = self._local(uri, etag)
         if path.is_file():

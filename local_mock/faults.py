@@ -1,9 +1,9 @@
 """Errors in the shape that AWS gives them, so that an SDK raises its own exception with our sentence.
 
 `guard` wraps moto's application: an operation or a service that moto lacks answers 501 `NotImplemented`,
-naming service and operation (501 is not retried by the SDKs); a crash inside moto or a service answers 500
-`InternalFailure` with its message instead of an HTML page. Its traceback goes to the server's log. A full disk is
-507 `InsufficientStorage`.
+naming service and operation (501 is not retried by the SDKs); a request that moto cannot process answers 400
+(`local_mock.unprocessable`), any other crash 500 `InternalFailure` with its message instead of an HTML page. The
+traceback of both goes to the server's log. A full disk is 507 `InsufficientStorage`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from urllib.parse import parse_qs
 from xml.parsers import expat
 from xml.sax.saxutils import escape
 
-from local_mock import disk
+from local_mock import disk, unprocessable
 from local_mock.documents import RefusedError
 from local_mock.http import WsgiApp
 
@@ -61,7 +61,7 @@ def operation_of(environ: dict[str, Any], service: str | None, form: str = "") -
 
 
 def action_of(environ: dict[str, Any], form: str = "") -> str | None:
-    """The operation that a request names (JSON and query protocols); None for those whose path tells it (REST)."""
+    """Return the operation that a request names (JSON and query protocols); None for REST."""
     target = environ.get("HTTP_X_AMZ_TARGET")
     if target:
         return str(target).rpartition(".")[2]
@@ -70,7 +70,7 @@ def action_of(environ: dict[str, Any], form: str = "") -> str | None:
 
 
 def _operation_by_path(environ: dict[str, Any], service: str) -> str | None:
-    """The REST operation whose method and URI template fit best (most literal characters)."""
+    """Return the REST operation whose method and URI template fit best (most literal characters)."""
     model = _service_model(service)
     if model is None:
         return None
@@ -93,7 +93,7 @@ def _operation_by_path(environ: dict[str, Any], service: str) -> str | None:
 
 @functools.lru_cache(maxsize=64)
 def _service_model(service: str) -> Any:
-    """The description of a service; None if there is none.
+    """Return the description of a service; None if there is none.
 
     It is the one that moto has in memory, once moto is there: importing moto here, beside the thread that imports
     it at start, would find it half made.
@@ -109,7 +109,7 @@ def _service_model(service: str) -> Any:
 
 
 def protocol_of(service: str | None) -> str | None:
-    """The protocol of a service: `json`, `query`, `rest-json`, `rest-xml` or `ec2`; None if it is unknown."""
+    """Return the protocol of a service: `json`, `query`, `rest-json`, `rest-xml` or `ec2`; None if unknown."""
     model = _service_model(service) if service else None
     return str(model.metadata.get("protocol", "json")) if model else None
 
@@ -190,10 +190,14 @@ def guard(app: WsgiApp, knows_service: Callable[[str], bool]) -> WsgiApp:
             return [body]
         except Exception as err:
             _log.exception("%s %s failed", environ["REQUEST_METHOD"], environ.get("PATH_INFO"))
-            operation = operation_of(environ, service, form)
-            message = f"local_mock failed in {service}:{operation}: {type(err).__name__}: {err} (see its log)."
-            full = disk.is_full(err)
-            number, code = (disk.STATUS, disk.CODE) if full else (500, "InternalFailure")
+            operation = f"{service}:{operation_of(environ, service, form)}"
+            message = f"local_mock failed in {operation}: {type(err).__name__}: {err} (see its log)."
+            number, code = 500, "InternalFailure"
+            if disk.is_full(err):
+                number, code = disk.STATUS, disk.CODE
+            elif unprocessable.is_fault_of_request(err):
+                number, code = 400, unprocessable.code_of(_service_model(service) if service else None, err)
+                message = unprocessable.sentence(operation, err)
             status, headers, body = answer(service, number, code, message)
             start_response(status, headers)
             return [body]
@@ -232,7 +236,7 @@ def _is_routing_miss(head: tuple[str, list[tuple[str, str]]], chunks: list[bytes
 
 
 def peek_form(environ: dict[str, Any]) -> str:
-    """The body of a form request (query protocol), put back for the application; '' otherwise."""
+    """Return the body of a form request (query protocol), put back for the application; '' otherwise."""
     import io
 
     length = int(environ.get("CONTENT_LENGTH") or 0)

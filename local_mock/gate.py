@@ -31,14 +31,14 @@ _SANDBOXED = ("text/html", "application/xhtml", "image/svg", "text/xml", "applic
 Headers = list[tuple[str, str]]
 
 
-class Buckets(Protocol):
+class CorsRules(Protocol):
     """The S3 side of the gate: `local_mock.s3.cors.Cors`."""
 
     def is_read(self, environ: dict[str, Any]) -> bool:
-        """Whether S3 answers the request, and only reads."""
+        """Return whether S3 answers the request, and only reads."""
 
     def wants(self, environ: dict[str, Any]) -> bool:
-        """Whether a request of another origin is one that a bucket's CORS rules decide on."""
+        """Return whether a request of another origin is one that a bucket's CORS rules decide on."""
 
     def answer(self, environ: dict[str, Any], start_response: Callable[..., Any], app: WsgiApp) -> Iterable[bytes]:
         """Answer it, or refuse it, by these rules."""
@@ -47,7 +47,7 @@ class Buckets(Protocol):
 class Gate:
     """WSGI middleware. `buckets` is None where S3 is elsewhere: then nothing is open to other origins."""
 
-    def __init__(self, app: WsgiApp, port: int, secret: str, buckets: Buckets | None) -> None:
+    def __init__(self, app: WsgiApp, port: int, secret: str, buckets: CorsRules | None) -> None:
         self._app, self._port, self._secret, self._buckets = app, port, secret, buckets
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -84,7 +84,7 @@ class Gate:
 
 
 def is_trusted(environ: dict[str, Any], secret: str) -> bool:
-    """Whether a request carries the secret of this start."""
+    """Return whether a request carries the secret of this start."""
     given = environ.get("HTTP_" + SECRET_HEADER.upper().replace("-", "_"), "")
     return bool(secret) and hmac.compare_digest(given.encode(), secret.encode())
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 
-__all__ = ["RequestHandler", "Server", "WsgiApp"]
+__all__ = ["LoopbackServer", "RequestHandler", "WsgiApp"]
 
 WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 _log = logging.getLogger("local_mock.http")
@@ -159,7 +159,7 @@ def _one_line(value: str) -> str:
     return clean
 
 
-class Server(ThreadedWSGIServer):
+class LoopbackServer(ThreadedWSGIServer):
     """A thread per connection, on 127.0.0.1 only."""
 
     daemon_threads = True

@@ -1,4 +1,4 @@
-"""Where the object of an S3 key lies: the rules shared by the S3 service and by `local_mock.data`.
+"""Map S3 keys to files and back: the rules shared by the S3 service and by `local_mock.data`.
 
 A plain key is the file ``<s3_root>/<bucket>/<key>``; one that ends in `/` (a folder marker, as Hadoop and Arrow
 make them) is the file `.s3-folder` in that folder. A key that cannot be such a file (a part that is empty, `.`,
@@ -52,7 +52,7 @@ def check_key(key: str) -> None:
 
 
 def is_plain(key: str) -> bool:
-    """Whether a key can be a relative path below its bucket's folder."""
+    """Return whether a key can be a relative path below its bucket's folder."""
     parts = key.removesuffix("/").split("/")
     return not (
         any(part in ("", ".", "..", MARKER) for part in parts)
@@ -74,7 +74,7 @@ def is_in_progress(relative: str) -> bool:
 
 
 def object_path(root: Path, bucket: str, key: str) -> Path:
-    """The file of an object whose key is plain, else its file in the private folder.
+    """Return the file of an object whose key is plain, else its file in the private folder.
 
     Raises KeyRefusedError for a bad key or bucket, and for a key that lies behind a symbolic link.
 
@@ -95,7 +95,7 @@ def object_path(root: Path, bucket: str, key: str) -> Path:
 
 
 def paths_of(root: Path, bucket: str, key: str) -> tuple[Path, ...]:
-    """The places where an object may lie, the one that counts first. Raises as `object_path`."""
+    """Return the places where an object may lie, the one that counts first. Raises as `object_path`."""
     path = object_path(root, bucket, key)
     return (path, aside_path(root, bucket, key)) if is_plain(key) else (path,)
 
@@ -106,7 +106,7 @@ _PIECE_BYTES = 200
 
 
 def aside_path(root: Path, bucket: str, key: str) -> Path:
-    """The file, in the private folder, of an object that cannot be a plain file; its path spells the key."""
+    """Return the private file of an object that cannot be a plain file; its path spells the key."""
     text = key
     for character, escape in _ESCAPES:
         text = text.replace(character, escape)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import http.client
 import json
 import os
 import signal
@@ -26,7 +27,7 @@ from local_mock.errors import LocalMockError, ServerError, UsageError
 from local_mock.options import PREFIX, Options
 from local_mock.server import HEALTH, LOG_NAME, is_held
 
-__all__ = ["Running", "down", "running", "up"]
+__all__ = ["Running", "down", "occupant", "running", "up"]
 
 _START_S = 60.0  # a loaded machine; three seconds are usual
 _STOP_S = 15.0
@@ -96,6 +97,24 @@ def up(options: Options) -> Running:
     )
 
 
+def occupant(port: int) -> str:
+    """Return who answers on a port of 127.0.0.1: ``local_mock``, ``other`` (another program) or ``nothing``."""
+    try:
+        with _direct.open(f"http://127.0.0.1:{port}{HEALTH}", timeout=5) as response:
+            return "local_mock" if json.loads(response.read()).get("status") == "running" else "other"
+    except urllib.error.HTTPError:
+        return "other"
+    except urllib.error.URLError as err:
+        return "nothing" if isinstance(err.reason, ConnectionRefusedError) else "other"
+    except (
+        OSError,
+        ValueError,
+        AttributeError,
+        http.client.HTTPException,
+    ):  # no HTTP, no JSON, or no answer in time
+        return "other"
+
+
 def down(options: Options) -> bool:
     """Stop the server of this state folder, with everything that it started; return whether there was one.
 
@@ -119,7 +138,7 @@ def down(options: Options) -> bool:
 
 
 def _announced(state: Path) -> dict[str, Any] | None:
-    """The content of `mock.json` if it is of the process that holds the lock, else None."""
+    """Return the content of `mock.json` if it is of the process that holds the lock, else None."""
     pid = is_held(state / "mock.lock")
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         content: dict[str, Any] = json.loads((state / "mock.json").read_text(encoding="utf-8"))
@@ -210,7 +229,7 @@ def _check_same_root(options: Options, announced: dict[str, Any]) -> None:
 
 
 def _failure(state: Path, code: int) -> LocalMockError:
-    """The error of a server that ended while it started; a refusal of its own is the last line of its output."""
+    """Return the error of a server that ended while it started: the last line of its output if it refused."""
     text = (state / _OUTPUT).read_text(encoding="utf-8", errors="replace").strip()
     if code == 2 and text:
         return UsageError(text)
@@ -220,7 +239,7 @@ def _failure(state: Path, code: int) -> LocalMockError:
 
 
 def _end_of_log(state: Path) -> str:
-    """The last lines of its log and output, for a message."""
+    """Return the last lines of its log and output, for a message."""
     lines: list[str] = []
     for name in (LOG_NAME, _OUTPUT):
         with contextlib.suppress(OSError):

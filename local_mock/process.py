@@ -95,7 +95,7 @@ class Child:
         self.pid = self._process.pid
 
     def poll(self) -> int | None:
-        """The exit code if it has ended, else None."""
+        """Return the exit code if it has ended, else None."""
         code = self._process.poll()
         if code is not None:
             self._forget()
@@ -123,7 +123,7 @@ class Child:
         self._forget()
 
     def tail(self, n_lines: int = 20) -> str:
-        """The last lines of its log ('' if there are none)."""
+        """Return the last lines of its log ('' if there are none)."""
         try:
             with self.log_path.open("rb") as file:
                 file.seek(0, os.SEEK_END)
@@ -160,7 +160,7 @@ class Child:
 
 
 def running_children() -> list[Child]:
-    """The children that have not been seen to end."""
+    """Return the children that have not been seen to end."""
     with _lock:
         return list(_children)
 

@@ -23,13 +23,13 @@ from local_mock import lifecycle
 from local_mock.context import client_environment
 from local_mock.options import Options
 
-__all__ = ["Server", "local_mock", "local_mock_server"]
+__all__ = ["MockServer", "local_mock", "local_mock_server"]
 
 _FOREIGN = "AWS_"
 
 
 @dataclass(frozen=True)
-class Server:
+class MockServer:
     """A running server.
 
     Attributes
@@ -45,7 +45,7 @@ class Server:
 
 
 @pytest.fixture(scope="session")
-def local_mock_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def local_mock_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MockServer]:
     """Start a server for the session."""
     folder = tmp_path_factory.mktemp("local_mock")
     owners = [os.getpid(), *([os.getppid()] if "PYTEST_XDIST_WORKER" in os.environ else [])]
@@ -53,12 +53,12 @@ def local_mock_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serv
     url = lifecycle.up(options).url
     nowhere = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
     nowhere |= {"AWS_EC2_METADATA_DISABLED": "true", "NO_PROXY": "127.0.0.1,localhost"}
-    yield Server(url, options.s3_root, client_environment(url, options.region) | nowhere)
+    yield MockServer(url, options.s3_root, client_environment(url, options.region) | nowhere)
     lifecycle.down(options)
 
 
 @pytest.fixture
-def local_mock(local_mock_server: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
+def local_mock(local_mock_server: MockServer, monkeypatch: pytest.MonkeyPatch) -> MockServer:
     """Set the environment for one test, which starts without buckets."""
     import boto3
 

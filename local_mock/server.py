@@ -30,9 +30,10 @@ from local_mock.durable.restart import mark_ended
 from local_mock.durable.state import State
 from local_mock.errors import ServerError, UsageError
 from local_mock.gate import HEALTH, Gate, is_trusted
-from local_mock.http import Server, WsgiApp
+from local_mock.http import LoopbackServer, WsgiApp
 from local_mock.keys import PRIVATE
 from local_mock.options import PREFIX, Options
+from local_mock.repeats import Repeats
 
 __all__ = ["HEALTH", "SERVICES", "hold", "is_held", "serve"]
 
@@ -90,7 +91,7 @@ def is_held(path: Path) -> int | None:
 
 
 def make_context(options: Options, port: int) -> Context:
-    """The context of a server on `port`."""
+    """Return the context of a server on `port`."""
     state_dir, root = options.state_dir.resolve(), options.s3_root.resolve()
     data = (
         ClientData(options.s3_endpoint, options.region, state_dir / "cache" / "s3")
@@ -160,7 +161,7 @@ def install(context: Context) -> None:
 
 
 def _moto() -> WsgiApp:
-    """moto's application, with errors in AWS's shape."""
+    """Return moto's application, with errors in AWS's shape."""
     from moto.backends import list_of_moto_modules
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
@@ -170,11 +171,11 @@ def _moto() -> WsgiApp:
     def knows(service: str) -> bool:
         return service.replace("-", "").replace(".", "") in modules
 
-    return payloads.checked(faults.guard(DomainDispatcherApplication(create_backend_app), knows))
+    return payloads.checked(Repeats(faults.guard(DomainDispatcherApplication(create_backend_app), knows)))
 
 
 def _kept(app: WsgiApp, state: State) -> WsgiApp:
-    """moto's application, its state written before an answer goes out."""
+    """Return moto's application with its state written before an answer goes out."""
 
     def kept(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         service, form = faults.service_of(environ), faults.peek_form(environ)
@@ -191,7 +192,7 @@ def _kept(app: WsgiApp, state: State) -> WsgiApp:
 
 
 def application(context: Context) -> WsgiApp:
-    """The WSGI application: the gate, then health, S3, and moto for all else."""
+    """Return the WSGI application: the gate, then health, S3, and moto for all else."""
     services = Services(context)
     objects: Any = None
     buckets: Any = None
@@ -306,7 +307,7 @@ def _run(options: Options, ready: Callable[[Context], None]) -> None:
         context = make_context(options, port)
         _own_environment(context)
         set_context(context)
-        server = Server(port, application(context), socket.fileno())
+        server = LoopbackServer(port, application(context), socket.fileno())
     thread = threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True)
     thread.start()
     state = options.state_dir / "mock.json"
@@ -321,7 +322,7 @@ def _run(options: Options, ready: Callable[[Context], None]) -> None:
 
 
 def _bind(port: int) -> Any:
-    """A socket bound to the loopback port (0: a free one), before anything slow is imported."""
+    """Return a socket bound to the loopback port (0: a free one), before anything slow is imported."""
     import socket
 
     made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)

@@ -143,8 +143,9 @@ def say(epoch: int, epochs: int, row: Mapping[str, float | None]) -> None:
 
 
 def write(arguments: argparse.Namespace, report: Mapping[str, Any], model_dir: Path, output_dir: Path) -> None:
-    """Write the model's code beside it (with foreign families that it uses), and the report as the job's
-    output.
+    """Write the model's code beside the model, and the report as the job's output.
+
+    The code includes foreign families that the model uses.
     """
     code = model_dir / "code"
     code.mkdir(parents=True, exist_ok=True)

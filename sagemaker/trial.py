@@ -16,8 +16,9 @@ import train
 
 
 def arguments(argv: Sequence[str]) -> list[str]:
-    """Return the arguments of `train.py`: every ``--field value`` of the configuration goes into
-    ``--overrides``.
+    """Return the arguments of `train.py` for those of a trial.
+
+    Every ``--field value`` of the configuration goes into ``--overrides``.
     """
     from etholake.errors import EtholakeError
     from etholake.models.registry import resolve

@@ -64,8 +64,8 @@ def mock_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings
     """Settings of a running local_mock with folders of its own; stopped at the end of the session."""
     folder = tmp_path_factory.mktemp("mock")
     settings = Settings(port=0, state_dir=str(folder / "state"), s3_root=str(folder / "s3"))
-    found = local_server.up(settings)
-    yield replace_port(settings, found.port)
+    running = local_server.up(settings)
+    yield replace_port(settings, running.port)
     local_server.down(settings)
 
 
@@ -79,8 +79,8 @@ def target_settings(
         yield request.getfixturevalue("mock_settings")
         return
     make = _localstack if target == "localstack" else _aws
-    with make(tmp_path_factory.mktemp(target)) as found:
-        yield found
+    with make(tmp_path_factory.mktemp(target)) as made:
+        yield made
 
 
 @contextlib.contextmanager
@@ -103,10 +103,10 @@ def _aws(folder: Path) -> Iterator[Settings]:
     from budget import allowed  # type: ignore[import-not-found]
     from torn_down import torn_down  # type: ignore[import-not-found]
 
-    may, said = allowed(_GIVEN)
-    sys.stderr.write(f"{said}\n")
+    may, reason = allowed(_GIVEN)
+    sys.stderr.write(f"{reason}\n")
     if not may:
-        pytest.exit(said, returncode=2)
+        pytest.exit(reason, returncode=2)
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
         del os.environ[name]
     os.environ |= {name: value for name, value in _GIVEN.items() if name.startswith("AWS_")}

@@ -1,4 +1,4 @@
--- purpose: Annotated events with the rig and the tracking method of their video.
+-- purpose: Annotated events with strain, sex, age and condition (treatment) of both mice, and the rig.
 -- grain: one row per annotated event
 -- partition filter: filter by lab_id when you query it
 CREATE OR REPLACE VIEW v_events AS
@@ -22,6 +22,14 @@ SELECT
     e.agent_sex,
     e.target_strain,
     e.target_sex,
+    element_at(ARRAY[m.mouse1_age, m.mouse2_age, m.mouse3_age, m.mouse4_age], e.agent_id)
+        AS agent_age,
+    element_at(ARRAY[m.mouse1_condition, m.mouse2_condition, m.mouse3_condition, m.mouse4_condition], e.agent_id)
+        AS agent_condition,
+    element_at(ARRAY[m.mouse1_age, m.mouse2_age, m.mouse3_age, m.mouse4_age], e.target_id)
+        AS target_age,
+    element_at(ARRAY[m.mouse1_condition, m.mouse2_condition, m.mouse3_condition, m.mouse4_condition], e.target_id)
+        AS target_condition,
     m.frames_per_second,
     m.video_duration_sec,
     m.arena_shape,

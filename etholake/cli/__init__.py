@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from etholake import __version__, aws, logs, settings
-from etholake.cli import cloud, lake, machine, model, pages, pipeline, serving
+from etholake.cli import cloud, lake, machine, model, pages, pipeline, readiness, serving
 from etholake.errors import EtholakeError, UsageError
 from etholake.settings import Settings
 
@@ -35,7 +35,7 @@ GROUPS = (
     ("all of it", pipeline),
 )
 # Verbs that leave nothing in a lake and start no work: they are no runs, and are not logged.
-QUIET = frozenset({"config", "up", "down", "simulate", "package", "cost", "explain", "report"})
+QUIET = frozenset({"config", "up", "down", "simulate", "package", "cost", "explain", "report", "benchmark"})
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -47,7 +47,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         current = settings.load(target=arguments.target, port=arguments.port)
         aws.export(current)
-        with _logged(current, arguments, argv):
+        problem = readiness.problem(current, arguments.verb)
+        # A verb that cannot start is no run, and is not logged.
+        logged = contextlib.nullcontext() if problem else _logged(current, arguments, argv)
+        with aws.refused(problem), logged:
             arguments.run(current, arguments)
     except UsageError as err:
         return _fail(str(err), WRONG_USAGE)

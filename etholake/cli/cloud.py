@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from etholake.cli.common import AddVerb, confirmation, report, say
+from etholake.cli.common import AddVerb, confirmation, positive, report, say, whole
 from etholake.settings import Settings
 
 __all__ = ["add"]
@@ -17,7 +17,16 @@ def add(verb: AddVerb) -> None:
     sub = verb("destroy", _destroy, "Delete the stacks; a bucket that holds data only if it is named.")
     sub.add_argument("--yes", action="store_true", help="do not ask")
     sub.add_argument("--bucket", help="delete this bucket with everything in it, too")
-    verb("cost", _cost, "What the last run of every stage would cost on AWS, and per 100 h of video.")
+    sub = verb("cost", _cost, "What the last run of every stage would cost on AWS, and what you plan to do.")
+    sub.add_argument("--region", default="", help="prices of this AWS region (default: that of the settings)")
+    sub.add_argument("--hours", type=positive, default=100.0, metavar="H", help="hours of video (default: 100)")
+    sub.add_argument(
+        "--trainings", type=whole, default=0, metavar="N", help="trainings on those hours, in a month"
+    )
+    sub.add_argument("--queries", type=whole, default=0, metavar="N", help="queries of those hours, in a month")
+    sub.add_argument(
+        "--endpoint-hours", type=whole, default=0, metavar="H", help="hours that the endpoint is there, in a month"
+    )
 
 
 def _deploy(current: Settings, arguments: argparse.Namespace) -> None:
@@ -35,5 +44,12 @@ def _destroy(current: Settings, arguments: argparse.Namespace) -> None:
 def _cost(current: Settings, arguments: argparse.Namespace) -> None:
     from etholake.stages.cloud import cost
 
-    lines, hours = cost.lines(current), cost.video_hours(current)
-    say(arguments, {"hours": hours, "lines": [vars(line) for line in lines]}, cost.render(lines, hours))
+    table = cost.prices(arguments.region or current.region)
+    plan = cost.Plan(arguments.hours, arguments.trainings, arguments.queries, arguments.endpoint_hours)
+    hours, lines = cost.video_hours(current), cost.lines(current, arguments.region)
+    planned = cost.planned(table, lines, hours, plan, current.instance_type)
+    found = {
+        "hours": hours, "region": table["region"], "lines": [vars(line) for line in lines],
+        "plan": [vars(line) for line in planned],
+    }  # fmt: skip
+    say(arguments, found, cost.render(lines, hours, table, plan, current.instance_type))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -15,8 +16,8 @@ from etholake.result import StageResult
 from etholake.settings import Settings
 
 __all__ = [
-    "AddVerb", "confirmation", "data_folder", "exclusive", "ids", "named_parameters", "read_text", "report",
-    "requires", "say",
+    "AddVerb", "confirmation", "data_folder", "exclusive", "ids", "named_parameters", "positive", "read_text",
+    "report", "requires", "say", "whole", "words",
 ]  # fmt: skip
 
 AddVerb = Callable[..., argparse.ArgumentParser]
@@ -77,6 +78,26 @@ def ids(text: str | None) -> list[int] | None:
         return [int(item) for item in text.split(",") if item.strip()]
     except ValueError as err:
         raise UsageError(f"Expected video ids like 12,34,56, but got '{text}'.") from err
+
+
+def words(text: str | None) -> tuple[str, ...]:
+    """Return the parts of a text like ``attack,mount``, without outer blanks; none for None."""
+    return tuple(part.strip() for part in (text or "").split(",") if part.strip())
+
+
+def positive(text: str) -> float:
+    """Return the number of an option that must be above 0 and finite; argparse shows the error."""
+    with contextlib.suppress(ValueError):
+        if 0 < (value := float(text)) < float("inf"):
+            return value
+    raise argparse.ArgumentTypeError(f"expected a number above 0, but got '{text}'")
+
+
+def whole(text: str) -> int:
+    """Return the whole number of an option that must not be negative; argparse shows the error."""
+    if text.isascii() and text.isdigit():
+        return int(text)
+    raise argparse.ArgumentTypeError(f"expected a whole number from 0 on, but got '{text}'")
 
 
 def named_parameters(pairs: Sequence[str]) -> dict[str, str]:

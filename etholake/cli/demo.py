@@ -1,6 +1,7 @@
 """``make demo``: every stage in order on this machine, then one page that says what came of it.
 
-Starts the mock on a free port (or uses the one that runs), and stops what it started, whatever happens.
+Uses the mock that runs, else starts one at the port that was asked for (PORT, --port) or at a free one, and stops
+what it started, whatever happens.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from etholake import aws, logs, settings
+from etholake import aws, local_server, logs, settings
 from etholake.code_fingerprint import module_fingerprint
 from etholake.contract import CURATED_ZONE, RAW_ZONE
 from etholake.digest import fingerprint
@@ -51,13 +52,22 @@ class _Shown:
     predicted: list[Event]
 
 
-def run(current: Settings, *, data: Path | None = None, keep_running: bool = False) -> None:
+def run(
+    current: Settings, *, data: Path | None = None, keep_running: bool = False, own_port: bool = False
+) -> None:
     """Run all stages on `data` (default: the `data` setting, else simulated) and print the page.
+
+    Parameters
+    ----------
+    own_port
+        The user asked for the port of `current`: it is used. Otherwise a free one is, so that the demo runs beside
+        whatever has the default port.
 
     Raises the EtholakeError of the stage that failed; what was done before stays and is not done again.
     """
     began = time.monotonic()
-    with _mock(current, keep_running) as at:
+    local_server.require_java(current)
+    with _mock(current, keep_running, own_port) as at:
         folder, simulated = _data_folder(at, data)
         pipeline = _Pipeline(at)
         pipeline.run_all(folder, simulated)
@@ -65,10 +75,8 @@ def run(current: Settings, *, data: Path | None = None, keep_running: bool = Fal
 
 
 @contextmanager
-def _mock(current: Settings, keep_running: bool) -> Iterator[Settings]:
-    from etholake import local_server
-
-    wanted = keep_running or local_server.running(current) is not None
+def _mock(current: Settings, keep_running: bool, own_port: bool) -> Iterator[Settings]:
+    wanted = keep_running or own_port or local_server.running(current) is not None
     running = local_server.up(current if wanted else settings.replace_port(current, 0))
     at = settings.replace_port(current, running.port)
     aws.export(at)

@@ -7,8 +7,8 @@ import json
 import sys
 from pathlib import Path
 
-from etholake.cli.common import AddVerb, data_folder, exclusive, named_parameters, read_text, report
-from etholake.errors import UsageError
+from etholake.cli.common import AddVerb, data_folder, exclusive, named_parameters, read_text, report, words
+from etholake.errors import DataError, UsageError, raise_collected, suggestion
 from etholake.progress import progress
 from etholake.settings import Settings
 
@@ -17,6 +17,27 @@ __all__ = ["add"]
 
 def add(verb: AddVerb) -> None:
     """Add the verbs of this module to the parser."""
+    sub = verb("import", _import, "Turn any lab's folder of tracks, labels and videos into a data folder.")
+    sub.add_argument("folder", type=Path, help="the lab's folder; it is only read")
+    sub.add_argument("--out", type=Path, default=Path("data"), help="data folder to write to (default: data)")
+    sub.add_argument("--lab", help="name of the lab in the lake (default: the folder's name)")
+    sub.add_argument("--name", help="name of this import: imports/NAME in the data folder (default: the folder's)")
+    sub.add_argument("--fps", type=float, help="frames per second of all videos (default: as the files say)")
+    sub.add_argument("--min-likelihood", type=float, metavar="P", help="points below it count as missing")
+    sub.add_argument(
+        "--unpaired",
+        choices=("error", "drop", "until-end"),
+        help="what becomes of a labelled event without a start or an end (default: error)",
+    )
+    sub.add_argument(
+        "--point-events",
+        choices=("leave-out", "one-frame"),
+        help="what becomes of a labelled event without a duration (default: leave-out)",
+    )
+    sub.add_argument(
+        "--unpickle", action="store_true", help="read formats that need pickle (MABe22), with a restricted reader"
+    )
+    sub.add_argument("--dry-run", action="store_true", help="say what would be imported; write nothing")
     sub = verb("ingest", _ingest, "Upload a folder in the MABe layout to the raw zone.", data=True)
     sub.add_argument(
         "--replace", action="store_true", help="remove the files of another folder that was ingested before"
@@ -31,6 +52,21 @@ def add(verb: AddVerb) -> None:
         metavar="HOURS",
         help="longer than your longest query or job (default: 24)",
     )
+    sub = verb("export", _export, "Write annotations or predictions into other tools' files.", data=True)
+    target = sub.add_argument(
+        "--to",
+        required=True,
+        metavar="TOOL",
+        help="the tool: annot, boris, csv, ethovision-like, jabs, mabe, nwb, simba",
+    )
+    target.completer = _export_targets  # type: ignore[attr-defined]
+    sub.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="folder for the files")
+    sub.add_argument(
+        "--run", dest="run_id", metavar="RUN_ID", help="predictions of this run (default: annotations)"
+    )
+    sub.add_argument("--videos", metavar="IDS", help="numbers or names, separated by commas (default: all)")
+    sub.add_argument("--labs", metavar="LABS", help="separated by commas (default: all)")
+    sub.add_argument("--actions", metavar="ACTIONS", help="separated by commas (default: all)")
     sub = verb("query", _query, "Ask Athena.")
     what = sub.add_mutually_exclusive_group()
     what.add_argument("--sql", help="a statement; values for its ? come from --param, in order")
@@ -40,6 +76,22 @@ def add(verb: AddVerb) -> None:
     what.add_argument("--list", action="store_true", help="list the reports")
     sub.add_argument("--param", action="append", default=[], help="name=value for a report, value for a ?")
     sub.add_argument("--format", choices=("table", "csv", "json"), help="form of the rows (default: table)")
+
+
+def _import(_: Settings, arguments: argparse.Namespace) -> None:
+    from etholake.formats.report import overview
+    from etholake.stages.lake import import_folder
+
+    options = import_folder.ImportOptions(
+        arguments.lab, arguments.name, arguments.fps, arguments.min_likelihood, arguments.unpaired,
+        arguments.point_events, arguments.unpickle, arguments.dry_run,
+    )  # fmt: skip
+    with progress("import", enabled=not arguments.json) as on_progress:
+        result = import_folder.run(arguments.folder, arguments.out, options, on_progress)
+    if not arguments.json:
+        print(overview(result.details))
+    report(arguments, result)
+    raise_collected(DataError, "Some files could not be imported; everything else was", result.details["errors"])
 
 
 def _ingest(current: Settings, arguments: argparse.Namespace) -> None:
@@ -72,6 +124,26 @@ def _vacuum(current: Settings, arguments: argparse.Namespace) -> None:
     from etholake.stages.lake import vacuum
 
     report(arguments, vacuum.run(current, dt.timedelta(hours=arguments.older_than)))
+
+
+def _export_targets(**_: object) -> list[str]:
+    """Return the names of the tools, for shell completion."""
+    from etholake.formats.export.registry import EXPORTERS
+
+    return list(EXPORTERS.names())
+
+
+def _export(current: Settings, arguments: argparse.Namespace) -> None:
+    from etholake.formats.export.registry import EXPORTERS
+    from etholake.stages.lake import export
+
+    if arguments.to not in EXPORTERS.names():
+        raise UsageError(f"There is no tool '{arguments.to}'. {suggestion(arguments.to, EXPORTERS.names())}")
+    choice = export.ExportChoice(
+        arguments.run_id, words(arguments.videos), words(arguments.labs), words(arguments.actions)
+    )
+    data = arguments.data or current.data
+    report(arguments, export.run(current, arguments.to, arguments.out, choice, Path(data) if data else None))
 
 
 def _report_names(**_: object) -> list[str]:

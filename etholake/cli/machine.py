@@ -115,4 +115,6 @@ def _package(_current: Settings, arguments: argparse.Namespace) -> None:
 def _demo(current: Settings, arguments: argparse.Namespace) -> None:
     from etholake.cli import demo
 
-    demo.run(current, data=arguments.data, keep_running=arguments.keep)
+    origin = settings.resolve(target=arguments.target, port=arguments.port)[1]
+    own_port = origin["port"] != "default"
+    demo.run(current, data=arguments.data, keep_running=arguments.keep, own_port=own_port)

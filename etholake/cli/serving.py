@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from etholake import logs
-from etholake.cli.common import AddVerb, data_folder, exclusive, ids, report, requires
+from etholake.cli.common import AddVerb, data_folder, exclusive, ids, report, requires, say
 from etholake.errors import UsageError
 from etholake.progress import progress
 from etholake.settings import Settings
@@ -56,6 +56,26 @@ def add(verb: AddVerb) -> None:
         help="score exactly as the challenge does: rows that its scorer ignores are left out, counted and named",
     )  # fmt: skip
     sub.add_argument("--as-job", action="store_true", help="as a SageMaker processing job on the lake's raw zone")
+
+    sub = verb("benchmark", _benchmark, "Run a published benchmark by its own protocol; our figure beside theirs.")
+    sub.add_argument("benchmark", choices=("calms21",), help="calms21: tasks 1 to 3, mouse pairs")
+    sub.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder with its official files")
+    sub.add_argument("--task", type=int, action="append", metavar="N", help="a task; several times (default: all)")
+    sub.add_argument("--rounds", type=int, default=200, metavar="N", help="trees a class (default: 200)")
+
+
+def _benchmark(_: Settings, arguments: argparse.Namespace) -> None:
+    from etholake.evaluation.protocols import calms21
+
+    results = [
+        calms21.run_task(arguments.data, task, rounds=arguments.rounds) for task in arguments.task or calms21.TASKS
+    ]
+    summary = {str(r.task): {"f1": r.f1, "ap": r.ap, "groups": list(r.groups)} for r in results}
+    say(
+        arguments,
+        {"benchmark": "calms21", "tasks": summary},
+        "\n".join(line for r in results for line in calms21.lines_of(r)),
+    )
 
 
 def _serve(current: Settings, arguments: argparse.Namespace) -> None:

@@ -59,14 +59,14 @@ def guess_part(name: str) -> str | None:
     return f"{part}_{side}" if side else part
 
 
-def guess_parts(names: Iterable[str], known: Iterable[str]) -> dict[str, str]:
-    """Return {name: unified part} for the names that are not `known`; of two names for one part the first by name.
+def guess_parts(names: Iterable[str], readable: Iterable[str]) -> dict[str, str]:
+    """Return {name: unified part} for the names outside `readable`.
 
-    A head stands for the nose only where no other name does.
+    Of two names for one part the first by name counts. A head stands for the nose only where no other name does.
     """
-    known = set(known)
+    readable = set(readable)
     guesses: dict[str, str] = {}
-    ordered = sorted(set(names) - known, key=lambda name: ("head" in name.lower(), name))
+    ordered = sorted(set(names) - readable, key=lambda name: ("head" in name.lower(), name))
     for name in ordered:
         part = guess_part(name)
         if part and part not in guesses.values():

@@ -17,6 +17,8 @@ RAW_METADATA_COLUMNS = (
     "lab_id", "video_id", *MOUSE_COLUMNS, *RAW_METADATA_NUMBERS,
     "arena_shape", "arena_type", "body_parts_tracked", "behaviors_labeled", "tracking_method",
 )  # fmt: skip
+# Without these no row of a metadata table can be used: ingest refuses the table. All others may be missing.
+NEEDED_METADATA_COLUMNS = ("lab_id", "video_id", "frames_per_second", "video_duration_sec")
 RAW_TRACKING_COLUMNS = {
     "video_frame": "int",
     "mouse_id": "tinyint",
@@ -24,6 +26,9 @@ RAW_TRACKING_COLUMNS = {
     "x": "float",
     "y": "float",
 }
+# What a data folder may bring beyond the layout of MABe 2025 (docs/data-layout.md).
+RAW_METADATA_OPTIONAL_COLUMNS = ("video_name",)
+RAW_TRACKING_OPTIONAL_COLUMNS = {"z": "float", "likelihood": "float"}
 RAW_ANNOTATION_COLUMNS = {
     "agent_id": "tinyint", "target_id": "tinyint", "action": "string", "start_frame": "int", "stop_frame": "int",
 }  # fmt: skip

@@ -34,6 +34,7 @@ class Table:
 
     @property
     def column_names(self) -> tuple[str, ...]:
+        """The names of the columns in the files, in the order of the DDL; without the partition keys."""
         return tuple(c.name for c in self.columns)
 
 

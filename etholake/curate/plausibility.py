@@ -1,10 +1,9 @@
 """Judge whether the points of a video can be true: zeros, points outside the picture, scale, exchanged axes.
-numpy.
 
-Real files hold all of these: trackers write (0, 0) for a part that they lost, a px/cm that is wrong by a factor
-of a hundred makes mice run at 1,000 cm/s, and exported columns are exchanged. Nothing is dropped for it: the
-rows stay and the rules are flagged, unless the setting `implausible_points` asks for ``missing``; then points at
-the origin or outside the picture are quarantined, as points that were not measured.
+Only numpy is needed. Real files hold all of these: trackers write (0, 0) for a part that they lost, a px/cm that
+is wrong by a factor of a hundred makes mice run at 1,000 cm/s, and exported columns are exchanged. Nothing is
+dropped for it: the rows stay and the rules are flagged, unless the setting `implausible_points` asks for
+``missing``; then points at the origin or outside the picture are quarantined, as points that were not measured.
 """
 
 from __future__ import annotations
@@ -49,8 +48,7 @@ def implausible_points(
 
 @dataclass
 class Plausibility:
-    """Collects a sample of a video's tracks (`add`) and names the rules that the video as a whole breaks
-    (`flags`).
+    """Collect a sample of a video's tracks (`add`) and name the rules that the whole video breaks (`flags`).
 
     `meta` has the attributes of `VideoScale`; what is None is not judged.
     """

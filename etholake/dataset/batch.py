@@ -44,6 +44,7 @@ class Batch:
         return len(self.lab_B)
 
     def to(self, device: torch.device) -> Batch:
+        """Return the batch with all its tensors on a device."""
         return Batch(*(getattr(self, field.name).to(device) for field in fields(self)))
 
     def part(self, index: slice) -> Batch:

@@ -146,10 +146,10 @@ def _notes_by_lab(videos: Sequence[LabelledVideo]) -> list[str]:
 
 
 def write_features(folders: Mapping[str, Path], output: Path, part_map: str = "") -> int:
-    """Write the unified tracks of every video of the channels `tracking` and `metadata`, for the channel
-    `features`.
+    """Write the unified tracks of all videos to `output`, the content of the channel `features`.
 
-    Videos that cannot be used are skipped; training reports them. Returns how many were written.
+    `folders` are the channels `tracking` and `metadata`. Videos that cannot be used are skipped with a line in the
+    log, and training reports them again. Returns how many videos were written.
     """
     metadata = {row["video_id"]: row for row in _rows(folders["metadata"])}
     sources = unified_part_sources(part_map)
@@ -263,8 +263,9 @@ def _fingerprint(folders: Mapping[str, Path], channels: Sequence[str] = CHANNELS
 
 
 def lab_actions(videos: Sequence[LabelledVideo], spans: Sequence[Span]) -> dict[str, list[str]]:
-    """Return {lab: actions of its labeled behaviors that occur in `spans`}, sorted: what a model can learn for
-    the lab.
+    """Return {lab: actions} that a model can learn, both sorted.
+
+    These are the actions of the lab's labeled behaviors with at least one annotated frame inside `spans`.
     """
     by_id = {v.tracks.meta.video_id: v for v in videos}
     by_lab: dict[str, set[str]] = defaultdict(set)
@@ -280,8 +281,9 @@ def lab_actions(videos: Sequence[LabelledVideo], spans: Sequence[Span]) -> dict[
 
 
 def event_seconds(videos: Sequence[LabelledVideo], spans: Sequence[Span]) -> dict[str, dict[str, float]]:
-    """Return {lab: {action: seconds of events of labeled behaviors}} within `spans`, at each video's own frame
-    rate.
+    """Return {lab: {action: seconds}} of the annotated events of labeled behaviors within `spans`.
+
+    Frames become seconds by each video's own frame rate; the sums are rounded to 0.01 s.
     """
     by_id = {v.tracks.video_id: v for v in videos}
     by_lab: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))

@@ -42,8 +42,10 @@ PartSources = Mapping[str, tuple[str, ...]]  # unified part -> names of parts th
 
 
 def _number(row: Mapping[str, Any], name: str) -> float | None:
-    """Return a finite number of a row; None if it is missing, NaN or infinite. Raises DataError for other
-    values."""
+    """Return a finite number of a row; None if it is missing, NaN or infinite.
+
+    Raises DataError for a value that is no number.
+    """
     value = row.get(name)
     if value is None or (isinstance(value, str) and value.strip().lower() in ("", "nan")):
         return None
@@ -158,10 +160,12 @@ class PoseTracks:
 
     @property
     def video_id(self) -> int:
+        """The number of the video in the lake."""
         return self.meta.video_id
 
     @property
     def lab_id(self) -> str:
+        """The laboratory that recorded the video."""
         return self.meta.lab_id
 
     @property
@@ -322,9 +326,9 @@ def _without_strays(frame: npt.NDArray[Any], fps: float) -> Bools:
 
 def _with_guesses(names: Sequence[str], sources: PartSources) -> tuple[PartSources, tuple[str, ...]]:
     """Return the sources with guessed names last, and notes on guessed names and on names that are not read."""
-    known = {name for part_names in sources.values() for name in part_names}
-    unknown = sorted(set(names) - known - set(BODY_PARTS))
-    guesses = guess_parts(unknown, known)
+    readable = {name for part_names in sources.values() for name in part_names}
+    unknown = sorted(set(names) - readable - set(BODY_PARTS))
+    guesses = guess_parts(unknown, readable)
     notes: tuple[str, ...] = ()
     if guesses:
         pairs = ", ".join(f"{name} as {part}" for name, part in guesses.items())

@@ -35,6 +35,7 @@ class Split:
     test: tuple[Span, ...]
 
     def to_json(self) -> dict[str, list[dict[str, Any]]]:
+        """Return {part: spans as dicts}, ready for `json.dumps`."""
         return {part: [asdict(s) for s in getattr(self, part)] for part in ("train", "validation", "test")}
 
 
@@ -90,8 +91,9 @@ def _lab(videos: list[AnnotatedVideo], holdout: set[int]) -> Mapping[str, list[S
 
 
 def _take(videos: list[AnnotatedVideo], n: int) -> tuple[list[AnnotatedVideo], list[AnnotatedVideo]]:
-    """Return (n videos, the rest), in hash order; the last video in which an action occurs is not taken, if
-    avoidable.
+    """Return (n videos, the rest), both in hash order.
+
+    The only video in which an action occurs stays in the rest where that can be avoided.
     """
     taken: list[AnnotatedVideo] = []
     rest = list(videos)

@@ -52,6 +52,7 @@ class Tracks:
         return len(self.xy_BRTK2)
 
     def to(self, device: torch.device) -> Tracks:
+        """Return the pairs with all tensors on a device."""
         return Tracks(*(getattr(self, field.name).to(device) for field in fields(self)))
 
     def by_mouse(self) -> MouseTracks:
@@ -89,6 +90,7 @@ class MouseTracks:
         return len(self.agent_B)
 
     def to(self, device: torch.device) -> MouseTracks:
+        """Return the animals with all tensors on a device."""
         return MouseTracks(*(getattr(self, field.name).to(device) for field in fields(self)))
 
     def by_pair(self) -> Tracks:
@@ -100,10 +102,10 @@ class MouseTracks:
 
 @dataclass(frozen=True)
 class Window:
-    """Frames ``start <= t < start + length`` at 30 Hz of a pair; `agent` and `target` are positions in
-    `mouse_ids`.
+    """Frames ``start <= t < start + length`` of a pair, at 30 Hz.
 
-    `start` may be negative, and the window may reach behind the end of the tracks: nothing is tracked there.
+    `agent` and `target` are positions in `mouse_ids`. `start` may be negative, and the window may reach behind the
+    end of the tracks: nothing is tracked there.
     """
 
     tracks: PoseTracks

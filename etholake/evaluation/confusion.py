@@ -47,7 +47,10 @@ def _of_lab(truth: Sequence[Event], predicted: Sequence[Event]) -> dict[tuple[st
 
 
 def _by_action(events: Sequence[Event], pairs: dict[Hashable, int]) -> dict[str, Intervals]:
-    """Action -> its frames; the key of an interval is its (video, agent, target), numbered in `pairs`."""
+    """Return {action: its frames}.
+
+    The key of an interval is the number of its (video, agent, target); new ones are added to `pairs`.
+    """
     keys: dict[Hashable, int] = {}
     rows = as_intervals(events, keys)
     names = [(*key[:3],) for key in keys]  # type: ignore[index]

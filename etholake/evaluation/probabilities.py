@@ -26,7 +26,7 @@ class Probabilities:
     """The measures of one (lab, action). Bins without a frame have NaN for both means.
 
     `average_precision` is None where the action never occurs. `calibration_error` is the expected one: the mean
-    over frames of \\|mean probability − fraction of true frames\\| of their bin.
+    over frames of the absolute difference between mean probability and fraction of true frames in their bin.
     """
 
     average_precision: float | None

@@ -92,8 +92,9 @@ def _rounded(fitted: tuple[float, float]) -> list[float]:
 def fit(
     pairs: Sequence[PairScores], truth: Sequence[Event], labeled_by_video: Mapping[int, Collection[Triplet]]
 ) -> Calibration:
-    """Fit slope and offset of every action over all labs, then of every lab; what has no positive or no negative
-    frames is left out.
+    """Fit slope and offset of every action over all labs, then of every lab.
+
+    What has no positive or no negative frame is left out.
 
     Parameters
     ----------

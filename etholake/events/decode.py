@@ -1,8 +1,8 @@
-"""Decode probabilities to events: smooth → labeled behaviors → threshold → one label per frame → fill gaps →
-minimum length.
+"""Decode probabilities to events.
 
-Lengths are given in seconds (the defaults are 5, 2 and 3 frames at 30 fps) and become frames by each video's
-own fps. Shape letters: T video frames, A actions. Thresholds come from `thresholds`.
+The steps: smooth → labeled behaviors → threshold → one label per frame → fill gaps → minimum length. Lengths are
+given in seconds (the defaults are 5, 2 and 3 frames at 30 fps) and become frames by each video's own fps. Shape
+letters: T video frames, A actions. Thresholds come from `thresholds`.
 """
 
 from __future__ import annotations

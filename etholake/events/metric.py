@@ -212,8 +212,9 @@ def _check(solution: Sequence[Event], submission: Sequence[Event], labs: Mapping
 
 
 def as_intervals(events: Sequence[Event], keys: dict[Hashable, int]) -> Intervals:
-    """Return the events' intervals; their (video, agent, target, action) are numbered in `keys`, which is
-    extended.
+    """Return the events as intervals whose key is the number of (video, agent, target, action) in `keys`.
+
+    Combinations that `keys` lacks are added to it.
     """
     rows = np.array(
         [

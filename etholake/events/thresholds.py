@@ -48,8 +48,9 @@ class Thresholds:
         return self.spreads.get((lab_id, action), self.spreads.get((ANY, action), 1.0))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return ``{"default": …, "labs": {lab: {action: …}}, "spreads": {lab: {action: …}}}``, sorted;
-        JSON-ready.
+        """Return ``{"default": …, "labs": {lab: {action: …}}, "spreads": {lab: {action: …}}}``.
+
+        Labs and actions are sorted, and all values are plain numbers, ready for `json.dumps`.
         """
         made: dict[str, Any] = {"default": round(float(self.default), 4), "labs": _nested(self.values)}
         if self.spreads:
@@ -71,8 +72,9 @@ class Thresholds:
             ) from err
 
     def extended(self, fitted: Thresholds, labs: Collection[str]) -> Thresholds:
-        """Return thresholds in which those fitted for `labs` replace these; other labs keep theirs, where they
-        have one.
+        """Return these thresholds, with those of `fitted` in place of the ones of `labs`.
+
+        For any other lab the value here stays, and a value of `fitted` is taken only where there is none.
         """
         values, spreads = (
             {**new, **old, **{at: value for at, value in new.items() if at[0] in labs}}

@@ -76,6 +76,7 @@ class WindowEncoder(Encoder):
         """Return features [B, T, F], float32, finite; 0 stands for a missing value."""
 
     def description(self) -> dict[str, Any]:
+        """Return name and version, the names of the features, and the body parts they are computed from."""
         return {**super().description(), "names": list(self.names), "parts": list(UNIFIED_PARTS)}
 
 

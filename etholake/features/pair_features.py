@@ -126,8 +126,10 @@ def _observed(xy_2KNT: Tensor, observed_NTK: Tensor) -> Tensor:
 
 
 def _motion(xy_2KNT: Tensor, centre_2NT: Tensor, heading_2NT: Tensor) -> list[Tensor]:
-    """Return velocity along and across the body axis, speed, turns, motion of parts against the body, and
-    length.
+    """Return the features of motion.
+
+    They are velocity along and across the body axis, speed and turns over each lag, the motion of parts against
+    the body, and the body's length.
     """
     # The mean over the parts that are present at both ends, so that a part that is lost makes no motion.
     rates, means = _rates(xy_2KNT.shape[-1], xy_2KNT.device), []
@@ -195,8 +197,9 @@ def _present(xy_2: Tensor) -> Tensor:
 
 
 def _heading(xy_2KNT: Tensor) -> Tensor:
-    """Return the unit vector tail → head [2, N, T]; where it is missing the last one before, at the start the
-    first.
+    """Return the unit vector tail → head [2, N, T].
+
+    Where it is missing it is the last one before; at the start of a window the first one after.
     """
     vector = torch.zeros_like(xy_2KNT[:, 0])
     present = torch.zeros_like(vector[0])
@@ -224,8 +227,9 @@ def _rotate(vector_2: Tensor, heading_2: Tensor) -> Tensor:
 
 
 def _around(value: Tensor) -> list[tuple[Tensor, Tensor]]:
-    """Return values [..., T] at both ends of each lag around each frame; beyond the window its first or last
-    value.
+    """Return values [..., T] at both ends of each lag around each frame.
+
+    Beyond the window its first or last value is repeated.
     """
     T, others, most = value.shape[-1], value.shape[:-1], max(LAGS)
     first, last = value[..., :1].expand(*others, most), value[..., -1:].expand(*others, most)
@@ -236,8 +240,9 @@ def _around(value: Tensor) -> list[tuple[Tensor, Tensor]]:
 
 @lru_cache(maxsize=16)
 def _rates(T: int, device: torch.device) -> list[Tensor]:
-    """Return the factor that turns changes over each lag into changes per second [T]; the lags are shorter at
-    the ends.
+    """Return the factor [T] that turns a change over each lag into a change per second.
+
+    It is greater at both ends of the window, where the lags are shorter.
     """
     frames = torch.arange(T, device=device, dtype=torch.float32)
     return [MODEL_FPS / (later - then).clamp_(min=1) for then, later in _around(frames)]
@@ -265,6 +270,7 @@ class PairFeatures(WindowEncoder):
     name, version, names = "pair_features", 2, FEATURE_NAMES
 
     def __call__(self, windows: Tracks | MouseTracks) -> Tensor:
+        """Return `pair_features` of the windows [B, T, F]."""
         return pair_features(windows)
 
 

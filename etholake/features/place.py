@@ -31,8 +31,10 @@ def half_sizes(meta: VideoMeta) -> tuple[float, float]:
 
 
 def place_now(centre_T2: Floats, axis_T2: Floats, meta: VideoMeta) -> dict[str, Floats]:
-    """Return position, distances to the centre, the nearest wall and the nearest corner (cm), and the heading (a
-    unit vector) in the arena, at each frame.
+    """Return position and heading in the arena at each frame.
+
+    Position, distance to the centre, to the nearest wall and to the nearest corner are in cm, the heading is a
+    unit vector.
     """
     x, y = centre_T2.T
     half_x, half_y = half_sizes(meta)

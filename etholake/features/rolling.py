@@ -33,8 +33,10 @@ _NOSE, _LEFT, _RIGHT, _NECK, _SIDE_L, _SIDE_R, _TAIL = (
 
 
 def pair_table(tracks: PoseTracks, agent: int, target: int) -> Table:
-    """Return features of agent and target (positions on the animal axis): both bodies, their relation, over
-    time.
+    """Return features of both bodies, of their relation, and of all these over time.
+
+    `agent` and `target` are positions on the animal axis of the tracks. Lengths are in cm, speeds in cm/s, angles
+    in radians; NaN where a part is missing.
     """
     moving = pair_now(tracks, agent, target)
     distances = _distances(tracks.xy_TMK2[:, agent], tracks.xy_TMK2[:, target])
@@ -78,8 +80,11 @@ def means(now: Table, windows_s: Sequence[float]) -> Table:
 
 
 def rolling(now: Table) -> Table:
-    """Return mean, standard deviation, minimum and maximum over `WINDOWS_S`, means over `LONG_S`, values at
-    `LAGS_S`.
+    """Return the columns `now` over time, with the window or lag in their names.
+
+    Of each column these are mean, standard deviation, minimum and maximum over centred windows of `WINDOWS_S`,
+    means over those of `LONG_S`, and the values `LAGS_S` before and after. NaN is left out; a window without any
+    value, and a time outside the video, give NaN.
     """
     columns: Table = {}
     for name, x in now.items():
@@ -152,10 +157,10 @@ def _distances(one_TK2: Floats, other_TK2: Floats) -> Table:
 
 
 def _apart(distances: Table) -> Table:
-    """Return the smaller and the larger of the two distances between a part of one animal and a part of the other
-    (nose to tail, tail to nose), and their means and deviations over `APART_S`.
+    """Return distances between a part of one animal and a part of the other, whichever animal has which.
 
-    They are the same for both directions of a pair. Parts that the video lacks have no columns.
+    Of the two (nose to tail, tail to nose) these are the smaller and the larger, and their means and deviations
+    over `APART_S`. They are the same for both directions of a pair. Parts that the video lacks have no columns.
     """
     now: Table = {}
     for i, a in enumerate(UNIFIED_PARTS):
@@ -290,6 +295,7 @@ class Rolling(TableEncoder):
     context_s = LONG_S[-1] / 2 + 1.0
 
     def table(self, tracks: PoseTracks, agent: int, target: int) -> Table:
+        """Return the features of a pair, or of one animal if both positions on the animal axis are equal."""
         return self_table(tracks, agent) if agent == target else pair_table(tracks, agent, target)
 
 

@@ -26,7 +26,7 @@ _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # never 
 
 
 def answers(port: int) -> bool:
-    """Whether a LocalStack answers on this loopback port."""
+    """Return whether a LocalStack answers on this loopback port."""
     try:
         with _direct.open(f"http://127.0.0.1:{port}/_localstack/health", timeout=5) as response:
             return b'"services"' in response.read()
@@ -94,11 +94,11 @@ def down(home: Path = HOME, state: Path | None = None) -> bool:
 
 
 def _is_ours(pid: int) -> bool:
-    """Whether `pid` is a LocalStack (a process id may have been taken over by another program)."""
-    found = subprocess.run(
+    """Return whether `pid` is a LocalStack (a process id may have been taken over by another program)."""
+    listing = subprocess.run(
         ["ps", "-o", "stat=,args=", "-p", str(pid)], capture_output=True, text=True, check=False
     ).stdout
-    return "localstack.runtime.main" in found and not found.startswith("Z")
+    return "localstack.runtime.main" in listing and not listing.startswith("Z")
 
 
 def _free_port() -> int:

@@ -1,4 +1,4 @@
-"""How models are stored: a folder with `meta.json`, packed as `model.tar.gz`; `load_model` reads any family.
+"""Store and load models: a folder with `meta.json`, packed as `model.tar.gz`; `load_model` reads any family.
 
 `meta.json` names the family, the vocabulary, the post-processing, and what the family adds. Weights and trees are
 files beside it (safetensors, UBJ). A model that does not fit this code is refused with the reason; nothing is
@@ -29,8 +29,9 @@ _COMMON = {"format", "family", "vocabulary", "lab_actions", "post_processing", "
 
 @dataclass(frozen=True)
 class ModelMetadata:
-    """The content of a `meta.json`: what all families have, and in `more` what its family or its training
-    added.
+    """The content of a `meta.json`.
+
+    All families have the named fields; `more` holds the entries that the family or its training added.
     """
 
     family: str

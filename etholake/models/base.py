@@ -42,27 +42,34 @@ class Model(Protocol):
     details: dict[str, Any]
 
     @property
-    def family(self) -> str: ...
+    def family(self) -> str:
+        """The name of the model's family in the registry."""
 
     @property
-    def actions(self) -> tuple[str, ...]: ...
+    def actions(self) -> tuple[str, ...]:
+        """The vocabulary: all actions that the model can predict anywhere."""
 
     @property
-    def labs(self) -> tuple[str, ...]: ...
+    def labs(self) -> tuple[str, ...]:
+        """The labs of the training data."""
 
     @property
-    def lab_actions(self) -> Mapping[str, Sequence[str]]: ...
+    def lab_actions(self) -> Mapping[str, Sequence[str]]:
+        """{lab: actions that occur in its training data}."""
 
     @property
     def part_map(self) -> str:
         """A lab's own names of body parts (see `contract.unified_part_sources`)."""
 
     @property
-    def part_sources(self) -> PartSources: ...
+    def part_sources(self) -> PartSources:
+        """{unified part: names that are read for it}, with which tracks for this model must be made."""
 
-    def predicted_behaviors(self, tracks: PoseTracks) -> dict[tuple[int, int], list[str]]: ...
+    def predicted_behaviors(self, tracks: PoseTracks) -> dict[tuple[int, int], list[str]]:
+        """Return {(agent, target): actions} that the model predicts for a video."""
 
-    def notes(self, tracks: PoseTracks) -> list[str]: ...
+    def notes(self, tracks: PoseTracks) -> list[str]:
+        """Return sentences on what is not predicted for a video, or less reliably, and why; empty if nothing."""
 
     def predict(self, tracks: PoseTracks, frames: tuple[int, int] | None = None) -> list[PairScores]:
         """Return the probabilities of every (agent, target) of `predicted_behaviors`, on the video's own frames.
@@ -70,9 +77,11 @@ class Model(Protocol):
         With `frames` (start, stop) a model may compute these frames only; the others are NaN.
         """
 
-    def events(self, tracks: PoseTracks) -> list[Event]: ...
+    def events(self, tracks: PoseTracks) -> list[Event]:
+        """Return the predicted events of a video, in its own frames."""
 
-    def save(self, folder: Path) -> None: ...
+    def save(self, folder: Path) -> None:
+        """Write weights and `meta.json` to a folder, for `archive.load_model`."""
 
 
 class ModelMixin:
@@ -97,9 +106,7 @@ class ModelMixin:
         return by_pair
 
     def notes(self: Model, tracks: PoseTracks) -> list[str]:
-        """Return sentences about what is not predicted for a video, or less reliably, and why; [] if there is
-        nothing.
-        """
+        """Return sentences on what is not predicted for a video, or less reliably, and why; empty if nothing."""
         lab, notes = tracks.lab_id, list(tracks.notes)
         labeled = {action for _, _, action in tracks.labeled_behaviors}
         if not labeled:

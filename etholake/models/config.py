@@ -35,7 +35,7 @@ def overridden(config: C, overrides: Mapping[str, Any] | None, owner: str) -> C:
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How training changes a window; 0 (or 1, for a factor) switches an augmentation off.
+    """Changes that training makes to a window; 0 (or 1, for a factor) switches an augmentation off.
 
     `lower_rate`, `reflect` and `swap_animals` are fractions of the samples, `drop_part`, `drop_group` and
     `drop_frames` fractions of an animal's parts; lengths are frames at 30 Hz.
@@ -113,6 +113,7 @@ class NetworkConfig:
         return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in shared}
 
     def to_json(self) -> dict[str, Any]:
+        """Return all fields, ready for `json.dumps`; `from_json` reads them."""
         return dataclasses.asdict(self)
 
     @classmethod

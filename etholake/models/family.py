@@ -121,8 +121,8 @@ class ModelFamily(ABC, Generic[C]):
     def configured(self, preset: str, overrides: Mapping[str, Any] | None = None) -> C:
         """Return a preset with fields replaced. Raises UsageError for an unknown preset or field."""
         if preset not in self.presets:
-            known = ", ".join(self.presets) or "none"
-            raise UsageError(f"The model family '{self.name}' has no preset '{preset}'; known: {known}.")
+            presets = ", ".join(self.presets) or "none"
+            raise UsageError(f"The model family '{self.name}' has no preset '{preset}'; known: {presets}.")
         return self.replaced(self.presets[preset], overrides)
 
     def replaced(self, config: C, overrides: Mapping[str, Any] | None) -> C:

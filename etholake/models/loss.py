@@ -77,8 +77,9 @@ def soft_f1_loss(logits_BTC: Tensor, labels_BTC: Tensor, loss_mask_BTC: Tensor) 
 
 
 def positive_weights(prevalence_C: Tensor, cap: float) -> Tensor:
-    """Return weights of positives [C]: the root of negatives per positive, between 1 and `cap`; 1 without
-    positives.
+    """Return the weight of positives [C]: the square root of negatives per positive, between 1 and `cap`.
+
+    It is 1 for an action without positives. `prevalence_C` is the fraction of frames that are positive (0..1).
     """
     odds = (1 - prevalence_C) / prevalence_C.clamp(min=1e-6)
     return torch.where(prevalence_C > 0, odds.sqrt().clamp(1.0, max(1.0, cap)), 1.0)

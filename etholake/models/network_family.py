@@ -88,15 +88,21 @@ class NetworkFamily(ModelFamily[N]):
                     state[name].mul_(0.1)
 
     def decays(self, name: str, parameter: Tensor) -> bool:
-        """Return whether weight decay applies to a parameter: to matrices and kernels, but not to embeddings of
-        labs.
+        """Return whether weight decay applies to a parameter.
+
+        It applies to matrices and kernels, but not to biases, norms and embeddings of labs.
         """
         return parameter.ndim >= 2 and name not in self.vocabulary_layers().labs
 
     def fit(self, data: TrainingData, split: Split, config: N, context: TrainingContext) -> Fitted:
+        """Train a network of this family with the shared loop.
+
+        Raises DataError if there is nothing to learn from.
+        """
         return context.train_network(self, data, split, config)
 
     def load(self, folder: Path) -> NetworkModel:
+        """Read a stored network. Raises ContractError that names what does not fit this code."""
         from etholake.models.network_model import NetworkModel
 
         return NetworkModel.load(folder, self)
@@ -106,9 +112,11 @@ class NetworkFamily(ModelFamily[N]):
         return type(self.presets[self.default]).from_json(stored)
 
     def epochs(self, config: N) -> int:
+        """Return how many epochs a training run has at most."""
         return config.epochs
 
     def explain(self, config: Mapping[str, Any]) -> str:
+        """Return the configuration's name and the sizes that this family adds."""
         shared = {*NetworkConfig.__dataclass_fields__}
         sizes = ", ".join(f"{key} {value}" for key, value in config.items() if key not in shared)
         return f"configuration {config['name']} ({self.name}: {sizes})"

@@ -56,6 +56,7 @@ class NetworkModel(ModelMixin):
 
     @property
     def family(self) -> str:
+        """The name of the network's family in the registry."""
         return self.config.family
 
     @property
@@ -86,8 +87,9 @@ class NetworkModel(ModelMixin):
         return self.labs.index(lab_id) + 1 if lab_id in self.labs else UNKNOWN_LAB
 
     def window_starts(self, tracks: PoseTracks, frames: tuple[int, int] | None = None) -> list[int]:
-        """Return the first frames (at 30 Hz) of overlapping windows that cover the video, or that reach into
-        `frames`.
+        """Return the first frames (at 30 Hz) of overlapping windows that cover the video.
+
+        With `frames` (start, stop; the video's own) only those of windows that reach into them.
         """
         T, W = len(tracks.xy_TMK2), self.config.window
         starts = sorted({*range(0, max(T - W, 0) + 1, self.config.step), max(T - W, 0)})

@@ -65,6 +65,6 @@ def resolve(name: str, overrides: Mapping[str, Any] | None = None) -> tuple[Mode
 
 
 def _trainable(name: str) -> ModelFamily[Any] | None:
-    """The family of a name; None if there is none, or it has no configuration."""
+    """Return the family of a name; None if there is none, or it has no configuration."""
     family = FAMILIES.get(name) if name in FAMILIES.names() else None
     return family if family and family.presets else None

@@ -14,8 +14,9 @@ CLIP = 5.0
 
 @dataclass(frozen=True)
 class RobustScaler:
-    """Median and interquartile range of every feature [F]; a feature that hardly varies (masks, flags) is not
-    scaled.
+    """Median and interquartile range of every feature [F].
+
+    A feature that hardly varies (masks, flags) is not scaled: its median is 0 and its range 1.
     """
 
     median_F: Tensor

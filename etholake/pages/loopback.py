@@ -21,10 +21,10 @@ _HOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?::(\d{1,5}))?")
 
 def is_own_host(host: str, port: int) -> bool:
     """Return whether a `Host` header names this machine and `port`: a loopback address, or `localhost`."""
-    found = _HOST.fullmatch(host)
-    if found is None or int(found[2] or 80) != port:
+    match = _HOST.fullmatch(host)
+    if match is None or int(match[2] or 80) != port:
         return False
-    name = found[1].lower().removesuffix(".")
+    name = match[1].lower().removesuffix(".")
     if name == "localhost" or name.endswith(".localhost"):
         return True
     try:

@@ -41,6 +41,7 @@ def render(report: Report) -> str:
         rules=[_rule(report, rule) for rule in rules],
         severity_of={rule["id"]: rule["severity"] for rule in rules},
         labs=labs,
+        lossy=[lab for lab, sums in report["labs"].items() if 2 * sums["rows_quarantined"] > sums["rows_in"]],
         cells={
             lab: [_cell(lab, sums["rules"].get(rule["id"]), rule) for rule in rules] for lab, sums in labs.items()
         },

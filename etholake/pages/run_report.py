@@ -60,14 +60,17 @@ def _tiles(report: Mapping[str, Any], usd: float) -> list[tuple[str, str, str, s
     steps, quarantined = report["steps"], report["quarantined"]
     failed, unended = (sum(step["status"] == status for step in steps) for status in ("failed", "no end"))
     score = report["scores"][-1]["score"] if report["scores"] else None
-    rows = sum(line.get("rows", 0) for line in quarantined)
+    named = sum(line.get("rows", 0) for line in quarantined)
+    # The lines of a job may be out of reach; what the stage itself counted is then the greater figure.
+    rows = max([named, *(step["counts"].get("rows_quarantined", 0) for step in steps)])
+    note = f"{counted(rows, 'row')} quarantined" + (f", {named:,} of them named here" if named < rows else "")
     return [
         (_seconds(report["seconds"]), "from first line to last", f"{_day(report['ended'])} UTC", ""),
         (f"{len(steps):,}", "stages and jobs", f"{failed} failed, {unended} without an end",
          "bad" if failed else ""),
         (f"{len(report['failures']):,}", "failures", counted(len(report["retries"]), "retry", "retries"),
          "bad" if report["failures"] else "good"),
-        (f"{len(quarantined):,}", "files lost rows", f"{counted(rows, 'row')} quarantined", ""),
+        ("–" if rows and not quarantined else f"{len(quarantined):,}", "files lost rows", note, ""),
         ("–" if score is None else f"{score:.3f}", "official score", "held-out videos", ""),
         (f"${usd:.2f}" if report["cost"] else "–", "would be AWS's bill", "for this lake's last runs", ""),
     ]  # fmt: skip

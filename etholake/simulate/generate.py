@@ -18,6 +18,7 @@ from etholake.contract import BODY_PARTS, SELF_ACTIONS
 from etholake.curate.behaviors import parse_list
 from etholake.digest import bytes_digest
 from etholake.errors import DataError, UsageError
+from etholake.formats import layout as raw
 from etholake.progress import OnProgress
 from etholake.simulate import dirt as dirtying
 from etholake.simulate import layout, rigs
@@ -107,7 +108,7 @@ def simulate(
             random = np.random.default_rng([seed, 3])
             rows += _video(out, "train", rig, 99_999_999, min(seconds, 10.0), dirt, random)
     for split, table in tables.items():
-        layout.write_csv(out / f"{split}.csv", table)
+        raw.write_csv(out / f"{split}.csv", table)
     return SimulationReport(str(out), len(names), total, rows, time.monotonic() - began)
 
 
@@ -179,7 +180,7 @@ def _metadata(rig: rigs.Rig, video_id: int, seconds: float, *, quotes: bool, emp
             f"mouse{n}_id": n,
             f"mouse{n}_condition": "simulated",
         }
-    items = layout.items(rig.mice, rig.annotated, SELF_ACTIONS)
+    items = raw.items(rig.mice, rig.annotated, SELF_ACTIONS)
     return row | {
         "frames_per_second": rig.fps,
         "video_duration_sec": seconds,
@@ -190,8 +191,8 @@ def _metadata(rig: rigs.Rig, video_id: int, seconds: float, *, quotes: bool, emp
         "arena_height_cm": rig.height_cm,
         "arena_shape": "square" if rig.width_cm == rig.height_cm else "rectangular",
         "arena_type": "simulated",
-        "body_parts_tracked": layout.as_json(sorted(rig.parts)),
-        "behaviors_labeled": "" if empty else layout.as_json(dirtying.dirty_items(items) if quotes else items),
+        "body_parts_tracked": raw.as_json(sorted(rig.parts)),
+        "behaviors_labeled": "" if empty else raw.as_json(dirtying.dirty_items(items) if quotes else items),
         "tracking_method": "simulated",
     }
 
@@ -254,7 +255,7 @@ def _copy(
 ) -> None:
     """Copy metadata and annotations; the chosen videos say that their tracks are simulated."""
     ids = {(row["lab_id"], row["video_id"]) for row in chosen}
-    layout.write_csv(
+    raw.write_csv(
         out / "train.csv",
         [
             {**row, "tracking_method": "simulated"} if (row["lab_id"], row["video_id"]) in ids else row

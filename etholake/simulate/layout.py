@@ -1,21 +1,18 @@
-"""Write the MABe layout: CSV rows and Parquet files, deterministic to the byte, each file atomically."""
+"""Turn simulated motion into the rows of the raw layout, which `etholake.formats.layout` writes."""
 
 from __future__ import annotations
 
-import csv
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from etholake.contract import RAW_METADATA_COLUMNS, SELF
+from etholake.formats import layout
 from etholake.simulate.motion import SimulatedEvent
 
-__all__ = ["MARK", "items", "mark_text", "write_annotation", "write_csv", "write_tracking"]
+__all__ = ["MARK", "mark_text", "write_annotation", "write_tracking"]
 
 MARK = "SIMULATED.txt"
 
@@ -46,53 +43,10 @@ def write_tracking(
             "y": np.ascontiguousarray(xy[:, 1]),
         }
     )
-    _write(path, table)
+    layout.write_table(path, table)
     return int(keep.size)
 
 
 def write_annotation(path: Path, events: Sequence[SimulatedEvent]) -> None:
     """Write the annotated intervals of one video."""
-    table = pa.table(
-        {
-            "agent_id": pa.array([b.agent + 1 for b in events], pa.int8()),
-            "target_id": pa.array([b.target + 1 for b in events], pa.int8()),
-            "action": pa.array([b.action for b in events], pa.string()),
-            "start_frame": pa.array([b.start for b in events], pa.int32()),
-            "stop_frame": pa.array([b.stop for b in events], pa.int32()),
-        }
-    )
-    _write(path, table)
-
-
-def _write(path: Path, table: pa.Table) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    # Coordinates hardly repeat, so a dictionary of them would only cost time; without Arrow's own schema in the
-    # file, dictionary-encoded names are read back as the plain strings of the layout.
-    repeated = ["video_frame", "bodypart", "action", "mouse_id"]
-    pq.write_table(table, partial, compression="snappy", use_dictionary=repeated, store_schema=False)
-    partial.replace(path)
-
-
-def write_csv(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
-    """Write `train.csv` or `test.csv` with all 38 columns; a missing value is empty."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, RAW_METADATA_COLUMNS, restval="", extrasaction="raise")
-        writer.writeheader()
-        writer.writerows(rows)
-
-
-def items(mice: int, actions: Sequence[str], self_actions: Sequence[str]) -> list[str]:
-    """Return all ``mouse1,mouse2,attack`` and ``mouse1,self,rear`` of the actions, sorted."""
-    labeled = []
-    for action in actions:
-        for agent in range(1, mice + 1):
-            targets = [SELF] if action in self_actions else [f"mouse{t}" for t in range(1, mice + 1) if t != agent]
-            labeled += [f"mouse{agent},{target},{action}" for target in targets]
-    return sorted(labeled)
-
-
-def as_json(values: Sequence[str]) -> str:
-    """Return a JSON list in a string, as the CSV has it."""
-    return json.dumps(list(values))
+    layout.write_annotation(path, ((e.agent + 1, e.target + 1, e.action, e.start, e.stop) for e in events))

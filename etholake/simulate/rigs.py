@@ -93,6 +93,7 @@ class Rig:
     merge_s: float
 
     def scene(self, seconds: float) -> Scene:
+        """Return arena, mice and frame rate of a video of this rig that lasts `seconds`."""
         return Scene(max(1, round(seconds * self.fps)), self.mice, self.fps, self.width_cm, self.height_cm)
 
 

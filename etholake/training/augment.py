@@ -134,8 +134,9 @@ def _resample(batch: Batch, at_BW: Tensor) -> Batch:
 
 
 def _between(value_BRT: Tensor, low_BW: Tensor, high_BW: Tensor, weight_BW: Tensor) -> Tensor:
-    """Interpolate between two frames; `weight` is that of the higher one, and a frame of weight 0 may be
-    missing.
+    """Interpolate between two frames; `weight_BW` (0..1) is that of the higher one.
+
+    A frame of weight 0 may be missing (NaN): it does not touch the result.
     """
     high = _take(value_BRT, torch.where(weight_BW == 0, low_BW, high_BW))
     low = _take(value_BRT, torch.where(weight_BW == 1, high_BW, low_BW))
@@ -190,8 +191,9 @@ def drop_parts(batch: Batch, hidden_BRK: Tensor) -> Batch:
 
 
 def drop_frames(batch: Batch, hidden_BRTK: Tensor) -> Batch:
-    """Hide points; labels do not change. The two roles of a self action are one animal and lose the same
-    points.
+    """Hide points; labels do not change.
+
+    The two roles of a self action are one animal, so both lose the points that are hidden of the agent.
     """
     same = batch.tracks.is_self_B[:, None, None, None]
     hidden = torch.where(same, hidden_BRTK[:, :1], hidden_BRTK)
@@ -227,11 +229,10 @@ def _hidden(xy_BRTK2: Tensor, hidden_BRTK: Tensor) -> Tensor:
 
 # --- features ---------------------------------------------------------------------------------------------
 def mixup(x_BTF: Tensor, batch: Batch, partner_B: Tensor, weight_B: Tensor) -> tuple[Tensor, Batch]:
-    """Blend scaled features and labels with those of partners (Zhang et al. 2018); `weight` is that of the sample
-    itself.
+    """Blend scaled features and labels with those of partners (Zhang et al. 2018).
 
-    Features are blended, not coordinates, because blended coordinates would be no animal. A target counts where it
-    counts in both.
+    `weight_B` (0..1) is the weight of the sample itself. Features are blended, not coordinates, because blended
+    coordinates would be no animal. A target counts where it counts in both.
     """
     weight = weight_B[:, None, None]
     labels = weight * batch.labels_BTC + (1 - weight) * batch.labels_BTC[partner_B]
@@ -242,8 +243,9 @@ def mixup(x_BTF: Tensor, batch: Batch, partner_B: Tensor, weight_B: Tensor) -> t
 
 
 def mixup_partners(batch: Batch, order_B: Tensor) -> Tensor:
-    """Return partners [B] from a shuffled order: of the same lab, labeled actions and kind (self or pair), else
-    itself.
+    """Return the partner [B] of every sample for `mixup`, from a shuffled order of the samples.
+
+    A partner has the same lab, labeled actions and kind (self or pair); a sample without one is its own.
     """
     weight = torch.arange(len(batch))
     same = (batch.lab_B == batch.lab_B[order_B]) & (batch.tracks.is_self_B == batch.tracks.is_self_B[order_B])

@@ -47,8 +47,7 @@ Scores = Sequence[PairScores]
 
 @dataclass(frozen=True)
 class CrossValidationPlan:
-    """Which models are trained (every configuration and seed, on each fold's rest and on everything), how they are
-    averaged, and whether by a stack.
+    """The models to train (per configuration and seed: each fold's and that of everything), and their combination.
 
     Without a stack the models of everything form one ensemble. With a stack those of each configuration form an
     ensemble, and these are the bases of the stack. With `choose` a configuration is left out if the out-of-fold
@@ -70,8 +69,9 @@ class CrossValidationPlan:
                     yield config, seed, fold
 
     def fields(self, config: str, overrides: Overrides | None) -> Overrides:
-        """Return the overrides of one configuration: `overrides` are {configuration: fields}, or fields for
-        all.
+        """Return the overrides of one configuration.
+
+        `overrides` are {configuration: fields}, or fields for all configurations.
         """
         given = overrides or {}
         return given.get(config, {}) if given.keys() <= {*self.configs, OF_STACK} else given
@@ -187,8 +187,9 @@ def _ensemble(plan: CrossValidationPlan, members: Sequence[_Trained]) -> tuple[M
 def _choose(
     data: TrainingData, plan: CrossValidationPlan, trained: Sequence[_Trained], splits: Sequence[Split]
 ) -> tuple[list[str], str]:
-    """Return the configurations of the best out-of-fold score, and a sentence on it; all of them, unless fewer are
-    better by `CHOICE_GAIN`.
+    """Return the configurations of the best out-of-fold score, and a sentence on it.
+
+    These are all of them, unless fewer are better by `CHOICE_GAIN`.
     """
     spans = [span for split in splits for span in split.test]
     scores: dict[tuple[str, ...], float] = {}

@@ -20,8 +20,9 @@ class Ema:
 
     @torch.no_grad()
     def update(self, network: nn.Module, step: int) -> None:
-        """Update after `step` steps (from 1); early the average is short, so that random weights soon lose
-        their effect.
+        """Move the average towards the network's weights, after `step` steps (from 1).
+
+        Early the average is short, so that the random weights of the start soon lose their effect.
         """
         keep = min(self.decay, step / (10 + step))
         for name, value in network.state_dict().items():

@@ -117,8 +117,9 @@ def _occurring(base: Model) -> set[str]:
 
 
 def _take_weights(network: nn.Module, base: nn.Module, keep_C: Tensor, layers: VocabularyLayers) -> None:
-    """Copy the weights of `base` into `network`; of entries by action only those to `keep_C` (of base's
-    actions).
+    """Copy the weights of `base` into `network`.
+
+    Of layers with an entry per action only the entries of base's actions in `keep_C` are copied.
     """
     state = dict(base.state_dict())
     own = network.state_dict()

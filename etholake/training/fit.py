@@ -120,12 +120,12 @@ def annotated(video: LabelledVideo) -> AnnotatedVideo:
 def _loop(
     base: Model | None, seed: int, checkpoints: Path | None, group: Group, on_epoch: OnEpoch | None
 ) -> partial[Fitted]:
-    """The shared loop for networks, bound to this run."""
+    """Return the shared loop for networks, bound to this run."""
     return partial(train_network, seed=seed, base=base, checkpoints=checkpoints, group=group, on_epoch=on_epoch)
 
 
 def _only_epoch(validation: Mapping[str, Any] | None, seconds: float) -> dict[str, float | None]:
-    """The history's row of a family that is trained in one go, without a loss."""
+    """Return the history's row of a family that is trained in one go, without a loss."""
     return {
         "epoch": 1, "train_loss": None, "val_score": validation["score"] if validation else None, "lr": None,
         "seconds": round(seconds, 2),

@@ -25,8 +25,9 @@ DIGITS = 3
 
 
 def to_table(scores: Iterable[tuple[int, PairScores]]) -> pa.Table:
-    """Return rows of `out_of_fold`, sorted, for (fold, probabilities); frames that were not predicted (NaN)
-    have none.
+    """Return the sorted rows of `out_of_fold` for pairs of fold and probabilities.
+
+    Frames that were not predicted (NaN) have no row.
     """
     tables = [_rows(fold, pair) for fold, pair in scores]
     joined = pa.concat_tables(tables) if tables else arrow_schema(TABLE).empty_table()
@@ -34,8 +35,9 @@ def to_table(scores: Iterable[tuple[int, PairScores]]) -> pa.Table:
 
 
 def from_table(table: pa.Table) -> list[PairScores]:
-    """Return probabilities by (video, agent, target, fold) for rows of `out_of_fold`; NaN where there is no
-    row.
+    """Return the probabilities that rows of `out_of_fold` hold, one entry per (video, agent, target, fold).
+
+    A frame without a row is NaN.
     """
     columns = {name: table[name].to_numpy(zero_copy_only=False) for name in table.column_names}
     keys = ["video_id", "agent_id", "target_id", "fold"]

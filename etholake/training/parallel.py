@@ -19,7 +19,7 @@ __all__ = ["ALONE", "Group", "group"]
 
 @dataclass(frozen=True)
 class Group:
-    """This process, its number among `size` processes, and its device."""
+    """The number of a process among `size` processes, and its device."""
 
     rank: int
     size: int

@@ -47,7 +47,7 @@ def run_fingerprint(data: TrainingData, split: Split, config: Mapping[str, Any],
 
 @dataclass(frozen=True)
 class Drawn:
-    """This process's part of an augmented batch, its scaled features, and the loss entries of the whole batch."""
+    """One process's part of an augmented batch: scaled features, and the loss entries of the whole batch."""
 
     batch: Batch
     x_BTF: Tensor
@@ -56,7 +56,7 @@ class Drawn:
 
 @dataclass
 class Progress:
-    """How far a run is. With weights and optimiser this is the content of a checkpoint."""
+    """Progress of a run. With weights and optimiser this is the content of a checkpoint."""
 
     step: int = 0
     epoch: int = 1

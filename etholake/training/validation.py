@@ -1,5 +1,6 @@
-"""Validate a model on held-out spans: probabilities cut to them, post-processing fitted there, the official
-score.
+"""Validate a model on held-out spans.
+
+Its probabilities are cut to the spans, post-processing is fitted there, and the official score is computed.
 """
 
 from __future__ import annotations
@@ -61,8 +62,10 @@ class HeldOut:
         before: PostProcessing | None = None,
         occurring: Mapping[str, Collection[str]] | None = None,
     ) -> PostProcessing:
-        """Return post-processing fitted on these spans (see `post_processing.fit`); the model's own if none was
-        predicted. `occurring` are the lab's actions, by default those that the model learnt.
+        """Return post-processing fitted on these spans (see `post_processing.fit`).
+
+        Without any prediction it is the model's own. `occurring` are the actions by lab, by default those that the
+        model learnt.
         """
         if not self.pairs:
             return model.post_processing
@@ -93,8 +96,9 @@ class HeldOut:
 def decide(
     model: Model, videos: Sequence[LabelledVideo], spans: Sequence[Span], before: PostProcessing | None = None
 ) -> dict[str, Any] | None:
-    """Fit the model's post-processing on held-out spans; return its score on them (which flatters a little), or
-    None.
+    """Fit the model's post-processing on held-out spans and return its score on the same spans.
+
+    The score flatters a little for that reason. Returns None without annotated events.
     """
     held_out = HeldOut.of(model, videos, spans)
     model.post_processing = held_out.fit(model, before=before)

@@ -45,13 +45,16 @@ class Pair:
 
     @property
     def columns(self) -> list[int]:
+        """The classes that are labeled behaviors of the pair."""
         return list(self.events)
 
     @property
     def length(self) -> int:
+        """The number of frames at 30 Hz."""
         return len(self.video.tracks.xy_TMK2)
 
     def trains(self, frame: int) -> bool:
+        """Return whether a frame at 30 Hz lies in a training span."""
         return bool(((self.train[:, 0] <= frame) & (frame < self.train[:, 1])).any())
 
 

@@ -45,13 +45,13 @@ class Table:
 
 
 class Catalog(Protocol):
-    """Where names become tables."""
+    """The catalog in which names become tables."""
 
     def table(self, database: str, name: str, position: tuple[int, int] | None = None) -> Table: ...
 
 
 def table_of(entry: dict[str, Any], partitions: list[dict[str, Any]]) -> Table:
-    """A Glue table (as GetTable gives it) with its partitions."""
+    """Return a Glue table (as GetTable gives it) with its partitions."""
     storage = entry.get("StorageDescriptor") or {}
     parameters = dict(entry.get("Parameters") or {})
     serde = storage.get("SerdeInfo") or {}
@@ -90,7 +90,7 @@ def _partition(entry: dict[str, Any]) -> Partition:
 
 
 def _view_sql(original: str) -> str:
-    """The SQL inside `/* Presto View: <base64 of JSON> */`."""
+    """Return the SQL inside `/* Presto View: <base64 of JSON> */`."""
     head = "/* Presto View: "
     if not original.startswith(head):
         raise QueryError("INVALID_VIEW", "View was not created by Athena (no '/* Presto View: … */' text)")
@@ -122,13 +122,17 @@ class GlueCatalog:
 
     def entry(self, database: str, name: str) -> dict[str, Any] | None:
         """GetTable, None if it does not exist."""
-        found = self.backend.databases.get(database.lower())
-        table = found.tables.get(name.lower()) if found else None
+        catalog_database = self.backend.databases.get(database.lower())
+        table = catalog_database.tables.get(name.lower()) if catalog_database else None
         return table.as_dict() if table is not None else None
 
     def entries(self, database: str) -> list[dict[str, Any]]:
-        found = self.backend.databases.get(database.lower())
-        return [found.tables[name].as_dict() for name in sorted(found.tables)] if found else []
+        catalog_database = self.backend.databases.get(database.lower())
+        return (
+            [catalog_database.tables[name].as_dict() for name in sorted(catalog_database.tables)]
+            if catalog_database
+            else []
+        )
 
     def partition_entries(self, database: str, name: str) -> list[dict[str, Any]]:
         table = self.backend.databases[database.lower()].tables[name.lower()]
@@ -140,6 +144,8 @@ class GlueCatalog:
         if database == information.SCHEMA and name in information.TABLES:
             return Table(database, name, [], view=information.query(self, name))
         entry = self.entry(database, name)
+        if entry is None and (partitions := self._partitions_table(database, name)):
+            return partitions
         if entry is None:
             if database != information.SCHEMA:
                 self.require_database(database, position)
@@ -147,3 +153,15 @@ class GlueCatalog:
                 "TABLE_NOT_FOUND", f"{at(position)}Table 'awsdatacatalog.{database}.{name}' does not exist"
             )
         return table_of(entry, self.partition_entries(database, name))
+
+    def _partitions_table(self, database: str, name: str) -> Table | None:
+        """Return ``"t$partitions"``: one row a partition, of the keys' types; None if `t` has no keys."""
+        from local_mock.athena import information
+
+        base, _, kind = name.rpartition("$")
+        entry = self.entry(database, base) if kind == "partitions" else None
+        if entry is None or not entry.get("PartitionKeys"):
+            return None
+        table = table_of(entry, self.partition_entries(database, base))
+        rows = [p.values for p in table.partitions]
+        return Table(database, name, [], view=information.partitions(table.partition_keys, rows))

@@ -14,16 +14,15 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote as url_unquote
 
-from local_mock.athena import ddl
+from local_mock.athena import hive
 from local_mock.athena.catalog import GlueCatalog
-from local_mock.athena.ddl import _bracketed as bracketed
 from local_mock.athena.errors import QueryError, not_supported
 from local_mock.athena.sqltypes import VARCHAR, Type
-from local_mock.athena.statements import NAME, Statement, split_values, unquote
+from local_mock.athena.statements import NAME, Statement, unquote
 from local_mock.athena.translate.queries import Compiled
 from local_mock.data import DataAccess
 
-__all__ = ["add_partitions", "bracketed", "create_table", "new_id", "run"]
+__all__ = ["add_partitions", "create_table", "new_id", "run"]
 
 Rows = tuple[list[str], list[Type], list[list[str]]]
 _NOTHING: Rows = ([], [], [])
@@ -45,15 +44,17 @@ def run(
     method = getattr(command, statement.kind, None)
     if method is None:
         raise not_supported(f"the statement {statement.sql.split()[0].upper()}")
-    found: Rows = method(statement.sql)
-    return found
+    rows: Rows = method(statement.sql)
+    return rows
 
 
 def create_table(
     catalog: GlueCatalog, database: str, name: str, columns: list[dict[str, str]], keys: list[dict[str, str]],
     descriptor: dict[str, Any], parameters: dict[str, str], **extra: Any,
 ) -> None:  # fmt: skip
-    """Put a table into Glue."""
+    """Put a table into Glue. Athena makes the database `default` there when something is put into it."""
+    if database == "default" and database not in catalog.backend.databases:
+        catalog.backend.create_database(database, {"Name": database})
     catalog.backend.create_table(
         database, name,
         {"Name": name, "TableType": "EXTERNAL_TABLE", "Parameters": parameters, "PartitionKeys": keys,
@@ -65,8 +66,8 @@ def add_partitions(catalog: GlueCatalog, database: str, name: str, partitions: d
     """Register partitions that the catalog lacks; returns how many were new."""
     entry = catalog.entry(database, name)
     assert entry is not None
-    known = {tuple(p["Values"]) for p in catalog.partition_entries(database, name)}
-    new = {v: location for v, location in partitions.items() if v not in known}
+    existing = {tuple(p["Values"]) for p in catalog.partition_entries(database, name)}
+    new = {v: location for v, location in partitions.items() if v not in existing}
     for values, location in new.items():
         descriptor = {**entry["StorageDescriptor"], "Location": location}
         catalog.backend.create_partition(database, name, {"Values": list(values), "StorageDescriptor": descriptor})
@@ -99,25 +100,22 @@ class _Commands:
 
     # --- databases ----------------------------------------------------------------------------------------
     def create_database(self, sql: str) -> Rows:
-        m = self._match(
-            rf"CREATE\s+(?:DATABASE|SCHEMA)\s+(IF\s+NOT\s+EXISTS\s+)?({NAME})(?:\s+COMMENT\s+'((?:[^']|'')*)')?(?:\s+LOCATION\s+'([^']*)')?(?:\s+WITH\s+DBPROPERTIES\s*\((.*)\))?",
-            sql,
-        )
-        name = unquote(m.group(2))[-1]
+        wanted = hive.parse_create_database(sql)
+        name = wanted.name
         if self.catalog.has_database(name) and (name != "default" or name in self.catalog.backend.databases):
-            if m.group(1):
+            if wanted.if_not_exists:
                 return _NOTHING
             raise QueryError(
                 "",
                 f"FAILED: Execution Error, return code 1 from org.apache.hadoop.hive.ql.exec.DDLTask. Database {name} already exists",
             )
         request: dict[str, Any] = {"Name": name}
-        if m.group(3):
-            request["Description"] = ddl.string(m.group(3))
-        if m.group(4):
-            request["LocationUri"] = m.group(4)
-        if m.group(5):
-            request["Parameters"] = ddl.properties(m.group(5))
+        if wanted.comment:
+            request["Description"] = wanted.comment
+        if wanted.location:
+            request["LocationUri"] = wanted.location
+        if wanted.parameters:
+            request["Parameters"] = wanted.parameters
         self.catalog.backend.create_database(name, request)
         return _NOTHING
 
@@ -138,7 +136,7 @@ class _Commands:
 
     # --- tables and views ---------------------------------------------------------------------------------
     def create_table(self, sql: str) -> Rows:
-        wanted = ddl.parse_create_table(sql)
+        wanted = hive.parse_create_table(sql)
         name = wanted.name[-1]
         database = wanted.name[-2] if len(wanted.name) > 1 else self.database
         self.catalog.require_database(database)
@@ -149,12 +147,7 @@ class _Commands:
                 "",
                 f"FAILED: Execution Error, return code 1 from org.apache.hadoop.hive.ql.exec.DDLTask. AlreadyExistsException(message:Table {name} already exists)",
             )
-        columns, keys = (
-            [{"Name": n, "Type": t, **({"Comment": c} if c else {})} for n, t, c in group]
-            for group in (wanted.columns, wanted.partitions)
-        )
-        if database not in self.catalog.backend.databases:
-            self.catalog.backend.create_database(database, {"Name": database})
+        columns, keys = ([column.entry() for column in group] for group in (wanted.columns, wanted.partitions))
         create_table(
             self.catalog,
             database,
@@ -239,30 +232,33 @@ class _Commands:
 
     # --- ALTER TABLE --------------------------------------------------------------------------------------
     def alter_table(self, sql: str) -> Rows:
-        m = self._match(rf"ALTER\s+TABLE\s+({NAME})\s+(.*)", sql)
-        database, name, entry = self._entry(m.group(1))
-        action = m.group(2).strip()
-        if re.match(r"ADD\s+(IF\s+NOT\s+EXISTS\s+)?PARTITION\b", action, re.IGNORECASE):
-            self._add_partitions(database, name, entry, action)
-        elif re.match(r"DROP\s+(IF\s+EXISTS\s+)?PARTITION\b", action, re.IGNORECASE):
-            self._drop_partitions(database, name, entry, action)
-        elif found := re.match(
-            r"(PARTITION\s*(\(.*?\))\s*)?SET\s+LOCATION\s+'([^']+)'$", action, re.IGNORECASE | re.DOTALL
-        ):
-            self._set_location(database, name, entry, found)
-        elif found := re.match(r"SET\s+TBLPROPERTIES\s*\((.*)\)$", action, re.IGNORECASE | re.DOTALL):
-            self._update(
-                database,
-                name,
-                entry,
-                Parameters={**(entry.get("Parameters") or {}), **ddl.properties(found.group(1))},
-            )
-        elif found := re.match(r"ADD\s+COLUMNS\s*\((.*)\)$", action, re.IGNORECASE | re.DOTALL):
-            self._columns(database, name, entry, entry["StorageDescriptor"]["Columns"], found.group(1))
-        elif found := re.match(r"REPLACE\s+COLUMNS\s*\((.*)\)$", action, re.IGNORECASE | re.DOTALL):
-            self._columns(database, name, entry, [], found.group(1))
-        else:
-            raise not_supported(f"ALTER TABLE … {' '.join(action.split()[:2])}")
+        wanted = hive.parse_alter_table(sql)
+        database = wanted.name[-2] if len(wanted.name) > 1 else self.database
+        database, name, entry = self._entry(f"`{database}`.`{wanted.name[-1]}`")
+        match wanted.action:
+            case hive.AddPartitions():
+                self._add_partitions(database, name, entry, wanted.action)
+            case hive.DropPartitions():
+                self._drop_partitions(database, name, entry, wanted.action)
+            case hive.RenamePartition(old, new):
+                self._change_partition(database, name, entry, old, {"Values": list(self._spec(entry, new))})
+            case hive.SetLocation(None, location):
+                self._describe_storage(database, name, entry, Location=location)
+            case hive.SetLocation(values, location):
+                self._change_partition(database, name, entry, values or {}, {}, location)
+            case hive.SetProperties(parameters):
+                self._update(database, name, entry, Parameters={**(entry.get("Parameters") or {}), **parameters})
+            case hive.SetColumns(columns, replace):
+                before = [] if replace else entry["StorageDescriptor"]["Columns"]
+                self._describe_storage(database, name, entry, Columns=[*before, *(c.entry() for c in columns)])
+            case hive.ChangeColumn(old, column):
+                columns = entry["StorageDescriptor"]["Columns"]
+                if old not in (c["Name"].lower() for c in columns):
+                    raise QueryError(
+                        "", f"FAILED: SemanticException [Error 10002]: Invalid column reference {old}"
+                    )
+                changed = [column.entry() if c["Name"].lower() == old else c for c in columns]
+                self._describe_storage(database, name, entry, Columns=changed)
         return _NOTHING
 
     def _update(self, database: str, name: str, entry: dict[str, Any], **changes: Any) -> None:
@@ -271,74 +267,56 @@ class _Commands:
             database, name, {k: v for k, v in entry.items() if k not in drop} | changes
         )
 
-    def _columns(self, database: str, name: str, entry: dict[str, Any], before: list[Any], listing: str) -> None:
-        new = [
-            {"Name": n, "Type": t, **({"Comment": c} if c else {})}
-            for n, t, c in map(ddl._column, split_values(listing))
-        ]
-        self._update(
-            database, name, entry, StorageDescriptor={**entry["StorageDescriptor"], "Columns": [*before, *new]}
-        )
+    def _describe_storage(self, database: str, name: str, entry: dict[str, Any], **changes: Any) -> None:
+        self._update(database, name, entry, StorageDescriptor={**entry["StorageDescriptor"], **changes})
 
-    def _spec(self, entry: dict[str, Any], listing: str) -> tuple[str, ...]:
-        given = {}
-        for item in split_values(listing):
-            key, _, value = item.partition("=")
-            given[unquote(key)[-1]] = ddl.string(value.strip().strip("'\""))
+    def _spec(self, entry: dict[str, Any], values: dict[str, str]) -> tuple[str, ...]:
         keys = [k["Name"].lower() for k in entry.get("PartitionKeys") or []]
-        if set(given) != set(keys):
+        if set(values) != set(keys):
             raise QueryError(
                 "",
-                f"FAILED: SemanticException [Error 10001]: partition spec {given} does not match the partition keys {keys}",
+                f"FAILED: SemanticException [Error 10001]: partition spec {values} does not match the partition keys {keys}",
             )
-        return tuple(given[k] for k in keys)
+        return tuple(values[k] for k in keys)
 
-    def _add_partitions(self, database: str, name: str, entry: dict[str, Any], action: str) -> None:
-        lenient = bool(re.match(r"ADD\s+IF\s+NOT", action, re.IGNORECASE))
-        known = {tuple(p["Values"]) for p in self.catalog.partition_entries(database, name)}
-        wanted: dict[tuple[str, ...], str] = {}
-        for found in re.finditer(r"PARTITION\s*\(([^)]*)\)(?:\s*LOCATION\s+'([^']+)')?", action, re.IGNORECASE):
-            values = self._spec(entry, found.group(1))
-            if values in known and not lenient:
+    def _add_partitions(self, database: str, name: str, entry: dict[str, Any], wanted: hive.AddPartitions) -> None:
+        existing = {tuple(p["Values"]) for p in self.catalog.partition_entries(database, name)}
+        locations: dict[tuple[str, ...], str] = {}
+        for given, location in wanted.partitions:
+            values = self._spec(entry, given)
+            if values in existing and not wanted.lenient:
                 raise QueryError(
                     "",
                     f"FAILED: Execution Error, return code 1 from org.apache.hadoop.hive.ql.exec.DDLTask. Partition already exists: {list(values)}",
                 )
             keys = [k["Name"] for k in entry["PartitionKeys"]]
-            default = (
-                entry["StorageDescriptor"]["Location"].rstrip("/")
-                + "/"
-                + "".join(f"{k}={v}/" for k, v in zip(keys, values, strict=True))
-            )
-            wanted[values] = found.group(2) or default
-        add_partitions(self.catalog, database, name, wanted)
+            folders = "".join(f"{k}={v}/" for k, v in zip(keys, values, strict=True))
+            locations[values] = location or f"{entry['StorageDescriptor']['Location'].rstrip('/')}/{folders}"
+        add_partitions(self.catalog, database, name, locations)
 
-    def _drop_partitions(self, database: str, name: str, entry: dict[str, Any], action: str) -> None:
-        lenient = bool(re.match(r"DROP\s+IF\s+EXISTS", action, re.IGNORECASE))
-        known = {tuple(p["Values"]) for p in self.catalog.partition_entries(database, name)}
-        for found in re.finditer(r"PARTITION\s*\(([^)]*)\)", action, re.IGNORECASE):
-            values = self._spec(entry, found.group(1))
-            if values in known:
+    def _drop_partitions(
+        self, database: str, name: str, entry: dict[str, Any], wanted: hive.DropPartitions
+    ) -> None:
+        existing = {tuple(p["Values"]) for p in self.catalog.partition_entries(database, name)}
+        for given in wanted.partitions:
+            values = self._spec(entry, given)
+            if values in existing:
                 self.catalog.backend.delete_partition(database, name, list(values))
-            elif not lenient:
+            elif not wanted.lenient:
                 raise QueryError(
                     "", f"FAILED: SemanticException [Error 10006]: Partition not found {list(values)}"
                 )
 
-    def _set_location(self, database: str, name: str, entry: dict[str, Any], found: re.Match[str]) -> None:
-        location = found.group(3)
-        if not found.group(2):
-            self._update(
-                database, name, entry, StorageDescriptor={**entry["StorageDescriptor"], "Location": location}
-            )
-            return
-        values = list(self._spec(entry, found.group(2)[1:-1]))
+    def _change_partition(
+        self, database: str, name: str, entry: dict[str, Any], given: dict[str, str], changes: dict[str, Any],
+        location: str | None = None,
+    ) -> None:  # fmt: skip
+        values = list(self._spec(entry, given))
         for partition in self.catalog.partition_entries(database, name):
             if partition["Values"] == values:
-                descriptor = {**partition["StorageDescriptor"], "Location": location}
-                self.catalog.backend.update_partition(
-                    database, name, {"Values": values, "StorageDescriptor": descriptor}, values
-                )
+                descriptor = partition["StorageDescriptor"] | ({"Location": location} if location else {})
+                request = {"Values": values, "StorageDescriptor": descriptor, **changes}
+                self.catalog.backend.update_partition(database, name, request, values)
                 return
         raise QueryError("", f"FAILED: SemanticException [Error 10006]: Partition not found {values}")
 
@@ -347,17 +325,17 @@ class _Commands:
         database, name, entry = self._entry(m.group(1))
         keys = [k["Name"].lower() for k in entry.get("PartitionKeys") or []]
         root = entry["StorageDescriptor"]["Location"].rstrip("/") + "/"
-        found: dict[tuple[str, ...], str] = {}
+        folders: dict[tuple[str, ...], str] = {}
         for item in self.data.list(root):
             parts = item.uri[len(root) :].split("/")[: len(keys)]
             if len(parts) == len(keys) and all(
                 p.lower().startswith(f"{k}=") for p, k in zip(parts, keys, strict=True)
             ):
                 values = tuple(url_unquote(p.partition("=")[2]) for p in parts)
-                found[values] = root + "/".join(parts) + "/"
-        known = {tuple(p["Values"]) for p in self.catalog.partition_entries(database, name)}
-        new = [v for v in found if v not in known]
-        add_partitions(self.catalog, database, name, found)
+                folders[values] = root + "/".join(parts) + "/"
+        existing = {tuple(p["Values"]) for p in self.catalog.partition_entries(database, name)}
+        new = [v for v in folders if v not in existing]
+        add_partitions(self.catalog, database, name, folders)
         shown = [f"{name}:" + "/".join(f"{k}={x}" for k, x in zip(keys, v, strict=True)) for v in new]
         rows = (
             [
@@ -429,25 +407,31 @@ class _Commands:
         if entry.get("TableType") == "VIRTUAL_VIEW":
             view = self.catalog.table(database, name).view or ""
             return [f"CREATE VIEW {database}.{name} AS", *view.splitlines()]
-        storage = entry["StorageDescriptor"]
+        storage, parameters = entry["StorageDescriptor"], dict(entry.get("Parameters") or {})
 
-        def listed(columns: list[dict[str, str]]) -> list[str]:
-            ends = [", "] * (len(columns) - 1) + [")"]
-            return [f"  `{c['Name']}` {c['Type']}{end}" for c, end in zip(columns, ends, strict=True)]
+        def listed(items: list[str]) -> list[str]:
+            return [f"  {item}{end}" for item, end in zip(items, [", "] * (len(items) - 1) + [")"], strict=True)]
+
+        def columns(entries: list[dict[str, str]]) -> list[str]:
+            comments = (f" COMMENT {hive.quoted(c['Comment'])}" if c.get("Comment") else "" for c in entries)
+            return listed([f"`{c['Name']}` {c['Type']}{text}" for c, text in zip(entries, comments, strict=True)])
 
         keys = entry.get("PartitionKeys") or []
-        lines = [f"CREATE EXTERNAL TABLE `{database}.{name}`(", *listed(storage["Columns"])]
-        lines += ["PARTITIONED BY ( ", *listed(keys)] if keys else []
-        lines += ["ROW FORMAT SERDE ", f"  '{storage['SerdeInfo']['SerializationLibrary']}' "]
-        lines += [
-            "STORED AS INPUTFORMAT ",
-            f"  '{storage['InputFormat']}' ",
-            "OUTPUTFORMAT ",
-            f"  '{storage['OutputFormat']}'",
+        lines = [f"CREATE EXTERNAL TABLE `{database}.{name}`(", *columns(storage["Columns"])]
+        if comment := parameters.pop("comment", ""):
+            lines.append(f"COMMENT {hive.quoted(comment)}")
+        lines += ["PARTITIONED BY ( ", *columns(keys)] if keys else []
+        if storage.get("BucketColumns"):
+            lines += ["CLUSTERED BY ( ", *listed([f"`{c}`" for c in storage["BucketColumns"]])]
+            lines.append(f"INTO {storage['NumberOfBuckets']} BUCKETS")
+        lines += _row_format(storage["SerdeInfo"])
+        lines += ["STORED AS INPUTFORMAT ", f"  '{storage['InputFormat']}' "]
+        lines += ["OUTPUTFORMAT ", f"  '{storage['OutputFormat']}'"]
+        lines += ["LOCATION", f"  {hive.quoted(storage['Location'])}"]
+        pairs = [
+            f"{hive.quoted(k)}={hive.quoted(str(v))}" for k, v in sorted(parameters.items()) if k != "EXTERNAL"
         ]
-        lines += ["LOCATION", f"  '{storage['Location']}'"]
-        pairs = [f"  '{k}'='{v}'" for k, v in sorted((entry.get("Parameters") or {}).items()) if k != "EXTERNAL"]
-        return lines + (["TBLPROPERTIES (", *(p + ", " for p in pairs[:-1]), pairs[-1] + ")"] if pairs else [])
+        return lines + (["TBLPROPERTIES (", *listed(pairs)] if pairs else [])
 
     def describe(self, sql: str) -> Rows:
         m = self._match(rf"DESC(?:RIBE)?\s+(?:EXTENDED\s+|FORMATTED\s+)?({NAME})", sql)
@@ -468,3 +452,19 @@ class _Commands:
             ]
         # One cell a row, tabs inside, under the names of three columns: so does Athena, and clients split it.
         return ["col_name", "data_type", "comment"], [VARCHAR] * 3, rows
+
+
+def _row_format(serde: dict[str, Any]) -> list[str]:
+    """Return the lines of ROW FORMAT: delimiters of text files, or a SerDe with its properties."""
+    library, parameters = serde["SerializationLibrary"], dict(serde.get("Parameters") or {})
+    delimiters = dict(hive.DELIMITERS)
+    if library == hive.LAZY and set(parameters) <= {*delimiters.values(), "serialization.format"}:
+        clauses = [
+            f"  {words} {hive.quoted(parameters[key])} " for words, key in delimiters.items() if key in parameters
+        ]
+        return ["ROW FORMAT DELIMITED ", *clauses]
+    lines = ["ROW FORMAT SERDE ", f"  '{library}' "]
+    if parameters and parameters != {"serialization.format": "1"}:
+        pairs = [f"  {hive.quoted(k)}={hive.quoted(str(v))}" for k, v in sorted(parameters.items())]
+        lines += ["WITH SERDEPROPERTIES ( ", *(pair + ", " for pair in pairs[:-1]), pairs[-1] + ") "]
+    return lines

@@ -44,13 +44,13 @@ class CreateTable:
 
 
 def string(text: str) -> str:
-    """The value of a quoted literal."""
+    """Return the value of a quoted literal."""
     return text.replace("''", "'").replace("\\t", "\t")
 
 
 def properties(listing: str) -> dict[str, str]:
-    """`'k'='v', …` as a dict."""
-    found = {}
+    """Return `'k'='v', …` as a dict."""
+    values = {}
     for item in split_values(listing):
         match = re.fullmatch(r"\s*['\"]([^'\"]+)['\"]\s*=\s*(?:'((?:[^']|'')*)'|\"([^\"]*)\")\s*", item)
         if match is None:
@@ -58,8 +58,8 @@ def properties(listing: str) -> dict[str, str]:
                 "",
                 f"FAILED: ParseException line 1:1 cannot recognize input near '{item.strip()[:40]}' in table properties",
             )
-        found[match.group(1)] = string(match.group(2) if match.group(2) is not None else match.group(3))
-    return found
+        values[match.group(1)] = string(match.group(2) if match.group(2) is not None else match.group(3))
+    return values
 
 
 def parse_create_table(sql: str) -> CreateTable:
@@ -122,7 +122,7 @@ def _storage_clause(rest: str) -> dict[str, Any]:
 
 
 def storage(name: str, parameters: dict[str, str], serde: str | None = None) -> dict[str, Any]:
-    """Formats and SerDe of a StorageDescriptor."""
+    """Return formats and SerDe of a StorageDescriptor."""
     reader, writer, library = _FORMATS[name]
     return {
         "InputFormat": reader,
@@ -149,7 +149,7 @@ def _column(item: str) -> tuple[str, str, str]:
 
 
 def _bracketed(text: str, start: int) -> tuple[str, int]:
-    """The inside of the parenthesis that opens at `start`, and the index after it."""
+    """Return the inside of the parenthesis that opens at `start`, and the index after it."""
     depth, quoted = 0, ""
     for i in range(start, len(text)):
         char = text[i]

@@ -4,7 +4,6 @@ Only the parser of sqlglot is used: the tree is compiled by `translate/`, which 
 know, so nothing reaches DuckDB that was not understood here.
 """
 
-# ruff: noqa: E501 - one line a message or table
 from __future__ import annotations
 
 import re
@@ -22,7 +21,7 @@ __all__ = ["AthenaGrammar", "parse_query", "position", "strip"]
 
 
 def _typed_literal(_parser: Any, this: exp.Expression, to: exp.DataType) -> exp.Cast:
-    """`DATE '…'`: a CAST that remembers that it was written so."""
+    """Return `DATE '…'`: a CAST that remembers that it was written so."""
     node = exp.Cast(this=this, to=to)
     node.meta["literal"] = True
     return node
@@ -48,7 +47,7 @@ class AthenaGrammar(Trino):  # sqlglot registers dialects by class name: not "At
         }
 
         def _parse_value(self, values: bool = True) -> Any:
-            """A row of VALUES remembers whether it stood in parentheses: `ROW(1, 2)` is two columns, `(ROW(1, 2))` one."""
+            """Parse a row of VALUES and mark parentheses: `ROW(1, 2)` is two columns, `(ROW(1, 2))` is one."""
             bare = self._curr is not None and self._curr.token_type != TokenType.L_PAREN
             made = super()._parse_value(values)
             if made is not None and bare:
@@ -74,7 +73,7 @@ class AthenaGrammar(Trino):  # sqlglot registers dialects by class name: not "At
 
 
 def strip(sql: str) -> str:
-    """The statement without surrounding space, comments at its head and the final semicolon."""
+    """Return the statement without surrounding space, comments at its head and the final semicolon."""
     text = sql.strip()
     while match := re.match(r"(--[^\n]*(\n|$)|/\*.*?\*/)\s*", text, re.DOTALL):
         text = text[match.end() :]

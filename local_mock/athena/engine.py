@@ -94,7 +94,7 @@ class Session:
         return list(zip(*(column.to_pylist() for column in table.columns), strict=True))
 
     def convert(self, request: dict[str, Any]) -> Path:
-        """A text file as Parquet (`serde.py`), made once per content, types and settings."""
+        """Return a text file as Parquet (`serde.py`), made once per content, types and settings."""
         stat = Path(request["source"]).stat()
         key = json.dumps([request, stat.st_mtime_ns, stat.st_size, stat.st_ino], sort_keys=True)
         target = self._engine.texts / f"{hashlib.sha256(key.encode()).hexdigest()[:40]}.parquet"
@@ -105,7 +105,7 @@ class Session:
         return target
 
     def bind(self, compiled: Compiled) -> str:
-        """The SQL with its scans bound; adds their bytes to `scanned`."""
+        """Return the SQL with its scans bound; adds their bytes to `scanned`."""
         sql = compiled.sql
         for scan in compiled.scans:
             if scan.token in sql:
@@ -117,12 +117,12 @@ class Session:
         return sql
 
     def texts(self, compiled: Compiled) -> pa.Table:
-        """The result as text columns, as Athena prints them."""
+        """Return the result as text columns, as Athena prints them."""
         cells = ", ".join(f"{as_output(f'c{i}', c.type)} AS c{i}" for i, c in enumerate(compiled.columns))
         return self.arrow(f"SELECT {cells} FROM ({self.bind(compiled)})")
 
     def arrow(self, sql: str) -> pa.Table:
-        """The result of compiled SQL. Raises QueryError."""
+        """Return the result of compiled SQL. Raises QueryError."""
         return self._run({"sql": sql, "functions": called(sql)})
 
     def _run(self, request: dict[str, Any]) -> pa.Table:
@@ -160,7 +160,7 @@ _OWN = re.compile(r"\b([A-Z][A-Z_]{5,}): (.*)", re.DOTALL)
 
 
 def translated(kind: str, text: str, limits: Limits) -> QueryError:
-    """A DuckDB error in Trino's vocabulary."""
+    """Return a DuckDB error in Trino's vocabulary."""
     message = text.partition("\n")[0]
     if kind in ("Lost", "OutOfMemoryException") or "bad_alloc" in text or "MemoryError" in text:
         share = limits.memory_bytes // limits.processes // 2**20

@@ -21,10 +21,10 @@ class ApiError(Exception):
 
 
 def at(position: tuple[int, int] | None) -> str:
-    """`line 1:8: ` for a position, nothing without one."""
+    """Return `line 1:8: ` for a position, nothing without one."""
     return f"line {position[0]}:{position[1]}: " if position else ""
 
 
 def not_supported(what: str, position: tuple[int, int] | None = None) -> QueryError:
-    """An idiom that Athena has and this mock does not translate faithfully."""
+    """Return an idiom that Athena has and this mock does not translate faithfully."""
     return QueryError("NOT_SUPPORTED", f"{at(position)}{what} is not supported by local_mock")

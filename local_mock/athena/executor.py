@@ -12,14 +12,14 @@ import pyarrow as pa
 
 from local_mock.athena import commands
 from local_mock.athena.catalog import GlueCatalog
-from local_mock.athena.ddl import storage
 from local_mock.athena.dialect import parse_query
 from local_mock.athena.engine import Engine, Session
 from local_mock.athena.errors import QueryError, not_supported
 from local_mock.athena.functions.values import arrow_type
+from local_mock.athena.hive import storage
 from local_mock.athena.scan import file_format
 from local_mock.athena.sqltypes import BIGINT, VARCHAR, Type
-from local_mock.athena.statements import NAME, Statement, unquote
+from local_mock.athena.statements import NAME, Statement, bracketed, unquote
 from local_mock.athena.translate.casts import cast, widen
 from local_mock.athena.translate.queries import Compiled, compile_query
 from local_mock.athena.writes import Written, options, write_rows
@@ -29,7 +29,7 @@ __all__ = ["Executor", "Outcome"]
 
 @dataclass
 class Outcome:
-    """What a statement gave: text columns, or nothing but an update count and a manifest."""
+    """The result of a statement: text columns, or only an update count and a manifest."""
 
     names: list[str] = field(default_factory=list)
     types: list[Type] = field(default_factory=list)
@@ -102,7 +102,7 @@ class Executor:
             raise QueryError("SYNTAX_ERROR", "line 1:1: CREATE TABLE name AS query expected")
         rest, settings = sql[head.end() :], dict[str, Any]()
         if match := re.match(r"WITH\s*\(", rest, re.IGNORECASE):
-            inside, end = commands.bracketed(rest, match.end() - 1)
+            inside, end = bracketed(rest, match.end() - 1)
             settings, rest = options(inside), rest[end:]
         body = re.match(r"\s*AS\s+(.*?)(\s+WITH\s+(NO\s+)?DATA)?\s*$", rest, re.IGNORECASE | re.DOTALL)
         if body is None:
@@ -191,7 +191,7 @@ class Executor:
         match = re.match(r"UNLOAD\s*\(", sql, re.IGNORECASE)
         if match is None:
             raise QueryError("SYNTAX_ERROR", "line 1:1: UNLOAD (query) TO 's3://…' WITH (…) expected")
-        query, end = commands.bracketed(sql, match.end() - 1)
+        query, end = bracketed(sql, match.end() - 1)
         tail = re.match(r"\s*TO\s+'([^']+)'\s*(?:WITH\s*\((.*)\))?\s*$", sql[end:], re.IGNORECASE | re.DOTALL)
         if tail is None:
             raise QueryError("SYNTAX_ERROR", "line 1:1: UNLOAD (query) TO 's3://…' WITH (…) expected")
@@ -241,7 +241,10 @@ class Executor:
 
 
 def stored(kind: Type) -> Type:
-    """The type that a file keeps: timestamps have milliseconds (https://docs.aws.amazon.com/athena/latest/ug/data-types.html)."""
+    """Return the type that a file keeps: timestamps have milliseconds.
+
+    https://docs.aws.amazon.com/athena/latest/ug/data-types.html
+    """
     return Type("timestamp", numbers=(3,)) if kind.base == "timestamp" else kind
 
 

@@ -24,7 +24,7 @@ Bounds = tuple[Any, Any] | None
 
 
 class Footer:
-    """What a scan needs of one file: columns (lower case → type) and, per row group, chunk sizes and bounds."""
+    """The facts of a file that a scan needs: columns (lower case → type), and sizes and bounds per row group."""
 
     def __init__(self, path: Path) -> None:
         metadata = pq.read_metadata(path)
@@ -53,7 +53,7 @@ def _cached(path: Path, _mtime: int, _size: int) -> Footer:
 
 
 def footer(path: Path, uri: str) -> Footer:
-    """The footer of a file. Raises QueryError HIVE_BAD_DATA if it is not Parquet."""
+    """Return the footer of a file. Raises QueryError HIVE_BAD_DATA if it is not Parquet."""
     stat = path.stat()
     try:
         return _cached(path, stat.st_mtime_ns, stat.st_size)
@@ -61,11 +61,11 @@ def footer(path: Path, uri: str) -> Footer:
         raise QueryError("HIVE_BAD_DATA", f"Not valid Parquet file: {uri}: {err}") from err
 
 
-def scanned(found: Footer, columns: Iterable[str], predicates: Iterable[Predicate]) -> int:
+def scanned(facts: Footer, columns: Iterable[str], predicates: Iterable[Predicate]) -> int:
     """Bytes of `columns` in the row groups of one file that may hold matching rows."""
     predicates = list(predicates)
     total = 0
-    for group in found.groups:
+    for group in facts.groups:
         if all(_may_match(group.get(p.column), p) for p in predicates):
             total += sum(group[name][0] for name in columns if name in group)
     return total
@@ -93,7 +93,7 @@ def _may_match(chunk: tuple[int, Bounds] | None, predicate: Predicate) -> bool:
 
 
 def _like(value: Any, bound: Any) -> Any:
-    """A literal in the type of the statistics (dates and times are written as text)."""
+    """Return a literal in the type of the statistics (dates and times are written as text)."""
     if isinstance(bound, dt.datetime) and isinstance(value, str):
         return dt.datetime.fromisoformat(value).replace(tzinfo=bound.tzinfo)
     if isinstance(bound, dt.date) and isinstance(value, str):

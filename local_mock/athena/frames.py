@@ -11,7 +11,7 @@ _HEADER = struct.Struct(">Q")
 
 
 def read_frame(stream: IO[bytes]) -> bytes | None:
-    """The next frame, None at the end of the stream."""
+    """Return the next frame, None at the end of the stream."""
     head = stream.read(_HEADER.size)
     if len(head) < _HEADER.size:
         return None

@@ -1,4 +1,4 @@
-"""What of Athena is refused, for COVERAGE.md: each with a reason that says "is not supported by local_mock"."""
+"""List the parts of Athena that are refused, for COVERAGE.md; each reason says "is not supported by local_mock"."""
 
 # ruff: noqa: E501 - one line an entry
 from __future__ import annotations
@@ -8,7 +8,7 @@ __all__ = ["render"]
 _STATEMENTS = (
     "Iceberg tables, managed tables and what belongs to them: UPDATE, DELETE, MERGE, OPTIMIZE, VACUUM, `FOR TIMESTAMP AS OF`, "
     "`FOR VERSION AS OF` (awswrangler's `to_iceberg`)",
-    "Spark work groups (`run_spark_calculation`), federated catalogs, USE, SET, ANALYZE, GRANT, REVOKE",
+    "Spark work groups (`run_spark_calculation`), federated catalogs",
     "tables of JSON, ORC, Avro, Grok, CloudTrail and Ion files (the catalog takes them); nested types in text files",
     "CLUSTERED BY, `bucketed_by`, CTAS and UNLOAD to ORC, AVRO or JSON, compressed TEXTFILE output",
     "partition projection of type `injected`",
@@ -28,7 +28,7 @@ _CLAUSES = (
 
 
 def render() -> str:
-    """A paragraph with lists, as Markdown."""
+    """Return a paragraph with lists, as Markdown."""
     from local_mock.athena.translate.calls import REFUSED_FUNCTIONS
 
     functions = ", ".join(f"`{name}`" for name in sorted(REFUSED_FUNCTIONS))

@@ -1,4 +1,4 @@
-"""What sqlglot's parser takes and Athena's does not, told by the tokens; and numbers that it does not know.
+"""Refuse by the tokens what sqlglot's parser takes and Athena's does not; and read numbers that it lacks.
 
 Source: https://trino.io/docs/current/language/reserved.html, Trino's grammar (SqlBase.g4).
 """
@@ -30,7 +30,7 @@ _UNITS = ("YEAR", "MONTH", "DAY", "HOUR", "MINUTE", "SECOND")
 
 
 def plain_numbers(sql: str) -> str:
-    """`sql` with `1_000`, `0x1F`, `0b101` and `0o17` written in decimal, and no blanks in `X'00 ff'`."""
+    """Return `sql` with `1_000`, `0x1F`, `0b101` and `0o17` written in decimal, and no blanks in `X'00 ff'`."""
     out: list[str] = []
     for piece in _PIECES.findall(sql):
         if piece[0] in "'\"" or piece.startswith(("--", "/*")):
@@ -126,7 +126,7 @@ def _opens_value(tokens: list[Any], words: list[str], i: int) -> bool:
 
 
 def _in_cast(words: list[str], i: int) -> bool:
-    """Whether the AS at `i` belongs to a CAST."""
+    """Return whether the AS at `i` belongs to a CAST."""
     depth = 0
     for j in range(i - 1, -1, -1):
         depth += (words[j] == ")") - (words[j] == "(")

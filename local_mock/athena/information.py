@@ -6,14 +6,14 @@ https://trino.io/docs/current/develop/connectors.html; `comment` and `extra_info
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from local_mock.athena.catalog import GlueCatalog, table_of
 from local_mock.athena.errors import QueryError
-from local_mock.athena.sqltypes import parse_type
+from local_mock.athena.sqltypes import Type, parse_type
 
-__all__ = ["SCHEMA", "TABLES", "query"]
+__all__ = ["SCHEMA", "TABLES", "partitions", "query"]
 
 SCHEMA, CATALOG = "information_schema", "awsdatacatalog"
 Row = tuple[str | int | None, ...]
@@ -31,14 +31,27 @@ TABLES: dict[str, tuple[str, ...]] = {
 
 
 def query(catalog: GlueCatalog, name: str) -> str:
-    """A SELECT in Athena's SQL that gives one of `TABLES`, its rows as literals. KeyError for another name."""
+    """Return a SELECT that gives one of `TABLES`, its rows as literals. Raises KeyError for another name."""
     columns = TABLES[name]
     kinds = ["bigint" if column == "ordinal_position" else "varchar" for column in columns]
-    typed = [f"CAST({column} AS {kind}) AS {column}" for column, kind in zip(columns, kinds, strict=True)]
-    rows = [*_ROWS[name](catalog), (None,) * len(columns)]  # the last gives an empty catalog its columns
+    return _select(list(zip(columns, kinds, strict=True)), list(_ROWS[name](catalog)))
+
+
+def partitions(keys: Sequence[tuple[str, Type]], rows: Sequence[Sequence[str]]) -> str:
+    """Return a SELECT in Athena's SQL that gives the values of partitions in the types of their keys."""
+    values = [tuple(None if v == "__HIVE_DEFAULT_PARTITION__" else v for v in row) for row in rows]
+    return _select([(name, str(kind)) for name, kind in keys], values)
+
+
+def _select(columns: Sequence[tuple[str, str]], rows: Sequence[Row]) -> str:
+    """Return a SELECT of these columns (name, type) whose rows are literals."""
+    names = ['"' + name.replace('"', '""') + '"' for name, _ in columns]
+    if not rows:
+        typed = [f"CAST(NULL AS {kind}) AS {name}" for name, (_, kind) in zip(names, columns, strict=True)]
+        return f"SELECT {', '.join(typed)} WHERE FALSE"
+    typed = [f"CAST({name} AS {kind}) AS {name}" for name, (_, kind) in zip(names, columns, strict=True)]
     values = ", ".join(f"({', '.join(map(_literal, row))})" for row in rows)
-    listed = ", ".join(columns)
-    return f"SELECT {', '.join(typed)} FROM (VALUES {values}) AS t({listed}) WHERE {columns[0]} IS NOT NULL"  # noqa: S608
+    return f"SELECT {', '.join(typed)} FROM (VALUES {values}) AS t({', '.join(names)})"  # noqa: S608
 
 
 def _literal(value: str | int | None) -> str:
@@ -60,11 +73,11 @@ def _is_view(entry: dict[str, Any]) -> bool:
 
 
 def _tables(catalog: GlueCatalog) -> Iterable[Row]:
-    found = [
+    entries = [
         (CATALOG, database, entry["Name"].lower(), "VIEW" if _is_view(entry) else "BASE TABLE")
         for database, entry in _entries(catalog)
     ]
-    return [*found, *((CATALOG, SCHEMA, name, "BASE TABLE") for name in sorted(TABLES))]
+    return [*entries, *((CATALOG, SCHEMA, name, "BASE TABLE") for name in sorted(TABLES))]
 
 
 def _columns(catalog: GlueCatalog) -> Iterable[Row]:

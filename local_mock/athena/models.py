@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import copy
+import hashlib
+import json
 import logging
 import re
 import threading
@@ -42,6 +44,8 @@ class Execution:
         self.parameters: list[str] = list(request.get("ExecutionParameters") or [])
         context = request.get("QueryExecutionContext") or {}
         self.context = context
+        self.token = str(request.get("ClientRequestToken") or "")
+        self.request = _fingerprint(request)
         self.database = (context.get("Database") or "default").strip('`"').lower()
         self.work_group, self.folder = work_group, folder
         self.output = folder + self.id
@@ -56,11 +60,11 @@ class Execution:
 
     @property
     def header(self) -> bool:
-        """Whether page one opens with the column names."""
+        """Return whether page one opens with the column names."""
         return not self.outcome.plain and self.outcome.table is not None
 
     def describe(self) -> dict[str, Any]:
-        """`QueryExecution` of the API."""
+        """Return `QueryExecution` of the API."""
         end = self.completed or time.time()
         total, engine = int((end - self.submitted) * 1000), int((end - (self.started or end)) * 1000)
         statistics: dict[str, Any] = {
@@ -87,7 +91,7 @@ class Execution:
                 "Retryable": False,
                 "ErrorMessage": self.reason,
             }
-        found = {
+        description = {
             "QueryExecutionId": self.id, "Query": self.query, "StatementType": self.type, "SubstatementType": self.subtype,
             "ResultConfiguration": {"OutputLocation": self.output},
             "ResultReuseConfiguration": {"ResultReuseByAgeConfiguration": {"Enabled": False}},
@@ -95,11 +99,16 @@ class Execution:
             "Status": status, "Statistics": statistics, "WorkGroup": self.work_group,
             "EngineVersion": {"SelectedEngineVersion": "AUTO", "EffectiveEngineVersion": "Athena engine version 3"},
         }  # fmt: skip
-        return found | ({"ExecutionParameters": self.parameters} if self.parameters else {})
+        return description | ({"ExecutionParameters": self.parameters} if self.parameters else {})
 
     @property
     def manifest(self) -> str:
         return f"{self.folder}{self.outcome.manifest_folder}{self.id}-manifest.csv"
+
+
+def _fingerprint(request: dict[str, Any]) -> str:
+    """Return a hash of everything that two requests under one token must share."""
+    return hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
 
 
 class AthenaBackend(StockBackend):
@@ -115,6 +124,14 @@ class AthenaBackend(StockBackend):
         self._results: dict[str, pa.Table] = {}
         self._engine: Engine | None = None
         self._guard = threading.Lock()
+        self._starting = threading.Lock()
+        self._by_token: dict[str, Execution] = {}
+
+    def add(self, run: Execution) -> None:
+        """Keep an execution under its id and its idempotency token."""
+        self.runs[run.id] = run
+        if run.token:
+            self._by_token[run.token] = run
 
     @property
     def engine(self) -> Engine:
@@ -152,8 +169,13 @@ class AthenaBackend(StockBackend):
         if not re.fullmatch(r"s3://[^/]+(/.*)?", location):
             raise ApiError(f"outputLocation is not a valid S3 path: {location}")
         run = Execution(request, name, location.rstrip("/") + "/")
-        self._record(run)
-        self.runs[run.id] = run
+        with self._starting:
+            if run.token and (earlier := self._by_token.get(run.token)):
+                if earlier.request != run.request:
+                    raise ApiError("Idempotent parameters do not match")
+                return earlier.id
+            self._record(run)
+            self.add(run)
         threading.Thread(target=self._run, args=(run,), name=f"athena-{run.id}", daemon=True).start()
         return run.id
 
@@ -236,7 +258,7 @@ class AthenaBackend(StockBackend):
                 self._results.pop(next(iter(self._results)))
 
     def result(self, run: Execution) -> pa.Table:
-        """The text table of a finished query."""
+        """Return the text table of a finished query."""
         if run.outcome.plain or run.outcome.table is None:
             return run.outcome.table if run.outcome.table is not None else pa.table({})
         kept = self._results.get(run.id)
@@ -270,11 +292,11 @@ class AthenaBackend(StockBackend):
         if match is None:
             raise QueryError("SYNTAX_ERROR", "line 1:1: EXECUTE name [USING value, …] expected")
         name = match.group(1).strip('"')
-        found = self.statements.get((run.work_group, name))
-        if found is None:
+        statement = self.statements.get((run.work_group, name))
+        if statement is None:
             raise QueryError("NOT_FOUND", f"PreparedStatement {name} was not found in workGroup {run.work_group}")
         values = split_values(match.group(2)) if match.group(2) else run.parameters
-        return substitute_parameters(found["QueryStatement"], values)
+        return substitute_parameters(statement["QueryStatement"], values)
 
     def _prepare(self, run: Execution, kind: str, sql: str) -> Outcome:
         pattern = r"PREPARE\s+(\S+)\s+FROM\s+(.*)$" if kind == "prepare" else r"DEALLOCATE\s+PREPARE\s+(\S+)$"
@@ -301,16 +323,16 @@ class AthenaBackend(StockBackend):
         self.statements[group, name] = _statement((group, name), sql, description)
 
     def statement(self, group: str, name: str) -> dict[str, Any]:
-        found = self.statements.get((group, name))
-        if found is None:
+        prepared = self.statements.get((group, name))
+        if prepared is None:
             raise ApiError(
                 f"PreparedStatement {name} was not found in workGroup {group}", "ResourceNotFoundException"
             )
-        return found
+        return prepared
 
     # --- work groups --------------------------------------------------------------------------------------
     def create_work_group(self, name: str, *args: Any, **kwargs: Any) -> Any:
-        """As moto, which forgets when it was."""
+        """Create the group as moto does, and keep the time of creation, which moto does not."""
         made = super().create_work_group(name, *args, **kwargs)
         if made is not None:
             made.created = time.time()
@@ -320,8 +342,8 @@ class AthenaBackend(StockBackend):
         return [shown | {"CreationTime": self._created(shown["Name"])} for shown in super().list_work_groups()]
 
     def get_work_group(self, name: str) -> dict[str, Any] | None:
-        found: dict[str, Any] | None = super().get_work_group(name)
-        return found | {"CreationTime": self._created(name)} if found else None
+        group: dict[str, Any] | None = super().get_work_group(name)
+        return group | {"CreationTime": self._created(name)} if group else None
 
     def _created(self, name: str) -> float:
         return float(getattr(self.work_groups[name], "created", 0.0))

@@ -50,7 +50,7 @@ class WorkerError(Exception):
 
 
 def limits_of(environment: dict[str, str]) -> Limits:
-    """The limits that an environment sets. Raises ValueError with the variable's name."""
+    """Return the limits that an environment sets. Raises ValueError with the variable's name."""
     given = environment.get("LOCAL_MOCK_ATHENA_MEMORY", "2GB").strip().upper().replace(" ", "")
     match = re.fullmatch(r"(\d+)(B|KB|MB|GB)?", given)
     if match is None or int(match.group(1)) * _UNITS[match.group(2) or ""] < 400 * 2**20:
@@ -96,7 +96,7 @@ class _Worker:
             raise QueryError("GENERIC_INTERNAL_ERROR", "The query process of local_mock did not start")
 
     def run(self, request: dict[str, Any]) -> pa.Table:
-        """The result of one request. Raises WorkerError; kind `Lost` if the process has died."""
+        """Return the result of one request. Raises WorkerError; kind `Lost` if the process has died."""
         try:
             write_frame(self._input, json.dumps(request).encode())
             head = read_frame(self._output)
@@ -123,7 +123,7 @@ class _Worker:
 
 
 class Pool:
-    """At most `limits.processes` query processes."""
+    """A pool of at most `limits.processes` query processes."""
 
     def __init__(self, limits: Limits, folders: list[Path], scratch: Path) -> None:
         self.limits = limits
@@ -143,7 +143,7 @@ class Pool:
 
     @contextlib.contextmanager
     def worker(self, deadline: float) -> Iterator[_Worker]:
-        """A process of one's own for one request. Raises QueryError when none is free by `deadline`."""
+        """Yield a process of one's own for one request. Raises QueryError when none is free by `deadline`."""
         worker = self._take(deadline)
         try:
             yield worker

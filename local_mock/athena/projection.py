@@ -19,21 +19,21 @@ _JAVA = (("yyyy", "%Y"), ("MM", "%m"), ("dd", "%d"), ("HH", "%H"))
 
 
 def projected(table: Table) -> list[Partition]:
-    """All partitions that the table's `projection.*` properties describe."""
+    """Return all partitions that the table's `projection.*` properties describe."""
     keys = [name for name, _ in table.partition_keys]
     ranges = [_values(table, key) for key in keys]
     template = table.parameters.get("storage.location.template")
-    found: list[Partition] = []
+    partitions: list[Partition] = []
     for values in itertools.product(*ranges):
-        if len(found) >= _LIMIT:
+        if len(partitions) >= _LIMIT:
             raise not_supported(f"partition projection with more than {_LIMIT} partitions")
         pairs = dict(zip(keys, values, strict=True))
         if template:
             location = re.sub(r"\$\{(\w+)\}", lambda m, p=pairs: p[m.group(1).lower()], template)  # type: ignore[misc]
         else:
             location = table.location.rstrip("/") + "/" + "/".join(f"{k}={v}" for k, v in pairs.items())
-        found.append(Partition(values, location))
-    return found
+        partitions.append(Partition(values, location))
+    return partitions
 
 
 def _values(table: Table, key: str) -> list[str]:
@@ -64,11 +64,11 @@ def _dates(span: str, pattern: str, interval: int, unit: str) -> list[str]:
     unit = unit.lower().rstrip("s") or (
         "hour" if "%H" in shape else "day" if "%d" in shape else "month" if "%m" in shape else "year"
     )
-    found = []
+    values = []
     while low <= high:
-        found.append(low.strftime(shape))
+        values.append(low.strftime(shape))
         low = _step(low, interval, unit)
-    return found
+    return values
 
 
 def _moment(text: str, shape: str) -> dt.datetime:

@@ -40,7 +40,7 @@ def _json(value: Any) -> Any:
 def _paged(
     items: list[Any], token: str | None, limit: int | None, default: int = 50
 ) -> tuple[list[Any], str | None]:
-    """One page of `items` and the next token (a position)."""
+    """Return one page of `items` and the next token (a position)."""
     try:
         start = int(token or 0)
     except ValueError as err:
@@ -71,10 +71,10 @@ class Response(AthenaResponse):
 
     @_operation
     def batch_get_query_execution(self) -> dict[str, Any]:
-        found, missing = [], []
+        executions, missing = [], []
         for id_ in self._param("QueryExecutionIds", []):
             if id_ in self.athena.runs:
-                found.append(self.athena.runs[id_].describe())
+                executions.append(self.athena.runs[id_].describe())
             else:
                 missing.append(
                     {
@@ -83,7 +83,7 @@ class Response(AthenaResponse):
                         "ErrorMessage": f"QueryExecution {id_} was not found",
                     }
                 )
-        return {"QueryExecutions": found, "UnprocessedQueryExecutionIds": missing}
+        return {"QueryExecutions": executions, "UnprocessedQueryExecutionIds": missing}
 
     @_operation
     def list_query_executions(self) -> dict[str, Any]:
@@ -142,11 +142,11 @@ class Response(AthenaResponse):
 
     @_operation
     def get_work_group(self) -> dict[str, Any]:
-        found = self.athena.get_work_group(self._param("WorkGroup"))
-        if found is None:
+        group = self.athena.get_work_group(self._param("WorkGroup"))
+        if group is None:
             raise ApiError(f"WorkGroup {self._param('WorkGroup')} is not found.")
         engine = {"SelectedEngineVersion": "AUTO", "EffectiveEngineVersion": "Athena engine version 3"}
-        return {"WorkGroup": found | {"Configuration": {"EngineVersion": engine, **found["Configuration"]}}}
+        return {"WorkGroup": group | {"Configuration": {"EngineVersion": engine, **group["Configuration"]}}}
 
     @_operation
     def delete_work_group(self) -> dict[str, Any]:
@@ -197,8 +197,8 @@ class Response(AthenaResponse):
     def list_prepared_statements(self) -> dict[str, Any]:
         group = self._param("WorkGroup")
         listed = [
-            {"StatementName": name, "LastModifiedTime": found["LastModifiedTime"]}
-            for (owner, name), found in sorted(self.athena.statements.items())
+            {"StatementName": name, "LastModifiedTime": statement["LastModifiedTime"]}
+            for (owner, name), statement in sorted(self.athena.statements.items())
             if owner == group
         ]
         items, token = _paged(listed, self._param("NextToken"), self._param("MaxResults"))
@@ -207,9 +207,9 @@ class Response(AthenaResponse):
     @_operation
     def batch_get_prepared_statement(self) -> dict[str, Any]:
         group, names = self._param("WorkGroup"), self._param("PreparedStatementNames", [])
-        known = self.athena.statements
+        statements = self.athena.statements
         return {
-            "PreparedStatements": [known[group, n] for n in names if (group, n) in known],
+            "PreparedStatements": [statements[group, n] for n in names if (group, n) in statements],
             "UnprocessedPreparedStatementNames": [
                 {
                     "StatementName": n,
@@ -217,7 +217,7 @@ class Response(AthenaResponse):
                     "ErrorMessage": f"PreparedStatement {n} was not found",
                 }
                 for n in names
-                if (group, n) not in known
+                if (group, n) not in statements
             ],
         }
 
@@ -228,10 +228,10 @@ class Response(AthenaResponse):
             raise ApiError(f"Catalog {name} was not found", "MetadataException")
 
     def _database(self, name: str) -> dict[str, Any]:
-        found = self.athena.catalog.backend.databases.get(name.lower())
-        if found is None and name.lower() != "default":
+        entry = self.athena.catalog.backend.databases.get(name.lower())
+        if entry is None and name.lower() != "default":
             raise _no_entity()
-        request = found.input if found is not None else {}
+        request = entry.input if entry is not None else {}
         return {
             "Name": name.lower(),
             "Description": request.get("Description", ""),
@@ -278,7 +278,7 @@ class Response(AthenaResponse):
 
 
 def _no_entity() -> ApiError:
-    """As Athena passes Glue's answer on; clients look for the code in it."""
+    """Return the error in which Athena passes on Glue's for an absent entity; clients look for the code in it."""
     inside = "Service: AmazonDataCatalog; Status Code: 400; Error Code: EntityNotFoundException; Request ID: "
     return ApiError(f"Entity Not Found ({inside}{uuid.uuid4()}; Proxy: null)", "MetadataException")
 

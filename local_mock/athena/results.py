@@ -26,7 +26,7 @@ _API_NAMES = {"real": "float"}
 
 
 def column_info(name: str, kind: Type) -> dict[str, Any]:
-    """One `ColumnInfo` of ResultSetMetadata."""
+    """Return one `ColumnInfo` of ResultSetMetadata."""
     precision, scale = kind.numbers if kind.base == "decimal" else _PRECISION.get(kind.base, (0, 0))
     return {
         "CatalogName": "hive", "SchemaName": "", "TableName": "", "Name": name, "Label": name,
@@ -36,7 +36,7 @@ def column_info(name: str, kind: Type) -> dict[str, Any]:
 
 
 def to_csv(names: list[str], table: pa.Table) -> bytes:
-    """The result file: header and rows, every value quoted, NULL as nothing."""
+    """Return the result file: header and rows, every value quoted, NULL as nothing."""
     sink = io.BytesIO()
     header = ",".join('"' + name.replace('"', '""') + '"' for name in names) + "\n"
     sink.write(header.encode())
@@ -45,7 +45,7 @@ def to_csv(names: list[str], table: pa.Table) -> bytes:
 
 
 def from_csv(data: bytes, names: list[str]) -> pa.Table:
-    """The text columns of a result file (its header is replaced by `names`, which may repeat)."""
+    """Return the text columns of a result file (its header is replaced by `names`, which may repeat)."""
     if not data.partition(b"\n")[2]:
         return pa.table({str(i): pa.array([], pa.string()) for i in range(len(names))})
     keys = [str(i) for i in range(len(names))]
@@ -63,7 +63,7 @@ def from_csv(data: bytes, names: list[str]) -> pa.Table:
 
 
 def to_lines(rows: list[list[str]]) -> bytes:
-    """The text file of SHOW, DESCRIBE and EXPLAIN: columns joined by tabs."""
+    """Return the text file of SHOW, DESCRIBE and EXPLAIN: columns joined by tabs."""
     return "".join("\t".join(row) + "\n" for row in rows).encode()
 
 

@@ -18,9 +18,9 @@ from local_mock.athena.catalog import Partition, Table
 from local_mock.athena.errors import QueryError
 from local_mock.athena.footers import Footer, footer, scanned
 from local_mock.athena.projection import projected
-from local_mock.athena.sqltypes import VARCHAR, Type, parse_type
-from local_mock.athena.translate.casts import rounded_timestamp
-from local_mock.athena.translate.relations import Scan, quote, text
+from local_mock.athena.sqltypes import BIGINT, TIMESTAMP, VARCHAR, Type, parse_type
+from local_mock.athena.translate.casts import rounded_timestamp, widen
+from local_mock.athena.translate.relations import HIDDEN, Scan, quote, text
 from local_mock.data import DataAccess
 
 __all__ = ["bind_scan", "data_files", "file_format"]
@@ -36,26 +36,32 @@ class DataFile:
     values: tuple[str, ...]
     serde_parameters: tuple[tuple[str, str], ...] | None = None
 
+    def hidden(self, column: str) -> str:
+        """Return the text of a hidden column, one value a file."""
+        if column == "$path":
+            return self.uri
+        return str(self.size if column == "$file_size" else int(self.path.stat().st_mtime * 1000))
+
 
 def file_format(table: Table, library: str | None = None) -> str:
-    """`parquet`, `text` or `opencsv`, of a table or of a partition with a SerDe of its own. Raises QueryError for others."""
+    """Return the format `parquet`, `text` or `opencsv` of a table or partition. Raises QueryError for others."""
     library = library or table.serde
     serde = library.rpartition(".")[2]
-    known = {"ParquetHiveSerDe": "parquet", "LazySimpleSerDe": "text", "OpenCSVSerde": "opencsv"}
-    if serde not in known:
+    formats = {"ParquetHiveSerDe": "parquet", "LazySimpleSerDe": "text", "OpenCSVSerde": "opencsv"}
+    if serde not in formats:
         raise QueryError("NOT_SUPPORTED", f"The SerDe {library or '(none)'} is not supported by local_mock")
-    return known[serde]
+    return formats[serde]
 
 
 def data_files(data: DataAccess, location: str) -> list[Any]:
     """Objects under a location that are data (no `_SUCCESS`, no `.crc`, nothing empty)."""
     prefix = location.rstrip("/") + "/"
-    found = [
+    files = [
         item
         for item in data.list(prefix)
         if item.size > 0 and not any(part.startswith(("_", ".")) for part in item.uri[len(prefix) :].split("/"))
     ]
-    return sorted(found, key=lambda item: item.uri)
+    return sorted(files, key=lambda item: item.uri)
 
 
 def bind_scan(
@@ -134,7 +140,7 @@ def _partitions(table: Table, scan: Scan, evaluate: Callable[[str], list[Any]]) 
 
 
 def _value(sql: str, kind: Type) -> str:
-    """A partition value in its type; Hive's name of the missing value is NULL."""
+    """Return a partition value in its type; Hive's name of the missing value is NULL."""
     return f"CAST(nullif({sql}, '__HIVE_DEFAULT_PARTITION__') AS {kind.duckdb})"
 
 
@@ -160,7 +166,7 @@ def _parquet(scan: Scan, files: list[DataFile], feet: dict[Path, Footer]) -> str
             if name in scan.used
         ]
         columns += _partition_columns(scan, values, members)
-        needs_name = "$path" in scan.used or "$file_size" in scan.used or values is None
+        needs_name = bool(HIDDEN.keys() & scan.used) or values is None
         listed = ", ".join(text(str(f.path)) for f in members)
         options = ", filename = 'f$'" if needs_name else ""
         selects.append(
@@ -188,17 +194,24 @@ def _partition_columns(scan: Scan, values: tuple[str, ...] | None, members: list
     columns += [
         f"CAST(NULL AS {c.type.duckdb}) AS {quote(n)}" for n, c in scan.columns.items() if n not in scan.used
     ]
-    if "$path" in scan.used:
-        columns.append(f"{_by_file(members, [f.uri for f in members])} AS {quote('$path')}")
-    if "$file_size" in scan.used:
-        columns.append(
-            f"CAST({_by_file(members, [str(f.size) for f in members])} AS BIGINT) AS {quote('$file_size')}"
-        )
+    for name in HIDDEN:
+        if name in scan.used:
+            value = _by_file(members, [f.hidden(name) for f in members])
+            columns.append(f"{_hidden(name, value)} AS {quote(name)}")
     return columns
 
 
+def _hidden(name: str, value: str) -> str:
+    """Return the SQL of a hidden column from the SQL of its text."""
+    kind = HIDDEN[name]
+    if kind == VARCHAR:
+        return value
+    number = f"CAST({value} AS BIGINT)"
+    return number if kind == BIGINT else widen(f"make_timestamp({number} * 1000)", TIMESTAMP, kind)
+
+
 def _by_file(members: list[DataFile], values: list[str]) -> str:
-    """The value that belongs to the file of the row."""
+    """Return the value that belongs to the file of the row."""
     paths = ", ".join(text(str(f.path)) for f in members)
     return (
         "map_extract_value(MAP {}, 'f$')"
@@ -262,7 +275,7 @@ def _text(scan: Scan, files: list[DataFile], kind: str, convert: Callable[[dict[
         })  # fmt: skip
         columns = [f"c{i} AS {quote(name)}" for i, (name, _) in enumerate(table.columns) if name in scan.used]
         columns += _partition_columns(scan, f.values, [f])
-        named = ", filename = 'f$'" if {"$path", "$file_size"} & scan.used else ""
+        named = ", filename = 'f$'" if HIDDEN.keys() & scan.used else ""
         selects.append(
             f"SELECT {', '.join(columns) or '1 AS one'} FROM read_parquet([{text(str(made))}], hive_partitioning = false)"
             if not named

@@ -1,7 +1,7 @@
-"""Text files → Parquet of the table's types, by the rules of their SerDe: LazySimpleSerDe and OpenCSVSerDe.
+r"""Text files → Parquet of the table's types, by the rules of their SerDe: LazySimpleSerDe and OpenCSVSerDe.
 
-Run in the query process, which keeps memory bounded; the server scans what is made here. A line ends at `\\n`,
-`\\r\\n` or `\\r`, inside quotes as well; an empty line is a row. Bytes that are no UTF-8 become U+FFFD.
+Run in the query process, which keeps memory bounded; the server scans what is made here. A line ends at `\n`,
+`\r\n` or `\r`, inside quotes as well; an empty line is a row. Bytes that are no UTF-8 become U+FFFD.
 Sources: https://docs.aws.amazon.com/athena/latest/ug/lazy-simple-serde.html and csv-serde.html, Trino's
 io.trino.hive.formats.line (simple, opencsv).
 """
@@ -60,9 +60,9 @@ def convert(request: dict[str, Any]) -> None:
             for rows in _batches(_lines(stream, int(request["skip"])), len(kinds)):
                 columns: list[list[Any]] = [[] for _ in kinds]
                 for line in rows:
-                    found = cells(line)
+                    values = cells(line)
                     for i, (column, parse) in enumerate(zip(columns, parsers, strict=True)):
-                        cell = found[i] if i < len(found) else None
+                        cell = values[i] if i < len(values) else None
                         column.append(None if cell is None or cell == null else parse(cell))
                 arrays = [encode_column(c, k) for c, k in zip(columns, kinds, strict=True)]
                 writer.write_table(pa.table(arrays, schema=schema))
@@ -73,7 +73,7 @@ def convert(request: dict[str, Any]) -> None:
 
 # --- lines ------------------------------------------------------------------------------------------------
 def _opened(path: Path) -> IO[bytes]:
-    """The file's bytes, uncompressed. The content tells the codec: the name may be a cache's."""
+    """Return the file's bytes, uncompressed. The content tells the codec: the name may be a cache's."""
     with path.open("rb") as file:
         head = file.read(4)
     if head[:2] == b"\x1f\x8b":
@@ -105,7 +105,7 @@ def _batches(lines: Iterator[str], width: int) -> Iterator[list[str]]:
 
 # --- cells ------------------------------------------------------------------------------------------------
 def _character(value: str) -> str:
-    r"""A delimiter as a SerDe reads it: itself, `\t`, or a code (`1`, `\001`, `\u0001`)."""
+    r"""Return a delimiter as a SerDe reads it: itself, `\t`, or a code (`1`, `\001`, `\u0001`)."""
     if re.fullmatch(r"\\u[0-9A-Fa-f]{4}", value):
         return chr(int(value[2:], 16))
     if re.fullmatch(r"\\?\d{1,3}", value) and (len(value) > 1 or value == "1"):
@@ -144,7 +144,7 @@ def _opencsv(parameters: dict[str, str]) -> Callable[[str], list[str]]:
 
 
 def opencsv_cells(line: str, separator: str = ",", quote: str = '"', escape: str = "\\") -> list[str]:
-    """The cells of a line as opencsv 2.3 parses it, which the SerDe uses."""
+    """Return the cells of a line as opencsv 2.3 parses it, which the SerDe uses."""
     cells, cell, quoted, i = list[str](), "", False, 0
     while i < len(line):
         char, following = line[i], line[i + 1 : i + 2]
@@ -170,7 +170,7 @@ def opencsv_cells(line: str, separator: str = ",", quote: str = '"', escape: str
 
 # --- values -----------------------------------------------------------------------------------------------
 def _simple_value(kind: Type, parameters: dict[str, str]) -> Parse:
-    """The value of a cell; what does not fit the type is NULL."""
+    """Return the value of a cell; what does not fit the type is NULL."""
     base = kind.base
     if base in ("varchar", "char"):
         length = kind.length
@@ -243,7 +243,7 @@ def _timestamp(text: str, formats: list[str]) -> int | None:
 
 
 def _opencsv_value(kind: Type, index: int) -> Parse:
-    """The value of a cell; what does not fit the type fails the query. Dates are days, timestamps milliseconds."""
+    """Return the value of a cell (dates in days, timestamps in milliseconds). Raises if it does not fit."""
 
     def failure(text: str) -> BadData:
         return BadData(f'Error parsing field value for field {index}: For input string: "{text}"')

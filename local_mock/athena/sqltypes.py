@@ -137,11 +137,11 @@ class Type:
 
     @property
     def plain(self) -> bool:
-        """Whether DuckDB's comparison and grouping of the values are Trino's (NaN aside)."""
+        """Return whether DuckDB's comparison and grouping of the values are Trino's (NaN aside)."""
         return not self.args and not self.base.endswith("with time zone") and self.base not in ("map",)
 
-    def known(self, *, zone: str = "", length: int | None = None) -> Type:
-        """The same type with what is known of its values."""
+    def with_facts(self, *, zone: str = "", length: int | None = None) -> Type:
+        """Return the same type with what is known of its values."""
         return replace(self, zone=zone, length=length)
 
     @property
@@ -183,7 +183,7 @@ TIMESTAMP_TZ = Type("timestamp with time zone", numbers=(3,))
 
 
 def decimal(precision: int, scale: int) -> Type:
-    """`decimal(p, s)` with p cut to 38 as Trino cuts it."""
+    """Return `decimal(p, s)` with p cut to 38 as Trino cuts it."""
     return Type("decimal", numbers=(min(38, max(precision, 1)), scale))
 
 
@@ -204,17 +204,17 @@ _TOKEN = re.compile(r'\s*("(?:[^"]|"")*"|`[^`]*`|[A-Za-z_0-9$]+|[<>(),:])')
 
 
 def parse_type(text: str) -> Type:
-    """The type that a Hive (`array<int>`) or Trino (`array(integer)`) name means. Raises QueryError."""
+    """Return the type that a Hive (`array<int>`) or Trino (`array(integer)`) name means. Raises QueryError."""
     tokens = _TOKEN.findall(text)
     if "".join(tokens) != re.sub(r"\s+", "", text) and not re.search(
         r"\bwith\b|\bwithout\b|\bprecision\b|\binterval\b", text, re.I
     ):
         raise QueryError("TYPE_NOT_FOUND", f"Unknown type: {text}")
     parser = _TypeParser(tokens, text)
-    found = parser.type()
+    parsed = parser.type()
     if parser.tokens[parser.i :]:
         raise QueryError("TYPE_NOT_FOUND", f"Unknown type: {text}")
-    return found
+    return parsed
 
 
 class _TypeParser:
@@ -266,12 +266,12 @@ class _TypeParser:
 
     def items(self, one: Callable[[], Item]) -> list[Item]:
         self.take("(", "<")
-        found = [one()]
+        members = [one()]
         while self.peek() == ",":
             self.take()
-            found.append(one())
+            members.append(one())
         self.take(")", ">")
-        return found
+        return members
 
     def field(self) -> tuple[str, Type]:
         after = self.tokens[self.i + 1] if self.i + 1 < len(self.tokens) else ""
@@ -284,16 +284,16 @@ class _TypeParser:
 
 
 def as_decimal(kind: Type) -> Type:
-    """The decimal that holds every value of an integer type."""
+    """Return the decimal that holds every value of an integer type."""
     return kind if kind.base == "decimal" else decimal(_DIGITS[kind.base], 0)
 
 
 def common_type(left: Type, right: Type) -> Type | None:
-    """The type both coerce to, None if there is none (varchar and integer, say)."""
+    """Return the type both coerce to, None if there is none (varchar and integer, say)."""
     if right == left:
         zone = left.zone if left.zone == right.zone else ""
         length = max(left.length, right.length) if left.length is not None and right.length is not None else None
-        return left if (zone, length) == (left.zone, left.length) else left.known(zone=zone, length=length)
+        return left if (zone, length) == (left.zone, left.length) else left.with_facts(zone=zone, length=length)
     if right == UNKNOWN:
         return left
     if left == UNKNOWN:
@@ -305,7 +305,7 @@ def common_type(left: Type, right: Type) -> Type | None:
             (left, right), key=lambda t: ("date", "timestamp", "timestamp with time zone").index(t.base)
         )
         if ranked[0].base == "date":
-            return ranked[1].known(zone=ranked[1].zone or "UTC" if ranked[1].base.endswith("zone") else "")
+            return ranked[1].with_facts(zone=ranked[1].zone or "UTC" if ranked[1].base.endswith("zone") else "")
         zones = {t.zone if t.base.endswith("zone") else "UTC" for t in ranked}
         zone = zones.pop() if len(zones) == 1 and ranked[1].base.endswith("zone") else ""
         return Type(ranked[1].base, numbers=(max(left.precision, right.precision),), zone=zone)
@@ -334,5 +334,5 @@ def _common_number(left: Type, right: Type) -> Type:
 
 
 def is_coercible(source: Type, target: Type) -> bool:
-    """Whether Trino widens `source` to `target` by itself."""
+    """Return whether Trino widens `source` to `target` by itself."""
     return common_type(source, target) == target

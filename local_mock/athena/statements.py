@@ -1,4 +1,4 @@
-"""What kind of statement a text is, and the values of its `?` parameters."""
+"""Find the kind of a statement, and the values of its `?` parameters."""
 
 # ruff: noqa: E501 - one line a message or signature
 from __future__ import annotations
@@ -11,7 +11,7 @@ from sqlglot import exp
 from local_mock.athena.dialect import parse_query, strip
 from local_mock.athena.errors import QueryError
 
-__all__ = ["NAME", "Statement", "classify", "split_values", "substitute_parameters", "unquote"]
+__all__ = ["NAME", "Statement", "bracketed", "classify", "split_values", "substitute_parameters", "unquote"]
 
 NAME = r'(?:`[^`]+`|"[^"]+"|[\w$-]+)(?:\s*\.\s*(?:`[^`]+`|"[^"]+"|[\w$-]+))*'
 
@@ -36,7 +36,18 @@ _KINDS = (
     ("deallocate", r"DEALLOCATE\b", "UTILITY", "DEALLOCATE"),
     ("select", r"(?:SELECT|WITH|VALUES|TABLE|\()", "DML", "SELECT"),
 )
-_REFUSED = r"(DELETE|UPDATE|MERGE|OPTIMIZE|VACUUM|CREATE\s+TABLE|GRANT|REVOKE|ANALYZE|USE|SET)\b"
+_ICEBERG = r"(DELETE|UPDATE|MERGE|OPTIMIZE|VACUUM|CREATE\s+TABLE)\b"
+# https://docs.aws.amazon.com/athena/latest/ug/unsupported-ddl.html
+_NEVER = (
+    r"(GRANT|REVOKE|ANALYZE|USE|SET|RESET|CALL|COMMENT|TRUNCATE|START|COMMIT|ROLLBACK|IMPORT|EXPORT|LOCK|UNLOCK)\b"
+)
+_INSTEAD = {
+    "USE": ": give the database in QueryExecutionContext, or write database.table",
+    "SET": ": it has no session properties",
+    "ANALYZE": ": statistics are made by Glue",
+    "GRANT": ": rights are IAM's and Lake Formation's",
+    "REVOKE": ": rights are IAM's and Lake Formation's",
+}
 
 
 @dataclass(frozen=True)
@@ -50,17 +61,20 @@ class Statement:
 
 
 def classify(sql: str) -> Statement:
-    """The kind of a statement. Raises QueryError for what Athena or this mock does not run."""
+    """Return the kind of a statement. Raises QueryError for what Athena or this mock does not run."""
     text = strip(sql)
     for kind, pattern, type_, subtype in _KINDS:
         if re.match(pattern, text, re.IGNORECASE | re.DOTALL):
             return Statement(kind, text, type_, subtype)
-    refused = re.match(_REFUSED, text, re.IGNORECASE)
+    refused = re.match(_ICEBERG, text, re.IGNORECASE)
     if refused:
         word = " ".join(refused.group(1).upper().split())
         raise QueryError(
             "NOT_SUPPORTED", f"{word} is not supported by local_mock (Iceberg and managed tables are cloud only)"
         )
+    if refused := re.match(_NEVER, text, re.IGNORECASE):
+        word = refused.group(1).upper()
+        raise QueryError("NOT_SUPPORTED", f"{word} is not supported by Athena{_INSTEAD.get(word, '')}")
     head = text.split(None, 1)[0] if text else ""
     raise QueryError("SYNTAX_ERROR", f"line 1:1: mismatched input '{head}'. Expecting a statement")
 
@@ -75,7 +89,7 @@ _PIECES = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/|\?|
 
 
 def substitute_parameters(sql: str, values: list[str]) -> str:
-    """`sql` with each `?` outside quotes and comments replaced by the SQL literal at its place."""
+    """Return `sql` with each `?` outside quotes and comments replaced by the SQL literal at its place."""
     left, out = list(values), []
     for piece in _PIECES.findall(sql):
         if piece == "?":
@@ -96,19 +110,48 @@ def substitute_parameters(sql: str, values: list[str]) -> str:
 
 
 def _bound(value: str) -> str:
-    """A parameter as one operand: what is more than a literal is put in brackets. Raises QueryError for no expression."""
+    """Return a parameter as one operand.
+
+    A literal stays as it is, an expression of literals is put in brackets, and a bare word or text is a string, so
+    that no parameter can name a column or end the statement. Raises QueryError for a broken expression with quotes.
+    """
     text = value.strip()
     if re.fullmatch(r"'(?:[^']|'')*'|[+-]?[\d.]+(?:[eE][+-]?\d+)?|(?i:null|true|false)", text):
         return text
+    if _is_constant(text):
+        return f"({text})"
+    if "'" in text:
+        raise QueryError("SYNTAX_ERROR", f"line 1:1: the parameter {text!r} is no expression")
+    return f"'{value}'"
+
+
+def _is_constant(text: str) -> bool:
+    """Whether a text is one expression without names of columns and without a query."""
     try:
         parsed = parse_query(f"SELECT ({text})")
-    except QueryError as err:
-        raise QueryError("SYNTAX_ERROR", f"line 1:1: the parameter {text!r} is no expression") from err
+    except QueryError:
+        return False
     items = parsed.args.get("expressions") or []
-    whole = len(items) == 1 and isinstance(items[0], exp.Paren | exp.Tuple | exp.Subquery)
-    if not whole or any(parsed.args.get(key) for key in parsed.args if key != "expressions"):
-        raise QueryError("SYNTAX_ERROR", f"line 1:1: the parameter {text!r} is no expression")
-    return f"({text})"
+    if len(items) != 1 or any(parsed.args.get(key) for key in parsed.args if key != "expressions"):
+        return False
+    return isinstance(items[0], exp.Paren | exp.Tuple) and not items[0].find(exp.Column, exp.Select)
+
+
+def bracketed(text: str, start: int) -> tuple[str, int]:
+    """Return the inside of the parenthesis that opens at `start`, and the index after it."""
+    depth, quoted = 0, ""
+    for i in range(start, len(text)):
+        char = text[i]
+        if quoted:
+            quoted = "" if char == quoted else quoted
+        elif char in "'\"`":
+            quoted = char
+        elif char in "()":
+            depth += 1 if char == "(" else -1
+            if depth == 0:
+                return text[start + 1 : i], i + 1
+    near = " ".join(text[start:].split()[:4])
+    raise QueryError("SYNTAX_ERROR", f"line 1:1: mismatched input near '{near}'. Expecting: ')'")
 
 
 def split_values(listing: str) -> list[str]:

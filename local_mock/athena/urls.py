@@ -1,4 +1,4 @@
-"""Where moto's server finds this Athena."""
+"""The addresses under which moto's server finds this Athena."""
 
 from local_mock.athena.responses import Response
 

@@ -94,7 +94,7 @@ def _fail(messages: Any) -> Any:
 
 
 def _status(key: str) -> int:
-    """A figure of /proc/self/status in bytes; 0 where there is no /proc."""
+    """Return a figure of /proc/self/status in bytes; 0 where there is no /proc."""
     with contextlib.suppress(OSError), open("/proc/self/status", encoding="ascii") as lines:  # noqa: PTH123
         for line in lines:
             if line.startswith(key + ":"):

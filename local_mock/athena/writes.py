@@ -1,4 +1,4 @@
-"""What CTAS, INSERT INTO and UNLOAD write: Parquet or text files, one per partition, and the manifest.
+"""Write the files of CTAS, INSERT INTO and UNLOAD: Parquet or text, one per partition, and the manifest.
 
 Files are made in a scratch folder by DuckDB and handed to `DataAccess`.
 """
@@ -46,20 +46,20 @@ class Written:
 
 
 def options(listing: str) -> dict[str, Any]:
-    """The WITH (…) of CTAS and UNLOAD: strings, arrays of strings, numbers."""
-    found: dict[str, Any] = {}
+    """Return the WITH (…) of CTAS and UNLOAD: strings, arrays of strings, numbers."""
+    values: dict[str, Any] = {}
     for item in split_values(listing):
         if not item:
             continue
         key, _, value = (part.strip() for part in item.partition("="))
         if value.upper().startswith("ARRAY"):
-            found[key.lower()] = [name.lower() for name in re.findall(r"'([^']*)'", value)]
+            values[key.lower()] = [name.lower() for name in re.findall(r"'([^']*)'", value)]
         else:
-            found[key.lower()] = value.strip("'")
+            values[key.lower()] = value.strip("'")
     for refused in ("bucketed_by", "bucket_count", "table_type", "partitioning"):
-        if refused in found and str(found[refused]).lower() != "hive":
+        if refused in values and str(values[refused]).lower() != "hive":
             raise not_supported(f"the table property {refused}")
-    return found
+    return values
 
 
 def write_rows(
@@ -100,18 +100,18 @@ def _split(rows: pa.Table, first: int) -> list[tuple[tuple[str, ...], pa.Table]]
     texts = [pc.fill_null(pc.cast(rows[k], pa.string()), "__HIVE_DEFAULT_PARTITION__") for k in keys]
     frame = pa.table({f"k{i}": t for i, t in enumerate(texts)})
     groups = frame.group_by(frame.column_names, use_threads=False).aggregate([])
-    found = []
+    items = []
     for values in zip(*(groups[c].to_pylist() for c in frame.column_names), strict=True):
         mask = None
         for column, value in zip(frame.column_names, values, strict=True):
             equal = pc.equal(frame[column], value)
             mask = equal if mask is None else pc.and_(mask, equal)
-        found.append((tuple(values), rows.filter(mask)))
-    return found
+        items.append((tuple(values), rows.filter(mask)))
+    return items
 
 
 def _write_lines(body: pa.Table, kinds: list[Type], path: Path, delimiter: str) -> None:
-    """A text file as LazySimpleSerDe writes it: NULL is `\\N`, nothing is quoted."""
+    r"""Write a text file as LazySimpleSerDe does: NULL is `\N`, nothing is quoted."""
     from local_mock.athena.functions.casts import shower
     from local_mock.athena.functions.values import decoder
 

@@ -109,7 +109,7 @@ def _remove(current: ResourceMap, names: list[str], bodies: Mapping[str, Any]) -
 
 
 def scratch(current: ResourceMap, template: Mapping[str, Any], parameters: Mapping[str, Any]) -> ResourceMap:
-    """The new template with its parameters and conditions evaluated; no resource is made."""
+    """Return the new template with its parameters and conditions evaluated; no resource is made."""
     made = ResourceMap(
         current.stack_id,
         current._parsed_resources["AWS::StackName"],

@@ -18,7 +18,7 @@ __all__ = ["install"]
 
 
 def delete_model_package_group(self: Any) -> EmptyResult:
-    """Method of moto's `SageMakerResponse`. A group that holds packages is refused, as by SageMaker."""
+    """Delete a group (method of moto's `SageMakerResponse`); one that holds packages is refused, as by AWS."""
     backend, name = self.sagemaker_backend, self._get_param("ModelPackageGroupName")
     backend.describe_model_package_group(name)  # ValidationException if there is none
     if any(package.model_package_group_name == name for package in backend.model_packages.values()):
@@ -50,8 +50,8 @@ def _tell_event_bridge(response: Any) -> None:
     get_bucket_notification = response.get_bucket_notification
 
     def get(self: Any) -> Any:
-        found = self.backend.get_bucket_notification_configuration(self.bucket_name)
-        if found is not None and found.event_bridge is not None:
+        configuration = self.backend.get_bucket_notification_configuration(self.bucket_name)
+        if configuration is not None and configuration.event_bridge is not None:
             serialized = self.serialized
             self.serialized = lambda r: serialized(ActionResult({**r.result, "EventBridgeConfiguration": {}}))
         return get_bucket_notification(self)

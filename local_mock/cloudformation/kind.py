@@ -45,7 +45,7 @@ class Kind:
     dropped: Callable[[str, Properties, Properties], Requests] = lambda _, __, ___: []
 
     def physical_name(self, generated: str, properties: Properties) -> str:
-        """The name that the template gives, else the generated one."""
+        """Return the name that the template gives, else the generated one."""
         return self.name(str(properties.get(self.named) or generated), properties)
 
     def make(self, name: str, properties: Properties, region: str) -> str:
@@ -109,11 +109,11 @@ def _client(service: str, region: str) -> Any:
 
 
 def without(properties: Properties, *names: str) -> dict[str, Any]:
-    """The properties but some. Pure."""
+    """Return the properties but some. Pure."""
     return {key: value for key, value in properties.items() if key not in names}
 
 
 def tags(properties: Properties, key: str = "Key", value: str = "Value") -> dict[str, Any]:
-    """The property Tags as the API of a service writes it; {} if there are none. Pure."""
+    """Return the property Tags as the API of a service writes it; {} if there are none. Pure."""
     given = properties.get("Tags") or []
     return {"Tags": [{key: tag["Key"], value: tag["Value"]} for tag in given]} if given else {}

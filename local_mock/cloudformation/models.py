@@ -31,7 +31,7 @@ _executed: dict[tuple[str, str], threading.Event] = {}  # (change set, token of 
 
 
 def _model(kind: Kind) -> type[CloudFormationModel]:
-    """The class of one resource type."""
+    """Return the class of one resource type."""
 
     class Resource(CloudFormationModel):
         def __init__(self, name: str, properties: Mapping[str, Any], region: str) -> None:
@@ -111,10 +111,10 @@ def install_kinds() -> None:
 
 
 def unsupported(template: Mapping[str, Any]) -> list[str]:
-    """The resource types of a template that cannot be created here, sorted."""
-    known = {*parsing.get_model_map(), *parsing.NULL_MODELS}
+    """Return the resource types of a template that cannot be created here, sorted."""
+    supported = {*parsing.get_model_map(), *parsing.NULL_MODELS}
     types = {str(resource.get("Type")) for resource in (template.get("Resources") or {}).values()}
-    return sorted(t for t in types if t not in known and not t.startswith("Custom::"))
+    return sorted(t for t in types if t not in supported and not t.startswith("Custom::"))
 
 
 def _refuse_unsupported(template: str) -> None:
@@ -172,7 +172,7 @@ def _named(backend: Any, name: str) -> Stack | None:
 
 
 def _honest_delete(delete_stack: Callable[[Any, str], None]) -> Callable[[Any, str], None]:
-    """moto forgets a stack whose deletion fails; on AWS it stays, with what could not be deleted."""
+    """Keep a stack whose deletion fails, with what could not be deleted, as on AWS; moto forgets it."""
 
     def honest_delete(self: Any, name_or_stack_id: str) -> None:
         stack = self.stacks.get(name_or_stack_id) or _named(self, name_or_stack_id)
@@ -292,11 +292,11 @@ def _install_change_sets(backend: Any) -> None:
         current, template = self.stack.resource_map, self.template_dict
         if not current._resource_json_map:  # a new stack
             scratch = changes.scratch(current, template, self.parameters)
-            found = {"Add": [n for n, body in template["Resources"].items() if changes.wanted(scratch, body)]}
+            diff = {"Add": [n for n, body in template["Resources"].items() if changes.wanted(scratch, body)]}
         else:
-            found = changes.difference(current, template, self.parameters)
+            diff = changes.difference(current, template, self.parameters)
         bodies = {**current._resource_json_map, **template["Resources"]}
-        return [Change(action, n, bodies[n]["Type"]) for action, names in found.items() for n in names]
+        return [Change(action, n, bodies[n]["Type"]) for action, names in diff.items() for n in names]
 
     def honest_execute(self: Any, change_set_name: str, stack_name: str | None = None) -> None:  # noqa: ARG001
         change_set = self.describe_change_set(change_set_name)

@@ -229,7 +229,7 @@ def _grant(properties: Properties) -> dict[str, Any]:
 
 # --- Step Functions ---------------------------------------------------------------------------------------
 def _definition(properties: Properties) -> str:
-    """The definition as the service gets it, its ``${substitutions}`` filled in.
+    """Return the definition as the service gets it, its ``${substitutions}`` filled in.
 
     Raises ValueError for one that stays open, FileNotFoundError for an object that is not there.
     """
@@ -240,7 +240,7 @@ def _definition(properties: Properties) -> str:
     values = {name: str(value) for name, value in (properties.get("DefinitionSubstitutions") or {}).items()}
     if left := sorted(set(_PLACEHOLDER.findall(text)) - set(values)):
         raise ValueError(f"AWS::StepFunctions::StateMachine: DefinitionSubstitutions lack {left}.")
-    return _PLACEHOLDER.sub(lambda found: json.dumps(values[found[1]])[1:-1], text)
+    return _PLACEHOLDER.sub(lambda match: json.dumps(values[match[1]])[1:-1], text)
 
 
 def _camel(value: Any) -> Any:

@@ -11,7 +11,7 @@ __all__ = ["QUICKSIGHT"]
 
 
 def _same_readers(_: str, old: Properties, new: Properties) -> Requests:
-    """Raises ValueError if an update changes who may see it: QuickSight has an operation of its own for that."""
+    """Raise ValueError if an update changes who may see a resource: QuickSight has another operation for that."""
     if old.get("Permissions") != new.get("Permissions"):
         raise ValueError("local_mock cannot change the Permissions of what is in QuickSight: replace it.")
     return []

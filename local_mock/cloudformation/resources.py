@@ -103,7 +103,10 @@ def _notification(configuration: Properties) -> dict[str, Any]:
 
 
 def _lifecycle_rule(rule: Mapping[str, Any]) -> dict[str, Any]:
-    """A rule of a template as the API writes it; https://docs.aws.amazon.com/AmazonS3/latest/API/API_LifecycleRule.html"""
+    """Return a rule of a template as the API writes it.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_LifecycleRule.html
+    """
     other = ("ExpirationInDays", "Prefix", "Transitions")
     shown = {_RULE_NAMES.get(k, k): v for k, v in rule.items() if k not in other}
     if "Transitions" in rule:
@@ -116,7 +119,7 @@ def _lifecycle_rule(rule: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def bucket_requests(name: str, properties: Properties) -> Requests:
-    """The settings of a bucket, one request each. Raises ValueError for a property that cannot be honoured."""
+    """Return the settings of a bucket, one request each. Raises ValueError for one that cannot be honoured."""
     settings = without(properties, "BucketName")
     unknown = sorted(set(settings) - set(_BUCKET_PROPERTIES))
     if unknown:

@@ -16,7 +16,7 @@ def input_shape(client: Any, operation: str) -> Any:
 
 
 def cast(shape: Any, value: Any, where: str = "") -> Any:
-    """`value` with every scalar cast to its member's type.
+    """Return `value` with every scalar cast to its member's type.
 
     Raises ValueError for a member that the operation does not know: a property must not be lost in silence.
     """

@@ -129,7 +129,7 @@ def _error(message: str) -> ValidationError:
 
 
 def validate_template(self: Any) -> ActionResult:
-    """Method of moto's `CloudFormationResponse`: what the template says of itself; moto asks a linter instead."""
+    """Return the template's parameters and description (method of moto's `CloudFormationResponse`)."""
     url, body = self._get_param("TemplateURL"), self._get_param("TemplateBody")
     template = parse(self._get_stack_from_s3_url(url) if url else body)
     types = {resource.get("Type") for resource in template["Resources"].values()}

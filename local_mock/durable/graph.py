@@ -70,7 +70,7 @@ class Writer:
         self._seen: dict[int, tuple[int, Any]] = {}  # the object too: its id must not be taken over meanwhile
 
     def write(self, value: Any, where: str = "") -> Any:
-        """`value` as JSON can hold it."""
+        """Return `value` as JSON can hold it."""
         kind = type(value)
         if kind in _PLAIN:
             return value
@@ -92,7 +92,7 @@ class Writer:
             return ["s" if kind is set else "f", *(self.write(item, where) for item in sorted(value, key=repr))]
         if isinstance(value, dict) and _DICTS.get(kind.__name__) is kind:
             factory = getattr(value, "default_factory", None)
-            made_by = next((name for name, known in _FACTORIES.items() if known is factory), "")
+            made_by = next((name for name, registered in _FACTORIES.items() if registered is factory), "")
             items = [[self.write(k, where), self.write(v, f"{where}.{k}")] for k, v in list(value.items())]
             return ["d", kind.__name__, made_by, *items]
         if kind is pa.Table:  # text columns of a result
@@ -118,7 +118,7 @@ class Writer:
         return ["o", _class_name(kind), items, *held]
 
     def _values(self, values: dict[str, Any]) -> Any:
-        """A dictionary of constant values, each a document within the document."""
+        """Return a dictionary of constant values, each a document within the document."""
         items = []
         for key, value in list(values.items()):
             _, text = self._pieces.get(id(value)) or (value, "")
@@ -136,7 +136,7 @@ class Reader:
         self._made: list[Any] = []
 
     def read(self, text: Any) -> Any:
-        """The value. Raises GraphError."""
+        """Return the value. Raises GraphError."""
         if not isinstance(text, list):
             return text
         tag, *rest = text
@@ -264,7 +264,7 @@ def _class_of(name: str) -> Any:
 
 
 def _found(name: str) -> Any:
-    """A class (or function) of moto or local_mock by its name; nothing else."""
+    """Return a class (or function) of moto or local_mock by its name; nothing else."""
     module, _, path = name.partition(":")
     if module == "cloudformation":
         from moto.cloudformation.parsing import get_model_map

@@ -66,7 +66,7 @@ def _athena(backend: Any, state: State, _context: Context) -> None:
         if run.state not in FINAL:
             run.state, run.reason, run.completed = "FAILED", f"INTERNAL_ERROR: {LOST}", run.submitted
             state.put(backend.prefix + run.id, run)
-        backend.runs[run.id] = run
+        backend.add(run)
 
 
 def _machines(backend: Any, _state: State, context: Context) -> None:

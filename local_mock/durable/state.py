@@ -71,7 +71,7 @@ _DROPPED: Mapping[str, Mapping[str, Callable[[], Any]]] = {
 _CONSTANT: Mapping[str, frozenset[str]] = {"FakeTable": frozenset({"partitions", "versions"})}
 # attributes of back ends that their constructors make anew
 _OWN: Mapping[str, frozenset[str]] = {
-    "athena": frozenset({"runs", "catalog", "_slots", "_results", "_engine", "_guard"}),
+    "athena": frozenset({"runs", "catalog", "_slots", "_results", "_engine", "_guard", "_starting", "_by_token"}),
     "s3": frozenset({"_store", "_objects", "_unclaimed"}),
     "cloudwatch": frozenset({"metric_data", "paged_metric_data"}),
 }
@@ -193,7 +193,7 @@ class State:
     # --- when ---------------------------------------------------------------------------------------------
     @contextlib.contextmanager
     def change(self, service: str) -> Iterator[None]:
-        """A change that no request makes. It is written at the end, or by the first request that may see it."""
+        """Mark a change that no request makes; it is written at the end, or by a request that may see it."""
         self._changing[service] += 1
         try:
             yield
@@ -244,7 +244,7 @@ def _of_moto(service: str) -> Any:
 
 
 def _anchors(service: str) -> dict[int, list[Any]]:
-    """id -> place of what other documents hold: the back ends; for stacks also what is in their dictionaries."""
+    """Return {id: place} of the objects that other documents hold: back ends; for stacks their contents too."""
     places: dict[int, list[Any]] = {}
     for other in SERVICES:
         for account, region, backend in _backends(other):

@@ -28,7 +28,7 @@ _get_bucket_notification = S3Response.get_bucket_notification
 
 
 def object_created(bucket: str, key: str) -> None:
-    """Called by S3 when an object has been written: its bucket may tell EventBridge."""
+    """Send EventBridge the event of a written object, if its bucket asks for that."""
     settings = s3_backends[ACCOUNT]["aws"].buckets.get(bucket)
     configuration = getattr(settings, "notification_configuration", None)
     if configuration is None or configuration.event_bridge is None:

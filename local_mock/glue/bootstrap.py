@@ -16,7 +16,7 @@ _MAX_MESSAGE = 4000
 
 
 def describe(error: BaseException) -> str:
-    """``Type: message`` without the JVM's stack trace."""
+    """Return ``Type: message`` without the JVM's stack trace."""
     message = str(error).split("\n\tat ", 1)[0].split("\n\nJVM stacktrace", 1)[0].strip()
     if isinstance(error, SystemExit) and isinstance(error.code, str):
         return message[:_MAX_MESSAGE]

@@ -17,7 +17,7 @@ from moto.core.utils import utcnow
 
 from local_mock.glue.crawl import Discovery, FoundTable
 
-__all__ = ["CONFLICTS", "Policy", "apply", "check_policies", "folders", "policy_of"]
+__all__ = ["CONFLICTS", "CrawlerPolicy", "apply", "check_policies", "folders", "policy_of"]
 
 CONFLICTS = "local_mock.conflicts"  # our own table parameter: JSON list of `schema.Conflict`
 _ONLY_NEW = "CRAWL_NEW_FOLDERS_ONLY"
@@ -34,7 +34,7 @@ Columns = Mapping[str, str]
 
 
 @dataclass(frozen=True)
-class Policy:
+class CrawlerPolicy:
     """A crawler's settings that decide what is written.
 
     Attributes
@@ -72,7 +72,7 @@ def check_policies(change: Mapping[str, str] | None, recrawl: Mapping[str, str] 
 
 def policy_of(
     change: Mapping[str, str] | None, recrawl: Mapping[str, str] | None, configuration: str | None
-) -> Policy:
+) -> CrawlerPolicy:
     """Return the policy of a crawler's request. Raises ValueError for what is not supported."""
     behavior = (recrawl or {}).get("RecrawlBehavior") or "CRAWL_EVERYTHING"
     if behavior == "CRAWL_EVENT_MODE":
@@ -81,7 +81,7 @@ def policy_of(
     output, grouping = settings.get("CrawlerOutput") or {}, settings.get("Grouping") or {}
     level = grouping.get("TableLevelConfiguration")
     change, only_new = change or {}, behavior == _ONLY_NEW
-    return Policy(
+    return CrawlerPolicy(
         update=change.get("UpdateBehavior", "UPDATE_IN_DATABASE") == "UPDATE_IN_DATABASE" and not only_new,
         delete="LOG" if only_new else change.get("DeleteBehavior", "DEPRECATE_IN_DATABASE"),
         inherit=(output.get("Partitions") or {}).get("AddOrUpdateBehavior") == "InheritFromTable",
@@ -103,15 +103,15 @@ def folders(database: Any, crawler_name: str) -> set[str]:
     return names
 
 
-def apply(found: Discovery, database: Any, crawler: Any, policy: Policy) -> list[str]:
+def apply(discovery: Discovery, database: Any, crawler: Any, policy: CrawlerPolicy) -> list[str]:
     """Bring a database's tables and partitions in line with what was found; returns a sentence per change.
 
     `crawler` gives name, table_prefix and backend. Tables that this crawler made and no longer finds are treated
     by `DeleteBehavior`; those of others stay.
     """
     changes: list[str] = []
-    names = _names(found, database, crawler, policy)
-    for item in found.tables:
+    names = _names(discovery, database, crawler, policy)
+    for item in discovery.tables:
         name = names[item.location]
         if name not in database.tables:
             crawler.backend.create_table(database.name, name, _table_input(name, item, item.columns, crawler.name))
@@ -120,7 +120,7 @@ def apply(found: Discovery, database: Any, crawler: Any, policy: Policy) -> list
             changes += _update_table(database.tables[name], item, crawler.name, policy)
         changes += _apply_partitions(database.tables[name], item, policy)
     if not policy.only_new:
-        there = found.unread | set(names)
+        there = discovery.unread | set(names)
         for name, location in sorted(_made_by(database, crawler.name).items()):
             if location not in there:
                 changes += _remove_table(database, name, policy.delete)
@@ -138,18 +138,18 @@ def _made_by(database: Any, crawler_name: str) -> dict[str, str]:
     }
 
 
-def _names(found: Discovery, database: Any, crawler: Any, policy: Policy) -> dict[str, str]:
+def _names(discovery: Discovery, database: Any, crawler: Any, policy: CrawlerPolicy) -> dict[str, str]:
     """Location -> table. A location keeps its table; a name that is taken gets a hash behind it, as in AWS.
 
     A table of this crawler whose own location holds nothing any more is taken over by a namesake (a new bucket).
     https://docs.aws.amazon.com/glue/latest/dg/add-crawler.html ("duplicate table names")
     """
     made = _made_by(database, crawler.name)
-    there = found.unread | {item.location for item in found.tables}
+    there = discovery.unread | {item.location for item in discovery.tables}
     names = {location: name for name, location in made.items()}
     free = {name for name, location in made.items() if location not in there and policy.update}
     taken, chosen = set(database.tables) - free, {}
-    for item in found.tables:
+    for item in discovery.tables:
         name = (crawler.table_prefix or "") + item.name
         if names.get(item.location, "").startswith(name):
             name = names[item.location]
@@ -160,19 +160,19 @@ def _names(found: Discovery, database: Any, crawler: Any, policy: Policy) -> dic
     return chosen
 
 
-def _update_table(table: Any, found: FoundTable, crawler_name: str, policy: Policy) -> list[str]:
+def _update_table(table: Any, crawled: FoundTable, crawler_name: str, policy: CrawlerPolicy) -> list[str]:
     before, kept = table.as_dict(), list[str]()
     old = _columns(before)
-    columns = old | {name: type_ for name, type_ in found.columns.items() if name not in old}
+    columns = old | {name: type_ for name, type_ in crawled.columns.items() if name not in old}
     if not policy.keep_columns:
-        columns = found.columns
-    elif others := [f"{n} ({t} in S3)" for n, t in found.columns.items() if columns[n] != t]:
+        columns = crawled.columns
+    elif others := [f"{n} ({t} in S3)" for n, t in crawled.columns.items() if columns[n] != t]:
         kept = [f"table {table.name} keeps the types of {', '.join(others)}: MergeNewColumns"]
     difference = _difference(old, columns)
     if not policy.update:
         though = f", though {difference}" if difference and not policy.only_new else ""
         return [f"table {table.name} is left as it is{though}"]
-    after = _table_input(table.name, found, columns, crawler_name)
+    after = _table_input(table.name, crawled, columns, crawler_name)
     if all(_same(before, after, part) for part in ("StorageDescriptor", "PartitionKeys", "Parameters")):
         return kept
     table.update(after)
@@ -214,11 +214,11 @@ def _columns(entry: Mapping[str, Any]) -> dict[str, str]:
 
 
 # --- partitions -------------------------------------------------------------------------------------------
-def _apply_partitions(table: Any, found: FoundTable, policy: Policy) -> list[str]:
+def _apply_partitions(table: Any, crawled: FoundTable, policy: CrawlerPolicy) -> list[str]:
     added = changed = removed = 0
     of_table = _columns(table.as_dict())
-    for values, (location, own) in found.partitions.items():
-        columns = of_table if policy.inherit else {k: v for k, v in own.items() if k not in found.keys}
+    for values, (location, own) in crawled.partitions.items():
+        columns = of_table if policy.inherit else {k: v for k, v in own.items() if k not in crawled.keys}
         request = {"Values": list(values), "StorageDescriptor": _storage(location, columns)}
         existing = table.partitions.get(str(list(values)))
         if existing is None:
@@ -227,7 +227,7 @@ def _apply_partitions(table: Any, found: FoundTable, policy: Policy) -> list[str
         elif policy.update and existing.as_dict().get("StorageDescriptor") != request["StorageDescriptor"]:
             table.update_partition(list(values), request)
             changed += 1
-    there = found.unread | set(found.partitions)
+    there = crawled.unread | set(crawled.partitions)
     gone = [p.values for p in list(table.partitions.values()) if tuple(p.values) not in there]
     if policy.only_new:
         gone = []
@@ -251,21 +251,21 @@ def _storage(location: str, columns: Columns) -> dict[str, Any]:
     }
 
 
-def _table_input(name: str, found: FoundTable, columns: Columns, crawler_name: str) -> dict[str, Any]:
-    conflicts = [conflict.as_dict() for conflict in found.conflicts]
+def _table_input(name: str, crawled: FoundTable, columns: Columns, crawler_name: str) -> dict[str, Any]:
+    conflicts = [conflict.as_dict() for conflict in crawled.conflicts]
     return {
         "Name": name,
         "TableType": "EXTERNAL_TABLE",
-        "PartitionKeys": [{"Name": key, "Type": "string"} for key in found.keys],
-        "StorageDescriptor": _storage(found.location, columns),
+        "PartitionKeys": [{"Name": key, "Type": "string"} for key in crawled.keys],
+        "StorageDescriptor": _storage(crawled.location, columns),
         "Parameters": {
             "classification": "parquet",
             "typeOfData": "file",
             "compressionType": "none",
-            "objectCount": str(found.objects),
-            "recordCount": str(found.rows),
-            "sizeKey": str(found.bytes),
-            "averageRecordSize": str(found.bytes // max(1, found.rows)),
+            "objectCount": str(crawled.objects),
+            "recordCount": str(crawled.rows),
+            "sizeKey": str(crawled.bytes),
+            "averageRecordSize": str(crawled.bytes // max(1, crawled.rows)),
             _MADE_BY: crawler_name,
             "CrawlerSchemaDeserializerVersion": "1.0",
             "CrawlerSchemaSerializerVersion": "1.0",

@@ -17,7 +17,7 @@ from pathlib import PurePosixPath
 from urllib.parse import unquote
 
 from local_mock.data import DataAccess, ObjectInfo
-from local_mock.glue.footers import CrawlStopped, Footer, Footers
+from local_mock.glue.footers import CrawlStopped, FileFacts, Footers
 from local_mock.glue.schema import Conflict, merge, similarity
 from local_mock.keys import split_uri
 
@@ -91,7 +91,7 @@ class _Place:
         return tuple(value for _, value in self.pairs)
 
 
-_File = tuple[_Place, Footer]
+_File = tuple[_Place, FileFacts]
 
 
 def glob_pattern(glob: str) -> re.Pattern[str]:
@@ -138,43 +138,45 @@ def discover(
     CrawlStopped
         `stopped` says so.
     """
-    found, footers = Discovery(), footers or Footers()
+    discovery, footers = Discovery(), footers or Footers()
     places: list[_Place] = []
     for target in targets:
-        places += _places(data, target, level, known_folders, found)
+        places += _places(data, target, level, known_folders, discovery)
         if stopped():
             raise CrawlStopped
     read = footers.read(data, [place.info for place in places], stopped)
-    found.notes.append(f"{len(places):,} objects, of which {footers.opened:,} are new or changed and were opened")
+    discovery.notes.append(
+        f"{len(places):,} objects, of which {footers.opened:,} are new or changed and were opened"
+    )
     tables: dict[tuple[str, str], list[_File]] = {}
     for place, footer in zip(places, read, strict=True):
         bucket, _ = split_uri(place.info.uri)
         tables.setdefault((bucket, place.root), []).append((place, footer))
         if footer.problem:
-            found.problems.append(footer.problem)
+            discovery.problems.append(footer.problem)
     for (bucket, root), files in sorted(tables.items()):
         good = [file for file in files if not file[1].problem]
         if good:
-            table = _table(bucket, root, files, good, found)
-            found.tables.append(table)
+            table = _table(bucket, root, files, good, discovery)
+            discovery.tables.append(table)
             if not combine:
-                found.notes += _would_split(table, good)
+                discovery.notes += _would_split(table, good)
         else:
-            found.unread.add(f"s3://{bucket}/{root}")
-    return found
+            discovery.unread.add(f"s3://{bucket}/{root}")
+    return discovery
 
 
 def _places(
-    data: DataAccess, target: Target, level: int | None, known_folders: Set[str], found: Discovery
+    data: DataAccess, target: Target, level: int | None, known_folders: Set[str], discovery: Discovery
 ) -> list[_Place]:
-    """The objects of one target that are to be read."""
+    """Return the objects of one target that are to be read."""
     bucket, prefix = split_uri(target.path)
     prefix = prefix.rstrip("/") + "/" if prefix else ""
     excluded = [glob_pattern(glob) for glob in target.exclusions]
     places = []
     listed = data.list(f"s3://{bucket}/{prefix}")
     if not listed:
-        found.problems.append(f"Nothing lies under s3://{bucket}/{prefix}.")
+        discovery.problems.append(f"Nothing lies under s3://{bucket}/{prefix}.")
     for info in listed:
         relative = info.key[len(prefix) :]
         hidden = any(part.startswith(("_", ".")) for part in relative.split("/"))
@@ -184,7 +186,7 @@ def _places(
             continue
         place = _place(info, prefix, level)
         if isinstance(place, str):
-            found.problems.append(place)
+            discovery.problems.append(place)
         else:
             places.append(place)
     return places
@@ -207,7 +209,7 @@ def _place(info: ObjectInfo, prefix: str, level: int | None) -> _Place | str:
     return _Place(info, root, tuple((key.lower(), unquote(value)) for key, _, value in pairs))
 
 
-def _table(bucket: str, root: str, files: list[_File], good: list[_File], found: Discovery) -> FoundTable:
+def _table(bucket: str, root: str, files: list[_File], good: list[_File], discovery: Discovery) -> FoundTable:
     keys, _ = Counter(place.keys for place, _ in good).most_common(1)[0]
     used, location = [], f"s3://{bucket}/{root}"
     for place, footer in good:
@@ -215,12 +217,12 @@ def _table(bucket: str, root: str, files: list[_File], good: list[_File], found:
             used.append((place, footer))
         else:
             uri = place.info.uri
-            found.problems.append(f"{uri} is not partitioned by {list(keys)} as its table is: it is left out.")
+            discovery.problems.append(f"{uri} is not partitioned by {list(keys)} as its table is: it is left out.")
     columns, conflicts = merge((place.info.key[len(root) :], footer.columns) for place, footer in used)
-    found.problems += [f"In {location}, {conflict}" for conflict in conflicts if conflict.column not in keys]
+    discovery.problems += [f"In {location}, {conflict}" for conflict in conflicts if conflict.column not in keys]
     both = [key for key in keys if key in columns]
     if both:
-        found.problems.append(f"{location} has {both} both as partition and as column: the partition counts.")
+        discovery.problems.append(f"{location} has {both} both as partition and as column: the partition counts.")
     partitions = _partitions(bucket, used) if keys else {}
     there = {place.values for place, _ in files if place.keys == keys}
     return FoundTable(
@@ -248,14 +250,14 @@ def _partitions(bucket: str, files: list[_File]) -> dict[tuple[str, ...], tuple[
     return partitions
 
 
-def _union(footers: Iterable[Footer]) -> dict[str, str]:
-    """The columns of several files; equal schemas are one object (see `Footers`), so few are merged."""
+def _union(footers: Iterable[FileFacts]) -> dict[str, str]:
+    """Return the columns of several files; equal schemas are one object (see `Footers`), so few are merged."""
     schemas = {id(footer.columns): footer.columns for footer in footers}
     return merge(("", columns) for columns in schemas.values())[0]
 
 
 def _would_split(table: FoundTable, files: list[_File]) -> list[str]:
-    """A note if AWS would make several tables of this one, for want of CombineCompatibleSchemas."""
+    """Return a note if AWS would make several tables of this one, for want of CombineCompatibleSchemas."""
     own = {id(footer.columns): footer.columns for _, footer in files}
     usual = own[_commonest(files)]
     far = [columns for columns in own.values() if similarity(columns, usual) <= SIMILAR]

@@ -18,7 +18,7 @@ from local_mock.data import DataAccess, ObjectInfo
 from local_mock.errors import LocalMockError
 from local_mock.glue.schema import columns_of
 
-__all__ = ["CrawlStopped", "Footer", "Footers"]
+__all__ = ["CrawlStopped", "FileFacts", "Footers"]
 
 _CHUNK = 256  # files between two looks at `stopped`; also what is in flight at most
 _THREADS = 8
@@ -29,7 +29,7 @@ class CrawlStopped(Exception):  # noqa: N818 - not an error: someone asked for i
 
 
 @dataclass(frozen=True, slots=True)
-class Footer:
+class FileFacts:
     """The facts that a crawl needs of one version of a file. `problem` is a sentence, '' if it is readable."""
 
     etag: str
@@ -45,14 +45,14 @@ class Footers:
     """The footers of one crawler's files. It holds the files of its last `read`, and equal schemas once."""
 
     def __init__(self) -> None:
-        self._known: dict[str, Footer] = {}
+        self._known: dict[str, FileFacts] = {}
         self.opened = 0  # files that the last `read` had to open
 
-    def read(self, data: DataAccess, infos: Sequence[ObjectInfo], stopped: Callable[[], bool]) -> list[Footer]:
-        """A footer for each object, in order. Raises CrawlStopped when `stopped` says so."""
+    def read(self, data: DataAccess, infos: Sequence[ObjectInfo], stopped: Callable[[], bool]) -> list[FileFacts]:
+        """Return a footer for each object, in order. Raises CrawlStopped when `stopped` says so."""
         before, schemas = self._known, {tuple(f.columns.items()): f.columns for f in self._known.values()}
-        found = [before.get(info.uri) for info in infos]
-        stale = [n for n, info in enumerate(infos) if (known := found[n]) is None or known.etag != info.etag]
+        facts = [before.get(info.uri) for info in infos]
+        stale = [n for n, info in enumerate(infos) if (earlier := facts[n]) is None or earlier.etag != info.etag]
         with ThreadPoolExecutor(min(_THREADS, 2 * (os.cpu_count() or 1)), thread_name_prefix="footer") as pool:
             for start in range(0, max(1, len(stale)), _CHUNK):
                 if stopped():
@@ -60,23 +60,23 @@ class Footers:
                 chunk = stale[start : start + _CHUNK]
                 for number, footer in zip(chunk, pool.map(lambda n: _open(data, infos[n]), chunk), strict=True):
                     columns = schemas.setdefault(tuple(footer.columns.items()), footer.columns)
-                    found[number] = Footer(footer.etag, columns, footer.rows, footer.problem)
-        footers = [footer for footer in found if footer is not None]
+                    facts[number] = FileFacts(footer.etag, columns, footer.rows, footer.problem)
+        footers = [footer for footer in facts if footer is not None]
         self.opened = len(stale)
         self._known = {info.uri: footer for info, footer in zip(infos, footers, strict=True)}
         return footers
 
 
-def _open(data: DataAccess, info: ObjectInfo) -> Footer:
+def _open(data: DataAccess, info: ObjectInfo) -> FileFacts:
     if info.size == 0:
-        return Footer(info.etag, _NO_COLUMNS, 0, f"{info.uri} is empty (0 bytes): it is no Parquet file.")
+        return FileFacts(info.etag, _NO_COLUMNS, 0, f"{info.uri} is empty (0 bytes): it is no Parquet file.")
     try:
         metadata = pq.read_metadata(data.seekable(info))
-        return Footer(info.etag, columns_of(metadata.schema.to_arrow_schema()), metadata.num_rows)
+        return FileFacts(info.etag, columns_of(metadata.schema.to_arrow_schema()), metadata.num_rows)
     except (pa.ArrowException, OSError, ValueError) as err:  # FileNotFoundError: gone since it was listed
         # What the operating system or S3 refused may pass: the ETag "" makes the next crawl look again.
         etag = "" if isinstance(err, OSError) else info.etag
         reason = (str(err).splitlines() or [type(err).__name__])[0]
-        return Footer(etag, _NO_COLUMNS, 0, f"{info.uri} is no readable Parquet file: {reason}")
+        return FileFacts(etag, _NO_COLUMNS, 0, f"{info.uri} is no readable Parquet file: {reason}")
     except LocalMockError as err:
-        return Footer("", _NO_COLUMNS, 0, f"{info.uri} could not be read: {err}")
+        return FileFacts("", _NO_COLUMNS, 0, f"{info.uri} could not be read: {err}")

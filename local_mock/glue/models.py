@@ -1,7 +1,7 @@
 """Glue's jobs and crawlers that execute: they take the place of moto's classes of the same role.
 
 A `JobRun` goes STARTING → RUNNING → SUCCEEDED | FAILED | STOPPED | TIMEOUT in a thread of its own around
-`runner.Execution`; an `ExecutingCrawler` runs `crawl.discover` and `catalog.apply` in a thread. Databases,
+`runner.JobProcess`; an `ExecutingCrawler` runs `crawl.discover` and `catalog.apply` in a thread. Databases,
 tables and partitions are moto's own.
 """
 
@@ -30,7 +30,7 @@ from local_mock.glue.catalog import apply, folders, policy_of
 from local_mock.glue.crawl import CrawlStopped, Discovery, Target, discover
 from local_mock.glue.footers import Footers
 from local_mock.glue.logs import LogShipper, put_lines
-from local_mock.glue.runner import Execution, JobSetupError, Outcome, RunSpec
+from local_mock.glue.runner import JobProcess, JobSetupError, RunOutcome, RunSpec
 
 __all__ = ["Crawl", "ExecutingCrawler", "ExecutingJob", "JobRun"]
 
@@ -64,11 +64,11 @@ class JobRun:
         self.timeout_min = options.get("timeout") or job.timeout or _DEFAULT_TIMEOUT_MIN.get(self.command, 2880)
         self._lock = threading.Lock()
         self._stop_asked = False
-        self._execution: Execution | None = None
+        self._execution: JobProcess | None = None
 
     @property
     def command(self) -> str:
-        """glueetl, pythonshell, …"""
+        """The kind of the job: glueetl, pythonshell, …."""
         command: Any = self.job.command
         return str((command or {}).get("Name", "glueetl"))
 
@@ -95,7 +95,7 @@ class JobRun:
         return str(self.job.name)
 
     def as_dict(self) -> dict[str, Any]:
-        """The `JobRun` of the API."""
+        """Return the `JobRun` of the API."""
         until = self.completed_on or utcnow()
         seconds = (until - self.running_since).total_seconds() if self.running_since else 0.0
         shown = {
@@ -132,7 +132,7 @@ class JobRun:
         try:
             outcome = self._execute()
         except Exception as err:  # a run must end, whatever happens around it
-            outcome = Outcome("FAILED", f"{type(err).__name__}: {err}")
+            outcome = RunOutcome("FAILED", f"{type(err).__name__}: {err}")
             traceback.print_exc()
         retry = outcome.state == "FAILED" and self.attempt < (self.job.max_retries or 0)
         # The retry is there before this run is seen to have failed, so that nothing can slip in between.
@@ -146,9 +146,9 @@ class JobRun:
         if following:
             following.begin()
 
-    def _execute(self) -> Outcome:
+    def _execute(self) -> RunOutcome:
         context = get_context()
-        execution = Execution(self._spec(), context)
+        execution = JobProcess(self._spec(), context)
         execution.folder.mkdir(parents=True, exist_ok=True)
         files = {
             f"{self.log_group}/output": execution.output_log,
@@ -158,7 +158,7 @@ class JobRun:
         try:
             with self._lock:
                 if self._stop_asked:
-                    return Outcome("STOPPED")
+                    return RunOutcome("STOPPED")
                 execution.start()
                 self._execution = execution
                 self.running_since = utcnow()
@@ -166,7 +166,7 @@ class JobRun:
             return execution.wait()
         except JobSetupError as err:
             execution.error_log.write_text(f"{err}\n", encoding="utf-8")
-            return Outcome("FAILED", str(err))
+            return RunOutcome("FAILED", str(err))
         finally:
             shipper.close()
 
@@ -186,7 +186,10 @@ class JobRun:
 
     @property
     def log_group(self) -> str:
-        """Return the group of the output and error logs; https://docs.aws.amazon.com/glue/latest/dg/monitor-continuous-logging-enable.html"""
+        """The group of the output and error logs.
+
+        https://docs.aws.amazon.com/glue/latest/dg/monitor-continuous-logging-enable.html
+        """
         return str(self.arguments.get("--custom-logGroup-prefix") or LOG_GROUP)
 
 
@@ -212,7 +215,7 @@ class ExecutingJob(FakeJob):
         return run.job_run_id
 
     def find_run(self, run_id: str) -> JobRun:
-        """The run with this id. Raises JobRunNotFoundException."""
+        """Return the run with this id. Raises JobRunNotFoundException."""
         runs: list[JobRun] = self.job_runs
         for run in runs:
             if run.job_run_id == run_id:
@@ -246,7 +249,7 @@ class Crawl:
         """Nothing (see `JobRun.advance`)."""
 
     def as_dict(self) -> dict[str, Any]:
-        """The `CrawlerHistory` of the API."""
+        """Return the `CrawlerHistory` of the API."""
         shown = {
             "CrawlId": self.crawl_id,
             "State": "RUNNING" if self.status == "STOPPING" else self.status,
@@ -261,7 +264,7 @@ class Crawl:
         return {key: value for key, value in shown.items() if value is not None}
 
     def last_crawl(self) -> dict[str, Any]:
-        """The `LastCrawl` of the API."""
+        """Return the `LastCrawl` of the API."""
         status = {"COMPLETED": "SUCCEEDED", "STOPPED": "CANCELLED"}.get(self.status, self.status)
         shown = {
             "Status": status,
@@ -297,7 +300,7 @@ class ExecutingCrawler(FakeCrawler):
         crawl.stop.set()
 
     def as_dict(self) -> dict[str, Any]:
-        """The `Crawler` of the API; `LastCrawl` is the last one that has ended."""
+        """Return the `Crawler` of the API; `LastCrawl` is the last one that has ended."""
         shown: dict[str, Any] = super().as_dict()
         shown.pop("LastCrawl", None)
         crawls: list[Any] = [crawl for crawl in self.crawls if crawl.end_time is not None]
@@ -358,10 +361,10 @@ class ExecutingCrawler(FakeCrawler):
         return "COMPLETED"
 
 
-def _shortened(found: Discovery) -> str:
-    """The problems as LastCrawl and ListCrawls can hold them, conflicts of types first; the log has them whole."""
-    conflicts = {str(conflict) for table in found.tables for conflict in table.conflicts}
-    ordered = sorted(found.problems, key=lambda problem: problem.partition(", ")[2] not in conflicts)
+def _shortened(discovery: Discovery) -> str:
+    """Return the problems cut to the length of LastCrawl, conflicts of types first; the log has them whole."""
+    conflicts = {str(conflict) for table in discovery.tables for conflict in table.conflicts}
+    ordered = sorted(discovery.problems, key=lambda problem: problem.partition(", ")[2] not in conflicts)
     shown, left = [], _MAX_MESSAGE
     for n, problem in enumerate(ordered):
         text = problem if len(problem) <= _MAX_PROBLEM else problem[: _MAX_PROBLEM - 1] + "…"

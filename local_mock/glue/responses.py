@@ -58,7 +58,7 @@ def update_job(self: Any) -> ActionResult:
 
 
 def get_job_run(self: Any) -> ActionResult:
-    """One run, by its id."""
+    """Return one run, by its id."""
     job: ExecutingJob = self.glue_backend.get_job(self.parameters["JobName"])
     return ActionResult({"JobRun": job.find_run(self.parameters["RunId"]).as_dict()})
 
@@ -165,20 +165,20 @@ def search_tables(self: Any) -> ActionResult:
     Filters compare `Name`, `DatabaseName`, `Description`, `TableType` by EQUALS or, without a comparator, by what
     the value holds; https://docs.aws.amazon.com/glue/latest/dg/aws-glue-api-catalog-tables.html
     """
-    wanted, found = self.parameters, []
+    wanted, tables = self.parameters, []
     text = (wanted.get("SearchText") or "").lower().strip('"')
     for database in list(self.glue_backend.databases.values()):
         for table in list(database.tables.values()):
             shown = table.as_dict()
             if text in _searched(shown) and all(_fits(shown, f) for f in wanted.get("Filters") or []):
-                found.append(shown)
+                tables.append(shown)
     try:
         start = int(wanted.get("NextToken") or 0)
     except ValueError as err:
         raise JsonRESTError("InvalidInputException", "NextToken is not one that SearchTables gave.") from err
     end = start + int(wanted.get("MaxResults") or 100)
-    answer: dict[str, Any] = {"TableList": found[start:end]}
-    return ActionResult(answer | ({"NextToken": str(end)} if end < len(found) else {}))
+    answer: dict[str, Any] = {"TableList": tables[start:end]}
+    return ActionResult(answer | ({"NextToken": str(end)} if end < len(tables) else {}))
 
 
 def _searched(table: dict[str, Any]) -> str:
@@ -199,8 +199,8 @@ def _fits(table: dict[str, Any], condition: dict[str, str]) -> bool:
 
 
 def _glob(expression: str) -> str:
-    """A `*` that follows nothing repeatable stands for anything, as in Hive's patterns."""
-    return re.sub(r"(\\.|[.\])])\*|\*", lambda found: found.group() if found.group(1) else ".*", expression)
+    """Return the pattern with `.*` for a `*` that follows nothing repeatable, as in Hive's patterns."""
+    return re.sub(r"(\\.|[.\])])\*|\*", lambda match: match.group() if match.group(1) else ".*", expression)
 
 
 OPERATIONS = (

@@ -1,6 +1,6 @@
 """One job run as a real process: fetch script and packages, make its Spark settings, start it, say how it ended.
 
-No states and no API here (see `models`): `start` prepares and starts, `wait` blocks and returns an `Outcome`.
+No states and no API here (see `models`): `start` prepares and starts, `wait` blocks and returns an `RunOutcome`.
 Everything of a run lies in ``<state_dir>/glue/<run id>/``: `run.json`, `output.log`, `error.log`,
 `error.json`, `conf/`, `code/`; the scratch folder `work/` is removed when the run has ended.
 """
@@ -22,11 +22,11 @@ from pathlib import Path, PurePosixPath
 
 from local_mock.context import Context
 from local_mock.errors import LocalMockError
-from local_mock.glue import spark
+from local_mock.glue import java, spark
 from local_mock.keys import split_uri
 from local_mock.process import Child
 
-__all__ = ["Execution", "JobSetupError", "Outcome", "RunSpec", "script_arguments"]
+__all__ = ["JobProcess", "JobSetupError", "RunOutcome", "RunSpec", "script_arguments"]
 
 _BOOTSTRAP = Path(__file__).with_name("bootstrap.py")
 # Read by Glue itself, not by the script: https://docs.aws.amazon.com/glue/latest/dg/aws-glue-programming-etl-glue-arguments.html
@@ -60,7 +60,7 @@ class RunSpec:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RunOutcome:
     """Final state of a run, and the error message that the API shows."""
 
     state: str  # SUCCEEDED, FAILED, STOPPED, TIMEOUT
@@ -68,7 +68,7 @@ class Outcome:
 
 
 def script_arguments(spec: RunSpec) -> list[str]:
-    """`sys.argv[1:]` as Glue makes it: names of the run first, then all arguments that are the script's."""
+    """Return `sys.argv[1:]` as Glue makes it: names of the run first, then all arguments that are the script's."""
     given = {
         "--job-bookmark-option": "job-bookmark-disable",
         "--JOB_NAME": spec.job_name,
@@ -80,7 +80,7 @@ def script_arguments(spec: RunSpec) -> list[str]:
     return [word for key, value in given.items() for word in (key, str(value))]
 
 
-class Execution:
+class JobProcess:
     """The process of one run."""
 
     def __init__(self, spec: RunSpec, context: Context) -> None:
@@ -95,6 +95,8 @@ class Execution:
 
     def start(self) -> None:
         """Prepare the folder and start the process. Raises JobSetupError, naming what is missing."""
+        if self.spec.command == "glueetl" and (problem := java.problem(os.environ)):
+            raise JobSetupError(problem)
         for folder in (self._work, self.folder / "conf", self.folder / "code"):
             folder.mkdir(parents=True, exist_ok=True)
         script = self._fetch(self.spec.script_uri, self.folder / "code")
@@ -114,7 +116,7 @@ class Execution:
             timeout_s=self.spec.timeout_s,
         )
 
-    def wait(self) -> Outcome:
+    def wait(self) -> RunOutcome:
         """Block until the process has ended, and say how."""
         if self._child is None:
             raise JobSetupError(f"Run {self.spec.run_id} was not started.")
@@ -123,12 +125,12 @@ class Execution:
         if self.spec.command == "glueetl" and self._context.s3_endpoint is None:
             remove_checksums(self._context.s3_root, since=self._started)
         if result.timed_out:
-            return Outcome("TIMEOUT", "Job timed out.")
+            return RunOutcome("TIMEOUT", "Job timed out.")
         if result.stopped:
-            return Outcome("STOPPED")
+            return RunOutcome("STOPPED")
         if result.returncode == 0:
-            return Outcome("SUCCEEDED")
-        return Outcome("FAILED", self._message(result.returncode))
+            return RunOutcome("SUCCEEDED")
+        return RunOutcome("FAILED", self._message(result.returncode))
 
     def stop(self) -> None:
         """End the process and all that it started."""
@@ -166,6 +168,8 @@ class Execution:
             "SPARK_CONF_DIR": str(self.folder / "conf"),
             "SPARK_LOCAL_IP": "127.0.0.1",
             "SPARK_LOCAL_DIRS": str(self._work),
+            # The JVM writes file names in the locale's encoding: in the locale C an `ü` in a path becomes `?`.
+            "LC_ALL": "C.UTF-8",
         }
 
     def _write_spark_conf(self) -> None:
@@ -202,7 +206,7 @@ class Execution:
 
 
 def check_modules(argument: str) -> list[str]:
-    """Notes on `--additional-python-modules`: nothing is installed here, so what is missing is an error."""
+    """Return notes on `--additional-python-modules`. None is installed here, so a missing one is an error."""
     notes, missing = [], []
     for wanted in filter(None, (item.strip() for item in argument.split(","))):
         name = re.split(r"[\[<>=!~;@ ]", wanted, maxsplit=1)[0]

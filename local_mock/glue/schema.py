@@ -55,7 +55,7 @@ def columns_of(schema: pa.Schema) -> dict[str, str]:
 
 
 def wider(left: str, right: str) -> str | None:
-    """The narrowest type that holds both; None if none does.
+    """Return the narrowest type that holds both; None if none does.
 
     int→bigint, float→double, integer and float→double, decimals to one that holds the digits of both,
     binary→string (old writers leave the mark of a text column out), and the same within `array<…>`.
@@ -117,7 +117,7 @@ def _wider_decimal(left: str, right: str) -> str | None:
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredType:
     """Files that store a column in one type: how many, and the names of the first ones."""
 
     type: str
@@ -131,7 +131,7 @@ class Conflict:
 
     column: str
     type: str
-    stored: tuple[Stored, ...]
+    stored: tuple[StoredType, ...]
 
     @property
     def refused(self) -> int:
@@ -153,7 +153,7 @@ class Conflict:
         )
 
 
-def _files(stored: Stored) -> str:
+def _files(stored: StoredType) -> str:
     count = f"{stored.count:,} file{'s' if stored.count > 1 else ''}"
     if not stored.names:
         return count
@@ -178,7 +178,7 @@ class _Column:
 
 
 def merge(schemas: Iterable[tuple[str, Mapping[str, str]]]) -> tuple[dict[str, str], list[Conflict]]:
-    """One schema for many files, and the columns that Athena cannot read in all of them.
+    """Return one schema for many files, and the columns that Athena cannot read in all of them.
 
     Parameters
     ----------
@@ -203,11 +203,11 @@ def merge(schemas: Iterable[tuple[str, Mapping[str, str]]]) -> tuple[dict[str, s
 
 
 def _conflict(name: str, type_: str, column: _Column) -> Conflict:
-    """The rarest types are the likely culprits: they get the named examples first, EXAMPLES in all."""
+    """Return the examples to name, EXAMPLES in all: of the rarest types first, the likely culprits."""
     left, stored = EXAMPLES, []
     for kind, count in sorted(column.counts.items(), key=lambda item: item[1]):
         if kind != _NULL:
             names = tuple(column.names[kind][:left])
             left -= len(names)
-            stored.append(Stored(kind, count, names))
+            stored.append(StoredType(kind, count, names))
     return Conflict(name, type_, tuple(stored))

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from local_mock.keys import bucket_ok
 
-__all__ = ["buckets", "driver_memory_mb", "local_cores", "render", "spark_conf", "user_conf"]
+__all__ = ["buckets", "driver_memory_mb", "java_options", "local_cores", "render", "spark_conf", "user_conf"]
 
 # vCPU and memory (GiB) of a worker: https://docs.aws.amazon.com/glue/latest/dg/worker-types.html
 WORKERS: Mapping[str, tuple[int, int]] = {
@@ -39,7 +39,7 @@ def driver_memory_mb(worker_type: str | None, physical_mb: int) -> int:
 
 
 def physical_memory_mb() -> int:
-    """This machine's memory in MiB."""
+    """Return the memory of this machine in MiB."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
 
 
@@ -54,10 +54,16 @@ def user_conf(argument: str) -> dict[str, str]:
     return {key: value for key, separator, value in (item.partition("=") for item in items) if separator}
 
 
+def java_options(*options: str) -> str:
+    """Join options of the JVM as Spark's launcher splits them: each in double quotes, with blanks kept."""
+    escaped = (option.replace("\\", "\\\\").replace('"', '\\"') for option in options)
+    return " ".join(f'"{option}"' for option in escaped)
+
+
 def spark_conf(
     *, cores: int, memory_mb: int, scratch: Path, s3_root: Path | None, bucket_names: Iterable[str]
 ) -> dict[str, str]:
-    """All Spark properties of a run: local master, loopback, no UI, its own scratch, buckets mounted."""
+    """Return all Spark properties of a run: local master, loopback, no UI, its own scratch, buckets mounted."""
     conf = {
         "spark.master": f"local[{cores}]",
         "spark.driver.memory": f"{memory_mb}m",
@@ -69,7 +75,9 @@ def spark_conf(
         "spark.sql.shuffle.partitions": str(2 * cores),
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.warehouse.dir": (scratch / "warehouse").as_uri(),
-        "spark.driver.extraJavaOptions": f"-Djava.net.preferIPv4Stack=true -Djava.io.tmpdir={scratch}",
+        "spark.driver.extraJavaOptions": java_options(
+            "-Djava.net.preferIPv4Stack=true", f"-Djava.io.tmpdir={scratch}"
+        ),
     }
     if s3_root is None:
         return conf
@@ -82,5 +90,5 @@ def spark_conf(
 
 
 def render(conf: Mapping[str, str]) -> str:
-    """`spark-defaults.conf`: one property a line; a backslash is an escape there."""
+    """Return `spark-defaults.conf`: one property a line; a backslash is an escape there."""
     return "".join(f"{key} {value}\n".replace("\\", "\\\\") for key, value in conf.items())

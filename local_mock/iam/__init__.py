@@ -16,7 +16,7 @@ EXECUTES: frozenset[str] = frozenset()
 
 
 def simulate_principal_policy(self: Any) -> Any:
-    """Method of moto's `IamResponse`: 'allowed' for each action on each resource."""
+    """Return 'allowed' for each action on each resource (method of moto's `IamResponse`)."""
     from moto.core.responses import ActionResult
 
     arn = self.params["PolicySourceArn"]

@@ -36,7 +36,7 @@ def _body(response: Any) -> dict[str, Any]:
 
 
 def _named(response: Any, kind: str) -> str:
-    """The id that a path (or, on creation, the body) gives."""
+    """Return the id that a path (or, on creation, the body) gives."""
     return str(response._get_param(f"{kind}Id"))
 
 

@@ -53,7 +53,7 @@ def _store(root: Path) -> Store:
 
 
 def store_of(context: Context) -> Store:
-    """The one store of a server."""
+    """Return the one store of a server."""
     return _store(context.s3_root)
 
 

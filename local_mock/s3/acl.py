@@ -41,7 +41,7 @@ _TAGS = {"id": "ID", "uri": "URI", "emailAddress": "EmailAddress"}
 
 
 def grants_of_headers(header: Any) -> str | None:
-    """The grants that `x-amz-acl` or `x-amz-grant-…` ask for, as JSON text; None without one.
+    """Return the grants that `x-amz-acl` or `x-amz-grant-…` ask for, as JSON text; None without one.
 
     `header` is a function from a header's name to its value, '' if it was not sent.
     """
@@ -76,7 +76,7 @@ def _checked(kind: str, value: str) -> list[str]:
 
 
 def grants_of_xml(body: ET.Element) -> str:
-    """The grants of an AccessControlPolicy, as JSON text. Raises S3Error MalformedACLError."""
+    """Return the grants of an AccessControlPolicy, as JSON text. Raises S3Error MalformedACLError."""
     problem = S3Error(
         "MalformedACLError",
         "The XML you provided was not well-formed or did not validate against our published schema",

@@ -24,10 +24,10 @@ _PLAIN_NAME = re.compile(r"(?P<bucket>.+)\.(?:localhost\.localstack\.cloud|local
 def bucket_of_host(host: str) -> str:
     """Return the bucket that a `Host` header (with or without a port) names; '' for path-style addresses."""
     name = host.partition(":")[0].lower().removesuffix(".")
-    found = _S3_NAME.fullmatch(name) or (
+    match = _S3_NAME.fullmatch(name) or (
         None if name == "localhost.localstack.cloud" else _PLAIN_NAME.fullmatch(name)
     )
-    return (found["bucket"] or "") if found else ""
+    return (match["bucket"] or "") if match else ""
 
 
 def in_path_style(environ: dict[str, Any], port: int) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from local_mock.s3.errors import S3Error
 from local_mock.s3.headers import CLASS
 from local_mock.s3.listing import page, versions_page
 from local_mock.s3.request import Answer, Request, iso_date, xml_answer
-from local_mock.s3.store import Stored
+from local_mock.s3.store import StoredObject
 from local_mock.s3.versions import Versions
 
 __all__ = ["Buckets"]
@@ -31,7 +31,7 @@ class Buckets:
         query, prefix = request.query, request.query.get("prefix", "")
         region, token = query.get("bucket-region", ""), query.get("continuation-token")
         after, limit = "" if token is None else _decode(token), request.integer("max-buckets", 10_000)
-        found = [
+        buckets = [
             (name, made)
             for name, made in self.store.buckets()
             if name.startswith(prefix) and name > after and region in ("", self._region(name))
@@ -39,11 +39,11 @@ class Buckets:
         inner = "".join(
             f"<Bucket><Name>{name}</Name><CreationDate>{iso_date(made)}</CreationDate>"
             f"<BucketRegion>{self._region(name)}</BucketRegion></Bucket>"
-            for name, made in found[:limit]
+            for name, made in buckets[:limit]
         )
         inner = f"{OWNER_MARKUP}<Buckets>{inner}</Buckets>"
-        if len(found) > limit > 0:
-            inner += f"<ContinuationToken>{_encode(found[limit - 1][0])}</ContinuationToken>"
+        if len(buckets) > limit > 0:
+            inner += f"<ContinuationToken>{_encode(buckets[limit - 1][0])}</ContinuationToken>"
         return xml_answer(
             "ListAllMyBucketsResult", inner + (f"<Prefix>{escape(prefix)}</Prefix>" if prefix else "")
         )
@@ -85,7 +85,7 @@ class Buckets:
         after, after_version = query.get("key-marker", ""), query.get("version-id-marker", "")
         if after_version and not after:
             raise S3Error("InvalidArgument", "A version-id marker cannot be specified without a key marker.")
-        found = versions_page(
+        entries = versions_page(
             self.store,
             request.bucket,
             prefix=query.get("prefix", ""),
@@ -94,20 +94,20 @@ class Buckets:
             after_version=after_version,
             limit=limit,
         )
-        inner = self._head(request, limit, truncated=found.truncated)
+        inner = self._head(request, limit, truncated=entries.truncated)
         inner += f"<KeyMarker>{name(after)}</KeyMarker><VersionIdMarker>{escape(after_version)}</VersionIdMarker>"
-        if found.truncated:
-            inner += f"<NextKeyMarker>{name(found.last)}</NextKeyMarker>"
-            if found.last_version:
-                inner += f"<NextVersionIdMarker>{found.last_version}</NextVersionIdMarker>"
-        for item, is_marker, is_newest in found.versions:
+        if entries.truncated:
+            inner += f"<NextKeyMarker>{name(entries.last)}</NextKeyMarker>"
+            if entries.last_version:
+                inner += f"<NextVersionIdMarker>{entries.last_version}</NextVersionIdMarker>"
+        for item, is_marker, is_newest in entries.versions:
             version = f"<VersionId>{item.row.version}</VersionId><IsLatest>{str(is_newest).lower()}</IsLatest>"
             if is_marker:
                 inner += f"<DeleteMarker><Key>{name(item.key)}</Key>{version}"
                 inner += f"<LastModified>{iso_date(item.modified)}</LastModified>{OWNER_MARKUP}</DeleteMarker>"
             else:
                 inner += f"<Version>{version}{_entry(item, name)}{OWNER_MARKUP}</Version>"
-        inner += "".join(f"<CommonPrefixes><Prefix>{name(p)}</Prefix></CommonPrefixes>" for p in found.prefixes)
+        inner += "".join(f"<CommonPrefixes><Prefix>{name(p)}</Prefix></CommonPrefixes>" for p in entries.prefixes)
         return xml_answer("ListVersionsResult", inner)
 
     def delete_objects(self, request: Request) -> Answer:
@@ -143,13 +143,13 @@ class Buckets:
         query, name = request.query, request.name_coder()
         limit = min(request.integer("max-keys", 1000), 1000)
         prefix, delimiter = query.get("prefix", ""), query.get("delimiter", "")
-        found = page(self.store, request.bucket, prefix=prefix, delimiter=delimiter, after=after, limit=limit)
-        pieces = [self._head(request, limit, truncated=found.truncated)]
+        entries = page(self.store, request.bucket, prefix=prefix, delimiter=delimiter, after=after, limit=limit)
+        pieces = [self._head(request, limit, truncated=entries.truncated)]
         owner = OWNER_MARKUP if "list-type" not in query or query.get("fetch-owner") == "true" else ""
-        pieces += [f"<Contents>{_entry(item, name)}{owner}</Contents>" for item in found.objects]
-        pieces += [f"<CommonPrefixes><Prefix>{name(p)}</Prefix></CommonPrefixes>" for p in found.prefixes]
-        shown = len(found.objects) + len(found.prefixes)
-        return "".join(pieces), shown, found.last if found.truncated else ""
+        pieces += [f"<Contents>{_entry(item, name)}{owner}</Contents>" for item in entries.objects]
+        pieces += [f"<CommonPrefixes><Prefix>{name(p)}</Prefix></CommonPrefixes>" for p in entries.prefixes]
+        shown = len(entries.objects) + len(entries.prefixes)
+        return "".join(pieces), shown, entries.last if entries.truncated else ""
 
     @staticmethod
     def _head(request: Request, limit: int, *, truncated: bool) -> str:
@@ -165,7 +165,7 @@ class Buckets:
         return inner
 
 
-def _entry(item: Stored, name: Callable[[str], str]) -> str:
+def _entry(item: StoredObject, name: Callable[[str], str]) -> str:
     algorithm, kind, _ = checksum_of(item.row.headers)
     checksum = f"<ChecksumAlgorithm>{algorithm}</ChecksumAlgorithm><ChecksumType>{kind}</ChecksumType>"
     return (

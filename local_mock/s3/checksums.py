@@ -26,7 +26,7 @@ _CRCS = {"CRC32": (32, 0xEDB88320), "CRC32C": (32, 0x82F63B78), "CRC64NVME": (64
 
 
 def header_of(algorithm: str) -> str:
-    """`x-amz-checksum-crc32` and the like."""
+    """Return `x-amz-checksum-crc32` and the like."""
     return f"x-amz-checksum-{algorithm.lower()}"
 
 
@@ -73,7 +73,7 @@ class BodyDigest:
 
 
 def iterate_body(stream: Any, length: int | None, *, chunked: bool, trailers: dict[str, str]) -> Iterator[bytes]:
-    """The object's bytes in blocks of at most 256 KiB.
+    """Yield the object's bytes in blocks of at most 256 KiB.
 
     `chunked`: the body is `aws-chunked` (https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming.html);
     its trailing headers are put into `trailers`. Raises S3Error if the body ends early.
@@ -150,7 +150,7 @@ def combine_crc(algorithm: str, parts: Sequence[tuple[str, int]]) -> str | None:
 
 
 def _shift(crc: int, n_bytes: int, bits: int, polynomial: int) -> int:
-    """The CRC register after `n_bytes` zero bytes."""
+    """Return the CRC register after `n_bytes` zero bytes."""
     matrix = [polynomial, *(1 << n for n in range(bits - 1))]  # one zero bit
 
     def times(vector: int) -> int:

@@ -54,7 +54,7 @@ def matching_rule(
 
 
 def _fits(pattern: str, text: str) -> bool:
-    """Whether a text fits a pattern with at most one `*`, which stands for any characters."""
+    """Return whether a text fits a pattern with at most one `*`, which stands for any characters."""
     start, star, end = pattern.partition("*")
     if not star:
         return pattern == text
@@ -72,11 +72,11 @@ class Cors:
         self._is_s3, self._rules_of = is_s3, rules_of
 
     def is_read(self, environ: dict[str, Any]) -> bool:
-        """Whether S3 answers the request, and only reads."""
+        """Return whether S3 answers the request, and only reads."""
         return environ["REQUEST_METHOD"] in ("GET", "HEAD") and self._is_s3(environ)
 
     def wants(self, environ: dict[str, Any]) -> bool:
-        """Whether a request of another origin is one that a bucket's rules decide on."""
+        """Return whether a request of another origin is one that a bucket's rules decide on."""
         if environ["REQUEST_METHOD"] == "OPTIONS":
             return not environ.get("PATH_INFO", "").startswith(_SPECIAL)
         if not self._is_s3(environ):
@@ -119,10 +119,10 @@ class Cors:
         rules = self._rules_of(request.bucket)
         if not rules:
             raise S3Error("AccessForbidden", _DISABLED)
-        found = matching_rule(rules, origin, method, asked)
-        if found is None or not self._may_read_source(request, origin):
+        matching = matching_rule(rules, origin, method, asked)
+        if matching is None or not self._may_read_source(request, origin):
             raise S3Error("AccessForbidden", _DENIED)
-        rule, pattern = found
+        rule, pattern = matching
         headers = [
             ("Access-Control-Allow-Origin", "*" if pattern == "*" else origin),
             ("Access-Control-Allow-Methods", ", ".join(rule.allowed_methods)),
@@ -139,7 +139,7 @@ class Cors:
         return headers
 
     def _may_read_source(self, request: Request, origin: str) -> bool:
-        """Whether the rules of the bucket that is copied from, if any, let the origin read it."""
+        """Return whether the rules of the bucket that is copied from, if any, let the origin read it."""
         source = unquote(request.header("x-amz-copy-source")).removeprefix("/")
         bucket = source.partition("/")[0]
         return not source or bucket == request.bucket or bool(matching_rule(self._rules_of(bucket), origin, "GET"))

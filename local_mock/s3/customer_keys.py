@@ -58,6 +58,6 @@ def check_key_of(headers: Mapping[str, str], request: Request, prefix: str = "x-
 
 
 def customer_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """The headers that tell a client which key an object has; {} without one."""
+    """Return the headers that tell a client which key an object has; {} without one."""
     md5 = headers.get(CUSTOMER_KEY)
     return {f"x-amz-{_NAME}algorithm": "AES256", f"x-amz-{_NAME}key-MD5": md5} if md5 else {}

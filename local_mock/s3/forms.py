@@ -18,7 +18,7 @@ from werkzeug.http import parse_options_header
 from werkzeug.sansio.multipart import Data, Epilogue, Field, File, MultipartDecoder, NeedData
 
 from local_mock.s3.errors import S3Error
-from local_mock.s3.post_policy import Policy
+from local_mock.s3.post_policy import PostPolicy
 from local_mock.s3.request import Answer, Request, error_answer, xml_answer
 
 __all__ = ["refuse_in_moto", "upload"]
@@ -46,7 +46,7 @@ def upload(request: Request, put: Callable[[Request], Answer]) -> Answer:
             "fields.",
         )
     fields = {name: value.replace("${filename}", filename) for name, value in fields.items()}
-    policy = Policy.of(fields)
+    policy = PostPolicy.of(fields)
     policy.check(fields | {"bucket": request.bucket})
     _check_values(fields)
     stored = put(_as_put(request, fields, _Bounded(blocks, policy)))
@@ -122,7 +122,7 @@ def _content(events: Iterator[Any]) -> Iterator[bytes]:
 class _Bounded(io.RawIOBase):
     """The file as a stream that breaks off when it is longer or shorter than the policy allows."""
 
-    def __init__(self, blocks: Iterator[bytes], policy: Policy) -> None:
+    def __init__(self, blocks: Iterator[bytes], policy: PostPolicy) -> None:
         super().__init__()
         self._blocks, self._policy, self._rest, self._size = blocks, policy, b"", 0
 

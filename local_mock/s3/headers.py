@@ -20,7 +20,7 @@ from local_mock.s3.customer_keys import CUSTOMER_KEY, customer_headers, sent_key
 from local_mock.s3.errors import S3Error, no_such_key
 from local_mock.s3.locks import HOLD, MODE, UNTIL, lock_headers
 from local_mock.s3.request import Request, http_date, parse_tags
-from local_mock.s3.store import DEFAULT_TYPE, Stored
+from local_mock.s3.store import DEFAULT_TYPE, StoredObject
 
 __all__ = [
     "ARCHIVED", "CLASS", "PARTS", "RESTORED", "checksum_markup", "content_of_part", "copy_range", "describe",
@@ -45,7 +45,7 @@ _COPY_RANGE = re.compile(r"bytes=(\d{1,19})-(\d{1,19})")
 
 
 def sent_headers(request: Request) -> dict[str, str]:
-    """The headers to keep of a put: content type and the like, the user's metadata, ACL, lock, key."""
+    """Return the headers to keep of a put: content type and the like, the user's metadata, ACL, lock, key."""
     headers = {name: value for name in _KEPT if (value := request.header(name))}
     sent = request.all_headers | request.query
     headers |= {name: value for name, value in sent.items() if name.startswith("x-amz-meta-")}
@@ -68,8 +68,8 @@ def sent_tags(request: Request) -> dict[str, str]:
     return parse_tags(parse_qsl(request.header("x-amz-tagging"), keep_blank_values=True))
 
 
-def describe(stored: Stored) -> dict[str, str]:
-    """The headers that describe an object."""
+def describe(stored: StoredObject) -> dict[str, str]:
+    """Return the headers that describe an object."""
     kept = {k: v for k, v in stored.row.headers.items() if not k.startswith(("x-amz-checksum-", ":"))}
     headers = {
         "ETag": f'"{stored.etag}"',
@@ -89,7 +89,7 @@ def describe(stored: Stored) -> dict[str, str]:
 
 
 def encryption(headers: Mapping[str, str]) -> dict[str, str]:
-    """The headers that tell how an object is encrypted: as asked for, else S3's default since 2023."""
+    """Return the headers that tell how an object is encrypted: as asked for, else S3's default since 2023."""
     if customer := customer_headers(headers):
         return customer
     asked = {k: v for k, v in headers.items() if k.startswith("x-amz-server-side-encryption")}
@@ -97,12 +97,12 @@ def encryption(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def is_archived(headers: Mapping[str, str]) -> bool:
-    """Whether an object cannot be read: of an archive's storage class, and not restored now."""
+    """Return whether an object cannot be read: of an archive's storage class, and not restored now."""
     return headers.get(CLASS) in ARCHIVED and (seconds(headers.get(RESTORED, "")) or 0) < time.time()
 
 
 def invalid_state(headers: Mapping[str, str]) -> S3Error:
-    """The error of a read or restore that the storage class of an object does not allow."""
+    """Return the error of a read or restore that the storage class of an object does not allow."""
     message = "The operation is not valid for the object's storage class"
     return S3Error("InvalidObjectState", message, StorageClass=headers.get(CLASS, "STANDARD"))
 
@@ -114,7 +114,7 @@ def checksum_markup(headers: Mapping[str, str]) -> str:
 
 
 # --- conditions -------------------------------------------------------------------------------------------
-def read_condition(request: Request, stored: Stored) -> None:
+def read_condition(request: Request, stored: StoredObject) -> None:
     """Conditional reads: https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-reads.html."""
     wanted, unwanted = request.header("if-match"), request.header("if-none-match")
     since = seconds(request.header("if-modified-since"))
@@ -134,13 +134,13 @@ def failed_condition(name: str) -> S3Error:
     return S3Error("PreconditionFailed", message, Condition=name)
 
 
-def write_condition(request: Request) -> Callable[[Stored | None], None] | None:
+def write_condition(request: Request) -> Callable[[StoredObject | None], None] | None:
     """Conditional writes: If-None-Match: * (only if there is none), If-Match (only over that one); else None."""
     wanted, unwanted = request.header("if-match"), request.header("if-none-match")
     if not wanted and not unwanted:
         return None
 
-    def check(present: Stored | None) -> None:
+    def check(present: StoredObject | None) -> None:
         if unwanted and present is not None and matches(unwanted, present.etag):
             raise failed_condition("If-None-Match")
         if wanted and present is None:
@@ -168,10 +168,10 @@ def seconds(text: str) -> float | None:
 # --- ranges and parts -------------------------------------------------------------------------------------
 def range_of(header: str, size: int) -> tuple[int, int] | None:
     """First and last byte (inclusive) that a Range header asks for; None if there is none, or many."""
-    found = _RANGE.fullmatch(header.strip())
-    if not found:
+    match = _RANGE.fullmatch(header.strip())
+    if not match:
         return None
-    start, _, stop = found.group(1).partition("-")
+    start, _, stop = match.group(1).partition("-")
     first = int(start) if start else max(0, size - int(stop))
     last = min(int(stop), size - 1) if start and stop else size - 1
     if start and stop and int(stop) < int(start):
@@ -191,30 +191,30 @@ def copy_range(header: str, size: int) -> tuple[int, int]:
     """First and last byte (inclusive) of x-amz-copy-source-range; all bytes without one."""
     if not header:
         return 0, size - 1
-    found = _COPY_RANGE.fullmatch(header.strip())
-    if not found or int(found.group(1)) > int(found.group(2)):
+    match = _COPY_RANGE.fullmatch(header.strip())
+    if not match or int(match.group(1)) > int(match.group(2)):
         raise S3Error(
             "InvalidArgument",
             "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the "
             "zero-based offsets of the first and last bytes to copy",
         )
-    first, last = int(found.group(1)), int(found.group(2))
+    first, last = int(match.group(1)), int(match.group(2))
     if last >= size:
         raise S3Error("InvalidRange", f"Range specified is not valid for source object of size: {size}")
     return first, last
 
 
 def pack_sizes(sizes: list[int]) -> str:
-    """The sizes of the parts of an object, to be kept with it: runs of (how many, bytes)."""
+    """Return the sizes of the parts of an object, to be kept with it: runs of (how many, bytes)."""
     return json.dumps([[len(list(run)), size] for size, run in groupby(sizes)])
 
 
 def part_sizes(headers: Mapping[str, str]) -> list[int]:
-    """The sizes of the parts in bytes; [] of an object that did not come in parts."""
+    """Return the sizes of the parts in bytes; [] of an object that did not come in parts."""
     return [size for count, size in json.loads(headers.get(PARTS, "[]")) for _ in range(count)]
 
 
-def content_of_part(number: int, stored: Stored) -> tuple[int, int, int]:
+def content_of_part(number: int, stored: StoredObject) -> tuple[int, int, int]:
     """First byte and length of a part, and how many parts there are (0: the object did not come in parts)."""
     sizes = part_sizes(stored.row.headers)
     if not 1 <= number <= (len(sizes) or 1):

@@ -70,14 +70,14 @@ class Old:
 
 
 def row_of(rows: Iterable[Row], stat: os.stat_result) -> Row | None:
-    """The row that belongs to a file, None if there is none."""
+    """Return the row that belongs to a file, None if there is none."""
     fitting = [row for row in rows if (row.mtime_ns, row.size) == (stat.st_mtime_ns, stat.st_size)]
     exact = [row for row in fitting if row.inode == stat.st_ino]
     return next(iter(exact or [row for row in fitting if not row.inode]), None)
 
 
 def _listed(headers: str) -> dict[str, str]:
-    """The stored headers that a list shows: checksum and storage class (nothing is parsed where there is none)."""
+    """Return the stored headers that a list shows, checksum and storage class; other texts are not parsed."""
     if '"x-amz-checksum-' not in headers and '"x-amz-storage-class"' not in headers:
         return {}
     return {k: v for k, v in json.loads(headers).items() if k.startswith(("x-amz-checksum-", "x-amz-storage-"))}
@@ -129,7 +129,7 @@ class Index:
         return db
 
     def _follow_copy(self, path: Path) -> None:
-        """Where the index is another file than it was, the objects are too: forget their inodes."""
+        """Forget the inodes of all objects if the index is another file than before: so are the objects."""
         stat = path.stat()
         place = f"{stat.st_dev}:{stat.st_ino}"
         if self.setting(_PLACE, "place") not in (None, place):
@@ -138,7 +138,7 @@ class Index:
 
     # --- settings of a bucket -----------------------------------------------------------------------------
     def setting(self, bucket: str, name: str) -> Any:
-        """A setting, None if it was never set."""
+        """Return a setting, None if it was never set."""
         return self._settings.get(bucket, {}).get(name)
 
     def set_setting(self, bucket: str, name: str, value: Any) -> None:
@@ -149,16 +149,16 @@ class Index:
             self._settings[bucket] = settings
 
     def versioning(self, bucket: str) -> str:
-        """'Enabled', 'Suspended', or '' for a bucket that never kept versions."""
+        """Return 'Enabled', 'Suspended', or '' for a bucket that never kept versions."""
         return self.setting(bucket, "versioning_status") or ""
 
     # --- the present objects ------------------------------------------------------------------------------
     def get(self, bucket: str, key: str) -> list[Row]:
-        """The rows of a key: one, or two while a writer replaces the object."""
+        """Return the rows of a key: one, or two while a writer replaces the object."""
         sql = f"SELECT {_FIELDS} FROM files WHERE bucket = ? AND key = ?"  # noqa: S608 - a constant
         with self._lock:
-            found = self._db.execute(sql, (bucket, key)).fetchall()
-        return [_row(values) for values in found]
+            rows = self._db.execute(sql, (bucket, key)).fetchall()
+        return [_row(values) for values in rows]
 
     def put(self, bucket: str, key: str, row: Row) -> None:
         with self._lock:
@@ -191,16 +191,18 @@ class Index:
             self._settings.pop(bucket, None)
 
     def between(self, bucket: str, first: str, last: str) -> dict[str, list[Row]]:
-        """What a list shows of the objects by key, for first <= key <= last in UTF-8 order: rows whose headers
-        are those of a checksum and the storage class, and that have no tags."""
+        """Return the rows that a list needs by key, for first <= key <= last in UTF-8 order.
+
+        Their headers are only those of checksum and storage class, and they have no tags.
+        """
         sql = (
             "SELECT key, inode, mtime_ns, size, etag, headers, version FROM files "
             "WHERE bucket = ? AND key BETWEEN ? AND ?"
         )
         with self._lock:
-            found = self._db.execute(sql, (bucket, first, last)).fetchall()
+            stored = self._db.execute(sql, (bucket, first, last)).fetchall()
         rows: dict[str, list[Row]] = defaultdict(list)
-        for key, inode, mtime_ns, size, etag, headers, version in found:
+        for key, inode, mtime_ns, size, etag, headers, version in stored:
             rows[key].append(Row(mtime_ns, size, etag, _listed(headers), {}, inode, version))
         return rows
 
@@ -231,12 +233,12 @@ class Index:
             )
 
     def version(self, bucket: str, key: str, version: str = "") -> Old | None:
-        """One version of a key; the newest if none is named."""
+        """Return one version of a key; the newest if none is named."""
         wanted, values = ("AND version = ?", (bucket, key, version)) if version else ("", (bucket, key))
         return next(self._versions(f"bucket = ? AND key = ? {wanted}", values, 1), None)
 
     def versions(self, bucket: str, first: str) -> Iterator[Old]:
-        """The versions from key `first` on, by key and from new to old, read in batches."""
+        """Yield the versions from key `first` on, by key and from new to old, read in batches."""
         where, values = "bucket = ? AND key >= ?", (bucket, first)
         while True:
             batch = list(self._versions(where, values, _BATCH))
@@ -253,6 +255,6 @@ class Index:
             f"ORDER BY key, sequence DESC LIMIT {limit}"
         )
         with self._lock:
-            found = self._db.execute(sql, values).fetchall()
-        for key, file, sequence, *rest in found:
+            rows = self._db.execute(sql, values).fetchall()
+        for key, file, sequence, *rest in rows:
             yield Old(key, _row(tuple(rest)), file, sequence)

@@ -12,7 +12,7 @@ from itertools import groupby
 from local_mock.keys import MARKER, aside_keys, is_in_progress
 from local_mock.s3.errors import S3Error
 from local_mock.s3.index import Old, row_of
-from local_mock.s3.store import Store, Stored
+from local_mock.s3.store import Store, StoredObject
 
 __all__ = ["Page", "VersionsPage", "page", "versions_page"]
 
@@ -23,7 +23,7 @@ _Found = tuple[str, str]  # key, path of its file
 class Page:
     """The content of one ListObjects answer. `last` is the key or common prefix to go on after, if truncated."""
 
-    objects: list[Stored] = field(default_factory=list)
+    objects: list[StoredObject] = field(default_factory=list)
     prefixes: list[str] = field(default_factory=list)
     truncated: bool = False
     last: str = ""
@@ -33,7 +33,7 @@ class Page:
 class VersionsPage:
     """The content of one ListObjectVersions answer: (version, is it a marker, is it the newest), and prefixes."""
 
-    versions: list[tuple[Stored, bool, bool]] = field(default_factory=list)
+    versions: list[tuple[StoredObject, bool, bool]] = field(default_factory=list)
     prefixes: list[str] = field(default_factory=list)
     truncated: bool = False
     last: str = ""
@@ -41,13 +41,13 @@ class VersionsPage:
 
 
 def page(store: Store, bucket: str, *, prefix: str, delimiter: str, after: str, limit: int) -> Page:
-    """The first `limit` objects and common prefixes whose key is greater than `after`.
+    """Return the first `limit` objects and common prefixes whose key is greater than `after`.
 
     `after` may be a common prefix of an earlier page: everything below it is passed over.
     """
     store.require_bucket(bucket)
     result = Page()
-    found: list[_Found] = []
+    entries: list[_Found] = []
     common_of = _common(prefix, delimiter)
     skip, shown = common_of(after), 0
     skip = skip if skip == after else ""
@@ -64,15 +64,15 @@ def page(store: Store, bucket: str, *, prefix: str, delimiter: str, after: str, 
             result.prefixes.append(common)
             skip = common
         else:
-            found.append((key, path))
-    result.objects = [*_with_etags(store, bucket, found).values()]
+            entries.append((key, path))
+    result.objects = [*_with_etags(store, bucket, entries).values()]
     return result
 
 
 def versions_page(
     store: Store, bucket: str, *, prefix: str, delimiter: str, after: str, after_version: str, limit: int
 ) -> VersionsPage:
-    """The first `limit` versions and common prefixes after one version of key `after` ('': after all of them)."""
+    """Return the first `limit` versions and common prefixes after one version of key `after` ('': after all)."""
     store.require_bucket(bucket)
     result = VersionsPage()
     common_of = _common(prefix, delimiter)
@@ -108,14 +108,14 @@ def versions_page(
         if old is None and now is not None:
             result.versions.append((now, False, newest))
         elif old is not None and (now is None or now.row.version != old.row.version):  # else: killed on its way
-            result.versions.append((Stored(bucket, key, old.row), old.is_marker, newest))
+            result.versions.append((StoredObject(bucket, key, old.row), old.is_marker, newest))
     if not result.last_version and result.last in objects:
         result.last_version = objects[result.last].row.version
     return result
 
 
 def _rest(entries: list[tuple[Old | None, bool]], version: str) -> list[tuple[Old | None, bool]]:
-    """The versions of a key that follow one that was shown ('' for all of them)."""
+    """Return the versions of a key that follow one that was shown ('' for all of them)."""
     if not version:
         return []
     names = [old.row.version if old else "" for old, _ in entries]
@@ -123,7 +123,7 @@ def _rest(entries: list[tuple[Old | None, bool]], version: str) -> list[tuple[Ol
 
 
 def _common(prefix: str, delimiter: str) -> Callable[[str], str]:
-    """The function from a key to its common prefix, '' if it has none."""
+    """Return the function from a key to its common prefix, '' if it has none."""
 
     def common_of(key: str) -> str:
         cut = key.find(delimiter, len(prefix)) if delimiter and key.startswith(prefix) else -1
@@ -147,12 +147,12 @@ def _keys(store: Store, bucket: str, prefix: str, after: str, *, inclusive: bool
     if not aside:
         yield from plain
         return
-    for _, found in groupby(heapq.merge(plain, aside, key=_first), key=_first):
-        yield next(found)  # the plain file counts
+    for _, table in groupby(heapq.merge(plain, aside, key=_first), key=_first):
+        yield next(table)  # the plain file counts
 
 
-def _first(found: tuple[str, object]) -> str:
-    return found[0]
+def _first(item: tuple[str, object]) -> str:
+    return item[0]
 
 
 def _with_versions(store: Store, bucket: str, prefix: str, after: str) -> Iterator[tuple[str, str, list[Old]]]:
@@ -160,8 +160,8 @@ def _with_versions(store: Store, bucket: str, prefix: str, after: str) -> Iterat
     present = ((key, (path, None)) for key, path in _keys(store, bucket, prefix, after, inclusive=True))
     older = ((old.key, ("", old)) for old in _older(store, bucket, prefix, after))
     for key, group in groupby(heapq.merge(present, older, key=_first), key=_first):
-        found = [item for _, item in group]
-        yield key, found[0][0], [old for _, old in found if old is not None]
+        items = [item for _, item in group]
+        yield key, items[0][0], [old for _, old in items if old is not None]
 
 
 def _older(store: Store, bucket: str, prefix: str, after: str) -> Iterator[Old]:
@@ -190,7 +190,7 @@ def _walk(folder: str, base: str, prefix: str, after: str, *, inclusive: bool) -
 
 def _entries(folder: str) -> list[tuple[str, str, bool]]:
     """(name, path, is folder) in key order: a folder sorts as its name with '/', its marker first."""
-    found = []
+    listed = []
     try:
         entries = list(os.scandir(folder))
     except OSError:
@@ -199,27 +199,27 @@ def _entries(folder: str) -> list[tuple[str, str, bool]]:
         with contextlib.suppress(OSError, UnicodeEncodeError):
             raw = entry.name.encode()
             if entry.is_dir(follow_symlinks=False):
-                found.append((raw + b"/", (entry.name, entry.path, True)))
+                listed.append((raw + b"/", (entry.name, entry.path, True)))
             elif entry.name == MARKER:
-                found.append((b"", ("", entry.path, False)))
+                listed.append((b"", ("", entry.path, False)))
             elif entry.is_file(follow_symlinks=False):
-                found.append((raw, (entry.name, entry.path, False)))
-    return [item for _, item in sorted(found)]
+                listed.append((raw, (entry.name, entry.path, False)))
+    return [item for _, item in sorted(listed)]
 
 
-def _with_etags(store: Store, bucket: str, found: list[_Found]) -> dict[str, Stored]:
-    """The objects by key, with size, time and ETag; a file without a row is adopted."""
+def _with_etags(store: Store, bucket: str, items: list[_Found]) -> dict[str, StoredObject]:
+    """Return the objects by key, with size, time and ETag; a file without a row is adopted."""
     stats: dict[str, os.stat_result] = {}
-    for key, path in found:
+    for key, path in items:
         with contextlib.suppress(OSError):  # vanished meanwhile
             stats[key] = os.stat(path, follow_symlinks=False)  # noqa: PTH116
     if not stats:
         return {}
     # After the files: the row of a file that we have seen is there, or the file has been replaced since.
-    rows = store.index.between(bucket, found[0][0], found[-1][0])
-    objects: dict[str, Stored] = {}
+    rows = store.index.between(bucket, items[0][0], items[-1][0])
+    objects: dict[str, StoredObject] = {}
     for key, stat in stats.items():
         row = row_of(rows.get(key, []), stat)
         with contextlib.suppress(S3Error):
-            objects[key] = Stored(bucket, key, row) if row else store.head(bucket, key)
+            objects[key] = StoredObject(bucket, key, row) if row else store.head(bucket, key)
     return objects

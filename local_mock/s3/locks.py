@@ -18,7 +18,7 @@ HOLD = "x-amz-object-lock-legal-hold"
 
 
 def parse_time(text: str) -> dt.datetime:
-    """A time of the ISO 8601 form that S3 takes. Raises S3Error InvalidArgument."""
+    """Return a time of the ISO 8601 form that S3 takes. Raises S3Error InvalidArgument."""
     try:
         time = dt.datetime.fromisoformat(text)
     except ValueError as err:
@@ -29,7 +29,7 @@ def parse_time(text: str) -> dt.datetime:
 
 
 def lock_headers(mode: str, until: str, hold: str) -> dict[str, str]:
-    """The headers to keep for a lock; an empty text is left out. Raises S3Error InvalidArgument."""
+    """Return the headers to keep for a lock; an empty text is left out. Raises S3Error InvalidArgument."""
     if bool(mode) != bool(until):
         raise S3Error("InvalidArgument", f"{MODE} and {UNTIL} must both be given, or neither.")
     if mode and mode not in ("GOVERNANCE", "COMPLIANCE"):
@@ -51,7 +51,7 @@ def check_unlocked(headers: Mapping[str, str], *, bypass: bool) -> None:
 
 
 def default_lock(index: Index, bucket: str) -> dict[str, str]:
-    """The headers of the lock that a bucket gives to new objects; {} without one."""
+    """Return the headers of the lock that a bucket gives to new objects; {} without one."""
     mode = index.setting(bucket, "default_lock_mode")
     if not mode:
         return {}

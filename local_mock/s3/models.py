@@ -20,7 +20,7 @@ from local_mock.s3 import store_of
 from local_mock.s3.checksums import BodyDigest
 from local_mock.s3.errors import S3Error
 from local_mock.s3.listing import page, versions_page
-from local_mock.s3.store import DEFAULT_TYPE, Stored
+from local_mock.s3.store import DEFAULT_TYPE, StoredObject
 from local_mock.s3.versions import Versions
 
 __all__ = ["FileKey", "FolderS3Backend", "patch"]
@@ -53,7 +53,7 @@ def patch() -> None:
 
 
 def _setting(name: str) -> property:
-    """A property of moto's bucket that is kept in the store."""
+    """Return a property of moto's bucket that is kept in the store."""
 
     def get(self: FakeBucket) -> Any:
         return store_of(get_context()).index.setting(self.name, name)
@@ -68,7 +68,7 @@ def _setting(name: str) -> property:
 class FileKey(FakeKey):
     """An object for moto, its bytes read from the file when they are asked for."""
 
-    def __init__(self, versions: Versions, stored: Stored, account_id: str, region_name: str) -> None:
+    def __init__(self, versions: Versions, stored: StoredObject, account_id: str, region_name: str) -> None:
         super().__init__(
             stored.key,
             b"",
@@ -138,8 +138,8 @@ class FolderS3Backend(S3Backend):
 
     def list_buckets(self, *args: Any, **kwargs: Any) -> list[FakeBucket]:
         self._adopt_all()
-        found: list[FakeBucket] = super().list_buckets(*args, **kwargs)
-        return found
+        buckets: list[FakeBucket] = super().list_buckets(*args, **kwargs)
+        return buckets
 
     def create_bucket(self, bucket_name: str, region_name: str, *args: Any, **kwargs: Any) -> FakeBucket:
         """Make the folder. A bucket that survived a restart is taken over by the first who creates it again."""
@@ -163,10 +163,10 @@ class FolderS3Backend(S3Backend):
         bucket = self.get_bucket(bucket_name)
         if not self._store.has_bucket(bucket_name):
             return super().delete_bucket(bucket_name)
-        found = versions_page(
+        entries = versions_page(
             self._store, bucket_name, prefix="", delimiter="", after="", after_version="", limit=1
         )
-        if found.versions:
+        if entries.versions:
             return None
         self._store.remove_bucket(bucket_name)
         self._unclaimed.discard(bucket_name)
@@ -179,10 +179,10 @@ class FolderS3Backend(S3Backend):
             return super().get_object(bucket_name, key_name, *args, **kwargs)
         version = kwargs.get("version_id") or (args[0] if args else None) or ""
         try:
-            found = self._objects.head(bucket_name, key_name, version)
+            stored = self._objects.head(bucket_name, key_name, version)
         except S3Error:
             return None
-        return FileKey(self._objects, found, self.account_id, self.region_name)
+        return FileKey(self._objects, stored, self.account_id, self.region_name)
 
     def put_object(self, bucket_name: str, key_name: str, value: bytes, *args: Any, **kwargs: Any) -> FakeKey:
         if not self._store.has_bucket(bucket_name):
@@ -201,8 +201,8 @@ class FolderS3Backend(S3Backend):
         self, bucket_name: str, key_name: str, *args: Any, **kwargs: Any
     ) -> tuple[bool, dict[str, Any]]:
         if not self._store.has_bucket(bucket_name):
-            found: tuple[bool, dict[str, Any]] = super().delete_object(bucket_name, key_name, *args, **kwargs)
-            return found
+            result: tuple[bool, dict[str, Any]] = super().delete_object(bucket_name, key_name, *args, **kwargs)
+            return result
         version = kwargs.get("version_id") or (args[0] if args else None) or ""
         bypass = bool(kwargs.get("bypass"))
         done = self._objects.delete(bucket_name, key_name, version, bypass=bypass)
@@ -216,7 +216,7 @@ class FolderS3Backend(S3Backend):
         marker: str | None,
         max_keys: int | None,
     ) -> tuple[Any, Any, bool, str | None]:
-        found = page(
+        entries = page(
             self._store,
             bucket.name,
             prefix=prefix or "",
@@ -224,5 +224,5 @@ class FolderS3Backend(S3Backend):
             after=marker or "",
             limit=max_keys if max_keys is not None else sys.maxsize,
         )
-        keys = [FileKey(self._objects, item, self.account_id, self.region_name) for item in found.objects]
-        return keys, found.prefixes, found.truncated, found.last if found.truncated else None
+        keys = [FileKey(self._objects, item, self.account_id, self.region_name) for item in entries.objects]
+        return keys, entries.prefixes, entries.truncated, entries.last if entries.truncated else None

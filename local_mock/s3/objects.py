@@ -34,7 +34,7 @@ from local_mock.s3.headers import (
 from local_mock.s3.locks import HOLD, MODE, UNTIL, default_lock
 from local_mock.s3.overrides import overrides
 from local_mock.s3.request import Answer, Request, http_date, iso_date, xml_answer
-from local_mock.s3.store import Stored
+from local_mock.s3.store import StoredObject
 from local_mock.s3.versions import Versions
 
 __all__ = [
@@ -72,7 +72,7 @@ class Objects:
             answer.body = blocks_of(file, first, int(answer.headers["Content-Length"]))
         return answer
 
-    def _read_head(self, request: Request, stored: Stored) -> tuple[Answer, int]:
+    def _read_head(self, request: Request, stored: StoredObject) -> tuple[Answer, int]:
         """Status and headers of a read, and the first byte."""
         read_condition(request, stored)
         kept = stored.row.headers
@@ -122,7 +122,7 @@ class Objects:
     def delete(self, request: Request) -> Answer:
         wanted = request.header("if-match")
 
-        def condition(present: Stored | None) -> None:
+        def condition(present: StoredObject | None) -> None:
             if present is None:
                 raise no_such_key(request.key)
             if not matches(wanted, present.etag):
@@ -199,7 +199,7 @@ def _directive(request: Request, name: str) -> str:
     return value
 
 
-def _check_self_copy(request: Request, source: Stored, *, replaced: bool) -> None:
+def _check_self_copy(request: Request, source: StoredObject, *, replaced: bool) -> None:
     changes = (
         CLASS,
         "x-amz-server-side-encryption",
@@ -218,14 +218,14 @@ def _check_self_copy(request: Request, source: Stored, *, replaced: bool) -> Non
 
 
 def _is_copied(name: str) -> bool:
-    """Whether a copy keeps a header of its source."""
+    """Return whether a copy keeps a header of its source."""
     return name not in _NOT_COPIED and not name.startswith(
         ("x-amz-checksum-", "x-amz-server-side-encryption", "x-amz-website")
     )
 
 
 def _is_of_target(name: str) -> bool:
-    """Whether a header belongs to the copy even where metadata come from the source."""
+    """Return whether a header belongs to the copy even where metadata come from the source."""
     return name in _NOT_COPIED or name.startswith(("x-amz-server-side-encryption", "x-amz-website"))
 
 
@@ -241,7 +241,7 @@ def _parts_markup(request: Request, sizes: list[int]) -> str:
 
 
 def new_headers(versions: Versions, request: Request) -> dict[str, str]:
-    """The headers to keep of a new object, with the lock that its bucket gives to those that bring none."""
+    """Return the headers to keep of a new object, with the lock that its bucket gives to those that bring none."""
     headers = sent_headers(request)
     locked = versions.index.setting(request.bucket, "object_lock_enabled")
     if not locked and (MODE in headers or HOLD in headers):
@@ -278,8 +278,8 @@ def receive(request: Request, file: BinaryIO, also: BodyDigest | None = None) ->
     return digest, {name: value, "x-amz-checksum-type": "FULL_OBJECT"} if value else {}
 
 
-def open_source(versions: Versions, request: Request) -> tuple[Stored, BinaryIO]:
-    """The object that x-amz-copy-source names, with its conditions and its key (SSE-C) checked."""
+def open_source(versions: Versions, request: Request) -> tuple[StoredObject, BinaryIO]:
+    """Return the object that x-amz-copy-source names, with its conditions and its key (SSE-C) checked."""
     path, _, version = request.header("x-amz-copy-source").partition("?versionId=")
     bucket, _, key = unquote(path).removeprefix("/").partition("/")
     if not key:
@@ -317,17 +317,17 @@ def open_source(versions: Versions, request: Request) -> tuple[Stored, BinaryIO]
     return stored, file
 
 
-def version_headers(versions: Versions, stored: Stored) -> dict[str, str]:
+def version_headers(versions: Versions, stored: StoredObject) -> dict[str, str]:
     """x-amz-version-id, in a bucket that keeps versions or did."""
     return {"x-amz-version-id": stored.row.version} if versions.index.versioning(stored.bucket) else {}
 
 
-def source_version(versions: Versions, source: Stored) -> dict[str, str]:
+def source_version(versions: Versions, source: StoredObject) -> dict[str, str]:
     return {f"{COPY_SOURCE}version-id": v for v in version_headers(versions, source).values()}
 
 
 def blocks_of(file: BinaryIO, first: int, length: int) -> Iterator[bytes]:
-    """`length` bytes from `first` on, in blocks; closes the file."""
+    """Yield `length` bytes from `first` on, in blocks; closes the file."""
     with file:
         file.seek(first)
         while length > 0 and (block := file.read(min(BLOCK, length))):

@@ -19,14 +19,14 @@ from typing import Any
 from local_mock.s3.errors import S3Error
 from local_mock.s3.signatures import parse_scope, secrets_of, signature_v2, signing_key
 
-__all__ = ["Policy"]
+__all__ = ["PostPolicy"]
 
 # Fields that no condition has to name.
 _FREE = frozenset({"policy", "file", "x-amz-signature", "awsaccesskeyid", "signature", "bucket"})
 
 
 @dataclass(frozen=True)
-class Policy:
+class PostPolicy:
     """A policy whose signature is right.
 
     `conditions` are triples (operator, field in lower case, value); `smallest` and `largest` bound the file, in
@@ -39,7 +39,7 @@ class Policy:
     largest: int = 5 << 30  # S3's limit on one POST
 
     @classmethod
-    def of(cls, fields: Mapping[str, str]) -> Policy:
+    def of(cls, fields: Mapping[str, str]) -> PostPolicy:
         """Return the policy of a form.
 
         Raises
@@ -109,21 +109,21 @@ def _check_signature(policy: str, fields: Mapping[str, str]) -> None:
 
 def _conditions(given: list[Any]) -> tuple[tuple[tuple[str, str, str], ...], int, int]:
     """Return the conditions, and the smallest and largest size. Raises S3Error InvalidPolicyDocument."""
-    found: list[tuple[str, str, str]] = []
-    smallest, largest = 0, Policy.largest
+    conditions: list[tuple[str, str, str]] = []
+    smallest, largest = 0, PostPolicy.largest
     for condition in given:
         match condition:
             case dict() if len(condition) == 1 and all(isinstance(v, str) for v in condition.values()):
-                found += [("eq", str(name).lower(), str(value)) for name, value in condition.items()]
+                conditions += [("eq", str(name).lower(), str(value)) for name, value in condition.items()]
             case ["eq" | "starts-with" as operator, str(name), str(value)] if name.startswith("$"):
-                found.append((operator, name[1:].lower(), value))
+                conditions.append((operator, name[1:].lower(), value))
             case ["content-length-range", int(low) | str(low), int(high) | str(high)] if all(
                 str(n).isdecimal() and len(str(n)) < 20 for n in (low, high)
             ):
                 smallest, largest = max(smallest, int(low)), min(largest, int(high))
             case _:
                 raise _invalid(f"the condition {json.dumps(condition)[:200]} is none.")
-    return tuple(found), smallest, largest
+    return tuple(conditions), smallest, largest
 
 
 def _denied(reason: str) -> S3Error:

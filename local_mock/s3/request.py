@@ -48,7 +48,7 @@ class Request:
         self.key = unquote(key, errors="surrogateescape")
 
     def header(self, name: str, default: str = "") -> str:
-        """A header's value; `default` if it was not sent. A presigned URL may carry x-amz-… in its query."""
+        """Return a header's value, or `default`. A presigned URL may carry x-amz-… in its query instead."""
         value = self.environ.get("HTTP_" + name.upper().replace("-", "_"))
         if value is None and name.startswith("content-"):
             value = self.environ.get(name.upper().replace("-", "_"))
@@ -69,7 +69,7 @@ class Request:
         }
 
     def integer(self, name: str, default: int) -> int:
-        """A query parameter that is a whole number, not negative."""
+        """Return a query parameter that is a whole number, not negative."""
         text = self.query.get(name, "")
         if not text:
             return default
@@ -82,7 +82,7 @@ class Request:
         return int(text)
 
     def name_coder(self) -> Callable[[str], str]:
-        """The function that writes a key into the answer, as `encoding-type` asks for."""
+        """Return the function that writes a key into the answer, as `encoding-type` asks for."""
         if self.query.get("encoding-type") == "url":
             return lambda text: quote(text, safe="/")
         return escape
@@ -108,7 +108,7 @@ class Request:
         )
 
     def xml(self) -> ET.Element:
-        """The body as XML (at most 4 MiB), without namespaces. Raises S3Error MalformedXML."""
+        """Return the body as XML (at most 4 MiB), without namespaces. Raises S3Error MalformedXML."""
         from local_mock.s3.checksums import iterate_body
 
         body = b""
@@ -139,13 +139,13 @@ def iso_date(seconds: float) -> str:
 
 
 def xml_answer(root: str, inner: str, status: int = 200) -> Answer:
-    """An XML document in S3's namespace; `inner` is markup already."""
+    """Return an XML document in S3's namespace; `inner` is markup already."""
     text = f'<?xml version="1.0" encoding="UTF-8"?>\n<{root} xmlns="{_NAMESPACE}">{inner}</{root}>'
     return Answer(status, {"Content-Type": "application/xml"}, [text.encode()])
 
 
 def error_answer(error: S3Error, resource: str) -> Answer:
-    """The XML of an error."""
+    """Return the XML of an error."""
     request = uuid.uuid4().hex[:16].upper()
     details = "".join(f"<{name}>{escape(value)}</{name}>" for name, value in error.details.items())
     where = f"<Resource>{escape(resource)}</Resource>"  # S3 names it where no element tells more

@@ -54,7 +54,7 @@ class S3Application:
 
     @staticmethod
     def wants(environ: dict[str, Any]) -> bool:
-        """Whether a request is for S3: signed for it (version 4 or 2), or not signed and no action or target."""
+        """Return whether a request is for S3: signed for it (version 2 or 4), or unsigned without an action."""
         service = faults.service_of(environ)
         if service is not None:
             return service == "s3" and not environ.get("PATH_INFO", "").startswith("/v20180820/")

@@ -95,7 +95,7 @@ def _check_v4(request: Request) -> None:
         raise _mismatch()
 
 
-def _to_sign(request: Request, scope: Scope) -> str:
+def _to_sign(request: Request, scope: CredentialScope) -> str:
     """Return the string to sign of a presigned request. Raises S3Error if a header is left unsigned."""
     signed = request.query["X-Amz-SignedHeaders"].lower().split(";")
     headers = {name.lower(): value for name, value in request.all_headers.items()} | {
@@ -171,7 +171,7 @@ def _to_sign_v2(request: Request, path: str) -> str:
 
 
 @dataclass(frozen=True)
-class Scope:
+class CredentialScope:
     """Whose key signed, for which day (yyyymmdd) and region."""
 
     access_key: str
@@ -184,7 +184,7 @@ class Scope:
         return f"{self.date}/{self.region}/s3/aws4_request"
 
 
-def parse_scope(credential: str) -> Scope:
+def parse_scope(credential: str) -> CredentialScope:
     """Return the parts of ``<access key>/<yyyymmdd>/<region>/s3/aws4_request``.
 
     Raises
@@ -197,10 +197,10 @@ def parse_scope(credential: str) -> Scope:
             "Error parsing the X-Amz-Credential parameter; the Credential is mal-formed; expecting "
             '"<YOUR-AKID>/YYYYMMDD/REGION/s3/aws4_request".'
         )
-    return Scope(access_key, rest[0], rest[1])
+    return CredentialScope(access_key, rest[0], rest[1])
 
 
-def signing_key(secret: str, scope: Scope) -> bytes:
+def signing_key(secret: str, scope: CredentialScope) -> bytes:
     """Return the key of signature version 4 for one day, region and S3."""
     key = f"AWS4{secret}".encode()
     for part in (scope.date, scope.region, "s3", "aws4_request"):

@@ -26,7 +26,7 @@ from local_mock.keys import PRIVATE, KeyRefusedError, bucket_ok, paths_of
 from local_mock.s3.errors import S3Error, no_such_bucket, no_such_key
 from local_mock.s3.index import Index, Row, row_of
 
-__all__ = ["DEFAULT_TYPE", "Store", "Stored", "full_disk"]
+__all__ = ["DEFAULT_TYPE", "Store", "StoredObject", "full_disk"]
 
 _STRIPES = 64
 _ATTEMPTS = 5
@@ -34,7 +34,7 @@ DEFAULT_TYPE = "binary/octet-stream"
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredObject:
     """One object, or one version of it. `etag` without quotes; `headers` lower case, as given at the put."""
 
     bucket: str
@@ -71,8 +71,8 @@ class Store:
     def buckets(self) -> list[tuple[str, float]]:
         """(name, time of creation) of every bucket, sorted."""
         with os.scandir(self.root) as entries:
-            found = [e for e in entries if e.is_dir(follow_symlinks=False) and bucket_ok(e.name)]
-        return sorted((e.name, e.stat().st_ctime) for e in found)
+            folders = [e for e in entries if e.is_dir(follow_symlinks=False) and bucket_ok(e.name)]
+        return sorted((e.name, e.stat().st_ctime) for e in folders)
 
     def has_bucket(self, bucket: str) -> bool:
         folder = self.root / bucket
@@ -108,19 +108,19 @@ class Store:
         with _refusals():
             return paths_of(self.root, bucket, key)
 
-    def open(self, bucket: str, key: str) -> tuple[BinaryIO, Stored]:
-        """The object's file, open for reading (it stays whole if the object is replaced), and its sidecar."""
+    def open(self, bucket: str, key: str) -> tuple[BinaryIO, StoredObject]:
+        """Return the object's open file (whole even if the object is replaced meanwhile), and its sidecar."""
         paths = self._paths(bucket, key)
         file = _open_first(paths)
         if file is not None:
             # The file first, then its row: the row of an open file is there, and no later file can have its inode.
             row = row_of(self.index.get(bucket, key), os.fstat(file.fileno()))
             if row is not None:
-                return file, Stored(bucket, key, row)
+                return file, StoredObject(bucket, key, row)
             file.close()
         return self._adopt(bucket, key, paths)
 
-    def _adopt(self, bucket: str, key: str, paths: tuple[Path, ...]) -> tuple[BinaryIO, Stored]:
+    def _adopt(self, bucket: str, key: str, paths: tuple[Path, ...]) -> tuple[BinaryIO, StoredObject]:
         """Open an object that no row belongs to: it was replaced this moment, or it comes from outside."""
         for attempt in range(1, _ATTEMPTS + 1):
             with self.lock(bucket, key):
@@ -130,7 +130,7 @@ class Store:
                 stat = os.fstat(file.fileno())
                 row = row_of(self.index.get(bucket, key), stat)
             if row is not None:
-                return file, Stored(bucket, key, row)
+                return file, StoredObject(bucket, key, row)
             etag = md5_of(file, stat.st_size)  # may take seconds: nobody should wait for it
             content = {"content-type": DEFAULT_TYPE}
             row = Row(stat.st_mtime_ns, stat.st_size, etag, content, inode=stat.st_ino)
@@ -139,19 +139,19 @@ class Store:
                 if _is_at(paths, stat, file) and row_of(rows, stat) is None:
                     self.index.put(bucket, key, row)
                     self.index.keep_only(bucket, key, row)
-                    return file, Stored(bucket, key, row)
+                    return file, StoredObject(bucket, key, row)
             if attempt == _ATTEMPTS:  # somebody outside writes on and on: as it was when we read it, not kept
-                return file, Stored(bucket, key, row)
+                return file, StoredObject(bucket, key, row)
             file.close()
         raise AssertionError
 
-    def head(self, bucket: str, key: str) -> Stored:
+    def head(self, bucket: str, key: str) -> StoredObject:
         file, stored = self.open(bucket, key)
         file.close()
         return stored
 
-    def find(self, bucket: str, key: str) -> Stored | None:
-        """As `head`, None if there is no such object."""
+    def find(self, bucket: str, key: str) -> StoredObject | None:
+        """Return what `head` returns; None if there is no such object."""
         try:
             return self.head(bucket, key)
         except S3Error as err:
@@ -162,7 +162,7 @@ class Store:
     # --- writing ------------------------------------------------------------------------------------------
     @contextlib.contextmanager
     def incoming(self) -> Iterator[tuple[Path, BinaryIO]]:
-        """A temporary file in the same file system, removed unless `commit` has moved it."""
+        """Yield a temporary file in the same file system, removed unless `commit` has moved it."""
         path = self._temporary / uuid.uuid4().hex
         try:
             with full_disk(), path.open("wb", buffering=0) as file:
@@ -170,7 +170,7 @@ class Store:
         finally:
             path.unlink(missing_ok=True)
 
-    def place(self, temporary: Path, bucket: str, key: str, row: Row) -> Stored:
+    def place(self, temporary: Path, bucket: str, key: str, row: Row) -> StoredObject:
         """Make a finished file the object, with the sidecar `row` but for what the file itself tells.
 
         The caller holds the key's lock.
@@ -185,15 +185,15 @@ class Store:
             self.index.drop(bucket, key, row)
             raise
         self.index.keep_only(bucket, key, row)
-        return Stored(bucket, key, row)
+        return StoredObject(bucket, key, row)
 
-    def change(self, bucket: str, key: str, edit: Callable[[Row], Row]) -> Stored:
+    def change(self, bucket: str, key: str, edit: Callable[[Row], Row]) -> StoredObject:
         """Replace headers and tags of the object that is there now."""
         with self.lock(bucket, key):
             stored = self.head(bucket, key)
             row = edit(stored.row)
             self.index.put(bucket, key, row)
-        return Stored(bucket, key, row)
+        return StoredObject(bucket, key, row)
 
     def remove(self, bucket: str, key: str) -> None:
         """Delete the file; none is no error. Empty folders on the way up go, too. The caller holds the lock."""
@@ -214,7 +214,7 @@ class Store:
                 return
 
     def lock(self, bucket: str, key: str) -> threading.RLock:
-        """The lock under which the file and the rows of a key change together."""
+        """Return the lock under which the file and the rows of a key change together."""
         return self._locks[hash((bucket, key)) % _STRIPES]
 
     @staticmethod
@@ -234,7 +234,7 @@ class Store:
 
 
 def _open_first(paths: tuple[Path, ...]) -> BinaryIO | None:
-    """The first of these that is a regular file, open for reading."""
+    """Return the first of these that is a regular file, open for reading."""
     for path in paths:
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)  # a pipe must not block us
@@ -247,7 +247,7 @@ def _open_first(paths: tuple[Path, ...]) -> BinaryIO | None:
 
 
 def _is_at(paths: tuple[Path, ...], stat: os.stat_result, file: BinaryIO) -> bool:
-    """Whether an open file has not changed since `stat` and is still the one that the paths lead to."""
+    """Return whether an open file has not changed since `stat` and is still the one that the paths lead to."""
     present = _open_first(paths)
     if present is None:
         return False

@@ -14,7 +14,7 @@ from local_mock.s3.index import Row
 from local_mock.s3.locks import HOLD, MODE, UNTIL, check_unlocked, lock_headers, parse_time
 from local_mock.s3.objects import version_headers
 from local_mock.s3.request import Answer, Request, http_date, parse_tags, xml_answer
-from local_mock.s3.store import Stored
+from local_mock.s3.store import StoredObject
 from local_mock.s3.versions import Versions
 
 __all__ = ["Subresources"]
@@ -108,16 +108,16 @@ class Subresources:
         if not self.versions.index.setting(request.bucket, "object_lock_enabled"):
             raise S3Error("InvalidRequest", "Bucket is missing ObjectLockConfiguration")
 
-    def _head(self, request: Request) -> Stored:
+    def _head(self, request: Request) -> StoredObject:
         return self.versions.head(request.bucket, request.key, request.version)
 
-    def _keep(self, request: Request, headers: dict[str, str]) -> Stored:
+    def _keep(self, request: Request, headers: dict[str, str]) -> StoredObject:
         return self._change(request, lambda row: replace(row, headers=row.headers | headers))
 
-    def _change(self, request: Request, edit: Callable[[Row], Row]) -> Stored:
+    def _change(self, request: Request, edit: Callable[[Row], Row]) -> StoredObject:
         return self.versions.change(request.bucket, request.key, request.version, edit)
 
-    def _answer(self, answer: Answer, stored: Stored) -> Answer:
+    def _answer(self, answer: Answer, stored: StoredObject) -> Answer:
         answer.headers |= version_headers(self.versions, stored)
         return answer
 

@@ -19,7 +19,7 @@ from typing import Any
 from local_mock.s3.checksums import combine_crc, composite, header_of
 from local_mock.s3.errors import S3Error
 from local_mock.s3.headers import PARTS, pack_sizes
-from local_mock.s3.store import Stored, full_disk
+from local_mock.s3.store import StoredObject, full_disk
 from local_mock.s3.versions import Versions
 
 __all__ = ["MIN_PART_BYTES", "Part", "Uploads", "checksum_kind"]
@@ -60,7 +60,7 @@ class Uploads:
         return upload_id
 
     def get(self, bucket: str, key: str, upload_id: str) -> dict[str, Any]:
-        """What `create` was told. Raises S3Error NoSuchUpload."""
+        """Return the arguments that `create` was given. Raises S3Error NoSuchUpload."""
         if upload_id.isalnum():
             with contextlib.suppress(OSError, ValueError):
                 text = (self._folder / upload_id / "upload.json").read_text(encoding="utf-8")
@@ -90,19 +90,19 @@ class Uploads:
             _write_json(folder / f"{part.number:05d}.json", asdict(part))
 
     def parts(self, upload_id: str) -> list[Part]:
-        """The parts received so far, by number."""
+        """Return the parts received so far, by number."""
         files = sorted((self._folder / upload_id).glob("[0-9]*.json"))
         return [Part(**json.loads(path.read_text(encoding="utf-8"))) for path in files]
 
     def open_of(self, bucket: str) -> list[tuple[str, str, float, dict[str, Any]]]:
         """(key, upload id, time, what `create` was told) of the open uploads of a bucket, by key and id."""
-        found = []
+        uploads = []
         for path in self._folder.glob("*/upload.json"):
             with contextlib.suppress(OSError, ValueError):
                 upload = json.loads(path.read_text(encoding="utf-8"))
                 if upload["bucket"] == bucket:
-                    found.append((upload["key"], path.parent.name, path.stat().st_mtime, upload))
-        return sorted(found, key=lambda item: item[:2])
+                    uploads.append((upload["key"], path.parent.name, path.stat().st_mtime, upload))
+        return sorted(uploads, key=lambda item: item[:2])
 
     def abort(self, upload_id: str) -> None:
         shutil.rmtree(self._folder / upload_id, ignore_errors=True)
@@ -113,8 +113,8 @@ class Uploads:
         key: str,
         upload_id: str,
         wanted: list[tuple[int, str]],
-        condition: Callable[[Stored | None], None] | None = None,
-    ) -> Stored:
+        condition: Callable[[StoredObject | None], None] | None = None,
+    ) -> StoredObject:
         """Join the parts `wanted` ((number, ETag), ascending) into the object."""
         try:
             upload = self.get(bucket, key, upload_id)

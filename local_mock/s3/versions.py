@@ -17,11 +17,11 @@ from typing import BinaryIO
 from local_mock.s3.errors import S3Error, no_such_key
 from local_mock.s3.index import NULL, Old, Row
 from local_mock.s3.locks import check_unlocked
-from local_mock.s3.store import Store, Stored, full_disk
+from local_mock.s3.store import Store, StoredObject, full_disk
 
 __all__ = ["Deleted", "Versions"]
 
-_Condition = Callable[[Stored | None], None]
+_Condition = Callable[[StoredObject | None], None]
 
 
 @dataclass(frozen=True)
@@ -33,13 +33,16 @@ class Deleted:
 
 
 class Versions:
-    """What changes objects. `store` alone reads the present ones."""
+    """Change objects under versioning. Only `store` reads the present ones."""
 
     def __init__(self, store: Store) -> None:
         self.store, self.index = store, store.index
 
-    def open(self, bucket: str, key: str, version: str = "") -> tuple[BinaryIO, Stored]:
-        """The present object, or one version. Raises NoSuchKey, NoSuchVersion; MethodNotAllowed for a marker."""
+    def open(self, bucket: str, key: str, version: str = "") -> tuple[BinaryIO, StoredObject]:
+        """Return the present object, or one version.
+
+        Raises NoSuchKey, NoSuchVersion, or MethodNotAllowed for a marker.
+        """
         try:
             return self._open(bucket, key, version)
         except S3Error as err:
@@ -48,7 +51,7 @@ class Versions:
         with self.store.lock(bucket, key):  # it may have been on its way from one place to the other
             return self._open(bucket, key, version)
 
-    def _open(self, bucket: str, key: str, version: str) -> tuple[BinaryIO, Stored]:
+    def _open(self, bucket: str, key: str, version: str) -> tuple[BinaryIO, StoredObject]:
         try:
             file, stored = self.store.open(bucket, key)
         except S3Error as err:
@@ -75,9 +78,9 @@ class Versions:
             file = self._path(bucket, old.file).open("rb")
         except OSError as err:
             raise _no_such_version(key, version) from err
-        return file, Stored(bucket, key, old.row)
+        return file, StoredObject(bucket, key, old.row)
 
-    def head(self, bucket: str, key: str, version: str = "") -> Stored:
+    def head(self, bucket: str, key: str, version: str = "") -> StoredObject:
         file, stored = self.open(bucket, key, version)
         file.close()
         return stored
@@ -91,7 +94,7 @@ class Versions:
         headers: dict[str, str],
         tags: dict[str, str],
         condition: _Condition | None = None,
-    ) -> Stored:
+    ) -> StoredObject:
         """Make a finished temporary file the object. `condition` sees the present object and may raise."""
         with self.store.lock(bucket, key), full_disk():
             if condition is not None:
@@ -99,7 +102,7 @@ class Versions:
             version = self._archive(bucket, key)
             return self.store.place(temporary, bucket, key, Row(0, 0, etag, headers, tags, version=version))
 
-    def change(self, bucket: str, key: str, version: str, edit: Callable[[Row], Row]) -> Stored:
+    def change(self, bucket: str, key: str, version: str, edit: Callable[[Row], Row]) -> StoredObject:
         """Replace headers and tags of the present object or of one version."""
         with self.store.lock(bucket, key):
             stored = self.head(bucket, key, version)
@@ -109,7 +112,7 @@ class Versions:
                 return self.store.change(bucket, key, edit)
             row = edit(stored.row)
             self.index.change_version(bucket, old, row)
-        return Stored(bucket, key, row)
+        return StoredObject(bucket, key, row)
 
     def delete(
         self,

@@ -59,18 +59,18 @@ class AsyncQueue:
             _log.exception("asynchronous request %s", location)
 
     def _ask(self, location: str, content_type: str, accept: str, timeout_s: float) -> tuple[str, bytes]:
-        """(what is wrong, body)."""
+        """Return (failure, body); the failure is '' where the container answered."""
         try:
             body = self._context.data.read(location)
         except OSError as err:
             return f"The input cannot be read: {err}", b""
         if len(body) > MAX_BYTES:
             return f"{location}: {len(body):,} bytes are more than an asynchronous request may have (1 GB).", b""
-        with self._acquire() as found:
-            if found is None:
+        with self._acquire() as host:
+            if host is None:
                 return "The endpoint is not in service.", b""
             try:
-                answer = found[0].post(body, content_type, accept, timeout_s=timeout_s)
+                answer = host[0].post(body, content_type, accept, timeout_s=timeout_s)
             except OSError as err:
                 return (
                     f"The model's server could not be reached, or took longer than {timeout_s:.0f} s: {err}",

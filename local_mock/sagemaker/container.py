@@ -134,7 +134,7 @@ def fill_channels(member: Member, request: Mapping[str, Any], context: Context) 
 
 
 def _manifest(uri: str, context: Context) -> Sequence[tuple[str, str]]:
-    """``[{"prefix": "s3://…/"}, "key", …]``: (URI, path) of the keys below the prefix."""
+    """Return ``[{"prefix": "s3://…/"}, "key", …]``: (URI, path) of the keys below the prefix."""
     try:
         first, *keys = json.loads(context.data.read(uri))
         prefix = first["prefix"]

@@ -21,7 +21,7 @@ from local_mock.sagemaker.errors import InvalidRequestError, RunError
 from local_mock.sagemaker.hosting import Host
 from local_mock.sagemaker.models import Endpoint
 
-__all__ = ["BusyError", "Deployment", "EndpointRun", "Policy"]
+__all__ = ["BusyError", "Deployment", "EndpointRun", "TrafficPolicy"]
 
 _log = logging.getLogger("local_mock.sagemaker")
 DRAIN_S = 65.0  # longer than a request may take
@@ -33,24 +33,24 @@ class BusyError(Exception):
 
 
 @dataclass(frozen=True)
-class Policy:
+class TrafficPolicy:
     """The steps by which traffic moves to a new host, (share, seconds) each, and the alarms that move it back."""
 
     steps: tuple[tuple[float, float], ...] = ()
     alarms: tuple[str, ...] = ()
 
     @staticmethod
-    def of(config: Mapping[str, Any] | None, instances: int) -> Policy:
+    def of(config: Mapping[str, Any] | None, instances: int) -> TrafficPolicy:
         """Return the policy of a ``DeploymentConfig``. Raises InvalidRequestError for kinds not supported."""
         if not config:
-            return Policy()
+            return TrafficPolicy()
         if config.get("RollingUpdatePolicy"):
             raise InvalidRequestError("local_mock updates by BlueGreenUpdatePolicy, not by RollingUpdatePolicy.")
         routing = (config.get("BlueGreenUpdatePolicy") or {}).get("TrafficRoutingConfiguration") or {}
         kind, wait = routing.get("Type", "ALL_AT_ONCE"), float(routing.get("WaitIntervalInSeconds", 0))
         alarms = tuple(a["AlarmName"] for a in (config.get("AutoRollbackConfiguration") or {}).get("Alarms") or [])
         if kind == "ALL_AT_ONCE":
-            return Policy((), alarms)
+            return TrafficPolicy((), alarms)
         size = routing.get({"CANARY": "CanarySize", "LINEAR": "LinearStepSize"}[kind])
         if not size:
             raise InvalidRequestError(f"Traffic routing {kind} needs CanarySize or LinearStepSize.")
@@ -60,7 +60,7 @@ class Policy:
                 f"A step must be more than none and at most 50 % of the capacity, not {share:.0%}."
             )
         shares = [share] if kind == "CANARY" else [n * share for n in range(1, int(1 / share + 1e-9))]
-        return Policy(tuple((min(1.0, s), wait) for s in shares), alarms)
+        return TrafficPolicy(tuple((min(1.0, s), wait) for s in shares), alarms)
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Deployment:
     variants: list[dict[str, Any]]
     asynchronous: Mapping[str, Any] | None = None
     capture: Mapping[str, Any] | None = None
-    policy: Policy = field(default_factory=Policy)
+    policy: TrafficPolicy = field(default_factory=TrafficPolicy)
 
     @property
     def variant(self) -> str:
@@ -143,7 +143,7 @@ class EndpointRun:
                     self._lock.notify_all()
 
     def _choose(self) -> _Served | None:
-        """The canary for its share of the requests, evenly spread; else what serves."""
+        """Return the canary for its share of the requests, evenly spread; else what serves."""
         if self._canary is None:
             return self._serving
         self._due += self._share
@@ -199,7 +199,7 @@ class EndpointRun:
             self._check(new, policy)
         self._take_over(new)
 
-    def _check(self, new: _Served, policy: Policy) -> None:
+    def _check(self, new: _Served, policy: TrafficPolicy) -> None:
         from moto.cloudwatch.models import cloudwatch_backends
 
         alarms = cloudwatch_backends[ACCOUNT][self._region].alarms
@@ -240,7 +240,7 @@ class EndpointRun:
         old.host.stop()
 
     def _failed(self, new: _Served, reason: str) -> None:
-        """A failed update goes back to what served before, as on AWS."""
+        """End a failed update: what served before serves again, as on AWS."""
         with self._lock:
             self._canary = None
             if not self._deleted:

@@ -27,6 +27,6 @@ class RunError(Exception):
 
 
 def shorten(head: str, tail: str) -> str:
-    """A FailureReason: the whole of `head`, and as much of the end of `tail` as AWS's limit leaves."""
+    """Return a FailureReason: the whole of `head`, and as much of the end of `tail` as AWS's limit leaves."""
     room = MAX_REASON - len(head) - 1
     return head[:MAX_REASON] if room <= 0 or not tail else f"{head}\n{tail[-room:]}"

@@ -26,7 +26,7 @@ from local_mock.process import Child
 from local_mock.sagemaker.archive import unpack
 from local_mock.sagemaker.errors import RunError, shorten
 
-__all__ = ["Answer", "Host", "container_of", "data_uri", "free_port"]
+__all__ = ["ContainerResponse", "Host", "container_of", "data_uri", "free_port"]
 
 _MODEL_SERVER = Path(__file__).with_name("model_server.py")
 START_TIMEOUT_S = 120.0
@@ -34,7 +34,7 @@ REASON_LINES = 15
 
 
 @dataclass(frozen=True)
-class Answer:
+class ContainerResponse:
     """The response of a model's server."""
 
     status: int
@@ -43,7 +43,7 @@ class Answer:
 
 
 def container_of(model: Mapping[str, Any]) -> dict[str, Any]:
-    """The one container of a model's definition. Raises RunError for an inference pipeline."""
+    """Return the one container of a model's definition. Raises RunError for an inference pipeline."""
     containers = [c for c in (model.get("PrimaryContainer"), *(model.get("Containers") or [])) if c]
     if len(containers) != 1:
         raise RunError(f"ClientError: a model must have one container here, but got {len(containers)}.")
@@ -116,7 +116,7 @@ class Host:
     def post(
         self, body: bytes, content_type: str, accept: str = "", headers: Mapping[str, str] | None = None,
         timeout_s: float = 60.0,
-    ) -> Answer:  # fmt: skip
+    ) -> ContainerResponse:  # fmt: skip
         """POST /invocations. Raises OSError if the server cannot be reached or does not answer in time."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout_s)
         sent = {"Content-Type": content_type or "application/octet-stream", **(headers or {})}
@@ -126,7 +126,7 @@ class Host:
             connection.request("POST", "/invocations", body, sent)
             response = connection.getresponse()
             got = {name.lower(): value for name, value in response.getheaders()}
-            return Answer(response.status, got, response.read())
+            return ContainerResponse(response.status, got, response.read())
         except http.client.HTTPException as err:
             raise ConnectionError(f"the model's server broke off: {err!r}") from err
         finally:
@@ -206,7 +206,7 @@ class Host:
 
 
 def free_port() -> int:
-    """A loopback port that nobody listens on now."""
+    """Return a loopback port that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

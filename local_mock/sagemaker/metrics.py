@@ -28,7 +28,7 @@ def check_definitions(definitions: Sequence[Mapping[str, str]]) -> None:
 
 
 def final_metrics(definitions: Sequence[Mapping[str, str]], log: Path) -> list[dict[str, Any]]:
-    """The last value that each metric took; metrics that never matched, or matched no number, are left out."""
+    """Return the last value of each metric; one that never matched, or matched no number, is left out."""
     now = utcnow()
     return [
         {"MetricName": d["Name"], "Value": values[-1], "Timestamp": now}
@@ -38,18 +38,18 @@ def final_metrics(definitions: Sequence[Mapping[str, str]], log: Path) -> list[d
 
 
 def metric_values(definitions: Sequence[Mapping[str, str]], log: Path) -> list[float]:
-    """All numbers that the expressions match in a log, in its order; [] if there is no log."""
+    """Return all numbers that the expressions match in a log, in its order; [] if there is no log."""
     patterns = [re.compile(d["Regex"]) for d in definitions]
-    found: list[float] = []
+    numbers: list[float] = []
     try:
         with log.open(encoding="utf-8", errors="replace") as lines:
             for line in lines:
                 for pattern in patterns:
                     values = (_number(match.group(1)) for match in pattern.finditer(line))
-                    found += [value for value in values if value is not None]
+                    numbers += [value for value in values if value is not None]
     except FileNotFoundError:
         return []
-    return found
+    return numbers
 
 
 def _number(text: str | None) -> float | None:

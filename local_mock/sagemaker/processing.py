@@ -25,6 +25,7 @@ from local_mock.context import Context
 from local_mock.durable.state import changes
 from local_mock.errors import LocalMockError
 from local_mock.glue.logs import LogShipper
+from local_mock.plain_paths import job_folder
 from local_mock.process import Child, ChildResult
 from local_mock.sagemaker.archive import MAX_BYTES, copy_bounded
 from local_mock.sagemaker.checkpoints import CheckpointSync
@@ -134,8 +135,7 @@ class ProcessingRun:
 
     def _run(self) -> None:
         job = self._job
-        shutil.rmtree(self._root, ignore_errors=True)
-        self._root.mkdir(parents=True)
+        self._root = job_folder(self._root)
         self._log_path.parent.mkdir(parents=True, exist_ok=True)
         self._log_path.unlink(missing_ok=True)
         stream = f"{job.processing_job_name}/algo-1-{int(time.time())}"
@@ -245,7 +245,7 @@ class ProcessingRun:
         return text.replace(OPT_ML, str(self._root))
 
     def _local(self, path: str) -> Path:
-        """The folder of a LocalPath. Raises RunError if it would leave the job's own."""
+        """Return the folder of a LocalPath. Raises RunError if it would leave the job's own."""
         resolved = Path(self._mapped(path)).resolve()
         if not resolved.is_relative_to(self._root):
             raise RunError(f"ClientError: LocalPath '{path}' would leave {OPT_ML}.")

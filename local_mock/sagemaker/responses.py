@@ -13,7 +13,7 @@ from moto.sagemaker.utils import arn_formatter
 from local_mock.context import get_context
 from local_mock.sagemaker import processing, tuning
 from local_mock.sagemaker.container import input_mode
-from local_mock.sagemaker.endpoints import Deployment, EndpointRun, Policy
+from local_mock.sagemaker.endpoints import Deployment, EndpointRun, TrafficPolicy
 from local_mock.sagemaker.errors import InvalidRequestError, ResourceInUseError, RunError
 from local_mock.sagemaker.hosting import container_of, data_uri
 from local_mock.sagemaker.metrics import check_definitions
@@ -60,7 +60,7 @@ def start_training(backend: Any, request: Mapping[str, Any], account: str, regio
 
 
 def _reuse_warm_pool(backend: Any, job: TrainingJob) -> None:
-    """The first warm pool of the same instances is taken by this job (state only: nothing starts faster)."""
+    """Give the job the first warm pool of the same instances (state only: nothing starts faster)."""
 
     def same(of: Mapping[str, Any]) -> tuple[Any, ...]:
         return tuple(of["ResourceConfig"].get(k) for k in ("InstanceType", "InstanceCount", "VolumeSizeInGB"))
@@ -305,7 +305,7 @@ def update_model_package(self: Any) -> ActionResult:
 
 
 def _container(response: Any, model_name: str) -> dict[str, Any]:
-    """The container of a model that exists, else ValidationException."""
+    """Return the container of a model that exists, else ValidationException."""
     model = response.sagemaker_backend.describe_model(model_name)
     try:
         return container_of(model.response_object)
@@ -329,7 +329,7 @@ def _deployment(response: Any, config_name: str, policy: Mapping[str, Any] | Non
         variants,
         config.async_inference_config,
         config.data_capture_config,
-        Policy.of(policy, variants[0].get("InitialInstanceCount", 1)),
+        TrafficPolicy.of(policy, variants[0].get("InitialInstanceCount", 1)),
     )
 
 

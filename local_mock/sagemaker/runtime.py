@@ -25,7 +25,7 @@ _Response = tuple[int, dict[str, Any], bytes]
 
 
 def invoke_endpoint(self: Any) -> _Response:
-    """Method of moto's `SageMakerRuntimeResponse`: pass body, content type, accept and custom attributes."""
+    """Answer a request (method of moto's `SageMakerRuntimeResponse`) with the container's response."""
     name, run = _find(self)
     if not isinstance(run, EndpointRun):
         return run
@@ -52,10 +52,10 @@ def _ask(self: Any, name: str, run: EndpointRun, body: bytes) -> _Response:
     attributes = self.headers.get(_ATTRIBUTES)
     sent = {_ATTRIBUTES: attributes} if attributes else {}
     try:
-        with run.host() as found:
-            if found is None:
+        with run.host() as acquired:
+            if acquired is None:
                 return _not_in_service(self, name)
-            host, variant = found
+            host, variant = acquired
             answer = host.post(body, content_type, accept, sent, TIMEOUT_S)
     except BusyError as err:
         return _error(429, "ThrottlingException", str(err))
@@ -74,7 +74,7 @@ def _ask(self: Any, name: str, run: EndpointRun, body: bytes) -> _Response:
 
 
 def invoke_endpoint_async(self: Any) -> _Response:
-    """Method of moto's `SageMakerRuntimeResponse`: queue a request whose body lies in S3."""
+    """Queue a request whose body lies in S3 (method of moto's `SageMakerRuntimeResponse`)."""
     name, run = _find(self)
     if not isinstance(run, EndpointRun):
         return run
@@ -121,7 +121,10 @@ def _not_in_service(response: Any, name: str) -> _Response:
 
 
 def _model_error(name: str, variant: str, status: int, original: str) -> _Response:
-    """ModelError, 424: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_InvokeEndpoint.html"""
+    """Return the response ModelError (424).
+
+    https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_InvokeEndpoint.html
+    """
     side = "client" if status < 500 else "server"
     message = (
         f'Received {side} error ({status}) from {variant} with message "{original}". '

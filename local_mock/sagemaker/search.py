@@ -39,7 +39,7 @@ class Parameter:
     log: bool = False
 
     def at(self, unit: float) -> str:
-        """The value at 0..1."""
+        """Return the value at 0..1."""
         if self.values:
             return self.values[min(len(self.values) - 1, int(unit * len(self.values)))]
         if self.log:
@@ -61,7 +61,7 @@ class Parameter:
 
 
 def parameters(ranges: Mapping[str, Any]) -> list[Parameter]:
-    """The axes of ``ParameterRanges``. Raises InvalidRequestError for none, for double names, for empty ranges."""
+    """Return the axes of ``ParameterRanges``. Raises InvalidRequestError for none, double names, empty ranges."""
     axes = [Parameter(r["Name"], tuple(r["Values"])) for r in ranges.get("CategoricalParameterRanges") or []]
     for whole, kind in ((False, "Continuous"), (True, "Integer")):
         for r in ranges.get(f"{kind}ParameterRanges") or []:
@@ -102,7 +102,7 @@ class Search:
         return math.prod(len(p.values) for p in self._space) if self._strategy == "Grid" else None
 
     def next(self, done: Sequence[tuple[Point, float]], running: Sequence[Point]) -> Point | None:
-        """The next point; None when a grid is through. `done`: (point, objective, the smaller the better)."""
+        """Return the next point; None at the end of a grid. `done`: (point, objective); smaller is better."""
         if self._grid is not None:
             values = next(self._grid, None)
             return None if values is None else dict(zip((p.name for p in self._space), values, strict=True))
@@ -119,7 +119,7 @@ class Search:
         return np.array([[x for p in self._space for x in p.encode(point[p.name])] for point in points])
 
     def _improving(self, done: Sequence[tuple[Point, float]], running: Sequence[Point]) -> Point:
-        """The candidate of largest expected improvement over the best so far."""
+        """Return the candidate of largest expected improvement over the best so far."""
         import warnings
 
         from sklearn.exceptions import ConvergenceWarning

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import re
 import shutil
-import tempfile
 import threading
 import time
 from pathlib import Path
@@ -19,6 +17,7 @@ from pathlib import Path
 from local_mock.context import Context
 from local_mock.errors import LocalMockError
 from local_mock.glue.logs import LogShipper
+from local_mock.plain_paths import job_folder
 from local_mock.process import Child, ChildResult
 from local_mock.sagemaker import container
 from local_mock.sagemaker.archive import pack
@@ -36,7 +35,6 @@ DEFAULT_RUNTIME_S = 86_400  # AWS: one day unless the request says otherwise
 STOP_GRACE_S = 20.0  # AWS gives 120 s to save the model; here somebody waits
 SPOT_PAUSE_S = 0.5  # until the next spot instance; AWS promises nothing
 REASON_LINES = 15
-_PLAIN_PATH = re.compile(r"[A-Za-z0-9_./-]+")
 _KILLED = frozenset({-9, -15})
 _End = tuple[str, str, str]  # status, secondary status, failure reason
 
@@ -73,7 +71,7 @@ class TrainingRun:
         self._end_children()
 
     def metric(self, name: str) -> list[float]:
-        """All values that a metric has taken so far."""
+        """Return all values that a metric has taken so far."""
         definitions = self.job.request["AlgorithmSpecification"].get("MetricDefinitions") or []
         return metric_values([d for d in definitions if d["Name"] == name], self._log_of(self._hosts[0]))
 
@@ -112,13 +110,8 @@ class TrainingRun:
         job.move(secondary, reason or messages.get(secondary, secondary), status=status, reason=reason)
 
     def _make_base(self) -> Path:
-        """The folder of the instances' folders; the SDK's shell scripts do not quote it."""
-        wanted = self._context.state_dir / "sagemaker" / "training" / self.job.training_job_name
-        if _PLAIN_PATH.fullmatch(str(wanted)):
-            shutil.rmtree(wanted, ignore_errors=True)
-            wanted.mkdir(parents=True)
-            return wanted
-        return Path(tempfile.mkdtemp(prefix="local-mock-ml-"))
+        """Return the folder of the instances' folders; the SDK's shell scripts do not quote it."""
+        return job_folder(self._context.state_dir / "sagemaker" / "training" / self.job.training_job_name)
 
     def _attempts(self, base: Path) -> _End:
         """Attempt after attempt until one is not interrupted, or the time to wait for spot instances is up."""
@@ -147,7 +140,7 @@ class TrainingRun:
             job.move("Starting", "Preparing the instances for training")
 
     def _attempt(self, members: list[container.Member], limit_s: float) -> _End | None:
-        """One attempt: how the job ended, None if it was interrupted."""
+        """Return one attempt: how the job ended, None if it was interrupted."""
         job, request = self.job, self.job.request
         if job.training_job_status == "InProgress":
             job.move("Downloading", "Downloading input data")
@@ -221,7 +214,7 @@ class TrainingRun:
 
     # --- what is left -----------------------------------------------------------------------------------------
     def _upload(self, members: list[container.Member], *, model: bool) -> None:
-        """``<S3OutputPath>/<job>/output/{model,output}.tar.gz``, or folders if no compression is asked for.
+        """Upload ``<S3OutputPath>/<job>/output/{model,output}.tar.gz``, or folders if no compression is asked for.
 
         Files of all instances together; of one name, that of the first instance.
         """

@@ -12,7 +12,7 @@ from local_mock.context import Context
 from local_mock.data import ObjectInfo
 from local_mock.keys import split_uri
 from local_mock.sagemaker.errors import InvalidRequestError, RunError, shorten
-from local_mock.sagemaker.hosting import Answer, Host
+from local_mock.sagemaker.hosting import ContainerResponse, Host
 from local_mock.sagemaker.models import TransformJob
 
 __all__ = ["LOG_GROUP", "TransformRun", "check_request"]
@@ -135,7 +135,7 @@ class TransformRun:
         self._context.data.write(f"{output['S3OutputPath'].rstrip('/')}/{self._relative(item)}.out", answer.body)
         return ""
 
-    def _post(self, item: ObjectInfo) -> tuple[Answer | None, str]:
+    def _post(self, item: ObjectInfo) -> tuple[ContainerResponse | None, str]:
         """(answer, what is wrong with it); no answer if there was none in time, or the object has gone."""
         request = self._job.request
         timeout = (request.get("ModelClientConfig") or {}).get("InvocationsTimeoutInSeconds", DEFAULT_TIMEOUT_S)
@@ -149,7 +149,7 @@ class TransformRun:
         return answer, f"{answer.status}: {answer.body.decode('utf-8', 'replace')[:300]}"
 
     def _relative(self, item: ObjectInfo) -> str:
-        """The key below the folder part of the input prefix."""
+        """Return the key below the folder part of the input prefix."""
         uri = self._job.request["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"]
         folder = split_uri(uri)[1].rpartition("/")[0]
         return item.key.removeprefix(f"{folder}/") if folder else item.key

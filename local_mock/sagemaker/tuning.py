@@ -188,7 +188,7 @@ class TuningJob(HyperParameterTuningJob):
             trial.job.runner.stop()
 
     def _stop_hopeless(self, running: list[_Trial]) -> None:
-        """The median rule."""
+        """Stop running trials that are worse than the median of the ended ones at the same point."""
         earlier = [self._signed(t) for t in self._trials if t.job.training_job_status == "Completed"]
         for trial in running:
             values = self._signed(trial)
@@ -203,7 +203,7 @@ class TuningJob(HyperParameterTuningJob):
         return [self._sign * value for value in trial.job.runner.metric(self._metric)]
 
     def _value(self, trial: _Trial) -> float | None:
-        """The final objective of an ended job, None if it has none."""
+        """Return the final objective of an ended job, None if it has none."""
         if not trial.job.ended or trial.job.training_job_status == "Failed":
             return None
         return next((float(m["Value"]) for m in trial.job.metrics if m["MetricName"] == self._metric), None)

@@ -17,7 +17,7 @@ _clients: dict[tuple[str, str, str, str], Any] = {}
 
 
 def client_for(region: str, service: str, state_credentials: Any = None) -> Any:
-    """A boto3 client of `service` (cached); S3 may be elsewhere (LocalStack).
+    """Return a boto3 client of `service` (cached); S3 may be elsewhere (LocalStack).
 
     The name of the role in `state_credentials` (moto's, with a `role_arn`) is the access key of its requests, by
     which one sees who asked.

@@ -48,13 +48,13 @@ def problems(definition: str) -> list[str]:
         return [f"INVALID_JSON_DESCRIPTION: {err}"]
     if not isinstance(document, dict):
         return ["SCHEMA_VALIDATION_FAILED: The definition must be a JSON object at /"]
-    found: list[str] = []
+    sentences: list[str] = []
     names: dict[str, str] = {}
     for problem in _machine(document, "", names):
-        found.append(problem)
-        if len(found) == 10:
+        sentences.append(problem)
+        if len(sentences) == 10:
             break
-    return found
+    return sentences
 
 
 def _machine(machine: Mapping[str, Any], at: str, names: dict[str, str]) -> Iterator[str]:

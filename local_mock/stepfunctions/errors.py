@@ -26,7 +26,7 @@ class InvalidInputError(AWSError):
 
 
 def error_named(error_name: str | None) -> Any:
-    """The name of an error as moto's interpreter compares it; moto refuses a reserved one that leaves a branch."""
+    """Return the name by which moto's interpreter compares an error; it refuses a reserved one from a branch."""
     if error_name and error_name.startswith("States."):
         return StatesErrorName.from_name(error_name)
     return CustomErrorName(error_name)

@@ -1,4 +1,4 @@
-"""Intrinsic functions of the States Language: ``States.Format('it\\'s {}', $.a)`` parsed and evaluated.
+r"""Intrinsic functions of the States Language: ``States.Format('it\'s {}', $.a)`` parsed and evaluated.
 
 Source: https://docs.aws.amazon.com/step-functions/latest/dg/intrinsic-functions.html. moto's own parser cuts
 texts at an escaped quote, and its Base64 is of ASCII. Nothing here knows moto: `local_mock.stepfunctions.repairs`
@@ -73,12 +73,12 @@ def parse(text: str) -> Call:
 
 
 def _call(text: str, at: int, depth: int) -> tuple[Call, int]:
-    found = _NAME.match(text, at)
-    if found is None or found[1] not in _FUNCTIONS:
+    match = _NAME.match(text, at)
+    if match is None or match[1] not in _FUNCTIONS:
         raise IntrinsicError(f"'{text[at : at + 60]}' is no call of an intrinsic function.")
     if depth > _DEPTH:
         raise IntrinsicError(f"Calls are nested deeper than {_DEPTH} levels.")
-    name, at = found[1], found.end()
+    name, at = match[1], match.end()
     arguments: list[Any] = []
     while True:
         at = _blanks(text, at)
@@ -109,8 +109,8 @@ def _argument(text: str, at: int, depth: int) -> tuple[Any, int]:
     for word, value in (("true", True), ("false", False), ("null", None)):
         if text.startswith(word, at):
             return value, at + len(word)
-    if found := _NUMBER.match(text, at):
-        return (float(found[0]) if found[1] or found[2] else int(found[0])), found.end()
+    if match := _NUMBER.match(text, at):
+        return (float(match[0]) if match[1] or match[2] else int(match[0])), match.end()
     raise IntrinsicError(f"'{text[at : at + 20]}' is no text in quotes, number, path or call.")
 
 
@@ -138,7 +138,7 @@ def _text(text: str, at: int) -> tuple[Text, int]:
 
 
 def _end_of_path(text: str, at: int) -> int:
-    """Where a path ends: at a comma or bracket that closes the call, outside its own brackets and quotes."""
+    """Return where a path ends: at the comma or bracket that is outside its own brackets and quotes."""
     level, quote = 0, ""
     while at < len(text):
         character = text[at]
@@ -194,7 +194,7 @@ def _need(value: Any, kind: type | tuple[type, ...], name: str) -> Any:
 
 
 def _whole(value: Any) -> int:
-    """A number, rounded to the nearest whole one as Java does (halves up)."""
+    """Return a number, rounded to the nearest whole one as Java does (halves up)."""
     number = _need(value, (int, float), "a number")
     return number if isinstance(number, int) else math.floor(number + 0.5)
 

@@ -49,9 +49,9 @@ class Backend(StepFunctionsParserBackend):
     def create_state_machine(self, name: str, definition: str, *args: Any, **kwargs: Any) -> Any:
         _check(definition)
         machine = super().create_state_machine(name, definition, *args, **kwargs)
-        known = {execution.execution_arn for execution in machine.executions}
+        existing = {execution.execution_arn for execution in machine.executions}
         past = records.of_machine(get_context().state_dir, machine.arn)
-        machine.executions.extend(e for e in past if e.execution_arn not in known)
+        machine.executions.extend(e for e in past if e.execution_arn not in existing)
         return machine
 
     def update_state_machine(self, arn: str, definition: str | None = None, *args: Any, **kwargs: Any) -> Any:
@@ -98,8 +98,8 @@ def _check(definition: str) -> None:
         raise InvalidDefinitionError(
             "Invalid State Machine Definition: local_mock interprets JSONPath, not JSONata."
         )
-    if found := problems(definition):
-        listed = ", ".join(f"'{problem}'" for problem in found)
+    if sentences := problems(definition):
+        listed = ", ".join(f"'{problem}'" for problem in sentences)
         raise InvalidDefinitionError(f"Invalid State Machine Definition: {listed}")
     try:
         StepFunctionsParserBackend._validate_definition(definition)

@@ -93,23 +93,25 @@ class PastExecution:
         return str(self.exec_status.value)
 
     def to_history_output(self) -> dict[str, Any]:
-        """The events with their times as times."""
+        """Return the events with their times as times."""
         return {"events": [{**e, "timestamp": dt.datetime.fromisoformat(e["timestamp"])} for e in self._events]}
 
     def stop(self, **_: Any) -> None:
-        """It has ended: nothing to do, as on AWS."""
+        """Do nothing, as on AWS: the execution has ended."""
 
 
 def find(folder: Path, arn: str) -> PastExecution | None:
-    """An execution of an earlier server by its ARN."""
+    """Return an execution of an earlier server by its ARN."""
     path = _path(folder, arn)
     return PastExecution(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
 
 
 def of_machine(folder: Path, machine_arn: str) -> list[PastExecution]:
-    """The ended executions of a state machine that earlier servers ran."""
-    found = [PastExecution(c) for _, c in _all(folder) if c["state_machine_arn"] == machine_arn and c["stop_date"]]
-    return sorted(found, key=lambda execution: execution.start_date)
+    """Return the ended executions of a state machine that earlier servers ran."""
+    executions = [
+        PastExecution(c) for _, c in _all(folder) if c["state_machine_arn"] == machine_arn and c["stop_date"]
+    ]
+    return sorted(executions, key=lambda execution: execution.start_date)
 
 
 def _all(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:

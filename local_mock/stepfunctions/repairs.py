@@ -57,7 +57,7 @@ _VARIABLE = re.compile(r"\$(\w+)(.*)", re.DOTALL)
 
 
 def _retry(self: Any, env: Any) -> None:
-    """moto sleeps out the back-off of an execution that has been stopped."""
+    """End the back-off of an execution that is stopped; moto sleeps it out."""
     self.error_equals.eval(env)
     if not env.stack.pop():
         env.stack.append(retrier_decl.RetrierOutcome.Skipped)
@@ -75,18 +75,18 @@ def _retry(self: Any, env: Any) -> None:
 
 
 def _variable(self: Any, env: Any) -> None:
-    """moto reads ``$name.path`` by a JSONata engine that is not installed."""
-    found = _VARIABLE.fullmatch(self.expression)
-    if found is None:
+    """Read ``$name.path`` without the JSONata engine that moto asks for."""
+    match = _VARIABLE.fullmatch(self.expression)
+    if match is None:
         raise ValueError(f"'{self.expression}' is no reference to a variable.")
-    value = env.variable_store.get(found[1])
-    env.stack.append(copy.deepcopy(extract_json(f"${found[2]}", value) if found[2] else value))
+    value = env.variable_store.get(match[1])
+    env.stack.append(copy.deepcopy(extract_json(f"${match[2]}", value) if match[2] else value))
 
 
 def _call(
     self: Any, env: Any, resource_runtime_part: Any, normalised_parameters: Any, state_credentials: Any
 ) -> None:
-    """moto leaves bodies of S3 as streams and dates as objects; a state's output is JSON."""
+    """Call a service and return JSON; moto leaves bodies of S3 as streams and dates as objects."""
     client = client_for(resource_runtime_part.region, self._get_boto_service_name(), state_credentials)
     answer = getattr(client, self._get_boto_service_action())(**normalised_parameters) or {}
     bodies = {k: v.read().decode("utf-8", "replace") for k, v in answer.items() if hasattr(v, "read")}
@@ -107,8 +107,8 @@ class _Intrinsic(EvalComponent):
         def look_up(path: str) -> Any:
             if path.startswith("$$"):
                 path, data = path[1:], env.states.context_object.context_object_data
-            elif found := _VARIABLE.fullmatch(path):
-                path, data = f"${found[2]}", env.variable_store.get(found[1])
+            elif match := _VARIABLE.fullmatch(path):
+                path, data = f"${match[2]}", env.variable_store.get(match[1])
             else:
                 data = given
             try:
@@ -125,7 +125,7 @@ class _Intrinsic(EvalComponent):
 
 
 def _failure(env: Any, kind: Any, cause: str) -> FailureEventException:
-    """The end of an execution by an error of the interpreter's own."""
+    """Return the end of an execution by an error of the interpreter's own."""
     state = f"An error occurred while executing the state '{env.next_state_name}'. {cause}"
     name = StatesErrorName(typ=kind)
     details = EventDetails(taskFailedEventDetails=TaskFailedEventDetails(error=name.error_name, cause=state))
@@ -137,7 +137,7 @@ def _failure(env: Any, kind: Any, cause: str) -> FailureEventException:
 
 
 def _choose(self: Any, env: Any) -> None:
-    """moto ends a choice without a match by an error whose cause is a Python tuple."""
+    """Fail a choice without a match by a cause in words; moto's cause is a Python tuple."""
     for rule in self.choices_decl.rules:
         rule.eval(env)
         if env.stack.pop() is True:
@@ -152,7 +152,7 @@ _compare_variable = comparison_variable.ComparisonVariable._eval_body
 
 
 def _compare(self: Any, env: Any) -> None:
-    """moto lets a path that leads nowhere be unequal to everything; only IsPresent may ask for such a path."""
+    """Fail a comparison of a path that leads nowhere; only IsPresent may ask for one (moto: unequal)."""
     if self.comparison_function.operator_type is not ComparisonOperatorType.IsPresent:
         self.variable.eval(env)
         value = env.stack.pop()
@@ -164,7 +164,7 @@ def _compare(self: Any, env: Any) -> None:
 
 
 def _literal(parser_rule_context: Any) -> str:
-    """moto reads the texts of a definition as Python's, which knows other escapes than JSON."""
+    """Return a text of a definition as JSON writes it; moto reads it as Python's, which knows other escapes."""
     text: str = parser_rule_context.getText()
     if not (text.startswith('"') and text.endswith('"') and len(text) > 1):
         text = f'"{text}"'
@@ -178,7 +178,7 @@ _evaluate_task = state_task_service.StateTaskService._eval_execution
 
 
 def _task(self: Any, env: Any) -> None:
-    """moto makes the stop of an execution that has just begun a task its failure: half of the task is left out."""
+    """Run a task; a stop that comes when it has just begun is no failure, as moto makes it."""
     try:
         _evaluate_task(self, env)
     except Exception:

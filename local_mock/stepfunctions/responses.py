@@ -35,16 +35,16 @@ def describe_execution(self: Any) -> ActionResult:
 
 
 def list_executions(self: Any) -> ActionResult:
-    """The newest first, with the end of every ended one."""
+    """Return the newest first, with the end of every ended one."""
     arn = self._get_param("stateMachineArn")
-    found, token = self.stepfunction_backend.list_executions(
+    listed, token = self.stepfunction_backend.list_executions(
         arn,
         status_filter=self._get_param("statusFilter"),
         max_results=self._get_int_param("maxResults"),
         next_token=self._get_param("nextToken"),
     )
     executions = []
-    for execution in found:
+    for execution in listed:
         item = {
             "executionArn": execution.execution_arn,
             "stateMachineArn": arn,
@@ -67,7 +67,7 @@ def stop_execution(self: Any) -> ActionResult:
 
 
 def get_execution_history(self: Any) -> ActionResult:
-    """The events, page by page, in either order."""
+    """Return the events, page by page, in either order."""
     execution = self.stepfunction_backend.describe_execution(self._get_param("executionArn"))
     events = list(execution.to_history_output()["events"])
     if self._get_param("reverseOrder"):

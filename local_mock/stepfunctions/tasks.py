@@ -154,9 +154,9 @@ class ServiceTask(StateTaskServiceCallback):
         names = job.names(normalised_parameters, answer)
         pause = POLL_S
         while env.is_running():
-            found = plain(getattr(client, job.describe)(**names))
-            state = _at(found, job.status)
-            result = (found[job.result] | {n: answer[n] for n in job.echo}) if job.result else found
+            description = plain(getattr(client, job.describe)(**names))
+            state = _at(description, job.status)
+            result = (description[job.result] | {n: answer[n] for n in job.echo}) if job.result else description
             if state in job.succeeded:
                 env.stack.append(result)
                 return
@@ -194,7 +194,7 @@ class ServiceTask(StateTaskServiceCallback):
 
 
 def plain(answer: Mapping[str, Any]) -> dict[str, Any]:
-    """An answer as JSON: dates become text, as in the state's output."""
+    """Return an answer as JSON: dates become text, as in the state's output."""
     content = {key: value for key, value in answer.items() if key != "ResponseMetadata"}
     plain: dict[str, Any] = json.loads(to_json_str(content))
     return plain

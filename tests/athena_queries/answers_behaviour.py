@@ -35,11 +35,11 @@ def duration_histogram(base: Base, lab_id: str) -> pd.DataFrame:
     events = base["annotations_enriched"].query("lab_id == @lab_id").dropna(subset="duration_sec")
     edges = np.array([0, 0.25, 0.5, 1, 2, 4, 8, 16, 32])
     place = np.searchsorted(edges, events["duration_sec"], side="right") - 1
-    found = events.assign(from_sec=edges[place]).groupby(["action", "from_sec"], as_index=False).agg(
+    table = events.assign(from_sec=edges[place]).groupby(["action", "from_sec"], as_index=False).agg(
         events=("action", "size"), seconds=("counted_sec", "sum")
     )  # fmt: skip
-    return found.assign(
-        percent_of_events=100 * found["events"] / found.groupby("action")["events"].transform("sum")
+    return table.assign(
+        percent_of_events=100 * table["events"] / table.groupby("action")["events"].transform("sum")
     )
 
 
@@ -63,11 +63,11 @@ def inter_event_intervals(base: Base, lab_id: str) -> pd.DataFrame:
 
 @answers(EAST, WEST)
 def time_budget(base: Base, lab_id: str) -> pd.DataFrame:
-    found = train_events(base, lab_id).groupby(["video_id", "agent_id", "action"], as_index=False).agg(
+    table = train_events(base, lab_id).groupby(["video_id", "agent_id", "action"], as_index=False).agg(
         events=("action", "size"), seconds=("counted_sec", "sum")
     )  # fmt: skip
-    length = found["video_id"].map(base["metadata_train"].set_index("video_id")["video_duration_sec"])
-    return found.assign(percent_of_video=100 * found["seconds"] / length)
+    length = table["video_id"].map(base["metadata_train"].set_index("video_id")["video_duration_sec"])
+    return table.assign(percent_of_video=100 * table["seconds"] / length)
 
 
 @answers()
@@ -95,10 +95,10 @@ def _budget_by(base: Base, attribute: str) -> pd.DataFrame:
             new = (1, video["video_duration_sec"] / 3600, len(events), events["counted_sec"].sum())
             cell[:] = [a + b for a, b in zip(cell, new, strict=True)]
     columns = ["lab_id", attribute, "action", "mice", "watched_hours", "events", "seconds"]
-    found = pd.DataFrame([(*key, *cell) for key, cell in sums.items()], columns=columns)
-    return found.assign(
-        percent_of_time=100 * found["seconds"] / (3600 * found["watched_hours"]),
-        events_per_hour=found["events"] / found["watched_hours"],
+    table = pd.DataFrame([(*key, *cell) for key, cell in sums.items()], columns=columns)
+    return table.assign(
+        percent_of_time=100 * table["seconds"] / (3600 * table["watched_hours"]),
+        events_per_hour=table["events"] / table["watched_hours"],
     )
 
 
@@ -147,11 +147,11 @@ def pair_asymmetry(base: Base, lab_id: str) -> pd.DataFrame:
             cell[side] += 1
             cell[2 + side] += e.counted_sec
     columns = ["split", "video_id", "mouse_a", "mouse_b", "action", "events_by_a", "events_by_b"]
-    found = pd.DataFrame(
+    table = pd.DataFrame(
         [(*key, *cell) for key, cell in cells.items()], columns=[*columns, "seconds_by_a", "seconds_by_b"]
     )
-    a, b = found["seconds_by_a"], found["seconds_by_b"]
-    return found.assign(asymmetry=(a - b) / (a + b))
+    a, b = table["seconds_by_a"], table["seconds_by_b"]
+    return table.assign(asymmetry=(a - b) / (a + b))
 
 
 @answers(EAST, WEST)

@@ -47,13 +47,13 @@ def parts_per_lab(base: Base) -> pd.DataFrame:
 @answers()
 def events_per_action(base: Base) -> pd.DataFrame:
     events = base["annotations_enriched"]
-    found = events.groupby("action").agg(
+    table = events.groupby("action").agg(
         labs=("lab_id", "nunique"), videos=("video_id", "nunique"), events=("action", "size"),
         hours=("counted_sec", lambda s: s.sum() / 3600),
         most_events_of_a_lab=("lab_id", lambda s: s.value_counts().iloc[0]),
     )  # fmt: skip
-    found["percent_of_time"] = 100 * found["hours"] / (events["counted_sec"].sum() / 3600)
-    return found.reset_index()
+    table["percent_of_time"] = 100 * table["hours"] / (events["counted_sec"].sum() / 3600)
+    return table.reset_index()
 
 
 @answers()
@@ -145,8 +145,8 @@ def scores_by_lab(base: Base) -> pd.DataFrame:
         "best_f",
         "worst_f",
     ]
-    found = pd.DataFrame(rows, columns=columns)
-    return found.assign(official_score=found.groupby("run_id")["score"].transform("mean"))
+    table = pd.DataFrame(rows, columns=columns)
+    return table.assign(official_score=table.groupby("run_id")["score"].transform("mean"))
 
 
 @answers({"run_id": "r1"}, {"run_id": "r2"}, {"run_id": "none"})
@@ -164,5 +164,5 @@ def runs_compared(base: Base, run_id: str, other_run_id: str) -> pd.DataFrame:
     score = {(s.run_id, s.lab_id, s.action): s.f_score for s in base["scores"].itertuples()}
     cells = sorted({key[1:] for key in score if key[0] in (run_id, other_run_id)})
     rows = [(*cell, score.get((run_id, *cell)), score.get((other_run_id, *cell))) for cell in cells]
-    found = pd.DataFrame(rows, columns=["lab_id", "action", "f_score", "other_f_score"])
-    return found.assign(gain=found["other_f_score"] - found["f_score"])
+    table = pd.DataFrame(rows, columns=["lab_id", "action", "f_score", "other_f_score"])
+    return table.assign(gain=table["other_f_score"] - table["f_score"])

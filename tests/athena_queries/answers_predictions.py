@@ -51,9 +51,9 @@ def predictions_vs_annotations(base: Base, run_id: str) -> pd.DataFrame:
             fn_frames=len(annotated - predicted),
         )  # fmt: skip
     rows = [{"lab_id": lab, "action": action, **count} for (lab, action), count in cells.items()]
-    found = pd.DataFrame(rows)
-    tp, fp, fn = (found[f"{name}_frames"] for name in ("tp", "fp", "fn"))
-    return found.assign(
+    table = pd.DataFrame(rows)
+    tp, fp, fn = (table[f"{name}_frames"] for name in ("tp", "fp", "fn"))
+    return table.assign(
         precision_frames=tp / (tp + fp), recall_frames=tp / (tp + fn), f_score=2 * tp / (2 * tp + fp + fn)
     )
 
@@ -121,11 +121,11 @@ def confidence_calibration(base: Base, run_id: str) -> pd.DataFrame:
          any(2 * _shared(e, p) >= p.stop_frame - p.start_frame for e in by_triplet[_triplet(p)]))
         for p in _predicted(base, run_id)
     ]  # fmt: skip
-    found = pd.DataFrame(rows, columns=["from_confidence", "confidence", "right"])
-    found = found.groupby("from_confidence", as_index=False).agg(
+    table = pd.DataFrame(rows, columns=["from_confidence", "confidence", "right"])
+    table = table.groupby("from_confidence", as_index=False).agg(
         events=("right", "size"), mean_confidence=("confidence", "mean"), confirmed_events=("right", "sum")
     )
-    return found.assign(confirmed_share=found["confirmed_events"] / found["events"])
+    return table.assign(confirmed_share=table["confirmed_events"] / table["events"])
 
 
 @answers({**R1, "lab_id": "east"}, {**R2, "lab_id": "west"})
@@ -139,6 +139,6 @@ def confusions(base: Base, run_id: str, lab_id: str) -> pd.DataFrame:
                 cell[0], cell[1] = cell[0] + 1, cell[1] + _shared(e, p)
     rows = [(*key, key[0] == key[1], *cell) for key, cell in cells.items()]
     columns = ["annotated_action", "predicted_action", "is_right", "overlapping_events", "frames"]
-    found = pd.DataFrame(rows, columns=columns)
-    whole = found.groupby("annotated_action")["frames"].transform("sum")
-    return found.assign(percent_of_seen=100 * found["frames"] / whole)
+    table = pd.DataFrame(rows, columns=columns)
+    whole = table.groupby("annotated_action")["frames"].transform("sum")
+    return table.assign(percent_of_seen=100 * table["frames"] / whole)

@@ -36,10 +36,10 @@ def missing_points(base: Base) -> pd.DataFrame:
             missing = expected - len(group)
             rows.append((split, lab, part, expected, len(group) - imputed, imputed, missing))
     columns = ["split", "lab_id", "bodypart", "points_expected", "measured", "imputed", "missing"]
-    found = pd.DataFrame(rows, columns=columns)
-    whole = found["points_expected"]
-    return found.assign(
-        imputed_percent=100 * found["imputed"] / whole, missing_percent=100 * found["missing"] / whole
+    table = pd.DataFrame(rows, columns=columns)
+    whole = table["points_expected"]
+    return table.assign(
+        imputed_percent=100 * table["imputed"] / whole, missing_percent=100 * table["missing"] / whole
     )
 
 
@@ -47,15 +47,15 @@ def missing_points(base: Base) -> pd.DataFrame:
 def tracking_quality(base: Base) -> pd.DataFrame:
     rows = []
     for key, group in base["track_summary"].groupby(TRACK[:3]):
-        known = group["jumps"].notna().any()
+        has_cm = group["jumps"].notna().any()
         rows.append(
             dict(zip(TRACK[:3], key, strict=True))
             | _quality(group, "unmeasured_percent")
             | {
                 "mice": group["mouse_id"].nunique(), "parts": group["bodypart"].nunique(),
                 "gaps": group["gaps"].sum(), "longest_gap_frames": group["longest_gap_frames"].max(),
-                "jumps": group["jumps"].sum() if known else None,
-                "max_speed_cm_s": group["max_speed"].max() if known else None,
+                "jumps": group["jumps"].sum() if has_cm else None,
+                "max_speed_cm_s": group["max_speed"].max() if has_cm else None,
             }
         )  # fmt: skip
     return pd.DataFrame(rows)
@@ -122,9 +122,9 @@ def distance_travelled(base: Base, lab_id: str, bodypart: str) -> pd.DataFrame:
         steps = np.hypot(np.diff(track["x_cm"]), np.diff(track["y_cm"]))[near]
         seconds = elapsed[near] / (meta.at[video, "frames_per_second"] or np.nan)
         traits = [meta.at[video, f"mouse{mouse}_{name}"] for name in ("strain", "sex")]
-        known = not np.isnan(seconds).any()
+        has_times = not np.isnan(seconds).any()
         figures = (seconds.sum(), steps.sum(), steps.sum() / seconds.sum(), (steps / seconds).max())
-        rows.append((video, mouse, *traits, *(figures if known else (None,) * 4)))
+        rows.append((video, mouse, *traits, *(figures if has_times else (None,) * 4)))
     columns = [
         "video_id",
         "mouse_id",
@@ -143,8 +143,8 @@ def speed_by_strain(base: Base, bodypart: str) -> pd.DataFrame:
     tracks = base["track_summary"].query("split == 'train' and bodypart == @bodypart and tracked_sec > 0")
     meta = base["metadata_train"].set_index("video_id")
     for name in ("strain", "sex"):
-        found = [meta.at[t.video_id, f"mouse{t.mouse_id}_{name}"] for t in tracks.itertuples()]
-        tracks = tracks.assign(**{name: [v if isinstance(v, str) else "unknown" for v in found]})
+        values = [meta.at[t.video_id, f"mouse{t.mouse_id}_{name}"] for t in tracks.itertuples()]
+        tracks = tracks.assign(**{name: [v if isinstance(v, str) else "unknown" for v in values]})
     rows = []
     for key, group in tracks.groupby(["lab_id", "strain", "sex"]):
         own = group["path_cm"] / group["tracked_sec"]
@@ -285,17 +285,17 @@ def lab_drift(base: Base, lab_id: str) -> pd.DataFrame:
         }  # fmt: skip
     table = pd.DataFrame(labs).astype(float)
     others = table.drop(columns=lab_id)
-    here = table[lab_id]
+    values = table[lab_id]
     outside = [
         None if np.isnan(v) else v < lo or v > hi
-        for v, lo, hi in zip(here, others.min(axis=1), others.max(axis=1), strict=True)
+        for v, lo, hi in zip(values, others.min(axis=1), others.max(axis=1), strict=True)
     ]
     return pd.DataFrame(
         {
-            "metric": here.index, "value_here": here, "other_labs": others.notna().sum(axis=1),
+            "metric": values.index, "value_here": values, "other_labs": others.notna().sum(axis=1),
             "lowest_elsewhere": others.min(axis=1), "mean_elsewhere": others.mean(axis=1),
             "highest_elsewhere": others.max(axis=1),
-            "z_score": ((here - others.mean(axis=1)) / others.std(axis=1)).replace([np.inf, -np.inf], np.nan),
+            "z_score": ((values - others.mean(axis=1)) / others.std(axis=1)).replace([np.inf, -np.inf], np.nan),
             "outside_range": outside,
         }
     )  # fmt: skip
@@ -310,9 +310,9 @@ def lab_drift_by_part(base: Base, lab_id: str) -> pd.DataFrame:
     }
     rows = []
     for part in sorted({part for part, _ in cells}):
-        here = cells.get((part, lab_id), (None, None))
+        cell = cells.get((part, lab_id), (None, None))
         others = pd.DataFrame([v for k, v in cells.items() if k[0] == part and k[1] != lab_id], columns=["s", "m"])
         mean = others.astype(float).mean()
-        rows.append((part, (part, lab_id) in cells, len(others), here[0], mean["s"], here[1], mean["m"]))
+        rows.append((part, (part, lab_id) in cells, len(others), cell[0], mean["s"], cell[1], mean["m"]))
     columns = ["bodypart", "tracked_here", "other_labs", "speed_here_cm_s", "speed_elsewhere_cm_s"]
     return pd.DataFrame(rows, columns=[*columns, "missing_here_percent", "missing_elsewhere_percent"])

@@ -92,6 +92,9 @@ def _video(
     strains, sexes = ("C57", "CD1", "C57", None), ("male", "female", "male", None)
     named = {f"mouse{n}_strain": strains[(n + video) % 3] for n in range(1, mice + 1)}
     named |= {f"mouse{n}_sex": sexes[n - 1] if lab != "west" else None for n in range(1, mice + 1)}
+    conditions = ("saline", "drug")
+    named |= {f"mouse{n}_condition": conditions[(n + video) % 2] for n in range(1, mice + 1)}
+    named |= {f"mouse{n}_age": "8 weeks" for n in range(1, mice + 1)}
     return {
         "lab_id": lab, "video_id": video, "split": split, "frames_per_second": fps, "video_duration_sec": seconds,
         "pix_per_cm_approx": scale, "n_mice": mice, "has_tracking": True, "has_annotation": annotated,
@@ -118,31 +121,31 @@ def _north_tracks() -> pd.DataFrame:
 
 def _random_tracks(video: Any, random: np.random.Generator) -> pd.DataFrame:
     """Walks with absent mice, lost points (filled or not), and steps that no mouse can make."""
-    known = not np.isnan(video.frames_per_second or np.nan)
-    fps = video.frames_per_second if known else 30.0
-    found = []
+    has_rate = not np.isnan(video.frames_per_second or np.nan)
+    fps = video.frames_per_second if has_rate else 30.0
+    rows = []
     for mouse in range(1, video.n_mice + 1):
         frames = np.flatnonzero(random.random(int(fps * min(video.video_duration_sec, 130.0))) > 0.03)
         path = np.cumsum(random.normal(0, 4 / fps, (frames.size, 2)), axis=0) + random.normal(0, 5, 2)
         jump = random.random(frames.size) < 0.004
         for part in PARTS[: 2 + (mouse < 3)]:
             xy = path + random.normal(0, 0.05, path.shape) + np.where(jump, 60.0, 0.0)[:, None]
-            found.append(
-                _track(video, mouse, part, frames, xy, random.random(frames.size), fps if known else None)
+            rows.append(
+                _track(video, mouse, part, frames, xy, random.random(frames.size), fps if has_rate else None)
             )
-    return pd.concat(found)
+    return pd.concat(rows)
 
 
 def _track(video: Any, mouse: int, part: str, frames: Any, xy: Any, luck: Any, fps: float | None) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     last: tuple[int, float, float] | None = None
-    for frame, here, chance in zip(frames.tolist(), xy.astype(np.float32).tolist(), luck.tolist(), strict=True):
+    for frame, point, chance in zip(frames.tolist(), xy.astype(np.float32).tolist(), luck.tolist(), strict=True):
         if chance < 0.01:
             continue  # lost
         imputed = chance < 0.05
         if imputed and last is None:
             continue
-        x, y = last[1:] if imputed and last is not None else here
+        x, y = last[1:] if imputed and last is not None else point
         speed = None
         if not imputed and last is not None and fps and frame - last[0] <= 15:
             speed = float(np.float32(np.hypot(x - last[1], y - last[2]) * fps / (frame - last[0])))

@@ -45,20 +45,20 @@ def behavior_summary(events: pd.DataFrame) -> pd.DataFrame:
     """One row per annotated (split, video, agent, target, action); the columns of the contract."""
     flags = ["is_self", "is_labeled", "agent_strain", "agent_sex", "target_strain", "target_sex"]
     events = events.assign(counted_frames=events["counted_stop_frame"] - events["counted_start_frame"])
-    found = events.groupby(TRIPLET, as_index=False).agg(
+    table = events.groupby(TRIPLET, as_index=False).agg(
         events=("action", "size"), frames=("counted_frames", "sum"), seconds=("counted_sec", "sum"),
         median_sec=("duration_sec", "median"), max_sec=("duration_sec", "max"),
         first_start_sec=("start_sec", "min"), last_stop_sec=("stop_sec", "max"),
     )  # fmt: skip
-    return found.merge(events[[*TRIPLET, *flags]].drop_duplicates(TRIPLET), on=TRIPLET)
+    return table.merge(events[[*TRIPLET, *flags]].drop_duplicates(TRIPLET), on=TRIPLET)
 
 
 def class_distribution(events: pd.DataFrame) -> pd.DataFrame:
     """One row per (lab, action); the columns of the contract."""
     events = events.assign(counted_frames=events["counted_stop_frame"] - events["counted_start_frame"])
-    found = events.groupby(["lab_id", "action"], as_index=False).agg(
+    table = events.groupby(["lab_id", "action"], as_index=False).agg(
         videos=("video_id", "nunique"), events=("action", "size"), frames=("counted_frames", "sum"),
         seconds=("counted_sec", "sum"), mean_sec=("duration_sec", "mean"), median_sec=("duration_sec", "median"),
         p95_sec=("duration_sec", lambda s: float(np.percentile(s, 95))),
     )  # fmt: skip
-    return found.assign(share=found["seconds"] / found.groupby("lab_id")["seconds"].transform("sum"))
+    return table.assign(share=table["seconds"] / table.groupby("lab_id")["seconds"].transform("sum"))

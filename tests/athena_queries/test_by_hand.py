@@ -117,6 +117,10 @@ def test_a_report_gives_the_rows_worked_out_by_hand(at: Settings, name: str):
 
 VIEWS = {
     "count(*), sum(duration_sec), max(frames_per_second) FROM v_events WHERE lab_id = 'north'": [(4, 6.1, 10.0)],
+    "agent_id, agent_condition, agent_age, target_id, target_condition, target_age FROM v_events "
+    "WHERE lab_id = 'north' AND action = 'chase' AND agent_id = 1 GROUP BY 1, 2, 3, 4, 5, 6": [
+        (1, "saline", "8 weeks", 2, "drug", "8 weeks")
+    ],
     "source, count(*) FROM v_predicted_vs_annotated WHERE lab_id = 'north' GROUP BY 1 ORDER BY 1": [
         ("annotated", 4),
         ("predicted", 3),

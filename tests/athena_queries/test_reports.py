@@ -9,6 +9,7 @@ from typing import Any
 import answers_behaviour
 import answers_labs
 import answers_predictions
+import answers_sources
 import answers_tracks
 import numpy as np
 import pandas as pd
@@ -20,7 +21,9 @@ from sqlglot import exp
 from etholake.settings import Settings
 from etholake.stages.lake import query
 
-assert all((answers_labs, answers_behaviour, answers_tracks, answers_predictions))  # they register their answers
+assert all(
+    (answers_labs, answers_behaviour, answers_tracks, answers_predictions, answers_sources)
+)  # they register their answers
 CASES = [(name, asked) for name, answer in ANSWERS.items() for asked in answer.asked]
 
 

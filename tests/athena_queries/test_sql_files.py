@@ -60,10 +60,10 @@ def _scans_tracks_once(name: str) -> None:
     named = {cte.alias: cte.this for cte in tree.find_all(exp.CTE)}
 
     def scans(node: exp.Expression) -> int:
-        found = [
+        scan_nodes = [
             t.name for t in node.find_all(exp.Table) if t.find_ancestor(exp.CTE) is node.find_ancestor(exp.CTE)
         ]
-        return sum(scans(named[t]) if t in named else t == "tracking_curated" for t in found)
+        return sum(scans(named[t]) if t in named else t == "tracking_curated" for t in scan_nodes)
 
     count = scans(tree)
     assert count <= 1

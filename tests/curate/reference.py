@@ -119,15 +119,15 @@ def reference(table: pa.Table, meta: VideoScale, max_gap: int) -> Reference:
 
 def measured_points(table: pa.Table, result: Reference) -> dict[Track, dict[int, Point]]:
     """Track -> frame -> (x, y) of what was measured: good rows, of duplicates the smallest (x, y)."""
-    found: dict[tuple[int, str, int], list[tuple[float, float, int]]] = {}
+    points: dict[tuple[int, str, int], list[tuple[float, float, int]]] = {}
     for number, row in enumerate(table.select(["video_frame", "mouse_id", "bodypart", "x", "y"]).to_pylist()):
         if broken := broken_rules(row):
             result.rejected.setdefault(broken[0], []).append(number)
             continue
         key = (int(row["mouse_id"]), row["bodypart"].strip(), int(row["video_frame"]))
-        found.setdefault(key, []).append((float(row["x"]), float(row["y"]), number))
+        points.setdefault(key, []).append((float(row["x"]), float(row["y"]), number))
     tracks: dict[Track, dict[int, Point]] = {}
-    for (mouse, part, frame), candidates in found.items():
+    for (mouse, part, frame), candidates in points.items():
         kept, *others = sorted(candidates)
         tracks.setdefault((mouse, part), {})[frame] = kept[:2]
         for _, _, number in others:
@@ -200,10 +200,10 @@ def rounding(
 ) -> dict[str, float]:
     """How far rounding px to float32 may move the cm and the cm/s of a measured point."""
     scale, fps, then = positive(meta.pix_per_cm) or 1.0, positive(meta.fps) or 1.0, before[frame]
-    here = max(map(abs, own[frame]))
-    moved = {"_cm": EPSILON32 * (here + reach) / scale, "_speed": 0.0}
+    largest = max(map(abs, own[frame]))
+    moved = {"_cm": EPSILON32 * (largest + reach) / scale, "_speed": 0.0}
     if then is not None:
-        moved["_speed"] = EPSILON32 * (here + max(map(abs, own[then]))) / scale * fps / (frame - then)
+        moved["_speed"] = EPSILON32 * (largest + max(map(abs, own[then]))) / scale * fps / (frame - then)
     return moved
 
 
@@ -269,21 +269,21 @@ def assert_balanced(result: CuratedTracking) -> None:
 def assert_quarantine(result: CuratedTracking, raw: pa.Table, expected: Reference) -> None:
     """The rows of every rule, by number; of equal duplicates any one may have been kept."""
     assert result.quarantine.schema == arrow_schema("quarantine")
-    found: dict[str, list[dict[str, Any]]] = {}
+    by_rule: dict[str, list[dict[str, Any]]] = {}
     for row in result.quarantine.to_pylist():
-        found.setdefault(row["rule"], []).append(row)
+        by_rule.setdefault(row["rule"], []).append(row)
         assert row["payload"] == payload(raw.slice(row["row_number"], 1).to_pylist()[0])
-    assert_equal(list(found), [rule for rule in RULES_IN_ORDER if rule in expected.rejected], "rules")
+    assert_equal(list(by_rule), [rule for rule in RULES_IN_ORDER if rule in expected.rejected], "rules")
     for rule, numbers in expected.rejected.items():
-        assert_equal([sum(row["rows"] for row in found[rule])], [len(numbers)], rule)
+        assert_equal([sum(row["rows"] for row in by_rule[rule])], [len(numbers)], rule)
         shown = numbers if len(numbers) <= MAX_ROWS_PER_RULE else numbers[:1]
-        numbers_found = [row["row_number"] for row in found[rule]]
+        numbers_found = [row["row_number"] for row in by_rule[rule]]
         if rule != "point-duplicate":
             assert_equal(numbers_found, shown, rule)
         elif len(numbers) <= MAX_ROWS_PER_RULE:
             assert_equal(points_at(raw, numbers_found), points_at(raw, numbers), rule)
         else:
-            assert len(found[rule]) == 1
+            assert len(by_rule[rule]) == 1
 
 
 def points_at(raw: pa.Table, numbers: list[int]) -> list[tuple[Any, ...]]:
@@ -314,24 +314,24 @@ def assert_summary(summary: pa.Table, expected: list[dict[str, Any]]) -> None:
     assert summary.schema == arrow_schema("track_summary")
     slack = {"tracked_sec": "_none", "path_cm": "_path", "max_speed": "_speed"}
     for name in summary.schema.names:
-        found, wanted = summary[name].to_pylist(), [row[name] for row in expected]
+        actual, wanted = summary[name].to_pylist(), [row[name] for row in expected]
         if name in slack:
-            assert_close(found, wanted, [row[slack[name]] for row in expected], name)
+            assert_close(actual, wanted, [row[slack[name]] for row in expected], name)
         else:
-            assert_equal(found, wanted, name)
+            assert_equal(actual, wanted, name)
 
 
-def assert_equal(found: list[Any], expected: list[Any], name: str) -> None:
+def assert_equal(actual: list[Any], expected: list[Any], name: str) -> None:
     """Equality that names the first difference (pytest does not look into the asserts of a helper)."""
-    for number, (a, b) in enumerate(zip(found, expected, strict=False)):
+    for number, (a, b) in enumerate(zip(actual, expected, strict=False)):
         assert a == b, f"{name}[{number}]: expected {b!r}, but got {a!r}"
-    assert len(found) == len(expected), f"{name}: expected {len(expected)} entries, but got {len(found)}"
+    assert len(actual) == len(expected), f"{name}: expected {len(expected)} entries, but got {len(actual)}"
 
 
-def assert_close(found: list[float | None], expected: list[float | None], slack: list[float], name: str) -> None:
+def assert_close(actual: list[float | None], expected: list[float | None], slack: list[float], name: str) -> None:
     """Null where null is expected; else within 4 float32 steps, or within the absolute slack of the entry."""
-    assert_equal([v is None for v in found], [v is None for v in expected], f"{name} is null")
-    for number, (a, b, absolute) in enumerate(zip(found, expected, slack, strict=True)):
+    assert_equal([v is None for v in actual], [v is None for v in expected], f"{name} is null")
+    for number, (a, b, absolute) in enumerate(zip(actual, expected, slack, strict=True)):
         if a is not None and b is not None:
             wrong = f"{name}[{number}]: expected {b} within {absolute}, but got {a}"
             assert abs(a - b) <= max(4 * EPSILON32 * abs(b), absolute), wrong

@@ -141,24 +141,24 @@ def test_only_flagged_videos_are_rescaled() -> None:
 
 def test_every_start_and_length_is_rescaled_without_losing_an_interval() -> None:
     rows = [(1, 2, "attack", start, start + length) for start in range(300) for length in range(8)]
-    found = frames(on_the_wrong_clock(*rows))
+    rescaled = frames(on_the_wrong_clock(*rows))
     rounded = [tuple((2 * frame * 25 + 30) // 60 for frame in row[3:]) for row in rows]  # to the nearest, .5 up
     kept = [(a, max(b, a + 1)) if row[4] > row[3] else (a, a) for (a, b), row in zip(rounded, rows, strict=True)]
-    assert found == sorted(kept)
-    assert sum(a == b for a, b in found) == 300  # those of no frame, and no other
+    assert rescaled == sorted(kept)
+    assert sum(a == b for a, b in rescaled) == 300  # those of no frame, and no other
 
 
 def test_intervals_that_touch_still_touch() -> None:
     cuts = [0, 7, 20, 41, 66, 90, 133, 200]
-    found = frames(on_the_wrong_clock(*((1, 2, "attack", a, b) for a, b in itertools.pairwise(cuts))))
-    assert all(one[1] == other[0] for one, other in itertools.pairwise(found))
+    rescaled = frames(on_the_wrong_clock(*((1, 2, "attack", a, b) for a, b in itertools.pairwise(cuts))))
+    assert all(one[1] == other[0] for one, other in itertools.pairwise(rescaled))
 
 
 def test_every_check_is_of_the_rescaled_frames() -> None:
     """The video has 250 frames: 300 of the labels' clock are just its end, 312 are more than 2 % past it."""
-    found = on_the_wrong_clock((1, 2, "attack", 0, 300), (1, 2, "attack", 1, 312))
-    assert found.table["issue"].to_pylist() == ["label-clock", "interval-overlong"]
-    assert found.report.flagged_rows == {"interval-overlong": 1, "label-clock": 2}
+    result = on_the_wrong_clock((1, 2, "attack", 0, 300), (1, 2, "attack", 1, 312))
+    assert result.table["issue"].to_pylist() == ["label-clock", "interval-overlong"]
+    assert result.report.flagged_rows == {"interval-overlong": 1, "label-clock": 2}
     # Frames 3 and 4 of the labels' clock are one frame of the video: what becomes equal is a repeat, and in order.
     merged = on_the_wrong_clock((1, 2, "attack", 3, 10), (1, 1, "rear", 4, 9), (1, 2, "attack", 4, 10))
     assert list(zip(merged.table["target_id"].to_pylist(), frames(merged), strict=True)) == [

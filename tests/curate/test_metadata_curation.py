@@ -54,8 +54,10 @@ def test_a_good_row_is_typed() -> None:
 def test_labeled_behaviors_hold_the_triplets() -> None:
     table = labeled_table(curate({}).videos)
     assert table.schema == arrow_schema("labeled_behaviors")
-    found = [(r["agent_id"], r["target_id"], r["action"], r["is_self"], r["repaired"]) for r in table.to_pylist()]
-    assert sorted(found) == [(1, 1, "rear", True, False), (1, 2, "attack", False, False)]
+    triplets = [
+        (r["agent_id"], r["target_id"], r["action"], r["is_self"], r["repaired"]) for r in table.to_pylist()
+    ]
+    assert sorted(triplets) == [(1, 1, "rear", True, False), (1, 2, "attack", False, False)]
 
 
 @pytest.mark.parametrize(
@@ -163,8 +165,8 @@ def test_rows_without_id_and_second_rows_are_quarantined() -> None:
     result = curate({}, {"video_id": "x"}, {"lab_id": " "}, {"frames_per_second": 25}, {"video_id": 2})
     assert [v.video_id for v in result.videos] == [1, 2]
     assert result.videos[0].fps == 30
-    found = [(r["rule"], r["row_number"]) for r in result.report.quarantine]
-    assert found == [("metadata-id", 1), ("metadata-id", 2), ("metadata-duplicate", 3)]
+    quarantined = [(r["rule"], r["row_number"]) for r in result.report.quarantine]
+    assert quarantined == [("metadata-id", 1), ("metadata-id", 2), ("metadata-duplicate", 3)]
     assert (result.report.rows_in, result.report.rows_curated) == (5, 2)
 
 

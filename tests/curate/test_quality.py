@@ -128,8 +128,8 @@ def test_a_file_that_does_not_balance_is_named() -> None:
 
 def test_examples_come_from_as_many_files_as_there_are() -> None:
     made = quality.build([file("LabA", n, bad=n) for n in range(1, 9)])
-    found = [example["source_file"] for example in made.examples["coordinate-missing"]]
-    assert found == [f"train_tracking/lab_id=LabA/{n}.parquet" for n in range(1, 6)]
+    files = [example["source_file"] for example in made.examples["coordinate-missing"]]
+    assert files == [f"train_tracking/lab_id=LabA/{n}.parquet" for n in range(1, 6)]
     row = {**file("LabA", 1, bad=1).quarantine[0]}
     many = file("LabA", 1, bad=9, quarantine=tuple({**row, "row_number": n} for n in range(9)))
     rows = [example["row_number"] for example in quality.build([many]).examples["coordinate-missing"]]
@@ -268,7 +268,7 @@ def test_limits_are_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("coordinate-mising=0.1", "no rule 'coordinate-mising'. Did you mean 'coordinate-missing'"),
         ("fps-missing=7", "expected fps-missing=<share from 0 to 1>, but got 'fps-missing=7'"),
@@ -279,8 +279,8 @@ def test_limits_are_read() -> None:
         ("raw-zone-empty=0.5", "'raw-zone-empty' always stops the job"),
     ],
 )
-def test_limits_that_mean_nothing_are_refused(text: str, said: str) -> None:
-    with pytest.raises(SettingsError, match=re.escape(said)):
+def test_limits_that_mean_nothing_are_refused(text: str, message: str) -> None:
+    with pytest.raises(SettingsError, match=re.escape(message)):
         parse_limits(text)
 
 
@@ -308,12 +308,12 @@ def test_without_the_metadata_a_flagged_file_stands_for_its_video() -> None:
 def test_every_lab_and_rule_beyond_its_limit_is_named_with_what_to_do() -> None:
     with pytest.raises(DataError, match=r"readers keep what they had") as info:
         quality.check(REPORTS, {"coordinate-missing": 0.09, "interval-zero": 0.3, "fps-missing": 0.4}, VIDEOS)
-    said = str(info.value)
-    assert "LabA: 30 of 300 rows (10 %) break 'coordinate-missing', the limit is 9 %." in said
-    assert "LabA: 2 of 4 videos (50 %) break 'fps-missing', the limit is 40 %." in said
-    assert "LabB: 4 of 10 rows (40 %) break 'interval-zero', the limit is 30 %." in said
-    assert "raise the limits (3)" in said
-    assert "train_tracking/lab_id=LabA/1.parquet" in said
+    message = str(info.value)
+    assert "LabA: 30 of 300 rows (10 %) break 'coordinate-missing', the limit is 9 %." in message
+    assert "LabA: 2 of 4 videos (50 %) break 'fps-missing', the limit is 40 %." in message
+    assert "LabB: 4 of 10 rows (40 %) break 'interval-zero', the limit is 30 %." in message
+    assert "raise the limits (3)" in message
+    assert "train_tracking/lab_id=LabA/1.parquet" in message
 
 
 def test_a_limit_of_nothing_refuses_the_first_file() -> None:
@@ -324,8 +324,8 @@ def test_a_limit_of_nothing_refuses_the_first_file() -> None:
 
 
 def test_settings_refuse_wrong_limits_and_say_where_they_come_from() -> None:
-    found, origin = settings.resolve({"ETHOLAKE_QUALITY_LIMITS": "scale-missing=0.1"})
-    assert found.quality_limits == "scale-missing=0.1"
+    resolved, origin = settings.resolve({"ETHOLAKE_QUALITY_LIMITS": "scale-missing=0.1"})
+    assert resolved.quality_limits == "scale-missing=0.1"
     assert origin["quality_limits"] == "environment (ETHOLAKE_QUALITY_LIMITS)"
     assert settings.resolve({})[0].quality_limits == ""
     with pytest.raises(SettingsError, match=r"quality_limits from environment(.|\n)*Did you mean 'scale-missing'"):
@@ -346,5 +346,17 @@ def test_a_switch_that_is_neither_is_refused() -> None:
 def test_a_switch_in_the_file(tmp_path: Path) -> None:
     file = tmp_path / "etholake.toml"
     file.write_text('repair_label_clock = true\nquality_limits = "scale-missing=0.1"\n')
-    found, _ = settings.resolve({"ETHOLAKE_CONFIG": str(file)})
-    assert (found.repair_label_clock, found.quality_limits) == (True, "scale-missing=0.1")
+    resolved, _ = settings.resolve({"ETHOLAKE_CONFIG": str(file)})
+    assert (resolved.repair_label_clock, resolved.quality_limits) == (True, "scale-missing=0.1")
+
+
+def test_the_headline_is_green_only_if_nothing_is_in_quarantine() -> None:
+    def headline(*files: FileReport) -> bytes:
+        return render(quality.build(list(files), {}, {})).split(b"<header>")[1].split(b"</header>")[0]
+
+    assert b'class="good"' in headline(file("L", 1, bad=0))
+    some = headline(file("L", 1, bad=2), file("L", 2, bad=0))
+    assert b'class="good"' not in some
+    assert b'class="bad"' not in some
+    lossy = headline(file("L", 1, bad=2), file("Süd", 2, rows=10, bad=9))
+    assert 'class="bad">More than half of the rows of Süd went to quarantine'.encode() in lossy

@@ -176,13 +176,13 @@ def test_intervals_of_no_frame_are_flagged(
     dirt: Dirt, annotated: dict[int, Path], intervals: dict[int, tuple[np.ndarray, np.ndarray]]
 ) -> None:
     """59 in the files; 4 of them are of the video without metadata, and go to quarantine with its file."""
-    found: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for number, (start, stop) in intervals.items():
-        found[annotated[number].parent.name] += int((start == stop).sum())
-    assert +found == {"CRIM13": 54, "CalMS21_supplemental": 3, "CalMS21_task1": 1, "CalMS21_task2": 1}
+        counts[annotated[number].parent.name] += int((start == stop).sum())
+    assert +counts == {"CRIM13": 54, "CalMS21_supplemental": 3, "CalMS21_task1": 1, "CalMS21_task2": 1}
     start, stop = intervals[STRAY]
     assert int((start == stop).sum()) == 4
-    assert dirt.rows("interval-zero") == +found - Counter({"CRIM13": 4})
+    assert dirt.rows("interval-zero") == +counts - Counter({"CRIM13": 4})
     zero = pa.concat_tables(dirt.annotations.values()).filter(pc.field("duration_frames") == 0)
     assert set(zero["issue"].to_pylist()) == {"interval-zero"}
 
@@ -282,8 +282,8 @@ def test_the_labels_of_those_videos_were_converted_from_25_to_30_frames_and_the_
     suspects = rests.pop((CLOCK, True))
     assert (suspects.total(), suspects[3]) == (1808, 0)
     assert {lab for lab, _ in rests} == {"CRIM13", "CautiousGiraffe", "ReflectiveManatee", "UppityFerret"}
-    for found in rests.values():  # other labs at 25 fps: a sixth leaves the rest 3
-        assert 0.1 < found[3] / found.total() < 0.2
+    for counts in rests.values():  # other labs at 25 fps: a sixth leaves the rest 3
+        assert 0.1 < counts[3] / counts.total() < 0.2
 
 
 def test_the_other_labels_are_not_rescaled(dirt: Dirt, annotated: dict[int, Path]) -> None:
@@ -301,8 +301,8 @@ def test_the_other_labels_are_not_rescaled(dirt: Dirt, annotated: dict[int, Path
 @pytest.mark.parametrize("scale", ["", "0", "0.0", "nan", "-3"])
 def test_a_scale_that_is_missing_or_zero_is_null_and_flagged(dirt: Dirt, scale: str) -> None:
     """The real file has all of them, so they are taken away."""
-    known = [video.values["pix_per_cm_approx"] for video in dirt.metadata.videos]
-    assert (min(known), max(known)) == (5.5, 65.0)
+    scales = [video.values["pix_per_cm_approx"] for video in dirt.metadata.videos]
+    assert (min(scales), max(scales)) == (5.5, 65.0)
     assert dirt.flagged("scale-missing") == {}
     for video in edited(lambda _: {"pix_per_cm_approx": scale}, raw_rows()[::100]).videos:
         assert video.values["pix_per_cm_approx"] is None

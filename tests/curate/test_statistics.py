@@ -18,17 +18,17 @@ def events(seed: int, rows: int = 400) -> pa.Table:
     video = random.integers(1, 6, rows)
     start = random.integers(0, 5000, rows)
     length = random.integers(0, 300, rows)
-    known = video != 3
+    timed = video != 3
     agent, target = random.integers(1, 5, rows), random.integers(1, 5, rows)
     columns = {
         "split": random.choice(["train", "test"], rows), "video_id": video, "agent_id": agent, "target_id": target,
         "action": random.choice(["attack", "rear", "rear\0", "sniff"], rows).astype(object),
         "start_frame": start, "stop_frame": start + length, "duration_frames": length,
-        "frames_per_second": pa.array(np.full(rows, 30.0), mask=~known),
-        "start_sec": pa.array(start / 30, mask=~known), "stop_sec": pa.array((start + length) / 30, mask=~known),
-        "duration_sec": pa.array(length / 30, mask=~known),
+        "frames_per_second": pa.array(np.full(rows, 30.0), mask=~timed),
+        "start_sec": pa.array(start / 30, mask=~timed), "stop_sec": pa.array((start + length) / 30, mask=~timed),
+        "duration_sec": pa.array(length / 30, mask=~timed),
         "counted_start_frame": start, "counted_stop_frame": start + length - length // 2,
-        "counted_sec": pa.array((length - length // 2) / 30, mask=~known), "is_self": agent == target,
+        "counted_sec": pa.array((length - length // 2) / 30, mask=~timed), "is_self": agent == target,
         "is_labeled": np.ones(rows, bool), "agent_strain": np.char.add("strain ", agent.astype(str)),
         "agent_sex": ["female"] * rows, "target_strain": [None] * rows, "target_sex": ["male"] * rows,
         "issue": [None] * rows,
@@ -50,10 +50,10 @@ def test_the_summary_is_a_group_by(seed: int) -> None:
         max_sec=("duration_sec", "max"), first_start_sec=("start_sec", "min"), last_stop_sec=("stop_sec", "max"),
         agent_strain=("agent_strain", "first"),
     )  # fmt: skip
-    found = made.to_pandas().set_index(KEYS)
-    assert len(found) == len(expected)
+    summary = made.to_pandas().set_index(KEYS)
+    assert len(summary) == len(expected)
     for name in expected.columns:
-        left, right = found.loc[expected.index, name], expected[name]
+        left, right = summary.loc[expected.index, name], expected[name]
         if left.dtype == object or "strain" in name:
             assert left.tolist() == right.tolist()
         else:

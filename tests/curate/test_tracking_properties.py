@@ -77,10 +77,10 @@ def assert_same(first: CuratedTracking, second: CuratedTracking, *, but: Iterabl
 
 def rules(result: CuratedTracking) -> Counter[str]:
     """How many rows broke each rule."""
-    found: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for row in result.quarantine.to_pylist():
-        found[row["rule"]] += row["rows"]
-    return found
+        counts[row["rule"]] += row["rows"]
+    return counts
 
 
 # --- motions that one can check by hand -------------------------------------------------------------------
@@ -217,18 +217,18 @@ def test_filling_is_marked_bounded_and_invents_no_mouse(rows: list[Point], gap: 
     for f, m, p, _, _ in rows:
         measured.setdefault((m, p), set()).add(f)
     present = {(f, m) for f, m, *_ in rows}
-    found = set()
+    mice = set()
     names = ("video_frame", "mouse_id", "bodypart", "is_imputed", "vx", "vy", "speed")
     for f, m, p, imputed, *velocity in columns(curate(rows, gap=gap), *names):
         assert (f, m) in present
         assert imputed == (f not in measured[m, p])
         assert min(abs(f - g) for g in measured[m, p]) <= gap
         assert not imputed or velocity == [None] * 3
-        found.add((f, m, p))
+        mice.add((f, m, p))
     for f, m in present:  # and nothing that is near enough was left out
         for (mouse, p), own in measured.items():
             near = mouse == m and min(abs(f - g) for g in own) <= gap
-            assert near == ((f, m, p) in found) or mouse != m
+            assert near == ((f, m, p) in mice) or mouse != m
 
 
 @quick

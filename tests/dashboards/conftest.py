@@ -37,7 +37,7 @@ def fill(lake: Lake) -> None:
 
     video = {"lab_id": "north", "frames_per_second": FPS, "video_duration_sec": 90.0, "pix_per_cm_approx": 16.0,
              "n_mice": 2, "body_parts_tracked": ["nose", "tail_base"], "has_tracking": True,
-             "flags": []}  # fmt: skip
+             "flags": [], "mouse1_sex": "male", "mouse2_sex": "female"}  # fmt: skip
     put("metadata_train", {**video, "video_id": 11, "has_annotation": True}, {**video, "video_id": 12})
     put("metadata_test", {**video, "video_id": 13, "has_tracking": False})
     point = {"video_id": 11, "x": 0.0, "y": 0.0}
@@ -54,18 +54,19 @@ def fill(lake: Lake) -> None:
     put("annotations_enriched", *chases, event(1, "rear", 20, 30), lab_id="north")
     triplet = {"split": "train", "lab_id": "north", "video_id": 11, "agent_id": 1}
     put("labeled_behaviors", {**triplet, "target_id": 2, "action": "chase"},
-        {**triplet, "target_id": 1, "action": "rear", "is_self": True})  # fmt: skip
+        {**triplet, "target_id": 1, "action": "rear", "is_self": True},
+        {**triplet, "agent_id": 2, "target_id": 1, "action": "chase"})  # fmt: skip
     file = {"split": "train", "lab_id": "north", "video_id": 11}
     put("curation_files", {**file, "kind": "tracking", "rows_in": 9, "rows_imputed": 1, "flags": ["gap", "late"]},
         {**file, "kind": "annotation", "rows_in": 7, "flags": ["gap"]})  # fmt: skip
     put("quarantine", {**file, "source_file": "a", "rows": 3, "rule": "unknown-mouse", "detail": "mouse 9"},
         {"source_file": "b", "rows": 2, "rule": "unreadable", "detail": "no parquet"})  # fmt: skip
     guess = {**triplet, "target_id": 2, "action": "chase"}
-    found = [(start + 5, start + 25, 0.85) for start in CHASES[:-1]] + [(700, 710, 0.55)]
+    predicted = [(start + 5, start + 25, 0.85) for start in CHASES[:-1]] + [(700, 710, 0.55)]
     put(
         "predictions",
         *({**guess, "start_frame": a, "stop_frame": b, "start_sec": a / FPS, "stop_sec": b / FPS, "confidence": c}
-          for a, b, c in found),
+          for a, b, c in predicted),
         run_id="r1",
     )  # fmt: skip
     # 5 chases share 15 frames: tp 75; predicted 110, annotated 120

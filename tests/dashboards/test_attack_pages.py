@@ -13,7 +13,7 @@ import pytest
 from dashboards import browser
 from etholake import aws
 from etholake.pages.dashboards import definitions
-from etholake.pages.dashboards.server import Server
+from etholake.pages.dashboards.server import DashboardServer
 from etholake.pages.video import server as video_server
 from etholake.settings import Settings
 
@@ -71,8 +71,8 @@ def pages() -> Iterator[tuple[list[str], Asked]]:
     """The addresses of the dashboards' page and of a video's, with live queries; and what they have asked."""
     asked = Asked()
     servers = [
-        serving(Server(definitions.load(), "db", "Facts.", asked.ask)),
-        serving(video_server.Server(lambda: asked.ask("page", ()) and "page", lambda n: b"slice", 1)),
+        serving(DashboardServer(definitions.load(), "db", "Facts.", asked.ask)),
+        serving(video_server.VideoServer(lambda: asked.ask("page", ()) and "page", lambda n: b"slice", 1)),
     ]
     yield [f"http://127.0.0.1:{server.server_port}/" for server in servers], asked
     for server in servers:

@@ -80,8 +80,8 @@ ANSWERS: dict[str, list[tuple[Any, ...]]] = {
 
 @pytest.mark.parametrize("asked", ANSWERS)
 def test_a_view_gives_the_rows_worked_out_by_hand(dash_lake: Settings, asked: str):
-    found = query.run_sql(dash_lake, f"SELECT {asked}").rows
-    assert [tuple(round(v, 9) if isinstance(v, float) else v for v in row) for row in sorted(found)] == [
+    rows = query.run_sql(dash_lake, f"SELECT {asked}").rows
+    assert [tuple(round(v, 9) if isinstance(v, float) else v for v in row) for row in sorted(rows)] == [
         tuple(round(v, 9) if isinstance(v, float) else v for v in row) for row in ANSWERS[asked]
     ]
 

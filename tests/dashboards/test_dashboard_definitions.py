@@ -94,10 +94,10 @@ def test_the_walk_finds_wrong_enums_patterns_and_sizes():
     sheet["SheetId"] = "lake overview"
     sheet["ContentType"] = "LIVELY"
     sheet["Layouts"][0]["Configuration"]["GridLayout"]["Elements"][0]["ColumnSpan"] = 99
-    found = "\n".join(broken_rules(MODEL.operation_model("CreateDashboard").input_shape, call.create))
-    assert re.search(r"SheetId: 'lake overview' does not match", found)
-    assert "'LIVELY' is none of" in found
-    assert "ColumnSpan: 99 is not in 1..36" in found
+    problems = "\n".join(broken_rules(MODEL.operation_model("CreateDashboard").input_shape, call.create))
+    assert re.search(r"SheetId: 'lake overview' does not match", problems)
+    assert "'LIVELY' is none of" in problems
+    assert "ColumnSpan: 99 is not in 1..36" in problems
 
 
 @pytest.mark.slow
@@ -157,11 +157,11 @@ MISTAKES: list[tuple[Callable[[definitions.Definitions], Any], str]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("mistake", "said"), MISTAKES, ids=[said for _, said in MISTAKES])
-def test_our_lint_names_a_mistake(mistake: Callable[[definitions.Definitions], Any], said: str):
+@pytest.mark.parametrize(("mistake", "message"), MISTAKES, ids=[message for _, message in MISTAKES])
+def test_our_lint_names_a_mistake(mistake: Callable[[definitions.Definitions], Any], message: str):
     loaded = copy.deepcopy(definitions.load())
     mistake(loaded)
-    assert re.search(said, "\n".join(lint(loaded)))
+    assert re.search(message, "\n".join(lint(loaded)))
 
 
 # --- publication --------------------------------------------------------------------------------------------
@@ -203,7 +203,7 @@ def test_publication_by_boto3_on_the_mock(dash_lake: Settings):
     """moto keeps the requests (data source, data sets, dashboards); it has no themes and no updates."""
     theme = "arn:aws:quicksight:us-east-1:123456789012:theme/house"
     result = stage.publish(dash_lake, PRINCIPAL, theme)
-    assert result.summary.startswith("16 created, 0 updated in QuickSight: dash, dash-calibration")
+    assert result.summary.startswith("18 created, 0 updated in QuickSight: dash, dash-calibration")
 
 
 def test_a_principal_must_be_an_arn_of_quicksight(dash_lake: Settings):

@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import expect
 
 from etholake.pages.dashboards import definitions, page
-from etholake.pages.dashboards.server import Server
+from etholake.pages.dashboards.server import DashboardServer
 
 LOADED = definitions.load()
 LABS, ACTIONS = ("north", "south"), ("chase", "rear", "sniff")
@@ -181,8 +181,8 @@ def test_one_broken_visual_names_its_column_and_leaves_the_others_standing(show:
     wells["Values"][0]["NumericalMeasureField"]["Column"]["ColumnName"] = "hourz"
     shown = show(broken, at="lake-overview")
     assert shown.locator(".error").count() == 1
-    said = shown.inner_text(f"#v-{bar['VisualId']} .error")
-    assert 'Column "hourz" is not in data set "videos", which has split, lab_id' in said
+    error = shown.inner_text(f"#v-{bar['VisualId']} .error")
+    assert 'Column "hourz" is not in data set "videos", which has split, lab_id' in error
     assert shown.locator(".card:not(.broken)").count() == 11
     assert kpi(shown, "lake-videos") == "6"
 
@@ -256,7 +256,7 @@ def test_light_dark_and_paper(show: Callable[..., Any]):
 
 # --- live ---------------------------------------------------------------------------------------------------
 @pytest.fixture
-def live() -> Iterator[tuple[Server, list[Sequence[str]]]]:
+def live() -> Iterator[tuple[DashboardServer, list[Sequence[str]]]]:
     """A server whose Athena is `rows_of`; it remembers the values that it was asked with."""
     asked: list[Sequence[str]] = []
 
@@ -269,14 +269,14 @@ def live() -> Iterator[tuple[Server, list[Sequence[str]]]]:
         wanted = {v.strip("'") for v in values}
         return columns, [r for r in rows if not wanted or wanted & {str(v) for v in r}]
 
-    with Server(LOADED, "db", "Facts.", ask) as server:
+    with DashboardServer(LOADED, "db", "Facts.", ask) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server, asked
         server.shutdown()
 
 
 def test_a_live_page_asks_again_at_every_choice(
-    show: Callable[..., Any], live: tuple[Server, list[Sequence[str]]]
+    show: Callable[..., Any], live: tuple[DashboardServer, list[Sequence[str]]]
 ):
     server, asked = live
     shown = show(url=server.url, at="lake-overview")
@@ -302,7 +302,7 @@ def test_a_live_page_asks_again_at_every_choice(
     ],
 )
 def test_the_server_takes_known_names_at_its_own_address_only(
-    live: tuple[Server, list[Sequence[str]]], path: str, host: str | None, code: int
+    live: tuple[DashboardServer, list[Sequence[str]]], path: str, host: str | None, code: int
 ):
     server, _ = live
     assert server.url.startswith("http://127.0.0.1:")

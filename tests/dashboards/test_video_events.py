@@ -19,15 +19,15 @@ def disagreements() -> list[tuple[str, int, int, str, int, int]]:
     guess = pd.DataFrame([e[:5] for e in PREDICTED], columns=names).assign(source="prediction")
     looked_for = pd.DataFrame(TRIPLETS, columns=names[:3])
     guess = guess.merge(looked_for)
-    found = []
+    spans = []
     for one, other in ((truth, guess), (guess, truth)):
         both = one.reset_index().merge(other, on=names[:3], how="left", suffixes=("", "_2"))
         shared = both[["stop", "stop_2"]].min(axis=1) - both[["start", "start_2"]].max(axis=1)
         united = both[["stop", "stop_2"]].max(axis=1) - both[["start", "start_2"]].min(axis=1)
         best = (shared.clip(lower=0) / united).where(both["start_2"].notna(), 0).groupby(both["index"]).max()
         wrong = one.loc[best[best < 0.5].index]
-        found += [tuple(row) for row in wrong[["source", *names]].itertuples(index=False)]
-    return sorted(found)
+        spans += [tuple(row) for row in wrong[["source", *names]].itertuples(index=False)]
+    return sorted(spans)
 
 
 def export(shown: Any, button: str) -> bytes:
@@ -45,12 +45,12 @@ def test_disagreements_are_those_of_an_independent_computation(show_video: Calla
     shown.select_option("#verdict", "disagree")
     rows = exported_events(shown)
     number = {"mouse1": 1, "mouse2": 2}
-    found = sorted(
+    shown_spans = sorted(
         (r["source"], number[r["agent"]], number.get(r["target"], number[r["agent"]]), r["action"],
          int(r["start_frame"]), int(r["stop_frame"])) for r in rows
     )  # fmt: skip
-    assert found == disagreements()
-    assert len(found) == 5
+    assert shown_spans == disagreements()
+    assert len(shown_spans) == 5
     assert {r["agreement"] for r in rows if r["source"] == "annotation"} == {"missed"}
     assert {r["agreement"] for r in rows if r["source"] == "prediction"} == {"false"}
     assert shown.inner_text("#count") == "5 of 11, 5 disagreements"

@@ -8,10 +8,10 @@ import pytest
 from etholake.contract import BODY_PARTS, UNIFIED_PARTS
 from etholake.pages.video import skeleton
 from etholake.pages.video.events import MatchedEvent, judge
-from etholake.pages.video.slices import ABSENT, FRAMES, IMPUTED, MEASURED, Tracks, pack, unpack
+from etholake.pages.video.slices import ABSENT, FRAMES, IMPUTED, MEASURED, TrackedParts, pack, unpack
 from etholake.simulate.rigs import _PART_SCHEMES
 
-TRACKS = Tracks([(1, "nose"), (1, "tail_base"), (2, "nose")], {1: "nose", 2: "nose"})
+TRACKS = TrackedParts([(1, "nose"), (1, "tail_base"), (2, "nose")], {1: "nose", 2: "nose"})
 
 
 def _row(mouse: int, part: str, frames: list[int], xs: list[int], speeds: list[int], imputed: list[int]) -> Any:
@@ -24,21 +24,21 @@ def test_a_slice_comes_back_as_it_was():
         _row(1, "nose", [0, 1, 5, 899], [1790, -1794, 0, 32000], [-1, 275, 0, 99999], [0, 1, 0, 0]),
         _row(1, "tail_base", [7], [-32000], [55], [0]),
     ]
-    found = unpack(TRACKS, pack(TRACKS, rows))
-    assert found["x"][0, [0, 1, 5, 899]] == pytest.approx([17.9, -17.94, 0, 320])
-    assert found["y"][0, [0, 1, 5, 899]] == pytest.approx([-17.9, 17.94, 0, -320])
-    assert list(found["state"][0, [0, 1, 2, 5]]) == [MEASURED, IMPUTED, ABSENT, MEASURED]
-    assert np.isnan(found["x"][0, [2, 898]]).all()
-    assert np.isnan(found["speed"][0, [0, 2]]).all()
-    assert found["speed"][0, [1, 5, 899]] == pytest.approx([2.75, 0, 655.34])  # as fast as 16 bits can say
-    assert (found["state"][1] != ABSENT).sum() == 1
-    assert found["x"][1, 7] == pytest.approx(-320)
-    assert np.isnan(found["speed"][1]).all()  # mouse 2: nothing
+    unpacked = unpack(TRACKS, pack(TRACKS, rows))
+    assert unpacked["x"][0, [0, 1, 5, 899]] == pytest.approx([17.9, -17.94, 0, 320])
+    assert unpacked["y"][0, [0, 1, 5, 899]] == pytest.approx([-17.9, 17.94, 0, -320])
+    assert list(unpacked["state"][0, [0, 1, 2, 5]]) == [MEASURED, IMPUTED, ABSENT, MEASURED]
+    assert np.isnan(unpacked["x"][0, [2, 898]]).all()
+    assert np.isnan(unpacked["speed"][0, [0, 2]]).all()
+    assert unpacked["speed"][0, [1, 5, 899]] == pytest.approx([2.75, 0, 655.34])  # as fast as 16 bits can say
+    assert (unpacked["state"][1] != ABSENT).sum() == 1
+    assert unpacked["x"][1, 7] == pytest.approx(-320)
+    assert np.isnan(unpacked["speed"][1]).all()  # mouse 2: nothing
 
 
 def test_far_coordinates_are_coarser_and_not_wrong():
-    found = unpack(TRACKS, pack(TRACKS, [_row(1, "nose", [0, 1], [400_000, -123_456], [1, 1], [0, 0])]))
-    assert found["x"][0, :2] == pytest.approx([4000, -1234.56], abs=0.07)
+    unpacked = unpack(TRACKS, pack(TRACKS, [_row(1, "nose", [0, 1], [400_000, -123_456], [1, 1], [0, 0])]))
+    assert unpacked["x"][0, :2] == pytest.approx([4000, -1234.56], abs=0.07)
 
 
 def test_a_random_walk_costs_little_and_is_exact():
@@ -62,10 +62,10 @@ def test_verdicts():
         event("prediction", 251, 300), event("prediction", 400, 410), event("prediction", 0, 9, "attack"),
         event("annotation", 500, 500), event("annotation", 600, 610, "attack"),
     ]  # fmt: skip
-    found = {
+    verdicts = {
         (e.source, e.start_frame, e.action): (e.iou, e.verdict) for e in judge(events, LOOKED_FOR, annotated=True)
     }
-    assert found == {
+    assert verdicts == {
         ("annotation", 0, "chase"): (0.5, "matched"), ("prediction", 50, "chase"): (0.5, "matched"),
         ("annotation", 200, "chase"): (0.49, "missed"), ("prediction", 251, "chase"): (0.49, "false"),
         ("prediction", 400, "chase"): (0.0, "false"),

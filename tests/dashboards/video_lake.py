@@ -27,12 +27,12 @@ PREDICTED = [(1, 2, "chase", 110, 205, 0.9), (1, 2, "chase", 1040, 1100, 0.5), (
 def pose(frame: int) -> dict[tuple[int, str], tuple[float, float, bool]]:
     """{(mouse, part): (x cm, y cm, imputed)} of what is known at a frame."""
     x, y = frame % 700 / 50 - 7, frame / 450 - 5
-    known = {(2, "tail_base"): (5.0, 5.0, False)}
+    fixed_points = {(2, "tail_base"): (5.0, 5.0, False)}
     if not 3000 <= frame < 3010:
-        known |= {(1, "nose"): (x, y, False), (1, "tail_base"): (x - 4, y, 100 <= frame < 110)}
+        fixed_points |= {(1, "nose"): (x, y, False), (1, "tail_base"): (x - 4, y, 100 <= frame < 110)}
     if not 200 <= frame < 300:
-        known[2, "nose"] = (8.0, 5.0, False)
-    return known
+        fixed_points[2, "nose"] = (8.0, 5.0, False)
+    return fixed_points
 
 
 def _table(name: str, rows: list[dict[str, Any]]) -> pa.Table:
@@ -46,12 +46,12 @@ def fill(lake: Lake) -> None:
     def put(name: str, rows: list[dict[str, Any]], **partition: str) -> None:
         lake.replace_table(name, _table(name, rows), "one", partition)
 
-    here = {"lab_id": "north", "video_id": 41, "split": "train"}
-    put("metadata_train", [{**here, "frames_per_second": FPS, "video_duration_sec": FRAMES / FPS, "n_mice": 2,
+    keys = {"lab_id": "north", "video_id": 41, "split": "train"}
+    put("metadata_train", [{**keys, "frames_per_second": FPS, "video_duration_sec": FRAMES / FPS, "n_mice": 2,
         "pix_per_cm_approx": 10.0, "video_width_pix": 400, "video_height_pix": 300, "arena_width_cm": 30.0,
         "arena_height_cm": 20.0, "arena_shape": "rectangular", "has_tracking": True, "has_annotation": True,
         "mouse1_strain": "C57BL/6J", "mouse1_sex": "male", "tracking_method": "by hand"},
-        {**here, "video_id": 43, "frames_per_second": FPS, "video_duration_sec": 2.0, "video_width_pix": 400,
+        {**keys, "video_id": 43, "frames_per_second": FPS, "video_duration_sec": 2.0, "video_width_pix": 400,
          "video_height_pix": 300, "has_tracking": True}])  # fmt: skip
     put("metadata_test", [{"lab_id": "north", "video_id": 42, "video_duration_sec": 10.0}])  # no rate, no tracks
     points = [
@@ -67,10 +67,10 @@ def fill(lake: Lake) -> None:
     tracks.append({**whisker, "last_frame": 49, "points_measured": 50})
     put("track_summary", tracks, split="train", lab_id="north")
     names = ("agent_id", "target_id", "action", "start_frame", "stop_frame", "confidence")
-    put("annotations_enriched", [here | dict(zip(names, e, strict=False)) for e in ANNOTATED], lab_id="north")
-    put("labeled_behaviors", [here | dict(zip(names, t, strict=False)) for t in TRIPLETS])
-    put("predictions", [here | dict(zip(names, e, strict=True)) for e in PREDICTED], run_id="r1")
-    put("predictions", [here | dict(zip(names, PREDICTED[0], strict=True))], run_id="r2")
+    put("annotations_enriched", [keys | dict(zip(names, e, strict=False)) for e in ANNOTATED], lab_id="north")
+    put("labeled_behaviors", [keys | dict(zip(names, t, strict=False)) for t in TRIPLETS])
+    put("predictions", [keys | dict(zip(names, e, strict=True)) for e in PREDICTED], run_id="r1")
+    put("predictions", [keys | dict(zip(names, PREDICTED[0], strict=True))], run_id="r2")
 
 
 def at_frame(shown: Any, frame: int) -> None:
@@ -87,9 +87,9 @@ def go_to(shown: Any, frame: int) -> None:
 
 def drawn(shown: Any) -> tuple[int, dict[tuple[int, str], dict[str, Any]]]:
     """(frame, {(mouse, part): point}) of what the canvas shows."""
-    found = shown.evaluate("videoPage.drawn()")
-    points = {(m["id"], part): p for m in found["mice"] for part, p in m["points"].items()}
-    return found["frame"], points
+    pixels = shown.evaluate("videoPage.drawn()")
+    points = {(m["id"], part): p for m in pixels["mice"] for part, p in m["points"].items()}
+    return pixels["frame"], points
 
 
 def watch(shown: Any) -> None:
@@ -106,10 +106,10 @@ def lake_pose(
     answer = query.run_sql(settings, f"""SELECT video_frame, mouse_id, bodypart, x_cm, y_cm, is_imputed
         FROM tracking_curated WHERE video_id = 41 AND video_frame IN ({", ".join("?" * len(frames))})""",
         [str(f) for f in frames])  # fmt: skip
-    found: dict[int, dict[tuple[int, str], tuple[float, float, bool]]] = {f: {} for f in frames}
+    points: dict[int, dict[tuple[int, str], tuple[float, float, bool]]] = {f: {} for f in frames}
     for frame, mouse, part, x, y, imputed in answer.rows:
-        found[frame][mouse, part] = (x, y, imputed)
-    return found
+        points[frame][mouse, part] = (x, y, imputed)
+    return points
 
 
 def rows_of(shown: Any) -> list[list[str]]:

@@ -192,26 +192,26 @@ def test_06_the_endpoint_answers_a_bare_client_and_survives_rubbish(workplace: W
 
 
 def test_07_the_report_shows_the_run_with_its_jobs(workplace: Workplace) -> None:
-    told = workplace("report", "e2e", "--out", str(workplace.root / "dist"))
-    found = json.loads((workplace.root / "dist" / "report-e2e.json").read_text())
+    printed = workplace("report", "e2e", "--out", str(workplace.root / "dist"))
+    report = json.loads((workplace.root / "dist" / "report-e2e.json").read_text())
     page = (workplace.root / "dist" / "report-e2e.html").read_text()
-    assert (told["steps"], told["outcome"]) == (len(found["steps"]), found["outcome"])
-    stages = {step["stage"] for step in found["steps"]}
+    assert (printed["steps"], printed["outcome"]) == (len(report["steps"]), report["outcome"])
+    stages = {step["stage"] for step in report["steps"]}
     assert {"deploy", "ingest", "etl", "train", "serve", "predict", "evaluate"} <= stages
     assert {"curate tracking job", "curate tables job", "train job"} <= stages  # by CloudWatch, under the same run
-    jobs = [step for step in found["steps"] if step["stage"] == "train job"]
+    jobs = [step for step in report["steps"] if step["stage"] == "train job"]
     assert all(step["source"].startswith("/aws/sagemaker/TrainingJobs: etholake-train-") for step in jobs)
-    assert max(step["counts"].get("rows_in", 0) for step in found["steps"] if step["stage"] == "etl") > 1000
-    lost = {line["file"]: line["rules"] for line in found["quarantined"] if "file" in line}
+    assert max(step["counts"].get("rows_in", 0) for step in report["steps"] if step["stage"] == "etl") > 1000
+    lost = {line["file"]: line["rules"] for line in report["quarantined"] if "file" in line}
     table = workplace("query", "--sql", "SELECT source_file, rule, sum(rows) AS n FROM quarantine GROUP BY 1, 2")
     assert lost == {
         file: {row["rule"]: row["n"] for row in table if row["source_file"] == file}
         for file in {row["source_file"] for row in table if row["n"]}
     }
-    failed = [line for line in found["failures"] if line["stage"] == "etl"]  # test_04 killed the mock under it
-    assert any("connect" in line["message"].lower() for line in failed), found["failures"]
-    assert 0 <= found["scores"][-1]["score"] <= 1
-    assert {line["stage"] for line in found["cost"]} >= {"ingest", "etl: tracks", "train", "endpoint", "storage"}
+    failed = [line for line in report["failures"] if line["stage"] == "etl"]  # test_04 killed the mock under it
+    assert any("connect" in line["message"].lower() for line in failed), report["failures"]
+    assert 0 <= report["scores"][-1]["score"] <= 1
+    assert {line["stage"] for line in report["cost"]} >= {"ingest", "etl: tracks", "train", "endpoint", "storage"}
     assert "<script" not in page
     assert "curate tracking job" in page
 
@@ -228,9 +228,9 @@ def test_08_a_model_goes_on_with_a_lab_that_joins_the_folder(workplace: Workplac
     tuned = workplace(*arguments)
     assert tuned["fine_tuned"]["labs_added"] == ["Newcomer"]
     assert {span["lab_id"] for part in tuned["split"].values() for span in part} == {"Newcomer"}
-    known = workplace("explain")["labs"]
-    assert known["Newcomer"]
-    assert len(known) == 3
+    labs_before = workplace("explain")["labs"]
+    assert labs_before["Newcomer"]
+    assert len(labs_before) == 3
     assert workplace(*arguments)["status"] == "unchanged"
 
 

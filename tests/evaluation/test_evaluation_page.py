@@ -24,11 +24,13 @@ def event(video: int, start: int, stop: int, action: str = "chase", target: int 
     return Event(video, 1, target, action, start, stop)
 
 
-def page(truth: list[Event], said: list[Event], lab: str = "north", pairs: tuple[PairScores, ...] = ()) -> str:
+def page(
+    truth: list[Event], predicted: list[Event], lab: str = "north", pairs: tuple[PairScores, ...] = ()
+) -> str:
     videos = {e.video_id for e in truth}
-    whitelist = {v: {(e.agent_id, e.target_id, e.action) for e in [*truth, *said]} for v in videos}
+    whitelist = {v: {(e.agent_id, e.target_id, e.action) for e in [*truth, *predicted]} for v in videos}
     labs, fps = dict.fromkeys(videos, lab), dict.fromkeys(videos, 30.0)
-    return render(judge(truth, said, whitelist, labs, fps, pairs), "run 7")
+    return render(judge(truth, predicted, whitelist, labs, fps, pairs), "run 7")
 
 
 class Balanced(HTMLParser):
@@ -75,9 +77,9 @@ def test_in_a_browser_no_name_is_cut_and_nothing_overflows(
 ) -> None:
     longest = sorted(ACTIONS, key=len)[-3:]
     truth = [event(1, 100 * i, 100 * i + 60, action) for i, action in enumerate(longest)]
-    said = [event(1, 100 * i + 20, 100 * i + 90, action) for i, action in enumerate(longest)]
+    predicted = [event(1, 100 * i + 20, 100 * i + 90, action) for i, action in enumerate(longest)]
     file = tmp_path / "page.html"
-    file.write_text(page(truth, said), encoding="utf-8")
+    file.write_text(page(truth, predicted), encoding="utf-8")
     view = chromium_browser.new_page(viewport={"width": width, "height": 900})
     view.goto(file.as_uri())
     texts = view.locator(".video svg text")
@@ -104,8 +106,8 @@ def test_without_probabilities_it_says_so() -> None:
 
 def test_the_worst_video_comes_first_and_many_are_left_out() -> None:
     truth = [event(v, 0, 100) for v in range(1, 31)]
-    said = [event(v, v, 100) for v in range(1, 31)]  # video 30 is the worst
-    text = page(truth, said)
+    predicted = [event(v, v, 100) for v in range(1, 31)]  # video 30 is the worst
+    text = page(truth, predicted)
     shown = [int(v) for v in re.findall(r"<h3>Video (\d+)</h3>", text)]
     assert shown[:4] == [30, 1, 29, 2]
     assert len(shown) == MAX_VIDEOS
@@ -122,9 +124,9 @@ def test_agreement_missed_and_false_frames_are_told_apart(seed: int) -> None:
     random = np.random.default_rng(seed)
     masks = random.random((2, 50)) < 0.5
     edges = [np.flatnonzero(np.diff(np.r_[0, m, 0])).reshape(-1, 2) for m in masks]
-    found = compare(*(spans(*map(tuple, e)) for e in edges))
+    spans_by_kind = compare(*(spans(*map(tuple, e)) for e in edges))
     for got, expected in zip(
-        found, (masks[0] & masks[1], masks[0] & ~masks[1], masks[1] & ~masks[0]), strict=True
+        spans_by_kind, (masks[0] & masks[1], masks[0] & ~masks[1], masks[1] & ~masks[0]), strict=True
     ):
         assert sorted(f for a, b in got for f in range(a, b)) == np.flatnonzero(expected).tolist()
 

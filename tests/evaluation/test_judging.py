@@ -33,50 +33,50 @@ def chase(start: int, stop: int, video: int = 1, action: str = "chase") -> Event
 
 def bouts(random: np.random.Generator, video: int, pair: tuple[int, int], n: int, exclusive: bool) -> list[Event]:
     """Bouts of one pair; `exclusive`: no two share a frame."""
-    found, at = [], 0
+    intervals, at = [], 0
     for _ in range(n):
         start = int(at if exclusive else 0) + int(random.integers(1, 40))
         stop = start + int(random.integers(1, 30))
         if stop > FRAMES:
             break
-        found.append(Event(video, *pair, str(random.choice(ACTIONS)), start, stop))
+        intervals.append(Event(video, *pair, str(random.choice(ACTIONS)), start, stop))
         at = stop
-    return found
+    return intervals
 
 
 def world(seed: int) -> tuple[list[Event], list[Event]]:
     """Truth (actions may overlap) and predictions: the truth moved, with some lost and some made up."""
     random = np.random.default_rng(seed)
-    truth, said = [], []
+    truth, predicted = [], []
     for video, pair in product(LABS, PAIRS):
-        mine = bouts(random, video, pair, 8, exclusive=True)
-        truth += mine + bouts(random, video, pair, 1, exclusive=False)
+        own_bouts = bouts(random, video, pair, 8, exclusive=True)
+        truth += own_bouts + bouts(random, video, pair, 1, exclusive=False)
         at = 0
-        for e in mine:
+        for e in own_bouts:
             start = max(at, e.start_frame + int(random.integers(-4, 5)))
             stop = max(start, e.stop_frame + int(random.integers(-4, 5)))
             action = e.action if random.random() < 0.8 else str(random.choice(ACTIONS))
             if random.random() < 0.8 and stop > start:
-                said.append(replace(e, start_frame=start, stop_frame=stop, action=action))
+                predicted.append(replace(e, start_frame=start, stop_frame=stop, action=action))
                 at = stop
-    return truth, said
+    return truth, predicted
 
 
 def dense(events: list[Event]) -> dict[tuple[int, int, int, str], np.ndarray]:
     """Frames of every (video, agent, target, action) of the world, as 0 and 1."""
-    found = {(v, *p, a): np.zeros(FRAMES + 60, int) for v, p, a in product(LABS, PAIRS, ACTIONS)}
+    frames = {(v, *p, a): np.zeros(FRAMES + 60, int) for v, p, a in product(LABS, PAIRS, ACTIONS)}
     for e in events:
-        found[e.video_id, e.agent_id, e.target_id, e.action][e.start_frame : e.stop_frame] = 1
-    return found
+        frames[e.video_id, e.agent_id, e.target_id, e.action][e.start_frame : e.stop_frame] = 1
+    return frames
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_precision_recall_and_f_are_those_of_sklearn(seed: int) -> None:
     from sklearn.metrics import precision_recall_fscore_support
 
-    truth, said = world(seed)
-    made = judge(truth, said, WHITELIST, LABS, FPS)
-    true, claimed = dense(truth), dense(said)
+    truth, predicted = world(seed)
+    made = judge(truth, predicted, WHITELIST, LABS, FPS)
+    true, claimed = dense(truth), dense(predicted)
     for lab, action in product(("north", "south"), ACTIONS):
         keys = [k for k in true if LABS[k[0]] == lab and k[3] == action]
         y, p = (np.concatenate([x[k] for k in keys]) for x in (true, claimed))
@@ -87,8 +87,8 @@ def test_precision_recall_and_f_are_those_of_sklearn(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_confusion_is_counted_frame_by_frame(seed: int) -> None:
-    truth, said = world(seed)
-    true, claimed = dense(truth), dense(said)
+    truth, predictions = world(seed)
+    true, claimed = dense(truth), dense(predictions)
     expected: dict[str, Counter[tuple[str, str]]] = defaultdict(Counter)
     for video, pair in product(LABS, PAIRS):
         for f in range(FRAMES + 60):
@@ -96,16 +96,16 @@ def test_confusion_is_counted_frame_by_frame(seed: int) -> None:
             predicted = [a for a in ACTIONS if claimed[video, *pair, a][f]] or [NONE]
             if annotated != [NONE] or predicted != [NONE]:
                 expected[LABS[video]].update(product(annotated, predicted))
-    assert confusion(truth, said, LABS) == {lab: dict(rows) for lab, rows in expected.items()}
+    assert confusion(truth, predictions, LABS) == {lab: dict(rows) for lab, rows in expected.items()}
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_bouts_match_as_the_best_assignment_does(seed: int) -> None:
-    truth, said = world(seed)
-    got = compare(truth, said, LABS, FPS)
+    truth, predicted = world(seed)
+    got = compare(truth, predicted, LABS, FPS)
     n: Counter[tuple[str, str]] = Counter()
     errors: dict[tuple[str, str], list[tuple[float, float]]] = defaultdict(list)
-    true, claimed = dense(truth), dense(said)
+    true, claimed = dense(truth), dense(predicted)
     for key, y in true.items():
         lab, rows, columns = LABS[key[0]], runs(y), runs(claimed[key])
         iou = np.array([[iou_of(a, b) for b in columns] for a in rows]).reshape(len(rows), len(columns))
@@ -116,12 +116,12 @@ def test_bouts_match_as_the_best_assignment_does(seed: int) -> None:
             errors[lab, key[3]].append(
                 ((columns[j][0] - rows[i][0]) / FPS[key[0]], (columns[j][1] - rows[i][1]) / FPS[key[0]])
             )
-    for at, found in got.items():
-        assert found.matched == n[at] > 0
-        pairs = [*zip(found.start_error_s, found.stop_error_s, strict=True)]
+    for at, counts in got.items():
+        assert counts.matched == n[at] > 0
+        pairs = [*zip(counts.start_error_s, counts.stop_error_s, strict=True)]
         assert np.array(sorted(pairs)) == pytest.approx(np.array(sorted(errors[at])))
-        assert found.true == sum(len(runs(y)) for k, y in true.items() if (LABS[k[0]], k[3]) == at)
-        assert found.predicted == sum(len(runs(y)) for k, y in claimed.items() if (LABS[k[0]], k[3]) == at)
+        assert counts.true == sum(len(runs(y)) for k, y in true.items() if (LABS[k[0]], k[3]) == at)
+        assert counts.predicted == sum(len(runs(y)) for k, y in claimed.items() if (LABS[k[0]], k[3]) == at)
 
 
 def runs(y: np.ndarray) -> list[tuple[int, int]]:
@@ -136,32 +136,32 @@ def iou_of(a: tuple[int, int], b: tuple[int, int]) -> float:
 
 def test_bouts_by_hand() -> None:
     truth = [chase(0, 30), chase(100, 130), chase(200, 230)]
-    said = [chase(3, 24), chase(110, 150), chase(300, 330), chase(200, 215), chase(215, 230)]
-    found = compare(truth, said, {1: "north"}, {1: 30.0})["north", "chase"]
+    predicted = [chase(3, 24), chase(110, 150), chase(300, 330), chase(200, 215), chase(215, 230)]
+    counts = compare(truth, predicted, {1: "north"}, {1: 30.0})["north", "chase"]
     # 0–30 against 3–24: 21/30; 100–130 against 110–150: 20/50, too little; the two touching rows are one bout
-    assert (found.true, found.predicted, found.matched) == (3, 4, 2)
-    assert found.start_error_s.tolist() == pytest.approx([0.1, 0.0])
-    assert found.stop_error_s.tolist() == pytest.approx([-0.2, 0.0])
-    assert (found.precision, found.recall) == (0.5, pytest.approx(2 / 3))
-    assert found.f_score == pytest.approx(4 / 7)
+    assert (counts.true, counts.predicted, counts.matched) == (3, 4, 2)
+    assert counts.start_error_s.tolist() == pytest.approx([0.1, 0.0])
+    assert counts.stop_error_s.tolist() == pytest.approx([-0.2, 0.0])
+    assert (counts.precision, counts.recall) == (0.5, pytest.approx(2 / 3))
+    assert counts.f_score == pytest.approx(4 / 7)
 
 
 def test_half_is_enough_and_one_bout_matches_once() -> None:
-    found = compare([chase(0, 10)], [chase(0, 5), chase(6, 10)], {1: "north"}, {})["north", "chase"]
-    assert (found.matched, found.predicted) == (1, 2)
-    assert found.start_error_s.size == 0  # no frame rate, no seconds
+    counts = compare([chase(0, 10)], [chase(0, 5), chase(6, 10)], {1: "north"}, {})["north", "chase"]
+    assert (counts.matched, counts.predicted) == (1, 2)
+    assert counts.start_error_s.size == 0  # no frame rate, no seconds
 
 
 # --- probabilities ----------------------------------------------------------------------------------------
 def scores(seed: int, truth: list[Event]) -> list[PairScores]:
     random, true = np.random.default_rng(seed), dense(truth)
-    found = []
+    pairs = []
     for video, pair in product(LABS, PAIRS):
         columns = [0.6 * true[video, *pair, a][7:FRAMES] + 0.4 * random.random(FRAMES - 7) for a in ACTIONS]
         p = np.round(np.stack(columns, axis=1), 2).astype("f4")  # rounded: equal probabilities occur
         p[:5] = np.nan
-        found.append(PairScores(video, LABS[video], FPS[video], *pair, 7, ACTIONS, p))
-    return found
+        pairs.append(PairScores(video, LABS[video], FPS[video], *pair, 7, ACTIONS, p))
+    return pairs
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -172,13 +172,15 @@ def test_average_precision_and_reliability_are_those_of_sklearn(seed: int) -> No
     truth, _ = world(seed)
     pairs, true = scores(seed, truth), dense(truth)
     whitelist = {**WHITELIST, 2: {(1, 2, "chase")}}
-    found = judge_probabilities(pairs, truth, whitelist)
-    assert set(found) == set(product(("north", "south"), ACTIONS))
-    for (lab, action), got in found.items():
+    measures = judge_probabilities(pairs, truth, whitelist)
+    assert set(measures) == set(product(("north", "south"), ACTIONS))
+    for (lab, action), got in measures.items():
         i = ACTIONS.index(action)
-        mine = [p for p in pairs if p.lab_id == lab and (p.agent_id, p.target_id, action) in whitelist[p.video_id]]
-        p = np.concatenate([x.probabilities_TA[5:, i] for x in mine])
-        y = np.concatenate([true[x.video_id, x.agent_id, x.target_id, action][12:FRAMES] for x in mine])
+        own_pairs = [
+            p for p in pairs if p.lab_id == lab and (p.agent_id, p.target_id, action) in whitelist[p.video_id]
+        ]
+        p = np.concatenate([x.probabilities_TA[5:, i] for x in own_pairs])
+        y = np.concatenate([true[x.video_id, x.agent_id, x.target_id, action][12:FRAMES] for x in own_pairs])
         assert got.average_precision == pytest.approx(average_precision_score(y, p))
         share, mean = calibration_curve(y, p, n_bins=10)
         there = got.frames_Q > 0
@@ -207,8 +209,8 @@ def test_probabilities_without_ground_truth_in_the_video_are_not_judged() -> Non
 # --- bootstrap --------------------------------------------------------------------------------------------
 def test_the_bootstrap_is_the_score_of_videos_drawn_anew() -> None:
     """The same draws, scored by the metric itself on copies of the drawn videos."""
-    truth, said = world(1)
-    frames = metric.frames_by_video(truth, said, WHITELIST, LABS)
+    truth, predicted = world(1)
+    frames = metric.frames_by_video(truth, predicted, WHITELIST, LABS)
     got = uncertainty(frames, LABS, draws=40, seed=3)
     random, by_lab = np.random.default_rng(3), {}
     for lab in ("north", "south"):
@@ -217,7 +219,8 @@ def test_the_bootstrap_is_the_score_of_videos_drawn_anew() -> None:
         for times in random.multinomial(len(videos), [1 / len(videos)] * len(videos), size=40):
             copies = [(v, 100 * v + c) for v, n in zip(videos, times, strict=True) for c in range(n)]
             drawn = [
-                [replace(e, video_id=c) for v, c in copies for e in x if e.video_id == v] for x in (truth, said)
+                [replace(e, video_id=c) for v, c in copies for e in x if e.video_id == v]
+                for x in (truth, predicted)
             ]
             whitelist = {c: WHITELIST[v] for v, c in copies}
             results.append(metric.pooled(*drawn, whitelist, {c: lab for _, c in copies}).score)
@@ -228,36 +231,36 @@ def test_the_bootstrap_is_the_score_of_videos_drawn_anew() -> None:
 
 def test_equal_videos_leave_no_doubt_and_one_video_no_knowledge() -> None:
     truth = [chase(0, 10, video) for video in (1, 2, 3, 4)]
-    said = [chase(5, 15, video) for video in (1, 2, 3, 4)]
-    found = uncertainty(metric.frames_by_video(truth, said, WHITELIST, LABS), LABS)
-    assert found.actions["north", "chase"] == found.labs["north"] == (0.5, 0.5)
-    assert found.labs["south"] is None
-    assert found.score == (0.5, 0.5)
-    alone = uncertainty(metric.frames_by_video(truth[3:], said[3:], WHITELIST, LABS), LABS)
+    predicted = [chase(5, 15, video) for video in (1, 2, 3, 4)]
+    intervals = uncertainty(metric.frames_by_video(truth, predicted, WHITELIST, LABS), LABS)
+    assert intervals.actions["north", "chase"] == intervals.labs["north"] == (0.5, 0.5)
+    assert intervals.labs["south"] is None
+    assert intervals.score == (0.5, 0.5)
+    alone = uncertainty(metric.frames_by_video(truth[3:], predicted[3:], WHITELIST, LABS), LABS)
     assert alone.score is None
 
 
 def test_an_action_of_one_video_is_missing_in_draws_without_it() -> None:
     truth = [chase(0, 10), chase(0, 10, 2), chase(50, 60, 2, "sniff")]
-    said = [chase(0, 10), chase(0, 10, 2)]
-    found = uncertainty(metric.frames_by_video(truth, said, WHITELIST, LABS), LABS)
-    assert found.actions["north", "sniff"] == (0.0, 0.0)
-    assert found.labs["north"] == (0.5, 1.0)  # without video 2 there is no sniff that was missed
+    predicted = [chase(0, 10), chase(0, 10, 2)]
+    intervals = uncertainty(metric.frames_by_video(truth, predicted, WHITELIST, LABS), LABS)
+    assert intervals.actions["north", "sniff"] == (0.0, 0.0)
+    assert intervals.labs["north"] == (0.5, 1.0)  # without video 2 there is no sniff that was missed
 
 
 # --- the whole --------------------------------------------------------------------------------------------
 def test_predictions_that_do_not_count_play_no_part() -> None:
-    truth, said = world(2)
+    truth, predicted = world(2)
     ignored = [chase(0, 400, 77), chase(0, 400, 1, "mount"), Event(1, 2, 2, "chase", 0, 400)]
     assert (
-        judge(truth, [*said, *ignored], WHITELIST, LABS, FPS).to_dict()
-        == judge(truth, said, WHITELIST, LABS, FPS).to_dict()
+        judge(truth, [*predicted, *ignored], WHITELIST, LABS, FPS).to_dict()
+        == judge(truth, predicted, WHITELIST, LABS, FPS).to_dict()
     )
 
 
 def test_the_tables_say_what_the_json_says() -> None:
-    truth, said = world(3)
-    made = judge(truth, said, WHITELIST, LABS, FPS, scores(3, truth))
+    truth, predicted = world(3)
+    made = judge(truth, predicted, WHITELIST, LABS, FPS, scores(3, truth))
     tables, details = made.tables(), made.to_dict()["details"]
     for row, detail in zip(tables["scores"], tables["score_details"], strict=True):
         action = details[row["lab_id"]]["actions"][row["action"]]
@@ -275,9 +278,9 @@ def test_the_tables_say_what_the_json_says() -> None:
 
 
 def test_nothing_predicted_is_zeros_and_unknowns_not_an_error() -> None:
-    found = judge([chase(0, 10)], [], WHITELIST, LABS, FPS).to_dict()["details"]["north"]
-    assert found["score"] == 0.0
-    assert found["confusion"] == {"chase": {NONE: 10}}
-    action = found["actions"]["chase"]
+    measures = judge([chase(0, 10)], [], WHITELIST, LABS, FPS).to_dict()["details"]["north"]
+    assert measures["score"] == 0.0
+    assert measures["confusion"] == {"chase": {NONE: 10}}
+    action = measures["actions"]["chase"]
     assert (action["precision"], action["recall"], action["bouts"]["f_score"]) == (None, 0.0, 0.0)
     assert action["bouts"]["start_error_sec"] is None

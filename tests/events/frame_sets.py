@@ -37,9 +37,13 @@ def official_score(
     annotated_videos = {row.video for row in solution}
     scores = []
     for lab in sorted({labs[video] for video in annotated_videos}):
-        mine = {video for video in annotated_videos if labs[video] == lab}
+        own_videos = {video for video in annotated_videos if labs[video] == lab}
         scores.append(
-            _lab([r for r in solution if r.video in mine], [r for r in submission if r.video in mine], labeled)
+            _lab(
+                [r for r in solution if r.video in own_videos],
+                [r for r in submission if r.video in own_videos],
+                labeled,
+            )
         )
     return sum(scores) / len(scores)
 
@@ -48,19 +52,19 @@ def _lab(solution: Sequence[Row], submission: Sequence[Row], labeled: Mapping[in
     true: dict[tuple[int, str, str, str], set[int]] = {}
     for row in solution:
         true.setdefault(row[:4], set()).update(range(row.start, row.stop))
-    said: dict[tuple[int, str, str, str], set[int]] = {}
+    predicted: dict[tuple[int, str, str, str], set[int]] = {}
     for row in submission:
         if f"{row.agent},{row.target},{row.action}" in json.loads(labeled.get(row.video, "[]")):
-            said.setdefault(row[:4], set()).update(range(row.start, row.stop))
-    for one, frames in said.items():
-        for other, others in said.items():
+            predicted.setdefault(row[:4], set()).update(range(row.start, row.stop))
+    for one, frames in predicted.items():
+        for other, others in predicted.items():
             if one != other and one[:3] == other[:3] and frames & others:
                 raise RefusedError("two actions on one frame")
     scores = []
-    for action in {key[3] for key in [*true, *said]}:
+    for action in {key[3] for key in [*true, *predicted]}:
         hit = missed = wrong = 0
-        for key in {key for key in [*true, *said] if key[3] == action}:
-            truth, claim = true.get(key, set()), said.get(key, set())
+        for key in {key for key in [*true, *predicted] if key[3] == action}:
+            truth, claim = true.get(key, set()), predicted.get(key, set())
             hit += len(truth & claim)
             missed += len(truth - claim)
             wrong += len(claim - truth)

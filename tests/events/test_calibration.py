@@ -23,19 +23,19 @@ def world(seed: int, n_bouts: int, slope: float, offset: float, video: int = 1) 
     logit = random.normal(-1, 2, 3 * n_bouts)
     true = random.random(len(logit)) < sigmoid(logit)
     events = [Event(video, 1, 2, "chase", int(2 * f), int(2 * f + 1)) for f in np.flatnonzero(true)]
-    said = np.full((2 * len(logit), 2), np.nan, "f4")
-    said[::2, 0] = sigmoid(slope * logit + offset)
-    return PairScores(video, "north", 30.0, 1, 2, 0, ("chase", "sniff"), said), events
+    probabilities = np.full((2 * len(logit), 2), np.nan, "f4")
+    probabilities[::2, 0] = sigmoid(slope * logit + offset)
+    return PairScores(video, "north", 30.0, 1, 2, 0, ("chase", "sniff"), probabilities), events
 
 
 @pytest.mark.parametrize(("slope", "offset"), [(1.0, 0.0), (2.5, 1.0), (0.5, -1.5)])
 def test_a_distortion_is_undone(slope: float, offset: float) -> None:
     pair, events = world(0, 20_000, slope, offset)
-    found = fit([pair], events, LABELED)
-    assert found.values["chase"] == pytest.approx((1 / slope, -offset / slope), abs=0.06)
-    assert "sniff" not in found.values  # no frame of it was predicted
+    calibration = fit([pair], events, LABELED)
+    assert calibration.values["chase"] == pytest.approx((1 / slope, -offset / slope), abs=0.06)
+    assert "sniff" not in calibration.values  # no frame of it was predicted
     test, truth = world(1, 20_000, slope, offset)
-    before, after = (judge([p], truth, LABELED)["north", "chase"] for p in (test, found.apply(test)))
+    before, after = (judge([p], truth, LABELED)["north", "chase"] for p in (test, calibration.apply(test)))
     assert after.calibration_error < 0.01
     assert after.calibration_error <= before.calibration_error + 0.002
     assert after.average_precision == pytest.approx(before.average_precision, abs=1e-3)
@@ -63,13 +63,13 @@ def test_few_bouts_move_little() -> None:
 
 def test_frames_of_one_bout_are_one_piece_of_evidence() -> None:
     """One bout of a thousand frames counts no more than one of ten."""
-    found = []
+    calibrations = []
     for n in (10, 1000):
         p = np.full((3 * n, 2), 0.3, "f4")
         pair = PairScores(1, "north", 30.0, 1, 2, 0, ("chase", "sniff"), p)
-        found.append(fit([pair], [Event(1, 1, 2, "chase", 0, n)], LABELED).values["chase"])
-    assert found[0] == pytest.approx(found[1])
-    assert abs(found[0][1]) < 0.2
+        calibrations.append(fit([pair], [Event(1, 1, 2, "chase", 0, n)], LABELED).values["chase"])
+    assert calibrations[0] == pytest.approx(calibrations[1])
+    assert abs(calibrations[0][1]) < 0.2
 
 
 def test_order_missing_and_unknown_stay_as_they_are() -> None:

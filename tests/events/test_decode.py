@@ -93,8 +93,8 @@ def test_gaps_of_two_frames_are_filled_and_of_three_are_not():
 def test_a_gap_between_two_different_actions_stays():
     chase, sniff = [0.9] * 4 + [0.0] * 6, [0.0] * 6 + [0.9] * 4
     config = DecodeConfig(smoothing_s=0.0)
-    found = decode([pair(("chase", chase), ("sniff", sniff))], LABELED, Thresholds(), config)
-    assert spans(found) == [("chase", 0, 4), ("sniff", 6, 10)]
+    decoded = decode([pair(("chase", chase), ("sniff", sniff))], LABELED, Thresholds(), config)
+    assert spans(decoded) == [("chase", 0, 4), ("sniff", 6, 10)]
 
 
 @pytest.mark.parametrize(("fps", "kept"), [(30.0, 3), (120.0, 12), (10.0, 1), (60.01, 6)])

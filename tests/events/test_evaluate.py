@@ -122,9 +122,9 @@ def test_bad_annotation_files_are_left_out_by_name(data: Path, tmp_path: Path, c
 def test_probabilities_are_clipped_with_the_events(data: Path, tmp_path: Path):
     pair = PairScores(1, "north", 30.0, 1, 2, 0, ("chase",), np.linspace(0, 1, 200, dtype="f4")[:, None])
     made = evaluate.judge(data, submit(tmp_path, *PERFECT), spans={1: (90, 110)}, pairs=[pair])
-    known = made.probabilities["north", "chase"]
-    assert known.frames_Q.sum() == 20
-    assert known.average_precision == pytest.approx(sum(i / (10 + i) for i in range(1, 11)) / 10)
+    measures = made.probabilities["north", "chase"]
+    assert measures.frames_Q.sum() == 20
+    assert measures.average_precision == pytest.approx(sum(i / (10 + i) for i in range(1, 11)) / 10)
 
 
 def test_the_command_line_says_and_writes_it(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
@@ -137,8 +137,8 @@ def test_the_command_line_says_and_writes_it(data: Path, tmp_path: Path, capsys:
         "\n".join([lines[0], *(re.sub(r"^(north,\d),", r"\1,25,", x) for x in lines[1:])])
     )
     cli.main(["evaluate", "--data", str(data), "--submission", str(path), "--html", str(page)])
-    said = capsys.readouterr().out
-    assert "chase                      0.1667 (0.000 to 1.000)  bouts 0.667, off by 0.00 and 0.00 s" in said
+    output = capsys.readouterr().out
+    assert "chase                      0.1667 (0.000 to 1.000)  bouts 0.667, off by 0.00 and 0.00 s" in output
     assert page.read_text().startswith("<!doctype html>")
     cli.main(["evaluate", "--data", str(data), "--submission", str(path), "--json"])
     assert json.loads(capsys.readouterr().out) == evaluate.judge(data, path).to_dict()

@@ -38,21 +38,21 @@ def row(e: Event) -> Row:
 
 
 def slow(
-    solution: Iterable[Event], said: Iterable[Event], labeled: Mapping[int, str], labs: Mapping[int, str]
+    solution: Iterable[Event], predicted: Iterable[Event], labeled: Mapping[int, str], labs: Mapping[int, str]
 ) -> float | None:
     """None where the submission is refused."""
     try:
-        return float(official_score([row(e) for e in solution], [row(e) for e in said], labeled, labs))
+        return float(official_score([row(e) for e in solution], [row(e) for e in predicted], labeled, labs))
     except RefusedError:
         return None
 
 
 def fast(
-    solution: list[Event], said: list[Event], labeled: Mapping[int, str], labs: Mapping[int, str]
+    solution: list[Event], predicted: list[Event], labeled: Mapping[int, str], labs: Mapping[int, str]
 ) -> float | None:
     labeled = {video: {triplet(item) for item in json.loads(items)} for video, items in labeled.items()}
     try:
-        return metric.score(solution, said, labeled, labs).score
+        return metric.score(solution, predicted, labeled, labs).score
     except DataError:
         return None
 
@@ -99,8 +99,8 @@ def cases(draw: st.DrawFn) -> Case:
     hits = draw(st.lists(st.sampled_from(solution), max_size=8)) if solution else []
     shifts = draw(st.lists(st.integers(-4, 4), min_size=len(hits), max_size=len(hits)))
     moved = [replace(e, start_frame=e.start_frame + d) for e, d in zip(hits, shifts, strict=True)]
-    said = [e for e in moved if e.start_frame <= e.stop_frame] + draw(st.lists(events(6, 8), max_size=5))
-    return Case(solution, said, labeled, labs)
+    predicted = [e for e in moved if e.start_frame <= e.stop_frame] + draw(st.lists(events(6, 8), max_size=5))
+    return Case(solution, predicted, labeled, labs)
 
 
 @pytest.mark.slow
@@ -133,7 +133,7 @@ def seeded(random: np.random.Generator) -> Case:
     labs = {video: str(random.choice(["north", "south"])) for video in (1, 2, 3, 4)}
     every = [(a, t, action) for a in (1, 2) for t in (1, 2) for action in ACTIONS]
     labeled = {v: [every[i] for i in random.permutation(len(every))[: random.integers(4, 16)]] for v in labs}
-    solution, said = [], []
+    solution, predicted = [], []
     for video in (1, 2, 3):
         for agent, target, action in every:
             if random.random() < 0.15:
@@ -143,19 +143,19 @@ def seeded(random: np.random.Generator) -> Case:
             if solution and random.random() < 0.1:
                 e = solution[int(random.integers(len(solution)))]
                 start = e.start_frame + int(random.integers(-3, 4))
-                said.append(replace(e, start_frame=start, stop_frame=max(start, e.stop_frame)))
+                predicted.append(replace(e, start_frame=start, stop_frame=max(start, e.stop_frame)))
     for _ in range(int(random.integers(1, 4))):
         agent, target, action = every[int(random.integers(len(every)))]
         start = int(random.integers(0, 200))
         stop = start + int(random.integers(0, 6))
-        said.append(Event(int(random.integers(1, 6)), agent, target, action, start, stop))
+        predicted.append(Event(int(random.integers(1, 6)), agent, target, action, start, stop))
     if random.random() < 0.3:
-        said.append(said[0])
+        predicted.append(predicted[0])
     if random.random() < 0.3:
-        said.append(replace(said[0], action=str(random.choice(ACTIONS))))
+        predicted.append(replace(predicted[0], action=str(random.choice(ACTIONS))))
     texts = {v: json.dumps([row(Event(v, *t, 0, 0)) for t in items]) for v, items in labeled.items()}
     texts = {v: json.dumps([",".join(r[1:4]) for r in json.loads(text)]) for v, text in texts.items()}
-    return Case(solution, said, texts, labs)
+    return Case(solution, predicted, texts, labs)
 
 
 def situations(case: Case, expected: float | None) -> set[str]:
@@ -166,7 +166,7 @@ def situations(case: Case, expected: float | None) -> set[str]:
     frames: dict[tuple[str, str], int] = defaultdict(int)
     for e in [*case.solution, *counted]:
         frames[case.labs[e.video_id], e.action] += e.stop_frame - e.start_frame
-    found = {
+    seen_situations = {
         "refused": expected is None,
         "scored": bool(expected),
         "outside the whitelist": any(e.video_id in scored and key(e) not in allowed for e in case.submission),
@@ -179,7 +179,7 @@ def situations(case: Case, expected: float | None) -> set[str]:
         "lab without predictions": len({case.labs[v] for v in scored} - {case.labs[e.video_id] for e in counted})
         > 0,
     }
-    return {name for name, there in found.items() if there and case.solution}
+    return {name for name, there in seen_situations.items() if there and case.solution}
 
 
 def key(e: Event) -> tuple[int, int, int, str]:
@@ -222,11 +222,13 @@ def test_the_real_annotations_score_one_against_themselves(truth: Truth, tmp_pat
 def test_perturbed_copies_of_the_real_annotations(kind: str, truth: Truth, labeled: dict[int, str]) -> None:
     chosen = some_videos(truth)
     solution = [e for e in truth.events if e.video_id in chosen]
-    said = PERTURBED[kind](solution, truth)
-    assert said != solution
-    expected = slow(solution, said, labeled, truth.labs)
+    predicted = PERTURBED[kind](solution, truth)
+    assert predicted != solution
+    expected = slow(solution, predicted, labeled, truth.labs)
     assert expected is not None
-    assert metric.score(solution, said, truth.whitelist, truth.labs).score == pytest.approx(expected, abs=1e-12)
+    assert metric.score(solution, predicted, truth.whitelist, truth.labs).score == pytest.approx(
+        expected, abs=1e-12
+    )
     assert 0 < expected < 1
 
 

@@ -44,8 +44,8 @@ def world(seed: int, **labs: tuple[int, int, float]) -> tuple[list[PairScores], 
 
 def scored(decisions: PostProcessing, seed: int, **labs: tuple[int, int, float]) -> float:
     pairs, truth, names = world(seed, **labs)
-    said = [e for pair in pairs for e in decisions.events([pair], PAIR)]
-    return metric.pooled(truth, said, dict.fromkeys(names, PAIR), names).score
+    predicted = [e for pair in pairs for e in decisions.events([pair], PAIR)]
+    return metric.pooled(truth, predicted, dict.fromkeys(names, PAIR), names).score
 
 
 def fitted(seed: int, **labs: tuple[int, int, float]) -> PostProcessing:
@@ -118,8 +118,8 @@ def test_a_new_lab_is_decided_on_its_own_and_other_labs_stay() -> None:
     assert after.calibration.get("south", "chase") not in ((0.5, 1.0), (1.0, 0.0))
     assert (after.decoding, after.lab_decoding["north"]) == (old, before.lab_decoding["north"])
     assert after.lab_decoding["south"].smoothing_s >= new.smoothing_s
-    said = [e for pair in pairs for e in after.events([pair], PAIR)]
-    assert metric.pooled(truth, said, dict.fromkeys(names, PAIR), names).score > 0.8
+    predicted = [e for pair in pairs for e in after.events([pair], PAIR)]
+    assert metric.pooled(truth, predicted, dict.fromkeys(names, PAIR), names).score > 0.8
 
 
 def test_round_trip() -> None:

@@ -97,12 +97,12 @@ def one_unit(kind: str, contents: dict[int, bytes], videos: dict[int, VideoRecor
 
 def written(table: str, key: str) -> pa.Table:
     """A curated file, as Athena would read it: of the contract's schema, without a null where none may be."""
-    found = pq.ParquetFile(Path(os.environ[MOUNT]) / BUCKET / key).read()
-    assert found.schema.equals(arrow_schema(table)), f"schema of {table}: {found.schema}"
+    rows = pq.ParquetFile(Path(os.environ[MOUNT]) / BUCKET / key).read()
+    assert rows.schema.equals(arrow_schema(table)), f"schema of {table}: {rows.schema}"
     for field in arrow_schema(table):
-        assert field.nullable or not found[field.name].null_count, f"null in {table}.{field.name}"
-    found.validate(full=True)
-    return found
+        assert field.nullable or not rows[field.name].null_count, f"null in {table}.{field.name}"
+    rows.validate(full=True)
+    return rows
 
 
 def assert_reported(reports: list[FileReport]) -> None:
@@ -246,10 +246,10 @@ def _curate_by(result: CuratedMetadata) -> None:
 
 
 def _by_rule(report: FileReport) -> dict[str, int]:
-    found: dict[str, int] = {}
+    counts: dict[str, int] = {}
     for row in report.quarantine:
-        found[row["rule"]] = found.get(row["rule"], 0) + row["rows"]
-    return found
+        counts[row["rule"]] = counts.get(row["rule"], 0) + row["rows"]
+    return counts
 
 
 def peak_kib() -> int:

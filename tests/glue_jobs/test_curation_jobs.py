@@ -80,11 +80,11 @@ def test_the_catalog_points_at_the_committed_files(world: World) -> None:
         "Location"
     ]
     assert world.lake.current_files("metadata_train")[0].startswith(location)
-    found = glue.get_partition(
+    partition = glue.get_partition(
         DatabaseName=database, TableName="tracking_curated", PartitionValues=["train", "LabA"]
     )
     assert world.lake.current_files("tracking_curated", {"split": "train", "lab_id": "LabA"})[0].startswith(
-        found["Partition"]["StorageDescriptor"]["Location"]
+        partition["Partition"]["StorageDescriptor"]["Location"]
     )
 
 
@@ -127,9 +127,9 @@ def test_a_second_run_changes_nothing_and_says_why(world: World, capsys: pytest.
         for key in world.keys(CURATED_ZONE)
     }
     assert after == before
-    said = capsys.readouterr().out
-    assert said.count("skipped") == 2 + 2 + 6  # tracking and annotations of two labs, six small tables
-    assert "curated" not in said.replace("tracking_curated", "")
+    output = capsys.readouterr().out
+    assert output.count("skipped") == 2 + 2 + 6  # tracking and annotations of two labs, six small tables
+    assert "curated" not in output.replace("tracking_curated", "")
 
 
 def test_only_the_changed_lab_is_made_again_and_a_gone_lab_is_dropped(world: World) -> None:

@@ -33,12 +33,12 @@ def one_file_a_video(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def files(world: World) -> dict[str, bytes]:
     """The files of lab A's tracks, by name."""
-    found = {}
+    contents = {}
     for uri in world.lake.current_files(TRACKS, LAB_A):
         key = uri.removeprefix(f"s3://{world.lake.bucket}/")
         body = world.lake.s3.get_object(Bucket=world.lake.bucket, Key=key)["Body"].read()
-        found[key.rpartition("/")[2]] = body
-    return found
+        contents[key.rpartition("/")[2]] = body
+    return contents
 
 
 def videos(world: World, table: str = TRACKS) -> set[int]:
@@ -47,8 +47,8 @@ def videos(world: World, table: str = TRACKS) -> set[int]:
 
 def compacted(world: World) -> list[dict[str, str]]:
     arguments = ["job.py", "--bucket", world.lake.bucket, "--database", world.lake.database]
-    found: list[dict[str, str]] = compact_job.main(arguments, world.spark)
-    return found
+    partitions: list[dict[str, str]] = compact_job.main(arguments, world.spark)
+    return partitions
 
 
 def curated_videos(world: World, monkeypatch: pytest.MonkeyPatch) -> list[set[int | None]]:
@@ -304,9 +304,9 @@ def test_the_quality_report_of_a_run_lies_in_the_bucket(world: World) -> None:
 
     latest = json.loads(read(QUALITY_POINTER))
     content = json.loads(read(latest["json"]))
-    found = {rule["id"]: (rule["rows"], rule["files"], rule["videos"]) for rule in content["rules"]}
-    assert found["coordinate-missing"] == (1, 1, 0)
-    assert found["scale-missing"] == (0, 1, 1)  # the video's tracking, and its metadata
+    counts = {rule["id"]: (rule["rows"], rule["files"], rule["videos"]) for rule in content["rules"]}
+    assert counts["coordinate-missing"] == (1, 1, 0)
+    assert counts["scale-missing"] == (0, 1, 1)  # the video's tracking, and its metadata
     assert content["totals"]["rows_in"] == sum(row["rows_in"] for row in world.table("curation_files"))
     assert content["unbalanced"] == []
     assert latest["html"].rpartition("/")[0] == latest["json"].rpartition("/")[0]

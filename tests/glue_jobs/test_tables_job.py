@@ -43,8 +43,8 @@ def test_beyond_a_limit_nothing_is_committed(world: World) -> None:
     world.video("Lab B", 8, pix_per_cm_approx=0)
     world.video("LabA", 2)
     world.parquet("annotation", "Lab B", 3, events((1, 2, "attack", 1, 3)))
-    for limits, said in BROKEN.items():
-        with pytest.raises(DataError, match=said):
+    for limits, message in BROKEN.items():
+        with pytest.raises(DataError, match=message):
             tables_job.main(arguments(world, "--quality_limits", limits), world.spark)
         assert pointers(world) == before
     enough = ",".join(f"{limits.partition('=')[0]}=0.5" for limits in BROKEN)
@@ -60,11 +60,11 @@ def test_a_limit_is_held_against_what_did_not_change(world: World) -> None:
 
 
 def test_wrong_arguments_stop_the_job_at_once(world: World) -> None:
-    for more, said in (
+    for more, message in (
         (["--quality_limits", "interval-zeroo=0.1"], "Did you mean 'interval-zero'"),
         (["--repair_label_clock", "perhaps"], "--repair_label_clock must be true or false, but got 'perhaps'"),
     ):
-        with pytest.raises(SettingsError, match=said):
+        with pytest.raises(SettingsError, match=message):
             tables_job.main(arguments(world, *more), world.spark)
     assert world.keys(CURATED_ZONE) == []
 

@@ -39,7 +39,7 @@ def test_a_wrong_verb_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["query"], "query needs --sql TEXT, --file FILE or --name REPORT"),
         (
@@ -51,10 +51,10 @@ def test_a_wrong_verb_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None
     ],
 )
 def test_wrong_usage_exits_2_with_the_remedy(
-    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.main(arguments) == 2
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 def test_without_data_it_says_where_to_name_it(

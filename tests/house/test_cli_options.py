@@ -51,10 +51,12 @@ def test_help_lists_every_verb_in_its_group(capsys: pytest.CaptureFixture[str]) 
     assert titles[-len(GROUPS) :] == [title for title, _ in GROUPS]
     block = text.split("the lake:")[1].split("\n\n")[0]
     assert [line.split()[0] for line in block.strip().splitlines()] == [
+        "import",
         "ingest",
         "etl",
         "compact",
         "vacuum",
+        "export",
         "query",
     ]
 
@@ -74,7 +76,7 @@ def completions(line: str) -> set[str]:
 
 
 def test_the_shell_completes_verbs_options_and_reports() -> None:
-    assert completions("etholake e") == {"etl", "evaluate", "explain"}
+    assert completions("etholake e") == {"etl", "evaluate", "explain", "export"}
     assert "--folds" in completions("etholake train --fo")
     reports = {path.stem for path in Path("athena_queries/reports").glob("lake*.sql")}
     assert reports <= completions("etholake query --name lake")

@@ -84,13 +84,13 @@ def by_ddl(spark: Any, columns: str, folder: Path) -> Any:
 def blocks(name: str) -> tuple[str, str]:
     """The text between the parentheses of CREATE TABLE and of PARTITIONED BY ('' without it)."""
     text = (DDL / f"{name}.sql").read_text()
-    found = re.search(
+    match = re.search(
         r"^CREATE EXTERNAL TABLE IF NOT EXISTS (\w+) \(\n(.*?)\n\)\n", text, re.DOTALL | re.MULTILINE
     )
-    assert found is not None
-    assert found[1] == name
+    assert match is not None
+    assert match[1] == name
     partitioned = re.search(r"^PARTITIONED BY \((.*)\)$", text, re.MULTILINE)
-    return found[2], partitioned[1] if partitioned else ""
+    return match[2], partitioned[1] if partitioned else ""
 
 
 def test_glue_has_the_contracts_columns() -> None:

@@ -34,39 +34,39 @@ def code(text: str) -> Iterator[str]:
         yield from re.findall(r"`([^`]+)`", prose)
 
 
-def problems(line: str, known: dict[str, set[str]]) -> list[str]:
+def problems(line: str, options: dict[str, set[str]]) -> list[str]:
     """What of the commands of a line does not exist."""
     try:
         words = shlex.split(line, comments=True)
     except ValueError:
         return []
-    found: list[str] = []
+    mistakes: list[str] = []
     for at, word in enumerate(words):
         rest = words[at + 1 :]
         rest = rest[: next((n for n, w in enumerate(rest) if w in ENDS), len(rest))]
         if word == "make":
-            found += _make(rest, known)
+            mistakes += _make(rest, options)
         elif word.rpartition("/")[2] == "etholake" and rest and re.fullmatch("[a-z]+", rest[0]):
-            found += _etholake(rest, known)
-    return found
+            mistakes += _etholake(rest, options)
+    return mistakes
 
 
-def _make(words: list[str], known: dict[str, set[str]]) -> list[str]:
+def _make(words: list[str], by_verb: dict[str, set[str]]) -> list[str]:
     targets = [word for word in words if re.fullmatch("[a-z-]+", word)]
-    found = [f"make {target}" for target in targets if target not in TARGETS]
+    mistakes = [f"make {target}" for target in targets if target not in TARGETS]
     given = [w.removeprefix("ARGS=") for w in words if w.startswith("ARGS=")]
-    options = set().union(*(known.get(target, set()) for target in targets))
+    options = set().union(*(by_verb.get(target, set()) for target in targets))
     if options:
         wrong = [o for text in given for o in _options(shlex.split(text)) if o not in options]
-        found += [f"make {' '.join(targets)} with {option}" for option in wrong]
-    return found
+        mistakes += [f"make {' '.join(targets)} with {option}" for option in wrong]
+    return mistakes
 
 
-def _etholake(words: list[str], known: dict[str, set[str]]) -> list[str]:
+def _etholake(words: list[str], options: dict[str, set[str]]) -> list[str]:
     verb, *rest = words
-    if verb not in known:
+    if verb not in options:
         return [f"etholake {verb}"]
-    return [f"etholake {verb} {option}" for option in _options(rest) if option not in known[verb]]
+    return [f"etholake {verb} {option}" for option in _options(rest) if option not in options[verb]]
 
 
 def _options(words: list[str]) -> list[str]:
@@ -74,25 +74,25 @@ def _options(words: list[str]) -> list[str]:
 
 
 def test_every_command_exists_with_its_options() -> None:
-    known = verbs()
+    options = verbs()
 
     def check(path: Path) -> None:
-        assert [problem for line in code(path.read_text()) for problem in problems(line, known)] == []
+        assert [problem for line in code(path.read_text()) for problem in problems(line, options)] == []
 
     check_each(DOCUMENTS, check, name=lambda path: str(path.relative_to(ROOT)))
 
 
 def test_a_command_that_does_not_exist_would_be_found() -> None:
-    known = verbs()
-    said = [
+    options = verbs()
+    mistakes = [
         "make fly", "make registry ARGS='--rollbak 3'", ".venv/bin/etholake fly", "etholake serve --kin async",
         "TARGET=x make up && etholake query --lst  # make fly",
     ]  # fmt: skip
-    assert [problems(line, known) for line in said] == [
+    assert [problems(line, options) for line in mistakes] == [
         ["make fly"], ["make registry with --rollbak"], ["etholake fly"], ["etholake serve --kin"],
         ["etholake query --lst"],
     ]  # fmt: skip
-    assert problems("make ingest etl DATA=x && make query ARGS='--name a'", known) == []
+    assert problems("make ingest etl DATA=x && make query ARGS='--name a'", options) == []
 
 
 def test_the_runbook_speaks_of_every_verb_that_can_fail_and_of_settings_and_files_that_exist() -> None:

@@ -12,16 +12,16 @@ def test_environment_beats_file_beats_default(tmp_path: Path) -> None:
     file = tmp_path / "etholake.toml"
     file.write_text('bucket = "from-file"\nregion = "eu-west-1"\n')
     environ = {"ETHOLAKE_CONFIG": str(file), "ETHOLAKE_REGION": "eu-central-1"}
-    found, origin = settings.resolve(environ)
-    assert (found.bucket, found.region, found.database) == ("from-file", "eu-central-1", "etholake")
+    resolved, origin = settings.resolve(environ)
+    assert (resolved.bucket, resolved.region, resolved.database) == ("from-file", "eu-central-1", "etholake")
     assert origin["bucket"] == str(file)
     assert origin["region"] == "environment (ETHOLAKE_REGION)"
     assert origin["database"] == "default"
 
 
 def test_the_command_line_beats_all() -> None:
-    found, origin = settings.resolve({"TARGET": "localstack"}, target="mock")
-    assert (found.target, origin["target"]) == ("mock", "command line")
+    resolved, origin = settings.resolve({"TARGET": "localstack"}, target="mock")
+    assert (resolved.target, origin["target"]) == ("mock", "command line")
 
 
 @pytest.mark.parametrize("environ", [{"ETHOLAKE_BUKET": "x"}, {"ETHOLAKE_CONFIG": "FILE"}])
@@ -60,18 +60,18 @@ def test_aws_wants_a_bucket_of_its_own() -> None:
     ],
 )
 def test_each_target_has_its_endpoints(target: str, service: str, expected: str | None) -> None:
-    found, _ = settings.resolve({"TARGET": target, "ETHOLAKE_BUCKET": "mine"})
-    assert aws.endpoint(found, service) == expected
+    resolved, _ = settings.resolve({"TARGET": target, "ETHOLAKE_BUCKET": "mine"})
+    assert aws.endpoint(resolved, service) == expected
 
 
 def test_on_localstack_its_services_are_named_one_by_one() -> None:
-    found, _ = settings.resolve({"TARGET": "localstack"})
-    variables = aws.environment(found)
+    resolved, _ = settings.resolve({"TARGET": "localstack"})
+    variables = aws.environment(resolved)
     assert variables["AWS_ENDPOINT_URL_S3"] == "http://127.0.0.1:4566"
     assert variables["AWS_ENDPOINT_URL"] == "http://127.0.0.1:4567"
-    assert aws.endpoint(found, "kms") == "http://127.0.0.1:4567"
+    assert aws.endpoint(resolved, "kms") == "http://127.0.0.1:4567"
 
 
 def test_aws_gets_no_dummy_credentials() -> None:
-    found, _ = settings.resolve({"TARGET": "aws", "ETHOLAKE_BUCKET": "mine"})
-    assert not [name for name in aws.environment(found) if "KEY" in name or "ENDPOINT" in name]
+    resolved, _ = settings.resolve({"TARGET": "aws", "ETHOLAKE_BUCKET": "mine"})
+    assert not [name for name in aws.environment(resolved) if "KEY" in name or "ENDPOINT" in name]

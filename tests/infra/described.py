@@ -51,7 +51,7 @@ def wanted(
 
     def resolved(node: Any) -> Any:  # noqa: PLR0911 - one return for each form
         if isinstance(node, list):
-            return [found for item in node if (found := resolved(item)) is not _NOTHING]
+            return [value for item in node if (value := resolved(item)) is not _NOTHING]
         if not isinstance(node, dict):
             return node
         if set(node) == {"Ref"}:
@@ -64,7 +64,7 @@ def wanted(
             name, yes, no = node["Fn::If"]
             probe = Template("", "", {**template.body, "Resources": {"x": {"Condition": name}}})
             return resolved(yes if probe.resources(values) else no)
-        return {k: found for k, v in node.items() if (found := resolved(v)) is not _NOTHING}
+        return {k: value for k, v in node.items() if (value := resolved(v)) is not _NOTHING}
 
     return {name: resolved(body["Properties"]) for name, body in made.items()}
 
@@ -105,11 +105,11 @@ Properties = Mapping[str, Any]
 
 def _key(client: Client, key: str, _: Properties) -> dict[str, Any]:
     kms = client("kms")
-    found = kms.describe_key(KeyId=key)["KeyMetadata"]
-    assert found["KeyState"] == "Enabled"
+    key_metadata = kms.describe_key(KeyId=key)["KeyMetadata"]
+    assert key_metadata["KeyState"] == "Enabled"
     tags = kms.list_resource_tags(KeyId=key)["Tags"]
     return {
-        "Description": found["Description"],
+        "Description": key_metadata["Description"],
         "EnableKeyRotation": kms.get_key_rotation_status(KeyId=key)["KeyRotationEnabled"],
         "KeyPolicy": kms.get_key_policy(KeyId=key, PolicyName="default")["Policy"],
         "Tags": [{"Key": tag["TagKey"], "Value": tag["TagValue"]} for tag in tags],
@@ -117,8 +117,8 @@ def _key(client: Client, key: str, _: Properties) -> dict[str, Any]:
 
 
 def _alias(client: Client, alias: str, _: Properties) -> dict[str, Any]:
-    (found,) = [a for a in client("kms").list_aliases()["Aliases"] if a["AliasName"] == alias]
-    return dict(found)
+    (entry,) = [a for a in client("kms").list_aliases()["Aliases"] if a["AliasName"] == alias]
+    return dict(entry)
 
 
 def _rule_of_life(rule: Mapping[str, Any]) -> dict[str, Any]:
@@ -168,8 +168,8 @@ def _bucket_policy(client: Client, _: str, properties: Properties) -> dict[str, 
 
 
 def _database(client: Client, name: str, properties: Properties) -> dict[str, Any]:
-    found = client("glue").get_database(Name=name)["Database"]
-    kept = {key: found[key] for key in properties["DatabaseInput"]}
+    database = client("glue").get_database(Name=name)["Database"]
+    kept = {key: database[key] for key in properties["DatabaseInput"]}
     return {"CatalogId": ACCOUNT, "DatabaseInput": kept}
 
 
@@ -178,54 +178,54 @@ def _job(client: Client, name: str, _: Properties) -> dict[str, Any]:
 
 
 def _crawler(client: Client, name: str, properties: Properties) -> dict[str, Any]:
-    found = dict(client("glue").get_crawler(Name=name)["Crawler"])
-    targets = {"S3Targets": [{"Path": t["Path"]} for t in found["Targets"]["S3Targets"]]}
-    configuration = found["Configuration"]
-    return {**found, "Targets": targets, "Configuration": configuration}
+    crawler = dict(client("glue").get_crawler(Name=name)["Crawler"])
+    targets = {"S3Targets": [{"Path": t["Path"]} for t in crawler["Targets"]["S3Targets"]]}
+    configuration = crawler["Configuration"]
+    return {**crawler, "Targets": targets, "Configuration": configuration}
 
 
 def _work_group(client: Client, name: str, properties: Properties) -> dict[str, Any]:
-    found = client("athena").get_work_group(WorkGroup=name)["WorkGroup"]
-    kept = {key: found["Configuration"][key] for key in properties["WorkGroupConfiguration"]}
+    work_group = client("athena").get_work_group(WorkGroup=name)["WorkGroup"]
+    kept = {key: work_group["Configuration"][key] for key in properties["WorkGroupConfiguration"]}
     kept["EngineVersion"] = {"SelectedEngineVersion": kept["EngineVersion"]["SelectedEngineVersion"]}
-    return {**found, "WorkGroupConfiguration": kept}
+    return {**work_group, "WorkGroupConfiguration": kept}
 
 
 def _role(client: Client, name: str, _: Properties) -> dict[str, Any]:
     iam = client("iam")
-    found = iam.get_role(RoleName=name)["Role"]
+    role = iam.get_role(RoleName=name)["Role"]
     policies = [
         iam.get_role_policy(RoleName=name, PolicyName=policy)
         for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]
     ]
     assert iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"] == []
     shown = [{"PolicyName": p["PolicyName"], "PolicyDocument": p["PolicyDocument"]} for p in policies]
-    return {**found, "Policies": shown}
+    return {**role, "Policies": shown}
 
 
 def _managed_policy(client: Client, arn: str, _: Properties) -> dict[str, Any]:
     iam = client("iam")
-    found = iam.get_policy(PolicyArn=arn)["Policy"]
-    version = iam.get_policy_version(PolicyArn=arn, VersionId=found["DefaultVersionId"])["PolicyVersion"]
-    return {**found, "PolicyDocument": version["Document"]}
+    policy = iam.get_policy(PolicyArn=arn)["Policy"]
+    version = iam.get_policy_version(PolicyArn=arn, VersionId=policy["DefaultVersionId"])["PolicyVersion"]
+    return {**policy, "PolicyDocument": version["Document"]}
 
 
 def _log_group(client: Client, name: str, _: Properties) -> dict[str, Any]:
     groups = client("logs").describe_log_groups(logGroupNamePrefix=name)["logGroups"]
-    (found,) = [group for group in groups if group["logGroupName"] == name]
-    return {"LogGroupName": name, "RetentionInDays": found["retentionInDays"]}
+    (log_group,) = [group for group in groups if group["logGroupName"] == name]
+    return {"LogGroupName": name, "RetentionInDays": log_group["retentionInDays"]}
 
 
 def _alarm(client: Client, name: str, _: Properties) -> dict[str, Any]:
-    (found,) = client("cloudwatch").describe_alarms(AlarmNames=[name])["MetricAlarms"]
-    return dict(found)
+    (alarm,) = client("cloudwatch").describe_alarms(AlarmNames=[name])["MetricAlarms"]
+    return dict(alarm)
 
 
 def _topic(client: Client, arn: str, _: Properties) -> dict[str, Any]:
     sns = client("sns")
     attributes = sns.get_topic_attributes(TopicArn=arn)["Attributes"]
-    found = sns.list_subscriptions_by_topic(TopicArn=arn)["Subscriptions"]
-    subscriptions = [{"Protocol": s["Protocol"], "Endpoint": s["Endpoint"]} for s in found]
+    listed = sns.list_subscriptions_by_topic(TopicArn=arn)["Subscriptions"]
+    subscriptions = [{"Protocol": s["Protocol"], "Endpoint": s["Endpoint"]} for s in listed]
     return {**attributes, "TopicName": arn.rpartition(":")[2], "Subscription": subscriptions}
 
 
@@ -242,11 +242,11 @@ def _rule(client: Client, name: str, _: Properties) -> dict[str, Any]:
 
 def _budget(client: Client, name: str, properties: Properties) -> dict[str, Any]:
     budgets, place = client("budgets"), {"AccountId": ACCOUNT, "BudgetName": name}
-    found = budgets.describe_budget(**place)["Budget"]
+    budget = budgets.describe_budget(**place)["Budget"]
     notices = budgets.describe_notifications_for_budget(**place)["Notifications"]
     given = properties["NotificationsWithSubscribers"]
     return {
-        "Budget": {key: found[key] for key in properties["Budget"]},
+        "Budget": {key: budget[key] for key in properties["Budget"]},
         # moto does not tell subscribers of a notification
         "NotificationsWithSubscribers": [
             {"Notification": n, "Subscribers": g["Subscribers"]} for n, g in zip(notices, given, strict=True)
@@ -255,8 +255,8 @@ def _budget(client: Client, name: str, properties: Properties) -> dict[str, Any]
 
 
 def _grant(client: Client, _: str, properties: Properties) -> dict[str, Any]:
-    found = client("lakeformation").list_permissions(CatalogId=ACCOUNT)["PrincipalResourcePermissions"]
-    kept = [{key: item[key] for key in properties if key in item} for item in found]
+    permissions = client("lakeformation").list_permissions(CatalogId=ACCOUNT)["PrincipalResourcePermissions"]
+    kept = [{key: item[key] for key in properties if key in item} for item in permissions]
     return next(item for item in kept if plain(item) == plain(dict(properties)))
 
 
@@ -266,16 +266,16 @@ def _group(client: Client, name: str, _: Properties) -> dict[str, Any]:
 
 def _machine(client: Client, arn: str, properties: Properties) -> dict[str, Any]:
     """The definition is told as text: it must be the object's, with the substitutions filled in."""
-    found = client("stepfunctions").describe_state_machine(stateMachineArn=arn)
+    state_machine = client("stepfunctions").describe_state_machine(stateMachineArn=arn)
     place = properties["DefinitionS3Location"]
     text = client("s3").get_object(**place)["Body"].read().decode()
     for name, value in properties["DefinitionSubstitutions"].items():
         text = text.replace(f"${{{name}}}", value)
-    same = json.loads(found["definition"]) == json.loads(text)
+    same = json.loads(state_machine["definition"]) == json.loads(text)
     return {
-        "StateMachineName": found["name"],
-        "StateMachineType": found["type"],
-        "RoleArn": found["roleArn"],
+        "StateMachineName": state_machine["name"],
+        "StateMachineType": state_machine["type"],
+        "RoleArn": state_machine["roleArn"],
         "DefinitionS3Location": place if same else "another definition",
         "DefinitionSubstitutions": properties["DefinitionSubstitutions"] if same else "other values",
     }

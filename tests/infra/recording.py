@@ -46,9 +46,9 @@ def start(folder: Path) -> tuple[Settings, Path]:
 def translated(records: Iterable[dict[str, Any]]) -> list[list[str]]:
     """[principal, action, resource] of the requests, in order of the alphabet, each once."""
     records = list(records)
-    found = {(_name(r["principal"]), action, resource) for r in records for action, resource in iam(r)}
-    found |= {("SageMakerRole", action, resource) for r in records for action, resource in of_sagemaker(r)}
-    return [[principal, action, resource] for principal, action, resource in sorted(found)]
+    triples = {(_name(r["principal"]), action, resource) for r in records for action, resource in iam(r)}
+    triples |= {("SageMakerRole", action, resource) for r in records for action, resource in of_sagemaker(r)}
+    return [[principal, action, resource] for principal, action, resource in sorted(triples)]
 
 
 def _name(principal: str) -> str:
@@ -59,10 +59,10 @@ def _name(principal: str) -> str:
 
 def record(folder: Path) -> Calls:
     """Run every stage, and on a lake of its own the pipeline, and return what was called."""
-    found: Calls = {}
+    calls: Calls = {}
     for name, stages in (("by-stages", _stages), ("by-pipeline", _pipeline_stages)):
-        found |= record_lake(folder / name, stages)
-    return found
+        calls |= record_lake(folder / name, stages)
+    return calls
 
 
 def record_lake(folder: Path, stages: Callable[[Settings, Path], dict[str, Callable[[], Any]]]) -> Calls:
@@ -74,7 +74,7 @@ def record_lake(folder: Path, stages: Callable[[Settings, Path], dict[str, Calla
         deploy.run(settings)
         aws.export(settings)
         simulate.simulate(folder / "data", labs=2, videos=4, seconds=20, seed=1)
-        found: Calls = {}
+        recorded: Calls = {}
         for stage, run in stages(settings, folder).items():
             offset = calls.stat().st_size
             run()
@@ -82,10 +82,10 @@ def record_lake(folder: Path, stages: Callable[[Settings, Path], dict[str, Calla
                 file.seek(offset)
                 lines = file.read().decode().splitlines()
             if not stage.startswith("("):  # what stands between the stages, and is none
-                found[stage] = translated(map(json.loads, lines))
+                recorded[stage] = translated(map(json.loads, lines))
             if stage == "manifest":  # how far the execution comes until it is stopped is chance
-                found[stage] = [call for call in found[stage] if call[0] == "StartRole"]
-        return found
+                recorded[stage] = [call for call in recorded[stage] if call[0] == "StartRole"]
+        return recorded
     finally:
         logs.silence()
         local_server.down(settings)
@@ -195,8 +195,8 @@ def _s3(record: dict[str, Any]) -> Iterator[tuple[str, str]]:
         for zone in {"/".join(key.split("/")[:-1][:depth]) for key in record["parameters"]["keys"]}:
             yield "s3:DeleteObject", f"arn:aws:s3:::{bucket}/{zone}/*"
     else:
-        known = {"location": "GetBucketLocation", "versions": "ListBucketVersions"}
-        action = next((known[name] for name in query if name in known), "ListBucket")
+        operations = {"location": "GetBucketLocation", "versions": "ListBucketVersions"}
+        action = next((operations[name] for name in query if name in operations), "ListBucket")
         yield f"s3:{action}", f"arn:aws:s3:::{bucket}"
 
 
@@ -207,11 +207,11 @@ def _glue(operation: str, parameters: dict[str, Any], _: str) -> list[str]:
     if "Crawler" in operation:
         return [f"{place}:crawler/{parameters['Name']}"]
     database = parameters.get("DatabaseName") or parameters.get("Name")
-    found = [f"{place}:catalog", f"{place}:database/{database}"]
+    resources = [f"{place}:catalog", f"{place}:database/{database}"]
     if "Table" in operation or "Partition" in operation:
         table = parameters.get("TableName") or (parameters.get("TableInput") or parameters).get("Name", "*")
-        found.append(f"{place}:table/{database}/{table}")
-    return found
+        resources.append(f"{place}:table/{database}/{table}")
+    return resources
 
 
 def _athena(_: str, parameters: dict[str, Any], __: str) -> list[str]:

@@ -1,5 +1,6 @@
 """The cost of measured work, against prices worked out by hand; the table from a lake's own records."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -41,19 +42,49 @@ def test_requests_and_instances() -> None:
 
 
 def test_the_table_scales_to_100_hours_and_sums_the_run_only() -> None:
-    found = [
+    sums = [
         cost.CostLine("ingest", "1 PUT", 0.5),
         cost.CostLine("train", "1 s", 1.5),
         cost.CostLine("storage", "1 GB", 4.0, "month"),
         cost.serving_line(TABLE, "ml.small", [0.5, 1.5]),
         cost.CostLine("endpoint", "ml.small", 3.6, "hour"),
     ]
-    rows = cost.render(found, hours=50.0).splitlines()
+    text = cost.render(sums, 50.0, {**TABLE, "region": "here", "as_of": "2025"}, cost.Plan(), "ml.small")
+    rows = text.splitlines()
+    assert "| stage | measured work | USD | USD per 100 h of video |" in rows
+    assert "List prices of here, 2025" in text
     assert "| ingest | 1 PUT | 0.500000 | 1.0000 |" in rows
     assert "| storage | 1 GB | 4.000000 per month | 8.0000 per month |" in rows
     assert "| endpoint | ml.small | 3.600000 per hour |  |" in rows
     assert "| serving | 2 requests, 1.00 s each on ml.small | 1.000000 per 1,000 requests |  |" in rows
     assert "| **the run** | 50.00 h of video | 2.000000 | 4.0000 |" in rows
+
+
+def test_a_plan_is_priced_by_hours_trainings_queries_and_endpoint_hours() -> None:
+    measured = [
+        cost.CostLine("ingest", "", 1.0), cost.CostLine("etl: tracks", "", 2.0), cost.CostLine("train", "", 5.0),
+        cost.athena_line(TABLE, [20_000_000, 40_000_000]), cost.CostLine("storage", "", 4.0, "month"),
+    ]  # fmt: skip
+    plan = cost.Plan(hours=200.0, trainings=3, queries=1000, endpoint_hours=10)
+    lines = cost.planned(TABLE, measured, 50.0, plan, "ml.small")  # four times what was measured
+    assert {line.stage: line.usd for line in lines} == pytest.approx({
+        "bring in and curate": 12.0, "trainings": 60.0, "queries": 1000 * 120e6 / 1e12 * 5, "endpoint": 36.0,
+        "storage": 16.0,
+    })  # fmt: skip
+    assert next(line.work for line in lines if line.stage == "queries") == "1,000 queries, 120 MB billed each"
+    with pytest.raises(UsageError, match="No training has been measured on this lake: run `make train` first"):
+        cost.planned(TABLE, measured[:2], 50.0, plan, "ml.small")
+
+
+def test_prices_are_those_of_the_region() -> None:
+    here, there = cost.prices("us-east-1"), cost.prices("eu-central-1")
+    assert there["region"] == "eu-central-1"
+    assert there["s3"]["gb_month"] > here["s3"]["gb_month"]
+    assert set(there) == set(here)
+    for region in json.loads((ROOT / "infra" / "prices.json").read_text())["regions"]:
+        assert set(cost.prices(region)["sagemaker_hour"]) == set(here["sagemaker_hour"])
+    with pytest.raises(UsageError, match=r"no prices of region 'eu-centrl-1'\. Did you mean 'eu-central-1'\?"):
+        cost.prices("eu-centrl-1")
 
 
 def test_one_dated_price_table_for_the_model_and_the_measurement() -> None:

@@ -42,10 +42,10 @@ def statements(principal: str) -> list[dict[str, Any]]:
     """The statements of a role or policy, references resolved as for the default settings."""
     stack, logical = HOLDERS[principal]
     template = TEMPLATES[stack]
-    known = deploy.parameters(Settings(), code_digest="0" * 16)
-    known |= machine.parameters(Settings(), b"{}")
-    known |= {"KmsKeyArn": "arn:aws:kms:us-east-1:123456789012:key/k", "AlarmTopicArn": "arn:topic"}
-    known |= {
+    parameters = deploy.parameters(Settings(), code_digest="0" * 16)
+    parameters |= machine.parameters(Settings(), b"{}")
+    parameters |= {"KmsKeyArn": "arn:aws:kms:us-east-1:123456789012:key/k", "AlarmTopicArn": "arn:topic"}
+    parameters |= {
         "TrackingJobName": "etholake-curate-tracking", "TablesJobName": "etholake-curate-tables",
         "RawCrawlerName": "etholake-raw", "ModelPackageGroupName": "etholake",
         "SageMakerRoleArn": "arn:aws:iam::123456789012:role/SageMakerRole",
@@ -54,7 +54,7 @@ def statements(principal: str) -> list[dict[str, Any]]:
     physical["StepJob"] = "etholake-pipeline-step"
     physical["Topic"] = "arn:aws:sns:us-east-1:123456789012:etholake-pipeline"
     physical["StateMachine"] = "arn:aws:states:us-east-1:123456789012:stateMachine:etholake-pipeline"
-    values = templates.resolve(template, known) | {"AWS::StackName": f"etholake-{stack}"}
+    values = templates.resolve(template, parameters) | {"AWS::StackName": f"etholake-{stack}"}
     properties = wanted(template, values, physical)[logical]
     document = properties.get("PolicyDocument") or properties["Policies"][0]["PolicyDocument"]
     return list(document["Statement"])

@@ -38,8 +38,8 @@ TOLD: dict[str, Any] = {
 }
 
 
-def _theme(found: dict[str, Any]) -> dict[str, Any]:
-    return {**found, **found["Version"]}
+def _theme(theme: dict[str, Any]) -> dict[str, Any]:
+    return {**theme, **theme["Version"]}
 
 
 def differences(settings: Settings, template: Template, values: dict[str, str], name: str) -> list[str]:

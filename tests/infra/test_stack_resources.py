@@ -34,7 +34,7 @@ def settings(mock_settings: Settings) -> Iterator[Settings]:
     deploy.destroy(place, place.bucket)
 
 
-def known(settings: Settings, **changed: str) -> dict[str, str]:
+def parameters_of(settings: Settings, **changed: str) -> dict[str, str]:
     given = (
         deploy.parameters(settings, code_digest="0" * 16) | machine.parameters(settings, DEFINITION) | EVERYTHING
     )
@@ -43,7 +43,7 @@ def known(settings: Settings, **changed: str) -> dict[str, str]:
 
 def differences(settings: Settings, values: dict[str, str]) -> tuple[list[str], list[tuple[str, str, Any]]]:
     """(what is not as the templates say, every resource that was looked at)."""
-    found, looked_at, outputs = [], [], {}
+    mismatches, looked_at, outputs = [], [], {}
     for template in TEMPLATES:
         name = aws.stack_name(settings, template.stack)
         physical = resource_checks.physical_ids(settings, name)
@@ -53,10 +53,10 @@ def differences(settings: Settings, values: dict[str, str]) -> tuple[list[str], 
             there = actual(settings, kind, physical[logical], properties)
             for key, value in properties.items():
                 if (kind, key) not in UNTOLD and not covers(plain(there.get(key)), plain(value)):
-                    found.append(f"{logical}.{key}: {plain(there.get(key))} instead of {plain(value)}")
+                    mismatches.append(f"{logical}.{key}: {plain(there.get(key))} instead of {plain(value)}")
             looked_at.append((kind, physical[logical], properties))
         outputs |= aws.stack_outputs(settings)
-    return found, looked_at
+    return mismatches, looked_at
 
 
 def gone(settings: Settings, kind: str, physical: str, properties: Any) -> bool:
@@ -68,7 +68,7 @@ def gone(settings: Settings, kind: str, physical: str, properties: Any) -> bool:
 
 
 def test_every_resource_is_made_as_the_template_says_changed_and_deleted(settings: Settings) -> None:
-    values = known(settings)
+    values = parameters_of(settings)
 
     def upload(stack: str) -> None:
         if stack == "storage":
@@ -80,7 +80,7 @@ def test_every_resource_is_made_as_the_template_says_changed_and_deleted(setting
     assert wrong == []
     assert len(made) == sum(len(template.body["Resources"]) for template in TEMPLATES)  # all conditions hold
 
-    changed = known(
+    changed = parameters_of(
         settings, MaxWorkers="5", LogRetentionDays="90", QueryResultDays="3", MonthlyBudgetUsd="20",
         EndpointLatencyMs="500", BytesScannedCutoff="20000000", AlarmEmail="other@example.org",
         Schedule="rate(1 day)", StartOnManifest="DISABLED",

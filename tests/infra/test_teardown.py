@@ -71,8 +71,8 @@ def start_training(settings: Settings) -> str:
 def targets(settings: Settings) -> list[dict[str, Any]]:
     ids = [f"endpoint/{endpoint_requests.endpoint_name()}/variant/{endpoint_requests.VARIANT}"]
     scaling = aws.client(settings, "application-autoscaling")
-    found = scaling.describe_scalable_targets(ServiceNamespace="sagemaker", ResourceIds=ids)["ScalableTargets"]
-    return list(found)
+    scalable = scaling.describe_scalable_targets(ServiceNamespace="sagemaker", ResourceIds=ids)["ScalableTargets"]
+    return list(scalable)
 
 
 def groups(settings: Settings) -> set[str]:
@@ -104,8 +104,8 @@ def test_what_serves_and_runs_goes_with_the_stacks_and_nothing_is_left(settings:
         assert line in shown[0].splitlines()
     assert client.describe_training_job(TrainingJobName=job)["TrainingJobStatus"] == "InProgress"
 
-    said = deploy.destroy(settings).summary
-    assert "2 endpoints and 2 models were deleted" in said
+    summary = deploy.destroy(settings).summary
+    assert "2 endpoints and 2 models were deleted" in summary
     assert client.describe_training_job(TrainingJobName=job)["TrainingJobStatus"] == "Stopped"
     for name in models:
         with pytest.raises(ClientError, match="Could not find"):

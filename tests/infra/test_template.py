@@ -41,11 +41,11 @@ def test_every_parameter_is_given_by_settings_file_or_an_earlier_stack(environme
     given = templates.parameter_file(ROOT / "infra", environment, TEMPLATES)
     settings = deploy.parameters(Settings(), code_digest="0" * 16) | machine.parameters(Settings(), b"{}")
     assert not set(given) & set(settings)  # one place for each
-    known = given | settings
+    sources = given | settings
     for template in TEMPLATES:
-        values = templates.resolve(template, known)  # raises for what is missing
+        values = templates.resolve(template, sources)  # raises for what is missing
         assert set(values) == set(template.declared)
-        known |= {name: "arn:or:name" for name in template.body["Outputs"]}
+        sources |= {name: "arn:or:name" for name in template.body["Outputs"]}
 
 
 def test_the_environments_give_the_same_parameters() -> None:
@@ -95,9 +95,9 @@ def test_conditions_decide_what_is_made() -> None:
     adopted = set(storage.resources(values | {"CreateBucket": "false", "ExistingKeyArn": "arn:aws:kms:key"}))
     assert everything - adopted == {"Bucket", "LogBucket", "LogBucketPolicy", "Key", "KeyAlias"}
     compute = STACKS["compute"]
-    known = {"BucketName": "b", "KmsKeyArn": "k", "DatabaseName": "d", "CodeDigest": "0" * 16}
-    plain = set(compute.resources(templates.resolve(compute, known)))
-    extra = known | {"UseLakeFormation": "true", "MonthlyBudgetUsd": "5"}
+    parameters = {"BucketName": "b", "KmsKeyArn": "k", "DatabaseName": "d", "CodeDigest": "0" * 16}
+    plain = set(compute.resources(templates.resolve(compute, parameters)))
+    extra = parameters | {"UseLakeFormation": "true", "MonthlyBudgetUsd": "5"}
     assert set(compute.resources(templates.resolve(compute, extra))) - plain == {
         "Budget", "CrawlerOnDatabase", "CrawlerOnTables", "JobsOnDatabase", "JobsOnTables",
     }  # fmt: skip
@@ -168,8 +168,8 @@ def test_logs_do_not_stay_forever() -> None:
 
 def test_failures_raise_an_alarm() -> None:
     pattern = of_type("AWS::Events::Rule")["JobFailed"]["Properties"]["EventPattern"]
-    told = {ref["Ref"] for ref in pattern["detail"]["jobName"]}
-    assert told == set(of_type("AWS::Glue::Job")) - {"StepJob"}  # of its own failures the pipeline tells
+    job_names = {ref["Ref"] for ref in pattern["detail"]["jobName"]}
+    assert job_names == set(of_type("AWS::Glue::Job")) - {"StepJob"}  # of its own failures the pipeline tells
     for alarm in of_type("AWS::CloudWatch::Alarm").values():
         assert alarm["Properties"]["AlarmActions"] == [{"Ref": "AlarmTopicArn"}]
         assert {"Name": "VariantName", "Value": VARIANT} in alarm["Properties"]["Dimensions"]

@@ -38,14 +38,14 @@ def a_track(data: Path) -> Path:
 def test_the_raw_zone_holds_the_bytes_under_hive_keys(lake: Settings, data: Path) -> None:
     seen: list[tuple[int, int]] = []
     result = ingest.run(lake, data, lambda done, total, _: seen.append((done, total)))
-    found = objects(lake)
-    assert found == expected(data)
-    assert len(found) == 12
+    keys = objects(lake)
+    assert keys == expected(data)
+    assert len(keys) == 12
     track = a_track(data)
-    assert found[raw_key("train", "tracking", track.parent.name, track.stem)] == track.read_bytes()
-    assert found[raw_key("train", "metadata")] == (data / "train.csv").read_bytes()
+    assert keys[raw_key("train", "tracking", track.parent.name, track.stem)] == track.read_bytes()
+    assert keys[raw_key("train", "metadata")] == (data / "train.csv").read_bytes()
     assert (result.status, result.details["uploaded"], result.details["bad_files"]) == ("done", 12, [])
-    assert result.details["bytes"] == sum(map(len, found.values()))
+    assert result.details["bytes"] == sum(map(len, keys.values()))
     assert seen == [(n, 12) for n in range(1, 13)]
 
 
@@ -157,9 +157,9 @@ def test_bad_files_are_uploaded_as_received_and_all_reported(lake: Settings, dat
     assert "6.parquet" not in bad, "whole numbers as floats can be read"
     assert len(result.details["bad_files"]) == 8
     assert "8 files need a look" in result.summary
-    found = objects(lake)
-    assert found[raw_key("train", "tracking", folder.name, 2)] == whole[: len(whole) // 2]
-    assert raw_key("train", "tracking", folder.name, 8) not in found
+    keys = objects(lake)
+    assert keys[raw_key("train", "tracking", folder.name, 2)] == whole[: len(whole) // 2]
+    assert raw_key("train", "tracking", folder.name, 8) not in keys
     again = ingest.run(lake, data)
     assert (again.status, len(again.details["bad_files"])) == ("unchanged", 8), "they are reported each time"
 
@@ -195,8 +195,32 @@ def test_a_folder_that_is_not_in_the_layout_is_one_clear_error(
 def test_tables_that_cannot_be_used_are_all_named(tmp_path: Path) -> None:
     (tmp_path / "train.csv").write_text("video,lab\n1,A\n")
     (tmp_path / "test.csv").write_bytes(b"lab_id,video_id\n\xff\xfe,1\n")
-    with pytest.raises(DataError, match=r"\(2\)(?s:.*)lacks the columns \['lab_id', 'video_id'\](?s:.*)test.csv"):
+    with pytest.raises(DataError, match=r"\(2\)(?s:.*)lacks the columns \['lab_id', 'video_id', (?s:.*)test.csv"):
         ingest.list_folder(tmp_path)
+
+
+def test_a_table_with_two_columns_or_no_rows_is_refused_with_its_remedy(tmp_path: Path) -> None:
+    (tmp_path / "train.csv").write_text("lab_id,video_id\nA,1\n")
+    (tmp_path / "test.csv").write_text("lab_id,video_id,frames_per_second,video_duration_sec\n,,,\n\n")
+    with pytest.raises(DataError, match=r"Metadata that cannot be used; nothing was uploaded \(2\)") as caught:
+        ingest.list_folder(tmp_path)
+    text = str(caught.value)
+    lacking = "lacks the columns ['frames_per_second', 'video_duration_sec']; found ['lab_id', 'video_id']."
+    assert f"{tmp_path}/train.csv: {lacking} Add them, one value a video" in text
+    assert f"{tmp_path}/test.csv: has a header and no row. Add one row a video, or remove the file" in text
+
+
+def test_a_folder_and_labs_with_any_name_are_ingested(lake: Settings, data: Path, tmp_path: Path) -> None:
+    odd = tmp_path / 'Maus\' "Käfig" $1 & co'
+    data.rename(odd)
+    for kind in ("tracking", "annotation"):
+        lab = sorted((odd / f"train_{kind}").iterdir())[0]
+        text = (odd / "train.csv").read_text(encoding="utf-8")
+        lab.rename(lab.with_name("Labor Süd's"))
+    (odd / "train.csv").write_text(text.replace(lab.name, "Labor Süd's"), encoding="utf-8")
+    assert ingest.run(lake, odd).details["bad_files"] == []
+    assert objects(lake) == expected(odd)
+    assert any("lab_id=Labor Süd's/" in key for key in objects(lake))
 
 
 def test_one_id_in_two_labs_is_refused(lake: Settings, data: Path) -> None:

@@ -427,7 +427,9 @@ def test_another_folder_is_asked_about_before_the_first_ones_files_go(
     other = tmp_path / "other"
     (other / "train_tracking" / "Elsewhere").mkdir(parents=True)
     shutil.copyfile(a_track(data), other / "train_tracking" / "Elsewhere" / "9.parquet")
-    (other / "train.csv").write_text("lab_id,video_id\nElsewhere,9\n", encoding="utf-8")
+    (other / "train.csv").write_text(
+        "lab_id,video_id,frames_per_second,video_duration_sec\nElsewhere,9,30,1\n", encoding="utf-8"
+    )
     asked: list[list[str]] = []
     with pytest.raises(UsageError, match="Give --replace to remove them"):
         ingest.run(lake, other, confirm_removal=lambda keys: bool(asked.append(keys)))

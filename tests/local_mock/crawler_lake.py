@@ -55,17 +55,17 @@ class Lake:
     def log(self) -> list[str]:
         """What the last crawl wrote into its CloudWatch stream, without its id."""
         last = self.glue.get_crawler(Name=self.name)["Crawler"]["LastCrawl"]
-        found, more = [], {}
+        messages, more = [], {}
         while True:
             page = self.logs.get_log_events(
                 logGroupName=last["LogGroup"], logStreamName=last["LogStream"], startFromHead=True, **more
             )
             if not page["events"]:
                 break
-            found += [event["message"] for event in page["events"]]
+            messages += [event["message"] for event in page["events"]]
             more = {"nextToken": page["nextForwardToken"]}
         prefix = f"[{last['MessagePrefix']}] "
-        return [line.removeprefix(prefix) for line in found if line.startswith(prefix)]
+        return [line.removeprefix(prefix) for line in messages if line.startswith(prefix)]
 
     def table(self, name: str) -> dict[str, Any]:
         return dict(self.glue.get_table(DatabaseName=self.database, Name=name)["Table"])
@@ -78,8 +78,8 @@ class Lake:
 
     def partition(self, name: str, *values: str) -> dict[str, str]:
         """Columns of one partition."""
-        found = self.glue.get_partition(DatabaseName=self.database, TableName=name, PartitionValues=[*values])
-        return {c["Name"]: c["Type"] for c in found["Partition"]["StorageDescriptor"]["Columns"]}
+        response = self.glue.get_partition(DatabaseName=self.database, TableName=name, PartitionValues=[*values])
+        return {c["Name"]: c["Type"] for c in response["Partition"]["StorageDescriptor"]["Columns"]}
 
     def partitions(self, name: str, **options: Any) -> list[list[str]]:
         pages = self.glue.get_paginator("get_partitions").paginate(

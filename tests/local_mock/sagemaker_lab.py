@@ -66,9 +66,9 @@ class Lab:
     def wait(self, name: str, seconds: float = 30) -> dict[str, Any]:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            found: dict[str, Any] = self.sagemaker.describe_training_job(TrainingJobName=name)
-            if found["TrainingJobStatus"] in ("Completed", "Failed", "Stopped"):
-                return found
+            job: dict[str, Any] = self.sagemaker.describe_training_job(TrainingJobName=name)
+            if job["TrainingJobStatus"] in ("Completed", "Failed", "Stopped"):
+                return job
             time.sleep(0.05)
         raise AssertionError(f"{name} has not ended")
 

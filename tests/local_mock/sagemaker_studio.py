@@ -88,9 +88,9 @@ class Studio:
 
     def settled(self, name: str) -> dict[str, Any]:
         for _ in range(600):
-            found: dict[str, Any] = self.sagemaker.describe_endpoint(EndpointName=name)
-            if found["EndpointStatus"] in ("InService", "Failed"):
-                return found
+            endpoint: dict[str, Any] = self.sagemaker.describe_endpoint(EndpointName=name)
+            if endpoint["EndpointStatus"] in ("InService", "Failed"):
+                return endpoint
             time.sleep(0.05)
         raise AssertionError(f"{name} has not settled")
 
@@ -112,8 +112,8 @@ class Studio:
 
     def ended(self, name: str) -> dict[str, Any]:
         for _ in range(600):
-            found: dict[str, Any] = self.sagemaker.describe_transform_job(TransformJobName=name)
-            if found["TransformJobStatus"] in ("Completed", "Failed", "Stopped"):
-                return found
+            job: dict[str, Any] = self.sagemaker.describe_transform_job(TransformJobName=name)
+            if job["TransformJobStatus"] in ("Completed", "Failed", "Stopped"):
+                return job
             time.sleep(0.05)
         raise AssertionError(f"{name} has not ended")

@@ -34,9 +34,9 @@ def round_trip(value: Any) -> Any:
     ],
 )  # fmt: skip
 def test_values_come_back(value: Any) -> None:
-    found = round_trip(value)
-    assert found == value
-    assert type(found) is type(value)
+    restored = round_trip(value)
+    assert restored == value
+    assert type(restored) is type(value)
 
 
 def test_one_object_stays_one_and_may_hold_itself() -> None:
@@ -46,14 +46,14 @@ def test_one_object_stays_one_and_may_hold_itself() -> None:
     counts: Any = collections.defaultdict(list, {"a": shared})
     held = {"one": shared, "two": shared, "counts": counts, "lock": threading.RLock(), "table": table}
     held["self"] = held
-    found = round_trip(held)
-    assert found["one"] is found["two"] is found["counts"]["a"]
-    assert found["one"][0] is found["table"]
-    assert found["self"] is found
-    assert found["table"].as_dict() == table.as_dict()
-    assert found["table"].partitions == {}
-    assert found["counts"]["new"] == []
-    with found["lock"]:
+    restored = round_trip(held)
+    assert restored["one"] is restored["two"] is restored["counts"]["a"]
+    assert restored["one"][0] is restored["table"]
+    assert restored["self"] is restored
+    assert restored["table"].as_dict() == table.as_dict()
+    assert restored["table"].partitions == {}
+    assert restored["counts"]["new"] == []
+    with restored["lock"]:
         pass
 
 
@@ -66,12 +66,12 @@ def test_constant_values_are_written_once() -> None:
 
     def written(before: Writer | None = None) -> Writer:
         writer = Writer({}, {}, constant, before.kept if before else None)
-        found = Reader(nothing, {}).read(json.loads(json.dumps(writer.write(held))))
-        assert found["first"] is found["again"]
-        assert [p.as_dict() for p in found["table"].get_partitions("")] == [
+        restored = Reader(nothing, {}).read(json.loads(json.dumps(writer.write(held))))
+        assert restored["first"] is restored["again"]
+        assert [p.as_dict() for p in restored["table"].get_partitions("")] == [
             p.as_dict() for p in table.get_partitions("")
         ]
-        assert found["table"].as_dict() == table.as_dict()
+        assert restored["table"].as_dict() == table.as_dict()
         return writer
 
     once = written()
@@ -93,7 +93,7 @@ def test_what_other_documents_hold_is_named_not_copied() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         (["o", "subprocess:Popen", ["n"]], "is not of moto or local_mock"),
         (["c", "os:system"], "is not of moto or local_mock"),
@@ -103,8 +103,8 @@ def test_what_other_documents_hold_is_named_not_copied() -> None:
         (["what"], "There is no kind 'what'"),
     ],
 )
-def test_foreign_text_runs_nothing(text: list[Any], said: str) -> None:
-    with pytest.raises(GraphError, match=said):
+def test_foreign_text_runs_nothing(text: list[Any], message: str) -> None:
+    with pytest.raises(GraphError, match=message):
         Reader(nothing, {}).read(text)
 
 

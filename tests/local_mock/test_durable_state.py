@@ -92,11 +92,11 @@ class Server:
 
     def ended(self, id_: str) -> dict[str, Any]:
         while True:
-            found: dict[str, Any] = self.client("athena").get_query_execution(QueryExecutionId=id_)[
+            execution: dict[str, Any] = self.client("athena").get_query_execution(QueryExecutionId=id_)[
                 "QueryExecution"
             ]
-            if found["Status"]["State"] in ("SUCCEEDED", "FAILED", "CANCELLED"):
-                return found
+            if execution["Status"]["State"] in ("SUCCEEDED", "FAILED", "CANCELLED"):
+                return execution
             time.sleep(0.02)
 
     def query(self, sql: str) -> str:
@@ -137,12 +137,12 @@ def seen(server: Server, queries: list[str]) -> dict[str, Any]:
         *(("athena", "get_query_execution", {"QueryExecutionId": id_}) for id_ in queries),
         *(("athena", "get_query_results", {"QueryExecutionId": id_}) for id_ in queries),
     ]
-    found = {}
+    answers = {}
     for service, operation, arguments in asked:
         answer = getattr(server.client(service), operation)(**arguments)
         answer.pop("ResponseMetadata")
-        found[f"{service}.{operation}({arguments})"] = answer
-    return found
+        answers[f"{service}.{operation}({arguments})"] = answer
+    return answers
 
 
 def fill(server: Server) -> list[str]:
@@ -243,11 +243,11 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
     lab.until(job, "Training")
     server.client("s3").create_bucket(Bucket="goes")
     load = Load(server)
-    found = Life(server, queries, seen(server, queries), load, endpoint, job)
-    found.load.until_killed(3)
+    before = Life(server, queries, seen(server, queries), load, endpoint, job)
+    before.load.until_killed(3)
     (Path(server.own.s3_root) / "goes").rmdir()
     server.start()
-    yield found
+    yield before
     local_server.down(server.own)
 
 
@@ -281,9 +281,9 @@ def test_no_query_of_the_load_is_lost(life: Life) -> None:
 
 
 def test_what_ran_is_ended_and_says_why(life: Life) -> None:
-    found = life.server.client("sagemaker").describe_training_job(TrainingJobName=life.job)
-    assert found["TrainingJobStatus"] == "Failed"
-    assert "was stopped while this ran" in found["FailureReason"]
+    job = life.server.client("sagemaker").describe_training_job(TrainingJobName=life.job)
+    assert job["TrainingJobStatus"] == "Failed"
+    assert "was stopped while this ran" in job["FailureReason"]
 
 
 def test_an_endpoint_serves_again_and_can_be_deleted(life: Life) -> None:

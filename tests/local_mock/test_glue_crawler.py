@@ -163,8 +163,8 @@ def test_exclusions_and_names(tmp_path: Path) -> None:
         path = tmp_path / "bucket" / key
         path.parent.mkdir(parents=True, exist_ok=True)
         pq.write_table(pa.table({"n": [1]}), path)
-    found = discover(data, [Target("s3://bucket/t", ("*.tmp", "deep/**"))], lambda: False)
-    assert [(t.name, t.keys, t.objects) for t in found.tables] == [("t", (), 1), ("u", ("lab_id",), 1)]
+    discovery = discover(data, [Target("s3://bucket/t", ("*.tmp", "deep/**"))], lambda: False)
+    assert [(t.name, t.keys, t.objects) for t in discovery.tables] == [("t", (), 1), ("u", ("lab_id",), 1)]
     both = discover(data, [Target("s3://bucket/t/u/"), Target("s3://bucket/other/")], lambda: False)
     assert [(t.name, t.location) for t in both.tables] == [
         ("u", "s3://bucket/other/u/"), ("u", "s3://bucket/t/u/"),

@@ -109,13 +109,13 @@ def test_nineteen_labs_with_oddities_are_one_table_that_athena_reads(lake: Lake)
     assert lake.partitions(TABLE) == [[lab] for lab in lake.labs]
     assert {tuple(lake.partition(TABLE, lab)) for lab in lake.labs} == {tuple(lake.columns(TABLE))}  # inherited
     assert lake.table(TABLE)["Parameters"]["recordCount"] == str(sum(rows.values()))
-    found = lake.query(
+    result = lake.query(
         f"SELECT lab_id, count(*), count(x), count(mouse_id), count(likelihood), min(bodypart), sum(video_frame) "
         f"FROM {TABLE} GROUP BY lab_id ORDER BY lab_id"
     )
-    assert [(lab, int(count or 0)) for lab, count, *_ in found] == sorted(rows.items())
+    assert [(lab, int(count or 0)) for lab, count, *_ in result] == sorted(rows.items())
     oddity = dict(zip(lake.labs, HARMLESS, strict=False))
-    for lab, count, points, mice, likely, part, frames in found:
+    for lab, count, points, mice, likely, part, frames in result:
         assert points == count
         assert mice == ("0" if oddity.get(str(lab)) == "no mouse" else count)
         assert likely == (count if oddity.get(str(lab)) == "extra column" else "0")
@@ -144,15 +144,15 @@ def test_a_conflict_is_named_everywhere_and_the_rest_can_be_queried(lake: Lake) 
     last = lake.crawl()
     assert last["Status"] == "SUCCEEDED"
     relative = bad.relative_to(lake.folder / ZONE)
-    said = (
+    message = (
         f"In s3://{lake.name}/{ZONE}, column mouse_id has types that disagree: the table says string, so a query "
         "of it that meets a file with tinyint (18 in all) fails with HIVE_BAD_DATA. Write these files again, or "
         f"exclude them. It is string in 1 file ({relative}), tinyint in 18 files (lab_id={other}/"
     )
-    assert last["ErrorMessage"].startswith(said)
+    assert last["ErrorMessage"].startswith(message)
     assert len(last["ErrorMessage"]) <= 2048
     (line,) = [line for line in lake.log() if "mouse_id" in line and line.startswith("WARN")]
-    assert said in line
+    assert message in line
     assert line.count(".parquet") == 19  # all fit into the 20 that are named
     (conflict,) = json.loads(lake.table(TABLE)["Parameters"]["local_mock.conflicts"])
     assert (conflict["column"], conflict["type"], conflict["refused"]) == ("mouse_id", "string", 18)
@@ -280,8 +280,8 @@ def test_merge_new_columns_keeps_what_the_table_has(lake: Lake) -> None:
         change(lake, lab, lambda t: HARMLESS["no mouse"](HARMLESS["extra column"](HARMLESS["wider frame"](t))))
     lake.crawl()
     assert lake.columns(TABLE) == {**RAW_TRACKING_COLUMNS, "likelihood": "float"}
-    said = f"INFO : table {TABLE} keeps the types of video_frame (bigint in S3): MergeNewColumns"
-    assert said in lake.log()
+    message = f"INFO : table {TABLE} keeps the types of video_frame (bigint in S3): MergeNewColumns"
+    assert message in lake.log()
 
 
 def test_update_behavior_log_adds_partitions_and_changes_none(lake: Lake) -> None:
@@ -295,8 +295,8 @@ def test_update_behavior_log_adds_partitions_and_changes_none(lake: Lake) -> Non
     lake.crawl()
     assert lake.columns(TABLE) == dict(RAW_TRACKING_COLUMNS)
     assert lake.partition(TABLE, lake.labs[0]) == lake.partition(TABLE, "NewLab") == dict(RAW_TRACKING_COLUMNS)
-    said = f"INFO : table {TABLE} is left as it is, though column likelihood float is new"
-    assert said in lake.log()
+    message = f"INFO : table {TABLE} is left as it is, though column likelihood float is new"
+    assert message in lake.log()
 
 
 def test_a_crawl_of_new_folders_only_adds_them_and_looks_at_nothing_else(lake: Lake) -> None:

@@ -16,7 +16,7 @@ from etholake.settings import Settings
 from local_mock.context import Context
 from local_mock.data import FolderData
 from local_mock.glue import spark
-from local_mock.glue.runner import Execution, JobSetupError, RunSpec, check_modules, script_arguments
+from local_mock.glue.runner import JobProcess, JobSetupError, RunSpec, check_modules, script_arguments
 
 ENDED = {"SUCCEEDED", "FAILED", "STOPPED", "TIMEOUT"}
 
@@ -54,8 +54,8 @@ class Jobs:
 
     def log(self, run_id: str, kind: str = "output") -> str:
         group = f"/aws-glue/jobs/{kind}"
-        found = self.logs.get_log_events(logGroupName=group, logStreamName=run_id, startFromHead=True)
-        return "\n".join(event["message"] for event in found["events"])
+        response = self.logs.get_log_events(logGroupName=group, logStreamName=run_id, startFromHead=True)
+        return "\n".join(event["message"] for event in response["events"])
 
 
 @pytest.fixture
@@ -261,7 +261,7 @@ def test_timeout(tmp_path: Path) -> None:
     (tmp_path / "bucket").mkdir()
     (tmp_path / "bucket" / "slow.py").write_text("import time; time.sleep(60)")
     spec = RunSpec("jr_1", "slow", "pythonshell", "s3://bucket/slow.py", {}, timeout_s=0.5)
-    execution = Execution(spec, context)
+    execution = JobProcess(spec, context)
     execution.start()
     assert execution.wait().state == "TIMEOUT"
     assert not (execution.folder / "work").exists()

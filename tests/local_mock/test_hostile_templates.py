@@ -151,10 +151,10 @@ def test_validate_template_tells_what_the_template_says(mock_settings: Settings)
         "Description: d\nParameters: {P: {Type: String, Default: x, NoEcho: true}}\n"
         "Resources: {R: {Type: 'AWS::IAM::Role', Properties: {RoleName: r}}}"
     )
-    found = cfn.validate_template(TemplateBody=text)
-    assert found["Description"] == "d"
-    assert found["Parameters"] == [{"ParameterKey": "P", "DefaultValue": "x", "NoEcho": True}]
-    assert found["Capabilities"] == ["CAPABILITY_NAMED_IAM"]
+    response = cfn.validate_template(TemplateBody=text)
+    assert response["Description"] == "d"
+    assert response["Parameters"] == [{"ParameterKey": "P", "DefaultValue": "x", "NoEcho": True}]
+    assert response["Capabilities"] == ["CAPABILITY_NAMED_IAM"]
 
 
 def test_documents_of_ssm_are_bounded_and_run_nothing(mock_settings: Settings, tmp_path: Path) -> None:

@@ -72,11 +72,11 @@ def test_time_limit_kills_one_that_ignores_sigterm_and_its_detached_child(tmp_pa
         f"trap '' TERM; setsid sleep 100 & echo $! >> {pids}; echo $$ >> {pids}; while true; do sleep 0.1; done"
     )
     started = child(tmp_path, script, timeout_s=0.5)
-    found = wait_for(pids, 2)
+    children = wait_for(pids, 2)
     result = started.wait()
     assert result.timed_out
     assert not result.stopped
-    assert gone(found)
+    assert gone(children)
 
 
 def test_stop_asks_first(tmp_path: Path) -> None:
@@ -110,12 +110,12 @@ thread = threading.Thread(target=start); thread.start(); thread.join()
 time.sleep(100)
 """
     process = subprocess.Popen([sys.executable, "-c", parent], cwd=ROOT)
-    found = wait_for(pids, 2)
+    children = wait_for(pids, 2)
     time.sleep(0.2)
-    assert all(map(_alive, found))
+    assert all(map(_alive, children))
     process.send_signal(signum)
     process.wait(10)
-    assert gone(found)
+    assert gone(children)
 
 
 def test_environment_of_a_job_has_nothing_of_the_parents_settings(tmp_path: Path) -> None:

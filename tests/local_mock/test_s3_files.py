@@ -103,18 +103,18 @@ def test_objects_metadata_and_uploads_survive_restart_and_kill(tmp_path: Path) -
     settings = Settings(port=0, state_dir=str(tmp_path / "state"), s3_root=str(tmp_path / "s3"))
 
     def start() -> tuple[Any, Running]:
-        found = local_server.up(settings)
-        return boto3.client("s3", endpoint_url=found.url), found
+        running = local_server.up(settings)
+        return boto3.client("s3", endpoint_url=running.url), running
 
-    s3, found = start()
+    s3, running = start()
     try:
         s3.create_bucket(Bucket="lives")
         s3.put_object(Bucket="lives", Key="k", Body=b"1", Metadata={"m": "1"}, ContentType="text/x", Tagging="t=1")
         upload = s3.create_multipart_upload(Bucket="lives", Key="multi")["UploadId"]
         target = {"Bucket": "lives", "Key": "multi", "UploadId": upload}
         part = s3.upload_part(**target, PartNumber=1, Body=b"part")["ETag"]
-        os.kill(found.pid, signal.SIGKILL)
-        os.waitpid(found.pid, 0)
+        os.kill(running.pid, signal.SIGKILL)
+        os.waitpid(running.pid, 0)
         (tmp_path / "s3" / "lives" / "meanwhile").write_bytes(b"2")
 
         s3, _ = start()
@@ -175,8 +175,8 @@ def test_data_reads_writes_lists_and_deletes(data: DataAccess) -> None:
     data.write("s3://files-bucket/t/lab=a/x.bin", b"22")
     data.write("s3://files-bucket/t2", b"3")
     assert data.read("s3://files-bucket/t/lab=a/x.bin") == b"22"
-    found = data.list("s3://files-bucket/t")
-    assert [(i.uri, i.key, i.size) for i in found] == [
+    infos = data.list("s3://files-bucket/t")
+    assert [(i.uri, i.key, i.size) for i in infos] == [
         ("s3://files-bucket/t/lab=a/x.bin", "t/lab=a/x.bin", 2),
         ("s3://files-bucket/t2", "t2", 1),
     ]
@@ -222,8 +222,8 @@ def test_data_reads_keys_that_are_no_paths_and_writes_none(
     s3.put_object(Bucket="files-bucket", Key="t/plain", Body=b"22")
     uri = f"s3://files-bucket/{key}"
     try:
-        found = data.list("s3://files-bucket/t")
-        assert [(i.key, i.size) for i in found] == sorted([(key, 1), ("t/plain", 2)])
+        infos = data.list("s3://files-bucket/t")
+        assert [(i.key, i.size) for i in infos] == sorted([(key, 1), ("t/plain", 2)])
         assert data.read(uri) == b"1"
         assert data.local_file(uri).read_bytes() == b"1"
         with pytest.raises(DataError, match="is refused: it must not be absolute"):
@@ -271,10 +271,10 @@ def test_listing_after_restart_does_not_read_the_objects_again(tmp_path: Path) -
     store = Store(tmp_path)
     (tmp_path / "bucket").mkdir()
     (tmp_path / "bucket" / "k").write_bytes(b"1")
-    known = store.head("bucket", "k").row
+    row = store.head("bucket", "k").row
     stat = (tmp_path / "bucket" / "k").stat()
     (tmp_path / "bucket" / "k").write_bytes(b"2")  # same size; put the time back: the index must be believed
     os.utime(tmp_path / "bucket" / "k", ns=(stat.st_atime_ns, stat.st_mtime_ns))
-    assert Store(tmp_path).head("bucket", "k").row == known
+    assert Store(tmp_path).head("bucket", "k").row == row
     os.utime(tmp_path / "bucket" / "k", ns=(stat.st_atime_ns, time.time_ns()))
     assert Store(tmp_path).head("bucket", "k").etag == hashlib.md5(b"2").hexdigest()

@@ -54,9 +54,9 @@ def test_an_object_beside_objects_below_it(s3: Any, bucket: str, folder: Path) -
     assert [o["Key"] for o in s3.list_objects_v2(Bucket=bucket)["Contents"]] == keys
     assert [s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode() for key in keys] == keys
     assert s3.head_object(Bucket=bucket, Key="d/e")["ContentType"] == "text/x"
-    found = s3.list_objects_v2(Bucket=bucket, Delimiter="/")
-    assert [o["Key"] for o in found["Contents"]] == ["d", "f"]
-    assert [p["Prefix"] for p in found["CommonPrefixes"]] == ["d/", "f/"]
+    response = s3.list_objects_v2(Bucket=bucket, Delimiter="/")
+    assert [o["Key"] for o in response["Contents"]] == ["d", "f"]
+    assert [p["Prefix"] for p in response["CommonPrefixes"]] == ["d/", "f/"]
     s3.delete_object(Bucket=bucket, Key="d")
     s3.put_object(Bucket=bucket, Key="d/e", Body=b"again")  # now it can be a plain file, and it is
     assert (folder / "d" / "e").read_bytes() == b"again"
@@ -146,22 +146,22 @@ def test_pages_join_to_the_whole(
         cut = key.find(delimiter, len(prefix)) if delimiter else -1
         entry = key if cut < 0 else key[: cut + len(delimiter)]
         expected += [entry] if entry not in expected else []
-    found: list[str] = []
+    keys: list[str] = []
     content = "Versions" if operation == "list_object_versions" else "Contents"
     for page in s3.get_paginator(operation).paginate(
         Bucket=full, Prefix=prefix, Delimiter=delimiter, PaginationConfig={"PageSize": size}
     ):
         shown = [o["Key"] for o in page.get(content, [])] + [p["Prefix"] for p in page.get("CommonPrefixes", [])]
         assert len(shown) <= size
-        found += sorted(shown)
-    assert found == expected
+        keys += sorted(shown)
+    assert keys == expected
 
 
 def test_start_after_a_prefix_does_not_hide_what_is_below_it(s3: Any, full: str) -> None:
     """Usual way past a folder's marker."""
-    found = s3.list_objects_v2(Bucket=full, Prefix="a/", Delimiter="/", StartAfter="a/")
-    assert [o["Key"] for o in found["Contents"]] == ["a/1", "a/2"]
-    assert [p["Prefix"] for p in found["CommonPrefixes"]] == ["a//", "a/b/"]
+    response = s3.list_objects_v2(Bucket=full, Prefix="a/", Delimiter="/", StartAfter="a/")
+    assert [o["Key"] for o in response["Contents"]] == ["a/1", "a/2"]
+    assert [p["Prefix"] for p in response["CommonPrefixes"]] == ["a//", "a/b/"]
 
 
 @pytest.mark.parametrize("token", ["", "abc", "YWJj", "%%%"])
@@ -178,12 +178,12 @@ def test_uploads_in_pages(s3: Any, bucket: str) -> None:
         pages = list(s3.get_paginator("list_multipart_uploads").paginate(
             Bucket=bucket, PaginationConfig={"PageSize": size}
         ))  # fmt: skip
-        found = [u for page in pages for u in page["Uploads"]]
-        assert [u["Key"] for u in found] == keys
-        assert {u["UploadId"] for u in found} == set(ids)
-    found = s3.list_multipart_uploads(Bucket=bucket, Delimiter="/", Prefix="")
-    assert [u["Key"] for u in found["Uploads"]] == ["a", "a", "c"]
-    assert [p["Prefix"] for p in found["CommonPrefixes"]] == ["b/"]
+        uploads = [u for page in pages for u in page["Uploads"]]
+        assert [u["Key"] for u in uploads] == keys
+        assert {u["UploadId"] for u in uploads} == set(ids)
+    uploads = s3.list_multipart_uploads(Bucket=bucket, Delimiter="/", Prefix="")
+    assert [u["Key"] for u in uploads["Uploads"]] == ["a", "a", "c"]
+    assert [p["Prefix"] for p in uploads["CommonPrefixes"]] == ["b/"]
 
 
 def test_buckets_in_pages(s3: Any) -> None:

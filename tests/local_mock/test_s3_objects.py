@@ -17,9 +17,9 @@ def test_put_makes_a_plain_file_and_etag_is_md5(s3: Any, bucket: str, folder: Pa
     answer = s3.put_object(Bucket=bucket, Key="lab=a b/ü+%/x.txt", Body=b"hello")
     assert (folder / "lab=a b" / "ü+%" / "x.txt").read_bytes() == b"hello"
     assert answer["ETag"] == f'"{hashlib.md5(b"hello").hexdigest()}"'
-    found = s3.get_object(Bucket=bucket, Key="lab=a b/ü+%/x.txt")
-    assert found["Body"].read() == b"hello"
-    assert found["ContentLength"] == 5
+    response = s3.get_object(Bucket=bucket, Key="lab=a b/ü+%/x.txt")
+    assert response["Body"].read() == b"hello"
+    assert response["ContentLength"] == 5
     assert [o["Key"] for o in s3.list_objects_v2(Bucket=bucket)["Contents"]] == ["lab=a b/ü+%/x.txt"]
 
 
@@ -59,10 +59,10 @@ def test_eleven_tags_are_refused(s3: Any, bucket: str) -> None:
 )
 def test_ranges(s3: Any, bucket: str, header: str, expected: bytes, content_range: str) -> None:
     s3.put_object(Bucket=bucket, Key="k", Body=b"0123456789")
-    found = s3.get_object(Bucket=bucket, Key="k", Range=header)
-    assert found["Body"].read() == expected
-    assert found["ContentRange"] == content_range
-    assert found["ResponseMetadata"]["HTTPStatusCode"] == 206
+    response = s3.get_object(Bucket=bucket, Key="k", Range=header)
+    assert response["Body"].read() == expected
+    assert response["ContentRange"] == content_range
+    assert response["ResponseMetadata"]["HTTPStatusCode"] == 206
 
 
 def test_range_beyond_the_end_is_416(s3: Any, bucket: str) -> None:
@@ -146,23 +146,23 @@ def test_pages_join_to_the_whole_list_in_byte_order(s3: Any, bucket: str, versio
     pages = s3.get_paginator(version).paginate(
         Bucket=bucket, PaginationConfig={"PageSize": 2}, **({"Delimiter": delimiter} if delimiter else {})
     )
-    found: list[str] = []
+    joined: list[str] = []
     for shown in pages:
-        found += [o["Key"] for o in shown.get("Contents", [])] + [
+        joined += [o["Key"] for o in shown.get("Contents", [])] + [
             p["Prefix"] for p in shown.get("CommonPrefixes", [])
         ]
     expected = {key.split("/")[0] + "/" if "/" in key else key for key in keys} if delimiter else set(keys)
-    assert sorted(found, key=str.encode) == sorted(expected, key=str.encode)
-    assert len(found) == len(set(found))
+    assert sorted(joined, key=str.encode) == sorted(expected, key=str.encode)
+    assert len(joined) == len(set(joined))
     if not delimiter:
-        assert found == sorted(keys, key=str.encode)
+        assert joined == sorted(keys, key=str.encode)
 
 
 def test_list_by_prefix_and_start_after(s3: Any, bucket: str) -> None:
     for key in ("p/1", "p/2", "p/3", "p2", "q"):
         s3.put_object(Bucket=bucket, Key=key, Body=b"")
-    found = s3.list_objects_v2(Bucket=bucket, Prefix="p/", StartAfter="p/1")
-    assert [o["Key"] for o in found["Contents"]] == ["p/2", "p/3"]
+    response = s3.list_objects_v2(Bucket=bucket, Prefix="p/", StartAfter="p/1")
+    assert [o["Key"] for o in response["Contents"]] == ["p/2", "p/3"]
     assert s3.list_objects_v2(Bucket=bucket, Prefix="p/", MaxKeys=0)["KeyCount"] == 0
     assert [v["Key"] for v in s3.list_object_versions(Bucket=bucket, Prefix="p2")["Versions"]] == ["p2"]
 
@@ -170,11 +170,11 @@ def test_list_by_prefix_and_start_after(s3: Any, bucket: str) -> None:
 def test_delete_objects_reports_each_key(s3: Any, bucket: str) -> None:
     for key in ("a/1", "a/2"):
         s3.put_object(Bucket=bucket, Key=key, Body=b"")
-    found = s3.delete_objects(
+    response = s3.delete_objects(
         Bucket=bucket, Delete={"Objects": [{"Key": k} for k in ("a/1", "a/2", "none", "x" * 1025)]}
     )
-    assert [d["Key"] for d in found["Deleted"]] == ["a/1", "a/2", "none"]
-    assert [(e["Key"], e["Code"]) for e in found["Errors"]] == [("x" * 1025, "KeyTooLongError")]
+    assert [d["Key"] for d in response["Deleted"]] == ["a/1", "a/2", "none"]
+    assert [(e["Key"], e["Code"]) for e in response["Errors"]] == [("x" * 1025, "KeyTooLongError")]
     assert "Contents" not in s3.list_objects_v2(Bucket=bucket)
 
 

@@ -15,7 +15,7 @@ import pytest
 from local_mock.s3.errors import S3Error
 from local_mock.s3.index import Row
 from local_mock.s3.listing import page
-from local_mock.s3.store import Store, Stored
+from local_mock.s3.store import Store, StoredObject
 from local_mock.s3.versions import Versions
 
 
@@ -30,7 +30,7 @@ def store(tmp_path: Path) -> Store:
     return store
 
 
-def put(store: Store, key: str, data: bytes, etag: str | None = None) -> Stored:
+def put(store: Store, key: str, data: bytes, etag: str | None = None) -> StoredObject:
     with store.incoming() as (temporary, file):
         file.write(data)
         headers = {"content-type": "text/x", "x-amz-meta-md5": md5(data)}

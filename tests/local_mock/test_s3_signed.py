@@ -171,8 +171,8 @@ def test_a_form_with_a_signed_policy_uploads(
     answer = requests.post(post["url"], data=post["fields"], files={"file": ("a ü.csv", content)})
     assert answer.status_code == 201
     assert "<Key>in/a ü.csv</Key>" in answer.text
-    found = s3.get_object(Bucket=bucket, Key="in/a ü.csv")
-    assert (found["Body"].read(), found["ContentType"], found["Metadata"]) == (
+    response = s3.get_object(Bucket=bucket, Key="in/a ü.csv")
+    assert (response["Body"].read(), response["ContentType"], response["Metadata"]) == (
         content,
         "text/csv",
         {"lab": "north"},

@@ -20,8 +20,10 @@ def test_acls_are_kept_and_given_back(s3: Any, bucket: str) -> None:
     owner = s3.get_object_acl(Bucket=bucket, Key="k")["Owner"]["ID"]
 
     def grants() -> list[tuple[str, str]]:
-        found = s3.get_object_acl(Bucket=bucket, Key="k")["Grants"]
-        return [(g["Grantee"].get("ID") or g["Grantee"]["URI"].rpartition("/")[2], g["Permission"]) for g in found]
+        response = s3.get_object_acl(Bucket=bucket, Key="k")["Grants"]
+        return [
+            (g["Grantee"].get("ID") or g["Grantee"]["URI"].rpartition("/")[2], g["Permission"]) for g in response
+        ]
 
     assert grants() == [(owner, "FULL_CONTROL")]
     s3.put_object_acl(Bucket=bucket, Key="k", ACL="public-read")
@@ -57,8 +59,8 @@ def test_storage_classes_stand_in_lists_and_are_not_copied(s3: Any, bucket: str)
     assert s3.head_object(Bucket=bucket, Key="k")["StorageClass"] == "STANDARD_IA"
     s3.copy_object(Bucket=bucket, Key="copy", CopySource=f"{bucket}/k")
     s3.copy_object(Bucket=bucket, Key="k", CopySource=f"{bucket}/k", StorageClass="ONEZONE_IA")
-    found = {o["Key"]: o["StorageClass"] for o in s3.list_objects_v2(Bucket=bucket)["Contents"]}
-    assert found == {"copy": "STANDARD", "k": "ONEZONE_IA"}
+    response = {o["Key"]: o["StorageClass"] for o in s3.list_objects_v2(Bucket=bucket)["Contents"]}
+    assert response == {"copy": "STANDARD", "k": "ONEZONE_IA"}
     assert "StorageClass" not in s3.head_object(Bucket=bucket, Key="copy")
     with pytest.raises(ClientError, match="storage class you specified is not valid") as error:
         s3.put_object(Bucket=bucket, Key="k", Body=b"", StorageClass="CHEAP")
@@ -82,8 +84,8 @@ def test_an_archived_object_is_read_after_a_restore(s3: Any, bucket: str) -> Non
 def test_an_object_with_a_customer_key_needs_it(s3: Any, bucket: str) -> None:
     put = s3.put_object(Bucket=bucket, Key="k", Body=b"1", **encrypted(_KEY))
     assert (put["SSECustomerAlgorithm"], "ServerSideEncryption" in put) == ("AES256", False)
-    found = s3.get_object(Bucket=bucket, Key="k", **encrypted(_KEY))
-    assert (found["Body"].read(), found["SSECustomerKeyMD5"]) == (b"1", put["SSECustomerKeyMD5"])
+    response = s3.get_object(Bucket=bucket, Key="k", **encrypted(_KEY))
+    assert (response["Body"].read(), response["SSECustomerKeyMD5"]) == (b"1", put["SSECustomerKeyMD5"])
     for arguments, code in (({}, "InvalidRequest"), (encrypted(_OTHER), "AccessDenied")):
         with pytest.raises(ClientError, match=r"was stored (using a form of|with)") as error:
             s3.get_object(Bucket=bucket, Key="k", **arguments)
@@ -118,24 +120,24 @@ def test_parts_by_number(s3: Any, bucket: str) -> None:
     assert s3.list_parts(**target)["StorageClass"] == "STANDARD_IA"
     s3.complete_multipart_upload(**target, MultipartUpload={"Parts": parts})
     for number, expected in enumerate(bodies, 1):
-        found = s3.get_object(Bucket=bucket, Key="k", PartNumber=number)
-        assert found["Body"].read() == expected
-        assert (found["PartsCount"], found["ResponseMetadata"]["HTTPStatusCode"]) == (3, 206)
+        response = s3.get_object(Bucket=bucket, Key="k", PartNumber=number)
+        assert response["Body"].read() == expected
+        assert (response["PartsCount"], response["ResponseMetadata"]["HTTPStatusCode"]) == (3, 206)
     head = s3.head_object(Bucket=bucket, Key="k", PartNumber=3)
     assert (head["ContentLength"], head["ContentRange"]) == (
         3,
         f"bytes {2 * _SIZE}-{2 * _SIZE + 2}/{2 * _SIZE + 3}",
     )
-    found = s3.get_object_attributes(Bucket=bucket, Key="k", ObjectAttributes=["ObjectParts"])["ObjectParts"]
-    assert (found["TotalPartsCount"], [p["Size"] for p in found["Parts"]]) == (3, [_SIZE, _SIZE, 3])
+    response = s3.get_object_attributes(Bucket=bucket, Key="k", ObjectAttributes=["ObjectParts"])["ObjectParts"]
+    assert (response["TotalPartsCount"], [p["Size"] for p in response["Parts"]]) == (3, [_SIZE, _SIZE, 3])
     with pytest.raises(ClientError, match="partnumber is not satisfiable") as error:
         s3.get_object(Bucket=bucket, Key="k", PartNumber=4)
     assert code_of(error) == ("InvalidPartNumber", 416)
     with pytest.raises(ClientError, match="both Range header and partNumber"):
         s3.get_object(Bucket=bucket, Key="k", PartNumber=1, Range="bytes=0-1")
     s3.put_object(Bucket=bucket, Key="single", Body=b"12")
-    found = s3.get_object(Bucket=bucket, Key="single", PartNumber=1)
-    assert (found["Body"].read(), "PartsCount" in found) == (b"12", False)
+    response = s3.get_object(Bucket=bucket, Key="single", PartNumber=1)
+    assert (response["Body"].read(), "PartsCount" in response) == (b"12", False)
 
 
 @pytest.mark.parametrize(

@@ -22,10 +22,10 @@ from local_mock.s3.checksums import combine_crc, composite
 @pytest.mark.parametrize("algorithm", ["CRC32", "SHA1", "SHA256"])
 def test_checksums_are_compared_and_given_back(s3: Any, bucket: str, algorithm: str) -> None:
     s3.put_object(Bucket=bucket, Key="k", Body=b"data", ChecksumAlgorithm=algorithm)
-    found = s3.get_object(Bucket=bucket, Key="k", ChecksumMode="ENABLED")
-    assert found[f"Checksum{algorithm}"]
-    assert found["Body"].read() == b"data"
-    wrong = {f"Checksum{algorithm}": found[f"Checksum{algorithm}"]}
+    response = s3.get_object(Bucket=bucket, Key="k", ChecksumMode="ENABLED")
+    assert response[f"Checksum{algorithm}"]
+    assert response["Body"].read() == b"data"
+    wrong = {f"Checksum{algorithm}": response[f"Checksum{algorithm}"]}
     with pytest.raises(ClientError, match="did not match") as error:
         s3.put_object(Bucket=bucket, Key="k", Body=b"other", **wrong)
     assert code_of(error) == ("BadDigest", 400)
@@ -53,10 +53,10 @@ def test_aws_chunked_body_with_trailer(mock_settings: Settings, s3: Any, bucket:
                 assert answer.status == status
         except urllib.error.HTTPError as err:
             assert err.code == status  # noqa: PT017
-    found = s3.get_object(Bucket=bucket, Key="chunked")
-    assert found["Body"].read() == b"helloworld"
-    assert found["ChecksumCRC32"] == checksum
-    assert "ContentEncoding" not in found
+    response = s3.get_object(Bucket=bucket, Key="chunked")
+    assert response["Body"].read() == b"helloworld"
+    assert response["ChecksumCRC32"] == checksum
+    assert "ContentEncoding" not in response
 
 
 def test_upload_cut_short_leaves_the_old_object(
@@ -89,9 +89,9 @@ def test_multipart_upload_has_the_etag_and_bytes_of_s3(s3: Any, bucket: str) -> 
     answer = s3.complete_multipart_upload(Bucket=bucket, Key="big", UploadId=upload, MultipartUpload=chosen)
     expected = hashlib.md5(b"".join(hashlib.md5(p).digest() for p in parts)).hexdigest() + "-3"
     assert answer["ETag"] == f'"{expected}"'
-    found = s3.get_object(Bucket=bucket, Key="big")
-    assert found["Body"].read() == b"".join(parts)
-    assert (found["ContentType"], found["Metadata"]) == ("x/y", {"m": "1"})
+    response = s3.get_object(Bucket=bucket, Key="big")
+    assert response["Body"].read() == b"".join(parts)
+    assert (response["ContentType"], response["Metadata"]) == ("x/y", {"m": "1"})
     assert s3.list_objects_v2(Bucket=bucket)["Contents"][0]["ETag"] == f'"{expected}"'
     with pytest.raises(ClientError, match="upload does not exist"):
         s3.list_parts(Bucket=bucket, Key="big", UploadId=upload)
@@ -165,8 +165,8 @@ def test_lists_copies_and_attributes_name_the_checksum(s3: Any, bucket: str, alg
         assert (listed[0]["ChecksumAlgorithm"], listed[0]["ChecksumType"]) == ([algorithm], "FULL_OBJECT")
     copied = s3.copy_object(Bucket=bucket, Key="copy", CopySource=f"{bucket}/k")["CopyObjectResult"]
     assert copied[f"Checksum{algorithm}"] == value
-    found = s3.get_object_attributes(Bucket=bucket, Key="copy", ObjectAttributes=["Checksum"])
-    assert found["Checksum"] == {f"Checksum{algorithm}": value, "ChecksumType": "FULL_OBJECT"}
+    response = s3.get_object_attributes(Bucket=bucket, Key="copy", ObjectAttributes=["Checksum"])
+    assert response["Checksum"] == {f"Checksum{algorithm}": value, "ChecksumType": "FULL_OBJECT"}
     other = s3.copy_object(Bucket=bucket, Key="other", CopySource=f"{bucket}/k", ChecksumAlgorithm="SHA1")
     assert "ChecksumSHA1" in other["CopyObjectResult"]
     assert f"Checksum{algorithm}" not in s3.head_object(Bucket=bucket, Key="other", ChecksumMode="ENABLED")
@@ -174,8 +174,8 @@ def test_lists_copies_and_attributes_name_the_checksum(s3: Any, bucket: str, alg
 
 def test_a_range_that_is_the_whole_object_is_a_range(s3: Any, bucket: str) -> None:
     s3.put_object(Bucket=bucket, Key="k", Body=b"12345")
-    found = s3.get_object(Bucket=bucket, Key="k", Range="bytes=0-4")
-    assert (found["ResponseMetadata"]["HTTPStatusCode"], found["ContentRange"]) == (206, "bytes 0-4/5")
+    response = s3.get_object(Bucket=bucket, Key="k", Range="bytes=0-4")
+    assert (response["ResponseMetadata"]["HTTPStatusCode"], response["ContentRange"]) == (206, "bytes 0-4/5")
 
 
 @pytest.mark.parametrize("kind", ["upload", "copy"])

@@ -31,9 +31,9 @@ def body(s3: Any, bucket: str, key: str, version: str | None = None) -> bytes:
 
 def listed(s3: Any, bucket: str, **arguments: Any) -> list[tuple[str, str, bool, bool]]:
     """(key, version, is it a marker, is it the newest)."""
-    found = s3.list_object_versions(Bucket=bucket, **arguments)
-    shown = [(v["Key"], v["VersionId"], False, v["IsLatest"]) for v in found.get("Versions", [])]
-    return shown + [(v["Key"], v["VersionId"], True, v["IsLatest"]) for v in found.get("DeleteMarkers", [])]
+    response = s3.list_object_versions(Bucket=bucket, **arguments)
+    shown = [(v["Key"], v["VersionId"], False, v["IsLatest"]) for v in response.get("Versions", [])]
+    return shown + [(v["Key"], v["VersionId"], True, v["IsLatest"]) for v in response.get("DeleteMarkers", [])]
 
 
 def test_versions_are_kept_read_and_deleted(s3: Any, kept: str, folder: Path) -> None:
@@ -113,9 +113,9 @@ def test_versions_in_pages(s3: Any, kept: str, size: int) -> None:
         s3.get_paginator("list_object_versions").paginate(Bucket=kept, PaginationConfig={"PageSize": size})
     )
     shown = [v for page in pages for kind in ("Versions", "DeleteMarkers") for v in page.get(kind, [])]
-    found = [(v["Key"], v["VersionId"]) for v in shown]
-    assert sorted(found) == sorted(expected)
-    assert [key for key, _ in found if key != "d/e"] == ["a"] * 3 + ["d"] * 3 + ["z//y"] * 3
+    listed = [(v["Key"], v["VersionId"]) for v in shown]
+    assert sorted(listed) == sorted(expected)
+    assert [key for key, _ in listed if key != "d/e"] == ["a"] * 3 + ["d"] * 3 + ["z//y"] * 3
     assert all(len(p.get("Versions", [])) + len(p.get("DeleteMarkers", [])) <= size for p in pages)
     newest = [v["VersionId"] for v in shown if v["IsLatest"]]
     assert sorted(newest) == sorted(
@@ -153,8 +153,8 @@ def test_copies_tags_and_attributes_of_a_version(s3: Any, kept: str) -> None:
     assert s3.get_object_tagging(Bucket=kept, Key="k", VersionId=first)["TagSet"] == tags["TagSet"]
     assert s3.get_object_tagging(Bucket=kept, Key="k", VersionId=second)["TagSet"] == [{"Key": "t", "Value": "2"}]
     assert s3.get_object_tagging(Bucket=kept, Key="k")["TagSet"] == [{"Key": "t", "Value": "1"}]
-    found = s3.get_object_attributes(Bucket=kept, Key="k", VersionId=second, ObjectAttributes=["ObjectSize"])
-    assert (found["ObjectSize"], found["VersionId"]) == (2, second)
+    response = s3.get_object_attributes(Bucket=kept, Key="k", VersionId=second, ObjectAttributes=["ObjectSize"])
+    assert (response["ObjectSize"], response["VersionId"]) == (2, second)
     upload = s3.create_multipart_upload(Bucket=kept, Key="parts")["UploadId"]
     target = {"Bucket": kept, "Key": "parts", "UploadId": upload}
     part = s3.upload_part_copy(**target, PartNumber=1, CopySource=source | {"VersionId": second})
@@ -205,8 +205,8 @@ def commit(store: Store, data: bytes) -> None:
 
 def etags(store: Store) -> list[str]:
     """Those of all versions, newest first."""
-    found = versions_page(store, "bucket", prefix="", delimiter="", after="", after_version="", limit=9)
-    return [stored.etag for stored, _, _ in found.versions]
+    versions = versions_page(store, "bucket", prefix="", delimiter="", after="", after_version="", limit=9)
+    return [stored.etag for stored, _, _ in versions.versions]
 
 
 def test_versions_survive_a_restart(store: Store) -> None:

@@ -56,9 +56,9 @@ def data(lab: Lab, **source: str) -> list[dict[str, Any]]:
     return [{"ChannelName": "data", "DataSource": {"S3DataSource": s3}}]
 
 
-def answers(lab: Lab, found: dict[str, Any]) -> dict[str, Any]:
-    assert found["TrainingJobStatus"] == "Completed", found
-    files = lab.unpacked(found["ModelArtifacts"]["S3ModelArtifacts"])
+def answers(lab: Lab, job: dict[str, Any]) -> dict[str, Any]:
+    assert job["TrainingJobStatus"] == "Completed", job
+    files = lab.unpacked(job["ModelArtifacts"]["S3ModelArtifacts"])
     return {name: json.loads(text) for name, text in files.items()}
 
 
@@ -88,29 +88,29 @@ def test_the_sdks_torchrun_on_two_instances(lab: Lab, tmp_path: Path) -> None:
             output_data_config=OutputDataConfig(s3_output_path=f"s3://{lab.bucket}/out"),
         ).with_metric_definitions([MetricDefinition(name="loss", regex=r"train_loss=(\S+)")])
         trainer.train(wait=False, logs=False)
-    found = lab.wait(trainer._latest_training_job.training_job_name, 120)
-    answer = answers(lab, found)["answer.json"]
+    job = lab.wait(trainer._latest_training_job.training_job_name, 120)
+    answer = answers(lab, job)["answer.json"]
     assert (answer["total"], answer["world"]) == (3.0, 2)
     assert (answer["SM_HOSTS"], answer["SM_CURRENT_HOST"]) == (["algo-1", "algo-2"], "algo-1")
     assert (answer["SM_HOST_COUNT"], answer["SM_NETWORK_INTERFACE_NAME"]) == ("2", "lo")
-    assert [m["Value"] for m in found["FinalMetricDataList"]] == [3.0]
+    assert [m["Value"] for m in job["FinalMetricDataList"]] == [3.0]
 
 
 def test_every_instance_gets_all_or_its_shard(lab: Lab) -> None:
-    found = answers(lab, lab.wait(lab.start(SHARDS, ResourceConfig=TWO)))
-    assert found["algo-1.json"]["seen"] == found["algo-2.json"]["seen"] == ["a.txt", "deep/b.txt"]
-    assert found["same.json"]["host"] == "algo-1"  # of one name, the first instance's file is kept
+    job = answers(lab, lab.wait(lab.start(SHARDS, ResourceConfig=TWO)))
+    assert job["algo-1.json"]["seen"] == job["algo-2.json"]["seen"] == ["a.txt", "deep/b.txt"]
+    assert job["same.json"]["host"] == "algo-1"  # of one name, the first instance's file is kept
     shards = data(lab, S3DataDistributionType="ShardedByS3Key")
-    found = answers(lab, lab.wait(lab.start(SHARDS, ResourceConfig=TWO, InputDataConfig=shards)))
-    assert [found[f"algo-{n}.json"]["seen"] for n in (1, 2)] == [["a.txt"], ["deep/b.txt"]]
-    assert found["algo-2.json"]["hosts"] == ["algo-1", "algo-2"]
+    job = answers(lab, lab.wait(lab.start(SHARDS, ResourceConfig=TWO, InputDataConfig=shards)))
+    assert [job[f"algo-{n}.json"]["seen"] for n in (1, 2)] == [["a.txt"], ["deep/b.txt"]]
+    assert job["algo-2.json"]["hosts"] == ["algo-1", "algo-2"]
 
 
 def test_one_instances_failure_ends_the_job_with_its_words(lab: Lab) -> None:
-    found = lab.wait(lab.start(SHARDS, ResourceConfig=TWO, Environment={"BAD": "algo-2"}))
-    assert found["TrainingJobStatus"] == "Failed"
-    assert "exit code 4 on algo-2" in found["FailureReason"]
-    assert "words of the bad host" in found["FailureReason"]
+    job = lab.wait(lab.start(SHARDS, ResourceConfig=TWO, Environment={"BAD": "algo-2"}))
+    assert job["TrainingJobStatus"] == "Failed"
+    assert "exit code 4 on algo-2" in job["FailureReason"]
+    assert "words of the bad host" in job["FailureReason"]
 
 
 def test_fast_file_mode_copies_nothing(lab: Lab) -> None:

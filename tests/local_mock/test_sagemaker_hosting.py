@@ -28,8 +28,8 @@ def doubler(studio: Studio) -> str:
 def serving(studio: Studio, doubler: str) -> str:
     name = studio.endpoint(doubler)
     assert studio.sagemaker.describe_endpoint(EndpointName=name)["EndpointStatus"] in ("Creating", "InService")
-    found = studio.settled(name)
-    assert found["EndpointStatus"] == "InService", found
+    endpoint = studio.settled(name)
+    assert endpoint["EndpointStatus"] == "InService", endpoint
     return name
 
 
@@ -80,9 +80,9 @@ def test_an_unknown_endpoint_is_a_validation_error(studio: Studio) -> None:
 
 def test_a_model_that_cannot_be_loaded_fails_with_the_reason(studio: Studio) -> None:
     name = studio.endpoint(studio.model({"code/inference.py": INFERENCE}))
-    found = studio.settled(name)
-    assert found["EndpointStatus"] == "Failed"
-    assert "factor.txt" in found["FailureReason"]
+    endpoint = studio.settled(name)
+    assert endpoint["EndpointStatus"] == "Failed"
+    assert "factor.txt" in endpoint["FailureReason"]
     with pytest.raises(ClientError, match="is not in service: it is Failed"):
         studio.ask(name, b"1")
     studio.sagemaker.delete_endpoint(EndpointName=name)
@@ -98,9 +98,9 @@ def test_a_model_that_cannot_be_loaded_fails_with_the_reason(studio: Studio) -> 
     ],
 )
 def test_an_unusable_archive_fails_with_the_reason(studio: Studio, files: dict[str, str], reason: str) -> None:
-    found = studio.settled(studio.endpoint(studio.model(files)))
-    assert found["EndpointStatus"] == "Failed"
-    assert reason in found["FailureReason"]
+    endpoint = studio.settled(studio.endpoint(studio.model(files)))
+    assert endpoint["EndpointStatus"] == "Failed"
+    assert reason in endpoint["FailureReason"]
 
 
 def test_names_and_data_are_checked(studio: Studio, doubler: str, serving: str) -> None:
@@ -125,9 +125,9 @@ def test_update_takes_over_and_delete_stops_the_process(studio: Studio, doubler:
     assert json.loads(studio.ask(name, b"1")["Body"].read()) == {"value": 3.0}
     broken = studio.model({"code/inference.py": "raise SystemError('broken on import')"})
     studio.sagemaker.update_endpoint(EndpointName=name, EndpointConfigName=broken)
-    found = studio.settled(name)
-    assert found["EndpointStatus"] == "InService"
-    assert "broken on import" in found["FailureReason"]
+    endpoint = studio.settled(name)
+    assert endpoint["EndpointStatus"] == "InService"
+    assert "broken on import" in endpoint["FailureReason"]
     pid = json.loads(studio.ask(name, b"pid")["Body"].read())["value"]
     assert Path(f"/proc/{pid}").exists()
     studio.sagemaker.delete_endpoint(EndpointName=name)
@@ -141,11 +141,11 @@ def test_a_killed_host_is_seen(studio: Studio, doubler: str) -> None:
     studio.settled(name)
     os.kill(json.loads(studio.ask(name, b"pid")["Body"].read())["value"], signal.SIGKILL)
     for _ in range(100):
-        found = studio.sagemaker.describe_endpoint(EndpointName=name)
-        if found["EndpointStatus"] == "Failed":
+        endpoint = studio.sagemaker.describe_endpoint(EndpointName=name)
+        if endpoint["EndpointStatus"] == "Failed":
             break
         time.sleep(0.05)
-    assert "ended with exit code -9" in found["FailureReason"]
+    assert "ended with exit code -9" in endpoint["FailureReason"]
 
 
 def test_transform_writes_one_output_per_object(studio: Studio, doubler: str) -> None:
@@ -162,12 +162,12 @@ def test_a_bad_object_fails_the_job_but_not_the_others(studio: Studio, doubler: 
     for key, body in (("mixed/a.txt", b"bad"), ("mixed/b.txt", b"2")):
         studio.s3.put_object(Bucket=studio.bucket, Key=key, Body=body)
     name = studio.transform(doubler, "mixed/")
-    found = studio.ended(name)
-    assert found["TransformJobStatus"] == "Failed"
-    assert "mixed/a.txt: 500" in found["FailureReason"]
+    job = studio.ended(name)
+    assert job["TransformJobStatus"] == "Failed"
+    assert "mixed/a.txt: 500" in job["FailureReason"]
     assert studio.s3.get_object(Bucket=studio.bucket, Key=f"out/{name}/b.txt.out")["Body"].read() == b"4.0"
-    found = studio.ended(studio.transform(doubler, "nothing-here/"))
-    assert "No objects were found" in found["FailureReason"]
+    job = studio.ended(studio.transform(doubler, "nothing-here/"))
+    assert "No objects were found" in job["FailureReason"]
 
 
 def test_transform_stops_and_refuses(studio: Studio, doubler: str) -> None:
@@ -186,9 +186,9 @@ def test_transform_keeps_awss_limits_and_says_what_is_too_long(studio: Studio, d
     with pytest.raises(ClientError, match=r"MaxPayloadInMB \(60\) times MaxConcurrentTransforms \(2\)"):
         studio.transform(doubler, "slow/", MaxPayloadInMB=60, MaxConcurrentTransforms=2)
     studio.s3.put_object(Bucket=studio.bucket, Key="long/1.txt", Body=b"0" * ((1 << 20) + 1))
-    found = studio.ended(studio.transform(doubler, "long/", MaxPayloadInMB=1))
-    assert "1,048,577 bytes are more than MaxPayloadInMB (1)" in found["FailureReason"]
+    job = studio.ended(studio.transform(doubler, "long/", MaxPayloadInMB=1))
+    assert "1,048,577 bytes are more than MaxPayloadInMB (1)" in job["FailureReason"]
     studio.s3.put_object(Bucket=studio.bucket, Key="slowest/1.txt", Body=b"slow")
     client = {"InvocationsTimeoutInSeconds": 1, "InvocationsMaxRetries": 1}
-    found = studio.ended(studio.transform(doubler, "slowest/", ModelClientConfig=client))
-    assert "no answer in 1 s (InvocationsTimeoutInSeconds)" in found["FailureReason"]
+    job = studio.ended(studio.transform(doubler, "slowest/", ModelClientConfig=client))
+    assert "no answer in 1 s (InvocationsTimeoutInSeconds)" in job["FailureReason"]

@@ -66,8 +66,8 @@ def test_an_asynchronous_endpoint_answers_through_s3(studio: Studio, model: str)
 
 def test_a_serverless_endpoint_keeps_its_limits(studio: Studio, model: str) -> None:
     name = studio.endpoint(studio.config("serverless", model, SERVERLESS))
-    found = studio.settled(name)
-    assert found["ProductionVariants"][0]["CurrentServerlessConfig"] == SERVERLESS["ServerlessConfig"]
+    endpoint = studio.settled(name)
+    assert endpoint["ProductionVariants"][0]["CurrentServerlessConfig"] == SERVERLESS["ServerlessConfig"]
     assert json.loads(studio.ask(name, b"4")["Body"].read()) == {"value": 8.0}
     with pytest.raises(ClientError, match="longer than the 4 MB of a serverless endpoint"):
         studio.ask(name, b"0" * (4 * 2**20 + 1))
@@ -92,8 +92,8 @@ def test_data_capture_keeps_requests_and_answers(studio: Studio, model: str) -> 
         "CaptureContentTypeHeader": {"JsonContentTypes": ["application/json"]},
     }  # fmt: skip
     name = studio.endpoint(studio.config("captured", model, DataCaptureConfig=capture))
-    found = studio.settled(name)["DataCaptureConfig"]
-    assert (found["EnableCapture"], found["CaptureStatus"]) == (True, "Started")
+    endpoint = studio.settled(name)["DataCaptureConfig"]
+    assert (endpoint["EnableCapture"], endpoint["CaptureStatus"]) == (True, "Started")
     for n in range(4):
         studio.ask(name, str(n).encode(), InferenceId=f"n{n}")
     keys = [o["Key"] for o in studio.s3.list_objects_v2(Bucket=studio.bucket, Prefix="captured/")["Contents"]]
@@ -124,8 +124,8 @@ def test_autoscaling_is_kept_as_state(studio: Studio, model: str) -> None:
         TargetTrackingScalingPolicyConfiguration=tracking,
     )
     of = {"ServiceNamespace": "sagemaker", "ResourceId": what["ResourceId"]}
-    found = scaling.describe_scaling_policies(**of)["ScalingPolicies"]
-    assert [p["TargetTrackingScalingPolicyConfiguration"]["TargetValue"] for p in found] == [70.0]
+    policies = scaling.describe_scaling_policies(**of)["ScalingPolicies"]
+    assert [p["TargetTrackingScalingPolicyConfiguration"]["TargetValue"] for p in policies] == [70.0]
     targets = scaling.describe_scalable_targets(ServiceNamespace="sagemaker", ResourceIds=[what["ResourceId"]])[
         "ScalableTargets"
     ]

@@ -67,9 +67,9 @@ def start(lab: Lab, *arguments: str, mode: str = "EndOfJob", source: str = "in/"
 
 def ended(lab: Lab, name: str) -> dict[str, Any]:
     for _ in range(600):
-        found: dict[str, Any] = lab.sagemaker.describe_processing_job(ProcessingJobName=name)
-        if found["ProcessingJobStatus"] in ("Completed", "Failed", "Stopped"):
-            return found
+        job: dict[str, Any] = lab.sagemaker.describe_processing_job(ProcessingJobName=name)
+        if job["ProcessingJobStatus"] in ("Completed", "Failed", "Stopped"):
+            return job
         time.sleep(0.05)
     raise AssertionError(f"{name} has not ended")
 
@@ -82,11 +82,11 @@ def result(lab: Lab, name: str) -> dict[str, Any]:
 
 def test_a_script_reads_inputs_and_its_outputs_are_in_s3(lab: Lab) -> None:
     name = start(lab)
-    found = ended(lab, name)
-    assert found["ProcessingJobStatus"] == "Completed", found
+    job = ended(lab, name)
+    assert job["ProcessingJobStatus"] == "Completed", job
     assert result(lab, name) == {"seen": ["a.txt", "deep/b.txt"], "own": "mine", "argv": ["--n", "3"]}
-    assert found["ExitMessage"] == "on algo-1"
-    assert found["ProcessingStartTime"] <= found["ProcessingEndTime"]
+    assert job["ExitMessage"] == "on algo-1"
+    assert job["ProcessingStartTime"] <= job["ProcessingEndTime"]
     logs = aws.client(lab.settings, "logs")
     group = "/aws/sagemaker/ProcessingJobs"
     stream = logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=name)["logStreams"][0]
@@ -98,13 +98,13 @@ def test_a_script_reads_inputs_and_its_outputs_are_in_s3(lab: Lab) -> None:
 
 def test_a_failure_says_why_and_writes_nothing(lab: Lab) -> None:
     name = start(lab, "--fail")
-    found = ended(lab, name)
-    assert found["ProcessingJobStatus"] == "Failed"
-    assert "exit code 1" in found["FailureReason"]
-    assert "this cannot be processed" in found["FailureReason"]
+    job = ended(lab, name)
+    assert job["ProcessingJobStatus"] == "Failed"
+    assert "exit code 1" in job["FailureReason"]
+    assert "this cannot be processed" in job["FailureReason"]
     assert "Contents" not in lab.s3.list_objects_v2(Bucket=lab.bucket, Prefix=f"processed/{name}/")
-    found = ended(lab, start(lab, source="nothing/"))
-    assert "No objects were found" in found["FailureReason"]
+    job = ended(lab, start(lab, source="nothing/"))
+    assert "No objects were found" in job["FailureReason"]
 
 
 def test_stop_and_time_limit_end_it_and_continuous_output_is_there_before(lab: Lab) -> None:
@@ -118,18 +118,18 @@ def test_stop_and_time_limit_end_it_and_continuous_output_is_there_before(lab: L
     assert ended(lab, name)["ProcessingJobStatus"] == "Stopped"
     with pytest.raises(ClientError, match="in status Stopped"):
         lab.sagemaker.stop_processing_job(ProcessingJobName=name)
-    found = ended(lab, start(lab, "--slow", StoppingCondition={"MaxRuntimeInSeconds": 1}))
-    assert "MaxRuntimeInSeconds" in found["FailureReason"]
+    job = ended(lab, start(lab, "--slow", StoppingCondition={"MaxRuntimeInSeconds": 1}))
+    assert "MaxRuntimeInSeconds" in job["FailureReason"]
 
 
 def test_what_is_not_done_is_refused(lab: Lab) -> None:
-    found = ended(lab, start(lab, AppSpecification={"ImageUri": "none"}))
-    assert "runs no container images" in found["FailureReason"]
+    job = ended(lab, start(lab, AppSpecification={"ImageUri": "none"}))
+    assert "runs no container images" in job["FailureReason"]
     outside = {"S3Uri": f"s3://{lab.bucket}/in/", "LocalPath": "/etc", "S3DataType": "S3Prefix"}
     with pytest.raises(ClientError, match="LocalPath must lie below /opt/ml"):
         start(lab, ProcessingInputs=[{"InputName": "x", "S3Input": outside}])
     leaving = {"S3Uri": f"s3://{lab.bucket}/in/", "LocalPath": "/opt/ml/../../out", "S3DataType": "S3Prefix"}
-    found = ended(lab, start(lab, ProcessingInputs=[{"InputName": "x", "S3Input": leaving}]))
-    assert "would leave /opt/ml" in found["FailureReason"]
+    job = ended(lab, start(lab, ProcessingInputs=[{"InputName": "x", "S3Input": leaving}]))
+    assert "would leave /opt/ml" in job["FailureReason"]
     with pytest.raises(ClientError, match="Could not find processing job"):
         lab.sagemaker.stop_processing_job(ProcessingJobName="nobody")

@@ -72,15 +72,15 @@ def test_the_tuner_of_the_sdk_finds_the_best_job(lab: Lab, tmp_path: Path) -> No
     )
     tuner.tune(wait=False)
     name = tuner.latest_tuning_job.hyper_parameter_tuning_job_name
-    found: dict[str, Any] = {}
+    tuning: dict[str, Any] = {}
     for _ in range(600):
-        found = lab.sagemaker.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)
-        if found["HyperParameterTuningJobStatus"] != "InProgress":
+        tuning = lab.sagemaker.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)
+        if tuning["HyperParameterTuningJobStatus"] != "InProgress":
             break
         time.sleep(0.1)
-    assert found["HyperParameterTuningJobStatus"] == "Completed", found
-    assert found["TrainingJobStatusCounters"]["Completed"] == 3
-    assert tuner.best_training_job() == found["BestTrainingJob"]["TrainingJobName"]
+    assert tuning["HyperParameterTuningJobStatus"] == "Completed", tuning
+    assert tuning["TrainingJobStatusCounters"]["Completed"] == 3
+    assert tuner.best_training_job() == tuning["BestTrainingJob"]["TrainingJobName"]
 
 
 @pytest.mark.long

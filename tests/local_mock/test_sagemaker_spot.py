@@ -75,8 +75,8 @@ def interrupt(lab: Lab, name: str) -> Any:
         return json.loads(answer.read())
 
 
-def steps_of(found: dict[str, Any]) -> list[str]:
-    return [t["Status"] for t in found["SecondaryStatusTransitions"]]
+def steps_of(job: dict[str, Any]) -> list[str]:
+    return [t["Status"] for t in job["SecondaryStatusTransitions"]]
 
 
 RESUMED = [
@@ -89,22 +89,22 @@ def test_a_killed_spot_job_resumes_from_its_checkpoint(lab: Lab) -> None:
     name = lab.start(COUNTER, **spot(lab, "killed"))
     at = saved(lab, "killed")
     os.kill(at["pid"], signal.SIGKILL)
-    found = lab.wait(name)
-    assert (found["TrainingJobStatus"], steps_of(found)) == ("Completed", RESUMED), found
-    answer = json.loads(lab.unpacked(found["ModelArtifacts"]["S3ModelArtifacts"])["answer.json"])
+    job = lab.wait(name)
+    assert (job["TrainingJobStatus"], steps_of(job)) == ("Completed", RESUMED), job
+    answer = json.loads(lab.unpacked(job["ModelArtifacts"]["S3ModelArtifacts"])["answer.json"])
     assert answer["step"] == 40
     assert answer["starts"][0] == 0
     assert at["step"] <= answer["starts"][1] < 40  # nothing that was saved is done again
-    assert 2 <= found["BillableTimeInSeconds"] <= 30
+    assert 2 <= job["BillableTimeInSeconds"] <= 30
 
 
 def test_an_interruption_lets_it_save_first(lab: Lab) -> None:
     name = lab.start(COUNTER, **spot(lab, "told"))
     saved(lab, "told")
     assert interrupt(lab, name) == {"interrupted": name}
-    found = lab.wait(name)
-    assert (found["TrainingJobStatus"], steps_of(found)) == ("Completed", RESUMED), found
-    answer = json.loads(lab.unpacked(found["ModelArtifacts"]["S3ModelArtifacts"])["answer.json"])
+    job = lab.wait(name)
+    assert (job["TrainingJobStatus"], steps_of(job)) == ("Completed", RESUMED), job
+    answer = json.loads(lab.unpacked(job["ModelArtifacts"]["S3ModelArtifacts"])["answer.json"])
     assert (answer["told"], len(answer["starts"]), answer["step"]) == (1, 2, 40)
 
 
@@ -115,9 +115,9 @@ def test_a_killed_job_that_is_not_spot_fails(lab: Lab) -> None:
     with pytest.raises(urllib.error.HTTPError, match="409"):
         interrupt(lab, name)
     os.kill(at["pid"], signal.SIGKILL)
-    found = lab.wait(name)
-    assert found["TrainingJobStatus"] == "Failed"
-    assert "exit code -9" in found["FailureReason"]
+    job = lab.wait(name)
+    assert job["TrainingJobStatus"] == "Failed"
+    assert "exit code -9" in job["FailureReason"]
     again = lab.wait(lab.start(COUNTER, CheckpointConfig=checkpoints))  # a new job goes on by hand
     answer = json.loads(lab.unpacked(again["ModelArtifacts"]["S3ModelArtifacts"])["answer.json"])
     assert answer["starts"][1] >= at["step"]

@@ -49,12 +49,12 @@ def lab(mock_settings: Settings) -> Lab:
 
 def test_runs_the_entry_point_under_the_container_contract(lab: Lab) -> None:
     name = lab.start(TRAIN)
-    found = lab.wait(name)
-    assert (found["TrainingJobStatus"], found["SecondaryStatus"]) == ("Completed", "Completed"), found
-    steps = [t["Status"] for t in found["SecondaryStatusTransitions"]]
+    job = lab.wait(name)
+    assert (job["TrainingJobStatus"], job["SecondaryStatus"]) == ("Completed", "Completed"), job
+    steps = [t["Status"] for t in job["SecondaryStatusTransitions"]]
     assert steps == ["Starting", "Downloading", "Training", "Uploading", "Completed"]
-    assert {m["MetricName"]: m["Value"] for m in found["FinalMetricDataList"]} == {"loss": 0.25}
-    uri = found["ModelArtifacts"]["S3ModelArtifacts"]
+    assert {m["MetricName"]: m["Value"] for m in job["FinalMetricDataList"]} == {"loss": 0.25}
+    uri = job["ModelArtifacts"]["S3ModelArtifacts"]
     assert uri == f"s3://{lab.bucket}/out/{name}/output/model.tar.gz"
     answer = json.loads(lab.unpacked(uri)["answer.json"])
     assert answer["hps"] == {"rate": 0.5, "name": "walk"}
@@ -64,7 +64,7 @@ def test_runs_the_entry_point_under_the_container_contract(lab: Lab) -> None:
     assert not answer["settings"]
     assert answer["config"]["rate"] == "0.5"
     assert lab.unpacked(uri.replace("model.tar", "output.tar")) == {"report.txt": b"fine"}
-    assert found["Environment"] == {"OWN": "/opt/ml/own"}
+    assert job["Environment"] == {"OWN": "/opt/ml/own"}
     listed = lab.sagemaker.list_training_jobs(NameContains=name)["TrainingJobSummaries"]
     assert [j["TrainingJobStatus"] for j in listed] == ["Completed"]
 
@@ -87,18 +87,18 @@ def test_a_container_entry_point_sees_its_own_opt_ml(lab: Lab) -> None:
         "TrainingImage": "none", "TrainingInputMode": "File",
         "ContainerEntrypoint": ["/bin/bash"], "ContainerArguments": ["-c", RUNTIME],
     }  # fmt: skip
-    found = lab.wait(lab.start(None, AlgorithmSpecification=algorithm))
-    assert found["TrainingJobStatus"] == "Completed", found
-    assert lab.unpacked(found["ModelArtifacts"]["S3ModelArtifacts"]) == {"where.txt": b"up\n"}
+    job = lab.wait(lab.start(None, AlgorithmSpecification=algorithm))
+    assert job["TrainingJobStatus"] == "Completed", job
+    assert lab.unpacked(job["ModelArtifacts"]["S3ModelArtifacts"]) == {"where.txt": b"up\n"}
 
 
 def test_failure_reason_holds_exit_code_failure_file_and_last_lines(lab: Lab) -> None:
-    found = lab.wait(lab.start(FAIL))
-    assert found["TrainingJobStatus"] == "Failed"
-    assert "ModelArtifacts" not in found
+    job = lab.wait(lab.start(FAIL))
+    assert job["TrainingJobStatus"] == "Failed"
+    assert "ModelArtifacts" not in job
     for part in ("AlgorithmError: exit code 3", "the data were of the wrong kind", "last words of the script"):
-        assert part in found["FailureReason"]
-    assert len(found["FailureReason"]) <= 1024
+        assert part in job["FailureReason"]
+    assert len(job["FailureReason"]) <= 1024
 
 
 def test_stop_uploads_what_was_saved(lab: Lab) -> None:
@@ -106,16 +106,16 @@ def test_stop_uploads_what_was_saved(lab: Lab) -> None:
     lab.until(name, "Training")
     time.sleep(0.3)  # the script installs its handler
     lab.sagemaker.stop_training_job(TrainingJobName=name)
-    found = lab.wait(name)
-    assert (found["TrainingJobStatus"], found["SecondaryStatus"]) == ("Stopped", "Stopped")
-    assert lab.unpacked(found["ModelArtifacts"]["S3ModelArtifacts"]) == {"partial.txt": b"half"}
+    job = lab.wait(name)
+    assert (job["TrainingJobStatus"], job["SecondaryStatus"]) == ("Stopped", "Stopped")
+    assert lab.unpacked(job["ModelArtifacts"]["S3ModelArtifacts"]) == {"partial.txt": b"half"}
     with pytest.raises(ClientError, match="in status Stopped"):
         lab.sagemaker.stop_training_job(TrainingJobName=name)
 
 
 def test_max_runtime_ends_it(lab: Lab) -> None:
-    found = lab.wait(lab.start(SLOW, StoppingCondition={"MaxRuntimeInSeconds": 1}))
-    assert (found["TrainingJobStatus"], found["SecondaryStatus"]) == ("Stopped", "MaxRuntimeExceeded")
+    job = lab.wait(lab.start(SLOW, StoppingCondition={"MaxRuntimeInSeconds": 1}))
+    assert (job["TrainingJobStatus"], job["SecondaryStatus"]) == ("Stopped", "MaxRuntimeExceeded")
 
 
 def test_a_manifest_brings_the_keys_it_names(lab: Lab) -> None:
@@ -123,18 +123,18 @@ def test_a_manifest_brings_the_keys_it_names(lab: Lab) -> None:
     lab.s3.put_object(Bucket=lab.bucket, Key="m.json", Body=json.dumps(manifest).encode())
     channel = [{"ChannelName": "data", "DataSource": {"S3DataSource": {
         "S3DataType": "ManifestFile", "S3Uri": f"s3://{lab.bucket}/m.json"}}}]  # fmt: skip
-    found = lab.wait(lab.start(TRAIN, InputDataConfig=channel))
-    answer = json.loads(lab.unpacked(found["ModelArtifacts"]["S3ModelArtifacts"])["answer.json"])
+    job = lab.wait(lab.start(TRAIN, InputDataConfig=channel))
+    answer = json.loads(lab.unpacked(job["ModelArtifacts"]["S3ModelArtifacts"])["answer.json"])
     assert answer["seen"] == {"data": ["deep/b.txt"]}
 
 
 def test_an_empty_channel_fails_with_its_name(lab: Lab) -> None:
     channel = [{"ChannelName": "data", "DataSource": {"S3DataSource": {
         "S3DataType": "S3Prefix", "S3Uri": f"s3://{lab.bucket}/nothing/"}}}]  # fmt: skip
-    found = lab.wait(lab.start(TRAIN, InputDataConfig=channel))
-    assert found["TrainingJobStatus"] == "Failed"
-    assert "No objects were found" in found["FailureReason"]
-    assert "channel 'data'" in found["FailureReason"]
+    job = lab.wait(lab.start(TRAIN, InputDataConfig=channel))
+    assert job["TrainingJobStatus"] == "Failed"
+    assert "No objects were found" in job["FailureReason"]
+    assert "channel 'data'" in job["FailureReason"]
 
 
 def test_an_archive_that_would_leave_its_folder_is_refused(lab: Lab) -> None:
@@ -143,8 +143,8 @@ def test_an_archive_that_would_leave_its_folder_is_refused(lab: Lab) -> None:
     lab.s3.put_object(Bucket=lab.bucket, Key="code/evil.tar.gz", Body=evil)
     request["HyperParameters"]["sagemaker_submit_directory"] = f'"s3://{lab.bucket}/code/evil.tar.gz"'
     lab.sagemaker.create_training_job(**request)
-    found = lab.wait(request["TrainingJobName"])
-    assert "would leave the folder" in found["FailureReason"]
+    job = lab.wait(request["TrainingJobName"])
+    assert "would leave the folder" in job["FailureReason"]
 
 
 def test_names_are_unique_and_plain(lab: Lab) -> None:
@@ -160,8 +160,8 @@ def test_names_are_unique_and_plain(lab: Lab) -> None:
 def test_what_is_not_done_is_refused(lab: Lab) -> None:
     with pytest.raises(ClientError, match=r"InstanceCount must be 1\.\.8, but got 9"):
         lab.start(TRAIN, ResourceConfig={"InstanceType": "ml.m5.large", "InstanceCount": 9, "VolumeSizeInGB": 1})
-    found = lab.wait(lab.start(None))
-    assert "runs no container images" in found["FailureReason"]
+    job = lab.wait(lab.start(None))
+    assert "runs no container images" in job["FailureReason"]
     with pytest.raises(ClientError, match="Could not find training job"):
         lab.sagemaker.stop_training_job(TrainingJobName="nobody")
 

@@ -62,18 +62,20 @@ def tune(lab: Lab, ranges: dict[str, Any], jobs: int | None, parallel: int = 2, 
 
 def ended(lab: Lab, name: str) -> dict[str, Any]:
     for _ in range(1200):
-        found: dict[str, Any] = lab.sagemaker.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)
-        if found["HyperParameterTuningJobStatus"] in ("Completed", "Failed", "Stopped"):
-            return found
+        tuning: dict[str, Any] = lab.sagemaker.describe_hyper_parameter_tuning_job(
+            HyperParameterTuningJobName=name
+        )
+        if tuning["HyperParameterTuningJobStatus"] in ("Completed", "Failed", "Stopped"):
+            return tuning
         time.sleep(0.05)
     raise AssertionError(f"{name} has not ended")
 
 
 def trials(lab: Lab, name: str, **more: Any) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = lab.sagemaker.list_training_jobs_for_hyper_parameter_tuning_job(
+    summaries: list[dict[str, Any]] = lab.sagemaker.list_training_jobs_for_hyper_parameter_tuning_job(
         HyperParameterTuningJobName=name, **more
     )["TrainingJobSummaries"]
-    return found
+    return summaries
 
 
 def value(trial: dict[str, Any]) -> float:
@@ -82,15 +84,15 @@ def value(trial: dict[str, Any]) -> float:
 
 def test_random_search_runs_jobs_side_by_side_and_names_the_best(lab: Lab) -> None:
     name = tune(lab, RATE, 4, parallel=2, static={"epochs": "20"})
-    found = ended(lab, name)
-    assert found["HyperParameterTuningJobStatus"] == "Completed", found
-    assert found["TrainingJobStatusCounters"]["Completed"] == 4
-    assert found["ObjectiveStatusCounters"] == {"Succeeded": 4, "Pending": 0, "Failed": 0}
+    tuning = ended(lab, name)
+    assert tuning["HyperParameterTuningJobStatus"] == "Completed", tuning
+    assert tuning["TrainingJobStatusCounters"]["Completed"] == 4
+    assert tuning["ObjectiveStatusCounters"] == {"Succeeded": 4, "Pending": 0, "Failed": 0}
     by_value = trials(lab, name, SortBy="FinalObjectiveMetricValue", SortOrder="Ascending")
-    assert found["BestTrainingJob"]["TrainingJobName"] == by_value[0]["TrainingJobName"]
+    assert tuning["BestTrainingJob"]["TrainingJobName"] == by_value[0]["TrainingJobName"]
     assert value(by_value[0]) == min(value(t) for t in by_value)
     job = lab.sagemaker.describe_training_job(TrainingJobName=by_value[0]["TrainingJobName"])
-    assert job["TuningJobArn"] == found["HyperParameterTuningJobArn"]
+    assert job["TuningJobArn"] == tuning["HyperParameterTuningJobArn"]
     assert job["HyperParameters"]["rate"] == by_value[0]["TunedHyperParameters"]["rate"]
     started = sorted(trials(lab, name), key=lambda t: t["CreationTime"])
     assert started[1]["CreationTime"] < started[0]["TrainingEndTime"]  # two at once …
@@ -103,14 +105,14 @@ def test_grid_tries_every_combination_once_and_failures_are_counted(lab: Lab) ->
     ranges = {"CategoricalParameterRanges": [
         {"Name": "kind", "Values": ["good", "fail"]}, {"Name": "depth", "Values": ["1", "2"]}]}  # fmt: skip
     name = tune(lab, ranges, None, Strategy="Grid")
-    found = ended(lab, name)
+    job = ended(lab, name)
     points = sorted(tuple(t["TunedHyperParameters"].values()) for t in trials(lab, name))
     assert points == [("fail", "1"), ("fail", "2"), ("good", "1"), ("good", "2")]
-    assert found["TrainingJobStatusCounters"]["NonRetryableError"] == 2
+    assert job["TrainingJobStatusCounters"]["NonRetryableError"] == 2
     assert len(trials(lab, name, StatusEquals="Failed")) == 2
-    found = ended(lab, tune(lab, kinds("fail"), None, Strategy="Grid"))
-    assert found["HyperParameterTuningJobStatus"] == "Failed"
-    assert "this kind cannot work" in found["FailureReason"]
+    job = ended(lab, tune(lab, kinds("fail"), None, Strategy="Grid"))
+    assert job["HyperParameterTuningJobStatus"] == "Failed"
+    assert "this kind cannot work" in job["FailureReason"]
 
 
 def test_the_median_rule_stops_what_is_hopeless(lab: Lab) -> None:
@@ -118,12 +120,12 @@ def test_the_median_rule_stops_what_is_hopeless(lab: Lab) -> None:
         lab, kinds("good", "bad"), None, parallel=1, Strategy="Grid", TrainingJobEarlyStoppingType="Auto",
         static={"epochs": "60"},
     )  # fmt: skip
-    found = ended(lab, name)
+    job = ended(lab, name)
     good, bad = trials(lab, name)
-    assert found["HyperParameterTuningJobStatus"] == "Completed", found
+    assert job["HyperParameterTuningJobStatus"] == "Completed", job
     assert (good["TrainingJobStatus"], bad["TrainingJobStatus"]) == ("Completed", "Stopped")
     assert (bad["TrainingEndTime"] - bad["TrainingStartTime"]).total_seconds() < 10  # 12 s of sleep alone
-    assert found["BestTrainingJob"]["TunedHyperParameters"] == {"kind": "good"}
+    assert job["BestTrainingJob"]["TunedHyperParameters"] == {"kind": "good"}
 
 
 def test_stop_ends_the_training_jobs(lab: Lab) -> None:
@@ -164,7 +166,7 @@ def best_of(strategy: str, seed: int, points: int = 16) -> float:
         point = search.next(done, [])
         assert point is not None
         done.append((point, bowl(point)))
-    return min(found for _, found in done)
+    return min(objective for _, objective in done)
 
 
 @pytest.mark.slow
@@ -186,8 +188,8 @@ def test_jobs_that_run_side_by_side_are_not_the_same() -> None:
 
 
 def test_ranges_are_read_with_their_scaling() -> None:
-    found = parameters({**RATE, "IntegerParameterRanges": [{"Name": "n", "MinValue": "1", "MaxValue": "64"}]})
-    rate, n = found
+    axes = parameters({**RATE, "IntegerParameterRanges": [{"Name": "n", "MinValue": "1", "MaxValue": "64"}]})
+    rate, n = axes
     assert rate.log
     assert not n.log
     assert float(rate.at(0.5)) == pytest.approx(0.01)

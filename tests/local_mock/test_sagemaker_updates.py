@@ -53,7 +53,7 @@ class Load:
 
 @contextmanager
 def load(studio: Studio, name: str, clients: int = 6) -> Iterator[Load]:
-    found, done, began = Load(), threading.Event(), time.monotonic()
+    observed, done, began = Load(), threading.Event(), time.monotonic()
 
     def ask() -> None:
         while not done.is_set():
@@ -61,13 +61,13 @@ def load(studio: Studio, name: str, clients: int = 6) -> Iterator[Load]:
                 value = json.loads(studio.ask(name, b"1")["Body"].read())["value"]
             except ClientError as err:
                 value = str(err)
-            found.answers.append((time.monotonic() - began, value))
+            observed.answers.append((time.monotonic() - began, value))
 
     threads = [threading.Thread(target=ask) for _ in range(clients)]
     for thread in threads:
         thread.start()
     try:
-        yield found
+        yield observed
     finally:
         done.set()
         for thread in threads:
@@ -81,9 +81,9 @@ def test_an_update_fails_no_request(studio: Studio) -> None:
     with load(studio, name) as seen:
         time.sleep(0.5)
         studio.sagemaker.update_endpoint(EndpointName=name, EndpointConfigName=new)
-        found = studio.settled(name)
+        endpoint = studio.settled(name)
         time.sleep(0.5)
-    assert found["EndpointConfigName"] == new
+    assert endpoint["EndpointConfigName"] == new
     assert set(seen.values()) == {2.0, 3.0}
     assert seen.values()[3.0] > 10
     studio.sagemaker.delete_endpoint(EndpointName=name)
@@ -126,11 +126,11 @@ def test_an_alarm_rolls_back(studio: Studio) -> None:
         while 3.0 not in seen.values():
             time.sleep(0.05)
         cloudwatch.set_alarm_state(AlarmName="errors", StateValue="ALARM", StateReason="test")
-        found = studio.settled(name)
+        endpoint = studio.settled(name)
         settled_at = len(seen.answers)
         time.sleep(0.5)
-    assert (found["EndpointStatus"], found["EndpointConfigName"]) == ("InService", old)
-    assert "alarm errors is in state ALARM" in found["FailureReason"]
+    assert (endpoint["EndpointStatus"], endpoint["EndpointConfigName"]) == ("InService", old)
+    assert "alarm errors is in state ALARM" in endpoint["FailureReason"]
     assert set(seen.values()) == {2.0, 3.0}
     assert {value for _, value in seen.answers[settled_at + 12 :]} == {2.0}
     studio.sagemaker.delete_endpoint(EndpointName=name)
@@ -143,12 +143,12 @@ def test_a_canary_that_dies_is_taken_back(studio: Studio) -> None:
     new = studio.factor("3")
     studio.sagemaker.update_endpoint(EndpointName=name, EndpointConfigName=new, DeploymentConfig=canary(50, 30))
     for _ in range(400):
-        found = json.loads(studio.ask(name, b"pid")["Body"].read())["value"]
-        if found != pid:
+        canary_pid = json.loads(studio.ask(name, b"pid")["Body"].read())["value"]
+        if canary_pid != pid:
             break
         time.sleep(0.02)
-    assert found != pid
-    os.kill(found, signal.SIGKILL)
+    assert canary_pid != pid
+    os.kill(canary_pid, signal.SIGKILL)
     assert "Rolled back" in studio.settled(name)["FailureReason"]
     assert json.loads(studio.ask(name, b"1")["Body"].read()) == {"value": 2.0}
     studio.sagemaker.delete_endpoint(EndpointName=name)

@@ -137,8 +137,8 @@ def test_kill_9_while_clients_write_loses_no_acknowledged_object(tmp_path: Path)
         s3 = make(again, "s3")
         assert len(acknowledged) > CLIENTS
         for key, body in acknowledged.items():
-            found = s3.get_object(Bucket="kept", Key=key)
-            assert (found["Body"].read(), found["Metadata"]) == (body, {"n": key[:-4].rpartition("/")[2]})
+            response = s3.get_object(Bucket="kept", Key=key)
+            assert (response["Body"].read(), response["Metadata"]) == (body, {"n": key[:-4].rpartition("/")[2]})
         pages = s3.get_paginator("list_objects_v2").paginate(Bucket="kept")
         listed = {item["Key"] for page in pages for item in page["Contents"]}
         assert acknowledged.keys() <= listed

@@ -161,7 +161,7 @@ def plain(value: Any) -> Any:
     return re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "<uuid>", value) if isinstance(value, str) else value
 
 
-def answers(url: str, found: list[Any]) -> None:
+def answers(url: str, responses: list[Any]) -> None:
     """The answer to each call, an error as (code, HTTP status)."""
     # Aliases of a region are listed whole, and other tests make keys in the usual one.
     regions = {"kms": "eu-north-1"}
@@ -171,9 +171,9 @@ def answers(url: str, found: list[Any]) -> None:
     }
     for service, operation, parameters in CALLS:
         try:
-            found.append(plain(getattr(clients[service], operation)(**parameters)))
+            responses.append(plain(getattr(clients[service], operation)(**parameters)))
         except ClientError as err:
-            found.append((err.response["Error"]["Code"], err.response["ResponseMetadata"]["HTTPStatusCode"]))
+            responses.append((err.response["Error"]["Code"], err.response["ResponseMetadata"]["HTTPStatusCode"]))
 
 
 @pytest.fixture(scope="module")
@@ -191,13 +191,13 @@ def both(stock: str, mock_settings: Settings) -> list[tuple[Any, Any]]:
     return list(zip(theirs, ours, strict=True))
 
 
-def holds(expected: Any, found: Any) -> bool:
-    """Whether `found` says all that `expected` says; it may say more (as AWS does)."""
-    if isinstance(expected, dict) and isinstance(found, dict):
-        return all(key in found and holds(value, found[key]) for key, value in expected.items())
-    if isinstance(expected, list) and isinstance(found, list):
-        return len(expected) == len(found) and all(map(holds, expected, found))
-    return bool(expected == found)
+def holds(expected: Any, actual: Any) -> bool:
+    """Whether `actual` says all that `expected` says; it may say more (as AWS does)."""
+    if isinstance(expected, dict) and isinstance(actual, dict):
+        return all(key in actual and holds(value, actual[key]) for key, value in expected.items())
+    if isinstance(expected, list) and isinstance(actual, list):
+        return len(expected) == len(actual) and all(map(holds, expected, actual))
+    return bool(expected == actual)
 
 
 @pytest.mark.parametrize("number", range(len(CALLS)), ids=[f"{n}-{s}-{o}" for n, (s, o, _) in enumerate(CALLS)])

@@ -68,10 +68,10 @@ def test_a_pair_gets_in_company_what_it_gets_alone(tracks: PoseTracks, model: Ne
 
 
 def test_where_no_window_reaches_there_is_nothing(tracks: PoseTracks, model: NetworkModel) -> None:
-    found = probabilities(model, tracks, 1, {(1, 2): ["chase"]}, [64, 80])[1, 2][:, 0]
-    assert np.isfinite(found[64:112]).all()
-    assert np.isnan(found[:64]).all()
-    assert np.isnan(found[112:]).all()
+    values = probabilities(model, tracks, 1, {(1, 2): ["chase"]}, [64, 80])[1, 2][:, 0]
+    assert np.isfinite(values[64:112]).all()
+    assert np.isnan(values[:64]).all()
+    assert np.isnan(values[112:]).all()
 
 
 def test_a_clip_shorter_than_a_window_is_covered(tracks: PoseTracks, model: NetworkModel) -> None:

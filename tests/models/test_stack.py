@@ -71,8 +71,8 @@ def stack(videos: list[LabelledVideo], bases: list[list[PairScores]]) -> Stackin
 
 def precision(pairs: list[PairScores], videos: list[LabelledVideo]) -> float:
     labeled = {v.tracks.video_id: set(LABELED) for v in videos}
-    found = judge(pairs, [e for v in videos for e in v.events], labeled)
-    return float(np.mean([x.average_precision for x in found.values()]))
+    measures = judge(pairs, [e for v in videos for e in v.events], labeled)
+    return float(np.mean([x.average_precision for x in measures.values()]))
 
 
 def halves(videos: list[LabelledVideo]) -> list[list[Span]]:
@@ -94,14 +94,14 @@ def test_where_nothing_can_be_told_it_is_the_mean_of_log_odds(
 ) -> None:
     """A single video does not show whether a correction holds for others."""
     tracks = videos[3].tracks
-    mean = average([[p for p in said if p.video_id == 4] for said in bases], "logit")
-    said = fit(videos[:1], bases, SMALL).predict(tracks, bases)
-    assert {p.actions for p in said} == {("chase",), ("rest",)}
-    for mine in said:
-        (plain,) = (p for p in mean if p.target_id == mine.target_id)
-        np.testing.assert_allclose(mine.probabilities_TA, plain.probabilities_TA, atol=1e-5)
+    mean = average([[p for p in scores if p.video_id == 4] for scores in bases], "logit")
+    scores = fit(videos[:1], bases, SMALL).predict(tracks, bases)
+    assert {p.actions for p in scores} == {("chase",), ("rest",)}
+    for pair in scores:
+        (plain,) = (p for p in mean if p.target_id == pair.target_id)
+        np.testing.assert_allclose(pair.probabilities_TA, plain.probabilities_TA, atol=1e-5)
     corrected = fit(videos[:3], bases, SMALL).predict(tracks, bases)
-    assert np.abs(corrected[0].probabilities_TA - said[0].probabilities_TA).max() > 0.1
+    assert np.abs(corrected[0].probabilities_TA - scores[0].probabilities_TA).max() > 0.1
 
 
 @pytest.mark.slow
@@ -128,8 +128,8 @@ def test_a_base_that_says_little_of_a_frame_is_borne(
 ) -> None:
     tracks = videos[3].tracks
     short = [replace(p, first_frame=200, probabilities_TA=p.probabilities_TA[200:400]) for p in bases[0]]
-    for said in stack.predict(tracks, [short, bases[1]]):
-        assert np.isfinite(said.probabilities_TA).all()
+    for pair in stack.predict(tracks, [short, bases[1]]):
+        assert np.isfinite(pair.probabilities_TA).all()
     only_chase = [p for p in bases[0] if p.actions == ("chase",)]
     assert {p.actions for p in stack.predict(tracks, [only_chase, bases[1]])} == {("chase",), ("rest",)}
 

@@ -17,28 +17,28 @@ CLEAN = ".venv/bin/jupyter nbconvert --clear-output --inplace"
 
 def problems(notebook: Any) -> list[str]:
     """What keeps a notebook from being kept in git, and what to do about it."""
-    found = []
+    mistakes = []
     ids = [cell.get("id", "") for cell in notebook.cells]
-    found += [f"id {name} twice" for name in sorted(set(ids)) if ids.count(name) > 1]
+    mistakes += [f"id {name} twice" for name in sorted(set(ids)) if ids.count(name) > 1]
     # Jupyter's own ids are eight hexadecimal digits: a name says what the cell is, and an error names it.
-    found += [f"cell {name}: give it a name" for name in ids if not re.fullmatch(r"[a-z]{3,}(-[a-z]+)*", name)]
+    mistakes += [f"cell {name}: give it a name" for name in ids if not re.fullmatch(r"[a-z]{3,}(-[a-z]+)*", name)]
     for cell in notebook.cells:
         if cell.metadata:
-            found.append(f"cell {cell.id}: metadata {dict(cell.metadata)}")
+            mistakes.append(f"cell {cell.id}: metadata {dict(cell.metadata)}")
         if cell.cell_type != "code":
             continue
         if cell.outputs or cell.execution_count is not None:
-            found.append(f"cell {cell.id}: has been executed; {CLEAN}")
+            mistakes.append(f"cell {cell.id}: has been executed; {CLEAN}")
         try:
             compile(cell.source, cell.id, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
         except SyntaxError as err:
-            found.append(f"cell {cell.id}: {err.msg}")
+            mistakes.append(f"cell {cell.id}: {err.msg}")
     try:
         nbformat.validate(notebook)  # last: it mends ids
     except nbformat.ValidationError as err:
-        found.append(f"not valid: {err.message}")
+        mistakes.append(f"not valid: {err.message}")
     extra = set(notebook.metadata) - {"kernelspec", "language_info"}
-    return found + [f"metadata {name}" for name in sorted(extra)]
+    return mistakes + [f"metadata {name}" for name in sorted(extra)]
 
 
 @pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
@@ -52,7 +52,7 @@ def test_a_notebook_is_clean_and_compiles(path: Path):
 
 
 @pytest.mark.parametrize(
-    ("spoil", "said"),
+    ("spoil", "message"),
     [
         (lambda cell: cell.update(execution_count=3), "cell setup: has been executed"),
         (
@@ -66,10 +66,10 @@ def test_a_notebook_is_clean_and_compiles(path: Path):
         (lambda cell: cell.update(outputs="none"), "not valid"),
     ],
 )
-def test_a_spoilt_notebook_is_seen(spoil: Any, said: str):
+def test_a_spoilt_notebook_is_seen(spoil: Any, message: str):
     notebook = copy.deepcopy(nbformat.read(FOLDER / "eda.ipynb", as_version=4))
     spoil(next(cell for cell in notebook.cells if cell.id == "setup"))
-    assert said in " ".join(problems(notebook))
+    assert message in " ".join(problems(notebook))
 
 
 def test_every_section_asks_draws_and_says_how_to_read_it(path: Path):

@@ -74,9 +74,10 @@ def predict(settings: Settings) -> None:
     import pyarrow as pa
 
     columns = "split, lab_id, video_id, agent_id, target_id, action, start_frame, stop_frame, start_sec, stop_sec"
-    found = query.run_sql(settings, f"SELECT {columns}, 9e-1 AS confidence FROM annotations_enriched")
+    annotations = query.run_sql(settings, f"SELECT {columns}, 9e-1 AS confidence FROM annotations_enriched")
     table = pa.Table.from_pylist(
-        [dict(zip(found.columns, row, strict=True)) for row in found.rows], schema=arrow_schema("predictions")
+        [dict(zip(annotations.columns, row, strict=True)) for row in annotations.rows],
+        schema=arrow_schema("predictions"),
     )
     lake = Lake(aws.client(settings, "s3"), aws.client(settings, "glue"), settings.bucket, settings.database)
     lake.replace_table("predictions", table, "one", {"run_id": "copy"})
@@ -99,15 +100,15 @@ def test_make_notebooks_on_simulated_labs(
 def test_predictions_are_drawn_where_there_are_any(simulated: Settings, use: Use, tmp_path: Path):
     use(simulated)
     predict(simulated)
-    done, told = probe("athena_eda", tmp_path, runs="runs.to_dict('list')")
+    done, values = probe("athena_eda", tmp_path, runs="runs.to_dict('list')")
     assert "runs" in pictures(done)
-    assert set(told["runs"]["run_id"]) == {"copy"}
-    assert told["runs"]["predicted"] == pytest.approx(told["runs"]["annotated"])
+    assert set(values["runs"]["run_id"]) == {"copy"}
+    assert values["runs"]["predicted"] == pytest.approx(values["runs"]["annotated"])
 
 
 def test_one_lab_by_hand(one_lab: Settings, use: Use, tmp_path: Path):
     use(one_lab)
-    done, told = probe(
+    done, values = probe(
         "eda",
         tmp_path,
         videos="videos.to_dict('records')",
@@ -122,39 +123,41 @@ def test_one_lab_by_hand(one_lab: Settings, use: Use, tmp_path: Path):
         unmeasured="points.groupby('bodypart')['unmeasured'].first().to_dict()",
         share='share.loc["Jane\'s"].to_dict()',
     )
-    assert told["videos"] == [{"lab_id": "Jane's", "train": 1, "annotated": 1, "test": 0, "in_both": 0}]
+    assert values["videos"] == [{"lab_id": "Jane's", "train": 1, "annotated": 1, "test": 0, "in_both": 0}]
     rig = {"lab_id": "Jane's", "frames_per_second": 10.0, "minutes": 1.0, "width": 640, "height": 480, "n_mice": 2}
-    assert told["rigs"] == [rig]
-    assert told["schemes"] == [["Jane's", "hip_left hip_right nose", 1]]
-    assert told["classes"] == [
+    assert values["rigs"] == [rig]
+    assert values["schemes"] == [["Jane's", "hip_left hip_right nose", 1]]
+    assert values["classes"] == [
         {"action": "chase", "is_self": False, "events": 6, "seconds": 12.0},
         {"action": "rear", "is_self": True, "events": 1, "seconds": 1.0},
     ]
-    assert told["medians"] == {"chase": 2.0, "rear": 1.0}
-    assert told["seconds"] == {"chase": 12.0, "dig": 0.0, "rear": 1.0}
-    assert told["in_vain"] == {"chase": False, "dig": True, "rear": False}
-    assert told["track"] == pytest.approx({"x": 1.0, "y": 1.0})  # 120 / 60 cm, less 1: the middle of the hips
-    assert told["drawn"] == 2 * 300  # two mice, every other frame of 600
-    assert told["unmeasured"] == pytest.approx({"hip_left": 0.0, "hip_right": 0.0, "nose": 12.5})  # 25 of 2 × 100
-    assert told["share"] == pytest.approx({"pair": 100 * 12 / 13, "self": 100 / 13})
+    assert values["medians"] == {"chase": 2.0, "rear": 1.0}
+    assert values["seconds"] == {"chase": 12.0, "dig": 0.0, "rear": 1.0}
+    assert values["in_vain"] == {"chase": False, "dig": True, "rear": False}
+    assert values["track"] == pytest.approx({"x": 1.0, "y": 1.0})  # 120 / 60 cm, less 1: the middle of the hips
+    assert values["drawn"] == 2 * 300  # two mice, every other frame of 600
+    assert values["unmeasured"] == pytest.approx(
+        {"hip_left": 0.0, "hip_right": 0.0, "nose": 12.5}
+    )  # 25 of 2 × 100
+    assert values["share"] == pytest.approx({"pair": 100 * 12 / 13, "self": 100 / 13})
     assert len(pictures(done)) == 9
     assert texts(done)["split"] == "The lake holds no test video: there is nothing to compare.\n"
 
 
 def test_clients_by_hand(one_lab: Settings, use: Use, tmp_path: Path):
     use(one_lab)
-    done, told = probe(
+    done, values = probe(
         "athena_eda",
         tmp_path,
         where="[lab, part, step]",
         speed="speed.groupby('track')['speed'].agg(['count', 'min', 'max']).to_dict('index')",
         lengths="lengths.to_dict('records')",
     )
-    assert told["where"] == ["Jane's", "hip_left", 1]
-    assert told["speed"] == {f"7/{mouse}": {"count": 60, "min": 1.0, "max": 1.0} for mouse in (1, 2)}
+    assert values["where"] == ["Jane's", "hip_left", 1]
+    assert values["speed"] == {f"7/{mouse}": {"count": 60, "min": 1.0, "max": 1.0} for mouse in (1, 2)}
     chase = {"lab_id": "Jane's", "action": "chase", "events": 6, "p25": 2.0, "median": 2.0, "p75": 2.0}
     rear = {"lab_id": "Jane's", "action": "rear", "events": 1, "p25": 1.0, "median": 1.0, "p75": 1.0}
-    assert told["lengths"] == [chase, rear]
+    assert values["lengths"] == [chase, rear]
     assert texts(done)["same"].startswith("The same 2 rows")
 
 

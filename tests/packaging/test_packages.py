@@ -58,9 +58,9 @@ def test_nothing_of_this_machine_is_inside(packages: Packages) -> None:
     with tarfile.open(packages.sourcedir) as archive:
         members = archive.getmembers()
     assert {(m.uid, m.gid, m.uname, m.mtime, m.mode) for m in members} == {(0, 0, "", 0, 0o644)}
-    found = {m.name for m in members}
-    assert {"requirements.txt", "etholake/contract/__init__.py", "train.py", "inference.py"} <= found
-    assert "__init__.py" not in found  # it would shadow the SageMaker SDK
+    file_names = {m.name for m in members}
+    assert {"requirements.txt", "etholake/contract/__init__.py", "train.py", "inference.py"} <= file_names
+    assert "__init__.py" not in file_names  # it would shadow the SageMaker SDK
 
 
 def test_the_glue_package_curates_a_video_from_the_zip(packages: Packages, tmp_path: Path) -> None:

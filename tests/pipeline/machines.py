@@ -33,9 +33,9 @@ class Machines:
         """The execution's description once it has ended."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            found: dict[str, Any] = self.client.describe_execution(executionArn=execution)
-            if found["status"] != "RUNNING":
-                return found
+            description: dict[str, Any] = self.client.describe_execution(executionArn=execution)
+            if description["status"] != "RUNNING":
+                return description
             time.sleep(0.1)
         raise AssertionError(f"{execution} still runs: {self.events(execution)}")
 

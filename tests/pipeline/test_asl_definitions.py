@@ -118,9 +118,9 @@ def test_creation_and_update_refuse_with_awss_code(machines: Machines) -> None:
 
 
 def failed(machines: Machines, states: dict[str, Any], given: Any = None) -> tuple[str, str]:
-    found = machines.run("A", states, given)
-    assert found["status"] == "FAILED"
-    return found["error"], found["cause"]
+    execution = machines.run("A", states, given)
+    assert execution["status"] == "FAILED"
+    return execution["error"], execution["cause"]
 
 
 def test_a_choice_fails_as_on_aws(machines: Machines) -> None:
@@ -149,11 +149,11 @@ def test_intrinsic_functions_in_a_state(machines: Machines) -> None:
         "escape.$": "States.Format('tab\tand \u00e9 \U0001f600, a/b')",
         "execution.$": "States.Format('{}', $$.Execution.Name)",
     }
-    found = machines.run("A", {"A": {"Type": "Pass", "Parameters": fields, "End": True}}, {"a": "1"})
-    assert found["status"] == "SUCCEEDED", found
-    assert json.loads(found["output"]) == {
+    execution = machines.run("A", {"A": {"Type": "Pass", "Parameters": fields, "End": True}}, {"a": "1"})
+    assert execution["status"] == "SUCCEEDED", execution
+    assert json.loads(execution["output"]) == {
         "quote": "it's 1", "braces": "{1} 2", "encoded": "w6k=", "decoded": "é",
-        "escape": "tab\tand é 😀, a/b", "execution": found["name"],
+        "escape": "tab\tand é 😀, a/b", "execution": execution["name"],
     }  # fmt: skip
     missing = {"A": {"Type": "Pass", "Parameters": {"x.$": "States.Format('{}', $.no)"}, "End": True}}
     assert failed(machines, missing)[0] == "States.Runtime"

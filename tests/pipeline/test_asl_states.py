@@ -12,9 +12,9 @@ from machines import Machines  # type: ignore[import-not-found]
 BUSY = {"Type": "Wait", "Seconds": 60, "End": True}
 
 
-def output(found: dict[str, Any]) -> Any:
-    assert found["status"] == "SUCCEEDED", (found.get("error"), found.get("cause"))
-    return json.loads(found["output"])
+def output(execution: dict[str, Any]) -> Any:
+    assert execution["status"] == "SUCCEEDED", (execution.get("error"), execution.get("cause"))
+    return json.loads(execution["output"])
 
 
 def test_pass_choice_wait_succeed_and_fail(machines: Machines) -> None:
@@ -56,9 +56,9 @@ def test_branches_run_side_by_side_and_map_over_items(machines: Machines) -> Non
         },
         "Each": {"Type": "Map", "ItemsPath": "$.items", "ItemProcessor": item, "End": True},
     }
-    found = machines.run("Both", states, {"items": [1, 2, 3]})
-    assert output(found) == [{"square": 2}, {"square": 4}, {"square": 6}]
-    assert 2.0 <= (found["stopDate"] - found["startDate"]).total_seconds() < 3.9  # not one after the other
+    execution = machines.run("Both", states, {"items": [1, 2, 3]})
+    assert output(execution) == [{"square": 2}, {"square": 4}, {"square": 6}]
+    assert 2.0 <= (execution["stopDate"] - execution["startDate"]).total_seconds() < 3.9  # not one after the other
 
 
 def failing_job(retry: list[dict[str, Any]], catch: list[dict[str, Any]]) -> dict[str, Any]:
@@ -79,14 +79,14 @@ def test_retries_are_counted_and_back_off_then_the_catch_says_where_and_why(mach
         "ErrorEquals": ["States.ALL"], "ResultPath": "$.failure", "Next": "Told",
         "Assign": {"seen": {"at.$": "$$.State.Name", "tries.$": "$$.State.RetryCount"}},
     }]  # fmt: skip
-    said = {"where.$": "States.Format('state {}', $seen.at)", "tries.$": "$seen.tries", "why.$": "$.failure"}
-    told = {"Type": "Pass", "Parameters": said, "End": True}
-    execution = machines.start(machines.make("Job", {"Job": failing_job(retry, catch), "Told": told}))
-    found = machines.end(execution)
-    told = output(found)
-    assert (told["where"], told["tries"]) == ("state Job", 2)
-    assert told["why"]["Error"] == "Glue.EntityNotFoundException"
-    assert "there-is-no-such-job" in told["why"]["Cause"]
+    parameters = {"where.$": "States.Format('state {}', $seen.at)", "tries.$": "$seen.tries", "why.$": "$.failure"}
+    failure_state = {"Type": "Pass", "Parameters": parameters, "End": True}
+    execution = machines.start(machines.make("Job", {"Job": failing_job(retry, catch), "Told": failure_state}))
+    ended = machines.end(execution)
+    failure_state = output(ended)
+    assert (failure_state["where"], failure_state["tries"]) == ("state Job", 2)
+    assert failure_state["why"]["Error"] == "Glue.EntityNotFoundException"
+    assert "there-is-no-such-job" in failure_state["why"]["Cause"]
     times = [e["timestamp"] for e in machines.history(execution) if e["type"] == "TaskScheduled"]
     gaps = [(after - before).total_seconds() for before, after in itertools.pairwise(times)]
     assert len(gaps) == 2
@@ -105,9 +105,9 @@ def test_a_branch_that_fails_stops_the_other_and_keeps_its_error(machines: Machi
         },
         "Told": {"Type": "Pass", "End": True},
     }
-    found = machines.run("Both", states)
-    assert output(found) == {"Error": "States.TaskFailed", "Cause": "no disk"}
-    assert (found["stopDate"] - found["startDate"]).total_seconds() < 10.0
+    execution = machines.run("Both", states)
+    assert output(execution) == {"Error": "States.TaskFailed", "Cause": "no disk"}
+    assert (execution["stopDate"] - execution["startDate"]).total_seconds() < 10.0
 
 
 def test_time_outs_of_a_task_and_of_the_whole(machines: Machines) -> None:
@@ -122,8 +122,8 @@ def test_a_stopped_execution_ends_at_once_with_the_reason(machines: Machines) ->
         execution = machines.start(machines.make("Long", states))
         time.sleep(0.5)
         machines.client.stop_execution(executionArn=execution, error="By.Hand", cause="enough")
-        found = machines.end(execution, seconds=5.0)
-        assert (found["status"], found["error"], found["cause"]) == ("ABORTED", "By.Hand", "enough")
+        stopped = machines.end(execution, seconds=5.0)
+        assert (stopped["status"], stopped["error"], stopped["cause"]) == ("ABORTED", "By.Hand", "enough")
 
 
 def test_names_make_starts_idempotent(machines: Machines) -> None:

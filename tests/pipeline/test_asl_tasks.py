@@ -79,13 +79,13 @@ def test_a_job_runs_and_the_machine_reads_what_it_wrote(machines: Machines, plac
         "End": True,
     }
     states = {"Job": place.job("write", Next="Read"), "Read": read, "Many": many, "Few": few, "Tell": tell}
-    found = machines.run("Job", states)
-    assert found["status"] == "SUCCEEDED", found["cause"]
-    assert json.loads(found["output"])["MessageId"]
+    execution = machines.run("Job", states)
+    assert execution["status"] == "SUCCEEDED", execution["cause"]
+    assert json.loads(execution["output"])["MessageId"]
     assert place.runs() == ["SUCCEEDED"]
     scheduled = [
         e["taskScheduledEventDetails"]
-        for e in machines.history(found["executionArn"])
+        for e in machines.history(execution["executionArn"])
         if e["type"] == "TaskScheduled"
     ]
     assert [(e["resourceType"], e["resource"]) for e in scheduled] == [
@@ -94,9 +94,9 @@ def test_a_job_runs_and_the_machine_reads_what_it_wrote(machines: Machines, plac
 
 
 def test_a_job_that_fails_says_why(machines: Machines, place: Place) -> None:
-    found = machines.run("Job", {"Job": place.job("fail", End=True)})
-    assert (found["status"], found["error"]) == ("FAILED", "States.TaskFailed")
-    cause = json.loads(found["cause"])
+    execution = machines.run("Job", {"Job": place.job("fail", End=True)})
+    assert (execution["status"], execution["error"]) == ("FAILED", "States.TaskFailed")
+    cause = json.loads(execution["cause"])
     assert (cause["JobName"], cause["JobRunState"]) == (place.name, "FAILED")
     assert "the disk of rig 7 is full" in cause["ErrorMessage"]
 
@@ -109,9 +109,9 @@ def test_a_job_is_ended_with_its_state(machines: Machines, place: Place, how: st
         while place.runs() != ["RUNNING"]:
             time.sleep(0.1)
         machines.client.stop_execution(executionArn=execution)
-    found = machines.end(execution)
-    assert found["status"] == ("FAILED" if how == "time-out" else "ABORTED")
-    assert found.get("error") == ("States.Timeout" if how == "time-out" else None)
+    ended = machines.end(execution)
+    assert ended["status"] == ("FAILED" if how == "time-out" else "ABORTED")
+    assert ended.get("error") == ("States.Timeout" if how == "time-out" else None)
     deadline = time.monotonic() + 10
     while place.runs() != ["STOPPED"] and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -126,9 +126,9 @@ def test_a_query_is_waited_for_and_its_failure_is_told(machines: Machines, place
             "Parameters": {"QueryString": sql, "WorkGroup": "primary", "ResultConfiguration": output},
         }  # fmt: skip
 
-    found = machines.run("Ask", {"Ask": query("SELECT 1 AS n")})
-    assert found["status"] == "SUCCEEDED", found["cause"]
-    assert json.loads(found["output"])["QueryExecution"]["Status"]["State"] == "SUCCEEDED"
+    execution = machines.run("Ask", {"Ask": query("SELECT 1 AS n")})
+    assert execution["status"] == "SUCCEEDED", execution["cause"]
+    assert json.loads(execution["output"])["QueryExecution"]["Status"]["State"] == "SUCCEEDED"
     failed = machines.run("Ask", {"Ask": query("SELECT n FROM there_is_no_such_table")})
     assert failed["error"] == "States.TaskFailed"
     assert "there_is_no_such_table" in failed["cause"]
@@ -169,9 +169,9 @@ def test_a_restart_in_the_middle_aborts_what_ran_and_keeps_what_had_ended(own_mo
         os.waitpid(running.pid, 0)
     again = Machines(replace_port(own_mock, local_server.up(own_mock).port))
     assert again.client.describe_execution(executionArn=done["executionArn"])["output"] == done["output"]
-    found = again.client.describe_execution(executionArn=left)
-    assert (found["status"], found["error"]) == ("ABORTED", "Mock.ServerStopped")
-    assert "was stopped while this execution ran" in found["cause"]
+    execution = again.client.describe_execution(executionArn=left)
+    assert (execution["status"], execution["error"]) == ("ABORTED", "Mock.ServerStopped")
+    assert "was stopped while this execution ran" in execution["cause"]
     assert again.events(left) == ["ExecutionAborted"]
     name = machine.rpartition(":")[2]
     definition = json.dumps({"StartAt": "Look", "States": states})

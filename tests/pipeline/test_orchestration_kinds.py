@@ -44,15 +44,15 @@ def test_created_updated_and_deleted(mock_settings: Settings) -> None:
     formation.create_stack(StackName=name, TemplateBody=body(name, {"Word": 'say "hello"'}))
     stack = formation.describe_stacks(StackName=name)["Stacks"][0]
     outputs = {item["OutputKey"]: item["OutputValue"] for item in stack["Outputs"]}
-    found = states.describe_state_machine(stateMachineArn=outputs["Arn"])
-    assert json.loads(found["definition"])["States"]["Say"]["Result"] == 'say "hello"'
+    description = states.describe_state_machine(stateMachineArn=outputs["Arn"])
+    assert json.loads(description["definition"])["States"]["Say"]["Result"] == 'say "hello"'
     assert sns.get_topic_attributes(TopicArn=outputs["Topic"])["Attributes"]["KmsMasterKeyId"] == "alias/aws/sns"
     (target,) = events.list_targets_by_rule(Rule=name)["Targets"]
     assert (target["Arn"], target["Input"]) == (outputs["Arn"], "{}")
 
     formation.update_stack(StackName=name, TemplateBody=body(name, {"Word": "bye"}))
-    found = states.describe_state_machine(stateMachineArn=outputs["Arn"])
-    assert json.loads(found["definition"])["States"]["Say"]["Result"] == "bye"
+    description = states.describe_state_machine(stateMachineArn=outputs["Arn"])
+    assert json.loads(description["definition"])["States"]["Say"]["Result"] == "bye"
 
     formation.delete_stack(StackName=name)
     with pytest.raises(ClientError, match="StateMachineDoesNotExist"):
@@ -64,7 +64,7 @@ def test_created_updated_and_deleted(mock_settings: Settings) -> None:
 
 
 @pytest.mark.parametrize(
-    ("substitutions", "machine", "said"),
+    ("substitutions", "machine", "message"),
     [
         ({}, {}, "DefinitionSubstitutions lack ['Word']"),
         ({"Word": "a"}, {"EncryptionConfiguration": {"Type": "AWS_OWNED_KEY"}}, "['EncryptionConfiguration']"),
@@ -72,7 +72,7 @@ def test_created_updated_and_deleted(mock_settings: Settings) -> None:
     ],
 )
 def test_what_cannot_be_honoured_fails_the_stack(
-    mock_settings: Settings, substitutions: dict[str, str], machine: dict[str, Any], said: str
+    mock_settings: Settings, substitutions: dict[str, str], machine: dict[str, Any], message: str
 ) -> None:
     name = f"kinds-{uuid.uuid4().hex[:8]}"
     formation = aws.client(mock_settings, "cloudformation")
@@ -80,4 +80,4 @@ def test_what_cannot_be_honoured_fails_the_stack(
     assert formation.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"] == "ROLLBACK_COMPLETE"
     events = formation.describe_stack_events(StackName=name)["StackEvents"]
     reasons = [e["ResourceStatusReason"] for e in events if e["ResourceStatus"] == "CREATE_FAILED"]
-    assert said in reasons[0]
+    assert message in reasons[0]

@@ -80,8 +80,8 @@ def test_every_placeholder_has_a_value_and_every_parameter_is_given(template: di
     declared = template["Parameters"]
     assert set(given) <= set(declared)
     outputs = {name for stack in templates.load(ROOT / "infra")[:-1] for name in stack.body["Outputs"]}
-    known = {*given, *deploy.parameters(Settings(), code_digest=""), *outputs}
-    assert {name for name, body in declared.items() if "Default" not in body} <= known
+    values = {*given, *deploy.parameters(Settings(), code_digest=""), *outputs}
+    assert {name for name, body in declared.items() if "Default" not in body} <= values
 
 
 def test_every_task_is_bounded_retried_and_caught() -> None:
@@ -113,11 +113,11 @@ def test_steps_channels_and_metrics_are_those_of_the_code() -> None:
     asked = [a["--step"] for a in arguments if "--step" in a]
     assert asked == list(steps.STEPS)
     train = STATES["Train"]["Parameters"]
-    found = {
+    steps_in_code = {
         c["ChannelName"]: c["DataSource"]["S3DataSource"]["S3Uri"].partition("/curated-zone/")[2]
         for c in train["InputDataConfig"]
     }
-    assert found == CHANNELS
+    assert steps_in_code == CHANNELS
     metrics = {m["Name"]: m["Regex"] for m in train["AlgorithmSpecification"]["MetricDefinitions"]}
     assert metrics == job_settings()["training"]["metrics"]
 
@@ -126,13 +126,13 @@ def test_the_tuning_is_that_of_stage_tune() -> None:
     settings, options = Settings(), job_settings()["tuning"]
     values = machine.parameters(settings, b"{}") | {"BucketName": settings.bucket, "SageMakerRoleArn": "arn:role"}
     text = json.dumps(STATES["Tune"]["Parameters"]["TrainingJobDefinition"])
-    found = json.loads(re.sub(r"\$\{(\w+)\}", lambda match: values[match[1]], text))
+    definition = json.loads(re.sub(r"\$\{(\w+)\}", lambda match: values[match[1]], text))
     wanted = tune.tuning_request(settings, "t", {}, "arn:role", options)["TrainingJobDefinition"]
-    del found["StaticHyperParameters.$"], wanted["StaticHyperParameters"]
-    for channel in found["InputDataConfig"]:  # what is the default elsewhere
+    del definition["StaticHyperParameters.$"], wanted["StaticHyperParameters"]
+    for channel in definition["InputDataConfig"]:  # what is the default elsewhere
         assert channel.pop("InputMode") == "File"
         assert channel["DataSource"]["S3DataSource"].pop("S3DataDistributionType") == "FullyReplicated"
-    assert found == wanted
+    assert definition == wanted
     given = machine.input_of(settings, tuning={"jobs": 3})
     assert (given["tune"], given["tuning"]) == (True, {**options, "jobs": 3})
     assert machine.input_of(settings)["tune"] is False

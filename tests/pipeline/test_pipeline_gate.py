@@ -49,17 +49,17 @@ def test_files_that_were_left_out_whole_count_by_kind() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"unbalanced": ["x.parquet"]}, "x.parquet: rows in are not rows curated plus rows quarantined"),
         ({"totals": {"rows_in": 9, "rows_curated": 5, "rows_quarantined": 3}}, "9 rows in, but 5 curated and 3"),
         ({"totals": {"rows_in": 0, "rows_curated": 0, "rows_quarantined": 0}}, "no row was curated"),
     ],
 )
-def test_a_balance_that_does_not_hold_closes_the_gate(change: dict[str, Any], said: str) -> None:
+def test_a_balance_that_does_not_hold_closes_the_gate(change: dict[str, Any], message: str) -> None:
     problems = gate_problems({**REPORT, **change}, 1.0)
     assert len(problems) == 1
-    assert said in problems[0]
+    assert message in problems[0]
 
 
 def test_what_models_write_does_not_make_the_curation_stale() -> None:

@@ -55,11 +55,11 @@ def drawn(settings: Settings) -> str:
 def test_the_stack_is_there_as_the_template_says(place: Settings) -> None:
     assert deploy.run(place).status == "unchanged"
     client = aws.client(place, "stepfunctions")
-    found = client.describe_state_machine(stateMachineArn=machine.arn(place))
-    definition = json.loads(found["definition"])
+    description = client.describe_state_machine(stateMachineArn=machine.arn(place))
+    definition = json.loads(description["definition"])
     assert definition["States"]["Check"]["Parameters"]["JobName"] == f"{place.stack}-pipeline-step"
-    assert "${" not in found["definition"]
-    assert found["roleArn"].startswith("arn:aws:iam::123456789012:role/")
+    assert "${" not in description["definition"]
+    assert description["roleArn"].startswith("arn:aws:iam::123456789012:role/")
     rule = aws.client(place, "events").describe_rule(Name=f"{place.stack}-pipeline-manifest")
     assert json.loads(rule["EventPattern"])["detail"]["object"]["key"] == [MANIFEST]
     assert rule["State"] == "DISABLED"
@@ -70,8 +70,8 @@ def test_the_stack_is_there_as_the_template_says(place: Settings) -> None:
 def test_a_change_of_the_settings_updates_the_stack(place: Settings) -> None:
     changed = dataclasses.replace(place, instance_type="ml.m5.xlarge")
     assert f"{place.stack}-pipeline updated" in deploy.run(changed).summary
-    found = aws.client(place, "stepfunctions").describe_state_machine(stateMachineArn=machine.arn(place))
-    train = json.loads(found["definition"])["States"]["Train"]["Parameters"]
+    description = aws.client(place, "stepfunctions").describe_state_machine(stateMachineArn=machine.arn(place))
+    train = json.loads(description["definition"])["States"]["Train"]["Parameters"]
     assert train["ResourceConfig"]["InstanceType"] == "ml.m5.xlarge"
     deploy.run(place)
 
@@ -89,11 +89,11 @@ def test_a_failed_check_says_where_and_why_and_is_told(place: Settings) -> None:
     s3.put_object(Bucket=place.bucket, Key=MANIFEST, Body=body)
     with pytest.raises(AwsError, match=r"FAILED in state Check: .*-step ended as FAILED") as failed:
         pipeline.run(place, machine.input_of(place))
-    said = str(failed.value)
-    assert "raw-zone/metadata/train.csv: missing" in said
+    message = str(failed.value)
+    assert "raw-zone/metadata/train.csv: missing" in message
     group = f"/aws-glue/{place.stack}/error"
-    assert f"Its log is in the CloudWatch log groups {group}" in said
-    stream = said.rpartition("stream ")[2].rstrip(".")
+    assert f"Its log is in the CloudWatch log groups {group}" in message
+    stream = message.rpartition("stream ")[2].rstrip(".")
     logs = aws.client(place, "logs").get_log_events(logGroupName=group, logStreamName=stream)
     assert "missing" in " ".join(event["message"] for event in logs["events"])
 
@@ -134,18 +134,18 @@ def test_stop_ends_the_execution_and_a_new_one_gets_the_next_number(place: Setti
     arn = client.start_execution(stateMachineArn=machine.arn(place), name=name, input=json.dumps(given))
     assert pipeline.stop(place).details["stopped"] == [name]
     deadline = time.monotonic() + 10
-    while (found := client.describe_execution(executionArn=arn["executionArn"]))["status"] == "RUNNING":
+    while (execution := client.describe_execution(executionArn=arn["executionArn"]))["status"] == "RUNNING":
         assert time.monotonic() < deadline
         time.sleep(0.1)
-    assert history.failure(found, []) == f"Execution {name} ended as ABORTED: Stopped: by `--stop`"
+    assert history.failure(execution, []) == f"Execution {name} ended as ABORTED: Stopped: by `--stop`"
 
 
 def test_a_new_manifest_starts_the_pipeline_where_it_is_asked_to(place: Settings) -> None:
     client, s3 = aws.client(place, "stepfunctions"), aws.client(place, "s3")
 
     def started() -> list[str]:
-        found = client.list_executions(stateMachineArn=machine.arn(place))["executions"]
-        return [item["executionArn"] for item in found]
+        executions = client.list_executions(stateMachineArn=machine.arn(place))["executions"]
+        return [item["executionArn"] for item in executions]
 
     before = started()
     s3.put_object(Bucket=place.bucket, Key=MANIFEST, Body=b"{}")  # the rule is disabled
@@ -238,10 +238,10 @@ def test_a_tuning_gives_its_best_model_to_the_rest_of_the_pipeline(labs: Labs) -
     assert not {"Train", "Curate"} & set(states)
     client = aws.client(labs.settings, "sagemaker")
     (summary,) = client.list_hyper_parameter_tuning_jobs()["HyperParameterTuningJobSummaries"]
-    found = client.describe_hyper_parameter_tuning_job(
+    tuning = client.describe_hyper_parameter_tuning_job(
         HyperParameterTuningJobName=summary["HyperParameterTuningJobName"]
     )
-    best = found["BestTrainingJob"]
+    best = tuning["BestTrainingJob"]
     details = load_state(labs.settings, "train")["details"]
     assert details["job_name"] == best["TrainingJobName"]
     assert details["tuned"] == best["TunedHyperParameters"]
@@ -266,9 +266,9 @@ def test_broken_input_closes_the_gate_and_the_endpoint_stays(labs: Labs) -> None
     ingest.run(labs.settings, labs.data)
     with pytest.raises(AwsError, match="in state Gate: ") as failed:
         labs.run()
-    said = str(failed.value)
-    assert "The quality gate is closed" in said
-    assert f"{lab}: " in said
-    assert "file-unreadable" in said
+    message = str(failed.value)
+    assert "The quality gate is closed" in message
+    assert f"{lab}: " in message
+    assert "file-unreadable" in message
     endpoint = aws.client(labs.settings, "sagemaker").describe_endpoint(EndpointName="etholake")
     assert endpoint["EndpointStatus"] == "InService"

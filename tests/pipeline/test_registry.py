@@ -66,9 +66,9 @@ def test_the_way_back(group: Group) -> None:
     back = registry.rollback(group.settings, group.name, 1)
     assert group.statuses() == [(3, "Rejected"), (2, "Rejected"), (1, "Approved")]
     assert (back.model_name, back.score) == ("a", 0.5)  # an approval forgets nothing
-    found = registry.approved(registry.versions(group.settings, group.name))
-    assert found is not None
-    assert (found.number, found.score) == (1, 0.5)
+    approved = registry.approved(registry.versions(group.settings, group.name))
+    assert approved is not None
+    assert (approved.number, approved.score) == (1, 0.5)
     assert group.decide("c", 0.7) == ("keep", "It is version 3, which is Rejected.")
     assert group.decide("d", 0.55)[0] == "register"
     with pytest.raises(UsageError, match=r"has no version 9; it has: 1, 2, 3"):

@@ -19,10 +19,10 @@ from etholake.stages.reports import run_report as report
 JOB = "/aws-glue/etholake/output: jr_1"
 
 
-def line(second: float, stage: str, event: str, source: str = "this machine", **known: Any) -> dict[str, Any]:
+def line(second: float, stage: str, event: str, source: str = "this machine", **fields: Any) -> dict[str, Any]:
     time = f"2026-01-02T03:04:{second:06.3f}Z"
     about = {"level": "INFO", "run": "r", "stage": stage, "event": event, "message": f"{stage} {event}"}
-    return {"time": time, **about, "source": source, **known}
+    return {"time": time, **about, "source": source, **fields}
 
 
 LINES = [
@@ -46,38 +46,38 @@ LINES = [
 
 
 def test_steps_have_a_beginning_a_length_a_status_and_a_place_within_others() -> None:
-    found = {step["stage"]: step for step in report.steps(LINES)}
-    assert [(s["began"], s["seconds"], s["status"], s["depth"]) for s in (found["etl"], found["curate job"])] == [
+    steps = {step["stage"]: step for step in report.steps(LINES)}
+    assert [(s["began"], s["seconds"], s["status"], s["depth"]) for s in (steps["etl"], steps["curate job"])] == [
         (0, 6, "done", 0), (1, 4, "done", 1)
     ]  # fmt: skip
-    assert found["etl"]["counts"] == {"rows_in": 90, "rows_curated": 81, "share": 0.9}
-    assert (found["state Train"]["began"], found["state Train"]["status"]) == (6, "succeeded")  # it had no start
-    assert (found["train job"]["status"], found["train job"]["depth"]) == ("failed", 1)
-    assert (found["serve"]["status"], found["serve"]["seconds"]) == ("no end", 3)  # killed, as far as lines tell
-    assert next(iter(found)) == "etl"
+    assert steps["etl"]["counts"] == {"rows_in": 90, "rows_curated": 81, "share": 0.9}
+    assert (steps["state Train"]["began"], steps["state Train"]["status"]) == (6, "succeeded")  # it had no start
+    assert (steps["train job"]["status"], steps["train job"]["depth"]) == ("failed", 1)
+    assert (steps["serve"]["status"], steps["serve"]["seconds"]) == ("no end", 3)  # killed, as far as lines tell
+    assert next(iter(steps)) == "etl"
 
 
 def test_a_failure_that_three_told_is_shown_once_in_the_first_ones_words() -> None:
-    found = report.collect("r", LINES)
-    assert found["outcome"] == "failed"
-    assert [line["message"] for line in found["failures"]] == ["No video <script>"]
-    assert [line["message"] for line in found["retries"]] == ["Train: retrying: it was throttled"]
-    assert found["scores"] == [{"stage": "evaluate", "score": 0.5, "labs": {"A": 0.25, "B": 0.75}}]
-    assert (found["seconds"], found["commands"], found["target"]) == (19, ["etl --json"], "mock")
+    collected = report.collect("r", LINES)
+    assert collected["outcome"] == "failed"
+    assert [line["message"] for line in collected["failures"]] == ["No video <script>"]
+    assert [line["message"] for line in collected["retries"]] == ["Train: retrying: it was throttled"]
+    assert collected["scores"] == [{"stage": "evaluate", "score": 0.5, "labs": {"A": 0.25, "B": 0.75}}]
+    assert (collected["seconds"], collected["commands"], collected["target"]) == (19, ["etl --json"], "mock")
     ended = report.collect("r", LINES[:7])
     assert ended["outcome"] == "succeeded"
     assert report.collect("r", LINES[:2])["outcome"] == "not ended"
 
 
 def test_the_page_shows_it_and_runs_nothing_of_the_data() -> None:
-    found = report.collect("r", LINES) | {
+    collected = report.collect("r", LINES) | {
         "notes": ["a <note>"],
         "cost": [],
         "hours": 0.0,
         "prices": "",
         "logs": [],
     }
-    page = render(found | {"no_cost": "nothing was curated"})
+    page = render(collected | {"no_cost": "nothing was curated"})
     assert "<script" not in page
     assert "No video &lt;script&gt;" in page
     assert "A&lt;b&gt;" in page
@@ -85,7 +85,7 @@ def test_the_page_shows_it_and_runs_nothing_of_the_data() -> None:
     assert "left out whole" in page
     assert "nothing was curated" in page
     assert "default-src 'none'" in page  # nothing is loaded
-    priced = found | {"cost": [{"stage": "etl", "work": "9 DPU-s", "usd": 1.25, "per": ""},
+    priced = collected | {"cost": [{"stage": "etl", "work": "9 DPU-s", "usd": 1.25, "per": ""},
                                {"stage": "storage", "work": "1 GB", "usd": 2.0, "per": "month"}]}  # fmt: skip
     assert "$1.25" in render(priced)
     assert "$2.0000 / month" in render(priced)
@@ -100,7 +100,7 @@ def _own_run(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("_own_run")
 def test_without_a_server_the_local_lines_are_the_report(tmp_path: Path, free_tcp_port: int) -> None:
     settings = Settings(port=free_tcp_port, state_dir=str(tmp_path))
-    with pytest.raises(DataError, match="logs holds no run: run a stage first"):
+    with pytest.raises(DataError, match="logs holds no run: run `make ingest etl` first"):
         report.run(settings, "", tmp_path / "dist")
     for name in ("older", "newer"):
         os.environ[logs.VARIABLE] = name
@@ -111,9 +111,9 @@ def test_without_a_server_the_local_lines_are_the_report(tmp_path: Path, free_tc
     os.utime(tmp_path / "logs" / "older.jsonl", (1, 1))
     done = report.run(settings, "", tmp_path / "dist")
     assert (done.details["run"], done.details["outcome"], done.details["steps"]) == ("newer", "succeeded", 1)
-    found = json.loads((tmp_path / "dist" / "report-newer.json").read_text())
-    assert found["steps"][0]["counts"] == {"uploaded": 3}
-    assert "Nothing answers on target 'mock'" in found["notes"][0]
+    collected = json.loads((tmp_path / "dist" / "report-newer.json").read_text())
+    assert collected["steps"][0]["counts"] == {"uploaded": 3}
+    assert "Nothing answers on target 'mock'" in collected["notes"][0]
     assert "Nothing answers" in (tmp_path / "dist" / "report-newer.html").read_text()
     with pytest.raises(DataError, match=r"No line of run 'nowhere' is known. Runs of this machine: newer, older"):
         report.run(settings, "nowhere", tmp_path / "dist")
@@ -147,3 +147,25 @@ def test_states_of_the_pipeline_are_logged_when_they_change(capsys: pytest.Captu
     ]  # fmt: skip
     assert lines[1]["message"] == "Train: retrying: SageMaker.ThrottlingException: Rate exceeded"
     assert (lines[2]["seconds"], lines[2]["failures"]) == (90.0, 1)
+
+
+def test_the_newest_run_is_of_a_stage_not_the_last_query(tmp_path: Path) -> None:
+    settings = Settings(state_dir=str(tmp_path))
+    folder = logs.folder(tmp_path)
+    folder.mkdir()
+    for age, name, stages in ((1, "query", ["query"]), (2, "work", ["deploy", "etl"]), (3, "old", ["train"])):
+        rows = [json.dumps({**line(0, stage, "start"), "run": name}) for stage in stages]
+        (folder / f"{name}.jsonl").write_text("\n".join([*rows, "not ours"]))
+        os.utime(folder / f"{name}.jsonl", (1e9 - age, 1e9 - age))
+    assert report.newest(settings) == "work"
+    for name in ("work", "old"):
+        (folder / f"{name}.jsonl").unlink()
+    assert report.newest(settings) == "query"  # better than nothing
+
+
+def test_the_tile_never_says_less_was_quarantined_than_the_stage_counted() -> None:
+    """The lines of the jobs may be out of reach: etl's own count then stands, and what is named is told apart."""
+    etl = [line(0, "etl", "start"), line(6, "etl", "end", seconds=6.0, rows_in=9000, rows_quarantined=4075)]
+    page = render(report.collect("r", etl) | {"notes": [], "cost": [], "hours": 0.0, "prices": "", "logs": []})
+    assert "4,075 rows quarantined, 0 of them named here" in page
+    assert "0 rows quarantined<" not in page

@@ -100,8 +100,8 @@ def make(settings: Settings, folder: Path) -> Settings:
                 for row in annotations()
             ]  # fmt: skip
         lake.replace_table("annotations_enriched", _table("annotations_enriched", events), "one", {"lab_id": lab})
-    for name, found in rows.items():
-        lake.replace_table(name, _table(name, found), "one")
+    for name, values in rows.items():
+        lake.replace_table(name, _table(name, values), "one")
     return own
 
 

@@ -19,24 +19,24 @@ def values(**given: np.ndarray) -> dict[str, np.ndarray]:
 
 def row(reference: np.ndarray, now: np.ndarray) -> dict[str, object]:
     kept = baseline(values(speed_cm_s=reference), "f", 3)
-    (found,) = compare(kept, values(speed_cm_s=now))
-    return found
+    (only,) = compare(kept, values(speed_cm_s=now))
+    return only
 
 
 def test_the_same_distribution_is_the_same() -> None:
-    found = row(RNG.normal(size=5000), RNG.normal(size=5000))
-    assert found["psi"] < 0.01
-    assert found["ks"] < 0.05
-    assert found["verdict"] == "same"
+    shift = row(RNG.normal(size=5000), RNG.normal(size=5000))
+    assert shift["psi"] < 0.01
+    assert shift["ks"] < 0.05
+    assert shift["verdict"] == "same"
 
 
 def test_psi_and_ks_of_a_known_shift() -> None:
-    found = row(np.arange(1000.0), np.arange(1000.0) % 500)  # all in the lower half: shares 0.2 where 0.1 was
+    shift = row(np.arange(1000.0), np.arange(1000.0) % 500)  # all in the lower half: shares 0.2 where 0.1 was
     floor = 1e-4
     wanted = 5 * (0.2 - 0.1) * np.log(2) + 5 * (floor - 0.1) * np.log(floor / 0.1)
-    assert found["psi"] == pytest.approx(wanted, rel=0.01)
-    assert found["ks"] == pytest.approx(0.5, abs=0.005)
-    assert found["verdict"] == "drifted"
+    assert shift["psi"] == pytest.approx(wanted, rel=0.01)
+    assert shift["ks"] == pytest.approx(0.5, abs=0.005)
+    assert shift["verdict"] == "drifted"
 
 
 def test_values_beyond_training_and_constants_are_seen() -> None:
@@ -60,12 +60,16 @@ def test_features_of_a_motion_that_can_be_read_off() -> None:
     tracks = object.__new__(PoseTracks)
     object.__setattr__(tracks, "xy_TMK2", xy)
     object.__setattr__(tracks, "meta", meta)
-    found = clip_features(tracks)
-    assert found["speed_cm_s"] == pytest.approx(15.0)
-    assert found["body_length_cm"] == pytest.approx(8.0)
-    assert found["pair_distance_cm"] == pytest.approx(10.0)
-    assert set(found["parts_seen"]) == {2.0}
-    assert (found["frames_per_second"][0], found["pix_per_cm"][0], found["animals"][0]) == (30.0, 12.0, 2.0)
+    features = clip_features(tracks)
+    assert features["speed_cm_s"] == pytest.approx(15.0)
+    assert features["body_length_cm"] == pytest.approx(8.0)
+    assert features["pair_distance_cm"] == pytest.approx(10.0)
+    assert set(features["parts_seen"]) == {2.0}
+    assert (features["frames_per_second"][0], features["pix_per_cm"][0], features["animals"][0]) == (
+        30.0,
+        12.0,
+        2.0,
+    )
 
 
 def test_the_page_says_what_is_too_little_and_escapes() -> None:
@@ -88,7 +92,7 @@ def renamed(names: dict[str, str], map_: str = "") -> dict[str, np.ndarray]:
 
 
 def verdicts(now: dict[str, np.ndarray]) -> set[object]:
-    return {found["verdict"] for found in compare(baseline(renamed({}), "f", 1), now)}
+    return {feature["verdict"] for feature in compare(baseline(renamed({}), "f", 1), now)}
 
 
 def test_the_same_part_under_another_name_is_no_drift() -> None:

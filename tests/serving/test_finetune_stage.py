@@ -31,21 +31,21 @@ def test_a_model_of_one_lab_goes_on_with_another(lake: Settings, tmp_path: Path)
     assert "added: Lab B" in tuned.summary
     assert train.run(lake, "its own", options=options).status == "unchanged"
 
-    found = explain.run(lake, "current")
-    assert list(found["labs"]) == ["Lab A", "Lab B"]
-    assert found["labs"]["Lab A"]["chase"]["training_seconds"] > 0
-    assert found["config"]["name"] == "smoke"
-    assert found["input"] == {"fps": 30.0, "min_fps": 5.0, "window": 32, "window_s": pytest.approx(32 / 30)}
-    assert found["parts"]["nose"] == ["nose", "head"]
-    json.dumps(found)
-    text = "\n".join(explain.lines(found))
+    explained = explain.run(lake, "current")
+    assert list(explained["labs"]) == ["Lab A", "Lab B"]
+    assert explained["labs"]["Lab A"]["chase"]["training_seconds"] > 0
+    assert explained["config"]["name"] == "smoke"
+    assert explained["input"] == {"fps": 30.0, "min_fps": 5.0, "window": 32, "window_s": pytest.approx(32 / 30)}
+    assert explained["parts"]["nose"] == ["nose", "head"]
+    json.dumps(explained)
+    text = "\n".join(explain.lines(explained))
     assert "tuned    from" in text
     assert "lab Lab B" in text
 
     archive = tmp_path / "model.tar.gz"
     archive.write_bytes(models.pack(lake, "current"))
     with models.unpacked(lake, str(archive)) as folder:
-        assert explain.describe(folder) == found
+        assert explain.describe(folder) == explained
         assert models.stage(lake, str(folder)) == models.stage(lake, str(archive))
 
 

@@ -65,8 +65,8 @@ def model_dir(tracks: PoseTracks, tmp_path_factory: pytest.TempPathFactory) -> P
 
 @pytest.fixture(scope="module")
 def inference() -> ModuleType:
-    found: ModuleType = sagemaker_scripts.load("inference", "golden_inference")
-    return found
+    module: ModuleType = sagemaker_scripts.load("inference", "golden_inference")
+    return module
 
 
 def served(inference: ModuleType, model_dir: Path, body: bytes, kind: str) -> tuple[Tensor, Any]:
@@ -107,12 +107,14 @@ def summary(tracks: PoseTracks) -> dict[str, list[float]]:
 
 
 def test_the_numbers_are_the_known_ones(tracks: PoseTracks) -> None:
-    known, now = json.loads(GOLDEN.read_text()), summary(tracks)
-    assert known.keys() == now.keys()
-    for name, values in known.items():
+    golden, now = json.loads(GOLDEN.read_text()), summary(tracks)
+    assert golden.keys() == now.keys()
+    for name, values in golden.items():
         np.testing.assert_allclose(now[name], values, atol=2e-3, err_msg=name)
 
 
 if __name__ == "__main__":
-    found = summary(PoseTracks.from_raw(tracking(), VideoMeta.from_row(ROW)))
-    GOLDEN.write_text("{\n" + ",\n".join(f" {json.dumps(k)}: {json.dumps(v)}" for k, v in found.items()) + "\n}\n")
+    numbers = summary(PoseTracks.from_raw(tracking(), VideoMeta.from_row(ROW)))
+    GOLDEN.write_text(
+        "{\n" + ",\n".join(f" {json.dumps(k)}: {json.dumps(v)}" for k, v in numbers.items()) + "\n}\n"
+    )

@@ -42,7 +42,7 @@ def epochs() -> list[tuple[int, int, str]]:
 
 @pytest.fixture(scope="module")
 def trained(lake: Settings, epochs: list[tuple[int, int, str]]) -> StageResult:
-    return train.run(lake, "smoke", (3,), on_progress=lambda *told: epochs.append(told))
+    return train.run(lake, "smoke", (3,), on_progress=lambda *row: epochs.append(row))
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +85,7 @@ def test_train_launches_the_job_and_tells_the_epochs(
     assert 3 in {span["video_id"] for span in details["split"]["test"]}
     assert 3 not in {span["video_id"] for part in ("train", "validation") for span in details["split"][part]}
     assert {"epoch", "train_loss", "best_val_score"} <= details["metrics"].keys()
-    assert (1, 2) in {told[:2] for told in epochs}
+    assert (1, 2) in {row[:2] for row in epochs}
     assert {"model.safetensors", "meta.json", "code"} <= {p.name for p in model_dir.iterdir()}
     code = {p.name for p in (model_dir / "code").iterdir()}
     assert {"inference.py", "serve.py", "etholake"} <= code
@@ -204,10 +204,10 @@ def test_predict_writes_submission_and_table(
     pointer = lake_of.current("predictions", {"run_id": run_id})
     assert pointer is not None
     assert pointer["report"]["rows"] == len(expected)
-    found = aws.client(lake, "glue").get_partition(
+    partition = aws.client(lake, "glue").get_partition(
         DatabaseName=lake.database, TableName="predictions", PartitionValues=[run_id]
     )
-    assert run_id in found["Partition"]["StorageDescriptor"]["Location"]
+    assert run_id in partition["Partition"]["StorageDescriptor"]["Location"]
     requests = aws.client(lake, "s3").list_objects_v2(Bucket=lake.bucket, Prefix="model-zone/requests/")
     assert requests["KeyCount"] == 0
     assert predict.run(lake, "train", None, output).status == "unchanged"
@@ -255,13 +255,13 @@ def test_a_model_that_does_not_fit_is_refused_by_name(
     client.create_endpoint_config(**endpoint_requests.config_request(lake, name))
     client.create_endpoint(EndpointName=name, EndpointConfigName=name)
     for _ in range(600):
-        found = client.describe_endpoint(EndpointName=name)
-        if found["EndpointStatus"] != "Creating":
+        endpoint = client.describe_endpoint(EndpointName=name)
+        if endpoint["EndpointStatus"] != "Creating":
             break
         time.sleep(0.05)
-    assert found["EndpointStatus"] == "Failed"
-    assert "ContractError" in found["FailureReason"]
-    assert reason in found["FailureReason"]
+    assert endpoint["EndpointStatus"] == "Failed"
+    assert "ContractError" in endpoint["FailureReason"]
+    assert reason in endpoint["FailureReason"]
 
 
 def test_the_folder_sagemaker_never_shadows_the_sdk() -> None:
@@ -313,9 +313,9 @@ def test_a_stack_is_trained_heard_out_of_fold_and_predicts(
                    "ETHOLAKE_DATABASE": lake.database, "ETHOLAKE_STATE_DIR": lake.state_dir}  # fmt: skip
     monkeypatch.setattr("os.environ", environment)
     assert cli.main([*command, "--html", str(tmp_path / "page.html")]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert found["score"] == pytest.approx(result.details["metrics"]["best_val_score"], abs=0.02)
-    for judged in found["details"].values():
+    output = json.loads(capsys.readouterr().out)
+    assert output["score"] == pytest.approx(result.details["metrics"]["best_val_score"], abs=0.02)
+    for judged in output["details"].values():
         for action in judged["actions"].values():
             assert 0 < action["average_precision"] <= 1
             assert 0 <= action["calibration"]["error"] <= 1

@@ -27,13 +27,13 @@ NAMES = ("video_frame", "mouse_id", "bodypart", "x", "y")
 
 @pytest.fixture(scope="module")
 def inference() -> ModuleType:
-    found: ModuleType = sagemaker_scripts.load("inference", "inference_of_refusals")
-    return found
+    module: ModuleType = sagemaker_scripts.load("inference", "inference_of_refusals")
+    return module
 
 
 def columns() -> dict[str, list[Any]]:
-    found = small_lake.tracks(3)
-    return {name: found[name].tolist() for name in NAMES}
+    table = small_lake.tracks(3)
+    return {name: table[name].tolist() for name in NAMES}
 
 
 @pytest.fixture(scope="module")
@@ -68,17 +68,17 @@ def test_all_is_well(inference: ModuleType, loaded: Any) -> None:
 def test_no_known_part_is_refused_with_the_names_and_the_setting(inference: ModuleType, loaded: Any) -> None:
     foreign = columns()
     foreign["bodypart"] = [f"kp_{part}" for part in foreign["bodypart"]]
-    said = r"It has kp_ear_left, .*readable are nose \(nose or head\)"
-    with pytest.raises(inference.RequestError, match=said) as told:
+    message = r"It has kp_ear_left, .*readable are nose \(nose or head\)"
+    with pytest.raises(inference.RequestError, match=message) as refusal:
         ask(inference, loaded, foreign)
-    assert told.value.status_code == 400
-    assert "part_map, for example kp_ear_left=nose" in str(told.value)
+    assert refusal.value.status_code == 400
+    assert "part_map, for example kp_ear_left=nose" in str(refusal.value)
 
 
 def test_too_few_frames_a_second_are_refused(inference: ModuleType, loaded: Any) -> None:
-    with pytest.raises(inference.RequestError, match=r"has 2 frames/s .* at least 5 are needed") as told:
+    with pytest.raises(inference.RequestError, match=r"has 2 frames/s .* at least 5 are needed") as refusal:
         ask(inference, loaded, columns(), frames_per_second=2)
-    assert told.value.status_code == 400
+    assert refusal.value.status_code == 400
     [note] = ask(inference, loaded, columns(), frames_per_second=8)["notes"]
     assert note == "8 frames/s: fewer than in training (10), predictions are less reliable"
 

@@ -91,9 +91,9 @@ def test_register_approve_serve_and_roll_back(lake: Settings) -> None:
     first = registry.register(lake)
     assert (first.status, first.details["version"]) == ("done", 1)
     assert registry.register(lake).status == "unchanged"
-    found = registry.versions(lake, group)[0]
-    assert (found.status, found.number) == ("PendingManualApproval", 1)
-    package = aws.client(lake, "sagemaker").describe_model_package(ModelPackageName=found.arn)
+    version = registry.versions(lake, group)[0]
+    assert (version.status, version.number) == ("PendingManualApproval", 1)
+    package = aws.client(lake, "sagemaker").describe_model_package(ModelPackageName=version.arn)
     where = package["ModelMetrics"]["ModelQuality"]["Statistics"]["S3Uri"].removeprefix(f"s3://{lake.bucket}/")
     metrics = json.loads(aws.client(lake, "s3").get_object(Bucket=lake.bucket, Key=where)["Body"].read())
     assert metrics["metrics"]["train_loss"] > 0
@@ -171,10 +171,10 @@ def test_drift_is_seen_in_what_the_endpoint_was_asked(
     assert (same.details["unreadable"], same.details["drifted"]) == (0, [])
     ask({"x_cm": 1.5, "y_cm": 1.5})  # as if px/cm were wrong
     ask({"x_cm": 1.5, "y_cm": 1.5})
-    found = drift.run(lake, tmp_path / "drift.html")
-    assert {"body_length_cm", "speed_cm_s"} <= set(found.details["drifted"])
-    assert "frames_per_second" not in found.details["drifted"]
-    assert json.loads((tmp_path / "drift.json").read_text())["drifted"] == found.details["drifted"]
+    measured = drift.run(lake, tmp_path / "drift.html")
+    assert {"body_length_cm", "speed_cm_s"} <= set(measured.details["drifted"])
+    assert "frames_per_second" not in measured.details["drifted"]
+    assert json.loads((tmp_path / "drift.json").read_text())["drifted"] == measured.details["drifted"]
     assert 'class="drifted"' in (tmp_path / "drift.html").read_text()
     aws.client(lake, "sagemaker").delete_endpoint(EndpointName="watched")
 

@@ -17,14 +17,16 @@ def test_one_model() -> None:
 
 
 def test_an_ensemble_of_a_lab_with_its_own_parts() -> None:
-    told = hyperparameters(Settings(part_map="snout=nose"), "w64,w128", (), TrainingOptions(5, 3, "logit"))
-    assert told == {"config": "w64,w128", "seed": 0, "max_gap_frames": 15, "part_map": "snout=nose", "folds": 5,
-                    "seeds": 3, "space": "logit"}  # fmt: skip
+    parameters = hyperparameters(Settings(part_map="snout=nose"), "w64,w128", (), TrainingOptions(5, 3, "logit"))
+    assert parameters == {
+        "config": "w64,w128", "seed": 0, "max_gap_frames": 15, "part_map": "snout=nose", "folds": 5, "seeds": 3,
+        "space": "logit",
+    }  # fmt: skip
 
 
 def test_a_stack_and_what_needs_folds() -> None:
-    told = hyperparameters(Settings(), "boosted,small", (), TrainingOptions(5, stack=True))
-    assert (told["config"], told["folds"], told["stack"]) == ("boosted,small", 5, 1)
+    parameters = hyperparameters(Settings(), "boosted,small", (), TrainingOptions(5, stack=True))
+    assert (parameters["config"], parameters["folds"], parameters["stack"]) == ("boosted,small", 5, 1)
     assert "stack" not in hyperparameters(Settings(), "boosted,small", (), TrainingOptions(5))
 
 
@@ -45,13 +47,15 @@ def test_auto_is_trees_and_a_network_that_learn_from_every_video() -> None:
 
 def test_the_job_understands_what_it_is_told() -> None:
     job = sagemaker_scripts.load("train", "training_job")
-    told = hyperparameters(
+    parameters = hyperparameters(
         Settings(part_map="snout=nose"),
         "w64,w128",
         (3,),
         TrainingOptions(5, 3, "logit", stack=True, choose=True, everything=True),
     )
-    understood = vars(job.parse([word for name, value in told.items() for word in (f"--{name}", str(value))]))
-    assert {name: understood[name] for name in told} == told
+    understood = vars(
+        job.parse([word for name, value in parameters.items() for word in (f"--{name}", str(value))])
+    )
+    assert {name: understood[name] for name in parameters} == parameters
     assert job.checkpoints({}) is None
     assert job.checkpoints({"SM_CHECKPOINT_DIR": "/somewhere"}) == Path("/somewhere")

@@ -27,10 +27,10 @@ def lake(mock_settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> S
 
 @pytest.mark.long
 def test_tune_runs_jobs_and_finds_the_best(lake: Settings) -> None:
-    told: list[Any] = []
+    lines: list[Any] = []
     ranges = {"lr": {"low": 0.001, "high": 0.01, "log": True}, "convs": {"low": 1, "high": 3, "whole": True}}
     wish = {"strategy": "Random", "jobs": 2, "parallel": 2, "ranges": ranges, "early_stopping": "Off"}
-    done = tune.run(lake, "smoke", (3,), lambda *row: told.append(row), **wish)
+    done = tune.run(lake, "smoke", (3,), lambda *row: lines.append(row), **wish)
     trials = done.details["trials"]
     assert [t["status"] for t in trials] == ["Completed", "Completed"]
     assert done.details["best"]["objective"] == max(t["objective"] for t in trials)
@@ -41,7 +41,7 @@ def test_tune_runs_jobs_and_finds_the_best(lake: Settings) -> None:
     best = done.details["best"]["parameters"]
     assert meta["config"]["convs"] == int(best["convs"])
     assert meta["config"]["lr"] == pytest.approx(float(best["lr"]))
-    assert told[-1][:2] == (2, 2)
+    assert lines[-1][:2] == (2, 2)
     assert tune.run(lake, "smoke", (3,), **wish).status == "unchanged"
     with pytest.raises(AwsError, match="ended as Failed: No training job gave a value of 'val_score'"):
         tune.run(lake, "smoke", strategy="Grid", ranges={"batch": {"values": [0]}})

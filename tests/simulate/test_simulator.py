@@ -144,7 +144,7 @@ PARTS = ("nose", "body_center", "tail_base")
 
 def act(action: str, *, alone: bool) -> dict[str, float]:
     """One bout in frames 100..200: medians over several seeds, in cm and cm/s."""
-    found = []
+    events = []
     for seed in range(12):
         bout = SimulatedEvent(100, 200, 0, 0 if alone else 1, action)
         xy = tracks(SCENE, [bout], PARTS, np.random.default_rng(seed))[100:195]
@@ -152,12 +152,12 @@ def act(action: str, *, alone: bool) -> dict[str, float]:
         gap = np.linalg.norm(xy[:, 0, 1] - xy[:, 1, 1], axis=-1)
         length = np.linalg.norm(xy[:, 0, 0] - xy[:, 0, 2], axis=-1)
         nose = xy[:, 0, 0] - xy[:, 0, 1]
-        found.append(
+        events.append(
             (np.median(speed[:, 0]), np.median(speed[:, 1]), np.median(gap), gap[-1] - gap[0],
              speed[:, 0].max(), np.median(length), np.std(np.diff(np.unwrap(np.arctan2(nose[:, 1], nose[:, 0])))))
         )  # fmt: skip
     names = ("speed", "target_speed", "gap", "gap_change", "top_speed", "length", "head_swing")
-    return dict(zip(names, np.median(np.array(found), axis=0), strict=True))
+    return dict(zip(names, np.median(np.array(events), axis=0), strict=True))
 
 
 def test_pair_behaviours_have_their_distances() -> None:
@@ -216,8 +216,8 @@ def test_the_annotator_is_late_merges_and_drops_what_is_short() -> None:
 def test_without_dirt_every_point_is_there(tmp_path: Path) -> None:
     simulate(tmp_path / "a", labs=2, videos=3, seconds=6, seed=0, dirt=0)
     table = rows(tmp_path / "a" / "train.csv")
-    known = {row["video_id"] for row in table}
-    assert {p.stem for p in (tmp_path / "a" / "train_annotation").rglob("*.parquet")} == known
+    videos = {row["video_id"] for row in table}
+    assert {p.stem for p in (tmp_path / "a" / "train_annotation").rglob("*.parquet")} == videos
     for row in table:
         assert not parse_labeled(row["behaviors_labeled"]).repaired
         mice = sum(bool(row[f"mouse{n}_id"]) for n in range(1, 5))
@@ -231,9 +231,9 @@ def test_all_kinds_of_dirt_occur(tmp_path: Path) -> None:
     out = tmp_path / "a"
     simulate(out, labs=2, videos=6, seconds=60, seed=2, dirt=0.8)
     table = rows(out / "train.csv")
-    known = {row["video_id"] for row in table}
+    videos = {row["video_id"] for row in table}
     annotated = {p.stem for p in (out / "train_annotation").rglob("*.parquet")}
-    assert annotated - known, "an annotated video that the metadata do not name"
+    assert annotated - videos, "an annotated video that the metadata do not name"
     unlabelled = [row for row in table if not row["behaviors_labeled"]]
     assert unlabelled
     assert not annotated & {row["video_id"] for row in unlabelled}

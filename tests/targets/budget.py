@@ -28,7 +28,7 @@ def allowed(environ: Mapping[str, str]) -> tuple[bool, str]:
     limit, cost = float(environ.get("ETHOLAKE_TEST_AWS_USD", LIMIT_USD)), estimate()
     total = sum(cost.values())
     parts = ", ".join(f"{service} {usd:.2f}" for service, usd in cost.items())
-    said = (
+    reason = (
         f"Estimated cost on AWS: {total:.2f} USD ({parts}); the limit is {limit:.2f} USD (ETHOLAKE_TEST_AWS_USD)."
     )
-    return total <= limit, said
+    return total <= limit, reason

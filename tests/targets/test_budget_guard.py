@@ -7,7 +7,7 @@ ASKED = {"ETHOLAKE_TEST_AWS": "1", "ETHOLAKE_TEST_AWS_BUCKET": "mine"}
 
 
 @pytest.mark.parametrize(
-    ("environ", "said"),
+    ("environ", "message"),
     [
         ({}, "set ETHOLAKE_TEST_AWS=1"),
         ({"ETHOLAKE_TEST_AWS": "1"}, "ETHOLAKE_TEST_AWS_BUCKET"),
@@ -15,10 +15,10 @@ ASKED = {"ETHOLAKE_TEST_AWS": "1", "ETHOLAKE_TEST_AWS_BUCKET": "mine"}
         (ASKED | {"ETHOLAKE_TEST_AWS_USD": "0.5"}, "the limit is 0.50 USD"),
     ],
 )
-def test_aws_is_refused(environ: dict[str, str], said: str) -> None:
+def test_aws_is_refused(environ: dict[str, str], message: str) -> None:
     allowed, reason = budget.allowed(environ)
     assert not allowed
-    assert said in reason
+    assert message in reason
 
 
 def test_aws_is_allowed_below_the_limit_and_says_what_it_costs() -> None:

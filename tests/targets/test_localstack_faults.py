@@ -34,8 +34,8 @@ def test_every_page_of_keys_with_equals_signs_is_listed(target_settings: Setting
     folders = client.get_paginator("list_objects_v2").paginate(
         Bucket=bucket, Prefix="t/", Delimiter="/", PaginationConfig={"PageSize": size}
     )
-    found = [item["Prefix"] for page in folders for item in page.get("CommonPrefixes", [])]
-    assert found == [f"t/part={n:02d}/" for n in range(7)]
+    prefixes = [item["Prefix"] for page in folders for item in page.get("CommonPrefixes", [])]
+    assert prefixes == [f"t/part={n:02d}/" for n in range(7)]
 
 
 def test_a_footer_is_read_by_ranges_and_a_changed_object_is_noticed(

@@ -49,9 +49,9 @@ def value(lake: Settings, sql: str) -> list[tuple[object, ...]]:
     )["QueryExecutionId"]
     state = ""
     while state not in {"SUCCEEDED", "FAILED", "CANCELLED"}:
-        found = athena.get_query_execution(QueryExecutionId=id_)["QueryExecution"]
-        state = found["Status"]["State"]
-    assert state == "SUCCEEDED", found["Status"]
+        execution = athena.get_query_execution(QueryExecutionId=id_)["QueryExecution"]
+        state = execution["Status"]["State"]
+    assert state == "SUCCEEDED", execution["Status"]
     rows = athena.get_query_results(QueryExecutionId=id_)["ResultSet"]["Rows"][1:]
     return [tuple(cell.get("VarCharValue") for cell in row["Data"]) for row in rows]
 

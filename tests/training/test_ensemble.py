@@ -24,36 +24,38 @@ QUICK = {**SMALL, "epochs": 2, "batches_per_epoch": 8, "threads": 1}
 PLAN = CrossValidationPlan(("smoke",), folds=2, seeds=(0, 1))
 
 
-def said(values: list[list[float]], actions: tuple[str, ...] = ("attack", "chase"), first: int = 10) -> PairScores:
+def pair_scores(
+    values: list[list[float]], actions: tuple[str, ...] = ("attack", "chase"), first: int = 10
+) -> PairScores:
     return PairScores(7, "Lab", 25.0, 1, 2, first, actions, np.array(values, dtype=np.float32))
 
 
 def test_averages_by_hand() -> None:
-    one, two = said([[0.2, 0.9], [0.5, np.nan]]), said([[0.6, 0.1], [0.5, 0.3]])
+    one, two = pair_scores([[0.2, 0.9], [0.5, np.nan]]), pair_scores([[0.6, 0.1], [0.5, 0.3]])
     (mean,) = average([[one], [two]])
     np.testing.assert_allclose(mean.probabilities_TA, [[0.4, 0.5], [0.5, 0.3]], rtol=1e-6)
     assert (mean.first_frame, mean.actions, mean.fps) == (10, ("attack", "chase"), 25.0)
     (odds,) = average([[one], [two]], "logit")
     geometric = np.sqrt(0.2 / 0.8 * 0.6 / 0.4)
     np.testing.assert_allclose(odds.probabilities_TA[0], [geometric / (1 + geometric), 0.5], rtol=1e-5)
-    sure = average([[said([[1.0, 0.0]])], [said([[0.5, 0.5]])]], "logit")[0].probabilities_TA
+    sure = average([[pair_scores([[1.0, 0.0]])], [pair_scores([[0.5, 0.5]])]], "logit")[0].probabilities_TA
     assert 0.98 < sure[0, 0] < 1
     assert 0 < sure[0, 1] < 0.02
 
 
 def test_a_member_that_does_not_know_an_action_is_not_asked() -> None:
-    knows, not_all = said([[0.2, 0.8]]), said([[0.4]], ("chase",))
+    knows, not_all = pair_scores([[0.2, 0.8]]), pair_scores([[0.4]], ("chase",))
     (mean,) = average([[knows], [not_all]])
     np.testing.assert_allclose(mean.probabilities_TA, [[0.2, 0.6]], rtol=1e-6)
     (alone,) = average([[], [not_all]])
     assert alone.actions == ("chase",)
     with pytest.raises(ContractError, match="Video 7: the members' scores are of different frames"):
-        average([[knows], [said([[0.4, 0.1]], first=11)]])
+        average([[knows], [pair_scores([[0.4, 0.1]], first=11)]])
 
 
 # --- the table --------------------------------------------------------------------------------------------
 def test_out_of_fold_rows_and_back() -> None:
-    pairs = [(0, said([[0.1234, 0.9], [np.nan, 0.25]])), (1, said([[0.5, 1.0]], first=12))]
+    pairs = [(0, pair_scores([[0.1234, 0.9], [np.nan, 0.25]])), (1, pair_scores([[0.5, 1.0]], first=12))]
     table = to_table(pairs)
     assert table.schema.equals(arrow_schema("out_of_fold"))
     rows = table.select(["action", "video_frame", "probability", "fold"]).to_pylist()
@@ -73,7 +75,7 @@ def test_out_of_fold_rows_and_back() -> None:
 def test_a_row_takes_about_two_bytes(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     p = 1 / (1 + np.exp(-np.cumsum(random.normal(0, 0.3, (20_000, 2)), axis=0)))
-    assert write_oof(tmp_path / "oof.parquet", [(0, said(p.tolist()))]) == 40_000
+    assert write_oof(tmp_path / "oof.parquet", [(0, pair_scores(p.tolist()))]) == 40_000
     assert (tmp_path / "oof.parquet").stat().st_size < 2.5 * 40_000
 
 
@@ -129,12 +131,12 @@ def test_out_of_fold_scores_are_of_models_that_had_not_seen_the_frames(folder: P
 
 
 def test_members_that_are_done_are_not_trained_again(folder: Path, data: TrainingData, tmp_path: Path) -> None:
-    told: list[int] = []
+    epochs: list[int] = []
     fit_folds(
-        data, tmp_path / "model", PLAN, QUICK, lambda epoch, _n, _row: told.append(epoch),
+        data, tmp_path / "model", PLAN, QUICK, lambda epoch, _n, _row: epochs.append(epoch),
         test=[Span(1, "A", 320, 400)], scratch=tmp_path / "out", checkpoints=folder / "checkpoints",
     )  # fmt: skip
-    assert told == []
+    assert epochs == []
     assert (tmp_path / "model" / META).read_bytes() == (folder / "model" / META).read_bytes()
 
 
@@ -148,7 +150,7 @@ def test_a_configuration_that_spoils_the_out_of_fold_score_is_left_out(data: Tra
     note = next(note for note in report["notes"] if note.startswith("out-of-fold scores: boosted with smoke "))
     scores = [float(part.split()[-1]) for part in note.partition(": ")[2].partition(";")[0].split(", ")]
     both, boosted, smoke = scores
-    assert boosted < 0.5 < smoke
+    assert boosted < smoke - 0.05
     kept = [member.family for member in model.members]
     assert kept == (["cnn_transformer"] if smoke > both + 0.02 else ["boosted", "cnn_transformer"])
     assert not report["split"]["test"]

@@ -59,11 +59,11 @@ def test_the_new_lab_and_its_action_are_learnt(tuned: Trained) -> None:
 
 def test_the_report_tells_before_after_and_what_was_added(trained: Trained, tuned: Trained) -> None:
     folder, report = tuned
-    told = report["fine_tuned"]
-    assert (told["labs_added"], told["actions_added"], told["from"]) == (["New"], [OWN], "fingerprint")
-    assert told["before"]["labs"]["New"]["actions"][OWN] < 0.1
-    assert report["validation"]["score"] > told["before"]["score"] + 0.2
-    assert json.loads((folder / META).read_text(encoding="utf-8"))["fine_tuned"] == told
+    summary = report["fine_tuned"]
+    assert (summary["labs_added"], summary["actions_added"], summary["from"]) == (["New"], [OWN], "fingerprint")
+    assert summary["before"]["labs"]["New"]["actions"][OWN] < 0.1
+    assert report["validation"]["score"] > summary["before"]["score"] + 0.2
+    assert json.loads((folder / META).read_text(encoding="utf-8"))["fine_tuned"] == summary
     assert report["training_seconds"].keys() == {"A", "B", "New"}
     assert report["training_seconds"]["A"] == trained[1]["training_seconds"]["A"]
     n_events = sum(len([e for e in v.events if e.action == "rest"]) for v in new_lab().videos)

@@ -85,10 +85,10 @@ def test_a_compiled_network_learns_what_the_plain_one_does(data: TrainingData, t
 
 
 def test_on_epoch_is_told_and_early_stopping_stops(data: TrainingData, tmp_path: Path) -> None:
-    told: list[tuple[int, int]] = []
+    calls: list[tuple[int, int]] = []
     still = {**SMALL, "lr": 0.0, "epochs": 9, "patience": 2, "batches_per_epoch": 4}
-    report = fit(data, tmp_path, "smoke", still, lambda epoch, epochs, row: told.append((epoch, epochs)))
-    assert told == [(e, 9) for e in range(1, len(report["history"]) + 1)]
+    report = fit(data, tmp_path, "smoke", still, lambda epoch, epochs, row: calls.append((epoch, epochs)))
+    assert calls == [(e, 9) for e in range(1, len(report["history"]) + 1)]
     best = int(np.argmax([row["val_score"] for row in report["history"]]))
     assert len(report["history"]) == best + 3
     assert report["validation"]["score"] == report["history"][best]["val_score"]
@@ -180,9 +180,9 @@ def tracks_of(lab_id: str, *labeled_behaviors: Any) -> PoseTracks:
 
 def test_phantoms_unknown_labs_and_unknown_actions(trained: Trained) -> None:
     model = load_network(trained[0])
-    known = tracks_of("A", *LABELED, (2, 1, "chase"), (1, 3, "chase"), (1, 2, "interact"))
-    assert model.predicted_behaviors(known) == {(1, 1): ["rest"], (1, 2): ["chase"], (2, 1): ["chase"]}
-    assert model.notes(known) == [
+    tracks = tracks_of("A", *LABELED, (2, 1, "chase"), (1, 3, "chase"), (1, 2, "interact"))
+    assert model.predicted_behaviors(tracks) == {(1, 1): ["rest"], (1, 2): ["chase"], (2, 1): ["chase"]}
+    assert model.notes(tracks) == [
         f"not in the model's vocabulary, ignored: interact; {TEACH}",
         f"without an event in the training data of A: attack; {TEACH}",
         "labeled, but not tracked: mouse3",

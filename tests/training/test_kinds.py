@@ -75,8 +75,8 @@ def test_a_stack_stands_on_an_ensemble_of_each_configuration(stack: Path) -> Non
     assert [type(base.members[0]).__name__ for base in model.bases] == ["Boosted", "NetworkModel"]  # type: ignore[attr-defined]
     assert model.details["validation"]["score"] > 0.8
     tracks = video(77, "A").tracks
-    said = model.stack.predict(tracks, [base.predict(tracks) for base in model.bases])
-    for a, b in zip(said, model.predict(tracks), strict=True):
+    scores = model.stack.predict(tracks, [base.predict(tracks) for base in model.bases])
+    for a, b in zip(scores, model.predict(tracks), strict=True):
         np.testing.assert_array_equal(a.probabilities_TA, b.probabilities_TA)
     assert {event.action for event in model.events(tracks)} == {"chase", "rest"}
 
@@ -98,11 +98,11 @@ def test_recordings_that_are_folded_in_time_teach_a_stack(tmp_path: Path) -> Non
         data, tmp_path / "model", plan, {"boosted": TREES, "stack": TREES}, scratch=tmp_path / "out"
     )
     assert report["validation"]["score"] > 0.8
-    found = {
+    counts = {
         (p.video_id, p.target_id, p.first_frame, len(p.probabilities_TA))
         for p in read_oof(tmp_path / "out" / OUT_OF_FOLD)
     }
-    assert found == {(v, t, start, 400) for v in (1, 2) for t in (1, 2) for start in (0, 400)}
+    assert counts == {(v, t, start, 400) for v in (1, 2) for t in (1, 2) for start in (0, 400)}
 
 
 def test_what_each_kind_knows_is_explained(stack: Path, boosted: tuple[Path, dict[str, Any]]) -> None:
@@ -112,7 +112,7 @@ def test_what_each_kind_knows_is_explained(stack: Path, boosted: tuple[Path, dic
     assert list(of_stack["labs"]) == list(of_trees["labs"]) == ["A", "B"]
     assert of_stack["labs"]["A"]["chase"]["training_seconds"] > 0
     text = explain.lines(of_stack)
-    assert text[0] == "stacking of 2 × boosted, 2 × smoke, mean probability"
+    assert text[0] == "stacking of boosted, smoke, mean probability"
     assert text[1].startswith("config   configuration smoke (cnn_transformer: width 32")
     assert "config   trees: 20 rounds, 3 deep" in explain.lines(of_trees)
 

@@ -106,10 +106,10 @@ def test_a_checkpoint_comes_back_as_it_was_and_replaces_the_last(tmp_path: Path)
     for step in (5, 12):
         checkpoint.save(tmp_path, Checkpoint(step, tensors, {"run": "r", "losses": [0.1 + 0.2, 1e-300]}))
     assert [folder.name for folder in tmp_path.iterdir()] == ["step-000000012"]
-    found = checkpoint.latest(tmp_path, "r")
-    assert found is not None
-    assert (found.step, found.state["losses"]) == (12, [0.1 + 0.2, 1e-300])
-    assert all(torch.equal(found.tensors[name], value) for name, value in tensors.items())
+    loaded = checkpoint.latest(tmp_path, "r")
+    assert loaded is not None
+    assert (loaded.step, loaded.state["losses"]) == (12, [0.1 + 0.2, 1e-300])
+    assert all(torch.equal(loaded.tensors[name], value) for name, value in tensors.items())
     assert checkpoint.latest(tmp_path / "none", "r") is None
 
 
@@ -117,9 +117,9 @@ def test_a_half_written_checkpoint_is_not_seen(tmp_path: Path) -> None:
     checkpoint.save(tmp_path, Checkpoint(5, {"a": torch.zeros(1)}, {"run": "r"}))
     (tmp_path / ".partial-step-000000010").mkdir()
     (tmp_path / ".partial-step-000000010" / "tensors.safetensors").write_bytes(b"half")
-    found = checkpoint.latest(tmp_path, "r")
-    assert found is not None
-    assert found.step == 5
+    loaded = checkpoint.latest(tmp_path, "r")
+    assert loaded is not None
+    assert loaded.step == 5
     checkpoint.save(tmp_path, Checkpoint(10, {"a": torch.zeros(1)}, {"run": "r"}))
     assert [folder.name for folder in tmp_path.iterdir()] == ["step-000000010"]
 

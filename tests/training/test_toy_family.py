@@ -114,7 +114,7 @@ def test_it_is_a_member_of_an_ensemble(data: TrainingData, tmp_path: Path) -> No
     model = load_model(tmp_path / "model")
     assert isinstance(model, Ensemble)
     assert [member.family for member in model.members] == ["toy"]
-    assert explain.describe(tmp_path / "model")["members"] == ["plain", "plain"]
+    assert explain.describe(tmp_path / "model")["members"] == ["plain"]
 
 
 def test_it_is_explained(toy: Trained) -> None:

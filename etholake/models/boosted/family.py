@@ -33,6 +33,10 @@ class BoostedFamily(ModelFamily[BoostedConfig]):
     }
 
     def fit(self, data: TrainingData, split: Split, config: BoostedConfig, context: TrainingContext) -> Fitted:
+        """Train one booster per (lab, action) on the training spans.
+
+        Raises DataError if no labeled behavior occurs in them.
+        """
         from etholake.models.boosted import forest
 
         if config.seed is None:
@@ -42,11 +46,13 @@ class BoostedFamily(ModelFamily[BoostedConfig]):
         return Fitted(model)
 
     def load(self, folder: Path) -> Model:
+        """Read stored boosters. Raises ContractError that names what does not fit this code."""
         from etholake.models.boosted.forest import Boosted
 
         return Boosted.load(folder)
 
     def explain(self, config: Mapping[str, Any]) -> str:
+        """Return the number and the depth of the trees."""
         return f"trees: {config['rounds']} rounds, {config['depth']} deep"
 
 

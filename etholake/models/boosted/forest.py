@@ -71,10 +71,12 @@ class Boosted(ModelMixin):
 
     @property
     def actions(self) -> tuple[str, ...]:
+        """The actions for which any lab has a booster, sorted."""
         return tuple(sorted({action for _, action in self.forests}))
 
     @property
     def labs(self) -> tuple[str, ...]:
+        """The labs that have a booster, sorted."""
         return tuple(self.lab_actions)
 
     @property
@@ -151,9 +153,9 @@ def grow_all(
     config: BoostedConfig,
     start: Callable[[str], str] | None = None,
 ) -> dict[tuple[str, str], Booster]:
-    """Train boosters by (lab, action) on the rows that `tables(tracks, agent, target, frames)` returns for every
-    pair.
+    """Train one booster per (lab, action).
 
+    Its rows are those that `tables(tracks, agent, target, frames)` returns for every pair of the lab's videos.
     With `start` (action -> name of a column of log odds) the trees only add to that column, and as many rounds are
     grown as help on videos that were left out (none, if none helps). Rows without a value in that column are left
     out. Raises DataError if no labeled behavior occurs in the spans.
@@ -227,8 +229,9 @@ def _rounds_that_help(
     video_N: npt.NDArray[np.int64],
     config: BoostedConfig,
 ) -> int:
-    """Return the number of rounds with the least log loss on videos left out, a part at a time; 0 for a single
-    video.
+    """Return the number of rounds with the least log loss on videos that were left out, one part at a time.
+
+    Returns 0 for a single video, of which nothing can be left out.
     """
     import xgboost
 
@@ -338,8 +341,9 @@ def _labeled_pairs(video: LabelledVideo, occurring: set[tuple[str, str]]) -> dic
 
 
 def _annotated(video: LabelledVideo, triplet: tuple[int, int, str]) -> npt.NDArray[np.bool_]:
-    """Return whether the action is annotated at the video's own frame that is nearest to each frame at 30 Hz
-    [T].
+    """Return whether the action is annotated at each frame at 30 Hz [T].
+
+    The annotation of the nearest of the video's own frames counts.
     """
     tracks = video.tracks
     own = [e for e in video.events if (e.agent_id, e.target_id, e.action) == triplet]

@@ -30,11 +30,13 @@ class CnnTransformerFamily(NetworkFamily[CnnTransformerConfig]):
     }
 
     def build(self, config: CnnTransformerConfig, sizes: Sizes) -> nn.Module:
+        """Return a new `CnnTransformer` with random weights."""
         from etholake.models.cnn_transformer.network import CnnTransformer
 
         return CnnTransformer(features=sizes.features, classes=sizes.classes, labs=sizes.labs, **config.sizes())
 
     def vocabulary_layers(self) -> VocabularyLayers:
+        """Return the output layer, the input of labeled behaviors, and the embedding of labs."""
         return VocabularyLayers(
             outputs={"head.weight": 0, "head.bias": 0}, inputs={"labeled.weight": 1}, labs={"lab.weight": 0}
         )

@@ -101,6 +101,7 @@ class CnnTransformer(nn.Module):
         self.head = nn.Linear(width, classes)
 
     def forward(self, x_BTF: Tensor, lab_B: Tensor, labeled_BC: Tensor) -> Tensor:
+        """Return logits [B, T, C] of scaled features, given the lab's index and the labeled actions (1 or 0)."""
         context_B1D = (self.lab(lab_B) + self.labeled(labeled_BC))[:, None]
         x_BTF = self.hide(x_BTF.transpose(1, 2)).transpose(1, 2)
         x_BTD = self.inputs(x_BTF) + context_B1D
@@ -116,7 +117,7 @@ class CnnTransformer(nn.Module):
 
 
 def sinusoidal_positions(T: int, D: int, device: torch.device) -> Tensor:
-    """Fixed positions [T, D] (Vaswani et al. 2017, section 3.5)."""
+    """Return fixed sinusoidal positions [T, D] (Vaswani et al. 2017, section 3.5)."""
     at = torch.arange(T, device=device, dtype=torch.float32)[:, None]
     rate = torch.exp(torch.arange(0, D, 2, device=device, dtype=torch.float32) * (-math.log(10_000.0) / D))
     positions = torch.zeros(T, D, device=device)

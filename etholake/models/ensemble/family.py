@@ -1,5 +1,6 @@
-"""The family `ensemble` for the registry: cross-validation makes it of trained models
-(`etholake.training.cross`).
+"""The family `ensemble` for the registry.
+
+Cross-validation (`etholake.training.cross`) makes a model of this family from other trained models.
 """
 
 from __future__ import annotations
@@ -26,9 +27,11 @@ class EnsembleFamily(ModelFamily[Any]):
     presets: dict[str, Any] = {}  # noqa: RUF012  # it has no configuration of its own
 
     def fit(self, data: TrainingData, split: Split, config: Any, context: TrainingContext) -> Fitted:  # noqa: ARG002
+        """Raise UsageError: cross-validation makes an ensemble from its trained members."""
         raise UsageError("An ensemble is made of trained models: train with --folds.")
 
     def load(self, folder: Path) -> Model:
+        """Read stored members. Raises ContractError that names what does not fit this code."""
         from etholake.models.ensemble.model import Ensemble
 
         return Ensemble.load(folder)

@@ -40,10 +40,12 @@ class Ensemble(ModelMixin):
 
     @property
     def actions(self) -> tuple[str, ...]:
+        """The actions of all members, each once, in the order of the members."""
         return tuple(dict.fromkeys(action for member in self.members for action in member.actions))
 
     @property
     def labs(self) -> tuple[str, ...]:
+        """The labs in the training data of any member, sorted."""
         return tuple(self.lab_actions)
 
     @property
@@ -53,6 +55,7 @@ class Ensemble(ModelMixin):
 
     @property
     def part_map(self) -> str:
+        """A lab's own names of body parts, the same for all members."""
         return self.members[0].part_map
 
     def predict(self, tracks: PoseTracks, frames: tuple[int, int] | None = None) -> list[PairScores]:
@@ -80,11 +83,11 @@ class Ensemble(ModelMixin):
 
 
 def average(scores_by_member: Sequence[Sequence[PairScores]], space: str = "probability") -> list[PairScores]:
-    """Return the mean of several models' probabilities of the same video, for every action over the models that
-    have it.
+    """Return the mean of several models' probabilities of the same video.
 
-    In `logit` space it is the mean of log odds, in which a confident model counts more. NaN (not predicted) is
-    left out. Raises ContractError if the models' probabilities are for different frames.
+    For each action it is the mean over the models that have the action. In `logit` space it is the mean of log
+    odds, in which a confident model counts more. NaN (not predicted) is left out. Raises ContractError if the
+    models' probabilities are for different frames.
     """
     by_pair: dict[tuple[int, int, int], list[PairScores]] = {}
     for scores in scores_by_member:

@@ -1,5 +1,6 @@
-"""The family `stacking` for the registry: cross-validation makes it of trained models
-(`etholake.training.cross`).
+"""The family `stacking` for the registry.
+
+Cross-validation (`etholake.training.cross`) makes a model of this family from other trained models.
 """
 
 from __future__ import annotations
@@ -27,9 +28,11 @@ class StackingFamily(ModelFamily[BoostedConfig]):
     presets: dict[str, BoostedConfig] = {}  # noqa: RUF012  # its trees are configured by overrides of the stack
 
     def fit(self, data: TrainingData, split: Split, config: BoostedConfig, context: TrainingContext) -> Fitted:  # noqa: ARG002
+        """Raise UsageError: cross-validation makes a stack from its trained bases."""
         raise UsageError("A stack is made of trained models: train with --folds and --stack.")
 
     def load(self, folder: Path) -> Model:
+        """Read stored stack and its bases. Raises ContractError that names what does not fit this code."""
         from etholake.models.stacking.model import StackingModel
 
         return StackingModel.load(folder)

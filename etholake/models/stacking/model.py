@@ -27,8 +27,9 @@ BASES = "bases"
 
 @dataclass
 class StackingModel(ModelMixin):
-    """A stack, its base models in the order in which it was trained on them, and the post-processing of its
-    result.
+    """Trees, the base models whose probabilities they read, and the post-processing of their result.
+
+    `bases` are in the order in which the trees were trained on them.
     """
 
     family: ClassVar[str] = "stacking"
@@ -40,10 +41,12 @@ class StackingModel(ModelMixin):
 
     @property
     def actions(self) -> tuple[str, ...]:
+        """The actions for which any lab has a booster, sorted."""
         return tuple(sorted({action for _, action in self.stack.forests}))
 
     @property
     def labs(self) -> tuple[str, ...]:
+        """The labs that have a booster, sorted."""
         return tuple(self.lab_actions)
 
     @property
@@ -56,11 +59,13 @@ class StackingModel(ModelMixin):
 
     @property
     def part_map(self) -> str:
+        """A lab's own names of body parts, the same for all bases."""
         return self.bases[0].part_map
 
     def predict(self, tracks: PoseTracks, frames: tuple[int, int] | None = None) -> list[PairScores]:  # noqa: ARG002
-        """Return probabilities as `Model.predict`; `frames` save no work, because the trees look at the frames
-        around them.
+        """Return probabilities as `Model.predict` does, always for the whole video.
+
+        `frames` save no work, because the trees read the frames around them too.
         """
         return self.stack.predict(tracks, [base.predict(tracks) for base in self.bases])
 

@@ -122,8 +122,9 @@ def out_of_fold(
     folds: Sequence[Sequence[Span]],
     config: BoostedConfig = STACK,
 ) -> list[list[PairScores]]:
-    """Return the stack's own out-of-fold probabilities by fold; each fold is predicted by trees of the other
-    folds.
+    """Return the stack's own out-of-fold probabilities, one list per fold.
+
+    Each fold is predicted by trees that were trained on the other folds.
     """
     tracks_by_id = {v.tracks.video_id: v.tracks for v in videos}
     scores = []
@@ -156,8 +157,10 @@ def _tables(
 
 
 def _logits(base_scores: Sequence[_ByPair], pair: tuple[int, int], times_T: Any) -> Table:
-    """Return log odds of every base and action at video frames, for the pair and with swapped roles, and their
-    means.
+    """Return the log odds of every base and action, and their means over the bases.
+
+    Columns for swapped roles end in " back". `times_T` are the video frames (rounded) of the rows; NaN where a
+    base has no probability.
     """
     table: Table = {}
     for way, (agent, target) in (("", pair), (" back", pair[::-1])):

@@ -1,12 +1,7 @@
 """The QuickSight definitions: the requests, their placeholders, and what they refer to. No AWS call here.
 
 `load` makes them in memory from `authoring`. A document is the body of a `Create…` request. Text in it may hold
-<<<<<<< HEAD
 the placeholders of `PLACEHOLDERS`, written ``${Name}`` as for CloudFormation's ``Fn::Sub``; `fill` puts values in.
-=======
-the placeholders of `PLACEHOLDERS`, written ``${Name}`` as CloudFormation's ``Fn::Sub`` does; `fill` puts values
-in.
->>>>>>> main
 """
 
 from __future__ import annotations

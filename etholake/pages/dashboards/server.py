@@ -18,7 +18,7 @@ from etholake.pages import loopback
 from etholake.pages.dashboards import page
 from etholake.pages.dashboards.definitions import Definitions, Json, columns, parameter_filters, sql
 
-__all__ = ["Server", "filtered"]
+__all__ = ["DashboardServer", "filtered"]
 
 Ask = Callable[[str, Sequence[str]], tuple[Sequence[str], Sequence[Sequence[Any]]]]
 
@@ -45,7 +45,7 @@ def _literal(value: str, kind: str) -> str:
     return value
 
 
-class Server(ThreadingHTTPServer):
+class DashboardServer(ThreadingHTTPServer):
     """Answers on 127.0.0.1 only; `port` 0 takes a free one."""
 
     daemon_threads = True
@@ -72,7 +72,7 @@ class Server(ThreadingHTTPServer):
 
 
 class _Handler(loopback.Handler):
-    server: Server
+    server: DashboardServer
 
     def answer(self, parts: SplitResult) -> None:
         """Answer a request by its path."""

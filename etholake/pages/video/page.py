@@ -16,7 +16,7 @@ from typing import Any, TextIO
 from etholake.pages.templating import render as render_template
 from etholake.pages.video.events import IOU, MatchedEvent
 from etholake.pages.video.skeleton import edges, outline, speed_part
-from etholake.pages.video.slices import FRAMES, Tracks
+from etholake.pages.video.slices import FRAMES, TrackedParts
 
 __all__ = ["ASSUMED_FPS", "VideoView", "render", "write"]
 
@@ -41,12 +41,12 @@ class VideoView:
     run_id: str | None = None
 
     @cached_property
-    def tracks(self) -> Tracks:
+    def tracks(self) -> TrackedParts:
         """Return the order of the slices: every (mouse, part), and the part that stands for each mouse."""
         tracks = sorted({(int(row["mouse_id"]), str(row["bodypart"])) for row in self.summaries})
         mice = sorted({mouse for mouse, _ in tracks})
         parts = {mouse: [part for m, part in tracks if m == mouse] for mouse in mice}
-        return Tracks(tracks, {mouse: speed_part(parts[mouse]) for mouse in mice})
+        return TrackedParts(tracks, {mouse: speed_part(parts[mouse]) for mouse in mice})
 
     @property
     def fps(self) -> float:

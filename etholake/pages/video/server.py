@@ -12,10 +12,10 @@ from urllib.parse import SplitResult
 
 from etholake.pages import loopback
 
-__all__ = ["Server"]
+__all__ = ["VideoServer"]
 
 
-class Server(ThreadingHTTPServer):
+class VideoServer(ThreadingHTTPServer):
     """Answers on 127.0.0.1 only; `port` 0 takes a free one. `page` and `slice_` ask; `slices` are there."""
 
     daemon_threads = True
@@ -33,7 +33,7 @@ class Server(ThreadingHTTPServer):
 
 
 class _Handler(loopback.Handler):
-    server: Server
+    server: VideoServer
 
     def answer(self, parts: SplitResult) -> None:
         """Answer a request by its path; an error is shown in the page."""

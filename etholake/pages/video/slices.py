@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["ABSENT", "FRAMES", "IMPUTED", "MEASURED", "NO_SPEED", "Tracks", "pack", "unpack"]
+__all__ = ["ABSENT", "FRAMES", "IMPUTED", "MEASURED", "NO_SPEED", "TrackedParts", "pack", "unpack"]
 
 FRAMES = 900  # as view v_video_slices has it: half a minute at 30 frames/s
 ABSENT, MEASURED, IMPUTED = 0, 1, 2
@@ -29,14 +29,14 @@ Ints = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True)
-class Tracks:
-    """What is tracked: (mouse, part) in the order of the slices; and the part that gives each mouse its speed."""
+class TrackedParts:
+    """The tracked (mouse, part) in the order of the slices, and the part that gives each mouse its speed."""
 
     tracks: Sequence[tuple[int, str]]
     speed_parts: Mapping[int, str]
 
 
-def pack(tracks: Tracks, rows: Sequence[Mapping[str, Any]]) -> bytes:
+def pack(tracks: TrackedParts, rows: Sequence[Mapping[str, Any]]) -> bytes:
     """Return one slice from its rows of `v_video_slices`. A point without a row is absent."""
     order = {track: at for at, track in enumerate(tracks.tracks)}
     mice = {mouse: at for at, mouse in enumerate(tracks.speed_parts)}
@@ -58,7 +58,7 @@ def pack(tracks: Tracks, rows: Sequence[Mapping[str, Any]]) -> bytes:
     return zlib.compress(body, 6)
 
 
-def unpack(tracks: Tracks, packed: bytes) -> dict[str, npt.NDArray[Any]]:
+def unpack(tracks: TrackedParts, packed: bytes) -> dict[str, npt.NDArray[Any]]:
     """Undo `pack`: return x, y (K, F) in cm or px, speed (M, F) in cm/s, state (K, F); unknown is NaN."""
     body = zlib.decompress(packed)
     K, M, at = len(tracks.tracks), len(tracks.speed_parts), 4

@@ -2,8 +2,8 @@
 
 The work is what the services themselves report of the runs: seconds and workers of Glue jobs, bytes scanned of
 Athena's queries, seconds of SageMaker's jobs, the endpoint's own log lines, objects and bytes in the bucket. A
-second of this machine is taken to be a second of the instance named. Not in it: KMS, CloudWatch, transfer, and the
-endpoint while it waits.
+second of this machine is taken to be a second of the instance named. `planned` scales that to the hours of video,
+trainings, queries and endpoint hours that a user asks about. Not in it: KMS, CloudWatch, transfer.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 from etholake import aws, logs
 from etholake.contract import CURATED_ZONE, MODEL_ZONE, RAW_ZONE
-from etholake.errors import DataError, UsageError
+from etholake.errors import DataError, UsageError, suggestion
 from etholake.objects import list_objects, read_object
 from etholake.pages.templating import counted
 from etholake.resources import folder
@@ -25,7 +25,7 @@ from etholake.stages.jobs import outputs_or_defaults
 from etholake.stages.serving.endpoint_requests import endpoint_name, log_group
 from etholake.stages.state import load_state, open_lake
 
-__all__ = ["CostLine", "lines", "prices", "render", "video_hours"]
+__all__ = ["CostLine", "Plan", "lines", "planned", "prices", "render", "video_hours"]
 
 _JOBS = {"etl: tracks": "TrackingJobName", "etl: tables": "TablesJobName", "compact": "CompactJobName"}
 _MAX_QUERIES = 1000
@@ -41,24 +41,44 @@ class CostLine:
     work: str
     usd: float
     per: str = ""
+    amount: float = 0.0  # of a query: mean bytes scanned
 
 
-def prices() -> dict[str, Any]:
-    """Return the dated price table."""
-    content = json.loads((folder("infra") / "prices.json").read_text(encoding="utf-8"))
-    assert isinstance(content, dict)
-    return content
+@dataclass(frozen=True)
+class Plan:
+    """The work that a user asks about: hours of video, and per month trainings, queries and endpoint hours."""
+
+    hours: float = 100.0
+    trainings: int = 0
+    queries: int = 0
+    endpoint_hours: float = 0.0
 
 
-def lines(settings: Settings) -> list[CostLine]:
-    """Return one line for every stage that has left work behind.
+def prices(region: str = "us-east-1") -> dict[str, Any]:
+    """Return the dated price table of a region. Raises UsageError for a region that has no prices here."""
+    table = json.loads((folder("infra") / "prices.json").read_text(encoding="utf-8"))
+    assert isinstance(table, dict)
+    regions = table.pop("regions")
+    if region == table["region"]:
+        return table
+    if region not in regions:
+        priced = [table["region"], *regions]
+        raise UsageError(
+            f"infra/prices.json has no prices of region '{region}'. {suggestion(region, priced)} Add the region's "
+            f"prices there, or choose one of {', '.join(priced)} with --region."
+        )
+    return {**table, **regions[region], "region": region}
+
+
+def lines(settings: Settings, region: str = "") -> list[CostLine]:
+    """Return one line for every stage that has left work behind, at the prices of `region` (else the settings').
 
     Raises
     ------
     UsageError
-        An instance type has no price in the table.
+        The region, or an instance type, has no price in the table.
     """
-    table = prices()
+    table = prices(region or settings.region)
     raw, curated, models = (_zone(settings, zone) for zone in (RAW_ZONE, CURATED_ZONE, MODEL_ZONE))
     costs = [ingest_line(table, raw["objects"], raw["bytes"])]
     costs += [glue_line(table, stage, run) for stage, run in _glue_runs(settings).items()]
@@ -93,19 +113,58 @@ def video_hours(settings: Settings) -> float:
     return seconds / 3600
 
 
-def render(costs: list[CostLine], hours: float) -> str:
-    """Return the table as Markdown, with the cost of 100 h of video."""
-    table = prices()
-    rows = ["| stage | measured work | USD | USD per 100 h of video |", "|---|---|---:|---:|"]
+def planned(
+    table: Mapping[str, Any], costs: list[CostLine], measured_hours: float, plan: Plan, instance: str
+) -> list[CostLine]:
+    """Return what the planned work costs, in proportion to what was measured on `measured_hours` of video. Pure.
+
+    Raises
+    ------
+    UsageError
+        Trainings or queries are asked about, and none has been measured yet.
+    """
+    scale = plan.hours / measured_hours
+    once = [line for line in costs if not line.per and line.stage.startswith(("ingest", "etl", "features"))]
+    video = f"{plan.hours:g} h of video"
+    lines_ = [CostLine("bring in and curate", f"{video}, once", scale * sum(line.usd for line in once))]
+    measured = {line.stage: line for line in costs}
+    if plan.trainings:
+        if "train" not in measured:
+            raise UsageError("No training has been measured on this lake: run `make train` first.")
+        work = f"{counted(plan.trainings, 'training')} on {video}"
+        lines_.append(CostLine("trainings", work, plan.trainings * scale * measured["train"].usd))
+    if plan.queries:
+        if "query" not in measured:
+            raise UsageError("No query has been measured on this lake: run `make query ARGS='--name …'` first.")
+        size = max(scale * measured["query"].amount, table["athena"]["minimum_bytes"])
+        work = f"{counted(plan.queries, 'query', 'queries')}, {size / 1e6:,.0f} MB billed each"
+        lines_.append(CostLine("queries", work, plan.queries * size / 1e12 * table["athena"]["tb_scanned"]))
+    if plan.endpoint_hours:
+        work = f"{plan.endpoint_hours:g} h of {instance}"
+        lines_.append(CostLine("endpoint", work, plan.endpoint_hours * _hourly(table, instance)))
+    lines_.append(CostLine("storage", f"{video}, a month", scale * measured["storage"].usd))
+    return lines_
+
+
+def render(
+    costs: list[CostLine], hours: float, table: Mapping[str, Any], plan: Plan, instance: str = "ml.m5.large"
+) -> str:
+    """Return the measured costs, and those of the plan, as Markdown. `hours` of video were measured."""
+    rows = [f"| stage | measured work | USD | USD per {plan.hours:g} h of video |", "|---|---|---:|---:|"]
     for line in costs:
         unit = f" per {line.per}" if line.per else ""
-        scaled = "" if line.per not in BY_VIDEO else f"{100 / hours * line.usd:.4f}{unit}"
+        scaled = "" if line.per not in BY_VIDEO else f"{plan.hours / hours * line.usd:.4f}{unit}"
         rows.append(f"| {line.stage} | {line.work} | {line.usd:.6f}{unit} | {scaled} |")
     total = sum(line.usd for line in costs if not line.per)
-    rows.append(f"| **the run** | {hours:.2f} h of video | {total:.6f} | {100 / hours * total:.4f} |")
+    rows.append(f"| **the run** | {hours:.2f} h of video | {total:.6f} | {plan.hours / hours * total:.4f} |")
+    rows += ["", "| planned | work | USD |", "|---|---|---:|"]
+    plan_lines = planned(table, costs, hours, plan, instance)
+    rows += [f"| {line.stage} | {line.work} | {line.usd:.2f} |" for line in plan_lines]
+    rows.append(f"| **the plan** | first month | {sum(line.usd for line in plan_lines):.2f} |")
     rows.append(
         f"\nList prices of {table['region']}, {table['as_of']}: infra/prices.json. Scaled in proportion: what is "
-        "billed at least (a minute a job, 10 MB a query) weighs more in a small lake."
+        "billed at least (a minute a job, 10 MB a query) weighs more in a small lake. Plan other work with "
+        "--hours, --trainings, --queries, --endpoint-hours (730 a month), --region."
     )
     return "\n".join(rows)
 
@@ -136,7 +195,8 @@ def athena_line(table: Mapping[str, Any], scanned: list[int]) -> CostLine:
     billed = sum(max(size, table["athena"]["minimum_bytes"]) for size in scanned)
     asked = "1 query" if len(scanned) == 1 else f"{len(scanned):,} queries"
     work = f"{asked}, {sum(scanned) / 1e6:.1f} MB scanned, {billed / 1e6:.0f} MB billed"
-    return CostLine("query", work, billed / 1e12 * table["athena"]["tb_scanned"])
+    mean = sum(scanned) / len(scanned)
+    return CostLine("query", work, billed / 1e12 * table["athena"]["tb_scanned"], amount=mean)
 
 
 def instance_line(table: Mapping[str, Any], stage: str, kind: str, count: int, seconds: float) -> CostLine:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from etholake import aws
 from etholake.lake import Lake
+from etholake.local_server import require_java
 from etholake.progress import OnProgress, silent
 from etholake.result import StageResult
 from etholake.settings import Settings
@@ -37,6 +38,7 @@ def run(settings: Settings, on_progress: OnProgress | None = None) -> StageResul
     tick = on_progress or silent
     glue = aws.client(settings, "glue")
     lake = open_lake(settings)
+    require_java(settings)
     before = _files(lake)
     name = outputs_or_defaults(settings).get(*JOB)
     arguments = {"--bucket": settings.bucket, "--database": settings.database}

@@ -22,6 +22,7 @@ from etholake.contract import CODE_ZONE, QUALITY_POINTER, RAW_ZONE, RULES, parse
 from etholake.digest import fingerprint
 from etholake.errors import AwsError, DataError
 from etholake.lake import Lake
+from etholake.local_server import require_java
 from etholake.objects import list_objects, read_object
 from etholake.pages.quality import render
 from etholake.progress import OnProgress, silent
@@ -81,7 +82,8 @@ def run(settings: Settings, on_progress: OnProgress | None = None) -> StageResul
         if not _raw_tables(glue, settings):
             _crawl(glue, settings, _at(tick, 2), outputs_or_defaults(settings).get(*RAW_CRAWLER))
         details = {**before["details"], "registered": registered}
-        return StageResult(STAGE, "unchanged", "Raw files, code and settings are those of the last run.", details)
+        return StageResult(STAGE, "unchanged", _unchanged(details), details)
+    require_java(settings)
     outputs = outputs_or_defaults(settings)
     runs = {}
     for done, (output, default) in enumerate((TRACKING_JOB, TABLES_JOB)):  # the tables job merges both reports
@@ -272,6 +274,12 @@ def _rows_of(lake: Lake, table: str, columns: list[str]) -> Iterator[dict[str, A
     for uri in lake.current_files(table):
         content = io.BytesIO(read_object(lake.s3, uri))
         yield from pq.read_table(content, columns=columns, use_threads=False).to_pylist()
+
+
+def _unchanged(details: Mapping[str, Any]) -> str:
+    page = details.get("quality_file", details.get("quality"))
+    where = f"\n  Data quality: {page}" if page else ""
+    return f"Raw files, code and settings are those of the last run.{where}"
 
 
 def _sentence(details: Mapping[str, Any]) -> str:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from etholake import aws
+from etholake.contract import TABLES
 from etholake.errors import AwsError, UsageError, raise_collected, suggestion
 from etholake.resources import folder
 from etholake.settings import Settings
@@ -39,6 +40,7 @@ __all__ = [
 _POLL_SECONDS = 0.1
 _HEADER = re.compile(r"--\s*(purpose|grain|param|bind|partition filter):\s*(.+)")
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
+_MISSING = re.compile(r"TABLE_NOT_FOUND\S* .*Table '(?:\w+\.)*(\w+)' does not exist")
 _QUOTED = re.compile(r"'(?:[^']|'')*'")
 
 
@@ -109,7 +111,15 @@ def run_report(settings: Settings, name: str, parameters: Mapping[str, str] | No
     ]
     raise_collected(UsageError, f"Parameters of report {name}, which takes {declared}", problems)
     values = {p: literal(given[p]) if kind == "string" else given[p] for p, kind in report.parameters.items()}
-    return _execute(settings, report.sql, [values[p] for p in report.bind])
+    bound = [values[p] for p in report.bind]
+    try:
+        return _execute(settings, report.sql, bound)
+    except AwsError as err:
+        missing = _MISSING.search(str(err))
+        if missing is None or not (queries_folder() / "views" / f"{missing[1]}.sql").is_file():
+            raise
+    create_views(settings)  # the report reads a view that nobody has made yet
+    return _execute(settings, report.sql, bound)
 
 
 def queries_folder() -> Path:
@@ -188,6 +198,20 @@ def _guess(value: str) -> str:
     return text if _NUMBER.fullmatch(text) or _QUOTED.fullmatch(text) else literal(text)
 
 
+def _remedy(reason: str) -> str:
+    """Return what to run for a table or view of ours that is not there yet; "" for any other reason."""
+    missing = _MISSING.search(reason)
+    if missing is None:
+        return ""
+    name = missing[1]
+    if name in TABLES:
+        return f". {name} is a table of the lake that is not made yet: run `make ingest etl` first."
+    views = {path.stem for path in (queries_folder() / "views").glob("*.sql")}
+    if name in views:
+        return f". {name} is a view of the lake that is not made yet: run `make ingest etl dashboards` first."
+    return f". {suggestion(name, views | set(TABLES))}"
+
+
 def _execute(settings: Settings, sql: str, literals: Sequence[str]) -> QueryResult:
     from botocore.exceptions import BotoCoreError
     from pyathena import connect
@@ -216,7 +240,9 @@ def _execute(settings: Settings, sql: str, literals: Sequence[str]) -> QueryResu
             if isinstance(err.__cause__, BotoCoreError):
                 raise err.__cause__ from None  # nobody answers: the CLI says how to start it
             which = f"Query {started[0]}" if started else "The query"
-            raise AwsError(f"{which} failed in work group '{settings.workgroup}': {err}") from err
+            raise AwsError(
+                f"{which} failed in work group '{settings.workgroup}': {err}{_remedy(str(err))}"
+            ) from err
         return QueryResult(
             [column[0] for column in cursor.description or []],
             rows,

@@ -15,6 +15,7 @@ from typing import Any
 from etholake import aws, logs
 from etholake.digest import fingerprint
 from etholake.errors import AwsError, DataError
+from etholake.local_server import require_java
 from etholake.result import StageResult
 from etholake.settings import Settings
 from etholake.stages.lake.ingest.zone import MANIFEST
@@ -58,6 +59,7 @@ def run(settings: Settings, given: dict[str, Any], *, again: bool = False, watch
     if newest and newest["status"] == "RUNNING":
         execution = newest["executionArn"]
     else:
+        require_java(settings)
         name = f"{base}-{len(earlier) + 1}"
         named = json.dumps(given | {"run_id": logs.run_id()}, sort_keys=True)
         started = client.start_execution(stateMachineArn=arn, name=name, input=named)

@@ -22,7 +22,7 @@ from etholake.settings import Settings
 from etholake.stages.lake import query
 
 if TYPE_CHECKING:
-    from etholake.pages.dashboards.server import Server
+    from etholake.pages.dashboards.server import DashboardServer
 
 __all__ = ["make_server", "publish", "run", "serve", "values", "write_template"]
 
@@ -79,17 +79,17 @@ def _facts(settings: Settings) -> str:
     return f"Database '{settings.database}' on target {settings.target}, bucket {settings.bucket}."
 
 
-def make_server(settings: Settings, port: int = 0) -> Server:
+def make_server(settings: Settings, port: int = 0) -> DashboardServer:
     """Return a server of the live page on loopback, not yet running."""
     from etholake.pages.dashboards import definitions
-    from etholake.pages.dashboards.server import Server
+    from etholake.pages.dashboards.server import DashboardServer
 
     def ask(sql: str, parameters: Sequence[str]) -> tuple[list[str], list[tuple[Any, ...]]]:
         answer = query.run_sql(settings, sql, parameters)
         return answer.columns, answer.rows
 
     query.create_views(settings)
-    return Server(definitions.load(), settings.database, _facts(settings), ask, port)
+    return DashboardServer(definitions.load(), settings.database, _facts(settings), ask, port)
 
 
 def serve(settings: Settings, port: int = 0) -> None:

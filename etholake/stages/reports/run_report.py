@@ -28,6 +28,10 @@ __all__ = ["collect", "newest", "run", "steps"]
 
 STAGE = "report"
 LOCAL = "this machine"
+# Stages that bring in data, make tables, models and scores. The others look at them, or make their place.
+WORK = frozenset(
+    {"ingest", "etl", "features", "train", "tune", "serve", "predict", "evaluate", "pipeline", "demo"}
+)
 EARLIER_MS = 60_000  # clocks of two machines differ
 Line = dict[str, Any]
 _PLAIN = frozenset(
@@ -36,7 +40,7 @@ _PLAIN = frozenset(
 
 
 def run(settings: Settings, name: str, folder: Path) -> StageResult:
-    """Write ``folder/report-<run>.html``, and JSON beside it, of the run `name` ("": the newest of this machine).
+    """Write ``folder/report-<run>.html``, and JSON beside it, of the run `name` ("": `newest`).
 
     Returns
     -------
@@ -73,10 +77,23 @@ def run(settings: Settings, name: str, folder: Path) -> StageResult:
 
 
 def newest(settings: Settings) -> str:
-    """Return the run of this machine that was logged last. Raises DataError if there is none."""
+    """Return the newest run of this machine that worked on the lake; if there is none, the newest of any kind.
+
+    A query or a page that was made later does not hide the run that a user wants to see. Raises DataError if there
+    is no run.
+    """
     if not (files := _files(settings)):
-        raise DataError(f"{logs.folder(settings.state_dir)} holds no run: run a stage first, or name a run.")
-    return files[0].stem
+        raise DataError(
+            f"{logs.folder(settings.state_dir)} holds no run: run `make ingest etl` first, or name a run."
+        )
+    return next((path.stem for path in files if _has_worked(path)), files[0].stem)
+
+
+def _has_worked(path: Path) -> bool:
+    """Return whether a stage of `WORK` has started in the run of this file."""
+    with path.open(encoding="utf-8") as file:
+        lines = (logs.parse(text.strip()) for text in file)
+        return any(line is not None and line["event"] == "start" and line["stage"] in WORK for line in lines)
 
 
 # --- what the lines say: pure -------------------------------------------------------------------------------
@@ -243,7 +260,7 @@ def _cost(settings: Settings) -> dict[str, Any]:
         hours = cost.video_hours(settings)
         return {
             "cost": [vars(line) for line in cost.lines(settings)], "hours": hours,
-            "prices": cost.prices()["as_of"],
+            "prices": cost.prices(settings.region)["as_of"],
         }  # fmt: skip
     except (EtholakeError, BotoCoreError, ClientError) as err:
         return {"cost": [], "hours": 0.0, "prices": "", "no_cost": str(err)}

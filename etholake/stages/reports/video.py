@@ -19,7 +19,7 @@ from etholake.stages.lake import query
 
 if TYPE_CHECKING:
     from etholake.pages.video.page import VideoView
-    from etholake.pages.video.server import Server
+    from etholake.pages.video.server import VideoServer
 
 __all__ = ["make_server", "most_predicted", "run", "serve"]
 
@@ -78,10 +78,10 @@ def run(
     return StageResult("video", "done", summary, details)
 
 
-def make_server(settings: Settings, video_id: int, run_id: str | None = None, port: int = 0) -> Server:
+def make_server(settings: Settings, video_id: int, run_id: str | None = None, port: int = 0) -> VideoServer:
     """Return a server of the live page on loopback, not yet running. Raises as `run`."""
     from etholake.pages.video import page
-    from etholake.pages.video.server import Server
+    from etholake.pages.video.server import VideoServer
     from etholake.pages.video.slices import pack
 
     _create_views(settings)
@@ -94,7 +94,7 @@ def make_server(settings: Settings, video_id: int, run_id: str | None = None, po
     def slice_(number: int) -> bytes:
         return pack(video.tracks, _slice_rows(settings, video, number, number))
 
-    return Server(text, slice_, video.slice_count, port)
+    return VideoServer(text, slice_, video.slice_count, port)
 
 
 def serve(settings: Settings, video_id: int, run_id: str | None = None, port: int = 0) -> None:

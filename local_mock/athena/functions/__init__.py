@@ -27,8 +27,8 @@ _CALL = re.compile(r"\bpy_[a-z0-9_]+_[0-9a-f]{12}\b")
 
 
 def calling(function: str, arguments: tuple[Type, ...], result: Type) -> str:
-    """The SQL name of a Python function for these types."""
-    plain = (a.known() if a.base == "varchar" else a for a in arguments)
+    """Return the SQL name of a Python function for these types."""
+    plain = (a.with_facts() if a.base == "varchar" else a for a in arguments)
     spec = (function, tuple(a.spelled for a in plain), result.spelled)
     name = f"py_{function}_{hashlib.sha1(repr(spec).encode(), usedforsecurity=False).hexdigest()[:12]}"
     _NAMES[name] = spec
@@ -36,20 +36,20 @@ def calling(function: str, arguments: tuple[Type, ...], result: Type) -> str:
 
 
 def called(sql: str) -> dict[str, Spec]:
-    """The Python functions that a compiled text calls."""
+    """Return the Python functions that a compiled text calls."""
     return {name: _NAMES[name] for name in set(_CALL.findall(sql)) if name in _NAMES}
 
 
 @cache
 def _implementations() -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    implementations: dict[str, Any] = {}
     for module in _MODULES:
-        found.update(importlib.import_module(f"{__name__}.{module}").FUNCTIONS)
-    return found
+        implementations.update(importlib.import_module(f"{__name__}.{module}").FUNCTIONS)
+    return implementations
 
 
 def fail(messages: Any) -> Any:
-    """`t_fail`: an error of Trino where SQL finds one; DuckDB's own `error` may not stand inside TRY."""
+    """Return `t_fail`: an error of Trino where SQL finds one; DuckDB's own `error` may not stand inside TRY."""
     for message in messages.to_pylist():
         if message is not None:
             raise ValueError(message)
@@ -101,7 +101,7 @@ def _create(connection: Any, name: str, function: str, arguments: list[Type], re
 
 
 def _of_arity(run: Callable[..., Any], count: int) -> Callable[..., Any]:
-    """`run` with `count` parameters: DuckDB counts them."""
+    """Return `run` with `count` parameters: DuckDB counts them."""
     run.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
         [inspect.Parameter(f"a{i}", inspect.Parameter.POSITIONAL_OR_KEYWORD) for i in range(count)]
     )

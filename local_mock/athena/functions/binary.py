@@ -164,7 +164,7 @@ def _xx_round(total: int, lane: int) -> int:
 
 
 def xxhash64(data: bytes, seed: int = 0) -> int:
-    """The 64-bit xxHash of `data`, unsigned."""
+    """Return the 64-bit xxHash of `data`, unsigned."""
     length, position = len(data), 0
     if length >= 32:
         lanes = [(seed + _P1 + _P2) & _MASK, (seed + _P2) & _MASK, seed, (seed - _P1) & _MASK]
@@ -225,7 +225,7 @@ def _murmur3(data: bytes) -> bytes:
 
 
 def _checksum(arguments: list[Type], _result: Type) -> Callable[..., bytes | None]:
-    """The sum of the hashes of the values."""
+    """Return the sum of the hashes of the values."""
     kind = arguments[0].args[0]
     if kind.base not in (
         "bigint",

@@ -47,7 +47,7 @@ def _digits(value: float, *, single: bool) -> tuple[str, str, int]:
 
 
 def float_text(value: float, *, single: bool) -> str:
-    """A result cell: Java's Double.toString and Float.toString."""
+    """Return a result cell: Java's Double.toString and Float.toString."""
     if not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     sign, digits, exponent = _digits(value, single=single)
@@ -75,7 +75,7 @@ def decimal_text(value: decimal.Decimal, scale: int) -> str:
 
 
 def to_decimal(value: Any, target: Type, *, single: bool = False) -> decimal.Decimal:
-    """Rounded half up, a float by its shortest text; fails where the whole part does not fit."""
+    """Return a number rounded half up, a float by its shortest text. Raises Failure where the whole part is too long."""
     precision, scale = target.numbers
     if isinstance(value, float):
         if not math.isfinite(value):
@@ -89,7 +89,7 @@ def to_decimal(value: Any, target: Type, *, single: bool = False) -> decimal.Dec
 
 
 def to_integer(value: Any, target: Type) -> int:
-    """Rounded half up; fails out of range."""
+    """Return a number rounded half up. Raises Failure out of range."""
     if isinstance(value, float):
         if not math.isfinite(value):
             raise _fail(float_text(value, single=False), target)
@@ -128,7 +128,7 @@ def interval_text(value: int, kind: Type) -> str:
 
 
 def scalar_text(kind: Type) -> Convert:
-    """The text of a value that is neither text, float nor nested: the same in both texts."""
+    """Return the text of a value that is neither text, float nor nested: the same in both texts."""
     base = kind.base
     if base == "boolean":
         return lambda v: "true" if v else "false"
@@ -166,7 +166,7 @@ def varchar_text(kind: Type) -> Convert:
 
 
 def shower(kind: Type) -> Convert:
-    """The text of a result cell."""
+    """Return the text of a result cell."""
     if kind.base in ("real", "double"):
         return lambda v: float_text(v, single=kind.base == "real")
     if kind.base == "varbinary":
@@ -300,7 +300,7 @@ def _moment(source: Type, target: Type) -> Convert:
 
 
 def caster(source: Type, target: Type) -> Convert:
-    """A function that converts a value (None stays None in nested ones). The pair is one that Trino has."""
+    """Return a function that converts a value (None stays None in nested ones). The pair is one that Trino has."""
     if source.base == "json":
         return jsons.reader(target)
     if target.base == "json":
@@ -384,7 +384,7 @@ def _nested(source: Type, target: Type) -> Convert:
 
 
 def distinct_keys(pairs: list[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
-    """The pairs of a map that a conversion made. Raises Failure for a key that is NULL or twice."""
+    """Return the pairs of a map that a conversion made. Raises Failure for a key that is NULL or twice."""
     if any(k is None for k, _ in pairs):
         raise Failure("INVALID_CAST_ARGUMENT", "map key is null")
     if len({repr(k) for k, _ in pairs}) != len(pairs):

@@ -30,7 +30,7 @@ def _item(arguments: list[Type]) -> Type:
 
 
 def _contains(arguments: list[Type], _result: Type, *, strict: bool = True) -> Callable[..., bool | None]:
-    """The function contains (`strict`: it refuses a NULL inside a value), and IN."""
+    """Return the function contains (`strict`: it refuses a NULL inside a value), and IN."""
     equal = equality(_item(arguments))
 
     def contains(values: list[Any], wanted: Any) -> bool | None:
@@ -98,7 +98,7 @@ def _sorted(arguments: list[Type], _result: Type) -> Callable[[list[Any]], list[
 
 
 def _sorted_by(values: list[Any], table: list[list[int | None]]) -> list[Any]:
-    """`table[i][j]` is what the comparison says of values i and j."""
+    """Return a table whose entry [i][j] is the result of comparing value i with value j."""
 
     def compare(i: int, j: int) -> int:
         result = table[i][j]
@@ -240,7 +240,7 @@ def _sequence(start: int, stop: int, step: int | None = None) -> list[int]:
 
 
 def _moments(arguments: list[Type], _result: Type) -> Callable[..., list[int]]:
-    """sequence of dates or timestamps by an interval (a day unless given)."""
+    """Return the function `sequence` of dates or timestamps by an interval (a day unless given)."""
     from local_mock.athena.functions.datetimes import add_months
 
     kind = arguments[0]
@@ -315,9 +315,9 @@ def _combinations(values: list[Any], size: int) -> list[list[Any]]:
         raise _bad(f"combination size must not exceed 5: {size}")
     if math.comb(len(values), size) > 100_000:
         raise _bad("combinations exceed max size")
-    found = [list(c) for c in itertools.combinations(range(len(values)), size)]
-    found.sort(key=lambda c: c[::-1])
-    return [[values[i] for i in c] for c in found]
+    combinations = [list(c) for c in itertools.combinations(range(len(values)), size)]
+    combinations.sort(key=lambda c: c[::-1])
+    return [[values[i] for i in c] for c in combinations]
 
 
 def _contains_sequence(arguments: list[Type], _result: Type) -> Callable[..., bool]:

@@ -25,7 +25,7 @@ def _nullable(equal: Equal) -> Equal:
 
 
 def equality(kind: Type) -> Equal:
-    """`a = b` for values that are not None."""
+    """Return `a = b` for values that are not None."""
     if kind.base == "array":
         item = _nullable(equality(kind.args[0]))
         return lambda a, b: False if len(a) != len(b) else _all(map(item, a, b))
@@ -59,7 +59,7 @@ def _all(results: Any) -> bool | None:
 
 
 def distinct_key(kind: Type) -> Callable[[Any], Any]:
-    """A hashable value that is equal where two values are not distinct (NULL and NaN equal themselves)."""
+    """Return a hashable value that is equal where two values are not distinct (NULL and NaN equal themselves)."""
     if kind.base in ("real", "double"):
         return lambda v: "NaN" if v is not None and math.isnan(v) else v
     if kind.base == "array":
@@ -136,7 +136,7 @@ def _has_nan(value: Any) -> bool:
 
 
 def _less(arguments: list[Type], _result: Type) -> Callable[[Any, Any], bool]:
-    """`a < b`: False where a NaN decides."""
+    """Return `a < b`: False where a NaN decides."""
     compare = ordering(arguments[0])
     reverse = ordering(arguments[0], nan_first=True)
     return lambda a, b: compare(a, b) < 0 and reverse(a, b) < 0
@@ -155,7 +155,7 @@ def _not_distinct(arguments: list[Type], _result: Type) -> Callable[[Any, Any], 
 
 
 def _extreme(sign: int) -> Callable[..., Callable[..., Any]]:
-    """greatest and least: NaN loses."""
+    """Return the functions `greatest` (sign 1) and `least` (-1), in which NaN loses."""
 
     def make(arguments: list[Type], _result: Type) -> Callable[..., Any]:
         compare = ordering(arguments[0], nan_first=sign > 0)

@@ -82,7 +82,7 @@ def _field(name: str, local: int, value: Any) -> int:
 
 
 def add_months(days: int, months: int) -> int:
-    """A day number moved by months; the last day of a shorter month at most."""
+    """Return a day number moved by months; the last day of a shorter month at most."""
     year, month, day = m.civil(days)
     count = year * 12 + month - 1 + months
     year, month = count // 12, count % 12 + 1
@@ -98,7 +98,7 @@ def _moved(local: int, unit: str, count: int) -> int:
 
 
 def _shift(kind: Type, value: Any, unit: str, count: int) -> Any:
-    """`value` moved: hours and less on the time line, days and more on the clock."""
+    """Return `value` moved: hours and less on the time line, days and more on the clock."""
     if kind.base == "timestamp with time zone":
         instant, zone = value
         if unit in _CLOCK_UNITS:
@@ -132,13 +132,13 @@ def _date_add(arguments: list[Type], _result: Type) -> Callable[..., Any]:
     rounded = None if kind.base == "date" else kind.precision
 
     def add(unit: str, count: int, value: Any) -> Any:
-        found = _shift(kind, value, _unit(unit, kind), count)
+        shifted = _shift(kind, value, _unit(unit, kind), count)
         if unit.lower() != "millisecond" or rounded is None or rounded >= 3:
-            return found
+            return shifted
         if kind.base.endswith("zone"):
-            moved = m.rescale(found[0], rounded)
-            return (moved % DAY if kind.is_time else moved), found[1]
-        return m.rescale(found, rounded) % DAY if kind.is_time else m.rescale(found, rounded)
+            moved = m.rescale(shifted[0], rounded)
+            return (moved % DAY if kind.is_time else moved), shifted[1]
+        return m.rescale(shifted, rounded) % DAY if kind.is_time else m.rescale(shifted, rounded)
 
     return add
 
@@ -307,28 +307,28 @@ _ISO = re.compile(
 
 def _iso(text: str) -> tuple[int, str, bool]:
     """(clock in picoseconds, zone, whether a time was given)."""
-    found = _ISO.fullmatch(text)
+    match = _ISO.fullmatch(text)
     bad = Failure("INVALID_FUNCTION_ARGUMENT", f'Invalid format: "{text}"')
-    if found is None:
+    if match is None:
         raise bad
-    year = int(found.group(1))
-    if found.group(4):
-        days = m.day_number(year, 1, 1) + int(found.group(4)) - 1
-        if not 1 <= int(found.group(4)) <= 365 + (m.days_in_month(year, 2) == 29):
+    year = int(match.group(1))
+    if match.group(4):
+        days = m.day_number(year, 1, 1) + int(match.group(4)) - 1
+        if not 1 <= int(match.group(4)) <= 365 + (m.days_in_month(year, 2) == 29):
             raise bad
-    elif found.group(5):
+    elif match.group(5):
         january = m.day_number(year, 1, 4)
-        days = january - (january + 3) % 7 + (int(found.group(5)) - 1) * 7 + int(found.group(6) or 1) - 1
+        days = january - (january + 3) % 7 + (int(match.group(5)) - 1) * 7 + int(match.group(6) or 1) - 1
     else:
-        month, day = int(found.group(2) or found.group(7) or 1), int(found.group(3) or found.group(8) or 1)
+        month, day = int(match.group(2) or match.group(7) or 1), int(match.group(3) or match.group(8) or 1)
         if not 1 <= month <= 12 or not 1 <= day <= m.days_in_month(year, month):
             raise bad
         days = m.day_number(year, month, day)
-    hour, minute, second = (int(found.group(i) or 0) for i in (9, 10, 11))
+    hour, minute, second = (int(match.group(i) or 0) for i in (9, 10, 11))
     if hour > 23 or minute > 59 or second > 59:
         raise bad
-    digits = (found.group(12) or "")[:12].ljust(12, "0")
-    zone = found.group(13)
+    digits = (match.group(12) or "")[:12].ljust(12, "0")
+    zone = match.group(13)
     return (
         days * DAY + (hour * 3600 + minute * 60 + second) * SECOND + int(digits),
         m.normal_zone(zone) if zone else "UTC",
@@ -397,7 +397,7 @@ def _mysql_text(local: int, pattern: str) -> str:
             break
         letter = pattern[position]
         position += 1
-        known = {
+        parts = {
             "a": _WEEKDAYS[weekday - 1][:3], "b": _MONTHS[month - 1][:3], "c": f"{month}", "d": f"{day:02d}", "e": f"{day}",
             "f": f"{local % SECOND // 10**6:06d}", "H": f"{hour:02d}", "h": f"{_hour12(hour):02d}", "I": f"{_hour12(hour):02d}",
             "i": f"{minute:02d}", "j": f"{local // DAY - m.day_number(year, 1, 1) + 1:03d}", "k": f"{hour}",
@@ -408,7 +408,7 @@ def _mysql_text(local: int, pattern: str) -> str:
         }  # fmt: skip
         if letter in _UNSUPPORTED:
             raise Failure("INVALID_FUNCTION_ARGUMENT", f"%{letter} not supported in date format string")
-        out += known.get(letter, letter)
+        out += parts.get(letter, letter)
     return out
 
 
@@ -428,7 +428,7 @@ _MYSQL_SEQUENCES = {"r": "%h:%i:%s %p", "T": "%H:%i:%s"}
 
 @lru_cache(maxsize=512)
 def _mysql_items(pattern: str) -> tuple[Any, ...]:
-    """A pattern as texts and (field, width)."""
+    """Return a pattern as texts and (field, width)."""
     for letter, long in _MYSQL_SEQUENCES.items():
         pattern = re.sub(rf"(?<!%)%{letter}", long, pattern)
     items: list[Any] = []
@@ -457,7 +457,7 @@ def _read_names(text: str, position: int, names: tuple[str, ...]) -> tuple[int, 
 
 
 def _parse_fields(text: str, items: tuple[Any, ...], shown: str) -> dict[str, Any]:
-    """The fields that a text has by a pattern. Raises Failure where they do not fit."""
+    """Return the fields that a text has by a pattern. Raises Failure where they do not fit."""
 
     def bad(position: int) -> Failure:
         if position >= len(text):
@@ -514,7 +514,7 @@ _RANGES = {"month": (1, 12), "day": (1, 31), "hour": (0, 23), "minute": (0, 59),
 
 
 def _assembled(fields: dict[str, Any], text: str) -> int:
-    """The clock that the fields say; what is missing is that of 1970-01-01 00:00."""
+    """Return the clock that the fields say; what is missing is that of 1970-01-01 00:00."""
     for name, (low, high) in _RANGES.items():
         if name in fields and not low <= fields[name] <= high:
             raise Failure(

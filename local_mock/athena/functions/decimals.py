@@ -20,7 +20,7 @@ _CONTEXT = decimal.Context(prec=160, rounding=ROUND_HALF_UP)
 
 
 def _fit(value: Decimal, result: Type) -> Decimal:
-    """`value` at the result's scale. Raises Failure beyond 38 digits."""
+    """Return `value` at the result's scale. Raises Failure beyond 38 digits."""
     precision, scale = result.numbers
     rounded = value.quantize(Decimal(1).scaleb(-scale), ROUND_HALF_UP, _CONTEXT)
     if abs(int(rounded.scaleb(scale, _CONTEXT))) >= 10 ** (38 if precision == 38 else precision):

@@ -1,4 +1,4 @@
-"""How a function is declared: `FUNCTIONS["name"] = plain(call)` or `generic(make)`."""
+"""Declare a function: `FUNCTIONS["name"] = plain(call)` or `generic(make)`."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class Implementation:
 
 
 def plain(call: Callable[..., Any], *, nulls: bool = False) -> Implementation:
-    """A function of the same Python text for all its types. `nulls`: it is called with None too."""
+    """Return a function of the same Python text for all its types. `nulls`: it is called with None too."""
     return Implementation(call=call, strict=not nulls)
 
 
 def generic(make: Callable[..., Callable[..., Any]], *, nulls: bool = False) -> Implementation:
-    """A function that needs its types."""
+    """Return a function that needs its types."""
     return Implementation(make=make, strict=not nulls)

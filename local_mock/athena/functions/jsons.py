@@ -42,7 +42,7 @@ _DECODER = json.JSONDecoder(
 
 
 def load(text: str) -> Any:
-    """A parsed text; numbers keep their writing. Raises ValueError."""
+    """Return a parsed text; numbers keep their writing. Raises ValueError."""
     try:
         return _DECODER.decode(text)
     except RecursionError as err:
@@ -50,7 +50,7 @@ def load(text: str) -> Any:
 
 
 def _number(written: str) -> str:
-    """A number as Trino writes it back: whole ones as they are, others as a double."""
+    """Return a number as Trino writes it back: whole ones as they are, others as a double."""
     if re.fullmatch(r"-?\d+", written):
         return "0" if written == "-0" else written
     value = float(written)
@@ -66,7 +66,7 @@ def java_double(value: float) -> str:
 
 
 def text_of(value: str) -> str:
-    """A JSON string; only what must be is escaped."""
+    """Return a JSON string; only what must be is escaped."""
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\x7f")
 
 
@@ -93,7 +93,7 @@ def dump(value: Any, *, sort: bool = True) -> str:
 
 
 def canonical(text: str) -> str:
-    """`json_parse`. Raises Failure."""
+    """Compute `json_parse`. Raises Failure."""
     try:
         return dump(load(text))
     except ValueError as err:
@@ -275,10 +275,10 @@ _STEP = re.compile(r"""\.([^.\[\]\s"]+)|\.?\["((?:[^"\\]|\\.)*)"\]|\.?\['([^']*)
 
 
 def steps(path: str) -> list[str | int]:
-    """The steps of a path `$.a[0]["b c"]`. Raises Failure for what json_extract does not take."""
+    """Return the steps of a path `$.a[0]["b c"]`. Raises Failure for what json_extract does not take."""
     if not path.startswith("$"):
         raise Failure("INVALID_FUNCTION_ARGUMENT", f"Invalid JSON path: '{path}'")
-    position, found = 1, list[str | int]()
+    position, parsed = 1, list[str | int]()
     while position < len(path):
         match = _STEP.match(path, position)
         if (
@@ -290,12 +290,12 @@ def steps(path: str) -> list[str | int]:
                 raise Failure("NOT_SUPPORTED", f"the JSON path {path} is not supported by local_mock")
             raise Failure("INVALID_FUNCTION_ARGUMENT", f"Invalid JSON path: '{path}'")
         if match.group(4) is not None:
-            found.append(int(match.group(4)))
+            parsed.append(int(match.group(4)))
         else:
             key = next(g for g in match.group(1, 2, 3, 5) if g is not None)
-            found.append(re.sub(r"\\(.)", r"\1", key) if match.group(2) is not None else key)
+            parsed.append(re.sub(r"\\(.)", r"\1", key) if match.group(2) is not None else key)
         position = match.end()
-    return found
+    return parsed
 
 
 def _walk(value: Any, path: str) -> tuple[bool, Any]:

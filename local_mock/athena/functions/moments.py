@@ -72,7 +72,7 @@ def _regions() -> dict[str, str]:
 
 @lru_cache(maxsize=4096)
 def normal_zone(name: str) -> str:
-    """A zone as Trino writes it: `UTC`, `+05:30` or a region's name. Raises Failure for no zone."""
+    """Return a zone as Trino writes it: `UTC`, `+05:30` or a region's name. Raises Failure for no zone."""
     lower = name.strip().lower()
     if lower in _UTC_NAMES:
         return "UTC"
@@ -128,25 +128,25 @@ def offset_of(instant: int, zone: str) -> int:
 
 
 def to_local(instant: int, zone: str) -> int:
-    """The clock in `zone`, as picoseconds of that clock's 1970."""
+    """Return the clock in `zone`, as picoseconds of that clock's 1970."""
     return instant + offset_of(instant, zone) * SECOND
 
 
 def from_local(local: int, zone: str) -> int:
-    """The instant at which the clock in `zone` shows `local`."""
+    """Return the instant at which the clock in `zone` shows `local`."""
     fixed = _fixed(zone)
     return local - (fixed if fixed is not None else _offset_of_local(zone, local // SECOND)) * SECOND
 
 
 # --- digits -----------------------------------------------------------------------------------------------
 def rescale(picos: int, precision: int) -> int:
-    """Rounded half up to `precision` digits of a second."""
+    """Return a moment rounded half up to `precision` digits of a second."""
     unit: int = 10 ** (12 - precision)
     return (picos + unit // 2) // unit * unit
 
 
 def fraction(picos: int, precision: int) -> str:
-    """`.123` of a moment, nothing at precision 0."""
+    """Return `.123` of a moment, nothing at precision 0."""
     return f".{picos % SECOND:012d}"[: precision + 1] if precision else ""
 
 

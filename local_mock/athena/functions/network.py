@@ -28,35 +28,35 @@ def _parts(url: str) -> tuple[str | None, ...] | None:
 
 def _part(index: int) -> object:
     def part(url: str) -> str | None:
-        found = _parts(url)
-        return None if found is None else unquote(found[index] or "", index)
+        parts = _parts(url)
+        return None if parts is None else unquote(parts[index] or "", index)
 
     return part
 
 
 def unquote(value: str, index: int) -> str:
-    """The path, the query and the fragment are given decoded, the protocol as it is."""
+    """Return the path, the query and the fragment are given decoded, the protocol as it is."""
     from urllib.parse import unquote as decode
 
     return decode(value) if index in (2, 3, 4) else value
 
 
 def _host(url: str) -> str | None:
-    found = _parts(url)
-    if found is None:
+    parts = _parts(url)
+    if parts is None:
         return None
-    return re.sub(r":\d*$", "", (found[1] or "").rpartition("@")[2])
+    return re.sub(r":\d*$", "", (parts[1] or "").rpartition("@")[2])
 
 
 def _port(url: str) -> int | None:
-    found = _parts(url)
-    match = re.search(r":(\d+)$", (found[1] or "") if found else "")
+    parts = _parts(url)
+    match = re.search(r":(\d+)$", (parts[1] or "") if parts else "")
     return int(match.group(1)) if match else None
 
 
 def _parameter(url: str, name: str) -> str | None:
-    found = _parts(url)
-    for pair in ((found[3] or "") if found else "").split("&"):
+    parts = _parts(url)
+    for pair in ((parts[3] or "") if parts else "").split("&"):
         key, _, value = pair.partition("=")
         if unquote_plus(key) == name and pair:
             return unquote_plus(value)

@@ -24,7 +24,7 @@ def _bad(message: str) -> Failure:
 
 
 def _exact(value: float, *, single: bool) -> decimal.Decimal:
-    """The shortest decimal text of a float, as a number."""
+    """Return the shortest decimal text of a float, as a number."""
     from local_mock.athena.functions.casts import float_text
 
     return decimal.Decimal(float_text(value, single=single))
@@ -70,10 +70,10 @@ def _round_integer(arguments: list[Type], _result: Type) -> Callable[[int, int],
         if digits < -18:
             raise Failure("NUMERIC_VALUE_OUT_OF_RANGE", "numerical overflow")
         unit: int = 10 ** min(-digits, 40)
-        found = (abs(value) + unit // 2) // unit * unit * (1 if value >= 0 else -1)
-        if not -(1 << bits) <= found < 1 << bits:
-            raise Failure("NUMERIC_VALUE_OUT_OF_RANGE", f"numerical overflow: {found}")
-        return found
+        rounded = (abs(value) + unit // 2) // unit * unit * (1 if value >= 0 else -1)
+        if not -(1 << bits) <= rounded < 1 << bits:
+            raise Failure("NUMERIC_VALUE_OUT_OF_RANGE", f"numerical overflow: {rounded}")
+        return rounded
 
     return run
 

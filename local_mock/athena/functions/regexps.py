@@ -3,7 +3,6 @@
 Source: https://trino.io/docs/current/functions/regexp.html, Trino's JoniRegexpFunctions.
 """
 
-# ruff: noqa: E501 - one line a message or table
 from __future__ import annotations
 
 from functools import lru_cache
@@ -24,7 +23,10 @@ _ASCII = {"w": "A-Za-z0-9_", "d": "0-9", "s": r" \t\n\x0b\f\r"}
 
 
 def _ascii_classes(pattern: str) -> str:
-    """`\\w`, `\\d` and `\\s` stand for ASCII in Joni, for Unicode in Python (whose ASCII flag would narrow `\\p{L}`, too)."""
+    r"""Return a pattern with `\w`, `\d` and `\s` written out in ASCII, which they stand for in Joni.
+
+    In Python they stand for Unicode, and its ASCII flag would narrow `\p{L}` too.
+    """
     out, inside, i = "", False, 0
     while i < len(pattern):
         char = pattern[i]
@@ -102,7 +104,7 @@ def _split(text: str, pattern: str) -> list[str]:
 
 @lru_cache(maxsize=1000)
 def _replacement(pattern: str, replacement: str) -> tuple[str | int, ...]:
-    """The texts and groups of a replacement in Java's syntax: `$1`, `${name}`, `\\$`."""
+    r"""Return the texts and groups of a replacement in Java's syntax: `$1`, `${name}`, `\$`."""
     compiled = _compiled(pattern)
     out: list[str | int] = []
     i = 0

@@ -34,8 +34,8 @@ def _like(value: str, pattern: str, escape: str | None = None) -> bool:
 
 def _like_pattern(pattern: str, escape: str | None) -> re.Pattern[str]:
     key = (pattern, escape)
-    found = _LIKES.get(key)
-    if found is None:
+    compiled = _LIKES.get(key)
+    if compiled is None:
         if escape is not None and len(escape) > 1:
             raise _bad("Escape string must be a single character")
         out, chars = "", iter(pattern)
@@ -49,8 +49,8 @@ def _like_pattern(pattern: str, escape: str | None) -> re.Pattern[str]:
                 out += ".*" if char == "%" else "." if char == "_" else re.escape(char)
         if len(_LIKES) > 1000:
             _LIKES.clear()
-        found = _LIKES[key] = re.compile(out, re.DOTALL)
-    return found
+        compiled = _LIKES[key] = re.compile(out, re.DOTALL)
+    return compiled
 
 
 _LIKES: dict[tuple[str, str | None], re.Pattern[str]] = {}
@@ -129,7 +129,7 @@ def _split_pairs(value: str, entries: str, pairs: str) -> list[tuple[str, str]]:
         raise _bad("keyValueDelimiter is empty")
     if entries == pairs:
         raise _bad("entryDelimiter and keyValueDelimiter must not be the same")
-    found = []
+    items = []
     pieces = value.split(entries)
     for i, piece in enumerate(pieces):
         if not piece and i == len(pieces) - 1:
@@ -137,18 +137,18 @@ def _split_pairs(value: str, entries: str, pairs: str) -> list[tuple[str, str]]:
         key, middle, rest = piece.partition(pairs)
         if not middle or pairs in rest:
             raise _bad(f"Key-value delimiter must appear exactly once in each entry. Bad input: '{piece}'")
-        found.append((key, rest))
-    return found
+        items.append((key, rest))
+    return items
 
 
 def _split_to_map(value: str, entries: str, pairs: str) -> list[tuple[str, str]]:
-    found = _split_pairs(value, entries, pairs)
+    items = _split_pairs(value, entries, pairs)
     seen: set[str] = set()
-    for key, _ in found:
+    for key, _ in items:
         if key in seen:
             raise _bad(f"Duplicate keys ({key}) are not allowed. Specify a lambda to resolve conflicts.")
         seen.add(key)
-    return found
+    return items
 
 
 def _split_to_multimap(value: str, entries: str, pairs: str) -> list[tuple[str, list[str]]]:
@@ -309,7 +309,7 @@ def _format(arguments: list[Type], _result: Type) -> Callable[..., str]:
 
 
 def _java_text(value: Any, kind: Type) -> str:
-    """toString of the Java object that Trino hands to String.format."""
+    """Return the text (`toString`) of the Java object that Trino hands to String.format."""
     from local_mock.athena.functions.casts import shower
 
     if kind.base == "time":
@@ -431,10 +431,10 @@ def _data_size(text: str) -> decimal.Decimal:
     if match is None or match.group(2) not in units:
         raise _bad(f"Invalid data size: '{text}'")
     with decimal.localcontext(prec=80):
-        found = int(decimal.Decimal(match.group(1)) * decimal.Decimal(1024) ** units.index(match.group(2)))
-    if found >= 10**38:
+        size = int(decimal.Decimal(match.group(1)) * decimal.Decimal(1024) ** units.index(match.group(2)))
+    if size >= 10**38:
         raise Failure("NUMERIC_VALUE_OUT_OF_RANGE", f"Value out of range: '{text}'")
-    return decimal.Decimal(found)
+    return decimal.Decimal(size)
 
 
 def _starts(value: str, prefix: str) -> bool:

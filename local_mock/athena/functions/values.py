@@ -32,7 +32,7 @@ _ARROW = {
 
 
 def arrow_type(kind: Type) -> pa.DataType:
-    """The Arrow type that DuckDB expects for a result of `kind`."""
+    """Return the Arrow type that DuckDB expects for a result of `kind`."""
     if kind.base == "decimal":
         return pa.decimal128(*kind.numbers)
     if kind.base == "timestamp":
@@ -47,7 +47,7 @@ def arrow_type(kind: Type) -> pa.DataType:
 
 
 def decoder(kind: Type) -> Callable[[Any], Any] | None:
-    """What turns a non-null Arrow value (`as_py`) into ours; None if nothing has to be done."""
+    """Return the function that turns a non-null Arrow value (`as_py`) into ours; None if none is needed."""
     if kind.base == "date":
         return lambda v: (v - _EPOCH_DAY).days
     if kind.base == "timestamp":
@@ -69,7 +69,7 @@ def decoder(kind: Type) -> Callable[[Any], Any] | None:
 
 
 def encoder(kind: Type) -> Callable[[Any], Any] | None:
-    """The inverse of `decoder`."""
+    """Return the inverse of `decoder`."""
     if kind.base == "timestamp" and kind.precision <= 6:
         return lambda v: v // 1_000_000
     if kind.base == "timestamp with time zone":
@@ -89,7 +89,7 @@ def encoder(kind: Type) -> Callable[[Any], Any] | None:
 
 
 def encode_column(values: list[Any], kind: Type) -> pa.Array:
-    """A column of results."""
+    """Return a column of results."""
     encode = encoder(kind)
     if encode is not None:
         values = [None if v is None else encode(v) for v in values]

@@ -23,12 +23,12 @@ _WORDS = {
 
 
 def operate(left: Typed, symbol: str, right: Typed, where: tuple[int, int] | None) -> Typed:
-    """`left symbol right` for numbers, dates, times and intervals. Raises QueryError TYPE_MISMATCH."""
+    """Return `left symbol right` for numbers, dates, times and intervals. Raises QueryError TYPE_MISMATCH."""
     from local_mock.athena.translate.functions.datetimes import arithmetic
 
-    found = arithmetic(left, symbol, right)
-    if found is not None:
-        return found
+    result = arithmetic(left, symbol, right)
+    if result is not None:
+        return result
     target = common_type(left.type, right.type)
     if target is None or not (target.is_numeric or target == UNKNOWN):
         raise QueryError("TYPE_MISMATCH", f"{at(where)}Cannot apply operator: {left.type} {symbol} {right.type}")
@@ -50,7 +50,7 @@ def operate(left: Typed, symbol: str, right: Typed, where: tuple[int, int] | Non
 
 
 def _kind(symbol: str, left: tuple[int, ...], right: tuple[int, ...]) -> tuple[Type, bool]:
-    """The type of a decimal result, and whether its digits had to be cut to 38."""
+    """Return the type of a decimal result, and whether its digits had to be cut to 38."""
     (p1, s1), (p2, s2) = left, right
     scale = max(s1, s2)
     precision = {

@@ -57,7 +57,7 @@ def _tables() -> tuple[
 
 
 class Clauses:
-    """What surrounds an aggregate call: DISTINCT, ORDER BY inside, FILTER, OVER, IGNORE NULLS."""
+    """The modifiers of an aggregate call: DISTINCT, ORDER BY inside, FILTER, OVER, IGNORE NULLS."""
 
     def __init__(self) -> None:
         self.distinct = self.order = self.filter = self.over = self.nulls = ""
@@ -136,8 +136,8 @@ class Calls(Expressions):
             for a in arguments
         ]
         lambdas = [len(a.expressions) if isinstance(a, exp.Lambda) else None for a in arguments]
-        found = bind(candidates, [a.type if a else None for a in compiled], lambda s: _lambdas_fit(s, lambdas))
-        if found is None:
+        binding = bind(candidates, [a.type if a else None for a in compiled], lambda s: _lambdas_fit(s, lambdas))
+        if binding is None:
             raise self.mismatch(node, name, compiled, candidates)
         if clauses is not None and clauses.distinct:
             from local_mock.athena.translate.queries import groupable
@@ -145,7 +145,7 @@ class Calls(Expressions):
             for value in compiled:
                 if value is not None and not groupable(value.type):
                     raise not_supported(f"DISTINCT over {value.type}", self.place(node, name))
-        signature, letters = found
+        signature, letters = binding
         sqls: list[str] = []
         for i, (argument, value) in enumerate(zip(arguments, compiled, strict=True)):
             pattern = signature.argument(i)
@@ -367,7 +367,7 @@ def _range_offset_sql(offset: Typed) -> str:
 def _as_arguments(
     signature: Signature, letters: dict[str, Type], sqls: list[str], compiled: list[Typed | None]
 ) -> list[Typed]:
-    """The arguments of a Python function in the types that they have now."""
+    """Return the arguments of a Python function in the types that they have now."""
     arguments = []
     for i, (sql, value) in enumerate(zip(sqls, compiled, strict=True)):
         pattern = signature.argument(i)
@@ -390,7 +390,7 @@ def _show(argument: Type | Lambda) -> str:
 
 
 def _result(signature: Signature, letters: dict[str, Type], kinds: list[Type]) -> Type:
-    """The result type; `decimal` and timestamps keep what the first argument of that type has."""
+    """Return the result type; `decimal` and timestamps keep what the first argument of that type has."""
     result = substitute(signature.result, letters)
     if signature.name == "sequence" and kinds[0].base == "timestamp":
         return Type("array", (kinds[0],))

@@ -26,7 +26,7 @@ _JSON_LEAVES = (
 
 
 def widen(sql: str, source: Type, target: Type) -> str:
-    """An implicit coercion (never loses a value)."""
+    """Return an implicit coercion (never loses a value)."""
     if source == target:
         return sql
     if source.base == "unknown":
@@ -59,7 +59,7 @@ def cast(sql: str, source: Type, target: Type, *, safe: bool = False) -> str:
 
 
 def castable(source: Type, target: Type) -> bool:
-    """Whether Trino has this CAST."""
+    """Return whether Trino has this CAST."""
     if source.base == "unknown" or (source == target and not source.args):
         return True
     if target.base == "json":
@@ -155,7 +155,7 @@ def _cast(sql: str, source: Type, target: Type, word: str) -> str:
 
 
 def _moment(sql: str, source: Type, target: Type) -> str:
-    """A date or time in a wider type."""
+    """Return a date or time in a wider type."""
     if source.base == target.base and target.base.endswith("zone"):
         return sql
     if source.base in ("date", "timestamp") and target.base == "timestamp" and source.precision <= 6:
@@ -172,7 +172,7 @@ def _moment(sql: str, source: Type, target: Type) -> str:
 
 
 def rounded_timestamp(sql: str, precision: int) -> str:
-    """A DuckDB timestamp rounded half up to `precision` digits (6 is what DuckDB keeps)."""
+    """Return a DuckDB timestamp rounded half up to `precision` digits (6 is what DuckDB keeps)."""
     return sql if precision >= 6 else f"t_cut_us(epoch_us({sql}), {10 ** (6 - precision)})"
 
 
@@ -188,7 +188,7 @@ def as_varchar(sql: str, kind: Type) -> str:
 
 
 def as_output(sql: str, kind: Type) -> str:
-    """The text of a result cell; NULL stays NULL (inside a nested value it prints as `null`)."""
+    """Return the text of a result cell; NULL stays NULL (inside a nested value it prints as `null`)."""
     if kind.base == "char":
         return f"rpad({sql}, {kind.width}, ' ')"
     if kind.base in ("varchar", "json", "uuid"):

@@ -30,12 +30,12 @@ _EQUALITY = ("=", "<>", "IS DISTINCT FROM", "IS NOT DISTINCT FROM")
 
 
 def is_number(value: object) -> bool:
-    """Whether a literal is a number other than NaN."""
+    """Return whether a literal is a number other than NaN."""
     return isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value)
 
 
 def compared(a: str, symbol: str, b: str, kind: Type, left: object = None, right: object = None) -> str:
-    """`a symbol b` for SQL of one type; `left` and `right` are the literals, if they are some."""
+    """Return `a symbol b` for SQL of one type; `left` and `right` are the literals, if they are some."""
     if kind.args:
         return _nested(a, symbol, b, kind)
     if kind.base.endswith("with time zone"):
@@ -103,7 +103,7 @@ class Comparison:
         return Typed(self.compare(left_value, symbol, right_value, position(node)), BOOLEAN)
 
     def compare(self, left: Typed, symbol: str, right: Typed, where: tuple[int, int] | None) -> str:
-        """A condition. Raises QueryError TYPE_MISMATCH for types that do not compare."""
+        """Compile a condition. Raises QueryError TYPE_MISMATCH for types that do not compare."""
         target = common_type(left.type, right.type)
         if target is None or (symbol not in _EQUALITY and not target.orderable):
             shown = f"{left.type} {symbol} {right.type}"
@@ -160,7 +160,7 @@ class Comparison:
         return Typed(f"({' OR '.join(tests)})", BOOLEAN)
 
     def single(self, sub: Query) -> tuple[str, Type]:
-        """(SQL, type) of a subquery's one column; several columns are a row."""
+        """Return (SQL, type) of a subquery's one column; several columns are a row."""
         self.needs |= {sub.node, *sub.columns}
         if len(sub.columns) == 1:
             return sub.sql, sub.columns[0].type
@@ -169,37 +169,37 @@ class Comparison:
         return f"SELECT CAST({{{fields}}} AS {kind.duckdb}) AS c0 FROM ({sub.sql})", kind
 
     def member(self, left: Typed, sub: tuple[str, Type], where: tuple[int, int] | None) -> str:
-        """`left IN (subquery)`."""
-        sql, found = sub = self.as_row(left.type, sub)
-        target = common_type(left.type, found)
+        """Return `left IN (subquery)`."""
+        sql, sub_type = sub = self.as_row(left.type, sub)
+        target = common_type(left.type, sub_type)
         if target is None:
             raise QueryError(
                 "TYPE_MISMATCH",
-                f"{at(where)}value and result of subquery must be of the same type for IN expression: {left.type} vs {found}",
+                f"{at(where)}value and result of subquery must be of the same type for IN expression: {left.type} vs {sub_type}",
             )
         value = widen(left.sql, left.type, target)
         if target.plain:
-            item = widen("c0", found, target)
+            item = widen("c0", sub_type, target)
             kept = f" WHERE c0 IS NULL OR NOT isnan({item})" if target.base in ("real", "double") else ""
             if item != "c0" or kept:
                 sql = f"SELECT {item} FROM ({sql}){kept}"
             return f"({value} IN ({sql}))"
-        items = self.listed(sql, found, target)
+        items = self.listed(sql, sub_type, target)
         contained = python_sql("member", [(items, array(target)), (value, target)], BOOLEAN)
         return f"(CASE WHEN len({items}) = 0 THEN FALSE ELSE {contained} END)"
 
     @staticmethod
     def as_row(wanted: Type, sub: tuple[str, Type]) -> tuple[str, Type]:
-        """A column compared with a row of one field is such a row."""
-        sql, found = sub
-        if wanted.base != "row" or found.base in ("row", "unknown"):
+        """Return the column as a row of one field where it is compared with one."""
+        sql, sub_type = sub
+        if wanted.base != "row" or sub_type.base in ("row", "unknown"):
             return sub
-        kind = row([("", found)])
+        kind = row([("", sub_type)])
         return f"SELECT CAST({{'f0': c0}} AS {kind.duckdb}) AS c0 FROM (SELECT c0 FROM ({sql}))", kind
 
-    def listed(self, sql: str, found: Type, target: Type) -> str:
-        """The rows of a subquery as a list."""
-        return f"coalesce((SELECT list({widen('c0', found, target)}) FROM ({sql})), CAST([] AS {target.duckdb}[]))"
+    def listed(self, sql: str, list_type: Type, target: Type) -> str:
+        """Return the rows of a subquery as a list."""
+        return f"coalesce((SELECT list({widen('c0', list_type, target)}) FROM ({sql})), CAST([] AS {target.duckdb}[]))"
 
     def _quantified(self, node: exp.Expression, symbol: str, scope: Scope) -> Typed:
         left = self.compile(node.this, scope)
@@ -221,9 +221,9 @@ class Comparison:
         word = "any_value" if some else "all_value"
         if "(SELECT" in left.sql:  # DuckDB takes no subquery inside a lambda
             test = compared("l", symbol, name, target)
-            found = python_sql(word, [(f"list_transform(s, lambda {name}: {test})", array(BOOLEAN))], BOOLEAN)
+            result = python_sql(word, [(f"list_transform(s, lambda {name}: {test})", array(BOOLEAN))], BOOLEAN)
             sides = f"{widen(left.sql, left.type, target)} AS l, {self.listed(*sub, target)} AS s"
-            return Typed(f"(SELECT {found} FROM (SELECT {sides}))", BOOLEAN)
+            return Typed(f"(SELECT {result} FROM (SELECT {sides}))", BOOLEAN)
         return Typed(python_sql(word, [(tests, array(BOOLEAN))], BOOLEAN), BOOLEAN)
 
     # --- LIKE ---------------------------------------------------------------------------------------------
@@ -238,8 +238,8 @@ class Comparison:
                     f"{where}Left side of LIKE expression must evaluate to a varchar (actual: {side.type})",
                 )
         texts = [(widen(s.sql, s.type, VARCHAR), VARCHAR) for s in sides]
-        found = f"({texts[0][0]} LIKE {texts[1][0]})" if escape is None else python_sql("like", texts, BOOLEAN)
-        return Typed(f"(NOT {found})" if node.args.get("negate") else found, BOOLEAN)
+        result = f"({texts[0][0]} LIKE {texts[1][0]})" if escape is None else python_sql("like", texts, BOOLEAN)
+        return Typed(f"(NOT {result})" if node.args.get("negate") else result, BOOLEAN)
 
     def _escape(self, node: exp.Escape, scope: Scope) -> Typed:
         return self._like(node.this, scope, node.expression)

@@ -113,7 +113,7 @@ _ARGUMENTS = {
 
 
 def _shown(node: exp.Expression) -> str:
-    """The text of a node; its class where sqlglot cannot write it."""
+    """Return the text of a node; its class where sqlglot cannot write it."""
     try:
         return str(node.sql(dialect="trino"))[:120]
     except Exception:  # the generator is for whole nodes of its own dialect
@@ -128,11 +128,11 @@ def check(tree: exp.Expression) -> None:
             name = _NAMES.get(type(node)) or f"the expression {_shown(node)}"
             raise not_supported(name, position(node) or position(node.parent))
         for key, value in node.args.items():
-            said = (
+            message = (
                 value is not None
                 and value != []
                 and (value is not False or (key == "all" and isinstance(node, exp.Group)))
             )
-            if said and key not in consumed and key != "_type" and not (key == "joins" and value == []):
+            if message and key not in consumed and key != "_type" and not (key == "joins" and value == []):
                 name = _ARGUMENTS.get(key) or f"{key.strip('_').upper()} of {type(node).__name__.upper()}"
                 raise not_supported(name, position(node))

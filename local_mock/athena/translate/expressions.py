@@ -41,11 +41,11 @@ from local_mock.athena.translate.relations import Node, Scope, Typed, text
 if TYPE_CHECKING:
     from local_mock.athena.translate.queries import Query
 
-__all__ = ["Expressions"]
+__all__ = ["Expressions", "is_session_value"]
 
 _ARITHMETIC = {exp.Add: "+", exp.Sub: "-", exp.Mul: "*", exp.Div: "/", exp.Mod: "%"}
 _NOW = {
-    "CurrentTimestamp": TIMESTAMP_TZ.known(zone="UTC"),
+    "CurrentTimestamp": TIMESTAMP_TZ.with_facts(zone="UTC"),
     "Localtimestamp": TIMESTAMP,
     "CurrentDate": DATE,
     "Localtime": TIME,
@@ -53,10 +53,16 @@ _NOW = {
 }
 
 
+_SESSION = frozenset({"current_schema", "current_catalog", "current_user"})
 _EXTRACTED = frozenset({
     "year", "quarter", "month", "week", "day", "day_of_month", "day_of_week", "dow", "day_of_year", "doy", "year_of_week", "yow",  # noqa: E501
     "hour", "minute", "second", "timezone_hour", "timezone_minute",
 })  # fmt: skip
+
+
+def is_session_value(node: exp.Column) -> bool:
+    """Whether a name is one of Trino's reserved words for a value of the session."""
+    return len(node.parts) == 1 and not node.this.args.get("quoted") and node.name.lower() in _SESSION
 
 
 class Expressions(Comparison):
@@ -96,16 +102,16 @@ class Expressions(Comparison):
             self.needs = outer
 
     def query(self, node: exp.Expression, scope: Scope | None) -> Query:
-        """A subquery. `Queries` (queries.py) compiles it."""
+        """Compile a subquery; `Queries` (queries.py) does it."""
         raise NotImplementedError
 
     def call(self, node: exp.Expression, name: str, arguments: list[Any], scope: Scope) -> Typed:
-        """A function call. `Calls` (calls.py) compiles it."""
+        """Compile a function call; `Calls` (calls.py) does it."""
         raise NotImplementedError
 
     # --- dispatch -----------------------------------------------------------------------------------------
     def compile(self, node: exp.Expression, scope: Scope) -> Typed:
-        """The DuckDB SQL and Trino type of `node`. Raises QueryError."""
+        """Return the DuckDB SQL and Trino type of `node`. Raises QueryError."""
         kind = type(node)
         if kind in COMPARE:
             return self.comparison(node, COMPARE[kind], scope)
@@ -117,14 +123,14 @@ class Expressions(Comparison):
         return handler(node, scope)
 
     def boolean(self, node: exp.Expression, scope: Scope) -> str:
-        """A condition. Raises QueryError TYPE_MISMATCH if it is not boolean."""
-        found = self.compile(node, scope)
-        if found.type not in (BOOLEAN, UNKNOWN):
+        """Compile a condition. Raises QueryError TYPE_MISMATCH if it is not boolean."""
+        compiled = self.compile(node, scope)
+        if compiled.type not in (BOOLEAN, UNKNOWN):
             raise QueryError(
                 "TYPE_MISMATCH",
-                f"{at(position(node))}WHERE clause must evaluate to a boolean: actual type {found.type}",
+                f"{at(position(node))}WHERE clause must evaluate to a boolean: actual type {compiled.type}",
             )
-        return f"CAST({found.sql} AS BOOLEAN)" if found.type == UNKNOWN else found.sql
+        return f"CAST({compiled.sql} AS BOOLEAN)" if compiled.type == UNKNOWN else compiled.sql
 
     def unify(self, nodes: list[Any], scope: Scope, what: str) -> tuple[list[str], Type]:
         """Expressions coerced to their common type."""
@@ -142,10 +148,16 @@ class Expressions(Comparison):
     def _column(self, node: exp.Column, scope: Scope) -> Typed:
         if isinstance(node.this, exp.Star):
             raise QueryError("SYNTAX_ERROR", f"{at(position(node))}'*' is not allowed here")
+        if is_session_value(node):
+            return literals.string(self.session(node.name.lower()))
         return self.name([part.name for part in node.parts], scope, position(node))
 
     def _identifier(self, node: exp.Identifier, scope: Scope) -> Typed:
         return self.name([node.name], scope, position(node))
+
+    def session(self, name: str) -> str:
+        """Return the value of a name such as ``current_schema``."""
+        raise NotImplementedError
 
     def name(self, path: list[str], scope: Scope, where: tuple[int, int] | None) -> Typed:
         level: Scope | None = scope
@@ -213,8 +225,8 @@ class Expressions(Comparison):
     _currentdate = _currenttimestamp = _localtimestamp = _localtime = _currenttime = _now
 
     def _paren(self, node: exp.Paren, scope: Scope) -> Typed:
-        found = self.compile(node.this, scope)
-        return Typed(f"({found.sql})", found.type, found.literal)
+        compiled = self.compile(node.this, scope)
+        return Typed(f"({compiled.sql})", compiled.type, compiled.literal)
 
     # --- operators ----------------------------------------------------------------------------------------
     def arithmetic(self, node: exp.Expression, symbol: str, scope: Scope) -> Typed:
@@ -235,7 +247,7 @@ class Expressions(Comparison):
         return self.concatenate([left, right], position(node))
 
     def concatenate(self, items: list[Typed], where: tuple[int, int] | None) -> Typed:
-        """`||` of texts or arrays (NULL if any is NULL)."""
+        """Return `||` of texts or arrays (NULL if any is NULL)."""
         kinds = {item.type.base for item in items} - {"unknown"}
         if "array" in kinds:
             element = next(item.type.args[0] for item in items if item.type.base == "array")
@@ -322,7 +334,7 @@ class Expressions(Comparison):
             raise QueryError(err.code, at(where) + str(err).removeprefix(f"{err.code}: ")) from err
         if target.base == "timestamp with time zone":
             zone = inner.type.zone if inner.type.base == target.base else "" if inner.type.is_text else "UTC"
-            target = target.known(zone=zone)
+            target = target.with_facts(zone=zone)
         constant = (
             inner.literal if isinstance(inner.literal, str) and target.base in ("date", "timestamp") else None
         )
@@ -426,7 +438,7 @@ class Expressions(Comparison):
 
 
 def unescaped(value: str, mark: str, where: tuple[int, int] | None) -> str:
-    """The text of `U&'…'`."""
+    """Return the text of `U&'…'`."""
     out, i = "", 0
     while i < len(value):
         if value[i] != mark:

@@ -1,4 +1,4 @@
-"""Which conjuncts of a condition may prune partitions or row groups of which table.
+"""Find the conjuncts of a condition that may prune partitions or row groups, and of which table.
 
 A conjunct counts if all its columns pass unchanged from one table, through relations that a filter may
 cross (no outer join, LIMIT, window or aggregate in between).
@@ -56,8 +56,8 @@ def _conjuncts(node: exp.Expression) -> Iterator[exp.Expression]:
 
 
 def _columns(node: exp.Expression, scope: Scope, allowed: Callable[[Relation], bool]) -> list[Column] | None:
-    """The distinct columns in `node`; None if one of them may not be pushed down or is not of this level."""
-    found: dict[int, Column] = {}
+    """Return the distinct columns in `node`; None if one may not be pushed down or is not of this level."""
+    columns: dict[int, Column] = {}
     for name in node.find_all(exp.Column):
         path = [part.name for part in name.parts]
         try:
@@ -67,12 +67,12 @@ def _columns(node: exp.Expression, scope: Scope, allowed: Callable[[Relation], b
         owner = next((r for r in scope.relations if any(c is column for c in r.columns)), None)
         if owner is None or not allowed(owner):
             return None
-        found[id(column)] = column
-    return list(found.values())
+        columns[id(column)] = column
+    return list(columns.values())
 
 
 def _simple(compiler: Expressions, node: exp.Expression, scope: Scope, column: str) -> Predicate | None:
-    """`column op literal`, BETWEEN or IN as a Predicate."""
+    """Return `column op literal`, BETWEEN or IN as a Predicate."""
     if type(node) in _OPS:
         left, right, op = node.this, node.expression, _OPS[type(node)]
         if isinstance(right, exp.Column):

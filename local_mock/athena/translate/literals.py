@@ -4,7 +4,6 @@ A number with a point is a DOUBLE on Athena, a DECIMAL only as `DECIMAL '…'`.
 Source: https://docs.aws.amazon.com/athena/latest/ug/data-types.html, https://trino.io/docs/current/language/types.html
 """
 
-# ruff: noqa: E501 - one line a message; one branch a kind
 from __future__ import annotations
 
 import re
@@ -30,11 +29,11 @@ __all__ = ["interval", "number", "string", "typed"]
 
 
 def string(value: str) -> Typed:
-    return Typed(text(value), VARCHAR.known(length=len(value)), value)
+    return Typed(text(value), VARCHAR.with_facts(length=len(value)), value)
 
 
 def number(node: exp.Literal) -> Typed:
-    """`1`, `1.5`, `1e3`. Raises QueryError for a whole number beyond bigint."""
+    """Return `1`, `1.5`, `1e3`. Raises QueryError for a whole number beyond bigint."""
     value = str(node.this)
     if "e" in value.lower() or "." in value:
         return Typed(f"CAST('{value}' AS DOUBLE)", DOUBLE, float(value))
@@ -46,7 +45,7 @@ def number(node: exp.Literal) -> Typed:
 
 
 def typed(value: str, kind: Type, node: exp.Expression) -> Typed | None:
-    """`TIMESTAMP '…'` and the like, with the precision that is written; None for a type without a rule of its own."""
+    """Return `TIMESTAMP '…'` and the like in the written precision; None for a type without a rule of its own."""
     where = at(position(node))
     if kind.base == "decimal":
         return _decimal(value, where)
@@ -119,7 +118,7 @@ _PATTERNS = {
 
 
 def interval(node: exp.Interval) -> Typed:
-    """`INTERVAL '1 2:03' DAY TO MINUTE`."""
+    """Return `INTERVAL '1 2:03' DAY TO MINUTE`."""
     value, sign = node.this, 1
     while isinstance(value, exp.Neg):
         value, sign = value.this, -sign
@@ -132,10 +131,10 @@ def interval(node: exp.Interval) -> Typed:
     if written[:1] in "+-" and written:
         sign, written = (-sign if written[0] == "-" else sign), written[1:]
     last = rest[0] if rest else first
-    found = _months(written, first, last) if first in ("year", "month") else _millis(written, first, last)
-    if found is None:
+    size = _months(written, first, last) if first in ("year", "month") else _millis(written, first, last)
+    if size is None:
         raise QueryError("INVALID_LITERAL", f"{at(position(node))}'{value.this}' is not a valid INTERVAL literal")
-    amount, kind = found
+    amount, kind = size
     if not -(1 << 63) <= amount < 1 << 63 or (kind == YEAR_TO_MONTH and amount >= 1 << 31):
         raise QueryError("INVALID_LITERAL", f"{at(position(node))}'{value.this}' is not a valid INTERVAL literal")
     return Typed(f"CAST({sign * amount} AS {kind.duckdb})", kind)

@@ -12,11 +12,11 @@ __all__ = ["python", "python_sql"]
 
 
 def python_sql(function: str, arguments: Sequence[tuple[str, Type]], result: Type) -> str:
-    """SQL that calls `function` with (SQL, type) arguments."""
+    """Return SQL that calls `function` with (SQL, type) arguments."""
     name = calling(function, tuple(kind for _, kind in arguments), result)
     return f"{name}({', '.join(sql for sql, _ in arguments)})"
 
 
 def python(function: str, arguments: Sequence[Typed], result: Type) -> Typed:
-    """The same for compiled arguments."""
+    """Return the same for compiled arguments."""
     return Typed(python_sql(function, [(a.sql, a.type) for a in arguments], result), result)

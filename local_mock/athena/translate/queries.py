@@ -17,11 +17,23 @@ from sqlglot import exp
 from local_mock.athena.catalog import Catalog
 from local_mock.athena.dialect import parse_query, position
 from local_mock.athena.errors import QueryError, at, not_supported
-from local_mock.athena.sqltypes import BIGINT, UNKNOWN, VARCHAR, common_type
+from local_mock.athena.sqltypes import BIGINT, UNKNOWN, common_type
 from local_mock.athena.translate.calls import Calls
 from local_mock.athena.translate.casts import widen
+from local_mock.athena.translate.expressions import is_session_value
 from local_mock.athena.translate.lineage import note_conjuncts
-from local_mock.athena.translate.relations import Column, Node, Relation, Scan, Scope, Typed, quote, reach, text
+from local_mock.athena.translate.relations import (
+    HIDDEN,
+    Column,
+    Node,
+    Relation,
+    Scan,
+    Scope,
+    Typed,
+    quote,
+    reach,
+    text,
+)
 
 __all__ = ["Compiled", "Query", "compile_query"]
 
@@ -71,29 +83,33 @@ class Queries(Calls):
         self.windows: list[dict[str, exp.Window]] = []
         self.depth = 0
 
+    def session(self, name: str) -> str:
+        """Return the value of ``current_schema``, ``current_catalog`` or ``current_user``."""
+        return {"current_schema": self.database, "current_catalog": "awsdatacatalog"}.get(name, "local_mock")
+
     # --- queries ------------------------------------------------------------------------------------------
     def query(self, node: exp.Expression, scope: Scope | None) -> Query:
         """Any query expression, with its WITH."""
         prefix = self._with(node, scope)
         try:
             if isinstance(node, exp.Select):
-                found = self._select(node, scope)
+                compiled = self._select(node, scope)
             elif isinstance(node, exp.Values):
-                found = self._values(node, scope)
+                compiled = self._values(node, scope)
             elif isinstance(node, exp.SetOperation):
-                found = self._set_operation(node, scope)
+                compiled = self._set_operation(node, scope)
             elif isinstance(node, exp.Subquery | exp.Paren):
-                found = self._parenthesised(node, scope)
+                compiled = self._parenthesised(node, scope)
             elif isinstance(node, exp.Table):
-                found = self._select(exp.select("*").from_(node), scope)
+                compiled = self._select(exp.select("*").from_(node), scope)
             else:
                 raise not_supported(f"the query {type(node).__name__.upper()}", position(node))
         finally:
             if prefix is not None:
                 self.ctes.pop()
         if prefix:
-            found.sql = f"{prefix} {found.sql}"
-        return found
+            compiled.sql = f"{prefix} {compiled.sql}"
+        return compiled
 
     def check_groupable(self, columns: list[Column], node: exp.Expression) -> None:
         """Refuse DISTINCT over values that DuckDB takes for different where Athena does not."""
@@ -102,7 +118,7 @@ class Queries(Calls):
                 raise not_supported(f"DISTINCT over {column.type}", position(node))
 
     def split_row(self, value: Typed) -> list[Typed]:
-        """The fields of a row."""
+        """Return the fields of a row."""
         pairs = zip(value.type.field_keys, value.type.args, strict=True)
         return [Typed(f"struct_extract({value.sql}, {text(key)})", kind) for key, kind in pairs]
 
@@ -168,7 +184,7 @@ class Queries(Calls):
         )
 
     def _unrolled(self, alias: str, base: str, step: str, width: int) -> str:
-        """The recursion as Trino runs it: `max_recursion_depth` steps; rows after the last one are an error."""
+        """Return the recursion as Trino runs it: `max_recursion_depth` steps, and an error for rows after them."""
         names = [f"{alias}_{depth}" for depth in range(MAX_RECURSION_DEPTH + 2)]
         parts = [f"{names[0]} AS MATERIALIZED ({base})"]
         for before, name in pairwise(names):
@@ -305,7 +321,7 @@ class Queries(Calls):
         return items, columns
 
     def _row_star(self, node: exp.Expression, scope: Scope) -> Typed | None:
-        """The row that `x.*` expands, None if it means a relation."""
+        """Return the row that `x.*` expands, None if it means a relation."""
         if not isinstance(node, exp.Column):
             return None
         path = [part.name for part in node.parts if not isinstance(part, exp.Star)]
@@ -338,11 +354,11 @@ class Queries(Calls):
             )
 
     def _named(self, name: str, scope: Scope | None) -> list[Relation]:
-        """The relations of a name at the nearest level that has it."""
+        """Return the relations of a name at the nearest level that has it."""
         while scope is not None:
-            found = [r for r in scope.relations if r.alias and r.alias.lower() == name.lower()]
-            if found:
-                return found
+            relations = [r for r in scope.relations if r.alias and r.alias.lower() == name.lower()]
+            if relations:
+                return relations
             scope = scope.parent
         return []
 
@@ -566,7 +582,7 @@ class Queries(Calls):
         alias = self.fresh("r")
         scan = Scan(f"/*scan:{alias}*/", table)
         columns = []
-        for name, kind in [*table.columns, *table.partition_keys, ("$path", VARCHAR), ("$file_size", BIGINT)]:
+        for name, kind in [*table.columns, *table.partition_keys, *HIDDEN.items()]:
             column = Column(set(), name, f"{alias}.{quote(name)}", kind, hidden=name.startswith("$"), scan=scan)
             column.origin = column
             scan.columns[name] = column
@@ -679,7 +695,7 @@ class Queries(Calls):
 
 
 def groupable(kind: Any) -> bool:
-    """Whether equal values of Athena are equal values of DuckDB (maps differ by order, moments by zone)."""
+    """Return whether equal values of Athena are equal values of DuckDB (maps differ by order, moments by zone)."""
     if kind.base in {"map", "time with time zone"}:
         return False
     if kind.base == "timestamp with time zone":
@@ -707,7 +723,7 @@ def _origin(column: Column) -> Column | None:
 
 
 def _passed_through(typed: Typed, needs: set[Node]) -> Column | None:
-    """The table column whose value the item is, unchanged."""
+    """Return the table column whose value the item is, unchanged."""
     if len(needs) == 1:
         (only,) = needs
         if isinstance(only, Column) and only.ref == typed.sql:
@@ -716,9 +732,9 @@ def _passed_through(typed: Typed, needs: set[Node]) -> Column | None:
 
 
 def _implied_name(node: exp.Expression) -> str | None:
-    """A column keeps its name, a dereference its field; anything else is `_colN`."""
+    """Return the name of a result column: that of a column or field itself, `_colN` for anything else."""
     if isinstance(node, exp.Column):
-        return str(node.name)
+        return None if is_session_value(node) else str(node.name)
     return str(node.expression.name) if isinstance(node, exp.Dot) else None
 
 

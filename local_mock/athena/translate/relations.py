@@ -7,23 +7,30 @@ predicates on it reach the table (partition and row-group pruning).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from local_mock.athena.catalog import Table
 from local_mock.athena.errors import QueryError, at
-from local_mock.athena.sqltypes import UNKNOWN, Type
+from local_mock.athena.sqltypes import BIGINT, TIMESTAMP_TZ, UNKNOWN, VARCHAR, Type
 
-__all__ = ["Column", "Node", "Predicate", "Relation", "Scan", "Scope", "Typed", "quote", "reach", "text"]
+__all__ = ["HIDDEN", "Column", "Node", "Predicate", "Relation", "Scan", "Scope", "Typed", "quote", "reach", "text"]
+
+# Columns that every table has and `*` does not show.
+HIDDEN: Mapping[str, Type] = {
+    "$path": VARCHAR,
+    "$file_size": BIGINT,
+    "$file_modified_time": TIMESTAMP_TZ.with_facts(zone="UTC"),
+}
 
 
 def quote(name: str) -> str:
-    """A DuckDB identifier."""
+    """Return a DuckDB identifier."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def text(value: str) -> str:
-    """A DuckDB string literal."""
+    """Return a DuckDB string literal."""
     return "'" + value.replace("'", "''") + "'"
 
 
@@ -78,7 +85,7 @@ class Scan:
 
 @dataclass
 class Relation:
-    """What FROM offers under an alias. `pushable`: a WHERE above it may be evaluated inside it."""
+    """The columns that FROM offers under an alias. `pushable`: a WHERE above it may be evaluated inside it."""
 
     alias: str | None
     columns: list[Column]
@@ -100,21 +107,21 @@ class Scope:
         return Scope(parent=self)
 
     def find(self, path: list[str], position: tuple[int, int] | None = None) -> tuple[Column, list[str]]:
-        """The column that a dotted name means, and the parts after it (fields of a row)."""
+        """Return the column that a dotted name means, and the parts after it (fields of a row)."""
         scope: Scope | None = self
         while scope is not None:
             for length in range(min(3, len(path)), 0, -1):
-                found = scope._match(path[:length], position)
-                if found:
-                    return found, path[length:]
+                columns = scope._match(path[:length], position)
+                if columns:
+                    return columns, path[length:]
             scope = scope.parent
         raise QueryError("COLUMN_NOT_FOUND", f"{at(position)}Column '{'.'.join(path)}' cannot be resolved")
 
     def _match(self, path: list[str], position: tuple[int, int] | None) -> Column | None:
         *qualifier, name = (part.lower() for part in path)
         relations = [r for r in self.relations if _qualifies(r, qualifier)]
-        found = [c for r in relations for c in r.columns if c.name is not None and c.name.lower() == name]
-        visible = [c for c in found if not c.hidden] or found
+        columns = [c for r in relations for c in r.columns if c.name is not None and c.name.lower() == name]
+        visible = [c for c in columns if not c.hidden] or columns
         if len(visible) > 1:
             raise QueryError("AMBIGUOUS_NAME", f"{at(position)}Column '{'.'.join(path)}' is ambiguous")
         return visible[0] if visible else None

@@ -74,7 +74,7 @@ def _argument(name: str) -> Type | Lambda:
 
 def load(table: str) -> dict[str, list[Signature]]:
     """Signatures by name from the lines of `table` (blank lines and `#` comments aside)."""
-    found: dict[str, list[Signature]] = {}
+    signatures: dict[str, list[Signature]] = {}
     for line in table.splitlines():
         if not line.strip() or line.lstrip().startswith("#"):
             continue
@@ -83,12 +83,12 @@ def load(table: str) -> dict[str, list[Signature]]:
         name, listing, result, template = match.groups()
         variadic = listing.endswith("*")
         arguments = tuple(_argument(part) for part in split_top(listing.rstrip("*")))
-        found.setdefault(name, []).append(Signature(name, arguments, variadic, _pattern(result), template))
-    return found
+        signatures.setdefault(name, []).append(Signature(name, arguments, variadic, _pattern(result), template))
+    return signatures
 
 
 def substitute(pattern: Type, letters: dict[str, Type]) -> Type:
-    """`pattern` with its letters replaced (unbound ones are unknown)."""
+    """Return `pattern` with its letters replaced (unbound ones are unknown)."""
     if pattern.base in _LETTERS:
         return letters.get(pattern.base, UNKNOWN)
     if pattern.args:
@@ -130,7 +130,7 @@ def bind(
     types: list[Type | None],
     accepts: Callable[[Signature], bool] = lambda _: True,
 ) -> tuple[Signature, dict[str, Type]] | None:
-    """The cheapest signature for the argument types (None: a lambda) with its letters, or None."""
+    """Return the cheapest signature for the argument types (None: a lambda) with its letters, or None."""
     best: tuple[int, Signature, dict[str, Type]] | None = None
     for signature in candidates:
         if not signature.arity_fits(len(types)) or not accepts(signature):

@@ -28,7 +28,7 @@ def lake(mock_settings: Settings) -> SimpleNamespace:
     bucket, database = f"athena-{uuid.uuid4().hex[:8]}", f"db_{uuid.uuid4().hex[:8]}"
     s3.create_bucket(Bucket=bucket)
     glue.create_database(DatabaseInput={"Name": database})
-    found = SimpleNamespace(
+    place = SimpleNamespace(
         s3=s3,
         glue=glue,
         athena=athena,
@@ -39,7 +39,7 @@ def lake(mock_settings: Settings) -> SimpleNamespace:
     )
     ddl = f"""CREATE EXTERNAL TABLE tracks (video_id bigint, frame int, x double, tag string)
         PARTITIONED BY (lab_id string) STORED AS PARQUET LOCATION 's3://{bucket}/tracks/'"""
-    assert execute(found, ddl)["Status"]["State"] == "SUCCEEDED"
+    assert execute(place, ddl)["Status"]["State"] == "SUCCEEDED"
     for lab, start in (("alpha", 0), ("beta lab", 100)):
         table = pa.table({
             "video_id": pa.array([1] * 50 + [2] * 50, pa.int64()), "frame": pa.array(range(start, start + 100), pa.int32()),
@@ -51,8 +51,8 @@ def lake(mock_settings: Settings) -> SimpleNamespace:
         s3.put_object(Bucket=bucket, Key=key, Body=sink.getvalue())
         s3.put_object(Bucket=bucket, Key=f"tracks/lab_id={lab}/gen-abc/_SUCCESS", Body=b"not parquet")
         add = f"ALTER TABLE tracks ADD PARTITION (lab_id='{lab}') LOCATION 's3://{bucket}/tracks/lab_id={lab}/gen-abc/'"
-        assert execute(found, add)["Status"]["State"] == "SUCCEEDED"
-    return found
+        assert execute(place, add)["Status"]["State"] == "SUCCEEDED"
+    return place
 
 
 def execute(lake: SimpleNamespace, sql: str, **more: Any) -> dict[str, Any]:
@@ -62,9 +62,9 @@ def execute(lake: SimpleNamespace, sql: str, **more: Any) -> dict[str, Any]:
         **{"ResultConfiguration": {"OutputLocation": lake.out}, **more},
     )  # fmt: skip
     while True:
-        found = lake.athena.get_query_execution(QueryExecutionId=started["QueryExecutionId"])["QueryExecution"]
-        if found["Status"]["State"] in ("SUCCEEDED", "FAILED", "CANCELLED"):
-            return found
+        execution = lake.athena.get_query_execution(QueryExecutionId=started["QueryExecutionId"])["QueryExecution"]
+        if execution["Status"]["State"] in ("SUCCEEDED", "FAILED", "CANCELLED"):
+            return execution
         time.sleep(0.01)
 
 
@@ -238,10 +238,10 @@ def test_partition_projection(lake: SimpleNamespace) -> None:
 
 
 def test_metadata_operations(lake: SimpleNamespace) -> None:
-    found = lake.athena.get_table_metadata(
+    response = lake.athena.get_table_metadata(
         CatalogName="AwsDataCatalog", DatabaseName=lake.database, TableName="tracks"
     )["TableMetadata"]
-    assert [c["Name"] for c in found["PartitionKeys"]] == ["lab_id"]
+    assert [c["Name"] for c in response["PartitionKeys"]] == ["lab_id"]
     names = lake.athena.list_table_metadata(
         CatalogName="AwsDataCatalog", DatabaseName=lake.database, Expression="tra.*"
     )["TableMetadataList"]
@@ -313,10 +313,10 @@ def test_awswrangler_reads_and_writes(lake: SimpleNamespace) -> None:
             partition_cols=["part"],
             mode=mode,
         )
-    found = wr.athena.read_sql_query(
+    rows = wr.athena.read_sql_query(
         "SELECT part, sum(a) AS s FROM wrangled GROUP BY part ORDER BY part", ctas_approach=False, **common
     )
-    assert found.to_dict("list") == {"part": ["p", "q"], "s": [1, 2]}
+    assert rows.to_dict("list") == {"part": ["p", "q"], "s": [1, 2]}
     wr.athena.repair_table(table="wrangled", database=lake.database, s3_output=lake.out)
     done = wr.athena.start_query_execution("SELECT 1", database=lake.database, s3_output=lake.out, wait=True)
     assert done["Status"]["State"] == "SUCCEEDED"

@@ -33,17 +33,17 @@ class Case:
 
 def cases() -> list[Case]:
     """The statements of the corpus with what they must give."""
-    found: list[Case] = []
+    corpus: list[Case] = []
     for line in CORPUS.read_text().splitlines():
         if line[:2] == ": ":
-            found[-1].types = line[2:]
+            corpus[-1].types = line[2:]
         elif line[:2] == "= ":
-            found[-1].rows.append(line[2:].split(" | "))
+            corpus[-1].rows.append(line[2:].split(" | "))
         elif line[:2] == "! ":
-            found[-1].error = line[2:]
+            corpus[-1].error = line[2:]
         elif line.strip() and not line.startswith("#"):
-            found.append(Case(line))
-    return found
+            corpus.append(Case(line))
+    return corpus
 
 
 class FixtureCatalog:

@@ -120,8 +120,8 @@ def test_deep_and_long_statements_fail_as_statements(engine: Engine) -> None:
 
 # --- every argument of every syntax node ------------------------------------------------------------------
 def classes() -> list[type[exp.Expression]]:
-    found = [c for _, c in inspect.getmembers(exp, inspect.isclass) if issubclass(c, exp.Expression)]
-    return sorted(set(found), key=lambda c: c.__name__)
+    expressions = [c for _, c in inspect.getmembers(exp, inspect.isclass) if issubclass(c, exp.Expression)]
+    return sorted(set(expressions), key=lambda c: c.__name__)
 
 
 def test_a_node_or_argument_that_is_not_read_is_refused() -> None:

@@ -172,6 +172,27 @@ def test_a_parameter_is_one_operand(lake: Lake) -> None:
     assert lake.rows("SELECT x FROM (VALUES 1, 2) t(x) ORDER BY x LIMIT ?", ExecutionParameters=["1"]) == [["1"]]
 
 
+@pytest.mark.parametrize("word", ["a", "s", "New York", "(SELECT 1)"])
+def test_a_bare_word_as_a_parameter_is_a_string(lake: Lake, word: str) -> None:
+    sql = "SELECT count(*), ? FROM (VALUES 'a', 'b') t(s) WHERE s = ?"
+    assert lake.rows(sql, ExecutionParameters=[word, word]) == [[str(int(word == "a")), word]]
+
+
+def test_hidden_columns_partitions_and_values_of_the_session(lake: Lake) -> None:
+    name = f"hidden_{uuid.uuid4().hex[:8]}"
+    table = f"CREATE TABLE {name} WITH (partitioned_by = ARRAY['day', 'k']) AS "
+    lake.rows(table + "SELECT 1 AS a, DATE '2024-01-02' AS day, CAST(NULL AS varchar) AS k UNION ALL "
+                      "SELECT 2, DATE '2024-01-03', 'it''s'")  # fmt: skip
+    assert lake.rows(f"SELECT day, k FROM \"{name}$partitions\" WHERE day > DATE '2024-01-02'") == [
+        ["2024-01-03", "it's"]
+    ]
+    assert lake.rows(f'SELECT count(*), count(k) FROM "{name}$partitions"') == [["2", "1"]]
+    sql = f"""SELECT regexp_like("$path", 'k=[^/]+/[^/]+$'), "$file_size" > 100,
+              "$file_modified_time" BETWEEN current_timestamp - INTERVAL '1' HOUR AND current_timestamp FROM {name}"""
+    assert lake.rows(sql) == [["true", "true", "true"]] * 2
+    assert lake.rows("SELECT current_schema, current_catalog") == [[lake.database, "awsdatacatalog"]]
+
+
 def test_the_text_of_a_query_has_a_limit(lake: Lake) -> None:
     with pytest.raises(
         lake.athena.exceptions.InvalidRequestException, match="length less than or equal to 262144"

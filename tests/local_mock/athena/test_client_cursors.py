@@ -48,18 +48,18 @@ def cursor(name: str) -> Any:
     ],
 )  # fmt: skip
 def test_every_cursor_gives_the_rows(place: Place, name: str) -> None:
-    found = place.connect().cursor(cursor(name)).execute(SQL, {"low": 2})
-    if isinstance(found, tuple):  # (query id, future)
-        found = found[1].result()
-    assert found.fetchall() == [(3, "q"), (4, "q")]
+    rows = place.connect().cursor(cursor(name)).execute(SQL, {"low": 2})
+    if isinstance(rows, tuple):  # (query id, future)
+        rows = rows[1].result()
+    assert rows.fetchall() == [(3, "q"), (4, "q")]
 
 
 @pytest.mark.parametrize(
     "name", ["pandas.cursor.PandasCursor", "arrow.cursor.ArrowCursor", "polars.cursor.PolarsCursor"]
 )
 def test_cursors_that_unload(place: Place, name: str) -> None:
-    found = place.connect().cursor(cursor(name), unload=True).execute("SELECT n, part FROM t").fetchall()
-    assert sorted(found) == [(1, "p"), (2, "p"), (3, "q"), (4, "q")]
+    rows = place.connect().cursor(cursor(name), unload=True).execute("SELECT n, part FROM t").fetchall()
+    assert sorted(rows) == [(1, "p"), (2, "p"), (3, "q"), (4, "q")]
 
 
 def test_dict_cursor_qmark_many_and_what_a_cursor_tells(place: Place) -> None:
@@ -81,9 +81,9 @@ def test_dict_cursor_qmark_many_and_what_a_cursor_tells(place: Place) -> None:
 def test_catalog_of_a_cursor(place: Place) -> None:
     asked = place.connect().cursor()
     assert place.database in [d.name for d in asked.list_databases("AwsDataCatalog")]
-    found = asked.get_table_metadata("t")
-    assert [c.name for c in found.columns] == ["n", "x"]
-    assert [c.name for c in found.partition_keys] == ["part"]
+    metadata = asked.get_table_metadata("t")
+    assert [c.name for c in metadata.columns] == ["n", "x"]
+    assert [c.name for c in metadata.partition_keys] == ["part"]
     assert "t" in [m.name for m in asked.list_table_metadata(schema_name=place.database)]
     assert asked.execute("SHOW PARTITIONS t").fetchall() == [("part=p",), ("part=q",)]
 
@@ -93,9 +93,9 @@ def test_asyncio(place: Place) -> None:
         connection = await aio_connect(
             s3_staging_dir=place.out, schema_name=place.database, region_name="us-east-1", poll_interval=0.02
         )
-        async with connection.cursor() as found:
-            await found.execute("SELECT n FROM t ORDER BY n")
-            return await found.fetchall()
+        async with connection.cursor() as cursor:
+            await cursor.execute("SELECT n FROM t ORDER BY n")
+            return await cursor.fetchall()
 
     assert asyncio.run(ask()) == [(1,), (2,), (3,), (4,)]
 
@@ -122,15 +122,15 @@ def test_dialects(place: Place, driver: str) -> None:
 
 def test_inspection_reflection_and_pandas(place: Place) -> None:
     place.connect().cursor().execute("CREATE OR REPLACE VIEW seen AS SELECT n FROM t")
-    here = engine(place)
-    inspector = inspect(here)
+    alchemy = engine(place)
+    inspector = inspect(alchemy)
     assert place.database in inspector.get_schema_names()
     assert "t" in inspector.get_table_names(place.database)
     assert inspector.get_view_names(place.database) == ["seen"]
     assert [c["name"] for c in inspector.get_columns("t", place.database)] == ["n", "x", "part"]
     assert inspector.has_table("t")
     assert not inspector.has_table("absent")
-    with here.connect() as connection:
-        table = Table("t", MetaData(), autoload_with=here)
+    with alchemy.connect() as connection:
+        table = Table("t", MetaData(), autoload_with=alchemy)
         assert connection.execute(select(func.count()).select_from(table)).fetchall() == [(4,)]
-    assert sorted(pd.read_sql("SELECT n FROM t", here)["n"]) == [1, 2, 3, 4]
+    assert sorted(pd.read_sql("SELECT n FROM t", alchemy)["n"]) == [1, 2, 3, 4]

@@ -1,5 +1,6 @@
 """Documented features of awswrangler and PyAthena, one by one, unmodified, against the mock."""
 
+import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ from botocore.exceptions import ClientError
 from client_place import FRAME, Place
 from pyathena.error import OperationalError
 
+from etholake import aws
 from etholake.settings import Settings
 
 
@@ -40,9 +42,9 @@ def test_modes_of_writing(place: Place, mode: str, expected: list[int]) -> None:
 
 @pytest.mark.parametrize("how", [{}, {"ctas_approach": True}, {"unload_approach": True}])
 def test_three_ways_to_read_a_query(place: Place, how: dict[str, bool]) -> None:
-    found = place.read("SELECT n, x FROM t ORDER BY n", **how)
-    assert sorted(found["n"]) == [1, 2, 3, 4]
-    assert found["x"].isna().sum() == 1
+    frame = place.read("SELECT n, x FROM t ORDER BY n", **how)
+    assert sorted(frame["n"]) == [1, 2, 3, 4]
+    assert frame["x"].isna().sum() == 1
 
 
 @pytest.mark.parametrize("how", [{}, {"ctas_approach": True}, {"unload_approach": True}])
@@ -60,8 +62,8 @@ def test_chunks_hold_every_row_once(place: Place, how: dict[str, bool]) -> None:
     ],
 )
 def test_parameters(place: Place, sql: str, style: str, params: Any) -> None:
-    found = place.read(f"SELECT n FROM t WHERE {sql}", params=params, paramstyle=style)
-    assert sorted(found["n"]) == [3, 4]
+    frame = place.read(f"SELECT n FROM t WHERE {sql}", params=params, paramstyle=style)
+    assert sorted(frame["n"]) == [3, 4]
 
 
 def test_catalog_functions(place: Place) -> None:
@@ -104,21 +106,21 @@ def test_catalog_functions_that_write(place: Place) -> None:
 
 
 def test_search_for_tables(place: Place) -> None:
-    def found(**how: str) -> set[str]:
+    def names(**how: str) -> set[str]:
         return {t["Name"] for t in wr.catalog.search_tables(**how) if t["DatabaseName"] == place.database}
 
     place.write(FRAME, "needle", mode="overwrite")
-    assert found(text="needle") == {"needle"}
-    assert found(text="absent from all tables") == set()
-    assert "needle" in found(text=place.bucket)  # in its location
+    assert names(text="needle") == {"needle"}
+    assert names(text="absent from all tables") == set()
+    assert "needle" in names(text=place.bucket)  # in its location
     assert {t["Name"] for t in wr.catalog.get_tables(name_contains="eedl", database=place.database)} == {"needle"}
 
 
 def test_describe_table(place: Place) -> None:
-    found = wr.athena.describe_table("t", database=place.database, s3_output=place.out)
-    assert found["Column Name"].tolist() == ["n", "x", "part"]
-    assert found["Type"].tolist() == ["bigint", "double", "string"]
-    assert found["Partition"].tolist() == [False, False, True]
+    description = wr.athena.describe_table("t", database=place.database, s3_output=place.out)
+    assert description["Column Name"].tolist() == ["n", "x", "part"]
+    assert description["Type"].tolist() == ["bigint", "double", "string"]
+    assert description["Partition"].tolist() == [False, False, True]
 
 
 def test_information_schema(place: Place) -> None:
@@ -128,24 +130,24 @@ def test_information_schema(place: Place) -> None:
         s3_output=place.out,
         wait=True,
     )
-    here = f"= '{place.database}'"
-    schemata = place.read(f"SELECT * FROM information_schema.schemata WHERE schema_name {here}")
+    condition = f"= '{place.database}'"
+    schemata = place.read(f"SELECT * FROM information_schema.schemata WHERE schema_name {condition}")
     assert schemata.to_dict("records") == [{"catalog_name": "awsdatacatalog", "schema_name": place.database}]
     tables = place.read(
         "SELECT table_name, table_type FROM information_schema.tables "
-        f"WHERE table_schema {here} AND table_name IN ('t', 'v')"
+        f"WHERE table_schema {condition} AND table_name IN ('t', 'v')"
     )
     assert dict(zip(tables["table_name"], tables["table_type"], strict=True)) == {"t": "BASE TABLE", "v": "VIEW"}
     columns = place.read(
         "SELECT column_name, ordinal_position, data_type, extra_info "
         "FROM awsdatacatalog.information_schema.columns "
-        f"WHERE table_schema {here} AND table_name = 't' ORDER BY ordinal_position"
+        f"WHERE table_schema {condition} AND table_name = 't' ORDER BY ordinal_position"
     )
     assert columns["column_name"].tolist() == ["n", "x", "part"]
     assert columns["ordinal_position"].tolist() == [1, 2, 3]
     assert columns["data_type"].tolist() == ["bigint", "double", "varchar"]
     assert columns["extra_info"].tolist()[2] == "partition key"
-    views = place.read(f"SELECT view_definition FROM information_schema.views WHERE table_schema {here}")
+    views = place.read(f"SELECT view_definition FROM information_schema.views WHERE table_schema {condition}")
     assert views["view_definition"].tolist() == ["SELECT n, 'it''s' AS s FROM t"]
     with pytest.raises(wr.exceptions.QueryFailed, match="TABLE_NOT_FOUND"):
         place.read("SELECT * FROM information_schema.absent")
@@ -167,8 +169,8 @@ def test_athena_functions(place: Place) -> None:
     assert wr.athena.repair_table("t", **common) == "SUCCEEDED"
     assert wr.athena.get_work_group("primary")["WorkGroup"]["Name"] == "primary"
     wr.athena.create_prepared_statement("SELECT n FROM t WHERE n > ?", f"over_{place.database}")
-    found = place.read(f"EXECUTE over_{place.database} USING 2")
-    assert sorted(found["n"]) == [3, 4]
+    result = place.read(f"EXECUTE over_{place.database} USING 2")
+    assert sorted(result["n"]) == [3, 4]
     wr.athena.delete_prepared_statement(f"over_{place.database}")
     cached = [place.read("SELECT 1 AS x", athena_cache_settings={"max_cache_seconds": 900}) for _ in range(2)]
     assert [frame["x"].tolist() for frame in cached] == [[1], [1]]
@@ -194,10 +196,23 @@ def test_what_coverage_names_as_absent_is_refused(place: Place, ask: Callable[[P
 
 
 @pytest.mark.parametrize(
-    ("sql", "said"),
+    ("sql", "message"),
     [("SELECT nosuch FROM t", "COLUMN_NOT_FOUND"), ("MERGE INTO t USING t ON 1 = 1", "NOT_SUPPORTED|mismatched")],
 )
-def test_what_cannot_be_done_says_so(place: Place, sql: str, said: str) -> None:
+def test_what_cannot_be_done_says_so(place: Place, sql: str, message: str) -> None:
     ask: Callable[[str], Any] = place.connect().cursor().execute
-    with pytest.raises(OperationalError, match=said):
+    with pytest.raises(OperationalError, match=message):
         ask(sql)
+
+
+def test_the_database_default_is_there_for_ctas_views_and_awswrangler(mock_settings: Settings) -> None:
+    """It is in Glue as soon as something is put into it, as on AWS."""
+    aws.export(mock_settings)
+    bucket, tag = f"default-{uuid.uuid4().hex[:8]}", uuid.uuid4().hex[:8]
+    aws.client(mock_settings, "s3").create_bucket(Bucket=bucket)
+    output = f"s3://{bucket}/out/"
+    frame = wr.athena.read_sql_query("SELECT 1 AS a", database="default", s3_output=output)
+    assert frame["a"].tolist() == [1]
+    for sql in (f"CREATE VIEW v_{tag} AS SELECT 2 AS b", f"CREATE TABLE t_{tag} AS SELECT 3 AS c"):
+        wr.athena.wait_query(wr.athena.start_query_execution(sql, database="default", s3_output=output))
+    assert {f"v_{tag}", f"t_{tag}"} <= {table["Name"] for table in wr.catalog.get_tables(database="default")}

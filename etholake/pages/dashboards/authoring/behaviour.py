@@ -84,6 +84,9 @@ def _budgets() -> Sheet:
 
 def _social() -> Sheet:
     agent, target = Dimension("agent", "Who"), Dimension("target", "To whom")
+    texts = (("source", "Source"), ("factor", "By"), ("group_a", "Group A"), ("group_b", "Group B"))
+    figures = (("effect", "A − B (points)", 2), ("effect_low", "from", 2), ("effect_high", "to", 2),
+               ("p", "p", 4), ("p_holm", "p, Holm", 4))  # fmt: skip
     return Sheet(
         "behaviour-social",
         "Sequences and pairs",
@@ -118,6 +121,20 @@ def _social() -> Sheet:
                 ],
                 [Measure("video_id", "COUNT", "Events"), SECONDS],
                 sort=SECONDS, direction="DESC", columns=18, rows=16,
+            ),
+            table(
+                "behaviour-group-comparison", "Groups compared: share of the time, by action", "groups",
+                [*(Dimension(*text) for text in texts), ACTION, LAB],
+                [Measure("n_a", label="n of A"), Measure("n_b", label="n of B"),
+                 *(Measure(name, "AVERAGE", label, decimals) for name, label, decimals in figures)],
+                subtitle="Mann-Whitney U, Holm's correction over actions; difference with Welch's 95 % interval",
+                sort=Dimension("factor", "By"), direction="ASC", columns=36, rows=16,
+            ),
+            bar(
+                "behaviour-by-source", "Time by annotation and by prediction (s)", "sources", ACTION,
+                [Measure("counted_sec", label="Time (s)", decimals=1)], color=Dimension("source", "Source"),
+                subtitle="Predictions of all runs together; they cover the videos that were predicted only",
+                columns=36, rows=13,
             ),
         ],
         ("Lab", "Action"),

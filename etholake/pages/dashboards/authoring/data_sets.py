@@ -63,6 +63,17 @@ DATA_SETS = {
         "v_dash_transitions", "Transitions",
         _columns("split lab_id action next_action", "transitions", "gap_sec percent_of_action"),
     ),
+    "sources": DataSet(
+        "v_behavior_events", "Annotated and predicted events",
+        _columns("source split lab_id action", "agent_id", "counted_sec"),
+    ),
+    "groups": DataSet(
+        "v_group_comparison", "Groups compared",
+        _columns(
+            "source run_id lab_id factor group_a group_b action test", "n_a n_b tests",
+            "mean_a mean_b effect effect_low effect_high p p_holm",
+        ),
+    ),
     "scores": DataSet(
         "v_dash_scores", "Scores",
         _columns(

@@ -81,7 +81,7 @@ def measure_field(visual: str, data_set: str, m: Measure) -> Json:
 
 
 def labels(visual: str, data_set: str, items: Sequence[Dimension | Measure]) -> Json:
-    """`ChartAxisLabelOptions` that name the fields of a well."""
+    """Return `ChartAxisLabelOptions` that name the fields of a well."""
     options = [
         {
             "CustomLabel": item.label,
@@ -120,7 +120,7 @@ def sorted_by(visual: str, by: Dimension | Measure, direction: str) -> list[Json
 
 
 def axis(*, log: bool = False, maximum: float | None = None) -> Json:
-    """`AxisDisplayOptions` with grid lines, from 0 to `maximum` where given."""
+    """Return `AxisDisplayOptions` with grid lines, from 0 to `maximum` where given."""
     options: Json = {}
     if log:
         options["Scale"] = {"Logarithmic": {"Base": 10.0}}

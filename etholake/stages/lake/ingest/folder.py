@@ -12,7 +12,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from etholake.contract import RAW_ANNOTATION_COLUMNS, RAW_TRACKING_COLUMNS, SPLITS, raw_key
+from etholake.contract import (
+    NEEDED_METADATA_COLUMNS,
+    RAW_ANNOTATION_COLUMNS,
+    RAW_TRACKING_COLUMNS,
+    SPLITS,
+    raw_key,
+)
 from etholake.errors import DataError, raise_collected
 
 __all__ = ["KINDS", "RawFile", "list_folder", "list_strays", "scan"]
@@ -111,21 +117,34 @@ def _file(path: Path, stat: Callable[[], os.stat_result], key: str, kind: str) -
 
 
 def _check_metadata(tables: Sequence[Path]) -> list[tuple[str, str, str]]:
-    """Yield (split, video id, lab) of every metadata row. Raises DataError for tables that cannot be used."""
+    """Return (split, video id, lab) of every metadata row.
+
+    Raises DataError for tables that cannot be used: unreadable, without a needed column, or without a row.
+    """
     problems, named = [], []
     for table in tables:
         try:
             with table.open(encoding="utf-8-sig", newline="") as file:
                 rows = csv.reader(file)
                 columns = next(rows, [])
-                if missing := [name for name in ("lab_id", "video_id") if name not in columns]:
-                    problems.append(f"{table}: lacks the columns {missing}; found {columns[:6]}…")
+                if missing := [name for name in NEEDED_METADATA_COLUMNS if name not in columns]:
+                    problems.append(
+                        f"{table}: lacks the columns {missing}; found {columns[:6]}"
+                        f"{'…' if len(columns) > 6 else ''}. Add them, one value a video; a cell whose value is "
+                        "unknown may be empty."
+                    )
                     continue
+                filled = [row for row in rows if any(cell.strip() for cell in row)]
+                if not filled:
+                    problems.append(
+                        f"{table}: has a header and no row. Add one row a video, or remove the file if there is "
+                        f"no {table.stem} split."
+                    )
                 lab, video = columns.index("lab_id"), columns.index("video_id")
-                named += [(table.stem, row[video], row[lab]) for row in rows if len(row) > max(lab, video)]
+                named += [(table.stem, row[video], row[lab]) for row in filled if len(row) > max(lab, video)]
         except (OSError, UnicodeDecodeError, csv.Error) as err:
             problems.append(f"{table}: cannot be read: {err}.")
-    raise_collected(DataError, "Metadata that cannot be used; export the tables again", problems)
+    raise_collected(DataError, "Metadata that cannot be used; nothing was uploaded", problems)
     return named
 
 

@@ -36,13 +36,13 @@ def check(file: RawFile, content: bytes | None = None) -> list[str]:
         if schema.names.count(name) == 1 and not _holds(schema.field(name).type, kind)
     }
     if wrong:
-        expected = ", ".join(f"{name} as {columns[name]} but got {found}" for name, found in wrong.items())
+        expected = ", ".join(f"{name} as {columns[name]} but got {actual}" for name, actual in wrong.items())
         problems.append(f"{file.path} has wrong types: expected {expected}; export it again.")
     return problems
 
 
 def _holds(arrow_type: Any, kind: str) -> bool:
-    """Return whether a column of type `found` fits the layout (coercible numbers are accepted)."""
+    """Return whether a column of type `arrow_type` fits the layout (coercible numbers are accepted)."""
     from pyarrow import types
 
     if types.is_dictionary(arrow_type):

@@ -62,7 +62,7 @@ _MICROS = {
 
 
 def _simple(kind: Type) -> bool:
-    """Whether DuckDB's own DATE or TIMESTAMP carries the values."""
+    """Return whether DuckDB's own DATE or TIMESTAMP carries the values."""
     return kind.base == "date" or (kind.base == "timestamp" and kind.precision <= 6)
 
 
@@ -125,7 +125,7 @@ def _part(name: str) -> Any:
 
 
 def _unit(c: Any, node: exp.Expression, name: str, value: Typed, kind: Type) -> str | None:
-    """The unit if it is a constant; what is none fails."""
+    """Return the unit if it is a constant; what is none fails."""
     if not value.type.is_text:
         raise _mismatch(c, node, name, [value])
     if not isinstance(value.literal, str):
@@ -233,7 +233,7 @@ def _from_unixtime(c: Any, node: exp.Expression, arguments: list[Any], scope: Sc
     if len(values) == 1:
         picos = f"CAST(CAST(round({seconds.sql} * 1000) AS BIGINT) AS HUGEINT) * 1000000000"
         sql = f"(CASE WHEN ({seconds.sql}) IS NOT NULL THEN {{'u': {picos}, 'z': 'UTC'}} END)"
-        return Typed(sql, TIMESTAMP_TZ.known(zone="UTC"))
+        return Typed(sql, TIMESTAMP_TZ.with_facts(zone="UTC"))
     if len(values) == 2 and (values[1].type.is_text or values[1].type.base == "unknown"):
         return python("from_unixtime", [seconds, values[1]], _zoned(TIMESTAMP_TZ, values[1]))
     if len(values) == 3 and all(v.type.is_integer for v in values[1:]):
@@ -251,11 +251,11 @@ def _from_unixtime_nanos(c: Any, node: exp.Expression, arguments: list[Any], sco
 
 
 def _zoned(kind: Type, zone: Typed) -> Type:
-    """The type of a value whose zone `zone` says; a constant zone is known."""
+    """Return the type of a value whose zone `zone` says; a constant zone is known."""
     if not isinstance(zone.literal, str):
         return kind
     try:
-        return kind.known(zone=normal_zone(zone.literal))
+        return kind.with_facts(zone=normal_zone(zone.literal))
     except Failure as err:
         raise QueryError(err.code, err.message) from err
 
@@ -320,7 +320,7 @@ def _at_timezone(name: str) -> Any:
 
 
 def zone_shift(c: Any, node: exp.Expression, value: Typed, zone: Typed, name: str = "at_timezone") -> Typed:
-    """`value AT TIME ZONE zone`."""
+    """Return `value AT TIME ZONE zone`."""
     if value.type.base == "timestamp":
         kind = Type("timestamp with time zone", numbers=(value.type.precision,))
     elif value.type.base == "time":
@@ -346,7 +346,7 @@ def _timezone(c: Any, node: exp.Expression, arguments: list[Any], scope: Scope) 
 
 
 def arithmetic(left: Typed, symbol: str, right: Typed) -> Typed | None:
-    """`+ - * /` with dates, times and intervals; None where Trino has no such operator."""
+    """Return `+ - * /` with dates, times and intervals; None where Trino has no such operator."""
     a, b = left.type, right.type
     if symbol == "+" and a.is_interval and not b.is_interval:
         left, right, a, b = right, left, b, a

@@ -76,6 +76,7 @@ cosine_similarity(array(double), array(double)) -> double = @cosine_similarity
 to_base(bigint, bigint) -> varchar = @to_base
 from_base(varchar, bigint) -> bigint = @from_base
 pi() -> double = pi()
+version() -> varchar = 'Athena engine version 3 (local_mock)'
 e() -> double = exp(CAST(1 AS DOUBLE))
 nan() -> double = CAST('NaN' AS DOUBLE)
 infinity() -> double = CAST('Infinity' AS DOUBLE)

@@ -196,7 +196,7 @@ def _aggregate_of(c: Any, node: exp.Expression, arguments: list[Any], scope: Sco
 
 
 def _approx_percentile(c: Any, node: exp.Expression, arguments: list[Any], scope: Scope) -> Typed:
-    """The exact discrete percentile (Trino's answer is an approximation of it)."""
+    """Return the exact discrete percentile (Trino's answer is an approximation of it)."""
     clauses, arguments = _aggregate_of(c, node, arguments, scope)
     if len(arguments) != 2:
         raise not_supported("approx_percentile with weights or accuracy", c.place(node, "approx_percentile"))
@@ -233,7 +233,7 @@ def _list_of(clauses: Any, value: Typed, *, nulls: bool = True) -> Typed:
 
 
 def _extreme_aggregate(word: str) -> Any:
-    """max and min: NaN loses, nested values compare as in Trino."""
+    """Return the handler of `max` or `min`: NaN loses, nested values compare as in Trino."""
 
     def handler(c: Any, node: exp.Expression, arguments: list[Any], scope: Scope) -> Typed:
         values, clauses = _gathered(c, node, arguments, scope)
@@ -274,8 +274,8 @@ def _by(word: str) -> Any:
         if key.type.args or (len(values) == 3 and (floating or not values[2].type.is_integer)):
             raise not_supported(f"{word} by {key.type}", c.place(node, word))
         if len(values) == 3:
-            found = f"{name}({{'v': {value.sql}}}, {key.sql}, CAST({values[2].sql} AS BIGINT)){tail}"
-            return Typed(f"list_transform({found}, lambda e: e.v)", array(value.type))
+            result = f"{name}({{'v': {value.sql}}}, {key.sql}, CAST({values[2].sql} AS BIGINT)){tail}"
+            return Typed(f"list_transform({result}, lambda e: e.v)", array(value.type))
         if word == "max_by" and floating:
             number = f"CASE WHEN NOT isnan({key.sql}) THEN {key.sql} END"
             plain = f"arg_max_null({value.sql}, {key.sql}){tail}"
@@ -307,7 +307,7 @@ def _pairs(function: str) -> Any:
 
 
 def _over_list(function: str, result: Any, accepts: Any, target: Any = None) -> Any:
-    """An aggregate that a Python function computes from all values."""
+    """Return an aggregate that a Python function computes from all values."""
 
     def handler(c: Any, node: exp.Expression, arguments: list[Any], scope: Scope) -> Typed:
         values, clauses = _gathered(c, node, arguments, scope)

@@ -1,0 +1,18 @@
+-- purpose: How each mouse of a lab spends its time by annotation and by every run's predictions, side by side.
+-- grain: one row per (split, video, acting mouse, action, source, run); an action to two targets counts for each
+-- param: lab_id string
+-- partition filter: lab_id
+SELECT
+    split,
+    video_id,
+    agent_id,
+    action,
+    source,
+    run_id,
+    count(*) AS events,
+    round(sum(counted_frames) / max(frames_per_second), 3) AS seconds,
+    round(1e2 * sum(counted_frames) / nullif(max(frames_per_second * video_duration_sec), 0e0), 2) AS percent_of_video
+FROM v_behavior_events
+WHERE lab_id = ?
+GROUP BY split, video_id, agent_id, action, source, run_id
+ORDER BY split, video_id, agent_id, action, source, run_id

@@ -1,0 +1,1 @@
+"""Published benchmarks: their official splits and metrics, our figure beside the published ones."""

@@ -1,0 +1,1 @@
+"""Readers of behaviour labels, one module a tool."""

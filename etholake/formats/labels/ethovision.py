@@ -1,0 +1,299 @@
+"""Read EthoVision exports (xlsx, or text in UTF-16): raw data with 0/1 columns, and manual scoring.
+
+The first cell pair counts the header's lines, the rows of names and units among them. "-" is missing. The clock is
+rounded to milliseconds: 15 samples a second are written 0.000, 0.067, 0.133, so the rate is found from all times
+together, and a sample's exact time is its number over the rate.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from etholake.contract import number
+from etholake.errors import DataError, raise_collected
+from etholake.formats.base import Bout, Detection, LabelFormat, LabelRecording, ReadOptions, Remark, ScoredSpan
+from etholake.formats.labels.directed import split_name
+from etholake.formats.labels.onehot import UNLABELLED, is_binary, runs
+from etholake.formats.labels.pairing import LoggedEvent, pair
+from etholake.formats.labels.reading import (
+    column,
+    delimiter_of,
+    head,
+    number_at,
+    quietly,
+    read_text,
+    safe_name,
+    video_name,
+)
+from etholake.formats.labels.xlsx import read_sheets
+
+__all__ = ["MANUAL", "RAW"]
+
+MISSING = frozenset({"", "-"})
+_HEADER_LINES = range(3, 500)
+_STATUS: dict[str, Literal["START", "STOP", "POINT"]] = {
+    "state start": "START", "state stop": "STOP", "point event": "POINT", "point": "POINT",
+}  # fmt: skip
+_CLOCK_ERROR_S = 0.0011  # half a millisecond at either end, and binary rounding
+
+
+@dataclass(frozen=True)
+class _Sheet:
+    """One sheet or text file: what the header says, the names and units of its columns, the rows below."""
+
+    name: str
+    facts: dict[str, str]
+    names: list[str]
+    units: list[str]
+    rows: list[list[str]]
+    first_line: int
+
+
+def _sheets(path: Path, max_rows: int | None = None) -> list[_Sheet]:
+    """Return the sheets that have EthoVision's header. Raises DataError if there is none."""
+    if path.suffix.lower() == ".xlsx":
+        tables = read_sheets(path, max_rows)
+    else:
+        text = read_text(path) if max_rows is None else head(path).rpartition("\n")[0]
+        try:
+            reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter_of(text))
+            tables = {"": [[cell.strip() for cell in row] for row in islice(reader, max_rows)]}
+        except csv.Error as err:
+            raise DataError(f"{path}: cannot be read as a table: {err}.") from err
+    sheets = [sheet for name, rows in tables.items() if (sheet := _sheet(name, rows))]
+    if not sheets:
+        raise DataError(
+            f"{path}: an EthoVision export starts with the number of header lines, and that many lines "
+            "must follow."
+        )
+    return sheets
+
+
+def _sheet(name: str, rows: list[list[str]]) -> _Sheet | None:
+    first = [cell for cell in rows[0] if cell][:2] if rows else []
+    count = (
+        number(first[1]) if len(first) == 2 and "header" in first[0].lower().replace("kopf", "header") else None
+    )
+    if count is None or count != int(count) or int(count) not in _HEADER_LINES or len(rows) < int(count):
+        return None
+    lines = int(count)
+    facts = {row[0].strip().rstrip(":").lower(): row[1] for row in rows[1 : lines - 2] if len(row) > 1 and row[0]}
+    names, units = rows[lines - 2], rows[lines - 1]
+    units = [*units, *[""] * (len(names) - len(units))]
+    return _Sheet(name, facts, names, units, rows[lines:], lines + 1)
+
+
+def _video(path: Path, sheet: _Sheet) -> tuple[str, tuple[str, ...]]:
+    """Return the name of the video of a sheet, and its file if the header names one."""
+    file = sheet.facts.get("video file", "")
+    if file and file not in MISSING:
+        return video_name(file), (file,)
+    return safe_name(path.stem), ()
+
+
+def _is_manual(sheet: _Sheet) -> bool:
+    return column(sheet.names, "behavior", "behaviour") is not None and column(sheet.names, "event") is not None
+
+
+class EthoVisionManual(LabelFormat):
+    """EthoVision manual scoring."""
+
+    name = "ethovision_manual"
+    title = "EthoVision manual scoring"
+    suffixes = (".xlsx", ".txt", ".csv")
+
+    @quietly
+    def detect(self, path: Path) -> Detection | None:
+        """Return a detection if the columns are those of the manual scoring."""
+        if any(_is_manual(sheet) for sheet in _sheets(path, 200)):
+            return Detection(1.0, "it counts EthoVision's header lines and has the columns Behavior and Event")
+        return None
+
+    def read(self, path: Path, options: ReadOptions) -> Iterator[LabelRecording]:
+        """Yield one recording a sheet."""
+        sheets = [sheet for sheet in _sheets(path) if _is_manual(sheet)]
+        if not sheets:
+            raise DataError(f"{path}: no sheet has the columns Behavior and Event of EthoVision's manual scoring.")
+        for sheet in sheets:
+            yield _manual(path, sheet, options)
+
+
+def _manual(path: Path, sheet: _Sheet, options: ReadOptions) -> LabelRecording:
+    clock = column(sheet.names, "recording time", "trial time")
+    behaviour, event = column(sheet.names, "behavior", "behaviour"), column(sheet.names, "event")
+    subject = column(sheet.names, "subject")
+    if clock is None or behaviour is None or event is None:
+        raise DataError(f"{path}: the manual scoring needs the columns Recording time, Behavior and Event.")
+    modifiers = [i for i, name in enumerate(sheet.names) if name.lower().startswith("modifier")]
+    events, problems = [], []
+    for line, row in enumerate(sheet.rows, start=sheet.first_line):
+        cells = [*row, *[""] * (len(sheet.names) - len(row))]
+        if not any(cells):
+            continue
+        status = cells[event].lower()
+        try:
+            if status not in _STATUS or not cells[behaviour]:
+                raise DataError(
+                    f"{path}, line {line}: expected a behaviour with 'state start', 'state stop' or "
+                    "'point event', "
+                    f"but got '{cells[behaviour][:40]}', '{cells[event][:40]}'."
+                )
+            time = number_at(cells[clock], path, "the recording time", line)
+            kept = tuple(cells[i] for i in modifiers if cells[i] not in MISSING)
+            agent = cells[subject] if subject is not None and cells[subject] not in MISSING else ""
+            events.append(LoggedEvent(time, cells[behaviour], _STATUS[status], agent, None, kept, line))
+        except DataError as err:
+            problems.append(str(err))
+    raise_collected(DataError, f"{path}: rows that cannot be read", problems[:20])
+    where = f"sheet '{sheet.name}', " if sheet.name else ""
+    bouts, remarks = pair(path, events, options, where=where)
+    name, media = _video(path, sheet)
+    return LabelRecording(
+        name,
+        tuple(bouts),
+        tuple(dict.fromkeys(e.action for e in events)),
+        "second",
+        animals=tuple(dict.fromkeys(e.agent for e in events if e.agent)),
+        media=media,
+        remarks=tuple(remarks),
+    )
+
+
+class EthoVisionRaw(LabelFormat):
+    """EthoVision raw data: behaviours as columns of 0 and 1."""
+
+    name = "ethovision_raw"
+    title = "EthoVision raw data"
+    suffixes = (".xlsx", ".txt", ".csv")
+
+    @quietly
+    def detect(self, path: Path) -> Detection | None:
+        """Return a detection if the header is EthoVision's and there is a column of 0 and 1."""
+        if any(not _is_manual(sheet) and _states(sheet) for sheet in _sheets(path, 1000)):
+            return Detection(1.0, "it counts EthoVision's header lines and has columns of 0 and 1")
+        return None
+
+    def read(self, path: Path, options: ReadOptions) -> Iterator[LabelRecording]:
+        """Yield one recording a video; the sheets of several subjects of one video are joined."""
+        del options  # samples have no ends
+        joined: dict[str, LabelRecording] = {}
+        for sheet in _sheets(path):
+            if not _is_manual(sheet) and (columns := _states(sheet)):
+                recording = _raw(path, sheet, columns)
+                other = joined.get(recording.name)
+                joined[recording.name] = _join(path, other, recording) if other else recording
+        if not joined:
+            raise DataError(
+                f"{path}: no column of the raw data holds only 0 and 1, so there are no behaviours in it."
+            )
+        yield from joined.values()
+
+
+def _states(sheet: _Sheet) -> list[int]:
+    """Return the columns that hold only 0, 1 and missing values, and have no unit."""
+    width = len(sheet.names)
+    rows = [[*row, *[""] * (width - len(row))] for row in sheet.rows if any(row)]
+    return [
+        i
+        for i in range(width)
+        if sheet.names[i] and sheet.units[i] in MISSING and is_binary([row[i] for row in rows], missing=MISSING)
+    ]
+
+
+def _raw(path: Path, sheet: _Sheet, columns: Sequence[int]) -> LabelRecording:
+    clock = column(sheet.names, "recording time", "trial time")
+    clock = 0 if clock is None else clock
+    rows = [[*row, *[""] * (len(sheet.names) - len(row))] for row in sheet.rows if any(row)]
+    times = np.array(
+        [
+            number_at(row[clock], path, f"'{sheet.names[clock]}'", sheet.first_line + i)
+            for i, row in enumerate(rows)
+        ]
+    )
+    rate = _sample_rate(path, times)
+    numbers = np.rint(times * rate).astype(np.int64)
+    if (np.diff(numbers) <= 0).any():
+        line = sheet.first_line + int(np.flatnonzero(np.diff(numbers) <= 0)[0]) + 1
+        raise DataError(
+            f"{path}, line {line}: the time does not increase; expected one row a sample of {rate:g} Hz."
+        )
+    name, media = _video(path, sheet)
+    subject = sheet.facts.get("subject name", sheet.facts.get("subject", ""))
+    bouts: list[Bout] = []
+    scored: list[ScoredSpan] = []
+    actions: list[str] = []
+    for c in columns:
+        action, agent, target = split_name(sheet.names[c])
+        agent = agent or subject
+        cells = [row[c] for row in rows]
+        states = np.array([UNLABELLED if cell in MISSING else int(float(cell)) for cell in cells], dtype=np.int8)
+        actions.append(action)
+        bouts += [Bout(action, a / rate, b / rate, agent, target) for a, b in _clocked(states == 1, numbers)]
+        scored += [
+            ScoredSpan(action, a / rate, b / rate, agent) for a, b in _clocked(states != UNLABELLED, numbers)
+        ]
+    text = (
+        f"{len(times):,} samples at {rate:g} Hz; all columns of 0 and 1 without a unit are taken as behaviours: "
+        f"{', '.join(actions)}"
+    )
+    return LabelRecording(
+        name,
+        tuple(sorted(bouts, key=lambda bout: bout.start)),
+        tuple(dict.fromkeys(actions)),
+        "second",
+        scored=tuple(scored),
+        animals=(subject,) if subject else (),
+        fps=rate,
+        frame_count=int(numbers[-1]) + 1,
+        media=media,
+        remarks=(Remark("assumed", text, path, remedy="leave zones out in the mapping's actions"),),
+    )
+
+
+def _clocked(mask_T: npt.NDArray[np.bool_], numbers: npt.NDArray[np.int64]) -> Iterator[tuple[int, int]]:
+    """Yield the runs of True as (first sample, sample after the last one); a gap in the samples ends a run."""
+    dense = np.zeros(int(numbers[-1]) + 1 if len(numbers) else 0, dtype=bool)
+    dense[numbers] = mask_T
+    yield from runs(dense)
+
+
+def _sample_rate(path: Path, times: npt.NDArray[np.float64]) -> float:
+    """Return the samples per second of a clock that is rounded to milliseconds."""
+    steps = np.diff(times)
+    if len(times) < 2 or not (steps > 0).all() or times[0] < 0:
+        raise DataError(f"{path}: expected at least two samples with increasing times from 0 on.")
+    step = float(np.median(steps))
+    span = times[-1] - times[0]
+    raw = max(round(span / step), 1) / span  # of a clock without gaps: exact to 1 ms over its whole span
+    for rate in (float(round(raw)), round(raw * 1.001) / 1.001, round(raw, 2), round(raw, 3), raw):
+        if rate > 0 and np.abs(times - np.rint(times * rate) / rate).max() <= _CLOCK_ERROR_S:
+            return rate
+    raise DataError(
+        f"{path}: the samples are not evenly spaced (median step {step:g} s), so that they have no frame rate."
+    )
+
+
+def _join(path: Path, one: LabelRecording, other: LabelRecording) -> LabelRecording:
+    if one.fps != other.fps:
+        raise DataError(f"{path}: the sheets of video '{one.name}' have {one.fps:g} and {other.fps:g} samples/s.")
+    return replace(
+        one,
+        bouts=tuple(sorted((*one.bouts, *other.bouts), key=lambda bout: bout.start)),
+        vocabulary=tuple(dict.fromkeys((*one.vocabulary, *other.vocabulary))),
+        scored=(*(one.scored or ()), *(other.scored or ())),
+        animals=tuple(dict.fromkeys((*one.animals, *other.animals))),
+        frame_count=max(one.frame_count or 0, other.frame_count or 0),
+        remarks=(*one.remarks, *other.remarks),
+    )
+
+
+RAW, MANUAL = EthoVisionRaw(), EthoVisionManual()

@@ -1,0 +1,124 @@
+"""Match tracks, labels and videos by their names: each tool adds something of its own to the video's name.
+
+DeepLabCut adds its scorer (``DLC_resnet50_…shuffle1_500000_filtered``), SLEAP ``.predictions`` or ``.analysis``,
+JABS ``_pose_est_v5``, BORIS keeps the name of the media file. `video_stem` takes these off. No file is opened.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+__all__ = ["Candidate", "Match", "best_match", "video_stem"]
+
+SUFFIXES = (
+    ".mp4", ".avi", ".mov", ".mkv", ".m4v", ".mpg", ".mpeg", ".wmv", ".webm", ".seq", ".h5", ".hdf5", ".csv",
+    ".tsv", ".txt", ".xlsx", ".slp", ".nwb", ".npy", ".json", ".boris", ".annot", ".nc", ".parquet", ".mat",
+    ".pkl",
+)  # fmt: skip
+# Endings that tools put after the video's name, longest first; taken off again and again.
+_ENDINGS = re.compile(
+    r"""(?:
+      DLC[_-]?[A-Za-z0-9].*shuffle\d+.*                 # DeepLabCut's scorer and everything after it
+    | DeepCut_.*shuffle\d+.*
+    | _pose_est_v\d+ | [._-]predictions? | [._-]analysis | [._-]tracked | [._-]cleaned | [._-]proofread
+    | [._-]filtered | [._-]labell?ed | _(?:el|bx|sk|full|meta|skeleton|assemblies)
+    | [._-]multiple_behaviors | [._-](?:annotations?|behaviou?rs?|events?|labels?|scored|scoring|boris|annot)
+    | [._-]targets_inserted | [._-]pose | [._-]keypoints
+    )$""",
+    re.VERBOSE | re.IGNORECASE,
+)
+_SLEAP = re.compile(r"^.+\.\d{3}_(?P<video>.+)$")  # labels.v001.000_video.analysis.h5
+_SLEAP_ENDING = re.compile(r"\.analysis(?:\.(?:h5|csv|nix))?$", re.IGNORECASE)
+_SHORTEST = 4  # characters of a name that may be a part of another
+
+
+def video_stem(name: str) -> str:
+    """Return the video's own name from the name of a file of any tool, without folder and endings."""
+    stem = PurePosixPath(name.replace("\\", "/")).name
+    if _SLEAP_ENDING.search(stem) and (match := _SLEAP.match(stem)):
+        stem = match["video"]
+    while True:
+        shorter = _without_suffix(stem)
+        cut = _ENDINGS.sub("", shorter)
+        shorter = cut or shorter
+        if shorter == stem:
+            return stem
+        stem = shorter
+
+
+def _without_suffix(name: str) -> str:
+    lower = name.lower()
+    return next((name[: -len(s)] for s in SUFFIXES if lower.endswith(s) and len(name) > len(s)), name)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A thing that may be matched: its key, the folder where its file lies, and the names that it goes by."""
+
+    key: str
+    folder: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Match:
+    """The result of matching: the candidate's key (None: no match), how it was found, whether that is a guess."""
+
+    key: str | None
+    how: str
+    assumed: bool = False
+
+
+def best_match(named: Sequence[str], own: Sequence[str], folder: str, candidates: Sequence[Candidate]) -> Match:
+    """Return the candidate that a file belongs to.
+
+    Parameters
+    ----------
+    named
+        Video files that the file itself names; they come first, and contradict a match by the file's own name.
+    own
+        The file's own names (of the recording, of the file).
+    folder
+        Folder of the file: of several candidates with one name, the one in the same folder is meant.
+    """
+    by_name: dict[str, list[Candidate]] = {}
+    for candidate in candidates:
+        for name in dict.fromkeys(video_stem(n).casefold() for n in candidate.names):
+            by_name.setdefault(name, []).append(candidate)
+    for names, how in ((named, "the file names its video {}"), (own, "the same name {}")):
+        for stem in dict.fromkeys(video_stem(n) for n in names if n):
+            if hits := by_name.get(stem.casefold()):
+                return _choose(hits, folder, how.format(f"'{stem}'"))
+        if partly := _partial(names, by_name):
+            return _choose(partly[1], folder, f"'{partly[0]}' is a part of the name", assumed=True)
+    return Match(None, "no file of tracks has this name")
+
+
+def _choose(hits: Sequence[Candidate], folder: str, how: str, *, assumed: bool = False) -> Match:
+    beside = [c for c in hits if c.folder == folder]
+    chosen = hits if len(hits) == 1 else beside
+    if len(chosen) == 1:
+        return Match(chosen[0].key, how, assumed)
+    return Match(None, f"{how}, but several have it: {', '.join(sorted(c.key for c in hits))}")
+
+
+def _partial(names: Sequence[str], by_name: Mapping[str, list[Candidate]]) -> tuple[str, list[Candidate]] | None:
+    """Return the longest name that begins or ends another one at a separator, and its candidates."""
+    hits: dict[str, list[Candidate]] = {}
+    for stem in (video_stem(n).casefold() for n in names if n):
+        for name, candidates in by_name.items():
+            short, long = sorted((stem, name), key=len)
+            if len(short) >= _SHORTEST and short != long and _at_separator(short, long):
+                hits[short] = [*hits.get(short, []), *candidates]
+    if not hits:
+        return None
+    longest = max(hits, key=len)
+    return longest, list(dict.fromkeys(hits[longest]))
+
+
+def _at_separator(short: str, long: str) -> bool:
+    at = re.escape(short)
+    return bool(re.search(rf"^{at}(?=[^a-z0-9])|(?<=[^a-z0-9]){at}$", long))

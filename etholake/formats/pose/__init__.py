@@ -1,0 +1,1 @@
+"""Readers of pose files, one module a tool."""

@@ -1,0 +1,183 @@
+"""Stage export: write annotations or predictions of the lake into other tools' files.
+
+Animals are called mouse1, mouse2, …; a video is called by its own name if the data folder's metadata has one
+(`video_name`), else by its number.
+"""
+
+from __future__ import annotations
+
+import csv
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from etholake.contract import SPLITS
+from etholake.errors import UsageError
+from etholake.formats.base import Bout, LabelRecording, ScoredSpan
+from etholake.formats.export.base import prepared
+from etholake.formats.export.registry import EXPORTERS
+from etholake.result import StageResult
+from etholake.settings import Settings
+from etholake.stages.lake import query
+
+__all__ = ["ExportChoice", "run"]
+
+Row = dict[str, Any]
+_VIDEOS = """SELECT '{split}' AS split, lab_id, video_id, frames_per_second, video_duration_sec, n_mice
+FROM metadata_{split}"""
+_LABELED = "SELECT split, video_id, agent_id, action FROM labeled_behaviors"
+_ANNOTATIONS = (
+    "SELECT split, video_id, agent_id, target_id, action, start_frame, stop_frame FROM annotations_enriched"
+)
+_PREDICTIONS = """SELECT split, video_id, agent_id, target_id, action, start_frame, stop_frame
+FROM predictions WHERE run_id = ?"""
+_RUNS = "SELECT DISTINCT run_id FROM predictions ORDER BY run_id"
+_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class ExportChoice:
+    """The choice of labels.
+
+    `run_id` None stands for the annotations; empty `videos` (numbers or names), `labs`, `actions` for all.
+    """
+
+    run_id: str | None = None
+    videos: tuple[str, ...] = ()
+    labs: tuple[str, ...] = ()
+    actions: tuple[str, ...] = ()
+
+
+def run(settings: Settings, target: str, out: Path, choice: ExportChoice, data: Path | None = None) -> StageResult:
+    """Write the labels of a choice into files of the tool `target` in the folder `out`.
+
+    Parameters
+    ----------
+    data
+        Data folder whose `train.csv` and `test.csv` may name the videos.
+
+    Returns
+    -------
+    StageResult
+        `details`: `files`, `videos`, `bouts`.
+
+    Raises
+    ------
+    UsageError
+        No such tool, run, video, lab or action; nothing to export; the folder holds files already that would be
+        replaced; the tool cannot hold the labels.
+    """
+    exporter = EXPORTERS.get(target)
+    names = _video_names(data) if data else {}
+    videos = _chosen_videos(settings, choice, names)
+    bouts = _bouts(settings, choice)
+    _require_actions(choice, bouts, settings)
+    recordings = [_recording(video, bouts, _looked_for(settings, choice), names, choice) for video in videos]
+    if choice.run_id is not None:
+        recordings = [r for r in recordings if r.bouts]  # a run predicts some videos only
+    if not any(r.bouts for r in recordings):
+        raise UsageError("Nothing fits this choice of videos, labs and actions: the export would be empty.")
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out, prefix=".export-") as partial:
+        written = exporter.write(prepared(recordings), Path(partial))
+        existing = [path.name for path in written if (out / path.name).exists()]
+        if existing:
+            raise UsageError(
+                f"{out} holds {', '.join(existing[:_SHOWN])} already: name another folder, or empty it."
+            )
+        files = [path.rename(out / path.name) for path in written]
+    count = sum(len(recording.bouts) for recording in recordings)
+    summary = f"{count:,} bouts of {len(recordings)} videos in {len(files)} {exporter.title} files in {out}"
+    details = {"files": [str(path) for path in files], "videos": len(recordings), "bouts": count}
+    return StageResult("export", "done", summary, details)
+
+
+def _ask(settings: Settings, sql: str, *values: str) -> list[Row]:
+    result = query.run_sql(settings, sql, values)
+    return [dict(zip(result.columns, row, strict=True)) for row in result.rows]
+
+
+def _chosen_videos(settings: Settings, choice: ExportChoice, names: Mapping[int, str]) -> list[Row]:
+    sql = " UNION ALL ".join(_VIDEOS.format(split=split) for split in SPLITS)
+    videos = sorted(_ask(settings, sql), key=lambda v: (v["video_id"], v["split"]))
+    known_labs = {video["lab_id"] for video in videos}
+    texts = {v["video_id"]: {str(v["video_id"]), names.get(v["video_id"], "")} for v in videos}
+    absent = [f"video {text}" for text in choice.videos if not any(text in both for both in texts.values())]
+    absent += [f"lab {lab}" for lab in choice.labs if lab not in known_labs]
+    if absent:
+        raise UsageError(f"The lake has no {', no '.join(absent)}: see `etholake query --name lake_overview`.")
+    return [
+        video
+        for video in videos
+        if (not choice.labs or video["lab_id"] in choice.labs)
+        and (not choice.videos or texts[video["video_id"]] & set(choice.videos))
+    ]
+
+
+def _bouts(settings: Settings, choice: ExportChoice) -> list[Row]:
+    if choice.run_id is None:
+        return _ask(settings, _ANNOTATIONS)
+    rows = _ask(settings, _PREDICTIONS, query.literal(choice.run_id))
+    if not rows:
+        runs = ", ".join(str(row["run_id"]) for row in _ask(settings, _RUNS)) or "none"
+        raise UsageError(f"The lake has no predictions of run '{choice.run_id}'; runs with predictions: {runs}.")
+    return rows
+
+
+def _looked_for(settings: Settings, choice: ExportChoice) -> list[Row] | None:
+    """Return what annotators looked for; None for predictions, which are made everywhere."""
+    return None if choice.run_id is not None else _ask(settings, _LABELED)
+
+
+def _require_actions(choice: ExportChoice, bouts: Sequence[Row], settings: Settings) -> None:
+    actions = {row["action"] for row in bouts} | {row["action"] for row in _ask(settings, _LABELED)}
+    absent = [action for action in choice.actions if action not in actions]
+    if absent:
+        raise UsageError(f"The lake has no action {', no '.join(absent)}; it has {', '.join(sorted(actions))}.")
+
+
+def _recording(
+    video: Row,
+    bouts: Sequence[Row],
+    looked_for: Sequence[Row] | None,
+    names: Mapping[int, str],
+    choice: ExportChoice,
+) -> LabelRecording:
+    def wanted(row: Row) -> bool:
+        same = (row["video_id"], row["split"]) == (video["video_id"], video["split"])
+        return same and (not choice.actions or row["action"] in choice.actions)
+
+    own = [
+        Bout(r["action"], r["start_frame"], r["stop_frame"], f"mouse{r['agent_id']}", f"mouse{r['target_id']}")
+        for r in bouts
+        if wanted(r) and r["start_frame"] < r["stop_frame"]
+    ]
+    items = [row for row in looked_for or () if wanted(row)]
+    actions = dict.fromkeys([*(b.action for b in own), *(row["action"] for row in items)])
+    fps, seconds = video["frames_per_second"], video["video_duration_sec"]
+    spans = dict.fromkeys(ScoredSpan(row["action"], agent=f"mouse{row['agent_id']}") for row in items)
+    return LabelRecording(
+        names.get(video["video_id"], str(video["video_id"])),
+        tuple(own),
+        tuple(actions),
+        "frame",
+        scored=None if looked_for is None else tuple(spans),
+        animals=tuple(f"mouse{n}" for n in range(1, (video["n_mice"] or 0) + 1)),
+        fps=fps,
+        frame_count=round(fps * seconds) if fps and seconds else None,
+    )
+
+
+def _video_names(data: Path) -> dict[int, str]:
+    """Return {video: its own name} of the metadata in a data folder, where they have the column `video_name`."""
+    names: dict[int, str] = {}
+    for split in SPLITS:
+        path = data / f"{split}.csv"
+        if path.is_file():
+            with path.open(newline="", encoding="utf-8-sig") as stream:
+                for row in csv.DictReader(stream):
+                    if row.get("video_name") and (row.get("video_id") or "").isdigit():
+                        names[int(row["video_id"])] = row["video_name"]
+    return names

@@ -1,0 +1,137 @@
+"""Answers about annotated and predicted events side by side, and the comparison of groups, by scipy."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import combinations, pairwise
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from answers import Base, answers, videos
+from scipy import stats
+
+EAST, WEST = {"lab_id": "east"}, {"lab_id": "west"}
+KEY = ["split", "lab_id", "video_id", "agent_id", "target_id", "action", "start_frame", "stop_frame"]
+SOURCE = ["source", "run_id"]
+
+
+def _events(base: Base, lab_id: str) -> pd.DataFrame:
+    annotated = base["annotations_enriched"][KEY].assign(source="annotated", run_id="")
+    predicted = base["predictions"][[*KEY, "run_id"]].assign(source="predicted")
+    table = pd.concat([annotated, predicted])
+    return table[(table["lab_id"] == lab_id) & (table["stop_frame"] > table["start_frame"])]
+
+
+def _seconds(base: Base, group: pd.DataFrame) -> float:
+    """Frames of each target counted once, within the video, in seconds."""
+    video = videos(base).set_index("video_id").loc[group["video_id"].iloc[0]]
+    fps, end = video["frames_per_second"], np.ceil(video["frames_per_second"] * video["video_duration_sec"])
+    frames = {
+        (e.target_id, f) for e in group.itertuples() for f in range(e.start_frame, e.stop_frame) if f < end
+    }  # fmt: skip
+    return float(len(frames) / fps)
+
+
+def _blank(run_id: str) -> str | None:
+    return run_id or None
+
+
+@answers(EAST, WEST)
+def time_budget_by_source(base: Base, lab_id: str) -> pd.DataFrame:
+    by = ["split", "video_id", "agent_id", "action", *SOURCE]
+    length = videos(base).set_index("video_id")["video_duration_sec"]
+    rows = []
+    for key, group in _events(base, lab_id).groupby(by):
+        seconds = _seconds(base, group)
+        rows.append((*key[:-1], _blank(key[-1]), len(group), seconds, 100 * seconds / length[key[1]]))
+    return pd.DataFrame(rows, columns=[*by, "events", "seconds", "percent_of_video"])
+
+
+@answers(EAST, WEST)
+def pairs_by_source(base: Base, lab_id: str) -> pd.DataFrame:
+    by = ["split", "video_id", "agent_id", "target_id", "action", *SOURCE]
+    social = _events(base, lab_id).query("agent_id != target_id")
+    rows = [
+        (*key[:-1], _blank(key[-1]), len(group), _seconds(base, group)) for key, group in social.groupby(by)
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=[*by, "events", "seconds"])
+
+
+@answers(EAST, WEST)
+def transitions_by_source(base: Base, lab_id: str) -> pd.DataFrame:
+    count: Counter[tuple[str, str, str, str]] = Counter()
+    for key, group in _events(base, lab_id).groupby([*SOURCE, "split", "video_id", "agent_id"]):
+        ordered = sorted(group.itertuples(), key=lambda e: (e.start_frame, e.stop_frame, e.target_id, e.action))
+        count.update((*key[:2], one.action, following.action) for one, following in pairwise(ordered))
+    whole: Counter[tuple[str, str, str]] = Counter()
+    for key, n in count.items():
+        whole[key[:3]] += n
+    rows = [(k[0], _blank(k[1]), k[2], k[3], n, 100 * n / whole[k[:3]]) for k, n in count.items()]
+    return pd.DataFrame(rows, columns=[*SOURCE, "action", "next_action", "transitions", "percent_of_action"])
+
+
+def _holm(values: list[float | None]) -> list[float | None]:
+    """Return the p-values, corrected by Holm over those that are there."""
+    order = sorted((p, i) for i, p in enumerate(values) if p is not None)
+    corrected: list[float | None] = [None] * len(values)
+    highest = 0.0
+    for place, (p, i) in enumerate(order):
+        highest = max(highest, min(1.0, p * (len(order) - place)))
+        corrected[i] = highest
+    return corrected
+
+
+def _compared(a: list[float], b: list[float]) -> tuple[Any, ...]:
+    """Return (effect, its interval, p) of two samples."""
+    effect = float(np.mean(a) - np.mean(b))
+    low = high = p = None
+    if min(len(a), len(b)) >= 2 and np.var([*a]) + np.var([*b]) > 0:
+        welch = stats.ttest_ind(a, b, equal_var=False)
+        if welch.df >= 4:
+            interval = welch.confidence_interval()
+            low, high = float(interval.low), float(interval.high)
+    if min(len(a), len(b)) >= 3 and len({*a, *b}) > 1:
+        p = float(stats.mannwhitneyu(a, b, method="asymptotic").pvalue)
+    return effect, low, high, p
+
+
+@answers(EAST, WEST)
+def group_comparison(base: Base, lab_id: str) -> pd.DataFrame:
+    table = base["metadata_train"].query("lab_id == @lab_id").set_index("video_id")
+    events = _events(base, lab_id).query("split == 'train'")
+    labeled = base["labeled_behaviors"].query("lab_id == @lab_id and split == 'train'")
+    watched = set(labeled[["video_id", "agent_id", "action"]].itertuples(index=False, name=None))
+    runs = {("annotated", ""): set(table.index[table["has_annotation"]])}
+    for run, group in base["predictions"].query("lab_id == @lab_id and split == 'train'").groupby("run_id"):
+        runs["predicted", str(run)] = set(group["video_id"])
+    rows = []
+    for (source, run), seen in runs.items():
+        own = events.query("source == @source and run_id == @run")
+        shares: dict[tuple[int, int, str], float] = {}
+        for video, mouse, action in watched:
+            if video in seen:
+                group = own.query("video_id == @video and agent_id == @mouse and action == @action")
+                seconds = _seconds(base, group) if len(group) else 0.0
+                shares[video, mouse, action] = 100 * seconds / table.loc[video, "video_duration_sec"]
+        for factor in ("condition", "strain", "sex", "age"):
+            samples: dict[str, dict[str, list[float]]] = {}
+            for (video, mouse, action), share in sorted(shares.items()):
+                name = table.loc[video].get(f"mouse{mouse}_{factor}")
+                if isinstance(name, str):
+                    samples.setdefault(name, {}).setdefault(action, []).append(share)
+            for a, b in combinations(sorted(samples), 2):
+                actions = sorted(set(samples[a]) & set(samples[b]))
+                found = [_compared(samples[a][x], samples[b][x]) for x in actions]
+                corrected = _holm([f[3] for f in found])
+                tests = sum(f[3] is not None for f in found)
+                for action, one, p_holm in zip(actions, found, corrected, strict=True):
+                    x, y = samples[a][action], samples[b][action]
+                    means = (float(np.mean(x)), float(np.mean(y)))
+                    rows.append((source, run, factor, a, b, action, len(x), len(y), *means, *one[:3],
+                                 "Mann-Whitney U", one[3], p_holm, tests))  # fmt: skip
+    columns = [
+        *SOURCE, "factor", "group_a", "group_b", "action", "n_a", "n_b", "mean_a_percent", "mean_b_percent",
+        "effect_points", "effect_low", "effect_high", "test", "p", "p_holm", "tests",
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=columns)

@@ -1,0 +1,92 @@
+"""`etholake export` on a small lake: what is chosen is in the files, and nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from lakes import open_lake, rows
+
+from etholake.errors import UsageError
+from etholake.formats.base import LabelRecording, ReadOptions
+from etholake.formats.registry import FORMATS
+from etholake.settings import Settings
+from etholake.stages.lake import export
+from etholake.stages.lake.export import ExportChoice
+
+FPS = 25.0
+
+
+@pytest.fixture(scope="module")
+def lake_settings(mock_settings: Settings) -> Settings:
+    settings, lake = open_lake(mock_settings, "export")
+    keys = {"lab_id": "north", "split": "train"}
+    meta = [{"lab_id": "north", "video_id": v, "frames_per_second": FPS, "video_duration_sec": 4.0, "n_mice": 2}
+            for v in (41, 42)]  # fmt: skip
+    lake.replace_table("metadata_train", rows("metadata_train", *meta), "one", {})
+    bout = {"split": "train", "agent_id": 1}
+    attack = {**bout, "video_id": 41, "target_id": 2, "action": "attack", "start_frame": 10, "stop_frame": 20}
+    rear = {**bout, "video_id": 42, "target_id": 1, "action": "rear", "start_frame": 0, "stop_frame": 5}
+    annotations = rows("annotations_enriched", attack, rear)
+    lake.replace_table("annotations_enriched", annotations, "one", {"lab_id": "north"})
+    looked = [{**keys, **bout, "video_id": 41, "target_id": 2, "action": "attack"}]
+    lake.replace_table("labeled_behaviors", rows("labeled_behaviors", *looked), "one", {})
+    guess = {
+        **keys,
+        **bout,
+        "video_id": 41,
+        "target_id": 2,
+        "action": "attack",
+        "start_frame": 12,
+        "stop_frame": 30,
+    }
+    lake.replace_table("predictions", rows("predictions", guess), "one", {"run_id": "r1"})
+    return settings
+
+
+def read(path: Path, name: str) -> list[LabelRecording]:
+    return list(FORMATS.get(name).read(path, ReadOptions()))  # type: ignore[arg-type]
+
+
+def test_annotations_and_predictions_are_exported(lake_settings: Settings, tmp_path: Path) -> None:
+    result = export.run(lake_settings, "csv", tmp_path / "truth", ExportChoice())
+    assert result.details["bouts"] == 2
+    facts = [
+        (r.name, [(b.action, b.agent, b.target, b.start, b.stop) for b in r.bouts])
+        for r in read(tmp_path / "truth" / "labels.csv", "interval_csv")
+    ]
+    assert facts == [
+        ("41", [("attack", "mouse1", "mouse2", 10, 20)]),
+        ("42", [("rear", "mouse1", "mouse1", 0, 5)]),
+    ]
+    export.run(lake_settings, "boris", tmp_path / "run", ExportChoice(run_id="r1"))
+    (recording,) = read(tmp_path / "run" / "etholake.boris", "boris_project")
+    assert [(b.action, b.start, b.stop) for b in recording.bouts] == [("attack", 0.48, 1.2)]
+    assert recording.frame_count == 100
+
+
+def test_a_choice_and_the_names_of_videos(lake_settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "train.csv").write_text("lab_id,video_id,video_name\nnorth,41,cage one\n")
+    choice = ExportChoice(videos=("cage one",), actions=("attack",))
+    result = export.run(lake_settings, "annot", tmp_path / "out", choice, tmp_path)
+    assert [Path(path).name for path in result.details["files"]] == ["cage one.annot"]
+    with pytest.raises(UsageError, match=r"holds cage one\.annot already"):
+        export.run(lake_settings, "annot", tmp_path / "out", choice, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("choice", "message"),
+    [
+        (ExportChoice(run_id="r9"), "no predictions of run 'r9'; runs with predictions: r1"),
+        (ExportChoice(videos=("77",)), "The lake has no video 77"),
+        (ExportChoice(labs=("south",)), "The lake has no lab south"),
+        (ExportChoice(actions=("fly",)), "The lake has no action fly; it has attack, rear"),
+        (ExportChoice(videos=("42",), actions=("attack",)), "Nothing fits this choice"),
+    ],
+)
+def test_what_is_not_there_is_refused(
+    choice: ExportChoice, message: str, lake_settings: Settings, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        export.run(lake_settings, "csv", tmp_path / "out", choice)
+    assert not (tmp_path / "out" / "labels.csv").exists()

@@ -1,0 +1,100 @@
+"""The mapping file: written and read back, strict, and joined with new guesses."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from etholake.errors import DataError
+from etholake.formats.mapping import ActionRule, Arena, ImportMapping, Scale, VideoRule, joined, parse_mapping
+from etholake.formats.mapping_file import mapping_text
+
+NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
+POSITIVE = st.none() | st.floats(1e-3, 1e6)
+
+
+@given(
+    st.dictionaries(NAMES, st.integers(0, 127) | st.just("each"), max_size=4),
+    st.dictionaries(NAMES, NAMES.map(str.strip), max_size=4),
+    NAMES,
+    st.lists(NAMES, max_size=3),
+    POSITIVE,
+    POSITIVE,
+)
+def test_what_is_written_is_read_back(
+    animals: dict, parts: dict, name: str, labels: list, fps: float | None, width: float | None
+) -> None:
+    mapping = ImportMapping(
+        "/lab's \"folder\"\n", "lab", fps, 0.6, "drop", "one-frame", "as-absent", True,
+        Scale(None, 8.5, ("nose", "tail")), Arena(width, shape=name),
+        animals, parts, {name: ActionRule("go", "pair", 1, "each"), "b\x00": ActionRule("", "self")},
+        {name: VideoRule(2**62, name, tuple(labels), name, "test", fps, width)},
+    )  # fmt: skip
+    notes = {("animals", key): f"note\n{key}" for key in animals}
+    assert parse_mapping(mapping_text(mapping, notes), "m.toml") == mapping
+
+
+def test_everything_wrong_is_listed_at_once() -> None:
+    text = """
+        lab = "l"
+        fsp = 30
+        min_likelihood = 2
+        unpaired = "maybe"
+        [scale]
+        pix_per_cm = -1
+        body_parts = ["nose"]
+        [animals]
+        a = -1
+        [actions]
+        x = { name = "a,b", kind = "trio", agent = "someone" }
+        [videos.v]
+        video_id = 1
+        pose = "p"
+        [videos.w]
+        video_id = 1
+        pose = "p"
+    """
+    with pytest.raises(DataError, match="cannot be used") as caught:
+        parse_mapping(text, "m.toml")
+    for sentence in (
+        "there is no key 'fsp'. Did you mean 'fps'?",
+        "min_likelihood must be a number from 0 to 1, but is 2",
+        "unpaired must be one of error, drop, until-end, but is 'maybe'",
+        "pix_per_cm must be a number above 0, but is -1",
+        "body_parts must name two parts",
+        "a must be a number from 1 (0 leaves the animal out)",
+        "a name must not hold a comma",
+        "kind must be one of self, pair",
+        'agent must be "file", "each" or an animal\'s number',
+        "video_id 1 is that of 'v' already",
+    ):
+        assert sentence in str(caught.value)
+
+
+def test_broken_toml_names_the_file_and_the_line() -> None:
+    with pytest.raises(DataError, match=r"m\.toml is no valid TOML: .*line 2"):
+        parse_mapping('lab = "l"\nfps = =\n', "m.toml")
+
+
+OWN = ImportMapping(
+    "/f", "own", 25.0, animals={"a": 2}, parts={"snout": ""}, actions={"x": ActionRule("y", "self")},
+    videos={"v": VideoRule(7, "p.csv", ("l1.csv",))},
+)  # fmt: skip
+GUESS = ImportMapping(
+    "/f", "guess", animals={"a": 1, "b": 1}, parts={"snout": "nose"}, actions={"x": ActionRule("x", "pair")},
+    videos={
+        "other name": VideoRule(8, "p.csv", ("l1.csv", "l2.csv", "l3.csv"), "v.mp4"), "w": VideoRule(9, "q.csv"),
+        "r": VideoRule(10, "r.csv"),
+    },
+)  # fmt: skip
+
+
+def test_a_person_s_values_win_and_new_files_are_added() -> None:
+    merged = joined(OWN, GUESS, settled={"p.csv", "l1.csv", "l2.csv", "r.csv"})
+    assert merged == replace(
+        OWN,
+        animals={"a": 2, "b": 1},
+        # l2 was there and not taken: left out on purpose; l3, v.mp4 and q are new; r was taken out.
+        videos={"v": VideoRule(7, "p.csv", ("l1.csv", "l3.csv"), "v.mp4"), "w": VideoRule(9, "q.csv")},
+    )
