@@ -94,7 +94,7 @@ def fit(
 ) -> Calibration:
     """Fit slope and offset of every action over all labs, then of every lab.
 
-    What has no positive or no negative frame is left out.
+    What has no positive or no negative frames is left out.
 
     Parameters
     ----------

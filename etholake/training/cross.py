@@ -47,7 +47,9 @@ Scores = Sequence[PairScores]
 
 @dataclass(frozen=True)
 class CrossValidationPlan:
-    """The models to train (per configuration and seed: each fold's and that of everything), and their combination.
+    """The models to train and how they are combined.
+
+    Every configuration and seed is trained on each fold's rest and on everything.
 
     Without a stack the models of everything form one ensemble. With a stack those of each configuration form an
     ensemble, and these are the bases of the stack. With `choose` a configuration is left out if the out-of-fold

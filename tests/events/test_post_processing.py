@@ -93,8 +93,8 @@ def test_calibration_comes_before_the_thresholds() -> None:
     with_it, without = (fit(pairs, truth, labeled_by_video, grid=(), calibrate=c) for c in (True, False))
     assert set(with_it.calibration.values) == set(ACTIONS)
     assert without.calibration.values == {}
-    said = [scored(d, 4, north=(4, 60, 1.0)) for d in (with_it, without)]
-    assert said[0] > said[1] + 0.005  # the expected score is true of calibrated probabilities only
+    scores = [scored(d, 4, north=(4, 60, 1.0)) for d in (with_it, without)]
+    assert scores[0] > scores[1] + 0.005  # the expected score is true of calibrated probabilities only
 
 
 def test_nothing_to_fit_on_gives_the_defaults() -> None:

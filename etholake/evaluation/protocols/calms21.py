@@ -2,7 +2,8 @@
 
 Task 1 is classic classification, task 2 has five further annotators, task 3 seven further behaviours; each
 annotator or behaviour is one group of the files, has a classifier of its own, and counts alike. Our classifier
-here is boosted trees on the features of the family `boosted` (`features.rolling`), for the resident towards the intruder.
+here is boosted trees on the features of the family `boosted` (`features.rolling`), for the resident towards the
+intruder.
 
 The files are large and were not to be had while this was written: it was run on generated files of their layout,
 and the metric on cases worked out by hand. Hashes of the files are not checked.
