@@ -13,7 +13,7 @@ from etholake import aws
 from etholake.contract import CODE_ZONE
 from etholake.digest import bytes_digest
 from etholake.errors import AwsError, UsageError
-from etholake.settings import Settings
+from etholake.settings import AUTO, Settings
 from etholake.stages.job_settings import image_uri, job_settings
 from etholake.stages.serving import registry
 
@@ -23,6 +23,7 @@ DEFINITION = "infra/pipeline.asl.json"
 
 MAX_QUARANTINED = 0.5  # of a lab's rows: above this, the gate is closed
 POLL_S = 15
+ONE_MODEL = "tiny"  # what the setting `auto` means here: the state machine trains one model, not an ensemble
 
 
 def arn(settings: Settings) -> str:
@@ -70,7 +71,7 @@ def input_of(
             f"Expected a share from 0 to 1 of rows that may be quarantined, but got {max_quarantined}."
         )
     return {
-        "config": config or settings.config,
+        "config": config or (settings.config if settings.config != AUTO else ONE_MODEL),
         "holdout": sorted(set(holdout)),
         "max_quarantined": max_quarantined,
         "max_payload_mb": job_settings()["transform"]["max_payload_mb"],
