@@ -36,8 +36,8 @@ def test_auto_is_trees_and_a_network_that_learn_from_every_video() -> None:
     assert options.choose
     assert options.everything
     assert "no video is held out" in reason
-    told = hyperparameters(Settings(), config, (), options)
-    assert (told["choose"], told["everything"]) == (1, 1)
+    shown = hyperparameters(Settings(), config, (), options)
+    assert (shown["choose"], shown["everything"]) == (1, 1)
     _, held, reason = recommended("auto", TrainingOptions(folds=3), (4, 5))
     assert (held.folds, held.everything) == (3, False)
     assert "the 2 held-out videos are in none of them" in reason
