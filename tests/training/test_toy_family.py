@@ -113,8 +113,8 @@ def test_it_is_a_member_of_an_ensemble(data: TrainingData, tmp_path: Path) -> No
     fit_folds(data, tmp_path / "model", plan, {"epochs": 1}, scratch=tmp_path / "out")
     model = load_model(tmp_path / "model")
     assert isinstance(model, Ensemble)
-    assert [member.family for member in model.members] == ["toy"]
-    assert explain.describe(tmp_path / "model")["members"] == ["plain"]
+    assert [member.family for member in model.members] == ["toy", "toy"]
+    assert explain.describe(tmp_path / "model")["members"] == ["plain", "plain"]
 
 
 def test_it_is_explained(toy: Trained) -> None:
