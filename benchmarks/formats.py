@@ -1,4 +1,4 @@
-"""How fast poses of other tools are read: an hour of four animals with twelve parts at 30 frames a second.
+"""Measure how fast poses of other tools are read: an hour of four animals with twelve parts at 30 frames a second.
 
 .venv/bin/python benchmarks/formats.py [--quick] [--json]
 

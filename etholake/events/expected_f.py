@@ -43,8 +43,9 @@ class Evidence:
     parts: dict[Group, list[NDArray[np.float32]]] = field(default_factory=lambda: defaultdict(list))
 
     def add(self, pair: PairScores, labeled: Collection[Triplet]) -> None:
-        """Sample the smoothed, calibrated probabilities of one (agent, target); only its `labeled` behaviors
-        count, and frames without any probability do not.
+        """Sample the smoothed, calibrated probabilities of one (agent, target).
+
+        Only its `labeled` behaviors count, and only frames with a probability.
         """
         columns = [i for i, a in enumerate(pair.actions) if (pair.agent_id, pair.target_id, a) in labeled]
         if not columns or not len(pair.probabilities_TA):

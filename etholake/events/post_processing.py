@@ -221,8 +221,9 @@ def _held_out(
     occurring: Mapping[str, Collection[str]] | None,
     config: DecodeConfig,
 ) -> dict[str, _Judged]:
-    """Judge prepared probabilities by lab; the thresholds of each part of the videos are fitted on the other
-    parts.
+    """Judge prepared probabilities by lab.
+
+    The thresholds of each part of the videos are fitted on the other parts.
     """
     part_of = _parts(labs)
     events: list[Event] = []
@@ -242,8 +243,9 @@ def _held_out(
 
 
 def _bouts_off(truth: Sequence[Event], events: Sequence[Event], labs: Mapping[int, str], lab: str) -> float:
-    """Return how far the numbers of predicted bouts are from the annotated ones: |log of the ratio|, mean over the
-    actions that occur.
+    """Return how far the numbers of predicted bouts are from the annotated ones.
+
+    It is the mean of |log of the ratio| over the actions that occur.
     """
     true, predicted = (Counter(e.action for e in of if labs[e.video_id] == lab) for of in (truth, events))
     off = [abs(np.log((predicted[action] + 1) / (n + 1))) for action, n in true.items()]
@@ -261,8 +263,10 @@ def _parts(labs: Mapping[int, str]) -> dict[int, int]:
 
 
 def _pick(judged: Sequence[_Judged]) -> int:
-    """Return the position of the configuration to use: of those that score within `MIN_GAIN` of the best, the one
-    whose numbers of bouts are nearest to the annotated ones; the first of equals.
+    """Return the position of the configuration to use.
+
+    Of those that score within `MIN_GAIN` of the best it is the one whose numbers of bouts are nearest to the
+    annotated ones; the first of equals.
     """
     best = max(one.score for one in judged)
     good = [i for i, one in enumerate(judged) if one.score >= best - MIN_GAIN]

@@ -17,9 +17,23 @@ from local_mock.athena.sqltypes import parse_type
 from local_mock.athena.statements import unquote
 
 __all__ = [
-    "AddPartitions", "AlterTable", "ChangeColumn", "Column", "CreateDatabase", "CreateTable", "DropPartitions",
-    "RenamePartition", "SetColumns", "SetLocation", "SetProperties", "literal", "parse_alter_table",
-    "parse_create_database", "parse_create_table", "quoted", "storage",
+    "AddPartitions",
+    "AlterTable",
+    "ChangeColumn",
+    "CreateDatabase",
+    "CreateTable",
+    "DropPartitions",
+    "HiveColumn",
+    "RenamePartition",
+    "SetColumns",
+    "SetLocation",
+    "SetProperties",
+    "literal",
+    "parse_alter_table",
+    "parse_create_database",
+    "parse_create_table",
+    "quoted",
+    "storage",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -73,7 +87,7 @@ _ESCAPED = {"0": "\0", "b": "\b", "n": "\n", "r": "\r", "t": "\t", "Z": "\x1a", 
 
 
 @dataclass(frozen=True)
-class Column:
+class HiveColumn:
     """A column as the catalog names it: name in lower case, Hive's type, comment."""
 
     name: str
@@ -100,8 +114,8 @@ class CreateTable:
 
     name: list[str]
     if_not_exists: bool
-    columns: list[Column]
-    partitions: list[Column]
+    columns: list[HiveColumn]
+    partitions: list[HiveColumn]
     location: str
     storage: dict[str, Any]
     parameters: dict[str, str]
@@ -138,14 +152,14 @@ class SetProperties:
 
 @dataclass
 class SetColumns:
-    columns: list[Column]
+    columns: list[HiveColumn]
     replace: bool
 
 
 @dataclass
 class ChangeColumn:
     old: str
-    column: Column
+    column: HiveColumn
 
 
 Action = AddPartitions | DropPartitions | RenamePartition | SetLocation | SetProperties | SetColumns | ChangeColumn
@@ -345,10 +359,10 @@ class _Parser:
         return _error(self.ahead(4) or "<EOF>", expected)
 
     def sees(self, words: str) -> bool:
-        """Whether these keywords or signs come next."""
+        """Return whether these keywords or signs come next."""
         wanted = words.split()
-        found = self.tokens[self.index : self.index + len(wanted)]
-        return [m.group().upper() for m in found] == wanted
+        tokens = self.tokens[self.index : self.index + len(wanted)]
+        return [m.group().upper() for m in tokens] == wanted
 
     def accept(self, words: str) -> bool:
         """Step over keywords if they come next."""
@@ -388,17 +402,17 @@ class _Parser:
         return [name for part in parts for name in unquote(part)[0].split(".")]
 
     def separated(self, read: Callable[[], T]) -> list[T]:
-        found = [read()]
+        items = [read()]
         while self.accept(","):
-            found.append(read())
-        return found
+            items.append(read())
+        return items
 
     def listed(self, read: Callable[[], T]) -> list[T]:
         """Return what a list in brackets holds."""
         self.expect("(")
-        found = self.separated(read)
+        items = self.separated(read)
         self.expect(")")
-        return found
+        return items
 
     def properties(self) -> dict[str, str]:
         """Return ``('k' = 'v', …)``."""
@@ -424,7 +438,7 @@ class _Parser:
 
         return dict(self.listed(pair))
 
-    def column(self) -> Column:
+    def column(self) -> HiveColumn:
         name, start, depth = unquote(self.word())[0], self.index, 0
         while not self.is_at_end():
             sign = self.tokens[self.index].group()
@@ -439,7 +453,7 @@ class _Parser:
         kind = parse_type(written.replace("`", ""))
         has_length = written.lower().startswith(("varchar(", "char("))
         hive = re.sub(r"\s+", "", written.lower()) if has_length else kind.hive
-        return Column(name.lower(), hive, self.string() if self.accept("COMMENT") else "")
+        return HiveColumn(name.lower(), hive, self.string() if self.accept("COMMENT") else "")
 
 
 def _error(near: str, expected: str) -> QueryError:

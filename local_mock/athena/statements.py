@@ -126,7 +126,7 @@ def _bound(value: str) -> str:
 
 
 def _is_constant(text: str) -> bool:
-    """Whether a text is one expression without names of columns and without a query."""
+    """Return whether a text is one expression without names of columns and without a query."""
     try:
         parsed = parse_query(f"SELECT ({text})")
     except QueryError:

@@ -49,8 +49,8 @@ def _written_version(java: Path) -> int | None:
         text = (java.resolve().parent.parent / "release").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return None
-    found = _VERSION.search(text)
-    return int(found[1]) if found else None
+    match = _VERSION.search(text)
+    return int(match[1]) if match else None
 
 
 def _asked_version(java: str, environ: Mapping[str, str]) -> int:
@@ -58,5 +58,5 @@ def _asked_version(java: str, environ: Mapping[str, str]) -> int:
     done = subprocess.run(
         [java, "-version"], env=dict(environ), capture_output=True, text=True, timeout=_SECONDS, check=True
     )
-    found = _VERSION.search(done.stderr)
-    return int(found[1]) if found else 0
+    match = _VERSION.search(done.stderr)
+    return int(match[1]) if match else 0

@@ -122,10 +122,10 @@ def group_comparison(base: Base, lab_id: str) -> pd.DataFrame:
                     samples.setdefault(name, {}).setdefault(action, []).append(share)
             for a, b in combinations(sorted(samples), 2):
                 actions = sorted(set(samples[a]) & set(samples[b]))
-                found = [_compared(samples[a][x], samples[b][x]) for x in actions]
-                corrected = _holm([f[3] for f in found])
-                tests = sum(f[3] is not None for f in found)
-                for action, one, p_holm in zip(actions, found, corrected, strict=True):
+                comparisons = [_compared(samples[a][x], samples[b][x]) for x in actions]
+                corrected = _holm([f[3] for f in comparisons])
+                tests = sum(f[3] is not None for f in comparisons)
+                for action, one, p_holm in zip(actions, comparisons, corrected, strict=True):
                     x, y = samples[a][action], samples[b][action]
                     means = (float(np.mean(x)), float(np.mean(y)))
                     rows.append((source, run, factor, a, b, action, len(x), len(y), *means, *one[:3],

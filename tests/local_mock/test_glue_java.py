@@ -30,10 +30,12 @@ def test_the_java_of_this_machine_fits() -> None:
 
 
 def test_without_java_the_sentence_says_how_to_install_it(tmp_path: Path) -> None:
-    found = java.problem({"PATH": str(tmp_path)})
-    assert found is not None
-    assert found.startswith("Spark needs Java, but no program java is on PATH. Install a Java runtime 17 (Debian")
-    assert "apt-get install openjdk-17-jre-headless" in found
+    problem = java.problem({"PATH": str(tmp_path)})
+    assert problem is not None
+    assert problem.startswith(
+        "Spark needs Java, but no program java is on PATH. Install a Java runtime 17 (Debian"
+    )
+    assert "apt-get install openjdk-17-jre-headless" in problem
     wrong_home = java.problem({"PATH": os.environ["PATH"], "JAVA_HOME": str(tmp_path)})
     assert wrong_home is not None
     assert f"JAVA_HOME is {tmp_path}, which holds no bin/java" in wrong_home

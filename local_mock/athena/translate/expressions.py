@@ -61,7 +61,7 @@ _EXTRACTED = frozenset({
 
 
 def is_session_value(node: exp.Column) -> bool:
-    """Whether a name is one of Trino's reserved words for a value of the session."""
+    """Return whether a name is one of Trino's reserved words for a value of the session."""
     return len(node.parts) == 1 and not node.this.args.get("quoted") and node.name.lower() in _SESSION
 
 

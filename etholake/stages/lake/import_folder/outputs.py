@@ -20,7 +20,7 @@ Owned = tuple[str, str, int]  # split, lab, video number
 
 @dataclass
 class ImportState:
-    """State that the last run of an import left: facts of files, outcome by video, and the keys that it had seen."""
+    """State that the last run of an import left: facts of files, outcome by video, and the keys it had seen."""
 
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
     videos: dict[str, dict[str, Any]] = field(default_factory=dict)
