@@ -1,4 +1,4 @@
-"""Measure how fast poses of other tools are read: an hour of four animals with twelve parts at 30 frames a second.
+"""Time how fast poses of other tools are read: an hour of four animals with twelve parts at 30 frames a second.
 
 .venv/bin/python benchmarks/formats.py [--quick] [--json]
 

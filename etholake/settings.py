@@ -17,8 +17,9 @@ from typing import Any
 
 from etholake.errors import SettingsError, raise_collected, suggestion
 
-__all__ = ["Settings", "load", "replace_port", "resolve", "sources"]
+__all__ = ["AUTO", "Settings", "load", "replace_port", "resolve", "sources"]
 
+AUTO = "auto"  # the configuration that training replaces by what it recommends
 TARGETS = ("mock", "localstack", "aws")
 MOCK_ACCOUNT = "123456789012"  # moto's and LocalStack's account
 _ALIASES = {"target": "TARGET", "port": "PORT", "data": "MABE_DATA_DIR"}
@@ -45,7 +46,8 @@ class Settings:
     state_dir: str = _setting(".etholake", "local folder for logs, process ids and caches")
     s3_root: str = _setting("s3_mock", "folder whose subfolders are the mock's buckets")
     config: str = _setting(
-        "tiny", "model configuration: a preset, a family or family:preset; `etholake train --help` lists them"
+        "auto",
+        "model configuration: auto, a preset, a family or family:preset; `etholake train --help` lists them",
     )
     seed: int = _setting(0, "seed of everything random")
     max_gap_frames: int = _setting(15, "longest gap (frames) that curation fills or computes a velocity over")

@@ -49,6 +49,8 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--space", default="probability", help="an ensemble averages probability or logit")
     parser.add_argument("--stack", type=int, default=0, help="1: a stack on an ensemble of each configuration")
+    parser.add_argument("--choose", type=int, default=0, help="1: leave a configuration out if that is better")
+    parser.add_argument("--everything", type=int, default=0, help="1: an ensemble holds no video out")
     parser.add_argument("--holdout", default="", help="video ids to hold out, 12,34; chosen per lab if empty")
     parser.add_argument("--labs", default="", help="train on these labs only, a,b; all if empty")
     parser.add_argument("--part_map", default="", help="names of your own body parts: snout=nose,hip_l=side_left")
@@ -96,9 +98,12 @@ def train(
     with parallel.group() as group:
         if arguments.folds:
             seeds = tuple(range(arguments.seed, arguments.seed + arguments.seeds))
-            plan = CrossValidationPlan(configs, arguments.folds, seeds, arguments.space, bool(arguments.stack))
+            plan = CrossValidationPlan(
+                configs, arguments.folds, seeds, arguments.space, bool(arguments.stack), bool(arguments.choose)
+            )
+            test = () if arguments.everything else split.test
             return fit_folds(
-                data, model_dir, plan, overrides, say, test=split.test, scratch=output_dir,
+                data, model_dir, plan, overrides, say, test=test, scratch=output_dir,
                 checkpoints=checkpoints(os.environ), group=group,
             )  # fmt: skip
         return fit(

@@ -45,11 +45,11 @@ def _cost(current: Settings, arguments: argparse.Namespace) -> None:
     from etholake.stages.cloud import cost
 
     table = cost.prices(arguments.region or current.region)
-    plan = cost.UsagePlan(arguments.hours, arguments.trainings, arguments.queries, arguments.endpoint_hours)
+    plan = cost.PlannedWork(arguments.hours, arguments.trainings, arguments.queries, arguments.endpoint_hours)
     hours, lines = cost.video_hours(current), cost.lines(current, arguments.region)
     planned = cost.planned(table, lines, hours, plan, current.instance_type)
-    counts = {
+    costs = {
         "hours": hours, "region": table["region"], "lines": [vars(line) for line in lines],
         "plan": [vars(line) for line in planned],
     }  # fmt: skip
-    say(arguments, counts, cost.render(lines, hours, table, plan, current.instance_type))
+    say(arguments, costs, cost.render(lines, hours, table, plan, current.instance_type))

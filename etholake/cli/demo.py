@@ -23,7 +23,7 @@ from etholake.contract import CURATED_ZONE, RAW_ZONE
 from etholake.digest import fingerprint
 from etholake.progress import OnProgress, progress
 from etholake.result import StageResult
-from etholake.settings import Settings
+from etholake.settings import AUTO, Settings
 
 if TYPE_CHECKING:
     from etholake.events.types import Event
@@ -70,7 +70,7 @@ def run(
     with _mock(current, keep_running, own_port) as at:
         folder, simulated = _data_folder(at, data)
         pipeline = _Pipeline(at)
-        pipeline.run_all(folder)
+        pipeline.run_all(folder, simulated)
         print(pipeline.page(folder, simulated, time.monotonic() - began), flush=True)
 
 
@@ -124,7 +124,7 @@ class _Pipeline:
         self.shown: _Shown
         self.pages: dict[str, Path] = {}
 
-    def run_all(self, folder: Path) -> None:
+    def run_all(self, folder: Path, simulated: bool) -> None:
         """Ingest to evaluate, in order, then the pages to look at."""
         from etholake.stages.cloud import deploy
         from etholake.stages.lake import etl, ingest, query
@@ -133,12 +133,18 @@ class _Pipeline:
         from etholake.stages.reports import dashboards, video
         from etholake.stages.serving import predict, serve
 
-        at = self.settings
+        at, options = self.settings, train.TrainingOptions()
+        config = at.config
+        if config == AUTO and simulated:
+            config = "tiny"
+        elif config == AUTO:  # as `auto`, but a demo shows videos that were held out
+            config, options, _ = train.recommended(config, options)
+            options = dataclasses.replace(options, everything=False)
         self._stage("deploy", lambda _: deploy.run(at))
         self._stage("ingest", lambda tick: ingest.run(at, folder, tick))
         self._stage("etl", lambda tick: etl.run(at, tick))
         self._stage("query", lambda _: _reports(at, query))
-        trained = self._stage("train", lambda tick: train.run(at, at.config, on_progress=tick))
+        trained = self._stage("train", lambda tick: train.run(at, config, options=options, on_progress=tick))
         self._stage("serve", lambda _: serve.run(at))
         predicted = self._stage(
             "predict", lambda tick: predict.run(at, "train", None, self.submission, on_progress=tick)

@@ -11,7 +11,7 @@ from etholake.cli.common import AddVerb, exclusive, ids, report, requires
 from etholake.errors import UsageError
 from etholake.models.registry import config_names
 from etholake.progress import progress
-from etholake.settings import Settings
+from etholake.settings import AUTO, Settings
 
 __all__ = ["add"]
 
@@ -21,7 +21,8 @@ def add(verb: AddVerb) -> None:
     sub = verb("train", _train, "Train a behaviour classifier as a SageMaker training job.")
     sub.add_argument(
         "--config",
-        help=f"model configuration: {', '.join(config_names())}; or family:preset; with --folds several, a,b",
+        help=f"model configuration: auto (the default: trees and a network, cross-validated), "
+        f"{', '.join(config_names())}; or family:preset; with --folds several, a,b",
     )
     sub.add_argument("--folds", type=int, help="cross-validate by video in so many folds: an ensemble")
     sub.add_argument("--seeds", type=int, help="with --folds: seeds of every fold and configuration (default: 1)")
@@ -99,12 +100,17 @@ def _features(current: Settings, arguments: argparse.Namespace) -> None:
     report(arguments, features.run(current))
 
 
+def _one(config: str) -> str:
+    """Return the configuration of one model: `auto`, an ensemble, cannot be tuned."""
+    return "small" if config == AUTO else config
+
+
 def _tune(current: Settings, arguments: argparse.Namespace) -> None:
     from etholake.stages.model import tune
 
     with progress("tune", enabled=not arguments.json) as on_progress:
         result = tune.run(
-            current, arguments.config or current.config, ids(arguments.holdout) or (), on_progress,
+            current, _one(arguments.config or current.config), ids(arguments.holdout) or (), on_progress,
             strategy=arguments.strategy, jobs=arguments.jobs, parallel=arguments.parallel,
         )  # fmt: skip
     report(arguments, result)

@@ -45,7 +45,7 @@ class Evidence:
     def add(self, pair: PairScores, labeled: Collection[Triplet]) -> None:
         """Sample the smoothed, calibrated probabilities of one (agent, target).
 
-        Only its `labeled` behaviors count, and only frames with a probability.
+        Only its `labeled` behaviors count, and frames without any probability do not.
         """
         columns = [i for i, a in enumerate(pair.actions) if (pair.agent_id, pair.target_id, a) in labeled]
         if not columns or not len(pair.probabilities_TA):

@@ -245,7 +245,7 @@ def _held_out(
 def _bouts_off(truth: Sequence[Event], events: Sequence[Event], labs: Mapping[int, str], lab: str) -> float:
     """Return how far the numbers of predicted bouts are from the annotated ones.
 
-    It is the mean of |log of the ratio| over the actions that occur.
+    It is the mean |log of the ratio| over the actions that occur.
     """
     true, predicted = (Counter(e.action for e in of if labs[e.video_id] == lab) for of in (truth, events))
     off = [abs(np.log((predicted[action] + 1) / (n + 1))) for action, n in true.items()]

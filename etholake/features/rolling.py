@@ -1,4 +1,4 @@
-"""Features over time for trees: rolling statistics of posture, motion and distances.
+"""Features over time for trees: rolling statistics of posture, motion, distances and place.
 
 Vectorised numpy; NaN means missing, which trees handle. Windows and lags are in seconds and centred, so that a
 frame's features use as much of the future as of the past. Shape letters: T frames at 30 Hz, K unified parts, 2 =
@@ -7,7 +7,7 @@ frame's features use as much of the future as of the past. Shape letters: T fram
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ import numpy.typing as npt
 from etholake.contract import UNIFIED_PARTS
 from etholake.dataset.pose_tracks import MODEL_FPS, PoseTracks
 from etholake.features.encoder import Table, TableEncoder
+from etholake.features.place import place_now
 
 __all__ = ["ENCODER", "Rolling", "Table", "means", "pair_now", "pair_table", "rolling", "self_now", "self_table"]
 
@@ -23,6 +24,8 @@ WINDOWS_S = (0.4, 1.0, 2.0, 5.0)
 LONG_S = (15.0, 60.0)  # means only: they tell phases of behavior apart
 LAGS_S = (0.25, 0.5, 1.0, 2.0)
 SPEED_S = (0.1, 0.5)  # times over which velocities are measured
+APART_S = (0.5, 2.0, 6.0)  # windows of the distances between parts, whichever animal has which
+PLACE_S, PLACE_SPREAD_S = (2.0, 6.0, 60.0), (2.0, 60.0)  # windows of means and of deviations of the place
 _NOSE, _LEFT, _RIGHT, _NECK, _SIDE_L, _SIDE_R, _TAIL = (
     UNIFIED_PARTS.index(part)
     for part in ("nose", "ear_left", "ear_right", "neck", "side_left", "side_right", "tail_base")
@@ -36,13 +39,15 @@ def pair_table(tracks: PoseTracks, agent: int, target: int) -> Table:
     in radians; NaN where a part is missing.
     """
     moving = pair_now(tracks, agent, target)
-    return _distances(tracks.xy_TMK2[:, agent], tracks.xy_TMK2[:, target]) | moving | rolling(moving)
+    distances = _distances(tracks.xy_TMK2[:, agent], tracks.xy_TMK2[:, target])
+    places = _places(tracks, {"agent": agent, "target": target})
+    return distances | moving | rolling(moving) | _apart(distances) | places
 
 
 def self_table(tracks: PoseTracks, agent: int) -> Table:
     """Return features of one animal, and the distance of the nearest other one, over time."""
     now = self_now(tracks, agent)
-    return now | rolling(now)
+    return now | rolling(now) | _places(tracks, {"agent": agent})
 
 
 def pair_now(tracks: PoseTracks, agent: int, target: int) -> Table:
@@ -151,6 +156,46 @@ def _distances(one_TK2: Floats, other_TK2: Floats) -> Table:
     }
 
 
+def _apart(distances: Table) -> Table:
+    """Return distances between a part of one animal and a part of the other, whichever animal has which.
+
+    Of the two (nose to tail, tail to nose) these are the smaller and the larger, and their means and deviations
+    over `APART_S`. They are the same for both directions of a pair. Parts that the video lacks have no columns.
+    """
+    now: Table = {}
+    for i, a in enumerate(UNIFIED_PARTS):
+        for b in UNIFIED_PARTS[i:]:
+            one, other = distances[f"agent {a} to target {b}"], distances[f"agent {b} to target {a}"]
+            if not np.isnan(one).all() or not np.isnan(other).all():
+                now[f"least {a} {b}"] = np.fmin(one, other)
+                if a != b:
+                    now[f"most {a} {b}"] = np.fmax(one, other)
+    return now | _over(now, APART_S, APART_S)
+
+
+def _places(tracks: PoseTracks, roles: Mapping[str, int]) -> Table:
+    """Return where in the arena the animals are and what way they look, now and over time."""
+    now: Table = {}
+    for role, animal in roles.items():
+        xy_TK2 = tracks.xy_TMK2[:, animal]
+        place = place_now(_mean(xy_TK2, axis=1), _axis(xy_TK2), tracks.meta)
+        now |= {f"{role} {name}": x for name, x in place.items()}
+    return now | _over(now, PLACE_S, PLACE_SPREAD_S)
+
+
+def _over(now: Table, means_s: Sequence[float], spreads_s: Sequence[float]) -> Table:
+    """Return means and standard deviations over centred windows."""
+    columns: Table = {}
+    for name, x in now.items():
+        for seconds in sorted({*means_s, *spreads_s}):
+            mean, spread = _moments(x, max(1, round(seconds * MODEL_FPS / 2)))
+            if seconds in means_s:
+                columns[f"{name} mean {seconds:g} s"] = mean
+            if seconds in spreads_s:
+                columns[f"{name} std {seconds:g} s"] = spread
+    return columns
+
+
 def _axis(xy_TK2: Floats) -> Floats:
     """Return the unit vector from rear to front [T, 2]; each end is the mean of its parts that are present."""
     front = _mean(xy_TK2[:, [_NOSE, _LEFT, _RIGHT, _NECK]], axis=1)
@@ -246,7 +291,7 @@ def _most(x: Floats, half: int) -> Floats:
 class Rolling(TableEncoder):
     """The encoder `rolling`: `pair_table` for a pair of animals, `self_table` for one."""
 
-    name, version = "rolling", 1
+    name, version = "rolling", 2
     context_s = LONG_S[-1] / 2 + 1.0
 
     def table(self, tracks: PoseTracks, agent: int, target: int) -> Table:

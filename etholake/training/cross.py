@@ -9,13 +9,15 @@ configuration. A stack's own out-of-fold probabilities come from stacks that wer
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from etholake.dataset.labelled import TrainingData
+from etholake.dataset.labelled import TrainingData, lab_actions
 from etholake.dataset.split import Span, Split
 from etholake.events.types import PairScores, joined
 from etholake.models.archive import load_model
@@ -38,6 +40,7 @@ __all__ = ["OUT_OF_FOLD", "CrossValidationPlan", "fit_folds"]
 
 OUT_OF_FOLD = "out_of_fold.parquet"
 OF_STACK = "stack"  # the key of the stack's fields among the overrides
+CHOICE_GAIN = 0.02  # of the out-of-fold score, which scatters by about as much from seed to seed
 Overrides = Mapping[str, Any]
 Scores = Sequence[PairScores]
 
@@ -49,7 +52,8 @@ class CrossValidationPlan:
     Every configuration and seed is trained on each fold's rest and on everything.
 
     Without a stack the models of everything form one ensemble. With a stack those of each configuration form an
-    ensemble, and these are the bases of the stack.
+    ensemble, and these are the bases of the stack. With `choose` a configuration is left out if the out-of-fold
+    score is better without it (by `CHOICE_GAIN`).
     """
 
     configs: tuple[str, ...]
@@ -57,6 +61,7 @@ class CrossValidationPlan:
     seeds: tuple[int, ...] = (0,)
     space: str = "probability"
     stack: bool = False
+    choose: bool = False
 
     def members(self) -> Iterator[tuple[str, int, int | None]]:
         """Yield (configuration, seed, fold) of every model; the fold is None for those of everything."""
@@ -76,12 +81,13 @@ class CrossValidationPlan:
 
 @dataclass(frozen=True)
 class _Trained:
-    """A trained model, its fold (None: trained on everything), and its probabilities there."""
+    """A trained model, its fold (None: trained on everything), its probabilities there, and its name."""
 
     config: str
     fold: int | None
     model: Model
     scores: Scores
+    place: str
 
 
 def fit_folds(
@@ -107,9 +113,10 @@ def fit_folds(
     splits = [_outside(split, test) for split in make_folds(data, plan.folds, test)]
     plan = replace(plan, folds=len(splits))
     everything = tuple(sorted((s for split in splits for s in split.test), key=_place))
-    members, histories = [], []
     counter = _EpochCounter(on_epoch, sum(_recipe(c, plan.fields(c, overrides))[1] for c, _, _ in plan.members()))
-    for config, seed, fold in plan.members():
+    trained: list[_Trained] = []
+
+    def train(config: str, seed: int, fold: int | None) -> None:
         fields = plan.fields(config, overrides)
         split = Split(everything, (), ()) if fold is None else splits[fold]
         recipe, epochs = _recipe(config, fields)
@@ -127,8 +134,25 @@ def fit_folds(
         counter.done += epochs
         if group.leads:
             model = load_model(folder)
-            members.append(_Trained(config, fold, model, scores_of(model, data.videos, split.test)))
-            histories += [row | {"member": place} for row in model.details["history"]]
+            trained.append(_Trained(config, fold, model, scores_of(model, data.videos, split.test), place))
+
+    for config, seed, fold in plan.members():
+        if fold is not None:
+            train(config, seed, fold)
+    notes = list(data.notes)
+    if plan.choose and len(plan.configs) > 1:
+        choice = (checkpoints or scratch) / "choice.json"  # the leading process chooses, all read it
+        if group.leads:
+            choice.write_text(json.dumps(_choose(data, plan, trained, splits)), encoding="utf-8")
+        group.wait()
+        chosen, sentence = json.loads(choice.read_text(encoding="utf-8"))
+        plan = replace(plan, configs=tuple(chosen))
+        notes.append(sentence)
+    for config, seed, fold in plan.members():
+        if fold is None:
+            train(config, seed, fold)
+    members = [member for member in trained if member.config in plan.configs]
+    histories = [row | {"member": m.place} for m in trained for row in m.model.details["history"]]
     if not group.leads:
         return {}
     folds = [split.test for split in splits]
@@ -143,7 +167,7 @@ def fit_folds(
         "seed": plan.seeds[0],
         "history": histories,
         "validation": score.to_dict() if score else None,
-        "notes": list(data.notes),
+        "notes": notes,
     }
     model.save(model_dir)
     write_oof(scratch / OUT_OF_FOLD, [(k, pair) for k, fold in enumerate(scores) for pair in fold])
@@ -160,6 +184,28 @@ def _ensemble(plan: CrossValidationPlan, members: Sequence[_Trained]) -> tuple[M
     """Return an ensemble of the models of everything, and the out-of-fold probabilities by fold."""
     scores = [_averaged([m.scores for m in members if m.fold == fold], plan.space) for fold in range(plan.folds)]
     return Ensemble(tuple(m.model for m in members if m.fold is None), plan.space), scores
+
+
+def _choose(
+    data: TrainingData, plan: CrossValidationPlan, trained: Sequence[_Trained], splits: Sequence[Split]
+) -> tuple[list[str], str]:
+    """Return the configurations of the best out-of-fold score, and a sentence on it.
+
+    These are all of them, unless fewer are better by `CHOICE_GAIN`.
+    """
+    spans = [span for split in splits for span in split.test]
+    scores: dict[tuple[str, ...], float] = {}
+    for n in range(len(plan.configs), 0, -1):
+        for configs in combinations(plan.configs, n):
+            model, by_fold = _ensemble(plan, [m for m in trained if m.config in configs])
+            judged = HeldOut.given([pair for fold in by_fold for pair in fold], data.videos, spans)
+            report = judged.score(judged.fit(model, occurring=lab_actions(data.videos, spans)))
+            scores[configs] = report.score if report else 0.0
+    best = max(scores, key=lambda configs: scores[configs])
+    if scores[best] <= scores[plan.configs] + CHOICE_GAIN:
+        best = plan.configs
+    figures = ", ".join(f"{' with '.join(configs)} {score:.3f}" for configs, score in scores.items())
+    return list(best), f"out-of-fold scores: {figures}; {' with '.join(best)} trained on everything"
 
 
 def _stack(

@@ -6,7 +6,7 @@ Its probabilities are cut to the spans, post-processing is fitted there, and the
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -56,17 +56,23 @@ class HeldOut:
         )
 
     def fit(
-        self, model: Model, grid: Sequence[DecodeConfig] = fitting.GRID, before: PostProcessing | None = None
+        self,
+        model: Model,
+        grid: Sequence[DecodeConfig] = fitting.GRID,
+        before: PostProcessing | None = None,
+        occurring: Mapping[str, Collection[str]] | None = None,
     ) -> PostProcessing:
         """Return post-processing fitted on these spans (see `post_processing.fit`).
 
-        Without any prediction it is the model's own.
+        Without any prediction it is the model's own. `occurring` are the actions by lab, by default those that the
+        model learnt.
         """
         if not self.pairs:
             return model.post_processing
         return fitting.fit(
             self.pairs, self.truth, self.labeled_by_video,
-            occurring=model.lab_actions, base=model.post_processing.decoding, grid=grid, before=before,
+            occurring=model.lab_actions if occurring is None else occurring,
+            base=model.post_processing.decoding, grid=grid, before=before,
         )  # fmt: skip
 
     def events(self, post_processing: PostProcessing) -> list[Event]:

@@ -252,7 +252,7 @@ def parse_create_table(sql: str) -> CreateTable:
     twice = sorted({c.name for c in columns} & {c.name for c in keys})
     if twice:
         raise QueryError(
-            "", f"FAILED: SemanticException [Error 10035]: Column repeated in partitioning columns: {twice[0]}"
+            "", f"FAILED: SemanticException [Error 10035]: HiveColumn repeated in partitioning columns: {twice[0]}"
         )
     return CreateTable(name, lenient, columns, keys, location, described, parameters)
 
@@ -361,8 +361,8 @@ class _Parser:
     def sees(self, words: str) -> bool:
         """Return whether these keywords or signs come next."""
         wanted = words.split()
-        tokens = self.tokens[self.index : self.index + len(wanted)]
-        return [m.group().upper() for m in tokens] == wanted
+        items = self.tokens[self.index : self.index + len(wanted)]
+        return [m.group().upper() for m in items] == wanted
 
     def accept(self, words: str) -> bool:
         """Step over keywords if they come next."""

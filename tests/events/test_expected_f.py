@@ -91,11 +91,11 @@ def examples(
     """n bouts of ten frames among five times as many others; bouts, and groups of five, differ in plainness."""
     logits, truth, at = [], [], 0
     for first in range(0, n, 5):
-        size = min(5, n - first)
-        true = np.r_[np.tile(np.r_[np.ones(10), np.zeros(10)], size), np.zeros(40 * size)]
+        count = min(5, n - first)
+        true = np.r_[np.tile(np.r_[np.ones(10), np.zeros(10)], count), np.zeros(40 * count)]
         bout = np.repeat(random.normal(0, 1, len(true) // 10), 10)
         logits.append(random.normal(0, 0.7) - 2.5 + 3 * true + bout + random.normal(0, 0.7, len(true)))
-        truth += [Event(video, 1, 2, action, at + 20 * i, at + 20 * i + 10) for i in range(size)]
+        truth += [Event(video, 1, 2, action, at + 20 * i, at + 20 * i + 10) for i in range(count)]
         at += len(true)
     p = 1 / (1 + np.exp(-np.concatenate(logits)))
     return PairScores(video, lab, 30.0, 1, 2, 0, (action,), p[:, None].astype("f4")), truth

@@ -137,6 +137,6 @@ def test_cells_of_a_sheet_equal_openpyxl(tmp_path: Path) -> None:
         theirs = [[cell for cell in row if cell is not None] for row in book[name].iter_rows(values_only=True)]
         ours = [[cell for cell in row if cell] for row in rows]
         assert [[float(c) if isinstance(c, (int, float)) else c for c in row] for row in theirs] == [
-            [float(o) if isinstance(t, (int, float)) else o for o, t in zip(row_of_ours, row, strict=True)]
-            for row_of_ours, row in zip(ours, theirs, strict=True)
+            [float(o) if isinstance(t, (int, float)) else o for o, t in zip(own, row, strict=True)]
+            for own, row in zip(ours, theirs, strict=True)
         ]

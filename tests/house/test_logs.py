@@ -149,16 +149,17 @@ def test_other_modules_lines_and_odd_values_are_json(capsys: pytest.CaptureFixtu
 
 @pytest.mark.slow
 def test_a_verb_is_a_stage_of_the_run_and_the_terminal_stays_as_it_was(
-    tmp_path: Path, free_tcp_port: int, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     os.environ["ETHOLAKE_STATE_DIR"] = str(tmp_path)
-    assert cli.main(["deploy", "--port", str(free_tcp_port)]) == 1
+    assert cli.main(["import", str(tmp_path / "none")]) == 1
     shown = capsys.readouterr()
     assert shown.out == ""
-    assert shown.err.startswith("etholake: Nothing answers on target 'mock'")
+    assert shown.err.startswith("etholake: ")
+    assert str(tmp_path / "none") in shown.err
     start, failed = lines((tmp_path / "logs" / "run-1.jsonl").read_text())
-    assert (start["stage"], start["command"]) == ("deploy", f"deploy --port {free_tcp_port}")
-    assert (failed["event"], failed["error"]) == ("failed", "EndpointConnectionError")
+    assert (start["stage"], start["command"]) == ("import", f"import {tmp_path / 'none'}")
+    assert (failed["event"], failed["error"]) == ("failed", "DataError")
     logs.silence()
     assert cli.main(["config"]) == 0  # is no run
     assert len((tmp_path / "logs" / "run-1.jsonl").read_text().splitlines()) == 2

@@ -64,8 +64,10 @@ def free_port() -> int:
 def test_every_verb_says_that_nothing_answers(capsys: pytest.CaptureFixture[str], free_port: int) -> None:
     def check(verb: str) -> None:
         assert cli.main([verb, *WORDS.get(verb, []), "--port", str(free_port)]) == 1
-        error = capsys.readouterr().err
-        assert f"Nothing answers on target 'mock', port {free_port} of 127.0.0.1. Start it with `make up`" in error
+        errors = capsys.readouterr().err
+        assert (
+            f"Nothing answers on target 'mock', port {free_port} of 127.0.0.1. Start it with `make up`" in errors
+        )
 
     check_each(sorted((readiness.ANSWERED | readiness.DEPLOYED) - OWN_FILE), check)
 
@@ -98,8 +100,8 @@ def test_before_deploy_every_verb_says_to_deploy(
 
     def check(verb: str) -> None:
         assert cli.main([verb, *WORDS.get(verb, []), "--port", str(mock_settings.port)]) == 1
-        assert "There is no bucket 'never-made' on target mock" in (message := capsys.readouterr().err)
-        assert f"nothing for `{verb}` to work on: run `make deploy` first" in message
+        assert "There is no bucket 'never-made' on target mock" in (errors := capsys.readouterr().err)
+        assert f"nothing for `{verb}` to work on: run `make deploy` first" in errors
 
     check_each(sorted(readiness.DEPLOYED - OWN_FILE), check)
     assert not list((Path(os.environ["ETHOLAKE_STATE_DIR"])).glob("logs/*"))  # what cannot start is no run

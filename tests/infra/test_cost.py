@@ -49,7 +49,7 @@ def test_the_table_scales_to_100_hours_and_sums_the_run_only() -> None:
         cost.serving_line(TABLE, "ml.small", [0.5, 1.5]),
         cost.CostLine("endpoint", "ml.small", 3.6, "hour"),
     ]
-    text = cost.render(sums, 50.0, {**TABLE, "region": "here", "as_of": "2025"}, cost.UsagePlan(), "ml.small")
+    text = cost.render(sums, 50.0, {**TABLE, "region": "here", "as_of": "2025"}, cost.PlannedWork(), "ml.small")
     rows = text.splitlines()
     assert "| stage | measured work | USD | USD per 100 h of video |" in rows
     assert "List prices of here, 2025" in text
@@ -65,7 +65,7 @@ def test_a_plan_is_priced_by_hours_trainings_queries_and_endpoint_hours() -> Non
         cost.CostLine("ingest", "", 1.0), cost.CostLine("etl: tracks", "", 2.0), cost.CostLine("train", "", 5.0),
         cost.athena_line(TABLE, [20_000_000, 40_000_000]), cost.CostLine("storage", "", 4.0, "month"),
     ]  # fmt: skip
-    plan = cost.UsagePlan(hours=200.0, trainings=3, queries=1000, endpoint_hours=10)
+    plan = cost.PlannedWork(hours=200.0, trainings=3, queries=1000, endpoint_hours=10)
     lines = cost.planned(TABLE, measured, 50.0, plan, "ml.small")  # four times what was measured
     assert {line.stage: line.usd for line in lines} == pytest.approx({
         "bring in and curate": 12.0, "trainings": 60.0, "queries": 1000 * 120e6 / 1e12 * 5, "endpoint": 36.0,
@@ -77,12 +77,12 @@ def test_a_plan_is_priced_by_hours_trainings_queries_and_endpoint_hours() -> Non
 
 
 def test_prices_are_those_of_the_region() -> None:
-    virginia, frankfurt = cost.prices("us-east-1"), cost.prices("eu-central-1")
-    assert frankfurt["region"] == "eu-central-1"
-    assert frankfurt["s3"]["gb_month"] > virginia["s3"]["gb_month"]
-    assert set(frankfurt) == set(virginia)
+    east, there = cost.prices("us-east-1"), cost.prices("eu-central-1")
+    assert there["region"] == "eu-central-1"
+    assert there["s3"]["gb_month"] > east["s3"]["gb_month"]
+    assert set(there) == set(east)
     for region in json.loads((ROOT / "infra" / "prices.json").read_text())["regions"]:
-        assert set(cost.prices(region)["sagemaker_hour"]) == set(virginia["sagemaker_hour"])
+        assert set(cost.prices(region)["sagemaker_hour"]) == set(east["sagemaker_hour"])
     with pytest.raises(UsageError, match=r"no prices of region 'eu-centrl-1'\. Did you mean 'eu-central-1'\?"):
         cost.prices("eu-centrl-1")
 

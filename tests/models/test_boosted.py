@@ -18,6 +18,7 @@ from etholake.errors import ContractError, DataError
 from etholake.events import metric
 from etholake.events.post_processing import fit as decide
 from etholake.events.types import Event
+from etholake.features.place import half_sizes
 from etholake.features.rolling import means, pair_table, rolling, self_table
 from etholake.models.archive import load_model
 from etholake.models.boosted import forest as boosted
@@ -115,13 +116,76 @@ def test_a_mouse_that_comes_nearer() -> None:
     assert swapped["target withdraws"][50] == pytest.approx(-6, rel=1e-3)
 
 
-def test_features_do_not_know_where_the_arena_is(videos: list[LabelledVideo]) -> None:
+def test_only_the_place_knows_where_the_arena_is(videos: list[LabelledVideo]) -> None:
     tracks = videos[0].tracks
     turned = replace(tracks, xy_TMK2=tracks.xy_TMK2 @ np.array([[0, 1], [-1, 0]], "f4") + np.float32(30))
+    place = ("x", "y", "from", "wall", "corner", "heading")
+    starts = {(role, name) for role in ("agent", "target") for name in place}
     for table in (lambda c: pair_table(c, 0, 1), lambda c: self_table(c, 0)):
         before, after = table(tracks), table(turned)
-        for name, values in before.items():
-            np.testing.assert_allclose(after[name], values, atol=0.02, err_msg=name)
+        free = [name for name in before if tuple(name.split()[:2]) not in starts]
+        assert len(before) - len(free) in (84, 42)  # of two animals, of one
+        for name in free:
+            np.testing.assert_allclose(after[name], before[name], atol=0.02, err_msg=name)
+
+
+def test_place_in_the_arena_by_hand() -> None:
+    """A mouse walks along x at y = 5 in an arena of 60 x 40 cm, looking along x."""
+    x = 0.2 * np.arange(100)
+    tracks = tracks_of(body(np.stack([x, np.full(100, 5.0)], axis=1), 0 * x))
+    tracks = replace(tracks, meta=replace(tracks.meta, arena_width_cm=60.0, arena_height_cm=40.0))
+    middle = np.mean([along for along, _ in BODY.values()])
+    now = {name: values[50] for name, values in self_table(tracks, 0).items()}
+    assert (now["agent x"], now["agent y"]) == pytest.approx((10 + middle, 5), abs=1e-4)
+    assert now["agent wall"] == pytest.approx(15)  # the one at y = 20
+    assert now["agent corner"] == pytest.approx(np.hypot(20 - middle, 15), rel=1e-4)
+    assert (now["agent heading x"], now["agent heading y"]) == pytest.approx((1, 0), abs=1e-5)
+    assert now["agent x mean 2 s"] == pytest.approx(10 + middle, abs=1e-3)
+
+
+def test_walls_are_those_of_the_arena_else_of_the_picture_else_unknown() -> None:
+    meta = VideoMeta(1, "north", 30.0, 10.0, width_pix=600, height_pix=400)
+    assert half_sizes(meta) == (30.0, 20.0)
+    assert half_sizes(replace(meta, arena_width_cm=50.0)) == (25.0, 20.0)
+    assert np.isnan(half_sizes(replace(meta, pix_per_cm=None))).all()
+
+
+def test_distances_between_parts_whichever_animal_has_which() -> None:
+    """The same for both directions: the nose of one to the tail of the other, the smaller and the larger."""
+    x = 0.2 * np.arange(100)
+    one = body(np.stack([x, 0 * x], axis=1), 0 * x)
+    two = body(np.stack([0 * x + 60, 0 * x], axis=1), 0 * x)  # in front, looking away
+    there, back = (pair_table(tracks_of(*pair), 0, 1) for pair in ((one, two), (two, one)))
+    assert there["least nose tail_base"][50] == pytest.approx(50 - 8, rel=1e-4)
+    assert there["most nose tail_base"][50] == pytest.approx(50 + 8, rel=1e-4)
+    for name in (n for n in there if n.startswith(("least", "most"))):
+        np.testing.assert_allclose(there[name], back[name], err_msg=name, atol=1e-5)
+
+
+def test_an_action_at_an_object_is_learnt_by_its_place() -> None:
+    """One mouse walks about; it explores while it is within 6 cm of an object that no part tracks."""
+
+    def walk(number: int) -> LabelledVideo:
+        random = np.random.default_rng(number)
+        heading = np.cumsum(random.normal(0, 0.25, 3000))
+        step = 0.8 * np.stack([np.cos(heading), np.sin(heading)], axis=1)
+        centre = np.abs((np.cumsum(step, axis=0) + random.uniform(0, 40, 2)) % 80 - 40) - 20  # reflected by walls
+        near = np.hypot(*(centre - (10, 5)).T) < 6
+        edges = np.flatnonzero(np.diff(np.r_[0, near.astype(int), 0]))
+        events = tuple(
+            Event(number, 1, 1, "explore", int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)
+        )
+        tracks = tracks_of(body(centre, heading), video=number)
+        meta = replace(tracks.meta, labeled_behaviors=((1, 1, "explore"),))
+        return LabelledVideo(replace(tracks, meta=meta), events)
+
+    model, new = fit([walk(k) for k in (1, 2)], config=replace(SMALL, colsample=0.3)), walk(9)
+    p = model.predict(new.tracks)[0].probabilities_TA[:, 0]
+    true = np.zeros(len(p), bool)
+    for event in new.events:
+        true[event.start_frame : event.stop_frame] = True
+    best = max(2 * (true & (p > t)).sum() / (true.sum() + (p > t).sum()) for t in np.arange(0.1, 0.9, 0.05))
+    assert best > 0.7
 
 
 def test_rolling_statistics_are_those_of_the_slice() -> None:

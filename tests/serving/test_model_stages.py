@@ -309,7 +309,7 @@ def test_a_stack_is_trained_heard_out_of_fold_and_predicts(
     assert done.details["videos"] == sorted(held_out)
     expected = [event for video in sorted(held_out) for event in direct(lake, folder, video)]
     assert done.details["events"] == len(expected) > 0
-    assert explain.run(lake, "current")["members"] == ["boosted", "boosted", "smoke", "smoke"]
+    assert explain.run(lake, "current")["members"] == ["boosted", "smoke"]  # one a configuration, of everything
 
     heard = out_of_fold.read(lake, out_of_fold.run_of(lake, "current"))
     assert [(p.video_id, p.agent_id, p.target_id) for p in heard] == sorted(

@@ -7,7 +7,7 @@ from pathlib import Path
 import sagemaker_scripts  # type: ignore[import-not-found]
 
 from etholake.settings import Settings
-from etholake.stages.model.training_inputs import TrainingOptions, hyperparameters
+from etholake.stages.model.training_inputs import TrainingOptions, hyperparameters, recommended
 
 
 def test_one_model() -> None:
@@ -30,10 +30,28 @@ def test_a_stack_and_what_needs_folds() -> None:
     assert "stack" not in hyperparameters(Settings(), "boosted,small", (), TrainingOptions(5))
 
 
+def test_auto_is_trees_and_a_network_that_learn_from_every_video() -> None:
+    config, options, reason = recommended("auto", TrainingOptions())
+    assert (config, options.folds, options.space) == ("boosted,small", 5, "logit")
+    assert options.choose
+    assert options.everything
+    assert "no video is held out" in reason
+    shown = hyperparameters(Settings(), config, (), options)
+    assert (shown["choose"], shown["everything"]) == (1, 1)
+    _, held, reason = recommended("auto", TrainingOptions(folds=3), (4, 5))
+    assert (held.folds, held.everything) == (3, False)
+    assert "the 2 held-out videos are in none of them" in reason
+    assert recommended("small", TrainingOptions()) == ("small", TrainingOptions(), "")
+    assert recommended("auto", TrainingOptions(base="current"))[1] == TrainingOptions(base="current")
+
+
 def test_the_job_understands_what_it_is_told() -> None:
     job = sagemaker_scripts.load("train", "training_job")
     parameters = hyperparameters(
-        Settings(part_map="snout=nose"), "w64,w128", (3,), TrainingOptions(5, 3, "logit", stack=True)
+        Settings(part_map="snout=nose"),
+        "w64,w128",
+        (3,),
+        TrainingOptions(5, 3, "logit", stack=True, choose=True, everything=True),
     )
     understood = vars(
         job.parse([word for name, value in parameters.items() for word in (f"--{name}", str(value))])

@@ -140,6 +140,23 @@ def test_members_that_are_done_are_not_trained_again(folder: Path, data: Trainin
     assert (tmp_path / "model" / META).read_bytes() == (folder / "model" / META).read_bytes()
 
 
+def test_a_configuration_that_spoils_the_out_of_fold_score_is_left_out(data: TrainingData, tmp_path: Path) -> None:
+    """Trees of one round that may not split say the same of every frame; the mean with them is no better."""
+    plan = CrossValidationPlan(("boosted", "smoke"), folds=2, space="logit", choose=True)
+    fields = {"boosted": {"rounds": 1, "depth": 1, "min_child_weight": 1e9}, "smoke": QUICK}
+    report = fit_folds(data, tmp_path / "model", plan, fields, scratch=tmp_path / "out")
+    model = load_model(tmp_path / "model")
+    assert isinstance(model, Ensemble)
+    note = next(note for note in report["notes"] if note.startswith("out-of-fold scores: boosted with smoke "))
+    scores = [float(part.split()[-1]) for part in note.partition(": ")[2].partition(";")[0].split(", ")]
+    both, boosted, smoke = scores
+    assert boosted < smoke - 0.05
+    kept = [member.family for member in model.members]
+    assert kept == (["cnn_transformer"] if smoke > both + 0.02 else ["boosted", "cnn_transformer"])
+    assert not report["split"]["test"]
+    assert {s["video_id"] for s in report["split"]["train"]} == set(range(1, 7))
+
+
 def test_a_broken_ensemble_is_refused(folder: Path, tmp_path: Path) -> None:
     meta = json.loads((folder / "model" / META).read_text())
     for change, message in (

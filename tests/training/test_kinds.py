@@ -107,12 +107,12 @@ def test_recordings_that_are_folded_in_time_teach_a_stack(tmp_path: Path) -> Non
 
 def test_what_each_kind_knows_is_explained(stack: Path, boosted: tuple[Path, dict[str, Any]]) -> None:
     of_stack, of_trees = explain.describe(stack / "model"), explain.describe(boosted[0])
-    assert (of_stack["family"], of_stack["members"]) == ("stacking", ["boosted", "boosted", "smoke", "smoke"])
+    assert (of_stack["family"], of_stack["members"]) == ("stacking", ["boosted", "smoke"])
     assert (of_trees["family"], of_trees["members"], of_trees["input"]["window"]) == ("boosted", [], None)
     assert list(of_stack["labs"]) == list(of_trees["labs"]) == ["A", "B"]
     assert of_stack["labs"]["A"]["chase"]["training_seconds"] > 0
     text = explain.lines(of_stack)
-    assert text[0] == "stacking of 2 × boosted, 2 × smoke, mean probability"
+    assert text[0] == "stacking of boosted, smoke, mean probability"
     assert text[1].startswith("config   configuration smoke (cnn_transformer: width 32")
     assert "config   trees: 20 rounds, 3 deep" in explain.lines(of_trees)
 

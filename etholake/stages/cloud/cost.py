@@ -25,7 +25,7 @@ from etholake.stages.jobs import outputs_or_defaults
 from etholake.stages.serving.endpoint_requests import endpoint_name, log_group
 from etholake.stages.state import load_state, open_lake
 
-__all__ = ["CostLine", "UsagePlan", "lines", "planned", "prices", "render", "video_hours"]
+__all__ = ["CostLine", "PlannedWork", "lines", "planned", "prices", "render", "video_hours"]
 
 _JOBS = {"etl: tracks": "TrackingJobName", "etl: tables": "TablesJobName", "compact": "CompactJobName"}
 _MAX_QUERIES = 1000
@@ -45,7 +45,7 @@ class CostLine:
 
 
 @dataclass(frozen=True)
-class UsagePlan:
+class PlannedWork:
     """The work that a user asks about: hours of video, and per month trainings, queries and endpoint hours."""
 
     hours: float = 100.0
@@ -114,7 +114,7 @@ def video_hours(settings: Settings) -> float:
 
 
 def planned(
-    table: Mapping[str, Any], costs: list[CostLine], measured_hours: float, plan: UsagePlan, instance: str
+    table: Mapping[str, Any], costs: list[CostLine], measured_hours: float, plan: PlannedWork, instance: str
 ) -> list[CostLine]:
     """Return what the planned work costs, in proportion to what was measured on `measured_hours` of video. Pure.
 
@@ -147,7 +147,7 @@ def planned(
 
 
 def render(
-    costs: list[CostLine], hours: float, table: Mapping[str, Any], plan: UsagePlan, instance: str = "ml.m5.large"
+    costs: list[CostLine], hours: float, table: Mapping[str, Any], plan: PlannedWork, instance: str = "ml.m5.large"
 ) -> str:
     """Return the measured costs, and those of the plan, as Markdown. `hours` of video were measured."""
     rows = [f"| stage | measured work | USD | USD per {plan.hours:g} h of video |", "|---|---|---:|---:|"]

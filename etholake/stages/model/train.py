@@ -27,11 +27,12 @@ from etholake.stages.model.training_inputs import (
     TrainingOptions,
     TrainingPlan,
     channels,
+    recommended,
     training_plan,
 )
 from etholake.stages.model.training_result import save_training, sentence
 
-__all__ = ["TrainingOptions", "run"]
+__all__ = ["TrainingOptions", "recommended", "run"]
 
 
 def run(
@@ -43,6 +44,7 @@ def run(
 ) -> StageResult:
     """Train `config_name` (several, by comma, with folds), holding out `holdout` (or videos chosen per lab).
 
+    `auto` stands for what `recommended` returns.
     The out-of-fold predictions of an ensemble become the partition of the job's name in the table `out_of_fold`.
     A job that is launched again after it was killed goes on from its checkpoints. Ctrl-C stops the job.
 
@@ -64,7 +66,10 @@ def run(
         Nothing is deployed, or the job failed; the message has the service's reason.
     """
     tick = on_progress or silent
-    if not (options and options.base):  # a base is fine-tuned by its own configuration
+    config_name, options, reason = recommended(config_name, options or TrainingOptions(), holdout)
+    if reason:
+        logs.log_event("note", reason)
+    if not options.base:  # a base is fine-tuned by its own configuration
         check_configurations(config_name)
     plan = training_plan(settings, config_name, holdout, options)
     if plan.model:
@@ -75,12 +80,13 @@ def run(
     name = _launch(settings, plan)
     job = training_job.follow(settings, name, tick)
     more: dict[str, Any] = {}
-    if options and options.folds:
+    if options.folds:
         output = job["ModelArtifacts"]["S3ModelArtifacts"].removesuffix("model.tar.gz") + "output.tar.gz"
         more["out_of_fold_rows"] = out_of_fold.store(settings, name, output, plan.digest)
     details = save_training(settings, plan.digest, config_name, job, time.monotonic() - began, **more)
     _delete_checkpoints(settings, plan.digest)
-    return StageResult(STAGE, "done", sentence(details), details)
+    summary = "\n  ".join([sentence(details), *([f"Note: {reason}"] if reason else [])])
+    return StageResult(STAGE, "done", summary, details)
 
 
 def _launch(settings: Settings, plan: TrainingPlan) -> str:

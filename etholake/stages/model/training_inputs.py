@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import tarfile
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from etholake import aws
@@ -19,15 +19,15 @@ from etholake.errors import AwsError, DataError, UsageError
 from etholake.lake import identity
 from etholake.models.shipping import ENTRY_POINTS
 from etholake.objects import object_exists, read_object
-from etholake.settings import Settings
+from etholake.settings import AUTO, Settings
 from etholake.stages.model import models
 from etholake.stages.model.training_checks import check_data
 from etholake.stages.state import load_state, open_lake
 
 __all__ = [
     "CHANNELS", "MODEL_SCRIPTS", "SOURCE", "STAGE", "TrainingOptions", "TrainingPlan", "channels",
-    "deployed_fingerprint", "hyperparameters", "package_fingerprint", "table_states", "trained_details",
-    "training_plan",
+    "deployed_fingerprint", "hyperparameters", "package_fingerprint", "recommended", "table_states",
+    "trained_details", "training_plan",
 ]  # fmt: skip
 
 STAGE = "train"
@@ -40,6 +40,7 @@ CHANNELS = {
 SOURCE = f"{CODE_ZONE}/sourcedir.tar.gz"
 # A model is decided by what these scripts import; the last two are shipped with it.
 MODEL_SCRIPTS = ("train.py", "inference.py", "serve.py")
+AUTO_CONFIG, AUTO_FOLDS = "boosted,small", 5
 NO_PART_OF_A_MODEL = ("etholake.errors", "etholake.logs", "etholake.pages", "etholake.progress", "etholake.result")
 
 
@@ -61,6 +62,10 @@ class TrainingOptions:
         A model to fine-tune by its own configuration, in any form that `etholake.stages.model.models` takes.
     labs
         Train on these labs only; () for all.
+    choose
+        Leave out a configuration of an ensemble if the out-of-fold score is better without it.
+    everything
+        An ensemble holds no video out: its out-of-fold score judges it.
     """
 
     folds: int = 0
@@ -69,6 +74,8 @@ class TrainingOptions:
     stack: bool = False
     base: str = ""
     labs: tuple[str, ...] = ()
+    choose: bool = False
+    everything: bool = False
 
 
 @dataclass(frozen=True)
@@ -121,6 +128,33 @@ def training_plan(
     if trained is None:
         check_data(open_lake(settings), holdout, options.labs, settings.part_map)
     return TrainingPlan(digest, parameters, trained, base)
+
+
+def recommended(
+    config_name: str, options: TrainingOptions, holdout: Sequence[int] = ()
+) -> tuple[str, TrainingOptions, str]:
+    """Return the configuration and the options that `auto` stands for, and a sentence that says what and why.
+
+    Any other configuration stays as it is, with an empty sentence. Pure.
+    """
+    if config_name != AUTO or options.base:
+        return config_name, options, ""
+    chosen = replace(
+        options, folds=options.folds or AUTO_FOLDS, space="logit", choose=not options.stack,
+        everything=not holdout and not options.stack,
+    )  # fmt: skip
+    held_out = (
+        f"the {len(set(holdout))} held-out videos are in none of them" if holdout else "no video is held out"
+    )
+    return (
+        AUTO_CONFIG,
+        chosen,
+        f"Configuration auto: {AUTO_CONFIG.replace(',', ' and ')}, because trees and a network make different "
+        f"mistakes and their mean was best on unseen videos; {chosen.folds} folds by video ({held_out}) choose "
+        "thresholds and members, then what is kept trains on everything. A fold takes some 3 minutes for the "
+        "network and 10 seconds a (lab, action) for the trees on one core. `--config tiny` trains one small "
+        "network in a minute.",
+    )
 
 
 def trained_details(settings: Settings, digest: str) -> dict[str, Any] | None:
@@ -200,8 +234,7 @@ def hyperparameters(
         parameters["labs"] = ",".join(sorted(set(options.labs)))
     if options and options.folds:
         parameters |= {"folds": options.folds, "seeds": options.seeds, "space": options.space}
-        if options.stack:
-            parameters["stack"] = 1
+        parameters |= {name: 1 for name in ("stack", "choose", "everything") if getattr(options, name)}
     return parameters
 
 

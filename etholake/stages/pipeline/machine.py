@@ -13,7 +13,7 @@ from etholake import aws
 from etholake.contract import CODE_ZONE
 from etholake.digest import bytes_digest
 from etholake.errors import AwsError, UsageError
-from etholake.settings import Settings
+from etholake.settings import AUTO, Settings
 from etholake.stages.job_settings import image_uri, job_settings
 from etholake.stages.model.training_checks import check_configurations
 from etholake.stages.serving import registry
@@ -24,6 +24,7 @@ DEFINITION = "infra/pipeline.asl.json"
 
 MAX_QUARANTINED = 0.5  # of a lab's rows: above this, the gate is closed
 POLL_S = 15
+ONE_MODEL = "tiny"  # what the setting `auto` means here: the state machine trains one model, not an ensemble
 
 
 def arn(settings: Settings) -> str:
@@ -67,7 +68,7 @@ def input_of(
     `sagemaker/jobs.json` ({} for none). Raises UsageError for a share that is none, and for a configuration that
     does not exist.
     """
-    chosen = config or settings.config
+    chosen = config or (settings.config if settings.config != AUTO else ONE_MODEL)
     check_configurations(chosen)
     if not 0 <= max_quarantined <= 1:
         raise UsageError(
