@@ -2,8 +2,8 @@
 
 A change of the code must make a stage run again if, and only if, it can change the stage's result. So the modules
 are found from the import statements (of functions as well), beginning at the entry scripts, and each is hashed by
-its syntax tree: comments, layout, docstrings and the texts of errors and log lines do not count, constants and
-statements do. The sources are those of a deployed archive; nothing is imported.
+its syntax tree: comments, layout, docstrings and the texts of errors, log lines and data-quality rules do not
+count, constants and statements do. The sources are those of a deployed archive; nothing is imported.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ _ERRORS = frozenset(
     {"AssertionError", "AwsError", "ContractError", "DataError", "LostRaceError", "RuntimeError", "SettingsError"}
     | {"TypeError", "UsageError", "ValueError"}
 )
+# Rows ``(id, severity, sentence)`` of data-quality rules follow the unit and the kinds in its arguments.
+_RULES, _BEFORE_ROWS = "_rules", 2
 _REPORTING = frozenset({"log_event", "print", "debug", "info", "warning", "error", "exception"})
 # Fields that depend on the Python version, or say nothing about what the code does.
 _LEFT_OUT = frozenset({"ctx", "kind", "type_comment", "type_ignores", "type_params"})
@@ -140,6 +142,11 @@ def _canonical(node: Any, *, message: bool = False) -> Any:
     if message and (isinstance(node, ast.JoinedStr) or isinstance(getattr(node, "value", None), str)):
         return "message"
     message = message or _tells(node)
+    if isinstance(node, ast.Call) and _called(node) == _RULES:
+        rows = [
+            ast.Tuple(row.elts[:-1]) if isinstance(row, ast.Tuple) else row for row in node.args[_BEFORE_ROWS:]
+        ]
+        node = ast.Call(node.func, [*node.args[:_BEFORE_ROWS], *rows], node.keywords)
     fields = []
     for name, value in ast.iter_fields(node):
         if name in _LEFT_OUT or value is None or value == []:
@@ -161,7 +168,9 @@ def _is_text(node: ast.AST) -> bool:
 
 def _tells(node: ast.AST) -> bool:
     """Return whether a node is a call whose texts only tell somebody something: an error, a line of a log."""
-    if not isinstance(node, ast.Call):
-        return False
-    name = getattr(node.func, "attr", None) or getattr(node.func, "id", None)
-    return name in _REPORTING or name in _ERRORS
+    return isinstance(node, ast.Call) and _called(node) in _REPORTING | _ERRORS
+
+
+def _called(call: ast.Call) -> str | None:
+    """Return the name of the function, method or class that is called; None for an expression without a name."""
+    return getattr(call.func, "attr", None) or getattr(call.func, "id", None)

@@ -16,7 +16,7 @@ from etholake.formats.guessing import guess_actions, guess_animals, guess_parts_
 from etholake.formats.mapping import ImportMapping, VideoRule
 from etholake.formats.matching import Candidate, Match, best_match, video_stem
 
-__all__ = ["Plan", "make_plan", "video_number"]
+__all__ = ["ImportPlan", "make_plan", "video_number"]
 
 # Of several files with the tracks of one video: smoothed before raw, then the more exact format.
 TWIN_SLACK = 2  # frames by which two files of one video may differ: some tools leave empty frames out
@@ -24,7 +24,7 @@ _PREFERRED = (".h5", ".hdf5", ".slp", ".nwb", ".nc", ".parquet", ".npy", ".csv")
 
 
 @dataclass
-class Plan:
+class ImportPlan:
     """A guessed mapping and why it is so.
 
     `notes` by (section, key) say what was guessed; `label_match` and `video_match` how each file was matched, by
@@ -45,12 +45,12 @@ def make_plan(
     labels: Sequence[Labels],
     videos: Sequence[VideoFile],
     taken: Collection[int] = (),
-) -> Plan:
+) -> ImportPlan:
     """Return the plan for a folder; `taken` are video numbers that other imports of the same data folder use."""
     groups = _groups(pose)
     chosen = {group[0].key: group[0] for group in groups}
     candidates = [_candidate(group) for group in groups]
-    plan = Plan(ImportMapping(source, lab))
+    plan = ImportPlan(ImportMapping(source, lab))
     plan.twins = {group[0].key: [facts.key for facts in group[1:]] for group in groups if len(group) > 1}
     videos_of = _match_videos(plan, groups, candidates, videos)
     candidates = [
@@ -84,7 +84,7 @@ def make_plan(
     return plan
 
 
-def _note(plan: Plan, section: str, key: str, texts: Sequence[str]) -> None:
+def _note(plan: ImportPlan, section: str, key: str, texts: Sequence[str]) -> None:
     if texts:
         plan.notes[section, key] = "; ".join(dict.fromkeys(texts))
 
@@ -189,7 +189,10 @@ def video_number(lab: str, name: str, taken: Collection[int]) -> int:
 
 # --- videos and labels ------------------------------------------------------------------------------------
 def _match_videos(
-    plan: Plan, groups: Sequence[Sequence[PoseFacts]], candidates: Sequence[Candidate], videos: Sequence[VideoFile]
+    plan: ImportPlan,
+    groups: Sequence[Sequence[PoseFacts]],
+    candidates: Sequence[Candidate],
+    videos: Sequence[VideoFile],
 ) -> dict[str, list[VideoFile]]:
     """Return the video files by key of their tracks."""
     assigned: dict[str, list[VideoFile]] = {}
@@ -215,7 +218,7 @@ def _match_videos(
 
 
 def _match_labels(
-    plan: Plan, chosen: dict[str, PoseFacts], candidates: Sequence[Candidate], labels: Sequence[Labels]
+    plan: ImportPlan, chosen: dict[str, PoseFacts], candidates: Sequence[Candidate], labels: Sequence[Labels]
 ) -> dict[str, list[Labels]]:
     """Return the labels by key of the tracks that they belong to."""
     assigned: dict[str, list[Labels]] = {}

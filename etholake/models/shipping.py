@@ -1,13 +1,12 @@
-"""Ship foreign families and encoders with a model, so that it is served by the code that trained it.
+"""Ship foreign families and encoders: to the training job, and with a model, which its own code serves.
 
-A family or an encoder of another distribution is found through its entry point. Beside the model's copy of
-Etholake its package is copied, with a minimal `.dist-info` that declares the entry points.
+A family or an encoder of another distribution is found through its entry point. Beside Etholake its package is
+copied, with a minimal `.dist-info` that declares the entry point.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
 from importlib.metadata import EntryPoint
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,9 +16,9 @@ from etholake.features.registry import ENCODERS
 from etholake.models.archive import META
 from etholake.models.registry import FAMILIES
 
-__all__ = ["ship_plugins", "used_entry_points"]
+__all__ = ["ENTRY_POINTS", "foreign_entry_points", "plugin_files", "ship_plugins", "used_entry_points"]
 
-IGNORED = shutil.ignore_patterns("__pycache__", "*.pyc")
+ENTRY_POINTS = "entry_points.txt"
 
 
 def used_entry_points(folder: Path) -> list[EntryPoint]:
@@ -39,26 +38,45 @@ def ship_plugins(folder: Path, code: Path) -> list[str]:
 
     Raises ContractError for a package that is no folder of Python files.
     """
-    packages = []
-    for point in used_entry_points(folder):
-        package = point.module.partition(".")[0]
-        spec = find_spec(package)
-        places = list(spec.submodule_search_locations or ()) if spec else []
-        if len(places) != 1:
-            raise ContractError(
-                f"The {point.group} object '{point.name}' is in the module '{package}', which is no package in "
-                "one folder, so it cannot be shipped with the model. Make it a package."
-            )
-        if package not in packages:
-            shutil.copytree(places[0], code / package, ignore=IGNORED, dirs_exist_ok=True)
-            packages.append(package)
-        _declare(point, code / f"{package}_{point.group.replace('.', '_')}_{point.name}-0.dist-info")
-    return packages
+    points = used_entry_points(folder)
+    for point in points:
+        for path, content in plugin_files(point).items():
+            (code / path).parent.mkdir(parents=True, exist_ok=True)
+            (code / path).write_bytes(content)
+    return list(dict.fromkeys(_package(point) for point in points))
 
 
-def _declare(point: EntryPoint, info: Path) -> None:
-    """Write the `.dist-info` of one entry point."""
-    info.mkdir(parents=True, exist_ok=True)
-    name = info.name.removesuffix("-0.dist-info")
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 0\n", encoding="utf-8")
-    (info / "entry_points.txt").write_text(f"[{point.group}]\n{point.name} = {point.value}\n", encoding="utf-8")
+def foreign_entry_points() -> list[EntryPoint]:
+    """Return the entry points of all families and encoders that other installed distributions declare."""
+    pairs = [(FAMILIES, name) for name in FAMILIES.names()] + [(ENCODERS, name) for name in ENCODERS.names()]
+    points = [registry.entry_point(name) for registry, name in pairs]
+    return [point for point in points if point is not None]
+
+
+def plugin_files(point: EntryPoint) -> dict[str, bytes]:
+    """Return {path: content} of an entry point's package, and of a `.dist-info` that declares the entry point.
+
+    Raises ContractError for a package that is no folder of Python files.
+    """
+    package = _package(point)
+    spec = find_spec(package)
+    places = list(spec.submodule_search_locations or ()) if spec else []
+    if len(places) != 1:
+        raise ContractError(
+            f"The {point.group} object '{point.name}' is in the module '{package}', which is no package in "
+            "one folder, so it cannot be shipped with the code. Make it a package, or uninstall it."
+        )
+    files = {
+        f"{package}/{path.relative_to(places[0]).as_posix()}": path.read_bytes()
+        for path in sorted(Path(places[0]).rglob("*"))
+        if path.is_file() and path.suffix != ".pyc" and "__pycache__" not in path.parts
+    }
+    name = f"{package}_{point.group.replace('.', '_')}_{point.name}"
+    metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: 0\n"
+    declared = f"[{point.group}]\n{point.name} = {point.value}\n"
+    info = f"{name}-0.dist-info"
+    return {**files, f"{info}/METADATA": metadata.encode(), f"{info}/{ENTRY_POINTS}": declared.encode()}
+
+
+def _package(point: EntryPoint) -> str:
+    return point.module.partition(".")[0]

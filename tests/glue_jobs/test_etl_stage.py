@@ -20,6 +20,7 @@ from etholake.lake import Lake
 from etholake.settings import Settings, replace_port
 from etholake.stages.cloud.packages import build
 from etholake.stages.lake import etl
+from etholake.stages.state import load_state
 from etholake.storage import split_uri
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -96,12 +97,13 @@ def test_0_a_lake_of_which_nothing_could_be_used_is_a_failure_with_the_reasons(p
     with pytest.raises(
         DataError, match=r"(?s)None of the 2 rows of metadata and 40 rows of tracking.*file-name \(40"
     ):
-        etl._refuse_nothing_curated(lake)
+        etl.save(place, lake, "digest", {}, {})
+    assert load_state(place, etl.STAGE) == {}
     files[0]["rows_curated"], files[1]["rows_curated"] = 1, 1
     lake.replace_table(
         "curation_files", pa.Table.from_pylist(files, schema=arrow_schema("curation_files")), "better"
     )
-    etl._refuse_nothing_curated(lake)
+    assert etl.save(place, lake, "digest", {}, {})["rows_curated"] == 2
     for table in ("curation_files", "quarantine"):
         lake.replace_table(table, arrow_schema(table).empty_table(), f"empty {table}")
 

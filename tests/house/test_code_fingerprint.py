@@ -160,3 +160,10 @@ def test_an_entry_that_is_not_deployed_is_refused() -> None:
 def test_code_that_is_no_python_is_refused() -> None:
     with pytest.raises(ContractError, match=r"pack/maths\.py of the deployed code is not valid Python"):
         code_fingerprint(SMALL | {"pack/maths.py": b"def"}, ["job.py"])
+
+
+def test_the_sentence_of_a_rule_decides_nothing_and_its_severity_does() -> None:
+    row = '("file-no-rows", "quarantine", "The file has its columns but not one row."),'
+    assert stages_that_run_again(changed("etholake/contract/rules.py", "but not one row.", "but no row.")) == set()
+    flagged = changed("etholake/contract/rules.py", row, row.replace("quarantine", "flag"))
+    assert "curation" in stages_that_run_again(flagged)

@@ -100,8 +100,18 @@ def test_train_again_has_nothing_to_do(lake: Settings, trained: StageResult) -> 
 
 
 def test_a_failed_job_says_why(lake: Settings) -> None:
-    with pytest.raises(AwsError, match="There is no model configuration 'smokey'"):
+    with pytest.raises(AwsError, match="Cross-validation needs at least 2 folds, but got 1"):
+        train.run(lake, "smoke", options=train.TrainingOptions(folds=1))
+
+
+def test_wrong_options_start_no_job(lake: Settings) -> None:
+    client = aws.client(lake, "sagemaker")
+    before = client.list_training_jobs(MaxResults=100)["TrainingJobSummaries"]
+    with pytest.raises(UsageError, match=r"There is no model configuration 'smokey'\. Did you mean 'smoke'"):
         train.run(lake, "smokey")
+    with pytest.raises(UsageError, match="video 99 cannot be held out: the lake has no training video of this id"):
+        train.run(lake, "smoke", (99,))
+    assert client.list_training_jobs(MaxResults=100)["TrainingJobSummaries"] == before
 
 
 def test_an_empty_lake_cannot_be_trained_on(mock_settings: Settings) -> None:

@@ -15,13 +15,15 @@ import tomllib
 import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from importlib.metadata import EntryPoint, PackageNotFoundError, version
 from pathlib import Path
 
 from etholake import resources
 from etholake.digest import bytes_digest, fingerprint
 from etholake.errors import ContractError
+from etholake.models.shipping import foreign_entry_points, plugin_files
 
-__all__ = ["Packages", "build", "requirements"]
+__all__ = ["Packages", "build", "foreign_requirements", "requirements"]
 
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can hold
 _SUFFIXES = frozenset({".css", ".html", ".j2", ".js", ".json", ".py", ".sql", ".toml", ".txt", ".yaml"})
@@ -40,9 +42,22 @@ class Packages:
 
 
 def build(out_dir: Path) -> Packages:
-    """Write both archives into `out_dir` (made if missing). The same sources give the same bytes."""
+    """Write both archives into `out_dir` (made if missing). The same sources give the same bytes.
+
+    `sourcedir.tar.gz` also gets the model families and encoders of other installed distributions, so that a
+    training job has them, and their requirements.
+
+    Raises
+    ------
+    ContractError
+        A library is not in requirements.lock, or a foreign family cannot be packed: its module is no package, or
+        a library that it requires is not installed.
+    """
     package = _package_files(resources.package_folder())
-    source = package | _launcher_files() | {"requirements.txt": requirements().encode()}
+    points = foreign_entry_points()
+    needed = requirements() + foreign_requirements(points, requirements())
+    plugins = {path: content for point in points for path, content in plugin_files(point).items()}
+    source = plugins | package | _launcher_files() | {"requirements.txt": needed.encode()}
     out_dir.mkdir(parents=True, exist_ok=True)
     etholake_zip = out_dir / "etholake.zip"
     sourcedir = out_dir / "sourcedir.tar.gz"
@@ -69,6 +84,29 @@ def requirements() -> str:
     if missing := [name for name in names if name not in locked]:
         raise ContractError(f"requirements.lock does not pin {missing}: make it again (see CONTRIBUTING.md).")
     return "".join(f"{locked[name]}\n" for name in names)
+
+
+def foreign_requirements(points: Iterable[EntryPoint], have: str) -> str:
+    """Return lines of `requirements.txt` for libraries that foreign families require and `have` lacks.
+
+    They are pinned to the installed versions. Libraries of the image, and extras, are left out. Raises
+    ContractError for a library that is not installed.
+    """
+    present = {line.partition("==")[0].lower() for line in have.splitlines()} | _OF_THE_IMAGE | {"etholake"}
+    lines = set()
+    for point in points:
+        for requirement in (point.dist.requires if point.dist else None) or ():
+            name = _NAME.match(requirement)[0].lower()  # type: ignore[index]
+            if name in present or "extra ==" in requirement:
+                continue
+            try:
+                lines.add(f"{name}=={version(name)}\n")
+            except PackageNotFoundError as err:
+                raise ContractError(
+                    f"The {point.group} object '{point.name}' requires '{requirement}', which is not installed: "
+                    f"its version for the training job is not known. Install it: pip install '{requirement}'."
+                ) from err
+    return "".join(sorted(lines))
 
 
 def _package_files(package: Path) -> dict[str, bytes]:

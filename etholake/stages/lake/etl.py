@@ -12,7 +12,7 @@ import json
 import re
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +92,6 @@ def run(settings: Settings, on_progress: OnProgress | None = None) -> StageResul
     tick(2, 3, "catalog")
     registered = lake.register()
     crawler = _crawl(glue, settings, _at(tick, 2), outputs.get(*RAW_CRAWLER))
-    _refuse_nothing_curated(lake)
     details = save(settings, lake, digest, registered, {"runs": runs, **crawler})
     tick(3, 3, "done")
     return StageResult(STAGE, "done", _sentence(details), details)
@@ -135,8 +134,13 @@ def is_current(before: Mapping[str, Any], digest: str, registered: Mapping[str, 
 def save(
     settings: Settings, lake: Lake, digest: str, registered: Mapping[str, int], more: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Sum the curated tables up and save the stage's state for the next run; return its details."""
-    details = {**_summary(lake), "registered": registered, **more, **_quality(settings, lake)}
+    """Sum the curated tables up and save the stage's state for the next run; return its details.
+
+    Raises DataError, and saves nothing, if metadata or tracks came in and not one row of them was curated.
+    """
+    files = list(_rows_of(lake, "curation_files", ["kind", "lab_id", *_SUMS]))
+    _refuse_nothing_curated(lake, files)
+    details = {**_summary(files), "registered": registered, **more, **_quality(settings, lake)}
     save_state(settings, STAGE, {"fingerprint": digest, "committed": _committed(registered), "details": details})
     return details
 
@@ -229,12 +233,11 @@ def _quality(settings: Settings, lake: Lake) -> dict[str, str]:
 
 
 # --- the summary ------------------------------------------------------------------------------------------
-def _summary(lake: Lake) -> dict[str, Any]:
-    """Return the sums over `curation_files`, whole and per lab."""
-    names = ("lab_id", *_SUMS)
+def _summary(files: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the sums over rows of `curation_files`, whole and per lab."""
     whole: dict[str, Any] = {"files": 0, **dict.fromkeys(_SUMS, 0)}
     labs: dict[str, dict[str, int]] = {}
-    for row in _rows_of(lake, "curation_files", list(names)):
+    for row in files:
         lab = labs.setdefault(row["lab_id"], {"files": 0, **dict.fromkeys(_SUMS, 0)}) if row["lab_id"] else {}
         for sums in (whole, lab) if lab else (whole,):
             sums["files"] += 1
@@ -243,9 +246,8 @@ def _summary(lake: Lake) -> dict[str, Any]:
     return {**whole, "labs": dict(sorted(labs.items()))}
 
 
-def _refuse_nothing_curated(lake: Lake) -> None:
+def _refuse_nothing_curated(lake: Lake, files: Sequence[Mapping[str, Any]]) -> None:
     """Raise DataError with the main reasons if metadata or tracks came in and not one row of them was curated."""
-    files = _rows_of(lake, "curation_files", ["kind", "rows_in", "rows_curated"])
     received, curated = Counter[str](), Counter[str]()
     for file in files:
         received[file["kind"]] += file["rows_in"]

@@ -20,6 +20,7 @@ from etholake.result import StageResult
 from etholake.settings import Settings
 from etholake.stages.job_settings import job_settings
 from etholake.stages.model import features, out_of_fold, training_job
+from etholake.stages.model.training_checks import check_configurations
 from etholake.stages.model.training_inputs import (
     SOURCE,
     STAGE,
@@ -57,9 +58,10 @@ def run(
     Raises
     ------
     DataError
-        The curated zone is empty.
+        The curated zone is empty, or has no labelled video.
     UsageError
-        The options contradict each other, or the model to fine-tune is not there.
+        There is no such configuration, the options contradict each other or the tables, or the model to fine-tune
+        is not there.
     AwsError
         Nothing is deployed, or the job failed; the message has the service's reason.
     """
@@ -67,6 +69,8 @@ def run(
     config_name, options, reason = recommended(config_name, options or TrainingOptions(), holdout)
     if reason:
         logs.log_event("note", reason)
+    if not options.base:  # a base is fine-tuned by its own configuration
+        check_configurations(config_name)
     plan = training_plan(settings, config_name, holdout, options)
     if plan.model:
         summary = f"Tables, code and configuration '{config_name}' are those of the last model."

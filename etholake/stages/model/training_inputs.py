@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import tarfile
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,14 +17,17 @@ from etholake.contract import CODE_ZONE, CURATED_ZONE
 from etholake.digest import fingerprint
 from etholake.errors import AwsError, DataError, UsageError
 from etholake.lake import identity
+from etholake.models.shipping import ENTRY_POINTS
 from etholake.objects import object_exists, read_object
 from etholake.settings import AUTO, Settings
 from etholake.stages.model import models
+from etholake.stages.model.training_checks import check_data
 from etholake.stages.state import load_state, open_lake
 
 __all__ = [
     "CHANNELS", "MODEL_SCRIPTS", "SOURCE", "STAGE", "TrainingOptions", "TrainingPlan", "channels",
-    "deployed_fingerprint", "hyperparameters", "recommended", "table_states", "trained_details", "training_plan",
+    "deployed_fingerprint", "hyperparameters", "package_fingerprint", "recommended", "table_states",
+    "trained_details", "training_plan",
 ]  # fmt: skip
 
 STAGE = "train"
@@ -105,9 +108,10 @@ def training_plan(
     Raises
     ------
     DataError
-        The curated zone is empty.
+        The curated zone is empty, or has no labelled video.
     UsageError
-        The options contradict each other, or the model to fine-tune is not there.
+        The options contradict each other or the tables (`training_checks.check_data`), or the model to fine-tune
+        is not there.
     AwsError
         No code is deployed.
     """
@@ -120,7 +124,10 @@ def training_plan(
     base = models.stage(settings, options.base) if options.base else None
     parameters = hyperparameters(settings, config_name, holdout, options)
     digest = fingerprint(inputs, code, parameters, *([base] if base else []))
-    return TrainingPlan(digest, parameters, trained_details(settings, digest), base)
+    trained = trained_details(settings, digest)
+    if trained is None:
+        check_data(open_lake(settings), holdout, options.labs, settings.part_map)
+    return TrainingPlan(digest, parameters, trained, base)
 
 
 def recommended(
@@ -180,7 +187,8 @@ def table_states(settings: Settings, tables: Collection[str] | None = None) -> l
 def deployed_fingerprint(settings: Settings, scripts: Collection[str] = MODEL_SCRIPTS) -> str:
     """Return the fingerprint of what `scripts` import, as deployed (not as it lies on this machine).
 
-    Raises AwsError if no code is deployed, ContractError if a script is not in it.
+    Foreign families in the package count as well. Raises AwsError if no code is deployed, ContractError if a
+    script is not in it.
     """
     from botocore.exceptions import ClientError
 
@@ -190,14 +198,23 @@ def deployed_fingerprint(settings: Settings, scripts: Collection[str] = MODEL_SC
         raise AwsError(
             f"The code of the training job is not at s3://{settings.bucket}/{SOURCE}: run `make deploy` first."
         ) from err
-    return code_fingerprint(python_sources(body), scripts, NO_PART_OF_A_MODEL)
+    return package_fingerprint(body, scripts)
 
 
-def python_sources(archive: bytes) -> Mapping[str, bytes]:
-    """Return the Python files of a source package (tar.gz): content by path."""
+def package_fingerprint(archive: bytes, scripts: Collection[str] = MODEL_SCRIPTS) -> str:
+    """Return the fingerprint of what `scripts` and foreign families of a source package (tar.gz) import. Pure."""
     with tarfile.open(fileobj=io.BytesIO(archive)) as content:
-        members = [(m, content.extractfile(m)) for m in content.getmembers() if m.name.endswith(".py")]
-        return {member.name: stream.read() for member, stream in members if stream is not None}
+        members = [(member.name, content.extractfile(member)) for member in content.getmembers()]
+        files = {name: stream.read() for name, stream in members if stream is not None}
+    sources = {name: text for name, text in files.items() if name.endswith(".py")}
+    modules = [
+        value.partition(":")[0].strip().replace(".", "/")
+        for name, text in files.items()
+        if name.endswith(f".dist-info/{ENTRY_POINTS}")
+        for _, _, value in (line.partition("=") for line in text.decode().splitlines() if "=" in line)
+    ]
+    foreign = {path for module in modules for path in (f"{module}.py", f"{module}/__init__.py") if path in sources}
+    return code_fingerprint(sources, [*scripts, *sorted(foreign)], NO_PART_OF_A_MODEL)
 
 
 def hyperparameters(

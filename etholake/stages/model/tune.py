@@ -23,6 +23,7 @@ from etholake.result import StageResult
 from etholake.settings import Settings
 from etholake.stages.job_settings import image_uri, job_settings
 from etholake.stages.model import features
+from etholake.stages.model.training_checks import check_data
 from etholake.stages.model.training_inputs import (
     MODEL_SCRIPTS,
     SOURCE,
@@ -31,7 +32,7 @@ from etholake.stages.model.training_inputs import (
     hyperparameters,
     table_states,
 )
-from etholake.stages.state import load_state, save_state
+from etholake.stages.state import load_state, open_lake, save_state
 from etholake.stages.waiting import wait_for
 
 __all__ = ["ranges", "ranges_request", "run", "search_request", "tuning_request"]
@@ -61,11 +62,11 @@ def run(
     Raises
     ------
     DataError
-        The curated zone is empty.
+        The curated zone is empty, or has no labelled video.
     SettingsError
-        A range cannot be used, or there is none.
+        A range cannot be used, or there is none; or the part map is not written as it must be.
     UsageError
-        The configuration does not exist.
+        The configuration does not exist, or a held-out video or part does not (`training_checks.check_data`).
     AwsError
         Nothing is deployed, or no training job gave a value; the message has the service's reason.
     """
@@ -79,6 +80,7 @@ def run(
         return StageResult(
             STAGE, "unchanged", "Tables, code and ranges are those of the last tuning.", state["details"]
         )
+    check_data(open_lake(settings), holdout, part_map=settings.part_map)
     name = f"etholake-{digest[:8]}-{int(time.time())}"
     named = parameters | {"run_id": logs.run_id()}
     role = aws.stack_outputs(settings)["SageMakerRoleArn"]

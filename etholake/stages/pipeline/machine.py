@@ -15,6 +15,7 @@ from etholake.digest import bytes_digest
 from etholake.errors import AwsError, UsageError
 from etholake.settings import AUTO, Settings
 from etholake.stages.job_settings import image_uri, job_settings
+from etholake.stages.model.training_checks import check_configurations
 from etholake.stages.serving import registry
 
 __all__ = ["DEFINITION", "arn", "definition_key", "input_of", "parameters"]
@@ -64,14 +65,17 @@ def input_of(
     """Return the input of an execution.
 
     `tuning` searches hyper-parameters in place of one training: entries that replace those of ``tuning`` in
-    `sagemaker/jobs.json` ({} for none). Raises UsageError for a share that is none.
+    `sagemaker/jobs.json` ({} for none). Raises UsageError for a share that is none, and for a configuration that
+    does not exist.
     """
+    chosen = config or (settings.config if settings.config != AUTO else ONE_MODEL)
+    check_configurations(chosen)
     if not 0 <= max_quarantined <= 1:
         raise UsageError(
             f"Expected a share from 0 to 1 of rows that may be quarantined, but got {max_quarantined}."
         )
     return {
-        "config": config or (settings.config if settings.config != AUTO else ONE_MODEL),
+        "config": chosen,
         "holdout": sorted(set(holdout)),
         "max_quarantined": max_quarantined,
         "max_payload_mb": job_settings()["transform"]["max_payload_mb"],

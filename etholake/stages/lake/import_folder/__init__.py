@@ -26,7 +26,7 @@ from etholake.formats import layout
 from etholake.formats.base import ReadOptions
 from etholake.formats.mapping import ImportMapping, joined, parse_mapping
 from etholake.formats.mapping_file import mapping_text
-from etholake.formats.planning import Plan, make_plan
+from etholake.formats.planning import ImportPlan, make_plan
 from etholake.formats.report import markdown
 from etholake.formats.survey import FileSurvey, RecordingCache, survey_file
 from etholake.formats.walk import Found, identify, list_files
@@ -337,7 +337,7 @@ def _is_there(out: Path, job: VideoJob) -> bool:
 def _keep(
     at: Path,
     mapping: ImportMapping,
-    plan: Plan,
+    plan: ImportPlan,
     own: ImportMapping | None,
     report: dict[str, Any],
     state: ImportState,

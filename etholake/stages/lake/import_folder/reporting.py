@@ -10,7 +10,7 @@ from etholake.formats.base import Remark
 from etholake.formats.convert import Balance
 from etholake.formats.facts import PoseFacts, remark_json
 from etholake.formats.mapping import EACH, ImportMapping
-from etholake.formats.planning import Plan
+from etholake.formats.planning import ImportPlan
 from etholake.formats.survey import FileSurvey
 from etholake.stages.lake.import_folder.job import Written
 
@@ -21,7 +21,7 @@ _SHOWN = 5
 
 def make_report(
     mapping: ImportMapping,
-    plan: Plan,
+    plan: ImportPlan,
     surveys: Sequence[FileSurvey],
     remarks: Sequence[Remark],
     written: Mapping[str, Written],
@@ -77,7 +77,7 @@ def _with_file(facts: PoseFacts) -> list[dict[str, Any]]:
     return [{**entry, "file": facts.file} for entry in facts.remarks]
 
 
-def _guesses(mapping: ImportMapping, plan: Plan) -> list[dict[str, Any]]:
+def _guesses(mapping: ImportMapping, plan: ImportPlan) -> list[dict[str, Any]]:
     """Return a remark for every value of the mapping that is still the guess."""
     entries = []
     parts = [
@@ -110,7 +110,9 @@ def _entry(kind: str, text: str, file: str | None = None, remedy: str = "") -> d
     return {"kind": kind, "text": text, "file": file, "line": None, "remedy": remedy}
 
 
-def _unmatched(plan: Plan, surveys: Sequence[FileSurvey], name_of: Mapping[str, str]) -> list[dict[str, Any]]:
+def _unmatched(
+    plan: ImportPlan, surveys: Sequence[FileSurvey], name_of: Mapping[str, str]
+) -> list[dict[str, Any]]:
     entries = []
     remedy = "name it in [videos] of mapping.toml"
     for survey in surveys:
@@ -137,7 +139,12 @@ def _unmatched(plan: Plan, surveys: Sequence[FileSurvey], name_of: Mapping[str, 
 
 
 def _points(
-    pose: Sequence[PoseFacts], mapping: ImportMapping, plan: Plan, written: Mapping[str, Written], *, dry_run: bool
+    pose: Sequence[PoseFacts],
+    mapping: ImportMapping,
+    plan: ImportPlan,
+    written: Mapping[str, Written],
+    *,
+    dry_run: bool,
 ) -> Balance:
     """Return the balance of all points of all readable files. Raises AssertionError if one is missing from it."""
     total = Balance()
@@ -209,7 +216,7 @@ def _named(names: Sequence[str]) -> str:
     return ", ".join(f"'{name}'" for name in names[:_SHOWN]) + more
 
 
-def _rows(survey: FileSurvey, plan: Plan, name_of: Mapping[str, str]) -> list[dict[str, Any]]:
+def _rows(survey: FileSurvey, plan: ImportPlan, name_of: Mapping[str, str]) -> list[dict[str, Any]]:
     """Return the table's rows of one file: one for each recording."""
     rows: list[dict[str, Any]] = []
     title = survey.origin.title
