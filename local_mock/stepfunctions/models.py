@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 import uuid
 from typing import Any
 
@@ -19,6 +20,8 @@ from local_mock.stepfunctions.definitions import problems
 from local_mock.stepfunctions.errors import InvalidDefinitionError, InvalidInputError
 
 __all__ = ["Backend", "RecordedExecution"]
+
+_BEGINS_WITHIN_S = 10.0
 
 # https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html
 _NAME = re.compile(r"[^\s<>{}\[\]?*\"#%\\^|~`$&,;:/\x00-\x1f\x7f-\x9f]{1,80}")
@@ -87,9 +90,18 @@ class Backend(StepFunctionsParserBackend):
         """Ask it to stop; one that has ended stays as it is."""
         execution = self.describe_execution(execution_arn)
         if execution.status == "RUNNING":
+            _wait_for_environment(execution)
             execution.error, execution.cause = error, cause
             execution.stop(stop_date=utcnow(), error=error, cause=cause)
         return execution
+
+
+def _wait_for_environment(execution: Any) -> None:
+    """Wait until the thread of an execution has begun: moto can stop none that has not."""
+    worker = getattr(execution, "exec_worker", None)
+    deadline = time.monotonic() + _BEGINS_WITHIN_S
+    while worker is not None and worker.env is None and time.monotonic() < deadline:
+        time.sleep(0.005)
 
 
 def _check(definition: str) -> None:

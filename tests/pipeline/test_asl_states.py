@@ -126,6 +126,15 @@ def test_a_stopped_execution_ends_at_once_with_the_reason(machines: Machines) ->
         assert (stopped["status"], stopped["error"], stopped["cause"]) == ("ABORTED", "By.Hand", "enough")
 
 
+def test_an_execution_that_has_hardly_begun_can_be_stopped(machines: Machines) -> None:
+    machine = machines.make("Long", {"Long": BUSY})
+    executions = []
+    for _ in range(5):
+        executions.append(machines.start(machine))
+        machines.client.stop_execution(executionArn=executions[-1])
+    assert {machines.end(execution, seconds=5.0)["status"] for execution in executions} == {"ABORTED"}
+
+
 def test_names_make_starts_idempotent(machines: Machines) -> None:
     machine = machines.make("Long", {"Long": BUSY})
     first = machines.start(machine, {"a": 1}, name="once")
