@@ -130,6 +130,7 @@ def test_a_fault_of_our_own_and_one_of_the_machine_stay_what_they_are() -> None:
         assert (status, body["__type"]) == (500, "InternalFailure"), body  # type: ignore[index]
 
 
+@pytest.mark.server
 def test_an_operation_that_is_none_is_named(asker: Asker) -> None:
     scope = "a/20260101/us-east-1/{}/aws4_request"
     for service, code in (("iam", b"<Code>InvalidAction</Code>"), ("dynamodb", b"UnknownOperationException")):
