@@ -14,7 +14,7 @@ from etholake.formats.base import Bout, LabelRecording, ScoredSpan
 from etholake.formats.labels.clock import in_frames
 from etholake.formats.labels.reading import safe_name
 
-__all__ = ["Exporter", "file_for", "length_of", "name_columns", "prepared", "rate_of", "spans_of"]
+__all__ = ["Exporter", "FilePerRecording", "length_of", "name_columns", "prepared", "rate_of", "spans_of"]
 
 _UNWRITABLE = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -31,6 +31,26 @@ class Exporter(ABC):
 
         Raises UsageError if the tool's format cannot say what the labels say.
         """
+
+
+class FilePerRecording(Exporter):
+    """An exporter that writes one file a recording."""
+
+    ending: str  # of the file's name
+
+    def write(self, recordings: Sequence[LabelRecording], folder: Path) -> list[Path]:
+        """Write one file a recording; return the files in the order of the recordings."""
+        paths = []
+        for recording in recordings:
+            # the file lies in `folder`, whatever the recording is called
+            path = folder / f"{safe_name(recording.name)}{self.ending}"
+            self.write_one(recording, path)
+            paths.append(path)
+        return paths
+
+    @abstractmethod
+    def write_one(self, recording: LabelRecording, path: Path) -> None:
+        """Write one recording. Raises UsageError if the tool's format cannot say what its labels say."""
 
 
 def prepared(recordings: Sequence[LabelRecording]) -> list[LabelRecording]:
@@ -115,11 +135,6 @@ def name_columns(recording: LabelRecording) -> dict[str, list[Bout]]:
     seen = {bout.action for bout in recording.bouts}
     columns.update({column_name(Bout(a, 0, 0)): [] for a in recording.vocabulary if a not in seen})
     return columns
-
-
-def file_for(recording: LabelRecording, folder: Path, ending: str) -> Path:
-    """Return the path of a recording's file, which lies in `folder` whatever the recording is called."""
-    return folder / f"{safe_name(recording.name)}{ending}"
 
 
 def rate_of(recording: LabelRecording, tool: str) -> float:

@@ -6,14 +6,13 @@ where EthoVision writes three, since milliseconds do not tell a fractional frame
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from etholake.errors import UsageError
 from etholake.formats.base import LabelRecording
-from etholake.formats.export.base import Exporter, file_for, length_of, name_columns, rate_of, spans_of
+from etholake.formats.export.base import FilePerRecording, length_of, name_columns, rate_of, spans_of
 from etholake.formats.labels.directed import split_name
 from etholake.formats.labels.onehot import UNLABELLED
 
@@ -23,21 +22,18 @@ _TIMES = ("Trial time", "Recording time")
 _CELLS = {0: "0", 1: "1", UNLABELLED: "-"}
 
 
-class EthoVisionLike(Exporter):
+class EthoVisionLike(FilePerRecording):
     """Text like EthoVision's raw data."""
 
     name = "ethovision-like"
     title = "text like EthoVision's raw data"
 
-    def write(self, recordings: Sequence[LabelRecording], folder: Path) -> list[Path]:
-        """Write one file a recording."""
-        paths = []
-        for recording in recordings:
-            path = file_for(recording, folder, ".txt")
-            text = "\r\n".join(";".join(f'"{cell}"' for cell in row) for row in _rows(recording))
-            path.write_text(text + "\r\n", encoding="utf-16", newline="")
-            paths.append(path)
-        return paths
+    ending = ".txt"
+
+    def write_one(self, recording: LabelRecording, path: Path) -> None:
+        """Write a raw data export in UTF-16 with one 0/1 column an action."""
+        text = "\r\n".join(";".join(f'"{cell}"' for cell in row) for row in _rows(recording))
+        path.write_text(text + "\r\n", encoding="utf-16", newline="")
 
 
 def _rows(recording: LabelRecording) -> list[list[str]]:

@@ -11,37 +11,35 @@ from pathlib import Path
 from typing import Any
 
 from etholake.formats.base import Bout, LabelRecording
-from etholake.formats.export.base import Exporter, file_for, length_of, name_columns, spans_of
+from etholake.formats.export.base import FilePerRecording, length_of, name_columns, spans_of
 from etholake.formats.labels.directed import split_name
 
 __all__ = ["EXPORTER"]
 
 
-class JabsExporter(Exporter):
+class JabsExporter(FilePerRecording):
     """JABS annotations."""
 
     name = "jabs"
     title = "JABS annotations (json)"
 
-    def write(self, recordings: Sequence[LabelRecording], folder: Path) -> list[Path]:
-        """Write one file a recording; identities are numbered in the order of the agents' names."""
-        return [_write(recording, folder) for recording in recordings]
+    ending = ".json"
 
-
-def _write(recording: LabelRecording, folder: Path) -> Path:
-    agents = sorted({bout.agent for bout in recording.bouts} | set(recording.animals), key=lambda n: (len(n), n))
-    labels: dict[str, dict[str, list[dict[str, Any]]]] = {}
-    for name, bouts in name_columns(recording).items():
-        action, agent, _ = split_name(name)
-        identity = str(agents.index(agent)) if agent in agents else "0"
-        labels.setdefault(identity, {})[name] = _blocks(bouts, spans_of(recording, action, agent))
-    content = {
-        "version": 1, "file": f"{recording.name}.mp4", "num_frames": length_of(recording), "labels": labels,
-        "unfragmented_labels": labels, "metadata": {"project": {}, "video": {}},
-    }  # fmt: skip
-    path = file_for(recording, folder, ".json")
-    path.write_text(json.dumps(content), encoding="utf-8")
-    return path
+    def write_one(self, recording: LabelRecording, path: Path) -> None:
+        """Write one recording; identities are numbered in the order of the agents' names."""
+        agents = sorted(
+            {bout.agent for bout in recording.bouts} | set(recording.animals), key=lambda n: (len(n), n)
+        )
+        labels: dict[str, dict[str, list[dict[str, Any]]]] = {}
+        for name, bouts in name_columns(recording).items():
+            action, agent, _ = split_name(name)
+            identity = str(agents.index(agent)) if agent in agents else "0"
+            labels.setdefault(identity, {})[name] = _blocks(bouts, spans_of(recording, action, agent))
+        content = {
+            "version": 1, "file": f"{recording.name}.mp4", "num_frames": length_of(recording), "labels": labels,
+            "unfragmented_labels": labels, "metadata": {"project": {}, "video": {}},
+        }  # fmt: skip
+        path.write_text(json.dumps(content), encoding="utf-8")
 
 
 def _blocks(bouts: Sequence[Bout], spans: Sequence[tuple[int, int]]) -> list[dict[str, Any]]:
