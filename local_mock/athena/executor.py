@@ -158,6 +158,9 @@ class Executor:
         table = self.catalog.table(database, name)
         if table.view is not None:
             raise QueryError("NOT_SUPPORTED", "Inserting into views is not supported")
+        # https://docs.aws.amazon.com/athena/latest/ug/insert-into.html#insert-into-limitations
+        if (self.catalog.entry(database, name) or {}).get("StorageDescriptor", {}).get("BucketColumns"):
+            raise QueryError("NOT_SUPPORTED", "INSERT INTO is not supported on bucketed tables")
         compiled = self.compiled(sql[head.end() :])
         every = [*table.columns, *table.partition_keys]
         listed = unquote(head.group(2)) if head.group(2) else [n for n, _ in every]

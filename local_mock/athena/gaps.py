@@ -10,7 +10,7 @@ _STATEMENTS = (
     "`FOR VERSION AS OF` (awswrangler's `to_iceberg`)",
     "Spark work groups (`run_spark_calculation`), federated catalogs",
     "tables of JSON, ORC, Avro, Grok, CloudTrail and Ion files (the catalog takes them); nested types in text files",
-    "CLUSTERED BY, `bucketed_by`, CTAS and UNLOAD to ORC, AVRO or JSON, compressed TEXTFILE output",
+    "SORTED BY, `bucketed_by`, CTAS and UNLOAD to ORC, AVRO or JSON, compressed TEXTFILE output",
     "partition projection of type `injected`",
 )
 _CLAUSES = (

@@ -193,6 +193,17 @@ def test_hidden_columns_partitions_and_values_of_the_session(lake: Lake) -> None
     assert lake.rows("SELECT current_schema, current_catalog") == [[lake.database, "awsdatacatalog"]]
 
 
+def test_nothing_is_inserted_into_a_bucketed_table(lake: Lake) -> None:
+    name = f"bucketed_{uuid.uuid4().hex[:8]}"
+    location = f"s3://{lake.bucket}/{name}/"
+    lake.rows(
+        f"CREATE EXTERNAL TABLE {name} (a int) CLUSTERED BY (a) INTO 2 BUCKETS STORED AS PARQUET LOCATION '{location}'"
+    )
+    assert lake.rows(f"SELECT count(*) FROM {name}") == [["0"]]
+    reason = lake.reason(f"INSERT INTO {name} VALUES (1)")
+    assert reason == "NOT_SUPPORTED: INSERT INTO is not supported on bucketed tables"
+
+
 def test_the_text_of_a_query_has_a_limit(lake: Lake) -> None:
     with pytest.raises(
         lake.athena.exceptions.InvalidRequestException, match="length less than or equal to 262144"
