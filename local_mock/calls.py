@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
 import threading
@@ -38,14 +37,14 @@ class Recorder:
         form = ""
         bulk = service == "s3" and environ["REQUEST_METHOD"] == "POST" and "delete" in environ["QUERY_STRING"]
         if bulk:
-            parameters = {"keys": re.findall("<Key>(.*?)</Key>", _body(environ).decode())}
+            parameters = {"keys": re.findall("<Key>(.*?)</Key>", faults.peek_body(environ).decode())}
         elif service != "s3":
-            body = _body(environ)
+            body = faults.peek_body(environ)
             form = body.decode("utf-8", "replace") if b"Action=" in body[:4000] else ""
             parameters = dict(parse_qsl(form)) if form else _json(body)
         operation = faults.operation_of(environ, service, form)
         return {
-            "principal": _principal(environ),
+            "principal": faults.signer_of(environ)[0],
             "service": service,
             "method": environ["REQUEST_METHOD"],
             "operation": operation,
@@ -59,17 +58,6 @@ class Recorder:
         line = json.dumps(record) + "\n"
         with self._lock, self._path.open("a", encoding="utf-8") as file:
             file.write(line)
-
-
-def _body(environ: dict[str, Any]) -> bytes:
-    """Return the body, put back for who answers."""
-    body: bytes = environ["wsgi.input"].read()
-    environ["wsgi.input"] = io.BytesIO(body)
-    return body
-
-
-def _principal(environ: dict[str, Any]) -> str:
-    return str(environ.get("HTTP_AUTHORIZATION", "")).partition("Credential=")[2].partition("/")[0]
 
 
 def _json(body: bytes) -> dict[str, Any]:

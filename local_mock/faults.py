@@ -27,7 +27,8 @@ from local_mock.documents import RefusedError
 from local_mock.http import WsgiApp
 
 __all__ = [
-    "action_of", "answer", "guard", "input_shape", "operation_of", "peek_form", "protocol_of", "service_of",
+    "action_of", "answer", "guard", "input_shape", "operation_of", "peek_body", "peek_form", "protocol_of",
+    "service_of", "signer_of",
 ]  # fmt: skip
 
 _log = logging.getLogger("local_mock.faults")
@@ -233,6 +234,21 @@ def _is_routing_miss(head: tuple[str, list[tuple[str, str]]], chunks: list[bytes
         return False
     body = b"".join(chunks)
     return not body or b"<title>404 Not Found</title>" in body or b"<title>405 " in body
+
+
+def signer_of(environ: dict[str, Any]) -> tuple[str, str]:
+    """Return (access key, region) of a request that is signed in its header; '' for what it does not name."""
+    key, *scope = str(environ.get("HTTP_AUTHORIZATION", "")).partition("Credential=")[2].split("/")
+    return key, scope[1] if len(scope) > 1 else ""
+
+
+def peek_body(environ: dict[str, Any]) -> bytes:
+    """Return the body of a request that was bounded before, put back for the application."""
+    import io
+
+    body: bytes = environ["wsgi.input"].read()
+    environ["wsgi.input"] = io.BytesIO(body)
+    return body
 
 
 def peek_form(environ: dict[str, Any]) -> str:

@@ -8,7 +8,6 @@ memory. Athena's StartQueryExecution is not here: its executions hold their toke
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import threading
 from collections import OrderedDict
@@ -51,15 +50,12 @@ class Repeats:
         service = faults.service_of(environ)
         if service in {None, "s3", "sagemaker-runtime"} or environ["REQUEST_METHOD"] != "POST":
             return self._app(environ, start_response)
-        body = environ["wsgi.input"].read()
-        environ["wsgi.input"] = io.BytesIO(body)
-        operation = faults.action_of(environ, body.decode("utf-8", "replace") if b"Action=" in body[:4000] else "")
+        operation = faults.action_of(environ, faults.peek_form(environ))
+        body = faults.peek_body(environ)
         token = _token(body)
         if not token or operation is None or operation in _OWN:
             return self._app(environ, start_response)
-        # The scope of a signature names date, region and service; who signs has tokens of his own.
-        signer = str(environ.get("HTTP_AUTHORIZATION", "")).partition("Credential=")[2].split("/aws4_request")[0]
-        key = (service or "", operation, token, *signer.split("/")[0:1], *signer.split("/")[2:3])
+        key = (service or "", operation, token, *faults.signer_of(environ))
         digest = hashlib.sha256(body).hexdigest()
         with self._lock:
             answer = self._answers.setdefault(key, _Answer(digest))

@@ -138,6 +138,10 @@ class GlueCatalog:
         table = self.backend.databases[database.lower()].tables[name.lower()]
         return [p.as_dict() for p in list(table.partitions.values())]
 
+    def partition_values(self, database: str, name: str) -> set[tuple[str, ...]]:
+        """Return the values of the partitions that a table has."""
+        return {tuple(p["Values"]) for p in self.partition_entries(database, name)}
+
     def table(self, database: str, name: str, position: tuple[int, int] | None = None) -> Table:
         from local_mock.athena import information
 

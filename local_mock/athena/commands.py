@@ -10,7 +10,7 @@ import base64
 import json
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import unquote as url_unquote
 
@@ -66,7 +66,7 @@ def add_partitions(catalog: GlueCatalog, database: str, name: str, partitions: d
     """Register partitions that the catalog lacks; returns how many were new."""
     entry = catalog.entry(database, name)
     assert entry is not None
-    existing = {tuple(p["Values"]) for p in catalog.partition_entries(database, name)}
+    existing = catalog.partition_values(database, name)
     new = {v: location for v, location in partitions.items() if v not in existing}
     for values, location in new.items():
         descriptor = {**entry["StorageDescriptor"], "Location": location}
@@ -280,7 +280,7 @@ class _Commands:
         return tuple(values[k] for k in keys)
 
     def _add_partitions(self, database: str, name: str, entry: dict[str, Any], wanted: hive.AddPartitions) -> None:
-        existing = {tuple(p["Values"]) for p in self.catalog.partition_entries(database, name)}
+        existing = self.catalog.partition_values(database, name)
         locations: dict[tuple[str, ...], str] = {}
         for given, location in wanted.partitions:
             values = self._spec(entry, given)
@@ -297,7 +297,7 @@ class _Commands:
     def _drop_partitions(
         self, database: str, name: str, entry: dict[str, Any], wanted: hive.DropPartitions
     ) -> None:
-        existing = {tuple(p["Values"]) for p in self.catalog.partition_entries(database, name)}
+        existing = self.catalog.partition_values(database, name)
         for given in wanted.partitions:
             values = self._spec(entry, given)
             if values in existing:
@@ -333,7 +333,7 @@ class _Commands:
             ):
                 values = tuple(url_unquote(p.partition("=")[2]) for p in parts)
                 folders[values] = root + "/".join(parts) + "/"
-        existing = {tuple(p["Values"]) for p in self.catalog.partition_entries(database, name)}
+        existing = self.catalog.partition_values(database, name)
         new = [v for v in folders if v not in existing]
         add_partitions(self.catalog, database, name, folders)
         shown = [f"{name}:" + "/".join(f"{k}={x}" for k, x in zip(keys, v, strict=True)) for v in new]
@@ -409,12 +409,9 @@ class _Commands:
             return [f"CREATE VIEW {database}.{name} AS", *view.splitlines()]
         storage, parameters = entry["StorageDescriptor"], dict(entry.get("Parameters") or {})
 
-        def listed(items: list[str]) -> list[str]:
-            return [f"  {item}{end}" for item, end in zip(items, [", "] * (len(items) - 1) + [")"], strict=True)]
-
         def columns(entries: list[dict[str, str]]) -> list[str]:
             comments = (f" COMMENT {hive.quoted(c['Comment'])}" if c.get("Comment") else "" for c in entries)
-            return listed([f"`{c['Name']}` {c['Type']}{text}" for c, text in zip(entries, comments, strict=True)])
+            return _listed([f"`{c['Name']}` {c['Type']}{text}" for c, text in zip(entries, comments, strict=True)])
 
         keys = entry.get("PartitionKeys") or []
         lines = [f"CREATE EXTERNAL TABLE `{database}.{name}`(", *columns(storage["Columns"])]
@@ -422,16 +419,14 @@ class _Commands:
             lines.append(f"COMMENT {hive.quoted(comment)}")
         lines += ["PARTITIONED BY ( ", *columns(keys)] if keys else []
         if storage.get("BucketColumns"):
-            lines += ["CLUSTERED BY ( ", *listed([f"`{c}`" for c in storage["BucketColumns"]])]
+            lines += ["CLUSTERED BY ( ", *_listed([f"`{c}`" for c in storage["BucketColumns"]])]
             lines.append(f"INTO {storage['NumberOfBuckets']} BUCKETS")
         lines += _row_format(storage["SerdeInfo"])
         lines += ["STORED AS INPUTFORMAT ", f"  '{storage['InputFormat']}' "]
         lines += ["OUTPUTFORMAT ", f"  '{storage['OutputFormat']}'"]
         lines += ["LOCATION", f"  {hive.quoted(storage['Location'])}"]
-        pairs = [
-            f"{hive.quoted(k)}={hive.quoted(str(v))}" for k, v in sorted(parameters.items()) if k != "EXTERNAL"
-        ]
-        return lines + (["TBLPROPERTIES (", *listed(pairs)] if pairs else [])
+        parameters.pop("EXTERNAL", None)
+        return lines + (["TBLPROPERTIES (", *_listed(_pairs(parameters))] if parameters else [])
 
     def describe(self, sql: str) -> Rows:
         m = self._match(rf"DESC(?:RIBE)?\s+(?:EXTENDED\s+|FORMATTED\s+)?({NAME})", sql)
@@ -454,6 +449,15 @@ class _Commands:
         return ["col_name", "data_type", "comment"], [VARCHAR] * 3, rows
 
 
+def _listed(items: Sequence[str], end: str = ")") -> list[str]:
+    """Return the lines of a list in brackets, without the opening one."""
+    return [*(f"  {item}, " for item in items[:-1]), f"  {items[-1]}{end}"]
+
+
+def _pairs(parameters: dict[str, str]) -> list[str]:
+    return [f"{hive.quoted(k)}={hive.quoted(str(v))}" for k, v in sorted(parameters.items())]
+
+
 def _row_format(serde: dict[str, Any]) -> list[str]:
     """Return the lines of ROW FORMAT: delimiters of text files, or a SerDe with its properties."""
     library, parameters = serde["SerializationLibrary"], dict(serde.get("Parameters") or {})
@@ -465,6 +469,5 @@ def _row_format(serde: dict[str, Any]) -> list[str]:
         return ["ROW FORMAT DELIMITED ", *clauses]
     lines = ["ROW FORMAT SERDE ", f"  '{library}' "]
     if parameters and parameters != {"serialization.format": "1"}:
-        pairs = [f"  {hive.quoted(k)}={hive.quoted(str(v))}" for k, v in sorted(parameters.items())]
-        lines += ["WITH SERDEPROPERTIES ( ", *(pair + ", " for pair in pairs[:-1]), pairs[-1] + ") "]
+        lines += ["WITH SERDEPROPERTIES ( ", *_listed(_pairs(parameters), ") ")]
     return lines

@@ -12,6 +12,7 @@ from typing import Any
 from local_mock.athena.catalog import GlueCatalog, table_of
 from local_mock.athena.errors import QueryError
 from local_mock.athena.sqltypes import Type, parse_type
+from local_mock.athena.translate.relations import quote, text
 
 __all__ = ["SCHEMA", "TABLES", "partitions", "query"]
 
@@ -45,7 +46,7 @@ def partitions(keys: Sequence[tuple[str, Type]], rows: Sequence[Sequence[str]]) 
 
 def _select(columns: Sequence[tuple[str, str]], rows: Sequence[Row]) -> str:
     """Return a SELECT of these columns (name, type) whose rows are literals."""
-    names = ['"' + name.replace('"', '""') + '"' for name, _ in columns]
+    names = [quote(name) for name, _ in columns]
     if not rows:
         typed = [f"CAST(NULL AS {kind}) AS {name}" for name, (_, kind) in zip(names, columns, strict=True)]
         return f"SELECT {', '.join(typed)} WHERE FALSE"
@@ -57,7 +58,7 @@ def _select(columns: Sequence[tuple[str, str]], rows: Sequence[Row]) -> str:
 def _literal(value: str | int | None) -> str:
     if value is None:
         return "NULL"
-    return str(value) if isinstance(value, int) else "'" + value.replace("'", "''") + "'"
+    return str(value) if isinstance(value, int) else text(value)
 
 
 def _schemata(catalog: GlueCatalog) -> Iterable[Row]:

@@ -1,4 +1,4 @@
-"""What is exported as DeepLabCut csv and Caltech annotator text is imported as the same rows, frame for frame."""
+"""Test that tracks and labels exported as DeepLabCut csv and annotator text are imported as the same rows."""
 
 import csv
 import os

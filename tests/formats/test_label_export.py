@@ -1,4 +1,4 @@
-"""What is exported is read again, frame for frame, for random labels and frame rates."""
+"""Test that exported labels, read again, are the same frame for frame, for random labels and frame rates."""
 
 from __future__ import annotations
 

@@ -192,7 +192,7 @@ def both(stock: str, mock_settings: Settings) -> list[tuple[Any, Any]]:
 
 
 def holds(expected: Any, actual: Any) -> bool:
-    """Whether `actual` says all that `expected` says; it may say more (as AWS does)."""
+    """Return whether `actual` has every value that `expected` has; it may have more, as on AWS."""
     if isinstance(expected, dict) and isinstance(actual, dict):
         return all(key in actual and holds(value, actual[key]) for key, value in expected.items())
     if isinstance(expected, list) and isinstance(actual, list):

@@ -36,7 +36,7 @@ from etholake.formats.labels.reading import (
 )
 from etholake.formats.labels.xlsx import read_sheets
 
-__all__ = ["MANUAL", "RAW"]
+__all__ = ["MANUAL", "MISSING", "RAW", "EthoVisionSheet", "sample_rate", "sheets_of", "video_of"]
 
 MISSING = frozenset({"", "-"})
 _HEADER_LINES = range(3, 500)
@@ -47,7 +47,7 @@ _CLOCK_ERROR_S = 0.0011  # half a millisecond at either end, and binary rounding
 
 
 @dataclass(frozen=True)
-class _Sheet:
+class EthoVisionSheet:
     """One sheet or text file: what the header says, the names and units of its columns, the rows below."""
 
     name: str
@@ -58,7 +58,7 @@ class _Sheet:
     first_line: int
 
 
-def _sheets(path: Path, max_rows: int | None = None) -> list[_Sheet]:
+def sheets_of(path: Path, max_rows: int | None = None) -> list[EthoVisionSheet]:
     """Return the sheets that have EthoVision's header. Raises DataError if there is none."""
     if path.suffix.lower() == ".xlsx":
         tables = read_sheets(path, max_rows)
@@ -78,7 +78,7 @@ def _sheets(path: Path, max_rows: int | None = None) -> list[_Sheet]:
     return sheets
 
 
-def _sheet(name: str, rows: list[list[str]]) -> _Sheet | None:
+def _sheet(name: str, rows: list[list[str]]) -> EthoVisionSheet | None:
     first = [cell for cell in rows[0] if cell][:2] if rows else []
     count = (
         number(first[1]) if len(first) == 2 and "header" in first[0].lower().replace("kopf", "header") else None
@@ -89,10 +89,10 @@ def _sheet(name: str, rows: list[list[str]]) -> _Sheet | None:
     facts = {row[0].strip().rstrip(":").lower(): row[1] for row in rows[1 : lines - 2] if len(row) > 1 and row[0]}
     names, units = rows[lines - 2], rows[lines - 1]
     units = [*units, *[""] * (len(names) - len(units))]
-    return _Sheet(name, facts, names, units, rows[lines:], lines + 1)
+    return EthoVisionSheet(name, facts, names, units, rows[lines:], lines + 1)
 
 
-def _video(path: Path, sheet: _Sheet) -> tuple[str, tuple[str, ...]]:
+def video_of(path: Path, sheet: EthoVisionSheet) -> tuple[str, tuple[str, ...]]:
     """Return the name of the video of a sheet, and its file if the header names one."""
     file = sheet.facts.get("video file", "")
     if file and file not in MISSING:
@@ -100,7 +100,7 @@ def _video(path: Path, sheet: _Sheet) -> tuple[str, tuple[str, ...]]:
     return safe_name(path.stem), ()
 
 
-def _is_manual(sheet: _Sheet) -> bool:
+def _is_manual(sheet: EthoVisionSheet) -> bool:
     return column(sheet.names, "behavior", "behaviour") is not None and column(sheet.names, "event") is not None
 
 
@@ -114,20 +114,20 @@ class EthoVisionManual(LabelFormat):
     @quietly
     def detect(self, path: Path) -> Detection | None:
         """Return a detection if the columns are those of the manual scoring."""
-        if any(_is_manual(sheet) for sheet in _sheets(path, 200)):
+        if any(_is_manual(sheet) for sheet in sheets_of(path, 200)):
             return Detection(1.0, "it counts EthoVision's header lines and has the columns Behavior and Event")
         return None
 
     def read(self, path: Path, options: ReadOptions) -> Iterator[LabelRecording]:
         """Yield one recording a sheet."""
-        sheets = [sheet for sheet in _sheets(path) if _is_manual(sheet)]
+        sheets = [sheet for sheet in sheets_of(path) if _is_manual(sheet)]
         if not sheets:
             raise DataError(f"{path}: no sheet has the columns Behavior and Event of EthoVision's manual scoring.")
         for sheet in sheets:
             yield _manual(path, sheet, options)
 
 
-def _manual(path: Path, sheet: _Sheet, options: ReadOptions) -> LabelRecording:
+def _manual(path: Path, sheet: EthoVisionSheet, options: ReadOptions) -> LabelRecording:
     clock = column(sheet.names, "recording time", "trial time")
     behaviour, event = column(sheet.names, "behavior", "behaviour"), column(sheet.names, "event")
     subject = column(sheet.names, "subject")
@@ -156,7 +156,7 @@ def _manual(path: Path, sheet: _Sheet, options: ReadOptions) -> LabelRecording:
     raise_collected(DataError, f"{path}: rows that cannot be read", problems[:20])
     where = f"sheet '{sheet.name}', " if sheet.name else ""
     bouts, remarks = pair(path, events, options, where=where)
-    name, media = _video(path, sheet)
+    name, media = video_of(path, sheet)
     return LabelRecording(
         name,
         tuple(bouts),
@@ -178,7 +178,7 @@ class EthoVisionRaw(LabelFormat):
     @quietly
     def detect(self, path: Path) -> Detection | None:
         """Return a detection if the header is EthoVision's and there is a column of 0 and 1."""
-        if any(not _is_manual(sheet) and _states(sheet) for sheet in _sheets(path, 1000)):
+        if any(not _is_manual(sheet) and _states(sheet) for sheet in sheets_of(path, 1000)):
             return Detection(1.0, "it counts EthoVision's header lines and has columns of 0 and 1")
         return None
 
@@ -186,7 +186,7 @@ class EthoVisionRaw(LabelFormat):
         """Yield one recording a video; the sheets of several subjects of one video are joined."""
         del options  # samples have no ends
         joined: dict[str, LabelRecording] = {}
-        for sheet in _sheets(path):
+        for sheet in sheets_of(path):
             if not _is_manual(sheet) and (columns := _states(sheet)):
                 recording = _raw(path, sheet, columns)
                 other = joined.get(recording.name)
@@ -198,7 +198,7 @@ class EthoVisionRaw(LabelFormat):
         yield from joined.values()
 
 
-def _states(sheet: _Sheet) -> list[int]:
+def _states(sheet: EthoVisionSheet) -> list[int]:
     """Return the columns that hold only 0, 1 and missing values, and have no unit."""
     width = len(sheet.names)
     rows = [[*row, *[""] * (width - len(row))] for row in sheet.rows if any(row)]
@@ -209,7 +209,7 @@ def _states(sheet: _Sheet) -> list[int]:
     ]
 
 
-def _raw(path: Path, sheet: _Sheet, columns: Sequence[int]) -> LabelRecording:
+def _raw(path: Path, sheet: EthoVisionSheet, columns: Sequence[int]) -> LabelRecording:
     clock = column(sheet.names, "recording time", "trial time")
     clock = 0 if clock is None else clock
     rows = [[*row, *[""] * (len(sheet.names) - len(row))] for row in sheet.rows if any(row)]
@@ -219,14 +219,14 @@ def _raw(path: Path, sheet: _Sheet, columns: Sequence[int]) -> LabelRecording:
             for i, row in enumerate(rows)
         ]
     )
-    rate = _sample_rate(path, times)
+    rate = sample_rate(path, times)
     numbers = np.rint(times * rate).astype(np.int64)
     if (np.diff(numbers) <= 0).any():
         line = sheet.first_line + int(np.flatnonzero(np.diff(numbers) <= 0)[0]) + 1
         raise DataError(
             f"{path}, line {line}: the time does not increase; expected one row a sample of {rate:g} Hz."
         )
-    name, media = _video(path, sheet)
+    name, media = video_of(path, sheet)
     subject = sheet.facts.get("subject name", sheet.facts.get("subject", ""))
     bouts: list[Bout] = []
     scored: list[ScoredSpan] = []
@@ -266,7 +266,7 @@ def _clocked(mask_T: npt.NDArray[np.bool_], numbers: npt.NDArray[np.int64]) -> I
     yield from runs(dense)
 
 
-def _sample_rate(path: Path, times: npt.NDArray[np.float64]) -> float:
+def sample_rate(path: Path, times: npt.NDArray[np.float64]) -> float:
     """Return the samples per second of a clock that is rounded to milliseconds."""
     steps = np.diff(times)
     if len(times) < 2 or not (steps > 0).all() or times[0] < 0:

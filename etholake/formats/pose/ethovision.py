@@ -56,7 +56,7 @@ class EthoVisionTracks(PoseFormat):
     @quiet
     def detect(self, path: Path) -> Detection | None:
         """Return a detection if the header is EthoVision's and there are columns X and Y of a body part."""
-        parts = {part for sheet in raw_data._sheets(path, DETECTION_ROWS) for part in _columns(sheet)}
+        parts = {part for sheet in raw_data.sheets_of(path, DETECTION_ROWS) for part in _columns(sheet)}
         if parts:
             return Detection(
                 1.0, f"it counts EthoVision's header lines and has X and Y of {', '.join(sorted(parts))}"
@@ -68,9 +68,9 @@ class EthoVisionTracks(PoseFormat):
         with reading(path, self.title):
             videos: dict[str, list[_Track]] = {}
             files: dict[str, str] = {}
-            for sheet in raw_data._sheets(path):
+            for sheet in raw_data.sheets_of(path):
                 if _columns(sheet):
-                    name, media = raw_data._video(path, sheet)
+                    name, media = raw_data.video_of(path, sheet)
                     videos.setdefault(name, []).append(_track(path, sheet))
                     files[name] = media[0] if media else ""
             if not videos:
@@ -94,7 +94,7 @@ def _track(path: Path, sheet: Any) -> _Track:
     rows = [row for row in sheet.rows if any(row)]
     clock = column(sheet.names, "recording time", "trial time") or 0
     times = [number_at(row[clock], path, "the time", sheet.first_line + at) for at, row in enumerate(rows)]
-    rate = raw_data._sample_rate(path, np.array(times))
+    rate = raw_data.sample_rate(path, np.array(times))
     xy = np.full((len(rows), len(columns), 2), np.nan)
     for part, places in enumerate(columns.values()):
         for axis, place in enumerate(places):
