@@ -297,10 +297,36 @@ def _serve(options: Options, ready: Callable[[Context], None]) -> None:
 
 
 def _run(options: Options, ready: Callable[[Context], None]) -> None:
-    stop = threading.Event()
+    with _stop_pipe() as (stopped, stop):
+
+        def end() -> None:
+            os.write(stop, b"\0")
+
+        watch.call_at_end_of(options.ends_with, end)
+        _answer(options, ready, stopped)
+
+
+@contextlib.contextmanager
+def _stop_pipe() -> Iterator[tuple[int, int]]:
+    """Give the ends of a pipe into which SIGTERM and SIGINT write a byte.
+
+    Python's C code writes it at once, in whichever thread the signal arrives. A handler in Python runs only when
+    the main thread runs on: one that comes just before it begins to wait on a lock would be slept through.
+    """
+    stopped, stop = os.pipe()
+    os.set_blocking(stop, False)  # as `set_wakeup_fd` demands
     for signum in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(signum, lambda *_: stop.set())
-    watch.call_at_end_of(options.ends_with, stop.set)
+        signal.signal(signum, lambda *_: None)
+    signal.set_wakeup_fd(stop, warn_on_full_buffer=False)
+    try:
+        yield stopped, stop
+    finally:
+        signal.set_wakeup_fd(-1)
+        # The pipe stays open: the process ends now, and the thread that watches the owner may still write.
+
+
+def _answer(options: Options, ready: Callable[[Context], None], stopped: int) -> None:
+    """Answer requests until a byte comes out of the pipe `stopped`."""
     durable.open_state(None if options.s3_endpoint else options.s3_root.resolve())
     with _bind(options.port) as socket:
         port = socket.getsockname()[1]
@@ -314,7 +340,7 @@ def _run(options: Options, ready: Callable[[Context], None]) -> None:
     try:
         _announce(state, context)
         ready(context)
-        stop.wait()
+        os.read(stopped, 1)
     finally:
         state.unlink(missing_ok=True)
         server.shutdown()

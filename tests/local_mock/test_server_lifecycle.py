@@ -55,6 +55,22 @@ def test_up_finds_what_runs_and_down_ends_it(options: Options, tmp_path: Path, c
     assert capfd.readouterr() == ("", "")
 
 
+def test_a_signal_that_another_thread_takes_ends_the_server() -> None:
+    """A main thread that waits on a lock is not woken by it: a server once slept through Ctrl-C."""
+    code = """
+import os, signal, threading, time
+from local_mock.server import _stop_pipe
+with _stop_pipe() as (stopped, _):
+    other = threading.Thread(target=time.sleep, args=(60,), daemon=True)
+    other.start()
+    killer = threading.Timer(0.2, lambda: signal.pthread_kill(other.ident, signal.SIGINT))
+    killer.start()
+    print(os.read(stopped, 1) == bytes([signal.SIGINT]))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=20, check=False)
+    assert (done.returncode, done.stdout) == (0, "True\n"), done.stderr
+
+
 @pytest.mark.server
 def test_locks_outlive_no_kill(options: Options) -> None:
     first = lifecycle.up(options)
