@@ -128,7 +128,8 @@ class Lake:
     def current(self, table: str, partition: Mapping[str, str] | None = None) -> dict[str, Any] | None:
         """Return the committed state: `generation`, `fingerprint`, `report`, `superseded`, `etag`, `modified`.
 
-        None without one."""
+        None without one.
+        """
         try:
             response = self.s3.get_object(Bucket=self.bucket, Key=folder(table, partition) + POINTER)
         except self.s3.exceptions.NoSuchKey:
