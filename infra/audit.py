@@ -170,7 +170,7 @@ def pip_audit_report(packages: Iterable[Package], output: str, errors: str) -> A
             continue
         audit.audited += 1
         audit.findings += [
-            _finding(name, version, found["id"], found.get("description", "")) for found in entry["vulns"]
+            _finding(name, version, advisory["id"], advisory.get("description", "")) for advisory in entry["vulns"]
         ]
     return audit
 

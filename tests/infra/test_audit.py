@@ -50,13 +50,13 @@ def record(id_: str, events: list[dict[str, str]], **more: Any) -> dict[str, Any
 
 
 @pytest.mark.parametrize(
-    ("version", "found"),
+    ("version", "advisories"),
     [
         ("0.9", []), ("1.0", ["X"]), ("1.4.9", ["X"]), ("1.5rc1", ["X"]), ("1.5", []), ("2.0", ["X", "Y"]),
         ("2.1", ["Y"]), ("2.2", []), ("nonsense", []),
     ],
 )  # fmt: skip
-def test_versions_are_matched_as_osv_says(audit: ModuleType, version: str, found: list[str]) -> None:
+def test_versions_are_matched_as_osv_says(audit: ModuleType, version: str, advisories: list[str]) -> None:
     ranges = [{"introduced": "1.0"}, {"fixed": "1.5"}, {"introduced": "2.0"}, {"fixed": "2.0.1"}]
     records = [
         record("X", ranges),
@@ -64,8 +64,8 @@ def test_versions_are_matched_as_osv_says(audit: ModuleType, version: str, found
         record("W", [{"introduced": "0"}], withdrawn="2026-01-01T00:00:00Z"),
     ]
     outcome = audit.by_osv([("a-b", version), ("other", "1.0")], records)
-    assert outcome.findings == [f"a-b {version}: {id_} bad thing" for id_ in found]
-    assert (outcome.audited, outcome.exit_code) == (2, 1 if found else 0)
+    assert outcome.findings == [f"a-b {version}: {id_} bad thing" for id_ in advisories]
+    assert (outcome.audited, outcome.exit_code) == (2, 1 if advisories else 0)
 
 
 def test_records_are_read_from_a_zip_and_a_folder(audit: ModuleType, tmp_path: Path) -> None:
@@ -95,8 +95,8 @@ def test_what_pip_audit_skips_is_not_called_safe(audit: ModuleType) -> None:
 
 def test_findings_of_pip_audit_are_told_and_failures_too(audit: ModuleType) -> None:
     bad = {"name": "requests", "version": "2.19.0", "vulns": [{"id": "PYSEC-1", "description": "d"}]}
-    found = {"dependencies": [bad, {"name": "good", "version": "1", "vulns": []}]}
-    outcome = audit.pip_audit_report([("requests", "2.19.0"), ("good", "1")], json.dumps(found), "")
+    answer = {"dependencies": [bad, {"name": "good", "version": "1", "vulns": []}]}
+    outcome = audit.pip_audit_report([("requests", "2.19.0"), ("good", "1")], json.dumps(answer), "")
     assert (outcome.findings, outcome.audited, outcome.exit_code) == (["requests 2.19.0: PYSEC-1 d"], 2, 1)
     failed = audit.pip_audit_report([("good", "1")], "", "a\nConnectionError: no route")
     assert "ConnectionError: no route" in audit.report(failed, 1)
