@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ __all__ = [
     "collect",
     "remove",
     "run",
+    "taught_note",
     "transform_request",
     "upload",
 ]
@@ -104,11 +105,7 @@ def run(
     }  # fmt: skip
     save_state(settings, state_name, {"run_id": run_id, "sha256": file_digest(output), "details": details})
     note = f" {len(skipped)} left out: {_reasons(skipped)}." if skipped else ""
-    if taught := sorted(set(chosen) & {span["video_id"] for span in parts.get("train", [])}):
-        note += (
-            f" Parts of {', '.join(map(str, taught))} taught the model: score what it held out with "
-            "`etholake evaluate --held-out`."
-        )
+    note += taught_note(chosen, parts)
     summary = (
         f"{len(events)} events in {len(chosen) - len(skipped)} videos, in {output} and table predictions.{note}"
     )
@@ -132,6 +129,20 @@ def choose_videos(
         }[split]
         raise DataError(f"Split '{split}' has no videos to predict. {remedy}")
     return wanted
+
+
+def taught_note(videos: Sequence[int], parts: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
+    """Return a sentence if the model has learnt from frames of these videos; "" if not. Pure.
+
+    `parts` are the spans of the model's training: ``{"train": [{"video_id": …, …}], …}``.
+    """
+    taught = sorted(set(videos) & {span["video_id"] for span in parts.get("train", [])})
+    if not taught:
+        return ""
+    return (
+        f" Parts of {', '.join(map(str, taught))} taught the model: score what it held out with "
+        "`etholake evaluate --held-out`."
+    )
 
 
 def transform_request(
