@@ -90,9 +90,9 @@ def _look(number: int, channels: int, camera: Camera, random: np.random.Generato
     skin = np.array(_SKIN, np.float32)
     if channels == 1:
         coat, skin = coat.mean(keepdims=True, dtype=np.float32), skin.mean(keepdims=True, dtype=np.float32)
-    fur: Floats = random.standard_normal((64, 64)).astype(np.float32)
-    fur = sum(np.roll(fur, row, 0) for row in range(4)) / np.float32(2)  # hairs lie along the body
-    return _Look(coat, skin, (1 + 0.10 * fur).astype(np.float32))
+    noise = random.standard_normal((64, 64))
+    hairs = sum(np.roll(noise, row, 0) for row in range(4)) / 2  # they lie along the body
+    return _Look(coat, skin, np.asarray(1 + 0.10 * hairs, np.float32))
 
 
 def _bedding(camera: Camera, channels: int, random: np.random.Generator) -> Floats:
