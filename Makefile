@@ -47,6 +47,9 @@ test-long: install ## The long tests: fuzzing, many faults (tens of minutes)
 lint: install ## ruff and mypy
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy
 
+audit: install ## Locked dependencies against published advisories (offline: ARGS="--osv all.zip")
+	@$(BIN)/python infra/audit.py $(ARGS)
+
 up: install ## Start the mock on loopback and print what to export
 	@$(BIN)/etholake up $(ARGS)
 

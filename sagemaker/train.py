@@ -19,6 +19,7 @@ always served by its own code. The learning itself is in `etholake.training`.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import logging
 import os
@@ -162,9 +163,9 @@ def write(arguments: argparse.Namespace, report: Mapping[str, Any], model_dir: P
 
 
 def main() -> None:
-    """Parse, read, train, write; an EtholakeError is printed without a traceback."""
+    """Parse, read, train, write; what a user can mend is printed as a sentence, without a traceback."""
     from etholake import logs
-    from etholake.errors import EtholakeError
+    from etholake.errors import EtholakeError, no_space
 
     arguments = parse()
     model_dir = Path(os.environ["SM_MODEL_DIR"])
@@ -178,10 +179,14 @@ def main() -> None:
             if leads:
                 write(arguments, report, model_dir, output_dir)
             logs.add_fields(val_score=(report.get("validation") or {}).get("score"))
-    except EtholakeError as err:
+    except Exception as err:
+        reason = str(err) if isinstance(err, EtholakeError) else no_space(err)
+        if reason is None:
+            raise
         if failure := os.environ.get("SM_OUTPUT_FAILURE"):
-            Path(failure).write_text(str(err), encoding="utf-8")
-        sys.exit(f"{type(err).__name__}: {err}")
+            with contextlib.suppress(OSError):  # the disk may be full for this file, too
+                Path(failure).write_text(reason, encoding="utf-8")
+        sys.exit(f"{type(err).__name__}: {reason}")
     if leads:
         print(f"model written to {model_dir}", flush=True)
 
