@@ -126,8 +126,8 @@ dashboards: install ## The dashboards as a page, dist/dashboards.html (SERVE=1: 
 notebooks: install ## Execute the notebooks against the lake at PORT; HTML in dist/notebooks/ (ARGS=eda)
 	@$(BIN)/python -m dashboards.export_notebooks $(ARGS)
 
-video: install ## The page of one video, dist/video-<ID>.html (VIDEO=<ID>; SERVE=1: live, on loopback)
-	@$(BIN)/etholake video --video $(VIDEO) $(if $(SERVE),--serve) $(ARGS)
+video: install ## The page of one video, dist/video-<number>.html (VIDEO=<number or name>; SERVE=1: live)
+	@$(BIN)/etholake video --video "$(VIDEO)" $(if $(SERVE),--serve) $(ARGS)
 
 screenshots: install ## Pictures of every tab for docs/img/, with Chromium, from the lake at PORT
 	@$(BIN)/python -m dashboards.screenshots $(ARGS)

@@ -5,7 +5,7 @@
 CREATE EXTERNAL TABLE IF NOT EXISTS tracking_curated (
     video_id bigint COMMENT 'video',
     video_frame int COMMENT 'frame, 0-based',
-    mouse_id tinyint COMMENT '1..4',
+    mouse_id tinyint COMMENT 'animal, from 1',
     bodypart string COMMENT 'name as tracked by the lab',
     x float COMMENT 'px, origin top left, right',
     y float COMMENT 'px, origin top left, down',

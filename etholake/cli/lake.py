@@ -52,7 +52,7 @@ def add(verb: AddVerb) -> None:
         metavar="HOURS",
         help="longer than your longest query or job (default: 24)",
     )
-    sub = verb("export", _export, "Write annotations or predictions into other tools' files.", data=True)
+    sub = verb("export", _export, "Write annotations or predictions into other tools' files.")
     target = sub.add_argument(
         "--to",
         required=True,
@@ -136,14 +136,14 @@ def _export_targets(**_: object) -> list[str]:
 def _export(current: Settings, arguments: argparse.Namespace) -> None:
     from etholake.formats.export.registry import EXPORTERS
     from etholake.stages.lake import export
+    from etholake.stages.video_names import split_list
 
     if arguments.to not in EXPORTERS.names():
         raise UsageError(f"There is no tool '{arguments.to}'. {suggestion(arguments.to, EXPORTERS.names())}")
     choice = export.ExportChoice(
-        arguments.run_id, words(arguments.videos), words(arguments.labs), words(arguments.actions)
+        arguments.run_id, split_list(arguments.videos), words(arguments.labs), words(arguments.actions)
     )
-    data = arguments.data or current.data
-    report(arguments, export.run(current, arguments.to, arguments.out, choice, Path(data) if data else None))
+    report(arguments, export.run(current, arguments.to, arguments.out, choice))
 
 
 def _report_names(**_: object) -> list[str]:

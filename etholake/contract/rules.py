@@ -56,7 +56,7 @@ RULES: Mapping[str, Rule] = _rules(  # files of any kind
     "row", ("tracking",),
     ("frame-invalid", "quarantine", "video_frame is missing or not a whole number."),
     ("frame-negative", "quarantine", "video_frame is below 0."),
-    ("mouse-unknown", "quarantine", "mouse_id is missing or not one of 1 to 4."),
+    ("mouse-unknown", "quarantine", "mouse_id is missing or not one of 1 to 127."),
     ("bodypart-missing", "quarantine", "bodypart is missing or blank."),
     ("coordinate-missing", "quarantine", "x or y is null or NaN: the point was not measured."),
     ("coordinate-infinite", "quarantine", "x or y is infinite, or too large for a 32-bit number."),
@@ -95,7 +95,7 @@ RULES: Mapping[str, Rule] = _rules(  # files of any kind
     ("label-clock", "flag", "A 25 fps video in a 30 fps lab: its labels may count on the 30 fps clock."),
 ) | _rules(  # annotated intervals
     "row", ("annotation",),
-    ("interval-id", "quarantine", "agent_id or target_id is missing or not one of 1 to 4."),
+    ("interval-id", "quarantine", "agent_id or target_id is missing or not one of 1 to 127."),
     ("interval-action", "quarantine", "The action is missing or blank."),
     ("interval-action-respelled", "repair", "The action was written with other blanks, quotes or capitals."),
     ("interval-frames", "quarantine", "start_frame or stop_frame is missing, or start_frame is below 0."),

@@ -12,13 +12,13 @@ import re
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-from etholake.contract import MAX_MICE, SELF, action_name
+from etholake.contract import MAX_ANIMALS, SELF, action_name
 
 __all__ = ["Labeled", "Triplet", "parse_items", "parse_labeled", "parse_list"]
 
 Triplet = tuple[int, int, str]  # agent, target (the agent itself for a self action), action
 _EMPTY = frozenset({"", "nan", "none", "null", "na", "n/a"})
-_MOUSE = re.compile(rf"(?:mouse)?\s*([1-{MAX_MICE}])", re.IGNORECASE)
+_MOUSE = re.compile(r"(?:mouse)?\s*([1-9][0-9]{0,2})", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -90,4 +90,5 @@ def _triplet(item: str) -> Triplet | None:
     agent, target = _MOUSE.fullmatch(fields[0]), _MOUSE.fullmatch(fields[1])
     if agent is None or (target is None and fields[1].lower() != SELF):
         return None
-    return int(agent[1]), int((target or agent)[1]), action
+    pair = int(agent[1]), int((target or agent)[1])
+    return (*pair, action) if max(pair) <= MAX_ANIMALS else None

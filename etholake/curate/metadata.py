@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,11 +18,12 @@ from typing import Any
 import pyarrow as pa
 
 from etholake.contract import (
-    MAX_MICE,
+    MAX_ANIMALS,
     MOUSE_ATTRIBUTES,
     MOUSE_COLUMNS,
     RAW_METADATA_COLUMNS,
     RAW_METADATA_NUMBERS,
+    RAW_METADATA_OPTIONAL_COLUMNS,
     arrow_schema,
     raw_key,
     whole_number,
@@ -34,7 +36,10 @@ from etholake.curate.tracking import VideoScale
 
 __all__ = ["CuratedMetadata", "VideoRecord", "curate_metadata", "labeled_table", "metadata_table"]
 
-_TEXT_COLUMNS = (*MOUSE_COLUMNS, "arena_shape", "arena_type", "tracking_method")
+_TEXT_COLUMNS = (
+    *RAW_METADATA_OPTIONAL_COLUMNS, *MOUSE_COLUMNS, "arena_shape", "arena_type", "tracking_method",
+)  # fmt: skip
+_ANIMAL_COLUMN = re.compile(rf"mouse([1-9][0-9]{{0,2}})_(?:{'|'.join(MOUSE_ATTRIBUTES)})")
 _INTS = frozenset({"video_width_pix", "video_height_pix"})
 _MAX_INT = 2**31 - 1  # the contract's int
 _KEYS = ("lab_id", "video_id")
@@ -57,6 +62,12 @@ class VideoRecord:
     def fps(self) -> float | None:
         """Return the frames per second, None where unknown."""
         return self.values["frames_per_second"]  # type: ignore[no-any-return]
+
+    @property
+    def described(self) -> set[int]:
+        """Return the animals that the metadata describe."""
+        matches = ((_ANIMAL_COLUMN.fullmatch(name), value) for name, value in self.values.items())
+        return {int(match[1]) for match, value in matches if match and value}
 
     @property
     def n_frames(self) -> float | None:
@@ -203,9 +214,16 @@ def _read_csv(content: bytes) -> tuple[list[dict[str, str]], set[str]]:
     flags = set()
     if set(RAW_METADATA_COLUMNS) - set(names):
         flags.add("metadata-column-missing")
-    if set(names) - set(RAW_METADATA_COLUMNS):
+    layout = {*RAW_METADATA_COLUMNS, *RAW_METADATA_OPTIONAL_COLUMNS}
+    if any(name not in layout and not _animal_column(name) for name in names):
         flags.add("column-extra")
     return rows, flags
+
+
+def _animal_column(name: str) -> bool:
+    """Return whether a column describes an animal, also one beyond those that the curated table describes."""
+    match = _ANIMAL_COLUMN.fullmatch(name)
+    return match is not None and int(match[1]) <= MAX_ANIMALS
 
 
 def _text(text: str) -> str | None:
@@ -217,7 +235,8 @@ def _video(
     split: str, lab_id: str, video_id: int, number: int, row: Mapping[str, str]
 ) -> tuple[VideoRecord, list[QuarantineRow]]:
     """Return the curated row, and its cells that could not be read (these stand for no row: `rows` = 0)."""
-    values: dict[str, Any] = {name: _text(row.get(name, "")) for name in _TEXT_COLUMNS}
+    texts = dict.fromkeys([*_TEXT_COLUMNS, *filter(_animal_column, row)])
+    values: dict[str, Any] = {name: _text(row.get(name, "")) for name in texts}
     unread: list[QuarantineRow] = []
     for name in RAW_METADATA_NUMBERS:
         values[name] = _quantity(name, row.get(name, ""), number, unread)
@@ -230,9 +249,9 @@ def _video(
     values["behaviors_labeled"] = labeled.items
     flags |= _label_flags(labeled)
     unread += [_cell("behaviors-malformed", "behaviors_labeled", item, number) for item in labeled.malformed]
-    named = sum(any(values[f"mouse{n}_{a}"] for a in MOUSE_ATTRIBUTES) for n in range(1, MAX_MICE + 1))
-    values["n_mice"] = named or max((max(a, t) for a, t, _ in labeled.triplets), default=None)
-    return VideoRecord(split, lab_id, video_id, values, labeled.triplets, tuple(sorted(flags))), unread
+    record = VideoRecord(split, lab_id, video_id, values, labeled.triplets, tuple(sorted(flags)))
+    values["n_mice"] = len(record.described) or max((max(a, t) for a, t, _ in labeled.triplets), default=None)
+    return record, unread
 
 
 @lru_cache(maxsize=1024)

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from etholake.contract import MAX_MICE, RAW_TRACKING_COLUMNS, arrow_schema
+from etholake.contract import MAX_ANIMALS, RAW_TRACKING_COLUMNS, arrow_schema
 from etholake.curate.columns import INVALID, check_columns, names, numbers, source_row, whole_numbers
 from etholake.curate.plausibility import Plausibility, implausible_points
 from etholake.curate.points import Points
@@ -270,7 +270,7 @@ def _row_rules(frame: Ints, mouse: Ints, part: Ints, x: Floats, y: Floats) -> It
     """Yield (rule, mask of the rows that break it). A row is counted under the first rule that it breaks."""
     yield "frame-invalid", (frame == INVALID) | (frame > MAX_FRAME)
     yield "frame-negative", frame < 0
-    yield "mouse-unknown", (mouse < 1) | (mouse > MAX_MICE)
+    yield "mouse-unknown", (mouse < 1) | (mouse > MAX_ANIMALS)
     yield "bodypart-missing", part < 0
     largest = np.finfo(np.float32).max
     with np.errstate(invalid="ignore"):

@@ -16,8 +16,6 @@ import pyarrow.parquet as pq
 
 from etholake import storage
 from etholake.contract import (
-    MAX_MICE,
-    MOUSE_ATTRIBUTES,
     RAW_ANNOTATION_COLUMNS,
     RAW_TRACKING_COLUMNS,
     TABLES,
@@ -216,8 +214,7 @@ def _rejected(raw: RawObject, error: BadFileError) -> FileReport:
 
 def _tracking_report(raw: RawObject, video: VideoRecord, curation: Curation, flags: set[str]) -> FileReport:
     flags = flags | set(curation.flags)
-    named = {n for n in range(1, MAX_MICE + 1) if any(video.values[f"mouse{n}_{a}"] for a in MOUSE_ATTRIBUTES)}
-    if named and set(curation.mice) - named:
+    if (named := video.described) and set(curation.mice) - named:
         flags.add("mouse-not-in-metadata")
     parts = video.values["body_parts_tracked"]
     if parts and set(curation.parts) - set(parts):

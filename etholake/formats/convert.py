@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from etholake.contract import MAX_MICE
+from etholake.contract import MAX_ANIMALS
 from etholake.errors import DataError
 from etholake.formats.base import Bout, LabelRecording, PoseRecording, Remark, ScoredSpan
 from etholake.formats.facts import missing_points
@@ -134,12 +134,12 @@ def _check_rules(recording: PoseRecording, rules: PoseRules) -> None:
         for value in dict.fromkeys(v for v in used if used.count(v) > 1):
             same = ", ".join(f"'{name}'" for name, other in zip(own, given, strict=True) if other == value)
             problems.append(f"the {what}s {same} are all mapped to {value!r}: give each its own in [{what}s]")
-    beyond = [name for name, number in zip(recording.animals, rules.numbers, strict=True) if number > MAX_MICE]
+    beyond = [name for name, number in zip(recording.animals, rules.numbers, strict=True) if number > MAX_ANIMALS]
     if beyond:
         problems.append(
-            f"the lake holds animals 1 to {MAX_MICE}, but the tracks have {len(recording.animals)}, of which "
+            f"the lake holds animals 1 to {MAX_ANIMALS}, but the tracks have {len(recording.animals)}, of which "
             f"{', '.join(map(repr, beyond[:5]))}{' and others' if beyond[5:] else ''} have higher numbers: choose "
-            f"{MAX_MICE} in [animals] and set the others to 0, which leaves them out"
+            f"{MAX_ANIMALS} in [animals] and set the others to 0, which leaves them out"
         )
     if len(recording.frames) and recording.frames[-1] > MAX_FRAME:
         problems.append(f"frame {recording.frames[-1]} is beyond {MAX_FRAME}")

@@ -67,7 +67,7 @@ def broken_rules(row: dict[str, Any]) -> list[str]:
     broken = {
         "frame-invalid": frame is None or frame > LARGEST_FRAME,
         "frame-negative": frame is not None and frame < 0,
-        "mouse-unknown": mouse is None or mouse not in {1, 2, 3, 4},
+        "mouse-unknown": mouse is None or mouse not in range(1, 128),
         "bodypart-missing": part is None or not part.strip(),
         "coordinate-infinite": abs(x) > LARGEST_FLOAT32 or abs(y) > LARGEST_FLOAT32,
         "coordinate-missing": math.isnan(x) or math.isnan(y),
@@ -448,7 +448,7 @@ def _bad_rows(rng: random.Random, points: list[list[Any]], parts: list[str], cha
         ("large but finite", 3, [3e38, -3e38, 1e20]),
         ("negative frames", 0, [-1, -7, -(2**31)]),
         ("impossible frames", 0, [None, 2**31 - 1, 2**31, 0.5, math.nan, math.inf, 2**62, -0.5]),
-        ("unknown mice", 1, [0, 5, -1, None, 127, 1.5, math.nan]),
+        ("unknown mice", 1, [0, -2, -1, None, -128, 1.5, math.nan]),
         ("blank parts", 2, [None, "", "  ", "\t\n", "\u00a0"]),
     ):
         if chance(kind, 0.2):

@@ -116,7 +116,7 @@ def test_without_a_frame_size_the_centre_is_that_of_the_observed_extent() -> Non
 BAD: dict[str, Point] = {
     "frame-negative": (-1, 1, "nose", 1, 1),
     "frame-invalid": (None, 1, "nose", 1, 1),
-    "mouse-unknown": (0, 5, "nose", 1, 1),
+    "mouse-unknown": (0, -5, "nose", 1, 1),
     "bodypart-missing": (0, 1, "  ", 1, 1),
     "coordinate-missing": (0, 1, "ear", math.nan, 1),
     "coordinate-infinite": (0, 1, "ear", 1, -math.inf),
@@ -158,10 +158,10 @@ def test_of_duplicates_the_smallest_is_kept_whatever_the_order() -> None:
 
 
 def test_thousands_of_bad_rows_are_one_quarantine_row() -> None:
-    result = curate([(f, 9, "nose", 1, 1) for f in range(5000)])
+    result = curate([(f, -9, "nose", 1, 1) for f in range(5000)])
     [row] = result.quarantine.to_pylist()
     assert (row["rows"], row["row_number"]) == (5000, 0)
-    assert json.loads(row["payload"])["mouse_id"] == 9
+    assert json.loads(row["payload"])["mouse_id"] == -9
     few = curate([(f, 9, "nose", 1, 1) for f in range(MAX_ROWS_PER_RULE)])
     assert few.quarantine.num_rows == MAX_ROWS_PER_RULE
     assert balanced(result)

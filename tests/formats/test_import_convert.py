@@ -77,7 +77,7 @@ def test_centimetres_become_pixels_and_negative_ones_are_moved() -> None:
             "the animals 'a0', 'a1' are all mapped to 1: give each its own in \\[animals",
         ),
         (PoseRules((1, 2), ("n", "n")), "the parts 'p0', 'p1' are all mapped to 'n'"),
-        (PoseRules((1, 5), ("n", "t")), "the lake holds animals 1 to 4, but the tracks have 2, of which 'a1'"),
+        (PoseRules((1, 128), ("n", "t")), "the lake holds animals 1 to 127, but the tracks have 2, of which 'a1'"),
     ],
 )
 def test_what_the_lake_cannot_hold_is_refused(rules: PoseRules, sentence: str) -> None:

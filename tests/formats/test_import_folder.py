@@ -247,20 +247,19 @@ def test_px_per_cm_from_a_body_or_the_arena(imported: Callable[..., StageResult]
     assert {v["arena_width_cm"] for v in metadata(out).values()} == {"40.0"}
 
 
-def test_too_many_animals_are_refused_until_some_are_left_out(tmp_path: Path) -> None:
-    names = [f"m{i}" for i in range(1, 6)]
-    deeplabcut_csv(tmp_path / "lab" / "five.csv", walk_xy(10, 5, 1), ("nose",), names)
-    deeplabcut_csv(tmp_path / "lab" / "two.csv", walk_xy(10, 2, 1), ("nose",), names[:2])
+def test_animals_beyond_four_are_written_and_described(tmp_path: Path) -> None:
+    names = [f"fly {i}" for i in range(1, 6)]
+    deeplabcut_csv(tmp_path / "lab" / "five.csv", walk_xy(10, 5, 1), ("wing tip",), names)
     out = tmp_path / "data"
     result = run(tmp_path / "lab", out, ImportOptions(fps=30.0))
-    assert metadata(out).keys() == {"two"}
-    assert "Video 'five' (five.csv): the lake holds animals 1 to 4" in result.details["errors"][0]
-    assert result.details["points"]["left_out"] == {"video that could not be written": 50}
-    edit(out, "m5 = 5", "m5 = 0")
+    row = metadata(out)["five"]
+    assert [row[f"mouse{n}_id"] for n in range(1, 6)] == names
+    assert {r["mouse_id"] for r in rows(out, "tracking", row["video_id"])} == {1, 2, 3, 4, 5}
+    assert result.details["points"] == {"in": 50, "written": 50, "left_out": {}}
+    edit(out, '"fly 5" = 5', '"fly 5" = 0')
     result = run(tmp_path / "lab", out)
-    assert metadata(out).keys() == {"two", "five"}
     assert result.details["points"] == {
-        "in": 70, "written": 60, "left_out": {"animal left out by the mapping": 10},
+        "in": 50, "written": 40, "left_out": {"animal left out by the mapping": 10},
     }  # fmt: skip
 
 

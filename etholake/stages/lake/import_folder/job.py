@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from etholake.contract import MAX_MICE
 from etholake.digest import fingerprint
 from etholake.errors import DataError
 from etholake.formats import layout
@@ -252,6 +251,6 @@ def _row(job: VideoJob, scale: float | None, parts: list[str], labelled: Labelle
         "tracking_method": job.facts.title,
     }  # fmt: skip
     for name, number in zip(job.facts.animals, job.numbers, strict=True):
-        if 1 <= number <= MAX_MICE:
+        if number:
             row[f"mouse{number}_id"] = name
     return row
