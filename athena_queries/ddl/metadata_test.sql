@@ -42,6 +42,7 @@ CREATE EXTERNAL TABLE IF NOT EXISTS metadata_test (
     body_parts_tracked array<string> COMMENT 'parts of the tracking, sorted',
     behaviors_labeled array<string> COMMENT 'repaired mouse1,mouse2,attack items, sorted, distinct',
     tracking_method string,
+    min_likelihood double COMMENT 'points below it were taken for missing; null without a limit',
     n_mice tinyint COMMENT 'animals named by the metadata',
     has_tracking boolean COMMENT 'a tracking file was received',
     has_annotation boolean COMMENT 'an annotation file was received',

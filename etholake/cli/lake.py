@@ -23,7 +23,7 @@ def add(verb: AddVerb) -> None:
     sub.add_argument("--lab", help="name of the lab in the lake (default: the folder's name)")
     sub.add_argument("--name", help="name of this import: imports/NAME in the data folder (default: the folder's)")
     sub.add_argument("--fps", type=float, help="frames per second of all videos (default: as the files say)")
-    sub.add_argument("--min-likelihood", type=float, metavar="P", help="points below it count as missing")
+    sub.add_argument("--min-likelihood", type=float, metavar="P", help="points below it are taken for missing")
     sub.add_argument(
         "--unpaired",
         choices=("error", "drop", "until-end"),

@@ -60,6 +60,7 @@ RULES: Mapping[str, Rule] = _rules(  # files of any kind
     ("bodypart-missing", "quarantine", "bodypart is missing or blank."),
     ("coordinate-missing", "quarantine", "x or y is null or NaN: the point was not measured."),
     ("coordinate-infinite", "quarantine", "x or y is infinite, or too large for a 32-bit number."),
+    ("likelihood-low", "quarantine", "The point's likelihood is below the video's min_likelihood: it is missing."),
     ("point-at-origin", "flag", "x and y are exactly 0: many trackers write that for a part that they lost."),
     ("point-outside-frame", "flag", "The point lies outside the picture by more than a tenth of its larger side."),
     ("point-duplicate", "quarantine", "The point is there twice; the one with the smallest (x, y) is kept."),

@@ -37,7 +37,7 @@ from etholake.curate.tracking import VideoScale
 __all__ = ["CuratedMetadata", "VideoRecord", "curate_metadata", "labeled_table", "metadata_table"]
 
 _TEXT_COLUMNS = (
-    *RAW_METADATA_OPTIONAL_COLUMNS, *MOUSE_COLUMNS, "arena_shape", "arena_type", "tracking_method",
+    "video_name", "species", *MOUSE_COLUMNS, "arena_shape", "arena_type", "tracking_method",
 )  # fmt: skip
 _ANIMAL_COLUMN = re.compile(rf"mouse([1-9][0-9]{{0,2}})_(?:{'|'.join(MOUSE_ATTRIBUTES)})")
 _INTS = frozenset({"video_width_pix", "video_height_pix"})
@@ -78,8 +78,11 @@ class VideoRecord:
     @property
     def scale(self) -> VideoScale:
         """Return what curation of the tracks needs."""
-        names = ("pix_per_cm_approx", "video_width_pix", "video_height_pix", "arena_width_cm", "arena_height_cm")
-        rest = (self.values[name] for name in names)
+        names = (
+            "pix_per_cm_approx", "video_width_pix", "video_height_pix", "arena_width_cm", "arena_height_cm",
+            "min_likelihood",
+        )  # fmt: skip
+        rest = (self.values.get(name) for name in names)
         return VideoScale(self.video_id, self.lab_id, self.fps, *rest)
 
     def as_json(self) -> dict[str, Any]:
@@ -238,7 +241,7 @@ def _video(
     texts = dict.fromkeys([*_TEXT_COLUMNS, *filter(_animal_column, row)])
     values: dict[str, Any] = {name: _text(row.get(name, "")) for name in texts}
     unread: list[QuarantineRow] = []
-    for name in RAW_METADATA_NUMBERS:
+    for name in (*RAW_METADATA_NUMBERS, "min_likelihood"):
         values[name] = _quantity(name, row.get(name, ""), number, unread)
     flags = {problem.rule for problem in unread} | _scale_flags(values)
     parts = values["body_parts_tracked"] = _body_parts(row.get("body_parts_tracked"))

@@ -18,6 +18,7 @@ from etholake import storage
 from etholake.contract import (
     RAW_ANNOTATION_COLUMNS,
     RAW_TRACKING_COLUMNS,
+    RAW_TRACKING_OPTIONAL_COLUMNS,
     TABLES,
     arrow_schema,
 )
@@ -114,11 +115,12 @@ def _read_tracks(
     raw: RawObject, unit: Unit, bucket: str, max_gap: int, implausible_missing: bool
 ) -> tuple[Curation, VideoRecord, set[str]]:
     """Read the points of one raw file. Raises BadFileError if the file as a whole is of no use."""
-    parquet_file, video, flags = _open(raw, unit, bucket, RAW_TRACKING_COLUMNS)
+    columns = RAW_TRACKING_COLUMNS | RAW_TRACKING_OPTIONAL_COLUMNS
+    parquet_file, video, flags = _open(raw, unit, bucket, columns)
     curation = Curation(video.scale, max_gap, implausible_missing)
     rows = parquet_file.metadata.num_rows
     try:
-        curation.read(lambda: _batches(raw, parquet_file, RAW_TRACKING_COLUMNS))
+        curation.read(lambda: _batches(raw, parquet_file, columns))
     except BadFileError as err:  # it may have counted the rows of one batch
         raise BadFileError(err.rule, err.detail, rows) from err
     if not rows:

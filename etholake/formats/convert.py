@@ -65,7 +65,8 @@ class PoseRules:
     """Rules by which names and units of a recording become those of the layout.
 
     `numbers` and `names` follow the recording's animals and parts (0 and "" are left out); `pix_per_cm` turns
-    other units into px; points with a likelihood below `min_likelihood` are missing.
+    other units into px. Points with a likelihood below `min_likelihood` are written and counted in a remark: it is
+    the curation that takes them for missing.
     """
 
     numbers: tuple[int, ...]
@@ -103,9 +104,14 @@ def convert_pose(recording: PoseRecording, rules: PoseRules) -> tuple[pa.Table, 
             _leave_out(keep[:, :, index], balance, "part left out by the mapping")
     likelihood = recording.likelihood
     if likelihood is not None and rules.min_likelihood > 0:
-        low = keep & (likelihood < rules.min_likelihood)  # NaN is not below: nobody says that it is unlikely
-        keep &= ~low
-        balance.left_out[f"likelihood below {rules.min_likelihood:g}"] += int(np.count_nonzero(low))
+        low = int(np.count_nonzero(keep & (likelihood < np.float32(rules.min_likelihood))))  # NaN is not below
+        text = (
+            f"{low:,} of {np.count_nonzero(keep):,} points have a likelihood below {rules.min_likelihood:g}: "
+            "they are written, and curation takes them for missing (rule likelihood-low)"
+        )
+        remarks += [Remark("note", text, remedy="min_likelihood")] if low else []
+    elif rules.min_likelihood > 0:
+        remarks.append(Remark("note", "the tracks have no likelihood: min_likelihood does nothing here"))
     cells = np.flatnonzero(keep.ravel())
     balance.written = cells.size
     balance.left_out = +balance.left_out

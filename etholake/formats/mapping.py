@@ -102,6 +102,7 @@ class ImportMapping:
     parts: Mapping[str, str] = field(default_factory=dict)
     actions: Mapping[str, ActionRule] = field(default_factory=dict)
     videos: Mapping[str, VideoRule] = field(default_factory=dict)
+    species: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """Return everything in JSON types."""
@@ -187,6 +188,7 @@ def parse_mapping(text: str, where: str) -> ImportMapping:
     mapping = ImportMapping(
         source=top.text("source"),
         lab=top.text("lab"),
+        species=top.text("species").strip(),
         fps=top.above_zero("fps"),
         min_likelihood=float(
             top.get("min_likelihood", 0.0, "a number from 0 to 1", lambda v: _is_number(v) and 0 <= v <= 1)

@@ -20,6 +20,7 @@ _HEAD = """\
 # whole file) to have it guessed anew.
 """
 _OPTIONAL = {
+    "species": "of the animals, as rat or fly; not set: mice",
     "fps": "frames per second of all videos; not set: as the video or the file of tracks says",
     "pix_per_cm": "pixels per cm, if it is the same in all videos",
     "body_length_cm": "an animal's length in cm between the two body_parts: gives px/cm",
@@ -37,9 +38,14 @@ _OPTIONAL = {
 
 def mapping_text(mapping: ImportMapping, notes: Notes) -> str:
     """Return the TOML text; `parse_mapping` reads the same mapping from it."""
-    lines = [_HEAD, _line("source", mapping.source), _line("lab", mapping.lab), _optional("fps", mapping.fps)]
+    lines = [_HEAD, _line("source", mapping.source), _line("lab", mapping.lab)]
+    lines += [_optional("species", mapping.species), _optional("fps", mapping.fps)]
     lines += [
-        _line("min_likelihood", mapping.min_likelihood, "points below it count as missing"),
+        _line(
+            "min_likelihood",
+            mapping.min_likelihood,
+            "points below it are missing in the lake (they stay in the raw zone)",
+        ),
         _line("unpaired", mapping.unpaired, "error, drop or until-end: events without a start or an end"),
         _line("point_events", mapping.point_events, "leave-out or one-frame: events without a duration"),
         _line("partial", mapping.partial, "leave-out or as-absent: actions looked for in a part of a video only"),

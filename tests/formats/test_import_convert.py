@@ -25,21 +25,24 @@ def recording(xyz: np.ndarray, likelihood: np.ndarray | None = None, **more: obj
 def test_rows_by_hand() -> None:
     xyz = np.array([[[[1, 2], [3, 4]], [[NAN, NAN], [7, 8]]], [[[9, 10], [11, 12]], [[13, 14], [15, NAN]]]])
     likelihood = np.array([[[0.9, 0.2], [0.9, 0.9]], [[NAN, 0.5], [0.9, 0.9]]], np.float32)
-    table, balance, _ = convert_pose(
+    table, balance, remarks = convert_pose(
         recording(xyz, likelihood, missing=Counter({"empty cell": 2})),
         PoseRules((2, 1), ("nose", "tail"), min_likelihood=0.5),
     )
     assert table.drop_columns("likelihood").to_pylist() == [
         {"video_frame": 0, "mouse_id": 2, "bodypart": "nose", "x": 1.0, "y": 2.0},
+        {"video_frame": 0, "mouse_id": 2, "bodypart": "tail", "x": 3.0, "y": 4.0},
         {"video_frame": 0, "mouse_id": 1, "bodypart": "tail", "x": 7.0, "y": 8.0},
         {"video_frame": 2, "mouse_id": 2, "bodypart": "nose", "x": 9.0, "y": 10.0},
         {"video_frame": 2, "mouse_id": 2, "bodypart": "tail", "x": 11.0, "y": 12.0},
         {"video_frame": 2, "mouse_id": 1, "bodypart": "nose", "x": 13.0, "y": 14.0},
     ]
-    assert table["likelihood"].to_pylist() == pytest.approx([0.9, 0.9, None, 0.5, 0.9])
-    assert balance.as_json() == {
-        "in": 8, "written": 5, "left_out": {"empty cell": 2, "likelihood below 0.5": 1},
-    }  # fmt: skip
+    assert table["likelihood"].to_pylist() == pytest.approx([0.9, 0.2, 0.9, None, 0.5, 0.9])
+    assert balance.as_json() == {"in": 8, "written": 6, "left_out": {"empty cell": 2}}
+    assert [r.text for r in remarks if "likelihood" in r.text] == [
+        "1 of 6 points have a likelihood below 0.5: they are written, and curation takes them for missing "
+        "(rule likelihood-low)"
+    ]
 
 
 @settings(max_examples=60, deadline=None)

@@ -336,8 +336,9 @@ def test_missing_points_have_no_row_and_are_never_zero(tmp_path: Path) -> None:
     deeplabcut_csv(tmp_path / "lab" / "v.csv", xy, ("nose", "paw"), likelihood=likelihood)
     result = run(tmp_path / "lab", tmp_path / "data", ImportOptions(fps=30.0, min_likelihood=0.5))
     assert result.details["points"]["in"] == 20
-    assert result.details["points"]["written"] == 17
-    assert result.details["points"]["left_out"]["likelihood below 0.5"] == 1
+    assert result.details["points"]["written"] == 18
+    assert "1 of 18 points have a likelihood below 0.5: they are written" in str(result.details)
+    assert metadata(tmp_path / "data")["v"]["min_likelihood"] == "0.5"
     table = rows(tmp_path / "data", "tracking", metadata(tmp_path / "data")["v"]["video_id"])
-    assert len(table) == 17
+    assert len(table) == 18
     assert all(row["x"] != 0 and row["y"] != 0 for row in table)

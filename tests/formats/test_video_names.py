@@ -65,6 +65,31 @@ def test_a_data_folder_names_its_videos(tmp_path: Path) -> None:
         resolve_in(tmp_path, ["lost"])
 
 
+def test_parts_of_an_earlier_version_have_no_likelihood(mock_settings: Settings) -> None:
+    settings, lake = open_lake(mock_settings, "likelihoods")
+    point = {"video_id": 7, "mouse_id": 1, "bodypart": "nose", "video_frame": 0, "x": 1.0, "y": 2.0}
+    partition = {"split": "train", "lab_id": "north"}
+    old = rows("tracking_curated", point).drop_columns(["z", "likelihood"])
+    sink, generation = io.BytesIO(), new_generation("old")
+    pq.write_table(old, sink)
+    key = generation_prefix("tracking_curated", partition, generation) + "part-00000.parquet"
+    lake.s3.put_object(Bucket=settings.bucket, Key=key, Body=sink.getvalue())
+    lake.commit("tracking_curated", partition, generation, "old")
+    lake.register()
+    point |= {"likelihood": 0.75, "z": 3.0}
+    new = {"split": "train", "lab_id": "south"}
+    lake.replace_table("tracking_curated", rows("tracking_curated", point), "new", new)
+    sql = "SELECT lab_id, z, likelihood FROM tracking_curated ORDER BY lab_id"
+    assert query.run_sql(settings, sql).rows == [("north", None, None), ("south", 3.0, 0.75)]
+    kept = "SELECT lab_id FROM tracking_curated WHERE likelihood > 0.5"
+    assert query.run_sql(settings, kept).rows == [("south",)]
+    scanned = [
+        query.run_sql(settings, f"SELECT x, y FROM tracking_curated WHERE lab_id = '{lab}'").scanned_bytes
+        for lab in ("north", "south")
+    ]
+    assert scanned[1] <= scanned[0]  # columns that a query does not name are not read
+
+
 def test_a_lake_of_an_earlier_version_has_no_names(mock_settings: Settings) -> None:
     settings, lake = open_lake(mock_settings, "names")
     with pytest.raises(DataError, match="no metadata of videos yet: run `make ingest etl`"):

@@ -80,7 +80,7 @@ class VideoJob:
             "parts": {name: mapping.parts.get(name) for name in self.facts.parts},
             "actions": {a: asdict(rule) for a, rule in mapping.actions.items() if a in self._actions()},
             "options": [mapping.lab, mapping.fps, mapping.min_likelihood, mapping.unpaired, mapping.point_events,
-                        mapping.partial, asdict(mapping.scale), asdict(mapping.arena)],
+                        mapping.partial, mapping.species, asdict(mapping.scale), asdict(mapping.arena)],
         }  # fmt: skip
         video = asdict(self.video) if self.video else None
         return fingerprint(code, self.name, asdict(self.rule), used, self.seen, video)
@@ -248,7 +248,8 @@ def _row(job: VideoJob, scale: float | None, parts: list[str], labelled: Labelle
         "arena_shape": arena.shape, "arena_type": arena.type,
         "body_parts_tracked": layout.as_json(parts),
         "behaviors_labeled": layout.as_json(labelled.items) if labelled.items else "",
-        "tracking_method": job.facts.title,
+        "tracking_method": job.facts.title, "species": job.mapping.species,
+        "min_likelihood": (job.mapping.min_likelihood if job.facts.has_likelihood else 0) or "",
     }  # fmt: skip
     for name, number in zip(job.facts.animals, job.numbers, strict=True):
         if number:
