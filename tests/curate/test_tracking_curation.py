@@ -204,7 +204,7 @@ def test_a_missing_column_or_a_wrong_type_is_refused_by_name() -> None:
 
 def test_a_point_below_the_least_likelihood_was_not_measured() -> None:
     """nose at 0, 4, 8 px; the middle point is unlikely: quarantined, and filled as any missing point."""
-    points = [(f, 1, part, 4 * f, f) for part in ("nose", "tail_base") for f in range(3)]
+    points = [(f, 1, part, 4 * f, 1) for part in ("nose", "tail_base") for f in range(3)]
     likelihood = pa.array([0.9, 0.59, 0.6, None, 1.0, 1.0], pa.float32())
     table = raw(points).append_column("likelihood", likelihood).append_column("z", pa.array([7.0] * 6))
     scale = VideoScale(7, "Lab", 30.0, 4.0, 80, 60, min_likelihood=0.6)
@@ -216,7 +216,8 @@ def test_a_point_below_the_least_likelihood_was_not_measured() -> None:
     assert result.flags == ("likelihood-low",)
     nose = [r for r in rows(result, "bodypart", "x", "z", "likelihood", "is_imputed") if r[0] == "nose"]
     assert nose == [
-        ("nose", 0, 7, pytest.approx(0.9), False), ("nose", 0, 7, None, True), ("nose", 8, 7, pytest.approx(0.6), False),
+        ("nose", 0, 7, pytest.approx(0.9), False), ("nose", 0, 7, None, True),
+        ("nose", 8, 7, pytest.approx(0.6), False),
     ]  # fmt: skip
     every = curate_tracking(table, VideoScale(7, "Lab", 30.0, 4.0, 80, 60), max_gap_frames=3)
     assert (every.counts.rows_quarantined, every.flags) == (0, ())
