@@ -28,7 +28,7 @@ RAW_TRACKING_COLUMNS = {
     "y": "float",
 }
 # What a data folder may bring beyond the layout of MABe 2025 (docs/data-layout.md).
-RAW_METADATA_OPTIONAL_COLUMNS = ("video_name", "species", "min_likelihood")
+RAW_METADATA_OPTIONAL_COLUMNS = ("video_name", "species", "min_likelihood", "labeled_spans")
 RAW_TRACKING_OPTIONAL_COLUMNS = {"z": "float", "likelihood": "float"}
 RAW_ANNOTATION_COLUMNS = {
     "agent_id": "tinyint", "target_id": "tinyint", "action": "string", "start_frame": "int", "stop_frame": "int",

@@ -89,6 +89,7 @@ RULES: Mapping[str, Rule] = _rules(  # files of any kind
     ("body-parts-malformed", "flag", "body_parts_tracked is not a JSON list of names; it is null."),
     ("behaviors-repaired", "repair", "Stray quotes, blanks or repeats in behaviors_labeled were removed."),
     ("behaviors-malformed", "flag", "An item of behaviors_labeled is no 'mouse1,mouse2,action': see quarantine."),
+    ("spans-malformed", "flag", "labeled_spans is no JSON of spans by item: no frame counts as looked at."),
     ("behaviors-empty", "flag", "behaviors_labeled is empty: nothing was looked for in this video."),
     ("video-without-tracking", "flag", "The metadata names a video of which no tracking was received."),
     ("video-without-annotation", "flag", "No annotation file of this train video was received."),

@@ -100,6 +100,7 @@ TABLES: Mapping[str, Table] = {
                 _LAB, _VIDEO, _AGENT, _TARGET, _ACTION,
                 _c("is_self", "boolean", "agent and target are the same mouse", nullable=False),
                 _c("repaired", "boolean", "the item had stray quotes or blanks", nullable=False),
+                _c("spans", "string", "JSON [[start, stop], …] of the frames that were looked at; null for all"),
             ),
             sort=("lab_id", "video_id", "agent_id", "target_id", "action"),
         ),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -29,7 +30,7 @@ from etholake.contract import (
     whole_number,
 )
 from etholake.contract import number as read_number
-from etholake.curate.behaviors import Labeled, parse_labeled, parse_list
+from etholake.curate.behaviors import Labeled, Spans, Triplet, parse_labeled, parse_list, parse_spans
 from etholake.curate.file_reports import FileReport, source_name
 from etholake.curate.quarantine import BadFileError, QuarantineRow, payload_json
 from etholake.curate.tracking import VideoScale
@@ -55,8 +56,9 @@ class VideoRecord:
     lab_id: str
     video_id: int
     values: dict[str, Any]
-    labeled: dict[tuple[int, int, str], bool] = field(default_factory=dict)
+    labeled: dict[Triplet, bool] = field(default_factory=dict)
     flags: tuple[str, ...] = ()
+    spans: dict[Triplet, Spans] = field(default_factory=dict)  # of the triplets that were looked for in parts only
 
     @property
     def fps(self) -> float | None:
@@ -88,16 +90,18 @@ class VideoRecord:
     def as_json(self) -> dict[str, Any]:
         """Return everything of the row in JSON types: for fingerprints, and for the tasks of a job."""
         triplets = [[*triplet, repaired] for triplet, repaired in sorted(self.labeled.items())]
+        spans = [[*triplet, [list(span) for span in spans]] for triplet, spans in sorted(self.spans.items())]
         return {
             "split": self.split, "lab_id": self.lab_id, "video_id": self.video_id, "values": self.values,
-            "labeled": triplets, "flags": list(self.flags),
+            "labeled": triplets, "flags": list(self.flags), "spans": spans,
         }  # fmt: skip
 
     @classmethod
     def from_json(cls, entry: Mapping[str, Any]) -> VideoRecord:
         """Return the record that `as_json` wrote."""
         labeled = {(agent, target, action): repaired for agent, target, action, repaired in entry["labeled"]}
-        return cls(**{**entry, "labeled": labeled, "flags": tuple(entry["flags"])})
+        spans = {(agent, target, action): tuple(map(tuple, s)) for agent, target, action, s in entry["spans"]}
+        return cls(**{**entry, "labeled": labeled, "flags": tuple(entry["flags"]), "spans": spans})
 
 
 @dataclass(frozen=True)
@@ -181,6 +185,7 @@ def labeled_table(videos: Sequence[VideoRecord]) -> pa.Table:
         {
             "split": v.split, "lab_id": v.lab_id, "video_id": v.video_id, "agent_id": agent, "target_id": target,
             "action": action, "is_self": agent == target, "repaired": repaired,
+            "spans": json.dumps(v.spans[agent, target, action]) if (agent, target, action) in v.spans else None,
         }
         for v in videos
         for (agent, target, action), repaired in v.labeled.items()
@@ -249,10 +254,16 @@ def _video(
         flags.add("body-parts-malformed")
         unread.append(_cell("body-parts-malformed", "body_parts_tracked", row["body_parts_tracked"], number))
     labeled = parse_labeled(row.get("behaviors_labeled"))
+    spans = parse_spans(row.get("labeled_spans"))
+    if spans is None:  # frames that nobody looked at must not count as looked at
+        flags.add("spans-malformed")
+        unread.append(_cell("spans-malformed", "labeled_spans", row["labeled_spans"], number))
+        labeled = Labeled({}, labeled.repaired, labeled.malformed)
     values["behaviors_labeled"] = labeled.items
     flags |= _label_flags(labeled)
     unread += [_cell("behaviors-malformed", "behaviors_labeled", item, number) for item in labeled.malformed]
-    record = VideoRecord(split, lab_id, video_id, values, labeled.triplets, tuple(sorted(flags)))
+    partly = {triplet: of_triplet for triplet, of_triplet in (spans or {}).items() if triplet in labeled.triplets}
+    record = VideoRecord(split, lab_id, video_id, values, labeled.triplets, tuple(sorted(flags)), partly)
     values["n_mice"] = len(record.described) or max((max(a, t) for a, t, _ in labeled.triplets), default=None)
     return record, unread
 

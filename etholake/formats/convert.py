@@ -29,6 +29,7 @@ END_SLACK = 2  # frames by which labels may end before the tracks and still cove
 _CM = {"cm": 1.0, "mm": 0.1, "m": 100.0}
 
 Row = tuple[int, int, str, int, int]
+Spans = tuple[tuple[int, int], ...]
 
 
 @dataclass
@@ -199,7 +200,7 @@ class LabelRules:
     animals: tuple[int, ...]
     actions: Mapping[str, ActionRule]
     frames: tuple[int, int]
-    partial: str = "leave-out"
+    partial: str = "spans"
     frame_count: int | None = None
 
 
@@ -208,12 +209,14 @@ class Labelled:
     """The labels of a video in the raw layout.
 
     `rows` of the annotation and `items` of `behaviors_labeled` are sorted and distinct; `balance` counts bouts.
+    `spans` are the frames ``[start, stop)`` that were looked at, for the items that were looked for in parts only.
     """
 
     rows: tuple[Row, ...]
     items: tuple[str, ...]
     balance: Balance
     remarks: tuple[Remark, ...]
+    spans: Mapping[str, Spans] = field(default_factory=dict)
 
 
 def convert_labels(recordings: Sequence[LabelRecording], rules: LabelRules) -> Labelled:
@@ -266,11 +269,10 @@ def convert_labels(recordings: Sequence[LabelRecording], rules: LabelRules) -> L
         text = f"{beyond} labelled intervals end after the last frame of the tracks ({rules.frames[1] - 1})"
         remarks.append(Remark("note", text))
     balance.check("bouts")
-    items, partly = _items(looked_for, rules)
+    items, spans, partly = _items(looked_for, rules)
     remarks += partly
-    return Labelled(
-        tuple(sorted(rows, key=lambda r: (r[3], r[0], r[1], r[2], r[4]))), items, balance, tuple(remarks)
-    )
+    ordered = tuple(sorted(rows, key=lambda r: (r[3], r[0], r[1], r[2], r[4])))
+    return Labelled(ordered, items, balance, tuple(remarks), spans)
 
 
 def _rows(bout: Bout, rules: LabelRules) -> tuple[list[Row], str, bool]:
@@ -324,34 +326,44 @@ def _spans(recording: LabelRecording, rules: LabelRules) -> list[tuple[str, str,
 
 def _items(
     looked_for: Mapping[tuple[int, int, str], Sequence[tuple[int, int]]], rules: LabelRules
-) -> tuple[tuple[str, ...], list[Remark]]:
-    """Return the items of `behaviors_labeled`, and a remark on the actions that were looked for only in part."""
+) -> tuple[tuple[str, ...], dict[str, Spans], list[Remark]]:
+    """Return the items of `behaviors_labeled`, the spans of those looked for in part, and remarks on these."""
     first, stop = rules.frames
     items: list[str] = []
+    spans_of: dict[str, Spans] = {}
     partly: dict[str, float] = {}
     for (agent, target, action), spans in sorted(looked_for.items()):
         covered = _covered(spans, first, stop)
         if covered >= stop - first - END_SLACK or rules.partial == "as-absent":
             items.append(triplet_item(agent, target, action))
-        else:
-            partly[action] = max(partly.get(action, 0.0), covered / max(stop - first, 1))
+            continue
+        if rules.partial == "spans":
+            items.append(triplet_item(agent, target, action))
+            spans_of[items[-1]] = _union(spans, first, stop)
+        partly[action] = max(partly.get(action, 0.0), covered / max(stop - first, 1))
     remarks = [
         Remark(
-            "left-out" if rules.partial == "leave-out" else "assumed",
-            f"'{action}' was looked for in {share:.0%} of the video only. The lake has no labels for a part of a "
-            "video: its bouts are kept, and no model learns from them",
+            "left-out" if rules.partial == "leave-out" else "note",
+            f"'{action}' was looked for in {share:.0%} of the video only: "
+            + ("no model learns from its bouts" if rules.partial == "leave-out" else "the rest is unlabelled"),
             remedy='partial = "as-absent" takes all other frames for frames without it',
         )
         for action, share in partly.items()
     ]
-    return tuple(sorted(items)), remarks
+    return tuple(sorted(items)), spans_of, remarks
+
+
+def _union(spans: Sequence[tuple[int, int]], first: int, stop: int) -> Spans:
+    """Return the union of the spans within ``[first, stop)``."""
+    union: list[tuple[int, int]] = []
+    for start, end in sorted((max(start, first), min(end, stop)) for start, end in spans):
+        if union and start <= union[-1][1]:
+            union[-1] = (union[-1][0], max(union[-1][1], end))
+        elif start < end:
+            union.append((start, end))
+    return tuple(union)
 
 
 def _covered(spans: Sequence[tuple[int, int]], first: int, stop: int) -> int:
     """Return how many frames of ``[first, stop)`` the spans cover."""
-    covered, at = 0, first
-    for start, end in sorted(spans):
-        last = min(end, stop)
-        covered += max(last - max(start, at), 0)
-        at = max(at, last)
-    return covered
+    return sum(end - start for start, end in _union(spans, first, stop))

@@ -94,7 +94,7 @@ class ImportMapping:
     min_likelihood: float = 0.0
     unpaired: Literal["error", "drop", "until-end"] = "error"
     point_events: Literal["leave-out", "one-frame"] = "leave-out"
-    partial: Literal["leave-out", "as-absent"] = "leave-out"
+    partial: Literal["spans", "leave-out", "as-absent"] = "spans"
     unpickle: bool = False
     scale: Scale = field(default_factory=Scale)
     arena: Arena = field(default_factory=Arena)
@@ -112,7 +112,7 @@ class ImportMapping:
 _CHOICES: Mapping[str, tuple[str, ...]] = {
     "unpaired": ("error", "drop", "until-end"),
     "point_events": ("leave-out", "one-frame"),
-    "partial": ("leave-out", "as-absent"),
+    "partial": ("spans", "leave-out", "as-absent"),
     "split": ("train", "test"),
     "kind": ("self", "pair"),
 }
@@ -195,7 +195,7 @@ def parse_mapping(text: str, where: str) -> ImportMapping:
         ),
         unpaired=top.choice("unpaired", "error"),
         point_events=top.choice("point_events", "leave-out"),
-        partial=top.choice("partial", "leave-out"),
+        partial=top.choice("partial", "spans"),
         unpickle=bool(top.get("unpickle", False, "true or false", lambda v: isinstance(v, bool))),
         scale=Scale(scale.above_zero("pix_per_cm"), scale.above_zero("body_length_cm"), scale.texts("body_parts")),
         arena=Arena(

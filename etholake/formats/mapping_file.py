@@ -48,7 +48,9 @@ def mapping_text(mapping: ImportMapping, notes: Notes) -> str:
         ),
         _line("unpaired", mapping.unpaired, "error, drop or until-end: events without a start or an end"),
         _line("point_events", mapping.point_events, "leave-out or one-frame: events without a duration"),
-        _line("partial", mapping.partial, "leave-out or as-absent: actions looked for in a part of a video only"),
+        _line(
+            "partial", mapping.partial, "spans, leave-out or as-absent: actions looked for in a part of a video"
+        ),
     ]
     if mapping.unpickle:
         lines.append(_line("unpickle", mapping.unpickle))

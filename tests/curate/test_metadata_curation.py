@@ -66,6 +66,26 @@ def test_names_species_and_animals_beyond_four() -> None:
     assert video.values["mouse5_sex"] == "female"
 
 
+def test_spans_that_were_looked_at() -> None:
+    columns = (*RAW_METADATA_COLUMNS, "labeled_spans")
+    spans = '{"mouse1,self,rear": [[200, 300], [0, 50], [40, 60], [5, 5]], "mouse3,self,rest": [[0, 1]]}'
+    [video] = curate_metadata(text(GOOD | {"labeled_spans": spans}, columns=columns), "train").videos
+    assert video.spans == {(1, 1, "rear"): ((0, 60), (200, 300))}
+    assert VideoRecord.from_json(json.loads(json.dumps(video.as_json()))) == video
+    rows = {r["action"]: r["spans"] for r in labeled_table([video]).to_pylist()}
+    assert rows == {"rear": "[[0, 60], [200, 300]]", "attack": None}
+    for wrong in (
+        "[1]",
+        '{"mouse1,self,rear": [[3, 1]]}',
+        '{"rear": []}',
+        "{",
+        '{"mouse1,self,rear": [[0, 1.5]]}',
+    ):
+        result = curate_metadata(text(GOOD | {"labeled_spans": wrong}, columns=columns), "train")
+        assert "spans-malformed" in result.videos[0].flags
+        assert result.videos[0].labeled == {}  # nobody knows which frames were looked at
+
+
 def test_labeled_behaviors_hold_the_triplets() -> None:
     table = labeled_table(curate({}).videos)
     assert table.schema == arrow_schema("labeled_behaviors")

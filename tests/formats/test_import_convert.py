@@ -164,14 +164,17 @@ def test_only_animals_that_the_source_observes_were_looked_at() -> None:
     assert listed.items == ("mouse1,mouse2,sniff", "mouse1,self,rear", "mouse2,mouse1,sniff", "mouse2,self,rear")
 
 
-def test_an_action_that_was_looked_for_in_a_part_of_the_video_teaches_nothing_unless_asked() -> None:
+def test_an_action_that_was_looked_for_in_a_part_of_the_video_keeps_its_spans() -> None:
     own = labels(
         Bout("rear", 5, 9, "a"), scored=(ScoredSpan("rear", 0, 40, "a"), ScoredSpan("sniff", 0, None, "a"))
     )
     made = convert_labels([own], rules())
-    assert made.items == ("mouse1,mouse2,sniff",)
+    assert made.items == ("mouse1,mouse2,sniff", "mouse1,self,rear")
+    assert made.spans == {"mouse1,self,rear": ((0, 40),)}
     assert made.rows == ((1, 1, "rear", 5, 9),)
-    assert "'rear' was looked for in 40% of the video only" in made.remarks[0].text
+    assert "'rear' was looked for in 40% of the video only: the rest is unlabelled" in made.remarks[0].text
+    nobody = convert_labels([own], rules(partial="leave-out"))
+    assert (nobody.items, nobody.spans) == (("mouse1,mouse2,sniff",), {})
     whole = convert_labels([own], rules(partial="as-absent"))
     assert whole.items == ("mouse1,mouse2,sniff", "mouse1,self,rear")
     # Two files that look at one half each cover the video together.

@@ -5,6 +5,7 @@ Nothing here knows of other videos, so that videos are imported in parallel and 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -248,6 +249,7 @@ def _row(job: VideoJob, scale: float | None, parts: list[str], labelled: Labelle
         "arena_shape": arena.shape, "arena_type": arena.type,
         "body_parts_tracked": layout.as_json(parts),
         "behaviors_labeled": layout.as_json(labelled.items) if labelled.items else "",
+        "labeled_spans": json.dumps(labelled.spans) if labelled.spans else "",
         "tracking_method": job.facts.title, "species": job.mapping.species,
         "min_likelihood": (job.mapping.min_likelihood if job.facts.has_likelihood else 0) or "",
     }  # fmt: skip
