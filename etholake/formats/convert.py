@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -192,7 +193,8 @@ class LabelRules:
 
     `subjects` gives names their numbers or "each"; `animals` are the numbers in the tracks; `frames` is the span
     ``[first, stop)`` of the tracks; `partial` says what becomes of an action that was looked for only in a part of
-    it; `frame_count` is the length of the video.
+    it, and `annotators` of an action that several recordings have looked for; `frame_count` is the length of the
+    video.
     """
 
     fps: float | None
@@ -201,6 +203,7 @@ class LabelRules:
     actions: Mapping[str, ActionRule]
     frames: tuple[int, int]
     partial: str = "spans"
+    annotators: str = "ask"
     frame_count: int | None = None
 
 
@@ -219,8 +222,10 @@ class Labelled:
     spans: Mapping[str, Spans] = field(default_factory=dict)
 
 
-def convert_labels(recordings: Sequence[LabelRecording], rules: LabelRules) -> Labelled:
-    """Return the raw rows of a video's labels.
+def convert_labels(
+    recordings: Sequence[LabelRecording], rules: LabelRules, sources: Sequence[str] = ()
+) -> Labelled:
+    """Return the raw rows of a video's labels; `sources` name the recordings in messages.
 
     A bout without a known agent or target is written for every animal that it may be, and a remark says so. An
     action is listed as looked for (`items`) for each agent whose scored spans cover the tracks.
@@ -228,15 +233,20 @@ def convert_labels(recordings: Sequence[LabelRecording], rules: LabelRules) -> L
     Raises
     ------
     DataError
-        Seconds without frames per second, or a bout without an end in a video of unknown length.
+        Seconds without frames per second, a bout without an end in a video of unknown length, or two recordings
+        that disagree on an action (`rules.annotators` "ask").
     """
     balance = Balance()
     remarks: list[Remark] = []
     rows: set[Row] = set()
     open_directions: Counter[str] = Counter()
     looked_for: dict[tuple[int, int, str], list[tuple[int, int]]] = {}
+    opinions: list[tuple[set[Row], dict[tuple[int, int, str], list[tuple[int, int]]]]] = []
     for recording in recordings:
         own = recording
+        own_rows: set[Row] = set()
+        own_spans: dict[tuple[int, int, str], list[tuple[int, int]]] = {}
+        opinions.append((own_rows, own_spans))
         if recording.frame_count is None and rules.frame_count is not None:
             own = replace(recording, frame_count=rules.frame_count)
         in_video = in_frames(own, rules.fps)
@@ -252,15 +262,19 @@ def convert_labels(recordings: Sequence[LabelRecording], rules: LabelRules) -> L
                 continue
             balance.written += 1
             open_directions[bout.action] += is_open
-            rows.update(made)
+            own_rows.update(made)
+        rows |= own_rows
         for action, agent, span in _spans(in_video, rules):
             rule = rules.actions.get(action)
             if rule is None or not rule.name:
                 continue
             for a, t in _triplets(Bout(action, 0, 1, agent), rule, rules, looked_for=True):
-                looked_for.setdefault((a, t, rule.name), []).append(
-                    (int(span.start), int(span.stop) if span.stop is not None else rules.frames[1])
-                )
+                stop = int(span.stop) if span.stop is not None else rules.frames[1]
+                own_spans.setdefault((a, t, rule.name), []).append((int(span.start), stop))
+        for triplet, spans_of_triplet in own_spans.items():
+            looked_for.setdefault(triplet, []).extend(spans_of_triplet)
+    if rules.annotators == "ask":
+        _refuse_disagreement(opinions, sources or [r.annotator or r.name for r in recordings], rules)
     for action, count in sorted((+open_directions).items()):
         text = f"'{action}': {count} bouts do not say who does it to whom; they are written for every direction"
         remarks.append(Remark("assumed", text, remedy=f"agent and target of '{action}' in [actions]"))
@@ -273,6 +287,24 @@ def convert_labels(recordings: Sequence[LabelRecording], rules: LabelRules) -> L
     remarks += partly
     ordered = tuple(sorted(rows, key=lambda r: (r[3], r[0], r[1], r[2], r[4])))
     return Labelled(ordered, items, balance, tuple(remarks), spans)
+
+
+def _refuse_disagreement(
+    opinions: Sequence[tuple[set[Row], Mapping[tuple[int, int, str], Sequence[tuple[int, int]]]]],
+    sources: Sequence[str],
+    rules: LabelRules,
+) -> None:
+    """Raise DataError if two recordings looked for one action in the same frames and do not say the same."""
+    for (one, (rows, spans)), (two, (other_rows, other_spans)) in combinations(enumerate(opinions), 2):
+        for triplet in sorted(spans.keys() & other_spans.keys()):
+            ranges, other_ranges = (_union(s[triplet], *rules.frames) for s in (spans, other_spans))
+            shared = any(a < d and c < b for a, b in ranges for c, d in other_ranges)
+            bouts, other_bouts = ({r[3:] for r in own if r[:3] == triplet} for own in (rows, other_rows))
+            if shared and bouts != other_bouts:
+                raise DataError(
+                    f"{sources[one]} and {sources[two]} both label '{triplet[2]}', and differ (two annotators?). "
+                    'Leave one of them in labels of [videos], or set annotators = "unite" in mapping.toml.'
+                )
 
 
 def _rows(bout: Bout, rules: LabelRules) -> tuple[list[Row], str, bool]:

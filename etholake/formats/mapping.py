@@ -103,6 +103,7 @@ class ImportMapping:
     actions: Mapping[str, ActionRule] = field(default_factory=dict)
     videos: Mapping[str, VideoRule] = field(default_factory=dict)
     species: str = ""
+    annotators: Literal["ask", "unite"] = "ask"
 
     def as_json(self) -> dict[str, Any]:
         """Return everything in JSON types."""
@@ -113,6 +114,7 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
     "unpaired": ("error", "drop", "until-end"),
     "point_events": ("leave-out", "one-frame"),
     "partial": ("spans", "leave-out", "as-absent"),
+    "annotators": ("ask", "unite"),
     "split": ("train", "test"),
     "kind": ("self", "pair"),
 }
@@ -196,6 +198,7 @@ def parse_mapping(text: str, where: str) -> ImportMapping:
         unpaired=top.choice("unpaired", "error"),
         point_events=top.choice("point_events", "leave-out"),
         partial=top.choice("partial", "spans"),
+        annotators=top.choice("annotators", "ask"),
         unpickle=bool(top.get("unpickle", False, "true or false", lambda v: isinstance(v, bool))),
         scale=Scale(scale.above_zero("pix_per_cm"), scale.above_zero("body_length_cm"), scale.texts("body_parts")),
         arena=Arena(

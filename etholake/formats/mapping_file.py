@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
+import tomlkit
+
 from etholake.formats.mapping import Arena, ImportMapping, Scale
 
-__all__ = ["Notes", "mapping_text"]
+__all__ = ["Notes", "mapping_text", "updated_text"]
 
 Notes = Mapping[tuple[str, str], str]
 """{(section, key): remark behind the value}, for example ``("parts", "leftear"): "guess, distance 0.2"``."""
@@ -51,6 +54,7 @@ def mapping_text(mapping: ImportMapping, notes: Notes) -> str:
         _line(
             "partial", mapping.partial, "spans, leave-out or as-absent: actions looked for in a part of a video"
         ),
+        _line("annotators", mapping.annotators, "ask or unite: labels of one video by several people"),
     ]
     if mapping.unpickle:
         lines.append(_line("unpickle", mapping.unpickle))
@@ -86,6 +90,35 @@ def mapping_text(mapping: ImportMapping, notes: Notes) -> str:
     return "\n".join(lines) + "\n"
 
 
+def updated_text(text: str, mapping: ImportMapping, notes: Notes) -> str:
+    """Return a person's TOML with what has changed or is new in `mapping`; their comments and order stay.
+
+    `parse_mapping` reads `mapping` from it, which must hold every key of `text`.
+    """
+    document = tomlkit.parse(text)
+    _update(document, tomllib.loads(mapping_text(mapping, {})), notes, "")
+    return tomlkit.dumps(document)
+
+
+def _update(table: Any, wanted: Mapping[str, Any], notes: Notes, section: str) -> None:
+    """Set what differs between a TOML table and the wanted values, and add what it lacks."""
+    fresh = table.unwrap()
+    for key, value in wanted.items():
+        if key not in table:
+            if not section and value == _DEFAULTS.get(key):
+                continue  # it says nothing new
+            table[key] = tomlkit.inline_table() if section == "actions" else value
+            if section == "actions":
+                table[key].update(value)
+            if (note := notes.get((section, key))) and not isinstance(value, list):
+                table[key].comment(re.sub(r"[\x00-\x1f\x7f]+", " ", note))
+        elif isinstance(value, dict):
+            _update(table[key], value, notes, key if not section else f"{section}.{key}")
+        elif fresh[key] != value:
+            table[key] = value
+
+
+_DEFAULTS = {f.name: f.default for f in fields(ImportMapping)}
 _TYPES = {"scale": Scale, "arena": Arena}
 
 

@@ -164,6 +164,18 @@ def test_only_animals_that_the_source_observes_were_looked_at() -> None:
     assert listed.items == ("mouse1,mouse2,sniff", "mouse1,self,rear", "mouse2,mouse1,sniff", "mouse2,self,rear")
 
 
+def test_annotators_who_differ_are_not_united_unasked() -> None:
+    one, two = labels(Bout("rear", 5, 9, "a")), labels(Bout("rear", 5, 8, "a"))
+    sentence = r"first\.csv and second\.annot both label 'rear', and differ .*annotators = \"unite\""
+    with pytest.raises(DataError, match=sentence):
+        convert_labels([one, two], rules(), ["first.csv", "second.annot"])
+    assert convert_labels([one, two], rules(annotators="unite")).rows == (
+        (1, 1, "rear", 5, 8),
+        (1, 1, "rear", 5, 9),
+    )
+    assert convert_labels([one, one], rules()).rows == ((1, 1, "rear", 5, 9),)  # twins say the same
+
+
 def test_an_action_that_was_looked_for_in_a_part_of_the_video_keeps_its_spans() -> None:
     own = labels(
         Bout("rear", 5, 9, "a"), scored=(ScoredSpan("rear", 0, 40, "a"), ScoredSpan("sniff", 0, None, "a"))

@@ -1,6 +1,7 @@
 """`etholake import` on generated folders: one command, an edited mapping, what is redone, what is refused."""
 
 import csv
+import fcntl
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -326,6 +327,19 @@ def test_a_mapping_that_is_wrong_says_where(imported: Callable[..., StageResult]
     edit(tmp_path / "data", "mus2 = 2", 'mus2 = "two"')
     with pytest.raises(DataError, match=r"mapping\.toml cannot be used.*\n.*\[animals\]: mus2 must be a number"):
         imported()
+
+
+def test_one_import_at_a_time_writes_to_a_folder(
+    imported: Callable[..., StageResult], folder: Path, tmp_path: Path
+) -> None:
+    lock = tmp_path / "data" / "imports" / ".lock"
+    lock.parent.mkdir(parents=True)
+    with lock.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(UsageError, match=r"Another import is writing to .*data: wait until it has ended"):
+            imported()
+        assert run(folder, tmp_path / "data", ImportOptions(dry_run=True)).status == "unchanged"
+    assert imported().status == "done"
 
 
 def test_missing_points_have_no_row_and_are_never_zero(tmp_path: Path) -> None:

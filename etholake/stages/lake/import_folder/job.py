@@ -81,7 +81,8 @@ class VideoJob:
             "parts": {name: mapping.parts.get(name) for name in self.facts.parts},
             "actions": {a: asdict(rule) for a, rule in mapping.actions.items() if a in self._actions()},
             "options": [mapping.lab, mapping.fps, mapping.min_likelihood, mapping.unpaired, mapping.point_events,
-                        mapping.partial, mapping.species, asdict(mapping.scale), asdict(mapping.arena)],
+                        mapping.partial, mapping.species, mapping.annotators,
+                        asdict(mapping.scale), asdict(mapping.arena)],
         }  # fmt: skip
         video = asdict(self.video) if self.video else None
         return fingerprint(code, self.name, asdict(self.rule), used, self.seen, video)
@@ -155,9 +156,10 @@ def _labelled(job: VideoJob) -> Labelled:
     numbers = tuple(sorted(number for number in set(job.numbers) if number))
     rules = LabelRules(
         job.fps, job.mapping.animals, numbers, job.mapping.actions,
-        (max(job.facts.first_frame, 0), job.facts.last_frame + 1), job.mapping.partial, job.frame_count,
+        (max(job.facts.first_frame, 0), job.facts.last_frame + 1), job.mapping.partial,
+        job.mapping.annotators, job.frame_count,
     )  # fmt: skip
-    labelled = convert_labels([item.recording for item in job.labels], rules)
+    labelled = convert_labels([item.recording for item in job.labels], rules, [item.key for item in job.labels])
     if job.rule.split == "test" and not job.labels:  # what a model is asked for
         return replace(labelled, items=tuple(_all_items(numbers, job.mapping.actions)))
     return labelled
