@@ -17,9 +17,8 @@ from lab_folder import boris_csv, deeplabcut_csv, walk_xy
 from etholake import cli
 from etholake.formats.base import ReadOptions
 from etholake.formats.registry import FORMATS
-from etholake.stages.reports import video as video_stage
 
-pytestmark = [pytest.mark.server, pytest.mark.jvm]
+pytestmark = [pytest.mark.server, pytest.mark.jvm, pytest.mark.slow]
 
 FLIES = tuple(f"Fly {n}" for n in range(1, 6))
 PARTS = ("Wing-tip L", "Abdomen_7", "probóscis")
@@ -84,7 +83,7 @@ def test_2_it_becomes_tables(etholake: Run) -> None:
     etholake("deploy")
     etholake("ingest", "--data", "data")
     curated = etholake("etl")
-    assert (curated["rows_in"] - 8 * 0, curated["rows_quarantined"]) == (curated["rows_curated"] + 10, 10)
+    assert (curated["rows_in"], curated["rows_quarantined"]) == (curated["rows_curated"] + 10, 10)
     sql = "SELECT rule, sum(rows) AS n FROM quarantine GROUP BY rule"
     assert etholake("query", "--sql", sql) == [{"rule": "likelihood-low", "n": 10}]
     sql = """SELECT mouse_id, count(DISTINCT bodypart) AS parts, count(likelihood) AS n FROM tracking_curated
@@ -126,4 +125,3 @@ def test_3_pages_exports_and_scores_name_it(etholake: Run, place: Path) -> None:
     scores = etholake("evaluate", "--submission", str(submission), "--data", "data", "--videos", "0012")
     assert scores["labs"]["flies"]["actions"]["wing extension"] == 1.0
     assert scores["labs"]["flies"]["actions"]["chase_away"] == 0.0
-    assert video_stage.VIEWS
