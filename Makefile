@@ -77,6 +77,12 @@ cost: install ## What the last run of every stage would cost on AWS
 import: install ## Any lab's folder into a data folder (FOLDER=… OUT=data ARGS="--fps 30")
 	@$(BIN)/etholake import "$(FOLDER)" --out "$(or $(OUT),data)" $(ARGS)
 
+export: install ## Labels or predictions as another tool's files (TO=boris OUT=… ARGS="--run RUN --videos NAME")
+	@$(BIN)/etholake export --to "$(TO)" --out "$(OUT)" $(ARGS)
+
+benchmark: install ## A published benchmark by its own protocol (NAME=calms21 FILES=… ARGS=…)
+	@$(BIN)/etholake benchmark "$(NAME)" --data "$(FILES)" $(ARGS)
+
 ingest: install ## Upload raw data (DATA=…) to the raw zone
 	@$(BIN)/etholake ingest $(ARGS)
 

@@ -62,8 +62,9 @@ def add(verb: AddVerb) -> None:
     target.completer = _export_targets  # type: ignore[attr-defined]
     sub.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="folder for the files")
     sub.add_argument(
-        "--run", dest="run_id", metavar="RUN_ID", help="predictions of this run (default: annotations)"
-    )
+        "--run", dest="run_id", metavar="RUN_IDS",
+        help="predictions of these runs, a,b: a folder each (default: annotations, with merged corrections)",
+    )  # fmt: skip
     sub.add_argument("--videos", metavar="IDS", help="numbers or names, separated by commas (default: all)")
     sub.add_argument("--labs", metavar="LABS", help="separated by commas (default: all)")
     sub.add_argument("--actions", metavar="ACTIONS", help="separated by commas (default: all)")
@@ -141,7 +142,7 @@ def _export(current: Settings, arguments: argparse.Namespace) -> None:
     if arguments.to not in EXPORTERS.names():
         raise UsageError(f"There is no tool '{arguments.to}'. {suggestion(arguments.to, EXPORTERS.names())}")
     choice = export.ExportChoice(
-        arguments.run_id, split_list(arguments.videos), words(arguments.labs), words(arguments.actions)
+        words(arguments.run_id), split_list(arguments.videos), words(arguments.labs), words(arguments.actions)
     )
     report(arguments, export.run(current, arguments.to, arguments.out, choice))
 

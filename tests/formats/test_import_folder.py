@@ -3,6 +3,7 @@
 import csv
 import fcntl
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -332,14 +333,22 @@ def test_a_mapping_that_is_wrong_says_where(imported: Callable[..., StageResult]
 def test_one_import_at_a_time_writes_to_a_folder(
     imported: Callable[..., StageResult], folder: Path, tmp_path: Path
 ) -> None:
-    lock = tmp_path / "data" / "imports" / ".lock"
-    lock.parent.mkdir(parents=True)
-    with lock.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        with pytest.raises(UsageError, match=r"Another import is writing to .*data: wait until it has ended"):
-            imported()
-        assert run(folder, tmp_path / "data", ImportOptions(dry_run=True)).status == "unchanged"
+    out = tmp_path / "data"
+    (out / "imports").mkdir(parents=True)
+    descriptor = os.open(out, os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    with pytest.raises(UsageError, match=r"Another import is writing to .*data: wait until it has ended"):
+        imported()
+    assert run(folder, out, ImportOptions(dry_run=True)).status == "unchanged"
+    os.close(descriptor)
     assert imported().status == "done"
+
+
+def test_a_refused_import_leaves_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "lab").mkdir()
+    with pytest.raises(DataError, match="No file of tracks was recognised"):
+        run(tmp_path / "lab", tmp_path / "new" / "data")
+    assert not (tmp_path / "new" / "data").exists()
 
 
 def test_missing_points_have_no_row_and_are_never_zero(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,10 +41,11 @@ _SHOWN = 10
 class ExportChoice:
     """The choice of labels.
 
-    `run_id` None stands for the annotations; empty `videos` (numbers or names), `labs`, `actions` for all.
+    Without `runs` the annotations are meant, as they are after the reviewers' corrections that are in the lake;
+    empty `videos` (numbers or names), `labs`, `actions` stand for all.
     """
 
-    run_id: str | None = None
+    runs: tuple[str, ...] = ()
     videos: tuple[str, ...] = ()
     labs: tuple[str, ...] = ()
     actions: tuple[str, ...] = ()
@@ -64,12 +65,14 @@ def run(settings: Settings, target: str, out: Path, choice: ExportChoice) -> Sta
         No such tool, run, video, lab or action; nothing to export; the folder holds files already that would be
         replaced; the tool cannot hold the labels.
     """
+    if len(choice.runs) > 1:
+        return _run_by_run(settings, target, out, choice)
     exporter = EXPORTERS.get(target)
     videos = _chosen_videos(settings, choice)
     bouts = _bouts(settings, choice)
     _require_actions(choice, bouts, settings)
     recordings = [_recording(video, bouts, _looked_for(settings, choice), choice) for video in videos]
-    if choice.run_id is not None:
+    if choice.runs:
         recordings = [r for r in recordings if r.bouts]  # a run predicts some videos only
     if not any(r.bouts for r in recordings):
         raise UsageError("Nothing fits this choice of videos, labs and actions: the export would be empty.")
@@ -86,6 +89,16 @@ def run(settings: Settings, target: str, out: Path, choice: ExportChoice) -> Sta
     summary = f"{count:,} bouts of {len(recordings)} videos in {len(files)} {exporter.title} files in {out}"
     details = {"files": [str(path) for path in files], "videos": len(recordings), "bouts": count}
     return StageResult("export", "done", summary, details)
+
+
+def _run_by_run(settings: Settings, target: str, out: Path, choice: ExportChoice) -> StageResult:
+    """Write the predictions of several runs, each into the folder of its name."""
+    results = {name: run(settings, target, out / name, replace(choice, runs=(name,))) for name in choice.runs}
+    files = [file for result in results.values() for file in result.details["files"]]
+    bouts = sum(result.details["bouts"] for result in results.values())
+    videos = max(result.details["videos"] for result in results.values())
+    summary = f"{bouts:,} bouts of {len(results)} runs, in a folder each below {out}"
+    return StageResult("export", "done", summary, {"files": files, "videos": videos, "bouts": bouts})
 
 
 def _ask(settings: Settings, sql: str, *values: str) -> list[Row]:
@@ -111,18 +124,18 @@ def _chosen_videos(settings: Settings, choice: ExportChoice) -> list[Row]:
 
 
 def _bouts(settings: Settings, choice: ExportChoice) -> list[Row]:
-    if choice.run_id is None:
+    if not choice.runs:
         return _ask(settings, _ANNOTATIONS)
-    rows = _ask(settings, _PREDICTIONS, query.literal(choice.run_id))
+    rows = _ask(settings, _PREDICTIONS, query.literal(choice.runs[0]))
     if not rows:
         runs = ", ".join(str(row["run_id"]) for row in _ask(settings, _RUNS)) or "none"
-        raise UsageError(f"The lake has no predictions of run '{choice.run_id}'; runs with predictions: {runs}.")
+        raise UsageError(f"The lake has no predictions of run '{choice.runs[0]}'; runs with predictions: {runs}.")
     return rows
 
 
 def _looked_for(settings: Settings, choice: ExportChoice) -> list[Row] | None:
     """Return what annotators looked for; None for predictions, which are made everywhere."""
-    return None if choice.run_id is not None else _ask(settings, _LABELED)
+    return None if choice.runs else _ask(settings, _LABELED)
 
 
 def _require_actions(choice: ExportChoice, bouts: Sequence[Row], settings: Settings) -> None:

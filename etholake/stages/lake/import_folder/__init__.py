@@ -47,7 +47,7 @@ from etholake.stages.lake.ingest.threads import each
 
 __all__ = ["ImportOptions", "run"]
 
-IMPORTS, MAPPING, STATE, LOCK = "imports", "mapping.toml", "state.json", ".lock"
+IMPORTS, MAPPING, STATE = "imports", "mapping.toml", "state.json"
 _ENTRY = "etholake/stages/lake/import_folder/job.py"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
@@ -103,17 +103,28 @@ def run(
 
 @contextlib.contextmanager
 def _held(out: Path) -> Iterator[None]:
-    """Hold the data folder's lock within the block; it ends with the process, however that ends."""
-    path = out / IMPORTS / LOCK
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as err:
-            raise UsageError(
-                f"Another import is writing to {out}: wait until it has ended, or name another folder with --out."
-            ) from err
+    """Hold the lock of the data folder within the block; it ends with the process, however that ends.
+
+    The folder itself is locked, so that no file is left; an empty folder is taken away again.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(out, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as err:
+        raise UsageError(f"{out} cannot be a data folder ({err}): name another one with --out.") from err
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as err:
+        os.close(descriptor)
+        raise UsageError(
+            f"Another import is writing to {out}: wait until it has ended, or name another folder with --out."
+        ) from err
+    try:
         yield
+    finally:
+        with contextlib.suppress(OSError):  # it holds something
+            out.rmdir()
+        os.close(descriptor)
 
 
 def _run(folder: Path, out: Path, options: ImportOptions, tick: OnProgress) -> StageResult:
