@@ -26,9 +26,9 @@ def add(verb: AddVerb) -> None:
     sub.add_argument("--template", type=Path, metavar="FILE", help="write them as a CloudFormation template")
 
     sub = verb("video", _video, "The page of one video: skeletons, ethogram, truth above prediction; or serve it.")
-    sub.add_argument("--video", type=int, required=True, metavar="ID")
+    sub.add_argument("--video", required=True, metavar="VIDEO", help="its number or name")
     sub.add_argument("--run", metavar="RUN_ID", dest="run_id", help="whose predictions (default: the only run's)")
-    sub.add_argument("--out", type=Path, help="page to write (default: dist/video-ID.html)")
+    sub.add_argument("--out", type=Path, help="page to write (default: dist/video-NUMBER.html)")
     sub.add_argument(
         "--serve", type=int, nargs="?", const=0, metavar="PORT", help="serve it on loopback, poses on demand"
     )
@@ -66,15 +66,17 @@ def _dashboards(current: Settings, arguments: argparse.Namespace) -> None:
 
 
 def _video(current: Settings, arguments: argparse.Namespace) -> None:
+    from etholake.stages import video_names
     from etholake.stages.reports import video
 
     exclusive(arguments, "--serve", "--out")
+    number = video_names.resolve(current, [arguments.video])[0]
     if arguments.serve is not None:
-        video.serve(current, arguments.video, arguments.run_id, arguments.serve)
+        video.serve(current, number, arguments.run_id, arguments.serve)
         return
-    out = arguments.out or Path("dist") / f"video-{arguments.video}.html"
+    out = arguments.out or Path("dist") / f"video-{number}.html"
     with progress("video", enabled=not arguments.json) as on_progress:
-        result = video.run(current, arguments.video, out, arguments.run_id, on_progress)
+        result = video.run(current, number, out, arguments.run_id, on_progress)
     report(arguments, result)
 
 

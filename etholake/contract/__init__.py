@@ -6,6 +6,7 @@ compared with it. No I/O here, and nothing but the standard library (`arrow_sche
 
 from etholake.contract.part_names import guess_part, guess_parts
 from etholake.contract.raw_layout import (
+    MAX_ANIMALS,
     MAX_MICE,
     MOUSE_ATTRIBUTES,
     MOUSE_COLUMNS,
@@ -56,6 +57,7 @@ __all__ = [
     "JUMP_CM",
     "JUMP_SPEED",
     "KINDS",
+    "MAX_ANIMALS",
     "MAX_MICE",
     "MODEL_ZONE",
     "MOUSE_ATTRIBUTES",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from etholake.contract.zones import RAW_ZONE
 
 SPLITS = ("train", "test")
-MAX_MICE = 4
+MAX_MICE = 4  # animals that the columns of the metadata describe
+MAX_ANIMALS = 127  # animals of a video: their numbers are 8-bit integers
 
 MOUSE_ATTRIBUTES = ("strain", "color", "sex", "id", "age", "condition")
 MOUSE_COLUMNS = tuple(f"mouse{n}_{a}" for n in range(1, MAX_MICE + 1) for a in MOUSE_ATTRIBUTES)
@@ -27,7 +28,7 @@ RAW_TRACKING_COLUMNS = {
     "y": "float",
 }
 # What a data folder may bring beyond the layout of MABe 2025 (docs/data-layout.md).
-RAW_METADATA_OPTIONAL_COLUMNS = ("video_name",)
+RAW_METADATA_OPTIONAL_COLUMNS = ("video_name", "species", "min_likelihood", "labeled_spans")
 RAW_TRACKING_OPTIONAL_COLUMNS = {"z": "float", "likelihood": "float"}
 RAW_ANNOTATION_COLUMNS = {
     "agent_id": "tinyint", "target_id": "tinyint", "action": "string", "start_frame": "int", "stop_frame": "int",
