@@ -19,7 +19,9 @@ from etholake.contract.raw_layout import (
     SELF,
     SPLITS,
     SUBMISSION_COLUMNS,
+    VIDEO_SUFFIXES,
     raw_key,
+    raw_video_key,
 )
 from etholake.contract.rules import KINDS, RULES, Rule, parse_limits
 from etholake.contract.tables import TABLES, Column, Table
@@ -38,6 +40,7 @@ from etholake.contract.vocabulary import (
     unified_part_sources,
 )
 from etholake.contract.zones import (
+    CLIP_ZONE,
     CODE_ZONE,
     CURATED_ZONE,
     MODEL_ZONE,
@@ -50,6 +53,7 @@ from etholake.contract.zones import (
 __all__ = [
     "ACTIONS",
     "BODY_PARTS",
+    "CLIP_ZONE",
     "CODE_ZONE",
     "CURATED_ZONE",
     "HEADPIECE_PARTS",
@@ -80,6 +84,7 @@ __all__ = [
     "TABLES",
     "UNIFIED_PARTS",
     "UNIFIED_PART_SOURCES",
+    "VIDEO_SUFFIXES",
     "Column",
     "Rule",
     "Table",
@@ -92,6 +97,7 @@ __all__ = [
     "number",
     "parse_limits",
     "raw_key",
+    "raw_video_key",
     "unified_part_sources",
     "whole_number",
 ]
