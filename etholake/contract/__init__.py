@@ -20,6 +20,7 @@ from etholake.contract.raw_layout import (
     SPLITS,
     SUBMISSION_COLUMNS,
     VIDEO_SUFFIXES,
+    raw_boxes_key,
     raw_key,
     raw_video_key,
 )
@@ -96,6 +97,7 @@ __all__ = [
     "guess_parts",
     "number",
     "parse_limits",
+    "raw_boxes_key",
     "raw_key",
     "raw_video_key",
     "unified_part_sources",

@@ -43,6 +43,11 @@ def raw_video_key(lab_id: str, name: str) -> str:
     return f"{RAW_ZONE}/videos/lab_id={lab_id}/{name}"
 
 
+def raw_boxes_key(lab_id: str, name: str) -> str:
+    """Return the key in the bucket of a file of boxes; `name` is ``<video>.csv`` or ``<video>.json``."""
+    return f"{RAW_ZONE}/boxes/lab_id={lab_id}/{name}"
+
+
 def raw_key(split: str, kind: str, lab_id: str = "", video_id: int | str = "") -> str:
     """Return the key in the bucket of a raw object. `kind` is 'metadata', 'tracking' or 'annotation'."""
     if kind == "metadata":

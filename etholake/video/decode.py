@@ -7,6 +7,7 @@ hostile: call this in a child process (`etholake.video.isolation`).
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -23,7 +24,7 @@ __all__ = ["DecodedFrame", "Decoder", "sample_gray"]
 
 Pixels = npt.NDArray[np.uint8]
 MAX_SIDE = 16_384  # of a frame, in pixels: a header may claim any size
-_FIRST_FRAMES = 3000
+_FIRST_FRAMES = 1000
 
 
 @dataclass(frozen=True)
@@ -65,24 +66,14 @@ class Decoder:
         DataError
             The file is no video, has no frame, or frames larger than `MAX_SIDE`.
         """
-        import av
-
-        container = container_of(self.path)
-        if container is None:
-            raise DataError(f"{self.path}: has the signature of no mp4, mov, avi or mkv video. Convert it to mp4.")
-        av.logging.set_level(av.logging.PANIC)
-        options = {"protocol_whitelist": "file"}
-        try:
-            with av.open(str(self.path), format=container, options=options) as file:
-                stamps = _stamps(file)
-            with av.open(str(self.path), format=container, options=options) as file:
-                yield from self._decode(file, stamps)
-        except av.FFmpegError as err:
-            raise DataError(f"{self.path}: cannot be decoded ({' '.join(str(err).split())[:200]}).") from err
+        with _opened(self.path) as file:
+            stamps = _stamps(file)
+        with _opened(self.path) as file:
+            yield from self._decode(file, stamps)
 
     def _decode(self, file: Any, stamps: list[int]) -> Iterator[DecodedFrame]:
         stream = file.streams.video[0]
-        stream.thread_type = "AUTO"
+        stream.codec_context.thread_count = 1  # one video one task: tasks run beside each other
         self.frames = len(stamps)
         self.fps = Fraction(stream.average_rate or stream.guessed_rate or 0)
         number_of = {stamp: number for number, stamp in enumerate(stamps)}
@@ -113,21 +104,42 @@ class Decoder:
         self.frames = max(self.frames, expected)
 
 
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """Open a video with the demuxer of its signature, never with one that FFmpeg guesses, and no other protocol.
+
+    Raises DataError for a file that is none, and for whatever the library says within the block.
+    """
+    import av
+
+    container = container_of(path)
+    if container is None:
+        raise DataError(f"{path}: has the signature of no mp4, mov, avi or mkv video. Convert it to mp4.")
+    av.logging.set_level(av.logging.PANIC)
+    try:
+        with av.open(str(path), format=container, options={"protocol_whitelist": "file"}) as file:
+            if not file.streams.video:
+                raise DataError(f"{path}: has no video stream.")
+            if file.streams.video[0].codec_context is None:
+                raise DataError(f"{path}: cannot be decoded: its codec is not known. Convert it to mp4 (H.264).")
+            yield file
+    except (av.FFmpegError, ValueError) as err:
+        raise DataError(f"{path}: cannot be decoded ({' '.join(str(err).split())[:200]}).") from err
+
+
 def sample_gray(path: Path, count: int, width: int) -> list[Pixels]:
     """Return about `count` small gray pictures [h, w] from all over a video, as `DecodedFrame.gray` makes them.
 
     Key frames only, since they decode alone; where there are too few (less than a quarter of `count`), frames
     that are evenly spaced over the first `_FIRST_FRAMES`, which are then decoded twice.
     """
-    import av
-
     pictures: list[Pixels] = []
-    av.logging.set_level(av.logging.PANIC)
-    with av.open(str(path), format=container_of(path), options={"protocol_whitelist": "file"}) as file:
+    with _opened(path) as file:
         stream: Any = file.streams.video[0]
         keys = [packet.pts for packet in file.demux(stream) if packet.size and packet.is_keyframe]
         if len(keys) >= count // 4:
             stream.codec_context.skip_frame = "NONKEY"
+            stream.codec_context.thread_count = 1
             for stamp in keys[:: -(-len(keys) // count)]:
                 if stamp is not None:
                     file.seek(stamp, stream=stream)
@@ -149,8 +161,6 @@ def sample_gray(path: Path, count: int, width: int) -> list[Pixels]:
 
 def _stamps(file: Any) -> list[int]:
     """Return the times of all packets of the first video stream, sorted; equal zeros where there are none."""
-    if not file.streams.video:
-        raise DataError(f"{file.name}: has no video stream.")
     packets = (packet for packet in file.demux(file.streams.video[0]) if packet.size)
     return sorted(packet.pts if packet.pts is not None else packet.dts or 0 for packet in packets)
 

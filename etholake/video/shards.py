@@ -133,14 +133,15 @@ def _put(tar: tarfile.TarFile, name: str, content: bytes) -> None:
 
 
 def _arrays(window: ClipWindow) -> bytes:
+    """Return an `.npz` of everything but the pixels; without the time of writing, which `np.savez` puts in."""
+    head = np.array(json.dumps({"index": asdict(window.index), "parts": window.parts}))
+    arrays = {name: getattr(window, name) for name in ("keypoints", "bbox_xyxy", "crop_xyxy")} | {"head": head}
     sink = io.BytesIO()
-    np.savez(
-        sink,
-        keypoints=window.keypoints,
-        bbox_xyxy=window.bbox_xyxy,
-        crop_xyxy=window.crop_xyxy,
-        head=np.array(json.dumps({"index": asdict(window.index), "parts": window.parts})),
-    )
+    with zipfile.ZipFile(sink, "w") as archive:
+        for name, array in arrays.items():
+            content = io.BytesIO()
+            np.lib.format.write_array(content, array, allow_pickle=False)
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy"), content.getvalue())
     return sink.getvalue()
 
 

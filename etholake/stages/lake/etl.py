@@ -148,7 +148,7 @@ def save(
 
 def _raw_listing(s3: Any, settings: Settings) -> list[tuple[str, str]]:
     objects = list_objects(s3, settings.bucket, f"{RAW_ZONE}/")
-    videos = f"{RAW_ZONE}/videos/"  # no part of these tables: `etholake clips` reads them
+    videos = (f"{RAW_ZONE}/videos/", f"{RAW_ZONE}/boxes/")  # no part of these tables: `etholake clips` reads them
     listing = sorted((item["Key"], item["ETag"]) for item in objects if not item["Key"].startswith(videos))
     if not listing:
         raise DataError(

@@ -18,6 +18,7 @@ from etholake.contract import (
     RAW_TRACKING_COLUMNS,
     SPLITS,
     VIDEO_SUFFIXES,
+    raw_boxes_key,
     raw_key,
     raw_video_key,
 )
@@ -72,16 +73,16 @@ def scan(data: Path) -> tuple[list[RawFile], list[str]]:
 
 
 def _strays(paths: Sequence[str]) -> list[str]:
-    return [
-        f"{path} was not ingested: expected "
-        + (
-            "<lab>/<number of the video>.mp4 (or avi, mov, mkv)"
-            if "videos" in Path(path).parts[-3:-1]
-            else "<lab>/<video>.parquet"
-        )
-        + " there; move or rename it."
-        for path in sorted(paths)
-    ]
+    expected = {
+        "videos": "<lab>/<number of the video>.mp4 (or avi, mov, mkv)",
+        "boxes": "<lab>/<video>.csv or .json",
+    }
+    sentences = []
+    for path in sorted(paths):
+        folder = next((part for part in Path(path).parts[-3:-1] if part in expected), "")
+        where = expected.get(folder, "<lab>/<video>.parquet")
+        sentences.append(f"{path} was not ingested: expected {where} there; move or rename it.")
+    return sentences
 
 
 def _walk(data: Path) -> tuple[list[RawFile], list[str]]:
@@ -111,14 +112,24 @@ def _walk(data: Path) -> tuple[list[RawFile], list[str]]:
                         files.append(_file(path, entry.stat, key, kind))
                     elif not entry.name.startswith(".") and entry.is_file():
                         strays.append(entry.path)
-    _walk_videos(data / "videos", files, strays, problems)
+    _walk_numbered(data, "video", VIDEO_SUFFIXES, files, strays, problems)
+    _walk_numbered(data, "boxes", (".csv", ".json"), files, strays, problems)
     what = "Folders of labs that cannot be read: mend them, or remove them if their files are to go"
     raise_collected(DataError, what, sorted(problems))
     return files, strays
 
 
-def _walk_videos(folder: Path, files: list[RawFile], strays: list[str], problems: list[str]) -> None:
-    """Add the video files ``<lab>/<number>.<suffix>`` below `folder`, if there is one."""
+def _walk_numbered(
+    data: Path,
+    kind: str,
+    suffixes: Sequence[str],
+    files: list[RawFile],
+    strays: list[str],
+    problems: list[str],
+) -> None:
+    """Add the files ``<lab>/<number of the video>.<suffix>`` of the folder `videos` or `boxes`."""
+    folder = data / ("videos" if kind == "video" else kind)
+    key_of = raw_video_key if kind == "video" else raw_boxes_key
     if not os.path.lexists(folder):
         return
     try:
@@ -137,11 +148,11 @@ def _walk_videos(folder: Path, files: list[RawFile], strays: list[str], problems
         for entry in entries:
             path = Path(entry.path)
             stem, suffix = path.stem, path.suffix.lower()
-            if suffix in VIDEO_SUFFIXES and stem.isdecimal() and stem == str(int(stem)) and not entry.is_dir():
+            if suffix in suffixes and stem.isdecimal() and stem == str(int(stem)) and not entry.is_dir():
                 if stem in seen:
                     problems.append(f"{path}: is a second file of video {stem}, beside {seen[stem]}; keep one.")
                 seen[stem] = entry.name
-                files.append(_file(path, entry.stat, raw_video_key(lab.name, f"{stem}{suffix}"), "video"))
+                files.append(_file(path, entry.stat, key_of(lab.name, f"{stem}{suffix}"), kind))
             elif not entry.name.startswith(".") and entry.is_file():
                 strays.append(entry.path)
 
@@ -190,7 +201,7 @@ def _refuse_repeated_ids(files: Sequence[RawFile], named: Sequence[tuple[str, st
     labs: dict[tuple[str, str], set[str]] = defaultdict(set)
     for file in files:
         if file.kind != "metadata":
-            kind = "any" if file.kind == "video" else file.key.split("/")[1].partition("_")[0]
+            kind = "any" if file.kind in {"video", "boxes"} else file.key.split("/")[1].partition("_")[0]
             labs[kind, file.path.stem].add(file.path.parent.name)
     for split, video, lab in named:
         if video and lab:
