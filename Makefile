@@ -92,6 +92,12 @@ ingest: install ## Upload raw data (DATA=…) to the raw zone
 etl: install ## Run the Glue jobs and refresh the catalog
 	@$(BIN)/etholake etl $(ARGS)
 
+clips: install ## Cut the videos of the raw zone into clips of animals (ARGS="--length 16 --crop-size 112")
+	@$(BIN)/etholake clips $(ARGS)
+
+video-check: install ## What is wrong with the videos, tracks and labels of a folder (FOLDER=…)
+	@$(BIN)/etholake video-check "$(FOLDER)" $(ARGS)
+
 compact: install ## Merge small files of tracks into large ones
 	@$(BIN)/etholake compact $(ARGS)
 
