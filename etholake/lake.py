@@ -366,7 +366,10 @@ class Lake:
         try:
             self.glue.update_partition(**where, PartitionValueList=request["Values"], PartitionInput=request)
         except self.glue.exceptions.EntityNotFoundException:
-            self.glue.create_partition(**where, PartitionInput=request)
+            try:
+                self.glue.create_partition(**where, PartitionInput=request)
+            except self.glue.exceptions.AlreadyExistsException:  # another writer was faster
+                self.glue.update_partition(**where, PartitionValueList=request["Values"], PartitionInput=request)
 
     def delete(self, keys: list[str]) -> None:
         """Delete objects. Raises AwsError that names the keys which S3 refused."""

@@ -64,7 +64,8 @@ def fill(lake: Lake, *, tracks: bool = True) -> None:
     whisker = {"video_id": 43, "mouse_id": 1, "bodypart": "whisker"}
     points += [{**whisker, "video_frame": f, "x": 100.0 + f, "y": 50.0, "is_imputed": False} for f in range(50)]
     put("tracking_curated", points, split="train", lab_id="north")
-    summaries = [{"video_id": 41, "mouse_id": mouse, "bodypart": part, "last_frame": FRAMES - 1, "points_measured": 9}
+    summaries = [{"video_id": 41, "mouse_id": mouse, "bodypart": part,
+                  "last_frame": FRAMES - 1, "points_measured": 9}
               for mouse in (1, 2) for part in ("nose", "tail_base")]  # fmt: skip
     summaries.append({**whisker, "last_frame": 49, "points_measured": 50})
     put("track_summary", summaries, split="train", lab_id="north")

@@ -38,7 +38,7 @@ SELF = "self"  # how a submission and `behaviors_labeled` write the target of a 
 
 
 def raw_key(split: str, kind: str, lab_id: str = "", video_id: int | str = "") -> str:
-    """Return the key in the bucket of a raw object. `kind` is 'metadata', 'tracking', 'annotation' or 'reviewed'."""
+    """Return the key in the bucket of a raw object. `kind`: metadata, tracking, annotation or reviewed."""
     if kind == "metadata":
         return f"{RAW_ZONE}/metadata/{split}.csv"
     return f"{RAW_ZONE}/{split}_{kind}/lab_id={lab_id}/{video_id}.parquet"

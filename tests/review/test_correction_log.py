@@ -1,4 +1,4 @@
-"""Corrections in the lake: durable at once, two reviewers at once, merged into what training reads, read by SQL."""
+"""Corrections in the lake: durable at once, by two reviewers at once, merged into what training reads."""
 
 from __future__ import annotations
 
@@ -47,7 +47,8 @@ def test_a_change_is_in_the_table_before_it_counts_and_survives(lake: tuple[Sett
     first.change(Operation("accept", (PREDICTED[3].bout_id,)), "ann")
     first.change(Operation("move", (ANNOTATED[0].bout_id,), start_frame=90, stop_frame=190), "ann")
     first.undo("ann")
-    sql = "SELECT change, operation, reviewer, status, run_id, undoes FROM corrections WHERE change > 1 ORDER BY change"
+    columns = "change, operation, reviewer, status, run_id, undoes"
+    sql = f"SELECT {columns} FROM corrections WHERE change > 1 ORDER BY change"
     assert query.run_sql(settings, sql).rows == [
         (2, "accept", "ann", "kept", "r1", None), (3, "move", "ann", "kept", None, None),
         (4, "undo", "ann", "kept", None, 3),
@@ -57,7 +58,7 @@ def test_a_change_is_in_the_table_before_it_counts_and_survives(lake: tuple[Sett
     again = session(at)
     assert again.review.bouts == first.review.bouts
     assert again.review.can("ann") == (True, True)
-    with pytest.raises(LostRaceError, match="000002 of .* already"):
+    with pytest.raises(LostRaceError, match=r"000002 of .* already"):
         CorrectionLog(at, VIDEO).add(first.review.changes[1])
 
 
@@ -69,17 +70,8 @@ def test_two_reviewers_at_once_lose_nothing(lake: tuple[Settings, Lake]) -> None
         own = session(at)
         try:
             for start in range(0, 60, 10):
-                own.change(
-                    Operation(
-                        "create",
-                        agent_id=agent,
-                        target_id=2,
-                        action="sniff",
-                        start_frame=start,
-                        stop_frame=start + 5,
-                    ),
-                    name,
-                )
+                where = {"start_frame": start, "stop_frame": start + 5}
+                own.change(Operation("create", agent_id=agent, target_id=2, action="sniff", **where), name)
         except Exception as err:
             errors.append(err)
 
@@ -137,7 +129,8 @@ def test_merging_makes_a_new_generation_that_the_next_curation_keeps(lake: tuple
     result = merge.run(settings, "ann")
     assert result.details == {"videos": 1, "labels": 7, "labs": ["north"], "not_looked_for": 2}
     assert "2 of them cannot teach yet" in result.summary
-    sql = "SELECT action, start_frame, stop_frame, is_labeled FROM annotations_enriched WHERE video_id = 41 ORDER BY 2, 1"
+    sql = """SELECT action, start_frame, stop_frame, is_labeled FROM annotations_enriched
+        WHERE video_id = 41 ORDER BY start_frame, action"""
     assert query.run_sql(settings, sql).rows == [
         ("rear", 5, 9, False), ("rear", 250, 300, True), ("sniff", 500, 600, True), ("attack", 700, 750, False),
         ("chase", 1000, 1050, True), ("chase", 3600, 3700, True), ("rear", 4200, 4200, True),

@@ -2,7 +2,7 @@
 
 The reviewed labels of a video become a raw file of their own (`etholake.curate.reviewed`), which every later
 curation reads in place of the annotation that the lab sent; so a merged review lasts. The tables are brought up to
-date here, by the functions of the curation itself: one lab's intervals are few, and no Glue job need be waited for.
+date here, by the functions of the curation itself: a lab's intervals are few, and no Glue job is waited for.
 """
 
 from __future__ import annotations
