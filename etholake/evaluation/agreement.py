@@ -72,13 +72,13 @@ def agreement(
         n_one, n_two = int(one.length.sum()), int(two.length.sum())
         lengths = [frames.get(name[0]) for name in keys]  # type: ignore[index]
         whole = sum(max(length, 0) for length in lengths if length) if all(lengths) else None
-        found = bouts["", action]
+        pairs = bouts["", action]
         results.append(
             ActionAgreement(
                 action, n_one, n_two, common, 2 * common / max(n_one + n_two, 1),
                 kappa(n_one, n_two, common, whole),
-                found.true, found.predicted, found.matched, found.f_score,
-                _median(found.start_error_s), _median(found.stop_error_s),
+                pairs.true, pairs.predicted, pairs.matched, pairs.f_score,
+                _median(pairs.start_error_s), _median(pairs.stop_error_s),
             )
         )  # fmt: skip
     return results

@@ -13,7 +13,7 @@ __all__ = [
     "REDO",
     "REJECTED",
     "UNDO",
-    "Change",
+    "BoutChange",
     "ReviewedBout",
     "Triplet",
 ]
@@ -82,7 +82,7 @@ class ReviewedBout:
 
 
 @dataclass(frozen=True)
-class Change:
+class BoutChange:
     """One change of a video, numbered from 1.
 
     Attributes

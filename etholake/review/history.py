@@ -7,7 +7,17 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from etholake.errors import EtholakeError, UsageError
-from etholake.review.bouts import BASELINE, DELETED, KEPT, LOOKED_FOR, REDO, UNDO, Change, ReviewedBout, Triplet
+from etholake.review.bouts import (
+    BASELINE,
+    DELETED,
+    KEPT,
+    LOOKED_FOR,
+    REDO,
+    UNDO,
+    BoutChange,
+    ReviewedBout,
+    Triplet,
+)
 from etholake.review.operations import Operation, bouts_after
 
 __all__ = ["ConflictError", "VideoReview"]
@@ -16,7 +26,7 @@ __all__ = ["ConflictError", "VideoReview"]
 class ConflictError(EtholakeError):
     """Another reviewer has changed the bout, and this one has not seen it; `change` is the other's."""
 
-    def __init__(self, message: str, change: Change) -> None:
+    def __init__(self, message: str, change: BoutChange) -> None:
         super().__init__(message)
         self.change = change
 
@@ -34,7 +44,7 @@ class VideoReview:
 
     def __init__(self, base: Iterable[ReviewedBout], frames: int | None = None) -> None:
         self.frames = frames
-        self.changes: list[Change] = []
+        self.changes: list[BoutChange] = []
         self._bouts: dict[str, ReviewedBout] = {bout.bout_id: bout for bout in base}
         self._standing: dict[str, int] = {}  # bout -> the change that it is as after
         self._before: dict[int, dict[str, tuple[int, ReviewedBout | None]]] = {}
@@ -62,7 +72,7 @@ class VideoReview:
         """Return the number of the next change."""
         return self.changes[-1].number + 1 if self.changes else 1
 
-    def standing(self, bout_id: str) -> Change | None:
+    def standing(self, bout_id: str) -> BoutChange | None:
         """Return the change that a bout is as after; None if no reviewer has touched it."""
         number = self._standing.get(bout_id, 0)
         return self.changes[number - 1] if number else None
@@ -81,7 +91,7 @@ class VideoReview:
         return bool(self._done[reviewer]), bool(self._undone[reviewer])
 
     # --- new changes ------------------------------------------------------------------------------------------
-    def plan(self, operation: Operation, reviewer: str, changed_at: str, acknowledged: int = 0) -> Change:
+    def plan(self, operation: Operation, reviewer: str, changed_at: str, acknowledged: int = 0) -> BoutChange:
         """Return the change that an operation is; nothing is changed yet (`apply`).
 
         Parameters
@@ -101,9 +111,9 @@ class VideoReview:
         number = self.next_number
         after = bouts_after(operation, self._bouts, number, self.frames)
         self._refuse_conflict([bout.bout_id for bout in after], reviewer, acknowledged)
-        return Change(number, operation.name, reviewer, changed_at, after)
+        return BoutChange(number, operation.name, reviewer, changed_at, after)
 
-    def plan_undo(self, reviewer: str, changed_at: str) -> Change:
+    def plan_undo(self, reviewer: str, changed_at: str) -> BoutChange:
         """Return the change that takes back the reviewer's last one.
 
         Raises UsageError if there is none, ConflictError if another reviewer's change stands on its bouts.
@@ -116,9 +126,9 @@ class VideoReview:
         bouts = (
             before[bout.bout_id][1] or replace(bout, status=DELETED) for bout in self.changes[number - 1].bouts
         )
-        return Change(self.next_number, UNDO, reviewer, changed_at, tuple(bouts), number)
+        return BoutChange(self.next_number, UNDO, reviewer, changed_at, tuple(bouts), number)
 
-    def plan_redo(self, reviewer: str, changed_at: str) -> Change:
+    def plan_redo(self, reviewer: str, changed_at: str) -> BoutChange:
         """Return the change that makes the reviewer's last undone one again. Raises as `plan_undo`."""
         if not self._undone[reviewer]:
             raise UsageError("There is nothing to redo.")
@@ -126,7 +136,7 @@ class VideoReview:
         for bout_id, (standing, _) in self._before[number].items():
             if self._standing.get(bout_id, 0) != standing:
                 self._conflict(bout_id)
-        return Change(self.next_number, REDO, reviewer, changed_at, self.changes[number - 1].bouts, number)
+        return BoutChange(self.next_number, REDO, reviewer, changed_at, self.changes[number - 1].bouts, number)
 
     def _refuse_conflict(self, bout_ids: list[str], reviewer: str, acknowledged: int) -> None:
         for bout_id in bout_ids:
@@ -149,7 +159,7 @@ class VideoReview:
         )
 
     # --- the fold ---------------------------------------------------------------------------------------------
-    def apply(self, change: Change) -> None:
+    def apply(self, change: BoutChange) -> None:
         """Add one change, in the order of its number.
 
         Raises

@@ -66,12 +66,12 @@ def test_two_reviewers_and_the_queue_of_a_lake(mock_settings: Settings) -> None:
     session = ReviewSession(CorrectionLog(lake, key), predicted, annotated, video_lake.FRAMES)
     session.change(Operation("accept", (predicted[3].bout_id,)), "ann")
     session.change(Operation("delete", (annotated[0].bout_id,)), "ben")
-    found = agreement_stage.run(settings, "ann", "ben")
-    rows = {row["action"]: row for row in found.details["rows"]}
+    result = agreement_stage.run(settings, "ann", "ben")
+    rows = {row["action"]: row for row in result.details["rows"]}
     assert (rows["attack"]["bouts_first"], rows["attack"]["bouts_second"]) == (1, 0)
     assert rows["sniff"]["f_score"] == rows["sniff"]["kappa"] == 1
     assert rows["chase"]["f_score"] == pytest.approx(2 * 150 / (250 + 150))
-    assert "ann against ben on 1 video" in found.summary
+    assert "ann against ben on 1 video" in result.summary
     assert agreement_stage.run(settings, "annotation", "r1").details["videos"] == 1
     with pytest.raises(UsageError, match="'nobody' is no run"):
         agreement_stage.run(settings, "ann", "nobody")

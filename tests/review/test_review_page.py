@@ -175,10 +175,10 @@ def test_no_view_breaks_a_rule_of_axe_or_its_width(open_review: Open, width: int
             shown.evaluate(AXE.read_text(encoding="utf-8"))
         elif view != "video":
             shown.click(f"#to-{view}")
-        found = shown.evaluate(
+        violations = shown.evaluate(
             "axe.run().then(r => r.violations.map(v => [v.id, v.nodes.map(n => n.target.join(' '))]))"
         )
-        problems += [(view, *item) for item in found]
+        problems += [(view, *item) for item in violations]
         over = shown.evaluate("document.documentElement.scrollWidth - innerWidth")
         problems += [(view, "wider than the window", over)] if over > 0 else []
     assert problems == []

@@ -73,7 +73,7 @@ def ranked(rows: Sequence[Row], labels: Iterable[tuple[str, float | None]]) -> l
         counts[action] += 1
         if seconds:
             lengths[action].append(math.log(seconds))
-    known = {action: np.sort(np.array(values)) for action, values in lengths.items()}
+    label_lengths = {action: np.sort(np.array(values)) for action, values in lengths.items()}
     others = _seen_by(rows)
     most = math.log1p(max(counts.values(), default=0)) or 1.0
     made = []
@@ -83,7 +83,7 @@ def ranked(rows: Sequence[Row], labels: Iterable[tuple[str, float | None]]) -> l
             "uncertainty": 1 - abs(2 * confidence - 1),
             "disagreement": others[number],
             "rarity": 1 - math.log1p(counts[row["action"]]) / most if counts else 1.0,
-            "novelty": _novelty(row["seconds"], known.get(row["action"])),
+            "novelty": _novelty(row["seconds"], label_lengths.get(row["action"])),
         }
         made.append(
             {**row, **{k: round(v, 3) for k, v in parts.items()}, "worth": round(sum(parts.values()) / 4, 4)}
@@ -128,13 +128,13 @@ def _seen_by(rows: Sequence[Row]) -> list[float]:
     return shares
 
 
-def _novelty(seconds: float | None, known: Any) -> float:
+def _novelty(seconds: float | None, label_lengths: Any) -> float:
     """Return 1 for an action without labels; else how many times longer or shorter than any label, 0..1."""
-    if known is None or not len(known):
+    if label_lengths is None or not len(label_lengths):
         return 1.0
     if not seconds:
         return 0.0
-    return float(min(1.0, np.abs(known - math.log(seconds)).min()))
+    return float(min(1.0, np.abs(label_lengths - math.log(seconds)).min()))
 
 
 def _same_stretch(row: Row, other: Row) -> bool:

@@ -44,7 +44,7 @@ FROM scores WHERE run_id IN (?, ?) GROUP BY lab_id, action ORDER BY lab_id, acti
 
 @dataclass(frozen=True)
 class ReviewChoice:
-    """What the review opens with, and where films lie; "" and None stand for all or nothing."""
+    """The choice that the review opens with, and where films lie; "" and None stand for all or nothing."""
 
     user: str
     lab: str = ""
@@ -139,22 +139,22 @@ class ReviewService:
         """Return the file of a film."""
         return self._opened(given).film
 
-    # --- told -------------------------------------------------------------------------------------------------
-    def change(self, told: Json) -> Json:
+    # --- request -------------------------------------------------------------------------------------------------
+    def change(self, request: Json) -> Json:
         """Make one operation; returns the state after it."""
-        opened = self._opened(told)
-        acknowledged = told.get("acknowledged", 0)
+        opened = self._opened(request)
+        acknowledged = request.get("acknowledged", 0)
         if not isinstance(acknowledged, int):
             raise UsageError(f"acknowledged must be the number of a change, but got {acknowledged!r}.")
-        opened.session.change(_operation(told), self.choice.user, acknowledged)
+        opened.session.change(_operation(request), self.choice.user, acknowledged)
         return self._after(opened)
 
-    def accept_above(self, told: Json) -> Json:
+    def accept_above(self, request: Json) -> Json:
         """Accept every prediction of a run that nobody has judged and that is at least so confident."""
-        opened, run_id, least = self._opened(told), told.get("run"), told.get("confidence")
+        opened, run_id, least = self._opened(request), request.get("run"), request.get("confidence")
         if not isinstance(least, (int, float)) or not 0 <= least <= 1:
             raise UsageError(f"The confidence must be a number from 0 to 1, but got {least!r}.")
-        action = told.get("action")
+        action = request.get("action")
         bouts = [
             bout.bout_id
             for bout in opened.session.refresh().bouts.values()
@@ -168,15 +168,15 @@ class ReviewService:
         opened.session.change(Operation("accept", tuple(bouts)), self.choice.user)
         return self._after(opened)
 
-    def undo(self, told: Json) -> Json:
+    def undo(self, request: Json) -> Json:
         """Take back the reviewer's last change of a video."""
-        opened = self._opened(told)
+        opened = self._opened(request)
         opened.session.undo(self.choice.user)
         return self._after(opened)
 
-    def redo(self, told: Json) -> Json:
+    def redo(self, request: Json) -> Json:
         """Make the reviewer's last undone change again."""
-        opened = self._opened(told)
+        opened = self._opened(request)
         opened.session.redo(self.choice.user)
         return self._after(opened)
 
@@ -192,14 +192,14 @@ class ReviewService:
         self.runs = [row[0] for row in query.run_sql(self.settings, _RUNS).rows]
         return {"runs": self.runs}
 
-    def train(self, told: Json) -> Json:
+    def train(self, request: Json) -> Json:
         """Start the stage that trains, on what is merged; the page asks `job` how it gets on."""
         from etholake.stages.model import train
 
         with self._lock:
             if self._job["status"] == "running":
                 raise UsageError("A training is running already: wait for it.")
-            config = str(told.get("config") or self.choice.train_config)
+            config = str(request.get("config") or self.choice.train_config)
             self._job = {
                 "status": "running",
                 "summary": f"training {config}",
@@ -221,11 +221,11 @@ class ReviewService:
         threading.Thread(target=work, name="review-training", daemon=True).start()
         return dict(self._job)
 
-    def promote(self, told: Json) -> Json:
+    def promote(self, request: Json) -> Json:
         """Register the newest trained model, or approve a version that is named."""
         from etholake.stages.serving import registry
 
-        number = told.get("version")
+        number = request.get("version")
         if number is None:
             return {"summary": registry.register(self.settings).summary}
         if not isinstance(number, int):
@@ -279,19 +279,19 @@ def serve(settings: Settings, choice: ReviewChoice, port: int = 0) -> None:
         server.serve_forever()
 
 
-def _operation(told: Json) -> Operation:
+def _operation(request: Json) -> Operation:
     """Return the operation of a request. Raises UsageError for values of another kind."""
-    bouts = told.get("bouts") or []
+    bouts = request.get("bouts") or []
     if not isinstance(bouts, list) or not all(isinstance(bout, str) for bout in bouts):
         raise UsageError("bouts must be a list of ids.")
     values: dict[str, Any] = {}
     for field in _NUMBERS:
-        value = told.get(field)
+        value = request.get(field)
         if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
             raise UsageError(f"{field} must be a whole number, but got {value!r}.")
         values[field] = value
-    name: Any = told.get("operation")
-    action = told.get("action")
+    name: Any = request.get("operation")
+    action = request.get("action")
     if not isinstance(name, str) or not isinstance(action, (str, type(None))):
         raise UsageError("operation and action must be text.")
     return Operation(name, tuple(bouts), action=action, **values)

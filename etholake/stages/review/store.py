@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from etholake.contract import arrow_schema
 from etholake.lake import Lake, LostRaceError, folder
 from etholake.objects import list_objects, read_object
-from etholake.review.bouts import BASELINE, Change, ReviewedBout
+from etholake.review.bouts import BASELINE, BoutChange, ReviewedBout
 from etholake.review.history import VideoReview
 from etholake.review.operations import Operation
 
@@ -35,7 +35,7 @@ _BOUT = tuple(field.name for field in fields(ReviewedBout))
 
 @dataclass(frozen=True)
 class VideoKey:
-    """What names a video in the lake."""
+    """The name of a video in the lake: a number may be used by two labs."""
 
     split: str
     lab_id: str
@@ -53,26 +53,26 @@ class CorrectionLog:
     def _partition(self) -> dict[str, str]:
         return {"lab_id": self.video.lab_id}
 
-    def after(self, number: int) -> list[Change]:
+    def after(self, number: int) -> list[BoutChange]:
         """Return the changes after change `number`, in their order."""
         keys = [item["Key"] for item in list_objects(self.lake.s3, self.lake.bucket, self._prefix)]
         wanted = [key for key in keys if int(key[len(self._prefix) :].removesuffix(".parquet")) > number]
         with ThreadPoolExecutor(_THREADS) as pool:
-            return [change for found in pool.map(self._read, sorted(wanted)) for change in found]
+            return [change for changes in pool.map(self._read, sorted(wanted)) for change in changes]
 
-    def add(self, change: Change) -> None:
+    def add(self, change: BoutChange) -> None:
         """Write one change. Raises LostRaceError, and writes nothing, if another one has its number."""
         name = f"{self.video.split}-{self.video.video_id}-{change.number:06d}"
         self.lake.append(CORRECTIONS, self._partition, name, rows_of(change, self.video))
 
-    def _read(self, key: str) -> list[Change]:
+    def _read(self, key: str) -> list[BoutChange]:
         import pyarrow.parquet as pq
 
         content = io.BytesIO(read_object(self.lake.s3, f"s3://{self.lake.bucket}/{key}"))
         return changes_of(pq.read_table(content).to_pylist())
 
 
-def rows_of(change: Change, video: VideoKey) -> pa.Table:
+def rows_of(change: BoutChange, video: VideoKey) -> pa.Table:
     """Return the rows of `corrections` of one change: one a bout. Pure."""
     import pyarrow as pa
 
@@ -84,13 +84,13 @@ def rows_of(change: Change, video: VideoKey) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=arrow_schema(CORRECTIONS))
 
 
-def changes_of(rows: Iterable[dict[str, Any]]) -> list[Change]:
+def changes_of(rows: Iterable[dict[str, Any]]) -> list[BoutChange]:
     """Return the changes of rows of `corrections` of one video, by number. Pure."""
     by_number: dict[int, list[dict[str, Any]]] = {}
     for row in rows:
         by_number.setdefault(row["change"], []).append(row)
     return [
-        Change(
+        BoutChange(
             number, group[0]["operation"], group[0]["reviewer"], group[0]["changed_at"],
             tuple(ReviewedBout(**{name: row[name] for name in _BOUT}) for row in group), group[0]["undoes"],
         )
@@ -133,7 +133,7 @@ class ReviewSession:
                 self.review.apply(change)
             return self.review
 
-    def change(self, operation: Operation, reviewer: str, acknowledged: int = 0) -> Change:
+    def change(self, operation: Operation, reviewer: str, acknowledged: int = 0) -> BoutChange:
         """Make one change durable, then part of the state. Returns it.
 
         Raises
@@ -143,15 +143,15 @@ class ReviewSession:
         """
         return self._write(lambda at: self.review.plan(operation, reviewer, at, acknowledged))
 
-    def undo(self, reviewer: str) -> Change:
+    def undo(self, reviewer: str) -> BoutChange:
         """Take back the reviewer's last change. Raises as `VideoReview.plan_undo`."""
         return self._write(lambda at: self.review.plan_undo(reviewer, at))
 
-    def redo(self, reviewer: str) -> Change:
+    def redo(self, reviewer: str) -> BoutChange:
         """Make the reviewer's last undone change again. Raises as `VideoReview.plan_redo`."""
         return self._write(lambda at: self.review.plan_redo(reviewer, at))
 
-    def _write(self, plan: Callable[[str], Change]) -> Change:
+    def _write(self, plan: Callable[[str], BoutChange]) -> BoutChange:
         with self._lock:
             for _ in range(_TRIES):
                 self.refresh()
@@ -159,7 +159,7 @@ class ReviewSession:
                 change = plan(at)
                 try:
                     if not self.review.changes and self._annotation:
-                        self._add(Change(1, BASELINE, "", at, self._annotation))
+                        self._add(BoutChange(1, BASELINE, "", at, self._annotation))
                         change = plan(at)
                     self._add(change)
                 except LostRaceError:
@@ -167,6 +167,6 @@ class ReviewSession:
                 return change
             raise LostRaceError("Others are changing this video all the time: nothing was written. Try again.")
 
-    def _add(self, change: Change) -> None:
+    def _add(self, change: BoutChange) -> None:
         self.log.add(change)
         self.review.apply(change)
