@@ -11,6 +11,8 @@ endif
 ifdef PORT
 export PORT
 endif
+# A stage starts dozens of Python processes; without bytecode on disk each compiles its thousands of modules again.
+unexport PYTHONDONTWRITEBYTECODE
 # All targets of one `make` are one run in the logs.
 ifndef ETHOLAKE_RUN_ID
 export ETHOLAKE_RUN_ID := $(shell date -u +%Y%m%dT%H%M%SZ)-$(shell od -An -N3 -tx1 /dev/urandom | tr -d ' \n')

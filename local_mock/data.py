@@ -84,6 +84,10 @@ class DataAccess(ABC):
     @abstractmethod
     def _put_file(self, path: Path, uri: str) -> None: ...
 
+    @abstractmethod
+    def has_bucket(self, uri: str) -> bool:
+        """Return whether the bucket of a URI exists."""
+
     def exists(self, uri: str) -> bool:
         """Return whether there is an object with exactly this key."""
         return any(info.uri == uri for info in self.list(uri))
@@ -152,6 +156,9 @@ class FolderData(DataAccess):
             if key.startswith(prefix)
         ]
         return sorted(objects, key=lambda info: info.key.encode())
+
+    def has_bucket(self, uri: str) -> bool:
+        return (self.root / split_uri(uri)[0]).is_dir()
 
     def read(self, uri: str) -> bytes:
         return self._path(uri).read_bytes()
@@ -283,6 +290,15 @@ class ClientData(DataAccess):
         except self._client.exceptions.NoSuchBucket:
             return []
         return objects
+
+    def has_bucket(self, uri: str) -> bool:
+        from botocore.exceptions import ClientError
+
+        try:
+            self._client.head_bucket(Bucket=split_uri(uri)[0])
+        except ClientError:
+            return False
+        return True
 
     def read(self, uri: str) -> bytes:
         bucket, key = self._split(uri)

@@ -70,7 +70,9 @@ def fill(lake: Lake, *, tracks: bool = True) -> None:
     summaries.append({**whisker, "last_frame": 49, "points_measured": 50})
     put("track_summary", summaries, split="train", lab_id="north")
     names = ("agent_id", "target_id", "action", "start_frame", "stop_frame", "confidence")
-    put("annotations_enriched", [keys | dict(zip(names, e, strict=False)) for e in ANNOTATED], lab_id="north")
+    annotated = [keys | dict(zip(names, e, strict=False)) for e in ANNOTATED]
+    counted = [{"counted_start_frame": e["start_frame"], "counted_stop_frame": e["stop_frame"]} for e in annotated]
+    put("annotations_enriched", [a | b for a, b in zip(annotated, counted, strict=True)], lab_id="north")
     put("labeled_behaviors", [keys | dict(zip(names, t, strict=False)) for t in TRIPLETS])
     put("predictions", [keys | dict(zip(names, e, strict=True)) for e in PREDICTED], run_id="r1")
     put("predictions", [keys | dict(zip(names, PREDICTED[0], strict=True))], run_id="r2")

@@ -11,6 +11,7 @@ import re
 import threading
 import time
 import uuid
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -25,10 +26,13 @@ from local_mock.athena.results import from_csv, to_csv, to_lines
 from local_mock.athena.statements import classify, split_values, substitute_parameters, unquote
 from local_mock.context import get_context
 from local_mock.durable import state as durable
+from local_mock.keys import split_uri
 
 __all__ = ["AthenaBackend", "Execution"]
 
 CONCURRENT_QUERIES = 16
+# https://docs.aws.amazon.com/athena/latest/APIReference/API_ResultReuseByAgeConfiguration.html
+DEFAULT_REUSE_MINUTES, MAX_REUSE_MINUTES = 60, 10_080
 KEPT_BYTES = 64 * 2**20
 KEPT_RESULTS = 8  # result tables kept in memory for paging; older ones are read from S3 again
 FINAL = ("SUCCEEDED", "FAILED", "CANCELLED")
@@ -46,6 +50,8 @@ class Execution:
         self.context = context
         self.token = str(request.get("ClientRequestToken") or "")
         self.request = _fingerprint(request)
+        self.reuse = (request.get("ResultReuseConfiguration") or {}).get("ResultReuseByAgeConfiguration") or {}
+        self.reused = False
         self.database = (context.get("Database") or "default").strip('`"').lower()
         self.work_group, self.folder = work_group, folder
         self.output = folder + self.id
@@ -57,6 +63,11 @@ class Execution:
         self.stopped = threading.Event()
         self.executor: Executor | None = None
         self.lock = threading.Lock()
+
+    @property
+    def reuse_key(self) -> tuple[Any, ...]:
+        """Return what two queries must share for one to show the other's result."""
+        return self.query, tuple(self.parameters), self.database, self.work_group, self.folder
 
     @property
     def header(self) -> bool:
@@ -75,7 +86,7 @@ class Execution:
             "ServicePreProcessingTimeInMillis": 0,
             "QueryPlanningTimeInMillis": 0,
             "ServiceProcessingTimeInMillis": 0,
-            "ResultReuseInformation": {"ReusedPreviousResult": False},
+            "ResultReuseInformation": {"ReusedPreviousResult": self.reused},
         }
         if self.outcome.manifest is not None and self.state == "SUCCEEDED":
             statistics["DataManifestLocation"] = self.manifest
@@ -94,7 +105,7 @@ class Execution:
         description = {
             "QueryExecutionId": self.id, "Query": self.query, "StatementType": self.type, "SubstatementType": self.subtype,
             "ResultConfiguration": {"OutputLocation": self.output},
-            "ResultReuseConfiguration": {"ResultReuseByAgeConfiguration": {"Enabled": False}},
+            "ResultReuseConfiguration": {"ResultReuseByAgeConfiguration": self.reuse or {"Enabled": False}},
             "QueryExecutionContext": {"Database": self.database, "Catalog": self.context.get("Catalog", "awsdatacatalog")},
             "Status": status, "Statistics": statistics, "WorkGroup": self.work_group,
             "EngineVersion": {"SelectedEngineVersion": "AUTO", "EffectiveEngineVersion": "Athena engine version 3"},
@@ -104,6 +115,13 @@ class Execution:
     @property
     def manifest(self) -> str:
         return f"{self.folder}{self.outcome.manifest_folder}{self.id}-manifest.csv"
+
+
+def _check_reuse(reuse: dict[str, Any]) -> None:
+    """Raise ApiError for an age of results that Athena does not take."""
+    minutes = reuse.get("MaxAgeInMinutes", 0)
+    if not 0 <= minutes <= MAX_REUSE_MINUTES:
+        raise ApiError(f"MaxAgeInMinutes must be between 0 and {MAX_REUSE_MINUTES}, but is {minutes}.")
 
 
 def _fingerprint(request: dict[str, Any]) -> str:
@@ -169,6 +187,9 @@ class AthenaBackend(StockBackend):
         if not re.fullmatch(r"s3://[^/]+(/.*)?", location):
             raise ApiError(f"outputLocation is not a valid S3 path: {location}")
         run = Execution(request, name, location.rstrip("/") + "/")
+        _check_reuse(run.reuse)
+        if not self.engine.data.has_bucket(location):
+            raise ApiError(f"Unable to verify/create output bucket {split_uri(location)[0]}")
         with self._starting:
             if run.token and (earlier := self._by_token.get(run.token)):
                 if earlier.request != run.request:
@@ -213,6 +234,10 @@ class AthenaBackend(StockBackend):
         elif run.parameters:
             statement = classify(substitute_parameters(statement.sql, run.parameters))
         run.type, run.subtype = statement.type, statement.subtype
+        if statement.kind == "select" and (earlier := self._reusable(run)):
+            run.reused, run.output = True, earlier.output
+            run.outcome = replace(earlier.outcome, scanned=0)
+            return
         if statement.kind in ("prepare", "deallocate"):
             run.outcome = self._prepare(run, statement.kind, statement.sql)
         else:
@@ -228,7 +253,26 @@ class AthenaBackend(StockBackend):
             run.outcome = run.executor.run(statement)
         if statement.kind != "select":
             durable.save("athena" if statement.kind in ("prepare", "deallocate") else "glue")
-        self._store(run)
+        try:
+            self._store(run)
+        except FileNotFoundError as err:  # the bucket went away while the query ran
+            raise QueryError("", f"The S3 location provided to save your query results is invalid. {err}") from err
+
+    def _reusable(self, run: Execution) -> Execution | None:
+        """Return the latest run whose result `run` may show, as its ResultReuseConfiguration allows."""
+        if not run.reuse.get("Enabled"):
+            return None
+        oldest = time.time() - 60 * run.reuse.get("MaxAgeInMinutes", DEFAULT_REUSE_MINUTES)
+        for earlier in reversed(list(self.runs.values())):
+            if (
+                earlier.state == "SUCCEEDED"
+                and not earlier.reused
+                and earlier.completed >= oldest
+                and earlier.reuse_key == run.reuse_key
+                and self.engine.data.exists(earlier.output)
+            ):
+                return earlier
+        return None
 
     def _store(self, run: Execution) -> None:
         """Write what Athena leaves in the output location."""
