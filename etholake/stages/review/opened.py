@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ _CURVE = """SELECT agent_id, target_id, action, video_frame / {step} AS step, ma
 FROM out_of_fold WHERE run_id = ? AND lab_id = ? AND video_id = ?
 GROUP BY agent_id, target_id, action, video_frame / {step} ORDER BY 1, 2, 3, 4"""
 _CURVE_POINTS = 4000  # of a curve: more than a screen has
+_QUERIES_AT_ONCE = 5
 _FILMS = (".mp4", ".m4v", ".webm", ".mov")
 
 
@@ -38,13 +40,19 @@ class OpenVideo:
     def __init__(self, settings: Settings, lake: Lake, key: VideoKey, films: Path | None = None) -> None:
         self.settings, self.key = settings, key
         self._lock = threading.Lock()
-        rows = [row for row in self._ask(video_page.INFO, str(key.video_id)) if _is(row, key)]
+        where = self._where()
+        with ThreadPoolExecutor(_QUERIES_AT_ONCE) as pool:  # a query is mostly waiting
+            asked = [
+                pool.submit(self._ask, sql, *where)
+                for sql in (video_page.SUMMARIES, _ANNOTATIONS, _PREDICTIONS, video_page.LABELED)
+            ]
+            rows = [row for row in self._ask(video_page.INFO, str(key.video_id)) if _is(row, key)]
+            summaries, annotations, predictions, labeled = (answer.result() for answer in asked)
         if not rows:
             raise UsageError(f"The lake has no video {key.video_id} of lab {key.lab_id} in split {key.split}.")
-        info, where = rows[0], self._where()
-        summaries = self._ask(video_page.SUMMARIES, *where)
-        annotated = [ReviewedBout.annotated(*row.values()) for row in self._ask(_ANNOTATIONS, *where)]
-        predicted = [ReviewedBout.predicted(*row.values()) for row in self._ask(_PREDICTIONS, *where)]
+        info = rows[0]
+        annotated = [ReviewedBout.annotated(*row.values()) for row in annotations]
+        predicted = [ReviewedBout.predicted(*row.values()) for row in predictions]
         events = [
             MatchedEvent(b.source, b.agent_id, b.target_id, b.action, b.start_frame, b.stop_frame, None, None)
             for b in (*annotated, *predicted)
@@ -59,7 +67,7 @@ class OpenVideo:
         ]
         self.view = VideoView(info, summaries, events, seconds)
         self.predicted = predicted
-        self.labeled = [list(row.values()) for row in self._ask(video_page.LABELED, *where)]
+        self.labeled = [list(row.values()) for row in labeled]
         self.session = ReviewSession(CorrectionLog(lake, key), predicted, annotated, self.view.frames)
         self._annotated = annotated
         self.film = film_of(settings, key, films)
