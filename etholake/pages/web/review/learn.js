@@ -33,7 +33,7 @@ export async function queue(open) {
 
 export async function agreement() {
   const answer = await ask("agreement", { first: $("first").value, second: $("second").value });
-  $("agreement-count").textContent = `${answer.first} against ${answer.second} on ${answer.videos} videos`;
+  $("agreement-count").textContent = `${answer.first} against ${answer.second} on ${answer.videos === 1 ? "1 video" : `${answer.videos} videos`}`;
   fill($("agreement"), [
     ["action", (r) => r.action], ["frame F", (r) => share(r.f_score), "num"], ["Cohen's kappa", (r) => share(r.kappa), "num"], ["bout F", (r) => share(r.bout_f_score), "num"],
     ["start error, s", (r) => share(r.start_error_s), "num"], ["stop error, s", (r) => share(r.stop_error_s), "num"],
