@@ -107,10 +107,15 @@ class OpenVideo:
             })  # fmt: skip
         last = review.changes[-1] if review.changes else None
         return {
-            "changes": review.next_number - 1, "bouts": bouts, "received": self.received(), "canUndo": can_undo,
-            "canRedo": can_redo, "lookedFor": sorted(map(list, review.looked_for)),
+            "changes": review.next_number - 1,
+            "made": sum(change.operation != BASELINE for change in review.changes),
+            "bouts": bouts,
+            "received": self.received(),
+            "canUndo": can_undo,
+            "canRedo": can_redo,
+            "lookedFor": sorted(map(list, review.looked_for)),
             "last": f"{last.operation} by {last.reviewer} at {last.changed_at}" if last and last.reviewer else "",
-        }  # fmt: skip
+        }
 
     def poses(self, number: int) -> bytes:
         """Return one packed slice of the poses. Raises UsageError for a slice that there is not."""

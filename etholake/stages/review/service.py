@@ -187,7 +187,9 @@ class ReviewService:
         return {"status": result.status, "summary": result.summary, **result.details}
 
     def refresh(self) -> Json:
-        """Read the library again."""
+        """Read the library again, and every video when it is opened next."""
+        with self._lock:
+            self._open.clear()
         self.library.load(query.run_sql(self.settings, _LIBRARY).rows)
         self.runs = [row[0] for row in query.run_sql(self.settings, _RUNS).rows]
         return {"runs": self.runs}
@@ -250,7 +252,7 @@ class ReviewService:
     def _after(self, opened: OpenVideo) -> Json:
         state = opened.state(self.choice.user)
         names = {name for bout in state["bouts"] for name in bout["by"]}
-        self.library.changed(opened.key, state["changes"], names)
+        self.library.changed(opened.key, state["made"], names)
         return state
 
 

@@ -24,7 +24,7 @@ export const listed = () => state.bouts.filter(visible).sort((a, b) => a.start -
 export function take(next) {
   if (!next.bouts) return;
   state = next;
-  $("saved").textContent = next.changes ? `${next.changes} changes saved${next.last ? `; last: ${next.last}` : ""}` : "no change yet";
+  $("saved").textContent = next.made ? `${next.made} ${next.made === 1 ? "change" : "changes"} saved${next.last ? `; last: ${next.last}` : ""}` : "no change yet";
   heard();
 }
 
