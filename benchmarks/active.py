@@ -1,4 +1,4 @@
-"""What to label next, measured: stretches chosen by `stages.review.ranking`, against stretches chosen by chance.
+"""Measure what to label next: stretches chosen by `stages.review.ranking` against stretches chosen by chance.
 
 .venv/bin/python benchmarks/active.py [--data DIR --lab LAB] [--seeds 3] [--rounds 10] [--quick] [--json]
 

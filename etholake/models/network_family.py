@@ -70,6 +70,12 @@ class NetworkFamily(ModelFamily[N]):
 
         return batch_loss(logits_BTC, batch, config, weight_C, entries)
 
+    def class_weights(self, prevalence_C: Tensor, config: N) -> Tensor:
+        """Return the weights that `loss` gets, [C] or longer; `prevalence_C` is the fraction of frames (0..1)."""
+        from etholake.models.loss import positive_weights
+
+        return positive_weights(prevalence_C, config.positive_weight_cap)
+
     def set_prior(self, network: nn.Module, prevalence_C: Tensor) -> None:
         """Let the network start at the log odds of each action's prevalence (0..1, fraction of frames).
 

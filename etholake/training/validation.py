@@ -10,10 +10,14 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from etholake.dataset.labelled import LabelledVideo
 from etholake.dataset.split import Span
+from etholake.evaluation.confusion import confusion
 from etholake.events import metric
 from etholake.events import post_processing as fitting
+from etholake.events.calibration import pooled_frames
 from etholake.events.decode import DecodeConfig
 from etholake.events.post_processing import PostProcessing
 from etholake.events.types import Event, PairScores, Triplet, joined
@@ -86,6 +90,14 @@ class HeldOut:
             for e in post_processing.events(pairs, self.labeled_by_video[video])
         ]
 
+    def loss(self) -> float | None:
+        """Return the mean binary cross entropy of all labelled frames and actions; None without any."""
+        pooled = pooled_frames(self.pairs, self.truth, self.labeled_by_video).values()
+        probabilities = [np.where(y, p, 1 - p) for p, y in pooled]
+        if not probabilities:
+            return None
+        return float(-np.log(np.concatenate(probabilities).clip(1e-7)).mean())
+
     def score(self, post_processing: PostProcessing) -> metric.ScoreReport | None:
         """Return the official score; None without annotated events. No prediction scores 0."""
         if not self.truth:
@@ -98,12 +110,32 @@ def decide(
 ) -> dict[str, Any] | None:
     """Fit the model's post-processing on held-out spans and return its score on the same spans.
 
-    The score flatters a little for that reason. Returns None without annotated events.
+    The score flatters a little for that reason. Besides the score there are `classes` ({lab: {action: F1,
+    precision, recall, and support: the annotated frames}}) and `confusion` ({lab: {annotated: {predicted:
+    frames}}}). Returns None without annotated events.
     """
     held_out = HeldOut.of(model, videos, spans)
     model.post_processing = held_out.fit(model, before=before)
     score = held_out.score(model.post_processing)
-    return score.to_dict() if score else None
+    return {**score.to_dict(), **_by_class(held_out, score, model.post_processing)} if score else None
+
+
+def _by_class(held_out: HeldOut, score: metric.ScoreReport, post_processing: PostProcessing) -> dict[str, Any]:
+    classes = {
+        lab: {
+            action: {
+                "f1": counts.f_score, "precision": counts.precision, "recall": counts.recall,
+                "support": counts.tp_frames + counts.fn_frames,
+            }
+            for action, counts in scored.actions.items()
+        }
+        for lab, scored in score.labs.items()
+    }  # fmt: skip
+    matrix: dict[str, dict[str, dict[str, int]]] = {}
+    for lab, frames in confusion(held_out.truth, held_out.events(post_processing), held_out.labs).items():
+        for (annotated, predicted), n in frames.items():
+            matrix.setdefault(lab, {}).setdefault(annotated, {})[predicted] = n
+    return {"classes": classes, "confusion": matrix}
 
 
 def scores_of(model: Model, videos: Sequence[LabelledVideo], spans: Sequence[Span]) -> list[PairScores]:

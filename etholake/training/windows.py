@@ -90,6 +90,15 @@ class WindowSampler:
                 labeled[column] += np.diff(pair.train).sum()
         return torch.from_numpy(positive / np.maximum(labeled, 1)).float()
 
+    def drawn_prevalence(self, batches: int = 8) -> Tensor:
+        """Return `prevalence` among the windows of some batches, as training sees them."""
+        drawn = [self.draw(step) for step in range(batches)]
+        positive, labeled = (
+            sum(getattr(batch, name).sum(dim=(0, 1)) for batch in drawn)
+            for name in ("labels_BTC", "loss_mask_BTC")
+        )
+        return positive / labeled.clamp(min=1)
+
     def draw(self, step: int, margin: int = 0) -> Batch:
         """Return the batch of a step: windows with `margin` more frames at both ends, for augmentations to use."""
         random = np.random.default_rng([self.seed, step])
