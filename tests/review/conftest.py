@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import video_lake
-from lakes import open_lake
+from lakes import open_lake, rows
 
 from etholake.pages.review.server import ReviewServer
 from etholake.settings import Settings
@@ -22,6 +22,14 @@ FILM = bytes(range(256)) * 4
 def review_settings(mock_settings: Settings) -> Settings:
     settings, lake = open_lake(mock_settings, "desk")
     video_lake.fill(lake)
+    score = {"lab_id": "north", "action": "chase", "videos": 1}
+    lake.replace_table("scores", rows("scores", score | {"f_score": 0.25}), "one", {"run_id": "r1"})
+    lake.replace_table("scores", rows("scores", score | {"f_score": 0.75}), "one", {"run_id": "r2"})
+    probability = {"lab_id": "north", "video_id": 41, "agent_id": 1, "target_id": 2, "action": "chase"}
+    values = ({"video_frame": frame, "probability": frame / 10} for frame in range(10))
+    lake.replace_table(
+        "out_of_fold", rows("out_of_fold", *(probability | v for v in values)), "one", {"run_id": "r1"}
+    )
     return settings
 
 

@@ -79,6 +79,9 @@ def test_a_film_is_sent_in_ranges(serve_review: Serve) -> None:
     assert headers["Content-Type"] == "video/webm"
     assert ask(server, "GET", path, Range="bytes=1020-")[1] == bytes(range(252, 256))
     assert ask(server, "GET", path, Range="bytes=5000-")[0] == 416
+    assert ask(server, "GET", path)[:2] == (
+        400, b"A film is sent in pieces: ask with the header Range, as a browser does.",
+    )  # fmt: skip
     assert ask(server, "GET", of(server, "api/film?split=train&lab=north&video=41"))[0] == 404
     assert (byte_range("bytes=-4", 10), byte_range("nonsense", 10)) == ((6, 9), (0, 9))
 
@@ -112,6 +115,16 @@ def test_a_change_comes_back_and_is_undone(serve_review: Serve) -> None:
     ):
         status, body, _ = ask(server, "POST", of(server, "api/change"), {**new, **wrong})
         assert (status, words in body) == (400, True)
+
+
+def test_stored_probabilities_and_scores_are_shown(serve_review: Serve) -> None:
+    server = serve_review("ann")
+    curve = json.loads(ask(server, "GET", of(server, "api/curve?split=train&lab=north&video=41&run=r1"))[1])
+    assert curve["step"] == 1  # 4,500 frames are fewer than two for each point
+    assert curve["curves"] == [[1, 2, "chase", [[f, f / 10] for f in range(10)]]]
+    compared = json.loads(ask(server, "GET", of(server, "api/compare?first=r1&second=r2"))[1])
+    assert compared["scores"] == [["north", "chase", 0.25, 0.75]]
+    assert compared["versions"] == []
 
 
 def test_the_library_says_how_well_runs_agree(review_settings: Settings) -> None:

@@ -153,6 +153,8 @@ class _ReviewHandler(loopback.Handler):
         if file is None:
             self.send(HTTPStatus.NOT_FOUND, "text/plain", "There is no film of this video.")
             return
+        if "Range" not in self.headers:
+            raise UsageError("A film is sent in pieces: ask with the header Range, as a browser does.")
         size = file.stat().st_size
         first, last = byte_range(self.headers.get("Range", ""), size)
         if first >= size:
