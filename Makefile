@@ -143,6 +143,9 @@ dashboards: install ## The dashboards as a page, dist/dashboards.html (SERVE=1: 
 notebooks: install ## Execute the notebooks against the lake at PORT; HTML in dist/notebooks/ (ARGS=eda)
 	@$(BIN)/python -m dashboards.export_notebooks $(ARGS)
 
+review: install ## Look at videos, correct labels, merge, train again, on loopback (ARGS='--user NAME --video ID')
+	@$(BIN)/etholake review $(ARGS)
+
 video: install ## The page of one video, dist/video-<number>.html (VIDEO=<number or name>; SERVE=1: live)
 	@$(BIN)/etholake video --video "$(VIDEO)" $(if $(SERVE),--serve) $(ARGS)
 

@@ -1,8 +1,9 @@
-"""Verbs of the pages to look at: dashboards, one video, curves of training, drift, one run."""
+"""Verbs of the pages to look at: dashboards, one video, the review, curves of training, drift, one run."""
 
 from __future__ import annotations
 
 import argparse
+import getpass
 from pathlib import Path
 
 from etholake.cli.common import AddVerb, exclusive, report, requires
@@ -33,6 +34,19 @@ def add(verb: AddVerb) -> None:
         "--serve", type=int, nargs="?", const=0, metavar="PORT", help="serve it on loopback, poses on demand"
     )
 
+    sub = verb("review", _review, "Look at videos, correct labels, merge them, train again: a page on loopback.")
+    sub.add_argument("--user", default="", metavar="NAME", help="who reviews (default: the login name)")
+    sub.add_argument("--lab", default="", help="show this lab first")
+    sub.add_argument(
+        "--run", default="", metavar="RUN_ID", dest="run_id", help="whose predictions are asked about"
+    )
+    sub.add_argument("--video", type=int, metavar="ID", help="open this video first")
+    sub.add_argument("--films", type=Path, metavar="FOLDER", help="films named LAB/VIDEO.mp4 or VIDEO.mp4")
+    sub.add_argument("--serve-at", type=int, default=0, metavar="PORT", help="port (default: a free one)")
+    sub.add_argument("--merge", action="store_true", help="merge the corrections and stop, without a page")
+    sub = verb("agreement", _agreement, "How well two agree: reviewers, runs, or the annotation; by action.")
+    sub.add_argument("first", metavar="FIRST", help="a reviewer, a run id, or annotation")
+    sub.add_argument("second", metavar="SECOND", help="the other one")
     sub = verb("curves", _curves, "Chart the metrics of training jobs, from their logs.")
     sub.add_argument("--job", action="append", default=[], help="a training job; several times for several curves")
     sub.add_argument(
@@ -78,6 +92,23 @@ def _video(current: Settings, arguments: argparse.Namespace) -> None:
     with progress("video", enabled=not arguments.json) as on_progress:
         result = video.run(current, number, out, arguments.run_id, on_progress)
     report(arguments, result)
+
+
+def _review(current: Settings, arguments: argparse.Namespace) -> None:
+    from etholake.stages.review import merge, service
+
+    user = arguments.user or getpass.getuser()
+    if arguments.merge:
+        report(arguments, merge.run(current, user, [arguments.video] if arguments.video is not None else ()))
+        return
+    choice = service.ReviewChoice(user, arguments.lab, arguments.run_id, arguments.video, arguments.films)
+    service.serve(current, choice, arguments.serve_at)
+
+
+def _agreement(current: Settings, arguments: argparse.Namespace) -> None:
+    from etholake.stages.review import agreement
+
+    report(arguments, agreement.run(current, arguments.first, arguments.second))
 
 
 def _curves(current: Settings, arguments: argparse.Namespace) -> None:

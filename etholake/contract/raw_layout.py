@@ -35,6 +35,7 @@ RAW_ANNOTATION_COLUMNS = {
 }  # fmt: skip
 # Video files that the raw zone takes; what is in them is told by their first bytes.
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".avi", ".mov", ".mkv", ".webm")
+REVIEWED = "reviewed"  # kind of the labels that reviewers merged: a file in place of the annotation
 SUBMISSION_COLUMNS = ("row_id", "video_id", "agent_id", "target_id", "action", "start_frame", "stop_frame")
 SELF = "self"  # how a submission and `behaviors_labeled` write the target of a self action
 
@@ -50,7 +51,7 @@ def raw_boxes_key(lab_id: str, name: str) -> str:
 
 
 def raw_key(split: str, kind: str, lab_id: str = "", video_id: int | str = "") -> str:
-    """Return the key in the bucket of a raw object. `kind` is 'metadata', 'tracking' or 'annotation'."""
+    """Return the key in the bucket of a raw object. `kind`: metadata, tracking, annotation or reviewed."""
     if kind == "metadata":
         return f"{RAW_ZONE}/metadata/{split}.csv"
     return f"{RAW_ZONE}/{split}_{kind}/lab_id={lab_id}/{video_id}.parquet"

@@ -24,13 +24,17 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """One curated table. Its `partitions` are Hive partition keys (strings), not stored in the files."""
+    """One curated table. Its `partitions` are Hive partition keys (strings), not stored in the files.
+
+    A `log` has no generations: files are added to it one by one (`Lake.append`), and none is ever replaced.
+    """
 
     name: str
     grain: str
     columns: tuple[Column, ...]
     partitions: tuple[str, ...] = ()
     sort: tuple[str, ...] = ()
+    log: bool = False
 
     @property
     def column_names(self) -> tuple[str, ...]:
@@ -391,6 +395,28 @@ TABLES: Mapping[str, Table] = {
             ),
             partitions=("run_id",),
             sort=("lab_id", "action", "bin"),
+        ),
+        Table(
+            "corrections",
+            "bout of a reviewer's change, as it was after the change",
+            (
+                _c("split", "string", "train or test", nullable=False),
+                _VIDEO,
+                _c("change", "int", "number of the change of this video, from 1", nullable=False),
+                _c("operation", "string", "create, move, split, accept, …", nullable=False),
+                _c("reviewer", "string", "name of the annotator", nullable=False),
+                _c("changed_at", "string", "UTC, ISO 8601", nullable=False),
+                _c("undoes", "int", "the change that was taken back, null if none"),
+                _c("bout_id", "string", "the same for all states of a bout", nullable=False),
+                _c("source", "string", "annotation, prediction, review or looked_for", nullable=False),
+                _c("run_id", "string", "run that predicted the bout, null if none"),
+                _AGENT, _TARGET, _ACTION, _START, _STOP,
+                _c("confidence", "double", "of the prediction, 0..1"),
+                _c("status", "string", "kept (a label), open, rejected or deleted", nullable=False),
+            ),
+            partitions=("lab_id",),
+            sort=("video_id", "change", "start_frame", "agent_id", "target_id", "action"),
+            log=True,
         ),
     )
 }  # fmt: skip
