@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from local_mock.athena import commands
-from local_mock.athena.catalog import GlueCatalog
+from local_mock.athena.catalog import GlueCatalog, Table
 from local_mock.athena.dialect import parse_query
 from local_mock.athena.engine import Engine, Session
 from local_mock.athena.errors import QueryError, not_supported
@@ -63,7 +63,7 @@ class Executor:
         return outcome
 
     def compiled(self, sql: str) -> Compiled:
-        return compile_query(parse_query(sql), sql, self.catalog, self.database)
+        return compile_query(parse_query(sql), sql, self.catalog, self.database, self.session.evaluate)
 
     def _select(self, sql: str) -> Outcome:
         compiled = self.compiled(sql)
@@ -108,6 +108,13 @@ class Executor:
         if body is None:
             raise QueryError("SYNTAX_ERROR", "line 1:1: AS query expected after CREATE TABLE")
         database, name = self._target(head.group(2))
+        kind_of_table = str(settings.pop("table_type", "hive")).lower()
+        if kind_of_table not in ("hive", "iceberg"):
+            raise QueryError(
+                "INVALID_TABLE_PROPERTY", f"Invalid value for table property table_type: {kind_of_table}"
+            )
+        if kind_of_table == "hive" and "partitioning" in settings:
+            raise QueryError("INVALID_TABLE_PROPERTY", "The table property partitioning is for Iceberg tables")
         if self.catalog.entry(database, name):
             if head.group(1):
                 return Outcome(["rows"], [BIGINT], None, update_count=0, manifest=[])
@@ -117,6 +124,23 @@ class Executor:
             )
         compiled = self.compiled(body.group(1))
         names = _column_names(compiled)
+        if kind_of_table == "iceberg":
+            from local_mock.athena.iceberg import require
+
+            require()
+            from local_mock.athena.iceberg.statements import create_as
+
+            settings.setdefault("location", f"{self.output}tables/{commands.new_id()}/")
+            made = create_as(
+                self.session,
+                self.catalog,
+                (database, name),
+                compiled,
+                names,
+                settings,
+                is_filled=not body.group(3),
+            )
+            return Outcome(["rows"], [BIGINT], None, manifest_folder="tables/", **made)
         location = settings.get("external_location") or f"{self.output}tables/{commands.new_id()}/"
         if self.engine.data.list(location.rstrip("/") + "/"):
             raise QueryError(
@@ -176,6 +200,10 @@ class Executor:
                 f"line 1:1: Insert query has {len(compiled.columns)} expression(s) but expected {len(listed)} target column(s)",
             )
         _check_insert([c.type for c in compiled.columns], [kinds[n] for n in listed])
+        if table.iceberg is not None:
+            from local_mock.athena.iceberg.statements import insert
+
+            return Outcome(["rows"], [BIGINT], None, **insert(self.session, table, compiled, listed))
         rows = self._rows(compiled, [kinds[n] for n in listed]).rename_columns(listed)
         full = pa.table({
             n: rows[n] if n in listed else pa.nulls(rows.num_rows, arrow_type(stored(kind))) for n, kind in every
@@ -189,6 +217,50 @@ class Executor:
         )  # fmt: skip
         commands.add_partitions(self.catalog, database, name, written.partitions)
         return Outcome(["rows"], [BIGINT], None, update_count=written.rows, manifest=written.files)
+
+    def _change(self, sql: str) -> Outcome:
+        from local_mock.athena.iceberg.changes import parse_change
+
+        change = parse_change(sql)
+        table = self._iceberg(change.target)
+        from local_mock.athena.iceberg.statements import change_rows
+
+        made = change_rows(self.session, self.catalog, self.database, table, change, sql)
+        return Outcome(["rows"], [BIGINT], None, **made)
+
+    def _optimize(self, sql: str) -> Outcome:
+        head = re.match(
+            rf"OPTIMIZE\s+({NAME})\s+REWRITE\s+DATA\s+USING\s+BIN_PACK(?:\s+WHERE\s+(.*))?$", sql, re.I | re.DOTALL
+        )
+        if head is None:
+            raise QueryError(
+                "SYNTAX_ERROR", "line 1:1: OPTIMIZE name REWRITE DATA USING BIN_PACK [WHERE …] expected"
+            )
+        table = self._iceberg(unquote(head.group(1))[-2:])
+        from local_mock.athena.iceberg.statements import optimize
+
+        optimize(self.session, self.catalog, self.database, table, head.group(2))
+        return Outcome(plain=True, table=pa.table({}))
+
+    def _vacuum(self, sql: str) -> Outcome:
+        head = re.match(rf"VACUUM\s+({NAME})$", sql, re.I)
+        if head is None:
+            raise QueryError("SYNTAX_ERROR", "line 1:1: VACUUM name expected")
+        table = self._iceberg(unquote(head.group(1))[-2:])
+        from local_mock.athena.iceberg.statements import vacuum
+
+        vacuum(table)
+        return Outcome(plain=True, table=pa.table({}))
+
+    def _iceberg(self, parts: list[str]) -> Table:
+        """Return the Iceberg table of a name. Raises QueryError for other tables."""
+        database, name = parts if len(parts) == 2 else [self.database, parts[-1]]
+        table = self.catalog.table(database, name)
+        if table.iceberg is None:
+            raise QueryError(
+                "NOT_SUPPORTED", "Modifying Hive table rows is only supported for transactional tables"
+            )
+        return table
 
     def _unload(self, sql: str) -> Outcome:
         match = re.match(r"UNLOAD\s*\(", sql, re.IGNORECASE)

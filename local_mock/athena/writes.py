@@ -56,8 +56,8 @@ def options(listing: str) -> dict[str, Any]:
             values[key.lower()] = [name.lower() for name in re.findall(r"'([^']*)'", value)]
         else:
             values[key.lower()] = value.strip("'")
-    for refused in ("bucketed_by", "bucket_count", "table_type", "partitioning"):
-        if refused in values and str(values[refused]).lower() != "hive":
+    for refused in ("bucketed_by", "bucket_count"):
+        if refused in values:
             raise not_supported(f"the table property {refused}")
     return values
 
