@@ -11,10 +11,12 @@ from typing import Any
 import pyarrow as pa
 
 from local_mock.athena import commands
+from local_mock.athena.buckets import buckets_of
 from local_mock.athena.catalog import GlueCatalog, Table
 from local_mock.athena.dialect import parse_query
 from local_mock.athena.engine import Engine, Session
 from local_mock.athena.errors import QueryError, not_supported
+from local_mock.athena.files import CODECS, DEFAULT_CODECS
 from local_mock.athena.functions.values import arrow_type
 from local_mock.athena.hive import storage
 from local_mock.athena.scan import file_format
@@ -155,7 +157,11 @@ class Executor:
                 compiled, [c.type for c in compiled.columns], names, keys, location, kind, settings
             )
         delimiter = {"field.delim": _delimiter(settings)} if kind == "text" else {}
-        descriptor = {"Location": location, **storage("parquet" if kind == "parquet" else "textfile", delimiter)}
+        serde = "org.apache.hive.hcatalog.data.JsonSerDe" if kind == "json" else None
+        described = storage("textfile" if kind == "text" else kind, delimiter, serde)
+        descriptor = {"Location": location, **described}
+        if buckets := buckets_of(settings, names, keys):
+            descriptor |= {"BucketColumns": list(buckets.columns), "NumberOfBuckets": buckets.count}
         columns = [{"Name": n, "Type": c.type.hive} for n, c in zip(names, compiled.columns, strict=True)]
         split = len(columns) - len(keys)
         commands.create_table(
@@ -209,10 +215,17 @@ class Executor:
             n: rows[n] if n in listed else pa.nulls(rows.num_rows, arrow_type(stored(kind))) for n, kind in every
         })  # fmt: skip
         targets = Compiled("", [_typed(t) for _, t in every])
+        kind = {"openx": "json"}.get(file_format(table), file_format(table))
+        if kind == "opencsv":
+            raise not_supported("INSERT INTO a table of OpenCSVSerde")
+        codec = {"parquet": table.parameters.get("parquet.compression", "SNAPPY").upper(), "orc": "ZLIB"}.get(
+            kind, "NONE"
+        )
+        if codec not in CODECS[kind]:
+            raise not_supported(f"the compression {codec} of {kind} files")
         written = write_rows(
             self.engine.data, full, targets, [n for n, _ in every], [n for n, _ in table.partition_keys], table.location,
-            file_format="parquet" if file_format(table) == "parquet" else "text",
-            codec=table.parameters.get("parquet.compression", "SNAPPY").upper() if file_format(table) == "parquet" else "NONE",
+            file_format=kind, codec=codec,
             delimiter=table.serde_parameters.get("field.delim", "\x01"), scratch=self.scratch,
         )  # fmt: skip
         commands.add_partitions(self.catalog, database, name, written.partitions)
@@ -298,14 +311,14 @@ class Executor:
         codec = str(
             settings.get("compression")
             or settings.get("write_compression")
-            or settings.get("parquet_compression")
-            or ("GZIP" if kind == "parquet" else "NONE")
+            or settings.get(f"{kind}_compression")
+            or DEFAULT_CODECS[kind]
         ).upper()
-        if codec not in ("SNAPPY", "GZIP", "ZSTD", "NONE", "UNCOMPRESSED") or (kind == "text" and codec != "NONE"):
+        if codec not in CODECS[kind]:
             raise not_supported(f"the compression {codec} of {kind} files")
         return write_rows(
             self.engine.data, self._rows(compiled, kinds), compiled, names, keys, location, file_format=kind, codec=codec,
-            delimiter=_delimiter(settings), scratch=self.scratch,
+            delimiter=_delimiter(settings), scratch=self.scratch, buckets=buckets_of(settings, names, keys),
         )  # fmt: skip
 
     def _target(self, name: str) -> tuple[str, str]:
@@ -367,9 +380,9 @@ def _check_insert(given: list[Type], wanted: list[Type]) -> None:
 
 def _format(settings: dict[str, Any], default: str) -> str:
     name = str(settings.get("format", default)).lower()
-    if name not in ("parquet", "textfile", "text"):
+    if name not in ("parquet", "textfile", "text", "orc", "avro", "json"):
         raise not_supported(f"the format {name.upper() or '(none given)'}")
-    return "parquet" if name == "parquet" else "text"
+    return "text" if name == "textfile" else name
 
 
 def _delimiter(settings: dict[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """A table → a DuckDB relation over exactly the files, columns and partitions that the query needs.
 
 Partition values come from the catalog (or from partition projection), never from the path. Names that begin
-with `_` or `.` are not data. Only Parquet and delimited text are read.
+with `_` or `.` are not data. All other formats than Parquet are read by way of it (`serde.py`).
 """
 
 # ruff: noqa: E501, S608 - one line a message or signature; SQL is made of compiled parts, never of user text
@@ -46,10 +46,17 @@ class DataFile:
 
 
 def file_format(table: Table, library: str | None = None) -> str:
-    """Return the format `parquet`, `text` or `opencsv` of a table or partition. Raises QueryError for others."""
+    """Return the format of a table or partition: `parquet`, `text`, `opencsv`, `json`, `openx`, `orc` or `avro`.
+
+    Raises QueryError for others.
+    """
     library = library or table.serde
     serde = library.rpartition(".")[2]
-    formats = {"ParquetHiveSerDe": "parquet", "LazySimpleSerDe": "text", "OpenCSVSerde": "opencsv"}
+    if serde == "JsonSerDe":
+        return "openx" if "openx" in library else "json"
+    formats = {
+        "ParquetHiveSerDe": "parquet", "LazySimpleSerDe": "text", "OpenCSVSerde": "opencsv", "OrcSerde": "orc", "AvroSerDe": "avro",
+    }  # fmt: skip
     if serde not in formats:
         raise QueryError("NOT_SUPPORTED", f"The SerDe {library or '(none)'} is not supported by local_mock")
     return formats[serde]
@@ -268,17 +275,16 @@ def _check_types(table: Table, scan: Scan, files: list[DataFile], feet: dict[Pat
 def _text(scan: Scan, files: list[DataFile], kind: str, convert: Callable[[dict[str, Any]], Path]) -> str:
     """Text files by way of Parquet: the query process reads them once by the rules of their SerDe."""
     table = scan.table
-    if any(t.args for n, t in table.columns if n in scan.used):
-        raise QueryError("NOT_SUPPORTED", "Complex types in text files are not supported by local_mock")
-    kept = [(name, kind_) for name, kind_ in table.columns if not kind_.args]
-    if len(kept) != len(table.columns):
-        kept = [(name, kind_ if not kind_.args else VARCHAR) for name, kind_ in table.columns]
+    if kind == "opencsv" and any(t.args for n, t in table.columns if n in scan.used):
+        raise QueryError("NOT_SUPPORTED", "Complex types of OpenCSVSerde are not supported by local_mock")
+    # Columns that nobody reads must not fail the query; nothing in LazySimpleSerDe's fails, and one copy serves all.
+    kept = [(n, t.spelled if kind == "text" or n in scan.used else "") for n, t in table.columns]
     selects = []
     for f in files:
         parameters = dict(f.serde_parameters) if f.serde_parameters is not None else table.serde_parameters
         skip = table.parameters.get("skip.header.line.count") or parameters.get("skip.header.line.count") or 0
         made = convert({
-            "source": str(f.path), "columns": [(n, t.spelled) for n, t in kept], "serde": kind, "parameters": parameters,
+            "source": str(f.path), "columns": kept, "serde": kind, "parameters": parameters,
             "skip": int(skip),
         })  # fmt: skip
         columns = [f"c{i} AS {quote(name)}" for i, (name, _) in enumerate(table.columns) if name in scan.used]

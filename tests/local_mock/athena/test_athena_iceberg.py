@@ -3,56 +3,23 @@
 # ruff: noqa: E501 - one line a statement or a row
 from __future__ import annotations
 
-import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from types import SimpleNamespace
-from typing import Any
 
 import awswrangler as wr
 import pandas as pd
 import pyarrow as pa
 import pytest
+from athena_lake import Lake, new_lake
 from pyiceberg.catalog import load_catalog
 
-from etholake import aws
 from etholake.settings import Settings
 
 ICEBERG = "TBLPROPERTIES ('table_type' = 'ICEBERG')"
 
 
-class Lake(SimpleNamespace):
-    """A bucket and a database of the mock, and the statements that the tests run there."""
-
-    def execute(self, sql: str) -> dict[str, Any]:
-        started = self.athena.start_query_execution(
-            QueryString=sql, QueryExecutionContext={"Database": self.database},
-            ResultConfiguration={"OutputLocation": f"s3://{self.bucket}/out/"},
-        )  # fmt: skip
-        while True:
-            run = self.athena.get_query_execution(QueryExecutionId=started["QueryExecutionId"])["QueryExecution"]
-            if run["Status"]["State"] in ("SUCCEEDED", "FAILED", "CANCELLED"):
-                return dict(run)
-            time.sleep(0.01)
-
-    def run(self, *statements: str) -> int | None:
-        """Run statements; the update count of the last one."""
-        for sql in statements:
-            run = self.execute(sql)
-            assert run["Status"]["State"] == "SUCCEEDED", (sql, run["Status"])
-        answer = self.athena.get_query_results(QueryExecutionId=run["QueryExecutionId"])
-        return answer.get("UpdateCount")
-
-    def rows(self, sql: str) -> list[list[str | None]]:
-        run = self.execute(sql)
-        assert run["Status"]["State"] == "SUCCEEDED", (sql, run["Status"])
-        result = self.athena.get_query_results(QueryExecutionId=run["QueryExecutionId"])["ResultSet"]["Rows"]
-        return [[cell.get("VarCharValue") for cell in row["Data"]] for row in result[1:]]
-
-    def reason(self, sql: str) -> str:
-        run = self.execute(sql)
-        assert run["Status"]["State"] == "FAILED", (sql, run["Status"])
-        return str(run["Status"]["StateChangeReason"])
+class IcebergLake(Lake):
+    """A lake that makes Iceberg tables."""
 
     def table(self, columns: str, *, by: str = "", values: str = "", more: str = "") -> str:
         """A new Iceberg table; its name."""
@@ -64,21 +31,13 @@ class Lake(SimpleNamespace):
             self.run(f"INSERT INTO {name} VALUES {values}")
         return name
 
-    def keys(self, prefix: str) -> list[str]:
-        return [o["Key"] for o in self.s3.list_objects_v2(Bucket=self.bucket, Prefix=prefix).get("Contents", [])]
-
 
 @pytest.fixture(scope="module")
-def lake(mock_settings: Settings) -> Lake:
-    aws.export(mock_settings)
-    s3, glue, athena = (aws.client(mock_settings, name) for name in ("s3", "glue", "athena"))
-    bucket, database = f"iceberg-{uuid.uuid4().hex[:8]}", f"iceberg_{uuid.uuid4().hex[:8]}"
-    s3.create_bucket(Bucket=bucket)
-    glue.create_database(DatabaseInput={"Name": database})
-    return Lake(s3=s3, glue=glue, athena=athena, bucket=bucket, database=database, url=mock_settings.endpoint_url)
+def lake(mock_settings: Settings) -> IcebergLake:
+    return IcebergLake(**vars(new_lake(mock_settings, "iceberg")))
 
 
-def test_every_type_comes_back(lake: Lake) -> None:
+def test_every_type_comes_back(lake: IcebergLake) -> None:
     name = lake.table(
         "b boolean, i int, n bigint, f float, d double, m decimal(10,2), s string, x binary, day date, ts timestamp, "
         "a array<int>, k map<string,bigint>, r struct<p:int,q:string>"
@@ -99,7 +58,7 @@ def test_every_type_comes_back(lake: Lake) -> None:
     assert lake.rows(f"SELECT typeof(ts) FROM {name} LIMIT 1") == [["timestamp(6)"]]
 
 
-def test_a_time_with_zone_is_an_instant(lake: Lake) -> None:
+def test_a_time_with_zone_is_an_instant(lake: IcebergLake) -> None:
     name = lake.table("t timestamp with time zone")
     lake.run(f"INSERT INTO {name} VALUES (TIMESTAMP '2024-07-01 12:00:00 Europe/Berlin')")
     assert lake.rows(f"SELECT t FROM {name}") == [["2024-07-01 10:00:00.000000 UTC"]]
@@ -115,7 +74,7 @@ def test_a_time_with_zone_is_an_instant(lake: Lake) -> None:
         ("truncate(10, i)", {"0", "10"}),
     ],
 )
-def test_partition_transforms_lay_files_apart(lake: Lake, by: str, partitions: set[str]) -> None:
+def test_partition_transforms_lay_files_apart(lake: IcebergLake, by: str, partitions: set[str]) -> None:
     values = "(1, 'a', DATE '2023-02-03', TIMESTAMP '2023-01-01 01:00:00'), (12, 'b', DATE '2024-02-03', TIMESTAMP '2024-01-01 01:00:00')"
     name = lake.table("i int, s string, d date, ts timestamp", by=by, values=values)
     shown = lake.rows(f'SELECT partition, record_count, file_count FROM "{name}$partitions"')
@@ -124,14 +83,14 @@ def test_partition_transforms_lay_files_apart(lake: Lake, by: str, partitions: s
     assert lake.rows(f"SELECT i FROM {name} WHERE s = 'b'") == [["12"]]
 
 
-def test_buckets_and_hours(lake: Lake) -> None:
+def test_buckets_and_hours(lake: IcebergLake) -> None:
     name = lake.table("i bigint, ts timestamp", by="bucket(4, i), hour(ts)")
     lake.run(f"INSERT INTO {name} SELECT x, TIMESTAMP '2024-01-01 00:00:00' FROM UNNEST(sequence(1, 40)) AS u(x)")
     assert lake.rows(f'SELECT count(*), sum(record_count) FROM "{name}$partitions"') == [["4", "40"]]
     assert lake.rows(f"SELECT count(*), sum(i) FROM {name}") == [["40", "820"]]
 
 
-def test_delete_update_and_their_counts(lake: Lake) -> None:
+def test_delete_update_and_their_counts(lake: IcebergLake) -> None:
     name = lake.table("i int, s string", by="s", values="(1, 'a'), (2, 'a'), (3, 'b'), (4, NULL)")
     assert lake.run(f"DELETE FROM {name} WHERE i = 1 OR s = 'zz'") == 1
     assert lake.run(f"UPDATE {name} SET i = i * 10, s = 'c' WHERE i > 2") == 2
@@ -142,7 +101,7 @@ def test_delete_update_and_their_counts(lake: Lake) -> None:
     assert lake.rows(f"SELECT count(*) FROM {name}") == [["0"]]
 
 
-def test_merge_updates_deletes_and_inserts_in_one_commit(lake: Lake) -> None:
+def test_merge_updates_deletes_and_inserts_in_one_commit(lake: IcebergLake) -> None:
     name = lake.table(
         "id int, v string", by="bucket(2, id)", values="(1, 'old'), (2, 'old'), (3, 'old'), (4, 'old')"
     )
@@ -162,7 +121,7 @@ def test_merge_updates_deletes_and_inserts_in_one_commit(lake: Lake) -> None:
     assert lake.rows(f'SELECT count(*) FROM "{name}$snapshots"') == [["2"]]
 
 
-def test_a_row_that_merge_matches_twice_fails_and_changes_nothing(lake: Lake) -> None:
+def test_a_row_that_merge_matches_twice_fails_and_changes_nothing(lake: IcebergLake) -> None:
     name = lake.table("id int, v string", values="(1, 'old'), (2, 'old')")
     source = "(VALUES (1, 'a'), (1, 'b')) AS s(id, v)"
     merge = f"MERGE INTO {name} t USING {source} ON t.id = s.id WHEN MATCHED"
@@ -172,7 +131,7 @@ def test_a_row_that_merge_matches_twice_fails_and_changes_nothing(lake: Lake) ->
     assert lake.rows(f"SELECT * FROM {name} ORDER BY id") == [["1", "b"], ["2", "old"]]
 
 
-def test_time_travel_by_version_tag_and_instant(lake: Lake) -> None:
+def test_time_travel_by_version_tag_and_instant(lake: IcebergLake) -> None:
     name = lake.table("i int", values="(1)")
     (first,) = lake.rows(f'SELECT snapshot_id, committed_at FROM "{name}$snapshots"')
     lake.run(f"INSERT INTO {name} VALUES (2)", f"ALTER TABLE {name} ADD COLUMNS (s string)")
@@ -195,7 +154,7 @@ def test_time_travel_by_version_tag_and_instant(lake: Lake) -> None:
     )
 
 
-def test_columns_are_followed_by_their_id(lake: Lake) -> None:
+def test_columns_are_followed_by_their_id(lake: IcebergLake) -> None:
     name = lake.table("i int, s string", values="(1, 'a')")
     lake.run(
         f"ALTER TABLE {name} CHANGE COLUMN s t string",
@@ -213,7 +172,7 @@ def test_columns_are_followed_by_their_id(lake: Lake) -> None:
     assert "Cannot change column type" in lake.reason(f"ALTER TABLE {name} CHANGE COLUMN i i int")
 
 
-def test_optimize_joins_files_and_vacuum_forgets_snapshots(lake: Lake) -> None:
+def test_optimize_joins_files_and_vacuum_forgets_snapshots(lake: IcebergLake) -> None:
     name = lake.table("i int", values="(1)", more=", 'vacuum_max_snapshot_age_seconds' = '0'")
     lake.run(*(f"INSERT INTO {name} VALUES ({i})" for i in (2, 3)))
     lake.run(f"OPTIMIZE {name} REWRITE DATA USING BIN_PACK")
@@ -225,7 +184,7 @@ def test_optimize_joins_files_and_vacuum_forgets_snapshots(lake: Lake) -> None:
     assert lake.rows(f"SELECT i FROM {name} ORDER BY i") == [["1"], ["2"], ["3"]]
 
 
-def test_optimize_where_leaves_other_partitions(lake: Lake) -> None:
+def test_optimize_where_leaves_other_partitions(lake: IcebergLake) -> None:
     name = lake.table("i int, s string", by="s", values="(1, 'a'), (2, 'b')")
     lake.run(f"INSERT INTO {name} VALUES (3, 'a'), (4, 'b')")
     lake.run(f"OPTIMIZE {name} REWRITE DATA USING BIN_PACK WHERE s = 'a'")
@@ -235,7 +194,7 @@ def test_optimize_where_leaves_other_partitions(lake: Lake) -> None:
     ]
 
 
-def test_create_table_as_and_drop_with_its_data(lake: Lake) -> None:
+def test_create_table_as_and_drop_with_its_data(lake: IcebergLake) -> None:
     name = f"t{uuid.uuid4().hex[:8]}"
     lake.s3.put_object(Bucket=lake.bucket, Key=f"{name}/other.txt", Body=b"not of the table")
     created = lake.run(
@@ -252,7 +211,7 @@ def test_create_table_as_and_drop_with_its_data(lake: Lake) -> None:
     assert lake.keys(f"{name}/") == [f"{name}/other.txt"]
 
 
-def test_concurrent_inserts_both_stand_and_a_delete_that_lost_says_so(lake: Lake) -> None:
+def test_concurrent_inserts_both_stand_and_a_delete_that_lost_says_so(lake: IcebergLake) -> None:
     name = lake.table("i int")
     with ThreadPoolExecutor(4) as pool:
         runs = list(pool.map(lambda i: lake.execute(f"INSERT INTO {name} VALUES ({i})"), range(8)))
@@ -268,7 +227,7 @@ def test_concurrent_inserts_both_stand_and_a_delete_that_lost_says_so(lake: Lake
     assert lake.rows(f"SELECT min(i) / 100, count(*) FROM {name}") == [[str(done), str(written)]]
 
 
-def test_pyiceberg_over_http_and_athena_share_a_table(lake: Lake) -> None:
+def test_pyiceberg_over_http_and_athena_share_a_table(lake: IcebergLake) -> None:
     name = lake.table("i int, s string", values="(1, 'a')")
     keys = {"access-key-id": "etholake", "secret-access-key": "etholake", "region": "us-east-1"}
     properties = {f"{service}.{key}": value for service in ("s3", "glue") for key, value in keys.items()}
@@ -290,7 +249,7 @@ def test_pyiceberg_over_http_and_athena_share_a_table(lake: Lake) -> None:
 
 
 @pytest.mark.slow
-def test_awswrangler_writes_merges_and_deletes(lake: Lake) -> None:
+def test_awswrangler_writes_merges_and_deletes(lake: IcebergLake) -> None:
     table, tmp = f"w{uuid.uuid4().hex[:8]}", f"s3://{lake.bucket}/tmp/"
     frame = pd.DataFrame({"id": [1, 2, 3], "name": ["a", "b", "c"], "day": pd.to_datetime(["2024-01-01"] * 3)})
     common = {"database": lake.database, "table": table, "temp_path": tmp, "s3_output": f"s3://{lake.bucket}/out/"}
@@ -350,12 +309,12 @@ def test_awswrangler_writes_merges_and_deletes(lake: Lake) -> None:
         ("MERGE INTO {t} USING plain s ON true WHEN NOT MATCHED BY SOURCE THEN DELETE", "SOURCE of WHEN"),
     ],
 )
-def test_what_is_refused_says_why(lake: Lake, shared: str, sql: str, reason: str) -> None:
+def test_what_is_refused_says_why(lake: IcebergLake, shared: str, sql: str, reason: str) -> None:
     assert reason in lake.reason(sql.replace("{b}", lake.bucket).replace("{t}", shared))
 
 
 @pytest.fixture(scope="module")
-def shared(lake: Lake) -> str:
+def shared(lake: IcebergLake) -> str:
     """An Iceberg table beside the Hive table `plain`."""
     lake.run(f"CREATE EXTERNAL TABLE plain (i int) STORED AS PARQUET LOCATION 's3://{lake.bucket}/plain/'")
     return lake.table("i int", values="(1)")
