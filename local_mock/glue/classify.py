@@ -1,8 +1,8 @@
 """The built-in classifiers of a crawler for text: one JSON object a line, and delimited text.
 
-Source: https://docs.aws.amazon.com/glue/latest/dg/add-classifier.html. The CSV classifier knows the delimiters comma,
-pipe, tab, semicolon and Ctrl-A and wants two columns and two rows. The first row is a header if all its cells are text
-and differ, and at least one column below is something else than text. Dates are text there.
+Source: https://docs.aws.amazon.com/glue/latest/dg/add-classifier.html. The CSV classifier knows the delimiters
+comma, pipe, tab, semicolon and Ctrl-A and wants two columns and two rows. The first row is a header if all its
+cells are text and differ, and at least one column below is something else than text. Dates are text there.
 """
 
 from __future__ import annotations
