@@ -161,7 +161,8 @@ def say(epoch: int, epochs: int, row: Mapping[str, float | None]) -> None:
         "none" if row[name] is None else f"{row[name]:.5f}"  # none (trees, no validation videos): no metric value
         for name in ("train_loss", "val_score")
     )
-    print(f"epoch={epoch} epochs={epochs} train_loss={loss} val_score={score}", flush=True)
+    left = f" left={row['left_s']:.0f}s" if row.get("left_s") else ""  # of a cross-validation, as measured so far
+    print(f"epoch={epoch} epochs={epochs} train_loss={loss} val_score={score}{left}", flush=True)
 
 
 def write(arguments: argparse.Namespace, report: Mapping[str, Any], model_dir: Path, output_dir: Path) -> None:
