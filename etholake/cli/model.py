@@ -113,9 +113,8 @@ def _impute(current: Settings, arguments: argparse.Namespace) -> None:
 
     data = data_folder(current, arguments)
     with progress("impute", enabled=not arguments.json) as on_progress:
-        result = impute.run(
-            current, arguments.model, data, arguments.out, video_numbers(current, arguments.videos) or (), on_progress
-        )  # fmt: skip
+        videos = video_numbers(current, arguments.videos) or ()
+        result = impute.run(current, arguments.model, data, arguments.out, videos, on_progress)
     report(arguments, result)
 
 

@@ -8,7 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from etholake.cli.common import AddVerb, exclusive, report, requires, say
+from etholake.cli.common import AddVerb, exclusive, report, requires, say, video_numbers
 from etholake.errors import DataError, UsageError
 from etholake.progress import progress
 from etholake.settings import Settings

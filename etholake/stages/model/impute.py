@@ -44,10 +44,9 @@ def run(
     videos: Collection[int] = (),
     on_progress: OnProgress | None = None,
 ) -> StageResult:
-    """Fill the tracks of a folder, or of some of its videos; return rows measured and filled by video in
-    `details`.
+    """Fill the tracks of a folder, or of some of its videos.
 
-    `model` is a folder, a `model.tar.gz` or an ``s3://`` URI, as for ``train --from``. Videos that cannot be
+    `details` has the rows measured and filled by video. `model` is a folder, a `model.tar.gz` or an ``s3://`` URI, as for ``train --from``. Videos that cannot be
     filled are named in `details["skipped"]`.
 
     Raises
