@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from etholake.cli.common import AddVerb, exclusive, report, requires
+from etholake.cli.common import AddVerb, exclusive, ids, report, requires, words
 from etholake.progress import progress
 from etholake.settings import Settings
+from etholake.stages.reports import figures
+from etholake.stages.reports.figures import FORMATS, GROUPS, KINDS, FigureRequest
 
 __all__ = ["add"]
 
@@ -31,6 +33,22 @@ def add(verb: AddVerb) -> None:
     sub.add_argument("--out", type=Path, help="page to write (default: dist/video-ID.html)")
     sub.add_argument(
         "--serve", type=int, nargs="?", const=0, metavar="PORT", help="serve it on loopback, poses on demand"
+    )
+
+    sub = verb("figure", _figure, "A figure for a paper or a lab meeting, and what it shows as CSV.")
+    sub.add_argument(
+        "kind", metavar="KIND", help="; ".join(f"{name}: {kind.summary}" for name, kind in KINDS.items())
+    )
+    sub.add_argument("--out", type=Path, help=f"file to write: {', '.join(FORMATS)} (default: dist/KIND.pdf)")
+    sub.add_argument("--videos", metavar="ID,…", help="(default: all of the lab)")
+    sub.add_argument("--lab", default="", help="(default: all labs)")
+    sub.add_argument(
+        "--run", default="", metavar="RUN_ID", dest="run_id", help="its predictions (default: annotations)"
+    )
+    sub.add_argument("--actions", metavar="NAME,…", help="(default: all)")
+    sub.add_argument("--group", default="", help=f"groups of animals: {', '.join(GROUPS)}")
+    sub.add_argument(
+        "--bodypart", default="", help="what stands for the animal (default: the best that is tracked)"
     )
 
     sub = verb("curves", _curves, "Chart the metrics of training jobs, from their logs.")
@@ -76,6 +94,15 @@ def _video(current: Settings, arguments: argparse.Namespace) -> None:
     with progress("video", enabled=not arguments.json) as on_progress:
         result = video.run(current, arguments.video, out, arguments.run_id, on_progress)
     report(arguments, result)
+
+
+def _figure(current: Settings, arguments: argparse.Namespace) -> None:
+    out = arguments.out or Path("dist") / f"{arguments.kind}.pdf"
+    request = FigureRequest(
+        arguments.kind, out, tuple(ids(arguments.videos) or ()),
+        arguments.lab, arguments.run_id, words(arguments.actions), arguments.group, arguments.bodypart,
+    )  # fmt: skip
+    report(arguments, figures.run(current, request))
 
 
 def _curves(current: Settings, arguments: argparse.Namespace) -> None:
