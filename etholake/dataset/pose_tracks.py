@@ -148,6 +148,8 @@ class PoseTracks:
         Ids of the M mice.
     first_frame, n_frames
         The video's own frames that are covered: ``first_frame <= f < first_frame + n_frames``.
+    skipped
+        How many frames at 30 Hz of the video lie before the arrays: above 0 for a part of a video.
     """
 
     meta: VideoMeta
@@ -157,6 +159,7 @@ class PoseTracks:
     first_frame: int
     n_frames: int
     notes: tuple[str, ...] = field(default=())
+    skipped: int = 0
 
     @property
     def video_id(self) -> int:
@@ -280,6 +283,11 @@ class PoseTracks:
         np.save(folder / "observed.npy", self.observed_TMK)
         xy, observed = (np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("xy", "observed"))
         return replace(self, xy_TMK2=xy, observed_TMK=observed)
+
+    def session_times(self) -> npt.NDArray[np.float64]:
+        """Return the time since frame 0 of the video at each frame at 30 Hz [T], in seconds."""
+        frames = self.skipped + np.arange(len(self.xy_TMK2), dtype=np.float64)
+        return self.first_frame / self.meta.fps + frames / MODEL_FPS
 
     def frame_times(self) -> npt.NDArray[np.float64]:
         """Return the video's own frame (fractional) at each frame at 30 Hz [T]."""

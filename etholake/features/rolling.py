@@ -41,13 +41,13 @@ def pair_table(tracks: PoseTracks, agent: int, target: int) -> Table:
     moving = pair_now(tracks, agent, target)
     distances = _distances(tracks.xy_TMK2[:, agent], tracks.xy_TMK2[:, target])
     places = _places(tracks, {"agent": agent, "target": target})
-    return distances | moving | rolling(moving) | _apart(distances) | places
+    return distances | moving | rolling(moving) | _apart(distances) | places | _session(tracks)
 
 
 def self_table(tracks: PoseTracks, agent: int) -> Table:
     """Return features of one animal, and the distance of the nearest other one, over time."""
     now = self_now(tracks, agent)
-    return now | rolling(now) | _places(tracks, {"agent": agent})
+    return now | rolling(now) | _places(tracks, {"agent": agent}) | _session(tracks)
 
 
 def pair_now(tracks: PoseTracks, agent: int, target: int) -> Table:
@@ -183,6 +183,11 @@ def _places(tracks: PoseTracks, roles: Mapping[str, int]) -> Table:
     return now | _over(now, PLACE_S, PLACE_SPREAD_S)
 
 
+def _session(tracks: PoseTracks) -> Table:
+    """Return the time since the video began, in seconds: animals do less, and other things, later in a session."""
+    return {"session time": tracks.session_times().astype(np.float32)}
+
+
 def _over(now: Table, means_s: Sequence[float], spreads_s: Sequence[float]) -> Table:
     """Return means and standard deviations over centred windows."""
     columns: Table = {}
@@ -291,7 +296,7 @@ def _most(x: Floats, half: int) -> Floats:
 class Rolling(TableEncoder):
     """The encoder `rolling`: `pair_table` for a pair of animals, `self_table` for one."""
 
-    name, version = "rolling", 2
+    name, version = "rolling", 3
     context_s = LONG_S[-1] / 2 + 1.0
 
     def table(self, tracks: PoseTracks, agent: int, target: int) -> Table:

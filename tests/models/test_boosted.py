@@ -23,7 +23,7 @@ from etholake.features.rolling import means, pair_table, rolling, self_table
 from etholake.models.archive import load_model
 from etholake.models.boosted import forest as boosted
 from etholake.models.boosted.config import BoostedConfig
-from etholake.models.boosted.forest import Boosted, fit
+from etholake.models.boosted.forest import Boosted, fit, part_of
 
 SMALL = BoostedConfig(rounds=12, depth=3, eta=0.4, min_child_weight=5.0, max_rows=1500)
 LABELED = ((1, 1, "rest"), (1, 2, "chase"), (2, 1, "chase"))
@@ -141,6 +141,18 @@ def test_place_in_the_arena_by_hand() -> None:
     assert now["agent corner"] == pytest.approx(np.hypot(20 - middle, 15), rel=1e-4)
     assert (now["agent heading x"], now["agent heading y"]) == pytest.approx((1, 0), abs=1e-5)
     assert now["agent x mean 2 s"] == pytest.approx(10 + middle, abs=1e-3)
+
+
+def test_the_time_of_a_session_is_known_in_every_part_of_it() -> None:
+    """Frame 60 of a video that is tracked from frame 30 on comes 2 s after its beginning; at 60 frames/s 1 s."""
+    x = 0.2 * np.arange(200)
+    tracks = replace(tracks_of(body(np.stack([x, 0 * x], axis=1), 0 * x)), first_frame=30)
+    whole = self_table(tracks, 0)["session time"]
+    assert (whole[0], whole[30]) == pytest.approx((1.0, 2.0))
+    part = part_of(part_of(tracks, slice(50, 150)), slice(10, 40))
+    np.testing.assert_allclose(self_table(part, 0)["session time"], whole[60:90], rtol=1e-6)
+    fast = replace(tracks, meta=replace(tracks.meta, fps=60.0))
+    assert self_table(fast, 0)["session time"][15] == pytest.approx(1.0)
 
 
 def test_walls_are_those_of_the_arena_else_of_the_picture_else_unknown() -> None:

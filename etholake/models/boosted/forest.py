@@ -303,7 +303,10 @@ def _read_forest(path: Path, names: tuple[str, ...]) -> Booster:
 
 def part_of(tracks: PoseTracks, inner: slice) -> PoseTracks:
     """Return a range of frames at 30 Hz of a video; its own frames no longer fit and must not be used."""
-    return replace(tracks, xy_TMK2=tracks.xy_TMK2[inner], observed_TMK=tracks.observed_TMK[inner])
+    return replace(
+        tracks, xy_TMK2=tracks.xy_TMK2[inner], observed_TMK=tracks.observed_TMK[inner],
+        skipped=tracks.skipped + inner.start,
+    )  # fmt: skip
 
 
 # --- frames and rows ---------------------------------------------------------------------------------------
