@@ -244,6 +244,18 @@ TABLES: Mapping[str, Table] = {
             sort=("lab_id", "video_id", "start_frame", "agent_id", "target_id"),
         ),
         Table(
+            "predicted_videos",
+            "video that a run predicted, whether or not it found an event",
+            (
+                _c("split", "string", nullable=False),
+                _LAB, _VIDEO,
+                _c("start_frame", "int", "first frame that was predicted", nullable=False),
+                _c("stop_frame", "int", "frame after the last predicted one (exclusive)", nullable=False),
+            ),
+            partitions=("run_id",),
+            sort=("lab_id", "video_id"),
+        ),
+        Table(
             "out_of_fold",
             "(run, video, agent, target, action, frame) that a model of cross-validation had not seen",
             (
