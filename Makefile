@@ -143,6 +143,9 @@ dashboards: install ## The dashboards as a page, dist/dashboards.html (SERVE=1: 
 notebooks: install ## Execute the notebooks against the lake at PORT; HTML in dist/notebooks/ (ARGS=eda)
 	@$(BIN)/python -m dashboards.export_notebooks $(ARGS)
 
+figure: install ## A figure for a paper and its CSV, dist/<KIND>.pdf (KIND=budget ARGS='--group sex'; figure --help)
+	@$(BIN)/etholake figure $(KIND) $(ARGS)
+
 review: install ## Look at videos, correct labels, merge, train again, on loopback (ARGS='--user NAME --video ID')
 	@$(BIN)/etholake review $(ARGS)
 
