@@ -1,4 +1,4 @@
-"""What pre-training hides, and the loss of filling it in.
+"""Mask points for pre-training, and compute the loss of filling them in.
 
 Shape letters: B pairs, R roles (0 agent, 1 target), T frames at 30 Hz, K unified parts, 2 = (x, y) in cm.
 """
