@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 
     from etholake.curate.tracking import CuratedTracking
 
-__all__ = ["MIN_FPS", "MODEL_FPS", "PartSources", "PoseTracks", "VideoMeta", "read_mapped"]
+__all__ = [
+    "MIN_FPS", "MODEL_FPS", "PartSources", "PoseTracks", "VideoMeta", "chosen_source", "read_mapped",
+]  # fmt: skip
 
 MODEL_FPS = 30.0  # every video is resampled to this rate, so that a window is a time
 MAX_OWN_PARTS = 8  # of a lab's own points beside the unified parts: they are memory and features
@@ -414,14 +416,14 @@ def _dense(
     xy = np.full((int(frame.max()) - first + 1, len(mice), len(sources), 2), np.nan, dtype=np.float32)
     for m in range(len(mice)):
         for k, part_names in enumerate(sources):
-            source = _source(part_names, dict(zip(names, counts[m], strict=True)))
+            source = chosen_source(part_names, dict(zip(names, counts[m], strict=True)))
             if source is not None:
                 rows = np.flatnonzero(cell == m * len(names) + names.index(source))
                 xy[frame[rows] - first, m, k] = xy_N2[rows]
     return _VideoFrames(xy, tuple(int(m) for m in mice), first)
 
 
-def _source(sources: Sequence[str], measured: Mapping[str, int]) -> str | None:
+def chosen_source(sources: Sequence[str], measured: Mapping[str, int]) -> str | None:
     """Return the source that is read for a unified part: the first with at least half as many points as the best.
 
     There is one source per animal and video, because a change of source from frame to frame would look like

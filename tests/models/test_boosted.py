@@ -78,6 +78,19 @@ def model(videos: list[LabelledVideo]) -> Boosted:
     return fit(videos[:2], config=SMALL)
 
 
+def test_frames_in_which_nobody_looked_teach_nothing() -> None:
+    """Outside of the spans the labels are turned around: what is learnt must not change."""
+    looked_for = {(1, 2, "chase"): ((0, 600),), (1, 1, "rest"): ((0, 600),)}
+    plain = [replace(video(n), spans=looked_for) for n in (1, 2)]
+    wrong = []
+    for v in plain:
+        events = tuple(e for e in v.events if e.stop_frame <= 600)
+        wrong.append(replace(v, events=(*events, Event(v.tracks.video_id, 1, 2, "chase", 640, 1200))))
+    one, other = (fit(videos, config=SMALL).predict(video(3).tracks) for videos in (plain, wrong))
+    for a, b in zip(one, other, strict=True):
+        np.testing.assert_array_equal(a.probabilities_TA, b.probabilities_TA)
+
+
 # --- features ---------------------------------------------------------------------------------------------
 def test_two_mice_that_walk_side_by_side() -> None:
     """Mouse 1 walks along x at 6 cm/s, mouse 2 beside it, 5 cm to its left, with the same heading."""

@@ -187,10 +187,13 @@ def grow_all(
         video, frames = by_id[span.video_id], (span.start_frame, span.stop_frame)
         for (agent, target), actions in _labeled_pairs(video, occurring).items():
             true = {action: _annotated(video, (agent, target, action)) for action in actions}
+            seen = {action: video.looked_for((agent, target, action)) for action in actions}
             for inner, table in tables(video.tracks, agent, target, frames):
                 for action in actions:
                     at, y = (span.lab_id, action), true[action][inner]
                     weight = np.where(y, *reversed(fraction[at]))
+                    if (looked_for := seen[action]) is not None:
+                        weight = weight * looked_for[inner]
                     chosen = np.flatnonzero(random.random(len(y)) < weight)
                     part = {name: x[chosen] for name, x in table.items()}
                     videos_N = np.full(len(chosen), span.video_id)
@@ -380,8 +383,11 @@ def _fractions(
         inside = np.searchsorted(video.tracks.frame_times(), (span.start_frame, span.stop_frame))
         for pair, actions in _labeled_pairs(video, occurring).items():
             for action in actions:
-                true = int(_annotated(video, (*pair, action))[slice(*inside)].sum())
-                inner[span.lab_id, action] += (inside[1] - inside[0] - true, true)
+                true_T, looked_for_T = _annotated(video, (*pair, action)), video.looked_for((*pair, action))
+                if looked_for_T is None:
+                    looked_for_T = np.ones_like(true_T)
+                true = int((true_T & looked_for_T)[slice(*inside)].sum())
+                inner[span.lab_id, action] += (int(looked_for_T[slice(*inside)].sum()) - true, true)
     fractions = {}
     for at, (false, true) in inner.items():
         kept = min(true, max(max_rows / 2, max_rows - false))
