@@ -115,7 +115,7 @@ class VideoMeta:
     arena_height_cm: float | None = None
     labeled_behaviors: tuple[Triplet, ...] = ()
     n_mice: int | None = None
-    min_likelihood: float | None = None
+    min_likelihood: float | None = None  # raw points below it are missing
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> VideoMeta:
