@@ -44,11 +44,11 @@ def run(
     videos: Collection[int] = (),
     on_progress: OnProgress | None = None,
 ) -> StageResult:
-    """Fill the tracks of a folder, or of some of its videos; return rows measured and filled by video in
-    `details`.
+    """Fill the tracks of a folder, or of some of its videos.
 
+    `details` has `videos` ({video: rows `measured` and `filled`}) and `skipped` ({video: reason}).
     `model` is a folder, a `model.tar.gz` or an ``s3://`` URI, as for ``train --from``. Videos that cannot be
-    filled are named in `details["skipped"]`.
+    filled are skipped.
 
     Raises
     ------
