@@ -19,6 +19,7 @@ always served by its own code. The learning itself is in `etholake.training`.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import logging
 import os
@@ -160,7 +161,8 @@ def say(epoch: int, epochs: int, row: Mapping[str, float | None]) -> None:
         "none" if row[name] is None else f"{row[name]:.5f}"  # none (trees, no validation videos): no metric value
         for name in ("train_loss", "val_score")
     )
-    print(f"epoch={epoch} epochs={epochs} train_loss={loss} val_score={score}", flush=True)
+    left = f" left={row['left_s']:.0f}s" if row.get("left_s") else ""  # of a cross-validation, as measured so far
+    print(f"epoch={epoch} epochs={epochs} train_loss={loss} val_score={score}{left}", flush=True)
 
 
 def write(arguments: argparse.Namespace, report: Mapping[str, Any], model_dir: Path, output_dir: Path) -> None:
@@ -183,9 +185,9 @@ def write(arguments: argparse.Namespace, report: Mapping[str, Any], model_dir: P
 
 
 def main() -> None:
-    """Parse, read, train, write; an EtholakeError is printed without a traceback."""
+    """Parse, read, train, write; what a user can mend is printed as a sentence, without a traceback."""
     from etholake import logs
-    from etholake.errors import EtholakeError
+    from etholake.errors import EtholakeError, no_space
 
     arguments = parse()
     model_dir = Path(os.environ["SM_MODEL_DIR"])
@@ -199,10 +201,14 @@ def main() -> None:
             if leads:
                 write(arguments, report, model_dir, output_dir)
             logs.add_fields(val_score=(report.get("validation") or {}).get("score"))
-    except EtholakeError as err:
+    except Exception as err:
+        reason = str(err) if isinstance(err, EtholakeError) else no_space(err)
+        if reason is None:
+            raise
         if failure := os.environ.get("SM_OUTPUT_FAILURE"):
-            Path(failure).write_text(str(err), encoding="utf-8")
-        sys.exit(f"{type(err).__name__}: {err}")
+            with contextlib.suppress(OSError):  # the disk may be full for this file, too
+                Path(failure).write_text(reason, encoding="utf-8")
+        sys.exit(f"{type(err).__name__}: {reason}")
     if leads:
         print(f"model written to {model_dir}", flush=True)
 

@@ -89,8 +89,8 @@ class PoseBertFamily(NetworkFamily[PoseBertConfig]):
         """Train with the shared loop. Raises UsageError for a frozen trunk of a model that is not trained yet."""
         if config.tuning != "full" and context.base is None:
             raise UsageError(
-                f"tuning {config.tuning} keeps the trunk of a trained model: name one with --from, or leave "
-                "tuning at full."
+                f"tuning {config.tuning} keeps the trunk of a trained model: name one with --from, or "
+                "leave tuning at full."
             )
         return super().fit(data, split, config, context)
 

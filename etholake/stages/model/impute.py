@@ -46,9 +46,8 @@ def run(
 ) -> StageResult:
     """Fill the tracks of a folder, or of some of its videos.
 
-    `details` has `videos` ({video: rows `measured` and `filled`}) and `skipped` ({video: reason}).
-    `model` is a folder, a `model.tar.gz` or an ``s3://`` URI, as for ``train --from``. Videos that cannot be
-    filled are skipped.
+    `details` has the rows measured and filled by video. `model` is a folder, a `model.tar.gz` or an ``s3://`` URI,
+    as for ``train --from``. Videos that cannot be filled are named in `details["skipped"]`.
 
     Raises
     ------
