@@ -41,11 +41,11 @@ def interpolated(tracks: PoseTracks) -> Floats:
     frames = np.arange(len(xy))
     for mouse, part in np.ndindex(*xy.shape[1:3]):
         track = xy[:, mouse, part]
-        measured_frames = np.flatnonzero(~np.isnan(track[:, 0]))
-        if measured_frames.size:
-            inside = (frames >= measured_frames[0]) & (frames <= measured_frames[-1])
+        measured = np.flatnonzero(~np.isnan(track[:, 0]))
+        if measured.size:
+            inside = (frames >= measured[0]) & (frames <= measured[-1])
             for axis in range(2):
-                track[inside, axis] = np.interp(frames[inside], measured_frames, track[measured_frames, axis])
+                track[inside, axis] = np.interp(frames[inside], measured, track[measured, axis])
     return xy
 
 

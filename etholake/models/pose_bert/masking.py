@@ -1,4 +1,4 @@
-"""Mask points for pre-training, and compute the loss of filling them in.
+"""Hide points of windows for pre-training, and measure how well they are filled in.
 
 Shape letters: B pairs, R roles (0 agent, 1 target), T frames at 30 Hz, K unified parts, 2 = (x, y) in cm.
 """
