@@ -28,7 +28,7 @@ from urllib.parse import quote, unquote
 
 from etholake.contract import CURATED_ZONE, TABLES, arrow_schema, glue_columns
 from etholake.errors import AwsError, ContractError
-from etholake.objects import delete_objects, list_objects
+from etholake.objects import delete_objects, list_objects, store_time
 from etholake.storage import split_uri
 
 __all__ = [
@@ -126,13 +126,18 @@ class Lake:
     database: str
 
     def current(self, table: str, partition: Mapping[str, str] | None = None) -> dict[str, Any] | None:
-        """Return the committed state: `generation`, `fingerprint`, `report`, `etag` ; None without one."""
+        """Return the committed state: `generation`, `fingerprint`, `report`, `superseded`, `etag`, `modified`.
+
+        None without one.
+        """
         try:
             response = self.s3.get_object(Bucket=self.bucket, Key=folder(table, partition) + POINTER)
         except self.s3.exceptions.NoSuchKey:
             return None
         pointer = json.loads(response["Body"].read())
-        return {**pointer, "etag": response["ETag"]} if isinstance(pointer, dict) else None
+        if not isinstance(pointer, dict):
+            return None
+        return {**pointer, "etag": response["ETag"], "modified": response["LastModified"]}
 
     def partitions(self, table: str) -> list[dict[str, str]]:
         """Return the committed partitions, sorted; ``[{}]`` for an unpartitioned table, [] if nothing is there."""
@@ -197,7 +202,7 @@ class Lake:
         """
         if isinstance(before, _Anything):
             before = self.current(table, partition)
-        now = dt.datetime.now(dt.UTC)
+        now = store_time(self.s3, self.bucket, folder(table, partition) + POINTER)
         pointer = {
             "generation": generation, "fingerprint": fingerprint, "report": dict(report or {}),
             "superseded": _superseded(before, now),

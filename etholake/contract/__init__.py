@@ -6,6 +6,7 @@ compared with it. No I/O here, and nothing but the standard library (`arrow_sche
 
 from etholake.contract.part_names import guess_part, guess_parts
 from etholake.contract.raw_layout import (
+    MAX_ANIMALS,
     MAX_MICE,
     MOUSE_ATTRIBUTES,
     MOUSE_COLUMNS,
@@ -20,7 +21,10 @@ from etholake.contract.raw_layout import (
     SELF,
     SPLITS,
     SUBMISSION_COLUMNS,
+    VIDEO_SUFFIXES,
+    raw_boxes_key,
     raw_key,
+    raw_video_key,
 )
 from etholake.contract.rules import KINDS, RULES, Rule, parse_limits
 from etholake.contract.tables import TABLES, Column, Table
@@ -39,6 +43,7 @@ from etholake.contract.vocabulary import (
     unified_part_sources,
 )
 from etholake.contract.zones import (
+    CLIP_ZONE,
     CODE_ZONE,
     CURATED_ZONE,
     MODEL_ZONE,
@@ -51,12 +56,14 @@ from etholake.contract.zones import (
 __all__ = [
     "ACTIONS",
     "BODY_PARTS",
+    "CLIP_ZONE",
     "CODE_ZONE",
     "CURATED_ZONE",
     "HEADPIECE_PARTS",
     "JUMP_CM",
     "JUMP_SPEED",
     "KINDS",
+    "MAX_ANIMALS",
     "MAX_MICE",
     "MODEL_ZONE",
     "MOUSE_ATTRIBUTES",
@@ -82,6 +89,7 @@ __all__ = [
     "TABLES",
     "UNIFIED_PARTS",
     "UNIFIED_PART_SOURCES",
+    "VIDEO_SUFFIXES",
     "Column",
     "Rule",
     "Table",
@@ -93,7 +101,9 @@ __all__ = [
     "guess_parts",
     "number",
     "parse_limits",
+    "raw_boxes_key",
     "raw_key",
+    "raw_video_key",
     "unified_part_sources",
     "whole_number",
 ]

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from etholake.contract import MAX_MICE, RAW_ANNOTATION_COLUMNS, action_name, arrow_schema
+from etholake.contract import MAX_ANIMALS, RAW_ANNOTATION_COLUMNS, action_name, arrow_schema
 from etholake.curate.columns import check_columns, names, source_row, whole_numbers
 from etholake.curate.file_reports import FileReport, source_name
 from etholake.curate.metadata import VideoRecord
@@ -77,7 +77,7 @@ def curate_annotations(
     rejected: list[QuarantineRow] = []
     good = np.ones(table.num_rows, dtype=np.bool_)
     for rule, broken in (
-        ("interval-id", (np.minimum(agent, target) < 1) | (np.maximum(agent, target) > MAX_MICE)),
+        ("interval-id", (np.minimum(agent, target) < 1) | (np.maximum(agent, target) > MAX_ANIMALS)),
         ("interval-action", code < 0),
         ("interval-frames", (np.minimum(start, stop) < 0) | (np.maximum(start, stop) > _MAX_FRAME)),
         ("interval-reversed", stop < start),
@@ -172,7 +172,7 @@ def _enrich(
         return pa.array(frames / fps, mask=np.full(frames.size, not video.fps))
 
     def mouse(ids: npt.NDArray[np.int64], attribute: str) -> list[str | None]:
-        return [video.values[f"mouse{n}_{attribute}"] for n in ids.tolist()]
+        return [video.values.get(f"mouse{n}_{attribute}") for n in ids.tolist()]
 
     data = {
         "split": [video.split] * agent.size,

@@ -95,6 +95,8 @@ def page_content(video: VideoView) -> Json:
     info, tracks = video.info, video.tracks
     return {
         "video": str(info["video_id"]),
+        "name": info.get("video_name") or "",
+        "animal": _animal(info),
         "lab": info["lab_id"],
         "split": info["split"],
         "run": video.run_id,
@@ -145,6 +147,11 @@ def picture(info: Mapping[str, Any]) -> Json | None:
     return {**outline, "x": width / 2, "y": height / 2, "width": width, "height": height}
 
 
+def _animal(info: Mapping[str, Any]) -> str:
+    """Return what the page calls an animal: its species, as one word."""
+    return "_".join(str(info.get("species") or "mouse").split())
+
+
 def _mouse(video: VideoView, mouse: int) -> Json:
     parts = [part for m, part in video.tracks.tracks if m == mouse]
     about = [video.info.get(f"mouse{mouse}_{what}") for what in ("strain", "sex")]
@@ -154,7 +161,7 @@ def _mouse(video: VideoView, mouse: int) -> Json:
     )
     return {
         "id": mouse,
-        "name": f"mouse{mouse}",
+        "name": f"{_animal(video.info)}{mouse}",
         "about": ", ".join(str(text) for text in about if text),
         "centre": video.tracks.speed_parts[mouse],
         "edges": [list(edge) for edge in edges(parts)],

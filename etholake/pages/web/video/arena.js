@@ -287,10 +287,10 @@ const Arena = (() => {
     });
     if (!best) return null;
     const speed = Slices.speed(best.m, last.frame);
-    return { title: `mouse${best.mouse.id} · ${best.part}`, lines: [
+    return { title: `${page.animal}${best.mouse.id} · ${best.part}`, lines: [
       ["x", `${best.p.x.toFixed(2)} ${page.unit}`], ["y", `${best.p.y.toFixed(2)} ${page.unit}`],
       ["point", best.p.imputed ? "filled by curation" : "measured", colors.mice[best.m]],
-      ...(speed === null ? [] : [["speed of the mouse", `${speed.toFixed(1)} cm/s`]]),
+      ...(speed === null ? [] : [[`speed of the ${page.animal}`, `${speed.toFixed(1)} cm/s`]]),
     ] };
   }
 
