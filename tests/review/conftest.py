@@ -30,6 +30,10 @@ def review_settings(mock_settings: Settings) -> Settings:
     lake.replace_table(
         "out_of_fold", rows("out_of_fold", *(probability | v for v in values)), "one", {"run_id": "r1"}
     )
+    film = {"video_id": 42, "source_file": "videos/lab_id=north/42.mp4", "bytes": len(FILM), "codec": "h264",
+            "frames_per_second": 20.0, "frame_map": "offset", "frame_difference": 3, "flags": []}  # fmt: skip
+    lake.replace_table("videos", rows("videos", film), "one", {"lab_id": "north"})
+    lake.s3.put_object(Bucket=lake.bucket, Key="raw-zone/videos/lab_id=north/42.mp4", Body=FILM)
     return settings
 
 

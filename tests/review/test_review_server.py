@@ -79,6 +79,10 @@ def test_a_film_is_sent_in_ranges(serve_review: Serve) -> None:
     assert headers["Content-Type"] == "video/webm"
     assert ask(server, "GET", path, Range="bytes=1020-")[1] == bytes(range(252, 256))
     assert ask(server, "GET", path, Range="bytes=5000-")[0] == 416
+    path = of(server, "api/film?split=test&lab=north&video=42")  # it lies in the raw zone
+    assert ask(server, "GET", path, Range="bytes=300-303")[:2] == (206, bytes(range(44, 48)))
+    content = json.loads(ask(server, "GET", of(server, "api/video?split=test&lab=north&video=42"))[1])
+    assert content["film"] == {"fps": 20.0, "note": "the tracks have +3 frames against the film (offset)"}
     assert ask(server, "GET", path)[:2] == (
         400, b"A film is sent in pieces: ask with the header Range, as a browser does.",
     )  # fmt: skip
