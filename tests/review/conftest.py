@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import video_lake
 from lakes import open_lake, rows
@@ -14,8 +15,10 @@ from lakes import open_lake, rows
 from etholake.pages.review.server import ReviewServer
 from etholake.settings import Settings
 from etholake.stages.review.service import ReviewChoice, make_server
+from etholake.video.encode import video_writer
 
-FILM = bytes(range(256)) * 4
+FILM = bytes(range(256)) * 4  # of video 42, in the raw zone; that of video 43 is a real one, in a folder
+GRAY, BRIGHTER = 40, 4  # of the film of video 43: its first frame, and the step from frame to frame
 
 
 @pytest.fixture(scope="package")
@@ -44,7 +47,9 @@ def serve_review(
     """Serve the review for a reviewer; one server a name."""
     films = tmp_path_factory.mktemp("films")
     (films / "north").mkdir()
-    (films / "north" / "43.webm").write_bytes(FILM)
+    with video_writer(films / "north" / "43.mp4", 25.0, 400, 300, crf=10) as film:
+        for frame in range(50):
+            film.write(np.full((300, 400), GRAY + BRIGHTER * frame, np.uint8))
     servers: dict[str, ReviewServer] = {}
 
     def serve(name: str) -> ReviewServer:
