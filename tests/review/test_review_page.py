@@ -142,7 +142,7 @@ def test_the_film_stands_on_the_frame_of_the_cursor(open_review: Open) -> None:
         """Of the film beside the middle of the arena."""
         return shown.evaluate("""() => { const c = document.getElementById('arena'), k = c.width / c.clientWidth;
             const at = [c.clientWidth / 2 + 9, (c.clientHeight - 22) / 2 + 9].map((v) => Math.round(v * k));
-            return c.getContext('2d').getImageData(...at, 1, 1).data[0] }""")
+            return c.getContext('2d', { willReadFrequently: true }).getImageData(...at, 1, 1).data[0] }""")
 
     def shows(frame: int) -> bool:
         """Frame n of the film has the brightness 40 + 4n, as `conftest` wrote it."""
@@ -153,7 +153,13 @@ def test_the_film_stands_on_the_frame_of_the_cursor(open_review: Open) -> None:
         return False
 
     go_to(shown, 20)
-    assert shows(20)
+    assert shows(20), (
+        brightness(),
+        shown.evaluate(
+            "(({ readyState, error, currentTime, networkState, src }) => [readyState, error?.message, currentTime, networkState, src])"
+            "(document.getElementById('film'))"
+        ),
+    )
     for key, frame in (("ArrowRight", 21), ("ArrowRight", 22), ("ArrowRight", 23), ("ArrowLeft", 22)):
         shown.keyboard.press(key)
         assert shows(frame), (frame, brightness(), 40 + 4 * frame)
