@@ -109,7 +109,7 @@ def named_parameters(pairs: Sequence[str]) -> dict[str, str]:
 
 
 # Options whose value argparse keeps under another name.
-_ATTRIBUTES = {"--from": "base", "--run": "run_id"}
+_ATTRIBUTES = {"--from": "base", "--run": "run_id", "--set": "clip_set"}
 
 
 def _is_given(arguments: argparse.Namespace, option: str) -> bool:

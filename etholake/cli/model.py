@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from etholake import logs
-from etholake.cli.common import AddVerb, exclusive, report, requires, video_numbers
+from etholake.cli.common import AddVerb, data_folder, exclusive, report, requires, video_numbers
 from etholake.errors import UsageError
 from etholake.models.registry import config_names
 from etholake.progress import progress
@@ -44,6 +44,16 @@ def add(verb: AddVerb) -> None:
     )  # fmt: skip
     sub.add_argument("--data", type=Path, help="ingest and curate this folder first (a lake mirrors one folder)")
     sub.add_argument("--labs", help="train on these labs only, a,b (default: all of the lake)")
+    sub = verb("pretrain", _pretrain, "Pre-train a network on all tracks, without labels, as a training job.")
+    sub.add_argument(
+        "--config", default="pose_bert", help="configuration of a family that can (default: pose_bert)"
+    )
+    sub = verb("impute", _impute, "Fill missing points of a folder's tracks by a pre-trained model.", data=True)
+    sub.add_argument(
+        "model", metavar="MODEL", help="a model of etholake pretrain: a folder, an archive or its URI"
+    )
+    sub.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the filled tracks")
+    sub.add_argument("--videos", help="fill these video ids only, 12,34")
     sub = verb("explain", _explain_model, "Describe a model: labs, actions, parts, frame rate, scores.")
     sub.add_argument(
         "model", metavar="MODEL", nargs="?", default="current",
@@ -87,6 +97,24 @@ def _train(current: Settings, arguments: argparse.Namespace) -> None:
                 logs.add_result(etl.run(current, on_progress))
         holdout = video_numbers(current, arguments.holdout) or ()
         result = train.run(current, config, holdout, on_progress, options)
+    report(arguments, result)
+
+
+def _pretrain(current: Settings, arguments: argparse.Namespace) -> None:
+    from etholake.stages.model import pretrain
+
+    with progress("pretrain", enabled=not arguments.json) as on_progress:
+        result = pretrain.run(current, arguments.config, on_progress)
+    report(arguments, result)
+
+
+def _impute(current: Settings, arguments: argparse.Namespace) -> None:
+    from etholake.stages.model import impute
+
+    data = data_folder(current, arguments)
+    with progress("impute", enabled=not arguments.json) as on_progress:
+        videos = video_numbers(current, arguments.videos) or ()
+        result = impute.run(current, arguments.model, data, arguments.out, videos, on_progress)
     report(arguments, result)
 
 

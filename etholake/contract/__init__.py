@@ -17,10 +17,14 @@ from etholake.contract.raw_layout import (
     RAW_METADATA_OPTIONAL_COLUMNS,
     RAW_TRACKING_COLUMNS,
     RAW_TRACKING_OPTIONAL_COLUMNS,
+    REVIEWED,
     SELF,
     SPLITS,
     SUBMISSION_COLUMNS,
+    VIDEO_SUFFIXES,
+    raw_boxes_key,
     raw_key,
+    raw_video_key,
 )
 from etholake.contract.rules import KINDS, RULES, Rule, parse_limits
 from etholake.contract.tables import TABLES, Column, Table
@@ -39,6 +43,7 @@ from etholake.contract.vocabulary import (
     unified_part_sources,
 )
 from etholake.contract.zones import (
+    CLIP_ZONE,
     CODE_ZONE,
     CURATED_ZONE,
     MODEL_ZONE,
@@ -51,6 +56,7 @@ from etholake.contract.zones import (
 __all__ = [
     "ACTIONS",
     "BODY_PARTS",
+    "CLIP_ZONE",
     "CODE_ZONE",
     "CURATED_ZONE",
     "HEADPIECE_PARTS",
@@ -73,6 +79,7 @@ __all__ = [
     "RAW_TRACKING_OPTIONAL_COLUMNS",
     "RAW_ZONE",
     "RESULTS_ZONE",
+    "REVIEWED",
     "RULES",
     "SELF",
     "SELF_ACTIONS",
@@ -82,6 +89,7 @@ __all__ = [
     "TABLES",
     "UNIFIED_PARTS",
     "UNIFIED_PART_SOURCES",
+    "VIDEO_SUFFIXES",
     "Column",
     "Rule",
     "Table",
@@ -93,7 +101,9 @@ __all__ = [
     "guess_parts",
     "number",
     "parse_limits",
+    "raw_boxes_key",
     "raw_key",
+    "raw_video_key",
     "unified_part_sources",
     "whole_number",
 ]

@@ -36,7 +36,7 @@ class CuratedAnnotations:
 
 
 def curate_annotations(
-    table: pa.Table, video: VideoRecord, key: str, *, repair_label_clock: bool = False
+    table: pa.Table, video: VideoRecord, key: str, *, repair_label_clock: bool = False, reviewed: bool = False
 ) -> CuratedAnnotations:
     """Curate the annotation rows of one video.
 
@@ -52,6 +52,9 @@ def curate_annotations(
     repair_label_clock
         Rescale the frames of a video that is flagged `label-clock` from the 30 fps clock to its own (x fps / 30);
         it stays flagged, and every check is of the rescaled frames.
+    reviewed
+        The labels are those of reviewers, who saw them on the video's own clock: nothing is rescaled, and no row
+        means that nothing happened.
 
     Notes
     -----
@@ -61,10 +64,10 @@ def curate_annotations(
     Raises
     ------
     BadFileError
-        A column is missing or has a type that cannot hold its values, or there is no row.
+        A column is missing or has a type that cannot hold its values, or a file as received has no row.
     """
     flags = check_columns(table, RAW_ANNOTATION_COLUMNS)
-    if not table.num_rows:
+    if not table.num_rows and not reviewed:
         raise BadFileError("file-no-rows", "The annotation file has no row.")
     agent, target, start, stop = (
         whole_numbers(table, name) for name in ("agent_id", "target_id", "start_frame", "stop_frame")
@@ -83,7 +86,7 @@ def curate_annotations(
         good &= ~broken
         if rows.size:
             rejected += quarantine_rows(rule, rows, lambda n: source_row(table, n))
-    if repair_label_clock and "label-clock" in video.flags and video.fps:
+    if repair_label_clock and not reviewed and "label-clock" in video.flags and video.fps:
         start, stop = _on_own_clock(start, stop, video.fps)
     order = np.lexsort((stop, code, target, agent, start))
     order = order[good[order]]

@@ -131,7 +131,9 @@ def _read_tracks(
 def _annotations(raw: RawObject, unit: Unit, bucket: str, repair_label_clock: bool) -> CuratedAnnotations:
     parquet_file, video, flags = _open(raw, unit, bucket, RAW_ANNOTATION_COLUMNS)
     batches = list(_batches(raw, parquet_file, RAW_ANNOTATION_COLUMNS))
-    curated = curate_annotations(pa.concat_tables(batches), video, raw.key, repair_label_clock=repair_label_clock)
+    curated = curate_annotations(
+        pa.concat_tables(batches), video, raw.key, repair_label_clock=repair_label_clock, reviewed=raw.reviewed
+    )
     if not flags:
         return curated
     flags |= set(curated.report.flags)

@@ -36,6 +36,7 @@ __all__ = [
     "TrainingData",
     "event_seconds",
     "lab_actions",
+    "load_all_tracks",
     "load_training_data",
     "of_labs",
     "whole_spans",
@@ -163,6 +164,31 @@ def _notes_by_lab(videos: Sequence[LabelledVideo]) -> list[str]:
     """Return each note on the tracks of a lab once, with the number of its videos."""
     counts: Counter[tuple[str, str]] = Counter((v.tracks.lab_id, note) for v in videos for note in v.tracks.notes)
     return [f"{lab}: {note} ({n} video{'s' if n > 1 else ''})" for (lab, note), n in sorted(counts.items())]
+
+
+def load_all_tracks(
+    folders: Mapping[str, Path], scratch: Path | None = None, part_map: str = ""
+) -> tuple[list[PoseTracks], list[str], str]:
+    """Return the tracks of all videos, labelled or not, notes on those that were left out, and a fingerprint.
+
+    `folders` are the channels `tracking` and `metadata`, and those of the test split, `tracking_test` and
+    `metadata_test`, where there are any. Raises DataError if no video is left.
+    """
+    videos, notes = [], []
+    channels = [name for name in folders if name.partition("_")[0] in ("tracking", "metadata")]
+    for tracking in (name for name in channels if name.startswith("tracking")):
+        rows = _rows(folders[tracking.replace("tracking", "metadata")])
+        metadata = {row["video_id"]: row for row in rows}
+        for video_id, table in _tracks(folders[tracking], set(metadata)):
+            try:
+                meta = _meta(metadata[video_id])
+                tracks = PoseTracks.from_curated(table, meta, unified_part_sources(part_map))
+                videos.append(tracks.mapped(scratch / tracking / str(video_id)) if scratch else tracks)
+            except DataError as err:
+                notes.append(f"video {video_id} left out: {err}")
+    if not videos:
+        raise DataError("No video of the lake has tracks: there is nothing to learn. " + " ".join(notes))
+    return videos, notes, _fingerprint(folders, channels)
 
 
 def write_features(folders: Mapping[str, Path], output: Path, part_map: str = "") -> int:
