@@ -34,7 +34,7 @@ _ANNOTATIONS = (
 )
 _PREDICTIONS = """SELECT split, video_id, agent_id, target_id, action, start_frame, stop_frame
 FROM predictions WHERE run_id = ?"""
-# The newest state of every bout under review. A reviewed video's log begins with its annotation, so it alone counts.
+# The newest state of every bout under review. The log of a reviewed video begins with its annotation.
 _REVIEWED = """SELECT split, video_id, agent_id, target_id, action, start_frame, stop_frame, source, status
 FROM (
     SELECT c.*, row_number() OVER (PARTITION BY lab_id, split, video_id, bout_id ORDER BY change DESC) AS age
