@@ -17,7 +17,7 @@ from typing import NoReturn
 
 from etholake import __version__, aws, logs, settings
 from etholake.cli import cloud, lake, machine, model, pages, pipeline, readiness, serving, videos
-from etholake.errors import EtholakeError, UsageError
+from etholake.errors import EtholakeError, UsageError, no_space
 from etholake.settings import Settings
 
 __all__ = ["main", "run_and_exit"]
@@ -99,7 +99,7 @@ def _fail(message: str, code: int) -> int:
 
 
 def _explain(err: Exception, current: Settings) -> str | None:
-    """Return a sentence for an error of AWS clients that a user can mend; None for a defect of ours."""
+    """Return a sentence for an error of AWS clients or of the disk that a user can mend; None for a defect."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     if isinstance(err, BotoCoreError) and "EndpointConnection" in type(err).__name__:
@@ -109,6 +109,8 @@ def _explain(err: Exception, current: Settings) -> str | None:
         code = err.response.get("Error", {}).get("Code", "")
         hint = " Run `make deploy` first." if code in {"NoSuchBucket", "EntityNotFoundException"} else ""
         return f"{err}.{hint}"
+    if full := no_space(err):
+        return full
     return f"AWS client: {err}" if isinstance(err, BotoCoreError) else None
 
 

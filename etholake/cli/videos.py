@@ -8,7 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from etholake.cli.common import AddVerb, exclusive, ids, report, requires, say
+from etholake.cli.common import AddVerb, exclusive, report, requires, say, video_numbers
 from etholake.errors import DataError, UsageError
 from etholake.progress import progress
 from etholake.settings import Settings
@@ -81,7 +81,12 @@ def _clips(current: Settings, arguments: argparse.Namespace) -> None:
         write = clips_export.export if arguments.export else clips_export.sheet
         report(
             arguments,
-            write(current, arguments.clip_set, arguments.export or arguments.sheet, ids(arguments.videos)),
+            write(
+                current,
+                arguments.clip_set,
+                arguments.export or arguments.sheet,
+                video_numbers(current, arguments.videos),
+            ),
         )
         return
     if arguments.videos:

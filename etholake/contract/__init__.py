@@ -6,6 +6,7 @@ compared with it. No I/O here, and nothing but the standard library (`arrow_sche
 
 from etholake.contract.part_names import guess_part, guess_parts
 from etholake.contract.raw_layout import (
+    MAX_ANIMALS,
     MAX_MICE,
     MOUSE_ATTRIBUTES,
     MOUSE_COLUMNS,
@@ -16,6 +17,7 @@ from etholake.contract.raw_layout import (
     RAW_METADATA_OPTIONAL_COLUMNS,
     RAW_TRACKING_COLUMNS,
     RAW_TRACKING_OPTIONAL_COLUMNS,
+    REVIEWED,
     SELF,
     SPLITS,
     SUBMISSION_COLUMNS,
@@ -61,6 +63,7 @@ __all__ = [
     "JUMP_CM",
     "JUMP_SPEED",
     "KINDS",
+    "MAX_ANIMALS",
     "MAX_MICE",
     "MODEL_ZONE",
     "MOUSE_ATTRIBUTES",
@@ -76,6 +79,7 @@ __all__ = [
     "RAW_TRACKING_OPTIONAL_COLUMNS",
     "RAW_ZONE",
     "RESULTS_ZONE",
+    "REVIEWED",
     "RULES",
     "SELF",
     "SELF_ACTIONS",

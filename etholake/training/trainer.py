@@ -26,6 +26,7 @@ from etholake.dataset.split import Split
 from etholake.digest import fingerprint
 from etholake.errors import UsageError
 from etholake.features.registry import ENCODERS
+from etholake.models.config import NetworkConfig
 from etholake.models.family import OnEpoch
 from etholake.models.network_family import NetworkFamily
 from etholake.models.network_model import NetworkModel
@@ -96,7 +97,7 @@ class Trainer:
             DistributedDataParallel(compiled, broadcast_buffers=False) if group.size > 1 else compiled
         )
         self.weight_C = self.family.class_weights(sampler.prevalence(), config).to(device)
-        groups = _parameter_groups(self.family, self.network, config.weight_decay, trunk_lr)
+        groups = _parameter_groups(self.family, self.network, config, trunk_lr)
         self.optimiser = torch.optim.AdamW(groups, lr=config.lr)
         self.amp = _amp_type(config.amp, device)
         self.scaled = torch.amp.GradScaler(enabled=device.type == "cuda" and self.amp is torch.float16)
@@ -300,17 +301,20 @@ def _number(*parts: int) -> int:
 
 
 def _parameter_groups(
-    family: NetworkFamily[Any], network: nn.Module, weight_decay: float, trunk_lr: float
+    family: NetworkFamily[Any], network: nn.Module, config: NetworkConfig, trunk_lr: float
 ) -> list[dict[str, Any]]:
     """Return the optimiser's groups: with and without weight decay, trunk and vocabulary layers.
 
     `lr_factor` multiplies the learning rate: `trunk_lr` for parameters that do not depend on actions or labs.
+    Parameters that the family does not train are in no group, and get no gradient.
     """
     layers = family.vocabulary_layers()
-    named = list(network.named_parameters())
+    for name, parameter in network.named_parameters():
+        parameter.requires_grad_(family.trains(name, config))
+    named = [(name, parameter) for name, parameter in network.named_parameters() if parameter.requires_grad]
     groups = []
     for lr_factor, trunk in ((trunk_lr, True), (1.0, False)):
-        for decay, decays in ((weight_decay, True), (0.0, False)):
+        for decay, decays in ((config.weight_decay, True), (0.0, False)):
             chosen = [p for n, p in named if (n not in layers) is trunk and family.decays(n, p) is decays]
             groups.append({"params": chosen, "weight_decay": decay, "lr_factor": lr_factor})
     return groups

@@ -47,6 +47,7 @@ class HeldOut:
         by_id = {v.tracks.video_id: v for v in videos}
         truth = [event for span in spans for event in _cut_events(by_id[span.video_id].events, span)]
         labeled_by_video = {s.video_id: frozenset(by_id[s.video_id].tracks.labeled_behaviors) for s in spans}
+        pairs = [_where_looked_for(pair, by_id[pair.video_id]) for pair in pairs]
         return cls(tuple(joined(pairs)), tuple(truth), labeled_by_video, {s.video_id: s.lab_id for s in spans})
 
     @staticmethod
@@ -146,6 +147,20 @@ def scores_of(model: Model, videos: Sequence[LabelledVideo], spans: Sequence[Spa
         scores = model.predict(tracks_by_id[span.video_id], (span.start_frame, span.stop_frame))
         pairs += [pair.between(span.start_frame, span.stop_frame) for pair in scores]
     return pairs
+
+
+def _where_looked_for(pair: PairScores, video: LabelledVideo) -> PairScores:
+    """Return the probabilities without those of frames in which nobody looked for the action: these become NaN."""
+    frame_T = pair.first_frame + np.arange(len(pair.probabilities_TA))
+    values = pair.probabilities_TA
+    for column, action in enumerate(pair.actions):
+        spans = video.spans.get((pair.agent_id, pair.target_id, action))
+        if spans is not None:
+            seen_T = np.zeros(len(frame_T), dtype=np.bool_)
+            for start, stop in spans:
+                seen_T |= (start <= frame_T) & (frame_T < stop)
+            values = np.where(seen_T[:, None] | (np.arange(values.shape[1]) != column), values, np.float32(np.nan))
+    return replace(pair, probabilities_TA=values)
 
 
 def _cut_events(events: Sequence[Event], span: Span) -> list[Event]:

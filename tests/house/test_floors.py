@@ -17,7 +17,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("settings", "storage", "objects", "logs"),
     ("aws", "lake"),
     ("local_server", "localstack"),
-    ("curate", "events", "formats"),
+    ("curate", "events", "formats", "review"),
     ("video",),
     ("dataset",),
     ("features", "simulate"),

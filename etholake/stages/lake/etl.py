@@ -43,8 +43,8 @@ RAW_CRAWLER = ("RawCrawlerName", "etholake-raw")
 RAW_TABLE_PREFIX = "raw_"
 # Tables of the lake that other stages write.
 NOT_MADE_HERE = frozenset({
-    "clips", "out_of_fold", "predictions", "scores", "score_details", "score_confusion", "score_calibration",
-    "videos",
+    "clips", "corrections", "out_of_fold", "predictions", "predicted_videos",
+    "scores", "score_details", "score_confusion", "score_calibration", "videos",
 })  # fmt: skip
 # The curated tables are decided by what these scripts import, but for packages that only report.
 GLUE_SCRIPTS = ("glue_jobs/curate_tables.py", "glue_jobs/curate_tracking.py")

@@ -17,7 +17,7 @@ from etholake.models.registry import FAMILIES
 from etholake.settings import Settings
 from etholake.stages.model.models import unpacked
 
-__all__ = ["describe", "lines", "run"]
+__all__ = ["describe", "lines", "reconstruction_lines", "run"]
 
 
 def run(settings: Settings, model: str) -> dict[str, Any]:
@@ -34,8 +34,8 @@ def describe(folder: Path) -> dict[str, Any]:
     (fps, min_fps, window; None without windows), `labs` ({lab: {action: threshold, seconds of training, score}};
     None where not stored), `vocabulary`, `parts` ({unified part: names that are read for it}), `part_map`,
     `features`, `decoding`, `validation`, `confusion` ({lab: {annotated: {predicted: frames}}} of the validation),
-    `class_weights`, `class_distribution` (of a network; None where not stored), `data_fingerprint`, `videos`
-    (number by part of the split), `fine_tuned`, `notes`.
+    `reconstruction` (of a pre-trained model), `class_weights`, `class_distribution` (of a network; None where not
+    stored), `data_fingerprint`, `videos` (number by part of the split), `fine_tuned`, `notes`.
 
     Raises ContractError if there is no model in the folder, or its family is not installed.
     """
@@ -67,6 +67,7 @@ def describe(folder: Path) -> dict[str, Any]:
             "decoding": meta["post_processing"]["decoding"],
             "validation": (meta.get("validation") or {}).get("score"),
             "confusion": (meta.get("validation") or {}).get("confusion", {}),
+            "reconstruction": meta.get("reconstruction"),
             "class_weights": meta.get("class_weights"),
             "class_distribution": meta.get("class_distribution"),
             "data_fingerprint": meta.get("data_fingerprint"),
@@ -108,6 +109,7 @@ def lines(model: Mapping[str, Any]) -> list[str]:
                 f"{_number(figures['training_seconds'], '.0f')} s" + _counts(figures)
             )
         text += _confusion_lines(model["confusion"].get(lab, {}))
+    text += reconstruction_lines(model["reconstruction"] or {})
     text += _class_lines(model["class_weights"], model["class_distribution"])
     return [*text, *(f"note: {note}" for note in model["notes"])]
 
@@ -141,6 +143,15 @@ def _title(model: Mapping[str, Any]) -> str:
     members = ", ".join(f"{n} × {name}" if n > 1 else name for name, n in counts.items())
     space = f", mean {model['space']}" if model["space"] else ""
     return f"{model['family']} of {members}{space}" if members else str(model["family"])
+
+
+def reconstruction_lines(errors: Mapping[str, Any]) -> list[str]:
+    """Return one line a gap length of a pre-trained model: the median error of every method in cm."""
+    return [
+        f"gaps of {gap} frames: "
+        + ", ".join(f"{name.replace('_', ' ')} {figures['median']:.2f} cm" for name, figures in methods.items())
+        for gap, methods in errors.get("gaps", {}).items()
+    ]
 
 
 def _counts(figures: Mapping[str, Any]) -> str:
