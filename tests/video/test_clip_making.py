@@ -60,9 +60,18 @@ def test_a_crop_waits_for_a_missed_animal_and_gives_up() -> None:
 
 
 def test_smoothing_follows_slowly() -> None:
-    tracker = CropTracker(pad_ratio=0, smoothing=0.5, keep_last_box=0)
+    tracker = CropTracker(pad_ratio=0.5, smoothing=0.5, keep_last_box=0)
     tracker.update(np.array([[0, 0, 10, 10]], np.float32))
-    assert tracker.update(np.array([[20, 0, 30, 10]], np.float32)).tolist() == [[10, 0, 20, 10]]
+    assert tracker.update(np.array([[2, 0, 12, 10]], np.float32)).tolist() == [[-4, -5, 16, 15]]
+    assert tracker.update(np.array([[4, 0, 14, 10]], np.float32)).tolist() == [[-2.5, -5, 17.5, 15]]
+
+
+def test_a_fast_animal_stays_whole_in_its_crop() -> None:
+    tracker = CropTracker(pad_ratio=0.5, smoothing=0.9, keep_last_box=0)
+    tracker.update(np.array([[0, 0, 10, 10]], np.float32))
+    square_4 = tracker.update(np.array([[100, 0, 120, 10]], np.float32))[0]
+    assert square_4[0] <= 100
+    assert square_4[2] >= 120
 
 
 @pytest.mark.parametrize(("border", "outside"), [("edge", 200), ("black", 0)])
