@@ -37,8 +37,11 @@ def check_outer_star(star: exp.Expression) -> None:
 
 
 def check_limited(node: exp.Select, scope: Scope) -> None:
-    """Refuse LIMIT in a subquery that compares inner with outer columns by anything but equality."""
+    """Refuse LIMIT in a subquery that compares inner with outer columns by anything but equality; LATERAL may."""
     where = node.args.get("where")
+    holder = node.parent.parent if isinstance(node.parent, exp.Subquery) else node.parent
+    if isinstance(holder, exp.Lateral):
+        return
     if scope.parent is None or where is None or not node.args.get("limit"):
         return
     inner = {id(column) for relation in scope.relations for column in relation.columns}
