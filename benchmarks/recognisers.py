@@ -5,8 +5,9 @@
 
 DIR is a folder in the MABe layout; its tracks are curated in memory. A RECOGNISER is
 
-  boosted                  the XGBoost baseline
-  small, w128, small@1     a network by its configuration, and its seed after the @ (default 0)
+  yardstick                XGBoost on rolling distances and speeds, without Etholake's features (`yardstick.py`)
+  boosted                  the product's trees
+  small, cnn_lstm:tiny@1   a network by its configuration, and its seed after the @ (default 0)
   ensemble:small,small@1   the mean of their probabilities; `logits:…` the mean of their log-odds
   stack:boosted,small      trees on what these say, trained on what they say of videos that they did not learn
 
@@ -40,6 +41,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import torch
+import yardstick
 from figures import Figure, parser, show
 from numpy.typing import NDArray
 
@@ -61,6 +63,7 @@ from etholake.models.stacking.config import STACK
 from etholake.stages.model.evaluate import read_truth
 from etholake.training.fit import fit
 
+YARDSTICK = "yardstick"
 RESAMPLES = 2000
 RANKS = 1000
 LIMITS = np.linspace(0, 1, RANKS + 1)[1:-1]
@@ -82,7 +85,7 @@ def main() -> None:
     videos = tuple(v.tracks.video_id for v in data.videos)[: 3 if given.quick else None]
     everywhere = {"epochs": 1, "warmup_epochs": 0} if given.quick else {}
     with tempfile.TemporaryDirectory(prefix="etholake-recognisers-") as temporary:
-        folds = Folds(data, videos, given.work or Path(temporary), given.overrides, everywhere)
+        folds = Folds(given.data, data, videos, given.work or Path(temporary), given.overrides, everywhere)
         judged: dict[str, Judged] = {}
         for name in given.recognisers:
             judged[name] = Judged.of(folds, name, nested=given.nested)
@@ -117,6 +120,7 @@ def read_lab(folder: Path, lab: str, fps: float | None = None) -> TrainingData:
 class Folds:
     """Probabilities of videos by models that were not trained on them; kept in `work`."""
 
+    source: Path  # folder in the MABe layout
     data: TrainingData
     videos: tuple[int, ...]  # those that are held out, one at a time
     work: Path
@@ -129,7 +133,7 @@ class Folds:
 
     def probabilities(self, name: str, video: int, apart: Apart = frozenset()) -> list[PairScores]:
         """Scores of a video by a model that was trained neither on it nor on those `apart`."""
-        kind, _, members = name.rpartition(":")
+        kind, members = _kind(name)
         if kind in ("ensemble", "logits"):
             space = "logit" if kind == "logits" else "probability"
             return average([self.probabilities(one, video, apart) for one in members.split(",")], space)
@@ -156,6 +160,8 @@ class Folds:
     def _recipe(self, name: str) -> list[Any]:
         """Return what defines a trained base model, besides its folds."""
         config, _, seed = name.partition("@")
+        if config == YARDSTICK:
+            return [config, int(seed or 0), yardstick.RECIPE, self.data.fingerprint]
         family, fields = resolve(config, self._fields(config))
         return [config, int(seed or 0), family.to_json(fields), self.data.fingerprint]
 
@@ -167,6 +173,10 @@ class Folds:
 
     def _base(self, name: str, out: Sequence[int], folder: Path) -> dict[int, list[PairScores]]:
         """Scores of the videos that are left out, by one model of all the rest."""
+        config, _, seed = name.partition("@")
+        if config == YARDSTICK:
+            others = [v for v in self.data.videos if v.tracks.video_id not in out]
+            return yardstick.predict(self.source, others, [self.by_id[v] for v in out], int(seed or 0))
         spans = whole_spans(self.data.videos)
         learnt, rest = (tuple(s for s in spans if (s.video_id in out) is left) for left in (False, True))
         model = self._trained(name, learnt, rest, folder)
@@ -184,6 +194,12 @@ class Folds:
         learnt = [[pair for v in others for pair in self.probabilities(one, v, apart)] for one in names]
         model = stack.fit([self.by_id[v] for v in others], learnt)
         return model.predict(self.by_id[video].tracks, [self.probabilities(one, video, apart) for one in names])
+
+
+def _kind(name: str) -> tuple[str, str]:
+    """Return how a recogniser combines others ("" for one alone) and their names; `cnn_lstm:tiny` is one."""
+    kind, _, members = name.partition(":")
+    return (kind, members) if kind in ("ensemble", "logits", "stack") else ("", name)
 
 
 def _write(path: Path, pairs: Sequence[PairScores]) -> None:

@@ -8,6 +8,9 @@ Run it by hand:   SM_MODEL_DIR=model SAGEMAKER_BIND_TO_PORT=8080 python serve.py
 loaded. An exception with a `status_code` of 4xx is the client's error: the response is its reason, and the server
 continues.
 
+Only programs may ask: a request that a web page of another origin sends (`Origin`, `Sec-Fetch-Site`) is refused.
+So is one whose `Host` is no name of this machine (DNS rebinding), unless SERVE_HOST is no loopback address.
+
 Limits, whose errors say what to do instead: the size of a request (SAGEMAKER_MAX_PAYLOAD_IN_MB, which a batch
 transform sets, else SERVE_MAX_PAYLOAD_MB, else 6; 0 for none), the time of a response (SERVE_TIMEOUT_S, else 60 s,
 an hour in a batch transform), and the number of waiting requests (SERVE_MAX_WAITING, else 32).
@@ -18,14 +21,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib.util
+import ipaddress
 import json
 import logging
 import os
+import re
 import sys
 import threading
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -38,7 +43,11 @@ from starlette.requests import ClientDisconnect
 DEFAULT_PAYLOAD_MB, DEFAULT_TIMEOUT_S = 6.0, 60.0  # of InvokeEndpoint
 BATCH_TIMEOUT_S = 3600.0  # the longest InvocationsTimeoutInSeconds
 DEFAULT_WAITING = 32
+# A client that still sends does not read the response, so the rest of a body that is too long is read and dropped,
+# up to so much; then the connection is closed.
+MAX_DROPPED = 64 << 20
 FUNCTIONS = ("model_fn", "input_fn", "predict_fn", "output_fn")
+_HOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?::\d{1,5})?")
 log = logging.getLogger("etholake.serve")
 
 
@@ -111,10 +120,43 @@ class Model:
         return module
 
 
-def application(model: Model, limits: Limits) -> FastAPI:
-    """Return the application with its two routes."""
+def is_loopback(name: str) -> bool:
+    """Return whether a host name or address is this machine's own: loopback, `localhost` or a name below it."""
+    name = name.lower().removesuffix(".")
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(name.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def refused_visitor(headers: Mapping[str, str], any_host: bool) -> str | None:
+    """Return why a request may not be answered, None for a program's (or an own page's) request.
+
+    A browser names the page that asks and the name that it connected to; a page cannot change these headers.
+    `any_host` accepts every `Host`, as in a container, whose name this process cannot know.
+    """
+    host, origin = headers.get("host", ""), headers.get("origin")
+    name = _HOST.fullmatch(host)
+    if not any_host and (name is None or not is_loopback(name[1])):
+        return "This server answers to loopback addresses and localhost only."
+    if origin is not None and origin.lower() != f"http://{host.lower()}":
+        return "This server does not answer web pages of another origin."
+    if headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+        return "This server does not answer web pages of another site."
+    return None
+
+
+def application(model: Model, limits: Limits, any_host: bool = False) -> FastAPI:
+    """Return the application with its two routes; `any_host` as in `refused_visitor`."""
     app = FastAPI(openapi_url=None)
     answering: set[Request] = set()  # used by the event loop's thread only
+
+    @app.middleware("http")
+    async def gate(request: Request, answer_it: Callable[[Request], Awaitable[Response]]) -> Response:
+        reason = refused_visitor(request.headers, any_host)
+        return await answer_it(request) if reason is None else _refusal(403, reason)
 
     @app.get("/ping")
     def ping() -> Response:
@@ -135,12 +177,16 @@ def application(model: Model, limits: Limits) -> FastAPI:
 
     async def answer(request: Request) -> Response:
         try:
-            body = await _body(request, limits.max_bytes)
+            body = await asyncio.wait_for(_body(request, limits.max_bytes), limits.timeout_s)
         except ClientDisconnect:
             return Response(status_code=400)
+        except TimeoutError:
+            reason = f"The request was not sent within {limits.timeout_s:g} s."
+            return _refusal(408, reason, closes=True)
         if body is None:
             limit = f"{limits.max_bytes / (1 << 20):g} MB"
-            return _refusal(413, f"The request is longer than {limit}: use a batch transform for long videos.")
+            reason = f"The request is longer than {limit}: use a batch transform for long videos."
+            return _refusal(413, reason, closes=True)
         content_type = request.headers.get("content-type", "application/octet-stream")
         accept = request.headers.get("accept", "")
         try:
@@ -161,7 +207,7 @@ def application(model: Model, limits: Limits) -> FastAPI:
 
 
 async def _body(request: Request, max_bytes: int) -> bytes | None:
-    """Return the whole body; None if it is longer than allowed."""
+    """Return the whole body; None if it is longer than allowed (then at most `MAX_DROPPED` more is read)."""
     pieces, size = [], 0
     async for piece in request.stream():
         size += len(piece)
@@ -169,6 +215,8 @@ async def _body(request: Request, max_bytes: int) -> bytes | None:
             pieces.append(piece)
         else:
             pieces.clear()
+        if size > max_bytes + MAX_DROPPED:
+            break
     return b"".join(pieces) if size <= max_bytes else None
 
 
@@ -181,8 +229,9 @@ def _failure(err: Exception) -> Response:
     return _refusal(500, f"The model failed on this request: {type(err).__name__}: {err}")
 
 
-def _refusal(status: int, reason: str) -> Response:
-    return Response(json.dumps({"error": reason}), status, media_type="application/json")
+def _refusal(status: int, reason: str, *, closes: bool = False) -> Response:
+    headers = {"Connection": "close"} if closes else {}
+    return Response(json.dumps({"error": reason}), status, headers, media_type="application/json")
 
 
 def _log_json_lines() -> None:
@@ -198,10 +247,11 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stdout)
     folder = Path(os.environ.get("SM_MODEL_DIR", "/opt/ml/model"))
     model = Model(folder, os.environ.get("SAGEMAKER_PROGRAM", "inference.py"))
+    host = os.environ.get("SERVE_HOST", "127.0.0.1")
     server = uvicorn.Server(
         uvicorn.Config(
-            application(model, Limits.of(os.environ)),
-            host=os.environ.get("SERVE_HOST", "127.0.0.1"),
+            application(model, Limits.of(os.environ), any_host=not is_loopback(host)),
+            host=host,
             port=int(os.environ.get("SAGEMAKER_BIND_TO_PORT", "8080")),
             log_level="warning",
             timeout_graceful_shutdown=5,

@@ -6,9 +6,10 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from etholake import aws, settings
-from etholake.cli.common import AddVerb, exclusive, say
+from etholake.cli.common import AddVerb, exclusive, requires, say
 from etholake.errors import UsageError
 from etholake.progress import progress
 from etholake.settings import Settings
@@ -29,6 +30,15 @@ def add(verb: AddVerb) -> None:
     sub.add_argument("--seed", type=int, default=0, help="seed of everything random (default: 0)")
     sub.add_argument("--dirt", type=float, default=0.1, help="rate of real-world dirt, 0..1")
     sub.add_argument("--add-to", type=Path, help="add tracking to the annotations of this folder instead")
+    sub.add_argument(
+        "--video", action="store_true", help="render the videos as well, with the truth of every frame"
+    )
+    sub.add_argument("--video-size", type=int, metavar="PX", help="longer side of the picture (default: 256)")
+    sub.add_argument(
+        "--camera",
+        metavar="KIND",
+        help="gray-above, colour-above, gray-below, colour-below or mixed: one a lab (default: mixed)",
+    )
     sub = verb("demo", _demo, "Everything, end to end, on this machine.", data=True)
     sub.add_argument("--keep", action="store_true", help="leave the mock running at the end")
     sub = verb("package", _package, "Build what is shipped to Glue and SageMaker.")
@@ -71,7 +81,9 @@ def _down(current: Settings, arguments: argparse.Namespace) -> None:
 def _simulate(_current: Settings, arguments: argparse.Namespace) -> None:
     from etholake import simulate
 
-    exclusive(arguments, "--add-to", "--seconds")
+    exclusive(arguments, "--add-to", "--seconds", "--video")
+    for option in ("--video-size", "--camera"):
+        requires(arguments, option, "--video")
     text = arguments.labs or ("" if arguments.add_to else "4")
     if arguments.add_to and text.isdigit():
         raise UsageError(f"--add-to keeps the labs of its folder: name some of them, a,b, instead of '{text}'.")
@@ -95,9 +107,19 @@ def _simulate(_current: Settings, arguments: argparse.Namespace) -> None:
                 seconds=75.0 if arguments.seconds is None else arguments.seconds,
                 seed=arguments.seed,
                 dirt=arguments.dirt,
+                filming=_filming(arguments),
                 on_progress=on_progress,
             )
     say(arguments, vars(report) if hasattr(report, "__dict__") else {"report": str(report)}, str(report))
+
+
+def _filming(arguments: argparse.Namespace) -> Any:
+    """Return what `--video` and its options ask for; None without it."""
+    from etholake.simulate import Filming
+
+    if not arguments.video:
+        return None
+    return Filming(256 if arguments.video_size is None else arguments.video_size, arguments.camera or "mixed")
 
 
 def _package(_current: Settings, arguments: argparse.Namespace) -> None:

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from etholake import logs
-from etholake.cli.common import AddVerb, data_folder, exclusive, ids, report, requires, say
+from etholake.cli.common import AddVerb, data_folder, exclusive, report, requires, say, video_numbers
 from etholake.errors import UsageError
 from etholake.progress import progress
 from etholake.settings import Settings
@@ -34,7 +34,9 @@ def add(verb: AddVerb) -> None:
     what.add_argument("--split", choices=("train", "test"))
     what.add_argument("--tracks", type=Path, metavar="FILE", help="Parquet of one video, raw or curated")
     sub.add_argument("--metadata", type=Path, metavar="FILE", help="with --tracks: the video's metadata as JSON")
-    sub.add_argument("--videos", help="video ids, 12,34 (default: all of test, the held-out ones of train)")
+    sub.add_argument(
+        "--videos", help="numbers or names, 12,cage4 (default: all of test, the held-out ones of train)"
+    )
     sub.add_argument(
         "--output", type=Path, required=True, help="submission CSV to write (with --tracks: .jsonl or .parquet)"
     )
@@ -44,7 +46,7 @@ def add(verb: AddVerb) -> None:
         "--out-of-fold", nargs="?", const="current", metavar="RUN",
         help="judge the probabilities of a cross-validated training job, too (RUN: its name; default: the newest)",
     )  # fmt: skip
-    sub.add_argument("--videos", help="score these video ids only, 12,34")
+    sub.add_argument("--videos", help="score these videos only, numbers or names: 12,cage4")
     sub.add_argument("--html", type=Path, metavar="PAGE", help="write a page with ethograms to look at")
     sub.add_argument("--run-id", metavar="RUN", help="also write the tables score… of the lake, as this run")
     sub.add_argument(
@@ -112,15 +114,15 @@ def _predict(current: Settings, arguments: argparse.Namespace) -> None:
         report(arguments, one)
         return
     with progress("predict", enabled=not arguments.json) as on_progress:
-        result = predict.run(
-            current, arguments.split, ids(arguments.videos), arguments.output, on_progress=on_progress
-        )
+        videos = video_numbers(current, arguments.videos)
+        result = predict.run(current, arguments.split, videos, arguments.output, on_progress=on_progress)
     report(arguments, result)
 
 
 def _evaluate(current: Settings, arguments: argparse.Namespace) -> None:
     from etholake.events.submission import read_as_official
     from etholake.pages.evaluation import write
+    from etholake.stages import video_names
     from etholake.stages.model import evaluate, out_of_fold, processing
     from etholake.stages.model.training_result import newest_held_out_spans
 
@@ -132,9 +134,11 @@ def _evaluate(current: Settings, arguments: argparse.Namespace) -> None:
     exclusive(arguments, "--as-job", "--as-official", "--held-out", "--html", "--run-id", "--data")
     requires(arguments, "--as-official", "--submission")
     if arguments.as_job:
-        report(arguments, processing.evaluate(current, arguments.submission, ids(arguments.videos)))
+        chosen = video_numbers(current, arguments.videos)
+        report(arguments, processing.evaluate(current, arguments.submission, chosen))
         return
-    data, videos, pairs = data_folder(current, arguments), ids(arguments.videos), []
+    data, pairs = data_folder(current, arguments), []
+    videos = video_names.resolve_in(data, video_names.split_list(arguments.videos)) if arguments.videos else None
     predictions, title = arguments.submission, arguments.submission.name if arguments.submission else ""
     ignored: dict[str, int] = {}
     spans = newest_held_out_spans(current) if arguments.held_out else None

@@ -35,7 +35,6 @@ GRID = tuple(
         (1 / 30, 5 / 30, 0.5, 1.5, 3.0), ((2 / 30, 3 / 30), (0.25, 0.25), (0.5, 0.5))
     )
 )
-PARTS = 4  # thresholds are fitted on all parts of the videos but one, and judged on that
 MIN_GAIN = 0.005  # scores that differ by less are alike: then the number of bouts decides
 LAB_VIDEOS, LAB_EVENTS = 6, 100  # a lab with fewer has no lengths of its own
 LabeledByVideo = Mapping[int, Collection[Triplet]]
@@ -50,6 +49,15 @@ class _Judged:
 
 
 NOTHING = _Judged(0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """Smoothed and calibrated probabilities, their calibration, and the thresholds fitted on them."""
+
+    pairs: Sequence[PairScores]
+    calibration: Calibration
+    thresholds: Thresholds
 
 
 @dataclass(frozen=True)
@@ -133,10 +141,12 @@ def fit(
 ) -> PostProcessing:
     """Fit post-processing that gives held-out probabilities the best official score.
 
-    Smoothing and lengths come from `grid`, judged with thresholds that were fitted on other videos; of those that
-    score alike, the one with the right number of bouts is taken (`base`, the default `DecodeConfig()`, if none is
-    better). A lab gets lengths of its own only with `LAB_VIDEOS` videos and `LAB_EVENTS` events and by a gain of
-    `MIN_GAIN`. Mutual actions (first), calibration and thresholds are fitted on everything.
+    Smoothing and lengths come from `grid`; each smoothing is judged with the thresholds that suit it. Thresholds
+    follow from calibrated probabilities, not from labels, so a lab with one video is judged like any other. Of
+    configurations that score alike, the one with the right number of bouts is taken (`base`, the default
+    `DecodeConfig()`, if none is better). A lab gets lengths of its own only with `LAB_VIDEOS` videos and
+    `LAB_EVENTS` events and by a gain of `MIN_GAIN`. Mutual actions (first), calibration and thresholds are fitted
+    on everything.
 
     Parameters
     ----------
@@ -157,14 +167,13 @@ def fit(
     pairs = mutual.averaged(pairs, both_ways)
     configs = [base, *grid]
     prepared = {
-        seconds: _prepared(pairs, truth, labeled_by_video, seconds, calibrate)
+        seconds: _prepare(pairs, truth, labeled_by_video, occurring, seconds, calibrate)
         for seconds in {config.smoothing_s for config in configs}
     }
     decoding, by_lab = base, {}
     if grid:
         scored = [
-            _held_out(prepared[config.smoothing_s][0], truth, labeled_by_video, labs, occurring, config)
-            for config in configs
+            _judged(prepared[config.smoothing_s], truth, labeled_by_video, labs, config) for config in configs
         ]
         chosen = _pick([_mean(judged.values()) for judged in scored])
         decoding = configs[chosen]
@@ -176,11 +185,10 @@ def fit(
     # A lab with its own smoothing needs a calibration and thresholds that were fitted with it.
     values: dict[tuple[str, str], float] = {}
     spreads: dict[tuple[str, str], float] = {}
-    common = prepared[decoding.smoothing_s][1]
+    common = prepared[decoding.smoothing_s].calibration
     lab_fits = dict(common.labs)
     for config in {decoding, *by_lab.values()}:
-        calibrated, calibration = prepared[config.smoothing_s]
-        fitted = expected_f.fit(_evidence(calibrated, labeled_by_video), occurring)
+        calibration, fitted = prepared[config.smoothing_s].calibration, prepared[config.smoothing_s].thresholds
         for source, into in ((fitted.values, values), (fitted.spreads, spreads)):
             into.update({at: x for at, x in source.items() if by_lab.get(at[0], decoding) == config})
         own_labs = [lab for lab, chosen_config in by_lab.items() if chosen_config == config]
@@ -192,17 +200,20 @@ def fit(
     return before.extended(fitted_whole, set(labs.values())) if before else fitted_whole
 
 
-def _prepared(
+def _prepare(
     pairs: Sequence[PairScores],
     truth: Sequence[Event],
     labeled_by_video: LabeledByVideo,
+    occurring: Mapping[str, Collection[str]] | None,
     smoothing_s: float,
     calibrate: bool,
-) -> tuple[list[PairScores], Calibration]:
-    """Return smoothed and calibrated probabilities, and the calibration."""
+) -> _Prepared:
+    """Smooth and calibrate probabilities, and fit the thresholds that suit them."""
     smoothed = [smoothed_pair(pair, smoothing_s) for pair in pairs]
     calibration = calibrating.fit(smoothed, truth, labeled_by_video) if calibrate else Calibration()
-    return [calibration.apply(pair) for pair in smoothed], calibration
+    calibrated = [calibration.apply(pair) for pair in smoothed]
+    thresholds = expected_f.fit(_evidence(calibrated, labeled_by_video), occurring)
+    return _Prepared(calibrated, calibration, thresholds)
 
 
 def _evidence(pairs: Iterable[PairScores], labeled_by_video: LabeledByVideo) -> expected_f.Evidence:
@@ -213,31 +224,25 @@ def _evidence(pairs: Iterable[PairScores], labeled_by_video: LabeledByVideo) -> 
     return evidence
 
 
-def _held_out(
-    pairs: Sequence[PairScores],
+def _judged(
+    prepared: _Prepared,
     truth: Sequence[Event],
     labeled_by_video: LabeledByVideo,
     labs: Mapping[int, str],
-    occurring: Mapping[str, Collection[str]] | None,
     config: DecodeConfig,
 ) -> dict[str, _Judged]:
-    """Judge prepared probabilities by lab.
-
-    The thresholds of each part of the videos are fitted on the other parts.
-    """
-    part_of = _parts(labs)
-    events: list[Event] = []
-    for part in range(PARTS):
-        others = [pair for pair in pairs if part_of[pair.video_id] != part]
-        fitted = expected_f.fit(_evidence(others, labeled_by_video), occurring)
-        by_video: dict[int, list[PairScores]] = defaultdict(list)
-        for pair in pairs:
-            if part_of[pair.video_id] == part:
-                by_video[pair.video_id].append(pair)
-        for video, own in by_video.items():
-            events += decode(own, labeled_by_video.get(video, ()), fitted, replace(config, smoothing_s=0.0))
+    """Judge smoothing and lengths by lab, on the prepared probabilities of their smoothing."""
     if not truth:
         return {}
+    by_video: dict[int, list[PairScores]] = defaultdict(list)
+    for pair in prepared.pairs:
+        by_video[pair.video_id].append(pair)
+    lengths = replace(config, smoothing_s=0.0)
+    events = [
+        event
+        for video, own in by_video.items()
+        for event in decode(own, labeled_by_video.get(video, ()), prepared.thresholds, lengths)
+    ]
     report = metric.pooled(truth, events, labeled_by_video, labs)
     return {name: _Judged(lab.score, _bouts_off(truth, events, labs, name)) for name, lab in report.labs.items()}
 
@@ -250,16 +255,6 @@ def _bouts_off(truth: Sequence[Event], events: Sequence[Event], labs: Mapping[in
     true, predicted = (Counter(e.action for e in of if labs[e.video_id] == lab) for of in (truth, events))
     off = [abs(np.log((predicted[action] + 1) / (n + 1))) for action, n in true.items()]
     return float(np.mean(off)) if off else 0.0
-
-
-def _parts(labs: Mapping[int, str]) -> dict[int, int]:
-    """Assign the videos of each lab to the parts in turn, in the order of their ids."""
-    counts: dict[str, int] = defaultdict(int)
-    parts = {}
-    for video in sorted(labs):
-        parts[video] = counts[labs[video]] % PARTS
-        counts[labs[video]] += 1
-    return parts
 
 
 def _pick(judged: Sequence[_Judged]) -> int:

@@ -41,13 +41,16 @@ def pair_table(tracks: PoseTracks, agent: int, target: int) -> Table:
     moving = pair_now(tracks, agent, target)
     distances = _distances(tracks.xy_TMK2[:, agent], tracks.xy_TMK2[:, target])
     places = _places(tracks, {"agent": agent, "target": target})
-    return distances | moving | rolling(moving) | _apart(distances) | places
+    own = _own_of_pair(tracks, agent, target)
+    return distances | moving | rolling(moving) | _apart(distances) | places | own | _session(tracks)
 
 
 def self_table(tracks: PoseTracks, agent: int) -> Table:
     """Return features of one animal, and the distance of the nearest other one, over time."""
     now = self_now(tracks, agent)
-    return now | rolling(now) | _places(tracks, {"agent": agent})
+    own = _own_of_one(tracks, agent, "agent")
+    places = _places(tracks, {"agent": agent})
+    return now | rolling(now) | places | own | _over(own, APART_S, APART_S) | _session(tracks)
 
 
 def pair_now(tracks: PoseTracks, agent: int, target: int) -> Table:
@@ -183,6 +186,46 @@ def _places(tracks: PoseTracks, roles: Mapping[str, int]) -> Table:
     return now | _over(now, PLACE_S, PLACE_SPREAD_S)
 
 
+def _own_of_one(tracks: PoseTracks, animal: int, role: str) -> Table:
+    """Return the distances of a lab's own points from nose and middle of the animal, and their speeds.
+
+    Such a point is a body part that is not unified, or an object that was tracked with the animal.
+    """
+    xy_TK2 = tracks.xy_TMK2[:, animal]
+    nose, middle = xy_TK2[:, _NOSE], _mean(xy_TK2, axis=1)
+    now: Table = {}
+    for j, name in enumerate(tracks.own_parts):
+        point = tracks.own_TMJ2[:, animal, j]
+        now[f"{role} own {name} from nose"] = _norm(point - nose)
+        now[f"{role} own {name} from middle"] = _norm(point - middle)
+        now[f"{role} own {name} speed"] = _norm(_velocity(point, SPEED_S[1]))
+    return now
+
+
+def _own_of_pair(tracks: PoseTracks, agent: int, target: int) -> Table:
+    """Return what `_own_of_one` does of both animals, and how far the own points of each are from the other.
+
+    Of the two directions these are the smaller and the larger distance, and all of them over time.
+    """
+    now = _own_of_one(tracks, agent, "agent") | _own_of_one(tracks, target, "target")
+    for j, name in enumerate(tracks.own_parts):
+        for of, position in (
+            ("nose", lambda xy_TK2: xy_TK2[:, _NOSE]),
+            ("middle", lambda xy_TK2: _mean(xy_TK2, 1)),
+        ):
+            one, other = (
+                _norm(tracks.own_TMJ2[:, m, j] - position(tracks.xy_TMK2[:, n]))
+                for m, n in ((agent, target), (target, agent))
+            )
+            now[f"least own {name} {of}"], now[f"most own {name} {of}"] = np.fmin(one, other), np.fmax(one, other)
+    return now | _over(now, APART_S, APART_S)
+
+
+def _session(tracks: PoseTracks) -> Table:
+    """Return the time since the video began, in seconds: animals do less, and other things, later in a session."""
+    return {"session time": tracks.session_times().astype(np.float32)}
+
+
 def _over(now: Table, means_s: Sequence[float], spreads_s: Sequence[float]) -> Table:
     """Return means and standard deviations over centred windows."""
     columns: Table = {}
@@ -291,7 +334,7 @@ def _most(x: Floats, half: int) -> Floats:
 class Rolling(TableEncoder):
     """The encoder `rolling`: `pair_table` for a pair of animals, `self_table` for one."""
 
-    name, version = "rolling", 2
+    name, version = "rolling", 3
     context_s = LONG_S[-1] / 2 + 1.0
 
     def table(self, tracks: PoseTracks, agent: int, target: int) -> Table:

@@ -7,12 +7,13 @@ import shutil
 import time
 import zlib
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from etholake.contract import BODY_PARTS, SELF_ACTIONS
 from etholake.curate.behaviors import parse_list
@@ -22,9 +23,14 @@ from etholake.formats import layout as raw
 from etholake.progress import OnProgress
 from etholake.simulate import dirt as dirtying
 from etholake.simulate import layout, rigs
+from etholake.simulate.camera import Camera, camera
+from etholake.simulate.film import Filming, film
 from etholake.simulate.motion import Scene, SimulatedEvent, tracks
+from etholake.simulate.render import PARTS as DRAWN_PARTS
 
 __all__ = ["SimulationReport", "add_tracking", "simulate"]
+
+Floats = npt.NDArray[np.float32]
 
 MAX_SECONDS = 100_000  # a video is made as a whole, in memory
 
@@ -56,6 +62,7 @@ def simulate(
     seed: int = 0,
     dirt: float = 0.1,
     test_videos: int = 1,
+    filming: Filming | None = None,
     on_progress: OnProgress | None = None,
 ) -> SimulationReport:
     """Write a data set of invented labs.
@@ -74,6 +81,8 @@ def simulate(
         Rate of missing points and frames, swaps, stray quotes, zero-length and overlong intervals, unlabelled
         videos: 0 is clean, 1 is worse than any lab. Above 0 every kind of dirt in the metadata occurs at least
         once, where there are labs and videos enough (one lab's quotes, one lab's unlabelled video).
+    filming
+        Render every video as well, and write what is true of it to `truth/`; the camera sets the scale (px/cm).
 
     Raises
     ------
@@ -83,17 +92,21 @@ def simulate(
     names = rigs.names(labs)
     _check_arguments(videos, test_videos, seconds, seed, dirt)
     counts = f"videos={videos} test_videos={test_videos} seconds={seconds:g} seed={seed} dirt={dirt:g}"
+    counts += f" video={filming.size} camera={filming.camera}" if filming else ""
     _mark(out, f"labs={','.join(names)} {counts}")
     began, rows = time.monotonic(), 0
     tables: dict[str, list[dict[str, Any]]] = {"train": [], "test": []}
     total = len(names) * (videos + test_videos)
     for index, name in enumerate(names):
-        rig = rigs.rig(name, seed, index)
+        rig, view = rigs.rig(name, seed, index), None
+        if filming:
+            view = camera(name, seed, index, rig.width_cm, rig.height_cm, filming.size, filming.camera)
+            rig = replace(rig, pix_per_cm=view.pix_per_cm)
         for number in range(videos + test_videos):
             split = "train" if number < videos else "test"
             video_id = 100_000_000 + zlib.crc32(f"{seed}/{name}/{number}".encode()) % 900_000_000
             random = np.random.default_rng([seed, zlib.crc32(name.encode()), number, 2])
-            rows += _video(out, split, rig, video_id, seconds, dirt, random)
+            rows += _video(out, split, rig, video_id, seconds, dirt, random, view)
             least = 1 if dirt > 0 and index == 0 else 0
             unlabelled = split == "train" and videos > 2 and number < max(least, round(dirt * videos / 2))
             hidden = split == "test" or unlabelled
@@ -142,15 +155,33 @@ def _annotation_path(out: Path, lab: str, video_id: int) -> Path:
 
 
 def _video(
-    out: Path, split: str, rig: rigs.Rig, video_id: int, seconds: float, dirt: float, random: np.random.Generator
+    out: Path,
+    split: str,
+    rig: rigs.Rig,
+    video_id: int,
+    seconds: float,
+    dirt: float,
+    random: np.random.Generator,
+    view: Camera | None = None,
 ) -> int:
-    """Write tracking and annotation of one video. Returns the number of tracking rows."""
+    """Write tracking, annotation and film of one video. Returns the number of tracking rows."""
     scene = rig.scene(seconds)
     events = rigs.schedule(rig, seconds, random)
     written = dirtying.dirty_annotations(rigs.annotate(rig, events, scene.frames), scene.frames, dirt, random)
     layout.write_annotation(_annotation_path(out, rig.name, video_id), written)
     path = out / f"{split}_tracking" / rig.name / f"{video_id}.parquet"
-    return _write_tracks(path, scene, events, rig.parts, rig.pix_per_cm, dirt, random)
+    if view is None:
+        return _write_tracks(path, scene, events, rig.parts, _from_above(scene, rig.pix_per_cm), dirt, random)[0]
+    project = view.project
+    rows, drawn = _write_tracks(path, scene, events, rig.parts, project, dirt, random, also=DRAWN_PARTS)
+    film(out, rig.name, video_id, project(drawn), events, view, rig.fps, np.random.default_rng([video_id, 6]))
+    return rows
+
+
+def _from_above(scene: Scene, pix_per_cm: float) -> Callable[[Floats], Floats]:
+    """Return the map from cm to pixels of a camera that looks straight down."""
+    centre = np.array([scene.width_cm, scene.height_cm], dtype=np.float32) / 2
+    return lambda xy: ((xy * np.array([1, -1], dtype=np.float32) + centre) * pix_per_cm).astype(np.float32)
 
 
 def _write_tracks(
@@ -158,17 +189,18 @@ def _write_tracks(
     scene: Scene,
     events: Sequence[SimulatedEvent],
     parts: Sequence[str],
-    pix_per_cm: float,
+    project: Callable[[Floats], Floats],
     dirt: float,
     random: np.random.Generator,
-) -> int:
-    xy = tracks(scene, events, parts, random)
+    also: Sequence[str] = (),
+) -> tuple[int, Floats]:
+    """Write the tracks of a video; return their rows, and the true positions [T, M, len(also), 2] in cm."""
+    positions = tracks(scene, events, (*parts, *also), random)
+    xy, others = positions[:, :, : len(parts)], positions[:, :, len(parts) :]
     xy += 0.06 * random.standard_normal(xy.shape, dtype=np.float32)
     xy = dirtying.dirty_tracks(xy, parts, scene.fps, dirt, random)
     detected = dirtying.visible(xy.shape[:3], scene.fps, dirt, random)
-    centre = np.array([scene.width_cm, scene.height_cm], dtype=np.float32) / 2
-    pixels = ((xy * np.array([1, -1], dtype=np.float32) + centre) * pix_per_cm).astype(np.float32)
-    return layout.write_tracking(path, pixels, detected, parts)
+    return layout.write_tracking(path, project(xy), detected, parts), others
 
 
 def _metadata(rig: rigs.Rig, video_id: int, seconds: float, *, quotes: bool, empty: bool) -> dict[str, Any]:
@@ -314,7 +346,8 @@ def _add(source: Path, out: Path, row: Mapping[str, str], seed: int, dirt: float
     ]
     random = np.random.default_rng([seed, int(row["video_id"]), 4])
     path = out / "train_tracking" / row["lab_id"] / f"{row['video_id']}.parquet"
-    return _write_tracks(path, Scene(frames, mice, fps, width, height), events, parts, scale, dirt, random)
+    scene = Scene(frames, mice, fps, width, height)
+    return _write_tracks(path, scene, events, parts, _from_above(scene, scale), dirt, random)[0]
 
 
 _NEEDED = ("frames_per_second", "pix_per_cm_approx", "video_width_pix", "video_height_pix", "video_duration_sec")

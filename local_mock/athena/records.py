@@ -131,7 +131,7 @@ def _json_scalar(value: Any, kind: Type, formats: list[str]) -> Any:
 
 
 def _json_timestamp(text: str, value: Any, kind: Type, formats: list[str]) -> int:
-    from local_mock.athena.functions.datetimes import parse_datetime
+    from local_mock.athena.functions.joda_dates import parse_datetime
 
     for pattern in formats:
         try:

@@ -301,7 +301,7 @@ def _timestamp(text: str, formats: list[str]) -> int | None:
     if re.fullmatch(r"\d{4}-\d{1,2}-\d{1,2} \d{1,2}:\d{1,2}:\d{1,2}(\.\d{1,9})?", text):
         parsed = m.parse_timestamp(text)
         return None if parsed is None else m.rescale(parsed[0], 3)
-    from local_mock.athena.functions.datetimes import parse_datetime
+    from local_mock.athena.functions.joda_dates import parse_datetime
 
     for pattern in formats:
         try:

@@ -3,7 +3,8 @@
 Started by `hosting` as ``python model_server.py``; standard library only. It answers ``GET /ping`` (503 until the
 model is loaded) and ``POST /invocations``, as a container does, around the four functions of `inference.py`:
 `model_fn, input_fn, predict_fn, output_fn`. An error with a `status_code` of 4xx is the client's and is answered
-with its reason. A request of more than SAGEMAKER_MAX_PAYLOAD_IN_MB (6 by default, 0 for no limit) is refused.
+with its reason. A request of more than SAGEMAKER_MAX_PAYLOAD_IN_MB (6 by default, 0 for no limit) is refused, and
+so is one that a web page of another origin sends, or that was meant for another host.
 """
 
 from __future__ import annotations
@@ -15,11 +16,16 @@ import signal
 import sys
 import threading
 import traceback
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
+sys.path.append(str(Path(__file__).resolve().parents[2]))  # this file is run by its path
+
+from local_mock.browsers import Visit, is_own_host
+
+MAX_DROPPED = 64 << 20  # of a body that is too long: so much is read, so that the client sees the response
 FUNCTIONS = ("model_fn", "input_fn", "predict_fn", "output_fn")
 
 
@@ -72,8 +78,24 @@ class Handler(BaseHTTPRequestHandler):
     """The two routes."""
 
     protocol_version = "HTTP/1.1"
+    timeout = 60  # s without a byte of the client
     model: Model
     max_bytes: int
+
+    def parse_request(self) -> bool:
+        """Read the head of a request; refuse what a web page of another origin sends."""
+        if not super().parse_request():
+            return False
+        names = ("Host", "Origin", "Sec-Fetch-Site", "Sec-Fetch-Mode", "Sec-Fetch-Dest")
+        given = {
+            f"HTTP_{name.upper().replace('-', '_')}": self.headers[name] for name in names if name in self.headers
+        }
+        visit = Visit.of({"REQUEST_METHOD": self.command, **given})
+        if is_own_host(visit.host, cast(HTTPServer, self.server).server_port) and not visit.is_foreign:
+            return True
+        self.close_connection = True
+        self._send_error(403, "This server answers programs of this machine, no web page of another origin.")
+        return False
 
     def do_GET(self) -> None:
         """Answer the health check."""
@@ -84,10 +106,17 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Answer one request to the model."""
-        length = int(self.headers.get("Content-Length") or 0)
+        given = self.headers.get("Content-Length", "")
+        if not (given.isascii() and given.isdigit()):
+            self.close_connection = True
+            self._send_error(411, "A request must tell its length in bytes: Content-Length.")
+            return
+        length = int(given)
         if length > self.max_bytes:
-            while length > 0 and (piece := self.rfile.read(min(length, 1 << 20))):
-                length -= len(piece)  # a client that still sends does not read the answer
+            rest = min(length, MAX_DROPPED)
+            while rest > 0 and (piece := self.rfile.read(min(rest, 1 << 20))):
+                rest -= len(piece)  # a client that still sends does not read the response
+            self.close_connection = True
             self._send_error(413, f"The request is longer than {self.max_bytes / (1 << 20):g} MB.")
             return
         body = self.rfile.read(length)

@@ -67,6 +67,14 @@ def test_without_a_gain_the_base_stays() -> None:
     assert fitted(0, north=(6, 30, 0.5)).decoding == DecodeConfig()
 
 
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_one_video_is_judged_with_thresholds_that_suit_it(seed: int) -> None:
+    """Where a lab has one video, no other one gives thresholds; those of 0.5 chose half a second for seed 1."""
+    tuned = fitted(seed, north=(1, 90, 6.0))
+    assert tuned.decoding.smoothing_s == 1.5
+    assert scored(tuned, 9, north=(6, 90, 6.0)) > 0.8
+
+
 def test_a_lab_of_its_own_kind_gets_its_own_lengths_if_it_has_enough() -> None:
     labs = {"brief": (8, 6, 0.3), "noisy": (8, 90, 4.5), "few": (2, 90, 4.5)}
     tuned = fitted(1, **labs)

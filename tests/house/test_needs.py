@@ -34,6 +34,12 @@ def test_a_marker_allows_what_it_names_and_nothing_else(request: pytest.FixtureR
     assert missing_need("python -m pytest local.py", request.node) is None
 
 
+def test_a_child_of_a_test_keeps_the_bytecode_of_what_it_imports() -> None:
+    """Otherwise each of some hundred processes compiles thousands of modules for itself."""
+    command = [sys.executable, "-c", "import sys; print(sys.dont_write_bytecode)"]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "False\n"
+
+
 def test_fixtures_set_the_markers_before_they_choose(pytester: pytest.Pytester) -> None:
     pytester.makeconftest(
         """

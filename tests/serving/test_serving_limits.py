@@ -1,9 +1,13 @@
 """The host's health and limits, the Ray adapter's pure part, the forms of an answer, and the image's file."""
 
+import contextlib
 import importlib
 import io
 import json
+import os
 import re
+import socket
+import subprocess
 import sys
 import threading
 import time
@@ -18,6 +22,7 @@ from fastapi.testclient import TestClient
 
 from etholake.errors import DataError
 from etholake.stages.serving import predict
+from etholake.stages.waiting import wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 CODE = """
@@ -64,7 +69,7 @@ def client(serve: ModuleType, folder: Path, *, ready: bool = True, **limits: str
     model = serve.Model(folder, "numbers_model.py")
     if ready:
         model.load()
-    return TestClient(serve.application(model, serve.Limits.of(limits)))
+    return TestClient(serve.application(model, serve.Limits.of(limits)), base_url="http://127.0.0.1")
 
 
 def test_health_tells_loading_from_ready(host: SimpleNamespace, folder: Path) -> None:
@@ -180,3 +185,101 @@ def test_the_image_keeps_the_rules_of_hadolint() -> None:
     installs = re.findall(r"pip install(?: --\S+| \\)*", DOCKERFILE)
     assert all("--no-cache-dir" in install for install in installs)
     assert next(line for line in lines if line.startswith("ENTRYPOINT ")).startswith('ENTRYPOINT ["')
+
+
+# Headers that only a browser sends, for a page of another origin, another port of this machine, a rebound name.
+FOREIGN = [
+    ({"Origin": "https://evil.example"}, "another origin"),
+    ({"Origin": "http://127.0.0.1:9"}, "another origin"),
+    ({"Origin": "null"}, "another origin"),
+    ({"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}, "another site"),
+    ({"Sec-Fetch-Site": "same-site"}, "another site"),
+    ({"Host": "evil.example"}, "loopback addresses"),
+    ({"Host": "127.0.0.1.evil.example:80"}, "loopback addresses"),
+    ({"Host": ""}, "loopback addresses"),
+]
+
+
+@pytest.mark.parametrize(("headers", "reason"), FOREIGN)
+def test_no_web_page_of_another_origin_is_answered(
+    headers: dict[str, str], reason: str, host: SimpleNamespace, folder: Path
+) -> None:
+    asked = client(host.serve, folder)
+    for response in (
+        asked.get("/ping", headers=headers),
+        asked.post("/invocations", content=b"1", headers={**TEXT, **headers}),
+    ):
+        assert (response.status_code, reason in response.json()["error"]) == (403, True)
+
+
+def test_in_a_container_any_host_is_right_and_a_foreign_page_is_not(host: SimpleNamespace, folder: Path) -> None:
+    model = host.serve.Model(folder, "numbers_model.py")
+    model.load()
+    asked = TestClient(host.serve.application(model, host.serve.Limits.of({}), any_host=True))
+    assert asked.post("/invocations", content=b"2", headers={**TEXT, "Host": "model.aws.local"}).text == "4.0"
+    foreign = {**TEXT, "Host": "model.aws.local", "Origin": "https://evil.example"}
+    assert asked.post("/invocations", content=b"2", headers=foreign).status_code == 403
+    own = {**TEXT, "Host": "model.aws.local", "Origin": "http://model.aws.local"}
+    assert asked.post("/invocations", content=b"2", headers=own).status_code == 200
+
+
+@pytest.fixture(params=["serve", "model_server"])
+def served(request: pytest.FixtureRequest, folder: Path) -> Iterator[int]:
+    """Port of a running host of the small model: Etholake's, and the mock's for models without one."""
+    script = {"serve": "sagemaker/serve.py", "model_server": "local_mock/sagemaker/model_server.py"}[request.param]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    variables = {
+        **os.environ, "SM_MODEL_DIR": str(folder), "SAGEMAKER_BIND_TO_PORT": str(port),
+        "SAGEMAKER_PROGRAM": "numbers_model.py", "SAGEMAKER_MAX_PAYLOAD_IN_MB": "1", "SERVE_TIMEOUT_S": "1",
+    }  # fmt: skip
+    process = subprocess.Popen([sys.executable, str(ROOT / script)], env=variables)
+    try:
+        wait_for(lambda: process.poll() is not None or ready(port), bool, f"The host {script}", timeout_s=60)
+        yield port
+    finally:
+        process.kill()
+        process.wait()
+
+
+def ready(port: int) -> bool:
+    try:
+        return exchange(port, b"GET /ping HTTP/1.1\r\nHost: " + own(port) + b"\r\n") == 200
+    except OSError:
+        return False
+
+
+def own(port: int) -> bytes:
+    return b"127.0.0.1:%d" % port
+
+
+def exchange(port: int, head: bytes, body: bytes = b"", *, chunks: int = 0) -> int:
+    """Send one request as it is, `body` again for each of `chunks`; return the status of the response."""
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+        connection.sendall(head + b"\r\n")
+        with contextlib.suppress(OSError):  # the host may have closed the connection, having answered
+            for _ in range(chunks):
+                connection.sendall(b"%x\r\n%s\r\n" % (len(body), body))
+            if not chunks:
+                connection.sendall(body)
+        return int(connection.recv(65536).split()[1])
+
+
+@pytest.mark.server
+def test_a_running_host_bounds_bodies_and_refuses_pages(served: int) -> None:
+    post = b"POST /invocations HTTP/1.1\r\nContent-Type: text/plain\r\nHost: " + own(served) + b"\r\n"
+    assert exchange(served, post + b"Content-Length: 2\r\n", b"21") == 200
+    assert exchange(served, post + b"Content-Length: 2\r\nOrigin: http://localhost:1\r\n", b"21") == 403
+    assert exchange(served, post.replace(own(served), b"evil.example") + b"Content-Length: 2\r\n", b"21") == 403
+    assert exchange(served, post + b"Content-Length: 2000000\r\n", b"1" * 2_000_000) == 413
+    assert exchange(served, post + b"Content-Length: -1\r\n", b"21") in (400, 411)
+    assert exchange(served, post + b"Content-Length: 2\r\n", b"21") == 200, "the host goes on"
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("served", ["serve"], indirect=True)
+def test_a_body_without_an_end_is_cut(served: int) -> None:
+    post = b"POST /invocations HTTP/1.1\r\nContent-Type: text/plain\r\nHost: " + own(served) + b"\r\n"
+    assert exchange(served, post + b"Transfer-Encoding: chunked\r\n", b"1" * (1 << 20), chunks=100) == 413
+    assert exchange(served, post + b"Content-Length: 5\r\n", b"21") == 408, "three bytes never come"

@@ -49,11 +49,19 @@ def _tables() -> tuple[
     dict[str, Special],
     dict[str, Special],
 ]:
-    from local_mock.athena.translate.functions import aggregates, arrays, datetimes, scalars, special
+    from local_mock.athena.translate.functions import (
+        aggregates,
+        arrays,
+        datetimes,
+        scalars,
+        special,
+        special_aggregates,
+        special_lambdas,
+    )  # fmt: skip
 
     scalar = load(scalars.SIGNATURES + arrays.SIGNATURES + datetimes.SIGNATURES)
-    specials = {**special.SPECIAL, **datetimes.SPECIAL}
-    return scalar, load(aggregates.SIGNATURES), load(aggregates.WINDOW), specials, special.AGGREGATES
+    specials = {**special.SPECIAL, **special_lambdas.SPECIAL, **datetimes.SPECIAL}
+    return scalar, load(aggregates.SIGNATURES), load(aggregates.WINDOW), specials, special_aggregates.AGGREGATES
 
 
 class Clauses:

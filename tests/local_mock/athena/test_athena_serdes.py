@@ -146,6 +146,16 @@ def test_a_column_that_insert_leaves_out_is_null_in_every_type(lake: Lake) -> No
     assert lake.rows(f"SELECT {', '.join(kinds)} FROM {name} WHERE id = 2") == [[None] * len(kinds)]
 
 
+def test_nan_is_above_nothing_in_files_and_where_statistics_prune(lake: Lake) -> None:
+    name = f"nan_{uuid.uuid4().hex[:8]}"
+    lake.rows(f"CREATE TABLE {name} AS SELECT * FROM (VALUES 1e0, nan(), 9e0) t(v)")
+    assert lake.rows(f"SELECT v FROM {name} WHERE v >= 5") == [["9.0"]]
+    for condition in ("v > 100", "v < 0", "v = nan()", "v BETWEEN 10 AND 1e9", "v IN (nan())"):
+        assert lake.rows(f"SELECT count(*) FROM {name} WHERE {condition}") == [["0"]], condition
+    for condition in ("NOT v < 100", "v <> 7 AND v <> 1 AND v <> 9", "is_nan(v)"):
+        assert lake.rows(f"SELECT count(*) FROM {name} WHERE {condition}") == [["1"]], condition
+
+
 def test_ctas_to_text_writes_null_and_the_delimiter(lake: Lake) -> None:
     name = f"text_{uuid.uuid4().hex[:8]}"
     sql = "SELECT 'a,b' AS s, CAST(NULL AS varchar) AS n, 1e7 AS x, CAST('2024-01-01 10:00:00' AS timestamp) AS t"

@@ -1,0 +1,1 @@
+"""The model family `video_pose`."""

@@ -1,0 +1,1 @@
+"""Parts that the families of video models share: image and clip backbones, pose features, temporal layers."""

@@ -1,0 +1,71 @@
+"""Load a user's weights into a backbone: from a local file, never from a hub, without running code in it."""
+
+from __future__ import annotations
+
+from _pickle import UnpicklingError  # the error that torch raises; nothing is unpickled here
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from etholake.errors import ContractError
+
+__all__ = ["load_weights", "read_state_dict"]
+
+_CONTAINERS = ("state_dict", "model_state", "model")  # keys under which training scripts keep a state dict
+
+
+def read_state_dict(path: Path) -> dict[str, Tensor]:
+    """Read `.safetensors`, or a `.pth`/`.pt`/`.pyth` state dict by torch's restricted unpickler.
+
+    A state dict inside a checkpoint ("state_dict", "model_state", "model") is taken out; a leading "module." of
+    DataParallel is removed. Raises ContractError for a file that is none, or that would have to run code.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    if path.suffix not in (".safetensors", ".pth", ".pt", ".pyth"):
+        raise ContractError(
+            f"{path}: weights are read from a .safetensors, .pth, .pt or .pyth file. Name one of these."
+        )
+    try:
+        if path.suffix == ".safetensors":
+            stored = load_file(path)
+        else:
+            stored = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, EOFError, RuntimeError, ValueError, SafetensorError, UnpicklingError) as err:
+        raise ContractError(
+            f"{path}: the weights cannot be read ({type(err).__name__}). Only plain state dicts are, because a "
+            "file that holds whole Python objects can run code: save `model.state_dict()` instead."
+        ) from err
+    for key in _CONTAINERS:
+        if isinstance(stored, Mapping) and isinstance(stored.get(key), Mapping):
+            stored = stored[key]
+    if not isinstance(stored, Mapping) or not all(isinstance(value, Tensor) for value in stored.values()):
+        raise ContractError(f"{path}: holds no state dict (names of parameters and their tensors).")
+    return {str(name).removeprefix("module."): value for name, value in stored.items()}
+
+
+def load_weights(network: nn.Module, path: Path, without: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """Load a state dict into a backbone; parameters that begin with one of `without` (a classifier) are left out.
+
+    Returns the names in the file that were left out. Raises ContractError if any other parameter of the network is
+    missing from the file, has another shape there, or if the file has parameters that the network lacks.
+    """
+    stored, expected = read_state_dict(path), network.state_dict()
+    left_out = tuple(sorted(name for name in stored if name.startswith(without))) if without else ()
+    kept = {name: value for name, value in stored.items() if name not in left_out}
+    needed = {name for name in expected if not (without and name.startswith(without))}
+    problems = [f"{name} is missing" for name in sorted(needed - kept.keys()) if "num_batches" not in name]
+    problems += [f"{name} is unknown" for name in sorted(kept.keys() - needed)]
+    problems += [
+        f"{name} has shape {list(kept[name].shape)}, not {list(expected[name].shape)}"
+        for name in sorted(needed & kept.keys())
+        if kept[name].shape != expected[name].shape
+    ]
+    if problems:
+        shown = "; ".join(problems[:5]) + (f"; and {len(problems) - 5} more" if len(problems) > 5 else "")
+        raise ContractError(f"{path}: the weights do not fit the backbone: {shown}.")
+    network.load_state_dict(kept, strict=False)
+    return left_out

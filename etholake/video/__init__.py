@@ -1,0 +1,1 @@
+"""Pixels in the lake: decode, boxes, crops, clip windows, shards, overlays. PyAV is in extra `formats`."""
