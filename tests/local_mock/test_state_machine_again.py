@@ -1,7 +1,5 @@
 """A state machine that is deleted and made again, and models whose data cannot be."""
 
-
-
 from __future__ import annotations
 
 import json
