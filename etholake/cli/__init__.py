@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from etholake import __version__, aws, logs, settings
-from etholake.cli import cloud, lake, machine, model, pages, pipeline, readiness, serving
+from etholake.cli import cloud, lake, machine, model, pages, pipeline, readiness, serving, videos
 from etholake.errors import EtholakeError, UsageError, no_space
 from etholake.settings import Settings
 
@@ -29,13 +29,16 @@ GROUPS = (
     ("on this machine", machine),
     ("in the cloud", cloud),
     ("the lake", lake),
+    ("videos", videos),
     ("the model", model),
     ("serving and scores", serving),
     ("pages to look at", pages),
     ("all of it", pipeline),
 )
 # Verbs that leave nothing in a lake and start no work: they are no runs, and are not logged.
-QUIET = frozenset({"config", "up", "down", "simulate", "package", "cost", "explain", "report", "benchmark"})
+QUIET = frozenset(
+    {"config", "up", "down", "simulate", "package", "cost", "explain", "report", "benchmark", "video-check"}
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

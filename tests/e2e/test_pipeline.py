@@ -18,6 +18,9 @@ from typing import Any
 import boto3
 import pytest
 
+from etholake.settings import Settings
+from etholake.stages.lake import query
+
 pytestmark = pytest.mark.server
 
 ETHOLAKE = [sys.executable, "-m", "etholake.cli"]
@@ -66,8 +69,13 @@ class Workplace:
         )
 
     def content(self) -> dict[str, list[Any]]:
-        """Every curated table by content, whatever its files: counts and sums per lab and video."""
-        return {name: self("query", "--sql", sql) for name, sql in CONTENT.items()}
+        """Return every curated table by content, whatever its files: counts and sums per lab and video."""
+        settings = Settings(
+            port=int(self.env["PORT"]),
+            state_dir=self.env["ETHOLAKE_STATE_DIR"],
+            s3_root=self.env["ETHOLAKE_S3_ROOT"],
+        )
+        return {name: list(query.run_sql(settings, sql).rows) for name, sql in CONTENT.items()}
 
 
 CONTENT = {

@@ -1,4 +1,4 @@
-"""Fixtures of the job tests: one local Spark a module, and a small world a test."""
+"""Fixtures of the job tests: one local Spark a module, and a small world a test, raw or curated."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 from lake_world import World, events, make_world, tracks  # type: ignore[import-not-found]
 
 from etholake import aws
+from etholake.curate import units
 from etholake.settings import Settings
 
 
@@ -37,13 +38,41 @@ def spark(mock_settings: Settings) -> Iterator[Any]:
         session.stop()
 
 
+def named(request: pytest.FixtureRequest, prefix: str) -> str:
+    """Return a name for a bucket from the name of the test."""
+    return f"{prefix}-{request.node.name.replace('_', '-')[:50]}"
+
+
+def fill(world: World) -> World:
+    """Put two labs with three videos into the raw zone; one of the videos is not annotated."""
+    for lab, video_id in (("LabA", 1), ("LabA", 2), ("Lab B", 3)):
+        world.video(lab, video_id)
+        world.parquet("tracking", lab, video_id, tracks())
+    world.parquet("annotation", "LabA", 1, events((1, 2, "attack", 0, 3), (1, 2, "attack", 5, 5)))
+    world.parquet("annotation", "Lab B", 3, events((1, 2, "attack", 1, 2)))
+    return world
+
+
 @pytest.fixture
 def world(mock_settings: Settings, spark: Any, request: pytest.FixtureRequest) -> World:
-    """A world with two labs, three videos; one of them not annotated."""
-    made = make_world(mock_settings, spark, f"cur-{request.node.name.replace('_', '-')[:50]}")
-    for lab, video_id in (("LabA", 1), ("LabA", 2), ("Lab B", 3)):
-        made.video(lab, video_id)
-        made.parquet("tracking", lab, video_id, tracks())
-    made.parquet("annotation", "LabA", 1, events((1, 2, "attack", 0, 3), (1, 2, "attack", 5, 5)))
-    made.parquet("annotation", "Lab B", 3, events((1, 2, "attack", 1, 2)))
-    return made
+    """A world with two labs in the raw zone; nothing is curated."""
+    return fill(make_world(mock_settings, spark, named(request, "cur")))
+
+
+@pytest.fixture(scope="session")
+def curated_once() -> dict[Any, World]:
+    """Worlds after their first curation, by the limit of a file's size; tests get copies of them."""
+    return {}
+
+
+@pytest.fixture
+def curated(
+    mock_settings: Settings, spark: Any, request: pytest.FixtureRequest, curated_once: dict[Any, World]
+) -> World:
+    """The world of `world` after its first run: a copy, since Spark curates it once a session only."""
+    limits = units.units.__defaults__  # `one_file_a_video` changes them
+    if limits not in curated_once:
+        first = fill(make_world(mock_settings, spark, f"curated-{len(curated_once)}"))
+        first.run()
+        curated_once[limits] = first
+    return curated_once[limits].copy(mock_settings, named(request, "own"), spark)

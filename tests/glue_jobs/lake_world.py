@@ -104,6 +104,18 @@ class World:
             for partition in self.lake.partitions(name)
         }
 
+    def copy(self, settings: Settings, name: str, spark: Any = None) -> World:
+        """Return a world with the same objects, in its own bucket and database on the mock of `settings`.
+
+        The catalog is registered from the pointers, so a curated world need not be curated again.
+        """
+        copy = make_world(settings, spark, name)
+        for key in self.keys(""):
+            copy.put(key, self.lake.s3.get_object(Bucket=self.lake.bucket, Key=key)["Body"].read())
+        copy.lake.register()
+        copy.rows += [dict(row) for row in self.rows]
+        return copy
+
     def keys(self, prefix: str) -> list[str]:
         pages = self.lake.s3.get_paginator("list_objects_v2").paginate(Bucket=self.lake.bucket, Prefix=prefix)
         return [item["Key"] for page in pages for item in page.get("Contents", [])]

@@ -87,17 +87,6 @@ def driver(mock_settings: Settings, tmp_path_factory: pytest.TempPathFactory) ->
         process.wait(30)
 
 
-def copy_of(world: World, settings: Settings, name: str) -> World:
-    """Return a bucket and a database with the same objects and the catalog that they ask for."""
-    copy = make_world(settings, None, name)
-    for key in world.keys(""):
-        copy.lake.s3.copy_object(
-            Bucket=copy.lake.bucket, Key=key, CopySource={"Bucket": world.lake.bucket, "Key": key}
-        )
-    copy.lake.register()
-    return copy
-
-
 def point(steps: list[str], *patterns: str) -> int:
     """Return the number (from 1) of the step that matches the last pattern, after steps that match the others."""
     number = 0
@@ -148,7 +137,7 @@ def story(mock_settings: Settings, driver: Driver) -> Callable[[str], Story]:
             world = make_world(mock_settings, None, f"window-{stage}")
             {"etl": etl_story, "compact": compact_story}[stage](world, driver)
             old = answers(mock_settings, world)
-            untroubled = copy_of(world, mock_settings, f"window-{stage}-untroubled")
+            untroubled = world.copy(mock_settings, f"window-{stage}-untroubled")
             assert driver.run(untroubled, stage) == 0
             steps, new = driver.steps(), answers(mock_settings, untroubled)
             made[stage] = Story(stage, world, untroubled, old, new, untroubled.content(), steps)
@@ -160,7 +149,7 @@ def story(mock_settings: Settings, driver: Driver) -> Callable[[str], Story]:
 def kill_and_run_again(story: Story, at: int, settings: Settings, driver: Driver) -> World:
     """Kill one run before its step `at`, look at what it left, run again and compare with an undisturbed run."""
     where = f"killed before step {at} of {story.stage}: {story.steps[at - 1]}"
-    world = copy_of(story.template, settings, f"window-{story.stage}-{at}")
+    world = story.template.copy(settings, f"window-{story.stage}-{at}")
     assert driver.run(world, story.stage, at) == -signal.SIGKILL, where
     seen = answers(settings, world)
     for lab in story.old.keys() | story.new.keys():

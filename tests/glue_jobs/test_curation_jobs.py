@@ -27,7 +27,7 @@ def dirty(world: World) -> None:
     world.parquet("tracking", "LabA", 12, tracks().drop_columns(["y"]))
     world.parquet("tracking", "LabA", 13, tracks(x=["left"] * 6))
     world.parquet("tracking", "LabA", 14, tracks().slice(0, 0))
-    world.parquet("tracking", "LabA", 15, tracks(likelihood=[1.0] * 6))
+    world.parquet("tracking", "LabA", 15, tracks(score=[1.0] * 6))
     world.parquet("tracking", "LabA", 16, tracks(x=[0.0, math.nan, 1.0, math.inf, 2.0, 2.0]))
     world.parquet("tracking", "LabA", 17, tracks(mice=1, video_frame=[-1, 2, 2]))
     world.parquet("tracking", "LabA", 99, tracks())  # in no csv
@@ -46,10 +46,12 @@ EXPECTED_DIRT = {
     ("annotation", 99): ("video-without-metadata", 1), ("annotation", 2): ("file-unreadable", 0),
 }  # fmt: skip
 
+SUMS = {"files": 6, "rows_in": 24, "rows_curated": 24, "rows_quarantined": 0, "rows_imputed": 0}
+
 
 def test_good_data_becomes_every_table(world: World) -> None:
     sums = world.run()
-    assert sums == {"files": 6, "rows_in": 24, "rows_curated": 24, "rows_quarantined": 0, "rows_imputed": 0}
+    assert sums == SUMS
     assert world.lake.partitions("tracking_curated") == [
         {"split": "train", "lab_id": "Lab B"}, {"split": "train", "lab_id": "LabA"}
     ]  # fmt: skip
@@ -114,17 +116,16 @@ def test_bad_files_and_rows_lose_nothing_else(world: World) -> None:
     }
 
 
-def test_a_second_run_changes_nothing_and_says_why(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    first = world.run()
+def test_a_second_run_changes_nothing_and_says_why(curated: World, capsys: pytest.CaptureFixture[str]) -> None:
     before = {
-        key: world.lake.s3.head_object(Bucket=world.lake.bucket, Key=key)["LastModified"]
-        for key in world.keys(CURATED_ZONE)
+        key: curated.lake.s3.head_object(Bucket=curated.lake.bucket, Key=key)["LastModified"]
+        for key in curated.keys(CURATED_ZONE)
     }
     capsys.readouterr()
-    assert world.run() == first
+    assert curated.run() == SUMS
     after = {
-        key: world.lake.s3.head_object(Bucket=world.lake.bucket, Key=key)["LastModified"]
-        for key in world.keys(CURATED_ZONE)
+        key: curated.lake.s3.head_object(Bucket=curated.lake.bucket, Key=key)["LastModified"]
+        for key in curated.keys(CURATED_ZONE)
     }
     assert after == before
     output = capsys.readouterr().out
@@ -132,22 +133,21 @@ def test_a_second_run_changes_nothing_and_says_why(world: World, capsys: pytest.
     assert "curated" not in output.replace("tracking_curated", "")
 
 
-def test_only_the_changed_lab_is_made_again_and_a_gone_lab_is_dropped(world: World) -> None:
-    world.run()
+def test_only_the_changed_lab_is_made_again_and_a_gone_lab_is_dropped(curated: World) -> None:
     keys = {lab: {"split": "train", "lab_id": lab} for lab in ("LabA", "Lab B")}
-    before = {lab: world.lake.current("tracking_curated", k) for lab, k in keys.items()}
-    world.parquet("tracking", "LabA", 2, tracks(5))
-    world.run()
-    assert world.lake.current("tracking_curated", keys["Lab B"]) == before["Lab B"]
-    assert world.lake.current("tracking_curated", keys["LabA"])["report"]["rows_curated"] == 6 + 10
-    for key in world.keys("raw-zone/train_tracking/lab_id=Lab B/") + world.keys(
+    before = {lab: curated.lake.current("tracking_curated", k) for lab, k in keys.items()}
+    curated.parquet("tracking", "LabA", 2, tracks(5))
+    curated.run()
+    assert curated.lake.current("tracking_curated", keys["Lab B"]) == before["Lab B"]
+    assert curated.lake.current("tracking_curated", keys["LabA"])["report"]["rows_curated"] == 6 + 10
+    for key in curated.keys("raw-zone/train_tracking/lab_id=Lab B/") + curated.keys(
         "raw-zone/train_annotation/lab_id=Lab B/"
     ):
-        world.lake.s3.delete_object(Bucket=world.lake.bucket, Key=key)
-    world.run()
-    assert world.lake.partitions("tracking_curated") == [keys["LabA"]]
-    assert world.lake.partitions("annotations_enriched") == [{"lab_id": "LabA"}]
-    assert {r["video_id"]: r["flags"] for r in world.table("metadata_train")}[3] == [
+        curated.lake.s3.delete_object(Bucket=curated.lake.bucket, Key=key)
+    curated.run()
+    assert curated.lake.partitions("tracking_curated") == [keys["LabA"]]
+    assert curated.lake.partitions("annotations_enriched") == [{"lab_id": "LabA"}]
+    assert {r["video_id"]: r["flags"] for r in curated.table("metadata_train")}[3] == [
         "video-without-annotation", "video-without-tracking"
     ]  # fmt: skip
 

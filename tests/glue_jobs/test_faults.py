@@ -67,11 +67,18 @@ def change(world: World) -> None:
 
 
 @pytest.fixture(scope="module")
-def untroubled(mock_settings: Settings, spark: Any) -> dict[str, Any]:
-    """What the tables hold, before and after the change, where nothing goes wrong."""
-    world = make_world(mock_settings, spark, "faults-none")
+def start(mock_settings: Settings, spark: Any) -> World:
+    """The curated lake before the change; each fault strikes in a copy."""
+    world = make_world(mock_settings, spark, "faults-start")
     before(world)
     world.run()
+    return world
+
+
+@pytest.fixture(scope="module")
+def untroubled(mock_settings: Settings, spark: Any, start: World) -> dict[str, Any]:
+    """What the tables hold, before and after the change, where nothing goes wrong."""
+    world = start.copy(mock_settings, "faults-none", spark)
     old, old_answer = world.content(), answers(mock_settings, world)
     change(world)
     world.run()
@@ -145,11 +152,9 @@ def environment(settings: Settings) -> dict[str, str]:
 @pytest.mark.slow
 @pytest.mark.parametrize(("fault", "seed"), CASES)
 def test_a_rerun_makes_whole_what_a_fault_has_left(
-    fault: str, seed: int, untroubled: dict[str, Any], mock_settings: Settings, spark: Any, tmp_path: Path
+    fault: str, seed: int, start: World, untroubled: dict[str, Any], mock_settings: Settings, tmp_path: Path
 ) -> None:
-    world = make_world(mock_settings, spark, f"faults-{fault}-{seed}")
-    before(world)
-    world.run()
+    world = start.copy(mock_settings, f"faults-{fault}-{seed}", start.spark)
     assert world.content() == untroubled["before"]
     change(world)
     at = random.Random(f"{fault} {seed}").randint(1, CHANCES[fault])
@@ -184,16 +189,14 @@ def assert_no_orphan_is_named(world: World) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(2, 7))])
-def test_the_mock_may_be_killed_too(seed: int, untroubled: dict[str, Any], tmp_path: Path) -> None:
+def test_the_mock_may_be_killed_too(seed: int, start: World, untroubled: dict[str, Any], tmp_path: Path) -> None:
     """Its S3 and its catalog survive; what the pointers say is registered."""
     settings = Settings(port=0, state_dir=str(tmp_path / "state"), s3_root=str(tmp_path / "s3"))
     counter = tmp_path / "chances"
     running = local_server.up(settings)
     at = replace_port(settings, running.port)
     try:
-        world = make_world(at, None, "faults-mock")
-        before(world)
-        assert run_with("none", 0, world, environment(at), tmp_path / "none") == 0
+        world = start.copy(at, "faults-mock")
         change(world)
         chance = random.Random(f"kill-mock {seed}").randint(1, CHANCES["kill-mock"])
         code = run_with("kill-mock", chance, world, environment(at), counter, victim=running.pid)

@@ -67,63 +67,58 @@ def curated_videos(world: World, monkeypatch: pytest.MonkeyPatch) -> list[set[in
 
 
 @pytest.mark.usefixtures("one_file_a_video")
-def test_a_new_video_costs_itself_and_its_lab_only(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    world.run()
-    before, other = files(world), world.lake.current(TRACKS, {"split": "train", "lab_id": "Lab B"})
-    world.video("LabA", 7)
-    world.parquet("tracking", "LabA", 7, tracks())
-    assert curated_videos(world, monkeypatch) == [{7}]
-    after = files(world)
+def test_a_new_video_costs_itself_and_its_lab_only(curated: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    before, other = files(curated), curated.lake.current(TRACKS, {"split": "train", "lab_id": "Lab B"})
+    curated.video("LabA", 7)
+    curated.parquet("tracking", "LabA", 7, tracks())
+    assert curated_videos(curated, monkeypatch) == [{7}]
+    after = files(curated)
     assert before.items() < after.items()
     assert len(after) == len(before) + 1
-    assert videos(world) == videos(world, SUMMARY) == {1, 2, 7}
-    assert world.lake.current(TRACKS, {"split": "train", "lab_id": "Lab B"}) == other
+    assert videos(curated) == videos(curated, SUMMARY) == {1, 2, 7}
+    assert curated.lake.current(TRACKS, {"split": "train", "lab_id": "Lab B"}) == other
 
 
 @pytest.mark.usefixtures("one_file_a_video")
-def test_a_video_that_is_gone_takes_its_rows_along(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    world.run()
-    world.lake.s3.delete_object(Bucket=world.lake.bucket, Key="raw-zone/train_tracking/lab_id=LabA/2.parquet")
-    assert curated_videos(world, monkeypatch) == []
-    assert videos(world) == videos(world, SUMMARY) == {1}
-    assert {r["video_id"] for r in world.table("curation_files") if r["kind"] == "tracking"} == {1, 3}
+def test_a_video_that_is_gone_takes_its_rows_along(curated: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    curated.lake.s3.delete_object(Bucket=curated.lake.bucket, Key="raw-zone/train_tracking/lab_id=LabA/2.parquet")
+    assert curated_videos(curated, monkeypatch) == []
+    assert videos(curated) == videos(curated, SUMMARY) == {1}
+    assert {r["video_id"] for r in curated.table("curation_files") if r["kind"] == "tracking"} == {1, 3}
 
 
 @pytest.mark.usefixtures("one_file_a_video")
-def test_another_scale_curates_that_video_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    world.run()
-    world.rows[1]["pix_per_cm_approx"] = 20
-    world.write_metadata()
-    assert curated_videos(world, monkeypatch) == [{2}]
-    y = {(r["video_id"], r["mouse_id"]): r["y_cm"] for r in world.table(TRACKS, **LAB_A)}
+def test_another_scale_curates_that_video_again(curated: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    curated.rows[1]["pix_per_cm_approx"] = 20
+    curated.write_metadata()
+    assert curated_videos(curated, monkeypatch) == [{2}]
+    y = {(r["video_id"], r["mouse_id"]): r["y_cm"] for r in curated.table(TRACKS, **LAB_A)}
     assert y == {(1, 1): -14.0, (1, 2): -13.0, (2, 1): -7.0, (2, 2): -6.5}
 
 
 @pytest.mark.usefixtures("one_file_a_video")
-def test_other_code_curates_everything_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    world.run("old code")
-    world.run("new code")
-    assert curated_videos(world, monkeypatch) == [{3}, {1}, {2}]  # back to "code"
-    assert curated_videos(world, monkeypatch) == []
+def test_other_code_curates_everything_again(curated: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    curated.run("new code")
+    assert curated_videos(curated, monkeypatch) == [{3}, {1}, {2}]  # back to "code"
+    assert curated_videos(curated, monkeypatch) == []
 
 
 @pytest.mark.usefixtures("one_file_a_video")
-def test_compaction_changes_files_and_no_row(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    world.run()
-    rows, summary = world.table(TRACKS, **LAB_A), world.table(SUMMARY, **LAB_A)
-    under_way = world.lake.current_files(TRACKS, LAB_A)  # of a query that has begun
-    assert compacted(world) == [LAB_A]
-    assert len(world.lake.current_files(TRACKS, LAB_A)) == len(world.lake.current_files(SUMMARY, LAB_A)) == 1
-    assert world.table(TRACKS, **LAB_A) == sorted(rows, key=lambda row: row["video_id"])
-    assert world.table(SUMMARY, **LAB_A) == sorted(summary, key=lambda row: row["video_id"])
-    keys = set(world.keys(f"{CURATED_ZONE}/{TRACKS}/"))
-    assert {uri.removeprefix(f"s3://{world.lake.bucket}/") for uri in under_way} <= keys
-    assert compacted(world) == []
-    assert curated_videos(world, monkeypatch) == []  # the same inputs: nothing to curate again
-    world.video("LabA", 7)
-    world.parquet("tracking", "LabA", 7, tracks())
-    assert curated_videos(world, monkeypatch) == [{7}]  # and the merged file is kept as any other
-    assert len(files(world)) == 2
+def test_compaction_changes_files_and_no_row(curated: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows, summary = curated.table(TRACKS, **LAB_A), curated.table(SUMMARY, **LAB_A)
+    under_way = curated.lake.current_files(TRACKS, LAB_A)  # of a query that has begun
+    assert compacted(curated) == [LAB_A]
+    assert len(curated.lake.current_files(TRACKS, LAB_A)) == len(curated.lake.current_files(SUMMARY, LAB_A)) == 1
+    assert curated.table(TRACKS, **LAB_A) == sorted(rows, key=lambda row: row["video_id"])
+    assert curated.table(SUMMARY, **LAB_A) == sorted(summary, key=lambda row: row["video_id"])
+    keys = set(curated.keys(f"{CURATED_ZONE}/{TRACKS}/"))
+    assert {uri.removeprefix(f"s3://{curated.lake.bucket}/") for uri in under_way} <= keys
+    assert compacted(curated) == []
+    assert curated_videos(curated, monkeypatch) == []  # the same inputs: nothing to curate again
+    curated.video("LabA", 7)
+    curated.parquet("tracking", "LabA", 7, tracks())
+    assert curated_videos(curated, monkeypatch) == [{7}]  # and the merged file is kept as any other
+    assert len(files(curated)) == 2
 
 
 def test_only_small_files_are_merged_and_never_beyond_the_limit() -> None:
@@ -185,58 +180,55 @@ def test_racing_commits_leave_one_whole_state(world: World) -> None:
     assert pointer["generation"] in table["StorageDescriptor"]["Location"]
 
 
-def test_vacuum_takes_what_nobody_needs_and_nothing_else(world: World, mock_settings: Settings) -> None:
-    at = replace(mock_settings, bucket=world.lake.bucket, database=world.lake.database)
-    world.run("old code")
-    world.run("new code")
-    content = world.content()
+def test_vacuum_takes_what_nobody_needs_and_nothing_else(curated: World, mock_settings: Settings) -> None:
+    at = replace(mock_settings, bucket=curated.lake.bucket, database=curated.lake.database)
+    curated.run("new code")
+    content = curated.content()
     orphan = generation_prefix(TRACKS, LAB_A, new_generation("0" * 16)) + "part-0.parquet"
-    world.put(orphan, b"of a job that was killed")
-    generations = {key.rpartition("/")[0] for key in world.keys(f"{CURATED_ZONE}/{TRACKS}/") if "/gen-" in key}
+    curated.put(orphan, b"of a job that was killed")
+    generations = {key.rpartition("/")[0] for key in curated.keys(f"{CURATED_ZONE}/{TRACKS}/") if "/gen-" in key}
     assert len(generations) == 2 * 2 + 1
     assert vacuum.run(at).details["removed"] == []  # all of it is younger than a day
     first = vacuum.run(at, dt.timedelta(0))
     assert first.status == "done"
-    assert world.content() == content
-    assert orphan not in world.keys(CURATED_ZONE)
-    left = {key.rpartition("/")[0] for key in world.keys(f"{CURATED_ZONE}/{TRACKS}/") if "/gen-" in key}
+    assert curated.content() == content
+    assert orphan not in curated.keys(CURATED_ZONE)
+    left = {key.rpartition("/")[0] for key in curated.keys(f"{CURATED_ZONE}/{TRACKS}/") if "/gen-" in key}
     assert len(left) == 2
     assert vacuum.run(at, dt.timedelta(0)).status == "unchanged"
 
 
-def test_vacuum_spares_what_the_catalog_still_names(world: World, mock_settings: Settings) -> None:
+def test_vacuum_spares_what_the_catalog_still_names(curated: World, mock_settings: Settings) -> None:
     """A run that was killed between the pointer and the catalog: queries still read the old state."""
-    at = replace(mock_settings, bucket=world.lake.bucket, database=world.lake.database)
-    world.run("old code")
-    where = {"DatabaseName": world.lake.database, "TableName": TRACKS, "PartitionValues": ["train", "LabA"]}
-    old = world.lake.glue.get_partition(**where)["Partition"]
-    world.run("new code")
+    at = replace(mock_settings, bucket=curated.lake.bucket, database=curated.lake.database)
+    where = {"DatabaseName": curated.lake.database, "TableName": TRACKS, "PartitionValues": ["train", "LabA"]}
+    old = curated.lake.glue.get_partition(**where)["Partition"]
+    curated.run("new code")
     request = {key: old[key] for key in ("Values", "StorageDescriptor")}
-    world.lake.glue.update_partition(
-        DatabaseName=world.lake.database,
+    curated.lake.glue.update_partition(
+        DatabaseName=curated.lake.database,
         TableName=TRACKS,
         PartitionValueList=old["Values"],
         PartitionInput=request,
     )
     vacuum.run(at, dt.timedelta(0))
-    prefix = old["StorageDescriptor"]["Location"].removeprefix(f"s3://{world.lake.bucket}/")
-    assert world.keys(prefix)
+    prefix = old["StorageDescriptor"]["Location"].removeprefix(f"s3://{curated.lake.bucket}/")
+    assert curated.keys(prefix)
 
 
-def test_a_dropped_lab_is_gone_at_once_and_its_files_later(world: World, mock_settings: Settings) -> None:
-    at = replace(mock_settings, bucket=world.lake.bucket, database=world.lake.database)
-    world.run()
-    world.lake.s3.delete_object(Bucket=world.lake.bucket, Key="raw-zone/train_tracking/lab_id=Lab B/3.parquet")
-    world.run()
+def test_a_dropped_lab_is_gone_at_once_and_its_files_later(curated: World, mock_settings: Settings) -> None:
+    at = replace(mock_settings, bucket=curated.lake.bucket, database=curated.lake.database)
+    curated.lake.s3.delete_object(Bucket=curated.lake.bucket, Key="raw-zone/train_tracking/lab_id=Lab B/3.parquet")
+    curated.run()
     lab_b = {"split": "train", "lab_id": "Lab B"}
-    assert world.lake.partitions(TRACKS) == world.lake.partitions(SUMMARY) == [LAB_A]
-    assert [key for key in world.keys(f"{CURATED_ZONE}/{TRACKS}/split=train/lab_id=Lab B/") if "/gen-" in key]
+    assert curated.lake.partitions(TRACKS) == curated.lake.partitions(SUMMARY) == [LAB_A]
+    assert [key for key in curated.keys(f"{CURATED_ZONE}/{TRACKS}/split=train/lab_id=Lab B/") if "/gen-" in key]
     assert vacuum.run(at).details["removed"] == []
     vacuum.run(at, dt.timedelta(0))
-    assert world.keys(f"{CURATED_ZONE}/{TRACKS}/split=train/lab_id=Lab B/") == []
-    world.parquet("tracking", "Lab B", 3, tracks())  # and back again
-    world.run()
-    assert lab_b in world.lake.partitions(TRACKS)
+    assert curated.keys(f"{CURATED_ZONE}/{TRACKS}/split=train/lab_id=Lab B/") == []
+    curated.parquet("tracking", "Lab B", 3, tracks())  # and back again
+    curated.run()
+    assert lab_b in curated.lake.partitions(TRACKS)
 
 
 def test_what_travels_to_and_from_the_workers_does_not_grow_with_the_rows(
@@ -270,27 +262,26 @@ def test_what_travels_to_and_from_the_workers_does_not_grow_with_the_rows(
     assert all(abs(now - before) < 200 for now, before in zip(travelled, few, strict=True))
 
 
-def test_a_lab_beyond_a_limit_is_not_shown_and_the_others_are(world: World) -> None:
+def test_a_lab_beyond_a_limit_is_not_shown_and_the_others_are(curated: World) -> None:
     """3 of 6 rows of Lab B have no coordinate; the limit is a quarter."""
-    world.run()
-    before = world.lake.current(TRACKS, {"split": "train", "lab_id": "Lab B"})
-    world.parquet("tracking", "Lab B", 3, tracks(x=[0.0, math.nan, 1.0, math.nan, 2.0, math.nan]))
-    world.video("LabA", 7)
-    world.parquet("tracking", "LabA", 7, tracks())
+    before = curated.lake.current(TRACKS, {"split": "train", "lab_id": "Lab B"})
+    curated.parquet("tracking", "Lab B", 3, tracks(x=[0.0, math.nan, 1.0, math.nan, 2.0, math.nan]))
+    curated.video("LabA", 7)
+    curated.parquet("tracking", "LabA", 7, tracks())
     arguments = [
         "job.py",
         "--bucket",
-        world.lake.bucket,
+        curated.lake.bucket,
         "--database",
-        world.lake.database,
+        curated.lake.database,
         "--max_gap_frames",
         "15",
     ]
     arguments += ["--code_digest", "code", "--quality_limits", "coordinate-missing=0.25"]
     with pytest.raises(DataError, match=r"Lab B: 3 of 6 rows \(50 %\) break 'coordinate-missing'"):
-        tracking_job.main(arguments, world.spark)
-    assert world.lake.current(TRACKS, {"split": "train", "lab_id": "Lab B"}) == before
-    assert videos(world) == {1, 2, 7}
+        tracking_job.main(arguments, curated.spark)
+    assert curated.lake.current(TRACKS, {"split": "train", "lab_id": "Lab B"}) == before
+    assert videos(curated) == {1, 2, 7}
 
 
 def test_the_quality_report_of_a_run_lies_in_the_bucket(world: World) -> None:
@@ -313,12 +304,11 @@ def test_the_quality_report_of_a_run_lies_in_the_bucket(world: World) -> None:
     assert "scale-missing" in render(content)
 
 
-def test_behavior_summary_goes_with_the_annotations(world: World) -> None:
-    world.run()
-    rows = world.table("behavior_summary", lab_id="LabA")
+def test_behavior_summary_goes_with_the_annotations(curated: World) -> None:
+    rows = curated.table("behavior_summary", lab_id="LabA")
     assert [(r["video_id"], r["action"], r["events"], r["frames"]) for r in rows] == [(1, "attack", 2, 3)]
     for video in (1, 2):
         key = f"raw-zone/train_annotation/lab_id=LabA/{video}.parquet"
-        world.lake.s3.delete_object(Bucket=world.lake.bucket, Key=key)
-    world.run()
-    assert world.lake.partitions("behavior_summary") == [{"lab_id": "Lab B"}]
+        curated.lake.s3.delete_object(Bucket=curated.lake.bucket, Key=key)
+    curated.run()
+    assert curated.lake.partitions("behavior_summary") == [{"lab_id": "Lab B"}]

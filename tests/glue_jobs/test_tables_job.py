@@ -37,26 +37,24 @@ BROKEN = {
 }
 
 
-def test_beyond_a_limit_nothing_is_committed(world: World) -> None:
-    world.run()
-    before = pointers(world)
-    world.video("Lab B", 8, pix_per_cm_approx=0)
-    world.video("LabA", 2)
-    world.parquet("annotation", "Lab B", 3, events((1, 2, "attack", 1, 3)))
+def test_beyond_a_limit_nothing_is_committed(curated: World) -> None:
+    before = pointers(curated)
+    curated.video("Lab B", 8, pix_per_cm_approx=0)
+    curated.video("LabA", 2)
+    curated.parquet("annotation", "Lab B", 3, events((1, 2, "attack", 1, 3)))
     for limits, message in BROKEN.items():
         with pytest.raises(DataError, match=message):
-            tables_job.main(arguments(world, "--quality_limits", limits), world.spark)
-        assert pointers(world) == before
+            tables_job.main(arguments(curated, "--quality_limits", limits), curated.spark)
+        assert pointers(curated) == before
     enough = ",".join(f"{limits.partition('=')[0]}=0.5" for limits in BROKEN)
-    tables_job.main(arguments(world, "--quality_limits", enough), world.spark)
-    assert [row["stop_frame"] for row in world.table("annotations_enriched", lab_id="Lab B")] == [3]
-    assert len(world.table("metadata_train")) == 4
+    tables_job.main(arguments(curated, "--quality_limits", enough), curated.spark)
+    assert [row["stop_frame"] for row in curated.table("annotations_enriched", lab_id="Lab B")] == [3]
+    assert len(curated.table("metadata_train")) == 4
 
 
-def test_a_limit_is_held_against_what_did_not_change(world: World) -> None:
-    world.run()
+def test_a_limit_is_held_against_what_did_not_change(curated: World) -> None:
     with pytest.raises(DataError, match="'interval-zero', the limit is 0 %"):
-        tables_job.main(arguments(world, "--quality_limits=interval-zero=0"), world.spark)
+        tables_job.main(arguments(curated, "--quality_limits=interval-zero=0"), curated.spark)
 
 
 def test_wrong_arguments_stop_the_job_at_once(world: World) -> None:
@@ -93,30 +91,28 @@ def test_labels_are_rescaled_on_demand_and_back(world: World) -> None:
     assert frames() == plain
 
 
-def test_a_lost_summary_is_made_again(world: World) -> None:
-    world.run()
-    expected = world.content()
-    lost = next(k for k in world.keys(f"{CURATED_ZONE}/behavior_summary/lab_id=LabA/") if k.endswith("_CURRENT"))
-    world.lake.s3.delete_object(Bucket=world.lake.bucket, Key=lost)
-    world.run()
-    assert world.content() == expected
+def test_a_lost_summary_is_made_again(curated: World) -> None:
+    expected = curated.content()
+    lost = next(k for k in curated.keys(f"{CURATED_ZONE}/behavior_summary/lab_id=LabA/") if k.endswith("_CURRENT"))
+    curated.lake.s3.delete_object(Bucket=curated.lake.bucket, Key=lost)
+    curated.run()
+    assert curated.content() == expected
 
 
-def test_an_unchanged_quality_report_is_not_written_again(world: World) -> None:
+def test_an_unchanged_quality_report_is_not_written_again(curated: World) -> None:
     def written() -> dict[str, Any]:
-        pages = world.lake.s3.get_paginator("list_objects_v2").paginate(
-            Bucket=world.lake.bucket, Prefix=f"{STATE_ZONE}/quality/"
+        pages = curated.lake.s3.get_paginator("list_objects_v2").paginate(
+            Bucket=curated.lake.bucket, Prefix=f"{STATE_ZONE}/quality/"
         )
         return {item["Key"]: item["LastModified"] for page in pages for item in page.get("Contents", [])}
 
-    world.run()
     first = written()
     assert len(first) == 2  # the report and where the latest one lies; the page is the etl stage's
-    world.run()
+    curated.run()
     assert written() == first
-    world.video("LabA", 9)
-    world.run()
-    latest = json.loads(world.lake.s3.get_object(Bucket=world.lake.bucket, Key=QUALITY_POINTER)["Body"].read())
+    curated.video("LabA", 9)
+    curated.run()
+    latest = json.loads(curated.lake.s3.get_object(Bucket=curated.lake.bucket, Key=QUALITY_POINTER)["Body"].read())
     assert {latest["json"]} == set(written()) - set(first)
-    content = json.loads(world.lake.s3.get_object(Bucket=world.lake.bucket, Key=latest["json"])["Body"].read())
+    content = json.loads(curated.lake.s3.get_object(Bucket=curated.lake.bucket, Key=latest["json"])["Body"].read())
     assert content["labs"]["LabA"]["videos"] == 3

@@ -1,6 +1,7 @@
 """Every command that the documents name exists, with its options; every setting and file too."""
 
 import argparse
+import ast
 import dataclasses
 import re
 import shlex
@@ -109,6 +110,34 @@ def test_the_runbook_speaks_of_every_verb_that_can_fail_and_of_settings_and_file
     named = re.findall(r"`(?:training|hosting|transform)\.(\w+)`", text)
     assert named
     assert [name for name in named if f'"{name}"' not in jobs] == []
+
+
+def messages() -> str:
+    """Return all string constants of the product, f-strings with `…` in the place of their values."""
+    texts = []
+    for folder in ("etholake", "glue_jobs", "local_mock", "sagemaker"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.JoinedStr):
+                    parts = (v.value if isinstance(v, ast.Constant) else "…" for v in node.values)
+                    texts.append("".join(map(str, parts)))
+                elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    texts.append(node.value)
+    return "\n".join(texts)
+
+
+def test_the_runbook_quotes_messages_that_the_code_has() -> None:
+    """A text of three words or more in the column of how a failure is seen; values are not compared."""
+    text = (ROOT / "docs" / "runbook.md").read_text()
+    cells = [line.split("|")[-3] for line in text.splitlines() if line.startswith("|") and line.count("|") > 4]
+    quotes = [q for cell in cells for q in re.findall(r"`([^`]+)`", cell)]
+    quotes = [q for q in quotes if len(q.split()) >= 3 and not q.startswith(("make ", "aws ", "etholake "))]
+    assert len(quotes) > 5
+    in_code = messages()
+    pieces = [(quote, piece.strip(" '")) for quote in quotes for piece in quote.split("…") if piece.strip(" '")]
+    # The last word may be a value: `ended as FAILED` is f"ended as {status}".
+    missing = {q for q, piece in pieces if piece not in in_code and piece.rpartition(" ")[0] + " …" not in in_code}
+    assert missing == set()
 
 
 def test_the_readme_names_the_runbook() -> None:

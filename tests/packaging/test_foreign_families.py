@@ -34,6 +34,7 @@ def source_of(folder: Path) -> bytes:
     return build(folder).sourcedir.read_bytes()
 
 
+@pytest.mark.slow
 def test_a_job_that_has_only_the_package_can_train_it(installed: Path, tmp_path: Path) -> None:
     archive, place = build(tmp_path / "dist").sourcedir, tmp_path / "job"
     with tarfile.open(archive) as content:

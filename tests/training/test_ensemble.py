@@ -89,6 +89,7 @@ def folder(data: TrainingData, tmp_path_factory: pytest.TempPathFactory) -> Path
     return at
 
 
+@pytest.mark.slow
 def test_an_ensemble_predicts_the_mean_of_its_members(folder: Path) -> None:
     model = load_model(folder / "model")
     assert isinstance(model, Ensemble)
@@ -104,6 +105,7 @@ def test_an_ensemble_predicts_the_mean_of_its_members(folder: Path) -> None:
     assert isinstance(load_model(folder / "model" / "members" / "0"), NetworkModel)
 
 
+@pytest.mark.slow
 def test_out_of_fold_scores_are_of_models_that_had_not_seen_the_frames(folder: Path, data: TrainingData) -> None:
     meta = json.loads((folder / "model" / META).read_text())
     assert meta["validation"]["score"] > 0.8
@@ -130,6 +132,7 @@ def test_out_of_fold_scores_are_of_models_that_had_not_seen_the_frames(folder: P
     np.testing.assert_allclose(pair.probabilities_TA, np.mean(own, axis=0), atol=6e-4)
 
 
+@pytest.mark.slow
 def test_members_that_are_done_are_not_trained_again(folder: Path, data: TrainingData, tmp_path: Path) -> None:
     epochs: list[int] = []
     fit_folds(
@@ -140,6 +143,7 @@ def test_members_that_are_done_are_not_trained_again(folder: Path, data: Trainin
     assert (tmp_path / "model" / META).read_bytes() == (folder / "model" / META).read_bytes()
 
 
+@pytest.mark.slow
 def test_a_configuration_that_spoils_the_out_of_fold_score_is_left_out(data: TrainingData, tmp_path: Path) -> None:
     """Trees of one round that may not split say the same of every frame; the mean with them is no better."""
     plan = CrossValidationPlan(("boosted", "smoke"), folds=2, space="logit", choose=True)
@@ -157,6 +161,7 @@ def test_a_configuration_that_spoils_the_out_of_fold_score_is_left_out(data: Tra
     assert {s["video_id"] for s in report["split"]["train"]} == set(range(1, 7))
 
 
+@pytest.mark.slow
 def test_a_broken_ensemble_is_refused(folder: Path, tmp_path: Path) -> None:
     meta = json.loads((folder / "model" / META).read_text())
     for change, message in (

@@ -68,6 +68,7 @@ def test_the_baseline_learns_decides_and_reports_like_a_network(
     assert model.notes(video(1, "Elsewhere").tracks)[0].startswith("lab Elsewhere was not in the training data")
 
 
+@pytest.mark.slow
 def test_a_stack_stands_on_an_ensemble_of_each_configuration(stack: Path) -> None:
     model = load_model(stack / "model")
     assert isinstance(model, StackingModel)
@@ -81,6 +82,7 @@ def test_a_stack_stands_on_an_ensemble_of_each_configuration(stack: Path) -> Non
     assert {event.action for event in model.events(tracks)} == {"chase", "rest"}
 
 
+@pytest.mark.slow
 def test_what_a_stack_said_out_of_fold_is_of_every_frame_but_the_test(stack: Path) -> None:
     scores = read_oof(stack / "out" / OUT_OF_FOLD)
     frames = {(p.video_id, p.target_id): 0 for p in scores}
@@ -90,6 +92,7 @@ def test_what_a_stack_said_out_of_fold_is_of_every_frame_but_the_test(stack: Pat
     assert frames == {(v, t): 320 if v == 1 else 400 for v in range(1, 7) for t in (1, 2)}
 
 
+@pytest.mark.slow
 def test_recordings_that_are_folded_in_time_teach_a_stack(tmp_path: Path) -> None:
     """One video per lab: each fold is a part of it, and the parts are one video to those who decide."""
     data = training_data([video(1, "A", 800), video(2, "B", 800)])
@@ -105,6 +108,7 @@ def test_recordings_that_are_folded_in_time_teach_a_stack(tmp_path: Path) -> Non
     assert counts == {(v, t, start, 400) for v in (1, 2) for t in (1, 2) for start in (0, 400)}
 
 
+@pytest.mark.slow
 def test_what_each_kind_knows_is_explained(stack: Path, boosted: tuple[Path, dict[str, Any]]) -> None:
     of_stack, of_trees = explain.describe(stack / "model"), explain.describe(boosted[0])
     assert (of_stack["family"], of_stack["members"]) == ("stacking", ["boosted", "smoke"])

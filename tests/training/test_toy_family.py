@@ -108,6 +108,7 @@ def test_it_is_fine_tuned(toy: Trained, tmp_path: Path) -> None:
     assert report["validation"]["score"] > 0.5
 
 
+@pytest.mark.slow
 def test_it_is_a_member_of_an_ensemble(data: TrainingData, tmp_path: Path) -> None:
     plan = CrossValidationPlan(("toy:plain",), folds=2, seeds=(0, 1))
     fit_folds(data, tmp_path / "model", plan, {"epochs": 1}, scratch=tmp_path / "out")
@@ -126,6 +127,7 @@ def test_it_is_explained(toy: Trained) -> None:
     assert "features toy_distances, version 1: 3 features" in text
 
 
+@pytest.mark.slow
 def test_it_is_served_by_the_code_that_its_archive_brings(toy: Trained, tmp_path: Path) -> None:
     """The process that serves has only the archive's `code/` on its path, not the distribution."""
     folder, _ = toy

@@ -21,7 +21,10 @@ from local_mock.athena.sqltypes import Type, parse_type
 __all__ = ["Spec", "called", "calling", "fail", "register"]
 
 Spec = tuple[str, tuple[str, ...], str]
-_MODULES = ("binary", "casts", "collections", "comparison", "datetimes", "decimals", "jsons", "network", "numbers", "regexps", "texts")  # fmt: skip
+_MODULES = (
+    "arrays", "binary", "casts", "comparison", "datetimes", "decimals", "iso_dates", "joda_dates", "jsons", "maps", "mysql_dates",
+    "network", "numbers", "regexps", "texts",
+)  # fmt: skip
 _NAMES: dict[str, Spec] = {}
 _CALL = re.compile(r"\bpy_[a-z0-9_]+_[0-9a-f]{12}\b")
 

@@ -49,11 +49,19 @@ def _tables() -> tuple[
     dict[str, Special],
     dict[str, Special],
 ]:
-    from local_mock.athena.translate.functions import aggregates, arrays, datetimes, scalars, special
+    from local_mock.athena.translate.functions import (
+        aggregates,
+        arrays,
+        datetimes,
+        scalars,
+        special,
+        special_aggregates,
+        special_lambdas,
+    )  # fmt: skip
 
     scalar = load(scalars.SIGNATURES + arrays.SIGNATURES + datetimes.SIGNATURES)
-    specials = {**special.SPECIAL, **datetimes.SPECIAL}
-    return scalar, load(aggregates.SIGNATURES), load(aggregates.WINDOW), specials, special.AGGREGATES
+    specials = {**special.SPECIAL, **special_lambdas.SPECIAL, **datetimes.SPECIAL}
+    return scalar, load(aggregates.SIGNATURES), load(aggregates.WINDOW), specials, special_aggregates.AGGREGATES
 
 
 class Clauses:
@@ -202,6 +210,9 @@ class Calls(Expressions):
                 raise QueryError(
                     "TYPE_MISMATCH", f"{at(position(node))}lambda returns {body.type}, expected {letters[letter]}"
                 )
+            if signature.name == "reduce" and not finishing and body.type.is_integer and body.type != merged:
+                message = f"lambda returns {body.type}, expected {merged}"  # a narrower state is not widened
+                raise QueryError("TYPE_MISMATCH", f"{at(position(node))}{message}")
             if merged != letters[letter] and signature.name == "reduce":
                 # The state takes the wider type: compile the step again with it.
                 before[1] = widen(before[1], letters[letter], merged)

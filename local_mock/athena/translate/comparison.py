@@ -16,6 +16,7 @@ from local_mock.athena.dialect import position
 from local_mock.athena.errors import QueryError, at
 from local_mock.athena.sqltypes import BOOLEAN, UNKNOWN, VARCHAR, Type, array, common_type, row
 from local_mock.athena.translate.casts import widen
+from local_mock.athena.translate.correlation import check_quantified
 from local_mock.athena.translate.python import python_sql
 from local_mock.athena.translate.relations import Node, Scope, Typed
 
@@ -213,6 +214,7 @@ class Comparison:
         left = self.compile(node.this, scope)
         some = isinstance(node.expression, exp.Any)
         inner = node.expression.this
+        check_quantified(inner)
         sub = self.single(self.query(inner.this if isinstance(inner, exp.Subquery) else inner, scope))
         where = position(node)
         if (some and symbol == "=") or (not some and symbol == "<>"):

@@ -1,6 +1,6 @@
-"""Array and map functions with Trino's rules for NULL, NaN and duplicate keys.
+"""Array functions with Trino's rules for NULL and NaN; those of maps are in `maps`.
 
-Source: https://trino.io/docs/current/functions/array.html and map.html.
+Source: https://trino.io/docs/current/functions/array.html.
 """
 
 # ruff: noqa: E501 - one line a message or table
@@ -15,23 +15,22 @@ from local_mock.athena.functions.define import generic, plain
 from local_mock.athena.functions.moments import DAY, Failure
 from local_mock.athena.sqltypes import Type
 
-__all__ = ["FUNCTIONS"]
+__all__ = ["FUNCTIONS", "bad", "item"]
 
 SEQUENCE_LIMIT = 10_000  # https://trino.io/docs/current/functions/array.html#sequence
-Pairs = list[tuple[Any, Any]]
 
 
-def _bad(message: str) -> Failure:
+def bad(message: str) -> Failure:
     return Failure("INVALID_FUNCTION_ARGUMENT", message)
 
 
-def _item(arguments: list[Type]) -> Type:
+def item(arguments: list[Type]) -> Type:
     return arguments[0].args[0]
 
 
 def _contains(arguments: list[Type], _result: Type, *, strict: bool = True) -> Callable[..., bool | None]:
     """Return the function contains (`strict`: it refuses a NULL inside a value), and IN."""
-    equal = equality(_item(arguments))
+    equal = equality(item(arguments))
 
     def contains(values: list[Any], wanted: Any) -> bool | None:
         unknown = False
@@ -50,11 +49,11 @@ def _contains(arguments: list[Type], _result: Type, *, strict: bool = True) -> C
 
 
 def _position(arguments: list[Type], _result: Type) -> Callable[..., int]:
-    equal = equality(_item(arguments))
+    equal = equality(item(arguments))
 
     def position(values: list[Any], wanted: Any, instance: int = 1) -> int:
         if instance == 0:
-            raise _bad("array_position cannot take a 0-valued instance argument.")
+            raise bad("array_position cannot take a 0-valued instance argument.")
         order = range(len(values)) if instance > 0 else range(len(values) - 1, -1, -1)
         left = abs(instance)
         for i in order:
@@ -74,7 +73,7 @@ def _position(arguments: list[Type], _result: Type) -> Callable[..., int]:
 
 
 def _distinct(arguments: list[Type], _result: Type) -> Callable[[list[Any]], list[Any]]:
-    key = distinct_key(_item(arguments))
+    key = distinct_key(item(arguments))
     return lambda values: _unique(values, key)
 
 
@@ -89,7 +88,7 @@ def _unique(values: list[Any], key: Callable[[Any], Any]) -> list[Any]:
 
 
 def _sorted(arguments: list[Type], _result: Type) -> Callable[[list[Any]], list[Any]]:
-    compare = functools.cmp_to_key(ordering(_item(arguments)))
+    compare = functools.cmp_to_key(ordering(item(arguments)))
 
     def arrange(values: list[Any]) -> list[Any]:
         return sorted((v for v in values if v is not None), key=compare) + [None for v in values if v is None]
@@ -103,7 +102,7 @@ def _sorted_by(values: list[Any], table: list[list[int | None]]) -> list[Any]:
     def compare(i: int, j: int) -> int:
         result = table[i][j]
         if result not in (-1, 0, 1):
-            raise _bad("Lambda comparator must return either -1, 0, or 1")
+            raise bad("Lambda comparator must return either -1, 0, or 1")
         return result
 
     return [values[i] for i in sorted(range(len(values)), key=functools.cmp_to_key(compare))]
@@ -111,7 +110,7 @@ def _sorted_by(values: list[Any], table: list[list[int | None]]) -> list[Any]:
 
 def _extreme(sign: int) -> Callable[..., Callable[..., Any]]:
     def make(arguments: list[Type], _result: Type) -> Callable[[list[Any]], Any]:
-        compare = ordering(_item(arguments), nan_first=sign > 0)
+        compare = ordering(item(arguments), nan_first=sign > 0)
 
         def pick(values: list[Any]) -> Any:
             if not values or any(v is None for v in values):
@@ -128,7 +127,7 @@ def _extreme(sign: int) -> Callable[..., Callable[..., Any]]:
 
 
 def _remove(arguments: list[Type], _result: Type) -> Callable[..., list[Any]]:
-    equal = equality(_item(arguments))
+    equal = equality(item(arguments))
 
     def remove(values: list[Any], gone: Any) -> list[Any]:
         kept = []
@@ -147,7 +146,7 @@ def _remove(arguments: list[Type], _result: Type) -> Callable[..., list[Any]]:
 
 
 def _intersect(arguments: list[Type], _result: Type) -> Callable[..., list[Any]]:
-    key = distinct_key(_item(arguments))
+    key = distinct_key(item(arguments))
 
     def intersect(a: list[Any], b: list[Any]) -> list[Any]:
         if len(a) < len(b):
@@ -159,12 +158,12 @@ def _intersect(arguments: list[Type], _result: Type) -> Callable[..., list[Any]]
 
 
 def _union(arguments: list[Type], _result: Type) -> Callable[..., list[Any]]:
-    key = distinct_key(_item(arguments))
+    key = distinct_key(item(arguments))
     return lambda a, b: _unique([*a, *b], key)
 
 
 def _except(arguments: list[Type], _result: Type) -> Callable[..., list[Any]]:
-    key = distinct_key(_item(arguments))
+    key = distinct_key(item(arguments))
 
     def without(a: list[Any], b: list[Any]) -> list[Any]:
         gone = {key(v) for v in b}
@@ -174,7 +173,7 @@ def _except(arguments: list[Type], _result: Type) -> Callable[..., list[Any]]:
 
 
 def _overlap(arguments: list[Type], _result: Type) -> Callable[..., bool | None]:
-    key = distinct_key(_item(arguments))
+    key = distinct_key(item(arguments))
 
     def overlap(a: list[Any], b: list[Any]) -> bool | None:
         present = {key(v) for v in a if v is not None}
@@ -189,18 +188,18 @@ def _overlap(arguments: list[Type], _result: Type) -> Callable[..., bool | None]
 
 def _slice(values: list[Any], start: int, length: int) -> list[Any]:
     if start == 0:
-        raise _bad("SQL array indices start at 1")
+        raise bad("SQL array indices start at 1")
     if length < 0:
-        raise _bad("length must be greater than or equal to 0")
+        raise bad("length must be greater than or equal to 0")
     begin = start - 1 if start > 0 else len(values) + start
     return values[begin : begin + length] if 0 <= begin < len(values) else []
 
 
 def _trim(values: list[Any], count: int) -> list[Any]:
     if count < 0:
-        raise _bad(f"size must not be negative: {count}")
+        raise bad(f"size must not be negative: {count}")
     if count > len(values):
-        raise _bad(f"size must not exceed array cardinality {len(values)}: {count}")
+        raise bad(f"size must not exceed array cardinality {len(values)}: {count}")
     return values[: len(values) - count]
 
 
@@ -208,18 +207,18 @@ def _repeat(value: Any, count: int) -> list[Any] | None:
     if count is None:
         return None
     if count > SEQUENCE_LIMIT:
-        raise _bad(f"count argument of repeat function must be less than or equal to {SEQUENCE_LIMIT}")
+        raise bad(f"count argument of repeat function must be less than or equal to {SEQUENCE_LIMIT}")
     if count < 0:
-        raise _bad("count argument of repeat function must be greater than or equal to 0")
+        raise bad("count argument of repeat function must be greater than or equal to 0")
     size = 8 * len(value) if isinstance(value, list) else len(str(value))
     if size * count > 1_000_000:
-        raise _bad("result of repeat function must not take more than 1000000 bytes")
+        raise bad("result of repeat function must not take more than 1000000 bytes")
     return [value] * count
 
 
 def _checked(count: int) -> None:
     if count > SEQUENCE_LIMIT:
-        raise _bad(f"result of sequence function must not have more than {SEQUENCE_LIMIT} entries")
+        raise bad(f"result of sequence function must not have more than {SEQUENCE_LIMIT} entries")
 
 
 _DIRECTION = (
@@ -232,9 +231,9 @@ def _sequence(start: int, stop: int, step: int | None = None) -> list[int]:
     if step is None:
         step = 1 if stop >= start else -1
     if step == 0:
-        raise _bad("step must not be zero")
+        raise bad("step must not be zero")
     if (stop - start) * step < 0:
-        raise _bad(_DIRECTION)
+        raise bad(_DIRECTION)
     _checked(abs(stop - start) // abs(step) + 1)
     return list(range(start, stop + (1 if step > 0 else -1), step))
 
@@ -251,13 +250,13 @@ def _moments(arguments: list[Type], _result: Type) -> Callable[..., list[int]]:
         if step is None:
             step = 86_400_000 if stop >= start else -86_400_000
         if step == 0:
-            raise _bad("interval must not be zero")
+            raise bad("interval must not be zero")
         if (stop - start) * step < 0:
-            raise _bad(_DIRECTION)
+            raise bad(_DIRECTION)
         if not months:
             picos = step * 10**9
             if kind.base == "date" and picos % DAY:
-                raise _bad("sequence step must be a day interval if start and end values are dates")
+                raise bad("sequence step must be a day interval if start and end values are dates")
             width = picos // unit
             _checked(abs(stop - start) // abs(width) + 1)
             return list(range(start, stop + (1 if step > 0 else -1), width))
@@ -279,7 +278,7 @@ def _moments(arguments: list[Type], _result: Type) -> Callable[..., list[int]]:
 def _join(arguments: list[Type], _result: Type) -> Callable[..., str]:
     from local_mock.athena.functions.casts import caster, varchar_text
 
-    kind = _item(arguments)
+    kind = item(arguments)
     if kind.args or kind.base == "varbinary":
         raise Failure("INVALID_FUNCTION_ARGUMENT", f"Input type {kind} not supported")
     show = (
@@ -299,7 +298,7 @@ def _join(arguments: list[Type], _result: Type) -> Callable[..., str]:
 
 def _ngrams(values: list[Any], size: int) -> list[list[Any]]:
     if size <= 0:
-        raise _bad("N must be positive")
+        raise bad("N must be positive")
     if len(values) <= size:
         return [values]
     return [values[i : i + size] for i in range(len(values) - size + 1)]
@@ -310,18 +309,18 @@ def _combinations(values: list[Any], size: int) -> list[list[Any]]:
     import math
 
     if size < 0:
-        raise _bad(f"combination size must not be negative: {size}")
+        raise bad(f"combination size must not be negative: {size}")
     if size > 5:
-        raise _bad(f"combination size must not exceed 5: {size}")
+        raise bad(f"combination size must not exceed 5: {size}")
     if math.comb(len(values), size) > 100_000:
-        raise _bad("combinations exceed max size")
+        raise bad("combinations exceed max size")
     combinations = [list(c) for c in itertools.combinations(range(len(values)), size)]
     combinations.sort(key=lambda c: c[::-1])
     return [[values[i] for i in c] for c in combinations]
 
 
 def _contains_sequence(arguments: list[Type], _result: Type) -> Callable[..., bool]:
-    key = distinct_key(_item(arguments))
+    key = distinct_key(item(arguments))
 
     def contains(values: list[Any], part: list[Any]) -> bool:
         a, b = [key(v) for v in values], [key(v) for v in part]
@@ -337,184 +336,8 @@ def _zip(*arrays: list[Any]) -> list[tuple[Any, ...]]:
 
 def _element(values: list[Any], index: int) -> Any:
     if index == 0:
-        raise _bad("SQL array indices start at 1")
+        raise bad("SQL array indices start at 1")
     return values[index - 1 if index > 0 else index] if abs(index) <= len(values) else None
-
-
-# --- maps -------------------------------------------------------------------------------------------------
-def _unique_pairs(pairs: Pairs, key: Callable[[Any], Any], show: Callable[[Any], Any]) -> Pairs:
-    seen: set[Any] = set()
-    for k, _ in pairs:
-        if k is None:
-            raise _bad("map key cannot be null")
-        if key(k) in seen:
-            raise _bad(f"Duplicate map keys ({show(k)}) are not allowed")
-        seen.add(key(k))
-    return pairs
-
-
-def _has_null(value: Any) -> bool:
-    return value is None or (isinstance(value, list | tuple) and any(map(_has_null, value)))
-
-
-def _map(arguments: list[Type], result: Type) -> Callable[..., Pairs]:
-    from local_mock.athena.functions.casts import shower
-
-    key, show = distinct_key(result.args[0]), shower(result.args[0])
-    nested = bool(result.args[0].args)
-    del arguments
-
-    def make(keys: list[Any], values: list[Any]) -> Pairs:
-        if len(keys) != len(values):
-            raise _bad("Key and value arrays must be the same length")
-        if nested and any(_has_null(k) and k is not None for k in keys):
-            raise _bad(
-                "map key cannot be indeterminate: "
-                + str(next(show(k) for k in keys if k is not None and _has_null(k)))
-            )
-        return _unique_pairs(list(zip(keys, values, strict=True)), key, show)
-
-    return make
-
-
-def _from_entries(arguments: list[Type], result: Type) -> Callable[..., Pairs]:
-    from local_mock.athena.functions.casts import shower
-
-    key, show = distinct_key(result.args[0]), shower(result.args[0])
-    del arguments
-
-    def make(entries: list[Any]) -> Pairs:
-        if any(e is None for e in entries):
-            raise _bad("map entry cannot be null")
-        return _unique_pairs([(e[0], e[1]) for e in entries], key, show)
-
-    return make
-
-
-def _multimap(arguments: list[Type], result: Type) -> Callable[..., Pairs]:
-    key = distinct_key(result.args[0])
-    del arguments
-
-    def make(entries: list[Any]) -> Pairs:
-        merged: dict[Any, tuple[Any, list[Any]]] = {}
-        for entry in entries:
-            if entry is None:
-                raise _bad("map entry cannot be null")
-            if entry[0] is None:
-                raise _bad("map key cannot be null")
-            merged.setdefault(key(entry[0]), (entry[0], []))[1].append(entry[1])
-        return list(merged.values())
-
-    return make
-
-
-def _first_pairs(arguments: list[Type], result: Type) -> Callable[..., Pairs]:
-    """map_agg: the first value of a key stays."""
-    key = distinct_key(result.args[0])
-    del arguments
-
-    def make(entries: list[Any]) -> Pairs:
-        merged: dict[Any, tuple[Any, Any]] = {}
-        for entry in entries:
-            if entry is not None and entry[0] is not None:
-                merged.setdefault(key(entry[0]), (entry[0], entry[1]))
-        return list(merged.values())
-
-    return make
-
-
-def _concat(arguments: list[Type], _result: Type) -> Callable[..., Pairs]:
-    key = distinct_key(arguments[0].args[0])
-
-    def concat(*maps: Pairs) -> Pairs:
-        merged: dict[Any, tuple[Any, Any]] = {}
-        for pairs in maps:
-            for k, v in pairs:
-                merged[key(k)] = (k, v)
-        return list(merged.values())
-
-    return concat
-
-
-def _union_maps(arguments: list[Type], _result: Type) -> Callable[..., Pairs]:
-    key = distinct_key(arguments[0].args[0].args[0])
-
-    def union(maps: list[Pairs | None]) -> Pairs:
-        merged: dict[Any, tuple[Any, Any]] = {}
-        for pairs in maps:
-            for k, v in pairs or []:
-                merged.setdefault(key(k), (k, v))
-        return list(merged.values())
-
-    return union
-
-
-def _get(arguments: list[Type], _result: Type) -> Callable[..., Any]:
-    key = distinct_key(arguments[0].args[0])
-
-    def get(pairs: Pairs, wanted: Any) -> Any:
-        k = key(wanted)
-        return next((v for x, v in pairs if key(x) == k), None)
-
-    return get
-
-
-def _subscript(arguments: list[Type], _result: Type) -> Callable[..., Any]:
-    from local_mock.athena.functions.casts import shower
-
-    key, show = distinct_key(arguments[0].args[0]), shower(arguments[0].args[0])
-
-    def get(pairs: Pairs, wanted: Any) -> Any:
-        k = key(wanted)
-        for x, v in pairs:
-            if key(x) == k:
-                return v
-        raise _bad(f"Key not present in map: {show(wanted)}")
-
-    return get
-
-
-def _by(sign: int) -> Callable[..., Callable[..., Any]]:
-    """max_by and min_by over (value, key) pairs; pairs without a key do not count."""
-
-    def make(arguments: list[Type], _result: Type) -> Callable[[list[Any]], Any]:
-        compare = ordering(_item(arguments).args[1], nan_first=sign > 0)
-
-        def pick(pairs: list[Any]) -> Any:
-            best: Any = None
-            for pair in pairs:
-                if pair[1] is not None and (best is None or compare(pair[1], best[1]) * sign > 0):
-                    best = pair
-            return None if best is None else best[0]
-
-        return pick
-
-    return make
-
-
-def _paired(arguments: list[Type], _result: Type) -> Callable[..., list[tuple[Any, Any, Any]]]:
-    """(key, value, value) of two maps, for map_zip_with."""
-    key = distinct_key(arguments[0].args[0])
-
-    def pair(a: Pairs, b: Pairs) -> list[tuple[Any, Any, Any]]:
-        other = {key(k): v for k, v in b}
-        own = {key(k) for k, _ in a}
-        return [(k, v, other.get(key(k))) for k, v in a] + [(k, None, v) for k, v in b if key(k) not in own]
-
-    return pair
-
-
-def _histogram(arguments: list[Type], _result: Type) -> Callable[..., Pairs | None]:
-    key = distinct_key(arguments[0].args[0])
-
-    def count(values: list[Any]) -> Pairs | None:
-        counts: dict[Any, list[Any]] = {}
-        for value in values:
-            if value is not None:
-                counts.setdefault(key(value), [value, 0])[1] += 1
-        return [(v, n) for v, n in counts.values()] or None
-
-    return count
 
 
 def _flatten(values: list[list[Any] | None]) -> list[Any]:
@@ -540,13 +363,10 @@ def _all_value(values: list[Any]) -> bool | None:
 FUNCTIONS = {
     "contains": generic(_contains), "member": generic(lambda a, r: _contains(a, r, strict=False)), "array_position": generic(_position), "array_distinct": generic(_distinct),
     "array_sort": generic(_sorted), "array_max": generic(_extreme(1)), "array_min": generic(_extreme(-1)),
-    "max_by": generic(_by(1)), "min_by": generic(_by(-1)), "array_sort_by": plain(_sorted_by), "array_remove": generic(_remove), "array_intersect": generic(_intersect), "array_union": generic(_union),
+    "array_sort_by": plain(_sorted_by), "array_remove": generic(_remove), "array_intersect": generic(_intersect), "array_union": generic(_union),
     "array_except": generic(_except), "arrays_overlap": generic(_overlap), "slice": plain(_slice), "trim_array": plain(_trim),
     "repeat": plain(_repeat, nulls=True), "sequence": plain(_sequence), "moments": generic(_moments), "array_join": generic(_join),
     "ngrams": plain(_ngrams), "combinations": plain(_combinations), "contains_sequence": generic(_contains_sequence),
-    "zip": plain(_zip), "element_at": plain(_element), "map": generic(_map), "map_from_entries": generic(_from_entries),
-    "multimap_from_entries": generic(_multimap), "first_pairs": generic(_first_pairs), "map_concat": generic(_concat),
-    "map_union": generic(_union_maps), "map_get": generic(_get), "map_subscript": generic(_subscript), "map_paired": generic(_paired),
-    "histogram": generic(_histogram), "flatten": plain(_flatten), "concat_arrays": plain(_concat_arrays),
+    "zip": plain(_zip), "element_at": plain(_element), "flatten": plain(_flatten), "concat_arrays": plain(_concat_arrays),
     "any_value": plain(_any_value), "all_value": plain(_all_value), "reverse_list": plain(lambda v: v[::-1]),
 }  # fmt: skip
