@@ -2,10 +2,12 @@
 
 import copy
 import json
+import re
 import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -172,6 +174,11 @@ def test_no_bar_stands_on_a_log_axis(show: Callable[..., Any]):
     shown = show(at="behaviour-classes")
     assert shown.locator("#v-behaviour-imbalance .role-mark.mark-symbol path").count() == len(ACTIONS)
     assert shown.locator("#v-behaviour-imbalance .role-mark.mark-rect").count() == 0
+    texts = shown.locator("#v-behaviour-imbalance .role-axis-label text").all_text_contents()
+    ticks = [float(text.replace(",", "")) for text in texts if re.fullmatch(r"[\d.,]+", text)]
+    steps = [b / a for a, b in pairwise(ticks)]
+    assert len(ticks) > 1
+    assert max(steps) <= 2.5 or set(steps) == {10.0}, "1, 2, 5 of every decade, or whole decades"
 
 
 def test_one_broken_visual_names_its_column_and_leaves_the_others_standing(show: Callable[..., Any]):
