@@ -47,6 +47,9 @@ test-long: install ## The long tests: fuzzing, many faults (tens of minutes)
 lint: install ## ruff and mypy
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy
 
+audit: install ## Locked dependencies against published advisories (offline: ARGS="--osv all.zip")
+	@$(BIN)/python infra/audit.py $(ARGS)
+
 up: install ## Start the mock on loopback and print what to export
 	@$(BIN)/etholake up $(ARGS)
 
@@ -77,11 +80,23 @@ cost: install ## What the last run of every stage would cost on AWS
 import: install ## Any lab's folder into a data folder (FOLDER=… OUT=data ARGS="--fps 30")
 	@$(BIN)/etholake import "$(FOLDER)" --out "$(or $(OUT),data)" $(ARGS)
 
+export: install ## Labels or predictions as another tool's files (TO=boris OUT=… ARGS="--run RUN --videos NAME")
+	@$(BIN)/etholake export --to "$(TO)" --out "$(OUT)" $(ARGS)
+
+benchmark: install ## A published benchmark by its own protocol (NAME=calms21 FILES=… ARGS=…)
+	@$(BIN)/etholake benchmark "$(NAME)" --data "$(FILES)" $(ARGS)
+
 ingest: install ## Upload raw data (DATA=…) to the raw zone
 	@$(BIN)/etholake ingest $(ARGS)
 
 etl: install ## Run the Glue jobs and refresh the catalog
 	@$(BIN)/etholake etl $(ARGS)
+
+clips: install ## Cut the videos of the raw zone into clips of animals (ARGS="--length 16 --crop-size 112")
+	@$(BIN)/etholake clips $(ARGS)
+
+video-check: install ## What is wrong with the videos, tracks and labels of a folder (FOLDER=…)
+	@$(BIN)/etholake video-check "$(FOLDER)" $(ARGS)
 
 compact: install ## Merge small files of tracks into large ones
 	@$(BIN)/etholake compact $(ARGS)
@@ -128,8 +143,14 @@ dashboards: install ## The dashboards as a page, dist/dashboards.html (SERVE=1: 
 notebooks: install ## Execute the notebooks against the lake at PORT; HTML in dist/notebooks/ (ARGS=eda)
 	@$(BIN)/python -m dashboards.export_notebooks $(ARGS)
 
-video: install ## The page of one video, dist/video-<ID>.html (VIDEO=<ID>; SERVE=1: live, on loopback)
-	@$(BIN)/etholake video --video $(VIDEO) $(if $(SERVE),--serve) $(ARGS)
+figure: install ## A figure for a paper and its CSV, dist/<KIND>.pdf (KIND=budget ARGS='--group sex'; figure --help)
+	@$(BIN)/etholake figure $(KIND) $(ARGS)
+
+review: install ## Look at videos, correct labels, merge, train again, on loopback (ARGS='--user NAME --video ID')
+	@$(BIN)/etholake review $(ARGS)
+
+video: install ## The page of one video, dist/video-<number>.html (VIDEO=<number or name>; SERVE=1: live)
+	@$(BIN)/etholake video --video "$(VIDEO)" $(if $(SERVE),--serve) $(ARGS)
 
 screenshots: install ## Pictures of every tab for docs/img/, with Chromium, from the lake at PORT
 	@$(BIN)/python -m dashboards.screenshots $(ARGS)

@@ -35,7 +35,7 @@ SELECT v.video_id, v.split, v.lab_id, v.fps, v.scale, v.cx, v.cy,
        r.video_frame AS f, r.mouse_id, r.bodypart, r.x, r.y
 FROM raw AS r
 JOIN videos AS v ON r.name = v.name
-WHERE r.video_frame >= 0 AND r.mouse_id BETWEEN 1 AND 4 AND trim(r.bodypart) <> ''
+WHERE r.video_frame >= 0 AND r.mouse_id BETWEEN 1 AND 127 AND trim(r.bodypart) <> ''
   AND r.x IS NOT NULL AND r.y IS NOT NULL AND NOT isnan(r.x) AND NOT isnan(r.y)
 """
 _LAGGED = """

@@ -7,7 +7,7 @@ DIR is a folder in the MABe layout; its tracks are curated in memory. A RECOGNIS
 
   yardstick                XGBoost on rolling distances and speeds, without Etholake's features (`yardstick.py`)
   boosted                  the product's trees
-  small, w128, small@1     a network by its configuration, and its seed after the @ (default 0)
+  small, cnn_lstm:tiny@1   a network by its configuration, and its seed after the @ (default 0)
   ensemble:small,small@1   the mean of their probabilities; `logits:…` the mean of their log-odds
   stack:boosted,small      trees on what these say, trained on what they say of videos that they did not learn
 
@@ -133,7 +133,7 @@ class Folds:
 
     def probabilities(self, name: str, video: int, apart: Apart = frozenset()) -> list[PairScores]:
         """Scores of a video by a model that was trained neither on it nor on those `apart`."""
-        kind, _, members = name.rpartition(":")
+        kind, members = _kind(name)
         if kind in ("ensemble", "logits"):
             space = "logit" if kind == "logits" else "probability"
             return average([self.probabilities(one, video, apart) for one in members.split(",")], space)
@@ -194,6 +194,12 @@ class Folds:
         learnt = [[pair for v in others for pair in self.probabilities(one, v, apart)] for one in names]
         model = stack.fit([self.by_id[v] for v in others], learnt)
         return model.predict(self.by_id[video].tracks, [self.probabilities(one, video, apart) for one in names])
+
+
+def _kind(name: str) -> tuple[str, str]:
+    """Return how a recogniser combines others ("" for one alone) and their names; `cnn_lstm:tiny` is one."""
+    kind, _, members = name.partition(":")
+    return (kind, members) if kind in ("ensemble", "logits", "stack") else ("", name)
 
 
 def _write(path: Path, pairs: Sequence[PairScores]) -> None:

@@ -23,11 +23,11 @@ from etholake.events.types import PairScores, mask
 LAGS, WINDOWS = (1, 5, 15), (15, 61, 181)  # frames, at some 30 a second
 FILLED, SMOOTHED_S = 15, 1.5  # frames; seconds
 PARAMETERS = {
-    "objective": "binary:logistic", "tree_method": "hist", "max_depth": 6, "eta": 0.05, "subsample": 0.5,
-    "colsample_bytree": 0.3, "nthread": 1, "verbosity": 0,
+    "objective": "binary:logistic", "tree_method": "hist", "max_bin": 64, "max_depth": 6, "eta": 0.07,
+    "subsample": 0.5, "colsample_bytree": 0.3, "nthread": 1, "verbosity": 0,
 }  # fmt: skip
-ROUNDS = 300
-RECIPE = [LAGS, WINDOWS, FILLED, SMOOTHED_S, PARAMETERS, ROUNDS]
+ROUNDS, EVERY = 200, 3  # trees; frames of which one teaches, since neighbours are alike
+RECIPE = [LAGS, WINDOWS, FILLED, SMOOTHED_S, PARAMETERS, ROUNDS, EVERY]
 
 
 def features(folder: Path, video: LabelledVideo, agent: int, target: int) -> NDArray[np.float32]:
@@ -71,8 +71,8 @@ def predict(
     boosters = {}
     for action in actions:
         rows = [(v, pair) for v in learnt for pair in pairs(v) if (*pair, action) in v.tracks.labeled_behaviors]
-        true = np.concatenate([truth(v, (*pair, action)) for v, pair in rows])
-        x = np.concatenate([x_by_pair[v.tracks.video_id, *pair] for v, pair in rows])
+        true = np.concatenate([truth(v, (*pair, action))[::EVERY] for v, pair in rows])
+        x = np.concatenate([x_by_pair[v.tracks.video_id, *pair][::EVERY] for v, pair in rows])
         data = xgboost.QuantileDMatrix(x, true, max_bin=64, nthread=1)
         boosters[action] = xgboost.train(PARAMETERS | {"seed": seed}, data, ROUNDS)
     made: dict[int, list[PairScores]] = {}

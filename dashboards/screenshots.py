@@ -1,4 +1,4 @@
-"""``python -m dashboards.screenshots [--page FILE] [--out docs/img]``: pictures of every tab, and of a video page.
+"""``python -m dashboards.screenshots [--page FILE] [--out docs/img]``: pictures of every tab, a video, the review.
 
 Without ``--page`` the pages are made first, from the lake at PORT (`make up deploy etl`, or `make demo` with
 ``ARGS=--keep``); the video is the one with the most predicted events.
@@ -10,11 +10,16 @@ import argparse
 import io
 import sys
 import tempfile
+import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from dashboards.browser import chromium
+
+if TYPE_CHECKING:
+    from etholake.settings import Settings
 
 DARK = ("behaviour-classes",)  # shown in dark, too
 NARROW = ("lake-overview", "model-scores")  # shown at 400 px, too
@@ -68,6 +73,42 @@ def take_video(page_file: Path, out: Path) -> list[Path]:
     return written
 
 
+def take_review(url: str, at: str, out: Path) -> list[Path]:
+    """Write pictures of the review's player and library; `at` is the query of the video's address."""
+    written = []
+    with chromium() as browser:
+        for name, width, scheme in (
+            ("review", 1440, "light"), ("review-dark", 1440, "dark"), ("review-390", 390, "light"),
+        ):  # fmt: skip
+            page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+            page.goto(url + at)
+            page.wait_for_selector("body[data-ready='1'][data-view='video']")
+            page.keyboard.press("ArrowDown")
+            page.wait_for_timeout(500)  # the poses of the bout come from Athena
+            _save(page.screenshot(full_page=True), out / f"{name}.png")
+            written.append(out / f"{name}.png")
+            if name == "review":
+                page.click("#to-library")
+                page.wait_for_selector("body[data-view='library'] #videos tbody tr")
+                _save(page.screenshot(), out / "review-library.png")
+                written.append(out / "review-library.png")
+            page.close()
+    return written
+
+
+def review_of(current: Settings, video_id: int, out: Path) -> list[Path]:
+    """Serve the review of a lake and write its pictures."""
+    from etholake.stages.review.service import ReviewChoice, ReviewService, make_server
+
+    key = ReviewService(current, ReviewChoice("anna", video_id=video_id)).first
+    at = "" if key is None else "?" + urlencode({"split": key.split, "lab": key.lab_id, "video": key.video_id})
+    with make_server(current, ReviewChoice("anna")) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        written = take_review(server.url, at, out)
+        server.shutdown()
+    return written
+
+
 def _save(png: bytes, path: Path) -> None:
     """Return the picture with a palette of 256 colours: a third of the size, and no difference to the eye."""
     from PIL import Image
@@ -92,6 +133,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as folder:
         made, film = arguments.page, None
+        written: list[Path] = []
         if made is None:
             from etholake import aws, settings
             from etholake.stages.reports import dashboards, video
@@ -103,7 +145,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             if most_predicted := video.most_predicted(current):
                 film = Path(folder) / "video.html"
                 print(video.run(current, most_predicted[0], film, most_predicted[1]).summary, file=sys.stderr)
-        for path in take(made, arguments.out) + (take_video(film, arguments.out) if film else []):
+                written = review_of(current, most_predicted[0], arguments.out)
+        for path in take(made, arguments.out) + (take_video(film, arguments.out) if film else []) + written:
             print(path)
 
 

@@ -5,6 +5,8 @@ what to do. Checks collect every problem and raise once (`raise_collected`).
 """
 
 import difflib
+import errno
+import re
 from collections.abc import Iterable, Sequence
 
 __all__ = [
@@ -14,6 +16,7 @@ __all__ = [
     "EtholakeError",
     "SettingsError",
     "UsageError",
+    "no_space",
     "raise_collected",
     "suggestion",
 ]
@@ -41,6 +44,27 @@ class ContractError(EtholakeError):
 
 class AwsError(EtholakeError):
     """A service answered with a failure: a job failed, a query failed, a stack was rolled back."""
+
+
+# A write that fails for lack of space: disk, quota, largest file that this process may write (`ulimit -f`).
+_NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+# safetensors names the number in its text; numpy counts elements and keeps no number.
+_OS_ERROR, _SHORT_WRITE = re.compile(r"\(os error (\d+)\)"), re.compile(r"\d+ requested and \d+ written")
+
+
+def no_space(err: BaseException) -> str | None:
+    """Return a sentence with the remedy if `err`, or what caused it, is a write without space; else None."""
+    cause: BaseException | None = err
+    while cause is not None:
+        number = _OS_ERROR.search(str(cause))
+        full = isinstance(cause, OSError) and cause.errno in _NO_SPACE
+        if full or (number and int(number[1]) in _NO_SPACE) or _SHORT_WRITE.search(str(cause)):
+            return (
+                f"A file could not be written for lack of space ({cause}). Free some space, or raise the largest "
+                "size of a file (ulimit -f), and run again: what was complete is used."
+            )
+        cause = cause.__cause__ or cause.__context__
+    return None
 
 
 def raise_collected(kind: type[EtholakeError], what: str, problems: Sequence[str]) -> None:

@@ -28,7 +28,7 @@ from urllib.parse import quote, unquote
 
 from etholake.contract import CURATED_ZONE, TABLES, arrow_schema, glue_columns
 from etholake.errors import AwsError, ContractError
-from etholake.objects import delete_objects, list_objects
+from etholake.objects import delete_objects, list_objects, store_time
 from etholake.storage import split_uri
 
 __all__ = [
@@ -126,31 +126,38 @@ class Lake:
     database: str
 
     def current(self, table: str, partition: Mapping[str, str] | None = None) -> dict[str, Any] | None:
-        """Return the committed state: `generation`, `fingerprint`, `report`, `etag` ; None without one."""
+        """Return the committed state: `generation`, `fingerprint`, `report`, `superseded`, `etag`, `modified`.
+
+        None without one.
+        """
         try:
             response = self.s3.get_object(Bucket=self.bucket, Key=folder(table, partition) + POINTER)
         except self.s3.exceptions.NoSuchKey:
             return None
         pointer = json.loads(response["Body"].read())
-        return {**pointer, "etag": response["ETag"]} if isinstance(pointer, dict) else None
+        if not isinstance(pointer, dict):
+            return None
+        return {**pointer, "etag": response["ETag"], "modified": response["LastModified"]}
 
     def partitions(self, table: str) -> list[dict[str, str]]:
         """Return the committed partitions, sorted; ``[{}]`` for an unpartitioned table, [] if nothing is there."""
         prefix = f"{CURATED_ZONE}/{table}/"
+        end = ".parquet" if TABLES[table].log else f"/{POINTER}"
+        folders = {key[len(prefix) :].rpartition("/")[0] for key in self._keys(prefix) if key.endswith(end)}
         partitions = []
-        for key in self._keys(prefix):
-            if key.endswith(f"/{POINTER}"):
-                parts = key[len(prefix) : -len(POINTER)].strip("/")
-                pairs = (part.partition("=") for part in parts.split("/") if part)
-                partitions.append({name: unquote(value) for name, _, value in pairs})
+        for parts in folders:
+            pairs = (part.partition("=") for part in parts.split("/") if part)
+            partitions.append({name: unquote(value) for name, _, value in pairs})
         return sorted(partitions, key=lambda p: tuple(p.values()))
 
     def current_files(self, table: str, partition: Mapping[str, str] | None = None) -> list[str]:
         """Return the ``s3://`` URIs of the Parquet files of the committed state, sorted; [] if there is none."""
-        pointer = self.current(table, partition)
-        if pointer is None:
-            return []
-        prefix = generation_prefix(table, partition, pointer["generation"])
+        prefix = folder(table, partition)
+        if not TABLES[table].log:
+            pointer = self.current(table, partition)
+            if pointer is None:
+                return []
+            prefix = generation_prefix(table, partition, pointer["generation"])
         return sorted(f"s3://{self.bucket}/{key}" for key in self._keys(prefix) if key.endswith(".parquet"))
 
     def register(self) -> dict[str, int]:
@@ -195,7 +202,7 @@ class Lake:
         """
         if isinstance(before, _Anything):
             before = self.current(table, partition)
-        now = dt.datetime.now(dt.UTC)
+        now = store_time(self.s3, self.bucket, folder(table, partition) + POINTER)
         pointer = {
             "generation": generation, "fingerprint": fingerprint, "report": dict(report or {}),
             "superseded": _superseded(before, now),
@@ -240,10 +247,12 @@ class Lake:
         fingerprint: str,
         partition: Mapping[str, str] | None = None,
         report: Mapping[str, Any] | None = None,
+        before: Mapping[str, Any] | _Anything | None = ANYTHING,
     ) -> str:
         """Write a small Arrow table as the one file of a new generation and commit it. Returns the generation.
 
-        `rows` must have the contract's columns; they are put in its order, cast to its types and sorted.
+        `rows` must have the contract's columns; they are put in its order, cast to its types and sorted. `before`
+        is the state that they were made from, as for `commit`.
         """
         import pyarrow.parquet as pq
 
@@ -253,7 +262,8 @@ class Lake:
             raise ContractError(f"Rows for {table} lack the columns {missing}.")
         rows = rows.select(list(spec.column_names)).cast(arrow_schema(spec))
         rows = rows.sort_by([(name, "ascending") for name in spec.sort])
-        before, generation = self.current(table, partition), new_generation(fingerprint)
+        before = self.current(table, partition) if isinstance(before, _Anything) else before
+        generation = new_generation(fingerprint)
         sink = io.BytesIO()
         pq.write_table(rows, sink, compression="zstd", row_group_size=ROW_GROUP)
         key = generation_prefix(table, partition, generation) + "part-00000.parquet"
@@ -261,6 +271,34 @@ class Lake:
         counts = {"rows": rows.num_rows, **(report or {})}
         self.commit(table, partition, generation, fingerprint, counts, before)
         return generation
+
+    def append(self, table: str, partition: Mapping[str, str], name: str, rows: Any) -> None:
+        """Add rows to a log, as one file that is there whole or not at all; Athena reads it at once.
+
+        Parameters
+        ----------
+        name
+            Of the file, without ``.parquet``: who comes first has it.
+
+        Raises
+        ------
+        LostRaceError
+            The log has a file of that name already; nothing was written.
+        """
+        import pyarrow.parquet as pq
+
+        sink = io.BytesIO()
+        pq.write_table(rows.cast(arrow_schema(table)), sink, compression="zstd")
+        where = folder(table, partition)
+        self._put_partition(table, partition, where)  # before the rows: none of them is ever out of sight
+        try:
+            self.s3.put_object(
+                Bucket=self.bucket, Key=f"{where}{name}.parquet", Body=sink.getvalue(), IfNoneMatch="*"
+            )
+        except self.s3.exceptions.ClientError as err:
+            if err.response["Error"]["Code"] not in _LOST:
+                raise
+            raise LostRaceError(f"{table} has a file {name} of {dict(partition)} already: read it first.") from err
 
     def copy_files(
         self,
@@ -316,6 +354,8 @@ class Lake:
         return (item["Key"] for item in self.objects(prefix))
 
     def _current_prefix(self, table: str, partition: Mapping[str, str]) -> str:
+        if TABLES[table].log:
+            return folder(table, partition)
         pointer = self.current(table, partition)
         return generation_prefix(table, partition, pointer["generation"]) if pointer else _EMPTY
 
@@ -331,7 +371,10 @@ class Lake:
         try:
             self.glue.update_partition(**where, PartitionValueList=request["Values"], PartitionInput=request)
         except self.glue.exceptions.EntityNotFoundException:
-            self.glue.create_partition(**where, PartitionInput=request)
+            try:
+                self.glue.create_partition(**where, PartitionInput=request)
+            except self.glue.exceptions.AlreadyExistsException:  # another writer was faster
+                self.glue.update_partition(**where, PartitionValueList=request["Values"], PartitionInput=request)
 
     def delete(self, keys: list[str]) -> None:
         """Delete objects. Raises AwsError that names the keys which S3 refused."""

@@ -5,13 +5,15 @@ Jobs that read and write whole tables use `etholake.storage` (Arrow) instead.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import datetime as dt
+from collections.abc import Iterable, Iterator, Mapping
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from etholake.errors import AwsError, raise_collected
 from etholake.storage import split_uri
 
-__all__ = ["delete_objects", "list_objects", "object_exists", "read_object"]
+__all__ = ["delete_objects", "list_objects", "object_exists", "read_object", "response_time", "store_time"]
 
 DELETE_LIMIT = 1000  # https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html
 
@@ -43,6 +45,28 @@ def object_exists(s3: Any, uri: str) -> bool:
             return False
         raise
     return True
+
+
+def response_time(response: Mapping[str, Any]) -> dt.datetime:
+    """Return when S3 made a response, by S3's clock (in whole seconds). Raises AwsError if it does not say so.
+
+    Ages of objects are differences to this time. The clock of this machine may be wrong, or may have been set.
+    """
+    date = response["ResponseMetadata"].get("HTTPHeaders", {}).get("date", "")
+    try:
+        return parsedate_to_datetime(date).astimezone(dt.UTC)
+    except ValueError as err:
+        raise AwsError(
+            f"A response of S3 has no valid date ('{date}'), so the age of an object cannot be told."
+        ) from err
+
+
+def store_time(s3: Any, bucket: str, key: str) -> dt.datetime:
+    """Return the time by S3's clock, as `response_time`. `key`: one that the caller may read; it may be absent."""
+    try:
+        return response_time(s3.head_object(Bucket=bucket, Key=key))
+    except s3.exceptions.ClientError as err:
+        return response_time(err.response)
 
 
 def read_object(s3: Any, uri: str) -> bytes:

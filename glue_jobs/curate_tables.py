@@ -32,6 +32,7 @@ from etholake.curate import quality
 from etholake.curate.file_reports import FileReport
 from etholake.curate.metadata import CuratedMetadata, labeled_table, metadata_table
 from etholake.curate.rawzone import RawListing, RawObject, list_raw, read_metadata
+from etholake.curate.reviewed import with_reviewed
 from etholake.curate.units import Unit, balance, inputs_fingerprint
 from etholake.curate.work import ANNOTATIONS, BEHAVIOR, TRACKING, curate_annotation_unit
 from etholake.digest import fingerprint
@@ -119,7 +120,8 @@ def read(lake: Lake) -> TablesInputs:
             continue
         generations.append((*keys.values(), str(identity(pointer))))
         reports += _report(lake, TRACKING, keys, pointer["generation"])[0]
-    return TablesInputs(zone, read_metadata(lake.s3, lake.bucket, zone), reports, generations)
+    metadata = with_reviewed(read_metadata(lake.s3, lake.bucket, zone), zone, lake.s3, lake.bucket)
+    return TablesInputs(zone, metadata, reports, generations)
 
 
 def transform(inputs: TablesInputs, options: TablesOptions, lake: Lake, spark: Any = None) -> list[Lab]:

@@ -57,11 +57,11 @@ def quality(scores: dict[str, Any]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Parse, score, write; an EtholakeError is printed without a traceback."""
+    """Parse, score, write; what a user can mend is printed without a traceback."""
     arguments = parse()
     sys.path.insert(0, str(Path(__file__).resolve().parent))
     from etholake import logs
-    from etholake.errors import EtholakeError
+    from etholake.errors import EtholakeError, no_space
     from etholake.stages.model.evaluate import evaluate, logged_scores
 
     files = sorted(arguments.submission.glob("*.csv"))
@@ -74,8 +74,11 @@ def main() -> None:
             data = lay_out(arguments.metadata, arguments.annotations, Path(folder))
             scores = evaluate(data, files[0], videos)
             logs.add_fields(**logged_scores(scores))
-    except EtholakeError as err:
-        sys.exit(f"{type(err).__name__}: {err}")
+    except Exception as err:
+        reason = str(err) if isinstance(err, EtholakeError) else no_space(err)
+        if reason is None:
+            raise
+        sys.exit(f"{type(err).__name__}: {reason}")
     arguments.output.mkdir(parents=True, exist_ok=True)
     (arguments.output / "evaluation.json").write_text(json.dumps(quality(scores), indent=1), encoding="utf-8")
     print(f"official score {scores['score']:.4f} over {len(scores['labs'])} labs", flush=True)

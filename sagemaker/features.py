@@ -29,20 +29,23 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def main() -> None:
-    """Parse, make, write; an EtholakeError is printed without a traceback."""
+    """Parse, make, write; what a user can mend is printed without a traceback."""
     arguments = parse()
     sys.path.insert(0, str(Path(__file__).resolve().parent))
     from etholake import logs
     from etholake.dataset.labelled import write_features
-    from etholake.errors import EtholakeError
+    from etholake.errors import EtholakeError, no_space
 
     logs.to_stdout(sys.argv)
     folders = {"tracking": arguments.tracking, "metadata": arguments.metadata}
     try:
         with logs.stage("features job"):
             logs.add_fields(videos=write_features(folders, arguments.output, arguments.part_map))
-    except EtholakeError as err:
-        sys.exit(f"{type(err).__name__}: {err}")
+    except Exception as err:
+        reason = str(err) if isinstance(err, EtholakeError) else no_space(err)
+        if reason is None:
+            raise
+        sys.exit(f"{type(err).__name__}: {reason}")
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ always served by its own code. The learning itself is in `etholake.training`.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import logging
 import os
@@ -55,6 +56,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--labs", default="", help="train on these labs only, a,b; all if empty")
     parser.add_argument("--part_map", default="", help="names of your own body parts: snout=nose,hip_l=side_left")
     parser.add_argument("--overrides", default="{}", help="JSON: fields, or (several) {configuration: fields}")
+    parser.add_argument("--pretrain", type=int, default=0, help="1: learn from all tracks, without labels")
     parser.add_argument("--run_id", default="", help="run of the command line that started the job, for the log")
     parser.add_argument("--max_gap_frames", type=int, default=15, help="gap that curation of raw requests fills")
     return parser.parse_args(argv)
@@ -79,6 +81,8 @@ def train(
     from etholake.training.finetune import joined_part_map
     from etholake.training.fit import annotated, fit
 
+    if arguments.pretrain:
+        return pretrain(arguments, folders, model_dir, scratch)
     began = time.monotonic()
     base = base_model(folders, scratch)
     part_map = joined_part_map(base.part_map if base else "", arguments.part_map)
@@ -112,6 +116,24 @@ def train(
         )  # fmt: skip
 
 
+def pretrain(
+    arguments: argparse.Namespace, folders: Mapping[str, Path], model_dir: Path, scratch: Path
+) -> dict[str, Any]:
+    """Pre-train and store a model on all tracks; return its report."""
+    from etholake import logs
+    from etholake.dataset.labelled import load_all_tracks
+    from etholake.training.pretrain import pretrain as learn
+
+    videos, notes, digest = load_all_tracks(folders, scratch / "tracks", arguments.part_map)
+    logs.log_event("note", f"{len(videos)} videos read, labelled or not", videos=len(videos))
+    for note in notes:
+        logs.log_event("skipped", note, level=logging.WARNING)
+    return learn(
+        videos, model_dir, arguments.config, json.loads(arguments.overrides), say, seed=arguments.seed,
+        checkpoints=checkpoints(os.environ), data_fingerprint=digest, part_map=arguments.part_map,
+    )  # fmt: skip
+
+
 def base_model(folders: Mapping[str, Path], scratch: Path) -> Any:
     """Return the model in the channel `model`, to be fine-tuned; None without that channel.
 
@@ -139,7 +161,8 @@ def say(epoch: int, epochs: int, row: Mapping[str, float | None]) -> None:
         "none" if row[name] is None else f"{row[name]:.5f}"  # none (trees, no validation videos): no metric value
         for name in ("train_loss", "val_score")
     )
-    print(f"epoch={epoch} epochs={epochs} train_loss={loss} val_score={score}", flush=True)
+    left = f" left={row['left_s']:.0f}s" if row.get("left_s") else ""  # of a cross-validation, as measured so far
+    print(f"epoch={epoch} epochs={epochs} train_loss={loss} val_score={score}{left}", flush=True)
 
 
 def write(arguments: argparse.Namespace, report: Mapping[str, Any], model_dir: Path, output_dir: Path) -> None:
@@ -162,9 +185,9 @@ def write(arguments: argparse.Namespace, report: Mapping[str, Any], model_dir: P
 
 
 def main() -> None:
-    """Parse, read, train, write; an EtholakeError is printed without a traceback."""
+    """Parse, read, train, write; what a user can mend is printed as a sentence, without a traceback."""
     from etholake import logs
-    from etholake.errors import EtholakeError
+    from etholake.errors import EtholakeError, no_space
 
     arguments = parse()
     model_dir = Path(os.environ["SM_MODEL_DIR"])
@@ -178,10 +201,14 @@ def main() -> None:
             if leads:
                 write(arguments, report, model_dir, output_dir)
             logs.add_fields(val_score=(report.get("validation") or {}).get("score"))
-    except EtholakeError as err:
+    except Exception as err:
+        reason = str(err) if isinstance(err, EtholakeError) else no_space(err)
+        if reason is None:
+            raise
         if failure := os.environ.get("SM_OUTPUT_FAILURE"):
-            Path(failure).write_text(str(err), encoding="utf-8")
-        sys.exit(f"{type(err).__name__}: {err}")
+            with contextlib.suppress(OSError):  # the disk may be full for this file, too
+                Path(failure).write_text(reason, encoding="utf-8")
+        sys.exit(f"{type(err).__name__}: {reason}")
     if leads:
         print(f"model written to {model_dir}", flush=True)
 

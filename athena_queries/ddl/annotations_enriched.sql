@@ -5,8 +5,8 @@
 CREATE EXTERNAL TABLE IF NOT EXISTS annotations_enriched (
     split string COMMENT 'train or test',
     video_id bigint COMMENT 'video',
-    agent_id tinyint COMMENT 'acting mouse, 1..4',
-    target_id tinyint COMMENT 'target mouse, 1..4; equal to agent_id for a self action',
+    agent_id tinyint COMMENT 'acting animal, from 1',
+    target_id tinyint COMMENT 'target animal, from 1; equal to agent_id for a self action',
     action string COMMENT 'behaviour',
     start_frame int COMMENT 'first frame',
     stop_frame int COMMENT 'frame after the last one (exclusive)',

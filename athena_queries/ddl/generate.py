@@ -15,7 +15,13 @@ __all__ = ["statement"]
 
 def statement(table: Table) -> str:
     """Return the file of one table: header and CREATE EXTERNAL TABLE."""
-    if table.partitions:
+    if table.log:
+        location = f"{CURATED_ZONE}/{table.name}/"
+        where = (
+            f"{', '.join(table.partitions)}; each partition is the folder that etholake.lake adds files to, and "
+            "is registered by it"
+        )
+    elif table.partitions:
         location = f"{CURATED_ZONE}/{table.name}/"
         where = (
             f"{', '.join(table.partitions)}; each partition points to its current generation and is registered by "

@@ -5,11 +5,12 @@ CREATE EXTERNAL TABLE IF NOT EXISTS labeled_behaviors (
     split string COMMENT 'train or test',
     lab_id string COMMENT 'laboratory',
     video_id bigint COMMENT 'video',
-    agent_id tinyint COMMENT 'acting mouse, 1..4',
-    target_id tinyint COMMENT 'target mouse, 1..4; equal to agent_id for a self action',
+    agent_id tinyint COMMENT 'acting animal, from 1',
+    target_id tinyint COMMENT 'target animal, from 1; equal to agent_id for a self action',
     action string COMMENT 'behaviour',
     is_self boolean COMMENT 'agent and target are the same mouse',
-    repaired boolean COMMENT 'the item had stray quotes or blanks'
+    repaired boolean COMMENT 'the item had stray quotes or blanks',
+    spans string COMMENT 'JSON [[start, stop], …] of the frames that were looked at; null for all'
 )
 STORED AS PARQUET
 LOCATION 's3://${bucket}/curated-zone/_empty/'

@@ -4,6 +4,8 @@
 CREATE EXTERNAL TABLE IF NOT EXISTS metadata_test (
     lab_id string COMMENT 'laboratory',
     video_id bigint COMMENT 'video',
+    video_name string COMMENT 'the videos own name; null where the lab names it by its number',
+    species string COMMENT 'as given by the lab; null stands for mice',
     mouse1_strain string COMMENT 'as given by the lab',
     mouse1_color string COMMENT 'as given by the lab',
     mouse1_sex string COMMENT 'as given by the lab',
@@ -40,7 +42,8 @@ CREATE EXTERNAL TABLE IF NOT EXISTS metadata_test (
     body_parts_tracked array<string> COMMENT 'parts of the tracking, sorted',
     behaviors_labeled array<string> COMMENT 'repaired mouse1,mouse2,attack items, sorted, distinct',
     tracking_method string,
-    n_mice tinyint COMMENT 'mice named by the metadata',
+    min_likelihood double COMMENT 'points below it were taken for missing; null without a limit',
+    n_mice tinyint COMMENT 'animals named by the metadata',
     has_tracking boolean COMMENT 'a tracking file was received',
     has_annotation boolean COMMENT 'an annotation file was received',
     flags array<string> COMMENT 'ids of the data-quality rules that fired, sorted'

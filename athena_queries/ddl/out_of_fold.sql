@@ -5,8 +5,8 @@
 CREATE EXTERNAL TABLE IF NOT EXISTS out_of_fold (
     lab_id string COMMENT 'laboratory',
     video_id bigint COMMENT 'video',
-    agent_id tinyint COMMENT 'acting mouse, 1..4',
-    target_id tinyint COMMENT 'target mouse, 1..4; equal to agent_id for a self action',
+    agent_id tinyint COMMENT 'acting animal, from 1',
+    target_id tinyint COMMENT 'target animal, from 1; equal to agent_id for a self action',
     action string COMMENT 'behaviour',
     video_frame int COMMENT 'frame, 0-based',
     probability float COMMENT '0..1, rounded to 0.001',

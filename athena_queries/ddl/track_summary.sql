@@ -4,7 +4,7 @@
 -- Never MSCK REPAIR: it would not find the generations.
 CREATE EXTERNAL TABLE IF NOT EXISTS track_summary (
     video_id bigint COMMENT 'video',
-    mouse_id tinyint COMMENT '1..4',
+    mouse_id tinyint COMMENT 'animal, from 1',
     bodypart string COMMENT 'name as tracked by the lab',
     first_frame int COMMENT 'first measured frame',
     last_frame int COMMENT 'last measured frame',

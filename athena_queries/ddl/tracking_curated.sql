@@ -5,7 +5,7 @@
 CREATE EXTERNAL TABLE IF NOT EXISTS tracking_curated (
     video_id bigint COMMENT 'video',
     video_frame int COMMENT 'frame, 0-based',
-    mouse_id tinyint COMMENT '1..4',
+    mouse_id tinyint COMMENT 'animal, from 1',
     bodypart string COMMENT 'name as tracked by the lab',
     x float COMMENT 'px, origin top left, right',
     y float COMMENT 'px, origin top left, down',
@@ -14,7 +14,9 @@ CREATE EXTERNAL TABLE IF NOT EXISTS tracking_curated (
     vx float COMMENT 'cm/s over the true elapsed frames; null at a tracks start',
     vy float COMMENT 'cm/s over the true elapsed frames; null at a tracks start',
     speed float COMMENT 'cm/s, hypot(vx, vy)',
-    is_imputed boolean COMMENT 'filled by curation, not measured'
+    is_imputed boolean COMMENT 'filled by curation, not measured',
+    z float COMMENT 'px, of three-dimensional tracks; else null',
+    likelihood float COMMENT '0..1, as the tracker gave it; null where imputed or not given'
 )
 PARTITIONED BY (split string, lab_id string)
 STORED AS PARQUET

@@ -1,5 +1,6 @@
 -- purpose: How each mouse of a lab spends its time by annotation and by every run's predictions, side by side.
 -- grain: one row per (split, video, acting mouse, action, source, run); an action to two targets counts for each
+-- percent_of_time: of the video's frames (annotated), of the frames that the run predicted (predicted)
 -- param: lab_id string
 -- partition filter: lab_id
 SELECT
@@ -11,7 +12,7 @@ SELECT
     run_id,
     count(*) AS events,
     round(sum(counted_frames) / max(frames_per_second), 3) AS seconds,
-    round(1e2 * sum(counted_frames) / nullif(max(frames_per_second * video_duration_sec), 0e0), 2) AS percent_of_video
+    round(1e2 * sum(counted_frames) / nullif(max(watched_frames), 0e0), 2) AS percent_of_time
 FROM v_behavior_events
 WHERE lab_id = ?
 GROUP BY split, video_id, agent_id, action, source, run_id

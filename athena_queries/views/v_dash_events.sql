@@ -1,4 +1,6 @@
 -- purpose: Dashboards, Behaviour: annotated events with readable mice.
+-- Events that end past the video (issue interval-overlong) have no duration and no counted time: no chart shows them.
+-- overlong is 1 for them, so that they are counted beside the charts.
 -- grain: one row per annotated event
 -- partition filter: filter by lab_id when you query it
 CREATE OR REPLACE VIEW v_dash_events AS
@@ -10,8 +12,9 @@ SELECT
     'mouse' || CAST(agent_id AS varchar) AS agent,
     CASE WHEN is_self THEN 'self' ELSE 'mouse' || CAST(target_id AS varchar) END AS target,
     action,
-    duration_sec,
-    counted_sec,
+    CASE WHEN issue = 'interval-overlong' THEN CAST(NULL AS double) ELSE duration_sec END AS duration_sec,
+    CASE WHEN issue = 'interval-overlong' THEN CAST(NULL AS double) ELSE counted_sec END AS counted_sec,
+    CASE WHEN issue = 'interval-overlong' THEN 1 ELSE 0 END AS overlong,
     coalesce(agent_strain, 'unknown') AS agent_strain,
     coalesce(agent_sex, 'unknown') AS agent_sex,
     CASE WHEN is_self THEN 'self' ELSE coalesce(target_strain, 'unknown') END AS target_strain,

@@ -1,6 +1,7 @@
 -- purpose: Dashboards, Behaviour: annotated seconds in each minute of the videos.
 -- grain: one row per (split, lab, action, minute of the video, from 0); an event is cut at the minutes
 -- partition filter: filter by lab_id when you query it
+-- Events that end past the video (issue interval-overlong) are left out, as in v_dash_events.
 CREATE OR REPLACE VIEW v_dash_minutes AS
 WITH events AS (
     SELECT
@@ -10,7 +11,7 @@ WITH events AS (
         CAST(floor(counted_start_frame / frames_per_second / 60) AS bigint) AS first_minute,
         CAST(floor(counted_stop_frame / frames_per_second / 60) AS bigint) AS last_minute
     FROM annotations_enriched
-    WHERE counted_stop_frame > counted_start_frame
+    WHERE counted_stop_frame > counted_start_frame AND coalesce(issue, '') <> 'interval-overlong'
 )
 
 SELECT

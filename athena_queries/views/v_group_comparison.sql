@@ -1,8 +1,8 @@
 -- purpose: Groups of mice compared, behaviour by behaviour: share of the time by condition, strain, sex or age.
 -- grain: one row per (source, run, lab, factor, pair of groups, action); source is 'annotated' or 'predicted'
 -- partition filter: filter by lab_id when you query it
--- One value a mouse and video: per cent of the video in which it did the action, 0 if it was looked for and never
--- seen. Test: Mann-Whitney U, two-sided, normal approximation with corrections for ties and continuity; p is null
+-- One value a mouse and video: per cent of the frames in which it did the action, 0 if it was looked for and never
+-- seen; of the whole video (annotated), of the frames that the run predicted (predicted). Test: Mann-Whitney U, two-sided, normal approximation with corrections for ties and continuity; p is null
 -- with fewer than 3 values in a group or where all values are equal. p_holm: corrected by Holm for all actions of the
 -- comparison. effect: difference of means (group a - group b) in points of per cent, with Welch's 95 % interval,
 -- null below 4 degrees of freedom.
@@ -15,11 +15,18 @@ WITH watched AS (
 ),
 
 sources AS (
-    SELECT 'annotated' AS source, CAST(NULL AS varchar) AS run_id, lab_id, video_id -- noqa: RF04
+    SELECT
+        'annotated' AS source, -- noqa: RF04
+        CAST(NULL AS varchar) AS run_id,
+        lab_id, video_id, frames_per_second * video_duration_sec AS watched_frames
     FROM metadata_train
     WHERE has_annotation
     UNION ALL
-    SELECT DISTINCT 'predicted' AS source, run_id, lab_id, video_id FROM predictions WHERE split = 'train' -- noqa: RF04
+    SELECT
+        'predicted' AS source, -- noqa: RF04
+        run_id, lab_id, video_id, CAST(stop_frame - start_frame AS double) AS watched_frames
+    FROM predicted_videos
+    WHERE split = 'train'
 ),
 
 done AS (
@@ -32,7 +39,7 @@ done AS (
 mice AS (
     SELECT
         s.source, coalesce(s.run_id, '') AS run_id, w.lab_id, w.video_id, w.agent_id, w.action,
-        1e2 * coalesce(d.frames, 0) / (m.frames_per_second * m.video_duration_sec) AS percent_of_time,
+        1e2 * coalesce(d.frames, 0) / s.watched_frames AS percent_of_time,
         element_at(ARRAY[m.mouse1_strain, m.mouse2_strain, m.mouse3_strain, m.mouse4_strain], w.agent_id) AS strain,
         element_at(ARRAY[m.mouse1_sex, m.mouse2_sex, m.mouse3_sex, m.mouse4_sex], w.agent_id) AS sex,
         element_at(ARRAY[m.mouse1_age, m.mouse2_age, m.mouse3_age, m.mouse4_age], w.agent_id) AS age,
@@ -48,7 +55,7 @@ mice AS (
         AND w.video_id = d.video_id
         AND w.agent_id = d.agent_id
         AND w.action = d.action
-    WHERE m.frames_per_second * m.video_duration_sec > 0e0
+    WHERE s.watched_frames > 0e0
 ),
 
 grouped AS (

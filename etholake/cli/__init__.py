@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from etholake import __version__, aws, logs, settings
-from etholake.cli import cloud, lake, machine, model, pages, pipeline, readiness, serving
-from etholake.errors import EtholakeError, UsageError
+from etholake.cli import cloud, lake, machine, model, pages, pipeline, readiness, serving, videos
+from etholake.errors import EtholakeError, UsageError, no_space
 from etholake.settings import Settings
 
 __all__ = ["main", "run_and_exit"]
@@ -29,13 +29,16 @@ GROUPS = (
     ("on this machine", machine),
     ("in the cloud", cloud),
     ("the lake", lake),
+    ("videos", videos),
     ("the model", model),
     ("serving and scores", serving),
     ("pages to look at", pages),
     ("all of it", pipeline),
 )
 # Verbs that leave nothing in a lake and start no work: they are no runs, and are not logged.
-QUIET = frozenset({"config", "up", "down", "simulate", "package", "cost", "explain", "report", "benchmark"})
+QUIET = frozenset(
+    {"config", "up", "down", "simulate", "package", "cost", "explain", "report", "benchmark", "video-check"}
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -96,7 +99,7 @@ def _fail(message: str, code: int) -> int:
 
 
 def _explain(err: Exception, current: Settings) -> str | None:
-    """Return a sentence for an error of AWS clients that a user can mend; None for a defect of ours."""
+    """Return a sentence for an error of AWS clients or of the disk that a user can mend; None for a defect."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     if isinstance(err, BotoCoreError) and "EndpointConnection" in type(err).__name__:
@@ -106,6 +109,8 @@ def _explain(err: Exception, current: Settings) -> str | None:
         code = err.response.get("Error", {}).get("Code", "")
         hint = " Run `make deploy` first." if code in {"NoSuchBucket", "EntityNotFoundException"} else ""
         return f"{err}.{hint}"
+    if full := no_space(err):
+        return full
     return f"AWS client: {err}" if isinstance(err, BotoCoreError) else None
 
 

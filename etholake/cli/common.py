@@ -16,8 +16,8 @@ from etholake.result import StageResult
 from etholake.settings import Settings
 
 __all__ = [
-    "AddVerb", "confirmation", "data_folder", "exclusive", "ids", "named_parameters", "positive", "read_text",
-    "report", "requires", "say", "whole", "words",
+    "AddVerb", "confirmation", "data_folder", "exclusive", "named_parameters", "positive", "read_text",
+    "report", "requires", "say", "video_numbers", "whole", "words",
 ]  # fmt: skip
 
 AddVerb = Callable[..., argparse.ArgumentParser]
@@ -70,14 +70,14 @@ def read_text(path: Path) -> str:
         raise UsageError(f"Cannot read {path}: {err}.") from err
 
 
-def ids(text: str | None) -> list[int] | None:
-    """Return video ids of a text like ``12,34``; None for None. Raises UsageError for anything else."""
-    if text is None:
-        return None
-    try:
-        return [int(item) for item in text.split(",") if item.strip()]
-    except ValueError as err:
-        raise UsageError(f"Expected video ids like 12,34,56, but got '{text}'.") from err
+def video_numbers(current: Settings, text: str | None) -> list[int] | None:
+    """Return the numbers of videos of the lake that a text like ``12,cage 4`` names; None for None.
+
+    Raises UsageError as `etholake.stages.video_names.resolve`.
+    """
+    from etholake.stages import video_names
+
+    return None if text is None else video_names.resolve(current, video_names.split_list(text))
 
 
 def words(text: str | None) -> tuple[str, ...]:
@@ -109,7 +109,7 @@ def named_parameters(pairs: Sequence[str]) -> dict[str, str]:
 
 
 # Options whose value argparse keeps under another name.
-_ATTRIBUTES = {"--from": "base", "--run": "run_id"}
+_ATTRIBUTES = {"--from": "base", "--run": "run_id", "--set": "clip_set"}
 
 
 def _is_given(arguments: argparse.Namespace, option: str) -> bool:

@@ -23,7 +23,7 @@ def add(verb: AddVerb) -> None:
     sub.add_argument("--lab", help="name of the lab in the lake (default: the folder's name)")
     sub.add_argument("--name", help="name of this import: imports/NAME in the data folder (default: the folder's)")
     sub.add_argument("--fps", type=float, help="frames per second of all videos (default: as the files say)")
-    sub.add_argument("--min-likelihood", type=float, metavar="P", help="points below it count as missing")
+    sub.add_argument("--min-likelihood", type=float, metavar="P", help="points below it are taken for missing")
     sub.add_argument(
         "--unpaired",
         choices=("error", "drop", "until-end"),
@@ -52,7 +52,7 @@ def add(verb: AddVerb) -> None:
         metavar="HOURS",
         help="longer than your longest query or job (default: 24)",
     )
-    sub = verb("export", _export, "Write annotations or predictions into other tools' files.", data=True)
+    sub = verb("export", _export, "Write annotations or predictions into other tools' files.")
     target = sub.add_argument(
         "--to",
         required=True,
@@ -62,9 +62,13 @@ def add(verb: AddVerb) -> None:
     target.completer = _export_targets  # type: ignore[attr-defined]
     sub.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="folder for the files")
     sub.add_argument(
-        "--run", dest="run_id", metavar="RUN_ID", help="predictions of this run (default: annotations)"
-    )
+        "--run", dest="run_id", metavar="RUN_IDS",
+        help="predictions of these runs, a,b: a folder each (default: annotations, with merged corrections)",
+    )  # fmt: skip
     sub.add_argument("--videos", metavar="IDS", help="numbers or names, separated by commas (default: all)")
+    sub.add_argument(
+        "--corrected", action="store_true", help="reviewers' labels, also those that etl has not seen"
+    )
     sub.add_argument("--labs", metavar="LABS", help="separated by commas (default: all)")
     sub.add_argument("--actions", metavar="ACTIONS", help="separated by commas (default: all)")
     sub = verb("query", _query, "Ask Athena.")
@@ -136,14 +140,19 @@ def _export_targets(**_: object) -> list[str]:
 def _export(current: Settings, arguments: argparse.Namespace) -> None:
     from etholake.formats.export.registry import EXPORTERS
     from etholake.stages.lake import export
+    from etholake.stages.video_names import split_list
 
     if arguments.to not in EXPORTERS.names():
         raise UsageError(f"There is no tool '{arguments.to}'. {suggestion(arguments.to, EXPORTERS.names())}")
+    exclusive(arguments, "--corrected", "--run")
     choice = export.ExportChoice(
-        arguments.run_id, words(arguments.videos), words(arguments.labs), words(arguments.actions)
+        words(arguments.run_id),
+        arguments.corrected,
+        split_list(arguments.videos),
+        words(arguments.labs),
+        words(arguments.actions),
     )
-    data = arguments.data or current.data
-    report(arguments, export.run(current, arguments.to, arguments.out, choice, Path(data) if data else None))
+    report(arguments, export.run(current, arguments.to, arguments.out, choice))
 
 
 def _report_names(**_: object) -> list[str]:

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from etholake import logs
-from etholake.cli.common import AddVerb, exclusive, ids, report, requires
+from etholake.cli.common import AddVerb, data_folder, exclusive, report, requires, video_numbers
 from etholake.errors import UsageError
 from etholake.models.registry import config_names
 from etholake.progress import progress
@@ -35,13 +35,25 @@ def add(verb: AddVerb) -> None:
         "--stack", action="store_true",
         help="with --folds: boosted trees on the out-of-fold probabilities of an ensemble of each configuration",
     )  # fmt: skip
-    sub.add_argument("--holdout", help="video ids to hold out for the score, 12,34 (default: chosen per lab)")
+    sub.add_argument(
+        "--holdout", help="videos to hold out for the score, numbers or names: 12,cage4 (default: chosen per lab)"
+    )
     sub.add_argument(
         "--from", dest="base", metavar="MODEL",
         help="fine-tune this network: a folder, a model.tar.gz, an s3:// URI of one, or `current`",
     )  # fmt: skip
     sub.add_argument("--data", type=Path, help="ingest and curate this folder first (a lake mirrors one folder)")
     sub.add_argument("--labs", help="train on these labs only, a,b (default: all of the lake)")
+    sub = verb("pretrain", _pretrain, "Pre-train a network on all tracks, without labels, as a training job.")
+    sub.add_argument(
+        "--config", default="pose_bert", help="configuration of a family that can (default: pose_bert)"
+    )
+    sub = verb("impute", _impute, "Fill missing points of a folder's tracks by a pre-trained model.", data=True)
+    sub.add_argument(
+        "model", metavar="MODEL", help="a model of etholake pretrain: a folder, an archive or its URI"
+    )
+    sub.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the filled tracks")
+    sub.add_argument("--videos", help="fill these video ids only, 12,34")
     sub = verb("explain", _explain_model, "Describe a model: labs, actions, parts, frame rate, scores.")
     sub.add_argument(
         "model", metavar="MODEL", nargs="?", default="current",
@@ -50,7 +62,7 @@ def add(verb: AddVerb) -> None:
     verb("features", _features, "Write the compact arrays that training reads, as a SageMaker processing job.")
     sub = verb("tune", _tune, "Search hyper-parameters as a SageMaker tuning job (ranges: those of the family).")
     sub.add_argument("--config", help="model configuration whose fields are tuned, as for train")
-    sub.add_argument("--holdout", help="video ids to hold out, 12,34 (default: chosen per lab)")
+    sub.add_argument("--holdout", help="videos to hold out, numbers or names: 12,cage4 (default: chosen per lab)")
     sub.add_argument("--strategy", choices=("Bayesian", "Random", "Grid"), help="instead of that of jobs.json")
     sub.add_argument("--jobs", type=int, help="training jobs in all")
     sub.add_argument("--parallel", type=int, help="training jobs at once")
@@ -83,7 +95,26 @@ def _train(current: Settings, arguments: argparse.Namespace) -> None:
                 logs.add_result(ingest.run(current, arguments.data, on_progress))
             with logs.stage("etl"):
                 logs.add_result(etl.run(current, on_progress))
-        result = train.run(current, config, ids(arguments.holdout) or (), on_progress, options)
+        holdout = video_numbers(current, arguments.holdout) or ()
+        result = train.run(current, config, holdout, on_progress, options)
+    report(arguments, result)
+
+
+def _pretrain(current: Settings, arguments: argparse.Namespace) -> None:
+    from etholake.stages.model import pretrain
+
+    with progress("pretrain", enabled=not arguments.json) as on_progress:
+        result = pretrain.run(current, arguments.config, on_progress)
+    report(arguments, result)
+
+
+def _impute(current: Settings, arguments: argparse.Namespace) -> None:
+    from etholake.stages.model import impute
+
+    data = data_folder(current, arguments)
+    with progress("impute", enabled=not arguments.json) as on_progress:
+        videos = video_numbers(current, arguments.videos) or ()
+        result = impute.run(current, arguments.model, data, arguments.out, videos, on_progress)
     report(arguments, result)
 
 
@@ -110,7 +141,8 @@ def _tune(current: Settings, arguments: argparse.Namespace) -> None:
 
     with progress("tune", enabled=not arguments.json) as on_progress:
         result = tune.run(
-            current, _one(arguments.config or current.config), ids(arguments.holdout) or (), on_progress,
+            current, _one(arguments.config or current.config), video_numbers(current, arguments.holdout) or (),
+            on_progress,
             strategy=arguments.strategy, jobs=arguments.jobs, parallel=arguments.parallel,
         )  # fmt: skip
     report(arguments, result)

@@ -1,13 +1,16 @@
-"""Verbs of the pages to look at: dashboards, one video, curves of training, drift, one run."""
+"""Verbs of the pages to look at: dashboards, one video, the review, curves of training, drift, one run."""
 
 from __future__ import annotations
 
 import argparse
+import getpass
 from pathlib import Path
 
-from etholake.cli.common import AddVerb, exclusive, report, requires
+from etholake.cli.common import AddVerb, exclusive, report, requires, video_numbers, words
 from etholake.progress import progress
 from etholake.settings import Settings
+from etholake.stages.reports import figures
+from etholake.stages.reports.figures import FORMATS, GROUPS, KINDS, FigureRequest
 
 __all__ = ["add"]
 
@@ -26,11 +29,41 @@ def add(verb: AddVerb) -> None:
     sub.add_argument("--template", type=Path, metavar="FILE", help="write them as a CloudFormation template")
 
     sub = verb("video", _video, "The page of one video: skeletons, ethogram, truth above prediction; or serve it.")
-    sub.add_argument("--video", type=int, required=True, metavar="ID")
+    sub.add_argument("--video", required=True, metavar="VIDEO", help="its number or name")
     sub.add_argument("--run", metavar="RUN_ID", dest="run_id", help="whose predictions (default: the only run's)")
-    sub.add_argument("--out", type=Path, help="page to write (default: dist/video-ID.html)")
+    sub.add_argument("--out", type=Path, help="page to write (default: dist/video-NUMBER.html)")
     sub.add_argument(
         "--serve", type=int, nargs="?", const=0, metavar="PORT", help="serve it on loopback, poses on demand"
+    )
+
+    sub = verb("review", _review, "Look at videos, correct labels, merge them, train again: a page on loopback.")
+    sub.add_argument("--user", default="", metavar="NAME", help="who reviews (default: the login name)")
+    sub.add_argument("--lab", default="", help="show this lab first")
+    sub.add_argument(
+        "--run", default="", metavar="RUN_ID", dest="run_id", help="whose predictions are asked about"
+    )
+    sub.add_argument("--video", metavar="VIDEO", help="open this video (number or name) first")
+    sub.add_argument("--films", type=Path, metavar="FOLDER", help="films named LAB/VIDEO.mp4 or VIDEO.mp4")
+    sub.add_argument("--serve-at", type=int, default=0, metavar="PORT", help="port (default: a free one)")
+    sub.add_argument("--merge", action="store_true", help="merge the corrections and stop, without a page")
+    sub = verb("agreement", _agreement, "How well two agree: reviewers, runs, or the annotation; by action.")
+    sub.add_argument("first", metavar="FIRST", help="a reviewer, a run id, or annotation")
+    sub.add_argument("second", metavar="SECOND", help="the other one")
+
+    sub = verb("figure", _figure, "A figure for a paper or a lab meeting, and what it shows as CSV.")
+    sub.add_argument(
+        "kind", metavar="KIND", help="; ".join(f"{name}: {kind.summary}" for name, kind in KINDS.items())
+    )
+    sub.add_argument("--out", type=Path, help=f"file to write: {', '.join(FORMATS)} (default: dist/KIND.pdf)")
+    sub.add_argument("--videos", metavar="VIDEO,…", help="numbers or names (default: all of the lab)")
+    sub.add_argument("--lab", default="", help="(default: all labs)")
+    sub.add_argument(
+        "--run", default="", metavar="RUN_ID", dest="run_id", help="its predictions (default: annotations)"
+    )
+    sub.add_argument("--actions", metavar="NAME,…", help="(default: all)")
+    sub.add_argument("--group", default="", help=f"groups of animals: {', '.join(GROUPS)}")
+    sub.add_argument(
+        "--bodypart", default="", help="what stands for the animal (default: the best that is tracked)"
     )
 
     sub = verb("curves", _curves, "Chart the metrics of training jobs, from their logs.")
@@ -66,16 +99,48 @@ def _dashboards(current: Settings, arguments: argparse.Namespace) -> None:
 
 
 def _video(current: Settings, arguments: argparse.Namespace) -> None:
+    from etholake.stages import video_names
     from etholake.stages.reports import video
 
     exclusive(arguments, "--serve", "--out")
+    number = video_names.resolve(current, [arguments.video])[0]
     if arguments.serve is not None:
-        video.serve(current, arguments.video, arguments.run_id, arguments.serve)
+        video.serve(current, number, arguments.run_id, arguments.serve)
         return
-    out = arguments.out or Path("dist") / f"video-{arguments.video}.html"
+    out = arguments.out or Path("dist") / f"video-{number}.html"
     with progress("video", enabled=not arguments.json) as on_progress:
-        result = video.run(current, arguments.video, out, arguments.run_id, on_progress)
+        result = video.run(current, number, out, arguments.run_id, on_progress)
     report(arguments, result)
+
+
+def _review(current: Settings, arguments: argparse.Namespace) -> None:
+    from etholake.stages import video_names
+    from etholake.stages.review import merge, service
+
+    user = arguments.user or getpass.getuser()
+    videos = video_names.resolve(current, [arguments.video]) if arguments.video else []
+    if arguments.merge:
+        report(arguments, merge.run(current, user, videos))
+        return
+    first = videos[0] if videos else None
+    choice = service.ReviewChoice(user, arguments.lab, arguments.run_id, first, arguments.films)
+    service.serve(current, choice, arguments.serve_at)
+
+
+def _agreement(current: Settings, arguments: argparse.Namespace) -> None:
+    from etholake.stages.review import agreement
+
+    report(arguments, agreement.run(current, arguments.first, arguments.second))
+
+
+def _figure(current: Settings, arguments: argparse.Namespace) -> None:
+    out = arguments.out or Path("dist") / f"{arguments.kind}.pdf"
+    videos = tuple(video_numbers(current, arguments.videos) or ())
+    request = FigureRequest(
+        arguments.kind, out, videos, arguments.lab, arguments.run_id, words(arguments.actions), arguments.group,
+        arguments.bodypart,
+    )  # fmt: skip
+    report(arguments, figures.run(current, request))
 
 
 def _curves(current: Settings, arguments: argparse.Namespace) -> None:

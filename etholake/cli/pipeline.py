@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from etholake.cli.common import AddVerb, exclusive, ids, report, requires
+from etholake.cli.common import AddVerb, exclusive, report, requires, video_numbers
 from etholake.settings import Settings
 
 __all__ = ["add"]
@@ -16,7 +16,9 @@ def add(verb: AddVerb) -> None:
     """Add the verb of this module to the parser."""
     sub = verb("pipeline", _pipeline, "Raw zone to served model by the state machine, states shown as they run.")
     sub.add_argument("--config", help="named configuration (default: the setting `config`)")
-    sub.add_argument("--holdout", help="video ids to hold out for the score, 12,34 (default: chosen per lab)")
+    sub.add_argument(
+        "--holdout", help="videos to hold out for the score, numbers or names: 12,cage4 (default: chosen per lab)"
+    )
     sub.add_argument(
         "--max-quarantined", type=float, metavar="SHARE",
         help="the quality gate closes if more of a lab's rows were quarantined (default: 0.5)",
@@ -43,7 +45,7 @@ def _pipeline(current: Settings, arguments: argparse.Namespace) -> None:
         if arguments.status:
             result = pipeline.status(current, watch)
         else:
-            holdout = tuple(ids(arguments.holdout) or ())
+            holdout = tuple(video_numbers(current, arguments.holdout) or ())
             limit = machine.MAX_QUARANTINED if arguments.max_quarantined is None else arguments.max_quarantined
             tuning = ({"jobs": arguments.jobs} if arguments.jobs else {}) if arguments.tune else None
             given = machine.input_of(current, arguments.config or "", holdout, limit, tuning)

@@ -18,7 +18,8 @@ __all__ = ["problem"]
 ANSWERED = frozenset({"deploy", "destroy"})
 DEPLOYED = frozenset({
     "ingest", "etl", "compact", "vacuum", "query", "features", "train", "tune", "explain", "serve", "registry",
-    "predict", "evaluate", "drift", "dashboards", "video", "curves", "pipeline", "cost",
+    "predict", "evaluate", "drift", "dashboards", "video", "figure", "review", "agreement", "curves",
+    "pipeline", "cost", "clips",
 })  # fmt: skip
 
 

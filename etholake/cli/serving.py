@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 from etholake import logs
-from etholake.cli.common import AddVerb, data_folder, exclusive, ids, report, requires, say
+from etholake.cli.common import AddVerb, data_folder, exclusive, report, requires, say, video_numbers
 from etholake.errors import UsageError
 from etholake.progress import progress
 from etholake.settings import Settings
@@ -34,7 +35,9 @@ def add(verb: AddVerb) -> None:
     what.add_argument("--split", choices=("train", "test"))
     what.add_argument("--tracks", type=Path, metavar="FILE", help="Parquet of one video, raw or curated")
     sub.add_argument("--metadata", type=Path, metavar="FILE", help="with --tracks: the video's metadata as JSON")
-    sub.add_argument("--videos", help="video ids, 12,34 (default: all of test, the held-out ones of train)")
+    sub.add_argument(
+        "--videos", help="numbers or names, 12,cage4 (default: all of test, the held-out ones of train)"
+    )
     sub.add_argument(
         "--output", type=Path, required=True, help="submission CSV to write (with --tracks: .jsonl or .parquet)"
     )
@@ -44,7 +47,7 @@ def add(verb: AddVerb) -> None:
         "--out-of-fold", nargs="?", const="current", metavar="RUN",
         help="judge the probabilities of a cross-validated training job, too (RUN: its name; default: the newest)",
     )  # fmt: skip
-    sub.add_argument("--videos", help="score these video ids only, 12,34")
+    sub.add_argument("--videos", help="score these videos only, numbers or names: 12,cage4")
     sub.add_argument("--html", type=Path, metavar="PAGE", help="write a page with ethograms to look at")
     sub.add_argument("--run-id", metavar="RUN", help="also write the tables score… of the lake, as this run")
     sub.add_argument(
@@ -58,18 +61,28 @@ def add(verb: AddVerb) -> None:
     sub.add_argument("--as-job", action="store_true", help="as a SageMaker processing job on the lake's raw zone")
 
     sub = verb("benchmark", _benchmark, "Run a published benchmark by its own protocol; our figure beside theirs.")
-    sub.add_argument("benchmark", choices=("calms21",), help="calms21: tasks 1 to 3, mouse pairs")
+    sub.add_argument(
+        "benchmark",
+        choices=("calms21", "mabe22"),
+        help="calms21: mouse pairs, tasks 1 to 3; mabe22: mouse triplets",
+    )
     sub.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder with its official files")
-    sub.add_argument("--task", type=int, action="append", metavar="N", help="a task; several times (default: all)")
-    sub.add_argument("--rounds", type=int, default=200, metavar="N", help="trees a class (default: 200)")
+    sub.add_argument("--task", type=int, action="append", metavar="N", help="a task of calms21; several times")
+    sub.add_argument("--rounds", type=int, metavar="N", help="trees a class of calms21 (default: 200)")
 
 
 def _benchmark(_: Settings, arguments: argparse.Namespace) -> None:
-    from etholake.evaluation.protocols import calms21
+    from etholake.evaluation.protocols import calms21, mabe22
 
-    results = [
-        calms21.run_task(arguments.data, task, rounds=arguments.rounds) for task in arguments.task or calms21.TASKS
-    ]
+    if arguments.benchmark == "mabe22":
+        if arguments.task or arguments.rounds:
+            raise UsageError("--task and --rounds belong to calms21: mabe22 runs all tasks of its label file.")
+        result = mabe22.run(arguments.data)
+        tasks = {name: asdict(score) for name, score in result.tasks.items()}
+        say(arguments, {"benchmark": "mabe22", "tasks": tasks}, "\n".join(mabe22.lines_of(result)))
+        return
+    rounds = arguments.rounds or 200
+    results = [calms21.run_task(arguments.data, task, rounds=rounds) for task in arguments.task or calms21.TASKS]
     summary = {str(r.task): {"f1": r.f1, "ap": r.ap, "groups": list(r.groups)} for r in results}
     say(
         arguments,
@@ -112,15 +125,15 @@ def _predict(current: Settings, arguments: argparse.Namespace) -> None:
         report(arguments, one)
         return
     with progress("predict", enabled=not arguments.json) as on_progress:
-        result = predict.run(
-            current, arguments.split, ids(arguments.videos), arguments.output, on_progress=on_progress
-        )
+        videos = video_numbers(current, arguments.videos)
+        result = predict.run(current, arguments.split, videos, arguments.output, on_progress=on_progress)
     report(arguments, result)
 
 
 def _evaluate(current: Settings, arguments: argparse.Namespace) -> None:
     from etholake.events.submission import read_as_official
     from etholake.pages.evaluation import write
+    from etholake.stages import video_names
     from etholake.stages.model import evaluate, out_of_fold, processing
     from etholake.stages.model.training_result import newest_held_out_spans
 
@@ -132,9 +145,11 @@ def _evaluate(current: Settings, arguments: argparse.Namespace) -> None:
     exclusive(arguments, "--as-job", "--as-official", "--held-out", "--html", "--run-id", "--data")
     requires(arguments, "--as-official", "--submission")
     if arguments.as_job:
-        report(arguments, processing.evaluate(current, arguments.submission, ids(arguments.videos)))
+        chosen = video_numbers(current, arguments.videos)
+        report(arguments, processing.evaluate(current, arguments.submission, chosen))
         return
-    data, videos, pairs = data_folder(current, arguments), ids(arguments.videos), []
+    data, pairs = data_folder(current, arguments), []
+    videos = video_names.resolve_in(data, video_names.split_list(arguments.videos)) if arguments.videos else None
     predictions, title = arguments.submission, arguments.submission.name if arguments.submission else ""
     ignored: dict[str, int] = {}
     spans = newest_held_out_spans(current) if arguments.held_out else None

@@ -6,6 +6,7 @@ compared with it. No I/O here, and nothing but the standard library (`arrow_sche
 
 from etholake.contract.part_names import guess_part, guess_parts
 from etholake.contract.raw_layout import (
+    MAX_ANIMALS,
     MAX_MICE,
     MOUSE_ATTRIBUTES,
     MOUSE_COLUMNS,
@@ -16,10 +17,14 @@ from etholake.contract.raw_layout import (
     RAW_METADATA_OPTIONAL_COLUMNS,
     RAW_TRACKING_COLUMNS,
     RAW_TRACKING_OPTIONAL_COLUMNS,
+    REVIEWED,
     SELF,
     SPLITS,
     SUBMISSION_COLUMNS,
+    VIDEO_SUFFIXES,
+    raw_boxes_key,
     raw_key,
+    raw_video_key,
 )
 from etholake.contract.rules import KINDS, RULES, Rule, parse_limits
 from etholake.contract.tables import TABLES, Column, Table
@@ -38,6 +43,7 @@ from etholake.contract.vocabulary import (
     unified_part_sources,
 )
 from etholake.contract.zones import (
+    CLIP_ZONE,
     CODE_ZONE,
     CURATED_ZONE,
     MODEL_ZONE,
@@ -50,12 +56,14 @@ from etholake.contract.zones import (
 __all__ = [
     "ACTIONS",
     "BODY_PARTS",
+    "CLIP_ZONE",
     "CODE_ZONE",
     "CURATED_ZONE",
     "HEADPIECE_PARTS",
     "JUMP_CM",
     "JUMP_SPEED",
     "KINDS",
+    "MAX_ANIMALS",
     "MAX_MICE",
     "MODEL_ZONE",
     "MOUSE_ATTRIBUTES",
@@ -71,6 +79,7 @@ __all__ = [
     "RAW_TRACKING_OPTIONAL_COLUMNS",
     "RAW_ZONE",
     "RESULTS_ZONE",
+    "REVIEWED",
     "RULES",
     "SELF",
     "SELF_ACTIONS",
@@ -80,6 +89,7 @@ __all__ = [
     "TABLES",
     "UNIFIED_PARTS",
     "UNIFIED_PART_SOURCES",
+    "VIDEO_SUFFIXES",
     "Column",
     "Rule",
     "Table",
@@ -91,7 +101,9 @@ __all__ = [
     "guess_parts",
     "number",
     "parse_limits",
+    "raw_boxes_key",
     "raw_key",
+    "raw_video_key",
     "unified_part_sources",
     "whole_number",
 ]

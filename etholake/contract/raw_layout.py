@@ -5,7 +5,8 @@ from __future__ import annotations
 from etholake.contract.zones import RAW_ZONE
 
 SPLITS = ("train", "test")
-MAX_MICE = 4
+MAX_MICE = 4  # animals that the columns of the metadata describe
+MAX_ANIMALS = 127  # animals of a video: their numbers are 8-bit integers
 
 MOUSE_ATTRIBUTES = ("strain", "color", "sex", "id", "age", "condition")
 MOUSE_COLUMNS = tuple(f"mouse{n}_{a}" for n in range(1, MAX_MICE + 1) for a in MOUSE_ATTRIBUTES)
@@ -27,17 +28,30 @@ RAW_TRACKING_COLUMNS = {
     "y": "float",
 }
 # What a data folder may bring beyond the layout of MABe 2025 (docs/data-layout.md).
-RAW_METADATA_OPTIONAL_COLUMNS = ("video_name",)
+RAW_METADATA_OPTIONAL_COLUMNS = ("video_name", "species", "min_likelihood", "labeled_spans")
 RAW_TRACKING_OPTIONAL_COLUMNS = {"z": "float", "likelihood": "float"}
 RAW_ANNOTATION_COLUMNS = {
     "agent_id": "tinyint", "target_id": "tinyint", "action": "string", "start_frame": "int", "stop_frame": "int",
 }  # fmt: skip
+# Video files that the raw zone takes; what is in them is told by their first bytes.
+VIDEO_SUFFIXES = (".mp4", ".m4v", ".avi", ".mov", ".mkv", ".webm")
+REVIEWED = "reviewed"  # kind of the labels that reviewers merged: a file in place of the annotation
 SUBMISSION_COLUMNS = ("row_id", "video_id", "agent_id", "target_id", "action", "start_frame", "stop_frame")
 SELF = "self"  # how a submission and `behaviors_labeled` write the target of a self action
 
 
+def raw_video_key(lab_id: str, name: str) -> str:
+    """Return the key in the bucket of a raw video; `name` is ``<video>.<suffix>``."""
+    return f"{RAW_ZONE}/videos/lab_id={lab_id}/{name}"
+
+
+def raw_boxes_key(lab_id: str, name: str) -> str:
+    """Return the key in the bucket of a file of boxes; `name` is ``<video>.csv`` or ``<video>.json``."""
+    return f"{RAW_ZONE}/boxes/lab_id={lab_id}/{name}"
+
+
 def raw_key(split: str, kind: str, lab_id: str = "", video_id: int | str = "") -> str:
-    """Return the key in the bucket of a raw object. `kind` is 'metadata', 'tracking' or 'annotation'."""
+    """Return the key in the bucket of a raw object. `kind`: metadata, tracking, annotation or reviewed."""
     if kind == "metadata":
         return f"{RAW_ZONE}/metadata/{split}.csv"
     return f"{RAW_ZONE}/{split}_{kind}/lab_id={lab_id}/{video_id}.parquet"

@@ -24,13 +24,17 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """One curated table. Its `partitions` are Hive partition keys (strings), not stored in the files."""
+    """One curated table. Its `partitions` are Hive partition keys (strings), not stored in the files.
+
+    A `log` has no generations: files are added to it one by one (`Lake.append`), and none is ever replaced.
+    """
 
     name: str
     grain: str
     columns: tuple[Column, ...]
     partitions: tuple[str, ...] = ()
     sort: tuple[str, ...] = ()
+    log: bool = False
 
     @property
     def column_names(self) -> tuple[str, ...]:
@@ -44,8 +48,8 @@ def _c(name: str, type_: str, comment: str = "", *, nullable: bool = True) -> Co
 
 _LAB = _c("lab_id", "string", "laboratory", nullable=False)
 _VIDEO = _c("video_id", "bigint", "video", nullable=False)
-_AGENT = _c("agent_id", "tinyint", "acting mouse, 1..4", nullable=False)
-_TARGET = _c("target_id", "tinyint", "target mouse, 1..4; equal to agent_id for a self action", nullable=False)
+_AGENT = _c("agent_id", "tinyint", "acting animal, from 1", nullable=False)
+_TARGET = _c("target_id", "tinyint", "target animal, from 1; equal to agent_id for a self action", nullable=False)
 _ACTION = _c("action", "string", "behaviour", nullable=False)
 _START = _c("start_frame", "int", "first frame", nullable=False)
 _STOP = _c("stop_frame", "int", "frame after the last one (exclusive)", nullable=False)
@@ -58,6 +62,8 @@ def _metadata(name: str) -> Table:
         (
             _LAB,
             _VIDEO,
+            _c("video_name", "string", "the video's own name; null where the lab names it by its number"),
+            _c("species", "string", "as given by the lab; null stands for mice"),
             *(_c(column, "string", "as given by the lab") for column in MOUSE_COLUMNS),
             _c("frames_per_second", "double", "frames/s"),
             _c("video_duration_sec", "double", "s"),
@@ -75,7 +81,8 @@ def _metadata(name: str) -> Table:
                 "repaired 'mouse1,mouse2,attack' items, sorted, distinct",
             ),
             _c("tracking_method", "string"),
-            _c("n_mice", "tinyint", "mice named by the metadata"),
+            _c("min_likelihood", "double", "points below it were taken for missing; null without a limit"),
+            _c("n_mice", "tinyint", "animals named by the metadata"),
             _c("has_tracking", "boolean", "a tracking file was received", nullable=False),
             _c("has_annotation", "boolean", "an annotation file was received", nullable=False),
             _c("flags", "array<string>", "ids of the data-quality rules that fired, sorted", nullable=False),
@@ -97,6 +104,7 @@ TABLES: Mapping[str, Table] = {
                 _LAB, _VIDEO, _AGENT, _TARGET, _ACTION,
                 _c("is_self", "boolean", "agent and target are the same mouse", nullable=False),
                 _c("repaired", "boolean", "the item had stray quotes or blanks", nullable=False),
+                _c("spans", "string", "JSON [[start, stop], …] of the frames that were looked at; null for all"),
             ),
             sort=("lab_id", "video_id", "agent_id", "target_id", "action"),
         ),
@@ -106,7 +114,7 @@ TABLES: Mapping[str, Table] = {
             (
                 _VIDEO,
                 _c("video_frame", "int", "frame, 0-based", nullable=False),
-                _c("mouse_id", "tinyint", "1..4", nullable=False),
+                _c("mouse_id", "tinyint", "animal, from 1", nullable=False),
                 _c("bodypart", "string", "name as tracked by the lab", nullable=False),
                 _c("x", "float", "px, origin top left, right", nullable=False),
                 _c("y", "float", "px, origin top left, down", nullable=False),
@@ -116,6 +124,8 @@ TABLES: Mapping[str, Table] = {
                 _c("vy", "float", "cm/s over the true elapsed frames; null at a track's start"),
                 _c("speed", "float", "cm/s, hypot(vx, vy)"),
                 _c("is_imputed", "boolean", "filled by curation, not measured", nullable=False),
+                _c("z", "float", "px, of three-dimensional tracks; else null"),
+                _c("likelihood", "float", "0..1, as the tracker gave it; null where imputed or not given"),
             ),
             partitions=("split", "lab_id"),
             sort=("video_id", "mouse_id", "bodypart", "video_frame"),
@@ -125,7 +135,7 @@ TABLES: Mapping[str, Table] = {
             "(video, mouse, bodypart) of the tracking",
             (
                 _VIDEO,
-                _c("mouse_id", "tinyint", "1..4", nullable=False),
+                _c("mouse_id", "tinyint", "animal, from 1", nullable=False),
                 _c("bodypart", "string", "name as tracked by the lab", nullable=False),
                 _c("first_frame", "int", "first measured frame", nullable=False),
                 _c("last_frame", "int", "last measured frame", nullable=False),
@@ -232,6 +242,65 @@ TABLES: Mapping[str, Table] = {
             sort=("source_file", "row_number"),
         ),
         Table(
+            "videos",
+            "video file of the raw zone",
+            (
+                _VIDEO,
+                _c("source_file", "string", "key below the raw zone", nullable=False),
+                _c("bytes", "bigint", nullable=False),
+                _c("sha256", "string", "of the file's bytes, hex", nullable=False),
+                _c("error", "string", "why it cannot be read; null if it can: all that follows is then set"),
+                _c("container", "string", "mov (and mp4), avi or matroska"),
+                _c("codec", "string", "h264, mpeg4, …"),
+                _c("pixel_format", "string", "yuv420p, yuv420p10le (10 bits), gray, …"),
+                _c("width", "int", "px, as stored"),
+                _c("height", "int", "px, as stored"),
+                _c("rotation", "int", "degrees counter-clockwise, to be applied when it is shown"),
+                _c("frames_per_second", "double", "frames/s; the average of a varying rate"),
+                _c("variable_frame_rate", "boolean", "frames are unevenly spaced in time"),
+                _c("frames", "int", "counted packets"),
+                _c("declared_frames", "int", "frames as the header tells; null if it does not"),
+                _c("duration_sec", "double", "s, from the first frame to the end of the last"),
+                _c("start_sec", "double", "s, time of the first frame"),
+                _c("keyframe_distance", "int", "most frames from one key frame to the next or the end"),
+                _c("tracked_frames", "int", "last frame of the curated tracks + 1; null without tracks"),
+                _c("frame_map", "string", "equal, off_by_one, offset or unknown; null without tracks"),
+                _c("frame_difference", "int", "tracked_frames - frames; null without tracks"),
+                _c("flags", "array<string>", "what a user should know, sorted", nullable=False),
+            ),
+            partitions=("lab_id",),
+            sort=("video_id", "source_file"),
+        ),
+        Table(
+            "clips",
+            "(clip set, video, agent, target, window) of pixels",
+            (
+                _VIDEO,
+                _c("agent_id", "tinyint", "animal, 1..; 0 where nobody tells them apart", nullable=False),
+                _c("target_id", "tinyint", "second animal of a joint crop; null for a window of one"),
+                _c("first_frame", "int", nullable=False),
+                _c("last_frame", "int", "inclusive", nullable=False),
+                _c("frames_per_second", "double", "frames/s", nullable=False),
+                _c("crop_size", "int", "px, side of the written crop", nullable=False),
+                _c("pad_ratio", "double", "border around a box, share of its longer side", nullable=False),
+                _c("box_source", "string", "pose, background, onnx, ultralytics or file", nullable=False),
+                _c("frames_missing", "int", "frames in which the animal was not found", nullable=False),
+                _c("has_pose", "boolean", "a key point of the window was seen", nullable=False),
+                _c("parts", "array<string>", "key points, in the order of the shard", nullable=False),
+                _c("x0", "float", "px of the frame: crop of the middle frame", nullable=False),
+                _c("y0", "float", "px", nullable=False),
+                _c("x1", "float", "px", nullable=False),
+                _c("y1", "float", "px", nullable=False),
+                _c("action", "string", "label that covers most frames of the window; null if none does"),
+                _c("action_share", "double", "share of the frames that it covers, 0..1"),
+                _c("shard", "string", "key of the tar in the bucket", nullable=False),
+                _c("member", "string", "name of the window in the tar", nullable=False),
+                _c("swapped", "boolean", "the tar has agent and target the other way round", nullable=False),
+            ),
+            partitions=("clip_set", "lab_id"),
+            sort=("video_id", "agent_id", "target_id", "first_frame"),
+        ),
+        Table(
             "predictions",
             "predicted event",
             (
@@ -242,6 +311,18 @@ TABLES: Mapping[str, Table] = {
             ),
             partitions=("run_id",),
             sort=("lab_id", "video_id", "start_frame", "agent_id", "target_id"),
+        ),
+        Table(
+            "predicted_videos",
+            "video that a run predicted, whether or not it found an event",
+            (
+                _c("split", "string", nullable=False),
+                _LAB, _VIDEO,
+                _c("start_frame", "int", "first frame that was predicted", nullable=False),
+                _c("stop_frame", "int", "frame after the last predicted one (exclusive)", nullable=False),
+            ),
+            partitions=("run_id",),
+            sort=("lab_id", "video_id"),
         ),
         Table(
             "out_of_fold",
@@ -314,6 +395,28 @@ TABLES: Mapping[str, Table] = {
             ),
             partitions=("run_id",),
             sort=("lab_id", "action", "bin"),
+        ),
+        Table(
+            "corrections",
+            "bout of a reviewer's change, as it was after the change",
+            (
+                _c("split", "string", "train or test", nullable=False),
+                _VIDEO,
+                _c("change", "int", "number of the change of this video, from 1", nullable=False),
+                _c("operation", "string", "create, move, split, accept, …", nullable=False),
+                _c("reviewer", "string", "name of the annotator", nullable=False),
+                _c("changed_at", "string", "UTC, ISO 8601", nullable=False),
+                _c("undoes", "int", "the change that was taken back, null if none"),
+                _c("bout_id", "string", "the same for all states of a bout", nullable=False),
+                _c("source", "string", "annotation, prediction, review or looked_for", nullable=False),
+                _c("run_id", "string", "run that predicted the bout, null if none"),
+                _AGENT, _TARGET, _ACTION, _START, _STOP,
+                _c("confidence", "double", "of the prediction, 0..1"),
+                _c("status", "string", "kept (a label), open, rejected or deleted", nullable=False),
+            ),
+            partitions=("lab_id",),
+            sort=("video_id", "change", "start_frame", "agent_id", "target_id", "action"),
+            log=True,
         ),
     )
 }  # fmt: skip

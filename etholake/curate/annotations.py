@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from etholake.contract import MAX_MICE, RAW_ANNOTATION_COLUMNS, action_name, arrow_schema
+from etholake.contract import MAX_ANIMALS, RAW_ANNOTATION_COLUMNS, action_name, arrow_schema
 from etholake.curate.columns import check_columns, names, source_row, whole_numbers
 from etholake.curate.file_reports import FileReport, source_name
 from etholake.curate.metadata import VideoRecord
@@ -36,7 +36,7 @@ class CuratedAnnotations:
 
 
 def curate_annotations(
-    table: pa.Table, video: VideoRecord, key: str, *, repair_label_clock: bool = False
+    table: pa.Table, video: VideoRecord, key: str, *, repair_label_clock: bool = False, reviewed: bool = False
 ) -> CuratedAnnotations:
     """Curate the annotation rows of one video.
 
@@ -52,6 +52,9 @@ def curate_annotations(
     repair_label_clock
         Rescale the frames of a video that is flagged `label-clock` from the 30 fps clock to its own (x fps / 30);
         it stays flagged, and every check is of the rescaled frames.
+    reviewed
+        The labels are those of reviewers, who saw them on the video's own clock: nothing is rescaled, and no row
+        means that nothing happened.
 
     Notes
     -----
@@ -61,10 +64,10 @@ def curate_annotations(
     Raises
     ------
     BadFileError
-        A column is missing or has a type that cannot hold its values, or there is no row.
+        A column is missing or has a type that cannot hold its values, or a file as received has no row.
     """
     flags = check_columns(table, RAW_ANNOTATION_COLUMNS)
-    if not table.num_rows:
+    if not table.num_rows and not reviewed:
         raise BadFileError("file-no-rows", "The annotation file has no row.")
     agent, target, start, stop = (
         whole_numbers(table, name) for name in ("agent_id", "target_id", "start_frame", "stop_frame")
@@ -74,7 +77,7 @@ def curate_annotations(
     rejected: list[QuarantineRow] = []
     good = np.ones(table.num_rows, dtype=np.bool_)
     for rule, broken in (
-        ("interval-id", (np.minimum(agent, target) < 1) | (np.maximum(agent, target) > MAX_MICE)),
+        ("interval-id", (np.minimum(agent, target) < 1) | (np.maximum(agent, target) > MAX_ANIMALS)),
         ("interval-action", code < 0),
         ("interval-frames", (np.minimum(start, stop) < 0) | (np.maximum(start, stop) > _MAX_FRAME)),
         ("interval-reversed", stop < start),
@@ -83,7 +86,7 @@ def curate_annotations(
         good &= ~broken
         if rows.size:
             rejected += quarantine_rows(rule, rows, lambda n: source_row(table, n))
-    if repair_label_clock and "label-clock" in video.flags and video.fps:
+    if repair_label_clock and not reviewed and "label-clock" in video.flags and video.fps:
         start, stop = _on_own_clock(start, stop, video.fps)
     order = np.lexsort((stop, code, target, agent, start))
     order = order[good[order]]
@@ -169,7 +172,7 @@ def _enrich(
         return pa.array(frames / fps, mask=np.full(frames.size, not video.fps))
 
     def mouse(ids: npt.NDArray[np.int64], attribute: str) -> list[str | None]:
-        return [video.values[f"mouse{n}_{attribute}"] for n in ids.tolist()]
+        return [video.values.get(f"mouse{n}_{attribute}") for n in ids.tolist()]
 
     data = {
         "split": [video.split] * agent.size,

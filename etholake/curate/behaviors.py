@@ -12,13 +12,14 @@ import re
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-from etholake.contract import MAX_MICE, SELF, action_name
+from etholake.contract import MAX_ANIMALS, SELF, action_name
 
-__all__ = ["Labeled", "Triplet", "parse_items", "parse_labeled", "parse_list"]
+__all__ = ["Labeled", "Spans", "Triplet", "parse_items", "parse_labeled", "parse_list", "parse_spans"]
 
 Triplet = tuple[int, int, str]  # agent, target (the agent itself for a self action), action
+Spans = tuple[tuple[int, int], ...]  # (start, stop) frames, disjoint and ascending
 _EMPTY = frozenset({"", "nan", "none", "null", "na", "n/a"})
-_MOUSE = re.compile(rf"(?:mouse)?\s*([1-{MAX_MICE}])", re.IGNORECASE)
+_MOUSE = re.compile(r"(?:mouse)?\s*([1-9][0-9]{0,2})", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,44 @@ def parse_labeled(text: str | None) -> Labeled:
     return Labeled({}, False, (str(text),)) if items is None else parse_items(items)
 
 
+def parse_spans(text: str | None) -> dict[Triplet, Spans] | None:
+    """Return the spans by triplet of a cell like ``{"mouse1,self,rear": [[0, 900], [1800, 2700]]}``.
+
+    Actions that it does not name were looked for in the whole video. {} for an empty cell, None for a text that
+    is not written so.
+    """
+    text = (text or "").strip()
+    if text.lower() in _EMPTY:
+        return {}
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    spans: dict[Triplet, Spans] = {}
+    for item, ranges in content.items() if isinstance(content, dict) else ():
+        triplet = _triplet(item)
+        if triplet is None or not isinstance(ranges, list) or not all(_is_span(r) for r in ranges):
+            return None
+        spans[triplet] = _joined([*spans.get(triplet, ()), *((r[0], r[1]) for r in ranges)])
+    return spans if isinstance(content, dict) else None
+
+
+def _is_span(value: object) -> bool:
+    whole = isinstance(value, list) and len(value) == 2 and all(type(frame) is int for frame in value)
+    return whole and 0 <= value[0] <= value[1] < 2**31  # type: ignore[index]
+
+
+def _joined(ranges: list[tuple[int, int]]) -> Spans:
+    """Return the union of ranges; empty ones vanish."""
+    union: list[tuple[int, int]] = []
+    for start, stop in sorted(ranges):
+        if union and start <= union[-1][1]:
+            union[-1] = (union[-1][0], max(union[-1][1], stop))
+        elif start < stop:
+            union.append((start, stop))
+    return tuple(union)
+
+
 def _triplet(item: str) -> Triplet | None:
     fields = [re.sub(r"[\s'\"`]+", "", field) for field in item.split(",")]
     if len(fields) != 3 or not (action := action_name(item.split(",")[2])):
@@ -90,4 +129,5 @@ def _triplet(item: str) -> Triplet | None:
     agent, target = _MOUSE.fullmatch(fields[0]), _MOUSE.fullmatch(fields[1])
     if agent is None or (target is None and fields[1].lower() != SELF):
         return None
-    return int(agent[1]), int((target or agent)[1]), action
+    pair = int(agent[1]), int((target or agent)[1])
+    return (*pair, action) if max(pair) <= MAX_ANIMALS else None

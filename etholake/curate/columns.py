@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from etholake.curate.quarantine import BadFileError
 
-__all__ = ["INVALID", "check_columns", "names", "numbers", "source_row", "whole_numbers"]
+__all__ = ["INVALID", "check_columns", "names", "numbers", "optional_numbers", "source_row", "whole_numbers"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -24,15 +24,18 @@ Floats = npt.NDArray[np.float64]
 INVALID = -(2**62)  # a whole number that is missing or is none
 
 
-def check_columns(table: pa.Table, wanted: Iterable[str]) -> set[str]:
-    """Return the flags of the column names. Raises BadFileError if a column is missing or doubled."""
+def check_columns(table: pa.Table, wanted: Iterable[str], optional: Iterable[str] = ()) -> set[str]:
+    """Return the flags of the column names. Raises BadFileError if a column is missing or doubled.
+
+    A column beyond `wanted` and `optional` is extra.
+    """
     present, wanted = table.schema.names, list(wanted)
     if missing := [name for name in wanted if name not in present]:
         detail = f"Expected the columns {wanted}, but {missing} are missing (it has {present})."
         raise BadFileError("column-missing", detail, table.num_rows)
     if doubled := [name for name in wanted if present.count(name) > 1]:
         raise BadFileError("column-type", f"The columns {doubled} are there more than once.", table.num_rows)
-    return {"column-extra"} if len(present) > len(wanted) else set()
+    return {"column-extra"} if set(present) - {*wanted, *optional} else set()
 
 
 def whole_numbers(table: pa.Table, name: str) -> Ints:
@@ -60,6 +63,23 @@ def numbers(table: pa.Table, name: str) -> npt.NDArray[Any]:
     if pa.types.is_floating(column.type) or pa.types.is_integer(column.type) or pa.types.is_null(column.type):
         return _to_float(column)
     raise _wrong_type(name, "numbers", column)
+
+
+def optional_numbers(table: pa.Table, wanted: Iterable[str]) -> dict[str, npt.NDArray[Any]]:
+    """Return those of the columns that are there once and hold numbers, as `numbers`; an infinite one is NaN.
+
+    A column of another type is none of ours: it is left out, and counts as extra.
+    """
+    columns = {}
+    for name in wanted:
+        if table.schema.names.count(name) == 1 and _holds_numbers(table.schema.field(name).type):
+            values = numbers(table, name)
+            columns[name] = np.where(np.isfinite(values), values, np.nan)
+    return columns
+
+
+def _holds_numbers(type_: pa.DataType) -> bool:
+    return bool(pa.types.is_floating(type_) or pa.types.is_integer(type_))
 
 
 def names(table: pa.Table, name: str) -> tuple[Ints, list[str]]:

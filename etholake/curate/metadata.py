@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import csv
 import io
+import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,24 +19,28 @@ from typing import Any
 import pyarrow as pa
 
 from etholake.contract import (
-    MAX_MICE,
+    MAX_ANIMALS,
     MOUSE_ATTRIBUTES,
     MOUSE_COLUMNS,
     RAW_METADATA_COLUMNS,
     RAW_METADATA_NUMBERS,
+    RAW_METADATA_OPTIONAL_COLUMNS,
     arrow_schema,
     raw_key,
     whole_number,
 )
 from etholake.contract import number as read_number
-from etholake.curate.behaviors import Labeled, parse_labeled, parse_list
+from etholake.curate.behaviors import Labeled, Spans, Triplet, parse_labeled, parse_list, parse_spans
 from etholake.curate.file_reports import FileReport, source_name
 from etholake.curate.quarantine import BadFileError, QuarantineRow, payload_json
 from etholake.curate.tracking import VideoScale
 
 __all__ = ["CuratedMetadata", "VideoRecord", "curate_metadata", "labeled_table", "metadata_table"]
 
-_TEXT_COLUMNS = (*MOUSE_COLUMNS, "arena_shape", "arena_type", "tracking_method")
+_TEXT_COLUMNS = (
+    "video_name", "species", *MOUSE_COLUMNS, "arena_shape", "arena_type", "tracking_method",
+)  # fmt: skip
+_ANIMAL_COLUMN = re.compile(rf"mouse([1-9][0-9]{{0,2}})_(?:{'|'.join(MOUSE_ATTRIBUTES)})")
 _INTS = frozenset({"video_width_pix", "video_height_pix"})
 _MAX_INT = 2**31 - 1  # the contract's int
 _KEYS = ("lab_id", "video_id")
@@ -50,13 +56,20 @@ class VideoRecord:
     lab_id: str
     video_id: int
     values: dict[str, Any]
-    labeled: dict[tuple[int, int, str], bool] = field(default_factory=dict)
+    labeled: dict[Triplet, bool] = field(default_factory=dict)
     flags: tuple[str, ...] = ()
+    spans: dict[Triplet, Spans] = field(default_factory=dict)  # of the triplets that were looked for in parts only
 
     @property
     def fps(self) -> float | None:
         """Return the frames per second, None where unknown."""
         return self.values["frames_per_second"]  # type: ignore[no-any-return]
+
+    @property
+    def described(self) -> set[int]:
+        """Return the animals that the metadata describe."""
+        matches = ((_ANIMAL_COLUMN.fullmatch(name), value) for name, value in self.values.items())
+        return {int(match[1]) for match, value in matches if match and value}
 
     @property
     def n_frames(self) -> float | None:
@@ -67,23 +80,28 @@ class VideoRecord:
     @property
     def scale(self) -> VideoScale:
         """Return what curation of the tracks needs."""
-        names = ("pix_per_cm_approx", "video_width_pix", "video_height_pix", "arena_width_cm", "arena_height_cm")
-        rest = (self.values[name] for name in names)
+        names = (
+            "pix_per_cm_approx", "video_width_pix", "video_height_pix", "arena_width_cm", "arena_height_cm",
+            "min_likelihood",
+        )  # fmt: skip
+        rest = (self.values.get(name) for name in names)
         return VideoScale(self.video_id, self.lab_id, self.fps, *rest)
 
     def as_json(self) -> dict[str, Any]:
         """Return everything of the row in JSON types: for fingerprints, and for the tasks of a job."""
         triplets = [[*triplet, repaired] for triplet, repaired in sorted(self.labeled.items())]
+        spans = [[*triplet, [list(span) for span in spans]] for triplet, spans in sorted(self.spans.items())]
         return {
             "split": self.split, "lab_id": self.lab_id, "video_id": self.video_id, "values": self.values,
-            "labeled": triplets, "flags": list(self.flags),
+            "labeled": triplets, "flags": list(self.flags), "spans": spans,
         }  # fmt: skip
 
     @classmethod
     def from_json(cls, entry: Mapping[str, Any]) -> VideoRecord:
         """Return the record that `as_json` wrote."""
         labeled = {(agent, target, action): repaired for agent, target, action, repaired in entry["labeled"]}
-        return cls(**{**entry, "labeled": labeled, "flags": tuple(entry["flags"])})
+        spans = {(agent, target, action): tuple(map(tuple, s)) for agent, target, action, s in entry["spans"]}
+        return cls(**{**entry, "labeled": labeled, "flags": tuple(entry["flags"]), "spans": spans})
 
 
 @dataclass(frozen=True)
@@ -167,6 +185,7 @@ def labeled_table(videos: Sequence[VideoRecord]) -> pa.Table:
         {
             "split": v.split, "lab_id": v.lab_id, "video_id": v.video_id, "agent_id": agent, "target_id": target,
             "action": action, "is_self": agent == target, "repaired": repaired,
+            "spans": json.dumps(v.spans[agent, target, action]) if (agent, target, action) in v.spans else None,
         }
         for v in videos
         for (agent, target, action), repaired in v.labeled.items()
@@ -203,9 +222,16 @@ def _read_csv(content: bytes) -> tuple[list[dict[str, str]], set[str]]:
     flags = set()
     if set(RAW_METADATA_COLUMNS) - set(names):
         flags.add("metadata-column-missing")
-    if set(names) - set(RAW_METADATA_COLUMNS):
+    layout = {*RAW_METADATA_COLUMNS, *RAW_METADATA_OPTIONAL_COLUMNS}
+    if any(name not in layout and not _animal_column(name) for name in names):
         flags.add("column-extra")
     return rows, flags
+
+
+def _animal_column(name: str) -> bool:
+    """Return whether a column describes an animal, also one beyond those that the curated table describes."""
+    match = _ANIMAL_COLUMN.fullmatch(name)
+    return match is not None and int(match[1]) <= MAX_ANIMALS
 
 
 def _text(text: str) -> str | None:
@@ -217,9 +243,10 @@ def _video(
     split: str, lab_id: str, video_id: int, number: int, row: Mapping[str, str]
 ) -> tuple[VideoRecord, list[QuarantineRow]]:
     """Return the curated row, and its cells that could not be read (these stand for no row: `rows` = 0)."""
-    values: dict[str, Any] = {name: _text(row.get(name, "")) for name in _TEXT_COLUMNS}
+    texts = dict.fromkeys([*_TEXT_COLUMNS, *filter(_animal_column, row)])
+    values: dict[str, Any] = {name: _text(row.get(name, "")) for name in texts}
     unread: list[QuarantineRow] = []
-    for name in RAW_METADATA_NUMBERS:
+    for name in (*RAW_METADATA_NUMBERS, "min_likelihood"):
         values[name] = _quantity(name, row.get(name, ""), number, unread)
     flags = {problem.rule for problem in unread} | _scale_flags(values)
     parts = values["body_parts_tracked"] = _body_parts(row.get("body_parts_tracked"))
@@ -227,12 +254,18 @@ def _video(
         flags.add("body-parts-malformed")
         unread.append(_cell("body-parts-malformed", "body_parts_tracked", row["body_parts_tracked"], number))
     labeled = parse_labeled(row.get("behaviors_labeled"))
+    spans = parse_spans(row.get("labeled_spans"))
+    if spans is None:  # frames that nobody looked at must not count as looked at
+        flags.add("spans-malformed")
+        unread.append(_cell("spans-malformed", "labeled_spans", row["labeled_spans"], number))
+        labeled = Labeled({}, labeled.repaired, labeled.malformed)
     values["behaviors_labeled"] = labeled.items
     flags |= _label_flags(labeled)
     unread += [_cell("behaviors-malformed", "behaviors_labeled", item, number) for item in labeled.malformed]
-    named = sum(any(values[f"mouse{n}_{a}"] for a in MOUSE_ATTRIBUTES) for n in range(1, MAX_MICE + 1))
-    values["n_mice"] = named or max((max(a, t) for a, t, _ in labeled.triplets), default=None)
-    return VideoRecord(split, lab_id, video_id, values, labeled.triplets, tuple(sorted(flags))), unread
+    partly = {triplet: of_triplet for triplet, of_triplet in (spans or {}).items() if triplet in labeled.triplets}
+    record = VideoRecord(split, lab_id, video_id, values, labeled.triplets, tuple(sorted(flags)), partly)
+    values["n_mice"] = len(record.described) or max((max(a, t) for a, t, _ in labeled.triplets), default=None)
+    return record, unread
 
 
 @lru_cache(maxsize=1024)

@@ -6,12 +6,13 @@ A *track* is one body part of one mouse over time. Two ways lead to it, by how t
   input is visited twice; a count of the filled cells tells whether any two rows claimed the same one.
 - sparse (a file whose frames are scattered over a range that no grid should span): the rows are sorted.
 
-Memory: 15 bytes a raw row (22 where the lab wrote float64), and 8 bytes a cell.
+Memory: 15 bytes a raw row (22 where the lab wrote float64), and 8 bytes a cell; 4 more of each for `z` and for
+`likelihood`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,6 +43,8 @@ class Track:
         int64, the frames in which any part of the mouse was measured [F >= N], ascending.
     observed
         Which of `present` are in `frame` [F].
+    extras
+        Further columns of the points by name [N], NaN where missing: `z` (px), `likelihood`.
     """
 
     mouse: int
@@ -51,6 +54,7 @@ class Track:
     y: Singles
     present: Ints
     observed: Bools
+    extras: Mapping[str, Singles] = field(default_factory=dict)
 
 
 @dataclass
@@ -60,7 +64,8 @@ class Points:
     parts: list[str] = field(default_factory=list)  # in order of appearance; a row's part is an index into it
     _code: dict[str, int] = field(default_factory=dict)
     _columns: list[tuple[Any, ...]] = field(default_factory=list)
-    _grid: tuple[Singles, Singles] | None = None
+    _extras: tuple[str, ...] = ()
+    _grid: tuple[Singles, ...] | None = None
 
     def add(
         self,
@@ -71,8 +76,12 @@ class Points:
         names: list[str],
         x: Any,
         y: Any,
+        extras: Mapping[str, Any] | None = None,
     ) -> None:
-        """Add rows of a batch: `part` indexes `names`; `at` is the batch's first row, and the rows (None: all)."""
+        """Add rows of a batch: `part` indexes `names`; `at` is the batch's first row, and the rows (None: all).
+
+        `extras` are further columns of the rows, the same in every batch.
+        """
         if not frame.size:
             return
         for name in names:
@@ -83,8 +92,18 @@ class Points:
         first_row, rows = at
         numbers = None if rows is None else rows.astype(np.int32)
         self._columns.append(
-            (numbers, first_row, frame.astype(np.int32), mouse.astype(np.int8), codes[part], x, y)
+            (
+                numbers,
+                first_row,
+                frame.astype(np.int32),
+                mouse.astype(np.int8),
+                codes[part],
+                x,
+                y,
+                *(extras or {}).values(),
+            )
         )
+        self._extras = tuple(extras or ())
 
     @property
     def size(self) -> int:
@@ -126,7 +145,8 @@ class Points:
         if self._grid is None:
             yield from self._sorted_tracks()
             return
-        for grid_x, grid_y, mouse in zip(*self._grid, self._mice, strict=True):
+        for grids_PF, mouse in zip(zip(*self._grid, strict=True), self._mice, strict=True):
+            grid_x = grids_PF[0]
             observed_PF = ~np.isnan(grid_x)
             frames_present = np.flatnonzero(observed_PF.any(axis=0))
             everywhere = frames_present.size == self._span
@@ -136,21 +156,29 @@ class Points:
                 if not at.size:
                     continue
                 whole = at.size == self._span
-                x, y = (g[part] if whole else g[part, at] for g in (grid_x, grid_y))
+                x, y, *extras = (g[part] if whole else g[part, at] for g in grids_PF)
                 yield Track(
-                    mouse, self.parts[part], at + self._first, x, y, frames_present + self._first, observed
+                    mouse,
+                    self.parts[part],
+                    at + self._first,
+                    x,
+                    y,
+                    frames_present + self._first,
+                    observed,
+                    dict(zip(self._extras, extras, strict=True)),
                 )
 
     # --- dense --------------------------------------------------------------------------------------------
     def _fill_grid(self) -> Ints:
         shape = (len(self._mice), len(self.parts), self._span)
-        grid_x, grid_y = (np.full(shape, np.nan, dtype=np.float32) for _ in range(2))
-        self._grid = (grid_x, grid_y)
+        self._grid = tuple(np.full(shape, np.nan, dtype=np.float32) for _ in range(2 + len(self._extras)))
+        flat = [grid.ravel() for grid in self._grid]
         for columns in self._columns:
             cell = self._cells(columns)
-            grid_x.ravel()[cell], grid_y.ravel()[cell] = columns[5], columns[6]
-        repeated = np.count_nonzero(~np.isnan(grid_x)) < self.size
-        lost = self._resolve(grid_x.ravel(), grid_y.ravel()) if repeated else np.zeros(0, np.int64)
+            for grid, values in zip(flat, columns[5:], strict=True):
+                grid[cell] = values
+        repeated = np.count_nonzero(~np.isnan(flat[0])) < self.size
+        lost = self._resolve(flat) if repeated else np.zeros(0, np.int64)
         self._columns = []
         return lost
 
@@ -161,9 +189,9 @@ class Points:
         base = base * self._span - self._first
         return np.asarray(base[columns[3], columns[4]] + columns[2])
 
-    def _resolve(self, grid_x: Singles, grid_y: Singles) -> Ints:
+    def _resolve(self, grids: Sequence[Singles]) -> Ints:
         """Resolve the cells that several rows claim; it is rare, so a second pass is cheap."""
-        claims = np.zeros(grid_x.size, np.uint8)
+        claims = np.zeros(grids[0].size, np.uint8)
         for columns in self._columns:
             cell, count = np.unique(self._cells(columns), return_counts=True)
             claims[cell] = np.minimum(claims[cell] + count, 2)
@@ -171,17 +199,21 @@ class Points:
         for columns in self._columns:
             cell = self._cells(columns)
             rows = np.flatnonzero(claims[cell] > 1)
-            claimants.append((cell[rows], columns[5][rows], columns[6][rows], _row_numbers(columns, rows)))
-        cell, x, y, row = (np.concatenate(values) for values in zip(*claimants, strict=True))
+            own = (values[rows] for values in columns[5:])
+            claimants.append((cell[rows], _row_numbers(columns, rows), *own))
+        cell, row, x, y, *extras = (np.concatenate(values) for values in zip(*claimants, strict=True))
         order = np.lexsort((row, y, x, cell))
         first = np.concatenate(([True], cell[order][1:] != cell[order][:-1]))
         kept = order[first]
-        grid_x[cell[kept]], grid_y[cell[kept]] = x[kept], y[kept]
+        for grid, values in zip(grids, (x, y, *extras), strict=True):
+            grid[cell[kept]] = values[kept]
         return np.sort(row[order[~first]])
 
     # --- sparse -------------------------------------------------------------------------------------------
     def _sort(self) -> Ints:
-        frame, mouse, part, x, y = (np.concatenate([c[i] for c in self._columns]) for i in range(2, 7))
+        frame, mouse, part, x, y, *extras = (
+            np.concatenate([c[i] for c in self._columns]) for i in range(2, 7 + len(self._extras))
+        )
         row = np.concatenate([_row_numbers(c, np.arange(c[2].size)) for c in self._columns])
         self._columns = []
         rank = np.empty(len(self.parts), np.int32)
@@ -189,13 +221,13 @@ class Points:
         order = np.lexsort((row, y, x, frame, rank[part], mouse))
         keys = [values[order] for values in (frame, mouse, part)]
         first = np.concatenate(([True], np.logical_or.reduce([key[1:] != key[:-1] for key in keys])))
-        self._sorted = tuple(values[order[first]] for values in (frame, mouse, part, x, y))
+        self._sorted = tuple(values[order[first]] for values in (frame, mouse, part, x, y, *extras))
         return np.sort(row[order[~first]])
 
     def _sorted_tracks(self) -> Iterator[Track]:
         if not self._mice:
             return
-        frame, mouse, part, x, y = self._sorted
+        frame, mouse, part, *values = self._sorted
         for own in self._mice:
             low, high = np.searchsorted(mouse, (own, own + 1))
             present = np.unique(frame[low:high]).astype(np.int64)
@@ -204,8 +236,9 @@ class Points:
                 at = frame[start:stop].astype(np.int64)
                 observed = np.zeros(present.size, np.bool_)
                 observed[np.searchsorted(present, at)] = True
-                own_x, own_y = (v[start:stop].astype(np.float32) for v in (x, y))
-                yield Track(own, self.parts[part[start]], at, own_x, own_y, present, observed)
+                x, y, *extras = (v[start:stop].astype(np.float32) for v in values)
+                named = dict(zip(self._extras, extras, strict=True))
+                yield Track(own, self.parts[part[start]], at, x, y, present, observed, named)
 
 
 def _row_numbers(columns: tuple[Any, ...], rows: Ints) -> Ints:

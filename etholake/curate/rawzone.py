@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from etholake.contract import RAW_ZONE, SPLITS, raw_key
+from etholake.contract import RAW_ZONE, REVIEWED, SPLITS, raw_key
 from etholake.curate.metadata import CuratedMetadata, VideoRecord, curate_metadata
 from etholake.objects import list_objects
 
@@ -17,7 +17,7 @@ __all__ = ["RawListing", "RawObject", "list_raw", "read_metadata", "videos_of"]
 
 @dataclass(frozen=True)
 class RawObject:
-    """One raw file. `video_id` is None if its name is not ``<video_id>.parquet``."""
+    """One raw file. `video_id` is None if its name is not ``<video_id>.parquet``; `reviewed` labels are ours."""
 
     key: str
     size: int
@@ -26,6 +26,7 @@ class RawObject:
     kind: str
     lab_id: str = ""
     video_id: int | None = None
+    reviewed: bool = False
 
 
 @dataclass(frozen=True)
@@ -35,10 +36,14 @@ class RawListing:
     metadata: dict[str, RawObject] = field(default_factory=dict)  # by split
     tracking: dict[tuple[str, str], list[RawObject]] = field(default_factory=dict)  # by (split, lab)
     annotation: dict[tuple[str, str], list[RawObject]] = field(default_factory=dict)  # by (split, lab)
+    reviewed: list[RawObject] = field(default_factory=list)  # those of `annotation` that are reviewed labels
 
 
 def list_raw(s3: Any, bucket: str) -> RawListing:
-    """List the raw zone (paginated). Objects outside its layout, such as side files, are skipped."""
+    """List the raw zone (paginated). Objects outside its layout, such as side files, are skipped.
+
+    The reviewed labels of a video stand in place of the annotation that its lab sent.
+    """
     zone = RawListing()
     for item in list_objects(s3, bucket, f"{RAW_ZONE}/"):
         raw = _parse(item["Key"], int(item["Size"]), item["ETag"].strip('"'))
@@ -49,6 +54,11 @@ def list_raw(s3: Any, bucket: str) -> RawListing:
         else:
             folder = zone.tracking if raw.kind == "tracking" else zone.annotation
             folder.setdefault((raw.split, raw.lab_id), []).append(raw)
+            if raw.reviewed:
+                zone.reviewed.append(raw)
+    for raw in zone.reviewed:
+        files = zone.annotation[raw.split, raw.lab_id]
+        files[:] = [file for file in files if file.reviewed or file.video_id != raw.video_id]
     for folder in (zone.tracking, zone.annotation):
         for files in folder.values():
             files.sort(key=lambda raw: raw.key)
@@ -79,11 +89,11 @@ def _parse(key: str, size: int, etag: str) -> RawObject | None:
     if len(parts) != 3 or not parts[1].startswith("lab_id=") or parts[2].startswith(("_", ".")) or not parts[2]:
         return None
     split, _, kind = parts[0].partition("_")
-    if split not in SPLITS or kind not in {"tracking", "annotation"}:
+    if split not in SPLITS or kind not in {"tracking", "annotation", REVIEWED}:
         return None
     stem = parts[2].removesuffix(".parquet")
     canonical = stem.isdecimal() and stem == str(int(stem)) and parts[2].endswith(".parquet")
     canonical = canonical and int(stem) < 2**63  # the contract's video_id is a 64-bit int
-    return RawObject(
-        key, size, etag, split, kind, parts[1].removeprefix("lab_id="), int(stem) if canonical else None
-    )
+    reviewed, video_id = kind == REVIEWED, int(stem) if canonical else None
+    kind = "annotation" if reviewed else kind
+    return RawObject(key, size, etag, split, kind, parts[1].removeprefix("lab_id="), video_id, reviewed)

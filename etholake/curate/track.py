@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from etholake.contract import JUMP_CM, JUMP_SPEED
 from etholake.curate.points import Track
@@ -35,6 +36,7 @@ class VideoScale:
     height_pix: float | None = None
     arena_width_cm: float | None = None
     arena_height_cm: float | None = None
+    min_likelihood: float | None = None
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,10 @@ def curate_track(track: Track, meta: Any, centre: tuple[float, float], max_gap_f
         *(_nullable(v, rows) for v in cm_R),
         *(_nullable(v if v is None or everything else _spread(v, imputed_R), rows) for v in velocity),
         pa.array(imputed_R),
+        *(_nullable(_shown(track.extras.get(name), donor_R), rows) for name in ("z", "likelihood")),
     ]
+    if not everything and "likelihood" in track.extras:  # of a point that was not measured there is none
+        arrays[-1] = pc.if_else(pa.array(imputed_R), pa.scalar(None, pa.float32()), arrays[-1])
     summary = {
         "video_id": meta.video_id, "mouse_id": track.mouse, "bodypart": track.part,
         "first_frame": int(track.frame[0]), "last_frame": int(track.frame[-1]),
@@ -96,7 +101,13 @@ def curate_track(track: Track, meta: Any, centre: tuple[float, float], max_gap_f
 _MOTION = ("tracked_sec", "path_cm", "max_speed", "jumps")  # null without any velocity
 _NAMES = [
     "video_id", "video_frame", "mouse_id", "bodypart", "x", "y", "x_cm", "y_cm", "vx", "vy", "speed", "is_imputed",
+    "z", "likelihood",
 ]  # fmt: skip
+
+
+def _shown(values_N: npt.NDArray[Any] | None, donor_R: Ints | None) -> npt.NDArray[Any] | None:
+    """Return the value of the measured point that each row shows [R]; None for None."""
+    return values_N if values_N is None or donor_R is None else values_N[donor_R]
 
 
 def positive(value: float | None) -> float | None:

@@ -16,8 +16,16 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from etholake.contract import MAX_MICE, RAW_TRACKING_COLUMNS, arrow_schema
-from etholake.curate.columns import INVALID, check_columns, names, numbers, source_row, whole_numbers
+from etholake.contract import MAX_ANIMALS, RAW_TRACKING_COLUMNS, RAW_TRACKING_OPTIONAL_COLUMNS, arrow_schema
+from etholake.curate.columns import (
+    INVALID,
+    check_columns,
+    names,
+    numbers,
+    optional_numbers,
+    source_row,
+    whole_numbers,
+)
 from etholake.curate.plausibility import Plausibility, implausible_points
 from etholake.curate.points import Points
 from etholake.curate.quarantine import MAX_ROWS_PER_RULE, QuarantineRow, quarantine_rows
@@ -90,7 +98,7 @@ def curate_tracking(
     ----------
     table
         Columns `video_frame, mouse_id, bodypart, x, y` (px, origin top left, y down) in any order, rows in any
-        order; further columns are not read.
+        order; `z` (px) and `likelihood` if they are there and hold numbers; further columns are not read.
     meta
         Anything with the attributes of `VideoScale`.
     max_gap_frames
@@ -108,6 +116,7 @@ def curate_tracking(
     -----
     - A row with an impossible frame, mouse, part or coordinate is quarantined. Of duplicates of a (frame,
       mouse, part) the one with the smallest (x, y) is kept, whatever the order of rows.
+    - A point with a likelihood below the video's `min_likelihood` is quarantined: it was not measured.
     - A missing point is filled with the last measured one, else with the next one, if that is at most
       `max_gap_frames` away, and only in frames in which the mouse has a measured point: an absent mouse stays
       absent. Such rows have `is_imputed`.
@@ -185,23 +194,26 @@ class Curation:
             self._flags.add("scale-missing")
 
     def _add(self, batch: pa.Table) -> None:
-        self._flags |= check_columns(batch, RAW_TRACKING_COLUMNS)
+        extras = optional_numbers(batch, RAW_TRACKING_OPTIONAL_COLUMNS)
+        self._flags |= check_columns(batch, RAW_TRACKING_COLUMNS, extras)
         part, parts = names(batch, "bodypart")
         frame, mouse = whole_numbers(batch, "video_frame"), whole_numbers(batch, "mouse_id")
         x, y = numbers(batch, "x"), numbers(batch, "y")
         good = np.ones(batch.num_rows, dtype=np.bool_)
-        for rule, broken in _row_rules(frame, mouse, part, x, y):
+        low = _low(extras.get("likelihood"), positive(self.meta.min_likelihood), len(x))
+        for rule, broken in (*_row_rules(frame, mouse, part, x, y), ("likelihood-low", low)):
             rows = np.flatnonzero(broken & good)
             if rows.size:
                 self._broken.setdefault(rule, _Broken()).add(rows, batch, self.rows_in)
                 good &= ~broken
         self._judge_points(batch, x, y, good)
         if good.all():
-            self._points.add((self.rows_in, None), frame, mouse, part, parts, x, y)
+            self._points.add((self.rows_in, None), frame, mouse, part, parts, x, y, extras)
         else:
             rows = np.flatnonzero(good)
             frame, mouse, part, x, y = (values[rows] for values in (frame, mouse, part, x, y))
-            self._points.add((self.rows_in, rows), frame, mouse, part, parts, x, y)
+            extras = {name: values[rows] for name, values in extras.items()}
+            self._points.add((self.rows_in, rows), frame, mouse, part, parts, x, y, extras)
         self.rows_in += batch.num_rows
 
     def _judge_points(self, batch: pa.Table, x: Floats, y: Floats, good: Bools) -> None:
@@ -270,12 +282,20 @@ def _row_rules(frame: Ints, mouse: Ints, part: Ints, x: Floats, y: Floats) -> It
     """Yield (rule, mask of the rows that break it). A row is counted under the first rule that it breaks."""
     yield "frame-invalid", (frame == INVALID) | (frame > MAX_FRAME)
     yield "frame-negative", frame < 0
-    yield "mouse-unknown", (mouse < 1) | (mouse > MAX_MICE)
+    yield "mouse-unknown", (mouse < 1) | (mouse > MAX_ANIMALS)
     yield "bodypart-missing", part < 0
     largest = np.finfo(np.float32).max
     with np.errstate(invalid="ignore"):
         yield "coordinate-infinite", (np.abs(x) > largest) | (np.abs(y) > largest)
     yield "coordinate-missing", np.isnan(x) | np.isnan(y)
+
+
+def _low(likelihood: Floats | None, limit: float | None, rows: int) -> Bools:
+    """Return which points are less likely than the limit; NaN is not, as nobody says that it is unlikely."""
+    if likelihood is None or limit is None:
+        return np.zeros(rows, dtype=np.bool_)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(likelihood < limit)
 
 
 def _source_rows(batches: Iterable[pa.Table], numbers: Ints) -> dict[int, dict[str, Any]]:

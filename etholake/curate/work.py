@@ -16,10 +16,9 @@ import pyarrow.parquet as pq
 
 from etholake import storage
 from etholake.contract import (
-    MAX_MICE,
-    MOUSE_ATTRIBUTES,
     RAW_ANNOTATION_COLUMNS,
     RAW_TRACKING_COLUMNS,
+    RAW_TRACKING_OPTIONAL_COLUMNS,
     TABLES,
     arrow_schema,
 )
@@ -116,11 +115,12 @@ def _read_tracks(
     raw: RawObject, unit: Unit, bucket: str, max_gap: int, implausible_missing: bool
 ) -> tuple[Curation, VideoRecord, set[str]]:
     """Read the points of one raw file. Raises BadFileError if the file as a whole is of no use."""
-    parquet_file, video, flags = _open(raw, unit, bucket, RAW_TRACKING_COLUMNS)
+    columns = RAW_TRACKING_COLUMNS | RAW_TRACKING_OPTIONAL_COLUMNS
+    parquet_file, video, flags = _open(raw, unit, bucket, columns)
     curation = Curation(video.scale, max_gap, implausible_missing)
     rows = parquet_file.metadata.num_rows
     try:
-        curation.read(lambda: _batches(raw, parquet_file, RAW_TRACKING_COLUMNS))
+        curation.read(lambda: _batches(raw, parquet_file, columns))
     except BadFileError as err:  # it may have counted the rows of one batch
         raise BadFileError(err.rule, err.detail, rows) from err
     if not rows:
@@ -131,7 +131,9 @@ def _read_tracks(
 def _annotations(raw: RawObject, unit: Unit, bucket: str, repair_label_clock: bool) -> CuratedAnnotations:
     parquet_file, video, flags = _open(raw, unit, bucket, RAW_ANNOTATION_COLUMNS)
     batches = list(_batches(raw, parquet_file, RAW_ANNOTATION_COLUMNS))
-    curated = curate_annotations(pa.concat_tables(batches), video, raw.key, repair_label_clock=repair_label_clock)
+    curated = curate_annotations(
+        pa.concat_tables(batches), video, raw.key, repair_label_clock=repair_label_clock, reviewed=raw.reviewed
+    )
     if not flags:
         return curated
     flags |= set(curated.report.flags)
@@ -216,8 +218,7 @@ def _rejected(raw: RawObject, error: BadFileError) -> FileReport:
 
 def _tracking_report(raw: RawObject, video: VideoRecord, curation: Curation, flags: set[str]) -> FileReport:
     flags = flags | set(curation.flags)
-    named = {n for n in range(1, MAX_MICE + 1) if any(video.values[f"mouse{n}_{a}"] for a in MOUSE_ATTRIBUTES)}
-    if named and set(curation.mice) - named:
+    if (named := video.described) and set(curation.mice) - named:
         flags.add("mouse-not-in-metadata")
     parts = video.values["body_parts_tracked"]
     if parts and set(curation.parts) - set(parts):

@@ -10,11 +10,13 @@ import json
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow.dataset as ds
 
 from etholake import logs
@@ -34,22 +36,40 @@ __all__ = [
     "TrainingData",
     "event_seconds",
     "lab_actions",
+    "load_all_tracks",
     "load_training_data",
     "of_labs",
     "whole_spans",
     "write_features",
 ]
 
+Triplet = tuple[int, int, str]  # agent, target, action
+Spans = tuple[tuple[int, int], ...]  # (start, stop) frames of the video
 CHANNELS = ("tracking", "metadata", "labels", "annotations")
 FEATURES = "features"  # an optional channel with prepared tracks (`etholake.dataset.store`)
 
 
 @dataclass(frozen=True)
 class LabelledVideo:
-    """The tracks of a video and its annotated events (of labeled behaviors or not), on the video's own frames."""
+    """The tracks of a video and its annotated events (of labeled behaviors or not), on the video's own frames.
+
+    `spans` are the frames ``[start, stop)`` in which somebody looked for a labeled behavior, for those that were
+    looked for in parts of the video only: all other frames are unlabelled for it, neither present nor absent.
+    """
 
     tracks: PoseTracks
     events: tuple[Event, ...]
+    spans: Mapping[Triplet, Spans] = field(default_factory=dict)
+
+    def looked_for(self, triplet: Triplet) -> npt.NDArray[np.bool_] | None:
+        """Return at which frames at 30 Hz [T] somebody looked for a behavior; None for all of them."""
+        if triplet not in self.spans:
+            return None
+        at = np.round(self.tracks.frame_times())
+        seen = np.zeros(len(at), dtype=np.bool_)
+        for start, stop in self.spans[triplet]:
+            seen |= (start <= at) & (at < stop)
+        return seen
 
 
 @dataclass(frozen=True)
@@ -114,7 +134,8 @@ def load_training_data(
     def add(tracks: PoseTracks) -> None:
         meta = replace(tracks.meta, labeled_behaviors=tuple(sorted(labeled[tracks.video_id])))
         video_events = tuple(sorted(events[tracks.video_id], key=_sort_key))
-        videos.append(LabelledVideo(replace(tracks, meta=meta), video_events))
+        spans = {triplet: s for triplet, s in labeled[tracks.video_id].items() if s is not None}
+        videos.append(LabelledVideo(replace(tracks, meta=meta), video_events, spans))
 
     if stored is not None:
         for video_id in sorted(wanted & set(stored.videos)):
@@ -143,6 +164,31 @@ def _notes_by_lab(videos: Sequence[LabelledVideo]) -> list[str]:
     """Return each note on the tracks of a lab once, with the number of its videos."""
     counts: Counter[tuple[str, str]] = Counter((v.tracks.lab_id, note) for v in videos for note in v.tracks.notes)
     return [f"{lab}: {note} ({n} video{'s' if n > 1 else ''})" for (lab, note), n in sorted(counts.items())]
+
+
+def load_all_tracks(
+    folders: Mapping[str, Path], scratch: Path | None = None, part_map: str = ""
+) -> tuple[list[PoseTracks], list[str], str]:
+    """Return the tracks of all videos, labelled or not, notes on those that were left out, and a fingerprint.
+
+    `folders` are the channels `tracking` and `metadata`, and those of the test split, `tracking_test` and
+    `metadata_test`, where there are any. Raises DataError if no video is left.
+    """
+    videos, notes = [], []
+    channels = [name for name in folders if name.partition("_")[0] in ("tracking", "metadata")]
+    for tracking in (name for name in channels if name.startswith("tracking")):
+        rows = _rows(folders[tracking.replace("tracking", "metadata")])
+        metadata = {row["video_id"]: row for row in rows}
+        for video_id, table in _tracks(folders[tracking], set(metadata)):
+            try:
+                meta = _meta(metadata[video_id])
+                tracks = PoseTracks.from_curated(table, meta, unified_part_sources(part_map))
+                videos.append(tracks.mapped(scratch / tracking / str(video_id)) if scratch else tracks)
+            except DataError as err:
+                notes.append(f"video {video_id} left out: {err}")
+    if not videos:
+        raise DataError("No video of the lake has tracks: there is nothing to learn. " + " ".join(notes))
+    return videos, notes, _fingerprint(folders, channels)
 
 
 def write_features(folders: Mapping[str, Path], output: Path, part_map: str = "") -> int:
@@ -216,11 +262,14 @@ def _rows(folder: Path) -> Iterator[dict[str, Any]]:
             yield row | values
 
 
-def _labeled_by_video(folder: Path) -> dict[int, set[tuple[int, int, str]]]:
-    by_video: dict[int, set[tuple[int, int, str]]] = defaultdict(set)
+def _labeled_by_video(folder: Path) -> dict[int, dict[Triplet, Spans | None]]:
+    """Return {video: {labeled behavior: spans in which it was looked for, None for the whole video}}."""
+    by_video: dict[int, dict[Triplet, Spans | None]] = defaultdict(dict)
     for row in _rows(folder):
         if row["split"] == "train":
-            by_video[row["video_id"]].add((row["agent_id"], row["target_id"], row["action"]))
+            text = row.get("spans")  # tables of an earlier version do not have it
+            spans = None if text is None else tuple((int(a), int(b)) for a, b in json.loads(text))
+            by_video[row["video_id"]][row["agent_id"], row["target_id"], row["action"]] = spans
     return by_video
 
 

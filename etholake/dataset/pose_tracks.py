@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from etholake.contract import BODY_PARTS, RULES, UNIFIED_PART_SOURCES, UNIFIED_PARTS, guess_parts, whole_number
+from etholake.contract import (
+    BODY_PARTS,
+    HEADPIECE_PARTS,
+    RULES,
+    UNIFIED_PART_SOURCES,
+    UNIFIED_PARTS,
+    guess_parts,
+    whole_number,
+)
 from etholake.contract import number as read_number
 from etholake.curate.behaviors import parse_items, parse_list
 from etholake.errors import DataError, raise_collected
@@ -24,9 +32,12 @@ if TYPE_CHECKING:
 
     from etholake.curate.tracking import CuratedTracking
 
-__all__ = ["MIN_FPS", "MODEL_FPS", "PartSources", "PoseTracks", "VideoMeta"]
+__all__ = [
+    "MIN_FPS", "MODEL_FPS", "PartSources", "PoseTracks", "VideoMeta", "chosen_source", "read_mapped",
+]  # fmt: skip
 
 MODEL_FPS = 30.0  # every video is resampled to this rate, so that a window is a time
+MAX_OWN_PARTS = 8  # of a lab's own points beside the unified parts: they are memory and features
 MAX_BRIDGE_S = 1.0  # a point is interpolated between measured ones that are at most this far apart
 NOMINAL_BODY_CM = 8.0  # nose to tail base of a mouse; the scale of a video that has no px/cm
 MIN_FPS = 5.0  # below it frames are further apart than many behaviors last, and speeds mean nothing
@@ -104,6 +115,7 @@ class VideoMeta:
     arena_height_cm: float | None = None
     labeled_behaviors: tuple[Triplet, ...] = ()
     n_mice: int | None = None
+    min_likelihood: float | None = None  # raw points below it are missing
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> VideoMeta:
@@ -131,6 +143,7 @@ class VideoMeta:
             arena_height_cm=_number(row, "arena_height_cm"),
             labeled_behaviors=_labeled_triplets(row.get("behaviors_labeled")),
             n_mice=None if n_mice is None else int(n_mice),
+            min_likelihood=_number(row, "min_likelihood"),
         )
 
 
@@ -150,6 +163,8 @@ class PoseTracks:
         The video's own frames that are covered: ``first_frame <= f < first_frame + n_frames``.
     skipped
         How many frames at 30 Hz of the video lie before the arrays: above 0 for a part of a video.
+    own_parts, own_TMJ2
+        Names and tracks of the J points that are no unified part: a lab's own body parts, or objects.
     """
 
     meta: VideoMeta
@@ -160,6 +175,8 @@ class PoseTracks:
     n_frames: int
     notes: tuple[str, ...] = field(default=())
     skipped: int = 0
+    own_parts: tuple[str, ...] = ()
+    own_TMJ2: Floats = field(default_factory=lambda: np.zeros((0, 0, 0, 2), dtype=np.float32))
 
     @property
     def video_id(self) -> int:
@@ -197,7 +214,7 @@ class PoseTracks:
         `UNIFIED_PART_SOURCES`.
 
         A name that `sources` does not hold is guessed (`contract.guess_part`); a guess, and a name that says
-        nothing, is a note.
+        nothing, is a note. Points without a unified part become `own_parts`.
 
         Raises DataError if there are no measured points, none of the parts is known, fps is below `MIN_FPS`, the
         frames span more than `MAX_HOURS`, or no body length can be measured where it is needed.
@@ -233,9 +250,10 @@ class PoseTracks:
         sources, part_notes = _with_guesses(names, sources)
         in_cm = table["x_cm"].null_count < table.num_rows
         x, y = (table[name].to_numpy() for name in (("x_cm", "y_cm") if in_cm else ("x", "y")))
-        video = _unified(
-            frame, mouse, code, np.stack([x[keep], y[keep]], axis=1).astype(np.float32), names, sources
-        )
+        rows = (frame, mouse, code, np.stack([x[keep], y[keep]], axis=1).astype(np.float32), names)
+        video = _dense(*rows, [sources[part] for part in UNIFIED_PARTS])
+        own_parts = _own_parts(code, names, sources)
+        own_xy = _dense(*rows, [(part,) for part in own_parts]).xy_TMK2
         if np.isnan(video.xy_TMK2).all():
             readable = "; ".join(f"{part} ({' or '.join(sources[part])})" for part in UNIFIED_PARTS)
             raise DataError(
@@ -245,7 +263,9 @@ class PoseTracks:
             )
         notes = part_notes + stray_notes
         if not in_cm:
-            video, note = _scaled_by_body(video, meta.video_id)
+            centre, scale, note = _body_scale(video, meta.video_id)
+            video = replace(video, xy_TMK2=(video.xy_TMK2 - centre) / scale)
+            own_xy = (own_xy - centre) / scale
             notes += (note,)
         if meta.fps < TRAINED_FPS:
             slow = (
@@ -253,7 +273,9 @@ class PoseTracks:
             )
             notes += (slow,)
         xy, observed = _at_model_rate(video.xy_TMK2, meta.fps)
-        return cls(meta, xy, observed, video.mouse_ids, video.first_frame, len(video.xy_TMK2), notes)
+        own, _ = _at_model_rate(own_xy, meta.fps)
+        first, n_frames = video.first_frame, len(video.xy_TMK2)
+        return cls(meta, xy, observed, video.mouse_ids, first, n_frames, notes, own_parts=own_parts, own_TMJ2=own)
 
     @classmethod
     def from_raw(
@@ -265,9 +287,14 @@ class PoseTracks:
         sources: PartSources = UNIFIED_PART_SOURCES,
     ) -> PoseTracks:
         """Make tracks from raw tracking rows (px), which are curated first with the code of the Glue job."""
+        from etholake.curate.track import VideoScale
         from etholake.curate.tracking import curate_tracking
 
-        curated = curate_tracking(table, meta, max_gap_frames=max_gap_frames)
+        scale = VideoScale(
+            meta.video_id, meta.lab_id, meta.fps, meta.pix_per_cm, meta.width_pix, meta.height_pix,
+            meta.arena_width_cm, meta.arena_height_cm,
+        )  # fmt: skip
+        curated = curate_tracking(table, scale, max_gap_frames=max_gap_frames)
         tracks = cls.from_curated(curated.table, meta, sources)
         if curated.counts.rows_quarantined:
             tracks = replace(tracks, notes=(*tracks.notes, _rejected(curated)))
@@ -276,13 +303,15 @@ class PoseTracks:
     def mapped(self, folder: Path) -> PoseTracks:
         """Write the arrays to `folder` (made if missing) and return the same tracks with memory-mapped arrays.
 
-        The files are `xy.npy` (float32) and `observed.npy` (boolean); two animals take 4.3 kB a second.
+        The files are `xy.npy`, `own.npy` (float32) and `observed.npy` (boolean); two animals take 4.3 kB a second
+        without own parts.
         """
         folder.mkdir(parents=True, exist_ok=True)
         np.save(folder / "xy.npy", self.xy_TMK2)
         np.save(folder / "observed.npy", self.observed_TMK)
-        xy, observed = (np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("xy", "observed"))
-        return replace(self, xy_TMK2=xy, observed_TMK=observed)
+        np.save(folder / "own.npy", self.own_TMJ2)
+        xy, observed, own = read_mapped(folder)
+        return replace(self, xy_TMK2=xy, observed_TMK=observed, own_TMJ2=own)
 
     def session_times(self) -> npt.NDArray[np.float64]:
         """Return the time since frame 0 of the video at each frame at 30 Hz [T], in seconds."""
@@ -302,6 +331,18 @@ class PoseTracks:
         high = np.minimum(np.ceil(at).astype(int), len(values_TC) - 1)
         weight = np.clip(at - low, 0, 1).astype(np.float32)[:, None]
         return (1 - weight) * values_TC[low] + weight * values_TC[high]
+
+
+def read_mapped(folder: Path) -> tuple[Floats, Bools, Floats]:
+    """Return the arrays that `PoseTracks.mapped` wrote: unified tracks, where they are observed, own parts."""
+    xy, observed, own = (_read_array(folder / f"{name}.npy") for name in ("xy", "observed", "own"))
+    return xy, observed, own
+
+
+def _read_array(path: Path) -> npt.NDArray[Any]:
+    """Map an array into memory; one without values cannot be mapped and is read."""
+    array: npt.NDArray[Any] = np.load(path, mmap_mode="r") if path.stat().st_size > 128 else np.load(path)
+    return array
 
 
 def _rejected(curated: CuratedTracking) -> str:
@@ -333,7 +374,7 @@ def _without_strays(frame: npt.NDArray[Any], fps: float) -> Bools:
 
 
 def _with_guesses(names: Sequence[str], sources: PartSources) -> tuple[PartSources, tuple[str, ...]]:
-    """Return the sources with guessed names last, and notes on guessed names and on names that are not read."""
+    """Return the sources with guessed names last, and notes on guessed names and on others."""
     readable = {name for part_names in sources.values() for name in part_names}
     unknown = sorted(set(names) - readable - set(BODY_PARTS))
     guesses = guess_parts(unknown, readable)
@@ -343,8 +384,8 @@ def _with_guesses(names: Sequence[str], sources: PartSources) -> tuple[PartSourc
         notes += (f"body parts read by a guess of their names: {pairs}; correct it with the setting part_map",)
     if unread := [name for name in unknown if name not in guesses]:
         notes += (
-            f"body parts that are not read: {', '.join(unread)}; map what a model should read with the setting "
-            f"part_map, for example {unread[0]}=body_center",
+            f"body parts that only trees read, by their own names: {', '.join(unread)}; map what a network should "
+            f"read with the setting part_map, for example {unread[0]}=body_center",
         )
     extended = dict(sources)
     for name, part in guesses.items():
@@ -352,30 +393,44 @@ def _with_guesses(names: Sequence[str], sources: PartSources) -> tuple[PartSourc
     return extended, notes
 
 
-def _unified(
+def _own_parts(code: npt.NDArray[Any], names: Sequence[str], sources: PartSources) -> tuple[str, ...]:
+    """Return the names that stand for no unified part, sorted; the `MAX_OWN_PARTS` with most points.
+
+    Parts of a headpiece are left out: they move with the head.
+    """
+    read = {name for part_names in sources.values() for name in part_names} | set(HEADPIECE_PARTS)
+    counts = dict(zip(names, np.bincount(code, minlength=len(names)).tolist(), strict=True))
+    own = [name for name in names if name not in read and counts[name]]
+    return tuple(sorted(sorted(own, key=lambda name: (-counts[name], name))[:MAX_OWN_PARTS]))
+
+
+def _dense(
     frame: npt.NDArray[Any],
     mouse: npt.NDArray[Any],
     code: npt.NDArray[Any],
     xy_N2: Floats,
     names: Sequence[str],
-    sources: PartSources,
+    sources: Sequence[Sequence[str]],
 ) -> _VideoFrames:
-    """Turn rows of a lab's own parts into dense unified parts; `code` indexes `names`."""
+    """Turn rows of a lab's own parts into dense tracks of K parts, each read from the best of its `sources`.
+
+    `code` indexes `names`.
+    """
     mice, row = np.unique(mouse, return_inverse=True)
     first = int(frame.min())
     cell = row * len(names) + code
     counts = np.bincount(cell, minlength=len(mice) * len(names)).reshape(len(mice), len(names))
-    xy = np.full((int(frame.max()) - first + 1, len(mice), len(UNIFIED_PARTS), 2), np.nan, dtype=np.float32)
+    xy = np.full((int(frame.max()) - first + 1, len(mice), len(sources), 2), np.nan, dtype=np.float32)
     for m in range(len(mice)):
-        for k, part in enumerate(UNIFIED_PARTS):
-            source = _source(sources[part], dict(zip(names, counts[m], strict=True)))
+        for k, part_names in enumerate(sources):
+            source = chosen_source(part_names, dict(zip(names, counts[m], strict=True)))
             if source is not None:
                 rows = np.flatnonzero(cell == m * len(names) + names.index(source))
                 xy[frame[rows] - first, m, k] = xy_N2[rows]
     return _VideoFrames(xy, tuple(int(m) for m in mice), first)
 
 
-def _source(sources: Sequence[str], measured: Mapping[str, int]) -> str | None:
+def chosen_source(sources: Sequence[str], measured: Mapping[str, int]) -> str | None:
     """Return the source that is read for a unified part: the first with at least half as many points as the best.
 
     There is one source per animal and video, because a change of source from frame to frame would look like
@@ -386,8 +441,11 @@ def _source(sources: Sequence[str], measured: Mapping[str, int]) -> str | None:
     return next((source for source in present if 2 * measured[source] >= most), None)
 
 
-def _scaled_by_body(video: _VideoFrames, video_id: int) -> tuple[_VideoFrames, str]:
-    """Scale a video without px/cm so that its median nose (or neck) to tail-base length is `NOMINAL_BODY_CM`."""
+def _body_scale(video: _VideoFrames, video_id: int) -> tuple[Floats, np.float32, str]:
+    """Return centre, px/cm and a note for a video without px/cm.
+
+    They make its median nose (or neck) to tail-base length `NOMINAL_BODY_CM`.
+    """
     nose, neck, tail = (video.xy_TMK2[:, :, UNIFIED_PARTS.index(p)] for p in ("nose", "neck", "tail_base"))
     front = np.where(np.isnan(nose), neck, nose)
     length = np.linalg.norm(front - tail, axis=-1)
@@ -401,7 +459,7 @@ def _scaled_by_body(video: _VideoFrames, video_id: int) -> tuple[_VideoFrames, s
         raise DataError(f"Video {video_id} has no px/cm, and its mice have no length. Give pix_per_cm_approx.")
     centre = np.nanmean(video.xy_TMK2, axis=(0, 1, 2))
     note = f"no px/cm: scaled so that the median body is {NOMINAL_BODY_CM} cm long ({scale:.2f} px/cm)"
-    return _VideoFrames((video.xy_TMK2 - centre) / np.float32(scale), video.mouse_ids, video.first_frame), note
+    return centre, np.float32(scale), note
 
 
 def _at_model_rate(xy_TMK2: Floats, fps: float) -> tuple[Floats, Bools]:

@@ -1,7 +1,7 @@
 """Unified tracks as files: the features job writes them once, every training maps them into memory.
 
 A folder holds `features.json` (the version, and all of a video that is no array) and, for every video, the
-arrays of `PoseTracks.mapped`: ``<video>/xy.npy``, ``<video>/observed.npy``. They are fresh for a training if
+arrays of `PoseTracks.mapped`: ``<video>/xy.npy``, ``observed.npy``, ``own.npy``. They are fresh for a training if
 tables, code and part map are those that it would use itself (`version`); else it makes its own.
 """
 
@@ -13,12 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from etholake.code_fingerprint import module_fingerprint
 from etholake.contract import UNIFIED_PARTS, unified_part_sources
 from etholake.dataset import pose_tracks as made_by
-from etholake.dataset.pose_tracks import PoseTracks, VideoMeta
+from etholake.dataset.pose_tracks import PoseTracks, VideoMeta, read_mapped
 from etholake.digest import fingerprint
 
 __all__ = ["INDEX", "Store", "load", "save", "version"]
@@ -37,7 +35,7 @@ class Store:
         """Return the tracks of a video, memory-mapped, with the given metadata."""
         entry = self.videos[meta.video_id]
         place = self.folder / str(meta.video_id)
-        xy, observed = (np.load(place / f"{name}.npy", mmap_mode="r") for name in ("xy", "observed"))
+        xy, observed, own = read_mapped(place)
         return PoseTracks(
             meta,
             xy,
@@ -46,6 +44,8 @@ class Store:
             entry["first_frame"],
             entry["n_frames"],
             tuple(entry["notes"]),
+            own_parts=tuple(entry["own_parts"]),
+            own_TMJ2=own,
         )
 
 
@@ -65,7 +65,7 @@ def save(folder: Path, all_tracks: Iterable[PoseTracks], made_from: str) -> int:
         tracks.mapped(folder / str(tracks.video_id))
         videos[tracks.video_id] = {
             "mouse_ids": tracks.mouse_ids, "first_frame": tracks.first_frame, "n_frames": tracks.n_frames,
-            "notes": tracks.notes, "frames_30hz": len(tracks.xy_TMK2),
+            "notes": tracks.notes, "own_parts": tracks.own_parts, "frames_30hz": len(tracks.xy_TMK2),
         }  # fmt: skip
     folder.mkdir(parents=True, exist_ok=True)
     (folder / INDEX).write_text(json.dumps({"version": made_from, "videos": videos}, indent=1), encoding="utf-8")

@@ -29,7 +29,7 @@ from etholake.dataset.pose_tracks import MODEL_FPS
 from etholake.dataset.windows import AGENT, TARGET, MouseTracks, Tracks
 from etholake.features.encoder import WindowEncoder
 
-__all__ = ["ENCODER", "FEATURE_NAMES", "PairFeatures", "body_centre", "pair_features"]
+__all__ = ["ENCODER", "FEATURE_NAMES", "PairFeatures", "body_centre", "body_heading", "pair_features"]
 
 LAGS = (3, 10, 30)  # frames over which changes are taken: 0.1 s, 0.33 s and 1 s
 NOSE, NECK, CENTRE, TAIL = (UNIFIED_PARTS.index(name) for name in ("nose", "neck", "body_center", "tail_base"))
@@ -73,7 +73,7 @@ def pair_features(tracks: Tracks | MouseTracks) -> Tensor:
     xy_2KNT = _planes(mice)
     centre_2NT = body_centre(xy_2KNT)
     xy_2KNT[:, CENTRE] = centre_2NT  # the derived centre stands for an untracked `body_center`
-    heading_2NT = _heading(xy_2KNT)
+    heading_2NT = body_heading(xy_2KNT)
     B, T, nobody = len(mice), xy_2KNT.shape[-1], xy_2KNT.shape[2] - 1
     agent_B, is_self_B = mice.agent_B, mice.agent_B == mice.target_B
     target_B = mice.target_B.masked_fill(is_self_B, nobody)
@@ -196,7 +196,7 @@ def _present(xy_2: Tensor) -> Tensor:
     return torch.eq(xy_2[0], xy_2[0], out=torch.empty_like(xy_2[0]))
 
 
-def _heading(xy_2KNT: Tensor) -> Tensor:
+def body_heading(xy_2KNT: Tensor) -> Tensor:
     """Return the unit vector tail → head [2, N, T].
 
     Where it is missing it is the last one before; at the start of a window the first one after.

@@ -14,6 +14,9 @@ ENCODERS: Registry[Encoder] = Registry(
     "input encoder",
     {
         "pair_features": "etholake.features.pair_features:ENCODER",
+        "engineered48": "etholake.features.engineered48:ENCODER",
+        "engineered48_centred": "etholake.features.engineered48:CENTRED",
+        "keypoints": "etholake.features.keypoints:ENCODER",
         "rolling": "etholake.features.rolling:ENCODER",
     },
 )

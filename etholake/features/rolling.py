@@ -41,13 +41,16 @@ def pair_table(tracks: PoseTracks, agent: int, target: int) -> Table:
     moving = pair_now(tracks, agent, target)
     distances = _distances(tracks.xy_TMK2[:, agent], tracks.xy_TMK2[:, target])
     places = _places(tracks, {"agent": agent, "target": target})
-    return distances | moving | rolling(moving) | _apart(distances) | places | _session(tracks)
+    own = _own_of_pair(tracks, agent, target)
+    return distances | moving | rolling(moving) | _apart(distances) | places | own | _session(tracks)
 
 
 def self_table(tracks: PoseTracks, agent: int) -> Table:
     """Return features of one animal, and the distance of the nearest other one, over time."""
     now = self_now(tracks, agent)
-    return now | rolling(now) | _places(tracks, {"agent": agent}) | _session(tracks)
+    own = _own_of_one(tracks, agent, "agent")
+    places = _places(tracks, {"agent": agent})
+    return now | rolling(now) | places | own | _over(own, APART_S, APART_S) | _session(tracks)
 
 
 def pair_now(tracks: PoseTracks, agent: int, target: int) -> Table:
@@ -181,6 +184,41 @@ def _places(tracks: PoseTracks, roles: Mapping[str, int]) -> Table:
         place = place_now(_mean(xy_TK2, axis=1), _axis(xy_TK2), tracks.meta)
         now |= {f"{role} {name}": x for name, x in place.items()}
     return now | _over(now, PLACE_S, PLACE_SPREAD_S)
+
+
+def _own_of_one(tracks: PoseTracks, animal: int, role: str) -> Table:
+    """Return the distances of a lab's own points from nose and middle of the animal, and their speeds.
+
+    Such a point is a body part that is not unified, or an object that was tracked with the animal.
+    """
+    xy_TK2 = tracks.xy_TMK2[:, animal]
+    nose, middle = xy_TK2[:, _NOSE], _mean(xy_TK2, axis=1)
+    now: Table = {}
+    for j, name in enumerate(tracks.own_parts):
+        point = tracks.own_TMJ2[:, animal, j]
+        now[f"{role} own {name} from nose"] = _norm(point - nose)
+        now[f"{role} own {name} from middle"] = _norm(point - middle)
+        now[f"{role} own {name} speed"] = _norm(_velocity(point, SPEED_S[1]))
+    return now
+
+
+def _own_of_pair(tracks: PoseTracks, agent: int, target: int) -> Table:
+    """Return what `_own_of_one` does of both animals, and how far the own points of each are from the other.
+
+    Of the two directions these are the smaller and the larger distance, and all of them over time.
+    """
+    now = _own_of_one(tracks, agent, "agent") | _own_of_one(tracks, target, "target")
+    for j, name in enumerate(tracks.own_parts):
+        for of, position in (
+            ("nose", lambda xy_TK2: xy_TK2[:, _NOSE]),
+            ("middle", lambda xy_TK2: _mean(xy_TK2, 1)),
+        ):
+            one, other = (
+                _norm(tracks.own_TMJ2[:, m, j] - position(tracks.xy_TMK2[:, n]))
+                for m, n in ((agent, target), (target, agent))
+            )
+            now[f"least own {name} {of}"], now[f"most own {name} {of}"] = np.fmin(one, other), np.fmax(one, other)
+    return now | _over(now, APART_S, APART_S)
 
 
 def _session(tracks: PoseTracks) -> Table:

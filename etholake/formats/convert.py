@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from etholake.contract import MAX_MICE
+from etholake.contract import MAX_ANIMALS
 from etholake.errors import DataError
 from etholake.formats.base import Bout, LabelRecording, PoseRecording, Remark, ScoredSpan
 from etholake.formats.facts import missing_points
@@ -29,6 +30,7 @@ END_SLACK = 2  # frames by which labels may end before the tracks and still cove
 _CM = {"cm": 1.0, "mm": 0.1, "m": 100.0}
 
 Row = tuple[int, int, str, int, int]
+Spans = tuple[tuple[int, int], ...]
 
 
 @dataclass
@@ -65,7 +67,8 @@ class PoseRules:
     """Rules by which names and units of a recording become those of the layout.
 
     `numbers` and `names` follow the recording's animals and parts (0 and "" are left out); `pix_per_cm` turns
-    other units into px; points with a likelihood below `min_likelihood` are missing.
+    other units into px. Points with a likelihood below `min_likelihood` are written and counted in a remark: it is
+    the curation that takes them for missing.
     """
 
     numbers: tuple[int, ...]
@@ -103,9 +106,14 @@ def convert_pose(recording: PoseRecording, rules: PoseRules) -> tuple[pa.Table, 
             _leave_out(keep[:, :, index], balance, "part left out by the mapping")
     likelihood = recording.likelihood
     if likelihood is not None and rules.min_likelihood > 0:
-        low = keep & (likelihood < rules.min_likelihood)  # NaN is not below: nobody says that it is unlikely
-        keep &= ~low
-        balance.left_out[f"likelihood below {rules.min_likelihood:g}"] += int(np.count_nonzero(low))
+        low = int(np.count_nonzero(keep & (likelihood < np.float32(rules.min_likelihood))))  # NaN is not below
+        text = (
+            f"{low:,} of {np.count_nonzero(keep):,} points have a likelihood below {rules.min_likelihood:g}: "
+            "they are written, and curation takes them for missing (rule likelihood-low)"
+        )
+        remarks += [Remark("note", text, remedy="min_likelihood")] if low else []
+    elif rules.min_likelihood > 0:
+        remarks.append(Remark("note", "the tracks have no likelihood: min_likelihood does nothing here"))
     cells = np.flatnonzero(keep.ravel())
     balance.written = cells.size
     balance.left_out = +balance.left_out
@@ -134,12 +142,12 @@ def _check_rules(recording: PoseRecording, rules: PoseRules) -> None:
         for value in dict.fromkeys(v for v in used if used.count(v) > 1):
             same = ", ".join(f"'{name}'" for name, other in zip(own, given, strict=True) if other == value)
             problems.append(f"the {what}s {same} are all mapped to {value!r}: give each its own in [{what}s]")
-    beyond = [name for name, number in zip(recording.animals, rules.numbers, strict=True) if number > MAX_MICE]
+    beyond = [name for name, number in zip(recording.animals, rules.numbers, strict=True) if number > MAX_ANIMALS]
     if beyond:
         problems.append(
-            f"the lake holds animals 1 to {MAX_MICE}, but the tracks have {len(recording.animals)}, of which "
+            f"the lake holds animals 1 to {MAX_ANIMALS}, but the tracks have {len(recording.animals)}, of which "
             f"{', '.join(map(repr, beyond[:5]))}{' and others' if beyond[5:] else ''} have higher numbers: choose "
-            f"{MAX_MICE} in [animals] and set the others to 0, which leaves them out"
+            f"{MAX_ANIMALS} in [animals] and set the others to 0, which leaves them out"
         )
     if len(recording.frames) and recording.frames[-1] > MAX_FRAME:
         problems.append(f"frame {recording.frames[-1]} is beyond {MAX_FRAME}")
@@ -185,7 +193,8 @@ class LabelRules:
 
     `subjects` gives names their numbers or "each"; `animals` are the numbers in the tracks; `frames` is the span
     ``[first, stop)`` of the tracks; `partial` says what becomes of an action that was looked for only in a part of
-    it; `frame_count` is the length of the video.
+    it, and `annotators` of an action that several recordings have looked for; `frame_count` is the length of the
+    video.
     """
 
     fps: float | None
@@ -193,7 +202,8 @@ class LabelRules:
     animals: tuple[int, ...]
     actions: Mapping[str, ActionRule]
     frames: tuple[int, int]
-    partial: str = "leave-out"
+    partial: str = "spans"
+    annotators: str = "ask"
     frame_count: int | None = None
 
 
@@ -202,16 +212,20 @@ class Labelled:
     """The labels of a video in the raw layout.
 
     `rows` of the annotation and `items` of `behaviors_labeled` are sorted and distinct; `balance` counts bouts.
+    `spans` are the frames ``[start, stop)`` that were looked at, for the items that were looked for in parts only.
     """
 
     rows: tuple[Row, ...]
     items: tuple[str, ...]
     balance: Balance
     remarks: tuple[Remark, ...]
+    spans: Mapping[str, Spans] = field(default_factory=dict)
 
 
-def convert_labels(recordings: Sequence[LabelRecording], rules: LabelRules) -> Labelled:
-    """Return the raw rows of a video's labels.
+def convert_labels(
+    recordings: Sequence[LabelRecording], rules: LabelRules, sources: Sequence[str] = ()
+) -> Labelled:
+    """Return the raw rows of a video's labels; `sources` name the recordings in messages.
 
     A bout without a known agent or target is written for every animal that it may be, and a remark says so. An
     action is listed as looked for (`items`) for each agent whose scored spans cover the tracks.
@@ -219,15 +233,20 @@ def convert_labels(recordings: Sequence[LabelRecording], rules: LabelRules) -> L
     Raises
     ------
     DataError
-        Seconds without frames per second, or a bout without an end in a video of unknown length.
+        Seconds without frames per second, a bout without an end in a video of unknown length, or two recordings
+        that disagree on an action (`rules.annotators` "ask").
     """
     balance = Balance()
     remarks: list[Remark] = []
     rows: set[Row] = set()
     open_directions: Counter[str] = Counter()
     looked_for: dict[tuple[int, int, str], list[tuple[int, int]]] = {}
+    opinions: list[tuple[set[Row], dict[tuple[int, int, str], list[tuple[int, int]]]]] = []
     for recording in recordings:
         own = recording
+        own_rows: set[Row] = set()
+        own_spans: dict[tuple[int, int, str], list[tuple[int, int]]] = {}
+        opinions.append((own_rows, own_spans))
         if recording.frame_count is None and rules.frame_count is not None:
             own = replace(recording, frame_count=rules.frame_count)
         in_video = in_frames(own, rules.fps)
@@ -243,15 +262,19 @@ def convert_labels(recordings: Sequence[LabelRecording], rules: LabelRules) -> L
                 continue
             balance.written += 1
             open_directions[bout.action] += is_open
-            rows.update(made)
+            own_rows.update(made)
+        rows |= own_rows
         for action, agent, span in _spans(in_video, rules):
             rule = rules.actions.get(action)
             if rule is None or not rule.name:
                 continue
             for a, t in _triplets(Bout(action, 0, 1, agent), rule, rules, looked_for=True):
-                looked_for.setdefault((a, t, rule.name), []).append(
-                    (int(span.start), int(span.stop) if span.stop is not None else rules.frames[1])
-                )
+                stop = int(span.stop) if span.stop is not None else rules.frames[1]
+                own_spans.setdefault((a, t, rule.name), []).append((int(span.start), stop))
+        for triplet, spans_of_triplet in own_spans.items():
+            looked_for.setdefault(triplet, []).extend(spans_of_triplet)
+    if rules.annotators == "ask":
+        _refuse_disagreement(opinions, sources or [r.annotator or r.name for r in recordings], rules)
     for action, count in sorted((+open_directions).items()):
         text = f"'{action}': {count} bouts do not say who does it to whom; they are written for every direction"
         remarks.append(Remark("assumed", text, remedy=f"agent and target of '{action}' in [actions]"))
@@ -260,11 +283,28 @@ def convert_labels(recordings: Sequence[LabelRecording], rules: LabelRules) -> L
         text = f"{beyond} labelled intervals end after the last frame of the tracks ({rules.frames[1] - 1})"
         remarks.append(Remark("note", text))
     balance.check("bouts")
-    items, partly = _items(looked_for, rules)
+    items, spans, partly = _items(looked_for, rules)
     remarks += partly
-    return Labelled(
-        tuple(sorted(rows, key=lambda r: (r[3], r[0], r[1], r[2], r[4]))), items, balance, tuple(remarks)
-    )
+    ordered = tuple(sorted(rows, key=lambda r: (r[3], r[0], r[1], r[2], r[4])))
+    return Labelled(ordered, items, balance, tuple(remarks), spans)
+
+
+def _refuse_disagreement(
+    opinions: Sequence[tuple[set[Row], Mapping[tuple[int, int, str], Sequence[tuple[int, int]]]]],
+    sources: Sequence[str],
+    rules: LabelRules,
+) -> None:
+    """Raise DataError if two recordings looked for one action in the same frames and do not say the same."""
+    for (one, (rows, spans)), (two, (other_rows, other_spans)) in combinations(enumerate(opinions), 2):
+        for triplet in sorted(spans.keys() & other_spans.keys()):
+            ranges, other_ranges = (_union(s[triplet], *rules.frames) for s in (spans, other_spans))
+            shared = any(a < d and c < b for a, b in ranges for c, d in other_ranges)
+            bouts, other_bouts = ({r[3:] for r in own if r[:3] == triplet} for own in (rows, other_rows))
+            if shared and bouts != other_bouts:
+                raise DataError(
+                    f"{sources[one]} and {sources[two]} both label '{triplet[2]}', and differ (two annotators?). "
+                    'Leave one of them in labels of [videos], or set annotators = "unite" in mapping.toml.'
+                )
 
 
 def _rows(bout: Bout, rules: LabelRules) -> tuple[list[Row], str, bool]:
@@ -318,34 +358,44 @@ def _spans(recording: LabelRecording, rules: LabelRules) -> list[tuple[str, str,
 
 def _items(
     looked_for: Mapping[tuple[int, int, str], Sequence[tuple[int, int]]], rules: LabelRules
-) -> tuple[tuple[str, ...], list[Remark]]:
-    """Return the items of `behaviors_labeled`, and a remark on the actions that were looked for only in part."""
+) -> tuple[tuple[str, ...], dict[str, Spans], list[Remark]]:
+    """Return the items of `behaviors_labeled`, the spans of those looked for in part, and remarks on these."""
     first, stop = rules.frames
     items: list[str] = []
+    spans_of: dict[str, Spans] = {}
     partly: dict[str, float] = {}
     for (agent, target, action), spans in sorted(looked_for.items()):
         covered = _covered(spans, first, stop)
         if covered >= stop - first - END_SLACK or rules.partial == "as-absent":
             items.append(triplet_item(agent, target, action))
-        else:
-            partly[action] = max(partly.get(action, 0.0), covered / max(stop - first, 1))
+            continue
+        if rules.partial == "spans":
+            items.append(triplet_item(agent, target, action))
+            spans_of[items[-1]] = _union(spans, first, stop)
+        partly[action] = max(partly.get(action, 0.0), covered / max(stop - first, 1))
     remarks = [
         Remark(
-            "left-out" if rules.partial == "leave-out" else "assumed",
-            f"'{action}' was looked for in {share:.0%} of the video only. The lake has no labels for a part of a "
-            "video: its bouts are kept, and no model learns from them",
+            "left-out" if rules.partial == "leave-out" else "note",
+            f"'{action}' was looked for in {share:.0%} of the video only: "
+            + ("no model learns from its bouts" if rules.partial == "leave-out" else "the rest is unlabelled"),
             remedy='partial = "as-absent" takes all other frames for frames without it',
         )
         for action, share in partly.items()
     ]
-    return tuple(sorted(items)), remarks
+    return tuple(sorted(items)), spans_of, remarks
+
+
+def _union(spans: Sequence[tuple[int, int]], first: int, stop: int) -> Spans:
+    """Return the union of the spans within ``[first, stop)``."""
+    union: list[tuple[int, int]] = []
+    for start, end in sorted((max(start, first), min(end, stop)) for start, end in spans):
+        if union and start <= union[-1][1]:
+            union[-1] = (union[-1][0], max(union[-1][1], end))
+        elif start < end:
+            union.append((start, end))
+    return tuple(union)
 
 
 def _covered(spans: Sequence[tuple[int, int]], first: int, stop: int) -> int:
     """Return how many frames of ``[first, stop)`` the spans cover."""
-    covered, at = 0, first
-    for start, end in sorted(spans):
-        last = min(end, stop)
-        covered += max(last - max(start, at), 0)
-        at = max(at, last)
-    return covered
+    return sum(end - start for start, end in _union(spans, first, stop))

@@ -94,7 +94,7 @@ class ImportMapping:
     min_likelihood: float = 0.0
     unpaired: Literal["error", "drop", "until-end"] = "error"
     point_events: Literal["leave-out", "one-frame"] = "leave-out"
-    partial: Literal["leave-out", "as-absent"] = "leave-out"
+    partial: Literal["spans", "leave-out", "as-absent"] = "spans"
     unpickle: bool = False
     scale: Scale = field(default_factory=Scale)
     arena: Arena = field(default_factory=Arena)
@@ -102,6 +102,8 @@ class ImportMapping:
     parts: Mapping[str, str] = field(default_factory=dict)
     actions: Mapping[str, ActionRule] = field(default_factory=dict)
     videos: Mapping[str, VideoRule] = field(default_factory=dict)
+    species: str = ""
+    annotators: Literal["ask", "unite"] = "ask"
 
     def as_json(self) -> dict[str, Any]:
         """Return everything in JSON types."""
@@ -111,7 +113,8 @@ class ImportMapping:
 _CHOICES: Mapping[str, tuple[str, ...]] = {
     "unpaired": ("error", "drop", "until-end"),
     "point_events": ("leave-out", "one-frame"),
-    "partial": ("leave-out", "as-absent"),
+    "partial": ("spans", "leave-out", "as-absent"),
+    "annotators": ("ask", "unite"),
     "split": ("train", "test"),
     "kind": ("self", "pair"),
 }
@@ -187,13 +190,15 @@ def parse_mapping(text: str, where: str) -> ImportMapping:
     mapping = ImportMapping(
         source=top.text("source"),
         lab=top.text("lab"),
+        species=top.text("species").strip(),
         fps=top.above_zero("fps"),
         min_likelihood=float(
             top.get("min_likelihood", 0.0, "a number from 0 to 1", lambda v: _is_number(v) and 0 <= v <= 1)
         ),
         unpaired=top.choice("unpaired", "error"),
         point_events=top.choice("point_events", "leave-out"),
-        partial=top.choice("partial", "leave-out"),
+        partial=top.choice("partial", "spans"),
+        annotators=top.choice("annotators", "ask"),
         unpickle=bool(top.get("unpickle", False, "true or false", lambda v: isinstance(v, bool))),
         scale=Scale(scale.above_zero("pix_per_cm"), scale.above_zero("body_length_cm"), scale.texts("body_parts")),
         arena=Arena(

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
+import tomlkit
+
 from etholake.formats.mapping import Arena, ImportMapping, Scale
 
-__all__ = ["Notes", "mapping_text"]
+__all__ = ["Notes", "mapping_text", "updated_text"]
 
 Notes = Mapping[tuple[str, str], str]
 """{(section, key): remark behind the value}, for example ``("parts", "leftear"): "guess, distance 0.2"``."""
@@ -20,6 +23,7 @@ _HEAD = """\
 # whole file) to have it guessed anew.
 """
 _OPTIONAL = {
+    "species": "of the animals, as rat or fly; not set: mice",
     "fps": "frames per second of all videos; not set: as the video or the file of tracks says",
     "pix_per_cm": "pixels per cm, if it is the same in all videos",
     "body_length_cm": "an animal's length in cm between the two body_parts: gives px/cm",
@@ -37,12 +41,20 @@ _OPTIONAL = {
 
 def mapping_text(mapping: ImportMapping, notes: Notes) -> str:
     """Return the TOML text; `parse_mapping` reads the same mapping from it."""
-    lines = [_HEAD, _line("source", mapping.source), _line("lab", mapping.lab), _optional("fps", mapping.fps)]
+    lines = [_HEAD, _line("source", mapping.source), _line("lab", mapping.lab)]
+    lines += [_optional("species", mapping.species), _optional("fps", mapping.fps)]
     lines += [
-        _line("min_likelihood", mapping.min_likelihood, "points below it count as missing"),
+        _line(
+            "min_likelihood",
+            mapping.min_likelihood,
+            "points below it are missing in the lake (they stay in the raw zone)",
+        ),
         _line("unpaired", mapping.unpaired, "error, drop or until-end: events without a start or an end"),
         _line("point_events", mapping.point_events, "leave-out or one-frame: events without a duration"),
-        _line("partial", mapping.partial, "leave-out or as-absent: actions looked for in a part of a video only"),
+        _line(
+            "partial", mapping.partial, "spans, leave-out or as-absent: actions looked for in a part of a video"
+        ),
+        _line("annotators", mapping.annotators, "ask or unite: labels of one video by several people"),
     ]
     if mapping.unpickle:
         lines.append(_line("unpickle", mapping.unpickle))
@@ -78,6 +90,35 @@ def mapping_text(mapping: ImportMapping, notes: Notes) -> str:
     return "\n".join(lines) + "\n"
 
 
+def updated_text(text: str, mapping: ImportMapping, notes: Notes) -> str:
+    """Return a person's TOML with what has changed or is new in `mapping`; their comments and order stay.
+
+    `parse_mapping` reads `mapping` from it, which must hold every key of `text`.
+    """
+    document = tomlkit.parse(text)
+    _update(document, tomllib.loads(mapping_text(mapping, {})), notes, "")
+    return tomlkit.dumps(document)
+
+
+def _update(table: Any, wanted: Mapping[str, Any], notes: Notes, section: str) -> None:
+    """Set what differs between a TOML table and the wanted values, and add what it lacks."""
+    fresh = table.unwrap()
+    for key, value in wanted.items():
+        if key not in table:
+            if not section and value == _DEFAULTS.get(key):
+                continue  # it says nothing new
+            table[key] = tomlkit.inline_table() if section == "actions" else value
+            if section == "actions":
+                table[key].update(value)
+            if (note := notes.get((section, key))) and not isinstance(value, list):
+                table[key].comment(re.sub(r"[\x00-\x1f\x7f]+", " ", note))
+        elif isinstance(value, dict):
+            _update(table[key], value, notes, key if not section else f"{section}.{key}")
+        elif fresh[key] != value:
+            table[key] = value
+
+
+_DEFAULTS = {f.name: f.default for f in fields(ImportMapping)}
 _TYPES = {"scale": Scale, "arena": Arena}
 
 

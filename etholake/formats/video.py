@@ -18,11 +18,12 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from etholake.contract import VIDEO_SUFFIXES
 from etholake.errors import DataError
 
 __all__ = ["CONTAINERS", "SUFFIXES", "FrameMap", "VideoInfo", "container_of", "frame_map", "probe"]
 
-SUFFIXES = (".mp4", ".m4v", ".avi", ".mov", ".mkv", ".webm")
+SUFFIXES = VIDEO_SUFFIXES
 TIMEOUT_S = 120.0  # an hour of video takes about two seconds: packets are counted, not decoded
 CONTAINERS = {"mov": "mp4 or mov", "avi": "avi", "matroska": "mkv or webm"}  # by the demuxer's name
 _ATOMS = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
@@ -48,6 +49,10 @@ class VideoInfo:
         Time of the first frame.
     variable_rate
         Whether frames are unevenly spaced in time, beyond the rounding of the container's clock.
+    pixel_format
+        FFmpeg's name of how a pixel is stored: yuv420p, yuv420p10le (10 bits), gray, ….
+    keyframe_distance
+        The most frames from one key frame to the next, or to the end: what a jump into the video may decode.
     """
 
     path: Path
@@ -63,6 +68,8 @@ class VideoInfo:
     start_s: float
     variable_rate: bool
     bytes: int
+    pixel_format: str = ""
+    keyframe_distance: int = 0
 
     @property
     def shown_size(self) -> tuple[int, int]:

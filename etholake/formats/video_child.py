@@ -43,12 +43,14 @@ def look(container: str, path: str) -> dict[str, Any]:
         base = stream.time_base or Fraction(1, 90_000)
         times: list[int] = []
         count = 0
-        last_duration = 0
+        last_duration = longest = since = 0
         first: Any = None
         for packet in file.demux(stream):
             if not packet.size:
                 continue
             count += 1
+            since = 1 if packet.is_keyframe else since + 1
+            longest = max(longest, since)
             if count > MAX_PACKETS:
                 return {"error": f"it has more than {MAX_PACKETS} frames"}
             stamp = packet.pts if packet.pts is not None else packet.dts
@@ -79,6 +81,8 @@ def look(container: str, path: str) -> dict[str, Any]:
             "rotation": int(first.rotation or 0) % 360,
             "duration_s": float(span + step) if span else float(count / rate),
             "start_s": float(times[0] * base) if times else 0.0,
+            "pixel_format": stream.codec_context.pix_fmt or "",
+            "keyframe_distance": longest,
             "variable_rate": _varies(times, base, rate),
         }
 

@@ -77,6 +77,12 @@ class Model(Protocol):
         With `frames` (start, stop) a model may compute these frames only; the others are NaN.
         """
 
+    @classmethod
+    def predict_together(
+        cls, models: Sequence[Any], tracks: PoseTracks, frames: tuple[int, int] | None = None
+    ) -> list[list[PairScores]]:
+        """Return what the `predict` of each of several models of this class returns."""
+
     def events(self, tracks: PoseTracks) -> list[Event]:
         """Return the predicted events of a video, in its own frames."""
 
@@ -125,6 +131,16 @@ class ModelMixin:
         if absent := sorted(mice - set(tracks.mouse_ids)):
             notes.append(f"labeled, but not tracked: {', '.join(f'mouse{mouse}' for mouse in absent)}")
         return notes
+
+    @classmethod
+    def predict_together(
+        cls, models: Sequence[Any], tracks: PoseTracks, frames: tuple[int, int] | None = None
+    ) -> list[list[PairScores]]:
+        """Return what each model's `predict` returns; all are of this class.
+
+        A family whose models can share work overrides it.
+        """
+        return [model.predict(tracks, frames) for model in models]
 
     def events(self: Model, tracks: PoseTracks) -> list[Event]:
         """Return the predicted events of a video."""

@@ -38,7 +38,7 @@ class Augmentation:
     """Changes that training makes to a window; 0 (or 1, for a factor) switches an augmentation off.
 
     `lower_rate`, `reflect` and `swap_animals` are fractions of the samples, `drop_part`, `drop_group` and
-    `drop_frames` fractions of an animal's parts; lengths are frames at 30 Hz.
+    `drop_frames` fractions of an animal's parts; lengths and shifts are frames at 30 Hz.
     """
 
     max_stretch: float = 1.2  # time runs faster or slower by up to this factor
@@ -53,6 +53,8 @@ class Augmentation:
     longest_drop: float = 60.0
     swap_animals: float = 0.05
     mixup: float = 0.0  # parameter of the Beta distribution
+    feature_noise: float = 0.0  # standard deviation, of scaled features
+    shift: int = 0  # frames by which the tracks are moved against the labels, at most
 
     @classmethod
     def none(cls) -> Augmentation:
@@ -95,6 +97,7 @@ class NetworkConfig:
     clip: float = 1.0  # largest norm of the gradient
     ema: float = 0.0  # decay of the averaged weights that are kept, per step; 0: none
     patience: int = 8  # epochs without a better validation score
+    keep_lowest_loss: bool = False  # store the epoch of the lowest validation loss, too, in `lowest_loss/`
     # machine
     amp: str = "auto"  # auto (bfloat16, else float16, on a GPU; off on a CPU), off, bfloat16 or float16
     compile: bool = False  # torch.compile

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -39,18 +39,24 @@ class Fitted:
     model
         The trained model; its post-processing is fitted afterwards, by the caller.
     history
-        One row an epoch (`epoch`, `train_loss`, `val_score`, `lr`, `seconds`); empty for a family that is trained
-        in one go, for which the caller writes one row.
+        One row an epoch (`epoch`, `train_loss`, `val_score`, `val_loss`, `lr`, `seconds`); empty for a family that
+        is trained in one go, for which the caller writes one row.
     device
         Where it was trained.
     score_before
         When fine-tuning: the score of the base model on the validation spans; None without annotated events there.
+    alternatives
+        Further models of the same run, which are stored in folders of these names beside the model.
+    details
+        What `meta.json` keeps beside what it keeps of every training.
     """
 
     model: Model
     history: Sequence[Mapping[str, float | None]] = ()
     device: str = "cpu"
     score_before: ScoreReport | None = None
+    alternatives: Mapping[str, Model] = field(default_factory=dict)
+    details: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

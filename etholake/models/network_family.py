@@ -11,17 +11,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from etholake.errors import ContractError
+from etholake.errors import ContractError, UsageError
 from etholake.models.archive import load_model
 from etholake.models.config import NetworkConfig
 from etholake.models.family import Fitted, ModelFamily, Sizes, TrainingContext
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor, nn
 
     from etholake.dataset.batch import Batch
     from etholake.dataset.labelled import TrainingData
+    from etholake.dataset.pose_tracks import PoseTracks
     from etholake.dataset.split import Split
+    from etholake.dataset.windows import Tracks
     from etholake.models.network_model import NetworkModel
 
 __all__ = ["NetworkFamily", "VocabularyLayers", "load_network"]
@@ -55,6 +58,7 @@ class NetworkFamily(ModelFamily[N]):
 
     can_fine_tune = True
     in_parallel = True
+    can_pretrain: bool = False  # whether `pretraining_loss` and `fill` are defined
 
     @abstractmethod
     def build(self, config: N, sizes: Sizes) -> nn.Module:
@@ -69,6 +73,12 @@ class NetworkFamily(ModelFamily[N]):
         from etholake.models.loss import batch_loss
 
         return batch_loss(logits_BTC, batch, config, weight_C, entries)
+
+    def class_weights(self, prevalence_C: Tensor, config: N) -> Tensor:
+        """Return the weights that `loss` gets, [C] or longer; `prevalence_C` is the fraction of frames (0..1)."""
+        from etholake.models.loss import positive_weights
+
+        return positive_weights(prevalence_C, config.positive_weight_cap)
 
     def set_prior(self, network: nn.Module, prevalence_C: Tensor) -> None:
         """Let the network start at the log odds of each action's prevalence (0..1, fraction of frames).
@@ -93,6 +103,22 @@ class NetworkFamily(ModelFamily[N]):
         It applies to matrices and kernels, but not to biases, norms and embeddings of labs.
         """
         return parameter.ndim >= 2 and name not in self.vocabulary_layers().labs
+
+    def pretraining_loss(
+        self, network: nn.Module, tracks: Tracks, lab_B: Tensor, config: N, random: torch.Generator
+    ) -> Tensor:
+        """Return the loss of a batch of windows without labels. Raises UsageError where there is none."""
+        del network, tracks, lab_B, config, random  # for families that can
+        raise UsageError(f"The family '{self.name}' cannot be pre-trained: it learns from labels only.")
+
+    def fill(self, model: NetworkModel, tracks: PoseTracks) -> PoseTracks:
+        """Return the tracks with missing points filled in. Raises UsageError for a family that cannot."""
+        del model, tracks  # for families that can
+        raise UsageError(f"The family '{self.name}' fills no missing points: name a model of `etholake pretrain`.")
+
+    def trains(self, name: str, config: N) -> bool:  # noqa: ARG002  # for families that freeze some of them
+        """Return whether training changes a parameter."""
+        return True
 
     def fit(self, data: TrainingData, split: Split, config: N, context: TrainingContext) -> Fitted:
         """Train a network of this family with the shared loop.

@@ -26,6 +26,8 @@ FAMILIES: Registry[ModelFamily[Any]] = Registry(
     {
         "cnn_transformer": "etholake.models.cnn_transformer.family:FAMILY",
         "boosted": "etholake.models.boosted.family:FAMILY",
+        "cnn_lstm": "etholake.models.cnn_lstm.family:FAMILY",
+        "pose_bert": "etholake.models.pose_bert.family:FAMILY",
         "ensemble": "etholake.models.ensemble.family:FAMILY",
         "stacking": "etholake.models.stacking.family:FAMILY",
     },

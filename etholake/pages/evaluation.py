@@ -1,4 +1,7 @@
-"""An evaluation as one HTML page: nothing is loaded, nothing needs JavaScript. Pictures: `evaluation_charts`."""
+"""An evaluation as one HTML page: nothing is loaded. Pictures: `evaluation_charts`, its CSV: `evaluation_table`.
+
+Only the filters need JavaScript; without it everything is shown.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from etholake.evaluation.confusion import NONE
 from etholake.evaluation.raster import Raster
 from etholake.evaluation.report import Evaluation
 from etholake.pages import evaluation_charts as charts
+from etholake.pages.evaluation_table import as_download
 from etholake.pages.templating import render as render_template
 
 if TYPE_CHECKING:
@@ -27,13 +31,18 @@ ENDS = ("start", "stop")
 
 
 def write(path: Path, evaluation: Evaluation, title: str = "") -> None:
-    """Write the page; the folder is made."""
+    """Write the page; the folder is made. Videos whose page (`etholake video`) lies beside it are linked."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(render(evaluation, title), encoding="utf-8")
+    pages: dict[int, str] = {}
+    for video in {e.video_id for e in evaluation.truth}:
+        for name in (f"video-{video}.html", f"dist/video-{video}.html"):
+            if (path.parent / name).is_file():
+                pages.setdefault(video, name)
+    path.write_text(render(evaluation, title, pages), encoding="utf-8")
 
 
-def render(evaluation: Evaluation, title: str = "") -> str:
-    """Return the page; `title` names what was evaluated."""
+def render(evaluation: Evaluation, title: str = "", video_pages: Mapping[int, str] | None = None) -> str:
+    """Return the page; `title` names what was evaluated, `video_pages` are addresses of the videos' own pages."""
     videos = _choose(evaluation)
     bouts = evaluation.bouts.values()
     probabilities = evaluation.probabilities
@@ -53,6 +62,9 @@ def render(evaluation: Evaluation, title: str = "") -> str:
         tables=[_confusion(lab, evaluation.confusion[lab]) for lab in confused[:MAX_LABS]],
         labs_in_all=len(confused),
         none=NONE,
+        actions=sorted({action for lab in evaluation.score.labs.values() for action in lab.actions}),
+        video_pages=dict(video_pages or {}),
+        download=as_download(evaluation),
         plots=[_plot(evaluation, *at) for at in worst],
         plots_in_all=len(probabilities),
     )
@@ -88,11 +100,12 @@ def _rows(evaluation: Evaluation) -> list[dict[str, Any]]:
     """Return the table of labs and actions: one row a lab (without cells), then one an action."""
     rows: list[dict[str, Any]] = []
     for lab, scored in evaluation.score.labs.items():
-        rows.append(_row(lab, scored.score, evaluation.uncertainty.labs[lab], cells=None))
+        rows.append({"lab": lab, **_row(lab, scored.score, evaluation.uncertainty.labs[lab], cells=None)})
         for action in scored.actions:
             interval = evaluation.uncertainty.actions[lab, action]
             f_score = scored.actions[action].f_score
-            rows.append(_row(action, f_score, interval, cells=_cells(evaluation, lab, action)))
+            cells = _cells(evaluation, lab, action)
+            rows.append({"lab": lab, **_row(action, f_score, interval, cells=cells)})
     return rows
 
 

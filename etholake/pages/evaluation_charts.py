@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,9 +44,10 @@ def ethogram(
     least = NARROWEST * (stop - start)
     names = {row: _name(row) for row in rows}
     bars = [
-        {"row": names[row], "lane": lane, "kind": kind, "from": a / unit, "to": max(b / unit, a / unit + least)}
+        {"row": names[row], "lane": lane, "kind": kind, "from": low, "to": high}
         for row in rows
-        for lane, kind, a, b in raster.spans(row)
+        for (lane, kind), drawn in _drawn(raster.spans(row), unit, least).items()
+        for low, high in drawn
     ]
     lanes = [{"row": name, "lane": lane, "from": start, "to": stop} for name in names.values() for lane in LANES]
     longest = max((len(line) for name in names.values() for line in name.split("\n")), default=0)
@@ -71,6 +72,25 @@ def ethogram(
                          "encoding": {"x": x, "x2": {"field": "to"}}})  # fmt: skip
     spec = {"width": WIDTH_PX, "height": ROW_PX * len(rows), "layer": layer}
     return vega.svg(spec, "Ethogram: annotation above prediction")
+
+
+def _drawn(
+    spans: Iterable[tuple[str, str, int, int]], unit: float, least: float
+) -> dict[tuple[str, str], list[tuple[float, float]]]:
+    """Return the bars of a row by (lane, kind), in the unit of the axis; those that touch are one.
+
+    A bar is at least `least` wide. Drawing takes as long as there are bars, and a long video has thousands that
+    lie within one pixel.
+    """
+    drawn: dict[tuple[str, str], list[tuple[float, float]]] = {}
+    for lane, kind, start, stop in sorted(spans, key=lambda span: span[2]):
+        low, high = start / unit, max(stop / unit, start / unit + least)
+        bars = drawn.setdefault((lane, kind), [])
+        if bars and low <= bars[-1][1]:
+            bars[-1] = (bars[-1][0], max(high, bars[-1][1]))
+        else:
+            bars.append((low, high))
+    return drawn
 
 
 def _name(row: Row) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Mapping
 from email.message import Message
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -48,30 +49,48 @@ class Handler(BaseHTTPRequestHandler):
     """A GET handler; a subclass answers in `answer`. Its page is at `/`, all other paths are the page's own."""
 
     def do_GET(self) -> None:
-        """Refuse a request that was meant for another name (DNS rebinding) or is a foreign page's, or answer."""
+        """Answer a request that `admitted` lets through."""
+        if (parts := self.admitted()) is not None:
+            self.answer(parts)
+
+    def admitted(self) -> SplitResult | None:
+        """Return the parts of the address that is asked for.
+
+        None if the request is refused: it was meant for another name (DNS rebinding), or is a foreign page's. The
+        refusal has been sent then.
+        """
         try:
             parts = urlsplit(self.path)
         except ValueError as err:
             self.send(HTTPStatus.BAD_REQUEST, "text/plain", f"{err}.")
-            return
+            return None
         port = cast(HTTPServer, self.server).server_port
         if not is_own_host(self.headers.get("Host", ""), port):
             self.send(HTTPStatus.FORBIDDEN, "text/plain", "This server answers to its own address only.")
-        elif is_foreign(self.headers, to_a_page=parts.path == "/"):
+        elif is_foreign(self.headers, to_a_page=self.is_page(parts.path)):
             self.send(HTTPStatus.FORBIDDEN, "text/plain", "This server answers its own pages only.")
         else:
-            self.answer(parts)
+            return parts
+        return None
+
+    def is_page(self, path: str) -> bool:
+        """Return whether a tab may go to `path` from anywhere."""
+        return path == "/"
 
     def answer(self, parts: SplitResult) -> None:
         """Answer the request for `parts`."""
         raise NotImplementedError
 
-    def send(self, status: HTTPStatus, kind: str, body: str | bytes) -> None:
-        """One whole answer; text is sent as UTF-8."""
+    def send(
+        self, status: HTTPStatus, kind: str, body: str | bytes, headers: Mapping[str, str] | None = None
+    ) -> None:
+        """One whole answer, with further headers; text is sent as UTF-8."""
         payload = body.encode("utf-8") if isinstance(body, str) else body
         self.send_response(status)
         self.send_header("Content-Type", f"{kind}; charset=utf-8" if isinstance(body, str) else kind)
         self.send_header("Content-Length", str(len(payload)))
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
         self.send_header("Cache-Control", "no-store")
         self.send_header("X-Content-Type-Options", "nosniff")
         self.send_header("X-Frame-Options", "DENY")

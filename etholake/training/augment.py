@@ -20,7 +20,7 @@ from etholake.models.config import Augmentation
 
 __all__ = [
     "GROUPS", "augment", "drop_frames", "drop_parts", "lower_rate", "mixup", "mixup_partners", "noise", "reflect",
-    "rotate", "scale", "swap_animals", "time_stretch",
+    "rotate", "scale", "shift", "swap_animals", "time_stretch",
 ]  # fmt: skip
 
 MIRROR = [
@@ -49,6 +49,8 @@ def augment(batch: Batch, config: Augmentation, window: int, random: torch.Gener
     stretch = torch.exp(between(-1, 1) * torch.log(torch.tensor(config.max_stretch)))
     batch = time_stretch(batch, stretch, window)
     T = window
+    if config.shift:
+        batch = shift(batch, torch.randint(-config.shift, config.shift + 1, (B,), generator=random))
     if config.lower_rate:
         every = torch.where(chosen(config.lower_rate), torch.randint(2, 4, (B,), generator=random), 1)
         batch = lower_rate(batch, every)
@@ -93,6 +95,20 @@ def time_stretch(batch: Batch, factor_B: Tensor, window: int) -> Batch:
     offset = torch.arange(window) - (window - 1) / 2
     at_BW = (T - 1) / 2 + offset * factor_B[:, None]
     return _resample(batch, at_BW)
+
+
+def shift(batch: Batch, frames_B: Tensor) -> Batch:
+    """Move the tracks by so many frames against the labels, whose edges differ as much between annotators.
+
+    Beyond the ends of the window points are missing.
+    """
+    T = batch.labels_BTC.shape[1]
+    at_BT = torch.arange(T) - frames_B[:, None]
+    inside_BT, at_BT = (at_BT >= 0) & (at_BT < T), at_BT.clamp(0, T - 1)
+    tracks, inside = batch.tracks, inside_BT[:, None, :, None]
+    xy = _hidden(_take(tracks.xy_BRTK2, at_BT), ~inside)
+    observed = _take(tracks.observed_BRTK, at_BT) & inside
+    return replace(batch, tracks=replace(tracks, xy_BRTK2=xy, observed_BRTK=observed))
 
 
 def lower_rate(batch: Batch, every_B: Tensor) -> Batch:

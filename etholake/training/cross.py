@@ -11,11 +11,15 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from etholake.dataset.labelled import TrainingData, lab_actions
 from etholake.dataset.split import Span, Split
@@ -29,6 +33,7 @@ from etholake.models.registry import resolve
 from etholake.models.stacking import trees as stack
 from etholake.models.stacking.config import STACK
 from etholake.models.stacking.model import StackingModel
+from etholake.training.estimate import estimate, rare_actions
 from etholake.training.fit import fit
 from etholake.training.folds import make_folds
 from etholake.training.oof import write_oof
@@ -64,10 +69,13 @@ class CrossValidationPlan:
     choose: bool = False
 
     def members(self) -> Iterator[tuple[str, int, int | None]]:
-        """Yield (configuration, seed, fold) of every model; the fold is None for those of everything."""
-        for config in self.configs:
-            for seed in self.seeds:
-                for fold in (*range(self.folds), None):
+        """Yield (configuration, seed, fold) of every model, fold by fold.
+
+        Those of everything come last, with None for the fold. So the first fold tells how long the rest takes.
+        """
+        for fold in (*range(self.folds), None):
+            for config in self.configs:
+                for seed in self.seeds:
                     yield config, seed, fold
 
     def fields(self, config: str, overrides: Overrides | None) -> Overrides:
@@ -105,15 +113,18 @@ def fit_folds(
     """Train every model and store the `Ensemble` or `StackingModel` in `model_dir`; return its report.
 
     `test` spans are in no fold. The out-of-fold probabilities are written to ``scratch / OUT_OF_FOLD``; in the
-    report, `validation` is the score on them, with the post-processing that was fitted on them (so it flatters a
-    little). Processes of a `group` must share `scratch` and `checkpoints`: one writes a model, all read it; only
-    the leading one has a report. ``on_epoch`` counts the epochs of all models. Models that are complete are kept
-    in `checkpoints`, if it is given, and are not trained again.
+    report, `validation` is their score (`estimate`): no model and no decision of a fold has seen its labels.
+    Processes of a `group` must share `scratch` and `checkpoints`: one writes a model, all read it; only the
+    leading one has a report. ``on_epoch`` counts the epochs of all models; its rows have `left_s`, the measured
+    time that the rest takes, once every configuration has been trained. Models that are complete are kept in
+    `checkpoints`, if it is given, and are not trained again.
     """
     splits = [_outside(split, test) for split in make_folds(data, plan.folds, test)]
     plan = replace(plan, folds=len(splits))
     everything = tuple(sorted((s for split in splits for s in split.test), key=_place))
-    counter = _EpochCounter(on_epoch, sum(_recipe(c, plan.fields(c, overrides))[1] for c, _, _ in plan.members()))
+    counter = _EpochCounter(on_epoch)
+    for config, _, _ in plan.members():
+        counter.planned[config] += _recipe(config, plan.fields(config, overrides))[1]
     trained: list[_Trained] = []
 
     def train(config: str, seed: int, fold: int | None) -> None:
@@ -126,12 +137,12 @@ def fit_folds(
         if not (marker.is_file() and marker.read_text(encoding="utf-8") == run):
             shutil.rmtree(folder, ignore_errors=True)
             fit(
-                data, folder, config, fields, counter.callback(), split=split, seed=seed,
+                data, folder, config, fields, counter.callback(config), split=split, seed=seed,
                 checkpoints=checkpoints / place if checkpoints else None, group=group,
             )  # fmt: skip
             group.wait()
             marker.write_text(run, encoding="utf-8")
-        counter.done += epochs
+        counter.done[config] += epochs
         if group.leads:
             model = load_model(folder)
             trained.append(_Trained(config, fold, model, scores_of(model, data.videos, split.test), place))
@@ -159,14 +170,16 @@ def fit_folds(
     model, scores = _stack(data, plan, members, folds, overrides) if plan.stack else _ensemble(plan, members)
     judged = HeldOut.given([p for fold in scores for p in fold], data.videos, [s for fold in folds for s in fold])
     model.post_processing = judged.fit(model)
-    score = judged.score(model.post_processing)
+    expected = estimate(model, data.videos, folds, scores)
+    notes += [expected.sentence()] if expected else []
+    notes += [rare] if (rare := rare_actions(data.videos, everything)) else []
     model.details = {
         "split": Split(everything, (), tuple(test)).to_json(),
         "folds": [split.to_json()["test"] for split in splits],
         "data_fingerprint": data.fingerprint,
         "seed": plan.seeds[0],
         "history": histories,
-        "validation": score.to_dict() if score else None,
+        "validation": expected.to_dict() if expected else None,
         "notes": notes,
     }
     model.save(model_dir)
@@ -236,18 +249,35 @@ def _place(span: Span) -> tuple[str, int, int]:
 
 @dataclass
 class _EpochCounter:
-    """Reports the epochs of each model as epochs of all."""
+    """Reports the epochs of each model as epochs of all, with the time that the rest will take."""
 
     on_epoch: OnEpoch | None
-    total: int
-    done: int = 0
+    planned: Counter[str] = field(default_factory=Counter)  # epochs by configuration
+    done: Counter[str] = field(default_factory=Counter)  # of models that are complete
+    seconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))  # of each epoch
 
-    def callback(self) -> OnEpoch | None:
+    def callback(self, config: str) -> OnEpoch | None:
         """Return the callback of the model that is trained next."""
         if self.on_epoch is None:
             return None
-        report, before = self.on_epoch, self.done
-        return lambda epoch, _epochs, row: report(before + epoch, self.total, row)
+        report, before, last = self.on_epoch, self.done.copy(), time.monotonic()
+
+        def counted(epoch: int, _epochs: int, row: Mapping[str, float | None]) -> None:
+            nonlocal last
+            now = time.monotonic()
+            self.seconds[config].append(now - last)
+            last = now
+            done = before + Counter({config: epoch})
+            report(done.total(), self.planned.total(), {**row, "left_s": self._left_s(done)})
+
+        return counted
+
+    def _left_s(self, done: Counter[str]) -> float | None:
+        """Return the time for the epochs that are left, in seconds; None while a configuration is unmeasured."""
+        left = {config: n - done[config] for config, n in self.planned.items() if n > done[config]}
+        if any(not self.seconds[config] for config in left):
+            return None
+        return round(sum(n * float(np.mean(self.seconds[config])) for config, n in left.items()), 1)
 
 
 def _outside(split: Split, test: Sequence[Span]) -> Split:

@@ -121,8 +121,8 @@ def _take_weights(network: nn.Module, base: nn.Module, keep_C: Tensor, layers: V
 
     Of layers with an entry per action only the entries of base's actions in `keep_C` are copied.
     """
-    state = dict(base.state_dict())
     own = network.state_dict()
+    state = own | dict(base.state_dict())  # what only the new network has (LoRA) stays as it is made
     with torch.no_grad():
         for name, axis in layers.outputs.items():
             kept = own[name].movedim(axis, 0)

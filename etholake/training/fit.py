@@ -93,6 +93,7 @@ def fit(
         "history": list(fitted.history),
         "training_seconds": finetune.merged_seconds(base, seconds) if base else seconds,
         "notes": list(data.notes),
+        **fitted.details,
     }
     if group.leads:
         model = fitted.model
@@ -106,6 +107,10 @@ def fit(
             report["fine_tuned"] = finetune.report(base, model, labs, fitted.score_before)
         model.details = report
         model.save(model_dir)
+        for name, other in fitted.alternatives.items():
+            own = decide(other, data.videos, split.validation, base.post_processing if base else None)
+            other.details = {**report, "validation": own}
+            other.save(model_dir / name)
     return report
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,7 @@ from etholake.training.windows import WindowSampler
 
 __all__ = ["train_network"]
 
+OTHER = "other"  # the class of a family whose actions exclude each other, for none of them
 SHOWN = 2  # the sampler shows positives about so many times as often as they occur
 
 
@@ -44,7 +47,8 @@ def train_network(
 
     `base` is a `NetworkModel` of the same family to fine-tune, or None.
 
-    Raises DataError if no window of the training videos has a labeled behavior of tracked animals.
+    Raises DataError if no window of the training videos has a labeled behavior of tracked animals, or if there is
+    nothing to tell apart (`_check_learnable`).
     """
     if config.threads:
         torch.set_num_threads(config.threads)
@@ -56,6 +60,7 @@ def train_network(
     sampler = WindowSampler(data, split.train, labs, config, seed)
     if not sampler.everywhere:
         raise DataError("No window of the training videos has a labeled behavior of tracked animals.")
+    _check_learnable(sampler)
     occurring = lab_actions(data.videos, split.train)
     prior_C = sampler.prevalence() * SHOWN
     score_before = None
@@ -72,5 +77,53 @@ def train_network(
     if base:
         run += f"-{base.details.get('data_fingerprint')}"
     trunk_lr = config.trunk_lr if base else 1.0
-    trained = Trainer(family, model, sampler, data.videos, split, group, run, checkpoints, trunk_lr).run(on_epoch)
-    return Fitted(model, trained.history, str(group.device), score_before)
+    trainer = Trainer(family, model, sampler, data.videos, split, group, run, checkpoints, trunk_lr)
+    history = trainer.run(on_epoch).history
+    alternatives = {"lowest_loss": _with_weights(model, trainer.lowest)} if trainer.lowest else {}
+    details = {
+        "class_weights": _by_action(data, trainer.weight_C.tolist(), occurring),
+        "class_distribution": {
+            "before_sampling": _by_action(data, sampler.prevalence().tolist(), occurring),
+            "after_sampling": _by_action(data, sampler.drawn_prevalence().tolist(), occurring),
+        },
+    }
+    return Fitted(model, history, str(group.device), score_before, alternatives, details)
+
+
+def _check_learnable(sampler: WindowSampler) -> None:
+    """Raise DataError unless some training video has measured points, and some action occurs but not always."""
+    videos = {pair.video.tracks.video_id: pair.video.tracks for pair in sampler.pairs}
+    named = ", ".join(str(video) for video in sorted(videos)[:5]) + (", …" if len(videos) > 5 else "")
+    if not any(tracks.observed_TMK.any() for tracks in videos.values()):
+        raise DataError(
+            f"None of the training videos ({named}) has a measured point: nothing can be learnt from them. See "
+            "their tracks with `etholake query tracking_quality`."
+        )
+    prevalence_C = sampler.prevalence()
+    if not prevalence_C.any():
+        raise DataError(
+            f"No annotated event lies in the training videos ({named}): there is one class only, and nothing to "
+            "learn. Annotate some events, or hold other videos out."
+        )
+    if not ((prevalence_C > 0) & (prevalence_C < 1)).any():
+        always = [action for action, p in zip(sampler.actions, prevalence_C.tolist(), strict=True) if p == 1]
+        raise DataError(
+            f"Every labelled frame of the training videos ({named}) is {' or '.join(always)}: there is one class "
+            "only, and nothing to tell it from. Add videos, or frames, in which it does not occur."
+        )
+
+
+def _with_weights(model: NetworkModel, weights: Mapping[str, torch.Tensor]) -> NetworkModel:
+    """Return a copy of a model with other weights."""
+    network = copy.deepcopy(model.network)
+    network.load_state_dict(weights)
+    return replace(model, network=network)
+
+
+def _by_action(
+    data: TrainingData, values: Sequence[float], occurring: Mapping[str, Sequence[str]]
+) -> dict[str, float]:
+    """Return {action: value} of the actions that occur, and of `OTHER` where there is a value for it."""
+    actions = {action for actions in occurring.values() for action in actions}
+    named = zip((*data.actions, OTHER), values, strict=False)
+    return {name: round(value, 6) for name, value in named if name in actions or name == OTHER}

@@ -26,8 +26,8 @@ from etholake.dataset.split import Split
 from etholake.digest import fingerprint
 from etholake.errors import UsageError
 from etholake.features.registry import ENCODERS
+from etholake.models.config import NetworkConfig
 from etholake.models.family import OnEpoch
-from etholake.models.loss import positive_weights
 from etholake.models.network_family import NetworkFamily
 from etholake.models.network_model import NetworkModel
 from etholake.training import augment, checkpoint
@@ -64,6 +64,7 @@ class Progress:
     history: list[dict[str, float | None]] = field(default_factory=list)
     best_score: float = -1.0
     since: int = 0  # epochs since the best one
+    lowest_loss: float | None = None  # of validation
 
 
 class Trainer:
@@ -95,13 +96,14 @@ class Trainer:
         self.forward: Callable[..., Tensor] = (
             DistributedDataParallel(compiled, broadcast_buffers=False) if group.size > 1 else compiled
         )
-        self.weight_C = positive_weights(sampler.prevalence(), config.positive_weight_cap).to(device)
-        groups = _parameter_groups(self.family, self.network, config.weight_decay, trunk_lr)
+        self.weight_C = self.family.class_weights(sampler.prevalence(), config).to(device)
+        groups = _parameter_groups(self.family, self.network, config, trunk_lr)
         self.optimiser = torch.optim.AdamW(groups, lr=config.lr)
         self.amp = _amp_type(config.amp, device)
         self.scaled = torch.amp.GradScaler(enabled=device.type == "cuda" and self.amp is torch.float16)
         self.ema = Ema(self.network, config.ema)
         self.best = {name: value.clone() for name, value in self.ema.state.items()}
+        self.lowest: dict[str, Tensor] = {}  # weights of the epoch with the lowest validation loss, if kept
         self.encoder = model.encoder
         self.progress = Progress()
         self.steps = config.epochs * len(sampler)
@@ -181,6 +183,8 @@ class Trainer:
             alpha = torch.full((len(batch),), self.config.augmentation.mixup)
             weight_B = torch.distributions.Beta(alpha, alpha).sample().to(x.device)
             x, batch = augment.mixup(x, batch, partners, weight_B)
+        if self.config.augmentation.feature_noise:
+            x = x + self.config.augmentation.feature_noise * torch.randn_like(x)
         logits = self.forward(x, batch.lab_B, batch.labeled_BC)
         return self.family.loss(logits, batch, self.config, self.weight_C, entries)
 
@@ -194,10 +198,11 @@ class Trainer:
     def _end_epoch(self, began: float, on_epoch: OnEpoch | None) -> None:
         progress, config = self.progress, self.config
         validated = progress.epoch % self.validation_every == 0 or progress.epoch == config.epochs
-        score = self._validation_score() if validated else None
+        score, loss = self._validation() if validated else (None, None)
         row: dict[str, float | None] = {
             "epoch": progress.epoch, "train_loss": float(np.mean(progress.losses)), "val_score": score,
-            "lr": float(self.optimiser.param_groups[-1]["lr"]), "seconds": round(time.monotonic() - began, 2),
+            "val_loss": loss, "lr": float(self.optimiser.param_groups[-1]["lr"]),
+            "seconds": round(time.monotonic() - began, 2),
         }  # fmt: skip
         progress.history.append(row)
         if on_epoch and self.group.leads:
@@ -207,6 +212,13 @@ class Trainer:
             self.best = {name: value.clone() for name, value in self.ema.state.items()}
         elif validated:
             progress.since += self.validation_every
+        if (
+            config.keep_lowest_loss
+            and loss is not None
+            and (progress.lowest_loss is None or loss < progress.lowest_loss)
+        ):
+            progress.lowest_loss = loss
+            self.lowest = {name: value.clone() for name, value in self.ema.state.items()}
         progress.epoch += 1
         progress.losses = []
 
@@ -218,20 +230,21 @@ class Trainer:
         windows = HeldOut.windows(self.model, self.videos, self.split.validation) / 3
         return min(self.config.epochs, max(1, math.ceil(windows / (len(self.sampler) * self.config.batch))))
 
-    def _validation_score(self) -> float | None:
-        """Return the score of the averaged weights on the validation spans; None without annotated events there.
+    def _validation(self) -> tuple[float | None, float | None]:
+        """Return score and loss of the averaged weights on the validation spans; None without events there.
 
-        The thresholds are fitted on the same spans. The leading process validates and sends the score to the
+        The thresholds are fitted on the same spans. The leading process validates and sends the figures to the
         others.
         """
-        score = math.nan
+        score = loss = math.nan
         if self.group.leads and self.split.validation:
             with self.ema.applied(self.network):
                 held_out = HeldOut.of(self.model, self.videos, self.split.validation)
             if report := held_out.score(held_out.fit(self.model, grid=())):
-                score = report.score
-        score = float(self.group.sum(torch.tensor(score if self.group.leads else 0.0, dtype=torch.float64)))
-        return None if math.isnan(score) else score
+                score, loss = report.score, held_out.loss() or math.nan
+        figures = torch.tensor([score, loss] if self.group.leads else [0.0, 0.0], dtype=torch.float64)
+        score, loss = self.group.sum(figures).tolist()
+        return None if math.isnan(score) else score, None if math.isnan(loss) else loss
 
     # --- checkpoints --------------------------------------------------------------------------------------
     def _save(self) -> None:
@@ -241,6 +254,7 @@ class Trainer:
             **{f"network.{name}": value for name, value in self.network.state_dict().items()},
             **{f"ema.{name}": value for name, value in self.ema.state.items()},
             **{f"best.{name}": value for name, value in self.best.items()},
+            **{f"lowest.{name}": value for name, value in self.lowest.items()},
             **{
                 f"optimiser.{i}.{name}": value
                 for i, values in self.optimiser.state_dict()["state"].items()
@@ -255,13 +269,15 @@ class Trainer:
         self.group.wait()  # no process may write before all have read
         if stored is None:
             return
-        states: dict[str, dict[str, Tensor]] = {"network": {}, "ema": {}, "best": {}, "optimiser": {}}
+        states: dict[str, dict[str, Tensor]] = {
+            kind: {} for kind in ("network", "ema", "best", "lowest", "optimiser")
+        }
         for name, value in stored.tensors.items():
             kind, _, rest = name.partition(".")
             states[kind][rest] = value.to(self.group.device)
         self.network.load_state_dict(states["network"])
         self.ema.load(states["ema"])
-        self.best = states["best"]
+        self.best, self.lowest = states["best"], states["lowest"]
         moments: dict[int, dict[str, Tensor]] = {}
         for name, value in states["optimiser"].items():
             index, _, kind = name.partition(".")
@@ -285,17 +301,20 @@ def _number(*parts: int) -> int:
 
 
 def _parameter_groups(
-    family: NetworkFamily[Any], network: nn.Module, weight_decay: float, trunk_lr: float
+    family: NetworkFamily[Any], network: nn.Module, config: NetworkConfig, trunk_lr: float
 ) -> list[dict[str, Any]]:
     """Return the optimiser's groups: with and without weight decay, trunk and vocabulary layers.
 
     `lr_factor` multiplies the learning rate: `trunk_lr` for parameters that do not depend on actions or labs.
+    Parameters that the family does not train are in no group, and get no gradient.
     """
     layers = family.vocabulary_layers()
-    named = list(network.named_parameters())
+    for name, parameter in network.named_parameters():
+        parameter.requires_grad_(family.trains(name, config))
+    named = [(name, parameter) for name, parameter in network.named_parameters() if parameter.requires_grad]
     groups = []
     for lr_factor, trunk in ((trunk_lr, True), (1.0, False)):
-        for decay, decays in ((weight_decay, True), (0.0, False)):
+        for decay, decays in ((config.weight_decay, True), (0.0, False)):
             chosen = [p for n, p in named if (n not in layers) is trunk and family.decays(n, p) is decays]
             groups.append({"params": chosen, "weight_decay": decay, "lr_factor": lr_factor})
     return groups

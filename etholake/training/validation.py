@@ -10,10 +10,14 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from etholake.dataset.labelled import LabelledVideo
 from etholake.dataset.split import Span
+from etholake.evaluation.confusion import confusion
 from etholake.events import metric
 from etholake.events import post_processing as fitting
+from etholake.events.calibration import pooled_frames
 from etholake.events.decode import DecodeConfig
 from etholake.events.post_processing import PostProcessing
 from etholake.events.types import Event, PairScores, Triplet, joined
@@ -43,6 +47,7 @@ class HeldOut:
         by_id = {v.tracks.video_id: v for v in videos}
         truth = [event for span in spans for event in _cut_events(by_id[span.video_id].events, span)]
         labeled_by_video = {s.video_id: frozenset(by_id[s.video_id].tracks.labeled_behaviors) for s in spans}
+        pairs = [_where_looked_for(pair, by_id[pair.video_id]) for pair in pairs]
         return cls(tuple(joined(pairs)), tuple(truth), labeled_by_video, {s.video_id: s.lab_id for s in spans})
 
     @staticmethod
@@ -86,6 +91,14 @@ class HeldOut:
             for e in post_processing.events(pairs, self.labeled_by_video[video])
         ]
 
+    def loss(self) -> float | None:
+        """Return the mean binary cross entropy of all labelled frames and actions; None without any."""
+        pooled = pooled_frames(self.pairs, self.truth, self.labeled_by_video).values()
+        probabilities = [np.where(y, p, 1 - p) for p, y in pooled]
+        if not probabilities:
+            return None
+        return float(-np.log(np.concatenate(probabilities).clip(1e-7)).mean())
+
     def score(self, post_processing: PostProcessing) -> metric.ScoreReport | None:
         """Return the official score; None without annotated events. No prediction scores 0."""
         if not self.truth:
@@ -98,12 +111,32 @@ def decide(
 ) -> dict[str, Any] | None:
     """Fit the model's post-processing on held-out spans and return its score on the same spans.
 
-    The score flatters a little for that reason. Returns None without annotated events.
+    The score flatters a little for that reason. Besides the score there are `classes` ({lab: {action: F1,
+    precision, recall, and support: the annotated frames}}) and `confusion` ({lab: {annotated: {predicted:
+    frames}}}). Returns None without annotated events.
     """
     held_out = HeldOut.of(model, videos, spans)
     model.post_processing = held_out.fit(model, before=before)
     score = held_out.score(model.post_processing)
-    return score.to_dict() if score else None
+    return {**score.to_dict(), **_by_class(held_out, score, model.post_processing)} if score else None
+
+
+def _by_class(held_out: HeldOut, score: metric.ScoreReport, post_processing: PostProcessing) -> dict[str, Any]:
+    classes = {
+        lab: {
+            action: {
+                "f1": counts.f_score, "precision": counts.precision, "recall": counts.recall,
+                "support": counts.tp_frames + counts.fn_frames,
+            }
+            for action, counts in scored.actions.items()
+        }
+        for lab, scored in score.labs.items()
+    }  # fmt: skip
+    matrix: dict[str, dict[str, dict[str, int]]] = {}
+    for lab, frames in confusion(held_out.truth, held_out.events(post_processing), held_out.labs).items():
+        for (annotated, predicted), n in frames.items():
+            matrix.setdefault(lab, {}).setdefault(annotated, {})[predicted] = n
+    return {"classes": classes, "confusion": matrix}
 
 
 def scores_of(model: Model, videos: Sequence[LabelledVideo], spans: Sequence[Span]) -> list[PairScores]:
@@ -114,6 +147,20 @@ def scores_of(model: Model, videos: Sequence[LabelledVideo], spans: Sequence[Spa
         scores = model.predict(tracks_by_id[span.video_id], (span.start_frame, span.stop_frame))
         pairs += [pair.between(span.start_frame, span.stop_frame) for pair in scores]
     return pairs
+
+
+def _where_looked_for(pair: PairScores, video: LabelledVideo) -> PairScores:
+    """Return the probabilities without those of frames in which nobody looked for the action: these become NaN."""
+    frame_T = pair.first_frame + np.arange(len(pair.probabilities_TA))
+    values = pair.probabilities_TA
+    for column, action in enumerate(pair.actions):
+        spans = video.spans.get((pair.agent_id, pair.target_id, action))
+        if spans is not None:
+            seen_T = np.zeros(len(frame_T), dtype=np.bool_)
+            for start, stop in spans:
+                seen_T |= (start <= frame_T) & (frame_T < stop)
+            values = np.where(seen_T[:, None] | (np.arange(values.shape[1]) != column), values, np.float32(np.nan))
+    return replace(pair, probabilities_TA=values)
 
 
 def _cut_events(events: Sequence[Event], span: Span) -> list[Event]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -33,7 +33,8 @@ class Pair:
     """One (agent, target) of one video with its labeled actions, and where they occur.
 
     `events` are (start, stop) frames at 30 Hz [n, 2] by class, sorted and disjoint; `train` are the ranges [n, 2]
-    that train. `agent` and `target` are positions in `mouse_ids`.
+    that train; `partly` those of them [n, 2] in which a class was looked for, where it was not in all. `agent` and
+    `target` are positions in `mouse_ids`.
     """
 
     video: LabelledVideo
@@ -42,6 +43,11 @@ class Pair:
     lab: int
     events: Mapping[int, FrameRanges]
     train: FrameRanges
+    partly: Mapping[int, FrameRanges] = field(default_factory=dict)
+
+    def training(self, column: int) -> FrameRanges:
+        """Return the ranges [n, 2] in which a class trains."""
+        return self.partly.get(column, self.train)
 
     @property
     def columns(self) -> list[int]:
@@ -86,9 +92,18 @@ class WindowSampler:
         positive, labeled = np.zeros(len(self.actions)), np.zeros(len(self.actions))
         for pair in self.pairs:
             for column, events in pair.events.items():
-                positive[column] += np.diff(_overlap(events, pair.train)).sum()
-                labeled[column] += np.diff(pair.train).sum()
+                positive[column] += np.diff(_overlap(events, pair.training(column))).sum()
+                labeled[column] += np.diff(pair.training(column)).sum()
         return torch.from_numpy(positive / np.maximum(labeled, 1)).float()
+
+    def drawn_prevalence(self, batches: int = 8) -> Tensor:
+        """Return `prevalence` among the windows of some batches, as training sees them."""
+        drawn = [self.draw(step) for step in range(batches)]
+        positive, labeled = (
+            sum(getattr(batch, name).sum(dim=(0, 1)) for batch in drawn)
+            for name in ("labels_BTC", "loss_mask_BTC")
+        )
+        return positive / labeled.clamp(min=1)
 
     def draw(self, step: int, margin: int = 0) -> Batch:
         """Return the batch of a step: windows with `margin` more frames at both ends, for augmentations to use."""
@@ -120,7 +135,7 @@ class WindowSampler:
         groups: dict[tuple[int, int], list[tuple[int, int, int]]] = defaultdict(list)
         for p, pair in enumerate(self.pairs):
             for column, events in pair.events.items():
-                inside = _overlap(events, pair.train)
+                inside = _overlap(events, pair.training(column))
                 groups[pair.lab, column] += [(p, int(start), int(stop)) for start, stop in inside]
         return [group for _, group in sorted(groups.items()) if group]
 
@@ -135,6 +150,10 @@ class WindowSampler:
             labeled[b, pair.columns] = 1
             for low, high in _within(pair.train, start, T):
                 loss_mask[b, low:high] = labeled[b]
+            for column, ranges in pair.partly.items():
+                loss_mask[b, :, column] = 0
+                for low, high in _within(ranges, start, T):
+                    loss_mask[b, low:high, column] = 1
             for column, events in pair.events.items():
                 for low, high in _within(events, start, T):
                     labels[b, low:high, column] = 1
@@ -161,8 +180,14 @@ def _pairs(video: LabelledVideo, spans: Sequence[Span], lab: int, actions: Seque
                 start, stop = np.searchsorted(nearest, (event.start_frame, event.stop_frame))
                 by_column[column].append((int(start), int(stop)))
         events = {column: _merged(intervals) for column, intervals in by_column.items()}
+        partly = {}
+        for column in by_column:
+            spans_of_column = video.spans.get((agent, target, actions[column]))
+            if spans_of_column is not None:
+                ranges = _merged([tuple(np.searchsorted(nearest, span)) for span in spans_of_column])
+                partly[column] = _overlap(ranges, train)
         pairs.append(
-            Pair(video, tracks.mouse_ids.index(agent), tracks.mouse_ids.index(target), lab, events, train)
+            Pair(video, tracks.mouse_ids.index(agent), tracks.mouse_ids.index(target), lab, events, train, partly)
         )
     return pairs
 

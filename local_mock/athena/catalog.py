@@ -12,9 +12,18 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from local_mock.athena.errors import QueryError, at
+from local_mock.athena.iceberg import METADATA_TABLES, is_iceberg, require
 from local_mock.athena.sqltypes import Type, parse_type
 
-__all__ = ["Catalog", "GlueCatalog", "Partition", "Table", "table_of"]
+__all__ = ["AsOf", "Catalog", "GlueCatalog", "Partition", "Pinned", "Table", "table_of"]
+
+
+@dataclass(frozen=True)
+class AsOf:
+    """A past state of an Iceberg table: a snapshot's id, the name of a tag or branch, or an instant in milliseconds."""
+
+    version: int | str | None = None
+    millis: int | None = None
 
 
 @dataclass(frozen=True)
@@ -42,12 +51,30 @@ class Table:
     parameters: dict[str, str] = field(default_factory=dict)
     view: str | None = None
     partitions: list[Partition] = field(default_factory=list)
+    iceberg: Any = None  # `iceberg.reading.Snapshot` of an Iceberg table
 
 
 class Catalog(Protocol):
     """The catalog in which names become tables."""
 
-    def table(self, database: str, name: str, position: tuple[int, int] | None = None) -> Table: ...
+    def table(
+        self, database: str, name: str, position: tuple[int, int] | None = None, as_of: AsOf | None = None
+    ) -> Table: ...
+
+
+@dataclass
+class Pinned:
+    """A catalog in which one table stays as it was when it was read: what a commit builds upon."""
+
+    catalog: Catalog
+    pinned: Table
+
+    def table(
+        self, database: str, name: str, position: tuple[int, int] | None = None, as_of: AsOf | None = None
+    ) -> Table:
+        if as_of is None and (database, name) == (self.pinned.database, self.pinned.name):
+            return self.pinned
+        return self.catalog.table(database, name, position, as_of)
 
 
 def table_of(entry: dict[str, Any], partitions: list[dict[str, Any]]) -> Table:
@@ -58,8 +85,6 @@ def table_of(entry: dict[str, Any], partitions: list[dict[str, Any]]) -> Table:
     view = None
     if entry.get("TableType") == "VIRTUAL_VIEW":
         view = _view_sql(entry.get("ViewOriginalText") or "")
-    elif parameters.get("table_type", "").upper() == "ICEBERG":
-        raise QueryError("NOT_SUPPORTED", "Iceberg tables are not supported by local_mock")
     return Table(
         str(entry["DatabaseName"]).lower(),
         str(entry["Name"]).lower(),
@@ -142,14 +167,24 @@ class GlueCatalog:
         """Return the values of the partitions that a table has."""
         return {tuple(p["Values"]) for p in self.partition_entries(database, name)}
 
-    def table(self, database: str, name: str, position: tuple[int, int] | None = None) -> Table:
+    def table(
+        self, database: str, name: str, position: tuple[int, int] | None = None, as_of: AsOf | None = None
+    ) -> Table:
         from local_mock.athena import information
 
+        if as_of is not None and self.entry(database, name) is None:
+            raise QueryError("NOT_SUPPORTED", f"{at(position)}Only tables of Iceberg have versions")
         if database == information.SCHEMA and name in information.TABLES:
             return Table(database, name, [], view=information.query(self, name))
         entry = self.entry(database, name)
-        if entry is None and (partitions := self._partitions_table(database, name)):
-            return partitions
+        if entry is not None and is_iceberg(entry):
+            return self._iceberg(entry, as_of)
+        if as_of is not None:
+            raise QueryError("NOT_SUPPORTED", f"{at(position)}This connector does not support versioned tables")
+        if entry is None and (
+            special := self._metadata_table(database, name) or self._partitions_table(database, name)
+        ):
+            return special
         if entry is None:
             if database != information.SCHEMA:
                 self.require_database(database, position)
@@ -157,6 +192,24 @@ class GlueCatalog:
                 "TABLE_NOT_FOUND", f"{at(position)}Table 'awsdatacatalog.{database}.{name}' does not exist"
             )
         return table_of(entry, self.partition_entries(database, name))
+
+    def _iceberg(self, entry: dict[str, Any], as_of: AsOf | None) -> Table:
+        require()
+        from local_mock.athena.iceberg.reading import load, table_at
+
+        return table_at(load(self, entry["DatabaseName"], entry["Name"]), entry, as_of)
+
+    def _metadata_table(self, database: str, name: str) -> Table | None:
+        """Return ``"t$history"`` and its like of an Iceberg table; None if it is none."""
+        base, _, kind = name.rpartition("$")
+        entry = self.entry(database, base) if kind in METADATA_TABLES else None
+        if entry is None or not is_iceberg(entry):
+            return None
+        require()
+        from local_mock.athena.iceberg.inspection import view_of
+        from local_mock.athena.iceberg.reading import load
+
+        return Table(database, name, [], view=view_of(load(self, database, base), kind))
 
     def _partitions_table(self, database: str, name: str) -> Table | None:
         """Return ``"t$partitions"``: one row a partition, of the keys' types; None if `t` has no keys."""

@@ -17,7 +17,8 @@ from urllib.parse import unquote as url_unquote
 from local_mock.athena import hive
 from local_mock.athena.catalog import GlueCatalog
 from local_mock.athena.errors import QueryError, not_supported
-from local_mock.athena.sqltypes import VARCHAR, Type
+from local_mock.athena.iceberg import is_iceberg, require
+from local_mock.athena.sqltypes import VARCHAR, Type, parse_type
 from local_mock.athena.statements import NAME, Statement, unquote
 from local_mock.athena.translate.queries import Compiled
 from local_mock.data import DataAccess
@@ -159,6 +160,26 @@ class _Commands:
         )
         return _NOTHING
 
+    def create_iceberg(self, sql: str) -> Rows:
+        wanted = hive.parse_create_iceberg(sql)
+        name = wanted.name[-1]
+        database = wanted.name[-2] if len(wanted.name) > 1 else self.database
+        self.catalog.require_database(database)
+        if self.catalog.entry(database, name):
+            if wanted.if_not_exists:
+                return _NOTHING
+            raise QueryError("TABLE_ALREADY_EXISTS", f"Table {database}.{name} already exists")
+        if not wanted.location:
+            raise QueryError("", "FAILED: SemanticException No LOCATION was given for the Iceberg table")
+        require()
+        from local_mock.athena.iceberg.definitions import create
+        from local_mock.athena.iceberg.schema import parse_partitioning
+
+        columns = [(c.name, parse_type(c.type), c.comment) for c in wanted.columns]
+        partitioning = parse_partitioning(wanted.partitioning)
+        create(self.catalog, (database, name), columns, partitioning, wanted.location, wanted.parameters)
+        return _NOTHING
+
     def drop_table(self, sql: str) -> Rows:
         m = self._match(rf"DROP\s+TABLE\s+(IF\s+EXISTS\s+)?({NAME})", sql)
         return self._drop(m, view=False)
@@ -179,6 +200,12 @@ class _Commands:
                 "",
                 f"FAILED: SemanticException {database}.{name} is {'not a view' if view else 'a view, use DROP VIEW'}",
             )
+        if is_iceberg(entry):
+            require()
+            from local_mock.athena.iceberg.definitions import drop
+
+            drop(self.catalog, database, name)
+            return _NOTHING
         self.catalog.backend.delete_table(database, name)
         return _NOTHING
 
@@ -235,7 +262,15 @@ class _Commands:
         wanted = hive.parse_alter_table(sql)
         database = wanted.name[-2] if len(wanted.name) > 1 else self.database
         database, name, entry = self._entry(f"`{database}`.`{wanted.name[-1]}`")
+        if is_iceberg(entry):
+            require()
+            from local_mock.athena.iceberg.definitions import alter
+
+            alter(self.catalog, database, name, wanted.action)
+            return _NOTHING
         match wanted.action:
+            case hive.DropColumn():
+                raise QueryError("", "FAILED: ParseException only a column of an Iceberg table can be dropped")
             case hive.AddPartitions():
                 self._add_partitions(database, name, entry, wanted.action)
             case hive.DropPartitions():
@@ -408,6 +443,8 @@ class _Commands:
             view = self.catalog.table(database, name).view or ""
             return [f"CREATE VIEW {database}.{name} AS", *view.splitlines()]
         storage, parameters = entry["StorageDescriptor"], dict(entry.get("Parameters") or {})
+        if is_iceberg(entry):
+            return _iceberg_text(database, name, self.catalog, storage)
 
         def columns(entries: list[dict[str, str]]) -> list[str]:
             comments = (f" COMMENT {hive.quoted(c['Comment'])}" if c.get("Comment") else "" for c in entries)
@@ -447,6 +484,27 @@ class _Commands:
             ]
         # One cell a row, tabs inside, under the names of three columns: so does Athena, and clients split it.
         return ["col_name", "data_type", "comment"], [VARCHAR] * 3, rows
+
+
+def _iceberg_text(database: str, name: str, catalog: GlueCatalog, storage: dict[str, Any]) -> list[str]:
+    """Return the lines of SHOW CREATE TABLE of an Iceberg table."""
+    require()
+    from local_mock.athena.iceberg.reading import load
+
+    loaded = load(catalog, database, name)
+    schema, spec = loaded.schema(), loaded.spec()
+    lines = [
+        f"CREATE TABLE {database}.{name} (",
+        *_listed([f"{c['Name']} {c['Type']}" for c in storage["Columns"]]),
+    ]
+    terms = []
+    for field in spec.fields:
+        column, transform = schema.find_field(field.source_id).name, str(field.transform)
+        word, _, width = transform.rstrip("]").partition("[")
+        terms.append(f"`{column}`" if word == "identity" else f"{word}({f'{width}, ' if width else ''}`{column}`)")
+    lines += [f"PARTITIONED BY ({', '.join(terms)})"] if terms else []
+    lines += [f"LOCATION {hive.quoted(storage['Location'])}"]
+    return [*lines, "TBLPROPERTIES (", *_listed(_pairs({"table_type": "iceberg", **loaded.properties}))]
 
 
 def _listed(items: Sequence[str], end: str = ")") -> list[str]:

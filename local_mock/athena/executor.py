@@ -11,10 +11,12 @@ from typing import Any
 import pyarrow as pa
 
 from local_mock.athena import commands
-from local_mock.athena.catalog import GlueCatalog
+from local_mock.athena.buckets import buckets_of
+from local_mock.athena.catalog import GlueCatalog, Table
 from local_mock.athena.dialect import parse_query
 from local_mock.athena.engine import Engine, Session
 from local_mock.athena.errors import QueryError, not_supported
+from local_mock.athena.files import CODECS, DEFAULT_CODECS
 from local_mock.athena.functions.values import arrow_type
 from local_mock.athena.hive import storage
 from local_mock.athena.scan import file_format
@@ -63,7 +65,7 @@ class Executor:
         return outcome
 
     def compiled(self, sql: str) -> Compiled:
-        return compile_query(parse_query(sql), sql, self.catalog, self.database)
+        return compile_query(parse_query(sql), sql, self.catalog, self.database, self.session.evaluate)
 
     def _select(self, sql: str) -> Outcome:
         compiled = self.compiled(sql)
@@ -108,6 +110,13 @@ class Executor:
         if body is None:
             raise QueryError("SYNTAX_ERROR", "line 1:1: AS query expected after CREATE TABLE")
         database, name = self._target(head.group(2))
+        kind_of_table = str(settings.pop("table_type", "hive")).lower()
+        if kind_of_table not in ("hive", "iceberg"):
+            raise QueryError(
+                "INVALID_TABLE_PROPERTY", f"Invalid value for table property table_type: {kind_of_table}"
+            )
+        if kind_of_table == "hive" and "partitioning" in settings:
+            raise QueryError("INVALID_TABLE_PROPERTY", "The table property partitioning is for Iceberg tables")
         if self.catalog.entry(database, name):
             if head.group(1):
                 return Outcome(["rows"], [BIGINT], None, update_count=0, manifest=[])
@@ -117,6 +126,23 @@ class Executor:
             )
         compiled = self.compiled(body.group(1))
         names = _column_names(compiled)
+        if kind_of_table == "iceberg":
+            from local_mock.athena.iceberg import require
+
+            require()
+            from local_mock.athena.iceberg.statements import create_as
+
+            settings.setdefault("location", f"{self.output}tables/{commands.new_id()}/")
+            made = create_as(
+                self.session,
+                self.catalog,
+                (database, name),
+                compiled,
+                names,
+                settings,
+                is_filled=not body.group(3),
+            )
+            return Outcome(["rows"], [BIGINT], None, manifest_folder="tables/", **made)
         location = settings.get("external_location") or f"{self.output}tables/{commands.new_id()}/"
         if self.engine.data.list(location.rstrip("/") + "/"):
             raise QueryError(
@@ -131,7 +157,11 @@ class Executor:
                 compiled, [c.type for c in compiled.columns], names, keys, location, kind, settings
             )
         delimiter = {"field.delim": _delimiter(settings)} if kind == "text" else {}
-        descriptor = {"Location": location, **storage("parquet" if kind == "parquet" else "textfile", delimiter)}
+        serde = "org.apache.hive.hcatalog.data.JsonSerDe" if kind == "json" else None
+        described = storage("textfile" if kind == "text" else kind, delimiter, serde)
+        descriptor = {"Location": location, **described}
+        if buckets := buckets_of(settings, names, keys):
+            descriptor |= {"BucketColumns": list(buckets.columns), "NumberOfBuckets": buckets.count}
         columns = [{"Name": n, "Type": c.type.hive} for n, c in zip(names, compiled.columns, strict=True)]
         split = len(columns) - len(keys)
         commands.create_table(
@@ -176,19 +206,74 @@ class Executor:
                 f"line 1:1: Insert query has {len(compiled.columns)} expression(s) but expected {len(listed)} target column(s)",
             )
         _check_insert([c.type for c in compiled.columns], [kinds[n] for n in listed])
+        if table.iceberg is not None:
+            from local_mock.athena.iceberg.statements import insert
+
+            return Outcome(["rows"], [BIGINT], None, **insert(self.session, table, compiled, listed))
         rows = self._rows(compiled, [kinds[n] for n in listed]).rename_columns(listed)
         full = pa.table({
             n: rows[n] if n in listed else pa.nulls(rows.num_rows, arrow_type(stored(kind))) for n, kind in every
         })  # fmt: skip
         targets = Compiled("", [_typed(t) for _, t in every])
+        kind = {"openx": "json"}.get(file_format(table), file_format(table))
+        if kind == "opencsv":
+            raise not_supported("INSERT INTO a table of OpenCSVSerde")
+        codec = {"parquet": table.parameters.get("parquet.compression", "SNAPPY").upper(), "orc": "ZLIB"}.get(
+            kind, "NONE"
+        )
+        if codec not in CODECS[kind]:
+            raise not_supported(f"the compression {codec} of {kind} files")
         written = write_rows(
             self.engine.data, full, targets, [n for n, _ in every], [n for n, _ in table.partition_keys], table.location,
-            file_format="parquet" if file_format(table) == "parquet" else "text",
-            codec=table.parameters.get("parquet.compression", "SNAPPY").upper() if file_format(table) == "parquet" else "NONE",
+            file_format=kind, codec=codec,
             delimiter=table.serde_parameters.get("field.delim", "\x01"), scratch=self.scratch,
         )  # fmt: skip
         commands.add_partitions(self.catalog, database, name, written.partitions)
         return Outcome(["rows"], [BIGINT], None, update_count=written.rows, manifest=written.files)
+
+    def _change(self, sql: str) -> Outcome:
+        from local_mock.athena.iceberg.changes import parse_change
+
+        change = parse_change(sql)
+        table = self._iceberg(change.target)
+        from local_mock.athena.iceberg.statements import change_rows
+
+        made = change_rows(self.session, self.catalog, self.database, table, change, sql)
+        return Outcome(["rows"], [BIGINT], None, **made)
+
+    def _optimize(self, sql: str) -> Outcome:
+        head = re.match(
+            rf"OPTIMIZE\s+({NAME})\s+REWRITE\s+DATA\s+USING\s+BIN_PACK(?:\s+WHERE\s+(.*))?$", sql, re.I | re.DOTALL
+        )
+        if head is None:
+            raise QueryError(
+                "SYNTAX_ERROR", "line 1:1: OPTIMIZE name REWRITE DATA USING BIN_PACK [WHERE …] expected"
+            )
+        table = self._iceberg(unquote(head.group(1))[-2:])
+        from local_mock.athena.iceberg.statements import optimize
+
+        optimize(self.session, self.catalog, self.database, table, head.group(2))
+        return Outcome(plain=True, table=pa.table({}))
+
+    def _vacuum(self, sql: str) -> Outcome:
+        head = re.match(rf"VACUUM\s+({NAME})$", sql, re.I)
+        if head is None:
+            raise QueryError("SYNTAX_ERROR", "line 1:1: VACUUM name expected")
+        table = self._iceberg(unquote(head.group(1))[-2:])
+        from local_mock.athena.iceberg.statements import vacuum
+
+        vacuum(table)
+        return Outcome(plain=True, table=pa.table({}))
+
+    def _iceberg(self, parts: list[str]) -> Table:
+        """Return the Iceberg table of a name. Raises QueryError for other tables."""
+        database, name = parts if len(parts) == 2 else [self.database, parts[-1]]
+        table = self.catalog.table(database, name)
+        if table.iceberg is None:
+            raise QueryError(
+                "NOT_SUPPORTED", "Modifying Hive table rows is only supported for transactional tables"
+            )
+        return table
 
     def _unload(self, sql: str) -> Outcome:
         match = re.match(r"UNLOAD\s*\(", sql, re.IGNORECASE)
@@ -226,14 +311,14 @@ class Executor:
         codec = str(
             settings.get("compression")
             or settings.get("write_compression")
-            or settings.get("parquet_compression")
-            or ("GZIP" if kind == "parquet" else "NONE")
+            or settings.get(f"{kind}_compression")
+            or DEFAULT_CODECS[kind]
         ).upper()
-        if codec not in ("SNAPPY", "GZIP", "ZSTD", "NONE", "UNCOMPRESSED") or (kind == "text" and codec != "NONE"):
+        if codec not in CODECS[kind]:
             raise not_supported(f"the compression {codec} of {kind} files")
         return write_rows(
             self.engine.data, self._rows(compiled, kinds), compiled, names, keys, location, file_format=kind, codec=codec,
-            delimiter=_delimiter(settings), scratch=self.scratch,
+            delimiter=_delimiter(settings), scratch=self.scratch, buckets=buckets_of(settings, names, keys),
         )  # fmt: skip
 
     def _target(self, name: str) -> tuple[str, str]:
@@ -295,9 +380,9 @@ def _check_insert(given: list[Type], wanted: list[Type]) -> None:
 
 def _format(settings: dict[str, Any], default: str) -> str:
     name = str(settings.get("format", default)).lower()
-    if name not in ("parquet", "textfile", "text"):
+    if name not in ("parquet", "textfile", "text", "orc", "avro", "json"):
         raise not_supported(f"the format {name.upper() or '(none given)'}")
-    return "parquet" if name == "parquet" else "text"
+    return "text" if name == "textfile" else name
 
 
 def _delimiter(settings: dict[str, Any]) -> str:

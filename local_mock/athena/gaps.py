@@ -6,11 +6,14 @@ from __future__ import annotations
 __all__ = ["render"]
 
 _STATEMENTS = (
-    "Iceberg tables, managed tables and what belongs to them: UPDATE, DELETE, MERGE, OPTIMIZE, VACUUM, `FOR TIMESTAMP AS OF`, "
-    "`FOR VERSION AS OF` (awswrangler's `to_iceberg`)",
+    "of Iceberg (extra `iceberg`): data in ORC or Avro files, equality deletes, columns of type uuid, time or fixed, format "
+    "version 3, PARTITIONED BY changes, RENAME TO, UNSET TBLPROPERTIES, REPLACE COLUMNS, the column `data` of `$partitions`; "
+    "files are rewritten (copy on write) where Athena adds delete files, and VACUUM keeps orphan files",
+    "rows of other tables than Iceberg's by UPDATE, DELETE and MERGE (as on Athena); S3 Tables",
     "Spark work groups (`run_spark_calculation`), federated catalogs",
-    "tables of JSON, ORC, Avro, Grok, CloudTrail and Ion files (the catalog takes them); nested types in text files",
-    "SORTED BY, `bucketed_by`, CTAS and UNLOAD to ORC, AVRO or JSON, compressed TEXTFILE output",
+    "tables of Grok, CloudTrail and Ion files (the catalog takes them); nested types of OpenCSVSerde, INSERT INTO its tables; Avro "
+    "without the extra `avro`, SNAPPY in Avro files written; LZO, LZ4 and Snappy in text and JSON",
+    "SORTED BY, buckets by float, decimal, timestamp or nested columns (buckets are layout only: no query skips them)",
     "partition projection of type `injected`",
 )
 _CLAUSES = (

@@ -21,7 +21,9 @@ __all__ = [
     "AlterTable",
     "ChangeColumn",
     "CreateDatabase",
+    "CreateIceberg",
     "CreateTable",
+    "DropColumn",
     "DropPartitions",
     "HiveColumn",
     "RenamePartition",
@@ -31,6 +33,7 @@ __all__ = [
     "literal",
     "parse_alter_table",
     "parse_create_database",
+    "parse_create_iceberg",
     "parse_create_table",
     "quoted",
     "storage",
@@ -122,6 +125,18 @@ class CreateTable:
 
 
 @dataclass
+class CreateIceberg:
+    """CREATE TABLE without EXTERNAL; `partitioning` are texts such as `month(day)`."""
+
+    name: list[str]
+    if_not_exists: bool
+    columns: list[HiveColumn]
+    partitioning: list[str]
+    location: str
+    parameters: dict[str, str]
+
+
+@dataclass
 class AddPartitions:
     partitions: list[tuple[dict[str, str], str | None]]  # values by key, location
     lenient: bool
@@ -162,7 +177,13 @@ class ChangeColumn:
     column: HiveColumn
 
 
-Action = AddPartitions | DropPartitions | RenamePartition | SetLocation | SetProperties | SetColumns | ChangeColumn
+@dataclass
+class DropColumn:
+    name: str
+
+
+Change = SetLocation | SetProperties | SetColumns | ChangeColumn | DropColumn
+Action = AddPartitions | DropPartitions | RenamePartition | Change
 
 
 @dataclass
@@ -248,13 +269,34 @@ def parse_create_table(sql: str) -> CreateTable:
         parameters |= parser.properties()
     parser.end()
     if parameters.get("table_type", "").lower() == "iceberg":
-        raise not_supported("an Iceberg table")
+        raise QueryError("", "FAILED: SemanticException An Iceberg table is created without the word EXTERNAL")
     twice = sorted({c.name for c in columns} & {c.name for c in keys})
     if twice:
         raise QueryError(
             "", f"FAILED: SemanticException [Error 10035]: HiveColumn repeated in partitioning columns: {twice[0]}"
         )
     return CreateTable(name, lenient, columns, keys, location, described, parameters)
+
+
+def parse_create_iceberg(sql: str) -> CreateIceberg:
+    """Parse CREATE TABLE of an Iceberg table. Raises QueryError with Hive's ParseException."""
+    parser = _Parser(sql, is_iceberg=True)
+    parser.expect("CREATE TABLE")
+    lenient = parser.accept("IF NOT EXISTS")
+    name, columns = parser.name(), parser.listed(parser.column)
+    parameters: dict[str, str] = {}
+    if parser.accept("COMMENT"):
+        parameters["comment"] = parser.string()
+    partitioning = parser.listed(parser.item) if parser.accept("PARTITIONED BY") else []
+    location = parser.string() if parser.accept("LOCATION") else ""
+    if parser.accept("TBLPROPERTIES"):
+        parameters |= parser.properties()
+    parser.end()
+    if parameters.get("table_type", "").lower() != "iceberg":
+        raise QueryError(
+            "", "FAILED: SemanticException Only external table creation is supported (CREATE EXTERNAL TABLE)"
+        )
+    return CreateIceberg(name, lenient, columns, partitioning, location, parameters)
 
 
 def _buckets(parser: _Parser) -> dict[str, Any]:
@@ -338,14 +380,16 @@ def _action(parser: _Parser) -> Action:  # noqa: PLR0911 - one return a form
         return SetColumns(parser.listed(parser.column), replace=True)
     if parser.accept("CHANGE COLUMN") or parser.accept("CHANGE"):
         return ChangeColumn(unquote(parser.word())[0], parser.column())
+    if parser.accept("DROP COLUMN"):
+        return DropColumn(unquote(parser.word())[0])
     raise not_supported(f"ALTER TABLE … {parser.ahead(2)}")
 
 
 class _Parser:
     """The tokens of one statement, read from left to right."""
 
-    def __init__(self, sql: str) -> None:
-        self.sql = sql
+    def __init__(self, sql: str, *, is_iceberg: bool = False) -> None:
+        self.sql, self.is_iceberg = sql, is_iceberg
         self.tokens = [m for m in _TOKEN.finditer(sql) if m.lastgroup != "blank"]
         self.index = 0
 
@@ -438,6 +482,19 @@ class _Parser:
 
         return dict(self.listed(pair))
 
+    def item(self) -> str:
+        """Return the text up to the next comma or bracket of this level."""
+        start, depth = self.index, 0
+        while not self.is_at_end():
+            sign = self.tokens[self.index].group()
+            if depth == 0 and sign in (",", ")"):
+                break
+            depth += (sign == "(") - (sign == ")")
+            self.index += 1
+        if self.index == start:
+            raise self.error("a column or a transform")
+        return self.sql[self.tokens[start].start() : self.tokens[self.index - 1].end()]
+
     def column(self) -> HiveColumn:
         name, start, depth = unquote(self.word())[0], self.index, 0
         while not self.is_at_end():
@@ -452,7 +509,10 @@ class _Parser:
         written = self.sql[first.start() : last.end()]
         kind = parse_type(written.replace("`", ""))
         has_length = written.lower().startswith(("varchar(", "char("))
-        hive = re.sub(r"\s+", "", written.lower()) if has_length else kind.hive
+        if self.is_iceberg:  # which has types that Hive has not
+            hive = kind.spelled
+        else:
+            hive = re.sub(r"\s+", "", written.lower()) if has_length else kind.hive
         return HiveColumn(name.lower(), hive, self.string() if self.accept("COMMENT") else "")
 
 

@@ -1,7 +1,7 @@
 """A table → a DuckDB relation over exactly the files, columns and partitions that the query needs.
 
 Partition values come from the catalog (or from partition projection), never from the path. Names that begin
-with `_` or `.` are not data. Only Parquet and delimited text are read.
+with `_` or `.` are not data. All other formats than Parquet are read by way of it (`serde.py`).
 """
 
 # ruff: noqa: E501, S608 - one line a message or signature; SQL is made of compiled parts, never of user text
@@ -23,13 +23,15 @@ from local_mock.athena.translate.casts import rounded_timestamp, widen
 from local_mock.athena.translate.relations import HIDDEN, Scan, quote, text
 from local_mock.data import DataAccess
 
-__all__ = ["bind_scan", "data_files", "file_format"]
+__all__ = ["DataFile", "bind_scan", "data_files", "empty_scan", "file_format", "partition_columns"]
 
 _UNION_LIMIT = 48  # partitions that are written as UNION ALL; beyond it, one reader and a table of values
 
 
 @dataclass(frozen=True)
 class DataFile:
+    """An object that a scan reads: the file of its content, the values of its partition."""
+
     uri: str
     path: Path
     size: int
@@ -44,10 +46,17 @@ class DataFile:
 
 
 def file_format(table: Table, library: str | None = None) -> str:
-    """Return the format `parquet`, `text` or `opencsv` of a table or partition. Raises QueryError for others."""
+    """Return the format of a table or partition: `parquet`, `text`, `opencsv`, `json`, `openx`, `orc` or `avro`.
+
+    Raises QueryError for others.
+    """
     library = library or table.serde
     serde = library.rpartition(".")[2]
-    formats = {"ParquetHiveSerDe": "parquet", "LazySimpleSerDe": "text", "OpenCSVSerde": "opencsv"}
+    if serde == "JsonSerDe":
+        return "openx" if "openx" in library else "json"
+    formats = {
+        "ParquetHiveSerDe": "parquet", "LazySimpleSerDe": "text", "OpenCSVSerde": "opencsv", "OrcSerde": "orc", "AvroSerDe": "avro",
+    }  # fmt: skip
     if serde not in formats:
         raise QueryError("NOT_SUPPORTED", f"The SerDe {library or '(none)'} is not supported by local_mock")
     return formats[serde]
@@ -69,6 +78,10 @@ def bind_scan(
 ) -> tuple[str, int]:
     """(DuckDB SELECT for the token of `scan`, bytes that it reads). `evaluate` runs a constant query, `convert` reads text."""
     table = scan.table
+    if table.iceberg is not None:
+        from local_mock.athena.iceberg.reading import bind
+
+        return bind(scan, data)
     file_format(table)
     partitions = _partitions(table, scan, evaluate)
     for partition in partitions:
@@ -90,7 +103,7 @@ def bind_scan(
         wanted = {name for name, _ in table.columns} & scan.used
         total += sum(scanned(feet[f.path], wanted, scan.predicates) for f in files)
         selects.append(_parquet(scan, files, feet))
-    return " UNION ALL ".join(selects) or _empty(scan), total
+    return " UNION ALL ".join(selects) or empty_scan(scan), total
 
 
 _WIDER = {
@@ -144,14 +157,15 @@ def _value(sql: str, kind: Type) -> str:
     return f"CAST(nullif({sql}, '__HIVE_DEFAULT_PARTITION__') AS {kind.duckdb})"
 
 
-def _empty(scan: Scan) -> str:
+def empty_scan(scan: Scan) -> str:
+    """Return the columns of a scan without rows."""
     columns = [f"CAST(NULL AS {c.type.duckdb}) AS {quote(n)}" for n, c in scan.columns.items()]
     return f"SELECT {', '.join(columns)} WHERE FALSE"
 
 
 def _parquet(scan: Scan, files: list[DataFile], feet: dict[Path, Footer]) -> str:
     if not files:
-        return _empty(scan)
+        return empty_scan(scan)
     groups: dict[tuple[Any, ...], list[DataFile]] = {}
     per_partition = len({f.values for f in files}) <= _UNION_LIMIT
     for f in files:
@@ -165,7 +179,7 @@ def _parquet(scan: Scan, files: list[DataFile], feet: dict[Path, Footer]) -> str
             for name, kind in scan.table.columns
             if name in scan.used
         ]
-        columns += _partition_columns(scan, values, members)
+        columns += partition_columns(scan, values, members)
         needs_name = bool(HIDDEN.keys() & scan.used) or values is None
         listed = ", ".join(text(str(f.path)) for f in members)
         options = ", filename = 'f$'" if needs_name else ""
@@ -184,7 +198,8 @@ def _stored(name: str, kind: Type) -> str:
     return f"CAST({column} AS {kind.duckdb})"
 
 
-def _partition_columns(scan: Scan, values: tuple[str, ...] | None, members: list[DataFile]) -> list[str]:
+def partition_columns(scan: Scan, values: tuple[str, ...] | None, members: list[DataFile]) -> list[str]:
+    """Return what a file does not hold: partition keys, hidden columns, and NULL for columns that nobody needs."""
     columns = []
     for i, (name, kind) in enumerate(scan.table.partition_keys):
         if name in scan.used:
@@ -260,21 +275,20 @@ def _check_types(table: Table, scan: Scan, files: list[DataFile], feet: dict[Pat
 def _text(scan: Scan, files: list[DataFile], kind: str, convert: Callable[[dict[str, Any]], Path]) -> str:
     """Text files by way of Parquet: the query process reads them once by the rules of their SerDe."""
     table = scan.table
-    if any(t.args for n, t in table.columns if n in scan.used):
-        raise QueryError("NOT_SUPPORTED", "Complex types in text files are not supported by local_mock")
-    kept = [(name, kind_) for name, kind_ in table.columns if not kind_.args]
-    if len(kept) != len(table.columns):
-        kept = [(name, kind_ if not kind_.args else VARCHAR) for name, kind_ in table.columns]
+    if kind == "opencsv" and any(t.args for n, t in table.columns if n in scan.used):
+        raise QueryError("NOT_SUPPORTED", "Complex types of OpenCSVSerde are not supported by local_mock")
+    # Columns that nobody reads must not fail the query; nothing in LazySimpleSerDe's fails, and one copy serves all.
+    kept = [(n, t.spelled if kind == "text" or n in scan.used else "") for n, t in table.columns]
     selects = []
     for f in files:
         parameters = dict(f.serde_parameters) if f.serde_parameters is not None else table.serde_parameters
         skip = table.parameters.get("skip.header.line.count") or parameters.get("skip.header.line.count") or 0
         made = convert({
-            "source": str(f.path), "columns": [(n, t.spelled) for n, t in kept], "serde": kind, "parameters": parameters,
+            "source": str(f.path), "columns": kept, "serde": kind, "parameters": parameters,
             "skip": int(skip),
         })  # fmt: skip
         columns = [f"c{i} AS {quote(name)}" for i, (name, _) in enumerate(table.columns) if name in scan.used]
-        columns += _partition_columns(scan, f.values, [f])
+        columns += partition_columns(scan, f.values, [f])
         named = ", filename = 'f$'" if HIDDEN.keys() & scan.used else ""
         selects.append(
             f"SELECT {', '.join(columns) or '1 AS one'} FROM read_parquet([{text(str(made))}], hive_partitioning = false)"

@@ -9,6 +9,7 @@ io.trino.hive.formats.line (simple, opencsv).
 # ruff: noqa: PLR0911 - one branch a kind
 from __future__ import annotations
 
+import base64
 import bz2
 import decimal
 import gzip
@@ -24,7 +25,8 @@ import pyarrow.parquet as pq
 
 from local_mock.athena.functions import moments as m
 from local_mock.athena.functions.values import arrow_type, encode_column
-from local_mock.athena.sqltypes import Type, parse_type
+from local_mock.athena.records import BadData, avro_rows, json_rows, orc_rows
+from local_mock.athena.sqltypes import UNKNOWN, Type, parse_type
 
 __all__ = ["BadData", "convert", "opencsv_cells"]
 
@@ -34,41 +36,60 @@ _BITS = {"tinyint": 7, "smallint": 15, "integer": 31, "bigint": 63}
 Parse = Callable[[str], Any]
 
 
-class BadData(Exception):  # noqa: N818 - Hive's word for it
-    """A cell that its SerDe refuses: HIVE_BAD_DATA."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(f"HIVE_BAD_DATA: {message}")
-
-
 def convert(request: dict[str, Any]) -> None:
-    """Write `target`: the file `source` as Parquet with `columns` [(name, type)], by `serde` and `parameters`."""
-    kinds = [parse_type(kind) for _, kind in request["columns"]]
+    """Write `target`: the file `source` as Parquet with `columns` [(name, type)], by `serde` and `parameters`.
+
+    A column of type '' is not needed: it is NULL, and nothing in it can fail.
+    """
+    columns = [(name, parse_type(kind) if kind else UNKNOWN) for name, kind in request["columns"]]
+    kinds = [kind for _, kind in columns]
     schema = pa.schema([(f"c{i}", arrow_type(kind)) for i, kind in enumerate(kinds)])
-    parameters = request["parameters"]
-    opencsv = request["serde"] == "opencsv"
-    cells = _opencsv(parameters) if opencsv else _simple(parameters, len(kinds))
-    parsers = [(_opencsv_value(k, i) if opencsv else _simple_value(k, parameters)) for i, k in enumerate(kinds)]
-    null = None if opencsv else parameters.get("serialization.null.format", "\\N")
     target = Path(request["target"])
     part = target.with_suffix(f".{os.getpid()}.part")
     try:
-        with (
-            _opened(Path(request["source"])) as stream,
-            pq.ParquetWriter(part, schema, compression="snappy") as writer,
-        ):
-            for rows in _batches(_lines(stream, int(request["skip"])), len(kinds)):
-                columns: list[list[Any]] = [[] for _ in kinds]
-                for line in rows:
-                    values = cells(line)
-                    for i, (column, parse) in enumerate(zip(columns, parsers, strict=True)):
-                        cell = values[i] if i < len(values) else None
-                        column.append(None if cell is None or cell == null else parse(cell))
-                arrays = [encode_column(c, k) for c, k in zip(columns, kinds, strict=True)]
+        with pq.ParquetWriter(part, schema, compression="snappy") as writer:
+            for rows in _batches(_rows(request, columns), len(kinds)):
+                cells = [list(column) for column in zip(*rows, strict=True)] or [[] for _ in kinds]
+                arrays = [encode_column(c, k) for c, k in zip(cells, kinds, strict=True)]
                 writer.write_table(pa.table(arrays, schema=schema))
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _rows(request: dict[str, Any], columns: list[tuple[str, Type]]) -> Iterator[list[Any]]:
+    """Yield the rows of a file, each a value a column."""
+    serde, parameters, source = request["serde"], request["parameters"], Path(request["source"])
+    if serde == "orc":
+        yield from orc_rows(source, columns, parameters)
+        return
+    if serde == "avro":
+        yield from avro_rows(source, columns)
+        return
+    with _opened(source) as stream:
+        lines = _lines(stream, int(request["skip"]))
+        if serde in ("json", "openx"):
+            yield from json_rows(lines, columns, parameters, openx=serde == "openx")
+        else:
+            yield from _delimited(lines, columns, parameters, opencsv=serde == "opencsv")
+
+
+def _delimited(
+    lines: Iterator[str], columns: list[tuple[str, Type]], parameters: dict[str, str], *, opencsv: bool
+) -> Iterator[list[Any]]:
+    split = _opencsv(parameters) if opencsv else _simple(parameters, len(columns))
+    parsers = [
+        _opencsv_value(kind, i) if opencsv else _simple_value(kind, parameters)
+        for i, (_, kind) in enumerate(columns)
+    ]
+    null = None if opencsv else parameters.get("serialization.null.format", "\\N")
+    for line in lines:
+        values = split(line)
+        cells = (values[i] if i < len(values) else None for i in range(len(parsers)))
+        yield [
+            None if cell is None or cell == null else parse(cell)
+            for cell, parse in zip(cells, parsers, strict=True)
+        ]
 
 
 # --- lines ------------------------------------------------------------------------------------------------
@@ -92,11 +113,11 @@ def _lines(stream: IO[bytes], skip: int) -> Iterator[str]:
             yield line.removesuffix("\n")
 
 
-def _batches(lines: Iterator[str], width: int) -> Iterator[list[str]]:
-    batch, size = list[str](), 0
-    for line in lines:
-        batch.append(line)
-        size += len(line)
+def _batches(rows: Iterator[list[Any]], width: int) -> Iterator[list[list[Any]]]:
+    batch, size = list[list[Any]](), 0
+    for row in rows:
+        batch.append(row)
+        size += sum(len(cell) for cell in row if isinstance(cell, str | bytes))
         if len(batch) * max(width, 1) >= _BATCH_CELLS or size >= _BATCH_BYTES:
             yield batch
             batch, size = [], 0
@@ -193,8 +214,57 @@ def _simple_value(kind: Type, parameters: dict[str, str]) -> Parse:
         formats = [f.strip() for f in parameters.get("timestamp.formats", "").split(",") if f.strip()]
         return lambda v: _timestamp(v, formats)
     if base == "varbinary":
-        return lambda v: v.encode()
-    raise BadData(f"the type {kind} in a text file is not supported by local_mock")
+        return _binary
+    if kind.args:
+        separators = _separators(parameters)
+        null = parameters.get("serialization.null.format", "\\N")
+        return lambda v: _nested(v, kind, separators[1:], null, parameters)
+    raise BadData(f"the type {kind} in a text file is not supported by local_mock", "NOT_SUPPORTED")
+
+
+def _separators(parameters: dict[str, str]) -> str:
+    """Return the separators of a cell's levels: fields, items, keys of maps, then the next control characters.
+
+    https://cwiki.apache.org/confluence/display/hive/serde (LazySimpleSerDe, nesting levels)
+    """
+    first = _character(parameters.get("field.delim") or parameters.get("serialization.format") or "\x01")[:1]
+    items = _character(parameters.get("collection.delim") or parameters.get("colelction.delim") or "\x02")[:1]
+    return first + items + _character(parameters.get("mapkey.delim") or "\x03")[:1] + "\x04\x05\x06\x07\x08"
+
+
+def _nested(text: str, kind: Type, separators: str, null: str, parameters: dict[str, str]) -> Any:
+    """Return an array, map or row; `separators` are those of its level and the deeper ones."""
+
+    def item(cell: str, inner: Type, deeper: str) -> Any:
+        if cell == null:
+            return None
+        return (
+            _nested(cell, inner, deeper, null, parameters)
+            if inner.args
+            else _simple_value(inner, parameters)(cell)
+        )
+
+    parts = text.split(separators[0]) if text else []
+    if kind.base == "array":
+        return [item(part, kind.args[0], separators[1:]) for part in parts]
+    if kind.base == "row":
+        cells = (parts[i] if i < len(parts) else null for i in range(len(kind.args)))
+        return tuple(item(cell, a, separators[1:]) for cell, a in zip(cells, kind.args, strict=True))
+    pairs: dict[Any, Any] = {}
+    for part in parts:
+        key, sign, value = part.partition(separators[1])
+        shown = item(key, kind.args[0], separators[2:])
+        if shown is not None:
+            pairs.setdefault(shown, item(value, kind.args[1], separators[2:]) if sign else None)
+    return list(pairs.items())
+
+
+def _binary(text: str) -> bytes:
+    """Return the bytes that a cell has in base64; a cell that is none is taken as it is."""
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:
+        return text.encode()
 
 
 def _whole(text: str, bits: int) -> int | None:

@@ -23,6 +23,7 @@ _KINDS = (
     ("drop_view", r"DROP\s+VIEW\b", "DDL", "DROP_VIEW"),
     ("create_table", r"CREATE\s+EXTERNAL\s+TABLE\b", "DDL", "CREATE_TABLE"),
     ("ctas", r"CREATE\s+TABLE\b.*\bAS\b\s*\(?\s*(?:SELECT|WITH|VALUES|TABLE)\b", "DDL", "CREATE_TABLE_AS_SELECT"),
+    ("create_iceberg", r"CREATE\s+TABLE\b", "DDL", "CREATE_TABLE"),
     ("drop_table", r"DROP\s+TABLE\b", "DDL", "DROP_TABLE"),
     ("alter_table", r"ALTER\s+TABLE\b", "DDL", "ALTER_TABLE"),
     ("repair", r"MSCK\s+REPAIR\s+TABLE\b", "DDL", "MSCK_REPAIR_TABLE"),
@@ -30,13 +31,17 @@ _KINDS = (
     ("describe", r"(?:DESCRIBE|DESC)\b", "UTILITY", "DESCRIBE"),
     ("explain", r"EXPLAIN\b", "UTILITY", "EXPLAIN"),
     ("insert", r"INSERT\s+INTO\b", "DML", "INSERT"),
+    ("change", r"DELETE\b", "DML", "DELETE"),
+    ("change", r"UPDATE\b", "DML", "UPDATE"),
+    ("change", r"MERGE\b", "DML", "MERGE"),
+    ("optimize", r"OPTIMIZE\b", "DML", "OPTIMIZE"),
+    ("vacuum", r"VACUUM\b", "DML", "VACUUM"),
     ("unload", r"UNLOAD\b", "DML", "UNLOAD"),
     ("execute", r"EXECUTE\b", "DML", "SELECT"),
     ("prepare", r"PREPARE\b", "UTILITY", "PREPARE"),
     ("deallocate", r"DEALLOCATE\b", "UTILITY", "DEALLOCATE"),
     ("select", r"(?:SELECT|WITH|VALUES|TABLE|\()", "DML", "SELECT"),
 )
-_ICEBERG = r"(DELETE|UPDATE|MERGE|OPTIMIZE|VACUUM|CREATE\s+TABLE)\b"
 # https://docs.aws.amazon.com/athena/latest/ug/unsupported-ddl.html
 _NEVER = (
     r"(GRANT|REVOKE|ANALYZE|USE|SET|RESET|CALL|COMMENT|TRUNCATE|START|COMMIT|ROLLBACK|IMPORT|EXPORT|LOCK|UNLOCK)\b"
@@ -66,12 +71,6 @@ def classify(sql: str) -> Statement:
     for kind, pattern, type_, subtype in _KINDS:
         if re.match(pattern, text, re.IGNORECASE | re.DOTALL):
             return Statement(kind, text, type_, subtype)
-    refused = re.match(_ICEBERG, text, re.IGNORECASE)
-    if refused:
-        word = " ".join(refused.group(1).upper().split())
-        raise QueryError(
-            "NOT_SUPPORTED", f"{word} is not supported by local_mock (Iceberg and managed tables are cloud only)"
-        )
     if refused := re.match(_NEVER, text, re.IGNORECASE):
         word = refused.group(1).upper()
         raise QueryError("NOT_SUPPORTED", f"{word} is not supported by Athena{_INSTEAD.get(word, '')}")

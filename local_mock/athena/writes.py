@@ -1,6 +1,6 @@
-"""Write the files of CTAS, INSERT INTO and UNLOAD: Parquet or text, one per partition, and the manifest.
+"""Write the files of CTAS, INSERT INTO and UNLOAD: one per partition and bucket, and the manifest.
 
-Files are made in a scratch folder by DuckDB and handed to `DataAccess`.
+Files are made in a scratch folder (`files.py`) and handed to `DataAccess`.
 """
 
 # ruff: noqa: E501 - one line a message or signature
@@ -15,9 +15,10 @@ from urllib.parse import quote as url_quote
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from local_mock.athena.errors import QueryError, not_supported
+from local_mock.athena.buckets import HashBuckets
+from local_mock.athena.errors import QueryError
+from local_mock.athena.files import SUFFIXES, write_file
 from local_mock.athena.sqltypes import Type
 from local_mock.athena.statements import split_values
 from local_mock.athena.translate.queries import Compiled
@@ -26,14 +27,6 @@ from local_mock.data import DataAccess
 __all__ = ["Written", "options", "write_rows"]
 
 MAX_PARTITIONS = 100  # https://docs.aws.amazon.com/athena/latest/ug/ctas-insert-into.html
-_CODECS = {
-    "SNAPPY": "snappy",
-    "GZIP": "gzip",
-    "ZSTD": "zstd",
-    "NONE": "none",
-    "UNCOMPRESSED": "none",
-    "LZ4": "lz4",
-}
 
 
 @dataclass
@@ -56,15 +49,12 @@ def options(listing: str) -> dict[str, Any]:
             values[key.lower()] = [name.lower() for name in re.findall(r"'([^']*)'", value)]
         else:
             values[key.lower()] = value.strip("'")
-    for refused in ("bucketed_by", "bucket_count", "table_type", "partitioning"):
-        if refused in values and str(values[refused]).lower() != "hive":
-            raise not_supported(f"the table property {refused}")
     return values
 
 
 def write_rows(
     data: DataAccess, rows: pa.Table, compiled: Compiled, names: list[str], partitioned_by: list[str], location: str,
-    *, file_format: str, codec: str, delimiter: str, scratch: Path,
+    *, file_format: str, codec: str, delimiter: str, scratch: Path, buckets: HashBuckets | None = None,
 ) -> Written:  # fmt: skip
     """Write `rows` below `location`. Partition columns must be the last ones, as Athena demands."""
     count = len(partitioned_by)
@@ -86,8 +76,9 @@ def write_rows(
         folder = "".join(f"{k}={url_quote(v, safe=' :')}/" for k, v in zip(partitioned_by, values, strict=True))
         target = location.rstrip("/") + "/" + folder
         body = part.select(list(range(split))).rename_columns(names[:split])
-        uri = target + _write(data, body, kinds[:split], target, file_format, codec, delimiter, scratch)
-        written.files.append(uri)
+        for piece in buckets.split(body, kinds[:split]) if buckets else [body]:
+            uri = target + _write(data, piece, kinds[:split], target, file_format, codec, delimiter, scratch)
+            written.files.append(uri)
         if count:
             written.partitions[values] = target
     return written
@@ -110,28 +101,6 @@ def _split(rows: pa.Table, first: int) -> list[tuple[tuple[str, ...], pa.Table]]
     return items
 
 
-def _write_lines(body: pa.Table, kinds: list[Type], path: Path, delimiter: str) -> None:
-    r"""Write a text file as LazySimpleSerDe does: NULL is `\N`, nothing is quoted."""
-    from local_mock.athena.functions.casts import shower
-    from local_mock.athena.functions.values import decoder
-
-    shows = [
-        (
-            decoder(kind) or (lambda v: v),
-            shower(kind) if kind.base != "timestamp" else shower(Type("timestamp", numbers=(3,))),
-        )
-        for kind in kinds
-    ]
-    with path.open("w", encoding="utf-8", newline="") as file:
-        for batch in body.to_batches(max_chunksize=10_000):
-            columns = [column.to_pylist() for column in batch.columns]
-            for row in zip(*columns, strict=True):
-                cells = (
-                    "\\N" if v is None else show(decode(v)) for v, (decode, show) in zip(row, shows, strict=True)
-                )
-                file.write(delimiter.join(cells) + "\n")
-
-
 def _write(
     data: DataAccess,
     body: pa.Table,
@@ -145,14 +114,9 @@ def _write(
     scratch.mkdir(parents=True, exist_ok=True)
     path = scratch / uuid.uuid4().hex
     try:
-        if file_format == "parquet":
-            name = f"{path.name}.{codec.lower()}.parquet" if codec != "NONE" else path.name
-            pq.write_table(body, path, compression=_CODECS[codec])
-        else:
-            if any(kind.args for kind in kinds):
-                raise not_supported("complex types in text files")
-            name = path.name
-            _write_lines(body, kinds, path, delimiter)
+        name = path.name + (f".{codec.lower()}.parquet" if file_format == "parquet" and codec != "NONE" else "")
+        name += SUFFIXES.get(codec, "") if file_format in ("text", "json") else ""
+        write_file(body, body.column_names, kinds, path, file_format, codec, delimiter)
         data.write(target + name, path.read_bytes())
     finally:
         path.unlink(missing_ok=True)

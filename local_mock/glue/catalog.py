@@ -22,14 +22,7 @@ __all__ = ["CONFLICTS", "CrawlerPolicy", "apply", "check_policies", "folders", "
 CONFLICTS = "local_mock.conflicts"  # our own table parameter: JSON list of `schema.Conflict`
 _ONLY_NEW = "CRAWL_NEW_FOLDERS_ONLY"
 _MADE_BY, _DEPRECATED = "UPDATED_BY_CRAWLER", "DEPRECATED_BY_CRAWLER"
-_PARQUET = {
-    "InputFormat": "org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat",
-    "OutputFormat": "org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat",
-    "SerdeInfo": {
-        "SerializationLibrary": "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe",
-        "Parameters": {"serialization.format": "1"},
-    },
-}
+_TEXT = ("org.apache.hadoop.mapred.TextInputFormat", "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat")
 Columns = Mapping[str, str]
 
 
@@ -219,7 +212,7 @@ def _apply_partitions(table: Any, crawled: FoundTable, policy: CrawlerPolicy) ->
     of_table = _columns(table.as_dict())
     for values, (location, own) in crawled.partitions.items():
         columns = of_table if policy.inherit else {k: v for k, v in own.items() if k not in crawled.keys}
-        request = {"Values": list(values), "StorageDescriptor": _storage(location, columns)}
+        request = {"Values": list(values), "StorageDescriptor": _storage(crawled, location, columns)}
         existing = table.partitions.get(str(list(values)))
         if existing is None:
             table.create_partition(request)
@@ -241,13 +234,50 @@ def _apply_partitions(table: Any, crawled: FoundTable, policy: CrawlerPolicy) ->
 
 
 # --- requests ---------------------------------------------------------------------------------------------
-def _storage(location: str, columns: Columns) -> dict[str, Any]:
+def _storage(crawled: FoundTable, location: str, columns: Columns) -> dict[str, Any]:
+    reader, writer, library, parameters = _format(crawled)
+    if library.endswith("OpenCSVSerde"):  # which takes dates as day numbers and no empty number
+        columns = dict.fromkeys(columns, "string")
     return {
         "Columns": [{"Name": name, "Type": type_} for name, type_ in columns.items()],
         "Location": location,
         "Compressed": False,
         "StoredAsSubDirectories": False,
-        **_PARQUET,
+        "InputFormat": reader,
+        "OutputFormat": writer,
+        "SerdeInfo": {"SerializationLibrary": library, "Parameters": parameters},
+    }
+
+
+def _format(crawled: FoundTable) -> tuple[str, str, str, dict[str, str]]:
+    """Return input format, output format, SerDe and its parameters, as AWS's classifiers give them."""
+    if crawled.kind == "json":
+        return *_TEXT, "org.openx.data.jsonserde.JsonSerDe", {"paths": crawled.settings["paths"]}
+    if crawled.kind == "csv":
+        delimiter = crawled.settings["delimiter"]
+        if quote := crawled.settings.get("quoteChar"):
+            parameters = {"separatorChar": delimiter, "quoteChar": quote}
+            return *_TEXT, "org.apache.hadoop.hive.serde2.OpenCSVSerde", parameters
+        return *_TEXT, "org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe", {"field.delim": delimiter}
+    package = "org.apache.hadoop.hive.ql.io.parquet"
+    return (
+        f"{package}.MapredParquetInputFormat",
+        f"{package}.MapredParquetOutputFormat",
+        f"{package}.serde.ParquetHiveSerDe",
+        {"serialization.format": "1"},
+    )
+
+
+def _text_parameters(crawled: FoundTable) -> dict[str, str]:
+    if crawled.kind != "csv":
+        return {}
+    header = {key: value for key, value in crawled.settings.items() if key == "skip.header.line.count"}
+    quoted = str("quoteChar" in crawled.settings).lower()
+    return {
+        "delimiter": crawled.settings["delimiter"],
+        "areColumnsQuoted": quoted,
+        "columnsOrdered": "true",
+        **header,
     }
 
 
@@ -257,9 +287,10 @@ def _table_input(name: str, crawled: FoundTable, columns: Columns, crawler_name:
         "Name": name,
         "TableType": "EXTERNAL_TABLE",
         "PartitionKeys": [{"Name": key, "Type": "string"} for key in crawled.keys],
-        "StorageDescriptor": _storage(crawled.location, columns),
+        "StorageDescriptor": _storage(crawled, crawled.location, columns),
         "Parameters": {
-            "classification": "parquet",
+            "classification": crawled.kind,
+            **_text_parameters(crawled),
             "typeOfData": "file",
             "compressionType": "none",
             "objectCount": str(crawled.objects),

@@ -1,7 +1,7 @@
-"""The data side of a crawler: finds tables under S3 targets by the footers of their Parquet files. No catalog.
+"""The data side of a crawler: finds tables of Parquet, CSV and JSON files under S3 targets. No catalog.
 
 A table is a folder: the target itself, or the folder above the first ``key=value`` part, or the one at
-`TableLevelConfiguration`. Other formats than Parquet are reported, not crawled. Names that begin with `_` or `.`
+`TableLevelConfiguration`. Other formats are reported, not crawled. Names that begin with `_` or `.`
 are ignored, as Athena does. All files of a folder become one table, as with `CombineCompatibleSchemas`; without
 it AWS splits a folder whose schemas differ much, which is said in a note. Unlike AWS, plain subfolders never
 become `partition_0`: each is a table.
@@ -58,6 +58,8 @@ class FoundTable:
     objects: int
     bytes: int
     rows: int
+    kind: str = "parquet"
+    settings: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -212,13 +214,27 @@ def _place(info: ObjectInfo, prefix: str, level: int | None) -> _Place | str:
 def _table(bucket: str, root: str, files: list[_File], good: list[_File], discovery: Discovery) -> FoundTable:
     keys, _ = Counter(place.keys for place, _ in good).most_common(1)[0]
     used, location = [], f"s3://{bucket}/{root}"
+    (kind, settings), _ = Counter((f.kind, f.settings) for place, f in good if place.keys == keys).most_common(1)[
+        0
+    ]
     for place, footer in good:
-        if place.keys == keys:
+        if (footer.kind, _layout(footer)) != (kind, _layout_of(kind, settings)):
+            discovery.problems.append(
+                f"{place.info.uri} is {footer.kind} {dict(_layout(footer))}, but its folder is a table of {kind} "
+                f"{dict(_layout_of(kind, settings))}: it is left out, though Athena reads all files of a folder."
+            )
+        elif place.keys == keys:
             used.append((place, footer))
         else:
             uri = place.info.uri
             discovery.problems.append(f"{uri} is not partitioned by {list(keys)} as its table is: it is left out.")
     columns, conflicts = merge((place.info.key[len(root) :], footer.columns) for place, footer in used)
+    if kind != "parquet":
+        conflicts = []  # text has no types of its own that could contradict the table's
+    if kind == "csv" and len({tuple(footer.columns) for _, footer in used}) > 1:
+        discovery.problems.append(
+            f"{location} has csv files with different columns: Athena reads them by their place."
+        )
     discovery.problems += [f"In {location}, {conflict}" for conflict in conflicts if conflict.column not in keys]
     both = [key for key in keys if key in columns]
     if both:
@@ -236,7 +252,18 @@ def _table(bucket: str, root: str, files: list[_File], good: list[_File], discov
         objects=len(used),
         bytes=sum(place.info.size for place, _ in used),
         rows=sum(footer.rows for _, footer in used),
+        kind=kind,
+        settings=dict(settings),
     )
+
+
+def _layout(footer: FileFacts) -> tuple[tuple[str, str], ...]:
+    return _layout_of(footer.kind, footer.settings)
+
+
+def _layout_of(kind: str, settings: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    """Return the settings that all files of a table must share."""
+    return tuple(item for item in settings if kind == "csv" and item[0] != "quoteChar")
 
 
 def _partitions(bucket: str, files: list[_File]) -> dict[tuple[str, ...], tuple[str, dict[str, str]]]:

@@ -1,4 +1,4 @@
-"""Columns and rows of Parquet files from their footers: side by side, and again only where the ETag changed.
+"""Columns and rows of files, of Parquet from the footers: side by side, and again only where the ETag changed.
 
 Not here: `local_mock.athena.footers`, which also needs row groups and statistics and keeps them per path.
 """
@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from types import MappingProxyType
 
 import pyarrow as pa
@@ -16,6 +17,7 @@ import pyarrow.parquet as pq
 
 from local_mock.data import DataAccess, ObjectInfo
 from local_mock.errors import LocalMockError
+from local_mock.glue.classify import SAMPLE_BYTES, classify_text
 from local_mock.glue.schema import columns_of
 
 __all__ = ["CrawlStopped", "FileFacts", "Footers"]
@@ -36,6 +38,8 @@ class FileFacts:
     columns: Mapping[str, str]
     rows: int
     problem: str = ""
+    kind: str = "parquet"  # or csv, json
+    settings: tuple[tuple[str, str], ...] = ()  # of text: see `classify.TextFacts`
 
 
 _NO_COLUMNS: Mapping[str, str] = MappingProxyType({})
@@ -60,7 +64,7 @@ class Footers:
                 chunk = stale[start : start + _CHUNK]
                 for number, footer in zip(chunk, pool.map(lambda n: _open(data, infos[n]), chunk), strict=True):
                     columns = schemas.setdefault(tuple(footer.columns.items()), footer.columns)
-                    facts[number] = FileFacts(footer.etag, columns, footer.rows, footer.problem)
+                    facts[number] = replace(footer, columns=columns)
         footers = [footer for footer in facts if footer is not None]
         self.opened = len(stale)
         self._known = {info.uri: footer for info, footer in zip(infos, footers, strict=True)}
@@ -69,8 +73,10 @@ class Footers:
 
 def _open(data: DataAccess, info: ObjectInfo) -> FileFacts:
     if info.size == 0:
-        return FileFacts(info.etag, _NO_COLUMNS, 0, f"{info.uri} is empty (0 bytes): it is no Parquet file.")
+        return FileFacts(info.etag, _NO_COLUMNS, 0, f"{info.uri} is empty (0 bytes).")
     try:
+        if not info.key.endswith(".parquet") and (text := _text(data, info)) is not None:
+            return text
         metadata = pq.read_metadata(data.seekable(info))
         return FileFacts(info.etag, columns_of(metadata.schema.to_arrow_schema()), metadata.num_rows)
     except (pa.ArrowException, OSError, ValueError) as err:  # FileNotFoundError: gone since it was listed
@@ -80,3 +86,18 @@ def _open(data: DataAccess, info: ObjectInfo) -> FileFacts:
         return FileFacts(etag, _NO_COLUMNS, 0, f"{info.uri} is no readable Parquet file: {reason}")
     except LocalMockError as err:
         return FileFacts("", _NO_COLUMNS, 0, f"{info.uri} could not be read: {err}")
+
+
+def _text(data: DataAccess, info: ObjectInfo) -> FileFacts | None:
+    """Return the facts of a file that does not begin as Parquet does, None for one that does."""
+    source = data.seekable(info)
+    with source.open("rb") if isinstance(source, Path) else source as stream:
+        head = stream.read(SAMPLE_BYTES)
+    if head[:4] == b"PAR1":
+        return None
+    try:
+        text = classify_text(head, is_whole=len(head) == info.size)
+    except ValueError as err:
+        return FileFacts(info.etag, _NO_COLUMNS, 0, f"{info.uri} is no readable Parquet, CSV or JSON file: {err}.")
+    settings = tuple(sorted(text.settings.items()))
+    return FileFacts(info.etag, MappingProxyType(text.columns), text.rows, "", text.kind, settings)

@@ -358,6 +358,9 @@ class ExecutingCrawler(FakeCrawler):
         lines += [f"INFO : {line}" for line in discovered.notes + changes]
         crawl.summary = "; ".join(changes)
         crawl.error_message = _shortened(discovered) or None
+        if not discovered.tables and not policy.only_new and not folders(database, self.name):
+            crawl.error_message = f"No table was made. {crawl.error_message or ''}".rstrip()
+            return "FAILED"
         return "COMPLETED"
 
 

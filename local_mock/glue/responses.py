@@ -12,6 +12,7 @@ from moto.core.utils import utcnow
 from moto.glue.exceptions import AlreadyExistsException, CrawlerRunningException, JobRunNotFoundException
 from moto.glue.responses import GlueResponse
 
+from local_mock.glue import optimistic
 from local_mock.glue.catalog import check_policies
 from local_mock.glue.models import ExecutingJob
 
@@ -117,6 +118,22 @@ def delete_crawler(self: Any) -> EmptyResult:
     return EmptyResult()
 
 
+def update_table(self: Any) -> EmptyResult:
+    """Replace a table's definition, if it has still the version that the request names."""
+    wanted = self.parameters
+    try:
+        optimistic.update_table(
+            self.glue_backend,
+            wanted["DatabaseName"],
+            wanted["TableInput"],
+            wanted.get("VersionId"),
+            skip_archive=str(wanted.get("SkipArchive", "")).lower() == "true",
+        )
+    except optimistic.ConcurrentModificationError as err:
+        raise JsonRESTError("ConcurrentModificationException", str(err)) from err
+    return EmptyResult()
+
+
 def get_partitions(self: Any) -> ActionResult:
     """Partitions by expression, page by page, and by segment."""
     wanted = self.parameters
@@ -205,5 +222,5 @@ def _glob(expression: str) -> str:
 
 OPERATIONS = (
     create_job, update_job, get_job_run, batch_stop_job_run, create_crawler, update_crawler, delete_crawler,
-    get_partitions, get_tables, search_tables,
+    update_table, get_partitions, get_tables, search_tables,
 )  # fmt: skip

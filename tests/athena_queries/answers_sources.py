@@ -33,6 +33,15 @@ def _seconds(base: Base, group: pd.DataFrame) -> float:
     return float(len(frames) / fps)
 
 
+def _watched(base: Base, video_id: int, run_id: str) -> float:
+    """Seconds of a video that were annotated (all, if `run_id` is empty) or that the run predicted."""
+    video = videos(base).set_index("video_id").loc[video_id]
+    if not run_id:
+        return float(video["video_duration_sec"])
+    span = base["predicted_videos"].query("video_id == @video_id and run_id == @run_id").iloc[0]
+    return float((span["stop_frame"] - span["start_frame"]) / video["frames_per_second"])
+
+
 def _blank(run_id: str) -> str | None:
     return run_id or None
 
@@ -40,12 +49,12 @@ def _blank(run_id: str) -> str | None:
 @answers(EAST, WEST)
 def time_budget_by_source(base: Base, lab_id: str) -> pd.DataFrame:
     by = ["split", "video_id", "agent_id", "action", *SOURCE]
-    length = videos(base).set_index("video_id")["video_duration_sec"]
     rows = []
     for key, group in _events(base, lab_id).groupby(by):
         seconds = _seconds(base, group)
-        rows.append((*key[:-1], _blank(key[-1]), len(group), seconds, 100 * seconds / length[key[1]]))
-    return pd.DataFrame(rows, columns=[*by, "events", "seconds", "percent_of_video"])
+        share = 100 * seconds / _watched(base, key[1], str(key[-1]))
+        rows.append((*key[:-1], _blank(key[-1]), len(group), seconds, share))
+    return pd.DataFrame(rows, columns=[*by, "events", "seconds", "percent_of_time"])
 
 
 @answers(EAST, WEST)
@@ -103,7 +112,7 @@ def group_comparison(base: Base, lab_id: str) -> pd.DataFrame:
     labeled = base["labeled_behaviors"].query("lab_id == @lab_id and split == 'train'")
     watched = set(labeled[["video_id", "agent_id", "action"]].itertuples(index=False, name=None))
     runs = {("annotated", ""): set(table.index[table["has_annotation"]])}
-    for run, group in base["predictions"].query("lab_id == @lab_id and split == 'train'").groupby("run_id"):
+    for run, group in base["predicted_videos"].query("lab_id == @lab_id and split == 'train'").groupby("run_id"):
         runs["predicted", str(run)] = set(group["video_id"])
     rows = []
     for (source, run), seen in runs.items():
@@ -113,7 +122,7 @@ def group_comparison(base: Base, lab_id: str) -> pd.DataFrame:
             if video in seen:
                 group = own.query("video_id == @video and agent_id == @mouse and action == @action")
                 seconds = _seconds(base, group) if len(group) else 0.0
-                shares[video, mouse, action] = 100 * seconds / table.loc[video, "video_duration_sec"]
+                shares[video, mouse, action] = 100 * seconds / _watched(base, video, run)
         for factor in ("condition", "strain", "sex", "age"):
             samples: dict[str, dict[str, list[float]]] = {}
             for (video, mouse, action), share in sorted(shares.items()):

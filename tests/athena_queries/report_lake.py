@@ -35,6 +35,7 @@ def make() -> dict[str, pd.DataFrame]:
     events = _enrich(pd.concat([_north_events(), _random_events(labeled, train, random)]), train, labeled)
     guesses = pd.concat([_predictions(run, events, train, random) for run in ("r1", "r2")], ignore_index=True)
     frames = {
+        "predicted_videos": _predicted_videos(guesses, train),
         "metadata_train": train, "metadata_test": videos[videos["split"] == "test"], "labeled_behaviors": labeled,
         "tracking_curated": tracks, "annotations_enriched": events, "predictions": guesses,
         "scores": _scores(random), "curation_files": _curation_files(videos), "quarantine": _quarantine(),
@@ -259,6 +260,18 @@ def _predictions(run: str, events: pd.DataFrame, train: pd.DataFrame, random: np
     table = pd.DataFrame(rows, columns=[*EVENT, "confidence"]).assign(run_id=run)
     fps = table["video_id"].map(train.set_index("video_id")["frames_per_second"])
     return table.assign(start_sec=table["start_frame"] / fps, stop_sec=table["stop_frame"] / fps)
+
+
+def _predicted_videos(predictions: pd.DataFrame, train: pd.DataFrame) -> pd.DataFrame:
+    """The frames that each run predicted: the first three quarters; of video 32 too, where it found no event."""
+    rows = []
+    for run, group in predictions.groupby("run_id"):
+        for video in sorted({*group["video_id"], 32}):
+            row = train.set_index("video_id").loc[video]
+            frames = 0.75 * (row["frames_per_second"] or 0) * row["video_duration_sec"]
+            stop = 1 if np.isnan(frames) else max(1, int(frames))
+            rows.append((run, "train", row["lab_id"], video, 0, stop))
+    return pd.DataFrame(rows, columns=["run_id", "split", "lab_id", "video_id", "start_frame", "stop_frame"])
 
 
 def _scores(random: np.random.Generator) -> pd.DataFrame:

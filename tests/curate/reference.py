@@ -28,7 +28,7 @@ LARGEST_FLOAT32 = 3.4028234663852886e38
 EPSILON32 = 2.0**-23
 RULES_IN_ORDER = (
     "frame-invalid", "frame-negative", "mouse-unknown", "bodypart-missing", "coordinate-infinite",
-    "coordinate-missing", "point-duplicate",
+    "coordinate-missing", "likelihood-low", "point-duplicate",
 )  # fmt: skip
 Track = tuple[int, str]  # mouse, part
 Point = tuple[float, float]  # x, y in px
@@ -43,6 +43,7 @@ class Reference:
     rejected: dict[str, list[int]] = field(default_factory=dict)  # rule -> row numbers, ascending
     flags: set[str] = field(default_factory=set)
     rows_in: int = 0
+    extras: dict[tuple[int, str, int], dict[str, float | None]] = field(default_factory=dict)  # by point
 
     @property
     def measured(self) -> int:
@@ -60,19 +61,25 @@ def whole(value: Any) -> int | None:
     return int(value)
 
 
-def broken_rules(row: dict[str, Any]) -> list[str]:
+def broken_rules(row: dict[str, Any], least: float | None) -> list[str]:
     """The rules that a raw row breaks by itself, in their order; it is counted under the first."""
     frame, mouse, part = whole(row["video_frame"]), whole(row["mouse_id"]), row["bodypart"]
     x, y = (math.nan if row[name] is None else float(row[name]) for name in ("x", "y"))
     broken = {
         "frame-invalid": frame is None or frame > LARGEST_FRAME,
         "frame-negative": frame is not None and frame < 0,
-        "mouse-unknown": mouse is None or mouse not in {1, 2, 3, 4},
+        "mouse-unknown": mouse is None or mouse not in range(1, 128),
         "bodypart-missing": part is None or not part.strip(),
         "coordinate-infinite": abs(x) > LARGEST_FLOAT32 or abs(y) > LARGEST_FLOAT32,
         "coordinate-missing": math.isnan(x) or math.isnan(y),
+        "likelihood-low": bool(least) and finite(row.get("likelihood")) is not None and row["likelihood"] < least,
     }
     return [rule for rule in RULES_IN_ORDER if broken.get(rule)]
+
+
+def finite(value: float | None) -> float | None:
+    """A number that is missing, NaN or infinite is None."""
+    return value if value is not None and math.isfinite(value) else None
 
 
 def positive(value: float | None) -> float | None:
@@ -84,9 +91,9 @@ def positive(value: float | None) -> float | None:
 def reference(table: pa.Table, meta: VideoScale, max_gap: int) -> Reference:
     """Curate a raw table; the reference of `curate_tracking` and of `track_summary`."""
     result = Reference(rows_in=table.num_rows)
-    if len(table.column_names) > 5:
+    if "score" in table.column_names:
         result.flags.add("column-extra")
-    tracks = measured_points(table, result)
+    tracks = measured_points(table, result, positive(meta.min_likelihood))
     centre, reach = centre_of(tracks, meta, result)
     for rule, numbers in result.rejected.items():
         numbers.sort()
@@ -109,6 +116,8 @@ def reference(table: pa.Table, meta: VideoScale, max_gap: int) -> Reference:
                 "video_id": meta.video_id, "video_frame": frame, "mouse_id": mouse, "bodypart": part,
                 "x": x, "y": y, "is_imputed": source[frame] != frame,
             }  # fmt: skip
+            extras = result.extras[mouse, part, source[frame]]
+            row["z"], row["likelihood"] = extras["z"], None if row["is_imputed"] else extras["likelihood"]
             row |= centimetres(x, y, centre, meta)
             row |= velocity(frame, own, before, meta, max_gap)
             row |= rounding(source[frame], own, before, reach, meta)
@@ -117,11 +126,12 @@ def reference(table: pa.Table, meta: VideoScale, max_gap: int) -> Reference:
     return result
 
 
-def measured_points(table: pa.Table, result: Reference) -> dict[Track, dict[int, Point]]:
+def measured_points(table: pa.Table, result: Reference, least: float | None) -> dict[Track, dict[int, Point]]:
     """Track -> frame -> (x, y) of what was measured: good rows, of duplicates the smallest (x, y)."""
     points: dict[tuple[int, str, int], list[tuple[float, float, int]]] = {}
-    for number, row in enumerate(table.select(["video_frame", "mouse_id", "bodypart", "x", "y"]).to_pylist()):
-        if broken := broken_rules(row):
+    raw = table.to_pylist()
+    for number, row in enumerate(raw):
+        if broken := broken_rules(row, least):
             result.rejected.setdefault(broken[0], []).append(number)
             continue
         key = (int(row["mouse_id"]), row["bodypart"].strip(), int(row["video_frame"]))
@@ -130,6 +140,8 @@ def measured_points(table: pa.Table, result: Reference) -> dict[Track, dict[int,
     for (mouse, part, frame), candidates in points.items():
         kept, *others = sorted(candidates)
         tracks.setdefault((mouse, part), {})[frame] = kept[:2]
+        row = raw[kept[2]]
+        result.extras[mouse, part, frame] = {name: finite(row.get(name)) for name in ("z", "likelihood")}
         for _, _, number in others:
             result.rejected.setdefault("point-duplicate", []).append(number)
     return tracks
@@ -302,8 +314,9 @@ def assert_table(table: pa.Table, rows: list[dict[str, Any]]) -> None:
     assert table.schema == arrow_schema("tracking_curated")
     for name in ("video_id", "mouse_id", "bodypart", "video_frame", "is_imputed"):
         assert_equal(table[name].to_pylist(), [row[name] for row in rows], name)
-    for name in ("x", "y"):
-        assert_equal(table[name].to_pylist(), [float(np.float32(row[name])) for row in rows], name)
+    for name in ("x", "y", "z", "likelihood"):
+        wanted = [None if row[name] is None else float(np.float32(row[name])) for row in rows]
+        assert_equal(table[name].to_pylist(), wanted, name)
     for name in ("x_cm", "y_cm", "vx", "vy", "speed"):
         slack = "_cm" if name.endswith("_cm") else "_speed"
         assert_close(table[name].to_pylist(), [row[name] for row in rows], [row[slack] for row in rows], name)
@@ -388,6 +401,7 @@ def dirty_video(seed: int) -> DirtyVideo:
         pix_per_cm=rng.choice([16.0, 5.5, 18.3, 64.9, 16.0, 0.37, *_unknown(rng, chance, "no scale")]),
         width_pix=rng.choice([640, 1024.0, 480, *_unknown(rng, chance, "no frame size")]),
         height_pix=rng.choice([480, 576.0, *_unknown(rng, chance, "no frame size")]),
+        min_likelihood=0.4 if seed % 3 else None,
     )  # fmt: skip
     max_gap = rng.choice([1, 2, 3, 5, 15, 15, 60, 2_000_000_000])
     return DirtyVideo(_table(rng, points, chance), meta, max_gap, kinds)
@@ -448,7 +462,7 @@ def _bad_rows(rng: random.Random, points: list[list[Any]], parts: list[str], cha
         ("large but finite", 3, [3e38, -3e38, 1e20]),
         ("negative frames", 0, [-1, -7, -(2**31)]),
         ("impossible frames", 0, [None, 2**31 - 1, 2**31, 0.5, math.nan, math.inf, 2**62, -0.5]),
-        ("unknown mice", 1, [0, 5, -1, None, 127, 1.5, math.nan]),
+        ("unknown mice", 1, [0, -2, -1, None, -128, 1.5, math.nan]),
         ("blank parts", 2, [None, "", "  ", "\t\n", "\u00a0"]),
     ):
         if chance(kind, 0.2):
@@ -494,7 +508,11 @@ def _table(rng: random.Random, points: list[list[Any]], chance: Any) -> pa.Table
         pieces = [table.set_column(2, "bodypart", table["bodypart"].cast(wanted))]
     table = pa.concat_tables(pieces)
     if chance("extra column", 0.1):
-        table = table.append_column("likelihood", pa.array([0.5] * table.num_rows, pa.float64()))
+        table = table.append_column("score", pa.array([0.5] * table.num_rows, pa.float64()))
+    for name, values in (("z", (1.5, -80.0, None, math.nan)), ("likelihood", (0.1, 0.4, 0.9, None, math.inf))):
+        if chance(name, 0.3):
+            column = rng.choices(values, k=table.num_rows)
+            table = table.append_column(name, pa.array(column, rng.choice([pa.float64(), pa.float32()])))
     if chance("columns in another order", 0.1):
         names = table.column_names
         rng.shuffle(names)

@@ -86,7 +86,7 @@ def test_repeats_are_kept_and_marked() -> None:
     ("row", "rule"),
     [
         ((0, 2, "attack", 0, 9), "interval-id"),
-        ((1, 5, "attack", 0, 9), "interval-id"),
+        ((1, -5, "attack", 0, 9), "interval-id"),
         ((1, None, "attack", 0, 9), "interval-id"),
         ((1, 2, None, 0, 9), "interval-action"),
         ((1, 2, " ", 0, 9), "interval-action"),

@@ -51,6 +51,41 @@ def test_a_good_row_is_typed() -> None:
     assert video.n_frames == 300
 
 
+def test_names_species_and_animals_beyond_four() -> None:
+    more = {"video_name": "Käfig 4, Tag 1", "species": "rat", "mouse5_sex": "female", "mouse128_sex": "male"}
+    row = GOOD | more | {"behaviors_labeled": '["mouse5,mouse12,attack", "mouse128,self,rear"]'}
+    columns = (*RAW_METADATA_COLUMNS, *more)
+    curated = curate_metadata(text(row, columns=columns), "train")
+    [video] = curated.videos
+    assert "column-extra" in curated.report.flags  # mouse128: beyond what a table can hold
+    assert "column-extra" not in curate_metadata(text(row, columns=columns[:-1]), "train").report.flags
+    assert video.described == {1, 2, 5}
+    [made] = metadata_table([video], {}, []).to_pylist()
+    assert (made["video_name"], made["species"], made["n_mice"]) == ("Käfig 4, Tag 1", "rat", 3)
+    assert made["behaviors_labeled"] == ["mouse5,mouse12,attack"]
+    assert video.values["mouse5_sex"] == "female"
+
+
+def test_spans_that_were_looked_at() -> None:
+    columns = (*RAW_METADATA_COLUMNS, "labeled_spans")
+    spans = '{"mouse1,self,rear": [[200, 300], [0, 50], [40, 60], [5, 5]], "mouse3,self,rest": [[0, 1]]}'
+    [video] = curate_metadata(text(GOOD | {"labeled_spans": spans}, columns=columns), "train").videos
+    assert video.spans == {(1, 1, "rear"): ((0, 60), (200, 300))}
+    assert VideoRecord.from_json(json.loads(json.dumps(video.as_json()))) == video
+    rows = {r["action"]: r["spans"] for r in labeled_table([video]).to_pylist()}
+    assert rows == {"rear": "[[0, 60], [200, 300]]", "attack": None}
+    for wrong in (
+        "[1]",
+        '{"mouse1,self,rear": [[3, 1]]}',
+        '{"rear": []}',
+        "{",
+        '{"mouse1,self,rear": [[0, 1.5]]}',
+    ):
+        result = curate_metadata(text(GOOD | {"labeled_spans": wrong}, columns=columns), "train")
+        assert "spans-malformed" in result.videos[0].flags
+        assert result.videos[0].labeled == {}  # nobody knows which frames were looked at
+
+
 def test_labeled_behaviors_hold_the_triplets() -> None:
     table = labeled_table(curate({}).videos)
     assert table.schema == arrow_schema("labeled_behaviors")
@@ -91,7 +126,7 @@ def test_a_dirty_twin_does_not_mark_the_clean_item() -> None:
 
 
 @pytest.mark.parametrize(
-    "item", ["mouse5,mouse1,attack", "mouse1,attack", "mouse1,mouse2,", "self,mouse1,rear", "", "a,b,c"]
+    "item", ["mouse128,mouse1,attack", "mouse1,attack", "mouse1,mouse2,", "self,mouse1,rear", "", "a,b,c"]
 )
 def test_what_is_no_triplet_is_kept_as_malformed(item: str) -> None:
     labeled = parse_items([item, "mouse1,self,rear"])
@@ -156,9 +191,9 @@ def test_a_column_without_a_name_is_extra_and_its_cells_are_not_surplus() -> Non
 
 
 def test_a_malformed_item_is_kept_in_quarantine() -> None:
-    result = curate({"behaviors_labeled": '["mouse9,self,rear"]'})
+    result = curate({"behaviors_labeled": '["mouse900,self,rear"]'})
     assert result.videos[0].flags == ("behaviors-empty", "behaviors-malformed")
-    assert result.report.quarantine[0]["payload"] == '{"behaviors_labeled": "mouse9,self,rear"}'
+    assert result.report.quarantine[0]["payload"] == '{"behaviors_labeled": "mouse900,self,rear"}'
 
 
 def test_rows_without_id_and_second_rows_are_quarantined() -> None:

@@ -116,7 +116,7 @@ def test_without_a_frame_size_the_centre_is_that_of_the_observed_extent() -> Non
 BAD: dict[str, Point] = {
     "frame-negative": (-1, 1, "nose", 1, 1),
     "frame-invalid": (None, 1, "nose", 1, 1),
-    "mouse-unknown": (0, 5, "nose", 1, 1),
+    "mouse-unknown": (0, -5, "nose", 1, 1),
     "bodypart-missing": (0, 1, "  ", 1, 1),
     "coordinate-missing": (0, 1, "ear", math.nan, 1),
     "coordinate-infinite": (0, 1, "ear", 1, -math.inf),
@@ -158,11 +158,11 @@ def test_of_duplicates_the_smallest_is_kept_whatever_the_order() -> None:
 
 
 def test_thousands_of_bad_rows_are_one_quarantine_row() -> None:
-    result = curate([(f, 9, "nose", 1, 1) for f in range(5000)])
+    result = curate([(f, -9, "nose", 1, 1) for f in range(5000)])
     [row] = result.quarantine.to_pylist()
     assert (row["rows"], row["row_number"]) == (5000, 0)
-    assert json.loads(row["payload"])["mouse_id"] == 9
-    few = curate([(f, 9, "nose", 1, 1) for f in range(MAX_ROWS_PER_RULE)])
+    assert json.loads(row["payload"])["mouse_id"] == -9
+    few = curate([(f, -9, "nose", 1, 1) for f in range(MAX_ROWS_PER_RULE)])
     assert few.quarantine.num_rows == MAX_ROWS_PER_RULE
     assert balanced(result)
     assert balanced(few)
@@ -202,8 +202,37 @@ def test_a_missing_column_or_a_wrong_type_is_refused_by_name() -> None:
         curate_tracking(worded, SCALE, max_gap_frames=3)
 
 
+def test_a_point_below_the_least_likelihood_was_not_measured() -> None:
+    """nose at 0, 4, 8 px; the middle point is unlikely: quarantined, and filled as any missing point."""
+    points = [(f, 1, part, 4 * f, 1) for part in ("nose", "tail_base") for f in range(3)]
+    likelihood = pa.array([0.9, 0.59, 0.6, None, 1.0, 1.0], pa.float32())
+    table = raw(points).append_column("likelihood", likelihood).append_column("z", pa.array([7.0] * 6))
+    scale = VideoScale(7, "Lab", 30.0, 4.0, 80, 60, min_likelihood=0.6)
+    result = curate_tracking(table, scale, max_gap_frames=3)
+    assert [(r["rule"], r["rows"], r["row_number"]) for r in result.quarantine.to_pylist()] == [
+        ("likelihood-low", 1, 1)
+    ]
+    assert (result.counts.rows_in, result.counts.rows_curated, result.counts.rows_imputed) == (6, 5, 1)
+    assert result.flags == ("likelihood-low",)
+    nose = [r for r in rows(result, "bodypart", "x", "z", "likelihood", "is_imputed") if r[0] == "nose"]
+    assert nose == [
+        ("nose", 0, 7, pytest.approx(0.9), False), ("nose", 0, 7, None, True),
+        ("nose", 8, 7, pytest.approx(0.6), False),
+    ]  # fmt: skip
+    every = curate_tracking(table, VideoScale(7, "Lab", 30.0, 4.0, 80, 60), max_gap_frames=3)
+    assert (every.counts.rows_quarantined, every.flags) == (0, ())
+
+
+def test_a_likelihood_that_is_text_is_an_extra_column() -> None:
+    table = raw([(0, 1, "nose", 1, 1)]).append_column("likelihood", pa.array(["high"]))
+    result = curate_tracking(table, VideoScale(7, "Lab", min_likelihood=0.6), max_gap_frames=3)
+    assert result.counts.rows_curated == 1
+    assert "column-extra" in result.flags
+    assert result.table["likelihood"].to_pylist() == [None]
+
+
 def test_an_extra_column_is_flagged_and_not_read() -> None:
-    table = raw([(0, 1, "nose", 1, 1)]).append_column("likelihood", pa.array([0.9]))
+    table = raw([(0, 1, "nose", 1, 1)]).append_column("score", pa.array([0.9]))
     result = curate_tracking(table, SCALE, max_gap_frames=3)
     assert result.flags == ("column-extra",)
     assert result.table.num_rows == 1

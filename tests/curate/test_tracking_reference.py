@@ -25,7 +25,7 @@ KINDS = {
     "frames missing for all", "rows missing", "mice absent", "NaN or null", "infinite", "large but finite",
     "negative frames", "impossible frames", "unknown mice", "blank parts", "parts with blanks around",
     "duplicates", "a part that is never measured", "bad in every way", "other types", "extra column",
-    "columns in another order",
+    "columns in another order", "z", "likelihood",
 }  # fmt: skip
 
 

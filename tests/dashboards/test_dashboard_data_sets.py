@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from dashboards.lint import check_rows
+from etholake.contract import TABLES
 from etholake.pages.dashboards import definitions
 from etholake.pages.dashboards.server import filtered
 from etholake.settings import Settings
@@ -53,8 +54,8 @@ ANSWERS: dict[str, list[tuple[Any, ...]]] = {
         ("annotation", "gap", 1), ("tracking", "gap", 1), ("tracking", "late", 1),
     ],
     "run_id, videos, events, seconds, score, actions FROM v_dash_runs": [("r1", 1, 6, 11.0, F / 2, 2)],
-    "action, target, count(*), sum(duration_sec) FROM v_dash_events GROUP BY 1, 2": [
-        ("chase", "mouse2", 6, 12.0), ("rear", "self", 1, 1.0),
+    "action, target, count(*), sum(duration_sec), sum(overlong) FROM v_dash_events GROUP BY 1, 2": [
+        ("chase", "mouse2", 6, 12.0, 0), ("rear", "self", 1, 1.0, 0),
     ],
     "action, video_minute, seconds FROM v_dash_minutes": [("chase", 0, 12.0), ("rear", 0, 1.0)],
     # chase, rear, chase, chase, chase, chase, chase: five of six chases are followed by something
@@ -93,6 +94,29 @@ def test_an_interval_is_withheld_where_the_score_is_of_a_part_of_the_video(dash_
     sql = (query.queries_folder() / "views" / "v_dash_scores.sql").read_text().split("VIEW v_dash_scores AS")[1]
     clipped = sql.replace("s.tp_frames + s.fp_frames", "s.tp_frames + s.fp_frames - 10")
     assert query.run_sql(dash_lake, clipped + " WHERE action = 'chase'").rows[0][5:7] == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("view", "asked", "rows"),
+    [
+        (
+            "v_dash_events", "action, count(*), sum(duration_sec), sum(counted_sec), sum(overlong)",
+            [("chase", 6, 12.0, 12.0, 0), ("rear", 1, None, None, 1)],
+        ),
+        ("v_dash_minutes", "action, sum(seconds)", [("chase", 12.0)]),
+    ],
+)  # fmt: skip
+def test_an_over_long_interval_is_counted_and_in_no_chart(
+    dash_lake: Settings, view: str, asked: str, rows: list[tuple[Any, ...]]
+):
+    others = ", ".join(name for name in TABLES["annotations_enriched"].column_names if name != "issue")
+    flagged = (
+        f"SELECT lab_id, {others}, IF(action = 'rear', 'interval-overlong') AS issue FROM annotations_enriched"
+    )
+    sql = (query.queries_folder() / "views" / f"{view}.sql").read_text().split(f"VIEW {view} AS")[1]
+    sql = sql.replace("FROM annotations_enriched", f"FROM ({flagged})")
+    answer = query.run_sql(dash_lake, f"SELECT {asked} FROM ({sql}) GROUP BY action ORDER BY action")
+    assert [tuple(row) for row in answer.rows] == rows
 
 
 def test_choices_become_execution_parameters(dash_lake: Settings):

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import csv
+import hashlib
+import html
+import io
 import re
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
@@ -15,7 +21,9 @@ from etholake.evaluation.raster import Raster, compare
 from etholake.evaluation.report import judge
 from etholake.events.intervals import Intervals
 from etholake.events.types import Event, PairScores
-from etholake.pages.evaluation import MAX_VIDEOS, render
+from etholake.pages.evaluation import MAX_VIDEOS, render, write
+from etholake.pages.evaluation_charts import ethogram
+from etholake.pages.evaluation_table import COLUMNS
 
 EVIL = '<script>alert("x")</script>'
 
@@ -66,7 +74,8 @@ def test_the_page_says_the_numbers_and_asks_for_nothing() -> None:
     assert f'<td class="n">{f:.3f}</td>' in text
     assert "1 / 3 / 2" in text  # matched, true and predicted bouts of chase
     assert "0.10 s, late" in text
-    assert not re.search(r"(?:src|href|url)\s*[=(]|@import|<script|https?://(?!www\.w3\.org)", text)
+    asking = r"(?:src|url)\s*[=(]|href=\"(?!data:text/csv)|@import|https?://(?!www\.w3\.org)"
+    assert not re.search(asking, text)
     assert "Video 1" in text
     assert "ECE 0." in text
 
@@ -98,6 +107,81 @@ def test_names_of_the_data_are_text() -> None:
     text = page([event(1, 0, 30, EVIL)], [event(1, 0, 30, EVIL)], lab=EVIL)
     assert EVIL not in text
     assert "&lt;script&gt;" in text
+
+
+def test_the_page_runs_its_own_script_and_no_other() -> None:
+    text = page(TRUTH, SAID)
+    (script,) = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'\"" in text
+
+
+def test_the_table_can_be_saved_with_all_figures() -> None:
+    text = page(TRUTH, SAID, lab='no"rth, =1+1')
+    address = html.unescape(re.findall(r'href="(data:text/csv[^"]*)" download="evaluation.csv"', text)[0])
+    rows = list(csv.DictReader(io.StringIO(unquote(address.partition(",")[2]))))
+    assert list(rows[0]) == list(COLUMNS)
+    assert [(row["lab_id"], row["action"]) for row in rows] == [
+        ('no"rth, =1+1', "chase"),
+        ('no"rth, =1+1', "rear"),
+    ]
+    chase = rows[0]
+    assert float(chase["f_score"]) == pytest.approx(2 * 27 / (2 * 27 + 40 + 93))
+    assert (chase["bouts_matched"], chase["bouts_true"], chase["bouts_predicted"]) == ("1", "3", "2")
+    assert chase["average_precision"] == "", "not known without probabilities"
+
+
+def test_videos_link_to_their_pages_or_say_how_to_make_them(tmp_path: Path) -> None:
+    (tmp_path / "dist").mkdir()
+    (tmp_path / "dist" / "video-1.html").write_text("")
+    labs = {1: "north", 2: "north"}
+    whitelist = {v: {(e.agent_id, e.target_id, e.action) for e in [*TRUTH, *SAID]} for v in labs}
+    write(tmp_path / "evaluation.html", judge(TRUTH, SAID, whitelist, labs, dict.fromkeys(labs, 30.0), ()))
+    text = (tmp_path / "evaluation.html").read_text()
+    assert '<a href="dist/video-1.html">Video 1</a>' in text
+    assert "<code>make video VIDEO=2</code>" in text
+    assert "VIDEO=1<" not in text
+
+
+def test_filters_leave_the_rows_of_a_lab_or_an_action(chromium_browser: Any, tmp_path: Path) -> None:
+    truth = [event(1, 0, 30), event(1, 50, 70, "rear", 1), event(2, 0, 30), event(2, 40, 60, EVIL)]
+    labs = {1: "north", 2: "south"}
+    whitelist = {v: {(e.agent_id, e.target_id, e.action) for e in truth} for v in labs}
+    p = np.linspace(0, 1, 3000, dtype="f4")[:, None]
+    pairs = (PairScores(1, "north", 30.0, 1, 2, 0, ("chase",), p),)
+    file = tmp_path / "page.html"
+    file.write_text(
+        render(judge(truth, truth, whitelist, labs, dict.fromkeys(labs, 30.0), pairs)), encoding="utf-8"
+    )
+    shown = chromium_browser.new_page()
+    complaints: list[str] = []
+    shown.on("console", lambda message: complaints.append(message.text))
+    shown.goto(file.as_uri())
+
+    def visible(selector: str) -> int:
+        return sum(one.is_visible() for one in shown.locator(selector).all())
+
+    assert (visible("tr[data-action]"), visible("article"), visible("figure")) == (4, 2, 1)
+    shown.select_option("[data-filter=lab]", "south")
+    assert (visible("tr[data-action]"), visible("article"), visible("figure")) == (2, 1, 0)
+    shown.select_option("[data-filter=action]", EVIL)
+    assert (visible("tr[data-action]"), shown.is_visible("#no-rows")) == (1, False)
+    shown.select_option("[data-filter=lab]", "north")
+    assert (visible("tr[data-action]"), shown.is_visible("#no-rows")) == (0, True)
+    shown.select_option("[data-filter=lab]", "")
+    shown.select_option("[data-filter=action]", "chase")
+    assert (visible("tr[data-action]"), visible("article"), visible("figure")) == (2, 2, 1)
+    assert complaints == []
+    shown.close()
+
+
+def test_a_long_video_has_no_more_bars_than_can_be_seen() -> None:
+    """Drawing takes as long as there are bars: 6,000 short bouts of one action lie within some 800 pixels."""
+    truth = [event(1, 10 * i, 10 * i + 5) for i in range(6000)]
+    picture = ethogram(Raster(0, 60_000, truth, truth), [(1, 2, "chase")], 30.0)
+    assert picture.count("<path") < 2 * 1000 + 50
+    lone = [event(1, 0, 10), event(1, 30_000, 30_010), event(1, 59_000, 59_010)]
+    assert ethogram(Raster(0, 60_000, lone, []), [(1, 2, "chase")], 30.0).count('fill="var(--missed)"') == 3
 
 
 def test_without_probabilities_it_says_so() -> None:

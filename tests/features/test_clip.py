@@ -180,3 +180,43 @@ def test_metadata_row() -> None:
 def test_metadata_that_cannot_be_used(change: dict[str, object], message: str) -> None:
     with pytest.raises(DataError, match=message):
         VideoMeta.from_row({"video_id": 7, "lab_id": "Lab", "frames_per_second": 25} | change)
+
+
+def test_points_without_a_unified_part_are_kept_by_name(tmp_path: Path) -> None:
+    """A tail tip 4 cm behind the nose, an object that stays in place; a headpiece says no more than the head."""
+    walk, behind = line(range(30)), {f: (60 + f, 50.0) for f in range(30)}
+    points = {
+        (1, "nose"): walk, (1, "tail_tip"): behind, (1, "object"): dict.fromkeys(range(30), (150.0, 50.0)),
+        (1, "headpiece_topfrontleft"): walk, (2, "nose"): walk,
+    }  # fmt: skip
+    tracks = PoseTracks.from_raw(raw(points), meta(fps=60.0))
+    assert tracks.own_parts == ("object", "tail_tip")
+    assert tracks.own_TMJ2.shape == (len(tracks.xy_TMK2), 2, 2, 2)
+    np.testing.assert_allclose(tracks.own_TMJ2[:, 0, 0], [[5, 0]] * 15, atol=1e-5)
+    np.testing.assert_allclose(tracks.xy_TMK2[:, 0, NOSE] - tracks.own_TMJ2[:, 0, 1], [[4, 0]] * 15, atol=1e-5)
+    assert np.isnan(tracks.own_TMJ2[:, 1]).all()
+    for original in (tracks, PoseTracks.from_raw(raw({(1, "nose"): walk}), meta())):
+        back = original.mapped(tmp_path / str(len(original.own_parts)))
+        np.testing.assert_array_equal(back.own_TMJ2, original.own_TMJ2)
+
+
+def test_own_points_are_scaled_with_the_body_and_the_most_seen_ones_are_kept() -> None:
+    walk = line(range(30))
+    points = {(1, "nose"): walk, (1, "tail_base"): {f: (60 + f, 50.0) for f in range(30)}, (1, "object"): walk}
+    tracks = PoseTracks.from_raw(raw(points), meta(pix_per_cm=None))
+    np.testing.assert_allclose(tracks.own_TMJ2[:, 0, 0], tracks.xy_TMK2[:, 0, NOSE], atol=1e-5)
+    many = {(1, f"point{k}"): line(range(30 - k)) for k in range(12)}
+    tracks = PoseTracks.from_raw(raw({(1, "nose"): walk, **many}), meta())
+    assert tracks.own_parts == tuple(f"point{k}" for k in range(8))
+
+
+def test_raw_points_of_low_likelihood_are_missing() -> None:
+    """A request's own limit holds: the nose is measured on every second frame only."""
+    table = raw({(1, "nose"): line(range(30)), (1, "tail_base"): line(range(30))})
+    likelihood = [0.9 if row["video_frame"] % 2 or row["bodypart"] != "nose" else 0.1 for row in table.to_pylist()]
+    table = table.append_column("likelihood", pa.array(likelihood, pa.float32()))
+    row = {"video_id": 7, "lab_id": "Lab", "frames_per_second": 30, "pix_per_cm_approx": 10, "min_likelihood": 0.5}
+    tracks = PoseTracks.from_raw(table, VideoMeta.from_row(row))
+    np.testing.assert_array_equal(tracks.observed_TMK[:, 0, NOSE], np.arange(30) % 2 == 1)
+    assert tracks.observed_TMK[:, 0, TAIL].all()
+    assert PoseTracks.from_raw(table, meta()).observed_TMK[:, 0, NOSE].all()

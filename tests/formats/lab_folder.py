@@ -53,6 +53,7 @@ def boris_csv(
     length: float = 60.0,
 ) -> Path:
     """Write a BORIS tabular export; `bouts` are (start s, stop s, subject, behaviour)."""
+    media = f'"{media}"' if "," in media else media
     rows = [(start, s, b, "START") for start, _, s, b in bouts] + [(stop, s, b, "STOP") for _, stop, s, b in bouts]
     lines = [f"{line},,,,,,," for line in ("Observation id,first", ",", "Media file(s),", f"Player #1,{media}")]
     lines.append(BORIS_COLUMNS)

@@ -25,21 +25,24 @@ def recording(xyz: np.ndarray, likelihood: np.ndarray | None = None, **more: obj
 def test_rows_by_hand() -> None:
     xyz = np.array([[[[1, 2], [3, 4]], [[NAN, NAN], [7, 8]]], [[[9, 10], [11, 12]], [[13, 14], [15, NAN]]]])
     likelihood = np.array([[[0.9, 0.2], [0.9, 0.9]], [[NAN, 0.5], [0.9, 0.9]]], np.float32)
-    table, balance, _ = convert_pose(
+    table, balance, remarks = convert_pose(
         recording(xyz, likelihood, missing=Counter({"empty cell": 2})),
         PoseRules((2, 1), ("nose", "tail"), min_likelihood=0.5),
     )
     assert table.drop_columns("likelihood").to_pylist() == [
         {"video_frame": 0, "mouse_id": 2, "bodypart": "nose", "x": 1.0, "y": 2.0},
+        {"video_frame": 0, "mouse_id": 2, "bodypart": "tail", "x": 3.0, "y": 4.0},
         {"video_frame": 0, "mouse_id": 1, "bodypart": "tail", "x": 7.0, "y": 8.0},
         {"video_frame": 2, "mouse_id": 2, "bodypart": "nose", "x": 9.0, "y": 10.0},
         {"video_frame": 2, "mouse_id": 2, "bodypart": "tail", "x": 11.0, "y": 12.0},
         {"video_frame": 2, "mouse_id": 1, "bodypart": "nose", "x": 13.0, "y": 14.0},
     ]
-    assert table["likelihood"].to_pylist() == pytest.approx([0.9, 0.9, None, 0.5, 0.9])
-    assert balance.as_json() == {
-        "in": 8, "written": 5, "left_out": {"empty cell": 2, "likelihood below 0.5": 1},
-    }  # fmt: skip
+    assert table["likelihood"].to_pylist() == pytest.approx([0.9, 0.2, 0.9, None, 0.5, 0.9])
+    assert balance.as_json() == {"in": 8, "written": 6, "left_out": {"empty cell": 2}}
+    assert [r.text for r in remarks if "likelihood" in r.text] == [
+        "1 of 6 points have a likelihood below 0.5: they are written, and curation takes them for missing "
+        "(rule likelihood-low)"
+    ]
 
 
 @settings(max_examples=60, deadline=None)
@@ -77,7 +80,7 @@ def test_centimetres_become_pixels_and_negative_ones_are_moved() -> None:
             "the animals 'a0', 'a1' are all mapped to 1: give each its own in \\[animals",
         ),
         (PoseRules((1, 2), ("n", "n")), "the parts 'p0', 'p1' are all mapped to 'n'"),
-        (PoseRules((1, 5), ("n", "t")), "the lake holds animals 1 to 4, but the tracks have 2, of which 'a1'"),
+        (PoseRules((1, 128), ("n", "t")), "the lake holds animals 1 to 127, but the tracks have 2, of which 'a1'"),
     ],
 )
 def test_what_the_lake_cannot_hold_is_refused(rules: PoseRules, sentence: str) -> None:
@@ -161,14 +164,29 @@ def test_only_animals_that_the_source_observes_were_looked_at() -> None:
     assert listed.items == ("mouse1,mouse2,sniff", "mouse1,self,rear", "mouse2,mouse1,sniff", "mouse2,self,rear")
 
 
-def test_an_action_that_was_looked_for_in_a_part_of_the_video_teaches_nothing_unless_asked() -> None:
+def test_annotators_who_differ_are_not_united_unasked() -> None:
+    one, two = labels(Bout("rear", 5, 9, "a")), labels(Bout("rear", 5, 8, "a"))
+    sentence = r"first\.csv and second\.annot both label 'rear', and differ .*annotators = \"unite\""
+    with pytest.raises(DataError, match=sentence):
+        convert_labels([one, two], rules(), ["first.csv", "second.annot"])
+    assert convert_labels([one, two], rules(annotators="unite")).rows == (
+        (1, 1, "rear", 5, 8),
+        (1, 1, "rear", 5, 9),
+    )
+    assert convert_labels([one, one], rules()).rows == ((1, 1, "rear", 5, 9),)  # twins say the same
+
+
+def test_an_action_that_was_looked_for_in_a_part_of_the_video_keeps_its_spans() -> None:
     own = labels(
         Bout("rear", 5, 9, "a"), scored=(ScoredSpan("rear", 0, 40, "a"), ScoredSpan("sniff", 0, None, "a"))
     )
     made = convert_labels([own], rules())
-    assert made.items == ("mouse1,mouse2,sniff",)
+    assert made.items == ("mouse1,mouse2,sniff", "mouse1,self,rear")
+    assert made.spans == {"mouse1,self,rear": ((0, 40),)}
     assert made.rows == ((1, 1, "rear", 5, 9),)
-    assert "'rear' was looked for in 40% of the video only" in made.remarks[0].text
+    assert "'rear' was looked for in 40% of the video only: the rest is unlabelled" in made.remarks[0].text
+    nobody = convert_labels([own], rules(partial="leave-out"))
+    assert (nobody.items, nobody.spans) == (("mouse1,mouse2,sniff",), {})
     whole = convert_labels([own], rules(partial="as-absent"))
     assert whole.items == ("mouse1,mouse2,sniff", "mouse1,self,rear")
     # Two files that look at one half each cover the video together.

@@ -1,7 +1,9 @@
 """`etholake import` on generated folders: one command, an edited mapping, what is redone, what is refused."""
 
 import csv
+import fcntl
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -247,20 +249,19 @@ def test_px_per_cm_from_a_body_or_the_arena(imported: Callable[..., StageResult]
     assert {v["arena_width_cm"] for v in metadata(out).values()} == {"40.0"}
 
 
-def test_too_many_animals_are_refused_until_some_are_left_out(tmp_path: Path) -> None:
-    names = [f"m{i}" for i in range(1, 6)]
-    deeplabcut_csv(tmp_path / "lab" / "five.csv", walk_xy(10, 5, 1), ("nose",), names)
-    deeplabcut_csv(tmp_path / "lab" / "two.csv", walk_xy(10, 2, 1), ("nose",), names[:2])
+def test_animals_beyond_four_are_written_and_described(tmp_path: Path) -> None:
+    names = [f"fly {i}" for i in range(1, 6)]
+    deeplabcut_csv(tmp_path / "lab" / "five.csv", walk_xy(10, 5, 1), ("wing tip",), names)
     out = tmp_path / "data"
     result = run(tmp_path / "lab", out, ImportOptions(fps=30.0))
-    assert metadata(out).keys() == {"two"}
-    assert "Video 'five' (five.csv): the lake holds animals 1 to 4" in result.details["errors"][0]
-    assert result.details["points"]["left_out"] == {"video that could not be written": 50}
-    edit(out, "m5 = 5", "m5 = 0")
+    row = metadata(out)["five"]
+    assert [row[f"mouse{n}_id"] for n in range(1, 6)] == names
+    assert {r["mouse_id"] for r in rows(out, "tracking", row["video_id"])} == {1, 2, 3, 4, 5}
+    assert result.details["points"] == {"in": 50, "written": 50, "left_out": {}}
+    edit(out, '"fly 5" = 5', '"fly 5" = 0')
     result = run(tmp_path / "lab", out)
-    assert metadata(out).keys() == {"two", "five"}
     assert result.details["points"] == {
-        "in": 70, "written": 60, "left_out": {"animal left out by the mapping": 10},
+        "in": 50, "written": 40, "left_out": {"animal left out by the mapping": 10},
     }  # fmt: skip
 
 
@@ -329,6 +330,27 @@ def test_a_mapping_that_is_wrong_says_where(imported: Callable[..., StageResult]
         imported()
 
 
+def test_one_import_at_a_time_writes_to_a_folder(
+    imported: Callable[..., StageResult], folder: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "data"
+    (out / "imports").mkdir(parents=True)
+    descriptor = os.open(out, os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    with pytest.raises(UsageError, match=r"Another import is writing to .*data: wait until it has ended"):
+        imported()
+    assert run(folder, out, ImportOptions(dry_run=True)).status == "unchanged"
+    os.close(descriptor)
+    assert imported().status == "done"
+
+
+def test_a_refused_import_leaves_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "lab").mkdir()
+    with pytest.raises(DataError, match="No file of tracks was recognised"):
+        run(tmp_path / "lab", tmp_path / "new" / "data")
+    assert not (tmp_path / "new" / "data").exists()
+
+
 def test_missing_points_have_no_row_and_are_never_zero(tmp_path: Path) -> None:
     xy = walk_xy(10, 1, 2)
     xy[3:5, 0, 1] = np.nan
@@ -337,8 +359,9 @@ def test_missing_points_have_no_row_and_are_never_zero(tmp_path: Path) -> None:
     deeplabcut_csv(tmp_path / "lab" / "v.csv", xy, ("nose", "paw"), likelihood=likelihood)
     result = run(tmp_path / "lab", tmp_path / "data", ImportOptions(fps=30.0, min_likelihood=0.5))
     assert result.details["points"]["in"] == 20
-    assert result.details["points"]["written"] == 17
-    assert result.details["points"]["left_out"]["likelihood below 0.5"] == 1
+    assert result.details["points"]["written"] == 18
+    assert "1 of 18 points have a likelihood below 0.5: they are written" in str(result.details)
+    assert metadata(tmp_path / "data")["v"]["min_likelihood"] == "0.5"
     table = rows(tmp_path / "data", "tracking", metadata(tmp_path / "data")["v"]["video_id"])
-    assert len(table) == 17
+    assert len(table) == 18
     assert all(row["x"] != 0 and row["y"] != 0 for row in table)

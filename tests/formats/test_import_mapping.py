@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from etholake.errors import DataError
 from etholake.formats.mapping import ActionRule, Arena, ImportMapping, Scale, VideoRule, joined, parse_mapping
-from etholake.formats.mapping_file import mapping_text
+from etholake.formats.mapping_file import mapping_text, updated_text
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
 POSITIVE = st.none() | st.floats(1e-3, 1e6)
@@ -33,6 +33,33 @@ def test_what_is_written_is_read_back(
     )  # fmt: skip
     notes = {("animals", key): f"note\n{key}" for key in animals}
     assert parse_mapping(mapping_text(mapping, notes), "m.toml") == mapping
+    before = mapping_text(ImportMapping('/lab\'s "folder"\n', "lab"), {}).replace("[arena]", "[arena] # mine\n\n")
+    after = updated_text(before, mapping, notes)
+    assert parse_mapping(after, "m.toml") == mapping
+    assert "[arena] # mine" in after
+
+
+def test_comments_and_order_survive_what_is_new() -> None:
+    before = """# our lab
+lab = "l"          # keep
+min_likelihood = 0.6 # from the paper
+
+[actions]
+attack = { name = "attack", kind = "pair" } # as Miller
+
+[animals] # the cages
+b = 2 # the old one
+a = 1
+"""
+    own = parse_mapping(before, "m.toml")
+    new = replace(own, fps=25.0, min_likelihood=0.7, animals={**own.animals, "c": 3},
+                  actions={**own.actions, "rear": ActionRule("rear", "self")})  # fmt: skip
+    after = updated_text(before, new, {("animals", "c"): "a guess"})
+    assert parse_mapping(after, "m.toml") == new
+    for line in ("# our lab", 'lab = "l"          # keep', "min_likelihood = 0.7 # from the paper",
+                 'attack = { name = "attack", kind = "pair"', "# as Miller", "[animals] # the cages",
+                 "b = 2 # the old one\na = 1\nc = 3 # a guess"):  # fmt: skip
+        assert line in after
 
 
 def test_everything_wrong_is_listed_at_once() -> None:

@@ -42,10 +42,6 @@ def test_a_wrong_verb_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None
     ("arguments", "message"),
     [
         (["query"], "query needs --sql TEXT, --file FILE or --name REPORT"),
-        (
-            ["predict", "--split", "test", "--output", "x.csv", "--videos", "1,a"],
-            "Expected video ids like 12,34,56",
-        ),
         (["query", "--name", "x", "--param", "lab"], "written --param name=value"),
         (["query", "--file", "nowhere.sql"], "Cannot read nowhere.sql"),
     ],

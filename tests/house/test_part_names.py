@@ -50,4 +50,4 @@ def test_guessed_and_unread_names_are_notes_of_the_video() -> None:
     guessed, unread = tracks.notes
     assert "leftear as ear_left" in guessed
     assert "setting part_map" in guessed
-    assert unread.startswith("body parts that are not read: implant;")
+    assert unread.startswith("body parts that only trees read, by their own names: implant;")

@@ -19,11 +19,12 @@ from etholake.events import metric
 from etholake.events.post_processing import fit as decide
 from etholake.events.types import Event
 from etholake.features.place import half_sizes
-from etholake.features.rolling import means, pair_table, rolling, self_table
+from etholake.features.rolling import Rolling, means, pair_table, rolling, self_table
 from etholake.models.archive import load_model
 from etholake.models.boosted import forest as boosted
 from etholake.models.boosted.config import BoostedConfig
 from etholake.models.boosted.forest import Boosted, fit, part_of
+from etholake.models.ensemble.model import Ensemble
 
 SMALL = BoostedConfig(rounds=12, depth=3, eta=0.4, min_child_weight=5.0, max_rows=1500)
 LABELED = ((1, 1, "rest"), (1, 2, "chase"), (2, 1, "chase"))
@@ -75,6 +76,19 @@ def videos() -> list[LabelledVideo]:
 @pytest.fixture(scope="module")
 def model(videos: list[LabelledVideo]) -> Boosted:
     return fit(videos[:2], config=SMALL)
+
+
+def test_frames_in_which_nobody_looked_teach_nothing() -> None:
+    """Outside of the spans the labels are turned around: what is learnt must not change."""
+    looked_for = {(1, 2, "chase"): ((0, 600),), (1, 1, "rest"): ((0, 600),)}
+    plain = [replace(video(n), spans=looked_for) for n in (1, 2)]
+    wrong = []
+    for v in plain:
+        events = tuple(e for e in v.events if e.stop_frame <= 600)
+        wrong.append(replace(v, events=(*events, Event(v.tracks.video_id, 1, 2, "chase", 640, 1200))))
+    one, other = (fit(videos, config=SMALL).predict(video(3).tracks) for videos in (plain, wrong))
+    for a, b in zip(one, other, strict=True):
+        np.testing.assert_array_equal(a.probabilities_TA, b.probabilities_TA)
 
 
 # --- features ---------------------------------------------------------------------------------------------
@@ -153,6 +167,25 @@ def test_the_time_of_a_session_is_known_in_every_part_of_it() -> None:
     np.testing.assert_allclose(self_table(part, 0)["session time"], whole[60:90], rtol=1e-6)
     fast = replace(tracks, meta=replace(tracks.meta, fps=60.0))
     assert self_table(fast, 0)["session time"][15] == pytest.approx(1.0)
+
+
+def test_own_points_by_hand() -> None:
+    """An object 30 cm from the origin is tracked with both animals; the target stands 5 cm before it."""
+    x = 0.2 * np.arange(100)
+    one = body(np.stack([x, 0 * x], axis=1), 0 * x)
+    two = body(np.stack([0 * x + 25, 0 * x], axis=1), 0 * x)
+    object_TMJ2 = np.tile(np.float32([30, 0]), (100, 2, 1, 1))
+    tracks = replace(tracks_of(one, two), own_parts=("object",), own_TMJ2=object_TMJ2)
+    middle, nose = np.mean([along for along, _ in BODY.values()]), BODY["nose"][0]
+    now = {name: values[50] for name, values in pair_table(tracks, 0, 1).items()}
+    assert now["agent own object from nose"] == pytest.approx(30 - 10 - nose, rel=1e-4)
+    assert now["target own object from middle"] == pytest.approx(abs(5 - middle), rel=1e-4)
+    assert now["least own object middle"] == pytest.approx(abs(5 - middle), rel=1e-4)
+    assert now["most own object middle mean 2 s"] == pytest.approx(20 - middle, rel=1e-4)
+    assert now["agent own object speed"] == 0
+    alone = {name: values[50] for name, values in self_table(tracks, 0).items()}
+    assert alone["agent own object from nose"] == now["agent own object from nose"]
+    assert not any("own" in name for name in self_table(replace(tracks, own_parts=()), 0))
 
 
 def test_walls_are_those_of_the_arena_else_of_the_picture_else_unknown() -> None:
@@ -265,6 +298,26 @@ def test_frames_restrict_what_is_computed(model: Boosted, videos: list[LabelledV
         assert np.isnan(b.probabilities_TA[510:]).all()
 
 
+def test_members_of_an_ensemble_share_their_features(
+    model: Boosted, videos: list[LabelledVideo], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three pairs, three tables, however many members; a member that lacks an action has fewer scores."""
+    calls = []
+    table = Rolling.table
+    monkeypatch.setattr(Rolling, "table", lambda *arguments: calls.append(arguments[2:]) or table(*arguments))
+    chase = replace(model, forests={at: forest for at, forest in model.forests.items() if at[1] == "chase"})
+    together = Boosted.predict_together([model, chase], videos[2].tracks)
+    assert calls == [(0, 0), (0, 1), (1, 0)]
+    assert [pair.actions for pair in together[1]] == [("chase",), ("chase",)]
+    alone = [one.predict(videos[2].tracks) for one in (model, chase)]
+    for ours, theirs in zip(together, alone, strict=True):
+        for a, b in zip(ours, theirs, strict=True):
+            np.testing.assert_array_equal(a.probabilities_TA, b.probabilities_TA)
+    calls.clear()
+    Ensemble((model, chase, model)).predict(videos[2].tracks)
+    assert len(calls) == 3
+
+
 @pytest.mark.slow
 def test_a_long_clip_in_parts_is_the_same(
     model: Boosted, videos: list[LabelledVideo], monkeypatch: pytest.MonkeyPatch
@@ -362,7 +415,7 @@ def test_what_does_not_fit_is_refused(model: Boosted, tmp_path: Path) -> None:
     (tmp_path / "meta.json").write_text(json.dumps(meta | {"family": "oracle"}))
     with pytest.raises(
         ContractError,
-        match=r"needs the family 'oracle'.* Known: boosted, cnn_transformer",
+        match=r"needs the family 'oracle'.* Known: boosted, cnn_lstm, cnn_transformer",
     ):
         load_model(tmp_path)
     (tmp_path / "meta.json").write_text(json.dumps(meta | {"config": {"speed": 1}}))

@@ -245,7 +245,7 @@ def test_a_tuning_gives_its_best_model_to_the_rest_of_the_pipeline(labs: Labs) -
     details = load_state(labs.settings, "train")["details"]
     assert details["job_name"] == best["TrainingJobName"]
     assert details["tuned"] == best["TunedHyperParameters"]
-    meta = training_result._model_metadata(labs.settings, details["model_uri"])
+    meta = training_result.model_metadata(labs.settings, details["model_uri"])
     assert meta["config"]["convs"] == int(details["tuned"]["convs"])
     score = result.details["score"]
     approved = registry.approved(registry.versions(labs.settings, registry.group_name(labs.settings)))

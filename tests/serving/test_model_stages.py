@@ -21,6 +21,7 @@ from etholake.errors import AwsError, DataError, UsageError
 from etholake.lake import Lake
 from etholake.models.archive import load_model
 from etholake.models.stacking.model import StackingModel
+from etholake.objects import read_object
 from etholake.result import StageResult
 from etholake.settings import Settings
 from etholake.stages.model import explain, out_of_fold, train
@@ -218,6 +219,12 @@ def test_predict_writes_submission_and_table(
         DatabaseName=lake.database, TableName="predictions", PartitionValues=[run_id]
     )
     assert run_id in partition["Partition"]["StorageDescriptor"]["Location"]
+    spans = [pq.read_table(io.BytesIO(read_object(lake_of.s3, uri))).to_pylist()
+             for uri in lake_of.current_files("predicted_videos", {"run_id": run_id})]  # fmt: skip
+    frames = {video: Videos(lake, "train").tracks(video)["video_frame"].to_pylist() for video in held_out}
+    assert [(row["video_id"], row["start_frame"], row["stop_frame"]) for row in spans[0]] == [
+        (video, min(frames[video]), max(frames[video]) + 1) for video in held_out
+    ]
     requests = aws.client(lake, "s3").list_objects_v2(Bucket=lake.bucket, Prefix="model-zone/requests/")
     assert requests["KeyCount"] == 0
     assert predict.run(lake, "train", None, output).status == "unchanged"

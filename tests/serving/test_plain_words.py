@@ -1,7 +1,7 @@
 """What training and prediction say of the videos they used, cut or left out."""
 
 from etholake.stages.model.training_result import sentence
-from etholake.stages.serving.predict import _reasons, _unusable
+from etholake.stages.serving.predict import _reasons, _unusable, taught_note
 
 
 def details(train: list[dict], validation: list[dict], test: list[dict]) -> dict:
@@ -22,6 +22,14 @@ def test_a_video_that_is_cut_in_time_is_not_three_videos() -> None:
     assert "Note: Lab: snout as nose" in text
     whole = sentence(details([span(1, 0, 9), span(2, 0, 9)], [span(3, 0, 9)], [span(4, 0, 9)]))
     assert "(2 train, 1 validation, 1 test)" in whole
+
+
+def test_videos_that_taught_the_model_are_named_with_the_way_to_a_fair_score() -> None:
+    parts = {"train": [span(1, 0, 80), span(2, 0, 100)], "test": [span(1, 80, 100), span(3, 0, 100)]}
+    note = taught_note([1, 3], parts)
+    assert "Parts of 1 taught the model" in note
+    assert "evaluate --held-out" in note
+    assert taught_note([3], parts) == taught_note([1], {}) == ""
 
 
 def test_a_video_is_left_out_for_its_own_reason() -> None:

@@ -35,7 +35,7 @@ def test_tune_runs_jobs_and_finds_the_best(lake: Settings) -> None:
     assert [t["status"] for t in trials] == ["Completed", "Completed"]
     assert done.details["best"]["objective"] == max(t["objective"] for t in trials)
     assert done.details["best"]["model_uri"].startswith(f"s3://{lake.bucket}/model-zone/tuning/etholake-")
-    meta = training_result._model_metadata(
+    meta = training_result.model_metadata(
         lake, done.details["best"]["model_uri"]
     )  # the parameters have reached the model
     best = done.details["best"]["parameters"]

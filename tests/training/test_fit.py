@@ -223,7 +223,7 @@ def copy(folder: Path, to: Path, **changes: Any) -> Path:
         ("vocabulary", {"labs": ["A"]}, "lab_actions names labs or actions outside the vocabulary"),
         ("config", {"width": 64}, r"do not fit their meta\.json \(vocabulary or sizes\)"),
         ("config", {"magic": 1}, "has fields that this code does not know .*magic"),
-        ("config", {"encoder": "oracle"}, "There is no input encoder 'oracle'. Known: pair_features"),
+        ("config", {"encoder": "oracle"}, "There is no input encoder 'oracle'. Known: .*, pair_features"),
         ("config", {"encoder": "rolling"}, "'rolling' makes tables for trees, not windows for networks"),
     ],
 )

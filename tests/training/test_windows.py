@@ -13,8 +13,9 @@ from etholake.contract import ACTIONS
 from etholake.dataset.labelled import LabelledVideo
 from etholake.dataset.pose_tracks import PoseTracks, VideoMeta
 from etholake.dataset.split import Span
-from etholake.events.types import Event
+from etholake.events.types import Event, PairScores
 from etholake.models.registry import resolve
+from etholake.training.validation import HeldOut
 from etholake.training.windows import WindowSampler
 
 CHASE, REST, ATTACK, SNIFF = (ACTIONS.index(a) for a in ("chase", "rest", "attack", "sniff"))
@@ -81,6 +82,32 @@ def test_frames_outside_the_training_spans_never_count() -> None:
             ticks = start + np.arange(SMALL["window"])
             expected = (ticks < 100) | ((ticks >= 150) & (ticks < 200))
             np.testing.assert_array_equal(batch.loss_mask_BTC[b].any(dim=1).numpy(), expected)
+
+
+def test_frames_in_which_nobody_looked_are_neither_present_nor_absent() -> None:
+    partly = dataclasses.replace(video(1), spans={(1, 2, "chase"): ((30, 60), (90, 400))})
+    whole = sampler([partly], Span(1, "Lab", 0, 200), batch=64)
+    (pair,) = [pair for pair in whole.pairs if CHASE in pair.events]
+    assert pair.training(CHASE).tolist() == [[30, 60], [90, 200]]
+    assert pair.training(ATTACK).tolist() == [[0, 200]]
+    # Chases are frames 0..39, 80..119, 160..199: 10 + 30 + 40 of the 30 + 110 frames that were looked at.
+    assert whole.prevalence()[CHASE].item() == pytest.approx(80 / 140)
+    batch = whole.draw(0)
+    for b in np.flatnonzero(~batch.tracks.is_self_B.numpy()):
+        first = batch.tracks.xy_BRTK2[b, 0, 0, 0].numpy()
+        start = int(np.argmin(np.abs(partly.tracks.xy_TMK2[:, 0, 0] - first).sum(axis=1)))
+        ticks = start + np.arange(SMALL["window"])
+        expected = ((ticks >= 30) & (ticks < 60)) | ((ticks >= 90) & (ticks < 200))
+        np.testing.assert_array_equal(batch.loss_mask_BTC[b, :, CHASE].numpy() > 0, expected)
+        np.testing.assert_array_equal(batch.loss_mask_BTC[b, :, ATTACK].numpy() > 0, ticks < 200)
+
+
+def test_a_held_out_video_is_judged_where_somebody_looked() -> None:
+    partly = dataclasses.replace(video(1), spans={(1, 2, "chase"): ((100, 150),)})
+    scores = PairScores(1, "Lab", 30.0, 1, 2, 0, ("attack", "chase"), np.ones((400, 2), np.float32))
+    (pair,) = HeldOut.given([scores], [partly], [Span(1, "Lab", 0, 400)]).pairs
+    assert np.flatnonzero(np.isfinite(pair.probabilities_TA[:, 1])).tolist() == list(range(100, 150))
+    assert np.isfinite(pair.probabilities_TA[:, 0]).all()
 
 
 def test_a_rare_action_is_drawn_as_often_as_a_common_one() -> None:

@@ -93,21 +93,37 @@ class Boosted(ModelMixin):
         For an unknown lab they are the mean over the boosters of all labs that have the action. With `frames`
         (start, stop) only these are computed; elsewhere is NaN.
         """
-        encoder = table_encoder(self.config.encoder)
-        scores = []
-        for (agent, target), actions in self.predicted_behaviors(tracks).items():
-            values = np.full((len(tracks.xy_TMK2), len(actions)), np.nan, dtype=np.float32)
-            for inner, table in _tables(encoder, tracks, agent, target, frames):
-                for i, action in enumerate(actions):
-                    probabilities = [forest(table) for forest in self.boosters_of(tracks.lab_id, action)]
-                    values[inner, i] = np.mean(probabilities, axis=0)
-            scores.append(
-                PairScores(
-                    tracks.video_id, tracks.lab_id, tracks.fps, agent, target, tracks.first_frame, tuple(actions),
-                    tracks.to_video_frames(values),
-                )
-            )  # fmt: skip
+        return self.predict_together([self], tracks, frames)[0]
+
+    @classmethod
+    def predict_together(
+        cls, models: Sequence[Boosted], tracks: PoseTracks, frames: tuple[int, int] | None = None
+    ) -> list[list[PairScores]]:
+        """Return what each model's `predict` returns; features that several models read are computed once."""
+        scores: list[list[PairScores]] = [[] for _ in models]
+        behaviors = [model.predicted_behaviors(tracks) for model in models]
+        for name in dict.fromkeys(model.config.encoder for model in models):
+            alike = [k for k, model in enumerate(models) if model.config.encoder == name]
+            for agent, target in dict.fromkeys(pair for k in alike for pair in behaviors[k]):
+                asked = {k: behaviors[k][agent, target] for k in alike if (agent, target) in behaviors[k]}
+                T = len(tracks.xy_TMK2)
+                values = {k: np.full((T, len(actions)), np.nan, dtype=np.float32) for k, actions in asked.items()}
+                for inner, table in _tables(table_encoder(name), tracks, agent, target, frames):
+                    for k, actions in asked.items():
+                        values[k][inner] = models[k]._probabilities(tracks.lab_id, actions, table)
+                for k, actions in asked.items():
+                    scores[k].append(
+                        PairScores(
+                            tracks.video_id, tracks.lab_id, tracks.fps, agent, target, tracks.first_frame,
+                            tuple(actions), tracks.to_video_frames(values[k]),
+                        )
+                    )  # fmt: skip
         return scores
+
+    def _probabilities(self, lab_id: str, actions: Sequence[str], table: Table) -> npt.NDArray[np.float32]:
+        """Return the probabilities of the table's frames [T, A]."""
+        by_action = [[forest(table) for forest in self.boosters_of(lab_id, action)] for action in actions]
+        return np.stack([np.mean(probabilities, axis=0) for probabilities in by_action], axis=1)
 
     def boosters_of(self, lab_id: str, action: str) -> list[Booster]:
         """Return the lab's booster of an action; for an unknown lab, those of all labs that have the action."""
@@ -171,10 +187,13 @@ def grow_all(
         video, frames = by_id[span.video_id], (span.start_frame, span.stop_frame)
         for (agent, target), actions in _labeled_pairs(video, occurring).items():
             true = {action: _annotated(video, (agent, target, action)) for action in actions}
+            seen = {action: video.looked_for((agent, target, action)) for action in actions}
             for inner, table in tables(video.tracks, agent, target, frames):
                 for action in actions:
                     at, y = (span.lab_id, action), true[action][inner]
                     weight = np.where(y, *reversed(fraction[at]))
+                    if (looked_for := seen[action]) is not None:
+                        weight = weight * looked_for[inner]
                     chosen = np.flatnonzero(random.random(len(y)) < weight)
                     part = {name: x[chosen] for name, x in table.items()}
                     videos_N = np.full(len(chosen), span.video_id)
@@ -305,7 +324,7 @@ def part_of(tracks: PoseTracks, inner: slice) -> PoseTracks:
     """Return a range of frames at 30 Hz of a video; its own frames no longer fit and must not be used."""
     return replace(
         tracks, xy_TMK2=tracks.xy_TMK2[inner], observed_TMK=tracks.observed_TMK[inner],
-        skipped=tracks.skipped + inner.start,
+        own_TMJ2=tracks.own_TMJ2[inner], skipped=tracks.skipped + inner.start,
     )  # fmt: skip
 
 
@@ -364,8 +383,11 @@ def _fractions(
         inside = np.searchsorted(video.tracks.frame_times(), (span.start_frame, span.stop_frame))
         for pair, actions in _labeled_pairs(video, occurring).items():
             for action in actions:
-                true = int(_annotated(video, (*pair, action))[slice(*inside)].sum())
-                inner[span.lab_id, action] += (inside[1] - inside[0] - true, true)
+                true_T, looked_for_T = _annotated(video, (*pair, action)), video.looked_for((*pair, action))
+                if looked_for_T is None:
+                    looked_for_T = np.ones_like(true_T)
+                true = int((true_T & looked_for_T)[slice(*inside)].sum())
+                inner[span.lab_id, action] += (int(looked_for_T[slice(*inside)].sum()) - true, true)
     fractions = {}
     for at, (false, true) in inner.items():
         kept = min(true, max(max_rows / 2, max_rows - false))

@@ -60,7 +60,13 @@ class Ensemble(ModelMixin):
 
     def predict(self, tracks: PoseTracks, frames: tuple[int, int] | None = None) -> list[PairScores]:
         """Return the mean over the members that have the pair's action (see `Model.predict`)."""
-        return average([member.predict(tracks, frames) for member in self.members], self.space)
+        kinds = dict.fromkeys(type(member) for member in self.members)  # those of one kind may share features
+        scores = [
+            own
+            for kind in kinds
+            for own in kind.predict_together([m for m in self.members if type(m) is kind], tracks, frames)
+        ]
+        return average(scores, self.space)
 
     def save(self, folder: Path) -> None:
         """Write the members and `meta.json`."""

@@ -18,7 +18,7 @@ from etholake.pages.video.events import IOU, MatchedEvent
 from etholake.pages.video.skeleton import edges, outline, speed_part
 from etholake.pages.video.slices import FRAMES, TrackedParts
 
-__all__ = ["ASSUMED_FPS", "VideoView", "render", "write"]
+__all__ = ["ASSUMED_FPS", "VideoView", "page_content", "picture", "render", "write"]
 
 Json = dict[str, Any]
 ASSUMED_FPS = 30.0  # of a video that does not say, as view v_video_seconds has it
@@ -86,14 +86,17 @@ def write(
 
 def render(video: VideoView, *, facts: str, read: str, live: bool = False) -> str:
     """Return the page without its slices. `facts` names the lake, `read` says when it was asked."""
-    content = {**_content(video), "facts": facts, "read": read, "live": live}
+    content = {**page_content(video), "facts": facts, "read": read, "live": live}
     return render_template("video.html", content=content)
 
 
-def _content(video: VideoView) -> Json:
+def page_content(video: VideoView) -> Json:
+    """Return what the page's script needs to know of a video, in JSON types; the slices apart."""
     info, tracks = video.info, video.tracks
     return {
         "video": str(info["video_id"]),
+        "name": info.get("video_name") or "",
+        "animal": _animal(info),
         "lab": info["lab_id"],
         "split": info["split"],
         "run": video.run_id,
@@ -126,17 +129,27 @@ def _event(event: MatchedEvent) -> list[Any]:
 def _arena(info: Mapping[str, Any]) -> Json | None:
     """Return the outline in the frame of the tracks: the arena of the metadata, else the picture, else None."""
     scale = info["pix_per_cm_approx"]
-    width, height = info["video_width_pix"], info["video_height_pix"]
     if scale and info["arena_width_cm"] and info["arena_height_cm"]:
         round_ = (info["arena_shape"] or "").lower() in {"circle", "circular", "round"}
         return {"what": "arena", "shape": "circle" if round_ else "rectangle", "x": 0, "y": 0,
                 "width": info["arena_width_cm"], "height": info["arena_height_cm"]}  # fmt: skip
+    return picture(info)
+
+
+def picture(info: Mapping[str, Any]) -> Json | None:
+    """Return the rectangle of the video's picture in the frame of the tracks; None where its size is unknown."""
+    scale, width, height = (info[name] for name in ("pix_per_cm_approx", "video_width_pix", "video_height_pix"))
     if not (width and height):
         return None
-    picture = {"what": "picture", "shape": "rectangle"}
+    outline = {"what": "picture", "shape": "rectangle"}
     if scale:
-        return {**picture, "x": 0, "y": 0, "width": width / scale, "height": height / scale}
-    return {**picture, "x": width / 2, "y": height / 2, "width": width, "height": height}
+        return {**outline, "x": 0, "y": 0, "width": width / scale, "height": height / scale}
+    return {**outline, "x": width / 2, "y": height / 2, "width": width, "height": height}
+
+
+def _animal(info: Mapping[str, Any]) -> str:
+    """Return what the page calls an animal: its species, as one word."""
+    return "_".join(str(info.get("species") or "mouse").split())
 
 
 def _mouse(video: VideoView, mouse: int) -> Json:
@@ -148,7 +161,7 @@ def _mouse(video: VideoView, mouse: int) -> Json:
     )
     return {
         "id": mouse,
-        "name": f"mouse{mouse}",
+        "name": f"{_animal(video.info)}{mouse}",
         "about": ", ".join(str(text) for text in about if text),
         "centre": video.tracks.speed_parts[mouse],
         "edges": [list(edge) for edge in edges(parts)],

@@ -267,6 +267,9 @@ const Specs = (() => {
     const x = numeric
       ? { field: "key", type: "quantitative", title: field.label, scale: { zero: false, nice: false, padding: area ? 0 : 8 }, axis: { grid: false, tickMinStep: 1, tickCount: Math.max(1, Math.min(cats.at(-1).key - cats[0].key, Math.round(size.width / 80))), format: "~d" } }
       : { field: "key", type: "nominal", sort: null, scale: { type: "point", domain: names, padding: 0.5 }, axis: namesBelow(names, size.width, 60, 190) };
+    // Points with names that would be cut below the chart stand in rows: the names to the left, whole.
+    const inRows = pointsOnly && !numeric && widest(names) > Math.max(step - 6, Math.min(190, size.width * 0.35));
+    if (inRows) return pointRows(visual, size, { field, cats, series, values, tips, data, names });
     const color = colorScale(series, size.width - 60, named && !pointsOnly);
     const caption = pointsOnly || visual.wells.Values.length === 1 ? visual.wells.Values[0].label : "";
     const points = { mark: { type: "point", filled: true, opacity: 1, size: cats.length > 60 ? 14 : 42 }, encoding: { y: { ...y, stack: null }, color, ...TIP } };
@@ -289,6 +292,30 @@ const Specs = (() => {
     }
     return {
       spec: chart(size, caption, { data: { values: data }, encoding: { x }, layer }),
+      head: [field.label, ...series.map((s) => s.name)],
+      rows: cats.map((g, i) => [g.key, ...values.map((v) => v[i])]),
+      formats: [field, ...series.map((s) => s.field)],
+    };
+  }
+
+  /** Points with their intervals, one row a category: for names that are too long to stand below a chart. */
+  function pointRows(visual, size, { field, cats, series, values, tips, data, names }) {
+    const settings = Definition.axis((visual.configuration.PrimaryYAxisDisplayOptions || {}).AxisOptions);
+    const x = valueChannel("value", values.flat(), settings, size.width / 120);
+    const y = { field: "key", type: "nominal", sort: null, scale: { type: "point", domain: names, padding: 0.5 }, axis: { title: null, ticks: false, domain: false, grid: true, labelLimit: size.width * 0.6 } };
+    const stems = cats.map((_, i) => {
+      const have = values.map((v) => v[i]).filter((v) => v !== null);
+      return have.length > 1 ? { key: names[i], low: Math.min(...have), high: Math.max(...have) } : null;
+    }).filter(Boolean);
+    return {
+      spec: chart({ width: size.width, height: 17 * cats.length + 50 }, visual.wells.Values[0].label, {
+        data: { values: data }, encoding: { y },
+        layer: [
+          ...(stems.length ? [{ data: { values: stems }, mark: { type: "rule", color: "var(--muted)", strokeWidth: 1.5 }, encoding: { x: { ...x, field: "low" }, x2: { field: "high" } } }] : []),
+          { transform: [{ filter: "datum.rank > 0 && datum.value !== null" }], mark: { type: "tick", orient: "vertical", width: 9, thickness: 1.5, color: "var(--muted)" }, encoding: { x } },
+          { transform: [{ filter: "datum.rank === 0 && datum.value !== null" }], mark: { type: "point", filled: true, opacity: 1, size: 42, color: series[0].color }, encoding: { x, ...TIP } },
+        ],
+      }),
       head: [field.label, ...series.map((s) => s.name)],
       rows: cats.map((g, i) => [g.key, ...values.map((v) => v[i])]),
       formats: [field, ...series.map((s) => s.field)],

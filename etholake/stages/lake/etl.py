@@ -43,7 +43,8 @@ RAW_CRAWLER = ("RawCrawlerName", "etholake-raw")
 RAW_TABLE_PREFIX = "raw_"
 # Tables of the lake that other stages write.
 NOT_MADE_HERE = frozenset({
-    "out_of_fold", "predictions", "scores", "score_details", "score_confusion", "score_calibration",
+    "clips", "corrections", "out_of_fold", "predictions", "predicted_videos",
+    "scores", "score_details", "score_confusion", "score_calibration", "videos",
 })  # fmt: skip
 # The curated tables are decided by what these scripts import, but for packages that only report.
 GLUE_SCRIPTS = ("glue_jobs/curate_tables.py", "glue_jobs/curate_tracking.py")
@@ -147,7 +148,8 @@ def save(
 
 def _raw_listing(s3: Any, settings: Settings) -> list[tuple[str, str]]:
     objects = list_objects(s3, settings.bucket, f"{RAW_ZONE}/")
-    listing = sorted((item["Key"], item["ETag"]) for item in objects)
+    videos = (f"{RAW_ZONE}/videos/", f"{RAW_ZONE}/boxes/")  # no part of these tables: `etholake clips` reads them
+    listing = sorted((item["Key"], item["ETag"]) for item in objects if not item["Key"].startswith(videos))
     if not listing:
         raise DataError(
             f"The raw zone of bucket '{settings.bucket}' is empty (rule raw-zone-empty): run `make ingest` first."

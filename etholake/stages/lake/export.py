@@ -1,31 +1,32 @@
 """Stage export: write annotations or predictions of the lake into other tools' files.
 
-Animals are called mouse1, mouse2, …; a video is called by its own name if the data folder's metadata has one
-(`video_name`), else by its number.
+Animals are called mouse1, mouse2, …; a video is called by its own name where the lake has one (`video_name`), else
+by its number.
 """
 
 from __future__ import annotations
 
-import csv
 import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from etholake.contract import SPLITS
-from etholake.errors import UsageError
+from etholake.errors import UsageError, suggestion
 from etholake.formats.base import Bout, LabelRecording, ScoredSpan
 from etholake.formats.export.base import prepared
 from etholake.formats.export.registry import EXPORTERS
 from etholake.result import StageResult
+from etholake.review.bouts import KEPT, LOOKED_FOR
 from etholake.settings import Settings
 from etholake.stages.lake import query
+from etholake.stages.video_names import NamedVideo, find_videos
 
 __all__ = ["ExportChoice", "run"]
 
 Row = dict[str, Any]
-_VIDEOS = """SELECT '{split}' AS split, lab_id, video_id, frames_per_second, video_duration_sec, n_mice
+_VIDEOS = """SELECT '{split}' AS split, lab_id, video_id, video_name, frames_per_second, video_duration_sec, n_mice
 FROM metadata_{split}"""
 _LABELED = "SELECT split, video_id, agent_id, action FROM labeled_behaviors"
 _ANNOTATIONS = (
@@ -33,6 +34,13 @@ _ANNOTATIONS = (
 )
 _PREDICTIONS = """SELECT split, video_id, agent_id, target_id, action, start_frame, stop_frame
 FROM predictions WHERE run_id = ?"""
+# The newest state of every bout under review. The log of a reviewed video begins with its annotation.
+_REVIEWED = """SELECT split, video_id, agent_id, target_id, action, start_frame, stop_frame, source, status
+FROM (
+    SELECT c.*, row_number() OVER (PARTITION BY lab_id, split, video_id, bout_id ORDER BY change DESC) AS age
+    FROM corrections AS c
+)
+WHERE age = 1"""
 _RUNS = "SELECT DISTINCT run_id FROM predictions ORDER BY run_id"
 _SHOWN = 10
 
@@ -41,22 +49,19 @@ _SHOWN = 10
 class ExportChoice:
     """The choice of labels.
 
-    `run_id` None stands for the annotations; empty `videos` (numbers or names), `labs`, `actions` for all.
+    Without `runs` the annotations are meant, as the last etl left them (it merges corrections); `corrected` asks
+    for what reviewers have changed since, too. Empty `videos` (numbers or names), `labs`, `actions` stand for all.
     """
 
-    run_id: str | None = None
+    runs: tuple[str, ...] = ()
+    corrected: bool = False
     videos: tuple[str, ...] = ()
     labs: tuple[str, ...] = ()
     actions: tuple[str, ...] = ()
 
 
-def run(settings: Settings, target: str, out: Path, choice: ExportChoice, data: Path | None = None) -> StageResult:
+def run(settings: Settings, target: str, out: Path, choice: ExportChoice) -> StageResult:
     """Write the labels of a choice into files of the tool `target` in the folder `out`.
-
-    Parameters
-    ----------
-    data
-        Data folder whose `train.csv` and `test.csv` may name the videos.
 
     Returns
     -------
@@ -69,13 +74,14 @@ def run(settings: Settings, target: str, out: Path, choice: ExportChoice, data: 
         No such tool, run, video, lab or action; nothing to export; the folder holds files already that would be
         replaced; the tool cannot hold the labels.
     """
+    if len(choice.runs) > 1:
+        return _run_by_run(settings, target, out, choice)
     exporter = EXPORTERS.get(target)
-    names = _video_names(data) if data else {}
-    videos = _chosen_videos(settings, choice, names)
+    videos = _chosen_videos(settings, choice)
     bouts = _bouts(settings, choice)
     _require_actions(choice, bouts, settings)
-    recordings = [_recording(video, bouts, _looked_for(settings, choice), names, choice) for video in videos]
-    if choice.run_id is not None:
+    recordings = [_recording(video, bouts, _looked_for(settings, choice), choice) for video in videos]
+    if choice.runs:
         recordings = [r for r in recordings if r.bouts]  # a run predicts some videos only
     if not any(r.bouts for r in recordings):
         raise UsageError("Nothing fits this choice of videos, labs and actions: the export would be empty.")
@@ -94,41 +100,62 @@ def run(settings: Settings, target: str, out: Path, choice: ExportChoice, data: 
     return StageResult("export", "done", summary, details)
 
 
+def _run_by_run(settings: Settings, target: str, out: Path, choice: ExportChoice) -> StageResult:
+    """Write the predictions of several runs, each into the folder of its name."""
+    results = {name: run(settings, target, out / name, replace(choice, runs=(name,))) for name in choice.runs}
+    files = [file for result in results.values() for file in result.details["files"]]
+    bouts = sum(result.details["bouts"] for result in results.values())
+    videos = max(result.details["videos"] for result in results.values())
+    summary = f"{bouts:,} bouts of {len(results)} runs, in a folder each below {out}"
+    return StageResult("export", "done", summary, {"files": files, "videos": videos, "bouts": bouts})
+
+
 def _ask(settings: Settings, sql: str, *values: str) -> list[Row]:
     result = query.run_sql(settings, sql, values)
     return [dict(zip(result.columns, row, strict=True)) for row in result.rows]
 
 
-def _chosen_videos(settings: Settings, choice: ExportChoice, names: Mapping[int, str]) -> list[Row]:
+def _chosen_videos(settings: Settings, choice: ExportChoice) -> list[Row]:
     sql = " UNION ALL ".join(_VIDEOS.format(split=split) for split in SPLITS)
     videos = sorted(_ask(settings, sql), key=lambda v: (v["video_id"], v["split"]))
     known_labs = {video["lab_id"] for video in videos}
-    texts = {v["video_id"]: {str(v["video_id"]), names.get(v["video_id"], "")} for v in videos}
-    absent = [f"video {text}" for text in choice.videos if not any(text in both for both in texts.values())]
-    absent += [f"lab {lab}" for lab in choice.labs if lab not in known_labs]
+    absent = [lab for lab in choice.labs if lab not in known_labs]
     if absent:
-        raise UsageError(f"The lake has no {', no '.join(absent)}: see `etholake query --name lake_overview`.")
+        raise UsageError(f"The lake has no lab '{absent[0]}'. {suggestion(absent[0], known_labs)}")
+    named = [NamedVideo(v["split"], v["lab_id"], v["video_id"], v["video_name"] or "") for v in videos]
+    numbers = set(find_videos(choice.videos, named, "The lake"))
     return [
         video
         for video in videos
         if (not choice.labs or video["lab_id"] in choice.labs)
-        and (not choice.videos or texts[video["video_id"]] & set(choice.videos))
+        and (not choice.videos or video["video_id"] in numbers)
     ]
 
 
 def _bouts(settings: Settings, choice: ExportChoice) -> list[Row]:
-    if choice.run_id is None:
-        return _ask(settings, _ANNOTATIONS)
-    rows = _ask(settings, _PREDICTIONS, query.literal(choice.run_id))
+    if not choice.runs:
+        return _corrected(settings) if choice.corrected else _ask(settings, _ANNOTATIONS)
+    rows = _ask(settings, _PREDICTIONS, query.literal(choice.runs[0]))
     if not rows:
         runs = ", ".join(str(row["run_id"]) for row in _ask(settings, _RUNS)) or "none"
-        raise UsageError(f"The lake has no predictions of run '{choice.run_id}'; runs with predictions: {runs}.")
+        raise UsageError(f"The lake has no predictions of run '{choice.runs[0]}'; runs with predictions: {runs}.")
     return rows
+
+
+def _corrected(settings: Settings) -> list[Row]:
+    """Return the annotations with the reviewers' labels in the place of those of reviewed videos."""
+    newest = _ask(settings, _REVIEWED)
+    if not newest:
+        raise UsageError("Nobody has corrected a label of the lake yet: see `etholake review`.")
+    reviewed = {(row["split"], row["video_id"]) for row in newest}
+    kept = [row for row in newest if row["status"] == KEPT and row["source"] != LOOKED_FOR]
+    others = [row for row in _ask(settings, _ANNOTATIONS) if (row["split"], row["video_id"]) not in reviewed]
+    return sorted([*kept, *others], key=lambda row: (row["video_id"], row["start_frame"], row["stop_frame"]))
 
 
 def _looked_for(settings: Settings, choice: ExportChoice) -> list[Row] | None:
     """Return what annotators looked for; None for predictions, which are made everywhere."""
-    return None if choice.run_id is not None else _ask(settings, _LABELED)
+    return None if choice.runs else _ask(settings, _LABELED)
 
 
 def _require_actions(choice: ExportChoice, bouts: Sequence[Row], settings: Settings) -> None:
@@ -142,7 +169,6 @@ def _recording(
     video: Row,
     bouts: Sequence[Row],
     looked_for: Sequence[Row] | None,
-    names: Mapping[int, str],
     choice: ExportChoice,
 ) -> LabelRecording:
     def wanted(row: Row) -> bool:
@@ -159,7 +185,7 @@ def _recording(
     fps, seconds = video["frames_per_second"], video["video_duration_sec"]
     spans = dict.fromkeys(ScoredSpan(row["action"], agent=f"mouse{row['agent_id']}") for row in items)
     return LabelRecording(
-        names.get(video["video_id"], str(video["video_id"])),
+        video["video_name"] or str(video["video_id"]),
         tuple(own),
         tuple(actions),
         "frame",
@@ -168,16 +194,3 @@ def _recording(
         fps=fps,
         frame_count=round(fps * seconds) if fps and seconds else None,
     )
-
-
-def _video_names(data: Path) -> dict[int, str]:
-    """Return {video: its own name} of the metadata in a data folder, where they have the column `video_name`."""
-    names: dict[int, str] = {}
-    for split in SPLITS:
-        path = data / f"{split}.csv"
-        if path.is_file():
-            with path.open(newline="", encoding="utf-8-sig") as stream:
-                for row in csv.DictReader(stream):
-                    if row.get("video_name") and (row.get("video_id") or "").isdigit():
-                        names[int(row["video_id"])] = row["video_name"]
-    return names

@@ -22,6 +22,7 @@ from etholake.contract import TABLES
 from etholake.errors import AwsError, UsageError, raise_collected, suggestion
 from etholake.resources import folder
 from etholake.settings import Settings
+from etholake.stages.video_names import resolve
 
 __all__ = [
     "QueryResult",
@@ -101,6 +102,8 @@ def run_report(settings: Settings, name: str, parameters: Mapping[str, str] | No
         As `run_sql`.
     """
     report, given = read_report(name), dict(parameters or {})
+    if "video_id" in report.parameters and "video_id" in given and not re.fullmatch(r"-?\d+", given["video_id"]):
+        given["video_id"] = str(resolve(settings, [given["video_id"]])[0])
     declared = ", ".join(f"{p} ({t})" for p, t in report.parameters.items()) or "none"
     problems = [f"'{p}' is missing: give --param {p}=…" for p in report.parameters if p not in given]
     problems += [f"'{p}' is unknown" for p in given if p not in report.parameters]

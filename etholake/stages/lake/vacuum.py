@@ -2,7 +2,7 @@
 
 Commits remove nothing (see `etholake.lake`), so killed attempts and superseded states pile up until this runs. It
 needs no lock: a generation that is unreferenced and old enough is never referenced again, because every attempt
-writes one of its own.
+writes one of its own. Every time is one of S3's clock: a machine whose clock is wrong removes nothing too early.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import Any
 
 from etholake.contract import CURATED_ZONE, TABLES
 from etholake.errors import UsageError
-from etholake.lake import DROPPED, MAX_RETENTION, Lake, generation_prefix
+from etholake.lake import DROPPED, MAX_RETENTION, POINTER, Lake, generation_prefix
+from etholake.objects import store_time
 from etholake.result import StageResult
 from etholake.settings import Settings
 from etholake.stages.state import open_lake
@@ -21,6 +22,7 @@ from etholake.stages.state import open_lake
 __all__ = ["run"]
 
 STAGE = "vacuum"
+_TICK = dt.timedelta(seconds=1)  # S3 tells its time in whole seconds, which lie up to one behind
 
 
 def run(settings: Settings, older_than: dt.timedelta = dt.timedelta(hours=24)) -> StageResult:
@@ -43,7 +45,8 @@ def run(settings: Settings, older_than: dt.timedelta = dt.timedelta(hours=24)) -
     if not dt.timedelta(0) <= older_than <= MAX_RETENTION:
         raise UsageError(f"Expected an age from 0 to {MAX_RETENTION.days} days, but got {older_than}.")
     lake = open_lake(settings)
-    limit = dt.datetime.now(dt.UTC) - older_than
+    now = store_time(lake.s3, lake.bucket, f"{CURATED_ZONE}/{POINTER}") + _TICK
+    limit = now - older_than
     details: dict[str, Any] = {"removed": [], "removed_bytes": 0, "kept": 0, "kept_bytes": 0}
     for table in TABLES:
         _vacuum(lake, table, limit, details)
@@ -89,10 +92,15 @@ def _files(lake: Lake, table: str) -> tuple[dict[str, list[dict[str, Any]]], dic
 
 
 def _out_of_use(lake: Lake, table: str) -> dict[str, dt.datetime]:
-    """Return since when each generation is out of use, by its prefix, as the pointers remember it."""
+    """Return since when each generation is out of use, by its prefix, as the pointers remember it.
+
+    None of them went out of use after its pointer was written: a later time is that of a wrong clock.
+    """
     since = {}
     for partition in lake.partitions(table):
         pointer = lake.current(table, partition)
-        for generation, at in (pointer or {}).get("superseded", {}).items():
-            since[generation_prefix(table, partition, generation)] = dt.datetime.fromisoformat(at)
+        if pointer is not None:
+            for generation, at in pointer.get("superseded", {}).items():
+                prefix = generation_prefix(table, partition, generation)
+                since[prefix] = min(dt.datetime.fromisoformat(at), pointer["modified"])
     return since

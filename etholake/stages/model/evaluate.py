@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from etholake.contract import RAW_ANNOTATION_COLUMNS, SPLITS, action_name, number, whole_number
-from etholake.curate.behaviors import parse_labeled
+from etholake.curate.behaviors import Spans as LabelSpans
+from etholake.curate.behaviors import parse_labeled, parse_spans
 from etholake.digest import fingerprint
 from etholake.errors import DataError, UsageError
 from etholake.evaluation import report
@@ -35,12 +36,16 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Truth:
-    """Ground truth of a folder: events, and by video the whitelist, the lab, and frames/s where known."""
+    """Ground truth of a folder: events, and by video the whitelist, the lab, and frames/s where known.
+
+    `looked_for` has the frames in which somebody looked for an action, where it was not in the whole video.
+    """
 
     events: list[Event]
     whitelist: dict[int, frozenset[Triplet]]
     labs: dict[int, str]
     fps: dict[int, float] = field(default_factory=dict)
+    looked_for: dict[tuple[int, Triplet], LabelSpans] = field(default_factory=dict)  # of partly labelled videos
 
 
 def evaluate(
@@ -100,13 +105,26 @@ def judge(
     kept = None if chosen is None else set(chosen)
     predicted = [e for e in predicted if kept is None or e.video_id in kept]
     return report.judge(
-        _clip(truth.events, spans),
-        _clip(predicted, spans),
+        _where_looked_for(_clip(truth.events, spans), truth),
+        _where_looked_for(_clip(predicted, spans), truth),
         truth.whitelist,
         truth.labs,
         truth.fps,
         [pair.between(*spans[pair.video_id]) if spans and pair.video_id in spans else pair for pair in pairs],
     )
+
+
+def _where_looked_for(events: Sequence[Event], truth: Truth) -> list[Event]:
+    """Return the events without the frames in which nobody looked for their action."""
+    kept = []
+    for e in events:
+        looked_for = truth.looked_for.get((e.video_id, (e.agent_id, e.target_id, e.action)))
+        if looked_for is None or e.start_frame > e.stop_frame:  # the metric refuses the latter
+            kept.append(e)
+            continue
+        cut = ((max(e.start_frame, start), min(e.stop_frame, stop)) for start, stop in looked_for)
+        kept += [replace(e, start_frame=start, stop_frame=stop) for start, stop in cut if start < stop]
+    return kept
 
 
 def run(
@@ -201,6 +219,12 @@ def read_truth(data: Path, videos: Sequence[int] | None = None) -> Truth:
                 truth.fps[video] = fps
             if videos is None or video in videos:
                 truth.whitelist[video] = frozenset(parse_labeled(row["behaviors_labeled"]).triplets)
+                partly = parse_spans(row.get("labeled_spans"))
+                if partly is None:
+                    raise DataError(
+                        f"{data / f'{split}.csv'}: labeled_spans of video {video} is no JSON of spans."
+                    )
+                truth.looked_for.update({(video, triplet): s for triplet, s in partly.items()})
                 truth.events.extend(_annotations(data / f"{split}_annotation" / lab / f"{video}.parquet", video))
     if not truth.labs:
         raise DataError(f"{data} is not in the MABe layout: expected train.csv (or test.csv) in it.")

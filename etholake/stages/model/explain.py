@@ -17,7 +17,7 @@ from etholake.models.registry import FAMILIES
 from etholake.settings import Settings
 from etholake.stages.model.models import unpacked
 
-__all__ = ["describe", "lines", "run"]
+__all__ = ["describe", "lines", "reconstruction_lines", "run"]
 
 
 def run(settings: Settings, model: str) -> dict[str, Any]:
@@ -33,8 +33,9 @@ def describe(folder: Path) -> dict[str, Any]:
     first model that reads windows, else of the first), `config_line` (the same, in words of its family), `input`
     (fps, min_fps, window; None without windows), `labs` ({lab: {action: threshold, seconds of training, score}};
     None where not stored), `vocabulary`, `parts` ({unified part: names that are read for it}), `part_map`,
-    `features`, `decoding`, `validation`, `data_fingerprint`, `videos` (number by part of the split), `fine_tuned`,
-    `notes`.
+    `features`, `decoding`, `validation`, `confusion` ({lab: {annotated: {predicted: frames}}} of the validation),
+    `reconstruction` (of a pre-trained model), `class_weights`, `class_distribution` (of a network; None where not
+    stored), `data_fingerprint`, `videos` (number by part of the split), `fine_tuned`, `notes`.
 
     Raises ContractError if there is no model in the folder, or its family is not installed.
     """
@@ -65,6 +66,10 @@ def describe(folder: Path) -> dict[str, Any]:
             } if features else None,
             "decoding": meta["post_processing"]["decoding"],
             "validation": (meta.get("validation") or {}).get("score"),
+            "confusion": (meta.get("validation") or {}).get("confusion", {}),
+            "reconstruction": meta.get("reconstruction"),
+            "class_weights": meta.get("class_weights"),
+            "class_distribution": meta.get("class_distribution"),
             "data_fingerprint": meta.get("data_fingerprint"),
             "videos": {k: len({s["video_id"] for s in v}) for k, v in (meta.get("split") or {}).items()},
             "fine_tuned": meta.get("fine_tuned"),
@@ -101,21 +106,30 @@ def lines(model: Mapping[str, Any]) -> list[str]:
         for action, figures in actions.items():
             text.append(
                 f"  {action:<18} threshold {figures['threshold']:.2f}, F {_number(figures['score'])}, trained on "
-                f"{_number(figures['training_seconds'], '.0f')} s"
+                f"{_number(figures['training_seconds'], '.0f')} s" + _counts(figures)
             )
+        text += _confusion_lines(model["confusion"].get(lab, {}))
+    text += reconstruction_lines(model["reconstruction"] or {})
+    text += _class_lines(model["class_weights"], model["class_distribution"])
     return [*text, *(f"note: {note}" for note in model["notes"])]
 
 
 def _labs(meta: Mapping[str, Any], below: list[dict[str, Any]]) -> dict[str, dict[str, dict[str, Any]]]:
-    """Threshold, seconds of training and score of every (lab, action)."""
+    """Threshold, seconds of training, and the validation's score and counts, by (lab, action)."""
     thresholds = PostProcessing.from_dict(meta["post_processing"]).thresholds
-    seconds, scores = _seconds([dict(meta), *below]), (meta.get("validation") or {}).get("labs", {})
+    validation = meta.get("validation") or {}
+    seconds, scores = _seconds([dict(meta), *below]), validation.get("labs", {})
+    classes = validation.get("classes", {})
     return {
         lab: {
             action: {
                 "threshold": thresholds.get(lab, action),
                 "training_seconds": seconds.get(lab, {}).get(action),
                 "score": scores.get(lab, {}).get("actions", {}).get(action),
+                **{
+                    key: classes.get(lab, {}).get(action, {}).get(key)
+                    for key in ("precision", "recall", "support")
+                },
             }
             for action in actions
         }
@@ -129,6 +143,46 @@ def _title(model: Mapping[str, Any]) -> str:
     members = ", ".join(f"{n} × {name}" if n > 1 else name for name, n in counts.items())
     space = f", mean {model['space']}" if model["space"] else ""
     return f"{model['family']} of {members}{space}" if members else str(model["family"])
+
+
+def reconstruction_lines(errors: Mapping[str, Any]) -> list[str]:
+    """Return one line a gap length of a pre-trained model: the median error of every method in cm."""
+    return [
+        f"gaps of {gap} frames: "
+        + ", ".join(f"{name.replace('_', ' ')} {figures['median']:.2f} cm" for name, figures in methods.items())
+        for gap, methods in errors.get("gaps", {}).items()
+    ]
+
+
+def _counts(figures: Mapping[str, Any]) -> str:
+    if figures["support"] is None:
+        return ""
+    return (
+        f"; precision {_number(figures['precision'])}, recall {_number(figures['recall'])}, "
+        f"support {figures['support']:,} frames"
+    )
+
+
+def _confusion_lines(rows: Mapping[str, Mapping[str, int]]) -> list[str]:
+    """Return one line an annotated action: as what its frames were predicted."""
+    return [
+        f"  annotated {annotated}: " + ", ".join(f"{n:,} frames {predicted}" for predicted, n in row.items())
+        for annotated, row in rows.items()
+    ]
+
+
+def _class_lines(
+    weights: Mapping[str, float] | None, distribution: Mapping[str, Mapping[str, float]] | None
+) -> list[str]:
+    """Return the weights of classes in the loss, and how often they occur before and after sampling."""
+    if not weights or not distribution:
+        return []
+    before, after = distribution["before_sampling"], distribution["after_sampling"]
+    return [
+        "weights  " + ", ".join(f"{name} {weight:.2f}" for name, weight in weights.items()),
+        "classes  " + ", ".join(f"{name} {before[name]:.1%} of the frames, {after[name]:.1%} as sampled"
+                                for name in before),
+    ]  # fmt: skip
 
 
 def _features_line(features: Mapping[str, Any]) -> str:

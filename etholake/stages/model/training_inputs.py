@@ -151,9 +151,8 @@ def recommended(
         chosen,
         f"Configuration auto: {AUTO_CONFIG.replace(',', ' and ')}, because trees and a network make different "
         f"mistakes and their mean was best on unseen videos; {chosen.folds} folds by video ({held_out}) choose "
-        "thresholds and members, then what is kept trains on everything. A fold takes some 3 minutes for the "
-        "network and 10 seconds a (lab, action) for the trees on one core. `--config tiny` trains one small "
-        "network in a minute.",
+        "thresholds and members, then what is kept trains on everything. After the first fold of each the "
+        "progress says how long the rest takes on this machine. `--config tiny` trains one small network only.",
     )
 
 

@@ -25,7 +25,7 @@ __all__ = ["LOG_GROUP", "follow", "launch", "sdk_environment"]
 
 CHECKPOINTS = "/opt/ml/checkpoints"  # SageMaker copies it to S3 while the job runs, and back when it starts again
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
-_EPOCH = re.compile(r"epoch=(\d+) epochs=(\d+) (train_loss=\S+ val_score=\S+)")
+_EPOCH = re.compile(r"epoch=(\d+) epochs=(\d+) (train_loss=\S+ val_score=\S+(?: left=\d+s)?)")
 
 
 def launch(

@@ -17,7 +17,7 @@ from etholake.settings import Settings
 from etholake.stages.model.training_inputs import STAGE
 from etholake.stages.state import load_state, save_state
 
-__all__ = ["save_training", "sentence"]
+__all__ = ["model_metadata", "save_training", "sentence"]
 
 
 def save_training(
@@ -42,7 +42,7 @@ def save_training(
         The job's archive has no readable description of the model.
     """
     uri = job["ModelArtifacts"]["S3ModelArtifacts"]
-    meta = _model_metadata(settings, uri)
+    meta = model_metadata(settings, uri)
     details = {
         "model_uri": uri,
         "job_name": job["TrainingJobName"],
@@ -108,7 +108,7 @@ def newest_held_out_spans(settings: Settings) -> dict[int, tuple[int, int]]:
     return spans
 
 
-def _model_metadata(settings: Settings, uri: str) -> dict[str, Any]:
+def model_metadata(settings: Settings, uri: str) -> dict[str, Any]:
     """Return `meta.json` of a model archive."""
     body = read_object(aws.client(settings, "s3"), uri)
     try:

@@ -28,7 +28,7 @@ from etholake.stages.lake.ingest.zone import RawZoneBucket
 from etholake.stages.model import evaluate, tune
 from etholake.stages.model.training_inputs import SOURCE, STAGE, trained_details, training_plan
 from etholake.stages.model.training_result import save_training
-from etholake.stages.serving import predict, registry
+from etholake.stages.serving import predict, prediction_tables, registry
 from etholake.stages.serving.trained_model import trained_model
 from etholake.stages.serving.videos import Videos
 from etholake.stages.state import load_state, open_lake
@@ -258,9 +258,9 @@ def requests(settings: Settings, run: Run) -> dict[str, Any]:
     run_id = fingerprint(model, SPLIT, chosen, states)
     job = f"etholake-{run_id}-{run.earlier('check')['run']}"
     prefix = f"{MODEL_ZONE}/requests/{job}/"
-    predicted = source.lake.current("predictions", {"run_id": run_id}) is not None
+    predicted = prediction_tables.is_committed(source.lake, run_id)
     limit = run.given["max_payload_mb"]  # inside a job there is no jobs.json
-    skipped = [] if predicted else predict.upload(settings, source, chosen, prefix, _quiet, limit)
+    spans_of, skipped = ({}, {}) if predicted else predict.upload(settings, source, chosen, prefix, _quiet, limit)
     if len(skipped) == len(chosen):
         raise DataError(f"None of the {len(chosen)} held-out videos has tracks and labelled behaviours.")
     return {
@@ -272,6 +272,7 @@ def requests(settings: Settings, run: Run) -> dict[str, Any]:
         "input": f"s3://{settings.bucket}/{prefix}",
         "output": settings.uri(MODEL_ZONE, "predictions", job),
         "videos": [video for video in chosen if video not in skipped],
+        "frames": [[video, *span] for video, span in spans_of.items()],
     }
 
 
@@ -295,10 +296,8 @@ def score(settings: Settings, run: Run) -> dict[str, Any]:
     source, run_id = Videos(settings, SPLIT), str(wanted["run_id"])
     if wanted["transform"]:
         events = predict.collect(settings, wanted["job"], wanted["videos"])
-        source.lake.register()  # the table may be new to the catalog
-        table = predict.prediction_rows(events, SPLIT, source.rows)
-        about = {"model": wanted["model"], "split": SPLIT}
-        source.lake.replace_table("predictions", table, run_id, {"run_id": run_id}, about)
+        frames = {video: (start, stop) for video, start, stop in wanted["frames"]}
+        prediction_tables.commit(source, run_id, events, frames, {"model": wanted["model"], "split": SPLIT})
         predict.remove(settings, split_uri(wanted["input"])[1])
     spans = {s["video_id"]: (s["start_frame"], s["stop_frame"]) for s in _held_out(settings)}
     with tempfile.TemporaryDirectory() as folder:

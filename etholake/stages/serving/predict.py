@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from etholake import aws, logs
-from etholake.contract import MODEL_ZONE, TABLES
+from etholake.contract import MODEL_ZONE
 from etholake.digest import file_digest, fingerprint
 from etholake.errors import DataError, UsageError
 from etholake.events.submission import write_csv
@@ -25,6 +25,7 @@ from etholake.result import StageResult
 from etholake.settings import Settings
 from etholake.stages import jobs
 from etholake.stages.job_settings import job_settings
+from etholake.stages.serving import prediction_tables
 from etholake.stages.serving.endpoint import create_trained_model
 from etholake.stages.serving.videos import REQUEST_TYPE, Videos, request_body
 from etholake.stages.state import load_state, save_state
@@ -33,9 +34,9 @@ __all__ = [
     "check_size",
     "choose_videos",
     "collect",
-    "prediction_rows",
     "remove",
     "run",
+    "taught_note",
     "transform_request",
     "upload",
 ]
@@ -79,7 +80,7 @@ def run(
     run_id = fingerprint(model, split, chosen, source.states(labs))
     state_name = f"{STAGE}-{split}"
     state = load_state(settings, state_name)
-    if _same(state, run_id, output) and source.lake.current("predictions", {"run_id": run_id}):
+    if _same(state, run_id, output) and prediction_tables.is_committed(source.lake, run_id):
         return StageResult(
             STAGE, "unchanged", f"The same model has predicted the same {len(chosen)} videos into {output}.",
             state["details"],
@@ -87,7 +88,7 @@ def run(
     began = time.monotonic()
     job = f"etholake-{run_id}-{int(time.time())}"
     prefix = f"{MODEL_ZONE}/requests/{job}/"
-    skipped = upload(settings, source, chosen, prefix, tick)
+    spans, skipped = upload(settings, source, chosen, prefix, tick)
     try:
         if len(skipped) == len(chosen):
             raise DataError(f"None of the {len(chosen)} videos can be predicted: {_reasons(skipped)}.")
@@ -96,9 +97,7 @@ def run(
         remove(settings, prefix)
     events = collect(settings, job, [video for video in chosen if video not in skipped])
     rows = write_csv(output, events)
-    source.lake.register()  # the table may be new to the catalog
-    table = prediction_rows(events, split, source.rows)
-    source.lake.replace_table("predictions", table, run_id, {"run_id": run_id}, {"model": model, "split": split})
+    prediction_tables.commit(source, run_id, events, spans, {"model": model, "split": split})
     details = {
         "run_id": run_id, "model_name": model, "videos": chosen, "events": len(events), "rows": rows,
         "skipped": list(skipped), "skipped_because": {str(video): why for video, why in skipped.items()},
@@ -106,11 +105,7 @@ def run(
     }  # fmt: skip
     save_state(settings, state_name, {"run_id": run_id, "sha256": file_digest(output), "details": details})
     note = f" {len(skipped)} left out: {_reasons(skipped)}." if skipped else ""
-    if taught := sorted(set(chosen) & {span["video_id"] for span in parts.get("train", [])}):
-        note += (
-            f" Parts of {', '.join(map(str, taught))} taught the model: score what it held out with "
-            "`etholake evaluate --held-out`."
-        )
+    note += taught_note(chosen, parts)
     summary = (
         f"{len(events)} events in {len(chosen) - len(skipped)} videos, in {output} and table predictions.{note}"
     )
@@ -134,6 +129,20 @@ def choose_videos(
         }[split]
         raise DataError(f"Split '{split}' has no videos to predict. {remedy}")
     return wanted
+
+
+def taught_note(videos: Sequence[int], parts: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
+    """Return a sentence if the model has learnt from frames of these videos; "" if not. Pure.
+
+    `parts` are the spans of the model's training: ``{"train": [{"video_id": …, …}], …}``.
+    """
+    taught = sorted(set(videos) & {span["video_id"] for span in parts.get("train", [])})
+    if not taught:
+        return ""
+    return (
+        f" Parts of {', '.join(map(str, taught))} taught the model: score what it held out with "
+        "`etholake evaluate --held-out`."
+    )
 
 
 def transform_request(
@@ -165,26 +174,6 @@ def transform_request(
     }
 
 
-def prediction_rows(events: Sequence[Event], split: str, rows: dict[int, dict[str, Any]]) -> Any:
-    """Return events as an Arrow table with the columns of `predictions`; seconds by the video's own fps."""
-    import pyarrow as pa
-
-    records = []
-    for event in events:
-        row = rows[event.video_id]
-        fps = row["frames_per_second"]
-        records.append(
-            {
-                "split": split, "lab_id": row["lab_id"], "video_id": event.video_id, "agent_id": event.agent_id,
-                "target_id": event.target_id, "action": event.action, "start_frame": event.start_frame,
-                "stop_frame": event.stop_frame, "start_sec": event.start_frame / fps,
-                "stop_sec": event.stop_frame / fps, "confidence": event.confidence,
-            }
-        )  # fmt: skip
-    columns = {name: [record[name] for record in records] for name in TABLES["predictions"].column_names}
-    return pa.table(columns)
-
-
 def check_size(video: int | str, n_bytes: int, limit_mb: int | None = None) -> None:
     """Raise DataError, with what to do, if a request is longer than the transform takes (None: by jobs.json)."""
     limit = job_settings()["transform"]["max_payload_mb"] if limit_mb is None else limit_mb
@@ -204,9 +193,15 @@ def upload(
     prefix: str,
     tick: OnProgress,
     limit_mb: int | None = None,
-) -> dict[int, str]:
-    """Upload one request per video; return why a video is left out, by its id. `limit_mb`: see `check_size`."""
+) -> tuple[dict[int, tuple[int, int]], dict[int, str]]:
+    """Upload one request per video.
+
+    Returns the frames of the requests and why a video is left out, both by video. `limit_mb`: see `check_size`.
+    """
+    import pyarrow.compute as pc
+
     s3 = aws.client(settings, "s3")
+    spans: dict[int, tuple[int, int]] = {}
     skipped: dict[int, str] = {}
     for done, video in enumerate(chosen):
         tick(done, 2 * len(chosen), f"request {video}")
@@ -222,7 +217,9 @@ def upload(
         body = request_body(row, table)
         check_size(video, len(body), limit_mb)
         s3.put_object(Bucket=settings.bucket, Key=f"{prefix}{video}.parquet", Body=body)
-    return skipped
+        assert table is not None
+        spans[video] = (pc.min(table["video_frame"]).as_py(), pc.max(table["video_frame"]).as_py() + 1)
+    return spans, skipped
 
 
 def _unusable(row: dict[str, Any]) -> str:

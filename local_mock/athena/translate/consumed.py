@@ -33,7 +33,8 @@ CONSUMED: dict[type[exp.Expression], frozenset[str]] = {
         ((exp.With,), ("expressions", "recursive")),
         ((exp.CTE,), ("this", "alias")),
         ((exp.From, exp.Where, exp.Having), ("this",)),
-        ((exp.Table,), ("this", "db", "catalog", "alias", "joins", "sample")),
+        ((exp.Table,), ("this", "db", "catalog", "alias", "joins", "sample", "version")),
+        ((exp.Version,), ("this", "expression", "kind")),
         ((exp.TableAlias,), ("this", "columns")),
         ((exp.TableSample,), ("method", "percent")),
         ((exp.Join,), ("this", "side", "kind", "on", "using", "method")),
@@ -102,12 +103,12 @@ CONSUMED: dict[type[exp.Expression], frozenset[str]] = {
 }
 
 _NAMES = {
-    exp.Pivot: "PIVOT", exp.Version: "FOR TIMESTAMP or VERSION AS OF", exp.MatchRecognize: "MATCH_RECOGNIZE",
+    exp.Pivot: "PIVOT", exp.MatchRecognize: "MATCH_RECOGNIZE",
     exp.Hint: "a hint", exp.Qualify: "QUALIFY", exp.ILike: "ILIKE", exp.SimilarTo: "SIMILAR TO", exp.Lock: "FOR UPDATE",
 }  # fmt: skip
 _ARGUMENTS = {
     "by_name": "BY NAME", "percent": "LIMIT … PERCENT", "with_ties": "FETCH … WITH TIES", "symmetric": "BETWEEN SYMMETRIC",
-    "format": "CAST … FORMAT", "materialized": "MATERIALIZED", "pivots": "PIVOT or MATCH_RECOGNIZE", "version": "FOR TIMESTAMP or VERSION AS OF",
+    "format": "CAST … FORMAT", "materialized": "MATERIALIZED", "pivots": "PIVOT or MATCH_RECOGNIZE",
     "match": "MATCH_RECOGNIZE", "exclude": "EXCLUDE in a window frame", "all": "GROUP BY ALL or DISTINCT",
 }  # fmt: skip
 

@@ -8,18 +8,20 @@ Every output column is named c0, c1, … inside; the user's names live in `Colum
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
 from sqlglot import exp
 
-from local_mock.athena.catalog import Catalog
+from local_mock.athena.catalog import AsOf, Catalog
 from local_mock.athena.dialect import parse_query, position
 from local_mock.athena.errors import QueryError, at, not_supported
-from local_mock.athena.sqltypes import BIGINT, UNKNOWN, common_type
+from local_mock.athena.sqltypes import BIGINT, TIMESTAMP_TZ, UNKNOWN, common_type
 from local_mock.athena.translate.calls import Calls
 from local_mock.athena.translate.casts import widen
+from local_mock.athena.translate.correlation import check_limited, check_outer_star
 from local_mock.athena.translate.expressions import is_session_value
 from local_mock.athena.translate.lineage import note_conjuncts
 from local_mock.athena.translate.relations import (
@@ -39,6 +41,7 @@ __all__ = ["Compiled", "Query", "compile_query"]
 
 _SET_WORDS = {exp.Union: "UNION", exp.Except: "EXCEPT", exp.Intersect: "INTERSECT"}
 _MAX_VIEW_DEPTH = 20
+Evaluate = Callable[[str], list[Any]]
 MAX_RECURSION_DEPTH = 10  # https://trino.io/docs/current/sql/select.html#with-recursive-clause
 
 
@@ -61,9 +64,11 @@ class Compiled:
     scans: list[Scan] = field(default_factory=list)
 
 
-def compile_query(tree: exp.Expression, sql: str, catalog: Catalog, database: str) -> Compiled:
-    """Compile a parsed query. Raises QueryError."""
-    compiler = Queries(catalog, database, sql)
+def compile_query(
+    tree: exp.Expression, sql: str, catalog: Catalog, database: str, evaluate: Evaluate | None = None
+) -> Compiled:
+    """Compile a parsed query; `evaluate` runs the constant of a time travel. Raises QueryError."""
+    compiler = Queries(catalog, database, sql, evaluate)
     try:
         query = compiler.query(tree, None)
     except RecursionError as err:
@@ -72,12 +77,19 @@ def compile_query(tree: exp.Expression, sql: str, catalog: Catalog, database: st
     return Compiled(query.sql, query.columns, compiler.scans)
 
 
+def _constant(rows: list[Any], node: exp.Expression) -> Any:
+    """Return the only value of a query over constants. Raises QueryError for NULL."""
+    if rows[0][0] is None:
+        raise QueryError("INVALID_ARGUMENTS", f"{at(position(node))}Pointer value cannot be NULL")
+    return rows[0][0]
+
+
 class Queries(Calls):
     """The clauses around expressions."""
 
-    def __init__(self, catalog: Catalog, database: str, sql: str) -> None:
+    def __init__(self, catalog: Catalog, database: str, sql: str, evaluate: Evaluate | None = None) -> None:
         super().__init__(sql)
-        self.catalog, self.database = catalog, database
+        self.catalog, self.database, self.evaluate = catalog, database, evaluate
         self.scans: list[Scan] = []
         self.ctes: list[dict[str, tuple[str, Query, int]]] = []
         self.windows: list[dict[str, exp.Window]] = []
@@ -269,6 +281,7 @@ class Queries(Calls):
     def _clauses(self, node: exp.Select, scope: Scope, needs: set[Node]) -> Query:
         from_sql = self._from(node, scope)
         where = self._where(node, scope)
+        check_limited(node, scope)
         items, columns = self._items(node, scope)
         group, keys = self._group(node, scope, items)
         having = f" HAVING {self.boolean(node.args['having'].this, scope)}" if node.args.get("having") else ""
@@ -367,6 +380,7 @@ class Queries(Calls):
         if isinstance(node, exp.Column):
             relations = self._named(node.table, scope)
             if relations and relations[0] not in scope.relations:
+                check_outer_star(node)
                 self.needs |= {c for r in relations for c in r.columns}
             if aliases:
                 raise not_supported("names after the * of a relation", position(node))
@@ -546,6 +560,8 @@ class Queries(Calls):
         if not database:
             for level in reversed(self.ctes):
                 if name in level:
+                    if node.args.get("version"):
+                        raise not_supported("a version of a WITH query", position(node))
                     alias, query, uses = level[name]
                     named = node.copy() if node.alias else node
                     if not node.alias:
@@ -557,13 +573,34 @@ class Queries(Calls):
         if node.catalog and node.catalog.lower() != "awsdatacatalog":
             raise QueryError("CATALOG_NOT_FOUND", f"{at(position(node))}Catalog '{node.catalog}' does not exist")
         database = database or self.database
-        table = self.catalog.table(database, name, position(node))
+        table = self.catalog.table(database, name, position(node), self._as_of(node))
         if not node.alias:
             node = node.copy()
             node.set("alias", exp.TableAlias(this=exp.to_identifier(name)))
         if table.view is not None:
             return self._view(table.view, table.database, node, into)
         return self._scan(table, node, into)
+
+    def _as_of(self, node: exp.Table) -> AsOf | None:
+        """Return the version that FOR VERSION AS OF or FOR TIMESTAMP AS OF names."""
+        clause = node.args.get("version")
+        if clause is None:
+            return None
+        if clause.args.get("kind") != "AS OF" or self.evaluate is None:
+            raise not_supported(f"FOR {clause.name} {clause.args.get('kind')}", position(node))
+        value = self.compile(clause.expression, Scope())
+        if clause.name == "VERSION":
+            if not (value.type.is_integer or value.type.base == "varchar"):
+                raise QueryError(
+                    "TYPE_MISMATCH", f"{at(position(node))}Unsupported type for table version: {value.type}"
+                )
+            return AsOf(version=_constant(self.evaluate(f"SELECT {value.sql}"), node))
+        if not value.type.is_temporal:
+            raise QueryError(
+                "TYPE_MISMATCH", f"{at(position(node))}Unsupported type for temporal table version: {value.type}"
+            )
+        instant = f"struct_extract({widen(value.sql, value.type, TIMESTAMP_TZ)}, 'u')"
+        return AsOf(millis=int(_constant(self.evaluate(f"SELECT {instant}"), node)) // 10**9)
 
     def _view(self, sql: str, database: str, node: exp.Table, into: Scope) -> str:
         if self.depth >= _MAX_VIEW_DEPTH:

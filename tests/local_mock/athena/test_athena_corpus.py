@@ -49,7 +49,7 @@ def cases() -> list[Case]:
 class FixtureCatalog:
     """One table `t` in two partitions; lab `two` has no column `s` in its last file."""
 
-    def table(self, database: str, name: str, position: tuple[int, int] | None = None) -> Table:
+    def table(self, database: str, name: str, *_: object) -> Table:
         if name != "t":
             raise QueryError("TABLE_NOT_FOUND", f"Table 'awsdatacatalog.{database}.{name}' does not exist")
         columns = [("id", INTEGER), ("x", DOUBLE), ("s", VARCHAR), ("big", BIGINT), ("tiny", TINYINT)]

@@ -32,7 +32,7 @@ MB = 2**20
 class NoTables:
     """A catalog without tables."""
 
-    def table(self, database: str, name: str, position: tuple[int, int] | None = None) -> Any:
+    def table(self, database: str, name: str, position: tuple[int, int] | None = None, as_of: Any = None) -> Any:
         raise QueryError("TABLE_NOT_FOUND", f"{database}.{name} at {position}")
 
 

@@ -9,31 +9,33 @@ from etholake.pages.dashboards.authoring.sheets import Choice, Sheet, dashboard
 from etholake.pages.dashboards.authoring.visuals import bar, box_plot, heat_map, histogram, kpi, line, table
 
 LAB, ACTION = Dimension("lab_id", "Lab"), Dimension("action", "Action")
-SECONDS = Measure("duration_sec", label="Annotated time (s)", decimals=1)
+# Time of counted frames: where events of one action overlap, a frame counts once. Over-long events have none.
+SECONDS = Measure("counted_sec", label="Annotated time (s)", decimals=1)
 CHOICES = (Choice("Lab", "Lab", "events", "lab_id"), Choice("Action", "Action", "events", "action"))
-CALCULATED = (("events", "annotated hours", "sum({duration_sec}) / 3600"),)
+CALCULATED = (("events", "annotated hours", "sum({counted_sec}) / 3600"),)
 
 
 def _classes() -> Sheet:
     return Sheet(
         "behaviour-classes",
         "Classes",
-        "Class imbalance and durations.",
+        "Class imbalance and durations. Intervals that end past their video are counted, and in no chart.",
         [
-            kpi("behaviour-events", "Annotated events", "events", Measure("action", "COUNT"), columns=9),
+            kpi("behaviour-events", "Annotated events", "events", Measure("action", "COUNT"), columns=7),
             kpi(
                 "behaviour-hours", "Annotated time", "events",
-                Measure("annotated hours", None, decimals=2, suffix=" h"), columns=9,
+                Measure("annotated hours", None, decimals=2, suffix=" h"), columns=7,
             ),
-            kpi("behaviour-actions", "Actions", "events", Measure("action", "DISTINCT_COUNT"), columns=9),
-            kpi("behaviour-mice", "Acting mice", "events", Measure("mouse", "DISTINCT_COUNT"), columns=9),
+            kpi("behaviour-actions", "Actions", "events", Measure("action", "DISTINCT_COUNT"), columns=7),
+            kpi("behaviour-mice", "Acting mice", "events", Measure("mouse", "DISTINCT_COUNT"), columns=7),
+            kpi("behaviour-overlong", "Over-long, left out", "events", Measure("overlong"), columns=8),
             bar(
                 "behaviour-imbalance", "Class imbalance: annotated time by action (s, log)", "events", ACTION,
-                [SECONDS], subtitle="Each step of the axis is ten times the time", log=True,
+                [SECONDS], subtitle="On a logarithmic axis", log=True,
             ),
             heat_map(
                 "behaviour-lab-action", "Annotated time by lab and action (s)", "events", LAB, ACTION,
-                Measure("duration_sec", label="Annotated time (s)"),
+                Measure("counted_sec", label="Annotated time (s)"),
                 subtitle="Empty: not annotated there, which is not the same as absent",
             ),
             box_plot(
@@ -100,7 +102,7 @@ def _social() -> Sheet:
             ),
             heat_map(
                 "behaviour-who-whom", "Who does it to whom (s)", "events", agent, target,
-                Measure("duration_sec", label="Annotated time (s)"),
+                Measure("counted_sec", label="Annotated time (s)"),
                 subtitle="'self': the action has no partner. Choose an action to see one", rows=17,
             ),
             table(

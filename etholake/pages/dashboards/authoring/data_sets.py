@@ -51,8 +51,8 @@ DATA_SETS = {
     "events": DataSet(
         "v_dash_events", "Annotated events",
         _columns(
-            "split lab_id mouse agent target action agent_strain agent_sex target_strain target_sex", "video_id",
-            "duration_sec",
+            "split lab_id mouse agent target action agent_strain agent_sex target_strain target_sex",
+            "video_id overlong", "duration_sec counted_sec",
         ),
     ),
     "minutes": DataSet(

@@ -166,11 +166,11 @@
   // --- words ---------------------------------------------------------------------------------------------
   function words() {
     const tracked = new Set(page.tracks.map(([, part]) => part)).size;
-    document.title = `Etholake · video ${page.video}`;
-    $("title").textContent = `Video ${page.video}`;
+    document.title = `Etholake · video ${page.name || page.video}`;
+    $("title").textContent = `Video ${page.name ? `${page.name} (${page.video})` : page.video}`;
     $("about").textContent = [
       `Lab ${page.lab}`, page.fpsAssumed ? `frame rate unknown, ${page.fps} frames/s assumed` : `${Number(page.fps.toFixed(2))} frames/s`,
-      `${Clock.text(page.frames / page.fps)} long`, `${page.mice.length} mice, ${tracked} parts`, page.method || "",
+      `${Clock.text(page.frames / page.fps)} long`, `${page.mice.length} ${page.animal === "mouse" ? "mice" : `animals (${page.animal})`}, ${tracked} parts`, page.method || "",
       page.run ? `predicted by run ${page.run}` : "not predicted", page.annotated ? "" : "not annotated",
     ].filter(Boolean).join(" · ");
     $("mice").replaceChildren(...page.mice.map((mouse, m) => el("li", { title: mouse.about }, el("i", { style: `background:var(--mouse${(m % 4) + 1})` }), el("b", {}, mouse.name), mouse.about)),

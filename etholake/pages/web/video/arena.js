@@ -177,11 +177,22 @@ const Arena = (() => {
     const c = context;
     c.setTransform(1, 0, 0, 1, 0, 0);
     c.clearRect(0, 0, canvas.width, canvas.height);
+    if (asked.film) film(c, ratio, asked.film);
     c.drawImage(paths.layer, 0, 0);
     c.setTransform(ratio, 0, 0, ratio, 0, 0);
     if (asked.path === "tail") path(c, frame - 3 * page.fps, frame, true, 0.6);
     last = { frame, mice: mice.map((mouse) => skeleton(c, mouse, frame)) };
     canvas.dataset.frame = frame;
+  }
+
+  /** The picture of the film, where the arena's outline says that it lies. */
+  function film(c, ratio, picture) {
+    const a = page.picture;
+    if (!a || picture.readyState < 2) return;
+    const s = scale(), p = project(a);
+    c.setTransform(ratio, 0, 0, ratio, 0, 0);
+    c.drawImage(picture, p.x - (a.width / 2) * s, p.y - (a.height / 2) * s, a.width * s, a.height * s);
+    c.setTransform(1, 0, 0, 1, 0, 0);
   }
 
   function skeleton(c, mouse, frame) {
@@ -276,10 +287,10 @@ const Arena = (() => {
     });
     if (!best) return null;
     const speed = Slices.speed(best.m, last.frame);
-    return { title: `mouse${best.mouse.id} · ${best.part}`, lines: [
+    return { title: `${page.animal}${best.mouse.id} · ${best.part}`, lines: [
       ["x", `${best.p.x.toFixed(2)} ${page.unit}`], ["y", `${best.p.y.toFixed(2)} ${page.unit}`],
       ["point", best.p.imputed ? "filled by curation" : "measured", colors.mice[best.m]],
-      ...(speed === null ? [] : [["speed of the mouse", `${speed.toFixed(1)} cm/s`]]),
+      ...(speed === null ? [] : [[`speed of the ${page.animal}`, `${speed.toFixed(1)} cm/s`]]),
     ] };
   }
 

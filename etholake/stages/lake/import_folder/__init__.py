@@ -11,10 +11,12 @@ names, guesses and conversions are in `etholake.formats`.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -25,7 +27,7 @@ from etholake.errors import DataError, EtholakeError, UsageError
 from etholake.formats import layout
 from etholake.formats.base import ReadOptions
 from etholake.formats.mapping import ImportMapping, joined, parse_mapping
-from etholake.formats.mapping_file import mapping_text
+from etholake.formats.mapping_file import mapping_text, updated_text
 from etholake.formats.planning import ImportPlan, make_plan
 from etholake.formats.report import markdown
 from etholake.formats.survey import FileSurvey, RecordingCache, survey_file
@@ -90,10 +92,42 @@ def run(
     DataError
         The folder or the mapping cannot be read, or nothing at all could be imported.
     UsageError
-        A name is impossible, or the import's name belongs to another folder already.
+        A name is impossible, the import's name belongs to another folder already, or another import is writing to
+        the data folder now.
     """
-    options, tick = options or ImportOptions(), on_progress or silent
+    options = options or ImportOptions()
     _check(options)
+    with contextlib.nullcontext() if options.dry_run else _held(out):
+        return _run(folder, out, options, on_progress or silent)
+
+
+@contextlib.contextmanager
+def _held(out: Path) -> Iterator[None]:
+    """Hold the lock of the data folder within the block; it ends with the process, however that ends.
+
+    The folder itself is locked, so that no file is left; an empty folder is taken away again.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(out, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as err:
+        raise UsageError(f"{out} cannot be a data folder ({err}): name another one with --out.") from err
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as err:
+        os.close(descriptor)
+        raise UsageError(
+            f"Another import is writing to {out}: wait until it has ended, or name another folder with --out."
+        ) from err
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):  # it holds something
+            out.rmdir()
+        os.close(descriptor)
+
+
+def _run(folder: Path, out: Path, options: ImportOptions, tick: OnProgress) -> StageResult:
     at = out / IMPORTS / (options.name or _slug(folder.resolve().name))
     mapping_file = at / MAPPING
     own = _own_mapping(mapping_file, folder)
@@ -345,8 +379,11 @@ def _keep(
     code: str,
 ) -> int:
     """Write mapping, report and state; returns 1 if the report changed. A mapping that says all stays as it is."""
-    if own != mapping:
+    if own is None:
         layout.write_text(at / MAPPING, mapping_text(mapping, plan.notes))
+    elif own != mapping:
+        before = (at / MAPPING).read_text(encoding="utf-8")
+        layout.write_text(at / MAPPING, updated_text(before, mapping, plan.notes))
     state.seen = sorted(
         {facts.key for s in surveys for facts in s.pose}
         | {item.key for s in surveys for item in s.labels}

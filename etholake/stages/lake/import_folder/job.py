@@ -5,6 +5,7 @@ Nothing here knows of other videos, so that videos are imported in parallel and 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -12,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from etholake.contract import MAX_MICE
 from etholake.digest import fingerprint
 from etholake.errors import DataError
 from etholake.formats import layout
@@ -81,7 +81,8 @@ class VideoJob:
             "parts": {name: mapping.parts.get(name) for name in self.facts.parts},
             "actions": {a: asdict(rule) for a, rule in mapping.actions.items() if a in self._actions()},
             "options": [mapping.lab, mapping.fps, mapping.min_likelihood, mapping.unpaired, mapping.point_events,
-                        mapping.partial, asdict(mapping.scale), asdict(mapping.arena)],
+                        mapping.partial, mapping.species, mapping.annotators,
+                        asdict(mapping.scale), asdict(mapping.arena)],
         }  # fmt: skip
         video = asdict(self.video) if self.video else None
         return fingerprint(code, self.name, asdict(self.rule), used, self.seen, video)
@@ -155,9 +156,10 @@ def _labelled(job: VideoJob) -> Labelled:
     numbers = tuple(sorted(number for number in set(job.numbers) if number))
     rules = LabelRules(
         job.fps, job.mapping.animals, numbers, job.mapping.actions,
-        (max(job.facts.first_frame, 0), job.facts.last_frame + 1), job.mapping.partial, job.frame_count,
+        (max(job.facts.first_frame, 0), job.facts.last_frame + 1), job.mapping.partial,
+        job.mapping.annotators, job.frame_count,
     )  # fmt: skip
-    labelled = convert_labels([item.recording for item in job.labels], rules)
+    labelled = convert_labels([item.recording for item in job.labels], rules, [item.key for item in job.labels])
     if job.rule.split == "test" and not job.labels:  # what a model is asked for
         return replace(labelled, items=tuple(_all_items(numbers, job.mapping.actions)))
     return labelled
@@ -249,9 +251,11 @@ def _row(job: VideoJob, scale: float | None, parts: list[str], labelled: Labelle
         "arena_shape": arena.shape, "arena_type": arena.type,
         "body_parts_tracked": layout.as_json(parts),
         "behaviors_labeled": layout.as_json(labelled.items) if labelled.items else "",
-        "tracking_method": job.facts.title,
+        "labeled_spans": json.dumps(labelled.spans) if labelled.spans else "",
+        "tracking_method": job.facts.title, "species": job.mapping.species,
+        "min_likelihood": (job.mapping.min_likelihood if job.facts.has_likelihood else 0) or "",
     }  # fmt: skip
     for name, number in zip(job.facts.animals, job.numbers, strict=True):
-        if 1 <= number <= MAX_MICE:
+        if number:
             row[f"mouse{number}_id"] = name
     return row

@@ -84,6 +84,7 @@ def merge_metadata(out: Path, rows: Mapping[str, Sequence[Mapping[str, Any]]], b
             path.unlink(missing_ok=True)
             continue
         names = dict.fromkeys([*RAW_METADATA_COLUMNS, *RAW_METADATA_OPTIONAL_COLUMNS, *columns])
+        names |= dict.fromkeys(name for row in own for name in row)  # animals beyond those of the layout
         layout.write_csv(path, [*kept, *own], tuple(names))
 
 

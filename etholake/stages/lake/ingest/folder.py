@@ -17,7 +17,10 @@ from etholake.contract import (
     RAW_ANNOTATION_COLUMNS,
     RAW_TRACKING_COLUMNS,
     SPLITS,
+    VIDEO_SUFFIXES,
+    raw_boxes_key,
     raw_key,
+    raw_video_key,
 )
 from etholake.errors import DataError, raise_collected
 
@@ -70,10 +73,16 @@ def scan(data: Path) -> tuple[list[RawFile], list[str]]:
 
 
 def _strays(paths: Sequence[str]) -> list[str]:
-    return [
-        f"{path} was not ingested: expected <lab>/<video>.parquet there; move or rename it."
-        for path in sorted(paths)
-    ]
+    expected = {
+        "videos": "<lab>/<number of the video>.mp4 (or avi, mov, mkv)",
+        "boxes": "<lab>/<video>.csv or .json",
+    }
+    sentences = []
+    for path in sorted(paths):
+        folder = next((part for part in Path(path).parts[-3:-1] if part in expected), "")
+        where = expected.get(folder, "<lab>/<video>.parquet")
+        sentences.append(f"{path} was not ingested: expected {where} there; move or rename it.")
+    return sentences
 
 
 def _walk(data: Path) -> tuple[list[RawFile], list[str]]:
@@ -103,9 +112,49 @@ def _walk(data: Path) -> tuple[list[RawFile], list[str]]:
                         files.append(_file(path, entry.stat, key, kind))
                     elif not entry.name.startswith(".") and entry.is_file():
                         strays.append(entry.path)
+    _walk_numbered(data, "video", VIDEO_SUFFIXES, files, strays, problems)
+    _walk_numbered(data, "boxes", (".csv", ".json"), files, strays, problems)
     what = "Folders of labs that cannot be read: mend them, or remove them if their files are to go"
     raise_collected(DataError, what, sorted(problems))
     return files, strays
+
+
+def _walk_numbered(
+    data: Path,
+    kind: str,
+    suffixes: Sequence[str],
+    files: list[RawFile],
+    strays: list[str],
+    problems: list[str],
+) -> None:
+    """Add the files ``<lab>/<number of the video>.<suffix>`` of the folder `videos` or `boxes`."""
+    folder = data / ("videos" if kind == "video" else kind)
+    key_of = raw_video_key if kind == "video" else raw_boxes_key
+    if not os.path.lexists(folder):
+        return
+    try:
+        labs = [Path(entry.path) for entry in os.scandir(folder) if entry.is_dir()]
+        strays += [entry.path for entry in os.scandir(folder) if entry.is_file() and entry.name[0] != "."]
+    except OSError as err:
+        problems.append(f"{folder}: {err.strerror or err}.")
+        return
+    for lab in labs:
+        seen: dict[str, str] = {}
+        try:
+            entries = sorted(os.scandir(lab), key=lambda entry: entry.name)
+        except OSError as err:
+            problems.append(f"{lab}: {err.strerror or err}.")
+            continue
+        for entry in entries:
+            path = Path(entry.path)
+            stem, suffix = path.stem, path.suffix.lower()
+            if suffix in suffixes and stem.isdecimal() and stem == str(int(stem)) and not entry.is_dir():
+                if stem in seen:
+                    problems.append(f"{path}: is a second file of video {stem}, beside {seen[stem]}; keep one.")
+                seen[stem] = entry.name
+                files.append(_file(path, entry.stat, key_of(lab.name, f"{stem}{suffix}"), kind))
+            elif not entry.name.startswith(".") and entry.is_file():
+                strays.append(entry.path)
 
 
 def _file(path: Path, stat: Callable[[], os.stat_result], key: str, kind: str) -> RawFile:
@@ -152,7 +201,8 @@ def _refuse_repeated_ids(files: Sequence[RawFile], named: Sequence[tuple[str, st
     labs: dict[tuple[str, str], set[str]] = defaultdict(set)
     for file in files:
         if file.kind != "metadata":
-            labs[file.key.split("/")[1].partition("_")[0], file.path.stem].add(file.path.parent.name)
+            kind = "any" if file.kind in {"video", "boxes"} else file.key.split("/")[1].partition("_")[0]
+            labs[kind, file.path.stem].add(file.path.parent.name)
     for split, video, lab in named:
         if video and lab:
             labs[split, video].add(lab)

@@ -14,8 +14,10 @@ def check(file: RawFile, content: bytes | None = None) -> list[str]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    if file.kind == "metadata":
+    if file.kind in {"metadata", "boxes"}:
         return []
+    if file.kind == "video":
+        return _check_video(file)
     if file.size == 0:
         return [f"{file.path} is empty (0 bytes): copy or export it again."]
     try:
@@ -39,6 +41,17 @@ def check(file: RawFile, content: bytes | None = None) -> list[str]:
         expected = ", ".join(f"{name} as {columns[name]} but got {actual}" for name, actual in wrong.items())
         problems.append(f"{file.path} has wrong types: expected {expected}; export it again.")
     return problems
+
+
+def _check_video(file: RawFile) -> list[str]:
+    """Return what speaks against a video by its first bytes: what is in it is told by the job that reads it."""
+    from etholake.formats.video import container_of
+
+    if file.size == 0:
+        return [f"{file.path} is empty (0 bytes): copy or export it again."]
+    if container_of(file.path) is None:
+        return [f"{file.path} has the signature of no mp4, mov, avi or mkv video: convert it to mp4."]
+    return []
 
 
 def _holds(arrow_type: Any, kind: str) -> bool:

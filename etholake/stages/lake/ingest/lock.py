@@ -8,7 +8,6 @@ nobody.
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
 import json
 import os
 import secrets
@@ -19,6 +18,7 @@ from typing import Any
 
 from etholake.contract import STATE_ZONE
 from etholake.errors import AwsError
+from etholake.objects import response_time
 
 __all__ = ["KEY", "held"]
 
@@ -95,9 +95,7 @@ def _read(s3: Any, bucket: str) -> dict[str, Any] | None:
 
 def _is_stale(answer: dict[str, Any]) -> bool:
     """Return whether nobody holds the lock: it is free, its holder has ended, or has not renewed it for long."""
-    date = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
-    now = dt.datetime.strptime(date, "%a, %d %b %Y %H:%M:%S %Z").replace(tzinfo=dt.UTC) if date else None
-    if ((now or dt.datetime.now(dt.UTC)) - answer["LastModified"]).total_seconds() > STALE_S:
+    if (response_time(answer) - answer["LastModified"]).total_seconds() > STALE_S:
         return True
     holder = answer["content"]
     if "token" not in holder:

@@ -9,7 +9,6 @@ file's times must be the same afterwards.
 from __future__ import annotations
 
 import base64
-import contextlib
 import zlib
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +16,7 @@ from typing import Any
 from etholake.stages.lake.ingest.checksum_cache import FileState
 from etholake.stages.lake.ingest.folder import RawFile
 from etholake.stages.lake.ingest.reading import Body, ChangedError, Reading, read
+from etholake.stages.lake.ingest.resumed_upload import ResumedUpload
 from etholake.stages.lake.ingest.zone import CHECKSUM, RawZoneBucket, etag_of
 
 __all__ = ["Outcome", "bring"]
@@ -111,22 +111,23 @@ def _put_large(zone: RawZoneBucket, reading: Reading, state: FileState) -> Any:
 
 
 def _put_parts(zone: RawZoneBucket, reading: Reading, state: FileState) -> Any:
-    """Upload part after part, with one part in memory: the concurrency is over files."""
-    made = zone.s3.create_multipart_upload(**_request(zone, reading.file.key, state))
-    upload = {"Bucket": zone.bucket, "Key": reading.file.key, "UploadId": made["UploadId"]}
+    """Upload part after part, with one part in memory: the concurrency is over files.
+
+    An upload of the same bytes that was cut off (a killed run, a lost connection) goes on: the parts that S3 has
+    and that are equal to the file's are not sent again.
+    """
     size = max(PART_BYTES, -(-reading.size // MAX_PARTS))
+    resumed = ResumedUpload.open(zone, _request(zone, reading.file.key, state), size)
     sent, parts = 0, []
     try:
         reading.stream.seek(0)
         for number in range(1, -(-reading.size // size) + 1):
             part = read(reading.stream, size)
             sent = zlib.crc32(part, sent)
-            etag = zone.s3.upload_part(**upload, PartNumber=number, Body=part)["ETag"]
-            parts.append({"PartNumber": number, "ETag": etag})
+            parts.append({"PartNumber": number, "ETag": resumed.bring(number, part)})
         if sent != reading.digests[1]:
             raise ChangedError
-        return zone.s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})
-    except BaseException:
-        with contextlib.suppress(Exception):
-            zone.s3.abort_multipart_upload(**upload)
+        return resumed.complete(parts)
+    except (ChangedError, OSError):  # other bytes: what was sent is of no use
+        resumed.abort()
         raise

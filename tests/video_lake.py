@@ -42,7 +42,9 @@ def _table(name: str, rows: list[dict[str, Any]]) -> pa.Table:
     return pa.Table.from_pylist([empty | row for row in rows], schema=schema)
 
 
-def fill(lake: Lake) -> None:
+def fill(lake: Lake, *, tracks: bool = True) -> None:
+    """Commit the tables; the tracks only where a test looks at them, because they take a second."""
+
     def put(name: str, rows: list[dict[str, Any]], **partition: str) -> None:
         lake.replace_table(name, _table(name, rows), "one", partition)
 
@@ -57,17 +59,20 @@ def fill(lake: Lake) -> None:
     points = [
         {"video_id": 41, "video_frame": f, "mouse_id": mouse, "bodypart": part, "is_imputed": imputed,
          "x": 10 * x + 200, "y": 10 * y + 150, "x_cm": x, "y_cm": y, "speed": 12.5 if mouse == 1 else 0.0}
-        for f in range(FRAMES) for (mouse, part), (x, y, imputed) in pose(f).items()
+        for f in range(FRAMES if tracks else 0) for (mouse, part), (x, y, imputed) in pose(f).items()
     ]  # fmt: skip
     whisker = {"video_id": 43, "mouse_id": 1, "bodypart": "whisker"}
     points += [{**whisker, "video_frame": f, "x": 100.0 + f, "y": 50.0, "is_imputed": False} for f in range(50)]
     put("tracking_curated", points, split="train", lab_id="north")
-    tracks = [{"video_id": 41, "mouse_id": mouse, "bodypart": part, "last_frame": FRAMES - 1, "points_measured": 9}
+    summaries = [{"video_id": 41, "mouse_id": mouse, "bodypart": part,
+                  "last_frame": FRAMES - 1, "points_measured": 9}
               for mouse in (1, 2) for part in ("nose", "tail_base")]  # fmt: skip
-    tracks.append({**whisker, "last_frame": 49, "points_measured": 50})
-    put("track_summary", tracks, split="train", lab_id="north")
+    summaries.append({**whisker, "last_frame": 49, "points_measured": 50})
+    put("track_summary", summaries, split="train", lab_id="north")
     names = ("agent_id", "target_id", "action", "start_frame", "stop_frame", "confidence")
-    put("annotations_enriched", [keys | dict(zip(names, e, strict=False)) for e in ANNOTATED], lab_id="north")
+    annotated = [keys | dict(zip(names, e, strict=False)) for e in ANNOTATED]
+    counted = [{"counted_start_frame": e["start_frame"], "counted_stop_frame": e["stop_frame"]} for e in annotated]
+    put("annotations_enriched", [a | b for a, b in zip(annotated, counted, strict=True)], lab_id="north")
     put("labeled_behaviors", [keys | dict(zip(names, t, strict=False)) for t in TRIPLETS])
     put("predictions", [keys | dict(zip(names, e, strict=True)) for e in PREDICTED], run_id="r1")
     put("predictions", [keys | dict(zip(names, PREDICTED[0], strict=True))], run_id="r2")

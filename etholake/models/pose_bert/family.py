@@ -1,0 +1,98 @@
+"""The family `pose_bert` for the registry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from etholake.contract import UNIFIED_PARTS
+from etholake.errors import UsageError
+from etholake.models.family import Fitted, Sizes, TrainingContext
+from etholake.models.network_family import NetworkFamily, VocabularyLayers
+from etholake.models.pose_bert.config import PRESETS, PoseBertConfig
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+    from etholake.dataset.labelled import TrainingData
+    from etholake.dataset.pose_tracks import PoseTracks
+    from etholake.dataset.split import Split
+    from etholake.dataset.windows import Tracks
+    from etholake.models.network_model import NetworkModel
+
+__all__ = ["FAMILY", "PoseBertFamily"]
+
+
+class PoseBertFamily(NetworkFamily[PoseBertConfig]):
+    """A transformer on key points, pre-trained by filling in hidden ones."""
+
+    name = "pose_bert"
+    summary = "a BERT-style transformer on key points, which can be pre-trained without labels"
+    presets = PRESETS
+    default = "tiny"
+    can_pretrain = True
+    tuning_ranges: Mapping[str, Mapping[str, Any]] = {  # read-only by its type
+        "lr": {"low": 0.0001, "high": 0.01, "log": True},
+        "weight_decay": {"low": 0.00001, "high": 0.1, "log": True},
+        "dropout": {"low": 0.0, "high": 0.3},
+    }
+
+    def build(self, config: PoseBertConfig, sizes: Sizes) -> nn.Module:
+        """Return a new `PoseBert` with random weights.
+
+        Raises UsageError if the encoder gives no rows of key points.
+        """
+        from etholake.features.keypoints import ANIMALS, DIMENSIONS
+        from etholake.models.pose_bert.network import PoseBert, Skeleton
+
+        skeleton = Skeleton(ANIMALS, len(UNIFIED_PARTS), DIMENSIONS)
+        if sizes.features != skeleton.columns:
+            raise UsageError(
+                f"pose_bert reads {skeleton.columns} columns ({skeleton.animals} animals, {skeleton.parts} parts, "
+                f"{skeleton.dimensions}D coordinates and masks), but the encoder '{config.encoder}' gives "
+                f"{sizes.features}: leave the encoder at keypoints."
+            )
+        rank = config.lora_rank if config.tuning == "lora" else 0
+        return PoseBert(
+            skeleton=skeleton,
+            classes=sizes.classes,
+            labs=sizes.labs,
+            head=config.head,
+            rank=rank,
+            **config.sizes(),
+        )
+
+    def vocabulary_layers(self) -> VocabularyLayers:
+        """Return the output layer and the embedding of labs."""
+        return VocabularyLayers(outputs={"head.weight": 0, "head.bias": 0}, labs={"lab.weight": 0})
+
+    def pretraining_loss(
+        self, network: nn.Module, tracks: Tracks, lab_B: Tensor, config: PoseBertConfig, random: torch.Generator
+    ) -> Tensor:
+        """Return the error of filling in hidden points of a batch of windows (`masking.reconstruction_loss`)."""
+        from etholake.models.pose_bert.masking import reconstruction_loss
+
+        return reconstruction_loss(network, tracks, lab_B, config, random)
+
+    def fill(self, model: NetworkModel, tracks: PoseTracks) -> PoseTracks:
+        """Return the tracks with missing points filled in (`imputation.filled`)."""
+        from etholake.models.pose_bert.imputation import filled
+
+        return filled(model, tracks)
+
+    def trains(self, name: str, config: PoseBertConfig) -> bool:
+        """Return whether training changes a parameter: with a frozen trunk only the head, labs and LoRA."""
+        return config.tuning == "full" or name in self.vocabulary_layers() or ".lora_" in name
+
+    def fit(self, data: TrainingData, split: Split, config: PoseBertConfig, context: TrainingContext) -> Fitted:
+        """Train with the shared loop. Raises UsageError for a frozen trunk of a model that is not trained yet."""
+        if config.tuning != "full" and context.base is None:
+            raise UsageError(
+                f"tuning {config.tuning} keeps the trunk of a trained model: name one with --from, or "
+                "leave tuning at full."
+            )
+        return super().fit(data, split, config, context)
+
+
+FAMILY = PoseBertFamily()

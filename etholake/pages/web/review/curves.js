@@ -1,0 +1,65 @@
+// A curve under the ethogram: speed, distance of two animals, stored probabilities.
+import { ask } from "./api.js";
+import * as Labels from "./labels.js";
+import { range } from "./lanes.js";
+
+const { $ } = Ui;
+const LEFT = 132, HEIGHT = 110;
+let video = null, stored = new Map(), redraw = () => {};
+
+export function open(content, again) { [video, stored, redraw] = [content, new Map(), again]; }
+
+function lines() {
+  const kind = $("curve").value, colors = [1, 2, 3, 4].map((m) => style(`--mouse${m}`));
+  if (kind === "speed") return { unit: "cm/s", lines: video.mice.map((mouse, m) => ({ color: colors[m % 4], name: mouse.name, points: mouse.seconds.speed.map((v, s) => [(s + 0.5) * video.fps, v === null ? null : v / 100]) })) };
+  const [agent, target] = ["agent", "target"].map((id) => video.mice.find((mouse) => mouse.id === Number($(id).value)));
+  if (kind === "distance") {
+    if (!agent || !target || agent === target) return { unit: "", lines: [], why: "choose two animals as agent and target" };
+    const points = agent.seconds.x.map((x, s) => [(s + 0.5) * video.fps, x === null || target.seconds.x[s] === null ? null : Math.hypot(x - target.seconds.x[s], agent.seconds.y[s] - target.seconds.y[s]) / 100]);
+    return { unit: video.unit, lines: [{ color: colors[0], name: `${agent.name} to ${target.name}`, points }] };
+  }
+  const run = $("bulk-run").value;
+  if (!stored.has(run)) {
+    stored.set(run, []);
+    if (run) ask("curve", { ...Labels.where(), run }).then((answer) => { stored.set(run, answer.curves); redraw(); }, () => {});
+  }
+  const { action } = Labels.animals();
+  const wanted = stored.get(run).filter(([a, , name]) => name === action && a === Number($("agent").value));
+  return { unit: "", top: 1, why: "no probabilities of this run and action are stored (`train --folds` stores them)", lines: wanted.map(([a, t, name, points], i) => ({ color: colors[i % 4], name: `${name} ${a}→${t}`, points })) };
+}
+
+const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+export function draw(frame) {
+  const canvas = $("curves"), ratio = devicePixelRatio || 1, width = canvas.parentNode.clientWidth, { from, to } = range();
+  canvas.style.height = `${HEIGHT}px`;
+  if (canvas.width !== Math.round(width * ratio)) [canvas.width, canvas.height] = [Math.round(width * ratio), Math.round(HEIGHT * ratio)];
+  const c = canvas.getContext("2d"), shown = lines(), wide = width - LEFT;
+  c.setTransform(ratio, 0, 0, ratio, 0, 0);
+  c.clearRect(0, 0, width, HEIGHT);
+  const within = ([at]) => at >= from - video.fps && at <= to + video.fps;
+  const top = shown.top ?? Math.max(1, ...shown.lines.map((l) => l.points.reduce((most, p) => (within(p) && p[1] > most ? p[1] : most), 0)));
+  const x = (at) => LEFT + ((at - from) / (to - from)) * wide, y = (v) => HEIGHT - 8 - (v / top) * (HEIGHT - 20);
+  c.font = `12px ${getComputedStyle(document.body).fontFamily}`;
+  c.fillStyle = style("--muted");
+  c.strokeStyle = style("--grid");
+  for (const v of [0, top / 2, top]) { c.beginPath(); c.moveTo(LEFT, y(v)); c.lineTo(width, y(v)); c.stroke(); c.textAlign = "right"; c.fillText(`${v < 10 ? v.toFixed(1) : v.toFixed(0)} ${shown.unit}`, LEFT - 8, y(v) + 4); }
+  c.textAlign = "left";
+  c.save();
+  c.beginPath(); c.rect(LEFT, 0, wide, HEIGHT); c.clip();
+  for (const line of shown.lines) {
+    c.strokeStyle = line.color;
+    c.lineWidth = 1.5;
+    c.beginPath();
+    let pen = false;
+    for (const point of line.points) {
+      if (!within(point) || point[1] === null) { pen = false; continue; }
+      if (pen) c.lineTo(x(point[0]), y(point[1])); else c.moveTo(x(point[0]), y(point[1]));
+      pen = true;
+    }
+    c.stroke();
+  }
+  c.restore();
+  c.fillStyle = style("--fg");
+  if (x(frame + 0.5) >= LEFT) c.fillRect(x(frame + 0.5), 0, 1.5, HEIGHT);
+  $("curve-what").textContent = shown.lines.length ? shown.lines.map((l) => l.name).join(", ") : shown.why ?? "";
+}

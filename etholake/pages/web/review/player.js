@@ -1,0 +1,75 @@
+// The cursor and playing: the film's own clock where there is a film, else the page's.
+const { $, el } = Ui;
+const RATES = [0.1, 0.25, 0.5, 1, 2, 4, 8];
+let video = null, frame = 0, rate = 1, playing = null, shown = () => {};
+const film = $("film");
+
+export function open(content, show) {
+  [video, frame, playing, shown] = [content, 0, null, show];
+  $("rate").replaceChildren(...RATES.map((r) => el("option", { value: r }, `${r}×`)));
+  $("rate").value = "1";
+  $("frame").max = video.frames - 1;
+  film.src = content.filmAddress ?? "";
+  if (!content.filmAddress) film.removeAttribute("src");
+}
+
+const filmFps = () => video.film?.fps || video.fps; // the film's own clock
+export const at = () => frame;
+export const isPlaying = () => playing !== null;
+export const filmOrNull = () => (video.filmAddress && !film.error ? film : null);
+
+export function seek(wanted) {
+  frame = Math.max(0, Math.min(video.frames - 1, Math.round(wanted)));
+  if (playing) playing = { from: frame, at: performance.now() };
+  if (filmOrNull()) film.currentTime = (frame + 0.5) / filmFps(); // the middle of the frame: never the one before
+  shown(frame);
+}
+export function step(by) { pause(); seek(frame + by); }
+
+export function toggle() { if (playing) pause(); else play(); }
+function play() {
+  if (frame >= video.frames - 1) seek(0);
+  playing = { from: frame, at: performance.now() };
+  if (filmOrNull()) { film.playbackRate = rate; film.play().catch(() => {}); }
+  button();
+  requestAnimationFrame(tick);
+}
+export function pause() {
+  if (!playing) return;
+  playing = null;
+  film.pause();
+  if (filmOrNull()) film.currentTime = (frame + 0.5) / filmFps();
+  button();
+}
+function button() {
+  $("play").textContent = playing ? "Pause" : "Play";
+  $("play").setAttribute("aria-pressed", String(playing !== null));
+}
+
+function tick(time) {
+  if (!playing) return;
+  const clock = filmOrNull() && !film.paused;
+  const next = clock ? Math.floor(film.currentTime * filmFps()) : playing.from + Math.max(0, Math.floor(((time - playing.at) / 1000) * video.fps * rate));
+  if (next !== frame) { frame = Math.min(video.frames - 1, next); shown(frame); }
+  if (!Slices.want(frame, frame) && !clock) playing = { from: frame, at: time }; // wait for the poses: no frame is left out
+  if (frame >= video.frames - 1) { pause(); return; }
+  requestAnimationFrame(tick);
+}
+
+export function setRate(value) {
+  rate = value;
+  film.playbackRate = value;
+  $("rate").value = String(value);
+  if (playing) playing = { from: frame, at: performance.now() };
+}
+export const faster = (by) => setRate(RATES[Math.max(0, Math.min(RATES.length - 1, RATES.indexOf(rate) + by))]);
+
+export function listen() {
+  $("play").addEventListener("click", toggle);
+  $("back").addEventListener("click", () => step(-1));
+  $("forward").addEventListener("click", () => step(1));
+  $("rate").addEventListener("change", () => setRate(Number($("rate").value)));
+  $("frame").addEventListener("change", () => step(Number($("frame").value) - frame));
+  film.addEventListener("seeked", () => shown(frame));
+  film.addEventListener("loadeddata", () => shown(frame));
+}

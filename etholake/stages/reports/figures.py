@@ -1,0 +1,362 @@
+"""Stage figure: draw a figure for a paper from the lake, and write what it shows as CSV beside it.
+
+Everything comes from Athena, aggregated there as far as the kind allows: a figure of events reads events, one of
+places reads one point a second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from etholake.errors import UsageError, suggestion
+from etholake.result import StageResult
+from etholake.settings import Settings
+from etholake.stages.lake import query
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+__all__ = ["FORMATS", "GROUPS", "KINDS", "FigureRequest", "run"]
+
+FORMATS = (".pdf", ".png", ".svg")
+GROUPS: Mapping[str, str] = {  # --group -> column of the metadata without its mouse
+    "condition": "condition", "treatment": "condition", "strain": "strain", "sex": "sex", "age": "age",
+    "lab": "lab_id",
+}  # fmt: skip
+VIEWS = ("v_video_info", "v_behavior_events", "v_behavior_shares", "v_video_seconds")
+_CENTRES = ("body_center", "hip_left", "lateral_left", "neck", "tail_base", "nose")  # best stand-in first
+_MICE = (1, 2, 3, 4)
+
+
+@dataclass(frozen=True)
+class FigureRequest:
+    """The content of a figure.
+
+    Attributes
+    ----------
+    kind
+        One of `KINDS`.
+    out
+        The file to write; its ending decides the format (`FORMATS`).
+    videos, lab
+        Whose data; without either all annotated or predicted videos.
+    run_id
+        The run whose predictions are drawn; empty for annotations. An ethogram shows both.
+    actions
+        The actions that are drawn; empty for all.
+    group
+        One of `GROUPS`; empty for one group of all.
+    bodypart
+        The part that stands for the animal in figures of places and speeds; empty for the best that is tracked.
+    """
+
+    kind: str
+    out: Path
+    videos: tuple[int, ...] = ()
+    lab: str = ""
+    run_id: str = ""
+    actions: tuple[str, ...] = ()
+    group: str = ""
+    bodypart: str = ""
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise UsageError(f"There is no figure '{self.kind}'. {suggestion(self.kind, KINDS)}")
+        if self.group and self.group not in GROUPS:
+            raise UsageError(f"There is no group '{self.group}'. {suggestion(self.group, GROUPS)}")
+        if self.out.suffix not in FORMATS:
+            raise UsageError(f"A figure is written as {', '.join(FORMATS)}, but --out is {self.out}.")
+        if self.kind == "comparison" and not self.group:
+            raise UsageError(f"A comparison needs --group: {', '.join(GROUPS)}.")
+        if self.kind in ("ethogram", "trajectory") and len(self.videos) != 1:
+            raise UsageError(f"A figure of the kind {self.kind} shows one video: give --videos with one id.")
+        if self.group and self.kind in ("ethogram", "trajectory"):
+            raise UsageError(f"A figure of the kind {self.kind} shows one video: it has no --group.")
+
+    @property
+    def title(self) -> str:
+        """The figure's title: its kind, whose data it shows, and their source."""
+        whose = f"video {self.videos[0]}" if len(self.videos) == 1 else self.lab or "all labs"
+        source = f"predicted by {self.run_id}" if self.run_id else "annotated"
+        of_places = self.kind in ("trajectory", "heatmap", "speed")
+        return f"{KINDS[self.kind].title}, {whose}" + ("" if of_places else f", {source}")
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """A figure, the rows that it shows, and sentences on what was left out."""
+
+    figure: Figure
+    rows: pd.DataFrame
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of figure: what its title says, a line for help, and what reads and draws it."""
+
+    title: str
+    summary: str
+    draw: Callable[[Settings, FigureRequest], _Drawn]
+
+
+def run(settings: Settings, request: FigureRequest) -> StageResult:
+    """Write a figure and, beside it with the ending `.csv`, the rows that it shows.
+
+    Raises
+    ------
+    UsageError
+        Nothing in the lake fits the request.
+    DataError
+        The figure would have more rows than fit a page, or no two groups to compare.
+    """
+    from etholake.pages.figures.style import styled
+
+    for view in VIEWS:
+        query.run_file(settings, query.queries_folder() / "views" / f"{view}.sql")
+    with styled():
+        drawn = KINDS[request.kind].draw(settings, request)
+        request.out.parent.mkdir(parents=True, exist_ok=True)
+        metadata = {"CreationDate": None} if request.out.suffix == ".pdf" else None
+        metadata = {"Date": None} if request.out.suffix == ".svg" else metadata
+        drawn.figure.savefig(request.out, metadata=metadata)
+        _close(drawn.figure)
+    table = request.out.with_suffix(".csv")
+    drawn.rows.to_csv(table, index=False)
+    summary = f"{request.title} in {request.out}, its {len(drawn.rows):,} rows in {table}"
+    if drawn.notes:
+        summary += ". " + " ".join(drawn.notes)
+    details = {"figure": str(request.out), "table": str(table), "rows": len(drawn.rows), "notes": drawn.notes}
+    return StageResult("figure", "done", summary, details)
+
+
+def _close(figure: Figure) -> None:
+    import matplotlib.pyplot as plt
+
+    plt.close(figure)
+
+
+# --- what the kinds read ------------------------------------------------------------------------------------
+# Every value is a parameter; an empty one leaves its condition out. Trino folds constants, so a lab still prunes.
+EVENTS = """SELECT source, lab_id, video_id AS video, agent_id, target_id, action,
+    start_frame / frames_per_second AS start_s, stop_frame / frames_per_second AS stop_s, video_duration_sec,
+    agent_condition AS condition, agent_strain AS strain, agent_sex AS sex, agent_age AS age
+FROM v_behavior_events
+WHERE (? = '' OR lab_id = ?) AND (? = '' OR contains(split(?, ','), CAST(video_id AS varchar)))
+    AND (? = '' OR contains(split(?, ','), action))
+    AND (source = 'predicted' AND run_id = ? OR source = 'annotated' AND (? = '' OR ? = 'ethogram'))
+    AND frames_per_second > 0e0
+ORDER BY video, agent_id, target_id, action, start_s"""
+SHARES = """SELECT lab_id, video_id AS video, agent_id, action, percent_of_time AS percent,
+    condition, strain, sex, age
+FROM v_behavior_shares
+WHERE (? = '' OR lab_id = ?) AND (? = '' OR contains(split(?, ','), CAST(video_id AS varchar)))
+    AND (? = '' OR contains(split(?, ','), action))
+    AND (source = 'predicted' AND run_id = ? OR source = 'annotated' AND ? = '')
+ORDER BY video, agent_id, action"""
+PLACES = """SELECT lab_id, video_id AS video, mouse_id, video_second, x, y, speed
+FROM v_video_seconds
+WHERE bodypart = ? AND (? = '' OR lab_id = ?) AND (? = '' OR contains(split(?, ','), CAST(video_id AS varchar)))
+ORDER BY video, mouse_id, video_second"""
+PARTS = """SELECT bodypart, count(DISTINCT video_id) AS videos FROM track_summary
+WHERE (? = '' OR lab_id = ?) AND (? = '' OR contains(split(?, ','), CAST(video_id AS varchar)))
+GROUP BY bodypart ORDER BY videos DESC, bodypart"""
+SCALES = """SELECT DISTINCT pix_per_cm_approx IS NOT NULL FROM v_video_info
+WHERE has_tracking AND (? = '' OR lab_id = ?) AND (? = '' OR contains(split(?, ','), CAST(video_id AS varchar)))"""
+MICE = """SELECT * FROM metadata_train UNION ALL SELECT * FROM metadata_test"""
+
+
+def _rows(settings: Settings, sql: str, parameters: Sequence[str]) -> pd.DataFrame:
+    import pandas as pd
+
+    result = query.run_sql(settings, sql, [query.literal(value) for value in parameters])
+    return pd.DataFrame(result.rows, columns=result.columns)
+
+
+def _of_videos(request: FigureRequest) -> list[str]:
+    """Return the parameters of a statement that asks for a lab and videos."""
+    videos = ",".join(map(str, request.videos))
+    return [request.lab, request.lab, videos, videos]
+
+
+def _of_actions(request: FigureRequest) -> list[str]:
+    actions = ",".join(request.actions)
+    return [*_of_videos(request), actions, actions, request.run_id, request.run_id]
+
+
+def _events(settings: Settings, request: FigureRequest) -> tuple[pd.DataFrame, list[str]]:
+    """Return the events of the request in seconds, with the group of the agent, and notes."""
+    return _grouped(_rows(settings, EVENTS, [*_of_actions(request), request.kind]), request, "events")
+
+
+def _shares(settings: Settings, request: FigureRequest) -> tuple[pd.DataFrame, list[str]]:
+    """Return the share of time of every animal, video and action, with the group of the animal, and notes."""
+    return _grouped(_rows(settings, SHARES, _of_actions(request)), request, "labeled behaviors")
+
+
+def _places(settings: Settings, request: FigureRequest) -> tuple[pd.DataFrame, list[str]]:
+    """Return the place and speed of every animal, second by second, with its group, and notes."""
+    part = request.bodypart or _best_part(settings, request)
+    places = _rows(settings, PLACES, [part, *_of_videos(request)])
+    if request.group:
+        places = places.merge(_animals(settings), on=["lab_id", "video", "mouse_id"], how="left")
+    rows, notes = _grouped(places, request, f"tracks of {part}")
+    return rows, [*notes, f"The animal's place is that of its {part}."]
+
+
+def _animals(settings: Settings) -> pd.DataFrame:
+    """Return one row an animal and video with its condition, strain, sex and age."""
+    import pandas as pd
+
+    factors = ("condition", "strain", "sex", "age")
+    wide = _rows(settings, MICE, ())
+    return pd.concat(
+        [
+            wide[["lab_id", "video_id", *(f"mouse{mouse}_{factor}" for factor in factors)]]
+            .set_axis(["lab_id", "video", *factors], axis=1)
+            .assign(mouse_id=mouse)
+            for mouse in _MICE
+        ]
+    )
+
+
+def _best_part(settings: Settings, request: FigureRequest) -> str:
+    """Return the part that most videos track, of these the one nearest to the body's centre."""
+    parts = _rows(settings, PARTS, _of_videos(request))
+    if parts.empty:
+        raise UsageError(f"The lake has no tracks of {_whose(request)}: there is nothing to draw.")
+    most = parts[parts.videos == parts.videos.max()].bodypart.tolist()
+    return next((part for part in _CENTRES if part in most), str(most[0]))
+
+
+def _grouped(rows: pd.DataFrame, request: FigureRequest, what: str) -> tuple[pd.DataFrame, list[str]]:
+    """Add the column `group`; leave out animals without one and say how many. Raises UsageError for no rows."""
+    rows = rows.assign(group=rows[GROUPS[request.group]] if request.group else "")
+    rows = rows.drop(columns=[column for column in ("lab_id", *GROUPS.values()) if column in rows])
+    without, notes = rows[rows.group.isna()], []
+    if not without.empty:
+        animal = "agent_id" if "agent_id" in rows else "mouse_id"
+        count = len(without.drop_duplicates(["video", animal]))
+        notes = [f"{count} animals (one a video) have no {request.group} in the metadata and are left out."]
+    kept = rows[rows.group.notna()].reset_index(drop=True)
+    if kept.empty:
+        source = (
+            f" predicted by run {request.run_id}" if request.run_id else " annotated (--run takes predictions)"
+        )
+        group = f" with a known {request.group}" if request.group else ""
+        source = "" if what.startswith("tracks") else source
+        raise UsageError(f"The lake has no {what} of {_whose(request)}{group}{source}: there is nothing to draw.")
+    return kept, notes
+
+
+def _whose(request: FigureRequest) -> str:
+    parts = [f"video {', '.join(map(str, request.videos))}"] if request.videos else []
+    parts += [f"lab {request.lab}"] if request.lab else []
+    parts += [f"action {', '.join(request.actions)}"] if request.actions else []
+    return ", ".join(parts) or "any lab"
+
+
+# --- the kinds ----------------------------------------------------------------------------------------------
+def _ethogram(settings: Settings, request: FigureRequest) -> _Drawn:
+    from etholake.pages.figures import draw
+
+    events, notes = _events(settings, request)
+    seconds = float(events.video_duration_sec.max())
+    shown = events.drop(columns=["group", "video_duration_sec"])
+    return _Drawn(draw.ethogram(shown, seconds, request.title), shown, notes)
+
+
+def _raster(settings: Settings, request: FigureRequest) -> _Drawn:
+    from etholake.pages.figures import draw
+
+    events, notes = _events(settings, request)
+    seconds = (events.stop_s - events.start_s).groupby(events.action).sum().sort_values(ascending=False)
+    shown = events.drop(columns=["target_id", "source", "video_duration_sec"])
+    return _Drawn(draw.raster(shown, request.title, [str(action) for action in seconds.index]), shown, notes)
+
+
+def _budget(settings: Settings, request: FigureRequest) -> _Drawn:
+    from etholake.pages.figures import draw
+
+    shares, notes = _shares(settings, request)
+    return _Drawn(draw.budget(shares, request.title), shares, notes)
+
+
+def _comparison(settings: Settings, request: FigureRequest) -> _Drawn:
+    import pandas as pd
+
+    from etholake.pages.figures import draw
+    from etholake.pages.figures.statistics import TEST, compare
+
+    shares, notes = _shares(settings, request)
+    values: dict[tuple[str, str], list[float]] = {
+        (str(group), str(action)): own.percent.astype(float).tolist()
+        for (group, action), own in shares.groupby(["group", "action"])
+    }
+    compared = compare(values)
+    rows = pd.DataFrame([{**one.__dict__, "test": TEST} for one in compared])
+    return _Drawn(draw.comparison(shares, compared, request.title), rows, notes)
+
+
+def _transitions(settings: Settings, request: FigureRequest) -> _Drawn:
+    from etholake.pages.figures import draw
+
+    events, notes = _events(settings, request)
+    ordered = events.sort_values(["video", "agent_id", "start_s", "stop_s", "target_id", "action"])
+    ordered["next_action"] = ordered.groupby(["video", "agent_id"]).action.shift(-1)
+    followed = ordered.dropna(subset=["next_action"])
+    if followed.empty:
+        raise UsageError("No event is followed by another of the same animal: there are no transitions to draw.")
+    counts = followed.groupby(["group", "action", "next_action"]).size().rename("n").reset_index()
+    return _Drawn(draw.transitions(counts, request.title), counts, notes)
+
+
+def _trajectory(settings: Settings, request: FigureRequest) -> _Drawn:
+    from etholake.pages.figures import draw
+
+    points, notes = _places(settings, request)
+    return _Drawn(draw.trajectory(points, _unit(settings, request), request.title), points, notes)
+
+
+def _heatmap(settings: Settings, request: FigureRequest) -> _Drawn:
+    from etholake.pages.figures import draw
+
+    points, notes = _places(settings, request)
+    return _Drawn(draw.heatmap(points, _unit(settings, request), request.title), points, notes)
+
+
+def _speed(settings: Settings, request: FigureRequest) -> _Drawn:
+    from etholake.pages.figures import draw
+
+    speeds, notes = _places(settings, request)
+    speeds["minute"] = speeds.video_second.astype(int) // 60
+    minutes = speeds.groupby(["group", "video", "mouse_id", "minute"], as_index=False).speed.mean()
+    return _Drawn(draw.speed(minutes, request.title), minutes, notes)
+
+
+def _unit(settings: Settings, request: FigureRequest) -> str:
+    """Return the unit of places; raises UsageError for videos with and videos without a scale together."""
+    scaled = {bool(value) for value in _rows(settings, SCALES, _of_videos(request)).iloc[:, 0]}
+    if len(scaled) > 1:
+        raise UsageError(
+            "Some videos have a scale (px/cm) and others do not: draw them apart, with --videos or --lab."
+        )
+    return "cm" if scaled == {True} else "px"
+
+
+KINDS: Mapping[str, Kind] = {
+    "ethogram": Kind("Ethogram", "events of one video in lanes, annotated above predicted", _ethogram),
+    "raster": Kind("Events", "events of many animals, a row each", _raster),
+    "budget": Kind("Time budget", "share of the time by action", _budget),
+    "transitions": Kind("Transitions", "how often each action follows each other", _transitions),
+    "trajectory": Kind("Paths", "the path of every animal of one video", _trajectory),
+    "heatmap": Kind("Occupancy", "where animals were", _heatmap),
+    "speed": Kind("Speed", "mean speed by minute", _speed),
+    "comparison": Kind(
+        "Difference of groups", "groups tested action by action, with effect and interval", _comparison
+    ),
+}

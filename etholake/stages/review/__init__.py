@@ -1,0 +1,1 @@
+"""Stage review: look at videos, correct their labels, merge the corrections, learn again."""

@@ -1,0 +1,151 @@
+"""One video, open for review: what Athena knows of it, its runs, its session of corrections, its film."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from etholake.errors import UsageError
+from etholake.lake import Lake
+from etholake.pages.video.events import MatchedEvent
+from etholake.pages.video.page import VideoView, page_content, picture
+from etholake.pages.video.slices import pack
+from etholake.review.bouts import BASELINE, ReviewedBout
+from etholake.settings import Settings
+from etholake.stages.lake import query
+from etholake.stages.reports import video as video_page
+from etholake.stages.review.film import film_in_folder, film_in_lake
+from etholake.stages.review.store import CorrectionLog, ReviewSession, VideoKey
+
+__all__ = ["OpenVideo"]
+
+_ANNOTATIONS = """SELECT agent_id, target_id, action, start_frame, stop_frame FROM annotations_enriched
+WHERE split = ? AND lab_id = ? AND video_id = ? ORDER BY start_frame"""
+_PREDICTIONS = """SELECT run_id, agent_id, target_id, action, start_frame, stop_frame, confidence FROM predictions
+WHERE split = ? AND lab_id = ? AND video_id = ? ORDER BY run_id, start_frame"""
+_CURVE = """SELECT agent_id, target_id, action, video_frame / {step} AS step, max(probability) AS probability
+FROM out_of_fold WHERE run_id = ? AND lab_id = ? AND video_id = ?
+GROUP BY agent_id, target_id, action, video_frame / {step} ORDER BY 1, 2, 3, 4"""
+_CURVE_POINTS = 4000  # of a curve: more than a screen has
+_QUERIES_AT_ONCE = 5
+
+
+class OpenVideo:
+    """One video of the lake under review. Raises UsageError if the lake does not have it."""
+
+    def __init__(self, settings: Settings, lake: Lake, key: VideoKey, films: Path | None = None) -> None:
+        self.settings, self.key = settings, key
+        self._lock = threading.Lock()
+        where = self._where()
+        with ThreadPoolExecutor(_QUERIES_AT_ONCE) as pool:  # a query is mostly waiting
+            asked = [
+                pool.submit(self._ask, sql, *where)
+                for sql in (video_page.SUMMARIES, _ANNOTATIONS, _PREDICTIONS, video_page.LABELED)
+            ]
+            rows = [row for row in self._ask(video_page.INFO, str(key.video_id)) if _is(row, key)]
+            summaries, annotations, predictions, labeled = (answer.result() for answer in asked)
+        if not rows:
+            raise UsageError(f"The lake has no video {key.video_id} of lab {key.lab_id} in split {key.split}.")
+        info = rows[0]
+        annotated = [ReviewedBout.annotated(*row.values()) for row in annotations]
+        predicted = [ReviewedBout.predicted(*row.values()) for row in predictions]
+        events = [
+            MatchedEvent(b.source, b.agent_id, b.target_id, b.action, b.start_frame, b.stop_frame, None, None)
+            for b in (*annotated, *predicted)
+        ]
+        bare = VideoView(info, summaries, events)
+        parts = bare.tracks.speed_parts
+        seconds = [
+            row
+            for part in sorted(set(parts.values()))
+            for row in self._ask(video_page.SECONDS, *where, query.literal(part))
+            if parts[row["mouse_id"]] == part
+        ]
+        self.view = VideoView(info, summaries, events, seconds)
+        self.predicted = predicted
+        self.labeled = [list(row.values()) for row in labeled]
+        self.session = ReviewSession(CorrectionLog(lake, key), predicted, annotated, self.view.frames)
+        self._annotated = annotated
+        self.film = film_in_folder(films, key) or film_in_lake(settings, lake, key)
+
+    def content(self) -> dict[str, Any]:
+        """Return what the page needs to know once, in JSON types."""
+        content = page_content(VideoView(self.view.info, self.view.summaries, (), self.view.seconds))
+        film = self.film
+        runs: dict[str, list[list[Any]]] = {}
+        for b in self.predicted:
+            runs.setdefault(b.run_id or "", []).append(
+                [b.bout_id, b.agent_id, b.target_id, b.action, b.start_frame, b.stop_frame, b.confidence]
+            )
+        return {
+            **content,
+            "live": True,
+            "runs": runs,
+            "labeled": self.labeled,
+            "film": None if film is None else {"fps": film.fps, "note": film.note},
+            "picture": picture(self.view.info),
+        }
+
+    def received(self) -> list[list[Any]]:
+        """Return the annotation as the lab sent it: the baseline of the log, before that the table."""
+        changes = self.session.review.changes
+        bouts: Sequence[ReviewedBout] = self._annotated
+        if changes:
+            bouts = changes[0].bouts if changes[0].operation == BASELINE else ()
+        return [[b.bout_id, b.agent_id, b.target_id, b.action, b.start_frame, b.stop_frame] for b in bouts]
+
+    def state(self, reviewer: str) -> dict[str, Any]:
+        """Return the bouts as they are now, who touched them, and what can be undone, in JSON types."""
+        review = self.session.refresh()
+        names = review.reviewers()
+        can_undo, can_redo = review.can(reviewer)
+        bouts = []
+        for bout in review.bouts.values():
+            standing = review.standing(bout.bout_id)
+            bouts.append({
+                "id": bout.bout_id, "source": bout.source, "agent": bout.agent_id, "target": bout.target_id,
+                "action": bout.action, "start": bout.start_frame, "stop": bout.stop_frame, "status": bout.status,
+                "confidence": bout.confidence, "run": bout.run_id, "by": names.get(bout.bout_id, []),
+                "change": standing.number if standing else 0,
+            })  # fmt: skip
+        last = review.changes[-1] if review.changes else None
+        return {
+            "changes": review.next_number - 1,
+            "made": sum(change.operation != BASELINE for change in review.changes),
+            "bouts": bouts,
+            "received": self.received(),
+            "canUndo": can_undo,
+            "canRedo": can_redo,
+            "lookedFor": sorted(map(list, review.looked_for)),
+            "last": f"{last.operation} by {last.reviewer} at {last.changed_at}" if last and last.reviewer else "",
+        }
+
+    def poses(self, number: int) -> bytes:
+        """Return one packed slice of the poses. Raises UsageError for a slice that there is not."""
+        if not 0 <= number < self.view.slice_count:
+            raise UsageError(f"The video has {self.view.slice_count} slices of poses, but got {number}.")
+        return pack(self.view.tracks, self._ask(video_page.SLICES, *self._where(), str(number), str(number)))
+
+    def curve(self, run_id: str) -> dict[str, Any]:
+        """Return the stored probabilities of a run, as the largest of every `step` frames, by behaviour."""
+        step = max(1, self.view.frames // _CURVE_POINTS)
+        where = (query.literal(run_id), query.literal(self.key.lab_id), str(self.key.video_id))
+        curves: dict[tuple[int, int, str], list[list[float]]] = {}
+        for row in self._ask(_CURVE.format(step=step), *where):
+            curve = curves.setdefault((row["agent_id"], row["target_id"], row["action"]), [])
+            curve.append([row["step"] * step, round(float(row["probability"]), 3)])
+        return {"step": step, "curves": [[*triplet, points] for triplet, points in curves.items()]}
+
+    def _where(self) -> tuple[str, str, str]:
+        return query.literal(self.key.split), query.literal(self.key.lab_id), str(self.key.video_id)
+
+    def _ask(self, sql: str, *values: str) -> list[dict[str, Any]]:
+        answer = query.run_sql(self.settings, sql, values)
+        return [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
+
+
+def _is(row: Mapping[str, Any], key: VideoKey) -> bool:
+    return (row["split"], row["lab_id"]) == (key.split, key.lab_id)

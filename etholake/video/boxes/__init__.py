@@ -1,0 +1,1 @@
+"""Boxes of animals in frames: one module a source, all behind `BoxSource`."""

@@ -1,0 +1,165 @@
+"""The clips job: videos to tables and shards, incrementally; bad videos are reported and the others go on."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from lake_world import World, events, make_world, script  # type: ignore[import-not-found]
+
+from etholake.contract import raw_key, raw_video_key
+from etholake.errors import DataError
+from etholake.settings import Settings
+from etholake.simulate import Filming, simulate
+from etholake.video import task as video_task
+from etholake.video.recipe import ClipRecipe
+from etholake.video.shards import read_shard, swapped
+
+clips_job = script("prepare_clips")
+RECIPE = ClipRecipe(length=8, stride=8, crop_size=32, subjects="both")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("clips") / "labs"
+    simulate(out, labs=2, videos=1, seconds=2, seed=3, dirt=0, test_videos=0, filming=Filming(128))
+    return out
+
+
+@pytest.fixture(scope="module")
+def world(mock_settings: Settings, spark: Any, data: Path) -> World:
+    """The simulated labs, curated by the real jobs."""
+    made = make_world(mock_settings, spark, "clips-job")
+    made.put(raw_key("train", "metadata"), (data / "train.csv").read_bytes())
+    for path in sorted((data / "videos").glob("*/*.mp4")):
+        lab, video = path.parent.name, path.stem
+        made.put(raw_video_key(lab, path.name), path.read_bytes())
+        for kind in ("tracking", "annotation"):
+            made.put(
+                raw_key("train", kind, lab, video),
+                (data / f"train_{kind}" / lab / f"{video}.parquet").read_bytes(),
+            )
+    made.run()
+    return made
+
+
+def prepare(world: World, clip_set: str = "set1", **changes: Any) -> dict[str, int]:
+    arguments = ["job.py", "--JOB_NAME", "t", "--bucket", world.lake.bucket, "--database", world.lake.database]
+    recipe = ClipRecipe.from_dict(RECIPE.as_dict() | changes)
+    arguments += ["--recipe", json.dumps(recipe.as_dict()), "--clip_set", clip_set]
+    sums: dict[str, int] = clips_job.main(arguments, world.spark)
+    return sums
+
+
+def lab_of(world: World, number: int) -> str:
+    return sorted({keys["lab_id"] for keys in world.lake.partitions("videos")})[number]
+
+
+def test_clips_of_the_lake_are_what_the_video_shows(world: World, data: Path) -> None:
+    sums = prepare(world)
+    assert (sums["prepared"], sums["videos"], sums["unreadable"], sums["without_clips"]) == (2, 2, 0, 0)
+    total = 0
+    for keys in world.lake.partitions("clips"):
+        assert keys["clip_set"] == "set1"
+        rows = world.table("clips", **keys)
+        total += len(rows)
+        report = world.lake.current("clips", keys)["report"]
+        for balance in (b for balances in report["balances"].values() for b in balances):
+            assert balance["frames"] == balance["used"] + sum(balance["reported"].values())
+        video = world.table("videos", lab_id=keys["lab_id"])[0]
+        assert video["frame_map"] == "equal"
+        assert (video["codec"], video["error"]) == ("h264", None)
+        assert max(video["width"], video["height"]) == 128
+        shard = io.BytesIO(world.lake.s3.get_object(Bucket=world.lake.bucket, Key=rows[0]["shard"])["Body"].read())
+        windows = {window.index.key: window for window in read_shard(shard)}
+        truth = pq.read_table(
+            data / "truth" / "all_tracking" / keys["lab_id"] / f"{video['video_id']}.parquet"
+        ).to_pandas()
+        for row in rows:
+            window = windows[row["member"]]
+            window = swapped(window) if row["swapped"] else window
+            assert (window.index.agent_id, window.index.target_id) == (row["agent_id"], row["target_id"])
+            assert window.frames.shape == (8, 32, 32, 3)
+            assert row["has_pose"]
+            assert list(window.parts) == row["parts"]
+            nose = window.parts.index("nose")
+            at = truth[
+                (truth.video_frame == row["first_frame"])
+                & (truth.mouse_id == row["agent_id"])
+                & (truth.bodypart == "nose")
+            ]
+            side = (window.crop_xyxy[0, 2] - window.crop_xyxy[0, 0]) / 32
+            nose_xy = window.keypoints[0, nose, :2] * side + window.crop_xyxy[0, :2]
+            assert np.abs(nose_xy - at[["x", "y"]].to_numpy()[0]).max() < 3
+        assert {row["target_id"] is None for row in rows} == {True, False}
+        labels = {row["action"] for row in rows if row["action"]}
+        annotated = {row["action"] for row in world.table("annotations_enriched", lab_id=keys["lab_id"])}
+        assert labels <= annotated
+    assert total == sums["clips"] > 20
+
+
+def test_nothing_is_prepared_twice_and_new_labels_decode_nothing(world: World) -> None:
+    prepare(world)
+    before = {
+        str(keys): world.lake.current("clips", keys)["generation"] for keys in world.lake.partitions("clips")
+    }
+    assert prepare(world)["prepared"] == 0
+    assert before == {
+        str(keys): world.lake.current("clips", keys)["generation"] for keys in world.lake.partitions("clips")
+    }
+    lab = lab_of(world, 0)
+    video = world.table("videos", lab_id=lab)[0]["video_id"]
+    world.parquet("annotation", lab, video, events((1, 2, "attack", 0, 30)))
+    world.run()
+    assert prepare(world)["prepared"] == 0
+    rows = world.table("clips", clip_set="set1", lab_id=lab)
+    pair = [row for row in rows if (row["agent_id"], row["target_id"]) == (1, 2) and row["last_frame"] < 30]
+    assert {row["action"] for row in pair} == {"attack"}
+    assert {row["action"] for row in rows if (row["agent_id"], row["target_id"]) == (2, 1)} == {None}
+
+
+def test_bad_videos_are_reported_and_the_others_go_on(world: World, data: Path) -> None:
+    good = next((data / "videos").glob("*/*.mp4")).read_bytes()
+    world.put(raw_video_key("Bad", "7.mp4"), b"not a video")
+    world.put(raw_video_key("Bad", "8.mp4"), good[: len(good) // 3])
+    world.put(raw_video_key("Bad", "9.mp4"), good)
+    sums = prepare(world, boxes="background", clip_set="set2")
+    rows = {row["video_id"]: row for row in world.table("videos", lab_id="Bad")}
+    assert "has the signature of none" in rows[7]["error"]
+    assert rows[8]["error"]
+    assert rows[9]["error"] is None
+    assert rows[9]["flags"] == ["no-tracks"]
+    assert sums["without_clips"] == 2
+    clips = world.table("clips", clip_set="set2", lab_id="Bad")
+    assert {row["video_id"] for row in clips} == {9}
+    assert {(row["box_source"], row["action"], row["has_pose"]) for row in clips} == {("background", None, False)}
+
+
+def test_a_killed_job_loses_only_the_video_at_work(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first video of a new set is done, the second is cut off: the next run does the second alone."""
+    arguments = ["job.py", "--JOB_NAME", "t", "--bucket", world.lake.bucket, "--database", world.lake.database]
+    arguments += ["--recipe", json.dumps(RECIPE.as_dict() | {"pad_ratio": 0.3}), "--clip_set", "set3"]
+    options = clips_job.parse(arguments)
+    labs = clips_job.read(options, world.lake)
+    left = [task for lab in labs for task in lab.left if lab.lab_id != "Bad"]
+    assert len(left) == 2
+    clips_job.run(left[0])
+    again = [task for lab in clips_job.read(options, world.lake) for task in lab.left if lab.lab_id != "Bad"]
+    assert [task.video_id for task in again] == [left[1].video_id]
+
+
+def test_a_decoder_that_crashes_takes_nothing_else_down(
+    tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    video = next((data / "videos").glob("*/*.mp4"))
+    task = video_task.ClipTask(video, 1, "Lab", RECIPE, tmp_path / "out", tracks=tmp_path / "gone.npy")
+    with pytest.raises(DataError, match=r"ended with status 1 on this file \(.*gone\.npy"):
+        video_task.prepare(task)
+    with pytest.raises(DataError, match=r"was not prepared within 0\.01 s"):
+        video_task.prepare(task, timeout_s=0.01)
+    assert list(tmp_path.rglob("report.json")) == []

@@ -1,0 +1,213 @@
+"""The review page in real Chromium: the keyboard alone, two reviewers, both themes, both widths, axe-core."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+VIDEO = "?split=train&lab=north&video=41"
+_ROOT = Path(__file__).resolve().parents[2]
+AXE = Path(os.environ.get("AXE_CORE", _ROOT / "node_modules/axe-core/axe.min.js"))
+Open = Callable[..., Any]
+
+
+def saved(shown: Any) -> int:
+    return int(shown.locator("body").get_attribute("data-changes"))
+
+
+def press(shown: Any, *keys: str) -> None:
+    """Press keys of changes one by one, each when the one before is saved."""
+    for key in keys:
+        before = saved(shown)
+        shown.keyboard.press(key)
+        expect(shown.locator("body")).not_to_have_attribute("data-changes", str(before))
+
+
+def labels(shown: Any) -> list[list[Any]]:
+    return shown.evaluate(
+        "reviewPage.labels.listed().filter(b => b.status === 'kept').map(b => [b.action, b.start, b.stop])"
+    )
+
+
+def go_to(shown: Any, frame: int) -> None:
+    shown.fill("#frame", str(frame))
+    shown.press("#frame", "Enter")
+    expect(shown.locator("#lanes")).to_have_attribute("data-frame", str(frame))
+    shown.focus("#lanes")
+
+
+def test_the_library_finds_and_opens_a_video(open_review: Open) -> None:
+    shown = open_review()
+    expect(shown.locator("#videos tbody tr")).to_have_count(3)
+    shown.fill("#search", "41")
+    expect(shown.locator("#videos tbody tr")).to_have_count(1)
+    assert "1 of 3 videos" in shown.inner_text("#library-count")
+    shown.focus("#videos tbody button")
+    shown.keyboard.press("Enter")
+    shown.wait_for_selector("body[data-view='video'][data-ready='1']")
+    expect(shown.locator("#title")).to_have_text("Video 41")
+    expect(shown.locator("#wait")).to_be_hidden()
+    assert shown.evaluate("Arena.drawn().mice.length") == 2
+
+
+def test_labels_are_made_by_the_keyboard_alone(open_review: Open) -> None:
+    shown = open_review("kate", VIDEO)
+    before = labels(shown)
+    assert len(before) == 6
+    go_to(shown, 2000)
+    shown.keyboard.press("e")  # a state starts, and stops 30 frames later
+    expect(shown.locator("#bout .running")).to_contain_text("runs since frame 2000")
+    for _ in range(30):
+        shown.keyboard.press("ArrowRight")
+    press(shown, "e")
+    assert ["chase", 2000, 2031] in labels(shown)
+    go_to(shown, 2010)
+    press(shown, "[")
+    go_to(shown, 2020)
+    press(shown, "]", "s")
+    assert [bout for bout in labels(shown) if 2000 <= bout[1] < 2100] == [
+        ["chase", 2010, 2020], ["chase", 2020, 2021],
+    ]  # fmt: skip
+    shown.keyboard.press("ArrowUp")
+    shown.keyboard.press("ArrowDown")
+    press(shown, "z", "z", "z", "z")
+    assert labels(shown) == before
+    press(shown, "y", "p")
+    assert len(labels(shown)) == len(before) + 2
+    press(shown, "Control+z", "z")
+    assert labels(shown) == before
+    shown.keyboard.press("?")
+    expect(shown.locator("#keys")).to_be_visible()
+    shown.click("#key-list button[aria-label$='point event']")
+    shown.keyboard.press("q")
+    shown.keyboard.press("Escape")
+    go_to(shown, 30)
+    press(shown, "q")
+    assert ["chase", 30, 31] in labels(shown)
+    press(shown, "z")
+    assert labels(shown) == before
+
+
+def test_predictions_are_judged_one_by_one_and_in_bulk(open_review: Open) -> None:
+    shown = open_review("lena", VIDEO)
+    go_to(shown, 690)
+    shown.keyboard.press("ArrowDown")
+    expect(shown.locator("#bout")).to_contain_text("attack mouse2, frames 700 to 750")
+    press(shown, "x")
+    assert (
+        shown.evaluate("reviewPage.labels.current().bouts.find(b => b.action === 'attack').status") == "rejected"
+    )
+    expect(shown.locator("#bout")).to_contain_text("frames 1040 to 1100")  # the next one that waits
+    press(shown, "Enter")
+    assert ["chase", 1040, 1100] in labels(shown)
+    shown.fill("#bulk", "0.7")
+    before = saved(shown)
+    shown.click("[data-command=acceptAbove]")
+    expect(shown.locator("body")).to_have_attribute("data-changes", str(before + 1))
+    assert ["chase", 110, 205] in labels(shown)
+    assert ["rear", 260, 290] in labels(shown)
+    shown.click("[data-command=acceptAbove]")
+    expect(shown.locator("#message")).to_contain_text("No prediction of run r1 with confidence 0.70")
+    press(shown, "z", "z", "z")
+
+
+def test_two_reviewers_see_each_other_and_overwrite_nothing(open_review: Open) -> None:
+    first, second = open_review("mary", VIDEO), open_review("nora", VIDEO)
+    for shown in (first, second):
+        go_to(shown, 3990)
+        shown.keyboard.press("ArrowDown")
+        expect(shown.locator("#bout")).to_contain_text("sniff mouse1, frames 4000 to 4040")
+    press(first, "Enter")
+    second.keyboard.press("x")
+    expect(second.locator("#conflict")).to_contain_text("mary has changed this bout")
+    second.click("#conflict button >> text=Keep theirs")
+    expect(second.locator("body")).to_have_attribute("data-changes", str(saved(first)), timeout=10_000)
+    assert ["sniff", 4000, 4040] in labels(second)
+    second.keyboard.press("x")
+    second.click("#conflict button >> text=Apply mine")
+    expect(first.locator("body")).to_have_attribute("data-changes", str(saved(first) + 1), timeout=10_000)
+    assert ["sniff", 4000, 4040] not in labels(first)
+    expect(first.locator("#bouts")).to_contain_text("mary, nora")
+
+
+def test_the_film_stands_on_the_frame_of_the_cursor(open_review: Open) -> None:
+    shown = open_review("rita", "?split=train&lab=north&video=43")
+
+    def brightness() -> int:
+        """Of the film beside the middle of the arena."""
+        return shown.evaluate("""() => { const c = document.getElementById('arena'), k = c.width / c.clientWidth;
+            const at = [c.clientWidth / 2 + 9, (c.clientHeight - 22) / 2 + 9].map((v) => Math.round(v * k));
+            return c.getContext('2d', { willReadFrequently: true }).getImageData(...at, 1, 1).data[0] }""")
+
+    def shows(frame: int) -> bool:
+        """Frame n of the film has the brightness 40 + 4n, as `conftest` wrote it."""
+        for _ in range(100):
+            if abs(brightness() - 40 + 4 * frame) < 2:
+                return True
+            shown.wait_for_timeout(20)
+        return False
+
+    go_to(shown, 20)
+    assert shows(20), (
+        brightness(),
+        shown.evaluate(
+            "(({ readyState, error, currentTime, networkState, src }) => [readyState, error?.message, currentTime, networkState, src])"
+            "(document.getElementById('film'))"
+        ),
+    )
+    for key, frame in (("ArrowRight", 21), ("ArrowRight", 22), ("ArrowRight", 23), ("ArrowLeft", 22)):
+        shown.keyboard.press(key)
+        assert shows(frame), (frame, brightness(), 40 + 4 * frame)
+
+
+def test_a_drag_moves_an_end(open_review: Open) -> None:
+    shown = open_review("olga", VIDEO)
+    before = saved(shown)
+    shown.evaluate("reviewPage.lanes.reveal({ start: 3600, stop: 3700 }, true)")
+    shown.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    box = shown.locator("#lanes").bounding_box()
+    spot = shown.evaluate(
+        """() => { const r = reviewPage.lanes.range(), w = document.getElementById('lanes').clientWidth - 132;
+        const x = (f) => 132 + (f - r.from) / (r.to - r.from) * w; return [x(3700), x(3750)] }"""
+    )
+    y = box["y"] + shown.evaluate("reviewPage.lanes.rowOf('chase 1→2', 'label')")
+    shown.mouse.move(box["x"] + spot[0], y)
+    shown.mouse.down()
+    shown.mouse.move(box["x"] + spot[1] + 1, y)
+    shown.mouse.up()
+    expect(shown.locator("body")).to_have_attribute("data-changes", str(before + 1))
+    (stop,) = (bout[2] for bout in labels(shown) if bout[1] == 3600)
+    assert 3745 <= stop <= 3755
+    shown.focus("#lanes")
+    press(shown, "z")
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark")])
+def test_no_view_breaks_a_rule_of_axe_or_its_width(open_review: Open, width: int, scheme: str) -> None:
+    if not AXE.is_file():
+        pytest.skip(f"{AXE} is not there: npm install axe-core")
+    size = {"width": width, "height": 844}
+    shown = open_review("pia", VIDEO, viewport=size, color_scheme=scheme)
+    shown.keyboard.press("ArrowDown")
+    views = ["video", "library", "queue", "agreement", "learn"]
+    problems = []
+    shown.evaluate(AXE.read_text(encoding="utf-8"))
+    for view in views:
+        if view == "library":
+            shown.click("#to-library")
+            shown.wait_for_selector("body[data-view='library'][data-ready='1'] #videos tbody tr")
+            shown.evaluate(AXE.read_text(encoding="utf-8"))
+        elif view != "video":
+            shown.click(f"#to-{view}")
+        violations = shown.evaluate(
+            "axe.run().then(r => r.violations.map(v => [v.id, v.nodes.map(n => n.target.join(' '))]))"
+        )
+        problems += [(view, *item) for item in violations]
+        over = shown.evaluate("document.documentElement.scrollWidth - innerWidth")
+        problems += [(view, "wider than the window", over)] if over > 0 else []
+    assert problems == []

@@ -1,0 +1,167 @@
+"""The review's server: who gets in, what it answers, how fast its library is."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from etholake.errors import UsageError
+from etholake.pages.review.server import ReviewServer, byte_range
+from etholake.settings import Settings
+from etholake.stages.review.library import COLUMNS, VideoLibrary
+from etholake.stages.review.service import ReviewChoice, ReviewService
+from etholake.stages.review.store import VideoKey
+
+WHERE = {"split": "train", "lab": "north", "video": "41"}
+Serve = Callable[[str], ReviewServer]
+
+
+def ask(server: ReviewServer, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, bytes, Any]:
+    connection = http.client.HTTPConnection("127.0.0.1", server.server_address[1], timeout=30)
+    sent = {"Content-Type": "application/json", "Origin": server.url[: server.url.index("/", 8)], **headers}
+    sent = {name.replace("_", "-"): value for name, value in sent.items() if value}
+    connection.request(method, path, None if body is None else json.dumps(body), sent)
+    response = connection.getresponse()
+    content = response.read()
+    connection.close()
+    return response.status, content, response.headers
+
+
+def of(server: ReviewServer, path: str) -> str:
+    return f"/{server.token}/{path}"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "status", "words"),
+    [
+        ("GET", "/", {}, 403, b"Open the address"),
+        ("GET", "/wrong/api/start", {}, 403, b"Open the address"),
+        ("GET", "{}api/start", {"Host": "evil.example"}, 403, b"own address only"),
+        ("GET", "{}api/start", {"Origin": "http://evil.example"}, 403, b"own pages only"),
+        ("POST", "{}api/undo", {"Origin": ""}, 403, b"Only the page itself"),
+        ("POST", "{}api/undo", {"Origin": "http://evil.example"}, 403, b"own pages only"),
+        ("POST", "{}api/undo", {"Content_Type": "text/plain"}, 415, b"application/json"),
+        ("POST", "{}api/nothing", {}, 404, b"no such action"),
+        ("GET", "{}web/../server.py", {}, 404, b"no such file"),
+        ("GET", "{}api/video?video=41&lab=north&split=test", {}, 400, b"no video 41 of lab north in split test"),
+        ("GET", "{}api/library?order=luck", {}, 400, b"no order 'luck'"),
+    ],
+)
+def test_who_may_ask_what(
+    serve_review: Serve, method: str, path: str, headers: dict[str, str], status: int, words: bytes
+) -> None:
+    server = serve_review("ann")
+    answer = ask(server, method, path.format(of(server, "")), {} if method == "POST" else None, **headers)
+    assert answer[0] == status
+    assert words in answer[1]
+
+
+def test_the_page_may_run_its_own_scripts_only(serve_review: Serve) -> None:
+    server = serve_review("ann")
+    status, page, headers = ask(server, "GET", of(server, ""), Origin="")
+    assert status == 200
+    assert "script-src 'self';" in headers["Content-Security-Policy"]
+    assert "unsafe" not in headers["Content-Security-Policy"]
+    assert b"<script>" not in page
+
+
+def test_a_film_is_sent_in_ranges(serve_review: Serve) -> None:
+    server = serve_review("ann")
+    path = of(server, "api/film?split=test&lab=north&video=42")  # it lies in the raw zone
+    status, piece, headers = ask(server, "GET", path, Range="bytes=10-19")
+    assert (status, piece) == (206, bytes(range(10, 20)))
+    assert headers["Content-Range"] == "bytes 10-19/1024"
+    assert headers["Content-Type"] == "video/mp4"
+    assert ask(server, "GET", path, Range="bytes=1020-")[1] == bytes(range(252, 256))
+    assert ask(server, "GET", path, Range="bytes=5000-")[0] == 416
+    content = json.loads(ask(server, "GET", of(server, "api/video?split=test&lab=north&video=42"))[1])
+    assert content["film"] == {"fps": 20.0, "note": "the tracks have +3 frames against the film (offset)"}
+    assert ask(server, "GET", path)[:2] == (
+        400, b"A film is sent in pieces: ask with the header Range, as a browser does.",
+    )  # fmt: skip
+    assert ask(server, "GET", of(server, "api/film?split=train&lab=north&video=41"))[0] == 404
+    assert (byte_range("bytes=-4", 10), byte_range("nonsense", 10)) == ((6, 9), (0, 9))
+
+
+def test_a_change_comes_back_and_is_undone(serve_review: Serve) -> None:
+    server = serve_review("carl")
+    new = {
+        **WHERE,
+        "operation": "create",
+        "agent_id": 2,
+        "target_id": 2,
+        "action": "dig",
+        "start_frame": 7,
+        "stop_frame": 9,
+    }
+    status, body, _ = ask(server, "POST", of(server, "api/change"), new)
+    assert status == 200
+    (bout,) = [bout for bout in json.loads(body)["bouts"] if bout["action"] == "dig"]
+    assert (bout["start"], bout["stop"], bout["status"], bout["by"]) == (7, 9, "kept", ["carl"])
+    other = {**WHERE, "operation": "delete", "bouts": [bout["id"]]}
+    status, body, headers = ask(serve_review("dora"), "POST", of(serve_review("dora"), "api/change"), other)
+    assert status == 409
+    assert b"carl has changed this bout" in body
+    assert int(headers["X-Change"]) == bout["change"]
+    state = json.loads(ask(server, "POST", of(server, "api/undo"), WHERE)[1])
+    assert not [bout for bout in state["bouts"] if bout["action"] == "dig"]
+    for wrong, words in (
+        ({"start_frame": "7"}, b"whole number"),
+        ({"bouts": 3}, b"list of ids"),
+        ({"operation": 1}, b"must be text"),
+    ):
+        status, body, _ = ask(server, "POST", of(server, "api/change"), {**new, **wrong})
+        assert (status, words in body) == (400, True)
+
+
+def test_stored_probabilities_and_scores_are_shown(serve_review: Serve) -> None:
+    server = serve_review("ann")
+    curve = json.loads(ask(server, "GET", of(server, "api/curve?split=train&lab=north&video=41&run=r1"))[1])
+    assert curve["step"] == 1  # 4,500 frames are fewer than two for each point
+    assert curve["curves"] == [[1, 2, "chase", [[f, f / 10] for f in range(10)]]]
+    compared = json.loads(ask(server, "GET", of(server, "api/compare?first=r1&second=r2"))[1])
+    assert compared["scores"] == [["north", "chase", 0.25, 0.75]]
+    assert compared["versions"] == []
+
+
+def test_the_library_says_how_well_runs_agree(review_settings: Settings) -> None:
+    service = ReviewService(review_settings, ReviewChoice("ann"))
+    page = service.library.page({"search": "41"})
+    (video,) = page["videos"]
+    # r1 shares 90, 10 and 30 frames with the annotation, r2 only the 90 of the first chase
+    assert video["labels"] == 6
+    assert video["runs"] == 2
+    r1, r2 = 2 * 130 / (275 + 400), 2 * 90 / (95 + 400)
+    assert video["score"] == pytest.approx((r1 + r2) / 2)
+    assert video["disagreement"] == pytest.approx(1 - 2 * 95 / (95 + 275))
+    assert service.library.find(41) == VideoKey("train", "north", 41)
+    with pytest.raises(UsageError, match="no video 99"):
+        service.library.find(99)
+    with pytest.raises(UsageError, match="needs a name"):
+        ReviewService(review_settings, ReviewChoice(" "))
+
+
+def test_ten_thousand_videos_answer_at_once() -> None:
+    rows = [
+        ("train", f"lab {number % 20}", number, 30.0, 600.0, 2, True, number % 3, number % 5, number % 7, 1,
+         number % 100 / 100, None, number % 50 / 50, number % 11, "ann, ben" if number % 11 else "")
+        for number in range(10_000)
+    ]  # fmt: skip
+    assert len(rows[0]) == len(COLUMNS)
+    library = VideoLibrary(rows)
+    began = time.perf_counter()
+    page = library.page(
+        {"lab": "lab 3", "state": "reviewed", "reviewer": "ben", "order": "uncertainty", "page": "2"}
+    )
+    assert time.perf_counter() - began < 0.3
+    fitting = [r for r in rows if r[1] == "lab 3" and r[14]]
+    best = sorted(fitting, key=lambda r: (-r[11], r[1], r[2]))
+    assert page["count"] == len(fitting)
+    assert [v["video_id"] for v in page["videos"]] == [r[2] for r in best[100:150]]
+    assert page["whole"]["videos"] == 10_000
+    assert library.page({"reviewer": "be"})["count"] == 0

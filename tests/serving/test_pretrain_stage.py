@@ -1,0 +1,55 @@
+"""The pose families through the mock: pre-train on all tracks, train from that, fill in, explain."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import small_lake  # type: ignore[import-not-found]
+
+from etholake.errors import DataError, UsageError
+from etholake.result import StageResult
+from etholake.settings import Settings
+from etholake.stages.model import explain, pretrain, train
+from etholake.stages.model.training_inputs import TrainingOptions
+from etholake.stages.serving import predict, serve
+
+
+@pytest.fixture(scope="module")
+def lake(mock_settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    made: Settings = small_lake.make(mock_settings, tmp_path_factory.mktemp("pretrain-stage"))
+    return made
+
+
+@pytest.fixture(scope="module")
+def pretrained(lake: Settings) -> StageResult:
+    return pretrain.run(lake, "pose_bert:smoke")
+
+
+def test_all_tracks_are_learnt_from_by_a_job(lake: Settings, pretrained: StageResult) -> None:
+    assert pretrained.status == "done"
+    assert len(pretrained.details["losses"]) == 2
+    assert "gaps of 15 frames: forward fill " in pretrained.summary
+    assert pretrain.run(lake, "pose_bert:smoke").status == "unchanged"
+    described = explain.run(lake, pretrained.details["model_uri"])
+    assert described["family"] == "pose_bert"
+    assert described["reconstruction"] == pretrained.details["reconstruction"]
+
+
+def test_its_model_is_a_base_that_is_served(lake: Settings, pretrained: StageResult, tmp_path: Path) -> None:
+    result = train.run(lake, "", (3,), options=TrainingOptions(base=pretrained.details["model_uri"]))
+    assert result.details["fine_tuned"]["actions_added"]
+    serve.run(lake)
+    predicted = predict.run(lake, "train", (3,), tmp_path / "out.csv")
+    assert predicted.status == "done"
+
+
+def test_what_cannot_be_pretrained_is_refused_before_a_job(lake: Settings) -> None:
+    with pytest.raises(UsageError, match="The family 'boosted' cannot be pre-trained: it learns from labels only"):
+        pretrain.run(lake, "boosted")
+
+
+def test_a_lake_without_tracks_is_refused(lake: Settings) -> None:
+    with pytest.raises(DataError, match=r"The curated zone has no tracks: run `make etl` first\."):
+        pretrain.run(replace(lake, database="db_nothing", bucket=lake.bucket + "-none"), "pose_bert:smoke")
