@@ -36,7 +36,7 @@ demo: install ## Raw tracks to scored events, end to end, on this machine (DATA=
 	@$(BIN)/etholake demo $(ARGS)
 
 test: lint ## Lint, types and all tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 10 $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --durations 10 $(ARGS)
 
 check: install ## Unit tests: no server, no JVM, no browser (a minute)
 	$(BIN)/python -m pytest -n 2 -m 'not (server or jvm or browser or slow or long)' $(ARGS)
