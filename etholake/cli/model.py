@@ -53,7 +53,7 @@ def add(verb: AddVerb) -> None:
         "model", metavar="MODEL", help="a model of etholake pretrain: a folder, an archive or its URI"
     )
     sub.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the filled tracks")
-    sub.add_argument("--videos", help="fill these video ids only, 12,34")
+    sub.add_argument("--videos", help="fill these videos only, numbers or names: 12,cage4")
     sub = verb("explain", _explain_model, "Describe a model: labs, actions, parts, frame rate, scores.")
     sub.add_argument(
         "model", metavar="MODEL", nargs="?", default="current",
@@ -109,11 +109,12 @@ def _pretrain(current: Settings, arguments: argparse.Namespace) -> None:
 
 
 def _impute(current: Settings, arguments: argparse.Namespace) -> None:
+    from etholake.stages import video_names
     from etholake.stages.model import impute
 
     data = data_folder(current, arguments)
     with progress("impute", enabled=not arguments.json) as on_progress:
-        videos = video_numbers(current, arguments.videos) or ()
+        videos = video_names.resolve_in(data, video_names.split_list(arguments.videos))
         result = impute.run(current, arguments.model, data, arguments.out, videos, on_progress)
     report(arguments, result)
 

@@ -52,7 +52,7 @@ def add(verb: AddVerb) -> None:
     sub.add_argument(
         "--sheet", type=Path, metavar="PNG", help="write crops of a set (--set) with their key points"
     )
-    sub.add_argument("--videos", metavar="IDS", help="numbers, separated by commas, for --export and --sheet")
+    sub.add_argument("--videos", metavar="IDS", help="numbers or names, for --export and --sheet")
     sub = verb("video-check", _check, "Say what is wrong with a folder's videos, tracks and labels.")
     sub.add_argument("folder", type=Path, help="any folder; it is only read")
     sub.add_argument("--decode", action="store_true", help="decode every frame as well: slow, finds hidden damage")
