@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from etholake import logs
-from etholake.cli.common import AddVerb, data_folder, exclusive, report, requires, video_numbers
+from etholake.cli.common import AddVerb, data_folder, exclusive, report, requires, say, video_numbers
 from etholake.errors import UsageError
 from etholake.models.registry import config_names
 from etholake.progress import progress
@@ -54,7 +54,11 @@ def add(verb: AddVerb) -> None:
     )
     sub.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the filled tracks")
     sub.add_argument("--videos", help="fill these video ids only, 12,34")
-    sub = verb("explain", _explain_model, "Describe a model: labs, actions, parts, frame rate, scores.")
+    sub = verb(
+        "explain", _explain_model, "Describe a model: labs, actions, parts, frame rate, scores.", data=True
+    )  # fmt: skip
+    sub.add_argument("--video", type=int, help="draw where the model looked in this video of --data, on --html")
+    sub.add_argument("--html", type=Path, metavar="PAGE", help="page of --video")
     sub.add_argument(
         "model", metavar="MODEL", nargs="?", default="current",
         help="a folder, a model.tar.gz, an s3:// URI of one, or `current` (default: the lake's newest)",
@@ -121,6 +125,14 @@ def _impute(current: Settings, arguments: argparse.Namespace) -> None:
 def _explain_model(current: Settings, arguments: argparse.Namespace) -> None:
     from etholake.stages.model import explain
 
+    if (arguments.video is None) != (arguments.html is None):
+        raise UsageError("--video names what is drawn, and --html the page: give both, or neither.")
+    if arguments.video is not None:
+        seen = explain.look(
+            current, arguments.model, data_folder(current, arguments), arguments.video, arguments.html
+        )  # fmt: skip
+        say(arguments, seen, f"where the model looked: {seen['page']}")
+        return
     description = explain.run(current, arguments.model)
     print(json.dumps(description) if arguments.json else "\n".join(explain.lines(description)))
 
