@@ -1,4 +1,4 @@
-"""Where a network looked: the attention of every window, as a curve over the video.
+"""Compute where a network looked: the attention of every window, as a curve over the video.
 
 Shape letters: T frames of the video at 30 Hz, W frames of a window.
 """
@@ -46,6 +46,6 @@ def attention_of(model: Model, tracks: PoseTracks) -> dict[tuple[int, int], npt.
                 n = min(W, T - start)
                 total[start : start + n] += weights_W[:n]
                 count[start : start + n] += 1
-        mean_T: npt.NDArray[np.float32] = total / np.maximum(count, np.float32(1))
+        mean_T = (total / np.maximum(count, 1)).astype(np.float32)
         curves[agent, target] = tracks.to_video_frames(mean_T[:, None])[:, 0]
     return curves
