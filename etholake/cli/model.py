@@ -54,6 +54,8 @@ def add(verb: AddVerb) -> None:
     )
     sub.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the filled tracks")
     sub.add_argument("--videos", help="fill these video ids only, 12,34")
+    sub = verb("compare", _compare, "Cross-validated training jobs side by side, of any family.", data=True)
+    sub.add_argument("runs", nargs="+", metavar="RUN", help="jobs of train --folds; the first is compared with")
     sub = verb(
         "explain", _explain_model, "Describe a model: labs, actions, parts, frame rate, scores.", data=True
     )  # fmt: skip
@@ -120,6 +122,12 @@ def _impute(current: Settings, arguments: argparse.Namespace) -> None:
         videos = video_numbers(current, arguments.videos) or ()
         result = impute.run(current, arguments.model, data, arguments.out, videos, on_progress)
     report(arguments, result)
+
+
+def _compare(current: Settings, arguments: argparse.Namespace) -> None:
+    from etholake.stages.model import compare
+
+    report(arguments, compare.run(current, data_folder(current, arguments), arguments.runs))
 
 
 def _explain_model(current: Settings, arguments: argparse.Namespace) -> None:
