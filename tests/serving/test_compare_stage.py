@@ -13,7 +13,7 @@ from etholake.stages.model import compare, train
 from etholake.stages.model.training_inputs import TrainingOptions
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_families_are_compared_on_the_same_videos(mock_settings: Settings, tmp_path: Path) -> None:
     lake = small_lake.make(mock_settings, tmp_path / "state")
     data = small_lake.layout(tmp_path / "data")
