@@ -20,7 +20,7 @@ from etholake.video.draw import COLOURS, draw_points
 from etholake.video.encode import video_writer
 from etholake.video.prepare import VideoTracks
 
-__all__ = ["OverlayEvent", "OverlayOptions", "write_overlay"]
+__all__ = ["OverlayEvent", "OverlayOptions", "annotate", "resized", "write_overlay"]
 
 Pixels = npt.NDArray[np.uint8]
 SKELETON = (
@@ -106,8 +106,8 @@ def write_overlay(
                 open_events.append(ordered[position])
                 position += 1
             open_events = [event for event in open_events if event.stop > frame.number]
-            picture = _resized(frame.rgb(), width, height)
-            _annotate(picture, frame.number, scale, open_events, tracks)
+            picture = resized(frame.rgb(), width, height)
+            annotate(picture, frame.number, scale, open_events, tracks)
             writer.write(picture)
     return writer.frames
 
@@ -131,7 +131,8 @@ def _within(frame: int, spans: list[tuple[int, int]]) -> bool:
     return bool(spans) and spans[0][0] <= frame
 
 
-def _resized(picture: Pixels, width: int, height: int) -> Pixels:
+def resized(picture: Pixels, width: int, height: int) -> Pixels:
+    """Return a picture of that size that may be drawn on."""
     from PIL import Image
 
     if picture.shape[:2] == (height, width):
@@ -139,7 +140,7 @@ def _resized(picture: Pixels, width: int, height: int) -> Pixels:
     return np.array(Image.fromarray(picture).resize((width, height), Image.Resampling.BILINEAR))
 
 
-def _annotate(
+def annotate(
     picture: Pixels, number: int, scale: float, events: Sequence[OverlayEvent], tracks: VideoTracks | None
 ) -> None:
     """Draw skeletons and boxes at their animals, and the events in the upper left corner; in place."""
