@@ -1,8 +1,8 @@
 """Measure what to label next: stretches chosen by `stages.review.ranking` against stretches chosen by chance.
 
-.venv/bin/python benchmarks/active.py [--data DIR --lab LAB] [--seeds 3] [--rounds 10] [--quick] [--json]
+.venv/bin/python benchmarks/active.py [--data DIR --lab LAB] [--seeds 3] [--rounds 8] [--quick] [--json]
 
-A person labels stretches of 5 s, four a round; after each round trees are trained on all labelled stretches and
+A person labels stretches of 5 s, six a round; after each round trees are trained on all labelled stretches and
 judged by the frame-wise F of each action (mean) on videos that are never labelled. Ranked: the stretches that hold
 the predicted bouts of the highest worth. Both begin with the same stretches and train the same trees. Printed:
 the stretches needed to reach 90 % of the F that all stretches give (as many as there were, if it was not reached),
@@ -32,7 +32,7 @@ from etholake.models.boosted.config import BoostedConfig
 from etholake.simulate import simulate
 from etholake.stages.review.ranking import ranked
 
-STRETCH_S, PER_ROUND, START = 5.0, 4, 4
+STRETCH_S, PER_ROUND, START = 5.0, 6, 4
 THRESHOLD, CANDIDATE = 0.5, 0.2  # of a decision, and of a bout that is worth asking about
 SHARE = 0.9
 TREES = BoostedConfig(rounds=60, depth=4, eta=0.1, min_child_weight=5.0, colsample=0.3)
@@ -43,7 +43,7 @@ def main() -> None:
     options.add_argument("--data", type=Path, help="folder in the MABe layout with a real lab")
     options.add_argument("--lab", default="BlossomSocial")
     options.add_argument("--seeds", type=int, default=3)
-    options.add_argument("--rounds", type=int, default=10)
+    options.add_argument("--rounds", type=int, default=8)
     given = options.parse_args()
     seeds, rounds = (1, 3) if given.quick else (given.seeds, given.rounds)
     with tempfile.TemporaryDirectory(prefix="etholake-active-") as temporary:

@@ -79,7 +79,9 @@ def make(settings: Settings, folder: Path) -> Settings:
     for lab, videos in LABS.items():
         columns = [tracks(video) for video in videos]
         joined = {name: np.concatenate([c[name] for c in columns]) for name in columns[0]}
-        table = pa.table(joined).cast(pa.schema([f.with_nullable(True) for f in arrow_schema("tracking_curated")]))
+        schema = pa.schema([f.with_nullable(True) for f in arrow_schema("tracking_curated")])
+        absent = {f.name: pa.nulls(len(joined["x"]), f.type) for f in schema if f.name not in joined}
+        table = pa.table(joined | absent).select(schema.names).cast(schema)
         lake.replace_table("tracking_curated", table, "one", {"split": "train", "lab_id": lab})
         events = []
         for video in videos:

@@ -115,6 +115,7 @@ class VideoMeta:
     arena_height_cm: float | None = None
     labeled_behaviors: tuple[Triplet, ...] = ()
     n_mice: int | None = None
+    min_likelihood: float | None = None  # raw points below it are missing
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> VideoMeta:
@@ -142,6 +143,7 @@ class VideoMeta:
             arena_height_cm=_number(row, "arena_height_cm"),
             labeled_behaviors=_labeled_triplets(row.get("behaviors_labeled")),
             n_mice=None if n_mice is None else int(n_mice),
+            min_likelihood=_number(row, "min_likelihood"),
         )
 
 
@@ -285,9 +287,14 @@ class PoseTracks:
         sources: PartSources = UNIFIED_PART_SOURCES,
     ) -> PoseTracks:
         """Make tracks from raw tracking rows (px), which are curated first with the code of the Glue job."""
+        from etholake.curate.track import VideoScale
         from etholake.curate.tracking import curate_tracking
 
-        curated = curate_tracking(table, meta, max_gap_frames=max_gap_frames)
+        scale = VideoScale(
+            meta.video_id, meta.lab_id, meta.fps, meta.pix_per_cm, meta.width_pix, meta.height_pix,
+            meta.arena_width_cm, meta.arena_height_cm,
+        )  # fmt: skip
+        curated = curate_tracking(table, scale, max_gap_frames=max_gap_frames)
         tracks = cls.from_curated(curated.table, meta, sources)
         if curated.counts.rows_quarantined:
             tracks = replace(tracks, notes=(*tracks.notes, _rejected(curated)))

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from etholake.errors import DataError, EtholakeError
-from etholake.video.prepare import Balance, ClipMaker, VideoTracks, box_source
+from etholake.video.prepare import ClipMaker, FrameBalance, VideoTracks, box_source
 from etholake.video.recipe import ClipRecipe
 from etholake.video.shards import SHARD_BYTES, ShardWriter
 
@@ -72,7 +72,7 @@ class ClipReport:
 
     frames: int
     shards: tuple[str, ...]
-    balances: tuple[Balance, ...]
+    balances: tuple[FrameBalance, ...]
     windows: tuple[dict[str, Any], ...]
     peak_mb: float = 0.0
 
@@ -146,7 +146,7 @@ def prepare(task: ClipTask, timeout_s: float | None = None) -> ClipReport:
         ) from None
     if "error" in answer:
         raise DataError(answer["error"])
-    balances = tuple(Balance(**balance) for balance in answer["balances"])
+    balances = tuple(FrameBalance(**balance) for balance in answer["balances"])
     return ClipReport(
         answer["frames"], tuple(answer["shards"]), balances, tuple(answer["windows"]), answer["peak_mb"]
     )

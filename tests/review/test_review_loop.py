@@ -19,7 +19,8 @@ from etholake.stages.serving import predict
 from etholake.stages.state import open_lake
 
 pytestmark = pytest.mark.long
-CORRECTED = 24
+FRAMES = 720  # of a video: enough rows for trees
+CORRECTED = 6 * FRAMES // small_lake.BOUT
 KEYS = ("agent_id", "target_id", "action")
 
 
@@ -65,7 +66,10 @@ def relabel(shown: Any, action: str, target: str) -> None:
     expect(shown.locator("body")).not_to_have_attribute("data-changes", before)
 
 
-def test_corrections_raise_the_score(mock_settings: Settings, chromium_browser: Any, tmp_path: Path) -> None:
+def test_corrections_raise_the_score(
+    mock_settings: Settings, chromium_browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(small_lake, "FRAMES", FRAMES)
     settings = small_lake.make(mock_settings, tmp_path / "state")
     swap_labels(settings)
     first = train.run(settings, "boosted")
@@ -90,7 +94,7 @@ def test_corrections_raise_the_score(mock_settings: Settings, chromium_browser: 
                 relabel(page, *(("rest", "1") if action == "chase" else ("chase", "2")))
                 corrected += 1
             page.close()
-    assert corrected >= CORRECTED
+    assert corrected == CORRECTED
     page = chromium_browser.new_page(viewport={"width": 1440, "height": 900})
     page.goto(server.url)
     page.wait_for_selector("body[data-ready='1']", timeout=60_000)

@@ -135,6 +135,36 @@ def test_two_reviewers_see_each_other_and_overwrite_nothing(open_review: Open) -
     expect(first.locator("#bouts")).to_contain_text("mary, nora")
 
 
+def test_the_film_stands_on_the_frame_of_the_cursor(open_review: Open) -> None:
+    shown = open_review("rita", "?split=train&lab=north&video=43")
+
+    def brightness() -> int:
+        """Of the film beside the middle of the arena."""
+        return shown.evaluate("""() => { const c = document.getElementById('arena'), k = c.width / c.clientWidth;
+            const at = [c.clientWidth / 2 + 9, (c.clientHeight - 22) / 2 + 9].map((v) => Math.round(v * k));
+            return c.getContext('2d', { willReadFrequently: true }).getImageData(...at, 1, 1).data[0] }""")
+
+    def shows(frame: int) -> bool:
+        """Frame n of the film has the brightness 40 + 4n, as `conftest` wrote it."""
+        for _ in range(100):
+            if abs(brightness() - 40 + 4 * frame) < 2:
+                return True
+            shown.wait_for_timeout(20)
+        return False
+
+    go_to(shown, 20)
+    assert shows(20), (
+        brightness(),
+        shown.evaluate(
+            "(({ readyState, error, currentTime, networkState, src }) => [readyState, error?.message, currentTime, networkState, src])"
+            "(document.getElementById('film'))"
+        ),
+    )
+    for key, frame in (("ArrowRight", 21), ("ArrowRight", 22), ("ArrowRight", 23), ("ArrowLeft", 22)):
+        shown.keyboard.press(key)
+        assert shows(frame), (frame, brightness(), 40 + 4 * frame)
+
+
 def test_a_drag_moves_an_end(open_review: Open) -> None:
     shown = open_review("olga", VIDEO)
     before = saved(shown)

@@ -72,13 +72,15 @@ def test_the_page_may_run_its_own_scripts_only(serve_review: Serve) -> None:
 
 def test_a_film_is_sent_in_ranges(serve_review: Serve) -> None:
     server = serve_review("ann")
-    path = of(server, "api/film?split=train&lab=north&video=43")
+    path = of(server, "api/film?split=test&lab=north&video=42")  # it lies in the raw zone
     status, piece, headers = ask(server, "GET", path, Range="bytes=10-19")
     assert (status, piece) == (206, bytes(range(10, 20)))
     assert headers["Content-Range"] == "bytes 10-19/1024"
-    assert headers["Content-Type"] == "video/webm"
+    assert headers["Content-Type"] == "video/mp4"
     assert ask(server, "GET", path, Range="bytes=1020-")[1] == bytes(range(252, 256))
     assert ask(server, "GET", path, Range="bytes=5000-")[0] == 416
+    content = json.loads(ask(server, "GET", of(server, "api/video?split=test&lab=north&video=42"))[1])
+    assert content["film"] == {"fps": 20.0, "note": "the tracks have +3 frames against the film (offset)"}
     assert ask(server, "GET", path)[:2] == (
         400, b"A film is sent in pieces: ask with the header Range, as a browser does.",
     )  # fmt: skip

@@ -155,12 +155,12 @@ def test_pairs_have_a_joint_crop_and_the_last_window_ends_with_the_video(tmp_pat
 
 def test_the_child_process_gives_the_same_bytes(tmp_path: Path) -> None:
     task = make(tmp_path, encoding="png")
-    here = run_here(task)
+    result = run_here(task)
     first = (tmp_path / "out" / "shard-00000.tar").read_bytes()
     apart = prepare(replace(task, out=tmp_path / "other"))
     assert (tmp_path / "other" / "shard-00000.tar").read_bytes() == first
-    assert apart.balances == here.balances
-    assert [w["member"] for w in apart.windows] == [w["member"] for w in here.windows]
+    assert apart.balances == result.balances
+    assert [w["member"] for w in apart.windows] == [w["member"] for w in result.windows]
     assert 0 < apart.peak_mb < 1000
 
 

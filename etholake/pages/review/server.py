@@ -14,7 +14,7 @@ from http import HTTPStatus
 from http.server import ThreadingHTTPServer
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import SplitResult, parse_qs
 
 from etholake.errors import EtholakeError, UsageError
@@ -34,6 +34,22 @@ _POLICY = (
 )
 
 
+class FilmPieces(Protocol):
+    """A film that is read in pieces: its suffix, its bytes, and those from a first to a last position."""
+
+    @property
+    def suffix(self) -> str:
+        """The suffix of the file's name, in lower case."""
+
+    @property
+    def size(self) -> int:
+        """The number of bytes."""
+
+    @property
+    def read(self) -> Callable[[int, int], bytes]:
+        """The function that returns the bytes from a first to a last position, both included."""
+
+
 class ReviewServer(ThreadingHTTPServer):
     """Answers on 127.0.0.1 only; `port` 0 takes a free one.
 
@@ -42,7 +58,7 @@ class ReviewServer(ThreadingHTTPServer):
     ask, tell
         {name: function of the parameters of the address, or of the JSON of a POST} that returns JSON.
     poses
-        Returns one packed slice of poses; `film` the file of a video, None without one.
+        Returns one packed slice of poses; `film` the film of a video, None without one.
     """
 
     daemon_threads = True
@@ -52,7 +68,7 @@ class ReviewServer(ThreadingHTTPServer):
         ask: Mapping[str, Callable[[Mapping[str, str]], Json]],
         tell: Mapping[str, Callable[[Json], Json]],
         poses: Callable[[Mapping[str, str]], bytes],
-        film: Callable[[Mapping[str, str]], Path | None],
+        film: Callable[[Mapping[str, str]], FilmPieces | None],
         port: int = 0,
     ) -> None:
         super().__init__(("127.0.0.1", port), _ReviewHandler)
@@ -148,25 +164,23 @@ class _ReviewHandler(loopback.Handler):
             return
         self.send(HTTPStatus.OK, _KINDS[Path(name).suffix], file.read_text(encoding="utf-8"))
 
-    def _film(self, file: Path | None) -> None:
+    def _film(self, film: FilmPieces | None) -> None:
         """Send a piece of the film, as the browser's `Range` asks."""
-        if file is None:
+        if film is None:
             self.send(HTTPStatus.NOT_FOUND, "text/plain", "There is no film of this video.")
             return
         if "Range" not in self.headers:
             raise UsageError("A film is sent in pieces: ask with the header Range, as a browser does.")
-        size = file.stat().st_size
+        size = film.size
         first, last = byte_range(self.headers.get("Range", ""), size)
         if first >= size:
             whole = f"bytes */{size}"
             self.send(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, "text/plain", "", {"Content-Range": whole})
             return
         last = min(last, first + _FILM_CHUNK - 1)
-        with file.open("rb") as stream:
-            stream.seek(first)
-            piece = stream.read(last - first + 1)
+        piece = film.read(first, last)
         headers = {"Content-Range": f"bytes {first}-{last}/{size}", "Accept-Ranges": "bytes"}
-        self.send(HTTPStatus.PARTIAL_CONTENT, _FILMS.get(file.suffix.lower(), "video/mp4"), piece, headers)
+        self.send(HTTPStatus.PARTIAL_CONTENT, _FILMS.get(film.suffix, "video/mp4"), piece, headers)
 
 
 def byte_range(header: str, size: int) -> tuple[int, int]:

@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from etholake.contract import RAW_ZONE
 from etholake.errors import UsageError
 from etholake.lake import Lake
 from etholake.pages.video.events import MatchedEvent
@@ -18,9 +17,10 @@ from etholake.review.bouts import BASELINE, ReviewedBout
 from etholake.settings import Settings
 from etholake.stages.lake import query
 from etholake.stages.reports import video as video_page
+from etholake.stages.review.film import film_in_folder, film_in_lake
 from etholake.stages.review.store import CorrectionLog, ReviewSession, VideoKey
 
-__all__ = ["OpenVideo", "film_of"]
+__all__ = ["OpenVideo"]
 
 _ANNOTATIONS = """SELECT agent_id, target_id, action, start_frame, stop_frame FROM annotations_enriched
 WHERE split = ? AND lab_id = ? AND video_id = ? ORDER BY start_frame"""
@@ -31,7 +31,6 @@ FROM out_of_fold WHERE run_id = ? AND lab_id = ? AND video_id = ?
 GROUP BY agent_id, target_id, action, video_frame / {step} ORDER BY 1, 2, 3, 4"""
 _CURVE_POINTS = 4000  # of a curve: more than a screen has
 _QUERIES_AT_ONCE = 5
-_FILMS = (".mp4", ".m4v", ".webm", ".mov")
 
 
 class OpenVideo:
@@ -70,18 +69,25 @@ class OpenVideo:
         self.labeled = [list(row.values()) for row in labeled]
         self.session = ReviewSession(CorrectionLog(lake, key), predicted, annotated, self.view.frames)
         self._annotated = annotated
-        self.film = film_of(settings, key, films)
+        self.film = film_in_folder(films, key) or film_in_lake(settings, lake, key)
 
     def content(self) -> dict[str, Any]:
         """Return what the page needs to know once, in JSON types."""
         content = page_content(VideoView(self.view.info, self.view.summaries, (), self.view.seconds))
+        film = self.film
         runs: dict[str, list[list[Any]]] = {}
         for b in self.predicted:
             runs.setdefault(b.run_id or "", []).append(
                 [b.bout_id, b.agent_id, b.target_id, b.action, b.start_frame, b.stop_frame, b.confidence]
             )
-        return {**content, "live": True, "runs": runs, "labeled": self.labeled, "film": self.film is not None,
-                "picture": picture(self.view.info)}  # fmt: skip
+        return {
+            **content,
+            "live": True,
+            "runs": runs,
+            "labeled": self.labeled,
+            "film": None if film is None else {"fps": film.fps, "note": film.note},
+            "picture": picture(self.view.info),
+        }
 
     def received(self) -> list[list[Any]]:
         """Return the annotation as the lab sent it: the baseline of the log, before that the table."""
@@ -139,19 +145,6 @@ class OpenVideo:
     def _ask(self, sql: str, *values: str) -> list[dict[str, Any]]:
         answer = query.run_sql(self.settings, sql, values)
         return [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
-
-
-def film_of(settings: Settings, key: VideoKey, folder: Path | None) -> Path | None:
-    """Return the file of a film: in `folder` (``<lab>/<video>.mp4`` or ``<video>.mp4``), else in the bucket.
-
-    The bucket's folder ``raw-zone/videos`` is read where it is a folder of this machine. None without one.
-    """
-    lab, name = key.lab_id, str(key.video_id)
-    places = [folder / lab / name, folder / name] if folder and Path(lab).name == lab else []
-    if settings.target == "mock":
-        places.append(Path(settings.s3_root) / settings.bucket / RAW_ZONE / "videos" / f"lab_id={lab}" / name)
-    files = (place.with_name(name + kind) for place in places for kind in _FILMS)
-    return next((file for file in files if file.is_file()), None)
 
 
 def _is(row: Mapping[str, Any], key: VideoKey) -> bool:

@@ -22,6 +22,7 @@ from etholake.settings import Settings
 from etholake.stages.lake import query
 from etholake.stages.reports import video as video_page
 from etholake.stages.review import agreement, merge, ranking
+from etholake.stages.review.film import Film
 from etholake.stages.review.library import COLUMNS, VideoLibrary
 from etholake.stages.review.opened import OpenVideo
 from etholake.stages.review.store import VideoKey
@@ -135,8 +136,8 @@ class ReviewService:
             raise UsageError(f"Expected the number of a slice, but got '{number}'.")
         return self._opened(given).poses(int(number))
 
-    def film(self, given: Given) -> Path | None:
-        """Return the file of a film."""
+    def film(self, given: Given) -> Film | None:
+        """Return the film of a video, None without one."""
         return self._opened(given).film
 
     # --- request -------------------------------------------------------------------------------------------------

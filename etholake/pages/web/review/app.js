@@ -43,7 +43,7 @@ async function openVideo(given) {
   view("video");
   $("title").textContent = `Video ${video.video}`;
   document.title = `Etholake: review of video ${video.video}`;
-  $("about").textContent = [`Lab ${video.lab}`, video.split, `${Number(video.fps.toFixed(2))} frames/s${video.fpsAssumed ? " assumed" : ""}`, `${Clock.text(video.frames / video.fps)} long`, video.film ? "" : "no film: skeleton alone"].filter(Boolean).join(" · ");
+  $("about").textContent = [`Lab ${video.lab}`, video.split, `${Number(video.fps.toFixed(2))} frames/s${video.fpsAssumed ? " assumed" : ""}`, `${Clock.text(video.frames / video.fps)} long`, video.film ? (video.film.note && `film: ${video.film.note}`) : "no film: skeleton alone"].filter(Boolean).join(" · ");
   $("video-title").textContent = `Video ${video.video}`;
   $("mice").replaceChildren(...video.mice.map((mouse, m) => el("li", { title: mouse.about }, el("i", { class: `mouse${(m % 4) + 1}` }), el("b", {}, mouse.name), mouse.about)));
   $("sources").replaceChildren(...[["annotation", "annotated"], ["prediction", "predicted"], ["label", "label now"]].map(([kind, text]) => el("li", {}, el("i", { class: kind }), text)));

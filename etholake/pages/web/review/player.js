@@ -13,6 +13,7 @@ export function open(content, show) {
   if (!content.filmAddress) film.removeAttribute("src");
 }
 
+const filmFps = () => video.film?.fps || video.fps; // the film's own clock
 export const at = () => frame;
 export const isPlaying = () => playing !== null;
 export const filmOrNull = () => (video.filmAddress && !film.error ? film : null);
@@ -20,7 +21,7 @@ export const filmOrNull = () => (video.filmAddress && !film.error ? film : null)
 export function seek(wanted) {
   frame = Math.max(0, Math.min(video.frames - 1, Math.round(wanted)));
   if (playing) playing = { from: frame, at: performance.now() };
-  if (filmOrNull()) film.currentTime = (frame + 0.5) / video.fps; // the middle of the frame: never the one before
+  if (filmOrNull()) film.currentTime = (frame + 0.5) / filmFps(); // the middle of the frame: never the one before
   shown(frame);
 }
 export function step(by) { pause(); seek(frame + by); }
@@ -37,7 +38,7 @@ export function pause() {
   if (!playing) return;
   playing = null;
   film.pause();
-  if (filmOrNull()) film.currentTime = (frame + 0.5) / video.fps;
+  if (filmOrNull()) film.currentTime = (frame + 0.5) / filmFps();
   button();
 }
 function button() {
@@ -48,7 +49,7 @@ function button() {
 function tick(time) {
   if (!playing) return;
   const clock = filmOrNull() && !film.paused;
-  const next = clock ? Math.floor(film.currentTime * video.fps) : playing.from + Math.max(0, Math.floor(((time - playing.at) / 1000) * video.fps * rate));
+  const next = clock ? Math.floor(film.currentTime * filmFps()) : playing.from + Math.max(0, Math.floor(((time - playing.at) / 1000) * video.fps * rate));
   if (next !== frame) { frame = Math.min(video.frames - 1, next); shown(frame); }
   if (!Slices.want(frame, frame) && !clock) playing = { from: frame, at: time }; // wait for the poses: no frame is left out
   if (frame >= video.frames - 1) { pause(); return; }
