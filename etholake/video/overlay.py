@@ -100,7 +100,11 @@ def write_overlay(
     position = 0
     with video_writer(out, fps, width, height, title=f"overlay of {video.name}") as writer:
         for frame in chain([first], frames):
-            if frame.number % options.speed or (wanted is not None and not _within(frame.number, wanted)):
+            if wanted is not None and not _within(frame.number, wanted):
+                if not wanted:
+                    break  # the last bout is over
+                continue
+            if frame.number % options.speed:
                 continue
             while position < len(ordered) and ordered[position].start <= frame.number:
                 open_events.append(ordered[position])
