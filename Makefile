@@ -95,6 +95,9 @@ etl: install ## Run the Glue jobs and refresh the catalog
 clips: install ## Cut the videos of the raw zone into clips of animals (ARGS="--length 16 --crop-size 112")
 	@$(BIN)/etholake clips $(ARGS)
 
+overlay: install ## Skeletons, boxes and events over a video (VIDEO=<id> OUT=overlay.mp4 ARGS=--only-bouts)
+	@$(BIN)/etholake overlay --video "$(VIDEO)" --out "$(or $(OUT),overlay.mp4)" $(ARGS)
+
 video-check: install ## What is wrong with the videos, tracks and labels of a folder (FOLDER=…)
 	@$(BIN)/etholake video-check "$(FOLDER)" $(ARGS)
 
