@@ -146,8 +146,8 @@ def test_the_film_stands_on_the_frame_of_the_cursor(open_review: Open) -> None:
 
     def shows(frame: int) -> bool:
         """Frame n of the film has the brightness 40 + 4n, as `conftest` wrote it."""
-        for _ in range(500):  # ten seconds: a machine may be busy
-            if abs(brightness() - 40 + 4 * frame) < 2:
+        for _ in range(250):  # five seconds: a machine may be busy
+            if abs(brightness() - (40 + 4 * frame)) < 2:
                 return True
             shown.wait_for_timeout(20)
         return False
