@@ -31,7 +31,6 @@ from etholake.curate.work import ANNOTATIONS, TRACKING
 from etholake.digest import fingerprint
 from etholake.errors import AwsError, DataError
 from etholake.lake import Lake, generation_prefix, identity
-from etholake.objects import list_objects
 from etholake.video.index import clip_rows
 from etholake.video.recipe import ClipRecipe, check_set_name
 from etholake.video.work import DONE, VideoTask, clip_prefix, code_digest, facts_key, run
@@ -87,7 +86,7 @@ def read(options: ClipOptions, lake: Lake) -> list[LabVideos]:
     etags = {key: etag for prefix in ("videos", "boxes") for key, etag in _objects(lake, f"{RAW_ZONE}/{prefix}/")}
     code = code_digest()
     labs: dict[str, list[VideoTask]] = {}
-    for item in list_objects(lake.s3, lake.bucket, f"{RAW_ZONE}/videos/"):
+    for item in lake.objects(f"{RAW_ZONE}/videos/"):
         lab_id, video_id = _names_of(item["Key"])
         if video_id is not None:
             task = VideoTask(lake.bucket, item["Key"], int(item["Size"]), lab_id, video_id, "", ())
@@ -235,7 +234,7 @@ def _names_of(key: str) -> tuple[str, int | None]:
 
 
 def _objects(lake: Lake, prefix: str) -> list[tuple[str, str]]:
-    return [(item["Key"], item["ETag"]) for item in list_objects(lake.s3, lake.bucket, prefix)]
+    return [(item["Key"], item["ETag"]) for item in lake.objects(prefix)]
 
 
 def _keys(lake: Lake, prefix: str) -> list[str]:

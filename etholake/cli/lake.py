@@ -66,6 +66,9 @@ def add(verb: AddVerb) -> None:
         help="predictions of these runs, a,b: a folder each (default: annotations, with merged corrections)",
     )  # fmt: skip
     sub.add_argument("--videos", metavar="IDS", help="numbers or names, separated by commas (default: all)")
+    sub.add_argument(
+        "--corrected", action="store_true", help="reviewers' labels, also those that etl has not seen"
+    )
     sub.add_argument("--labs", metavar="LABS", help="separated by commas (default: all)")
     sub.add_argument("--actions", metavar="ACTIONS", help="separated by commas (default: all)")
     sub = verb("query", _query, "Ask Athena.")
@@ -141,8 +144,13 @@ def _export(current: Settings, arguments: argparse.Namespace) -> None:
 
     if arguments.to not in EXPORTERS.names():
         raise UsageError(f"There is no tool '{arguments.to}'. {suggestion(arguments.to, EXPORTERS.names())}")
+    exclusive(arguments, "--corrected", "--run")
     choice = export.ExportChoice(
-        words(arguments.run_id), split_list(arguments.videos), words(arguments.labs), words(arguments.actions)
+        words(arguments.run_id),
+        arguments.corrected,
+        split_list(arguments.videos),
+        words(arguments.labs),
+        words(arguments.actions),
     )
     report(arguments, export.run(current, arguments.to, arguments.out, choice))
 

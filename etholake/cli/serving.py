@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 from etholake import logs
@@ -60,18 +61,28 @@ def add(verb: AddVerb) -> None:
     sub.add_argument("--as-job", action="store_true", help="as a SageMaker processing job on the lake's raw zone")
 
     sub = verb("benchmark", _benchmark, "Run a published benchmark by its own protocol; our figure beside theirs.")
-    sub.add_argument("benchmark", choices=("calms21",), help="calms21: tasks 1 to 3, mouse pairs")
+    sub.add_argument(
+        "benchmark",
+        choices=("calms21", "mabe22"),
+        help="calms21: mouse pairs, tasks 1 to 3; mabe22: mouse triplets",
+    )
     sub.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder with its official files")
-    sub.add_argument("--task", type=int, action="append", metavar="N", help="a task; several times (default: all)")
-    sub.add_argument("--rounds", type=int, default=200, metavar="N", help="trees a class (default: 200)")
+    sub.add_argument("--task", type=int, action="append", metavar="N", help="a task of calms21; several times")
+    sub.add_argument("--rounds", type=int, metavar="N", help="trees a class of calms21 (default: 200)")
 
 
 def _benchmark(_: Settings, arguments: argparse.Namespace) -> None:
-    from etholake.evaluation.protocols import calms21
+    from etholake.evaluation.protocols import calms21, mabe22
 
-    results = [
-        calms21.run_task(arguments.data, task, rounds=arguments.rounds) for task in arguments.task or calms21.TASKS
-    ]
+    if arguments.benchmark == "mabe22":
+        if arguments.task or arguments.rounds:
+            raise UsageError("--task and --rounds belong to calms21: mabe22 runs all tasks of its label file.")
+        result = mabe22.run(arguments.data)
+        tasks = {name: asdict(score) for name, score in result.tasks.items()}
+        say(arguments, {"benchmark": "mabe22", "tasks": tasks}, "\n".join(mabe22.lines_of(result)))
+        return
+    rounds = arguments.rounds or 200
+    results = [calms21.run_task(arguments.data, task, rounds=rounds) for task in arguments.task or calms21.TASKS]
     summary = {str(r.task): {"f1": r.f1, "ap": r.ap, "groups": list(r.groups)} for r in results}
     say(
         arguments,

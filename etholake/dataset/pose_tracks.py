@@ -115,6 +115,7 @@ class VideoMeta:
     arena_height_cm: float | None = None
     labeled_behaviors: tuple[Triplet, ...] = ()
     n_mice: int | None = None
+    min_likelihood: float | None = None  # raw points below it are missing
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> VideoMeta:
@@ -142,6 +143,7 @@ class VideoMeta:
             arena_height_cm=_number(row, "arena_height_cm"),
             labeled_behaviors=_labeled_triplets(row.get("behaviors_labeled")),
             n_mice=None if n_mice is None else int(n_mice),
+            min_likelihood=_number(row, "min_likelihood"),
         )
 
 

@@ -165,15 +165,18 @@ def _video(
     view: Camera | None = None,
 ) -> int:
     """Write tracking, annotation and film of one video. Returns the number of tracking rows."""
-    scene = rig.scene(seconds)
+    scene = rig.scene(seconds, video_id)
     events = rigs.schedule(rig, seconds, random)
     written = dirtying.dirty_annotations(rigs.annotate(rig, events, scene.frames), scene.frames, dirt, random)
     layout.write_annotation(_annotation_path(out, rig.name, video_id), written)
     path = out / f"{split}_tracking" / rig.name / f"{video_id}.parquet"
     if view is None:
-        return _write_tracks(path, scene, events, rig.parts, _from_above(scene, rig.pix_per_cm), dirt, random)[0]
+        project = _from_above(scene, rig.pix_per_cm)
+        return _write_tracks(path, scene, events, rig.parts, project, dirt, random, names=rig.names)[0]
     project = view.project
-    rows, drawn = _write_tracks(path, scene, events, rig.parts, project, dirt, random, also=DRAWN_PARTS)
+    rows, drawn = _write_tracks(
+        path, scene, events, rig.parts, project, dirt, random, also=DRAWN_PARTS, names=rig.names
+    )
     film(out, rig.name, video_id, project(drawn), events, view, rig.fps, np.random.default_rng([video_id, 6]))
     return rows
 
@@ -193,14 +196,23 @@ def _write_tracks(
     dirt: float,
     random: np.random.Generator,
     also: Sequence[str] = (),
+    names: Sequence[str] = (),
 ) -> tuple[int, Floats]:
-    """Write the tracks of a video; return their rows, and the true positions [T, M, len(also), 2] in cm."""
+    """Write the tracks of a video; return their rows, and the true positions [T, M, len(also), 2] in cm.
+
+    `names` are those of `parts` and then of the scene's objects, where they are others than the vocabulary's.
+    """
     positions = tracks(scene, events, (*parts, *also), random)
     xy, others = positions[:, :, : len(parts)], positions[:, :, len(parts) :]
     xy += 0.06 * random.standard_normal(xy.shape, dtype=np.float32)
     xy = dirtying.dirty_tracks(xy, parts, scene.fps, dirt, random)
+    if scene.objects:
+        objects = np.broadcast_to(
+            np.array(scene.objects, dtype=np.float32), (*xy.shape[:2], len(scene.objects), 2)
+        )
+        xy = np.concatenate([xy, objects], axis=2)
     detected = dirtying.visible(xy.shape[:3], scene.fps, dirt, random)
-    return layout.write_tracking(path, project(xy), detected, parts), others
+    return layout.write_tracking(path, project(xy), detected, names or parts), others
 
 
 def _metadata(rig: rigs.Rig, video_id: int, seconds: float, *, quotes: bool, empty: bool) -> dict[str, Any]:
@@ -223,7 +235,7 @@ def _metadata(rig: rigs.Rig, video_id: int, seconds: float, *, quotes: bool, emp
         "arena_height_cm": rig.height_cm,
         "arena_shape": "square" if rig.width_cm == rig.height_cm else "rectangular",
         "arena_type": "simulated",
-        "body_parts_tracked": raw.as_json(sorted(rig.parts)),
+        "body_parts_tracked": raw.as_json(sorted(rig.names)),
         "behaviors_labeled": "" if empty else raw.as_json(dirtying.dirty_items(items) if quotes else items),
         "tracking_method": "simulated",
     }

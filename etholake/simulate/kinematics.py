@@ -33,6 +33,9 @@ class Kinematics:
         Oscillation of the whole body (attack) along both axes.
     nod_hz, nod_cm
         Oscillation of the head alone (grooming, digging).
+    place
+        Where the arena has it, a self action happens at an `object`, at the nearest `wall`, or in the `nest` (the
+        corner at the upper left); `distance` is that of the body centre from it.
     align
         The agent takes the target's heading instead of facing it.
     seconds
@@ -51,6 +54,7 @@ class Kinematics:
     nod_cm: float = 0.0
     align: bool = False
     seconds: float = 1.5
+    place: str = ""
 
 
 _GROOM = Kinematics(stretch=0.75, nod_hz=4, nod_cm=0.9, seconds=3)
@@ -59,12 +63,12 @@ _SNIFF = Kinematics("stay", 0, 5.0, target_speed=2, nod_hz=2, nod_cm=0.2, second
 
 KINEMATICS: Mapping[str, Kinematics] = {
     "biteobject": Kinematics(nod_hz=6, nod_cm=0.5, seconds=1.5),
-    "climb": Kinematics(stretch=0.4, nod_hz=1, nod_cm=0.8, speed=2, seconds=2),
+    "climb": Kinematics(distance=2, stretch=0.4, nod_hz=1, nod_cm=0.8, speed=2, seconds=2, place="wall"),
     "dig": Kinematics(stretch=0.85, nod_hz=7, nod_cm=0.6, seconds=2.5),
-    "exploreobject": Kinematics(nod_hz=2, nod_cm=0.4, speed=1, seconds=2),
+    "exploreobject": Kinematics(distance=6, nod_hz=2, nod_cm=0.4, speed=1, seconds=2, place="object"),
     "freeze": Kinematics(stretch=1.05, seconds=3),
     "genitalgroom": Kinematics(stretch=0.6, nod_hz=5, nod_cm=0.7, seconds=3),
-    "huddle": Kinematics(stretch=0.65, seconds=8),
+    "huddle": Kinematics(distance=4, stretch=0.65, seconds=8, place="nest"),
     "rear": Kinematics(stretch=0.45, speed=0.5, seconds=1.5),
     "rest": Kinematics(stretch=0.8, seconds=6),
     "run": Kinematics(speed=35, stretch=1.1, seconds=1.2),

@@ -19,6 +19,7 @@ __all__ = ["Scene", "SimulatedEvent", "tracks"]
 
 Floats = npt.NDArray[np.float32]
 RAMP_S = 0.3  # a event takes over this gently: inertia
+WAY_CM_S = 20.0  # pace of the way to a place
 RUSH_CM_S = 80.0  # no faster than this on the way to the target
 WALK_CM_S = 7.0
 MARGIN_CM = 3.0
@@ -44,6 +45,7 @@ class Scene:
     fps: float
     width_cm: float
     height_cm: float
+    objects: tuple[tuple[float, float], ...] = ()  # cm from the centre; they stay where they are
 
 
 @dataclass
@@ -57,6 +59,7 @@ class _State:
     face: Floats  # [M, T, 2] point to face, NaN: along the motion
     xy: Floats  # [M, T, 2]
     done: list[int]
+    acted: list[int]  # frames that events have set: a way to a place may not change them
 
 
 def tracks(
@@ -101,6 +104,7 @@ def _start(scene: Scene, events: Sequence[SimulatedEvent], random: np.random.Gen
     state = _State(
         speed, zeros + 1, zeros.copy(), np.zeros((M, T, 2), np.float32),
         np.full((M, T, 2), np.nan, np.float32), np.zeros((M, T, 2), np.float32), [0] * M,
+        [0] * M,
     )  # fmt: skip
     limits = _limits(scene)
     state.xy[:, 0] = random.uniform(-limits, limits, (M, 2))
@@ -137,12 +141,16 @@ def _act(scene: Scene, state: _State, steps: Floats, event: SimulatedEvent) -> N
     seconds = (np.arange(stop - start, dtype=np.float32)) / np.float32(scene.fps)
     for mouse in {event.agent, event.target}:
         _walk(scene, state, steps, mouse, stop)
+    if event.agent != event.target:  # the agent's path has been set by the target's
+        state.acted[event.target] = max(state.acted[event.target], stop)
     state.stretch[event.agent, span] = move.stretch
     state.nod[event.agent, span] = move.nod_cm * np.sin(2 * np.pi * move.nod_hz * seconds)
     shake = move.shake_cm * np.sin(2 * np.pi * move.shake_hz * seconds)
     state.shake[event.agent, span, 0] = shake
     state.shake[event.agent, span, 1] = move.shake_cm * np.cos(2 * np.pi * 0.8 * move.shake_hz * seconds)
     if move.relation == "alone":
+        if move.place:
+            _go_to(scene, state, event, move)
         return
     agent, target = state.xy[event.agent], state.xy[event.target]
     wanted, face = _relative(scene, agent, target, start, stop, move)
@@ -159,6 +167,46 @@ def _act(scene: Scene, state: _State, steps: Floats, event: SimulatedEvent) -> N
     agent[span] = np.clip((1 - weight) * origin + weight * wanted, -limits - 1, limits + 1)
     state.face[event.agent, span] = face
     state.done[event.agent] = stop  # what comes later continues from here
+    state.acted[event.agent] = max(state.acted[event.agent], stop)
+
+
+def _go_to(scene: Scene, state: _State, event: SimulatedEvent, move: kinematics.Kinematics) -> None:
+    """Let the agent arrive at the action's place when the event starts, and stay there; it walks there before."""
+    start, stop = event.start, min(event.stop, scene.frames)
+    agent = state.xy[event.agent]
+    spot = _place(scene, move.place, agent[start])
+    if spot is None:
+        return
+    side = agent[start] - spot
+    if move.place == "nest" or not side.any():
+        side = -spot
+    goal = spot + side / max(float(np.linalg.norm(side)), 1e-3) * move.distance
+    way = max(1, round(float(np.linalg.norm(goal - agent[start])) / WAY_CM_S * scene.fps))
+    begin = max(start - way, state.acted[event.agent], 1)
+    weight = np.clip((np.arange(begin, stop) - begin + 1) / max(1, start - begin), 0, 1)[:, None]
+    weight = weight * weight * (3 - 2 * weight)
+    limits = _limits(scene)
+    path = (1 - weight) * agent[begin - 1] + weight * goal
+    agent[begin:stop] = np.clip(path, -limits - 1, limits + 1)
+    state.face[event.agent, begin:stop] = spot
+    state.done[event.agent] = state.acted[event.agent] = stop
+
+
+def _place(scene: Scene, place: str, xy: Floats) -> Floats | None:
+    """Return the nearest point of a kind of place; None where the arena has none."""
+    half = np.array([scene.width_cm, scene.height_cm], dtype=np.float32) / 2
+    if place == "nest":
+        return np.array([-half[0], half[1]], dtype=np.float32)
+    if place == "wall":
+        axis = int(np.argmin(half - np.abs(xy)))
+        spot = xy.copy()
+        spot[axis] = np.copysign(half[axis], xy[axis])
+        return spot
+    if not scene.objects:
+        return None
+    objects = np.array(scene.objects, dtype=np.float32)
+    nearest: Floats = objects[int(np.argmin(np.linalg.norm(objects - xy, axis=1)))]
+    return nearest
 
 
 def _relative(

@@ -66,9 +66,16 @@ _REPERTOIRES: tuple[tuple[str, ...], ...] = (
     ("dig", "follow", "rear", "sniff", "sniffface"),
     ("attack", "defend", "escape", "freeze"),
     ("allogroom", "huddle", "run", "sniffbody"),
+    ("climb", "exploreobject", "selfgroom"),
 )
-_FPS = (30.0, 25.0, 60.0, 10.0, 30.0, 120.0)
-_MICE = (2, 2, 3, 2, 2, 4)
+_FPS = (30.0, 25.0, 60.0, 10.0, 30.0, 120.0, 25.0)
+_MICE = (2, 2, 3, 2, 2, 4, 1)
+_OBJECTS = (0, 0, 0, 0, 0, 0, 2)
+# Names that a lab of one animal gives to body parts, as many labs do: none is in the vocabulary.
+_OWN_NAMES = {
+    "nose": "snout", "ear_left": "leftear", "ear_right": "rightear", "hip_left": "l_hip", "hip_right": "r_hip",
+    "tail_base": "tail_1",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -91,10 +98,24 @@ class Rig:
     delay_s: float
     shortest_s: float
     merge_s: float
+    objects: int = 0
 
-    def scene(self, seconds: float) -> Scene:
-        """Return arena, mice and frame rate of a video of this rig that lasts `seconds`."""
-        return Scene(max(1, round(seconds * self.fps)), self.mice, self.fps, self.width_cm, self.height_cm)
+    def scene(self, seconds: float, video: int = 0) -> Scene:
+        """Return arena, mice, frame rate and objects of a video of this rig that lasts `seconds`.
+
+        The objects stand in other places in every `video`.
+        """
+        half = np.array([self.width_cm, self.height_cm]) / 2 - 8.0
+        drawn = np.random.default_rng([video, 7]).uniform(-half, half, (self.objects, 2))
+        objects = tuple((float(x), float(y)) for x, y in drawn)
+        frames = max(1, round(seconds * self.fps))
+        return Scene(frames, self.mice, self.fps, self.width_cm, self.height_cm, objects)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The lab's names of its `parts`, then those of its objects."""
+        own = self.parts if self.mice > 1 else tuple(_OWN_NAMES.get(part, part) for part in self.parts)
+        return (*own, *(f"object_{n + 1}" for n in range(self.objects)))
 
 
 def names(labs: int | Sequence[str]) -> list[str]:
@@ -119,7 +140,12 @@ def rig(name: str, seed: int, index: int) -> Rig:
     """Return the rig of a lab: the same for the same name, seed and index."""
     random = np.random.default_rng([seed, zlib.crc32(name.encode()), 1])
     annotated = _REPERTOIRES[index % len(_REPERTOIRES)]
-    others = [a for a in ("rear", "sniff", "run", "follow", "rest") if a not in annotated]
+    alone = _MICE[index % len(_MICE)] == 1
+    others = [
+        action
+        for action in ("rear", "sniff", "run", "follow", "rest")
+        if action not in annotated and not (alone and action not in SELF_ACTIONS)
+    ]
     width = float(random.choice([30.0, 40.0, 50.0, 60.0]))
     return Rig(
         name,
@@ -134,14 +160,18 @@ def rig(name: str, seed: int, index: int) -> Rig:
         float(random.uniform(0, 0.12)),
         float(random.uniform(0.1, 0.3)),
         float(random.uniform(0.2, 1.0)),
+        _OBJECTS[index % len(_OBJECTS)],
     )
 
 
 def schedule(rig: Rig, seconds: float, random: np.random.Generator) -> list[SimulatedEvent]:
-    """Draw what happens in one video: events one after the other, in as many lanes as there are pairs of mice."""
+    """Draw what happens in one video: events one after the other, in as many lanes as there are pairs of mice.
+
+    A mouse alone has a lane of its own.
+    """
     events: list[SimulatedEvent] = []
     order = random.permutation(rig.mice)
-    lanes = [order[i : i + 2] if rig.mice - i != 3 else order[i:] for i in range(0, rig.mice - 1, 2)]
+    lanes = [order[i : i + 2] if rig.mice - i != 3 else order[i:] for i in range(0, max(1, rig.mice - 1), 2)]
     for lane in lanes:
         now = float(random.exponential(1.0))
         while now < seconds - 0.5:
@@ -149,7 +179,7 @@ def schedule(rig: Rig, seconds: float, random: np.random.Generator) -> list[Simu
             is_self = action in SELF_ACTIONS
             move = kinematics.of(action, is_self=is_self)
             length = float(move.seconds * np.exp(random.normal(0, 0.45)))
-            agent, other = (int(m) for m in random.choice(lane, 2, replace=False))
+            agent, other = (int(m) for m in random.choice(lane, 2, replace=False)) if len(lane) > 1 else (0, 0)
             start, stop = round(now * rig.fps), round(min(now + length, seconds) * rig.fps)
             if stop > start:
                 events.append(SimulatedEvent(start, stop, agent, agent if is_self else other, action))

@@ -1,4 +1,4 @@
-"""How far filled-in points are from the truth: gaps are hidden on purpose in measured tracks.
+"""Measure how far filled-in points are from the truth: gaps are hidden on purpose in measured tracks.
 
 Shape letters: T frames of the video at 30 Hz, M animals, K unified parts, 2 = (x, y) in cm.
 """
@@ -41,11 +41,11 @@ def interpolated(tracks: PoseTracks) -> Floats:
     frames = np.arange(len(xy))
     for mouse, part in np.ndindex(*xy.shape[1:3]):
         track = xy[:, mouse, part]
-        known = np.flatnonzero(~np.isnan(track[:, 0]))
-        if known.size:
-            inside = (frames >= known[0]) & (frames <= known[-1])
+        measured = np.flatnonzero(~np.isnan(track[:, 0]))
+        if measured.size:
+            inside = (frames >= measured[0]) & (frames <= measured[-1])
             for axis in range(2):
-                track[inside, axis] = np.interp(frames[inside], known, track[known, axis])
+                track[inside, axis] = np.interp(frames[inside], measured, track[measured, axis])
     return xy
 
 

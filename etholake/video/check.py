@@ -25,7 +25,7 @@ _OUTSIDE_SHARE = 0.05
 
 @dataclass(frozen=True)
 class VideoCheck:
-    """What was seen of one video: `problems` hinder a run or make its result wrong, `notes` do not."""
+    """The findings on one video: `problems` hinder a run or make its result wrong, `notes` do not."""
 
     file: str
     summary: str

@@ -51,7 +51,12 @@ class CropTracker:
         fresh = seen & ~np.isfinite(self._state[:, 0])
         follow = np.where(fresh, 1.0, 1.0 - self.smoothing)[:, None].astype(np.float32)
         before = np.where(fresh[:, None], now, self._state)
-        self._state = np.where(seen[:, None], before + follow * (now - before), self._state).astype(np.float32)
+        smooth = before + follow * (now - before)
+        # A fast animal must not leave its crop: the square follows at least as far as to hold the whole box.
+        smooth[:, 2] = np.maximum(smooth[:, 2], longer)
+        room = np.maximum(smooth[:, 2:] - (boxes_S4[:, 2:] - boxes_S4[:, :2]), 0) / 2
+        smooth[:, :2] = np.clip(smooth[:, :2], centre - room, centre + room)
+        self._state = np.where(seen[:, None], smooth, self._state).astype(np.float32)
         self._missed = np.where(seen, 0, self._missed + 1)
         self._state[self._missed > self.keep_last_box] = np.nan
         half = self._state[:, 2:] / 2

@@ -29,22 +29,28 @@ _FIRST_FRAMES = 1000
 
 @dataclass(frozen=True)
 class DecodedFrame:
-    """One frame, not yet converted: its number, and the library's own object."""
+    """One frame, not yet converted: its number, and the library's own object.
+
+    `reformatters` convert to colour and to small gray pictures; they are shared by all frames of a video, since
+    each sets up its tables anew for another size.
+    """
 
     number: int
     picture: Any
     rotation: int
+    reformatters: tuple[Any, Any]
 
     def rgb(self) -> Pixels:
         """Return the pixels, uint8 [H, W, 3], upright."""
-        return _turned(self.picture.to_ndarray(format="rgb24"), self.rotation)
+        return _turned(self.reformatters[0].reformat(self.picture, format="rgb24").to_ndarray(), self.rotation)
 
     def gray(self, width: int) -> Pixels:
         """Return a small gray picture, uint8 [h, w], upright, whose longer side is about `width` pixels."""
         share = min(1.0, width / max(self.picture.width, self.picture.height))
         size = {"width": max(2, round(self.picture.width * share)),
                 "height": max(2, round(self.picture.height * share))}  # fmt: skip
-        return _turned(self.picture.reformat(**size, format="gray").to_ndarray(), self.rotation)
+        small = self.reformatters[1].reformat(self.picture, **size, format="gray")
+        return _turned(small.to_ndarray(), self.rotation)
 
 
 @dataclass
@@ -79,7 +85,7 @@ class Decoder:
         number_of = {stamp: number for number, stamp in enumerate(stamps)}
         if len(number_of) < len(stamps):  # frames without times of their own: they are counted as they come
             number_of = {}
-        expected = 0
+        expected, reformatters = 0, _reformatters()
         for picture in _pictures(file, stream):
             if max(picture.width, picture.height) > MAX_SIDE:
                 raise DataError(f"{self.path}: frames of {picture.width} x {picture.height} px are too large.")
@@ -97,7 +103,7 @@ class Decoder:
                 )
             self.unreadable += range(expected, number)
             expected = number + 1
-            yield DecodedFrame(number, picture, rotation)
+            yield DecodedFrame(number, picture, rotation, reformatters)
         if not expected:
             raise DataError(f"{self.path}: none of its frames can be decoded. Convert it to mp4 again.")
         self.unreadable += range(expected, self.frames)
@@ -134,6 +140,7 @@ def sample_gray(path: Path, count: int, width: int) -> list[Pixels]:
     that are evenly spaced over the first `_FIRST_FRAMES`, which are then decoded twice.
     """
     pictures: list[Pixels] = []
+    reformatters = _reformatters()
     with _opened(path) as file:
         stream: Any = file.streams.video[0]
         keys = [packet.pts for packet in file.demux(stream) if packet.size and packet.is_keyframe]
@@ -145,7 +152,8 @@ def sample_gray(path: Path, count: int, width: int) -> list[Pixels]:
                     file.seek(stamp, stream=stream)
                     picture: Any = next(_pictures(file, stream), None)
                     if picture is not None:
-                        pictures.append(DecodedFrame(0, picture, int(picture.rotation or 0) % 360).gray(width))
+                        rotation = int(picture.rotation or 0) % 360
+                        pictures.append(DecodedFrame(0, picture, rotation, reformatters).gray(width))
     if len(pictures) >= count // 4:
         return pictures
     decoder = Decoder(path)
@@ -157,6 +165,12 @@ def sample_gray(path: Path, count: int, width: int) -> list[Pixels]:
         if frame.number >= _FIRST_FRAMES or len(pictures) > count:
             break
     return pictures
+
+
+def _reformatters() -> tuple[Any, Any]:
+    from av.video.reformatter import VideoReformatter
+
+    return VideoReformatter(), VideoReformatter()
 
 
 def _stamps(file: Any) -> list[int]:

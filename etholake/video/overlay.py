@@ -51,7 +51,7 @@ class OverlayEvent:
 
 @dataclass(frozen=True)
 class OverlayOptions:
-    """How the overlay is made.
+    """The options of an overlay.
 
     `speed` 4 shows every fourth frame at the video's own rate; `only_bouts` leaves out frames without an event,
     but for `margin` frames around each; `longer_side` shrinks large pictures.

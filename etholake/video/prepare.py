@@ -26,7 +26,7 @@ from etholake.video.decode import DecodedFrame, Decoder, sample_gray
 from etholake.video.recipe import ClipRecipe
 from etholake.video.windows import TARGET_PREFIX, ClipWindow, WindowIndex, to_crop
 
-__all__ = ["REASONS", "Balance", "ClipMaker", "VideoTracks", "box_source"]
+__all__ = ["REASONS", "ClipMaker", "FrameBalance", "VideoTracks", "box_source"]
 
 Floats = npt.NDArray[np.float32]
 REASONS = {
@@ -48,7 +48,7 @@ class VideoTracks:
 
 
 @dataclass
-class Balance:
+class FrameBalance:
     """Frames of one subject: `frames` = `used` + the sum of `reported`, by reason."""
 
     agent_id: int
@@ -127,7 +127,7 @@ class ClipMaker:
     recipe: ClipRecipe
     source: BoxSource
     tracks: VideoTracks | None = None
-    balances: list[Balance] = field(default_factory=list)
+    balances: list[FrameBalance] = field(default_factory=list)
     decoder: Decoder = field(init=False)
 
     def __post_init__(self) -> None:
@@ -247,7 +247,7 @@ class ClipMaker:
         flat[missing] = (np.nan, np.nan, 0)
         return flat, names
 
-    def _balance(self, subject: _Subject) -> Balance:
+    def _balance(self, subject: _Subject) -> FrameBalance:
         counts = Counter(subject.lost)
         if self.decoder.frames < self.recipe.length:
             kept = {_CODES.index("unreadable"), _CODES.index("no-box"), _CODES.index("used")}
@@ -255,7 +255,7 @@ class ClipMaker:
             counts = Counter({code: count for code, count in counts.items() if code in kept})
             counts[_CODES.index("short")] += rest
         reported = {_CODES[code]: count for code, count in sorted(counts.items()) if code and count}
-        return Balance(
+        return FrameBalance(
             subject.agent_id, subject.target_id, self.decoder.frames, counts[0], subject.windows, reported
         )
 

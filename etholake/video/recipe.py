@@ -18,7 +18,7 @@ _SET_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 @dataclass(frozen=True)
 class ClipRecipe:
-    """How clips are made.
+    """The options of making clips.
 
     Parameters
     ----------

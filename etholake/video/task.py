@@ -5,6 +5,7 @@ The child is ``python -m etholake.video.task TASK.json``; it writes shards and `
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -17,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from etholake.errors import DataError, EtholakeError
-from etholake.video.prepare import Balance, ClipMaker, VideoTracks, box_source
+from etholake.video.prepare import ClipMaker, FrameBalance, VideoTracks, box_source
 from etholake.video.recipe import ClipRecipe
 from etholake.video.shards import SHARD_BYTES, ShardWriter
 
@@ -71,7 +72,7 @@ class ClipReport:
 
     frames: int
     shards: tuple[str, ...]
-    balances: tuple[Balance, ...]
+    balances: tuple[FrameBalance, ...]
     windows: tuple[dict[str, Any], ...]
     peak_mb: float = 0.0
 
@@ -145,7 +146,7 @@ def prepare(task: ClipTask, timeout_s: float | None = None) -> ClipReport:
         ) from None
     if "error" in answer:
         raise DataError(answer["error"])
-    balances = tuple(Balance(**balance) for balance in answer["balances"])
+    balances = tuple(FrameBalance(**balance) for balance in answer["balances"])
     return ClipReport(
         answer["frames"], tuple(answer["shards"]), balances, tuple(answer["windows"]), answer["peak_mb"]
     )
@@ -165,8 +166,7 @@ def main(argv: list[str]) -> int:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
         report = run_here(task)
-        peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        answer: dict[str, Any] = asdict(report) | {"peak_mb": round(peak_mb, 1)}
+        answer: dict[str, Any] = asdict(report) | {"peak_mb": round(_peak_mb(), 1)}
     except EtholakeError as err:
         answer = {"error": str(err)}
     except MemoryError:
@@ -175,6 +175,18 @@ def main(argv: list[str]) -> int:
     partial.write_text(json.dumps(answer), encoding="utf-8")
     partial.replace(task.out / REPORT)
     return 0
+
+
+def _peak_mb() -> float:
+    """Return the most memory that this process had, in MB; 0 where the system does not tell.
+
+    `getrusage` would count what the parent had when it forked.
+    """
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 1024
+    return 0.0
 
 
 if __name__ == "__main__":

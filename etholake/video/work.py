@@ -117,21 +117,26 @@ def _run(task: VideoTask, s3: Any, folder: Path) -> VideoOutcome:
     except DataError as err:
         row["error"] = _without(str(err), path)
         _put(s3, task, row)
-        return VideoOutcome(row, row["error"])
+        return _without_clips(s3, task, row, row["error"])
     _put(s3, task, row)
     if task.recipe is None:
         return VideoOutcome(row)
     try:
         report = prepare_apart(_clip_task(task, s3, folder, path, tracks))
     except DataError as err:
-        error = _without(str(err), path)
-        body = json.dumps({"error": error}).encode()
-        s3.put_object(Bucket=task.bucket, Key=_prefix(task) + DONE, Body=body)
-        return VideoOutcome(row, error)
+        return _without_clips(s3, task, row, _without(str(err), path))
     if not report.is_even:
         raise ContractError(f"{task.key}: frames in and frames used or reported differ: {report.balances}.")
     _upload(s3, task, folder / "clips", report)
     return VideoOutcome(row)
+
+
+def _without_clips(s3: Any, task: VideoTask, row: dict[str, Any], error: str) -> VideoOutcome:
+    """Write down that there are no clips, and why, so that the next run need not find out again."""
+    if task.recipe is not None:
+        body = json.dumps({"error": error}).encode()
+        s3.put_object(Bucket=task.bucket, Key=_prefix(task) + DONE, Body=body)
+    return VideoOutcome(row, error)
 
 
 def _clip_task(task: VideoTask, s3: Any, folder: Path, path: Path, tracks: Any) -> ClipTask:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ from moto.sagemaker.responses import SageMakerResponse
 from moto.sagemaker.utils import arn_formatter
 
 from local_mock.context import get_context
+from local_mock.errors import LocalMockError
 from local_mock.sagemaker import processing, tuning
 from local_mock.sagemaker.container import input_mode
 from local_mock.sagemaker.endpoints import Deployment, EndpointRun, TrafficPolicy
@@ -277,9 +279,21 @@ def create_model(self: Any) -> ActionResult:
     containers = [c for c in (request.get("PrimaryContainer"), *(request.get("Containers") or [])) if c]
     for container in containers:
         uri = data_uri(container)
-        if uri and not get_context().data.list(uri):
-            raise InvalidRequestError(f"Could not find model data at {uri}.")
+        if uri:
+            _check_model_data(uri)
     return _create_model(self)
+
+
+def _check_model_data(uri: str) -> None:
+    """Raise InvalidRequestError for model data that is no S3 URI or does not exist."""
+    if re.fullmatch(r"https://[^/]+/.+", uri):
+        raise InvalidRequestError(f"local_mock reads model data from s3:// URIs only, but got {uri}.")
+    try:
+        objects = get_context().data.list(uri)
+    except LocalMockError as err:
+        raise InvalidRequestError(f"Invalid ModelDataUrl {uri}: {err}") from err
+    if not objects:
+        raise InvalidRequestError(f"Could not find model data at {uri}.")
 
 
 def describe_model(self: Any) -> ActionResult:

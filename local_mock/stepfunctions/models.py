@@ -62,6 +62,11 @@ class Backend(StepFunctionsParserBackend):
             _check(definition)
         return super().update_state_machine(arn, definition, *args, **kwargs)
 
+    def delete_state_machine(self, arn: str) -> None:
+        """Delete a machine with its executions: one that is made again under its name begins empty."""
+        super().delete_state_machine(arn)
+        records.forget(get_context().state_dir, arn)
+
     def start_execution(
         self,
         state_machine_arn: str,

@@ -17,7 +17,7 @@ from typing import Any
 from moto.stepfunctions.parser.api import ExecutionStatus
 from moto.stepfunctions.parser.asl.utils.encoding import to_json_str
 
-__all__ = ["PastExecution", "abort_left_over", "find", "of_machine", "save"]
+__all__ = ["PastExecution", "abort_left_over", "find", "forget", "of_machine", "save"]
 
 LOST = "Mock.ServerStopped"
 LOST_CAUSE = "local_mock was stopped while this execution ran; its jobs were ended with it. Start it again."
@@ -112,6 +112,14 @@ def of_machine(folder: Path, machine_arn: str) -> list[PastExecution]:
         PastExecution(c) for _, c in _all(folder) if c["state_machine_arn"] == machine_arn and c["stop_date"]
     ]
     return sorted(executions, key=lambda execution: execution.start_date)
+
+
+def forget(folder: Path, machine_arn: str) -> None:
+    """Remove the executions of a state machine that is deleted."""
+    with _SAVING:
+        for path, content in list(_all(folder)):
+            if content["state_machine_arn"] == machine_arn:
+                path.unlink(missing_ok=True)
 
 
 def _all(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:

@@ -86,6 +86,10 @@ def test_the_protocol_runs_on_files_of_the_official_layout(
 ) -> None:
     write(tmp_path, 1)
     write(tmp_path, 2, groups=2)
+    write(tmp_path, 3, groups=7)
+    third = calms21.run_task(tmp_path, 3, rounds=2)
+    assert len(third.groups) == 7  # a behaviour each, of one other annotator; they count alike
+    assert third.f1 == pytest.approx(np.mean([scores.mean_f1 for scores in third.groups.values()]))
     result = calms21.run_task(tmp_path, 1, rounds=5)
     assert (result.train_frames, result.test_frames) == (480, 240)
     assert result.f1 > 0.95

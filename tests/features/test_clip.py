@@ -208,3 +208,15 @@ def test_own_points_are_scaled_with_the_body_and_the_most_seen_ones_are_kept() -
     many = {(1, f"point{k}"): line(range(30 - k)) for k in range(12)}
     tracks = PoseTracks.from_raw(raw({(1, "nose"): walk, **many}), meta())
     assert tracks.own_parts == tuple(f"point{k}" for k in range(8))
+
+
+def test_raw_points_of_low_likelihood_are_missing() -> None:
+    """A request's own limit holds: the nose is measured on every second frame only."""
+    table = raw({(1, "nose"): line(range(30)), (1, "tail_base"): line(range(30))})
+    likelihood = [0.9 if row["video_frame"] % 2 or row["bodypart"] != "nose" else 0.1 for row in table.to_pylist()]
+    table = table.append_column("likelihood", pa.array(likelihood, pa.float32()))
+    row = {"video_id": 7, "lab_id": "Lab", "frames_per_second": 30, "pix_per_cm_approx": 10, "min_likelihood": 0.5}
+    tracks = PoseTracks.from_raw(table, VideoMeta.from_row(row))
+    np.testing.assert_array_equal(tracks.observed_TMK[:, 0, NOSE], np.arange(30) % 2 == 1)
+    assert tracks.observed_TMK[:, 0, TAIL].all()
+    assert PoseTracks.from_raw(table, meta()).observed_TMK[:, 0, NOSE].all()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,11 @@ from lakes import open_lake, rows
 from etholake.errors import UsageError
 from etholake.formats.base import LabelRecording, ReadOptions
 from etholake.formats.registry import FORMATS
+from etholake.review.bouts import BoutChange, ReviewedBout
 from etholake.settings import Settings
 from etholake.stages.lake import export
 from etholake.stages.lake.export import ExportChoice
+from etholake.stages.review.store import CorrectionLog, VideoKey
 from etholake.stages.state import open_lake as lake_of
 
 FPS = 25.0
@@ -64,6 +67,28 @@ def test_annotations_and_predictions_are_exported(lake_settings: Settings, tmp_p
     (recording,) = read(tmp_path / "run" / "etholake.boris", "boris_project")
     assert [(b.action, b.start, b.stop) for b in recording.bouts] == [("attack", 0.48, 1.2)]
     assert recording.frame_count == 100
+
+
+def test_corrected_labels_stand_for_the_annotation_of_reviewed_videos(
+    lake_settings: Settings, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match="Nobody has corrected a label"):
+        export.run(lake_settings, "csv", tmp_path / "none", ExportChoice(corrected=True))
+    video = VideoKey("train", "north", 41)
+    attack = ReviewedBout.annotated(1, 2, "attack", 10, 20)
+    moved = replace(attack, start_frame=12, stop_frame=31)
+    wrong = ReviewedBout.predicted("r1", 1, 2, "attack", 40, 50, 0.9)
+    wanted = ReviewedBout("looked_for:1:1:rear", "looked_for", 1, 1, "rear", 0, 0)
+    log = CorrectionLog(lake_of(lake_settings), video)
+    log.add(BoutChange(1, "baseline", "ann", "2026-11-30T00:00:00+00:00", (attack, wanted), None))
+    log.add(BoutChange(2, "move", "ann", "2026-11-30T00:01:00+00:00", (moved,), None))
+    log.add(
+        BoutChange(3, "reject", "ann", "2026-11-30T00:02:00+00:00", (replace(wrong, status="rejected"),), None)
+    )
+    export.run(lake_settings, "csv", tmp_path / "out", ExportChoice(corrected=True))
+    facts = {r.name: [(b.action, b.start, b.stop) for b in r.bouts]
+             for r in read(tmp_path / "out" / "labels.csv", "interval_csv")}  # fmt: skip
+    assert facts == {"cage one": [("attack", 12, 31)], "42": [("rear", 0, 5)]}
 
 
 def test_several_runs_have_a_folder_each(lake_settings: Settings, tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ def dirty(world: World) -> None:
     world.parquet("tracking", "LabA", 12, tracks().drop_columns(["y"]))
     world.parquet("tracking", "LabA", 13, tracks(x=["left"] * 6))
     world.parquet("tracking", "LabA", 14, tracks().slice(0, 0))
-    world.parquet("tracking", "LabA", 15, tracks(likelihood=[1.0] * 6))
+    world.parquet("tracking", "LabA", 15, tracks(score=[1.0] * 6))
     world.parquet("tracking", "LabA", 16, tracks(x=[0.0, math.nan, 1.0, math.inf, 2.0, 2.0]))
     world.parquet("tracking", "LabA", 17, tracks(mice=1, video_frame=[-1, 2, 2]))
     world.parquet("tracking", "LabA", 99, tracks())  # in no csv

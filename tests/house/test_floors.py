@@ -37,6 +37,7 @@ OUTSIDE: dict[str, tuple[str, ...] | None] = {
         "result",
         "settings",
         "storage",
+        "objects",
         "logs",
         "aws",
         "lake",

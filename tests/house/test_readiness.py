@@ -18,7 +18,7 @@ from local_mock import lifecycle
 
 WORDS = {
     "predict": ["--split", "test", "--output", "x.csv"], "query": ["--name", "lake_overview"],
-    "video": ["--video", "1"], "agreement": ["anna", "ben"],
+    "video": ["--video", "1"], "agreement": ["anna", "ben"], "figure": ["budget"],
     "ingest": ["--data", "data"],
 }  # fmt: skip
 OWN_FILE = {"evaluate"}  # reads its submission before it asks a service

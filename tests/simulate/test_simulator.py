@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -21,6 +22,7 @@ from etholake.simulate import add_tracking, simulate
 from etholake.simulate.kinematics import KINEMATICS
 from etholake.simulate.motion import Scene, SimulatedEvent, tracks
 from etholake.simulate.rigs import annotate, rig
+from etholake.simulate.rigs import names as lab_names
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -349,3 +351,36 @@ def test_a_million_rows_a_second(tmp_path: Path) -> None:
         report = simulate(tmp_path / str(n), labs=2, videos=2, seconds=300, seed=n, dirt=0.1)
         best = max(best, report.rows / (time.process_time() - began))
     assert best > 1e6
+
+
+def test_a_lab_of_one_animal_explores_its_objects_and_climbs_at_the_wall(tmp_path: Path) -> None:
+    """The seventh lab: names of its own, two objects that stay; the agent is where its action happens."""
+    simulate(tmp_path, labs=7, videos=2, seconds=60, seed=0, dirt=0, test_videos=0)
+    lab = lab_names(7)[-1]
+    videos = [row for row in rows(tmp_path / "train.csv") if row["lab_id"] == lab]
+    parts = set(json.loads(videos[0]["body_parts_tracked"]))
+    assert {"snout", "leftear", "tail_1", "object_1", "object_2"} <= parts
+    assert videos[0]["mouse2_id"] == ""
+    seen: set[str] = set()
+    for row in videos:
+        scale, fps = float(row["pix_per_cm_approx"]), float(row["frames_per_second"])
+        sides = np.array([float(row["arena_width_cm"]), float(row["arena_height_cm"])])
+        tracks = pd.read_parquet(tmp_path / "train_tracking" / lab / f"{row['video_id']}.parquet")
+        by_part = tracks.groupby("bodypart", observed=True)
+        at = {part: own.set_index("video_frame")[["x", "y"]] / scale for part, own in by_part}
+        for part in ("object_1", "object_2"):
+            assert np.ptp(at[part].to_numpy(), axis=0).max() < 1e-3
+        annotation = pd.read_parquet(tmp_path / "train_annotation" / lab / f"{row['video_id']}.parquet")
+        for event in annotation.itertuples():
+            assert event.agent_id == event.target_id == 1
+            seen.add(event.action)
+            there = slice(event.start_frame + round(0.5 * fps), event.stop_frame - round(0.3 * fps))
+            nose = at["snout"].to_numpy()[there]
+            if not len(nose):
+                continue
+            if event.action == "exploreobject":
+                objects = [at[part].to_numpy()[there] for part in ("object_1", "object_2")]
+                assert np.median(np.min([np.linalg.norm(nose - xy, axis=1) for xy in objects], axis=0)) < 4
+            elif event.action == "climb":
+                assert np.median(np.minimum(nose, sides - nose).min(axis=1)) < 3
+    assert seen == {"climb", "exploreobject", "selfgroom"}

@@ -60,9 +60,18 @@ def test_a_crop_waits_for_a_missed_animal_and_gives_up() -> None:
 
 
 def test_smoothing_follows_slowly() -> None:
-    tracker = CropTracker(pad_ratio=0, smoothing=0.5, keep_last_box=0)
+    tracker = CropTracker(pad_ratio=0.5, smoothing=0.5, keep_last_box=0)
     tracker.update(np.array([[0, 0, 10, 10]], np.float32))
-    assert tracker.update(np.array([[20, 0, 30, 10]], np.float32)).tolist() == [[10, 0, 20, 10]]
+    assert tracker.update(np.array([[2, 0, 12, 10]], np.float32)).tolist() == [[-4, -5, 16, 15]]
+    assert tracker.update(np.array([[4, 0, 14, 10]], np.float32)).tolist() == [[-2.5, -5, 17.5, 15]]
+
+
+def test_a_fast_animal_stays_whole_in_its_crop() -> None:
+    tracker = CropTracker(pad_ratio=0.5, smoothing=0.9, keep_last_box=0)
+    tracker.update(np.array([[0, 0, 10, 10]], np.float32))
+    square_4 = tracker.update(np.array([[100, 0, 120, 10]], np.float32))[0]
+    assert square_4[0] <= 100
+    assert square_4[2] >= 120
 
 
 @pytest.mark.parametrize(("border", "outside"), [("edge", 200), ("black", 0)])
@@ -146,12 +155,12 @@ def test_pairs_have_a_joint_crop_and_the_last_window_ends_with_the_video(tmp_pat
 
 def test_the_child_process_gives_the_same_bytes(tmp_path: Path) -> None:
     task = make(tmp_path, encoding="png")
-    here = run_here(task)
+    result = run_here(task)
     first = (tmp_path / "out" / "shard-00000.tar").read_bytes()
     apart = prepare(replace(task, out=tmp_path / "other"))
     assert (tmp_path / "other" / "shard-00000.tar").read_bytes() == first
-    assert apart.balances == here.balances
-    assert [w["member"] for w in apart.windows] == [w["member"] for w in here.windows]
+    assert apart.balances == result.balances
+    assert [w["member"] for w in apart.windows] == [w["member"] for w in result.windows]
     assert 0 < apart.peak_mb < 1000
 
 

@@ -1,4 +1,4 @@
-"""What pre-training hides, and the loss of filling it in.
+"""Hide points of windows for pre-training, and measure how well they are filled in.
 
 Shape letters: B pairs, R roles (0 agent, 1 target), T frames at 30 Hz, K unified parts, 2 = (x, y) in cm.
 """

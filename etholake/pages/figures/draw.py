@@ -192,11 +192,11 @@ def heatmap(points: pd.DataFrame, unit: str, title: str, bins: int = 50) -> Figu
     figure: Figure
     figure, panels = plt.subplots(1, len(groups), figsize=(3.6 * len(groups) + 0.8, 3.6), squeeze=False)
     figure.suptitle(title, x=0.01, ha="left")
-    known = points.dropna(subset=["x", "y"])
-    edges = [np.linspace(known[axis].min(), known[axis].max(), bins + 1) for axis in ("x", "y")]
+    measured = points.dropna(subset=["x", "y"])
+    edges = [np.linspace(measured[axis].min(), measured[axis].max(), bins + 1) for axis in ("x", "y")]
     percent = {}
     for group in groups:
-        own = known[known.group == group]
+        own = measured[measured.group == group]
         counts = np.histogram2d(own.x, own.y, bins=edges)[0]
         percent[group] = 100 * counts / max(counts.sum(), 1)
     highest = max(float(np.quantile(matrix, 0.995)) for matrix in percent.values()) or 1.0

@@ -18,6 +18,7 @@ from etholake.formats.base import Bout, LabelRecording, ScoredSpan
 from etholake.formats.export.base import prepared
 from etholake.formats.export.registry import EXPORTERS
 from etholake.result import StageResult
+from etholake.review.bouts import KEPT, LOOKED_FOR
 from etholake.settings import Settings
 from etholake.stages.lake import query
 from etholake.stages.video_names import NamedVideo, find_videos
@@ -33,6 +34,13 @@ _ANNOTATIONS = (
 )
 _PREDICTIONS = """SELECT split, video_id, agent_id, target_id, action, start_frame, stop_frame
 FROM predictions WHERE run_id = ?"""
+# The newest state of every bout under review. The log of a reviewed video begins with its annotation.
+_REVIEWED = """SELECT split, video_id, agent_id, target_id, action, start_frame, stop_frame, source, status
+FROM (
+    SELECT c.*, row_number() OVER (PARTITION BY lab_id, split, video_id, bout_id ORDER BY change DESC) AS age
+    FROM corrections AS c
+)
+WHERE age = 1"""
 _RUNS = "SELECT DISTINCT run_id FROM predictions ORDER BY run_id"
 _SHOWN = 10
 
@@ -41,11 +49,12 @@ _SHOWN = 10
 class ExportChoice:
     """The choice of labels.
 
-    Without `runs` the annotations are meant, as they are after the reviewers' corrections that are in the lake;
-    empty `videos` (numbers or names), `labs`, `actions` stand for all.
+    Without `runs` the annotations are meant, as the last etl left them (it merges corrections); `corrected` asks
+    for what reviewers have changed since, too. Empty `videos` (numbers or names), `labs`, `actions` stand for all.
     """
 
     runs: tuple[str, ...] = ()
+    corrected: bool = False
     videos: tuple[str, ...] = ()
     labs: tuple[str, ...] = ()
     actions: tuple[str, ...] = ()
@@ -125,12 +134,23 @@ def _chosen_videos(settings: Settings, choice: ExportChoice) -> list[Row]:
 
 def _bouts(settings: Settings, choice: ExportChoice) -> list[Row]:
     if not choice.runs:
-        return _ask(settings, _ANNOTATIONS)
+        return _corrected(settings) if choice.corrected else _ask(settings, _ANNOTATIONS)
     rows = _ask(settings, _PREDICTIONS, query.literal(choice.runs[0]))
     if not rows:
         runs = ", ".join(str(row["run_id"]) for row in _ask(settings, _RUNS)) or "none"
         raise UsageError(f"The lake has no predictions of run '{choice.runs[0]}'; runs with predictions: {runs}.")
     return rows
+
+
+def _corrected(settings: Settings) -> list[Row]:
+    """Return the annotations with the reviewers' labels in the place of those of reviewed videos."""
+    newest = _ask(settings, _REVIEWED)
+    if not newest:
+        raise UsageError("Nobody has corrected a label of the lake yet: see `etholake review`.")
+    reviewed = {(row["split"], row["video_id"]) for row in newest}
+    kept = [row for row in newest if row["status"] == KEPT and row["source"] != LOOKED_FOR]
+    others = [row for row in _ask(settings, _ANNOTATIONS) if (row["split"], row["video_id"]) not in reviewed]
+    return sorted([*kept, *others], key=lambda row: (row["video_id"], row["start_frame"], row["stop_frame"]))
 
 
 def _looked_for(settings: Settings, choice: ExportChoice) -> list[Row] | None:

@@ -175,7 +175,7 @@ def _line(curated: pa.Table, axis: str) -> tuple[float, float]:
 
 def _rows(data: Path, videos: Collection[int]) -> list[tuple[Path, dict[str, str]]]:
     """Return the tracking file and the metadata of every video that is asked for."""
-    found = []
+    tracked = []
     for split in SPLITS:
         path = data / f"{split}.csv"
         if not path.is_file():
@@ -184,9 +184,9 @@ def _rows(data: Path, videos: Collection[int]) -> list[tuple[Path, dict[str, str
             for row in csv.DictReader(stream):
                 file = data / f"{split}_tracking" / row["lab_id"] / f"{row['video_id']}.parquet"
                 if file.is_file() and (not videos or int(row["video_id"]) in videos):
-                    found.append((file, row))
-    if missing := sorted(set(videos) - {int(row["video_id"]) for _, row in found}):
+                    tracked.append((file, row))
+    if missing := sorted(set(videos) - {int(row["video_id"]) for _, row in tracked}):
         raise UsageError(f"{data} has no tracks of the videos {missing}.")
-    if not found:
+    if not tracked:
         raise DataError(f"{data} has no tracks: expected train.csv and train_tracking/<lab>/<video>.parquet.")
-    return found
+    return tracked

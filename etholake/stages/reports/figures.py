@@ -79,7 +79,7 @@ class FigureRequest:
 
     @property
     def title(self) -> str:
-        """What is drawn, of whom, by which source, for the figure's title."""
+        """The figure's title: its kind, whose data it shows, and their source."""
         whose = f"video {self.videos[0]}" if len(self.videos) == 1 else self.lab or "all labs"
         source = f"predicted by {self.run_id}" if self.run_id else "annotated"
         of_places = self.kind in ("trajectory", "heatmap", "speed")

@@ -1,1 +1,1 @@
-"""Where an animal is in a frame: one module a source of boxes, all behind `BoxSource`."""
+"""Boxes of animals in frames: one module a source, all behind `BoxSource`."""

@@ -53,6 +53,7 @@ class BackgroundBoxes:
     animals: tuple[int, ...] = field(init=False)
     _slots: SlotTracker = field(init=False)
     _calls: int = 0
+    _level: float = 255.0
 
     def __post_init__(self) -> None:
         self.animals = tuple(range(1, self.max_animals + 1))
@@ -78,7 +79,9 @@ class BackgroundBoxes:
 
         apart = np.abs(gray.astype(np.int16) - self.background)
         apart = ndimage.uniform_filter(apart, 3)
-        mask = apart > _threshold(apart)
+        if self._calls % _STEP_EVERY == 0:  # the noise of a picture changes slowly
+            self._level = _threshold(apart)
+        mask = apart > self._level
         mask = ndimage.binary_closing(mask, iterations=2)
         labels, count = ndimage.label(mask)
         sizes = np.bincount(labels.ravel(), minlength=count + 1)[1:]

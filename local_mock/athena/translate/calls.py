@@ -210,6 +210,9 @@ class Calls(Expressions):
                 raise QueryError(
                     "TYPE_MISMATCH", f"{at(position(node))}lambda returns {body.type}, expected {letters[letter]}"
                 )
+            if signature.name == "reduce" and not finishing and body.type.is_integer and body.type != merged:
+                message = f"lambda returns {body.type}, expected {merged}"  # a narrower state is not widened
+                raise QueryError("TYPE_MISMATCH", f"{at(position(node))}{message}")
             if merged != letters[letter] and signature.name == "reduce":
                 # The state takes the wider type: compile the step again with it.
                 before[1] = widen(before[1], letters[letter], merged)

@@ -16,6 +16,7 @@ from local_mock.athena.dialect import position
 from local_mock.athena.errors import QueryError, at
 from local_mock.athena.sqltypes import BOOLEAN, UNKNOWN, VARCHAR, Type, array, common_type, row
 from local_mock.athena.translate.casts import widen
+from local_mock.athena.translate.correlation import check_quantified
 from local_mock.athena.translate.python import python_sql
 from local_mock.athena.translate.relations import Node, Scope, Typed
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 __all__ = ["COMPARE", "Comparison", "compared"]
 
 COMPARE = {exp.EQ: "=", exp.NEQ: "<>", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">="}
-_INFINITY = "CAST('Infinity' AS DOUBLE)"
 _EQUALITY = ("=", "<>", "IS DISTINCT FROM", "IS NOT DISTINCT FROM")
 
 
@@ -43,24 +43,31 @@ def compared(a: str, symbol: str, b: str, kind: Type, left: object = None, right
     if kind.base == "char" and symbol[0] in "<>" and symbol != "<>":  # compared with their padding
         width = f"CAST(greatest(length({a}), length({b})) AS INTEGER)"
         return f"(rpad({a}, {width}, ' ') {symbol} rpad({b}, {width}, ' '))"
-    if kind.base not in ("real", "double") or symbol.startswith("IS"):
-        return f"({a} {symbol} {b})"
-    return _floats(a, symbol, b, is_number(left), is_number(right))
+    if kind.base in ("real", "double"):
+        return _floats(a, symbol, b, is_number(left), is_number(right))
+    return f"({a} {symbol} {b})"
 
 
 def _floats(a: str, symbol: str, b: str, a_known: bool, b_known: bool) -> str:
-    """NaN on the larger side is excluded by `<= Infinity`, which row-group statistics understand."""
-    if symbol in ("<", "<="):
-        return _floats(b, ">" if symbol == "<" else ">=", a, b_known, a_known)
+    """Compare numbers as DuckDB does, and decide by themselves those that may be NaN.
+
+    DuckDB decides a comparison with a column of a Parquet file by the file's statistics where it can, and these leave
+    NaN out: a condition that holds for the least and the greatest value is taken to hold for all. So `t_nan` (a
+    hash, which no statistics decide; false for NULL) stands beside every comparison.
+    """
     plain = f"({a} {symbol} {b})"
-    if a_known and (symbol in (">", ">=") or b_known):
-        return plain
-    if symbol in ("=", "<>") and (a_known or b_known):
-        return plain
-    missing = "" if b_known else f" OR {b} IS NULL"
+    if symbol.startswith("IS"):
+        both = (
+            f"{plain} OR t_nan({a}) <> t_nan({b})"
+            if "NOT" not in symbol
+            else f"{plain} AND t_nan({a}) = t_nan({b})"
+        )
+        return f"({both})"
+    nans = [] if a_known else [f"t_nan({a})" if b_known else f"(t_nan({a}) AND {b} IS NOT NULL)"]
+    nans += [] if b_known else [f"t_nan({b})" if a_known else f"(t_nan({b}) AND {a} IS NOT NULL)"]
     if symbol == "<>":
-        return f"({a} <> {b} OR ({a} > {_INFINITY} AND {b} IS NOT NULL))"
-    return f"({plain} AND ({a} <= {_INFINITY}{missing}))"
+        return f"({' OR '.join([plain, *nans])})"
+    return f"({' AND '.join([plain, *(f'NOT {nan}' for nan in nans)])})"
 
 
 def _nested(a: str, symbol: str, b: str, kind: Type) -> str:
@@ -155,7 +162,9 @@ class Comparison:
         listed = [(widen(item.sql, item.type, target), item.literal) for item in given]
         floating = target.base in ("real", "double") and not all(is_number(literal) for _, literal in listed)
         if target.plain and not floating:
-            return Typed(f"({sql} IN ({', '.join(item for item, _ in listed)}))", BOOLEAN)
+            number = target.base in ("real", "double") and not is_number(value.literal)
+            nan = f" AND NOT t_nan({sql})" if number else ""
+            return Typed(f"({sql} IN ({', '.join(item for item, _ in listed)}){nan})", BOOLEAN)
         tests = (compared(sql, "=", item, target, value.literal, literal) for item, literal in listed)
         return Typed(f"({' OR '.join(tests)})", BOOLEAN)
 
@@ -180,7 +189,7 @@ class Comparison:
         value = widen(left.sql, left.type, target)
         if target.plain:
             item = widen("c0", sub_type, target)
-            kept = f" WHERE c0 IS NULL OR NOT isnan({item})" if target.base in ("real", "double") else ""
+            kept = f" WHERE c0 IS NULL OR NOT t_nan({item})" if target.base in ("real", "double") else ""
             if item != "c0" or kept:
                 sql = f"SELECT {item} FROM ({sql}){kept}"
             return f"({value} IN ({sql}))"
@@ -205,6 +214,7 @@ class Comparison:
         left = self.compile(node.this, scope)
         some = isinstance(node.expression, exp.Any)
         inner = node.expression.this
+        check_quantified(inner)
         sub = self.single(self.query(inner.this if isinstance(inner, exp.Subquery) else inner, scope))
         where = position(node)
         if (some and symbol == "=") or (not some and symbol == "<>"):

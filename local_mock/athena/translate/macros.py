@@ -15,7 +15,8 @@ CREATE MACRO t_exponent(t) AS coalesce(TRY_CAST(nullif(split_part(t, 'e', 2), ''
        - length(split_part(split_part(t, 'e', 1), '.', 2)) - 1 END;
 CREATE MACRO t_sci(x, t) AS CASE WHEN signbit(x) THEN '-' ELSE '' END || t_digits(split_part(t, 'e', 1))[1] || '.'
   || coalesce(nullif(t_digits(split_part(t, 'e', 1))[2:], ''), '0') || 'E' || CAST(t_exponent(t) AS VARCHAR);
-CREATE MACRO t_special(x) AS CASE WHEN isnan(x) THEN 'NaN' WHEN x > 0 THEN 'Infinity' ELSE '-Infinity' END;
+CREATE MACRO t_nan(x) AS (hash({'x': CAST(x AS DOUBLE)}) = hash({'x': CAST('NaN' AS DOUBLE)}));
+CREATE MACRO t_special(x) AS CASE WHEN t_nan(x) THEN 'NaN' WHEN x > 0 THEN 'Infinity' ELSE '-Infinity' END;
 CREATE MACRO t_float_varchar(x) AS CASE WHEN x IS NULL THEN NULL WHEN NOT isfinite(x) THEN t_special(x)
   WHEN x = 0 THEN CASE WHEN signbit(x) THEN '-0E0' ELSE '0E0' END ELSE t_sci(x, CAST(abs(x) AS VARCHAR)) END;
 CREATE MACRO t_float_output(x) AS CASE WHEN x IS NULL THEN NULL WHEN NOT isfinite(x) THEN t_special(x)
@@ -36,5 +37,5 @@ CREATE MACRO t_ln(x) AS CASE WHEN x > 0 THEN ln(x) WHEN x = 0 THEN CAST('-Infini
 CREATE MACRO t_any(b) AS CASE WHEN b IS NULL THEN NULL WHEN len(list_filter(b, lambda x: x)) > 0 THEN TRUE
   WHEN len(list_filter(b, lambda x: x IS NULL)) > 0 THEN NULL ELSE FALSE END;
 CREATE MACRO t_months(a, b) AS CASE WHEN b >= a THEN datesub('month', a, b) ELSE -datesub('month', b, a) END;
-CREATE MACRO t_div_zero(a, b) AS CASE WHEN a = 0 OR isnan(a) THEN CAST('NaN' AS DOUBLE) WHEN (a > 0) = NOT signbit(b) THEN CAST('Infinity' AS DOUBLE) ELSE CAST('-Infinity' AS DOUBLE) END;
+CREATE MACRO t_div_zero(a, b) AS CASE WHEN a = 0 OR t_nan(a) THEN CAST('NaN' AS DOUBLE) WHEN (a > 0) = NOT signbit(b) THEN CAST('Infinity' AS DOUBLE) ELSE CAST('-Infinity' AS DOUBLE) END;
 """

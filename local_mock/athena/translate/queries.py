@@ -21,6 +21,7 @@ from local_mock.athena.errors import QueryError, at, not_supported
 from local_mock.athena.sqltypes import BIGINT, TIMESTAMP_TZ, UNKNOWN, common_type
 from local_mock.athena.translate.calls import Calls
 from local_mock.athena.translate.casts import widen
+from local_mock.athena.translate.correlation import check_limited, check_outer_star
 from local_mock.athena.translate.expressions import is_session_value
 from local_mock.athena.translate.lineage import note_conjuncts
 from local_mock.athena.translate.relations import (
@@ -280,6 +281,7 @@ class Queries(Calls):
     def _clauses(self, node: exp.Select, scope: Scope, needs: set[Node]) -> Query:
         from_sql = self._from(node, scope)
         where = self._where(node, scope)
+        check_limited(node, scope)
         items, columns = self._items(node, scope)
         group, keys = self._group(node, scope, items)
         having = f" HAVING {self.boolean(node.args['having'].this, scope)}" if node.args.get("having") else ""
@@ -378,6 +380,7 @@ class Queries(Calls):
         if isinstance(node, exp.Column):
             relations = self._named(node.table, scope)
             if relations and relations[0] not in scope.relations:
+                check_outer_star(node)
                 self.needs |= {c for r in relations for c in r.columns}
             if aliases:
                 raise not_supported("names after the * of a relation", position(node))

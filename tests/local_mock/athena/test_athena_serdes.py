@@ -152,8 +152,18 @@ def test_nan_is_above_nothing_in_files_and_where_statistics_prune(lake: Lake) ->
     assert lake.rows(f"SELECT v FROM {name} WHERE v >= 5") == [["9.0"]]
     for condition in ("v > 100", "v < 0", "v = nan()", "v BETWEEN 10 AND 1e9", "v IN (nan())"):
         assert lake.rows(f"SELECT count(*) FROM {name} WHERE {condition}") == [["0"]], condition
-    for condition in ("NOT v < 100", "v <> 7 AND v <> 1 AND v <> 9", "is_nan(v)"):
+    for condition in ("NOT v < 100", "v NOT BETWEEN 0 AND 10", "v NOT IN (1, 9)", "is_nan(v)", "NOT is_finite(v)",
+                      "v IS DISTINCT FROM 1 AND v IS DISTINCT FROM 9", "v <> 1 AND v <> 9"):  # fmt: skip
         assert lake.rows(f"SELECT count(*) FROM {name} WHERE {condition}") == [["1"]], condition
+    for condition in ("v < 100", "v > 0", "v >= 1", "v BETWEEN 1 AND 9", "v IN (1, 9)", "is_finite(v)"):
+        assert lake.rows(f"SELECT count(*) FROM {name} WHERE {condition}") == [["2"]], condition
+    shown = lake.rows(f"SELECT v, v < 100, v <> 1, CAST(v AS varchar) FROM {name} ORDER BY v")
+    assert shown[-1] == ["NaN", "false", "true", "NaN"]
+    lake.rows(f"CREATE TABLE {name}_same AS SELECT * FROM (VALUES 7e0, nan(), 7e0) t(v)")
+    for condition in ("v <> 7", "NOT v = 7", "v NOT IN (7)", "v IS DISTINCT FROM 7"):
+        assert lake.rows(f"SELECT count(*) FROM {name}_same WHERE {condition}") == [["1"]], condition
+    for condition in ("v = 7", "v IN (7)", "v IN (SELECT 7e0)", "v IS NOT DISTINCT FROM 7"):
+        assert lake.rows(f"SELECT count(*) FROM {name}_same WHERE {condition}") == [["2"]], condition
 
 
 def test_ctas_to_text_writes_null_and_the_delimiter(lake: Lake) -> None:

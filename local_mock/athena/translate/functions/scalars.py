@@ -16,8 +16,8 @@ sign(tinyint) -> tinyint = CAST(sign({0}) AS TINYINT)
 sign(smallint) -> smallint = CAST(sign({0}) AS SMALLINT)
 sign(integer) -> integer = CAST(sign({0}) AS INTEGER)
 sign(bigint) -> bigint = CAST(sign({0}) AS BIGINT)
-sign(real) -> real = CASE WHEN isnan({0}) OR {0} = 0 THEN {0} ELSE CAST(sign({0}) AS FLOAT) END
-sign(double) -> double = CASE WHEN isnan({0}) OR {0} = 0 THEN {0} ELSE CAST(sign({0}) AS DOUBLE) END
+sign(real) -> real = CASE WHEN t_nan({0}) OR {0} = 0 THEN {0} ELSE CAST(sign({0}) AS FLOAT) END
+sign(double) -> double = CASE WHEN t_nan({0}) OR {0} = 0 THEN {0} ELSE CAST(sign({0}) AS DOUBLE) END
 sign(decimal) -> decimal(1,0) = CAST(sign({0}) AS DECIMAL(1,0))
 ceil(tinyint) -> tinyint = {0}
 ceil(smallint) -> smallint = {0}
@@ -80,9 +80,9 @@ version() -> varchar = 'Athena engine version 3 (local_mock)'
 e() -> double = exp(CAST(1 AS DOUBLE))
 nan() -> double = CAST('NaN' AS DOUBLE)
 infinity() -> double = CAST('Infinity' AS DOUBLE)
-is_nan(double) -> boolean = isnan({0})
-is_nan(real) -> boolean = isnan({0})
-is_finite(double) -> boolean = isfinite({0})
+is_nan(double) -> boolean = CASE WHEN {0} IS NOT NULL THEN t_nan({0}) END
+is_nan(real) -> boolean = CASE WHEN {0} IS NOT NULL THEN t_nan({0}) END
+is_finite(double) -> boolean = (isfinite({0}) AND CASE WHEN {0} IS NOT NULL THEN NOT t_nan({0}) END)
 is_infinite(double) -> boolean = isinf({0})
 degrees(double) -> double = degrees({0})
 radians(double) -> double = radians({0})

@@ -90,7 +90,7 @@ def _extreme_aggregate(word: str) -> Any:
         if value.type.args:
             return python(f"array_{word}", [_list_of(clauses, value, nulls=False)], value.type)
         if word == "max" and floating:
-            numbers = f"CASE WHEN NOT isnan({value.sql}) THEN {value.sql} END"
+            numbers = f"CASE WHEN NOT t_nan({value.sql}) THEN {value.sql} END"
             return Typed(f"coalesce(max({numbers}){tail}, max({value.sql}){tail})", value.type)
         return Typed(f"{word}({value.sql}){tail}", value.type)
 
@@ -117,7 +117,7 @@ def _by(word: str) -> Any:
             result = f"{name}({{'v': {value.sql}}}, {key.sql}, CAST({values[2].sql} AS BIGINT)){tail}"
             return Typed(f"list_transform({result}, lambda e: e.v)", array(value.type))
         if word == "max_by" and floating:
-            number = f"CASE WHEN NOT isnan({key.sql}) THEN {key.sql} END"
+            number = f"CASE WHEN NOT t_nan({key.sql}) THEN {key.sql} END"
             plain = f"arg_max_null({value.sql}, {key.sql}){tail}"
             return Typed(
                 f"(CASE WHEN count({number}){tail} > 0 THEN arg_max_null({value.sql}, {number}){tail} ELSE {plain} END)",
