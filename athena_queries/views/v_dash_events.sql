@@ -1,8 +1,8 @@
 -- purpose: Dashboards, Behaviour: annotated events with readable mice.
--- Events that end past the video (issue interval-overlong) have no duration and no counted time: no chart shows them.
--- overlong is 1 for them, so that they are counted beside the charts.
 -- grain: one row per annotated event
 -- partition filter: filter by lab_id when you query it
+-- Events that end past the video (issue interval-overlong) have no duration and no counted time: no chart shows them.
+-- overlong is 1 for them, so that they are counted beside the charts.
 CREATE OR REPLACE VIEW v_dash_events AS
 SELECT
     split,

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["DRAWS", "Interval", "Uncertainty", "uncertainty"]
+__all__ = ["DRAWS", "Interval", "Uncertainty", "paired_difference", "uncertainty"]
 
 DRAWS = 1000
 PERCENT = (2.5, 97.5)
@@ -53,6 +53,38 @@ def uncertainty(
             by_action[lab, action] = _interval(f_RA[:, i]) if several else None
     any_known = any(interval is not None for interval in by_lab.values())
     return Uncertainty(_interval(np.mean(totals, axis=0)) if any_known else None, by_lab, by_action)
+
+
+def paired_difference(
+    frames: Mapping[tuple[int, str], NDArray[Any]],
+    others: Mapping[tuple[int, str], NDArray[Any]],
+    labs: Mapping[int, str],
+    *,
+    draws: int = DRAWS,
+    seed: int = 0,
+) -> Interval:
+    """Return the 95 % interval of a score minus another one on the same videos, drawn together.
+
+    Both are frames (TP, FP, FN) by (video, action), as for `uncertainty`. None where no lab has two videos.
+    """
+    videos_by_lab = {
+        lab: sorted({video for video, _ in [*frames, *others] if labs[video] == lab}) for lab in {*labs.values()}
+    }
+    videos_by_lab = {lab: videos for lab, videos in sorted(videos_by_lab.items()) if videos}
+    if all(len(videos) < 2 for videos in videos_by_lab.values()):
+        return None
+    means = []
+    for own in (frames, others):
+        random = np.random.default_rng(seed)  # the same draws for both
+        by_lab = []
+        for lab, videos in videos_by_lab.items():
+            actions = sorted({action for video, action in own if labs[video] == lab})
+            if actions:
+                by_lab.append(np.nanmean(_draws(own, videos, actions, draws, random), axis=1))
+            else:
+                by_lab.append(np.zeros(draws))
+        means.append(np.mean(by_lab, axis=0))
+    return _interval(means[0] - means[1])
 
 
 def _draws(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from etholake.contract import ACTIONS, arrow_schema
-from etholake.dataset.labelled import CHANNELS, load_training_data
+from etholake.dataset.labelled import CHANNELS, load_all_tracks, load_training_data
 from etholake.errors import ContractError, DataError
+from etholake.models.archive import load_model
 
 
 def put(folder: Path, table: str, rows: list[dict[str, Any]], generation: str = "gen-1") -> None:
@@ -81,7 +84,8 @@ def test_clips_are_written_once_and_memory_mapped(channels: dict[str, Path], tmp
     assert isinstance(mapped.xy_TMK2, np.memmap)
     np.testing.assert_array_equal(mapped.xy_TMK2, plain.xy_TMK2)
     np.testing.assert_array_equal(mapped.observed_TMK, plain.observed_TMK)
-    assert sorted(path.name for path in (tmp_path / "s" / "5").iterdir()) == ["observed.npy", "xy.npy"]
+    files = sorted(path.name for path in (tmp_path / "s" / "5").iterdir())
+    assert files == ["observed.npy", "own.npy", "xy.npy"]
 
 
 def test_a_labs_own_part_names_reach_the_model(channels: dict[str, Path]) -> None:
@@ -108,3 +112,38 @@ def test_nothing_to_learn(channels: dict[str, Path], tmp_path: Path) -> None:
     put(tmp_path / "none/lab_id=My%20lab", "annotations_enriched", [event(6, 3, 3)])
     with pytest.raises(DataError, match="No video has tracks, labeled behaviors and annotated events"):
         load_training_data(channels | {"annotations": tmp_path / "none"})
+
+
+def test_all_tracks_are_read_with_or_without_labels(channels: dict[str, Path], tmp_path: Path) -> None:
+    put(tmp_path / "tracking_test/lab_id=My%20lab", "tracking_curated", track(9))
+    put(tmp_path / "metadata_test", "metadata_test", [metadata(9)])
+    both = {name: tmp_path / name for name in ("tracking", "metadata", "tracking_test", "metadata_test")}
+    videos, notes, digest = load_all_tracks(both, tmp_path / "scratch")
+    assert [tracks.video_id for tracks in videos] == [5, 6, 9]
+    assert notes == ["video 7 left out: The video's metadata lack ['frames_per_second']."]
+    train_only = {name: channels[name] for name in ("tracking", "metadata")}
+    assert len(load_all_tracks(train_only)[0]) == 2
+    assert load_all_tracks(train_only)[2] != digest
+
+
+def test_a_lake_without_tracks_is_refused(tmp_path: Path) -> None:
+    put(tmp_path / "metadata", "metadata_train", [metadata(5)])
+    (tmp_path / "tracking").mkdir()
+    with pytest.raises(DataError, match="No video of the lake has tracks: there is nothing to learn"):
+        load_all_tracks({name: tmp_path / name for name in ("tracking", "metadata")})
+
+
+def test_the_job_pretrains_on_all_tracks(
+    channels: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The entry point with the option that `etholake pretrain` gives it."""
+    monkeypatch.syspath_prepend(str(Path(__file__).resolve().parents[2] / "sagemaker"))
+    monkeypatch.delitem(sys.modules, "train", raising=False)
+    train = importlib.import_module("train")
+    arguments = train.parse(["--config", "pose_bert:smoke", "--pretrain", "1", "--overrides",
+                             '{"epochs": 1, "batches_per_epoch": 1}'])  # fmt: skip
+    folders = {name: channels[name] for name in ("tracking", "metadata")}
+    report = train.train(arguments, folders, tmp_path / "model", tmp_path / "output", tmp_path / "scratch")
+    assert report["pretrained"]
+    assert load_model(tmp_path / "model").family == "pose_bert"
+    sys.modules.pop("train", None)

@@ -1,4 +1,4 @@
-"""Stage explain: describe a trained model from what is stored with it. Nothing is computed."""
+"""Stage explain: describe a trained model from what is stored with it, and draw where it looked in a video."""
 
 from __future__ import annotations
 
@@ -17,13 +17,52 @@ from etholake.models.registry import FAMILIES
 from etholake.settings import Settings
 from etholake.stages.model.models import unpacked
 
-__all__ = ["describe", "lines", "reconstruction_lines", "run"]
+__all__ = ["describe", "lines", "look", "reconstruction_lines", "run"]
 
 
 def run(settings: Settings, model: str) -> dict[str, Any]:
     """Return `describe` of a model; `model` as in `stages.model.models.pack`."""
     with unpacked(settings, model) as folder:
         return describe(folder)
+
+
+def look(settings: Settings, model: str, data: Path, video: int, page: Path) -> dict[str, Any]:
+    """Write a page of where a model looked in a video of a folder, over its ethogram.
+
+    Returns {"page": path, "attention": {"agent,target": [highest, frame of it]}}.
+
+    Raises UsageError if the folder does not name the video, or the model has no attention over time.
+    """
+    import pyarrow.parquet as pq
+
+    from etholake.dataset.pose_tracks import PoseTracks, VideoMeta
+    from etholake.models.archive import load_model
+    from etholake.models.attention import attention_of
+    from etholake.pages.attention import render
+    from etholake.stages.model.evaluate import read_truth
+    from etholake.stages.model.impute import tracking_files
+
+    ((source, row),) = tracking_files(data, [video])
+    with unpacked(settings, model) as folder:
+        loaded = load_model(folder)
+        meta = VideoMeta.from_row(row)
+        tracks = PoseTracks.from_raw(
+            pq.ParquetFile(source).read(),
+            meta,
+            max_gap_frames=settings.max_gap_frames,
+            sources=loaded.part_sources,
+        )
+        curves = attention_of(loaded, tracks)
+        predicted = loaded.events(tracks)
+    truth = [event for event in read_truth(data, [video]).events if event.video_id == video]
+    page.parent.mkdir(parents=True, exist_ok=True)
+    title = f"{loaded.family}, video {video} of {tracks.lab_id}"
+    page.write_text(render(title, curves, truth, predicted, tracks.first_frame, tracks.fps), encoding="utf-8")
+    highest = {
+        f"{agent},{target}": [round(float(curve.max()), 3), tracks.first_frame + int(curve.argmax())]
+        for (agent, target), curve in curves.items()
+    }
+    return {"page": str(page), "attention": highest}
 
 
 def describe(folder: Path) -> dict[str, Any]:

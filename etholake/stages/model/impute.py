@@ -31,7 +31,7 @@ from etholake.result import StageResult
 from etholake.settings import Settings
 from etholake.stages.model.models import unpacked
 
-__all__ = ["filled_rows", "run"]
+__all__ = ["filled_rows", "run", "tracking_files"]
 
 KEYS = ("video_frame", "mouse_id", "bodypart")
 
@@ -59,7 +59,7 @@ def run(
     tick = on_progress or silent
     if output.resolve() == data.resolve():
         raise UsageError(f"--out must be another folder than {data}: the measured tracks are never overwritten.")
-    rows = _rows(data, videos)
+    rows = tracking_files(data, videos)
     written: dict[str, dict[str, int]] = {}
     skipped: dict[str, str] = {}
     with unpacked(settings, model) as folder:
@@ -173,7 +173,7 @@ def _line(curated: pa.Table, axis: str) -> tuple[float, float]:
     return float(slope), float(px[low] - slope * cm[low])
 
 
-def _rows(data: Path, videos: Collection[int]) -> list[tuple[Path, dict[str, str]]]:
+def tracking_files(data: Path, videos: Collection[int]) -> list[tuple[Path, dict[str, str]]]:
     """Return the tracking file and the metadata of every video that is asked for."""
     tracked = []
     for split in SPLITS:
