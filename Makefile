@@ -36,7 +36,7 @@ demo: install ## Raw tracks to scored events, end to end, on this machine (DATA=
 	@$(BIN)/etholake demo $(ARGS)
 
 test: lint ## Lint, types and all tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 10 $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --durations 10 $(ARGS)
 
 check: install ## Unit tests: no server, no JVM, no browser (a minute)
 	$(BIN)/python -m pytest -n 2 -m 'not (server or jvm or browser or slow or long)' $(ARGS)
@@ -94,6 +94,9 @@ etl: install ## Run the Glue jobs and refresh the catalog
 
 clips: install ## Cut the videos of the raw zone into clips of animals (ARGS="--length 16 --crop-size 112")
 	@$(BIN)/etholake clips $(ARGS)
+
+overlay: install ## Skeletons, boxes and events over a video (VIDEO=<id> OUT=overlay.mp4 ARGS=--only-bouts)
+	@$(BIN)/etholake overlay --video "$(VIDEO)" --out "$(or $(OUT),overlay.mp4)" $(ARGS)
 
 video-check: install ## What is wrong with the videos, tracks and labels of a folder (FOLDER=…)
 	@$(BIN)/etholake video-check "$(FOLDER)" $(ARGS)

@@ -55,7 +55,7 @@ def resident_mib(root: int) -> tuple[float, float]:
             continue
         if "VmRSS:" in status:
             sizes.append(int(status.partition("VmRSS:")[2].split()[0]) / 1024)
-    return sizes[0], sum(sizes)
+    return (sizes[0], sum(sizes)) if sizes else (0.0, 0.0)
 
 
 def work(settings: Settings, bucket: str, number: int, deadline: float, counts: dict[str, int]) -> None:
@@ -79,8 +79,8 @@ def work(settings: Settings, bucket: str, number: int, deadline: float, counts: 
             s3.complete_multipart_upload(**part, MultipartUpload={"Parts": done})
             s3.delete_object(Bucket=bucket, Key=f"parts/{number}")
         table = f"t{number}_{turn % 3}"
-        glue.create_table(DatabaseName="default", TableInput={"Name": table})
-        glue.delete_table(DatabaseName="default", Name=table)
+        glue.create_table(DatabaseName="memory", TableInput={"Name": table})
+        glue.delete_table(DatabaseName="memory", Name=table)
         sql = QUERIES[turn % len(QUERIES)]
         query = athena.start_query_execution(QueryString=sql, **where)["QueryExecutionId"]
         while True:
@@ -113,6 +113,7 @@ def measure(settings: Settings, pid: int, options: argparse.Namespace) -> None:
     """Take the three figures of the server `pid`."""
     bucket = f"memory-{uuid.uuid4().hex[:8]}"
     aws.client(settings, "s3").create_bucket(Bucket=bucket)
+    aws.client(settings, "glue").create_database(DatabaseInput={"Name": "memory"})
     show("idle, after its start", resident_mib(pid))
     counts: dict[str, int] = {}
     highest = [(0.0, 0.0)]

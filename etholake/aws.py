@@ -79,17 +79,17 @@ def session(settings: Settings) -> Any:
     """Return a boto3 session of this target. Raises the AwsError of `refused`."""
     if _refusal is not None:
         raise _refusal
-    return _session(settings)
+    return _session(settings.target, settings.region)
 
 
 @lru_cache(maxsize=8)
-def _session(settings: Settings) -> Any:
+def _session(target: str, region: str) -> Any:
     import boto3
 
-    if settings.target == "aws":
-        return boto3.Session(region_name=settings.region)
+    if target == "aws":
+        return boto3.Session(region_name=region)
     return boto3.Session(
-        region_name=settings.region,
+        region_name=region,
         aws_access_key_id=_DUMMY_CREDENTIALS["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=_DUMMY_CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
     )
@@ -99,16 +99,17 @@ def client(settings: Settings, service: str) -> Any:
     """Return a boto3 client (thread-safe, cached). Retries are botocore's standard mode. Raises as `session`."""
     if _refusal is not None:
         raise _refusal
-    return _client(settings, service)
+    return _client(settings.target, settings.region, service, endpoint(settings, service))
 
 
+# Buckets and names of stacks change nothing in a client, and making one parses the service's whole description.
 @lru_cache(maxsize=64)
-def _client(settings: Settings, service: str) -> Any:
+def _client(target: str, region: str, service: str, url: str | None) -> Any:
     from botocore.config import Config
 
     config = Config(retries={"mode": "standard", "max_attempts": 5}, max_pool_connections=32)
-    made = _session(settings).client(service, endpoint_url=endpoint(settings, service), config=config)
-    if settings.target == "localstack" and service == "s3":
+    made = _session(target, region).client(service, endpoint_url=url, config=config)
+    if target == "localstack" and service == "s3":
         from local_mock.localstack import work_around
 
         return work_around(made)

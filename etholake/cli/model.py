@@ -53,13 +53,13 @@ def add(verb: AddVerb) -> None:
         "model", metavar="MODEL", help="a model of etholake pretrain: a folder, an archive or its URI"
     )
     sub.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the filled tracks")
-    sub.add_argument("--videos", help="fill these video ids only, 12,34")
+    sub.add_argument("--videos", help="fill these videos only, numbers or names: 12,cage4")
     sub = verb("compare", _compare, "Cross-validated training jobs side by side, of any family.", data=True)
     sub.add_argument("runs", nargs="+", metavar="RUN", help="jobs of train --folds; the first is compared with")
     sub = verb(
         "explain", _explain_model, "Describe a model: labs, actions, parts, frame rate, scores.", data=True
     )  # fmt: skip
-    sub.add_argument("--video", type=int, help="draw where the model looked in this video of --data, on --html")
+    sub.add_argument("--video", help="draw where the model looked in this video of --data, on --html")
     sub.add_argument("--html", type=Path, metavar="PAGE", help="page of --video")
     sub.add_argument(
         "model", metavar="MODEL", nargs="?", default="current",
@@ -115,11 +115,12 @@ def _pretrain(current: Settings, arguments: argparse.Namespace) -> None:
 
 
 def _impute(current: Settings, arguments: argparse.Namespace) -> None:
+    from etholake.stages import video_names
     from etholake.stages.model import impute
 
     data = data_folder(current, arguments)
     with progress("impute", enabled=not arguments.json) as on_progress:
-        videos = video_numbers(current, arguments.videos) or ()
+        videos = video_names.resolve_in(data, video_names.split_list(arguments.videos))
         result = impute.run(current, arguments.model, data, arguments.out, videos, on_progress)
     report(arguments, result)
 
@@ -136,9 +137,8 @@ def _explain_model(current: Settings, arguments: argparse.Namespace) -> None:
     if (arguments.video is None) != (arguments.html is None):
         raise UsageError("--video names what is drawn, and --html the page: give both, or neither.")
     if arguments.video is not None:
-        seen = explain.look(
-            current, arguments.model, data_folder(current, arguments), arguments.video, arguments.html
-        )  # fmt: skip
+        video = (video_numbers(current, arguments.video) or [0])[0]
+        seen = explain.look(current, arguments.model, data_folder(current, arguments), video, arguments.html)
         say(arguments, seen, f"where the model looked: {seen['page']}")
         return
     description = explain.run(current, arguments.model)

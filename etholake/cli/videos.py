@@ -52,7 +52,16 @@ def add(verb: AddVerb) -> None:
     sub.add_argument(
         "--sheet", type=Path, metavar="PNG", help="write crops of a set (--set) with their key points"
     )
-    sub.add_argument("--videos", metavar="IDS", help="numbers, separated by commas, for --export and --sheet")
+    sub.add_argument("--videos", metavar="IDS", help="numbers or names, for --export and --sheet")
+    sub = verb("overlay", _overlay, "Draw skeletons, boxes and events over a video of the lake.")
+    sub.add_argument("--video", required=True, metavar="ID", help="number or name of the video")
+    sub.add_argument("--out", type=Path, metavar="MP4", help="overlay video to write")
+    sub.add_argument("--sheet", type=Path, metavar="PNG", help="sheet of bouts to write: three frames of each")
+    sub.add_argument(
+        "--run", dest="run_id", metavar="RUN_ID", help="predictions of this run (default: annotation)"
+    )
+    sub.add_argument("--speed", type=int, metavar="N", help="show every N-th frame")
+    sub.add_argument("--only-bouts", action="store_true", help="leave out frames without an event")
     sub = verb("video-check", _check, "Say what is wrong with a folder's videos, tracks and labels.")
     sub.add_argument("folder", type=Path, help="any folder; it is only read")
     sub.add_argument("--decode", action="store_true", help="decode every frame as well: slow, finds hidden damage")
@@ -97,6 +106,20 @@ def _clips(current: Settings, arguments: argparse.Namespace) -> None:
     with progress("clips", enabled=not arguments.json) as on_progress:
         result = clips.run(current, recipe, arguments.clip_set, on_progress)
     report(arguments, result)
+
+
+def _overlay(current: Settings, arguments: argparse.Namespace) -> None:
+    from etholake.stages import video_names
+    from etholake.stages.reports import overlay
+    from etholake.video.overlay import OverlayOptions
+
+    if not arguments.out and not arguments.sheet:
+        raise UsageError("overlay needs --out FILE.mp4, --sheet FILE.png, or both.")
+    for option in ("--speed", "--only-bouts"):
+        requires(arguments, option, "--out")
+    video_id = video_names.resolve(current, [arguments.video])[0]
+    options = OverlayOptions(1 if arguments.speed is None else arguments.speed, arguments.only_bouts)
+    report(arguments, overlay.run(current, video_id, arguments.out, arguments.sheet, arguments.run_id, options))
 
 
 def _check(_: Settings, arguments: argparse.Namespace) -> None:

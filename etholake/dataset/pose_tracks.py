@@ -292,7 +292,7 @@ class PoseTracks:
 
         scale = VideoScale(
             meta.video_id, meta.lab_id, meta.fps, meta.pix_per_cm, meta.width_pix, meta.height_pix,
-            meta.arena_width_cm, meta.arena_height_cm,
+            meta.arena_width_cm, meta.arena_height_cm, meta.min_likelihood,
         )  # fmt: skip
         curated = curate_tracking(table, scale, max_gap_frames=max_gap_frames)
         tracks = cls.from_curated(curated.table, meta, sources)

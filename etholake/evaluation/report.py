@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,7 @@ class Evaluation:
     """The official score and the measures beside it, by (lab, action) unless stated otherwise.
 
     `frames` are (TP, FP, FN) by (video, action); `probabilities` is empty where none were at hand; `truth` and
-    `predicted` are the events that were compared.
+    `predicted` are the events that were compared; `names` the videos' own names, where they have one.
     """
 
     score: metric.ScoreReport
@@ -38,6 +38,7 @@ class Evaluation:
     fps: Mapping[int, float]
     truth: Sequence[Event]
     predicted: Sequence[Event]
+    names: Mapping[int, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return `ScoreReport.to_dict` with `interval` and `details`; JSON-ready, None where a value is not known.

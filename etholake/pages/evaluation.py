@@ -176,7 +176,8 @@ def _video(evaluation: Evaluation, video: int) -> dict[str, Any]:
         part = Raster(*close, truth, predicted)
         pictures.append(charts.ethogram(part, [row for row in rows if row in part.rows], fps))
     return {
-        "id": video, "lab": evaluation.labs[video], "f_score": _score(_mean_f(evaluation, video)),
+        "id": video, "name": evaluation.names.get(video, str(video)),
+        "lab": evaluation.labs[video], "f_score": _score(_mean_f(evaluation, video)),
         "true": len(truth), "predicted": len(predicted), "pictures": pictures,
         "length": charts.clock((stop - start) / fps) if fps else f"{stop - start:,} frames",
         "rows": len(rows), "rows_in_all": len(whole.rows),

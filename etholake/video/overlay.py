@@ -20,7 +20,7 @@ from etholake.video.draw import COLOURS, draw_points
 from etholake.video.encode import video_writer
 from etholake.video.prepare import VideoTracks
 
-__all__ = ["OverlayEvent", "OverlayOptions", "write_overlay"]
+__all__ = ["OverlayEvent", "OverlayOptions", "annotate", "resized", "write_overlay"]
 
 Pixels = npt.NDArray[np.uint8]
 SKELETON = (
@@ -100,14 +100,18 @@ def write_overlay(
     position = 0
     with video_writer(out, fps, width, height, title=f"overlay of {video.name}") as writer:
         for frame in chain([first], frames):
-            if frame.number % options.speed or (wanted is not None and not _within(frame.number, wanted)):
+            if wanted is not None and not _within(frame.number, wanted):
+                if not wanted:
+                    break  # the last bout is over
+                continue
+            if frame.number % options.speed:
                 continue
             while position < len(ordered) and ordered[position].start <= frame.number:
                 open_events.append(ordered[position])
                 position += 1
             open_events = [event for event in open_events if event.stop > frame.number]
-            picture = _resized(frame.rgb(), width, height)
-            _annotate(picture, frame.number, scale, open_events, tracks)
+            picture = resized(frame.rgb(), width, height)
+            annotate(picture, frame.number, scale, open_events, tracks)
             writer.write(picture)
     return writer.frames
 
@@ -131,7 +135,8 @@ def _within(frame: int, spans: list[tuple[int, int]]) -> bool:
     return bool(spans) and spans[0][0] <= frame
 
 
-def _resized(picture: Pixels, width: int, height: int) -> Pixels:
+def resized(picture: Pixels, width: int, height: int) -> Pixels:
+    """Return a picture of that size that may be drawn on."""
     from PIL import Image
 
     if picture.shape[:2] == (height, width):
@@ -139,7 +144,7 @@ def _resized(picture: Pixels, width: int, height: int) -> Pixels:
     return np.array(Image.fromarray(picture).resize((width, height), Image.Resampling.BILINEAR))
 
 
-def _annotate(
+def annotate(
     picture: Pixels, number: int, scale: float, events: Sequence[OverlayEvent], tracks: VideoTracks | None
 ) -> None:
     """Draw skeletons and boxes at their animals, and the events in the upper left corner; in place."""

@@ -67,7 +67,7 @@ def json_rows(
             shown = {key.replace(".", "_"): value for key, value in shown.items()}
         cells = (shown.get(key if exact else key.lower()) for key in keys)
         yield [
-            None if cell is None else _json_value(cell, kind, formats)
+            None if cell is None or kind == UNKNOWN else _json_value(cell, kind, formats)
             for cell, (_, kind) in zip(cells, columns, strict=True)
         ]
 
@@ -235,7 +235,8 @@ def avro_rows(path: Path, columns: Columns) -> Iterator[list[Any]]:
                 shown = {key.lower(): value for key, value in record.items()}
                 cells = (shown.get(name) for name, _ in columns)
                 yield [
-                    None if c is None else _native(c, kind) for c, (_, kind) in zip(cells, columns, strict=True)
+                    None if c is None or kind == UNKNOWN else _native(c, kind)
+                    for c, (_, kind) in zip(cells, columns, strict=True)
                 ]
         except (ValueError, EOFError, KeyError, IndexError) as err:
             raise BadData(f"Malformed Avro file: {err}") from err

@@ -211,7 +211,9 @@ def _apply_partitions(table: Any, crawled: FoundTable, policy: CrawlerPolicy) ->
     added = changed = removed = 0
     of_table = _columns(table.as_dict())
     for values, (location, own) in crawled.partitions.items():
-        columns = of_table if policy.inherit else {k: v for k, v in own.items() if k not in crawled.keys}
+        # Text has no types of its own: what one partition's sample looks like must not contradict the table.
+        inherits = policy.inherit or crawled.kind != "parquet"
+        columns = of_table if inherits else {k: v for k, v in own.items() if k not in crawled.keys}
         request = {"Values": list(values), "StorageDescriptor": _storage(crawled, location, columns)}
         existing = table.partitions.get(str(list(values)))
         if existing is None:

@@ -122,6 +122,17 @@ def test_3_pages_exports_and_scores_name_it(etholake: Run, place: Path) -> None:
         "row_id,video_id,agent_id,target_id,action,start_frame,stop_frame\n"
         f"0,{number},mouse5,self,wing extension,30,60\n1,{number},mouse5,self,wing extension,210,240\n"
     )
-    scores = etholake("evaluate", "--submission", str(submission), "--data", "data", "--videos", "0012")
+    arguments = (
+        "--submission",
+        str(submission),
+        "--data",
+        "data",
+        "--videos",
+        "0012",
+        "--html",
+        "dist/scores.html",
+    )
+    scores = etholake("evaluate", *arguments)
+    assert "Video 0012" in (place / "dist" / "scores.html").read_text(encoding="utf-8")
     assert scores["labs"]["flies"]["actions"]["wing extension"] == 1.0
     assert scores["labs"]["flies"]["actions"]["chase_away"] == 0.0

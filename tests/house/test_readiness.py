@@ -19,7 +19,7 @@ from local_mock import lifecycle
 WORDS = {
     "predict": ["--split", "test", "--output", "x.csv"], "query": ["--name", "lake_overview"],
     "video": ["--video", "1"], "agreement": ["anna", "ben"], "figure": ["budget"],
-    "ingest": ["--data", "data"],
+    "ingest": ["--data", "data"], "overlay": ["--video", "1", "--out", "o.mp4"],
 }  # fmt: skip
 OWN_FILE = {"evaluate"}  # reads its submission before it asks a service
 

@@ -1,5 +1,6 @@
 """Settings: environment > file > default, with the source of each value."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -75,3 +76,12 @@ def test_on_localstack_its_services_are_named_one_by_one() -> None:
 def test_aws_gets_no_dummy_credentials() -> None:
     resolved, _ = settings.resolve({"TARGET": "aws", "ETHOLAKE_BUCKET": "mine"})
     assert not [name for name in aws.environment(resolved) if "KEY" in name or "ENDPOINT" in name]
+
+
+def test_lakes_of_one_server_share_a_client() -> None:
+    """A client parses its service's whole description; it depends on target, region and address alone."""
+    one = settings.Settings(port=1, bucket="one")
+    assert aws.client(one, "s3") is aws.client(replace(one, bucket="two", stack="other"), "s3")
+    assert aws.session(one) is aws.session(replace(one, port=2))
+    for other in (replace(one, port=2), replace(one, region="eu-west-1"), replace(one, target="aws")):
+        assert aws.client(one, "s3") is not aws.client(other, "s3")

@@ -135,7 +135,7 @@ def test_bad_files_are_uploaded_as_received_and_all_reported(lake: Settings, dat
     (folder / "1.parquet").write_bytes(b"")
     (folder / "2.parquet").write_bytes(whole[: len(whole) // 2])
     pq.write_table(good.drop(["y"]), folder / "3.parquet")
-    pq.write_table(good.append_column("likelihood", good["x"]), folder / "4.parquet")
+    pq.write_table(good.append_column("score", good["x"]), folder / "4.parquet")
     pq.write_table(good.set_column(3, "x", good["x"].cast(pa.string())), folder / "5.parquet")
     pq.write_table(good.set_column(0, "video_frame", good["video_frame"].cast(pa.float64())), folder / "6.parquet")
     (folder / "notes.txt").write_text("hello")
@@ -147,7 +147,7 @@ def test_bad_files_are_uploaded_as_received_and_all_reported(lake: Settings, dat
         "1.parquet is empty (0 bytes): copy or export it again.",
         "2.parquet is not readable as Parquet",
         "3.parquet lacks the columns ['y']: export it again with them.",
-        "4.parquet has columns that the layout does not know, ['likelihood']",
+        "4.parquet has columns that the layout does not know, ['score']",
         "5.parquet has wrong types: expected x as float but got string",
         "notes.txt was not ingested: expected <lab>/<video>.parquet there",
         "train_tracking/7.parquet was not ingested",

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from moto.cloudformation.exceptions import ValidationError  # noqa: TID253 - a parameter below
 
 from etholake import aws
 from etholake.settings import Settings
@@ -63,6 +62,8 @@ HOSTILE = {
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 def test_a_hostile_template_is_a_validation_error_at_once(text: str) -> None:
+    from moto.cloudformation.exceptions import ValidationError
+
     started = time.process_time()
     with pytest.raises(ValidationError, match=r"Template|Invalid template property"):
         parse(text)
@@ -71,6 +72,8 @@ def test_a_hostile_template_is_a_validation_error_at_once(text: str) -> None:
 
 @pytest.mark.parametrize("text", RUNS)
 def test_a_template_runs_nothing(text: str, tmp_path: Path) -> None:
+    from moto.cloudformation.exceptions import ValidationError
+
     mark = tmp_path / "ran"
     with pytest.raises(ValidationError, match=r"Template format error: YAML not well-formed"):
         parse(text.format(mark=mark))

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import cfnlint.decode.cfn_yaml
 import pytest
 
 from etholake.settings import Settings
@@ -49,6 +48,8 @@ def every(states: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 @pytest.fixture(scope="module")
 def template() -> dict[str, Any]:
+    import cfnlint.decode.cfn_yaml
+
     return dict(cfnlint.decode.cfn_yaml.loads(TEMPLATE.read_text()))
 
 

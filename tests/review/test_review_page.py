@@ -146,20 +146,14 @@ def test_the_film_stands_on_the_frame_of_the_cursor(open_review: Open) -> None:
 
     def shows(frame: int) -> bool:
         """Frame n of the film has the brightness 40 + 4n, as `conftest` wrote it."""
-        for _ in range(100):
-            if abs(brightness() - 40 + 4 * frame) < 2:
+        for _ in range(250):  # five seconds: a machine may be busy
+            if abs(brightness() - (40 + 4 * frame)) < 2:
                 return True
             shown.wait_for_timeout(20)
         return False
 
     go_to(shown, 20)
-    assert shows(20), (
-        brightness(),
-        shown.evaluate(
-            "(({ readyState, error, currentTime, networkState, src }) => [readyState, error?.message, currentTime, networkState, src])"
-            "(document.getElementById('film'))"
-        ),
-    )
+    assert shows(20)
     for key, frame in (("ArrowRight", 21), ("ArrowRight", 22), ("ArrowRight", 23), ("ArrowLeft", 22)):
         shown.keyboard.press(key)
         assert shows(frame), (frame, brightness(), 40 + 4 * frame)

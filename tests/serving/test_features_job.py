@@ -35,10 +35,10 @@ def folders(lake: Settings, tmp_path_factory: pytest.TempPathFactory) -> dict[st
 
 def same(a: LabelledVideo, b: LabelledVideo) -> bool:
     about = [
-        (v.tracks.meta, v.tracks.mouse_ids, v.tracks.first_frame, v.tracks.n_frames, v.tracks.notes, v.events)
-        for v in (a, b)
+        (t.meta, t.mouse_ids, t.first_frame, t.n_frames, t.notes, t.own_parts, v.events)
+        for v, t in ((v, v.tracks) for v in (a, b))
     ]
-    arrays = [(v.tracks.xy_TMK2, v.tracks.observed_TMK) for v in (a, b)]
+    arrays = [(v.tracks.xy_TMK2, v.tracks.observed_TMK, v.tracks.own_TMJ2) for v in (a, b)]
     return about[0] == about[1] and all(np.array_equal(x, y, equal_nan=True) for x, y in zip(*arrays, strict=True))
 
 

@@ -84,7 +84,8 @@ def test_clips_are_written_once_and_memory_mapped(channels: dict[str, Path], tmp
     assert isinstance(mapped.xy_TMK2, np.memmap)
     np.testing.assert_array_equal(mapped.xy_TMK2, plain.xy_TMK2)
     np.testing.assert_array_equal(mapped.observed_TMK, plain.observed_TMK)
-    assert sorted(path.name for path in (tmp_path / "s" / "5").iterdir()) == ["observed.npy", "xy.npy"]
+    files = sorted(path.name for path in (tmp_path / "s" / "5").iterdir())
+    assert files == ["observed.npy", "own.npy", "xy.npy"]
 
 
 def test_a_labs_own_part_names_reach_the_model(channels: dict[str, Path]) -> None:

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from etholake.errors import DataError, UsageError
+from etholake.video.bouts import write_bout_sheet
 from etholake.video.check import check_folder
 from etholake.video.decode import Decoder
 from etholake.video.draw import COLOURS, contact_sheet, write_png
@@ -58,6 +59,16 @@ def test_only_bouts_and_speed_choose_the_frames(tmp_path: Path) -> None:
         write_overlay(video, tmp_path / "o.mp4", [], None, OverlayOptions(only_bouts=True))
     with pytest.raises(UsageError, match="speed of 1 to 1000"):
         OverlayOptions(speed=0)
+
+
+def test_bouts_of_a_video_stand_on_one_sheet(tmp_path: Path) -> None:
+    video = square.write(tmp_path / "a.mp4", 40)
+    assert write_bout_sheet(video, tmp_path / "s.png", EVENTS, tracks(40)) == 2
+    sheet = np.asarray(Image.open(tmp_path / "s.png"))
+    assert sheet.shape == (128 + 14, 2 * 3 * 192, 3)
+    assert (sheet[:14] > 128).any(), "the labels"
+    with pytest.raises(DataError, match="none of its 1 events lies within it"):
+        write_bout_sheet(video, tmp_path / "s.png", [OverlayEvent(90, 95, 1, 1, "rear")])
 
 
 def test_a_sheet_shows_crops_with_their_points(tmp_path: Path) -> None:

@@ -124,6 +124,7 @@ const Specs = (() => {
       const low = Math.floor(Math.log10(smallest) + 1e-9), high = Math.max(low + 1, Math.ceil(Math.log10(largest || 10) - 1e-9));
       channel.scale = { type: "log", domain: [10 ** low, 10 ** high], nice: false };
       channel.axis.values = decades(low, high, 1.6 * pixels);
+      delete channel.axis.tickCount; // of more values than that Vega would draw every other one: 10, 50, 200
       channel.axis.labelExpr = "datum.value >= 100000 || datum.value < 0.001 ? format(datum.value, '~s') : format(datum.value, ',~r')";
     } else {
       channel.scale = { zero: !options.data, ...(options.minimum === undefined ? {} : { domainMin: options.minimum }) };

@@ -45,6 +45,7 @@ class Truth:
     whitelist: dict[int, frozenset[Triplet]]
     labs: dict[int, str]
     fps: dict[int, float] = field(default_factory=dict)
+    names: dict[int, str] = field(default_factory=dict)  # the videos' own names, where they have one
     looked_for: dict[tuple[int, Triplet], LabelSpans] = field(default_factory=dict)  # of partly labelled videos
 
 
@@ -104,7 +105,7 @@ def judge(
         predicted = _decided(predictions, pairs, truth.whitelist)
     kept = None if chosen is None else set(chosen)
     predicted = [e for e in predicted if kept is None or e.video_id in kept]
-    return report.judge(
+    evaluation = report.judge(
         _where_looked_for(_clip(truth.events, spans), truth),
         _where_looked_for(_clip(predicted, spans), truth),
         truth.whitelist,
@@ -112,6 +113,7 @@ def judge(
         truth.fps,
         [pair.between(*spans[pair.video_id]) if spans and pair.video_id in spans else pair for pair in pairs],
     )
+    return replace(evaluation, names=truth.names)
 
 
 def _where_looked_for(events: Sequence[Event], truth: Truth) -> list[Event]:
@@ -215,6 +217,8 @@ def read_truth(data: Path, videos: Sequence[int] | None = None) -> Truth:
         for row in _metadata(data, split):
             video, lab = int(whole_number(row["video_id"]) or 0), row["lab_id"].strip()
             truth.labs[video] = lab
+            if name := (row.get("video_name") or "").strip():
+                truth.names[video] = name
             if (fps := _fps(row.get("frames_per_second"))) is not None:
                 truth.fps[video] = fps
             if videos is None or video in videos:

@@ -9,6 +9,7 @@ import contextlib
 import logging
 import os
 import re
+import secrets
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,7 @@ def launch(
             default_bucket_prefix=f"{MODEL_ZONE}/training",
         ),
         role=role,
-        base_job_name="etholake-train",
+        base_job_name=f"etholake-train-{secrets.token_hex(3)}",  # the SDK adds the time in whole seconds only
         training_image=image_uri(settings, "training"),
         source_code=SourceCode(source_dir=source, entry_script="train.py", requirements="requirements.txt"),
         compute=Compute(**instances.compute(settings.instance_type, options)),

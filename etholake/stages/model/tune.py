@@ -9,6 +9,7 @@ limits are not tuned twice.
 from __future__ import annotations
 
 import dataclasses
+import secrets
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -81,7 +82,7 @@ def run(
             STAGE, "unchanged", "Tables, code and ranges are those of the last tuning.", state["details"]
         )
     check_data(open_lake(settings), holdout, part_map=settings.part_map)
-    name = f"etholake-{digest[:8]}-{int(time.time())}"
+    name = f"etholake-{digest[:8]}-{int(time.time()):x}{secrets.token_hex(2)}"  # of at most 32 characters
     named = parameters | {"run_id": logs.run_id()}
     role = aws.stack_outputs(settings)["SageMakerRoleArn"]
     request = tuning_request(settings, name, named, role, options, features.channel(settings))

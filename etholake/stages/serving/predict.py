@@ -8,6 +8,7 @@ same model on the same videos is not asked twice.
 from __future__ import annotations
 
 import json
+import secrets
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -86,7 +87,7 @@ def run(
             state["details"],
         )  # fmt: skip
     began = time.monotonic()
-    job = f"etholake-{run_id}-{int(time.time())}"
+    job = f"etholake-{run_id}-{int(time.time()):x}{secrets.token_hex(2)}"
     prefix = f"{MODEL_ZONE}/requests/{job}/"
     spans, skipped = upload(settings, source, chosen, prefix, tick)
     try:

@@ -66,6 +66,8 @@ def parse_change(sql: str) -> Change:
         _check_read(part)
         if isinstance(part, exp.When) and isinstance(part.args["then"], exp.Insert):
             _check_read(part.args["then"])
+    if isinstance(node, exp.Merge) and not node.args.get("whens"):
+        raise QueryError("SYNTAX_ERROR", "line 1:1: mismatched input '<EOF>'. Expecting: 'WHEN'")
     if not isinstance(node.this, exp.Table):
         raise not_supported(f"{type(node).__name__.upper()} of this target", position(node))
     return Change(node)

@@ -6,6 +6,7 @@ import uuid
 from typing import Any
 
 import awswrangler as wr
+import boto3
 import pandas as pd
 from pyathena import connect
 
@@ -20,6 +21,9 @@ class Place:
 
     def __init__(self, settings: Settings) -> None:
         aws.export(settings)
+        # awswrangler makes its clients from the default session; without one each of its calls parses the
+        # descriptions of the services again.
+        boto3.setup_default_session()
         tag = uuid.uuid4().hex[:8]
         self.bucket, self.database = f"features-{tag}", f"features_{tag}"
         aws.client(settings, "s3").create_bucket(Bucket=self.bucket)

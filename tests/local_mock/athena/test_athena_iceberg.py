@@ -3,8 +3,10 @@
 # ruff: noqa: E501 - one line a statement or a row
 from __future__ import annotations
 
+import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import awswrangler as wr
 import pandas as pd
@@ -249,7 +251,9 @@ def test_pyiceberg_over_http_and_athena_share_a_table(lake: IcebergLake) -> None
 
 
 @pytest.mark.slow
-def test_awswrangler_writes_merges_and_deletes(lake: IcebergLake) -> None:
+def test_awswrangler_writes_merges_and_deletes(lake: IcebergLake, monkeypatch: pytest.MonkeyPatch) -> None:
+    # It asks once a second, which is all that would take time.
+    monkeypatch.setattr(wr.athena._executions, "time", SimpleNamespace(sleep=lambda _: time.sleep(0.02)))
     table, tmp = f"w{uuid.uuid4().hex[:8]}", f"s3://{lake.bucket}/tmp/"
     frame = pd.DataFrame({"id": [1, 2, 3], "name": ["a", "b", "c"], "day": pd.to_datetime(["2024-01-01"] * 3)})
     common = {"database": lake.database, "table": table, "temp_path": tmp, "s3_output": f"s3://{lake.bucket}/out/"}
@@ -306,6 +310,7 @@ def test_awswrangler_writes_merges_and_deletes(lake: IcebergLake) -> None:
         ("OPTIMIZE {t}", "OPTIMIZE name REWRITE DATA USING BIN_PACK"),
         ("SELECT * FROM plain FOR VERSION AS OF 1", "does not support versioned tables"),
         ("WITH w AS (SELECT 1 AS x) SELECT * FROM w FOR VERSION AS OF 1", "a version of a WITH query"),
+        ("MERGE INTO {t} USING plain s ON true", "SYNTAX_ERROR"),
         ("MERGE INTO {t} USING plain s ON true WHEN NOT MATCHED BY SOURCE THEN DELETE", "SOURCE of WHEN"),
     ],
 )

@@ -181,16 +181,15 @@ def test_athena_functions(place: Place) -> None:
 @pytest.mark.parametrize(
     "ask",
     [
-        lambda place: wr.athena.to_iceberg(
-            FRAME, place.database, "ice", temp_path=f"{place.out}tmp/", table_location=f"{place.out}ice/",
-            s3_output=place.out,
-        ),
         lambda place: wr.athena.run_spark_calculation("1", "primary"),
-        lambda place: place.read("SELECT * FROM of_json"),
+        lambda place: place.read("SELECT * FROM of_grok"),
     ],
-)  # fmt: skip
+)
 def test_what_coverage_names_as_absent_is_refused(place: Place, ask: Callable[[Place], Any]) -> None:
-    wr.catalog.create_json_table(place.database, "of_json", f"{place.path}json/", columns_types={"n": "bigint"})
+    serde = "com.amazonaws.glue.serde.GrokSerDe"
+    wr.catalog.create_csv_table(
+        place.database, "of_grok", f"{place.path}grok/", columns_types={"n": "bigint"}, serde_library=serde
+    )
     with pytest.raises((wr.exceptions.QueryFailed, ClientError), match="local_mock"):
         ask(place)
 

@@ -79,13 +79,14 @@ function paint() {
   $("window").textContent = `${Clock.text(from / video.fps)} to ${Clock.text(to / video.fps)}`;
 }
 
+const STATUS = { kept: "a label", open: "predicted, not judged yet", rejected: "rejected" };
 const words = (b) => `mouse${b.agent} ${b.action}${b.agent === b.target ? "" : ` mouse${b.target}`}`;
 function changed() {
   clear();
   const b = Labels.selected(), running = Labels.running(), state = Labels.current();
   $("bout").replaceChildren(running
     ? el("p", { class: "running" }, `${running.action} of mouse${running.agent_id} runs since frame ${running.start_frame}: press the key again to stop it.`)
-    : el("p", {}, b ? `${words(b)}, frames ${b.start} to ${b.stop} (${((b.stop - b.start) / video.fps).toFixed(2)} s), ${b.status}${b.run ? `, run ${b.run}, confidence ${share(b.confidence)}` : ""}${b.by.length ? `; touched by ${b.by.join(", ")}` : ""}` : "No bout is chosen."));
+    : el("p", {}, b ? `${words(b)}, frames ${b.start} to ${b.stop} (${((b.stop - b.start) / video.fps).toFixed(2)} s), ${STATUS[b.status]}${b.run ? `, run ${b.run}, confidence ${share(b.confidence)}` : ""}${b.by.length ? `; touched by ${b.by.join(", ")}` : ""}` : "No bout is chosen."));
   const can = { accept: b && b.status !== "kept", reject: b && b.source === "prediction" && b.status !== "rejected", undo: state.canUndo, redo: state.canRedo };
   for (const name of ["remove", "split", "join", "startHere", "stopHere", "relabel"]) can[name] = Boolean(b);
   for (const [name, may] of Object.entries(can)) for (const button of document.querySelectorAll(`[data-command="${name}"]`)) button.disabled = !may;
@@ -106,7 +107,7 @@ function choose(id, tight = false) {
   if (!b) return;
   Lanes.reveal(b, tight);
   Player.seek(b.start);
-  $("spoken").textContent = `${words(b)}, ${b.status}, frames ${b.start} to ${b.stop}`;
+  $("spoken").textContent = `${words(b)}, ${STATUS[b.status]}, frames ${b.start} to ${b.stop}`;
 }
 
 // --- commands ------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from etholake.contract import RAW_TRACKING_OPTIONAL_COLUMNS
 from etholake.stages.lake.ingest.folder import KINDS, RawFile
 
 __all__ = ["check"]
@@ -27,18 +28,21 @@ def check(file: RawFile, content: bytes | None = None) -> list[str]:
         reason = str(err).splitlines()[0].partition("input source '<Buffer>': ")
         return [f"{file.path} is not readable as Parquet ({reason[2] or reason[0]}): copy or export it again."]
     columns = KINDS[file.kind]
+    optional = RAW_TRACKING_OPTIONAL_COLUMNS if file.kind == "tracking" else {}
     problems = []
     if missing := [name for name in columns if name not in schema.names]:
         problems.append(f"{file.path} lacks the columns {missing}: export it again with them.")
-    if extra := [name for name in schema.names if name not in columns]:
+    if extra := [name for name in schema.names if name not in columns and name not in optional]:
         problems.append(f"{file.path} has columns that the layout does not know, {extra}: they will not be read.")
     wrong = {
         name: str(schema.field(name).type)
-        for name, kind in columns.items()
+        for name, kind in (columns | optional).items()
         if schema.names.count(name) == 1 and not _holds(schema.field(name).type, kind)
     }
     if wrong:
-        expected = ", ".join(f"{name} as {columns[name]} but got {actual}" for name, actual in wrong.items())
+        expected = ", ".join(
+            f"{name} as {(columns | optional)[name]} but got {actual}" for name, actual in wrong.items()
+        )
         problems.append(f"{file.path} has wrong types: expected {expected}; export it again.")
     return problems
 

@@ -1,0 +1,114 @@
+"""Stage overlay: a video of the lake with skeletons, boxes and events drawn over, and a sheet of its bouts.
+
+Frames are decoded in a child process with limits of memory and time, which can take nothing else down.
+"""
+
+from __future__ import annotations
+
+import multiprocessing as mp
+import tempfile
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Any
+
+from etholake.contract import RAW_ZONE
+from etholake.errors import DataError, UsageError
+from etholake.lake import Lake
+from etholake.result import StageResult
+from etholake.settings import Settings
+from etholake.stages.lake.clips import rows_of
+from etholake.stages.state import open_lake
+from etholake.video.bouts import write_bout_sheet
+from etholake.video.lake_tracks import read_tracks
+from etholake.video.overlay import OverlayEvent, OverlayOptions, write_overlay
+
+__all__ = ["run"]
+
+MEMORY_BYTES = 6 << 30
+
+
+def run(
+    settings: Settings,
+    video_id: int,
+    out: Path | None,
+    sheet: Path | None = None,
+    run_id: str | None = None,
+    options: OverlayOptions | None = None,
+) -> StageResult:
+    """Write the overlay video `out` and the contact sheet `sheet`, of the annotation or of a run's predictions.
+
+    Raises
+    ------
+    UsageError
+        The raw zone has no such video, or there is no such run.
+    DataError
+        The video cannot be decoded, or has no event to show.
+    """
+    lake = open_lake(settings)
+    key = _raw_key(lake, video_id)
+    lab_id = key.split("/")[2].removeprefix("lab_id=")
+    events = _events(lake, lab_id, video_id, run_id)
+    files = [
+        uri
+        for keys in lake.partitions("tracking_curated")
+        if keys["lab_id"] == lab_id
+        for uri in lake.current_files("tracking_curated", keys)
+    ]
+    tracks = read_tracks(files, video_id)
+    details: dict[str, Any] = {"video_id": video_id, "events": len(events), "run_id": run_id}
+    with tempfile.TemporaryDirectory(prefix="etholake-overlay-") as folder:
+        path = Path(folder) / key.rpartition("/")[2]
+        lake.s3.download_file(lake.bucket, key, str(path))
+        if out is not None:
+            details["frames"] = _apart(path, write_overlay, path, out, events, tracks, options)
+            details["video"] = str(out)
+        if sheet is not None:
+            details["bouts"] = _apart(path, write_bout_sheet, path, sheet, events, tracks)
+            details["sheet"] = str(sheet)
+    written = " and ".join(str(target) for target in (out, sheet) if target)
+    return StageResult("overlay", "done", f"video {video_id} with {len(events)} events in {written}", details)
+
+
+def _raw_key(lake: Lake, video_id: int) -> str:
+    for item in lake.objects(f"{RAW_ZONE}/videos/"):
+        if item["Key"].rpartition("/")[2].rpartition(".")[0] == str(video_id):
+            return str(item["Key"])
+    raise UsageError(
+        f"The raw zone has no file of video {video_id}: put it into videos/<lab>/ and run `make ingest`."
+    )
+
+
+def _events(lake: Lake, lab_id: str, video_id: int, run_id: str | None) -> list[OverlayEvent]:
+    if run_id is None:
+        rows = rows_of(lake, "annotations_enriched", {"lab_id": lab_id})
+    elif {"run_id": run_id} in lake.partitions("predictions"):
+        rows = rows_of(lake, "predictions", {"run_id": run_id})
+    else:
+        raise UsageError(f"There are no predictions of a run '{run_id}'.")
+    return [
+        OverlayEvent(
+            row["start_frame"], row["stop_frame"], row["agent_id"], row["target_id"], row["action"],
+            row.get("confidence"),
+        )
+        for row in rows
+        if row["video_id"] == video_id
+    ]  # fmt: skip
+
+
+def _apart(path: Path, work: Callable[..., int], *arguments: Any) -> int:
+    """Run `work` in a child process; return what it returns."""
+    context = mp.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context, initializer=_limit) as pool:
+        try:
+            return pool.submit(work, *arguments).result()
+        except BrokenProcessPool as err:
+            raise DataError(f"{path.name}: the video library crashed on this file. The file is damaged.") from err
+
+
+def _limit() -> None:
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
