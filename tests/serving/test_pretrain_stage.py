@@ -14,7 +14,6 @@ from etholake.stages.model import explain, pretrain, train
 from etholake.stages.model.training_inputs import TrainingOptions
 from etholake.stages.serving import predict, serve
 
-
 pytestmark = pytest.mark.long  # a pre-training, a training and an endpoint
 
 
