@@ -127,7 +127,7 @@ def test_a_failed_query_says_why(lake: SimpleNamespace) -> None:
             "TABLE_NOT_FOUND: line 1:15: Table 'awsdatacatalog." + lake.database + ".absent' does not exist",
         ),
         ("SELECT read_text('/etc/passwd')", "FUNCTION_NOT_FOUND: line 1:8: Function 'read_text' not registered"),
-        ("DELETE FROM tracks", "NOT_SUPPORTED: DELETE is not supported by local_mock"),
+        ("DELETE FROM tracks", "NOT_SUPPORTED: Modifying Hive table rows is only supported"),
     ):
         status = execute(lake, sql)["Status"]
         assert status["State"] == "FAILED"
