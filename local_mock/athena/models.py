@@ -188,13 +188,13 @@ class AthenaBackend(StockBackend):
             raise ApiError(f"outputLocation is not a valid S3 path: {location}")
         run = Execution(request, name, location.rstrip("/") + "/")
         _check_reuse(run.reuse)
-        if not self.engine.data.has_bucket(location):
-            raise ApiError(f"Unable to verify/create output bucket {split_uri(location)[0]}")
         with self._starting:
             if run.token and (earlier := self._by_token.get(run.token)):
                 if earlier.request != run.request:
                     raise ApiError("Idempotent parameters do not match")
                 return earlier.id
+            if not self.engine.data.has_bucket(location):
+                raise ApiError(f"Unable to verify/create output bucket {split_uri(location)[0]}")
             self._record(run)
             self.add(run)
         threading.Thread(target=self._run, args=(run,), name=f"athena-{run.id}", daemon=True).start()

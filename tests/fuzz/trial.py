@@ -31,6 +31,7 @@ from reference import assert_equal, assert_summary, assert_table, reference
 from etholake.contract import (
     RAW_ANNOTATION_COLUMNS,
     RAW_TRACKING_COLUMNS,
+    RAW_TRACKING_OPTIONAL_COLUMNS,
     RULES,
     TABLES,
     arrow_schema,
@@ -122,11 +123,20 @@ def assert_reported(reports: list[FileReport]) -> None:
     pa.Table.from_pylist(rejected, arrow_schema("quarantine")).validate(full=True)
 
 
-def as_read(content: bytes, wanted: Any) -> pa.Table | None:
-    """The wanted columns of a file as pyarrow reads them at once; None if it cannot."""
+def as_read(content: bytes, wanted: Any, optional: Any = ()) -> pa.Table | None:
+    """The wanted columns of a file as pyarrow reads them at once; None if it cannot.
+
+    Of the optional ones those that are there once and hold numbers.
+    """
     try:
         file = pq.ParquetFile(pa.BufferReader(content))
-        table = file.read(columns=[name for name in wanted if name in file.schema_arrow.names])
+        schema = file.schema_arrow
+        columns = [name for name in wanted if name in schema.names]
+        for name in optional:
+            if schema.names.count(name) == 1:
+                type_ = schema.field(name).type
+                columns += [name] if pa.types.is_floating(type_) or pa.types.is_integer(type_) else []
+        table = file.read(columns=columns)
         table.validate(full=True)
     except (pa.ArrowException, OSError, UnicodeDecodeError):
         return None
@@ -156,7 +166,11 @@ def _tracking(made: Mutant) -> None:
         own, own_summary = (t.filter(pa.compute.equal(t["video_id"], video_id)) for t in (curated, summary))
         imputed = sum(own["is_imputed"].to_pylist())
         assert_equal([own.num_rows - imputed, imputed], [report.rows_curated, report.rows_imputed], "rows")
-        table = good if video_id != VIDEO else as_read(made.content, RAW_TRACKING_COLUMNS)
+        table = (
+            good
+            if video_id != VIDEO
+            else as_read(made.content, RAW_TRACKING_COLUMNS, RAW_TRACKING_OPTIONAL_COLUMNS)
+        )
         if table is not None and not set(report.flags) & WHOLE_FILE:
             expected = reference(table, unit.videos[video_id].scale, GAP)
             assert_equal([report.rows_in], [expected.rows_in], "rows_in")

@@ -90,8 +90,8 @@ def test_every_resource_is_made_as_the_template_says_changed_and_deleted(setting
     stacks.execute(settings, plans, changed)
     touched = {change.name for plan in plans for change in plan.changes if change.action == "Modify"}
     assert touched == {
-        "Bucket", "WorkGroup", "TrackingJob", "CompactJob", "JobOutputLog", "JobErrorLog", "EndpointLog",
-        "AlarmTopic", "Budget", "EndpointLatency", "ManifestRule", "ScheduleRule",
+        "Bucket", "WorkGroup", "TrackingJob", "CompactJob", "ClipsJob", "JobOutputLog", "JobErrorLog",
+        "EndpointLog", "AlarmTopic", "Budget", "EndpointLatency", "ManifestRule", "ScheduleRule",
     }  # fmt: skip
     wrong, _ = differences(settings, changed)
     assert [w for w in wrong if not w.startswith("AlarmTopic.Subscription")] == []

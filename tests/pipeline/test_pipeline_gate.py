@@ -63,10 +63,10 @@ def test_a_balance_that_does_not_hold_closes_the_gate(change: dict[str, Any], me
 
 
 def test_what_models_write_does_not_make_the_curation_stale() -> None:
-    """Every table with a run in its partitions is made after the curation."""
+    """Tables with a run in their partitions, of films and of reviewers are made after the curation."""
     later = {name for name, table in TABLES.items() if "run_id" in table.partitions}
     assert {"predictions", "predicted_videos", "scores"} <= later
-    assert later == etl.NOT_MADE_HERE
+    assert later | {"clips", "videos", "corrections"} == etl.NOT_MADE_HERE
     counts = dict.fromkeys(TABLES, 1)
     state = {"fingerprint": "f", "committed": {n: 1 for n in TABLES if n not in etl.NOT_MADE_HERE}}
     assert etl.is_current(state, "f", counts | {"score_details": 2})

@@ -96,7 +96,7 @@ def test_a_small_file_that_is_huge_when_read_is_refused(inference: ModuleType) -
 
 def test_rows_that_are_left_out_are_noted() -> None:
     table = tracking()
-    table["video_frame"][0], table["mouse_id"][1], table["x"][2] = -5, 9, float("nan")
+    table["video_frame"][0], table["mouse_id"][1], table["x"][2] = -5, 0, float("nan")
     tracks = PoseTracks.from_raw(pa.table(table), VideoMeta.from_row(ROW))
     [note] = [note for note in tracks.notes if "rows left out" in note]
     assert note.startswith("3 of 240 rows left out: ")

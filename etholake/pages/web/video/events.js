@@ -14,8 +14,8 @@ const Events = (() => {
     const { columns, rows } = content.events;
     return rows.map((row) => {
       const e = Object.fromEntries(columns.map((name, i) => [name, row[i]]));
-      e.agentName = `${page.animal}${e.agent}`;
-      e.targetName = e.target === e.agent ? "self" : `${page.animal}${e.target}`;
+      e.agentName = `${content.animal}${e.agent}`;
+      e.targetName = e.target === e.agent ? "self" : `${content.animal}${e.target}`;
       e.pair = `${e.agentName} → ${e.targetName}`;
       e.start_sec = e.start_frame / content.fps;
       e.stop_sec = e.stop_frame / content.fps;
