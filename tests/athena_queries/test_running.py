@@ -71,6 +71,10 @@ def test_a_service_that_does_not_answer_is_not_a_file_that_cannot_be_read(at: Se
     with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections, says nothing
         deaf = replace(at, port=silent.getsockname()[1])
         impatient = Config(read_timeout=0.2, retries={"max_attempts": 0})
-        aws.session(deaf)._session.set_default_client_config(impatient)
-        with pytest.raises(ReadTimeoutError, match=f"Read timeout on endpoint URL.*{deaf.port}"):
-            query.run_file(deaf, path)
+        session = aws.session(deaf)._session  # that of every lake of this target
+        session.set_default_client_config(impatient)
+        try:
+            with pytest.raises(ReadTimeoutError, match=f"Read timeout on endpoint URL.*{deaf.port}"):
+                query.run_file(deaf, path)
+        finally:
+            session.set_default_client_config(None)
