@@ -67,13 +67,14 @@ class Discovery:
     """Tables found, and a sentence for each thing that a user should know.
 
     `problems` are of the data (they go into LastCrawl), `notes` only into the log. `unread` are the locations of
-    tables that have files but no readable one.
+    tables that have files but no readable one. `listed` counts the objects under the targets.
     """
 
     tables: list[FoundTable] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     unread: set[str] = field(default_factory=set)
+    listed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +178,7 @@ def _places(
     excluded = [glob_pattern(glob) for glob in target.exclusions]
     places = []
     listed = data.list(f"s3://{bucket}/{prefix}")
+    discovery.listed += len(listed)
     if not listed:
         discovery.problems.append(f"Nothing lies under s3://{bucket}/{prefix}.")
     for info in listed:

@@ -358,7 +358,13 @@ class ExecutingCrawler(FakeCrawler):
         lines += [f"INFO : {line}" for line in discovered.notes + changes]
         crawl.summary = "; ".join(changes)
         crawl.error_message = _shortened(discovered) or None
-        if not discovered.tables and not policy.only_new and not folders(database, self.name):
+        # Where nothing lies there is nothing to fail at: as on AWS, such a crawl succeeds and says so.
+        if (
+            discovered.listed
+            and not discovered.tables
+            and not policy.only_new
+            and not folders(database, self.name)
+        ):
             crawl.error_message = f"No table was made. {crawl.error_message or ''}".rstrip()
             return "FAILED"
         return "COMPLETED"

@@ -80,9 +80,11 @@ def test_a_crawl_that_makes_no_table_fails_with_the_reason(lake: Lake, body: byt
     assert lake.tables() == set()
 
 
-def test_a_crawl_of_nothing_fails(lake: Lake) -> None:
+def test_a_crawl_of_nothing_succeeds_and_says_so(lake: Lake) -> None:
     lake.crawler("nothing")
-    assert "Nothing lies under" in lake.crawl()["ErrorMessage"]
+    last = lake.crawl()
+    assert last["Status"] == "SUCCEEDED"
+    assert "Nothing lies under" in last["ErrorMessage"]
 
 
 @pytest.mark.parametrize(
