@@ -17,7 +17,7 @@ from etholake.settings import Settings
 
 __all__ = [
     "AddVerb", "confirmation", "data_folder", "exclusive", "named_parameters", "positive", "read_text",
-    "report", "requires", "say", "video_numbers", "whole", "words",
+    "report", "requires", "say", "video_number", "video_numbers", "whole", "words",
 ]  # fmt: skip
 
 AddVerb = Callable[..., argparse.ArgumentParser]
@@ -78,6 +78,14 @@ def video_numbers(current: Settings, text: str | None) -> list[int] | None:
     from etholake.stages import video_names
 
     return None if text is None else video_names.resolve(current, video_names.split_list(text))
+
+
+def video_number(current: Settings, text: str) -> int:
+    """Return the number of the one video of the lake that a person named. Raises UsageError as `video_numbers`."""
+    from etholake.stages import video_names
+
+    (number,) = video_names.resolve(current, [text])
+    return number
 
 
 def words(text: str | None) -> tuple[str, ...]:

@@ -132,13 +132,15 @@ def _compare(current: Settings, arguments: argparse.Namespace) -> None:
 
 
 def _explain_model(current: Settings, arguments: argparse.Namespace) -> None:
+    from etholake.stages import video_names
     from etholake.stages.model import explain
 
     if (arguments.video is None) != (arguments.html is None):
         raise UsageError("--video names what is drawn, and --html the page: give both, or neither.")
     if arguments.video is not None:
-        video = (video_numbers(current, arguments.video) or [0])[0]
-        seen = explain.look(current, arguments.model, data_folder(current, arguments), video, arguments.html)
+        data = data_folder(current, arguments)
+        (video,) = video_names.resolve_in(data, [arguments.video])
+        seen = explain.look(current, arguments.model, data, video, arguments.html)
         say(arguments, seen, f"where the model looked: {seen['page']}")
         return
     description = explain.run(current, arguments.model)

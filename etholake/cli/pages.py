@@ -6,11 +6,10 @@ import argparse
 import getpass
 from pathlib import Path
 
-from etholake.cli.common import AddVerb, exclusive, report, requires, video_numbers, words
+from etholake.cli.common import AddVerb, exclusive, report, requires, video_number, video_numbers, words
+from etholake.pages.figures.request import FORMATS, GROUPS, KINDS, FigureRequest
 from etholake.progress import progress
 from etholake.settings import Settings
-from etholake.stages.reports import figures
-from etholake.stages.reports.figures import FORMATS, GROUPS, KINDS, FigureRequest
 
 __all__ = ["add"]
 
@@ -99,11 +98,10 @@ def _dashboards(current: Settings, arguments: argparse.Namespace) -> None:
 
 
 def _video(current: Settings, arguments: argparse.Namespace) -> None:
-    from etholake.stages import video_names
     from etholake.stages.reports import video
 
     exclusive(arguments, "--serve", "--out")
-    number = video_names.resolve(current, [arguments.video])[0]
+    number = video_number(current, arguments.video)
     if arguments.serve is not None:
         video.serve(current, number, arguments.run_id, arguments.serve)
         return
@@ -114,15 +112,13 @@ def _video(current: Settings, arguments: argparse.Namespace) -> None:
 
 
 def _review(current: Settings, arguments: argparse.Namespace) -> None:
-    from etholake.stages import video_names
     from etholake.stages.review import merge, service
 
     user = arguments.user or getpass.getuser()
-    videos = video_names.resolve(current, [arguments.video]) if arguments.video else []
+    first = video_number(current, arguments.video) if arguments.video else None
     if arguments.merge:
-        report(arguments, merge.run(current, user, videos))
+        report(arguments, merge.run(current, user, () if first is None else (first,)))
         return
-    first = videos[0] if videos else None
     choice = service.ReviewChoice(user, arguments.lab, arguments.run_id, first, arguments.films)
     service.serve(current, choice, arguments.serve_at)
 
@@ -134,6 +130,8 @@ def _agreement(current: Settings, arguments: argparse.Namespace) -> None:
 
 
 def _figure(current: Settings, arguments: argparse.Namespace) -> None:
+    from etholake.stages.reports import figures
+
     out = arguments.out or Path("dist") / f"{arguments.kind}.pdf"
     videos = tuple(video_numbers(current, arguments.videos) or ())
     request = FigureRequest(

@@ -8,7 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from etholake.cli.common import AddVerb, exclusive, report, requires, say, video_numbers
+from etholake.cli.common import AddVerb, exclusive, report, requires, say, video_number, video_numbers
 from etholake.errors import DataError, UsageError
 from etholake.progress import progress
 from etholake.settings import Settings
@@ -109,7 +109,6 @@ def _clips(current: Settings, arguments: argparse.Namespace) -> None:
 
 
 def _overlay(current: Settings, arguments: argparse.Namespace) -> None:
-    from etholake.stages import video_names
     from etholake.stages.reports import overlay
     from etholake.video.overlay import OverlayOptions
 
@@ -117,7 +116,7 @@ def _overlay(current: Settings, arguments: argparse.Namespace) -> None:
         raise UsageError("overlay needs --out FILE.mp4, --sheet FILE.png, or both.")
     for option in ("--speed", "--only-bouts"):
         requires(arguments, option, "--out")
-    video_id = video_names.resolve(current, [arguments.video])[0]
+    video_id = video_number(current, arguments.video)
     options = OverlayOptions(1 if arguments.speed is None else arguments.speed, arguments.only_bouts)
     report(arguments, overlay.run(current, video_id, arguments.out, arguments.sheet, arguments.run_id, options))
 

@@ -152,12 +152,7 @@ def transitions(counts: pd.DataFrame, title: str) -> Figure:
     figure, panels = plt.subplots(1, len(groups), figsize=(side * len(groups) + 0.6, side), squeeze=False)
     figure.suptitle(title, x=0.01, ha="left")
     matrices = {group: _matrix(counts[counts.group == group], names) for group in groups}
-    percent = {
-        group: np.divide(
-            100 * m, m.sum(1, keepdims=True), out=np.full_like(m, np.nan), where=m.sum(1, keepdims=True) > 0
-        )
-        for group, m in matrices.items()
-    }
+    percent = {group: _percent_of_rows(matrix) for group, matrix in matrices.items()}
     highest = max(float(np.nanmax(values)) for values in percent.values())
     image: Any = None
     for group, axes in zip(groups, panels[0], strict=True):

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from etholake.errors import UsageError, suggestion
+from etholake.errors import UsageError
+from etholake.pages.figures.request import GROUPS, FigureRequest
 from etholake.result import StageResult
 from etholake.settings import Settings
 from etholake.stages.lake import query
@@ -20,70 +20,11 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-__all__ = ["FORMATS", "GROUPS", "KINDS", "FigureRequest", "run"]
+__all__ = ["run"]
 
-FORMATS = (".pdf", ".png", ".svg")
-GROUPS: Mapping[str, str] = {  # --group -> column of the metadata without its mouse
-    "condition": "condition", "treatment": "condition", "strain": "strain", "sex": "sex", "age": "age",
-    "lab": "lab_id",
-}  # fmt: skip
 VIEWS = ("v_video_info", "v_behavior_events", "v_behavior_shares", "v_video_seconds")
 _CENTRES = ("body_center", "hip_left", "lateral_left", "neck", "tail_base", "nose")  # best stand-in first
 _MICE = (1, 2, 3, 4)
-
-
-@dataclass(frozen=True)
-class FigureRequest:
-    """The content of a figure.
-
-    Attributes
-    ----------
-    kind
-        One of `KINDS`.
-    out
-        The file to write; its ending decides the format (`FORMATS`).
-    videos, lab
-        Whose data; without either all annotated or predicted videos.
-    run_id
-        The run whose predictions are drawn; empty for annotations. An ethogram shows both.
-    actions
-        The actions that are drawn; empty for all.
-    group
-        One of `GROUPS`; empty for one group of all.
-    bodypart
-        The part that stands for the animal in figures of places and speeds; empty for the best that is tracked.
-    """
-
-    kind: str
-    out: Path
-    videos: tuple[int, ...] = ()
-    lab: str = ""
-    run_id: str = ""
-    actions: tuple[str, ...] = ()
-    group: str = ""
-    bodypart: str = ""
-
-    def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise UsageError(f"There is no figure '{self.kind}'. {suggestion(self.kind, KINDS)}")
-        if self.group and self.group not in GROUPS:
-            raise UsageError(f"There is no group '{self.group}'. {suggestion(self.group, GROUPS)}")
-        if self.out.suffix not in FORMATS:
-            raise UsageError(f"A figure is written as {', '.join(FORMATS)}, but --out is {self.out}.")
-        if self.kind == "comparison" and not self.group:
-            raise UsageError(f"A comparison needs --group: {', '.join(GROUPS)}.")
-        if self.kind in ("ethogram", "trajectory") and len(self.videos) != 1:
-            raise UsageError(f"A figure of the kind {self.kind} shows one video: give --videos with one id.")
-        if self.group and self.kind in ("ethogram", "trajectory"):
-            raise UsageError(f"A figure of the kind {self.kind} shows one video: it has no --group.")
-
-    @property
-    def title(self) -> str:
-        """The figure's title: its kind, whose data it shows, and their source."""
-        whose = f"video {self.videos[0]}" if len(self.videos) == 1 else self.lab or "all labs"
-        source = f"predicted by {self.run_id}" if self.run_id else "annotated"
-        of_places = self.kind in ("trajectory", "heatmap", "speed")
-        return f"{KINDS[self.kind].title}, {whose}" + ("" if of_places else f", {source}")
 
 
 @dataclass(frozen=True)
@@ -93,15 +34,6 @@ class _Drawn:
     figure: Figure
     rows: pd.DataFrame
     notes: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Kind:
-    """A kind of figure: what its title says, a line for help, and what reads and draws it."""
-
-    title: str
-    summary: str
-    draw: Callable[[Settings, FigureRequest], _Drawn]
 
 
 def run(settings: Settings, request: FigureRequest) -> StageResult:
@@ -119,7 +51,7 @@ def run(settings: Settings, request: FigureRequest) -> StageResult:
     for view in VIEWS:
         query.run_file(settings, query.queries_folder() / "views" / f"{view}.sql")
     with styled():
-        drawn = KINDS[request.kind].draw(settings, request)
+        drawn = _DRAWN_BY[request.kind](settings, request)
         request.out.parent.mkdir(parents=True, exist_ok=True)
         metadata = {"CreationDate": None} if request.out.suffix == ".pdf" else None
         metadata = {"Date": None} if request.out.suffix == ".svg" else metadata
@@ -348,15 +280,7 @@ def _unit(settings: Settings, request: FigureRequest) -> str:
     return "cm" if scaled == {True} else "px"
 
 
-KINDS: Mapping[str, Kind] = {
-    "ethogram": Kind("Ethogram", "events of one video in lanes, annotated above predicted", _ethogram),
-    "raster": Kind("Events", "events of many animals, a row each", _raster),
-    "budget": Kind("Time budget", "share of the time by action", _budget),
-    "transitions": Kind("Transitions", "how often each action follows each other", _transitions),
-    "trajectory": Kind("Paths", "the path of every animal of one video", _trajectory),
-    "heatmap": Kind("Occupancy", "where animals were", _heatmap),
-    "speed": Kind("Speed", "mean speed by minute", _speed),
-    "comparison": Kind(
-        "Difference of groups", "groups tested action by action, with effect and interval", _comparison
-    ),
-}
+_DRAWN_BY: Mapping[str, Callable[[Settings, FigureRequest], _Drawn]] = {
+    "ethogram": _ethogram, "raster": _raster, "budget": _budget, "transitions": _transitions,
+    "trajectory": _trajectory, "heatmap": _heatmap, "speed": _speed, "comparison": _comparison,
+}  # fmt: skip
