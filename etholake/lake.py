@@ -20,7 +20,7 @@ import datetime as dt
 import io
 import json
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
@@ -28,7 +28,7 @@ from urllib.parse import quote, unquote
 
 from etholake.contract import CURATED_ZONE, TABLES, arrow_schema, glue_columns
 from etholake.errors import AwsError, ContractError
-from etholake.objects import delete_objects, list_objects, store_time
+from etholake.objects import delete_objects, list_objects, read_object, store_time
 from etholake.storage import split_uri
 
 __all__ = [
@@ -159,6 +159,30 @@ class Lake:
                 return []
             prefix = generation_prefix(table, partition, pointer["generation"])
         return sorted(f"s3://{self.bucket}/{key}" for key in self._keys(prefix) if key.endswith(".parquet"))
+
+    def read(
+        self, table: str, partition: Mapping[str, str] | None = None, columns: Sequence[str] | None = None
+    ) -> Any:
+        """Return the committed rows as one Arrow table of the contract's columns (or of some), in its types.
+
+        A column that a file of an earlier version lacks is null there. For tables and partitions that fit memory.
+        """
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        schema = arrow_schema(table)
+        if columns is not None:
+            schema = pa.schema([schema.field(name) for name in columns])
+        tables = [schema.empty_table()]
+        for uri in self.current_files(table, partition):
+            file = pq.ParquetFile(io.BytesIO(read_object(self.s3, uri)))
+            present = [name for name in schema.names if name in file.schema_arrow.names]
+            rows = file.read(present, use_threads=False)
+            for field in schema:
+                if field.name not in present:
+                    rows = rows.append_column(field.name, pa.nulls(len(rows), field.type))
+            tables.append(rows.select(schema.names).cast(schema))
+        return pa.concat_tables(tables)
 
     def register(self) -> dict[str, int]:
         """Make the catalog say what the pointers say, for every table of the contract.

@@ -61,14 +61,16 @@ def about_review(content: bytes) -> dict[str, Any]:
 
 
 def reviewed_video(video: VideoRecord, triplets: Iterable[Triplet]) -> VideoRecord:
-    """Return the metadata of a video with further triplets that were looked for."""
-    triplets = list(triplets)
+    """Return the metadata of a video with further triplets that were looked for, in the whole video."""
+    triplets = set(triplets)
     if not triplets:
         return video
-    labeled = {**dict.fromkeys(triplets, False), **video.labeled}
+    labeled = {**dict.fromkeys(sorted(triplets), False), **video.labeled}
     items = Labeled(labeled, repaired=False, malformed=()).items
     flags = tuple(flag for flag in video.flags if flag != "behaviors-empty")
-    return replace(video, values={**video.values, "behaviors_labeled": items}, labeled=labeled, flags=flags)
+    spans = {triplet: partly for triplet, partly in video.spans.items() if triplet not in triplets}
+    values = {**video.values, "behaviors_labeled": items}
+    return replace(video, values=values, labeled=labeled, flags=flags, spans=spans)
 
 
 def with_reviewed(

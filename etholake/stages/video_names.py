@@ -7,14 +7,12 @@ takes a video from a person calls `resolve` (of the lake) or `resolve_in` (of a 
 from __future__ import annotations
 
 import csv
-import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from etholake.contract import SPLITS, whole_number
 from etholake.errors import DataError, UsageError, raise_collected, suggestion
-from etholake.objects import read_object
 from etholake.settings import Settings
 from etholake.stages.state import open_lake
 
@@ -108,17 +106,14 @@ def _nearest(text: str, videos: Sequence[NamedVideo], names: Iterable[str]) -> s
 
 def videos_of_lake(settings: Settings) -> list[NamedVideo]:
     """Return the videos of the curated metadata, by lab and number. Raises DataError if there are none yet."""
-    import pyarrow.parquet as pq
-
     lake = open_lake(settings)
-    videos = []
-    for split in SPLITS:
-        for uri in lake.current_files(f"metadata_{split}"):
-            file = pq.ParquetFile(io.BytesIO(read_object(lake.s3, uri)))
-            # A lake of an earlier version has no names: its videos go by their numbers until the next etl.
-            columns = [c for c in ("lab_id", "video_id", "video_name") if c in file.schema_arrow.names]
-            for row in file.read(columns).to_pylist():
-                videos.append(NamedVideo(split, row["lab_id"], row["video_id"], row.get("video_name") or ""))
+    columns = ("lab_id", "video_id", "video_name")
+    # In a lake of an earlier version the names are null: its videos go by their numbers until the next etl.
+    videos = [
+        NamedVideo(split, row["lab_id"], row["video_id"], row["video_name"] or "")
+        for split in SPLITS
+        for row in lake.read(f"metadata_{split}", None, columns).to_pylist()
+    ]
     if not videos:
         raise DataError("The lake holds no metadata of videos yet: run `make ingest etl` first.")
     return sorted(videos, key=lambda video: (video.lab_id, video.video_id, video.split))

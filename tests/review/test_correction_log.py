@@ -8,10 +8,12 @@ import subprocess
 import sys
 import threading
 
+import pyarrow as pa
 import pytest
 import video_lake
 from lakes import open_lake
 
+from etholake.contract import arrow_schema
 from etholake.curate.rawzone import list_raw
 from etholake.curate.reviewed import looked_for
 from etholake.errors import UsageError
@@ -152,6 +154,25 @@ def test_merging_makes_a_new_generation_that_the_next_curation_keeps(lake: tuple
     assert (raw.reviewed, raw.kind, raw.video_id) == (True, "annotation", 41)
     content = at.s3.get_object(Bucket=at.bucket, Key=raw.key)["Body"].read()
     assert looked_for(content) == [(2, 2, "rear")]
+
+
+def test_merging_keeps_the_spans_that_were_looked_at(lake: tuple[Settings, Lake]) -> None:
+    """Else frames that nobody looked at would teach as negatives until the next curation."""
+    settings, at = lake
+    rows = at.read("labeled_behaviors").to_pylist()
+    for row in rows:
+        if row["video_id"] == 41 and row["action"] in ("chase", "rear"):
+            row["spans"] = "[[0, 900]]"
+    at.replace_table("labeled_behaviors", pa.Table.from_pylist(rows, arrow_schema("labeled_behaviors")), "spans")
+    own = session(at)
+    own.change(Operation("delete", (ANNOTATED[0].bout_id,)), "ann")
+    merge.run(settings, "ann")
+    sql = "SELECT action, spans FROM labeled_behaviors WHERE video_id = 41 ORDER BY action"
+    partly = "[[0, 900]]"
+    assert query.run_sql(settings, sql).rows == [("chase", partly), ("rear", partly), ("sniff", None)]
+    own.change(Operation("looked_for", agent_id=1, target_id=1, action="rear"), "ann")
+    merge.run(settings, "ann")
+    assert query.run_sql(settings, sql).rows == [("chase", partly), ("rear", None), ("sniff", None)]
 
 
 def test_what_cannot_be_merged_is_refused(lake: tuple[Settings, Lake]) -> None:

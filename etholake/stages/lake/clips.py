@@ -24,7 +24,7 @@ from etholake.stages.jobs import outputs_or_defaults, run_job
 from etholake.stages.state import open_lake
 from etholake.video.recipe import ClipRecipe, check_set_name
 
-__all__ = ["JOB", "rows_of", "run"]
+__all__ = ["JOB", "run"]
 
 STAGE = "clips"
 JOB = ("ClipsJobName", "etholake-prepare-clips")  # stack output, and the name that `infra/` gives by default
@@ -116,7 +116,7 @@ def _details(lake: Lake, clip_set: str) -> dict[str, Any]:
     problems: list[str] = []
     reported: dict[str, int] = {}
     for keys in lake.partitions("videos"):
-        rows = rows_of(lake, "videos", keys)
+        rows = lake.read("videos", keys).to_pylist()
         details["videos"] += len(rows)
         for row in rows:
             where = f"{keys['lab_id']} {row['video_id']}"
@@ -140,19 +140,6 @@ def _details(lake: Lake, clip_set: str) -> dict[str, Any]:
     if clip_set and details["frames"] != details["used"] + sum(reported.values()):
         raise AwsError(f"Frames of the clip set {clip_set} do not balance: {details}, {reported}.")
     return details | {"reported": reported, "problems": problems}
-
-
-def rows_of(lake: Lake, table: str, keys: dict[str, str]) -> list[dict[str, Any]]:
-    """Return the rows of one committed partition."""
-    import io
-
-    import pyarrow.parquet as pq
-
-    rows: list[dict[str, Any]] = []
-    for uri in lake.current_files(table, keys):
-        body = lake.s3.get_object(Bucket=lake.bucket, Key=uri.removeprefix(f"s3://{lake.bucket}/"))["Body"].read()
-        rows += pq.read_table(io.BytesIO(body)).to_pylist()
-    return rows
 
 
 def _sentence(details: dict[str, Any]) -> str:

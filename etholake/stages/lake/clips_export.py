@@ -13,7 +13,6 @@ from etholake.errors import DataError, UsageError, suggestion
 from etholake.lake import Lake
 from etholake.result import StageResult
 from etholake.settings import Settings
-from etholake.stages.lake.clips import rows_of
 from etholake.stages.state import open_lake
 from etholake.video.draw import contact_sheet, write_png
 from etholake.video.shards import read_shard, swapped
@@ -87,7 +86,7 @@ def _rows(
         raise UsageError(f"There is no set of clips '{clip_set}'. {suggestion(clip_set, sets)}")
     for keys in partitions:
         if keys["clip_set"] == clip_set:
-            for row in rows_of(lake, "clips", keys):
+            for row in lake.read("clips", keys).to_pylist():
                 if videos is None or row["video_id"] in videos:
                     yield keys, row
 

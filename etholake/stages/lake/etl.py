@@ -12,7 +12,7 @@ import json
 import re
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -139,7 +139,7 @@ def save(
 
     Raises DataError, and saves nothing, if metadata or tracks came in and not one row of them was curated.
     """
-    files = list(_rows_of(lake, "curation_files", ["kind", "lab_id", *_SUMS]))
+    files = lake.read("curation_files", None, ["kind", "lab_id", *_SUMS]).to_pylist()
     _refuse_nothing_curated(lake, files)
     details = {**_summary(files), "registered": registered, **more, **_quality(settings, lake)}
     save_state(settings, STAGE, {"fingerprint": digest, "committed": _committed(registered), "details": details})
@@ -258,7 +258,7 @@ def _refuse_nothing_curated(lake: Lake, files: Sequence[Mapping[str, Any]]) -> N
     if not rejected:
         return
     rows, example = Counter[str](), dict[str, str]()
-    for row in _rows_of(lake, "quarantine", ["rule", "rows", "source_file", "detail"]):
+    for row in lake.read("quarantine", None, ["rule", "rows", "source_file", "detail"]).to_pylist():
         rows[row["rule"]] += row["rows"]
         example.setdefault(row["rule"], f"{row['source_file']}: {row['detail']}")
     reasons = "".join(
@@ -269,15 +269,6 @@ def _refuse_nothing_curated(lake: Lake, files: Sequence[Mapping[str, Any]]) -> N
     raise DataError(
         f"None of the {counts} could be used. Correct the files, ingest them again and run etl. Why:{reasons}"
     )
-
-
-def _rows_of(lake: Lake, table: str, columns: list[str]) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a small unpartitioned table."""
-    import pyarrow.parquet as pq
-
-    for uri in lake.current_files(table):
-        content = io.BytesIO(read_object(lake.s3, uri))
-        yield from pq.read_table(content, columns=columns, use_threads=False).to_pylist()
 
 
 def _unchanged(details: Mapping[str, Any]) -> str:

@@ -7,15 +7,13 @@ rest by the tables of the lake (`check_data`).
 
 from __future__ import annotations
 
-import io
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from etholake.contract import unified_part_sources
 from etholake.errors import DataError, UsageError, raise_collected, suggestion
 from etholake.lake import Lake
 from etholake.models.registry import resolve
-from etholake.objects import read_object
 
 __all__ = ["check_configurations", "check_data"]
 
@@ -55,18 +53,19 @@ def check_data(lake: Lake, holdout: Collection[int] = (), labs: Collection[str] 
         Anything else; all problems are in one message.
     """
     unified_part_sources(part_map)
-    metadata = {row["video_id"]: row for row in _rows(lake, "metadata_train", _METADATA) if row["has_tracking"]}
+    rows = lake.read("metadata_train", None, _METADATA).to_pylist()
+    metadata = {row["video_id"]: row for row in rows if row["has_tracking"]}
     events = {
         row["video_id"]
         for partition in lake.partitions("annotations_enriched")
-        for row in _rows(
-            lake, "annotations_enriched", ["split", "video_id", "start_frame", "stop_frame"], partition
-        )
+        for row in lake.read(
+            "annotations_enriched", partition, ["split", "video_id", "start_frame", "stop_frame"]
+        ).to_pylist()
         if row["split"] == "train" and row["start_frame"] < row["stop_frame"]
     }
     behaviors = {
         row["video_id"]
-        for row in _rows(lake, "labeled_behaviors", ["split", "video_id"])
+        for row in lake.read("labeled_behaviors", None, ["split", "video_id"]).to_pylist()
         if row["split"] == "train"
     }
     labelled = {video: str(metadata[video]["lab_id"]) for video in sorted(metadata.keys() & events & behaviors)}
@@ -116,13 +115,3 @@ def _problems_of_parts(part_map: str, rows: Collection[Mapping[str, Any]]) -> It
     own = {item.partition("=")[0].strip() for item in part_map.split(",")} - {""}
     for part in sorted(own - tracked) if tracked else ():  # tables of earlier versions may not name the parts
         yield f"part_map names '{part}', which no video has. {suggestion(part, tracked)}"
-
-
-def _rows(
-    lake: Lake, table: str, columns: Sequence[str], partition: Mapping[str, str] | None = None
-) -> Iterator[dict[str, Any]]:
-    """Yield the committed rows of a table or of one of its partitions."""
-    import pyarrow.parquet as pq
-
-    for uri in lake.current_files(table, partition):
-        yield from pq.read_table(io.BytesIO(read_object(lake.s3, uri)), columns=list(columns)).to_pylist()

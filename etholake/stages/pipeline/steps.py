@@ -21,7 +21,6 @@ from etholake.errors import DataError, UsageError, raise_collected, suggestion
 from etholake.events.submission import write_csv
 from etholake.events.types import Event
 from etholake.lake import Lake
-from etholake.objects import read_object
 from etholake.settings import Settings
 from etholake.stages.lake import etl
 from etholake.stages.lake.ingest.zone import RawZoneBucket
@@ -328,16 +327,8 @@ def _held_out(settings: Settings) -> list[dict[str, int]]:
 
 def _predicted(lake: Lake, run_id: str) -> list[Event]:
     """Return the events of one run of `predictions`."""
-    import io
-
-    import pyarrow.parquet as pq
-
-    names = ["video_id", "agent_id", "target_id", "action", "start_frame", "stop_frame", "confidence"]
-    events = []
-    for uri in lake.current_files("predictions", {"run_id": run_id}):
-        body = io.BytesIO(read_object(lake.s3, uri))
-        events += [Event(**row) for row in pq.read_table(body, columns=names).to_pylist()]
-    return events
+    names = ("video_id", "agent_id", "target_id", "action", "start_frame", "stop_frame", "confidence")
+    return [Event(**row) for row in lake.read("predictions", {"run_id": run_id}, names).to_pylist()]
 
 
 def _download_truth(settings: Settings, folder: Path, labs: Mapping[int, str]) -> None:

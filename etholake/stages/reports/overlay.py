@@ -18,7 +18,6 @@ from etholake.errors import DataError, UsageError
 from etholake.lake import Lake
 from etholake.result import StageResult
 from etholake.settings import Settings
-from etholake.stages.lake.clips import rows_of
 from etholake.stages.state import open_lake
 from etholake.video.bouts import write_bout_sheet
 from etholake.video.lake_tracks import read_tracks
@@ -82,9 +81,9 @@ def _raw_key(lake: Lake, video_id: int) -> str:
 
 def _events(lake: Lake, lab_id: str, video_id: int, run_id: str | None) -> list[OverlayEvent]:
     if run_id is None:
-        rows = rows_of(lake, "annotations_enriched", {"lab_id": lab_id})
+        rows = lake.read("annotations_enriched", {"lab_id": lab_id}).to_pylist()
     elif {"run_id": run_id} in lake.partitions("predictions"):
-        rows = rows_of(lake, "predictions", {"run_id": run_id})
+        rows = lake.read("predictions", {"run_id": run_id}).to_pylist()
     else:
         raise UsageError(f"There are no predictions of a run '{run_id}'.")
     return [

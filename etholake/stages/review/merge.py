@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+import json
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
@@ -18,6 +19,7 @@ import pyarrow.parquet as pq
 
 from etholake.contract import REVIEWED, SPLITS, arrow_schema, raw_key
 from etholake.curate.annotations import curate_annotations
+from etholake.curate.behaviors import Spans, Triplet
 from etholake.curate.metadata import VideoRecord, labeled_table
 from etholake.curate.reviewed import about_review, dump_reviewed, reviewed_video
 from etholake.curate.statistics import behavior_summary, class_distribution
@@ -95,12 +97,12 @@ def run(settings: Settings, reviewer: str, videos: Collection[int] = ()) -> Stag
 def pending(lake: Lake, corrected: Mapping[VideoKey, int] | None = None) -> list[VideoKey]:
     """Return the videos with changes that are not merged yet, sorted."""
     corrected = _last_changes(lake) if corrected is None else corrected
-    merged = {
-        VideoKey(split, lab_id, video_id): _merged_change(lake, VideoKey(split, lab_id, video_id))
-        for split, lab_id, video_id in {(v.split, v.lab_id, v.video_id) for v in corrected}
-    }
-    waiting = (video for video, change in corrected.items() if change > merged[video])
+    waiting = (video for video, change in corrected.items() if change > _merged_change(lake, video))
     return sorted(waiting, key=lambda v: (v.lab_id, v.split, v.video_id))
+
+
+def _video(row: Mapping[str, Any]) -> VideoKey:
+    return VideoKey(row["split"], row["lab_id"], row["video_id"])
 
 
 def _key(video: VideoKey) -> str:
@@ -129,17 +131,20 @@ def _merged_change(lake: Lake, video: VideoKey) -> int:
 
 def _records(lake: Lake) -> dict[VideoKey, VideoRecord]:
     """Return the metadata of every video of the lake, with what was looked for."""
-    labeled: dict[VideoKey, dict[tuple[int, int, str], bool]] = defaultdict(dict)
-    for row in _rows(lake, "labeled_behaviors"):
-        key = VideoKey(row["split"], row["lab_id"], row["video_id"])
-        labeled[key][row["agent_id"], row["target_id"], row["action"]] = row["repaired"]
+    labeled: dict[VideoKey, dict[Triplet, bool]] = defaultdict(dict)
+    partly: dict[VideoKey, dict[Triplet, Spans]] = defaultdict(dict)
+    for row in lake.read("labeled_behaviors").to_pylist():
+        key, triplet = _video(row), (row["agent_id"], row["target_id"], row["action"])
+        labeled[key][triplet] = row["repaired"]
+        if row["spans"] is not None:
+            partly[key][triplet] = tuple(map(tuple, json.loads(row["spans"])))
     records = {}
     for split in SPLITS:
-        for row in _rows(lake, f"metadata_{split}"):
+        for row in lake.read(f"metadata_{split}").to_pylist():
             key = VideoKey(split, row["lab_id"], row["video_id"])
             values = {name: value for name, value in row.items() if name not in _NOT_VALUES}
             flags = tuple(row["flags"] or ())
-            records[key] = VideoRecord(split, key.lab_id, key.video_id, values, labeled[key], flags)
+            records[key] = VideoRecord(split, key.lab_id, key.video_id, values, labeled[key], flags, partly[key])
     return records
 
 
@@ -154,7 +159,7 @@ def _commit_lab(lake: Lake, lab_id: str, curated: Mapping[VideoKey, pa.Table]) -
         return pa.concat_tables([others, *curated.values()])
 
     # The summary first: the annotations say what is done.
-    annotations = whole(_table(lake, ANNOTATIONS, keys))
+    annotations = whole(lake.read(ANNOTATIONS, keys))
     _replace(lake, BEHAVIOR, lambda _: behavior_summary(annotations), keys)
     _replace(lake, ANNOTATIONS, whole, keys)
     counted = pa.Table.from_pylist(
@@ -175,8 +180,7 @@ def _commit_metadata(
     labelled = {video for tables in curated.values() for video in tables}
 
     def looked_for(before: pa.Table) -> pa.Table:
-        names = (VideoKey(r["split"], r["lab_id"], r["video_id"]) for r in before.to_pylist())
-        others = before.filter(pa.array([name not in records for name in names], pa.bool_()))
+        others = before.filter(pa.array([_video(row) not in records for row in before.to_pylist()], pa.bool_()))
         return pa.concat_tables([others, labeled_table(list(records.values()))])
 
     _replace(lake, "labeled_behaviors", looked_for)
@@ -201,7 +205,7 @@ def _replace(
     """Commit a table that is made from its state before; from the new state, if another run was faster."""
     for last in (*[False] * (_TRIES - 1), True):
         before = lake.current(table, partition)
-        rows = change(_table(lake, table, partition))
+        rows = change(lake.read(table, partition))
         try:
             digest = fingerprint(before and before["generation"], rows.to_pylist())
             lake.replace_table(table, rows, digest, partition, before=before)
@@ -210,19 +214,6 @@ def _replace(
                 raise
         else:
             return
-
-
-def _table(lake: Lake, table: str, partition: dict[str, str] | None = None) -> pa.Table:
-    files = [io.BytesIO(read_object(lake.s3, uri)) for uri in lake.current_files(table, partition)]
-    schema = arrow_schema(table)
-    return pa.concat_tables(
-        [schema.empty_table(), *(pq.read_table(f).select(schema.names).cast(schema) for f in files)]
-    )
-
-
-def _rows(lake: Lake, table: str) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = _table(lake, table).to_pylist()
-    return rows
 
 
 def _sentence(details: Mapping[str, Any]) -> str:
