@@ -30,6 +30,11 @@ LOOKED_FOR = "looked_for"  # "this was looked for in the whole video": what is n
 UNDO, REDO = "undo", "redo"
 
 
+def prediction_id(run_id: str, agent: int, target: int, action: str, start: int, stop: int) -> str:
+    """Return the id of a predicted bout within its video."""
+    return f"prediction:{run_id}:{agent}:{target}:{action}:{start}:{stop}"
+
+
 @dataclass(frozen=True)
 class ReviewedBout:
     """One bout, on the video's frames ``start_frame <= f < stop_frame``; a point event has one frame.
@@ -77,7 +82,7 @@ class ReviewedBout:
         cls, run_id: str, agent: int, target: int, action: str, start: int, stop: int, confidence: float | None
     ) -> ReviewedBout:
         """Return a predicted bout that nobody has judged; its id is made of what it says."""
-        name = f"prediction:{run_id}:{agent}:{target}:{action}:{start}:{stop}"
+        name = prediction_id(run_id, agent, target, action, start, stop)
         return cls(name, "prediction", agent, target, action, start, stop, OPEN, confidence, run_id)
 
 

@@ -80,7 +80,8 @@ def run(settings: Settings, target: str, out: Path, choice: ExportChoice) -> Sta
     videos = _chosen_videos(settings, choice)
     bouts = _bouts(settings, choice)
     _require_actions(choice, bouts, settings)
-    recordings = [_recording(video, bouts, _looked_for(settings, choice), choice) for video in videos]
+    looked_for = _looked_for(settings, choice)
+    recordings = [_recording(video, bouts, looked_for, choice) for video in videos]
     if choice.runs:
         recordings = [r for r in recordings if r.bouts]  # a run predicts some videos only
     if not any(r.bouts for r in recordings):
@@ -111,8 +112,7 @@ def _run_by_run(settings: Settings, target: str, out: Path, choice: ExportChoice
 
 
 def _ask(settings: Settings, sql: str, *values: str) -> list[Row]:
-    result = query.run_sql(settings, sql, values)
-    return [dict(zip(result.columns, row, strict=True)) for row in result.rows]
+    return query.run_sql(settings, sql, values).records
 
 
 def _chosen_videos(settings: Settings, choice: ExportChoice) -> list[Row]:

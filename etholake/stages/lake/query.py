@@ -55,6 +55,11 @@ class QueryResult:
     scanned_bytes: int
     seconds: float
 
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        """Return the rows as {column: value}."""
+        return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
+
 
 @dataclass(frozen=True)
 class Report:
@@ -169,8 +174,7 @@ def format_rows(result: QueryResult, format_: str = "table") -> str:
     A missing value is ``-`` in a table, nothing in CSV, null in JSON.
     """
     if format_ == "json":
-        rows = [dict(zip(result.columns, row, strict=True)) for row in result.rows]
-        return json.dumps(rows, default=str, indent=1)
+        return json.dumps(result.records, default=str, indent=1)
     if format_ == "csv":
         sink = io.StringIO()
         csv.writer(sink, lineterminator="\n").writerows([result.columns, *result.rows])

@@ -180,8 +180,7 @@ def _key(info: dict[str, Any] | Any) -> tuple[str, str, str]:
 
 
 def _ask(settings: Settings, sql: str, *values: str) -> list[dict[str, Any]]:
-    answer = query.run_sql(settings, sql, values)
-    return [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
+    return query.run_sql(settings, sql, values).records
 
 
 def _facts(settings: Settings) -> str:

@@ -103,8 +103,7 @@ def _of_reviewer(settings: Settings, name: str) -> dict[VideoKey, list[tuple[Any
     """Return the labels as the changes of one reviewer leave them, as if nobody else had been there."""
     answer = query.run_sql(settings, f"SELECT * FROM {CORRECTIONS} ORDER BY change")  # noqa: S608
     by_video: dict[VideoKey, list[dict[str, Any]]] = defaultdict(list)
-    for values in answer.rows:
-        row = dict(zip(answer.columns, values, strict=True))
+    for row in answer.records:
         by_video[VideoKey(row["split"], row["lab_id"], row["video_id"])].append(row)
     labels = {}
     for video, rows in by_video.items():

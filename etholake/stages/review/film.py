@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from etholake.contract import RAW_ZONE
 from etholake.errors import AwsError
@@ -69,12 +68,12 @@ def film_in_folder(folder: Path | None, key: VideoKey) -> Film | None:
 def film_in_lake(settings: Settings, lake: Lake, key: VideoKey) -> Film | None:
     """Return the film that the table `videos` has of a video; None without one."""
     try:
-        answer = query.run_sql(settings, _VIDEOS, [query.literal(key.lab_id), str(key.video_id)])
+        rows = query.run_sql(settings, _VIDEOS, [query.literal(key.lab_id), str(key.video_id)]).records
     except AwsError:
         return None  # a lake of an earlier version has no such table
-    if not answer.rows:
+    if not rows:
         return None
-    row: dict[str, Any] = dict(zip(answer.columns, answer.rows[0], strict=True))
+    row = rows[0]
     source = f"{RAW_ZONE}/{row['source_file']}"
 
     def read(first: int, last: int) -> bytes:

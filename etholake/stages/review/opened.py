@@ -143,8 +143,7 @@ class OpenVideo:
         return query.literal(self.key.split), query.literal(self.key.lab_id), str(self.key.video_id)
 
     def _ask(self, sql: str, *values: str) -> list[dict[str, Any]]:
-        answer = query.run_sql(self.settings, sql, values)
-        return [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
+        return query.run_sql(self.settings, sql, values).records
 
 
 def _is(row: Mapping[str, Any], key: VideoKey) -> bool:

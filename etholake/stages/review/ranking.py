@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from etholake.errors import UsageError
+from etholake.review.bouts import prediction_id
 from etholake.settings import Settings
 from etholake.stages.lake import query
 
@@ -28,7 +29,8 @@ _PREDICTED = f"""SELECT split, lab_id, video_id, run_id, agent_id, target_id, ac
     confidence, stop_sec - start_sec AS seconds
 FROM predictions ORDER BY abs(2 * coalesce(confidence, 0.5) - 1) LIMIT {_CANDIDATES}"""  # noqa: S608
 _LABELS = "SELECT action, duration_sec FROM annotations_enriched WHERE duration_frames > 0"
-_JUDGED = "SELECT DISTINCT bout_id FROM corrections WHERE source = 'prediction'"
+_JUDGED = """SELECT DISTINCT split, lab_id, video_id, bout_id FROM corrections
+WHERE source = 'prediction'"""  # an id is that of a bout of its video: another video may have the same
 
 Row = Mapping[str, Any]
 
@@ -40,18 +42,19 @@ def queue(settings: Settings, minutes: float = MINUTES, lab: str = "", run_id: s
     """
     if not 0 < minutes < math.inf:
         raise UsageError(f"Expected a time above 0 minutes, but got {minutes}.")
-    answer = query.run_sql(settings, _PREDICTED)
-    rows = [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
+    rows = query.run_sql(settings, _PREDICTED).records
     labels = query.run_sql(settings, _LABELS).rows
-    judged = {row[0] for row in query.run_sql(settings, _JUDGED).rows}
+    judged = set(query.run_sql(settings, _JUDGED).rows)
+    names = ("run_id", "agent_id", "target_id", "action", "start_frame", "stop_frame")
     for row in rows:
-        names = ("run_id", "agent_id", "target_id", "action", "start_frame", "stop_frame")
-        row["id"] = ":".join(["prediction", *(str(row[name]) for name in names)])
+        row["id"] = prediction_id(*(row[name] for name in names))
     best = ranked(rows, labels)
     wanted = [
         row
         for row in best
-        if row["id"] not in judged and lab in ("", row["lab_id"]) and run_id in ("", row["run_id"])
+        if (row["split"], row["lab_id"], row["video_id"], row["id"]) not in judged
+        and lab in ("", row["lab_id"])
+        and run_id in ("", row["run_id"])
     ]
     chosen = within(wanted, minutes)
     return {"bouts": chosen, "waiting": len(wanted), "minutes": minutes}
