@@ -138,10 +138,8 @@ class _Commands:
     # --- tables and views ---------------------------------------------------------------------------------
     def create_table(self, sql: str) -> Rows:
         wanted = hive.parse_create_table(sql)
-        name = wanted.name[-1]
-        database = wanted.name[-2] if len(wanted.name) > 1 else self.database
-        self.catalog.require_database(database)
-        if self.catalog.entry(database, name):
+        database, name, exists = self._new_table(wanted.name)
+        if exists:
             if wanted.if_not_exists:
                 return _NOTHING
             raise QueryError(
@@ -160,12 +158,16 @@ class _Commands:
         )
         return _NOTHING
 
+    def _new_table(self, parts: Sequence[str]) -> tuple[str, str, bool]:
+        """Return database and name of a table to make, and whether it is there already."""
+        database = parts[-2] if len(parts) > 1 else self.database
+        self.catalog.require_database(database)
+        return database, parts[-1], bool(self.catalog.entry(database, parts[-1]))
+
     def create_iceberg(self, sql: str) -> Rows:
         wanted = hive.parse_create_iceberg(sql)
-        name = wanted.name[-1]
-        database = wanted.name[-2] if len(wanted.name) > 1 else self.database
-        self.catalog.require_database(database)
-        if self.catalog.entry(database, name):
+        database, name, exists = self._new_table(wanted.name)
+        if exists:
             if wanted.if_not_exists:
                 return _NOTHING
             raise QueryError("TABLE_ALREADY_EXISTS", f"Table {database}.{name} already exists")

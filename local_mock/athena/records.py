@@ -131,14 +131,10 @@ def _json_scalar(value: Any, kind: Type, formats: list[str]) -> Any:
 
 
 def _json_timestamp(text: str, value: Any, kind: Type, formats: list[str]) -> int:
-    from local_mock.athena.functions.joda_dates import parse_datetime
+    from local_mock.athena.functions.joda_dates import local_picos
 
-    for pattern in formats:
-        try:
-            instant, zone = parse_datetime(text, pattern)
-        except m.Failure:
-            continue
-        return m.rescale(m.to_local(instant, zone), 3)
+    if (local := local_picos(text, formats)) is not None:
+        return local
     if isinstance(value, int):
         return value * 10**9  # milliseconds
     plain = re.fullmatch(r"(\d{4}-\d{1,2}-\d{1,2})[ T](\d{1,2}:\d{1,2}:\d{1,2}(?:\.\d{1,9})?)Z?", text)

@@ -301,15 +301,9 @@ def _timestamp(text: str, formats: list[str]) -> int | None:
     if re.fullmatch(r"\d{4}-\d{1,2}-\d{1,2} \d{1,2}:\d{1,2}:\d{1,2}(\.\d{1,9})?", text):
         parsed = m.parse_timestamp(text)
         return None if parsed is None else m.rescale(parsed[0], 3)
-    from local_mock.athena.functions.joda_dates import parse_datetime
+    from local_mock.athena.functions.joda_dates import local_picos
 
-    for pattern in formats:
-        try:
-            instant, zone = parse_datetime(text, pattern)
-        except m.Failure:
-            continue
-        return m.rescale(m.to_local(instant, zone), 3)
-    return None
+    return local_picos(text, formats)
 
 
 def _opencsv_value(kind: Type, index: int) -> Parse:

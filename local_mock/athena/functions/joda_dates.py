@@ -7,7 +7,7 @@ Source: https://trino.io/docs/current/functions/datetime.html, Trino's DateTimeF
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -95,6 +95,17 @@ def _format_datetime(arguments: list[Type], _result: Type) -> Callable[[Any, str
         return _joda_text(clock(value), pattern, "UTC", 0)
 
     return show
+
+
+def local_picos(text: str, patterns: Iterable[str]) -> int | None:
+    """Return the local time by the first pattern that fits, cut to milliseconds; None if no pattern does."""
+    for pattern in patterns:
+        try:
+            instant, zone = parse_datetime(text, pattern)
+        except Failure:
+            continue
+        return m.rescale(m.to_local(instant, zone), 3)
+    return None
 
 
 def parse_datetime(text: str, pattern: str) -> tuple[int, str]:

@@ -16,11 +16,11 @@ __all__ = ["Lake", "new_lake"]
 class Lake(SimpleNamespace):
     """Clients, `bucket` and `database`."""
 
-    def execute(self, sql: str) -> dict[str, Any]:
-        """Run a statement to its end; its QueryExecution."""
+    def execute(self, sql: str, **more: Any) -> dict[str, Any]:
+        """Run a statement to its end; its QueryExecution. `more` goes into the request."""
         started = self.athena.start_query_execution(
             QueryString=sql, QueryExecutionContext={"Database": self.database},
-            ResultConfiguration={"OutputLocation": f"s3://{self.bucket}/out/"},
+            ResultConfiguration={"OutputLocation": f"s3://{self.bucket}/out/"}, **more,
         )  # fmt: skip
         while True:
             run = self.athena.get_query_execution(QueryExecutionId=started["QueryExecutionId"])["QueryExecution"]
@@ -36,14 +36,14 @@ class Lake(SimpleNamespace):
         answer = self.athena.get_query_results(QueryExecutionId=run["QueryExecutionId"])
         return answer.get("UpdateCount")
 
-    def rows(self, sql: str) -> list[list[str | None]]:
-        run = self.execute(sql)
+    def rows(self, sql: str, **more: Any) -> list[list[str | None]]:
+        run = self.execute(sql, **more)
         assert run["Status"]["State"] == "SUCCEEDED", (sql, run["Status"])
         result = self.athena.get_query_results(QueryExecutionId=run["QueryExecutionId"])["ResultSet"]["Rows"]
         return [[cell.get("VarCharValue") for cell in row["Data"]] for row in result[1:]]
 
-    def reason(self, sql: str) -> str:
-        run = self.execute(sql)
+    def reason(self, sql: str, **more: Any) -> str:
+        run = self.execute(sql, **more)
         assert run["Status"]["State"] == "FAILED", (sql, run["Status"])
         return str(run["Status"]["StateChangeReason"])
 

@@ -5,14 +5,11 @@ from __future__ import annotations
 
 import bz2
 import gzip
-import time
 import uuid
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
+from athena_lake import Lake, new_lake
 
-from etholake import aws
 from etholake.settings import Settings
 from local_mock.athena.serde import opencsv_cells
 
@@ -20,30 +17,8 @@ LAZY = "ROW FORMAT DELIMITED FIELDS TERMINATED BY ','"
 OPENCSV = "ROW FORMAT SERDE 'org.apache.hadoop.hive.serde2.OpenCSVSerde'"
 
 
-class Lake(SimpleNamespace):
-    """A bucket and a database of the mock, and the statements that the tests run there."""
-
-    def execute(self, sql: str, **more: Any) -> dict[str, Any]:
-        started = self.athena.start_query_execution(
-            QueryString=sql, QueryExecutionContext={"Database": self.database},
-            ResultConfiguration={"OutputLocation": f"s3://{self.bucket}/out/"}, **more,
-        )  # fmt: skip
-        while True:
-            run = self.athena.get_query_execution(QueryExecutionId=started["QueryExecutionId"])["QueryExecution"]
-            if run["Status"]["State"] in ("SUCCEEDED", "FAILED", "CANCELLED"):
-                return dict(run)
-            time.sleep(0.01)
-
-    def rows(self, sql: str, **more: Any) -> list[list[str | None]]:
-        run = self.execute(sql, **more)
-        assert run["Status"]["State"] == "SUCCEEDED", run["Status"]
-        result = self.athena.get_query_results(QueryExecutionId=run["QueryExecutionId"])["ResultSet"]["Rows"]
-        return [[cell.get("VarCharValue") for cell in row["Data"]] for row in result[1:]]
-
-    def reason(self, sql: str, **more: Any) -> str:
-        run = self.execute(sql, **more)
-        assert run["Status"]["State"] == "FAILED", run["Status"]
-        return str(run["Status"]["StateChangeReason"])
+class SerdeLake(Lake):
+    """A lake with tables over one object."""
 
     def table(self, columns: str, body: bytes, tail: str, key: str = "data.csv", properties: str = "") -> str:
         """A table over one object; its name."""
@@ -56,16 +31,11 @@ class Lake(SimpleNamespace):
 
 
 @pytest.fixture(scope="module")
-def lake(mock_settings: Settings) -> Lake:
-    aws.export(mock_settings)
-    s3, glue, athena = (aws.client(mock_settings, name) for name in ("s3", "glue", "athena"))
-    bucket, database = f"serdes-{uuid.uuid4().hex[:8]}", f"serdes_{uuid.uuid4().hex[:8]}"
-    s3.create_bucket(Bucket=bucket)
-    glue.create_database(DatabaseInput={"Name": database})
-    return Lake(s3=s3, glue=glue, athena=athena, bucket=bucket, database=database)
+def lake(mock_settings: Settings) -> SerdeLake:
+    return SerdeLake(**vars(new_lake(mock_settings, "serdes")))
 
 
-def test_lazy_simple_reads_what_fits_the_type_and_null_for_the_rest(lake: Lake) -> None:
+def test_lazy_simple_reads_what_fits_the_type_and_null_for_the_rest(lake: SerdeLake) -> None:
     name = lake.table("n int", b"2.7\n 5\n1_000\n\n8\n", LAZY)
     assert sorted(map(str, (r[0] for r in lake.rows(f"SELECT n FROM {name}")))) == [
         "2",
@@ -85,7 +55,7 @@ def test_lazy_simple_reads_what_fits_the_type_and_null_for_the_rest(lake: Lake) 
     assert lake.rows(f"SELECT count(*), count(b), count(t) FROM {name}") == [["3", "1", "1"]]
 
 
-def test_lazy_simple_reads_blank_lines_other_bytes_and_bzip2(lake: Lake) -> None:
+def test_lazy_simple_reads_blank_lines_other_bytes_and_bzip2(lake: SerdeLake) -> None:
     name = lake.table("s string", b"a\n\nb\n", LAZY)
     assert lake.rows(f"SELECT count(*), count_if(s = '') FROM {name}") == [["3", "1"]]
     name = lake.table("s string, n int", "caf\xe9,1\n".encode("latin-1") + b"x" * 3_000_000 + b",2\n", LAZY)
@@ -109,7 +79,7 @@ def test_opencsv_cells(line: str, cells: list[str]) -> None:
     assert opencsv_cells(line) == cells
 
 
-def test_opencsv_dates_are_days_and_timestamps_milliseconds(lake: Lake) -> None:
+def test_opencsv_dates_are_days_and_timestamps_milliseconds(lake: SerdeLake) -> None:
     name = lake.table("n int, s string, d date, t timestamp", b'"1","O""Brien","18993","1641038645678"\n', OPENCSV)
     assert lake.rows(f"SELECT * FROM {name}") == [["1", 'O"Brien', "2022-01-01", "2022-01-01 12:04:05.678"]]
     name = lake.table("n int", b'"1x"\n', OPENCSV)
@@ -118,7 +88,7 @@ def test_opencsv_dates_are_days_and_timestamps_milliseconds(lake: Lake) -> None:
     )
 
 
-def test_a_partition_is_read_by_its_own_descriptor(lake: Lake) -> None:
+def test_a_partition_is_read_by_its_own_descriptor(lake: SerdeLake) -> None:
     name = lake.table("a int, b string", b"1,x\n", f"PARTITIONED BY (p string) {LAZY}", "p=comma/data.csv")
     lake.rows(f"MSCK REPAIR TABLE {name}")
     lake.s3.put_object(Bucket=lake.bucket, Key=f"{name}-tabs/data.csv", Body=b"2\ty\n")
@@ -134,7 +104,7 @@ def test_a_partition_is_read_by_its_own_descriptor(lake: Lake) -> None:
     assert lake.rows(f"SELECT count(b) FROM {name}") == [["3"]]
 
 
-def test_a_column_that_insert_leaves_out_is_null_in_every_type(lake: Lake) -> None:
+def test_a_column_that_insert_leaves_out_is_null_in_every_type(lake: SerdeLake) -> None:
     name = f"ctas_{uuid.uuid4().hex[:8]}"
     kinds = {
         "v": "7e0", "b": "true", "d": "DATE '2024-01-01'", "t": "CAST('2024-01-01 00:00:00' AS timestamp)", "n": "DECIMAL '1.5'",
@@ -147,7 +117,7 @@ def test_a_column_that_insert_leaves_out_is_null_in_every_type(lake: Lake) -> No
     assert lake.rows(f"SELECT {', '.join(kinds)} FROM {name} WHERE id = 2") == [[None] * len(kinds)]
 
 
-def test_nan_is_above_nothing_in_files_and_where_statistics_prune(lake: Lake) -> None:
+def test_nan_is_above_nothing_in_files_and_where_statistics_prune(lake: SerdeLake) -> None:
     name = f"nan_{uuid.uuid4().hex[:8]}"
     lake.rows(f"CREATE TABLE {name} AS SELECT * FROM (VALUES 1e0, nan(), 9e0) t(v)")
     assert lake.rows(f"SELECT v FROM {name} WHERE v >= 5") == [["9.0"]]
@@ -167,7 +137,7 @@ def test_nan_is_above_nothing_in_files_and_where_statistics_prune(lake: Lake) ->
         assert lake.rows(f"SELECT count(*) FROM {name}_same WHERE {condition}") == [["2"]], condition
 
 
-def test_ctas_to_text_writes_null_and_the_delimiter(lake: Lake) -> None:
+def test_ctas_to_text_writes_null_and_the_delimiter(lake: SerdeLake) -> None:
     name = f"text_{uuid.uuid4().hex[:8]}"
     sql = "SELECT 'a,b' AS s, CAST(NULL AS varchar) AS n, 1e7 AS x, CAST('2024-01-01 10:00:00' AS timestamp) AS t"
     lake.rows(f"CREATE TABLE {name} WITH (format = 'TEXTFILE', field_delimiter = ',') AS {sql}")
@@ -178,14 +148,14 @@ def test_ctas_to_text_writes_null_and_the_delimiter(lake: Lake) -> None:
     assert gzip.decompress(body) == b"a,b,\\N,1.0E7,2024-01-01 10:00:00.000\n"  # GZIP unless another is named
 
 
-def test_one_statement_writes_100_partitions_at_most(lake: Lake) -> None:
+def test_one_statement_writes_100_partitions_at_most(lake: SerdeLake) -> None:
     sql = "WITH (partitioned_by = ARRAY['p']) AS SELECT x AS v, x AS p FROM UNNEST(sequence(1, {})) AS t(x)"
     assert lake.reason(f"CREATE TABLE many_{uuid.uuid4().hex[:6]} {sql.format(101)}") == (
         "HIVE_TOO_MANY_OPEN_PARTITIONS: Exceeded limit of 100 open writers for partitions/buckets"
     )
 
 
-def test_a_parameter_is_one_operand(lake: Lake) -> None:
+def test_a_parameter_is_one_operand(lake: SerdeLake) -> None:
     sql = "SELECT count(*) FROM (VALUES 'a', 'b') t(s) WHERE s = ?"
     assert lake.rows(sql, ExecutionParameters=["'a'"]) == [["1"]]
     assert "TYPE_MISMATCH" in lake.reason(sql, ExecutionParameters=["'x' OR 'a'='a'"])
@@ -194,12 +164,12 @@ def test_a_parameter_is_one_operand(lake: Lake) -> None:
 
 
 @pytest.mark.parametrize("word", ["a", "s", "New York", "(SELECT 1)"])
-def test_a_bare_word_as_a_parameter_is_a_string(lake: Lake, word: str) -> None:
+def test_a_bare_word_as_a_parameter_is_a_string(lake: SerdeLake, word: str) -> None:
     sql = "SELECT count(*), ? FROM (VALUES 'a', 'b') t(s) WHERE s = ?"
     assert lake.rows(sql, ExecutionParameters=[word, word]) == [[str(int(word == "a")), word]]
 
 
-def test_hidden_columns_partitions_and_values_of_the_session(lake: Lake) -> None:
+def test_hidden_columns_partitions_and_values_of_the_session(lake: SerdeLake) -> None:
     name = f"hidden_{uuid.uuid4().hex[:8]}"
     table = f"CREATE TABLE {name} WITH (partitioned_by = ARRAY['day', 'k']) AS "
     lake.rows(table + "SELECT 1 AS a, DATE '2024-01-02' AS day, CAST(NULL AS varchar) AS k UNION ALL "
@@ -214,7 +184,7 @@ def test_hidden_columns_partitions_and_values_of_the_session(lake: Lake) -> None
     assert lake.rows("SELECT current_schema, current_catalog") == [[lake.database, "awsdatacatalog"]]
 
 
-def test_nothing_is_inserted_into_a_bucketed_table(lake: Lake) -> None:
+def test_nothing_is_inserted_into_a_bucketed_table(lake: SerdeLake) -> None:
     name = f"bucketed_{uuid.uuid4().hex[:8]}"
     location = f"s3://{lake.bucket}/{name}/"
     lake.rows(
@@ -225,14 +195,14 @@ def test_nothing_is_inserted_into_a_bucketed_table(lake: Lake) -> None:
     assert reason == "NOT_SUPPORTED: INSERT INTO is not supported on bucketed tables"
 
 
-def test_the_text_of_a_query_has_a_limit(lake: Lake) -> None:
+def test_the_text_of_a_query_has_a_limit(lake: SerdeLake) -> None:
     with pytest.raises(
         lake.athena.exceptions.InvalidRequestException, match="length less than or equal to 262144"
     ):
         lake.execute("SELECT 1 -- " + "x" * 262_144)
 
 
-def test_the_work_group_limits_the_bytes_that_are_read(lake: Lake) -> None:
+def test_the_work_group_limits_the_bytes_that_are_read(lake: SerdeLake) -> None:
     group = f"small-{uuid.uuid4().hex[:8]}"
     lake.athena.create_work_group(Name=group, Configuration={
         "ResultConfiguration": {"OutputLocation": f"s3://{lake.bucket}/out/"}, "BytesScannedCutoffPerQuery": 10_000_000,
