@@ -21,6 +21,16 @@ def chromium_browser() -> Iterator[Any]:
         yield running
 
 
+def watched(shown: Any) -> tuple[list[str], list[str]]:
+    """Return two lists that a page fills from now on: complaints of its console, addresses that it asks for."""
+    complaints: list[str] = []
+    requests: list[str] = []
+    shown.on("console", lambda m: complaints.append(m.text) if m.type in {"error", "warning"} else None)
+    shown.on("pageerror", lambda e: complaints.append(str(e)))
+    shown.on("request", lambda r: requests.append(r.url))
+    return complaints, requests
+
+
 @contextlib.contextmanager
 def without_event_loop(item: Any) -> Iterator[None]:
     """Hide the event loop that Playwright leaves running in this thread from a test that uses no browser.

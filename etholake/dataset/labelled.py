@@ -40,6 +40,7 @@ __all__ = [
     "load_training_data",
     "of_labs",
     "whole_spans",
+    "within_spans",
     "write_features",
 ]
 
@@ -65,11 +66,15 @@ class LabelledVideo:
         """Return at which frames at 30 Hz [T] somebody looked for a behavior; None for all of them."""
         if triplet not in self.spans:
             return None
-        at = np.round(self.tracks.frame_times())
-        seen = np.zeros(len(at), dtype=np.bool_)
-        for start, stop in self.spans[triplet]:
-            seen |= (start <= at) & (at < stop)
-        return seen
+        return within_spans(np.round(self.tracks.frame_times()), self.spans[triplet])
+
+
+def within_spans(frames: npt.NDArray[Any], spans: Spans) -> npt.NDArray[np.bool_]:
+    """Return which frames of the video lie in one of its spans ``[start, stop)``."""
+    inside = np.zeros(len(frames), dtype=np.bool_)
+    for start, stop in spans:
+        inside |= (start <= frames) & (frames < stop)
+    return inside
 
 
 @dataclass(frozen=True)

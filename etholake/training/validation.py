@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from etholake.dataset.labelled import LabelledVideo
+from etholake.dataset.labelled import LabelledVideo, within_spans
 from etholake.dataset.split import Span
 from etholake.evaluation.confusion import confusion
 from etholake.events import metric
@@ -156,9 +156,7 @@ def _where_looked_for(pair: PairScores, video: LabelledVideo) -> PairScores:
     for column, action in enumerate(pair.actions):
         spans = video.spans.get((pair.agent_id, pair.target_id, action))
         if spans is not None:
-            seen_T = np.zeros(len(frame_T), dtype=np.bool_)
-            for start, stop in spans:
-                seen_T |= (start <= frame_T) & (frame_T < stop)
+            seen_T = within_spans(frame_T, spans)
             values = np.where(seen_T[:, None] | (np.arange(values.shape[1]) != column), values, np.float32(np.nan))
     return replace(pair, probabilities_TA=values)
 

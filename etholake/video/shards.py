@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from etholake.errors import DataError
-from etholake.video.windows import TARGET_PREFIX, ClipWindow, WindowIndex
+from etholake.video.windows import ClipWindow, WindowIndex
 
 __all__ = ["SHARD_BYTES", "ShardWriter", "read_shard", "swapped"]
 
@@ -119,11 +119,6 @@ def swapped(window: ClipWindow) -> ClipWindow:
     order = [*range(half, 2 * half), *range(half)]
     index = replace(window.index, agent_id=window.index.target_id, target_id=window.index.agent_id)
     return replace(window, index=index, keypoints=np.ascontiguousarray(window.keypoints[:, order]))
-
-
-def pair_parts(parts: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the names of the key points of a pair whose animals have these parts."""
-    return (*parts, *(TARGET_PREFIX + part for part in parts))
 
 
 def _put(tar: tarfile.TarFile, name: str, content: bytes) -> None:

@@ -14,6 +14,7 @@ import video_lake
 from lakes import open_lake, rows
 from playwright.sync_api import expect
 
+from browsers import watched
 from etholake.lake import Lake
 from etholake.settings import Settings
 from etholake.stages.lake import query
@@ -110,11 +111,7 @@ def show_video(chromium_browser: Any, video_file: Path) -> Iterator[Callable[...
 
     def open_(url: str = "", at: str = "", **context: Any) -> Any:
         shown = chromium_browser.new_page(**{"viewport": {"width": 1280, "height": 800}, **context})
-        complaints: list[str] = []
-        requests: list[str] = []
-        shown.on("console", lambda m: complaints.append(m.text) if m.type in {"error", "warning"} else None)
-        shown.on("pageerror", lambda e: complaints.append(str(e)))
-        shown.on("request", lambda r: requests.append(r.url))
+        complaints, requests = watched(shown)
         opened.append((shown, complaints, requests, url or "file:"))
         shown.goto((url or video_file.as_uri()) + at)
         shown.wait_for_selector("body[data-ready='41']")

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
+from browsers import watched
 from etholake.pages.dashboards import definitions, page
 from etholake.pages.dashboards.server import DashboardServer
 
@@ -50,11 +51,7 @@ def show(chromium_browser: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
         text = page.render(loaded, data or packed(), facts="Facts.", read="Read.", videos=videos)
         file.write_text(text, encoding="utf-8")
         shown = chromium_browser.new_page(**{"viewport": {"width": 1280, "height": 800}, **context})
-        complaints: list[str] = []
-        requests: list[str] = []
-        shown.on("console", lambda m: complaints.append(m.text) if m.type in {"error", "warning"} else None)
-        shown.on("pageerror", lambda e: complaints.append(str(e)))
-        shown.on("request", lambda r: requests.append(r.url))
+        complaints, requests = watched(shown)
         opened.append((shown, complaints, [] if url else requests))
         shown.goto((url or file.as_uri()) + (f"#{at}" if at else ""))
         shown.wait_for_selector("body[data-ready]")

@@ -1,4 +1,4 @@
-"""What the tests of the pose readers share: one file read, one point of it, its remarks."""
+"""Helpers of the tests of pose readers: read one file, look up one point of it, list its remarks."""
 
 from __future__ import annotations
 

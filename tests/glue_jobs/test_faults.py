@@ -77,7 +77,7 @@ def start(mock_settings: Settings, spark: Any) -> World:
 
 @pytest.fixture(scope="module")
 def untroubled(mock_settings: Settings, spark: Any, start: World) -> dict[str, Any]:
-    """What the tables hold, before and after the change, where nothing goes wrong."""
+    """The rows of the tables before and after the change, when no fault is injected."""
     world = start.copy(mock_settings, "faults-none", spark)
     old, old_answer = world.content(), answers(mock_settings, world)
     change(world)

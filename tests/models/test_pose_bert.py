@@ -116,7 +116,7 @@ def test_about_the_fraction_is_hidden_in_spans_of_geometric_length() -> None:
 
 
 def test_the_loss_counts_hidden_measured_points_only() -> None:
-    """What moves along a line is interpolated without an error, inside a window."""
+    """A point that moves along a straight line is interpolated without an error, inside a window."""
     config, built, some = PoseBertConfig("x", mask_fraction=0.3), network(Skeleton(2, K, 2)), tracks(16, 40)
     lab = torch.zeros(16, dtype=torch.long)
     loss = reconstruction_loss(built, some, lab, config, torch.Generator().manual_seed(0))

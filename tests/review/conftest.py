@@ -12,6 +12,7 @@ import pytest
 import video_lake
 from lakes import open_lake, rows
 
+from browsers import watched
 from etholake.pages.review.server import ReviewServer
 from etholake.settings import Settings
 from etholake.stages.review.service import ReviewChoice, make_server
@@ -75,11 +76,7 @@ def open_review(
 
     def open_(name: str = "ann", at: str = "", **context: Any) -> Any:
         shown = chromium_browser.new_page(**{"viewport": {"width": 1440, "height": 900}, **context})
-        complaints: list[str] = []
-        requests: list[str] = []
-        shown.on("console", lambda m: complaints.append(m.text) if m.type in {"error", "warning"} else None)
-        shown.on("pageerror", lambda e: complaints.append(str(e)))
-        shown.on("request", lambda r: requests.append(r.url))
+        complaints, requests = watched(shown)
         url = serve_review(name).url
         opened.append((shown, complaints, requests, url))
         shown.goto(url + at)

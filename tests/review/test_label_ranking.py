@@ -1,4 +1,4 @@
-"""What to label next, and how well two agree: figures that can be worked out by hand."""
+"""The ranking of bouts to label next, and the agreement of two annotators, against numbers worked out by hand."""
 
 from __future__ import annotations
 

@@ -139,7 +139,7 @@ def test_the_film_stands_on_the_frame_of_the_cursor(open_review: Open) -> None:
     shown = open_review("rita", "?split=train&lab=north&video=43")
 
     def brightness() -> int:
-        """Of the film beside the middle of the arena."""
+        """Return the brightness of the film beside the middle of the arena."""
         return shown.evaluate("""() => { const c = document.getElementById('arena'), k = c.width / c.clientWidth;
             const at = [c.clientWidth / 2 + 9, (c.clientHeight - 22) / 2 + 9].map((v) => Math.round(v * k));
             return c.getContext('2d', { willReadFrequently: true }).getImageData(...at, 1, 1).data[0] }""")

@@ -1,4 +1,4 @@
-"""What every family of networks must do, at its smallest size: train, store, resume, serve, explain, refuse."""
+"""Every family of networks at its smallest size trains, is stored, resumes, serves, explains and refuses."""
 
 from __future__ import annotations
 

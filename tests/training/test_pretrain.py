@@ -103,7 +103,7 @@ def test_it_is_explained(pretrained: Pretrained) -> None:
 
 
 def test_gaps_are_measured_against_the_truth() -> None:
-    """Of what moves by 1 cm a frame, forward fill is off by 1, 2, … cm in a gap, and interpolation by nothing."""
+    """For a point that moves by 1 cm a frame, forward fill errs by 1, 2, … cm in a gap, interpolation by 0."""
     table = gap_errors(None, [straight()])["gaps"]
     assert table["5"]["forward_fill"]["mean"] == pytest.approx(3)
     assert table["15"]["forward_fill"]["median"] == pytest.approx(8)
