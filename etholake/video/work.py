@@ -20,6 +20,7 @@ from urllib.parse import quote
 
 import numpy as np
 
+from etholake.code_fingerprint import module_fingerprint
 from etholake.contract import CLIP_ZONE, STATE_ZONE
 from etholake.digest import fingerprint
 from etholake.errors import ContractError, DataError
@@ -44,8 +45,8 @@ _DECIDE = (
 
 
 def code_digest() -> str:
-    """Return the fingerprint of the code that decides rows and pixels."""
-    return fingerprint([inspect.getsource(module) for module in _DECIDE])
+    """Return the fingerprint of the code that decides rows and pixels; comments and messages do not count."""
+    return fingerprint([module_fingerprint(inspect.getsource(m).encode(), m.__name__) for m in _DECIDE])
 
 
 @dataclass(frozen=True)
