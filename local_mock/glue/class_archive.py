@@ -23,10 +23,13 @@ from local_mock.glue import java
 from local_mock.options import CLASS_ARCHIVE
 from local_mock.process import ChildResult
 
-__all__ = ["FOLDER", "SCRIPT", "archive", "make", "make_once", "reading", "spark_home"]
+__all__ = ["FOLDER", "NO_CONF", "SCRIPT", "archive", "make", "make_once", "reading", "spark_home"]
 
 FOLDER = Path(sys.prefix) / "var" / "cache" / "local-mock"
 OLDEST_JAVA = 13  # the first with -XX:ArchiveClassesAtExit
+# Spark's configuration folder is the first entry of the JVM's class path, and an archive only fits the same class
+# path, of which no folder holds files. So all jobs name this one, which is not there.
+NO_CONF = Path(__file__).with_name("no_conf")
 SCRIPT = Path(__file__).with_name("class_archive_job.py")
 _started = threading.Lock()  # taken by the first job of this server and never given back
 

@@ -38,7 +38,6 @@ _FOR_GLUE = frozenset({
     "--enable-continuous-cloudwatch-log", "--enable-glue-datacatalog", "--enable-job-insights",
     "--enable-auto-scaling", "--datalake-formats", "--library-set",
 })  # fmt: skip
-_NO_FOLDER = Path(__file__).with_name("no_conf")  # is not there
 _STOP_GRACE_S = 3.0
 
 
@@ -187,9 +186,7 @@ class JobProcess:
             "PYSPARK_PYTHON": sys.executable,
             "PYSPARK_DRIVER_PYTHON": sys.executable,
             "PYSPARK_SUBMIT_ARGS": f"--properties-file {shlex.quote(str(conf))} pyspark-shell",
-            # The first entry of the JVM's class path: an archive of classes needs one that is always the same and
-            # holds no file.
-            "SPARK_CONF_DIR": str(_NO_FOLDER),
+            "SPARK_CONF_DIR": str(class_archive.NO_CONF),
             # Spark's scripts start a Python for what they can be told, and a JVM that only joins a command line.
             "SPARK_HOME": str(class_archive.spark_home() or ""),
             "SPARK_LAUNCHER_OPTS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
