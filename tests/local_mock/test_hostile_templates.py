@@ -142,7 +142,8 @@ def test_every_operation_that_takes_a_template_refuses_them(mock_settings: Setti
     mark = tmp_path / "ran"
     texts = [RUNS[0].format(mark=mark), RUNS[3].format(mark=mark), BOMB, "[" * 20_000, '{"a":' * 9_000, "a: b: c"]
     for operation, call in takers(mock_settings).items():
-        for text in texts:
+        # One reader serves them all: the first operation gets every text, the others show that they use it.
+        for text in texts if operation == "CreateStack" else texts[:1]:
             with pytest.raises(ClientError, match="Template") as error:
                 call(text)
             response = error.value.response
