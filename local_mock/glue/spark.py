@@ -91,7 +91,7 @@ def spark_conf(
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.warehouse.dir": (scratch / "warehouse").as_uri(),
         "spark.driver.extraJavaOptions": java_options(
-            "-Djava.net.preferIPv4Stack=true", f"-Djava.io.tmpdir={scratch}", *_LATE_OPTIMISATION, *jvm_options
+            "-Djava.net.preferIPv4Stack=true", *_LATE_OPTIMISATION, *jvm_options, f"-Djava.io.tmpdir={scratch}"
         ),
     }
     if s3_root is None:
