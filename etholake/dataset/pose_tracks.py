@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from etholake.curate.tracking import CuratedTracking
+    from etholake.video.stored_clips import FrameSource
 
 __all__ = [
     "MIN_FPS", "MODEL_FPS", "PartSources", "PoseTracks", "VideoMeta", "chosen_source", "read_mapped",
@@ -165,6 +166,8 @@ class PoseTracks:
         How many frames at 30 Hz of the video lie before the arrays: above 0 for a part of a video.
     own_parts, own_TMJ2
         Names and tracks of the J points that are no unified part: a lab's own body parts, or objects.
+    clips
+        The crops of the video's animals; None without. Models that read pixels need them.
     """
 
     meta: VideoMeta
@@ -177,6 +180,7 @@ class PoseTracks:
     skipped: int = 0
     own_parts: tuple[str, ...] = ()
     own_TMJ2: Floats = field(default_factory=lambda: np.zeros((0, 0, 0, 2), dtype=np.float32))
+    clips: FrameSource | None = None
 
     @property
     def video_id(self) -> int:

@@ -28,6 +28,8 @@ FAMILIES: Registry[ModelFamily[Any]] = Registry(
         "boosted": "etholake.models.boosted.family:FAMILY",
         "cnn_lstm": "etholake.models.cnn_lstm.family:FAMILY",
         "pose_bert": "etholake.models.pose_bert.family:FAMILY",
+        "cnn3d": "etholake.models.cnn3d.family:FAMILY",
+        "video_pose": "etholake.models.video_pose.family:FAMILY",
         "ensemble": "etholake.models.ensemble.family:FAMILY",
         "stacking": "etholake.models.stacking.family:FAMILY",
     },

@@ -107,7 +107,7 @@ def extended(
     _take_weights(network, base.network, keep_C, family.vocabulary_layers())
     return NetworkModel(
         network, copy.deepcopy(base.scaler), config, tuple(actions), tuple(labs), merged_actions(base, occurring),
-        base.post_processing, part_map,
+        base.post_processing, part_map, clips=base.clips,
     )  # fmt: skip
 
 

@@ -22,7 +22,7 @@ import numpy.typing as npt
 from etholake.errors import DataError
 from etholake.video.windows import ClipWindow, WindowIndex
 
-__all__ = ["SHARD_BYTES", "ShardWriter", "read_shard", "swapped"]
+__all__ = ["MAX_MEMBER_BYTES", "SHARD_BYTES", "ShardWriter", "decode_window", "read_shard", "swapped"]
 
 SHARD_BYTES = (
     128 << 20
@@ -110,6 +110,17 @@ def read_shard(source: Path | IO[bytes]) -> Iterator[ClipWindow]:
                 raise ValueError(f"window {key} has no pixels")
     except (tarfile.TarError, zipfile.BadZipFile, OSError, ValueError, KeyError, TypeError, EOFError) as err:
         raise DataError(f"{name}: is no whole shard of clips ({err}). Prepare the clips again.") from err
+
+
+def decode_window(arrays: bytes, pixels: bytes, suffix: str, shard: str) -> ClipWindow:
+    """Return the window of two members: its ``.npz``, and its pixels with their suffix (jpg, png, npy).
+
+    Raises DataError, which names the shard, if they are damaged.
+    """
+    try:
+        return _window(arrays, pixels, suffix)
+    except (zipfile.BadZipFile, OSError, ValueError, KeyError, TypeError, EOFError) as err:
+        raise DataError(f"{shard}: holds a damaged window ({err}). Prepare the clips again.") from err
 
 
 def swapped(window: ClipWindow) -> ClipWindow:

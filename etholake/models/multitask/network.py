@@ -11,8 +11,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from etholake.dataset.clip_batch import ClipBatch
 from etholake.models.vision.frame_backbone import FrameBackbone
-from etholake.models.vision.head import ClipBatch, LabHead
+from etholake.models.vision.head import LabHead
 from etholake.models.vision.pose_features import PoseGraph
 from etholake.models.vision.temporal import DilatedTCN
 

@@ -23,6 +23,7 @@ from etholake.stages.job_settings import image_uri
 from etholake.stages.serving.trained_model import trained_model
 from etholake.stages.serving.videos import REQUEST_TYPE
 from etholake.stages.state import load_state
+from etholake.video.clip_request import CLIP_REQUEST
 
 __all__ = [
     "Version", "approve", "approved", "decide", "group_name", "package_request", "register", "rollback",
@@ -197,7 +198,7 @@ def package_request(
                     "Environment": {"SAGEMAKER_PROGRAM": "inference.py"},
                 }
             ],
-            "SupportedContentTypes": [REQUEST_TYPE, "application/json"],
+            "SupportedContentTypes": [REQUEST_TYPE, "application/json", CLIP_REQUEST],
             "SupportedResponseMIMETypes": ["application/json"],
             "SupportedRealtimeInferenceInstanceTypes": [settings.instance_type],
             "SupportedTransformInstanceTypes": [settings.instance_type],
