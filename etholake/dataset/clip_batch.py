@@ -27,19 +27,23 @@ class ClipBatch:
         True where there is a crop; elsewhere the picture is black.
     fps
         Frames a second of the windows.
+    parts
+        The K names of key points; mirroring a window swaps those of left and right.
     """
 
     frames_BTHW3: Tensor
     keypoints_BTK3: Tensor
     seen_BT: Tensor
     fps: float
+    parts: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.frames_BTHW3)
 
     def __getitem__(self, index: slice) -> ClipBatch:
         """Return a range of the windows."""
-        return ClipBatch(self.frames_BTHW3[index], self.keypoints_BTK3[index], self.seen_BT[index], self.fps)
+        frames, points, seen = (x[index] for x in (self.frames_BTHW3, self.keypoints_BTK3, self.seen_BT))
+        return replace(self, frames_BTHW3=frames, keypoints_BTK3=points, seen_BT=seen)
 
     def to(self, device: torch.device) -> ClipBatch:
         """Return the windows with all tensors on a device."""

@@ -21,7 +21,7 @@ from etholake.errors import DataError
 from etholake.features.encoder import WindowEncoder
 from etholake.video.stored_clips import CropFrames, Subject
 
-__all__ = ["AGENT_FRAMES", "PAIR_FRAMES", "FrameEncoder"]
+__all__ = ["AGENT_FRAMES", "PAIR_FRAMES", "PAWS", "PAW_FRAMES", "FrameEncoder"]
 
 
 class FrameEncoder(WindowEncoder):
@@ -72,7 +72,7 @@ class FrameEncoder(WindowEncoder):
             torch.from_numpy(np.stack([getattr(crop, name) for crop in crops]))
             for name in ("pixels", "keypoints", "seen")
         )
-        return ClipBatch(pixels, points, seen, MODEL_FPS)
+        return ClipBatch(pixels, points, seen, MODEL_FPS, self.parts)
 
     def _crops(self, window: Window, length: int) -> CropFrames:
         tracks = window.tracks
@@ -85,5 +85,7 @@ class FrameEncoder(WindowEncoder):
         return agent_id, target_id if self.joint and agent_id != target_id else None
 
 
+PAWS = ("mouth", "left_fore_paw", "right_fore_paw", "left_hind_paw", "right_hind_paw", "tail_base")  # from below
 AGENT_FRAMES = FrameEncoder("frames", joint=False)
 PAIR_FRAMES = FrameEncoder("joint_frames", joint=True)
+PAW_FRAMES = FrameEncoder("paw_frames", joint=False, parts=PAWS)

@@ -19,6 +19,7 @@ ENCODERS: Registry[Encoder] = Registry(
         "keypoints": "etholake.features.keypoints:ENCODER",
         "frames": "etholake.features.frames:AGENT_FRAMES",
         "joint_frames": "etholake.features.frames:PAIR_FRAMES",
+        "paw_frames": "etholake.features.frames:PAW_FRAMES",
         "rolling": "etholake.features.rolling:ENCODER",
     },
 )

@@ -136,18 +136,23 @@ class NetworkModel(ModelMixin):
         stored = read_meta(folder, family.name)
         config = _read_config(folder, stored.more, family)
         window_encoder(config.encoder).check(_features(folder, stored.more), str(folder))
-        network = new_network(family, config, len(stored.actions), len(stored.labs))
+        clips = ClipInput.from_meta(folder, stored.more) if config.reads_clips else None
+        network = new_network(family, config, len(stored.actions), len(stored.labs), clips)
         scaler = _read_weights(folder, network)
         return cls(
             network.eval(), scaler, config, stored.actions, stored.labs, stored.lab_actions,
             stored.post_processing, stored.part_map, stored.details("config", "features", "clips"),
-            ClipInput.from_meta(folder, stored.more) if config.reads_clips else None,
+            clips,
         )  # fmt: skip
 
 
-def new_network(family: NetworkFamily[Any], config: NetworkConfig, classes: int, labs: int) -> nn.Module:
+def new_network(
+    family: NetworkFamily[Any], config: NetworkConfig, classes: int, labs: int, clips: ClipInput | None = None
+) -> nn.Module:
     """Return a network with random weights for so many actions and known labs (the unknown lab comes on top)."""
-    network: nn.Module = family.build(config, Sizes(len(window_encoder(config.encoder).names), classes, labs + 1))
+    crop_size = clips.recipe.crop_size if clips else 0
+    sizes = Sizes(len(window_encoder(config.encoder).names), classes, labs + 1, crop_size)
+    network: nn.Module = family.build(config, sizes)
     return network
 
 

@@ -17,13 +17,14 @@ from torch import Tensor
 from etholake.contract import UNIFIED_PARTS
 from etholake.dataset.batch import Batch
 from etholake.models.config import Augmentation
-from etholake.training.augment_clips import MIRROR, augment_clips
+from etholake.training.augment_clips import augment_clips, mirrored
 
 __all__ = [
     "GROUPS", "augment", "drop_frames", "drop_parts", "lower_rate", "mixup", "mixup_partners", "noise", "reflect",
     "rotate", "scale", "shift", "swap_animals", "time_stretch",
 ]  # fmt: skip
 
+MIRROR = mirrored(UNIFIED_PARTS)
 NOWHERE = torch.complex(torch.tensor(torch.nan), torch.tensor(torch.nan))
 # A lab tracks all parts of a group, or none of them.
 GROUPS = tuple(

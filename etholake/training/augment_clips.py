@@ -6,21 +6,22 @@ missing.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from etholake.contract import UNIFIED_PARTS
 from etholake.dataset.clip_batch import ClipBatch
 from etholake.models.config import Augmentation
 
-__all__ = ["MIRROR", "augment_clips", "light", "mirror", "turn"]
+__all__ = ["augment_clips", "light", "mirror", "mirrored", "turn"]
 
-MIRROR = [
-    UNIFIED_PARTS.index(p.replace("left", "?").replace("right", "left").replace("?", "right"))
-    for p in UNIFIED_PARTS
-]
+
+def mirrored(parts: Sequence[str]) -> list[int]:
+    """Return the place of each part's mirror image: left and right change places."""
+    swapped = [part.replace("left", "?").replace("right", "left").replace("?", "right") for part in parts]
+    return [parts.index(part) for part in swapped]
 
 
 def augment_clips(clips: ClipBatch, config: Augmentation, random: torch.Generator) -> ClipBatch:
@@ -42,9 +43,9 @@ def mirror(clips: ClipBatch, chosen_B: Tensor) -> ClipBatch:
     """Mirror the chosen windows left to right; left parts become right parts."""
     frames, points = clips.frames_BTHW3.clone(), clips.keypoints_BTK3.clone()
     frames[chosen_B] = frames[chosen_B].flip(3)
-    mirrored = points[chosen_B][:, :, MIRROR]
-    mirrored[..., 0] = clips.crop_size - mirrored[..., 0]
-    points[chosen_B] = mirrored
+    swapped = points[chosen_B][:, :, mirrored(clips.parts)]
+    swapped[..., 0] = clips.crop_size - swapped[..., 0]
+    points[chosen_B] = swapped
     return replace(clips, frames_BTHW3=frames, keypoints_BTK3=points)
 
 

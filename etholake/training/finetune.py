@@ -100,7 +100,7 @@ def extended(
             "Fine-tuning keeps the network of the model: its encoder and sizes "
             f"({', '.join(base.config.sizes())}) cannot be changed. Train a new model for that."
         )
-    network = new_network(family, config, len(actions), len(labs))
+    network = new_network(family, config, len(actions), len(labs), base.clips)
     occurred = _occurring(base)
     keep_C = torch.tensor([action in occurred for action in base.actions], dtype=torch.bool)
     family.set_prior(network, prior_C)  # the outputs of new actions stay at it

@@ -73,9 +73,9 @@ def train_network(
         model = finetune.extended(family, base, config, data.actions, labs, occurring, prior_C, data.part_map)
         score_before = HeldOut.of(model, data.videos, split.validation).score(base.post_processing)
     else:
-        network = new_network(family, config, len(data.actions), len(labs))
-        family.set_prior(network, prior_C)
         clips = ClipInput.of(data.videos) if config.reads_clips else None
+        network = new_network(family, config, len(data.actions), len(labs), clips)
+        family.set_prior(network, prior_C)
         model = NetworkModel(
             network, _scaler(sampler), config, data.actions, labs, occurring, part_map=data.part_map, clips=clips
         )

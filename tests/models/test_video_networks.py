@@ -12,7 +12,8 @@ from torch import nn
 from etholake.dataset.clip_batch import ClipBatch
 from etholake.errors import ContractError, UsageError
 from etholake.models.cnn3d.network import Cnn3d
-from etholake.models.crop_sequence.network import POOLINGS, POSE_FUSIONS, CropSequence
+from etholake.models.crop_sequence.config import POOLINGS, POSE_FUSIONS
+from etholake.models.crop_sequence.network import CropSequence
 from etholake.models.multitask.network import MultiTask
 from etholake.models.slowfast.network import SlowFast
 from etholake.models.video_pose.network import VideoPose
@@ -245,12 +246,12 @@ def networks() -> dict[str, nn.Module]:
 def test_every_parameter_of_a_network_learns_and_missing_points_give_no_nan(name):
     network, batch = networks()[name], without_pose(clips(), at=1)
     output = network(batch, LAB, LABELED)
-    logits = output.logits_BTC if name == "multitask" else output
+    logits = output[..., :C]
     assert logits.shape == (2, 8 if name == "multitask" else 1, C)
     loss = logits.square().sum()
     if name == "multitask":
-        assert output.keypoints_BTK2.shape == (2, 8, 6, 2)
-        loss = loss + output.keypoints_BTK2.square().sum()
+        assert output.shape == (2, 8, C + 2 * 6)
+        loss = loss + output[..., C:].square().sum()
     loss.backward()
     assert logits.isfinite().all()
     silent = [n for n, p in network.named_parameters() if p.grad is None or not p.grad.isfinite().all()]
@@ -263,8 +264,6 @@ def test_a_clip_in_a_batch_is_the_clip_alone(name):
     alone = batch[:1]
     with torch.inference_mode():
         both, one = network(batch, LAB, LABELED), network(alone, LAB[:1], LABELED[:1])
-    if name == "multitask":
-        both, one = both.logits_BTC, one.logits_BTC
     torch.testing.assert_close(both[:1], one, rtol=1e-4, atol=1e-5)
 
 

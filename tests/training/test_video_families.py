@@ -21,7 +21,9 @@ from etholake.dataset.windows import Window
 from etholake.errors import ContractError, DataError, UsageError
 from etholake.features.registry import window_encoder
 from etholake.models.archive import META, load_model
+from etholake.models.multitask.loss import keypoint_loss
 from etholake.models.registry import resolve
+from etholake.stages.model import explain
 from etholake.training import augment_clips
 from etholake.training.fit import fit
 from etholake.training.validation import HeldOut
@@ -53,6 +55,30 @@ def test_a_3d_cnn_learns_from_films_and_is_stored(films: TrainingData, trained: 
     assert score.score > 0.9
     assert (model.family, model.clips.clip_set, model.clips.recipe) == ("cnn3d", "set1", filmed.RECIPE)
     assert not any(path.suffix in (".pkl", ".pt", ".pth") for path in folder.rglob("*"))
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        "video_pose:smoke",
+        "crop_sequence:smoke",
+        "slowfast:smoke",
+        "multitask:smoke",
+        pytest.param("multitask:smoke_actions", marks=pytest.mark.long),
+    ],
+)
+def test_every_family_trains_is_stored_and_predicts(films: TrainingData, tmp_path: Path, config: str) -> None:
+    report = fit(films, tmp_path, config, {"epochs": 2, "batches_per_epoch": 6})
+    losses = [row["train_loss"] for row in report["history"]]
+    assert losses[1] < losses[0]
+    model, tracks = load_model(tmp_path), films.videos[0].tracks
+    pairs = model.predict(tracks)
+    assert {(pair.agent_id, pair.target_id, pair.actions) for pair in pairs} == {
+        (1, 1, ("rest",)),
+        (1, 2, ("chase",)),
+    }
+    assert all(np.isfinite(pair.probabilities_TA).all() and len(pair.probabilities_TA) == 240 for pair in pairs)
+    assert explain.describe(tmp_path)["config_line"].startswith("configuration smoke")
 
 
 def test_pose_and_pixels_both_count_in_video_pose(films: TrainingData, tmp_path: Path) -> None:
@@ -146,6 +172,17 @@ def test_a_stored_model_without_its_recipe_is_refused(trained: tuple[Path, Any],
         load_model(tmp_path)
 
 
+def test_the_loss_of_key_points_counts_those_that_were_seen() -> None:
+    clips = spots()
+    true = (clips.keypoints_BTK3[..., :2] / 8).nan_to_num(5.0)
+    assert keypoint_loss(true.flatten(2), clips) == 0
+    away = true.clone()
+    away[0, 0, LEFT, 0] += 1.0  # one of the eight coordinates that were seen, a whole crop away
+    assert keypoint_loss(away.flatten(2), clips).item() == pytest.approx((1.0 - 0.05 / 2) / 8)
+    nothing = replace(clips, keypoints_BTK3=torch.full_like(clips.keypoints_BTK3, torch.nan))
+    assert keypoint_loss(true.flatten(2), nothing) == 0
+
+
 # --- augmentations ----------------------------------------------------------------------------------------
 def spots() -> ClipBatch:
     """Two windows of one frame: a bright spot at the left ear, (5, 2) px, and none at the right ear, (1, 6)."""
@@ -154,7 +191,7 @@ def spots() -> ClipBatch:
     points = torch.full((2, 1, len(UNIFIED_PARTS), 3), torch.nan)
     points[:, 0, LEFT] = torch.tensor([5.5, 2.5, 1.0])
     points[:, 0, RIGHT] = torch.tensor([1.5, 6.5, 0.5])
-    return ClipBatch(frames, points, torch.tensor([[True], [True]]), 30.0)
+    return ClipBatch(frames, points, torch.tensor([[True], [True]]), 30.0, UNIFIED_PARTS)
 
 
 def test_a_mirrored_clip_has_its_sides_swapped() -> None:

@@ -16,10 +16,7 @@ from etholake.models.vision.head import LabHead
 from etholake.models.vision.pose_features import KINEMATIC, kinematic_features
 from etholake.models.vision.temporal import AttentionPooling, TemporalAttention
 
-__all__ = ["POOLINGS", "POSE_FUSIONS", "CropSequence", "CrossModalFusion", "GatedFusion"]
-
-POOLINGS = ("lstm", "lstm_attention", "attention")
-POSE_FUSIONS = ("none", "gated", "cross_modal")
+__all__ = ["CropSequence", "CrossModalFusion", "GatedFusion"]
 
 
 class GatedFusion(nn.Module):
