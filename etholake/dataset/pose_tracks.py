@@ -282,6 +282,19 @@ class PoseTracks:
         return cls(meta, xy, observed, video.mouse_ids, first, n_frames, notes, own_parts=own_parts, own_TMJ2=own)
 
     @classmethod
+    def untracked(cls, meta: VideoMeta, mouse_ids: Sequence[int], n_frames: int) -> PoseTracks:
+        """Return the tracks of a video of which no point is known, for models of pixels; they take no memory.
+
+        Raises DataError if fps is below `MIN_FPS`.
+        """
+        if meta.fps < MIN_FPS:
+            raise DataError(f"Video {meta.video_id} has {meta.fps:g} frames/s; at least {MIN_FPS:g} are needed.")
+        times = max(1, int(np.floor((n_frames - 1) * MODEL_FPS / meta.fps + 1e-6)) + 1)
+        shape = (times, len(mouse_ids), len(UNIFIED_PARTS))
+        xy = np.broadcast_to(np.float32(np.nan), (*shape, 2))
+        return cls(meta, xy, np.broadcast_to(np.False_, shape), tuple(mouse_ids), 0, n_frames)
+
+    @classmethod
     def from_raw(
         cls,
         table: pa.Table,

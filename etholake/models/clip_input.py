@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from etholake.dataset.labelled import LabelledVideo
     from etholake.dataset.pose_tracks import PoseTracks
 
-__all__ = ["ClipInput"]
+__all__ = ["ClipInput", "clip_input_of"]
 
 # Fields of a recipe that decide what a single crop looks like; windows are cut anew.
 ENFORCED = ("crop_size", "pad_ratio", "border", "smoothing")
@@ -45,7 +46,7 @@ class ClipInput:
         if tracks.clips is None:
             raise DataError(
                 f"Video {tracks.video_id} has no clips, and this model reads pixels. Give the video itself "
-                "(`etholake predict --video`), or prepare its clips with `etholake clips`."
+                "(`etholake predict --video`), or make its clips with `etholake clips`."
             )
         own, other = self.recipe.as_dict(), tracks.clips.recipe.as_dict()
         if changed := [name for name in ENFORCED if own[name] != other[name]]:
@@ -66,3 +67,12 @@ class ClipInput:
             return cls(str(meta["clips"]["clip_set"]), ClipRecipe.from_dict(meta["clips"]["recipe"]))
         except (KeyError, TypeError, UsageError) as err:
             raise ContractError(f"{folder / META} does not say which clips the model reads: {err}.") from err
+
+
+def clip_input_of(folder: Path) -> ClipInput | None:
+    """Return the clips that a stored model, or one of those it combines, was trained on; None for tracks alone."""
+    for path in sorted(folder.rglob(META)):
+        meta = json.loads(path.read_text(encoding="utf-8"))
+        if "clips" in meta:
+            return ClipInput.from_meta(path.parent, meta)
+    return None

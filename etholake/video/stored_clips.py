@@ -72,7 +72,7 @@ class FrameSource(Protocol):
     clip_set
         The name of the set of clips.
     recipe
-        How its clips were made.
+        The recipe of its clips.
     """
 
     @property
@@ -81,7 +81,7 @@ class FrameSource(Protocol):
 
     @property
     def recipe(self) -> ClipRecipe:
-        """How its clips were made."""
+        """The recipe of its clips."""
 
     def crops(self, subject: Subject, numbers: Ints, parts: Sequence[str]) -> CropFrames:
         """Return the crops of frames of the video [T], ascending, with the key points of `parts`.
@@ -170,7 +170,7 @@ class StoredClips:
 
     @property
     def recipe(self) -> ClipRecipe:
-        """How its clips were made."""
+        """The recipe of its clips."""
         return self._recipe
 
     def crops(self, subject: Subject, numbers: Ints, parts: Sequence[str]) -> CropFrames:

@@ -32,12 +32,12 @@ class CropSequenceConfig(VideoConfig):
     def __post_init__(self) -> None:
         """Raise UsageError for a pooling or a fusion that there is not."""
         super().__post_init__()
-        for name, value, known in (
+        for name, value, choices in (
             ("pooling", self.pooling, POOLINGS),
             ("pose_fusion", self.pose_fusion, POSE_FUSIONS),
         ):
-            if value not in known:
-                raise UsageError(f"{name} must be one of {', '.join(known)}, but got '{value}'.")
+            if value not in choices:
+                raise UsageError(f"{name} must be one of {', '.join(choices)}, but got '{value}'.")
 
 
 _SMOKE = CropSequenceConfig(

@@ -1,4 +1,4 @@
-"""Which set of clips a training reads, and which one a trained model was trained on."""
+"""Choose the set of clips that a training reads, and find the one that a trained model was trained on."""
 
 from __future__ import annotations
 
