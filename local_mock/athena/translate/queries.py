@@ -467,6 +467,9 @@ class Queries(Calls):
     def _order_key(self, key: exp.Expression, scope: Scope, columns: list[Column]) -> str:
         inner = key.this
         names = [c.name.lower() if c.name else None for c in columns]
+        for column in inner.find_all(exp.Column) if not inner.find(exp.Lambda, exp.Query) else ():
+            if not column.table and names.count(column.name.lower()) > 1:
+                raise QueryError("AMBIGUOUS_NAME", f"{at(position(key))}Column '{column.name}' is ambiguous")
         with self.collect() as needs:
             if isinstance(inner, exp.Literal) and not inner.is_string:
                 i = _ordinal(inner, len(columns), "ORDER BY")
