@@ -132,10 +132,6 @@ def _wait_for_environment(execution: Any) -> None:
 
 def _check(definition: str) -> None:
     """Refuse what cannot be run, with AWS's code."""
-    if '"JSONata"' in definition:
-        raise InvalidDefinitionError(
-            "Invalid State Machine Definition: local_mock interprets JSONPath, not JSONata."
-        )
     if sentences := problems(definition):
         listed = ", ".join(f"'{problem}'" for problem in sentences)
         raise InvalidDefinitionError(f"Invalid State Machine Definition: {listed}")
