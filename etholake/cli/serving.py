@@ -98,9 +98,10 @@ def _serve(current: Settings, arguments: argparse.Namespace) -> None:
 
 
 def _registry(current: Settings, arguments: argparse.Namespace) -> None:
+    from etholake.stages import model_packages
     from etholake.stages.serving import registry, serve
 
-    group = registry.group_name(current)
+    group = model_packages.group_name(current)
     if arguments.register:
         result = registry.register(current)
     elif arguments.rollback is not None:

@@ -173,8 +173,9 @@ class LabelRecording:
 
     `time_unit` is "frame" (numbers from 0, half-open) or "second". A reader turns inclusive ends and 1-based
     frames into that form. `vocabulary` lists all actions that the file can hold, also those without a bout;
-    `scored` says where they were looked for (default: everywhere, for every animal). `media` are the video files
-    that the source names, in their order; `offset_s` is added to times in seconds.
+    `scored` says where they were looked for (default: in all of `observed`, whose stop None is the video's end,
+    for every animal). `media` are the video files that the source names, in their order; `offset_s` is added to
+    times in seconds.
     """
 
     name: str
@@ -182,6 +183,7 @@ class LabelRecording:
     vocabulary: tuple[str, ...]
     time_unit: Literal["frame", "second"]
     scored: tuple[ScoredSpan, ...] | None = None
+    observed: tuple[float, float | None] = (0, None)
     animals: tuple[str, ...] = ()
     annotator: str = ""
     fps: float | None = None

@@ -16,6 +16,7 @@ from etholake.errors import DataError
 from etholake.formats.base import Bout, Detection, LabelFormat, LabelRecording, ReadOptions, Remark, ScoredSpan
 from etholake.formats.labels.onehot import bouts_of
 from etholake.formats.labels.reading import head, quietly, read_json, safe_name
+from etholake.formats.pose.calms21 import SEQUENCE
 
 __all__ = ["FORMAT", "OTHER", "annotation_of", "sequences"]
 
@@ -34,10 +35,9 @@ class CalMS21(LabelFormat):
 
     @quietly
     def detect(self, path: Path) -> Detection | None:
-        """Return a detection if the JSON opens with an annotator, and a sequence with key points."""
-        text = "".join(head(path).split())
-        if text.startswith('{"annotator') and '"keypoints":[' in text and text.index('"keypoints"') < 2000:
-            return Detection(1.0, "it is JSON with annotators, sequences and keypoints of CalMS21")
+        """Return a detection if the file begins with a group of sequences."""
+        if match := SEQUENCE.match(head(path, 4096)):
+            return Detection(1.0, f"its group '{match[1]}' holds CalMS21's sequences")
         return None
 
     def read(self, path: Path, options: ReadOptions) -> Iterator[LabelRecording]:

@@ -10,10 +10,11 @@ import numpy.typing as npt
 
 from etholake.errors import DataError
 from etholake.formats.base import Detection, PoseFormat, PoseRecording, ReadOptions, Remark
+from etholake.formats.dialect import dialect_of
 from etholake.formats.pose.number_table import read_numbers
 from etholake.formats.pose.points import make_recording, rank_within, unique
 from etholake.formats.pose.sleap_analysis import analysis_video
-from etholake.formats.reading import head_rows, reading
+from etholake.formats.reading import head_rows, header_rows, reading
 
 __all__ = ["FORMAT", "SleapCsv"]
 
@@ -37,11 +38,12 @@ class SleapCsv(PoseFormat):
     def read(self, path: Path, options: ReadOptions) -> Iterator[PoseRecording]:  # noqa: ARG002
         """Yield the instances of the video."""
         with reading(path, self.title):
-            header = (head_rows(path, 1) or [[]])[0]
+            dialect = dialect_of(path)
+            header = (header_rows(path, 1, dialect) or [[]])[0]
             parts = unique([name.rpartition(".")[0] for name in header[3:]])
             if header[3:] != [f"{part}.{what}" for part in parts for what in ("x", "y", "score")]:
                 raise DataError(f"{path}: expected the columns x, y and score of each node after instance.score.")
-            table = read_numbers(path, skip_rows=1, index_columns=1, names=header[1:])
+            table = read_numbers(path, skip_rows=1, index_columns=1, names=header[1:], dialect=dialect)
             rows, P = len(table.values), len(parts)
             numbers = table.values[:, 0]
             if rows and not (
