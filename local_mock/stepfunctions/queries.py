@@ -14,13 +14,13 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
-__all__ = ["OPEN", "QueryError", "evaluate", "is_expression", "problem", "source"]
+__all__ = ["OPEN", "ExpressionError", "evaluate", "is_expression", "problem", "source"]
 
 OPEN, _CLOSE = "{%", "%}"
 _HASHES = {"MD5": "md5", "SHA-1": "sha1", "SHA-256": "sha256", "SHA-384": "sha384", "SHA-512": "sha512"}
 
 
-class QueryError(ValueError):
+class ExpressionError(ValueError):
     """An expression cannot be evaluated: `States.QueryEvaluationError`."""
 
 
@@ -50,7 +50,7 @@ def evaluate(expression: str, states: Mapping[str, Any], variables: Mapping[str,
 
     Raises
     ------
-    QueryError : an error of the expression, nothing as its result, or a function.
+    ExpressionError : an error of the expression, nothing as its result, or a function.
     """
     try:
         parsed = _parse(expression)
@@ -59,9 +59,9 @@ def evaluate(expression: str, states: Mapping[str, Any], variables: Mapping[str,
         bindings = {"states": dict(states), **variables}
         answer = parsed.evaluate(None, {name: _with_nulls(value) for name, value in bindings.items()})
     except Exception as err:
-        raise QueryError(str(err)) from err
+        raise ExpressionError(str(err)) from err
     if "value" not in answer:
-        raise QueryError(f"The JSONata expression '{expression}' returned nothing (undefined).")
+        raise ExpressionError(f"The JSONata expression '{expression}' returned nothing (undefined).")
     return _plain(answer["value"], expression)
 
 
@@ -86,7 +86,7 @@ def _with_nulls(value: Any) -> Any:
 
 
 def _plain(value: Any, expression: str) -> Any:
-    """Return a value in Python's own types. Raises QueryError for what is no JSON."""
+    """Return a value in Python's own types. Raises ExpressionError for what is no JSON."""
     if isinstance(value, list):
         return [_plain(item, expression) for item in value]
     if isinstance(value, dict):
@@ -95,7 +95,7 @@ def _plain(value: Any, expression: str) -> Any:
         return int(value)
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    raise QueryError(f"The JSONata expression '{expression}' returned an unsupported result type.")
+    raise ExpressionError(f"The JSONata expression '{expression}' returned an unsupported result type.")
 
 
 # --- functions of Step Functions --------------------------------------------------------------------------

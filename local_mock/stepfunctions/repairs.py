@@ -88,7 +88,7 @@ def _query(self: Any, env: Any) -> None:
     variables = env.variable_store._outer_scope | env.variable_store._inner_scope
     try:
         env.stack.append(queries.evaluate(self.expression, env.states._states_data, variables))
-    except queries.QueryError as err:
+    except queries.ExpressionError as err:
         name = StatesErrorName(typ=StatesErrorNameType.StatesQueryEvaluationError)
         details = EventDetails(
             evaluationFailedEventDetails=EvaluationFailedEventDetails(error=name.error_name, cause=str(err))

@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 from machines import Machines  # type: ignore[import-not-found]
 
-from local_mock.stepfunctions.queries import QueryError, evaluate, problem
+from local_mock.stepfunctions.queries import ExpressionError, evaluate, problem
 
 
 def output(execution: dict[str, Any]) -> Any:
@@ -114,6 +114,6 @@ def test_functions_of_step_functions() -> None:
         ("$range(1, 2, 0)", "other than 0"),
         ("$range(1, 5000, 1)", "at most 1000"),
     ):
-        with pytest.raises(QueryError, match=reason):
+        with pytest.raises(ExpressionError, match=reason):
             value(expression)
     assert problem("a) & (b") is not None
