@@ -26,7 +26,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("training", "evaluation"),
     ("pages",),
     ("stages",),
-    ("cli",),
+    ("cli", "notebook"),
 )
 # What other top-level folders may import of the project. `None` stands for everything of `etholake`.
 OUTSIDE: dict[str, tuple[str, ...] | None] = {
