@@ -42,17 +42,17 @@ def on_files(files: Any, config: Any) -> Any:
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:  # noqa: ARG001
     """Return the text of a page with its links as links of the site."""
-    here = page.file.src_uri
-    source = READMES.get(here) or ("README.md" if here == "start.md" else f"docs/{here}")
-    if here.startswith("reference/") and here != "reference/api.md":
+    address = page.file.src_uri
+    source = READMES.get(address) or ("README.md" if address == "start.md" else f"docs/{address}")
+    if address.startswith("reference/") and address != "reference/api.md":
         return markdown
     pieces = _CODE.split(markdown)
     for number in range(0, len(pieces), 2):  # the others are code
-        pieces[number] = _LINK.sub(lambda match: _linked(match, here, source), pieces[number])
+        pieces[number] = _LINK.sub(lambda match: _linked(match, address, source), pieces[number])
     return "".join(pieces)
 
 
-def _linked(match: re.Match[str], here: str, source: str) -> str:
+def _linked(match: re.Match[str], address: str, source: str) -> str:
     image, text, target, anchor = match.groups()
     if not target or ":" in target:
         return match[0]
@@ -62,7 +62,7 @@ def _linked(match: re.Match[str], here: str, source: str) -> str:
         page = path.removeprefix("docs/")
     if not page:
         return text if image or text == path else f"{text} (`{path}`)"
-    relative = posixpath.relpath(page, posixpath.dirname(here) or ".")
+    relative = posixpath.relpath(page, posixpath.dirname(address) or ".")
     return f"{image}[{text}]({relative}{anchor or ''})"
 
 

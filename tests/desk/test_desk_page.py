@@ -119,6 +119,15 @@ def test_what_runs_can_be_stopped_and_nothing_starts_beside_it(page: Any, desk: 
     ends(shown, "stopped")
 
 
+def test_a_metric_is_drawn_as_a_curve_with_gaps(page: Any) -> None:
+    shown = page()
+    shown.click("#steps >> text=Train")
+    shown.evaluate("""import('./web/desk/charts.js').then(({ chart }) =>
+        document.getElementById('charts').append(chart('loss', [4, 2, null, 3, 0])))""")
+    assert shown.get_attribute("#charts path", "d") == "M0.00,5.00L25.00,50.00M75.00,27.50L100.00,95.00"
+    expect(shown.locator("#charts figcaption")).to_contain_text("0.000")
+
+
 def test_only_the_page_itself_may_start_something(desk: Any) -> None:
     server, service, home = desk
     before = len(service.children.states())

@@ -15,7 +15,7 @@ NEW = {**WHERE, "operation": "create", "agent_id": 2, "target_id": 2, "action": 
 VIDEO = "split=train&lab=north&video=41"
 
 
-def told(server: ReviewServer, name: str, values: dict[str, Any]) -> dict[str, Any]:
+def posted(server: ReviewServer, name: str, values: dict[str, Any]) -> dict[str, Any]:
     status, body, _ = ask(server, "POST", of(server, f"api/{name}"), values)
     assert status == 200, body
     return dict(json.loads(body))
@@ -38,17 +38,17 @@ def test_a_video_opens_without_its_seconds(serve_review: Serve) -> None:
 def test_after_a_correction_only_the_difference_is_sent(serve_review: Serve) -> None:
     first, second = serve_review("tina"), serve_review("uwe")
     opened = asked(first, f"video?{VIDEO}")["state"]
-    made = told(first, "change", {**NEW, "start_frame": 7, "since": opened["changes"]})
+    made = posted(first, "change", {**NEW, "start_frame": 7, "since": opened["changes"]})
     (bout,) = (bout for bout in made["bouts"] if bout["action"] == "dig")
-    later = told(second, "change", {**NEW, "start_frame": 5, "since": 0})  # a state that nobody has seen here
+    later = posted(second, "change", {**NEW, "start_frame": 5, "since": 0})  # a state that nobody has seen here
     assert "gone" not in later
     assert len(later["bouts"]) > len(opened["bouts"])
     caught_up = asked(first, f"state?{VIDEO}&since={made['changes']}")
     assert [(b["start"], b["by"]) for b in caught_up["bouts"]] == [(5, ["uwe"])]
     assert (caught_up["gone"], "received" in caught_up) == ([], False)
-    undone = told(first, "undo", {**WHERE, "since": caught_up["changes"]})
+    undone = posted(first, "undo", {**WHERE, "since": caught_up["changes"]})
     assert (undone["bouts"], undone["gone"]) == ([], [bout["id"]])
-    told(second, "undo", {**WHERE, "since": later["changes"]})
+    posted(second, "undo", {**WHERE, "since": later["changes"]})
     state = asked(first, f"state?{VIDEO}")
     assert {b["id"] for b in state["bouts"]} == {b["id"] for b in opened["bouts"]}
     assert asked(first, f"state?{VIDEO}&since={state['changes']}") == {"changes": state["changes"]}
