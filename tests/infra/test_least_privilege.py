@@ -57,8 +57,9 @@ def test_no_prefix_is_open_without_use(principal: str, calls: Calls) -> None:
     ]
     # Read and written by Athena with the caller's credentials, and by Spark for --extra-py-files.
     by_services = {"query-results", "code-zone"}
-    # Of `etholake clips`, which is not among the recorded stages: it needs films.
-    of_clips = ("/clip-zone/*", "/model-zone/detectors/*") if principal in ("GlueRole", "operator") else ()
+    # Of `etholake clips`, and of models of pixels, which are not among the recorded stages: they need films.
+    readers = ("GlueRole", "SageMakerRole", "operator")
+    of_clips = ("/clip-zone/*", "/model-zone/detectors/*") if principal in readers else ()
     assert [
         grant for grant in unused if grant[1].split("/")[1] not in by_services and not grant[1].endswith(of_clips)
     ] == []
