@@ -18,6 +18,7 @@ ENCODERS: Registry[Encoder] = Registry(
         "engineered48_centred": "etholake.features.engineered48:CENTRED",
         "keypoints": "etholake.features.keypoints:ENCODER",
         "rolling": "etholake.features.rolling:ENCODER",
+        "moment": "etholake.features.rolling:MOMENT",
     },
 )
 
