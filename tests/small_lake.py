@@ -75,6 +75,12 @@ def make(settings: Settings, folder: Path) -> Settings:
     deploy.run(own)
     lake = Lake(aws.client(own, "s3"), aws.client(own, "glue"), own.bucket, own.database)
     lake.register()
+    fill(lake)
+    return own
+
+
+def fill(lake: Lake) -> None:
+    """Commit the tables that training reads."""
     rows: dict[str, list[dict[str, Any]]] = {"metadata_train": [], "labeled_behaviors": []}
     for lab, videos in LABS.items():
         columns = [tracks(video) for video in videos]
@@ -104,7 +110,6 @@ def make(settings: Settings, folder: Path) -> Settings:
         lake.replace_table("annotations_enriched", _table("annotations_enriched", events), "one", {"lab_id": lab})
     for name, values in rows.items():
         lake.replace_table(name, _table(name, values), "one")
-    return own
 
 
 def _table(name: str, rows: list[dict[str, Any]]) -> pa.Table:

@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import NoReturn
 
 from etholake import __version__, aws, logs, settings
-from etholake.cli import cloud, lake, machine, model, pages, pipeline, readiness, serving, videos
+from etholake.cli import cloud, lake, machine, model, pages, pipeline, serving, videos
 from etholake.errors import EtholakeError, UsageError, no_space
 from etholake.settings import Settings
+from etholake.stages import readiness
 
 __all__ = ["main", "run_and_exit"]
 
@@ -37,7 +38,19 @@ GROUPS = (
 )
 # Verbs that leave nothing in a lake and start no work: they are no runs, and are not logged.
 QUIET = frozenset(
-    {"config", "up", "down", "simulate", "package", "cost", "explain", "report", "benchmark", "video-check"}
+    {
+        "config",
+        "up",
+        "down",
+        "simulate",
+        "package",
+        "cost",
+        "explain",
+        "report",
+        "benchmark",
+        "video-check",
+        "desk",
+    }
 )
 
 

@@ -47,6 +47,8 @@ def problems(line: str, options: dict[str, set[str]]) -> list[str]:
         rest = rest[: next((n for n, w in enumerate(rest) if w in ENDS), len(rest))]
         if word == "make":
             mistakes += _make(rest, options)
+        elif words[max(0, at - 1)] == "import":
+            continue  # Python's `import etholake as el`
         elif word.rpartition("/")[2] == "etholake" and rest and re.fullmatch("[a-z]+", rest[0]):
             mistakes += _etholake(rest, options)
     return mistakes

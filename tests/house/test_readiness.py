@@ -12,8 +12,9 @@ import pytest
 from collected import check_each
 
 from etholake import aws, cli, local_server
-from etholake.cli import demo, readiness
+from etholake.cli import demo
 from etholake.settings import Settings
+from etholake.stages import readiness
 from local_mock import lifecycle
 
 WORDS = {

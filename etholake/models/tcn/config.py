@@ -46,7 +46,7 @@ class TcnConfig:
 
     @property
     def reach(self) -> int:
-        """How many steps to either side a prediction depends on."""
+        """The number of steps to either side that a prediction depends on."""
         return int(2**self.blocks) - 1
 
     def updates(self, total_steps: int) -> int:

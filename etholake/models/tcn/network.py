@@ -28,7 +28,7 @@ class _Block(nn.Module):
 
 
 class Tcn(nn.Module):
-    """From features [B, F, S] to logits [B, A, S]."""
+    """The network: features [B, F, S] become logits [B, A, S]."""
 
     def __init__(self, features: int, actions: int, width: int, blocks: int, dropout: float) -> None:
         super().__init__()

@@ -20,7 +20,7 @@ from etholake.settings import Settings
 from etholake.stages.model.training_job import LOG_GROUP
 from etholake.stages.state import load_state
 
-__all__ = ["metrics_of", "run"]
+__all__ = ["Curves", "metrics_of", "read", "run"]
 
 STAGE = "curves"
 Curves = dict[str, list[float]]
@@ -43,13 +43,7 @@ def run(settings: Settings, output: Path, jobs: Sequence[str] = ()) -> StageResu
     chosen = list(jobs) or ([newest] if newest else [])
     if not chosen:
         raise DataError("No training job is known: run `make train` first, or name one with --job.")
-    client = aws.client(settings, "sagemaker")
-    curves = {}
-    for job in chosen:
-        definitions = client.describe_training_job(TrainingJobName=job)["AlgorithmSpecification"].get(
-            "MetricDefinitions", []
-        )
-        curves[job] = metrics_of(_lines(settings, job), {d["Name"]: d["Regex"] for d in definitions})
+    curves = {job: read(settings, job) for job in chosen}
     if not any(curves.values()):
         raise DataError(f"The logs of {', '.join(chosen)} hold no metric (log group {LOG_GROUP}).")
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -58,6 +52,13 @@ def run(settings: Settings, output: Path, jobs: Sequence[str] = ()) -> StageResu
     names = sorted({name for metrics in curves.values() for name in metrics})
     summary = f"{', '.join(names)} of {len(chosen)} training job(s); see {output}."
     return StageResult(STAGE, "done", summary, {"jobs": curves, "output": str(output)})
+
+
+def read(settings: Settings, job: str) -> Curves:
+    """Return the metrics that a job, running or ended, has logged so far."""
+    description = aws.client(settings, "sagemaker").describe_training_job(TrainingJobName=job)
+    definitions = description["AlgorithmSpecification"].get("MetricDefinitions", [])
+    return metrics_of(_lines(settings, job), {d["Name"]: d["Regex"] for d in definitions})
 
 
 def metrics_of(lines: Iterator[str], expressions: Mapping[str, str]) -> Curves:

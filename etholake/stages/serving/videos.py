@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -84,7 +84,7 @@ class Videos:
         pointers["metadata"] = self.lake.current(f"metadata_{self.split}")
         return {name: identity(pointer) for name, pointer in pointers.items()}
 
-    def tracks(self, video_id: int, frames: int | None = None) -> Any:
+    def tracks(self, video_id: int, frames: int | None = None, columns: Sequence[str] = REQUEST_COLUMNS) -> Any:
         """Return the curated rows of one video as an Arrow table, or of its first `frames`. May be empty."""
         import pyarrow.compute as pc
         import pyarrow.dataset as ds
@@ -95,7 +95,7 @@ class Videos:
         if not paths:
             return ds.dataset([]).to_table()
         dataset = ds.dataset(paths, filesystem=self._files, format="parquet")
-        table = dataset.to_table(columns=list(REQUEST_COLUMNS), filter=ds.field("video_id") == video_id)
+        table = dataset.to_table(columns=list(columns), filter=ds.field("video_id") == video_id)
         if frames is not None and table.num_rows:
             first = pc.min(table["video_frame"]).as_py()
             table = table.filter(pc.less(table["video_frame"], first + frames))
