@@ -13,6 +13,7 @@ import runpy
 import sys
 import traceback
 from pathlib import Path
+from typing import Any
 
 _MAX_MESSAGE = 4000
 _TEMPORARY = r"\s+(?:OR\s+REPLACE\s+)?(?:GLOBAL\s+)?TEMP"
@@ -40,10 +41,11 @@ def give_catalog(catalog: dict[str, list[str]]) -> None:
     from pyspark.errors import AnalysisException
     from pyspark.sql import DataFrameWriter, SparkSession
 
-    builder, known = SparkSession.Builder, set()
+    builder: Any = SparkSession.Builder
+    known: set[str] = set()
     make, run, look_up = builder.getOrCreate, SparkSession.sql, SparkSession.table
 
-    def made(self):
+    def made(self: Any) -> Any:
         session = make(self)
         if session.sparkContext.applicationId not in known:
             known.add(session.sparkContext.applicationId)
@@ -51,7 +53,7 @@ def give_catalog(catalog: dict[str, list[str]]) -> None:
                 run(session, statement)
         return session
 
-    def explained(call, session, *arguments, **options):
+    def explained(call: Any, session: Any, *arguments: Any, **options: Any) -> Any:
         try:
             return call(session, *arguments, **options)
         except AnalysisException as error:
@@ -63,18 +65,22 @@ def give_catalog(catalog: dict[str, list[str]]) -> None:
                 f"{reason}. local_mock gives Spark tables of Parquet and ORC files; it left out {left_out}."
             ) from error
 
-    def sql(self, query, *arguments, **options):
+    def sql(self: Any, query: str, *arguments: Any, **options: Any) -> Any:
         if _CHANGES.match(query):
             raise NotImplementedError(_READ_ONLY)
         return explained(run, self, query, *arguments, **options)
 
-    def refuse(*_, **__):
+    def refuse(*_: Any, **__: Any) -> None:
         raise NotImplementedError(_READ_ONLY)
 
     builder.getOrCreate, builder.enableHiveSupport = made, lambda self: self
-    SparkSession.sql = sql
-    SparkSession.table = lambda self, name: explained(look_up, self, name)
-    DataFrameWriter.saveAsTable = DataFrameWriter.insertInto = refuse
+    for owner, name, patch in (
+        (SparkSession, "sql", sql),
+        (SparkSession, "table", lambda self, name: explained(look_up, self, name)),
+        (DataFrameWriter, "saveAsTable", refuse),
+        (DataFrameWriter, "insertInto", refuse),
+    ):
+        setattr(owner, name, patch)
 
 
 def main(folder: Path) -> int:
