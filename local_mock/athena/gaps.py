@@ -19,7 +19,7 @@ _STATEMENTS = (
 )
 _CLAUSES = (
     "MATCH_RECOGNIZE, PIVOT, TABLESAMPLE other than BERNOULLI and SYSTEM, NATURAL JOIN, table functions (`TABLE(f(…))`)",
-    "GROUP BY ALL and GROUP BY DISTINCT, FETCH … WITH TIES, EXCLUDE in a window frame, IGNORE NULLS on aggregates",
+    "GROUP BY ALL and GROUP BY DISTINCT, FETCH … WITH TIES beside OFFSET or DISTINCT, EXCLUDE in a window frame, IGNORE NULLS on aggregates",
     "UNNEST joined ON anything but TRUE, names after the `*` of a relation",
     "grouping, DISTINCT, UNION and PARTITION BY over maps, over times with zone, and over timestamps with zones that differ by row",
     "max_by and min_by of several values by a float or a nested value; max and min of several floats; checksum of nested values",
