@@ -42,13 +42,13 @@ def give_catalog(catalog: dict[str, list[str]]) -> None:
     from pyspark.sql import DataFrameWriter, SparkSession
 
     builder: Any = SparkSession.Builder
-    known: set[str] = set()
+    registered: set[str] = set()
     make, run, look_up = builder.getOrCreate, SparkSession.sql, SparkSession.table
 
     def made(self: Any) -> Any:
         session = make(self)
-        if session.sparkContext.applicationId not in known:
-            known.add(session.sparkContext.applicationId)
+        if session.sparkContext.applicationId not in registered:
+            registered.add(session.sparkContext.applicationId)
             for statement in catalog["statements"]:
                 run(session, statement)
         return session

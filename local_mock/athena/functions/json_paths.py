@@ -256,19 +256,19 @@ class _Evaluation:
         if kind == "member":
             return self.member(node[1], self.items(node[2], current, last))
         if kind == "members":
-            found = self.unwrapped(self.items(node[1], current, last))
-            self.require(found, dict, "object")
-            return [v for item in found if isinstance(item, dict) for v in item.values()]
+            opened = self.unwrapped(self.items(node[1], current, last))
+            self.require(opened, dict, "object")
+            return [v for item in opened if isinstance(item, dict) for v in item.values()]
         if kind == "elements":
-            found = self.items(node[1], current, last)
+            opened = self.items(node[1], current, last)
             if not self.lax:
-                self.require(found, list, "array")
-            return [v for item in found for v in (item if isinstance(item, list) else [item])]
+                self.require(opened, list, "array")
+            return [v for item in opened for v in (item if isinstance(item, list) else [item])]
         if kind == "subscript":
             return self.subscript(node, current, last)
         if kind == "filter":
-            found = self.unwrapped(self.items(node[1], current, last))
-            return [item for item in found if self.predicate(node[2], item, last) is True]
+            opened = self.unwrapped(self.items(node[1], current, last))
+            return [item for item in opened if self.predicate(node[2], item, last) is True]
         return self.method(node[1], self.items(node[2], current, last))
 
     def unwrapped(self, values: list[Any]) -> list[Any]:
@@ -293,10 +293,10 @@ class _Evaluation:
         return self.number(values[0])
 
     def member(self, key: str, values: list[Any]) -> list[Any]:
-        found = self.unwrapped(values)
-        self.require(found, dict, "object")
+        opened = self.unwrapped(values)
+        self.require(opened, dict, "object")
         out = []
-        for item in found:
+        for item in opened:
             if isinstance(item, dict) and key in item:
                 out.append(item[key])
             elif not self.lax:
@@ -330,15 +330,15 @@ class _Evaluation:
             if not self.lax:
                 self.require(values, list, "array")
             return [len(v) if isinstance(v, list) else 1 for v in values]
-        found = self.unwrapped(values)
+        opened = self.unwrapped(values)
         if name == "keyvalue":
-            if not all(isinstance(v, dict) for v in found):
+            if not all(isinstance(v, dict) for v in opened):
                 raise PathError("keyvalue() is for objects")
-            return [{"name": k, "value": x, "id": i} for i, v in enumerate(found) for k, x in v.items()]
+            return [{"name": k, "value": x, "id": i} for i, v in enumerate(opened) for k, x in v.items()]
         if name == "double":
-            return [_double(v) for v in found]
+            return [_double(v) for v in opened]
         function: Callable[[Any], Any] = {"abs": abs, "ceiling": _ceiling, "floor": _floor}[name]
-        return [function(self.number(v)) for v in found]
+        return [function(self.number(v)) for v in opened]
 
     def predicate(self, node: Node, item: Any, last: int | None) -> bool | None:
         kind = node[0]
