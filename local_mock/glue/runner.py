@@ -20,6 +20,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from local_mock.context import Context
 from local_mock.errors import LocalMockError
@@ -58,6 +59,7 @@ class RunSpec:
     number_of_workers: int | None = None
     timeout_s: float | None = None
     role: str = ""  # name of the job's role: the principal of its own requests
+    catalog: Mapping[str, list[str]] | None = None  # `spark_catalog.describe`, if the run asks for the catalog
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,9 @@ class JobProcess:
             shutil.copy(path, self._work)
         notes = check_modules(self.spec.arguments.get("--additional-python-modules", ""))
         self.error_log.write_text("".join(f"local_mock: {note}\n" for note in notes), encoding="utf-8")
-        run = {"script": str(script), "argv": script_arguments(self.spec)}
+        run: dict[str, Any] = {"script": str(script), "argv": script_arguments(self.spec)}
+        if self.spec.catalog is not None:
+            run["catalog"] = self.spec.catalog
         (self.folder / "run.json").write_text(json.dumps(run, indent=1), encoding="utf-8")
         self._started = time.time()
         self._child = Child(
