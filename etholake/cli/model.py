@@ -45,6 +45,9 @@ def add(verb: AddVerb) -> None:
     )  # fmt: skip
     sub.add_argument("--data", type=Path, help="ingest and curate this folder first (a lake mirrors one folder)")
     sub.add_argument("--labs", help="train on these labs only, a,b (default: all of the lake)")
+    sub.add_argument(
+        "--clips", metavar="SET", help="set of clips that a model of pixels reads (default: the lake's only one)"
+    )
     sub = verb("pretrain", _pretrain, "Pre-train a network on all tracks, without labels, as a training job.")
     sub.add_argument(
         "--config", default="pose_bert", help="configuration of a family that can (default: pose_bert)"
@@ -88,7 +91,7 @@ def _train(current: Settings, arguments: argparse.Namespace) -> None:
     config = "its own" if arguments.base else arguments.config or current.config
     options = train.TrainingOptions(
         arguments.folds or 0, arguments.seeds or 1, arguments.space or "probability", arguments.stack,
-        arguments.base or "", tuple(filter(None, (arguments.labs or "").split(","))),
+        arguments.base or "", tuple(filter(None, (arguments.labs or "").split(","))), clips=arguments.clips or "",
     )  # fmt: skip
     with progress("train", enabled=not arguments.json) as on_progress:
         if arguments.data:

@@ -23,7 +23,7 @@ from etholake.lake import Lake
 Frames = Mapping[str, pd.DataFrame]  # table -> rows; the partition keys are ordinary columns
 PARTS = ("body_center", "nose", "tail_base")
 ACTIONS = {"east": ("attack", "chase", "rear"), "west": ("chase", "rear", "sniff")}
-PARTLY = [[100, 400], [500, 600]]  # labelled spans of some triplets of the videos 31 and 41
+PARTLY = {31: [[0, 600], [700, 1000]], 41: [[0, 300], [350, 500]]}  # labelled spans of some triplets, by video
 EVENT = ["lab_id", "split", "video_id", "agent_id", "target_id", "action", "start_frame", "stop_frame"]
 
 
@@ -188,7 +188,7 @@ def _labeled(train: pd.DataFrame) -> pd.DataFrame:
     in_part |= (table["video_id"] == 41) & (table["action"] == "rear") & (table["agent_id"] == 1)
     return table.assign(
         is_self=table["agent_id"] == table["target_id"], repaired=False,
-        spans=[json.dumps(PARTLY) if partly else None for partly in in_part],
+        spans=[json.dumps(PARTLY[v]) if p else None for v, p in zip(table["video_id"], in_part, strict=True)],
     )  # fmt: skip
 
 

@@ -33,6 +33,7 @@ from etholake.stages.model_packages import (
 from etholake.stages.serving.trained_model import trained_model
 from etholake.stages.serving.videos import REQUEST_TYPE
 from etholake.stages.state import load_state
+from etholake.video.clip_request import CLIP_REQUEST
 
 __all__ = [
     "approve", "approved", "decide", "package_request", "register", "rollback", "serving_version", "show",
@@ -153,7 +154,7 @@ def package_request(
         "ModelApprovalStatus": PENDING,
         "InferenceSpecification": {
             **inference_specification(settings, uri),
-            "SupportedContentTypes": [REQUEST_TYPE, "application/json"],
+            "SupportedContentTypes": [REQUEST_TYPE, "application/json", CLIP_REQUEST],
             "SupportedResponseMIMETypes": ["application/json"],
             "SupportedRealtimeInferenceInstanceTypes": [settings.instance_type],
             "SupportedTransformInstanceTypes": [settings.instance_type],
