@@ -62,15 +62,13 @@ class Detection:
 class ReadOptions:
     """Choices of the user that a reader needs.
 
-    `key` is the dataset or table within a file that holds several (`None`: the only one, else an error lists
-    them). `unpaired` says what happens to a state event without an end. `point_events` says whether an event
+    `unpaired` says what happens to a state event without an end. `point_events` says whether an event
     without duration is left out (and counted) or becomes one frame. `unpickle` allows a format that needs pickle
     (MABe22's npy) to use its restricted unpickler; it is refused otherwise. `split_names` says whether body parts
     that carry their animal's name (`B_Nose`, `W_Nose`; `Nose_1`, `Nose_2`) become those of several animals in a
     format that knows one animal only; the reader says so in a remark.
     """
 
-    key: str | None = None
     unpaired: Literal["error", "drop", "until-end"] = "error"
     point_events: Literal["leave-out", "one-frame"] = "leave-out"
     unpickle: bool = False

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import label_twins as twins
+import numpy as np
 import openpyxl
 import pytest
 from pose_reading import only, point  # type: ignore[import-not-found]
@@ -173,3 +174,44 @@ def test_calms21_is_known_by_its_sequences_whatever_comes_first(tmp_path: Path) 
     path = twins.written(tmp_path / "task3.json", json.dumps({"approach": {name: reordered}}))
     assert {item.name for item, _ in detect(path)} == {"calms21_json", "calms21_annotations"}
     assert read(path, "calms21_annotations").frame_count == len(content["keypoints"])
+
+
+def test_an_ethovision_header_in_another_language_is_known_by_its_clocks_unit(tmp_path: Path) -> None:
+    path = twins.ethovision_raw(tmp_path)
+    text = path.read_text(encoding="utf-16").replace("Number of header lines:", "Nombre de lignes d'en-t\u00eate:")
+    recording = read(twins.written(path, text, "utf-16"), "ethovision_raw")
+    assert ("Grooming", 1.0, 2.0) in bouts(recording)  # samples 15 to 30 at 15 Hz
+    other = text.replace('"s";"s"', '"m";"m"')
+    assert list(detect(twins.written(path, other, "utf-16"))) == []
+
+
+def test_annotations_of_an_npy_are_read_as_those_of_its_json(tmp_path: Path) -> None:
+    """They were left out without a word: of task 3, too, whose groups are behaviours and not annotators."""
+    path = twins.calms21(tmp_path)
+    content = json.loads(path.read_text())
+    expected = read(path, "calms21_annotations")
+    for number, group in enumerate(("annotator-id_0", "approach")):
+        arrays = {
+            name: {k: v if k == "metadata" else np.array(v) for k, v in sequence.items()}
+            for name, sequence in content["annotator-id_0"].items()
+        }
+        npy = tmp_path / f"{number}.npy"
+        np.save(npy, {group: arrays}, allow_pickle=True)  # type: ignore[arg-type]
+        recording = read(npy, "calms21_annotations_npy", unpickle=True)
+        assert (recording.bouts, recording.scored) == (expected.bouts, expected.scored)
+        with pytest.raises(DataError, match="give --unpickle"):
+            read(npy, "calms21_annotations_npy")
+
+
+def test_mabe22_tasks_of_0_and_1_are_actions(tmp_path: Path) -> None:
+    nan = float("nan")
+    annotations = np.array([[0, 1, 1, nan], [1, 1, 0, 0], [0.5, 1, 0, 0]])
+    sequence = {"keypoints": np.ones((4, 3, 12, 2), np.float32), "annotations": annotations}
+    data = {"sequences": {"abc": sequence}, "vocabulary": ("chases", "lights", "age")}
+    np.save(tmp_path / "user_train.npy", data, allow_pickle=True)  # type: ignore[arg-type]
+    recording = read(tmp_path / "user_train.npy", "mabe22_annotations", unpickle=True)
+    assert bouts(recording) == [("lights", 0, 2), ("chases", 1, 3)]
+    assert [(s.action, s.start, s.stop) for s in recording.scored or ()] == [("chases", 0, 3), ("lights", 0, 4)]
+    assert [r.text for r in recording.remarks if r.kind == "left-out"] == [
+        "the tasks age hold other values than 0 and 1, and are no actions"
+    ]

@@ -23,8 +23,8 @@ from etholake.formats.dialect import delimiter_of, dialect_of
 from etholake.formats.registry import FORMATS, detect
 
 LABELS = ("boris_old", "boris_aggregated", "simba", "deepethogram", "prediction", "interval_csv", "framewise_csv",
-          "framewise_names")  # fmt: skip
-POSES = ("dlc_csv", "dlc_single_csv", "sleap_csv", "simba", "simba_imported", "pair_r24m")
+          "framewise_names", "boris_new", "ethovision_raw")  # fmt: skip
+POSES = ("dlc_csv", "dlc_single_csv", "sleap_csv", "simba", "simba_imported", "pair_r24m", "ethovision_txt")
 
 
 def table_text(rows: list[list[str]], delimiter: str, *, decimal_comma: bool) -> str:
@@ -47,7 +47,9 @@ DIALECTS: dict[str, Callable[[list[list[str]]], bytes]] = {
 
 
 def rewritten(path: Path, dialect: str) -> Path:
-    rows = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8"), newline="")))
+    own = dialect_of(path)
+    text = path.read_bytes().decode(own.encoding)
+    rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=own.delimiter))
     path.write_bytes(DIALECTS[dialect](rows))
     return path
 

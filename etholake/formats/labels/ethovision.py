@@ -77,12 +77,12 @@ def sheets_of(path: Path, max_rows: int | None = None) -> list[EthoVisionSheet]:
 
 def _sheet(name: str, rows: list[list[str]]) -> EthoVisionSheet | None:
     first = [cell for cell in rows[0] if cell][:2] if rows else []
-    count = (
-        number(first[1]) if len(first) == 2 and "header" in first[0].lower().replace("kopf", "header") else None
-    )
+    count = number(first[1]) if len(first) == 2 else None
     if count is None or count != int(count) or int(count) not in _HEADER_LINES or len(rows) < int(count):
         return None
     lines = int(count)
+    if "header" not in first[0].lower() and "s" not in rows[lines - 1][:2]:
+        return None  # the words may be of another language; the clock's unit is the same in all
     facts = {row[0].strip().rstrip(":").lower(): row[1] for row in rows[1 : lines - 2] if len(row) > 1 and row[0]}
     names, units = rows[lines - 2], rows[lines - 1]
     units = [*units, *[""] * (len(names) - len(units))]

@@ -41,7 +41,8 @@ class SleapCsv(PoseFormat):
             dialect = dialect_of(path)
             header = (header_rows(path, 1, dialect) or [[]])[0]
             parts = unique([name.rpartition(".")[0] for name in header[3:]])
-            if header[3:] != [f"{part}.{what}" for part in parts for what in ("x", "y", "score")]:
+            wanted = [f"{part}.{what}" for part in parts for what in ("x", "y", "score")]
+            if sorted(header[3:]) != sorted(wanted):
                 raise DataError(f"{path}: expected the columns x, y and score of each node after instance.score.")
             table = read_numbers(path, skip_rows=1, index_columns=1, names=header[1:], dialect=dialect)
             rows, P = len(table.values), len(parts)
@@ -54,7 +55,7 @@ class SleapCsv(PoseFormat):
             animals, slot, remarks = _animals(path, table.index[0], at)
             if len(np.unique(at * max(len(animals), 1) + slot)) < rows:
                 raise DataError(f"{path}: one track has two instances in the same frame. Correct it in SLEAP.")
-            values = table.values[:, 2:].reshape(rows, P, 3)
+            values = table.values[:, [header.index(name) - 1 for name in wanted]].reshape(rows, P, 3)
             xyz = np.full((len(frames), len(animals), P, 2), np.nan, np.float32)
             likelihood = np.full(xyz.shape[:3], np.nan, np.float32)
             present = np.zeros(xyz.shape[:2], np.bool_)

@@ -249,11 +249,13 @@ class Calls(Expressions):
         sorted_by: set[str] = set()
         for i, argument in enumerate(arguments):
             if isinstance(argument, exp.Order):
-                from local_mock.athena.translate.queries import order_words
+                from local_mock.athena.translate.queries import order_value, order_words
 
-                keys = [(self.compile(k.this, scope).sql, order_words(k)) for k in argument.expressions]
-                sorted_by = {sql for sql, _ in keys}
-                clauses.order = f" ORDER BY {', '.join(f'{sql} {words}' for sql, words in keys)}"
+                keys = [self.compile(k.this, scope) for k in argument.expressions]
+                sorted_by = {key.sql for key in keys}
+                words = map(order_words, argument.expressions)
+                sorting = (f"{order_value(key)} {word}" for key, word in zip(keys, words, strict=True))
+                clauses.order = f" ORDER BY {', '.join(sorting)}"
                 arguments[i] = argument.this
                 if isinstance(argument.this, exp.Distinct):
                     clauses.distinct = "DISTINCT "
@@ -281,11 +283,11 @@ class Calls(Expressions):
             parts.append("PARTITION BY " + ", ".join(key.sql for key in keys))
         ordered: list[Typed] = []
         if order is not None:
-            from local_mock.athena.translate.queries import order_words
+            from local_mock.athena.translate.queries import order_value, order_words
 
             ordered = [self.compile(k.this, scope) for k in order.expressions]
-            words = (f"{value.sql} {order_words(k)}" for value, k in zip(ordered, order.expressions, strict=True))
-            parts.append("ORDER BY " + ", ".join(words))
+            pairs = zip(ordered, order.expressions, strict=True)
+            parts.append("ORDER BY " + ", ".join(f"{order_value(value)} {order_words(k)}" for value, k in pairs))
         if spec is not None:
             parts.append(self._frame(spec, scope, ordered))
         return f"({' '.join(parts)})"
