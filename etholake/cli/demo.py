@@ -38,7 +38,7 @@ SIMULATED: dict[str, Any] = {"labs": 4, "videos": 6, "seconds": 75.0, "seed": 0,
 FILMED: dict[str, Any] = {"labs": 2, "videos": 4, "test_videos": 0, "seconds": 30.0, "seed": 0, "dirt": 0.0}
 FILM_PX = 160
 FILM_CONFIG = "video_pose:tiny"
-FILM_CLIPS = ClipRecipe(length=16, stride=16, crop_size=48, pad_ratio=0.5)
+FILM_CLIPS = ClipRecipe(length=16, stride=16, crop_size=32, pad_ratio=0.5)
 WIDTH = 100  # columns of the page
 
 
