@@ -149,6 +149,12 @@ notebooks: install ## Execute the notebooks against the lake at PORT; HTML in di
 figure: install ## A figure for a paper and its CSV, dist/<KIND>.pdf (KIND=budget ARGS='--group sex'; figure --help)
 	@$(BIN)/etholake figure $(KIND) $(ARGS)
 
+docs: install ## The documentation as a site, dist/docs/index.html
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict $(ARGS)
+
+desk: install ## One page that runs it all, on loopback: import, check, train, predict, review, export
+	@$(BIN)/etholake desk $(ARGS)
+
 review: install ## Look at videos, correct labels, merge, train again, on loopback (ARGS='--user NAME --video ID')
 	@$(BIN)/etholake review $(ARGS)
 

@@ -4,12 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from dashboards import browser
+
+AXE = Path(os.environ.get("AXE_CORE", Path(__file__).resolve().parents[1] / "node_modules/axe-core/axe.min.js"))
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """The script of axe-core; the test is skipped where it is not installed."""
+    if not AXE.is_file():
+        pytest.skip(f"{AXE} is not there: npm install axe-core, or AXE_CORE=FILE")
+    return AXE.read_text(encoding="utf-8")
+
+
+def faults(shown: Any, axe: str) -> list[Any]:
+    """Return the rules of axe that the page breaks as it is shown, and how much it is wider than the window."""
+    if not shown.evaluate("'axe' in window"):
+        shown.evaluate(axe)
+    broken = shown.evaluate(
+        "axe.run().then(r => r.violations.map(v => [v.id, v.nodes.map(n => n.target.join(' '))]))"
+    )
+    over = shown.evaluate("document.documentElement.scrollWidth - innerWidth")
+    return [*broken, *([["wider than the window", over]] if over > 0 else [])]
 
 
 @pytest.fixture(scope="session")

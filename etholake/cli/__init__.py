@@ -38,7 +38,19 @@ GROUPS = (
 )
 # Verbs that leave nothing in a lake and start no work: they are no runs, and are not logged.
 QUIET = frozenset(
-    {"config", "up", "down", "simulate", "package", "cost", "explain", "report", "benchmark", "video-check"}
+    {
+        "config",
+        "up",
+        "down",
+        "simulate",
+        "package",
+        "cost",
+        "explain",
+        "report",
+        "benchmark",
+        "video-check",
+        "desk",
+    }
 )
 
 

@@ -45,6 +45,8 @@ def add(verb: AddVerb) -> None:
     sub.add_argument("--films", type=Path, metavar="FOLDER", help="films named LAB/VIDEO.mp4 or VIDEO.mp4")
     sub.add_argument("--serve-at", type=int, default=0, metavar="PORT", help="port (default: a free one)")
     sub.add_argument("--merge", action="store_true", help="merge the corrections and stop, without a page")
+    sub = verb("desk", _desk, "Import, train, predict, review and export from one page, on loopback.")
+    sub.add_argument("--serve-at", type=int, default=0, metavar="PORT", help="port (default: a free one)")
     sub = verb("agreement", _agreement, "How well two agree: reviewers, runs, or the annotation; by action.")
     sub.add_argument("first", metavar="FIRST", help="a reviewer, a run id, or annotation")
     sub.add_argument("second", metavar="SECOND", help="the other one")
@@ -121,6 +123,12 @@ def _review(current: Settings, arguments: argparse.Namespace) -> None:
         return
     choice = service.ReviewChoice(user, arguments.lab, arguments.run_id, first, arguments.films)
     service.serve(current, choice, arguments.serve_at)
+
+
+def _desk(current: Settings, arguments: argparse.Namespace) -> None:
+    from etholake.stages.desk import service
+
+    service.serve(current, arguments.serve_at)
 
 
 def _agreement(current: Settings, arguments: argparse.Namespace) -> None:

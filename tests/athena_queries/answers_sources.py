@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from answers import Base, answers, videos
-from scipy import stats
 
 EAST, WEST = {"lab_id": "east"}, {"lab_id": "west"}
 KEY = ["split", "lab_id", "video_id", "agent_id", "target_id", "action", "start_frame", "stop_frame"]
@@ -93,6 +92,8 @@ def _holm(values: list[float | None]) -> list[float | None]:
 
 def _compared(a: list[float], b: list[float]) -> tuple[Any, ...]:
     """Return (effect, its interval, p) of two samples."""
+    from scipy import stats
+
     effect = float(np.mean(a) - np.mean(b))
     low = high = p = None
     if min(len(a), len(b)) >= 2 and np.var([*a]) + np.var([*b]) > 0:

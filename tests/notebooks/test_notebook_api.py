@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import inspect
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -25,6 +26,7 @@ from etholake.models.boosted import forest
 from etholake.models.boosted.config import BoostedConfig
 from etholake.settings import Settings
 
+TUTORIAL = Path(__file__).resolve().parents[2] / "docs" / "tutorials" / "notebook.md"
 NAMES = {1: "cage 4", 2: "cage 5"}
 ABOUT = {"frames_per_second": small_lake.FPS, "behaviors_labeled": small_lake.TEXTS, "lab_id": "Lab A",
          "video_id": 1, "pix_per_cm_approx": 10.0, "video_width_pix": 600, "video_height_pix": 600}  # fmt: skip
@@ -187,3 +189,19 @@ def test_train_in_a_notebook(mock_settings: Settings, tmp_path: Path) -> None:
     assert not events.empty
     pd.testing.assert_frame_equal(lab.model().predict(lab.tracks(1)), events)  # the newest of the lake
     assert lab.train("boosted", holdout=[1, 4]).actions == trained.actions  # it is there already
+
+
+@pytest.mark.long
+def test_the_tutorial_runs_as_it_is_written(
+    mock_settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = small_lake.make(mock_settings, tmp_path)
+    for name in ("bucket", "database", "workgroup", "stack", "state_dir", "port"):
+        monkeypatch.setenv(f"ETHOLAKE_{name.upper()}", str(getattr(made, name)))
+    blocks = re.findall(r"```python\n(.*?)```", TUTORIAL.read_text(), re.DOTALL)
+    assert len(blocks) > 7
+    cells: dict[str, Any] = {}
+    for block in blocks:
+        exec(compile(block, str(TUTORIAL), "exec"), cells)
+    assert set(cells["predicted"]["action"]) <= {"chase", "rest"}
+    assert len(cells["curves"]) == small_lake.FRAMES

@@ -18,7 +18,7 @@ from etholake.pages.video.events import IOU, MatchedEvent
 from etholake.pages.video.skeleton import edges, outline, speed_part
 from etholake.pages.video.slices import FRAMES, TrackedParts
 
-__all__ = ["ASSUMED_FPS", "VideoView", "page_content", "picture", "render", "write"]
+__all__ = ["ASSUMED_FPS", "VideoView", "page_content", "picture", "render", "seconds_of", "write"]
 
 Json = dict[str, Any]
 ASSUMED_FPS = 30.0  # of a video that does not say, as view v_video_seconds has it
@@ -145,6 +145,11 @@ def picture(info: Mapping[str, Any]) -> Json | None:
     if scale:
         return {**outline, "x": 0, "y": 0, "width": width / scale, "height": height / scale}
     return {**outline, "x": width / 2, "y": height / 2, "width": width, "height": height}
+
+
+def seconds_of(video: VideoView) -> dict[str, Json]:
+    """Return {animal: {"x", "y", "speed": value by second}}, as in `page_content`."""
+    return {str(mouse): _seconds(video, mouse) for mouse in video.tracks.speed_parts}
 
 
 def _animal(info: Mapping[str, Any]) -> str:

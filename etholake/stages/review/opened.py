@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +12,7 @@ from typing import Any
 from etholake.errors import UsageError
 from etholake.lake import Lake
 from etholake.pages.video.events import MatchedEvent
-from etholake.pages.video.page import VideoView, page_content, picture
+from etholake.pages.video.page import VideoView, page_content, picture, seconds_of
 from etholake.pages.video.slices import pack
 from etholake.review.bouts import BASELINE, ReviewedBout
 from etholake.settings import Settings
@@ -31,6 +32,8 @@ FROM out_of_fold WHERE run_id = ? AND lab_id = ? AND video_id = ?
 GROUP BY agent_id, target_id, action, video_frame / {step} ORDER BY 1, 2, 3, 4"""
 _CURVE_POINTS = 4000  # of a curve: more than a screen has
 _QUERIES_AT_ONCE = 5
+_STATES = 8  # that pages may have seen last: of two reviewers and their latest changes
+Bouts = dict[str, dict[str, Any]]  # as a page shows them, by id
 
 
 class OpenVideo:
@@ -56,15 +59,9 @@ class OpenVideo:
             MatchedEvent(b.source, b.agent_id, b.target_id, b.action, b.start_frame, b.stop_frame, None, None)
             for b in (*annotated, *predicted)
         ]
-        bare = VideoView(info, summaries, events)
-        parts = bare.tracks.speed_parts
-        seconds = [
-            row
-            for part in sorted(set(parts.values()))
-            for row in self._ask(video_page.SECONDS, *where, query.literal(part))
-            if parts[row["mouse_id"]] == part
-        ]
-        self.view = VideoView(info, summaries, events, seconds)
+        self.view = VideoView(info, summaries, events)
+        self._seconds: dict[str, Any] | None = None
+        self._sent: collections.OrderedDict[int, Bouts] = collections.OrderedDict()
         self.predicted = predicted
         self.labeled = [list(row.values()) for row in labeled]
         self.session = ReviewSession(CorrectionLog(lake, key), predicted, annotated, self.view.frames)
@@ -73,7 +70,13 @@ class OpenVideo:
 
     def content(self) -> dict[str, Any]:
         """Return what the page needs to know once, in JSON types."""
-        content = page_content(VideoView(self.view.info, self.view.summaries, (), self.view.seconds))
+        content = page_content(VideoView(self.view.info, self.view.summaries, ()))
+        for mouse in content["mice"]:
+            mouse["seconds"] = {
+                "x": [],
+                "y": [],
+                "speed": [],
+            }  # `seconds`, which the page asks for after it opened
         film = self.film
         runs: dict[str, list[list[Any]]] = {}
         for b in self.predicted:
@@ -89,6 +92,23 @@ class OpenVideo:
             "picture": picture(self.view.info),
         }
 
+    def seconds(self) -> dict[str, Any]:
+        """Return where each animal was and how fast, second by second, as the page draws it: {animal: columns}.
+
+        Hours of tracks take a while to read, so the page asks for it when it is open.
+        """
+        with self._lock:
+            if self._seconds is None:
+                view, parts = self.view, self.view.tracks.speed_parts
+                rows = [
+                    row
+                    for part in sorted(set(parts.values()))
+                    for row in self._ask(video_page.SECONDS, *self._where(), query.literal(part))
+                    if parts[row["mouse_id"]] == part
+                ]
+                self._seconds = seconds_of(VideoView(view.info, view.summaries, (), rows))
+            return {"seconds": self._seconds}
+
     def received(self) -> list[list[Any]]:
         """Return the annotation as the lab sent it: the baseline of the log, before that the table."""
         changes = self.session.review.changes
@@ -97,31 +117,54 @@ class OpenVideo:
             bouts = changes[0].bouts if changes[0].operation == BASELINE else ()
         return [[b.bout_id, b.agent_id, b.target_id, b.action, b.start_frame, b.stop_frame] for b in bouts]
 
-    def state(self, reviewer: str) -> dict[str, Any]:
-        """Return the bouts as they are now, who touched them, and what can be undone, in JSON types."""
+    def state(self, reviewer: str, since: int | None = None) -> dict[str, Any]:
+        """Return the bouts as they are now, who touched them, and what can be undone, in JSON types.
+
+        With `since`, the number of changes that a page has seen, only what has changed after it: the bouts in
+        ``bouts``, the ids of those that are no more in ``gone``; everything, without ``gone``, where that state is
+        not remembered.
+        """
         review = self.session.refresh()
         names = review.reviewers()
         can_undo, can_redo = review.can(reviewer)
-        bouts = []
+        bouts: Bouts = {}
         for bout in review.bouts.values():
             standing = review.standing(bout.bout_id)
-            bouts.append({
+            bouts[bout.bout_id] = {
                 "id": bout.bout_id, "source": bout.source, "agent": bout.agent_id, "target": bout.target_id,
                 "action": bout.action, "start": bout.start_frame, "stop": bout.stop_frame, "status": bout.status,
                 "confidence": bout.confidence, "run": bout.run_id, "by": names.get(bout.bout_id, []),
                 "change": standing.number if standing else 0,
-            })  # fmt: skip
+            }  # fmt: skip
+        number = review.next_number - 1
+        before = self._remember(number, bouts, since)
         last = review.changes[-1] if review.changes else None
-        return {
-            "changes": review.next_number - 1,
+        common = {
+            "changes": number,
             "made": sum(change.operation != BASELINE for change in review.changes),
-            "bouts": bouts,
-            "received": self.received(),
             "canUndo": can_undo,
             "canRedo": can_redo,
             "lookedFor": sorted(map(list, review.looked_for)),
             "last": f"{last.operation} by {last.reviewer} at {last.changed_at}" if last and last.reviewer else "",
         }
+        if before is None:
+            return {**common, "bouts": list(bouts.values()), "received": self.received()}
+        changed = [bout for bout_id, bout in bouts.items() if before.get(bout_id) != bout]
+        return {**common, "bouts": changed, "gone": sorted(before.keys() - bouts.keys())}
+
+    def reviewers(self) -> set[str]:
+        """Return the names of all who have changed a bout."""
+        return {name for names in self.session.review.reviewers().values() for name in names}
+
+    def _remember(self, number: int, bouts: Bouts, since: int | None) -> Bouts | None:
+        """Keep the state after change `number`, and return that after change `since`, if it is remembered."""
+        with self._lock:
+            before = None if since is None else self._sent.get(since)
+            self._sent[number] = bouts
+            self._sent.move_to_end(number)
+            while len(self._sent) > _STATES:
+                self._sent.popitem(last=False)
+            return before
 
     def poses(self, number: int) -> bytes:
         """Return one packed slice of the poses. Raises UsageError for a slice that there is not."""

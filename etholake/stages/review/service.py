@@ -97,7 +97,13 @@ class ReviewService:
         """Return the bouts of a video if it has changed since change `since`, else only the number of changes."""
         opened = self._opened(given)
         count = opened.session.refresh().next_number - 1
-        return {"changes": count} if str(count) == given.get("since") else opened.state(self.choice.user)
+        if str(count) == given.get("since"):
+            return {"changes": count}
+        return opened.state(self.choice.user, _since(given))
+
+    def seconds(self, given: Given) -> Json:
+        """Return where the animals of a video were, second by second."""
+        return self._opened(given).seconds()
 
     def curve(self, given: Given) -> Json:
         """Return the stored probabilities of a run."""
@@ -149,7 +155,7 @@ class ReviewService:
         if not isinstance(acknowledged, int):
             raise UsageError(f"acknowledged must be the number of a change, but got {acknowledged!r}.")
         opened.session.change(_operation(request), self.choice.user, acknowledged)
-        return self._after(opened)
+        return self._after(opened, request)
 
     def accept_above(self, request: Json) -> Json:
         """Accept every prediction of a run that nobody has judged and that is at least so confident."""
@@ -168,19 +174,19 @@ class ReviewService:
                 f"No prediction of run {run_id} with confidence {least:.2f} or more waits to be judged."
             )
         opened.session.change(Operation("accept", tuple(bouts)), self.choice.user)
-        return self._after(opened)
+        return self._after(opened, request)
 
     def undo(self, request: Json) -> Json:
         """Take back the reviewer's last change of a video."""
         opened = self._opened(request)
         opened.session.undo(self.choice.user)
-        return self._after(opened)
+        return self._after(opened, request)
 
     def redo(self, request: Json) -> Json:
         """Make the reviewer's last undone change again."""
         opened = self._opened(request)
         opened.session.redo(self.choice.user)
-        return self._after(opened)
+        return self._after(opened, request)
 
     def merge(self) -> Json:
         """Merge all corrections into the tables that training reads."""
@@ -251,10 +257,9 @@ class ReviewService:
             self._open.move_to_end(key)
             return self._open[key]
 
-    def _after(self, opened: OpenVideo) -> Json:
-        state = opened.state(self.choice.user)
-        names = {name for bout in state["bouts"] for name in bout["by"]}
-        self.library.changed(opened.key, state["made"], names)
+    def _after(self, opened: OpenVideo, request: Json) -> Json:
+        state = opened.state(self.choice.user, _since(request))
+        self.library.changed(opened.key, state["made"], opened.reviewers())
         return state
 
 
@@ -263,7 +268,7 @@ def make_server(settings: Settings, choice: ReviewChoice, port: int = 0) -> Revi
     service = ReviewService(settings, choice)
     ask: dict[str, Callable[[Given], Json]] = {
         "start": lambda _: service.start(), "library": service.library.page, "video": service.video,
-        "state": service.state, "curve": service.curve, "queue": service.queue,
+        "state": service.state, "seconds": service.seconds, "curve": service.curve, "queue": service.queue,
         "agreement": service.agreement, "compare": service.compare,
         "job": lambda _: service.job(),
     }  # fmt: skip
@@ -281,6 +286,12 @@ def serve(settings: Settings, choice: ReviewChoice, port: int = 0) -> None:
         print(server.url, flush=True)
         print("etholake: review; every change is saved as you make it; Ctrl-C stops", file=sys.stderr, flush=True)
         server.serve_forever()
+
+
+def _since(given: Mapping[str, Any]) -> int | None:
+    """Return the number of changes that the page has seen; None if it does not say."""
+    since = str(given.get("since", ""))
+    return int(since) if since.isdecimal() else None
 
 
 def _operation(request: Json) -> Operation:

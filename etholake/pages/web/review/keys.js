@@ -33,7 +33,7 @@ export function commandOf(event) {
 
 function rows() {
   $("key-list").replaceChildren(el("table", {}, el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "key"), el("th", { scope: "col" }, "does"))), el("tbody", {}, Object.entries(COMMANDS).map(([name, [, text]]) => {
-    const button = el("button", { type: "button", "aria-label": `Change the key of: ${text}` }, nameOf(keyOf(name)));
+    const button = el("button", { type: "button", "aria-label": `${nameOf(keyOf(name))}: change the key of ${text}` }, nameOf(keyOf(name)));
     button.addEventListener("click", () => { button.textContent = "press a key"; button.dataset.waiting = "1"; });
     button.addEventListener("blur", () => { if (button.dataset.waiting) rows(); });
     button.addEventListener("keydown", (event) => {

@@ -14,6 +14,7 @@ export function open(content, hear, fail) {
   take(content.state);
 }
 
+const since = () => ({ ...where(), since: state.changes });
 export const where = () => ({ split: video.split, lab: video.lab, video: video.video });
 export const current = () => state;
 export const selected = () => (chosen ? state.bouts.find((b) => b.id === chosen && visible(b)) ?? null : null);
@@ -21,8 +22,15 @@ export const running = () => started;
 /** What can be judged or changed, by start. */
 export const listed = () => state.bouts.filter(visible).sort((a, b) => a.start - b.start || a.stop - b.stop || a.id.localeCompare(b.id));
 
+/** Take what the server says: the whole state, or what has changed since the one that is shown. */
 export function take(next) {
   if (!next.bouts) return;
+  if (next.gone) {
+    const bouts = new Map(state.bouts.map((b) => [b.id, b]));
+    for (const id of next.gone) bouts.delete(id);
+    for (const b of next.bouts) bouts.set(b.id, b);
+    next = { ...state, ...next, bouts: [...bouts.values()] };
+  }
   state = next;
   $("saved").textContent = next.made ? `${next.made} ${next.made === 1 ? "change" : "changes"} saved${next.last ? `; last: ${next.last}` : ""}` : "no change yet";
   heard();
@@ -46,7 +54,7 @@ const inTurn = (run) => { turn = turn.then(run, run); return turn; };
 /** Send one operation. A conflict is shown, with the choice to keep theirs or to apply ours. */
 export const change = (operation, values = {}) => inTurn(async () => {
   try {
-    take(await tell("change", { ...where(), operation, ...values }));
+    take(await tell("change", { ...since(), operation, ...values }));
     $("conflict").hidden = true;
     return true;
   } catch (error) {
@@ -57,11 +65,11 @@ export const change = (operation, values = {}) => inTurn(async () => {
 });
 
 export const back = (name) => inTurn(async () => {
-  try { take(await tell(name, where())); } catch (error) { failed(error); }
+  try { take(await tell(name, since())); } catch (error) { failed(error); }
 });
 
 export const acceptAbove = (run, confidence) => inTurn(async () => {
-  try { take(await tell("accept-above", { ...where(), run, confidence })); } catch (error) { failed(error); }
+  try { take(await tell("accept-above", { ...since(), run, confidence })); } catch (error) { failed(error); }
 });
 
 function conflict(error, operation, values) {

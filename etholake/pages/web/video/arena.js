@@ -35,6 +35,13 @@ const Arena = (() => {
     return { left, right, top, bottom };
   }
 
+  /** Measure the floor anew: the seconds of the animals have come. */
+  function measure() {
+    bounds = around();
+    size = { width: 0, height: 0 };
+    paths = null;
+  }
+
   const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const colorOf = (m) => style(`--mouse${(m % 4) + 1}`);
   let colors = {};
@@ -297,5 +304,5 @@ const Arena = (() => {
   /** What was drawn last: {frame, mice: [{id, points: {part: {x, y, imputed, px, py}}}]}. */
   const drawn = () => last;
 
-  return { open, draw, drawn, useTheme, colorOf };
+  return { open, measure, draw, drawn, useTheme, colorOf };
 })();

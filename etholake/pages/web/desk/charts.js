@@ -1,0 +1,28 @@
+// One metric of a training as a small curve: the values in the order in which they were logged.
+const SVG = "http://www.w3.org/2000/svg";
+const { el } = Ui;
+
+const node = (name, attributes) => {
+  const made = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  return made;
+};
+
+export function chart(name, values) {
+  const seen = values.filter((value) => value != null);
+  const [low, high] = [Math.min(...seen), Math.max(...seen)];
+  const x = (i) => (values.length > 1 ? (100 * i) / (values.length - 1) : 50);
+  const y = (value) => (high > low ? 95 - (90 * (value - low)) / (high - low) : 50);
+  let pen = "M";
+  const path = values.map((value, i) => {
+    if (value == null) { pen = "M"; return ""; }
+    const point = `${pen}${x(i).toFixed(2)},${y(value).toFixed(2)}`;
+    pen = "L";
+    return point;
+  }).join("");
+  const last = seen.length ? seen[seen.length - 1].toPrecision(4) : "–";
+  const label = `${name}: ${values.length} values, from ${low.toPrecision(3)} to ${high.toPrecision(3)}, now ${last}`;
+  const svg = node("svg", { viewBox: "0 0 100 100", preserveAspectRatio: "none", role: "img", "aria-label": label });
+  svg.append(node("path", { d: path }));
+  return el("figure", {}, el("figcaption", {}, el("span", {}, name), el("b", { class: "num" }, last)), svg);
+}

@@ -1,0 +1,79 @@
+"""axe-core on pages that are files: dashboards, a video, an evaluation, the quality of data; light and dark."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from curate.test_quality import REPORTS, VIDEOS
+from evaluation.test_evaluation_page import SAID, TRUTH
+from evaluation.test_evaluation_page import page as evaluation_page
+from test_dashboard_page import LOADED, packed
+
+from browsers import faults
+from etholake.curate import quality
+from etholake.pages import quality as quality_page
+from etholake.pages.dashboards import page as dashboard_page
+
+SIZES = [(1440, "light"), (1440, "dark"), (390, "light"), (390, "dark")]
+
+
+@pytest.fixture
+def open_file(chromium_browser: Any, tmp_path: Path) -> Any:
+    """Return a function that opens a page's text in a window of a width and a colour scheme."""
+    opened = []
+
+    def open_(text: str, width: int, scheme: str) -> Any:
+        file = tmp_path / "page.html"
+        file.write_text(text, encoding="utf-8")
+        # axe is no script of the page, whose own policy lets only its scripts run
+        shown = chromium_browser.new_page(
+            viewport={"width": width, "height": 900}, color_scheme=scheme, bypass_csp=True
+        )
+        opened.append(shown)
+        shown.goto(file.as_uri())
+        return shown
+
+    yield open_
+    for shown in opened:
+        shown.close()
+
+
+@pytest.mark.parametrize(("width", "scheme"), SIZES)
+def test_the_evaluation_and_the_quality_break_no_rule(
+    open_file: Callable[..., Any], axe: str, width: int, scheme: str
+) -> None:
+    quality_text = quality_page.render(
+        json.loads(quality.build(REPORTS, VIDEOS, {"coordinate-missing": 0.5}).as_json())
+    )
+    texts = {"evaluation": evaluation_page(TRUTH, SAID), "quality": quality_text}
+    problems = [
+        (name, *fault) for name, text in texts.items() for fault in faults(open_file(text, width, scheme), axe)
+    ]
+    assert problems == []
+
+
+@pytest.mark.parametrize(("width", "scheme"), SIZES)
+def test_no_tab_of_the_dashboards_breaks_a_rule(
+    open_file: Callable[..., Any], axe: str, width: int, scheme: str
+) -> None:
+    shown = open_file(dashboard_page.render(LOADED, packed(), facts="Facts.", read="Read."), width, scheme)
+    shown.wait_for_selector("body[data-ready]")
+    problems = []
+    for tab in shown.locator("[role=tab]").all():
+        tab.click()
+        shown.wait_for_selector("body[data-ready]")
+        problems += [(tab.inner_text(), *fault) for fault in faults(shown, axe)]
+    assert problems == []
+
+
+@pytest.mark.parametrize(("width", "scheme"), SIZES)
+def test_the_page_of_a_video_breaks_no_rule(
+    open_file: Callable[..., Any], video_file: Path, axe: str, width: int, scheme: str
+) -> None:
+    shown = open_file(video_file.read_text(encoding="utf-8"), width, scheme)
+    shown.wait_for_selector("body[data-ready='41']")
+    assert faults(shown, axe) == []
