@@ -30,6 +30,13 @@ _LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s#]*)(#[^)\s]*)?\)")
 _CODE = re.compile(r"(```.*?```|`[^`\n]*`)", re.DOTALL)
 
 
+def on_config(config: Any) -> Any:
+    """Add the decisions to the navigation, in their order."""
+    decisions = sorted((ROOT / "docs" / "adr").glob("*.md"))
+    config.nav[-1]["Explanation"] += [f"adr/{path.name}" for path in decisions]
+    return config
+
+
 def on_files(files: Any, config: Any) -> Any:
     """Add the generated pages."""
     pages = {page: (ROOT / source).read_text(encoding="utf-8") for page, source in READMES.items()}

@@ -39,6 +39,11 @@ _SERVICES: dict[str, tuple[str, str, str | None]] = {
         None,
     ),
     "quicksight": ("moto.quicksight.responses", "QuickSightResponse", "quicksight"),
+    "resourcegroupstaggingapi": (
+        "moto.resourcegroupstaggingapi.responses",
+        "ResourceGroupsTaggingAPIResponse",
+        "tagging",
+    ),
 }
 _HEADER = """# What local_mock does, operation by operation
 

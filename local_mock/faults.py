@@ -35,7 +35,9 @@ _log = logging.getLogger("local_mock.faults")
 _LARGEST_FORM = 10 << 20  # bytes; a larger form is refused before it is read (`local_mock.payloads`)
 _SCOPE = re.compile(r"Credential=[^/,\s]+/\d+/([^/]+)/([^/]+)/aws4_request")
 # Signing name -> botocore's service name where they differ (of the services that we answer for).
-_BOTO_NAMES = {"monitoring": "cloudwatch", "states": "stepfunctions", "email": "ses"}
+_BOTO_NAMES = {
+    "monitoring": "cloudwatch", "states": "stepfunctions", "email": "ses", "tagging": "resourcegroupstaggingapi",
+}  # fmt: skip
 
 
 def service_of(environ: dict[str, Any]) -> str | None:

@@ -7,6 +7,8 @@ with the video's metadata as JSON in the Parquet schema metadata under the key `
                   "behaviors_labeled": ["mouse1,mouse2,chase"], …},
      "tracking": {"video_frame": […], "mouse_id": […], "bodypart": […], "x": […], "y": […]}}
 
+A model of pixels is sent `application/x-tar`: the Parquet request and the clips of the video (`clip_request`).
+
 The response is `application/json`: {"video_id", "lab_id", "events": [{"agent_id", "target_id", "action",
 "start_frame", "stop_frame", "confidence"}], "notes": […], "model": {…}}; the notes say what was not predicted, or
 less reliably, and what to do. If the request accepts `application/jsonlines` (one event a line) or
@@ -20,7 +22,7 @@ import io
 import json
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +32,9 @@ import pyarrow.parquet as pq
 from etholake import logs
 from etholake.contract import RAW_TRACKING_COLUMNS, arrow_type
 from etholake.dataset.pose_tracks import PoseTracks, VideoMeta
-from etholake.errors import EtholakeError
+from etholake.errors import DataError, EtholakeError
+from etholake.video import clip_request
+from etholake.video.stored_clips import StoredClips
 
 PARQUET, JSON, JSON_LINES = "application/x-parquet", "application/json", "application/jsonlines"
 METADATA_KEY = b"etholake"
@@ -56,11 +60,12 @@ class RequestError(ValueError):
 
 @dataclass(frozen=True)
 class Request:
-    """One video: its metadata and its rows."""
+    """One video: its metadata, its rows, and its clips for a model of pixels."""
 
     meta: VideoMeta
     table: pa.Table
     curated: bool
+    clips: StoredClips | None = None
 
 
 @dataclass(frozen=True)
@@ -87,12 +92,22 @@ def model_fn(model_dir: str) -> Loaded:
 def input_fn(body: bytes, content_type: str) -> Request:
     """Read a request. Raises RequestError."""
     kind = content_type.partition(";")[0].strip().lower()
-    if kind == PARQUET:
+    clips = None
+    if kind == clip_request.CLIP_REQUEST:
+        try:
+            body, clips = clip_request.read(body)
+        except DataError as err:
+            raise RequestError(400, str(err)) from err
+        row, table = _read_parquet(body)
+    elif kind == PARQUET:
         row, table = _read_parquet(body)
     elif kind == JSON:
         row, table = _read_json(body)
     else:
-        raise RequestError(415, f"Content type must be {PARQUET} or {JSON}, but got '{content_type}'.")
+        raise RequestError(
+            415,
+            f"Content type must be {PARQUET}, {JSON} or {clip_request.CLIP_REQUEST}, but got '{content_type}'.",
+        )
     try:
         meta = VideoMeta.from_row(row)
     except (EtholakeError, ValueError, TypeError) as err:
@@ -100,7 +115,7 @@ def input_fn(body: bytes, content_type: str) -> Request:
     if not meta.labeled_behaviors:
         raise RequestError(400, "The metadata have no behaviors_labeled, so there is nothing to predict.")
     curated = "x_cm" in table.column_names
-    return Request(meta, _columns(table, CURATED_COLUMNS if curated else RAW_TRACKING_COLUMNS), curated)
+    return Request(meta, _columns(table, CURATED_COLUMNS if curated else RAW_TRACKING_COLUMNS), curated, clips)
 
 
 def predict_fn(request: Request, loaded: Loaded) -> dict[str, Any]:
@@ -115,7 +130,11 @@ def predict_fn(request: Request, loaded: Loaded) -> dict[str, Any]:
             )
     except EtholakeError as err:
         raise RequestError(400, f"The tracks of the request cannot be used: {err}") from err
-    events = [event.to_dict() for event in loaded.model.events(tracks)]
+    tracks = replace(tracks, clips=request.clips)
+    try:
+        events = [event.to_dict() for event in loaded.model.events(tracks)]
+    except DataError as err:
+        raise RequestError(400, str(err)) from err
     logs.log_event(
         "end", f"{len(events)} events in video {request.meta.video_id}", video=request.meta.video_id,
         stage="serve", lab=request.meta.lab_id, rows=request.table.num_rows, events=len(events),

@@ -12,6 +12,7 @@ from etholake.errors import UsageError
 from etholake.models.registry import config_names
 from etholake.progress import progress
 from etholake.settings import AUTO, Settings
+from etholake.stages.model.model_names import NAMES
 
 __all__ = ["add"]
 
@@ -40,18 +41,22 @@ def add(verb: AddVerb) -> None:
     )
     sub.add_argument(
         "--from", dest="base", metavar="MODEL",
-        help="fine-tune this network: a folder, a model.tar.gz, an s3:// URI of one, or `current`",
+        help=f"fine-tune this network: {NAMES}",
     )  # fmt: skip
     sub.add_argument("--data", type=Path, help="ingest and curate this folder first (a lake mirrors one folder)")
     sub.add_argument("--labs", help="train on these labs only, a,b (default: all of the lake)")
+    sub.add_argument(
+        "--clips", metavar="SET", help="set of clips that a model of pixels reads (default: the lake's only one)"
+    )
     sub = verb("pretrain", _pretrain, "Pre-train a network on all tracks, without labels, as a training job.")
     sub.add_argument(
         "--config", default="pose_bert", help="configuration of a family that can (default: pose_bert)"
     )
     sub = verb("impute", _impute, "Fill missing points of a folder's tracks by a pre-trained model.", data=True)
     sub.add_argument(
-        "model", metavar="MODEL", help="a model of etholake pretrain: a folder, an archive or its URI"
-    )
+        "model", metavar="MODEL", nargs="?", default="pretrained",
+        help=f"a model of etholake pretrain (default: the lake's newest): {NAMES}",
+    )  # fmt: skip
     sub.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the filled tracks")
     sub.add_argument("--videos", help="fill these videos only, numbers or names: 12,cage4")
     sub = verb("compare", _compare, "Cross-validated training jobs side by side, of any family.", data=True)
@@ -63,7 +68,7 @@ def add(verb: AddVerb) -> None:
     sub.add_argument("--html", type=Path, metavar="PAGE", help="page of --video")
     sub.add_argument(
         "model", metavar="MODEL", nargs="?", default="current",
-        help="a folder, a model.tar.gz, an s3:// URI of one, or `current` (default: the lake's newest)",
+        help=f"{NAMES} (default: the lake's newest)",
     )  # fmt: skip
     verb("features", _features, "Write the compact arrays that training reads, as a SageMaker processing job.")
     sub = verb("tune", _tune, "Search hyper-parameters as a SageMaker tuning job (ranges: those of the family).")
@@ -86,7 +91,7 @@ def _train(current: Settings, arguments: argparse.Namespace) -> None:
     config = "its own" if arguments.base else arguments.config or current.config
     options = train.TrainingOptions(
         arguments.folds or 0, arguments.seeds or 1, arguments.space or "probability", arguments.stack,
-        arguments.base or "", tuple(filter(None, (arguments.labs or "").split(","))),
+        arguments.base or "", tuple(filter(None, (arguments.labs or "").split(","))), clips=arguments.clips or "",
     )  # fmt: skip
     with progress("train", enabled=not arguments.json) as on_progress:
         if arguments.data:

@@ -34,7 +34,18 @@ def add(verb: AddVerb) -> None:
     what = sub.add_mutually_exclusive_group(required=True)
     what.add_argument("--split", choices=("train", "test"))
     what.add_argument("--tracks", type=Path, metavar="FILE", help="Parquet of one video, raw or curated")
-    sub.add_argument("--metadata", type=Path, metavar="FILE", help="with --tracks: the video's metadata as JSON")
+    what.add_argument("--video", type=Path, metavar="FILE", help="a video, by a model of pixels, on this machine")
+    sub.add_argument(
+        "--metadata", type=Path, metavar="FILE", help="with --tracks or --video: the video's metadata as JSON"
+    )
+    sub.add_argument("--model", help="with --video: a folder, an archive or its URI (default: the lake's newest)")
+    sub.add_argument(
+        "--points", type=Path, metavar="FILE", help="with --video: Parquet of its tracks, for boxes and identities"
+    )
+    sub.add_argument("--boxes", help="with --video: where the animals are, as in `etholake clips`")
+    sub.add_argument(
+        "--timeline", type=Path, metavar="CSV", help="with --video: the probability of every frame and behavior"
+    )
     sub.add_argument(
         "--videos", help="numbers or names, 12,cage4 (default: all of test, the held-out ones of train)"
     )
@@ -98,9 +109,10 @@ def _serve(current: Settings, arguments: argparse.Namespace) -> None:
 
 
 def _registry(current: Settings, arguments: argparse.Namespace) -> None:
+    from etholake.stages import model_packages
     from etholake.stages.serving import registry, serve
 
-    group = registry.group_name(current)
+    group = model_packages.group_name(current)
     if arguments.register:
         result = registry.register(current)
     elif arguments.rollback is not None:
@@ -116,7 +128,24 @@ def _predict(current: Settings, arguments: argparse.Namespace) -> None:
     from etholake.stages.serving import predict, predict_file
 
     exclusive(arguments, "--tracks", "--videos")
-    requires(arguments, "--metadata", "--tracks")
+    exclusive(arguments, "--video", "--videos")
+    for option in ("--model", "--points", "--boxes", "--timeline"):
+        requires(arguments, option, "--video")
+    if not arguments.video:
+        requires(arguments, "--metadata", "--tracks")
+    if arguments.video:
+        if not arguments.metadata:
+            raise UsageError("--video FILE needs --metadata FILE, with lab_id, video_id and behaviors_labeled.")
+        from etholake.stages.serving import predict_video
+
+        with progress("predict", enabled=not arguments.json) as on_progress:
+            film = predict_video.run(
+                current, arguments.video, arguments.metadata, arguments.output, model=arguments.model or "current",
+                tracks=arguments.points, boxes=arguments.boxes or "", timeline=arguments.timeline,
+                on_progress=on_progress,
+            )  # fmt: skip
+        report(arguments, film)
+        return
     if arguments.tracks:
         if not arguments.metadata:
             raise UsageError("--tracks FILE needs --metadata FILE, the video's row of metadata as JSON.")

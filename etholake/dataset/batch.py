@@ -49,6 +49,4 @@ class Batch:
 
     def part(self, index: slice) -> Batch:
         """Return a range of its samples."""
-        tracks = Tracks(*(getattr(self.tracks, field.name)[index] for field in fields(Tracks)))
-        rest = (getattr(self, field.name)[index] for field in fields(self) if field.name != "tracks")
-        return Batch(tracks, *rest)
+        return Batch(*(getattr(self, field.name)[index] for field in fields(self)))

@@ -22,6 +22,7 @@ import pyarrow.dataset as ds
 from etholake import logs
 from etholake.contract import ACTIONS, unified_part_sources
 from etholake.dataset import store
+from etholake.dataset.clip_channel import CLIP_INDEX, load_clips
 from etholake.dataset.pose_tracks import PoseTracks, VideoMeta
 from etholake.dataset.split import Span
 from etholake.digest import fingerprint
@@ -113,6 +114,8 @@ def load_training_data(
         {channel: folder} for `CHANNELS`: copies of `tracking_curated/split=train/`, `metadata_train/`,
         `labeled_behaviors/`, `annotations_enriched/`, whose `_CURRENT` pointers are followed. Tracks of the
         optional channel `features` are used if they were made from the same tables, code and part map.
+        With the channels `clips` and `clip_index` (a set of clips, and its partitions of table `clips`) every
+        video has its clips, and videos without are left out.
     scratch
         A folder for memory-mapped arrays, so that memory holds one video at a time.
     part_map
@@ -134,13 +137,19 @@ def load_training_data(
     sources = unified_part_sources(part_map)
     videos, notes = [], []
     wanted = {v for v in labeled if v in events and v in metadata}
+    clips = load_clips(folders, wanted)
+    if CLIP_INDEX in folders:
+        without = sorted(wanted - set(clips))
+        notes += [f"video {video_id} left out: the set of clips has none of it" for video_id in without]
+        wanted &= set(clips)
     stored = _stored_tracks(folders, part_map)
 
     def add(tracks: PoseTracks) -> None:
         meta = replace(tracks.meta, labeled_behaviors=tuple(sorted(labeled[tracks.video_id])))
         video_events = tuple(sorted(events[tracks.video_id], key=_sort_key))
         spans = {triplet: s for triplet, s in labeled[tracks.video_id].items() if s is not None}
-        videos.append(LabelledVideo(replace(tracks, meta=meta), video_events, spans))
+        tracks = replace(tracks, meta=meta, clips=clips.get(tracks.video_id))
+        videos.append(LabelledVideo(tracks, video_events, spans))
 
     if stored is not None:
         for video_id in sorted(wanted & set(stored.videos)):
@@ -162,7 +171,9 @@ def load_training_data(
         a for v in videos for _, _, a in v.tracks.meta.labeled_behaviors
     }
     extra = sorted(named - set(ACTIONS))
-    return TrainingData(tuple(videos), (*ACTIONS, *extra), _fingerprint(folders), tuple(notes), part_map)
+    channels = [*CHANNELS, *([CLIP_INDEX] if CLIP_INDEX in folders else [])]
+    digest = _fingerprint(folders, channels)
+    return TrainingData(tuple(videos), (*ACTIONS, *extra), digest, tuple(notes), part_map)
 
 
 def _notes_by_lab(videos: Sequence[LabelledVideo]) -> list[str]:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from etholake.curate.tracking import CuratedTracking
+    from etholake.video.stored_clips import FrameSource
 
 __all__ = [
     "MIN_FPS", "MODEL_FPS", "PartSources", "PoseTracks", "VideoMeta", "chosen_source", "read_mapped",
@@ -165,6 +166,8 @@ class PoseTracks:
         How many frames at 30 Hz of the video lie before the arrays: above 0 for a part of a video.
     own_parts, own_TMJ2
         Names and tracks of the J points that are no unified part: a lab's own body parts, or objects.
+    clips
+        The crops of the video's animals; None without. Models that read pixels need them.
     """
 
     meta: VideoMeta
@@ -177,6 +180,7 @@ class PoseTracks:
     skipped: int = 0
     own_parts: tuple[str, ...] = ()
     own_TMJ2: Floats = field(default_factory=lambda: np.zeros((0, 0, 0, 2), dtype=np.float32))
+    clips: FrameSource | None = None
 
     @property
     def video_id(self) -> int:
@@ -276,6 +280,19 @@ class PoseTracks:
         own, _ = _at_model_rate(own_xy, meta.fps)
         first, n_frames = video.first_frame, len(video.xy_TMK2)
         return cls(meta, xy, observed, video.mouse_ids, first, n_frames, notes, own_parts=own_parts, own_TMJ2=own)
+
+    @classmethod
+    def untracked(cls, meta: VideoMeta, mouse_ids: Sequence[int], n_frames: int) -> PoseTracks:
+        """Return the tracks of a video of which no point is known, for models of pixels; they take no memory.
+
+        Raises DataError if fps is below `MIN_FPS`.
+        """
+        if meta.fps < MIN_FPS:
+            raise DataError(f"Video {meta.video_id} has {meta.fps:g} frames/s; at least {MIN_FPS:g} are needed.")
+        times = max(1, int(np.floor((n_frames - 1) * MODEL_FPS / meta.fps + 1e-6)) + 1)
+        shape = (times, len(mouse_ids), len(UNIFIED_PARTS))
+        xy = np.broadcast_to(np.float32(np.nan), (*shape, 2))
+        return cls(meta, xy, np.broadcast_to(np.False_, shape), tuple(mouse_ids), 0, n_frames)
 
     @classmethod
     def from_raw(

@@ -9,13 +9,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from etholake.dataset.pose_tracks import PoseTracks
+from etholake.dataset.clip_batch import ClipBatch
+from etholake.dataset.pose_tracks import MODEL_FPS, PoseTracks
 
 __all__ = ["AGENT", "TARGET", "MouseTracks", "Tracks", "Window", "gather", "gather_by_mouse"]
 
@@ -40,6 +42,8 @@ class Tracks:
         log2 of the video's own frames per second over 30.
     in_cm_B
         1 if the video's px/cm is known, 0 if it was scaled by the length of its animals.
+    clips
+        The pixels of the same windows, for encoders that read them.
     """
 
     xy_BRTK2: Tensor
@@ -47,13 +51,20 @@ class Tracks:
     is_self_B: Tensor
     rate_B: Tensor
     in_cm_B: Tensor
+    clips: ClipBatch | None = None
 
     def __len__(self) -> int:
         return len(self.xy_BRTK2)
 
+    def __getitem__(self, index: slice) -> Tracks:
+        """Return a range of the pairs."""
+        fields_of: list[Any] = [getattr(self, field.name) for field in fields(self)]
+        values: list[Any] = [None if value is None else value[index] for value in fields_of]
+        return Tracks(*values)
+
     def to(self, device: torch.device) -> Tracks:
         """Return the pairs with all tensors on a device."""
-        return Tracks(*(getattr(self, field.name).to(device) for field in fields(self)))
+        return Tracks(*_on(device, self))
 
     def by_mouse(self) -> MouseTracks:
         """Return the same pairs by animal; the animal of a self action is stored once."""
@@ -62,7 +73,7 @@ class Tracks:
         others = (~own).nonzero()[:, 0]
         target_B = agent_B.index_copy(0, others, torch.arange(B, B + len(others), device=own.device))
         xy, observed = (torch.cat([x[:, AGENT], x[others, TARGET]]) for x in (self.xy_BRTK2, self.observed_BRTK))
-        return MouseTracks(xy, observed, agent_B, target_B, self.rate_B, self.in_cm_B)
+        return MouseTracks(xy, observed, agent_B, target_B, self.rate_B, self.in_cm_B, self.clips)
 
 
 @dataclass(frozen=True)
@@ -75,7 +86,7 @@ class MouseTracks:
         As in `Tracks`, for every animal.
     agent_B, target_B
         Positions among the N of a pair's animals; the same one twice for a self action.
-    rate_B, in_cm_B
+    rate_B, in_cm_B, clips
         As in `Tracks`.
     """
 
@@ -85,19 +96,21 @@ class MouseTracks:
     target_B: Tensor
     rate_B: Tensor
     in_cm_B: Tensor
+    clips: ClipBatch | None = None
 
     def __len__(self) -> int:
         return len(self.agent_B)
 
     def to(self, device: torch.device) -> MouseTracks:
         """Return the animals with all tensors on a device."""
-        return MouseTracks(*(getattr(self, field.name).to(device) for field in fields(self)))
+        return MouseTracks(*_on(device, self))
 
     def by_pair(self) -> Tracks:
         """Return the same pairs, each with its own copy of the tracks."""
         mice_BR = torch.stack([self.agent_B, self.target_B], dim=1)
         is_self_B = self.agent_B == self.target_B
-        return Tracks(self.xy_NTK2[mice_BR], self.observed_NTK[mice_BR], is_self_B, self.rate_B, self.in_cm_B)
+        xy, observed = self.xy_NTK2[mice_BR], self.observed_NTK[mice_BR]
+        return Tracks(xy, observed, is_self_B, self.rate_B, self.in_cm_B, self.clips)
 
 
 @dataclass(frozen=True)
@@ -112,6 +125,12 @@ class Window:
     agent: int
     target: int
     start: int
+
+    def frame_numbers(self, length: int) -> npt.NDArray[np.int64]:
+        """Return the nearest frames of the video itself [length]; they may lie outside it."""
+        times = self.start + np.arange(length)
+        at = np.round(self.tracks.first_frame + times * (self.tracks.fps / MODEL_FPS))
+        return at.astype(np.int64)
 
 
 def gather(windows: Sequence[Window], length: int) -> Tracks:
@@ -140,6 +159,12 @@ def gather_by_mouse(windows: Sequence[Window], length: int) -> MouseTracks:
         _copy(window, mouse, xy[n], observed[n])
     agent_B, target_B = torch.tensor(members).view(-1, 2).unbind(1)
     return MouseTracks(torch.from_numpy(xy), torch.from_numpy(observed), agent_B, target_B, *_flags(windows))
+
+
+def _on(device: torch.device, windows: Tracks | MouseTracks) -> list[Any]:
+    """Return the values of all fields on a device."""
+    values = (getattr(windows, field.name) for field in fields(windows))
+    return [None if value is None else value.to(device) for value in values]
 
 
 def _nothing(tracks: PoseTracks, *shape: int) -> tuple[Floats, Bools]:

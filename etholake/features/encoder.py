@@ -6,7 +6,7 @@ A stored model keeps its encoder's `description`; `Encoder.check` refuses a mode
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,8 +18,9 @@ from etholake.errors import ContractError
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from etholake.dataset.clip_batch import ClipBatch
     from etholake.dataset.pose_tracks import PoseTracks
-    from etholake.dataset.windows import MouseTracks, Tracks
+    from etholake.dataset.windows import MouseTracks, Tracks, Window
 
 __all__ = ["Encoder", "Table", "TableEncoder", "WindowEncoder"]
 
@@ -35,10 +36,13 @@ class Encoder(ABC):
         The name in the registry, in configurations and in stored models.
     version
         Raise it with every change of the numbers: models of another version are refused.
+    reads_clips
+        Whether it reads pixels: then a video needs clips beside its tracks.
     """
 
     name: str
     version: int
+    reads_clips: bool = False
 
     def description(self) -> dict[str, Any]:
         """Return what a stored model keeps of its encoder, as JSON."""
@@ -66,14 +70,30 @@ class Encoder(ABC):
 class WindowEncoder(Encoder):
     """Computes features of a batch of windows on its device; used by networks.
 
-    `names` are the F features in the order of the last axis.
+    `names` are the F features in the order of the last axis; empty for an encoder of clips.
     """
 
     names: tuple[str, ...]
 
     @abstractmethod
-    def __call__(self, windows: Tracks | MouseTracks) -> Tensor:
-        """Return features [B, T, F], float32, finite; 0 stands for a missing value."""
+    def __call__(self, windows: Tracks | MouseTracks) -> Tensor | ClipBatch:
+        """Return features [B, T, F], float32, finite, where 0 stands for a missing value; or clips."""
+
+    def gather(self, windows: Sequence[Window], length: int) -> Tracks:
+        """Copy what the encoder reads of windows of `length` frames out of their videos."""
+        from etholake.dataset.windows import gather
+
+        return gather(windows, length)
+
+    def gather_by_mouse(self, windows: Sequence[Window], length: int) -> MouseTracks:
+        """Copy as `gather`; the tracks of an animal that several windows share are read once."""
+        from etholake.dataset.windows import gather_by_mouse
+
+        return gather_by_mouse(windows, length)
+
+    def notes(self, tracks: PoseTracks, pairs: Iterable[tuple[int, int]]) -> list[str]:  # noqa: ARG002
+        """Return sentences on parts of a video for which pairs (agent, target) of animals have no input."""
+        return []
 
     def description(self) -> dict[str, Any]:
         """Return name and version, the names of the features, and the body parts they are computed from."""

@@ -17,6 +17,9 @@ ENCODERS: Registry[Encoder] = Registry(
         "engineered48": "etholake.features.engineered48:ENCODER",
         "engineered48_centred": "etholake.features.engineered48:CENTRED",
         "keypoints": "etholake.features.keypoints:ENCODER",
+        "frames": "etholake.features.frames:AGENT_FRAMES",
+        "joint_frames": "etholake.features.frames:PAIR_FRAMES",
+        "paw_frames": "etholake.features.frames:PAW_FRAMES",
         "rolling": "etholake.features.rolling:ENCODER",
     },
 )

@@ -62,15 +62,13 @@ class Detection:
 class ReadOptions:
     """Choices of the user that a reader needs.
 
-    `key` is the dataset or table within a file that holds several (`None`: the only one, else an error lists
-    them). `unpaired` says what happens to a state event without an end. `point_events` says whether an event
+    `unpaired` says what happens to a state event without an end. `point_events` says whether an event
     without duration is left out (and counted) or becomes one frame. `unpickle` allows a format that needs pickle
     (MABe22's npy) to use its restricted unpickler; it is refused otherwise. `split_names` says whether body parts
     that carry their animal's name (`B_Nose`, `W_Nose`; `Nose_1`, `Nose_2`) become those of several animals in a
     format that knows one animal only; the reader says so in a remark.
     """
 
-    key: str | None = None
     unpaired: Literal["error", "drop", "until-end"] = "error"
     point_events: Literal["leave-out", "one-frame"] = "leave-out"
     unpickle: bool = False
@@ -173,8 +171,9 @@ class LabelRecording:
 
     `time_unit` is "frame" (numbers from 0, half-open) or "second". A reader turns inclusive ends and 1-based
     frames into that form. `vocabulary` lists all actions that the file can hold, also those without a bout;
-    `scored` says where they were looked for (default: everywhere, for every animal). `media` are the video files
-    that the source names, in their order; `offset_s` is added to times in seconds.
+    `scored` says where they were looked for (default: in all of `observed`, whose stop None is the video's end,
+    for every animal). `media` are the video files that the source names, in their order; `offset_s` is added to
+    times in seconds.
     """
 
     name: str
@@ -182,6 +181,7 @@ class LabelRecording:
     vocabulary: tuple[str, ...]
     time_unit: Literal["frame", "second"]
     scored: tuple[ScoredSpan, ...] | None = None
+    observed: tuple[float, float | None] = (0, None)
     animals: tuple[str, ...] = ()
     annotator: str = ""
     fps: float | None = None

@@ -345,15 +345,16 @@ def _animals(rule: str | int, name: str | None, rules: LabelRules) -> tuple[int,
 def _spans(recording: LabelRecording, rules: LabelRules) -> list[tuple[str, str, ScoredSpan]]:
     """Return (action, agent, span) of everything that was looked for.
 
-    Without spans every action was looked for everywhere, in the animals that the source observes: those that it
-    lists, and those that act in a bout; in every animal where it names none.
+    Without spans every action was looked for in all that was observed, in the animals that the source observes:
+    those that it lists, and those that act in a bout; in every animal where it names none.
     """
     if recording.scored is not None:
         return [(span.action, span.agent, span) for span in recording.scored]
     agents = dict.fromkeys(bout.agent for bout in recording.bouts)
     agents |= dict.fromkeys(name for name in recording.animals if isinstance(rules.subjects.get(name), int))
     actions = dict.fromkeys([*recording.vocabulary, *(bout.action for bout in recording.bouts)])
-    return [(action, agent, ScoredSpan(action)) for action in actions for agent in agents or ("",)]
+    spans = [ScoredSpan(action, *recording.observed) for action in actions]
+    return [(span.action, agent, span) for span in spans for agent in agents or ("",)]
 
 
 def _items(

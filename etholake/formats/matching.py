@@ -7,11 +7,13 @@ JABS ``_pose_est_v5``, BORIS keeps the name of the media file. `video_stem` take
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import PurePosixPath
 
-__all__ = ["Candidate", "Match", "best_match", "video_stem"]
+__all__ = ["Candidate", "Match", "best_match", "plain_stem", "video_stem"]
 
 SUFFIXES = (
     ".mp4", ".avi", ".mov", ".mkv", ".m4v", ".mpg", ".mpeg", ".wmv", ".webm", ".seq", ".h5", ".hdf5", ".csv",
@@ -22,7 +24,7 @@ SUFFIXES = (
 _ENDINGS = re.compile(
     r"""(?:
       DLC[_-]?[A-Za-z0-9].*shuffle\d+.*                 # DeepLabCut's scorer and everything after it
-    | DeepCut_.*shuffle\d+.*
+    | DeepCut_.*shuffle\d+.* | _superanimal_.*
     | _pose_est_v\d+ | [._-]predictions? | [._-]analysis | [._-]tracked | [._-]cleaned | [._-]proofread
     | [._-]filtered | [._-]labell?ed | _(?:el|bx|sk|full|meta|skeleton|assemblies)
     | [._-]multiple_behaviors | [._-](?:annotations?|behaviou?rs?|events?|labels?|scored|scoring|boris|annot)
@@ -82,33 +84,59 @@ def best_match(named: Sequence[str], own: Sequence[str], folder: str, candidates
     own
         The file's own names (of the recording, of the file).
     folder
-        Folder of the file: of several candidates with one name, the one in the same folder is meant.
+        Folder of the file. Of several candidates with one name that one is meant whose folders are nearest to the
+        named video's path, else to this folder: `labels/cage1` or `cage1/labels` to `tracks/cage1`.
     """
     by_name: dict[str, list[Candidate]] = {}
     for candidate in candidates:
-        for name in dict.fromkeys(video_stem(n).casefold() for n in candidate.names):
+        for name in dict.fromkeys(plain_stem(n) for n in candidate.names):
             by_name.setdefault(name, []).append(candidate)
     for names, how in ((named, "the file names its video {}"), (own, "the same name {}")):
+        folders = [*filter(None, map(_folders, named)), _folders(f"{folder}/file")]
         for stem in dict.fromkeys(video_stem(n) for n in names if n):
-            if hits := by_name.get(stem.casefold()):
-                return _choose(hits, folder, how.format(f"'{stem}'"))
+            if hits := by_name.get(plain_stem(stem)):
+                return _choose(hits, folders, how.format(f"'{stem}'"))
         if partly := _partial(names, by_name):
-            return _choose(partly[1], folder, f"'{partly[0]}' is a part of the name", assumed=True)
+            return _choose(partly[1], folders, f"'{partly[0]}' is a part of the name", assumed=True)
     return Match(None, "no file of tracks has this name")
 
 
-def _choose(hits: Sequence[Candidate], folder: str, how: str, *, assumed: bool = False) -> Match:
-    beside = [c for c in hits if c.folder == folder]
-    chosen = hits if len(hits) == 1 else beside
-    if len(chosen) == 1:
-        return Match(chosen[0].key, how, assumed)
+def plain_stem(name: str) -> str:
+    """Return a video's own name for a comparison: without regard to capitals and to how accents are encoded."""
+    return unicodedata.normalize("NFC", video_stem(name)).casefold()
+
+
+def _folders(path: str) -> tuple[str, ...]:
+    """Return the folders of a path of any system, for a comparison."""
+    plain = unicodedata.normalize("NFC", path.replace("\\", "/")).casefold()
+    return tuple(part for part in PurePosixPath(plain).parts[:-1] if part not in {"/", "."})
+
+
+def _choose(
+    hits: Sequence[Candidate], folders: Sequence[tuple[str, ...]], how: str, *, assumed: bool = False
+) -> Match:
+    """Return the only hit, else the only one whose folder is nearest to one of `folders`, the first that tells."""
+    if len(hits) == 1:
+        return Match(hits[0].key, how, assumed)
+    for own in folders:
+        nearness = [_nearness(own, _folders(f"{c.folder}/file")) for c in hits]
+        best = max(nearness)
+        if best > (False, 0, 0) and nearness.count(best) == 1:
+            return Match(hits[nearness.index(best)].key, how, assumed)
     return Match(None, f"{how}, but several have it: {', '.join(sorted(c.key for c in hits))}")
+
+
+def _nearness(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[bool, int, int]:
+    """Return whether two paths are the same, and how many folders they share at their ends and beginnings."""
+    ways = (zip(reversed(one), reversed(other), strict=False), zip(one, other, strict=False))
+    end, beginning = (sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], way)) for way in ways)
+    return one == other, end, beginning
 
 
 def _partial(names: Sequence[str], by_name: Mapping[str, list[Candidate]]) -> tuple[str, list[Candidate]] | None:
     """Return the longest name that begins or ends another one at a separator, and its candidates."""
     hits: dict[str, list[Candidate]] = {}
-    for stem in (video_stem(n).casefold() for n in names if n):
+    for stem in (plain_stem(n) for n in names if n):
         for name, candidates in by_name.items():
             short, long = sorted((stem, name), key=len)
             if len(short) >= _SHORTEST and short != long and _at_separator(short, long):
@@ -121,4 +149,4 @@ def _partial(names: Sequence[str], by_name: Mapping[str, list[Candidate]]) -> tu
 
 def _at_separator(short: str, long: str) -> bool:
     at = re.escape(short)
-    return bool(re.search(rf"^{at}(?=[^a-z0-9])|(?<=[^a-z0-9]){at}$", long))
+    return bool(re.search(rf"^{at}(?![^\W_])|(?<![^\W_]){at}$", long))

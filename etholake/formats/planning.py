@@ -14,7 +14,7 @@ from etholake.contract import whole_number
 from etholake.formats.facts import Labels, PoseFacts, VideoFile
 from etholake.formats.guessing import guess_actions, guess_animals, guess_parts_of, guess_subjects
 from etholake.formats.mapping import ImportMapping, VideoRule
-from etholake.formats.matching import Candidate, Match, best_match, video_stem
+from etholake.formats.matching import Candidate, Match, best_match, plain_stem, video_stem
 
 __all__ = ["ImportPlan", "make_plan", "video_number"]
 
@@ -120,7 +120,7 @@ def _is_twin(one: PoseFacts, other: PoseFacts) -> bool:
 
 
 def _alike(one: str | None, other: str | None) -> bool:
-    return bool(one and other) and video_stem(one or "").casefold() == video_stem(other or "").casefold()
+    return bool(one and other) and plain_stem(one or "") == plain_stem(other or "")
 
 
 def _preference(facts: PoseFacts) -> tuple[object, ...]:

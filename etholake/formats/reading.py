@@ -5,19 +5,21 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import wraps
+from itertools import islice
 from pathlib import Path, PureWindowsPath
 from typing import TypeVar
 
 from etholake.errors import DataError, EtholakeError
 from etholake.formats.base import Detection
+from etholake.formats.dialect import Dialect, decoded_head, delimiter_of, split_separator_line
 from etholake.formats.labels.reading import video_name
 
-__all__ = ["file_name", "head_rows", "head_text", "quiet", "reading", "text_encoding", "video_stem"]
+__all__ = ["file_name", "head_rows", "header_rows", "quiet", "reading", "video_stem"]
 
 T = TypeVar("T")
-HEAD_BYTES = 1 << 17  # a DeepLabCut header of 8 animals with 30 parts takes about 40 kB
+MAX_HEADER = 64 << 20  # characters of one line of a header
 
 
 @contextmanager
@@ -57,36 +59,28 @@ def quiet(detect: Callable[[T, Path], Detection | None]) -> Callable[[T, Path], 
     return wrapped
 
 
-def text_encoding(head: bytes) -> str:
-    """Return the encoding that a byte-order mark tells, else UTF-8."""
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return "utf-16"
-    return "utf-8-sig"
-
-
-def head_text(path: Path, size: int = HEAD_BYTES) -> str:
-    """Return the beginning of a text file; "" if it is binary or cannot be read."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(size)
-    except OSError:
-        return ""
-    encoding = text_encoding(head)
-    if encoding == "utf-8-sig" and b"\0" in head:
-        return ""
-    return head.decode(encoding, errors="replace")
-
-
-def head_rows(path: Path, count: int, delimiter: str = ",") -> list[list[str]]:
-    """Return at most `count` rows of a csv file; [] if it is none."""
+def head_rows(path: Path, count: int) -> list[list[str]]:
+    """Return at most `count` rows of a text table in any dialect; [] if it is none."""
     rows: list[list[str]] = []
+    text, delimiter = split_separator_line(decoded_head(path))
     try:
-        for row in csv.reader(io.StringIO(head_text(path), newline=""), delimiter=delimiter):
+        for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter or delimiter_of(text)):
             rows.append(row)
             if len(rows) == count:
                 break
     except csv.Error:
         return []
+    return rows
+
+
+def header_rows(path: Path, count: int, dialect: Dialect) -> list[list[str]]:
+    """Return the first `count` rows of a text table; a row is one line. The rows end before one that is no csv."""
+    rows: list[list[str]] = []
+    with path.open(encoding=dialect.encoding, errors="replace", newline="") as file:
+        lines = [file.readline(MAX_HEADER) for _ in range(dialect.skip + count)]
+    reader = csv.reader(lines[dialect.skip :], delimiter=dialect.delimiter)
+    with suppress(csv.Error):  # a cell that is longer than any name
+        rows.extend(islice(reader, count))
     return rows
 
 

@@ -67,17 +67,21 @@ def survey_file(
     labels: tuple[Labels, ...] = ()
     video: VideoFile | None = None
     errors: list[str] = []
+    remarks: list[Remark] = []
     if origin.pose and earlier is not None:
         pose = tuple(PoseFacts.from_json(entry) for entry in earlier["pose"])
     elif origin.pose:
         pose = _guarded(origin, errors, origin.pose.title, lambda: _pose(origin, options, cache)) or ()
     if origin.labels:
-        labels = _guarded(origin, errors, origin.labels.title, lambda: _labels(origin, options)) or ()
+        read = _guarded(origin, errors, origin.labels.title, lambda: _labels(origin, options))
+        labels = read or ()
+        if read is not None and not any(item.recording.bouts for item in labels):
+            remarks.append(Remark("note", f"holds no labelled bout ({origin.labels.title})", Path(origin.file)))
     if origin.video and earlier is not None:
         video = VideoFile.from_json(earlier["video"])
     elif origin.video:
         video = _guarded(origin, errors, "video", lambda: _video(origin)) or VideoFile(origin.file)
-    return FileSurvey(origin, pose, labels, video, " ".join(errors))
+    return FileSurvey(origin, pose, labels, video, " ".join(errors), tuple(remarks))
 
 
 def _guarded(origin: Found, errors: list[str], title: str, read: Callable[[], Any]) -> Any:

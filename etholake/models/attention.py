@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 
 from etholake.dataset.pose_tracks import PoseTracks
-from etholake.dataset.windows import Window, gather
+from etholake.dataset.windows import Window
 from etholake.errors import UsageError
 from etholake.models.base import Model
 from etholake.models.network_model import NetworkModel
@@ -40,8 +40,8 @@ def attention_of(model: Model, tracks: PoseTracks) -> dict[tuple[int, int], npt.
         total, count = np.zeros(T, np.float32), np.zeros(T, np.float32)
         for first in range(0, len(starts), BATCH):
             chosen = starts[first : first + BATCH]
-            windows = gather([Window(tracks, *places, start) for start in chosen], W)
-            weights_BW = model.network.attention(model.scaler(model.encoder(windows)))  # type: ignore[operator]
+            windows = model.encoder.gather([Window(tracks, *places, start) for start in chosen], W)
+            weights_BW = model.network.attention(model.inputs(windows))  # type: ignore[operator]
             for start, weights_W in zip(chosen, weights_BW.numpy() * W, strict=True):
                 n = min(W, T - start)
                 total[start : start + n] += weights_W[:n]

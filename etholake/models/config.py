@@ -38,7 +38,8 @@ class Augmentation:
     """Changes that training makes to a window; 0 (or 1, for a factor) switches an augmentation off.
 
     `lower_rate`, `reflect` and `swap_animals` are fractions of the samples, `drop_part`, `drop_group` and
-    `drop_frames` fractions of an animal's parts; lengths and shifts are frames at 30 Hz.
+    `drop_frames` fractions of an animal's parts; lengths and shifts are frames at 30 Hz. Clips are mirrored and,
+    with `rotate`, turned by quarters, all frames of a window alike.
     """
 
     max_stretch: float = 1.2  # time runs faster or slower by up to this factor
@@ -55,6 +56,8 @@ class Augmentation:
     mixup: float = 0.0  # parameter of the Beta distribution
     feature_noise: float = 0.0  # standard deviation, of scaled features
     shift: int = 0  # frames by which the tracks are moved against the labels, at most
+    brightness: float = 0.0  # of clips: a whole window lighter or darker by up to this share of the full range
+    contrast: float = 0.0  # of clips: distances from the window's mean change by up to this fraction
 
     @classmethod
     def none(cls) -> Augmentation:
@@ -67,9 +70,11 @@ class NetworkConfig:
     """Everything that the shared training loop reads. Lengths in frames at 30 Hz.
 
     A subclass sets `family`, the name of its family, and adds the sizes of its network; `sizes` returns those.
+    `reads_clips` says that the network reads pixels, so that a training needs a set of clips.
     """
 
     family: ClassVar[str]
+    reads_clips: ClassVar[bool] = False
 
     name: str
     encoder: str = "pair_features"  # input encoder (`etholake.features.registry`)

@@ -159,8 +159,12 @@ class ModelFamily(ABC, Generic[C]):
 
 @dataclass(frozen=True)
 class Sizes:
-    """The sizes of a network that follow from data: F features, C classes, L labs (0 is the unknown lab)."""
+    """The sizes of a network that follow from data: F features, C classes, L labs (0 is the unknown lab).
+
+    `crop_size` is the side of the crops in pixels; 0 for a network of tracks.
+    """
 
     features: int
     classes: int
     labs: int
+    crop_size: int = 0

@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from torch import nn
+from torch import Tensor, nn
 
+from etholake.dataset.clip_batch import ClipBatch
 from etholake.dataset.pose_tracks import PoseTracks
+from etholake.dataset.windows import MouseTracks, Tracks
 from etholake.errors import ContractError
 from etholake.events.post_processing import PostProcessing
 from etholake.events.types import PairScores
@@ -23,6 +25,7 @@ from etholake.features.encoder import WindowEncoder
 from etholake.features.registry import window_encoder
 from etholake.models.archive import META, read_meta, write_meta
 from etholake.models.base import ModelMixin
+from etholake.models.clip_input import ClipInput
 from etholake.models.config import NetworkConfig
 from etholake.models.family import Sizes
 from etholake.models.scaler import RobustScaler
@@ -41,7 +44,8 @@ UNKNOWN_LAB = 0  # index of the lab embedding
 class NetworkModel(ModelMixin):
     """Network, scaler, vocabulary and post-processing of one trained model (see `base.Model`).
 
-    `actions` are the C classes; the lab at position i of `labs` has the embedding i + 1.
+    `actions` are the C classes; the lab at position i of `labs` has the embedding i + 1. `clips` says which clips
+    a network of pixels reads; None for a network of tracks.
     """
 
     network: nn.Module
@@ -53,6 +57,7 @@ class NetworkModel(ModelMixin):
     post_processing: PostProcessing = field(default_factory=PostProcessing)
     part_map: str = ""  # a lab's own names of body parts (see `contract.unified_part_sources`)
     details: dict[str, Any] = field(default_factory=dict)
+    clips: ClipInput | None = None
 
     @property
     def family(self) -> str:
@@ -73,6 +78,8 @@ class NetworkModel(ModelMixin):
         pairs = self.predicted_behaviors(tracks)
         if not pairs:
             return []
+        if self.clips is not None:
+            self.clips.check(tracks)
         self.network.eval()
         by_pair = probabilities(self, tracks, self._lab(tracks.lab_id), pairs, self.window_starts(tracks, frames))
         return [
@@ -82,6 +89,15 @@ class NetworkModel(ModelMixin):
             )
             for (agent, target), values_TA in by_pair.items()
         ]  # fmt: skip
+
+    def notes(self, tracks: PoseTracks) -> list[str]:
+        """Return sentences on what is not predicted for a video, or less reliably, and why; empty if nothing."""
+        return [*super().notes(tracks), *self.encoder.notes(tracks, self.predicted_behaviors(tracks))]
+
+    def inputs(self, windows: Tracks | MouseTracks) -> Tensor | ClipBatch:
+        """Return what the network reads of windows: scaled features, or clips."""
+        features = self.encoder(windows)
+        return self.scaler(features) if isinstance(features, Tensor) else features
 
     def _lab(self, lab_id: str) -> int:
         return self.labs.index(lab_id) + 1 if lab_id in self.labs else UNKNOWN_LAB
@@ -109,7 +125,10 @@ class NetworkModel(ModelMixin):
         }
         tensors |= {"scaler.median": self.scaler.median_F.cpu(), "scaler.iqr": self.scaler.iqr_F.cpu()}
         save_file(tensors, folder / WEIGHTS)
-        write_meta(folder, self, {"config": self.config.to_json(), "features": self.encoder.description()})
+        more: dict[str, Any] = {"config": self.config.to_json(), "features": self.encoder.description()}
+        if self.clips is not None:
+            more["clips"] = self.clips.as_dict()
+        write_meta(folder, self, more)
 
     @classmethod
     def load(cls, folder: Path, family: NetworkFamily[Any]) -> NetworkModel:
@@ -117,17 +136,23 @@ class NetworkModel(ModelMixin):
         stored = read_meta(folder, family.name)
         config = _read_config(folder, stored.more, family)
         window_encoder(config.encoder).check(_features(folder, stored.more), str(folder))
-        network = new_network(family, config, len(stored.actions), len(stored.labs))
+        clips = ClipInput.from_meta(folder, stored.more) if config.reads_clips else None
+        network = new_network(family, config, len(stored.actions), len(stored.labs), clips)
         scaler = _read_weights(folder, network)
         return cls(
             network.eval(), scaler, config, stored.actions, stored.labs, stored.lab_actions,
-            stored.post_processing, stored.part_map, stored.details("config", "features"),
+            stored.post_processing, stored.part_map, stored.details("config", "features", "clips"),
+            clips,
         )  # fmt: skip
 
 
-def new_network(family: NetworkFamily[Any], config: NetworkConfig, classes: int, labs: int) -> nn.Module:
+def new_network(
+    family: NetworkFamily[Any], config: NetworkConfig, classes: int, labs: int, clips: ClipInput | None = None
+) -> nn.Module:
     """Return a network with random weights for so many actions and known labs (the unknown lab comes on top)."""
-    network: nn.Module = family.build(config, Sizes(len(window_encoder(config.encoder).names), classes, labs + 1))
+    crop_size = clips.recipe.crop_size if clips else 0
+    sizes = Sizes(len(window_encoder(config.encoder).names), classes, labs + 1, crop_size)
+    network: nn.Module = family.build(config, sizes)
     return network
 
 

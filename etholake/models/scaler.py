@@ -33,6 +33,11 @@ class RobustScaler:
         flat = iqr < 1e-4
         return cls(torch.where(flat, 0.0, median), torch.where(flat, 1.0, iqr))
 
+    @classmethod
+    def none(cls) -> RobustScaler:
+        """Return the scaler of an input without features."""
+        return cls(torch.zeros(0), torch.ones(0))
+
     def __call__(self, x_BTF: Tensor) -> Tensor:
         """Return scaled features; a 0 (missing) stays 0."""
         median_F, iqr_F = self.median_F.to(x_BTF.device), self.iqr_F.to(x_BTF.device)

@@ -17,7 +17,7 @@ import numpy.typing as npt
 import torch
 
 from etholake.dataset.pose_tracks import PoseTracks
-from etholake.dataset.windows import Window, gather_by_mouse
+from etholake.dataset.windows import Window
 
 if TYPE_CHECKING:
     from etholake.models.network_model import NetworkModel
@@ -35,6 +35,8 @@ def probabilities(
 ) -> dict[Pair, npt.NDArray[np.float32]]:
     """Return {(agent, target): probabilities [T, actions of the pair]} at 30 Hz; NaN where no window reaches.
 
+    A model of clips has no probability, either, where the clips have no picture of the animal.
+
     Parameters
     ----------
     lab
@@ -51,25 +53,27 @@ def probabilities(
     labeled_PC = torch.zeros(len(pairs), len(model.actions)).scatter_(1, columns_PA, 1.0)
     weight_W = np.minimum(np.arange(1, W + 1), np.arange(W, 0, -1)).astype(np.float32)
     total_PAT = np.zeros((*columns_PA.shape, T), np.float32)
-    weight_sum_T = np.zeros(T, np.float32)
-    for start in starts:
-        weight_sum_T[start : start + W] += weight_W[: T - start]
+    weight_sum_PT = np.zeros((len(pairs), T), np.float32)
     samples = [(start, p) for start in starts for p in range(len(pairs))]
     places = [(tracks.mouse_ids.index(agent), tracks.mouse_ids.index(target)) for agent, target in pairs]
     size, encoder = BATCH[device.type], model.encoder
     for batch in (samples[first : first + size] for first in range(0, len(samples), size)):
         pairs_B = torch.tensor([p for _, p in batch])
-        windows = gather_by_mouse([Window(tracks, *places[p], start) for start, p in batch], W).to(device)
-        x_BWF = model.scaler(encoder(windows))
+        windows = encoder.gather_by_mouse([Window(tracks, *places[p], start) for start, p in batch], W)
         labs_B = torch.full((len(batch),), lab, device=device)
-        logits_BWC = model.network(x_BWF, labs_B, labeled_PC[pairs_B].to(device))
+        logits = model.network(model.inputs(windows.to(device)), labs_B, labeled_PC[pairs_B].to(device))
+        logits_BWC = logits.expand(-1, W, -1)  # one answer for a window stands for all its frames
+        weight_BW = np.broadcast_to(weight_W, (len(batch), W))
+        if windows.clips is not None:
+            weight_BW = weight_BW * windows.clips.seen_BT.numpy()
         columns_BWA = columns_PA[pairs_B].to(device)[:, None].expand(-1, W, -1)
         p_BWA = torch.sigmoid(logits_BWC.gather(2, columns_BWA)).float().cpu().numpy()
-        for (start, p), values_WA in zip(batch, p_BWA, strict=True):
+        for (start, p), values_WA, weights_W in zip(batch, p_BWA, weight_BW, strict=True):
             n = min(W, T - start)
-            total_PAT[p, :, start : start + n] += (values_WA[:n] * weight_W[:n, None]).T
+            total_PAT[p, :, start : start + n] += (values_WA[:n] * weights_W[:n, None]).T
+            weight_sum_PT[p, start : start + n] += weights_W[:n]
     with np.errstate(invalid="ignore"):
-        total_PAT /= weight_sum_T
+        total_PAT /= weight_sum_PT[:, None]
     return {pair: total_PAT[p, : len(columns[p])].T for p, pair in enumerate(pairs)}
 
 

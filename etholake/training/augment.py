@@ -17,16 +17,14 @@ from torch import Tensor
 from etholake.contract import UNIFIED_PARTS
 from etholake.dataset.batch import Batch
 from etholake.models.config import Augmentation
+from etholake.training.augment_clips import augment_clips, mirrored
 
 __all__ = [
     "GROUPS", "augment", "drop_frames", "drop_parts", "lower_rate", "mixup", "mixup_partners", "noise", "reflect",
     "rotate", "scale", "shift", "swap_animals", "time_stretch",
 ]  # fmt: skip
 
-MIRROR = [
-    UNIFIED_PARTS.index(p.replace("left", "?").replace("right", "left").replace("?", "right"))
-    for p in UNIFIED_PARTS
-]
+MIRROR = mirrored(UNIFIED_PARTS)
 NOWHERE = torch.complex(torch.tensor(torch.nan), torch.tensor(torch.nan))
 # A lab tracks all parts of a group, or none of them.
 GROUPS = tuple(
@@ -76,6 +74,9 @@ def augment(batch: Batch, config: Augmentation, window: int, random: torch.Gener
         frames = torch.arange(T)[None, None, :, None]
         inside = (frames >= start[:, :, None]) & (frames < (start + length)[:, :, None])
         batch = drop_frames(batch, inside & lost[:, :, None])
+    if batch.tracks.clips is not None:
+        changed = augment_clips(batch.tracks.clips, config, random)
+        batch = replace(batch, tracks=replace(batch.tracks, clips=changed))
     if config.swap_animals:
         start = between(0, T)
         length = between(0, config.longest_drop) * chosen(config.swap_animals)

@@ -89,13 +89,26 @@ class CrossValidationPlan:
 
 @dataclass(frozen=True)
 class _Trained:
-    """A trained model, its fold (None: trained on everything), its probabilities there, and its name."""
+    """A trained model, its fold (None: trained on everything), its probabilities there, and its name.
+
+    `seconds` is how long the prediction of `frames` frames took, features included.
+    """
 
     config: str
     fold: int | None
     model: Model
     scores: Scores
     place: str
+    frames: int
+    seconds: float
+
+    @classmethod
+    def judged(cls, config: str, fold: int | None, folder: Path, data: TrainingData, split: Split) -> _Trained:
+        """Return the model in `folder`, with its probabilities of the spans that it has not learnt."""
+        model, began = load_model(folder), time.monotonic()
+        scores = scores_of(model, data.videos, split.test)
+        frames = sum(span.stop_frame - span.start_frame for span in split.test)
+        return cls(config, fold, model, scores, folder.name, frames, time.monotonic() - began)
 
 
 def fit_folds(
@@ -144,8 +157,7 @@ def fit_folds(
             marker.write_text(run, encoding="utf-8")
         counter.done[config] += epochs
         if group.leads:
-            model = load_model(folder)
-            trained.append(_Trained(config, fold, model, scores_of(model, data.videos, split.test), place))
+            trained.append(_Trained.judged(config, fold, folder, data, split))
 
     for config, seed, fold in plan.members():
         if fold is not None:
@@ -180,11 +192,28 @@ def fit_folds(
         "seed": plan.seeds[0],
         "history": histories,
         "validation": expected.to_dict() if expected else None,
+        "frames_per_s": _frames_per_s(members),
         "notes": notes,
     }
     model.save(model_dir)
     write_oof(scratch / OUT_OF_FOLD, [(k, pair) for k, fold in enumerate(scores) for pair in fold])
     return model.details
+
+
+def _frames_per_s(members: Sequence[_Trained]) -> float | None:
+    """Return how many frames of a video a second all kept models together predict; None if nothing was judged.
+
+    Every configuration and seed is as fast as its models of the folds were. The trees of a stack are not counted.
+    """
+    kept = Counter(member.config for member in members if member.fold is None)
+    seconds_per_frame = 0.0
+    for config, models in kept.items():
+        judged = [member for member in members if member.config == config and member.fold is not None]
+        frames = sum(member.frames for member in judged)
+        if not frames:
+            return None
+        seconds_per_frame += models * sum(member.seconds for member in judged) / frames
+    return round(1 / seconds_per_frame, 1)
 
 
 def _recipe(config: str, fields: Overrides) -> tuple[dict[str, Any], int]:

@@ -100,14 +100,14 @@ def extended(
             "Fine-tuning keeps the network of the model: its encoder and sizes "
             f"({', '.join(base.config.sizes())}) cannot be changed. Train a new model for that."
         )
-    network = new_network(family, config, len(actions), len(labs))
+    network = new_network(family, config, len(actions), len(labs), base.clips)
     occurred = _occurring(base)
     keep_C = torch.tensor([action in occurred for action in base.actions], dtype=torch.bool)
     family.set_prior(network, prior_C)  # the outputs of new actions stay at it
     _take_weights(network, base.network, keep_C, family.vocabulary_layers())
     return NetworkModel(
         network, copy.deepcopy(base.scaler), config, tuple(actions), tuple(labs), merged_actions(base, occurring),
-        base.post_processing, part_map,
+        base.post_processing, part_map, clips=base.clips,
     )  # fmt: skip
 
 

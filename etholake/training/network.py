@@ -12,8 +12,8 @@ import torch
 
 from etholake.dataset.labelled import TrainingData, lab_actions
 from etholake.dataset.split import Split
-from etholake.errors import DataError
-from etholake.features.registry import window_encoder
+from etholake.errors import DataError, UsageError
+from etholake.models.clip_input import ClipInput
 from etholake.models.config import NetworkConfig
 from etholake.models.family import Fitted, OnEpoch
 from etholake.models.network_family import NetworkFamily
@@ -58,6 +58,11 @@ def train_network(
     new_labs = sorted({span.lab_id for span in split.train})
     labs = finetune.all_labs(base, new_labs) if base else tuple(new_labs)
     sampler = WindowSampler(data, split.train, labs, config, seed)
+    if sampler.encoder.reads_clips != config.reads_clips:
+        inputs = "clips" if config.reads_clips else "features of tracks"
+        raise UsageError(
+            f"The family '{family.name}' reads {inputs}, and the input encoder '{config.encoder}' makes none."
+        )
     if not sampler.everywhere:
         raise DataError("No window of the training videos has a labeled behavior of tracked animals.")
     _check_learnable(sampler)
@@ -68,11 +73,12 @@ def train_network(
         model = finetune.extended(family, base, config, data.actions, labs, occurring, prior_C, data.part_map)
         score_before = HeldOut.of(model, data.videos, split.validation).score(base.post_processing)
     else:
-        network = new_network(family, config, len(data.actions), len(labs))
+        clips = ClipInput.of(data.videos) if config.reads_clips else None
+        network = new_network(family, config, len(data.actions), len(labs), clips)
         family.set_prior(network, prior_C)
-        examples_BTF = window_encoder(config.encoder)(sampler.sample_for_scaling().tracks)
-        scaler = RobustScaler.fit(examples_BTF.flatten(0, 1))
-        model = NetworkModel(network, scaler, config, data.actions, labs, occurring, part_map=data.part_map)
+        model = NetworkModel(
+            network, _scaler(sampler), config, data.actions, labs, occurring, part_map=data.part_map, clips=clips
+        )
     run = run_fingerprint(data, split, config.to_json(), seed)
     if base:
         run += f"-{base.details.get('data_fingerprint')}"
@@ -88,6 +94,15 @@ def train_network(
         },
     }
     return Fitted(model, history, str(group.device), score_before, alternatives, details)
+
+
+def _scaler(sampler: WindowSampler) -> RobustScaler:
+    """Return the scaler of the encoder's features; that of no features for an encoder of clips."""
+    if sampler.encoder.reads_clips:
+        return RobustScaler.none()
+    features_BTF = sampler.encoder(sampler.sample_for_scaling().tracks)
+    assert isinstance(features_BTF, torch.Tensor)
+    return RobustScaler.fit(features_BTF.flatten(0, 1))
 
 
 def _check_learnable(sampler: WindowSampler) -> None:

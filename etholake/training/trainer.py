@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from etholake.dataset.batch import Batch
+from etholake.dataset.clip_batch import ClipBatch
 from etholake.dataset.labelled import LabelledVideo, TrainingData
 from etholake.dataset.split import Split
 from etholake.digest import fingerprint
@@ -47,10 +48,13 @@ def run_fingerprint(data: TrainingData, split: Split, config: Mapping[str, Any],
 
 @dataclass(frozen=True)
 class Drawn:
-    """One process's part of an augmented batch: scaled features, and the loss entries of the whole batch."""
+    """One process's part of an augmented batch: the network's input, and the loss entries of the whole batch.
+
+    `x` are scaled features [B, T, F], or clips.
+    """
 
     batch: Batch
-    x_BTF: Tensor
+    x: Tensor | ClipBatch
     entries: Tensor
 
 
@@ -104,7 +108,6 @@ class Trainer:
         self.ema = Ema(self.network, config.ema)
         self.best = {name: value.clone() for name, value in self.ema.state.items()}
         self.lowest: dict[str, Tensor] = {}  # weights of the epoch with the lowest validation loss, if kept
-        self.encoder = model.encoder
         self.progress = Progress()
         self.steps = config.epochs * len(sampler)
         self.warmup = max(1, round(config.warmup_epochs * len(sampler)))
@@ -146,8 +149,8 @@ class Trainer:
         drawn = self.sampler.draw(step, self.margin)
         whole = augment.augment(drawn, self.config.augmentation, self.config.window, random)
         own_part = whole.part(self.group.part(len(whole))).to(self.group.device)
-        x_BTF = self.model.scaler(self.encoder(own_part.tracks))
-        return Drawn(own_part, x_BTF, whole.loss_mask_BTC.sum().to(self.group.device))
+        x = self.model.inputs(own_part.tracks)
+        return Drawn(own_part, x, whole.loss_mask_BTC.sum().to(self.group.device))
 
     def _step(self, drawn: Drawn) -> float:
         """Make one update; return the loss of the whole batch."""
@@ -165,7 +168,7 @@ class Trainer:
                 self._without_sync(last),
                 torch.autocast(group.device.type, self.amp, enabled=self.amp is not None),
             ):
-                loss = self._loss(drawn.batch.part(part), drawn.x_BTF[part], drawn.entries)
+                loss = self._loss(drawn.batch.part(part), drawn.x[part], drawn.entries)
                 # DistributedDataParallel takes the mean of the processes; the loss is a sum of theirs.
                 self.scaled.scale(loss * group.size).backward()
             total += loss.detach()
@@ -177,7 +180,16 @@ class Trainer:
         self.ema.update(self.network, self.progress.step)
         return float(group.sum(total))
 
-    def _loss(self, batch: Batch, x: Tensor, entries: Tensor) -> Tensor:
+    def _loss(self, batch: Batch, x: Tensor | ClipBatch, entries: Tensor) -> Tensor:
+        if isinstance(x, Tensor):
+            x, batch = self._blurred(x, batch)
+        logits = self.forward(x, batch.lab_B, batch.labeled_BC)
+        # One answer for a window stands for all its frames.
+        logits_BTC = logits.expand(-1, batch.labels_BTC.shape[1], -1)
+        return self.family.loss(logits_BTC, batch, self.config, self.weight_C, entries)
+
+    def _blurred(self, x: Tensor, batch: Batch) -> tuple[Tensor, Batch]:
+        """Return features and batch with the augmentations of features."""
         if self.config.augmentation.mixup:
             partners = augment.mixup_partners(batch, torch.randperm(len(batch), device=x.device))
             alpha = torch.full((len(batch),), self.config.augmentation.mixup)
@@ -185,8 +197,7 @@ class Trainer:
             x, batch = augment.mixup(x, batch, partners, weight_B)
         if self.config.augmentation.feature_noise:
             x = x + self.config.augmentation.feature_noise * torch.randn_like(x)
-        logits = self.forward(x, batch.lab_B, batch.labeled_BC)
-        return self.family.loss(logits, batch, self.config, self.weight_C, entries)
+        return x, batch
 
     def _without_sync(self, last: bool) -> AbstractContextManager[None]:
         """Let processes average gradients once, at the last part of a batch, and not at every part."""

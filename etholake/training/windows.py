@@ -20,7 +20,8 @@ from torch import Tensor
 from etholake.dataset.batch import Batch
 from etholake.dataset.labelled import LabelledVideo, TrainingData
 from etholake.dataset.split import Span
-from etholake.dataset.windows import Window, gather
+from etholake.dataset.windows import Window
+from etholake.features.registry import window_encoder
 from etholake.models.config import NetworkConfig
 
 __all__ = ["Batch", "Pair", "WindowSampler"]
@@ -71,6 +72,7 @@ class WindowSampler:
         self, data: TrainingData, spans: Sequence[Span], labs: Sequence[str], config: NetworkConfig, seed: int
     ):
         self.config, self.actions, self.seed = config, data.actions, seed
+        self.encoder = window_encoder(config.encoder)
         by_video: dict[int, list[Span]] = defaultdict(list)
         for span in spans:
             by_video[span.video_id].append(span)
@@ -158,8 +160,11 @@ class WindowSampler:
                 for low, high in _within(events, start, T):
                     labels[b, low:high, column] = 1
         labs = torch.tensor([self.pairs[p].lab for p, _ in chosen])
+        tracks = self.encoder.gather(windows, T)
+        if tracks.clips is not None:  # nothing is learnt from frames without a picture
+            loss_mask *= tracks.clips.seen_BT.numpy()[..., None]
         targets = (torch.from_numpy(x) for x in (labeled, labels, loss_mask))
-        return Batch(gather(windows, T), labs, *targets)
+        return Batch(tracks, labs, *targets)
 
 
 def _pairs(video: LabelledVideo, spans: Sequence[Span], lab: int, actions: Sequence[str]) -> list[Pair]:

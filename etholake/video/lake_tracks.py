@@ -10,7 +10,7 @@ import numpy as np
 from etholake import storage
 from etholake.video.prepare import VideoTracks
 
-__all__ = ["IMPUTED_CONFIDENCE", "read_tracks"]
+__all__ = ["IMPUTED_CONFIDENCE", "read_tracks", "tracks_of"]
 
 IMPUTED_CONFIDENCE = 0.5  # of a point that curation filled in; a measured one has 1
 MAX_FRAMES = 50_000_000
@@ -38,8 +38,16 @@ def read_tracks(files: Sequence[str], video_id: int) -> VideoTracks | None:
             )
         )
     table = pa.concat_tables(tables) if tables else None
-    if table is None or not table.num_rows:
-        return None
+    return tracks_of(table) if table is not None and table.num_rows else None
+
+
+def tracks_of(table: Any) -> VideoTracks:
+    """Return the tracks of the rows of one video: at least one of (`video_frame, mouse_id, bodypart, x, y`).
+
+    `is_imputed` says which points curation filled in; without the column all were measured.
+    """
+    import pyarrow as pa
+
     frame = table["video_frame"].to_numpy()
     parts_column = table["bodypart"].combine_chunks().dictionary_encode()
     parts_column = parts_column.combine_chunks() if isinstance(parts_column, pa.ChunkedArray) else parts_column
@@ -53,7 +61,6 @@ def read_tracks(files: Sequence[str], video_id: int) -> VideoTracks | None:
     points[..., 2] = 0
     at = (frame, mouse, place[parts_column.indices.to_numpy()])
     points[(*at, 0)], points[(*at, 1)] = table["x"].to_numpy(), table["y"].to_numpy()
-    points[(*at, 2)] = np.where(
-        table["is_imputed"].to_numpy(zero_copy_only=False), np.float32(IMPUTED_CONFIDENCE), np.float32(1)
-    )
+    filled = "is_imputed" in table.column_names and table["is_imputed"].to_numpy(zero_copy_only=False)
+    points[(*at, 2)] = np.where(filled, np.float32(IMPUTED_CONFIDENCE), np.float32(1))
     return VideoTracks(points, tuple(int(a) for a in animals), tuple(sorted(names)))

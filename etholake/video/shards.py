@@ -22,7 +22,15 @@ import numpy.typing as npt
 from etholake.errors import DataError
 from etholake.video.windows import ClipWindow, WindowIndex
 
-__all__ = ["SHARD_BYTES", "ShardWriter", "read_shard", "swapped"]
+__all__ = [
+    "MAX_MEMBER_BYTES",
+    "SHARD_BYTES",
+    "ShardWriter",
+    "add_window",
+    "decode_window",
+    "read_shard",
+    "swapped",
+]
 
 SHARD_BYTES = (
     128 << 20
@@ -54,8 +62,7 @@ class ShardWriter:
             self.folder.mkdir(parents=True, exist_ok=True)
             self.shards.append(f"shard-{len(self.shards):05d}.tar")
             self._tar = tarfile.open(self.folder / self.shards[-1], "w", format=tarfile.USTAR_FORMAT)  # noqa: SIM115
-        _put(self._tar, f"{window.index.key}.npz", _arrays(window))
-        _put(self._tar, window.index.key + _SUFFIX[self.encoding], _pixels(window, self.encoding, self.quality))
+        add_window(self._tar, window, self.encoding, self.quality)
         name = self.shards[-1]
         if self._tar.offset >= self.shard_bytes:
             self.close()
@@ -77,6 +84,12 @@ class ShardWriter:
             self.close()
         elif self._tar is not None:
             self._tar.close()
+
+
+def add_window(tar: tarfile.TarFile, window: ClipWindow, encoding: str, quality: int) -> None:
+    """Append the two members of a window."""
+    _put(tar, f"{window.index.key}.npz", _arrays(window))
+    _put(tar, window.index.key + _SUFFIX[encoding], _pixels(window, encoding, quality))
 
 
 def read_shard(source: Path | IO[bytes]) -> Iterator[ClipWindow]:
@@ -110,6 +123,17 @@ def read_shard(source: Path | IO[bytes]) -> Iterator[ClipWindow]:
                 raise ValueError(f"window {key} has no pixels")
     except (tarfile.TarError, zipfile.BadZipFile, OSError, ValueError, KeyError, TypeError, EOFError) as err:
         raise DataError(f"{name}: is no whole shard of clips ({err}). Prepare the clips again.") from err
+
+
+def decode_window(arrays: bytes, pixels: bytes, suffix: str, shard: str) -> ClipWindow:
+    """Return the window of two members: its ``.npz``, and its pixels with their suffix (jpg, png, npy).
+
+    Raises DataError, which names the shard, if they are damaged.
+    """
+    try:
+        return _window(arrays, pixels, suffix)
+    except (zipfile.BadZipFile, OSError, ValueError, KeyError, TypeError, EOFError) as err:
+        raise DataError(f"{shard}: holds a damaged window ({err}). Prepare the clips again.") from err
 
 
 def swapped(window: ClipWindow) -> ClipWindow:

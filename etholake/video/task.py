@@ -22,7 +22,7 @@ from etholake.video.prepare import ClipMaker, FrameBalance, VideoTracks, box_sou
 from etholake.video.recipe import ClipRecipe
 from etholake.video.shards import SHARD_BYTES, ShardWriter
 
-__all__ = ["ClipReport", "ClipTask", "prepare", "run_here"]
+__all__ = ["ClipReport", "ClipTask", "clip_maker", "limit_child", "prepare", "run_here"]
 
 MEMORY_BYTES = 6 << 30  # address space; the resident part stays below 1 GB (benchmarks/video.py)
 CPU_S_LEAST = 600
@@ -82,14 +82,19 @@ class ClipReport:
         return all(balance.is_even for balance in self.balances)
 
 
-def run_here(task: ClipTask) -> ClipReport:
-    """Prepare the clips in this process. Raises DataError if the video, its tracks or its boxes cannot be used."""
+def clip_maker(task: ClipTask) -> ClipMaker:
+    """Return what makes the windows. Raises DataError if the video, its tracks or its boxes cannot be used."""
     tracks = None
     if task.tracks is not None:
         keypoints = np.load(task.tracks, mmap_mode="r", allow_pickle=False)
         tracks = VideoTracks(keypoints, task.animals, task.parts)
     source = box_source(task.video, task.recipe, tracks, task.boxes_file)
-    maker = ClipMaker(task.video, task.video_id, task.lab_id, task.recipe, source, tracks)
+    return ClipMaker(task.video, task.video_id, task.lab_id, task.recipe, source, tracks)
+
+
+def run_here(task: ClipTask) -> ClipReport:
+    """Prepare the clips in this process. Raises DataError if the video, its tracks or its boxes cannot be used."""
+    maker = clip_maker(task)
     rows: list[dict[str, Any]] = []
     recipe = task.recipe
     with ShardWriter(task.out, recipe.encoding, recipe.quality, task.shard_bytes) as writer:
@@ -156,14 +161,19 @@ def _limit_s(task: ClipTask) -> float:
     return CPU_S_LEAST + CPU_S_PER_MB * task.video.stat().st_size / 1e6
 
 
-def main(argv: list[str]) -> int:
-    """Run the task of a file; leave ``report.json`` in its folder: the report, or {"error": sentence}."""
+def limit_child(task: ClipTask) -> None:
+    """Bound the memory and the time of this process, which decodes the video of a task."""
     import resource
 
-    task = ClipTask.from_dict(json.loads(Path(argv[1]).read_text(encoding="utf-8")))
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CPU, (int(_limit_s(task)), int(_limit_s(task))))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def main(argv: list[str]) -> int:
+    """Run the task of a file; leave ``report.json`` in its folder: the report, or {"error": sentence}."""
+    task = ClipTask.from_dict(json.loads(Path(argv[1]).read_text(encoding="utf-8")))
+    limit_child(task)
     try:
         report = run_here(task)
         answer: dict[str, Any] = asdict(report) | {"peak_mb": round(_peak_mb(), 1)}

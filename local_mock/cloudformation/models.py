@@ -74,7 +74,10 @@ def _model(kind: Kind) -> type[CloudFormationModel]:
             properties = cloudformation_json["Properties"]
             name = kind.physical_name(new_resource_name, properties)
             old = original_resource.physical_resource_id
-            if kind.identity or (kind.named and kind.named not in properties):
+            renamed = kind.named in properties and properties[kind.named] != original_resource.properties.get(
+                kind.named
+            )
+            if (kind.identity and not renamed) or (kind.named and kind.named not in properties):
                 name = old  # the service's own id and a generated name stay
             if name != old:  # a new name is a new resource
                 made = cls.create_from_cloudformation_json(name, cloudformation_json, account_id, region_name)

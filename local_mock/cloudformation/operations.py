@@ -252,7 +252,7 @@ def _camel(value: Any) -> Any:
 
 _MACHINE = {
     "StateMachineName", "StateMachineType", "RoleArn", "DefinitionS3Location", "DefinitionString", "Definition",
-    "DefinitionSubstitutions", "LoggingConfiguration", "TracingConfiguration", "Tags",
+    "DefinitionSubstitutions", "LoggingConfiguration", "TracingConfiguration", "EncryptionConfiguration", "Tags",
 }  # fmt: skip
 
 
@@ -260,7 +260,7 @@ def _machine(properties: Properties) -> dict[str, Any]:
     if unknown := sorted(set(properties) - _MACHINE):
         raise ValueError(f"AWS::StepFunctions::StateMachine has the unsupported properties {unknown}.")
     request = {"definition": _definition(properties), "roleArn": properties["RoleArn"]}
-    for key in ("LoggingConfiguration", "TracingConfiguration"):
+    for key in ("LoggingConfiguration", "TracingConfiguration", "EncryptionConfiguration"):
         if key in properties:
             request |= _camel({key: properties[key]})
     return request
@@ -273,6 +273,20 @@ def _machine_create(name: str, properties: Properties) -> Requests:
     if properties.get("Tags"):
         request |= _camel(tags(properties))
     return [("create_state_machine", request)]
+
+
+def _machine_update(arn: str, properties: Properties) -> Requests:
+    requests: Requests = [("update_state_machine", {"stateMachineArn": arn, **_machine(properties)})]
+    if properties.get("Tags"):
+        requests.append(("tag_resource", {"resourceArn": arn, **_camel(tags(properties))}))
+    return requests
+
+
+def _machine_dropped(arn: str, old: Properties, new: Properties) -> Requests:
+    """Remove the tags that the new properties do not have."""
+    kept = {tag["Key"] for tag in new.get("Tags") or []}
+    gone = [tag["Key"] for tag in old.get("Tags") or [] if tag["Key"] not in kept]
+    return [("untag_resource", {"resourceArn": arn, "tagKeys": gone})] if gone else []
 
 
 OPERATIONS: tuple[Kind, ...] = (
@@ -351,7 +365,7 @@ OPERATIONS: tuple[Kind, ...] = (
     Kind(
         "AWS::StepFunctions::StateMachine", "stepfunctions", "StateMachineName",
         create=_machine_create, identity=lambda answer: answer["stateMachineArn"],
-        update=lambda arn, p: [("update_state_machine", {"stateMachineArn": arn, **_machine(p)})],
+        update=_machine_update, dropped=_machine_dropped,
         delete=lambda arn, _: [("delete_state_machine", {"stateMachineArn": arn})],
         attributes={"Arn": "{name}", "Name": "{last}"},
     ),

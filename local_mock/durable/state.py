@@ -35,7 +35,9 @@ SERVICES = (
     "iam", "kms", "s3", "sns", "sqs", "events", "logs", "cloudwatch", "budgets", "lakeformation", "glue", "athena",
     "sagemaker", "applicationautoscaling", "quicksight", "stepfunctions", "cloudformation",
 )  # fmt: skip
-_WIDE = frozenset({"cloudformation", "tagging"})  # their requests change other services without asking them
+_WIDE = frozenset(
+    {"cloudformation", "resourcegroupstaggingapi"}
+)  # their requests change other services without asking them
 _READS = ("Get", "List", "Describe", "BatchGet", "Head", "Search", "Simulate", "Validate", "Estimate", "Invoke")
 
 

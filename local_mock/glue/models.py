@@ -115,6 +115,8 @@ class JobRun:
             "WorkerType": self._option("worker_type"),
             "NumberOfWorkers": self._option("number_of_workers"),
             "MaxCapacity": self._option("max_capacity"),
+            "AllocatedCapacity": self._option("allocated_capacity"),
+            "SecurityConfiguration": self._option("security_configuration"),
             "LogGroupName": self.log_group,
             "GlueVersion": self.job.glue_version,
             "ExecutionClass": self.job.execution_class,

@@ -41,8 +41,24 @@ _CRAWLER_FIELDS = {
 _DEFAULTS: dict[str, Any] = {"execution_property": {}, "default_arguments": {}, "execution_class": "STANDARD"}
 
 
+# https://docs.aws.amazon.com/glue/latest/webapi/API_JobCommand.html
+_COMMANDS = ("glueetl", "gluestreaming", "pythonshell", "glueray")
+
+
+def _check_job(request: dict[str, Any]) -> None:
+    """Refuse the command and the capacity that Glue refuses."""
+    command = (request.get("Command") or {}).get("Name")
+    if command not in _COMMANDS:
+        message = f"The Command.Name of a job must be one of {', '.join(_COMMANDS)}, but got {command}."
+        raise JsonRESTError("InvalidInputException", message)
+    if "MaxCapacity" in request and ("WorkerType" in request or "NumberOfWorkers" in request):
+        message = "Please do not set Max Capacity if using Worker Type and Number of Workers."
+        raise JsonRESTError("InvalidInputException", message)
+
+
 def create_job(self: Any) -> ActionResult:
     """Create a job as moto does, but refuse a name that is taken instead of replacing its job."""
+    _check_job(self.parameters)
     if self.parameters["Name"] in self.glue_backend.jobs:
         raise AlreadyExistsException("Job")
     return _create_job(self)
@@ -51,6 +67,7 @@ def create_job(self: Any) -> ActionResult:
 def update_job(self: Any) -> ActionResult:
     """Replace the whole definition, as Glue does: what is not given goes back to its default."""
     name, update = self.parameters["JobName"], self.parameters["JobUpdate"]
+    _check_job(update)
     job = self.glue_backend.get_job(name)
     for member, attribute in _JOB_FIELDS.items():
         setattr(job, attribute, update.get(member, _DEFAULTS.get(attribute)))

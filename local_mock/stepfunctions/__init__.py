@@ -2,8 +2,8 @@
 
 Here: `install`, which switches the interpreter on and puts our integrations, executions and operations in the
 place of moto's. `clients` makes the tasks' clients, `tasks` waits for jobs (`.sync`), `repairs` mends the
-interpreter, `records` keeps executions over a restart. Not here: JSONata, Express workflows, Lambda and
-activities beyond what moto does.
+interpreter, `queries` evaluates JSONata, `records` keeps executions over a restart. Not here: Express workflows,
+Lambda and activities beyond what moto does.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A definition in the States Language, checked before a state machine is made, as AWS does.
 
 Source: https://states-language.net and https://docs.aws.amazon.com/step-functions/latest/dg/concepts-states.html.
-`problems` gives sentences in AWS's form (``MISSING_TRANSITION_TARGET: … at /States/A/Next``). JSONata is not read.
+`problems` gives sentences in AWS's form (``MISSING_TRANSITION_TARGET: … at /States/A/Next``).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from jsonpath_ng.ext.parser import parse as parse_path
 
 from local_mock.documents import RefusedError, load_json
-from local_mock.stepfunctions import intrinsics
+from local_mock.stepfunctions import intrinsics, queries
 
 __all__ = ["problems"]
 
@@ -31,11 +31,16 @@ _FIELDS = frozenset({
 })  # fmt: skip
 _PATHS = tuple(f for f in sorted(_FIELDS) if f.endswith("Path") and f not in ("CausePath", "ErrorPath"))
 _PAYLOADS = ("Assign", "ItemSelector", "Parameters", "ResultSelector")
+_NESTED = ("Branches", "ItemProcessor", "Iterator")  # checked as machines of their own
 _WAITS = ("Seconds", "SecondsPath", "Timestamp", "TimestampPath")
 _COMPARISONS = re.compile(
     r"(String|Numeric|Timestamp)(Equals|LessThan|GreaterThan|LessThanEquals|GreaterThanEquals)(Path)?"
     r"|BooleanEquals(Path)?|StringMatches|Is(Null|Present|Numeric|String|Boolean|Timestamp)"
 )
+_JSONPATH, _JSONATA = "JSONPath", "JSONata"
+# Fields of one query language: https://docs.aws.amazon.com/step-functions/latest/dg/transforming-data.html
+_FOR_JSONATA = frozenset({"Arguments", "Items", "Output"})
+_FOR_JSONPATH = frozenset({*_PATHS, "CausePath", "ErrorPath", "Parameters", "ResultSelector"})
 _REFERENCE = re.compile(r"\$(\.[^\s.\[\]*?@]+|\[('[^']*'|\d+)\])*")
 _VARIABLE = re.compile(r"\$[A-Za-z_]\w*")
 
@@ -50,15 +55,19 @@ def problems(definition: str) -> list[str]:
         return ["SCHEMA_VALIDATION_FAILED: The definition must be a JSON object at /"]
     sentences: list[str] = []
     names: dict[str, str] = {}
-    for problem in _machine(document, "", names):
+    for problem in _machine(document, "", names, _JSONPATH):
         sentences.append(problem)
         if len(sentences) == 10:
             break
     return sentences
 
 
-def _machine(machine: Mapping[str, Any], at: str, names: dict[str, str]) -> Iterator[str]:
+def _machine(machine: Mapping[str, Any], at: str, names: dict[str, str], language: str) -> Iterator[str]:
     """Yield what is wrong with a machine, a branch or an item processor. `names`: of states, over all of them."""
+    language = machine.get("QueryLanguage", language)
+    if language not in (_JSONPATH, _JSONATA):
+        yield _schema(f"QueryLanguage must be one of [{_JSONPATH}, {_JSONATA}]", f"{at}/QueryLanguage")
+        return
     states, start = machine.get("States"), machine.get("StartAt")
     missing = [name for name in ("StartAt", "States") if name not in machine]
     if missing:
@@ -77,7 +86,7 @@ def _machine(machine: Mapping[str, Any], at: str, names: dict[str, str]) -> Iter
             yield f"DUPLICATE_STATE_NAME: Duplicate State name: {name} at {where}"
         names[name] = where
         if isinstance(state, dict):
-            yield from _state(state, where, states, names)
+            yield from _state(state, where, states, names, language)
         else:
             yield _schema("A state must be an object", where)
     for name in _unreachable(states, start):
@@ -102,7 +111,9 @@ def _unreachable(states: Mapping[str, Any], start: Any) -> list[str]:
     return [name for name in states if name not in reached] if isinstance(start, str) and start in states else []
 
 
-def _state(state: Mapping[str, Any], at: str, states: Mapping[str, Any], names: dict[str, str]) -> Iterator[str]:
+def _state(
+    state: Mapping[str, Any], at: str, states: Mapping[str, Any], names: dict[str, str], language: str
+) -> Iterator[str]:
     kind = state.get("Type")
     if kind not in _TYPES:
         yield _schema(f"Type must be one of [{', '.join(_TYPES)}], but is {kind}", f"{at}/Type")
@@ -113,6 +124,42 @@ def _state(state: Mapping[str, Any], at: str, states: Mapping[str, Any], names: 
         yield _schema(f"These fields are required: [{', '.join(missing)}]", at)
         return
     yield from _transition(kind, state, at, states)
+    language, outer = state.get("QueryLanguage", language), language
+    if language not in (_JSONPATH, _JSONATA) or (outer, language) == (_JSONATA, _JSONPATH):
+        yield _schema(f"QueryLanguage must not be {language} here", f"{at}/QueryLanguage")
+        return
+    for field in sorted(set(state) & (_FOR_JSONATA if language == _JSONPATH else _FOR_JSONPATH)):
+        yield _schema(f"Field '{field}' is not supported with the query language {language}", f"{at}/{field}")
+    if language == _JSONATA:
+        yield from _expressions({name: state[name] for name in state if name not in _NESTED}, at)
+    else:
+        yield from _paths(state, at)
+    if kind == "Wait" and sum(field in state for field in _WAITS) != 1:
+        yield _schema(f"A Wait state has exactly one of [{', '.join(_WAITS)}]", at)
+    if kind == "Choice":
+        yield from _choices(state, at, states, language)
+    for field in ("Retry", "Catch"):
+        yield from _handlers(state.get(field, []), field, at, states, language)
+    yield from _inner(kind, state, at, names, language)
+
+
+def _expressions(value: Any, at: str) -> Iterator[str]:
+    """Yield what is wrong in the JSONata expressions of a value."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _expressions(inner, f"{at}/{name}")
+    elif isinstance(value, list):
+        for number, inner in enumerate(value):
+            yield from _expressions(inner, f"{at}[{number}]")
+    elif queries.is_expression(value):
+        if problem := queries.problem(queries.source(value)):
+            yield _schema(f"The JSONata expression is not valid: {problem}", at)
+    elif isinstance(value, str) and value.startswith(queries.OPEN):
+        yield _schema("A JSONata expression starts with {% and ends with %}", at)
+
+
+def _paths(state: Mapping[str, Any], at: str) -> Iterator[str]:
+    """Yield what is wrong with the JSONPaths and payload templates of a state."""
     for field in _PATHS:
         if state.get(field) is not None and field in state:
             yield from _path(state[field], f"{at}/{field}", reference=field == "ResultPath")
@@ -121,29 +168,22 @@ def _state(state: Mapping[str, Any], at: str, states: Mapping[str, Any], names: 
             yield from _value(state[field], field, at)
     for field in _PAYLOADS:
         yield from _payload(state.get(field), f"{at}/{field}")
-    if kind == "Wait" and sum(field in state for field in _WAITS) != 1:
-        yield _schema(f"A Wait state has exactly one of [{', '.join(_WAITS)}]", at)
-    if kind == "Choice":
-        yield from _choices(state, at, states)
-    for field in ("Retry", "Catch"):
-        yield from _handlers(state.get(field, []), field, at, states)
-    yield from _inner(kind, state, at, names)
 
 
-def _inner(kind: str, state: Mapping[str, Any], at: str, names: dict[str, str]) -> Iterator[str]:
+def _inner(kind: str, state: Mapping[str, Any], at: str, names: dict[str, str], language: str) -> Iterator[str]:
     if kind == "Parallel":
         branches = state["Branches"]
         if not isinstance(branches, list) or not branches or not all(isinstance(b, dict) for b in branches):
             yield _schema("Branches must be a list of at least one state machine", f"{at}/Branches")
             return
         for number, branch in enumerate(branches):
-            yield from _machine(branch, f"{at}/Branches[{number}]", names)
+            yield from _machine(branch, f"{at}/Branches[{number}]", names, language)
     if kind == "Map":
         fields = [field for field in ("ItemProcessor", "Iterator") if field in state]
         if len(fields) != 1 or not isinstance(state[fields[0]], dict):
             yield _schema("A Map state has exactly one of [ItemProcessor, Iterator], a state machine", at)
             return
-        yield from _machine(state[fields[0]], f"{at}/{fields[0]}", names)
+        yield from _machine(state[fields[0]], f"{at}/{fields[0]}", names, language)
 
 
 def _transition(kind: str, state: Mapping[str, Any], at: str, states: Mapping[str, Any]) -> Iterator[str]:
@@ -166,7 +206,7 @@ def _target(target: Any, field: str, at: str, states: Mapping[str, Any]) -> Iter
         yield f"MISSING_TRANSITION_TARGET: Missing '{field}' target: {target} at {at}/{field}"
 
 
-def _choices(state: Mapping[str, Any], at: str, states: Mapping[str, Any]) -> Iterator[str]:
+def _choices(state: Mapping[str, Any], at: str, states: Mapping[str, Any], language: str) -> Iterator[str]:
     choices = state["Choices"]
     if "Default" in state:
         yield from _target(state["Default"], "Default", at, states)
@@ -180,7 +220,10 @@ def _choices(state: Mapping[str, Any], at: str, states: Mapping[str, Any]) -> It
                 yield _schema("These fields are required: [Next]", where)
             else:
                 yield from _target(rule["Next"], "Next", where, states)
-        yield from _rule(rule, where, top=True)
+        if language == _JSONPATH:
+            yield from _rule(rule, where, top=True)
+        elif not isinstance(rule, dict) or not isinstance(rule.get("Condition"), bool | str):
+            yield _schema("A choice rule must be an object with a Condition", where)
 
 
 def _rule(rule: Any, at: str, *, top: bool) -> Iterator[str]:
@@ -225,7 +268,7 @@ def _operand(operator: str, value: Any, at: str) -> Iterator[str]:
         yield _schema(f"The value of {operator} has the wrong type", at)
 
 
-def _handlers(handlers: Any, field: str, at: str, states: Mapping[str, Any]) -> Iterator[str]:
+def _handlers(handlers: Any, field: str, at: str, states: Mapping[str, Any], language: str) -> Iterator[str]:
     if not isinstance(handlers, list):
         yield _schema(f"{field} must be a list", f"{at}/{field}")
         return
@@ -241,7 +284,8 @@ def _handlers(handlers: Any, field: str, at: str, states: Mapping[str, Any]) -> 
             yield from _target(handler.get("Next"), "Next", where, states)
             if handler.get("ResultPath") is not None:
                 yield from _path(handler["ResultPath"], f"{where}/ResultPath", reference=True)
-        yield from _payload(handler.get("Assign"), f"{where}/Assign")
+        if language == _JSONPATH:
+            yield from _payload(handler.get("Assign"), f"{where}/Assign")
 
 
 def _payload(value: Any, at: str) -> Iterator[str]:

@@ -9,7 +9,7 @@ import uuid
 from typing import Any
 
 from moto.core.utils import utcnow
-from moto.stepfunctions.exceptions import ExecutionDoesNotExist, InvalidName
+from moto.stepfunctions.exceptions import ExecutionDoesNotExist, InvalidName, NameTooLongException
 from moto.stepfunctions.parser.api import InvalidDefinition
 from moto.stepfunctions.parser.backend.execution import BaseExecutionWorkerCommunication, Execution
 from moto.stepfunctions.parser.models import StepFunctionsParserBackend
@@ -24,17 +24,23 @@ __all__ = ["Backend", "RecordedExecution"]
 _BEGINS_WITHIN_S = 10.0
 
 # https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html
-_NAME = re.compile(r"[^\s<>{}\[\]?*\"#%\\^|~`$&,;:/\x00-\x1f\x7f-\x9f]{1,80}")
+MAX_NAME = 80
+_NAME = re.compile(r"[^\s<>{}\[\]?*\"#%\\^|~`$&,;:/\x00-\x1f\x7f-\x9f]+")
 
 
 class _Recording(BaseExecutionWorkerCommunication):
     def terminated(self) -> None:
         super().terminated()
-        records.save(get_context().state_dir, self.execution)
+        self.execution.record()
 
 
 class RecordedExecution(Execution):
-    """An execution that is written to the state folder when it starts and when it ends."""
+    """An execution that is written to the state folder when it starts and when it ends.
+
+    `is_forgotten`: the server was reset while it ran, so that its end is not to be written.
+    """
+
+    is_forgotten = False
 
     def _get_start_execution_worker_comm(self) -> BaseExecutionWorkerCommunication:
         return _Recording(self)
@@ -43,6 +49,11 @@ class RecordedExecution(Execution):
         # `start` of the worker returns before its environment is there; until then there are no events to write
         super().start()
         if not self.stop_date:
+            self.record()
+
+    def record(self) -> None:
+        """Write what is known now."""
+        if not self.is_forgotten:
             records.save(get_context().state_dir, self)
 
 
@@ -75,6 +86,8 @@ class Backend(StepFunctionsParserBackend):
         trace_header: Any = None,
     ) -> Any:
         name = name or str(uuid.uuid4())
+        if len(name) > MAX_NAME:
+            raise NameTooLongException(name)
         if not _NAME.fullmatch(name):
             raise InvalidName(f"Invalid Name: '{name}'")
         try:
@@ -82,6 +95,14 @@ class Backend(StepFunctionsParserBackend):
         except ValueError as err:
             raise InvalidInputError(f"Invalid State Machine Execution Input: '{err}'") from err
         return super().start_execution(state_machine_arn, name, execution_input, trace_header)
+
+    def reset(self) -> None:
+        """Forget everything, the executions in the state folder included."""
+        for machine in self.state_machines:
+            for execution in machine.executions:
+                execution.is_forgotten = True
+        records.forget(get_context().state_dir)
+        super().reset()
 
     def describe_execution(self, execution_arn: str) -> Any:
         try:
@@ -111,10 +132,6 @@ def _wait_for_environment(execution: Any) -> None:
 
 def _check(definition: str) -> None:
     """Refuse what cannot be run, with AWS's code."""
-    if '"JSONata"' in definition:
-        raise InvalidDefinitionError(
-            "Invalid State Machine Definition: local_mock interprets JSONPath, not JSONata."
-        )
     if sentences := problems(definition):
         listed = ", ".join(f"'{problem}'" for problem in sentences)
         raise InvalidDefinitionError(f"Invalid State Machine Definition: {listed}")

@@ -114,11 +114,11 @@ def of_machine(folder: Path, machine_arn: str) -> list[PastExecution]:
     return sorted(executions, key=lambda execution: execution.start_date)
 
 
-def forget(folder: Path, machine_arn: str) -> None:
-    """Remove the executions of a state machine that is deleted."""
+def forget(folder: Path, machine_arn: str | None = None) -> None:
+    """Remove the executions of a state machine that is deleted, or all of them."""
     with _SAVING:
         for path, content in list(_all(folder)):
-            if content["state_machine_arn"] == machine_arn:
+            if machine_arn in (None, content["state_machine_arn"]):
                 path.unlink(missing_ok=True)
 
 

@@ -11,7 +11,7 @@ import re
 import time
 from typing import Any
 
-from moto.stepfunctions.parser.api import HistoryEventType, TaskFailedEventDetails
+from moto.stepfunctions.parser.api import EvaluationFailedEventDetails, HistoryEventType, TaskFailedEventDetails
 from moto.stepfunctions.parser.asl.antlt4utils import antlr4utils
 from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import (
     FailureEvent,
@@ -46,7 +46,7 @@ from moto.stepfunctions.parser.asl.parse import preprocessor
 from moto.stepfunctions.parser.asl.parse.intrinsic import intrinsic_parser
 from moto.stepfunctions.parser.asl.utils.json_path import NoSuchJsonPathError, extract_json
 
-from local_mock.stepfunctions import intrinsics
+from local_mock.stepfunctions import intrinsics, queries
 from local_mock.stepfunctions.clients import client_for
 from local_mock.stepfunctions.errors import error_named
 from local_mock.stepfunctions.tasks import ACTIONS, PREFIXES, ServiceTask, plain
@@ -81,6 +81,22 @@ def _variable(self: Any, env: Any) -> None:
         raise ValueError(f"'{self.expression}' is no reference to a variable.")
     value = env.variable_store.get(match[1])
     env.stack.append(copy.deepcopy(extract_json(f"${match[2]}", value) if match[2] else value))
+
+
+def _query(self: Any, env: Any) -> None:
+    """Evaluate a JSONata expression; moto lacks the engine that its own method asks for."""
+    variables = env.variable_store._outer_scope | env.variable_store._inner_scope
+    try:
+        env.stack.append(queries.evaluate(self.expression, env.states._states_data, variables))
+    except queries.ExpressionError as err:
+        name = StatesErrorName(typ=StatesErrorNameType.StatesQueryEvaluationError)
+        details = EventDetails(
+            evaluationFailedEventDetails=EvaluationFailedEventDetails(error=name.error_name, cause=str(err))
+        )
+        kind = HistoryEventType.EvaluationFailed
+        env.event_manager.add_event(context=env.event_history_context, event_type=kind, event_details=details)
+        event = FailureEvent(env=env, error_name=name, event_type=kind, event_details=details)
+        raise FailureEventException(failure_event=event) from err
 
 
 def _call(
@@ -174,6 +190,11 @@ def _literal(parser_rule_context: Any) -> str:
         return text[1:-1]
 
 
+def _inner_string(parser_rule_context: Any) -> str | None:
+    """Return a text, of a name or of Assign, as JSON reads it (moto: as it is written); None for null."""
+    return None if parser_rule_context.getText() == "null" else _literal(parser_rule_context)
+
+
 _evaluate_task = state_task_service.StateTaskService._eval_execution
 
 
@@ -203,10 +224,12 @@ def install() -> None:
     retrier_decl.RetrierDecl._eval_body = _retry
     state_task_service.StateTaskService._eval_execution = _task
     string_expression.StringVariableSample._eval_body = _variable
+    string_expression.StringJSONata._eval_body = _query
     intrinsic_parser.IntrinsicParser.parse = staticmethod(lambda text: (_Intrinsic(text), None))
     state_choice.StateChoice._eval_state = _choose
     comparison_variable.ComparisonVariable._eval_body = _compare
     antlr4utils.from_string_literal = _literal
     preprocessor.from_string_literal = _literal  # it was imported by name
+    preprocessor.Preprocessor._inner_string_of = staticmethod(_inner_string)
     state_task_service_aws_sdk.StateTaskServiceAwsSdk._eval_service_task = _call
     state_task_service_aws_sdk._SERVICE_ERROR_NAMES.update(PREFIXES)

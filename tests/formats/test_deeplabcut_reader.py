@@ -112,15 +112,18 @@ def test_columns_of_an_h5_in_blocks_of_several_types_keep_their_places(tmp_path:
         assert point(recording, 2, "animal", "tail") == [12.0, 12.5]
 
 
-def test_several_tables_need_a_key(tmp_path: Path) -> None:
+def test_each_of_several_tables_is_a_video(tmp_path: Path) -> None:
     path = tmp_path / "clip.h5"
     twins.dlc_frame().to_hdf(path, key="one")
     twins.dlc_frame(2).to_hdf(path, key="two")
-    with pytest.raises(DataError, match="expected one table, but got 2: one, two"):
-        read("deeplabcut_h5", path)
-    assert len(only("deeplabcut_h5", path, key="two").frames) == 2
-    with pytest.raises(DataError, match=r"has no table 'tow'\. Did you mean 'two'"):
-        read("deeplabcut_h5", path, key="tow")
+    pd.DataFrame({"a": [1.0]}).to_hdf(path, key="settings")
+    assert [(r.name, len(r.frames)) for r in read("deeplabcut_h5", path)] == [("clip_one", 5), ("clip_two", 2)]
+
+
+def test_an_h5_with_only_a_header_says_that_it_holds_no_tracks(tmp_path: Path) -> None:
+    twins.dlc_frame().iloc[:0].to_hdf(tmp_path / "clip.h5", key="df_with_missing")
+    with pytest.raises(DataError, match="holds no tracks"):
+        read("deeplabcut_h5", tmp_path / "clip.h5")
 
 
 def test_names_with_the_animal_are_split_and_said(tmp_path: Path) -> None:

@@ -44,6 +44,7 @@ def test_each_twin_is_claimed_by_one_label_format(twin: str, tmp_path: Path) -> 
 @pytest.mark.parametrize("twin", sorted(pose_twins.TWINS))
 def test_label_formats_claim_no_pose_but_of_files_that_hold_both(twin: str, tmp_path: Path) -> None:
     both = {"calms21": ["calms21_annotations"], "simba": ["simba_targets"]}
+    both |= {"calms21_npy": ["calms21_annotations_npy"], "mabe22": ["mabe22_annotations"]}
     both |= {"ethovision_txt": ["ethovision_raw"], "ethovision_xlsx": ["ethovision_raw"]}
     path = pose_twins.TWINS[twin][1](tmp_path)
     assert [item.name for item, _ in detect(path) if item.kind == "labels"] == both.get(twin, [])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import h5py
@@ -84,3 +85,22 @@ def test_sleap_csv_holds_only_the_frames_with_instances(tmp_path: Path) -> None:
     assert recording.animals == ("a", "b")
     assert point(recording, 8, "a", "tail") == [9, 10]
     assert recording.missing == {"no instance in the frame": 2, "empty in the file": 1}
+
+
+def test_sleap_csv_takes_the_columns_of_a_node_in_any_order(tmp_path: Path) -> None:
+    """sleap-io writes the score before x and y."""
+    path = tmp_path / "clip.csv"
+    path.write_text("track,frame_idx,instance.score,nose.score,nose.x,nose.y\na,3,0.9,0.5,1,2\n")
+    recording = only("sleap_csv", path)
+    assert point(recording, 3, "a", "nose") == [1, 2]
+    assert recording.likelihood is not None
+    assert recording.likelihood.ravel().tolist() == [0.5]
+
+
+def test_slp_of_an_image_sequence_is_named_by_its_folder(tmp_path: Path) -> None:
+    path = twins.sleap_slp(tmp_path)
+    backend = {"backend": {"filename": ["C:\\data\\day 1\\img.000.png", "C:\\data\\day 1\\img.001.png"]}}
+    with h5py.File(path, "r+") as file:
+        del file["videos_json"]
+        file["videos_json"] = np.array([json.dumps(backend).encode()])
+    assert only("sleap_slp", path).name == "day 1"

@@ -38,7 +38,7 @@ def requests(settings: Settings) -> dict[str, object]:
     }  # fmt: skip
     return {
         "model": endpoint_requests.model_request(settings, "m", "s3://b/m.tar.gz", "role"),
-        "package": registry.package_request(settings, "g", "m", "s3://b/m.tar.gz", "s3://b/e.json", details),
+        "package": registry.package_request(settings, "m", "s3://b/m.tar.gz", "s3://b/e.json", details),
         "pipeline": machine.parameters(settings, b"{}"),
         "processing": processing.request(settings, "j", "evaluate", {}, [], "p", "role"),
         "tuning": tune.tuning_request(settings, "t", {}, "role", job_settings()["tuning"]),

@@ -253,6 +253,11 @@ def test_job_definitions(jobs: Jobs) -> None:
     assert "Description" not in job
     with pytest.raises(jobs.glue.exceptions.InvalidInputException, match="glueetl or pythonshell"):
         jobs.glue.start_job_run(JobName=name)
+    with pytest.raises(jobs.glue.exceptions.InvalidInputException, match="but got spark"):
+        jobs.glue.create_job(Name=f"{name}-odd", Role="r", Command={"Name": "spark"})
+    both = {"Role": "r", "Command": command, "MaxCapacity": 2.0, "WorkerType": "G.1X", "NumberOfWorkers": 2}
+    with pytest.raises(jobs.glue.exceptions.InvalidInputException, match="do not set Max Capacity"):
+        jobs.glue.update_job(JobName=name, JobUpdate=both)
 
 
 @pytest.mark.server

@@ -2,21 +2,23 @@
 
 import math
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
+from etholake.dataset.clip_batch import ClipBatch
 from etholake.errors import ContractError, UsageError
 from etholake.models.cnn3d.network import Cnn3d
-from etholake.models.crop_sequence.network import POOLINGS, POSE_FUSIONS, CropSequence
+from etholake.models.crop_sequence.config import POOLINGS, POSE_FUSIONS
+from etholake.models.crop_sequence.network import CropSequence
 from etholake.models.multitask.network import MultiTask
 from etholake.models.slowfast.network import SlowFast
 from etholake.models.video_pose.network import VideoPose
 from etholake.models.vision.efficientnet import EfficientNetB0, EfficientNetLite0
 from etholake.models.vision.frame_backbone import FRAME_BACKBONES, FrameBackbone
-from etholake.models.vision.head import ClipBatch
 from etholake.models.vision.mobilenet_v3 import mobilenet_v3_large, mobilenet_v3_small
 from etholake.models.vision.pose_features import (
     KINEMATIC,
@@ -40,13 +42,13 @@ def clips(batch: int = 2, frames: int = 8, parts: int = 6, size: int = SIZE) -> 
     generator = torch.Generator().manual_seed(0)
     pixels = torch.randint(0, 256, (batch, frames, size, size, 3), dtype=torch.uint8, generator=generator)
     points = torch.rand(batch, frames, parts, 3, generator=generator) * size
-    return ClipBatch(pixels, points, fps=30.0)
+    return ClipBatch(pixels, points, torch.ones(batch, frames, dtype=torch.bool), fps=30.0)
 
 
 def without_pose(batch: ClipBatch, at: int) -> ClipBatch:
     points = batch.keypoints_BTK3.clone()
     points[at, ..., :2] = torch.nan
-    return ClipBatch(batch.frames_BTHW3, points, batch.fps)
+    return replace(batch, keypoints_BTK3=points)
 
 
 LAB, LABELED = torch.tensor([0, 1]), torch.ones(2, C)
@@ -244,12 +246,12 @@ def networks() -> dict[str, nn.Module]:
 def test_every_parameter_of_a_network_learns_and_missing_points_give_no_nan(name):
     network, batch = networks()[name], without_pose(clips(), at=1)
     output = network(batch, LAB, LABELED)
-    logits = output.logits_BTC if name == "multitask" else output
+    logits = output[..., :C]
     assert logits.shape == (2, 8 if name == "multitask" else 1, C)
     loss = logits.square().sum()
     if name == "multitask":
-        assert output.keypoints_BTK2.shape == (2, 8, 6, 2)
-        loss = loss + output.keypoints_BTK2.square().sum()
+        assert output.shape == (2, 8, C + 2 * 6)
+        loss = loss + output[..., C:].square().sum()
     loss.backward()
     assert logits.isfinite().all()
     silent = [n for n, p in network.named_parameters() if p.grad is None or not p.grad.isfinite().all()]
@@ -259,11 +261,9 @@ def test_every_parameter_of_a_network_learns_and_missing_points_give_no_nan(name
 @pytest.mark.parametrize("name", ["cnn3d", "video_pose", "slowfast", "multitask", "crop_sequence"])
 def test_a_clip_in_a_batch_is_the_clip_alone(name):
     network, batch = networks()[name].eval(), without_pose(clips(), at=1)
-    alone = ClipBatch(batch.frames_BTHW3[:1], batch.keypoints_BTK3[:1], batch.fps)
+    alone = batch[:1]
     with torch.inference_mode():
         both, one = network(batch, LAB, LABELED), network(alone, LAB[:1], LABELED[:1])
-    if name == "multitask":
-        both, one = both.logits_BTC, one.logits_BTC
     torch.testing.assert_close(both[:1], one, rtol=1e-4, atol=1e-5)
 
 
@@ -282,7 +282,7 @@ def test_clips_without_pose_take_exactly_the_path_of_pixels(pooling, pose_fusion
 
 def test_one_stream_can_be_left_out():
     network, batch = networks()["video_pose"].eval(), clips()
-    dark = ClipBatch(torch.zeros_like(batch.frames_BTHW3), batch.keypoints_BTK3, batch.fps)
+    dark = replace(batch, frames_BTHW3=torch.zeros_like(batch.frames_BTHW3))
     with torch.inference_mode():
         pose = network(batch, LAB, LABELED, streams="pose")
         torch.testing.assert_close(pose, network(dark, LAB, LABELED, streams="pose"))

@@ -17,7 +17,7 @@ from etholake import aws, local_server, simulate
 from etholake.errors import AwsError, DataError
 from etholake.result import StageResult
 from etholake.settings import Settings, replace_port
-from etholake.stages import pipeline
+from etholake.stages import model_packages, pipeline
 from etholake.stages.cloud import deploy
 from etholake.stages.lake import ingest
 from etholake.stages.lake.ingest.zone import MANIFEST
@@ -201,7 +201,7 @@ def test_small_labs_become_a_served_model_and_scores_in_the_lake(labs: Labs) -> 
     assert labs.count("predictions", details["run_id"]) >= 0
     endpoint = aws.client(labs.settings, "sagemaker").describe_endpoint(EndpointName="etholake")
     assert (endpoint["EndpointStatus"], endpoint["EndpointConfigName"]) == ("InService", details["model"])
-    (version,) = registry.versions(labs.settings, registry.group_name(labs.settings))
+    (version,) = model_packages.versions(labs.settings, model_packages.group_name(labs.settings))
     assert (version.status, version.model_name) == ("Approved", details["model"])
     assert version.score == pytest.approx(details["score"], abs=1e-6)
     states = pipeline.status(labs.settings).details["states"]
@@ -217,8 +217,8 @@ def test_the_same_again_changes_nothing(labs: Labs) -> None:
     assert again.details["score"] == first.details["score"]
     states = pipeline.status(labs.settings).details["states"]
     assert not {"Curate", "Train", "Predict", "Register", "UpdateEndpoint"} & set(states)
-    group = registry.group_name(labs.settings)
-    assert len(registry.versions(labs.settings, group)) == 1
+    group = model_packages.group_name(labs.settings)
+    assert len(model_packages.versions(labs.settings, group)) == 1
     back = serve.roll_back(labs.settings, group, 1)
     assert back.summary == f"Version 1 ({first.details['model']}) is the approved one and was served already."
     from etholake.stages.lake import etl
@@ -248,7 +248,7 @@ def test_a_tuning_gives_its_best_model_to_the_rest_of_the_pipeline(labs: Labs) -
     meta = training_result.model_metadata(labs.settings, details["model_uri"])
     assert meta["config"]["convs"] == int(details["tuned"]["convs"])
     score = result.details["score"]
-    approved = registry.approved(registry.versions(labs.settings, registry.group_name(labs.settings)))
+    approved = registry.approved(model_packages.versions(labs.settings, model_packages.group_name(labs.settings)))
     assert approved is not None
     assert (approved.model_name == result.details["model"]) == (result.details["action"] == "register")
     assert approved.score is not None

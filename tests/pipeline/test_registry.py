@@ -2,13 +2,16 @@
 
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from botocore.exceptions import ClientError
 
 from etholake import aws
-from etholake.errors import UsageError
+from etholake.errors import DataError, UsageError
 from etholake.settings import Settings
+from etholake.stages import model_packages
+from etholake.stages.model import models
 from etholake.stages.serving import registry
 
 
@@ -40,7 +43,7 @@ class Group:
         return answer["action"], answer["reason"]
 
     def statuses(self) -> list[tuple[int, str]]:
-        return [(v.number, v.status) for v in registry.versions(self.settings, self.name)]
+        return [(v.number, v.status) for v in model_packages.versions(self.settings, self.name)]
 
 
 @pytest.fixture
@@ -66,13 +69,34 @@ def test_the_way_back(group: Group) -> None:
     back = registry.rollback(group.settings, group.name, 1)
     assert group.statuses() == [(3, "Rejected"), (2, "Rejected"), (1, "Approved")]
     assert (back.model_name, back.score) == ("a", 0.5)  # an approval forgets nothing
-    approved = registry.approved(registry.versions(group.settings, group.name))
+    approved = registry.approved(model_packages.versions(group.settings, group.name))
     assert approved is not None
     assert (approved.number, approved.score) == (1, 0.5)
     assert group.decide("c", 0.7) == ("keep", "It is version 3, which is Rejected.")
     assert group.decide("d", 0.55)[0] == "register"
     with pytest.raises(UsageError, match=r"has no version 9; it has: 1, 2, 3"):
         registry.rollback(group.settings, group.name, 9)
+
+
+def test_a_pretrained_network_is_a_version_that_is_never_served(group: Group) -> None:
+    lake = replace(group.settings, stack=group.name, bucket=group.name)
+    with pytest.raises(DataError, match="The lake has no model of `etholake pretrain` yet"):
+        models.pack(lake, "pretrained")
+    group.add("classifier", 0.5)
+    uri = group.artefact("pretrained")
+    version = model_packages.add_pretrained(lake, "job", "pose_bert:smoke", uri)
+    assert (version.number, version.status, version.score) == (2, "PendingManualApproval", None)
+    assert model_packages.add_pretrained(lake, "job", "pose_bert:smoke", uri) == version
+    assert registry.show(lake, group.name).summary.splitlines()[1].split() == ["2", "pre-trained", "-", "job"]
+    for refused in (registry.approve, lambda lake, number: registry.rollback(lake, group.name, number)):
+        with pytest.raises(UsageError, match="is pre-trained and predicts no behaviour yet: train from it with"):
+            refused(lake, 2)
+    assert registry.serving_version(lake).number == 1
+    assert models.pack(lake, "version:2") == b"a model"
+    with pytest.raises(UsageError, match="has no version 3; it has: 1, 2"):
+        models.pack(lake, "version:3")
+    with pytest.raises(UsageError, match="Expected version: and the number of a version of the registry"):
+        models.pack(lake, "version:newest")
 
 
 def test_the_mock_refuses_what_aws_refuses(group: Group) -> None:

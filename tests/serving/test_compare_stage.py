@@ -26,7 +26,7 @@ def test_families_are_compared_on_the_same_videos(mock_settings: Settings, tmp_p
     assert (first["config"], second["config"]) == ("cnn_lstm:smoke", "pose_bert:smoke")
     assert first["gain"] == 0
     assert second["gain"] == pytest.approx(second["f"] - first["f"])
-    assert all(row["megabytes"] > 0 for row in (first, second))
+    assert all(row["megabytes"] > 0 and row["frames_per_s"] > 0 for row in (first, second))
     assert result.details["videos"] >= 2
     assert "cnn_lstm:smoke" in result.summary
     with pytest.raises(UsageError, match="A comparison needs two cross-validated training jobs or more"):

@@ -21,7 +21,7 @@ def lake(mock_settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> S
 
 
 def test_a_model_of_one_lab_goes_on_with_another(lake: Settings, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="The lake has no model yet"):
+    with pytest.raises(DataError, match="The lake has no model of `etholake train` yet"):
         train.run(lake, "smoke", options=TrainingOptions(base="current"))
     first = train.run(lake, "smoke", options=TrainingOptions(labs=("Lab A",)))
     assert {span["lab_id"] for part in first.details["split"].values() for span in part} == {"Lab A"}

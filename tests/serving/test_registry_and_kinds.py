@@ -21,6 +21,7 @@ from botocore.validate import ParamValidator
 from etholake import aws
 from etholake.errors import DataError, UsageError
 from etholake.settings import Settings
+from etholake.stages import model_packages
 from etholake.stages.job_settings import job_settings
 from etholake.stages.serving import drift, endpoint_requests, predict_file, registry, serve
 from etholake.stages.serving.videos import REQUEST_TYPE, Videos, request_body
@@ -87,18 +88,18 @@ def newer(lake: Settings, name: str) -> str:
 
 @pytest.mark.slow
 def test_register_approve_serve_and_roll_back(lake: Settings) -> None:
-    group = registry.group_name(lake)
+    group = model_packages.group_name(lake)
     first = registry.register(lake)
     assert (first.status, first.details["version"]) == ("done", 1)
     assert registry.register(lake).status == "unchanged"
-    version = registry.versions(lake, group)[0]
+    version = model_packages.versions(lake, group)[0]
     assert (version.status, version.number) == ("PendingManualApproval", 1)
     package = aws.client(lake, "sagemaker").describe_model_package(ModelPackageName=version.arn)
     where = package["ModelMetrics"]["ModelQuality"]["Statistics"]["S3Uri"].removeprefix(f"s3://{lake.bucket}/")
     metrics = json.loads(aws.client(lake, "s3").get_object(Bucket=lake.bucket, Key=where)["Body"].read())
     assert metrics["metrics"]["train_loss"] > 0
     registry.approve(lake, 1)
-    assert registry.versions(lake, group)[0].score == 0.25  # approval keeps what was registered
+    assert model_packages.versions(lake, group)[0].score == 0.25  # approval keeps what was registered
     served = serve.run(lake, approved=True)
     assert (served.status, served.details["version"]) == ("done", 1)
 
@@ -113,7 +114,7 @@ def test_register_approve_serve_and_roll_back(lake: Settings) -> None:
     assert back.details["model_name"] == served.details["model_name"]
     lines = registry.show(lake, group).summary.splitlines()
     assert [line.split()[:3] for line in lines[1:]] == [["2", "Rejected", "0.2500"], ["*", "1", "Approved"]]
-    assert [v.status for v in registry.versions(lake, group)] == ["Rejected", "Approved"]
+    assert [v.status for v in model_packages.versions(lake, group)] == ["Rejected", "Approved"]
     with pytest.raises(UsageError, match="has no version 9; it has: 1, 2"):
         registry.approve(lake, 9)
     targets = aws.client(lake, "application-autoscaling").describe_scalable_targets(ServiceNamespace="sagemaker")
@@ -214,7 +215,7 @@ def test_the_requests_are_ones_that_aws_takes(kind: str) -> None:
     assert valid("application-autoscaling", "RegisterScalableTarget", target)
     assert valid("application-autoscaling", "PutScalingPolicy", policy)
     details = {"metrics": {}, "split": {"test": []}, "config": "tiny", "job_name": "j"}
-    package = registry.package_request(settings, "g", "m", "s3://b/m.tar.gz", "s3://b/e.json", details)
+    package = registry.package_request(settings, "m", "s3://b/m.tar.gz", "s3://b/e.json", details)
     assert valid("sagemaker", "CreateModelPackage", package)
 
 

@@ -55,7 +55,7 @@ def media_of_text(files: str, lengths: str, rates: str) -> list[Media]:
 
 
 def _numbers(text: str) -> list[float | None]:
-    values = [number(_PLAYER.sub("", part.strip())) for part in text.split(";")]
+    values = [number(_PLAYER.sub("", part.strip()).replace(",", ".")) for part in text.split(";")]
     return [value if value and value > 0 else None for value in values]
 
 
@@ -68,6 +68,7 @@ def recordings(
     *,
     vocabulary: tuple[str, ...],
     animals: tuple[str, ...],
+    observed: tuple[float, float | None] = (0, None),
     remarks: Sequence[Remark] = (),
 ) -> list[LabelRecording]:
     """Return one recording for each media file of an observation's queue, in seconds of that file.
@@ -78,6 +79,8 @@ def recordings(
         With a status each, on the clock of the whole queue, without time offset.
     media
         Of the first player in their order, and those beside it.
+    observed
+        The part of the queue's clock that was observed; None: until its end.
 
     Raises
     ------
@@ -99,6 +102,7 @@ def recordings(
         (),
         vocabulary,
         "second",
+        observed=observed,
         animals=animals,
         annotator=observation,
         remarks=tuple(about),
@@ -120,7 +124,10 @@ def recordings(
         inside, cut = _between(bouts, start, stop)
         text = f"{where}{cut} bouts go on in the next of the queued media and are cut at its border"
         notes = (Remark("note", text, path),) if cut else ()
-        results.append(_of(replace(common, remarks=(*common.remarks, *notes)), item, inside, beside))
+        seen = (max(observed[0] - start, 0), None if observed[1] is None else max(observed[1] - start, 0))
+        results.append(
+            _of(replace(common, observed=seen, remarks=(*common.remarks, *notes)), item, inside, beside)
+        )
         common = replace(common, remarks=())  # once, not with each video
     return results
 

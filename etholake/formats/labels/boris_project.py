@@ -118,6 +118,11 @@ def _observation(
     if offset:
         text = f"observation '{name}': its time offset of {offset:g} s is taken off all times"
         remarks.append(Remark("note", text, path))
+    observed = _observed(path, name, observation.get("observation time interval"))
+    if observed != (0, None):
+        until = "its end" if observed[1] is None else f"{observed[1]:g} s"
+        text = f"observation '{name}' was made from {observed[0]:g} s to {until}; the rest is unlabelled"
+        remarks.append(Remark("note", text, path))
     return recordings(
         path,
         name,
@@ -126,8 +131,22 @@ def _observation(
         options,
         vocabulary=tuple(ethogram.states) + tuple(undefined),
         animals=subjects,
+        observed=observed,
         remarks=remarks,
     )
+
+
+def _observed(path: Path, name: str, interval: object) -> tuple[float, float | None]:
+    """Return the observed part of the media's clock in seconds; BORIS writes [0, 0] for all of it."""
+    if interval is None:
+        return 0, None
+    what = f"the observation time interval of observation '{name}'"
+    if not isinstance(interval, list) or len(interval) != 2:
+        raise DataError(f"{path}: {what} must be a list of start and stop.")
+    start, stop = (number_at(value, path, what) for value in interval)
+    if start < 0 or (stop and stop <= start):
+        raise DataError(f"{path}: {what} runs from {start:g} to {stop:g} s.")
+    return start, stop or None
 
 
 def _event(path: Path, name: str, index: int, raw: object, ethogram: _Ethogram, offset: float) -> LoggedEvent:

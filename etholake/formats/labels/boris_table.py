@@ -17,13 +17,11 @@ from etholake.errors import DataError, raise_collected
 from etholake.formats.base import Detection, LabelFormat, LabelRecording, ReadOptions, Remark
 from etholake.formats.labels.boris_media import media_of_text, recordings
 from etholake.formats.labels.pairing import LoggedEvent
-from etholake.formats.labels.reading import column, first_rows, number_at, quietly, read_table
-from etholake.formats.labels.xlsx import read_sheets
+from etholake.formats.labels.reading import column, first_rows, number_at, quietly, read_table, time_at
 
 __all__ = ["AGGREGATED", "TABULAR"]
 
 _NO_SUBJECT = {"", "no focal subject"}
-_CLOCK = re.compile(r"(?:(\d+):)?(\d+):(\d+(?:\.\d+)?)")
 _HEAD_ROWS = 60
 _STATUS: dict[str, Literal["START", "STOP", "POINT"]] = {"START": "START", "STOP": "STOP", "POINT": "POINT"}
 
@@ -49,11 +47,7 @@ class _BorisTable(LabelFormat):
     @quietly
     def detect(self, path: Path) -> Detection | None:
         """Return a detection if one of the first rows is the header."""
-        if path.suffix.lower() == ".xlsx":
-            rows = next(iter(read_sheets(path, _HEAD_ROWS).values()), [])
-        else:
-            rows = first_rows(path, _HEAD_ROWS)
-        if self._header(rows) is None:
+        if self._header(first_rows(path, _HEAD_ROWS)) is None:
             return None
         return Detection(1.0, f"it has the columns {', '.join(self.needs)} of BORIS")
 
@@ -144,13 +138,7 @@ class _Row:
         return self._row[index] if index is not None and index < len(self._row) else ""
 
     def time(self, name: str) -> float:
-        text = self.text(name)
-        if match := _CLOCK.fullmatch(text):  # hh:mm:ss.zzz
-            hours, minutes, seconds = (
-                number_at(part or "0", self.path, name, self.line) for part in match.groups()
-            )
-            return hours * 3600 + minutes * 60 + seconds
-        return number_at(text, self.path, f"column '{name}'", self.line)
+        return time_at(self.text(name), self.path, f"column '{name}'", self.line)
 
     @property
     def subject(self) -> str:

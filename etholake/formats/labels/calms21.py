@@ -14,10 +14,13 @@ import numpy as np
 
 from etholake.errors import DataError
 from etholake.formats.base import Bout, Detection, LabelFormat, LabelRecording, ReadOptions, Remark, ScoredSpan
+from etholake.formats.inert_pickle import PickledCall, to_array
 from etholake.formats.labels.onehot import bouts_of
 from etholake.formats.labels.reading import head, quietly, read_json, safe_name
+from etholake.formats.pose.calms21 import SEQUENCE, detect_npy
+from etholake.formats.pose.npy_pickle import read_object
 
-__all__ = ["FORMAT", "OTHER", "annotation_of", "sequences"]
+__all__ = ["FORMAT", "NPY", "OTHER", "annotation_of", "sequences"]
 
 OTHER = "other"
 RESIDENT, INTRUDER = "resident", "intruder"
@@ -34,16 +37,19 @@ class CalMS21(LabelFormat):
 
     @quietly
     def detect(self, path: Path) -> Detection | None:
-        """Return a detection if the JSON opens with an annotator, and a sequence with key points."""
-        text = "".join(head(path).split())
-        if text.startswith('{"annotator') and '"keypoints":[' in text and text.index('"keypoints"') < 2000:
-            return Detection(1.0, "it is JSON with annotators, sequences and keypoints of CalMS21")
+        """Return a detection if the file begins with a group of sequences."""
+        if match := SEQUENCE.match(head(path, 4096)):
+            return Detection(1.0, f"its group '{match[1]}' holds CalMS21's sequences")
         return None
+
+    def content(self, path: Path, options: ReadOptions) -> object:
+        """Return the groups of sequences."""
+        del options  # JSON needs no leave
+        return read_json(path, MAX_BYTES)
 
     def read(self, path: Path, options: ReadOptions) -> Iterator[LabelRecording]:
         """Yield one recording a sequence and annotator; sequences without annotations have none."""
-        del options  # frames have no ends
-        for annotator, name, sequence in sequences(path):
+        for annotator, name, sequence in _sequences(path, self.content(path, options)):
             if "annotations" not in sequence:
                 continue
             states_T, vocabulary = annotation_of(path, name, sequence)
@@ -66,9 +72,27 @@ class CalMS21(LabelFormat):
             )
 
 
+class CalMS21Npy(CalMS21):
+    """CalMS21 annotations in an npy file, as the data set's own converter makes it from JSON."""
+
+    name = "calms21_annotations_npy"
+    suffixes = (".npy",)
+
+    def detect(self, path: Path) -> Detection | None:
+        """Return a detection if the pickled texts at the beginning are CalMS21's. Nothing is unpickled."""
+        return detect_npy(path)
+
+    def content(self, path: Path, options: ReadOptions) -> object:
+        """Return the groups of sequences. Raises DataError unless `options.unpickle` is set."""
+        return read_object(path, options)
+
+
 def sequences(path: Path) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
     """Yield (annotator, sequence's name, its content) of a CalMS21 JSON. Raises DataError for others."""
-    content = read_json(path, MAX_BYTES)
+    yield from _sequences(path, read_json(path, MAX_BYTES))
+
+
+def _sequences(path: Path, content: object) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
     if not isinstance(content, dict):
         raise DataError(f"{path}: a CalMS21 file is a JSON object of annotators, but this is none.")
     for annotator, group in content.items():
@@ -99,6 +123,8 @@ def annotation_of(path: Path, name: str, sequence: Mapping[str, Any]) -> tuple[n
             f"{path}: sequence '{name[:60]}' has no vocabulary (metadata.vocab), so its classes have no name."
         )
     values = sequence.get("annotations")
+    if isinstance(values, PickledCall):
+        values = to_array(values).tolist()
     if not isinstance(values, list) or not all(isinstance(v, int) and v in vocabulary.values() for v in values):
         raise DataError(
             f"{path}: the annotations of sequence '{name[:60]}' must be one class a frame, of "
@@ -107,4 +133,4 @@ def annotation_of(path: Path, name: str, sequence: Mapping[str, Any]) -> tuple[n
     return np.array(values, dtype=np.int64), {str(key): value for key, value in vocabulary.items()}
 
 
-FORMAT = CalMS21()
+FORMAT, NPY = CalMS21(), CalMS21Npy()

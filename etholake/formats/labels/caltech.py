@@ -112,7 +112,7 @@ def _bout(action: str, channel: str, channels: list[str], first: int, last: int,
 
 
 def _fractional(cell: str) -> bool:
-    return "." in cell and not re.fullmatch(r"\d+\.0*", cell)
+    return bool(re.search(r"[.,]", cell)) and not re.fullmatch(r"\d+[.,]0*", cell)
 
 
 def _titled(path: Path, title: str) -> str:

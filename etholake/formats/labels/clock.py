@@ -9,13 +9,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
 
 from etholake.errors import DataError
 from etholake.formats.base import Bout, LabelRecording, Remark, ScoredSpan
 
-__all__ = ["MAX_FRAMES", "in_frames"]
+__all__ = ["MAX_FRAMES", "in_frames", "sample_rate"]
 
 MAX_FRAMES = 2**31 - 1  # the contract's int
+_CLOCK_ERROR_S = 0.0011  # half a millisecond at either end, and binary rounding
 
 
 def in_frames(recording: LabelRecording, fps: float | None = None) -> LabelRecording:
@@ -71,12 +76,14 @@ def in_frames(recording: LabelRecording, fps: float | None = None) -> LabelRecor
             bouts.append(replace(bout, start=start, stop=stop, point=False))
         else:
             empty.append(_empty(bout, recording))
+    last = recording.observed[1]
     return replace(
         recording,
         bouts=tuple(bouts),
         time_unit="frame",
         fps=rate,
         offset_s=0.0,
+        observed=(max(frame(recording.observed[0]), 0), None if last is None else frame(last)),
         scored=None if recording.scored is None else tuple(_span(span, frame) for span in recording.scored),
         remarks=(*recording.remarks, *empty),
     )
@@ -93,4 +100,20 @@ def _empty(bout: Bout, recording: LabelRecording) -> Remark:
         f"'{recording.name}' covers "
         "no frame of the video",
         line=bout.line,
+    )
+
+
+def sample_rate(path: Path, times: npt.NDArray[np.float64]) -> float:
+    """Return the samples per second of a clock that is rounded to milliseconds."""
+    steps = np.diff(times)
+    if len(times) < 2 or not (steps > 0).all() or times[0] < 0:
+        raise DataError(f"{path}: expected at least two samples with increasing times from 0 on.")
+    step = float(np.median(steps))
+    span = times[-1] - times[0]
+    raw = max(round(span / step), 1) / span  # of a clock without gaps: exact to 1 ms over its whole span
+    for rate in (float(round(raw)), round(raw * 1.001) / 1.001, round(raw, 2), round(raw, 3), raw):
+        if rate > 0 and np.abs(times - np.rint(times * rate) / rate).max() <= _CLOCK_ERROR_S:
+            return rate
+    raise DataError(
+        f"{path}: the samples are not evenly spaced (median step {step:g} s), so that they have no frame rate."
     )

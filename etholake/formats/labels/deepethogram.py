@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,15 @@ from etholake.errors import DataError
 from etholake.formats.base import Detection, LabelFormat, LabelRecording, ReadOptions, Remark
 from etholake.formats.labels.directed import split_name
 from etholake.formats.labels.onehot import UNLABELLED, bouts_of, spans_of
-from etholake.formats.labels.reading import first_rows, quietly, read_table, video_name
+from etholake.formats.labels.reading import (
+    FRAME_NAMES,
+    INDEX_NAMES,
+    column,
+    first_rows,
+    quietly,
+    read_table,
+    video_name,
+)
 
 __all__ = ["FORMAT"]
 
@@ -31,9 +39,9 @@ class DeepEthogramLabels(LabelFormat):
     def detect(self, path: Path) -> Detection | None:
         """Return a detection if the columns are an index, `background` and behaviours of -1, 0 and 1."""
         rows = first_rows(path)
-        if len(rows) < 2 or BACKGROUND not in rows[0] or rows[0][0] not in {"", "Unnamed: 0"}:
+        if not rows or BACKGROUND not in rows[0] or column(rows[0], *FRAME_NAMES) is not None:
             return None
-        if not all(cell in _VALUES for row in rows[1:] for cell in row[1:]):
+        if not all(cell in _VALUES for row in rows[1:] for cell in row[_first(rows[0]) :]):
             return None
         return Detection(1.0, "it has the column 'background' of DeepEthogram and values of -1, 0 and 1")
 
@@ -44,15 +52,17 @@ class DeepEthogramLabels(LabelFormat):
         if not rows or BACKGROUND not in rows[0]:
             raise DataError(f"{path}: DeepEthogram labels have a column 'background', but this table lacks it.")
         header = rows[0]
+        first = _first(header)
         body = [row for row in rows[1:] if any(row)]
         states_TC = np.zeros((len(body), len(header)), dtype=np.int8)
         for t, row in enumerate(body):
-            if len(row) != len(header) or not all(cell in _VALUES for cell in row[1:]):
+            if len(row) != len(header) or not all(cell in _VALUES for cell in row[first:]):
                 raise DataError(
-                    f"{path}, line {t + 2}: expected {len(header) - 1} cells of -1, 0 or 1, but got {row[1:]}."
+                    f"{path}, line {t + 2}: expected {len(header) - first} cells of -1, 0 or 1, "
+                    f"but got {row[first:]}."
                 )
-            states_TC[t, 1:] = [_VALUES[cell] for cell in row[1:]]
-        columns = [(c, split_name(name)) for c, name in enumerate(header) if c and name != BACKGROUND]
+            states_TC[t, first:] = [_VALUES[cell] for cell in row[first:]]
+        columns = [(c, split_name(name)) for c, name in enumerate(header) if c >= first and name != BACKGROUND]
         yield LabelRecording(
             video_name(re.sub(r"_labels$", "", path.stem)),
             tuple(bout for c, parts in columns for bout in bouts_of(states_TC[:, c], *parts)),
@@ -62,6 +72,11 @@ class DeepEthogramLabels(LabelFormat):
             frame_count=len(body),
             remarks=(Remark("note", "its column 'background' is what no other column is, and is not read", path),),
         )
+
+
+def _first(header: Sequence[str]) -> int:
+    """Return the first column of labels: the second, unless the table was saved without its index."""
+    return int(header[0] in INDEX_NAMES)
 
 
 FORMAT = DeepEthogramLabels()

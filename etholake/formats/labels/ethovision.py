@@ -8,7 +8,6 @@ together, and a sample's exact time is its number over the rate.
 from __future__ import annotations
 
 import csv
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -16,34 +15,33 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from etholake.contract import number
 from etholake.errors import DataError, raise_collected
 from etholake.formats.base import Bout, Detection, LabelFormat, LabelRecording, ReadOptions, Remark, ScoredSpan
+from etholake.formats.labels.clock import sample_rate
 from etholake.formats.labels.directed import split_name
-from etholake.formats.labels.onehot import UNLABELLED, is_binary, runs
+from etholake.formats.labels.onehot import UNLABELLED, is_binary, runs, states_of
 from etholake.formats.labels.pairing import LoggedEvent, pair
 from etholake.formats.labels.reading import (
     column,
-    delimiter_of,
     head,
     number_at,
     quietly,
     read_text,
+    rows_of,
     safe_name,
     video_name,
 )
 from etholake.formats.labels.xlsx import read_sheets
 
-__all__ = ["MANUAL", "MISSING", "RAW", "EthoVisionSheet", "sample_rate", "sheets_of", "video_of"]
+__all__ = ["MANUAL", "MISSING", "RAW", "EthoVisionSheet", "sheets_of", "video_of"]
 
 MISSING = frozenset({"", "-"})
 _HEADER_LINES = range(3, 500)
 _STATUS: dict[str, Literal["START", "STOP", "POINT"]] = {
     "state start": "START", "state stop": "STOP", "point event": "POINT", "point": "POINT",
 }  # fmt: skip
-_CLOCK_ERROR_S = 0.0011  # half a millisecond at either end, and binary rounding
 
 
 @dataclass(frozen=True)
@@ -65,8 +63,7 @@ def sheets_of(path: Path, max_rows: int | None = None) -> list[EthoVisionSheet]:
     else:
         text = read_text(path) if max_rows is None else head(path).rpartition("\n")[0]
         try:
-            reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter_of(text))
-            tables = {"": [[cell.strip() for cell in row] for row in islice(reader, max_rows)]}
+            tables = {"": [[cell.strip() for cell in row] for row in islice(rows_of(text), max_rows)]}
         except csv.Error as err:
             raise DataError(f"{path}: cannot be read as a table: {err}.") from err
     sheets = [sheet for name, rows in tables.items() if (sheet := _sheet(name, rows))]
@@ -80,12 +77,12 @@ def sheets_of(path: Path, max_rows: int | None = None) -> list[EthoVisionSheet]:
 
 def _sheet(name: str, rows: list[list[str]]) -> EthoVisionSheet | None:
     first = [cell for cell in rows[0] if cell][:2] if rows else []
-    count = (
-        number(first[1]) if len(first) == 2 and "header" in first[0].lower().replace("kopf", "header") else None
-    )
+    count = number(first[1]) if len(first) == 2 else None
     if count is None or count != int(count) or int(count) not in _HEADER_LINES or len(rows) < int(count):
         return None
     lines = int(count)
+    if "header" not in first[0].lower() and "s" not in rows[lines - 1][:2]:
+        return None  # the words may be of another language; the clock's unit is the same in all
     facts = {row[0].strip().rstrip(":").lower(): row[1] for row in rows[1 : lines - 2] if len(row) > 1 and row[0]}
     names, units = rows[lines - 2], rows[lines - 1]
     units = [*units, *[""] * (len(names) - len(units))]
@@ -235,12 +232,10 @@ def _raw(path: Path, sheet: EthoVisionSheet, columns: Sequence[int]) -> LabelRec
         action, agent, target = split_name(sheet.names[c])
         agent = agent or subject
         cells = [row[c] for row in rows]
-        states = np.array([UNLABELLED if cell in MISSING else int(float(cell)) for cell in cells], dtype=np.int8)
+        states = states_of(cells, missing=MISSING)
         actions.append(action)
-        bouts += [Bout(action, a / rate, b / rate, agent, target) for a, b in _clocked(states == 1, numbers)]
-        scored += [
-            ScoredSpan(action, a / rate, b / rate, agent) for a, b in _clocked(states != UNLABELLED, numbers)
-        ]
+        bouts += [Bout(action, a / rate, b / rate, agent, target) for a, b in runs(states == 1, numbers)]
+        scored += [ScoredSpan(action, a / rate, b / rate, agent) for a, b in runs(states != UNLABELLED, numbers)]
     text = (
         f"{len(times):,} samples at {rate:g} Hz; all columns of 0 and 1 without a unit are taken as behaviours: "
         f"{', '.join(actions)}"
@@ -256,29 +251,6 @@ def _raw(path: Path, sheet: EthoVisionSheet, columns: Sequence[int]) -> LabelRec
         frame_count=int(numbers[-1]) + 1,
         media=media,
         remarks=(Remark("assumed", text, path, remedy="leave zones out in the mapping's actions"),),
-    )
-
-
-def _clocked(mask_T: npt.NDArray[np.bool_], numbers: npt.NDArray[np.int64]) -> Iterator[tuple[int, int]]:
-    """Yield the runs of True as (first sample, sample after the last one); a gap in the samples ends a run."""
-    dense = np.zeros(int(numbers[-1]) + 1 if len(numbers) else 0, dtype=bool)
-    dense[numbers] = mask_T
-    yield from runs(dense)
-
-
-def sample_rate(path: Path, times: npt.NDArray[np.float64]) -> float:
-    """Return the samples per second of a clock that is rounded to milliseconds."""
-    steps = np.diff(times)
-    if len(times) < 2 or not (steps > 0).all() or times[0] < 0:
-        raise DataError(f"{path}: expected at least two samples with increasing times from 0 on.")
-    step = float(np.median(steps))
-    span = times[-1] - times[0]
-    raw = max(round(span / step), 1) / span  # of a clock without gaps: exact to 1 ms over its whole span
-    for rate in (float(round(raw)), round(raw * 1.001) / 1.001, round(raw, 2), round(raw, 3), raw):
-        if rate > 0 and np.abs(times - np.rint(times * rate) / rate).max() <= _CLOCK_ERROR_S:
-            return rate
-    raise DataError(
-        f"{path}: the samples are not evenly spaced (median step {step:g} s), so that they have no frame rate."
     )
 
 

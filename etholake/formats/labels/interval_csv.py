@@ -1,11 +1,13 @@
 """Read tables of intervals that any script may write: one row a bout, with start, stop and action.
 
 `start_frame`/`stop_frame` are frames from 0, half-open; `start_s`, `start (s)`, `start_time` and their like are
-seconds. Bare `start` and `stop` (or `end`) are seconds if any of them has a fraction, else frames.
+seconds or clocks (`00:01:02.5`). Bare `start` and `stop` (or `end`) are seconds if any of them has a fraction or
+is a clock, else frames. A duration in the same unit may stand in the place of the stop.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +15,7 @@ from typing import Literal
 
 from etholake.errors import DataError, raise_collected
 from etholake.formats.base import Bout, Detection, LabelFormat, LabelRecording, ReadOptions, Remark
-from etholake.formats.labels.reading import column, first_rows, number_at, quietly, read_table, video_name
+from etholake.formats.labels.reading import column, first_rows, number_at, quietly, read_table, time_at, video_name
 
 __all__ = ["FORMAT"]
 
@@ -21,12 +23,12 @@ _ACTION = ("action", "behavior", "behaviour", "label", "event")
 _AGENT = ("agent", "agent id", "subject", "animal", "individual")
 _TARGET = ("target", "target id", "recipient")
 _VIDEO = ("video", "video id", "video name", "file", "observation")
-_FRAMES = (("start frame",), ("stop frame", "end frame"))
-_SECONDS = (
-    ("start s", "start (s)", "start sec", "start seconds", "start time", "onset"),
-    ("stop s", "stop (s)", "stop sec", "stop seconds", "stop time", "end s", "end (s)", "end time", "offset"),
-)
-_BARE = (("start",), ("stop", "end"))
+_STARTS, _STOPS, _DURATIONS = ("start", "begin", "onset", "from"), ("stop", "end", "offset", "to"), ("duration",)
+_FRAME_UNITS = ("{} frame", "{} (frame)", "{} (frames)", "{} frames", "{} frame number", "frame {}")
+_SECOND_UNITS = (
+    "{} s", "{} (s)", "{} [s]", "{} sec", "{} (sec)", "{} seconds", "{} (seconds)", "{} second", "{} time",
+    "{} time (s)", "{} time s", "{} (time)", "time {}",
+)  # fmt: skip
 _SELF = "self"  # MABe's word for the agent itself
 
 
@@ -37,6 +39,7 @@ class _Columns:
     action: int
     start: int
     stop: int
+    is_duration: bool
     agent: int | None
     target: int | None
     video: int | None
@@ -48,15 +51,20 @@ def _columns(header: Sequence[str]) -> _Columns | None:
     if not header or column(header, "observation id") is not None:  # BORIS's own tables
         return None
     action = column(header, *_ACTION)
-    kinds: tuple[tuple[tuple[tuple[str, ...], ...], Literal["frame", "second"] | None], ...] = (
-        (_FRAMES, "frame"), (_SECONDS, "second"), (_BARE, None)
+    kinds: tuple[tuple[tuple[str, ...], Literal["frame", "second"] | None], ...] = (
+        (_FRAME_UNITS, "frame"), (_SECOND_UNITS, "second"), (("{}",), None)
     )  # fmt: skip
-    for names, unit in kinds:
-        start, stop = column(header, *names[0]), column(header, *names[1])
+    for units, unit in kinds:
+        start, stop, duration = (
+            column(header, *(form.format(name) for name in names for form in units))
+            for names in (_STARTS, _STOPS, _DURATIONS)
+        )
+        is_duration = stop is None
+        stop = duration if is_duration else stop
         if action is not None and start is not None and stop is not None:
             agent, target, video = (column(header, *others) for others in (_AGENT, _TARGET, _VIDEO))
             fps = column(header, "fps", "frames per second")
-            return _Columns(action, start, stop, agent, target, video, fps, unit)
+            return _Columns(action, start, stop, is_duration, agent, target, video, fps, unit)
     return None
 
 
@@ -65,7 +73,7 @@ class IntervalCsv(LabelFormat):
 
     name = "interval_csv"
     title = "table of intervals"
-    suffixes = (".csv", ".tsv")
+    suffixes = (".csv", ".tsv", ".txt", ".xlsx")
 
     @quietly
     def detect(self, path: Path) -> Detection | None:
@@ -85,7 +93,8 @@ class IntervalCsv(LabelFormat):
                 f"{path}: expected a header with an action, a start and a stop (start_frame, stop_frame)."
             )
         cells = [(line, row) for line, row in enumerate(rows[1:], start=2) if any(row)]
-        fractions = any("." in row[i] for _, row in cells for i in (columns.start, columns.stop) if i < len(row))
+        ends = (columns.start, columns.stop)
+        fractions = any(re.search("[.,:]", row[i]) for _, row in cells for i in ends if i < len(row))
         unit: Literal["frame", "second"] = columns.unit or ("second" if fractions else "frame")
         videos: dict[str, list[Bout]] = {}
         rates: dict[str, float] = {}
@@ -101,7 +110,8 @@ class IntervalCsv(LabelFormat):
                 problems.append(str(err))
         raise_collected(DataError, f"{path}: rows that are no interval", problems[:20])
         how = "" if columns.unit else f", told by {'fractions' if fractions else 'whole numbers'}"
-        text = f"start and stop are {unit}s{how}, and the stop is not part of the interval"
+        stop = "duration" if columns.is_duration else "stop"
+        text = f"start and {stop} are {unit}s{how}, and the stop is not part of the interval"
         for name, bouts in (videos or {video_name(path.stem): []}).items():
             animals = [animal for b in bouts for animal in (b.agent, b.target) if animal]
             yield LabelRecording(
@@ -119,7 +129,9 @@ def _bout(path: Path, line: int, row: Sequence[str], columns: _Columns, unit: st
     width = max(columns.action, columns.start, columns.stop)
     if len(row) <= width or not row[columns.action]:
         raise DataError(f"{path}, line {line}: expected an action, a start and a stop, but got {list(row)}.")
-    start, stop = (number_at(row[i], path, "start or stop", line) for i in (columns.start, columns.stop))
+    start, stop = (time_at(row[i], path, "start or stop", line) for i in (columns.start, columns.stop))
+    if columns.is_duration:
+        stop = start + stop
     if unit == "frame" and not (start.is_integer() and stop.is_integer()):
         raise DataError(f"{path}, line {line}: frames must be whole numbers, but are {start:g} and {stop:g}.")
     if stop < start or start < 0:

@@ -8,7 +8,7 @@ from pathlib import Path
 from etholake.errors import DataError, raise_collected
 from etholake.formats.base import Bout, Detection, LabelFormat, LabelRecording, ReadOptions, ScoredSpan
 from etholake.formats.labels.directed import split_name
-from etholake.formats.labels.reading import frame_at, json_head, quietly, read_json, video_name
+from etholake.formats.labels.reading import frame_at, json_ends, quietly, read_json, video_name
 
 __all__ = ["FORMAT"]
 
@@ -23,8 +23,8 @@ class JabsAnnotations(LabelFormat):
     @quietly
     def detect(self, path: Path) -> Detection | None:
         """Return a detection if the JSON has the keys that JABS writes for every video."""
-        text = json_head(path)
-        if text and '"num_frames":' in text and '"labels":{' in text and '"file":' in text:
+        text = json_ends(path)
+        if '"num_frames":' in text and '"labels":{' in text and '"file":' in text:
             return Detection(1.0, "it is JSON with file, num_frames and labels of JABS")
         return None
 

@@ -37,14 +37,13 @@ class NwbIntervals(LabelFormat):
             return Detection(0.9, "it has a TimeIntervals table with labels") if _tables(file) else None
 
     def read(self, path: Path, options: ReadOptions) -> Iterator[LabelRecording]:
-        """Yield one recording a table; several need `--key`. Times are seconds of the session."""
+        """Yield one recording a table. Times are seconds of the session."""
+        del options  # every interval has both ends
         import h5py
 
         try:
             with h5py.File(path, "r") as file:
                 tables = _tables(file)
-                if options.key:
-                    tables = {name: table for name, table in tables.items() if name == options.key}
                 if not tables:
                     raise DataError(f"{path}: there is no TimeIntervals table with labels in it.")
                 yield from [_recording(path, name, table) for name, table in tables.items()]

@@ -10,7 +10,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import wraps
 from itertools import islice
 from pathlib import Path
@@ -19,32 +19,38 @@ from typing import Any, TypeVar
 from etholake.contract import number
 from etholake.errors import DataError
 from etholake.formats.base import Detection
+from etholake.formats.dialect import delimiter_of, encoding_of, split_separator_line
 from etholake.formats.labels.clock import MAX_FRAMES
 
 __all__ = [
+    "FRAME_NAMES",
     "HEAD_BYTES",
+    "INDEX_NAMES",
     "column",
-    "delimiter_of",
     "first_rows",
     "frame_at",
     "head",
-    "json_head",
+    "json_ends",
     "number_at",
     "parse_json",
     "quietly",
     "read_json",
     "read_table",
     "read_text",
+    "rows_of",
     "safe_name",
+    "time_at",
     "video_name",
 ]
 
 HEAD_BYTES = 64 * 1024  # what a detection looks at
 MAX_BYTES = 512 * 2**20  # of a label file: some hundred times the largest known
-_BOMS = ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"), (b"\xef\xbb\xbf", "utf-8-sig"))
+FRAME_NAMES = ("frame", "frames", "frame number", "frame index", "frame idx", "video frame")
+INDEX_NAMES = frozenset({"", "Unnamed: 0", "index"})  # of the column that pandas writes first
 _VIDEO_SUFFIX = re.compile(
     r"\.(mp4|avi|mov|mkv|mpe?g|wmv|m4v|webm|seq|flv|h26[45]|m?ts|tiff?|asf|mp3|wav)$", re.IGNORECASE
 )
+CLOCK = re.compile(r"(?:(\d{1,6}):)?(\d{1,6}):(\d{1,6}(?:[.,]\d+)?)")  # (hours:)minutes:seconds
 T = TypeVar("T")
 
 
@@ -82,31 +88,33 @@ def read_text(path: Path, limit: int = MAX_BYTES) -> str:
 
 
 def _decoded(path: Path, data: bytes, *, cut: bool = False) -> str:
-    encoding = next((name for mark, name in _BOMS if data.startswith(mark)), "utf-8")
-    if encoding == "utf-8" and b"\x00" in data:
+    encoding = encoding_of(data)
+    if encoding != "utf-16" and b"\x00" in data:
         raise DataError(f"{path}: expected text, but the file holds binary data.")
     try:
-        return data.decode(encoding)
+        return data.decode(encoding, errors="replace" if encoding == "cp1252" else "strict")
     except UnicodeDecodeError as err:
         if cut and err.start > len(data) - 4:  # a character that the end of the sample cuts
             return data[: err.start].decode(encoding)
-        if encoding == "utf-8":
+        if encoding != "utf-16":
             return data.decode("cp1252", errors="replace")
         raise DataError(f"{path}: the text is not {encoding}, although it starts as if it were: {err}.") from err
 
 
-def delimiter_of(text: str) -> str:
-    """Return the delimiter of a table: the one of tab, semicolon, comma that its first lines have most often."""
-    sample = "\n".join(text.splitlines()[:50])
-    return max("\t;,", key=lambda mark: (sample.count(mark), -"\t;,".index(mark)))
-
-
 def first_rows(path: Path, count: int = 60) -> list[list[str]]:
-    """Return the first rows of a csv or tsv file, without the last line that the sample may have cut."""
+    """Return the first rows of a table, without the last line that the sample may have cut; of xlsx as below."""
+    if path.suffix.lower() == ".xlsx":
+        return _first_sheet(path, count)
     text = head(path)
     if len(text) >= HEAD_BYTES // 4:
         text = text.rpartition("\n")[0] or text
-    return list(islice(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter_of(text)), count))
+    return list(islice(rows_of(text), count))
+
+
+def rows_of(text: str) -> Iterator[list[str]]:
+    """Yield the rows of a text table in any dialect, without Excel's line `sep=;`."""
+    text, delimiter = split_separator_line(text)
+    yield from csv.reader(io.StringIO(text, newline=""), delimiter=delimiter or delimiter_of(text))
 
 
 def read_table(path: Path) -> list[list[str]]:
@@ -115,15 +123,18 @@ def read_table(path: Path) -> list[list[str]]:
     Raises DataError if the file is none, or holds a cell that no table has.
     """
     if path.suffix.lower() == ".xlsx":
-        from etholake.formats.labels.xlsx import read_sheets
-
-        return next(iter(read_sheets(path).values()), [])
+        return _first_sheet(path)
     text = read_text(path)
     try:
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter_of(text))
-        return [[cell.strip() for cell in row] for row in reader]
+        return [[cell.strip() for cell in row] for row in rows_of(text)]
     except csv.Error as err:
         raise DataError(f"{path}: cannot be read as a table: {err}.") from err
+
+
+def _first_sheet(path: Path, max_rows: int | None = None) -> list[list[str]]:
+    from etholake.formats.labels.xlsx import read_sheets
+
+    return next(iter(read_sheets(path, max_rows).values()), [])
 
 
 def read_json(path: Path, limit: int = MAX_BYTES) -> Any:
@@ -150,10 +161,15 @@ def parse_json(path: Path, text: str) -> Any:
         raise DataError(f"{path}: the JSON is broken: {err}. Write it anew with the tool.") from err
 
 
-def json_head(path: Path) -> str | None:
-    """Return the beginning of a JSON object without blanks, for a look at its keys; None for other content."""
+def json_ends(path: Path) -> str:
+    """Return beginning and end of a JSON object without blanks, for a look at its keys; "" for other content."""
     text = head(path)
-    return re.sub(r"\s+", "", text) if text.lstrip().startswith("{") else None
+    if not text.lstrip().startswith("{"):
+        return ""
+    with path.open("rb") as stream:
+        stream.seek(max(path.stat().st_size - HEAD_BYTES, 0))
+        text += stream.read().decode("utf-8", errors="replace")
+    return re.sub(r"\s+", "", text)
 
 
 def number_at(text: object, path: Path, what: str, line: int | None = None) -> float:
@@ -171,6 +187,14 @@ def number_at(text: object, path: Path, what: str, line: int | None = None) -> f
         shown = str(text)[:40]
         raise DataError(f"{path}{at}: {what} must be a number up to {MAX_FRAMES}, but is '{shown}'.")
     return value
+
+
+def time_at(text: str, path: Path, what: str, line: int | None = None) -> float:
+    """Return the seconds of a cell: a number, or a clock like `01:02:03.500`. Raises DataError as `number_at`."""
+    if match := CLOCK.fullmatch(text.strip()):
+        hours, minutes, seconds = (number_at(part or "0", path, what, line) for part in match.groups())
+        return hours * 3600 + minutes * 60 + seconds
+    return number_at(text, path, what, line)
 
 
 def frame_at(text: object, path: Path, what: str, line: int | None = None) -> int:

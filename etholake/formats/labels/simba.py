@@ -1,6 +1,7 @@
 """Read SimBA labels: the 0/1 columns at the right end of `targets_inserted` tables, one row a frame.
 
-Of a table with pose (columns `…_x, …_y, …_p`) the labels are the last columns, as long as they hold only 0 and 1.
+Of a table with pose (columns `…_x, …_y, …_p`) the labels are the last columns, as long as they hold only 0 and 1;
+probabilities of classifiers stand between them in `machine_results`.
 A table without pose has an unnamed index and nothing but such columns.
 """
 
@@ -9,18 +10,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from etholake.errors import DataError
 from etholake.formats.base import Bout, Detection, LabelFormat, LabelRecording, ReadOptions, Remark
 from etholake.formats.labels.deepethogram import BACKGROUND
 from etholake.formats.labels.directed import split_name
-from etholake.formats.labels.onehot import bouts_of, is_binary
-from etholake.formats.labels.reading import first_rows, quietly, read_table, safe_name
+from etholake.formats.labels.onehot import bouts_of, is_binary, states_of
+from etholake.formats.labels.reading import (
+    FRAME_NAMES,
+    INDEX_NAMES,
+    column,
+    first_rows,
+    quietly,
+    read_table,
+    safe_name,
+)
 
 __all__ = ["FORMAT"]
 
 _NOT_LABELS = ("_x", "_y", "_p")
+_PROBABILITY = "probability_"  # of a classifier's column, which follows it in `machine_results`
 
 
 class SimbaTargets(LabelFormat):
@@ -54,8 +62,7 @@ class SimbaTargets(LabelFormat):
             raise DataError(f"{path}: its last column '{header[-1]}' is no label, since it is not only 0 and 1.")
         bouts: list[Bout] = []
         for c in columns:
-            states = np.array([int(float(row[c])) for row in body], dtype=np.int8)
-            bouts += bouts_of(states, *split_name(header[c]))
+            bouts += bouts_of(states_of([row[c] for row in body]), *split_name(header[c]))
         actions = tuple(dict.fromkeys(split_name(header[c])[0] for c in columns))
         text = f"the last columns with only 0 and 1 are taken as labels: {', '.join(header[c] for c in columns)}"
         yield LabelRecording(
@@ -75,13 +82,15 @@ def _has_pose(header: Sequence[str]) -> bool:
 def _is_simba(header: Sequence[str]) -> bool:
     if BACKGROUND in header or len(header) < 2:
         return False
-    return _has_pose(header) or header[0] in {"", "Unnamed: 0"}
+    return _has_pose(header) or (header[0] in INDEX_NAMES and column(header, *FRAME_NAMES) is None)
 
 
 def _labels(header: Sequence[str], body: Sequence[Sequence[str]]) -> list[int]:
     """Return the columns of the labels: the last ones, as far as they hold only 0 and 1."""
     columns: list[int] = []
-    for c in range(len(header) - 1, 0, -1):
+    for c in range(len(header) - 1, -1 if _has_pose(header) else 0, -1):
+        if header[c].lower().startswith(_PROBABILITY):
+            continue
         cells = [row[c] for row in body if c < len(row)]
         if header[c].endswith(_NOT_LABELS) or not header[c] or not is_binary(cells):
             break

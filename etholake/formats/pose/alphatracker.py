@@ -14,9 +14,10 @@ import numpy as np
 
 from etholake.errors import DataError
 from etholake.formats.base import Detection, PoseFormat, PoseRecording, ReadOptions, Remark
+from etholake.formats.dialect import decoded_head
 from etholake.formats.pose.calms21 import load_json
 from etholake.formats.pose.points import make_recording
-from etholake.formats.reading import head_text, reading
+from etholake.formats.reading import reading
 
 __all__ = ["FORMAT", "AlphaTracker"]
 
@@ -32,7 +33,7 @@ class AlphaTracker(PoseFormat):
 
     def detect(self, path: Path) -> Detection | None:
         """Return a detection if the file is a list of images with boxes and points."""
-        head = head_text(path, 1 << 16)
+        head = decoded_head(path, 1 << 16)
         if HEAD.match(head) and re.search(r'"class"\s*:\s*"(Face|point)"', head):
             return Detection(1.0, "it is a list of images with the classes 'Face' and 'point'")
         return None

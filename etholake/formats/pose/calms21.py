@@ -17,19 +17,25 @@ import numpy.typing as npt
 
 from etholake.errors import DataError
 from etholake.formats.base import Detection, PoseFormat, PoseRecording, ReadOptions
+from etholake.formats.dialect import decoded_head
 from etholake.formats.inert_pickle import PickledCall, to_array
 from etholake.formats.pose.npy_pickle import head_texts, read_object
 from etholake.formats.pose.points import at_least_one, make_recording
-from etholake.formats.reading import head_text, reading
+from etholake.formats.reading import reading
 
-__all__ = ["CALMS21_JSON", "CALMS21_NPY", "MARS_JSON", "PARTS"]
+__all__ = ["CALMS21_JSON", "CALMS21_NPY", "MARS_JSON", "PARTS", "SEQUENCE", "detect_npy"]
 
 PARTS = ("nose", "left_ear", "right_ear", "neck", "left_hip", "right_hip", "tail_base")
 MICE = ("resident", "intruder")
 FPS = 30.0  # of CalMS21 as published
 SIZE = (1024, 570)  # of CalMS21's videos as published
-ANNOTATOR = re.compile(r'\s*\{\s*"annotator-id_\d+"\s*:\s*\{')
-MARS_KEYS = re.compile(r'\s*\{\s*"(keypoints|scores|bbox|bscores)"\s*:\s*\[')
+KEYS = frozenset({"keypoints", "scores", "annotations", "metadata"})  # of a sequence
+SEQUENCE = re.compile(  # {annotator or, in task 3, behaviour: {sequence: {one of its keys in any order
+    r'\s*\{\s*"([^"]{1,200})"\s*:\s*\{\s*"[^"]{1,400}"\s*:\s*\{\s*"(?:keypoints|scores|annotations|metadata)"\s*:'
+)
+MARS_KEYS = re.compile(
+    r'\s*\{\s*(?:"\w+"\s*:\s*(?:"[^"]{0,200}"|[\d.]+)\s*,\s*){0,9}"(keypoints|scores|bbox|bscores)"\s*:\s*\['
+)
 
 
 class Calms21Json(PoseFormat):
@@ -40,9 +46,9 @@ class Calms21Json(PoseFormat):
     suffixes = (".json",)
 
     def detect(self, path: Path) -> Detection | None:
-        """Return a detection if the file begins with an annotator's number."""
-        if ANNOTATOR.match(head_text(path, 4096)):
-            return Detection(1.0, "it begins with CalMS21's 'annotator-id_…'")
+        """Return a detection if the file begins with a group of sequences."""
+        if match := SEQUENCE.match(decoded_head(path, 4096)):
+            return Detection(1.0, f"its group '{match[1]}' holds CalMS21's sequences")
         return None
 
     def read(self, path: Path, options: ReadOptions) -> Iterator[PoseRecording]:  # noqa: ARG002
@@ -60,9 +66,7 @@ class Calms21Npy(PoseFormat):
 
     def detect(self, path: Path) -> Detection | None:
         """Return a detection if the pickled texts at the beginning are CalMS21's. Nothing is unpickled."""
-        if any(item.startswith("annotator-id_") for item in head_texts(path)):
-            return Detection(1.0, "it is a pickle with CalMS21's 'annotator-id_…'")
-        return None
+        return detect_npy(path)
 
     def read(self, path: Path, options: ReadOptions) -> Iterator[PoseRecording]:
         """Yield one recording a video. Raises DataError unless `options.unpickle` is set."""
@@ -79,7 +83,7 @@ class MarsJson(PoseFormat):
 
     def detect(self, path: Path) -> Detection | None:
         """Return a detection if the file begins with one of MARS' keys."""
-        match = MARS_KEYS.match(head_text(path, 4096))
+        match = MARS_KEYS.match(decoded_head(path, 4096))
         return Detection(0.9, f"it begins with MARS' '{match[1]}'") if match else None
 
     def read(self, path: Path, options: ReadOptions) -> Iterator[PoseRecording]:  # noqa: ARG002
@@ -87,6 +91,15 @@ class MarsJson(PoseFormat):
         with reading(path, self.title):
             name = re.sub(r"_pose_(top|front)_v\d+.*$", "", path.stem)
             yield _recording(path, name, load_json(path), None, None)
+
+
+def detect_npy(path: Path) -> Detection | None:
+    """Return a detection if a pickle holds groups of sequences with CalMS21's keys. Nothing is unpickled."""
+    texts = head_texts(path)
+    first = next((at for at, item in enumerate(texts) if item in KEYS), 0)
+    if first < 2 or "sequences" in texts[:first]:  # MABe 2022 has one group of that name
+        return None
+    return Detection(1.0, f"its group '{texts[first - 2]}' holds CalMS21's sequences")
 
 
 def load_json(path: Path) -> Any:

@@ -6,10 +6,7 @@ images have one index column with a path, or three with its components.
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +15,15 @@ import numpy.typing as npt
 
 from etholake.errors import DataError
 from etholake.formats.base import Detection, PoseFormat, PoseRecording, ReadOptions
+from etholake.formats.dialect import Dialect, dialect_of
 from etholake.formats.pose.deeplabcut_columns import index_columns, recordings
 from etholake.formats.pose.number_table import NumberTable, read_numbers
-from etholake.formats.reading import head_rows, reading, text_encoding
+from etholake.formats.reading import head_rows, header_rows, reading
 
 __all__ = ["FORMAT", "DeepLabCutCsv"]
 
+SIMBA = "IMPORTED_POSE"  # what SimBA puts in the place of the names
 ROWS = ("scorer", "individuals", "bodyparts", "coords")
-MAX_HEADER = 64 << 20
 
 
 class DeepLabCutCsv(PoseFormat):
@@ -37,7 +35,8 @@ class DeepLabCutCsv(PoseFormat):
 
     def detect(self, path: Path) -> Detection | None:
         """Return a detection if the first column of the header names DeepLabCut's rows."""
-        header = [row[0].strip().lower() for row in head_rows(path, 4) if row]
+        rows = head_rows(path, 4)
+        header = [row[0].strip().lower() for row in rows if row and SIMBA not in row]
         if "bodyparts" in header and "coords" in header and header[0] in ("scorer", "individuals", "bodyparts"):
             several = " and 'individuals'" if "individuals" in header else ""
             return Detection(1.0, f"its header has the rows 'bodyparts'{several} and 'coords'")
@@ -46,7 +45,8 @@ class DeepLabCutCsv(PoseFormat):
     def read(self, path: Path, options: ReadOptions) -> Iterator[PoseRecording]:
         """Yield the tracks of a video, or the labelled images of each video folder."""
         with reading(path, self.title):
-            header, count = _header(path)
+            dialect = dialect_of(path)
+            header, count = _header(path, dialect)
             n_index = _index_columns(path, header["coords"])
             width = len(header["coords"])
             individuals = header.get("individuals", [""] * width)
@@ -56,19 +56,15 @@ class DeepLabCutCsv(PoseFormat):
             ]
             where = index_columns(path, columns, options)
             names = [" ".join(filter(None, column)) for column in columns]
-            table = read_numbers(path, skip_rows=count, index_columns=n_index, names=names)
+            table = read_numbers(path, skip_rows=count, index_columns=n_index, names=names, dialect=dialect)
             scorer = "".join(header.get("scorer", [])[n_index : n_index + 1]).strip()
             yield from recordings(path, where, table.values, _index(path, table, count), scorer)
 
 
-def _header(path: Path) -> tuple[dict[str, list[str]], int]:
+def _header(path: Path, dialect: Dialect) -> tuple[dict[str, list[str]], int]:
     """Return {row's name: cells} and the number of header rows. Raises DataError if they do not fit."""
-    with path.open("rb") as file:
-        encoding = text_encoding(file.read(4))
-    with path.open(encoding=encoding, errors="replace", newline="") as file:
-        text = "".join(line for line in (file.readline(MAX_HEADER) for _ in range(4)))
     header: dict[str, list[str]] = {}
-    for row in islice(csv.reader(io.StringIO(text, newline="")), 4):
+    for row in header_rows(path, 4, dialect):
         name = row[0].strip().lower() if row else ""
         if name not in ROWS or name in header:
             break

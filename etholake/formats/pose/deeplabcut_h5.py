@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from etholake.errors import DataError, suggestion
+from etholake.errors import DataError
 from etholake.formats.base import Detection, PoseFormat, PoseRecording, ReadOptions
 from etholake.formats.hdf5 import open_hdf5
 from etholake.formats.pose.deeplabcut_columns import index_columns, recordings
 from etholake.formats.pose.pandas_hdf import HdfTable, last_level, read_table, table_keys
 from etholake.formats.reading import quiet, reading
+
+if TYPE_CHECKING:
+    import h5py
 
 __all__ = ["FORMAT", "DeepLabCutH5"]
 
@@ -32,39 +38,51 @@ class DeepLabCutH5(PoseFormat):
     def detect(self, path: Path) -> Detection | None:
         """Return a detection if a pandas table has columns of body parts and coordinates."""
         with open_hdf5(path) as file:
-            keys = [key for key in table_keys(file) if {"x", "y"} <= set(last_level(file, key))]
+            keys = _track_keys(file)
             if not keys:
                 return None
             return Detection(1.0, f"the pandas table {', '.join(keys[:5])} has columns x and y")
 
     def read(self, path: Path, options: ReadOptions) -> Iterator[PoseRecording]:
-        """Yield the tracks of a video, or the labelled images of each video folder."""
+        """Yield the tracks of a video, or the labelled images of each video folder.
+
+        Of several tables each is a video of its own, whose name ends with the table's.
+        """
         with reading(path, self.title), open_hdf5(path) as file:
-            table = read_table(file, _key(path, table_keys(file), options.key))
-            names = _levels(path, table)
-            places = {name: names.index(name) for name in names}
-            columns = [
-                (
-                    column[places["individuals"]] if "individuals" in places else "",
-                    column[places["bodyparts"]],
-                    column[places["coords"]],
-                )
-                for column in table.columns
-            ]
-            scorer = table.columns[0][places["scorer"]] if "scorer" in places else ""
-            where = index_columns(path, columns, options)
-            yield from recordings(path, where, table.values, table.index, scorer)
+            keys = _track_keys(file)
+            if not keys:
+                raise DataError(f"{path}: no table of it has columns x and y.")
+            for key in keys:
+                for recording in _recordings(path, read_table(file, key), options):
+                    if len(keys) > 1:
+                        recording = replace(recording, name=f"{recording.name}_{key.replace('/', '_')}")  # noqa: PLW2901
+                    yield recording
 
 
-def _key(path: Path, keys: list[str], wanted: str | None) -> str:
-    if wanted is not None and wanted.strip("/") in keys:
-        return wanted.strip("/")
-    if wanted is not None:
-        raise DataError(f"{path}: has no table '{wanted}'. {suggestion(wanted, keys)}")
-    if len(keys) != 1:
-        listing = ", ".join(keys) or "none"
-        raise DataError(f"{path}: expected one table, but got {len(keys)}: {listing}. Name one of them as `key`.")
-    return keys[0]
+def _track_keys(file: h5py.File) -> list[str]:
+    """Return the keys of the tables that have columns x and y on the last of their levels."""
+    keys = []
+    for key in table_keys(file):
+        with suppress(DataError):  # a table of another kind
+            if {"x", "y"} <= set(last_level(file, key)):
+                keys.append(key)
+    return keys
+
+
+def _recordings(path: Path, table: HdfTable, options: ReadOptions) -> Iterator[PoseRecording]:
+    names = _levels(path, table)
+    places = {name: names.index(name) for name in names}
+    columns = [
+        (
+            column[places["individuals"]] if "individuals" in places else "",
+            column[places["bodyparts"]],
+            column[places["coords"]],
+        )
+        for column in table.columns
+    ]
+    scorer = table.columns[0][places["scorer"]] if "scorer" in places else ""
+    where = index_columns(path, columns, options)
+    yield from recordings(path, where, table.values, table.index, scorer)
 
 
 def _levels(path: Path, table: HdfTable) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ import numpy.typing as npt
 from etholake.errors import DataError
 from etholake.formats.base import Detection, PoseFormat, PoseRecording, ReadOptions, Remark
 from etholake.formats.labels import ethovision as raw_data
+from etholake.formats.labels.clock import sample_rate
 from etholake.formats.labels.reading import column, number_at
 from etholake.formats.pose.points import make_recording, unique
 from etholake.formats.reading import quiet, reading
@@ -94,7 +95,7 @@ def _track(path: Path, sheet: Any) -> _Track:
     rows = [row for row in sheet.rows if any(row)]
     clock = column(sheet.names, "recording time", "trial time") or 0
     times = [number_at(row[clock], path, "the time", sheet.first_line + at) for at, row in enumerate(rows)]
-    rate = raw_data.sample_rate(path, np.array(times))
+    rate = sample_rate(path, np.array(times))
     xy = np.full((len(rows), len(columns), 2), np.nan)
     for part, places in enumerate(columns.values()):
         for axis, place in enumerate(places):

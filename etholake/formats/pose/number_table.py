@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.csv as pc
 
 from etholake.errors import DataError
-from etholake.formats.reading import text_encoding
+from etholake.formats.dialect import Dialect
 
 __all__ = ["NumberTable", "read_numbers"]
 
@@ -36,13 +36,15 @@ def read_numbers(
     skip_rows: int,
     index_columns: int,
     names: Sequence[str],
-    delimiter: str = ",",
+    dialect: Dialect,
     wanted: Sequence[int] | None = None,
 ) -> NumberTable:
     """Return the table below a header of `skip_rows` rows.
 
     Parameters
     ----------
+    dialect
+        How the file is written; a decimal comma counts as a point.
     names
         Names of the numeric columns, for messages only.
     wanted
@@ -56,26 +58,26 @@ def read_numbers(
     texts = [f"t{at}" for at in range(index_columns)]
     numbers = [f"n{at}" for at in range(len(names))]
     chosen = numbers if wanted is None else [numbers[at] for at in wanted]
-    with path.open("rb") as file:
-        encoding = text_encoding(file.read(4))
+    utf8 = dialect.encoding.startswith("utf-8")
     try:
         table = pc.read_csv(
-            pa.memory_map(str(path)) if encoding != "utf-16" and path.stat().st_size else str(path),
+            pa.memory_map(str(path)) if utf8 and path.stat().st_size else str(path),
             read_options=pc.ReadOptions(
                 column_names=texts + numbers,
-                skip_rows=skip_rows,
+                skip_rows=dialect.skip + skip_rows,
                 block_size=_block_size(path),
-                encoding="utf16" if encoding == "utf-16" else "utf8",
+                encoding="utf8" if utf8 else dialect.encoding,
             ),
-            parse_options=pc.ParseOptions(delimiter=delimiter),
+            parse_options=pc.ParseOptions(delimiter=dialect.delimiter),
             convert_options=pc.ConvertOptions(
                 column_types=dict.fromkeys(texts, pa.string()) | dict.fromkeys(numbers, pa.float32()),
                 null_values=MISSING,
+                decimal_point=dialect.decimal,
                 include_columns=texts + chosen,
             ),
         )
     except pa.ArrowInvalid:
-        return _read_carefully(path, skip_rows, index_columns, names, delimiter, encoding, wanted)
+        return _read_carefully(path, skip_rows, index_columns, names, dialect, wanted)
     values = np.empty((len(chosen), table.num_rows), np.float32)
     for at, name in enumerate(chosen):
         start = 0
@@ -97,8 +99,7 @@ def _read_carefully(
     skip_rows: int,
     index_columns: int,
     names: Sequence[str],
-    delimiter: str,
-    encoding: str,
+    dialect: Dialect,
     wanted: Sequence[int] | None,
 ) -> NumberTable:
     """Read row by row what pyarrow refuses: rows of empty cells may be short, as DeepLabCut writes them.
@@ -109,10 +110,10 @@ def _read_carefully(
     columns = range(len(names)) if wanted is None else wanted
     index: list[list[str]] = [[] for _ in range(index_columns)]
     values: list[list[float]] = []
-    with path.open(encoding=encoding, errors="replace", newline="") as file:
-        reader = csv.reader(file, delimiter=delimiter)
+    with path.open(encoding=dialect.encoding, errors="replace", newline="") as file:
+        reader = csv.reader(file, delimiter=dialect.delimiter)
         try:
-            for row in islice(reader, skip_rows, None):
+            for row in islice(reader, dialect.skip + skip_rows, None):
                 if not row:
                     continue
                 if index_columns <= len(row) < width and not any(row[index_columns:]):
@@ -133,6 +134,6 @@ def _number(path: Path, line: int, name: str, cell: str) -> float:
     if cell.strip() in MISSING:
         return float("nan")
     try:
-        return float(cell)
+        return float(cell if "." in cell else cell.replace(",", "."))
     except ValueError:
         raise DataError(f"{path}, line {line}, column '{name}': '{cell[:40]}' is no number.") from None

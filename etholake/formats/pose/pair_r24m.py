@@ -7,7 +7,6 @@ at hand.
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,9 +15,10 @@ import numpy as np
 
 from etholake.errors import DataError
 from etholake.formats.base import Detection, PoseFormat, PoseRecording, ReadOptions, Remark
+from etholake.formats.dialect import dialect_of
 from etholake.formats.pose.number_table import read_numbers
 from etholake.formats.pose.points import make_recording, unique
-from etholake.formats.reading import head_rows, reading
+from etholake.formats.reading import head_rows, header_rows, reading
 
 __all__ = ["FORMAT", "PairR24M"]
 
@@ -43,8 +43,8 @@ class PairR24M(PoseFormat):
     def read(self, path: Path, options: ReadOptions) -> Iterator[PoseRecording]:  # noqa: ARG002
         """Yield the session; its name is that of the folder, because all files have the same name."""
         with reading(path, self.title):
-            with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-                header = next(csv.reader(file), [])
+            dialect = dialect_of(path)
+            header = (header_rows(path, 1, dialect) or [[]])[0]
             matches = {at: match for at, name in enumerate(header) if (match := COLUMN.fullmatch(name))}
             animals = unique([match[1] for match in matches.values()])
             parts = unique([match[2] for match in matches.values()])
@@ -60,7 +60,7 @@ class PairR24M(PoseFormat):
                 raise DataError(f"{path}: lacks the column absolutePosition_{'_'.join(lacking[0])}.")
             good = [at for at, name in enumerate(header) if re.fullmatch(r"goodFrame_an\d+", name)]
             wanted = [*matches, *good]
-            table = read_numbers(path, skip_rows=1, index_columns=0, names=header, wanted=wanted)
+            table = read_numbers(path, skip_rows=1, index_columns=0, names=header, dialect=dialect, wanted=wanted)
             order = [place[animal, part, axis] for animal in animals for part in parts for axis in "xyz"]
             N = len(table.values)
             xyz = table.values[:, order].reshape(N, len(animals), len(parts), 3)

@@ -24,6 +24,7 @@ __all__ = ["HdfTable", "last_level", "read_table", "table_keys"]
 
 FIXED, TABLE = "frame", "frame_table"
 MAX_BLOCKS = 1000
+EMPTY = "shape"  # pandas' mark of an array without rows, in whose place it writes one value
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,9 @@ def last_level(file: h5py.File, key: str) -> tuple[str, ...]:
 def _fixed(group: h5py.Group) -> HdfTable:
     levels, columns = _axis(group, "axis0")
     _, index = _axis(group, "axis1")
+    axis = node(group, "axis1")  # None for an index of several levels
+    if axis is not None and attribute(axis, EMPTY) is not None:
+        index = index[:0]
     position = {column: at for at, column in enumerate(columns)}
     n_rows = len(index)
     blocks = int(attribute(group, "nblocks") or 0)
@@ -78,6 +82,8 @@ def _fixed(group: h5py.Group) -> HdfTable:
         dataset = node(group, f"block{number}_values")
         if not int(attribute(dataset, "transposed") or 0):
             block = block.T
+        if attribute(dataset, EMPTY) is not None:
+            block = block[:0].reshape(0, len(items))
         if block.shape != (n_rows, len(items)):
             raise DataError(f"{_place(group)}: block {number} is {block.shape}, not {(n_rows, len(items))}.")
         places = [position[item] for item in items]

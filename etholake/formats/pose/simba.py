@@ -7,18 +7,17 @@ SimBA writes 0 for what is missing.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
 from etholake.errors import DataError
 from etholake.formats.base import Detection, PoseFormat, PoseRecording, ReadOptions
+from etholake.formats.dialect import dialect_of
 from etholake.formats.pose.deeplabcut_columns import index_columns, recordings
 from etholake.formats.pose.number_table import read_numbers
-from etholake.formats.reading import head_rows, reading, text_encoding
+from etholake.formats.reading import head_rows, header_rows, reading
 
 __all__ = ["FORMAT", "Simba"]
 
@@ -40,27 +39,30 @@ class Simba(PoseFormat):
         if header == 3:
             return Detection(1.0, "its header says IMPORTED_POSE") if _triples(names) else None
         if _triples(names):
-            return Detection(0.9, f"its columns are <part>_x, _y and _p, beginning with {names[1]}")
+            return Detection(0.9, f"its columns are <part>_x, _y and _p, beginning with {names[_first(names)]}")
         return None
 
     def read(self, path: Path, options: ReadOptions) -> Iterator[PoseRecording]:
         """Yield the tracks of the video; its name is that of the file."""
         with reading(path, self.title):
-            with path.open("rb") as file:
-                encoding = text_encoding(file.read(4))
-            with path.open(encoding=encoding, errors="replace", newline="") as file:
-                rows = list(islice(csv.reader(file), 3))
-            names, header = _names(rows)
-            triples = _triples(names)
+            dialect = dialect_of(path)
+            names, header = _names(header_rows(path, 3, dialect))
+            triples, first = _triples(names), _first(names)
             if not triples:
                 raise DataError(f"{path}: has no columns <part>_x, <part>_y and <part>_p.")
             columns = [("", part, COORDINATES[mark]) for part, mark in triples]
             where = index_columns(path, columns, options)
             table = read_numbers(
-                path, skip_rows=header, index_columns=1, names=names[1:], wanted=range(len(columns))
+                path,
+                skip_rows=header,
+                index_columns=first,
+                names=names[first:],
+                dialect=dialect,
+                wanted=range(len(columns)),
             )
             try:
-                frames = np.array([int(float(cell)) for cell in table.index[0]], np.int64)
+                cells = table.index[0] if first else range(len(table.values))
+                frames = np.array([int(float(cell)) for cell in cells], np.int64)
             except ValueError:
                 raise DataError(f"{path}: the first column holds something else than frame numbers.") from None
             yield from recordings(path, where, table.values, frames, "")
@@ -73,10 +75,15 @@ def _names(rows: list[list[str]]) -> tuple[list[str], int]:
     return (rows[0] if rows else []), 1
 
 
+def _first(names: list[str]) -> int:
+    """Return the first column of the tracks: the second, unless the table was saved without its index."""
+    return 0 if names and names[0].endswith("_x") else 1
+
+
 def _triples(names: list[str]) -> list[tuple[str, str]]:
-    """Return (part, x/y/p) of the columns after the first one, as long as they come in triples of one part."""
+    """Return (part, x/y/p) of the columns after the index, as long as they come in triples of one part."""
     triples: list[tuple[str, str]] = []
-    for at in range(1, len(names) - 2, 3):
+    for at in range(_first(names), len(names) - 2, 3):
         part = names[at][:-2]
         if not part or [name for name in names[at : at + 3]] != [f"{part}_{mark}" for mark in "xyp"]:
             break

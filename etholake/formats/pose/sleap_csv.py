@@ -10,10 +10,11 @@ import numpy.typing as npt
 
 from etholake.errors import DataError
 from etholake.formats.base import Detection, PoseFormat, PoseRecording, ReadOptions, Remark
+from etholake.formats.dialect import dialect_of
 from etholake.formats.pose.number_table import read_numbers
 from etholake.formats.pose.points import make_recording, rank_within, unique
 from etholake.formats.pose.sleap_analysis import analysis_video
-from etholake.formats.reading import head_rows, reading
+from etholake.formats.reading import head_rows, header_rows, reading
 
 __all__ = ["FORMAT", "SleapCsv"]
 
@@ -37,11 +38,13 @@ class SleapCsv(PoseFormat):
     def read(self, path: Path, options: ReadOptions) -> Iterator[PoseRecording]:  # noqa: ARG002
         """Yield the instances of the video."""
         with reading(path, self.title):
-            header = (head_rows(path, 1) or [[]])[0]
+            dialect = dialect_of(path)
+            header = (header_rows(path, 1, dialect) or [[]])[0]
             parts = unique([name.rpartition(".")[0] for name in header[3:]])
-            if header[3:] != [f"{part}.{what}" for part in parts for what in ("x", "y", "score")]:
+            wanted = [f"{part}.{what}" for part in parts for what in ("x", "y", "score")]
+            if sorted(header[3:]) != sorted(wanted):
                 raise DataError(f"{path}: expected the columns x, y and score of each node after instance.score.")
-            table = read_numbers(path, skip_rows=1, index_columns=1, names=header[1:])
+            table = read_numbers(path, skip_rows=1, index_columns=1, names=header[1:], dialect=dialect)
             rows, P = len(table.values), len(parts)
             numbers = table.values[:, 0]
             if rows and not (
@@ -52,7 +55,7 @@ class SleapCsv(PoseFormat):
             animals, slot, remarks = _animals(path, table.index[0], at)
             if len(np.unique(at * max(len(animals), 1) + slot)) < rows:
                 raise DataError(f"{path}: one track has two instances in the same frame. Correct it in SLEAP.")
-            values = table.values[:, 2:].reshape(rows, P, 3)
+            values = table.values[:, [header.index(name) - 1 for name in wanted]].reshape(rows, P, 3)
             xyz = np.full((len(frames), len(animals), P, 2), np.nan, np.float32)
             likelihood = np.full(xyz.shape[:3], np.nan, np.float32)
             present = np.zeros(xyz.shape[:2], np.bool_)

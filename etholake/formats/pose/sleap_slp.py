@@ -12,7 +12,7 @@ import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -177,8 +177,11 @@ def _recording(
 
 
 def _file_of(backend: dict[str, Any], video: dict[str, Any]) -> str:
-    """Return the video's file; packages embed the images and keep the name in `source_video`."""
-    name = str(backend.get("filename") or video.get("filename") or "")
+    """Return the video's file, or the folder of a sequence of images; packages embed the images."""
+    name = backend.get("filename") or video.get("filename") or ""
+    if isinstance(name, list):
+        return str(PureWindowsPath(str(name[0])).parent) if name else ""
+    name = str(name)
     return "" if name == "." else name
 
 

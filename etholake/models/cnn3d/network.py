@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from etholake.models.vision.head import ClipBatch, LabHead
+from etholake.dataset.clip_batch import ClipBatch
+from etholake.models.vision.head import LabHead
 
 __all__ = ["Cnn3d", "Cnn3dTrunk"]
 

@@ -10,15 +10,13 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from etholake.dataset.clip_batch import ClipBatch
 from etholake.models.vision.frame_backbone import FrameBackbone
-from etholake.models.vision.head import ClipBatch, LabHead
+from etholake.models.vision.head import LabHead
 from etholake.models.vision.pose_features import KINEMATIC, kinematic_features
 from etholake.models.vision.temporal import AttentionPooling, TemporalAttention
 
-__all__ = ["POOLINGS", "POSE_FUSIONS", "CropSequence", "CrossModalFusion", "GatedFusion"]
-
-POOLINGS = ("lstm", "lstm_attention", "attention")
-POSE_FUSIONS = ("none", "gated", "cross_modal")
+__all__ = ["CropSequence", "CrossModalFusion", "GatedFusion"]
 
 
 class GatedFusion(nn.Module):

@@ -7,9 +7,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from etholake.dataset.clip_batch import ClipBatch
 from etholake.models.video_pose.network import PoseStream
 from etholake.models.vision.frame_backbone import normalised
-from etholake.models.vision.head import ClipBatch, LabHead
+from etholake.models.vision.head import LabHead
 from etholake.models.vision.pretrained import load_weights
 from etholake.models.vision.slowfast_r50 import SlowFastR50
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from etholake.dataset.clip_batch import ClipBatch
 from etholake.models.cnn3d.network import Cnn3dTrunk
-from etholake.models.vision.head import ClipBatch, LabHead
+from etholake.models.vision.head import LabHead
 from etholake.models.vision.pose_features import KINEMATIC, kinematic_features
 from etholake.models.vision.temporal import AttentionPooling
 

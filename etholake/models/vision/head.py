@@ -1,46 +1,15 @@
-"""Both ends of every video network: its input, and the layers that know actions and labs."""
+"""The layers of every video network that know actions and labs."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-__all__ = ["LAB_HEAD_INPUTS", "LAB_HEAD_LABS", "LAB_HEAD_OUTPUTS", "ClipBatch", "LabHead"]
+__all__ = ["LAB_HEAD_INPUTS", "LAB_HEAD_LABS", "LAB_HEAD_OUTPUTS", "LabHead"]
 
 LAB_HEAD_OUTPUTS = {"head.output.weight": 0, "head.output.bias": 0}
 LAB_HEAD_INPUTS = {"head.labeled.weight": 1}
 LAB_HEAD_LABS = {"head.lab.weight": 0}
-
-
-@dataclass(frozen=True)
-class ClipBatch:
-    """Windows of B animals or pairs, as tensors on one device.
-
-    Attributes
-    ----------
-    frames_BTHW3
-        RGB, uint8 or float 0..255.
-    keypoints_BTK3
-        x and y in pixels of the crop (NaN where missing), and a confidence 0..1. K may be 0.
-    fps
-        Frames a second of the windows.
-    """
-
-    frames_BTHW3: Tensor
-    keypoints_BTK3: Tensor
-    fps: float
-
-    @property
-    def crop_size(self) -> int:
-        """Side of the square crop in pixels."""
-        return int(self.frames_BTHW3.shape[3])
-
-    @property
-    def with_pose(self) -> Tensor:
-        """[B], true for the windows in which any key point was seen."""
-        return self.keypoints_BTK3[..., :2].isfinite().flatten(1).any(-1)
 
 
 class LabHead(nn.Module):

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from etholake.contract import UNIFIED_PARTS
 from etholake.errors import UsageError
+from etholake.features.frames import PAWS
 
-__all__ = ["GEOMETRIC_PARTS", "KINEMATIC", "PoseGraph", "geometric_graph", "kinematic_features"]
+__all__ = ["KINEMATIC", "PoseGraph", "body_graph", "geometric_graph", "kinematic_features"]
 
-GEOMETRIC_PARTS = ("mouth", "left_fore_paw", "right_fore_paw", "left_hind_paw", "right_hind_paw", "tail_base")
 _EDGES = (
     ("mouth", "tail_base"),
     ("mouth", "left_fore_paw"),
@@ -86,8 +87,37 @@ class PoseGraph:
 
 
 def geometric_graph() -> PoseGraph:
-    """Return the graph of six parts with 18 features: nine lengths and nine angles."""
-    return PoseGraph(GEOMETRIC_PARTS, _EDGES, _ANGLES)
+    """Return the graph of mouth, paws and tail base, seen from below, with nine lengths and nine angles."""
+    return PoseGraph(PAWS, _EDGES, _ANGLES)
+
+
+_BODY_EDGES = (
+    ("nose", "tail_base"),
+    ("nose", "body_center"),
+    ("body_center", "tail_base"),
+    ("nose", "neck"),
+    ("neck", "tail_base"),
+    ("ear_left", "ear_right"),
+    ("side_left", "side_right"),
+    ("ear_left", "side_left"),
+    ("ear_right", "side_right"),
+)
+_BODY_ANGLES = (
+    ("nose", "neck", "body_center"),
+    ("neck", "body_center", "tail_base"),
+    ("nose", "body_center", "tail_base"),
+    ("ear_left", "nose", "ear_right"),
+    ("side_left", "tail_base", "side_right"),
+    ("nose", "ear_left", "side_left"),
+    ("nose", "ear_right", "side_right"),
+    ("ear_left", "side_left", "tail_base"),
+    ("ear_right", "side_right", "tail_base"),
+)
+
+
+def body_graph() -> PoseGraph:
+    """Return the graph of the unified parts, seen from above, with nine lengths and nine angles."""
+    return PoseGraph(UNIFIED_PARTS, _BODY_EDGES, _BODY_ANGLES)
 
 
 KINEMATIC = (

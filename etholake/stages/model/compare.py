@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from etholake.result import StageResult
 from etholake.settings import Settings
 from etholake.stages.model import out_of_fold
 from etholake.stages.model.evaluate import judge
+from etholake.stages.model.training_result import model_metadata
 from etholake.storage import split_uri
 
 __all__ = ["Compared", "lines", "run"]
@@ -28,7 +29,10 @@ __all__ = ["Compared", "lines", "run"]
 
 @dataclass(frozen=True)
 class Compared:
-    """One job: its configuration, what it cost, and how it was judged; `gain` is its F minus that of the first."""
+    """One job: its configuration, what it cost, and how it was judged; `gain` is its F minus that of the first.
+
+    `frames_per_s` is how many frames of a video the model predicts in a second, as the job measured it.
+    """
 
     run: str
     config: str
@@ -37,6 +41,7 @@ class Compared:
     gain_interval: Interval
     seconds: float | None
     megabytes: float | None
+    frames_per_s: float | None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures as JSON."""
@@ -53,6 +58,7 @@ class Compared:
             "gain_interval": list(self.gain_interval) if self.gain_interval else None,
             "training_seconds": self.seconds,
             "megabytes": self.megabytes,
+            "frames_per_s": self.frames_per_s,
         }
 
 
@@ -75,10 +81,10 @@ def run(settings: Settings, data: Path, names: Sequence[str]) -> StageResult:
     ]
     first, compared = evaluations[0], []
     for name, evaluation in zip(runs, evaluations, strict=True):
-        config, seconds, megabytes = _cost(settings, name)
+        cost = _cost(settings, name)
         interval = None if evaluation is first else paired_difference(evaluation.frames, first.frames, first.labs)
         gain = evaluation.score.score - first.score.score
-        compared.append(Compared(name, config, evaluation, gain, interval, seconds, megabytes))
+        compared.append(Compared(name, cost.config, evaluation, gain, interval, *cost[1:]))
     details = {"videos": len(shared), "runs": [one.to_dict() for one in compared]}
     return StageResult("compare", "done", "\n".join(lines(details)), details)
 
@@ -92,19 +98,29 @@ def lines(details: dict[str, Any]) -> list[str]:
         text.append(
             f"  {row['config']:<28} F {_number(row['f'])}, AP {_number(row['average_precision'])}, "
             f"bout F {_number(row['bout_f'])}, gain {row['gain']:+.3f}{between}, "
-            f"{_number(row['training_seconds'], '.0f')} s, {_number(row['megabytes'], '.1f')} MB  {row['run']}"
+            f"{_number(row['training_seconds'], '.0f')} s, {_number(row['megabytes'], '.1f')} MB, "
+            f"{_number(row['frames_per_s'], '.0f')} frames/s  {row['run']}"
         )
     return text
 
 
-def _cost(settings: Settings, name: str) -> tuple[str, float | None, float | None]:
-    """Return a job's configuration, its seconds of training, and the size of its archive in MB."""
+class _Cost(NamedTuple):
+    config: str
+    seconds: float | None  # of training
+    megabytes: float  # of the archive
+    frames_per_s: float | None  # of prediction
+
+
+def _cost(settings: Settings, name: str) -> _Cost:
+    """Return what a job was, took and left."""
     job = aws.client(settings, "sagemaker").describe_training_job(TrainingJobName=name)
     config = str(job.get("HyperParameters", {}).get("config", name)).strip('"')
-    bucket, key = split_uri(job["ModelArtifacts"]["S3ModelArtifacts"])
+    uri = job["ModelArtifacts"]["S3ModelArtifacts"]
+    bucket, key = split_uri(uri)
     size = aws.client(settings, "s3").head_object(Bucket=bucket, Key=key)["ContentLength"]
     start, end = job.get("TrainingStartTime"), job.get("TrainingEndTime")
-    return config, (end - start).total_seconds() if start and end else None, size / 1e6
+    seconds = (end - start).total_seconds() if start and end else None
+    return _Cost(config, seconds, size / 1e6, model_metadata(settings, uri).get("frames_per_s"))
 
 
 def _number(value: float | None, form: str = ".3f") -> str:

@@ -72,9 +72,10 @@ def describe(folder: Path) -> dict[str, Any]:
     first model that reads windows, else of the first), `config_line` (the same, in words of its family), `input`
     (fps, min_fps, window; None without windows), `labs` ({lab: {action: threshold, seconds of training, score}};
     None where not stored), `vocabulary`, `parts` ({unified part: names that are read for it}), `part_map`,
-    `features`, `decoding`, `validation`, `confusion` ({lab: {annotated: {predicted: frames}}} of the validation),
-    `reconstruction` (of a pre-trained model), `class_weights`, `class_distribution` (of a network; None where not
-    stored), `data_fingerprint`, `videos` (number by part of the split), `fine_tuned`, `notes`.
+    `features`, `clips` (set and recipe of a model of pixels, else None), `decoding`, `validation`, `confusion`
+    ({lab: {annotated: {predicted: frames}}} of the validation), `reconstruction` (of a pre-trained model),
+    `class_weights`, `class_distribution` (of a network; None where not stored), `data_fingerprint`, `videos`
+    (number by part of the split), `fine_tuned`, `notes`.
 
     Raises ContractError if there is no model in the folder, or its family is not installed.
     """
@@ -103,6 +104,7 @@ def describe(folder: Path) -> dict[str, Any]:
                 "encoder": features["name"], "version": features["version"],
                 "count": len(features["names"]) if "names" in features else None,
             } if features else None,
+            "clips": shown.get("clips"),
             "decoding": meta["post_processing"]["decoding"],
             "validation": (meta.get("validation") or {}).get("score"),
             "confusion": (meta.get("validation") or {}).get("confusion", {}),
@@ -132,6 +134,7 @@ def lines(model: Mapping[str, Any]) -> list[str]:
         + ", ".join(f"{count} {part}" for part, count in model["videos"].items()),
         f"score    {_number(model['validation'])} on validation",
         *([_features_line(features)] if features else []),
+        *([_clips_line(model["clips"])] if model["clips"] else []),
         "parts    " + "; ".join(f"{part} ({' or '.join(names)})" for part, names in model["parts"].items()),
     ]
     if tuned := model["fine_tuned"]:
@@ -222,6 +225,15 @@ def _class_lines(
         "classes  " + ", ".join(f"{name} {before[name]:.1%} of the frames, {after[name]:.1%} as sampled"
                                 for name in before),
     ]  # fmt: skip
+
+
+def _clips_line(clips: Mapping[str, Any]) -> str:
+    """Return the line on the clips that a model of pixels reads: another recipe is refused."""
+    recipe = clips["recipe"]
+    return (
+        f"clips    set {clips['clip_set']}: crops of {recipe['crop_size']} px, pad {recipe['pad_ratio']}, border "
+        f"{recipe['border']}, smoothing {recipe['smoothing']}, boxes {recipe['boxes']}"
+    )
 
 
 def _features_line(features: Mapping[str, Any]) -> str:

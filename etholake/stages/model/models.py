@@ -1,4 +1,4 @@
-"""Find a trained model by any name that a user has for it: a folder, an archive, an S3 URI, `current`."""
+"""Find a trained model by any name that a user has for it (`model_names.NAMES`)."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from etholake import aws
-from etholake.contract import MODEL_ZONE
+from etholake.contract import MODEL_ZONE, whole_number
 from etholake.digest import bytes_digest
 from etholake.errors import DataError, UsageError
 from etholake.models.archive import ARCHIVE, META, unpack
 from etholake.objects import read_object
 from etholake.settings import Settings
+from etholake.stages import model_packages
+from etholake.stages.model.model_names import CURRENT, NAMES, PRETRAINED, VERSION
 from etholake.stages.state import load_state
 
-__all__ = ["CURRENT", "pack", "stage", "unpacked"]
-
-CURRENT = "current"  # the newest model that was trained in the lake
+__all__ = ["pack", "stage", "unpacked"]
 
 
 @contextmanager
@@ -42,15 +42,17 @@ def stage(settings: Settings, model: str) -> str:
 
 
 def pack(settings: Settings, model: str) -> bytes:
-    """Return the archive of a model: a folder, a `model.tar.gz`, an ``s3://`` URI of one, or `current`.
+    """Return the archive of the model that goes by this name.
 
-    Raises UsageError if there is no such file or object, DataError if the lake has no model.
+    Raises UsageError if there is no such file, object or version, DataError if the lake has no model yet.
     """
-    if model == CURRENT:
-        details = load_state(settings, "train").get("details") or {}
-        if "model_uri" not in details:
-            raise DataError("The lake has no model yet: run `make train` first, or name a model.")
-        model = str(details["model_uri"])
+    if model in (CURRENT, PRETRAINED):
+        model = _newest(settings, model)
+    elif model.startswith(VERSION):
+        number = whole_number(model.removeprefix(VERSION))
+        if number is None:
+            raise UsageError(f"Expected {VERSION} and the number of a version of the registry, but got '{model}'.")
+        model = model_packages.numbered(settings, model_packages.group_name(settings), number).model_uri
     if model.startswith("s3://"):
         return _download(settings, model)
     path = Path(model)
@@ -58,10 +60,16 @@ def pack(settings: Settings, model: str) -> bytes:
         return _archive(path)
     if path.is_file():
         return path.read_bytes()
-    raise UsageError(
-        f"There is no model at '{model}': expected a folder with {META}, a {ARCHIVE}, an s3:// URI of one, or "
-        f"'{CURRENT}'."
-    )
+    raise UsageError(f"There is no model at '{model}': expected {NAMES} (a folder has a {META}).")
+
+
+def _newest(settings: Settings, name: str) -> str:
+    """Return the URI of the newest model that was trained or pre-trained. Raises DataError if there is none."""
+    verb = {CURRENT: "train", PRETRAINED: "pretrain"}[name]
+    details = load_state(settings, verb).get("details") or {}
+    if "model_uri" not in details:
+        raise DataError(f"The lake has no model of `etholake {verb}` yet: run it first, or name a model.")
+    return str(details["model_uri"])
 
 
 def _download(settings: Settings, uri: str) -> bytes:

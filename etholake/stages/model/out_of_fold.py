@@ -16,6 +16,7 @@ from etholake.lake import generation_prefix, identity, new_generation
 from etholake.models.archive import read_meta
 from etholake.settings import Settings
 from etholake.stages.model import models
+from etholake.stages.model.model_names import CURRENT
 from etholake.stages.state import load_state, open_lake
 from etholake.storage import split_uri
 
@@ -56,7 +57,7 @@ def run_of(settings: Settings, run: str) -> str:
 
     Raises UsageError if that model was not cross-validated, or the lake has no such partition.
     """
-    if run == models.CURRENT:
+    if run == CURRENT:
         details = load_state(settings, "train").get("details") or {}
         if "out_of_fold_rows" not in details:
             raise UsageError(

@@ -26,6 +26,7 @@ from etholake.stages.model import training_job
 from etholake.stages.model.explain import reconstruction_lines
 from etholake.stages.model.training_inputs import SOURCE, deployed_fingerprint, hyperparameters
 from etholake.stages.model.training_result import model_metadata
+from etholake.stages.model_packages import add_pretrained
 from etholake.stages.state import load_state, open_lake, save_state
 
 __all__ = ["STAGE", "run"]
@@ -40,8 +41,11 @@ _TABLES = {
 def run(settings: Settings, config_name: str, on_progress: OnProgress | None = None) -> StageResult:
     """Pre-train a configuration on all tracks of the lake.
 
-    `details`: `model_uri` (for ``train --from``), `job_name`, `config`, `reconstruction` (errors in cm of held-out
-    videos, see `training.reconstruction.gap_errors`), `losses` (of training and validation by epoch), `seconds`.
+    The model becomes a version of the registry, which cannot be approved.
+
+    `details`: `model_uri` (for ``train --from``), `version` (its number in the registry), `job_name`, `config`,
+    `reconstruction` (errors in cm of held-out videos, see `training.reconstruction.gap_errors`), `losses` (of
+    training and validation by epoch), `seconds`.
 
     Raises
     ------
@@ -83,6 +87,7 @@ def run(settings: Settings, config_name: str, on_progress: OnProgress | None = N
     meta = model_metadata(settings, uri)
     details = {
         "model_uri": uri,
+        "version": add_pretrained(settings, job["TrainingJobName"], config_name, uri).number,
         "job_name": job["TrainingJobName"],
         "config": config_name,
         "reconstruction": meta["reconstruction"],
@@ -93,8 +98,8 @@ def run(settings: Settings, config_name: str, on_progress: OnProgress | None = N
     s3 = aws.client(settings, "s3")
     delete_objects(s3, settings.bucket, [o["Key"] for o in list_objects(s3, settings.bucket, prefix)])
     text = [
-        f"Model '{config_name}' pre-trained in {details['seconds']:.0f} s: {uri}; use it with etholake train "
-        "--from.",
+        f"Model '{config_name}' pre-trained in {details['seconds']:.0f} s: version {details['version']} of the "
+        f"registry, {uri}; train from it with `etholake train --from pretrained`.",
         *reconstruction_lines(meta["reconstruction"]),
     ]
     return StageResult(STAGE, "done", "\n  ".join(text), details)

@@ -94,7 +94,7 @@ def _launch(settings: Settings, plan: TrainingPlan) -> str:
     role = aws.stack_outputs(settings)["SageMakerRoleArn"]
     checkpoints = f"s3://{settings.bucket}/{_checkpoint_prefix(plan.digest)}"
     parameters = plan.parameters | {logs.ARGUMENT.removeprefix("--"): logs.run_id()}
-    inputs = channels(settings, plan.base) | features.channel(settings)
+    inputs = channels(settings, plan.base, plan.clip_set) | features.channel(settings)
     with training_job.sdk_environment(settings):
         name = training_job.launch(
             settings, role, f"s3://{settings.bucket}/{SOURCE}", job_settings()["training"], parameters,

@@ -13,19 +13,21 @@ from typing import Any
 
 from etholake import aws
 from etholake.code_fingerprint import code_fingerprint
-from etholake.contract import CODE_ZONE, CURATED_ZONE
+from etholake.contract import CLIP_ZONE, CODE_ZONE, CURATED_ZONE
+from etholake.dataset.clip_channel import CLIP_INDEX, CLIPS
 from etholake.digest import fingerprint
 from etholake.errors import AwsError, DataError, UsageError
-from etholake.lake import identity
+from etholake.lake import Lake, identity
 from etholake.models.shipping import ENTRY_POINTS
 from etholake.objects import object_exists, read_object
 from etholake.settings import AUTO, Settings
 from etholake.stages.model import models
+from etholake.stages.model.clip_sets import clip_set_of_archive, clip_set_to_train
 from etholake.stages.model.training_checks import check_data
 from etholake.stages.state import load_state, open_lake
 
 __all__ = [
-    "CHANNELS", "MODEL_SCRIPTS", "SOURCE", "STAGE", "TrainingOptions", "TrainingPlan", "channels",
+    "CHANNELS", "MODEL_SCRIPTS", "SOURCE", "STAGE", "TrainingOptions", "TrainingPlan", "channels", "clip_states",
     "deployed_fingerprint", "hyperparameters", "package_fingerprint", "recommended", "table_states",
     "trained_details", "training_plan",
 ]  # fmt: skip
@@ -66,6 +68,8 @@ class TrainingOptions:
         Leave out a configuration of an ensemble if the out-of-fold score is better without it.
     everything
         An ensemble holds no video out: its out-of-fold score judges it.
+    clips
+        The set of clips that a model of pixels reads; "" for the lake's only one.
     """
 
     folds: int = 0
@@ -76,6 +80,7 @@ class TrainingOptions:
     labs: tuple[str, ...] = ()
     choose: bool = False
     everything: bool = False
+    clips: str = ""
 
 
 @dataclass(frozen=True)
@@ -92,12 +97,15 @@ class TrainingPlan:
         Details of the model that the same inputs have already made; None if there is none.
     base
         ``s3://`` prefix of the model that is fine-tuned; None if none is.
+    clip_set
+        The set of clips that the training reads; "" if it reads tracks alone.
     """
 
     digest: str
     parameters: dict[str, Any]
     model: dict[str, Any] | None
     base: str | None = None
+    clip_set: str = ""
 
 
 def training_plan(
@@ -110,8 +118,8 @@ def training_plan(
     DataError
         The curated zone is empty, or has no labelled video.
     UsageError
-        The options contradict each other or the tables (`training_checks.check_data`), or the model to fine-tune
-        is not there.
+        The options contradict each other or the tables (`training_checks.check_data`, `clip_sets`), or the model
+        to fine-tune is not there.
     AwsError
         No code is deployed.
     """
@@ -123,11 +131,24 @@ def training_plan(
     inputs, code = table_states(settings), deployed_fingerprint(settings)
     base = models.stage(settings, options.base) if options.base else None
     parameters = hyperparameters(settings, config_name, holdout, options)
-    digest = fingerprint(inputs, code, parameters, *([base] if base else []))
+    lake = open_lake(settings)
+    clip_set = _clip_set(settings, lake, config_name, options)
+    clips = clip_states(lake, clip_set)
+    digest = fingerprint(inputs, code, parameters, *([base] if base else []), *([clips] if clips else []))
     trained = trained_details(settings, digest)
     if trained is None:
-        check_data(open_lake(settings), holdout, options.labs, settings.part_map)
-    return TrainingPlan(digest, parameters, trained, base)
+        check_data(lake, holdout, options.labs, settings.part_map)
+    return TrainingPlan(digest, parameters, trained, base, clip_set)
+
+
+def _clip_set(settings: Settings, lake: Lake, config_name: str, options: TrainingOptions) -> str:
+    """Return the set of clips of a training; fine-tuning reads the set of its base unless another is named."""
+    if not options.base:
+        return clip_set_to_train(lake, config_name, options.clips)
+    own = clip_set_of_archive(models.pack(settings, options.base))
+    if options.clips and not own:
+        raise UsageError("The model of --from reads tracks and no clips: leave --clips out.")
+    return options.clips or own
 
 
 def recommended(
@@ -181,6 +202,12 @@ def table_states(settings: Settings, tables: Collection[str] | None = None) -> l
             raise DataError(f"Table {table} of the curated zone is empty: run `make etl` first.")
         states += [[table, partition, identity(lake.current(table, partition))] for partition in partitions]
     return states
+
+
+def clip_states(lake: Lake, clip_set: str) -> list[Any]:
+    """Return ``[partition, identity]`` of a set of clips; [] without a set."""
+    partitions = [keys for keys in lake.partitions("clips") if keys["clip_set"] == clip_set] if clip_set else []
+    return [[keys, identity(lake.current("clips", keys))] for keys in partitions]
 
 
 def deployed_fingerprint(settings: Settings, scripts: Collection[str] = MODEL_SCRIPTS) -> str:
@@ -237,7 +264,14 @@ def hyperparameters(
     return parameters
 
 
-def channels(settings: Settings, base: str | None = None) -> dict[str, str]:
-    """Return the ``s3://`` prefix of every channel; `base` is that of a model to fine-tune. Pure."""
-    tables = {name: f"s3://{settings.bucket}/{CURATED_ZONE}/{folder}" for name, folder in CHANNELS.items()}
-    return tables | ({"model": base} if base else {})
+def channels(settings: Settings, base: str | None = None, clip_set: str = "") -> dict[str, str]:
+    """Return the ``s3://`` prefix of every channel. Pure.
+
+    `base` is that of a model to fine-tune, `clip_set` the set of clips that a model of pixels reads.
+    """
+    bucket = f"s3://{settings.bucket}"
+    prefixes = {name: f"{bucket}/{CURATED_ZONE}/{folder}" for name, folder in CHANNELS.items()}
+    if clip_set:
+        prefixes[CLIPS] = f"{bucket}/{CLIP_ZONE}/{clip_set}/"
+        prefixes[CLIP_INDEX] = f"{bucket}/{CURATED_ZONE}/clips/clip_set={clip_set}/"
+    return prefixes | ({"model": base} if base else {})

@@ -24,11 +24,13 @@ from etholake.result import StageResult
 from etholake.settings import Settings
 from etholake.stages.job_settings import image_uri, job_settings
 from etholake.stages.model import features
+from etholake.stages.model.clip_sets import clip_set_to_train
 from etholake.stages.model.training_checks import check_data
 from etholake.stages.model.training_inputs import (
     MODEL_SCRIPTS,
     SOURCE,
     channels,
+    clip_states,
     deployed_fingerprint,
     hyperparameters,
     table_states,
@@ -75,17 +77,22 @@ def run(
     options = job_settings()["tuning"] | {k: v for k, v in changes.items() if v is not None}
     options["ranges"] = ranges(config_name, options["ranges"])
     parameters = hyperparameters(settings, config_name, holdout)
-    digest = fingerprint(table_states(settings), deployed_fingerprint(settings, SCRIPTS), parameters, options)
+    lake = open_lake(settings)
+    clip_set = clip_set_to_train(lake, config_name)
+    clips = clip_states(lake, clip_set)
+    code = deployed_fingerprint(settings, SCRIPTS)
+    digest = fingerprint(table_states(settings), code, parameters, options, *([clips] if clips else []))
     state = load_state(settings, STAGE)
     if state.get("fingerprint") == digest:
         return StageResult(
             STAGE, "unchanged", "Tables, code and ranges are those of the last tuning.", state["details"]
         )
-    check_data(open_lake(settings), holdout, part_map=settings.part_map)
+    check_data(lake, holdout, part_map=settings.part_map)
     name = f"etholake-{digest[:8]}-{int(time.time()):x}{secrets.token_hex(2)}"  # of at most 32 characters
     named = parameters | {"run_id": logs.run_id()}
     role = aws.stack_outputs(settings)["SageMakerRoleArn"]
-    request = tuning_request(settings, name, named, role, options, features.channel(settings))
+    more = features.channel(settings) | channels(settings, clip_set=clip_set)
+    request = tuning_request(settings, name, named, role, options, more)
     client = aws.client(settings, "sagemaker")
     client.create_hyper_parameter_tuning_job(**request)
     ended = _follow(client, name, tick)

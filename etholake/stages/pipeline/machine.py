@@ -14,9 +14,9 @@ from etholake.contract import CODE_ZONE
 from etholake.digest import bytes_digest
 from etholake.errors import AwsError, UsageError
 from etholake.settings import AUTO, Settings
+from etholake.stages import model_packages
 from etholake.stages.job_settings import image_uri, job_settings
 from etholake.stages.model.training_checks import check_configurations
-from etholake.stages.serving import registry
 
 __all__ = ["DEFINITION", "arn", "definition_key", "input_of", "parameters"]
 
@@ -81,7 +81,7 @@ def input_of(
         "max_payload_mb": job_settings()["transform"]["max_payload_mb"],
         "tune": tuning is not None,
         "tuning": {} if tuning is None else {**job_settings()["tuning"], **tuning},
-        "model_package_group": registry.group_name(settings),
+        "model_package_group": model_packages.group_name(settings),
         "poll_seconds": POLL_S if settings.target == "aws" else 1,
         "settings": {
             "max_gap_frames": settings.max_gap_frames,

@@ -28,6 +28,7 @@ from etholake.stages.model import evaluate, tune
 from etholake.stages.model.training_inputs import SOURCE, STAGE, trained_details, training_plan
 from etholake.stages.model.training_result import save_training
 from etholake.stages.serving import predict, prediction_tables, registry
+from etholake.stages.serving.model_requests import ModelRequests
 from etholake.stages.serving.trained_model import trained_model
 from etholake.stages.serving.videos import Videos
 from etholake.stages.state import load_state, open_lake
@@ -143,6 +144,11 @@ def gate(settings: Settings, run: Run) -> dict[str, Any]:
     if not etl.is_current(load_state(settings, etl.STAGE), digest, registered):
         etl.save(settings, lake, digest, registered, {"runs": {}})
     planned = training_plan(settings, run.given["config"], run.given["holdout"])
+    if planned.clip_set:
+        raise UsageError(
+            f"The pipeline trains on tracks, and the configuration '{run.given['config']}' reads pixels: train it "
+            "with `etholake train`."
+        )
     options = run.given.get("tuning") if run.given.get("tune") else None
     wanted, exists, program = planned.digest, planned.model is not None, "train.py"
     if options:
@@ -259,7 +265,9 @@ def requests(settings: Settings, run: Run) -> dict[str, Any]:
     prefix = f"{MODEL_ZONE}/requests/{job}/"
     predicted = prediction_tables.is_committed(source.lake, run_id)
     limit = run.given["max_payload_mb"]  # inside a job there is no jobs.json
-    spans_of, skipped = ({}, {}) if predicted else predict.upload(settings, source, chosen, prefix, _quiet, limit)
+    spans_of, skipped = (
+        ({}, {}) if predicted else predict.upload(settings, ModelRequests(source), chosen, prefix, _quiet, limit)
+    )
     if len(skipped) == len(chosen):
         raise DataError(f"None of the {len(chosen)} held-out videos has tracks and labelled behaviours.")
     return {

@@ -121,12 +121,13 @@ class ReviewService:
 
     def compare(self, given: Given) -> Json:
         """Return the scores of two runs side by side, by lab and action, and the versions of the registry."""
+        from etholake.stages import model_packages
         from etholake.stages.serving import registry
 
         names = [query.literal(given.get(name, "")) for name in ("first", "second")]
         rows = query.run_sql(self.settings, _SCORES, [*names, *names]).rows
         try:
-            versions = registry.show(self.settings, registry.group_name(self.settings)).details["versions"]
+            versions = registry.show(self.settings, model_packages.group_name(self.settings)).details["versions"]
         except EtholakeError:
             versions = []
         return {"scores": [list(row) for row in rows], "versions": versions, "runs": self.runs}

@@ -37,6 +37,7 @@ from etholake.stages.serving.endpoint_requests import CAPTURED, endpoint_name
 from etholake.stages.serving.trained_model import trained_model
 from etholake.stages.serving.videos import METADATA_KEY, REQUEST_TYPE, Videos
 from etholake.stages.state import load_state
+from etholake.video import clip_request
 
 __all__ = ["FEATURES", "baseline", "clip_features", "compare", "run"]
 
@@ -242,12 +243,14 @@ def _data(side: Mapping[str, Any]) -> bytes:
 
 
 def _clip(sent: Mapping[str, Any], max_gap_frames: int, sources: PartSources) -> PoseTracks:
-    """Return the video of a captured request (see sagemaker/inference.py for its two forms)."""
+    """Return the video of a captured request (see sagemaker/inference.py for its forms)."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    if sent["observedContentType"] == REQUEST_TYPE:
-        table = pq.read_table(io.BytesIO(_data(sent)))
+    if sent["observedContentType"] in (REQUEST_TYPE, clip_request.CLIP_REQUEST):
+        body = _data(sent)
+        body = body if sent["observedContentType"] == REQUEST_TYPE else clip_request.read(body)[0]
+        table = pq.read_table(io.BytesIO(body))
         row = json.loads(table.schema.metadata[METADATA_KEY])
     else:
         content = json.loads(_data(sent))

@@ -26,9 +26,11 @@ from etholake.result import StageResult
 from etholake.settings import Settings
 from etholake.stages import jobs
 from etholake.stages.job_settings import job_settings
+from etholake.stages.model.clip_sets import clip_set_of_model
 from etholake.stages.serving import prediction_tables
 from etholake.stages.serving.endpoint import create_trained_model
-from etholake.stages.serving.videos import REQUEST_TYPE, Videos, request_body
+from etholake.stages.serving.model_requests import ModelRequests
+from etholake.stages.serving.videos import REQUEST_TYPE, Videos
 from etholake.stages.state import load_state, save_state
 
 __all__ = [
@@ -72,13 +74,14 @@ def run(
         The transform failed; the message has the service's reason.
     """
     tick = on_progress or silent
-    model, _ = create_trained_model(settings)
+    model, uri = create_trained_model(settings)
     source = Videos(settings, split)
+    requests = ModelRequests(source, clip_set_of_model(settings, uri))
     parts = (load_state(settings, "train").get("details") or {}).get("split", {})
     held_out = parts.get("test", [])
     chosen = choose_videos(source.rows, split, videos, [span["video_id"] for span in held_out])
     labs = sorted({source.rows[video]["lab_id"] for video in chosen})
-    run_id = fingerprint(model, split, chosen, source.states(labs))
+    run_id = fingerprint(model, split, chosen, source.states(labs), *requests.states(labs))
     state_name = f"{STAGE}-{split}"
     state = load_state(settings, state_name)
     if _same(state, run_id, output) and prediction_tables.is_committed(source.lake, run_id):
@@ -89,14 +92,14 @@ def run(
     began = time.monotonic()
     job = f"etholake-{run_id}-{int(time.time()):x}{secrets.token_hex(2)}"
     prefix = f"{MODEL_ZONE}/requests/{job}/"
-    spans, skipped = upload(settings, source, chosen, prefix, tick)
+    spans, skipped = upload(settings, requests, chosen, prefix, tick)
     try:
         if len(skipped) == len(chosen):
             raise DataError(f"None of the {len(chosen)} videos can be predicted: {_reasons(skipped)}.")
-        transform(settings, job, model, prefix, tick)
+        transform(settings, job, model, prefix, tick, content_type=requests.content_type)
     finally:
         remove(settings, prefix)
-    events = collect(settings, job, [video for video in chosen if video not in skipped])
+    events = collect(settings, job, [video for video in chosen if video not in skipped], requests.suffix)
     rows = write_csv(output, events)
     prediction_tables.commit(source, run_id, events, spans, {"model": model, "split": split})
     details = {
@@ -147,7 +150,12 @@ def taught_note(videos: Sequence[int], parts: Mapping[str, Sequence[Mapping[str,
 
 
 def transform_request(
-    settings: Settings, job: str, model: str, prefix: str, accept: str = "application/json"
+    settings: Settings,
+    job: str,
+    model: str,
+    prefix: str,
+    accept: str = "application/json",
+    content_type: str = REQUEST_TYPE,
 ) -> dict[str, Any]:
     """Return the arguments of CreateTransformJob. Pure."""
     options = job_settings()["transform"]
@@ -159,7 +167,7 @@ def transform_request(
         "ModelClientConfig": {"InvocationsTimeoutInSeconds": options["timeout_s"], "InvocationsMaxRetries": 1},
         "BatchStrategy": "SingleRecord",
         "TransformInput": {
-            "ContentType": REQUEST_TYPE,
+            "ContentType": content_type,
             "SplitType": "None",
             "DataSource": {
                 "S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": f"s3://{settings.bucket}/{prefix}"}
@@ -189,7 +197,7 @@ def check_size(video: int | str, n_bytes: int, limit_mb: int | None = None) -> N
 # --- the transform ------------------------------------------------------------------------------------------
 def upload(
     settings: Settings,
-    source: Videos,
+    requests: ModelRequests,
     chosen: Sequence[int],
     prefix: str,
     tick: OnProgress,
@@ -201,7 +209,7 @@ def upload(
     """
     import pyarrow.compute as pc
 
-    s3 = aws.client(settings, "s3")
+    s3, source = aws.client(settings, "s3"), requests.videos
     spans: dict[int, tuple[int, int]] = {}
     skipped: dict[int, str] = {}
     for done, video in enumerate(chosen):
@@ -215,10 +223,15 @@ def upload(
             skipped[video] = reason
             logs.log_event("skipped", f"Video {video} has {reason}", video=video)
             continue
-        body = request_body(row, table)
-        check_size(video, len(body), limit_mb)
-        s3.put_object(Bucket=settings.bucket, Key=f"{prefix}{video}.parquet", Body=body)
         assert table is not None
+        try:
+            body = requests.body(video, table)
+        except DataError as err:
+            skipped[video] = str(err)
+            logs.log_event("skipped", f"Video {video}: {err}", video=video)
+            continue
+        check_size(video, len(body), limit_mb)
+        s3.put_object(Bucket=settings.bucket, Key=f"{prefix}{video}{requests.suffix}", Body=body)
         spans[video] = (pc.min(table["video_frame"]).as_py(), pc.max(table["video_frame"]).as_py() + 1)
     return spans, skipped
 
@@ -242,12 +255,18 @@ def _reasons(skipped: dict[int, str]) -> str:
 
 
 def transform(
-    settings: Settings, job: str, model: str, prefix: str, tick: OnProgress, accept: str = "application/json"
+    settings: Settings,
+    job: str,
+    model: str,
+    prefix: str,
+    tick: OnProgress,
+    accept: str = "application/json",
+    content_type: str = REQUEST_TYPE,
 ) -> None:
     """Run the batch transform to its end; Ctrl-C stops it. Raises AwsError unless it completed."""
     client, s3 = aws.client(settings, "sagemaker"), aws.client(settings, "s3")
     total = _count(s3, settings.bucket, prefix)
-    client.create_transform_job(**transform_request(settings, job, model, prefix, accept))
+    client.create_transform_job(**transform_request(settings, job, model, prefix, accept, content_type))
     logs.log_event("job", f"Transform job {job} has started", job=job, videos=total)
 
     def describe() -> dict[str, Any]:
@@ -262,12 +281,12 @@ def transform(
     )  # fmt: skip
 
 
-def collect(settings: Settings, job: str, videos: Sequence[int]) -> list[Event]:
-    """Return the events of every answer of a transform job."""
+def collect(settings: Settings, job: str, videos: Sequence[int], suffix: str = ".parquet") -> list[Event]:
+    """Return the events of every answer of a transform job; `suffix` is that of its requests."""
     s3 = aws.client(settings, "s3")
     events = []
     for video in videos:
-        key = f"{MODEL_ZONE}/predictions/{job}/{video}.parquet.out"
+        key = f"{MODEL_ZONE}/predictions/{job}/{video}{suffix}.out"
         answer = json.loads(s3.get_object(Bucket=settings.bucket, Key=key)["Body"].read())
         events += [Event(video_id=int(answer["video_id"]), **event) for event in answer["events"]]
     return events

@@ -9,8 +9,7 @@ newer ones, so that the approved model is again the one that is meant; an artefa
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 from etholake import aws
@@ -19,58 +18,28 @@ from etholake.digest import fingerprint
 from etholake.errors import DataError, UsageError
 from etholake.result import StageResult
 from etholake.settings import Settings
-from etholake.stages.job_settings import image_uri
+from etholake.stages.model_packages import (
+    MODEL_NAME,
+    PENDING,
+    SCORE,
+    TEST_SET,
+    Version,
+    add_version,
+    group_name,
+    inference_specification,
+    numbered,
+    versions,
+)
 from etholake.stages.serving.trained_model import trained_model
 from etholake.stages.serving.videos import REQUEST_TYPE
 from etholake.stages.state import load_state
+from etholake.video.clip_request import CLIP_REQUEST
 
 __all__ = [
-    "Version", "approve", "approved", "decide", "group_name", "package_request", "register", "rollback",
-    "serving_version", "show", "versions",
+    "approve", "approved", "decide", "package_request", "register", "rollback", "serving_version", "show",
 ]  # fmt: skip
 
-APPROVED, REJECTED, PENDING = "Approved", "Rejected", "PendingManualApproval"
-# Names of the package's metadata (CustomerMetadataProperties); values are text.
-SCORE, TEST_SET, MODEL_NAME = "score", "test_set", "model_name"
-
-
-@dataclass(frozen=True)
-class Version:
-    """One model package of the group."""
-
-    number: int
-    arn: str
-    status: str
-    score: float | None
-    test_set: str
-    model_name: str
-    model_uri: str
-
-
-def versions(settings: Settings, group: str) -> list[Version]:
-    """Return all versions of the group, the newest first; [] if there is no such group."""
-    client = aws.client(settings, "sagemaker")
-    packages = [client.describe_model_package(ModelPackageName=arn) for arn in _arns(client, group)]
-    return sorted(map(_version, packages), key=lambda version: -version.number)
-
-
-def _arns(client: Any, group: str) -> Iterator[str]:
-    for page in client.get_paginator("list_model_packages").paginate(ModelPackageGroupName=group):
-        yield from (item["ModelPackageArn"] for item in page["ModelPackageSummaryList"])
-
-
-def _version(package: dict[str, Any]) -> Version:
-    about = package.get("CustomerMetadataProperties") or {}
-    containers = (package.get("InferenceSpecification") or {}).get("Containers") or [{}]
-    return Version(
-        number=int(package["ModelPackageVersion"]),
-        arn=package["ModelPackageArn"],
-        status=package["ModelApprovalStatus"],
-        score=float(about[SCORE]) if SCORE in about else None,
-        test_set=about.get(TEST_SET, ""),
-        model_name=about.get(MODEL_NAME, ""),
-        model_uri=containers[0].get("ModelDataUrl", ""),
-    )
+APPROVED, REJECTED = "Approved", "Rejected"
 
 
 def approved(of: list[Version]) -> Version | None:
@@ -111,10 +80,11 @@ def decide(settings: Settings, group: str, model_uri: str, score: float, test_se
 
 def show(settings: Settings, group: str) -> StageResult:
     """List the versions of the group, one a line, the approved one marked. `details["versions"]` has them."""
-    existing = versions(settings, group) if _exists(settings, group) else []
+    existing = versions(settings, group)
     now = approved(existing)
     lines = [
-        f"{'*' if version is now else ' '} {version.number:>4}  {version.status:<21}  "
+        f"{'*' if version is now else ' '} {version.number:>4}  "
+        f"{'pre-trained' if version.pretrained else version.status:<21}  "
         f"{'-' if version.score is None else f'{version.score:.4f}':>7}  {version.model_name}"
         for version in existing
     ]
@@ -125,9 +95,9 @@ def show(settings: Settings, group: str) -> StageResult:
 def rollback(settings: Settings, group: str, number: int) -> Version:
     """Approve version `number` and reject the newer ones.
 
-    Raises UsageError, naming the versions there are, if there is no such version.
+    Raises UsageError, naming the versions there are, if there is no such version, or it is a pre-trained network.
     """
-    chosen = _numbered(settings, group, number)
+    chosen = _classifier(settings, group, number)
     client = aws.client(settings, "sagemaker")
     client.update_model_package(ModelPackageArn=chosen.arn, ModelApprovalStatus=APPROVED)
     for version in versions(settings, group):  # the newest approved one counts: those after it must not be
@@ -137,15 +107,10 @@ def rollback(settings: Settings, group: str, number: int) -> Version:
 
 
 # --- by hand ----------------------------------------------------------------------------------------------
-def group_name(settings: Settings) -> str:
-    """Return the name of the model package group, as `infra/models.yaml` makes it. Pure."""
-    return settings.stack
-
-
 def serving_version(settings: Settings) -> Version:
     """Return the approved version. Raises DataError if none is approved."""
     group = group_name(settings)
-    version = approved(versions(settings, group) if _exists(settings, group) else [])
+    version = approved(versions(settings, group))
     if version is None:
         raise DataError(
             f"No version of '{group}' is approved: run `etholake registry --register`, then --approve."
@@ -161,9 +126,6 @@ def register(settings: Settings) -> StageResult:
     """
     name, uri = trained_model(settings)
     group = group_name(settings)
-    client = aws.client(settings, "sagemaker")
-    if not _exists(settings, group):
-        client.create_model_package_group(ModelPackageGroupName=group)
     same = next((version for version in versions(settings, group) if version.model_uri == uri), None)
     if same:
         summary = f"The newest model is version {same.number} of '{group}' already ({same.status})."
@@ -172,32 +134,27 @@ def register(settings: Settings) -> StageResult:
     key = f"{MODEL_ZONE}/metrics/{name}.json"
     metrics = json.dumps({"metrics": details["metrics"], "split": details["split"]}).encode()
     aws.client(settings, "s3").put_object(Bucket=settings.bucket, Key=key, Body=metrics)
-    request = package_request(settings, group, name, uri, f"s3://{settings.bucket}/{key}", details)
-    arn = client.create_model_package(**request)["ModelPackageArn"]
-    number = int(client.describe_model_package(ModelPackageName=arn)["ModelPackageVersion"])
+    version = add_version(
+        settings, group, package_request(settings, name, uri, f"s3://{settings.bucket}/{key}", details)
+    )
+    number = version.number
     summary = f"Version {number} of '{group}' waits for approval: `etholake registry --approve {number}`."
-    return StageResult("registry", "done", summary, {"version": number, "arn": arn, "model_uri": uri})
+    more = {"version": number, "arn": version.arn, "model_uri": uri}
+    return StageResult("registry", "done", summary, more)
 
 
 def package_request(
-    settings: Settings, group: str, name: str, uri: str, metrics_uri: str, details: dict[str, Any]
+    settings: Settings, name: str, uri: str, metrics_uri: str, details: dict[str, Any]
 ) -> dict[str, Any]:
-    """Return the arguments of CreateModelPackage. `details` are those of stage train."""
+    """Return the arguments of CreateModelPackage but the group. `details` are those of stage train."""
     score = details["metrics"].get("best_val_score")
     about = {TEST_SET: fingerprint(details["split"]["test"]), MODEL_NAME: name}
     return {
-        "ModelPackageGroupName": group,
         "ModelPackageDescription": f"Configuration '{details['config']}', training job {details['job_name']}",
         "ModelApprovalStatus": PENDING,
         "InferenceSpecification": {
-            "Containers": [
-                {
-                    "Image": image_uri(settings, "hosting"),
-                    "ModelDataUrl": uri,
-                    "Environment": {"SAGEMAKER_PROGRAM": "inference.py"},
-                }
-            ],
-            "SupportedContentTypes": [REQUEST_TYPE, "application/json"],
+            **inference_specification(settings, uri),
+            "SupportedContentTypes": [REQUEST_TYPE, "application/json", CLIP_REQUEST],
             "SupportedResponseMIMETypes": ["application/json"],
             "SupportedRealtimeInferenceInstanceTypes": [settings.instance_type],
             "SupportedTransformInstanceTypes": [settings.instance_type],
@@ -210,31 +167,23 @@ def package_request(
 
 
 def approve(settings: Settings, number: int) -> Version:
-    """Approve one version; the newest approved one is served. Raises UsageError if there is no such version."""
-    group = group_name(settings)
-    chosen = _numbered(settings, group, number)
+    """Approve one version; the newest approved one is served.
+
+    Raises UsageError if there is no such version, or it is a pre-trained network.
+    """
+    chosen = _classifier(settings, group_name(settings), number)
     aws.client(settings, "sagemaker").update_model_package(
         ModelPackageArn=chosen.arn, ModelApprovalStatus=APPROVED
     )
     return chosen
 
 
-def _numbered(settings: Settings, group: str, number: int) -> Version:
-    """Return the version of that number. Raises UsageError, naming the versions there are."""
-    existing = (
-        {version.number: version for version in versions(settings, group)} if _exists(settings, group) else {}
-    )
-    if number not in existing:
-        numbers = ", ".join(str(n) for n in sorted(existing)) or "none"
-        raise UsageError(f"Model package group '{group}' has no version {number}; it has: {numbers}.")
-    return existing[number]
-
-
-def _exists(settings: Settings, group: str) -> bool:
-    from botocore.exceptions import ClientError
-
-    try:
-        aws.client(settings, "sagemaker").describe_model_package_group(ModelPackageGroupName=group)
-    except ClientError:
-        return False
-    return True
+def _classifier(settings: Settings, group: str, number: int) -> Version:
+    """Return the version of that number, which must be a behaviour classifier."""
+    version = numbered(settings, group, number)
+    if version.pretrained:
+        raise UsageError(
+            f"Version {number} of '{group}' is pre-trained and predicts no behaviour yet: train from it with "
+            f"`etholake train --from version:{number}`."
+        )
+    return version

@@ -19,11 +19,13 @@ from etholake.errors import AwsError, DataError, UsageError
 from etholake.objects import read_object
 from etholake.result import StageResult
 from etholake.settings import Settings
+from etholake.stages.model.clip_sets import clip_set_of_model
 from etholake.stages.serving import registry
 from etholake.stages.serving.endpoint import TIMEOUT_S, bring_up
 from etholake.stages.serving.endpoint_requests import KINDS, endpoint_name
+from etholake.stages.serving.model_requests import ModelRequests
 from etholake.stages.serving.trained_model import name_of_model, trained_model
-from etholake.stages.serving.videos import REQUEST_TYPE, Videos, request_body
+from etholake.stages.serving.videos import Videos
 from etholake.stages.waiting import wait_for
 
 __all__ = ["roll_back", "run"]
@@ -63,7 +65,8 @@ def run(settings: Settings, kind: str = "realtime", *, approved: bool = False) -
     # The container of a SageMaker model has the limits of its kind, so each kind has a model of its own.
     name, endpoint = (name if kind == "realtime" else f"{name}-{kind}"), endpoint_name(kind)
     changed = bring_up(settings, name, uri, kind)
-    smoke = _smoke_async(settings, endpoint) if kind == "async" else _smoke(settings, endpoint)
+    requests = ModelRequests(Videos(settings, "train"), clip_set_of_model(settings, uri))
+    smoke = (_smoke_async if kind == "async" else _smoke)(settings, endpoint, requests)
     details = {"endpoint": endpoint, "kind": kind, "model_name": name, "model_uri": uri, **smoke}
     if version:
         details["version"] = version.number
@@ -87,15 +90,15 @@ def roll_back(settings: Settings, group: str, number: int) -> StageResult:
 
 
 # --- one real request -----------------------------------------------------------------------------------------
-def _smoke(settings: Settings, endpoint: str) -> dict[str, Any]:
+def _smoke(settings: Settings, endpoint: str, requests: ModelRequests) -> dict[str, Any]:
     """Send one real request; return the video, the latency (ms) and the number of events."""
     from botocore.exceptions import ClientError
 
-    video_id, body = _clip(settings)
+    video_id, body = _clip(requests)
     began = time.monotonic()
     try:
         response = aws.client(settings, "sagemaker-runtime").invoke_endpoint(
-            EndpointName=endpoint, ContentType=REQUEST_TYPE, Accept="application/json", Body=body
+            EndpointName=endpoint, ContentType=requests.content_type, Accept="application/json", Body=body
         )
     except ClientError as err:
         raise AwsError(f"Endpoint '{endpoint}' refused {SMOKE_SECONDS:.0f} s of video {video_id}: {err}.") from err
@@ -104,15 +107,15 @@ def _smoke(settings: Settings, endpoint: str) -> dict[str, Any]:
     return {"video_id": video_id, "latency_ms": round(latency, 1), "events": len(content["events"])}
 
 
-def _smoke_async(settings: Settings, endpoint: str) -> dict[str, Any]:
+def _smoke_async(settings: Settings, endpoint: str, requests: ModelRequests) -> dict[str, Any]:
     """Send one real request through S3; return as `_smoke`."""
-    video_id, body = _clip(settings)
+    video_id, body = _clip(requests)
     s3, name = aws.client(settings, "s3"), f"{video_id}-{time.time_ns()}"
-    key = f"{MODEL_ZONE}/async/requests/{name}.parquet"
+    key = f"{MODEL_ZONE}/async/requests/{name}{requests.suffix}"
     s3.put_object(Bucket=settings.bucket, Key=key, Body=body)
     began = time.monotonic()
     queued = aws.client(settings, "sagemaker-runtime").invoke_endpoint_async(
-        EndpointName=endpoint, ContentType=REQUEST_TYPE, Accept="application/json", InferenceId=name,
+        EndpointName=endpoint, ContentType=requests.content_type, Accept="application/json", InferenceId=name,
         InputLocation=f"s3://{settings.bucket}/{key}",
     )  # fmt: skip
 
@@ -140,14 +143,18 @@ def _read(s3: Any, uri: str) -> bytes | None:
         return None
 
 
-def _clip(settings: Settings) -> tuple[int, bytes]:
-    """Return (video, request) of the first video that has tracks and labelled behaviours."""
-    videos = Videos(settings, "train")
+def _clip(requests: ModelRequests) -> tuple[int, bytes]:
+    """Return (video, request) of the first video that has what the model reads, and labelled behaviours."""
+    videos, reason = requests.videos, ""
     for video_id, row in videos.rows.items():
         if row["behaviors_labeled"] and row["frames_per_second"]:
             table = videos.tracks(video_id, frames=round(SMOKE_SECONDS * row["frames_per_second"]))
-            if table.num_rows:
-                return video_id, request_body(row, table)
+            if not table.num_rows:
+                continue
+            try:
+                return video_id, requests.body(video_id, table)
+            except DataError as err:
+                reason = f" ({err})"
     raise DataError(
-        "No video of the curated zone has both tracks and labelled behaviours to ask the endpoint about."
+        f"No video of the curated zone has both tracks and labelled behaviours to ask the endpoint about{reason}."
     )

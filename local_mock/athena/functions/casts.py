@@ -161,7 +161,7 @@ def varchar_text(kind: Type) -> Convert:
     if kind.base in ("real", "double"):
         return lambda v: _float_varchar(v, single=kind.base == "real")
     if kind.base == "char":
-        return lambda v: v.ljustkind.width
+        return lambda v: v.ljust(kind.width)
     return scalar_text(kind)
 
 

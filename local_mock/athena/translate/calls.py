@@ -246,20 +246,26 @@ class Calls(Expressions):
         if arguments and isinstance(arguments[0], exp.Distinct):
             clauses.distinct = "DISTINCT "
             arguments = list(arguments[0].expressions)
+        sorted_by: set[str] = set()
         for i, argument in enumerate(arguments):
             if isinstance(argument, exp.Order):
-                from local_mock.athena.translate.queries import order_words
+                from local_mock.athena.translate.queries import order_value, order_words
 
-                keys = (f"{self.compile(k.this, scope).sql} {order_words(k)}" for k in argument.expressions)
-                clauses.order = f" ORDER BY {', '.join(keys)}"
+                keys = [self.compile(k.this, scope) for k in argument.expressions]
+                sorted_by = {key.sql for key in keys}
+                words = map(order_words, argument.expressions)
+                sorting = (f"{order_value(key)} {word}" for key, word in zip(keys, words, strict=True))
+                clauses.order = f" ORDER BY {', '.join(sorting)}"
                 arguments[i] = argument.this
                 if isinstance(argument.this, exp.Distinct):
                     clauses.distinct = "DISTINCT "
                     arguments[i : i + 1] = argument.this.expressions
-        if clauses.order and clauses.over:
+        if clauses.distinct and sorted_by and not sorted_by <= {self.compile(a, scope).sql for a in arguments}:
             raise QueryError(
-                "NOT_SUPPORTED", f"{at(position(node))}Window function with ORDER BY is not supported"
+                "EXPRESSION_NOT_IN_DISTINCT",
+                f"{at(position(node))}For aggregate function with DISTINCT, ORDER BY expressions must appear in arguments",
             )
+        _check_over(clauses, node)
         if len(arguments) == 1 and isinstance(arguments[0], exp.Star):
             arguments = []
         return clauses, arguments
@@ -277,11 +283,11 @@ class Calls(Expressions):
             parts.append("PARTITION BY " + ", ".join(key.sql for key in keys))
         ordered: list[Typed] = []
         if order is not None:
-            from local_mock.athena.translate.queries import order_words
+            from local_mock.athena.translate.queries import order_value, order_words
 
             ordered = [self.compile(k.this, scope) for k in order.expressions]
-            words = (f"{value.sql} {order_words(k)}" for value, k in zip(ordered, order.expressions, strict=True))
-            parts.append("ORDER BY " + ", ".join(words))
+            pairs = zip(ordered, order.expressions, strict=True)
+            parts.append("ORDER BY " + ", ".join(f"{order_value(value)} {order_words(k)}" for value, k in pairs))
         if spec is not None:
             parts.append(self._frame(spec, scope, ordered))
         return f"({' '.join(parts)})"
@@ -335,13 +341,15 @@ class Calls(Expressions):
         return _checked_offset(offset)
 
     def _frame(self, spec: exp.WindowSpec, scope: Scope, ordered: list[Typed]) -> str:
+        unit = spec.args["kind"].upper()
+
         def edge(key: str) -> str:
             value = spec.args.get(key)
             if value is None or isinstance(value, str):
                 return f"{value or 'CURRENT ROW'} {spec.args.get(f'{key}_side') or ''}".strip()
             offset = self.compile(value, scope)
             sql = offset.sql
-            if spec.args["kind"] == "RANGE":
+            if unit == "RANGE":
                 if len(ordered) != 1:
                     raise QueryError(
                         "INVALID_ORDER_BY",
@@ -351,13 +359,24 @@ class Calls(Expressions):
             elif not offset.type.is_integer and (offset.type.base != "decimal" or offset.type.numbers[1]):
                 raise QueryError(
                     "TYPE_MISMATCH",
-                    f"{at(position(spec))}Window frame {spec.args['kind']} offset must be of type exact numeric with scale 0 (actual {offset.type})",
+                    f"{at(position(spec))}Window frame {unit} offset must be of type exact numeric with scale 0 (actual {offset.type})",
                 )
             else:
                 sql = _checked_offset(offset)
             return f"{sql} {spec.args.get(f'{key}_side')}"
 
-        return f"{spec.args['kind']} BETWEEN {edge('start')} AND {edge('end')}"
+        return f"{unit} BETWEEN {edge('start')} AND {edge('end')}"
+
+
+def _check_over(clauses: Clauses, node: exp.Expression) -> None:
+    """Refuse what Trino does not take together with OVER."""
+    if not clauses.over:
+        return
+    if clauses.order:
+        raise QueryError("NOT_SUPPORTED", f"{at(position(node))}Window function with ORDER BY is not supported")
+    if clauses.distinct:
+        message = "DISTINCT in window function parameters not yet supported"
+        raise QueryError("NOT_SUPPORTED", f"{at(position(node))}{message}")
 
 
 def _checked_offset(offset: Typed) -> str:

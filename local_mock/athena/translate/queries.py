@@ -433,7 +433,7 @@ class Queries(Calls):
             for column, value in zip(columns, values, strict=True):
                 if column.name is not None:
                     named.parameters.setdefault(column.name.lower(), value)
-            keys = [self._order_key(key, named, columns) for key in node.args["order"].expressions]
+            keys = [self._order_key(key, named, columns, values) for key in node.args["order"].expressions]
             sql += f" ORDER BY {', '.join(keys)}"
         limit, offset = node.args.get("limit"), node.args.get("offset")
         if isinstance(limit, exp.Fetch):
@@ -464,22 +464,25 @@ class Queries(Calls):
                     f"{at(position(key))}For SELECT DISTINCT, ORDER BY expressions must appear in select list",
                 )
 
-    def _order_key(self, key: exp.Expression, scope: Scope, columns: list[Column]) -> str:
+    def _order_key(self, key: exp.Expression, scope: Scope, columns: list[Column], values: list[Typed]) -> str:
         inner = key.this
         names = [c.name.lower() if c.name else None for c in columns]
+        for column in inner.find_all(exp.Column) if not inner.find(exp.Lambda, exp.Query) else ():
+            if not column.table and names.count(column.name.lower()) > 1:
+                raise QueryError("AMBIGUOUS_NAME", f"{at(position(key))}Column '{column.name}' is ambiguous")
         with self.collect() as needs:
             if isinstance(inner, exp.Literal) and not inner.is_string:
                 i = _ordinal(inner, len(columns), "ORDER BY")
                 needs.add(columns[i])
-                sql, kind = str(i + 1), columns[i].type
+                sql, kind = _ordinal_key(i, values[i]), columns[i].type
             elif isinstance(inner, exp.Column) and not inner.table and inner.name.lower() in names:
                 i = names.index(inner.name.lower())
                 needs.add(columns[i])
-                sql, kind = str(i + 1), columns[i].type
+                sql, kind = _ordinal_key(i, values[i]), columns[i].type
             else:
                 typed = self.compile(inner, scope)
                 needs |= set(columns)
-                sql, kind = typed.sql, typed.type
+                sql, kind = order_value(typed), typed.type
         self.needs |= needs
         if not kind.orderable:
             raise QueryError(
@@ -783,10 +786,21 @@ def _ordinal(node: exp.Expression, count: int, clause: str) -> int:
     return int(node.name) - 1
 
 
+def _ordinal_key(i: int, value: Typed) -> str:
+    """Return the ORDER BY key of an output column: its number, unless its order is not that of its value."""
+    sql = order_value(value)
+    return sql if sql != value.sql else str(i + 1)
+
+
 def _count(node: exp.Expression) -> str:
     if not isinstance(node, exp.Literal) or node.is_string or not node.name.isdigit():
         raise QueryError("SYNTAX_ERROR", f"{at(position(node))}LIMIT and OFFSET take a whole number")
     return str(int(node.name))
+
+
+def order_value(value: Typed) -> str:
+    """Return what a value is sorted by: of a moment with a zone the instant, whatever the zone."""
+    return f"struct_extract({value.sql}, 'u')" if value.type.base.endswith("with time zone") else value.sql
 
 
 def order_words(key: exp.Expression) -> str:

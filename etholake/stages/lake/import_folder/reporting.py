@@ -42,6 +42,7 @@ def make_report(
     name_of = {key: name for name, rule in mapping.videos.items() for key in (rule.pose, *rule.labels, rule.video)}
     entries = [*map(remark_json, remarks)]
     for survey in surveys:
+        entries += map(remark_json, survey.remarks)
         entries += [entry for facts in survey.pose for entry in _with_file(facts)]
         for item in survey.labels:
             entries += [{**remark_json(r), "file": item.file} for r in item.recording.remarks]
@@ -253,8 +254,9 @@ def _rows(survey: FileSurvey, plan: ImportPlan, name_of: Mapping[str, str]) -> l
         rows.append(
             {"file": survey.video.file, "what it is": title, "frames": frames, "fps": fps, "matched": matched}
         )
-    if survey.error and not rows:
-        rows.append({"file": survey.origin.file, "what it is": title, "matched": "error, see below"})
+    if not rows:
+        matched = "error, see below" if survey.error else "no: it is empty"
+        rows.append({"file": survey.origin.file, "what it is": title, "matched": matched})
     return rows
 
 

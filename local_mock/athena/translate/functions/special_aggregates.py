@@ -36,27 +36,36 @@ def _aggregate_of(c: Any, node: exp.Expression, arguments: list[Any], scope: Sco
 
 
 def _approx_percentile(c: Any, node: exp.Expression, arguments: list[Any], scope: Scope) -> Typed:
-    """Return the exact discrete percentile (Trino's answer is an approximation of it)."""
+    """Return the value at the rank that Trino's digest gives while it holds every value by itself.
+
+    Of n sorted values, that is the one at floor(share * n) (from 0), the last at most: `TDigest.valueAt` of airlift.
+    """
     clauses, arguments = _aggregate_of(c, node, arguments, scope)
     if len(arguments) != 2:
         raise not_supported("approx_percentile with weights or accuracy", c.place(node, "approx_percentile"))
     value, share = (c.compile(a, scope) for a in arguments)
-    if not value.type.is_numeric or value.type.base == "decimal":
-        value = Typed(widen(value.sql, value.type, DOUBLE), DOUBLE) if value.type.base == "decimal" else value
     if not value.type.is_numeric:
-        raise QueryError(
-            "TYPE_MISMATCH",
-            f"{at(c.place(node, 'approx_percentile'))}Unexpected parameters ({value.type}, {share.type}) for function approx_percentile",
-        )
+        raise mismatch(c, node, "approx_percentile", [value, share])
+    if value.type.base == "decimal":
+        value = Typed(widen(value.sql, value.type, DOUBLE), DOUBLE)
     if value.type.base in ("tinyint", "smallint", "integer"):
         value = Typed(widen(value.sql, value.type, BIGINT), BIGINT)
     many = share.type.base == "array"
-    target = array(DOUBLE) if many else DOUBLE
-    shares = widen(share.sql, share.type, target)
-    sql = f"quantile_disc({value.sql}, {shares}){clauses.filter}{clauses.over}"
-    return Typed(
-        f"CAST({sql} AS {value.type.duckdb}[])" if many else sql, array(value.type) if many else value.type
-    )
+    shares = widen(share.sql, share.type, array(DOUBLE) if many else DOUBLE)
+    ranked = f"list_sort({_list_of(clauses, value, nulls=False).sql})"
+    failure = "t_fail('INVALID_FUNCTION_ARGUMENT: Percentile must be between 0 and 1')"
+
+    def at_share(sql: str) -> str:
+        rank = f"CAST(least(floor({sql} * len({ranked})), len({ranked}) - 1) AS BIGINT) + 1"
+        return f"{ranked}[CASE WHEN {sql} BETWEEN 0 AND 1 THEN {rank} WHEN {sql} IS NOT NULL THEN {failure} END]"
+
+    if not many:
+        return Typed(
+            f"(CASE WHEN len({ranked}) > 0 THEN {at_share(f'any_value({shares}){clauses.over}')} END)", value.type
+        )
+    name = c.fresh("q")
+    each = f"list_transform(any_value({shares}){clauses.over}, lambda {name}: {at_share(name)})"
+    return Typed(f"(CASE WHEN len({ranked}) > 0 THEN {each} END)", array(value.type))
 
 
 def _gathered(c: Any, node: exp.Expression, arguments: list[Any], scope: Scope) -> tuple[list[Typed], Any]:
@@ -65,11 +74,22 @@ def _gathered(c: Any, node: exp.Expression, arguments: list[Any], scope: Scope) 
 
 
 def _list_of(clauses: Any, value: Typed, *, nulls: bool = True) -> Typed:
-    """array_agg of a value under the clauses of an aggregate."""
-    gathered = f"list({clauses.distinct}{value.sql}{clauses.order}){clauses.filter}{clauses.over}"
+    """Return array_agg of a value under the clauses of an aggregate; DISTINCT keeps the first of equal ones."""
+    kind = array(value.type)
+    distinct = clauses.distinct if clauses.order else ""
+    gathered = f"list({distinct}{value.sql}{clauses.order}){clauses.filter}{clauses.over}"
+    if clauses.distinct and not clauses.order:
+        gathered = python_sql("array_distinct", [(gathered, kind)], kind)
     if not nulls:
         gathered = f"list_filter({gathered}, lambda v: v IS NOT NULL)"
-    return Typed(gathered, array(value.type))
+    return Typed(gathered, kind)
+
+
+def _array_agg(c: Any, node: exp.Expression, arguments: list[Any], scope: Scope) -> Typed:
+    values, clauses = _gathered(c, node, arguments, scope)
+    if len(values) != 1:
+        raise mismatch(c, node, "array_agg", values)
+    return _list_of(clauses, values[0])
 
 
 def _extreme_aggregate(word: str) -> Any:
@@ -86,7 +106,9 @@ def _extreme_aggregate(word: str) -> Any:
                 raise not_supported(f"{word} of several {value.type} values", c.place(node, word))
             count = f"CAST({values[1].sql} AS BIGINT)"
             checked = f"CASE WHEN {count} <= 0 THEN t_fail('INVALID_FUNCTION_ARGUMENT: third argument of {word} must be a positive integer') WHEN {count} > 10000 THEN t_fail('INVALID_FUNCTION_ARGUMENT: third argument of {word} must be less than or equal to 10000') ELSE {count} END"
-            return Typed(f"{word}({value.sql}, CAST({checked} AS BIGINT)){tail}", array(value.type))
+            return Typed(
+                f"{word}({clauses.distinct}{value.sql}, CAST({checked} AS BIGINT)){tail}", array(value.type)
+            )
         if value.type.args:
             return python(f"array_{word}", [_list_of(clauses, value, nulls=False)], value.type)
         if word == "max" and floating:
@@ -114,7 +136,9 @@ def _by(word: str) -> Any:
         if key.type.args or (len(values) == 3 and (floating or not values[2].type.is_integer)):
             raise not_supported(f"{word} by {key.type}", c.place(node, word))
         if len(values) == 3:
-            result = f"{name}({{'v': {value.sql}}}, {key.sql}, CAST({values[2].sql} AS BIGINT)){tail}"
+            result = (
+                f"{name}({clauses.distinct}{{'v': {value.sql}}}, {key.sql}, CAST({values[2].sql} AS BIGINT)){tail}"
+            )
             return Typed(f"list_transform({result}, lambda e: e.v)", array(value.type))
         if word == "max_by" and floating:
             number = f"CASE WHEN NOT t_nan({key.sql}) THEN {key.sql} END"
@@ -219,7 +243,7 @@ def _is_number(kind: Type) -> bool:
 
 
 AGGREGATES: dict[str, Any] = {
-    "approx_percentile": _approx_percentile, "avg": _decimal_average, "max": _extreme_aggregate("max"),
+    "approx_percentile": _approx_percentile, "array_agg": _array_agg, "avg": _decimal_average, "max": _extreme_aggregate("max"),
     "min": _extreme_aggregate("min"), "max_by": _by("max_by"), "min_by": _by("min_by"), "map_agg": _pairs("map_agg"),
     "multimap_agg": _pairs("multimap_agg"), "histogram": _over_list("histogram", lambda k: map_of(k, BIGINT), _is_any),
     "map_union": _over_list("map_union", lambda k: k, _is_map), "checksum": _over_list("checksum", _constant(VARBINARY), _is_any),

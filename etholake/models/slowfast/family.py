@@ -1,0 +1,34 @@
+"""The family `slowfast` for the registry."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from etholake.contract import UNIFIED_PARTS
+from etholake.models.family import Sizes
+from etholake.models.slowfast.config import PRESETS, SlowFastConfig
+from etholake.models.vision.family import VideoFamily
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["FAMILY", "SlowFastFamily"]
+
+
+class SlowFastFamily(VideoFamily[SlowFastConfig]):
+    """SlowFast R50 on clips, with the pose joined before the head: one answer for a window."""
+
+    name = "slowfast"
+    summary = "SlowFast R50: a slow and a fast pathway over the frames, key points joined late"
+    presets = PRESETS
+    default = "r50"
+
+    def build(self, config: SlowFastConfig, sizes: Sizes) -> nn.Module:
+        """Return a new `SlowFast` with random weights."""
+        from etholake.models.slowfast.network import SlowFast
+
+        nose, tail_base = (UNIFIED_PARTS.index(part) for part in ("nose", "tail_base"))
+        return SlowFast(classes=sizes.classes, labs=sizes.labs, nose=nose, tail_base=tail_base, **config.sizes())
+
+
+FAMILY = SlowFastFamily()

@@ -1,0 +1,34 @@
+"""The family `video_pose` for the registry."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from etholake.contract import UNIFIED_PARTS
+from etholake.models.family import Sizes
+from etholake.models.video_pose.config import PRESETS, VideoPoseConfig
+from etholake.models.vision.family import VideoFamily
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["FAMILY", "VideoPoseFamily"]
+
+
+class VideoPoseFamily(VideoFamily[VideoPoseConfig]):
+    """A 3D CNN on clips and kinematic features of the key points: one answer for a window."""
+
+    name = "video_pose"
+    summary = "a 3D CNN on clips beside kinematic features of the key points"
+    presets = PRESETS
+    default = "light"
+
+    def build(self, config: VideoPoseConfig, sizes: Sizes) -> nn.Module:
+        """Return a new `VideoPose` with random weights."""
+        from etholake.models.video_pose.network import VideoPose
+
+        nose, tail_base = (UNIFIED_PARTS.index(part) for part in ("nose", "tail_base"))
+        return VideoPose(classes=sizes.classes, labs=sizes.labs, nose=nose, tail_base=tail_base, **config.sizes())
+
+
+FAMILY = VideoPoseFamily()

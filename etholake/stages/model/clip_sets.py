@@ -1,0 +1,69 @@
+"""Choose the set of clips that a training reads, and find the one that a trained model was trained on."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from pathlib import Path
+from typing import Any
+
+from etholake import aws
+from etholake.errors import DataError, UsageError, suggestion
+from etholake.lake import Lake
+from etholake.models.archive import META
+from etholake.models.registry import resolve
+from etholake.objects import read_object
+from etholake.settings import Settings
+
+__all__ = ["clip_set_of_archive", "clip_set_of_model", "clip_set_to_train", "reads_clips"]
+
+
+def reads_clips(config_name: str) -> bool:
+    """Return whether a configuration, or one of a list ``a,b``, reads pixels. Raises UsageError for none."""
+    return any(getattr(resolve(name)[1], "reads_clips", False) for name in config_name.split(","))
+
+
+def clip_set_to_train(lake: Lake, config_name: str, named: str = "") -> str:
+    """Return the set of clips that a training of a configuration reads; "" if it reads none.
+
+    `named` is the set that the user wants; without one it is the lake's only set.
+
+    Raises
+    ------
+    DataError
+        The lake has no clips.
+    UsageError
+        The set does not exist, several do and none is named, or one is named for a configuration of tracks.
+    """
+    if not reads_clips(config_name):
+        if named:
+            raise UsageError(f"The configuration '{config_name}' reads tracks and no clips: leave --clips out.")
+        return ""
+    sets = sorted({keys["clip_set"] for keys in lake.partitions("clips")})
+    if not sets:
+        raise DataError(
+            f"The configuration '{config_name}' reads pixels, and the lake has no clips: ingest videos and make "
+            "clips with `etholake clips`."
+        )
+    if named and named not in sets:
+        raise UsageError(f"The lake has no set of clips '{named}'. {suggestion(named, sets)}")
+    if not named and len(sets) > 1:
+        raise UsageError(f"The lake has several sets of clips: name one with --clips: {', '.join(sets)}.")
+    return named or sets[0]
+
+
+def clip_set_of_model(settings: Settings, uri: str) -> str:
+    """Return the set of clips that the model in an archive of S3 was trained on; "" for a model of tracks."""
+    return clip_set_of_archive(read_object(aws.client(settings, "s3"), uri))
+
+
+def clip_set_of_archive(archive: bytes) -> str:
+    """Return the set of clips that a model, or one of those it combines, was trained on; "" if none was."""
+    with tarfile.open(fileobj=io.BytesIO(archive)) as content:
+        for member in content:
+            if Path(member.name).name == META and (stream := content.extractfile(member)):
+                meta: dict[str, Any] = json.loads(stream.read())
+                if "clips" in meta:
+                    return str(meta["clips"]["clip_set"])
+    return ""

@@ -1,0 +1,208 @@
+"""Predict the events of one video file by a model of pixels, on this machine, while the video is decoded.
+
+Decoding and cropping run in a child process; the network reads windows from its pipe. Memory does not grow with
+the pixels of the video. The model's own recipe makes the crops; boxes are those of the tracks if they are given.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from etholake.dataset.pose_tracks import PoseTracks, VideoMeta
+from etholake.errors import DataError, UsageError
+from etholake.events.submission import write_csv
+from etholake.events.types import Event, PairScores
+from etholake.formats.video import probe
+from etholake.models.archive import load_model
+from etholake.models.clip_input import ClipInput, clip_input_of
+from etholake.progress import OnProgress, silent
+from etholake.result import StageResult
+from etholake.settings import Settings
+from etholake.stages.model.models import unpacked
+from etholake.video.lake_tracks import tracks_of
+from etholake.video.stream import StreamedClips, windows_of
+from etholake.video.task import ClipTask
+
+__all__ = ["VideoPrediction", "predict_video", "run", "write_timeline"]
+
+STAGE = "predict"
+NEEDED = ("lab_id", "video_id", "behaviors_labeled")
+TIMELINE = ("frame", "time_s", "agent", "target", "action", "probability", "predicted")
+
+
+@dataclass(frozen=True)
+class VideoPrediction:
+    """Prediction of a video: probabilities of its frames, events, and what was not predicted, and why."""
+
+    scores: tuple[PairScores, ...]
+    events: tuple[Event, ...]
+    notes: tuple[str, ...]
+    frames: int
+    fps: float
+
+
+def run(
+    settings: Settings,
+    video: Path,
+    metadata: Path,
+    output: Path,
+    *,
+    model: str = "current",
+    tracks: Path | None = None,
+    boxes: str = "",
+    timeline: Path | None = None,
+    on_progress: OnProgress | None = None,
+) -> StageResult:
+    """Predict the events of a video file and write them to `output`.
+
+    Parameters
+    ----------
+    metadata : JSON object with lab_id, video_id and behaviors_labeled; frames_per_second is the file's own.
+    output : submission CSV.
+    model : any name of `stages.model.models.pack`.
+    tracks : Parquet of the video's tracks, raw or curated; without it animals are found by `boxes`.
+    boxes : source of boxes (``background``, ``onnx:FILE``, …) instead of the model's.
+    timeline : CSV for the probability of every frame and behavior.
+
+    Raises
+    ------
+    UsageError
+        The model reads tracks and no pixels.
+    DataError
+        A file cannot be used.
+    """
+    began = time.monotonic()
+    with unpacked(settings, model) as folder, tempfile.TemporaryDirectory(prefix="etholake-video-") as scratch:
+        clips = clip_input_of(folder)
+        if clips is None:
+            raise UsageError(
+                f"The model '{model}' reads tracks and no pixels: predict with --tracks, or name one of pixels."
+            )
+        loaded = load_model(folder)
+        prediction = predict_video(
+            loaded, clips, video, _read_json(metadata), Path(scratch), tracks=tracks, boxes=boxes,
+            on_progress=on_progress or silent,
+        )  # fmt: skip
+    rows = write_csv(output, prediction.events)
+    if timeline:
+        write_timeline(timeline, prediction)
+    seconds = time.monotonic() - began
+    details = {
+        "output": str(output), "rows": rows, "events": len(prediction.events), "frames": prediction.frames,
+        "fps": prediction.fps, "frames_per_second": round(prediction.frames / seconds, 1),
+        "notes": list(prediction.notes), "timeline": str(timeline) if timeline else None,
+        "seconds": round(seconds, 1),
+    }  # fmt: skip
+    notes = "".join(f"\n  Note: {note}" for note in prediction.notes)
+    summary = (
+        f"{len(prediction.events)} events in {prediction.frames} frames of {video.name}, in {output} "
+        f"({seconds:.0f} s, {details['frames_per_second']:g} frames/s).{notes}"
+    )
+    return StageResult(STAGE, "done", summary, details)
+
+
+def predict_video(
+    model: Any,
+    clips: ClipInput,
+    video: Path,
+    metadata: dict[str, Any],
+    scratch: Path,
+    *,
+    tracks: Path | None = None,
+    boxes: str = "",
+    on_progress: OnProgress = silent,
+) -> VideoPrediction:
+    """Return the prediction of a video by a loaded model.
+
+    `scratch` is a folder for the tracks; other parameters are those of `run`. Raises DataError if the video, its
+    tracks or its metadata cannot be used.
+    """
+    missing = [name for name in NEEDED if metadata.get(name) in (None, "", [])]
+    if missing:
+        raise DataError(
+            f"The metadata of {video.name} lack {missing}: say which behaviors were looked for, and where."
+        )
+    info = probe(video)
+    meta = replace(VideoMeta.from_row({"frames_per_second": float(info.fps)} | metadata), fps=float(info.fps))
+    recipe = replace(clips.recipe, boxes=boxes or ("pose" if tracks else _without_tracks(clips.recipe.boxes)))
+    task = ClipTask(video, meta.video_id, meta.lab_id, recipe, scratch)
+    if tracks is None:
+        animals: Sequence[int] = range(1, recipe.max_animals + 1)
+        posed = PoseTracks.untracked(meta, animals, info.frames)
+    else:
+        posed, task = _with_tracks(tracks, meta, task, model)
+    began = time.monotonic()
+
+    def passed(frames: int) -> None:
+        rate = frames / max(time.monotonic() - began, 1e-6)
+        left = max(0.0, (info.frames - frames) / rate)
+        on_progress(min(frames, info.frames), info.frames, f"{rate:.0f} frames/s, {left:.0f} s left")
+
+    source = StreamedClips(clips.clip_set, recipe, lambda: windows_of(task), passed)
+    posed = replace(posed, clips=source)
+    scores = model.predict(posed)
+    events = model.post_processing.events(scores, set(posed.labeled_behaviors))
+    return VideoPrediction(tuple(scores), tuple(events), tuple(model.notes(posed)), info.frames, float(info.fps))
+
+
+def write_timeline(path: Path, prediction: VideoPrediction) -> None:
+    """Write one row a frame and predicted behavior: `TIMELINE`; the probability is empty where there is none."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(TIMELINE)
+        writer.writerows(row for pair in prediction.scores for row in _timeline_rows(pair, prediction.events))
+
+
+def _timeline_rows(pair: PairScores, events: Sequence[Event]) -> Iterator[tuple[Any, ...]]:
+    own = [e for e in events if (e.agent_id, e.target_id) == (pair.agent_id, pair.target_id)]
+    for column, action in enumerate(pair.actions):
+        predicted = np.zeros(len(pair.probabilities_TA), np.int8)
+        for event in own:
+            if event.action == action:
+                predicted[event.start_frame - pair.first_frame : event.stop_frame - pair.first_frame] = 1
+        for number, value in enumerate(pair.probabilities_TA[:, column].tolist()):
+            frame = pair.first_frame + number
+            shown = "" if np.isnan(value) else f"{value:.4f}"
+            at = f"{frame / pair.fps:.3f}"
+            yield frame, at, pair.agent_id, pair.target_id, action, shown, int(predicted[number])
+
+
+def _without_tracks(boxes: str) -> str:
+    """Return where boxes come from without tracks: those of the model's recipe unless these are of tracks."""
+    return "background" if boxes in ("auto", "pose") else boxes
+
+
+def _with_tracks(path: Path, meta: VideoMeta, task: ClipTask, model: Any) -> tuple[PoseTracks, ClipTask]:
+    """Return the tracks of a file for the model, and the task with its key points."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(path)
+    except (OSError, pa.ArrowException) as err:
+        raise DataError(f"{path} cannot be read: {err}") from err
+    made = PoseTracks.from_curated if "x_cm" in table.column_names else PoseTracks.from_raw
+    posed = made(table, meta, sources=model.part_sources)
+    points = tracks_of(table)
+    np.save(task.out / "tracks.npy", points.keypoints_TMK3)
+    return posed, replace(task, tracks=task.out / "tracks.npy", animals=points.animals, parts=points.parts)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as err:
+        raise DataError(f"{path} cannot be read: {err}") from err
+    if not isinstance(content, dict):
+        raise DataError(f"{path} must be a JSON object with {', '.join(NEEDED)}.")
+    return content

@@ -1,0 +1,175 @@
+"""Clips of a video as they are made: a child process decodes and crops, this one reads its windows from a pipe.
+
+The child is ``python -m etholake.video.stream TASK.json``; it writes one endless tar to its output, and waits
+while nobody reads. A decoder that crashes takes only itself down, and nothing of the video stays on a disk.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from etholake.errors import DataError, EtholakeError
+from etholake.video.recipe import ClipRecipe
+from etholake.video.shards import add_window, read_shard, swapped
+from etholake.video.stored_clips import CropFrames, Subject, empty_crops
+from etholake.video.task import ClipTask, clip_maker, limit_child
+from etholake.video.windows import ClipWindow
+
+__all__ = ["StreamedClips", "windows_of"]
+
+Ints = npt.NDArray[np.int64]
+_ERROR_CHARS = 400
+
+
+def windows_of(task: ClipTask) -> Iterator[ClipWindow]:
+    """Yield the windows of a video in the order in which they are complete.
+
+    Raises DataError if the video, its tracks or its boxes cannot be used, also after some windows.
+    """
+    packages = str(Path(__file__).resolve().parents[2])
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join(filter(None, [packages, os.getenv("PYTHONPATH")])),
+        "OMP_NUM_THREADS": "1",
+    }
+    with tempfile.TemporaryDirectory(prefix="etholake-stream-") as folder:
+        order = Path(folder) / "task.json"
+        order.write_text(json.dumps(task.as_dict()), encoding="utf-8")
+        errors = Path(folder) / "errors"
+        with errors.open("wb") as error_file:
+            child = subprocess.Popen(
+                [sys.executable, "-P", "-m", "etholake.video.stream", str(order)],
+                stdout=subprocess.PIPE, stderr=error_file, env=environment,
+            )  # fmt: skip
+        assert child.stdout is not None
+        try:
+            cut_short = None
+            try:
+                yield from read_shard(child.stdout)
+            except DataError as err:
+                cut_short = err
+            if child.wait():
+                reason = errors.read_text(encoding="utf-8", errors="replace").strip()[-_ERROR_CHARS:]
+                raise DataError(reason or f"{task.video}: the video library ended with status {child.returncode}.")
+            if cut_short:
+                raise cut_short
+        finally:
+            child.stdout.close()
+            child.kill()
+            child.wait()
+
+
+class StreamedClips:
+    """The crops of a video that is read from its beginning to its end (see `stored_clips.FrameSource`).
+
+    Frames are asked for in ascending order; who asks for earlier ones again makes the video be read again. Memory
+    holds the windows of the frames that are asked for, and one more.
+
+    Parameters
+    ----------
+    make
+        Returns the windows of the video, from the first.
+    on_frame
+        Called with the number of frames that are passed.
+    """
+
+    def __init__(
+        self,
+        clip_set: str,
+        recipe: ClipRecipe,
+        make: Callable[[], Iterator[ClipWindow]],
+        on_frame: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        self._clip_set, self._recipe, self._make, self._on_frame = clip_set, recipe, make, on_frame
+        self._covered: dict[Subject, list[list[int]]] = defaultdict(list)  # ranges [first, last], ascending
+        self._windows, self._passed = make(), 0  # frames before `_passed` are no longer held
+        self._held: deque[ClipWindow] = deque()
+
+    @property
+    def clip_set(self) -> str:
+        """The name of the set of clips."""
+        return self._clip_set
+
+    @property
+    def recipe(self) -> ClipRecipe:
+        """The recipe of its clips."""
+        return self._recipe
+
+    def crops(self, subject: Subject, numbers: Ints, parts: Sequence[str]) -> CropFrames:
+        """Return the crops of frames of the video [T], ascending, with the key points of `parts`."""
+        first, last = int(numbers[0]), int(numbers[-1])
+        if first < self._passed:
+            self._windows, self._passed = self._make(), 0
+            self._held.clear()
+        self._read_to(last)
+        while self._held and self._held[0].index.last_frame < first:
+            self._held.popleft()
+            self._passed = first
+        crops = empty_crops(len(numbers), self._recipe.crop_size, len(parts))
+        for window in self._held:
+            own = (window.index.agent_id, window.index.target_id)
+            if own == subject:
+                crops.fill(numbers, window, parts)
+            elif own[1] is not None and (own[1], own[0]) == subject:
+                crops.fill(numbers, swapped(window), parts)
+        return crops
+
+    def seen(self, subject: Subject, numbers: Ints) -> npt.NDArray[np.bool_]:
+        """Return of which frames [T] there is a crop, as far as the video has been read."""
+        agent, target = subject
+        ranges = self._covered[subject] or (self._covered[target, agent] if target is not None else [])
+        inside = np.zeros(len(numbers), np.bool_)
+        for low, high in ranges:
+            inside |= (low <= numbers) & (numbers <= high)
+        return inside
+
+    def _read_to(self, last: int) -> None:
+        """Hold all windows that begin at `last` or before: they come in the order in which they end."""
+        while not self._held or self._held[-1].index.first_frame <= last:
+            window = next(self._windows, None)
+            if window is None:
+                return
+            self._held.append(window)
+            self._note(window)
+            self._on_frame(window.index.last_frame + 1)
+
+    def _note(self, window: ClipWindow) -> None:
+        index = window.index
+        ranges = self._covered[index.agent_id, index.target_id]
+        if ranges and index.first_frame <= ranges[-1][1] + 1:
+            ranges[-1][1] = max(ranges[-1][1], index.last_frame)
+        else:
+            ranges.append([index.first_frame, index.last_frame])
+
+
+def main(argv: list[str]) -> int:
+    """Write the windows of a task to the output as one tar; what is wrong goes to stderr, as a sentence."""
+    task = ClipTask.from_dict(json.loads(Path(argv[1]).read_text(encoding="utf-8")))
+    limit_child(task)
+    try:
+        with tarfile.open(fileobj=sys.stdout.buffer, mode="w|", format=tarfile.USTAR_FORMAT) as tar:
+            for window in clip_maker(task):
+                add_window(tar, window, task.recipe.encoding, task.recipe.quality)
+    except EtholakeError as err:
+        print(err, file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # the reader has seen enough
+        with contextlib.suppress(OSError):
+            sys.stdout.close()
+        return 0
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv))

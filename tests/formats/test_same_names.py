@@ -1,0 +1,93 @@
+"""Files of one name in several folders, and names that are the same but for how they are encoded."""
+
+from __future__ import annotations
+
+import csv
+import json
+import unicodedata
+from pathlib import Path
+
+import pytest
+from lab_folder import boris_csv, boris_project, deeplabcut_csv, walk_xy
+
+from etholake.formats.matching import Candidate, best_match
+from etholake.stages.lake.import_folder import ImportOptions, run
+
+PARTS, BOUT = ("nose", "neck", "tail_base"), (1.0, 2.0, "m1", "attack")
+
+
+def candidates(*folders: str) -> list[Candidate]:
+    return [Candidate(f"{folder}/day1.csv", folder, ("day1.csv",)) for folder in folders]
+
+
+@pytest.mark.parametrize(
+    ("named", "folder", "folders", "chosen"),
+    [
+        ("D:\\mice\\cage2\\day1.mp4", ".", ("cage1", "cage2"), "cage2"),  # one project for all cages
+        ("/data/tracks/cage1/day1.mp4", ".", ("tracks/cage1", "old/cage1"), "tracks/cage1"),
+        ("day1.mp4", "cage1/labels", ("cage1", "cage2"), "cage1"),
+        ("day1.mp4", "labels/cage2", ("tracks/cage1", "tracks/cage2"), "tracks/cage2"),
+        ("day1.mp4", ".", (".", "old"), "."),
+        ("day1.mp4", "old", (".", "old"), "old"),
+        ("day1.mp4", "labels", ("cage1", "cage2"), None),
+        ("/elsewhere/cage3/day1.mp4", ".", ("cage1", "cage2"), None),
+    ],
+)
+def test_of_equal_names_the_nearest_folder_is_meant(
+    named: str, folder: str, folders: tuple[str, ...], chosen: str | None
+) -> None:
+    match = best_match([named], ["labels.boris"], folder, candidates(*folders))
+    assert match.key == (None if chosen is None else f"{chosen}/day1.csv")
+    assert ("several have it" in match.how) == (chosen is None)
+
+
+def test_a_part_of_a_name_ends_where_a_word_ends() -> None:
+    """`tag1` is a part of `tag1_top`, and neither of `tag12` nor of `tag1ü`."""
+    names = [Candidate(name, ".", (name,)) for name in ("tag12", "tag1ü", "tag1_top")]
+    assert best_match([], ["tag1"], ".", names).key == "tag1_top"
+
+
+def test_accents_of_a_mac_and_of_windows_are_the_same(tmp_path: Path) -> None:
+    """A Mac writes `ä` of a file's name as `a` with a mark; BORIS on Windows keeps one letter."""
+    name = "Käfig ü"
+    lab = tmp_path / "lab"
+    deeplabcut_csv(lab / f"{unicodedata.normalize('NFD', name)}.csv", walk_xy(120, 2, 3), PARTS, ("ö", "Ä"))
+    boris_csv(lab / "labels" / "x.csv", f"{name}.mp4", [(1.0, 2.0, "ä", "attack"), (1.0, 2.0, "ü", "attack")])
+    run(lab, tmp_path / "data", ImportOptions())
+    report = json.loads((tmp_path / "data" / "imports" / "lab" / "report.json").read_text())
+    assert report["bouts"] == {"in": 2, "written": 2, "left_out": {}}
+    guesses = " ".join(entry["text"] for entry in report["assumed"])
+    assert "animal 'ä' → 2: a guess: 'Ä' of the tracks" in guesses
+    assert "animal 'ü' → each: not known which animal this is" in guesses
+
+
+def test_one_project_labels_the_videos_of_two_cages(tmp_path: Path) -> None:
+    lab = tmp_path / "lab"
+    for cage in ("cage1", "cage2"):
+        deeplabcut_csv(lab / cage / "day1.csv", walk_xy(120, 2, 3), PARTS, ("m1", "m2"))
+    observations = {
+        "a": ("D:\\x\\cage1\\day1.mp4", [BOUT]),
+        "b": ("/x/cage2/day1.mp4", [BOUT, (2.5, 3.0, *BOUT[2:])]),
+    }
+    boris_project(lab / "all.boris", observations, behaviours=("attack",), subjects=("m1",))
+    run(lab, tmp_path / "data", ImportOptions())
+    report = json.loads((tmp_path / "data" / "imports" / "lab" / "report.json").read_text())
+    assert {video["name"]: video["bouts"]["written"] for video in report["videos"]} == {
+        "cage1/day1": 1, "cage2/day1": 2,
+    }  # fmt: skip
+
+
+def test_a_file_with_only_a_header_has_a_line_in_the_report(tmp_path: Path) -> None:
+    lab = tmp_path / "lab"
+    deeplabcut_csv(lab / "m1.csv", walk_xy(30, 2, 3), PARTS, ("m1", "m2"))
+    columns = "Observation id,Subject,Behavior,Behavior type,Time,Media file name,FPS (frame/s)"
+    with (lab / "log.csv").open("w", newline="") as file:
+        csv.writer(file).writerow(columns.split(","))
+    run(lab, tmp_path / "data", ImportOptions(fps=30))
+    report = json.loads((tmp_path / "data" / "imports" / "lab" / "report.json").read_text())
+    assert [(e["file"], e["text"]) for e in report["notes"] if "holds no" in e["text"]] == [
+        ("log.csv", "holds no labelled bout (BORIS tabular events)")
+    ]
+    assert {"file": "log.csv", "what it is": "BORIS tabular events", "matched": "no: it is empty"} in report[
+        "files"
+    ]

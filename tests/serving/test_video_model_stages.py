@@ -1,0 +1,208 @@
+"""A model of pixels from the lake to its answers: in this process, and as jobs of the mock."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import filmed  # type: ignore[import-not-found]
+import numpy as np
+import pyarrow as pa
+import pytest
+import sagemaker_scripts  # type: ignore[import-not-found]
+import small_lake  # type: ignore[import-not-found]
+import torch
+
+from etholake import aws
+from etholake.contract import arrow_schema
+from etholake.dataset.labelled import LabelledVideo, TrainingData, load_training_data
+from etholake.dataset.pose_tracks import PoseTracks, VideoMeta
+from etholake.dataset.split import Span
+from etholake.errors import DataError, UsageError
+from etholake.events.types import Event
+from etholake.lake import Lake
+from etholake.models.archive import load_model
+from etholake.objects import list_objects
+from etholake.settings import Settings
+from etholake.stages.model import evaluate, explain, train, training_inputs
+from etholake.stages.model.clip_sets import clip_set_to_train
+from etholake.stages.model.training_inputs import channels
+from etholake.stages.serving import predict, serve
+from etholake.stages.serving.model_requests import ModelRequests
+from etholake.stages.serving.videos import Videos
+from etholake.training.fit import fit
+from etholake.training.windows import WindowSampler
+from etholake.video import clip_request
+
+CONFIG = "cnn3d:smoke"
+
+
+def lake_of(settings: Settings) -> Lake:
+    return Lake(aws.client(settings, "s3"), aws.client(settings, "glue"), settings.bucket, settings.database)
+
+
+def labelled(video: int, lab: str) -> LabelledVideo:
+    """The tracks of a video of the small lake."""
+    columns = small_lake.tracks(video)
+    xy = np.stack([columns["x_cm"], columns["y_cm"]], axis=-1).astype(np.float32)
+    xy = xy.reshape(2, small_lake.FRAMES, len(small_lake.BODY), 2).swapaxes(0, 1)
+    tracks = PoseTracks(
+        VideoMeta(video, lab, small_lake.FPS), xy, np.isfinite(xy[..., 0]), (1, 2), 0, small_lake.FRAMES
+    )
+    events = tuple(Event(video_id=video, **row) for row in small_lake.annotations())
+    return LabelledVideo(tracks, events)
+
+
+@pytest.fixture(scope="module")
+def lake(mock_settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """The small lake, with clips of all videos but 6."""
+    folder = tmp_path_factory.mktemp("video-stages")
+    made: Settings = small_lake.make(mock_settings, folder / "state")
+    target = lake_of(made)
+    for lab, videos in small_lake.LABS.items():
+        rows: list[dict[str, Any]] = []
+        for video in (v for v in videos if v != 6):
+            prefix = f"clip-zone/{filmed.CLIP_SET}/lab_id={lab}/video_id={video}/digest/"
+            own = folder / str(video)
+            rows += filmed.prepare(own, labelled(video, lab), parts=list(small_lake.BODY), prefix=prefix)
+            for shard in (own / "clips").glob("*.tar"):
+                target.s3.upload_file(str(shard), made.bucket, prefix + shard.name)
+        table = pa.Table.from_pylist(rows, arrow_schema("clips"))
+        report = {"recipe": filmed.RECIPE.as_dict(), "problems": {}, "balances": {}}
+        target.replace_table("clips", table, "one", {"clip_set": filmed.CLIP_SET, "lab_id": lab}, report)
+    return made
+
+
+# --- which clips ------------------------------------------------------------------------------------------
+def test_a_training_reads_the_only_set_or_the_named_one(lake: Settings) -> None:
+    target = lake_of(lake)
+    assert clip_set_to_train(target, CONFIG) == "set1"
+    assert clip_set_to_train(target, f"tiny,{CONFIG}", "set1") == "set1"
+    assert clip_set_to_train(target, "tiny") == ""
+    with pytest.raises(UsageError, match=r"'tiny' reads tracks and no clips: leave --clips out"):
+        clip_set_to_train(target, "tiny", "set1")
+    with pytest.raises(UsageError, match=r"no set of clips 'set2'\. Did you mean 'set1'"):
+        clip_set_to_train(target, CONFIG, "set2")
+    nothing = arrow_schema("clips").empty_table()
+    target.replace_table("clips", nothing, "one", {"clip_set": "b", "lab_id": "Lab A"})
+    try:
+        with pytest.raises(UsageError, match="several sets of clips: name one with --clips: b, set1"):
+            clip_set_to_train(target, CONFIG)
+    finally:
+        target.drop_partition("clips", {"clip_set": "b", "lab_id": "Lab A"})
+
+
+def test_a_lake_without_clips_cannot_train_on_pixels(lake: Settings) -> None:
+    empty = replace(lake, bucket=f"{lake.bucket}-without")
+    lake_of(empty).s3.create_bucket(Bucket=empty.bucket)
+    with pytest.raises(DataError, match="reads pixels, and the lake has no clips: ingest videos and make clips"):
+        clip_set_to_train(lake_of(empty), CONFIG)
+
+
+# --- training and serving see the same --------------------------------------------------------------------
+@pytest.fixture(scope="module")
+def data(lake: Settings, tmp_path_factory: pytest.TempPathFactory) -> TrainingData:
+    """What a training job reads from its channels."""
+    folder, s3 = tmp_path_factory.mktemp("channels"), aws.client(lake, "s3")
+    for name, uri in channels(lake, clip_set=filmed.CLIP_SET).items():
+        prefix = uri.removeprefix(f"s3://{lake.bucket}/")
+        for item in list_objects(s3, lake.bucket, prefix):
+            path = folder / name / item["Key"].removeprefix(prefix)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            s3.download_file(lake.bucket, item["Key"], str(path))
+    return load_training_data({path.name: path for path in folder.iterdir()})
+
+
+@pytest.fixture(scope="module")
+def model_dir(data: TrainingData, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder: Path = tmp_path_factory.mktemp("model")
+    fit(data, folder, CONFIG, holdout=(3,))
+    return folder
+
+
+def test_the_channels_bring_clips_and_videos_without_are_named(data: TrainingData, lake: Settings) -> None:
+    assert [video.tracks.video_id for video in data.videos] == [1, 2, 3, 4, 5]
+    assert "video 6 left out: the set of clips has none of it" in data.notes
+    assert {(v.tracks.clips.clip_set, v.tracks.clips.recipe) for v in data.videos if v.tracks.clips} == {
+        (filmed.CLIP_SET, filmed.RECIPE)
+    }
+    states = training_inputs.clip_states(lake_of(lake), filmed.CLIP_SET)
+    assert [keys["lab_id"] for keys, _ in states] == ["Lab A", "Lab B"]
+
+
+def test_training_and_endpoint_see_the_same_pictures(data: TrainingData, lake: Settings, model_dir: Path) -> None:
+    inference: ModuleType = sagemaker_scripts.load("inference", "video_inference")
+    requests = ModelRequests(Videos(lake, "train"), filmed.CLIP_SET)
+    assert requests.content_type == clip_request.CLIP_REQUEST
+    body = requests.body(3, requests.videos.tracks(3))
+    loaded = inference.model_fn(str(model_dir))
+    pictures: list[torch.Tensor] = []
+    loaded.model.network.register_forward_pre_hook(
+        lambda _module, inputs: pictures.append(inputs[0].frames_BTHW3.clone())
+    )
+    answer = inference.predict_fn(inference.input_fn(body, requests.content_type), loaded)
+    model, tracks = load_model(model_dir), data.videos[2].tracks
+    sampler = WindowSampler(data, [Span(3, "Lab A", 0, 240)], ["Lab A"], model.config, seed=0)
+    batch = sampler._batch([(p, start) for start in model.window_starts(tracks) for p in (0, 1)], margin=0)
+    assert torch.equal(batch.tracks.clips.frames_BTHW3, torch.cat(pictures))
+    assert answer["events"] == [event.to_dict() for event in model.events(tracks)]
+    assert {event["action"] for event in answer["events"]} == {"chase", "rest"}
+
+
+def test_a_request_of_a_part_brings_the_clips_of_that_part(lake: Settings) -> None:
+    requests = ModelRequests(Videos(lake, "train"), filmed.CLIP_SET)
+    _, clips = clip_request.read(requests.body(1, requests.videos.tracks(1, frames=20)))
+    assert clips.seen((1, None), np.arange(30)).tolist() == [True] * 24 + [False] * 6
+    with pytest.raises(DataError, match="the set of clips set1 has none of video 6"):
+        requests.body(6, requests.videos.tracks(6))
+
+
+def test_requests_that_a_model_of_pixels_cannot_use(lake: Settings, model_dir: Path) -> None:
+    inference: ModuleType = sagemaker_scripts.load("inference", "video_inference_refusals")
+    requests = ModelRequests(Videos(lake, "train"), filmed.CLIP_SET)
+    body = requests.body(1, requests.videos.tracks(1, frames=20))
+    loaded = inference.model_fn(str(model_dir))
+    tracks_alone = inference.input_fn(clip_request.read(body)[0], inference.PARQUET)
+    with pytest.raises(inference.RequestError, match="Video 1 has no clips, and this model reads pixels"):
+        inference.predict_fn(tracks_alone, loaded)
+    for broken, reason in (
+        (b"no tar", "is no whole shard of clips"),
+        (_tar({"clips.json": b"{}"}), r"The tar lacks request\.parquet"),
+        (_tar({"request.parquet": b"", "clips.json": b"{}"}), "does not say how the clips were made: 'clip_set'"),
+        (body.replace(b'"crop_size": 32', b'"crop_size": 64'), "of 32 px, and its set is of 64 px|crop_size 64"),
+    ):
+        with pytest.raises(inference.RequestError, match=reason):
+            inference.predict_fn(inference.input_fn(broken, clip_request.CLIP_REQUEST), loaded)
+
+
+def _tar(members: dict[str, bytes]) -> bytes:
+    sink = io.BytesIO()
+    with tarfile.open(fileobj=sink, mode="w") as tar:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    return sink.getvalue()
+
+
+# --- as jobs of the mock ----------------------------------------------------------------------------------
+@pytest.mark.long
+def test_a_model_of_pixels_is_trained_served_and_predicts_on_the_mock(lake: Settings, tmp_path: Path) -> None:
+    trained = train.run(lake, CONFIG, (3,))
+    assert trained.status == "done"
+    assert any("video 6 left out" in note for note in trained.details["notes"])
+    assert train.run(lake, CONFIG, (3,)).status == "unchanged"
+    model = explain.run(lake, "current")
+    assert (model["family"], model["clips"]["clip_set"]) == ("cnn3d", filmed.CLIP_SET)
+    assert any(line.startswith("clips    set set1: crops of 32 px") for line in explain.lines(model))
+    result = predict.run(lake, "train", [3, 6], tmp_path / "submission.csv")
+    assert result.details["skipped_because"] == {"6": "the set of clips set1 has none of video 6"}
+    assert result.details["events"] > 0
+    score = evaluate.evaluate(small_lake.layout(tmp_path / "truth"), tmp_path / "submission.csv", [3])
+    assert score["score"] > 0.8
+    served = serve.run(lake)
+    assert served.details["events"] > 0
