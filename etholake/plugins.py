@@ -10,7 +10,9 @@ name is the object's name:
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Generic, Protocol, TypeVar
@@ -88,7 +90,7 @@ class Registry(Generic[T]):
     def _declared(self) -> dict[str, EntryPoint]:
         """Return entry points by name. Raises ContractError if a name is taken twice."""
         declared: dict[str, EntryPoint] = {}
-        for point in entry_points(group=self.group):
+        for point in _points(self.group, tuple(sys.path)):
             other = declared.get(point.name)
             if point.name in self._built_in or (other is not None and other.value != point.value):
                 owner = _distribution(other) if other else "Etholake itself"
@@ -114,6 +116,12 @@ class Registry(Generic[T]):
                 f"'{name}': use one name."
             )
         return item
+
+
+@cache
+def _points(group: str, search_path: tuple[str, ...]) -> tuple[EntryPoint, ...]:  # noqa: ARG001 - the cache's key
+    """Return a group's entry points; every distribution's files are looked through once for each search path."""
+    return tuple(entry_points(group=group))
 
 
 def _distribution(point: EntryPoint) -> str:

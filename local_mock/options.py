@@ -20,6 +20,7 @@ __all__ = ["VARIABLES", "Options", "from_environment"]
 DUMMY_KEY = "local_mock"  # access key and secret of the server's own calls and of jobs without a role
 PREFIX = "LOCAL_MOCK_"
 MOUNT = PREFIX + "S3_MOUNT"  # given to jobs, not an option
+CLASS_ARCHIVE = PREFIX + "CLASS_ARCHIVE"  # "off": see `local_mock.glue.class_archive`
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def from_environment(environ: Mapping[str, str] | None = None, **given: Any) -> 
     environ = os.environ if environ is None else environ
     values: dict[str, Any] = {}
     for variable, text in environ.items():
-        if not variable.startswith(PREFIX) or variable in (MOUNT, watch.VARIABLE) or not text:
+        if not variable.startswith(PREFIX) or variable in (MOUNT, CLASS_ARCHIVE, watch.VARIABLE) or not text:
             continue
         name = VARIABLES.get(variable)
         if name is None:

@@ -21,9 +21,11 @@ from etholake import aws, local_server, logs, settings
 from etholake.code_fingerprint import module_fingerprint
 from etholake.contract import CURATED_ZONE, RAW_ZONE
 from etholake.digest import fingerprint
+from etholake.errors import UsageError
 from etholake.progress import OnProgress, progress
 from etholake.result import StageResult
 from etholake.settings import AUTO, Settings
+from etholake.video.recipe import ClipRecipe
 
 if TYPE_CHECKING:
     from etholake.events.types import Event
@@ -32,6 +34,11 @@ __all__ = ["run"]
 
 # The simulated default: small enough for a laptop's lunch break, heterogeneous enough to be a lake.
 SIMULATED: dict[str, Any] = {"labs": 4, "videos": 6, "seconds": 75.0, "seed": 0, "dirt": 0.1}
+# With films: short ones, because every frame of every animal goes through the clips and the network.
+FILMED: dict[str, Any] = {"labs": 2, "videos": 5, "seconds": 40.0, "seed": 0, "dirt": 0.0}
+FILM_PX = 192
+FILM_CONFIG = "video_pose:tiny"
+FILM_CLIPS = ClipRecipe(length=16, stride=16, crop_size=48, pad_ratio=0.5)
 WIDTH = 100  # columns of the page
 
 
@@ -53,12 +60,19 @@ class _Shown:
 
 
 def run(
-    current: Settings, *, data: Path | None = None, keep_running: bool = False, own_port: bool = False
+    current: Settings,
+    *,
+    data: Path | None = None,
+    keep_running: bool = False,
+    own_port: bool = False,
+    filmed: bool = False,
 ) -> None:
     """Run all stages on `data` (default: the `data` setting, else simulated) and print the page.
 
     Parameters
     ----------
+    filmed
+        Make clips of the videos in the data, and train a model of their pixels.
     own_port
         The user asked for the port of `current`: it is used. Otherwise a free one is, so that the demo runs beside
         whatever has the default port.
@@ -68,8 +82,8 @@ def run(
     began = time.monotonic()
     local_server.require_java(current)
     with _mock(current, keep_running, own_port) as at:
-        folder, simulated = _data_folder(at, data)
-        pipeline = _Pipeline(at)
+        folder, simulated = _data_folder(at, data, filmed)
+        pipeline = _Pipeline(at, filmed)
         pipeline.run_all(folder, simulated)
         print(pipeline.page(folder, simulated, time.monotonic() - began), flush=True)
 
@@ -88,21 +102,29 @@ def _mock(current: Settings, keep_running: bool, own_port: bool) -> Iterator[Set
             local_server.down(at)
 
 
-def _data_folder(current: Settings, data: Path | None) -> tuple[Path, bool]:
-    """Return (folder, whether it is simulated). A simulated one is made once and kept."""
+def _data_folder(current: Settings, data: Path | None, filmed: bool) -> tuple[Path, bool]:
+    """Return (folder, whether it is simulated). A simulated one is made once and kept.
+
+    Raises UsageError for a folder without videos where there must be some.
+    """
     named = data or (Path(current.data) if current.data else None)
     if named:
+        if filmed and not (named / "videos").is_dir():
+            raise UsageError(f"--video needs videos, and {named} has no folder videos/<lab>/ (docs/video.md).")
         return named, False
     from etholake import simulate
+    from etholake.simulate import Filming
 
     files = sorted(Path(simulate.__file__).parent.glob("*.py"))
     code = [module_fingerprint(file.read_bytes(), file.name) for file in files]
-    folder = Path(current.state_dir) / f"simulated-{fingerprint(SIMULATED, code)}"
+    options = FILMED if filmed else SIMULATED
+    folder = Path(current.state_dir) / f"simulated-{fingerprint(options, code)}"
     if not (folder / "train.csv").is_file():
         partial = folder.with_name(folder.name + ".partial")
         shutil.rmtree(partial, ignore_errors=True)
         with progress("simulate") as on_progress:
-            simulate.simulate(partial, **SIMULATED, on_progress=on_progress)
+            filming = Filming(FILM_PX) if filmed else None
+            simulate.simulate(partial, **options, filming=filming, on_progress=on_progress)
         shutil.rmtree(folder, ignore_errors=True)
         partial.rename(folder)
     return folder, True
@@ -115,27 +137,30 @@ def _say(text: str) -> None:
 class _Pipeline:
     """The stages of one demo, their results and timings."""
 
-    def __init__(self, current: Settings) -> None:
-        self.settings = current
+    def __init__(self, current: Settings, filmed: bool) -> None:
+        self.settings, self.filmed = current, filmed
         self.lines: list[_Line] = []
         self.submission = Path(current.state_dir) / "submission.csv"
         self.evaluation = Path(current.state_dir) / "evaluation.html"
         self.scores: dict[str, Any] = {}
         self.shown: _Shown
         self.pages: dict[str, Path] = {}
+        self.film: Path | None = None  # the shown video with its events drawn over
 
     def run_all(self, folder: Path, simulated: bool) -> None:
         """Ingest to evaluate, in order, then the pages to look at."""
         from etholake.stages.cloud import deploy
-        from etholake.stages.lake import etl, ingest, query
+        from etholake.stages.lake import clips, etl, ingest, query
         from etholake.stages.model import evaluate, train
         from etholake.stages.model.training_result import held_out_spans
-        from etholake.stages.reports import dashboards, video
+        from etholake.stages.reports import dashboards, overlay, video
         from etholake.stages.serving import predict, serve
 
         at, options = self.settings, train.TrainingOptions()
         config = at.config
-        if config == AUTO and simulated:
+        if self.filmed and config == AUTO:
+            config = FILM_CONFIG
+        elif config == AUTO and simulated:
             config = "tiny"
         elif config == AUTO:  # as `auto`, but a demo shows videos that were held out
             config, options, _ = train.recommended(config, options)
@@ -144,6 +169,9 @@ class _Pipeline:
         self._stage("ingest", lambda tick: ingest.run(at, folder, tick))
         self._stage("etl", lambda tick: etl.run(at, tick))
         self._stage("query", lambda _: _reports(at, query))
+        if self.filmed:
+            made = self._stage("clips", lambda tick: clips.run(at, FILM_CLIPS, on_progress=tick))
+            options = dataclasses.replace(options, clips=made.details["clip_set"])
         trained = self._stage("train", lambda tick: train.run(at, config, options=options, on_progress=tick))
         self._stage("serve", lambda _: serve.run(at))
         predicted = self._stage(
@@ -166,6 +194,9 @@ class _Pipeline:
         if self.shown.predicted:
             run_id, out = predicted.details["run_id"], state / f"video-{self.shown.video}.html"
             pages.append(self._stage("video", lambda tick: video.run(at, self.shown.video, out, run_id, tick)))
+            if self.filmed:
+                self.film = state / f"overlay-{self.shown.video}.mp4"
+                self._stage("overlay", lambda _: overlay.run(at, self.shown.video, self.film, run_id=run_id))
         dashboard = state / "dashboards.html"  # last: it links to the pages of videos beside it
         pages.append(self._stage("dashboards", lambda tick: dashboards.run(at, dashboard, tick)))
         self.pages = {result.stage: Path(result.details["page"]) for result in reversed(pages)}
@@ -185,7 +216,7 @@ class _Pipeline:
         from etholake.stages.model import evaluate
 
         at = self.settings
-        kind = "simulated tracks: no scientific claim rests on them" if simulated else "your tracks"
+        kind = "simulated: no scientific claim rests on them" if simulated else "your tracks"
         blocks = [
             ["", "=" * WIDTH, f"Etholake demo: {folder} ({kind}), {seconds:.0f} s"],
             ["", "What was processed"],
@@ -239,6 +270,7 @@ class _Pipeline:
         return [
             "Look at it in a browser",
             *(f"  {names[stage]:<{width}}  {page.resolve().as_uri()}" for stage, page in pages),
+            *([f"  {'film':<{width}}  {self.film.resolve().as_uri()}"] if self.film else []),
         ]
 
     def _where(self) -> list[str]:

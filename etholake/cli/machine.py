@@ -41,6 +41,7 @@ def add(verb: AddVerb) -> None:
     )
     sub = verb("demo", _demo, "Everything, end to end, on this machine.", data=True)
     sub.add_argument("--keep", action="store_true", help="leave the mock running at the end")
+    sub.add_argument("--video", action="store_true", help="with films: clips, a model of pixels, an overlay")
     sub = verb("package", _package, "Build what is shipped to Glue and SageMaker.")
     sub.add_argument("--out", type=Path, default=Path("dist"), help="folder to write (default: dist)")
 
@@ -139,4 +140,4 @@ def _demo(current: Settings, arguments: argparse.Namespace) -> None:
 
     origin = settings.resolve(target=arguments.target, port=arguments.port)[1]
     own_port = origin["port"] != "default"
-    demo.run(current, data=arguments.data, keep_running=arguments.keep, own_port=own_port)
+    demo.run(current, data=arguments.data, keep_running=arguments.keep, own_port=own_port, filmed=arguments.video)

@@ -56,7 +56,9 @@ def probabilities(
     weight_sum_PT = np.zeros((len(pairs), T), np.float32)
     samples = [(start, p) for start in starts for p in range(len(pairs))]
     places = [(tracks.mouse_ids.index(agent), tracks.mouse_ids.index(target)) for agent, target in pairs]
-    size, encoder = BATCH[device.type], model.encoder
+    # Clips are larger than tracks by orders of magnitude: as many at once as in training.
+    size = model.config.batch if model.config.reads_clips else BATCH[device.type]
+    encoder = model.encoder
     for batch in (samples[first : first + size] for first in range(0, len(samples), size)):
         pairs_B = torch.tensor([p for _, p in batch])
         windows = encoder.gather_by_mouse([Window(tracks, *places[p], start) for start, p in batch], W)

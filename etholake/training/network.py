@@ -70,6 +70,8 @@ def train_network(
     prior_C = sampler.prevalence() * SHOWN
     score_before = None
     if base:
+        for video in data.videos if base.clips else ():
+            base.clips.check(video.tracks)
         model = finetune.extended(family, base, config, data.actions, labs, occurring, prior_C, data.part_map)
         score_before = HeldOut.of(model, data.videos, split.validation).score(base.post_processing)
     else:

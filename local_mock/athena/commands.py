@@ -14,9 +14,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import unquote as url_unquote
 
-from local_mock.athena import hive
+from local_mock.athena import hive, hive_statements
 from local_mock.athena.catalog import GlueCatalog
 from local_mock.athena.errors import QueryError, not_supported
+from local_mock.athena.hive_tokens import quoted
 from local_mock.athena.iceberg import is_iceberg, require
 from local_mock.athena.sqltypes import VARCHAR, Type, parse_type
 from local_mock.athena.statements import NAME, Statement, unquote
@@ -271,24 +272,24 @@ class _Commands:
             alter(self.catalog, database, name, wanted.action)
             return _NOTHING
         match wanted.action:
-            case hive.DropColumn():
+            case hive_statements.DropColumn():
                 raise QueryError("", "FAILED: ParseException only a column of an Iceberg table can be dropped")
-            case hive.AddPartitions():
+            case hive_statements.AddPartitions():
                 self._add_partitions(database, name, entry, wanted.action)
-            case hive.DropPartitions():
+            case hive_statements.DropPartitions():
                 self._drop_partitions(database, name, entry, wanted.action)
-            case hive.RenamePartition(old, new):
+            case hive_statements.RenamePartition(old, new):
                 self._change_partition(database, name, entry, old, {"Values": list(self._spec(entry, new))})
-            case hive.SetLocation(None, location):
+            case hive_statements.SetLocation(None, location):
                 self._describe_storage(database, name, entry, Location=location)
-            case hive.SetLocation(values, location):
+            case hive_statements.SetLocation(values, location):
                 self._change_partition(database, name, entry, values or {}, {}, location)
-            case hive.SetProperties(parameters):
+            case hive_statements.SetProperties(parameters):
                 self._update(database, name, entry, Parameters={**(entry.get("Parameters") or {}), **parameters})
-            case hive.SetColumns(columns, replace):
+            case hive_statements.SetColumns(columns, replace):
                 before = [] if replace else entry["StorageDescriptor"]["Columns"]
                 self._describe_storage(database, name, entry, Columns=[*before, *(c.entry() for c in columns)])
-            case hive.ChangeColumn(old, column):
+            case hive_statements.ChangeColumn(old, column):
                 columns = entry["StorageDescriptor"]["Columns"]
                 if old not in (c["Name"].lower() for c in columns):
                     raise QueryError(
@@ -316,7 +317,9 @@ class _Commands:
             )
         return tuple(values[k] for k in keys)
 
-    def _add_partitions(self, database: str, name: str, entry: dict[str, Any], wanted: hive.AddPartitions) -> None:
+    def _add_partitions(
+        self, database: str, name: str, entry: dict[str, Any], wanted: hive_statements.AddPartitions
+    ) -> None:
         existing = self.catalog.partition_values(database, name)
         locations: dict[tuple[str, ...], str] = {}
         for given, location in wanted.partitions:
@@ -332,7 +335,7 @@ class _Commands:
         add_partitions(self.catalog, database, name, locations)
 
     def _drop_partitions(
-        self, database: str, name: str, entry: dict[str, Any], wanted: hive.DropPartitions
+        self, database: str, name: str, entry: dict[str, Any], wanted: hive_statements.DropPartitions
     ) -> None:
         existing = self.catalog.partition_values(database, name)
         for given in wanted.partitions:
@@ -449,13 +452,13 @@ class _Commands:
             return _iceberg_text(database, name, self.catalog, storage)
 
         def columns(entries: list[dict[str, str]]) -> list[str]:
-            comments = (f" COMMENT {hive.quoted(c['Comment'])}" if c.get("Comment") else "" for c in entries)
+            comments = (f" COMMENT {quoted(c['Comment'])}" if c.get("Comment") else "" for c in entries)
             return _listed([f"`{c['Name']}` {c['Type']}{text}" for c, text in zip(entries, comments, strict=True)])
 
         keys = entry.get("PartitionKeys") or []
         lines = [f"CREATE EXTERNAL TABLE `{database}.{name}`(", *columns(storage["Columns"])]
         if comment := parameters.pop("comment", ""):
-            lines.append(f"COMMENT {hive.quoted(comment)}")
+            lines.append(f"COMMENT {quoted(comment)}")
         lines += ["PARTITIONED BY ( ", *columns(keys)] if keys else []
         if storage.get("BucketColumns"):
             lines += ["CLUSTERED BY ( ", *_listed([f"`{c}`" for c in storage["BucketColumns"]])]
@@ -463,7 +466,7 @@ class _Commands:
         lines += _row_format(storage["SerdeInfo"])
         lines += ["STORED AS INPUTFORMAT ", f"  '{storage['InputFormat']}' "]
         lines += ["OUTPUTFORMAT ", f"  '{storage['OutputFormat']}'"]
-        lines += ["LOCATION", f"  {hive.quoted(storage['Location'])}"]
+        lines += ["LOCATION", f"  {quoted(storage['Location'])}"]
         parameters.pop("EXTERNAL", None)
         return lines + (["TBLPROPERTIES (", *_listed(_pairs(parameters))] if parameters else [])
 
@@ -505,7 +508,7 @@ def _iceberg_text(database: str, name: str, catalog: GlueCatalog, storage: dict[
         word, _, width = transform.rstrip("]").partition("[")
         terms.append(f"`{column}`" if word == "identity" else f"{word}({f'{width}, ' if width else ''}`{column}`)")
     lines += [f"PARTITIONED BY ({', '.join(terms)})"] if terms else []
-    lines += [f"LOCATION {hive.quoted(storage['Location'])}"]
+    lines += [f"LOCATION {quoted(storage['Location'])}"]
     return [*lines, "TBLPROPERTIES (", *_listed(_pairs({"table_type": "iceberg", **loaded.properties}))]
 
 
@@ -515,7 +518,7 @@ def _listed(items: Sequence[str], end: str = ")") -> list[str]:
 
 
 def _pairs(parameters: dict[str, str]) -> list[str]:
-    return [f"{hive.quoted(k)}={hive.quoted(str(v))}" for k, v in sorted(parameters.items())]
+    return [f"{quoted(k)}={quoted(str(v))}" for k, v in sorted(parameters.items())]
 
 
 def _row_format(serde: dict[str, Any]) -> list[str]:
@@ -524,7 +527,7 @@ def _row_format(serde: dict[str, Any]) -> list[str]:
     delimiters = dict(hive.DELIMITERS)
     if library == hive.LAZY and set(parameters) <= {*delimiters.values(), "serialization.format"}:
         clauses = [
-            f"  {words} {hive.quoted(parameters[key])} " for words, key in delimiters.items() if key in parameters
+            f"  {words} {quoted(parameters[key])} " for words, key in delimiters.items() if key in parameters
         ]
         return ["ROW FORMAT DELIMITED ", *clauses]
     lines = ["ROW FORMAT SERDE ", f"  '{library}' "]

@@ -12,7 +12,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-__all__ = ["problem"]
+__all__ = ["problem", "program", "written_version"]
 
 OLDEST, NEWEST = 8, 22
 _VERSION = re.compile(r'(?:version |JAVA_VERSION=)"(?:1\.)?(\d+)')
@@ -25,14 +25,12 @@ _SECONDS = 30.0
 
 def problem(environ: Mapping[str, str]) -> str | None:
     """Return a sentence that says why Spark cannot start with these variables, and the remedy; None if it can."""
-    home = environ.get("JAVA_HOME", "")
-    # As Spark's own script `spark-class` chooses it: JAVA_HOME first, then PATH.
-    wanted = str(Path(home) / "bin" / "java") if home else "java"
-    java = shutil.which(wanted, path=environ.get("PATH"))
+    java = program(environ)
     if java is None:
+        home = environ.get("JAVA_HOME")
         where = f"JAVA_HOME is {home}, which holds no bin/java" if home else "no program java is on PATH"
         return f"Spark needs Java, but {where}. {_REMEDY}"
-    version = _written_version(Path(java))
+    version = written_version(java)
     if version is None:
         try:
             version = _asked_version(java, environ)
@@ -43,7 +41,15 @@ def problem(environ: Mapping[str, str]) -> str | None:
     return None
 
 
-def _written_version(java: Path) -> int | None:
+def program(environ: Mapping[str, str]) -> Path | None:
+    """Return the Java that Spark's script `spark-class` chooses: of JAVA_HOME, else of PATH; None if none."""
+    home = environ.get("JAVA_HOME", "")
+    wanted = str(Path(home) / "bin" / "java") if home else "java"
+    java = shutil.which(wanted, path=environ.get("PATH"))
+    return Path(java) if java else None
+
+
+def written_version(java: Path) -> int | None:
     """Return the version that the installation's file `release` names, without a start of Java; None if none."""
     try:
         text = (java.resolve().parent.parent / "release").read_text(encoding="utf-8", errors="replace")
@@ -53,7 +59,7 @@ def _written_version(java: Path) -> int | None:
     return int(match[1]) if match else None
 
 
-def _asked_version(java: str, environ: Mapping[str, str]) -> int:
+def _asked_version(java: Path, environ: Mapping[str, str]) -> int:
     """Return the version that `java -version` prints, 0 if it prints none. Raises OSError or SubprocessError."""
     done = subprocess.run(
         [java, "-version"], env=dict(environ), capture_output=True, text=True, timeout=_SECONDS, check=True

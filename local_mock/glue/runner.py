@@ -2,7 +2,7 @@
 
 No states and no API here (see `models`): `start` prepares and starts, `wait` blocks and returns an `RunOutcome`.
 Everything of a run lies in ``<state_dir>/glue/<run id>/``: `run.json`, `output.log`, `error.log`,
-`error.json`, `conf/`, `code/`; the scratch folder `work/` is removed when the run has ended.
+`error.json`, `conf/`, `spark/`, `code/`; the scratch folder `work/` is removed when the run has ended.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import importlib.metadata
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import sys
@@ -19,12 +20,13 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from local_mock.context import Context
 from local_mock.errors import LocalMockError
-from local_mock.glue import java, spark
+from local_mock.glue import class_archive, java, spark
 from local_mock.keys import split_uri
-from local_mock.process import Child
+from local_mock.process import Child, ChildResult
 
 __all__ = ["JobProcess", "JobSetupError", "RunOutcome", "RunSpec", "script_arguments"]
 
@@ -57,6 +59,7 @@ class RunSpec:
     number_of_workers: int | None = None
     timeout_s: float | None = None
     role: str = ""  # name of the job's role: the principal of its own requests
+    catalog: Mapping[str, list[str]] | None = None  # `spark_catalog.describe`, if the run asks for the catalog
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,9 @@ class JobProcess:
             shutil.copy(path, self._work)
         notes = check_modules(self.spec.arguments.get("--additional-python-modules", ""))
         self.error_log.write_text("".join(f"local_mock: {note}\n" for note in notes), encoding="utf-8")
-        run = {"script": str(script), "argv": script_arguments(self.spec)}
+        run: dict[str, Any] = {"script": str(script), "argv": script_arguments(self.spec)}
+        if self.spec.catalog is not None:
+            run["catalog"] = self.spec.catalog
         (self.folder / "run.json").write_text(json.dumps(run, indent=1), encoding="utf-8")
         self._started = time.time()
         self._child = Child(
@@ -129,6 +134,8 @@ class JobProcess:
         if result.stopped:
             return RunOutcome("STOPPED")
         if result.returncode == 0:
+            if self.spec.command == "glueetl":
+                class_archive.make_once(class_archive.archive(os.environ), self._write_archive)
             return RunOutcome("SUCCEEDED")
         return RunOutcome("FAILED", self._message(result.returncode))
 
@@ -136,6 +143,21 @@ class JobProcess:
         """End the process and all that it started."""
         if self._child is not None:
             self._child.stop(_STOP_GRACE_S)
+
+    def _write_archive(self, path: Path) -> ChildResult:
+        """Run Spark once more as this job ran, to write the archive of its classes; block until that has ended."""
+        self._work.mkdir(exist_ok=True)
+        env = self._environment([]) | self._spark_environment([f"-XX:ArchiveClassesAtExit={path}"])
+        child = Child(
+            [sys.executable, "-P", class_archive.SCRIPT, self._work],
+            env=env,
+            cwd=self._work,
+            log_path=self.folder / "class_archive.log",
+        )
+        try:
+            return child.wait()
+        finally:
+            shutil.rmtree(self._work, ignore_errors=True)
 
     def _message(self, code: int) -> str:
         try:
@@ -152,7 +174,6 @@ class JobProcess:
 
     def _environment(self, packages: list[Path]) -> dict[str, str]:
         env = self._context.child_environment(principal=self.spec.role)
-        env.pop("PYSPARK_SUBMIT_ARGS", None)  # an empty one stops the JVM
         paths = [str(p.parent if p.suffix == ".py" else p) for p in packages]
         env |= {
             "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)),  # Spark's workers take it from the JVM
@@ -161,18 +182,24 @@ class JobProcess:
         }
         if self.spec.command != "glueetl":
             return env
-        self._write_spark_conf()
-        return env | {
+        return env | self._spark_environment(class_archive.reading(class_archive.archive(os.environ)))
+
+    def _spark_environment(self, jvm_options: list[str]) -> dict[str, str]:
+        conf = self._write_spark_conf(jvm_options)
+        return {
             "PYSPARK_PYTHON": sys.executable,
             "PYSPARK_DRIVER_PYTHON": sys.executable,
-            "SPARK_CONF_DIR": str(self.folder / "conf"),
+            "SPARK_CONF_DIR": str(class_archive.NO_CONF),
+            "SPARK_HOME": str(self._write_spark_home(conf)),
+            # A JVM that only joins a command line.
+            "SPARK_LAUNCHER_OPTS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
             "SPARK_LOCAL_IP": "127.0.0.1",
             "SPARK_LOCAL_DIRS": str(self._work),
             # The JVM writes file names in the locale's encoding: in the locale C an `ü` in a path becomes `?`.
             "LC_ALL": "C.UTF-8",
         }
 
-    def _write_spark_conf(self) -> None:
+    def _write_spark_conf(self, jvm_options: list[str]) -> Path:
         own = self._context.s3_endpoint is None
         available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         conf = spark.spark_conf(
@@ -181,9 +208,28 @@ class JobProcess:
             scratch=self._work,
             s3_root=self._context.s3_root if own else None,
             bucket_names=spark.buckets(self._context.s3_root) if own else (),
+            jvm_options=jvm_options,
         )
         conf |= spark.user_conf(self.spec.arguments.get("--conf", ""))
-        (self.folder / "conf" / "spark-defaults.conf").write_text(spark.render(conf), encoding="utf-8")
+        path = self.folder / "conf" / "spark-defaults.conf"
+        path.write_text(spark.render(conf), encoding="utf-8")
+        return path
+
+    def _write_spark_home(self, conf: Path) -> Path:
+        """Make a Spark home whose `spark-submit` takes the job's properties, and return it.
+
+        Spark would read them from SPARK_CONF_DIR as well, which must be the same for all jobs (`class_archive`).
+        """
+        submit = self.folder / "spark" / "bin" / "spark-submit"
+        submit.parent.mkdir(parents=True, exist_ok=True)
+        home = shlex.quote(str(class_archive.spark_home() or ""))
+        submit.write_text(
+            f"#!/bin/sh\nexport SPARK_HOME={home}\n"
+            f'exec "$SPARK_HOME/bin/spark-submit" --properties-file {shlex.quote(str(conf))} "$@"\n',
+            encoding="utf-8",
+        )
+        submit.chmod(0o755)
+        return submit.parent.parent
 
     def _fetch_all(self, argument: str) -> list[Path]:
         uris = [uri.strip() for uri in self.spec.arguments.get(argument, "").split(",")]

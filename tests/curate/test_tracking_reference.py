@@ -19,7 +19,7 @@ from reference import DirtyVideo, assert_agrees, dirty_video
 from etholake.curate import points
 from etholake.curate.tracking import Curation, VideoScale, curate_tracking
 
-PER_TEST, TESTS, LONG_TESTS = 20, 20, 120
+PER_TEST, TESTS, LONG_TESTS = 20, 12, 120
 KINDS = {
     "hundreds of parts", "no rows", "one row", "unsorted", "no fps", "no scale", "no frame size", "sparse frames",
     "frames missing for all", "rows missing", "mice absent", "NaN or null", "infinite", "large but finite",

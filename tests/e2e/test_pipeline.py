@@ -12,18 +12,25 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
+from iam_calls import translated
+from policies import denied
 
+from etholake import local_server
 from etholake.settings import Settings
 from etholake.stages.lake import query
+from local_mock import lifecycle
 
 pytestmark = pytest.mark.server
 
 ETHOLAKE = [sys.executable, "-m", "etholake.cli"]
+# Stages that OperatorPolicy is for (`deploy` needs other rights).
+OPERATED = {"ingest", "etl", "query", "train", "serve", "predict", "evaluate", "report", "explain"}
 
 
 class Workplace:
@@ -32,6 +39,8 @@ class Workplace:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.data = root / "data"
+        self.calls = root / "calls.jsonl"
+        self.recorded: list[dict[str, Any]] = []  # requests of the stages
         keep = {k: v for k, v in os.environ.items() if not k.startswith(("ETHOLAKE_", "AWS_", "MABE_"))}
         self.env = keep | {"ETHOLAKE_STATE_DIR": str(root / "state"), "ETHOLAKE_S3_ROOT": str(root / "s3_mock")}
         self.env["ETHOLAKE_RUN_ID"] = "e2e"
@@ -39,13 +48,22 @@ class Workplace:
         self.pid = 0
 
     def up(self) -> None:
+        """Start a mock that records what is asked of it, or take the running one."""
+        folders = {"state_dir": self.env["ETHOLAKE_STATE_DIR"], "s3_root": self.env["ETHOLAKE_S3_ROOT"]}
+        options = local_server.options(Settings(port=0, **folders))
+        lifecycle.up(replace(options, record_calls=self.calls))
         self.env["PORT"] = "0"
         running = self("up")
         self.pid = running["pid"]
         self.env |= running["env"] | {"PORT": running["url"].rpartition(":")[2]}
 
     def __call__(self, *arguments: str, code: int = 0) -> Any:
+        before = self.calls.stat().st_size if self.calls.exists() else 0
         done = self.start(*arguments).communicate(timeout=400)
+        if arguments[0] in OPERATED:
+            with self.calls.open("rb") as file:
+                file.seek(before)
+                self.recorded += map(json.loads, file)
         assert self.last.returncode == code, f"{arguments}: {done[0]}\n{done[1]}"
         return json.loads(done[0]) if code == 0 else {"error": done[1]}
 
@@ -240,6 +258,14 @@ def test_08_a_model_goes_on_with_a_lab_that_joins_the_folder(workplace: Workplac
     assert labs_before["Newcomer"]
     assert len(labs_before) == 3
     assert workplace(*arguments)["status"] == "unchanged"
+
+
+def test_09_the_policies_allow_what_the_stages_have_asked_for(workplace: Workplace) -> None:
+    """As the operator, and their jobs and endpoint by their roles; all stages are recorded in make test-long."""
+    asked = translated(workplace.recorded)
+    assert {principal for principal, *_ in asked} == {"operator", "GlueRole", "SageMakerRole"}
+    assert len(asked) > 50
+    assert denied(asked) == []
 
 
 def join(folder: Path, to: Path, name: str) -> None:

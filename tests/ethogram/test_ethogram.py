@@ -2,11 +2,6 @@
 
 from pathlib import Path
 
-import matplotlib as mpl
-
-mpl.use("Agg")
-
-import matplotlib.image
 import numpy as np
 
 from etholake.evaluation.ethogram import PREDICTED, TRUTH, Ethogram
@@ -54,6 +49,9 @@ def test_nothing_to_show_is_still_drawn(tmp_path: Path) -> None:
 
 def test_the_picture_has_truth_above_prediction_at_the_right_time(tmp_path: Path) -> None:
     """Chase is annotated 0-50 s, predicted 25-75 s: find the bars by colour, below the legend."""
+    import matplotlib as mpl
+    import matplotlib.image
+
     SHOWN.save_png(tmp_path / "e.png")
     picture = matplotlib.image.imread(tmp_path / "e.png")[:, :, :3]
     boxes = {}

@@ -8,7 +8,6 @@ from itertools import product
 
 import numpy as np
 import pytest
-from scipy.optimize import linear_sum_assignment
 
 from etholake.evaluation.bootstrap import uncertainty
 from etholake.evaluation.bouts import compare
@@ -101,6 +100,8 @@ def test_confusion_is_counted_frame_by_frame(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_bouts_match_as_the_best_assignment_does(seed: int) -> None:
+    from scipy.optimize import linear_sum_assignment
+
     truth, predicted = world(seed)
     got = compare(truth, predicted, LABS, FPS)
     n: Counter[tuple[str, str]] = Counter()

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from lake_world import World, events, make_world, tracks  # type: ignore[import-not-found]
+from sparks import jvm_environment
 
 from etholake import aws
 from etholake.curate import units
@@ -28,6 +29,8 @@ def spark(mock_settings: Settings) -> Iterator[Any]:
             patch.setenv(name, value)
         patch.setenv("PYSPARK_PYTHON", sys.executable)
         patch.delenv("PYSPARK_SUBMIT_ARGS", raising=False)
+        for name, value in jvm_environment().items():
+            patch.setenv(name, value)
         builder = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
         session = builder.config("spark.driver.bindAddress", "127.0.0.1").config("spark.driver.host", "127.0.0.1")
         session = session.config("spark.ui.showConsoleProgress", "false")

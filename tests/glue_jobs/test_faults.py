@@ -23,6 +23,7 @@ from typing import Any
 
 import pytest
 from lake_world import World, events, make_world, tracks  # type: ignore[import-not-found]
+from sparks import jvm_environment
 
 from etholake import aws, local_server
 from etholake.contract import CURATED_ZONE, TABLES
@@ -42,6 +43,7 @@ LONG = [
 ]
 CASES = [*SHORT, *(pytest.param(*case, marks=pytest.mark.long) for case in LONG)]
 TRACKS = "tracking_curated"
+PAUSE_S = 0.2  # between two queries of a reader: without it they took most of the processor time
 
 
 def before(world: World) -> None:
@@ -118,6 +120,7 @@ def reader(settings: Settings, world: World) -> Iterator[list[dict[str, tuple[st
             except Exception as err:
                 failures.append(err)
                 return
+            stop.wait(PAUSE_S)
 
     thread = threading.Thread(target=read)
     thread.start()
@@ -135,7 +138,8 @@ def run_with(fault: str, at: int, world: World, environment: dict[str, str], cou
     given |= {"counter": str(counter), **more}
     submit = "--master local[2] --conf spark.ui.enabled=false --conf spark.driver.bindAddress=127.0.0.1"
     variables = {
-        **os.environ, **environment, "PYSPARK_PYTHON": sys.executable, "PYTHONPATH": f"{HERE}:{HERE.parents[1]}",
+        **os.environ, **environment, **jvm_environment(),
+        "PYSPARK_PYTHON": sys.executable, "PYTHONPATH": f"{HERE}:{HERE.parents[1]}",
         "PYSPARK_SUBMIT_ARGS": f"{submit} --conf spark.driver.host=127.0.0.1 pyspark-shell",
     }  # fmt: skip
     done = subprocess.run(

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from collected import check_each
+from sparks import jvm_environment
 
 from etholake import aws, contract
 from etholake.lake import table_input
@@ -37,6 +38,8 @@ def spark() -> Iterator[Any]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYSPARK_PYTHON", sys.executable)
         patch.delenv("PYSPARK_SUBMIT_ARGS", raising=False)
+        for name, value in jvm_environment().items():
+            patch.setenv(name, value)
         builder = SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false")
         builder = builder.config("spark.driver.bindAddress", "127.0.0.1").config("spark.driver.host", "127.0.0.1")
         session = builder.config("spark.ui.showConsoleProgress", "false").getOrCreate()

@@ -6,6 +6,7 @@ functions; imports for type checking only are allowed, since they do not run.
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,8 +54,13 @@ OUTSIDE: dict[str, tuple[str, ...] | None] = {
 CALLERS_OF_STAGES = frozenset({"glue_jobs/pipeline_step.py"})
 
 
-def imports(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield (line, dotted module) of every import that runs, with the names imported from a package joined on."""
+@cache
+def imports(path: Path) -> list[tuple[int, str]]:
+    """Return (line, dotted module) of every import that runs, with the names imported from a package joined on."""
+    return list(_imports(path))
+
+
+def _imports(path: Path) -> Iterator[tuple[int, str]]:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     typing_only = {
         id(child)

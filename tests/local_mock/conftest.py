@@ -1,10 +1,11 @@
-"""Fixtures of the S3 tests: a client, and a new bucket a test with its folder."""
+"""Fixtures: an S3 client, a new bucket a test with its folder, and Glue jobs in a bucket of their own."""
 
 import uuid
 from pathlib import Path
 from typing import Any
 
 import pytest
+from glue_lab import Jobs
 
 from etholake import aws
 from etholake.settings import Settings
@@ -26,3 +27,8 @@ def bucket(s3: Any) -> str:
 def folder(bucket: str, mock_settings: Settings) -> Path:
     """The bucket's folder on disk."""
     return Path(mock_settings.s3_root) / bucket
+
+
+@pytest.fixture
+def jobs(mock_settings: Settings) -> Jobs:
+    return Jobs(mock_settings)

@@ -62,6 +62,7 @@ def load(studio: Studio, name: str, clients: int = 6) -> Iterator[Load]:
             except ClientError as err:
                 value = str(err)
             observed.answers.append((time.monotonic() - began, value))
+            done.wait(0.02)
 
     threads = [threading.Thread(target=ask) for _ in range(clients)]
     for thread in threads:

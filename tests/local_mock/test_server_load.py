@@ -40,7 +40,7 @@ def together(work: Callable[[int], None]) -> None:
 
 
 @pytest.mark.parametrize(
-    "seconds", [pytest.param(15, marks=pytest.mark.slow), pytest.param(300, marks=pytest.mark.long)]
+    "seconds", [pytest.param(6, marks=pytest.mark.slow), pytest.param(300, marks=pytest.mark.long)]
 )
 def test_32_clients_at_once_see_no_error_and_memory_stays(mock_settings: Settings, seconds: int) -> None:
     tag = uuid.uuid4().hex[:8]

@@ -18,7 +18,6 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from fastapi.testclient import TestClient
 
 from etholake.errors import DataError
 from etholake.stages.serving import predict
@@ -65,7 +64,9 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def client(serve: ModuleType, folder: Path, *, ready: bool = True, **limits: str) -> TestClient:
+def client(serve: ModuleType, folder: Path, *, ready: bool = True, **limits: str) -> Any:
+    from fastapi.testclient import TestClient
+
     model = serve.Model(folder, "numbers_model.py")
     if ready:
         model.load()
@@ -213,6 +214,8 @@ def test_no_web_page_of_another_origin_is_answered(
 
 
 def test_in_a_container_any_host_is_right_and_a_foreign_page_is_not(host: SimpleNamespace, folder: Path) -> None:
+    from fastapi.testclient import TestClient
+
     model = host.serve.Model(folder, "numbers_model.py")
     model.load()
     asked = TestClient(host.serve.application(model, host.serve.Limits.of({}), any_host=True))

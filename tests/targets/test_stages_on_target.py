@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import time
 import uuid
 from dataclasses import replace
 from pathlib import Path
@@ -49,6 +50,7 @@ def value(lake: Settings, sql: str) -> list[tuple[object, ...]]:
     )["QueryExecutionId"]
     state = ""
     while state not in {"SUCCEEDED", "FAILED", "CANCELLED"}:
+        time.sleep(0.02)
         execution = athena.get_query_execution(QueryExecutionId=id_)["QueryExecution"]
         state = execution["Status"]["State"]
     assert state == "SUCCEEDED", execution["Status"]

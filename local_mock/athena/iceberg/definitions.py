@@ -11,7 +11,7 @@ from typing import Any
 
 from pyiceberg.schema import Schema
 
-from local_mock.athena import hive
+from local_mock.athena import hive_statements
 from local_mock.athena.catalog import GlueCatalog
 from local_mock.athena.errors import QueryError, not_supported
 from local_mock.athena.iceberg.lake import IcebergCatalog
@@ -88,15 +88,15 @@ def alter(catalog: GlueCatalog, database: str, name: str, action: Any) -> None:
     loaded = load(catalog, database, name)
     with committing(database, name):
         match action:
-            case hive.SetProperties(parameters):
+            case hive_statements.SetProperties(parameters):
                 with loaded.transaction() as transaction:
                     transaction.set_properties(properties_of(parameters))
-            case hive.SetColumns(columns, replace=False):
+            case hive_statements.SetColumns(columns, replace=False):
                 _evolve(loaded, lambda update: _add(update, loaded.schema(), columns))
-            case hive.DropColumn(column):
+            case hive_statements.DropColumn(column):
                 _find(loaded.schema(), column)
                 _evolve(loaded, lambda update: update.delete_column(column))
-            case hive.ChangeColumn(old, column):
+            case hive_statements.ChangeColumn(old, column):
                 _find(loaded.schema(), old)
                 _evolve(loaded, lambda update: _change(update, loaded.schema(), old, column))
             case _:
@@ -118,7 +118,7 @@ def _find(schema: Schema, name: str) -> Any:
     raise QueryError("", f"FAILED: SemanticException [Error 10002]: Invalid column reference {name}")
 
 
-def _add(update: Any, schema: Schema, columns: list[hive.HiveColumn]) -> None:
+def _add(update: Any, schema: Schema, columns: list[hive_statements.HiveColumn]) -> None:
     existing = {field.name.lower() for field in schema.fields}
     for column in columns:
         if column.name in existing:
@@ -126,7 +126,7 @@ def _add(update: Any, schema: Schema, columns: list[hive.HiveColumn]) -> None:
         update.add_column(column.name, iceberg_type(parse_type(column.type)), column.comment or None)
 
 
-def _change(update: Any, schema: Schema, old: str, column: hive.HiveColumn) -> None:
+def _change(update: Any, schema: Schema, old: str, column: hive_statements.HiveColumn) -> None:
     """Widen the type, then rename: PyIceberg refuses types that do not hold every value."""
     kind = iceberg_type(parse_type(column.type))
     if kind != _find(schema, old).field_type:

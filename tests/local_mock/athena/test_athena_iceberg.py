@@ -13,7 +13,6 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from athena_lake import Lake, new_lake
-from pyiceberg.catalog import load_catalog
 
 from etholake.settings import Settings
 
@@ -230,6 +229,8 @@ def test_concurrent_inserts_both_stand_and_a_delete_that_lost_says_so(lake: Iceb
 
 
 def test_pyiceberg_over_http_and_athena_share_a_table(lake: IcebergLake) -> None:
+    from pyiceberg.catalog import load_catalog
+
     name = lake.table("i int, s string", values="(1, 'a')")
     keys = {"access-key-id": "etholake", "secret-access-key": "etholake", "region": "us-east-1"}
     properties = {f"{service}.{key}": value for service in ("s3", "glue") for key, value in keys.items()}

@@ -12,7 +12,6 @@ from client_place import FRAME, Place
 from pyathena import aio_connect
 from pyathena.cursor import DictCursor
 from pyathena.pandas.util import to_sql
-from sqlalchemy import Engine, MetaData, Table, create_engine, func, inspect, select, text
 
 from etholake import aws
 from etholake.settings import Settings
@@ -108,19 +107,25 @@ def test_a_frame_becomes_a_table(place: Place) -> None:
 
 
 # --- SQLAlchemy -------------------------------------------------------------------------------------------
-def engine(place: Place, driver: str = "rest") -> Engine:
+def engine(place: Place, driver: str = "rest") -> Any:
+    from sqlalchemy import create_engine
+
     host = f"athena.us-east-1.amazonaws.com:443/{place.database}"
     return create_engine(f"awsathena+{driver}://:@{host}?s3_staging_dir={place.out}&poll_interval=0.02")
 
 
 @pytest.mark.parametrize("driver", ["rest", "pandas", "arrow", "polars", "s3fs"])
 def test_dialects(place: Place, driver: str) -> None:
+    from sqlalchemy import text
+
     with engine(place, driver).connect() as connection:
         rows = connection.execute(text("SELECT n FROM t WHERE n > :low ORDER BY n"), {"low": 2}).fetchall()
     assert rows == [(3,), (4,)]
 
 
 def test_inspection_reflection_and_pandas(place: Place) -> None:
+    from sqlalchemy import MetaData, Table, func, inspect, select
+
     place.connect().cursor().execute("CREATE OR REPLACE VIEW seen AS SELECT n FROM t")
     alchemy = engine(place)
     inspector = inspect(alchemy)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from local_mock.athena import commands, hive
+from local_mock.athena import commands, hive, hive_tokens
 from local_mock.athena.catalog import GlueCatalog
 from local_mock.athena.errors import QueryError
 from local_mock.athena.statements import classify
@@ -43,8 +43,8 @@ def run(catalog: OwnCatalog, sql: str) -> list[list[str]]:
     ],
 )  # fmt: skip
 def test_escapes_of_a_literal(text: str, value: str) -> None:
-    assert hive.literal(text) == value
-    assert hive.literal(hive.quoted(value)) == value
+    assert hive_tokens.literal(text) == value
+    assert hive_tokens.literal(hive_tokens.quoted(value)) == value
 
 
 CREATE = r"""
