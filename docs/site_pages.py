@@ -27,7 +27,7 @@ READMES = {
     "benchmarks.md": "benchmarks/README.md", "changelog.md": "CHANGELOG.md",
 }  # fmt: skip
 _LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s#]*)(#[^)\s]*)?\)")
-_CODE = re.compile(r"(```.*?```|`[^`\n]*`)", re.DOTALL)
+_CODE = re.compile(r"(```.*?```)", re.DOTALL)
 
 
 def on_config(config: Any) -> Any:
