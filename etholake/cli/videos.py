@@ -56,7 +56,7 @@ def add(verb: AddVerb) -> None:
     sub = verb("overlay", _overlay, "Draw skeletons, boxes and events over a video of the lake.")
     sub.add_argument("--video", required=True, metavar="ID", help="number or name of the video")
     sub.add_argument("--out", type=Path, metavar="MP4", help="overlay video to write")
-    sub.add_argument("--sheet", type=Path, metavar="PNG", help="sheet of bouts to write: three frames of each")
+    sub.add_argument("--sheet", type=Path, metavar="PNG", help="sheets of bouts to write: a picture of each")
     sub.add_argument(
         "--run", dest="run_id", metavar="RUN_ID", help="predictions of this run (default: annotation)"
     )

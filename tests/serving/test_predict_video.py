@@ -83,8 +83,9 @@ def run(made: Filmed, output: Path, **changes: Any) -> dict[str, Any]:
 def test_a_video_file_is_predicted_as_its_clips_are(made: Filmed, tmp_path: Path) -> None:
     ticks: list[tuple[int, int, str]] = []
     details = run(
-        made, tmp_path / "events.csv", timeline=tmp_path / "timeline.csv", on_progress=lambda *t: ticks.append(t)
-    )
+        made, tmp_path / "events.csv", timeline=tmp_path / "timeline.csv", sheet=tmp_path / "bouts.png",
+        on_progress=lambda *t: ticks.append(t),
+    )  # fmt: skip
     assert (details["frames"], details["fps"]) == (FRAMES, 30.0)
     assert ticks[-1][:2] == (FRAMES, FRAMES)
     assert "frames/s" in ticks[-1][2]
@@ -98,6 +99,7 @@ def test_a_video_file_is_predicted_as_its_clips_are(made: Filmed, tmp_path: Path
         assert [int(row["frame"]) for row in own] == list(range(FRAMES))
         values = [float(row["probability"]) for row in own]
         assert values == pytest.approx(pair.probabilities_TA[:, 0].tolist(), abs=1e-4)
+    assert details["sheets"] == ([str(tmp_path / "bouts.png")] if details["events"] else [])
     predicted = sum(int(row["predicted"]) for row in rows)
     with (tmp_path / "events.csv").open(encoding="utf-8") as file:
         events = list(csv.DictReader(file))

@@ -28,7 +28,12 @@ from etholake.progress import OnProgress, silent
 from etholake.result import StageResult
 from etholake.settings import Settings
 from etholake.stages.model.models import unpacked
+from etholake.stages.reports.overlay import apart
+from etholake.video.bouts import write_bout_sheets
+from etholake.video.box_log import BoxLog
 from etholake.video.lake_tracks import tracks_of
+from etholake.video.overlay import OverlayEvent
+from etholake.video.prepare import VideoTracks
 from etholake.video.stream import StreamedClips, windows_of
 from etholake.video.task import ClipTask
 
@@ -48,6 +53,7 @@ class VideoPrediction:
     notes: tuple[str, ...]
     frames: int
     fps: float
+    tracks: VideoTracks | None = None  # the given points, else corners of the boxes; None: no animal was found
 
 
 def run(
@@ -60,6 +66,7 @@ def run(
     tracks: Path | None = None,
     boxes: str = "",
     timeline: Path | None = None,
+    sheet: Path | None = None,
     on_progress: OnProgress | None = None,
 ) -> StageResult:
     """Predict the events of a video file and write them to `output`.
@@ -72,6 +79,7 @@ def run(
     tracks : Parquet of the video's tracks, raw or curated; without it animals are found by `boxes`.
     boxes : source of boxes (``background``, ``onnx:FILE``, …) instead of the model's.
     timeline : CSV for the probability of every frame and behavior.
+    sheet : PNG for a picture of every bout (see `etholake.video.bouts`).
 
     Raises
     ------
@@ -92,15 +100,16 @@ def run(
             loaded, clips, video, _read_json(metadata), Path(scratch), tracks=tracks, boxes=boxes,
             on_progress=on_progress or silent,
         )  # fmt: skip
-    rows = write_csv(output, prediction.events)
-    if timeline:
-        write_timeline(timeline, prediction)
+        rows = write_csv(output, prediction.events)
+        if timeline:
+            write_timeline(timeline, prediction)
+        sheets = _sheets(video, sheet, prediction) if sheet else []
     seconds = time.monotonic() - began
     details = {
         "output": str(output), "rows": rows, "events": len(prediction.events), "frames": prediction.frames,
         "fps": prediction.fps, "frames_per_second": round(prediction.frames / seconds, 1),
         "notes": list(prediction.notes), "timeline": str(timeline) if timeline else None,
-        "seconds": round(seconds, 1),
+        "sheets": sheets, "seconds": round(seconds, 1),
     }  # fmt: skip
     notes = "".join(f"\n  Note: {note}" for note in prediction.notes)
     summary = (
@@ -137,9 +146,9 @@ def predict_video(
     task = ClipTask(video, meta.video_id, meta.lab_id, recipe, scratch)
     if tracks is None:
         animals: Sequence[int] = range(1, recipe.max_animals + 1)
-        posed = PoseTracks.untracked(meta, animals, info.frames)
+        posed, points = PoseTracks.untracked(meta, animals, info.frames), None
     else:
-        posed, task = _with_tracks(tracks, meta, task, model)
+        posed, task, points = _with_tracks(tracks, meta, task, model)
     began = time.monotonic()
 
     def passed(frames: int) -> None:
@@ -147,11 +156,23 @@ def predict_video(
         left = max(0.0, (info.frames - frames) / rate)
         on_progress(min(frames, info.frames), info.frames, f"{rate:.0f} frames/s, {left:.0f} s left")
 
-    source = StreamedClips(clips.clip_set, recipe, lambda: windows_of(task), passed)
+    log = BoxLog(info.frames, recipe.max_animals) if tracks is None else None
+    source = StreamedClips(
+        clips.clip_set, recipe, lambda: log.watched(windows_of(task)) if log else windows_of(task), passed
+    )
     posed = replace(posed, clips=source)
     scores = model.predict(posed)
     events = model.post_processing.events(scores, set(posed.labeled_behaviors))
-    return VideoPrediction(tuple(scores), tuple(events), tuple(model.notes(posed)), info.frames, float(info.fps))
+    return VideoPrediction(
+        tuple(scores), tuple(events), tuple(model.notes(posed)), info.frames, float(info.fps),
+        log.tracks() if log else points,
+    )  # fmt: skip
+
+
+def _sheets(video: Path, sheet: Path, prediction: VideoPrediction) -> list[str]:
+    """Write the sheets of bouts; return their names: none without a bout."""
+    events = [OverlayEvent.of(event) for event in prediction.events]
+    return apart(video, write_bout_sheets, video, sheet, events, prediction.tracks)[1]
 
 
 def write_timeline(path: Path, prediction: VideoPrediction) -> None:
@@ -182,8 +203,10 @@ def _without_tracks(boxes: str) -> str:
     return "background" if boxes in ("auto", "pose") else boxes
 
 
-def _with_tracks(path: Path, meta: VideoMeta, task: ClipTask, model: Any) -> tuple[PoseTracks, ClipTask]:
-    """Return the tracks of a file for the model, and the task with its key points."""
+def _with_tracks(
+    path: Path, meta: VideoMeta, task: ClipTask, model: Any
+) -> tuple[PoseTracks, ClipTask, VideoTracks]:
+    """Return the tracks of a file for the model, the task with its key points, and these in pixels."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -195,7 +218,8 @@ def _with_tracks(path: Path, meta: VideoMeta, task: ClipTask, model: Any) -> tup
     posed = made(table, meta, sources=model.part_sources)
     points = tracks_of(table)
     np.save(task.out / "tracks.npy", points.keypoints_TMK3)
-    return posed, replace(task, tracks=task.out / "tracks.npy", animals=points.animals, parts=points.parts)
+    task = replace(task, tracks=task.out / "tracks.npy", animals=points.animals, parts=points.parts)
+    return posed, task, points
 
 
 def _read_json(path: Path) -> dict[str, Any]:
