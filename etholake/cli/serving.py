@@ -46,6 +46,12 @@ def add(verb: AddVerb) -> None:
     sub.add_argument(
         "--timeline", type=Path, metavar="CSV", help="with --video: the probability of every frame and behavior"
     )
+    sub.add_argument(
+        "--metrics",
+        type=Path,
+        metavar="FOLDER",
+        help="with --video: tables of way, speed and time, Parquet and xlsx",
+    )
     sub.add_argument("--sheet", type=Path, metavar="PNG", help="with --video: a picture of every predicted bout")
     sub.add_argument(
         "--videos", help="numbers or names, 12,cage4 (default: all of test, the held-out ones of train)"
@@ -130,7 +136,7 @@ def _predict(current: Settings, arguments: argparse.Namespace) -> None:
 
     exclusive(arguments, "--tracks", "--videos")
     exclusive(arguments, "--video", "--videos")
-    for option in ("--model", "--points", "--boxes", "--timeline", "--sheet"):
+    for option in ("--model", "--points", "--boxes", "--timeline", "--sheet", "--metrics"):
         requires(arguments, option, "--video")
     if not arguments.video:
         requires(arguments, "--metadata", "--tracks")
@@ -143,7 +149,7 @@ def _predict(current: Settings, arguments: argparse.Namespace) -> None:
             film = predict_video.run(
                 current, arguments.video, arguments.metadata, arguments.output, model=arguments.model or "current",
                 tracks=arguments.points, boxes=arguments.boxes or "", timeline=arguments.timeline,
-                sheet=arguments.sheet, on_progress=on_progress,
+                sheet=arguments.sheet, metrics=arguments.metrics, on_progress=on_progress,
             )  # fmt: skip
         report(arguments, film)
         return

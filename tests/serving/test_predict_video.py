@@ -84,6 +84,7 @@ def test_a_video_file_is_predicted_as_its_clips_are(made: Filmed, tmp_path: Path
     ticks: list[tuple[int, int, str]] = []
     details = run(
         made, tmp_path / "events.csv", timeline=tmp_path / "timeline.csv", sheet=tmp_path / "bouts.png",
+        metrics=tmp_path / "metrics",
         on_progress=lambda *t: ticks.append(t),
     )  # fmt: skip
     assert (details["frames"], details["fps"]) == (FRAMES, 30.0)
@@ -100,6 +101,11 @@ def test_a_video_file_is_predicted_as_its_clips_are(made: Filmed, tmp_path: Path
         values = [float(row["probability"]) for row in own]
         assert values == pytest.approx(pair.probabilities_TA[:, 0].tolist(), abs=1e-4)
     assert details["sheets"] == ([str(tmp_path / "bouts.png")] if details["events"] else [])
+    windows = pq.read_table(tmp_path / "metrics" / "windows.parquet").to_pylist()
+    # Animal 1 walks 8 cm from the middle by 1/20 a frame: 0.4 cm a frame. Animal 2 sits.
+    assert [row["animal"] for row in windows] == [1, 2]
+    assert windows[0]["distance_cm"] == pytest.approx(0.4 * (FRAMES - 1), rel=0.01)
+    assert windows[1]["distance_cm"] == pytest.approx(0, abs=1e-3)
     predicted = sum(int(row["predicted"]) for row in rows)
     with (tmp_path / "events.csv").open(encoding="utf-8") as file:
         events = list(csv.DictReader(file))

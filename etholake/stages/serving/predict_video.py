@@ -32,6 +32,8 @@ from etholake.stages.reports.overlay import apart
 from etholake.video.bouts import write_bout_sheets
 from etholake.video.box_log import BoxLog
 from etholake.video.lake_tracks import tracks_of
+from etholake.video.metric_files import write_tables
+from etholake.video.metrics import MeasuredVideo, tables_of
 from etholake.video.overlay import OverlayEvent
 from etholake.video.prepare import VideoTracks
 from etholake.video.stream import StreamedClips, windows_of
@@ -67,6 +69,7 @@ def run(
     boxes: str = "",
     timeline: Path | None = None,
     sheet: Path | None = None,
+    metrics: Path | None = None,
     on_progress: OnProgress | None = None,
 ) -> StageResult:
     """Predict the events of a video file and write them to `output`.
@@ -80,6 +83,7 @@ def run(
     boxes : source of boxes (``background``, ``onnx:FILE``, …) instead of the model's.
     timeline : CSV for the probability of every frame and behavior.
     sheet : PNG for a picture of every bout (see `etholake.video.bouts`).
+    metrics : folder for the tables of `etholake.video.metrics`.
 
     Raises
     ------
@@ -96,20 +100,22 @@ def run(
                 f"The model '{model}' reads tracks and no pixels: predict with --tracks, or name one of pixels."
             )
         loaded = load_model(folder)
+        row = _read_json(metadata)
         prediction = predict_video(
-            loaded, clips, video, _read_json(metadata), Path(scratch), tracks=tracks, boxes=boxes,
+            loaded, clips, video, row, Path(scratch), tracks=tracks, boxes=boxes,
             on_progress=on_progress or silent,
         )  # fmt: skip
         rows = write_csv(output, prediction.events)
         if timeline:
             write_timeline(timeline, prediction)
         sheets = _sheets(video, sheet, prediction) if sheet else []
+        tables = write_tables(metrics, tables_of([_measured(prediction, row)])) if metrics else []
     seconds = time.monotonic() - began
     details = {
         "output": str(output), "rows": rows, "events": len(prediction.events), "frames": prediction.frames,
         "fps": prediction.fps, "frames_per_second": round(prediction.frames / seconds, 1),
         "notes": list(prediction.notes), "timeline": str(timeline) if timeline else None,
-        "sheets": sheets, "seconds": round(seconds, 1),
+        "sheets": sheets, "metrics": tables, "seconds": round(seconds, 1),
     }  # fmt: skip
     notes = "".join(f"\n  Note: {note}" for note in prediction.notes)
     summary = (
@@ -166,6 +172,14 @@ def predict_video(
     return VideoPrediction(
         tuple(scores), tuple(events), tuple(model.notes(posed)), info.frames, float(info.fps),
         log.tracks() if log else points,
+    )  # fmt: skip
+
+
+def _measured(prediction: VideoPrediction, metadata: dict[str, Any]) -> MeasuredVideo:
+    meta = VideoMeta.from_row({"frames_per_second": prediction.fps} | metadata)
+    return MeasuredVideo(
+        meta.video_id, meta.lab_id, prediction.fps, 0, prediction.frames, prediction.events, prediction.tracks,
+        meta.pix_per_cm,
     )  # fmt: skip
 
 
