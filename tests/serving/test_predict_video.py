@@ -121,6 +121,28 @@ def test_without_tracks_the_animals_are_found_by_their_boxes(made: Filmed, tmp_p
         run(made, tmp_path / "none.csv", tracks=None, boxes="file")
 
 
+def test_points_and_metadata_that_do_not_fit_the_video_are_noted(made: Filmed, tmp_path: Path) -> None:
+    """Ten frames more than the video, a third of them outside of the picture, at another rate."""
+    table = pq.read_table(made.folder / "points.parquet")
+    frame = table["video_frame"].to_numpy()
+    last = table.filter(pa.array(frame == FRAMES - 1))
+    more = [last.set_column(0, "video_frame", pa.array(np.full(len(last), FRAMES + n), table.schema.field(0).type))
+            for n in range(10)]  # fmt: skip
+    x = table["x"].to_numpy() + np.where(frame % 3 == 0, 5000, 0)
+    moved = table.set_column(table.schema.get_field_index("x"), "x", pa.array(x, table["x"].type))
+    pq.write_table(pa.concat_tables([moved, *more]), tmp_path / "other.parquet")
+    row = json.loads((made.folder / "video.json").read_text()) | {"frames_per_second": 25}
+    (tmp_path / "video.json").write_text(json.dumps(row))
+    result = predict_video.run(
+        Settings(), made.film, tmp_path / "video.json", tmp_path / "x.csv", model=str(made.model),
+        tracks=tmp_path / "other.parquet",
+    )  # fmt: skip
+    notes = " ".join(result.details["notes"])
+    assert "tracks and video differ by more than one frame" in notes
+    assert "lie outside of the picture: tracks of another video?" in notes
+    assert "tells another frame rate" in notes
+
+
 def test_what_cannot_be_predicted_is_refused(made: Filmed, tmp_path: Path) -> None:
     (tmp_path / "bare.json").write_text('{"lab_id": "A", "video_id": 7}')
     with pytest.raises(DataError, match=r"lack \['behaviors_labeled'\]: say which behaviors were looked for"):

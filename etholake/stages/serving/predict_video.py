@@ -21,7 +21,7 @@ from etholake.dataset.pose_tracks import PoseTracks, VideoMeta
 from etholake.errors import DataError, UsageError
 from etholake.events.submission import write_csv
 from etholake.events.types import Event, PairScores
-from etholake.formats.video import probe
+from etholake.formats.video import VideoInfo, probe
 from etholake.models.archive import load_model
 from etholake.models.clip_input import ClipInput, clip_input_of
 from etholake.progress import OnProgress, silent
@@ -31,6 +31,7 @@ from etholake.stages.model.models import unpacked
 from etholake.stages.reports.overlay import apart
 from etholake.video.bouts import write_bout_sheets
 from etholake.video.box_log import BoxLog
+from etholake.video.facts import FLAGS, flags_of
 from etholake.video.lake_tracks import tracks_of
 from etholake.video.metric_files import write_tables
 from etholake.video.metrics import MeasuredVideo, tables_of
@@ -43,6 +44,7 @@ __all__ = ["VideoPrediction", "predict_video", "run", "write_timeline"]
 
 STAGE = "predict"
 NEEDED = ("lab_id", "video_id", "behaviors_labeled")
+HARMLESS = {"deep-colour", "no-tracks", "odd-size"}  # flags of a file that need no note with a prediction
 TIMELINE = ("frame", "time_s", "agent", "target", "action", "probability", "predicted")
 
 
@@ -147,7 +149,8 @@ def predict_video(
             f"The metadata of {video.name} lack {missing}: say which behaviors were looked for, and where."
         )
     info = probe(video)
-    meta = replace(VideoMeta.from_row({"frames_per_second": float(info.fps)} | metadata), fps=float(info.fps))
+    given = VideoMeta.from_row({"frames_per_second": float(info.fps)} | metadata)
+    meta = replace(given, fps=float(info.fps))
     recipe = replace(clips.recipe, boxes=boxes or ("pose" if tracks else _without_tracks(clips.recipe.boxes)))
     task = ClipTask(video, meta.video_id, meta.lab_id, recipe, scratch)
     if tracks is None:
@@ -169,10 +172,19 @@ def predict_video(
     posed = replace(posed, clips=source)
     scores = model.predict(posed)
     events = model.post_processing.events(scores, set(posed.labeled_behaviors))
+    notes = (*_file_notes(info, points, given), *model.notes(posed))
     return VideoPrediction(
-        tuple(scores), tuple(events), tuple(model.notes(posed)), info.frames, float(info.fps),
+        tuple(scores), tuple(events), notes, info.frames, float(info.fps),
         log.tracks() if log else points,
     )  # fmt: skip
+
+
+def _file_notes(info: VideoInfo, points: VideoTracks | None, given: VideoMeta) -> list[str]:
+    """Return sentences on what is odd about the file, its tracks and its metadata, and how they fit together."""
+    row = {
+        "video_width_pix": given.width_pix, "video_height_pix": given.height_pix, "frames_per_second": given.fps,
+    }  # fmt: skip
+    return [FLAGS[name] for name in flags_of(info, points, row) if name not in HARMLESS]
 
 
 def _measured(prediction: VideoPrediction, metadata: dict[str, Any]) -> MeasuredVideo:
