@@ -119,7 +119,7 @@ class Registry(Generic[T]):
 
 
 @cache
-def _points(group: str, search_path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
+def _points(group: str, search_path: tuple[str, ...]) -> tuple[EntryPoint, ...]:  # noqa: ARG001 - the cache's key
     """Return a group's entry points; every distribution's files are looked through once for each search path."""
     return tuple(entry_points(group=group))
 

@@ -44,7 +44,8 @@ __all__ = ["VideoPrediction", "predict_video", "run", "write_timeline"]
 
 STAGE = "predict"
 NEEDED = ("lab_id", "video_id", "behaviors_labeled")
-HARMLESS = {"deep-colour", "no-tracks", "odd-size"}  # flags of a file that need no note with a prediction
+# Flags of a file that change no prediction, or whose note says more.
+NOT_NOTED = {"deep-colour", "no-tracks", "odd-size", "variable-frame-rate"}
 TIMELINE = ("frame", "time_s", "agent", "target", "action", "probability", "predicted")
 
 
@@ -172,9 +173,11 @@ def predict_video(
     posed = replace(posed, clips=source)
     scores = model.predict(posed)
     events = model.post_processing.events(scores, set(posed.labeled_behaviors))
-    notes = (*_file_notes(info, points, given), *model.notes(posed))
+    notes = [*_file_notes(info, points, given), *model.notes(posed)]
+    if info.variable_rate:
+        notes.append("the frames are unevenly spaced in time: events count frames, seconds are approximate")
     return VideoPrediction(
-        tuple(scores), tuple(events), notes, info.frames, float(info.fps),
+        tuple(scores), tuple(events), tuple(notes), info.frames, float(info.fps),
         log.tracks() if log else points,
     )  # fmt: skip
 
@@ -184,7 +187,7 @@ def _file_notes(info: VideoInfo, points: VideoTracks | None, given: VideoMeta) -
     row = {
         "video_width_pix": given.width_pix, "video_height_pix": given.height_pix, "frames_per_second": given.fps,
     }  # fmt: skip
-    return [FLAGS[name] for name in flags_of(info, points, row) if name not in HARMLESS]
+    return [FLAGS[name] for name in flags_of(info, points, row) if name not in NOT_NOTED]
 
 
 def _measured(prediction: VideoPrediction, metadata: dict[str, Any]) -> MeasuredVideo:
