@@ -106,11 +106,11 @@ def _missing(file: Any, stream: Any, rate: Fraction, count: int) -> int | None:
 
     The header has no number of frames. Only the time of this stream counts: sound may be longer.
     """
-    told = str(stream.metadata.get("DURATION", "")).split(":")
+    parts = str(stream.metadata.get("DURATION", "")).split(":")
     seconds = 0.0
-    if len(told) == 3:
+    if len(parts) == 3:
         with contextlib.suppress(ValueError):
-            seconds = int(told[0]) * 3600 + int(told[1]) * 60 + float(told[2])
+            seconds = int(parts[0]) * 3600 + int(parts[1]) * 60 + float(parts[2])
     elif len(file.streams) == 1 and file.duration:
         seconds = file.duration / 1e6
     frames = round(min(seconds * float(rate), MAX_PACKETS))

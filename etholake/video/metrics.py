@@ -136,8 +136,8 @@ def _bout(video: MeasuredVideo, event: Event, motions: dict[int, _Motion]) -> di
     if agent and target and event.agent_id != event.target_id:
         span = slice(event.start_frame, event.stop_frame)
         distances = np.hypot(*(agent.xy_T2[span] - target.xy_T2[span]).T)
-        known = distances[np.isfinite(distances)]
-        apart = float(known.mean()) if known.size else None
+        measured = distances[np.isfinite(distances)]
+        apart = float(measured.mean()) if measured.size else None
     return row | _length(video, "mean_apart", apart)
 
 
@@ -192,12 +192,12 @@ def _way(
     step = np.zeros(0) if motion is None else motion.step_T[start:stop]
     if chosen is not None:
         step = step[chosen[: len(step)]]
-    known = step[np.isfinite(step)]
-    distance = float(known.sum()) if known.size else None
-    mean = float(known.mean()) * video.fps if known.size else None
-    top = float(known.max()) * video.fps if known.size else None
+    steps = step[np.isfinite(step)]
+    distance = float(steps.sum()) if steps.size else None
+    mean = float(steps.mean()) * video.fps if steps.size else None
+    top = float(steps.max()) * video.fps if steps.size else None
     return (
-        {"point": motion.point if motion else None, "tracked_s": known.size / video.fps}
+        {"point": motion.point if motion else None, "tracked_s": steps.size / video.fps}
         | _length(video, "distance", distance)
         | _length(video, "mean_speed", mean, "_s")
         | _length(video, "max_speed", top, "_s")

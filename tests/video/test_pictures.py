@@ -94,11 +94,11 @@ def test_boxes_that_a_prediction_saw_stand_for_tracks() -> None:
     assert BoxLog(6, 2).tracks() is None
     windows = [window(None, 0), window(1, 1), window(None, 2)]
     assert list(log.watched(windows)) == windows
-    found = log.tracks()
-    assert found is not None
-    assert (found.animals, found.parts) == ((1, 2), BOX_PARTS)
-    assert np.isnan(found.keypoints_TMK3[:, 0, :, :2]).all()
-    assert found.keypoints_TMK3[5, 1].tolist() == [[6, 7, 1], [16, 27, 1]]
+    boxes_seen = log.tracks()
+    assert boxes_seen is not None
+    assert (boxes_seen.animals, boxes_seen.parts) == ((1, 2), BOX_PARTS)
+    assert np.isnan(boxes_seen.keypoints_TMK3[:, 0, :, :2]).all()
+    assert boxes_seen.keypoints_TMK3[5, 1].tolist() == [[6, 7, 1], [16, 27, 1]]
 
 
 def test_many_bouts_make_pages_and_old_pages_go(tmp_path: Path) -> None:

@@ -93,8 +93,8 @@ def _measured(
         if not fps:
             raise DataError(f"Video {number} of {lab} has no frames_per_second in its metadata: no time is known.")
         last = round((row["video_duration_sec"] or 0) * fps)
-        known = max([last, *[e.stop_frame for e in own], len(tracks.keypoints_TMK3) if tracks else 0])
-        start, stop = spans[number].get("start_frame", 0), spans[number].get("stop_frame", known)
+        frames = max([last, *[e.stop_frame for e in own], len(tracks.keypoints_TMK3) if tracks else 0])
+        start, stop = spans[number].get("start_frame", 0), spans[number].get("stop_frame", frames)
         yield MeasuredVideo(number, lab, fps, start, stop, own, tracks, row["pix_per_cm_approx"] or None)
 
 
