@@ -81,6 +81,8 @@ def check_tokens(tokens: list[Any]) -> None:
             raise QueryError(
                 "TYPE_NOT_FOUND", f"{_place(tokens[i + 1])}Unknown type: {tokens[i + 1].text.lower()}"
             )
+        if words[i] == "FROM" and (i == 0 or words[i - 1] == "("):
+            raise QueryError("SYNTAX_ERROR", f"{_place(token)}mismatched input 'FROM'. Expecting: a query")
         if words[i] == "INTERVAL" and following is not None:
             _check_interval(tokens, words, i)
         if words[i] == "LIMIT":

@@ -24,8 +24,9 @@ from local_mock.s3.request import Request
 
 __all__ = ["check_presigned", "parse_scope", "secrets_of", "signature_v2", "signing_key"]
 
-# Secret keys that clients of local servers use; the access key itself is one more (`minio`/`minio`).
-DUMMY_SECRETS = (DUMMY_KEY, "test", "testing")
+# Secret keys that clients of local servers use; the access key itself is one more (`minio`/`minio`). The last is
+# what `mock_aws` of moto sets.
+DUMMY_SECRETS = (DUMMY_KEY, "test", "testing", "FOOBARSECRET")
 _V4 = (
     "X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature", "X-Amz-Date", "X-Amz-SignedHeaders",
     "X-Amz-Expires",
