@@ -45,6 +45,15 @@ def test_only_aws_py_knows_targets() -> None:
     check_each(paths, check, name=lambda path: str(path.relative_to(ROOT)))
 
 
+def test_no_text_holds_marks_of_an_unfinished_merge() -> None:
+    """A Markdown table with such marks was once committed: nothing else reads it."""
+    folders = [*ONE_CODE_PATH, "athena_queries", "benchmarks", "docs", "infra", "local_mock", "tests"]
+    paths = [*ROOT.glob("*.*"), *(path for folder in folders for path in (ROOT / folder).rglob("*.*"))]
+    texts = [p for p in paths if p.suffix in {".md", ".py", ".sql", ".yaml", ".toml", ".lock"} and p.is_file()]
+    marked = [p for p in texts if re.search(r"^(?:<{7}|>{7}) ", p.read_text(encoding="utf-8"), re.MULTILINE)]
+    assert marked == []
+
+
 def test_nothing_is_pickled() -> None:
     pattern = re.compile(r"^\s*(?:import|from) (?:pickle|cloudpickle|joblib)\b|allow_pickle=True", re.MULTILINE)
     guilty = [p for p in _sources(*ONE_CODE_PATH, "local_mock") if pattern.search(p.read_text())]
