@@ -98,6 +98,9 @@ clips: install ## Cut the videos of the raw zone into clips of animals (ARGS="--
 overlay: install ## Skeletons, boxes and events over a video (VIDEO=<id> OUT=overlay.mp4 ARGS=--only-bouts)
 	@$(BIN)/etholake overlay --video "$(VIDEO)" --out "$(or $(OUT),overlay.mp4)" $(ARGS)
 
+metrics: install ## Way, speed and time of each behavior as Parquet and xlsx (OUT=metrics ARGS='--run <run>')
+	@$(BIN)/etholake metrics --out "$(or $(OUT),metrics)" $(ARGS)
+
 video-check: install ## What is wrong with the videos, tracks and labels of a folder (FOLDER=…)
 	@$(BIN)/etholake video-check "$(FOLDER)" $(ARGS)
 

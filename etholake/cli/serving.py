@@ -47,6 +47,13 @@ def add(verb: AddVerb) -> None:
         "--timeline", type=Path, metavar="CSV", help="with --video: the probability of every frame and behavior"
     )
     sub.add_argument(
+        "--metrics",
+        type=Path,
+        metavar="FOLDER",
+        help="with --video: tables of way, speed and time, Parquet and xlsx",
+    )
+    sub.add_argument("--sheet", type=Path, metavar="PNG", help="with --video: a picture of every predicted bout")
+    sub.add_argument(
         "--videos", help="numbers or names, 12,cage4 (default: all of test, the held-out ones of train)"
     )
     sub.add_argument(
@@ -129,7 +136,7 @@ def _predict(current: Settings, arguments: argparse.Namespace) -> None:
 
     exclusive(arguments, "--tracks", "--videos")
     exclusive(arguments, "--video", "--videos")
-    for option in ("--model", "--points", "--boxes", "--timeline"):
+    for option in ("--model", "--points", "--boxes", "--timeline", "--sheet", "--metrics"):
         requires(arguments, option, "--video")
     if not arguments.video:
         requires(arguments, "--metadata", "--tracks")
@@ -142,7 +149,7 @@ def _predict(current: Settings, arguments: argparse.Namespace) -> None:
             film = predict_video.run(
                 current, arguments.video, arguments.metadata, arguments.output, model=arguments.model or "current",
                 tracks=arguments.points, boxes=arguments.boxes or "", timeline=arguments.timeline,
-                on_progress=on_progress,
+                sheet=arguments.sheet, metrics=arguments.metrics, on_progress=on_progress,
             )  # fmt: skip
         report(arguments, film)
         return

@@ -8,7 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from etholake.cli.common import AddVerb, exclusive, report, requires, say, video_number, video_numbers
+from etholake.cli.common import AddVerb, exclusive, positive, report, requires, say, video_number, video_numbers
 from etholake.errors import DataError, UsageError
 from etholake.progress import progress
 from etholake.settings import Settings
@@ -56,12 +56,21 @@ def add(verb: AddVerb) -> None:
     sub = verb("overlay", _overlay, "Draw skeletons, boxes and events over a video of the lake.")
     sub.add_argument("--video", required=True, metavar="ID", help="number or name of the video")
     sub.add_argument("--out", type=Path, metavar="MP4", help="overlay video to write")
-    sub.add_argument("--sheet", type=Path, metavar="PNG", help="sheet of bouts to write: three frames of each")
+    sub.add_argument("--sheet", type=Path, metavar="PNG", help="sheets of bouts to write: a picture of each")
     sub.add_argument(
         "--run", dest="run_id", metavar="RUN_ID", help="predictions of this run (default: annotation)"
     )
     sub.add_argument("--speed", type=int, metavar="N", help="show every N-th frame")
     sub.add_argument("--only-bouts", action="store_true", help="leave out frames without an event")
+    sub = verb("metrics", _metrics, "Write way, speed and time of each behavior, as Parquet and xlsx.")
+    sub.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="folder for the tables")
+    sub.add_argument("--videos", metavar="IDS", help="numbers or names, 12,cage4 (default: all that have events)")
+    sub.add_argument(
+        "--run", dest="run_id", metavar="RUN_ID", help="predictions of this run (default: annotation)"
+    )
+    sub.add_argument(
+        "--window", type=positive, default=60.0, metavar="SECONDS", help="length of a window (default: 60)"
+    )
     sub = verb("video-check", _check, "Say what is wrong with a folder's videos, tracks and labels.")
     sub.add_argument("folder", type=Path, help="any folder; it is only read")
     sub.add_argument("--decode", action="store_true", help="decode every frame as well: slow, finds hidden damage")
@@ -119,6 +128,13 @@ def _overlay(current: Settings, arguments: argparse.Namespace) -> None:
     video_id = video_number(current, arguments.video)
     options = OverlayOptions(1 if arguments.speed is None else arguments.speed, arguments.only_bouts)
     report(arguments, overlay.run(current, video_id, arguments.out, arguments.sheet, arguments.run_id, options))
+
+
+def _metrics(current: Settings, arguments: argparse.Namespace) -> None:
+    from etholake.stages.reports import metrics
+
+    numbers = video_numbers(current, arguments.videos)
+    report(arguments, metrics.run(current, arguments.out, numbers, arguments.run_id, arguments.window))
 
 
 def _check(_: Settings, arguments: argparse.Namespace) -> None:

@@ -5,6 +5,7 @@ python -m etholake.formats.video_child mov /path/to/video.mp4
 
 from __future__ import annotations
 
+import contextlib
 import json
 import resource
 import sys
@@ -40,6 +41,8 @@ def look(container: str, path: str) -> dict[str, Any]:
         if not file.streams.video:
             return {"error": "it has no video stream"}
         stream = file.streams.video[0]
+        if stream.codec_context is None:
+            return {"error": "its codec is not known, or the file was cut off"}
         base = stream.time_base or Fraction(1, 90_000)
         times: list[int] = []
         count = 0
@@ -75,7 +78,7 @@ def look(container: str, path: str) -> dict[str, Any]:
             "codec": stream.codec_context.name,
             "fps": [rate.numerator, rate.denominator],
             "frames": count,
-            "declared_frames": stream.frames or None,
+            "declared_frames": stream.frames or _missing(file, stream, rate, count),
             "width": int(first.width),
             "height": int(first.height),
             "rotation": int(first.rotation or 0) % 360,
@@ -96,6 +99,22 @@ def _decoded(source: Any) -> Any:
     except av.FFmpegError:
         return None
     return frames[0] if frames else None
+
+
+def _missing(file: Any, stream: Any, rate: Fraction, count: int) -> int | None:
+    """Return the frames of the time that an mkv's header tells, if the file holds clearly fewer; else None.
+
+    The header has no number of frames. Only the time of this stream counts: sound may be longer.
+    """
+    parts = str(stream.metadata.get("DURATION", "")).split(":")
+    seconds = 0.0
+    if len(parts) == 3:
+        with contextlib.suppress(ValueError):
+            seconds = int(parts[0]) * 3600 + int(parts[1]) * 60 + float(parts[2])
+    elif len(file.streams) == 1 and file.duration:
+        seconds = file.duration / 1e6
+    frames = round(min(seconds * float(rate), MAX_PACKETS))
+    return frames if frames - count > max(2, 0.02 * count) else None
 
 
 def _varies(times: list[int], base: Fraction, rate: Fraction) -> bool:

@@ -127,7 +127,10 @@ def _opened(path: Path) -> Iterator[Any]:
             if not file.streams.video:
                 raise DataError(f"{path}: has no video stream.")
             if file.streams.video[0].codec_context is None:
-                raise DataError(f"{path}: cannot be decoded: its codec is not known. Convert it to mp4 (H.264).")
+                raise DataError(
+                    f"{path}: cannot be decoded: its codec is not known, or the file was cut off. Convert it to "
+                    "mp4 (H.264)."
+                )
             yield file
     except (av.FFmpegError, ValueError) as err:
         raise DataError(f"{path}: cannot be decoded ({' '.join(str(err).split())[:200]}).") from err

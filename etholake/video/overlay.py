@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from etholake.errors import DataError, UsageError
+from etholake.events.types import Event
 from etholake.video.boxes.pose import boxes_of
 from etholake.video.decode import Decoder
 from etholake.video.draw import COLOURS, draw_points
@@ -41,6 +42,18 @@ class OverlayEvent:
     target_id: int
     action: str
     confidence: float | None = None
+
+    @classmethod
+    def of(cls, event: Event) -> OverlayEvent:
+        """Return a predicted event as it is shown."""
+        return cls(
+            event.start_frame, event.stop_frame, event.agent_id, event.target_id, event.action, event.confidence
+        )
+
+    @property
+    def animals(self) -> tuple[int, int]:
+        """The numbers of agent and target."""
+        return self.agent_id, self.target_id
 
     @property
     def text(self) -> str:
@@ -145,19 +158,31 @@ def resized(picture: Pixels, width: int, height: int) -> Pixels:
 
 
 def annotate(
-    picture: Pixels, number: int, scale: float, events: Sequence[OverlayEvent], tracks: VideoTracks | None
+    picture: Pixels,
+    number: int,
+    scale: float,
+    events: Sequence[OverlayEvent],
+    tracks: VideoTracks | None,
+    origin: tuple[float, float] = (0, 0),
 ) -> None:
-    """Draw skeletons and boxes at their animals, and the events in the upper left corner; in place."""
+    """Draw skeletons and boxes at their animals, and the events in the upper left corner; in place.
+
+    The picture's upper left corner is the point `origin` (x, y) of the frame, whose pixels it shows `scale` times
+    as large.
+    """
     from PIL import Image, ImageDraw
 
     image = Image.fromarray(picture)
     pen = ImageDraw.Draw(image)
-    busy = {animal for event in events for animal in (event.agent_id, event.target_id)}
+    busy = {animal for event in events for animal in event.animals}
+    animals: tuple[int, ...] = ()
+    points_MK3 = np.zeros((0, 0, 3), np.float32)
     if tracks is not None and number < len(tracks.keypoints_TMK3):
+        animals = tracks.animals
         points_MK3 = np.array(tracks.keypoints_TMK3[number], np.float32)
-        points_MK3[..., :2] *= scale
+        points_MK3[..., :2] = (points_MK3[..., :2] - np.array(origin, np.float32)) * np.float32(scale)
         column = {part: at for at, part in enumerate(tracks.parts)}
-        for animal, points, box in zip(tracks.animals, points_MK3, boxes_of(points_MK3), strict=True):
+        for animal, points, box in zip(animals, points_MK3, boxes_of(points_MK3), strict=True):
             colour = COLOURS[(animal - 1) % len(COLOURS)]
             for one, other in SKELETON:
                 if one in column and other in column:
@@ -174,10 +199,5 @@ def annotate(
         pen.rectangle([3, 3 + 14 * row, 9 + pen.textlength(text), 15 + 14 * row], fill=(0, 0, 0))
         pen.text((6, 3 + 14 * row), text, fill=colour)
     picture[:] = np.asarray(image)
-    if tracks is not None and number < len(tracks.keypoints_TMK3):
-        for animal, points in zip(
-            tracks.animals, np.array(tracks.keypoints_TMK3[number], np.float32), strict=True
-        ):
-            draw_points(
-                picture, points * np.array([scale, scale, 1], np.float32), COLOURS[(animal - 1) % len(COLOURS)], 1
-            )
+    for animal, points in zip(animals, points_MK3, strict=True):
+        draw_points(picture, points, COLOURS[(animal - 1) % len(COLOURS)], 1)

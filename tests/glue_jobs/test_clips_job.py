@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from lake_world import World, events, make_world, script  # type: ignore[import-not-found]
+from lake_world import ROOT, World, events, make_world, script  # type: ignore[import-not-found]
 
 from etholake.contract import raw_key, raw_video_key
 from etholake.errors import DataError
@@ -151,6 +156,50 @@ def test_a_killed_job_loses_only_the_video_at_work(world: World, monkeypatch: py
     clips_job.run(left[0])
     again = [task for lab in clips_job.read(options, world.lake) for task in lab.left if lab.lab_id != "Bad"]
     assert [task.video_id for task in again] == [left[1].video_id]
+
+
+def shards_of(world: World, clip_set: str) -> dict[str, bytes]:
+    """The shards of a set by lab, video, digest and name."""
+    prefix = f"clip-zone/{clip_set}/"
+    keys = [key for key in world.keys(prefix) if key.endswith(".tar")]
+    read = world.lake.s3.get_object
+    return {key.removeprefix(prefix): read(Bucket=world.lake.bucket, Key=key)["Body"].read() for key in keys}
+
+
+@pytest.mark.long
+def test_a_job_that_is_killed_and_run_again_gives_the_same_shards(
+    world: World, data: Path, tmp_path: Path
+) -> None:
+    """The whole process group of the job, with Spark and the decoders, is killed after its first video."""
+    film = next((data / "videos").glob("*/*.mp4")).read_bytes()
+    for number in range(21, 25):
+        world.put(raw_video_key("Killed", f"{number}.mp4"), film)
+    recipe = ClipRecipe.from_dict(RECIPE.as_dict() | {"boxes": "background", "stride": 2})
+    arguments = ["job.py", "--JOB_NAME", "t", "--bucket", world.lake.bucket, "--database", world.lake.database]
+    arguments += ["--recipe", json.dumps(recipe.as_dict()), "--clip_set", "killed"]
+    with (tmp_path / "log").open("wb") as log:
+        job = subprocess.Popen(
+            [sys.executable, str(ROOT / "glue_jobs" / "prepare_clips.py"), *arguments[1:]],
+            stdout=log, stderr=log, start_new_session=True,
+            env=os.environ | {"PYSPARK_SUBMIT_ARGS": "--master local[1] pyspark-shell"},
+        )  # fmt: skip
+    until = time.monotonic() + 120
+    while not (done := [key for key in world.keys("clip-zone/killed/") if key.endswith("_DONE.json")]):
+        assert job.poll() is None, (tmp_path / "log").read_text(encoding="utf-8")[-2000:]
+        assert time.monotonic() < until, "no video was done in two minutes"
+        time.sleep(0.05)
+    os.killpg(job.pid, signal.SIGKILL)
+    assert job.wait() == -signal.SIGKILL
+    assert {"clip_set": "killed", "lab_id": "Killed"} not in world.lake.partitions("clips")
+    again = prepare(world, "killed", boxes="background", stride=2)
+    assert 0 < again["prepared"] <= again["videos"] - len(done)
+    assert prepare(world, "whole", boxes="background", stride=2)["prepared"] == again["videos"]
+    killed, whole = shards_of(world, "killed"), shards_of(world, "whole")
+    assert killed == whole
+    assert len(whole) >= 4
+    rows = [world.table("clips", clip_set=name, lab_id="Killed") for name in ("killed", "whole")]
+    bare = [[{k: v for k, v in r.items() if k not in {"shard", "clip_set"}} for r in part] for part in rows]
+    assert bare[0] == bare[1]
 
 
 def test_a_decoder_that_crashes_takes_nothing_else_down(

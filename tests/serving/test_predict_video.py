@@ -83,8 +83,10 @@ def run(made: Filmed, output: Path, **changes: Any) -> dict[str, Any]:
 def test_a_video_file_is_predicted_as_its_clips_are(made: Filmed, tmp_path: Path) -> None:
     ticks: list[tuple[int, int, str]] = []
     details = run(
-        made, tmp_path / "events.csv", timeline=tmp_path / "timeline.csv", on_progress=lambda *t: ticks.append(t)
-    )
+        made, tmp_path / "events.csv", timeline=tmp_path / "timeline.csv", sheet=tmp_path / "bouts.png",
+        metrics=tmp_path / "metrics",
+        on_progress=lambda *t: ticks.append(t),
+    )  # fmt: skip
     assert (details["frames"], details["fps"]) == (FRAMES, 30.0)
     assert ticks[-1][:2] == (FRAMES, FRAMES)
     assert "frames/s" in ticks[-1][2]
@@ -98,6 +100,12 @@ def test_a_video_file_is_predicted_as_its_clips_are(made: Filmed, tmp_path: Path
         assert [int(row["frame"]) for row in own] == list(range(FRAMES))
         values = [float(row["probability"]) for row in own]
         assert values == pytest.approx(pair.probabilities_TA[:, 0].tolist(), abs=1e-4)
+    assert details["sheets"] == ([str(tmp_path / "bouts.png")] if details["events"] else [])
+    windows = pq.read_table(tmp_path / "metrics" / "windows.parquet").to_pylist()
+    # Animal 1 walks 8 cm from the middle by 1/20 a frame: 0.4 cm a frame. Animal 2 sits.
+    assert [row["animal"] for row in windows] == [1, 2]
+    assert windows[0]["distance_cm"] == pytest.approx(0.4 * (FRAMES - 1), rel=0.01)
+    assert windows[1]["distance_cm"] == pytest.approx(0, abs=1e-3)
     predicted = sum(int(row["predicted"]) for row in rows)
     with (tmp_path / "events.csv").open(encoding="utf-8") as file:
         events = list(csv.DictReader(file))
@@ -111,6 +119,28 @@ def test_without_tracks_the_animals_are_found_by_their_boxes(made: Filmed, tmp_p
     assert not boxes.exists()
     with pytest.raises(DataError, match="there is no file of boxes for this video"):
         run(made, tmp_path / "none.csv", tracks=None, boxes="file")
+
+
+def test_points_and_metadata_that_do_not_fit_the_video_are_noted(made: Filmed, tmp_path: Path) -> None:
+    """Ten frames more than the video, a third of them outside of the picture, at another rate."""
+    table = pq.read_table(made.folder / "points.parquet")
+    frame = table["video_frame"].to_numpy()
+    last = table.filter(pa.array(frame == FRAMES - 1))
+    more = [last.set_column(0, "video_frame", pa.array(np.full(len(last), FRAMES + n), table.schema.field(0).type))
+            for n in range(10)]  # fmt: skip
+    x = table["x"].to_numpy() + np.where(frame % 3 == 0, 5000, 0)
+    moved = table.set_column(table.schema.get_field_index("x"), "x", pa.array(x, table["x"].type))
+    pq.write_table(pa.concat_tables([moved, *more]), tmp_path / "other.parquet")
+    row = json.loads((made.folder / "video.json").read_text()) | {"frames_per_second": 25}
+    (tmp_path / "video.json").write_text(json.dumps(row))
+    result = predict_video.run(
+        Settings(), made.film, tmp_path / "video.json", tmp_path / "x.csv", model=str(made.model),
+        tracks=tmp_path / "other.parquet",
+    )  # fmt: skip
+    notes = " ".join(result.details["notes"])
+    assert "tracks and video differ by more than one frame" in notes
+    assert "lie outside of the picture: tracks of another video?" in notes
+    assert "tells another frame rate" in notes
 
 
 def test_what_cannot_be_predicted_is_refused(made: Filmed, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from etholake.errors import DataError
 from etholake.formats.video import probe
+from etholake.video.check import check_folder
 from etholake.video.prepare import VideoTracks
 from etholake.video.recipe import ClipRecipe
 from etholake.video.shards import read_shard
@@ -64,6 +65,21 @@ REFUSED: list[tuple[str, str, Callable[[Path], Path], str]] = [
 ]
 
 
+def test_a_folder_of_them_is_checked_without_a_crash(tmp_path: Path) -> None:
+    for number, (_, name, make, _) in enumerate(REFUSED):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        make(folder / name)
+    square.write(tmp_path / "good.mp4", 8)
+    problems = {video.file: video.problems for video in check_folder(tmp_path).videos}
+    assert problems.pop("good.mp4") == ()
+    assert len(problems) == len(REFUSED)
+    for number, (_, name, _, _) in enumerate(REFUSED):
+        (problem,) = problems[f"{number}/{name}"]
+        assert "Convert it to mp4" in problem
+        assert "Error:" not in problem, "the words of a library's fault are no sentence"
+
+
 @pytest.mark.parametrize(("name", "make", "text"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
 def test_what_is_no_video_is_refused(name: str, make: Callable[[Path], Path], text: str, tmp_path: Path) -> None:
     path = make(tmp_path / name)
@@ -111,6 +127,19 @@ def test_a_turned_video_is_shown_upright(tmp_path: Path) -> None:
     assert crops[:, 3].max() > 55, "the square walks along the longer, upright side"
     assert np.ptp(crops[:, 1]) > 15
     assert np.ptp(crops[:, 0]) < 4
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".avi"])
+def test_a_video_that_was_cut_off_says_how_long_it_was(suffix: str, tmp_path: Path) -> None:
+    path = square.write(tmp_path / f"a{suffix}", 200, codec="mjpeg", pixels="yuvj420p")
+    assert probe(path).declared_frames in {None, 200}
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    info = probe(path)
+    assert 80 < info.frames < 120
+    assert info.declared_frames == 200
+    checked = check_folder(tmp_path)
+    assert "its header tells 200 frames, it has" in " ".join(checked.videos[0].problems)
 
 
 def test_one_frame_is_shorter_than_a_window(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from etholake.errors import DataError, UsageError
-from etholake.video.bouts import write_bout_sheet
+from etholake.video.bouts import PER_PAGE, write_bout_sheets
+from etholake.video.box_log import BOX_PARTS, BoxLog
 from etholake.video.check import check_folder
 from etholake.video.decode import Decoder
 from etholake.video.draw import COLOURS, contact_sheet, write_png
@@ -62,13 +63,54 @@ def test_only_bouts_and_speed_choose_the_frames(tmp_path: Path) -> None:
 
 
 def test_bouts_of_a_video_stand_on_one_sheet(tmp_path: Path) -> None:
-    video = square.write(tmp_path / "a.mp4", 40)
-    assert write_bout_sheet(video, tmp_path / "s.png", EVENTS, tracks(40)) == 2
+    """The square of 12 px stands at x = 10 + f; the middle frames are 31 (rear, no tracks of animal 2) and 11."""
+    video = square.write(tmp_path / "a.mp4", 40, size=(192, 128))
+    events = [EVENTS[0], OverlayEvent(30, 33, 2, 2, "rear"), OverlayEvent(90, 95, 1, 1, "rear")]
+    assert write_bout_sheets(video, tmp_path / "s.png", events, tracks(40)) == (2, [str(tmp_path / "s.png")])
     sheet = np.asarray(Image.open(tmp_path / "s.png"))
-    assert sheet.shape == (128 + 14, 2 * 3 * 192, 3)
-    assert (sheet[:14] > 128).any(), "the labels"
-    with pytest.raises(DataError, match="none of its 1 events lies within it"):
-        write_bout_sheet(video, tmp_path / "s.png", [OverlayEvent(90, 95, 1, 1, "rear")])
+    assert sheet.shape == (256 + 14, 2 * 256, 3)
+    assert (sheet[:14, :40] > 128).any(), "the label of the first"
+    assert (sheet[:14, 256:296] > 128).any(), "the label of the second"
+    chase, rear = sheet[14:, :256], sheet[14:, 256:]
+    # A tile shows 32 px (a quarter of 128) around the box (21..33, 20..32), 8 times as large: sides at 80 and 176.
+    assert warmth(chase, 80, 128) > 60, "the box's left side"
+    assert warmth(chase, 176, 128) > 60, "the box's right side"
+    assert chase[128, 128].min() > 200, "the square is in the middle"
+    # Animal 2 has no tracks: the whole picture, 256 / 192 as large, below 43 px of black.
+    assert rear[:40].max() < 30
+    assert rear[43 + 35, 63].min() > 180
+
+
+def test_boxes_that_a_prediction_saw_stand_for_tracks() -> None:
+    """Two windows of animal 2 overlap, one of a pair is passed over; animal 1 is never found."""
+    log = BoxLog(6, 2)
+    boxes = np.array([[1, 2, 11, 22]] * 4, np.float32) + np.arange(4, dtype=np.float32)[:, None]
+
+    def window(target: int | None, first: int) -> ClipWindow:
+        index = WindowIndex(7, "L", 2, target, first, first + 3, 25.0, 8, 0.2, "background")
+        pixels, points = np.zeros((4, 8, 8, 3), np.uint8), np.zeros((4, 0, 3), np.float32)
+        return ClipWindow(index, pixels, points, boxes + first, boxes, ())
+
+    assert BoxLog(6, 2).tracks() is None
+    windows = [window(None, 0), window(1, 1), window(None, 2)]
+    assert list(log.watched(windows)) == windows
+    boxes_seen = log.tracks()
+    assert boxes_seen is not None
+    assert (boxes_seen.animals, boxes_seen.parts) == ((1, 2), BOX_PARTS)
+    assert np.isnan(boxes_seen.keypoints_TMK3[:, 0, :, :2]).all()
+    assert boxes_seen.keypoints_TMK3[5, 1].tolist() == [[6, 7, 1], [16, 27, 1]]
+
+
+def test_many_bouts_make_pages_and_old_pages_go(tmp_path: Path) -> None:
+    video = square.write(tmp_path / "a.mp4", 40)
+    many = [OverlayEvent(n, n + 1, 1, 1, f"a{n % 2}") for n in range(PER_PAGE + 2)]
+    count, pages = write_bout_sheets(video, tmp_path / "s.png", many, tracks(40))
+    assert (count, pages) == (PER_PAGE + 2, [str(tmp_path / "s.png"), str(tmp_path / "s-2.png")])
+    assert Image.open(tmp_path / "s-2.png").size == (2 * 256, 270)
+    assert write_bout_sheets(video, tmp_path / "s.png", many[:3], tracks(40))[1] == [str(tmp_path / "s.png")]
+    assert not (tmp_path / "s-2.png").exists()
+    assert write_bout_sheets(video, tmp_path / "s.png", [OverlayEvent(90, 95, 1, 1, "rear")]) == (0, [])
+    assert not (tmp_path / "s.png").exists(), "an older sheet is not left for a new one"
 
 
 def test_a_sheet_shows_crops_with_their_points(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Stage vacuum: remove the generations of the curated zone that are out of use for long enough.
+"""Stage vacuum: remove generations of the curated zone, and clips, that are out of use for long enough.
 
 Commits remove nothing (see `etholake.lake`), so killed attempts and superseded states pile up until this runs. It
 needs no lock: a generation that is unreferenced and old enough is never referenced again, because every attempt
@@ -8,10 +8,11 @@ writes one of its own. Every time is one of S3's clock: a machine whose clock is
 from __future__ import annotations
 
 import datetime as dt
+import io
 from collections import defaultdict
 from typing import Any
 
-from etholake.contract import CURATED_ZONE, TABLES
+from etholake.contract import CLIP_ZONE, CURATED_ZONE, TABLES
 from etholake.errors import UsageError
 from etholake.lake import DROPPED, MAX_RETENTION, POINTER, Lake, generation_prefix
 from etholake.objects import store_time
@@ -32,6 +33,10 @@ def run(settings: Settings, older_than: dt.timedelta = dt.timedelta(hours=24)) -
     `older_than` ago, or if its newest file is younger than that (an attempt at work). So `older_than` must be
     longer than the longest query and the longest job.
 
+    The clips of a video (the shards of one recipe and input) are kept as long as a generation of the table `clips`
+    names them, if their newest file is younger than `older_than`, or if they are the last result of a video that
+    gave no window.
+
     Returns
     -------
     StageResult
@@ -50,9 +55,10 @@ def run(settings: Settings, older_than: dt.timedelta = dt.timedelta(hours=24)) -
     details: dict[str, Any] = {"removed": [], "removed_bytes": 0, "kept": 0, "kept_bytes": 0}
     for table in TABLES:
         _vacuum(lake, table, limit, details)
+    _vacuum_clips(lake, limit, details)  # after the table's generations, which name them
     count = len(details["removed"])
     summary = (
-        f"{count} generations removed ({details['removed_bytes'] / 1e6:.1f} MB); "
+        f"{count} generations and sets of shards removed ({details['removed_bytes'] / 1e6:.1f} MB); "
         f"{details['kept']} unreferenced ones are younger than {older_than} ({details['kept_bytes'] / 1e6:.1f} MB)"
     )
     return StageResult(STAGE, "done" if count else "unchanged", summary, details)
@@ -65,17 +71,53 @@ def _vacuum(lake: Lake, table: str, limit: dt.datetime, details: dict[str, Any])
     for prefix, objects in sorted(generations.items()):
         if prefix in referenced:
             continue
-        size = sum(item["Size"] for item in objects)
         at = max(item["LastModified"] for item in objects)
         at = max(at, since.get(prefix, at), dropped.get(prefix[: prefix.rindex("gen-")], at))
-        if at > limit:
-            details["kept"] += 1
-            details["kept_bytes"] += size
-            continue
-        lake.delete([item["Key"] for item in objects])
-        details["removed"].append(prefix)
-        details["removed_bytes"] += size
+        _remove(lake, prefix, objects, at <= limit, details)
     lake.delete([where + DROPPED for where, at in dropped.items() if at <= limit])
+
+
+def _remove(lake: Lake, prefix: str, objects: list[dict[str, Any]], is_old: bool, details: dict[str, Any]) -> None:
+    """Delete the objects of a prefix if it is old enough; count them in either case."""
+    size = sum(item["Size"] for item in objects)
+    if not is_old:
+        details["kept"] += 1
+        details["kept_bytes"] += size
+        return
+    lake.delete([item["Key"] for item in objects])
+    details["removed"].append(prefix)
+    details["removed_bytes"] += size
+
+
+def _vacuum_clips(lake: Lake, limit: dt.datetime, details: dict[str, Any]) -> None:
+    """Remove clips that no generation of `clips` names: killed attempts, and those of earlier inputs or code."""
+    results: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for item in lake.objects(f"{CLIP_ZONE}/"):
+        results[item["Key"].rpartition("/")[0] + "/"].append(item)
+    referenced = _named_clips(lake)  # after the listing: what was listed as an attempt may be committed by now
+    newest: dict[str, dt.datetime] = {}
+    at_of = {prefix: max(item["LastModified"] for item in objects) for prefix, objects in results.items()}
+    for prefix, at in at_of.items():
+        video = prefix.rstrip("/").rpartition("/")[0]
+        newest[video] = max(at, newest.get(video, at))
+    for prefix, objects in sorted(results.items()):
+        without_windows = all(not item["Key"].endswith(".tar") for item in objects)
+        is_last = at_of[prefix] == newest[prefix.rstrip("/").rpartition("/")[0]]
+        if prefix not in referenced and not (without_windows and is_last):
+            _remove(lake, prefix, objects, at_of[prefix] <= limit, details)
+
+
+def _named_clips(lake: Lake) -> set[str]:
+    """Return the prefixes of the shards that the rows of any generation of `clips` name."""
+    import pyarrow.parquet as pq
+
+    prefixes: set[str] = set()
+    for item in lake.objects(f"{CURATED_ZONE}/clips/"):
+        if item["Key"].endswith(".parquet"):
+            body = io.BytesIO(lake.s3.get_object(Bucket=lake.bucket, Key=item["Key"])["Body"].read())
+            shards = pq.read_table(body, columns=["shard"])["shard"].unique().to_pylist()
+            prefixes |= {shard.rpartition("/")[0] + "/" for shard in shards}
+    return prefixes
 
 
 def _files(lake: Lake, table: str) -> tuple[dict[str, list[dict[str, Any]]], dict[str, dt.datetime]]:

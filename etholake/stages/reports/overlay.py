@@ -1,4 +1,4 @@
-"""Stage overlay: a video of the lake with skeletons, boxes and events drawn over, and a sheet of its bouts.
+"""Stage overlay: a video of the lake with skeletons, boxes and events drawn over, and sheets of its bouts.
 
 Frames are decoded in a child process with limits of memory and time, which can take nothing else down.
 """
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from etholake.contract import RAW_ZONE
 from etholake.errors import DataError, UsageError
@@ -19,12 +19,13 @@ from etholake.lake import Lake
 from etholake.result import StageResult
 from etholake.settings import Settings
 from etholake.stages.state import open_lake
-from etholake.video.bouts import write_bout_sheet
+from etholake.video.bouts import write_bout_sheets
 from etholake.video.lake_tracks import read_tracks
 from etholake.video.overlay import OverlayEvent, OverlayOptions, write_overlay
 
-__all__ = ["run"]
+__all__ = ["apart", "run"]
 
+Answer = TypeVar("Answer")
 MEMORY_BYTES = 6 << 30
 
 
@@ -36,7 +37,7 @@ def run(
     run_id: str | None = None,
     options: OverlayOptions | None = None,
 ) -> StageResult:
-    """Write the overlay video `out` and the contact sheet `sheet`, of the annotation or of a run's predictions.
+    """Write the overlay video `out` and the sheets of bouts `sheet`, of the annotation or of a run's predictions.
 
     Raises
     ------
@@ -61,12 +62,13 @@ def run(
         path = Path(folder) / key.rpartition("/")[2]
         lake.s3.download_file(lake.bucket, key, str(path))
         if out is not None:
-            details["frames"] = _apart(path, write_overlay, path, out, events, tracks, options)
+            details["frames"] = apart(path, write_overlay, path, out, events, tracks, options)
             details["video"] = str(out)
         if sheet is not None:
-            details["bouts"] = _apart(path, write_bout_sheet, path, sheet, events, tracks)
-            details["sheet"] = str(sheet)
-    written = " and ".join(str(target) for target in (out, sheet) if target)
+            details["bouts"], details["sheets"] = apart(path, write_bout_sheets, path, sheet, events, tracks)
+            if not details["bouts"]:
+                raise DataError(f"{path.name}: none of its {len(events)} events lies within the video.")
+    written = " and ".join([str(out)] * bool(out) + details.get("sheets", []))
     return StageResult("overlay", "done", f"video {video_id} with {len(events)} events in {written}", details)
 
 
@@ -96,8 +98,11 @@ def _events(lake: Lake, lab_id: str, video_id: int, run_id: str | None) -> list[
     ]  # fmt: skip
 
 
-def _apart(path: Path, work: Callable[..., int], *arguments: Any) -> int:
-    """Run `work` in a child process; return what it returns."""
+def apart(path: Path, work: Callable[..., Answer], *arguments: Any) -> Answer:
+    """Run `work` on the video `path` in a child process with a limit of memory; return what it returns.
+
+    Raises DataError if the child crashes, and whatever `work` raises.
+    """
     context = mp.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context, initializer=_limit) as pool:
         try:

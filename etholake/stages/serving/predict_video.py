@@ -21,14 +21,22 @@ from etholake.dataset.pose_tracks import PoseTracks, VideoMeta
 from etholake.errors import DataError, UsageError
 from etholake.events.submission import write_csv
 from etholake.events.types import Event, PairScores
-from etholake.formats.video import probe
+from etholake.formats.video import VideoInfo, probe
 from etholake.models.archive import load_model
 from etholake.models.clip_input import ClipInput, clip_input_of
 from etholake.progress import OnProgress, silent
 from etholake.result import StageResult
 from etholake.settings import Settings
 from etholake.stages.model.models import unpacked
+from etholake.stages.reports.overlay import apart
+from etholake.video.bouts import write_bout_sheets
+from etholake.video.box_log import BoxLog
+from etholake.video.facts import FLAGS, flags_of
 from etholake.video.lake_tracks import tracks_of
+from etholake.video.metric_files import write_tables
+from etholake.video.metrics import MeasuredVideo, tables_of
+from etholake.video.overlay import OverlayEvent
+from etholake.video.prepare import VideoTracks
 from etholake.video.stream import StreamedClips, windows_of
 from etholake.video.task import ClipTask
 
@@ -36,6 +44,8 @@ __all__ = ["VideoPrediction", "predict_video", "run", "write_timeline"]
 
 STAGE = "predict"
 NEEDED = ("lab_id", "video_id", "behaviors_labeled")
+# Flags of a file that change no prediction, or whose note says more.
+NOT_NOTED = {"deep-colour", "no-tracks", "odd-size", "variable-frame-rate"}
 TIMELINE = ("frame", "time_s", "agent", "target", "action", "probability", "predicted")
 
 
@@ -48,6 +58,7 @@ class VideoPrediction:
     notes: tuple[str, ...]
     frames: int
     fps: float
+    tracks: VideoTracks | None = None  # the given points, else corners of the boxes; None: no animal was found
 
 
 def run(
@@ -60,6 +71,8 @@ def run(
     tracks: Path | None = None,
     boxes: str = "",
     timeline: Path | None = None,
+    sheet: Path | None = None,
+    metrics: Path | None = None,
     on_progress: OnProgress | None = None,
 ) -> StageResult:
     """Predict the events of a video file and write them to `output`.
@@ -72,6 +85,8 @@ def run(
     tracks : Parquet of the video's tracks, raw or curated; without it animals are found by `boxes`.
     boxes : source of boxes (``background``, ``onnx:FILE``, …) instead of the model's.
     timeline : CSV for the probability of every frame and behavior.
+    sheet : PNG for a picture of every bout (see `etholake.video.bouts`).
+    metrics : folder for the tables of `etholake.video.metrics`.
 
     Raises
     ------
@@ -88,19 +103,22 @@ def run(
                 f"The model '{model}' reads tracks and no pixels: predict with --tracks, or name one of pixels."
             )
         loaded = load_model(folder)
+        row = _read_json(metadata)
         prediction = predict_video(
-            loaded, clips, video, _read_json(metadata), Path(scratch), tracks=tracks, boxes=boxes,
+            loaded, clips, video, row, Path(scratch), tracks=tracks, boxes=boxes,
             on_progress=on_progress or silent,
         )  # fmt: skip
-    rows = write_csv(output, prediction.events)
-    if timeline:
-        write_timeline(timeline, prediction)
+        rows = write_csv(output, prediction.events)
+        if timeline:
+            write_timeline(timeline, prediction)
+        sheets = _sheets(video, sheet, prediction) if sheet else []
+        tables = write_tables(metrics, tables_of([_measured(prediction, row)])) if metrics else []
     seconds = time.monotonic() - began
     details = {
         "output": str(output), "rows": rows, "events": len(prediction.events), "frames": prediction.frames,
         "fps": prediction.fps, "frames_per_second": round(prediction.frames / seconds, 1),
         "notes": list(prediction.notes), "timeline": str(timeline) if timeline else None,
-        "seconds": round(seconds, 1),
+        "sheets": sheets, "metrics": tables, "seconds": round(seconds, 1),
     }  # fmt: skip
     notes = "".join(f"\n  Note: {note}" for note in prediction.notes)
     summary = (
@@ -132,14 +150,15 @@ def predict_video(
             f"The metadata of {video.name} lack {missing}: say which behaviors were looked for, and where."
         )
     info = probe(video)
-    meta = replace(VideoMeta.from_row({"frames_per_second": float(info.fps)} | metadata), fps=float(info.fps))
+    given = VideoMeta.from_row({"frames_per_second": float(info.fps)} | metadata)
+    meta = replace(given, fps=float(info.fps))
     recipe = replace(clips.recipe, boxes=boxes or ("pose" if tracks else _without_tracks(clips.recipe.boxes)))
     task = ClipTask(video, meta.video_id, meta.lab_id, recipe, scratch)
     if tracks is None:
         animals: Sequence[int] = range(1, recipe.max_animals + 1)
-        posed = PoseTracks.untracked(meta, animals, info.frames)
+        posed, points = PoseTracks.untracked(meta, animals, info.frames), None
     else:
-        posed, task = _with_tracks(tracks, meta, task, model)
+        posed, task, points = _with_tracks(tracks, meta, task, model)
     began = time.monotonic()
 
     def passed(frames: int) -> None:
@@ -147,14 +166,42 @@ def predict_video(
         left = max(0.0, (info.frames - frames) / rate)
         on_progress(min(frames, info.frames), info.frames, f"{rate:.0f} frames/s, {left:.0f} s left")
 
-    source = StreamedClips(clips.clip_set, recipe, lambda: windows_of(task), passed)
+    log = BoxLog(info.frames, recipe.max_animals) if tracks is None else None
+    source = StreamedClips(
+        clips.clip_set, recipe, lambda: log.watched(windows_of(task)) if log else windows_of(task), passed
+    )
     posed = replace(posed, clips=source)
     scores = model.predict(posed)
     events = model.post_processing.events(scores, set(posed.labeled_behaviors))
-    notes = model.notes(posed)
+    notes = [*_file_notes(info, points, given), *model.notes(posed)]
     if info.variable_rate:
         notes.append("the frames are unevenly spaced in time: events count frames, seconds are approximate")
-    return VideoPrediction(tuple(scores), tuple(events), tuple(notes), info.frames, float(info.fps))
+    return VideoPrediction(
+        tuple(scores), tuple(events), tuple(notes), info.frames, float(info.fps),
+        log.tracks() if log else points,
+    )  # fmt: skip
+
+
+def _file_notes(info: VideoInfo, points: VideoTracks | None, given: VideoMeta) -> list[str]:
+    """Return sentences on what is odd about the file, its tracks and its metadata, and how they fit together."""
+    row = {
+        "video_width_pix": given.width_pix, "video_height_pix": given.height_pix, "frames_per_second": given.fps,
+    }  # fmt: skip
+    return [FLAGS[name] for name in flags_of(info, points, row) if name not in NOT_NOTED]
+
+
+def _measured(prediction: VideoPrediction, metadata: dict[str, Any]) -> MeasuredVideo:
+    meta = VideoMeta.from_row({"frames_per_second": prediction.fps} | metadata)
+    return MeasuredVideo(
+        meta.video_id, meta.lab_id, prediction.fps, 0, prediction.frames, prediction.events, prediction.tracks,
+        meta.pix_per_cm,
+    )  # fmt: skip
+
+
+def _sheets(video: Path, sheet: Path, prediction: VideoPrediction) -> list[str]:
+    """Write the sheets of bouts; return their names: none without a bout."""
+    events = [OverlayEvent.of(event) for event in prediction.events]
+    return apart(video, write_bout_sheets, video, sheet, events, prediction.tracks)[1]
 
 
 def write_timeline(path: Path, prediction: VideoPrediction) -> None:
@@ -185,8 +232,10 @@ def _without_tracks(boxes: str) -> str:
     return "background" if boxes in ("auto", "pose") else boxes
 
 
-def _with_tracks(path: Path, meta: VideoMeta, task: ClipTask, model: Any) -> tuple[PoseTracks, ClipTask]:
-    """Return the tracks of a file for the model, and the task with its key points."""
+def _with_tracks(
+    path: Path, meta: VideoMeta, task: ClipTask, model: Any
+) -> tuple[PoseTracks, ClipTask, VideoTracks]:
+    """Return the tracks of a file for the model, the task with its key points, and these in pixels."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -198,7 +247,8 @@ def _with_tracks(path: Path, meta: VideoMeta, task: ClipTask, model: Any) -> tup
     posed = made(table, meta, sources=model.part_sources)
     points = tracks_of(table)
     np.save(task.out / "tracks.npy", points.keypoints_TMK3)
-    return posed, replace(task, tracks=task.out / "tracks.npy", animals=points.animals, parts=points.parts)
+    task = replace(task, tracks=task.out / "tracks.npy", animals=points.animals, parts=points.parts)
+    return posed, task, points
 
 
 def _read_json(path: Path) -> dict[str, Any]:
