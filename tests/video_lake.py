@@ -52,7 +52,7 @@ def fill(lake: Lake, *, tracks: bool = True) -> None:
     put("metadata_train", [{**keys, "frames_per_second": FPS, "video_duration_sec": FRAMES / FPS, "n_mice": 2,
         "pix_per_cm_approx": 10.0, "video_width_pix": 400, "video_height_pix": 300, "arena_width_cm": 30.0,
         "arena_height_cm": 20.0, "arena_shape": "rectangular", "has_tracking": True, "has_annotation": True,
-        "mouse1_strain": "C57BL/6J", "mouse1_sex": "male", "tracking_method": "by hand"},
+        "animal_strains": ["C57BL/6J"], "animal_sexes": ["male"], "tracking_method": "by hand"},
         {**keys, "video_id": 43, "frames_per_second": FPS, "video_duration_sec": 2.0, "video_width_pix": 400,
          "video_height_pix": 300, "has_tracking": True}])  # fmt: skip
     put("metadata_test", [{"lab_id": "north", "video_id": 42, "video_duration_sec": 10.0}])  # no rate, no tracks

@@ -18,8 +18,8 @@ WITH tracks AS (
 videos AS (
     SELECT
         video_id,
-        ARRAY[mouse1_strain, mouse2_strain, mouse3_strain, mouse4_strain] AS strains,
-        ARRAY[mouse1_sex, mouse2_sex, mouse3_sex, mouse4_sex] AS sexes
+        animal_strains,
+        animal_sexes
     FROM metadata_train
     WHERE lab_id = ?
 )
@@ -27,8 +27,8 @@ videos AS (
 SELECT
     tracks.video_id,
     tracks.mouse_id,
-    element_at(videos.strains, tracks.mouse_id) AS strain,
-    element_at(videos.sexes, tracks.mouse_id) AS sex,
+    element_at(videos.animal_strains, tracks.mouse_id) AS strain,
+    element_at(videos.animal_sexes, tracks.mouse_id) AS sex,
     round(tracks.tracked_sec, 2) AS tracked_sec,
     round(tracks.path_cm, 2) AS path_cm,
     round(tracks.path_cm / nullif(tracks.tracked_sec, 0e0), 3) AS mean_speed_cm_s,

@@ -19,7 +19,8 @@ SELECT
     test,
     round(p, 5) AS p,
     round(p_holm, 5) AS p_holm,
-    tests
+    tests,
+    overlong
 FROM v_group_comparison
 WHERE lab_id = ?
 ORDER BY source, run_id, factor, group_a, group_b, action

@@ -1,5 +1,5 @@
 -- purpose: A run against the annotations, frame by frame: the official score's counts, made from the events.
--- grain: one row per (lab, action), over the annotated videos that the run predicted; whole videos are compared
+-- grain: one row per (lab, action), over the annotated videos that the run predicted; only frames that were looked at
 -- param: run_id string
 -- bind: run_id run_id
 -- partition filter: run_id for predictions; the annotations of all labs
@@ -42,7 +42,9 @@ steps AS (
         e.action,
         t.video_frame,
         t.step AS predicted,
-        0 AS annotated
+        0 AS annotated,
+        0 AS looked,
+        0 AS partly
     FROM predicted AS e
     CROSS JOIN unnest(ARRAY[e.start_frame, e.stop_frame], ARRAY[1, -1]) AS t (video_frame, step)
     UNION ALL
@@ -54,10 +56,28 @@ steps AS (
         e.action,
         t.video_frame,
         0 AS predicted,
-        t.step AS annotated
+        t.step AS annotated,
+        0 AS looked,
+        0 AS partly
     FROM annotations_enriched AS e
     CROSS JOIN unnest(ARRAY[e.start_frame, e.stop_frame], ARRAY[1, -1]) AS t (video_frame, step)
     WHERE e.split = 'train'
+    UNION ALL
+    SELECT
+        l.lab_id,
+        l.video_id,
+        l.agent_id,
+        l.target_id,
+        l.action,
+        t.video_frame,
+        0 AS predicted,
+        0 AS annotated,
+        t.step AS looked,
+        1 AS partly
+    FROM v_action_spans AS l
+    CROSS JOIN unnest(l.spans) AS s (span)
+    CROSS JOIN unnest(ARRAY[s.span[1], s.span[2]], ARRAY[1, -1]) AS t (video_frame, step)
+    WHERE l.split = 'train'
 ),
 
 spans AS (
@@ -72,7 +92,11 @@ spans AS (
         ) AS predicted,
         sum(sum(annotated)) OVER (
             PARTITION BY lab_id, video_id, agent_id, target_id, action ORDER BY video_frame
-        ) AS annotated
+        ) AS annotated,
+        sum(sum(looked)) OVER (
+            PARTITION BY lab_id, video_id, agent_id, target_id, action ORDER BY video_frame
+        ) AS looked,
+        max(max(partly)) OVER (PARTITION BY lab_id, video_id, agent_id, target_id, action) AS partly
     FROM steps
     GROUP BY lab_id, video_id, agent_id, target_id, action, video_frame
 ),
@@ -86,6 +110,7 @@ counts AS (
         coalesce(sum(spans.frames) FILTER (WHERE spans.predicted = 0 AND spans.annotated > 0), 0) AS fn_frames
     FROM spans
     INNER JOIN videos ON spans.lab_id = videos.lab_id AND spans.video_id = videos.video_id
+    WHERE spans.partly = 0 OR spans.looked > 0
     GROUP BY spans.lab_id, spans.action
 )
 

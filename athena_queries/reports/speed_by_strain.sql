@@ -8,11 +8,11 @@ WITH mice AS (
         t.tracked_sec,
         t.path_cm,
         coalesce(
-            element_at(ARRAY[m.mouse1_strain, m.mouse2_strain, m.mouse3_strain, m.mouse4_strain], t.mouse_id),
+            element_at(m.animal_strains, t.mouse_id),
             'unknown'
         ) AS strain,
         coalesce(
-            element_at(ARRAY[m.mouse1_sex, m.mouse2_sex, m.mouse3_sex, m.mouse4_sex], t.mouse_id), 'unknown'
+            element_at(m.animal_sexes, t.mouse_id), 'unknown'
         ) AS sex
     FROM track_summary AS t
     INNER JOIN metadata_train AS m ON t.lab_id = m.lab_id AND t.video_id = m.video_id

@@ -2,29 +2,23 @@
 -- grain: one row per (lab, strain, action); a mouse counts once a video; an action to two targets counts for each
 -- partition filter: none, all labs are compared; behavior_summary has one row per (video, agent, target, action)
 WITH watched AS (
-    SELECT DISTINCT
+    SELECT
         lab_id,
         video_id,
         agent_id,
-        action
-    FROM labeled_behaviors
+        action,
+        CASE WHEN count(*) = count(labelled_frames) THEN max(labelled_frames) END AS labelled_frames
+    FROM v_action_spans
     WHERE split = 'train'
+    GROUP BY lab_id, video_id, agent_id, action
 ),
 
 mice AS (
     SELECT
         w.lab_id,
         w.action,
-        m.video_duration_sec,
-        coalesce(
-            CASE w.agent_id
-                WHEN 1 THEN m.mouse1_strain
-                WHEN 2 THEN m.mouse2_strain
-                WHEN 3 THEN m.mouse3_strain
-                WHEN 4 THEN m.mouse4_strain
-            END,
-            'unknown'
-        ) AS strain
+        coalesce(w.labelled_frames / m.frames_per_second, m.video_duration_sec) AS watched_sec,
+        coalesce(element_at(m.animal_strains, w.agent_id), 'unknown') AS strain
     FROM watched AS w
     INNER JOIN metadata_train AS m ON w.lab_id = m.lab_id AND w.video_id = m.video_id
     WHERE m.has_annotation
@@ -36,7 +30,7 @@ hours AS (
         strain,
         action,
         count(*) AS mice,
-        sum(video_duration_sec) / 36e2 AS watched_hours
+        sum(watched_sec) / 36e2 AS watched_hours
     FROM mice
     GROUP BY lab_id, strain, action
 ),

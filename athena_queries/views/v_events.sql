@@ -22,13 +22,13 @@ SELECT
     e.agent_sex,
     e.target_strain,
     e.target_sex,
-    element_at(ARRAY[m.mouse1_age, m.mouse2_age, m.mouse3_age, m.mouse4_age], e.agent_id)
+    element_at(m.animal_ages, e.agent_id)
         AS agent_age,
-    element_at(ARRAY[m.mouse1_condition, m.mouse2_condition, m.mouse3_condition, m.mouse4_condition], e.agent_id)
+    element_at(m.animal_conditions, e.agent_id)
         AS agent_condition,
-    element_at(ARRAY[m.mouse1_age, m.mouse2_age, m.mouse3_age, m.mouse4_age], e.target_id)
+    element_at(m.animal_ages, e.target_id)
         AS target_age,
-    element_at(ARRAY[m.mouse1_condition, m.mouse2_condition, m.mouse3_condition, m.mouse4_condition], e.target_id)
+    element_at(m.animal_conditions, e.target_id)
         AS target_condition,
     m.frames_per_second,
     m.video_duration_sec,

@@ -5,10 +5,11 @@
 -- corrections for ties and continuity; p is null with fewer than 3 values in a group or where all values are equal.
 -- p_holm: corrected by Holm for all actions of the comparison. effect: difference of means (group a - group b) in
 -- points of per cent, with Welch's 95 % interval, null below 4 degrees of freedom.
+-- overlong: annotated events of both groups that end past the video; no share holds them.
 -- Mice of one video, and videos of one mouse, are taken to be independent; where they are not, p is too small.
 CREATE OR REPLACE VIEW v_group_comparison AS
 WITH grouped AS (
-    SELECT m.source, m.run_id, m.lab_id, m.action, m.percent_of_time, t.factor, t.group_name
+    SELECT m.source, m.run_id, m.lab_id, m.action, m.percent_of_time, m.overlong, t.factor, t.group_name
     FROM v_behavior_shares AS m
     CROSS JOIN UNNEST(
         ARRAY['condition', 'strain', 'sex', 'age'], ARRAY[m.condition, m.strain, m.sex, m.age]
@@ -32,7 +33,7 @@ pairs AS (
 ranked AS (
     SELECT
         p.source, p.run_id, p.lab_id, p.action, p.factor, p.group_a, p.group_b,
-        g.percent_of_time, g.group_name = p.group_a AS is_a,
+        g.percent_of_time, g.overlong, g.group_name = p.group_a AS is_a,
         rank() OVER (
             PARTITION BY p.source, p.run_id, p.lab_id, p.action, p.factor, p.group_a, p.group_b
             ORDER BY g.percent_of_time
@@ -61,7 +62,8 @@ summed AS (
         var_samp(percent_of_time) FILTER (WHERE is_a) AS variance_a,
         var_samp(percent_of_time) FILTER (WHERE NOT is_a) AS variance_b,
         sum(lowest_rank + (tied - 1) / 2e0) FILTER (WHERE is_a) AS ranks_a,
-        sum(1e0 * tied * tied - 1e0) AS ties
+        sum(1e0 * tied * tied - 1e0) AS ties,
+        sum(overlong) AS overlong
     FROM ranked
     GROUP BY source, run_id, lab_id, action, factor, group_a, group_b
 ),
@@ -130,5 +132,6 @@ SELECT
             ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
         )
     END AS p_holm,
-    tests
+    tests,
+    overlong
 FROM ordered

@@ -6,6 +6,7 @@ compared with it. No I/O here, and nothing but the standard library (`arrow_sche
 
 from etholake.contract.part_names import guess_part, guess_parts
 from etholake.contract.raw_layout import (
+    ANIMAL_ARRAYS,
     MAX_ANIMALS,
     MAX_MICE,
     MOUSE_ATTRIBUTES,
@@ -55,6 +56,7 @@ from etholake.contract.zones import (
 
 __all__ = [
     "ACTIONS",
+    "ANIMAL_ARRAYS",
     "BODY_PARTS",
     "CLIP_ZONE",
     "CODE_ZONE",

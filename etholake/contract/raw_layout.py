@@ -9,6 +9,10 @@ MAX_MICE = 4  # animals that the columns of the metadata describe
 MAX_ANIMALS = 127  # animals of a video: their numbers are 8-bit integers
 
 MOUSE_ATTRIBUTES = ("strain", "color", "sex", "id", "age", "condition")
+# Columns of the curated metadata that hold an attribute of every animal of a video, however many there are.
+ANIMAL_ARRAYS = {
+    "strain": "animal_strains", "sex": "animal_sexes", "age": "animal_ages", "condition": "animal_conditions",
+}  # fmt: skip
 MOUSE_COLUMNS = tuple(f"mouse{n}_{a}" for n in range(1, MAX_MICE + 1) for a in MOUSE_ATTRIBUTES)
 RAW_METADATA_NUMBERS = (
     "frames_per_second", "video_duration_sec", "pix_per_cm_approx",

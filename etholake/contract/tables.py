@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from etholake.contract.raw_layout import MOUSE_COLUMNS
+from etholake.contract.raw_layout import ANIMAL_ARRAYS, MOUSE_COLUMNS
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,10 @@ def _metadata(name: str) -> Table:
             _c("video_name", "string", "the video's own name; null where the lab names it by its number"),
             _c("species", "string", "as given by the lab; null stands for mice"),
             *(_c(column, "string", "as given by the lab") for column in MOUSE_COLUMNS),
+            *(
+                _c(column, "array<string>", f"{attribute} of every animal, from animal 1; null where not given")
+                for attribute, column in ANIMAL_ARRAYS.items()
+            ),
             _c("frames_per_second", "double", "frames/s"),
             _c("video_duration_sec", "double", "s"),
             _c("pix_per_cm_approx", "double", "px/cm, approximate"),

@@ -19,6 +19,7 @@ from typing import Any
 import pyarrow as pa
 
 from etholake.contract import (
+    ANIMAL_ARRAYS,
     MAX_ANIMALS,
     MOUSE_ATTRIBUTES,
     MOUSE_COLUMNS,
@@ -271,6 +272,16 @@ def _animal_column(name: str) -> bool:
     return match is not None and int(match[1]) <= MAX_ANIMALS
 
 
+def _by_animal(values: Mapping[str, Any]) -> dict[str, list[str | None] | None]:
+    """Return each attribute as a list from animal 1 to the last one that has it; None if no animal has it."""
+    lists: dict[str, list[str | None] | None] = {}
+    for attribute, column in ANIMAL_ARRAYS.items():
+        numbers = [n for n in range(1, MAX_ANIMALS + 1) if values.get(f"mouse{n}_{attribute}") is not None]
+        last = max(numbers, default=0)
+        lists[column] = [values.get(f"mouse{n}_{attribute}") for n in range(1, last + 1)] or None
+    return lists
+
+
 def _text(text: str) -> str | None:
     text = text.strip()
     return None if text.lower() in _NOTHING else text
@@ -282,6 +293,7 @@ def _video(
     """Return the curated row, and its cells that could not be read (these stand for no row: `rows` = 0)."""
     texts = dict.fromkeys([*_TEXT_COLUMNS, *filter(_animal_column, row)])
     values: dict[str, Any] = {name: _text(row.get(name, "")) for name in texts}
+    values |= _by_animal(values)
     unread: list[QuarantineRow] = []
     for name in (*RAW_METADATA_NUMBERS, "min_likelihood"):
         values[name] = _quantity(name, row.get(name, ""), number, unread)

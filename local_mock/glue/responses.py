@@ -138,6 +138,10 @@ def delete_crawler(self: Any) -> EmptyResult:
 def update_table(self: Any) -> EmptyResult:
     """Replace a table's definition, if it has still the version that the request names."""
     wanted = self.parameters
+    if "TableInput" not in wanted:  # AWS's model does not require it: an open table format has another input
+        raise JsonRESTError(
+            "InvalidInputException", "TableInput must be given: local_mock updates Hive tables only."
+        )
     try:
         optimistic.update_table(
             self.glue_backend,

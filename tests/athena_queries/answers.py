@@ -6,8 +6,10 @@ the report's columns, its numbers unrounded. The rows may come in any order.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -39,6 +41,28 @@ def answers(*asked: dict[str, str]) -> Callable[[Callable[..., pd.DataFrame]], C
 def nearest_rank(values: pd.Series, share: float) -> float:
     """The smallest value that at least `share` of the values do not exceed."""
     return next(v for n, v in enumerate(sorted(values), 1) if n >= share * len(values))
+
+
+def labelled_frames(base: Base) -> dict[tuple[object, ...], set[int]]:
+    """The frames that were looked at, of the triplets that were looked for in a part of their video."""
+    return {
+        tuple(row[name] for name in TRIPLET): {f for a, b in json.loads(row["spans"]) for f in range(a, b)}
+        for row in base["labeled_behaviors"].to_dict("records")
+        if isinstance(row["spans"], str)
+    }
+
+
+def labelled_seconds(base: Base, video: Mapping[str, Any], agent: int, action: str) -> float:
+    """How long an animal's action was looked for: the whole video, unless it was in parts for every target."""
+    asked = base["labeled_behaviors"]
+    own = asked[
+        (asked["video_id"] == video["video_id"]) & (asked["agent_id"] == agent) & (asked["action"] == action)
+    ]
+    partly = labelled_frames(base)
+    seen = [partly.get(tuple(row)) for row in own[TRIPLET].itertuples(index=False, name=None)]
+    if not seen or None in seen:
+        return float(video["video_duration_sec"])
+    return max(len(frames or ()) for frames in seen) / float(video["frames_per_second"])
 
 
 def train_events(base: Base, lab_id: str) -> pd.DataFrame:

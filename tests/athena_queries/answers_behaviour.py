@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import pandas as pd
-from answers import Base, answers, nearest_rank, train_events
+from answers import Base, answers, labelled_seconds, nearest_rank, train_events
 
 EAST, WEST = {"lab_id": "east"}, {"lab_id": "west"}
 NOBODY = {"lab_id": "nobody"}
@@ -92,7 +92,12 @@ def _budget_by(base: Base, attribute: str) -> pd.DataFrame:
             key = (video["lab_id"], what if isinstance(what, str) else "unknown", action)
             events = done[(done["agent_id"] == mouse) & (done["action"] == action)]
             cell = sums.setdefault(key, [0, 0.0, 0, 0.0])
-            new = (1, video["video_duration_sec"] / 3600, len(events), events["counted_sec"].sum())
+            new = (
+                1,
+                labelled_seconds(base, video, mouse, action) / 3600,
+                len(events),
+                events["counted_sec"].sum(),
+            )
             cell[:] = [a + b for a, b in zip(cell, new, strict=True)]
     columns = ["lab_id", attribute, "action", "mice", "watched_hours", "events", "seconds"]
     table = pd.DataFrame([(*key, *cell) for key, cell in sums.items()], columns=columns)

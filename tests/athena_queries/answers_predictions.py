@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from typing import Any
 
 import pandas as pd
-from answers import TRIPLET, Base, answers, train_events
+from answers import TRIPLET, Base, answers, labelled_frames, train_events
 
 R1, R2 = {"run_id": "r1"}, {"run_id": "r2"}
 
@@ -44,8 +44,11 @@ def predictions_vs_annotations(base: Base, run_id: str) -> pd.DataFrame:
         for e in events:
             side[_triplet(e)].update(range(*_span(e)))
     cells: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    partly = labelled_frames(base)
     for t in {*frames[0], *frames[1]}:
-        predicted, annotated = frames[0][t], frames[1][t]
+        predicted, annotated = (side[t] & partly.get(t, side[t]) for side in frames)
+        if t in partly and not predicted | annotated:
+            continue
         cells[t[0], t[4]].update(
             tp_frames=len(predicted & annotated), fp_frames=len(predicted - annotated),
             fn_frames=len(annotated - predicted),

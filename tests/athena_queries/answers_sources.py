@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from answers import Base, answers, videos
+from answers import TRIPLET, Base, answers, labelled_frames, labelled_seconds, videos
 
 EAST, WEST = {"lab_id": "east"}, {"lab_id": "west"}
 KEY = ["split", "lab_id", "video_id", "agent_id", "target_id", "action", "start_frame", "stop_frame"]
@@ -16,8 +16,9 @@ SOURCE = ["source", "run_id"]
 
 
 def _events(base: Base, lab_id: str) -> pd.DataFrame:
-    annotated = base["annotations_enriched"][KEY].assign(source="annotated", run_id="")
-    predicted = base["predictions"][[*KEY, "run_id"]].assign(source="predicted")
+    annotated = base["annotations_enriched"][[*KEY, "issue"]].assign(source="annotated", run_id="")
+    annotated["overlong"] = (annotated["issue"] == "interval-overlong").astype(int)
+    predicted = base["predictions"][[*KEY, "run_id"]].assign(source="predicted", overlong=0)
     table = pd.concat([annotated, predicted])
     return table[(table["lab_id"] == lab_id) & (table["stop_frame"] > table["start_frame"])]
 
@@ -27,7 +28,10 @@ def _seconds(base: Base, group: pd.DataFrame) -> float:
     video = videos(base).set_index("video_id").loc[group["video_id"].iloc[0]]
     fps, end = video["frames_per_second"], np.ceil(video["frames_per_second"] * video["video_duration_sec"])
     frames = {
-        (e.target_id, f) for e in group.itertuples() for f in range(e.start_frame, e.stop_frame) if f < end
+        (e.target_id, f)
+        for e in group[group["overlong"] == 0].itertuples()
+        for f in range(e.start_frame, e.stop_frame)
+        if f < end
     }  # fmt: skip
     return float(len(frames) / fps)
 
@@ -51,9 +55,21 @@ def time_budget_by_source(base: Base, lab_id: str) -> pd.DataFrame:
     rows = []
     for key, group in _events(base, lab_id).groupby(by):
         seconds = _seconds(base, group)
-        share = 100 * seconds / _watched(base, key[1], str(key[-1]))
-        rows.append((*key[:-1], _blank(key[-1]), len(group), seconds, share))
-    return pd.DataFrame(rows, columns=[*by, "events", "seconds", "percent_of_time"])
+        share = 100 * seconds / (_looked_at(base, group) if not key[-1] else _watched(base, key[1], str(key[-1])))
+        overlong = int(group["overlong"].sum())
+        rows.append((*key[:-1], _blank(key[-1]), len(group) - overlong, seconds, share, overlong))
+    return pd.DataFrame(rows, columns=[*by, "events", "seconds", "percent_of_time", "overlong"])
+
+
+def _looked_at(base: Base, events: pd.DataFrame) -> float:
+    """Seconds in which the action of some annotated events was looked for: the most of any of their targets."""
+    video = videos(base).set_index("video_id").loc[events["video_id"].iloc[0]]
+    partly = labelled_frames(base)
+    seen = [partly.get(row) for row in events[TRIPLET].itertuples(index=False, name=None)]
+    return max(
+        float(video["video_duration_sec"]) if frames is None else len(frames) / float(video["frames_per_second"])
+        for frames in seen
+    )
 
 
 @answers(EAST, WEST)
@@ -61,9 +77,11 @@ def pairs_by_source(base: Base, lab_id: str) -> pd.DataFrame:
     by = ["split", "video_id", "agent_id", "target_id", "action", *SOURCE]
     social = _events(base, lab_id).query("agent_id != target_id")
     rows = [
-        (*key[:-1], _blank(key[-1]), len(group), _seconds(base, group)) for key, group in social.groupby(by)
+        (*key[:-1], _blank(key[-1]), int((group["overlong"] == 0).sum()), _seconds(base, group),
+         int(group["overlong"].sum()))
+        for key, group in social.groupby(by)
     ]  # fmt: skip
-    return pd.DataFrame(rows, columns=[*by, "events", "seconds"])
+    return pd.DataFrame(rows, columns=[*by, "events", "seconds", "overlong"])
 
 
 @answers(EAST, WEST)
@@ -119,17 +137,23 @@ def group_comparison(base: Base, lab_id: str) -> pd.DataFrame:
     for (source, run), seen in runs.items():
         own = events.query("source == @source and run_id == @run")
         shares: dict[tuple[int, int, str], float] = {}
+        overlong: dict[tuple[int, int, str], int] = {}
         for video, mouse, action in watched:
             if video in seen:
                 group = own.query("video_id == @video and agent_id == @mouse and action == @action")
                 seconds = _seconds(base, group) if len(group) else 0.0
-                shares[video, mouse, action] = 100 * seconds / _watched(base, video, run)
+                whole = {"video_id": video, **table.loc[video].to_dict()}
+                looked_at = _watched(base, video, run) if run else labelled_seconds(base, whole, mouse, action)
+                shares[video, mouse, action] = 100 * seconds / looked_at
+                overlong[video, mouse, action] = int(group["overlong"].sum())
         for factor in ("condition", "strain", "sex", "age"):
             samples: dict[str, dict[str, list[float]]] = {}
+            late: Counter[tuple[str, str]] = Counter()
             for (video, mouse, action), share in sorted(shares.items()):
                 name = table.loc[video].get(f"mouse{mouse}_{factor}")
                 if isinstance(name, str):
                     samples.setdefault(name, {}).setdefault(action, []).append(share)
+                    late[name, action] += overlong[video, mouse, action]
             for a, b in combinations(sorted(samples), 2):
                 actions = sorted(set(samples[a]) & set(samples[b]))
                 comparisons = [_compared(samples[a][x], samples[b][x]) for x in actions]
@@ -139,9 +163,10 @@ def group_comparison(base: Base, lab_id: str) -> pd.DataFrame:
                     x, y = samples[a][action], samples[b][action]
                     means = (float(np.mean(x)), float(np.mean(y)))
                     rows.append((source, run, factor, a, b, action, len(x), len(y), *means, *one[:3],
-                                 "Mann-Whitney U", one[3], p_holm, tests))  # fmt: skip
+                                 "Mann-Whitney U", one[3], p_holm, tests,
+                                 late[a, action] + late[b, action]))  # fmt: skip
     columns = [
         *SOURCE, "factor", "group_a", "group_b", "action", "n_a", "n_b", "mean_a_percent", "mean_b_percent",
-        "effect_points", "effect_low", "effect_high", "test", "p", "p_holm", "tests",
+        "effect_points", "effect_low", "effect_high", "test", "p", "p_holm", "tests", "overlong",
     ]  # fmt: skip
     return pd.DataFrame(rows, columns=columns)

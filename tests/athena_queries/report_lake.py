@@ -8,6 +8,7 @@ random, but the same in every run. Nothing here uses SQL, and nothing of `ethola
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,12 +17,13 @@ import pandas as pd
 import pyarrow as pa
 from summaries import behavior_summary, class_distribution, track_summary
 
-from etholake.contract import TABLES, arrow_schema
+from etholake.contract import ANIMAL_ARRAYS, TABLES, arrow_schema
 from etholake.lake import Lake
 
 Frames = Mapping[str, pd.DataFrame]  # table -> rows; the partition keys are ordinary columns
 PARTS = ("body_center", "nose", "tail_base")
 ACTIONS = {"east": ("attack", "chase", "rear"), "west": ("chase", "rear", "sniff")}
+PARTLY = {31: [[0, 600], [700, 1000]], 41: [[0, 300], [350, 500]]}  # labelled spans of some triplets, by video
 EVENT = ["lab_id", "split", "video_id", "agent_id", "target_id", "action", "start_frame", "stop_frame"]
 
 
@@ -96,10 +98,16 @@ def _video(
     conditions = ("saline", "drug")
     named |= {f"mouse{n}_condition": conditions[(n + video) % 2] for n in range(1, mice + 1)}
     named |= {f"mouse{n}_age": "8 weeks" for n in range(1, mice + 1)}
+    fifth = [None, None, "of the fifth"] if (lab, split) == ("south", "train") else []
     return {
         "lab_id": lab, "video_id": video, "split": split, "frames_per_second": fps, "video_duration_sec": seconds,
         "pix_per_cm_approx": scale, "n_mice": mice, "has_tracking": True, "has_annotation": annotated,
+        **({"video_name": "Käfig 4", "species": "wood mouse"} if video == 11 else {}),
         "body_parts_tracked": list(parts), "flags": list(flags), **named,
+        **{
+            column: [*(named[f"mouse{n}_{attribute}"] for n in range(1, mice + 1)), *fifth]
+            for attribute, column in ANIMAL_ARRAYS.items()
+        },
     }  # fmt: skip
 
 
@@ -176,7 +184,12 @@ def _labeled(train: pd.DataFrame) -> pd.DataFrame:
                 if (a, action) != (2, "rear")
             ]
     table = pd.DataFrame(rows, columns=["split", "lab_id", "video_id", "agent_id", "target_id", "action"])
-    return table.assign(is_self=table["agent_id"] == table["target_id"], repaired=False)
+    in_part = (table["video_id"] == 31) & (table["action"] == "attack")  # of all mice; of `rear` for one of them
+    in_part |= (table["video_id"] == 41) & (table["action"] == "rear") & (table["agent_id"] == 1)
+    return table.assign(
+        is_self=table["agent_id"] == table["target_id"], repaired=False,
+        spans=[json.dumps(PARTLY[v]) if p else None for v, p in zip(table["video_id"], in_part, strict=True)],
+    )  # fmt: skip
 
 
 def _north_events() -> pd.DataFrame:
@@ -219,6 +232,14 @@ def _enrich(events: pd.DataFrame, train: pd.DataFrame, labeled: pd.DataFrame) ->
         duration_sec=(events["stop_frame"] - events["start_frame"]) / fps,
         **_counted(events, video["frames_per_second"] * video["video_duration_sec"], fps),
         is_self=events["agent_id"] == events["target_id"],
+        issue=[
+            "interval-overlong" if stop > frames else None
+            for stop, frames in zip(
+                events["stop_frame"],
+                events["video_id"].map(video["frames_per_second"] * video["video_duration_sec"]),
+                strict=True,
+            )
+        ],
         is_labeled=[t in asked for t in events[triplet].itertuples(index=False, name=None)],
         **attributes,
     )  # fmt: skip
@@ -246,6 +267,7 @@ def _predictions(run: str, events: pd.DataFrame, train: pd.DataFrame, random: np
     else:
         north = []
     rows = [("north", "train", 11, *r) for r in north]
+    rows += [("south", "train", 21, 5, 1, "chase", 10, 20, 0.7)] if run == "r1" else []
     for e in events[(events["lab_id"] != "north") & (events["video_id"] != 32)].itertuples():
         if random.random() < 0.5:
             start = max(0, e.start_frame + int(random.integers(-8, 9)))

@@ -121,6 +121,14 @@ VIEWS = {
     "WHERE lab_id = 'north' AND action = 'chase' AND agent_id = 1 GROUP BY 1, 2, 3, 4, 5, 6": [
         (1, "saline", "8 weeks", 2, "drug", "8 weeks")
     ],
+    "mouse, agent, target, count(*) FROM v_dash_events WHERE lab_id = 'north' GROUP BY 1, 2, 3 ORDER BY 1, 2, 3": [
+        ("Käfig 4 wood_mouse1", "wood_mouse1", "self", 1),
+        ("Käfig 4 wood_mouse1", "wood_mouse1", "wood_mouse2", 2),
+        ("Käfig 4 wood_mouse2", "wood_mouse2", "wood_mouse1", 1),
+    ],
+    "mouse, count(*) FROM v_dash_events WHERE video_id = 30 AND agent = 'mouse1' GROUP BY 1": [("30 mouse1", 42)],
+    "agent_strain, agent_sex, agent_age, agent_condition FROM v_behavior_events "
+    "WHERE video_id = 21 AND agent_id = 5": [("of the fifth",) * 4],
     "source, count(*) FROM v_predicted_vs_annotated WHERE lab_id = 'north' GROUP BY 1 ORDER BY 1": [
         ("annotated", 4),
         ("predicted", 3),

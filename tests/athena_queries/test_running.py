@@ -78,3 +78,13 @@ def test_a_service_that_does_not_answer_is_not_a_file_that_cannot_be_read(at: Se
                 query.run_file(deaf, path)
         finally:
             session.set_default_client_config(None)
+
+
+def test_a_view_of_an_older_version_is_made_anew(at: Settings):
+    query.run_sql(at, "CREATE OR REPLACE VIEW v_group_comparison AS SELECT lab_id FROM metadata_train")
+    assert query.run_report(at, "group_comparison", {"lab_id": "east"}).rows
+
+
+def test_a_column_that_a_table_lacks_is_named_with_what_writes_it(at: Settings):
+    with pytest.raises(AwsError, match=r"'animal_sexes' cannot be resolved.*run `make etl` again: it writes"):
+        query.run_sql(at, "SELECT animal_sexes FROM scores")

@@ -63,7 +63,8 @@ def test_names_species_and_animals_beyond_four() -> None:
     [made] = metadata_table([video], {}, []).to_pylist()
     assert (made["video_name"], made["species"], made["n_mice"]) == ("Käfig 4, Tag 1", "rat", 3)
     assert made["behaviors_labeled"] == ["mouse5,mouse12,attack"]
-    assert video.values["mouse5_sex"] == "female"
+    assert made["animal_sexes"] == ["male", None, None, None, "female"]
+    assert (made["animal_strains"], made["animal_ages"]) == (["C57", "CD1"], None)
 
 
 def test_spans_that_were_looked_at() -> None:

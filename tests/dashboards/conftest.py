@@ -38,7 +38,7 @@ def fill(lake: Lake) -> None:
 
     video = {"lab_id": "north", "frames_per_second": FPS, "video_duration_sec": 90.0, "pix_per_cm_approx": 16.0,
              "n_mice": 2, "body_parts_tracked": ["nose", "tail_base"], "has_tracking": True,
-             "flags": [], "mouse1_sex": "male", "mouse2_sex": "female"}  # fmt: skip
+             "flags": [], "animal_sexes": ["male", "female"]}  # fmt: skip
     put("metadata_train", {**video, "video_id": 11, "has_annotation": True}, {**video, "video_id": 12})
     put("metadata_test", {**video, "video_id": 13, "has_tracking": False})
     point = {"video_id": 11, "x": 0.0, "y": 0.0}

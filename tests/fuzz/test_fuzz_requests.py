@@ -77,6 +77,13 @@ def test_malformed_requests_are_the_clients_fault(asker: Asker) -> None:
 
 
 @pytest.mark.server
+@pytest.mark.slow
+def test_an_update_of_an_open_table_format_is_refused(asker: Asker) -> None:
+    """Seed 1977 updates a Glue table without a TableInput, which AWS's model does not require."""
+    assert fuzz(asker, 1977, 1978) == {400: 1}
+
+
+@pytest.mark.server
 @pytest.mark.long
 @pytest.mark.parametrize("first", range(SHORT, SHORT + LONG, BLOCK))
 def test_many_more_malformed_requests(asker: Asker, first: int) -> None:

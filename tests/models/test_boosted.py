@@ -200,7 +200,7 @@ def test_what_does_not_fit_is_refused(model: Boosted, tmp_path: Path) -> None:
     (tmp_path / "meta.json").write_text(json.dumps(meta | {"family": "oracle"}))
     with pytest.raises(
         ContractError,
-        match=r"needs the family 'oracle'.* Known: boosted, cnn_lstm, cnn_transformer",
+        match=r"needs the family 'oracle'.* Known: boosted, cnn3d, cnn_lstm, cnn_transformer",
     ):
         load_model(tmp_path)
     (tmp_path / "meta.json").write_text(json.dumps(meta | {"config": {"speed": 1}}))

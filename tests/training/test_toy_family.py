@@ -166,6 +166,6 @@ def test_without_the_distribution_its_model_is_refused_by_name(
     monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry != str(TOY)])
     importlib.invalidate_caches()
     with pytest.raises(
-        ContractError, match=r"needs the family 'toy'\. There is no model family 'toy'\. Known: boosted, cnn_"
+        ContractError, match=r"needs the family 'toy'\. There is no model family 'toy'\. Known: boosted, cnn3d"
     ):
         load_model(toy[0])

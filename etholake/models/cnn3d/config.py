@@ -36,7 +36,7 @@ PRESETS: Mapping[str, Cnn3dConfig] = {
         # A few minutes of one core: small crops (make clips with --crop-size 48), short epochs.
         Cnn3dConfig(
             "tiny", widths=(8, 16, 32, 64), repeats=(1, 1, 1, 1), hidden=(64,), dropout=0.1, batch=16,
-            batches_per_epoch=40, epochs=8, patience=5, lr=3e-3, threads=1,
+            batches_per_epoch=25, epochs=8, patience=5, lr=3e-3, threads=1,
         ),
         # For tests of the plumbing: learns what is plain to see, in seconds.
         Cnn3dConfig(

@@ -7,6 +7,7 @@ live page asks its server for them. No AWS call here, no network at view time.
 from __future__ import annotations
 
 import base64
+import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -159,7 +160,8 @@ def _animal(info: Mapping[str, Any]) -> str:
 
 def _mouse(video: VideoView, mouse: int) -> Json:
     parts = [part for m, part in video.tracks.tracks if m == mouse]
-    about = [video.info.get(f"mouse{mouse}_{what}") for what in ("strain", "sex")]
+    lists = [json.loads(video.info.get(name) or "[]") for name in ("animal_strains", "animal_sexes")]
+    about = [values[mouse - 1] if mouse <= len(values) else None for values in lists]
     measured, imputed = (
         sum(int(row[name]) for row in video.summaries if int(row["mouse_id"]) == mouse)
         for name in ("points_measured", "points_imputed")

@@ -42,6 +42,7 @@ _POLL_SECONDS = 0.1
 _HEADER = re.compile(r"--\s*(purpose|grain|param|bind|partition filter):\s*(.+)")
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
 _MISSING = re.compile(r"TABLE_NOT_FOUND\S* .*Table '(?:\w+\.)*(\w+)' does not exist")
+_NO_COLUMN = re.compile(r"COLUMN_NOT_FOUND: .*Column '(?:\w+\.)*(\w+)' cannot be resolved")
 _QUOTED = re.compile(r"'(?:[^']|'')*'")
 
 
@@ -124,9 +125,10 @@ def run_report(settings: Settings, name: str, parameters: Mapping[str, str] | No
         return _execute(settings, report.sql, bound)
     except AwsError as err:
         missing = _MISSING.search(str(err))
-        if missing is None or not (queries_folder() / "views" / f"{missing[1]}.sql").is_file():
+        is_view = missing is not None and (queries_folder() / "views" / f"{missing[1]}.sql").is_file()
+        if not is_view and not _NO_COLUMN.search(str(err)):
             raise
-    create_views(settings)  # the report reads a view that nobody has made yet
+    create_views(settings)  # the report reads a view that nobody has made yet, or that an older version made
     return _execute(settings, report.sql, bound)
 
 
@@ -207,6 +209,9 @@ def _guess(value: str) -> str:
 
 def _remedy(reason: str) -> str:
     """Return what to run for a table or view of ours that is not there yet; "" for any other reason."""
+    column = _NO_COLUMN.search(reason)
+    if column is not None and any(c.name == column[1] for table in TABLES.values() for c in table.columns):
+        return f". If an older version of Etholake made the lake, run `make etl` again: it writes {column[1]}."
     missing = _MISSING.search(reason)
     if missing is None:
         return ""

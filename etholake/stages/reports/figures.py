@@ -22,9 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["run"]
 
-VIEWS = ("v_video_info", "v_behavior_events", "v_behavior_shares", "v_video_seconds")
+VIEWS = ("v_video_info", "v_action_spans", "v_behavior_events", "v_behavior_shares", "v_video_seconds")
 _CENTRES = ("body_center", "hip_left", "lateral_left", "neck", "tail_base", "nose")  # best stand-in first
-_MICE = (1, 2, 3, 4)
 
 
 @dataclass(frozen=True)
@@ -99,7 +98,18 @@ WHERE (? = '' OR lab_id = ?) AND (? = '' OR contains(split(?, ','), CAST(video_i
 GROUP BY bodypart ORDER BY videos DESC, bodypart"""
 SCALES = """SELECT DISTINCT pix_per_cm_approx IS NOT NULL FROM v_video_info
 WHERE has_tracking AND (? = '' OR lab_id = ?) AND (? = '' OR contains(split(?, ','), CAST(video_id AS varchar)))"""
-MICE = """SELECT * FROM metadata_train UNION ALL SELECT * FROM metadata_test"""
+MICE = """SELECT lab_id, video_id AS video, element_at(animal_conditions, n) AS condition,
+    element_at(animal_strains, n) AS strain, element_at(animal_sexes, n) AS sex, element_at(animal_ages, n) AS age,
+    n AS mouse_id
+FROM (
+    SELECT lab_id, video_id, animal_conditions, animal_strains, animal_sexes, animal_ages FROM metadata_train
+    UNION ALL
+    SELECT lab_id, video_id, animal_conditions, animal_strains, animal_sexes, animal_ages FROM metadata_test
+) CROSS JOIN UNNEST(sequence(1, 127)) AS t (n)
+WHERE n <= greatest(
+    coalesce(cardinality(animal_conditions), 0), coalesce(cardinality(animal_strains), 0),
+    coalesce(cardinality(animal_sexes), 0), coalesce(cardinality(animal_ages), 0)
+)"""
 
 
 def _rows(settings: Settings, sql: str, parameters: Sequence[str]) -> pd.DataFrame:
@@ -142,18 +152,7 @@ def _places(settings: Settings, request: FigureRequest) -> tuple[pd.DataFrame, l
 
 def _animals(settings: Settings) -> pd.DataFrame:
     """Return one row an animal and video with its condition, strain, sex and age."""
-    import pandas as pd
-
-    factors = ("condition", "strain", "sex", "age")
-    wide = _rows(settings, MICE, ())
-    return pd.concat(
-        [
-            wide[["lab_id", "video_id", *(f"mouse{mouse}_{factor}" for factor in factors)]]
-            .set_axis(["lab_id", "video", *factors], axis=1)
-            .assign(mouse_id=mouse)
-            for mouse in _MICE
-        ]
-    )
+    return _rows(settings, MICE, ()).astype({"video": "int64", "mouse_id": "int64"})  # also of no rows
 
 
 def _best_part(settings: Settings, request: FigureRequest) -> str:

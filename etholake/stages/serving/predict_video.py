@@ -151,7 +151,10 @@ def predict_video(
     posed = replace(posed, clips=source)
     scores = model.predict(posed)
     events = model.post_processing.events(scores, set(posed.labeled_behaviors))
-    return VideoPrediction(tuple(scores), tuple(events), tuple(model.notes(posed)), info.frames, float(info.fps))
+    notes = model.notes(posed)
+    if info.variable_rate:
+        notes.append("the frames are unevenly spaced in time: events count frames, seconds are approximate")
+    return VideoPrediction(tuple(scores), tuple(events), tuple(notes), info.frames, float(info.fps))
 
 
 def write_timeline(path: Path, prediction: VideoPrediction) -> None:
