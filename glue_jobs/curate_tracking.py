@@ -28,7 +28,7 @@ from etholake.contract import TABLES, parse_limits
 from etholake.curate import file_reports as reporting
 from etholake.curate import quality
 from etholake.curate.file_reports import FileReport, source_name
-from etholake.curate.rawzone import RawObject, list_raw, read_metadata, videos_of
+from etholake.curate.rawzone import RawObject, list_raw, read_metadata, videos_by_lab
 from etholake.curate.units import Unit, balance, file_digests, reusable, units, waves
 from etholake.curate.work import SUMMARY, TRACKING, curate_tracking_unit
 from etholake.digest import fingerprint
@@ -110,10 +110,10 @@ def read(options: TrackingOptions, lake: Lake) -> CurationPlan:
             f"The raw zone of bucket '{lake.bucket}' is empty (rule raw-zone-empty): run `make ingest` first."
         )
     metadata = read_metadata(lake.s3, lake.bucket, zone)
-    make, unchanged = [], []
+    records, make, unchanged = videos_by_lab(metadata), [], []
     for (split, lab_id), files in sorted(zone.tracking.items()):
         keys = {"split": split, "lab_id": lab_id}
-        videos = videos_of(metadata, split, lab_id)
+        videos = records.get((split, lab_id), {})
         digests = file_digests(files, videos, options.max_gap_frames, options.code_digest, *_own_rules(options))
         made_of, before = fingerprint(digests), lake.current(TRACKING, keys)
         if identity(before) == made_of:

@@ -24,9 +24,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from etholake import logs
-from etholake.contract import RAW_ZONE, arrow_schema
+from etholake.contract import RAW_ZONE, SPLITS, arrow_schema
 from etholake.curate import file_reports as reporting
-from etholake.curate.rawzone import list_raw, read_metadata, videos_of
+from etholake.curate.rawzone import list_raw, read_metadata, videos_by_lab
 from etholake.curate.work import ANNOTATIONS, TRACKING
 from etholake.digest import fingerprint
 from etholake.errors import AwsError, DataError
@@ -81,7 +81,7 @@ def lake_of(options: ClipOptions) -> Lake:
 def read(options: ClipOptions, lake: Lake) -> list[LabVideos]:
     """Plan the tasks of every lab. Reads names, metadata and reports, no video."""
     zone = list_raw(lake.s3, lake.bucket)
-    metadata = read_metadata(lake.s3, lake.bucket, zone)
+    records = videos_by_lab(read_metadata(lake.s3, lake.bucket, zone))
     boxes = {key.rpartition(".")[0]: key for key in _keys(lake, f"{RAW_ZONE}/boxes/")}
     etags = {key: etag for prefix in ("videos", "boxes") for key, etag in _objects(lake, f"{RAW_ZONE}/{prefix}/")}
     code = code_digest()
@@ -93,7 +93,7 @@ def read(options: ClipOptions, lake: Lake) -> list[LabVideos]:
             labs.setdefault(lab_id, []).append(task)
     planned = []
     for lab_id, tasks in sorted(labs.items()):
-        rows = {v: r for split in metadata for v, r in videos_of(metadata, split, lab_id).items()}
+        rows = {v: r for split in SPLITS for v, r in records.get((split, lab_id), {}).items()}
         files, digests = _tracks(lake, lab_id)
         complete = []
         for task in tasks:

@@ -11,8 +11,8 @@ import io
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
@@ -49,14 +49,43 @@ _SURPLUS = "(surplus cells)"  # where the csv reader's cells without a column na
 _NOTHING = frozenset({"", "nan", "none", "null"})
 
 
-@dataclass(frozen=True)
+class SharedRow(Mapping[str, Any]):
+    """A row of a table. All rows share the names of the columns: a dict a row takes three times the memory.
+
+    Parameters
+    ----------
+    values
+        {column: value}, in any order.
+    """
+
+    __slots__ = ("_cells", "_places")
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self._places, self._cells = _places(tuple(values)), tuple(values.values())
+
+    def __getitem__(self, name: str) -> Any:
+        return self._cells[self._places[name]]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._cells)
+
+
+@lru_cache(maxsize=64)
+def _places(names: tuple[str, ...]) -> dict[str, int]:
+    return {name: place for place, name in enumerate(names)}
+
+
+@dataclass(frozen=True, slots=True)
 class VideoRecord:
     """One curated metadata row: `values` by contract column, the labeled triplets, the rules that fired."""
 
     split: str
     lab_id: str
     video_id: int
-    values: dict[str, Any]
+    values: Mapping[str, Any]
     labeled: dict[Triplet, bool] = field(default_factory=dict)
     flags: tuple[str, ...] = ()
     spans: dict[Triplet, Spans] = field(default_factory=dict)  # of the triplets that were looked for in parts only
@@ -69,8 +98,7 @@ class VideoRecord:
     @property
     def described(self) -> set[int]:
         """Return the animals that the metadata describe."""
-        matches = ((_ANIMAL_COLUMN.fullmatch(name), value) for name, value in self.values.items())
-        return {int(match[1]) for match, value in matches if match and value}
+        return _described(self.values)
 
     @property
     def n_frames(self) -> float | None:
@@ -93,7 +121,7 @@ class VideoRecord:
         triplets = [[*triplet, repaired] for triplet, repaired in sorted(self.labeled.items())]
         spans = [[*triplet, [list(span) for span in spans]] for triplet, spans in sorted(self.spans.items())]
         return {
-            "split": self.split, "lab_id": self.lab_id, "video_id": self.video_id, "values": self.values,
+            "split": self.split, "lab_id": self.lab_id, "video_id": self.video_id, "values": dict(self.values),
             "labeled": triplets, "flags": list(self.flags), "spans": spans,
         }  # fmt: skip
 
@@ -102,7 +130,8 @@ class VideoRecord:
         """Return the record that `as_json` wrote."""
         labeled = {(agent, target, action): repaired for agent, target, action, repaired in entry["labeled"]}
         spans = {(agent, target, action): tuple(map(tuple, s)) for agent, target, action, s in entry["spans"]}
-        return cls(**{**entry, "labeled": labeled, "flags": tuple(entry["flags"]), "spans": spans})
+        read = {"values": SharedRow(entry["values"]), "labeled": labeled, "flags": tuple(entry["flags"])}
+        return cls(**{**entry, **read, "spans": spans})
 
 
 @dataclass(frozen=True)
@@ -127,12 +156,12 @@ def curate_metadata(content: bytes, split: str) -> CuratedMetadata:
     """
     key = raw_key(split, "metadata")
     try:
-        rows, file_flags = _read_csv(content)
+        received, file_flags = _check_csv(content)
     except BadFileError as err:
         return CuratedMetadata([], FileReport.rejected(key, "metadata", split, err, lab_id=None, video_id=None))
     videos: dict[tuple[str, int], VideoRecord] = {}
     rejected: list[dict[str, Any]] = []
-    for number, row in enumerate(rows):
+    for number, row in enumerate(_rows(content)):
         lab_id, video_id = row["lab_id"].strip(), whole_number(row["video_id"])
         problems: list[QuarantineRow]
         if _SURPLUS in row:
@@ -150,7 +179,7 @@ def curate_metadata(content: bytes, split: str) -> CuratedMetadata:
     lost = sum(row["rows"] for row in rejected)
     flags = file_flags | {row["rule"] for row in rejected} | {flag for v in videos.values() for flag in v.flags}
     report = FileReport(
-        source_name(key), "metadata", split, rows_in=len(rows), rows_curated=len(rows) - lost,
+        source_name(key), "metadata", split, rows_in=received, rows_curated=received - lost,
         rows_quarantined=lost, flags=tuple(sorted(flags)), quarantine=tuple(rejected),
     )  # fmt: skip
     return CuratedMetadata(_with_label_clock([videos[key] for key in sorted(videos)]), report)
@@ -205,21 +234,29 @@ def _received_flags(video: VideoRecord, tracking: FileReport | None, annotated: 
     return flags
 
 
-def _read_csv(content: bytes) -> tuple[list[dict[str, str]], set[str]]:
+def _rows(content: bytes) -> Iterator[dict[str, str]]:
+    """Yield the rows of a csv one by one: a million of them as dicts would not fit in memory."""
+    reader = csv.DictReader(io.TextIOWrapper(io.BytesIO(content), "utf-8-sig", newline=""), strict=True)
+    for row in reader:
+        yield {_SURPLUS if k is None else k: v or "" for k, v in row.items()}
+
+
+def _check_csv(content: bytes) -> tuple[int, set[str]]:
+    """Return the number of rows and the flags of the columns. Raises BadFileError for an unreadable csv."""
     try:
-        reader = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True)
-        names = list(reader.fieldnames or [])
-        rows = [{_SURPLUS if k is None else k: v or "" for k, v in row.items()} for row in reader]
+        reader = csv.reader(io.TextIOWrapper(io.BytesIO(content), "utf-8-sig", newline=""), strict=True)
+        names = next(reader, [])
+        rows = sum(1 for row in reader if row)  # as DictReader, which passes over empty lines
     except (UnicodeDecodeError, csv.Error) as err:
         raise BadFileError("file-unreadable", f"The csv cannot be read: {err}.") from err
     if doubled := sorted({name for name in names if names.count(name) > 1}):
         detail = (
             f"The header names {', '.join(doubled)} more than once: which of the columns counts cannot be known."
         )
-        raise BadFileError("column-type", detail, len(rows))
+        raise BadFileError("column-type", detail, rows)
     if missing := [name for name in _KEYS if name not in names]:
         detail = f"Expected the columns {list(_KEYS)}, but {missing} are missing (found {names[:5]}…)."
-        raise BadFileError("column-missing", detail, len(rows))
+        raise BadFileError("column-missing", detail, rows)
     flags = set()
     if set(RAW_METADATA_COLUMNS) - set(names):
         flags.add("metadata-column-missing")
@@ -275,9 +312,14 @@ def _video(
     flags |= _label_flags(labeled)
     unread += [_cell("behaviors-malformed", "behaviors_labeled", item, number) for item in labeled.malformed]
     partly = {triplet: of_triplet for triplet, of_triplet in (spans or {}).items() if triplet in labeled.triplets}
-    record = VideoRecord(split, lab_id, video_id, values, labeled.triplets, tuple(sorted(flags)), partly)
-    values["n_mice"] = len(record.described) or max((max(a, t) for a, t, _ in labeled.triplets), default=None)
-    return record, unread
+    values["n_mice"] = len(_described(values)) or max((max(a, t) for a, t, _ in labeled.triplets), default=None)
+    ordered = tuple(sorted(flags))
+    return VideoRecord(split, lab_id, video_id, SharedRow(values), labeled.triplets, ordered, partly), unread
+
+
+def _described(values: Mapping[str, Any]) -> set[int]:
+    matches = ((_ANIMAL_COLUMN.fullmatch(name), value) for name, value in values.items())
+    return {int(match[1]) for match, value in matches if match and value}
 
 
 @lru_cache(maxsize=1024)
@@ -346,5 +388,5 @@ def _with_label_clock(videos: list[VideoRecord]) -> list[VideoRecord]:
         rates = usual.get(video.lab_id, Counter())
         suspect = video.fps is not None and round(video.fps) == 25 and 2 * rates[30] > rates.total()
         flags = {*video.flags, "label-clock"} if suspect and video.labeled else video.flags
-        flagged.append(VideoRecord(**{**vars(video), "flags": tuple(sorted(flags))}))
+        flagged.append(replace(video, flags=tuple(sorted(flags))))
     return flagged

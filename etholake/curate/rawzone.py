@@ -5,6 +5,7 @@ Only names, sizes and ETags are held: the driver of a job never sees a track.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,10 +13,10 @@ from etholake.contract import RAW_ZONE, REVIEWED, SPLITS, raw_key
 from etholake.curate.metadata import CuratedMetadata, VideoRecord, curate_metadata
 from etholake.objects import list_objects
 
-__all__ = ["RawListing", "RawObject", "list_raw", "read_metadata", "videos_of"]
+__all__ = ["RawListing", "RawObject", "list_raw", "read_metadata", "videos_by_lab"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class RawObject:
     """One raw file. `video_id` is None if its name is not ``<video_id>.parquet``; `reviewed` labels are ours."""
 
@@ -74,11 +75,13 @@ def read_metadata(s3: Any, bucket: str, zone: RawListing) -> dict[str, CuratedMe
     return curated
 
 
-def videos_of(metadata: dict[str, CuratedMetadata], split: str, lab_id: str) -> dict[int, VideoRecord]:
-    """Return the videos of one lab by id."""
-    if split not in metadata:
-        return {}
-    return {video.video_id: video for video in metadata[split].videos if video.lab_id == lab_id}
+def videos_by_lab(metadata: Mapping[str, CuratedMetadata]) -> dict[tuple[str, str], dict[int, VideoRecord]]:
+    """Return the videos of every (split, lab) by id."""
+    grouped: dict[tuple[str, str], dict[int, VideoRecord]] = {}
+    for split, curated in metadata.items():
+        for video in curated.videos:
+            grouped.setdefault((split, video.lab_id), {})[video.video_id] = video
+    return grouped
 
 
 def _parse(key: str, size: int, etag: str) -> RawObject | None:
