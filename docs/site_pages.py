@@ -27,7 +27,14 @@ READMES = {
     "benchmarks.md": "benchmarks/README.md", "changelog.md": "CHANGELOG.md",
 }  # fmt: skip
 _LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s#]*)(#[^)\s]*)?\)")
-_CODE = re.compile(r"(```.*?```|`[^`\n]*`)", re.DOTALL)
+_CODE = re.compile(r"(```.*?```)", re.DOTALL)
+
+
+def on_config(config: Any) -> Any:
+    """Add the decisions to the navigation, in their order."""
+    decisions = sorted((ROOT / "docs" / "adr").glob("*.md"))
+    config.nav[-1]["Explanation"] += [f"adr/{path.name}" for path in decisions]
+    return config
 
 
 def on_files(files: Any, config: Any) -> Any:

@@ -2,7 +2,7 @@
 
 Java calls it a dynamic class-data archive (https://docs.oracle.com/en/java/javase/17/vm/class-data-sharing.html).
 It has about 150 MB, lies in the Python environment that holds Spark (`FOLDER`) and goes with it. `make_once` makes
-it in a process of its own after a server's first Spark job. Jobs start without it until it is there, where the
+it in a process of its own after a server's third Spark job. Jobs start without it until it is there, where the
 folder cannot be written, and with ``LOCAL_MOCK_CLASS_ARCHIVE=off``.
 """
 
@@ -12,6 +12,7 @@ import contextlib
 import fcntl
 import hashlib
 import importlib.util
+import itertools
 import os
 import sys
 import threading
@@ -31,7 +32,9 @@ OLDEST_JAVA = 13  # the first with -XX:ArchiveClassesAtExit
 # path, of which no folder holds files. So all jobs name this one, which is not there.
 NO_CONF = Path(__file__).with_name("no_conf")
 SCRIPT = Path(__file__).with_name("class_archive_job.py")
-_started = threading.Lock()  # taken by the first job of this server and never given back
+# To make it takes half a minute of processor time, which a server of few jobs would not win back.
+FIRST_JOBS = 3
+_jobs = itertools.count(1)  # that have succeeded in this server
 
 
 def spark_home() -> Path | None:
@@ -64,14 +67,14 @@ def reading(path: Path | None) -> list[str]:
 
 
 def make_once(path: Path | None, run: Callable[[Path], ChildResult]) -> None:
-    """Make the archive in the background unless it is there, or this or another server is about to make it.
+    """Make the archive in the background after the third job of this server, unless it is there or being made.
 
     Parameters
     ----------
     path : see `archive`.
     run : runs a JVM that loads what jobs load and writes the archive to the path that it is given; blocks.
     """
-    if path is not None and not path.is_file() and _started.acquire(blocking=False):
+    if path is not None and not path.is_file() and next(_jobs) == FIRST_JOBS:
         threading.Thread(target=make, args=(path, run), name="class-archive", daemon=True).start()
 
 

@@ -86,5 +86,5 @@ def test_a_view_of_an_older_version_is_made_anew(at: Settings):
 
 
 def test_a_column_that_a_table_lacks_is_named_with_what_writes_it(at: Settings):
-    with pytest.raises(AwsError, match=r"'animal_sexes' cannot be resolved.*run `make etl` again: it writes"):
+    with pytest.raises(AwsError, match=r"'animal_sexes' cannot be resolved.*run `make deploy etl`: it writes"):
         query.run_sql(at, "SELECT animal_sexes FROM scores")

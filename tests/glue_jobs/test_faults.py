@@ -43,7 +43,7 @@ LONG = [
 ]
 CASES = [*SHORT, *(pytest.param(*case, marks=pytest.mark.long) for case in LONG)]
 TRACKS = "tracking_curated"
-PAUSE_S = 0.2  # between two queries of a reader: without it they took most of the processor time
+PAUSE_S = 0.5  # between two queries of a reader: without it they took most of the processor time
 
 
 def before(world: World) -> None:
@@ -99,7 +99,7 @@ def answers(settings: Settings, world: World) -> dict[str, tuple[str, ...]]:
         status = athena.get_query_execution(QueryExecutionId=query)["QueryExecution"]["Status"]
         if status["State"] not in {"QUEUED", "RUNNING"}:
             break
-        time.sleep(0.01)
+        time.sleep(0.05)
     assert status["State"] == "SUCCEEDED", status
     rows = athena.get_query_results(QueryExecutionId=query)["ResultSet"]["Rows"][1:]
     cells = [tuple(cell.get("VarCharValue", "") for cell in row["Data"]) for row in rows]

@@ -147,6 +147,12 @@ def test_frames_in_which_nobody_looked_teach_nothing(videos: list[LabelledVideo]
     np.testing.assert_array_equal(_chase(one, _video(3).tracks), _chase(other, _video(3).tracks))
 
 
+def test_a_lab_of_one_step_gets_no_expert(videos: list[LabelledVideo]) -> None:
+    brief, short = replace(SMALL, steps=2, networks=1), _video(4, "brief", frames=6)
+    model = fit([videos[0], short], [*whole_spans(videos[:1]), *whole_spans([short])], brief)
+    assert model.labs == ("north",)
+
+
 def test_nothing_to_learn_is_said(videos: list[LabelledVideo]) -> None:
     with pytest.raises(DataError, match="nothing to learn"):
         fit([replace(videos[0], events=())], whole_spans(videos[:1]), SMALL)

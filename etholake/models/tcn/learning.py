@@ -67,6 +67,7 @@ def fit(videos: Sequence[LabelledVideo], spans: Sequence[Span], config: TcnConfi
         experts = {
             at: _expert(sorted(vocabulary[at]), own, config, np.random.default_rng([config.seed or 0, n]))
             for n, (at, own) in enumerate(sorted(sequences.items()))
+            if any(len(sequence.true_SA) > 1 for sequence in own)  # one step has no spread to scale by
         }
     return TcnModel(experts, config)
 

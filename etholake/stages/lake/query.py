@@ -211,7 +211,7 @@ def _remedy(reason: str) -> str:
     """Return what to run for a table or view of ours that is not there yet; "" for any other reason."""
     column = _NO_COLUMN.search(reason)
     if column is not None and any(c.name == column[1] for table in TABLES.values() for c in table.columns):
-        return f". If an older version of Etholake made the lake, run `make etl` again: it writes {column[1]}."
+        return f". If an older version of Etholake made the lake, run `make deploy etl`: it writes {column[1]}."
     missing = _MISSING.search(reason)
     if missing is None:
         return ""

@@ -5,9 +5,10 @@ import { chart } from "./charts.js";
 import { mapping } from "./mapping.js";
 
 const { $, el } = Ui;
-const EVERY_MS = 1000;
+const EVERY_MS = 1000, CURVES_MS = 5000; // how often the verbs are looked at, and the metrics of a training
 let shown = 0; // the number of the job whose log is shown
 let position = 0; // byte of its log that was read last
+let drawn = 0; // when the curves were drawn last
 let running = new Set(); // forms that may not be started now
 
 const fail = (err) => { $("message").textContent = err.message; $("message").hidden = false; };
@@ -63,6 +64,7 @@ async function estimate() {
 }
 
 async function curves() {
+  drawn = performance.now();
   const answer = await ask("curves");
   $("curves-state").textContent = answer.job ? `${answer.job}: ${answer.status}` : "no training yet";
   $("charts").replaceChildren(...Object.entries(answer.metrics).map(([name, values]) => chart(name, values)));
@@ -116,7 +118,8 @@ async function look() {
   running = now;
   if (ended.includes("import") && !$("mapping-card").hidden) await readMapping();
   if (ended.includes("train")) await estimate();
-  if ((now.has("train") || ended.includes("train")) && !$("curves-card").hidden) await curves();
+  const isDue = now.has("train") && performance.now() - drawn > CURVES_MS;
+  if ((isDue || ended.includes("train")) && !$("curves-card").hidden) await curves();
   document.body.dataset.running = [...now].join(" ");
 }
 

@@ -10,7 +10,7 @@ const visible = (b) => b.source !== "looked_for" && b.status !== "deleted";
 
 export function open(content, hear, fail) {
   [video, heard, failed] = [content, hear, fail];
-  [chosen, started] = [null, null];
+  [state, chosen, started] = [null, null, null];
   take(content.state);
 }
 
@@ -24,7 +24,7 @@ export const listed = () => state.bouts.filter(visible).sort((a, b) => a.start -
 
 /** Take what the server says: the whole state, or what has changed since the one that is shown. */
 export function take(next) {
-  if (!next.bouts) return;
+  if (!next.bouts || (state && next.changes < state.changes)) return; // an answer that was overtaken says nothing new
   if (next.gone) {
     const bouts = new Map(state.bouts.map((b) => [b.id, b]));
     for (const id of next.gone) bouts.delete(id);
