@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,16 @@ from etholake.events.types import Event
 from etholake.lake import Lake
 from etholake.result import StageResult
 from etholake.settings import Settings
+from etholake.stages.serving.videos import Videos
 from etholake.stages.state import open_lake
-from etholake.video.lake_tracks import read_tracks
+from etholake.video.lake_tracks import tracks_of
 from etholake.video.metric_files import write_tables
 from etholake.video.metrics import MeasuredVideo, tables_of
+from etholake.video.prepare import VideoTracks
 
 __all__ = ["run"]
+
+_COLUMNS = ("video_frame", "mouse_id", "bodypart", "x", "y", "is_imputed")
 
 
 def run(
@@ -49,7 +53,7 @@ def run(
     if missing := [number for number in wanted if number not in spans]:
         where = f"the run '{run_id}' predicted" if run_id else "are annotated"
         raise UsageError(f"The videos {missing} are not among the {len(spans)} that {where}.")
-    tables = tables_of(_measured(lake, spans, wanted, run_id), window_s)
+    tables = tables_of(_measured(settings, lake, spans, wanted, run_id), window_s)
     if not tables["windows"]:
         raise DataError("There is nothing to measure: none of the videos has tracks or events.")
     files = write_tables(out, tables)
@@ -73,22 +77,18 @@ def _spans(lake: Lake, run_id: str | None) -> dict[int, dict[str, Any]]:
 
 
 def _measured(
-    lake: Lake, spans: Mapping[int, Mapping[str, Any]], wanted: Sequence[int], run_id: str | None
+    settings: Settings,
+    lake: Lake,
+    spans: Mapping[int, Mapping[str, Any]],
+    wanted: Sequence[int],
+    run_id: str | None,
 ) -> Iterator[MeasuredVideo]:
     metadata = _metadata(lake)
-    files = {
-        lab: [
-            uri
-            for keys in lake.partitions("tracking_curated")
-            if keys["lab_id"] == lab
-            for uri in lake.current_files("tracking_curated", keys)
-        ]
-        for lab in {spans[number]["lab_id"] for number in wanted}
-    }
-    events = _events(lake, run_id, files)
+    events = _events(lake, run_id, {spans[number]["lab_id"] for number in wanted})
+    sources = [Videos(settings, split) for split in ("train", "test") if lake.partitions(f"metadata_{split}")]
     for number in wanted:
         row, lab = metadata[number], spans[number]["lab_id"]
-        tracks, fps = read_tracks(files[lab], number), row["frames_per_second"]
+        tracks, fps = _tracks(sources, number), row["frames_per_second"]
         own = events.get(number, [])
         if not fps:
             raise DataError(f"Video {number} of {lab} has no frames_per_second in its metadata: no time is known.")
@@ -98,7 +98,15 @@ def _measured(
         yield MeasuredVideo(number, lab, fps, start, stop, own, tracks, row["pix_per_cm_approx"] or None)
 
 
-def _events(lake: Lake, run_id: str | None, labs: Mapping[str, Any]) -> dict[int, list[Event]]:
+def _tracks(sources: Sequence[Videos], number: int) -> VideoTracks | None:
+    for source in sources:
+        table = source.tracks(number, columns=_COLUMNS) if number in source.rows else None
+        if table is not None and table.num_rows:
+            return tracks_of(table)
+    return None
+
+
+def _events(lake: Lake, run_id: str | None, labs: Container[str]) -> dict[int, list[Event]]:
     if run_id:
         rows = lake.read("predictions", {"run_id": run_id}).to_pylist()
     else:
