@@ -1,12 +1,12 @@
 """Compare models on the annotated videos of one lab: same folds, same post-processing.
 
 .venv/bin/python benchmarks/recognisers.py --data DIR [--lab LAB] [--work DIR] [--nested] [--quick] [--json]
-    [--overrides '{"small": {"epochs": 4}}'] [RECOGNISER ...]
+    [--groups N] [--overrides '{"small": {"epochs": 4}}'] [RECOGNISER ...]
 
 DIR is a folder in the MABe layout; its tracks are curated in memory. A RECOGNISER is
 
   yardstick                XGBoost on rolling distances and speeds, without Etholake's features (`yardstick.py`)
-  boosted                  the product's trees
+  boosted, tcn             the product's trees; its network on the features of the trees
   small, cnn_lstm:tiny@1   a network by its configuration, and its seed after the @ (default 0)
   ensemble:small,small@1   the mean of their probabilities; `logits:…` the mean of their log-odds
   stack:boosted,small      trees on what these say, trained on what they say of videos that they did not learn
@@ -15,7 +15,9 @@ Every video is held out once. All post-processing of a video (calibration, thres
 fitted on the probabilities of the *other* videos, each of which was held out, too; so is the stack. Models that
 learnt the judged video compute those of the others, as in usual cross-validation; with --nested models that did
 not (all pairs of videos are left out: four times the work for seven videos), so that nothing at all has seen the
-video.
+video. With --groups N the videos are held out in N groups (every N-th video) instead of one at a time, and the
+decisions come from the other groups. Nested, the estimate that `etholake train` would print without the group (the
+mean over the groups) stands beside what was scored.
 
 Printed: F of both actions and their mean, frames pooled over videos as the official score does, and per video;
 average precision before any decision, pooled likewise (it scatters less than F); of both means intervals by
@@ -56,11 +58,12 @@ from etholake.events.calibration import pooled_frames
 from etholake.events.types import Event, PairScores, mask
 from etholake.models.archive import load_model
 from etholake.models.base import Model
-from etholake.models.ensemble.model import average
+from etholake.models.ensemble.model import Ensemble, average
 from etholake.models.registry import resolve
 from etholake.models.stacking import trees as stack
 from etholake.models.stacking.config import STACK
 from etholake.stages.model.evaluate import read_truth
+from etholake.training.estimate import estimate
 from etholake.training.fit import fit
 
 YARDSTICK = "yardstick"
@@ -79,13 +82,16 @@ def main() -> None:
     options.add_argument("--overrides", type=json.loads, default={}, help="{configuration: {field: value}}")
     options.add_argument("--work", type=Path, help="where what was trained is kept (default: nowhere)")
     options.add_argument("--nested", action="store_true", help="nothing has seen the judged video")
+    options.add_argument("--groups", type=int, help="hold the videos out in so many groups (default: one by one)")
     given = options.parse_args()
     torch.set_num_threads(1)
     data = read_lab(given.data, given.lab)
     videos = tuple(v.tracks.video_id for v in data.videos)[: 3 if given.quick else None]
     everywhere = {"epochs": 1, "warmup_epochs": 0} if given.quick else {}
     with tempfile.TemporaryDirectory(prefix="etholake-recognisers-") as temporary:
-        folds = Folds(given.data, data, videos, given.work or Path(temporary), given.overrides, everywhere)
+        folds = Folds(
+            given.data, data, videos, given.work or Path(temporary), given.overrides, everywhere, given.groups or 0
+        )
         judged: dict[str, Judged] = {}
         for name in given.recognisers:
             judged[name] = Judged.of(folds, name, nested=given.nested)
@@ -126,19 +132,25 @@ class Folds:
     work: Path
     overrides: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     everywhere: Mapping[str, Any] = field(default_factory=dict)  # fields of all networks
+    n_groups: int = 0  # the videos are held out in so many groups; 0: one by one
 
     @cached_property
     def by_id(self) -> Mapping[int, LabelledVideo]:
         return {v.tracks.video_id: v for v in self.data.videos}
 
+    def group(self, video: int) -> Apart:
+        """Return the videos that are held out together with one, itself included."""
+        n = self.n_groups or len(self.videos)
+        return frozenset(self.videos[self.videos.index(video) % n :: n])
+
     def probabilities(self, name: str, video: int, apart: Apart = frozenset()) -> list[PairScores]:
-        """Scores of a video by a model that was trained neither on it nor on those `apart`."""
+        """Scores of a video by a model that was trained neither on its group nor on the videos `apart`."""
         kind, members = _kind(name)
         if kind in ("ensemble", "logits"):
             space = "logit" if kind == "logits" else "probability"
             return average([self.probabilities(one, video, apart) for one in members.split(",")], space)
         parts = [self._recipe(one) for one in members.split(",")]
-        out = apart | {video}
+        out = apart | self.group(video)
         recipe = [kind, parts, asdict(STACK), stack.START] if kind else [kind, parts]
         digest = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:8]
         place = f"{name.replace(':', '-').replace(',', '-')}-{digest}"
@@ -190,7 +202,7 @@ class Folds:
 
     def _stack(self, names: Sequence[str], video: int, apart: Apart) -> list[PairScores]:
         """Predict a video by a stack that learnt from the labels and out-of-fold probabilities of the others."""
-        others = [v for v in self.videos if v != video and v not in apart]
+        others = [v for v in self.videos if v not in self.group(video) | apart]
         learnt = [[pair for v in others for pair in self.probabilities(one, v, apart)] for one in names]
         model = stack.fit([self.by_id[v] for v in others], learnt)
         return model.predict(self.by_id[video].tracks, [self.probabilities(one, video, apart) for one in names])
@@ -235,6 +247,7 @@ class Judged:
     ranks_VAQ2: NDArray[Any]
     events: tuple[Event, ...]
     seconds: float
+    expected: float  # the product's own estimate, mean over the groups; NaN unless nested
 
     @classmethod
     def of(cls, folds: Folds, name: str, *, nested: bool) -> Judged:
@@ -247,8 +260,8 @@ class Judged:
         predictions: list[PairScores] = []
         events: list[Event] = []
         for i, video in enumerate(folds.videos):
-            apart: Apart = frozenset({video} if nested else ())
-            others = [v for v in folds.videos if v != video]
+            apart: Apart = folds.group(video) if nested else frozenset()
+            others = [v for v in folds.videos if v not in folds.group(video)]
             inner = [pair for v in others for pair in folds.probabilities(name, v, apart)]
             truth = [e for v in others for e in folds.by_id[v].events]
             fitted = decisions.fit(inner, truth, {v: asked[v] for v in others})
@@ -259,7 +272,8 @@ class Judged:
                 frames[i, actions.index(action)] = score.tp_frames, score.fp_frames, score.fn_frames
             events += predicted
         ranks = _ranks(predictions, folds, actions)
-        return cls(folds, actions, frames, ranks, tuple(events), time.monotonic() - began)
+        expected = _expected(folds, name) if nested else float("nan")
+        return cls(folds, actions, frames, ranks, tuple(events), time.monotonic() - began, expected)
 
     def mean_f(self, chosen: Sequence[int] | NDArray[Any] | slice = slice(None)) -> float:
         """Mean F of the actions that occur or are predicted, frames pooled over the chosen videos (positions)."""
@@ -288,6 +302,8 @@ class Judged:
         made += [Figure(f"{name}: {a}", float(p), "AP") for a, p in zip(self.actions, precise, strict=True)]
         made += [Figure(f"{name}: video {v}", self.mean_f([i]), "F") for i, v in enumerate(self.folds.videos)]
         made += [Figure(f"{name}: {what}", value, unit) for what, value, unit in self._errors()]
+        if not np.isnan(self.expected):
+            made.append(Figure(f"{name}: mean F that the product expects, from the rest", self.expected, "F"))
         return [*made, Figure(f"{name}: training and prediction, if not kept", self.seconds, "s")]
 
     def _errors(self) -> list[tuple[str, float, str]]:
@@ -339,6 +355,18 @@ class Judged:
                 pair = [tracks.mouse_ids.index(mouse) for mouse in set(triplet[:2])]
                 masks.append((true != predicted, near, 1 - observed_TM[:, pair].mean(axis=1)))
         return masks
+
+
+def _expected(folds: Folds, name: str) -> float:
+    """Return the mean of the estimates that training without each group makes, from the other groups."""
+    made = []
+    for group in dict.fromkeys(map(folds.group, folds.videos)):
+        rest = list(dict.fromkeys(folds.group(v) for v in folds.videos if v not in group))
+        spans = [[s for s in whole_spans(folds.data.videos) if s.video_id in other] for other in rest]
+        scores = [[p for v in sorted(other) for p in folds.probabilities(name, v, group)] for other in rest]
+        estimated = estimate(Ensemble(()), folds.data.videos, spans, scores)
+        made.append(estimated.report.score if estimated else float("nan"))
+    return float(np.mean(made))
 
 
 def _tracked(observed_TMK: NDArray[np.bool_]) -> NDArray[np.float32]:

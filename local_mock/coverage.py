@@ -70,6 +70,15 @@ rules with a schedule (`rate`, `cron`) are state only: nothing happens by the cl
 What of awswrangler and PyAthena was walked through, call by call,
 stands in `tests/local_mock/athena/test_client_*.py`.
 
+Of Glue's jobs: with `--enable-glue-datacatalog`, `spark.sql` and `spark.table` read the catalog's tables of
+Parquet and ORC files, as they are when the run starts; statements that change the catalog, INSERT INTO and
+saveAsTable are refused, and a query of a table that is left out says so. GlueContext, DynamicFrames
+(`from_catalog`) and job bookmarks need AWS's own jars and are not there. A job's Command.Name must be one that
+Glue has; glueetl and pythonshell run.
+
+Of Step Functions, JSONPath and JSONata are interpreted; Express workflows, distributed maps and activities are
+moto's.
+
 Spark of a Glue job reads the buckets' folders. Through S3's own requests (Hadoop's s3a) it goes with two jars that
 are not shipped: see `tests/local_mock/test_glue_s3a.py`, which is skipped without them.
 

@@ -21,6 +21,7 @@ ENCODERS: Registry[Encoder] = Registry(
         "joint_frames": "etholake.features.frames:PAIR_FRAMES",
         "paw_frames": "etholake.features.frames:PAW_FRAMES",
         "rolling": "etholake.features.rolling:ENCODER",
+        "moment": "etholake.features.rolling:MOMENT",
     },
 )
 

@@ -17,7 +17,10 @@ from etholake.dataset.pose_tracks import MODEL_FPS, PoseTracks
 from etholake.features.encoder import Table, TableEncoder
 from etholake.features.place import place_now
 
-__all__ = ["ENCODER", "Rolling", "Table", "means", "pair_now", "pair_table", "rolling", "self_now", "self_table"]
+__all__ = [
+    "ENCODER", "MOMENT", "Moment", "Rolling", "Table", "means", "pair_moment", "pair_now", "pair_table", "rolling",
+    "self_moment", "self_now", "self_table",
+]  # fmt: skip
 
 Floats = npt.NDArray[np.float32]
 WINDOWS_S = (0.4, 1.0, 2.0, 5.0)
@@ -40,9 +43,21 @@ def pair_table(tracks: PoseTracks, agent: int, target: int) -> Table:
     """
     moving = pair_now(tracks, agent, target)
     distances = _distances(tracks.xy_TMK2[:, agent], tracks.xy_TMK2[:, target])
+    apart = _apart(distances)
     places = _places(tracks, {"agent": agent, "target": target})
     own = _own_of_pair(tracks, agent, target)
-    return distances | moving | rolling(moving) | _apart(distances) | places | own | _session(tracks)
+    return (
+        distances
+        | moving
+        | rolling(moving)
+        | apart
+        | _over(apart, APART_S, APART_S)
+        | places
+        | _over(places, PLACE_S, PLACE_SPREAD_S)
+        | own
+        | _over(own, APART_S, APART_S)
+        | _session(tracks)
+    )
 
 
 def self_table(tracks: PoseTracks, agent: int) -> Table:
@@ -50,7 +65,29 @@ def self_table(tracks: PoseTracks, agent: int) -> Table:
     now = self_now(tracks, agent)
     own = _own_of_one(tracks, agent, "agent")
     places = _places(tracks, {"agent": agent})
-    return now | rolling(now) | places | own | _over(own, APART_S, APART_S) | _session(tracks)
+    return (
+        now
+        | rolling(now)
+        | places
+        | _over(places, PLACE_S, PLACE_SPREAD_S)
+        | own
+        | _over(own, APART_S, APART_S)
+        | _session(tracks)
+    )
+
+
+def pair_moment(tracks: PoseTracks, agent: int, target: int) -> Table:
+    """Return the columns of `pair_table` that describe one moment, without windows and lags."""
+    distances = _distances(tracks.xy_TMK2[:, agent], tracks.xy_TMK2[:, target])
+    places = _places(tracks, {"agent": agent, "target": target})
+    moving, own = pair_now(tracks, agent, target), _own_of_pair(tracks, agent, target)
+    return distances | moving | _apart(distances) | places | own | _session(tracks)
+
+
+def self_moment(tracks: PoseTracks, agent: int) -> Table:
+    """Return the columns of `self_table` that describe one moment, without windows and lags."""
+    places, own = _places(tracks, {"agent": agent}), _own_of_one(tracks, agent, "agent")
+    return self_now(tracks, agent) | places | own | _session(tracks)
 
 
 def pair_now(tracks: PoseTracks, agent: int, target: int) -> Table:
@@ -162,8 +199,8 @@ def _distances(one_TK2: Floats, other_TK2: Floats) -> Table:
 def _apart(distances: Table) -> Table:
     """Return distances between a part of one animal and a part of the other, whichever animal has which.
 
-    Of the two (nose to tail, tail to nose) these are the smaller and the larger, and their means and deviations
-    over `APART_S`. They are the same for both directions of a pair. Parts that the video lacks have no columns.
+    Of the two (nose to tail, tail to nose) these are the smaller and the larger. They are the same for both
+    directions of a pair. Parts that the video lacks have no columns.
     """
     now: Table = {}
     for i, a in enumerate(UNIFIED_PARTS):
@@ -173,17 +210,17 @@ def _apart(distances: Table) -> Table:
                 now[f"least {a} {b}"] = np.fmin(one, other)
                 if a != b:
                     now[f"most {a} {b}"] = np.fmax(one, other)
-    return now | _over(now, APART_S, APART_S)
+    return now
 
 
 def _places(tracks: PoseTracks, roles: Mapping[str, int]) -> Table:
-    """Return where in the arena the animals are and what way they look, now and over time."""
+    """Return where in the arena the animals are and what way they look."""
     now: Table = {}
     for role, animal in roles.items():
         xy_TK2 = tracks.xy_TMK2[:, animal]
         place = place_now(_mean(xy_TK2, axis=1), _axis(xy_TK2), tracks.meta)
         now |= {f"{role} {name}": x for name, x in place.items()}
-    return now | _over(now, PLACE_S, PLACE_SPREAD_S)
+    return now
 
 
 def _own_of_one(tracks: PoseTracks, animal: int, role: str) -> Table:
@@ -205,7 +242,7 @@ def _own_of_one(tracks: PoseTracks, animal: int, role: str) -> Table:
 def _own_of_pair(tracks: PoseTracks, agent: int, target: int) -> Table:
     """Return what `_own_of_one` does of both animals, and how far the own points of each are from the other.
 
-    Of the two directions these are the smaller and the larger distance, and all of them over time.
+    Of the two directions these are the smaller and the larger distance.
     """
     now = _own_of_one(tracks, agent, "agent") | _own_of_one(tracks, target, "target")
     for j, name in enumerate(tracks.own_parts):
@@ -218,7 +255,7 @@ def _own_of_pair(tracks: PoseTracks, agent: int, target: int) -> Table:
                 for m, n in ((agent, target), (target, agent))
             )
             now[f"least own {name} {of}"], now[f"most own {name} {of}"] = np.fmin(one, other), np.fmax(one, other)
-    return now | _over(now, APART_S, APART_S)
+    return now
 
 
 def _session(tracks: PoseTracks) -> Table:
@@ -342,4 +379,15 @@ class Rolling(TableEncoder):
         return self_table(tracks, agent) if agent == target else pair_table(tracks, agent, target)
 
 
-ENCODER = Rolling()
+class Moment(TableEncoder):
+    """The encoder `moment`: the columns of `rolling` at one moment, for networks that look over time."""
+
+    name, version = "moment", 1
+    context_s = 2.0
+
+    def table(self, tracks: PoseTracks, agent: int, target: int) -> Table:
+        """Return the features of a pair, or of one animal if both positions on the animal axis are equal."""
+        return self_moment(tracks, agent) if agent == target else pair_moment(tracks, agent, target)
+
+
+ENCODER, MOMENT = Rolling(), Moment()

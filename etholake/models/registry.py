@@ -26,6 +26,7 @@ FAMILIES: Registry[ModelFamily[Any]] = Registry(
     {
         "cnn_transformer": "etholake.models.cnn_transformer.family:FAMILY",
         "boosted": "etholake.models.boosted.family:FAMILY",
+        "tcn": "etholake.models.tcn.family:FAMILY",
         "cnn_lstm": "etholake.models.cnn_lstm.family:FAMILY",
         "pose_bert": "etholake.models.pose_bert.family:FAMILY",
         "cnn3d": "etholake.models.cnn3d.family:FAMILY",

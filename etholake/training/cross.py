@@ -246,7 +246,8 @@ def _choose(
     best = max(scores, key=lambda configs: scores[configs])
     if scores[best] <= scores[plan.configs] + CHOICE_GAIN:
         best = plan.configs
-    figures = ", ".join(f"{' with '.join(configs)} {score:.3f}" for configs, score in scores.items())
+    shown = [configs for configs in scores if len(configs) == 1 or configs in (best, plan.configs)]
+    figures = ", ".join(f"{' with '.join(configs)} {scores[configs]:.3f}" for configs in shown)
     return list(best), f"out-of-fold scores: {figures}; {' with '.join(best)} trained on everything"
 
 

@@ -7,6 +7,7 @@ know, so nothing reaches DuckDB that was not understood here.
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import Any, cast
 
 from sqlglot import exp, parse
@@ -15,7 +16,7 @@ from sqlglot.errors import ParseError, TokenError
 from sqlglot.tokens import TokenType
 
 from local_mock.athena.errors import QueryError, not_supported
-from local_mock.athena.grammar import MAX_QUERY_BYTES, check_tokens, plain_numbers
+from local_mock.athena.grammar import JSON_CALLS, MAX_QUERY_BYTES, check_tokens, plain_numbers
 
 __all__ = ["AthenaGrammar", "parse_query", "position", "strip"]
 
@@ -25,6 +26,12 @@ def _typed_literal(_parser: Any, this: exp.Expression, to: exp.DataType) -> exp.
     node = exp.Cast(this=this, to=to)
     node.meta["literal"] = True
     return node
+
+
+def _json_call(parser: Any, name: str) -> exp.Expression:
+    from local_mock.athena.translate.functions.json_calls import parse
+
+    return parse(parser, name)
 
 
 class AthenaGrammar(Trino):  # sqlglot registers dialects by class name: not "Athena", which it has
@@ -40,11 +47,11 @@ class AthenaGrammar(Trino):  # sqlglot registers dialects by class name: not "At
             if kind.__name__ in ("CurrentDate", "CurrentTimestamp", "Localtimestamp", "Localtime", "CurrentTime")
         }
         # Parsed by name instead: these parsers change arguments or accept other dialects' forms.
-        FUNCTION_PARSERS = {  # noqa: RUF012
+        FUNCTION_PARSERS = {
             name: parser
             for name, parser in Trino.Parser.FUNCTION_PARSERS.items()
             if name in ("CAST", "TRY_CAST", "EXTRACT", "SUBSTRING", "TRIM", "POSITION", "LISTAGG")
-        }
+        } | {name.upper(): partial(_json_call, name=name) for name in JSON_CALLS}
 
         def _parse_value(self, values: bool = True) -> Any:
             """Parse a row of VALUES and mark parentheses: `ROW(1, 2)` is two columns, `(ROW(1, 2))` is one."""

@@ -15,15 +15,17 @@ _STATEMENTS = (
     "without the extra `avro`, SNAPPY in Avro files written; LZO, LZ4 and Snappy in text and JSON",
     "SORTED BY, buckets by float, decimal, timestamp or nested columns (buckets are layout only: no query skips them)",
     "partition projection of type `injected`",
+    "an output location whose bucket does not exist (as on Athena)",
 )
 _CLAUSES = (
     "MATCH_RECOGNIZE, PIVOT, TABLESAMPLE other than BERNOULLI and SYSTEM, NATURAL JOIN, table functions (`TABLE(f(…))`)",
-    "GROUP BY ALL and GROUP BY DISTINCT, FETCH … WITH TIES, EXCLUDE in a window frame, IGNORE NULLS on aggregates",
+    "GROUP BY ALL and GROUP BY DISTINCT, FETCH … WITH TIES beside OFFSET or DISTINCT, EXCLUDE in a window frame, IGNORE NULLS on aggregates",
     "UNNEST joined ON anything but TRUE, names after the `*` of a relation",
     "grouping, DISTINCT, UNION and PARTITION BY over maps, over times with zone, and over timestamps with zones that differ by row",
     "max_by and min_by of several values by a float or a nested value; max and min of several floats; checksum of nested values",
     "typeof of nested text (lengths inside are not tracked); RANGE frames over timestamps with zone or more than 6 digits",
-    "json_value, json_query, json_exists, json_object, json_array, json_table; JSON paths with wildcards or filters",
+    "approx_percentile with weights or an accuracy (without, it takes the value at the exact rank; approx_distinct counts exactly)",
+    "json_table; the method datetime() and the division of decimals in paths of json_value and its like; wildcards and filters in those of json_extract",
     "date conversions in format(), names of zones in format_datetime other than UTC, eras and centuries in parse_datetime",
     "syntax of other dialects that Athena refuses, too: QUALIFY, ILIKE, `BETWEEN SYMMETRIC`, `UNION BY NAME`, `CAST … FORMAT`, "
     "`LIMIT … PERCENT`, `SELECT * EXCLUDE`, USING SAMPLE, MATERIALIZED",

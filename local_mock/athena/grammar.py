@@ -11,7 +11,7 @@ from typing import Any
 
 from local_mock.athena.errors import QueryError, not_supported
 
-__all__ = ["MAX_QUERY_BYTES", "check_tokens", "plain_numbers"]
+__all__ = ["JSON_CALLS", "MAX_QUERY_BYTES", "check_tokens", "plain_numbers"]
 
 MAX_QUERY_BYTES = 262_144  # https://docs.aws.amazon.com/athena/latest/ug/service-limits.html
 _PIECES = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/|[^'\"/-]+|.", re.DOTALL)
@@ -24,8 +24,8 @@ _FOREIGN_TYPES = frozenset({
     "INT64", "FLOAT64", "TIMESTAMPTZ", "TIMESTAMP_NTZ", "TIMESTAMP_LTZ", "LONG", "SHORT", "BYTE", "MEDIUMINT", "UINT8", "HUGEINT",
     "NVARCHAR", "NCHAR", "BPCHAR", "JSONB", "SERIAL", "STRUCT", "LIST", "VARIANT", "OBJECT", "NUMERIC4",
 })  # fmt: skip
-# The SQL standard's JSON functions have a grammar of their own.
-_JSON_FUNCTIONS = frozenset({"JSON_VALUE", "JSON_QUERY", "JSON_EXISTS", "JSON_OBJECT", "JSON_ARRAY", "JSON_TABLE"})
+# The SQL standard's JSON functions have a grammar of their own (`translate/functions/json_calls.py`).
+JSON_CALLS = ("json_exists", "json_value", "json_query", "json_object", "json_array")
 _UNITS = ("YEAR", "MONTH", "DAY", "HOUR", "MINUTE", "SECOND")
 
 
@@ -85,8 +85,8 @@ def check_tokens(tokens: list[Any]) -> None:
             _check_interval(tokens, words, i)
         if words[i] == "LIMIT":
             _check_limit(tokens, words, i)
-        if words[i] in _JSON_FUNCTIONS and i + 1 < len(words) and words[i + 1] == "(":
-            raise not_supported(f"{words[i].lower()}()", (token.line, token.col - len(token.text) + 1))
+        if words[i] == "JSON_TABLE" and i + 1 < len(words) and words[i + 1] == "(":
+            raise not_supported("json_table()", (token.line, token.col - len(token.text) + 1))
         if words[i] == "MATCH_RECOGNIZE":
             raise not_supported("MATCH_RECOGNIZE", (token.line, token.col - len(token.text) + 1))
         if words[i] in ("::", "??"):

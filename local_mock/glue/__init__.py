@@ -1,8 +1,8 @@
 """Glue that executes: job runs are processes with a real Spark, crawlers read Parquet footers.
 
 Here: `install`, which puts our jobs, crawlers and operations in the place of moto's. Databases, tables,
-partitions, triggers and the rest of the catalog are moto's and keep state only. Not here: DynamicFrames,
-job bookmarks and GlueContext, which need AWS's own jars.
+partitions, triggers and the rest of the catalog are moto's and keep state only. `spark_catalog` gives them to
+`spark.sql`. Not here: DynamicFrames, job bookmarks and GlueContext, which need AWS's own jars.
 """
 
 from __future__ import annotations

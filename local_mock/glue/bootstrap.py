@@ -1,18 +1,31 @@
 """First code in a Glue job's process: give the script its arguments, run it as `__main__`, keep its error.
 
-Run by the runner: ``python -P bootstrap.py <run folder>``, where `run.json` holds `script` and `argv`. Imports
-nothing but the standard library, so that the job sees only what Glue would give it. An uncaught exception is
+Run by the runner: ``python -P bootstrap.py <run folder>``, where `run.json` holds `script`, `argv` and, if the run
+asks for the catalog, `catalog` (see `spark_catalog`). Imports nothing but the standard library (and pyspark for
+the catalog), so that the job sees only what Glue would give it. An uncaught exception is
 left in `error.json` as Glue shows it (``Type: message``), its traceback goes to the error log.
 """
 
 import json
 import os
+import re
 import runpy
 import sys
 import traceback
 from pathlib import Path
+from typing import Any
 
 _MAX_MESSAGE = 4000
+_TEMPORARY = r"\s+(?:OR\s+REPLACE\s+)?(?:GLOBAL\s+)?TEMP"
+_CHANGES = re.compile(
+    rf"\s*(?:ALTER|ANALYZE|CREATE(?!{_TEMPORARY})|DELETE|DROP|LOAD|MERGE|MSCK|REPAIR|REPLACE|TRUNCATE|UPDATE)\b"
+    r"|(?:.*\s)?INSERT\s+(?:INTO|OVERWRITE)\s+(?!(?:LOCAL\s+)?DIRECTORY)",
+    re.IGNORECASE | re.DOTALL,
+)
+_READ_ONLY = (
+    "local_mock gives Spark the Glue catalog to read: write to a path, and change the catalog by a crawler, "
+    "Athena or the API."
+)
 
 
 def describe(error: BaseException) -> str:
@@ -21,6 +34,53 @@ def describe(error: BaseException) -> str:
     if isinstance(error, SystemExit) and isinstance(error.code, str):
         return message[:_MAX_MESSAGE]
     return f"{type(error).__name__}: {message}"[:_MAX_MESSAGE]
+
+
+def give_catalog(catalog: dict[str, list[str]]) -> None:
+    """Let every new session of Spark know the tables of the Glue catalog, to be read."""
+    from pyspark.errors import AnalysisException
+    from pyspark.sql import DataFrameWriter, SparkSession
+
+    builder: Any = SparkSession.Builder
+    registered: set[str] = set()
+    make, run, look_up = builder.getOrCreate, SparkSession.sql, SparkSession.table
+
+    def made(self: Any) -> Any:
+        session = make(self)
+        if session.sparkContext.applicationId not in registered:
+            registered.add(session.sparkContext.applicationId)
+            for statement in catalog["statements"]:
+                run(session, statement)
+        return session
+
+    def explained(call: Any, session: Any, *arguments: Any, **options: Any) -> Any:
+        try:
+            return call(session, *arguments, **options)
+        except AnalysisException as error:
+            if "TABLE_OR_VIEW_NOT_FOUND" not in str(error) or not catalog["left_out"]:
+                raise
+            reason = str(error).split(". ", 1)[0]
+            left_out = ", ".join(catalog["left_out"])
+            raise RuntimeError(
+                f"{reason}. local_mock gives Spark tables of Parquet and ORC files; it left out {left_out}."
+            ) from error
+
+    def sql(self: Any, query: str, *arguments: Any, **options: Any) -> Any:
+        if _CHANGES.match(query):
+            raise NotImplementedError(_READ_ONLY)
+        return explained(run, self, query, *arguments, **options)
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise NotImplementedError(_READ_ONLY)
+
+    builder.getOrCreate, builder.enableHiveSupport = made, lambda self: self
+    for owner, name, patch in (
+        (SparkSession, "sql", sql),
+        (SparkSession, "table", lambda self, name: explained(look_up, self, name)),
+        (DataFrameWriter, "saveAsTable", refuse),
+        (DataFrameWriter, "insertInto", refuse),
+    ):
+        setattr(owner, name, patch)
 
 
 def main(folder: Path) -> int:
@@ -34,6 +94,8 @@ def main(folder: Path) -> int:
     sys.argv = [str(script), *run["argv"]]
     sys.path.insert(0, str(script.parent))
     try:
+        if "catalog" in run:
+            give_catalog(run["catalog"])
         runpy.run_path(str(script), run_name="__main__")
     except BaseException as error:  # noqa: BLE001, RUF100 - whatever ends the script is what Glue reports
         if isinstance(error, SystemExit) and error.code in (None, 0):

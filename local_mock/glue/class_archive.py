@@ -1,7 +1,7 @@
 """An archive of the classes that Spark loads: with it the JVM of a job starts in half of the processor time.
 
 Java calls it a dynamic class-data archive (https://docs.oracle.com/en/java/javase/17/vm/class-data-sharing.html).
-It has about 120 MB, lies in the Python environment that holds Spark (`FOLDER`) and goes with it. `make_once` makes
+It has about 150 MB, lies in the Python environment that holds Spark (`FOLDER`) and goes with it. `make_once` makes
 it in a process of its own after a server's first Spark job. Jobs start without it until it is there, where the
 folder cannot be written, and with ``LOCAL_MOCK_CLASS_ARCHIVE=off``.
 """

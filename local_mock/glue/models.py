@@ -31,6 +31,8 @@ from local_mock.glue.crawl import CrawlStopped, Discovery, Target, discover
 from local_mock.glue.footers import Footers
 from local_mock.glue.logs import LogShipper, put_lines
 from local_mock.glue.runner import JobProcess, JobSetupError, RunOutcome, RunSpec
+from local_mock.glue.spark_catalog import describe as describe_catalog
+from local_mock.glue.spark_catalog import is_wanted
 
 __all__ = ["Crawl", "ExecutingCrawler", "ExecutingJob", "JobRun"]
 
@@ -184,7 +186,14 @@ class JobRun:
             number_of_workers=self._option("number_of_workers"),
             timeout_s=self.timeout_min * 60.0,
             role=str(self.job.role or "").rpartition("/")[2],
+            catalog=self._catalog() if self.command == "glueetl" and is_wanted(self.arguments) else None,
         )
+
+    def _catalog(self) -> dict[str, list[str]]:
+        databases = self.job.backend.databases
+        tables = [table for database in databases.values() for table in database.tables.values()]
+        entries = ((t.as_dict(), [p.as_dict() for p in list(t.partitions.values())]) for t in tables)
+        return describe_catalog(sorted(databases), entries)
 
     @property
     def log_group(self) -> str:

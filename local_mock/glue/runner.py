@@ -2,7 +2,7 @@
 
 No states and no API here (see `models`): `start` prepares and starts, `wait` blocks and returns an `RunOutcome`.
 Everything of a run lies in ``<state_dir>/glue/<run id>/``: `run.json`, `output.log`, `error.log`,
-`error.json`, `conf/`, `code/`; the scratch folder `work/` is removed when the run has ended.
+`error.json`, `conf/`, `spark/`, `code/`; the scratch folder `work/` is removed when the run has ended.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from local_mock.context import Context
 from local_mock.errors import LocalMockError
@@ -58,6 +59,7 @@ class RunSpec:
     number_of_workers: int | None = None
     timeout_s: float | None = None
     role: str = ""  # name of the job's role: the principal of its own requests
+    catalog: Mapping[str, list[str]] | None = None  # `spark_catalog.describe`, if the run asks for the catalog
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,9 @@ class JobProcess:
             shutil.copy(path, self._work)
         notes = check_modules(self.spec.arguments.get("--additional-python-modules", ""))
         self.error_log.write_text("".join(f"local_mock: {note}\n" for note in notes), encoding="utf-8")
-        run = {"script": str(script), "argv": script_arguments(self.spec)}
+        run: dict[str, Any] = {"script": str(script), "argv": script_arguments(self.spec)}
+        if self.spec.catalog is not None:
+            run["catalog"] = self.spec.catalog
         (self.folder / "run.json").write_text(json.dumps(run, indent=1), encoding="utf-8")
         self._started = time.time()
         self._child = Child(
@@ -185,10 +189,9 @@ class JobProcess:
         return {
             "PYSPARK_PYTHON": sys.executable,
             "PYSPARK_DRIVER_PYTHON": sys.executable,
-            "PYSPARK_SUBMIT_ARGS": f"--properties-file {shlex.quote(str(conf))} pyspark-shell",
             "SPARK_CONF_DIR": str(class_archive.NO_CONF),
-            # Spark's scripts start a Python for what they can be told, and a JVM that only joins a command line.
-            "SPARK_HOME": str(class_archive.spark_home() or ""),
+            "SPARK_HOME": str(self._write_spark_home(conf)),
+            # A JVM that only joins a command line.
             "SPARK_LAUNCHER_OPTS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
             "SPARK_LOCAL_IP": "127.0.0.1",
             "SPARK_LOCAL_DIRS": str(self._work),
@@ -211,6 +214,22 @@ class JobProcess:
         path = self.folder / "conf" / "spark-defaults.conf"
         path.write_text(spark.render(conf), encoding="utf-8")
         return path
+
+    def _write_spark_home(self, conf: Path) -> Path:
+        """Make a Spark home whose `spark-submit` takes the job's properties, and return it.
+
+        Spark would read them from SPARK_CONF_DIR as well, which must be the same for all jobs (`class_archive`).
+        """
+        submit = self.folder / "spark" / "bin" / "spark-submit"
+        submit.parent.mkdir(parents=True, exist_ok=True)
+        home = shlex.quote(str(class_archive.spark_home() or ""))
+        submit.write_text(
+            f"#!/bin/sh\nexport SPARK_HOME={home}\n"
+            f'exec "$SPARK_HOME/bin/spark-submit" --properties-file {shlex.quote(str(conf))} "$@"\n',
+            encoding="utf-8",
+        )
+        submit.chmod(0o755)
+        return submit.parent.parent
 
     def _fetch_all(self, argument: str) -> list[Path]:
         uris = [uri.strip() for uri in self.spec.arguments.get(argument, "").split(",")]

@@ -30,7 +30,7 @@ COLUMNS = ("video_frame", "mouse_id", "bodypart", "x", "y")
 TYPES = (pa.int32(), pa.int8(), pa.string(), pa.float64(), pa.float64())
 GAP = 3
 
-quick = settings(max_examples=100, deadline=None)
+quick = settings(max_examples=60, deadline=None)
 frames = st.integers(0, 14) | st.integers(0, 14) | st.sampled_from([60, 61, 1_999_999_999, 2_000_000_000])
 quarters = st.integers(-1000, 3000).map(lambda n: n / 4)
 pixels = st.floats(-1000, 3000, allow_subnormal=False)

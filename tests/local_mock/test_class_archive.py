@@ -12,9 +12,13 @@ from local_mock.options import CLASS_ARCHIVE
 from local_mock.process import ChildResult
 
 MAPPED = """
+import os
 from pyspark.sql import SparkSession
+os.environ["PYSPARK_SUBMIT_ARGS"] = "--conf spark.app.own=1 pyspark-shell"
 spark = SparkSession.builder.getOrCreate()
 pid = spark.sparkContext._jvm.java.lang.ProcessHandle.current().pid()
+assert spark.conf.get("spark.app.own") == "1"
+assert spark.conf.get("spark.sql.session.timeZone") == "UTC"  # the job's properties hold as well
 print("uses", {line.split()[-1] for line in open(f"/proc/{pid}/maps") if ".jsa" in line})
 """
 

@@ -17,11 +17,23 @@ def span(video: int, start: int, stop: int) -> dict:
 
 def test_a_video_that_is_cut_in_time_is_not_three_videos() -> None:
     text = sentence(details([span(1, 0, 60)], [span(1, 60, 80)], [span(1, 80, 100)]))
-    assert "0 train, 0 validation, 0 test" in text
-    assert "video 1 cut in time: frames 0 to 60 train, frames 60 to 80 validation, frames 80 to 100 test" in text
+    assert (
+        "Video 1 is cut in time: frames 0 to 60 train, frames 60 to 80 validation, frames 80 to 100 test" in text
+    )
     assert "Note: Lab: snout as nose" in text
     whole = sentence(details([span(1, 0, 9), span(2, 0, 9)], [span(3, 0, 9)], [span(4, 0, 9)]))
-    assert "(2 train, 1 validation, 1 test)" in whole
+    assert "2 videos taught it; 1 video chose thresholds (3); 1 video held out for the score (4)." in whole
+    assert "validation score 0.500" in whole
+    assert "cut in time" not in whole
+
+
+def test_a_cross_validated_training_says_that_every_video_was_judged() -> None:
+    every = details([span(1, 0, 9), span(2, 0, 9)], [], []) | {"folds": 2}
+    text = sentence(every)
+    assert "out-of-fold score 0.500" in text
+    assert "2 videos taught it; 2 folds judged each of them once by models that had not seen it; none held" in text
+    many = sentence(details([span(1, 0, 9)], [], [span(video, 0, 9) for video in range(2, 60)]) | {"folds": 2})
+    assert "58 videos held out for the score (2, 3, 4, 5, 6, 7, 8, 9, …)." in many
 
 
 def test_videos_that_taught_the_model_are_named_with_the_way_to_a_fair_score() -> None:

@@ -30,9 +30,9 @@ def test_a_stack_and_what_needs_folds() -> None:
     assert "stack" not in hyperparameters(Settings(), "boosted,small", (), TrainingOptions(5))
 
 
-def test_auto_is_trees_and_a_network_that_learn_from_every_video() -> None:
+def test_auto_is_trees_and_networks_that_learn_from_every_video() -> None:
     config, options, reason = recommended("auto", TrainingOptions())
-    assert (config, options.folds, options.space) == ("boosted,small", 5, "logit")
+    assert (config, options.folds, options.space) == ("boosted,small,tcn", 5, "logit")
     assert options.choose
     assert options.everything
     assert "no video is held out" in reason

@@ -31,9 +31,12 @@ __all__ = [
     "Boosted",
     "Booster",
     "Tables",
+    "annotated_frames",
+    "as_matrix",
     "fit",
     "grow_all",
     "in_parts",
+    "labeled_pairs",
     "part_of",
     "read_model",
     "write_model",
@@ -185,8 +188,8 @@ def grow_all(
     rows: dict[tuple[str, str], list[tuple[Table, Any, Any, Any]]] = defaultdict(list)
     for span in spans:
         video, frames = by_id[span.video_id], (span.start_frame, span.stop_frame)
-        for (agent, target), actions in _labeled_pairs(video, occurring).items():
-            true = {action: _annotated(video, (agent, target, action)) for action in actions}
+        for (agent, target), actions in labeled_pairs(video, occurring).items():
+            true = {action: annotated_frames(video, (agent, target, action)) for action in actions}
             seen = {action: video.looked_for((agent, target, action)) for action in actions}
             for inner, table in tables(video.tracks, agent, target, frames):
                 for action in actions:
@@ -354,7 +357,8 @@ def in_parts(
         yield slice(start, stop), slice(max(0, start - context), min(T, stop + context))
 
 
-def _labeled_pairs(video: LabelledVideo, occurring: set[tuple[str, str]]) -> dict[tuple[int, int], list[str]]:
+def labeled_pairs(video: LabelledVideo, occurring: set[tuple[str, str]]) -> dict[tuple[int, int], list[str]]:
+    """Return {(agent, target): labeled actions} of tracked animals, of the (lab, action) that occur."""
     by_pair: dict[tuple[int, int], list[str]] = defaultdict(list)
     for agent, target, action in video.tracks.labeled_behaviors:
         if (video.tracks.lab_id, action) in occurring and {agent, target} <= set(video.tracks.mouse_ids):
@@ -362,7 +366,7 @@ def _labeled_pairs(video: LabelledVideo, occurring: set[tuple[str, str]]) -> dic
     return by_pair
 
 
-def _annotated(video: LabelledVideo, triplet: tuple[int, int, str]) -> npt.NDArray[np.bool_]:
+def annotated_frames(video: LabelledVideo, triplet: tuple[int, int, str]) -> npt.NDArray[np.bool_]:
     """Return whether the action is annotated at each frame at 30 Hz [T].
 
     The annotation of the nearest of the video's own frames counts.
@@ -381,9 +385,9 @@ def _fractions(
     for span in spans:
         video = by_id[span.video_id]
         inside = np.searchsorted(video.tracks.frame_times(), (span.start_frame, span.stop_frame))
-        for pair, actions in _labeled_pairs(video, occurring).items():
+        for pair, actions in labeled_pairs(video, occurring).items():
             for action in actions:
-                true_T, looked_for_T = _annotated(video, (*pair, action)), video.looked_for((*pair, action))
+                true_T, looked_for_T = annotated_frames(video, (*pair, action)), video.looked_for((*pair, action))
                 if looked_for_T is None:
                     looked_for_T = np.ones_like(true_T)
                 true = int((true_T & looked_for_T)[slice(*inside)].sum())

@@ -42,7 +42,7 @@ CHANNELS = {
 SOURCE = f"{CODE_ZONE}/sourcedir.tar.gz"
 # A model is decided by what these scripts import; the last two are shipped with it.
 MODEL_SCRIPTS = ("train.py", "inference.py", "serve.py")
-AUTO_CONFIG, AUTO_FOLDS = "boosted,small", 5
+AUTO_CONFIG, AUTO_FOLDS = "boosted,small,tcn", 5
 NO_PART_OF_A_MODEL = ("etholake.errors", "etholake.logs", "etholake.pages", "etholake.progress", "etholake.result")
 
 
@@ -170,8 +170,8 @@ def recommended(
     return (
         AUTO_CONFIG,
         chosen,
-        f"Configuration auto: {AUTO_CONFIG.replace(',', ' and ')}, because trees and a network make different "
-        f"mistakes and their mean was best on unseen videos; {chosen.folds} folds by video ({held_out}) choose "
+        f"Configuration auto: the mean of {AUTO_CONFIG.replace(',', ', ')}, because trees and networks make "
+        f"different mistakes; {chosen.folds} folds by video ({held_out}) choose "
         "thresholds and members, then what is kept trains on everything. After the first fold of each the "
         "progress says how long the rest takes on this machine. `--config tiny` trains one small network only.",
     )

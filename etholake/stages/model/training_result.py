@@ -19,6 +19,8 @@ from etholake.stages.state import load_state, save_state
 
 __all__ = ["model_metadata", "save_training", "sentence"]
 
+SHOWN = 8  # videos that a sentence names
+
 
 def save_training(
     settings: Settings, digest: str, config_name: str, job: dict[str, Any], seconds: float, **more: Any
@@ -48,6 +50,7 @@ def save_training(
         "job_name": job["TrainingJobName"],
         "config": config_name,
         "split": meta["split"],
+        "folds": len(meta.get("folds", ())),
         **({"fine_tuned": meta["fine_tuned"]} if "fine_tuned" in meta else {}),
         "metrics": _metrics(job, meta),
         "notes": meta.get("notes", []),
@@ -60,39 +63,62 @@ def save_training(
 
 def sentence(details: dict[str, Any]) -> str:
     """Return the summary of a training for a person."""
-    split, score = details["split"], details["metrics"]["best_val_score"]
-    counts = _videos(split)
-    result = "no validation score" if score is None else f"validation score {score:.3f}"
+    split, score, folds = details["split"], details["metrics"]["best_val_score"], details.get("folds", 0)
+    kind = "out-of-fold" if folds else "validation"
+    result = f"no {kind} score" if score is None else f"{kind} score {score:.3f}"
     if tuned := details.get("fine_tuned"):
         before = (tuned["before"] or {}).get("score")
         added = [*tuned["labs_added"], *tuned["actions_added"]]
         result += (
             f" (before: {'none' if before is None else f'{before:.3f}'}; added: {', '.join(added) or 'nothing'})"
         )
-    lines = [f"Model '{details['config']}' trained in {details['seconds']:.0f} s on videos ({counts}): {result}."]
+    lines = [
+        f"Model '{details['config']}' trained in {details['seconds']:.0f} s: {result}.",
+        _teaching(split, folds),
+        *_cut_in_time(split),
+    ]
     return "\n  ".join([*lines, *(f"Note: {note}" for note in details.get("notes", []))])
 
 
-def _videos(split: dict[str, list[dict[str, Any]]]) -> str:
-    """Return how many whole videos each part has, and which videos are cut in time, with their frames."""
+def _teaching(split: Mapping[str, Sequence[Mapping[str, Any]]], folds: int) -> str:
+    """Return how many videos teach, judge and are held out; `folds` is 0 without cross-validation."""
+    teach, judge, held_out = (
+        sorted({span["video_id"] for span in split[part]}) for part in ("train", "validation", "test")
+    )
+    text = f"{_counted(teach)} taught it"
+    if folds:
+        text += f"; {folds} folds judged each of them once by models that had not seen it"
+    else:
+        text += f"; {_counted(judge)} chose thresholds{_named(judge)}"
+    return f"{text}; {_counted(held_out) if held_out else 'none'} held out for the score{_named(held_out)}."
+
+
+def _counted(videos: Sequence[int]) -> str:
+    return f"{len(videos)} video{'' if len(videos) == 1 else 's'}"
+
+
+def _named(videos: Sequence[int]) -> str:
+    """Return the first of some videos in brackets."""
+    more = ", …" if len(videos) > SHOWN else ""
+    return f" ({', '.join(map(str, videos[:SHOWN]))}{more})" if videos else ""
+
+
+def _cut_in_time(split: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[str]:
+    """Return a sentence on each video whose frames are in several parts."""
     parts = ("train", "validation", "test")
     uses = Counter(video for part in parts for video in {span["video_id"] for span in split[part]})
-    whole = ", ".join(
-        f"{len({span['video_id'] for span in split[part] if uses[span['video_id']] == 1})} {part}"
-        for part in parts
-    )
-    cut = [
-        f"video {video} cut in time: "
+    return [
+        f"Video {video} is cut in time: "
         + ", ".join(
             f"frames {span['start_frame']} to {span['stop_frame']} {part}"
             for part in parts
             for span in split[part]
             if span["video_id"] == video
         )
+        + "."
         for video, count in sorted(uses.items())
         if count > 1
     ]
-    return "; ".join([whole, *cut])
 
 
 def held_out_spans(split: Mapping[str, Sequence[Mapping[str, int]]]) -> dict[int, tuple[int, int]]:

@@ -53,6 +53,7 @@ def _tables() -> tuple[
         aggregates,
         arrays,
         datetimes,
+        json_calls,
         scalars,
         special,
         special_aggregates,
@@ -60,7 +61,7 @@ def _tables() -> tuple[
     )  # fmt: skip
 
     scalar = load(scalars.SIGNATURES + arrays.SIGNATURES + datetimes.SIGNATURES)
-    specials = {**special.SPECIAL, **special_lambdas.SPECIAL, **datetimes.SPECIAL}
+    specials = {**special.SPECIAL, **special_lambdas.SPECIAL, **datetimes.SPECIAL, **json_calls.SPECIAL}
     return scalar, load(aggregates.SIGNATURES), load(aggregates.WINDOW), specials, special_aggregates.AGGREGATES
 
 

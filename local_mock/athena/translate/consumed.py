@@ -47,7 +47,7 @@ CONSUMED: dict[type[exp.Expression], frozenset[str]] = {
         ((exp.Ordered,), ("this", "desc", "nulls_first")),
         ((exp.Limit, exp.Offset), ("expression",)),
         ((exp.Fetch,), ("count", "limit_options", "direction")),
-        ((exp.LimitOptions,), ("rows",)),
+        ((exp.LimitOptions,), ("rows", "with_ties", "percent")),
         # --- names and literals
         ((exp.Identifier,), ("this", "quoted")),
         ((exp.Column,), ("this", "table", "db", "catalog")),

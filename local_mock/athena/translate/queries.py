@@ -435,15 +435,29 @@ class Queries(Calls):
                     named.parameters.setdefault(column.name.lower(), value)
             keys = [self._order_key(key, named, columns, values) for key in node.args["order"].expressions]
             sql += f" ORDER BY {', '.join(keys)}"
+            if _has_ties(node):
+                return self._with_ties(node, named, columns, values) + sql
         limit, offset = node.args.get("limit"), node.args.get("offset")
         if isinstance(limit, exp.Fetch):
-            options = limit.args.get("limit_options")
-            if options is not None and (options.args.get("percent") or options.args.get("with_ties")):
-                raise not_supported("FETCH … WITH TIES", position(node))
+            if _has_ties(node):
+                raise QueryError(
+                    "MISSING_ORDER_BY", f"{at(position(node))}FETCH FIRST WITH TIES clause requires ORDER BY"
+                )
             sql += f" LIMIT {_count(limit.args.get('count') or exp.Literal.number(1))}"
         elif limit is not None and limit.expression.name.upper() != "ALL":
             sql += f" LIMIT {_count(limit.expression)}"
         return sql + (f" OFFSET {_count(offset.expression)}" if offset is not None else "")
+
+    def _with_ties(self, node: exp.Expression, scope: Scope, columns: list[Column], values: list[Typed]) -> str:
+        """Return the condition that keeps the first rows, and those that sort like the last of them."""
+        if node.args.get("offset") or node.args.get("distinct"):
+            raise not_supported("FETCH … WITH TIES beside OFFSET or DISTINCT", position(node))
+        keys = []
+        for key in node.args["order"].expressions:
+            sql, _, words = self._order_key(key, scope, columns, values).partition(" ")
+            keys.append(f"{order_value(values[int(sql) - 1])} {words}" if sql.isdigit() else f"{sql} {words}")
+        count = _count(node.args["limit"].args.get("count") or exp.Literal.number(1))
+        return f" QUALIFY rank() OVER (ORDER BY {', '.join(keys)}) <= {count}"
 
     def _check_distinct_order(
         self, node: exp.Select, scope: Scope, columns: list[Column], items: list[Typed]
@@ -784,6 +798,14 @@ def _ordinal(node: exp.Expression, count: int, clause: str) -> int:
             "INVALID_COLUMN_REFERENCE", f"{at(position(node))}{clause} position {node.name} is not in select list"
         )
     return int(node.name) - 1
+
+
+def _has_ties(node: exp.Expression) -> bool:
+    limit = node.args.get("limit")
+    options = limit.args.get("limit_options") if isinstance(limit, exp.Fetch) else None
+    if options is not None and options.args.get("percent"):
+        raise not_supported("FETCH … PERCENT", position(node))
+    return options is not None and bool(options.args.get("with_ties"))
 
 
 def _ordinal_key(i: int, value: Typed) -> str:

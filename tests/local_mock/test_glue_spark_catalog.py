@@ -1,0 +1,99 @@
+"""`spark.sql` of a job against the Glue catalog: tables that Athena made, what is left out, and writes."""
+
+from __future__ import annotations
+
+import textwrap
+import time
+import uuid
+from typing import Any
+
+from etholake import aws
+from etholake.settings import Settings
+from local_mock.glue.spark_catalog import describe, is_wanted
+
+PARQUET = {"SerdeInfo": {"SerializationLibrary": "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe"}}
+
+
+def test_statements_for_spark() -> None:
+    columns = [{"Name": "odd`name", "Type": "struct<a:int>"}]
+    storage = {**PARQUET, "Location": "s3://b/it's/", "Columns": columns}
+    table = {"DatabaseName": "d", "Name": "t", "StorageDescriptor": storage, "PartitionKeys": [{"Name": "p"}]}
+    partition = {"Values": ["x"], "StorageDescriptor": {**PARQUET, "Location": "s3://b/p"}}
+    text = {
+        "DatabaseName": "d",
+        "Name": "c",
+        "StorageDescriptor": {"SerdeInfo": {"SerializationLibrary": "x.LazySimpleSerDe"}},
+    }
+    view = {"DatabaseName": "d", "Name": "v", "TableType": "VIRTUAL_VIEW"}
+    assert describe(["d"], [(table, [partition]), (text, []), (view, [])]) == {
+        "statements": [
+            "CREATE DATABASE IF NOT EXISTS `d`",
+            "CREATE TABLE IF NOT EXISTS `d`.`t` (`odd``name` struct<a:int>, `p` string) USING parquet"
+            " PARTITIONED BY (`p`) LOCATION 's3://b/it\\'s/'",
+            "ALTER TABLE `d`.`t` ADD IF NOT EXISTS PARTITION (`p` = 'x') LOCATION 's3://b/p'",
+        ],
+        "left_out": ["d.c (SerDe LazySimpleSerDe)", "d.v (a view)"],
+    }
+    assert is_wanted({"--enable-glue-datacatalog": ""})
+    assert not is_wanted({"--enable-glue-datacatalog": "false"})
+
+
+def _query(athena: Any, sql: str, bucket: str) -> None:
+    output = {"OutputLocation": f"s3://{bucket}/results/"}
+    query = athena.start_query_execution(QueryString=sql, ResultConfiguration=output)["QueryExecutionId"]
+    while (status := athena.get_query_execution(QueryExecutionId=query)["QueryExecution"]["Status"])["State"] in (
+        "QUEUED",
+        "RUNNING",
+    ):
+        time.sleep(0.02)
+    assert status["State"] == "SUCCEEDED", status.get("StateChangeReason")
+
+
+SCRIPT = """
+from pyspark.sql import SparkSession
+
+spark = SparkSession.builder.enableHiveSupport().getOrCreate()
+rows = spark.sql("SELECT lab, sum(n) AS total FROM {database}.counts WHERE lab <> 'c' GROUP BY lab ORDER BY lab")
+print("rows", [(row.lab, row.total) for row in rows.collect()])
+spark.sql("CREATE OR REPLACE TEMP VIEW mine AS SELECT 1 AS x")
+print("table", spark.table("{database}.counts").count(), spark.table("mine").count())
+for statement in (lambda: spark.sql("INSERT INTO {database}.counts VALUES (1, 'a')"),
+                  lambda: rows.write.saveAsTable("{database}.new")):
+    try:
+        statement()
+    except NotImplementedError as error:
+        print("refused", error)
+spark.sql("SELECT * FROM {database}.texts")
+"""
+
+
+def test_a_job_reads_the_catalog_by_spark_sql(mock_settings: Settings) -> None:
+    name = f"catalog-{uuid.uuid4().hex[:8]}"
+    database = name.replace("-", "_")
+    s3, athena, glue = (aws.client(mock_settings, service) for service in ("s3", "athena", "glue"))
+    s3.create_bucket(Bucket=name)
+    glue.create_database(DatabaseInput={"Name": database})
+    values = "(VALUES (1, 'a'), (2, 'a'), (5, 'b'), (7, 'c')) t(n, lab)"
+    with_partitions = f"WITH (partitioned_by = ARRAY['lab'], external_location = 's3://{name}/counts/')"
+    _query(athena, f"CREATE TABLE {database}.counts {with_partitions} AS SELECT * FROM {values}", name)
+    as_text = f"WITH (format = 'TEXTFILE', external_location = 's3://{name}/texts/')"
+    _query(athena, f"CREATE TABLE {database}.texts {as_text} AS SELECT 1 AS x", name)
+    script = textwrap.dedent(SCRIPT).format(database=database)
+    s3.put_object(Bucket=name, Key="job.py", Body=script.encode())
+    command = {"Name": "glueetl", "ScriptLocation": f"s3://{name}/job.py"}
+    arguments = {"--enable-glue-datacatalog": "true"}
+    glue.create_job(Name=name, Role="r", Command=command, DefaultArguments=arguments, GlueVersion="5.1")
+    run_id = glue.start_job_run(JobName=name)["JobRunId"]
+    while (run := glue.get_job_run(JobName=name, RunId=run_id)["JobRun"])["JobRunState"] in (
+        "STARTING",
+        "RUNNING",
+    ):
+        time.sleep(0.1)
+    logs = aws.client(mock_settings, "logs")
+    events = logs.get_log_events(logGroupName="/aws-glue/jobs/output", logStreamName=run_id, startFromHead=True)
+    lines = [event["message"] for event in events["events"]]
+    assert "rows [('a', 3), ('b', 5)]" in lines, run["ErrorMessage"]
+    assert "table 4 1" in lines
+    assert sum(line.startswith("refused local_mock gives Spark the Glue catalog to read") for line in lines) == 2
+    assert run["JobRunState"] == "FAILED"
+    assert f"it left out {database}.texts (SerDe LazySimpleSerDe)" in run["ErrorMessage"]
