@@ -35,10 +35,10 @@ __all__ = ["run"]
 # The simulated default: small enough for a laptop's lunch break, heterogeneous enough to be a lake.
 SIMULATED: dict[str, Any] = {"labs": 4, "videos": 6, "seconds": 75.0, "seed": 0, "dirt": 0.1}
 # With films: short ones, because every frame of every animal goes through the clips and the network.
-FILMED: dict[str, Any] = {"labs": 2, "videos": 5, "seconds": 40.0, "seed": 0, "dirt": 0.0}
-FILM_PX = 192
+FILMED: dict[str, Any] = {"labs": 2, "videos": 3, "test_videos": 1, "seconds": 30.0, "seed": 0, "dirt": 0.0}
+FILM_PX = 160
 FILM_CONFIG = "video_pose:tiny"
-FILM_CLIPS = ClipRecipe(length=16, stride=16, crop_size=48, pad_ratio=0.5)
+FILM_CLIPS = ClipRecipe(length=16, stride=16, crop_size=32, pad_ratio=0.5)
 WIDTH = 100  # columns of the page
 
 
