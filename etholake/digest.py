@@ -11,9 +11,19 @@ __all__ = ["bytes_digest", "file_digest", "fingerprint"]
 
 
 def fingerprint(*parts: Any) -> str:
-    """Return 16 hex digits over JSON-serialisable parts (the order of dict keys does not matter)."""
-    text = json.dumps(parts, sort_keys=True, default=str)
+    """Return 16 hex digits over parts of JSON types, and of types that say what they hold (paths, dates).
+
+    The order of dict keys does not matter. Raises TypeError for an object whose text is its place in memory.
+    """
+    text = json.dumps(parts, sort_keys=True, default=_text)
     return bytes_digest(text.encode())[:16]
+
+
+def _text(value: Any) -> str:
+    text = str(value)
+    if " object at 0x" in text:
+        raise TypeError(f"{type(value).__name__} has no digest: its text differs from process to process.")
+    return text
 
 
 def bytes_digest(content: bytes) -> str:

@@ -98,7 +98,7 @@ def read(options: ClipOptions, lake: Lake) -> list[LabVideos]:
         complete = []
         for task in tasks:
             record = rows.get(task.video_id)
-            row = record.values if record else None
+            row = dict(record.values) if record else None
             boxes_key = boxes.get(f"{RAW_ZONE}/boxes/lab_id={lab_id}/{task.video_id}")
             facts = fingerprint(task.key, etags[task.key], row, digests.get(task.video_id), code)
             recipe = options.recipe

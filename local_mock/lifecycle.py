@@ -183,14 +183,23 @@ def _start(options: Options) -> subprocess.Popen[bytes]:
 
 
 def _is_gone(pid: int) -> bool:
-    """Return whether a process has ended; reaps it if it is our own child."""
+    """Return whether a process has ended; reaps it if it is our own child.
+
+    One that has ended and whose parent has not asked for its exit code yet (some containers' first process never
+    does) has ended.
+    """
     with contextlib.suppress(ChildProcessError):
         return os.waitpid(pid, os.WNOHANG)[0] == pid
     try:
         os.kill(pid, 0)
+        state = (
+            Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()[0]
+        )
     except ProcessLookupError:
         return True
-    return False
+    except OSError:  # no /proc on this system
+        return False
+    return state in "ZX"
 
 
 def _command(options: Options) -> list[str]:

@@ -7,6 +7,7 @@ different values. To read only: a job writes to paths, and a crawler, Athena or 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -15,6 +16,8 @@ __all__ = ["ARGUMENT", "describe", "is_wanted"]
 ARGUMENT = "--enable-glue-datacatalog"
 _FORMATS = {"ParquetHiveSerDe": "parquet", "OrcSerde": "orc"}
 _AT_ONCE = 500  # partitions in one statement
+_SPARK_NAME = re.compile(r"\w+", re.ASCII)
+_STRANGE_NAME = "a name that Spark does not take"
 Entry = Mapping[str, Any]
 
 
@@ -24,14 +27,18 @@ def is_wanted(arguments: Mapping[str, str]) -> bool:
 
 
 def describe(databases: Iterable[str], tables: Iterable[tuple[Entry, list[Entry]]]) -> dict[str, list[str]]:
-    """Return the `statements` for Spark, and under `left_out` the tables without one, with the reason. Pure.
+    """Return the `statements` for Spark, and under `left_out` what has none, with the reason. Pure.
 
-    `tables` are entries of GetTable, each with those of GetPartitions.
+    `tables` are entries of GetTable, each with those of GetPartitions. Spark takes only letters, digits and
+    underscores in the name of a database or table; one of another name is left out.
     """
-    statements = [f"CREATE DATABASE IF NOT EXISTS {_name(database)}" for database in databases]
-    left_out = []
+    taken = {database: bool(_SPARK_NAME.fullmatch(database)) for database in databases}
+    statements = [f"CREATE DATABASE IF NOT EXISTS {_name(name)}" for name, takes in taken.items() if takes]
+    left_out = [f"{name} ({_STRANGE_NAME})" for name, takes in taken.items() if not takes]
     for table, partitions in tables:
         name = f"{table['DatabaseName']}.{table['Name']}"
+        if not taken.get(table["DatabaseName"], True):
+            continue
         if reason := _reason(table, partitions):
             left_out.append(f"{name} ({reason})")
         else:
@@ -45,6 +52,8 @@ def _library(storage: Mapping[str, Any]) -> str:
 
 def _reason(table: Entry, partitions: list[Entry]) -> str | None:
     storage, parameters = table.get("StorageDescriptor") or {}, table.get("Parameters") or {}
+    if not _SPARK_NAME.fullmatch(table["Name"]):
+        return _STRANGE_NAME
     if table.get("TableType") == "VIRTUAL_VIEW":
         return "a view"
     if str(parameters.get("table_type", "")).lower() == "iceberg":

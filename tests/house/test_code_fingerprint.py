@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from etholake.code_fingerprint import closure, code_fingerprint
+from etholake.digest import fingerprint
 from etholake.errors import ContractError
 from etholake.stages.lake.etl import GLUE_SCRIPTS, NO_PART_OF_THE_TABLES, curation_fingerprint
 from etholake.stages.model.training_inputs import MODEL_SCRIPTS, NO_PART_OF_A_MODEL
@@ -167,3 +168,9 @@ def test_the_sentence_of_a_rule_decides_nothing_and_its_severity_does() -> None:
     assert stages_that_run_again(changed("etholake/contract/rules.py", "but not one row.", "but no row.")) == set()
     flagged = changed("etholake/contract/rules.py", row, row.replace("quarantine", "flag"))
     assert "curation" in stages_that_run_again(flagged)
+
+
+def test_no_digest_is_made_of_a_place_in_memory() -> None:
+    assert fingerprint(Path("a"), {"b": 1}) == fingerprint(Path("a"), {"b": 1})
+    with pytest.raises(TypeError, match="object has no digest: its text differs from process to process"):
+        fingerprint({"row": object()})

@@ -67,6 +67,21 @@ spark.sql("SELECT * FROM {database}.texts")
 """
 
 
+def test_names_that_spark_does_not_take_are_left_out_and_named() -> None:
+    storage = {**PARQUET, "Location": "s3://b/t/", "Columns": [{"Name": "n"}]}
+    tables = [
+        {"DatabaseName": database, "Name": name, "StorageDescriptor": storage}
+        for database, name in (("with-hyphen", "t"), ("plain", "with-hyphen"), ("plain", "t"))
+    ]
+    described = describe(["with-hyphen", "plain"], [(table, []) for table in tables])
+    assert [statement.split()[:6] for statement in described["statements"]] == [
+        ["CREATE", "DATABASE", "IF", "NOT", "EXISTS", "`plain`"],
+        ["CREATE", "TABLE", "IF", "NOT", "EXISTS", "`plain`.`t`"],
+    ]
+    reason = "(a name that Spark does not take)"
+    assert described["left_out"] == [f"with-hyphen {reason}", f"plain.with-hyphen {reason}"]
+
+
 def test_a_job_reads_the_catalog_by_spark_sql(mock_settings: Settings) -> None:
     name = f"catalog-{uuid.uuid4().hex[:8]}"
     database = name.replace("-", "_")

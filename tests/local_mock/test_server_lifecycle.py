@@ -279,3 +279,20 @@ def test_service_and_operation_are_read_from_a_request() -> None:
     assert operation_of(environ | {"REQUEST_METHOD": "POST"}, "sagemaker-runtime") == "InvokeEndpoint"
     assert operation_of({}, "iam", "Action=GetRole&Version=2010-05-08") == "GetRole"
     assert service_of({}) is None
+
+
+def test_a_process_that_nobody_has_reaped_is_gone() -> None:
+    """The parent of a server that was started by a script may be a container's first process, which never asks."""
+    code = "import os, sys\nif (pid := os.fork()) == 0: os._exit(0)\nprint(pid, flush=True)\nsys.stdin.read()"
+    parent = subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert parent.stdout is not None
+    pid = int(parent.stdout.readline())
+    until = time.monotonic() + 10
+    while not lifecycle._is_gone(pid) and time.monotonic() < until:
+        time.sleep(0.01)
+    os.kill(pid, 0)  # it still has its entry
+    assert lifecycle._is_gone(pid)
+    assert not lifecycle._is_gone(parent.pid)
+    parent.communicate()

@@ -67,7 +67,7 @@ def test_created_updated_and_deleted(mock_settings: Settings) -> None:
     ("substitutions", "machine", "message"),
     [
         ({}, {}, "DefinitionSubstitutions lack ['Word']"),
-        ({"Word": "a"}, {"EncryptionConfiguration": {"Type": "AWS_OWNED_KEY"}}, "['EncryptionConfiguration']"),
+        ({"Word": "a"}, {"PublishVersion": True}, "['PublishVersion']"),
         ({"Word": "a"}, {"DefinitionString": '{"StartAt": "Nowhere"}'}, "InvalidDefinition"),
     ],
 )

@@ -50,7 +50,10 @@ def test_a_model_of_one_lab_goes_on_with_another(lake: Settings, tmp_path: Path)
 
 
 def test_what_cannot_be_fine_tuned_is_told(lake: Settings, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"no model at 'nowhere': expected a folder with meta.json"):
+    with pytest.raises(
+        UsageError,
+        match=r"no model at 'nowhere': expected a folder, a model\.tar\.gz, an s3:// URI of one, `current`",
+    ):
         train.run(lake, "its own", options=TrainingOptions(base="nowhere"))
     with pytest.raises(UsageError, match="fine-tunes one model: leave --folds out"):
         train.run(lake, "its own", options=TrainingOptions(base="nowhere", folds=2))
