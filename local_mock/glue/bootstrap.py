@@ -36,6 +36,14 @@ def describe(error: BaseException) -> str:
     return f"{type(error).__name__}: {message}"[:_MAX_MESSAGE]
 
 
+def named_first(left_out: list[str], reason: str, most: int = 5) -> str:
+    """Return the first entries of ``database.table (reason)``, those that Spark names in its message foremost."""
+    asked = ".".join(re.findall(r"`([^`]+)`", reason)).lower()
+    ordered = sorted(left_out, key=lambda entry: not entry.partition(" (")[0].lower().endswith(asked))
+    rest = f" and {len(ordered) - most} more" if len(ordered) > most else ""
+    return ", ".join(ordered[:most]) + rest
+
+
 def give_catalog(catalog: dict[str, list[str]]) -> None:
     """Let every new session of Spark know the tables of the Glue catalog, to be read."""
     from pyspark.errors import AnalysisException
@@ -60,9 +68,9 @@ def give_catalog(catalog: dict[str, list[str]]) -> None:
             if "TABLE_OR_VIEW_NOT_FOUND" not in str(error) or not catalog["left_out"]:
                 raise
             reason = str(error).split(". ", 1)[0]
-            left_out = ", ".join(catalog["left_out"])
             raise RuntimeError(
-                f"{reason}. local_mock gives Spark tables of Parquet and ORC files; it left out {left_out}."
+                f"{reason}. local_mock gives Spark tables of Parquet and ORC files; it left out "
+                f"{named_first(catalog['left_out'], reason)}."
             ) from error
 
     def sql(self: Any, query: str, *arguments: Any, **options: Any) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 
 from etholake import aws
 from etholake.settings import Settings
+from local_mock.glue.bootstrap import named_first
 from local_mock.glue.spark_catalog import describe, is_wanted
 
 PARQUET = {"SerdeInfo": {"SerializationLibrary": "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe"}}
@@ -80,6 +81,12 @@ def test_names_that_spark_does_not_take_are_left_out_and_named() -> None:
     ]
     reason = "(a name that Spark does not take)"
     assert described["left_out"] == [f"with-hyphen {reason}", f"plain.with-hyphen {reason}"]
+
+
+def test_the_table_that_was_asked_for_is_named_first_among_many() -> None:
+    left_out = [f"d.t{n} (a view)" for n in range(9)]
+    named = named_first(left_out, "[TABLE_OR_VIEW_NOT_FOUND] The table or view `d`.`t7` cannot be found")
+    assert named == "d.t7 (a view), d.t0 (a view), d.t1 (a view), d.t2 (a view), d.t3 (a view) and 4 more"
 
 
 def test_a_job_reads_the_catalog_by_spark_sql(mock_settings: Settings) -> None:
