@@ -261,24 +261,27 @@ def _check_csv(content: bytes) -> tuple[int, set[str]]:
     if set(RAW_METADATA_COLUMNS) - set(names):
         flags.add("metadata-column-missing")
     layout = {*RAW_METADATA_COLUMNS, *RAW_METADATA_OPTIONAL_COLUMNS}
-    if any(name not in layout and not _animal_column(name) for name in names):
+    if any(name not in layout and not _animal_of(name) for name in names):
         flags.add("column-extra")
     return rows, flags
 
 
-def _animal_column(name: str) -> bool:
-    """Return whether a column describes an animal, also one beyond those that the curated table describes."""
+@lru_cache(maxsize=4096)
+def _animal_of(name: str) -> int | None:
+    """Return the animal that a column describes, also one beyond those of the curated table; None of others."""
     match = _ANIMAL_COLUMN.fullmatch(name)
-    return match is not None and int(match[1]) <= MAX_ANIMALS
+    return int(match[1]) if match and int(match[1]) <= MAX_ANIMALS else None
 
 
-def _by_animal(values: Mapping[str, Any]) -> dict[str, list[str | None] | None]:
+def _by_animal(values: Mapping[str, Any], animals: Iterable[int]) -> dict[str, list[str | None] | None]:
     """Return each attribute as a list from animal 1 to the last one that has it; None if no animal has it."""
+    numbers = range(1, max(animals, default=0) + 1)
     lists: dict[str, list[str | None] | None] = {}
     for attribute, column in ANIMAL_ARRAYS.items():
-        numbers = [n for n in range(1, MAX_ANIMALS + 1) if values.get(f"mouse{n}_{attribute}") is not None]
-        last = max(numbers, default=0)
-        lists[column] = [values.get(f"mouse{n}_{attribute}") for n in range(1, last + 1)] or None
+        cells = [values.get(f"mouse{n}_{attribute}") for n in numbers]
+        while cells and cells[-1] is None:
+            cells.pop()
+        lists[column] = cells or None
     return lists
 
 
@@ -291,9 +294,10 @@ def _video(
     split: str, lab_id: str, video_id: int, number: int, row: Mapping[str, str]
 ) -> tuple[VideoRecord, list[QuarantineRow]]:
     """Return the curated row, and its cells that could not be read (these stand for no row: `rows` = 0)."""
-    texts = dict.fromkeys([*_TEXT_COLUMNS, *filter(_animal_column, row)])
+    texts = dict.fromkeys([*_TEXT_COLUMNS, *filter(_animal_of, row)])
     values: dict[str, Any] = {name: _text(row.get(name, "")) for name in texts}
-    values |= _by_animal(values)
+    described = _described(values)
+    values |= _by_animal(values, described)
     unread: list[QuarantineRow] = []
     for name in (*RAW_METADATA_NUMBERS, "min_likelihood"):
         values[name] = _quantity(name, row.get(name, ""), number, unread)
@@ -312,14 +316,13 @@ def _video(
     flags |= _label_flags(labeled)
     unread += [_cell("behaviors-malformed", "behaviors_labeled", item, number) for item in labeled.malformed]
     partly = {triplet: of_triplet for triplet, of_triplet in (spans or {}).items() if triplet in labeled.triplets}
-    values["n_mice"] = len(_described(values)) or max((max(a, t) for a, t, _ in labeled.triplets), default=None)
+    values["n_mice"] = len(described) or max((max(a, t) for a, t, _ in labeled.triplets), default=None)
     ordered = tuple(sorted(flags))
     return VideoRecord(split, lab_id, video_id, SharedRow(values), labeled.triplets, ordered, partly), unread
 
 
 def _described(values: Mapping[str, Any]) -> set[int]:
-    matches = ((_ANIMAL_COLUMN.fullmatch(name), value) for name, value in values.items())
-    return {int(match[1]) for match, value in matches if match and value}
+    return {animal for name, value in values.items() if value and (animal := _animal_of(name))}
 
 
 @lru_cache(maxsize=1024)
