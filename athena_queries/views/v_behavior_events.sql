@@ -66,8 +66,7 @@ SELECT
     element_at(v.animal_strains, e.agent_id) AS agent_strain,
     element_at(v.animal_sexes, e.agent_id) AS agent_sex,
     element_at(v.animal_ages, e.agent_id) AS agent_age,
-    element_at(v.animal_conditions, e.agent_id)
-        AS agent_condition
+    element_at(v.animal_conditions, e.agent_id) AS agent_condition
 FROM reached AS e
 LEFT JOIN predicted_videos AS p
     ON e.run_id = p.run_id AND e.split = p.split AND e.lab_id = p.lab_id AND e.video_id = p.video_id
