@@ -82,16 +82,15 @@ def main() -> None:
     options.add_argument("--overrides", type=json.loads, default={}, help="{configuration: {field: value}}")
     options.add_argument("--work", type=Path, help="where what was trained is kept (default: nowhere)")
     options.add_argument("--nested", action="store_true", help="nothing has seen the judged video")
-    options.add_argument("--groups", type=int, help="hold the videos out in so many groups (default: one by one)")
+    options.add_argument("--groups", type=int, default=0, help="hold the videos out in so many groups (0: singly)")
     given = options.parse_args()
     torch.set_num_threads(1)
     data = read_lab(given.data, given.lab)
     videos = tuple(v.tracks.video_id for v in data.videos)[: 3 if given.quick else None]
     everywhere = {"epochs": 1, "warmup_epochs": 0} if given.quick else {}
     with tempfile.TemporaryDirectory(prefix="etholake-recognisers-") as temporary:
-        folds = Folds(
-            given.data, data, videos, given.work or Path(temporary), given.overrides, everywhere, given.groups or 0
-        )
+        work = given.work or Path(temporary)
+        folds = Folds(given.data, data, videos, work, given.overrides, everywhere, given.groups)
         judged: dict[str, Judged] = {}
         for name in given.recognisers:
             judged[name] = Judged.of(folds, name, nested=given.nested)
@@ -272,8 +271,9 @@ class Judged:
                 frames[i, actions.index(action)] = score.tp_frames, score.fp_frames, score.fn_frames
             events += predicted
         ranks = _ranks(predictions, folds, actions)
+        seconds = time.monotonic() - began
         expected = _expected(folds, name) if nested else float("nan")
-        return cls(folds, actions, frames, ranks, tuple(events), time.monotonic() - began, expected)
+        return cls(folds, actions, frames, ranks, tuple(events), seconds, expected)
 
     def mean_f(self, chosen: Sequence[int] | NDArray[Any] | slice = slice(None)) -> float:
         """Mean F of the actions that occur or are predicted, frames pooled over the chosen videos (positions)."""

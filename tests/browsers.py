@@ -18,7 +18,7 @@ AXE = Path(os.environ.get("AXE_CORE", Path(__file__).resolve().parents[1] / "nod
 
 @pytest.fixture(scope="session")
 def axe() -> str:
-    """The script of axe-core; the test is skipped where it is not installed."""
+    """Return the script of axe-core; skip the test where it is not installed."""
     if not AXE.is_file():
         pytest.skip(f"{AXE} is not there: npm install axe-core, or AXE_CORE=FILE")
     return AXE.read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Films of tracks, drawn so that a person sees who is who, and their clips: the data of tests of video models."""
+"""Draw films of tracks in which a person sees who is who, and cut their clips: data for tests of video models."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ RECIPE = ClipRecipe(boxes="pose", length=8, stride=8, crop_size=32, pad_ratio=0.
 
 
 def film(path: Path, pixels_TMK2: npt.NDArray[np.float32], fps: float = 30.0) -> Path:
-    """A gray floor; every part of an animal is a disc of 3 px, light for animal 1, dark for animal 2."""
+    """Write a film of a gray floor: parts are discs of 3 px, light of animal 1 and dark of animal 2."""
     y, x = np.mgrid[-4:5, -4:5]
     disc = x**2 + y**2 <= 9
     with video_writer(path, fps, SIZE, SIZE) as writer:
@@ -63,7 +63,7 @@ def prepare(
 
 
 def filmed(folder: Path, video: LabelledVideo, recipe: ClipRecipe = RECIPE) -> LabelledVideo:
-    """The same video with clips of it."""
+    """Return the same video with clips of it."""
     rows = prepare(folder, video, recipe)
     shards = {row["shard"]: Shard(folder / "clips" / row["shard"].rpartition("/")[2]) for row in rows}
     return replace(video, tracks=replace(video.tracks, clips=stored_clips(recipe, rows, shards)))

@@ -1,4 +1,4 @@
-"""The IAM actions and resources of requests that a mock has recorded (`Options.record_calls`)."""
+"""Translate the requests that a mock has recorded (`Options.record_calls`) into IAM's actions and resources."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Calls = dict[str, list[list[str]]]  # stage -> [principal, action, resource] in 
 
 
 def translated(records: Iterable[dict[str, Any]]) -> list[list[str]]:
-    """[principal, action, resource] of the requests, in order of the alphabet, each once."""
+    """Return [principal, action, resource] of the requests, sorted, each once."""
     records = list(records)
     triples = {(_name(r["principal"]), action, resource) for r in records for action, resource in iam(r)}
     triples |= {("SageMakerRole", action, resource) for r in records for action, resource in of_sagemaker(r)}
@@ -21,7 +21,7 @@ def translated(records: Iterable[dict[str, Any]]) -> list[list[str]]:
 
 
 def _name(principal: str) -> str:
-    """Logical name of a role (CloudFormation adds the stack's and a random part)."""
+    """Return the logical name of a role (CloudFormation adds the stack's and a random part)."""
     match = re.fullmatch(r"etholake-\w+-(\w+)-\w+", principal)
     return match[1] if match else "operator"
 
@@ -31,7 +31,7 @@ _PREFIXES = {"sagemaker-runtime": "sagemaker", "stepfunctions": "states"}
 
 
 def iam(record: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """(action, resource) pairs that IAM decides on for one request."""
+    """Yield the (action, resource) pairs that IAM decides on for one request."""
     service, operation = record["service"], record["operation"]
     if service == "s3":
         yield from _s3(record)
@@ -49,9 +49,7 @@ def _s3(record: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if not bucket:
         yield "s3:ListAllMyBuckets", "*"
     elif key:
-        # The pipeline's roles are given parts of zones.
-        depth = 2 if _name(record["principal"]) in {"StepRole", "MachineRole"} else 1
-        zone = "/".join(key.split("/")[:-1][:depth])
+        zone = _zone(record, key)
         actions = {"GET": "GetObject", "HEAD": "GetObject", "DELETE": "DeleteObject"}
         action = actions.get(record["method"], "PutObject")
         if "uploadId" in query and record["method"] == "DELETE":
@@ -60,13 +58,18 @@ def _s3(record: dict[str, Any]) -> Iterator[tuple[str, str]]:
         if source := record["copy_source"]:
             yield "s3:GetObject", f"arn:aws:s3:::{'/'.join(source.lstrip('/').split('/')[:2])}/*"
     elif record["method"] == "POST":
-        depth = 2 if _name(record["principal"]) in {"StepRole", "MachineRole"} else 1
-        for zone in {"/".join(key.split("/")[:-1][:depth]) for key in record["parameters"]["keys"]}:
+        for zone in {_zone(record, key) for key in record["parameters"]["keys"]}:
             yield "s3:DeleteObject", f"arn:aws:s3:::{bucket}/{zone}/*"
     else:
         operations = {"location": "GetBucketLocation", "versions": "ListBucketVersions"}
         action = next((operations[name] for name in query if name in operations), "ListBucket")
         yield f"s3:{action}", f"arn:aws:s3:::{bucket}"
+
+
+def _zone(record: dict[str, Any], key: str) -> str:
+    """Return the prefix of a key that a policy names: a zone; for the pipeline's roles, a part of a zone."""
+    depth = 2 if _name(record["principal"]) in {"StepRole", "MachineRole"} else 1
+    return "/".join(key.split("/")[:-1][:depth])
 
 
 def _glue(operation: str, parameters: dict[str, Any], _: str) -> list[str]:
@@ -113,7 +116,7 @@ def _sagemaker(operation: str, parameters: dict[str, Any], path: str) -> list[st
 
 
 def _role(arn: str) -> str:
-    """A role's ARN with its logical name."""
+    """Return a role's ARN with its logical name."""
     place, _, name = arn.rpartition("/")
     return f"{place}/{_name(name)}"
 
@@ -150,7 +153,7 @@ _WRITTEN = ("S3OutputPath", "S3FailurePath", "DestinationS3Uri")
 
 
 def of_sagemaker(record: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """(action, resource) pairs on S3 that a request makes the service do: it reads inputs and writes outputs."""
+    """Yield the (action, resource) pairs on S3 of a request to SageMaker: it reads inputs and writes outputs."""
     if record["service"] == "sagemaker" and record["operation"].startswith("Create"):
         for name, uri, path in _uris(record["parameters"]):
             place = uri.removeprefix("s3://")
@@ -164,7 +167,7 @@ def of_sagemaker(record: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _uris(node: Any, name: str = "", path: tuple[str, ...] = ()) -> Iterator[tuple[str, str, tuple[str, ...]]]:
-    """(name, s3:// URI, names above) of everything in a request that lies in S3."""
+    """Yield (name, s3:// URI, names above) of everything in a request that lies in S3."""
     if isinstance(node, dict):
         for key, value in node.items():
             yield from _uris(value, key, (*path, key))

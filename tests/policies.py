@@ -1,4 +1,4 @@
-"""What the templates' roles and policies allow, for the default settings, and whether that covers a request."""
+"""Compare requests with what the roles and policies of the templates allow for the default settings."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TEMPLATES = {template.stack: template for template in templates.load(ROOT / "inf
 HOLDERS = {
     "GlueRole": ("compute", "GlueRole"),
     "operator": ("models", "OperatorPolicy"),
-    "SageMakerRole": ("models", "SageMakerRole"),  # its requests are SageMaker's: see recording.of_sagemaker
+    "SageMakerRole": ("models", "SageMakerRole"),  # its requests are SageMaker's: see iam_calls.of_sagemaker
     "StepRole": ("pipeline", "StepRole"),
     "MachineRole": ("pipeline", "MachineRole"),
     "StartRole": ("pipeline", "StartRole"),
@@ -28,7 +28,7 @@ HOLDERS = {
 
 
 def statements(principal: str) -> list[dict[str, Any]]:
-    """The statements of a role or policy, references resolved as for the default settings."""
+    """Return the statements of a role or policy, references resolved as for the default settings."""
     stack, logical = HOLDERS[principal]
     template = TEMPLATES[stack]
     parameters = deploy.parameters(Settings(), code_digest="0" * 16)

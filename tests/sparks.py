@@ -1,4 +1,4 @@
-"""The environment of the JVMs that tests start themselves: as the jobs of the mock have it."""
+"""Make the environment of the JVMs that tests start themselves the one that the jobs of the mock have."""
 
 from __future__ import annotations
 

@@ -7,13 +7,8 @@ WITH mice AS (
         t.lab_id,
         t.tracked_sec,
         t.path_cm,
-        coalesce(
-            element_at(m.animal_strains, t.mouse_id),
-            'unknown'
-        ) AS strain,
-        coalesce(
-            element_at(m.animal_sexes, t.mouse_id), 'unknown'
-        ) AS sex
+        coalesce(element_at(m.animal_strains, t.mouse_id), 'unknown') AS strain,
+        coalesce(element_at(m.animal_sexes, t.mouse_id), 'unknown') AS sex
     FROM track_summary AS t
     INNER JOIN metadata_train AS m ON t.lab_id = m.lab_id AND t.video_id = m.video_id
     WHERE t.split = 'train' AND t.bodypart = ? AND t.tracked_sec > 0e0

@@ -1,4 +1,4 @@
--- purpose: What was looked for, and in how many frames of the video where it was not in all of them.
+-- purpose: Actions that were looked for, with the spans and the number of frames where these are a part of the video.
 -- grain: one row per (split, video, agent, target, action) that was looked for
 -- partition filter: none needed, no partitioned table is read
 -- labelled_frames: frames of the spans in which somebody looked; null where the whole video was looked at

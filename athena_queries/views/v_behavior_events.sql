@@ -41,34 +41,41 @@ videos AS (
     SELECT 'train' AS split, metadata_train.* FROM metadata_train
     UNION ALL
     SELECT 'test' AS split, metadata_test.* FROM metadata_test
+),
+
+counted AS (
+    SELECT
+        e.*,
+        (1 - e.overlong) * greatest(
+            0,
+            least(
+                e.stop_frame, coalesce(CAST(ceil(v.frames_per_second * v.video_duration_sec) AS bigint), e.stop_frame)
+            )
+            - greatest(e.start_frame, coalesce(e.reached_frame, e.start_frame))
+        ) AS counted_frames,
+        v.frames_per_second, v.video_duration_sec,
+        v.animal_strains, v.animal_sexes, v.animal_ages, v.animal_conditions
+    FROM reached AS e
+    LEFT JOIN videos AS v ON e.split = v.split AND e.lab_id = v.lab_id AND e.video_id = v.video_id
 )
 
 SELECT
     e.source, e.run_id, e.split, e.lab_id, e.video_id, e.agent_id, e.target_id, e.action, e.start_frame, e.stop_frame,
     e.overlong,
-    (1 - e.overlong) * greatest(
-        0,
-        least(e.stop_frame, coalesce(CAST(ceil(v.frames_per_second * v.video_duration_sec) AS bigint), e.stop_frame))
-        - greatest(e.start_frame, coalesce(e.reached_frame, e.start_frame))
-    ) AS counted_frames,
-    (1 - e.overlong) * greatest(
-        0,
-        least(e.stop_frame, coalesce(CAST(ceil(v.frames_per_second * v.video_duration_sec) AS bigint), e.stop_frame))
-        - greatest(e.start_frame, coalesce(e.reached_frame, e.start_frame))
-    ) / v.frames_per_second AS counted_sec,
+    e.counted_frames,
+    e.counted_frames / e.frames_per_second AS counted_sec,
     CASE
         WHEN e.source = 'annotated'
-        THEN coalesce(CAST(l.labelled_frames AS double), v.frames_per_second * v.video_duration_sec)
+        THEN coalesce(CAST(l.labelled_frames AS double), e.frames_per_second * e.video_duration_sec)
         ELSE CAST(p.stop_frame - p.start_frame AS double)
     END AS watched_frames,
-    v.frames_per_second,
-    v.video_duration_sec,
-    element_at(v.animal_strains, e.agent_id) AS agent_strain,
-    element_at(v.animal_sexes, e.agent_id) AS agent_sex,
-    element_at(v.animal_ages, e.agent_id) AS agent_age,
-    element_at(v.animal_conditions, e.agent_id)
-        AS agent_condition
-FROM reached AS e
+    e.frames_per_second,
+    e.video_duration_sec,
+    element_at(e.animal_strains, e.agent_id) AS agent_strain,
+    element_at(e.animal_sexes, e.agent_id) AS agent_sex,
+    element_at(e.animal_ages, e.agent_id) AS agent_age,
+    element_at(e.animal_conditions, e.agent_id) AS agent_condition
+FROM counted AS e
 LEFT JOIN predicted_videos AS p
     ON e.run_id = p.run_id AND e.split = p.split AND e.lab_id = p.lab_id AND e.video_id = p.video_id
 LEFT JOIN v_action_spans AS l
@@ -78,4 +85,3 @@ LEFT JOIN v_action_spans AS l
     AND e.agent_id = l.agent_id
     AND e.target_id = l.target_id
     AND e.action = l.action
-LEFT JOIN videos AS v ON e.split = v.split AND e.lab_id = v.lab_id AND e.video_id = v.video_id

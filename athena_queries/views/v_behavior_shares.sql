@@ -48,8 +48,7 @@ SELECT
     element_at(m.animal_strains, w.agent_id) AS strain,
     element_at(m.animal_sexes, w.agent_id) AS sex,
     element_at(m.animal_ages, w.agent_id) AS age,
-    element_at(m.animal_conditions, w.agent_id)
-        AS condition
+    element_at(m.animal_conditions, w.agent_id) AS condition
 FROM watched AS w
 INNER JOIN sources AS s ON w.lab_id = s.lab_id AND w.video_id = s.video_id
 INNER JOIN metadata_train AS m ON w.lab_id = m.lab_id AND w.video_id = m.video_id

@@ -22,14 +22,10 @@ SELECT
     e.agent_sex,
     e.target_strain,
     e.target_sex,
-    element_at(m.animal_ages, e.agent_id)
-        AS agent_age,
-    element_at(m.animal_conditions, e.agent_id)
-        AS agent_condition,
-    element_at(m.animal_ages, e.target_id)
-        AS target_age,
-    element_at(m.animal_conditions, e.target_id)
-        AS target_condition,
+    element_at(m.animal_ages, e.agent_id) AS agent_age,
+    element_at(m.animal_conditions, e.agent_id) AS agent_condition,
+    element_at(m.animal_ages, e.target_id) AS target_age,
+    element_at(m.animal_conditions, e.target_id) AS target_condition,
     m.frames_per_second,
     m.video_duration_sec,
     m.arena_shape,

@@ -370,7 +370,7 @@ def _items(
         if covered >= stop - first - END_SLACK or rules.partial == "as-absent":
             items.append(triplet_item(agent, target, action))
             continue
-        if rules.partial == "spans":
+        if rules.partial == "spans" and covered:
             items.append(triplet_item(agent, target, action))
             spans_of[items[-1]] = _union(spans, first, stop)
         partly[action] = max(partly.get(action, 0.0), covered / max(stop - first, 1))

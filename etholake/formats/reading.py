@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import wraps
@@ -13,8 +12,8 @@ from typing import TypeVar
 
 from etholake.errors import DataError, EtholakeError
 from etholake.formats.base import Detection
-from etholake.formats.dialect import Dialect, decoded_head, delimiter_of, split_separator_line
-from etholake.formats.labels.reading import video_name
+from etholake.formats.dialect import Dialect, decoded_head
+from etholake.formats.labels.reading import rows_of, video_name
 
 __all__ = ["file_name", "head_rows", "header_rows", "quiet", "reading", "video_stem"]
 
@@ -61,16 +60,10 @@ def quiet(detect: Callable[[T, Path], Detection | None]) -> Callable[[T, Path], 
 
 def head_rows(path: Path, count: int) -> list[list[str]]:
     """Return at most `count` rows of a text table in any dialect; [] if it is none."""
-    rows: list[list[str]] = []
-    text, delimiter = split_separator_line(decoded_head(path))
     try:
-        for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter or delimiter_of(text)):
-            rows.append(row)
-            if len(rows) == count:
-                break
+        return list(islice(rows_of(decoded_head(path)), count))
     except csv.Error:
         return []
-    return rows
 
 
 def header_rows(path: Path, count: int, dialect: Dialect) -> list[list[str]]:

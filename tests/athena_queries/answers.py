@@ -44,7 +44,7 @@ def nearest_rank(values: pd.Series, share: float) -> float:
 
 
 def labelled_frames(base: Base) -> dict[tuple[object, ...], set[int]]:
-    """The frames that were looked at, of the triplets that were looked for in a part of their video."""
+    """Return the frames that were looked at, of the triplets that were looked for in a part of their video."""
     return {
         tuple(row[name] for name in TRIPLET): {f for a, b in json.loads(row["spans"]) for f in range(a, b)}
         for row in base["labeled_behaviors"].to_dict("records")
@@ -53,7 +53,7 @@ def labelled_frames(base: Base) -> dict[tuple[object, ...], set[int]]:
 
 
 def labelled_seconds(base: Base, video: Mapping[str, Any], agent: int, action: str) -> float:
-    """How long an animal's action was looked for: the whole video, unless it was in parts for every target."""
+    """Return the seconds in which an action was looked for: the whole video, unless in parts for every target."""
     asked = base["labeled_behaviors"]
     own = asked[
         (asked["video_id"] == video["video_id"]) & (asked["agent_id"] == agent) & (asked["action"] == action)

@@ -261,7 +261,10 @@ def test_08_a_model_goes_on_with_a_lab_that_joins_the_folder(workplace: Workplac
 
 
 def test_09_the_policies_allow_what_the_stages_have_asked_for(workplace: Workplace) -> None:
-    """As the operator, and their jobs and endpoint by their roles; all stages are recorded in make test-long."""
+    """The operator's policy covers the stages, and the roles cover their jobs and endpoint.
+
+    Only the stages of this module are compared; `make test-long` records all of them.
+    """
     asked = translated(workplace.recorded)
     assert {principal for principal, *_ in asked} == {"operator", "GlueRole", "SageMakerRole"}
     assert len(asked) > 50

@@ -195,3 +195,10 @@ def test_an_action_that_was_looked_for_in_a_part_of_the_video_keeps_its_spans() 
         labels(scored=(ScoredSpan("rear", 50, 100, "a"),)),
     ]
     assert convert_labels(halves, rules()).items == ("mouse1,self,rear",)
+
+
+def test_an_action_that_was_looked_for_in_no_frame_is_not_listed() -> None:
+    """The second of two queued media, of which only the first was observed, has such actions."""
+    made = convert_labels([labels(scored=(ScoredSpan("rear", 100, None, "a"),))], rules())
+    assert (made.items, made.spans) == ((), {})
+    assert "'rear' was looked for in 0% of the video only" in made.remarks[0].text

@@ -36,6 +36,7 @@ def bouts(recording: LabelRecording) -> list[tuple[str, float, float]]:
     [
         ("Behavior;Start;End\nattack;0,5;1,5\n", "second", ("attack", 0.5, 1.5)),
         ("behavior,onset,duration\nattack,0.5,1.0\n", "second", ("attack", 0.5, 1.5)),
+        ("behavior,onset,offset\nattack,1,3\n", "second", ("attack", 1, 3)),
         ("Behaviour,Start (frame),Duration (frames)\nattack,10,5\n", "frame", ("attack", 10, 15)),
         ("Label,Begin,End\nattack,1,10\n", "frame", ("attack", 1, 10)),
         ("Event,From,To\nattack,00:01:02,00:01:03\n", "second", ("attack", 62, 63)),

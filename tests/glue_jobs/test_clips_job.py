@@ -159,7 +159,7 @@ def test_a_killed_job_loses_only_the_video_at_work(world: World, monkeypatch: py
 
 
 def shards_of(world: World, clip_set: str) -> dict[str, bytes]:
-    """The shards of a set by lab, video, digest and name."""
+    """Return the shards of a set by lab, video, digest and name."""
     prefix = f"clip-zone/{clip_set}/"
     keys = [key for key in world.keys(prefix) if key.endswith(".tar")]
     read = world.lake.s3.get_object

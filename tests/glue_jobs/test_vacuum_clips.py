@@ -18,7 +18,7 @@ NOW = dt.timedelta(0)
 
 @pytest.fixture
 def world(mock_settings: Settings, request: pytest.FixtureRequest) -> tuple[Settings, Lake]:
-    own, lake = lakes.open_lake(mock_settings, f"vacuum-clips-{abs(hash(request.node.name)) % 10_000}")
+    own, lake = lakes.open_lake(mock_settings, request.node.name.replace("_", "-")[:50])
     return own, lake
 
 

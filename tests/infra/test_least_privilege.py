@@ -13,7 +13,7 @@ from recording import record
 
 @pytest.fixture(scope="module")
 def calls(tmp_path_factory: pytest.TempPathFactory) -> Calls:
-    """What every stage calls."""
+    """Run every stage on a recording mock; return the calls of each."""
     return record(tmp_path_factory.mktemp("recording"))
 
 

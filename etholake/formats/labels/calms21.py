@@ -16,8 +16,8 @@ from etholake.errors import DataError
 from etholake.formats.base import Bout, Detection, LabelFormat, LabelRecording, ReadOptions, Remark, ScoredSpan
 from etholake.formats.inert_pickle import PickledCall, to_array
 from etholake.formats.labels.onehot import bouts_of
-from etholake.formats.labels.reading import head, quietly, read_json, safe_name
-from etholake.formats.pose.calms21 import SEQUENCE, detect_npy
+from etholake.formats.labels.reading import read_json, safe_name
+from etholake.formats.pose.calms21 import CALMS21_JSON, CALMS21_NPY
 from etholake.formats.pose.npy_pickle import read_object
 
 __all__ = ["FORMAT", "NPY", "OTHER", "annotation_of", "sequences"]
@@ -35,12 +35,9 @@ class CalMS21(LabelFormat):
     title = "CalMS21 annotations (MARS)"
     suffixes = (".json",)
 
-    @quietly
     def detect(self, path: Path) -> Detection | None:
-        """Return a detection if the file begins with a group of sequences."""
-        if match := SEQUENCE.match(head(path, 4096)):
-            return Detection(1.0, f"its group '{match[1]}' holds CalMS21's sequences")
-        return None
+        """Return a detection if the file begins with a group of sequences; they need no annotations."""
+        return CALMS21_JSON.detect(path)
 
     def content(self, path: Path, options: ReadOptions) -> object:
         """Return the groups of sequences."""
@@ -80,7 +77,7 @@ class CalMS21Npy(CalMS21):
 
     def detect(self, path: Path) -> Detection | None:
         """Return a detection if the pickled texts at the beginning are CalMS21's. Nothing is unpickled."""
-        return detect_npy(path)
+        return CALMS21_NPY.detect(path)
 
     def content(self, path: Path, options: ReadOptions) -> object:
         """Return the groups of sequences. Raises DataError unless `options.unpickle` is set."""

@@ -104,7 +104,10 @@ def _empty(bout: Bout, recording: LabelRecording) -> Remark:
 
 
 def sample_rate(path: Path, times: npt.NDArray[np.float64]) -> float:
-    """Return the samples per second of a clock that is rounded to milliseconds."""
+    """Return the samples per second of a clock that is rounded to milliseconds; samples may be missing.
+
+    Raises DataError if the times do not increase, start before 0 or are unevenly spaced.
+    """
     steps = np.diff(times)
     if len(times) < 2 or not (steps > 0).all() or times[0] < 0:
         raise DataError(f"{path}: expected at least two samples with increasing times from 0 on.")

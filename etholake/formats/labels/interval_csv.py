@@ -1,8 +1,8 @@
 """Read tables of intervals that any script may write: one row a bout, with start, stop and action.
 
 `start_frame`/`stop_frame` are frames from 0, half-open; `start_s`, `start (s)`, `start_time` and their like are
-seconds or clocks (`00:01:02.5`). Bare `start` and `stop` (or `end`) are seconds if any of them has a fraction or
-is a clock, else frames. A duration in the same unit may stand in the place of the stop.
+seconds or clocks (`00:01:02.5`), and so is a bare `onset`. Bare `start` and `stop` (or `end`) are seconds if any
+of them has a fraction or is a clock, else frames. A duration in the same unit may stand in the place of the stop.
 """
 
 from __future__ import annotations
@@ -62,9 +62,12 @@ def _columns(header: Sequence[str]) -> _Columns | None:
         is_duration = stop is None
         stop = duration if is_duration else stop
         if action is not None and start is not None and stop is not None:
+            is_onset = unit is None and start == column(header, "onset")
             agent, target, video = (column(header, *others) for others in (_AGENT, _TARGET, _VIDEO))
             fps = column(header, "fps", "frames per second")
-            return _Columns(action, start, stop, is_duration, agent, target, video, fps, unit)
+            return _Columns(
+                action, start, stop, is_duration, agent, target, video, fps, "second" if is_onset else unit
+            )
     return None
 
 

@@ -16,10 +16,9 @@ from etholake.errors import DataError
 from etholake.formats.base import Bout, Detection, LabelFormat, LabelRecording, ReadOptions, Remark, ScoredSpan
 from etholake.formats.inert_pickle import PickledCall, to_array
 from etholake.formats.labels.onehot import UNLABELLED, bouts_of, spans_of
-from etholake.formats.labels.reading import quietly, safe_name
+from etholake.formats.labels.reading import safe_name
 from etholake.formats.pose.mabe22 import FORMAT as POSE
-from etholake.formats.pose.mabe22 import FPS
-from etholake.formats.pose.npy_pickle import read_object
+from etholake.formats.pose.mabe22 import FPS, read_content
 from etholake.formats.reading import reading
 
 __all__ = ["FORMAT"]
@@ -32,7 +31,6 @@ class Mabe22Annotations(LabelFormat):
     title = "MABe 2022 annotations"
     suffixes = (".npy",)
 
-    @quietly
     def detect(self, path: Path) -> Detection | None:
         """Return a detection if the file is MABe 2022's; files without annotations yield none."""
         return POSE.detect(path)
@@ -40,17 +38,18 @@ class Mabe22Annotations(LabelFormat):
     def read(self, path: Path, options: ReadOptions) -> Iterator[LabelRecording]:
         """Yield one recording a sequence with annotations. Raises DataError unless `options.unpickle` is set."""
         with reading(path, self.title):
-            data = read_object(path, options)
-            sequences = data.get("sequences") if isinstance(data, Mapping) else None
-            if not isinstance(sequences, Mapping):
-                raise DataError(f"{path}: expected 'sequences' with recordings.")
-            for name, sequence in sequences.items():
-                if isinstance(sequence, Mapping) and sequence.get("annotations") is not None:
-                    yield _recording(path, str(name), sequence["annotations"], _names(path, data))
+            content = read_content(path, options)
+            annotated = {
+                name: sequence["annotations"]
+                for name, sequence in content["sequences"].items()
+                if isinstance(sequence, Mapping) and sequence.get("annotations") is not None
+            }
+            names = _names(path, content.get("vocabulary")) if annotated else []
+            for name, annotations in annotated.items():
+                yield _recording(path, str(name), annotations, names)
 
 
-def _names(path: Path, data: Mapping[str, Any]) -> list[str]:
-    vocabulary = data.get("vocabulary")
+def _names(path: Path, vocabulary: Any) -> list[str]:
     if isinstance(vocabulary, PickledCall):
         vocabulary = to_array(vocabulary).tolist()
     if not isinstance(vocabulary, list | tuple) or not vocabulary:
@@ -74,8 +73,10 @@ def _recording(path: Path, name: str, annotations: Any, names: list[str]) -> Lab
         bouts += bouts_of(states_T, task)
         scored += spans_of(states_T, task)
     actions = [task for task in names if task not in others]
-    texts = [f"the tasks {', '.join(actions)} are taken as actions"] if actions else []
-    remarks = [Remark("assumed", text, path, remedy="leave others out in the mapping's actions") for text in texts]
+    remarks = []
+    if actions:
+        text = f"the tasks {', '.join(actions)} are taken as actions"
+        remarks.append(Remark("assumed", text, path, remedy="leave others out in the mapping's actions"))
     if others:
         text = f"the tasks {', '.join(others)} hold other values than 0 and 1, and are no actions"
         remarks.append(Remark("left-out", text, path))

@@ -50,7 +50,7 @@ INDEX_NAMES = frozenset({"", "Unnamed: 0", "index"})  # of the column that panda
 _VIDEO_SUFFIX = re.compile(
     r"\.(mp4|avi|mov|mkv|mpe?g|wmv|m4v|webm|seq|flv|h26[45]|m?ts|tiff?|asf|mp3|wav)$", re.IGNORECASE
 )
-CLOCK = re.compile(r"(?:(\d{1,6}):)?(\d{1,6}):(\d{1,6}(?:[.,]\d+)?)")  # (hours:)minutes:seconds
+_CLOCK = re.compile(r"(?:(\d{1,6}):)?(\d{1,6}):(\d{1,6}(?:[.,]\d+)?)")  # (hours:)minutes:seconds
 T = TypeVar("T")
 
 
@@ -102,7 +102,10 @@ def _decoded(path: Path, data: bytes, *, cut: bool = False) -> str:
 
 
 def first_rows(path: Path, count: int = 60) -> list[list[str]]:
-    """Return the first rows of a table, without the last line that the sample may have cut; of xlsx as below."""
+    """Return the first rows of a table; of xlsx those of the first sheet.
+
+    A line that the end of the sample may have cut is left out.
+    """
     if path.suffix.lower() == ".xlsx":
         return _first_sheet(path, count)
     text = head(path)
@@ -191,7 +194,7 @@ def number_at(text: object, path: Path, what: str, line: int | None = None) -> f
 
 def time_at(text: str, path: Path, what: str, line: int | None = None) -> float:
     """Return the seconds of a cell: a number, or a clock like `01:02:03.500`. Raises DataError as `number_at`."""
-    if match := CLOCK.fullmatch(text.strip()):
+    if match := _CLOCK.fullmatch(text.strip()):
         hours, minutes, seconds = (number_at(part or "0", path, what, line) for part in match.groups())
         return hours * 3600 + minutes * 60 + seconds
     return number_at(text, path, what, line)

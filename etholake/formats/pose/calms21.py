@@ -23,7 +23,7 @@ from etholake.formats.pose.npy_pickle import head_texts, read_object
 from etholake.formats.pose.points import at_least_one, make_recording
 from etholake.formats.reading import reading
 
-__all__ = ["CALMS21_JSON", "CALMS21_NPY", "MARS_JSON", "PARTS", "SEQUENCE", "detect_npy"]
+__all__ = ["CALMS21_JSON", "CALMS21_NPY", "MARS_JSON", "PARTS"]
 
 PARTS = ("nose", "left_ear", "right_ear", "neck", "left_hip", "right_hip", "tail_base")
 MICE = ("resident", "intruder")
@@ -66,7 +66,11 @@ class Calms21Npy(PoseFormat):
 
     def detect(self, path: Path) -> Detection | None:
         """Return a detection if the pickled texts at the beginning are CalMS21's. Nothing is unpickled."""
-        return detect_npy(path)
+        texts = head_texts(path)
+        first = next((at for at, item in enumerate(texts) if item in KEYS), 0)
+        if first < 2 or "sequences" in texts[:first]:  # MABe 2022 has one group of that name
+            return None
+        return Detection(1.0, f"its group '{texts[first - 2]}' holds CalMS21's sequences")
 
     def read(self, path: Path, options: ReadOptions) -> Iterator[PoseRecording]:
         """Yield one recording a video. Raises DataError unless `options.unpickle` is set."""
@@ -91,15 +95,6 @@ class MarsJson(PoseFormat):
         with reading(path, self.title):
             name = re.sub(r"_pose_(top|front)_v\d+.*$", "", path.stem)
             yield _recording(path, name, load_json(path), None, None)
-
-
-def detect_npy(path: Path) -> Detection | None:
-    """Return a detection if a pickle holds groups of sequences with CalMS21's keys. Nothing is unpickled."""
-    texts = head_texts(path)
-    first = next((at for at, item in enumerate(texts) if item in KEYS), 0)
-    if first < 2 or "sequences" in texts[:first]:  # MABe 2022 has one group of that name
-        return None
-    return Detection(1.0, f"its group '{texts[first - 2]}' holds CalMS21's sequences")
 
 
 def load_json(path: Path) -> Any:

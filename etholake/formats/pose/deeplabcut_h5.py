@@ -53,10 +53,9 @@ class DeepLabCutH5(PoseFormat):
             if not keys:
                 raise DataError(f"{path}: no table of it has columns x and y.")
             for key in keys:
+                ending = f"_{key.replace('/', '_')}" if len(keys) > 1 else ""
                 for recording in _recordings(path, read_table(file, key), options):
-                    if len(keys) > 1:
-                        recording = replace(recording, name=f"{recording.name}_{key.replace('/', '_')}")  # noqa: PLW2901
-                    yield recording
+                    yield replace(recording, name=recording.name + ending)
 
 
 def _track_keys(file: h5py.File) -> list[str]:

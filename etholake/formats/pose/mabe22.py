@@ -20,7 +20,7 @@ from etholake.formats.pose.npy_pickle import head_texts, read_object
 from etholake.formats.pose.points import at_least_one, make_recording
 from etholake.formats.reading import reading
 
-__all__ = ["FORMAT", "Mabe22"]
+__all__ = ["FORMAT", "FPS", "Mabe22", "read_content"]
 
 MICE, FPS, SIZE = 3, 30.0, (850, 850)
 
@@ -42,11 +42,16 @@ class Mabe22(PoseFormat):
     def read(self, path: Path, options: ReadOptions) -> Iterator[PoseRecording]:
         """Yield one recording a sequence. Raises DataError unless `options.unpickle` is set."""
         with reading(path, self.title):
-            data = read_object(path, options)
-            sequences = data.get("sequences") if isinstance(data, Mapping) else None
-            if not isinstance(sequences, Mapping):
-                raise DataError(f"{path}: expected 'sequences' with recordings.")
+            sequences = read_content(path, options)["sequences"]
             yield from at_least_one(path, (_recording(path, str(name), item) for name, item in sequences.items()))
+
+
+def read_content(path: Path, options: ReadOptions) -> Mapping[str, Any]:
+    """Return the whole file; its `sequences` are a mapping. Raises DataError unless `options.unpickle` is set."""
+    content = read_object(path, options)
+    if not isinstance(content, Mapping) or not isinstance(content.get("sequences"), Mapping):
+        raise DataError(f"{path}: expected 'sequences' with recordings.")
+    return content
 
 
 def _recording(path: Path, name: str, sequence: Any) -> PoseRecording:

@@ -8,7 +8,6 @@ trainings, queries and endpoint hours that a user asks about. Not in it: KMS, Cl
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from typing import Any
 from etholake import aws, logs
 from etholake.contract import CURATED_ZONE, MODEL_ZONE, RAW_ZONE
 from etholake.errors import DataError, UsageError, suggestion
-from etholake.objects import list_objects, read_object
+from etholake.objects import list_objects
 from etholake.pages.templating import counted
 from etholake.resources import folder
 from etholake.settings import Settings
@@ -99,15 +98,11 @@ def lines(settings: Settings, region: str = "") -> list[CostLine]:
 def video_hours(settings: Settings) -> float:
     """Return the hours of video in the lake, by its metadata tables. Raises DataError if there are none."""
     import pyarrow.compute as pc
-    import pyarrow.parquet as pq
 
     lake = open_lake(settings)
     seconds = 0.0
     for name in ("metadata_train", "metadata_test"):
-        for uri in lake.current_files(name):
-            body = io.BytesIO(read_object(lake.s3, uri))
-            column = pq.read_table(body, columns=["video_duration_sec"]).column(0)
-            seconds += pc.sum(column).as_py() or 0.0
+        seconds += pc.sum(lake.read(name, None, ["video_duration_sec"]).column(0)).as_py() or 0.0
     if not seconds:
         raise DataError(f"Bucket '{settings.bucket}' has no curated metadata: run `make ingest etl` first.")
     return seconds / 3600

@@ -15,7 +15,7 @@ from typing import Any
 from etholake.contract import CLIP_ZONE, CURATED_ZONE, TABLES
 from etholake.errors import UsageError
 from etholake.lake import DROPPED, MAX_RETENTION, POINTER, Lake, generation_prefix
-from etholake.objects import store_time
+from etholake.objects import read_object, store_time
 from etholake.result import StageResult
 from etholake.settings import Settings
 from etholake.stages.state import open_lake
@@ -95,16 +95,20 @@ def _vacuum_clips(lake: Lake, limit: dt.datetime, details: dict[str, Any]) -> No
     for item in lake.objects(f"{CLIP_ZONE}/"):
         results[item["Key"].rpartition("/")[0] + "/"].append(item)
     referenced = _named_clips(lake)  # after the listing: what was listed as an attempt may be committed by now
-    newest: dict[str, dt.datetime] = {}
-    at_of = {prefix: max(item["LastModified"] for item in objects) for prefix, objects in results.items()}
-    for prefix, at in at_of.items():
-        video = prefix.rstrip("/").rpartition("/")[0]
-        newest[video] = max(at, newest.get(video, at))
+    modified = {prefix: max(item["LastModified"] for item in objects) for prefix, objects in results.items()}
+    last: dict[str, dt.datetime] = {}  # of each video
+    for prefix, at in modified.items():
+        last[_video(prefix)] = max(at, last.get(_video(prefix), at))
     for prefix, objects in sorted(results.items()):
-        without_windows = all(not item["Key"].endswith(".tar") for item in objects)
-        is_last = at_of[prefix] == newest[prefix.rstrip("/").rpartition("/")[0]]
-        if prefix not in referenced and not (without_windows and is_last):
-            _remove(lake, prefix, objects, at_of[prefix] <= limit, details)
+        at = modified[prefix]
+        without_windows = not any(item["Key"].endswith(".tar") for item in objects)
+        if prefix not in referenced and not (without_windows and at == last[_video(prefix)]):
+            _remove(lake, prefix, objects, at <= limit, details)
+
+
+def _video(prefix: str) -> str:
+    """Return the prefix of a video's clips, above the one of a recipe and input."""
+    return prefix.rstrip("/").rpartition("/")[0]
 
 
 def _named_clips(lake: Lake) -> set[str]:
@@ -114,7 +118,7 @@ def _named_clips(lake: Lake) -> set[str]:
     prefixes: set[str] = set()
     for item in lake.objects(f"{CURATED_ZONE}/clips/"):
         if item["Key"].endswith(".parquet"):
-            body = io.BytesIO(lake.s3.get_object(Bucket=lake.bucket, Key=item["Key"])["Body"].read())
+            body = io.BytesIO(read_object(lake.s3, f"s3://{lake.bucket}/{item['Key']}"))
             shards = pq.read_table(body, columns=["shard"])["shard"].unique().to_pylist()
             prefixes |= {shard.rpartition("/")[0] + "/" for shard in shards}
     return prefixes

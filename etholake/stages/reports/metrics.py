@@ -1,4 +1,4 @@
-"""Stage metrics: measures of videos of the lake (way, speed, time of each behavior), as Parquet and xlsx."""
+"""Stage metrics: measures of videos of the lake (distance, speed, time of each behavior), as Parquet and xlsx."""
 
 from __future__ import annotations
 
@@ -45,15 +45,16 @@ def run(
     UsageError
         There is no such run, or a video is not among those that it predicted or that are annotated.
     DataError
-        No video has an event, or a table is too long for a workbook.
+        No video has tracks or events, one has no frame rate, or a table is too long for a workbook.
     """
     lake = open_lake(settings)
-    spans = _spans(lake, run_id)
+    metadata = _metadata(lake)
+    spans = _spans(lake, metadata, run_id)
     wanted = sorted(spans) if videos is None else sorted(set(videos))
     if missing := [number for number in wanted if number not in spans]:
         where = f"the run '{run_id}' predicted" if run_id else "are annotated"
         raise UsageError(f"The videos {missing} are not among the {len(spans)} that {where}.")
-    tables = tables_of(_measured(settings, lake, spans, wanted, run_id), window_s)
+    tables = tables_of(_measured(settings, lake, metadata, {n: spans[n] for n in wanted}, run_id), window_s)
     if not tables["windows"]:
         raise DataError("There is nothing to measure: none of the videos has tracks or events.")
     files = write_tables(out, tables)
@@ -63,13 +64,14 @@ def run(
     return StageResult("metrics", "done", summary, details)
 
 
-def _spans(lake: Lake, run_id: str | None) -> dict[int, dict[str, Any]]:
-    """Return by video its lab, and first and last frame that was predicted (None: all of an annotated video)."""
+def _spans(lake: Lake, metadata: Mapping[int, Mapping[str, Any]], run_id: str | None) -> dict[int, dict[str, Any]]:
+    """Return {video: its `lab_id` and, of a run, `start_frame` and `stop_frame` of what was predicted}."""
     if run_id is None:
         labs = {keys["lab_id"] for keys in lake.partitions("annotations_enriched")}
-        rows = _metadata(lake).values()
         return {
-            r["video_id"]: {"lab_id": r["lab_id"]} for r in rows if r["has_annotation"] and r["lab_id"] in labs
+            number: {"lab_id": row["lab_id"]}
+            for number, row in metadata.items()
+            if row["has_annotation"] and row["lab_id"] in labs
         }
     if {"run_id": run_id} not in lake.partitions("predicted_videos"):
         raise UsageError(f"There are no predictions of a run '{run_id}'.")
@@ -79,22 +81,21 @@ def _spans(lake: Lake, run_id: str | None) -> dict[int, dict[str, Any]]:
 def _measured(
     settings: Settings,
     lake: Lake,
+    metadata: Mapping[int, Mapping[str, Any]],
     spans: Mapping[int, Mapping[str, Any]],
-    wanted: Sequence[int],
     run_id: str | None,
 ) -> Iterator[MeasuredVideo]:
-    metadata = _metadata(lake)
-    events = _events(lake, run_id, {spans[number]["lab_id"] for number in wanted})
+    events = _events(lake, run_id, {span["lab_id"] for span in spans.values()})
     sources = [Videos(settings, split) for split in ("train", "test") if lake.partitions(f"metadata_{split}")]
-    for number in wanted:
-        row, lab = metadata[number], spans[number]["lab_id"]
+    for number, span in spans.items():
+        row, lab = metadata[number], span["lab_id"]
         tracks, fps = _tracks(sources, number), row["frames_per_second"]
         own = events.get(number, [])
         if not fps:
             raise DataError(f"Video {number} of {lab} has no frames_per_second in its metadata: no time is known.")
         last = round((row["video_duration_sec"] or 0) * fps)
         frames = max([last, *[e.stop_frame for e in own], len(tracks.keypoints_TMK3) if tracks else 0])
-        start, stop = spans[number].get("start_frame", 0), spans[number].get("stop_frame", frames)
+        start, stop = span.get("start_frame", 0), span.get("stop_frame", frames)
         yield MeasuredVideo(number, lab, fps, start, stop, own, tracks, row["pix_per_cm_approx"] or None)
 
 

@@ -72,4 +72,11 @@ export function listen() {
   $("frame").addEventListener("change", () => step(Number($("frame").value) - frame));
   film.addEventListener("seeked", () => shown(frame));
   film.addEventListener("loadeddata", () => shown(frame));
+  film.requestVideoFrameCallback?.(presented);
+}
+
+// A browser may say "seeked" before it presents the frame: until then a canvas gets the one before.
+function presented() {
+  if (!playing) shown(frame);
+  film.requestVideoFrameCallback(presented);
 }
