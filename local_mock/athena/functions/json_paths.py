@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import decimal
 import math
+import operator
 import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
-import regex  # type: ignore[import-untyped]
+from local_mock.athena.functions import regexps
+from local_mock.athena.functions.casts import caster
+from local_mock.athena.functions.moments import Failure
+from local_mock.athena.sqltypes import DOUBLE, VARCHAR
 
 __all__ = ["PathError", "PathSyntaxError", "evaluate", "parse", "variables"]
 
@@ -35,15 +39,19 @@ _TOKEN = re.compile(
     r"""\s*(?:(?P<number>\d+(?:\.\d*)?(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?)|"(?P<string>(?:[^"]|"")*)"|\$(?P<variable>[A-Za-z_][A-Za-z0-9_]*)"""
     r"""|(?P<word>[A-Za-z_][A-Za-z0-9_]*)|(?P<symbol><=|>=|==|<>|!=|&&|\|\||[$@.\[\](){}?*/%+\-<>!,]))"""
 )
-_COMPARISONS = ("==", "<>", "!=", "<", "<=", ">", ">=")
+_COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
+    "==": operator.eq, "<>": operator.ne, "!=": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt,
+    ">=": operator.ge,
+}  # fmt: skip
+_AFTER_PREDICATE = ("&&", "||", ")", "is", "")  # what follows a predicate in parentheses, and no path in them
 _METHODS = ("type", "size", "double", "ceiling", "floor", "abs", "keyvalue")
 
 
 class _Parser:
     def __init__(self, text: str) -> None:
         self.tokens: list[tuple[str, str]] = []
-        position = 0
-        while position < len(text.rstrip()):
+        position, end = 0, len(text.rstrip())
+        while position < end:
             match = _TOKEN.match(text, position)
             if match is None:
                 raise PathSyntaxError(f"mismatched input at '{text[position : position + 20]}'")
@@ -178,22 +186,17 @@ class _Parser:
             inner = self.sum()
             self.expect(")")
             return ("exists", inner)
-        start = self.at
-        if self.accept("symbol", "("):  # a predicate in parentheses, or a path
-            try:
-                inner = self.disjunction()
-                self.expect(")")
-                if self.accept("word", "is"):
-                    self.expect("unknown")
-                    return ("unknown", inner)
-                if self.peek()[1] in ("&&", "||", ")"):
-                    return inner
-            except PathSyntaxError:
-                pass
-            self.at = start
+        if self.peek() == ("symbol", "(") and self.after_parentheses() in _AFTER_PREDICATE:
+            self.expect("(")
+            inner = self.disjunction()
+            self.expect(")")
+            if self.accept("word", "is"):
+                self.expect("unknown")
+                return ("unknown", inner)
+            return inner
         left = self.sum()
         if symbol := self.accept("symbol", *_COMPARISONS):
-            return ("compare", "<>" if symbol == "!=" else symbol, left, self.sum())
+            return ("compare", left, self.sum(), symbol)
         if self.accept("word", "starts"):
             self.expect("with")
             return ("starts", left, self.sum())
@@ -201,8 +204,20 @@ class _Parser:
             kind, pattern = self.take()
             if kind != "string":
                 raise PathSyntaxError("like_regex takes a text")
-            return ("regex", left, pattern.replace('""', '"'))
+            try:
+                return ("regex", left, regexps.compile_pattern(pattern.replace('""', '"')))
+            except Failure as err:
+                raise PathSyntaxError(err.message) from err
         raise PathSyntaxError(f"a predicate expected, but got '{self.peek()[1] or 'the end'}'")
+
+    def after_parentheses(self) -> str:
+        """Return the token after the parenthesis that closes the one which comes next."""
+        depth = 0
+        for index in range(self.at, len(self.tokens)):
+            depth += {("symbol", "("): 1, ("symbol", ")"): -1}.get(self.tokens[index], 0)
+            if depth == 0:
+                return self.peek(index + 1 - self.at)[1]
+        raise PathSyntaxError("')' expected, but got 'the end'")
 
 
 @lru_cache(maxsize=512)
@@ -222,7 +237,8 @@ def variables(node: Any) -> set[str]:
 def evaluate(path: str, value: Any, bound: Mapping[str, list[Any]]) -> list[Any]:
     """Return the sequence of items that a path finds. `bound`: each variable's sequence. Raises PathError."""
     lax, tree = parse(path)
-    return _Evaluation(lax, value, bound).items(tree, _MISSING, None)
+    with decimal.localcontext(prec=80):  # more digits than any result may have
+        return _Evaluation(lax, value, bound).items(tree, _MISSING, None)
 
 
 def _is_number(value: Any) -> bool:
@@ -249,7 +265,7 @@ class _Evaluation:
             return [last]
         if kind == "sign":
             values = self.unwrapped(self.items(node[2], current, last))
-            return [self.number(v) * (-1 if node[1] == "-" else 1) for v in values]
+            return [_in_range(-self.number(v) if node[1] == "-" else +self.number(v)) for v in values]
         if kind == "binary":
             left, right = (self.single(self.items(n, current, last)) for n in node[2:])
             return [_operate(node[1], left, right)]
@@ -319,7 +335,7 @@ class _Evaluation:
 
     def index(self, node: Node, current: Any, last: int) -> int:
         value = self.single(self.items(node, current, last))
-        if value != int(value):
+        if value % 1:  # also of infinity, where it is NaN
             raise PathError("array subscripts are whole numbers")
         return int(value)
 
@@ -337,8 +353,10 @@ class _Evaluation:
             return [{"name": k, "value": x, "id": i} for i, v in enumerate(opened) for k, x in v.items()]
         if name == "double":
             return [_double(v) for v in opened]
-        function: Callable[[Any], Any] = {"abs": abs, "ceiling": _ceiling, "floor": _floor}[name]
-        return [function(self.number(v)) for v in opened]
+        numbers = [self.number(v) for v in opened]
+        if name == "abs":
+            return [_in_range(abs(v)) for v in numbers]
+        return [_whole(v, math.ceil if name == "ceiling" else math.floor) for v in numbers]
 
     def predicate(self, node: Node, item: Any, last: int | None) -> bool | None:
         kind = node[0]
@@ -356,17 +374,16 @@ class _Evaluation:
         try:
             if kind == "exists":
                 return bool(self.items(node[1], item, last))
-            left_items = self.unwrapped(self.items(node[1] if kind != "compare" else node[2], item, last))
+            left_items = self.unwrapped(self.items(node[1], item, last))
             if kind == "compare":
-                right_items = self.unwrapped(self.items(node[3], item, last))
-                return self.any_of([_compare(node[1], a, b) for a in left_items for b in right_items])
+                right_items = self.unwrapped(self.items(node[2], item, last))
+                return self.any_of([_compare(node[3], a, b) for a in left_items for b in right_items])
             if kind == "starts":
                 prefix = self.unwrapped(self.items(node[2], item, last))
                 if len(prefix) != 1 or not isinstance(prefix[0], str):
                     return None
                 return self.any_of([v.startswith(prefix[0]) if isinstance(v, str) else None for v in left_items])
-            pattern = regex.compile(node[2], regex.VERSION0)
-            return self.any_of([pattern.search(v) is not None if isinstance(v, str) else None for v in left_items])
+            return self.any_of([node[2].search(v) is not None if isinstance(v, str) else None for v in left_items])
         except PathError:
             return None
 
@@ -387,68 +404,74 @@ def _type_name(value: Any) -> str:
     return "string" if isinstance(value, str) else "array" if isinstance(value, list) else "object"
 
 
+_double_of_text = caster(VARCHAR, DOUBLE)
+
+
 def _double(value: Any) -> float:
     try:
-        if isinstance(value, bool) or value is None:
-            raise ValueError
-        return float(value)
-    except (TypeError, ValueError) as err:
-        raise PathError("double() needs a number or the text of one") from err
+        if isinstance(value, str):
+            return float(_double_of_text(value))
+        if _is_number(value):
+            return float(value)
+    except (Failure, OverflowError) as err:
+        raise PathError(f"double() cannot convert '{value}'") from err
+    raise PathError("double() needs a number or the text of one")
 
 
-def _ceiling(value: Any) -> Any:
-    return float(math.ceil(value)) if isinstance(value, float) else type(value)(math.ceil(value))
+def _whole(value: Any, rounded: Callable[[Any], int]) -> Any:
+    """Return a number without its fraction, in its own type; infinity and NaN stay."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return value
+    return type(value)(rounded(value))
 
 
-def _floor(value: Any) -> Any:
-    return float(math.floor(value)) if isinstance(value, float) else type(value)(math.floor(value))
+def _in_range(value: Any) -> Any:
+    """Return a result of arithmetic. Raises PathError beyond a bigint or a decimal of 38 digits."""
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise PathError(f"bigint overflow: {value}")
+    if isinstance(value, decimal.Decimal) and len(value.as_tuple().digits) > 38:
+        raise PathError(f"decimal overflow: {value}")
+    return value
+
+
+def _same_type(left: Any, right: Any) -> tuple[Any, Any]:
+    """Return two numbers as doubles if one of them is a double, as SQL does."""
+    return (float(left), float(right)) if isinstance(left, float) != isinstance(right, float) else (left, right)
 
 
 def _operate(symbol: str, left: Any, right: Any) -> Any:
-    if isinstance(left, float) != isinstance(right, float):
-        left, right = float(left), float(right)
-    if symbol in "/%" and not isinstance(left, float) and right == 0:
+    left, right = _same_type(left, right)
+    if symbol in "/%":
+        return _in_range(_divide(symbol, left, right))
+    return _in_range({"+": operator.add, "-": operator.sub, "*": operator.mul}[symbol](left, right))
+
+
+def _divide(symbol: str, left: Any, right: Any) -> Any:
+    """Return the quotient or the remainder; of doubles as in Java, of whole numbers cut towards zero."""
+    if isinstance(left, float):
+        if symbol == "%":
+            return math.fmod(left, right) if right and math.isfinite(left) else math.nan
+        if right:
+            return left / right
+        return (
+            math.nan if not left or math.isnan(left) else math.copysign(math.inf, left) * math.copysign(1, right)
+        )
+    if right == 0:
         raise PathError("division by zero")
-    if symbol == "+":
-        value = left + right
-    elif symbol == "-":
-        value = left - right
-    elif symbol == "*":
-        value = left * right
-    elif isinstance(left, float):
-        if right == 0:
-            value = math.nan if symbol == "%" or left == 0 or left != left else math.copysign(math.inf, left)  # noqa: PLR0124
-        else:
-            value = left / right if symbol == "/" else math.fmod(left, right)
-    elif isinstance(left, int) and isinstance(right, int):
+    if isinstance(left, int) and isinstance(right, int):
         quotient = abs(left) // abs(right) * (1 if (left < 0) == (right < 0) else -1)
-        value = quotient if symbol == "/" else left - quotient * right
-    elif symbol == "%":
-        value = decimal.Decimal(left) % decimal.Decimal(right)
-    else:
-        raise PathError("the division of decimals in a path is not supported by local_mock")
-    if isinstance(value, int) and not -(2**63) <= value < 2**63:
-        raise PathError(f"bigint overflow: {left} {symbol} {right}")
-    return value
+        return quotient if symbol == "/" else left - quotient * right
+    if symbol == "%":
+        return decimal.Decimal(left) % decimal.Decimal(right)
+    raise PathError("the division of decimals in a path is not supported by local_mock")
 
 
 def _compare(symbol: str, left: Any, right: Any) -> bool | None:
     """Compare two scalars; None for those that do not compare. A null equals null only."""
     if left is None or right is None:
-        if symbol not in ("==", "<>"):
-            return None if left is not right else symbol in ("<=", ">=")
-        return (left is right) == (symbol == "==")
+        if symbol in ("==", "<>", "!="):
+            return (left is right) == (symbol == "==")
+        return symbol in ("<=", ">=") if left is right else None
     if _type_name(left) != _type_name(right) or isinstance(left, list | dict):
         return None
-    if isinstance(left, bool) and symbol not in ("==", "<>"):
-        left, right = int(left), int(right)
-    return bool(
-        {
-            "==": left == right,
-            "<>": left != right,
-            "<": left < right,
-            "<=": left <= right,
-            ">": left > right,
-            ">=": left >= right,
-        }[symbol]
-    )
+    return _COMPARISONS[symbol](*_same_type(left, right))
