@@ -15,7 +15,7 @@ from typing import Any
 
 from local_mock.athena.functions import jsons
 from local_mock.athena.functions.define import generic
-from local_mock.athena.functions.json_paths import PathError, evaluate
+from local_mock.athena.functions.json_path_values import PathError, evaluate
 from local_mock.athena.functions.moments import Failure
 from local_mock.athena.sqltypes import Type
 
