@@ -106,7 +106,8 @@ def _makes_json(node: exp.Expression) -> bool:
 def _parse_query(parser: Any, name: str, clauses: dict[str, Any]) -> list[exp.Expression]:
     values = [parser._parse_assignment()]
     _format_json(parser)
-    parser._match(TokenType.COMMA)
+    if not parser._match(TokenType.COMMA):
+        parser.raise_error("a comma expected before the path of a JSON function")
     path = parser._parse_string()
     if path is None:
         parser.raise_error("the path of a JSON function is a text in quotes")
@@ -157,14 +158,16 @@ def _event(parser: Any, name: str) -> str:
 
 def _wrapper(parser: Any, clauses: dict[str, Any]) -> None:
     clauses["wrapper"], clauses["omit_quotes"] = "WITHOUT", False
-    if _words(parser, "WITHOUT"):
+    has_wrapper = _words(parser, "WITH")
+    if has_wrapper or _words(parser, "WITHOUT"):
+        if has_wrapper and _words(parser, "CONDITIONAL"):
+            clauses["wrapper"] = "CONDITIONAL"
+        elif has_wrapper:
+            _words(parser, "UNCONDITIONAL")
+            clauses["wrapper"] = "UNCONDITIONAL"
         _words(parser, "ARRAY")
-        parser._match_text_seq("WRAPPER")
-    elif _words(parser, "WITH"):
-        clauses["wrapper"] = "CONDITIONAL" if _words(parser, "CONDITIONAL") else "UNCONDITIONAL"
-        _words(parser, "UNCONDITIONAL")
-        _words(parser, "ARRAY")
-        parser._match_text_seq("WRAPPER")
+        if not _words(parser, "WRAPPER"):
+            parser.raise_error("WRAPPER expected")
     if _words(parser, "OMIT", "QUOTES") or _words(parser, "KEEP", "QUOTES"):
         clauses["omit_quotes"] = parser._tokens[parser._index - 2].text.upper() == "OMIT"
         _words(parser, "ON", "SCALAR", "STRING")
