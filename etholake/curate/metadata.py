@@ -41,7 +41,7 @@ __all__ = ["CuratedMetadata", "VideoRecord", "curate_metadata", "labeled_table",
 _TEXT_COLUMNS = (
     "video_name", "species", *MOUSE_COLUMNS, "arena_shape", "arena_type", "tracking_method",
 )  # fmt: skip
-_ANIMAL_COLUMN = re.compile(rf"mouse([1-9][0-9]{{0,2}})_(?:{'|'.join(MOUSE_ATTRIBUTES)})")
+_ANIMAL_COLUMN = re.compile(rf"mouse([1-9][0-9]{{0,2}})_({'|'.join(MOUSE_ATTRIBUTES)})")
 _INTS = frozenset({"video_width_pix", "video_height_pix"})
 _MAX_INT = 2**31 - 1  # the contract's int
 _KEYS = ("lab_id", "video_id")
@@ -266,20 +266,26 @@ def _check_csv(content: bytes) -> tuple[int, set[str]]:
     return rows, flags
 
 
-def _animal_column(name: str) -> bool:
-    """Return whether a column describes an animal, also one beyond those that the curated table describes."""
+@lru_cache(maxsize=4096)
+def _animal_column(name: str) -> tuple[int, str] | None:
+    """Return the number of the animal and the attribute that a column holds, None for any other column.
+
+    The animal may be beyond those that the curated table has columns of.
+    """
     match = _ANIMAL_COLUMN.fullmatch(name)
-    return match is not None and int(match[1]) <= MAX_ANIMALS
+    return (int(match[1]), match[2]) if match and int(match[1]) <= MAX_ANIMALS else None
 
 
 def _by_animal(values: Mapping[str, Any]) -> dict[str, list[str | None] | None]:
     """Return each attribute as a list from animal 1 to the last one that has it; None if no animal has it."""
-    lists: dict[str, list[str | None] | None] = {}
-    for attribute, column in ANIMAL_ARRAYS.items():
-        numbers = [n for n in range(1, MAX_ANIMALS + 1) if values.get(f"mouse{n}_{attribute}") is not None]
-        last = max(numbers, default=0)
-        lists[column] = [values.get(f"mouse{n}_{attribute}") for n in range(1, last + 1)] or None
-    return lists
+    given: dict[str, dict[int, str]] = {attribute: {} for attribute in ANIMAL_ARRAYS}
+    for name, value in values.items():
+        if value is not None and (place := _animal_column(name)) and place[1] in given:
+            given[place[1]][place[0]] = value
+    return {
+        column: [given[attribute].get(n) for n in range(1, max(given[attribute], default=0) + 1)] or None
+        for attribute, column in ANIMAL_ARRAYS.items()
+    }
 
 
 def _text(text: str) -> str | None:
@@ -318,8 +324,9 @@ def _video(
 
 
 def _described(values: Mapping[str, Any]) -> set[int]:
-    matches = ((_ANIMAL_COLUMN.fullmatch(name), value) for name, value in values.items())
-    return {int(match[1]) for match, value in matches if match and value}
+    """Return the animals that a row describes."""
+    places = (_animal_column(name) for name, value in values.items() if value)
+    return {place[0] for place in places if place}
 
 
 @lru_cache(maxsize=1024)

@@ -47,9 +47,13 @@ def group_name(settings: Settings) -> str:
 def versions(settings: Settings, group: str) -> list[Version]:
     """Return all versions of the group, the newest first; [] if there is no such group."""
     client = aws.client(settings, "sagemaker")
-    if not _exists(client, group):
-        return []
-    packages = [client.describe_model_package(ModelPackageName=arn) for arn in _arns(client, group)]
+    try:
+        arns = list(_arns(client, group))  # the pipeline's role may list versions, but not describe the group
+    except client.exceptions.ClientError as err:
+        if _says_missing(err):
+            return []
+        raise
+    packages = [client.describe_model_package(ModelPackageName=arn) for arn in arns]
     return sorted(map(_version, packages), key=lambda version: -version.number)
 
 
@@ -112,12 +116,15 @@ def _version(package: Mapping[str, Any]) -> Version:
 
 
 def _exists(client: Any, group: str) -> bool:
-    from botocore.exceptions import ClientError
-
     try:
         client.describe_model_package_group(ModelPackageGroupName=group)
-    except ClientError as err:
-        if err.response["Error"]["Code"] in ("ValidationException", "ResourceNotFound"):
+    except client.exceptions.ClientError as err:
+        if _says_missing(err):
             return False
         raise
     return True
+
+
+def _says_missing(error: Any) -> bool:
+    """Return whether SageMaker says that there is no such group, and not that the caller may not ask."""
+    return error.response["Error"]["Code"] in ("ValidationException", "ResourceNotFound")

@@ -92,6 +92,8 @@ def test_a_pretrained_network_is_a_version_that_is_never_served(group: Group) ->
         with pytest.raises(UsageError, match="is pre-trained and predicts no behaviour yet: train from it with"):
             refused(lake, 2)
     assert registry.serving_version(lake).number == 1
+    assert registry.rollback(lake, group.name, 1).number == 1
+    assert group.statuses()[0] == (2, "PendingManualApproval"), "it is no model that was served"
     assert models.pack(lake, "version:2") == b"a model"
     with pytest.raises(UsageError, match="has no version 3; it has: 1, 2"):
         models.pack(lake, "version:3")
@@ -111,3 +113,17 @@ def test_the_mock_refuses_what_aws_refuses(group: Group) -> None:
     assert group.statuses() == [(1, "PendingManualApproval")]
     with pytest.raises(ClientError, match="still has model packages"):
         group.client.delete_model_package_group(ModelPackageGroupName=group.name)
+
+
+def test_versions_are_read_by_the_rights_of_the_pipeline(group: Group) -> None:
+    """Its role may list and describe model packages (infra/pipeline.yaml), and nothing else of the registry."""
+    group.add("a", 0.5)
+    asked: list[str] = []
+    events = group.client.meta.events
+    events.register("before-call.sagemaker", lambda model, **_: asked.append(model.name), unique_id="asked")
+    try:
+        assert group.decide("b", 0.6)[0] == "register"
+        assert model_packages.versions(group.settings, "no-such-group") == []
+    finally:
+        events.unregister("before-call.sagemaker", unique_id="asked")
+    assert set(asked) <= {"ListModelPackages", "DescribeModelPackage"}

@@ -101,7 +101,7 @@ def rollback(settings: Settings, group: str, number: int) -> Version:
     client = aws.client(settings, "sagemaker")
     client.update_model_package(ModelPackageArn=chosen.arn, ModelApprovalStatus=APPROVED)
     for version in versions(settings, group):  # the newest approved one counts: those after it must not be
-        if version.number > number and version.status != REJECTED:
+        if version.number > number and version.status != REJECTED and not version.pretrained:
             client.update_model_package(ModelPackageArn=version.arn, ModelApprovalStatus=REJECTED)
     return chosen
 
