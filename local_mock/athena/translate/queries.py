@@ -68,7 +68,7 @@ class Queries(Sources):
 
     # --- queries ------------------------------------------------------------------------------------------
     def query(self, node: exp.Expression, scope: Scope | None) -> Query:
-        """Any query expression, with its WITH."""
+        """Compile any query expression, with its WITH."""
         prefix = self._with(node, scope)
         try:
             if isinstance(node, exp.Select):
