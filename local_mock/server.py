@@ -38,16 +38,8 @@ from local_mock.repeats import Repeats
 __all__ = ["HEALTH", "SERVICES", "hold", "is_held", "serve"]
 
 SERVICES = (
-    "s3",
-    "glue",
-    "athena",
-    "sagemaker",
-    "stepfunctions",
-    "events",
-    "cloudformation",
-    "quicksight",
-    "tagging",
-)
+    "s3", "glue", "athena", "sagemaker", "stepfunctions", "events", "cloudformation", "quicksight", "tagging",
+)  # fmt: skip
 INTERRUPT = "/_local_mock/interrupt/"  # POST …/<training job>: takes its spot instances away
 LOG_NAME = "local_mock.log"
 _LOCK_WAIT_S = 2.0  # the kernel takes a moment to release the locks of a process with much memory

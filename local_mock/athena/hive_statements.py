@@ -1,4 +1,4 @@
-"""Hive's data definition statements as dataclasses: what `hive` reads and `commands` carries out."""
+"""Hive's data definition statements as dataclasses: `hive` makes them of a text, `commands` carries them out."""
 
 from __future__ import annotations
 

@@ -35,9 +35,8 @@ SERVICES = (
     "iam", "kms", "s3", "sns", "sqs", "events", "logs", "cloudwatch", "budgets", "lakeformation", "glue", "athena",
     "sagemaker", "applicationautoscaling", "quicksight", "stepfunctions", "cloudformation",
 )  # fmt: skip
-_WIDE = frozenset(
-    {"cloudformation", "resourcegroupstaggingapi"}
-)  # their requests change other services without asking them
+# Their requests change other services without asking them.
+_WIDE = frozenset({"cloudformation", "resourcegroupstaggingapi"})
 _READS = ("Get", "List", "Describe", "BatchGet", "Head", "Search", "Simulate", "Validate", "Estimate", "Invoke")
 
 

@@ -2,8 +2,8 @@
 
 Run by the runner: ``python -P bootstrap.py <run folder>``, where `run.json` holds `script`, `argv` and, if the run
 asks for the catalog, `catalog` (see `spark_catalog`). Imports nothing but the standard library (and pyspark for
-the catalog), so that the job sees only what Glue would give it. An uncaught exception is
-left in `error.json` as Glue shows it (``Type: message``), its traceback goes to the error log.
+the catalog), so that the job sees only what Glue would give it. An uncaught exception is left in `error.json` as
+Glue shows it (``Type: message``), its traceback goes to the error log.
 """
 
 import json
@@ -16,15 +16,16 @@ from pathlib import Path
 from typing import Any
 
 _MAX_MESSAGE = 4000
+_COMMENTS = r"(?:\s|--[^\n]*(?:\n|$)|/\*(?:[^*]|\*(?!/))*\*/)*"  # and blanks, before the first word
 _TEMPORARY = r"\s+(?:OR\s+REPLACE\s+)?(?:GLOBAL\s+)?TEMP"
 _CHANGES = re.compile(
-    rf"\s*(?:ALTER|ANALYZE|CREATE(?!{_TEMPORARY})|DELETE|DROP|LOAD|MERGE|MSCK|REPAIR|REPLACE|TRUNCATE|UPDATE)\b"
+    rf"{_COMMENTS}(?:ALTER|ANALYZE|CREATE(?!{_TEMPORARY})|DELETE|DROP|LOAD|MERGE|MSCK|REPAIR|REPLACE|TRUNCATE|UPDATE)\b"
     r"|(?:.*\s)?INSERT\s+(?:INTO|OVERWRITE)\s+(?!(?:LOCAL\s+)?DIRECTORY)",
     re.IGNORECASE | re.DOTALL,
 )
 _READ_ONLY = (
-    "local_mock gives Spark the Glue catalog to read: write to a path, and change the catalog by a crawler, "
-    "Athena or the API."
+    "local_mock gives Spark the Glue catalog to read: its tables are a copy in the memory of this run, and a "
+    "change would be lost with it. Write to a path, and change the catalog by a crawler, Athena or the API."
 )
 
 
@@ -34,6 +35,11 @@ def describe(error: BaseException) -> str:
     if isinstance(error, SystemExit) and isinstance(error.code, str):
         return message[:_MAX_MESSAGE]
     return f"{type(error).__name__}: {message}"[:_MAX_MESSAGE]
+
+
+def changes_catalog(statement: str) -> bool:
+    """Return whether a statement of Spark would change the catalog, to which temporary views do not belong."""
+    return _CHANGES.match(statement) is not None
 
 
 def named_first(left_out: list[str], reason: str, most: int = 5) -> str:
@@ -74,7 +80,7 @@ def give_catalog(catalog: dict[str, list[str]]) -> None:
             ) from error
 
     def sql(self: Any, query: str, *arguments: Any, **options: Any) -> Any:
-        if _CHANGES.match(query):
+        if changes_catalog(query):
             raise NotImplementedError(_READ_ONLY)
         return explained(run, self, query, *arguments, **options)
 

@@ -1,8 +1,9 @@
-"""The Glue catalog for `spark.sql` of a job: what makes its tables known to Spark's own, in-memory catalog.
+"""The Glue catalog for `spark.sql` of a job: the statements that copy its tables into Spark's in-memory catalog.
 
 With the argument `--enable-glue-datacatalog` (as on Glue) the process of a job runs these statements when it makes
-its session (`bootstrap`). Tables of Parquet and ORC files only: of others, Spark's readers and Hive's SerDes give
-different values. To read only: a job writes to paths, and a crawler, Athena or the API changes the catalog.
+its session (`bootstrap`). They name tables of Parquet and ORC files only: of other files, Spark's readers and
+Hive's SerDes give different values. A job only reads the copy: it writes to paths, and a crawler, Athena or the
+API changes the catalog.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ def run_trial(first: int, last: int, peak_mib: int = 800) -> None:
 
 
 def python(*arguments: str) -> tuple[str, str]:
-    """What a Python process of its own printed, and how it ended."""
+    """Return what a Python process of its own printed, and how it ended."""
     path = os.pathsep.join(str(ROOT / folder) for folder in (".", "tests/curate", "tests/fuzz"))
     environment = {**os.environ, "PYTHONPATH": path, "PYTHONWARNINGS": "ignore"}
     command = [sys.executable, "-X", "faulthandler", *arguments]
@@ -170,7 +170,7 @@ def test_a_small_file_needs_little_memory(keys: Callable[[], Keys], tmp_path: Pa
 
 # --- what fuzzing found ---------------------------------------------------------------------------------------
 def error_of(made: Mutant, folder: Path) -> str:
-    """What went wrong with a file, and nothing that is still alive of it."""
+    """Return what went wrong with a file as text, which keeps nothing of it alive."""
     error = ""
     with mounted(folder):
         try:

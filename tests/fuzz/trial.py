@@ -235,7 +235,7 @@ def _metadata(made: Mutant) -> None:
 
 
 def _csv_rows(content: bytes, result: CuratedMetadata) -> int:
-    """How many rows a csv holds below its first line, read by csv's plain reader: blank lines are none."""
+    """Count the rows that a csv holds below its first line, read by csv's plain reader: blank lines are none."""
     if "file-unreadable" in result.report.flags:
         return 0
     lines = list(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True))
@@ -290,7 +290,7 @@ def main(first: int, last: int, folder: Path) -> None:
 
 
 def described(seed: int, error: Exception) -> dict[str, Any]:
-    """What went wrong and where, and what had been done to the file."""
+    """Return what went wrong and where, and what had been done to the file."""
     made = mutant(seed)
     where = traceback.extract_tb(error.__traceback__)[-1]
     message = " ".join(f"{type(error).__name__}: {error}".split())[:400]

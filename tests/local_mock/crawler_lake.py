@@ -53,7 +53,7 @@ class Lake:
         raise AssertionError("the crawler did not end")
 
     def log(self) -> list[str]:
-        """What the last crawl wrote into its CloudWatch stream, without its id."""
+        """Return what the last crawl wrote into its CloudWatch stream, without its id."""
         last = self.glue.get_crawler(Name=self.name)["Crawler"]["LastCrawl"]
         messages, more = [], {}
         while True:

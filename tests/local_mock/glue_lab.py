@@ -1,4 +1,4 @@
-"""What tests of Glue jobs share: a bucket with scripts, runs that are waited for, their logs."""
+"""Provide `Jobs` for tests of Glue jobs: a bucket with scripts, runs that are waited for, their logs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Jobs:
         self.folder.mkdir(parents=True)
 
     def make(self, source: str, *, command: str = "pythonshell", **options: Any) -> str:
-        """A job with this script; its name."""
+        """Make a job with this script and return its name."""
         name = f"job-{uuid.uuid4().hex[:8]}"
         (self.folder / f"{name}.py").write_text(textwrap.dedent(source))
         place = {"Name": command, "ScriptLocation": f"s3://{self.bucket}/{name}.py", "PythonVersion": "3.9"}

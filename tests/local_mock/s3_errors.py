@@ -1,4 +1,4 @@
-"""What an error of S3 says."""
+"""Read the errors of S3."""
 
 import pytest
 from botocore.exceptions import ClientError

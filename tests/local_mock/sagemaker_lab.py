@@ -1,4 +1,4 @@
-"""What tests of SageMaker jobs share: a bucket with code and data, requests, waiting."""
+"""Provide what tests of SageMaker jobs share: a bucket with code and data, requests, waiting."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What tests of hosting share: a bucket of models, and a tiny model of our own that multiplies numbers."""
+"""Provide what tests of hosting share: a bucket of models, and a tiny model of our own that multiplies numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was acknowledged is there after kill -9: catalog, queries, stacks, roles, registry; hosts start again."""
+"""Acknowledged changes outlive kill -9: catalog, queries, stacks, roles, registry; hosts start again."""
 
 import json
 import os
@@ -110,7 +110,7 @@ class Server:
 
 
 def seen(server: Server, queries: list[str]) -> dict[str, Any]:
-    """What a client can ask for, without the headers of the answers."""
+    """Return the answers to what a client can ask for, without the headers of the answers."""
     asked: list[tuple[str, str, dict[str, Any]]] = [
         ("glue", "get_tables", {"DatabaseName": "lake"}),
         ("glue", "get_table_versions", {"DatabaseName": "lake", "TableName": "t"}),

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import textwrap
 import time
 import uuid
 from typing import Any
 
+import pytest
+from glue_lab import Jobs
+
 from etholake import aws
 from etholake.settings import Settings
-from local_mock.glue.bootstrap import named_first
+from local_mock.glue.bootstrap import changes_catalog, named_first
 from local_mock.glue.spark_catalog import describe, is_wanted
 
 PARQUET = {"SerdeInfo": {"SerializationLibrary": "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe"}}
@@ -68,6 +70,22 @@ spark.sql("SELECT * FROM {database}.texts")
 """
 
 
+@pytest.mark.parametrize(
+    ("statement", "is_change"),
+    [
+        ("create table t as select 1", True),
+        ("-- a note\n/* and * another */ CREATE TABLE t AS SELECT 1", True),
+        ("FROM t INSERT INTO u SELECT *", True),
+        ("CREATE OR REPLACE TEMP VIEW v AS SELECT 1", False),
+        ("/* a */ SELECT /* b */ REPLACE(s, 'a', 'b') FROM t", False),
+        ("-- DROP TABLE t\nSELECT 1", False),
+        ("INSERT OVERWRITE DIRECTORY '/x' SELECT 1", False),
+    ],
+)
+def test_statements_that_would_change_the_catalog(statement: str, is_change: bool) -> None:
+    assert changes_catalog(statement) == is_change
+
+
 def test_names_that_spark_does_not_take_are_left_out_and_named() -> None:
     storage = {**PARQUET, "Location": "s3://b/t/", "Columns": [{"Name": "n"}]}
     tables = [
@@ -89,31 +107,19 @@ def test_the_table_that_was_asked_for_is_named_first_among_many() -> None:
     assert named == "d.t7 (a view), d.t0 (a view), d.t1 (a view), d.t2 (a view), d.t3 (a view) and 4 more"
 
 
-def test_a_job_reads_the_catalog_by_spark_sql(mock_settings: Settings) -> None:
-    name = f"catalog-{uuid.uuid4().hex[:8]}"
-    database = name.replace("-", "_")
-    s3, athena, glue = (aws.client(mock_settings, service) for service in ("s3", "athena", "glue"))
-    s3.create_bucket(Bucket=name)
-    glue.create_database(DatabaseInput={"Name": database})
+def test_a_job_reads_the_catalog_by_spark_sql(jobs: Jobs, mock_settings: Settings) -> None:
+    database, bucket = f"catalog_{uuid.uuid4().hex[:8]}", jobs.bucket
+    athena = aws.client(mock_settings, "athena")
+    jobs.glue.create_database(DatabaseInput={"Name": database})
     values = "(VALUES (1, 'a'), (2, 'a'), (5, 'b'), (7, 'c')) t(n, lab)"
-    with_partitions = f"WITH (partitioned_by = ARRAY['lab'], external_location = 's3://{name}/counts/')"
-    _query(athena, f"CREATE TABLE {database}.counts {with_partitions} AS SELECT * FROM {values}", name)
-    as_text = f"WITH (format = 'TEXTFILE', external_location = 's3://{name}/texts/')"
-    _query(athena, f"CREATE TABLE {database}.texts {as_text} AS SELECT 1 AS x", name)
-    script = textwrap.dedent(SCRIPT).format(database=database)
-    s3.put_object(Bucket=name, Key="job.py", Body=script.encode())
-    command = {"Name": "glueetl", "ScriptLocation": f"s3://{name}/job.py"}
+    with_partitions = f"WITH (partitioned_by = ARRAY['lab'], external_location = 's3://{bucket}/counts/')"
+    _query(athena, f"CREATE TABLE {database}.counts {with_partitions} AS SELECT * FROM {values}", bucket)
+    as_text = f"WITH (format = 'TEXTFILE', external_location = 's3://{bucket}/texts/')"
+    _query(athena, f"CREATE TABLE {database}.texts {as_text} AS SELECT 1 AS x", bucket)
     arguments = {"--enable-glue-datacatalog": "true"}
-    glue.create_job(Name=name, Role="r", Command=command, DefaultArguments=arguments, GlueVersion="5.1")
-    run_id = glue.start_job_run(JobName=name)["JobRunId"]
-    while (run := glue.get_job_run(JobName=name, RunId=run_id)["JobRun"])["JobRunState"] in (
-        "STARTING",
-        "RUNNING",
-    ):
-        time.sleep(0.1)
-    logs = aws.client(mock_settings, "logs")
-    events = logs.get_log_events(logGroupName="/aws-glue/jobs/output", logStreamName=run_id, startFromHead=True)
-    lines = [event["message"] for event in events["events"]]
+    name = jobs.make(SCRIPT.format(database=database), command="glueetl", DefaultArguments=arguments)
+    run = jobs.run(name)
+    lines = jobs.log(run["Id"]).splitlines()
     assert "rows [('a', 3), ('b', 5)]" in lines, run["ErrorMessage"]
     assert "table 4 1" in lines
     assert sum(line.startswith("refused local_mock gives Spark the Glue catalog to read") for line in lines) == 2

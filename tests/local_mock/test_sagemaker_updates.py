@@ -42,7 +42,7 @@ def slowly(studio: Studio, factor: str) -> str:
 
 
 class Load:
-    """What clients got while the block ran: (seconds since the start, value or error)."""
+    """The answers to clients while the block ran: (seconds since the start, value or error)."""
 
     def __init__(self) -> None:
         self.answers: list[tuple[float, Any]] = []

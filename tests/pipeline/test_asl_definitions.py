@@ -1,4 +1,4 @@
-"""What AWS refuses when a state machine is made, and how it fails at run time: the mock does the same."""
+"""The mock refuses a definition that AWS refuses, and a state machine fails at run time as on AWS."""
 
 import json
 import re

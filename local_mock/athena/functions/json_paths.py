@@ -1,49 +1,43 @@
-"""The path language of SQL's JSON functions: `lax $.a[*] ? (@.b > 1).c`. Parsed once, evaluated on JSON values.
+"""The path language of SQL's JSON functions, parsed: `lax $.a[*] ? (@.b > 1).c` becomes a tree of tuples.
 
-A value is None, bool, int, float, decimal.Decimal (a number of the path), str, list or dict.
-Source: https://trino.io/docs/current/functions/json.html#json-path-language, Trino's JsonPath.g4 and PathEvaluationVisitor.
+`json_path_values` evaluates the tree. The first item of a tuple is its kind.
+Source: https://trino.io/docs/current/functions/json.html#json-path-language, Trino's JsonPath.g4.
 """
 
-# ruff: noqa: E501, PLR0911, PLR0912 - one line a message; one branch a kind
+# ruff: noqa: PLR0911 - one line a pattern; one branch a kind
 from __future__ import annotations
 
 import decimal
-import math
 import re
-from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
-import regex  # type: ignore[import-untyped]
+from local_mock.athena.functions import regexps
+from local_mock.athena.functions.moments import Failure
 
-__all__ = ["PathError", "PathSyntaxError", "evaluate", "parse", "variables"]
+__all__ = ["Node", "PathSyntaxError", "parse", "variables"]
 
 Node = tuple[Any, ...]
-_MISSING = object()
 
 
 class PathSyntaxError(ValueError):
     """The text is no path."""
 
 
-class PathError(ValueError):
-    """The path does not fit the value: what ON ERROR is for."""
-
-
-# --- parsing ----------------------------------------------------------------------------------------------
 _TOKEN = re.compile(
     r"""\s*(?:(?P<number>\d+(?:\.\d*)?(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?)|"(?P<string>(?:[^"]|"")*)"|\$(?P<variable>[A-Za-z_][A-Za-z0-9_]*)"""
     r"""|(?P<word>[A-Za-z_][A-Za-z0-9_]*)|(?P<symbol><=|>=|==|<>|!=|&&|\|\||[$@.\[\](){}?*/%+\-<>!,]))"""
 )
 _COMPARISONS = ("==", "<>", "!=", "<", "<=", ">", ">=")
+_AFTER_PREDICATE = ("&&", "||", ")", "is", "")  # what follows a predicate in parentheses, and no path in them
 _METHODS = ("type", "size", "double", "ceiling", "floor", "abs", "keyvalue")
 
 
 class _Parser:
     def __init__(self, text: str) -> None:
         self.tokens: list[tuple[str, str]] = []
-        position = 0
-        while position < len(text.rstrip()):
+        position, end = 0, len(text.rstrip())
+        while position < end:
             match = _TOKEN.match(text, position)
             if match is None:
                 raise PathSyntaxError(f"mismatched input at '{text[position : position + 20]}'")
@@ -178,22 +172,17 @@ class _Parser:
             inner = self.sum()
             self.expect(")")
             return ("exists", inner)
-        start = self.at
-        if self.accept("symbol", "("):  # a predicate in parentheses, or a path
-            try:
-                inner = self.disjunction()
-                self.expect(")")
-                if self.accept("word", "is"):
-                    self.expect("unknown")
-                    return ("unknown", inner)
-                if self.peek()[1] in ("&&", "||", ")"):
-                    return inner
-            except PathSyntaxError:
-                pass
-            self.at = start
+        if self.peek() == ("symbol", "(") and self.after_parentheses() in _AFTER_PREDICATE:
+            self.expect("(")
+            inner = self.disjunction()
+            self.expect(")")
+            if self.accept("word", "is"):
+                self.expect("unknown")
+                return ("unknown", inner)
+            return inner
         left = self.sum()
         if symbol := self.accept("symbol", *_COMPARISONS):
-            return ("compare", "<>" if symbol == "!=" else symbol, left, self.sum())
+            return ("compare", left, self.sum(), symbol)
         if self.accept("word", "starts"):
             self.expect("with")
             return ("starts", left, self.sum())
@@ -201,8 +190,20 @@ class _Parser:
             kind, pattern = self.take()
             if kind != "string":
                 raise PathSyntaxError("like_regex takes a text")
-            return ("regex", left, pattern.replace('""', '"'))
+            try:
+                return ("regex", left, regexps.compile_pattern(pattern.replace('""', '"')))
+            except Failure as err:
+                raise PathSyntaxError(err.message) from err
         raise PathSyntaxError(f"a predicate expected, but got '{self.peek()[1] or 'the end'}'")
+
+    def after_parentheses(self) -> str:
+        """Return the token after the parenthesis that closes the one which comes next."""
+        depth = 0
+        for index in range(self.at, len(self.tokens)):
+            depth += {("symbol", "("): 1, ("symbol", ")"): -1}.get(self.tokens[index], 0)
+            if depth == 0:
+                return self.peek(index + 1 - self.at)[1]
+        raise PathSyntaxError("')' expected, but got 'the end'")
 
 
 @lru_cache(maxsize=512)
@@ -216,239 +217,3 @@ def variables(node: Any) -> set[str]:
     if isinstance(node, tuple) and node[:1] == ("variable",):
         return {node[1]}
     return set().union(*map(variables, node)) if isinstance(node, tuple | list) else set()
-
-
-# --- evaluation -------------------------------------------------------------------------------------------
-def evaluate(path: str, value: Any, bound: Mapping[str, list[Any]]) -> list[Any]:
-    """Return the sequence of items that a path finds. `bound`: each variable's sequence. Raises PathError."""
-    lax, tree = parse(path)
-    return _Evaluation(lax, value, bound).items(tree, _MISSING, None)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float | decimal.Decimal) and not isinstance(value, bool)
-
-
-class _Evaluation:
-    def __init__(self, lax: bool, root: Any, bound: Mapping[str, list[Any]]) -> None:
-        self.lax, self.root, self.bound = lax, root, bound
-
-    def items(self, node: Node, current: Any, last: int | None) -> list[Any]:
-        kind = node[0]
-        if kind == "literal":
-            return [node[1]]
-        if kind == "root":
-            return [self.root]
-        if kind == "current":
-            return [current]
-        if kind == "variable":
-            return self.bound[node[1]]
-        if kind == "last":
-            if last is None:
-                raise PathError("accessing the last array index with no enclosing array")
-            return [last]
-        if kind == "sign":
-            values = self.unwrapped(self.items(node[2], current, last))
-            return [self.number(v) * (-1 if node[1] == "-" else 1) for v in values]
-        if kind == "binary":
-            left, right = (self.single(self.items(n, current, last)) for n in node[2:])
-            return [_operate(node[1], left, right)]
-        if kind == "member":
-            return self.member(node[1], self.items(node[2], current, last))
-        if kind == "members":
-            opened = self.unwrapped(self.items(node[1], current, last))
-            self.require(opened, dict, "object")
-            return [v for item in opened if isinstance(item, dict) for v in item.values()]
-        if kind == "elements":
-            opened = self.items(node[1], current, last)
-            if not self.lax:
-                self.require(opened, list, "array")
-            return [v for item in opened for v in (item if isinstance(item, list) else [item])]
-        if kind == "subscript":
-            return self.subscript(node, current, last)
-        if kind == "filter":
-            opened = self.unwrapped(self.items(node[1], current, last))
-            return [item for item in opened if self.predicate(node[2], item, last) is True]
-        return self.method(node[1], self.items(node[2], current, last))
-
-    def unwrapped(self, values: list[Any]) -> list[Any]:
-        """Return a sequence whose arrays are opened in lax mode."""
-        if not self.lax:
-            return values
-        return [v for item in values for v in (item if isinstance(item, list) else [item])]
-
-    def require(self, values: list[Any], kind: type, name: str) -> None:
-        if not self.lax and not all(isinstance(v, kind) for v in values):
-            raise PathError(f"invalid item type: expected {name}")
-
-    def number(self, value: Any) -> Any:
-        if not _is_number(value):
-            raise PathError("invalid item type: expected a number")
-        return value
-
-    def single(self, values: list[Any]) -> Any:
-        values = self.unwrapped(values)
-        if len(values) != 1:
-            raise PathError("arithmetic needs one item on each side")
-        return self.number(values[0])
-
-    def member(self, key: str, values: list[Any]) -> list[Any]:
-        opened = self.unwrapped(values)
-        self.require(opened, dict, "object")
-        out = []
-        for item in opened:
-            if isinstance(item, dict) and key in item:
-                out.append(item[key])
-            elif not self.lax:
-                raise PathError(f"missing member '{key}' in JSON object")
-        return out
-
-    def subscript(self, node: Node, current: Any, last: int | None) -> list[Any]:
-        out: list[Any] = []
-        for item in self.items(node[1], current, last):
-            if not isinstance(item, list) and not self.lax:
-                raise PathError("invalid item type: expected array")
-            values = item if isinstance(item, list) else [item]
-            for low, high in node[2]:
-                start = self.index(low, current, len(values) - 1)
-                end = start if high is None else self.index(high, current, len(values) - 1)
-                if not self.lax and not (0 <= start <= end < len(values)):
-                    raise PathError(f"invalid array subscript for array of size {len(values)}: {start} to {end}")
-                out += values[max(start, 0) : end + 1] if end >= 0 else []
-        return out
-
-    def index(self, node: Node, current: Any, last: int) -> int:
-        value = self.single(self.items(node, current, last))
-        if value != int(value):
-            raise PathError("array subscripts are whole numbers")
-        return int(value)
-
-    def method(self, name: str, values: list[Any]) -> list[Any]:
-        if name == "type":
-            return [_type_name(v) for v in values]
-        if name == "size":
-            if not self.lax:
-                self.require(values, list, "array")
-            return [len(v) if isinstance(v, list) else 1 for v in values]
-        opened = self.unwrapped(values)
-        if name == "keyvalue":
-            if not all(isinstance(v, dict) for v in opened):
-                raise PathError("keyvalue() is for objects")
-            return [{"name": k, "value": x, "id": i} for i, v in enumerate(opened) for k, x in v.items()]
-        if name == "double":
-            return [_double(v) for v in opened]
-        function: Callable[[Any], Any] = {"abs": abs, "ceiling": _ceiling, "floor": _floor}[name]
-        return [function(self.number(v)) for v in opened]
-
-    def predicate(self, node: Node, item: Any, last: int | None) -> bool | None:
-        kind = node[0]
-        if kind in ("and", "or"):
-            left, right = self.predicate(node[1], item, last), self.predicate(node[2], item, last)
-            decided = kind == "or"
-            if left is decided or right is decided:
-                return decided
-            return None if left is None or right is None else not decided
-        if kind == "not":
-            inner = self.predicate(node[1], item, last)
-            return None if inner is None else not inner
-        if kind == "unknown":
-            return self.predicate(node[1], item, last) is None
-        try:
-            if kind == "exists":
-                return bool(self.items(node[1], item, last))
-            left_items = self.unwrapped(self.items(node[1] if kind != "compare" else node[2], item, last))
-            if kind == "compare":
-                right_items = self.unwrapped(self.items(node[3], item, last))
-                return self.any_of([_compare(node[1], a, b) for a in left_items for b in right_items])
-            if kind == "starts":
-                prefix = self.unwrapped(self.items(node[2], item, last))
-                if len(prefix) != 1 or not isinstance(prefix[0], str):
-                    return None
-                return self.any_of([v.startswith(prefix[0]) if isinstance(v, str) else None for v in left_items])
-            pattern = regex.compile(node[2], regex.VERSION0)
-            return self.any_of([pattern.search(v) is not None if isinstance(v, str) else None for v in left_items])
-        except PathError:
-            return None
-
-    def any_of(self, answers: list[bool | None]) -> bool | None:
-        """Return whether one holds; in strict mode an unknown one makes all unknown."""
-        if None in answers and (not self.lax or True not in answers):
-            return None
-        return True in answers
-
-
-def _type_name(value: Any) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "boolean"
-    if _is_number(value):
-        return "number"
-    return "string" if isinstance(value, str) else "array" if isinstance(value, list) else "object"
-
-
-def _double(value: Any) -> float:
-    try:
-        if isinstance(value, bool) or value is None:
-            raise ValueError
-        return float(value)
-    except (TypeError, ValueError) as err:
-        raise PathError("double() needs a number or the text of one") from err
-
-
-def _ceiling(value: Any) -> Any:
-    return float(math.ceil(value)) if isinstance(value, float) else type(value)(math.ceil(value))
-
-
-def _floor(value: Any) -> Any:
-    return float(math.floor(value)) if isinstance(value, float) else type(value)(math.floor(value))
-
-
-def _operate(symbol: str, left: Any, right: Any) -> Any:
-    if isinstance(left, float) != isinstance(right, float):
-        left, right = float(left), float(right)
-    if symbol in "/%" and not isinstance(left, float) and right == 0:
-        raise PathError("division by zero")
-    if symbol == "+":
-        value = left + right
-    elif symbol == "-":
-        value = left - right
-    elif symbol == "*":
-        value = left * right
-    elif isinstance(left, float):
-        if right == 0:
-            value = math.nan if symbol == "%" or left == 0 or left != left else math.copysign(math.inf, left)  # noqa: PLR0124
-        else:
-            value = left / right if symbol == "/" else math.fmod(left, right)
-    elif isinstance(left, int) and isinstance(right, int):
-        quotient = abs(left) // abs(right) * (1 if (left < 0) == (right < 0) else -1)
-        value = quotient if symbol == "/" else left - quotient * right
-    elif symbol == "%":
-        value = decimal.Decimal(left) % decimal.Decimal(right)
-    else:
-        raise PathError("the division of decimals in a path is not supported by local_mock")
-    if isinstance(value, int) and not -(2**63) <= value < 2**63:
-        raise PathError(f"bigint overflow: {left} {symbol} {right}")
-    return value
-
-
-def _compare(symbol: str, left: Any, right: Any) -> bool | None:
-    """Compare two scalars; None for those that do not compare. A null equals null only."""
-    if left is None or right is None:
-        if symbol not in ("==", "<>"):
-            return None if left is not right else symbol in ("<=", ">=")
-        return (left is right) == (symbol == "==")
-    if _type_name(left) != _type_name(right) or isinstance(left, list | dict):
-        return None
-    if isinstance(left, bool) and symbol not in ("==", "<>"):
-        left, right = int(left), int(right)
-    return bool(
-        {
-            "==": left == right,
-            "<>": left != right,
-            "<": left < right,
-            "<=": left <= right,
-            ">": left > right,
-            ">=": left >= right,
-        }[symbol]
-    )

@@ -1,6 +1,6 @@
 """SQL's JSON functions: json_exists, json_value, json_query, json_object, json_array.
 
-The first argument says, as JSON, what the clauses of the call are (`translate/functions/json_calls.py` writes it).
+The first argument of each holds the clauses of the call as JSON (`translate/functions/json_calls.py` writes it).
 Source: https://trino.io/docs/current/functions/json.html.
 """
 
@@ -11,17 +11,17 @@ import json
 import math
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from local_mock.athena.functions import jsons
+from local_mock.athena.functions.casts import caster, varchar_text
 from local_mock.athena.functions.define import generic
-from local_mock.athena.functions.json_paths import PathError, evaluate
+from local_mock.athena.functions.json_path_values import PathError, evaluate
 from local_mock.athena.functions.moments import Failure
 from local_mock.athena.sqltypes import Type
 
 __all__ = ["FUNCTIONS"]
-
-_VARCHAR = Type("varchar")
 
 
 class _NoInputError(ValueError):
@@ -45,9 +45,7 @@ def _parsed(text: str) -> Any:
 
 
 def _scalar(kind: Type) -> Callable[[Any], Any]:
-    """Return a SQL value as an item: numbers, booleans and texts as they are, others as their text."""
-    from local_mock.athena.functions.casts import varchar_text
-
+    """Return a function that makes a SQL value an item: numbers, booleans and texts stay, others become texts."""
     if kind.is_numeric or kind.base in ("boolean", "varchar", "unknown"):
         return lambda v: v
     show = varchar_text(kind)
@@ -65,47 +63,63 @@ def _text(value: Any) -> str:
     return jsons.dump(value)
 
 
-def _sequence(clauses: dict[str, Any], kinds: list[Type], source: str, given: tuple[Any, ...]) -> list[Any]:
-    """Return what the path of a call finds. Raises PathError and _NoInputError."""
-    bound: dict[str, list[Any]] = {}
-    root = _parsed(source)
-    for (name, is_json), kind, value in zip(clauses["passing"], kinds, given, strict=False):
-        if is_json:
-            bound[name] = [] if value is None else [_parsed(value)]
-        else:
-            bound[name] = [_scalar(kind)(value)]
-    return evaluate(clauses["path"], root, bound)
+@lru_cache(maxsize=512)
+def _read(clauses: str) -> dict[str, Any]:
+    """Return the clauses of a call, read once; not to be changed."""
+    return dict(json.loads(clauses))
 
 
-def _called(options: str, cache: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    if options not in cache:
-        cache[options] = json.loads(options)
-    return cache[options]
+# --- json_exists, json_value, json_query ------------------------------------------------------------------
+def _over_path(kinds: list[Type], answer: Callable[[list[Any], dict[str, Any]], Any]) -> Callable[..., Any]:
+    """Return a function that gives `answer` of the items which a path finds, or what ON EMPTY and ON ERROR say.
+
+    `kinds` are the types of its values: those of PASSING, then the defaults of ON EMPTY and ON ERROR, if any.
+    `answer` takes at least one item and the clauses. It may raise PathError, which is for ON ERROR.
+    """
+    items_of = [_scalar(kind) for kind in kinds]
+
+    def called(options: str, source: str | None, *given: Any) -> Any:
+        if source is None:
+            return None
+        clauses = _read(options)
+        passing = clauses["passing"]
+        defaults = dict(zip(("empty", "error"), given[len(passing) :], strict=False))
+        try:
+            root, bound = _parsed(source), dict[str, list[Any]]()
+            for (name, is_json), item_of, value in zip(passing, items_of, given, strict=False):
+                if is_json:
+                    bound[name] = [] if value is None else [_parsed(value)]
+                else:
+                    bound[name] = [item_of(value)]
+            items = evaluate(clauses["path"], root, bound)
+            if not items:
+                return _handled(clauses, "empty", "JSON path found no items", defaults)
+            return answer(items, clauses)
+        except (PathError, _NoInputError) as err:
+            return _handled(clauses, "error", f"path evaluation failed: {err}", defaults)
+
+    return called
+
+
+def _handled(clauses: dict[str, Any], event: str, message: str, defaults: dict[str, Any]) -> Any:
+    """Return what the call gives on an event, `empty` or `error`."""
+    behaviour = clauses[event]
+    if behaviour == "ERROR":
+        raise Failure("PATH_EVALUATION_ERROR", message)
+    if behaviour == "DEFAULT":
+        return defaults[event]
+    return {
+        "NULL": None,
+        "UNKNOWN": None,
+        "TRUE": True,
+        "FALSE": False,
+        "EMPTY ARRAY": "[]",
+        "EMPTY OBJECT": "{}",
+    }[behaviour]
 
 
 def _exists(arguments: list[Type], _result: Type) -> Callable[..., bool | None]:
-    cache: dict[str, dict[str, Any]] = {}
-
-    def exists(options: str, source: str | None, *given: Any) -> bool | None:
-        clauses = _called(options, cache)
-        if source is None:
-            return None
-        try:
-            return bool(_sequence(clauses, arguments[2:], source, given))
-        except (PathError, _NoInputError) as err:
-            if clauses["error"] == "ERROR":
-                raise Failure("PATH_EVALUATION_ERROR", f"path evaluation failed: {err}") from err
-            return {"TRUE": True, "FALSE": False, "UNKNOWN": None}[clauses["error"]]
-
-    return exists
-
-
-def _handled(clauses: dict[str, Any], what: str, message: str, defaults: dict[str, Any]) -> Any:
-    """Return what ON EMPTY or ON ERROR (`what`) says."""
-    behaviour = clauses[what]
-    if behaviour == "ERROR":
-        raise Failure("PATH_EVALUATION_ERROR", message)
-    return {"NULL": None, "EMPTY ARRAY": "[]", "EMPTY OBJECT": "{}", "DEFAULT": defaults.get(what)}[behaviour]
+    return _over_path(arguments[2:], lambda _items, _clauses: True)
 
 
 def _decimal_type(value: decimal.Decimal) -> Type:
@@ -113,127 +127,104 @@ def _decimal_type(value: decimal.Decimal) -> Type:
 
 
 def _value(arguments: list[Type], result: Type) -> Callable[..., Any]:
-    from local_mock.athena.functions.casts import caster
     from local_mock.athena.translate.casts import castable
 
-    cache: dict[str, dict[str, Any]] = {}
     kinds = {bool: "boolean", int: "bigint", float: "double", str: "varchar"}
 
-    def converted(item: Any) -> Any:
-        kind = Type(kinds[type(item)]) if not isinstance(item, decimal.Decimal) else _decimal_type(item)
+    def value(items: list[Any], _clauses: dict[str, Any]) -> Any:
+        if len(items) > 1 or isinstance(items[0], list | dict):
+            raise PathError("JSON path found several items, or an array or object")
+        (item,) = items
+        if item is None:
+            return None
+        kind = _decimal_type(item) if isinstance(item, decimal.Decimal) else Type(kinds[type(item)])
         if not castable(kind, result):
             raise PathError(f"cannot cast {kind} to {result}")
-        return item if kind == result else caster(kind, result)(item)
-
-    def value(options: str, source: str | None, *given: Any) -> Any:
-        clauses = _called(options, cache)
-        count = len(clauses["passing"])
-        defaults = dict(zip(("empty", "error"), given[count:], strict=True))
-        if source is None:
-            return None
         try:
-            items = _sequence(clauses, arguments[2:], source, given)
-            if not items:
-                return _handled(clauses, "empty", "JSON path found no items", defaults)
-            if len(items) > 1 or isinstance(items[0], list | dict):
-                raise PathError("JSON path found several items, or an array or object")
-            return None if items[0] is None else converted(items[0])
-        except (PathError, _NoInputError) as err:
-            return _handled(clauses, "error", str(err), defaults)
+            return item if kind == result else caster(kind, result)(item)
         except Failure as err:
-            if err.code == "PATH_EVALUATION_ERROR":
-                raise
-            return _handled(clauses, "error", str(err), defaults)
+            raise PathError(str(err)) from err
 
-    return value
+    return _over_path(arguments[2:], value)
 
 
 def _query(arguments: list[Type], _result: Type) -> Callable[..., str | None]:
-    cache: dict[str, dict[str, Any]] = {}
+    def query(items: list[Any], clauses: dict[str, Any]) -> str:
+        is_one_nested = len(items) == 1 and isinstance(items[0], list | dict)
+        if clauses["wrapper"] == "UNCONDITIONAL" or (clauses["wrapper"] == "CONDITIONAL" and not is_one_nested):
+            return _text(items)
+        if len(items) > 1:
+            raise PathError("JSON path found multiple items")
+        if clauses["omit_quotes"] and isinstance(items[0], str):
+            return items[0]
+        return _text(items[0])
 
-    def query(options: str, source: str | None, *given: Any) -> str | None:
-        clauses = _called(options, cache)
-        if source is None:
-            return None
-        try:
-            items = _sequence(clauses, arguments[2:], source, given)
-            if not items:
-                return _handled(clauses, "empty", "JSON path found no items", {})  # type: ignore[no-any-return]
-            wrapper = clauses["wrapper"]
-            if wrapper == "UNCONDITIONAL" or (
-                wrapper == "CONDITIONAL" and not (len(items) == 1 and isinstance(items[0], list | dict))
-            ):
-                return _text(items)
-            if len(items) > 1:
-                raise PathError("JSON path found multiple items")
-            if clauses["omit_quotes"] and isinstance(items[0], str):
-                return items[0]
-            return _text(items[0])
-        except (PathError, _NoInputError) as err:
-            return _handled(clauses, "error", str(err), {})  # type: ignore[no-any-return]
+    return _over_path(arguments[2:], query)
 
-    return query
+
+# --- json_array, json_object ------------------------------------------------------------------------------
+def _duplicate(key: str) -> Failure:
+    return Failure("INVALID_FUNCTION_ARGUMENT", f"duplicate key passed to JSON_OBJECT function: {key}")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    keys = [key for key, _ in pairs]
-    for key in keys:
-        if keys.count(key) > 1:
-            raise Failure("INVALID_FUNCTION_ARGUMENT", f"duplicate key passed to JSON_OBJECT function: {key}")
-    return dict(pairs)
+    members: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in members:
+            raise _duplicate(key)
+        members[key] = value
+    return members
 
 
-def _item_text(kind: Type, is_json: bool, value: Any, *, unique: bool = False) -> str:
-    if is_json:
-        try:
-            parsed = _parsed(value)
-            if unique:
-                json.loads(value, object_pairs_hook=_unique)
-            return _text(parsed)
-        except _NoInputError as err:
-            raise Failure("JSON_INPUT_CONVERSION_ERROR", str(err)) from err
-    return _text(_scalar(kind)(value))
+def _json_of(value: Any, item_of: Callable[[Any], Any], *, is_json: bool, unique: bool = False) -> str:
+    """Return a value of json_array or json_object as JSON; `unique`: no object in it may have a key twice."""
+    if value is None:
+        return "null"
+    if not is_json:
+        return _text(item_of(value))
+    try:
+        parsed = _parsed(value)
+    except _NoInputError as err:
+        raise Failure("JSON_INPUT_CONVERSION_ERROR", str(err)) from err
+    if unique:
+        json.loads(value, object_pairs_hook=_unique)
+    return _text(parsed)
 
 
 def _array(arguments: list[Type], _result: Type) -> Callable[..., str]:
-    cache: dict[str, dict[str, Any]] = {}
+    items_of = [_scalar(kind) for kind in arguments[1:]]
 
     def array(options: str, *values: Any) -> str:
-        clauses = _called(options, cache)
-        out = []
-        for kind, is_json, value in zip(arguments[1:], clauses["json"], values, strict=True):
-            if value is not None:
-                out.append(_item_text(kind, is_json, value))
-            elif clauses["nulls"]:
-                out.append("null")
-        return f"[{','.join(out)}]"
+        clauses = _read(options)
+        triples = zip(values, items_of, clauses["json"], strict=True)
+        shown = (
+            _json_of(value, item_of, is_json=is_json)
+            for value, item_of, is_json in triples
+            if value is not None or clauses["nulls"]
+        )
+        return f"[{','.join(shown)}]"
 
     return array
 
 
 def _object(arguments: list[Type], _result: Type) -> Callable[..., str]:
-    cache: dict[str, dict[str, Any]] = {}
+    items_of = [_scalar(kind) for kind in arguments[2::2]]
 
     def make(options: str, *given: Any) -> str:
-        clauses = _called(options, cache)
-        out: list[tuple[str, str]] = []
-        for i, is_json in enumerate(clauses["json"]):
-            key, value = given[2 * i : 2 * i + 2]
+        clauses = _read(options)
+        members: dict[str, str] = {}
+        for key, value, item_of, is_json in zip(given[::2], given[1::2], items_of, clauses["json"], strict=True):
             if key is None:
                 raise Failure(
                     "INVALID_FUNCTION_ARGUMENT", "null value passed for JSON object key to JSON_OBJECT function"
                 )
             if value is None and not clauses["nulls"]:
                 continue
-            text = (
-                "null"
-                if value is None
-                else _item_text(arguments[2 + 2 * i], is_json, value, unique=clauses["unique"])
-            )
-            if clauses["unique"] and any(k == key for k, _ in out):
-                raise Failure("INVALID_FUNCTION_ARGUMENT", f"duplicate key passed to JSON_OBJECT function: {key}")
-            out = [pair for pair in out if pair[0] != key] + [(key, text)]
-        return "{" + ",".join(f"{jsons.text_of(k)}:{v}" for k, v in out) + "}"
+            shown = _json_of(value, item_of, is_json=is_json, unique=clauses["unique"])
+            if members.pop(key, None) is not None and clauses["unique"]:
+                raise _duplicate(key)
+            members[key] = shown  # the last of equal keys, in its own place
+        return "{" + ",".join(f"{jsons.text_of(key)}:{shown}" for key, shown in members.items()) + "}"
 
     return make
 

@@ -12,7 +12,7 @@ import regex  # type: ignore[import-untyped]
 from local_mock.athena.functions.define import plain
 from local_mock.athena.functions.moments import Failure
 
-__all__ = ["FUNCTIONS"]
+__all__ = ["FUNCTIONS", "compile_pattern"]
 
 
 def _bad(message: str) -> Failure:
@@ -46,7 +46,8 @@ def _ascii_classes(pattern: str) -> str:
 
 
 @lru_cache(maxsize=1000)
-def _compiled(pattern: str) -> regex.Pattern[str]:
+def compile_pattern(pattern: str) -> regex.Pattern[str]:
+    """Return a pattern of Joni, compiled. Raises Failure if it is none."""
     try:
         return regex.compile(_ascii_classes(pattern), regex.VERSION0)
     except regex.error as err:
@@ -61,24 +62,24 @@ def _group(pattern: regex.Pattern[str], group: int) -> None:
 
 
 def _like(text: str, pattern: str) -> bool:
-    return _compiled(pattern).search(text) is not None
+    return compile_pattern(pattern).search(text) is not None
 
 
 def _extract(text: str, pattern: str, group: int = 0) -> str | None:
-    compiled = _compiled(pattern)
+    compiled = compile_pattern(pattern)
     _group(compiled, group)
     match = compiled.search(text)
     return match.group(group) if match else None
 
 
 def _extract_all(text: str, pattern: str, group: int = 0) -> list[str | None]:
-    compiled = _compiled(pattern)
+    compiled = compile_pattern(pattern)
     _group(compiled, group)
     return [match.group(group) for match in compiled.finditer(text)]
 
 
 def _count(text: str, pattern: str) -> int:
-    return sum(1 for _ in _compiled(pattern).finditer(text))
+    return sum(1 for _ in compile_pattern(pattern).finditer(text))
 
 
 def _position(text: str, pattern: str, start: int = 1, occurrence: int = 1) -> int:
@@ -88,7 +89,7 @@ def _position(text: str, pattern: str, start: int = 1, occurrence: int = 1) -> i
         raise _bad("occurrence cannot be smaller than 1")
     if start > len(text):
         return -1
-    for i, match in enumerate(_compiled(pattern).finditer(text, start - 1), 1):
+    for i, match in enumerate(compile_pattern(pattern).finditer(text, start - 1), 1):
         if i == occurrence:
             return int(match.start()) + 1
     return -1
@@ -96,7 +97,7 @@ def _position(text: str, pattern: str, start: int = 1, occurrence: int = 1) -> i
 
 def _split(text: str, pattern: str) -> list[str]:
     parts, last = [], 0
-    for match in _compiled(pattern).finditer(text):
+    for match in compile_pattern(pattern).finditer(text):
         parts.append(text[last : match.start()])
         last = match.end()
     return [*parts, text[last:]]
@@ -105,7 +106,7 @@ def _split(text: str, pattern: str) -> list[str]:
 @lru_cache(maxsize=1000)
 def _replacement(pattern: str, replacement: str) -> tuple[str | int, ...]:
     r"""Return the texts and groups of a replacement in Java's syntax: `$1`, `${name}`, `\$`."""
-    compiled = _compiled(pattern)
+    compiled = compile_pattern(pattern)
     out: list[str | int] = []
     i = 0
     while i < len(replacement):
@@ -142,7 +143,7 @@ def _replacement(pattern: str, replacement: str) -> tuple[str | int, ...]:
 def _replace(text: str, pattern: str, replacement: str = "") -> str:
     items = _replacement(pattern, replacement)
     out, last = [], 0
-    for match in _compiled(pattern).finditer(text):
+    for match in compile_pattern(pattern).finditer(text):
         out.append(text[last : match.start()])
         out.extend(item if isinstance(item, str) else match.group(item) or "" for item in items)
         last = match.end()
@@ -153,7 +154,7 @@ def _pieces(text: str, pattern: str) -> list[tuple[str, list[str | None]]]:
     """Return the text before each match with its groups (for a lambda); the last piece has no groups."""
     out: list[tuple[str, list[str | None]]] = []
     last = 0
-    compiled = _compiled(pattern)
+    compiled = compile_pattern(pattern)
     for match in compiled.finditer(text):
         out.append((text[last : match.start()], [match.group(i) for i in range(1, compiled.groups + 1)]))
         last = match.end()

@@ -18,6 +18,7 @@ from local_mock.athena.errors import QueryError, at, not_supported
 from local_mock.athena.sqltypes import UNKNOWN, Type, common_type
 from local_mock.athena.translate.casts import widen
 from local_mock.athena.translate.expressions import Expressions
+from local_mock.athena.translate.ordering import groupable, order_value, order_words
 from local_mock.athena.translate.python import python
 from local_mock.athena.translate.relations import Scope, Typed
 from local_mock.athena.translate.signatures import Lambda, Signature, bind, load, substitute
@@ -149,8 +150,6 @@ class Calls(Expressions):
         if binding is None:
             raise self.mismatch(node, name, compiled, candidates)
         if clauses is not None and clauses.distinct:
-            from local_mock.athena.translate.queries import groupable
-
             for value in compiled:
                 if value is not None and not groupable(value.type):
                     raise not_supported(f"DISTINCT over {value.type}", self.place(node, name))
@@ -250,8 +249,6 @@ class Calls(Expressions):
         sorted_by: set[str] = set()
         for i, argument in enumerate(arguments):
             if isinstance(argument, exp.Order):
-                from local_mock.athena.translate.queries import order_value, order_words
-
                 keys = [self.compile(k.this, scope) for k in argument.expressions]
                 sorted_by = {key.sql for key in keys}
                 words = map(order_words, argument.expressions)
@@ -277,15 +274,11 @@ class Calls(Expressions):
         if partition:
             keys = [self.compile(k, scope) for k in partition]
             for key in keys:
-                from local_mock.athena.translate.queries import groupable
-
                 if not groupable(key.type):
                     raise not_supported(f"PARTITION BY {key.type}", position(node))
             parts.append("PARTITION BY " + ", ".join(key.sql for key in keys))
         ordered: list[Typed] = []
         if order is not None:
-            from local_mock.athena.translate.queries import order_value, order_words
-
             ordered = [self.compile(k.this, scope) for k in order.expressions]
             pairs = zip(ordered, order.expressions, strict=True)
             parts.append("ORDER BY " + ", ".join(f"{order_value(value)} {order_words(k)}" for value, k in pairs))

@@ -21,7 +21,7 @@ from local_mock.athena.translate.python import python_sql
 from local_mock.athena.translate.relations import Node, Scope, Typed
 
 if TYPE_CHECKING:
-    from local_mock.athena.translate.queries import Query
+    from local_mock.athena.translate.relations import Query
 
 __all__ = ["COMPARE", "Comparison", "compared"]
 

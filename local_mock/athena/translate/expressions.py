@@ -39,7 +39,7 @@ from local_mock.athena.translate.python import python, python_sql
 from local_mock.athena.translate.relations import Node, Scope, Typed, text
 
 if TYPE_CHECKING:
-    from local_mock.athena.translate.queries import Query
+    from local_mock.athena.translate.relations import Query
 
 __all__ = ["Expressions", "is_session_value"]
 

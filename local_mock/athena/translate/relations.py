@@ -14,7 +14,10 @@ from local_mock.athena.catalog import Table
 from local_mock.athena.errors import QueryError, at
 from local_mock.athena.sqltypes import BIGINT, TIMESTAMP_TZ, UNKNOWN, VARCHAR, Type
 
-__all__ = ["HIDDEN", "Column", "Node", "Predicate", "Relation", "Scan", "Scope", "Typed", "quote", "reach", "text"]
+__all__ = [
+    "HIDDEN", "Column", "Node", "Predicate", "Query", "Relation", "Scan", "Scope", "Typed", "quote", "reach",
+    "rename_columns", "text",
+]  # fmt: skip
 
 # Columns that every table has and `*` does not show.
 HIDDEN: Mapping[str, Type] = {
@@ -146,3 +149,23 @@ def reach(roots: Iterable[Node]) -> None:
         waiting.extend(node.needs)
         if isinstance(node, Column) and node.scan is not None and node.name is not None:
             node.scan.used.add(node.name)
+
+
+@dataclass
+class Query:
+    """A compiled query. `transparent`: a filter above it may be evaluated below it."""
+
+    sql: str
+    columns: list[Column]
+    node: Node
+    transparent: bool = False
+
+
+def rename_columns(columns: list[Column], names: list[str], where: tuple[int, int] | None) -> None:
+    """Give columns the names of an alias list, if there is one. Raises QueryError if their number differs."""
+    if names and len(names) != len(columns):
+        given = f"Column alias list has {len(names)} entries"
+        message = f"{given} but relation has {len(columns)} columns available"
+        raise QueryError("MISMATCHED_COLUMN_ALIASES", f"{at(where)}{message}")
+    for column, name in zip(columns, names, strict=False):
+        column.name = name

@@ -17,7 +17,7 @@ class Lake(SimpleNamespace):
     """Clients, `bucket` and `database`."""
 
     def execute(self, sql: str, **more: Any) -> dict[str, Any]:
-        """Run a statement to its end; its QueryExecution. `more` goes into the request."""
+        """Run a statement to its end and return its QueryExecution. `more` goes into the request."""
         started = self.athena.start_query_execution(
             QueryString=sql, QueryExecutionContext={"Database": self.database},
             ResultConfiguration={"OutputLocation": f"s3://{self.bucket}/out/"}, **more,

@@ -1,4 +1,4 @@
-"""What tests of Athena's clients share: a bucket and a database with a partitioned table."""
+"""Provide what tests of Athena's clients share: a bucket and a database with a partitioned table."""
 
 from __future__ import annotations
 

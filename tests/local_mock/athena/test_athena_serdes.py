@@ -21,7 +21,7 @@ class SerdeLake(Lake):
     """A lake with tables over one object."""
 
     def table(self, columns: str, body: bytes, tail: str, key: str = "data.csv", properties: str = "") -> str:
-        """A table over one object; its name."""
+        """Make a table over one object and return its name."""
         name = f"t{uuid.uuid4().hex[:8]}"
         self.s3.put_object(Bucket=self.bucket, Key=f"{name}/{key}", Body=body)
         self.rows(

@@ -1,4 +1,4 @@
-"""What an installed `local_mock` does with nothing around it. This folder alone is the suite.
+"""An installed `local_mock` works with nothing around it. This folder alone is the suite.
 
 Run it anywhere:   pip install 'local-mock[pytest]'; pytest test_smoke.py
 """

@@ -106,7 +106,8 @@ def _makes_json(node: exp.Expression) -> bool:
 def _parse_query(parser: Any, name: str, clauses: dict[str, Any]) -> list[exp.Expression]:
     values = [parser._parse_assignment()]
     _format_json(parser)
-    parser._match(TokenType.COMMA)
+    if not parser._match(TokenType.COMMA):
+        parser.raise_error("a comma expected before the path of a JSON function")
     path = parser._parse_string()
     if path is None:
         parser.raise_error("the path of a JSON function is a text in quotes")
@@ -117,7 +118,7 @@ def _parse_query(parser: Any, name: str, clauses: dict[str, Any]) -> list[exp.Ex
         _returning(parser, clauses)
     if name == "json_query":
         _wrapper(parser, clauses)
-    clauses["empty"], clauses["error"] = "NULL", "FALSE" if name == "json_exists" else "NULL"
+    clauses["empty"] = clauses["error"] = "FALSE" if name == "json_exists" else "NULL"
     defaults: dict[str, exp.Expression] = {}
     while behaviour := next((b for b in _ON[name] if _words(parser, *b.split())), None):
         default = parser._parse_bitwise() if behaviour == "DEFAULT" else None
@@ -157,25 +158,38 @@ def _event(parser: Any, name: str) -> str:
 
 def _wrapper(parser: Any, clauses: dict[str, Any]) -> None:
     clauses["wrapper"], clauses["omit_quotes"] = "WITHOUT", False
-    if _words(parser, "WITHOUT"):
+    has_wrapper = _words(parser, "WITH")
+    if has_wrapper or _words(parser, "WITHOUT"):
+        if has_wrapper and _words(parser, "CONDITIONAL"):
+            clauses["wrapper"] = "CONDITIONAL"
+        elif has_wrapper:
+            _words(parser, "UNCONDITIONAL")
+            clauses["wrapper"] = "UNCONDITIONAL"
         _words(parser, "ARRAY")
-        parser._match_text_seq("WRAPPER")
-    elif _words(parser, "WITH"):
-        clauses["wrapper"] = "CONDITIONAL" if _words(parser, "CONDITIONAL") else "UNCONDITIONAL"
-        _words(parser, "UNCONDITIONAL")
-        _words(parser, "ARRAY")
-        parser._match_text_seq("WRAPPER")
+        if not _words(parser, "WRAPPER"):
+            parser.raise_error("WRAPPER expected")
     if _words(parser, "OMIT", "QUOTES") or _words(parser, "KEEP", "QUOTES"):
         clauses["omit_quotes"] = parser._tokens[parser._index - 2].text.upper() == "OMIT"
         _words(parser, "ON", "SCALAR", "STRING")
 
 
 # --- translation ------------------------------------------------------------------------------------------
+def _refused(c: Any, node: exp.Expression, name: str, code: str, message: str) -> QueryError:
+    return QueryError(code, f"{at(c.place(node, name))}{message}")
+
+
+def _text_type(c: Any, node: exp.Expression, name: str, kind: Type) -> Type:
+    """Return the type after RETURNING of a call whose value is JSON. Raises QueryError unless it is a text."""
+    if not kind.is_text:
+        raise _refused(c, node, name, "TYPE_MISMATCH", f"Cannot output JSON value as {kind} using formatting JSON")
+    return kind
+
+
 def _source(c: Any, node: exp.Expression, name: str, value: Typed) -> Typed:
     """Return an input as text. Raises QueryError for what is none."""
     if not (value.type.is_text or value.type == UNKNOWN):
         message = f"Cannot read input of type {value.type} as JSON using formatting JSON"
-        raise QueryError("TYPE_MISMATCH", f"{at(c.place(node, name))}{message}")
+        raise _refused(c, node, name, "TYPE_MISMATCH", message)
     return Typed(widen(value.sql, value.type, VARCHAR), VARCHAR)
 
 
@@ -184,24 +198,23 @@ def _item(c: Any, node: exp.Expression, name: str, value: Typed, is_json: bool) 
         return _source(c, node, name, value)
     if value.type.args or value.type.base in ("varbinary", "json"):
         message = f"Unsupported type of a value of {name}: {value.type}"
-        raise QueryError("NOT_SUPPORTED", f"{at(c.place(node, name))}{message}")
+        raise _refused(c, node, name, "NOT_SUPPORTED", message)
     return Typed(widen(value.sql, value.type, VARCHAR), VARCHAR) if value.type == UNKNOWN else value
 
 
 def _clauses(c: Any, node: exp.Expression, name: str) -> dict[str, Any]:
     clauses: dict[str, Any] = dict(node.meta.get("json") or {})
     if not clauses:
-        raise QueryError("SYNTAX_ERROR", f"{at(c.place(node, name))}{name} takes no OVER and no FILTER")
+        raise _refused(c, node, name, "SYNTAX_ERROR", f"{name} takes no OVER and no FILTER")
     if "path" in clauses:
         try:
             _, tree = parse_path(clauses["path"])
         except PathSyntaxError as err:
             code = "NOT_SUPPORTED" if "local_mock" in str(err) else "INVALID_PATH"
-            raise QueryError(code, f"{at(c.place(node, name))}invalid JSON path: {err}") from err
+            raise _refused(c, node, name, code, f"invalid JSON path: {err}") from err
         missing = variables(tree) - {given for given, _ in clauses["passing"]}
         if missing:
-            message = f"no value passed for parameter {sorted(missing)[0]}"
-            raise QueryError("INVALID_PATH", f"{at(c.place(node, name))}{message}")
+            raise _refused(c, node, name, "INVALID_PATH", f"no value passed for parameter {min(missing)}")
     return clauses
 
 
@@ -214,19 +227,15 @@ def _queried(name: str) -> Any:
         passing = clauses["passing"]
         for value, (_, is_json) in zip(values[1:], passing, strict=False):
             given.append(_item(c, node, name, value, is_json))
+        result = BOOLEAN if name == "json_exists" else VARCHAR
         if name == "json_value":
             if not castable(VARCHAR, kind):
-                raise QueryError(
-                    "TYPE_MISMATCH",
-                    f"{at(c.place(node, name))}Invalid return type of function 'json_value': {kind}",
-                )
+                message = f"Invalid return type of function 'json_value': {kind}"
+                raise _refused(c, node, name, "TYPE_MISMATCH", message)
             given += [Typed(cast(v.sql, v.type, kind), kind) for v in values[1 + len(passing) :]]
-        elif not kind.is_text:
-            raise QueryError(
-                "TYPE_MISMATCH",
-                f"{at(c.place(node, name))}Cannot output JSON value as {kind} using formatting JSON",
-            )
-        result = BOOLEAN if name == "json_exists" else kind if name == "json_value" else VARCHAR
+            result = kind
+        elif name == "json_query":
+            kind = _text_type(c, node, name, kind)
         options = Typed(text(json.dumps(clauses)), VARCHAR)
         made = python(f"sql_{name}", [options, *given], result)
         return made if name != "json_query" else Typed(cast(made.sql, VARCHAR, kind), kind)
@@ -237,12 +246,7 @@ def _queried(name: str) -> Any:
 def _made(name: str) -> Any:
     def handler(c: Any, node: exp.Expression, arguments: list[Any], scope: Scope) -> Typed:
         clauses = _clauses(c, node, name)
-        kind: Type = parse_type(clauses.pop("returning", None) or "varchar")
-        if not kind.is_text:
-            raise QueryError(
-                "TYPE_MISMATCH",
-                f"{at(c.place(node, name))}Cannot output JSON value as {kind} using formatting JSON",
-            )
+        kind = _text_type(c, node, name, parse_type(clauses.pop("returning", None) or "varchar"))
         values = [c.compile(a, scope) for a in arguments]
         step = 2 if name == "json_object" else 1
         given = []
