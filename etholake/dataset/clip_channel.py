@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from etholake.errors import ContractError, DataError
 from etholake.lake import POINTER
 from etholake.video.recipe import ClipRecipe
 from etholake.video.stored_clips import Shard, StoredClips, StoredWindow, Subject
+from etholake.video.windows import ClipWindow
 
 __all__ = ["CLIPS", "CLIP_INDEX", "INDEX_COLUMNS", "load_clips", "stored_clips"]
 
@@ -44,8 +45,8 @@ def load_clips(folders: Mapping[str, Path], wanted: Collection[int]) -> dict[int
         content = json.loads(pointer.read_text(encoding="utf-8"))
         recipes[pointer.parent.name] = content["report"]["recipe"]
         for file in sorted((pointer.parent / content["generation"]).glob("*.parquet")):
-            table = ds.dataset(file).to_table(columns=list(INDEX_COLUMNS))
-            for row in table.filter(ds.field("video_id").isin(list(wanted))).to_pylist():
+            table = ds.dataset(file).to_table(list(INDEX_COLUMNS), ds.field("video_id").isin(list(wanted)))
+            for row in table.to_pylist():
                 rows[row["video_id"]].append(row)
     if not recipes:
         return {}
@@ -60,7 +61,10 @@ def load_clips(folders: Mapping[str, Path], wanted: Collection[int]) -> dict[int
 
 
 def stored_clips(
-    recipe: ClipRecipe, rows: Iterable[Mapping[str, Any]], shards: Mapping[str, Shard], read: Any = Shard.window
+    recipe: ClipRecipe,
+    rows: Iterable[Mapping[str, Any]],
+    shards: Mapping[str, Shard],
+    read: Callable[[Shard, str], ClipWindow] = Shard.window,
 ) -> StoredClips:
     """Return the clips of a video from its rows of table `clips` (`INDEX_COLUMNS`); `shards` are by their key."""
     windows: dict[Subject, list[StoredWindow]] = defaultdict(list)

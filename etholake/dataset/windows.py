@@ -7,7 +7,7 @@ K unified parts, 2 = (x, y) in cm.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -58,13 +58,11 @@ class Tracks:
 
     def __getitem__(self, index: slice) -> Tracks:
         """Return a range of the pairs."""
-        fields_of: list[Any] = [getattr(self, field.name) for field in fields(self)]
-        values: list[Any] = [None if value is None else value[index] for value in fields_of]
-        return Tracks(*values)
+        return Tracks(*_changed(self, lambda values: values[index]))
 
     def to(self, device: torch.device) -> Tracks:
         """Return the pairs with all tensors on a device."""
-        return Tracks(*_on(device, self))
+        return Tracks(*_changed(self, lambda values: values.to(device)))
 
     def by_mouse(self) -> MouseTracks:
         """Return the same pairs by animal; the animal of a self action is stored once."""
@@ -103,7 +101,7 @@ class MouseTracks:
 
     def to(self, device: torch.device) -> MouseTracks:
         """Return the animals with all tensors on a device."""
-        return MouseTracks(*_on(device, self))
+        return MouseTracks(*_changed(self, lambda values: values.to(device)))
 
     def by_pair(self) -> Tracks:
         """Return the same pairs, each with its own copy of the tracks."""
@@ -161,10 +159,10 @@ def gather_by_mouse(windows: Sequence[Window], length: int) -> MouseTracks:
     return MouseTracks(torch.from_numpy(xy), torch.from_numpy(observed), agent_B, target_B, *_flags(windows))
 
 
-def _on(device: torch.device, windows: Tracks | MouseTracks) -> list[Any]:
-    """Return the values of all fields on a device."""
+def _changed(windows: Tracks | MouseTracks, change: Callable[[Any], Any]) -> list[Any]:
+    """Return the changed values of all fields; absent clips stay absent."""
     values = (getattr(windows, field.name) for field in fields(windows))
-    return [None if value is None else value.to(device) for value in values]
+    return [None if value is None else change(value) for value in values]
 
 
 def _nothing(tracks: PoseTracks, *shape: int) -> tuple[Floats, Bools]:

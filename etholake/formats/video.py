@@ -7,9 +7,7 @@ process (`video_child`) with limits of time and memory, which can take nothing b
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -18,6 +16,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from etholake import child_module
 from etholake.contract import VIDEO_SUFFIXES
 from etholake.errors import DataError
 
@@ -110,10 +109,7 @@ def probe(path: Path, timeout_s: float = TIMEOUT_S) -> VideoInfo:
         raise DataError(
             f"{path}: is no mp4, mov, avi or mkv video: it has the signature of none. Convert it to mp4."
         )
-    # -P: a folder of videos may hold an `av.py`, and Python would import it from the current folder.
-    command = [sys.executable, "-P", "-m", "etholake.formats.video_child", container, str(path.resolve())]
-    packages = str(Path(__file__).resolve().parents[2])
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, [packages, os.getenv("PYTHONPATH")]))}
+    command = child_module.command("etholake.formats.video_child", container, str(path.resolve()))
     try:
         child = subprocess.run(
             command,
@@ -122,7 +118,7 @@ def probe(path: Path, timeout_s: float = TIMEOUT_S) -> VideoInfo:
             check=False,
             text=True,
             errors="replace",
-            env=environment,
+            env=child_module.environment(),
         )
     except subprocess.TimeoutExpired as err:
         raise DataError(

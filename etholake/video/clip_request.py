@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable
 
 from etholake.errors import DataError, UsageError
 from etholake.video.recipe import ClipRecipe
+from etholake.video.shards import put_member
 from etholake.video.stored_clips import Shard, StoredClips, StoredWindow, Subject
 
 __all__ = ["CLIP_REQUEST", "read", "write"]
@@ -41,14 +42,14 @@ def write(
     about = {"clip_set": clip_set, "recipe": recipe.as_dict()}
     sink = io.BytesIO()
     with tarfile.open(fileobj=sink, mode="w", format=tarfile.USTAR_FORMAT) as tar:
-        _put(tar, TRACKS, tracks)
-        _put(tar, CLIPS, json.dumps(about).encode())
+        put_member(tar, TRACKS, tracks)
+        put_member(tar, CLIPS, json.dumps(about).encode())
         for shard in shards:
             with tarfile.open(fileobj=io.BytesIO(shard)) as members:
                 for member in members:
                     stream = members.extractfile(member)
                     if stream and wanted(member.name.rpartition(".")[0]):
-                        _put(tar, member.name, stream.read())
+                        put_member(tar, member.name, stream.read())
     return sink.getvalue()
 
 
@@ -72,9 +73,8 @@ def read(body: bytes) -> tuple[bytes, StoredClips]:
         named = _KEY.fullmatch(key)
         if named is None:
             raise DataError(f"The member {name} of the request is no window of a clip.")
-        agent, target, first = (None if part is None else int(part) for part in named.groups())
-        assert agent is not None
-        assert first is not None
+        agent, first = int(named[1]), int(named[3])
+        target = int(named[2]) if named[2] else None
         windows[agent, target].append(StoredWindow(first, shard, key))
         if target is not None:
             windows[target, agent].append(StoredWindow(first, shard, key, swapped=True))
@@ -83,9 +83,3 @@ def read(body: bytes) -> tuple[bytes, StoredClips]:
 
 def _part(body: bytes, offset: int, size: int) -> bytes:
     return body[offset : offset + size]
-
-
-def _put(tar: tarfile.TarFile, name: str, content: bytes) -> None:
-    info = tarfile.TarInfo(name)
-    info.size = len(content)
-    tar.addfile(info, io.BytesIO(content))

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from etholake.events.types import Event, mask
+from etholake.video.box_log import BOX_PARTS
 from etholake.video.prepare import VideoTracks
 
 __all__ = ["MeasuredVideo", "tables_of"]
@@ -109,8 +110,6 @@ def _centre(tracks: VideoTracks, column: int) -> tuple[str, Floats]:
     It is the first of `CENTRE_PARTS` that is known at least half as often as the part that is known most often,
     else that part; of an animal that has a box only, the middle of the box.
     """
-    from etholake.video.box_log import BOX_PARTS
-
     if tracks.parts == BOX_PARTS:
         return "box", np.asarray(tracks.keypoints_TMK3[:, column, :, :2], np.float64).mean(axis=1)
     counts = np.isfinite(tracks.keypoints_TMK3[:, column, :, 0]).sum(axis=0)

@@ -28,6 +28,7 @@ __all__ = [
     "ShardWriter",
     "add_window",
     "decode_window",
+    "put_member",
     "read_shard",
     "swapped",
 ]
@@ -88,8 +89,8 @@ class ShardWriter:
 
 def add_window(tar: tarfile.TarFile, window: ClipWindow, encoding: str, quality: int) -> None:
     """Append the two members of a window."""
-    _put(tar, f"{window.index.key}.npz", _arrays(window))
-    _put(tar, window.index.key + _SUFFIX[encoding], _pixels(window, encoding, quality))
+    put_member(tar, f"{window.index.key}.npz", _arrays(window))
+    put_member(tar, window.index.key + _SUFFIX[encoding], _pixels(window, encoding, quality))
 
 
 def read_shard(source: Path | IO[bytes]) -> Iterator[ClipWindow]:
@@ -145,7 +146,8 @@ def swapped(window: ClipWindow) -> ClipWindow:
     return replace(window, index=index, keypoints=np.ascontiguousarray(window.keypoints[:, order]))
 
 
-def _put(tar: tarfile.TarFile, name: str, content: bytes) -> None:
+def put_member(tar: tarfile.TarFile, name: str, content: bytes) -> None:
+    """Append a file of this name and content."""
     info = tarfile.TarInfo(name)  # owner, mode and time are fixed: equal windows give equal bytes
     info.size = len(content)
     tar.addfile(info, io.BytesIO(content))

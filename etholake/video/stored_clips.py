@@ -65,15 +65,7 @@ def empty_crops(frames: int, crop_size: int, keypoints: int) -> CropFrames:
 
 
 class FrameSource(Protocol):
-    """The crops of one video.
-
-    Attributes
-    ----------
-    clip_set
-        The name of the set of clips.
-    recipe
-        The recipe of its clips.
-    """
+    """The crops of one video."""
 
     @property
     def clip_set(self) -> str:
@@ -157,33 +149,23 @@ class StoredClips:
         windows: Mapping[Subject, Iterable[StoredWindow]],
         read: Callable[[Shard, str], ClipWindow] = Shard.window,
     ) -> None:
-        self._clip_set, self._recipe, self._read = clip_set, recipe, read
+        self.clip_set, self.recipe, self._read = clip_set, recipe, read
         self._windows = {
             subject: sorted(places, key=lambda w: w.first_frame) for subject, places in windows.items()
         }
         self._firsts = {s: np.array([w.first_frame for w in places]) for s, places in self._windows.items()}
 
-    @property
-    def clip_set(self) -> str:
-        """The name of the set of clips."""
-        return self._clip_set
-
-    @property
-    def recipe(self) -> ClipRecipe:
-        """The recipe of its clips."""
-        return self._recipe
-
     def crops(self, subject: Subject, numbers: Ints, parts: Sequence[str]) -> CropFrames:
         """Return the crops of frames of the video [T], with the key points of `parts`."""
-        crops = empty_crops(len(numbers), self._recipe.crop_size, len(parts))
+        crops = empty_crops(len(numbers), self.recipe.crop_size, len(parts))
         chosen = self._chosen(subject, numbers)
         for number in np.unique(chosen[chosen >= 0]).tolist():
             place = self._windows[subject][number]
             window = self._read(place.shard, place.key)
-            if window.index.crop_size != self._recipe.crop_size:
+            if window.index.crop_size != self.recipe.crop_size:
                 raise DataError(
                     f"The window {place.key} has crops of {window.index.crop_size} px, and its set is of "
-                    f"{self._recipe.crop_size} px. Prepare the clips again."
+                    f"{self.recipe.crop_size} px. Prepare the clips again."
                 )
             crops.fill(numbers, swapped(window) if place.swapped else window, parts)
         return crops
@@ -200,5 +182,5 @@ class StoredClips:
         firsts = self._firsts.get(subject, np.empty(0, np.int64))
         chosen = np.searchsorted(firsts, numbers, "right") - 1
         begins = np.append(firsts, 0)[chosen]  # of -1 the appended one
-        holds = (chosen >= 0) & (numbers < begins + self._recipe.length)
+        holds = (chosen >= 0) & (numbers < begins + self.recipe.length)
         return np.where(holds, chosen, -1)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import subprocess
 import sys
 import tarfile
@@ -20,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from etholake import child_module
 from etholake.errors import DataError, EtholakeError
 from etholake.video.recipe import ClipRecipe
 from etholake.video.shards import add_window, read_shard, swapped
@@ -38,19 +38,14 @@ def windows_of(task: ClipTask) -> Iterator[ClipWindow]:
 
     Raises DataError if the video, its tracks or its boxes cannot be used, also after some windows.
     """
-    packages = str(Path(__file__).resolve().parents[2])
-    environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join(filter(None, [packages, os.getenv("PYTHONPATH")])),
-        "OMP_NUM_THREADS": "1",
-    }
     with tempfile.TemporaryDirectory(prefix="etholake-stream-") as folder:
         order = Path(folder) / "task.json"
         order.write_text(json.dumps(task.as_dict()), encoding="utf-8")
         errors = Path(folder) / "errors"
         with errors.open("wb") as error_file:
             child = subprocess.Popen(
-                [sys.executable, "-P", "-m", "etholake.video.stream", str(order)],
-                stdout=subprocess.PIPE, stderr=error_file, env=environment,
+                child_module.command("etholake.video.stream", str(order)),
+                stdout=subprocess.PIPE, stderr=error_file, env=child_module.environment(),
             )  # fmt: skip
         assert child.stdout is not None
         try:
@@ -91,20 +86,10 @@ class StreamedClips:
         make: Callable[[], Iterator[ClipWindow]],
         on_frame: Callable[[int], None] = lambda _: None,
     ) -> None:
-        self._clip_set, self._recipe, self._make, self._on_frame = clip_set, recipe, make, on_frame
+        self.clip_set, self.recipe, self._make, self._on_frame = clip_set, recipe, make, on_frame
         self._covered: dict[Subject, list[list[int]]] = defaultdict(list)  # ranges [first, last], ascending
         self._windows, self._passed = make(), 0  # frames before `_passed` are no longer held
         self._held: deque[ClipWindow] = deque()
-
-    @property
-    def clip_set(self) -> str:
-        """The name of the set of clips."""
-        return self._clip_set
-
-    @property
-    def recipe(self) -> ClipRecipe:
-        """The recipe of its clips."""
-        return self._recipe
 
     def crops(self, subject: Subject, numbers: Ints, parts: Sequence[str]) -> CropFrames:
         """Return the crops of frames of the video [T], ascending, with the key points of `parts`."""
@@ -116,7 +101,7 @@ class StreamedClips:
         while self._held and self._held[0].index.last_frame < first:
             self._held.popleft()
             self._passed = first
-        crops = empty_crops(len(numbers), self._recipe.crop_size, len(parts))
+        crops = empty_crops(len(numbers), self.recipe.crop_size, len(parts))
         for window in self._held:
             own = (window.index.agent_id, window.index.target_id)
             if own == subject:

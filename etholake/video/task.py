@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from etholake import child_module
 from etholake.errors import DataError, EtholakeError
 from etholake.video.prepare import ClipMaker, FrameBalance, VideoTracks, box_source
 from etholake.video.recipe import ClipRecipe
@@ -127,17 +127,11 @@ def prepare(task: ClipTask, timeout_s: float | None = None) -> ClipReport:
     order = task.out / "task.json"
     order.write_text(json.dumps(task.as_dict()), encoding="utf-8")
     limit = timeout_s or _limit_s(task)
-    packages = str(Path(__file__).resolve().parents[2])
-    environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join(filter(None, [packages, os.getenv("PYTHONPATH")])),
-        "OMP_NUM_THREADS": "1",
-    }
-    # -P: Python would import an `av.py` that lies in the current folder.
-    command = [sys.executable, "-P", "-m", "etholake.video.task", str(order)]
     try:
         child = subprocess.run(
-            command, capture_output=True, timeout=limit, check=False, text=True, errors="replace", env=environment
-        )
+            child_module.command("etholake.video.task", str(order)), capture_output=True, timeout=limit,
+            check=False, text=True, errors="replace", env=child_module.environment(),
+        )  # fmt: skip
     except subprocess.TimeoutExpired as err:
         raise DataError(f"{task.video}: was not prepared within {limit:g} s. The file is damaged.") from err
     try:

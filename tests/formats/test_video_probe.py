@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -105,7 +106,7 @@ def test_a_crash_of_the_library_is_an_error(tmp_path: Path, monkeypatch: pytest.
     crashing = tmp_path / "python"
     crashing.write_text("#!/bin/sh\nkill -SEGV $$\n")
     crashing.chmod(0o755)
-    monkeypatch.setattr(video.sys, "executable", str(crashing))
+    monkeypatch.setattr(sys, "executable", str(crashing))
     with pytest.raises(DataError, match="ended with signal 11 on this file"):
         video.probe(write(tmp_path / "clip.mp4"))
 

@@ -113,10 +113,11 @@ def test_a_video_file_is_predicted_as_its_clips_are(made: Filmed, tmp_path: Path
 
 
 def test_without_tracks_the_animals_are_found_by_their_boxes(made: Filmed, tmp_path: Path) -> None:
-    boxes = tmp_path / "boxes"
-    details = run(made, tmp_path / "events.csv", tracks=None)
+    details = run(made, tmp_path / "events.csv", tracks=None, timeline=tmp_path / "timeline.csv")
     assert details["frames"] == FRAMES
-    assert not boxes.exists()
+    with (tmp_path / "timeline.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["agent"] for row in rows if row["probability"]} == {"1"}
     with pytest.raises(DataError, match="there is no file of boxes for this video"):
         run(made, tmp_path / "none.csv", tracks=None, boxes="file")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import tarfile
 from dataclasses import replace
 from pathlib import Path
@@ -29,7 +30,7 @@ from etholake.models.archive import load_model
 from etholake.objects import list_objects
 from etholake.settings import Settings
 from etholake.stages.model import evaluate, explain, train, training_inputs
-from etholake.stages.model.clip_sets import clip_set_to_train
+from etholake.stages.model.clip_sets import clip_set_to_fine_tune, clip_set_to_train
 from etholake.stages.model.training_inputs import channels
 from etholake.stages.serving import predict, serve
 from etholake.stages.serving.model_requests import ModelRequests
@@ -96,6 +97,23 @@ def test_a_training_reads_the_only_set_or_the_named_one(lake: Settings) -> None:
         target.drop_partition("clips", {"clip_set": "b", "lab_id": "Lab A"})
 
 
+def test_fine_tuning_reads_the_set_of_its_base_or_the_named_one(lake: Settings) -> None:
+    target = lake_of(lake)
+    tracks, pixels, gone = (
+        _tar({"meta.json": json.dumps(meta).encode()})
+        for meta in ({}, {"clips": {"clip_set": "set1"}}, {"clips": {"clip_set": "old"}})
+    )
+    assert clip_set_to_fine_tune(target, pixels) == "set1"
+    assert clip_set_to_fine_tune(target, gone, "set1") == "set1"
+    assert clip_set_to_fine_tune(target, tracks) == ""
+    with pytest.raises(UsageError, match=r"model of --from reads tracks and no clips: leave --clips out"):
+        clip_set_to_fine_tune(target, tracks, "set1")
+    with pytest.raises(UsageError, match=r"no set of clips 'old'"):
+        clip_set_to_fine_tune(target, gone)
+    with pytest.raises(UsageError, match=r"no set of clips 'set2'\. Did you mean 'set1'"):
+        clip_set_to_fine_tune(target, pixels, "set2")
+
+
 def test_a_lake_without_clips_cannot_train_on_pixels(lake: Settings) -> None:
     empty = replace(lake, bucket=f"{lake.bucket}-without")
     lake_of(empty).s3.create_bucket(Bucket=empty.bucket)
@@ -106,7 +124,7 @@ def test_a_lake_without_clips_cannot_train_on_pixels(lake: Settings) -> None:
 # --- training and serving see the same --------------------------------------------------------------------
 @pytest.fixture(scope="module")
 def data(lake: Settings, tmp_path_factory: pytest.TempPathFactory) -> TrainingData:
-    """What a training job reads from its channels."""
+    """The videos that a training job loads from its channels."""
     folder, s3 = tmp_path_factory.mktemp("channels"), aws.client(lake, "s3")
     for name, uri in channels(lake, clip_set=filmed.CLIP_SET).items():
         prefix = uri.removeprefix(f"s3://{lake.bucket}/")

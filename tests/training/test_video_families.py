@@ -157,6 +157,8 @@ def test_training_on_clips_needs_clips(films: TrainingData, tmp_path: Path) -> N
         fit(replace(films, videos=tuple(bare)), tmp_path, "cnn3d:smoke")
     with pytest.raises(UsageError, match=r"(?s)cannot be changed so .*mixup must be 0, but is 0\.2"):
         resolve("cnn3d:smoke", {"augmentation": {"mixup": 0.2}})
+    with pytest.raises(UsageError, match=r"input encoder 'paw_frames' brings no nose: choose another encoder"):
+        fit(films, tmp_path, "video_pose:smoke", {"encoder": "paw_frames"})
     with pytest.raises(UsageError, match=r"widths \(\[8\]\) and repeats \(\[1, 1, 1\]\) must be equally many"):
         resolve("video_pose:smoke", {"widths": [8]})
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from etholake.contract import UNIFIED_PARTS
 from etholake.models.family import Sizes
 from etholake.models.slowfast.config import PRESETS, SlowFastConfig
-from etholake.models.vision.family import VideoFamily
+from etholake.models.vision.family import VideoFamily, body_axis
 
 if TYPE_CHECKING:
     from torch import nn
@@ -27,7 +26,7 @@ class SlowFastFamily(VideoFamily[SlowFastConfig]):
         """Return a new `SlowFast` with random weights."""
         from etholake.models.slowfast.network import SlowFast
 
-        nose, tail_base = (UNIFIED_PARTS.index(part) for part in ("nose", "tail_base"))
+        nose, tail_base = body_axis(config.encoder)
         return SlowFast(classes=sizes.classes, labs=sizes.labs, nose=nose, tail_base=tail_base, **config.sizes())
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from etholake.contract import UNIFIED_PARTS
 from etholake.models.family import Sizes
 from etholake.models.video_pose.config import PRESETS, VideoPoseConfig
-from etholake.models.vision.family import VideoFamily
+from etholake.models.vision.family import VideoFamily, body_axis
 
 if TYPE_CHECKING:
     from torch import nn
@@ -27,7 +26,7 @@ class VideoPoseFamily(VideoFamily[VideoPoseConfig]):
         """Return a new `VideoPose` with random weights."""
         from etholake.models.video_pose.network import VideoPose
 
-        nose, tail_base = (UNIFIED_PARTS.index(part) for part in ("nose", "tail_base"))
+        nose, tail_base = body_axis(config.encoder)
         return VideoPose(classes=sizes.classes, labs=sizes.labs, nose=nose, tail_base=tail_base, **config.sizes())
 
 

@@ -1,14 +1,15 @@
-"""The base of video families: what they have in common beside a network on clips."""
+"""The base of video families, and the positions of the key points that their pose streams read."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
+from etholake.errors import UsageError
 from etholake.models.network_family import NetworkFamily, VocabularyLayers
 from etholake.models.vision.config import VideoConfig
 
-__all__ = ["VideoFamily"]
+__all__ = ["VideoFamily", "body_axis"]
 
 V = TypeVar("V", bound=VideoConfig)
 
@@ -28,3 +29,19 @@ class VideoFamily(NetworkFamily[V]):
         from etholake.models.vision.head import LAB_HEAD_INPUTS, LAB_HEAD_LABS, LAB_HEAD_OUTPUTS
 
         return VocabularyLayers(outputs=LAB_HEAD_OUTPUTS, inputs=LAB_HEAD_INPUTS, labs=LAB_HEAD_LABS)
+
+
+def body_axis(encoder: str) -> tuple[int, int]:
+    """Return the positions of nose and tail base among the key points of an encoder of clips.
+
+    Raises UsageError for an encoder without one of them.
+    """
+    from etholake.features.registry import window_encoder
+
+    parts = window_encoder(encoder).description()["parts"]
+    if missing := [part for part in ("nose", "tail_base") if part not in parts]:
+        raise UsageError(
+            f"This network reads the motion of nose and tail_base, and the input encoder '{encoder}' brings no "
+            f"{' and no '.join(missing)}: choose another encoder."
+        )
+    return parts.index("nose"), parts.index("tail_base")

@@ -16,7 +16,7 @@ from etholake.models.registry import resolve
 from etholake.objects import read_object
 from etholake.settings import Settings
 
-__all__ = ["clip_set_of_archive", "clip_set_of_model", "clip_set_to_train", "reads_clips"]
+__all__ = ["clip_set_of_archive", "clip_set_of_model", "clip_set_to_fine_tune", "clip_set_to_train", "reads_clips"]
 
 
 def reads_clips(config_name: str) -> bool:
@@ -36,15 +36,28 @@ def clip_set_to_train(lake: Lake, config_name: str, named: str = "") -> str:
     UsageError
         The set does not exist, several do and none is named, or one is named for a configuration of tracks.
     """
-    if not reads_clips(config_name):
+    return _chosen(lake, f"configuration '{config_name}'", reads_clips(config_name), named)
+
+
+def clip_set_to_fine_tune(lake: Lake, base: bytes, named: str = "") -> str:
+    """Return the set of clips for a training that goes on from the model in an archive; "" for one of tracks.
+
+    Without `named` it is the set that the model was trained on. Raises as `clip_set_to_train`.
+    """
+    own = clip_set_of_archive(base)
+    return _chosen(lake, "model of --from", bool(own), named or own)
+
+
+def _chosen(lake: Lake, reader: str, reads: bool, named: str) -> str:
+    if not reads:
         if named:
-            raise UsageError(f"The configuration '{config_name}' reads tracks and no clips: leave --clips out.")
+            raise UsageError(f"The {reader} reads tracks and no clips: leave --clips out.")
         return ""
     sets = sorted({keys["clip_set"] for keys in lake.partitions("clips")})
     if not sets:
         raise DataError(
-            f"The configuration '{config_name}' reads pixels, and the lake has no clips: ingest videos and make "
-            "clips with `etholake clips`."
+            f"The {reader} reads pixels, and the lake has no clips: ingest videos and make clips with "
+            "`etholake clips`."
         )
     if named and named not in sets:
         raise UsageError(f"The lake has no set of clips '{named}'. {suggestion(named, sets)}")

@@ -33,11 +33,10 @@ def unpacked(settings: Settings, model: str) -> Iterator[Path]:
         yield unpack(pack(settings, model), Path(folder), model)
 
 
-def stage(settings: Settings, model: str) -> str:
-    """Copy the model into the lake's model zone, named by its content; return the prefix for a channel."""
-    body = pack(settings, model)
-    prefix = f"{MODEL_ZONE}/base/{bytes_digest(_content(body))[:16]}/"
-    aws.client(settings, "s3").put_object(Bucket=settings.bucket, Key=prefix + ARCHIVE, Body=body)
+def stage(settings: Settings, archive: bytes) -> str:
+    """Copy a model's archive into the lake's model zone, named by its content; return the prefix for a channel."""
+    prefix = f"{MODEL_ZONE}/base/{bytes_digest(_content(archive))[:16]}/"
+    aws.client(settings, "s3").put_object(Bucket=settings.bucket, Key=prefix + ARCHIVE, Body=archive)
     return f"s3://{settings.bucket}/{prefix}"
 
 

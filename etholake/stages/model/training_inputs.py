@@ -22,7 +22,7 @@ from etholake.models.shipping import ENTRY_POINTS
 from etholake.objects import object_exists, read_object
 from etholake.settings import AUTO, Settings
 from etholake.stages.model import models
-from etholake.stages.model.clip_sets import clip_set_of_archive, clip_set_to_train
+from etholake.stages.model.clip_sets import clip_set_to_fine_tune, clip_set_to_train
 from etholake.stages.model.training_checks import check_data
 from etholake.stages.state import load_state, open_lake
 
@@ -129,26 +129,20 @@ def training_plan(
     if not options.folds and ("," in config_name or options.stack):
         raise UsageError("Several configurations, or a stack of them, are cross-validated: say --folds 5, too.")
     inputs, code = table_states(settings), deployed_fingerprint(settings)
-    base = models.stage(settings, options.base) if options.base else None
     parameters = hyperparameters(settings, config_name, holdout, options)
-    lake = open_lake(settings)
-    clip_set = _clip_set(settings, lake, config_name, options)
+    lake, base = open_lake(settings), None
+    if options.base:
+        archive = models.pack(settings, options.base)
+        base = models.stage(settings, archive)
+        clip_set = clip_set_to_fine_tune(lake, archive, options.clips)
+    else:
+        clip_set = clip_set_to_train(lake, config_name, options.clips)
     clips = clip_states(lake, clip_set)
     digest = fingerprint(inputs, code, parameters, *([base] if base else []), *([clips] if clips else []))
     trained = trained_details(settings, digest)
     if trained is None:
         check_data(lake, holdout, options.labs, settings.part_map)
     return TrainingPlan(digest, parameters, trained, base, clip_set)
-
-
-def _clip_set(settings: Settings, lake: Lake, config_name: str, options: TrainingOptions) -> str:
-    """Return the set of clips of a training; fine-tuning reads the set of its base unless another is named."""
-    if not options.base:
-        return clip_set_to_train(lake, config_name, options.clips)
-    own = clip_set_of_archive(models.pack(settings, options.base))
-    if options.clips and not own:
-        raise UsageError("The model of --from reads tracks and no clips: leave --clips out.")
-    return options.clips or own
 
 
 def recommended(

@@ -12,16 +12,12 @@ from etholake.events.types import Event
 from etholake.lake import Lake
 from etholake.result import StageResult
 from etholake.settings import Settings
-from etholake.stages.serving.videos import Videos
+from etholake.stages.reports.pixel_tracks import curated_splits, pixel_tracks
 from etholake.stages.state import open_lake
-from etholake.video.lake_tracks import tracks_of
 from etholake.video.metric_files import write_tables
 from etholake.video.metrics import MeasuredVideo, tables_of
-from etholake.video.prepare import VideoTracks
 
 __all__ = ["run"]
-
-_COLUMNS = ("video_frame", "mouse_id", "bodypart", "x", "y", "is_imputed")
 
 
 def run(
@@ -86,10 +82,10 @@ def _measured(
     run_id: str | None,
 ) -> Iterator[MeasuredVideo]:
     events = _events(lake, run_id, {span["lab_id"] for span in spans.values()})
-    sources = [Videos(settings, split) for split in ("train", "test") if lake.partitions(f"metadata_{split}")]
+    splits = curated_splits(settings, lake)
     for number, span in spans.items():
         row, lab = metadata[number], span["lab_id"]
-        tracks, fps = _tracks(sources, number), row["frames_per_second"]
+        tracks, fps = pixel_tracks(splits, number), row["frames_per_second"]
         own = events.get(number, [])
         if not fps:
             raise DataError(f"Video {number} of {lab} has no frames_per_second in its metadata: no time is known.")
@@ -97,14 +93,6 @@ def _measured(
         frames = max([last, *[e.stop_frame for e in own], len(tracks.keypoints_TMK3) if tracks else 0])
         start, stop = span.get("start_frame", 0), span.get("stop_frame", frames)
         yield MeasuredVideo(number, lab, fps, start, stop, own, tracks, row["pix_per_cm_approx"] or None)
-
-
-def _tracks(sources: Sequence[Videos], number: int) -> VideoTracks | None:
-    for source in sources:
-        table = source.tracks(number, columns=_COLUMNS) if number in source.rows else None
-        if table is not None and table.num_rows:
-            return tracks_of(table)
-    return None
 
 
 def _events(lake: Lake, run_id: str | None, labs: Container[str]) -> dict[int, list[Event]]:

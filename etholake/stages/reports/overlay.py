@@ -18,9 +18,9 @@ from etholake.errors import DataError, UsageError
 from etholake.lake import Lake
 from etholake.result import StageResult
 from etholake.settings import Settings
+from etholake.stages.reports.pixel_tracks import curated_splits, pixel_tracks
 from etholake.stages.state import open_lake
 from etholake.video.bouts import write_bout_sheets
-from etholake.video.lake_tracks import read_tracks
 from etholake.video.overlay import OverlayEvent, OverlayOptions, write_overlay
 
 __all__ = ["apart", "run"]
@@ -50,13 +50,7 @@ def run(
     key = _raw_key(lake, video_id)
     lab_id = key.split("/")[2].removeprefix("lab_id=")
     events = _events(lake, lab_id, video_id, run_id)
-    files = [
-        uri
-        for keys in lake.partitions("tracking_curated")
-        if keys["lab_id"] == lab_id
-        for uri in lake.current_files("tracking_curated", keys)
-    ]
-    tracks = read_tracks(files, video_id)
+    tracks = pixel_tracks(curated_splits(settings, lake), video_id)
     details: dict[str, Any] = {"video_id": video_id, "events": len(events), "run_id": run_id}
     with tempfile.TemporaryDirectory(prefix="etholake-overlay-") as folder:
         path = Path(folder) / key.rpartition("/")[2]

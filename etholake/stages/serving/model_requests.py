@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
+from collections import defaultdict
+from dataclasses import dataclass, field
 from typing import Any
 
 from etholake.dataset.clip_channel import INDEX_COLUMNS
@@ -30,6 +30,7 @@ class ModelRequests:
 
     videos: Videos
     clip_set: str = ""
+    _by_lab: dict[str, dict[int, list[dict[str, Any]]]] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def content_type(self) -> str:
@@ -52,7 +53,7 @@ class ModelRequests:
         tracks = request_body(row, table)
         if not self.clip_set:
             return tracks
-        windows = [w for w in self._windows(row["lab_id"]) if w["video_id"] == video_id]
+        windows = self._windows_of(row["lab_id"]).get(video_id)
         if not windows:
             raise DataError(f"the set of clips {self.clip_set} has none of video {video_id}")
         stop = pc.max(table["video_frame"]).as_py() + 1
@@ -71,13 +72,11 @@ class ModelRequests:
         keys = {"clip_set": self.clip_set, "lab_id": lab_id}
         return self.videos.lake.current("clips", keys) or {}
 
-    def _windows(self, lab_id: str) -> list[dict[str, Any]]:
+    def _windows_of(self, lab_id: str) -> dict[int, list[dict[str, Any]]]:
+        """Return the rows of table `clips` of a lab by video; they are read once."""
         if lab_id not in self._by_lab:
-            keys = {"clip_set": self.clip_set, "lab_id": lab_id}
-            self._by_lab[lab_id] = self.videos.lake.read("clips", keys, INDEX_COLUMNS).to_pylist()
+            keys, by_video = {"clip_set": self.clip_set, "lab_id": lab_id}, defaultdict(list)
+            for window in self.videos.lake.read("clips", keys, INDEX_COLUMNS).to_pylist():
+                by_video[window["video_id"]].append(window)
+            self._by_lab[lab_id] = by_video
         return self._by_lab[lab_id]
-
-    @cached_property
-    def _by_lab(self) -> dict[str, list[dict[str, Any]]]:
-        """Return the rows of table `clips` that were read already, by lab."""
-        return {}

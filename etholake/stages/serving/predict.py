@@ -32,6 +32,7 @@ from etholake.stages.serving.endpoint import create_trained_model
 from etholake.stages.serving.model_requests import ModelRequests
 from etholake.stages.serving.videos import REQUEST_TYPE, Videos
 from etholake.stages.state import load_state, save_state
+from etholake.storage import split_uri
 
 __all__ = [
     "check_size",
@@ -96,7 +97,8 @@ def run(
     try:
         if len(skipped) == len(chosen):
             raise DataError(f"None of the {len(chosen)} videos can be predicted: {_reasons(skipped)}.")
-        transform(settings, job, model, prefix, tick, content_type=requests.content_type)
+        request = transform_request(settings, job, model, prefix, content_type=requests.content_type)
+        transform(settings, request, tick)
     finally:
         remove(settings, prefix)
     events = collect(settings, job, [video for video in chosen if video not in skipped], requests.suffix)
@@ -254,19 +256,15 @@ def _reasons(skipped: dict[int, str]) -> str:
     )
 
 
-def transform(
-    settings: Settings,
-    job: str,
-    model: str,
-    prefix: str,
-    tick: OnProgress,
-    accept: str = "application/json",
-    content_type: str = REQUEST_TYPE,
-) -> None:
-    """Run the batch transform to its end; Ctrl-C stops it. Raises AwsError unless it completed."""
+def transform(settings: Settings, request: Mapping[str, Any], tick: OnProgress) -> None:
+    """Run the batch transform of a `transform_request` to its end; Ctrl-C stops it.
+
+    Raises AwsError unless it completed.
+    """
     client, s3 = aws.client(settings, "sagemaker"), aws.client(settings, "s3")
-    total = _count(s3, settings.bucket, prefix)
-    client.create_transform_job(**transform_request(settings, job, model, prefix, accept, content_type))
+    job = request["TransformJobName"]
+    total = _count(s3, *split_uri(request["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"]))
+    client.create_transform_job(**request)
     logs.log_event("job", f"Transform job {job} has started", job=job, videos=total)
 
     def describe() -> dict[str, Any]:

@@ -60,7 +60,8 @@ def run(
     s3 = aws.client(settings, "s3")
     s3.put_object(Bucket=settings.bucket, Key=f"{prefix}video.parquet", Body=body)
     try:
-        predict.transform(settings, job, model, prefix, on_progress or silent, accept)
+        request = predict.transform_request(settings, job, model, prefix, accept)
+        predict.transform(settings, request, on_progress or silent)
     finally:
         predict.remove(settings, prefix)
     key = f"{MODEL_ZONE}/predictions/{job}/video.parquet.out"

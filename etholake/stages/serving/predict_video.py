@@ -57,7 +57,7 @@ class VideoPrediction:
     events: tuple[Event, ...]
     notes: tuple[str, ...]
     frames: int
-    fps: float
+    meta: VideoMeta  # with the file's own frame rate
     tracks: VideoTracks | None = None  # the given points, else corners of the boxes; None: no animal was found
 
 
@@ -103,20 +103,19 @@ def run(
                 f"The model '{model}' reads tracks and no pixels: predict with --tracks, or name one of pixels."
             )
         loaded = load_model(folder)
-        row = _read_json(metadata)
         prediction = predict_video(
-            loaded, clips, video, row, Path(scratch), tracks=tracks, boxes=boxes,
+            loaded, clips, video, _read_json(metadata), Path(scratch), tracks=tracks, boxes=boxes,
             on_progress=on_progress or silent,
         )  # fmt: skip
         rows = write_csv(output, prediction.events)
         if timeline:
             write_timeline(timeline, prediction)
         sheets = _sheets(video, sheet, prediction) if sheet else []
-        tables = write_tables(metrics, tables_of([_measured(prediction, row)])) if metrics else []
+        tables = write_tables(metrics, tables_of([_measured(prediction)])) if metrics else []
     seconds = time.monotonic() - began
     details = {
         "output": str(output), "rows": rows, "events": len(prediction.events), "frames": prediction.frames,
-        "fps": prediction.fps, "frames_per_second": round(prediction.frames / seconds, 1),
+        "fps": prediction.meta.fps, "frames_per_second": round(prediction.frames / seconds, 1),
         "notes": list(prediction.notes), "timeline": str(timeline) if timeline else None,
         "sheets": sheets, "metrics": tables, "seconds": round(seconds, 1),
     }  # fmt: skip
@@ -177,7 +176,7 @@ def predict_video(
     if info.variable_rate:
         notes.append("the frames are unevenly spaced in time: events count frames, seconds are approximate")
     return VideoPrediction(
-        tuple(scores), tuple(events), tuple(notes), info.frames, float(info.fps),
+        tuple(scores), tuple(events), tuple(notes), info.frames, meta,
         log.tracks() if log else points,
     )  # fmt: skip
 
@@ -190,10 +189,10 @@ def _file_notes(info: VideoInfo, points: VideoTracks | None, given: VideoMeta) -
     return [FLAGS[name] for name in flags_of(info, points, row) if name not in NOT_NOTED]
 
 
-def _measured(prediction: VideoPrediction, metadata: dict[str, Any]) -> MeasuredVideo:
-    meta = VideoMeta.from_row({"frames_per_second": prediction.fps} | metadata)
+def _measured(prediction: VideoPrediction) -> MeasuredVideo:
+    meta = prediction.meta
     return MeasuredVideo(
-        meta.video_id, meta.lab_id, prediction.fps, 0, prediction.frames, prediction.events, prediction.tracks,
+        meta.video_id, meta.lab_id, meta.fps, 0, prediction.frames, prediction.events, prediction.tracks,
         meta.pix_per_cm,
     )  # fmt: skip
 
