@@ -1,7 +1,7 @@
-"""The Python API for notebooks: `etholake.open()`, and what the lake and a model give as pandas tables.
+"""Offer the lake and its models to notebooks: ``import etholake as el; lake = el.open()``.
 
-Thin over the stages: each method asks one stage, and returns a `pandas.DataFrame` or a trained model. A video may
-be named as on the command line: by its number, its own name, or `lab/name`. Use it by ``import etholake as el``.
+Nothing is worked out here: each method asks one stage, and returns a `pandas.DataFrame` or a trained model. A
+video is named as on the command line: by its number, its own name, or `lab/name`.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def open(**settings: Any) -> NotebookLake:
 
 
 def train(config: str = settings_module.AUTO, *, lake: NotebookLake | None = None, **options: Any) -> TrainedModel:
-    """Train on `lake`, or on the lake of the settings; parameters, result and errors as `NotebookLake.train`.
+    """Train on `lake`, or on the lake of the settings; everything else is described at `NotebookLake.train`.
 
     Examples
     --------
@@ -268,7 +268,7 @@ class NotebookLake:
         return pd.DataFrame(result.rows, columns=result.columns)
 
     def report(self, name: str, **parameters: Any) -> pd.DataFrame:
-        """Run one of the reports that ``etholake query --list`` shows; `parameters` by their names.
+        """Run one of the reports that ``etholake query --list`` shows; its parameters are given by their names.
 
         Raises
         ------
@@ -382,7 +382,7 @@ class TrainedModel:
     """
 
     model: Model
-    max_gap_frames: int = 15
+    max_gap_frames: int
 
     @property
     def family(self) -> str:
@@ -436,7 +436,7 @@ class TrainedModel:
         return events
 
     def probabilities(self, tracks: pd.DataFrame, metadata: Mapping[str, Any] | None = None) -> pd.DataFrame:
-        """Return the probability of every behaviour at every frame; parameters and errors as `predict`.
+        """Return the probability of every behaviour at every frame; `predict` describes parameters and errors.
 
         Returns
         -------

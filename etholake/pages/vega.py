@@ -57,7 +57,9 @@ def svg(spec: Mapping[str, Any], description: str) -> Markup:
     drawn: str = vl_convert.vegalite_to_svg({**spec, "config": config})
     drawn = _LONG_NUMBER.sub(lambda number: f"{float(number[0]):.2f}".rstrip("0").rstrip("."), drawn)
     head = f'<svg role="img" aria-label="{escape(description)}"'
-    return Markup(drawn.replace("<svg", head, 1))  # noqa: S704 Vega escapes the texts of the data
+    # An image is one thing to a screen reader: its marks are none of their own.
+    drawn = drawn.replace("<svg", head, 1).replace("<g", '<g aria-hidden="true"', 1)
+    return Markup(drawn)  # noqa: S704 Vega escapes the texts of the data
 
 
 @cache

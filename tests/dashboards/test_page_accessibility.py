@@ -1,4 +1,4 @@
-"""axe-core on pages that are files: dashboards, a video, an evaluation, the quality of data; light and dark."""
+"""Pages that are files (dashboards, a video, an evaluation, the quality of data) break no rule of axe-core."""
 
 from __future__ import annotations
 
@@ -18,9 +18,6 @@ from etholake.curate import quality
 from etholake.pages import quality as quality_page
 from etholake.pages.dashboards import page as dashboard_page
 
-# Known faults, to be mended: contrast (evaluation), the role of `#panel` (dashboards), two landmarks of one name
-# (video). A page that is mended makes its test fail here until the mark is taken away.
-KNOWN = pytest.mark.xfail(reason="this page still breaks rules of axe-core", strict=True, raises=AssertionError)
 SIZES = [(1440, "light"), (1440, "dark"), (390, "light"), (390, "dark")]
 
 
@@ -45,7 +42,6 @@ def open_file(chromium_browser: Any, tmp_path: Path) -> Any:
         shown.close()
 
 
-@KNOWN
 @pytest.mark.parametrize(("width", "scheme"), SIZES)
 def test_the_evaluation_and_the_quality_break_no_rule(
     open_file: Callable[..., Any], axe: str, width: int, scheme: str
@@ -60,7 +56,6 @@ def test_the_evaluation_and_the_quality_break_no_rule(
     assert problems == []
 
 
-@KNOWN
 @pytest.mark.parametrize(("width", "scheme"), SIZES)
 def test_no_tab_of_the_dashboards_breaks_a_rule(
     open_file: Callable[..., Any], axe: str, width: int, scheme: str
@@ -75,7 +70,6 @@ def test_no_tab_of_the_dashboards_breaks_a_rule(
     assert problems == []
 
 
-@KNOWN
 @pytest.mark.parametrize(("width", "scheme"), SIZES)
 def test_the_page_of_a_video_breaks_no_rule(
     open_file: Callable[..., Any], video_file: Path, axe: str, width: int, scheme: str

@@ -1,4 +1,4 @@
-"""The desk in a real browser: a lab is imported, its mapping changed, imported again; logs, failures, stop."""
+"""The desk imports a lab in a real browser, changes its mapping, imports it again, shows failures, and stops."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`import etholake as el` in a notebook: a small lake, a trained model, and refusals in whole sentences."""
+"""The API for notebooks reads a small lake, trains and predicts, and refuses in whole sentences."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the review sends: hours of means only when asked for, and after a correction only what has changed."""
+"""The review sends the means of each second only when asked, and after a correction only what has changed."""
 
 from __future__ import annotations
 

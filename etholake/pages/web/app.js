@@ -120,7 +120,7 @@
         fill();
       } }, text)));
     fill();
-    return el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": caption }, el("table", {}, el("thead", {}, el("tr", {}, heads)), body), note);
+    return el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": `Table: ${caption}` }, el("table", {}, el("thead", {}, el("tr", {}, heads)), body), note);
   }
   const whole = (v) => (Number.isInteger(v) ? String(v) : Data.text(v, { decimals: 2 }));
   const compare = (a, b) => (a === null ? 1 : b === null ? -1 : Data.byName(a, b));

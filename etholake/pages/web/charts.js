@@ -26,6 +26,7 @@ const Charts = (() => {
     place.replaceChildren(fresh);
     const node = svgOf(place);
     node.setAttribute("role", "img");
+    for (const child of node.children) child.setAttribute("aria-hidden", "true"); // the arrow keys speak the values
     node.setAttribute("tabindex", "0");
     node.setAttribute("aria-label", `${alt} Arrow keys step through the values.`);
     attachKeys(place, node);

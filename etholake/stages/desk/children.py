@@ -68,6 +68,8 @@ class _Child:
 
     def stop(self) -> None:
         """Press Ctrl-C; when it was pressed before, end the process and its children at once."""
+        if self.process.poll() is not None:
+            return  # it has ended, and its number may be that of another process by now
         chosen = signal.SIGKILL if self.is_stopped else signal.SIGINT
         self.is_stopped = True
         with contextlib.suppress(ProcessLookupError):
@@ -149,8 +151,7 @@ class Children:
     def close(self) -> None:
         """Stop every child that runs, and wait for their ends."""
         for child in self._all:
-            if child.status == "running":
-                child.stop()
+            child.stop()
         for child in self._all:
             try:
                 child.process.wait(_PATIENCE_S)

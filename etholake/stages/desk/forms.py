@@ -26,7 +26,7 @@ class DeskField:
 
     option: str
     label: str
-    kind: Literal["text", "number", "flag"] = "text"
+    kind: Literal["text", "number"] = "text"
     choices: tuple[str, ...] = ()
     default: str = ""
     required: bool = False
@@ -151,9 +151,6 @@ def arguments(form: DeskForm, values: Mapping[str, Any]) -> list[str]:
     options, positional = [], []
     for field in form.fields:
         value = values.get(field.option, "")
-        if field.kind == "flag":
-            options += [field.option] if value is True else []
-            continue
         if not isinstance(value, str) or "\0" in value:
             problems.append(f"{field.label} must be text, but is {value!r}")
             continue

@@ -10,6 +10,7 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
 from etholake.errors import DataError, UsageError
+from etholake.formats.layout import write_text
 from etholake.formats.mapping import parse_mapping
 
 __all__ = ["change", "mappings", "show"]
@@ -58,9 +59,7 @@ def change(data: Path, name: str, changes: Mapping[str, Any]) -> dict[str, Any]:
         parse_mapping(changed, str(path))
     except (TOMLKitError, DataError) as err:
         raise UsageError(f"The mapping stays as it was: {err}") from err
-    temporary = path.with_suffix(".toml.new")
-    temporary.write_text(changed, encoding="utf-8")
-    temporary.replace(path)
+    write_text(path, changed)
     return show(data, name)
 
 

@@ -42,6 +42,7 @@ class OpenVideo:
     def __init__(self, settings: Settings, lake: Lake, key: VideoKey, films: Path | None = None) -> None:
         self.settings, self.key = settings, key
         self._lock = threading.Lock()
+        self._reading = threading.Lock()  # while one request reads the seconds, others of this kind wait
         where = self._where()
         with ThreadPoolExecutor(_QUERIES_AT_ONCE) as pool:  # a query is mostly waiting
             asked = [
@@ -72,11 +73,7 @@ class OpenVideo:
         """Return what the page needs to know once, in JSON types."""
         content = page_content(VideoView(self.view.info, self.view.summaries, ()))
         for mouse in content["mice"]:
-            mouse["seconds"] = {
-                "x": [],
-                "y": [],
-                "speed": [],
-            }  # `seconds`, which the page asks for after it opened
+            mouse["seconds"] = {"x": [], "y": [], "speed": []}  # the page asks for `seconds` when it is open
         film = self.film
         runs: dict[str, list[list[Any]]] = {}
         for b in self.predicted:
@@ -97,7 +94,7 @@ class OpenVideo:
 
         Hours of tracks take a while to read, so the page asks for it when it is open.
         """
-        with self._lock:
+        with self._reading:
             if self._seconds is None:
                 view, parts = self.view, self.view.tracks.speed_parts
                 rows = [

@@ -95,11 +95,10 @@ class ReviewService:
 
     def state(self, given: Given) -> Json:
         """Return the bouts of a video if it has changed since change `since`, else only the number of changes."""
-        opened = self._opened(given)
-        count = opened.session.refresh().next_number - 1
-        if str(count) == given.get("since"):
-            return {"changes": count}
-        return opened.state(self.choice.user, _since(given))
+        opened, since = self._opened(given), _since(given)
+        if opened.session.refresh().next_number - 1 == since:
+            return {"changes": since}
+        return opened.state(self.choice.user, since)
 
     def seconds(self, given: Given) -> Json:
         """Return where the animals of a video were, second by second."""

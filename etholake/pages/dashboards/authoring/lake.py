@@ -143,7 +143,7 @@ def _growth() -> Sheet:
                 sort=RUN, direction="ASC",
             ),
             table(
-                "lake-runs-table", "Runs", "runs", [RUN, LAB],
+                "lake-runs-table", "Runs by lab", "runs", [RUN, LAB],
                 [
                     Measure("videos", label="Videos"), Measure("events", label="Events"),
                     Measure("seconds", label="Predicted time (s)", decimals=1),

@@ -1,5 +1,6 @@
 // The desk: forms that run verbs, the verb that runs, the mapping of an import, the curves of a training.
 import { ask, tell } from "../review/api.js";
+import { fail, guard } from "../review/message.js";
 import { fill } from "../review/table.js";
 import { chart } from "./charts.js";
 import { mapping } from "./mapping.js";
@@ -10,9 +11,6 @@ let shown = 0; // the number of the job whose log is shown
 let position = 0; // byte of its log that was read last
 let drawn = 0; // when the curves were drawn last
 let running = new Set(); // forms that may not be started now
-
-const fail = (err) => { $("message").textContent = err.message; $("message").hidden = false; };
-const guard = (run) => async (event) => { event?.preventDefault(); $("message").hidden = true; try { await run(event); } catch (err) { fail(err); } };
 
 function input(form, field) {
   const id = `${form.name}-${field.option.replace(/^-+/, "")}`;

@@ -1,5 +1,6 @@
 // The mapping of an import as forms: every value is a field; what was changed is saved as a list of changes.
 import { ask, tell } from "../review/api.js";
+import { guard } from "../review/message.js";
 
 const { $, el } = Ui;
 const TOP = [["lab", "Lab"], ["species", "Species"], ["fps", "Frames per second"], ["min_likelihood", "Least likelihood"]];
@@ -10,8 +11,6 @@ const CHOICES = {
 const NUMBERS = new Set(["fps", "min_likelihood", "pix_per_cm", "body_length_cm", "width_cm", "height_cm", "video_id"]);
 let data = "";
 let changes = new Map();
-
-const guard = (run) => async () => { try { await run(); } catch (err) { $("message").textContent = err.message; $("message").hidden = false; } };
 
 /** A field of the value at `path`; "" of a number means that it is not set. */
 function field(path, value, label) {
@@ -65,9 +64,12 @@ function draw(answer) {
   tellState(answer.path);
 }
 
+/** Show a mapping of a data folder. Without a name it is only read anew: what is changed and not saved stays. */
 export async function mapping(folder, name = "") {
+  const answer = await ask("mapping", { data: folder, name });
+  if (!name && folder === data && changes.size) return;
   data = folder;
-  draw(await ask("mapping", { data: folder, name }));
+  draw(answer);
 }
 
 $("mapping-name").addEventListener("change", guard(() => mapping(data, $("mapping-name").value)));

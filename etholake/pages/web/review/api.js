@@ -1,4 +1,4 @@
-// Requests to the review's own server. An error is a sentence of the server; a conflict names the other's change.
+// Requests to the page's own server. An error is a sentence of the server; a conflict names the other's change.
 export class ConflictError extends Error {
   constructor(message, change) { super(message); this.change = change; }
 }
@@ -12,7 +12,7 @@ async function answer(response) {
   throw new Error(text || `The server answered ${response.status}.`);
 }
 
-const reached = (request) => request.catch(() => { throw new Error("The server does not answer: is `etholake review` still running? What you did before is saved."); });
+const reached = (request) => request.catch(() => { throw new Error("The server does not answer: is the command that printed this address still running? What you did before is saved."); });
 
 /** GET api/<name>. */
 export const ask = async (name, values = {}) => answer(await reached(fetch(`api/${name}?${query(values)}`)));

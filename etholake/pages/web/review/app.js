@@ -6,6 +6,7 @@ import * as Labels from "./labels.js";
 import * as Lanes from "./lanes.js";
 import * as Learn from "./learn.js";
 import * as Library from "./library.js";
+import { clear, fail } from "./message.js";
 import * as Player from "./player.js";
 import { fill, share } from "./table.js";
 
@@ -13,9 +14,6 @@ const { $, el } = Ui;
 const VIEWS = ["library", "queue", "agreement", "learn", "video"];
 const POLL_MS = 3000; // how often others' changes are looked for
 let start = null, video = null, waiting = [], soon = 0;
-
-const fail = (error) => { $("message").textContent = error.message; $("message").hidden = false; };
-const clear = () => { $("message").hidden = true; };
 
 function view(name) {
   clear();
