@@ -8,6 +8,7 @@ Run it by hand on downloaded channels (each a copy of a folder of the curated zo
     … python train.py --config w64,w128 --folds 5 --seeds 3       an ensemble, cross-validated by video
     … python train.py --config boosted,small --folds 5 --stack 1  a stack on an ensemble of each configuration
     … SM_CHANNEL_MODEL=… python train.py --labs NewLab                goes on with the model.tar.gz in that folder
+    … SM_CHANNEL_BACKBONE=… python train.py --config crop_sequence    begins with the weights in that folder
     … torchrun --nproc-per-node 2 train.py --config base          several processes for one model
 
 Paths come from `SM_*` only. With `SM_CHECKPOINT_DIR` a job that was killed and is started again resumes exactly.
@@ -84,7 +85,7 @@ def train(
     if arguments.pretrain:
         return pretrain(arguments, folders, model_dir, scratch)
     began = time.monotonic()
-    base = base_model(folders, scratch)
+    base, weights = base_model(folders, scratch), folders.get("backbone")
     part_map = joined_part_map(base.part_map if base else "", arguments.part_map)
     data = load_training_data(folders, scratch / "tracks", part_map)
     if arguments.labs:
@@ -108,11 +109,11 @@ def train(
             test = () if arguments.everything else split.test
             return fit_folds(
                 data, model_dir, plan, overrides, say, test=test, scratch=output_dir,
-                checkpoints=checkpoints(os.environ), group=group,
+                checkpoints=checkpoints(os.environ), group=group, weights=weights,
             )  # fmt: skip
         return fit(
             data, model_dir, arguments.config, overrides, say, split=split, seed=arguments.seed,
-            checkpoints=checkpoints(os.environ), group=group, base=base,
+            checkpoints=checkpoints(os.environ), group=group, base=base, weights=weights,
         )  # fmt: skip
 
 

@@ -7,7 +7,16 @@ import json
 from pathlib import Path
 
 from etholake import logs
-from etholake.cli.common import AddVerb, data_folder, exclusive, report, requires, say, video_numbers
+from etholake.cli.common import (
+    AddVerb,
+    data_folder,
+    exclusive,
+    replaced_fields,
+    report,
+    requires,
+    say,
+    video_numbers,
+)
 from etholake.errors import UsageError
 from etholake.models.registry import config_names
 from etholake.progress import progress
@@ -48,6 +57,15 @@ def add(verb: AddVerb) -> None:
     sub.add_argument(
         "--clips", metavar="SET", help="set of clips that a model of pixels reads (default: the lake's only one)"
     )
+    sub.add_argument(
+        "--field", action="append", default=[], metavar="NAME=VALUE",
+        help="replace a field of the configuration: epochs=20, augmentation.brightness=0.1; of one of several: "
+        "small.epochs=20 (may be repeated)",
+    )  # fmt: skip
+    sub.add_argument(
+        "--weights", metavar="PLACE",
+        help="weights that an image or video backbone starts with: a file, a folder or an S3 URI",
+    )  # fmt: skip
     sub = verb("pretrain", _pretrain, "Pre-train a network on all tracks, without labels, as a training job.")
     sub.add_argument(
         "--config", default="pose_bert", help="configuration of a family that can (default: pose_bert)"
@@ -85,13 +103,14 @@ def _train(current: Settings, arguments: argparse.Namespace) -> None:
 
     if arguments.base and arguments.config:
         raise UsageError("--from trains by the model's own configuration: leave --config out.")
-    exclusive(arguments, "--from", "--folds")
+    exclusive(arguments, "--from", "--folds", "--weights")
     for option in ("--seeds", "--space", "--stack"):
         requires(arguments, option, "--folds")
     config = "its own" if arguments.base else arguments.config or current.config
     options = train.TrainingOptions(
         arguments.folds or 0, arguments.seeds or 1, arguments.space or "probability", arguments.stack,
         arguments.base or "", tuple(filter(None, (arguments.labs or "").split(","))), clips=arguments.clips or "",
+        fields=replaced_fields(arguments.field, config.split(",")), weights=arguments.weights or "",
     )  # fmt: skip
     with progress("train", enabled=not arguments.json) as on_progress:
         if arguments.data:

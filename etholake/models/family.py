@@ -143,6 +143,10 @@ class ModelFamily(ABC, Generic[C]):
         """Return how many epochs a training run has."""
         return 1
 
+    def backbone_name(self, config: C) -> str:  # noqa: ARG002  # for families with one
+        """Return the name of the backbone, the part that can start with weights trained elsewhere; "" for none."""
+        return ""
+
     def check_fine_tuning(self) -> None:
         """Raise UsageError unless models of this family can be fine-tuned."""
         if not self.can_fine_tune:

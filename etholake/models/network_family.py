@@ -120,6 +120,10 @@ class NetworkFamily(ModelFamily[N]):
         """Return whether training changes a parameter."""
         return True
 
+    def backbone(self, network: nn.Module) -> nn.Module | None:  # noqa: ARG002  # for families with one
+        """Return the backbone of a network: its parameters have the names of those weights. None for none."""
+        return None
+
     def fit(self, data: TrainingData, split: Split, config: N, context: TrainingContext) -> Fitted:
         """Train a network of this family with the shared loop.
 

@@ -23,16 +23,18 @@ import numpy as np
 
 from etholake.dataset.labelled import TrainingData, lab_actions
 from etholake.dataset.split import Span, Split
+from etholake.digest import file_digest
 from etholake.events.types import PairScores, joined
 from etholake.models.archive import load_model
 from etholake.models.base import Model
-from etholake.models.config import overridden
+from etholake.models.config import overridden, own_fields
 from etholake.models.ensemble.model import Ensemble, average
 from etholake.models.family import OnEpoch
 from etholake.models.registry import resolve
 from etholake.models.stacking import trees as stack
 from etholake.models.stacking.config import STACK
 from etholake.models.stacking.model import StackingModel
+from etholake.models.vision.weights_file import weights_file
 from etholake.training.estimate import estimate, rare_actions
 from etholake.training.fit import fit
 from etholake.training.folds import make_folds
@@ -79,12 +81,8 @@ class CrossValidationPlan:
                     yield config, seed, fold
 
     def fields(self, config: str, overrides: Overrides | None) -> Overrides:
-        """Return the overrides of one configuration.
-
-        `overrides` are {configuration: fields}, or fields for all configurations.
-        """
-        given = overrides or {}
-        return given.get(config, {}) if given.keys() <= {*self.configs, OF_STACK} else given
+        """Return the overrides of one configuration (`own_fields`)."""
+        return own_fields(overrides, config, {*self.configs, OF_STACK})
 
 
 @dataclass(frozen=True)
@@ -122,6 +120,7 @@ def fit_folds(
     scratch: Path,
     checkpoints: Path | None = None,
     group: Group = ALONE,
+    weights: Path | None = None,
 ) -> dict[str, Any]:
     """Train every model and store the `Ensemble` or `StackingModel` in `model_dir`; return its report.
 
@@ -129,7 +128,8 @@ def fit_folds(
     report, `validation` is their score (`estimate`): no model and no decision of a fold has seen its labels.
     Processes of a `group` must share `scratch` and `checkpoints`: one writes a model, all read it; only the
     leading one has a report. ``on_epoch`` counts the epochs of all models; its rows have `left_s`, the measured
-    time that the rest takes, once every configuration has been trained. Models that are complete are kept in
+    time that the rest takes, once every configuration has been trained. Backbones start with `weights` (see
+    `fit`); configurations without one ignore them. Models that are complete are kept in
     `checkpoints`, if it is given, and are not trained again.
     """
     splits = [_outside(split, test) for split in make_folds(data, plan.folds, test)]
@@ -137,13 +137,13 @@ def fit_folds(
     everything = tuple(sorted((s for split in splits for s in split.test), key=_place))
     counter = _EpochCounter(on_epoch)
     for config, _, _ in plan.members():
-        counter.planned[config] += _recipe(config, plan.fields(config, overrides))[1]
+        counter.planned[config] += _recipe(config, plan.fields(config, overrides), weights)[1]
     trained: list[_Trained] = []
 
     def train(config: str, seed: int, fold: int | None) -> None:
         fields = plan.fields(config, overrides)
         split = Split(everything, (), ()) if fold is None else splits[fold]
-        recipe, epochs = _recipe(config, fields)
+        recipe, epochs = _recipe(config, fields, weights)
         place = f"{config}-seed{seed}-{'all' if fold is None else f'fold{fold}'}"
         folder = (checkpoints or scratch) / "members" / place
         marker, run = folder / "done", run_fingerprint(data, split, recipe, seed)
@@ -152,6 +152,7 @@ def fit_folds(
             fit(
                 data, folder, config, fields, counter.callback(config), split=split, seed=seed,
                 checkpoints=checkpoints / place if checkpoints else None, group=group,
+                weights=weights if "weights" in recipe else None,
             )  # fmt: skip
             group.wait()
             marker.write_text(run, encoding="utf-8")
@@ -216,10 +217,13 @@ def _frames_per_s(members: Sequence[_Trained]) -> float | None:
     return round(1 / seconds_per_frame, 1)
 
 
-def _recipe(config: str, fields: Overrides) -> tuple[dict[str, Any], int]:
+def _recipe(config: str, fields: Overrides, weights: Path | None = None) -> tuple[dict[str, Any], int]:
     """Return what defines a member besides data, fold and seed, and its number of epochs."""
     family, configuration = resolve(config, fields)
-    return family.to_json(configuration) | {"family": family.name}, family.epochs(configuration)
+    recipe = family.to_json(configuration) | {"family": family.name}
+    if weights is not None and (backbone := family.backbone_name(configuration)):
+        recipe["weights"] = file_digest(weights_file(weights, backbone))
+    return recipe, family.epochs(configuration)
 
 
 def _ensemble(plan: CrossValidationPlan, members: Sequence[_Trained]) -> tuple[Model, list[list[PairScores]]]:

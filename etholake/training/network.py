@@ -19,13 +19,14 @@ from etholake.models.family import Fitted, OnEpoch
 from etholake.models.network_family import NetworkFamily
 from etholake.models.network_model import NetworkModel, new_network
 from etholake.models.scaler import RobustScaler
+from etholake.models.vision.pretrained import load_backbone
 from etholake.training import finetune
 from etholake.training.parallel import Group
 from etholake.training.trainer import Trainer, run_fingerprint
 from etholake.training.validation import HeldOut
 from etholake.training.windows import WindowSampler
 
-__all__ = ["train_network"]
+__all__ = ["check_backbone", "train_network"]
 
 OTHER = "other"  # the class of a family whose actions exclude each other, for none of them
 SHOWN = 2  # the sampler shows positives about so many times as often as they occur
@@ -42,14 +43,18 @@ def train_network(
     checkpoints: Path | None,
     group: Group,
     on_epoch: OnEpoch | None,
+    weights: Path | None = None,
 ) -> Fitted:
     """Train a network on the training spans; see `training.fit.fit` for the parameters.
 
-    `base` is a `NetworkModel` of the same family to fine-tune, or None.
+    `base` is a `NetworkModel` of the same family to fine-tune, or None; `weights` is a file or folder with those
+    that the backbone of a new network starts with.
 
     Raises DataError if no window of the training videos has a labeled behavior of tracked animals, or if there is
-    nothing to tell apart (`_check_learnable`).
+    nothing to tell apart (`_check_learnable`). Raises UsageError if the configuration or `weights` mean a backbone
+    and the family has none, and ContractError for weights that do not fit it.
     """
+    check_backbone(family, config, weights)
     if config.threads:
         torch.set_num_threads(config.threads)
     torch.manual_seed(seed)
@@ -68,7 +73,7 @@ def train_network(
     _check_learnable(sampler)
     occurring = lab_actions(data.videos, split.train)
     prior_C = sampler.prevalence() * SHOWN
-    score_before = None
+    score_before, started = None, None
     if base:
         for video in data.videos if base.clips else ():
             base.clips.check(video.tracks)
@@ -77,11 +82,15 @@ def train_network(
     else:
         clips = ClipInput.of(data.videos) if config.reads_clips else None
         network = new_network(family, config, len(data.actions), len(labs), clips)
+        if weights is not None and (backbone := family.backbone(network)) is not None:
+            started = load_backbone(backbone, family.backbone_name(config), weights)
         family.set_prior(network, prior_C)
         model = NetworkModel(
             network, _scaler(sampler), config, data.actions, labs, occurring, part_map=data.part_map, clips=clips
         )
     run = run_fingerprint(data, split, config.to_json(), seed)
+    if started:
+        run += f"-{started['sha256']}"
     if base:
         run += f"-{base.details.get('data_fingerprint')}"
     trunk_lr = config.trunk_lr if base else 1.0
@@ -94,8 +103,20 @@ def train_network(
             "before_sampling": _by_action(data, sampler.prevalence().tolist(), occurring),
             "after_sampling": _by_action(data, sampler.drawn_prevalence().tolist(), occurring),
         },
+        **({"backbone": started} if started else {}),
     }
     return Fitted(model, history, str(group.device), score_before, alternatives, details)
+
+
+def check_backbone(family: NetworkFamily[Any], config: NetworkConfig, weights: Path | None) -> None:
+    """Raise UsageError if something is said about a backbone, and the family has none."""
+    named = [name for name, off in (("freeze_epochs", 0), ("backbone_lr", 1.0)) if getattr(config, name) != off]
+    named += ["weights"] if weights is not None else []
+    if named and not family.backbone_name(config):
+        raise UsageError(
+            f"The family '{family.name}' has no backbone that could start with given weights or be frozen: leave "
+            f"{', '.join(named)} out."
+        )
 
 
 def _scaler(sampler: WindowSampler) -> RobustScaler:

@@ -1,4 +1,4 @@
-"""The training loop: AdamW, warm-up and cosine, averaged weights, early stopping on the official score.
+"""The training loop: AdamW, a schedule of the rate, averaged weights, early stopping on the official score.
 
 The random numbers of step n follow from (seed, n) alone. A killed run resumes from its last checkpoint and has the
 same losses as an undisturbed one.
@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ from etholake.models.network_model import NetworkModel
 from etholake.training import augment, checkpoint
 from etholake.training.ema import Ema
 from etholake.training.parallel import Group
+from etholake.training.schedule import Plateau, rate
 from etholake.training.validation import HeldOut
 from etholake.training.windows import WindowSampler
 
@@ -69,6 +70,7 @@ class Progress:
     best_score: float = -1.0
     since: int = 0  # epochs since the best one
     lowest_loss: float | None = None  # of validation
+    plateau: Plateau = field(default_factory=Plateau)
 
 
 class Trainer:
@@ -96,10 +98,9 @@ class Trainer:
             )
         self.family = family
         self.network = model.network.to(device)
-        compiled: Any = torch.compile(self.network) if config.compile else self.network
-        self.forward: Callable[..., Tensor] = (
-            DistributedDataParallel(compiled, broadcast_buffers=False) if group.size > 1 else compiled
-        )
+        self.backbone = family.backbone(self.network)
+        self.frozen: bool | None = None  # whether the backbone is; None before the first epoch
+        self.forward: Callable[..., Tensor] = self.network
         self.weight_C = self.family.class_weights(sampler.prevalence(), config).to(device)
         groups = _parameter_groups(self.family, self.network, config, trunk_lr)
         self.optimiser = torch.optim.AdamW(groups, lr=config.lr)
@@ -123,7 +124,7 @@ class Trainer:
             batches = self._batches(ahead)
             while progress.epoch <= config.epochs and progress.since < config.patience:
                 began = time.monotonic()
-                self.network.train()
+                self._begin_epoch()
                 while len(progress.losses) < len(self.sampler):
                     progress.losses.append(self._step(next(batches)))
                     if progress.step % config.checkpoint_steps == 0:
@@ -132,6 +133,23 @@ class Trainer:
                 self._save()
         self.network.load_state_dict(self.best)
         return progress
+
+    def _begin_epoch(self) -> None:
+        """Set the network to training, its backbone frozen or not; what is frozen keeps its statistics, too."""
+        self.network.train()
+        freeze = self.config.freeze_epochs
+        frozen = self.backbone is not None and (freeze < 0 or self.progress.epoch <= freeze)
+        if frozen and self.backbone is not None:
+            self.backbone.eval()
+        if frozen is self.frozen:
+            return
+        _set_trained(self.family, self.network, self.config, self.backbone if frozen else None)
+        self.frozen = frozen
+        compiled: Any = torch.compile(self.network) if self.config.compile else self.network
+        # A wrapper knows the parameters that had gradients when it was made.
+        self.forward = (
+            DistributedDataParallel(compiled, broadcast_buffers=False) if self.group.size > 1 else compiled
+        )
 
     # --- one step -----------------------------------------------------------------------------------------
     def _batches(self, ahead: ThreadPoolExecutor) -> Iterator[Drawn]:
@@ -156,8 +174,10 @@ class Trainer:
         """Make one update; return the loss of the whole batch."""
         config, group, step = self.config, self.group, self.progress.step
         torch.manual_seed(_number(self.sampler.seed, step, 1 + group.rank))  # for dropout and mixup
+        plateau = self.progress.plateau if config.schedule == "plateau" else None
+        factor = rate(step, self.warmup, self.steps, plateau)
         for parameters in self.optimiser.param_groups:
-            parameters["lr"] = parameters["lr_factor"] * config.lr * _rate(step, self.warmup, self.steps)
+            parameters["lr"] = parameters["lr_factor"] * config.lr * factor
         self.optimiser.zero_grad(set_to_none=True)
         total = torch.zeros((), device=group.device)
         for k in range(config.accumulate):
@@ -230,6 +250,8 @@ class Trainer:
         ):
             progress.lowest_loss = loss
             self.lowest = {name: value.clone() for name, value in self.ema.state.items()}
+        if validated:
+            progress.plateau.see(-float(np.mean(progress.losses)) if score is None else score, config)
         progress.epoch += 1
         progress.losses = []
 
@@ -272,7 +294,7 @@ class Trainer:
                 for name, value in values.items()
             },
         }
-        state = {"run": self.run_name, "progress": vars(self.progress), "loss_scale": self.scaled.state_dict()}
+        state = {"run": self.run_name, "progress": asdict(self.progress), "loss_scale": self.scaled.state_dict()}
         checkpoint.save(self.checkpoints, checkpoint.Checkpoint(self.progress.step, tensors, state))
 
     def _resume(self) -> None:
@@ -296,14 +318,8 @@ class Trainer:
         groups = self.optimiser.state_dict()["param_groups"]
         self.optimiser.load_state_dict({"state": moments, "param_groups": groups})
         self.scaled.load_state_dict(stored.state["loss_scale"])
-        self.progress = Progress(**stored.state["progress"])
-
-
-def _rate(step: int, warmup: int, steps: int) -> float:
-    """Return the factor of the learning rate: a linear warm-up, then a cosine to zero."""
-    if step < warmup:
-        return (step + 1) / warmup
-    return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, steps - warmup))))
+        progress = dict(stored.state["progress"])
+        self.progress = Progress(**{**progress, "plateau": Plateau(**progress["plateau"])})
 
 
 def _number(*parts: int) -> int:
@@ -314,21 +330,33 @@ def _number(*parts: int) -> int:
 def _parameter_groups(
     family: NetworkFamily[Any], network: nn.Module, config: NetworkConfig, trunk_lr: float
 ) -> list[dict[str, Any]]:
-    """Return the optimiser's groups: with and without weight decay, trunk and vocabulary layers.
+    """Return the optimiser's groups: with and without weight decay, backbone, other trunk, vocabulary layers.
 
-    `lr_factor` multiplies the learning rate: `trunk_lr` for parameters that do not depend on actions or labs.
-    Parameters that the family does not train are in no group, and get no gradient.
+    `lr_factor` multiplies the learning rate: `trunk_lr` for parameters that do not depend on actions or labs, and
+    `backbone_lr` for those of the backbone. Parameters that the family does not train are in no group.
     """
-    layers = family.vocabulary_layers()
+    layers, backbone = family.vocabulary_layers(), family.backbone(network)
+    in_backbone = {id(parameter) for parameter in backbone.parameters()} if backbone else set()
+    factors = {"backbone": trunk_lr * config.backbone_lr, "trunk": trunk_lr, "vocabulary": 1.0}
+    parts: dict[tuple[str, bool], list[nn.Parameter]] = {(p, d): [] for p in factors for d in (True, False)}
+    for name, parameter in network.named_parameters():
+        if family.trains(name, config):
+            part = "backbone" if id(parameter) in in_backbone else "vocabulary" if name in layers else "trunk"
+            parts[part, family.decays(name, parameter)].append(parameter)
+    return [
+        {"params": chosen, "weight_decay": config.weight_decay if decays else 0.0, "lr_factor": factors[part]}
+        for (part, decays), chosen in parts.items()
+    ]
+
+
+def _set_trained(
+    family: NetworkFamily[Any], network: nn.Module, config: NetworkConfig, frozen: nn.Module | None
+) -> None:
+    """Let those parameters have gradients that the family trains and that are not in the frozen part."""
     for name, parameter in network.named_parameters():
         parameter.requires_grad_(family.trains(name, config))
-    named = [(name, parameter) for name, parameter in network.named_parameters() if parameter.requires_grad]
-    groups = []
-    for lr_factor, trunk in ((trunk_lr, True), (1.0, False)):
-        for decay, decays in ((config.weight_decay, True), (0.0, False)):
-            chosen = [p for n, p in named if (n not in layers) is trunk and family.decays(n, p) is decays]
-            groups.append({"params": chosen, "weight_decay": decay, "lr_factor": lr_factor})
-    return groups
+    if frozen is not None:
+        frozen.requires_grad_(False)
 
 
 def _amp_type(amp: str, device: torch.device) -> torch.dtype | None:

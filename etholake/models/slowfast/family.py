@@ -29,5 +29,14 @@ class SlowFastFamily(VideoFamily[SlowFastConfig]):
         nose, tail_base = body_axis(config.encoder)
         return SlowFast(classes=sizes.classes, labs=sizes.labs, nose=nose, tail_base=tail_base, **config.sizes())
 
+    def backbone_name(self, config: SlowFastConfig) -> str:  # noqa: ARG002  # there is one only
+        """Return the name of the backbone, which has pytorchvideo's parameters."""
+        return "slowfast"
+
+    def backbone(self, network: nn.Module) -> nn.Module:
+        """Return the two pathways."""
+        backbone: nn.Module = network.get_submodule("backbone")
+        return backbone
+
 
 FAMILY = SlowFastFamily()

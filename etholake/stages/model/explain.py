@@ -74,8 +74,9 @@ def describe(folder: Path) -> dict[str, Any]:
     None where not stored), `vocabulary`, `parts` ({unified part: names that are read for it}), `part_map`,
     `features`, `clips` (set and recipe of a model of pixels, else None), `decoding`, `validation`, `confusion`
     ({lab: {annotated: {predicted: frames}}} of the validation), `reconstruction` (of a pre-trained model),
-    `class_weights`, `class_distribution` (of a network; None where not stored), `data_fingerprint`, `videos`
-    (number by part of the split), `fine_tuned`, `notes`.
+    `class_weights`, `class_distribution` (of a network; None where not stored), `backbone` (the weights that it
+    started with; None for random ones), `data_fingerprint`, `videos` (number by part of the split), `fine_tuned`,
+    `notes`.
 
     Raises ContractError if there is no model in the folder, or its family is not installed.
     """
@@ -111,6 +112,7 @@ def describe(folder: Path) -> dict[str, Any]:
             "reconstruction": meta.get("reconstruction"),
             "class_weights": meta.get("class_weights"),
             "class_distribution": meta.get("class_distribution"),
+            "backbone": shown.get("backbone"),
             "data_fingerprint": meta.get("data_fingerprint"),
             "videos": {k: len({s["video_id"] for s in v}) for k, v in (meta.get("split") or {}).items()},
             "fine_tuned": meta.get("fine_tuned"),
@@ -135,6 +137,7 @@ def lines(model: Mapping[str, Any]) -> list[str]:
         f"score    {_number(model['validation'])} on validation",
         *([_features_line(features)] if features else []),
         *([_clips_line(model["clips"])] if model["clips"] else []),
+        *([_backbone_line(model["backbone"], model["config"])] if model["backbone"] else []),
         "parts    " + "; ".join(f"{part} ({' or '.join(names)})" for part, names in model["parts"].items()),
     ]
     if tuned := model["fine_tuned"]:
@@ -234,6 +237,16 @@ def _clips_line(clips: Mapping[str, Any]) -> str:
         f"clips    set {clips['clip_set']}: crops of {recipe['crop_size']} px, pad {recipe['pad_ratio']}, border "
         f"{recipe['border']}, smoothing {recipe['smoothing']}, boxes {recipe['boxes']}"
     )
+
+
+def _backbone_line(started: Mapping[str, Any], config: Mapping[str, Any]) -> str:
+    """Return the line on the weights that a backbone started with, and how they were trained on."""
+    frozen = config["freeze_epochs"]
+    trained = (
+        "never trained" if frozen < 0
+        else f"frozen for {frozen} epochs, then trained at {config['backbone_lr']:g} of the learning rate"
+    )  # fmt: skip
+    return f"backbone {started['name']} from {started['file']} (sha256 {started['sha256'][:12]}), {trained}"
 
 
 def _features_line(features: Mapping[str, Any]) -> str:

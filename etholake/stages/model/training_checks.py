@@ -13,6 +13,7 @@ from typing import Any
 from etholake.contract import unified_part_sources
 from etholake.errors import DataError, UsageError, raise_collected, suggestion
 from etholake.lake import Lake
+from etholake.models.config import own_fields
 from etholake.models.registry import resolve
 
 __all__ = ["check_configurations", "check_data"]
@@ -20,11 +21,14 @@ __all__ = ["check_configurations", "check_data"]
 SHOWN = 10  # videos that a message names
 
 
-def check_configurations(config_name: str) -> None:
-    """Raise UsageError for an entry of a list ``a,b`` that is no configuration; the message has the nearest."""
+def check_configurations(config_name: str, fields: Mapping[str, Any] | None = None) -> None:
+    """Raise UsageError for an entry of a list ``a,b`` that is no configuration, or lacks one of `fields`.
+
+    The message has the nearest name.
+    """
     names = config_name.split(",")
     for name in names:
-        resolve(name)
+        resolve(name, own_fields(fields, name, names))
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise UsageError(
             f"Configurations are named twice: {', '.join(twice)}. Name each once; --seeds repeats it."

@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 import io
+import json
 import tarfile
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from etholake import aws
@@ -21,7 +22,7 @@ from etholake.lake import Lake, identity
 from etholake.models.shipping import ENTRY_POINTS
 from etholake.objects import object_exists, read_object
 from etholake.settings import AUTO, Settings
-from etholake.stages.model import models
+from etholake.stages.model import backbones, models
 from etholake.stages.model.clip_sets import clip_set_to_fine_tune, clip_set_to_train
 from etholake.stages.model.training_checks import check_data
 from etholake.stages.state import load_state, open_lake
@@ -70,6 +71,10 @@ class TrainingOptions:
         An ensemble holds no video out: its out-of-fold score judges it.
     clips
         The set of clips that a model of pixels reads; "" for the lake's only one.
+    fields
+        Fields of the configuration to replace, or {configuration: fields} of several.
+    weights
+        Weights that backbones start with: a file, a folder, or an S3 URI of either; "" for random ones.
     """
 
     folds: int = 0
@@ -81,6 +86,8 @@ class TrainingOptions:
     choose: bool = False
     everything: bool = False
     clips: str = ""
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    weights: str = ""
 
 
 @dataclass(frozen=True)
@@ -99,6 +106,8 @@ class TrainingPlan:
         ``s3://`` prefix of the model that is fine-tuned; None if none is.
     clip_set
         The set of clips that the training reads; "" if it reads tracks alone.
+    weights
+        ``s3://`` prefix of the weights that backbones start with; None for random ones.
     """
 
     digest: str
@@ -106,6 +115,7 @@ class TrainingPlan:
     model: dict[str, Any] | None
     base: str | None = None
     clip_set: str = ""
+    weights: str | None = None
 
 
 def training_plan(
@@ -126,6 +136,8 @@ def training_plan(
     options = options or TrainingOptions()
     if options.base and options.folds:
         raise UsageError("--from fine-tunes one model: leave --folds out.")
+    if options.base and options.weights:
+        raise UsageError("A model of --from brings its own weights: leave --weights out.")
     if not options.folds and ("," in config_name or options.stack):
         raise UsageError("Several configurations, or a stack of them, are cross-validated: say --folds 5, too.")
     inputs, code = table_states(settings), deployed_fingerprint(settings)
@@ -138,11 +150,12 @@ def training_plan(
     else:
         clip_set = clip_set_to_train(lake, config_name, options.clips)
     clips = clip_states(lake, clip_set)
-    digest = fingerprint(inputs, code, parameters, *([base] if base else []), *([clips] if clips else []))
+    weights = backbones.stage(settings, options.weights, config_name, options.fields) if options.weights else None
+    digest = fingerprint(inputs, code, parameters, *(more for more in (base, clips, weights) if more))
     trained = trained_details(settings, digest)
     if trained is None:
         check_data(lake, holdout, options.labs, settings.part_map)
-    return TrainingPlan(digest, parameters, trained, base, clip_set)
+    return TrainingPlan(digest, parameters, trained, base, clip_set, weights)
 
 
 def recommended(
@@ -253,20 +266,26 @@ def hyperparameters(
         parameters["part_map"] = settings.part_map
     if options and options.labs:
         parameters["labs"] = ",".join(sorted(set(options.labs)))
+    if options and options.fields:
+        parameters["overrides"] = json.dumps(dict(options.fields), sort_keys=True)
     if options and options.folds:
         parameters |= {"folds": options.folds, "seeds": options.seeds, "space": options.space}
         parameters |= {name: 1 for name in ("stack", "choose", "everything") if getattr(options, name)}
     return parameters
 
 
-def channels(settings: Settings, base: str | None = None, clip_set: str = "") -> dict[str, str]:
+def channels(
+    settings: Settings, base: str | None = None, clip_set: str = "", weights: str | None = None
+) -> dict[str, str]:
     """Return the ``s3://`` prefix of every channel. Pure.
 
-    `base` is that of a model to fine-tune, `clip_set` the set of clips that a model of pixels reads.
+    `base` is that of a model to fine-tune, `clip_set` the set of clips that a model of pixels reads, `weights`
+    that of the weights that backbones start with.
     """
     bucket = f"s3://{settings.bucket}"
     prefixes = {name: f"{bucket}/{CURATED_ZONE}/{folder}" for name, folder in CHANNELS.items()}
     if clip_set:
         prefixes[CLIPS] = f"{bucket}/{CLIP_ZONE}/{clip_set}/"
         prefixes[CLIP_INDEX] = f"{bucket}/{CURATED_ZONE}/clips/clip_set={clip_set}/"
-    return prefixes | ({"model": base} if base else {})
+    more = {"model": base, backbones.BACKBONE: weights}
+    return prefixes | {name: prefix for name, prefix in more.items() if prefix}
