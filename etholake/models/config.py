@@ -13,10 +13,11 @@ from typing import Any, ClassVar, Self, TypeVar
 
 from etholake.errors import UsageError, raise_collected, suggestion
 
-__all__ = ["Augmentation", "NetworkConfig", "overridden", "own_fields"]
+__all__ = ["SECOND_BEST", "Augmentation", "NetworkConfig", "overridden", "own_fields"]
 
 C = TypeVar("C")
 SCHEDULES = ("cosine", "plateau")
+SECOND_BEST = {"loss": "lowest_loss", "accuracy": "highest_accuracy"}  # {figure: name of the checkpoint}
 
 
 def overridden(config: C, overrides: Mapping[str, Any] | None, owner: str) -> C:
@@ -117,7 +118,7 @@ class NetworkConfig:
     clip: float = 1.0  # largest norm of the gradient
     ema: float = 0.0  # decay of the averaged weights that are kept, per step; 0: none
     patience: int = 8  # epochs without a better validation score
-    keep_lowest_loss: bool = False  # store the epoch of the lowest validation loss, too, in `lowest_loss/`
+    second_best: str = ""  # a second epoch that is stored, too: of the lowest `loss` or the highest `accuracy`
     # machine
     amp: str = "auto"  # auto (bfloat16, else float16, on a GPU; off on a CPU), off, bfloat16 or float16
     compile: bool = False  # torch.compile
@@ -129,8 +130,10 @@ class NetworkConfig:
             raise UsageError(f"batch ({self.batch}) must be a multiple of accumulate ({self.accumulate}).")
         if self.amp not in ("auto", "off", "bfloat16", "float16"):
             raise UsageError(f"amp must be auto, off, bfloat16 or float16, but got '{self.amp}'.")
-        if self.schedule not in SCHEDULES:
-            raise UsageError(f"schedule must be one of {', '.join(SCHEDULES)}, but got '{self.schedule}'.")
+        for name, choices in (("schedule", SCHEDULES), ("second_best", ("", *SECOND_BEST))):
+            if (value := getattr(self, name)) not in choices:
+                named = ", ".join(choice or "'' (none)" for choice in choices)
+                raise UsageError(f"{name} must be one of {named}, but got '{value}'.")
         allowed = {
             "plateau_patience": ("at least 1", self.plateau_patience >= 1),
             "plateau_factor": ("between 0 and 1", 0 < self.plateau_factor < 1),

@@ -39,7 +39,8 @@ class Fitted:
     model
         The trained model; its post-processing is fitted afterwards, by the caller.
     history
-        One row an epoch (`epoch`, `train_loss`, `val_score`, `val_loss`, `lr`, `seconds`); empty for a family that
+        One row an epoch (`epoch`, `train_loss`, `val_score`, `val_loss`, `val_accuracy`, `lr`,
+        `seconds`); empty for a family that
         is trained in one go, for which the caller writes one row.
     device
         Where it was trained.

@@ -14,7 +14,7 @@ from etholake.dataset.labelled import TrainingData, lab_actions
 from etholake.dataset.split import Split
 from etholake.errors import DataError, UsageError
 from etholake.models.clip_input import ClipInput
-from etholake.models.config import NetworkConfig
+from etholake.models.config import SECOND_BEST, NetworkConfig
 from etholake.models.family import Fitted, OnEpoch
 from etholake.models.network_family import NetworkFamily
 from etholake.models.network_model import NetworkModel, new_network
@@ -96,7 +96,9 @@ def train_network(
     trunk_lr = config.trunk_lr if base else 1.0
     trainer = Trainer(family, model, sampler, data.videos, split, group, run, checkpoints, trunk_lr)
     history = trainer.run(on_epoch).history
-    alternatives = {"lowest_loss": _with_weights(model, trainer.lowest)} if trainer.lowest else {}
+    alternatives = (
+        {SECOND_BEST[config.second_best]: _with_weights(model, trainer.second)} if trainer.second else {}
+    )
     details = {
         "class_weights": _by_action(data, trainer.weight_C.tolist(), occurring),
         "class_distribution": {

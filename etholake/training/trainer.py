@@ -69,7 +69,7 @@ class Progress:
     history: list[dict[str, float | None]] = field(default_factory=list)
     best_score: float = -1.0
     since: int = 0  # epochs since the best one
-    lowest_loss: float | None = None  # of validation
+    second: float | None = None  # the best of the second figure (`NetworkConfig.second_best`), higher is better
     plateau: Plateau = field(default_factory=Plateau)
 
 
@@ -108,7 +108,7 @@ class Trainer:
         self.scaled = torch.amp.GradScaler(enabled=device.type == "cuda" and self.amp is torch.float16)
         self.ema = Ema(self.network, config.ema)
         self.best = {name: value.clone() for name, value in self.ema.state.items()}
-        self.lowest: dict[str, Tensor] = {}  # weights of the epoch with the lowest validation loss, if kept
+        self.second: dict[str, Tensor] = {}  # weights of the epoch with the best second figure, if kept
         self.progress = Progress()
         self.steps = config.epochs * len(sampler)
         self.warmup = max(1, round(config.warmup_epochs * len(sampler)))
@@ -229,10 +229,10 @@ class Trainer:
     def _end_epoch(self, began: float, on_epoch: OnEpoch | None) -> None:
         progress, config = self.progress, self.config
         validated = progress.epoch % self.validation_every == 0 or progress.epoch == config.epochs
-        score, loss = self._validation() if validated else (None, None)
+        score, loss, accuracy = self._validation() if validated else (None, None, None)
         row: dict[str, float | None] = {
             "epoch": progress.epoch, "train_loss": float(np.mean(progress.losses)), "val_score": score,
-            "val_loss": loss, "lr": float(self.optimiser.param_groups[-1]["lr"]),
+            "val_loss": loss, "val_accuracy": accuracy, "lr": float(self.optimiser.param_groups[-1]["lr"]),
             "seconds": round(time.monotonic() - began, 2),
         }  # fmt: skip
         progress.history.append(row)
@@ -243,13 +243,10 @@ class Trainer:
             self.best = {name: value.clone() for name, value in self.ema.state.items()}
         elif validated:
             progress.since += self.validation_every
-        if (
-            config.keep_lowest_loss
-            and loss is not None
-            and (progress.lowest_loss is None or loss < progress.lowest_loss)
-        ):
-            progress.lowest_loss = loss
-            self.lowest = {name: value.clone() for name, value in self.ema.state.items()}
+        second = {"loss": None if loss is None else -loss, "accuracy": accuracy}.get(config.second_best)
+        if second is not None and (progress.second is None or second > progress.second):
+            progress.second = second
+            self.second = {name: value.clone() for name, value in self.ema.state.items()}
         if validated:
             progress.plateau.see(-float(np.mean(progress.losses)) if score is None else score, config)
         progress.epoch += 1
@@ -263,21 +260,22 @@ class Trainer:
         windows = HeldOut.windows(self.model, self.videos, self.split.validation) / 3
         return min(self.config.epochs, max(1, math.ceil(windows / (len(self.sampler) * self.config.batch))))
 
-    def _validation(self) -> tuple[float | None, float | None]:
-        """Return score and loss of the averaged weights on the validation spans; None without events there.
+    def _validation(self) -> tuple[float | None, ...]:
+        """Return score, loss and accuracy of the averaged weights on the validation spans; None without events.
 
         The thresholds are fitted on the same spans. The leading process validates and sends the figures to the
         others.
         """
-        score = loss = math.nan
+        score = loss = accuracy = math.nan
         if self.group.leads and self.split.validation:
             with self.ema.applied(self.network):
                 held_out = HeldOut.of(self.model, self.videos, self.split.validation)
             if report := held_out.score(held_out.fit(self.model, grid=())):
-                score, loss = report.score, held_out.loss() or math.nan
-        figures = torch.tensor([score, loss] if self.group.leads else [0.0, 0.0], dtype=torch.float64)
-        score, loss = self.group.sum(figures).tolist()
-        return None if math.isnan(score) else score, None if math.isnan(loss) else loss
+                score = report.score
+                loss, accuracy = held_out.loss_and_accuracy() or (math.nan, math.nan)
+        own = [score, loss, accuracy] if self.group.leads else [0.0, 0.0, 0.0]
+        figures = self.group.sum(torch.tensor(own, dtype=torch.float64)).tolist()
+        return tuple(None if math.isnan(figure) else figure for figure in figures)
 
     # --- checkpoints --------------------------------------------------------------------------------------
     def _save(self) -> None:
@@ -287,7 +285,7 @@ class Trainer:
             **{f"network.{name}": value for name, value in self.network.state_dict().items()},
             **{f"ema.{name}": value for name, value in self.ema.state.items()},
             **{f"best.{name}": value for name, value in self.best.items()},
-            **{f"lowest.{name}": value for name, value in self.lowest.items()},
+            **{f"second.{name}": value for name, value in self.second.items()},
             **{
                 f"optimiser.{i}.{name}": value
                 for i, values in self.optimiser.state_dict()["state"].items()
@@ -303,14 +301,14 @@ class Trainer:
         if stored is None:
             return
         states: dict[str, dict[str, Tensor]] = {
-            kind: {} for kind in ("network", "ema", "best", "lowest", "optimiser")
+            kind: {} for kind in ("network", "ema", "best", "second", "optimiser")
         }
         for name, value in stored.tensors.items():
             kind, _, rest = name.partition(".")
             states[kind][rest] = value.to(self.group.device)
         self.network.load_state_dict(states["network"])
         self.ema.load(states["ema"])
-        self.best, self.lowest = states["best"], states["lowest"]
+        self.best, self.second = states["best"], states["second"]
         moments: dict[int, dict[str, Tensor]] = {}
         for name, value in states["optimiser"].items():
             index, _, kind = name.partition(".")

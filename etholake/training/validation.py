@@ -91,13 +91,17 @@ class HeldOut:
             for e in post_processing.events(pairs, self.labeled_by_video[video])
         ]
 
-    def loss(self) -> float | None:
-        """Return the mean binary cross entropy of all labelled frames and actions; None without any."""
+    def loss_and_accuracy(self) -> tuple[float, float] | None:
+        """Return two means over all labelled frames and actions; None without any.
+
+        They are the binary cross entropy, and how often (0..1) the probability lies on the right side of a half.
+        """
         pooled = pooled_frames(self.pairs, self.truth, self.labeled_by_video).values()
-        probabilities = [np.where(y, p, 1 - p) for p, y in pooled]
-        if not probabilities:
+        right = [np.where(y, p, 1 - p) for p, y in pooled]
+        if not right:
             return None
-        return float(-np.log(np.concatenate(probabilities).clip(1e-7)).mean())
+        right_N = np.concatenate(right)
+        return float(-np.log(right_N.clip(1e-7)).mean()), float((right_N > 0.5).mean())
 
     def score(self, post_processing: PostProcessing) -> metric.ScoreReport | None:
         """Return the official score; None without annotated events. No prediction scores 0."""
