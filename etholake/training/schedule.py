@@ -12,7 +12,7 @@ __all__ = ["Plateau", "rate"]
 
 @dataclass
 class Plateau:
-    """How often the rate was lowered because no epoch was better; part of a run's progress.
+    """The steps down of the rate so far, one wherever no epoch was better for a while; part of a run's progress.
 
     `best` is the highest figure so far (validation score, or minus the loss), `stalled` counts the figures since.
     """

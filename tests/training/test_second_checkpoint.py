@@ -38,10 +38,10 @@ def test_an_archive_gives_a_second_checkpoint_with_the_same_code(tmp_path: Path)
             info.size = len(content)
             archive.addfile(info, io.BytesIO(content))
     folder = unpack(checkpoint_of(sink.getvalue(), "lowest_loss"), tmp_path, "x")
-    found = {
+    stored = {
         path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()
     }
-    assert found == {"meta.json": b"second", "model.safetensors": b"2", "code/serve.py": b"#"}
+    assert stored == {"meta.json": b"second", "model.safetensors": b"2", "code/serve.py": b"#"}
     with pytest.raises(
         UsageError, match="no checkpoint 'members'; it has lowest_loss beside that of the best score"
     ):
