@@ -63,6 +63,10 @@ def add(verb: AddVerb) -> None:
         "small.epochs=20 (may be repeated)",
     )  # fmt: skip
     sub.add_argument(
+        "--require-pose", action="store_true",
+        help="with a model of pixels and key points: refuse windows without any key point",
+    )  # fmt: skip
+    sub.add_argument(
         "--weights", metavar="PLACE",
         help="weights that an image or video backbone starts with: a file, a folder or an S3 URI",
     )  # fmt: skip
@@ -106,6 +110,8 @@ def _train(current: Settings, arguments: argparse.Namespace) -> None:
     exclusive(arguments, "--from", "--folds", "--weights")
     for option in ("--seeds", "--space", "--stack"):
         requires(arguments, option, "--folds")
+    if arguments.require_pose:
+        arguments.field.append("require_pose=true")
     config = "its own" if arguments.base else arguments.config or current.config
     options = train.TrainingOptions(
         arguments.folds or 0, arguments.seeds or 1, arguments.space or "probability", arguments.stack,

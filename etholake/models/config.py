@@ -119,6 +119,7 @@ class NetworkConfig:
     ema: float = 0.0  # decay of the averaged weights that are kept, per step; 0: none
     patience: int = 8  # epochs without a better validation score
     second_best: str = ""  # a second epoch that is stored, too: of the lowest `loss` or the highest `accuracy`
+    require_pose: bool = False  # refuse windows of clips without any key point, in training and prediction
     # machine
     amp: str = "auto"  # auto (bfloat16, else float16, on a GPU; off on a CPU), off, bfloat16 or float16
     compile: bool = False  # torch.compile

@@ -16,11 +16,12 @@ from etholake.dataset.split import AnnotatedVideo, Split, choose
 from etholake.errors import DataError
 from etholake.models.base import Model
 from etholake.models.family import Fitted, OnEpoch, TrainingContext
+from etholake.models.network_model import NetworkModel
 from etholake.models.registry import FAMILIES, resolve
 from etholake.training import finetune
 from etholake.training.network import train_network
 from etholake.training.parallel import ALONE, Group
-from etholake.training.validation import decide
+from etholake.training.validation import decide, streams
 
 __all__ = ["annotated", "fit"]
 
@@ -104,6 +105,8 @@ def fit(
     if group.leads:
         model = fitted.model
         report["validation"] = decide(model, data.videos, split.validation, base.post_processing if base else None)
+        if isinstance(model, NetworkModel) and "pose_windows" in report and split.validation:
+            report["streams"] = streams(model, data.videos, split.validation)
         if not report["history"]:
             report["history"] = [_only_epoch(report["validation"], time.monotonic() - began)]
             if on_epoch:

@@ -55,6 +55,9 @@ def train_network(
     and the family has none, and ContractError for weights that do not fit it.
     """
     check_backbone(family, config, weights)
+    reads_pose = family.reads_pose(config)
+    if config.require_pose and not reads_pose:
+        raise UsageError(f"The family '{family.name}' reads no key points beside pixels: leave require_pose out.")
     if config.threads:
         torch.set_num_threads(config.threads)
     torch.manual_seed(seed)
@@ -95,7 +98,7 @@ def train_network(
         run += f"-{base.details.get('data_fingerprint')}"
     trunk_lr = config.trunk_lr if base else 1.0
     trainer = Trainer(family, model, sampler, data.videos, split, group, run, checkpoints, trunk_lr)
-    history = trainer.run(on_epoch).history
+    progress = trainer.run(on_epoch)
     alternatives = (
         {SECOND_BEST[config.second_best]: _with_weights(model, trainer.second)} if trainer.second else {}
     )
@@ -106,8 +109,9 @@ def train_network(
             "after_sampling": _by_action(data, sampler.drawn_prevalence().tolist(), occurring),
         },
         **({"backbone": started} if started else {}),
+        **({"pose_windows": [progress.with_pose, progress.windows]} if reads_pose else {}),
     }
-    return Fitted(model, history, str(group.device), score_before, alternatives, details)
+    return Fitted(model, progress.history, str(group.device), score_before, alternatives, details)
 
 
 def check_backbone(family: NetworkFamily[Any], config: NetworkConfig, weights: Path | None) -> None:

@@ -30,7 +30,7 @@ from etholake.features.registry import ENCODERS
 from etholake.models.config import NetworkConfig
 from etholake.models.family import OnEpoch
 from etholake.models.network_family import NetworkFamily
-from etholake.models.network_model import NetworkModel
+from etholake.models.network_model import NetworkModel, check_pose
 from etholake.training import augment, checkpoint
 from etholake.training.ema import Ema
 from etholake.training.parallel import Group
@@ -57,6 +57,8 @@ class Drawn:
     batch: Batch
     x: Tensor | ClipBatch
     entries: Tensor
+    with_pose: int  # windows of the whole batch, of clips with a key point
+    windows: int
 
 
 @dataclass
@@ -71,6 +73,8 @@ class Progress:
     since: int = 0  # epochs since the best one
     second: float | None = None  # the best of the second figure (`NetworkConfig.second_best`), higher is better
     plateau: Plateau = field(default_factory=Plateau)
+    with_pose: int = 0  # windows of clips with a key point so far, of
+    windows: int = 0
 
 
 class Trainer:
@@ -168,7 +172,9 @@ class Trainer:
         whole = augment.augment(drawn, self.config.augmentation, self.config.window, random)
         own_part = whole.part(self.group.part(len(whole))).to(self.group.device)
         x = self.model.inputs(own_part.tracks)
-        return Drawn(own_part, x, whole.loss_mask_BTC.sum().to(self.group.device))
+        with_pose = 0 if whole.tracks.clips is None else int(whole.tracks.clips.with_pose.sum())
+        check_pose(self.config, with_pose, len(whole), "a batch of training")
+        return Drawn(own_part, x, whole.loss_mask_BTC.sum().to(self.group.device), with_pose, len(whole))
 
     def _step(self, drawn: Drawn) -> float:
         """Make one update; return the loss of the whole batch."""
@@ -197,6 +203,8 @@ class Trainer:
         self.scaled.step(self.optimiser)
         self.scaled.update()
         self.progress.step += 1
+        self.progress.with_pose += drawn.with_pose
+        self.progress.windows += drawn.windows
         self.ema.update(self.network, self.progress.step)
         return float(group.sum(total))
 

@@ -24,7 +24,7 @@ from etholake.events.types import Event, PairScores, Triplet, joined
 from etholake.models.base import Model
 from etholake.models.network_model import NetworkModel
 
-__all__ = ["HeldOut", "decide", "scores_of"]
+__all__ = ["HeldOut", "decide", "scores_of", "streams"]
 
 
 @dataclass(frozen=True)
@@ -123,6 +123,20 @@ def decide(
     model.post_processing = held_out.fit(model, before=before)
     score = held_out.score(model.post_processing)
     return {**score.to_dict(), **_by_class(held_out, score, model.post_processing)} if score else None
+
+
+def streams(model: NetworkModel, videos: Sequence[LabelledVideo], spans: Sequence[Span]) -> dict[str, float]:
+    """Return the score of held-out spans by both streams and with one hidden, all by the model's post-processing.
+
+    The keys are `both`, `pose hidden` and `picture hidden`; the weights are the same, so that a network which was
+    never trained without a stream may do worse without it than a network of one stream. {} without events.
+    """
+    scores: dict[str, float] = {}
+    for name, hidden in (("both", ""), ("pose hidden", "pose"), ("picture hidden", "picture")):
+        shown = replace(model, hidden=hidden, config=replace(model.config, require_pose=False), pose_windows={})
+        if report := HeldOut.of(shown, videos, spans).score(model.post_processing):
+            scores[name] = report.score
+    return scores
 
 
 def _by_class(held_out: HeldOut, score: metric.ScoreReport, post_processing: PostProcessing) -> dict[str, Any]:

@@ -23,6 +23,10 @@ class CropSequenceFamily(FrameBackboneFamily[CropSequenceConfig]):
     default = "light"
     backbone_layer = "backbone"
 
+    def reads_pose(self, config: CropSequenceConfig) -> bool:
+        """Return whether key points are an input."""
+        return config.pose_fusion != "none"
+
     def build(self, config: CropSequenceConfig, sizes: Sizes) -> nn.Module:
         """Return a new `CropSequence` with random weights."""
         from etholake.models.crop_sequence.network import CropSequence

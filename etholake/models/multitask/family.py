@@ -25,6 +25,10 @@ class MultiTaskFamily(FrameBackboneFamily[MultiTaskConfig]):
     default = "base"
     backbone_layer = "frames"
 
+    def reads_pose(self, config: MultiTaskConfig) -> bool:  # noqa: ARG002  # always
+        """Return whether key points are an input."""
+        return True
+
     def build(self, config: MultiTaskConfig, sizes: Sizes) -> nn.Module:
         """Return a new `MultiTask` with random weights."""
         from etholake.models.multitask.network import MultiTask

@@ -22,6 +22,10 @@ class SlowFastFamily(VideoFamily[SlowFastConfig]):
     presets = PRESETS
     default = "r50"
 
+    def reads_pose(self, config: SlowFastConfig) -> bool:
+        """Return whether key points are an input."""
+        return config.pose_width > 0
+
     def build(self, config: SlowFastConfig, sizes: Sizes) -> nn.Module:
         """Return a new `SlowFast` with random weights."""
         from etholake.models.slowfast.network import SlowFast
