@@ -16,6 +16,7 @@ from etholake.cli.common import (
     requires,
     say,
     video_numbers,
+    words,
 )
 from etholake.errors import UsageError
 from etholake.models.registry import config_names
@@ -61,6 +62,10 @@ def add(verb: AddVerb) -> None:
         "--field", action="append", default=[], metavar="NAME=VALUE",
         help="replace a field of the configuration: epochs=20, augmentation.brightness=0.1; of one of several: "
         "small.epochs=20 (may be repeated)",
+    )  # fmt: skip
+    sub.add_argument(
+        "--track", metavar="NAMES",
+        help="also send the figures of epochs to tensorboard, mlflow or wandb, a,b (files in the job's output)",
     )  # fmt: skip
     sub.add_argument(
         "--require-pose", action="store_true",
@@ -117,6 +122,7 @@ def _train(current: Settings, arguments: argparse.Namespace) -> None:
         arguments.folds or 0, arguments.seeds or 1, arguments.space or "probability", arguments.stack,
         arguments.base or "", tuple(filter(None, (arguments.labs or "").split(","))), clips=arguments.clips or "",
         fields=replaced_fields(arguments.field, config.split(",")), weights=arguments.weights or "",
+        trackers=words(arguments.track),
     )  # fmt: skip
     with progress("train", enabled=not arguments.json) as on_progress:
         if arguments.data:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from etholake.dataset.pose_tracks import MIN_FPS
+from etholake.contract import MIN_FPS
 from etholake.errors import DataError, EtholakeError
 from etholake.formats.base import PoseRecording, ReadOptions
 from etholake.formats.matching import video_stem

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from etholake.dataset.pose_tracks import MIN_FPS
+from etholake.contract import MIN_FPS
 from etholake.formats.video import VideoInfo
 from etholake.video.prepare import VideoTracks
 

@@ -1,6 +1,6 @@
 """Read frame-wise predictions `prediction_<video>_<trial>.csv` (Frame, Action) of trials of 360 frames.
 
-Trial k of a video, from 1, is its pose frames (k - 1) * 360 and after; a file may have fewer rows (345 where windows
+Trial k of a video, from 1, is its pose frames (k - 1) * 360 and after; a file may have fewer rows (345 for windows
 of 16 frames were classified), for the first frames of the trial. The actions are numbers; they are kept as names,
 also 0, since the file does not say what they mean. Each frame has one action: the others were looked for there.
 """

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from etholake.contract import unified_part_sources
-from etholake.dataset.pose_tracks import MIN_FPS, MODEL_FPS
+from etholake.contract import MIN_FPS, unified_part_sources
+from etholake.dataset.pose_tracks import MODEL_FPS
 from etholake.errors import ContractError
 from etholake.events.post_processing import PostProcessing
 from etholake.models.archive import META, read_meta

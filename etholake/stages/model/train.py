@@ -31,6 +31,7 @@ from etholake.stages.model.training_inputs import (
     training_plan,
 )
 from etholake.stages.model.training_result import save_training, sentence
+from etholake.training.trackers import check_trackers
 
 __all__ = ["TrainingOptions", "recommended", "run"]
 
@@ -66,6 +67,7 @@ def run(
         Nothing is deployed, or the job failed; the message has the service's reason.
     """
     tick = on_progress or silent
+    check_trackers(options.trackers if options else ())
     config_name, options, reason = recommended(config_name, options or TrainingOptions(), holdout)
     if reason:
         logs.log_event("note", reason)
@@ -77,7 +79,7 @@ def run(
         return StageResult(STAGE, "unchanged", summary, plan.model)
     began = time.monotonic()
     tick(0, 1, "launching")
-    name = _launch(settings, plan)
+    name = _launch(settings, plan, options.trackers)
     job = training_job.follow(settings, name, tick)
     more: dict[str, Any] = {}
     if options.folds:
@@ -89,11 +91,13 @@ def run(
     return StageResult(STAGE, "done", summary, details)
 
 
-def _launch(settings: Settings, plan: TrainingPlan) -> str:
+def _launch(settings: Settings, plan: TrainingPlan, trackers: Sequence[str]) -> str:
     """Start the job; return its name."""
     role = aws.stack_outputs(settings)["SageMakerRoleArn"]
     checkpoints = f"s3://{settings.bucket}/{_checkpoint_prefix(plan.digest)}"
     parameters = plan.parameters | {logs.ARGUMENT.removeprefix("--"): logs.run_id()}
+    if trackers:
+        parameters["trackers"] = ",".join(trackers)
     inputs = channels(settings, plan.base, plan.clip_set, plan.weights) | features.channel(settings)
     with training_job.sdk_environment(settings):
         name = training_job.launch(

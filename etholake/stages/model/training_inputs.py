@@ -75,6 +75,9 @@ class TrainingOptions:
         Fields of the configuration to replace, or {configuration: fields} of several.
     weights
         Weights that backbones start with: a file, a folder, or an S3 URI of either; "" for random ones.
+    trackers
+        Experiment trackers that get the figures of epochs, too (`etholake.training.trackers`). They decide
+        nothing: a training that differs in them only is not run again.
     """
 
     folds: int = 0
@@ -88,6 +91,7 @@ class TrainingOptions:
     clips: str = ""
     fields: Mapping[str, Any] = field(default_factory=dict)
     weights: str = ""
+    trackers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
