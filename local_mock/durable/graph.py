@@ -132,8 +132,8 @@ def stamp(value: Any, constant: Constant) -> Any:
     """Return what is equal to an earlier stamp as long as `Writer` would write `value` as it did then.
 
     It takes a fraction of the time of writing. Of attributes in `constant` the identities count, so who keeps the
-    stamp keeps the values too (`Writer.kept`). Anything but objects, dictionaries, lists and plain values is unequal
-    to everything. `value` must not hold itself.
+    stamp keeps the values too (`Writer.kept`). Anything but objects, dictionaries, lists and plain values is
+    unequal to everything. `value` must not hold itself.
     """
     kind = type(value)
     if kind in (str, int, type(None), dt.datetime):
