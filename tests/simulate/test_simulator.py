@@ -356,6 +356,7 @@ def test_a_million_rows_a_second(tmp_path: Path) -> None:
 def test_a_lab_of_one_animal_explores_its_objects_and_climbs_at_the_wall(tmp_path: Path) -> None:
     """The seventh lab: names of its own, two objects that stay; the agent is where its action happens."""
     simulate(tmp_path, labs=7, videos=2, seconds=60, seed=0, dirt=0, test_videos=0)
+    assert not (tmp_path / "test.csv").exists(), "ingest refuses metadata without videos"
     lab = lab_names(7)[-1]
     videos = [row for row in rows(tmp_path / "train.csv") if row["lab_id"] == lab]
     parts = set(json.loads(videos[0]["body_parts_tracked"]))
