@@ -4,7 +4,6 @@ import csv
 import hashlib
 import json
 import math
-import time
 from pathlib import Path
 
 import numpy as np
