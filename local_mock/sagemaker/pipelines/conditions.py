@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from local_mock.sagemaker.errors import RunError
-from local_mock.sagemaker.pipelines.expressions import Scope, resolve
+from local_mock.sagemaker.pipelines.expressions import ValueScope, resolve
 
 __all__ = ["check", "holds"]
 
@@ -38,7 +38,7 @@ def check(condition: Any) -> str:
     return next((problem for each in inner if (problem := check(each))), "")
 
 
-def holds(condition: Mapping[str, Any], scope: Scope) -> bool:
+def holds(condition: Mapping[str, Any], scope: ValueScope) -> bool:
     """Return whether a checked condition is true. Raises RunError if its values cannot be compared."""
     kind = condition["Type"]
     if kind == "Not":

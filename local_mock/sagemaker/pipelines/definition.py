@@ -17,7 +17,7 @@ from local_mock.sagemaker.pipelines import conditions
 from local_mock.sagemaker.pipelines.caching import parse_duration
 from local_mock.sagemaker.pipelines.expressions import GET, JOIN, JSON_GET, expressions, parse_path
 from local_mock.sagemaker.pipelines.kinds import CONDITION, FAIL, KINDS, members, property_shape
-from local_mock.sagemaker.pipelines.parameters import Parameter
+from local_mock.sagemaker.pipelines.parameters import PipelineParameter
 from local_mock.sagemaker.pipelines.refusal import refuse
 from local_mock.sagemaker.pipelines.retries import RetryPolicy
 
@@ -65,7 +65,7 @@ class Step:
 class Definition:
     """A checked definition: `steps` has those of all branches, in the order in which they are written."""
 
-    parameters: Mapping[str, Parameter]
+    parameters: Mapping[str, PipelineParameter]
     steps: Mapping[str, Step]
     experiment: Mapping[str, Any]
 
@@ -88,9 +88,9 @@ def parse_definition(text: str) -> Definition:
         raise refuse(f"Version must be '{VERSION}', but got {content.get('Version')!r}.")
     if content.get("MlflowConfig"):
         raise refuse("local_mock does not support MlflowConfig.")
-    parameters: dict[str, Parameter] = {}
+    parameters: dict[str, PipelineParameter] = {}
     for item in _list(content.get("Parameters"), "Parameters"):
-        parameter = Parameter.parse(item)
+        parameter = PipelineParameter.parse(item)
         if parameter.name in parameters:
             raise refuse(f"Duplicate parameter name '{parameter.name}'.")
         parameters[parameter.name] = parameter

@@ -11,14 +11,14 @@ from typing import Any, Protocol
 
 from local_mock.sagemaker.errors import RunError
 
-__all__ = ["GET", "JOIN", "JSON_GET", "Scope", "Segment", "expressions", "follow", "parse_path", "resolve"]
+__all__ = ["GET", "JOIN", "JSON_GET", "Segment", "ValueScope", "expressions", "follow", "parse_path", "resolve"]
 
 GET, JOIN, JSON_GET = "Get", "Std:Join", "Std:JsonGet"
 _SEGMENT = re.compile(r"\.?([A-Za-z0-9_\-]+)|\[(\d+)\]|\[['\"]([^'\"]+)['\"]\]")
 Segment = str | int
 
 
-class Scope(Protocol):
+class ValueScope(Protocol):
     """Gives expressions their values while a step starts."""
 
     def get(self, path: str) -> Any:
@@ -50,7 +50,7 @@ def expressions(value: Any) -> Iterator[tuple[str, Any]]:
         yield from expressions(child)
 
 
-def resolve(value: Any, scope: Scope) -> Any:
+def resolve(value: Any, scope: ValueScope) -> Any:
     """Return a value with its expressions replaced by what they stand for. Raises RunError."""
     kind = _expression(value)
     if kind == GET:

@@ -1,4 +1,4 @@
-"""What the API shows of an execution: its state and the runs of its steps. They are kept over a restart."""
+"""The state of executions and of their steps, as the API shows it. It is kept over a restart."""
 
 from __future__ import annotations
 

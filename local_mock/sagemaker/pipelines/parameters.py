@@ -9,7 +9,7 @@ from typing import Any
 from local_mock.sagemaker.errors import InvalidRequestError
 from local_mock.sagemaker.pipelines.refusal import refuse
 
-__all__ = ["Parameter", "values_of"]
+__all__ = ["PipelineParameter", "values_of"]
 
 _MEMBERS = frozenset({"Name", "Type", "DefaultValue", "EnumValues"})
 _TYPES: Mapping[str, tuple[type, ...]] = {
@@ -19,7 +19,7 @@ _TRUTH = {"true": True, "false": False}
 
 
 @dataclass(frozen=True)
-class Parameter:
+class PipelineParameter:
     """One parameter; `default` is None for one that must be given."""
 
     name: str
@@ -28,7 +28,7 @@ class Parameter:
     choices: tuple[Any, ...]
 
     @classmethod
-    def parse(cls, item: Any) -> Parameter:
+    def parse(cls, item: Any) -> PipelineParameter:
         """Return the parameter of a definition. Raises InvalidRequestError."""
         if not isinstance(item, dict) or not item.get("Name") or item.keys() - _MEMBERS:
             raise refuse(f"A parameter has the members {', '.join(sorted(_MEMBERS))}, but got {item}.")
@@ -64,7 +64,7 @@ class Parameter:
         return value
 
 
-def values_of(parameters: Mapping[str, Parameter], given: Iterable[Mapping[str, str]]) -> dict[str, Any]:
+def values_of(parameters: Mapping[str, PipelineParameter], given: Iterable[Mapping[str, str]]) -> dict[str, Any]:
     """Return {name: value} of an execution. Raises InvalidRequestError for an unknown or a missing one."""
     texts = {item["Name"]: item["Value"] for item in given}
     if unknown := sorted(texts.keys() - parameters.keys()):

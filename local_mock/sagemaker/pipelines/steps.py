@@ -18,7 +18,7 @@ from local_mock.sagemaker.pipelines import conditions
 from local_mock.sagemaker.pipelines.caching import digest_of
 from local_mock.sagemaker.pipelines.definition import Step
 from local_mock.sagemaker.pipelines.expressions import as_text, resolve
-from local_mock.sagemaker.pipelines.kinds import CONDITION, FAIL, KINDS, Kind
+from local_mock.sagemaker.pipelines.kinds import CONDITION, FAIL, KINDS, StepKind
 from local_mock.sagemaker.pipelines.models import PipelineExecution, StepRun
 from local_mock.sagemaker.pipelines.retries import error_type, failure_type, policy_for
 from local_mock.sagemaker.pipelines.scope import StepScope
@@ -157,7 +157,7 @@ class JobStep:
 
     def _wait(self, names: Mapping[str, str]) -> Mapping[str, Any]:
         """Return the description of the job after its end. It is stopped if the execution is."""
-        kind: Kind = self._kind
+        kind: StepKind = self._kind
         pause, asked = POLL_S, False
         while True:
             description = dict(getattr(self._client, f"describe_{kind.noun}")(**names))
