@@ -159,7 +159,7 @@ def start_pipeline(server: Server, name: str, step: dict[str, Any]) -> str:
     sagemaker.create_pipeline(
         PipelineName=name, PipelineDefinition=text, RoleArn="arn:aws:iam::123456789012:role/r"
     )
-    started = sagemaker.start_pipeline_execution(PipelineName=name, ClientRequestToken="t" * 32)
+    started = sagemaker.start_pipeline_execution(PipelineName=name, ClientRequestToken=f"{name:x<32}")
     return str(started["PipelineExecutionArn"])
 
 
@@ -329,7 +329,7 @@ def test_a_pipeline_that_ran_is_ended_and_its_token_starts_no_second_one(life: L
     steps = sagemaker.list_pipeline_execution_steps(PipelineExecutionArn=life.execution)
     (step,) = steps["PipelineExecutionSteps"]
     assert (step["StepName"], step["StepStatus"]) == ("T", "Failed")
-    again = sagemaker.start_pipeline_execution(PipelineName="runs", ClientRequestToken="t" * 32)
+    again = sagemaker.start_pipeline_execution(PipelineName="runs", ClientRequestToken=f"{'runs':x<32}")
     assert again["PipelineExecutionArn"] == life.execution
 
 
