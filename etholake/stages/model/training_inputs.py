@@ -43,6 +43,7 @@ SOURCE = f"{CODE_ZONE}/sourcedir.tar.gz"
 # A model is decided by what these scripts import; the last two are shipped with it.
 MODEL_SCRIPTS = ("train.py", "inference.py", "serve.py")
 AUTO_CONFIG, AUTO_FOLDS = "boosted,small,tcn", 5
+OF_FOLDS = ("stack", "choose", "everything", "learning_curve")  # switches of a cross-validation
 NO_PART_OF_A_MODEL = ("etholake.errors", "etholake.logs", "etholake.pages", "etholake.progress", "etholake.result")
 
 
@@ -70,6 +71,8 @@ class TrainingOptions:
         An ensemble holds no video out: its out-of-fold score judges it.
     clips
         The set of clips that a model of pixels reads; "" for the lake's only one.
+    learning_curve
+        With folds: train the first configuration on parts of the videos, too, and say what more videos promise.
     """
 
     folds: int = 0
@@ -81,6 +84,7 @@ class TrainingOptions:
     choose: bool = False
     everything: bool = False
     clips: str = ""
+    learning_curve: bool = False
 
 
 @dataclass(frozen=True)
@@ -126,6 +130,8 @@ def training_plan(
     options = options or TrainingOptions()
     if options.base and options.folds:
         raise UsageError("--from fine-tunes one model: leave --folds out.")
+    if not options.folds and options.learning_curve:
+        raise UsageError("A learning curve needs folds that judge the models: say --folds 5, too.")
     if not options.folds and ("," in config_name or options.stack):
         raise UsageError("Several configurations, or a stack of them, are cross-validated: say --folds 5, too.")
     inputs, code = table_states(settings), deployed_fingerprint(settings)
@@ -255,7 +261,7 @@ def hyperparameters(
         parameters["labs"] = ",".join(sorted(set(options.labs)))
     if options and options.folds:
         parameters |= {"folds": options.folds, "seeds": options.seeds, "space": options.space}
-        parameters |= {name: 1 for name in ("stack", "choose", "everything") if getattr(options, name)}
+        parameters |= {name: 1 for name in OF_FOLDS if getattr(options, name)}
     return parameters
 
 
