@@ -10,7 +10,8 @@ with the video's metadata as JSON in the Parquet schema metadata under the key `
 A model of pixels is sent `application/x-tar`: the Parquet request and the clips of the video (`clip_request`).
 
 The response is `application/json`: {"video_id", "lab_id", "events": [{"agent_id", "target_id", "action",
-"start_frame", "stop_frame", "confidence"}], "notes": […], "model": {…}}; the notes say what was not predicted, or
+"start_frame", "stop_frame", "confidence"}], "values": […], "notes": […], "model": {…}}; the values answer the
+tasks of the model for every animal, {"task", "mouse_id", "value"} each; the notes say what was not predicted, or
 less reliably, and what to do. If the request accepts `application/jsonlines` (one event a line) or
 `application/x-parquet`, the response is the events alone, with their video_id. A request with an error raises
 `RequestError`; the host responds with its `status_code` (400, 406, 415) and the reason.
@@ -144,6 +145,7 @@ def predict_fn(request: Request, loaded: Loaded) -> dict[str, Any]:
         "video_id": request.meta.video_id,
         "lab_id": request.meta.lab_id,
         "events": events,
+        "values": loaded.model.values(tracks),
         "notes": loaded.model.notes(tracks),
         "model": loaded.about,
     }

@@ -116,6 +116,10 @@ class NetworkFamily(ModelFamily[N]):
         del model, tracks  # for families that can
         raise UsageError(f"The family '{self.name}' fills no missing points: name a model of `etholake pretrain`.")
 
+    def values(self, model: NetworkModel, tracks: PoseTracks) -> list[dict[str, Any]]:  # noqa: ARG002
+        """Return the answers of heads beside the actions, {task, mouse_id, value} each; [] without such heads."""
+        return []
+
     def trains(self, name: str, config: N) -> bool:  # noqa: ARG002  # for families that freeze some of them
         """Return whether training changes a parameter."""
         return True

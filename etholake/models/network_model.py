@@ -81,7 +81,9 @@ class NetworkModel(ModelMixin):
         if self.clips is not None:
             self.clips.check(tracks)
         self.network.eval()
-        by_pair = probabilities(self, tracks, self._lab(tracks.lab_id), pairs, self.window_starts(tracks, frames))
+        by_pair = probabilities(
+            self, tracks, self.lab_index(tracks.lab_id), pairs, self.window_starts(tracks, frames)
+        )
         return [
             PairScores(
                 tracks.video_id, tracks.lab_id, tracks.fps, agent, target, tracks.first_frame,
@@ -94,12 +96,21 @@ class NetworkModel(ModelMixin):
         """Return sentences on what is not predicted for a video, or less reliably, and why; empty if nothing."""
         return [*super().notes(tracks), *self.encoder.notes(tracks, self.predicted_behaviors(tracks))]
 
+    def values(self, tracks: PoseTracks) -> list[dict[str, Any]]:
+        """Return the answers of heads beside the actions for every animal (see `NetworkFamily.values`)."""
+        from etholake.models.registry import FAMILIES
+
+        family: Any = FAMILIES.get(self.family)
+        values: list[dict[str, Any]] = family.values(self, tracks)
+        return values
+
     def inputs(self, windows: Tracks | MouseTracks) -> Tensor | ClipBatch:
         """Return what the network reads of windows: scaled features, or clips."""
         features = self.encoder(windows)
         return self.scaler(features) if isinstance(features, Tensor) else features
 
-    def _lab(self, lab_id: str) -> int:
+    def lab_index(self, lab_id: str) -> int:
+        """Return the index of a lab's embedding: that of the unknown lab for one that was not in the training."""
         return self.labs.index(lab_id) + 1 if lab_id in self.labs else UNKNOWN_LAB
 
     def window_starts(self, tracks: PoseTracks, frames: tuple[int, int] | None = None) -> list[int]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
+from etholake.dataset.values import Task, tasks_of
 from etholake.errors import UsageError
 from etholake.models.config import Augmentation, NetworkConfig
 
@@ -31,6 +32,9 @@ class PoseBertConfig(NetworkConfig):
     positions: str = "learned"
     longest: int = 512  # frames that learned positions reach
     dropout: float = 0.1
+    # Questions beside the actions, each with a head of its own: state:sex=male, … (`dataset.values`).
+    tasks: tuple[str, ...] = ()
+    task_scales: tuple[tuple[float, float], ...] = ()  # mean and deviation of each task's numbers, set by training
     # Fine-tuning of a pre-trained model (`train --from`) alone; no size of the network.
     tuning: str = "full"  # full; frozen: heads and labs alone; lora: these, and low-rank changes of the trunk
     lora_rank: int = 8
@@ -40,6 +44,12 @@ class PoseBertConfig(NetworkConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if isinstance(self.tasks, str):  # as a command line or a hyper-parameter gives them
+            object.__setattr__(self, "tasks", tuple(filter(None, self.tasks.split(","))))
+        # JSON has no tuples.
+        object.__setattr__(self, "tasks", tuple(self.tasks))
+        object.__setattr__(self, "task_scales", tuple(tuple(pair) for pair in self.task_scales))
+        self.asked()
         for name, choices in _CHOICES.items():
             if getattr(self, name) not in choices:
                 raise UsageError(f"{name} must be one of {', '.join(choices)}, but got '{getattr(self, name)}'.")
@@ -58,8 +68,22 @@ class PoseBertConfig(NetworkConfig):
 
     def sizes(self) -> dict[str, Any]:
         """Return the fields that define the network; how it is pre-trained or fine-tuned is none of them."""
-        changeable = ("tuning", "lora_rank", "mask_fraction", "mask_span", "head")
+        changeable = ("tuning", "lora_rank", "mask_fraction", "mask_span", "head", "tasks", "task_scales")
         return {name: value for name, value in super().sizes().items() if name not in changeable}
+
+    def asked(self) -> tuple[Task, ...]:
+        """Return the tasks, those of a training with their scales. Raises UsageError for a malformed one."""
+        tasks = tasks_of(self.tasks)
+        new = [(0.0, 1.0)] * len(tasks)  # training has not set their scales yet
+        return tuple(
+            replace(task, centre=centre, scale=scale)
+            for task, (centre, scale) in zip(tasks, (*self.task_scales, *new), strict=False)
+        )
+
+    def with_tasks(self, tasks: Sequence[Task]) -> Self:
+        """Return the configuration with these tasks and their scales."""
+        scales = tuple((task.centre, task.scale) for task in tasks)
+        return replace(self, tasks=tuple(str(task) for task in tasks), task_scales=scales)
 
 
 # Coordinates in the arena: turned and mirrored copies are new samples.

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from etholake.contract import UNIFIED_PARTS
+from etholake.dataset.values import Task, scaled
 from etholake.errors import UsageError
 from etholake.models.family import Fitted, Sizes, TrainingContext
 from etholake.models.network_family import NetworkFamily, VocabularyLayers
@@ -15,10 +17,12 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
+    from etholake.dataset.batch import Batch
     from etholake.dataset.labelled import TrainingData
     from etholake.dataset.pose_tracks import PoseTracks
     from etholake.dataset.split import Split
     from etholake.dataset.windows import Tracks
+    from etholake.models.base import Model
     from etholake.models.network_model import NetworkModel
 
 __all__ = ["FAMILY", "PoseBertFamily"]
@@ -60,6 +64,7 @@ class PoseBertFamily(NetworkFamily[PoseBertConfig]):
             labs=sizes.labs,
             head=config.head,
             rank=rank,
+            tasks=[task.by_frame for task in config.asked()],
             **config.sizes(),
         )
 
@@ -82,17 +87,57 @@ class PoseBertFamily(NetworkFamily[PoseBertConfig]):
         return filled(model, tracks)
 
     def trains(self, name: str, config: PoseBertConfig) -> bool:
-        """Return whether training changes a parameter: with a frozen trunk only the head, labs and LoRA."""
-        return config.tuning == "full" or name in self.vocabulary_layers() or ".lora_" in name
+        """Return whether training changes a parameter: with a frozen trunk only the heads, labs and LoRA."""
+        heads = name in self.vocabulary_layers() or name.startswith("tasks.")
+        return config.tuning == "full" or heads or ".lora_" in name
+
+    def loss(
+        self, logits_BTC: Tensor, batch: Batch, config: PoseBertConfig, weight_C: Tensor, entries: Tensor
+    ) -> Tensor:
+        """Return the loss of the actions plus that of every task (`task_loss.task_losses`)."""
+        from etholake.models.pose_bert.task_loss import task_losses
+
+        C = batch.labeled_BC.shape[1]
+        actions = replace(batch, labels_BTC=batch.labels_BTC[..., :C], loss_mask_BTC=batch.loss_mask_BTC[..., :C])
+        loss = super().loss(logits_BTC[..., :C], actions, config, weight_C, entries)
+        if not config.tasks:
+            return loss
+        targets, known = batch.labels_BTC[..., C:], batch.loss_mask_BTC[..., C:]
+        return loss + task_losses(logits_BTC[..., C:], targets, known, config).sum()
 
     def fit(self, data: TrainingData, split: Split, config: PoseBertConfig, context: TrainingContext) -> Fitted:
-        """Train with the shared loop. Raises UsageError for a frozen trunk of a model that is not trained yet."""
+        """Train with the shared loop.
+
+        Raises UsageError for a frozen trunk of a model that is not trained yet, and for tasks that do not begin
+        with those of the base or ask for what no video has; DataError for a task with nothing to tell apart.
+        """
         if config.tuning != "full" and context.base is None:
             raise UsageError(
                 f"tuning {config.tuning} keeps the trunk of a trained model: name one with --from, or "
                 "leave tuning at full."
             )
+        if config.tasks:
+            config = config.with_tasks(_scaled_tasks(data, split, config, context.base))
         return super().fit(data, split, config, context)
+
+    def values(self, model: NetworkModel, tracks: PoseTracks) -> list[dict[str, Any]]:
+        """Return the answers to the model's tasks for every animal of a video (`answers.answers`)."""
+        from etholake.models.pose_bert.answers import answers
+
+        return answers(model, tracks)
+
+
+def _scaled_tasks(data: TrainingData, split: Split, config: PoseBertConfig, base: Model | None) -> list[Task]:
+    """Return the tasks with their scales: those of the base as they are, then new ones by the training videos."""
+    before: tuple[Task, ...] = base.config.asked() if base else ()  # type: ignore[attr-defined]  # a network
+    if tuple(config.tasks[: len(before)]) != tuple(map(str, before)):
+        raise UsageError(
+            f"Fine-tuning keeps the heads of the model: its tasks ({', '.join(map(str, before))}) must be the "
+            f"first ones, but got {', '.join(config.tasks)}. Name new ones behind them."
+        )
+    training = {span.video_id for span in split.train}
+    values = {video.tracks.video_id: video.values for video in data.videos if video.tracks.video_id in training}
+    return [*before, *scaled(config.asked()[len(before) :], values)]
 
 
 FAMILY = PoseBertFamily()

@@ -8,6 +8,8 @@ Shape letters: B batch, T frames at 30 Hz, A animals, P parts, D dimensions (2 o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu, scaled_dot_product_attention
@@ -63,7 +65,7 @@ class Block(nn.Module):
 
 
 class PoseBert(nn.Module):
-    """Key points [B, T, A · P · (D + 1)] → logits [B, T, C]; see `reconstruct` for pre-training.
+    """Key points [B, T, A · P · (D + 1)] → logits [B, T, C + tasks]; see `reconstruct` for pre-training.
 
     Parameters
     ----------
@@ -77,6 +79,8 @@ class PoseBert(nn.Module):
         ``learned`` up to `longest` frames, or ``sinusoidal``.
     rank
         Of the low-rank changes of the trunk (LoRA, Hu et al. 2022); 0 for none.
+    tasks
+        One entry a task: whether every frame has an answer of its own; else the CLS token answers for the window.
     """
 
     def __init__(
@@ -93,8 +97,10 @@ class PoseBert(nn.Module):
         positions: str,
         longest: int,
         rank: int,
+        tasks: Sequence[bool] = (),
     ) -> None:
         super().__init__()
+        self.by_frame = tuple(tasks)
         self.skeleton, self.by_clip = skeleton, head == "clip"
         self.mask_token = nn.Parameter(torch.zeros(skeleton.points, skeleton.dimensions))
         self.embed = nn.Linear(skeleton.columns, width)
@@ -105,16 +111,19 @@ class PoseBert(nn.Module):
         self.blocks = nn.ModuleList(Block(width, heads, dropout, rank) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
         self.head = nn.Linear(width, classes)
+        self.tasks = nn.ModuleList(nn.Linear(width, 1) for _ in tasks)
         self.points = nn.Linear(width, 2 * skeleton.points * skeleton.dimensions)
         nn.init.zeros_(self.points.weight)
         nn.init.zeros_(self.points.bias)
 
     def forward(self, x_BTF: Tensor, lab_B: Tensor, labeled_BC: Tensor) -> Tensor:  # noqa: ARG002  # no input of it
-        """Return the logits of key points, given the lab's index."""
+        """Return the logits of key points, given the lab's index; those of the tasks are the last columns."""
         cls_BH, frames_BTH = self.hidden(x_BTF, lab_B)
-        if self.by_clip:
-            return self.head(cls_BH)[:, None].expand(-1, x_BTF.shape[1], -1)
-        return self.head(frames_BTH)
+        whole_BTH = cls_BH[:, None].expand_as(frames_BTH)
+        logits = [self.head(whole_BTH if self.by_clip else frames_BTH)]
+        for head, by_frame in zip(self.tasks, self.by_frame, strict=True):
+            logits.append(head(frames_BTH if by_frame else whole_BTH))
+        return torch.cat(logits, dim=-1) if self.tasks else logits[0]
 
     def hidden(self, x_BTF: Tensor, lab_B: Tensor) -> tuple[Tensor, Tensor]:
         """Return the hidden state of the CLS token [B, H] and of every frame [B, T, H]."""
