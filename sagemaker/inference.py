@@ -45,6 +45,7 @@ CURATED_COLUMNS = {
     "video_frame": "int", "mouse_id": "tinyint", "bodypart": "string", "x": "float", "y": "float",
     "x_cm": "float", "y_cm": "float", "is_imputed": "boolean",
 }  # fmt: skip
+DEPTH = {"z": "float"}  # of three-dimensional tracks
 EVENTS = pa.schema(
     [("video_id", pa.int64()), ("agent_id", pa.int64()), ("target_id", pa.int64()), ("action", pa.string()),
      ("start_frame", pa.int64()), ("stop_frame", pa.int64()), ("confidence", pa.float64())]
@@ -116,7 +117,8 @@ def input_fn(body: bytes, content_type: str) -> Request:
     if not meta.labeled_behaviors:
         raise RequestError(400, "The metadata have no behaviors_labeled, so there is nothing to predict.")
     curated = "x_cm" in table.column_names
-    return Request(meta, _columns(table, CURATED_COLUMNS if curated else RAW_TRACKING_COLUMNS), curated, clips)
+    wanted = (CURATED_COLUMNS if curated else RAW_TRACKING_COLUMNS) | (DEPTH if "z" in table.column_names else {})
+    return Request(meta, _columns(table, wanted), curated, clips)
 
 
 def predict_fn(request: Request, loaded: Loaded) -> dict[str, Any]:
@@ -197,7 +199,7 @@ def _read_parquet(body: bytes) -> tuple[dict[str, Any], pa.Table]:
         file = pq.ParquetFile(io.BytesIO(body))
         _check_size(file.metadata)
         names = file.schema_arrow.names
-        table = file.read(columns=[name for name in CURATED_COLUMNS if name in names])
+        table = file.read(columns=[name for name in (*CURATED_COLUMNS, *DEPTH) if name in names])
     except (pa.ArrowException, OSError) as err:
         raise RequestError(400, f"The body is not a Parquet file: {err}") from err
     text = (table.schema.metadata or {}).get(METADATA_KEY)

@@ -26,7 +26,7 @@ class Batch:
     tracks
         The two animals' tracks.
     lab_B
-        Index of the lab; 0 is unknown.
+        Index of the lab (0 is unknown) and, for a family with species, of these (`NetworkModel.lab_index`).
     labeled_BC
         1 for the actions that are labeled behaviors of the pair.
     labels_BTC

@@ -332,7 +332,7 @@ def _sort_key(event: Event) -> tuple[int, int, int, int, str]:
 
 def _tracks(folder: Path, wanted: set[int]) -> Iterator[tuple[int, Any]]:
     """Yield (video, its curated rows), with one video in memory at a time."""
-    columns = ["video_frame", "mouse_id", "bodypart", "x", "y", "x_cm", "y_cm", "is_imputed"]
+    columns = ["video_frame", "mouse_id", "bodypart", "x", "y", "x_cm", "y_cm", "is_imputed", "z"]
     by_lab: dict[str, list[str]] = defaultdict(list)
     for file, values in _files(folder):
         by_lab[json.dumps(values)].append(file)

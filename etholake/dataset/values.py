@@ -85,12 +85,12 @@ class Task:
 
     @property
     def is_state(self) -> bool:
-        """Whether the answer is a probability."""
+        """Return whether the answer is a probability."""
         return self.kind == "state"
 
     @property
     def by_frame(self) -> bool:
-        """Whether every frame has an answer of its own."""
+        """Return whether every frame has an answer of its own."""
         return self.kind == "frame_regression"
 
     def number(self, text: str) -> float:

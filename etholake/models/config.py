@@ -125,6 +125,15 @@ class NetworkConfig:
         """Return the tasks that the network has heads for beside its actions; none, unless a family adds some."""
         return ()
 
+    def known_species(self) -> tuple[str, ...] | None:
+        """Return the species that the network tells apart by an embedding; None for a family that does not."""
+        return None
+
+    def species_index(self, species: str) -> int:
+        """Return the index of a species' embedding; 0 stands for mice ("") and for any that is not known."""
+        others = self.known_species() or ()
+        return others.index(species) + 1 if species in others else 0
+
     def to_json(self) -> dict[str, Any]:
         """Return all fields, ready for `json.dumps`; `from_json` reads them."""
         return dataclasses.asdict(self)

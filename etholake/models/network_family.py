@@ -6,7 +6,7 @@ Shape letters: B batch, T frames of a window at 30 Hz, F features, C classes (ac
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -67,6 +67,14 @@ class NetworkFamily(ModelFamily[N]):
     @abstractmethod
     def vocabulary_layers(self) -> VocabularyLayers:
         """Return the parameters that have an entry for every action or lab."""
+
+    def prepared(self, config: N, videos: Sequence[PoseTracks], base: NetworkConfig | None = None) -> N:
+        """Return the configuration with what follows from the videos that it is trained on.
+
+        `base` is the configuration of the model that is fine-tuned.
+        """
+        del videos, base  # for families that ask for them
+        return config
 
     def loss(self, logits_BTC: Tensor, batch: Batch, config: N, weight_C: Tensor, entries: Tensor) -> Tensor:
         """Return the loss of a part of a batch; `entries` is the number of loss entries of the whole batch."""

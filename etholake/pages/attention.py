@@ -22,7 +22,7 @@ Curves = Mapping[tuple[int, int], Curve]  # {(agent, target): attention}; 1 is e
 
 @dataclass(frozen=True)
 class ModelView:
-    """What a page shows of a model: its name, where it looked by video, and the figures of its tasks."""
+    """Content of a page about a model: its name, where it looked by video, and the figures of its tasks."""
 
     name: str
     attention: Mapping[int, Curves] = field(default_factory=dict)

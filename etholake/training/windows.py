@@ -77,7 +77,7 @@ class WindowSampler:
         self, data: TrainingData, spans: Sequence[Span], labs: Sequence[str], config: NetworkConfig, seed: int
     ):
         self.config, self.actions, self.seed = config, data.actions, seed
-        self.tasks = config.asked()
+        self.tasks, self.n_labs = config.asked(), len(labs) + 1
         self.encoder = window_encoder(config.encoder)
         by_video: dict[int, list[Span]] = defaultdict(list)
         for span in spans:
@@ -85,7 +85,8 @@ class WindowSampler:
         self.pairs: list[Pair] = []
         for video in data.videos:
             if own_spans := by_video.get(video.tracks.video_id):
-                lab = labs.index(video.tracks.lab_id) + 1
+                species = config.species_index(video.tracks.meta.species)
+                lab = labs.index(video.tracks.lab_id) + 1 + self.n_labs * species
                 self.pairs += _pairs(video, own_spans, lab, data.actions, self.tasks)
         self.everywhere = [
             (p, start) for p, pair in enumerate(self.pairs) for start in _starts(pair, config.window, config.step)
@@ -122,7 +123,8 @@ class WindowSampler:
         hits = random.random(B) < (self.config.positive_fraction if self.around else 0.0)
         chosen = [self._around_event(random) if hit else self._anywhere(random) for hit in hits]
         batch = self._batch(chosen, margin)
-        batch.lab_B[torch.from_numpy(random.random(B) < self.config.hidden_lab_fraction)] = 0
+        hidden_B = torch.from_numpy(random.random(B) < self.config.hidden_lab_fraction)
+        batch.lab_B[hidden_B] -= batch.lab_B[hidden_B] % self.n_labs  # the species stays
         return batch
 
     def sample_for_scaling(self, n: int = 256) -> Batch:

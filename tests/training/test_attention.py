@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from chases import LABELED, video  # type: ignore[import-not-found]
 
-from etholake.contract import UNIFIED_PARTS
+from etholake.contract import RAW_ANNOTATION_COLUMNS, UNIFIED_PARTS
 from etholake.dataset.labelled import TrainingData
 from etholake.dataset.values import Value
 from etholake.errors import UsageError
@@ -21,7 +21,7 @@ from etholake.models.archive import load_model
 from etholake.models.attention import attention_of
 from etholake.pages.attention import render
 from etholake.settings import Settings
-from etholake.stages.model import evaluate, explain
+from etholake.stages.model import evaluate, explain, model_view
 from etholake.training.fit import fit
 
 QUICK = {"epochs": 1, "batches_per_epoch": 2}
@@ -57,7 +57,7 @@ def folder(tmp_path: Path) -> Path:
         "x": 10 * seen.tracks.xy_TMK2[..., 0].ravel() + 300, "y": 10 * seen.tracks.xy_TMK2[..., 1].ravel() + 300,
     }  # fmt: skip
     pq.write_table(pa.table(columns), place / "train_tracking/A/31.parquet")
-    events = [{name: value for name, value in vars(e).items() if name != "video_id"} for e in seen.events]
+    events = [{name: getattr(e, name) for name in RAW_ANNOTATION_COLUMNS} for e in seen.events]
     pq.write_table(pa.Table.from_pylist(events), place / "train_annotation/A/31.parquet")
     labeled = json.dumps([f"mouse{a},{'self' if a == t else f'mouse{t}'},{action}" for a, t, action in LABELED])
     with (place / "train.csv").open("w", newline="", encoding="utf-8") as stream:
@@ -79,13 +79,13 @@ def test_the_evaluation_page_shows_where_a_model_looked(data: TrainingData, fold
 
 
 def test_answers_to_tasks_are_drawn(data: TrainingData, folder: Path, tmp_path: Path) -> None:
-    known = (
+    values = (
         Value("sex", "male", 1),
         Value("sex", "female", 2),
         Value("half", "1", 0, 0, 200),
         Value("half", "2", 0, 200),
     )
-    valued = replace(data, videos=tuple(replace(v, values=known) for v in data.videos))
+    valued = replace(data, videos=tuple(replace(v, values=values) for v in data.videos))
     fit(valued, tmp_path / "model", "pose_bert:smoke", QUICK | {"tasks": "state:sex=male,frame_regression:half"})
     seen = explain.look(Settings(), str(tmp_path / "model"), folder, 31, tmp_path / "page.html")
     assert [(v["task"], v["mouse_id"]) for v in seen["values"]][:2] == [
@@ -94,7 +94,7 @@ def test_answers_to_tasks_are_drawn(data: TrainingData, folder: Path, tmp_path: 
     text = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert "What the model says of the animals" in text
     assert text.count("<svg") == 2  # the numbers of frames of both animals
-    view = explain.view(Settings(), str(tmp_path / "model"), folder, [31])
+    view = model_view.view(Settings(), str(tmp_path / "model"), folder, [31])
     assert (view.attention, set(view.tasks)) == ({}, {"state:sex=male", "frame_regression:half"})
 
 

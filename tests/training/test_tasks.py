@@ -32,7 +32,7 @@ QUICK = {"tasks": TASKS, "epochs": 2, "batches_per_epoch": 20}
 Fit = tuple[Path, dict[str, Any]]
 
 
-def known(number: int, lab: str = "A") -> LabelledVideo:
+def valued_video(number: int, lab: str = "A") -> LabelledVideo:
     """A video whose animals have a sex and a weight, and a number in every frame: 2 while they chase, else 0."""
     made = video(number, lab)
     chasing = [
@@ -45,7 +45,7 @@ def known(number: int, lab: str = "A") -> LabelledVideo:
 
 @pytest.fixture(scope="module")
 def valued() -> TrainingData:
-    return training_data([known(i, "AB"[i % 2]) for i in range(1, 7)])
+    return training_data([valued_video(i, "AB"[i % 2]) for i in range(1, 7)])
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +135,7 @@ def _gradients(tasks: tuple[str, ...], videos: list[LabelledVideo]) -> dict[str,
 
 
 def test_an_unknown_value_gives_no_gradient_to_its_head() -> None:
-    videos = [known(i) for i in range(1, 6)]
+    videos = [valued_video(i) for i in range(1, 6)]
     every = _gradients(TASKS, videos)
     assert set(every) == {f"tasks.{n}.{kind}" for n in range(3) for kind in ("weight", "bias")}
     assert min(every.values()) > 0
@@ -151,11 +151,11 @@ def test_parts_of_a_batch_add_up() -> None:
     torch.manual_seed(0)
     outputs, targets = torch.randn(2, 16, 32, 3)
     targets[..., 0] = (targets[..., 0] > 0).float()
-    known = (torch.rand(16, 32, 3) > 0.5).float()
-    whole = task_losses(outputs, targets, known, config)
-    parts = [task_losses(outputs[part], targets[part], known[part], config) for part in (slice(5), slice(5, 16))]
+    mask = (torch.rand(16, 32, 3) > 0.5).float()
+    whole = task_losses(outputs, targets, mask, config)
+    parts = [task_losses(outputs[part], targets[part], mask[part], config) for part in (slice(5), slice(5, 16))]
     torch.testing.assert_close(sum(parts), whole)
-    squares = ((outputs - targets).square() * known)[..., 1:].mean(dim=(0, 1))
+    squares = ((outputs - targets).square() * mask)[..., 1:].mean(dim=(0, 1))
     torch.testing.assert_close(whole[1:], squares)
 
 
@@ -215,7 +215,7 @@ def test_a_frozen_trunk_learns_a_task(valued: TrainingData, tmp_path: Path) -> N
 # --- videos without events, and refusals ------------------------------------------------------------------
 def test_a_video_without_events_teaches_its_values(tmp_path: Path) -> None:
     silent = [replace(v, events=(), tracks=replace(v.tracks, meta=replace(v.tracks.meta, labeled_behaviors=())))
-              for v in (known(i) for i in range(11, 16))]  # fmt: skip
+              for v in (valued_video(i) for i in range(11, 16))]  # fmt: skip
     loud = [replace(video(i), values=()) for i in range(1, 4)]
     loud = [replace(v, tracks=replace(v.tracks, meta=replace(v.tracks.meta, lab_id="A"))) for v in loud]
     split = joined(choose([annotated(v) for v in loud]), choose([annotated(v) for v in silent]))

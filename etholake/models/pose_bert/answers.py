@@ -64,7 +64,7 @@ def window_answers(model: NetworkModel, tracks: PoseTracks, mouse: int, starts: 
     tasks, W = model.config.asked(), model.config.window
     other = (mouse + 1) % len(tracks.mouse_ids)
     device = next(model.network.parameters()).device
-    lab = model.lab_index(tracks.lab_id)
+    lab = model.lab_index(tracks)
     model.network.eval()
     parts = []
     for first in range(0, len(starts), BATCH):

@@ -25,6 +25,7 @@ class PoseBertConfig(NetworkConfig):
 
     family: ClassVar[str] = "pose_bert"
 
+    encoder: str = "keypoints"  # training takes keypoints_3d for three-dimensional tracks
     head: str = "frame"  # frame: every frame for itself; clip: one answer for a window, from its CLS token
     width: int = 128
     layers: int = 4
@@ -35,6 +36,7 @@ class PoseBertConfig(NetworkConfig):
     # Questions beside the actions, each with a head of its own: state:sex=male, … (`dataset.values`).
     tasks: tuple[str, ...] = ()
     task_scales: tuple[tuple[float, float], ...] = ()  # mean and deviation of each task's numbers, set by training
+    species: tuple[str, ...] = ()  # those with an embedding of their own, set by training; mice have none
     # Fine-tuning of a pre-trained model (`train --from`) alone; no size of the network.
     tuning: str = "full"  # full; frozen: heads and labs alone; lora: these, and low-rank changes of the trunk
     lora_rank: int = 8
@@ -48,6 +50,7 @@ class PoseBertConfig(NetworkConfig):
             object.__setattr__(self, "tasks", tuple(filter(None, self.tasks.split(","))))
         # JSON has no tuples.
         object.__setattr__(self, "tasks", tuple(self.tasks))
+        object.__setattr__(self, "species", tuple(self.species))
         object.__setattr__(self, "task_scales", tuple(tuple(pair) for pair in self.task_scales))
         self.asked()
         for name, choices in _CHOICES.items():
@@ -68,8 +71,21 @@ class PoseBertConfig(NetworkConfig):
 
     def sizes(self) -> dict[str, Any]:
         """Return the fields that define the network; how it is pre-trained or fine-tuned is none of them."""
-        changeable = ("tuning", "lora_rank", "mask_fraction", "mask_span", "head", "tasks", "task_scales")
+        changeable = (
+            "tuning",
+            "lora_rank",
+            "mask_fraction",
+            "mask_span",
+            "head",
+            "tasks",
+            "task_scales",
+            "species",
+        )
         return {name: value for name, value in super().sizes().items() if name not in changeable}
+
+    def known_species(self) -> tuple[str, ...]:
+        """Return the species of the training data, except mice."""
+        return self.species
 
     def asked(self) -> tuple[Task, ...]:
         """Return the tasks, those of a training with their scales. Raises UsageError for a malformed one."""

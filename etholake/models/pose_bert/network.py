@@ -70,7 +70,7 @@ class PoseBert(nn.Module):
     Parameters
     ----------
     skeleton, classes, labs
-        The rows that it reads, C, and L (with the unknown lab, index 0). Species are labs of their own.
+        The rows that it reads, C, and L (with the unknown lab, index 0).
     head
         ``frame``: a logit of every frame; ``clip``: one of the window, from the CLS token, for all of its frames.
     width, layers, heads, dropout
@@ -79,6 +79,9 @@ class PoseBert(nn.Module):
         ``learned`` up to `longest` frames, or ``sinusoidal``.
     rank
         Of the low-rank changes of the trunk (LoRA, Hu et al. 2022); 0 for none.
+    species
+        Number of species, with that of mice and unknown ones (index 0). An index of a lab and a species is
+        ``lab + L · species``.
     tasks
         One entry a task: whether every frame has an answer of its own; else the CLS token answers for the window.
     """
@@ -97,6 +100,7 @@ class PoseBert(nn.Module):
         positions: str,
         longest: int,
         rank: int,
+        species: int = 1,
         tasks: Sequence[bool] = (),
     ) -> None:
         super().__init__()
@@ -108,6 +112,8 @@ class PoseBert(nn.Module):
         self.positions = nn.Parameter(torch.randn(longest, width) * 0.02) if positions == "learned" else None
         self.lab = nn.Embedding(labs, width)
         nn.init.normal_(self.lab.weight, std=0.02)
+        self.species = nn.Embedding(species, width)
+        nn.init.zeros_(self.species.weight)
         self.blocks = nn.ModuleList(Block(width, heads, dropout, rank) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
         self.head = nn.Linear(width, classes)
@@ -130,7 +136,9 @@ class PoseBert(nn.Module):
         B, T, _ = x_BTF.shape
         places_BTPD, missing_BTP = self.skeleton.parted(x_BTF)
         places_BTPD = torch.where(missing_BTP[..., None] > 0, self.mask_token, places_BTPD)
-        x_BTH = self.embed(torch.cat([places_BTPD.flatten(2), missing_BTP], dim=-1)) + self.lab(lab_B)[:, None]
+        L = self.lab.num_embeddings
+        group_BH = self.lab(lab_B % L) + self.species(lab_B // L)
+        x_BTH = self.embed(torch.cat([places_BTPD.flatten(2), missing_BTP], dim=-1)) + group_BH[:, None]
         x_BTH = x_BTH + self._positions(T, x_BTH.shape[2], x_BTH.device)
         x_BTH = torch.cat([self.cls.expand(B, 1, -1), x_BTH], dim=1)
         for block in self.blocks:

@@ -191,9 +191,9 @@ def write_page(
     Raises UsageError for a model that has neither attention over time nor tasks.
     """
     from etholake.pages.evaluation import shown_videos, write
-    from etholake.stages.model import explain
+    from etholake.stages.model import model_view
 
-    view = explain.view(settings, model, data, shown_videos(evaluation)) if model else None
+    view = model_view.view(settings, model, data, shown_videos(evaluation)) if model else None
     write(page, evaluation, title, view)
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from etholake.contract import unified_part_sources
 from etholake.dataset.pose_tracks import MIN_FPS, MODEL_FPS
@@ -18,12 +18,7 @@ from etholake.models.registry import FAMILIES
 from etholake.settings import Settings
 from etholake.stages.model.models import unpacked
 
-if TYPE_CHECKING:
-    from etholake.dataset.pose_tracks import PoseTracks
-    from etholake.models.base import Model
-    from etholake.pages.attention import ModelView
-
-__all__ = ["describe", "lines", "look", "reconstruction_lines", "run", "task_lines", "view"]
+__all__ = ["describe", "lines", "look", "reconstruction_lines", "run", "task_lines"]
 
 
 def run(settings: Settings, model: str) -> dict[str, Any]:
@@ -43,10 +38,11 @@ def look(settings: Settings, model: str, data: Path, video: int, page: Path) -> 
     from etholake.models.attention import attention_of, has_attention
     from etholake.pages.attention import render
     from etholake.stages.model.evaluate import read_truth
+    from etholake.stages.model.model_view import tracks_of
 
     with unpacked(settings, model) as folder:
         loaded = load_model(folder)
-        ((_, tracks),) = _tracks(settings, loaded, data, [video])
+        ((_, tracks),) = tracks_of(settings, loaded, data, [video])
         values = loaded.values(tracks)
         curves = attention_of(loaded, tracks) if has_attention(loaded) or not values else {}
         predicted = loaded.events(tracks)
@@ -59,42 +55,6 @@ def look(settings: Settings, model: str, data: Path, video: int, page: Path) -> 
         for (agent, target), (first, curve) in curves.items()
     }
     return {"page": str(page), "attention": highest, "values": values}
-
-
-def view(settings: Settings, model: str, data: Path, videos: Sequence[int]) -> ModelView:
-    """Return what the evaluation page shows of a model: where it looked in the videos, and figures of its tasks.
-
-    Raises UsageError if the folder does not name a video, or the model has neither attention over time nor tasks.
-    """
-    from etholake.models.archive import load_model
-    from etholake.models.attention import attention_of, has_attention
-    from etholake.pages.attention import ModelView
-
-    with unpacked(settings, model) as folder:
-        loaded = load_model(folder)
-        tasks = loaded.details.get("tasks", {})
-        if tasks and not has_attention(loaded):
-            return ModelView(loaded.family, tasks=tasks)
-        attention = {
-            video: attention_of(loaded, tracks) for video, tracks in _tracks(settings, loaded, data, videos)
-        }
-    return ModelView(loaded.family, attention, tasks)
-
-
-def _tracks(
-    settings: Settings, model: Model, data: Path, videos: Sequence[int]
-) -> Iterator[tuple[int, PoseTracks]]:
-    """Yield (video, its tracks) of videos of a folder, read as the model needs them."""
-    import pyarrow.parquet as pq
-
-    from etholake.dataset.pose_tracks import PoseTracks, VideoMeta
-    from etholake.stages.model.impute import tracking_files
-
-    for source, row in tracking_files(data, videos):
-        meta = VideoMeta.from_row(row)
-        table, sources = pq.ParquetFile(source).read(), model.part_sources
-        tracks = PoseTracks.from_raw(table, meta, max_gap_frames=settings.max_gap_frames, sources=sources)
-        yield meta.video_id, tracks
 
 
 def describe(folder: Path) -> dict[str, Any]:
