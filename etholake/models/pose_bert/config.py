@@ -113,9 +113,20 @@ _TINY = replace(
     batches_per_epoch=50, epochs=8, warmup_epochs=1.0, lr=2e-3, batch=48, threads=1,
 )  # fmt: skip
 
+# Windows and batches as published for a data set; what is not published is that of `small` (docs/models.md).
+_DATA_SETS = (
+    # 100 frames before and after, batches of 128: task1_baseline of the challenge's baselines (Sun et al. 2021).
+    replace(_SMALL, name="calms21", window=200, step=100, batch=128),
+    # 80 frames: the BERT-style second place for mouse triplets (discourse.aicrowd.com/t/2nd-place-solution/7605).
+    replace(_SMALL, name="mabe22", window=80, step=40),
+    # 180 frames that do not overlap, batches of 64 at most: conf/model/sequence.yaml of jbohnslav/deepethogram.
+    replace(_SMALL, name="deepethogram", window=180, step=180, batch=64),
+)
+
 PRESETS: Mapping[str, PoseBertConfig] = {
     config.name: config
     for config in (
+        *_DATA_SETS,
         replace(_SMALL, name="base", width=768, layers=12, heads=12, window=256, step=128, lr=1e-4, ema=0.999),
         _SMALL,
         _TINY,
