@@ -197,7 +197,9 @@ def test_species_are_told_apart_by_an_embedding(tmp_path: Path) -> None:
 
 
 def test_a_hidden_lab_keeps_its_species() -> None:
-    _, config = resolve("pose_bert:smoke", {"species": ["rat"], "hidden_lab_fraction": 0.5})
+    _, config = resolve(
+        "pose_bert:smoke", {"encoder": "keypoints_3d", "species": ["rat"], "hidden_lab_fraction": 0.5}
+    )
     made = training_data([deep(1, "A", "rat")])
     batch = WindowSampler(made, whole_spans(made.videos), ("A",), config, 0).draw(0)
     assert set(batch.lab_B.tolist()) == {2, 3}  # two labs, the unknown one first; rats come behind mice
