@@ -52,6 +52,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--stack", type=int, default=0, help="1: a stack on an ensemble of each configuration")
     parser.add_argument("--choose", type=int, default=0, help="1: leave a configuration out if that is better")
     parser.add_argument("--everything", type=int, default=0, help="1: an ensemble holds no video out")
+    parser.add_argument("--learning_curve", type=int, default=0, help="1: score models of fewer videos, too")
     parser.add_argument("--holdout", default="", help="video ids to hold out, 12,34; chosen per lab if empty")
     parser.add_argument("--labs", default="", help="train on these labs only, a,b; all if empty")
     parser.add_argument("--part_map", default="", help="names of your own body parts: snout=nose,hip_l=side_left")
@@ -109,7 +110,13 @@ def train(
         if arguments.folds:
             seeds = tuple(range(arguments.seed, arguments.seed + arguments.seeds))
             plan = CrossValidationPlan(
-                configs, arguments.folds, seeds, arguments.space, bool(arguments.stack), bool(arguments.choose)
+                configs,
+                arguments.folds,
+                seeds,
+                arguments.space,
+                bool(arguments.stack),
+                bool(arguments.choose),
+                bool(arguments.learning_curve),
             )
             test = () if arguments.everything else split.test
             return fit_folds(

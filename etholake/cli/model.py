@@ -37,6 +37,10 @@ def add(verb: AddVerb) -> None:
         help="with --folds: boosted trees on the out-of-fold probabilities of an ensemble of each configuration",
     )  # fmt: skip
     sub.add_argument(
+        "--learning-curve", action="store_true",
+        help="with --folds or auto: what more labelled videos promise (trains the first configuration thrice)",
+    )  # fmt: skip
+    sub.add_argument(
         "--holdout", help="videos to hold out for the score, numbers or names: 12,cage4 (default: chosen per lab)"
     )
     sub.add_argument(
@@ -98,6 +102,7 @@ def _train(current: Settings, arguments: argparse.Namespace) -> None:
     if arguments.base and arguments.config:
         raise UsageError("--from trains by the model's own configuration: leave --config out.")
     exclusive(arguments, "--from", "--folds")
+    exclusive(arguments, "--from", "--learning-curve")
     for option in ("--seeds", "--space", "--stack"):
         requires(arguments, option, "--folds")
     exclusive(arguments, "--tasks", "--folds")
@@ -107,6 +112,7 @@ def _train(current: Settings, arguments: argparse.Namespace) -> None:
         arguments.folds or 0, arguments.seeds or 1, arguments.space or "probability", arguments.stack,
         arguments.base or "", tuple(filter(None, (arguments.labs or "").split(","))), clips=arguments.clips or "",
         tasks=tuple(filter(None, (arguments.tasks or "").split(","))), values=arguments.values,
+        learning_curve=arguments.learning_curve,
     )  # fmt: skip
     with progress("train", enabled=not arguments.json) as on_progress:
         if arguments.data:

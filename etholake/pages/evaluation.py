@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["render", "shown_videos", "write"]
 
-MAX_VIDEOS, MAX_ROWS, MAX_PLOTS, MAX_LABS = 8, 16, 30, 40  # shown; the JSON has all
+MAX_VIDEOS, MAX_ROWS, MAX_PLOTS, MAX_LABS, MAX_ACTIONS = 8, 16, 30, 40, 40  # shown; the JSON has all
 CLOSE_S = 60.0  # the stretch of an ethogram that is shown close up
 ENDS = ("start", "stop")
 
@@ -75,6 +75,8 @@ def render(
         tables=[_confusion(lab, evaluation.confusion[lab]) for lab in confused[:MAX_LABS]],
         labs_in_all=len(confused),
         none=NONE,
+        disagreements=_disagreements(evaluation),
+        disagreements_in_all=len(evaluation.disagreements),
         actions=sorted({action for lab in evaluation.score.labs.values() for action in lab.actions}),
         video_pages=dict(video_pages or {}),
         download=as_download(evaluation),
@@ -203,6 +205,30 @@ def _video(evaluation: Evaluation, video: int, attention: Curves) -> dict[str, A
         "length": charts.clock((stop - start) / fps) if fps else f"{stop - start:,} frames",
         "rows": len(rows), "rows_in_all": len(whole.rows),
     }  # fmt: skip
+
+
+# --- disagreements ----------------------------------------------------------------------------------------
+def _disagreements(evaluation: Evaluation) -> list[dict[str, Any]]:
+    """Return the longest stretches of each action on which the two sources disagree, with the video's clock."""
+    tables = []
+    for (lab, action), stretches in list(evaluation.disagreements.items())[:MAX_ACTIONS]:
+        rows = []
+        for stretch in stretches:
+            fps = evaluation.fps.get(stretch.video_id)
+            first, last = (
+                charts.clock(frame / fps) if fps else f"frame {frame:,}"
+                for frame in (stretch.start_frame, stretch.stop_frame)
+            )
+            rows.append({
+                "video": stretch.video_id,
+                "name": evaluation.names.get(stretch.video_id, str(stretch.video_id)),
+                "pair": f"{stretch.agent_id} → {stretch.target_id}",
+                "kind": stretch.kind, "frame": stretch.start_frame, "from": first, "to": last,
+                "length": f"{stretch.frames:,} frames" if stretch.seconds is None else _seconds(stretch.seconds),
+                "instead": "nothing" if stretch.instead == NONE else stretch.instead,
+            })  # fmt: skip
+        tables.append({"lab": lab, "action": action, "rows": rows})
+    return tables
 
 
 # --- confusion --------------------------------------------------------------------------------------------

@@ -62,6 +62,7 @@ _DROPPED: Mapping[str, Mapping[str, Callable[[], Any]]] = {
     "TrainingJob": {"runner": _none},
     "TransformJob": {"runner": _none},
     "ProcessingJob": {"runner": _none},
+    "PipelineExecution": {"runner": _none},
     "TuningJob": {"_start": _none, "_search": _none},
     "Endpoint": {"runner": _none},
     "StateMachineInstance": {"executions": list},

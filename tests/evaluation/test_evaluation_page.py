@@ -171,6 +171,7 @@ def test_videos_link_to_their_pages_or_say_how_to_make_them(tmp_path: Path) -> N
     assert '<a href="dist/video-1.html">Video 1</a>' in text
     assert "<code>make video VIDEO=2</code>" in text
     assert "VIDEO=1<" not in text
+    assert '<a href="dist/video-1.html#frame=900">1</a>' in text, "the longest stretch that was missed"
 
 
 def test_filters_leave_the_rows_of_a_lab_or_an_action(chromium_browser: Any, tmp_path: Path) -> None:

@@ -126,6 +126,7 @@ def test_a_sheet_shows_crops_with_their_points(tmp_path: Path) -> None:
     assert contact_sheet([]).shape[1] == 120
 
 
+@pytest.mark.slow
 def test_a_folder_is_checked_before_a_long_run(tmp_path: Path) -> None:
     square.write(tmp_path / "good.mp4")
     square.write(tmp_path / "vary.mkv", times_ms=[40 * n + n * n for n in range(40)])

@@ -45,6 +45,7 @@ SOURCE = f"{CODE_ZONE}/sourcedir.tar.gz"
 # A model is decided by what these scripts import; the last two are shipped with it.
 MODEL_SCRIPTS = ("train.py", "inference.py", "serve.py")
 AUTO_CONFIG, AUTO_FOLDS = "boosted,small,tcn", 5
+OF_FOLDS = ("stack", "choose", "everything", "learning_curve")  # switches of a cross-validation
 NO_PART_OF_A_MODEL = ("etholake.errors", "etholake.logs", "etholake.pages", "etholake.progress", "etholake.result")
 
 
@@ -76,6 +77,8 @@ class TrainingOptions:
         Tasks beside the actions, each with a head of its own, as `dataset.values` writes them; () for none.
     values
         A CSV file of values that tasks ask for beside those of the metadata; None for none.
+    learning_curve
+        With folds: train the first configuration on parts of the videos, too, and say what more videos promise.
     """
 
     folds: int = 0
@@ -89,6 +92,7 @@ class TrainingOptions:
     clips: str = ""
     tasks: tuple[str, ...] = ()
     values: Path | None = None
+    learning_curve: bool = False
 
 
 @dataclass(frozen=True)
@@ -137,6 +141,8 @@ def training_plan(
     options = options or TrainingOptions()
     if options.base and options.folds:
         raise UsageError("--from fine-tunes one model: leave --folds out.")
+    if not options.folds and options.learning_curve:
+        raise UsageError("A learning curve needs folds that judge the models: say --folds 5, too.")
     if not options.folds and ("," in config_name or options.stack):
         raise UsageError("Several configurations, or a stack of them, are cross-validated: say --folds 5, too.")
     if options.tasks and options.folds:
@@ -292,7 +298,7 @@ def hyperparameters(
         parameters["tasks"] = ",".join(options.tasks)
     if options and options.folds:
         parameters |= {"folds": options.folds, "seeds": options.seeds, "space": options.space}
-        parameters |= {name: 1 for name in ("stack", "choose", "everything") if getattr(options, name)}
+        parameters |= {name: 1 for name in OF_FOLDS if getattr(options, name)}
     return parameters
 
 
