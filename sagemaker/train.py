@@ -91,8 +91,9 @@ def train(
     part_map = joined_part_map(base.part_map if base else "", arguments.part_map)
     overrides, configs = json.loads(arguments.overrides), tuple(arguments.config.split(","))
     if arguments.tasks:
-        overrides |= {"tasks": arguments.tasks.split(",")}
-    tasks = tasks_of(overrides.get("tasks") or (base.config.tasks if hasattr(base, "config") else ()))
+        overrides |= {"tasks": arguments.tasks}
+    given = overrides.get("tasks", ())
+    tasks = tasks_of(given) if given or base is None else base.config.asked()
     data = load_training_data(folders, scratch / "tracks", part_map, tasks)
     if arguments.labs:
         data = of_labs(data, arguments.labs.split(","))

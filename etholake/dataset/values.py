@@ -94,12 +94,12 @@ class Task:
         return self.kind == "frame_regression"
 
     def number(self, text: str) -> float:
-        """Return a value as a target: 1 or 0 of a state, the standardised number of a regression.
+        """Return a value as a target: 1 or 0 of a state (in any case), the standardised number of a regression.
 
         Raises DataError if a regression's value is no number.
         """
         if self.is_state:
-            return float(text == self.positive)
+            return float(text.casefold() == self.positive.casefold())
         value = number(text)
         if value is None:
             raise DataError(
@@ -125,8 +125,13 @@ class Task:
         return target_T, known_T
 
 
-def tasks_of(texts: Sequence[str]) -> tuple[Task, ...]:
-    """Return the tasks of a list. Raises UsageError for one that is malformed or named twice."""
+def tasks_of(texts: Sequence[str] | str) -> tuple[Task, ...]:
+    """Return the tasks of a list, or of a text with commas.
+
+    Raises UsageError for one that is malformed or named twice.
+    """
+    if isinstance(texts, str):
+        texts = [text for text in texts.split(",") if text.strip()]
     tasks = tuple(Task.parse(text) for text in texts)
     if twice := sorted({str(task) for task in tasks if tasks.count(task) > 1}):
         raise UsageError(f"Tasks are named twice: {', '.join(twice)}. Name each once.")

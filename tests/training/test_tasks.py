@@ -58,6 +58,8 @@ def tasked(valued: TrainingData, tmp_path_factory: pytest.TempPathFactory) -> Fi
 def test_a_task_is_written_in_one_way() -> None:
     assert [str(task) for task in tasks_of(TASKS)] == list(TASKS)
     assert [task.by_frame for task in tasks_of(TASKS)] == [False, False, True]
+    assert tasks_of(",".join(TASKS)) == tasks_of(TASKS)
+    assert (Task.parse(TASKS[0]).number("Male"), Task.parse(TASKS[0]).number("female")) == (1, 0)
     for text in ("sex", "state:sex", "regression:weight=3", "clip:x", "state:=male"):
         with pytest.raises(UsageError, match=r"A task is written state:NAME=VALUE, .* but got"):
             Task.parse(text)

@@ -46,13 +46,10 @@ class PoseBertConfig(NetworkConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if isinstance(self.tasks, str):  # as a command line or a hyper-parameter gives them
-            object.__setattr__(self, "tasks", tuple(filter(None, self.tasks.split(","))))
+        object.__setattr__(self, "tasks", tuple(map(str, tasks_of(self.tasks))))
         # JSON has no tuples.
-        object.__setattr__(self, "tasks", tuple(self.tasks))
         object.__setattr__(self, "species", tuple(self.species))
         object.__setattr__(self, "task_scales", tuple(tuple(pair) for pair in self.task_scales))
-        self.asked()
         for name, choices in _CHOICES.items():
             if getattr(self, name) not in choices:
                 raise UsageError(f"{name} must be one of {', '.join(choices)}, but got '{getattr(self, name)}'.")
