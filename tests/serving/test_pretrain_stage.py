@@ -59,6 +59,8 @@ def test_tasks_are_learnt_and_answered_by_the_endpoint(
     assert train.run(lake, "", (), options=options).status == "unchanged"
     served = serve.run(lake)
     assert [value["task"] for value in served.details["values"]] == ["state:light=on"] * 2
+    predicted = predict.run(lake, "train", (3,), tmp_path / "tasks.csv")
+    assert [value["mouse_id"] for value in predicted.details["values"]["3"]] == [1, 2]
     file.write_text("video_id,name,value\n1,lihgt,on\n", encoding="utf-8")
     with pytest.raises(
         UsageError, match=r"asks for 'light', which .*values.csv does not have. Did you mean 'lihgt'"
