@@ -146,7 +146,7 @@ def test_a_frozen_trunk_trains_heads_labs_and_low_ranks(tuning: str, rank: int) 
     named = dict(built.named_parameters())
     training = {name for name in named if family.trains(name, config)}  # type: ignore[attr-defined]
     low = {name for name in named if ".lora_" in name}
-    assert training == {"head.weight", "head.bias", "lab.weight"} | low
+    assert training == {"head.weight", "head.bias", "lab.weight", "species.weight"} | low
     assert len(low) == (8 if rank else 0)
     if rank:  # B is zero: nothing changes yet
         plain = family.build(replace(config, tuning="full"), Sizes(48, 3, 2))  # type: ignore[attr-defined]
