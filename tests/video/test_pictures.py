@@ -31,7 +31,7 @@ def tracks(frames: int) -> VideoTracks:
 
 
 def warmth(picture: np.ndarray, x: int, y: int) -> int:
-    """How much redder than blue the reddest pixel around a place is: the colour of animal 1 against gray."""
+    """Return how much redder than blue the reddest pixel around a place is: animal 1 against gray."""
     patch = picture[max(0, y - 2) : y + 3, max(0, x - 2) : x + 3].astype(int)
     return int((patch[..., 0] - patch[..., 2]).max())
 
