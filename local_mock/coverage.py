@@ -77,6 +77,12 @@ saveAsTable are refused, and a query of a table that is left out says so. GlueCo
 (`from_catalog`) and job bookmarks need AWS's own jars and are not there. A job's Command.Name must be one that
 Glue has; glueetl and pythonshell run.
 
+Of SageMaker's pipelines, the step types Training, Processing, Transform, Tuning, Model, RegisterModel, Condition and
+Fail run; a definition with another type (Lambda, Callback, QualityCheck, EMR, …), with MlflowConfig, or that AWS
+would refuse is refused when the pipeline is made. Steps are cached and retried as their CacheConfig and
+RetryPolicies say; after a failure that no step waits for, those that run are waited for and no further one starts.
+SelectiveExecutionConfig, versions of pipelines and VersionId of a definition in S3 are refused.
+
 Of Step Functions, JSONPath and JSONata are interpreted; Express workflows, distributed maps and activities are
 moto's.
 

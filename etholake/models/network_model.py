@@ -85,7 +85,7 @@ class NetworkModel(ModelMixin):
         if self.clips is not None:
             self.clips.check(tracks)
         self.network.eval()
-        lab, starts = self._lab(tracks.lab_id), self.window_starts(tracks, frames)
+        lab, starts = self.lab_index(tracks), self.window_starts(tracks, frames)
         by_pair, with_pose = probabilities(self, tracks, lab, pairs, starts)
         family: NetworkFamily[Any] = FAMILIES.get(self.family)  # type: ignore[assignment]  # of networks
         if family.reads_pose(self.config):
@@ -104,7 +104,19 @@ class NetworkModel(ModelMixin):
         notes = [*super().notes(tracks), *self.encoder.notes(tracks, self.predicted_behaviors(tracks))]
         if use := self.pose_windows.get(tracks.video_id):
             notes.append(pose_sentence(*use))
+        species, learnt = tracks.meta.species, self.config.known_species()
+        if species and learnt is not None and species not in learnt:
+            notes.append(
+                f"species {species} was not in the training data: it is read as mice; known species: "
+                f"{', '.join(learnt) or 'mice alone'}"
+            )
         return notes
+
+    def values(self, tracks: PoseTracks) -> list[dict[str, Any]]:
+        """Return the answers of heads beside the actions for every animal (see `NetworkFamily.values`)."""
+        family: Any = FAMILIES.get(self.family)
+        values: list[dict[str, Any]] = family.values(self, tracks)
+        return values
 
     def inputs(self, windows: Tracks | MouseTracks) -> Tensor | ClipBatch:
         """Return what the network reads of windows: scaled features, or clips."""
@@ -113,8 +125,14 @@ class NetworkModel(ModelMixin):
             return self.scaler(features)
         return features.without(self.hidden) if self.hidden else features
 
-    def _lab(self, lab_id: str) -> int:
-        return self.labs.index(lab_id) + 1 if lab_id in self.labs else UNKNOWN_LAB
+    def lab_index(self, tracks: PoseTracks) -> int:
+        """Return the index of the embeddings of a video: that of its lab (0: unknown) and that of its species.
+
+        It is ``lab + L · species`` with L labs, the unknown one among them; the lab's index for a family without
+        species.
+        """
+        lab = self.labs.index(tracks.lab_id) + 1 if tracks.lab_id in self.labs else UNKNOWN_LAB
+        return lab + (len(self.labs) + 1) * self.config.species_index(tracks.meta.species)
 
     def window_starts(self, tracks: PoseTracks, frames: tuple[int, int] | None = None) -> list[int]:
         """Return the first frames (at 30 Hz) of overlapping windows that cover the video.

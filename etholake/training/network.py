@@ -22,6 +22,7 @@ from etholake.models.scaler import RobustScaler
 from etholake.models.vision.pretrained import load_backbone
 from etholake.training import finetune
 from etholake.training.parallel import Group
+from etholake.training.tasks import judge_tasks
 from etholake.training.trainer import Trainer, run_fingerprint
 from etholake.training.validation import HeldOut
 from etholake.training.windows import WindowSampler
@@ -102,7 +103,7 @@ def train_network(
     alternatives = (
         {SECOND_BEST[config.second_best]: _with_weights(model, trainer.second)} if trainer.second else {}
     )
-    details = {
+    details: dict[str, Any] = {
         "class_weights": _by_action(data, trainer.weight_C.tolist(), occurring),
         "class_distribution": {
             "before_sampling": _by_action(data, sampler.prevalence().tolist(), occurring),
@@ -111,6 +112,8 @@ def train_network(
         **({"backbone": started} if started else {}),
         **({"pose_windows": [progress.with_pose, progress.windows]} if reads_pose else {}),
     }
+    if config.asked():
+        details["tasks"] = judge_tasks(model, data.videos, split.validation)
     return Fitted(model, progress.history, str(group.device), score_before, alternatives, details)
 
 

@@ -174,7 +174,8 @@ class Trainer:
         x = self.model.inputs(own_part.tracks)
         with_pose = 0 if whole.tracks.clips is None else int(whole.tracks.clips.with_pose.sum())
         check_pose(self.config, with_pose, len(whole), "a batch of training")
-        return Drawn(own_part, x, whole.loss_mask_BTC.sum().to(self.group.device), with_pose, len(whole))
+        entries = whole.loss_mask_BTC[..., : whole.labeled_BC.shape[1]].sum().to(self.group.device)
+        return Drawn(own_part, x, entries, with_pose, len(whole))
 
     def _step(self, drawn: Drawn) -> float:
         """Make one update; return the loss of the whole batch."""

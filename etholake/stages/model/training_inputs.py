@@ -10,14 +10,16 @@ import json
 import tarfile
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from etholake import aws
 from etholake.code_fingerprint import code_fingerprint
-from etholake.contract import CLIP_ZONE, CODE_ZONE, CURATED_ZONE
+from etholake.contract import CLIP_ZONE, CODE_ZONE, CURATED_ZONE, MODEL_ZONE
 from etholake.dataset.clip_channel import CLIP_INDEX, CLIPS
-from etholake.digest import fingerprint
-from etholake.errors import AwsError, DataError, UsageError
+from etholake.dataset.values import METADATA_NAMES, VALUES, VALUES_FILE, read_values, tasks_of
+from etholake.digest import bytes_digest, fingerprint
+from etholake.errors import AwsError, DataError, UsageError, suggestion
 from etholake.lake import Lake, identity
 from etholake.models.shipping import ENTRY_POINTS
 from etholake.objects import object_exists, read_object
@@ -44,6 +46,7 @@ SOURCE = f"{CODE_ZONE}/sourcedir.tar.gz"
 # A model is decided by what these scripts import; the last two are shipped with it.
 MODEL_SCRIPTS = ("train.py", "inference.py", "serve.py")
 AUTO_CONFIG, AUTO_FOLDS = "boosted,small,tcn", 5
+OF_FOLDS = ("stack", "choose", "everything", "learning_curve")  # switches of a cross-validation
 NO_PART_OF_A_MODEL = ("etholake.errors", "etholake.logs", "etholake.pages", "etholake.progress", "etholake.result")
 
 
@@ -78,6 +81,12 @@ class TrainingOptions:
     trackers
         Experiment trackers that get the figures of epochs, too (`etholake.training.trackers`). They decide
         nothing: a training that differs in them only is not run again.
+    tasks
+        Tasks beside the actions, each with a head of its own, as `dataset.values` writes them; () for none.
+    values
+        A CSV file of values that tasks ask for beside those of the metadata; None for none.
+    learning_curve
+        With folds: train the first configuration on parts of the videos, too, and say what more videos promise.
     """
 
     folds: int = 0
@@ -92,6 +101,9 @@ class TrainingOptions:
     fields: Mapping[str, Any] = field(default_factory=dict)
     weights: str = ""
     trackers: tuple[str, ...] = ()
+    tasks: tuple[str, ...] = ()
+    values: Path | None = None
+    learning_curve: bool = False
 
 
 @dataclass(frozen=True)
@@ -112,6 +124,8 @@ class TrainingPlan:
         The set of clips that the training reads; "" if it reads tracks alone.
     weights
         ``s3://`` prefix of the weights that backbones start with; None for random ones.
+    values
+        ``s3://`` prefix of the values of tasks; "" without a file of them.
     """
 
     digest: str
@@ -120,6 +134,7 @@ class TrainingPlan:
     base: str | None = None
     clip_set: str = ""
     weights: str | None = None
+    values: str = ""
 
 
 def training_plan(
@@ -142,8 +157,14 @@ def training_plan(
         raise UsageError("--from fine-tunes one model: leave --folds out.")
     if options.base and options.weights:
         raise UsageError("A model of --from brings its own weights: leave --weights out.")
+    if not options.folds and options.learning_curve:
+        raise UsageError("A learning curve needs folds that judge the models: say --folds 5, too.")
     if not options.folds and ("," in config_name or options.stack):
         raise UsageError("Several configurations, or a stack of them, are cross-validated: say --folds 5, too.")
+    if options.tasks and options.folds:
+        raise UsageError("--tasks gives heads to one network: leave --folds out.")
+    if options.values and not options.tasks:
+        raise UsageError("--values has the values that --tasks ask for: name these, too.")
     inputs, code = table_states(settings), deployed_fingerprint(settings)
     parameters = hyperparameters(settings, config_name, holdout, options)
     lake, base = open_lake(settings), None
@@ -155,11 +176,31 @@ def training_plan(
         clip_set = clip_set_to_train(lake, config_name, options.clips)
     clips = clip_states(lake, clip_set)
     weights = backbones.stage(settings, options.weights, config_name, options.fields) if options.weights else None
-    digest = fingerprint(inputs, code, parameters, *(more for more in (base, clips, weights) if more))
+    values = _staged_values(settings, options) if options.values else ""
+    digest = fingerprint(inputs, code, parameters, *filter(None, (base, clips, weights, values)))
     trained = trained_details(settings, digest)
     if trained is None:
         check_data(lake, holdout, options.labs, settings.part_map)
-    return TrainingPlan(digest, parameters, trained, base, clip_set, weights)
+    return TrainingPlan(digest, parameters, trained, base, clip_set, weights, values)
+
+
+def _staged_values(settings: Settings, options: TrainingOptions) -> str:
+    """Copy the file of values into the model zone, named by its content; return the prefix for a channel.
+
+    Raises DataError for a file that cannot be used, UsageError for a task whose value is nowhere.
+    """
+    assert options.values
+    names = {value.name for values in read_values(options.values).values() for value in values}
+    for task in tasks_of(options.tasks):
+        if task.name not in (*names, *METADATA_NAMES):
+            raise UsageError(
+                f"Task '{task}' asks for '{task.name}', which {options.values} does not have. "
+                f"{suggestion(task.name, (*names, *METADATA_NAMES))}"
+            )
+    content = options.values.read_bytes()
+    prefix = f"{MODEL_ZONE}/values/{bytes_digest(content)[:16]}/"
+    aws.client(settings, "s3").put_object(Bucket=settings.bucket, Key=prefix + VALUES_FILE, Body=content)
+    return f"s3://{settings.bucket}/{prefix}"
 
 
 def recommended(
@@ -272,24 +313,26 @@ def hyperparameters(
         parameters["labs"] = ",".join(sorted(set(options.labs)))
     if options and options.fields:
         parameters["overrides"] = json.dumps(dict(options.fields), sort_keys=True)
+    if options and options.tasks:
+        parameters["tasks"] = ",".join(options.tasks)
     if options and options.folds:
         parameters |= {"folds": options.folds, "seeds": options.seeds, "space": options.space}
-        parameters |= {name: 1 for name in ("stack", "choose", "everything") if getattr(options, name)}
+        parameters |= {name: 1 for name in OF_FOLDS if getattr(options, name)}
     return parameters
 
 
 def channels(
-    settings: Settings, base: str | None = None, clip_set: str = "", weights: str | None = None
+    settings: Settings, base: str | None = None, clip_set: str = "", weights: str | None = None, values: str = ""
 ) -> dict[str, str]:
     """Return the ``s3://`` prefix of every channel. Pure.
 
     `base` is that of a model to fine-tune, `clip_set` the set of clips that a model of pixels reads, `weights`
-    that of the weights that backbones start with.
+    that of the weights that backbones start with, `values` that of the values of tasks.
     """
     bucket = f"s3://{settings.bucket}"
     prefixes = {name: f"{bucket}/{CURATED_ZONE}/{folder}" for name, folder in CHANNELS.items()}
     if clip_set:
         prefixes[CLIPS] = f"{bucket}/{CLIP_ZONE}/{clip_set}/"
         prefixes[CLIP_INDEX] = f"{bucket}/{CURATED_ZONE}/clips/clip_set={clip_set}/"
-    more = {"model": base, backbones.BACKBONE: weights}
+    more = {"model": base, backbones.BACKBONE: weights, VALUES: values}
     return prefixes | {name: prefix for name, prefix in more.items() if prefix}

@@ -14,6 +14,7 @@ from etholake import aws
 from etholake.errors import AwsError, DataError
 from etholake.objects import read_object
 from etholake.settings import Settings
+from etholake.stages.model.explain import task_lines
 from etholake.stages.model.training_inputs import STAGE
 from etholake.stages.state import load_state, save_state
 
@@ -55,6 +56,7 @@ def save_training(
         **({"fine_tuned": meta["fine_tuned"]} if "fine_tuned" in meta else {}),
         **streams,
         "metrics": _metrics(job, meta),
+        "tasks": meta.get("tasks", {}),
         "notes": meta.get("notes", []),
         "seconds": round(seconds, 1),
         **more,
@@ -79,6 +81,7 @@ def sentence(details: dict[str, Any]) -> str:
         _teaching(split, folds),
         *_cut_in_time(split),
         *_streams(details),
+        *task_lines(details.get("tasks", {})),
     ]
     return "\n  ".join([*lines, *(f"Note: {note}" for note in details.get("notes", []))])
 
