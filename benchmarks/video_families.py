@@ -117,12 +117,12 @@ def _filmed(films: Path, work: Path, recipe: ClipRecipe) -> TrainingData:
     """Return the videos of all labs with their clips, which are made once in `work`."""
     labs = sorted(folder.name for folder in (films / "videos").iterdir())
     videos = [video for lab in labs for video in read_lab(films, lab).videos]
-    made = [_with_clips(films, work / str(video.tracks.video_id), video, recipe) for video in videos]
+    made = [with_clips(films, work / str(video.tracks.video_id), video, recipe) for video in videos]
     extra = {a for v in made for _, _, a in v.tracks.labeled_behaviors} - set(ACTIONS)
     return TrainingData(tuple(made), (*ACTIONS, *sorted(extra)), films.name)
 
 
-def _with_clips(films: Path, folder: Path, video: LabelledVideo, recipe: ClipRecipe) -> LabelledVideo:
+def with_clips(films: Path, folder: Path, video: LabelledVideo, recipe: ClipRecipe) -> LabelledVideo:
     lab, number = video.tracks.lab_id, video.tracks.video_id
     points = tracks_of(pq.ParquetFile(films / "train_tracking" / lab / f"{number}.parquet").read())
     folder.mkdir(parents=True, exist_ok=True)
