@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["UNKNOWN_LAB", "WEIGHTS", "NetworkModel", "check_pose", "new_network", "pose_sentence"]
 
 WEIGHTS = "model.safetensors"
+VIDEOS_KEPT = 1000  # of which the last prediction's windows with pose are remembered
 UNKNOWN_LAB = 0  # index of the lab embedding
 
 
@@ -89,6 +90,8 @@ class NetworkModel(ModelMixin):
         by_pair, with_pose = probabilities(self, tracks, lab, pairs, starts)
         family: NetworkFamily[Any] = FAMILIES.get(self.family)  # type: ignore[assignment]  # of networks
         if family.reads_pose(self.config):
+            if len(self.pose_windows) >= VIDEOS_KEPT:  # an endpoint lives long
+                self.pose_windows.clear()
             self.pose_windows[tracks.video_id] = with_pose, len(starts) * len(pairs)
             check_pose(self.config, with_pose, len(starts) * len(pairs), f"video {tracks.video_id}")
         return [
