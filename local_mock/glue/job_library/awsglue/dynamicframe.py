@@ -144,10 +144,8 @@ class DynamicFrame:
         **more: Any,
     ) -> DynamicFrame:
         """Return the frame with columns cast (``cast:<type>``): the other actions are for choice types."""
-        if choice or any(more.get(name) for name in ("database", "table_name", "catalog_id")):
-            raise refuse(
-                f"resolveChoice with {choice or 'a table of the catalog'}: there are no choice types here"
-            )
+        if choice:
+            raise refuse(f"resolveChoice with {choice!r} for all columns: there are no choice types here")
         frame = self._frame
         for path, action in specs or []:
             verb, _, kind = action.partition(":")
