@@ -71,7 +71,7 @@ def run(
     if reason:
         logs.log_event("note", reason)
     if not options.base:  # a base is fine-tuned by its own configuration
-        check_configurations(config_name)
+        check_configurations(config_name, options.tasks)
     plan = training_plan(settings, config_name, holdout, options)
     if plan.model:
         summary = f"Tables, code and configuration '{config_name}' are those of the last model."
@@ -105,7 +105,7 @@ def _launch(settings: Settings, plan: TrainingPlan) -> str:
     role = aws.stack_outputs(settings)["SageMakerRoleArn"]
     checkpoints = f"s3://{settings.bucket}/{_checkpoint_prefix(plan.digest)}"
     parameters = plan.parameters | {logs.ARGUMENT.removeprefix("--"): logs.run_id()}
-    inputs = channels(settings, plan.base, plan.clip_set) | features.channel(settings)
+    inputs = channels(settings, plan.base, plan.clip_set, plan.values) | features.channel(settings)
     with training_job.sdk_environment(settings):
         name = training_job.launch(
             settings, role, f"s3://{settings.bucket}/{SOURCE}", job_settings()["training"], parameters,
