@@ -83,13 +83,13 @@ def test_every_family_trains_is_stored_and_predicts(films: TrainingData, tmp_pat
 
 
 def test_pose_and_pixels_both_count_in_video_pose(films: TrainingData, tmp_path: Path) -> None:
-    report = fit(films, tmp_path, "video_pose:smoke", {"epochs": 1, "batches_per_epoch": 4, "require_pose": True})
-    assert report["pose_windows"] == [32, 32]
+    report = fit(films, tmp_path, "video_pose:smoke", {"epochs": 2, "batches_per_epoch": 15, "require_pose": True})
+    assert report["pose_windows"] == [240, 240]
     assert list(report["streams"]) == ["both", "pose hidden", "picture hidden"]
     assert report["streams"]["both"] == report["validation"]["score"]
     assert len({*report["streams"].values()}) > 1, "hiding a stream changes nothing"
     text = "\n".join(explain.lines(explain.describe(tmp_path)))
-    assert "pose     used in 32/32 windows of the training" in text
+    assert "pose     used in 240/240 windows of the training" in text
     assert "streams  validation score: both 0." in text
     model, tracks = load_model(tmp_path), films.videos[0].tracks
     inputs = model.encoder.gather([Window(tracks, 0, 1, 40)], 8).clips
