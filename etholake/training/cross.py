@@ -23,16 +23,19 @@ import numpy as np
 
 from etholake.dataset.labelled import TrainingData, lab_actions
 from etholake.dataset.split import Span, Split
+from etholake.digest import file_digest
 from etholake.events.types import PairScores, joined
 from etholake.models.archive import load_model
 from etholake.models.base import Model
-from etholake.models.config import overridden
+from etholake.models.config import overridden, own_fields
 from etholake.models.ensemble.model import Ensemble, average
 from etholake.models.family import OnEpoch
 from etholake.models.registry import resolve
 from etholake.models.stacking import trees as stack
 from etholake.models.stacking.config import STACK
 from etholake.models.stacking.model import StackingModel
+from etholake.models.vision.weights_file import weights_file
+from etholake.training.choice import OutOfFold, choose
 from etholake.training.estimate import estimate, rare_actions
 from etholake.training.fit import fit
 from etholake.training.folds import make_folds
@@ -46,7 +49,6 @@ __all__ = ["OUT_OF_FOLD", "CrossValidationPlan", "fit_folds"]
 
 OUT_OF_FOLD = "out_of_fold.parquet"
 OF_STACK = "stack"  # the key of the stack's fields among the overrides
-CHOICE_GAIN = 0.02  # of the out-of-fold score, which scatters by about as much from seed to seed
 Overrides = Mapping[str, Any]
 Scores = Sequence[PairScores]
 
@@ -59,7 +61,7 @@ class CrossValidationPlan:
 
     Without a stack the models of everything form one ensemble. With a stack those of each configuration form an
     ensemble, and these are the bases of the stack. With `choose` a configuration is left out if the out-of-fold
-    score is better without it (by `CHOICE_GAIN`). With `learning_curve` the first configuration is trained again
+    score is clearly better without it (`choice`). With `learning_curve` the first configuration is trained again
     on parts of the teaching videos of each fold.
     """
 
@@ -82,12 +84,8 @@ class CrossValidationPlan:
                     yield config, seed, fold
 
     def fields(self, config: str, overrides: Overrides | None) -> Overrides:
-        """Return the overrides of one configuration.
-
-        `overrides` are {configuration: fields}, or fields for all configurations.
-        """
-        given = overrides or {}
-        return given.get(config, {}) if given.keys() <= {*self.configs, OF_STACK} else given
+        """Return the overrides of one configuration (`own_fields`)."""
+        return own_fields(overrides, config, {*self.configs, OF_STACK})
 
 
 @dataclass(frozen=True)
@@ -125,6 +123,7 @@ def fit_folds(
     scratch: Path,
     checkpoints: Path | None = None,
     group: Group = ALONE,
+    weights: Path | None = None,
 ) -> dict[str, Any]:
     """Train every model and store the `Ensemble` or `StackingModel` in `model_dir`; return its report.
 
@@ -132,7 +131,8 @@ def fit_folds(
     report, `validation` is their score (`estimate`): no model and no decision of a fold has seen its labels.
     Processes of a `group` must share `scratch` and `checkpoints`: one writes a model, all read it; only the
     leading one has a report. ``on_epoch`` counts the epochs of all models; its rows have `left_s`, the measured
-    time that the rest takes, once every configuration has been trained. Models that are complete are kept in
+    time that the rest takes, once every configuration has been trained. Backbones start with `weights` (see
+    `fit`); configurations without one ignore them. Models that are complete are kept in
     `checkpoints`, if it is given, and are not trained again.
     """
     splits = [_outside(split, test) for split in make_folds(data, plan.folds, test)]
@@ -141,8 +141,9 @@ def fit_folds(
     counter = _EpochCounter(on_epoch)
     smaller = smaller_splits(splits) if plan.learning_curve else {}
     for config in [*(config for config, _, _ in plan.members()), *plan.configs[:1] * len(smaller) * plan.folds]:
-        counter.planned[config] += _recipe(config, plan.fields(config, overrides))[1]
-    runs = _Runs(data, plan, overrides, (checkpoints or scratch) / "members", checkpoints, counter, group)
+        counter.planned[config] += _recipe(config, plan.fields(config, overrides), weights)[1]
+    members_folder = (checkpoints or scratch) / "members"
+    runs = _Runs(data, plan, overrides, members_folder, checkpoints, counter, group, weights)
     trained: list[_Trained] = []
 
     def train(config: str, seed: int, fold: int | None) -> None:
@@ -207,11 +208,12 @@ class _Runs:
     checkpoints: Path | None
     counter: _EpochCounter
     group: Group
+    weights: Path | None = None
 
     def fitted(self, config: str, seed: int, split: Split, name: str) -> Path:
         """Return the folder of the model that was trained on a split."""
         fields = self.plan.fields(config, self.overrides)
-        recipe, epochs = _recipe(config, fields)
+        recipe, epochs = _recipe(config, fields, self.weights)
         place = f"{config}-seed{seed}-{name}"
         folder = self.members / place
         marker, run = folder / "done", run_fingerprint(self.data, split, recipe, seed)
@@ -220,6 +222,7 @@ class _Runs:
             fit(
                 self.data, folder, config, fields, self.counter.callback(config), split=split, seed=seed,
                 checkpoints=self.checkpoints / place if self.checkpoints else None, group=self.group,
+                weights=self.weights if "weights" in recipe else None,
             )  # fmt: skip
             self.group.wait()
             marker.write_text(run, encoding="utf-8")
@@ -271,10 +274,13 @@ def _frames_per_s(members: Sequence[_Trained]) -> float | None:
     return round(1 / seconds_per_frame, 1)
 
 
-def _recipe(config: str, fields: Overrides) -> tuple[dict[str, Any], int]:
+def _recipe(config: str, fields: Overrides, weights: Path | None = None) -> tuple[dict[str, Any], int]:
     """Return what defines a member besides data, fold and seed, and its number of epochs."""
     family, configuration = resolve(config, fields)
-    return family.to_json(configuration) | {"family": family.name}, family.epochs(configuration)
+    recipe = family.to_json(configuration) | {"family": family.name}
+    if weights is not None and (backbone := family.backbone_name(configuration)):
+        recipe["weights"] = file_digest(weights_file(weights, backbone))
+    return recipe, family.epochs(configuration)
 
 
 def _ensemble(plan: CrossValidationPlan, members: Sequence[_Trained]) -> tuple[Model, list[list[PairScores]]]:
@@ -285,25 +291,19 @@ def _ensemble(plan: CrossValidationPlan, members: Sequence[_Trained]) -> tuple[M
 
 def _choose(
     data: TrainingData, plan: CrossValidationPlan, trained: Sequence[_Trained], splits: Sequence[Split]
-) -> tuple[list[str], str]:
-    """Return the configurations of the best out-of-fold score, and a sentence on it.
-
-    These are all of them, unless fewer are better by `CHOICE_GAIN`.
-    """
+) -> tuple[tuple[str, ...], str]:
+    """Return the configurations to keep, and a sentence on it (see `choice`)."""
     spans = [span for split in splits for span in split.test]
-    scores: dict[tuple[str, ...], float] = {}
+    results: dict[tuple[str, ...], OutOfFold] = {}
+    labs: Mapping[int, str] = {}
     for n in range(len(plan.configs), 0, -1):
         for configs in combinations(plan.configs, n):
             model, by_fold = _ensemble(plan, [m for m in trained if m.config in configs])
             judged = HeldOut.given([pair for fold in by_fold for pair in fold], data.videos, spans)
-            report = judged.score(judged.fit(model, occurring=lab_actions(data.videos, spans)))
-            scores[configs] = report.score if report else 0.0
-    best = max(scores, key=lambda configs: scores[configs])
-    if scores[best] <= scores[plan.configs] + CHOICE_GAIN:
-        best = plan.configs
-    shown = [configs for configs in scores if len(configs) == 1 or configs in (best, plan.configs)]
-    figures = ", ".join(f"{' with '.join(configs)} {scores[configs]:.3f}" for configs in shown)
-    return list(best), f"out-of-fold scores: {figures}; {' with '.join(best)} trained on everything"
+            decisions = judged.fit(model, occurring=lab_actions(data.videos, spans))
+            report, labs = judged.score(decisions), judged.labs
+            results[configs] = OutOfFold(report.score if report else 0.0, judged.frames(decisions))
+    return choose(results, labs)
 
 
 def _stack(

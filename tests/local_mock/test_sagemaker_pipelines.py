@@ -344,6 +344,10 @@ def test_pipelines_are_made_from_s3_changed_listed_and_refused(lab: Lab) -> None
     assert [e["PipelineExecutionArn"] for p in pages for e in p["PipelineExecutionSummaries"]] == [arn, *others]
     listed = lab.sagemaker.list_pipelines(PipelineNamePrefix="from-s3-")["PipelineSummaries"]
     assert [p["PipelineName"] for p in listed] == [name]
+    with pytest.raises(ClientError, match="'newest' at 'sortOrder' failed to satisfy constraint"):
+        lab.sagemaker.list_pipelines(SortOrder="newest")
+    with pytest.raises(ClientError, match="MaxResults must be 1 to 100, but got 101"):
+        lab.sagemaker.list_pipeline_executions(PipelineName=name, MaxResults=101)
     with pytest.raises(ClientError, match="Unknown parameter 'Rate'"):
         start(lab, name, Rate="1")
     with pytest.raises(ClientError, match="Not supported by local_mock: SelectiveExecutionConfig"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from moto.core.responses import ActionResult
@@ -16,6 +16,7 @@ from local_mock.sagemaker.errors import InvalidRequestError
 from local_mock.sagemaker.models import filled
 from local_mock.sagemaker.pipelines.definition import Definition, parse_definition
 from local_mock.sagemaker.pipelines.models import PipelineExecution
+from local_mock.sagemaker.pipelines.pages import page_of, within
 from local_mock.sagemaker.pipelines.parameters import values_of
 from local_mock.sagemaker.pipelines.run import PipelineRun
 
@@ -153,8 +154,8 @@ def list_pipelines(self: Any) -> ActionResult:
     request = self.params
     prefix = request.get("PipelineNamePrefix") or ""
     pipelines = [p for p in self.sagemaker_backend.pipelines.values() if p.pipeline_name.startswith(prefix)]
-    by = "pipeline_name" if request.get("SortBy") == "Name" else "creation_time"
-    page, token = _page(_within(pipelines, request), request, by)
+    orders = {"CreationTime": "creation_time", "Name": "pipeline_name"}
+    page, token = page_of(within(pipelines, request), request, orders)
     summaries = [
         filled(
             {
@@ -171,27 +172,6 @@ def list_pipelines(self: Any) -> ActionResult:
         for p in page
     ]
     return ActionResult({"PipelineSummaries": summaries} | token)
-
-
-def _within(items: Iterable[Any], request: Mapping[str, Any]) -> list[Any]:
-    after, before = request.get("CreatedAfter"), request.get("CreatedBefore")
-    return [
-        item
-        for item in items
-        if (after is None or item.creation_time > after) and (before is None or item.creation_time < before)
-    ]
-
-
-def _page(items: list[Any], request: Mapping[str, Any], by: str) -> tuple[list[Any], dict[str, str]]:
-    """Return the page that a request asks for, and the member with the token of the next."""
-    items = sorted(items, key=lambda item: getattr(item, by))  # equal ones keep their order
-    if request.get("SortOrder", "Descending") != "Ascending":
-        items.reverse()
-    text = request.get("NextToken") or "0"
-    if not text.isdigit() or int(text) > len(items):
-        raise InvalidRequestError(f"Invalid pagination token '{text}'.")
-    end = int(text) + (request.get("MaxResults") or 100)
-    return items[int(text) : end], {"NextToken": str(end)} if end < len(items) else {}
 
 
 # --- executions -------------------------------------------------------------------------------------------
@@ -262,16 +242,16 @@ def list_pipeline_executions(self: Any) -> ActionResult:
     """List a pipeline's executions: filtered, sorted and paged as requested."""
     request = self.params
     _refuse_unsupported(request)
-    executions = _within(_pipeline(self).pipeline_executions.values(), request)
-    by = "arn" if request.get("SortBy") == "PipelineExecutionArn" else "creation_time"
-    page, token = _page(executions, request, by)
+    executions = within(_pipeline(self).pipeline_executions.values(), request)
+    orders = {"CreationTime": "creation_time", "PipelineExecutionArn": "arn"}
+    page, token = page_of(executions, request, orders)
     return ActionResult({"PipelineExecutionSummaries": [execution.summary() for execution in page]} | token)
 
 
 def list_pipeline_execution_steps(self: Any) -> ActionResult:
     """List the steps that an execution has started, the newest first unless asked otherwise."""
     _, execution = _execution(self)
-    page, token = _page(list(execution.steps.values()), self.params, "started")
+    page, token = page_of(list(execution.steps.values()), self.params, {"StartTime": "started"})
     return ActionResult({"PipelineExecutionSteps": [run.response() for run in page]} | token)
 
 

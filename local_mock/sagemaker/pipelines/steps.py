@@ -38,11 +38,11 @@ class RetryableError(RunError):
         self.kind = kind
 
 
-def job_name(execution_id: str, step: Step, prefix: Any) -> str:
-    """Return a name for a step's job; a name in the step's arguments becomes its beginning."""
+def job_name(execution_id: str, step: Step, prefix: str) -> str:
+    """Return a new name for a step's job; the name in the step's arguments, if there is one, is its beginning."""
     kind = KINDS[step.type]
     tail = f"-{secrets.token_hex(5)}"
-    head = f"{prefix}-{execution_id}" if isinstance(prefix, str) else f"pipelines-{execution_id}-{step.name}"
+    head = f"{prefix}-{execution_id}" if prefix else f"pipelines-{execution_id}-{step.name}"
     room = LONGEST_NAME.get(kind.name, 63) - len(tail)
     return head.replace("_", "-")[:room].rstrip("-") + tail
 
@@ -112,8 +112,7 @@ class JobStep:
 
     def _attempt(self, scope: Callable[[str], StepScope]) -> str:
         kind, step = self._kind, self._step
-        prefix = step.arguments.get(kind.name)
-        name = job_name(self._execution.id, step, prefix)
+        name = job_name(self._execution.id, step, resolve(step.arguments.get(kind.name, ""), scope("")))
         request = resolve(step.arguments, scope(name))
         if step.type != "RegisterModel":
             request[kind.name] = name
