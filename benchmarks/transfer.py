@@ -1,14 +1,14 @@
 """Measure what pre-training is worth: pre-trained against from scratch, at 5, 20 and 100 % of the labels.
 
 .venv/bin/python benchmarks/transfer.py --data DIR --model DIR [--lab LAB] [--seeds 3] [--overrides JSON] [--quick]
-    [--json]
+    [--work FILE] [--json]
 
 DIR of --data is a folder in the MABe layout; --model is what `etholake pretrain` or `benchmarks/imputation.py
 --model` made. The last third of the lab's videos (in the order of their numbers) is the test; of every other
 video only the given fraction of its frames, in one piece, has labels. All runs have the same configuration, steps
 and windows. Printed is the mean average precision on the test, before any threshold: its mean and its range over
 the seeds. The pre-trained model has seen the *tracks* of the test videos, if it was pre-trained on them, but none
-of their labels.
+of their labels. --work keeps the figure of every run (a JSON line each), so that a killed benchmark goes on.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ def main() -> None:
     options.add_argument("--lab", default="BlossomSocial")
     options.add_argument("--seeds", type=int, default=3)
     options.add_argument("--overrides", type=json.loads, default={}, help="fields of the configuration")
+    options.add_argument("--work", type=Path, help="file of figures that are measured already")
     given = options.parse_args()
     torch.set_num_threads(1)
     data, base = read_lab(given.data, given.lab), load_network(given.model)
@@ -56,20 +57,40 @@ def main() -> None:
         fields |= {"epochs": 1, "batches_per_epoch": 2}
         test = [replace(span, stop_frame=span.start_frame + 600) for span in test]
     changes = {name: fields[name] for name in ("epochs", "batches_per_epoch", "batch", "lr", "warmup_epochs")}
+    measured = Measured(given.work)
     for fraction in FRACTIONS[-1:] if given.quick else FRACTIONS:
         for way in WAYS:
             values = []
             for seed in range(1 if given.quick else given.seeds):
-                spans = tuple(_part(video, fraction, seed) for video in learning)
-                model = _trained(data, way, base, changes, Split(spans, (), ()), seed)
-                values.append(_precision(model, data, test))
-                print(f"{fraction:.0%} {way}, seed {seed}: {values[-1]:.3f}", file=sys.stderr, flush=True)
+                run = f"{fraction:.0%} {way}, seed {seed}"
+                if run not in measured.values:
+                    spans = tuple(_part(video, fraction, seed) for video in learning)
+                    model = _trained(data, way, base, changes, Split(spans, (), ()), seed)
+                    measured.add(run, _precision(model, data, test))
+                values.append(measured.values[run])
+                print(f"{run}: {values[-1]:.3f}", file=sys.stderr, flush=True)
             name = f"{fraction:.0%} of the labels, {way}"
             figures = [Figure(f"{name}: mean AP", float(np.mean(values)), "AP")]
             figures += [
                 Figure(f"{name}: {kind}", float(f(values)), "AP") for kind, f in (("lowest", min), ("best", max))
             ]
             show(figures, as_json=given.json)
+
+
+class Measured:
+    """The figures of runs by name, kept in a file of JSON lines where one is given."""
+
+    def __init__(self, file: Path | None) -> None:
+        self.file = file
+        lines = file.read_text(encoding="utf-8").splitlines() if file and file.is_file() else []
+        self.values: dict[str, float] = dict(json.loads(line) for line in lines)
+
+    def add(self, run: str, value: float) -> None:
+        """Keep the figure of a run."""
+        self.values[run] = value
+        if self.file:
+            with self.file.open("a", encoding="utf-8") as stream:
+                stream.write(json.dumps([run, value]) + "\n")
 
 
 def _part(video: LabelledVideo, fraction: float, seed: int) -> Span:

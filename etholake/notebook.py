@@ -145,8 +145,9 @@ class NotebookLake:
         -------
         pandas.DataFrame
             ``video_frame`` (from 0), ``mouse_id`` (from 1), ``bodypart``, ``x``, ``y`` (px), ``x_cm``, ``y_cm``
-            (cm from the arena's centre; NaN without a scale), ``speed`` (cm/s), ``is_imputed``; by animal, part,
-            frame. A point that is missing has no row. `DataFrame.attrs` holds what `TrainedModel.predict` needs.
+            (cm from the arena's centre; NaN without a scale), ``z`` (px, of three-dimensional tracks), ``speed``
+            (cm/s), ``is_imputed``; by animal, part, frame. A point that is missing has no row. `DataFrame.attrs`
+            holds what `TrainedModel.predict` needs.
 
         Raises
         ------

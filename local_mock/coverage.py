@@ -73,9 +73,25 @@ stands in `tests/local_mock/athena/test_client_*.py`.
 
 Of Glue's jobs: with `--enable-glue-datacatalog`, `spark.sql` and `spark.table` read the catalog's tables of
 Parquet and ORC files, as they are when the run starts; statements that change the catalog, INSERT INTO and
-saveAsTable are refused, and a query of a table that is left out says so. GlueContext, DynamicFrames
-(`from_catalog`) and job bookmarks need AWS's own jars and are not there. A job's Command.Name must be one that
+saveAsTable are refused, and a query of a table that is left out says so. A job's Command.Name must be one that
 Glue has; glueetl and pythonshell run.
+
+AWS's package `awsglue` needs AWS's jars, which are not published. In its place a job imports local_mock's own
+(`local_mock/glue/job_library`): GlueContext, create_dynamic_frame and write_dynamic_frame from_options (S3: Parquet,
+ORC, JSON, CSV) and from_catalog (the same formats), Job, getResolvedOptions, and of DynamicFrame and the transforms:
+toDF, fromDF, apply_mapping, resolveChoice by `cast:`, select_fields, drop_fields, rename_field, filter, map, join,
+union, repartition, coalesce, count, show, printSchema. All else (relationalize, unnest, spigot, getSink, JDBC,
+streams, …) and every option that would not be followed raises NotImplementedError with a sentence. A dynamic frame
+has one schema and no choice types: of JSON, Spark infers long where Glue has int, and string for a field of mixed
+types; a record that cannot be read fails the job. Paths with folders of partitions are read through the catalog
+only. Job bookmarks are kept by `Job.commit` for sources with a transformation_ctx (an object is new if it was
+modified since); --job-bookmark-from and -to, and the bookmark of an earlier run, are refused.
+
+Of SageMaker's pipelines, the step types Training, Processing, Transform, Tuning, Model, RegisterModel, Condition and
+Fail run; a definition with another type (Lambda, Callback, QualityCheck, EMR, …), with MlflowConfig, or that AWS
+would refuse is refused when the pipeline is made. Steps are cached and retried as their CacheConfig and
+RetryPolicies say; after a failure that no step waits for, those that run are waited for and no further one starts.
+SelectiveExecutionConfig, versions of pipelines and VersionId of a definition in S3 are refused.
 
 Of Step Functions, JSONPath and JSONata are interpreted; Express workflows, distributed maps and activities are
 moto's.
@@ -96,7 +112,7 @@ stay here.
 | glue | 296 | 296 | 235 | many make a job whose Command.Name is `test_command` or the like, which Glue does not have: with `glueetl` in its place 285 tests pass, 50 more. In the other 11, runs and crawls are real (they fail, end, and exclude one another), and MaxCapacity beside WorkerType is refused |
 | stepfunctions | 105 | 85 | 76 | machines execute where stock moto leaves them RUNNING; a stack removes the tags that its template no longer has |
 | athena | 57 | 54 | 25 | the output bucket must exist; queries are executed, a queue of made-up results is not read |
-| sagemaker | 263 | 263 | 223 | models and jobs need data, images and models that exist; tuning jobs and processing on several machines are refused by name |
+| sagemaker | 263 | 263 | 200 | models and jobs need data, images and models that exist; kinds of tuning jobs are refused by name; 24 make a pipeline whose definition is a blank or a word: with one that can run, 23 of them pass, and the other asks for a "prefix" in the middle of a name |
 
 ## After a restart
 

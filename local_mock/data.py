@@ -109,15 +109,15 @@ class DataAccess(ABC):
         base = "" if base == "/" else base
         return [(f"s3://{bucket}/{info.key}", info.key.removeprefix(base)) for info in objects]
 
-    def download(self, uri_prefix: str, folder: Path) -> int:
-        """Copy all objects under a prefix into `folder`, with the paths of `entries`.
+    def download(self, uri_prefix: str, folder: Path, share: slice = slice(None)) -> int:
+        """Copy the objects under a prefix, or a share of them, into `folder`, with the paths of `entries`.
 
-        Returns the number of files. Raises DataError, before it writes, for a key that is no relative path.
+        Returns the number of all objects. Raises DataError, before it writes, for a key that is no relative path.
         """
         objects = self.entries(uri_prefix)
         for _, name in objects:
             _check_plain(name)
-        for uri, name in objects:
+        for uri, name in objects[share]:
             target = folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(self.local_file(uri), target)
@@ -340,9 +340,9 @@ class ClientData(DataAccess):
         bucket, key = self._split(uri)
         self._client.delete_object(Bucket=bucket, Key=key)
 
-    def download(self, uri_prefix: str, folder: Path) -> int:
+    def download(self, uri_prefix: str, folder: Path, share: slice = slice(None)) -> int:
         self.local_files(self.list(uri_prefix))  # fill the cache side by side
-        return super().download(uri_prefix, folder)
+        return super().download(uri_prefix, folder, share)
 
     def _put_file(self, path: Path, uri: str) -> None:
         bucket, key = self._split(uri)

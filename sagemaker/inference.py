@@ -10,7 +10,8 @@ with the video's metadata as JSON in the Parquet schema metadata under the key `
 A model of pixels is sent `application/x-tar`: the Parquet request and the clips of the video (`clip_request`).
 
 The response is `application/json`: {"video_id", "lab_id", "events": [{"agent_id", "target_id", "action",
-"start_frame", "stop_frame", "confidence"}], "notes": […], "model": {…}}; the notes say what was not predicted, or
+"start_frame", "stop_frame", "confidence"}], "values": […], "notes": […], "model": {…}}; the values answer the
+tasks of the model for every animal, {"task", "mouse_id", "value"} each; the notes say what was not predicted, or
 less reliably, and what to do. If the request accepts `application/jsonlines` (one event a line) or
 `application/x-parquet`, the response is the events alone, with their video_id. A request with an error raises
 `RequestError`; the host responds with its `status_code` (400, 406, 415) and the reason.
@@ -44,6 +45,7 @@ CURATED_COLUMNS = {
     "video_frame": "int", "mouse_id": "tinyint", "bodypart": "string", "x": "float", "y": "float",
     "x_cm": "float", "y_cm": "float", "is_imputed": "boolean",
 }  # fmt: skip
+DEPTH = {"z": "float"}  # of three-dimensional tracks
 EVENTS = pa.schema(
     [("video_id", pa.int64()), ("agent_id", pa.int64()), ("target_id", pa.int64()), ("action", pa.string()),
      ("start_frame", pa.int64()), ("stop_frame", pa.int64()), ("confidence", pa.float64())]
@@ -115,7 +117,8 @@ def input_fn(body: bytes, content_type: str) -> Request:
     if not meta.labeled_behaviors:
         raise RequestError(400, "The metadata have no behaviors_labeled, so there is nothing to predict.")
     curated = "x_cm" in table.column_names
-    return Request(meta, _columns(table, CURATED_COLUMNS if curated else RAW_TRACKING_COLUMNS), curated, clips)
+    wanted = (CURATED_COLUMNS if curated else RAW_TRACKING_COLUMNS) | (DEPTH if "z" in table.column_names else {})
+    return Request(meta, _columns(table, wanted), curated, clips)
 
 
 def predict_fn(request: Request, loaded: Loaded) -> dict[str, Any]:
@@ -144,6 +147,7 @@ def predict_fn(request: Request, loaded: Loaded) -> dict[str, Any]:
         "video_id": request.meta.video_id,
         "lab_id": request.meta.lab_id,
         "events": events,
+        "values": loaded.model.values(tracks),
         "notes": loaded.model.notes(tracks),
         "model": loaded.about,
     }
@@ -195,7 +199,7 @@ def _read_parquet(body: bytes) -> tuple[dict[str, Any], pa.Table]:
         file = pq.ParquetFile(io.BytesIO(body))
         _check_size(file.metadata)
         names = file.schema_arrow.names
-        table = file.read(columns=[name for name in CURATED_COLUMNS if name in names])
+        table = file.read(columns=[name for name in (*CURATED_COLUMNS, *DEPTH) if name in names])
     except (pa.ArrowException, OSError) as err:
         raise RequestError(400, f"The body is not a Parquet file: {err}") from err
     text = (table.schema.metadata or {}).get(METADATA_KEY)

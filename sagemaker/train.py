@@ -52,10 +52,12 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--stack", type=int, default=0, help="1: a stack on an ensemble of each configuration")
     parser.add_argument("--choose", type=int, default=0, help="1: leave a configuration out if that is better")
     parser.add_argument("--everything", type=int, default=0, help="1: an ensemble holds no video out")
+    parser.add_argument("--learning_curve", type=int, default=0, help="1: score models of fewer videos, too")
     parser.add_argument("--holdout", default="", help="video ids to hold out, 12,34; chosen per lab if empty")
     parser.add_argument("--labs", default="", help="train on these labs only, a,b; all if empty")
     parser.add_argument("--part_map", default="", help="names of your own body parts: snout=nose,hip_l=side_left")
     parser.add_argument("--overrides", default="{}", help="JSON: fields, or (several) {configuration: fields}")
+    parser.add_argument("--tasks", default="", help="tasks beside the actions: state:sex=male,regression:age")
     parser.add_argument("--pretrain", type=int, default=0, help="1: learn from all tracks, without labels")
     parser.add_argument("--run_id", default="", help="run of the command line that started the job, for the log")
     parser.add_argument("--max_gap_frames", type=int, default=15, help="gap that curation of raw requests fills")
@@ -75,7 +77,8 @@ def train(
     """Fit and store the model; return its report. Tracks are memory-mapped from `scratch`."""
     from etholake import logs
     from etholake.dataset.labelled import load_training_data, of_labs
-    from etholake.dataset.split import choose
+    from etholake.dataset.split import choose, joined
+    from etholake.dataset.values import tasks_of
     from etholake.training import parallel
     from etholake.training.cross import CrossValidationPlan, fit_folds
     from etholake.training.finetune import joined_part_map
@@ -86,7 +89,12 @@ def train(
     began = time.monotonic()
     base = base_model(folders, scratch)
     part_map = joined_part_map(base.part_map if base else "", arguments.part_map)
-    data = load_training_data(folders, scratch / "tracks", part_map)
+    overrides, configs = json.loads(arguments.overrides), tuple(arguments.config.split(","))
+    if arguments.tasks:
+        overrides |= {"tasks": arguments.tasks}
+    given = overrides.get("tasks", ())
+    tasks = tasks_of(given) if given or base is None else base.config.asked()
+    data = load_training_data(folders, scratch / "tracks", part_map, tasks)
     if arguments.labs:
         data = of_labs(data, arguments.labs.split(","))
     seconds = round(time.monotonic() - began, 2)
@@ -95,15 +103,21 @@ def train(
     logs.log_event("note", message, videos=len(data.videos), rows=frames, seconds=seconds)
     for note in data.notes:
         logs.log_event("skipped", note, level=logging.WARNING)
-    overrides, configs = json.loads(arguments.overrides), tuple(arguments.config.split(","))
-    split = choose(
-        [annotated(v) for v in data.videos], [int(video) for video in arguments.holdout.split(",") if video]
-    )
+    holdout = [int(video) for video in arguments.holdout.split(",") if video]
+    split = choose([annotated(v) for v in data.videos if v.tracks.labeled_behaviors], holdout)
+    # Videos that have a task's value alone.
+    split = joined(split, choose([annotated(v) for v in data.videos if not v.tracks.labeled_behaviors]))
     with parallel.group() as group:
         if arguments.folds:
             seeds = tuple(range(arguments.seed, arguments.seed + arguments.seeds))
             plan = CrossValidationPlan(
-                configs, arguments.folds, seeds, arguments.space, bool(arguments.stack), bool(arguments.choose)
+                configs,
+                arguments.folds,
+                seeds,
+                arguments.space,
+                bool(arguments.stack),
+                bool(arguments.choose),
+                bool(arguments.learning_curve),
             )
             test = () if arguments.everything else split.test
             return fit_folds(

@@ -1,4 +1,4 @@
-"""What a resource really is, asked at its own service and written as a template writes it."""
+"""Describe a resource as its own service answers, written as a template writes it."""
 
 import json
 from collections.abc import Callable, Mapping

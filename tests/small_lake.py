@@ -54,7 +54,7 @@ def annotations() -> list[dict[str, Any]]:
 
 
 def layout(folder: Path) -> Path:
-    """What `evaluate` reads of the same videos, as a folder in the MABe layout."""
+    """Write what `evaluate` reads of the same videos, as a folder in the MABe layout."""
     rows = ["lab_id,video_id,frames_per_second,behaviors_labeled"]
     for lab, videos in LABS.items():
         (folder / "train_annotation" / lab).mkdir(parents=True)

@@ -107,7 +107,7 @@ def watch(shown: Any) -> None:
 def lake_pose(
     settings: Settings, frames: list[int]
 ) -> dict[int, dict[tuple[int, str], tuple[float, float, bool]]]:
-    """What the lake's rows say, by frame."""
+    """Return what the lake's rows say, by frame."""
     answer = query.run_sql(settings, f"""SELECT video_frame, mouse_id, bodypart, x_cm, y_cm, is_imputed
         FROM tracking_curated WHERE video_id = 41 AND video_frame IN ({", ".join("?" * len(frames))})""",
         [str(f) for f in frames])  # fmt: skip

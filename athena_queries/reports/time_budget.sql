@@ -1,5 +1,7 @@
 -- purpose: How each mouse of a lab spends its time, as far as it was annotated.
 -- grain: one row per (video, acting mouse, action); an action to two targets at once counts for each
+-- percent_of_video: of the whole video, also where only spans of it were looked at; time_budget_by_source divides
+-- by what was looked at
 -- param: lab_id string
 -- bind: lab_id lab_id
 -- partition filter: lab_id

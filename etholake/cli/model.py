@@ -37,6 +37,10 @@ def add(verb: AddVerb) -> None:
         help="with --folds: boosted trees on the out-of-fold probabilities of an ensemble of each configuration",
     )  # fmt: skip
     sub.add_argument(
+        "--learning-curve", action="store_true",
+        help="with --folds or auto: what more labelled videos promise (trains the first configuration thrice)",
+    )  # fmt: skip
+    sub.add_argument(
         "--holdout", help="videos to hold out for the score, numbers or names: 12,cage4 (default: chosen per lab)"
     )
     sub.add_argument(
@@ -48,6 +52,15 @@ def add(verb: AddVerb) -> None:
     sub.add_argument(
         "--clips", metavar="SET", help="set of clips that a model of pixels reads (default: the lake's only one)"
     )
+    sub.add_argument(
+        "--tasks", metavar="TASKS",
+        help="heads of pose_bert beside the actions: state:sex=male,regression:age,frame_regression:speed",
+    )  # fmt: skip
+    sub.add_argument(
+        "--values", type=Path, metavar="CSV",
+        help="with --tasks: values beside the metadata's; columns video_id, name, value and, if wanted, mouse_id, "
+        "start_frame, stop_frame",
+    )  # fmt: skip
     sub = verb("pretrain", _pretrain, "Pre-train a network on all tracks, without labels, as a training job.")
     sub.add_argument(
         "--config", default="pose_bert", help="configuration of a family that can (default: pose_bert)"
@@ -64,7 +77,10 @@ def add(verb: AddVerb) -> None:
     sub = verb(
         "explain", _explain_model, "Describe a model: labs, actions, parts, frame rate, scores.", data=True
     )  # fmt: skip
-    sub.add_argument("--video", help="draw where the model looked in this video of --data, on --html")
+    sub.add_argument(
+        "--video",
+        help="draw where the model looked in this video of --data, and what it answers to tasks, on --html",
+    )
     sub.add_argument("--html", type=Path, metavar="PAGE", help="page of --video")
     sub.add_argument(
         "model", metavar="MODEL", nargs="?", default="current",
@@ -86,12 +102,17 @@ def _train(current: Settings, arguments: argparse.Namespace) -> None:
     if arguments.base and arguments.config:
         raise UsageError("--from trains by the model's own configuration: leave --config out.")
     exclusive(arguments, "--from", "--folds")
+    exclusive(arguments, "--from", "--learning-curve")
     for option in ("--seeds", "--space", "--stack"):
         requires(arguments, option, "--folds")
+    exclusive(arguments, "--tasks", "--folds")
+    requires(arguments, "--values", "--tasks")
     config = "its own" if arguments.base else arguments.config or current.config
     options = train.TrainingOptions(
         arguments.folds or 0, arguments.seeds or 1, arguments.space or "probability", arguments.stack,
         arguments.base or "", tuple(filter(None, (arguments.labs or "").split(","))), clips=arguments.clips or "",
+        tasks=tuple(filter(None, (arguments.tasks or "").split(","))), values=arguments.values,
+        learning_curve=arguments.learning_curve,
     )  # fmt: skip
     with progress("train", enabled=not arguments.json) as on_progress:
         if arguments.data:
@@ -146,7 +167,8 @@ def _explain_model(current: Settings, arguments: argparse.Namespace) -> None:
         data = data_folder(current, arguments)
         (video,) = video_names.resolve_in(data, [arguments.video])
         seen = explain.look(current, arguments.model, data, video, arguments.html)
-        say(arguments, seen, f"where the model looked: {seen['page']}")
+        answers = [f"{v['task']} of mouse{v['mouse_id']}: {v['value']:.3f}" for v in seen["values"]]
+        say(arguments, seen, "\n".join([f"what the model saw: {seen['page']}", *answers]))
         return
     description = explain.run(current, arguments.model)
     print(json.dumps(description) if arguments.json else "\n".join(explain.lines(description)))

@@ -12,6 +12,7 @@ from etholake.cli.common import AddVerb, data_folder, exclusive, report, require
 from etholake.errors import UsageError
 from etholake.progress import progress
 from etholake.settings import Settings
+from etholake.stages.model.model_names import NAMES
 
 __all__ = ["add"]
 
@@ -67,6 +68,10 @@ def add(verb: AddVerb) -> None:
     )  # fmt: skip
     sub.add_argument("--videos", help="score these videos only, numbers or names: 12,cage4")
     sub.add_argument("--html", type=Path, metavar="PAGE", help="write a page with ethograms to look at")
+    sub.add_argument(
+        "--model", metavar="MODEL",
+        help=f"with --html: show where this model looked, and its tasks: {NAMES}",
+    )  # fmt: skip
     sub.add_argument("--run-id", metavar="RUN", help="also write the tables score… of the lake, as this run")
     sub.add_argument(
         "--held-out", action="store_true",
@@ -168,7 +173,6 @@ def _predict(current: Settings, arguments: argparse.Namespace) -> None:
 
 def _evaluate(current: Settings, arguments: argparse.Namespace) -> None:
     from etholake.events.submission import read_as_official
-    from etholake.pages.evaluation import write
     from etholake.stages import video_names
     from etholake.stages.model import evaluate, out_of_fold, processing
     from etholake.stages.model.training_result import newest_held_out_spans
@@ -180,6 +184,7 @@ def _evaluate(current: Settings, arguments: argparse.Namespace) -> None:
     exclusive(arguments, "--held-out", "--out-of-fold", "--videos")
     exclusive(arguments, "--as-job", "--as-official", "--held-out", "--html", "--run-id", "--data")
     requires(arguments, "--as-official", "--submission")
+    requires(arguments, "--model", "--html")
     if arguments.as_job:
         chosen = video_numbers(current, arguments.videos)
         report(arguments, processing.evaluate(current, arguments.submission, chosen))
@@ -208,13 +213,14 @@ def _evaluate(current: Settings, arguments: argparse.Namespace) -> None:
             spans=spans,
             pairs=pairs,
             page=arguments.html,
+            model=arguments.model or "",
         )
         scores = result.details["evaluation"]
     else:
         evaluation = evaluate.judge(data, predictions, videos, spans, pairs)
         scores = evaluation.to_dict()
         if arguments.html:
-            write(arguments.html, evaluation, title)
+            evaluate.write_page(current, arguments.html, evaluation, data, title, arguments.model or "")
     if arguments.as_official:
         scores["ignored"] = ignored
     logs.add_fields(**evaluate.logged_scores(scores), message=f"official score {scores['score']:.4f}")

@@ -1,7 +1,8 @@
 """A batch of windows with its three-state targets: the sampler draws it, augmentations change it.
 
-Shape letters: B batch, T frames of a window at 30 Hz, C classes (actions). A target is positive, negative, or
-masked (the action is no labeled behavior of the pair, or the frame is outside the training spans).
+Shape letters: B batch, T frames of a window at 30 Hz, C classes (actions), V tasks. A target is positive,
+negative, or masked (the action is no labeled behavior of the pair, or the frame is outside the training spans).
+Tasks of a configuration (`dataset.values`) are V further columns, masked where their value is unknown.
 """
 
 from __future__ import annotations
@@ -25,13 +26,13 @@ class Batch:
     tracks
         The two animals' tracks.
     lab_B
-        Index of the lab; 0 is unknown.
+        Index of the lab (0 is unknown) and, for a family with species, of these (`NetworkModel.lab_index`).
     labeled_BC
         1 for the actions that are labeled behaviors of the pair.
     labels_BTC
-        1 where the action occurs.
+        1 where the action occurs [B, T, C + V]; the V tasks' columns hold their targets.
     loss_mask_BTC
-        1 where the target counts.
+        1 where the target counts [B, T, C + V].
     """
 
     tracks: Tracks

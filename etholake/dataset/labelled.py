@@ -25,7 +25,8 @@ from etholake.dataset import store
 from etholake.dataset.clip_channel import CLIP_INDEX, load_clips
 from etholake.dataset.pose_tracks import PoseTracks, VideoMeta
 from etholake.dataset.split import Span
-from etholake.digest import fingerprint
+from etholake.dataset.values import VALUES, VALUES_FILE, Task, Value, metadata_values, read_values
+from etholake.digest import file_digest, fingerprint
 from etholake.errors import ContractError, DataError, UsageError
 from etholake.events.types import Event
 from etholake.lake import POINTER, identity
@@ -57,11 +58,13 @@ class LabelledVideo:
 
     `spans` are the frames ``[start, stop)`` in which somebody looked for a labeled behavior, for those that were
     looked for in parts of the video only: all other frames are unlabelled for it, neither present nor absent.
+    `values` are what is known of the video and its animals beside events.
     """
 
     tracks: PoseTracks
     events: tuple[Event, ...]
     spans: Mapping[Triplet, Spans] = field(default_factory=dict)
+    values: tuple[Value, ...] = ()
 
     def looked_for(self, triplet: Triplet) -> npt.NDArray[np.bool_] | None:
         """Return at which frames at 30 Hz [T] somebody looked for a behavior; None for all of them."""
@@ -102,11 +105,11 @@ class TrainingData:
 
 
 def load_training_data(
-    folders: Mapping[str, Path], scratch: Path | None = None, part_map: str = ""
+    folders: Mapping[str, Path], scratch: Path | None = None, part_map: str = "", tasks: Sequence[Task] = ()
 ) -> TrainingData:
     """Read the labelled videos of the train split.
 
-    Videos without tracks, labeled behaviors or events are left out.
+    Videos without tracks, labeled behaviors or events are left out, unless a task asks for a value that they have.
 
     Parameters
     ----------
@@ -120,6 +123,8 @@ def load_training_data(
         A folder for memory-mapped arrays, so that memory holds one video at a time.
     part_map
         A lab's own names of body parts (see `contract.unified_part_sources`).
+    tasks
+        Their values are those of the metadata and of the file in the optional channel `values`.
 
     Raises
     ------
@@ -136,7 +141,10 @@ def load_training_data(
     events = _events(folders["annotations"])
     sources = unified_part_sources(part_map)
     videos, notes = [], []
-    wanted = {v for v in labeled if v in events and v in metadata}
+    labelled = {v for v in labeled if v in events and v in metadata}
+    values = _values(folders, metadata)
+    asked = {task.name for task in tasks}
+    wanted = labelled | {v for v, own in values.items() if asked & {value.name for value in own}}
     clips = load_clips(folders, wanted)
     if CLIP_INDEX in folders:
         without = sorted(wanted - set(clips))
@@ -145,11 +153,13 @@ def load_training_data(
     stored = _stored_tracks(folders, part_map)
 
     def add(tracks: PoseTracks) -> None:
-        meta = replace(tracks.meta, labeled_behaviors=tuple(sorted(labeled[tracks.video_id])))
-        video_events = tuple(sorted(events[tracks.video_id], key=_sort_key))
-        spans = {triplet: s for triplet, s in labeled[tracks.video_id].items() if s is not None}
-        tracks = replace(tracks, meta=meta, clips=clips.get(tracks.video_id))
-        videos.append(LabelledVideo(tracks, video_events, spans))
+        video_id = tracks.video_id
+        behaviors = labeled[video_id] if video_id in labelled else {}
+        meta = replace(tracks.meta, labeled_behaviors=tuple(sorted(behaviors)))
+        video_events = tuple(sorted(events[video_id], key=_sort_key)) if video_id in labelled else ()
+        spans = {triplet: s for triplet, s in behaviors.items() if s is not None}
+        tracks = replace(tracks, meta=meta, clips=clips.get(video_id))
+        videos.append(LabelledVideo(tracks, video_events, spans, values[video_id]))
 
     if stored is not None:
         for video_id in sorted(wanted & set(stored.videos)):
@@ -173,7 +183,25 @@ def load_training_data(
     extra = sorted(named - set(ACTIONS))
     channels = [*CHANNELS, *([CLIP_INDEX] if CLIP_INDEX in folders else [])]
     digest = _fingerprint(folders, channels)
+    if VALUES in folders:
+        digest = fingerprint(digest, file_digest(folders[VALUES] / VALUES_FILE))
     return TrainingData(tuple(videos), (*ACTIONS, *extra), digest, tuple(notes), part_map)
+
+
+def _values(
+    folders: Mapping[str, Path], metadata: Mapping[int, Mapping[str, Any]]
+) -> dict[int, tuple[Value, ...]]:
+    """Return {video: values} of the metadata and of the channel `values`, which takes precedence.
+
+    Raises DataError for a video of that file that the metadata do not name.
+    """
+    given = read_values(folders[VALUES] / VALUES_FILE) if VALUES in folders else {}
+    if strangers := sorted(set(given) - set(metadata)):
+        raise DataError(
+            f"The values name videos that the lake's training split does not have: {strangers[:10]}. Correct "
+            "video_id, or ingest these videos."
+        )
+    return {video: (*metadata_values(row), *given.get(video, ())) for video, row in metadata.items()}
 
 
 def _notes_by_lab(videos: Sequence[LabelledVideo]) -> list[str]:
@@ -304,7 +332,7 @@ def _sort_key(event: Event) -> tuple[int, int, int, int, str]:
 
 def _tracks(folder: Path, wanted: set[int]) -> Iterator[tuple[int, Any]]:
     """Yield (video, its curated rows), with one video in memory at a time."""
-    columns = ["video_frame", "mouse_id", "bodypart", "x", "y", "x_cm", "y_cm", "is_imputed"]
+    columns = ["video_frame", "mouse_id", "bodypart", "x", "y", "x_cm", "y_cm", "is_imputed", "z"]
     by_lab: dict[str, list[str]] = defaultdict(list)
     for file, values in _files(folder):
         by_lab[json.dumps(values)].append(file)

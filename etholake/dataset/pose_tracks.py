@@ -117,6 +117,7 @@ class VideoMeta:
     labeled_behaviors: tuple[Triplet, ...] = ()
     n_mice: int | None = None
     min_likelihood: float | None = None  # raw points below it are missing
+    species: str = ""  # as the lab gives it; "" stands for mice
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> VideoMeta:
@@ -145,6 +146,7 @@ class VideoMeta:
             labeled_behaviors=_labeled_triplets(row.get("behaviors_labeled")),
             n_mice=None if n_mice is None else int(n_mice),
             min_likelihood=_number(row, "min_likelihood"),
+            species=str(row.get("species") or "").strip(),
         )
 
 
@@ -168,6 +170,9 @@ class PoseTracks:
         Names and tracks of the J points that are no unified part: a lab's own body parts, or objects.
     clips
         The crops of the video's animals; None without. Models that read pixels need them.
+    z_TMK
+        The third coordinate of three-dimensional tracks in cm, from any origin; None of two-dimensional ones. NaN
+        where the part or its z is missing.
     """
 
     meta: VideoMeta
@@ -181,6 +186,7 @@ class PoseTracks:
     own_parts: tuple[str, ...] = ()
     own_TMJ2: Floats = field(default_factory=lambda: np.zeros((0, 0, 0, 2), dtype=np.float32))
     clips: FrameSource | None = None
+    z_TMK: Floats | None = None
 
     @property
     def video_id(self) -> int:
@@ -221,7 +227,8 @@ class PoseTracks:
         nothing, is a note. Points without a unified part become `own_parts`.
 
         Raises DataError if there are no measured points, none of the parts is known, fps is below `MIN_FPS`, the
-        frames span more than `MAX_HOURS`, or no body length can be measured where it is needed.
+        frames span more than `MAX_HOURS`, or no body length can be measured where it is needed. A column `z` (px)
+        with a value makes the tracks three-dimensional.
         """
         if meta.fps < MIN_FPS:
             raise DataError(
@@ -278,8 +285,25 @@ class PoseTracks:
             notes += (slow,)
         xy, observed = _at_model_rate(video.xy_TMK2, meta.fps)
         own, _ = _at_model_rate(own_xy, meta.fps)
+        z_TMK = None
+        if (z := _depth(table, keep)) is not None:
+            per_cm = _depth_scale(meta) if in_cm else float(scale)
+            twice = (frame, mouse, code, np.stack([z, z], axis=1) / np.float32(per_cm), names)
+            depth = _dense(*twice, [sources[part] for part in UNIFIED_PARTS]).xy_TMK2
+            z_TMK = _at_model_rate(depth, meta.fps)[0][..., 0]
         first, n_frames = video.first_frame, len(video.xy_TMK2)
-        return cls(meta, xy, observed, video.mouse_ids, first, n_frames, notes, own_parts=own_parts, own_TMJ2=own)
+        return cls(
+            meta,
+            xy,
+            observed,
+            video.mouse_ids,
+            first,
+            n_frames,
+            notes,
+            own_parts=own_parts,
+            own_TMJ2=own,
+            z_TMK=z_TMK,
+        )
 
     @classmethod
     def untracked(cls, meta: VideoMeta, mouse_ids: Sequence[int], n_frames: int) -> PoseTracks:
@@ -320,15 +344,31 @@ class PoseTracks:
     def mapped(self, folder: Path) -> PoseTracks:
         """Write the arrays to `folder` (made if missing) and return the same tracks with memory-mapped arrays.
 
-        The files are `xy.npy`, `own.npy` (float32) and `observed.npy` (boolean); two animals take 4.3 kB a second
-        without own parts.
+        The files are `xy.npy`, `own.npy` (float32), `observed.npy` (boolean) and, of three-dimensional tracks,
+        `z.npy`; two animals take 4.3 kB a second without own parts.
         """
         folder.mkdir(parents=True, exist_ok=True)
         np.save(folder / "xy.npy", self.xy_TMK2)
         np.save(folder / "observed.npy", self.observed_TMK)
         np.save(folder / "own.npy", self.own_TMJ2)
-        xy, observed, own = read_mapped(folder)
-        return replace(self, xy_TMK2=xy, observed_TMK=observed, own_TMJ2=own)
+        if self.z_TMK is not None:
+            np.save(folder / "z.npy", self.z_TMK)
+        xy, observed, own, z = read_mapped(folder)
+        return replace(self, xy_TMK2=xy, observed_TMK=observed, own_TMJ2=own, z_TMK=z)
+
+    def part(self, low: int, high: int) -> PoseTracks:
+        """Return the tracks with the arrays of the frames ``low <= t < high`` at 30 Hz alone."""
+        z = None if self.z_TMK is None else self.z_TMK[low:high]
+        return replace(self, xy_TMK2=self.xy_TMK2[low:high], observed_TMK=self.observed_TMK[low:high], z_TMK=z)
+
+    def without(self, hidden_TMK: Bools) -> PoseTracks:
+        """Return the tracks with some points missing."""
+        nan = np.float32(np.nan)
+        return replace(
+            self, xy_TMK2=np.where(hidden_TMK[..., None], nan, self.xy_TMK2),
+            observed_TMK=self.observed_TMK & ~hidden_TMK,
+            z_TMK=None if self.z_TMK is None else np.where(hidden_TMK, nan, self.z_TMK),
+        )  # fmt: skip
 
     def session_times(self) -> npt.NDArray[np.float64]:
         """Return the time since frame 0 of the video at each frame at 30 Hz [T], in seconds."""
@@ -350,10 +390,11 @@ class PoseTracks:
         return (1 - weight) * values_TC[low] + weight * values_TC[high]
 
 
-def read_mapped(folder: Path) -> tuple[Floats, Bools, Floats]:
-    """Return the arrays that `PoseTracks.mapped` wrote: unified tracks, where they are observed, own parts."""
+def read_mapped(folder: Path) -> tuple[Floats, Bools, Floats, Floats | None]:
+    """Return the arrays that `PoseTracks.mapped` wrote: unified tracks, where they are observed, own parts, z."""
     xy, observed, own = (_read_array(folder / f"{name}.npy") for name in ("xy", "observed", "own"))
-    return xy, observed, own
+    z = _read_array(folder / "z.npy") if (folder / "z.npy").is_file() else None
+    return xy, observed, own, z
 
 
 def _read_array(path: Path) -> npt.NDArray[Any]:
@@ -379,6 +420,23 @@ class _VideoFrames:
     xy_TMK2: Floats
     mouse_ids: tuple[int, ...]
     first_frame: int
+
+
+def _depth(table: pa.Table, keep: npt.NDArray[Any]) -> Floats | None:
+    """Return the column `z` of the kept rows in px, NaN where missing; None without a value."""
+    if "z" not in table.column_names or table["z"].null_count == table.num_rows:
+        return None
+    z = table["z"].to_numpy().astype(np.float32)[keep]
+    return z if np.isfinite(z).any() else None
+
+
+def _depth_scale(meta: VideoMeta) -> float:
+    """Return the px/cm of z. Raises DataError if it is not known."""
+    if not meta.pix_per_cm:
+        raise DataError(
+            f"Video {meta.video_id} has three-dimensional tracks (z), but no pix_per_cm_approx for them."
+        )
+    return meta.pix_per_cm
 
 
 def _without_strays(frame: npt.NDArray[Any], fps: float) -> Bools:

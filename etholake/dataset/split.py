@@ -13,7 +13,7 @@ from typing import Any
 from etholake.digest import bytes_digest
 from etholake.errors import UsageError
 
-__all__ = ["Span", "Split", "choose"]
+__all__ = ["Span", "Split", "choose", "joined"]
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,12 @@ def choose(videos: Sequence[AnnotatedVideo], holdout: Sequence[int] = ()) -> Spl
         for part, spans in _lab(_ordered(members), set(holdout)).items():
             parts[part] += spans
     return Split(tuple(parts["train"]), tuple(parts["validation"]), tuple(parts["test"]))
+
+
+def joined(labelled: Split, others: Split) -> Split:
+    """Return the parts of both; what `others` would hold out for the score, which needs events, validates."""
+    validation = (*labelled.validation, *others.validation, *others.test)
+    return Split((*labelled.train, *others.train), validation, labelled.test)
 
 
 def _ordered(videos: Sequence[AnnotatedVideo]) -> list[AnnotatedVideo]:

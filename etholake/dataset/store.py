@@ -1,7 +1,7 @@
 """Unified tracks as files: the features job writes them once, every training maps them into memory.
 
 A folder holds `features.json` (the version, and all of a video that is no array) and, for every video, the
-arrays of `PoseTracks.mapped`: ``<video>/xy.npy``, ``observed.npy``, ``own.npy``. They are fresh for a training if
+arrays of `PoseTracks.mapped`: ``<video>/xy.npy`` and others. They are fresh for a training if
 tables, code and part map are those that it would use itself (`version`); else it makes its own.
 """
 
@@ -35,7 +35,7 @@ class Store:
         """Return the tracks of a video, memory-mapped, with the given metadata."""
         entry = self.videos[meta.video_id]
         place = self.folder / str(meta.video_id)
-        xy, observed, own = read_mapped(place)
+        xy, observed, own, z = read_mapped(place)
         return PoseTracks(
             meta,
             xy,
@@ -46,6 +46,7 @@ class Store:
             tuple(entry["notes"]),
             own_parts=tuple(entry["own_parts"]),
             own_TMJ2=own,
+            z_TMK=z,
         )
 
 

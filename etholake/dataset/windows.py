@@ -44,6 +44,8 @@ class Tracks:
         1 if the video's px/cm is known, 0 if it was scaled by the length of its animals.
     clips
         The pixels of the same windows, for encoders that read them.
+    z_BRTK
+        The third coordinate in cm, NaN where it is missing; None of two-dimensional tracks.
     """
 
     xy_BRTK2: Tensor
@@ -52,6 +54,7 @@ class Tracks:
     rate_B: Tensor
     in_cm_B: Tensor
     clips: ClipBatch | None = None
+    z_BRTK: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.xy_BRTK2)
@@ -70,8 +73,13 @@ class Tracks:
         agent_B = torch.arange(B, device=own.device)
         others = (~own).nonzero()[:, 0]
         target_B = agent_B.index_copy(0, others, torch.arange(B, B + len(others), device=own.device))
-        xy, observed = (torch.cat([x[:, AGENT], x[others, TARGET]]) for x in (self.xy_BRTK2, self.observed_BRTK))
-        return MouseTracks(xy, observed, agent_B, target_B, self.rate_B, self.in_cm_B, self.clips)
+        xy, observed, z = (
+            None if x is None else torch.cat([x[:, AGENT], x[others, TARGET]])
+            for x in (self.xy_BRTK2, self.observed_BRTK, self.z_BRTK)
+        )  # fmt: skip
+        assert xy is not None
+        assert observed is not None
+        return MouseTracks(xy, observed, agent_B, target_B, self.rate_B, self.in_cm_B, self.clips, z)
 
 
 @dataclass(frozen=True)
@@ -86,6 +94,8 @@ class MouseTracks:
         Positions among the N of a pair's animals; the same one twice for a self action.
     rate_B, in_cm_B, clips
         As in `Tracks`.
+    z_NTK
+        As `z_BRTK` in `Tracks`, for every animal.
     """
 
     xy_NTK2: Tensor
@@ -95,6 +105,7 @@ class MouseTracks:
     rate_B: Tensor
     in_cm_B: Tensor
     clips: ClipBatch | None = None
+    z_NTK: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.agent_B)
@@ -108,7 +119,8 @@ class MouseTracks:
         mice_BR = torch.stack([self.agent_B, self.target_B], dim=1)
         is_self_B = self.agent_B == self.target_B
         xy, observed = self.xy_NTK2[mice_BR], self.observed_NTK[mice_BR]
-        return Tracks(xy, observed, is_self_B, self.rate_B, self.in_cm_B, self.clips)
+        z = None if self.z_NTK is None else self.z_NTK[mice_BR]
+        return Tracks(xy, observed, is_self_B, self.rate_B, self.in_cm_B, self.clips, z)
 
 
 @dataclass(frozen=True)
@@ -133,12 +145,13 @@ class Window:
 
 def gather(windows: Sequence[Window], length: int) -> Tracks:
     """Copy the tracks of windows of `length` frames out of the (memory-mapped) arrays of their videos."""
-    xy, observed = _nothing(windows[0].tracks, len(windows), 2, length)
+    xy, observed, z = _nothing(windows[0].tracks, len(windows), 2, length)
     for b, window in enumerate(windows):
         for role, mouse in ((AGENT, window.agent), (TARGET, window.target)):
-            _copy(window, mouse, xy[b, role], observed[b, role])
+            _copy(window, mouse, xy[b, role], observed[b, role], None if z is None else z[b, role])
     is_self_B = torch.tensor([window.agent == window.target for window in windows])
-    return Tracks(torch.from_numpy(xy), torch.from_numpy(observed), is_self_B, *_flags(windows))
+    places = (torch.from_numpy(xy), torch.from_numpy(observed))
+    return Tracks(*places, is_self_B, *_flags(windows), z_BRTK=None if z is None else torch.from_numpy(z))
 
 
 def gather_by_mouse(windows: Sequence[Window], length: int) -> MouseTracks:
@@ -152,11 +165,14 @@ def gather_by_mouse(windows: Sequence[Window], length: int) -> MouseTracks:
                 places[key] = len(places)
                 firsts.append((window, mouse))
             members.append(places[key])
-    xy, observed = _nothing(windows[0].tracks, len(firsts), length)
+    xy, observed, z = _nothing(windows[0].tracks, len(firsts), length)
     for n, (window, mouse) in enumerate(firsts):
-        _copy(window, mouse, xy[n], observed[n])
+        _copy(window, mouse, xy[n], observed[n], None if z is None else z[n])
     agent_B, target_B = torch.tensor(members).view(-1, 2).unbind(1)
-    return MouseTracks(torch.from_numpy(xy), torch.from_numpy(observed), agent_B, target_B, *_flags(windows))
+    arrays = (torch.from_numpy(xy), torch.from_numpy(observed))
+    return MouseTracks(
+        *arrays, agent_B, target_B, *_flags(windows), z_NTK=None if z is None else torch.from_numpy(z)
+    )  # fmt: skip
 
 
 def _changed(windows: Tracks | MouseTracks, change: Callable[[Any], Any]) -> list[Any]:
@@ -165,19 +181,22 @@ def _changed(windows: Tracks | MouseTracks, change: Callable[[Any], Any]) -> lis
     return [None if value is None else change(value) for value in values]
 
 
-def _nothing(tracks: PoseTracks, *shape: int) -> tuple[Floats, Bools]:
-    """Return coordinates and masks of windows in which nothing is tracked."""
+def _nothing(tracks: PoseTracks, *shape: int) -> tuple[Floats, Bools, Floats | None]:
+    """Return coordinates, masks and (of three-dimensional tracks) z of windows in which nothing is tracked."""
     parts = tracks.xy_TMK2.shape[2]
-    return np.full((*shape, parts, 2), np.nan, dtype=np.float32), np.zeros((*shape, parts), dtype=bool)
+    z = None if tracks.z_TMK is None else np.full((*shape, parts), np.nan, dtype=np.float32)
+    return np.full((*shape, parts, 2), np.nan, dtype=np.float32), np.zeros((*shape, parts), dtype=bool), z
 
 
-def _copy(window: Window, mouse: int, xy_TK2: Floats, observed_TK: Bools) -> None:
+def _copy(window: Window, mouse: int, xy_TK2: Floats, observed_TK: Bools, z_TK: Floats | None) -> None:
     """Copy the part of an animal's tracks that lies in a window."""
     tracks, start = window.tracks, window.start
     low, high = max(0, start), min(len(tracks.xy_TMK2), start + len(xy_TK2))
     if low < high:
         xy_TK2[low - start : high - start] = tracks.xy_TMK2[low:high, mouse]
         observed_TK[low - start : high - start] = tracks.observed_TMK[low:high, mouse]
+        if z_TK is not None and tracks.z_TMK is not None:
+            z_TK[low - start : high - start] = tracks.z_TMK[low:high, mouse]
 
 
 def _flags(windows: Sequence[Window]) -> tuple[Tensor, Tensor]:

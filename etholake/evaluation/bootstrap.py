@@ -6,14 +6,14 @@ video is not known. Shape letters: R draws, V videos, A actions.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["DRAWS", "Interval", "Uncertainty", "paired_difference", "uncertainty"]
+__all__ = ["DRAWS", "Interval", "Uncertainty", "drawn_scores", "paired_difference", "percentiles", "uncertainty"]
 
 DRAWS = 1000
 PERCENT = (2.5, 97.5)
@@ -48,11 +48,11 @@ def uncertainty(
         mean_R = np.nanmean(f_RA, axis=1)
         totals.append(mean_R)
         several = len(videos) > 1
-        by_lab[lab] = _interval(mean_R) if several else None
+        by_lab[lab] = percentiles(mean_R) if several else None
         for i, action in enumerate(actions):
-            by_action[lab, action] = _interval(f_RA[:, i]) if several else None
+            by_action[lab, action] = percentiles(f_RA[:, i]) if several else None
     any_known = any(interval is not None for interval in by_lab.values())
-    return Uncertainty(_interval(np.mean(totals, axis=0)) if any_known else None, by_lab, by_action)
+    return Uncertainty(percentiles(np.mean(totals, axis=0)) if any_known else None, by_lab, by_action)
 
 
 def paired_difference(
@@ -67,24 +67,46 @@ def paired_difference(
 
     Both are frames (TP, FP, FN) by (video, action), as for `uncertainty`. None where no lab has two videos.
     """
+    scores_SR = drawn_scores([frames, others], labs, draws=draws, seed=seed)
+    return None if scores_SR is None else percentiles(scores_SR[0] - scores_SR[1])
+
+
+def drawn_scores(
+    results: Sequence[Mapping[tuple[int, str], NDArray[Any]]],
+    labs: Mapping[int, str],
+    *,
+    draws: int = DRAWS,
+    seed: int = 0,
+) -> NDArray[np.float64] | None:
+    """Return the score of each of S results in each draw of the videos [S, R]; all have the same draws.
+
+    A result is frames (TP, FP, FN) by (video, action), as for `uncertainty`. None where no lab has two videos.
+    """
     videos_by_lab = {
-        lab: sorted({video for video, _ in [*frames, *others] if labs[video] == lab}) for lab in {*labs.values()}
+        lab: sorted({video for frames in results for video, _ in frames if labs[video] == lab})
+        for lab in {*labs.values()}
     }
     videos_by_lab = {lab: videos for lab, videos in sorted(videos_by_lab.items()) if videos}
     if all(len(videos) < 2 for videos in videos_by_lab.values()):
         return None
     means = []
-    for own in (frames, others):
-        random = np.random.default_rng(seed)  # the same draws for both
+    for frames in results:
+        random = np.random.default_rng(seed)  # the same draws for each
         by_lab = []
         for lab, videos in videos_by_lab.items():
-            actions = sorted({action for video, action in own if labs[video] == lab})
+            actions = sorted({action for video, action in frames if labs[video] == lab})
             if actions:
-                by_lab.append(np.nanmean(_draws(own, videos, actions, draws, random), axis=1))
+                by_lab.append(np.nanmean(_draws(frames, videos, actions, draws, random), axis=1))
             else:
                 by_lab.append(np.zeros(draws))
         means.append(np.mean(by_lab, axis=0))
-    return _interval(means[0] - means[1])
+    return np.array(means)
+
+
+def percentiles(values_R: NDArray[np.float64]) -> tuple[float, float]:
+    """Return the bounds of the 95 % interval of drawn values."""
+    low, high = np.nanpercentile(values_R, PERCENT)
+    return float(low), float(high)
 
 
 def _draws(
@@ -105,8 +127,3 @@ def _draws(
     tp, fp, fn = np.moveaxis(np.tensordot(times_RV, counts, axes=1), 2, 0)
     f_RA = 2 * tp / np.maximum(2 * tp + fp + fn, 1)
     return np.where(times_RV @ present > 0, f_RA, np.nan)
-
-
-def _interval(values_R: NDArray[np.float64]) -> Interval:
-    low, high = np.nanpercentile(values_R, PERCENT)
-    return float(low), float(high)

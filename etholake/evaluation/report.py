@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from etholake.evaluation.bootstrap import Interval, Uncertainty, uncertainty
 from etholake.evaluation.bouts import Bouts, compare
 from etholake.evaluation.confusion import confusion
+from etholake.evaluation.disagreements import Disagreement, disagreements
 from etholake.evaluation.probabilities import BINS, Probabilities
 from etholake.evaluation.probabilities import judge as judge_probabilities
 from etholake.events import metric
@@ -38,13 +39,15 @@ class Evaluation:
     fps: Mapping[int, float]
     truth: Sequence[Event]
     predicted: Sequence[Event]
+    disagreements: Mapping[tuple[str, str], Sequence[Disagreement]]
     names: Mapping[int, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return `ScoreReport.to_dict` with `interval` and `details`; JSON-ready, None where a value is not known.
 
         ``details[lab]``: `score`, `interval`, `videos`, `actions` (by name: `f_score`, `precision`, `recall`,
-        `interval`, `bouts`, `average_precision`, `calibration`), `confusion` ({annotated: {predicted: frames}}).
+        `interval`, `bouts`, `average_precision`, `calibration`, `disagreements`: the longest of `Disagreement`),
+        `confusion` ({annotated: {predicted: frames}}).
         """
         details = {}
         for lab, scored in self.score.labs.items():
@@ -74,6 +77,7 @@ class Evaluation:
             },
             "average_precision": probabilities.average_precision if probabilities else None,
             "calibration": _calibration(probabilities) if probabilities else None,
+            "disagreements": [stretch.to_dict() for stretch in self.disagreements.get((lab, action), ())],
         }  # fmt: skip
 
     def tables(self) -> dict[str, list[dict[str, Any]]]:
@@ -135,7 +139,7 @@ def judge(
         confusion(truth, counted, labs),
         uncertainty(frames, labs),
         judge_probabilities(pairs, truth, whitelist),
-        labs, fps, truth, counted,
+        labs, fps, truth, counted, disagreements(truth, counted, labs, fps),
     )  # fmt: skip
 
 

@@ -79,6 +79,9 @@ class WindowEncoder(Encoder):
     def __call__(self, windows: Tracks | MouseTracks) -> Tensor | ClipBatch:
         """Return features [B, T, F], float32, finite, where 0 stands for a missing value; or clips."""
 
+    def check_tracks(self, tracks: PoseTracks) -> None:
+        """Raise DataError for tracks that the encoder cannot read."""
+
     def gather(self, windows: Sequence[Window], length: int) -> Tracks:
         """Copy what the encoder reads of windows of `length` frames out of their videos."""
         from etholake.dataset.windows import gather

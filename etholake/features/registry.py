@@ -17,6 +17,7 @@ ENCODERS: Registry[Encoder] = Registry(
         "engineered48": "etholake.features.engineered48:ENCODER",
         "engineered48_centred": "etholake.features.engineered48:CENTRED",
         "keypoints": "etholake.features.keypoints:ENCODER",
+        "keypoints_3d": "etholake.features.keypoints:ENCODER_3D",
         "frames": "etholake.features.frames:AGENT_FRAMES",
         "joint_frames": "etholake.features.frames:PAIR_FRAMES",
         "paw_frames": "etholake.features.frames:PAW_FRAMES",

@@ -15,20 +15,25 @@ from etholake.errors import UsageError
 from etholake.models.base import Model
 from etholake.models.network_model import NetworkModel
 
-__all__ = ["attention_of"]
+__all__ = ["attention_of", "has_attention"]
 
 BATCH = 64
 
 
+def has_attention(model: Model) -> bool:
+    """Return whether a model is a network with attention over time."""
+    return isinstance(model, NetworkModel) and hasattr(model.network, "attention")
+
+
 @torch.no_grad()
-def attention_of(model: Model, tracks: PoseTracks) -> dict[tuple[int, int], npt.NDArray[np.float32]]:
-    """Return {(agent, target): attention [n_frames]} of predicted pairs, on the video's own frames.
+def attention_of(model: Model, tracks: PoseTracks) -> dict[tuple[int, int], tuple[int, npt.NDArray[np.float32]]]:
+    """Return {(agent, target): (first frame, attention [n_frames])} of predicted pairs, on the video's own frames.
 
     1 is the attention of a window that looks everywhere alike; overlapping windows are averaged.
 
     Raises UsageError for a model without attention over time.
     """
-    if not isinstance(model, NetworkModel) or not hasattr(model.network, "attention"):
+    if not isinstance(model, NetworkModel) or not has_attention(model):
         raise UsageError(
             f"A model of the family '{model.family}' has no attention over time to draw: name one of cnn_lstm."
         )
@@ -47,5 +52,5 @@ def attention_of(model: Model, tracks: PoseTracks) -> dict[tuple[int, int], npt.
                 total[start : start + n] += weights_W[:n]
                 count[start : start + n] += 1
         mean_T = (total / np.maximum(count, 1)).astype(np.float32)
-        curves[agent, target] = tracks.to_video_frames(mean_T[:, None])[:, 0]
+        curves[agent, target] = (tracks.first_frame, tracks.to_video_frames(mean_T[:, None])[:, 0])
     return curves

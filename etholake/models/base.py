@@ -71,6 +71,9 @@ class Model(Protocol):
     def notes(self, tracks: PoseTracks) -> list[str]:
         """Return sentences on what is not predicted for a video, or less reliably, and why; empty if nothing."""
 
+    def values(self, tracks: PoseTracks) -> list[dict[str, Any]]:
+        """Return the answers of heads beside the actions, {task, mouse_id, value} each; [] without such heads."""
+
     def predict(self, tracks: PoseTracks, frames: tuple[int, int] | None = None) -> list[PairScores]:
         """Return the probabilities of every (agent, target) of `predicted_behaviors`, on the video's own frames.
 
@@ -141,6 +144,10 @@ class ModelMixin:
         A family whose models can share work overrides it.
         """
         return [model.predict(tracks, frames) for model in models]
+
+    def values(self, tracks: PoseTracks) -> list[dict[str, Any]]:  # noqa: ARG002  # for families that have some
+        """Return the answers of heads beside the actions; a model without such heads has none."""
+        return []
 
     def events(self: Model, tracks: PoseTracks) -> list[Event]:
         """Return the predicted events of a video."""

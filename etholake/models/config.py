@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self, TypeVar
 
+from etholake.dataset.values import Task
 from etholake.errors import UsageError, suggestion
 
 __all__ = ["Augmentation", "NetworkConfig", "overridden"]
@@ -119,6 +120,19 @@ class NetworkConfig:
         """Return the fields that the family adds: they define the network, and fine-tuning cannot change them."""
         shared = {f.name for f in dataclasses.fields(NetworkConfig)}
         return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in shared}
+
+    def asked(self) -> tuple[Task, ...]:
+        """Return the tasks that the network has heads for beside its actions; none, unless a family adds some."""
+        return ()
+
+    def known_species(self) -> tuple[str, ...] | None:
+        """Return the species that the network tells apart by an embedding; None for a family that does not."""
+        return None
+
+    def species_index(self, species: str) -> int:
+        """Return the index of a species' embedding; 0 stands for mice ("") and for any that is not known."""
+        others = self.known_species() or ()
+        return others.index(species) + 1 if species in others else 0
 
     def to_json(self) -> dict[str, Any]:
         """Return all fields, ready for `json.dumps`; `from_json` reads them."""

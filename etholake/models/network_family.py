@@ -6,7 +6,7 @@ Shape letters: B batch, T frames of a window at 30 Hz, F features, C classes (ac
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -68,6 +68,14 @@ class NetworkFamily(ModelFamily[N]):
     def vocabulary_layers(self) -> VocabularyLayers:
         """Return the parameters that have an entry for every action or lab."""
 
+    def prepared(self, config: N, videos: Sequence[PoseTracks], base: NetworkConfig | None = None) -> N:
+        """Return the configuration with what follows from the videos that it is trained on.
+
+        `base` is the configuration of the model that is fine-tuned.
+        """
+        del videos, base  # for families that ask for them
+        return config
+
     def loss(self, logits_BTC: Tensor, batch: Batch, config: N, weight_C: Tensor, entries: Tensor) -> Tensor:
         """Return the loss of a part of a batch; `entries` is the number of loss entries of the whole batch."""
         from etholake.models.loss import batch_loss
@@ -115,6 +123,10 @@ class NetworkFamily(ModelFamily[N]):
         """Return the tracks with missing points filled in. Raises UsageError for a family that cannot."""
         del model, tracks  # for families that can
         raise UsageError(f"The family '{self.name}' fills no missing points: name a model of `etholake pretrain`.")
+
+    def values(self, model: NetworkModel, tracks: PoseTracks) -> list[dict[str, Any]]:  # noqa: ARG002
+        """Return the answers of heads beside the actions, {task, mouse_id, value} each; [] without such heads."""
+        return []
 
     def trains(self, name: str, config: N) -> bool:  # noqa: ARG002  # for families that freeze some of them
         """Return whether training changes a parameter."""

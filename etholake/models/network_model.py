@@ -81,7 +81,7 @@ class NetworkModel(ModelMixin):
         if self.clips is not None:
             self.clips.check(tracks)
         self.network.eval()
-        by_pair = probabilities(self, tracks, self._lab(tracks.lab_id), pairs, self.window_starts(tracks, frames))
+        by_pair = probabilities(self, tracks, self.lab_index(tracks), pairs, self.window_starts(tracks, frames))
         return [
             PairScores(
                 tracks.video_id, tracks.lab_id, tracks.fps, agent, target, tracks.first_frame,
@@ -92,15 +92,36 @@ class NetworkModel(ModelMixin):
 
     def notes(self, tracks: PoseTracks) -> list[str]:
         """Return sentences on what is not predicted for a video, or less reliably, and why; empty if nothing."""
-        return [*super().notes(tracks), *self.encoder.notes(tracks, self.predicted_behaviors(tracks))]
+        notes = [*super().notes(tracks), *self.encoder.notes(tracks, self.predicted_behaviors(tracks))]
+        species, learnt = tracks.meta.species, self.config.known_species()
+        if species and learnt is not None and species not in learnt:
+            notes.append(
+                f"species {species} was not in the training data: it is read as mice; known species: "
+                f"{', '.join(learnt) or 'mice alone'}"
+            )
+        return notes
+
+    def values(self, tracks: PoseTracks) -> list[dict[str, Any]]:
+        """Return the answers of heads beside the actions for every animal (see `NetworkFamily.values`)."""
+        from etholake.models.registry import FAMILIES
+
+        family: Any = FAMILIES.get(self.family)
+        values: list[dict[str, Any]] = family.values(self, tracks)
+        return values
 
     def inputs(self, windows: Tracks | MouseTracks) -> Tensor | ClipBatch:
         """Return what the network reads of windows: scaled features, or clips."""
         features = self.encoder(windows)
         return self.scaler(features) if isinstance(features, Tensor) else features
 
-    def _lab(self, lab_id: str) -> int:
-        return self.labs.index(lab_id) + 1 if lab_id in self.labs else UNKNOWN_LAB
+    def lab_index(self, tracks: PoseTracks) -> int:
+        """Return the index of the embeddings of a video: that of its lab (0: unknown) and that of its species.
+
+        It is ``lab + L · species`` with L labs, the unknown one among them; the lab's index for a family without
+        species.
+        """
+        lab = self.labs.index(tracks.lab_id) + 1 if tracks.lab_id in self.labs else UNKNOWN_LAB
+        return lab + (len(self.labs) + 1) * self.config.species_index(tracks.meta.species)
 
     def window_starts(self, tracks: PoseTracks, frames: tuple[int, int] | None = None) -> list[int]:
         """Return the first frames (at 30 Hz) of overlapping windows that cover the video.

@@ -1,29 +1,41 @@
-"""The page of where a model looked: its attention over the ethogram of one video, pair by pair."""
+"""The page of what a model saw in one video: its attention over the ethogram, and its answers to tasks."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from etholake.evaluation.raster import Raster
 from etholake.events.types import Event
-from etholake.pages import evaluation_charts, vega
+from etholake.pages import evaluation_charts
+from etholake.pages.evaluation_charts import Curve
 from etholake.pages.templating import render as render_template
 
-if TYPE_CHECKING:
-    from markupsafe import Markup
+__all__ = ["Curves", "ModelView", "pair_name", "render"]
 
-__all__ = ["render"]
+Curves = Mapping[tuple[int, int], Curve]  # {(agent, target): attention}; 1 is even attention
 
-POINTS = 600  # of a curve: the mean of so many equal parts of the video
-Curves = Mapping[tuple[int, int], npt.NDArray[np.float32]]
+
+@dataclass(frozen=True)
+class ModelView:
+    """Content of a page about a model: its name, where it looked by video, and the figures of its tasks."""
+
+    name: str
+    attention: Mapping[int, Curves] = field(default_factory=dict)
+    tasks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 def render(
-    title: str, attention: Curves, truth: Sequence[Event], predicted: Sequence[Event], first_frame: int, fps: float
+    title: str,
+    attention: Curves,
+    truth: Sequence[Event],
+    predicted: Sequence[Event],
+    fps: float,
+    values: Sequence[Mapping[str, Any]] = (),
 ) -> str:
     """Return the page.
 
@@ -32,50 +44,50 @@ def render(
     title
         Names model and video.
     attention
-        {(agent, target): attention [T]} on the video's own frames from `first_frame` on; 1 is even attention.
+        The attention of each pair, on the video's own frames.
     truth, predicted
         Events of the video.
     fps
         Frames per second of the video.
+    values
+        The answers to the model's tasks (`Model.values`).
     """
     pairs = []
-    for (agent, target), curve in attention.items():
+    for (agent, target), (first, curve) in attention.items():
         own = [
             [event for event in events if (event.agent_id, event.target_id) == (agent, target)]
             for events in (truth, predicted)
         ]
-        raster = Raster(first_frame, first_frame + len(curve), *own)
+        raster = Raster(first, first + len(curve), *own)
         pairs.append(
             {
-                "name": f"mouse{agent}" if agent == target else f"mouse{agent} → mouse{target}",
-                "curve": _curve(curve, first_frame, fps),
-                "ethogram": evaluation_charts.ethogram(raster, raster.rows, fps) if raster.rows else "",
-                "on": _mean(curve, own[1], first_frame, inside=True),
-                "off": _mean(curve, own[1], first_frame, inside=False),
+                "name": pair_name(agent, target),
+                "picture": evaluation_charts.ethogram(
+                    raster, raster.rows, fps, curves={"attention": (first, curve)}
+                ),
+                "on": _mean(curve, own[1], first, inside=True),
+                "off": _mean(curve, own[1], first, inside=False),
             }
         )
-    return render_template("attention.html", title=title, pairs=pairs)
+    return render_template("attention.html", title=title, pairs=pairs, values=[_value(value) for value in values])
 
 
-def _curve(curve_T: npt.NDArray[np.float32], first_frame: int, fps: float) -> Markup:
-    parts = np.array_split(np.asarray(curve_T, dtype=float), min(POINTS, len(curve_T)))
-    starts = first_frame + np.concatenate([[0], np.cumsum([len(part) for part in parts])[:-1]])
-    values = [
-        {"time": float(start / fps), "attention": float(part.mean())}
-        for start, part in zip(starts, parts, strict=True)
-    ]
-    x = {"field": "time", "type": "quantitative", "title": "seconds", "scale": {"nice": False, "zero": False}}
-    y = {"field": "attention", "type": "quantitative", "title": None, "axis": {"tickCount": 3}}
-    spec = {
-        "width": evaluation_charts.WIDTH_PX, "height": 70, "data": {"values": values},
-        "mark": {"type": "area", "color": "var(--score)", "opacity": 0.6}, "encoding": {"x": x, "y": y},
-    }  # fmt: skip
-    return vega.svg(spec, "Attention over time; 1 is even attention")
+def pair_name(agent: int, target: int) -> str:
+    """Return how pages name a pair: ``mouse1 → mouse2``, or ``mouse1`` for a self action."""
+    return f"mouse{agent}" if agent == target else f"mouse{agent} → mouse{target}"
 
 
-def _mean(
-    curve_T: npt.NDArray[np.float32], events: Sequence[Event], first_frame: int, *, inside: bool
-) -> float | None:
+def _value(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the row of an answer; a task of frames has a picture of its means by second."""
+    seconds = value.get("by_second")
+    picture = None
+    if seconds:
+        raster = Raster(0, len(seconds), [], [])
+        picture = evaluation_charts.ethogram(raster, [], 1.0, curves={value["task"]: (0, np.array(seconds))})
+    return {**value, "picture": picture}
+
+
+def _mean(curve_T: npt.NDArray[Any], events: Sequence[Event], first_frame: int, *, inside: bool) -> float | None:
     """Return the mean attention inside or outside of predicted events; None where there is no such frame."""
     within = np.zeros(len(curve_T), dtype=bool)
     for event in events:

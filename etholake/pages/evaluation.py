@@ -16,34 +16,45 @@ from etholake.evaluation.bootstrap import Interval
 from etholake.evaluation.confusion import NONE
 from etholake.evaluation.raster import Raster
 from etholake.evaluation.report import Evaluation
+from etholake.evaluation.tasks import sample_kind
 from etholake.pages import evaluation_charts as charts
+from etholake.pages.attention import Curves, ModelView, pair_name
 from etholake.pages.evaluation_table import as_download
 from etholake.pages.templating import render as render_template
 
 if TYPE_CHECKING:
     from markupsafe import Markup
 
-__all__ = ["render", "write"]
+__all__ = ["render", "shown_videos", "write"]
 
-MAX_VIDEOS, MAX_ROWS, MAX_PLOTS, MAX_LABS = 8, 16, 30, 40  # shown; the JSON has all
+MAX_VIDEOS, MAX_ROWS, MAX_PLOTS, MAX_LABS, MAX_ACTIONS = 8, 16, 30, 40, 40  # shown; the JSON has all
 CLOSE_S = 60.0  # the stretch of an ethogram that is shown close up
 ENDS = ("start", "stop")
 
 
-def write(path: Path, evaluation: Evaluation, title: str = "") -> None:
-    """Write the page; the folder is made. Videos whose page (`etholake video`) lies beside it are linked."""
+def write(path: Path, evaluation: Evaluation, title: str = "", view: ModelView | None = None) -> None:
+    """Write the page; the folder is made. Videos whose page (`etholake video`) lies beside it are linked.
+
+    With `view` the page also shows where a model looked, and the figures of its tasks.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     pages: dict[int, str] = {}
     for video in {e.video_id for e in evaluation.truth}:
         for name in (f"video-{video}.html", f"dist/video-{video}.html"):
             if (path.parent / name).is_file():
                 pages.setdefault(video, name)
-    path.write_text(render(evaluation, title, pages), encoding="utf-8")
+    path.write_text(render(evaluation, title, pages, view), encoding="utf-8")
 
 
-def render(evaluation: Evaluation, title: str = "", video_pages: Mapping[int, str] | None = None) -> str:
+def render(
+    evaluation: Evaluation,
+    title: str = "",
+    video_pages: Mapping[int, str] | None = None,
+    view: ModelView | None = None,
+) -> str:
     """Return the page; `title` names what was evaluated, `video_pages` are addresses of the videos' own pages."""
-    videos = _choose(evaluation)
+    videos = shown_videos(evaluation)
+    view = view or ModelView("")
     bouts = evaluation.bouts.values()
     probabilities = evaluation.probabilities
     worst = sorted(probabilities, key=lambda at: -probabilities[at].calibration_error)[:MAX_PLOTS]
@@ -57,11 +68,15 @@ def render(evaluation: Evaluation, title: str = "", video_pages: Mapping[int, st
         predicted_bouts=sum(b.predicted for b in bouts),
         tiles=_tiles(evaluation),
         rows=_rows(evaluation),
-        videos=[_video(evaluation, video) for video in videos],
+        videos=[_video(evaluation, video, view.attention.get(video, {})) for video in videos],
+        model=view.name if any(view.attention.values()) else "",
+        tasks=[_task(task, figures) for task, figures in view.tasks.items()],
         videos_in_all=len({e.video_id for e in evaluation.truth}),
         tables=[_confusion(lab, evaluation.confusion[lab]) for lab in confused[:MAX_LABS]],
         labs_in_all=len(confused),
         none=NONE,
+        disagreements=_disagreements(evaluation),
+        disagreements_in_all=len(evaluation.disagreements),
         actions=sorted({action for lab in evaluation.score.labs.values() for action in lab.actions}),
         video_pages=dict(video_pages or {}),
         download=as_download(evaluation),
@@ -137,8 +152,11 @@ def _boundary(errors_s: Any) -> str:
 
 
 # --- ethograms --------------------------------------------------------------------------------------------
-def _choose(evaluation: Evaluation) -> list[int]:
-    """Return the videos to show: turn by turn of each lab the worst, the best, and so on towards the middle."""
+def shown_videos(evaluation: Evaluation) -> list[int]:
+    """Return the videos that the page shows.
+
+    They are turn by turn of each lab the worst, the best, and so on towards the middle.
+    """
     means = {video: _mean_f(evaluation, video) for video in {e.video_id for e in evaluation.truth}}
     queues = []
     for lab in evaluation.score.labs:
@@ -157,8 +175,11 @@ def _mean_f(evaluation: Evaluation, video: int) -> float:
     return float(np.mean([2 * tp / max(2 * tp + fp + fn, 1) for tp, fp, fn in counts]))
 
 
-def _video(evaluation: Evaluation, video: int) -> dict[str, Any]:
-    """Return what is shown of a video: its figures and the pictures of the whole and of a busy minute."""
+def _video(evaluation: Evaluation, video: int, attention: Curves) -> dict[str, Any]:
+    """Return what is shown of a video: its figures and the pictures of the whole and of a busy minute.
+
+    Where a model looked stands above the rows of the same pairs.
+    """
     truth, predicted = ([e for e in x if e.video_id == video] for x in (evaluation.truth, evaluation.predicted))
     fps = evaluation.fps.get(video)
     start = min(0, *(e.start_frame for e in [*truth, *predicted]))
@@ -171,10 +192,12 @@ def _video(evaluation: Evaluation, video: int) -> dict[str, Any]:
     rows = [row for row in whole.rows if row in busiest_rows]
     close = whole.busiest(round(CLOSE_S * (fps or 30.0)))
     several = close != (start, stop)
-    pictures: list[Markup] = [charts.ethogram(whole, rows, fps, close if several else None)]
+    shown_pairs = {(agent, target) for agent, target, _ in rows}
+    curves = {f"attention, {pair_name(*at)}": curve for at, curve in attention.items() if at in shown_pairs}
+    pictures: list[Markup] = [charts.ethogram(whole, rows, fps, close if several else None, curves)]
     if several:
         part = Raster(*close, truth, predicted)
-        pictures.append(charts.ethogram(part, [row for row in rows if row in part.rows], fps))
+        pictures.append(charts.ethogram(part, [row for row in rows if row in part.rows], fps, curves=curves))
     return {
         "id": video, "name": evaluation.names.get(video, str(video)),
         "lab": evaluation.labs[video], "f_score": _score(_mean_f(evaluation, video)),
@@ -182,6 +205,30 @@ def _video(evaluation: Evaluation, video: int) -> dict[str, Any]:
         "length": charts.clock((stop - start) / fps) if fps else f"{stop - start:,} frames",
         "rows": len(rows), "rows_in_all": len(whole.rows),
     }  # fmt: skip
+
+
+# --- disagreements ----------------------------------------------------------------------------------------
+def _disagreements(evaluation: Evaluation) -> list[dict[str, Any]]:
+    """Return the longest stretches of each action on which the two sources disagree, with the video's clock."""
+    tables = []
+    for (lab, action), stretches in list(evaluation.disagreements.items())[:MAX_ACTIONS]:
+        rows = []
+        for stretch in stretches:
+            fps = evaluation.fps.get(stretch.video_id)
+            first, last = (
+                charts.clock(frame / fps) if fps else f"frame {frame:,}"
+                for frame in (stretch.start_frame, stretch.stop_frame)
+            )
+            rows.append({
+                "video": stretch.video_id,
+                "name": evaluation.names.get(stretch.video_id, str(stretch.video_id)),
+                "pair": f"{stretch.agent_id} → {stretch.target_id}",
+                "kind": stretch.kind, "frame": stretch.start_frame, "from": first, "to": last,
+                "length": f"{stretch.frames:,} frames" if stretch.seconds is None else _seconds(stretch.seconds),
+                "instead": "nothing" if stretch.instead == NONE else stretch.instead,
+            })  # fmt: skip
+        tables.append({"lab": lab, "action": action, "rows": rows})
+    return tables
 
 
 # --- confusion --------------------------------------------------------------------------------------------
@@ -215,6 +262,17 @@ def _plot(evaluation: Evaluation, lab: str, action: str) -> dict[str, Any]:
         "lab": lab, "action": action, "picture": charts.reliability(probabilities, action),
         "error": _score(probabilities.calibration_error),
         "precision": None if precision is None else _score(precision),
+    }  # fmt: skip
+
+
+# --- tasks --------------------------------------------------------------------------------------------------
+def _task(task: str, figures: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the row of a task: its figures by name, and what they were measured on."""
+    shown = {name.replace("_", " ").replace("r2", "R²"): _score(value) for name, value in figures.items()
+             if name not in ("videos", "samples")}  # fmt: skip
+    return {
+        "name": task, "figures": shown,
+        "measured": f"{figures['samples']:,} {sample_kind(task)} of {figures['videos']} videos",
     }  # fmt: skip
 
 

@@ -1,11 +1,12 @@
-"""Pictures of the evaluation page: ethograms and reliability diagrams, as Vega-Lite drawn to SVG."""
+"""Pictures of the evaluation page: ethograms with curves, reliability diagrams, as Vega-Lite drawn to SVG."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from etholake.evaluation.probabilities import Probabilities
 from etholake.evaluation.raster import Raster, Row
@@ -15,20 +16,29 @@ from etholake.pages.templating import visible
 if TYPE_CHECKING:
     from markupsafe import Markup
 
-__all__ = ["clock", "ethogram", "reliability"]
+__all__ = ["Curve", "clock", "ethogram", "reliability"]
+
+Curve = tuple[int, NDArray[np.floating[Any]]]  # the first frame, and a value of each frame from it on
 
 LANES = ("annotated", "predicted")
 KINDS = {"right": "var(--right)", "missed": "var(--missed)", "false": "var(--false)"}
 STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200)  # between two marks of the time axis
 ROW_PX, WIDTH_PX = 34, 820
 CHARACTER_PX = 7.0  # room of a character of a name: the browser's font may be wider than that of the drawing
+CURVE_PX, POINTS = 56, 600  # height of a curve, and the equal parts of the time whose means it shows
 NARROWEST = 0.001  # of the width: what is shorter is drawn as wide as that
 
 
 def ethogram(
-    raster: Raster, rows: Sequence[Row], fps: float | None, marked: tuple[int, int] | None = None
+    raster: Raster,
+    rows: Sequence[Row],
+    fps: float | None,
+    marked: tuple[int, int] | None = None,
+    curves: Mapping[str, Curve] | None = None,
 ) -> Markup:
     """Return the picture of some rows: of each the upper lane is annotated, the lower one predicted.
+
+    The curves stand above the rows, on the same time axis.
 
     Parameters
     ----------
@@ -38,6 +48,8 @@ def ethogram(
         Frames/s, for an axis in minutes and seconds; None gives an axis in frames.
     marked
         A part of the time to point at, (start, stop) in frames.
+    curves
+        {title: curve}; only the shown part of the video is drawn.
     """
     unit = fps or 1.0
     start, stop = raster.start_frame / unit, raster.stop_frame / unit
@@ -70,8 +82,30 @@ def ethogram(
         part = {"from": marked[0] / unit, "to": marked[1] / unit}
         layer.insert(1, {"data": {"values": [part]}, "mark": {"type": "rect", "color": "var(--mark)"},
                          "encoding": {"x": x, "x2": {"field": "to"}}})  # fmt: skip
-    spec = {"width": WIDTH_PX, "height": ROW_PX * len(rows), "layer": layer}
-    return vega.svg(spec, "Ethogram: annotation above prediction")
+    charts = [_curve(raster, title, curve, unit, x) for title, curve in (curves or {}).items()]
+    if rows:
+        charts.append({"width": WIDTH_PX, "height": ROW_PX * len(rows), "layer": layer})
+    text = "Ethogram: annotation above prediction" + (f"; above it {', '.join(curves)}" if curves else "")
+    return vega.svg(charts[0] if len(charts) == 1 else {"vconcat": charts, "spacing": 8}, text)
+
+
+def _curve(raster: Raster, title: str, curve: Curve, unit: float, x: vega.Spec) -> vega.Spec:
+    """Return the chart of a curve within the shown part of the video, `POINTS` means at most."""
+    first, values_T = curve
+    low, high = max(raster.start_frame, first), min(raster.stop_frame, first + len(values_T))
+    shown = np.asarray(values_T[max(0, low - first) : max(0, high - first)], dtype=float)
+    parts = [part for part in np.array_split(shown, POINTS) if len(part)]
+    starts = low + np.concatenate([[0], np.cumsum([len(part) for part in parts])])
+    points = [
+        {"from": float(at / unit), "value": float(part.mean())} for at, part in zip(starts, parts, strict=False)
+    ]
+    y = {"field": "value", "type": "quantitative", "title": None, "axis": {"tickCount": 3, "grid": False}}
+    return {
+        "title": {"text": visible(title, 60), "anchor": "start", "fontSize": 11, "color": "var(--soft)"},
+        "width": WIDTH_PX, "height": CURVE_PX, "data": {"values": points},
+        "mark": {"type": "area", "color": "var(--score)", "opacity": 0.6, "interpolate": "step-after"},
+        "encoding": {"x": x, "y": y},
+    }  # fmt: skip
 
 
 def _drawn(

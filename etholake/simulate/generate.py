@@ -121,7 +121,10 @@ def simulate(
             random = np.random.default_rng([seed, 3])
             rows += _video(out, "train", rig, 99_999_999, min(seconds, 10.0), dirt, random)
     for split, table in tables.items():
-        raw.write_csv(out / f"{split}.csv", table)
+        if table:
+            raw.write_csv(out / f"{split}.csv", table)
+        else:  # a csv without rows is no metadata of videos: ingest refuses it
+            (out / f"{split}.csv").unlink(missing_ok=True)
     return SimulationReport(str(out), len(names), total, rows, time.monotonic() - began)
 
 

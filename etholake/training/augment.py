@@ -1,7 +1,8 @@
 """Augmentations: small functions that change tracks and labels of a batch together.
 
 Each takes a batch and the values drawn for every sample (so that a test needs no randomness), and returns a new
-batch. `augment` draws and applies what a configuration asks for. Coordinates are in cm, NaN where missing.
+batch. `augment` draws and applies what a configuration asks for. Coordinates are in cm, NaN where missing; what is
+hidden loses x and y and may keep z, because a point without one of its coordinates is missing.
 
 Shape letters: B batch, R roles (agent, target), T frames at 30 Hz, W frames of the result, K unified parts, C
 classes.
@@ -109,7 +110,8 @@ def shift(batch: Batch, frames_B: Tensor) -> Batch:
     tracks, inside = batch.tracks, inside_BT[:, None, :, None]
     xy = _hidden(_take(tracks.xy_BRTK2, at_BT), ~inside)
     observed = _take(tracks.observed_BRTK, at_BT) & inside
-    return replace(batch, tracks=replace(tracks, xy_BRTK2=xy, observed_BRTK=observed))
+    z = None if tracks.z_BRTK is None else _take(tracks.z_BRTK, at_BT)
+    return replace(batch, tracks=replace(tracks, xy_BRTK2=xy, observed_BRTK=observed, z_BRTK=z))
 
 
 def lower_rate(batch: Batch, every_B: Tensor) -> Batch:
@@ -125,7 +127,8 @@ def lower_rate(batch: Batch, every_B: Tensor) -> Batch:
     kept = frames == low_BT
     observed = tracks.observed_BRTK & kept[:, None, :, None]
     rate = tracks.rate_B - torch.log2(every_B.float())
-    return replace(batch, tracks=replace(tracks, xy_BRTK2=xy, observed_BRTK=observed, rate_B=rate))
+    z = None if tracks.z_BRTK is None else _between(tracks.z_BRTK[..., None], low_BT, high_BT, weight_BT)[..., 0]
+    return replace(batch, tracks=replace(tracks, xy_BRTK2=xy, observed_BRTK=observed, rate_B=rate, z_BRTK=z))
 
 
 def _resample(batch: Batch, at_BW: Tensor) -> Batch:
@@ -140,11 +143,12 @@ def _resample(batch: Batch, at_BW: Tensor) -> Batch:
     xy = _between(tracks.xy_BRTK2, low_BW, high_BW, weight_BW)
     xy = _hidden(xy, ~inside_BW[:, None, :, None])
     observed = _take(tracks.observed_BRTK, nearest_BW) & inside_BW[:, None, :, None]
+    z = None if tracks.z_BRTK is None else _between(tracks.z_BRTK[..., None], low_BW, high_BW, weight_BW)[..., 0]
     targets = (_take(x[:, None], nearest_BW)[:, 0] for x in (batch.labels_BTC, batch.loss_mask_BTC))
     labels, loss_mask = (x * inside_BW[..., None] for x in targets)
     return replace(
         batch,
-        tracks=replace(tracks, xy_BRTK2=xy, observed_BRTK=observed),
+        tracks=replace(tracks, xy_BRTK2=xy, observed_BRTK=observed, z_BRTK=z),
         labels_BTC=labels,
         loss_mask_BTC=loss_mask,
     )
@@ -182,12 +186,21 @@ def reflect(batch: Batch, chosen_B: Tensor) -> Batch:
     xy, observed = tracks.xy_BRTK2.clone(), tracks.observed_BRTK.clone()
     xy[chosen_B] = torch.view_as_real(_points(xy[chosen_B]).conj_physical().index_select(-1, mirror))
     observed[chosen_B] = observed[chosen_B].index_select(-1, mirror)
-    return replace(batch, tracks=replace(tracks, xy_BRTK2=xy, observed_BRTK=observed))
+    z = None if tracks.z_BRTK is None else tracks.z_BRTK.clone()
+    if z is not None:
+        z[chosen_B] = z[chosen_B].index_select(-1, mirror)
+    return replace(batch, tracks=replace(tracks, xy_BRTK2=xy, observed_BRTK=observed, z_BRTK=z))
 
 
 def scale(batch: Batch, factor_B2: Tensor) -> Batch:
-    """Multiply both animals by (x, y) factors: other sizes, and a px/cm that differs between x and y."""
-    return _moved(batch, batch.tracks.xy_BRTK2 * factor_B2[:, None, None, None, :])
+    """Multiply both animals by (x, y) factors: other sizes, and a px/cm that differs between x and y.
+
+    A third coordinate is multiplied by the mean of both.
+    """
+    tracks, factor_B = batch.tracks, factor_B2.mean(dim=1)[:, None, None, None]
+    if tracks.z_BRTK is not None:
+        batch = replace(batch, tracks=replace(tracks, z_BRTK=tracks.z_BRTK * factor_B))
+    return _moved(batch, tracks.xy_BRTK2 * factor_B2[:, None, None, None, :])
 
 
 def noise(batch: Batch, offset_BRTK2: Tensor) -> Batch:
@@ -227,7 +240,10 @@ def swap_animals(batch: Batch, swapped_BT: Tensor) -> Batch:
     xy, observed = tracks.xy_BRTK2.clone(), tracks.observed_BRTK.clone()
     xy[some] = torch.where(swap[..., None], xy[some].flip(1), xy[some])
     observed[some] = torch.where(swap, observed[some].flip(1), observed[some])
-    return replace(batch, tracks=replace(tracks, xy_BRTK2=xy, observed_BRTK=observed))
+    z = None if tracks.z_BRTK is None else tracks.z_BRTK.clone()
+    if z is not None:
+        z[some] = torch.where(swap, z[some].flip(1), z[some])
+    return replace(batch, tracks=replace(tracks, xy_BRTK2=xy, observed_BRTK=observed, z_BRTK=z))
 
 
 def _length(batch: Batch) -> int:

@@ -33,9 +33,11 @@ from etholake.models.registry import resolve
 from etholake.models.stacking import trees as stack
 from etholake.models.stacking.config import STACK
 from etholake.models.stacking.model import StackingModel
+from etholake.training.choice import OutOfFold, choose
 from etholake.training.estimate import estimate, rare_actions
 from etholake.training.fit import fit
 from etholake.training.folds import make_folds
+from etholake.training.learning_curve import LearningCurve, learning_curve, mean_teaching_videos, smaller_splits
 from etholake.training.oof import write_oof
 from etholake.training.parallel import ALONE, Group
 from etholake.training.trainer import run_fingerprint
@@ -45,7 +47,6 @@ __all__ = ["OUT_OF_FOLD", "CrossValidationPlan", "fit_folds"]
 
 OUT_OF_FOLD = "out_of_fold.parquet"
 OF_STACK = "stack"  # the key of the stack's fields among the overrides
-CHOICE_GAIN = 0.02  # of the out-of-fold score, which scatters by about as much from seed to seed
 Overrides = Mapping[str, Any]
 Scores = Sequence[PairScores]
 
@@ -58,7 +59,8 @@ class CrossValidationPlan:
 
     Without a stack the models of everything form one ensemble. With a stack those of each configuration form an
     ensemble, and these are the bases of the stack. With `choose` a configuration is left out if the out-of-fold
-    score is better without it (by `CHOICE_GAIN`).
+    score is clearly better without it (`choice`). With `learning_curve` the first configuration is trained again
+    on parts of the teaching videos of each fold.
     """
 
     configs: tuple[str, ...]
@@ -67,6 +69,7 @@ class CrossValidationPlan:
     space: str = "probability"
     stack: bool = False
     choose: bool = False
+    learning_curve: bool = False
 
     def members(self) -> Iterator[tuple[str, int, int | None]]:
         """Yield (configuration, seed, fold) of every model, fold by fold.
@@ -136,32 +139,22 @@ def fit_folds(
     plan = replace(plan, folds=len(splits))
     everything = tuple(sorted((s for split in splits for s in split.test), key=_place))
     counter = _EpochCounter(on_epoch)
-    for config, _, _ in plan.members():
+    smaller = smaller_splits(splits) if plan.learning_curve else {}
+    for config in [*(config for config, _, _ in plan.members()), *plan.configs[:1] * len(smaller) * plan.folds]:
         counter.planned[config] += _recipe(config, plan.fields(config, overrides))[1]
+    runs = _Runs(data, plan, overrides, (checkpoints or scratch) / "members", checkpoints, counter, group)
     trained: list[_Trained] = []
 
     def train(config: str, seed: int, fold: int | None) -> None:
-        fields = plan.fields(config, overrides)
         split = Split(everything, (), ()) if fold is None else splits[fold]
-        recipe, epochs = _recipe(config, fields)
-        place = f"{config}-seed{seed}-{'all' if fold is None else f'fold{fold}'}"
-        folder = (checkpoints or scratch) / "members" / place
-        marker, run = folder / "done", run_fingerprint(data, split, recipe, seed)
-        if not (marker.is_file() and marker.read_text(encoding="utf-8") == run):
-            shutil.rmtree(folder, ignore_errors=True)
-            fit(
-                data, folder, config, fields, counter.callback(config), split=split, seed=seed,
-                checkpoints=checkpoints / place if checkpoints else None, group=group,
-            )  # fmt: skip
-            group.wait()
-            marker.write_text(run, encoding="utf-8")
-        counter.done[config] += epochs
+        folder = runs.fitted(config, seed, split, "all" if fold is None else f"fold{fold}")
         if group.leads:
             trained.append(_Trained.judged(config, fold, folder, data, split))
 
     for config, seed, fold in plan.members():
         if fold is not None:
             train(config, seed, fold)
+    curve = _learning_curve(runs, splits, smaller, trained)
     notes = list(data.notes)
     if plan.choose and len(plan.configs) > 1:
         choice = (checkpoints or scratch) / "choice.json"  # the leading process chooses, all read it
@@ -185,6 +178,8 @@ def fit_folds(
     expected = estimate(model, data.videos, folds, scores)
     notes += [expected.sentence()] if expected else []
     notes += [rare] if (rare := rare_actions(data.videos, everything)) else []
+    if plan.learning_curve:
+        notes.append(curve.sentence() if curve else "too few labelled videos for a learning curve")
     model.details = {
         "split": Split(everything, (), tuple(test)).to_json(),
         "folds": [split.to_json()["test"] for split in splits],
@@ -193,11 +188,71 @@ def fit_folds(
         "history": histories,
         "validation": expected.to_dict() if expected else None,
         "frames_per_s": _frames_per_s(members),
+        **({"learning_curve": curve.to_dict()} if curve else {}),
         "notes": notes,
     }
     model.save(model_dir)
     write_oof(scratch / OUT_OF_FOLD, [(k, pair) for k, fold in enumerate(scores) for pair in fold])
     return model.details
+
+
+@dataclass(frozen=True)
+class _Runs:
+    """Trains models of a cross-validation, each into its folder of `members`; complete ones are kept."""
+
+    data: TrainingData
+    plan: CrossValidationPlan
+    overrides: Overrides | None
+    members: Path
+    checkpoints: Path | None
+    counter: _EpochCounter
+    group: Group
+
+    def fitted(self, config: str, seed: int, split: Split, name: str) -> Path:
+        """Return the folder of the model that was trained on a split."""
+        fields = self.plan.fields(config, self.overrides)
+        recipe, epochs = _recipe(config, fields)
+        place = f"{config}-seed{seed}-{name}"
+        folder = self.members / place
+        marker, run = folder / "done", run_fingerprint(self.data, split, recipe, seed)
+        if not (marker.is_file() and marker.read_text(encoding="utf-8") == run):
+            shutil.rmtree(folder, ignore_errors=True)
+            fit(
+                self.data, folder, config, fields, self.counter.callback(config), split=split, seed=seed,
+                checkpoints=self.checkpoints / place if self.checkpoints else None, group=self.group,
+            )  # fmt: skip
+            self.group.wait()
+            marker.write_text(run, encoding="utf-8")
+        self.counter.done[config] += epochs
+        return folder
+
+
+def _learning_curve(
+    runs: _Runs, splits: Sequence[Split], smaller: Mapping[float, Sequence[Split]], trained: Sequence[_Trained]
+) -> LearningCurve | None:
+    """Return the learning curve of the first configuration; None without smaller splits, or without a score.
+
+    `smaller` has the folds with fewer teaching videos, `trained` the models of the folds as they are. Only the
+    leading process has a curve.
+    """
+    config, seed, data = runs.plan.configs[0], runs.plan.seeds[0], runs.data
+    scores: dict[float, list[Scores]] = {}
+    for size, parts in smaller.items():
+        folders = [runs.fitted(config, seed, part, f"fold{k}-of{size:.3g}") for k, part in enumerate(parts)]
+        if runs.group.leads:
+            pairs = zip(folders, parts, strict=True)
+            scores[size] = [scores_of(load_model(folder), data.videos, part.test) for folder, part in pairs]
+    if not scores:
+        return None
+    own = [member for member in trained if member.config == config and member.fold is not None]
+    scores[mean_teaching_videos(splits)] = [
+        _averaged([member.scores for member in own if member.fold == k], runs.plan.space)
+        for k in range(len(splits))
+    ]
+    spans = [split.test for split in splits]
+    estimates = {size: estimate(own[0].model, data.videos, spans, by_fold) for size, by_fold in scores.items()}
+    judged = {size: expected for size, expected in estimates.items() if expected}
+    return learning_curve(config, judged, len({span.video_id for test in spans for span in test}))
 
 
 def _frames_per_s(members: Sequence[_Trained]) -> float | None:
@@ -230,25 +285,19 @@ def _ensemble(plan: CrossValidationPlan, members: Sequence[_Trained]) -> tuple[M
 
 def _choose(
     data: TrainingData, plan: CrossValidationPlan, trained: Sequence[_Trained], splits: Sequence[Split]
-) -> tuple[list[str], str]:
-    """Return the configurations of the best out-of-fold score, and a sentence on it.
-
-    These are all of them, unless fewer are better by `CHOICE_GAIN`.
-    """
+) -> tuple[tuple[str, ...], str]:
+    """Return the configurations to keep, and a sentence on it (see `choice`)."""
     spans = [span for split in splits for span in split.test]
-    scores: dict[tuple[str, ...], float] = {}
+    results: dict[tuple[str, ...], OutOfFold] = {}
+    labs: Mapping[int, str] = {}
     for n in range(len(plan.configs), 0, -1):
         for configs in combinations(plan.configs, n):
             model, by_fold = _ensemble(plan, [m for m in trained if m.config in configs])
             judged = HeldOut.given([pair for fold in by_fold for pair in fold], data.videos, spans)
-            report = judged.score(judged.fit(model, occurring=lab_actions(data.videos, spans)))
-            scores[configs] = report.score if report else 0.0
-    best = max(scores, key=lambda configs: scores[configs])
-    if scores[best] <= scores[plan.configs] + CHOICE_GAIN:
-        best = plan.configs
-    shown = [configs for configs in scores if len(configs) == 1 or configs in (best, plan.configs)]
-    figures = ", ".join(f"{' with '.join(configs)} {scores[configs]:.3f}" for configs in shown)
-    return list(best), f"out-of-fold scores: {figures}; {' with '.join(best)} trained on everything"
+            decisions = judged.fit(model, occurring=lab_actions(data.videos, spans))
+            report, labs = judged.score(decisions), judged.labs
+            results[configs] = OutOfFold(report.score if report else 0.0, judged.frames(decisions))
+    return choose(results, labs)
 
 
 def _stack(

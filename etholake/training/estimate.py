@@ -8,9 +8,11 @@ has few of.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import numpy.typing as npt
 
 from etholake.dataset.labelled import LabelledVideo
 from etholake.dataset.split import Span
@@ -31,11 +33,14 @@ class Estimate:
     """The official score on videos that neither a model nor its decisions had seen; None without labelled events.
 
     `interval` (95 %) is None where no lab has two videos; `by_video` are official scores of single videos.
+    `frames` are (TP, FP, FN) by (video, action), `labs` the lab of each video.
     """
 
     report: metric.ScoreReport
     interval: Interval
     by_video: dict[int, float]
+    frames: Mapping[tuple[int, str], npt.NDArray[Any]]
+    labs: Mapping[int, str]
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `meta.json` keeps."""
@@ -85,7 +90,7 @@ def _scored(held_out: HeldOut, events: Sequence[Event]) -> Estimate:
         by_video[video] = metric.pooled(true, predicted, labeled, labs).score
     frames = metric.frames_by_video(held_out.truth, events, labeled, labs)
     report = metric.pooled(held_out.truth, events, labeled, labs)
-    return Estimate(report, uncertainty(frames, labs).score, by_video)
+    return Estimate(report, uncertainty(frames, labs).score, by_video, frames, labs)
 
 
 def rare_actions(videos: Sequence[LabelledVideo], spans: Sequence[Span]) -> str:

@@ -21,6 +21,7 @@ from etholake.models.network_model import NetworkModel, new_network
 from etholake.models.scaler import RobustScaler
 from etholake.training import finetune
 from etholake.training.parallel import Group
+from etholake.training.tasks import judge_tasks
 from etholake.training.trainer import Trainer, run_fingerprint
 from etholake.training.validation import HeldOut
 from etholake.training.windows import WindowSampler
@@ -88,13 +89,15 @@ def train_network(
     trainer = Trainer(family, model, sampler, data.videos, split, group, run, checkpoints, trunk_lr)
     history = trainer.run(on_epoch).history
     alternatives = {"lowest_loss": _with_weights(model, trainer.lowest)} if trainer.lowest else {}
-    details = {
+    details: dict[str, Any] = {
         "class_weights": _by_action(data, trainer.weight_C.tolist(), occurring),
         "class_distribution": {
             "before_sampling": _by_action(data, sampler.prevalence().tolist(), occurring),
             "after_sampling": _by_action(data, sampler.drawn_prevalence().tolist(), occurring),
         },
     }
+    if config.asked():
+        details["tasks"] = judge_tasks(model, data.videos, split.validation)
     return Fitted(model, history, str(group.device), score_before, alternatives, details)
 
 

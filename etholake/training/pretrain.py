@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from etholake.contract import ACTIONS
 from etholake.dataset.pose_tracks import PoseTracks
-from etholake.dataset.windows import Tracks, Window, gather
+from etholake.dataset.windows import Tracks, Window
 from etholake.digest import bytes_digest, fingerprint
 from etholake.errors import DataError, UsageError
 from etholake.models.family import OnEpoch
@@ -66,6 +66,7 @@ def pretrain(
     measured = [tracks for tracks in videos if tracks.observed_TMK.any()]
     if not measured:
         raise DataError(f"None of the {len(videos)} videos has a measured point: there is nothing to learn.")
+    config = family.prepared(config, measured)
     training, held_out = _parted(measured)
     torch.manual_seed(seed)
     labs = tuple(sorted({tracks.lab_id for tracks in measured}))
@@ -88,7 +89,7 @@ def pretrain(
         "seed": seed,
         "device": "cpu",
         "history": history,
-        "reconstruction": gap_errors(model, [_cut(*part) for part in held_out], seed=seed),
+        "reconstruction": gap_errors(model, [t.part(low, high) for t, low, high in held_out], seed=seed),
         "notes": [],
     }  # fmt: skip
     model.details = report
@@ -205,12 +206,6 @@ def _parted(videos: Sequence[PoseTracks]) -> tuple[list[_Part], list[_Part]]:
     return parts[n:], parts[:n]
 
 
-def _cut(tracks: PoseTracks, low: int, high: int) -> PoseTracks:
-    from dataclasses import replace
-
-    return replace(tracks, xy_TMK2=tracks.xy_TMK2[low:high], observed_TMK=tracks.observed_TMK[low:high])
-
-
 def _draw(parts: Sequence[_Part], model: NetworkModel, numbers: np.random.Generator) -> tuple[Tracks, Tensor]:
     """Return a batch of windows, evenly over frames and animals, and the index of each lab."""
     W, B = model.config.window, model.config.batch
@@ -222,9 +217,10 @@ def _draw(parts: Sequence[_Part], model: NetworkModel, numbers: np.random.Genera
         others = [mouse for mouse in range(len(tracks.mouse_ids)) if mouse != agent] or [agent]
         target = others[int(numbers.integers(len(others)))]
         windows.append(Window(tracks, agent, target, int(numbers.integers(low, max(low + 1, high - W + 1)))))
-    labs = [model.labs.index(window.tracks.lab_id) + 1 for window in windows]
-    lab_B = torch.tensor(labs) * torch.from_numpy(numbers.random(B) >= model.config.hidden_lab_fraction)
-    return gather(windows, W), lab_B
+    lab_B = torch.tensor([model.lab_index(window.tracks) for window in windows])
+    hidden_B = torch.from_numpy(numbers.random(B) < model.config.hidden_lab_fraction)
+    lab_B[hidden_B] -= lab_B[hidden_B] % (len(model.labs) + 1)  # the species stays
+    return model.encoder.gather(windows, W), lab_B
 
 
 def _turned(tracks: Tracks, random: torch.Generator) -> Tracks:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -54,9 +53,10 @@ def gap_errors(
 ) -> dict[str, Any]:
     """Return median and mean errors in cm at points that were hidden on purpose, by gap length and by part.
 
-    In every video each tracked part of an animal loses gaps of the given length, far from each other; all methods
-    fill the same ones. ``{"gaps": {gap: {method: {"median": cm, "mean": cm, "points": n}}}, "parts": {part: {gap:
-    {method: median in cm}}}}``, with the methods `forward_fill`, `interpolation` and, with a model, its family.
+    Errors are those of x and y. In every video each tracked part of an animal loses gaps of the given length, far
+    from each other; all methods fill the same ones. ``{"gaps": {gap: {method: {"median": cm, "mean": cm, "points":
+    n}}}, "parts": {part: {gap: {method: median in cm}}}}``, with the methods `forward_fill`, `interpolation` and,
+    with a model, its family.
     """
     methods: dict[str, Fill] = {"forward_fill": forward_filled, "interpolation": interpolated}
     if model is not None:
@@ -68,11 +68,7 @@ def gap_errors(
             hidden_TMK = _hidden(tracks, gap, np.random.default_rng([seed, number, gap]))
             if not hidden_TMK.any():
                 continue
-            cut = replace(
-                tracks,
-                xy_TMK2=np.where(hidden_TMK[..., None], np.float32(np.nan), tracks.xy_TMK2),
-                observed_TMK=tracks.observed_TMK & ~hidden_TMK,
-            )
+            cut = tracks.without(hidden_TMK)
             for method, fill in methods.items():
                 distance_TMK = np.linalg.norm(fill(cut) - tracks.xy_TMK2, axis=-1)
                 for k, part in enumerate(UNIFIED_PARTS):

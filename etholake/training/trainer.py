@@ -150,7 +150,9 @@ class Trainer:
         whole = augment.augment(drawn, self.config.augmentation, self.config.window, random)
         own_part = whole.part(self.group.part(len(whole))).to(self.group.device)
         x = self.model.inputs(own_part.tracks)
-        return Drawn(own_part, x, whole.loss_mask_BTC.sum().to(self.group.device))
+        return Drawn(
+            own_part, x, whole.loss_mask_BTC[..., : whole.labeled_BC.shape[1]].sum().to(self.group.device)
+        )
 
     def _step(self, drawn: Drawn) -> float:
         """Make one update; return the loss of the whole batch."""

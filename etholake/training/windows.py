@@ -20,6 +20,7 @@ from torch import Tensor
 from etholake.dataset.batch import Batch
 from etholake.dataset.labelled import LabelledVideo, TrainingData
 from etholake.dataset.split import Span
+from etholake.dataset.values import Task
 from etholake.dataset.windows import Window
 from etholake.features.registry import window_encoder
 from etholake.models.config import NetworkConfig
@@ -27,6 +28,9 @@ from etholake.models.config import NetworkConfig
 __all__ = ["Batch", "Pair", "WindowSampler"]
 
 FrameRanges = npt.NDArray[np.int64]
+TaskTargets = tuple[
+    npt.NDArray[np.float32], npt.NDArray[np.bool_]
+]  # targets and where they are known, at 30 Hz [T]
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ class Pair:
 
     `events` are (start, stop) frames at 30 Hz [n, 2] by class, sorted and disjoint; `train` are the ranges [n, 2]
     that train; `partly` those of them [n, 2] in which a class was looked for, where it was not in all. `agent` and
-    `target` are positions in `mouse_ids`.
+    `target` are positions in `mouse_ids`. The values that tasks ask for are the agent's.
     """
 
     video: LabelledVideo
@@ -45,6 +49,7 @@ class Pair:
     events: Mapping[int, FrameRanges]
     train: FrameRanges
     partly: Mapping[int, FrameRanges] = field(default_factory=dict)
+    targets: Sequence[TaskTargets] = ()  # of each task
 
     def training(self, column: int) -> FrameRanges:
         """Return the ranges [n, 2] in which a class trains."""
@@ -72,6 +77,7 @@ class WindowSampler:
         self, data: TrainingData, spans: Sequence[Span], labs: Sequence[str], config: NetworkConfig, seed: int
     ):
         self.config, self.actions, self.seed = config, data.actions, seed
+        self.tasks, self.n_labs = config.asked(), len(labs) + 1
         self.encoder = window_encoder(config.encoder)
         by_video: dict[int, list[Span]] = defaultdict(list)
         for span in spans:
@@ -79,7 +85,9 @@ class WindowSampler:
         self.pairs: list[Pair] = []
         for video in data.videos:
             if own_spans := by_video.get(video.tracks.video_id):
-                self.pairs += _pairs(video, own_spans, labs.index(video.tracks.lab_id) + 1, data.actions)
+                species = config.species_index(video.tracks.meta.species)
+                lab = labs.index(video.tracks.lab_id) + 1 + self.n_labs * species
+                self.pairs += _pairs(video, own_spans, lab, data.actions, self.tasks)
         self.everywhere = [
             (p, start) for p, pair in enumerate(self.pairs) for start in _starts(pair, config.window, config.step)
         ]
@@ -101,8 +109,9 @@ class WindowSampler:
     def drawn_prevalence(self, batches: int = 8) -> Tensor:
         """Return `prevalence` among the windows of some batches, as training sees them."""
         drawn = [self.draw(step) for step in range(batches)]
+        C = len(self.actions)
         positive, labeled = (
-            sum(getattr(batch, name).sum(dim=(0, 1)) for batch in drawn)
+            sum(getattr(batch, name)[..., :C].sum(dim=(0, 1)) for batch in drawn)
             for name in ("labels_BTC", "loss_mask_BTC")
         )
         return positive / labeled.clamp(min=1)
@@ -114,7 +123,8 @@ class WindowSampler:
         hits = random.random(B) < (self.config.positive_fraction if self.around else 0.0)
         chosen = [self._around_event(random) if hit else self._anywhere(random) for hit in hits]
         batch = self._batch(chosen, margin)
-        batch.lab_B[torch.from_numpy(random.random(B) < self.config.hidden_lab_fraction)] = 0
+        hidden_B = torch.from_numpy(random.random(B) < self.config.hidden_lab_fraction)
+        batch.lab_B[hidden_B] -= batch.lab_B[hidden_B] % self.n_labs  # the species stays
         return batch
 
     def sample_for_scaling(self, n: int = 256) -> Batch:
@@ -143,7 +153,8 @@ class WindowSampler:
 
     def _batch(self, chosen: Sequence[tuple[int, int]], margin: int) -> Batch:
         B, T, C = len(chosen), self.config.window + 2 * margin, len(self.actions)
-        labels, loss_mask = np.zeros((B, T, C), np.float32), np.zeros((B, T, C), np.float32)
+        columns = C + len(self.tasks)
+        labels, loss_mask = np.zeros((B, T, columns), np.float32), np.zeros((B, T, columns), np.float32)
         labeled = np.zeros((B, C), np.float32)
         windows = []
         for b, (p, first) in enumerate(chosen):
@@ -151,7 +162,10 @@ class WindowSampler:
             windows.append(Window(pair.video.tracks, pair.agent, pair.target, start))
             labeled[b, pair.columns] = 1
             for low, high in _within(pair.train, start, T):
-                loss_mask[b, low:high] = labeled[b]
+                loss_mask[b, low:high, :C] = labeled[b]
+                for v, (target_T, known_T) in enumerate(pair.targets):
+                    labels[b, low:high, C + v] = target_T[start + low : start + high]
+                    loss_mask[b, low:high, C + v] = known_T[start + low : start + high]
             for column, ranges in pair.partly.items():
                 loss_mask[b, :, column] = 0
                 for low, high in _within(ranges, start, T):
@@ -167,7 +181,10 @@ class WindowSampler:
         return Batch(tracks, labs, *targets)
 
 
-def _pairs(video: LabelledVideo, spans: Sequence[Span], lab: int, actions: Sequence[str]) -> list[Pair]:
+def _pairs(
+    video: LabelledVideo, spans: Sequence[Span], lab: int, actions: Sequence[str], tasks: Sequence[Task]
+) -> list[Pair]:
+    """Return the pairs of labeled behaviors; where tasks ask for values, every animal with one and the next."""
     tracks = video.tracks
     labeled: dict[tuple[int, int], set[int]] = defaultdict(set)
     for agent, target, action in tracks.labeled_behaviors:
@@ -176,6 +193,10 @@ def _pairs(video: LabelledVideo, spans: Sequence[Span], lab: int, actions: Seque
     at = tracks.frame_times()
     train = _merged([tuple(np.searchsorted(at, (s.start_frame, s.stop_frame))) for s in spans])
     nearest = np.round(at)
+    targets = {m: [task.targets(video.values, m, nearest) for task in tasks] for m in tracks.mouse_ids}
+    for n, mouse in enumerate(tracks.mouse_ids):
+        if any(known_T.any() for _, known_T in targets[mouse]):
+            labeled.setdefault((mouse, tracks.mouse_ids[(n + 1) % len(tracks.mouse_ids)]), set())
     pairs = []
     for (agent, target), columns in labeled.items():
         by_column: dict[int, list[tuple[int, int]]] = {column: [] for column in sorted(columns)}
@@ -191,9 +212,8 @@ def _pairs(video: LabelledVideo, spans: Sequence[Span], lab: int, actions: Seque
             if spans_of_column is not None:
                 ranges = _merged([tuple(np.searchsorted(nearest, span)) for span in spans_of_column])
                 partly[column] = _overlap(ranges, train)
-        pairs.append(
-            Pair(video, tracks.mouse_ids.index(agent), tracks.mouse_ids.index(target), lab, events, train, partly)
-        )
+        places = (tracks.mouse_ids.index(agent), tracks.mouse_ids.index(target))
+        pairs.append(Pair(video, *places, lab, events, train, partly, targets[agent]))
     return pairs
 
 

@@ -142,6 +142,10 @@ def _policy(_name: str, properties: Properties) -> Requests:
     return [("put_bucket_policy", {"Bucket": properties["Bucket"], "Policy": document})]
 
 
+def _nothing(_name: str, _properties: Properties) -> Requests:
+    return []
+
+
 KINDS: Mapping[str, Kind] = {
     kind.type: kind
     for kind in (
@@ -219,5 +223,7 @@ KINDS: Mapping[str, Kind] = {
             delete=lambda _, p: [("delete_bucket_policy", {"Bucket": p["Bucket"]})],
             name=lambda _, p: str(p["Bucket"]),
         ),
+        # What CDK tells AWS about the template: it makes nothing there either.
+        Kind("AWS::CDK::Metadata", "cloudformation", "", create=_nothing, update=_nothing, delete=_nothing),
     )
 }

@@ -92,6 +92,10 @@ def _sagemaker(backend: Any, context: Context) -> None:
         if not getattr(job, "ended", True):
             job.hyper_parameter_tuning_job_status, job.failure_reason = "Failed", LOST
             job.hyper_parameter_tuning_end_time = job.last_modified_time = utcnow()
+    for pipeline in backend.pipelines.values():
+        for execution in pipeline.pipeline_executions.values():
+            if not execution.ended:
+                execution.lose(LOST)
     for endpoint in backend.endpoints.values():
         _host(endpoint, backend, context)
 

@@ -2,7 +2,8 @@
 
 One document a service, account and region, written before the answer to a request that may have changed it goes
 out, so that what a client has been told survives `kill -9`. Changes that no request makes (a job that ends) are
-made inside `change`. Many clients at once share a write. Athena's executions are documents of their own.
+made inside `change`. Many clients at once share a write. Athena's executions and Glue's databases are documents of
+their own.
 
 Not kept: log events, data points of metrics, and services that are not in `SERVICES`. What was running is ended
 with the server and marked so; endpoints start their hosts again.
@@ -24,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from local_mock.disk import StateNotWrittenError
-from local_mock.durable.graph import Pieces, Reader, Writer
+from local_mock.durable.graph import Pieces, Reader, Writer, stamp
 from local_mock.errors import ServerError
 from local_mock.keys import PRIVATE
 
@@ -62,6 +63,7 @@ _DROPPED: Mapping[str, Mapping[str, Callable[[], Any]]] = {
     "TrainingJob": {"runner": _none},
     "TransformJob": {"runner": _none},
     "ProcessingJob": {"runner": _none},
+    "PipelineExecution": {"runner": _none},
     "TuningJob": {"_start": _none, "_search": _none},
     "Endpoint": {"runner": _none},
     "StateMachineInstance": {"executions": list},
@@ -70,6 +72,12 @@ _DROPPED: Mapping[str, Mapping[str, Callable[[], Any]]] = {
     "FakeBucket": {"keys": _keys, "multiparts": _uploads},
 }
 _CONSTANT: Mapping[str, frozenset[str]] = {"FakeTable": frozenset({"partitions", "versions"})}
+_TREES: Mapping[str, frozenset[str]] = {
+    "Stack": frozenset({"template_dict"}),
+    "ChangeSet": frozenset({"template_dict"}),
+}
+# attributes of back ends whose items are documents of their own: a request writes only those that it has changed
+_SPLIT: Mapping[str, str] = {"glue": "databases"}
 # attributes of back ends that their constructors make anew
 _OWN: Mapping[str, frozenset[str]] = {
     "athena": frozenset({"runs", "catalog", "_slots", "_results", "_engine", "_guard", "_starting", "_by_token"}),
@@ -100,6 +108,7 @@ class State:
         self._texts: dict[str, int] = {}  # document -> hash of what was written
         self._unwritten: dict[str, str] = {}  # document -> text that the disk had no space for
         self._pieces: dict[str, Pieces] = {}  # document -> its constant values, written once
+        self._stamps: dict[str, dict[str, Any]] = {}  # document -> key of an item -> stamp of what was written
 
     # --- documents ----------------------------------------------------------------------------------------
     def put(self, name: str, value: Any) -> None:
@@ -166,23 +175,70 @@ class State:
             name = f"{service}/{account}/{region}"
             own = _OWN.get(service, frozenset())
             held = {key: value for key, value in list(vars(backend).items()) if key not in own}
-            writer = Writer(elsewhere, _DROPPED, _CONSTANT, self._pieces.get(name))
-            body = json.dumps(writer.write(held, name))
-            self._pieces[name] = writer.kept
+            split = _SPLIT.get(service)
+            gone = set()
+            if split is not None:
+                items = dict(held[split])
+                gone = self._write_items(name, items, elsewhere)
+                held[split] = list(items)
+            body = self._text(name, held, elsewhere)
             if self._texts.get(name) != hash(body):
                 self._put(name, body)
                 self._texts[name] = hash(body)
+            for document in gone:  # after the document that named it
+                self._forget(document)
+
+    def _write_items(self, name: str, items: dict[str, Any], elsewhere: Mapping[int, list[Any]]) -> set[str]:
+        """Write the items of a split attribute that have changed; return the documents of those that are gone."""
+        stamps = self._stamps.setdefault(name, {})
+        for key, item in items.items():
+            # The stamp comes first: what changes while the text is made is written by its own request.
+            now = stamp(item, _CONSTANT)
+            if key not in stamps or stamps[key] != now:
+                self._put(f"{name}/{key}", self._text(f"{name}/{key}", item, elsewhere))
+                stamps[key] = now
+        gone = {key for key in stamps if key not in items}
+        for key in gone:
+            del stamps[key]
+        return {f"{name}/{key}" for key in gone}
+
+    def _text(self, name: str, value: Any, elsewhere: Mapping[int, list[Any]]) -> str:
+        writer = Writer(elsewhere, _DROPPED, _CONSTANT, self._pieces.get(name), _TREES)
+        text = json.dumps(writer.write(value, name))
+        self._pieces[name] = writer.kept
+        return text
+
+    def _forget(self, name: str) -> None:
+        """Delete a document that no other names; one that a full disk keeps is deleted at the next start."""
+        self._pieces.pop(name, None)
+        with self._db_lock, contextlib.suppress(sqlite3.Error):
+            self._unwritten.pop(name, None)
+            self._db.execute("DELETE FROM documents WHERE name = ?", (name,))
 
     def restore(self) -> None:
         """Bring back what an earlier server has written. Call once, after the services are installed."""
         for service in SERVICES:
             rows = self._db.execute("SELECT name, body FROM documents WHERE name LIKE ?", (f"{service}/%",))
-            for name, body in [row for row in rows.fetchall() if row[0].count("/") == 2]:
+            bodies = dict(rows.fetchall())
+            for name in [name for name in bodies if name.count("/") == 2]:
                 _, account, region = name.split("/")
                 with self._logged(name):
                     backend = _backend(service, account, region)
-                    held = Reader(_find, _DROPPED).read(json.loads(body))
+                    held = Reader(_find, _DROPPED).read(json.loads(bodies.pop(name)))
+                    if service in _SPLIT:
+                        held[_SPLIT[service]] = self._items(name, held[_SPLIT[service]], bodies)
                     vars(backend).update({k: v for k, v in held.items() if k not in _OWN.get(service, ())})
+            if service in _SPLIT:
+                for left in bodies:
+                    self._forget(left)
+
+    def _items(self, name: str, keys: list[str], bodies: dict[str, str]) -> dict[str, Any]:
+        """Return the items that a document names, in its order; damaged ones are logged and left out."""
+        items = {}
+        for key in keys:
+            with self._logged(f"{name}/{key}"):
+                items[key] = Reader(_find, _DROPPED).read(json.loads(bodies.pop(f"{name}/{key}")))
+        return items
 
     @contextlib.contextmanager
     def _logged(self, name: str) -> Iterator[None]:

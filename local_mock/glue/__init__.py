@@ -2,7 +2,7 @@
 
 Here: `install`, which puts our jobs, crawlers and operations in the place of moto's. Databases, tables,
 partitions, triggers and the rest of the catalog are moto's and keep state only. `spark_catalog` gives them to
-`spark.sql`. Not here: DynamicFrames, job bookmarks and GlueContext, which need AWS's own jars.
+`spark.sql`, `job_library` is the `awsglue` that jobs import.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ __all__ = ["EXECUTES", "install"]
 
 EXECUTES = frozenset({
     "StartJobRun", "BatchStopJobRun", "GetJobRun", "GetJobRuns", "StartCrawler", "StopCrawler", "GetCrawler",
-    "GetCrawlers", "ListCrawls",
+    "GetCrawlers", "ListCrawls", "GetJobBookmark", "ResetJobBookmark",
 })  # fmt: skip
 
 

@@ -7,6 +7,7 @@ tables and partitions are moto's own.
 
 from __future__ import annotations
 
+import json
 import threading
 import traceback
 import uuid
@@ -141,7 +142,10 @@ class JobRun:
         retry = outcome.state == "FAILED" and self.attempt < (self.job.max_retries or 0)
         # The retry is there before this run is seen to have failed, so that nothing can slip in between.
         following = JobRun(self.job, self._options, previous=self) if retry else None
+        bookmark = self._execution.bookmark() if self._execution else None
         with change("glue"), self._lock:
+            if bookmark is not None:
+                self.job.keep_bookmark(self, bookmark)
             if following:
                 self.job.job_runs.append(following)
             self.error_message = outcome.message
@@ -186,6 +190,7 @@ class JobRun:
             number_of_workers=self._option("number_of_workers"),
             timeout_s=self.timeout_min * 60.0,
             role=str(self.job.role or "").rpartition("/")[2],
+            bookmark=self.job.bookmark.get("state", {}),
             catalog=self._catalog() if self.command == "glueetl" and is_wanted(self.arguments) else None,
         )
 
@@ -205,7 +210,35 @@ class JobRun:
 
 
 class ExecutingJob(FakeJob):
-    """A job whose runs are real."""
+    """A job whose runs are real. `bookmark` is {} before the first commit and after a reset."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.bookmark: dict[str, Any] = {}
+
+    def keep_bookmark(self, run: JobRun, state: Mapping[str, Any]) -> None:
+        """Make what a run has committed the job's bookmark."""
+        self.bookmark = {
+            "state": state,
+            "run_id": run.job_run_id,
+            "attempt": run.attempt,
+            "previous_run_id": self.bookmark.get("run_id"),
+            "run": self.bookmark.get("run", 0) + 1,
+        }
+
+    def bookmark_entry(self) -> dict[str, Any]:
+        """Return the `JobBookmarkEntry` of the API."""
+        kept = self.bookmark
+        entry = {
+            "JobName": self.name,
+            "Version": kept.get("run", 0),
+            "Run": kept.get("run", 0),
+            "Attempt": kept.get("attempt", 0),
+            "PreviousRunId": kept.get("previous_run_id"),
+            "RunId": kept.get("run_id"),
+            "JobBookmark": json.dumps(kept.get("state", {})),
+        }
+        return {key: value for key, value in entry.items() if value is not None}
 
     def start_job_run(self, **options: Any) -> str:
         """Start a run and return its id. Raises ConcurrentRunsExceededException beyond MaxConcurrentRuns."""

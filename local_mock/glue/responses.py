@@ -103,6 +103,30 @@ def batch_stop_job_run(self: Any) -> ActionResult:
     return ActionResult({"SuccessfulSubmissions": stopped, "Errors": errors})
 
 
+def get_job_bookmark(self: Any) -> ActionResult:
+    """Return what a job's runs have read, as the last commit left it."""
+    job = _bookmarked(self)
+    if not job.bookmark:
+        raise JsonRESTError("EntityNotFoundException", f"Continuation for job {job.name} not found.")
+    return ActionResult({"JobBookmarkEntry": job.bookmark_entry()})
+
+
+def reset_job_bookmark(self: Any) -> ActionResult:
+    """Forget what a job's runs have read."""
+    job = _bookmarked(self)
+    job.bookmark = {}
+    return ActionResult({"JobBookmarkEntry": job.bookmark_entry()})
+
+
+def _bookmarked(response: Any) -> ExecutingJob:
+    """Return the job of a request about its bookmark. Raises for the bookmark of an earlier run."""
+    if response.parameters.get("RunId"):
+        message = "local_mock keeps the newest bookmark of a job only: RunId is not supported."
+        raise JsonRESTError("InvalidInputException", message)
+    job: ExecutingJob = response.glue_backend.get_job(response.parameters["JobName"])
+    return job
+
+
 def create_crawler(self: Any) -> EmptyResult:
     """Create a crawler as moto does, but refuse policies that exclude one another."""
     check_policies(self.parameters.get("SchemaChangePolicy"), self.parameters.get("RecrawlPolicy"))
@@ -242,6 +266,7 @@ def _glob(expression: str) -> str:
 
 
 OPERATIONS = (
-    create_job, update_job, get_job_run, batch_stop_job_run, create_crawler, update_crawler, delete_crawler,
+    create_job, get_job_bookmark, reset_job_bookmark, update_job, get_job_run, batch_stop_job_run, create_crawler,
+    update_crawler, delete_crawler,
     update_table, get_partitions, get_tables, search_tables,
 )  # fmt: skip

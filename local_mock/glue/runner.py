@@ -1,8 +1,8 @@
 """One job run as a real process: fetch script and packages, make its Spark settings, start it, say how it ended.
 
 No states and no API here (see `models`): `start` prepares and starts, `wait` blocks and returns an `RunOutcome`.
-Everything of a run lies in ``<state_dir>/glue/<run id>/``: `run.json`, `output.log`, `error.log`,
-`error.json`, `conf/`, `spark/`, `code/`; the scratch folder `work/` is removed when the run has ended.
+Everything of a run lies in ``<state_dir>/glue/<run id>/``: `run.json`, `output.log`, `error.log`, `error.json`,
+`bookmark.json`, `conf/`, `spark/`, `code/`; the scratch folder `work/` is removed when the run has ended.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import signal
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -31,6 +31,7 @@ from local_mock.process import Child, ChildResult
 __all__ = ["JobProcess", "JobSetupError", "RunOutcome", "RunSpec", "script_arguments"]
 
 _BOOTSTRAP = Path(__file__).with_name("bootstrap.py")
+_LIBRARY = Path(__file__).with_name("job_library")  # `awsglue`, for the job to import
 # Read by Glue itself, not by the script: https://docs.aws.amazon.com/glue/latest/dg/aws-glue-programming-etl-glue-arguments.html
 _FOR_GLUE = frozenset({
     "--additional-python-modules", "--python-modules-installer-option", "--extra-py-files", "--extra-files",
@@ -39,6 +40,8 @@ _FOR_GLUE = frozenset({
     "--enable-continuous-cloudwatch-log", "--enable-glue-datacatalog", "--enable-job-insights",
     "--enable-auto-scaling", "--datalake-formats", "--library-set",
 })  # fmt: skip
+BOOKMARK_OPTION = "--job-bookmark-option"
+_BOOKMARK_RANGE = ("--job-bookmark-from", "--job-bookmark-to")
 _STOP_GRACE_S = 3.0
 
 
@@ -60,6 +63,7 @@ class RunSpec:
     timeout_s: float | None = None
     role: str = ""  # name of the job's role: the principal of its own requests
     catalog: Mapping[str, list[str]] | None = None  # `spark_catalog.describe`, if the run asks for the catalog
+    bookmark: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # {source: {object: when modified}}
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,7 @@ class RunOutcome:
 def script_arguments(spec: RunSpec) -> list[str]:
     """Return `sys.argv[1:]` as Glue makes it: names of the run first, then all arguments that are the script's."""
     given = {
-        "--job-bookmark-option": "job-bookmark-disable",
+        BOOKMARK_OPTION: "job-bookmark-disable",
         "--JOB_NAME": spec.job_name,
         "--JOB_ID": f"j_{spec.run_id.removeprefix('jr_')}",
         "--JOB_RUN_ID": spec.run_id,
@@ -100,6 +104,8 @@ class JobProcess:
         """Prepare the folder and start the process. Raises JobSetupError, naming what is missing."""
         if self.spec.command == "glueetl" and (problem := java.problem(os.environ)):
             raise JobSetupError(problem)
+        if given := [name for name in _BOOKMARK_RANGE if name in self.spec.arguments]:
+            raise JobSetupError(f"local_mock does not support {given[0]}: bookmarks go on from the last commit.")
         for folder in (self._work, self.folder / "conf", self.folder / "code"):
             folder.mkdir(parents=True, exist_ok=True)
         script = self._fetch(self.spec.script_uri, self.folder / "code")
@@ -108,7 +114,12 @@ class JobProcess:
             shutil.copy(path, self._work)
         notes = check_modules(self.spec.arguments.get("--additional-python-modules", ""))
         self.error_log.write_text("".join(f"local_mock: {note}\n" for note in notes), encoding="utf-8")
-        run: dict[str, Any] = {"script": str(script), "argv": script_arguments(self.spec)}
+        run: dict[str, Any] = {
+            "script": str(script),
+            "argv": script_arguments(self.spec),
+            "bookmark": self.spec.bookmark,
+            "bookmark_option": self.spec.arguments.get(BOOKMARK_OPTION, ""),
+        }
         if self.spec.catalog is not None:
             run["catalog"] = self.spec.catalog
         (self.folder / "run.json").write_text(json.dumps(run, indent=1), encoding="utf-8")
@@ -138,6 +149,14 @@ class JobProcess:
                 class_archive.make_once(class_archive.archive(os.environ), self._write_archive)
             return RunOutcome("SUCCEEDED")
         return RunOutcome("FAILED", self._message(result.returncode))
+
+    def bookmark(self) -> dict[str, dict[str, str]] | None:
+        """Return the bookmark that the run has committed, None without one."""
+        try:
+            committed: dict[str, dict[str, str]] = json.loads((self.folder / "bookmark.json").read_text("utf-8"))
+        except FileNotFoundError:
+            return None
+        return committed
 
     def stop(self) -> None:
         """End the process and all that it started."""
@@ -176,7 +195,9 @@ class JobProcess:
         env = self._context.child_environment(principal=self.spec.role)
         paths = [str(p.parent if p.suffix == ".py" else p) for p in packages]
         env |= {
-            "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)),  # Spark's workers take it from the JVM
+            # Spark's workers take it from the JVM.
+            "PYTHONPATH": os.pathsep.join(dict.fromkeys([*paths, str(_LIBRARY)])),
+            "LOCAL_MOCK_GLUE_RUN": str(self.folder),
             "TMPDIR": str(self._work),
             "TZ": "UTC",
         }

@@ -19,6 +19,10 @@ EXECUTES = frozenset({
     "InvokeEndpoint", "InvokeEndpointAsync", "CreateHyperParameterTuningJob", "DescribeHyperParameterTuningJob",
     "CreateProcessingJob", "DescribeProcessingJob", "StopProcessingJob",
     "StopHyperParameterTuningJob", "ListTrainingJobsForHyperParameterTuningJob",
+    "CreatePipeline", "UpdatePipeline", "DescribePipeline", "DeletePipeline", "ListPipelines",
+    "StartPipelineExecution", "StopPipelineExecution", "RetryPipelineExecution", "DescribePipelineExecution",
+    "DescribePipelineDefinitionForExecution", "ListPipelineExecutions", "ListPipelineExecutionSteps",
+    "ListPipelineParametersForExecution",
 })  # fmt: skip
 
 
@@ -32,10 +36,11 @@ def install(context: Context) -> None:
 
     from local_mock import iam
     from local_mock.sagemaker import registry
+    from local_mock.sagemaker.pipelines import operations as pipelines
     from local_mock.sagemaker.responses import OPERATIONS
     from local_mock.sagemaker.runtime import invoke_endpoint, invoke_endpoint_async
 
-    for operation in (*OPERATIONS, *registry.OPERATIONS):
+    for operation in (*OPERATIONS, *registry.OPERATIONS, *pipelines.OPERATIONS):
         setattr(SageMakerResponse, operation.__name__, operation)
     SageMakerRuntimeResponse.use_raw_body = True  # bodies are bytes, not text
     SageMakerRuntimeResponse.invoke_endpoint = invoke_endpoint

@@ -1,15 +1,7 @@
-"""Runs one processing job in a thread: inputs from S3, the entry point, outputs to S3.
-
-`/opt/ml` becomes a folder of the job's own in the paths of the request, in the arguments, in the variables and in
-the job's copies of scripts. Layout and names:
-https://docs.aws.amazon.com/sagemaker/latest/dg/build-your-own-processing-container.html
-"""
+"""Runs one processing job in a thread: inputs from S3, the entry point on every instance, outputs to S3."""
 
 from __future__ import annotations
 
-import contextlib
-import gzip
-import json
 import logging
 import shutil
 import threading
@@ -27,11 +19,12 @@ from local_mock.errors import LocalMockError
 from local_mock.glue.logs import LogShipper
 from local_mock.plain_paths import job_folder
 from local_mock.process import Child, ChildResult
-from local_mock.sagemaker.archive import MAX_BYTES, copy_bounded
 from local_mock.sagemaker.checkpoints import CheckpointSync
 from local_mock.sagemaker.container import OPT_ML
 from local_mock.sagemaker.errors import InvalidRequestError, RunError, shorten
+from local_mock.sagemaker.instances import MAX_INSTANCES, wait_for_all
 from local_mock.sagemaker.models import filled
+from local_mock.sagemaker.processing_host import ProcessingHost, inputs_of, outputs_of
 
 __all__ = ["LOG_GROUP", "ProcessingJob", "ProcessingRun", "check_request"]
 
@@ -40,17 +33,17 @@ LOG_GROUP = "/aws/sagemaker/ProcessingJobs"
 DEFAULT_RUNTIME_S = 86_400
 STOP_GRACE_S = 5.0
 REASON_LINES = 15
-_SCRIPTS = frozenset({".py", ".sh"})
 
 
 def check_request(request: Mapping[str, Any]) -> None:
     """Refuse what would not be done as asked."""
-    count = ((request.get("ProcessingResources") or {}).get("ClusterConfig") or {}).get("InstanceCount", 1)
-    if count != 1:
+    count = _instance_count(request)
+    if not 1 <= count <= MAX_INSTANCES:
         raise InvalidRequestError(
-            f"local_mock processes on one instance: InstanceCount must be 1, but got {count}."
+            f"local_mock starts a process for every instance: InstanceCount must be 1..{MAX_INSTANCES}, "
+            f"but got {count}."
         )
-    for item in [*_inputs(request), *_outputs(request)]:
+    for item in [*inputs_of(request), *outputs_of(request)]:
         source = item.get("S3Input") or item.get("S3Output")
         if source is None:
             raise InvalidRequestError("local_mock has S3Input and S3Output only.")
@@ -60,12 +53,8 @@ def check_request(request: Mapping[str, Any]) -> None:
             raise InvalidRequestError("local_mock reads processing inputs in mode File from an S3Prefix only.")
 
 
-def _inputs(request: Mapping[str, Any]) -> list[Any]:
-    return list(request.get("ProcessingInputs") or [])
-
-
-def _outputs(request: Mapping[str, Any]) -> list[Any]:
-    return list((request.get("ProcessingOutputConfig") or {}).get("Outputs") or [])
+def _instance_count(request: Mapping[str, Any]) -> int:
+    return int(((request.get("ProcessingResources") or {}).get("ClusterConfig") or {}).get("InstanceCount", 1))
 
 
 class ProcessingJob(FakeProcessingJob):
@@ -112,14 +101,14 @@ class ProcessingJob(FakeProcessingJob):
 
 
 class ProcessingRun:
-    """The process behind one `ProcessingJob`."""
+    """The processes behind one `ProcessingJob`."""
 
     def __init__(self, job: ProcessingJob, context: Context, region: str) -> None:
         self._job, self._context, self._region = job, context, region
-        self._root = context.state_dir / "sagemaker" / "processing" / job.processing_job_name
-        self._log_path = context.state_dir / "sagemaker" / "logs" / f"processing-{job.processing_job_name}.log"
+        self._logs = context.state_dir / "sagemaker" / "logs"
         self._stop = threading.Event()
-        self._child: Child | None = None
+        self._children: list[Child] = []
+        self._names = tuple(f"algo-{n}" for n in range(1, _instance_count(job.request) + 1))
         self._thread = threading.Thread(
             target=self._run, name=f"processing-{job.processing_job_name}", daemon=True
         )
@@ -130,18 +119,28 @@ class ProcessingRun:
     def stop(self) -> None:
         """Ask it to end; nothing is uploaded."""
         self._stop.set()
-        if child := self._child:
+        self._end_children()
+
+    def _end_children(self) -> None:
+        for child in list(self._children):
             threading.Thread(target=child.stop, args=(STOP_GRACE_S,), daemon=True).start()
+
+    def _log_of(self, name: str) -> Path:
+        suffix = "" if name == self._names[0] else f".{name}"
+        return self._logs / f"processing-{self._job.processing_job_name}{suffix}.log"
 
     def _run(self) -> None:
         job = self._job
-        self._root = job_folder(self._root)
-        self._log_path.parent.mkdir(parents=True, exist_ok=True)
-        self._log_path.unlink(missing_ok=True)
-        stream = f"{job.processing_job_name}/algo-1-{int(time.time())}"
-        shipper = LogShipper(self._region, stream, {LOG_GROUP: self._log_path})
+        base = job_folder(self._context.state_dir / "sagemaker" / "processing" / job.processing_job_name)
+        hosts = [ProcessingHost(base / name, name, self._names, job.request) for name in self._names]
+        self._logs.mkdir(parents=True, exist_ok=True)
+        shippers = []
+        for name in self._names:
+            self._log_of(name).unlink(missing_ok=True)
+            stream = f"{job.processing_job_name}/{name}-{int(time.time())}"
+            shippers.append(LogShipper(self._region, stream, {LOG_GROUP: self._log_of(name)}))
         try:
-            status, reason = self._steps()
+            status, reason = self._steps(hosts)
         except RunError as err:
             status, reason = "Failed", str(err)
         except (LocalMockError, OSError) as err:
@@ -150,108 +149,72 @@ class ProcessingRun:
             _log.exception("processing job %s", job.processing_job_name)
             status, reason = "Failed", f"InternalServerError: {type(err).__name__}: {err}"
         finally:
-            shipper.close()
-            with contextlib.suppress(OSError):
-                job.exit_message = (self._root / "output" / "message").read_text(encoding="utf-8")[:1024]
-            shutil.rmtree(self._root, ignore_errors=True)
+            for shipper in shippers:
+                shipper.close()
+            job.exit_message = next((text for host in hosts if (text := host.message())), "")
+            shutil.rmtree(base, ignore_errors=True)
         job.end(status, reason)
 
-    def _steps(self) -> tuple[str, str]:
+    def _steps(self, hosts: list[ProcessingHost]) -> tuple[str, str]:
         """(status, failure reason)."""
-        request, data = self._job.request, self._context.data
-        self._write_config()
-        for item in _inputs(request):
-            self._bring(item["S3Input"], item["InputName"])
-        outputs = []
-        for item in _outputs(request):
-            folder = self._local(item["S3Output"]["LocalPath"])
-            folder.mkdir(parents=True, exist_ok=True)
-            outputs.append((folder, item["S3Output"]))
+        data = self._context.data
+        for host in hosts:
+            host.prepare(data)
         if self._stop.is_set():
             return "Stopped", ""
         following = [
             CheckpointSync(folder, output["S3Uri"], data, restore=False)
-            for folder, output in outputs
+            for host in hosts
+            for folder, output in host.outputs()
             if output.get("S3UploadMode") == "Continuous"
         ]
         try:
-            result = self._execute()
+            results = self._execute(hosts)
         finally:
             for sync in following:
                 sync.close()
-        if self._stop.is_set() and result.stopped:
+        if self._stop.is_set() and any(result.stopped for result in results):
             return "Stopped", ""
-        if result.timed_out:
+        if any(result.timed_out for result in results):
             return "Stopped", "The job ran longer than MaxRuntimeInSeconds."
-        if result.returncode != 0:
-            return "Failed", self._reason(result)
-        for folder, output in outputs:
-            data.upload(folder, output["S3Uri"])
+        if any(result.returncode != 0 for result in results):
+            return "Failed", self._reason(results)
+        for host in hosts:  # of one name, the file of the last instance stays
+            for folder, output in host.outputs():
+                data.upload(folder, output["S3Uri"])
         return "Completed", ""
 
-    def _execute(self) -> ChildResult:
-        request, app = self._job.request, self._job.request["AppSpecification"]
-        if not app.get("ContainerEntrypoint"):
-            raise RunError(
-                "ClientError: this mock runs no container images: give AppSpecification.ContainerEntrypoint, "
-                "which it runs."
+    def _execute(self, hosts: list[ProcessingHost]) -> list[ChildResult]:
+        """Run the entry point on every instance. If one fails, the others are ended."""
+        job = self._job
+        limit = (job.request.get("StoppingCondition") or {}).get("MaxRuntimeInSeconds") or DEFAULT_RUNTIME_S
+        job.processing_start_time = job.last_modified_time = utcnow()
+        for host in hosts:
+            self._children.append(
+                Child(
+                    host.command(),
+                    env={
+                        **host.environment(),
+                        **self._context.child_environment(),
+                        "PROCESSING_JOB_NAME": job.processing_job_name,
+                        "PROCESSING_JOB_ARN": job.arn,
+                        "PIP_NO_INDEX": "1",
+                        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+                    },
+                    cwd=host.root,
+                    log_path=self._log_of(host.name),
+                    timeout_s=float(limit),
+                )
             )
-        words = [*app["ContainerEntrypoint"], *(app.get("ContainerArguments") or [])]
-        limit = (request.get("StoppingCondition") or {}).get("MaxRuntimeInSeconds") or DEFAULT_RUNTIME_S
-        given = {k: self._mapped(str(v)) for k, v in (request.get("Environment") or {}).items()}
-        self._job.processing_start_time = self._job.last_modified_time = utcnow()
-        self._child = Child(
-            [self._mapped(word) for word in words],
-            env={
-                **given,
-                **self._context.child_environment(),
-                "PROCESSING_JOB_NAME": self._job.processing_job_name,
-                "PROCESSING_JOB_ARN": self._job.arn,
-                "PIP_NO_INDEX": "1",
-                "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-            },
-            cwd=self._root,
-            log_path=self._log_path,
-            timeout_s=float(limit),
-        )
-        if self._stop.is_set():
-            self._child.stop(STOP_GRACE_S)
-        return self._child.wait()
+        if self._stop.is_set():  # asked before the children were there
+            self._end_children()
+        return wait_for_all(self._children, self._end_children)
 
-    def _bring(self, source: Mapping[str, Any], name: str) -> None:
-        folder = self._local(source["LocalPath"])
-        folder.mkdir(parents=True, exist_ok=True)
-        if not self._context.data.download(source["S3Uri"], folder):
-            raise RunError(f"ClientError: No objects were found under {source['S3Uri']} (input '{name}').")
-        for path in [p for p in folder.rglob("*") if p.is_file()]:
-            if source.get("S3CompressionType") == "Gzip" and path.suffix == ".gz":
-                with gzip.open(path) as packed, path.with_suffix("").open("wb") as plain:
-                    copy_bounded(packed, plain, path.name, min(MAX_BYTES, shutil.disk_usage(folder).free))
-                path.unlink()
-            elif path.suffix in _SCRIPTS:
-                text = path.read_text(encoding="utf-8")
-                if OPT_ML in text:
-                    path.write_text(self._mapped(text), encoding="utf-8")
-
-    def _write_config(self) -> None:
-        config = self._root / "config"
-        config.mkdir()
-        (self._root / "output").mkdir()
-        resources = {"current_host": "algo-1", "hosts": ["algo-1"]}
-        for name, content in (("processingjobconfig", self._job.request), ("resourceconfig", resources)):
-            (config / f"{name}.json").write_text(json.dumps(content, default=str), encoding="utf-8")
-
-    def _mapped(self, text: str) -> str:
-        return text.replace(OPT_ML, str(self._root))
-
-    def _local(self, path: str) -> Path:
-        """Return the folder of a LocalPath. Raises RunError if it would leave the job's own."""
-        resolved = Path(self._mapped(path)).resolve()
-        if not resolved.is_relative_to(self._root):
-            raise RunError(f"ClientError: LocalPath '{path}' would leave {OPT_ML}.")
-        return resolved
-
-    def _reason(self, result: ChildResult) -> str:
-        head = f"AlgorithmError: exit code {result.returncode}."
-        tail = self._child.tail(REASON_LINES) if self._child else ""
+    def _reason(self, results: list[ChildResult]) -> str:
+        """Exit code of the host that failed, and the last lines of its log."""
+        ended = [n for n, r in enumerate(results) if r.returncode != 0 and not r.stopped]
+        guilty = ended[0] if ended else 0
+        where = f" on {self._names[guilty]}" if len(self._names) > 1 else ""
+        head = f"AlgorithmError: exit code {results[guilty].returncode}{where}."
+        tail = self._children[guilty].tail(REASON_LINES)
         return shorten(head, f"Last lines of the log:\n{tail}" if tail else "")

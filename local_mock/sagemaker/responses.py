@@ -18,14 +18,13 @@ from local_mock.sagemaker.container import input_mode
 from local_mock.sagemaker.endpoints import Deployment, EndpointRun, TrafficPolicy
 from local_mock.sagemaker.errors import InvalidRequestError, ResourceInUseError, RunError
 from local_mock.sagemaker.hosting import container_of, data_uri
+from local_mock.sagemaker.instances import MAX_INSTANCES
 from local_mock.sagemaker.metrics import check_definitions
 from local_mock.sagemaker.models import Endpoint, TrainingJob, TransformJob, check_name
 from local_mock.sagemaker.training import DEFAULT_RUNTIME_S, TrainingRun
 from local_mock.sagemaker.transform import TransformRun, check_request
 
 __all__ = ["OPERATIONS", "interrupt_training", "start_training"]
-
-MAX_INSTANCES = 8  # of one training job; each is a process here
 
 _create_model = SageMakerResponse.create_model
 _update_model_package = SageMakerResponse.update_model_package

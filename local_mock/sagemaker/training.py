@@ -24,6 +24,7 @@ from local_mock.sagemaker.archive import pack
 from local_mock.sagemaker.checkpoints import CheckpointSync
 from local_mock.sagemaker.errors import RunError, shorten
 from local_mock.sagemaker.hosting import free_port
+from local_mock.sagemaker.instances import wait_for_all
 from local_mock.sagemaker.metrics import final_metrics, metric_values
 from local_mock.sagemaker.models import TrainingJob
 
@@ -198,19 +199,7 @@ class TrainingRun:
             self._children.append(child)
         if self._stop.is_set() or self._interrupted.is_set():  # asked before the children were there
             self._end_children()
-        results: dict[int, ChildResult] = {}
-
-        def wait(index: int) -> None:
-            results[index] = self._children[index].wait()
-            if results[index].returncode != 0:
-                self._end_children()
-
-        waiting = [threading.Thread(target=wait, args=(n,), daemon=True) for n in range(len(members))]
-        for thread in waiting:
-            thread.start()
-        for thread in waiting:
-            thread.join()
-        return [results[n] for n in range(len(members))]
+        return wait_for_all(self._children, self._end_children)
 
     # --- what is left -----------------------------------------------------------------------------------------
     def _upload(self, members: list[container.Member], *, model: bool) -> None:

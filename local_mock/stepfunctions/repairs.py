@@ -44,11 +44,12 @@ from moto.stepfunctions.parser.asl.component.state.fail import state_fail
 from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
 from moto.stepfunctions.parser.asl.parse import preprocessor
 from moto.stepfunctions.parser.asl.parse.intrinsic import intrinsic_parser
-from moto.stepfunctions.parser.asl.utils.json_path import NoSuchJsonPathError, extract_json
+from moto.stepfunctions.parser.asl.utils.json_path import NoSuchJsonPathError
 
-from local_mock.stepfunctions import intrinsics, queries
+from local_mock.stepfunctions import intrinsics, paths, queries
 from local_mock.stepfunctions.clients import client_for
 from local_mock.stepfunctions.errors import error_named
+from local_mock.stepfunctions.paths import extract_json
 from local_mock.stepfunctions.tasks import ACTIONS, PREFIXES, ServiceTask, plain
 
 __all__ = ["install"]
@@ -221,6 +222,7 @@ def install() -> None:
     state_task_factory.state_task_service_for = task_for  # it was imported by name
     for module in (branches_decl, iteration_worker, state_fail):
         module.CustomErrorName = error_named
+    paths.install()
     retrier_decl.RetrierDecl._eval_body = _retry
     state_task_service.StateTaskService._eval_execution = _task
     string_expression.StringVariableSample._eval_body = _variable

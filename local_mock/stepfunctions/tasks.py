@@ -29,7 +29,7 @@ from moto.stepfunctions.parser.asl.utils.encoding import to_json_str
 from local_mock.stepfunctions.clients import client_for
 from local_mock.stepfunctions.errors import error_named
 
-__all__ = ["ACTIONS", "JOBS", "PREFIXES", "Job", "ServiceTask", "plain"]
+__all__ = ["ACTIONS", "JOBS", "PREFIXES", "ServiceTask", "WaitedJob", "plain"]
 
 _log = logging.getLogger("local_mock.stepfunctions")
 POLL_S, POLL_MAX_S = 0.2, 2.0
@@ -37,7 +37,7 @@ Document = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Job:
+class WaitedJob:
     """A job behind one action: `names` picks, from (request, answer), the arguments of `describe` and `stop`.
 
     The job's status is at `status` (a path) of the description; `result` is the part that becomes the output.
@@ -55,9 +55,9 @@ class Job:
     echo: tuple[str, ...] = ()
 
 
-def _sagemaker(kind: str, noun: str) -> Job:
+def _sagemaker(kind: str, noun: str) -> WaitedJob:
     name = f"{kind}JobName"
-    return Job(
+    return WaitedJob(
         describe=f"describe_{noun}_job",
         names=lambda request, _: {name: request[name]},
         status=(f"{kind}JobStatus",),
@@ -71,8 +71,8 @@ def _query(_: Document, answer: Document) -> dict[str, Any]:
     return {"QueryExecutionId": answer["QueryExecutionId"]}
 
 
-JOBS: Mapping[tuple[str, str], Job] = {
-    ("glue", "start_job_run"): Job(
+JOBS: Mapping[tuple[str, str], WaitedJob] = {
+    ("glue", "start_job_run"): WaitedJob(
         describe="get_job_run",
         names=lambda request, answer: {"JobName": request["JobName"], "RunId": answer["JobRunId"]},
         status=("JobRun", "JobRunState"),
@@ -83,7 +83,7 @@ JOBS: Mapping[tuple[str, str], Job] = {
         result="JobRun",
         echo=("JobName",),
     ),
-    ("athena", "start_query_execution"): Job(
+    ("athena", "start_query_execution"): WaitedJob(
         describe="get_query_execution",
         names=_query,
         status=("QueryExecution", "Status", "State"),
@@ -94,7 +94,7 @@ JOBS: Mapping[tuple[str, str], Job] = {
     ("sagemaker", "create_training_job"): _sagemaker("Training", "training"),
     ("sagemaker", "create_transform_job"): _sagemaker("Transform", "transform"),
     ("sagemaker", "create_processing_job"): _sagemaker("Processing", "processing"),
-    ("sagemaker", "create_hyper_parameter_tuning_job"): Job(
+    ("sagemaker", "create_hyper_parameter_tuning_job"): WaitedJob(
         describe="describe_hyper_parameter_tuning_job",
         names=lambda request, _: {"HyperParameterTuningJobName": request["HyperParameterTuningJobName"]},
         status=("HyperParameterTuningJobStatus",),

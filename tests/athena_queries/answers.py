@@ -19,7 +19,7 @@ TRIPLET = ["lab_id", "video_id", "agent_id", "target_id", "action"]
 
 @dataclass(frozen=True)
 class Answer:
-    """How to work out a report without SQL, and the sets of parameters that the test asks it with."""
+    """A report worked out without SQL, and the sets of parameters that the test asks it with."""
 
     work: Callable[..., pd.DataFrame]
     asked: tuple[dict[str, str], ...]

@@ -94,7 +94,7 @@ def plain(value: Any) -> Any:
 
 
 def identity(row: tuple[Any, ...]) -> str:
-    """What is the same on both sides: everything but the measured figures."""
+    """Return what is the same on both sides: everything but the measured figures."""
     return str([str(v) for v in row if not isinstance(v, float)])
 
 

@@ -1,4 +1,4 @@
-"""How reports and SQL are run: parameters, failures, files; and the DDL beside what the lake registers."""
+"""Reports and SQL run with parameters, failures and files; the DDL is what the lake registers."""
 
 import socket
 from dataclasses import replace

@@ -36,7 +36,7 @@ Point = tuple[float, float]  # x, y in px
 
 @dataclass
 class Reference:
-    """What curation must give: rows and summary as dicts in the contract's order, and the balance."""
+    """The result that curation must give: rows and summary as dicts in the contract's order, and the balance."""
 
     rows: list[dict[str, Any]] = field(default_factory=list)
     summary: list[dict[str, Any]] = field(default_factory=list)
@@ -47,7 +47,7 @@ class Reference:
 
     @property
     def measured(self) -> int:
-        """How many rows of the input reached the table."""
+        """Return the number of rows of the input that reached the table."""
         return sum(not row["is_imputed"] for row in self.rows)
 
 
@@ -210,7 +210,7 @@ def velocity(
 def rounding(
     frame: int, own: dict[int, Point], before: dict[int, int | None], reach: float, meta: VideoScale
 ) -> dict[str, float]:
-    """How far rounding px to float32 may move the cm and the cm/s of a measured point."""
+    """Return how far rounding px to float32 may move the cm and the cm/s of a measured point."""
     scale, fps, then = positive(meta.pix_per_cm) or 1.0, positive(meta.fps) or 1.0, before[frame]
     largest = max(map(abs, own[frame]))
     moved = {"_cm": EPSILON32 * (largest + reach) / scale, "_speed": 0.0}

@@ -297,7 +297,7 @@ def test_limits_that_hold_say_nothing() -> None:
 
 
 def test_without_the_metadata_a_flagged_file_stands_for_its_video() -> None:
-    """What the tracking job sees: two of three files say that their video has no scale."""
+    """The tracking job sees files only: two of three say that their video has no scale."""
     tracks = [file("LabA", n, flags=("scale-missing",) if n < 3 else ()) for n in (1, 2, 3)]
     assert quality.build(tracks).part("scale-missing", "LabA") == (2, 3)
     quality.check(tracks, {"scale-missing": 0.7})

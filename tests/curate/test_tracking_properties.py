@@ -1,4 +1,4 @@
-"""What holds for every video: symmetries of space and time, bounds of filling and velocity, balance, idempotence.
+"""Curation holds its laws on every video: symmetries of space and time, bounds, balance, idempotence.
 
 Coordinates are quarters of a pixel unless a test says otherwise: sums and differences of them are exact in
 float32, so that "the same" means equal. Motions that one can check by hand come first.
@@ -76,7 +76,7 @@ def assert_same(first: CuratedTracking, second: CuratedTracking, *, but: Iterabl
 
 
 def rules(result: CuratedTracking) -> Counter[str]:
-    """How many rows broke each rule."""
+    """Return the number of rows that broke each rule."""
     counts: Counter[str] = Counter()
     for row in result.quarantine.to_pylist():
         counts[row["rule"]] += row["rows"]

@@ -40,6 +40,7 @@ def check(seed: int) -> DirtyVideo:
     return video
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", range(TESTS), ids="seed{}-".format)
 def test_the_fast_one_agrees_with_the_slow_one(block: int) -> None:
     for seed in range(PER_TEST * block, PER_TEST * (block + 1)):

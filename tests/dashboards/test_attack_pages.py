@@ -41,7 +41,7 @@ def serving(server: ThreadingHTTPServer) -> ThreadingHTTPServer:
 
 @dataclass
 class Asked:
-    """How often our pages' servers have asked Athena."""
+    """Return how often our pages' servers have asked Athena."""
 
     times: list[str] = field(default_factory=list)
 

@@ -48,7 +48,7 @@ def test_nothing_is_written_if_the_definitions_do_not_pass_the_lint(
 
 # --- QuickSight's model -------------------------------------------------------------------------------------
 def broken_rules(shape: Any, value: Any, path: str = "") -> Iterator[str]:
-    """What botocore's validator does not look at: enums, patterns, lengths and ranges."""
+    """Check what botocore's validator does not look at: enums, patterns, lengths and ranges."""
     kind, rules = shape.type_name, shape.metadata
     if kind == "structure":
         for name, item in value.items():

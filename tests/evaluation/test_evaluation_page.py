@@ -21,8 +21,9 @@ from etholake.evaluation.raster import Raster, compare
 from etholake.evaluation.report import judge
 from etholake.events.intervals import Intervals
 from etholake.events.types import Event, PairScores
+from etholake.pages.attention import ModelView
 from etholake.pages.evaluation import MAX_VIDEOS, render, write
-from etholake.pages.evaluation_charts import ethogram
+from etholake.pages.evaluation_charts import _curve, ethogram
 from etholake.pages.evaluation_table import COLUMNS
 
 EVIL = '<script>alert("x")</script>'
@@ -103,6 +104,35 @@ def test_in_a_browser_no_name_is_cut_and_nothing_overflows(
     view.close()
 
 
+def test_where_a_model_looked_stands_above_the_rows_of_its_pairs() -> None:
+    whitelist = {1: {(1, 2, "chase")}, 2: {(1, 1, "rear"), (1, 2, "chase")}}
+    judged = judge(TRUTH, SAID, whitelist, {1: "north", 2: "north"}, {1: 30.0, 2: 30.0})
+    curve = np.where(np.arange(2100) < 1000, 2.0, 0.1)
+    tasks = {
+        "state:sex=male": {"videos": 2, "samples": 1200, "average_precision": 0.75, "balanced_accuracy": None}
+    }
+    view = ModelView("cnn_lstm", {1: {(1, 2): (0, curve), (2, 1): (0, curve)}}, tasks)
+    text = render(judged, "run 7", view=view)
+    assert "where cnn_lstm looked" in text
+    assert text.count(">attention, mouse1 → mouse2</text>") == 2  # the whole video and its busiest minute
+    assert "mouse2 → mouse1" not in text  # a pair without a row
+    assert "<td>average precision 0.750</td><td>balanced accuracy –</td><td>1,200 clips of 2 videos</td>" in text
+    plain = render(judged, "run 7")
+    assert "attention" not in plain
+    assert "<h2>Tasks</h2>" not in plain
+
+
+def test_a_curve_has_the_time_axis_of_its_ethogram() -> None:
+    """From 10 to 20 s of a video, at 10 frames/s: the mean of each part, and nothing before or after."""
+    raster = Raster(100, 200, [event(1, 120, 130)], [])
+    x = {"scale": {"domain": [10, 20]}}
+    chart = _curve(raster, "attention", (50, np.repeat([9.0, 1.0, 3.0, 9.0], [50, 50, 50, 50])), 10.0, x)
+    points = chart["data"]["values"]
+    assert (points[0], points[-1]) == ({"from": 10.0, "value": 1.0}, {"from": 19.9, "value": 3.0})
+    assert len(points) == 100
+    assert chart["encoding"]["x"] is x
+
+
 def test_names_of_the_data_are_text() -> None:
     text = page([event(1, 0, 30, EVIL)], [event(1, 0, 30, EVIL)], lab=EVIL)
     assert EVIL not in text
@@ -141,6 +171,7 @@ def test_videos_link_to_their_pages_or_say_how_to_make_them(tmp_path: Path) -> N
     assert '<a href="dist/video-1.html">Video 1</a>' in text
     assert "<code>make video VIDEO=2</code>" in text
     assert "VIDEO=1<" not in text
+    assert '<a href="dist/video-1.html#frame=900">1</a>' in text, "the longest stretch that was missed"
 
 
 def test_filters_leave_the_rows_of_a_lab_or_an_action(chromium_browser: Any, tmp_path: Path) -> None:

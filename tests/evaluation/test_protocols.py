@@ -81,6 +81,7 @@ def write(folder: Path, task: int, groups: int = 1, **changes: Any) -> None:
         path.write_text(json.dumps(content))
 
 
+@pytest.mark.slow
 def test_the_protocol_runs_on_files_of_the_official_layout(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -107,6 +107,7 @@ def f_of(decisions: PostProcessing, pair: PairScores, truth: list[Event], action
     return metric.pooled(truth, events, {pair.video_id: labeled}, {pair.video_id: pair.lab_id}).score
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n", "gain"), [(3, 0.008), (8, 0.005), (30, -0.002)])
 def test_rare_actions_do_better_on_new_videos_than_by_their_own_optimum(n: int, gain: float) -> None:
     """Mean over 40 simulated labs; with many bouts the threshold is the optimum's equal."""

@@ -112,7 +112,7 @@ def test_it_agrees_with_sets_of_frames(case: Case) -> None:
 
 
 def test_a_thousand_seeded_cases_hold_every_rule() -> None:
-    """What hypothesis draws is up to it; here every situation is known to have occurred."""
+    """Every situation is known to have occurred here, while hypothesis draws as it likes."""
     random, kinds = np.random.default_rng(0), Counter[str]()
     for _ in range(1000):
         case = seeded(random)

@@ -69,7 +69,7 @@ def test_without_a_gain_the_base_stays() -> None:
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_one_video_is_judged_with_thresholds_that_suit_it(seed: int) -> None:
-    """Where a lab has one video, no other one gives thresholds; those of 0.5 chose half a second for seed 1."""
+    """A lab of one video has no other one that gives thresholds; those of 0.5 chose half a second for seed 1."""
     tuned = fitted(seed, north=(1, 90, 6.0))
     assert tuned.decoding.smoothing_s == 1.5
     assert scored(tuned, 9, north=(6, 90, 6.0)) > 0.8

@@ -1,4 +1,4 @@
-"""Where the real files of other tools lie, which are read in place and never copied.
+"""Find the real files of other tools, which are read in place and never copied.
 
 `FORMATS_DIR` (else ../shared/data/formats beside the project) holds them; without it the tests that need them are
 skipped.

@@ -19,6 +19,7 @@ def imports(seed: int, count: int, folder: Path) -> None:
     assert child.stdout.endswith("done\n")
 
 
+@pytest.mark.slow
 def test_spoilt_files_and_mappings_are_sentences_and_the_others_go_on(tmp_path: Path) -> None:
     imports(0, 3, tmp_path)
 

@@ -95,7 +95,7 @@ def workbook(folder: Path, sheet: str) -> Path:
     path = twins.boris_xlsx(folder)
     with zipfile.ZipFile(path) as book:
         parts = {name: book.read(name) for name in book.namelist()}
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as book:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as book:
         for name, data in {**parts, SHEET: sheet.encode()}.items():
             book.writestr(name, data)
     return path

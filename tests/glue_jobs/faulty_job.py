@@ -33,7 +33,7 @@ def chance(given: dict[str, Any]) -> bool:
 
 
 def faulty(name: str, given: dict[str, Any], *arguments: Any, **named: Any) -> Any:
-    """What a worker calls in the place of the real function: the real one, over a storage with a fault."""
+    """Call the real function in a worker, over a storage with a fault."""
     real = storage.filesystem
 
     fault = given["fault"]

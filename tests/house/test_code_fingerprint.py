@@ -1,4 +1,4 @@
-"""What decides a result, and what does not: fingerprints over the import closure of the entry scripts."""
+"""Fingerprints over the import closure of the entry scripts change with what decides a result only."""
 
 from collections.abc import Mapping
 from pathlib import Path

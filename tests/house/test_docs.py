@@ -36,7 +36,7 @@ def code(text: str) -> Iterator[str]:
 
 
 def problems(line: str, options: dict[str, set[str]]) -> list[str]:
-    """What of the commands of a line does not exist."""
+    """Return what of the commands of a line does not exist."""
     try:
         words = shlex.split(line, comments=True)
     except ValueError:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -62,10 +61,8 @@ def test_deploy_makes_everything_with_its_settings(settings: Settings) -> None:
 
 def test_an_unchanged_deployment_says_so_and_changes_are_deployed(settings: Settings) -> None:
     first = deploy.run(settings)
-    started = time.monotonic()
     again = deploy.run(settings)
     assert (again.status, again.details["uploaded"]) == ("unchanged", [])
-    assert time.monotonic() - started < 5.0  # one second on an idle machine
     assert again.details["outputs"] == first.details["outputs"]
 
     changed = dataclasses.replace(settings, max_gap_frames=7)

@@ -43,7 +43,7 @@ def _theme(theme: dict[str, Any]) -> dict[str, Any]:
 
 
 def differences(settings: Settings, template: Template, values: dict[str, str], name: str) -> list[str]:
-    """What is not as the template says, asked at QuickSight."""
+    """Return what is not as the template says, asked at QuickSight."""
     pages = aws.client(settings, "cloudformation").get_paginator("list_stack_resources").paginate(StackName=name)
     items = [item for page in pages for item in page["StackResourceSummaries"]]
     physical = {item["LogicalResourceId"]: item["PhysicalResourceId"] for item in items}

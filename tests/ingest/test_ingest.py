@@ -101,7 +101,7 @@ def test_what_a_broken_run_left_and_the_folder_lost_is_removed(lake: Settings, d
 
 
 def test_an_object_that_others_overwrote_is_put_right(lake: Settings, data: Path) -> None:
-    """Of the same size: the manifest alone would not notice."""
+    """The other content has the same size: the manifest alone would not notice."""
     ingest.run(lake, data)
     track = a_track(data)
     key = raw_key("train", "tracking", track.parent.name, track.stem)

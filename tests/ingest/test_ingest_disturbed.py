@@ -32,7 +32,7 @@ MB = 1_000_000
 
 
 def a_large_track(data: Path, size: int = 3 * MB) -> Path:
-    """Of about `size` bytes: more than is read whole, sent as one body."""
+    """Write a track of about `size` bytes: more than is read whole, sent as one body."""
     path = a_track(data).with_name("77.parquet")
     write_large(path, size, seed=1)
     return path
@@ -52,7 +52,7 @@ def manifest(settings: Settings) -> dict[str, Any]:
 
 
 def assert_manifest_is_true(settings: Settings) -> None:
-    """What it says of an object holds for the bytes that are there."""
+    """Every entry about an object holds for the bytes that are there."""
     there = objects(settings)
     for key, entry in manifest(settings).items():
         assert (entry["sha256"], entry["size"]) == (hashlib.sha256(there[key]).hexdigest(), len(there[key])), key

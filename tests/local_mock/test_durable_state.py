@@ -134,6 +134,9 @@ def seen(server: Server, queries: list[str]) -> dict[str, Any]:
         ("athena", "list_named_queries", {}),
         ("sagemaker", "list_model_packages", {"ModelPackageGroupName": "g"}),
         ("sagemaker", "describe_model_package_group", {"ModelPackageGroupName": "g"}),
+        ("sagemaker", "describe_pipeline", {"PipelineName": "fails"}),
+        ("sagemaker", "list_pipeline_executions", {"PipelineName": "fails"}),
+        ("sagemaker", "list_pipeline_execution_steps", {"PipelineExecutionArn": failed_execution(server)}),
         *(("athena", "get_query_execution", {"QueryExecutionId": id_}) for id_ in queries),
         *(("athena", "get_query_results", {"QueryExecutionId": id_}) for id_ in queries),
     ]
@@ -143,6 +146,31 @@ def seen(server: Server, queries: list[str]) -> dict[str, Any]:
         answer.pop("ResponseMetadata")
         answers[f"{service}.{operation}({arguments})"] = answer
     return answers
+
+
+def failed_execution(server: Server) -> str:
+    executions = server.client("sagemaker").list_pipeline_executions(PipelineName="fails")
+    return str(executions["PipelineExecutionSummaries"][0]["PipelineExecutionArn"])
+
+
+def start_pipeline(server: Server, name: str, step: dict[str, Any]) -> str:
+    sagemaker = server.client("sagemaker")
+    text = json.dumps({"Version": "2020-12-01", "Steps": [step]})
+    sagemaker.create_pipeline(
+        PipelineName=name, PipelineDefinition=text, RoleArn="arn:aws:iam::123456789012:role/r"
+    )
+    started = sagemaker.start_pipeline_execution(PipelineName=name, ClientRequestToken=f"{name:x<32}")
+    return str(started["PipelineExecutionArn"])
+
+
+def until_step(server: Server, execution: str, *statuses: str) -> None:
+    """Wait until the step of an execution has a status."""
+    for _ in range(500):
+        steps = server.client("sagemaker").list_pipeline_execution_steps(PipelineExecutionArn=execution)
+        if [s for s in steps["PipelineExecutionSteps"] if s["StepStatus"] in statuses]:
+            return
+        time.sleep(0.02)
+    raise AssertionError(f"The step of {execution} was never {statuses}")
 
 
 def fill(server: Server) -> list[str]:
@@ -171,6 +199,8 @@ def fill(server: Server) -> list[str]:
     sagemaker.create_model_package_group(ModelPackageGroupName="g")
     made = sagemaker.create_model_package(ModelPackageGroupName="g", ModelApprovalStatus="PendingManualApproval")
     sagemaker.update_model_package(ModelPackageArn=made["ModelPackageArn"], ModelApprovalStatus="Approved")
+    failing = {"Name": "F", "Type": "Fail", "Arguments": {"ErrorMessage": "as asked"}}
+    until_step(server, start_pipeline(server, "fails", failing), "Failed")
     return queries
 
 
@@ -230,6 +260,7 @@ class Life:
     load: Load
     endpoint: str
     job: str
+    execution: str
 
 
 @pytest.fixture(scope="module")
@@ -241,9 +272,13 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
     assert studio.settled(endpoint)["EndpointStatus"] == "InService"
     job = lab.start("import time\ntime.sleep(600)\n")
     lab.until(job, "Training")
+    training = lab.request("import time\ntime.sleep(600)\n")
+    del training["TrainingJobName"]
+    execution = start_pipeline(server, "runs", {"Name": "T", "Type": "Training", "Arguments": training})
+    until_step(server, execution, "Executing")
     server.client("s3").create_bucket(Bucket="goes")
     load = Load(server)
-    before = Life(server, queries, seen(server, queries), load, endpoint, job)
+    before = Life(server, queries, seen(server, queries), load, endpoint, job, execution)
     before.load.until_killed(3)
     (Path(server.own.s3_root) / "goes").rmdir()
     server.start()
@@ -284,6 +319,18 @@ def test_what_ran_is_ended_and_says_why(life: Life) -> None:
     job = life.server.client("sagemaker").describe_training_job(TrainingJobName=life.job)
     assert job["TrainingJobStatus"] == "Failed"
     assert "was stopped while this ran" in job["FailureReason"]
+
+
+def test_a_pipeline_that_ran_is_ended_and_its_token_starts_no_second_one(life: Life) -> None:
+    sagemaker = life.server.client("sagemaker")
+    execution = sagemaker.describe_pipeline_execution(PipelineExecutionArn=life.execution)
+    assert execution["PipelineExecutionStatus"] == "Failed"
+    assert "was stopped while this ran" in execution["FailureReason"]
+    steps = sagemaker.list_pipeline_execution_steps(PipelineExecutionArn=life.execution)
+    (step,) = steps["PipelineExecutionSteps"]
+    assert (step["StepName"], step["StepStatus"]) == ("T", "Failed")
+    again = sagemaker.start_pipeline_execution(PipelineName="runs", ClientRequestToken=f"{'runs':x<32}")
+    assert again["PipelineExecutionArn"] == life.execution
 
 
 def test_an_endpoint_serves_again_and_can_be_deleted(life: Life) -> None:

@@ -122,6 +122,64 @@ def test_stop_and_time_limit_end_it_and_continuous_output_is_there_before(lab: L
     assert "MaxRuntimeInSeconds" in job["FailureReason"]
 
 
+def on_two_instances(lab: Lab, *arguments: str, **source: str) -> str:
+    """Start a job on two instances, each of which leaves `<host>.json`, and `same.json`."""
+    s3 = {
+        "S3Uri": f"s3://{lab.bucket}/in/",
+        "LocalPath": "/opt/ml/processing/in",
+        "S3DataType": "S3Prefix",
+        **source,
+    }
+    code = {"S3Uri": f"s3://{lab.bucket}/scripts/host.py", "LocalPath": "/opt/ml/processing/code",
+            "S3DataType": "S3Prefix"}  # fmt: skip
+    return start(
+        lab,
+        AppSpecification={
+            "ImageUri": "none",
+            "ContainerEntrypoint": ["python3", "/opt/ml/processing/code/host.py"],
+            "ContainerArguments": list(arguments) or ["nobody"],
+        },
+        ProcessingInputs=[{"InputName": "code", "S3Input": code}, {"InputName": "in", "S3Input": s3}],
+        ProcessingResources={"ClusterConfig": {
+            "InstanceCount": 2, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 5}},
+    )  # fmt: skip
+
+
+HOST = """
+import json, pathlib, sys, time
+root = pathlib.Path("/opt/ml/processing")
+config = json.load(open("/opt/ml/config/resourceconfig.json"))
+host = config["current_host"]
+if sys.argv[1] == host:
+    sys.exit("this host fails")
+if sys.argv[1] != "nobody":
+    time.sleep(60)
+seen = sorted(str(p.relative_to(root / "in")) for p in (root / "in").rglob("*") if p.is_file())
+for name in (host, "same"):
+    (root / "out" / f"{name}.json").write_text(json.dumps({"seen": seen, "hosts": config["hosts"], "host": host}))
+"""
+
+
+def test_several_instances_share_the_inputs_and_their_outputs_are_together(lab: Lab) -> None:
+    lab.s3.put_object(Bucket=lab.bucket, Key="scripts/host.py", Body=HOST.encode())
+    both = ["a.txt", "deep/b.txt"]
+    names = [on_two_instances(lab, S3DataDistributionType="ShardedByS3Key"), on_two_instances(lab)]
+    for name, shares in zip(names, ([["a.txt"], ["deep/b.txt"]], [both, both]), strict=True):
+        assert ended(lab, name)["ProcessingJobStatus"] == "Completed"
+        for host, share in zip(("algo-1", "algo-2"), shares, strict=True):
+            body = lab.s3.get_object(Bucket=lab.bucket, Key=f"processed/{name}/{host}.json")["Body"].read()
+            assert json.loads(body) == {"seen": share, "hosts": ["algo-1", "algo-2"], "host": host}
+        listed = lab.s3.list_objects_v2(Bucket=lab.bucket, Prefix=f"processed/{name}/")["Contents"]
+        assert len(listed) == 3
+    job = ended(lab, on_two_instances(lab, "algo-2"))
+    assert job["ProcessingJobStatus"] == "Failed"
+    assert "exit code 1 on algo-2" in job["FailureReason"]
+    assert "this host fails" in job["FailureReason"]
+    with pytest.raises(ClientError, match=r"InstanceCount must be 1\.\.8, but got 9"):
+        start(lab, ProcessingResources={"ClusterConfig": {
+            "InstanceCount": 9, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 5}})  # fmt: skip
+
+
 def test_what_is_not_done_is_refused(lab: Lab) -> None:
     job = ended(lab, start(lab, AppSpecification={"ImageUri": "none"}))
     assert "runs no container images" in job["FailureReason"]

@@ -36,6 +36,7 @@ def model(videos: list[LabelledVideo]) -> Boosted:
     return fit(videos[:2], config=SMALL)
 
 
+@pytest.mark.slow
 def test_frames_in_which_nobody_looked_teach_nothing() -> None:
     """Outside of the spans the labels are turned around: what is learnt must not change."""
     looked_for = {(1, 2, "chase"): ((0, 600),), (1, 1, "rest"): ((0, 600),)}

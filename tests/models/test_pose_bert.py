@@ -146,7 +146,7 @@ def test_a_frozen_trunk_trains_heads_labs_and_low_ranks(tuning: str, rank: int) 
     named = dict(built.named_parameters())
     training = {name for name in named if family.trains(name, config)}  # type: ignore[attr-defined]
     low = {name for name in named if ".lora_" in name}
-    assert training == {"head.weight", "head.bias", "lab.weight"} | low
+    assert training == {"head.weight", "head.bias", "lab.weight", "species.weight"} | low
     assert len(low) == (8 if rank else 0)
     if rank:  # B is zero: nothing changes yet
         plain = family.build(replace(config, tuning="full"), Sizes(48, 3, 2))  # type: ignore[attr-defined]
@@ -170,3 +170,13 @@ def test_the_presets_have_the_published_sizes() -> None:
     base, small = resolve("pose_bert:base")[1], resolve("pose_bert:small")[1]
     assert (base.layers, base.heads, base.width) == (12, 12, 768)
     assert (small.layers, small.heads, small.width) == (4, 4, 128)
+
+
+@pytest.mark.parametrize(
+    ("name", "window", "step", "batch"),
+    [("calms21", 200, 100, 128), ("mabe22", 80, 40, 32), ("deepethogram", 180, 180, 64)],
+)
+def test_data_sets_have_the_published_windows(name: str, window: int, step: int, batch: int) -> None:
+    config = resolve(f"pose_bert:{name}")[1]
+    assert (config.window, config.step, config.batch) == (window, step, batch)
+    assert config.window <= config.longest

@@ -102,6 +102,7 @@ def test_scaling_of_columns_by_hand() -> None:
     assert x[:, 2].tolist() == pytest.approx([-0.7 / 0.3, 1])
 
 
+@pytest.mark.slow
 # --- learning ---------------------------------------------------------------------------------------------
 def test_it_learns_behaviors_of_pairs_and_of_one_animal(model: TcnModel) -> None:
     held_out = _video(3)

@@ -16,7 +16,7 @@ CLEAN = ".venv/bin/jupyter nbconvert --clear-output --inplace"
 
 
 def problems(notebook: Any) -> list[str]:
-    """What keeps a notebook from being kept in git, and what to do about it."""
+    """Return why a notebook cannot be kept in git, and what to do about it."""
     mistakes = []
     ids = [cell.get("id", "") for cell in notebook.cells]
     mistakes += [f"id {name} twice" for name in sorted(set(ids)) if ids.count(name) > 1]

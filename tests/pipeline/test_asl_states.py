@@ -41,6 +41,23 @@ def test_pass_choice_wait_succeed_and_fail(machines: Machines) -> None:
     assert [item["executionArn"] for item in listed] == [big]
 
 
+def test_a_path_to_one_place_gives_its_value_and_any_other_a_list(machines: Machines) -> None:
+    paths = {
+        "cell": "$.rows[1].data[0].text",
+        "quoted": "$.rows[0]['a:b, *']",
+        "wild": "$.rows[*].n",
+        "filtered": "$.rows[?(@.n == 7)].n",
+        "argument": "States.StringToJson($.rows[1].data[0].text)",
+    }
+    states = {
+        "Read": {"Type": "Pass", "Parameters": {f"{name}.$": path for name, path in paths.items()}, "End": True}
+    }
+    rows = [{"a:b, *": "x"}, {"n": 7, "data": [{"text": "2"}]}]
+    assert output(machines.run("Read", states, {"rows": rows})) == {
+        "cell": "2", "quoted": "x", "wild": [7], "filtered": [7], "argument": 2,
+    }  # fmt: skip
+
+
 def test_branches_run_side_by_side_and_map_over_items(machines: Machines) -> None:
     def branch(name: str) -> dict[str, Any]:
         return {"StartAt": name, "States": {name: {"Type": "Wait", "Seconds": 2, "End": True}}}

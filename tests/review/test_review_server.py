@@ -185,11 +185,11 @@ def test_ten_thousand_videos_answer_at_once() -> None:
     ]  # fmt: skip
     assert len(rows[0]) == len(COLUMNS)
     library = VideoLibrary(rows)
-    began = time.perf_counter()
+    began = time.process_time()
     page = library.page(
         {"lab": "lab 3", "state": "reviewed", "reviewer": "ben", "order": "uncertainty", "page": "2"}
     )
-    assert time.perf_counter() - began < 0.3
+    assert time.process_time() - began < 0.3
     fitting = [r for r in rows if r[1] == "lab 3" and r[14]]
     best = sorted(fitting, key=lambda r: (-r[11], r[1], r[2]))
     assert page["count"] == len(fitting)

@@ -48,7 +48,7 @@ def alike(a: TrainingData, b: TrainingData) -> bool:
 
 
 def taken(text: str) -> list[int]:
-    """How many videos each training took from the job, by its log."""
+    """Return how many videos each training took from the job, by its log."""
     lines = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
     return [line["videos"] for line in lines if "features" in line["message"] and line["event"] == "note"]
 

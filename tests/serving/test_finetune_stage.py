@@ -25,10 +25,15 @@ def test_a_model_of_one_lab_goes_on_with_another(lake: Settings, tmp_path: Path)
         train.run(lake, "smoke", options=TrainingOptions(base="current"))
     first = train.run(lake, "smoke", options=TrainingOptions(labs=("Lab A",)))
     assert {span["lab_id"] for part in first.details["split"].values() for span in part} == {"Lab A"}
+    assert "split train: 3 of 6 videos differ from those that taught the model" in first.summary
+    assert "4 (no video of its lab Lab B taught)" in first.summary
     options = TrainingOptions(base=first.details["model_uri"], labs=("Lab B",))
     tuned = train.run(lake, "its own", options=options)
     assert tuned.details["fine_tuned"]["labs_added"] == ["Lab B"]
     assert "added: Lab B" in tuned.summary
+    assert "differ from" not in tuned.summary, (
+        "the base was taught by Lab A, this training says not by which videos"
+    )
     assert train.run(lake, "its own", options=options).status == "unchanged"
 
     explained = explain.run(lake, "current")

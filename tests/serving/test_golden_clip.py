@@ -70,7 +70,7 @@ def inference() -> ModuleType:
 
 
 def served(inference: ModuleType, model_dir: Path, body: bytes, kind: str) -> tuple[Tensor, Any]:
-    """What reaches the network for a request, and the answer."""
+    """Return what reaches the network for a request, and the answer."""
     loaded = inference.model_fn(str(model_dir))
     seen: list[Tensor] = []
     loaded.model.network.register_forward_pre_hook(lambda _module, inputs: seen.append(inputs[0].clone()))

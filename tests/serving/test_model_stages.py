@@ -94,10 +94,8 @@ def test_train_launches_the_job_and_tells_the_epochs(
 
 
 def test_train_again_has_nothing_to_do(lake: Settings, trained: StageResult) -> None:
-    began = time.monotonic()
     again = train.run(lake, "smoke", (3,))
     assert (again.status, again.details) == ("unchanged", trained.details)
-    assert time.monotonic() - began < 5
 
 
 def test_a_failed_job_says_why(lake: Settings) -> None:

@@ -1,4 +1,4 @@
-"""What training and prediction say of the videos they used, cut or left out."""
+"""Training and prediction say which videos they used, cut or left out."""
 
 from etholake.stages.model.training_result import sentence
 from etholake.stages.serving.predict import _reasons, _unusable, taught_note

@@ -80,6 +80,7 @@ def run(made: Filmed, output: Path, **changes: Any) -> dict[str, Any]:
     return details
 
 
+@pytest.mark.slow
 def test_a_video_file_is_predicted_as_its_clips_are(made: Filmed, tmp_path: Path) -> None:
     ticks: list[tuple[int, int, str]] = []
     details = run(
@@ -112,6 +113,7 @@ def test_a_video_file_is_predicted_as_its_clips_are(made: Filmed, tmp_path: Path
     assert predicted == sum(int(row["stop_frame"]) - int(row["start_frame"]) for row in events)
 
 
+@pytest.mark.slow
 def test_without_tracks_the_animals_are_found_by_their_boxes(made: Filmed, tmp_path: Path) -> None:
     details = run(made, tmp_path / "events.csv", tracks=None, timeline=tmp_path / "timeline.csv")
     assert details["frames"] == FRAMES

@@ -46,6 +46,28 @@ def test_its_model_is_a_base_that_is_served(lake: Settings, pretrained: StageRes
     assert predicted.status == "done"
 
 
+def test_tasks_are_learnt_and_answered_by_the_endpoint(
+    lake: Settings, pretrained: StageResult, tmp_path: Path
+) -> None:
+    file = tmp_path / "values.csv"
+    rows = [f"{video},light,{'on' if video % 2 else 'off'}" for lab in small_lake.LABS.values() for video in lab]
+    file.write_text("\n".join(["video_id,name,value", *rows]), encoding="utf-8")
+    options = TrainingOptions(base="pretrained", tasks=("state:light=on",), values=file)
+    result = train.run(lake, "", (), options=options)
+    assert result.details["tasks"]["state:light=on"]["videos"] > 0
+    assert "task     state:light=on: average precision " in result.summary
+    assert train.run(lake, "", (), options=options).status == "unchanged"
+    served = serve.run(lake)
+    assert [value["task"] for value in served.details["values"]] == ["state:light=on"] * 2
+    predicted = predict.run(lake, "train", (3,), tmp_path / "tasks.csv")
+    assert [value["mouse_id"] for value in predicted.details["values"]["3"]] == [1, 2]
+    file.write_text("video_id,name,value\n1,lihgt,on\n", encoding="utf-8")
+    with pytest.raises(
+        UsageError, match=r"asks for 'light', which .*values.csv does not have. Did you mean 'lihgt'"
+    ):
+        train.run(lake, "", (), options=options)
+
+
 def test_what_cannot_be_pretrained_is_refused_before_a_job(lake: Settings) -> None:
     with pytest.raises(UsageError, match="The family 'boosted' cannot be pre-trained: it learns from labels only"):
         pretrain.run(lake, "boosted")

@@ -1,4 +1,4 @@
-"""What the endpoint says of input that does not fit: which part, frame rate or action, and what to do."""
+"""The endpoint says of input that does not fit which part, frame rate or action it is, and what to do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the training job is told: the hyper-parameters of one model and of an ensemble."""
+"""The hyper-parameters of the training job, of one model and of an ensemble."""
 
 from __future__ import annotations
 

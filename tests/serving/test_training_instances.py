@@ -1,4 +1,4 @@
-"""What a training job runs on, in the SDK's own shapes; and that the settings' defaults are usable."""
+"""The instances of a training job, in the SDK's own shapes; the settings' defaults are usable."""
 
 import pytest
 

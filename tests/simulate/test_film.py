@@ -46,6 +46,7 @@ def test_every_video_has_the_size_rate_and_length_of_its_metadata(data: Path) ->
             assert max(stream.width, stream.height) == 256
 
 
+@pytest.mark.slow
 def test_animals_are_drawn_where_the_tracks_are(data: Path) -> None:
     """Pixels that differ from the bedding lie in the true boxes, and the tracks lie on the true points."""
     for row in table(data / "train.csv"):

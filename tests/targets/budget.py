@@ -1,4 +1,4 @@
-"""What the functional tests would cost on AWS: refused above a limit, before anything is made there."""
+"""Estimate the cost of the functional tests on AWS; above a limit they are refused beforehand."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ import pytest
 
 from etholake.contract import ACTIONS, arrow_schema
 from etholake.dataset.labelled import CHANNELS, load_all_tracks, load_training_data
+from etholake.dataset.values import Task, Value
 from etholake.errors import ContractError, DataError
 from etholake.models.archive import load_model
 
@@ -101,6 +102,28 @@ def test_the_fingerprint_names_the_generations(channels: dict[str, Path]) -> Non
     (channels["labels"] / "gen-1").rename(channels["labels"] / "gen-2")
     (channels["labels"] / "_CURRENT").write_text('{"generation": "gen-2"}', encoding="utf-8")
     assert load_training_data(channels).fingerprint != before
+
+
+def test_values_are_those_of_the_metadata_and_of_a_file(channels: dict[str, Path], tmp_path: Path) -> None:
+    """Video 6 has no events: it is read for its values alone, and teaches no action."""
+    put(tmp_path / "more", "metadata_train", [{**metadata(5), "mouse1_sex": "male"}, metadata(6)])
+    (tmp_path / "given").mkdir()
+    (tmp_path / "given/values.csv").write_text("video_id,name,value,mouse_id\n6,weight,21,1\n", encoding="utf-8")
+    folders = channels | {"metadata": tmp_path / "more", "values": tmp_path / "given"}
+    data = load_training_data(folders, tasks=[Task.parse("regression:weight")])
+    assert [(v.tracks.video_id, v.values) for v in data.videos] == [
+        (5, (Value("sex", "male", 1),)), (6, (Value("weight", "21", 1),)),
+    ]  # fmt: skip
+    assert (data.videos[1].tracks.labeled_behaviors, data.videos[1].events) == ((), ())
+    others = load_training_data(folders)
+    assert [v.tracks.video_id for v in others.videos] == [5]
+    (tmp_path / "given/values.csv").write_text("video_id,name,value,mouse_id\n6,weight,22,1\n", encoding="utf-8")
+    assert load_training_data(folders).fingerprint != others.fingerprint
+    (tmp_path / "given/values.csv").write_text("video_id,name,value\n9,weight,22\n", encoding="utf-8")
+    with pytest.raises(
+        DataError, match=r"The values name videos that the lake's training split does not have: \[9\]"
+    ):
+        load_training_data(folders)
 
 
 def test_a_missing_channel_is_named(channels: dict[str, Path]) -> None:

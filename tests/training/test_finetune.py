@@ -44,6 +44,7 @@ def tuned(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Trained
     return folder, fit(new_lab(), folder, "", {"epochs": 2}, base=load_network(trained[0]))
 
 
+@pytest.mark.slow
 def test_the_new_lab_and_its_action_are_learnt(tuned: Trained) -> None:
     folder, report = tuned
     model, data = load_network(folder), new_lab()

@@ -30,6 +30,7 @@ from etholake.training.validation import HeldOut
 from etholake.video.recipe import ClipRecipe
 from etholake.video.stored_clips import StoredClips
 
+pytestmark = pytest.mark.slow  # each family is trained
 LEFT, RIGHT = UNIFIED_PARTS.index("ear_left"), UNIFIED_PARTS.index("ear_right")
 
 

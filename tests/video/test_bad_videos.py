@@ -65,6 +65,7 @@ REFUSED: list[tuple[str, str, Callable[[Path], Path], str]] = [
 ]
 
 
+@pytest.mark.slow
 def test_a_folder_of_them_is_checked_without_a_crash(tmp_path: Path) -> None:
     for number, (_, name, make, _) in enumerate(REFUSED):
         folder = tmp_path / str(number)

@@ -208,6 +208,7 @@ def number_of(clip: ClipWindow) -> int:
     return clip.index.video_id
 
 
+@pytest.mark.slow
 def test_an_epoch_gives_every_window_once_whatever_the_workers_and_ranks(tmp_path: Path) -> None:
     paths = shards(tmp_path, 23, 4)
     alone = [list(ClipLoader(paths, seed=5, workers=0, buffer=5, transform=number_of))][0]

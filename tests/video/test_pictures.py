@@ -31,7 +31,7 @@ def tracks(frames: int) -> VideoTracks:
 
 
 def warmth(picture: np.ndarray, x: int, y: int) -> int:
-    """How much redder than blue the reddest pixel around a place is: the colour of animal 1 against gray."""
+    """Return how much redder than blue the reddest pixel around a place is: animal 1 against gray."""
     patch = picture[max(0, y - 2) : y + 3, max(0, x - 2) : x + 3].astype(int)
     return int((patch[..., 0] - patch[..., 2]).max())
 
@@ -126,6 +126,7 @@ def test_a_sheet_shows_crops_with_their_points(tmp_path: Path) -> None:
     assert contact_sheet([]).shape[1] == 120
 
 
+@pytest.mark.slow
 def test_a_folder_is_checked_before_a_long_run(tmp_path: Path) -> None:
     square.write(tmp_path / "good.mp4")
     square.write(tmp_path / "vary.mkv", times_ms=[40 * n + n * n for n in range(40)])

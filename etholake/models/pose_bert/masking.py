@@ -13,7 +13,8 @@ from torch import Tensor
 from torch.nn.functional import smooth_l1_loss
 
 from etholake.dataset.windows import TARGET, Tracks
-from etholake.features.keypoints import ENCODER, UNIT_CM, window_origin
+from etholake.features.keypoints import UNIT_CM, points, window_origin
+from etholake.features.registry import window_encoder
 from etholake.models.pose_bert.config import PoseBertConfig
 
 __all__ = ["hidden_points", "hidden_spans", "reconstruction_loss"]
@@ -52,17 +53,16 @@ def reconstruction_loss(
 
     The network sees the windows without them: neither they nor the origin that they would move.
     """
-    xy_BRTK2 = tracks.xy_BRTK2
-    device = xy_BRTK2.device
-    hidden_BRTK = hidden_points(tuple(xy_BRTK2.shape[:-1]), config, random).to(device)
-    hidden_BRTK &= tracks.observed_BRTK
+    measured = points(tracks)
+    hidden_BRTK = hidden_points(tuple(measured.shape[:-1]), config, random).to(measured.device)
+    hidden_BRTK &= tracks.observed_BRTK & ~measured[..., 0].isnan()
     hidden_BRTK[tracks.is_self_B, TARGET] = False
-    visible = xy_BRTK2.masked_fill(hidden_BRTK[..., None], torch.nan)
-    visible_tracks = replace(tracks, xy_BRTK2=visible)
-    places, velocities = network.reconstruct(ENCODER(visible_tracks), lab_B)
-    true = (xy_BRTK2 - window_origin(visible)) / UNIT_CM
+    visible = measured.masked_fill(hidden_BRTK[..., None], torch.nan)
+    visible_tracks = replace(tracks, xy_BRTK2=visible[..., :2])
+    places, velocities = network.reconstruct(window_encoder(config.encoder)(visible_tracks), lab_B)
+    true = (measured - window_origin(visible)) / UNIT_CM
     moved = true.diff(dim=2, prepend=true[:, :, :1])
-    loss = torch.zeros((), device=device)
+    loss = torch.zeros((), device=measured.device)
     for predicted, target in ((places, true), (velocities, moved)):
         aim = target.permute(0, 2, 1, 3, 4).flatten(2, 3)
         counts = hidden_BRTK.permute(0, 2, 1, 3).flatten(2) & aim.isfinite().all(dim=-1)

@@ -8,6 +8,8 @@ Shape letters: B batch, T frames at 30 Hz, A animals, P parts, D dimensions (2 o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu, scaled_dot_product_attention
@@ -63,12 +65,12 @@ class Block(nn.Module):
 
 
 class PoseBert(nn.Module):
-    """Key points [B, T, A · P · (D + 1)] → logits [B, T, C]; see `reconstruct` for pre-training.
+    """Key points [B, T, A · P · (D + 1)] → logits [B, T, C + tasks]; see `reconstruct` for pre-training.
 
     Parameters
     ----------
     skeleton, classes, labs
-        The rows that it reads, C, and L (with the unknown lab, index 0). Species are labs of their own.
+        The rows that it reads, C, and L (with the unknown lab, index 0).
     head
         ``frame``: a logit of every frame; ``clip``: one of the window, from the CLS token, for all of its frames.
     width, layers, heads, dropout
@@ -77,6 +79,11 @@ class PoseBert(nn.Module):
         ``learned`` up to `longest` frames, or ``sinusoidal``.
     rank
         Of the low-rank changes of the trunk (LoRA, Hu et al. 2022); 0 for none.
+    species
+        Number of species, with that of mice and unknown ones (index 0). An index of a lab and a species is
+        ``lab + L · species``.
+    tasks
+        One entry a task: whether every frame has an answer of its own; else the CLS token answers for the window.
     """
 
     def __init__(
@@ -93,8 +100,11 @@ class PoseBert(nn.Module):
         positions: str,
         longest: int,
         rank: int,
+        species: int = 1,
+        tasks: Sequence[bool] = (),
     ) -> None:
         super().__init__()
+        self.by_frame = tuple(tasks)
         self.skeleton, self.by_clip = skeleton, head == "clip"
         self.mask_token = nn.Parameter(torch.zeros(skeleton.points, skeleton.dimensions))
         self.embed = nn.Linear(skeleton.columns, width)
@@ -102,26 +112,33 @@ class PoseBert(nn.Module):
         self.positions = nn.Parameter(torch.randn(longest, width) * 0.02) if positions == "learned" else None
         self.lab = nn.Embedding(labs, width)
         nn.init.normal_(self.lab.weight, std=0.02)
+        self.species = nn.Embedding(species, width)
+        nn.init.zeros_(self.species.weight)
         self.blocks = nn.ModuleList(Block(width, heads, dropout, rank) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
         self.head = nn.Linear(width, classes)
+        self.tasks = nn.ModuleList(nn.Linear(width, 1) for _ in tasks)
         self.points = nn.Linear(width, 2 * skeleton.points * skeleton.dimensions)
         nn.init.zeros_(self.points.weight)
         nn.init.zeros_(self.points.bias)
 
     def forward(self, x_BTF: Tensor, lab_B: Tensor, labeled_BC: Tensor) -> Tensor:  # noqa: ARG002  # no input of it
-        """Return the logits of key points, given the lab's index."""
+        """Return the logits of key points, given the lab's index; those of the tasks are the last columns."""
         cls_BH, frames_BTH = self.hidden(x_BTF, lab_B)
-        if self.by_clip:
-            return self.head(cls_BH)[:, None].expand(-1, x_BTF.shape[1], -1)
-        return self.head(frames_BTH)
+        whole_BTH = cls_BH[:, None].expand_as(frames_BTH)
+        logits = [self.head(whole_BTH if self.by_clip else frames_BTH)]
+        for head, by_frame in zip(self.tasks, self.by_frame, strict=True):
+            logits.append(head(frames_BTH if by_frame else whole_BTH))
+        return torch.cat(logits, dim=-1) if self.tasks else logits[0]
 
     def hidden(self, x_BTF: Tensor, lab_B: Tensor) -> tuple[Tensor, Tensor]:
         """Return the hidden state of the CLS token [B, H] and of every frame [B, T, H]."""
         B, T, _ = x_BTF.shape
         places_BTPD, missing_BTP = self.skeleton.parted(x_BTF)
         places_BTPD = torch.where(missing_BTP[..., None] > 0, self.mask_token, places_BTPD)
-        x_BTH = self.embed(torch.cat([places_BTPD.flatten(2), missing_BTP], dim=-1)) + self.lab(lab_B)[:, None]
+        L = self.lab.num_embeddings
+        group_BH = self.lab(lab_B % L) + self.species(lab_B // L)
+        x_BTH = self.embed(torch.cat([places_BTPD.flatten(2), missing_BTP], dim=-1)) + group_BH[:, None]
         x_BTH = x_BTH + self._positions(T, x_BTH.shape[2], x_BTH.device)
         x_BTH = torch.cat([self.cls.expand(B, 1, -1), x_BTH], dim=1)
         for block in self.blocks:

@@ -95,7 +95,8 @@ def resolve(template: Template, given: Mapping[str, str]) -> dict[str, str]:
 def _parse(text: str) -> dict[str, Any]:
     import yaml  # type: ignore[import-untyped]
 
-    class Loader(yaml.SafeLoader):
+    # libyaml, where PyYAML has it, reads a template ten times as fast.
+    class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
         """Read short forms as long ones: ``!Ref X`` is ``{"Ref": "X"}``, ``!Sub x`` is ``{"Fn::Sub": "x"}``."""
 
     def long_form(loader: Any, name: str, node: Any) -> Any:

@@ -28,7 +28,7 @@ from etholake.events.types import Event, PairScores, Triplet
 from etholake.result import StageResult
 from etholake.settings import Settings
 
-__all__ = ["Truth", "evaluate", "ignored_by_official", "judge", "lines", "read_truth", "run"]
+__all__ = ["Truth", "evaluate", "ignored_by_official", "judge", "lines", "read_truth", "run", "write_page"]
 
 Spans = Mapping[int, tuple[int, int]]  # video_id -> (start_frame, stop_frame) of the part that is scored
 _log = logging.getLogger(__name__)
@@ -139,8 +139,11 @@ def run(
     spans: Spans | None = None,
     pairs: Sequence[PairScores] = (),
     page: Path | None = None,
+    model: str = "",
 ) -> StageResult:
     """Write what `judge` returns into the partitions `run_id` of the tables `score…`, and a page if one is named.
+
+    `model` is one whose attention and tasks the page shows, too (see `write_page`).
 
     `details`: `scores` (what `evaluate` gives), `evaluation` (`Evaluation.to_dict`), `run_id`, `rows` by table.
     """
@@ -149,12 +152,11 @@ def run(
     from etholake import logs
     from etholake.contract import arrow_schema
     from etholake.lake import identity
-    from etholake.pages.evaluation import write
     from etholake.stages.state import open_lake
 
     result = judge(data, submission, videos, spans, pairs)
     if page is not None:
-        write(page, result, f"run {run_id}")
+        write_page(settings, page, result, data, f"run {run_id}", model)
     lake = open_lake(settings)
     partition, unchanged, tables = {"run_id": run_id}, True, result.tables()
     for name, rows in tables.items():
@@ -179,6 +181,20 @@ def run(
     }
     logs.add_fields(**logged_scores(scores))
     return StageResult("evaluate", "unchanged" if unchanged else "done", summary, details)
+
+
+def write_page(
+    settings: Settings, page: Path, evaluation: report.Evaluation, data: Path, title: str, model: str = ""
+) -> None:
+    """Write the evaluation page; with a model also where it looked in the shown videos, and its tasks' figures.
+
+    Raises UsageError for a model that has neither attention over time nor tasks.
+    """
+    from etholake.pages.evaluation import shown_videos, write
+    from etholake.stages.model import model_view
+
+    view = model_view.view(settings, model, data, shown_videos(evaluation)) if model else None
+    write(page, evaluation, title, view)
 
 
 def _decided(

@@ -11,13 +11,14 @@ from typing import Any
 from etholake.contract import unified_part_sources
 from etholake.dataset.pose_tracks import MIN_FPS, MODEL_FPS
 from etholake.errors import ContractError
+from etholake.evaluation.tasks import sample_kind
 from etholake.events.post_processing import PostProcessing
 from etholake.models.archive import META, read_meta
 from etholake.models.registry import FAMILIES
 from etholake.settings import Settings
 from etholake.stages.model.models import unpacked
 
-__all__ = ["describe", "lines", "look", "reconstruction_lines", "run"]
+__all__ = ["describe", "lines", "look", "reconstruction_lines", "run", "task_lines"]
 
 
 def run(settings: Settings, model: str) -> dict[str, Any]:
@@ -27,42 +28,33 @@ def run(settings: Settings, model: str) -> dict[str, Any]:
 
 
 def look(settings: Settings, model: str, data: Path, video: int, page: Path) -> dict[str, Any]:
-    """Write a page of where a model looked in a video of a folder, over its ethogram.
+    """Write a page of where a model looked in a video of a folder, over its ethogram, and of its answers to tasks.
 
-    Returns {"page": path, "attention": {"agent,target": [highest, frame of it]}}.
+    Returns {"page": path, "attention": {"agent,target": [highest, frame of it]}, "values": answers to tasks}.
 
-    Raises UsageError if the folder does not name the video, or the model has no attention over time.
+    Raises UsageError if the folder does not name the video, or the model has neither attention nor tasks.
     """
-    import pyarrow.parquet as pq
-
-    from etholake.dataset.pose_tracks import PoseTracks, VideoMeta
     from etholake.models.archive import load_model
-    from etholake.models.attention import attention_of
+    from etholake.models.attention import attention_of, has_attention
     from etholake.pages.attention import render
     from etholake.stages.model.evaluate import read_truth
-    from etholake.stages.model.impute import tracking_files
+    from etholake.stages.model.model_view import tracks_of
 
-    ((source, row),) = tracking_files(data, [video])
     with unpacked(settings, model) as folder:
         loaded = load_model(folder)
-        meta = VideoMeta.from_row(row)
-        tracks = PoseTracks.from_raw(
-            pq.ParquetFile(source).read(),
-            meta,
-            max_gap_frames=settings.max_gap_frames,
-            sources=loaded.part_sources,
-        )
-        curves = attention_of(loaded, tracks)
+        ((_, tracks),) = tracks_of(settings, loaded, data, [video])
+        values = loaded.values(tracks)
+        curves = attention_of(loaded, tracks) if has_attention(loaded) or not values else {}
         predicted = loaded.events(tracks)
     truth = [event for event in read_truth(data, [video]).events if event.video_id == video]
     page.parent.mkdir(parents=True, exist_ok=True)
     title = f"{loaded.family}, video {video} of {tracks.lab_id}"
-    page.write_text(render(title, curves, truth, predicted, tracks.first_frame, tracks.fps), encoding="utf-8")
+    page.write_text(render(title, curves, truth, predicted, tracks.fps, values), encoding="utf-8")
     highest = {
-        f"{agent},{target}": [round(float(curve.max()), 3), tracks.first_frame + int(curve.argmax())]
-        for (agent, target), curve in curves.items()
+        f"{agent},{target}": [round(float(curve.max()), 3), first + int(curve.argmax())]
+        for (agent, target), (first, curve) in curves.items()
     }
-    return {"page": str(page), "attention": highest}
+    return {"page": str(page), "attention": highest, "values": values}
 
 
 def describe(folder: Path) -> dict[str, Any]:
@@ -73,7 +65,8 @@ def describe(folder: Path) -> dict[str, Any]:
     (fps, min_fps, window; None without windows), `labs` ({lab: {action: threshold, seconds of training, score}};
     None where not stored), `vocabulary`, `parts` ({unified part: names that are read for it}), `part_map`,
     `features`, `clips` (set and recipe of a model of pixels, else None), `decoding`, `validation`, `confusion`
-    ({lab: {annotated: {predicted: frames}}} of the validation), `reconstruction` (of a pre-trained model),
+    ({lab: {annotated: {predicted: frames}}} of the validation), `reconstruction` (of a pre-trained model), `tasks`
+    ({task: figures} of the validation videos, see `evaluation.tasks`),
     `class_weights`, `class_distribution` (of a network; None where not stored), `data_fingerprint`, `videos`
     (number by part of the split), `fine_tuned`, `notes`.
 
@@ -109,6 +102,7 @@ def describe(folder: Path) -> dict[str, Any]:
             "validation": (meta.get("validation") or {}).get("score"),
             "confusion": (meta.get("validation") or {}).get("confusion", {}),
             "reconstruction": meta.get("reconstruction"),
+            "tasks": meta.get("tasks", {}),
             "class_weights": meta.get("class_weights"),
             "class_distribution": meta.get("class_distribution"),
             "data_fingerprint": meta.get("data_fingerprint"),
@@ -152,6 +146,7 @@ def lines(model: Mapping[str, Any]) -> list[str]:
             )
         text += _confusion_lines(model["confusion"].get(lab, {}))
     text += reconstruction_lines(model["reconstruction"] or {})
+    text += task_lines(model["tasks"])
     text += _class_lines(model["class_weights"], model["class_distribution"])
     return [*text, *(f"note: {note}" for note in model["notes"])]
 
@@ -194,6 +189,18 @@ def reconstruction_lines(errors: Mapping[str, Any]) -> list[str]:
         + ", ".join(f"{name.replace('_', ' ')} {figures['median']:.2f} cm" for name, figures in methods.items())
         for gap, methods in errors.get("gaps", {}).items()
     ]
+
+
+def task_lines(tasks: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return one line a task: its figures on the validation videos."""
+    return [
+        f"task     {task}: "
+        + ", ".join(f"{name.replace('_', ' ')} {_number(value)}" for name, value in figures.items()
+                    if name not in ("videos", "samples"))
+        + f" on {figures['samples']:,} {sample_kind(task)} of "
+        f"{figures['videos']} videos"
+        for task, figures in tasks.items()
+    ]  # fmt: skip
 
 
 def _counts(figures: Mapping[str, Any]) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -109,15 +108,19 @@ def filled_rows(table: pa.Table, meta: VideoMeta, model: NetworkModel) -> pa.Tab
             f"Video {meta.video_id} has no px/cm: give pix_per_cm_approx, so that points can be placed."
         )
     tracks = PoseTracks.from_curated(curated, meta, unified_part_sources(model.part_map))
-    measured = np.where(tracks.observed_TMK[..., None], tracks.xy_TMK2, np.float32(np.nan))
+    measured = tracks.without(~tracks.observed_TMK)
     family = FAMILIES.get(model.family)
     assert isinstance(family, NetworkFamily)
-    filled = family.fill(model, replace(tracks, xy_TMK2=measured))
-    cm_TMK2 = filled.to_video_frames(filled.xy_TMK2.reshape(len(filled.xy_TMK2), -1)).reshape(
-        tracks.n_frames, *filled.xy_TMK2.shape[1:]
+    filled = family.fill(model, measured)
+    scales = {axis: _line(curated, axis) for axis in "xy"}
+    cm_TMKD = filled.xy_TMK2
+    if filled.z_TMK is not None and meta.pix_per_cm:
+        scales["z"] = (meta.pix_per_cm, 0.0)
+        cm_TMKD = np.concatenate([cm_TMKD, filled.z_TMK[..., None]], axis=-1)
+    cm_TMKD = filled.to_video_frames(cm_TMKD.reshape(len(cm_TMKD), -1)).reshape(
+        tracks.n_frames, *cm_TMKD.shape[1:]
     )
-    scales = [_line(curated, axis) for axis in "xy"]
-    new = _new_rows(table, tracks, cm_TMK2, scales, unified_part_sources(model.part_map))
+    new = _new_rows(table, tracks, cm_TMKD, scales, unified_part_sources(model.part_map))
     n, m = table.num_rows, len(new["x"])
     old = table.append_column("is_imputed", pa.array([False] * n)).append_column(
         "method", pa.nulls(n, pa.string())
@@ -134,15 +137,15 @@ def filled_rows(table: pa.Table, meta: VideoMeta, model: NetworkModel) -> pa.Tab
 def _new_rows(
     table: pa.Table,
     tracks: PoseTracks,
-    cm_TMK2: Any,
-    scales: list[tuple[float, float]],
+    cm_TMKD: Any,
+    scales: Mapping[str, tuple[float, float]],
     sources: Mapping[str, tuple[str, ...]],
 ) -> dict[str, Any]:
     """Return columns of the rows that are filled in: those without a measured point in the raw rows."""
     finite = np.isfinite(table["x"].to_numpy().astype(float)) & np.isfinite(table["y"].to_numpy().astype(float))
     frames, mice = (table[name].to_numpy()[finite] for name in ("video_frame", "mouse_id"))
     parts = np.array(table["bodypart"].to_pylist(), dtype=object)[finite]
-    columns: dict[str, list[Any]] = {name: [] for name in (*KEYS, "x", "y")}
+    columns: dict[str, list[Any]] = {name: [] for name in (*KEYS, *scales)}
     for m, mouse in enumerate(tracks.mouse_ids):
         names, counts = np.unique(parts[mice == mouse].astype(str), return_counts=True)
         for k, part in enumerate(UNIFIED_PARTS):
@@ -150,15 +153,15 @@ def _new_rows(
             if source is None:
                 continue
             present = frames[(mice == mouse) & (parts == source)] - tracks.first_frame
-            missing = np.ones(len(cm_TMK2), dtype=bool)
+            missing = np.ones(len(cm_TMKD), dtype=bool)
             missing[present[(present >= 0) & (present < len(missing))]] = False
-            missing &= np.isfinite(cm_TMK2[:, m, k]).all(axis=-1)
+            missing &= np.isfinite(cm_TMKD[:, m, k]).all(axis=-1)
             at = np.flatnonzero(missing)
             columns["video_frame"] += (at + tracks.first_frame).tolist()
             columns["mouse_id"] += [mouse] * len(at)
             columns["bodypart"] += [source] * len(at)
-            for axis, (slope, start) in zip("xy", scales, strict=True):
-                columns[axis] += (cm_TMK2[at, m, k, "xy".index(axis)] * slope + start).tolist()
+            for number, (axis, (slope, start)) in enumerate(scales.items()):
+                columns[axis] += (cm_TMKD[at, m, k, number] * slope + start).tolist()
     return columns
 
 

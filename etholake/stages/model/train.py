@@ -9,17 +9,17 @@ the curated zone. Unchanged tables, code, configuration, seed and held-out video
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from etholake import aws, logs
-from etholake.contract import MODEL_ZONE
+from etholake.contract import MODEL_ZONE, SPLITS
 from etholake.objects import delete_objects, list_objects
 from etholake.progress import OnProgress, silent
 from etholake.result import StageResult
 from etholake.settings import Settings
 from etholake.stages.job_settings import job_settings
-from etholake.stages.model import features, out_of_fold, training_job
+from etholake.stages.model import features, out_of_fold, training_job, unlike
 from etholake.stages.model.training_checks import check_configurations
 from etholake.stages.model.training_inputs import (
     SOURCE,
@@ -31,6 +31,7 @@ from etholake.stages.model.training_inputs import (
     training_plan,
 )
 from etholake.stages.model.training_result import save_training, sentence
+from etholake.stages.state import open_lake
 
 __all__ = ["TrainingOptions", "recommended", "run"]
 
@@ -70,7 +71,7 @@ def run(
     if reason:
         logs.log_event("note", reason)
     if not options.base:  # a base is fine-tuned by its own configuration
-        check_configurations(config_name)
+        check_configurations(config_name, options.tasks)
     plan = training_plan(settings, config_name, holdout, options)
     if plan.model:
         summary = f"Tables, code and configuration '{config_name}' are those of the last model."
@@ -85,8 +86,18 @@ def run(
         more["out_of_fold_rows"] = out_of_fold.store(settings, name, output, plan.digest)
     details = save_training(settings, plan.digest, config_name, job, time.monotonic() - began, **more)
     _delete_checkpoints(settings, plan.digest)
-    summary = "\n  ".join([sentence(details), *([f"Note: {reason}"] if reason else [])])
+    notes = [*([reason] if reason else []), *_unlike(settings, details)]
+    summary = "\n  ".join([sentence(details), *(f"Note: {note}" for note in notes)])
     return StageResult(STAGE, "done", summary, details)
+
+
+def _unlike(settings: Settings, details: dict[str, Any]) -> Iterator[str]:
+    """Yield a sentence for each split with videos that differ from those that taught the model."""
+    lake = open_lake(settings)
+    for split in SPLITS:
+        videos = unlike.traits(lake, split)
+        if differing := unlike.unlike_taught(lake, details, split):
+            yield f"split {split}: {unlike.sentence(differing, len(videos))}"
 
 
 def _launch(settings: Settings, plan: TrainingPlan) -> str:
@@ -94,7 +105,7 @@ def _launch(settings: Settings, plan: TrainingPlan) -> str:
     role = aws.stack_outputs(settings)["SageMakerRoleArn"]
     checkpoints = f"s3://{settings.bucket}/{_checkpoint_prefix(plan.digest)}"
     parameters = plan.parameters | {logs.ARGUMENT.removeprefix("--"): logs.run_id()}
-    inputs = channels(settings, plan.base, plan.clip_set) | features.channel(settings)
+    inputs = channels(settings, plan.base, plan.clip_set, plan.values) | features.channel(settings)
     with training_job.sdk_environment(settings):
         name = training_job.launch(
             settings, role, f"s3://{settings.bucket}/{SOURCE}", job_settings()["training"], parameters,

@@ -11,8 +11,10 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from etholake.contract import unified_part_sources
+from etholake.dataset.values import tasks_of
 from etholake.errors import DataError, UsageError, raise_collected, suggestion
 from etholake.lake import Lake
+from etholake.models.pose_bert.family import FAMILY as POSE_BERT
 from etholake.models.registry import resolve
 
 __all__ = ["check_configurations", "check_data"]
@@ -20,11 +22,19 @@ __all__ = ["check_configurations", "check_data"]
 SHOWN = 10  # videos that a message names
 
 
-def check_configurations(config_name: str) -> None:
-    """Raise UsageError for an entry of a list ``a,b`` that is no configuration; the message has the nearest."""
+def check_configurations(config_name: str, tasks: Collection[str] = ()) -> None:
+    """Raise UsageError for an entry of a list ``a,b`` that is no configuration; the message has the nearest.
+
+    With `tasks` also for a family that has no heads for them, and for a task that is not written as it must be.
+    """
     names = config_name.split(",")
     for name in names:
-        resolve(name)
+        family, _ = resolve(name)
+        if tasks and family.name != POSE_BERT.name:
+            raise UsageError(
+                f"The family '{family.name}' learns actions only: --tasks needs one of {POSE_BERT.name}."
+            )
+    tasks_of(tuple(tasks))
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise UsageError(
             f"Configurations are named twice: {', '.join(twice)}. Name each once; --seeds repeats it."

@@ -9,14 +9,16 @@ import io
 import tarfile
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from etholake import aws
 from etholake.code_fingerprint import code_fingerprint
-from etholake.contract import CLIP_ZONE, CODE_ZONE, CURATED_ZONE
+from etholake.contract import CLIP_ZONE, CODE_ZONE, CURATED_ZONE, MODEL_ZONE
 from etholake.dataset.clip_channel import CLIP_INDEX, CLIPS
-from etholake.digest import fingerprint
-from etholake.errors import AwsError, DataError, UsageError
+from etholake.dataset.values import METADATA_NAMES, VALUES, VALUES_FILE, read_values, tasks_of
+from etholake.digest import bytes_digest, fingerprint
+from etholake.errors import AwsError, DataError, UsageError, suggestion
 from etholake.lake import Lake, identity
 from etholake.models.shipping import ENTRY_POINTS
 from etholake.objects import object_exists, read_object
@@ -43,6 +45,7 @@ SOURCE = f"{CODE_ZONE}/sourcedir.tar.gz"
 # A model is decided by what these scripts import; the last two are shipped with it.
 MODEL_SCRIPTS = ("train.py", "inference.py", "serve.py")
 AUTO_CONFIG, AUTO_FOLDS = "boosted,small,tcn", 5
+OF_FOLDS = ("stack", "choose", "everything", "learning_curve")  # switches of a cross-validation
 NO_PART_OF_A_MODEL = ("etholake.errors", "etholake.logs", "etholake.pages", "etholake.progress", "etholake.result")
 
 
@@ -70,6 +73,12 @@ class TrainingOptions:
         An ensemble holds no video out: its out-of-fold score judges it.
     clips
         The set of clips that a model of pixels reads; "" for the lake's only one.
+    tasks
+        Tasks beside the actions, each with a head of its own, as `dataset.values` writes them; () for none.
+    values
+        A CSV file of values that tasks ask for beside those of the metadata; None for none.
+    learning_curve
+        With folds: train the first configuration on parts of the videos, too, and say what more videos promise.
     """
 
     folds: int = 0
@@ -81,6 +90,9 @@ class TrainingOptions:
     choose: bool = False
     everything: bool = False
     clips: str = ""
+    tasks: tuple[str, ...] = ()
+    values: Path | None = None
+    learning_curve: bool = False
 
 
 @dataclass(frozen=True)
@@ -99,6 +111,8 @@ class TrainingPlan:
         ``s3://`` prefix of the model that is fine-tuned; None if none is.
     clip_set
         The set of clips that the training reads; "" if it reads tracks alone.
+    values
+        ``s3://`` prefix of the values of tasks; "" without a file of them.
     """
 
     digest: str
@@ -106,6 +120,7 @@ class TrainingPlan:
     model: dict[str, Any] | None
     base: str | None = None
     clip_set: str = ""
+    values: str = ""
 
 
 def training_plan(
@@ -126,8 +141,14 @@ def training_plan(
     options = options or TrainingOptions()
     if options.base and options.folds:
         raise UsageError("--from fine-tunes one model: leave --folds out.")
+    if not options.folds and options.learning_curve:
+        raise UsageError("A learning curve needs folds that judge the models: say --folds 5, too.")
     if not options.folds and ("," in config_name or options.stack):
         raise UsageError("Several configurations, or a stack of them, are cross-validated: say --folds 5, too.")
+    if options.tasks and options.folds:
+        raise UsageError("--tasks gives heads to one network: leave --folds out.")
+    if options.values and not options.tasks:
+        raise UsageError("--values has the values that --tasks ask for: name these, too.")
     inputs, code = table_states(settings), deployed_fingerprint(settings)
     parameters = hyperparameters(settings, config_name, holdout, options)
     lake, base = open_lake(settings), None
@@ -138,11 +159,31 @@ def training_plan(
     else:
         clip_set = clip_set_to_train(lake, config_name, options.clips)
     clips = clip_states(lake, clip_set)
-    digest = fingerprint(inputs, code, parameters, *([base] if base else []), *([clips] if clips else []))
+    values = _staged_values(settings, options) if options.values else ""
+    digest = fingerprint(inputs, code, parameters, *filter(None, (base, clips, values)))
     trained = trained_details(settings, digest)
     if trained is None:
         check_data(lake, holdout, options.labs, settings.part_map)
-    return TrainingPlan(digest, parameters, trained, base, clip_set)
+    return TrainingPlan(digest, parameters, trained, base, clip_set, values)
+
+
+def _staged_values(settings: Settings, options: TrainingOptions) -> str:
+    """Copy the file of values into the model zone, named by its content; return the prefix for a channel.
+
+    Raises DataError for a file that cannot be used, UsageError for a task whose value is nowhere.
+    """
+    assert options.values
+    names = {value.name for values in read_values(options.values).values() for value in values}
+    for task in tasks_of(options.tasks):
+        if task.name not in (*names, *METADATA_NAMES):
+            raise UsageError(
+                f"Task '{task}' asks for '{task.name}', which {options.values} does not have. "
+                f"{suggestion(task.name, (*names, *METADATA_NAMES))}"
+            )
+    content = options.values.read_bytes()
+    prefix = f"{MODEL_ZONE}/values/{bytes_digest(content)[:16]}/"
+    aws.client(settings, "s3").put_object(Bucket=settings.bucket, Key=prefix + VALUES_FILE, Body=content)
+    return f"s3://{settings.bucket}/{prefix}"
 
 
 def recommended(
@@ -253,20 +294,23 @@ def hyperparameters(
         parameters["part_map"] = settings.part_map
     if options and options.labs:
         parameters["labs"] = ",".join(sorted(set(options.labs)))
+    if options and options.tasks:
+        parameters["tasks"] = ",".join(options.tasks)
     if options and options.folds:
         parameters |= {"folds": options.folds, "seeds": options.seeds, "space": options.space}
-        parameters |= {name: 1 for name in ("stack", "choose", "everything") if getattr(options, name)}
+        parameters |= {name: 1 for name in OF_FOLDS if getattr(options, name)}
     return parameters
 
 
-def channels(settings: Settings, base: str | None = None, clip_set: str = "") -> dict[str, str]:
+def channels(settings: Settings, base: str | None = None, clip_set: str = "", values: str = "") -> dict[str, str]:
     """Return the ``s3://`` prefix of every channel. Pure.
 
-    `base` is that of a model to fine-tune, `clip_set` the set of clips that a model of pixels reads.
+    `base` is that of a model to fine-tune, `clip_set` the set of clips that a model of pixels reads, `values` that
+    of the values of tasks.
     """
     bucket = f"s3://{settings.bucket}"
     prefixes = {name: f"{bucket}/{CURATED_ZONE}/{folder}" for name, folder in CHANNELS.items()}
     if clip_set:
         prefixes[CLIPS] = f"{bucket}/{CLIP_ZONE}/{clip_set}/"
         prefixes[CLIP_INDEX] = f"{bucket}/{CURATED_ZONE}/clips/clip_set={clip_set}/"
-    return prefixes | ({"model": base} if base else {})
+    return prefixes | ({"model": base} if base else {}) | ({VALUES: values} if values else {})

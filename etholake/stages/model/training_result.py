@@ -14,6 +14,7 @@ from etholake import aws
 from etholake.errors import AwsError, DataError
 from etholake.objects import read_object
 from etholake.settings import Settings
+from etholake.stages.model.explain import task_lines
 from etholake.stages.model.training_inputs import STAGE
 from etholake.stages.state import load_state, save_state
 
@@ -53,6 +54,7 @@ def save_training(
         "folds": len(meta.get("folds", ())),
         **({"fine_tuned": meta["fine_tuned"]} if "fine_tuned" in meta else {}),
         "metrics": _metrics(job, meta),
+        "tasks": meta.get("tasks", {}),
         "notes": meta.get("notes", []),
         "seconds": round(seconds, 1),
         **more,
@@ -76,6 +78,7 @@ def sentence(details: dict[str, Any]) -> str:
         f"Model '{details['config']}' trained in {details['seconds']:.0f} s: {result}.",
         _teaching(split, folds),
         *_cut_in_time(split),
+        *task_lines(details.get("tasks", {})),
     ]
     return "\n  ".join([*lines, *(f"Note: {note}" for note in details.get("notes", []))])
 

@@ -302,7 +302,7 @@ def score(settings: Settings, run: Run) -> dict[str, Any]:
     wanted = run.earlier("requests")
     source, run_id = Videos(settings, SPLIT), str(wanted["run_id"])
     if wanted["transform"]:
-        events = predict.collect(settings, wanted["job"], wanted["videos"])
+        events, _ = predict.collect(settings, wanted["job"], wanted["videos"])
         frames = {video: (start, stop) for video, start, stop in wanted["frames"]}
         prediction_tables.commit(source, run_id, events, frames, {"model": wanted["model"], "split": SPLIT})
         predict.remove(settings, split_uri(wanted["input"])[1])

@@ -26,6 +26,7 @@ from etholake.result import StageResult
 from etholake.settings import Settings
 from etholake.stages import jobs
 from etholake.stages.job_settings import job_settings
+from etholake.stages.model import unlike
 from etholake.stages.model.clip_sets import clip_set_of_model
 from etholake.stages.serving import prediction_tables
 from etholake.stages.serving.endpoint import create_trained_model
@@ -63,7 +64,9 @@ def run(
     Returns
     -------
     StageResult
-        `details`: `run_id` (partition of `predictions`), `videos`, `events`, `rows`, `output`, `skipped`.
+        `details`: `run_id` (partition of `predictions`), `videos`, `events`, `rows`, `output`, `skipped`,
+        `unlike_taught` (by video: how it differs from those that taught the model), `values` (by video: answers
+        to the model's tasks).
 
     Raises
     ------
@@ -78,7 +81,8 @@ def run(
     model, uri = create_trained_model(settings)
     source = Videos(settings, split)
     requests = ModelRequests(source, clip_set_of_model(settings, uri))
-    parts = (load_state(settings, "train").get("details") or {}).get("split", {})
+    training = load_state(settings, "train").get("details") or {"split": {}}
+    parts = training["split"]
     held_out = parts.get("test", [])
     chosen = choose_videos(source.rows, split, videos, [span["video_id"] for span in held_out])
     labs = sorted({source.rows[video]["lab_id"] for video in chosen})
@@ -101,17 +105,22 @@ def run(
         transform(settings, request, tick)
     finally:
         remove(settings, prefix)
-    events = collect(settings, job, [video for video in chosen if video not in skipped], requests.suffix)
+    events, values = collect(settings, job, [video for video in chosen if video not in skipped], requests.suffix)
     rows = write_csv(output, events)
     prediction_tables.commit(source, run_id, events, spans, {"model": model, "split": split})
+    differing = unlike.unlike_taught(source.lake, training, split, chosen) if parts else {}
     details = {
         "run_id": run_id, "model_name": model, "videos": chosen, "events": len(events), "rows": rows,
         "skipped": list(skipped), "skipped_because": {str(video): why for video, why in skipped.items()},
+        "unlike_taught": {str(video): why for video, why in differing.items()},
+        "values": {str(video): answers for video, answers in values.items()},
         "output": str(output), "seconds": round(time.monotonic() - began, 1),
     }  # fmt: skip
     save_state(settings, state_name, {"run_id": run_id, "sha256": file_digest(output), "details": details})
     note = f" {len(skipped)} left out: {_reasons(skipped)}." if skipped else ""
     note += taught_note(chosen, parts)
+    note += f" Its answers to tasks for {len(values)} videos: say --json." if values else ""
+    note += f" Note: {unlike.sentence(differing, len(chosen))}." if differing else ""
     summary = (
         f"{len(events)} events in {len(chosen) - len(skipped)} videos, in {output} and table predictions.{note}"
     )
@@ -279,15 +288,22 @@ def transform(settings: Settings, request: Mapping[str, Any], tick: OnProgress) 
     )  # fmt: skip
 
 
-def collect(settings: Settings, job: str, videos: Sequence[int], suffix: str = ".parquet") -> list[Event]:
-    """Return the events of every answer of a transform job; `suffix` is that of its requests."""
+def collect(
+    settings: Settings, job: str, videos: Sequence[int], suffix: str = ".parquet"
+) -> tuple[list[Event], dict[int, list[dict[str, Any]]]]:
+    """Return the events of every answer of a transform job, and the answers to tasks by video where there are any.
+
+    `suffix` is that of the job's requests.
+    """
     s3 = aws.client(settings, "s3")
-    events = []
+    events, values = [], {}
     for video in videos:
         key = f"{MODEL_ZONE}/predictions/{job}/{video}{suffix}.out"
         answer = json.loads(s3.get_object(Bucket=settings.bucket, Key=key)["Body"].read())
         events += [Event(video_id=int(answer["video_id"]), **event) for event in answer["events"]]
-    return events
+        if answer.get("values"):
+            values[video] = answer["values"]
+    return events, values
 
 
 def remove(settings: Settings, prefix: str) -> None:

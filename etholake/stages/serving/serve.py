@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -45,8 +46,8 @@ def run(settings: Settings, kind: str = "realtime", *, approved: bool = False) -
     Returns
     -------
     StageResult
-        `details`: `endpoint`, `model_name`, `model_uri`, `latency_ms`, `video_id`, `events` of the request;
-        `version` of the registry if `approved`.
+        `details`: `endpoint`, `model_name`, `model_uri`, `latency_ms`, `video_id`, `events` of the request
+        (and `values` of a model with tasks); `version` of the registry if `approved`.
 
     Raises
     ------
@@ -91,7 +92,7 @@ def roll_back(settings: Settings, group: str, number: int) -> StageResult:
 
 # --- one real request -----------------------------------------------------------------------------------------
 def _smoke(settings: Settings, endpoint: str, requests: ModelRequests) -> dict[str, Any]:
-    """Send one real request; return the video, the latency (ms) and the number of events."""
+    """Send one real request; return the video, the latency (ms), the number of events, and values of tasks."""
     from botocore.exceptions import ClientError
 
     video_id, body = _clip(requests)
@@ -104,7 +105,7 @@ def _smoke(settings: Settings, endpoint: str, requests: ModelRequests) -> dict[s
         raise AwsError(f"Endpoint '{endpoint}' refused {SMOKE_SECONDS:.0f} s of video {video_id}: {err}.") from err
     content = json.loads(response["Body"].read())
     latency = 1000 * (time.monotonic() - began)
-    return {"video_id": video_id, "latency_ms": round(latency, 1), "events": len(content["events"])}
+    return {"video_id": video_id, "latency_ms": round(latency, 1), **_counted(content)}
 
 
 def _smoke_async(settings: Settings, endpoint: str, requests: ModelRequests) -> dict[str, Any]:
@@ -132,7 +133,12 @@ def _smoke_async(settings: Settings, endpoint: str, requests: ModelRequests) -> 
         reason = (failure or b"no reason was given").decode("utf-8", "replace")
         raise AwsError(f"Endpoint '{endpoint}' refused video {video_id}: {reason}")
     latency = 1000 * (time.monotonic() - began)
-    return {"video_id": video_id, "latency_ms": round(latency, 1), "events": len(json.loads(answer)["events"])}
+    return {"video_id": video_id, "latency_ms": round(latency, 1), **_counted(json.loads(answer))}
+
+
+def _counted(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the number of events of an answer, and the values of a model with tasks."""
+    return {"events": len(answer["events"]), **({"values": answer["values"]} if answer.get("values") else {})}
 
 
 def _read(s3: Any, uri: str) -> bytes | None:

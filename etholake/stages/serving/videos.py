@@ -26,11 +26,11 @@ __all__ = ["REQUEST_COLUMNS", "REQUEST_TYPE", "Videos", "request_body"]
 
 REQUEST_TYPE = "application/x-parquet"
 METADATA_KEY = b"etholake"
-REQUEST_COLUMNS = ("video_frame", "mouse_id", "bodypart", "x", "y", "x_cm", "y_cm", "is_imputed")
+REQUEST_COLUMNS = ("video_frame", "mouse_id", "bodypart", "x", "y", "x_cm", "y_cm", "is_imputed", "z")
 # Columns of the metadata that a model needs besides the tracks.
 METADATA_FIELDS = (
     "video_id", "lab_id", "frames_per_second", "pix_per_cm_approx", "video_width_pix", "video_height_pix",
-    "behaviors_labeled",
+    "behaviors_labeled", "species",
 )  # fmt: skip
 
 
