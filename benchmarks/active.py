@@ -42,7 +42,7 @@ STRETCH_S, PER_ROUND, START = 5.0, 6, 4
 GROWTH = 0.1  # a round is at least this share of what is labelled: hundreds of trainings would say no more
 THRESHOLD, CANDIDATE = 0.5, 0.2  # of a decision, and of a bout that is worth asking about
 SHARE = 0.9
-# Small trees, because one seed is a dozen trainings: 2 to 6 s of a core each on 40 to 390 stretches.
+# Small trees, because one seed is a dozen trainings: 100 s of a core on the real tracks.
 TREES = BoostedConfig(rounds=40, depth=4, eta=0.15, min_child_weight=5.0, colsample=0.1)
 
 
