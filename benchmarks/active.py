@@ -1,6 +1,6 @@
 """Measure what to label next: stretches chosen by `stages.review.ranking` against stretches chosen by chance.
 
-.venv/bin/python benchmarks/active.py [--data DIR --lab LAB] [--seeds 3] [--quick] [--json]
+.venv/bin/python benchmarks/active.py [--data DIR --lab LAB] [--seeds 3] [--first-seed 0] [--quick] [--json]
 
 A person labels stretches of 5 s; after each round trees are trained on all labelled stretches and judged by the
 frame-wise F of each action (mean) on videos that are never labelled. Ranked: the stretches that hold the
@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -42,7 +42,8 @@ STRETCH_S, PER_ROUND, START = 5.0, 6, 4
 GROWTH = 0.1  # a round is at least this share of what is labelled: hundreds of trainings would say no more
 THRESHOLD, CANDIDATE = 0.5, 0.2  # of a decision, and of a bout that is worth asking about
 SHARE = 0.9
-TREES = BoostedConfig(rounds=60, depth=4, eta=0.1, min_child_weight=5.0, colsample=0.3)
+# Small trees, because one seed is a dozen trainings: 100 s of a core on the real tracks.
+TREES = BoostedConfig(rounds=40, depth=4, eta=0.15, min_child_weight=5.0, colsample=0.1)
 
 
 def main() -> None:
@@ -50,8 +51,9 @@ def main() -> None:
     options.add_argument("--data", type=Path, help="folder in the MABe layout with a real lab")
     options.add_argument("--lab", default="BlossomSocial")
     options.add_argument("--seeds", type=int, default=3)
+    options.add_argument("--first-seed", type=int, default=0, help="seeds may be run one by one")
     given = options.parse_args()
-    seeds = 1 if given.quick else given.seeds
+    seeds = range(given.first_seed, given.first_seed + (1 if given.quick else given.seeds))
     with tempfile.TemporaryDirectory(prefix="etholake-active-") as temporary:
         if given.data:
             videos = read_lab(given.data, given.lab).videos
@@ -62,12 +64,12 @@ def main() -> None:
         show(compare(videos, seeds, is_real=bool(given.data)), as_json=given.json)
 
 
-def compare(videos: Sequence[LabelledVideo], seeds: int, *, is_real: bool) -> list[Figure]:
+def compare(videos: Sequence[LabelledVideo], seeds: Iterable[int], *, is_real: bool) -> list[Figure]:
     """Return the labels that each way needs, by seed, their means and the ratio."""
     figures: list[Figure] = []
     needed: dict[str, list[int]] = {"ranked": [], "random": []}
     features = Features()
-    for seed in range(seeds):
+    for seed in seeds:
         order = np.random.default_rng(seed).permutation(len(videos))
         cut = max(1, int(0.6 * len(videos)))
         pool, judged = ([videos[i] for i in part] for part in (order[:cut], order[cut:]))

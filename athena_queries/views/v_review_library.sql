@@ -1,6 +1,7 @@
 -- purpose: Review: every video with what is labelled, predicted and corrected, how well its runs agree with labels and with each other.
 -- grain: one row per (split, lab, video)
 -- partition filter: none; it is read once when the review opens
+-- pieces: bouts cut at every 3,000th frame, so that a bout is compared with those of its own minute or two alone.
 -- score: frame-wise F of the predictions against the annotation, mean of the runs; disagreement: 1 less the frame-wise F of two runs, mean of the pairs; uncertainty: 1 where the mean confidence is a half, 0 where it is certain.
 CREATE OR REPLACE VIEW v_review_library AS
 WITH
@@ -21,16 +22,34 @@ claims AS (
     FROM predictions
     GROUP BY run_id, split, lab_id, video_id
 ),
+label_pieces AS (
+    SELECT
+        a.split, a.lab_id, a.video_id, a.agent_id, a.target_id, a.action, t.piece,
+        greatest(a.counted_start_frame, t.piece * 3000) AS start_frame,
+        least(a.counted_stop_frame, (t.piece + 1) * 3000) AS stop_frame
+    FROM annotations_enriched AS a
+    CROSS JOIN UNNEST(sequence(a.counted_start_frame / 3000, (a.counted_stop_frame - 1) / 3000)) AS t (piece)
+    WHERE a.counted_stop_frame > a.counted_start_frame
+),
+claim_pieces AS (
+    SELECT
+        p.run_id, p.split, p.lab_id, p.video_id, p.agent_id, p.target_id, p.action, t.piece,
+        greatest(p.start_frame, t.piece * 3000) AS start_frame,
+        least(p.stop_frame, (t.piece + 1) * 3000) AS stop_frame
+    FROM predictions AS p
+    CROSS JOIN UNNEST(sequence(p.start_frame / 3000, (p.stop_frame - 1) / 3000)) AS t (piece)
+    WHERE p.stop_frame > p.start_frame
+),
 hits AS (
     SELECT
         p.run_id, p.split, p.lab_id, p.video_id,
-        sum(least(p.stop_frame, a.counted_stop_frame) - greatest(p.start_frame, a.counted_start_frame)) AS frames
-    FROM predictions AS p
-    INNER JOIN annotations_enriched AS a
+        sum(least(p.stop_frame, a.stop_frame) - greatest(p.start_frame, a.start_frame)) AS frames
+    FROM claim_pieces AS p
+    INNER JOIN label_pieces AS a
         ON
             p.split = a.split AND p.lab_id = a.lab_id AND p.video_id = a.video_id AND p.agent_id = a.agent_id
-            AND p.target_id = a.target_id AND p.action = a.action
-            AND p.start_frame < a.counted_stop_frame AND a.counted_start_frame < p.stop_frame
+            AND p.target_id = a.target_id AND p.action = a.action AND p.piece = a.piece
+            AND p.start_frame < a.stop_frame AND a.start_frame < p.stop_frame
     GROUP BY p.run_id, p.split, p.lab_id, p.video_id
 ),
 scores_of_videos AS (
@@ -48,11 +67,11 @@ common AS (
     SELECT
         p.run_id, q.run_id AS other_run, p.split, p.lab_id, p.video_id,
         sum(least(p.stop_frame, q.stop_frame) - greatest(p.start_frame, q.start_frame)) AS frames
-    FROM predictions AS p
-    INNER JOIN predictions AS q
+    FROM claim_pieces AS p
+    INNER JOIN claim_pieces AS q
         ON
             p.run_id < q.run_id AND p.split = q.split AND p.lab_id = q.lab_id AND p.video_id = q.video_id
-            AND p.agent_id = q.agent_id AND p.target_id = q.target_id AND p.action = q.action
+            AND p.agent_id = q.agent_id AND p.target_id = q.target_id AND p.action = q.action AND p.piece = q.piece
             AND p.start_frame < q.stop_frame AND q.start_frame < p.stop_frame
     GROUP BY p.run_id, q.run_id, p.split, p.lab_id, p.video_id
 ),

@@ -12,8 +12,10 @@ from botocore.exceptions import ReadTimeoutError
 from etholake import aws
 from etholake.contract import TABLES
 from etholake.errors import AwsError, UsageError
+from etholake.objects import read_object
 from etholake.settings import Settings
 from etholake.stages.lake import query
+from etholake.stages.lake.result_file import rows_of
 
 ROOT = Path(__file__).resolve().parents[2] / "athena_queries"
 
@@ -88,3 +90,35 @@ def test_a_view_of_an_older_version_is_made_anew(at: Settings):
 def test_a_column_that_a_table_lacks_is_named_with_what_writes_it(at: Settings):
     with pytest.raises(AwsError, match=r"'animal_sexes' cannot be resolved.*run `make deploy etl`: it writes"):
         query.run_sql(at, "SELECT animal_sexes FROM scores")
+
+
+# --- many rows ----------------------------------------------------------------------------------------------
+KINDS = """SELECT CAST(n AS bigint) AS whole, n / 4e0 AS part, CAST(n AS decimal(9, 2)) / 8 AS exact,
+CASE n % 3 WHEN 0 THEN NULL WHEN 1 THEN '' ELSE 'said "so", then' || chr(10) || 'left' END AS words,
+n % 2 = 0 AS even, DATE '2026-01-01' AS day, ARRAY[n, n + 1] AS listed, CAST(NULL AS varchar) AS nothing
+FROM UNNEST(sequence(1, ?)) AS t (n) ORDER BY n"""
+
+
+@pytest.mark.parametrize("count", [998, 999, 1000, 2500])
+def test_many_rows_are_those_of_the_pages(at: Settings, count: int, monkeypatch: pytest.MonkeyPatch):
+    read: list[str] = []
+
+    def reads(s3: Any, uri: str) -> bytes:
+        read.append(uri)
+        return read_object(s3, uri)
+
+    monkeypatch.setattr(query, "read_object", reads)
+    rows = query.run_sql(at, KINDS, [str(count)]).rows
+    assert len(read) == (count >= 999)  # what one page holds below its header is there already
+    monkeypatch.setattr(query, "_rows", lambda settings, cursor: [tuple(row) for row in cursor.fetchall()])
+    pages = query.run_sql(at, KINDS, [str(count)]).rows
+    assert len(rows) == count
+    assert rows == pages
+    assert {type(value) for row in rows for value in row} == {type(value) for row in pages for value in row}
+
+
+def test_a_file_of_another_shape_is_refused():
+    with pytest.raises(AwsError, match="Expected a result file of 2 columns, but got 3 values"):
+        rows_of('"a","b"\n"1"\n', ["integer", "integer"])
+    with pytest.raises(AwsError, match="every value is quoted, but got other text"):
+        rows_of('"a"\nword\n', ["varchar"])

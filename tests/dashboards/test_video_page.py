@@ -281,6 +281,34 @@ def test_poses_that_cannot_be_read_say_why_and_are_asked_for_again(chromium_brow
         server.shutdown()
 
 
+def test_the_live_page_is_there_before_the_means_by_second(chromium_browser: Any, video_lake_at: Settings):
+    with stage.make_server(video_lake_at, 41, "r1") as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        answer, may_answer = server.seconds, threading.Event()
+
+        def wait() -> str:
+            assert may_answer.wait(20)
+            return answer()
+
+        server.seconds = wait
+        shown = chromium_browser.new_page()
+        shown.goto(server.url)
+        shown.wait_for_selector("body[data-ready='41']")
+        expect(shown.locator("#wait")).to_be_hidden()  # the poses are there
+        assert shown.inner_text("#speed-what") == "is being read"
+        may_answer.set()
+        expect(shown.locator("#speed-what")).to_contain_text("mean of each second")
+
+        def fail() -> str:
+            raise RuntimeError("Query 8 failed")
+
+        server.seconds = fail
+        shown.reload()
+        expect(shown.locator("#speed-what")).to_have_text("could not be read: Query 8 failed")
+        shown.close()
+        server.shutdown()
+
+
 def test_a_video_without_tracks_rate_and_events_has_a_page(
     chromium_browser: Any, video_lake_at: Settings, tmp_path: Path, video_file: Path
 ):

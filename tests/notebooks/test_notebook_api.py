@@ -26,7 +26,8 @@ from etholake.models.boosted import forest
 from etholake.models.boosted.config import BoostedConfig
 from etholake.settings import Settings
 
-TUTORIAL = Path(__file__).resolve().parents[2] / "docs" / "tutorials" / "notebook.md"
+TUTORIALS = Path(__file__).resolve().parents[2] / "docs" / "tutorials"
+TUTORIAL = TUTORIALS / "notebook.md"
 NAMES = {1: "cage 4", 2: "cage 5"}
 ABOUT = {"frames_per_second": small_lake.FPS, "behaviors_labeled": small_lake.TEXTS, "lab_id": "Lab A",
          "video_id": 1, "pix_per_cm_approx": 10.0, "video_width_pix": 600, "video_height_pix": 600}  # fmt: skip
@@ -189,6 +190,21 @@ def test_train_in_a_notebook(mock_settings: Settings, tmp_path: Path) -> None:
     assert not events.empty
     pd.testing.assert_frame_equal(lab.model().predict(lab.tracks(1)), events)  # the newest of the lake
     assert lab.train("boosted", holdout=[1, 4]).actions == trained.actions  # it is there already
+
+
+def test_the_statements_of_the_sql_tutorial_answer(lab: Any) -> None:
+    statements = re.findall(r"```sql\n(.*?)```", (TUTORIALS / "sql.md").read_text(), re.DOTALL)
+    answers = [lab.sql(statement) for statement in statements]
+    assert len(answers) == 6
+    videos, actions, looked_for, tracks, places, shared = answers
+    assert len(videos) == 6
+    bouts = len(small_lake.annotations())
+    assert actions["events"].sum() == 6 * bouts
+    assert looked_for["events"].sum() == 6 * bouts
+    assert tracks["points"].tolist() == [small_lake.FRAMES] * 2
+    assert places["frames"].sum() == 3 * small_lake.FRAMES
+    assert places["cm_from_the_centre"].between(10, 20).all()
+    assert shared[["video_id", "frames_shared"]].to_numpy().tolist() == [[1, 27]]  # frames 3 to 29 of a chase
 
 
 @pytest.mark.long

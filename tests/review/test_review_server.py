@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from lakes import open_lake, rows
 
 from etholake.errors import UsageError
 from etholake.pages.review.server import ReviewServer, byte_range
@@ -144,6 +145,36 @@ def test_the_library_says_how_well_runs_agree(review_settings: Settings) -> None
         service.library.find(99)
     with pytest.raises(UsageError, match="needs a name"):
         ReviewService(review_settings, ReviewChoice(" "))
+
+
+def test_long_bouts_share_the_frames_that_they_share(mock_settings: Settings) -> None:
+    settings, lake = open_lake(mock_settings, "pieces")
+    key = {"split": "train", "lab_id": "lab", "video_id": 1}
+    kind = {"agent_id": 1, "target_id": 2, "action": "chase"}
+    bouts = {"truth": [(2900, 9100), (3000, 3000), (12_000, 12_001)], "r1": [(0, 3000), (5999, 6001)],
+             "r2": [(2999, 3001), (6000, 15_000)]}  # fmt: skip
+    for name, spans in bouts.items():
+        items = [{**key, **kind, "start_frame": start, "stop_frame": stop} for start, stop in spans]
+        counted = [
+            item | {"counted_start_frame": item["start_frame"], "counted_stop_frame": item["stop_frame"]}
+            for item in items
+        ]
+        if name == "truth":
+            lake.replace_table(
+                "annotations_enriched", rows("annotations_enriched", *counted), "a", {"lab_id": "lab"}
+            )
+        else:
+            lake.replace_table("predictions", rows("predictions", *items), "a", {"run_id": name})
+    for table in ("metadata_train", "metadata_test"):
+        lake.replace_table(table, rows(table, *([key] if table.endswith("train") else [])), "a")
+    (video,) = ReviewService(settings, ReviewChoice("ann")).library.page({})["videos"]
+    frames = {name: {f for start, stop in spans for f in range(start, stop)} for name, spans in bouts.items()}
+
+    def f_score(one: str, other: str) -> float:
+        return 2 * len(frames[one] & frames[other]) / (len(frames[one]) + len(frames[other]))
+
+    assert video["score"] == pytest.approx((f_score("truth", "r1") + f_score("truth", "r2")) / 2)
+    assert video["disagreement"] == pytest.approx(1 - f_score("r1", "r2"))
 
 
 def test_ten_thousand_videos_answer_at_once() -> None:

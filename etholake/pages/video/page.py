@@ -30,9 +30,9 @@ _SLICES = "<!--SLICES-->"
 class VideoView:
     """One video as the lake knows it.
 
-    `info` is its row of `v_video_info`, `summaries` its rows of `track_summary`, `seconds` those of
-    `v_video_seconds` for the parts of `tracks.speed_parts`, `events` the judged ones of `run_id` and of the
-    annotation.
+    `info` is its row of `v_video_info`, `summaries` its rows of `track_summary`, `events` the judged ones of
+    `run_id` and of the annotation, `seconds` the rows of `v_video_seconds` for the parts of `tracks.speed_parts`,
+    none while they are not read.
     """
 
     info: Mapping[str, Any]
@@ -179,8 +179,8 @@ def _mouse(video: VideoView, mouse: int) -> Json:
 
 
 def _seconds(video: VideoView, mouse: int) -> Json:
-    """Return hundredths of cm (px) and cm/s by second; null where the mouse is not known."""
-    length = math.ceil(video.frames / video.fps)
+    """Return hundredths of cm (px) and cm/s by second, null where the mouse is not known; [] if none is read."""
+    length = math.ceil(video.frames / video.fps) if video.seconds else 0
     columns: dict[str, list[int | None]] = {name: [None] * length for name in ("x", "y", "speed")}
     for row in video.seconds:
         if int(row["mouse_id"]) == mouse and 0 <= int(row["video_second"]) < length:

@@ -1,4 +1,4 @@
-"""Poses of a video in slices of `FRAMES` frames: from the text of view `v_video_slices` to bytes for the browser.
+"""Poses of a video in slices of `FRAMES` frames: from the text that Athena joins to bytes for the browser.
 
 Shape letters: M mice, K tracks (a part of a mouse), F frames of a slice.
 
@@ -19,10 +19,10 @@ import numpy.typing as npt
 
 __all__ = ["ABSENT", "FRAMES", "IMPUTED", "MEASURED", "NO_SPEED", "TrackedParts", "pack", "unpack"]
 
-FRAMES = 900  # as view v_video_slices has it: half a minute at 30 frames/s
+FRAMES = 900  # as the query `SLICES` of stage `video` has it: half a minute at 30 frames/s
 ABSENT, MEASURED, IMPUTED = 0, 1, 2
 NO_SPEED = 0xFFFF
-_FINEST = 0.01  # cm (px without a scale): the view's own unit
+_FINEST = 0.01  # cm (px without a scale): the query's own unit
 _LARGEST = 32_000  # of an int16
 
 Ints = npt.NDArray[np.int32]
@@ -37,7 +37,7 @@ class TrackedParts:
 
 
 def pack(tracks: TrackedParts, rows: Sequence[Mapping[str, Any]]) -> bytes:
-    """Return one slice from its rows of `v_video_slices`. A point without a row is absent."""
+    """Return one slice from its rows of the query `SLICES`. A point without a row is absent."""
     order = {track: at for at, track in enumerate(tracks.tracks)}
     mice = {mouse: at for at, mouse in enumerate(tracks.speed_parts)}
     x_KF, y_KF = (np.zeros((len(order), FRAMES), np.int32) for _ in range(2))

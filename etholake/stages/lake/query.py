@@ -20,8 +20,10 @@ from typing import Any
 from etholake import aws
 from etholake.contract import TABLES
 from etholake.errors import AwsError, UsageError, raise_collected, suggestion
+from etholake.objects import read_object
 from etholake.resources import folder
 from etholake.settings import Settings
+from etholake.stages.lake.result_file import rows_of
 from etholake.stages.video_names import resolve
 
 __all__ = [
@@ -224,6 +226,19 @@ def _remedy(reason: str) -> str:
     return f". {suggestion(name, views | set(TABLES))}"
 
 
+def _rows(settings: Settings, cursor: Any) -> list[tuple[Any, ...]]:
+    """Return all rows of a query; more than the page that the cursor has fetched already come from its file."""
+    if not cursor.description:
+        return []
+    page = cursor.arraysize - 1  # beside the header
+    rows = [tuple(row) for row in cursor.fetchmany(page)]
+    location = cursor.output_location or ""
+    if len(rows) < page or not location.endswith(".csv"):
+        return [*rows, *(tuple(row) for row in cursor.fetchall())]
+    text = read_object(aws.client(settings, "s3"), location).decode()
+    return rows_of(text, [column[1] for column in cursor.description])
+
+
 def _execute(settings: Settings, sql: str, literals: Sequence[str]) -> QueryResult:
     from botocore.exceptions import BotoCoreError
     from pyathena import connect
@@ -247,7 +262,7 @@ def _execute(settings: Settings, sql: str, literals: Sequence[str]) -> QueryResu
                 paramstyle="qmark",
                 on_start_query_execution=started.append,
             )
-            rows = [tuple(row) for row in cursor.fetchall()] if cursor.description else []
+            rows = _rows(settings, cursor)
         except Error as err:
             if isinstance(err.__cause__, BotoCoreError):
                 raise err.__cause__ from None  # nobody answers: the CLI says how to start it

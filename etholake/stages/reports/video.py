@@ -1,13 +1,16 @@
 """Stage video: the page of one video (`etholake/pages/video`), written, or served on loopback.
 
-All of it comes from Athena: the video's metadata, events and track summary at once, its poses slice by slice.
+All of it comes from Athena: the video's metadata, events and track summary at once, its poses slice by slice. The
+live page asks for the means by second, which read a whole track of each animal, when it is there.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import json
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,11 +24,11 @@ if TYPE_CHECKING:
     from etholake.pages.video.page import VideoView
     from etholake.pages.video.server import VideoServer
 
-__all__ = ["make_server", "most_predicted", "run", "serve"]
+__all__ = ["make_server", "most_predicted", "pose_frames", "run", "seconds_rows", "serve"]
 
 _SLICES_AT_ONCE = 20  # ten minutes at 30 frames/s: what is in memory while a page is written
 
-VIEWS = ("v_video_info", "v_video_events", "v_video_slices", "v_video_seconds")  # the last reads the first
+VIEWS = ("v_video_info", "v_video_events", "v_video_seconds")  # the last reads the first
 INFO = "SELECT * FROM v_video_info WHERE video_id = ? ORDER BY has_tracking DESC, split DESC"
 SUMMARIES = """SELECT mouse_id, bodypart, first_frame, last_frame, points_measured, points_imputed
 FROM track_summary WHERE split = ? AND lab_id = ? AND video_id = ?"""
@@ -38,8 +41,26 @@ PREDICTIONS = """SELECT source, agent_id, target_id, action, start_frame, stop_f
 FROM v_video_events WHERE split = ? AND lab_id = ? AND video_id = ? AND source = 'prediction' AND run_id = ?"""
 SECONDS = """SELECT mouse_id, video_second, x, y, speed FROM v_video_seconds
 WHERE split = ? AND lab_id = ? AND video_id = ? AND bodypart = ?"""
-SLICES = """SELECT mouse_id, bodypart, slice, frames, xs, ys, speeds, imputed FROM v_video_slices
-WHERE split = ? AND lab_id = ? AND video_id = ? AND slice BETWEEN ? AND ?"""
+# One row a track and slice, as `pages.video.slices.pack` reads it. Lists joined by blanks, one item a known point:
+# frames within the slice, xs and ys (hundredths of cm, of px without a scale), speeds (hundredths of cm/s, -1
+# where unknown), imputed (1 where curation filled the point). No view: the frames of a view cannot be narrowed
+# before they are grouped, so half a minute of a video would read all of it.
+SLICES = """SELECT
+    mouse_id, bodypart, video_frame / 900 AS slice,
+    array_join(array_agg(CAST(video_frame % 900 AS varchar) ORDER BY video_frame), ' ') AS frames,
+    array_join(
+        array_agg(CAST(CAST(round(1e2 * coalesce(x_cm, x)) AS integer) AS varchar) ORDER BY video_frame), ' '
+    ) AS xs,
+    array_join(
+        array_agg(CAST(CAST(round(1e2 * coalesce(y_cm, y)) AS integer) AS varchar) ORDER BY video_frame), ' '
+    ) AS ys,
+    array_join(
+        array_agg(coalesce(CAST(CAST(round(1e2 * speed) AS integer) AS varchar), '-1') ORDER BY video_frame), ' '
+    ) AS speeds,
+    array_join(array_agg(CASE WHEN is_imputed THEN '1' ELSE '0' END ORDER BY video_frame), ' ') AS imputed
+FROM tracking_curated
+WHERE split = ? AND lab_id = ? AND video_id = ? AND video_frame BETWEEN ? AND ?
+GROUP BY mouse_id, bodypart, video_frame / 900"""
 MOST_PREDICTED = """SELECT video_id, run_id, count(*) AS events FROM predictions
 GROUP BY video_id, run_id ORDER BY events DESC, video_id, run_id LIMIT 1"""
 
@@ -64,6 +85,7 @@ def run(
     tick = on_progress or silent
     _create_views(settings)
     video = _read(settings, video_id, run_id)
+    video = replace(video, seconds=seconds_rows(settings, video))
     read_at = f"Read {dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC."
     out.parent.mkdir(parents=True, exist_ok=True)
     with out.open("w", encoding="utf-8") as file:
@@ -94,7 +116,10 @@ def make_server(settings: Settings, video_id: int, run_id: str | None = None, po
     def slice_(number: int) -> bytes:
         return pack(video.tracks, _slice_rows(settings, video, number, number))
 
-    return VideoServer(text, slice_, video.slice_count, port)
+    def seconds() -> str:
+        return json.dumps(page.seconds_of(replace(video, seconds=seconds_rows(settings, video))))
+
+    return VideoServer(text, slice_, seconds, video.slice_count, port)
 
 
 def serve(settings: Settings, video_id: int, run_id: str | None = None, port: int = 0) -> None:
@@ -135,15 +160,25 @@ def _read(settings: Settings, video_id: int, run_id: str | None) -> VideoView:
     events = [MatchedEvent(row["source"], *(row[name] for name in names)) for row in rows]
     looked_for = {(r["agent_id"], r["target_id"], r["action"]) for r in _ask(settings, LABELED, *key)}
     judged = judge(events, looked_for, annotated=bool(info["has_annotation"]))
-    video = VideoView(info, _ask(settings, SUMMARIES, *key), judged, (), run_id)
+    return VideoView(info, _ask(settings, SUMMARIES, *key), judged, (), run_id)
+
+
+def seconds_rows(settings: Settings, video: VideoView) -> list[dict[str, Any]]:
+    """Return the rows of `v_video_seconds` of the part that stands for each animal."""
     parts = video.tracks.speed_parts
-    seconds = [
+    return [
         row
         for part in sorted(set(parts.values()))
-        for row in _ask(settings, SECONDS, *key, query.literal(part))
+        for row in _ask(settings, SECONDS, *_key(video.info), query.literal(part))
         if parts[row["mouse_id"]] == part
     ]
-    return VideoView(info, video.summaries, judged, seconds, run_id)
+
+
+def pose_frames(first: int, last: int) -> tuple[str, str]:
+    """Return the first and last frame of slices of poses, as `SLICES` takes them. Pure."""
+    from etholake.pages.video.slices import FRAMES
+
+    return str(first * FRAMES), str((last + 1) * FRAMES - 1)
 
 
 def _chosen(video_id: int, runs: list[str], wanted: str | None) -> str | None:
@@ -171,7 +206,7 @@ def _slices(settings: Settings, video: VideoView, tick: OnProgress) -> Iterator[
 
 
 def _slice_rows(settings: Settings, video: VideoView, first: int, last: int) -> list[dict[str, Any]]:
-    return _ask(settings, SLICES, *_key(video.info), str(first), str(last))
+    return _ask(settings, SLICES, *_key(video.info), *pose_frames(first, last))
 
 
 def _key(info: dict[str, Any] | Any) -> tuple[str, str, str]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import collections
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 from etholake.errors import UsageError
@@ -18,7 +18,7 @@ from etholake.review.bouts import BASELINE, ReviewedBout
 from etholake.settings import Settings
 from etholake.stages.lake import query
 from etholake.stages.reports import video as video_page
-from etholake.stages.review.film import film_in_folder, film_in_lake
+from etholake.stages.review.film import Film
 from etholake.stages.review.store import CorrectionLog, ReviewSession, VideoKey
 
 __all__ = ["OpenVideo"]
@@ -39,7 +39,9 @@ Bouts = dict[str, dict[str, Any]]  # as a page shows them, by id
 class OpenVideo:
     """One video of the lake under review. Raises UsageError if the lake does not have it."""
 
-    def __init__(self, settings: Settings, lake: Lake, key: VideoKey, films: Path | None = None) -> None:
+    def __init__(
+        self, settings: Settings, lake: Lake, key: VideoKey, film_of: Callable[[VideoKey], Film | None]
+    ) -> None:
         self.settings, self.key = settings, key
         self._lock = threading.Lock()
         self._reading = threading.Lock()  # while one request reads the seconds, others of this kind wait
@@ -49,31 +51,29 @@ class OpenVideo:
                 pool.submit(self._ask, sql, *where)
                 for sql in (video_page.SUMMARIES, _ANNOTATIONS, _PREDICTIONS, video_page.LABELED)
             ]
+            film = pool.submit(film_of, key)
             rows = [row for row in self._ask(video_page.INFO, str(key.video_id)) if _is(row, key)]
             summaries, annotations, predictions, labeled = (answer.result() for answer in asked)
+            self.film = film.result()
         if not rows:
             raise UsageError(f"The lake has no video {key.video_id} of lab {key.lab_id} in split {key.split}.")
         info = rows[0]
         annotated = [ReviewedBout.annotated(*row.values()) for row in annotations]
         predicted = [ReviewedBout.predicted(*row.values()) for row in predictions]
-        events = [
-            MatchedEvent(b.source, b.agent_id, b.target_id, b.action, b.start_frame, b.stop_frame, None, None)
-            for b in (*annotated, *predicted)
-        ]
-        self.view = VideoView(info, summaries, events)
+        # of the events the view needs the last frame alone, and that only of a video whose length is not known
+        latest = max((*annotated, *predicted), key=lambda bout: bout.stop_frame, default=None)
+        self.view = VideoView(info, summaries, [_as_event(latest)] if latest else [])
         self._seconds: dict[str, Any] | None = None
         self._sent: collections.OrderedDict[int, Bouts] = collections.OrderedDict()
         self.predicted = predicted
         self.labeled = [list(row.values()) for row in labeled]
         self.session = ReviewSession(CorrectionLog(lake, key), predicted, annotated, self.view.frames)
         self._annotated = annotated
-        self.film = film_in_folder(films, key) or film_in_lake(settings, lake, key)
 
     def content(self) -> dict[str, Any]:
         """Return what the page needs to know once, in JSON types."""
-        content = page_content(VideoView(self.view.info, self.view.summaries, ()))
-        for mouse in content["mice"]:
-            mouse["seconds"] = {"x": [], "y": [], "speed": []}  # the page asks for `seconds` when it is open
+        content = page_content(self.view)
+        del content["events"]  # they are `runs` and the state
         film = self.film
         runs: dict[str, list[list[Any]]] = {}
         for b in self.predicted:
@@ -96,14 +96,8 @@ class OpenVideo:
         """
         with self._reading:
             if self._seconds is None:
-                view, parts = self.view, self.view.tracks.speed_parts
-                rows = [
-                    row
-                    for part in sorted(set(parts.values()))
-                    for row in self._ask(video_page.SECONDS, *self._where(), query.literal(part))
-                    if parts[row["mouse_id"]] == part
-                ]
-                self._seconds = seconds_of(VideoView(view.info, view.summaries, (), rows))
+                rows = video_page.seconds_rows(self.settings, self.view)
+                self._seconds = seconds_of(replace(self.view, seconds=rows))
             return {"seconds": self._seconds}
 
     def received(self) -> list[list[Any]]:
@@ -115,24 +109,25 @@ class OpenVideo:
         return [[b.bout_id, b.agent_id, b.target_id, b.action, b.start_frame, b.stop_frame] for b in bouts]
 
     def state(self, reviewer: str, since: int | None = None) -> dict[str, Any]:
-        """Return the bouts as they are now, who touched them, and what can be undone, in JSON types.
+        """Return the touched bouts as they are now, who touched them, and what can be undone, in JSON types.
 
-        With `since`, the number of changes that a page has seen, only what has changed after it: the bouts in
-        ``bouts``, the ids of those that are no more in ``gone``; everything, without ``gone``, where that state is
-        not remembered.
+        All others are as `content` (predictions) and ``received`` (annotation) have them. With `since`, the number
+        of changes that a page has seen, only what has changed after it: the bouts in ``bouts``, the ids of those
+        that are no more in ``gone``; all touched ones, without ``gone``, where that state is not remembered.
         """
         review = self.session.refresh()
-        names = review.reviewers()
         can_undo, can_redo = review.can(reviewer)
-        bouts: Bouts = {}
-        for bout in review.bouts.values():
-            standing = review.standing(bout.bout_id)
-            bouts[bout.bout_id] = {
-                "id": bout.bout_id, "source": bout.source, "agent": bout.agent_id, "target": bout.target_id,
-                "action": bout.action, "start": bout.start_frame, "stop": bout.stop_frame, "status": bout.status,
-                "confidence": bout.confidence, "run": bout.run_id, "by": names.get(bout.bout_id, []),
-                "change": standing.number if standing else 0,
-            }  # fmt: skip
+        every, bouts = review.bouts, Bouts()
+        for bout_id, names in review.reviewers().items():
+            bout = every.get(bout_id)
+            if bout is not None:
+                standing = review.standing(bout_id)
+                bouts[bout_id] = {
+                    "id": bout_id, "source": bout.source, "agent": bout.agent_id, "target": bout.target_id,
+                    "action": bout.action, "start": bout.start_frame, "stop": bout.stop_frame,
+                    "status": bout.status, "confidence": bout.confidence, "run": bout.run_id, "by": names,
+                    "change": standing.number if standing else 0,
+                }  # fmt: skip
         number = review.next_number - 1
         before = self._remember(number, bouts, since)
         last = review.changes[-1] if review.changes else None
@@ -167,7 +162,8 @@ class OpenVideo:
         """Return one packed slice of the poses. Raises UsageError for a slice that there is not."""
         if not 0 <= number < self.view.slice_count:
             raise UsageError(f"The video has {self.view.slice_count} slices of poses, but got {number}.")
-        return pack(self.view.tracks, self._ask(video_page.SLICES, *self._where(), str(number), str(number)))
+        frames = video_page.pose_frames(number, number)
+        return pack(self.view.tracks, self._ask(video_page.SLICES, *self._where(), *frames))
 
     def curve(self, run_id: str) -> dict[str, Any]:
         """Return the stored probabilities of a run, as the largest of every `step` frames, by behaviour."""
@@ -184,6 +180,10 @@ class OpenVideo:
 
     def _ask(self, sql: str, *values: str) -> list[dict[str, Any]]:
         return query.run_sql(self.settings, sql, values).records
+
+
+def _as_event(bout: ReviewedBout) -> MatchedEvent:
+    return MatchedEvent(bout.source, bout.agent_id, bout.target_id, bout.action, bout.start_frame, bout.stop_frame)
 
 
 def _is(row: Mapping[str, Any], key: VideoKey) -> bool:

@@ -10,7 +10,9 @@ import collections
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +24,11 @@ from etholake.settings import Settings
 from etholake.stages.lake import query
 from etholake.stages.reports import video as video_page
 from etholake.stages.review import agreement, merge, ranking
-from etholake.stages.review.film import Film
+from etholake.stages.review.film import Film, film_in_folder, film_in_lake
 from etholake.stages.review.library import COLUMNS, VideoLibrary
 from etholake.stages.review.opened import OpenVideo
 from etholake.stages.review.store import VideoKey
+from etholake.stages.review.thumbnails import Thumbnails
 from etholake.stages.state import open_lake
 
 __all__ = ["ReviewChoice", "ReviewService", "make_server", "serve"]
@@ -33,10 +36,12 @@ __all__ = ["ReviewChoice", "ReviewService", "make_server", "serve"]
 Json = dict[str, Any]
 Given = Mapping[str, str]
 _OPEN_VIDEOS = 8  # whose bouts are kept in memory
+_FILMS = 256  # of which it is remembered where they are
 _NUMBERS = ("agent_id", "target_id", "start_frame", "stop_frame", "frame")
 _LIBRARY = f"SELECT {', '.join(COLUMNS)} FROM v_review_library"  # noqa: S608
 _RUNS = """SELECT run_id, count(*) AS events, count(DISTINCT video_id) AS videos FROM predictions
 GROUP BY run_id ORDER BY run_id"""
+_ACTIONS = "SELECT DISTINCT action FROM labeled_behaviors ORDER BY action"
 _SCORES = """SELECT lab_id, action,
     max(CASE WHEN run_id = ? THEN f_score END) AS first,
     max(CASE WHEN run_id = ? THEN f_score END) AS second
@@ -65,11 +70,13 @@ class ReviewService:
         self.lake = open_lake(settings)
         for name in (*video_page.VIEWS, "v_review_library"):
             query.run_file(settings, query.queries_folder() / "views" / f"{name}.sql")
-        self.library = VideoLibrary(query.run_sql(settings, _LIBRARY).rows)
-        self._open: collections.OrderedDict[VideoKey, OpenVideo] = collections.OrderedDict()
+        self.library = VideoLibrary(())
+        self.thumbnails = Thumbnails(settings, self.lake)
+        self._film_of = lru_cache(_FILMS)(self._find_film)
+        self._open: collections.OrderedDict[VideoKey, Future[OpenVideo]] = collections.OrderedDict()
         self._lock = threading.Lock()
         self._job: Json = {"status": "none", "summary": ""}
-        self.runs = [row[0] for row in query.run_sql(settings, _RUNS).rows]
+        self.refresh()
         if choice.run_id and choice.run_id not in self.runs:
             raise UsageError(f"No run '{choice.run_id}' has predicted. {suggestion(choice.run_id, self.runs)}")
         self.first = self.library.find(choice.video_id, choice.lab) if choice.video_id is not None else None
@@ -78,13 +85,10 @@ class ReviewService:
     def start(self) -> Json:
         """Return what the page opens with."""
         first = self.first
-        actions = query.run_sql(
-            self.settings, "SELECT DISTINCT action FROM labeled_behaviors ORDER BY action"
-        ).rows
         return {
             "user": self.choice.user, "lab": self.choice.lab, "run": self.choice.run_id, "runs": self.runs,
             "video": [first.split, first.lab_id, first.video_id] if first else None,
-            "actions": [row[0] for row in actions], "config": self.choice.train_config,
+            "actions": self.actions, "config": self.choice.train_config,
             "facts": f"Database '{self.settings.database}' on target {self.settings.target}.",
         }  # fmt: skip
 
@@ -144,7 +148,12 @@ class ReviewService:
 
     def film(self, given: Given) -> Film | None:
         """Return the film of a video, None without one."""
-        return self._opened(given).film
+        return self._film_of(_key(given))
+
+    def thumbnail(self, given: Given) -> Json:
+        """Return the small picture of a video."""
+        key = _key(given)
+        return self.thumbnails.of(key, self._film_of(key))
 
     # --- request -------------------------------------------------------------------------------------------------
     def change(self, request: Json) -> Json:
@@ -155,6 +164,12 @@ class ReviewService:
             raise UsageError(f"acknowledged must be the number of a change, but got {acknowledged!r}.")
         opened.session.change(_operation(request), self.choice.user, acknowledged)
         return self._after(opened, request)
+
+    def keep_thumbnail(self, request: Json) -> Json:
+        """Keep the picture that the page has taken of a film."""
+        key = _key(request)
+        self.thumbnails.keep(key, self._film_of(key), request.get("picture"))
+        return {}
 
     def accept_above(self, request: Json) -> Json:
         """Accept every prediction of a run that nobody has judged and that is at least so confident."""
@@ -197,8 +212,11 @@ class ReviewService:
         """Read the library again, and every video when it is opened next."""
         with self._lock:
             self._open.clear()
+        self._film_of.cache_clear()
         self.library.load(query.run_sql(self.settings, _LIBRARY).rows)
-        self.runs = [row[0] for row in query.run_sql(self.settings, _RUNS).rows]
+        self.runs, self.actions = (
+            [row[0] for row in query.run_sql(self.settings, sql).rows] for sql in (_RUNS, _ACTIONS)
+        )
         return {"runs": self.runs}
 
     def train(self, request: Json) -> Json:
@@ -244,17 +262,29 @@ class ReviewService:
 
     # --- videos -----------------------------------------------------------------------------------------------
     def _opened(self, given: Mapping[str, Any]) -> OpenVideo:
-        video = str(given.get("video", ""))
-        if not video.isdecimal():
-            raise UsageError(f"Expected the number of a video, but got '{video}'.")
-        key = VideoKey(str(given.get("split", "")), str(given.get("lab", "")), int(video))
+        key = _key(given)
         with self._lock:
-            if key not in self._open:
-                self._open[key] = OpenVideo(self.settings, self.lake, key, self.choice.films)
+            opening = self._open.get(key)
+            is_first = opening is None
+            if opening is None:
+                opening = self._open[key] = Future()
                 while len(self._open) > _OPEN_VIDEOS:
                     self._open.popitem(last=False)
             self._open.move_to_end(key)
-            return self._open[key]
+        if (
+            is_first
+        ):  # outside the lock: other videos are answered meanwhile, and a second request for this one waits
+            try:
+                opening.set_result(OpenVideo(self.settings, self.lake, key, self._film_of))
+            except BaseException as err:
+                with self._lock:
+                    if self._open.get(key) is opening:
+                        del self._open[key]
+                opening.set_exception(err)
+        return opening.result()
+
+    def _find_film(self, key: VideoKey) -> Film | None:
+        return film_in_folder(self.choice.films, key) or film_in_lake(self.settings, self.lake, key)
 
     def _after(self, opened: OpenVideo, request: Json) -> Json:
         state = opened.state(self.choice.user, _since(request))
@@ -269,12 +299,12 @@ def make_server(settings: Settings, choice: ReviewChoice, port: int = 0) -> Revi
         "start": lambda _: service.start(), "library": service.library.page, "video": service.video,
         "state": service.state, "seconds": service.seconds, "curve": service.curve, "queue": service.queue,
         "agreement": service.agreement, "compare": service.compare,
-        "job": lambda _: service.job(),
+        "job": lambda _: service.job(), "thumbnail": service.thumbnail,
     }  # fmt: skip
     tell: dict[str, Callable[[Json], Json]] = {
         "change": service.change, "accept-above": service.accept_above, "undo": service.undo, "redo": service.redo,
         "merge": lambda _: service.merge(), "refresh": lambda _: service.refresh(), "train": service.train,
-        "promote": service.promote,
+        "promote": service.promote, "thumbnail": service.keep_thumbnail,
     }  # fmt: skip
     return ReviewServer(ask, tell, service.poses, service.film, port)
 
@@ -285,6 +315,14 @@ def serve(settings: Settings, choice: ReviewChoice, port: int = 0) -> None:
         print(server.url, flush=True)
         print("etholake: review; every change is saved as you make it; Ctrl-C stops", file=sys.stderr, flush=True)
         server.serve_forever()
+
+
+def _key(given: Mapping[str, Any]) -> VideoKey:
+    """Return the video that a request names. Raises UsageError if its number is none."""
+    video = str(given.get("video", ""))
+    if not video.isdecimal():
+        raise UsageError(f"Expected the number of a video, but got '{video}'.")
+    return VideoKey(str(given.get("split", "")), str(given.get("lab", "")), int(video))
 
 
 def _since(given: Mapping[str, Any]) -> int | None:

@@ -56,12 +56,15 @@ async function openVideo(given) {
   Labels.fillPickers(start.actions);
   if (given.get("bout")) choose(given.get("bout"), true);
   Player.seek(Labels.selected()?.start ?? 0);
-  ask("seconds", where).then((answer) => { // hours of tracks: after the page is there
+  video.waiting = "is being read";
+  ask("seconds", where).then((answer) => { // whole tracks: after the page is there
     for (const mouse of video.mice) Object.assign(mouse.seconds, answer.seconds[mouse.id]); // the arena has them, too
+    video.waiting = "";
     Arena.measure();
+  }).catch((error) => { video.waiting = `could not be read: ${error.message}`; fail(error); }).finally(() => {
     later();
     document.body.dataset.seconds = "1";
-  }).catch(fail);
+  });
   setInterval(() => ask("state", { ...where, since: Labels.current().changes }).then(Labels.take, () => {}), POLL_MS);
 }
 

@@ -11,6 +11,7 @@ export function open(content, again) { [video, stored, redraw] = [content, new M
 
 function lines() {
   const kind = $("curve").value, colors = [1, 2, 3, 4].map((m) => style(`--mouse${m}`));
+  if (kind !== "probability" && video.waiting) return { unit: "", lines: [], why: video.waiting };
   if (kind === "speed") return { unit: "cm/s", lines: video.mice.map((mouse, m) => ({ color: colors[m % 4], name: mouse.name, points: mouse.seconds.speed.map((v, s) => [(s + 0.5) * video.fps, v === null ? null : v / 100]) })) };
   const [agent, target] = ["agent", "target"].map((id) => video.mice.find((mouse) => mouse.id === Number($(id).value)));
   if (kind === "distance") {

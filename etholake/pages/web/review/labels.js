@@ -3,7 +3,7 @@
 import { ConflictError, tell } from "./api.js";
 
 const { $, el } = Ui;
-let video = null, state = null, chosen = null, started = null, heard = () => {}, failed = () => {};
+let video = null, state = null, chosen = null, started = null, ordered = {}, heard = () => {}, failed = () => {};
 
 export const KEPT = "kept", OPEN = "open";
 const visible = (b) => b.source !== "looked_for" && b.status !== "deleted";
@@ -20,18 +20,24 @@ export const current = () => state;
 export const selected = () => (chosen ? state.bouts.find((b) => b.id === chosen && visible(b)) ?? null : null);
 export const running = () => started;
 /** What can be judged or changed, by start. */
-export const listed = () => state.bouts.filter(visible).sort((a, b) => a.start - b.start || a.stop - b.stop || a.id.localeCompare(b.id));
+export function listed() {
+  if (ordered.state !== state) ordered = { state, bouts: state.bouts.filter(visible).sort((a, b) => a.start - b.start || a.stop - b.stop || (a.id < b.id ? -1 : 1)) };
+  return ordered.bouts;
+}
 
-/** Take what the server says: the whole state, or what has changed since the one that is shown. */
+/** The bouts that nobody has touched: what the runs predicted and the lab annotated. */
+function untouched(received) {
+  const bout = (source, status, run) => ([id, agent, target, action, start, stop, confidence = null]) => [id, { id, source, agent, target, action, start, stop, status, confidence, run, by: [] }];
+  return new Map([...Object.entries(video.runs).flatMap(([run, rows]) => rows.map(bout("prediction", OPEN, run))), ...received.map(bout("annotation", KEPT, null))]);
+}
+
+/** Take what the server says: all bouts that somebody has touched, or what has changed since the state that is shown. */
 export function take(next) {
   if (!next.bouts || (state && next.changes < state.changes)) return; // an answer that was overtaken says nothing new
-  if (next.gone) {
-    const bouts = new Map(state.bouts.map((b) => [b.id, b]));
-    for (const id of next.gone) bouts.delete(id);
-    for (const b of next.bouts) bouts.set(b.id, b);
-    next = { ...state, ...next, bouts: [...bouts.values()] };
-  }
-  state = next;
+  const bouts = next.gone ? new Map(state.bouts.map((b) => [b.id, b])) : untouched(next.received);
+  for (const id of next.gone ?? []) bouts.delete(id);
+  for (const b of next.bouts) bouts.set(b.id, b);
+  state = { ...state, ...next, bouts: [...bouts.values()] };
   $("saved").textContent = next.made ? `${next.made} ${next.made === 1 ? "change" : "changes"} saved${next.last ? `; last: ${next.last}` : ""}` : "no change yet";
   heard();
 }

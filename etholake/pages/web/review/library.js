@@ -1,12 +1,13 @@
 // The library: videos page by page, filtered by the server.
 import { ask, tell } from "./api.js";
 import { fill, share } from "./table.js";
+import { picture } from "./thumbnails.js";
 
 const { $, el } = Ui;
 let page = 0, soon = 0;
 
 const COLUMNS = [
-  ["video", (v) => String(v.video_id), "num"], ["lab", (v) => v.lab_id], ["split", (v) => v.split],
+  ["video", (v) => String(v.video_id), "num"], ["picture", picture], ["lab", (v) => v.lab_id], ["split", (v) => v.split],
   ["length", (v) => (v.video_duration_sec ? Clock.text(v.video_duration_sec) : "–"), "num"], ["animals", (v) => v.n_mice, "num"],
   ["labels", (v) => v.labels, "num"], ["predicted", (v) => v.predicted, "num"], ["score", (v) => share(v.score), "num"],
   ["disagreement", (v) => share(v.disagreement), "num"], ["uncertainty", (v) => share(v.uncertainty), "num"],

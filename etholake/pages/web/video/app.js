@@ -185,11 +185,28 @@
     $("status").textContent = page.live ? "Live: poses are asked for when they are shown." : page.read;
   }
 
-  // --- start ---------------------------------------------------------------------------------------------
   function redraw() { Timeline.draw(); paint(); }
   let soon = 0;
   const redrawSoon = () => { if (!soon) soon = requestAnimationFrame(() => { soon = 0; redraw(); }); };
 
+  // --- the means by second: whole tracks, so the live page asks for them when it is there ------------------
+  async function seconds() {
+    page.waiting = "is being read";
+    try {
+      const answer = await fetch("api/seconds");
+      if (!answer.ok) throw new Error(await answer.text());
+      const columns = await answer.json();
+      for (const mouse of page.mice) Object.assign(mouse.seconds, columns[mouse.id]); // the arena has them, too
+      page.waiting = "";
+      Arena.measure();
+    } catch (error) {
+      page.waiting = `could not be read: ${error.message}`;
+    }
+    document.body.dataset.seconds = "1";
+    redrawSoon();
+  }
+
+  // --- start ---------------------------------------------------------------------------------------------
   words();
   buttons();
   Arena.open(page);
@@ -202,6 +219,7 @@
     const room = $("time-card").clientWidth;
     if (room !== wide) { wide = room; redrawSoon(); }
   }).observe($("time-card"));
+  if (page.live) seconds();
   addEventListener("hashchange", () => { pause(); show(readAddress()); });
   show(readAddress());
   window.videoPage = { counted, stats: Slices.stats, drawn: Arena.drawn };

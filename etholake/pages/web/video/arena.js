@@ -2,12 +2,14 @@
 "use strict";
 const Arena = (() => {
   const { $ } = Ui;
+  const STEP = 30; // frames from pose to pose that `around` looks at
   const PAD = 14, FOOT = 22; // CSS px round the arena, and under it for the scale
   const NEAR = 18, ROOM = 14; // cm (px / 20): the least that a close-up shows, and what it adds to the mice's distance
   let page, mice, bounds, canvas, context, size = { width: 0, height: 0 };
   let paths = null; // offscreen: the floor and the paths of the shown time
   let view = { k: 1, x: 0, y: 0 }; // zoom and shift on top of the fit
   let last = { frame: null, mice: [] };
+  let measured = false; // by the outline or the seconds; else `bounds` are those of the poses round the frame
   let shown = null; // what was asked for last: {frame, path, from, to}
 
   function open(content) {
@@ -23,21 +25,26 @@ const Arena = (() => {
     listen();
   }
 
-  /** All that may be seen: the outline and every second of every mouse. */
-  function around() {
+  const hasSeconds = () => page.mice.some((mouse) => mouse.seconds.x.some((x) => x !== null));
+
+  /** All that may be seen: the outline and every second of every mouse; before these are read the poses round a frame. */
+  function around(frame = 0) {
     let [left, right, top, bottom] = [Infinity, -Infinity, Infinity, -Infinity];
     const add = (x, y) => { left = Math.min(left, x); right = Math.max(right, x); top = Math.min(top, y); bottom = Math.max(bottom, y); };
     const a = page.arena;
     if (a) { add(a.x - a.width / 2, a.y - a.height / 2); add(a.x + a.width / 2, a.y + a.height / 2); }
+    measured = Boolean(a) || hasSeconds();
     for (const mouse of page.mice) mouse.seconds.x.forEach((x, i) => { if (x !== null) add(x / 100, mouse.seconds.y[i] / 100); });
+    const first = frame - (frame % page.sliceFrames);
+    for (let f = first; !measured && f < first + page.sliceFrames; f += STEP) page.tracks.forEach((_, k) => { const p = Slices.point(k, f); if (p) add(p.x, p.y); });
     if (!(right > left)) [left, right] = [-1, 1];
     if (!(bottom > top)) [top, bottom] = [-1, 1];
     return { left, right, top, bottom };
   }
 
-  /** Measure the floor anew: the seconds of the animals have come. */
-  function measure() {
-    bounds = around();
+  /** Measure the floor anew: the seconds of the animals have come, or only the poses round this frame. */
+  function measure(frame = 0) {
+    bounds = around(frame);
     size = { width: 0, height: 0 };
     paths = null;
   }
@@ -163,6 +170,7 @@ const Arena = (() => {
   // --- one frame -----------------------------------------------------------------------------------------
   /** Draw `frame`. `asked`: {path: window|tail|none, near} and {from, to, exact} of the shown time. */
   function draw(frame, asked) {
+    if (!measured) measure(frame);
     resize();
     if (asked.near) view = near(frame);
     else if (shown && shown.asked.near) view = { k: 1, x: 0, y: 0 };

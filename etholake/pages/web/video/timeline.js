@@ -234,7 +234,7 @@ const Timeline = (() => {
     grid(c, ticks, height);
     const { fine, list } = series();
     const values = list.flat().map((p) => p[1]).filter((v) => v !== null).sort((a, b) => a - b);
-    $("speed-what").textContent = page.unit !== "cm" ? "is not known: the video has no scale" : `of the ${[...new Set(page.mice.map((m) => m.centre))].join(" or ")}, cm/s${fine ? ", frame by frame" : ", mean of each second"}`;
+    $("speed-what").textContent = page.waiting && !fine ? page.waiting : page.unit !== "cm" ? "is not known: the video has no scale" : `of the ${[...new Set(page.mice.map((m) => m.centre))].join(" or ")}, cm/s${fine ? ", frame by frame" : ", mean of each second"}`;
     if (!values.length) { c.fillStyle = colors.muted; c.fillText("No speed to show here.", left + 8, 50); return; }
     const high = Math.max(1, values[Math.floor((values.length - 1) * 0.995)] * 1.1);
     const y = (v) => bottom - Math.min(1.04, v / high) * (bottom - 6);
