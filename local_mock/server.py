@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import importlib
 import json
 import logging
@@ -174,7 +175,11 @@ def _moto() -> WsgiApp:
     def knows(service: str) -> bool:
         return service.replace("-", "").replace(".", "") in modules
 
-    return payloads.checked(Repeats(faults.guard(DomainDispatcherApplication(create_backend_app), knows)))
+    dispatcher = DomainDispatcherApplication(create_backend_app)
+    # To find the service of a request moto looks at the 200 folders of its package.
+    find = functools.lru_cache(256)(dispatcher.get_backend_for_host)
+    dispatcher.get_backend_for_host = find
+    return payloads.checked(Repeats(faults.guard(dispatcher, knows)))
 
 
 def _kept(app: WsgiApp, state: State) -> WsgiApp:

@@ -33,6 +33,7 @@ from etholake.models.registry import resolve
 from etholake.models.stacking import trees as stack
 from etholake.models.stacking.config import STACK
 from etholake.models.stacking.model import StackingModel
+from etholake.training.choice import OutOfFold, choose
 from etholake.training.estimate import estimate, rare_actions
 from etholake.training.fit import fit
 from etholake.training.folds import make_folds
@@ -46,7 +47,6 @@ __all__ = ["OUT_OF_FOLD", "CrossValidationPlan", "fit_folds"]
 
 OUT_OF_FOLD = "out_of_fold.parquet"
 OF_STACK = "stack"  # the key of the stack's fields among the overrides
-CHOICE_GAIN = 0.02  # of the out-of-fold score, which scatters by about as much from seed to seed
 Overrides = Mapping[str, Any]
 Scores = Sequence[PairScores]
 
@@ -59,7 +59,7 @@ class CrossValidationPlan:
 
     Without a stack the models of everything form one ensemble. With a stack those of each configuration form an
     ensemble, and these are the bases of the stack. With `choose` a configuration is left out if the out-of-fold
-    score is better without it (by `CHOICE_GAIN`). With `learning_curve` the first configuration is trained again
+    score is clearly better without it (`choice`). With `learning_curve` the first configuration is trained again
     on parts of the teaching videos of each fold.
     """
 
@@ -285,25 +285,19 @@ def _ensemble(plan: CrossValidationPlan, members: Sequence[_Trained]) -> tuple[M
 
 def _choose(
     data: TrainingData, plan: CrossValidationPlan, trained: Sequence[_Trained], splits: Sequence[Split]
-) -> tuple[list[str], str]:
-    """Return the configurations of the best out-of-fold score, and a sentence on it.
-
-    These are all of them, unless fewer are better by `CHOICE_GAIN`.
-    """
+) -> tuple[tuple[str, ...], str]:
+    """Return the configurations to keep, and a sentence on it (see `choice`)."""
     spans = [span for split in splits for span in split.test]
-    scores: dict[tuple[str, ...], float] = {}
+    results: dict[tuple[str, ...], OutOfFold] = {}
+    labs: Mapping[int, str] = {}
     for n in range(len(plan.configs), 0, -1):
         for configs in combinations(plan.configs, n):
             model, by_fold = _ensemble(plan, [m for m in trained if m.config in configs])
             judged = HeldOut.given([pair for fold in by_fold for pair in fold], data.videos, spans)
-            report = judged.score(judged.fit(model, occurring=lab_actions(data.videos, spans)))
-            scores[configs] = report.score if report else 0.0
-    best = max(scores, key=lambda configs: scores[configs])
-    if scores[best] <= scores[plan.configs] + CHOICE_GAIN:
-        best = plan.configs
-    shown = [configs for configs in scores if len(configs) == 1 or configs in (best, plan.configs)]
-    figures = ", ".join(f"{' with '.join(configs)} {scores[configs]:.3f}" for configs in shown)
-    return list(best), f"out-of-fold scores: {figures}; {' with '.join(best)} trained on everything"
+            decisions = judged.fit(model, occurring=lab_actions(data.videos, spans))
+            report, labs = judged.score(decisions), judged.labs
+            results[configs] = OutOfFold(report.score if report else 0.0, judged.frames(decisions))
+    return choose(results, labs)
 
 
 def _stack(

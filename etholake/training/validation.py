@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from etholake.dataset.labelled import LabelledVideo, within_spans
 from etholake.dataset.split import Span
@@ -104,6 +105,12 @@ class HeldOut:
         if not self.truth:
             return None
         return metric.pooled(self.truth, self.events(post_processing), self.labeled_by_video, self.labs)
+
+    def frames(self, post_processing: PostProcessing) -> dict[tuple[int, str], npt.NDArray[Any]]:
+        """Return (TP, FP, FN) by (video, action), see `metric.frames_by_video`; empty without annotated events."""
+        if not self.truth:
+            return {}
+        return metric.frames_by_video(self.truth, self.events(post_processing), self.labeled_by_video, self.labs)
 
 
 def decide(

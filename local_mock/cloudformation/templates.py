@@ -7,6 +7,8 @@ Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-
 
 from __future__ import annotations
 
+import functools
+import marshal
 from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
@@ -82,6 +84,13 @@ def parse(text: Any) -> dict[str, Any]:
     """
     if not isinstance(text, str) or not text.strip():
         raise ValidationError(message="Template format error: unsupported structure.")
+    template: dict[str, Any] = marshal.loads(_checked(text))  # noqa: S302 - what `_checked` has written
+    return template
+
+
+@functools.lru_cache(maxsize=32)  # a deployment sends each text four times, and moto reads it at every turn
+def _checked(text: str) -> bytes:
+    """Return a template as `marshal` writes it: every caller gets a value of its own."""
     if len(text.encode("utf-8", "replace")) > _BYTES:
         raise ValidationError(message=f"Template may not exceed {_BYTES} bytes in size.")
     kind = "JSON" if text.lstrip().startswith("{") else "YAML"
@@ -98,7 +107,7 @@ def parse(text: Any) -> dict[str, Any]:
         else:
             raise _error(f"YAML not well-formed. {err}") from err
     _check(template)
-    return dict(template)
+    return marshal.dumps(dict(template))
 
 
 def _check(template: Any) -> None:

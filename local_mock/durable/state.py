@@ -72,6 +72,10 @@ _DROPPED: Mapping[str, Mapping[str, Callable[[], Any]]] = {
     "FakeBucket": {"keys": _keys, "multiparts": _uploads},
 }
 _CONSTANT: Mapping[str, frozenset[str]] = {"FakeTable": frozenset({"partitions", "versions"})}
+_TREES: Mapping[str, frozenset[str]] = {
+    "Stack": frozenset({"template_dict"}),
+    "ChangeSet": frozenset({"template_dict"}),
+}
 # attributes of back ends whose items are documents of their own: a request writes only those that it has changed
 _SPLIT: Mapping[str, str] = {"glue": "databases"}
 # attributes of back ends that their constructors make anew
@@ -199,7 +203,7 @@ class State:
         return {f"{name}/{key}" for key in gone}
 
     def _text(self, name: str, value: Any, elsewhere: Mapping[int, list[Any]]) -> str:
-        writer = Writer(elsewhere, _DROPPED, _CONSTANT, self._pieces.get(name))
+        writer = Writer(elsewhere, _DROPPED, _CONSTANT, self._pieces.get(name), _TREES)
         text = json.dumps(writer.write(value, name))
         self._pieces[name] = writer.kept
         return text

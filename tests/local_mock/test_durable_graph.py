@@ -123,3 +123,28 @@ def test_foreign_text_runs_nothing(text: list[Any], message: str) -> None:
 def test_what_cannot_be_kept_is_said_and_comes_back_as_none(caplog: pytest.LogCaptureFixture) -> None:
     assert round_trip({"thread": threading.Thread(), "after": ["x"]}) == {"thread": None, "after": ["x"]}
     assert "Not kept over a restart: .thread" in caplog.text
+
+
+def test_a_tree_is_one_text_and_is_shared_with_its_sections() -> None:
+    from moto.cloudformation.models import ChangeSet
+
+    def copy(tree: Any) -> tuple[Any, Any]:
+        held = ChangeSet.__new__(ChangeSet)
+        held.template_dict = tree
+        value = [held, tree, tree["Resources"], {"after": ["x"]}]
+        trees = {"ChangeSet": frozenset({"template_dict"})}
+        text = json.loads(json.dumps(Writer({}, {}, trees=trees).write([value, value[-1]])))
+        (first, *others), last = Reader(nothing, {}).read(text)
+        assert others[0] is first.template_dict
+        assert others[1] is first.template_dict["Resources"]
+        assert last is others[-1]
+        return text, first.template_dict
+
+    plain = {"Resources": {"A": {"Type": "T", "Depth": [1, 1.5, True, None, "ü"]}}, "Description": "d"}
+    text, restored = copy(plain)
+    assert restored == plain
+    assert '"j"' in json.dumps(text)
+    for other in ({"Resources": {12: "a number"}}, {"Resources": {"d": dt.date(2024, 1, 1)}}):
+        text, restored = copy(other)
+        assert restored == other
+        assert '"j"' not in json.dumps(text)

@@ -159,7 +159,9 @@ def test_a_configuration_that_spoils_the_out_of_fold_score_is_left_out(data: Tra
     both, boosted, smoke = scores
     assert boosted < smoke - 0.05
     kept = [member.family for member in model.members]
-    assert kept == (["cnn_transformer"] if smoke > both + 0.02 else ["boosted", "cnn_transformer"])
+    alone = "; smoke trained on everything" in note
+    assert kept == (["cnn_transformer"] if alone else ["boosted", "cnn_transformer"])
+    assert alone <= (smoke > both + 0.02)
     assert not report["split"]["test"]
     assert {s["video_id"] for s in report["split"]["train"]} == set(range(1, 7))
 
