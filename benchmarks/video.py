@@ -1,10 +1,14 @@
-"""Measure video: rendering, clip preparation against bare decoding and resizing, memory of a worker, the loader.
+"""Measure video: rendering, clips, memory of a worker, the loader, training and prediction against their floors.
 
 .venv/bin/python benchmarks/video.py [--quick] [--json] [--size 512] [--video FILE]
 
-All of it runs in this process and with one thread; times are CPU seconds, the least of the repeats, so that other
-work on the machine does not count. The yardstick decodes the same file with PyAV and resizes every frame to the
-size of a crop, as PyAV's documentation shows it; with one reformatter for all frames it is faster (second line).
+Rendering, clips and loader run in this process and with one thread; times are CPU seconds, the least of the
+repeats, so that other work on the machine does not count. The yardstick decodes the same file with PyAV and
+resizes every frame to the size of a crop, as PyAV's documentation shows it; with one reformatter for all
+frames it is faster (second line). Training (which draws the next batch beside the step) and prediction (which
+decodes in a child process) are compared by wall time, the least of the repeats: they need an idle second
+core. Their network is `cnn3d:tiny`; the floors are steps on one batch that stays in memory, and the slower of
+decoding the file and of the network on windows in memory.
 --video takes a file of your own (boxes: background).
 """
 
@@ -14,21 +18,39 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 import pyarrow.parquet as pq
+import torch
 from av.video.reformatter import VideoReformatter
 from figures import Figure, parser, show
+from recognisers import read_lab
+from video_families import with_clips
 
+from etholake.contract import ACTIONS
+from etholake.dataset.labelled import LabelledVideo, TrainingData, whole_spans
+from etholake.dataset.split import Split
+from etholake.models.clip_input import ClipInput
+from etholake.models.network_family import NetworkFamily
+from etholake.models.network_model import NetworkModel, new_network
+from etholake.models.registry import resolve
+from etholake.models.scaler import RobustScaler
 from etholake.simulate import Filming, simulate
+from etholake.stages.serving.predict_video import predict_video
+from etholake.training.parallel import ALONE
+from etholake.training.trainer import Trainer
+from etholake.training.windows import WindowSampler
 from etholake.video.loader import ClipLoader
 from etholake.video.recipe import ClipRecipe
 from etholake.video.task import ClipTask, prepare, run_here
 
 CROP = 112
+GOAL = "pose, 2 animals"
 
 
 def cpu_seconds(work: Callable[[], object], repeats: int) -> float:
@@ -92,7 +114,7 @@ def main() -> None:
             path, animals, parts = tracks_of(data, video, folder)
             pose = replace(base, boxes="pose")
             tasks = {
-                "pose, 2 animals": ClipTask(video, 1, "SimLab", pose, folder / "out", path, animals, parts),
+                GOAL: ClipTask(video, 1, "SimLab", pose, folder / "out", path, animals, parts),
                 "pose, 2 animals and pair": ClipTask(
                     video, 1, "SimLab", replace(pose, subjects="both"), folder / "out", path, animals, parts
                 ),
@@ -110,7 +132,7 @@ def main() -> None:
                 run_here(task)
 
             ratio = cpu_seconds(work, repeats) / floor
-            goal = name == "pose, 2 animals"
+            goal = name == GOAL
             bound = ("<= 1.3", ratio <= 1.3) if goal else (None, None)
             figures.append(Figure(f"clips ({name}) / decode and resize", ratio, "x", *bound))
         task = tasks["background, 2 animals"]
@@ -122,7 +144,83 @@ def main() -> None:
         for _ in ClipLoader(shards, workers=0):
             count += 1
         figures.append(Figure("loader, one process", count / (time.process_time() - began), "windows/s"))
+        if not given.video:
+            made = with_clips(
+                data, folder / "lab", read_lab(data, video.parent.name).videos[0], tasks[GOAL].recipe
+            )
+            figures += [training_loop(made, repeats), prediction(made, data, video, repeats)]
     show(figures, as_json=given.json)
+
+
+def training_loop(video: LabelledVideo, repeats: int, steps: int = 6) -> Figure:
+    """Return how fast the training loop is, in steps on a batch that stays in memory."""
+    model, family, sampler, split = _network(video)
+    trainer = Trainer(family, model, sampler, (video,), split, ALONE, "benchmark", None)
+    trainer._begin_epoch()
+    with ThreadPoolExecutor(1) as ahead:
+        batches = trainer._batches(ahead)
+        resident = next(batches)
+
+        def loop() -> None:
+            for _ in range(steps):
+                trainer._step(next(batches))
+
+        def floor() -> None:
+            for _ in range(steps):
+                trainer._step(resident)
+
+        floor()  # warm
+        times = [(_wall(floor), _wall(loop)) for _ in range(repeats)]
+    ratio = min(f for f, _ in times) / min(t for _, t in times)
+    return Figure("training loop / resident batches", ratio, "x", ">= 0.9", ratio >= 0.9)
+
+
+def prediction(video: LabelledVideo, data: Path, film: Path, repeats: int) -> Figure:
+    """Return how fast a file is predicted, in the slower of decoding it and of the network on resident windows."""
+    model, _, sampler, _ = _network(video)
+    tracks, network = video.tracks, model.network.eval()
+    points = data / "train_tracking" / film.parent.name / f"{film.stem}.parquet"
+    row = {
+        "lab_id": tracks.lab_id, "video_id": tracks.video_id, "pix_per_cm_approx": tracks.meta.pix_per_cm,
+        "behaviors_labeled": [f"mouse{a},self,rear" for a in tracks.mouse_ids],
+    }  # fmt: skip
+    windows = len(model.window_starts(tracks)) * len(tracks.mouse_ids)
+    batch = sampler.draw(0, 0)
+    clips = model.inputs(batch.tracks)
+
+    def forward() -> None:
+        with torch.no_grad():
+            for first in range(0, windows, len(batch)):
+                part = slice(0, min(len(batch), windows - first))
+                network(clips[part], batch.lab_B[part], batch.labeled_BC[part])
+
+    def whole() -> None:
+        with tempfile.TemporaryDirectory() as scratch:
+            predict_video(model, model.clips, film, row, Path(scratch), tracks=points)
+
+    floors = [max(_wall(lambda: bare(film, shared=True)), _wall(forward)) for _ in range(repeats)]
+    ratio = min(floors) / min(_wall(whole) for _ in range(repeats))
+    return Figure("prediction of a file / the slower of its parts", ratio, "x", ">= 0.8", ratio >= 0.8)
+
+
+def _network(video: LabelledVideo) -> tuple[NetworkModel, NetworkFamily[Any], WindowSampler, Split]:
+    """Return an untrained network, and what the training loop needs beside it."""
+    torch.manual_seed(0)
+    family, config = resolve("cnn3d:tiny")
+    data = TrainingData((video,), ACTIONS, "benchmark")
+    split = Split(tuple(whole_spans(data.videos)), (), ())
+    labs = (video.tracks.lab_id,)
+    sampler = WindowSampler(data, split.train, labs, config, seed=0)
+    clips = ClipInput.of(data.videos)
+    network = new_network(family, config, len(ACTIONS), 1, clips)
+    model = NetworkModel(network, RobustScaler.none(), config, ACTIONS, labs, {labs[0]: ACTIONS}, clips=clips)
+    return model, family, sampler, split
+
+
+def _wall(work: Callable[[], object]) -> float:
+    began = time.monotonic()
+    work()
+    return time.monotonic() - began
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ Run it by hand on downloaded channels (each a copy of a folder of the curated zo
     … python train.py --config w64,w128 --folds 5 --seeds 3       an ensemble, cross-validated by video
     … python train.py --config boosted,small --folds 5 --stack 1  a stack on an ensemble of each configuration
     … SM_CHANNEL_MODEL=… python train.py --labs NewLab                goes on with the model.tar.gz in that folder
+    … SM_CHANNEL_BACKBONE=… python train.py --config crop_sequence    begins with the weights in that folder
     … torchrun --nproc-per-node 2 train.py --config base          several processes for one model
 
 Paths come from `SM_*` only. With `SM_CHECKPOINT_DIR` a job that was killed and is started again resumes exactly.
@@ -28,6 +29,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +59,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--labs", default="", help="train on these labs only, a,b; all if empty")
     parser.add_argument("--part_map", default="", help="names of your own body parts: snout=nose,hip_l=side_left")
     parser.add_argument("--overrides", default="{}", help="JSON: fields, or (several) {configuration: fields}")
+    parser.add_argument("--trackers", default="", help="also send figures to tensorboard,mlflow,wandb")
     parser.add_argument("--tasks", default="", help="tasks beside the actions: state:sex=male,regression:age")
     parser.add_argument("--pretrain", type=int, default=0, help="1: learn from all tracks, without labels")
     parser.add_argument("--run_id", default="", help="run of the command line that started the job, for the log")
@@ -87,7 +90,7 @@ def train(
     if arguments.pretrain:
         return pretrain(arguments, folders, model_dir, scratch)
     began = time.monotonic()
-    base = base_model(folders, scratch)
+    base, weights = base_model(folders, scratch), folders.get("backbone")
     part_map = joined_part_map(base.part_map if base else "", arguments.part_map)
     overrides, configs = json.loads(arguments.overrides), tuple(arguments.config.split(","))
     if arguments.tasks:
@@ -107,7 +110,7 @@ def train(
     split = choose([annotated(v) for v in data.videos if v.tracks.labeled_behaviors], holdout)
     # Videos that have a task's value alone.
     split = joined(split, choose([annotated(v) for v in data.videos if not v.tracks.labeled_behaviors]))
-    with parallel.group() as group:
+    with parallel.group() as group, epochs_to(arguments, output_dir, leads=group.leads) as on_epoch:
         if arguments.folds:
             seeds = tuple(range(arguments.seed, arguments.seed + arguments.seeds))
             plan = CrossValidationPlan(
@@ -121,12 +124,12 @@ def train(
             )
             test = () if arguments.everything else split.test
             return fit_folds(
-                data, model_dir, plan, overrides, say, test=test, scratch=output_dir,
-                checkpoints=checkpoints(os.environ), group=group,
+                data, model_dir, plan, overrides, on_epoch, test=test, scratch=output_dir,
+                checkpoints=checkpoints(os.environ), group=group, weights=weights,
             )  # fmt: skip
         return fit(
-            data, model_dir, arguments.config, overrides, say, split=split, seed=arguments.seed,
-            checkpoints=checkpoints(os.environ), group=group, base=base,
+            data, model_dir, arguments.config, overrides, on_epoch, split=split, seed=arguments.seed,
+            checkpoints=checkpoints(os.environ), group=group, base=base, weights=weights,
         )  # fmt: skip
 
 
@@ -161,6 +164,15 @@ def base_model(folders: Mapping[str, Path], scratch: Path) -> Any:
     model = load_model(unpack((folders["model"] / ARCHIVE).read_bytes(), scratch / "base", ARCHIVE))
     FAMILIES.get(model.family).check_fine_tuning()
     return model
+
+
+def epochs_to(arguments: argparse.Namespace, output_dir: Path, *, leads: bool) -> AbstractContextManager[Any]:
+    """Return a context that gives the callback for epochs: `say`, and the trackers of the leading process."""
+    from etholake.training.trackers import tracked
+
+    names = [name for name in arguments.trackers.split(",") if name] if leads else []
+    parameters = {name: str(value) for name, value in vars(arguments).items() if value not in ("", 0, "{}")}
+    return tracked(say, names, output_dir / "trackers", arguments.run_id or arguments.config, parameters)
 
 
 def checkpoints(environ: Mapping[str, str]) -> Path | None:

@@ -17,7 +17,7 @@ from etholake.settings import Settings
 
 __all__ = [
     "AddVerb", "confirmation", "data_folder", "exclusive", "named_parameters", "positive", "read_text",
-    "report", "requires", "say", "video_number", "video_numbers", "whole", "words",
+    "replaced_fields", "report", "requires", "say", "video_number", "video_numbers", "whole", "words",
 ]  # fmt: skip
 
 AddVerb = Callable[..., argparse.ArgumentParser]
@@ -114,6 +114,31 @@ def named_parameters(pairs: Sequence[str]) -> dict[str, str]:
     if wrong:
         raise UsageError(f"A report's parameter is written --param name=value, but got {wrong}.")
     return {name: value for name, _, value in (pair.partition("=") for pair in pairs)}
+
+
+def replaced_fields(pairs: Sequence[str], configs: Sequence[str]) -> dict[str, Any]:
+    """Return {field: value} of texts like ``epochs=20`` or ``augmentation.brightness=0.1``.
+
+    A name that begins with one of `configs`, as ``small.epochs``, is for this configuration; the result is then
+    {configuration: {field: value}}, with fields for all configurations in each. A value is JSON, else a text.
+    Raises UsageError for other texts.
+    """
+    shared: dict[str, Any] = {}
+    own: dict[str, dict[str, Any]] = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        config = next((config for config in configs if name.startswith(f"{config}.")), "")
+        *above, last = name.removeprefix(f"{config}.").split(".") if config else name.split(".")
+        if not (equals and last):
+            raise UsageError(f"A field is written --field name=value, but got '{pair}'.")
+        place = own.setdefault(config, {}) if config else shared
+        for part in above:
+            place = place.setdefault(part, {})
+        try:
+            place[last] = json.loads(text)
+        except ValueError:
+            place[last] = text
+    return {config: {**shared, **own.get(config, {})} for config in configs} if own else shared
 
 
 # Options whose value argparse keeps under another name.

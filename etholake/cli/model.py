@@ -7,7 +7,17 @@ import json
 from pathlib import Path
 
 from etholake import logs
-from etholake.cli.common import AddVerb, data_folder, exclusive, report, requires, say, video_numbers
+from etholake.cli.common import (
+    AddVerb,
+    data_folder,
+    exclusive,
+    replaced_fields,
+    report,
+    requires,
+    say,
+    video_numbers,
+    words,
+)
 from etholake.errors import UsageError
 from etholake.models.registry import config_names
 from etholake.progress import progress
@@ -52,6 +62,23 @@ def add(verb: AddVerb) -> None:
     sub.add_argument(
         "--clips", metavar="SET", help="set of clips that a model of pixels reads (default: the lake's only one)"
     )
+    sub.add_argument(
+        "--field", action="append", default=[], metavar="NAME=VALUE",
+        help="replace a field of the configuration: epochs=20, augmentation.brightness=0.1; of one of several: "
+        "small.epochs=20 (may be repeated)",
+    )  # fmt: skip
+    sub.add_argument(
+        "--track", metavar="NAMES",
+        help="also send the figures of epochs to tensorboard, mlflow or wandb, a,b (files in the job's output)",
+    )  # fmt: skip
+    sub.add_argument(
+        "--require-pose", action="store_true",
+        help="with a model of pixels and key points: refuse windows without any key point",
+    )  # fmt: skip
+    sub.add_argument(
+        "--weights", metavar="PLACE",
+        help="weights that an image or video backbone starts with: a file, a folder or an S3 URI",
+    )  # fmt: skip
     sub.add_argument(
         "--tasks", metavar="TASKS",
         help="heads of pose_bert beside the actions: state:sex=male,regression:age,frame_regression:speed",
@@ -101,16 +128,19 @@ def _train(current: Settings, arguments: argparse.Namespace) -> None:
 
     if arguments.base and arguments.config:
         raise UsageError("--from trains by the model's own configuration: leave --config out.")
-    exclusive(arguments, "--from", "--folds")
-    exclusive(arguments, "--from", "--learning-curve")
+    exclusive(arguments, "--from", "--folds", "--weights", "--learning-curve")
     for option in ("--seeds", "--space", "--stack"):
         requires(arguments, option, "--folds")
     exclusive(arguments, "--tasks", "--folds")
     requires(arguments, "--values", "--tasks")
+    if arguments.require_pose:
+        arguments.field.append("require_pose=true")
     config = "its own" if arguments.base else arguments.config or current.config
     options = train.TrainingOptions(
         arguments.folds or 0, arguments.seeds or 1, arguments.space or "probability", arguments.stack,
         arguments.base or "", tuple(filter(None, (arguments.labs or "").split(","))), clips=arguments.clips or "",
+        fields=replaced_fields(arguments.field, config.split(",")), weights=arguments.weights or "",
+        trackers=words(arguments.track),
         tasks=tuple(filter(None, (arguments.tasks or "").split(","))), values=arguments.values,
         learning_curve=arguments.learning_curve,
     )  # fmt: skip

@@ -16,6 +16,10 @@ from etholake.stages.model.model_names import NAMES
 
 __all__ = ["add"]
 
+_CHECKPOINT = (
+    "another checkpoint of the newest training than that of the best score: highest_accuracy, lowest_loss"
+)
+
 
 def add(verb: AddVerb) -> None:
     """Add the verbs of this module to the parser."""
@@ -24,6 +28,7 @@ def add(verb: AddVerb) -> None:
         "--kind", choices=("realtime", "serverless", "async"), default="realtime", help="kind of endpoint"
     )
     sub.add_argument("--approved", action="store_true", help="serve the approved version of the model registry")
+    sub.add_argument("--checkpoint", metavar="NAME", help=_CHECKPOINT)
     sub = verb(
         "registry", _registry, "Versions of the model; register the newest, approve one, or back to an older."
     )
@@ -39,7 +44,8 @@ def add(verb: AddVerb) -> None:
     sub.add_argument(
         "--metadata", type=Path, metavar="FILE", help="with --tracks or --video: the video's metadata as JSON"
     )
-    sub.add_argument("--model", help="with --video: a folder, an archive or its URI (default: the lake's newest)")
+    sub.add_argument("--checkpoint", metavar="NAME", help=f"with --split: {_CHECKPOINT}")
+    sub.add_argument("--model", help=f"with --video: {NAMES} (default: the lake's newest)")
     sub.add_argument(
         "--points", type=Path, metavar="FILE", help="with --video: Parquet of its tracks, for boxes and identities"
     )
@@ -117,7 +123,12 @@ def _benchmark(_: Settings, arguments: argparse.Namespace) -> None:
 def _serve(current: Settings, arguments: argparse.Namespace) -> None:
     from etholake.stages.serving import serve
 
-    report(arguments, serve.run(current, arguments.kind, approved=arguments.approved))
+    if arguments.approved and arguments.checkpoint:
+        raise UsageError("--approved serves the approved version as it is: leave --checkpoint out.")
+    report(
+        arguments,
+        serve.run(current, arguments.kind, approved=arguments.approved, checkpoint=arguments.checkpoint or ""),
+    )
 
 
 def _registry(current: Settings, arguments: argparse.Namespace) -> None:
@@ -143,6 +154,7 @@ def _predict(current: Settings, arguments: argparse.Namespace) -> None:
     exclusive(arguments, "--video", "--videos")
     for option in ("--model", "--points", "--boxes", "--timeline", "--sheet", "--metrics"):
         requires(arguments, option, "--video")
+    requires(arguments, "--checkpoint", "--split")
     if not arguments.video:
         requires(arguments, "--metadata", "--tracks")
     if arguments.video:
@@ -167,7 +179,9 @@ def _predict(current: Settings, arguments: argparse.Namespace) -> None:
         return
     with progress("predict", enabled=not arguments.json) as on_progress:
         videos = video_numbers(current, arguments.videos)
-        result = predict.run(current, arguments.split, videos, arguments.output, on_progress=on_progress)
+        result = predict.run(
+            current, arguments.split, videos, arguments.output, on_progress, arguments.checkpoint or ""
+        )
     report(arguments, result)
 
 

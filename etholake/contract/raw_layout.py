@@ -39,6 +39,7 @@ RAW_ANNOTATION_COLUMNS = {
 }  # fmt: skip
 # Video files that the raw zone takes; what is in them is told by their first bytes.
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".avi", ".mov", ".mkv", ".webm")
+MIN_FPS = 5.0  # below it frames are further apart than many behaviors last, and speeds mean nothing
 REVIEWED = "reviewed"  # kind of the labels that reviewers merged: a file in place of the annotation
 SUBMISSION_COLUMNS = ("row_id", "video_id", "agent_id", "target_id", "action", "start_frame", "stop_frame")
 SELF = "self"  # how a submission and `behaviors_labeled` write the target of a self action

@@ -50,6 +50,15 @@ class ClipBatch:
         frames, points, seen = (x.to(device) for x in (self.frames_BTHW3, self.keypoints_BTK3, self.seen_BT))
         return replace(self, frames_BTHW3=frames, keypoints_BTK3=points, seen_BT=seen)
 
+    def without(self, stream: str) -> ClipBatch:
+        """Return the windows without a stream: with no key point (`pose`), or black crops (`picture`)."""
+        if stream == "pose":
+            points = self.keypoints_BTK3.clone()
+            points[..., :2], points[..., 2] = torch.nan, 0.0
+            return replace(self, keypoints_BTK3=points)
+        assert stream == "picture", stream
+        return replace(self, frames_BTHW3=torch.zeros_like(self.frames_BTHW3))
+
     @property
     def crop_size(self) -> int:
         """Side of the square crop in pixels."""

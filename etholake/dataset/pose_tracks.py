@@ -17,6 +17,7 @@ import numpy.typing as npt
 from etholake.contract import (
     BODY_PARTS,
     HEADPIECE_PARTS,
+    MIN_FPS,
     RULES,
     UNIFIED_PART_SOURCES,
     UNIFIED_PARTS,
@@ -34,14 +35,13 @@ if TYPE_CHECKING:
     from etholake.video.stored_clips import FrameSource
 
 __all__ = [
-    "MIN_FPS", "MODEL_FPS", "PartSources", "PoseTracks", "VideoMeta", "chosen_source", "read_mapped",
+    "MODEL_FPS", "PartSources", "PoseTracks", "VideoMeta", "chosen_source", "read_mapped",
 ]  # fmt: skip
 
 MODEL_FPS = 30.0  # every video is resampled to this rate, so that a window is a time
 MAX_OWN_PARTS = 8  # of a lab's own points beside the unified parts: they are memory and features
 MAX_BRIDGE_S = 1.0  # a point is interpolated between measured ones that are at most this far apart
 NOMINAL_BODY_CM = 8.0  # nose to tail base of a mouse; the scale of a video that has no px/cm
-MIN_FPS = 5.0  # below it frames are further apart than many behaviors last, and speeds mean nothing
 TRAINED_FPS = 10.0  # training lowers the rate to a third at most (`config.Augmentation.lower_rate`)
 LARGEST = 1e300  # a larger number is no measure of a video
 STRAY_GAP_S, STRAY_FRACTION = 600.0, 0.01  # rows so far from all others, and so few, are wrong frame numbers

@@ -173,7 +173,8 @@ class LabelRecording:
     frames into that form. `vocabulary` lists all actions that the file can hold, also those without a bout;
     `scored` says where they were looked for (default: in all of `observed`, whose stop None is the video's end,
     for every animal). `media` are the video files that the source names, in their order; `offset_s` is added to
-    times in seconds.
+    times in seconds. With `exclusive` every scored frame has exactly one action: those that the video's other
+    exclusive recordings have were looked for in it, too.
     """
 
     name: str
@@ -189,6 +190,7 @@ class LabelRecording:
     media: tuple[str, ...] = ()
     offset_s: float = 0.0
     remarks: tuple[Remark, ...] = ()
+    exclusive: bool = False
 
 
 class Format(ABC):

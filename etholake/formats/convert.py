@@ -6,7 +6,7 @@ Shape letters: N = frames, A = animals, P = parts of a recording.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Any
@@ -242,6 +242,9 @@ def convert_labels(
     open_directions: Counter[str] = Counter()
     looked_for: dict[tuple[int, int, str], list[tuple[int, int]]] = {}
     opinions: list[tuple[set[Row], dict[tuple[int, int, str], list[tuple[int, int]]]]] = []
+    shared = tuple(dict.fromkeys(a for r in recordings if r.exclusive for a in r.vocabulary))
+    names = Counter(rule.name for rule in rules.actions.values())
+    merged = {name for name, count in names.items() if name and count > 1}
     for recording in recordings:
         own = recording
         own_rows: set[Row] = set()
@@ -263,8 +266,9 @@ def convert_labels(
             balance.written += 1
             open_directions[bout.action] += is_open
             own_rows.update(made)
+        _join(own_rows, merged)
         rows |= own_rows
-        for action, agent, span in _spans(in_video, rules):
+        for action, agent, span in _spans(in_video, rules, shared if recording.exclusive else ()):
             rule = rules.actions.get(action)
             if rule is None or not rule.name:
                 continue
@@ -287,6 +291,17 @@ def convert_labels(
     remarks += partly
     ordered = tuple(sorted(rows, key=lambda r: (r[3], r[0], r[1], r[2], r[4])))
     return Labelled(ordered, items, balance, tuple(remarks), spans)
+
+
+def _join(rows: set[Row], merged: Collection[str]) -> None:
+    """Replace rows of actions that several actions of the files become, where they touch or overlap, by one."""
+    ranges: dict[tuple[int, int, str], list[tuple[int, int]]] = {}
+    for row in [row for row in rows if row[2] in merged]:
+        rows.remove(row)
+        ranges.setdefault(row[:3], []).append(row[3:])
+    for triplet, own in ranges.items():
+        first, stop = min(start for start, _ in own), max(end for _, end in own)
+        rows.update((*triplet, *span) for span in _union(own, first, stop))
 
 
 def _refuse_disagreement(
@@ -342,14 +357,19 @@ def _animals(rule: str | int, name: str | None, rules: LabelRules) -> tuple[int,
     return rules.animals
 
 
-def _spans(recording: LabelRecording, rules: LabelRules) -> list[tuple[str, str, ScoredSpan]]:
-    """Return (action, agent, span) of everything that was looked for.
+def _spans(
+    recording: LabelRecording, rules: LabelRules, shared: Collection[str] = ()
+) -> list[tuple[str, str, ScoredSpan]]:
+    """Return (action, agent, span) of everything that was looked for, also of the actions `shared` with others.
 
     Without spans every action was looked for in all that was observed, in the animals that the source observes:
     those that it lists, and those that act in a bout; in every animal where it names none.
     """
     if recording.scored is not None:
-        return [(span.action, span.agent, span) for span in recording.scored]
+        own = {span.action for span in recording.scored}
+        lacking = [action for action in shared if action not in own]
+        spans = [*recording.scored, *(replace(s, action=a) for a in lacking for s in recording.scored)]
+        return [(span.action, span.agent, span) for span in spans]
     agents = dict.fromkeys(bout.agent for bout in recording.bouts)
     agents |= dict.fromkeys(name for name in recording.animals if isinstance(rules.subjects.get(name), int))
     actions = dict.fromkeys([*recording.vocabulary, *(bout.action for bout in recording.bouts)])

@@ -50,6 +50,8 @@ class VideoInfo:
         Whether frames are unevenly spaced in time, beyond the rounding of the container's clock.
     pixel_format
         FFmpeg's name of how a pixel is stored: yuv420p, yuv420p10le (10 bits), gray, ….
+    bits
+        Bits a channel, of the channel that has most.
     keyframe_distance
         The most frames from one key frame to the next, or to the end: what a jump into the video may decode.
     """
@@ -69,6 +71,7 @@ class VideoInfo:
     bytes: int
     pixel_format: str = ""
     keyframe_distance: int = 0
+    bits: int = 8
 
     @property
     def shown_size(self) -> tuple[int, int]:

@@ -85,6 +85,7 @@ def look(container: str, path: str) -> dict[str, Any]:
             "duration_s": float(span + step) if span else float(count / rate),
             "start_s": float(times[0] * base) if times else 0.0,
             "pixel_format": stream.codec_context.pix_fmt or "",
+            "bits": max(component.bits for component in first.format.components),
             "keyframe_distance": longest,
             "variable_rate": _varies(times, base, rate),
         }

@@ -7,6 +7,7 @@ unpickled.
 
 from __future__ import annotations
 
+import copy
 import io
 import json
 import tarfile
@@ -15,12 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from etholake.errors import ContractError, DataError
+from etholake.errors import ContractError, DataError, UsageError
 from etholake.events.post_processing import PostProcessing
 from etholake.models.base import Model
 from etholake.models.registry import FAMILIES
 
-__all__ = ["ARCHIVE", "FORMAT", "META", "ModelMetadata", "load_model", "read_meta", "unpack", "write_meta"]
+__all__ = [
+    "ARCHIVE", "FORMAT", "META", "ModelMetadata", "checkpoint_of", "load_model", "read_meta", "unpack",
+    "write_meta",
+]  # fmt: skip
 
 ARCHIVE, META = "model.tar.gz", "meta.json"
 FORMAT = 5
@@ -114,6 +118,36 @@ def unpack(archive: bytes, folder: Path, name: str) -> Path:
     except tarfile.TarError as err:
         raise DataError(f"'{name}' is not the archive of a model: {err}.") from err
     return folder
+
+
+def checkpoint_of(archive: bytes, checkpoint: str) -> bytes:
+    """Return the archive of another checkpoint of the training that an archive holds, with the same code.
+
+    A checkpoint is a folder with a model of its own beside the model. Raises UsageError if there is none of that
+    name, and DataError for no archive.
+    """
+    sink = io.BytesIO()
+    try:
+        with tarfile.open(fileobj=io.BytesIO(archive)) as source:
+            files = {member.name.removeprefix("./"): member for member in source if member.isreg()}
+            checkpoints = sorted(
+                name.split("/")[0] for name in files if name.endswith(f"/{META}") and name.count("/") == 1
+            )
+            if checkpoint not in checkpoints:
+                raise UsageError(
+                    f"The model has no checkpoint '{checkpoint}'; it has {', '.join(checkpoints) or 'none'} "
+                    "beside that of the best score (field second_best of a network that is trained alone)."
+                )
+            with tarfile.open(fileobj=sink, mode="w:gz") as target:
+                for name, member in files.items():
+                    own = name.removeprefix(f"{checkpoint}/")
+                    if own != name or name.startswith("code/"):
+                        info = copy.copy(member)
+                        info.name = own
+                        target.addfile(info, source.extractfile(member))
+    except tarfile.TarError as err:
+        raise DataError(f"This is not the archive of a model: {err}.") from err
+    return sink.getvalue()
 
 
 def _read(folder: Path) -> dict[str, Any]:

@@ -7,16 +7,18 @@ of the network, for anything else whatever it needs.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self, TypeVar
 
 from etholake.dataset.values import Task
-from etholake.errors import UsageError, suggestion
+from etholake.errors import UsageError, raise_collected, suggestion
 
-__all__ = ["Augmentation", "NetworkConfig", "overridden"]
+__all__ = ["SECOND_BEST", "Augmentation", "NetworkConfig", "overridden", "own_fields"]
 
 C = TypeVar("C")
+SCHEDULES = ("cosine", "plateau")
+SECOND_BEST = {"loss": "lowest_loss", "accuracy": "highest_accuracy"}  # {figure: name of the checkpoint}
 
 
 def overridden(config: C, overrides: Mapping[str, Any] | None, owner: str) -> C:
@@ -32,6 +34,15 @@ def overridden(config: C, overrides: Mapping[str, Any] | None, owner: str) -> C:
         if isinstance(value, Mapping) and dataclasses.is_dataclass(getattr(config, key)):
             values[key] = overridden(getattr(config, key), value, f"'{key}' of {owner[:1].lower()}{owner[1:]}")
     return dataclasses.replace(config, **values)  # type: ignore[type-var]
+
+
+def own_fields(overrides: Mapping[str, Any] | None, config: str, configs: Collection[str]) -> Mapping[str, Any]:
+    """Return the fields to replace in one of several configurations.
+
+    `overrides` are {configuration: fields} if every key is one of `configs`, else fields for all of them.
+    """
+    given = overrides or {}
+    return given.get(config, {}) if given.keys() <= {*configs} else given
 
 
 @dataclass(frozen=True)
@@ -98,12 +109,18 @@ class NetworkConfig:
     epochs: int = 30
     warmup_epochs: float = 3.0
     lr: float = 1e-3
+    schedule: str = "cosine"  # after the warm-up: cosine to 0, or plateau (see `training.schedule`)
+    plateau_patience: int = 2  # validations without a better score, after which a plateau lowers the rate
+    plateau_factor: float = 0.3  # by which it is multiplied then
+    backbone_lr: float = 1.0  # factor of lr for a backbone, the part that can start with given weights
+    freeze_epochs: int = 0  # epochs in which a backbone keeps its weights; -1: all
     trunk_lr: float = 1.0  # in fine-tuning: factor of lr for layers without actions or labs (0.3 was worse)
     weight_decay: float = 1e-4
     clip: float = 1.0  # largest norm of the gradient
     ema: float = 0.0  # decay of the averaged weights that are kept, per step; 0: none
     patience: int = 8  # epochs without a better validation score
-    keep_lowest_loss: bool = False  # store the epoch of the lowest validation loss, too, in `lowest_loss/`
+    second_best: str = ""  # a second epoch that is stored, too: of the lowest `loss` or the highest `accuracy`
+    require_pose: bool = False  # refuse windows of clips without any key point, in training and prediction
     # machine
     amp: str = "auto"  # auto (bfloat16, else float16, on a GPU; off on a CPU), off, bfloat16 or float16
     compile: bool = False  # torch.compile
@@ -115,6 +132,22 @@ class NetworkConfig:
             raise UsageError(f"batch ({self.batch}) must be a multiple of accumulate ({self.accumulate}).")
         if self.amp not in ("auto", "off", "bfloat16", "float16"):
             raise UsageError(f"amp must be auto, off, bfloat16 or float16, but got '{self.amp}'.")
+        for name, choices in (("schedule", SCHEDULES), ("second_best", ("", *SECOND_BEST))):
+            if (value := getattr(self, name)) not in choices:
+                named = ", ".join(choice or "'' (none)" for choice in choices)
+                raise UsageError(f"{name} must be one of {named}, but got '{value}'.")
+        allowed = {
+            "plateau_patience": ("at least 1", self.plateau_patience >= 1),
+            "plateau_factor": ("between 0 and 1", 0 < self.plateau_factor < 1),
+            "backbone_lr": ("above 0 (freeze_epochs -1 keeps a backbone as it is)", self.backbone_lr > 0),
+            "freeze_epochs": ("a number of epochs, or -1 for all", self.freeze_epochs >= -1),
+        }
+        problems = [
+            f"{name} must be {bound}, but is {getattr(self, name)}"
+            for name, (bound, met) in allowed.items()
+            if not met
+        ]
+        raise_collected(UsageError, f"The configuration '{self.name}' cannot be trained", problems)
 
     def sizes(self) -> dict[str, Any]:
         """Return the fields that the family adds: they define the network, and fine-tuning cannot change them."""

@@ -39,7 +39,8 @@ class Fitted:
     model
         The trained model; its post-processing is fitted afterwards, by the caller.
     history
-        One row an epoch (`epoch`, `train_loss`, `val_score`, `val_loss`, `lr`, `seconds`); empty for a family that
+        One row an epoch (`epoch`, `train_loss`, `val_score`, `val_loss`, `val_accuracy`, `lr`,
+        `seconds`); empty for a family that
         is trained in one go, for which the caller writes one row.
     device
         Where it was trained.
@@ -142,6 +143,10 @@ class ModelFamily(ABC, Generic[C]):
     def epochs(self, config: C) -> int:  # noqa: ARG002  # families without epochs count as one
         """Return how many epochs a training run has."""
         return 1
+
+    def backbone_name(self, config: C) -> str:  # noqa: ARG002  # for families with one
+        """Return the name of the backbone, the part that can start with weights trained elsewhere; "" for none."""
+        return ""
 
     def check_fine_tuning(self) -> None:
         """Raise UsageError unless models of this family can be fine-tuned."""

@@ -132,6 +132,14 @@ class NetworkFamily(ModelFamily[N]):
         """Return whether training changes a parameter."""
         return True
 
+    def reads_pose(self, config: N) -> bool:  # noqa: ARG002  # for families of clips that do
+        """Return whether the network reads key points beside pixels, so that each can be hidden from it."""
+        return False
+
+    def backbone(self, network: nn.Module) -> nn.Module | None:  # noqa: ARG002  # for families with one
+        """Return the backbone of a network: its parameters have the names of those weights. None for none."""
+        return None
+
     def fit(self, data: TrainingData, split: Split, config: N, context: TrainingContext) -> Fitted:
         """Train a network of this family with the shared loop.
 

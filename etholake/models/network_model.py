@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from etholake.dataset.clip_batch import ClipBatch
 from etholake.dataset.pose_tracks import PoseTracks
 from etholake.dataset.windows import MouseTracks, Tracks
-from etholake.errors import ContractError
+from etholake.errors import ContractError, DataError
 from etholake.events.post_processing import PostProcessing
 from etholake.events.types import PairScores
 from etholake.features.encoder import WindowEncoder
@@ -28,15 +28,17 @@ from etholake.models.base import ModelMixin
 from etholake.models.clip_input import ClipInput
 from etholake.models.config import NetworkConfig
 from etholake.models.family import Sizes
+from etholake.models.registry import FAMILIES
 from etholake.models.scaler import RobustScaler
 from etholake.models.scoring import probabilities
 
 if TYPE_CHECKING:
     from etholake.models.network_family import NetworkFamily
 
-__all__ = ["UNKNOWN_LAB", "WEIGHTS", "NetworkModel", "new_network"]
+__all__ = ["UNKNOWN_LAB", "WEIGHTS", "NetworkModel", "check_pose", "new_network", "pose_sentence"]
 
 WEIGHTS = "model.safetensors"
+VIDEOS_KEPT = 1000  # of which the last prediction's windows with pose are remembered
 UNKNOWN_LAB = 0  # index of the lab embedding
 
 
@@ -45,7 +47,8 @@ class NetworkModel(ModelMixin):
     """Network, scaler, vocabulary and post-processing of one trained model (see `base.Model`).
 
     `actions` are the C classes; the lab at position i of `labs` has the embedding i + 1. `clips` says which clips
-    a network of pixels reads; None for a network of tracks.
+    a network of pixels reads; None for a network of tracks. `pose_windows` are those of the last prediction of a
+    video, for a network that reads key points beside pixels.
     """
 
     network: nn.Module
@@ -58,6 +61,8 @@ class NetworkModel(ModelMixin):
     part_map: str = ""  # a lab's own names of body parts (see `contract.unified_part_sources`)
     details: dict[str, Any] = field(default_factory=dict)
     clips: ClipInput | None = None
+    hidden: str = ""  # a stream that the network is not shown: pose or picture (`ClipBatch.without`)
+    pose_windows: dict[int, tuple[int, int]] = field(default_factory=dict)  # {video: predicted with pose, in all}
 
     @property
     def family(self) -> str:
@@ -81,7 +86,14 @@ class NetworkModel(ModelMixin):
         if self.clips is not None:
             self.clips.check(tracks)
         self.network.eval()
-        by_pair = probabilities(self, tracks, self.lab_index(tracks), pairs, self.window_starts(tracks, frames))
+        lab, starts = self.lab_index(tracks), self.window_starts(tracks, frames)
+        by_pair, with_pose = probabilities(self, tracks, lab, pairs, starts)
+        family: NetworkFamily[Any] = FAMILIES.get(self.family)  # type: ignore[assignment]  # of networks
+        if family.reads_pose(self.config):
+            if len(self.pose_windows) >= VIDEOS_KEPT:  # an endpoint lives long
+                self.pose_windows.clear()
+            self.pose_windows[tracks.video_id] = with_pose, len(starts) * len(pairs)
+            check_pose(self.config, with_pose, len(starts) * len(pairs), f"video {tracks.video_id}")
         return [
             PairScores(
                 tracks.video_id, tracks.lab_id, tracks.fps, agent, target, tracks.first_frame,
@@ -93,6 +105,8 @@ class NetworkModel(ModelMixin):
     def notes(self, tracks: PoseTracks) -> list[str]:
         """Return sentences on what is not predicted for a video, or less reliably, and why; empty if nothing."""
         notes = [*super().notes(tracks), *self.encoder.notes(tracks, self.predicted_behaviors(tracks))]
+        if use := self.pose_windows.get(tracks.video_id):
+            notes.append(pose_sentence(*use))
         species, learnt = tracks.meta.species, self.config.known_species()
         if species and learnt is not None and species not in learnt:
             notes.append(
@@ -103,8 +117,6 @@ class NetworkModel(ModelMixin):
 
     def values(self, tracks: PoseTracks) -> list[dict[str, Any]]:
         """Return the answers of heads beside the actions for every animal (see `NetworkFamily.values`)."""
-        from etholake.models.registry import FAMILIES
-
         family: Any = FAMILIES.get(self.family)
         values: list[dict[str, Any]] = family.values(self, tracks)
         return values
@@ -112,7 +124,9 @@ class NetworkModel(ModelMixin):
     def inputs(self, windows: Tracks | MouseTracks) -> Tensor | ClipBatch:
         """Return what the network reads of windows: scaled features, or clips."""
         features = self.encoder(windows)
-        return self.scaler(features) if isinstance(features, Tensor) else features
+        if isinstance(features, Tensor):
+            return self.scaler(features)
+        return features.without(self.hidden) if self.hidden else features
 
     def lab_index(self, tracks: PoseTracks) -> int:
         """Return the index of the embeddings of a video: that of its lab (0: unknown) and that of its species.
@@ -165,6 +179,21 @@ class NetworkModel(ModelMixin):
             stored.post_processing, stored.part_map, stored.details("config", "features", "clips"),
             clips,
         )  # fmt: skip
+
+
+def pose_sentence(used: int, windows: int) -> str:
+    """Return the sentence that says how often a network that reads pixels and key points had key points."""
+    rest = "" if used == windows else "; the others are predicted from pixels alone"
+    return f"pose used in {used}/{windows} windows{rest}"
+
+
+def check_pose(config: NetworkConfig, used: int, windows: int, owner: str) -> None:
+    """Raise DataError if windows lack key points and the configuration requires them; `owner` has the windows."""
+    if config.require_pose and used < windows:
+        raise DataError(
+            f"{owner[:1].upper()}{owner[1:]}: pose in {used}/{windows} windows, and this configuration requires "
+            "it in all (require_pose). Track the animals there, or train without --require-pose."
+        )
 
 
 def new_network(

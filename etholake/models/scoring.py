@@ -32,10 +32,11 @@ Pair = tuple[int, int]
 @torch.no_grad()
 def probabilities(
     model: NetworkModel, tracks: PoseTracks, lab: int, pairs: Mapping[Pair, Sequence[str]], starts: Sequence[int]
-) -> dict[Pair, npt.NDArray[np.float32]]:
+) -> tuple[dict[Pair, npt.NDArray[np.float32]], int]:
     """Return {(agent, target): probabilities [T, actions of the pair]} at 30 Hz; NaN where no window reaches.
 
-    A model of clips has no probability, either, where the clips have no picture of the animal.
+    A model of clips has no probability, either, where the clips have no picture of the animal. Beside them the
+    number of windows of clips in which any key point was seen; 0 for a model of tracks.
 
     Parameters
     ----------
@@ -57,6 +58,7 @@ def probabilities(
     samples = [(start, p) for start in starts for p in range(len(pairs))]
     places = [(tracks.mouse_ids.index(agent), tracks.mouse_ids.index(target)) for agent, target in pairs]
     # Clips are larger than tracks by orders of magnitude: as many at once as in training.
+    with_pose = 0
     size = model.config.batch if model.config.reads_clips else BATCH[device.type]
     encoder = model.encoder
     for batch in (samples[first : first + size] for first in range(0, len(samples), size)):
@@ -68,6 +70,7 @@ def probabilities(
         weight_BW = np.broadcast_to(weight_W, (len(batch), W))
         if windows.clips is not None:
             weight_BW = weight_BW * windows.clips.seen_BT.numpy()
+            with_pose += int(windows.clips.with_pose.sum())
         columns_BWA = columns_PA[pairs_B].to(device)[:, None].expand(-1, W, -1)
         p_BWA = torch.sigmoid(logits_BWC.gather(2, columns_BWA)).float().cpu().numpy()
         for (start, p), values_WA, weights_W in zip(batch, p_BWA, weight_BW, strict=True):
@@ -76,7 +79,8 @@ def probabilities(
             weight_sum_PT[p, start : start + n] += weights_W[:n]
     with np.errstate(invalid="ignore"):
         total_PAT /= weight_sum_PT[:, None]
-    return {pair: total_PAT[p, : len(columns[p])].T for p, pair in enumerate(pairs)}
+    by_pair = {pair: total_PAT[p, : len(columns[p])].T for p, pair in enumerate(pairs)}
+    return by_pair, with_pose
 
 
 def _filled(columns: Sequence[Sequence[int]]) -> torch.Tensor:

@@ -23,16 +23,18 @@ import numpy as np
 
 from etholake.dataset.labelled import TrainingData, lab_actions
 from etholake.dataset.split import Span, Split
+from etholake.digest import file_digest
 from etholake.events.types import PairScores, joined
 from etholake.models.archive import load_model
 from etholake.models.base import Model
-from etholake.models.config import overridden
+from etholake.models.config import overridden, own_fields
 from etholake.models.ensemble.model import Ensemble, average
 from etholake.models.family import OnEpoch
 from etholake.models.registry import resolve
 from etholake.models.stacking import trees as stack
 from etholake.models.stacking.config import STACK
 from etholake.models.stacking.model import StackingModel
+from etholake.models.vision.weights_file import weights_file
 from etholake.training.choice import OutOfFold, choose
 from etholake.training.estimate import estimate, rare_actions
 from etholake.training.fit import fit
@@ -82,12 +84,8 @@ class CrossValidationPlan:
                     yield config, seed, fold
 
     def fields(self, config: str, overrides: Overrides | None) -> Overrides:
-        """Return the overrides of one configuration.
-
-        `overrides` are {configuration: fields}, or fields for all configurations.
-        """
-        given = overrides or {}
-        return given.get(config, {}) if given.keys() <= {*self.configs, OF_STACK} else given
+        """Return the overrides of one configuration (`own_fields`)."""
+        return own_fields(overrides, config, {*self.configs, OF_STACK})
 
 
 @dataclass(frozen=True)
@@ -125,6 +123,7 @@ def fit_folds(
     scratch: Path,
     checkpoints: Path | None = None,
     group: Group = ALONE,
+    weights: Path | None = None,
 ) -> dict[str, Any]:
     """Train every model and store the `Ensemble` or `StackingModel` in `model_dir`; return its report.
 
@@ -132,7 +131,8 @@ def fit_folds(
     report, `validation` is their score (`estimate`): no model and no decision of a fold has seen its labels.
     Processes of a `group` must share `scratch` and `checkpoints`: one writes a model, all read it; only the
     leading one has a report. ``on_epoch`` counts the epochs of all models; its rows have `left_s`, the measured
-    time that the rest takes, once every configuration has been trained. Models that are complete are kept in
+    time that the rest takes, once every configuration has been trained. Backbones start with `weights` (see
+    `fit`); configurations without one ignore them. Models that are complete are kept in
     `checkpoints`, if it is given, and are not trained again.
     """
     splits = [_outside(split, test) for split in make_folds(data, plan.folds, test)]
@@ -141,8 +141,9 @@ def fit_folds(
     counter = _EpochCounter(on_epoch)
     smaller = smaller_splits(splits) if plan.learning_curve else {}
     for config in [*(config for config, _, _ in plan.members()), *plan.configs[:1] * len(smaller) * plan.folds]:
-        counter.planned[config] += _recipe(config, plan.fields(config, overrides))[1]
-    runs = _Runs(data, plan, overrides, (checkpoints or scratch) / "members", checkpoints, counter, group)
+        counter.planned[config] += _recipe(config, plan.fields(config, overrides), weights)[1]
+    members_folder = (checkpoints or scratch) / "members"
+    runs = _Runs(data, plan, overrides, members_folder, checkpoints, counter, group, weights)
     trained: list[_Trained] = []
 
     def train(config: str, seed: int, fold: int | None) -> None:
@@ -207,11 +208,12 @@ class _Runs:
     checkpoints: Path | None
     counter: _EpochCounter
     group: Group
+    weights: Path | None = None
 
     def fitted(self, config: str, seed: int, split: Split, name: str) -> Path:
         """Return the folder of the model that was trained on a split."""
         fields = self.plan.fields(config, self.overrides)
-        recipe, epochs = _recipe(config, fields)
+        recipe, epochs = _recipe(config, fields, self.weights)
         place = f"{config}-seed{seed}-{name}"
         folder = self.members / place
         marker, run = folder / "done", run_fingerprint(self.data, split, recipe, seed)
@@ -220,6 +222,7 @@ class _Runs:
             fit(
                 self.data, folder, config, fields, self.counter.callback(config), split=split, seed=seed,
                 checkpoints=self.checkpoints / place if self.checkpoints else None, group=self.group,
+                weights=self.weights if "weights" in recipe else None,
             )  # fmt: skip
             self.group.wait()
             marker.write_text(run, encoding="utf-8")
@@ -271,10 +274,13 @@ def _frames_per_s(members: Sequence[_Trained]) -> float | None:
     return round(1 / seconds_per_frame, 1)
 
 
-def _recipe(config: str, fields: Overrides) -> tuple[dict[str, Any], int]:
+def _recipe(config: str, fields: Overrides, weights: Path | None = None) -> tuple[dict[str, Any], int]:
     """Return what defines a member besides data, fold and seed, and its number of epochs."""
     family, configuration = resolve(config, fields)
-    return family.to_json(configuration) | {"family": family.name}, family.epochs(configuration)
+    recipe = family.to_json(configuration) | {"family": family.name}
+    if weights is not None and (backbone := family.backbone_name(configuration)):
+        recipe["weights"] = file_digest(weights_file(weights, backbone))
+    return recipe, family.epochs(configuration)
 
 
 def _ensemble(plan: CrossValidationPlan, members: Sequence[_Trained]) -> tuple[Model, list[list[PairScores]]]:

@@ -16,11 +16,12 @@ from etholake.dataset.split import AnnotatedVideo, Split, choose
 from etholake.errors import DataError
 from etholake.models.base import Model
 from etholake.models.family import Fitted, OnEpoch, TrainingContext
+from etholake.models.network_model import NetworkModel
 from etholake.models.registry import FAMILIES, resolve
 from etholake.training import finetune
 from etholake.training.network import train_network
 from etholake.training.parallel import ALONE, Group
-from etholake.training.validation import decide
+from etholake.training.validation import decide, streams
 
 __all__ = ["annotated", "fit"]
 
@@ -38,6 +39,7 @@ def fit(
     checkpoints: Path | None = None,
     group: Group | None = None,
     base: Model | None = None,
+    weights: Path | None = None,
 ) -> dict[str, Any]:
     """Train a model and store it in `model_dir`; return the report that `meta.json` also keeps.
 
@@ -61,13 +63,16 @@ def fit(
     base
         A trained model to fine-tune, with its own configuration and `overrides`. The report's `fine_tuned` says
         what was added, and the score on the validation spans before.
+    weights
+        A file or folder of weights that the backbone of a new network starts with (`pretrained.weights_file`).
 
     Raises
     ------
     DataError
         No video is left to train on, or nothing in the videos can be learnt.
     UsageError
-        The configuration does not exist, or the family of `base` cannot be fine-tuned.
+        The configuration does not exist, the family of `base` cannot be fine-tuned, or that of the configuration
+        has no backbone for `weights`.
     """
     split = split or choose([annotated(v) for v in data.videos], holdout)
     if not split.train:
@@ -82,7 +87,9 @@ def fit(
     if not (family.in_parallel or group.leads):
         return {}
     began = time.monotonic()
-    context = TrainingContext(seed, _loop(base, seed, checkpoints, group, on_epoch), base, checkpoints, on_epoch)
+    context = TrainingContext(
+        seed, _loop(base, seed, checkpoints, group, on_epoch, weights), base, checkpoints, on_epoch
+    )
     fitted = family.fit(data, split, config, context)
     seconds = event_seconds(data.videos, split.train)
     report: dict[str, Any] = {
@@ -98,6 +105,8 @@ def fit(
     if group.leads:
         model = fitted.model
         report["validation"] = decide(model, data.videos, split.validation, base.post_processing if base else None)
+        if isinstance(model, NetworkModel) and "pose_windows" in report and split.validation:
+            report["streams"] = streams(model, data.videos, split.validation)
         if not report["history"]:
             report["history"] = [_only_epoch(report["validation"], time.monotonic() - began)]
             if on_epoch:
@@ -123,10 +132,18 @@ def annotated(video: LabelledVideo) -> AnnotatedVideo:
 
 
 def _loop(
-    base: Model | None, seed: int, checkpoints: Path | None, group: Group, on_epoch: OnEpoch | None
+    base: Model | None,
+    seed: int,
+    checkpoints: Path | None,
+    group: Group,
+    on_epoch: OnEpoch | None,
+    weights: Path | None,
 ) -> partial[Fitted]:
     """Return the shared loop for networks, bound to this run."""
-    return partial(train_network, seed=seed, base=base, checkpoints=checkpoints, group=group, on_epoch=on_epoch)
+    return partial(
+        train_network, seed=seed, base=base, checkpoints=checkpoints, group=group, on_epoch=on_epoch,
+        weights=weights,
+    )  # fmt: skip
 
 
 def _only_epoch(validation: Mapping[str, Any] | None, seconds: float) -> dict[str, float | None]:

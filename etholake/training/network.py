@@ -14,11 +14,12 @@ from etholake.dataset.labelled import TrainingData, lab_actions
 from etholake.dataset.split import Split
 from etholake.errors import DataError, UsageError
 from etholake.models.clip_input import ClipInput
-from etholake.models.config import NetworkConfig
+from etholake.models.config import SECOND_BEST, NetworkConfig
 from etholake.models.family import Fitted, OnEpoch
 from etholake.models.network_family import NetworkFamily
 from etholake.models.network_model import NetworkModel, new_network
 from etholake.models.scaler import RobustScaler
+from etholake.models.vision.pretrained import load_backbone
 from etholake.training import finetune
 from etholake.training.parallel import Group
 from etholake.training.tasks import judge_tasks
@@ -26,7 +27,7 @@ from etholake.training.trainer import Trainer, run_fingerprint
 from etholake.training.validation import HeldOut
 from etholake.training.windows import WindowSampler
 
-__all__ = ["train_network"]
+__all__ = ["check_backbone", "train_network"]
 
 OTHER = "other"  # the class of a family whose actions exclude each other, for none of them
 SHOWN = 2  # the sampler shows positives about so many times as often as they occur
@@ -43,14 +44,21 @@ def train_network(
     checkpoints: Path | None,
     group: Group,
     on_epoch: OnEpoch | None,
+    weights: Path | None = None,
 ) -> Fitted:
     """Train a network on the training spans; see `training.fit.fit` for the parameters.
 
-    `base` is a `NetworkModel` of the same family to fine-tune, or None.
+    `base` is a `NetworkModel` of the same family to fine-tune, or None; `weights` is a file or folder with those
+    that the backbone of a new network starts with.
 
     Raises DataError if no window of the training videos has a labeled behavior of tracked animals, or if there is
-    nothing to tell apart (`_check_learnable`).
+    nothing to tell apart (`_check_learnable`). Raises UsageError if the configuration or `weights` mean a backbone
+    and the family has none, and ContractError for weights that do not fit it.
     """
+    check_backbone(family, config, weights)
+    reads_pose = family.reads_pose(config)
+    if config.require_pose and not reads_pose:
+        raise UsageError(f"The family '{family.name}' reads no key points beside pixels: leave require_pose out.")
     if config.threads:
         torch.set_num_threads(config.threads)
     torch.manual_seed(seed)
@@ -69,7 +77,7 @@ def train_network(
     _check_learnable(sampler)
     occurring = lab_actions(data.videos, split.train)
     prior_C = sampler.prevalence() * SHOWN
-    score_before = None
+    score_before, started = None, None
     if base:
         for video in data.videos if base.clips else ():
             base.clips.check(video.tracks)
@@ -78,27 +86,46 @@ def train_network(
     else:
         clips = ClipInput.of(data.videos) if config.reads_clips else None
         network = new_network(family, config, len(data.actions), len(labs), clips)
+        if weights is not None and (backbone := family.backbone(network)) is not None:
+            started = load_backbone(backbone, family.backbone_name(config), weights)
         family.set_prior(network, prior_C)
         model = NetworkModel(
             network, _scaler(sampler), config, data.actions, labs, occurring, part_map=data.part_map, clips=clips
         )
     run = run_fingerprint(data, split, config.to_json(), seed)
+    if started:
+        run += f"-{started['sha256']}"
     if base:
         run += f"-{base.details.get('data_fingerprint')}"
     trunk_lr = config.trunk_lr if base else 1.0
     trainer = Trainer(family, model, sampler, data.videos, split, group, run, checkpoints, trunk_lr)
-    history = trainer.run(on_epoch).history
-    alternatives = {"lowest_loss": _with_weights(model, trainer.lowest)} if trainer.lowest else {}
+    progress = trainer.run(on_epoch)
+    alternatives = (
+        {SECOND_BEST[config.second_best]: _with_weights(model, trainer.second)} if trainer.second else {}
+    )
     details: dict[str, Any] = {
         "class_weights": _by_action(data, trainer.weight_C.tolist(), occurring),
         "class_distribution": {
             "before_sampling": _by_action(data, sampler.prevalence().tolist(), occurring),
             "after_sampling": _by_action(data, sampler.drawn_prevalence().tolist(), occurring),
         },
+        **({"backbone": started} if started else {}),
+        **({"pose_windows": [progress.with_pose, progress.windows]} if reads_pose else {}),
     }
     if config.asked():
         details["tasks"] = judge_tasks(model, data.videos, split.validation)
-    return Fitted(model, history, str(group.device), score_before, alternatives, details)
+    return Fitted(model, progress.history, str(group.device), score_before, alternatives, details)
+
+
+def check_backbone(family: NetworkFamily[Any], config: NetworkConfig, weights: Path | None) -> None:
+    """Raise UsageError if something is said about a backbone, and the family has none."""
+    named = [name for name, off in (("freeze_epochs", 0), ("backbone_lr", 1.0)) if getattr(config, name) != off]
+    named += ["weights"] if weights is not None else []
+    if named and not family.backbone_name(config):
+        raise UsageError(
+            f"The family '{family.name}' has no backbone that could start with given weights or be frozen: leave "
+            f"{', '.join(named)} out."
+        )
 
 
 def _scaler(sampler: WindowSampler) -> RobustScaler:

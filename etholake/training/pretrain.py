@@ -28,6 +28,7 @@ from etholake.models.registry import resolve
 from etholake.models.scaler import RobustScaler
 from etholake.training import checkpoint
 from etholake.training.reconstruction import gap_errors
+from etholake.training.schedule import rate
 
 __all__ = ["pretrain"]
 
@@ -126,7 +127,7 @@ class _Run:
         began = time.monotonic()
         while self.step < steps:
             self.model.network.train()
-            factor = _rate(self.step, warmup, steps)
+            factor = rate(self.step, warmup, steps)
             for group in self.optimiser.param_groups:
                 group["lr"] = self.config.lr * factor
             torch.manual_seed(self.seed + self.step)  # for dropout
@@ -237,10 +238,3 @@ def _encoder_names(config: Any) -> tuple[str, ...]:
     from etholake.features.registry import window_encoder
 
     return window_encoder(config.encoder).names
-
-
-def _rate(step: int, warmup: int, steps: int) -> float:
-    """Return the factor of the learning rate: a linear warm-up, then a cosine to zero."""
-    if step < warmup:
-        return (step + 1) / warmup
-    return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, steps - warmup))))

@@ -1,4 +1,4 @@
-"""The training loop: AdamW, warm-up and cosine, averaged weights, early stopping on the official score.
+"""The training loop: AdamW, a schedule of the rate, averaged weights, early stopping on the official score.
 
 The random numbers of step n follow from (seed, n) alone. A killed run resumes from its last checkpoint and has the
 same losses as an undisturbed one.
@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +30,11 @@ from etholake.features.registry import ENCODERS
 from etholake.models.config import NetworkConfig
 from etholake.models.family import OnEpoch
 from etholake.models.network_family import NetworkFamily
-from etholake.models.network_model import NetworkModel
+from etholake.models.network_model import NetworkModel, check_pose
 from etholake.training import augment, checkpoint
 from etholake.training.ema import Ema
 from etholake.training.parallel import Group
+from etholake.training.schedule import Plateau, rate
 from etholake.training.validation import HeldOut
 from etholake.training.windows import WindowSampler
 
@@ -56,6 +57,8 @@ class Drawn:
     batch: Batch
     x: Tensor | ClipBatch
     entries: Tensor
+    with_pose: int  # windows of the whole batch, of clips with a key point
+    windows: int
 
 
 @dataclass
@@ -68,7 +71,10 @@ class Progress:
     history: list[dict[str, float | None]] = field(default_factory=list)
     best_score: float = -1.0
     since: int = 0  # epochs since the best one
-    lowest_loss: float | None = None  # of validation
+    second: float | None = None  # the best of the second figure (`NetworkConfig.second_best`), higher is better
+    plateau: Plateau = field(default_factory=Plateau)
+    with_pose: int = 0  # windows of clips with a key point so far, of
+    windows: int = 0
 
 
 class Trainer:
@@ -96,10 +102,9 @@ class Trainer:
             )
         self.family = family
         self.network = model.network.to(device)
-        compiled: Any = torch.compile(self.network) if config.compile else self.network
-        self.forward: Callable[..., Tensor] = (
-            DistributedDataParallel(compiled, broadcast_buffers=False) if group.size > 1 else compiled
-        )
+        self.backbone = family.backbone(self.network)
+        self.frozen: bool | None = None  # whether the backbone is; None before the first epoch
+        self.forward: Callable[..., Tensor] = self.network
         self.weight_C = self.family.class_weights(sampler.prevalence(), config).to(device)
         groups = _parameter_groups(self.family, self.network, config, trunk_lr)
         self.optimiser = torch.optim.AdamW(groups, lr=config.lr)
@@ -107,7 +112,7 @@ class Trainer:
         self.scaled = torch.amp.GradScaler(enabled=device.type == "cuda" and self.amp is torch.float16)
         self.ema = Ema(self.network, config.ema)
         self.best = {name: value.clone() for name, value in self.ema.state.items()}
-        self.lowest: dict[str, Tensor] = {}  # weights of the epoch with the lowest validation loss, if kept
+        self.second: dict[str, Tensor] = {}  # weights of the epoch with the best second figure, if kept
         self.progress = Progress()
         self.steps = config.epochs * len(sampler)
         self.warmup = max(1, round(config.warmup_epochs * len(sampler)))
@@ -123,7 +128,7 @@ class Trainer:
             batches = self._batches(ahead)
             while progress.epoch <= config.epochs and progress.since < config.patience:
                 began = time.monotonic()
-                self.network.train()
+                self._begin_epoch()
                 while len(progress.losses) < len(self.sampler):
                     progress.losses.append(self._step(next(batches)))
                     if progress.step % config.checkpoint_steps == 0:
@@ -132,6 +137,23 @@ class Trainer:
                 self._save()
         self.network.load_state_dict(self.best)
         return progress
+
+    def _begin_epoch(self) -> None:
+        """Set the network to training, its backbone frozen or not; what is frozen keeps its statistics, too."""
+        self.network.train()
+        freeze = self.config.freeze_epochs
+        frozen = self.backbone is not None and (freeze < 0 or self.progress.epoch <= freeze)
+        if frozen and self.backbone is not None:
+            self.backbone.eval()
+        if frozen is self.frozen:
+            return
+        _set_trained(self.family, self.network, self.config, self.backbone if frozen else None)
+        self.frozen = frozen
+        compiled: Any = torch.compile(self.network) if self.config.compile else self.network
+        # A wrapper knows the parameters that had gradients when it was made.
+        self.forward = (
+            DistributedDataParallel(compiled, broadcast_buffers=False) if self.group.size > 1 else compiled
+        )
 
     # --- one step -----------------------------------------------------------------------------------------
     def _batches(self, ahead: ThreadPoolExecutor) -> Iterator[Drawn]:
@@ -150,16 +172,19 @@ class Trainer:
         whole = augment.augment(drawn, self.config.augmentation, self.config.window, random)
         own_part = whole.part(self.group.part(len(whole))).to(self.group.device)
         x = self.model.inputs(own_part.tracks)
-        return Drawn(
-            own_part, x, whole.loss_mask_BTC[..., : whole.labeled_BC.shape[1]].sum().to(self.group.device)
-        )
+        with_pose = 0 if whole.tracks.clips is None else int(whole.tracks.clips.with_pose.sum())
+        check_pose(self.config, with_pose, len(whole), "a batch of training")
+        entries = whole.loss_mask_BTC[..., : whole.labeled_BC.shape[1]].sum().to(self.group.device)
+        return Drawn(own_part, x, entries, with_pose, len(whole))
 
     def _step(self, drawn: Drawn) -> float:
         """Make one update; return the loss of the whole batch."""
         config, group, step = self.config, self.group, self.progress.step
         torch.manual_seed(_number(self.sampler.seed, step, 1 + group.rank))  # for dropout and mixup
+        plateau = self.progress.plateau if config.schedule == "plateau" else None
+        factor = rate(step, self.warmup, self.steps, plateau)
         for parameters in self.optimiser.param_groups:
-            parameters["lr"] = parameters["lr_factor"] * config.lr * _rate(step, self.warmup, self.steps)
+            parameters["lr"] = parameters["lr_factor"] * config.lr * factor
         self.optimiser.zero_grad(set_to_none=True)
         total = torch.zeros((), device=group.device)
         for k in range(config.accumulate):
@@ -179,6 +204,8 @@ class Trainer:
         self.scaled.step(self.optimiser)
         self.scaled.update()
         self.progress.step += 1
+        self.progress.with_pose += drawn.with_pose
+        self.progress.windows += drawn.windows
         self.ema.update(self.network, self.progress.step)
         return float(group.sum(total))
 
@@ -211,10 +238,10 @@ class Trainer:
     def _end_epoch(self, began: float, on_epoch: OnEpoch | None) -> None:
         progress, config = self.progress, self.config
         validated = progress.epoch % self.validation_every == 0 or progress.epoch == config.epochs
-        score, loss = self._validation() if validated else (None, None)
+        score, loss, accuracy = self._validation() if validated else (None, None, None)
         row: dict[str, float | None] = {
             "epoch": progress.epoch, "train_loss": float(np.mean(progress.losses)), "val_score": score,
-            "val_loss": loss, "lr": float(self.optimiser.param_groups[-1]["lr"]),
+            "val_loss": loss, "val_accuracy": accuracy, "lr": float(self.optimiser.param_groups[-1]["lr"]),
             "seconds": round(time.monotonic() - began, 2),
         }  # fmt: skip
         progress.history.append(row)
@@ -225,13 +252,12 @@ class Trainer:
             self.best = {name: value.clone() for name, value in self.ema.state.items()}
         elif validated:
             progress.since += self.validation_every
-        if (
-            config.keep_lowest_loss
-            and loss is not None
-            and (progress.lowest_loss is None or loss < progress.lowest_loss)
-        ):
-            progress.lowest_loss = loss
-            self.lowest = {name: value.clone() for name, value in self.ema.state.items()}
+        second = {"loss": None if loss is None else -loss, "accuracy": accuracy}.get(config.second_best)
+        if second is not None and (progress.second is None or second > progress.second):
+            progress.second = second
+            self.second = {name: value.clone() for name, value in self.ema.state.items()}
+        if validated:
+            progress.plateau.see(-float(np.mean(progress.losses)) if score is None else score, config)
         progress.epoch += 1
         progress.losses = []
 
@@ -243,21 +269,22 @@ class Trainer:
         windows = HeldOut.windows(self.model, self.videos, self.split.validation) / 3
         return min(self.config.epochs, max(1, math.ceil(windows / (len(self.sampler) * self.config.batch))))
 
-    def _validation(self) -> tuple[float | None, float | None]:
-        """Return score and loss of the averaged weights on the validation spans; None without events there.
+    def _validation(self) -> tuple[float | None, ...]:
+        """Return score, loss and accuracy of the averaged weights on the validation spans; None without events.
 
         The thresholds are fitted on the same spans. The leading process validates and sends the figures to the
         others.
         """
-        score = loss = math.nan
+        score = loss = accuracy = math.nan
         if self.group.leads and self.split.validation:
             with self.ema.applied(self.network):
                 held_out = HeldOut.of(self.model, self.videos, self.split.validation)
             if report := held_out.score(held_out.fit(self.model, grid=())):
-                score, loss = report.score, held_out.loss() or math.nan
-        figures = torch.tensor([score, loss] if self.group.leads else [0.0, 0.0], dtype=torch.float64)
-        score, loss = self.group.sum(figures).tolist()
-        return None if math.isnan(score) else score, None if math.isnan(loss) else loss
+                score = report.score
+                loss, accuracy = held_out.loss_and_accuracy() or (math.nan, math.nan)
+        own = [score, loss, accuracy] if self.group.leads else [0.0, 0.0, 0.0]
+        figures = self.group.sum(torch.tensor(own, dtype=torch.float64)).tolist()
+        return tuple(None if math.isnan(figure) else figure for figure in figures)
 
     # --- checkpoints --------------------------------------------------------------------------------------
     def _save(self) -> None:
@@ -267,14 +294,14 @@ class Trainer:
             **{f"network.{name}": value for name, value in self.network.state_dict().items()},
             **{f"ema.{name}": value for name, value in self.ema.state.items()},
             **{f"best.{name}": value for name, value in self.best.items()},
-            **{f"lowest.{name}": value for name, value in self.lowest.items()},
+            **{f"second.{name}": value for name, value in self.second.items()},
             **{
                 f"optimiser.{i}.{name}": value
                 for i, values in self.optimiser.state_dict()["state"].items()
                 for name, value in values.items()
             },
         }
-        state = {"run": self.run_name, "progress": vars(self.progress), "loss_scale": self.scaled.state_dict()}
+        state = {"run": self.run_name, "progress": asdict(self.progress), "loss_scale": self.scaled.state_dict()}
         checkpoint.save(self.checkpoints, checkpoint.Checkpoint(self.progress.step, tensors, state))
 
     def _resume(self) -> None:
@@ -283,14 +310,14 @@ class Trainer:
         if stored is None:
             return
         states: dict[str, dict[str, Tensor]] = {
-            kind: {} for kind in ("network", "ema", "best", "lowest", "optimiser")
+            kind: {} for kind in ("network", "ema", "best", "second", "optimiser")
         }
         for name, value in stored.tensors.items():
             kind, _, rest = name.partition(".")
             states[kind][rest] = value.to(self.group.device)
         self.network.load_state_dict(states["network"])
         self.ema.load(states["ema"])
-        self.best, self.lowest = states["best"], states["lowest"]
+        self.best, self.second = states["best"], states["second"]
         moments: dict[int, dict[str, Tensor]] = {}
         for name, value in states["optimiser"].items():
             index, _, kind = name.partition(".")
@@ -298,14 +325,8 @@ class Trainer:
         groups = self.optimiser.state_dict()["param_groups"]
         self.optimiser.load_state_dict({"state": moments, "param_groups": groups})
         self.scaled.load_state_dict(stored.state["loss_scale"])
-        self.progress = Progress(**stored.state["progress"])
-
-
-def _rate(step: int, warmup: int, steps: int) -> float:
-    """Return the factor of the learning rate: a linear warm-up, then a cosine to zero."""
-    if step < warmup:
-        return (step + 1) / warmup
-    return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, steps - warmup))))
+        progress = dict(stored.state["progress"])
+        self.progress = Progress(**{**progress, "plateau": Plateau(**progress["plateau"])})
 
 
 def _number(*parts: int) -> int:
@@ -316,21 +337,33 @@ def _number(*parts: int) -> int:
 def _parameter_groups(
     family: NetworkFamily[Any], network: nn.Module, config: NetworkConfig, trunk_lr: float
 ) -> list[dict[str, Any]]:
-    """Return the optimiser's groups: with and without weight decay, trunk and vocabulary layers.
+    """Return the optimiser's groups: with and without weight decay, backbone, other trunk, vocabulary layers.
 
-    `lr_factor` multiplies the learning rate: `trunk_lr` for parameters that do not depend on actions or labs.
-    Parameters that the family does not train are in no group, and get no gradient.
+    `lr_factor` multiplies the learning rate: `trunk_lr` for parameters that do not depend on actions or labs, and
+    `backbone_lr` for those of the backbone. Parameters that the family does not train are in no group.
     """
-    layers = family.vocabulary_layers()
+    layers, backbone = family.vocabulary_layers(), family.backbone(network)
+    in_backbone = {id(parameter) for parameter in backbone.parameters()} if backbone else set()
+    factors = {"backbone": trunk_lr * config.backbone_lr, "trunk": trunk_lr, "vocabulary": 1.0}
+    parts: dict[tuple[str, bool], list[nn.Parameter]] = {(p, d): [] for p in factors for d in (True, False)}
+    for name, parameter in network.named_parameters():
+        if family.trains(name, config):
+            part = "backbone" if id(parameter) in in_backbone else "vocabulary" if name in layers else "trunk"
+            parts[part, family.decays(name, parameter)].append(parameter)
+    return [
+        {"params": chosen, "weight_decay": config.weight_decay if decays else 0.0, "lr_factor": factors[part]}
+        for (part, decays), chosen in parts.items()
+    ]
+
+
+def _set_trained(
+    family: NetworkFamily[Any], network: nn.Module, config: NetworkConfig, frozen: nn.Module | None
+) -> None:
+    """Let those parameters have gradients that the family trains and that are not in the frozen part."""
     for name, parameter in network.named_parameters():
         parameter.requires_grad_(family.trains(name, config))
-    named = [(name, parameter) for name, parameter in network.named_parameters() if parameter.requires_grad]
-    groups = []
-    for lr_factor, trunk in ((trunk_lr, True), (1.0, False)):
-        for decay, decays in ((config.weight_decay, True), (0.0, False)):
-            chosen = [p for n, p in named if (n not in layers) is trunk and family.decays(n, p) is decays]
-            groups.append({"params": chosen, "weight_decay": decay, "lr_factor": lr_factor})
-    return groups
+    if frozen is not None:
+        frozen.requires_grad_(False)
 
 
 def _amp_type(amp: str, device: torch.device) -> torch.dtype | None:

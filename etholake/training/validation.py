@@ -25,7 +25,7 @@ from etholake.events.types import Event, PairScores, Triplet, joined
 from etholake.models.base import Model
 from etholake.models.network_model import NetworkModel
 
-__all__ = ["HeldOut", "decide", "scores_of"]
+__all__ = ["HeldOut", "decide", "scores_of", "streams"]
 
 
 @dataclass(frozen=True)
@@ -92,13 +92,17 @@ class HeldOut:
             for e in post_processing.events(pairs, self.labeled_by_video[video])
         ]
 
-    def loss(self) -> float | None:
-        """Return the mean binary cross entropy of all labelled frames and actions; None without any."""
+    def loss_and_accuracy(self) -> tuple[float, float] | None:
+        """Return two means over all labelled frames and actions; None without any.
+
+        They are the binary cross entropy, and how often (0..1) the probability lies on the right side of a half.
+        """
         pooled = pooled_frames(self.pairs, self.truth, self.labeled_by_video).values()
-        probabilities = [np.where(y, p, 1 - p) for p, y in pooled]
-        if not probabilities:
+        right = [np.where(y, p, 1 - p) for p, y in pooled]
+        if not right:
             return None
-        return float(-np.log(np.concatenate(probabilities).clip(1e-7)).mean())
+        right_N = np.concatenate(right)
+        return float(-np.log(right_N.clip(1e-7)).mean()), float((right_N > 0.5).mean())
 
     def score(self, post_processing: PostProcessing) -> metric.ScoreReport | None:
         """Return the official score; None without annotated events. No prediction scores 0."""
@@ -126,6 +130,20 @@ def decide(
     model.post_processing = held_out.fit(model, before=before)
     score = held_out.score(model.post_processing)
     return {**score.to_dict(), **_by_class(held_out, score, model.post_processing)} if score else None
+
+
+def streams(model: NetworkModel, videos: Sequence[LabelledVideo], spans: Sequence[Span]) -> dict[str, float]:
+    """Return the score of held-out spans by both streams and with one hidden, all by the model's post-processing.
+
+    The keys are `both`, `pose hidden` and `picture hidden`; the weights are the same, so that a network which was
+    never trained without a stream may do worse without it than a network of one stream. {} without events.
+    """
+    scores: dict[str, float] = {}
+    for name, hidden in (("both", ""), ("pose hidden", "pose"), ("picture hidden", "picture")):
+        shown = replace(model, hidden=hidden, config=replace(model.config, require_pose=False), pose_windows={})
+        if report := HeldOut.of(shown, videos, spans).score(model.post_processing):
+            scores[name] = report.score
+    return scores
 
 
 def _by_class(held_out: HeldOut, score: metric.ScoreReport, post_processing: PostProcessing) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from etholake.contract import MIN_FPS
 from etholake.errors import DataError, EtholakeError
 from etholake.formats.base import PoseRecording, ReadOptions
 from etholake.formats.matching import video_stem
@@ -126,7 +127,11 @@ def _of_the_file(info: VideoInfo) -> tuple[list[str], list[str]]:
         notes.append(f"is turned by {info.rotation} degrees when shown; clips are upright, and so must tracks be")
     if info.width % 2 or info.height % 2:
         notes.append("a side has an odd number of pixels; clips are not affected, an overlay is one pixel smaller")
-    if any(depth in info.pixel_format for depth in ("10", "12", "14", "16")):
+    if info.fps < MIN_FPS:
+        problems.append(
+            f"has {float(info.fps):g} frames/s: clips are made, but models read at least {MIN_FPS:g} frames/s"
+        )
+    if info.bits > 8:
         notes.append(f"has more than 8 bits a channel ({info.pixel_format}); clips have 8")
     if info.pixel_format.startswith("gray"):
         notes.append("is gray; clips have three equal channels")

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from etholake.contract import MIN_FPS
 from etholake.formats.video import VideoInfo
 from etholake.video.prepare import VideoTracks
 
@@ -17,6 +18,7 @@ FLAGS = {
     "rotated": "the file tells players to turn the picture; clips show it upright",
     "odd-size": "a side has an odd number of pixels",
     "deep-colour": "more than 8 bits a channel; clips have 8",
+    "low-rate": f"fewer than {MIN_FPS:g} frames/s, further apart than many behaviors last: no model reads it",
     "declared-frames-differ": "the header tells another number of frames than the file has",
     "size-differs": "train.csv or test.csv tells another size of the picture",
     "rate-differs": "train.csv or test.csv tells another frame rate",
@@ -54,7 +56,8 @@ def flags_of(info: VideoInfo, tracks: VideoTracks | None, metadata: Mapping[str,
         "variable-frame-rate": info.variable_rate,
         "rotated": info.rotation != 0,
         "odd-size": bool(info.width % 2 or info.height % 2),
-        "deep-colour": any(depth in info.pixel_format for depth in ("10", "12", "14", "16")),
+        "deep-colour": info.bits > 8,
+        "low-rate": info.fps < MIN_FPS,
         "declared-frames-differ": info.declared_frames not in {None, info.frames},
         "size-differs": any(
             row.get(name) and abs(row[name] - side) > 1

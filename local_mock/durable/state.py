@@ -225,8 +225,9 @@ class State:
                 with self._logged(name):
                     backend = _backend(service, account, region)
                     held = Reader(_find, _DROPPED).read(json.loads(bodies.pop(name)))
-                    if service in _SPLIT:
-                        held[_SPLIT[service]] = self._items(name, held[_SPLIT[service]], bodies)
+                    split = _SPLIT.get(service)
+                    if split and isinstance(held[split], list):  # an earlier version kept the items themselves
+                        held[split] = self._items(name, held[split], bodies)
                     vars(backend).update({k: v for k, v in held.items() if k not in _OWN.get(service, ())})
             if service in _SPLIT:
                 for left in bodies:

@@ -45,6 +45,36 @@ def test_rows_by_hand() -> None:
     ]
 
 
+def test_exclusive_trials_look_for_the_actions_of_each_other() -> None:
+    """A trial of class 0 alone says that classes 1 and 2 do not occur in it."""
+    trials = [
+        LabelRecording(
+            "v", tuple(Bout(action, a, b) for action, a, b in bouts),
+            tuple(dict.fromkeys(action for action, _, _ in bouts)), "frame",
+            scored=tuple(ScoredSpan(action, *span) for action in dict.fromkeys(a for a, _, _ in bouts)),
+            exclusive=True,
+        )
+        for span, bouts in (
+            ((0, 10), [("0", 0, 10)]), ((10, 20), [("0", 10, 12), ("1", 12, 20)]), ((20, 30), [("2", 20, 30)]),
+        )
+    ]  # fmt: skip
+    actions = {name: ActionRule(f"class{name}", "self") for name in "012"}
+    labelled = convert_labels(trials, LabelRules(30.0, {}, (1,), actions, (0, 30)))
+    assert labelled.items == ("mouse1,self,class0", "mouse1,self,class1", "mouse1,self,class2")
+    assert labelled.spans == {}
+    assert len(labelled.rows) == 4
+
+
+def test_classes_that_become_one_are_joined_where_they_touch() -> None:
+    bouts = (Bout("3", 0, 5), Bout("4", 5, 9), Bout("5", 9, 12), Bout("4", 14, 16), Bout("5", 15, 18))
+    own = LabelRecording("v", bouts, ("3", "4", "5"), "frame", frame_count=20)
+    actions = {"3": ActionRule("rest", "self"), "4": ActionRule("lick", "self"), "5": ActionRule("lick", "self")}
+    labelled = convert_labels([own], LabelRules(30.0, {}, (1,), actions, (0, 20)))
+    assert labelled.rows == ((1, 1, "rest", 0, 5), (1, 1, "lick", 5, 12), (1, 1, "lick", 14, 18))
+    assert labelled.items == ("mouse1,self,lick", "mouse1,self,rest")
+    assert (labelled.balance.total, labelled.balance.written) == (5, 5)
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_points_in_are_points_written_plus_points_left_out(data: st.DataObject) -> None:

@@ -1,6 +1,7 @@
 """The mapping file: written and read back, strict, and joined with new guesses."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -60,6 +61,13 @@ a = 1
                  'attack = { name = "attack", kind = "pair"', "# as Miller", "[animals] # the cages",
                  "b = 2 # the old one\na = 1\nc = 3 # a guess"):  # fmt: skip
         assert line in after
+
+
+def test_the_example_makes_six_classes_of_eight() -> None:
+    path = Path(__file__).parents[2] / "docs" / "examples" / "merge-classes.toml"
+    actions = parse_mapping(path.read_text(encoding="utf-8"), path.name).actions
+    assert list(actions) == [str(number) for number in range(8)]
+    assert len({action.name for action in actions.values()}) == 6
 
 
 def test_everything_wrong_is_listed_at_once() -> None:

@@ -16,6 +16,7 @@ from shared_files import FORMATS_FOLDER, needs_real_files
 from etholake.errors import DataError
 from etholake.formats.base import LabelRecording, ReadOptions
 from etholake.formats.labels.clock import in_frames
+from etholake.formats.labels.prediction import FORMAT as TRIAL
 from etholake.formats.registry import FORMATS, detect
 
 REAL, real = FORMATS_FOLDER, needs_real_files
@@ -99,6 +100,37 @@ def test_trials_of_one_class_lie_behind_each_other() -> None:
     folder = REAL / "prj_mouse_pain"
     bouts = [bout for path in sorted(folder.glob("prediction_*.csv")) for bout in read(path)[0].bouts]
     assert [(b.action, b.start, b.stop) for b in bouts] == [("0", 0, 360), ("0", 360, 720), ("0", 720, 1080)]
+
+
+def test_a_short_trial_and_one_of_one_class_are_reported(tmp_path: Path) -> None:
+    whole = read(twins.prediction(tmp_path, 1, "01"))[0]
+    assert whole.exclusive
+    assert [remark.kind for remark in whole.remarks] == ["assumed"]
+    short = tmp_path / "prediction_pair.mp4_3.csv"
+    short.write_text("\n".join(["Frame,Action", *(f"{t},2" for t in range(345))]))
+    (recording,) = read(short)
+    assert [(b.action, b.start, b.stop) for b in recording.bouts] == [("2", 720, 1065)]
+    notes = [remark.text for remark in recording.remarks if remark.kind == "note"]
+    assert notes == [
+        "trial 3 has 345 of 360 frames: the rest is unlabelled",
+        "every frame of trial 3 is of action 2: is that so, or did the classifier fail?",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rows", "reason"),
+    [
+        (["0,1", "2,1"], "line 3: expected frame 1 and its action"),
+        (["0,1", "1,"], "line 3: expected frame 1 and its action"),
+        ([], "the trial has no frame"),
+        ([f"{t},1" for t in range(361)], "a trial has 360 frames, but the file has 361 rows"),
+    ],
+)
+def test_an_invalid_trial_is_refused(rows: list[str], reason: str, tmp_path: Path) -> None:
+    path = tmp_path / "prediction_pair.mp4_1.csv"
+    path.write_text("\n".join(["Frame,Action", *rows]) + "\n")
+    with pytest.raises(DataError, match=rf"prediction_pair\.mp4_1\.csv.*{reason}"):
+        list(TRIAL.read(path, ReadOptions()))
 
 
 def test_boris_events_alternate_within_subject_code_and_modifier(tmp_path: Path) -> None:

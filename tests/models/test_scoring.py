@@ -58,17 +58,18 @@ def test_shared_mice_have_the_features_of_pairs_of_their_own(tracks: PoseTracks)
 def test_a_pair_gets_in_company_what_it_gets_alone(tracks: PoseTracks, model: NetworkModel) -> None:
     starts = model.window_starts(tracks)
     assert len(starts) * len(PAIRS) > BATCH["cpu"]
-    together = probabilities(model, tracks, 1, PAIRS, starts)
+    together, with_pose = probabilities(model, tracks, 1, PAIRS, starts)
+    assert with_pose == 0
     assert list(together) == list(PAIRS)
     for pair, actions in PAIRS.items():
         assert together[pair].shape == (200, len(actions))
         assert ((together[pair] > 0) & (together[pair] < 1)).all()
-        alone = probabilities(model, tracks, 1, {pair: actions}, starts)[pair]
+        alone = probabilities(model, tracks, 1, {pair: actions}, starts)[0][pair]
         np.testing.assert_allclose(together[pair], alone, atol=1e-5)
 
 
 def test_where_no_window_reaches_there_is_nothing(tracks: PoseTracks, model: NetworkModel) -> None:
-    values = probabilities(model, tracks, 1, {(1, 2): ["chase"]}, [64, 80])[1, 2][:, 0]
+    values = probabilities(model, tracks, 1, {(1, 2): ["chase"]}, [64, 80])[0][1, 2][:, 0]
     assert np.isfinite(values[64:112]).all()
     assert np.isnan(values[:64]).all()
     assert np.isnan(values[112:]).all()

@@ -27,14 +27,17 @@ from etholake.errors import DataError, UsageError
 from etholake.events.types import Event
 from etholake.lake import Lake
 from etholake.models.archive import load_model
+from etholake.models.vision.vit import VisionTransformer
 from etholake.objects import list_objects
 from etholake.settings import Settings
-from etholake.stages.model import evaluate, explain, train, training_inputs
+from etholake.stages.model import backbones, evaluate, explain, models, train, training_inputs
 from etholake.stages.model.clip_sets import clip_set_to_fine_tune, clip_set_to_train
 from etholake.stages.model.training_inputs import channels
 from etholake.stages.serving import predict, serve
 from etholake.stages.serving.model_requests import ModelRequests
+from etholake.stages.serving.trained_model import trained_model
 from etholake.stages.serving.videos import Videos
+from etholake.stages.state import load_state, save_state
 from etholake.training.fit import fit
 from etholake.training.windows import WindowSampler
 from etholake.video import clip_request
@@ -207,6 +210,52 @@ def _tar(members: dict[str, bytes]) -> bytes:
     return sink.getvalue()
 
 
+def test_a_second_checkpoint_is_served_by_its_name(lake: Settings) -> None:
+    s3, uri = aws.client(lake, "s3"), f"s3://{lake.bucket}/model-zone/job/model.tar.gz"
+    files = {"meta.json": b"{}", "highest_accuracy/meta.json": b'{"second": 1}', "code/inference.py": b"# code"}
+    s3.put_object(Bucket=lake.bucket, Key="model-zone/job/model.tar.gz", Body=_tar(files))
+    before = load_state(lake, "train")
+    save_state(lake, "train", {"details": {"model_uri": uri}})
+    try:
+        first, own = trained_model(lake)
+        name, second = trained_model(lake, "highest_accuracy")
+        assert (own, trained_model(lake, "highest_accuracy")) == (uri, (name, second))
+        assert name != first
+        with tarfile.open(fileobj=io.BytesIO(models.pack(lake, second))) as archive:
+            assert sorted(archive.getnames()) == ["code/inference.py", "meta.json"]
+        with models.unpacked(lake, "current#highest_accuracy") as folder:
+            assert (folder / "meta.json").read_bytes() == b'{"second": 1}'
+        with pytest.raises(UsageError, match="no checkpoint 'lowest_loss'; it has highest_accuracy beside"):
+            trained_model(lake, "lowest_loss")
+    finally:
+        save_state(lake, "train", before)
+
+
+def test_weights_of_a_backbone_become_a_channel(lake: Settings, tmp_path: Path) -> None:
+    config = "crop_sequence:smoke"
+    (tmp_path / "vit_tiny-1.pth").write_bytes(b"weights")
+    (tmp_path / "slowfast.pyth").write_bytes(b"others")
+    uri = backbones.stage(lake, str(tmp_path), config, {})
+    assert channels(lake, weights=uri)["backbone"] == uri
+    s3 = aws.client(lake, "s3")
+    objects = [item["Key"] for item in list_objects(s3, lake.bucket, uri.removeprefix(f"s3://{lake.bucket}/"))]
+    assert [key.rpartition("/")[2] for key in objects] == ["vit_tiny-1.pth"]
+    s3.put_object(Bucket=lake.bucket, Key="own/vit_tiny-1.pth", Body=b"weights")
+    for place in (f"s3://{lake.bucket}/own", f"s3://{lake.bucket}/own/vit_tiny-1.pth"):
+        assert backbones.stage(lake, place, config, {}) == uri
+    both = backbones.stage(lake, str(tmp_path), f"{config},slowfast:smoke", {})
+    assert both != uri
+    for place, reason in (
+        (f"s3://{lake.bucket}/own/none.pth", "There are no weights at"),
+        (f"s3://{lake.bucket}/nowhere/", "expected one file with weights of the backbone 'vit_tiny'.*got none"),
+        (str(tmp_path / "gone.pth"), "expected one file with weights"),
+    ):
+        with pytest.raises(UsageError, match=reason):
+            backbones.stage(lake, place, config, {})
+    with pytest.raises(UsageError, match="A model of --from brings its own weights"):
+        train.run(lake, "its own", options=train.TrainingOptions(base="current", weights=str(tmp_path)))
+
+
 # --- as jobs of the mock ----------------------------------------------------------------------------------
 @pytest.mark.long
 def test_a_model_of_pixels_is_trained_served_and_predicts_on_the_mock(lake: Settings, tmp_path: Path) -> None:
@@ -224,3 +273,19 @@ def test_a_model_of_pixels_is_trained_served_and_predicts_on_the_mock(lake: Sett
     assert score["score"] > 0.8
     served = serve.run(lake)
     assert served.details["events"] > 0
+
+
+@pytest.mark.long
+def test_given_weights_are_trained_on_and_the_second_checkpoint_is_served(lake: Settings, tmp_path: Path) -> None:
+    """One job with weights, replaced fields and a tracker; then the endpoint by a checkpoint's name."""
+    torch.save(VisionTransformer(32, 16, 4, 96, 3, 192).state_dict(), tmp_path / "vit_tiny-1.pth")
+    fields = {"epochs": 1, "batches_per_epoch": 4, "freeze_epochs": -1, "require_pose": True}
+    options = train.TrainingOptions(weights=str(tmp_path), fields=fields, trackers=("wandb",))
+    trained = train.run(lake, "crop_sequence:smoke", (3,), options=options)
+    assert "Pose used in 32/32 windows of the training; validation score both" in trained.summary
+    model = explain.run(lake, "current")
+    assert (model["backbone"]["file"], model["config"]["freeze_epochs"]) == ("vit_tiny-1.pth", -1)
+    other = explain.run(lake, "current#highest_accuracy")
+    assert (other["family"], other["backbone"]) == ("crop_sequence", model["backbone"])
+    served = serve.run(lake, checkpoint="highest_accuracy")
+    assert "/second/" in served.details["model_uri"]

@@ -21,6 +21,7 @@ from etholake.dataset.split import Span, Split, choose
 from etholake.errors import DataError
 from etholake.events.types import Event
 from etholake.models.archive import META, load_model
+from etholake.models.config import SECOND_BEST
 from etholake.models.network_model import WEIGHTS
 from etholake.models.registry import resolve
 from etholake.stages.model import explain
@@ -84,17 +85,18 @@ def test_classes_are_reported(model: Trained) -> None:
     assert {"chase", "rest"} <= {*report["class_weights"]}
 
 
-def test_the_epoch_of_the_lowest_loss_is_a_model_too(model: Trained, config: str) -> None:
+def test_the_epoch_of_the_second_figure_is_a_model_too(model: Trained, config: str) -> None:
     folder, report = model
-    if not resolve(config)[1].keep_lowest_loss:
-        assert not (folder / "lowest_loss").exists()
+    figure = resolve(config)[1].second_best
+    if not figure:
+        assert not any((folder / name).exists() for name in SECOND_BEST.values())
         return
-    lowest = load_model(folder / "lowest_loss")
-    assert lowest.details["history"] == report["history"]
-    losses = [row["val_loss"] for row in report["history"]]
+    second = load_model(folder / SECOND_BEST[figure])
+    assert second.details["history"] == report["history"]
+    values = [row[f"val_{figure}"] * (-1 if figure == "loss" else 1) for row in report["history"]]
     by_score = int(np.argmax([row["val_score"] for row in report["history"]]))
-    same = by_score == int(np.argmin(losses))
-    weights = [load_file(at / WEIGHTS) for at in (folder, folder / "lowest_loss")]
+    same = by_score == int(np.argmax(values))
+    weights = [load_file(at / WEIGHTS) for at in (folder, folder / SECOND_BEST[figure])]
     assert all((weights[0][name] == weights[1][name]).all() for name in weights[0]) == same
 
 

@@ -83,7 +83,14 @@ def test_every_family_trains_is_stored_and_predicts(films: TrainingData, tmp_pat
 
 
 def test_pose_and_pixels_both_count_in_video_pose(films: TrainingData, tmp_path: Path) -> None:
-    fit(films, tmp_path, "video_pose:smoke", {"epochs": 1, "batches_per_epoch": 4})
+    report = fit(films, tmp_path, "video_pose:smoke", {"epochs": 2, "batches_per_epoch": 15, "require_pose": True})
+    assert report["pose_windows"] == [240, 240]
+    assert list(report["streams"]) == ["both", "pose hidden", "picture hidden"]
+    assert report["streams"]["both"] == report["validation"]["score"]
+    assert len({*report["streams"].values()}) > 1, "hiding a stream changes nothing"
+    text = "\n".join(explain.lines(explain.describe(tmp_path)))
+    assert "pose     used in 240/240 windows of the training" in text
+    assert "streams  validation score: both 0." in text
     model, tracks = load_model(tmp_path), films.videos[0].tracks
     inputs = model.encoder.gather([Window(tracks, 0, 1, 40)], 8).clips
     assert inputs.with_pose.all()
@@ -96,6 +103,43 @@ def test_pose_and_pixels_both_count_in_video_pose(films: TrainingData, tmp_path:
             logits = model.network(other, *context)
             assert torch.isfinite(logits).all()
             assert not torch.allclose(logits, whole)
+
+
+def test_windows_without_pose_are_counted_or_refused(films: TrainingData, tmp_path: Path) -> None:
+    fit(films, tmp_path, "video_pose:smoke", {"epochs": 1, "batches_per_epoch": 1})
+    model, tracks = load_model(tmp_path), films.videos[0].tracks
+    model.predict(tracks)
+    assert "pose used in 60/60 windows" in model.notes(tracks)  # of two pairs, one every 8 of 240 frames
+    blind = replace(tracks, clips=_Blind(tracks.clips, until=120))
+    model.predict(blind)
+    assert "pose used in 30/60 windows; the others are predicted from pixels alone" in model.notes(blind)
+    strict = replace(model, config=replace(model.config, require_pose=True))
+    with pytest.raises(
+        DataError, match=r"Video 1: pose in 30/60 windows, and this configuration requires it in all"
+    ):
+        strict.predict(blind)
+    videos = tuple(
+        replace(v, tracks=replace(v.tracks, clips=_Blind(v.tracks.clips, until=240))) for v in films.videos
+    )
+    with pytest.raises(DataError, match="A batch of training: pose in 0/8 windows"):
+        fit(replace(films, videos=videos), tmp_path / "strict", "video_pose:smoke", {"require_pose": True})
+    with pytest.raises(UsageError, match="'cnn3d' reads no key points beside pixels: leave require_pose out"):
+        fit(films, tmp_path / "pixels", "cnn3d:smoke", {"require_pose": True})
+
+
+class _Blind:
+    """Clips in which no key point was seen before a frame."""
+
+    def __init__(self, clips: Any, until: int) -> None:
+        self.clips, self.until = clips, until
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.clips, name)
+
+    def crops(self, subject: Any, numbers: Any, parts: Any) -> Any:
+        crops = self.clips.crops(subject, numbers, parts)
+        crops.keypoints[numbers < self.until, :, :2] = np.nan
+        return crops
 
 
 def test_windows_show_the_frames_nearest_to_30_hz(films: TrainingData) -> None:

@@ -12,6 +12,7 @@ import pytest
 from etholake.errors import DataError
 from etholake.formats.video import probe
 from etholake.video.check import check_folder
+from etholake.video.facts import flags_of
 from etholake.video.prepare import VideoTracks
 from etholake.video.recipe import ClipRecipe
 from etholake.video.shards import read_shard
@@ -91,6 +92,9 @@ def test_what_is_no_video_is_refused(name: str, make: Callable[[Path], Path], te
 ODD: list[tuple[str, Callable[[Path], Path]]] = [
     ("grayscale", lambda p: square.write(p.with_suffix(".mkv"), codec="ffv1", pixels="gray")),
     ("10 bits", lambda p: square.write(p.with_suffix(".mkv"), codec="ffv1", pixels="yuv420p10le")),
+    ("16 bits", lambda p: square.write(p.with_suffix(".mkv"), codec="ffv1", pixels="gray16le")),
+    ("48 bits a pixel", lambda p: square.write(p.with_suffix(".mkv"), codec="ffv1", pixels="gbrp16le")),
+    ("one frame a second", lambda p: square.write(p, rate=1)),
     ("odd sizes", lambda p: square.write(p.with_suffix(".mkv"), codec="ffv1", pixels="bgr0", size=(97, 65))),
     ("the wrong suffix", lambda p: square.write(p.with_suffix(".avi"), container="mp4")),
     ("mjpeg in avi", lambda p: square.write(p.with_suffix(".avi"), codec="mjpeg", pixels="yuvj420p")),
@@ -116,6 +120,44 @@ def test_odd_videos_give_the_same_clips(make: Callable[[Path], Path], tmp_path: 
         assert middle.mean() > 200
         assert window.frames[:, 0, 0].mean() < 130
         assert window.keypoints.shape == (4, 0, 3)
+
+
+def test_4k_gives_crops_at_the_places_of_the_tracks(tmp_path: Path) -> None:
+    size, at = (3840, 2160), (3000, 1700)
+    path = square.write(tmp_path / "a.mkv", 4, codec="mjpeg", pixels="yuvj420p", size=size, squares=(at,))
+    points = np.zeros((4, 1, 2, 3), np.float32)
+    points[..., 0] = np.array([3000, 3000 + square.SIDE])[None, None] + np.arange(4)[:, None, None]
+    points[..., 1] = np.array([1700, 1700 + square.SIDE])
+    points[..., 2] = 1
+    np.save(tmp_path / "tracks.npy", points)
+    recipe = ClipRecipe(boxes="pose", length=4, stride=4, crop_size=32, keep_last_box=2, smoothing=0)
+    task = ClipTask(path, 7, "Lab", recipe, tmp_path / "out", tmp_path / "tracks.npy", (1,), ("nose", "tail_base"))
+    report = run_here(task)
+    assert report.balances[0].used == 4
+    for window in read_shard(tmp_path / "out" / report.shards[0]):
+        assert window.frames[:, 14:18, 14:18].mean() > 200
+        assert window.frames[:, 0, 0].mean() < 130
+
+
+@pytest.mark.parametrize(
+    ("codec", "pixels", "bits"),
+    [("ffv1", "gray16le", 16), ("ffv1", "gbrp16le", 16), ("ffv1", "yuv420p10le", 10), ("ffv1", "yuv410p", 8)],
+)
+def test_the_depth_of_colour_is_that_of_the_channels(codec: str, pixels: str, bits: int, tmp_path: Path) -> None:
+    """The name of a format does not tell it: yuv410p has 8 bits."""
+    info = probe(square.write(tmp_path / "a.mkv", 2, codec=codec, pixels=pixels))
+    assert (info.pixel_format, info.bits) == (pixels, bits)
+    assert ("deep-colour" in flags_of(info, None, None)) is (bits > 8)
+    notes = " ".join(check_folder(tmp_path).videos[0].notes)
+    assert (f"more than 8 bits a channel ({pixels})" in notes) is (bits > 8)
+
+
+def test_a_rate_below_that_of_models_is_named_before_a_run(tmp_path: Path) -> None:
+    info = probe(square.write(tmp_path / "a.mp4", 8, rate=1))
+    assert (info.fps, info.frames, info.variable_rate) == (1, 8, False)
+    assert "low-rate" in flags_of(info, None, None)
+    problems = check_folder(tmp_path).videos[0].problems
+    assert problems == ("has 1 frames/s: clips are made, but models read at least 5 frames/s",)
 
 
 def test_a_turned_video_is_shown_upright(tmp_path: Path) -> None:

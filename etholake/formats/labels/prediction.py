@@ -1,7 +1,8 @@
 """Read frame-wise predictions `prediction_<video>_<trial>.csv` (Frame, Action) of trials of 360 frames.
 
-Trial k of a video, from 1, is its pose frames (k - 1) * 360 and after. The actions are numbers; they are kept as
-names, also 0, since the file does not say what they mean.
+Trial k of a video, from 1, is its pose frames (k - 1) * 360 and after; a file may have fewer rows (345 for windows
+of 16 frames were classified), for the first frames of the trial. The actions are numbers; they are kept as names,
+also 0, since the file does not say what they mean. Each frame has one action: the others were looked for there.
 """
 
 from __future__ import annotations
@@ -61,18 +62,30 @@ class TrialPrediction(LabelFormat):
         column_T = np.array(actions)
         names = sorted(set(actions))
         bouts = [Bout(name, first + a, first + b) for name in names for a, b in runs(column_T == name)]
+        if not rows:
+            raise DataError(f"{path}: the trial has no frame. Leave the file out, or predict the trial again.")
         text = (
             f"trial {match[2]} is frames {first} to {first + len(rows)} of the video ({TRIAL_FRAMES} a "
             "trial); the "
             f"meaning of action {', '.join(names)} is not in the file"
         )
+        remarks = [Remark("assumed", text, path, remedy="name the actions in the mapping, or leave them out")]
+        if len(rows) < TRIAL_FRAMES:
+            text = f"trial {match[2]} has {len(rows)} of {TRIAL_FRAMES} frames: the rest is unlabelled"
+            remarks.append(Remark("note", text, path))
+        if len(names) == 1:
+            text = (
+                f"every frame of trial {match[2]} is of action {names[0]}: is that so, or did the classifier fail?"
+            )
+            remarks.append(Remark("note", text, path, remedy="leave the file out of labels of [videos]"))
         yield LabelRecording(
             video_name(match[1]),
             tuple(sorted(bouts, key=lambda bout: bout.start)),
             tuple(names),
             "frame",
             scored=tuple(ScoredSpan(name, first, first + len(rows)) for name in names),
-            remarks=(Remark("assumed", text, path, remedy="name the actions in the mapping, or leave them out"),),
+            remarks=tuple(remarks),
+            exclusive=True,
         )
 
 

@@ -53,7 +53,7 @@ _CHANGES = Augmentation(
 )
 _BASE = CnnLstmConfig(
     "base", encoder="engineered48", window=60, step=30, batch=64, focal_gamma=2.0, lr=5e-4, epochs=100,
-    patience=20, warmup_epochs=0.0, keep_lowest_loss=True, augmentation=_CHANGES,
+    patience=20, warmup_epochs=0.0, second_best="loss", augmentation=_CHANGES,
 )  # fmt: skip
 # Two minutes of one core: shorter epochs, and fewer.
 _TINY = replace(_BASE, name="tiny", batches_per_epoch=40, epochs=10, patience=10, lr=1e-3, threads=1)

@@ -21,6 +21,7 @@ class CropSequenceConfig(VideoConfig):
 
     family: ClassVar[str] = "crop_sequence"
 
+    second_best: str = "accuracy"
     backbone: str = "mobilenet_v3_small"
     width: int = 256
     attention_layers: int = 0

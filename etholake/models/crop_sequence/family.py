@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from etholake.models.crop_sequence.config import PRESETS, CropSequenceConfig
 from etholake.models.family import Sizes
-from etholake.models.vision.family import VideoFamily, body_axis
+from etholake.models.vision.family import FrameBackboneFamily, body_axis
 
 if TYPE_CHECKING:
     from torch import nn
@@ -14,13 +14,18 @@ if TYPE_CHECKING:
 __all__ = ["FAMILY", "CropSequenceFamily"]
 
 
-class CropSequenceFamily(VideoFamily[CropSequenceConfig]):
+class CropSequenceFamily(FrameBackboneFamily[CropSequenceConfig]):
     """A frame backbone on crops, a sequence model behind it, and key points fused in: one answer for a window."""
 
     name = "crop_sequence"
     summary = "an image backbone on every frame, an LSTM or attention over time, key points where there are some"
     presets = PRESETS
     default = "light"
+    backbone_layer = "backbone"
+
+    def reads_pose(self, config: CropSequenceConfig) -> bool:
+        """Return whether key points are an input."""
+        return config.pose_fusion != "none"
 
     def build(self, config: CropSequenceConfig, sizes: Sizes) -> nn.Module:
         """Return a new `CropSequence` with random weights."""

@@ -5,8 +5,6 @@ Shape letters: B clips, T frames, D width, C classes.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 from torch import Tensor, nn
 
@@ -84,10 +82,9 @@ class CropSequence(nn.Module):
         nose: int,
         tail_base: int,
         dropout: float,
-        weights: Path | None = None,
     ) -> None:
         super().__init__()
-        self.backbone = FrameBackbone(backbone, crop_size, weights)
+        self.backbone = FrameBackbone(backbone, crop_size)
         self.project = nn.Linear(self.backbone.width, width)
         self.nose, self.tail_base = nose, tail_base
         self.pose = self.fusion = None

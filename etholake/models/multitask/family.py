@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from etholake.models.family import Sizes
 from etholake.models.multitask.config import GRAPHS, PRESETS, MultiTaskConfig
-from etholake.models.vision.family import VideoFamily
+from etholake.models.vision.family import FrameBackboneFamily
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -16,13 +16,18 @@ if TYPE_CHECKING:
 __all__ = ["FAMILY", "MultiTaskFamily"]
 
 
-class MultiTaskFamily(VideoFamily[MultiTaskConfig]):
+class MultiTaskFamily(FrameBackboneFamily[MultiTaskConfig]):
     """A vision transformer on every frame, a pose graph, temporal convolutions, and two heads for every frame."""
 
     name = "multitask"
     summary = "a vision transformer and a pose graph under temporal convolutions: actions and key points"
     presets = PRESETS
     default = "base"
+    backbone_layer = "frames"
+
+    def reads_pose(self, config: MultiTaskConfig) -> bool:  # noqa: ARG002  # always
+        """Return whether key points are an input."""
+        return True
 
     def build(self, config: MultiTaskConfig, sizes: Sizes) -> nn.Module:
         """Return a new `MultiTask` with random weights."""

@@ -5,8 +5,6 @@ Shape letters: B clips, T frames, K key points, D width, C classes, G features o
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 from torch import Tensor, nn
 
@@ -38,10 +36,9 @@ class MultiTask(nn.Module):
         layers: int,
         dropout: float,
         action_only: bool,
-        weights: Path | None = None,
     ) -> None:
         super().__init__()
-        self.frames = FrameBackbone(backbone, crop_size, weights)
+        self.frames = FrameBackbone(backbone, crop_size)
         self.project = nn.Linear(self.frames.width, width)
         self.graph = graph
         self.pose = nn.Sequential(nn.Linear(2 * len(graph.names), width), nn.ReLU(), nn.Linear(width, width))

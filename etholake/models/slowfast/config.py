@@ -22,6 +22,7 @@ class SlowFastConfig(VideoConfig):
 
     window: int = 32
     step: int = 16
+    second_best: str = "accuracy"
     batch: int = 8
     width: int = 64
     depths: tuple[int, ...] = (3, 4, 6, 3)

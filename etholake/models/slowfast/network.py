@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 from torch import Tensor, nn
 
@@ -11,7 +9,6 @@ from etholake.dataset.clip_batch import ClipBatch
 from etholake.models.video_pose.network import PoseStream
 from etholake.models.vision.frame_backbone import normalised
 from etholake.models.vision.head import LabHead
-from etholake.models.vision.pretrained import load_weights
 from etholake.models.vision.slowfast_r50 import SlowFastR50
 
 __all__ = ["SlowFast"]
@@ -34,12 +31,9 @@ class SlowFast(nn.Module):
         nose: int,
         tail_base: int,
         dropout: float,
-        weights: Path | None = None,
     ) -> None:
         super().__init__()
         self.backbone = SlowFastR50(width=width, depths=depths)
-        if weights is not None:
-            load_weights(self.backbone, weights, without=("blocks.6.proj.",))
         self.pose = PoseStream(pose_width, nose, tail_base, dropout) if pose_width else None
         self.head = LabHead(self.backbone.width + pose_width, (), classes, labs, dropout)
         self.dropout = nn.Dropout(dropout)

@@ -22,6 +22,10 @@ class VideoPoseFamily(VideoFamily[VideoPoseConfig]):
     presets = PRESETS
     default = "light"
 
+    def reads_pose(self, config: VideoPoseConfig) -> bool:  # noqa: ARG002  # always
+        """Return whether key points are an input."""
+        return True
+
     def build(self, config: VideoPoseConfig, sizes: Sizes) -> nn.Module:
         """Return a new `VideoPose` with random weights."""
         from etholake.models.video_pose.network import VideoPose

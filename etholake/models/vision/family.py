@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from etholake.errors import UsageError
 from etholake.models.network_family import NetworkFamily, VocabularyLayers
 from etholake.models.vision.config import VideoConfig
 
-__all__ = ["VideoFamily", "body_axis"]
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["FrameBackboneFamily", "VideoFamily", "body_axis"]
 
 V = TypeVar("V", bound=VideoConfig)
 
@@ -29,6 +32,21 @@ class VideoFamily(NetworkFamily[V]):
         from etholake.models.vision.head import LAB_HEAD_INPUTS, LAB_HEAD_LABS, LAB_HEAD_OUTPUTS
 
         return VocabularyLayers(outputs=LAB_HEAD_OUTPUTS, inputs=LAB_HEAD_INPUTS, labs=LAB_HEAD_LABS)
+
+
+class FrameBackboneFamily(VideoFamily[V]):
+    """A video family with an image backbone (`FrameBackbone`), which the configuration names: field `backbone`."""
+
+    backbone_layer: str  # the attribute of the network that holds its `FrameBackbone`
+
+    def backbone_name(self, config: V) -> str:
+        """Return the name of the image backbone."""
+        return str(config.backbone)  # type: ignore[attr-defined]  # such families' configurations have it
+
+    def backbone(self, network: nn.Module) -> nn.Module:
+        """Return the image backbone itself, whose parameters have the names of published weights."""
+        backbone: nn.Module = getattr(network, self.backbone_layer).network
+        return backbone
 
 
 def body_axis(encoder: str) -> tuple[int, int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +10,6 @@ from torch import Tensor, nn
 from etholake.errors import UsageError, suggestion
 from etholake.models.vision.efficientnet import EfficientNetB0, EfficientNetLite0
 from etholake.models.vision.mobilenet_v3 import mobilenet_v3_large, mobilenet_v3_small
-from etholake.models.vision.pretrained import load_weights
 from etholake.models.vision.vit import VisionTransformer, vit_b_16
 
 __all__ = ["FRAME_BACKBONES", "FrameBackbone", "normalised"]
@@ -25,7 +23,6 @@ FRAME_BACKBONES: Mapping[str, Callable[[int], nn.Module]] = {  # {name: network 
     "vit_b_16": vit_b_16,
     "vit_tiny": lambda size: VisionTransformer(size, 16, 4, 96, 3, 192),
 }
-_CLASSIFIERS = ("classifier.", "heads.", "_fc.")
 
 
 def normalised(frames_BTHW3: Tensor) -> Tensor:
@@ -41,14 +38,12 @@ class FrameBackbone(nn.Module):
     Raises UsageError for an unknown name and names the nearest.
     """
 
-    def __init__(self, name: str, crop_size: int, weights: Path | None = None) -> None:
+    def __init__(self, name: str, crop_size: int) -> None:
         super().__init__()
         if name not in FRAME_BACKBONES:
             raise UsageError(f"There is no frame backbone '{name}'. {suggestion(name, FRAME_BACKBONES)}")
         self.network = FRAME_BACKBONES[name](crop_size)
         self.width: int = self.network.width  # type: ignore[assignment]  # every backbone has one
-        if weights is not None:
-            load_weights(self.network, weights, without=_CLASSIFIERS)
 
     def forward(self, frames_BTHW3: Tensor) -> Tensor:
         """Return features [B, T, width]."""

@@ -5,14 +5,18 @@ from __future__ import annotations
 from _pickle import UnpicklingError  # the error that torch raises; nothing is unpickled here
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from etholake.digest import file_digest
 from etholake.errors import ContractError
+from etholake.models.vision.weights_file import SUFFIXES, weights_file
 
-__all__ = ["load_weights", "read_state_dict"]
+__all__ = ["load_backbone", "load_weights", "read_state_dict"]
 
+CLASSIFIERS = ("classifier.", "heads.", "_fc.", "blocks.6.proj.")  # parameters of these names are no backbone's
 _CONTAINERS = ("state_dict", "model_state", "model")  # keys under which training scripts keep a state dict
 
 
@@ -25,7 +29,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    if path.suffix not in (".safetensors", ".pth", ".pt", ".pyth"):
+    if path.suffix not in SUFFIXES:
         raise ContractError(
             f"{path}: weights are read from a .safetensors, .pth, .pt or .pyth file. Name one of these."
         )
@@ -47,6 +51,18 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     return {str(name).removeprefix("module."): value for name, value in stored.items()}
 
 
+def load_backbone(backbone: nn.Module, name: str, place: Path) -> dict[str, Any]:
+    """Load the weights in a file or folder (see `weights_file`) into a backbone; its classifier is left out.
+
+    A backbone that fits weights to its own size itself has a method ``adapted(state_dict)`` for that. Returns what
+    a model keeps of it: `name`, `file`, `sha256`, and `left_out` (the number of the classifier's parameters).
+    Raises as `weights_file` and `load_weights`.
+    """
+    path = weights_file(place, name)
+    left_out = load_weights(backbone, path, without=CLASSIFIERS)
+    return {"name": name, "file": path.name, "sha256": file_digest(path), "left_out": len(left_out)}
+
+
 def load_weights(network: nn.Module, path: Path, without: tuple[str, ...] = ()) -> tuple[str, ...]:
     """Load a state dict into a backbone; parameters that begin with one of `without` (a classifier) are left out.
 
@@ -56,6 +72,8 @@ def load_weights(network: nn.Module, path: Path, without: tuple[str, ...] = ()) 
     stored, expected = read_state_dict(path), network.state_dict()
     left_out = tuple(sorted(name for name in stored if name.startswith(without))) if without else ()
     kept = {name: value for name, value in stored.items() if name not in left_out}
+    if adapted := getattr(network, "adapted", None):
+        kept = adapted(kept)
     needed = {name for name in expected if not (without and name.startswith(without))}
     problems = [f"{name} is missing" for name in sorted(needed - kept.keys()) if "num_batches" not in name]
     problems += [f"{name} is unknown" for name in sorted(kept.keys() - needed)]

@@ -6,10 +6,13 @@ unchanged.
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from etholake.errors import UsageError
 
@@ -60,13 +63,30 @@ class VisionTransformer(nn.Module):
         if size % patch:
             raise UsageError(f"A vision transformer with patches of {patch} pixels needs a crop size that is a "
                              f"multiple of {patch}, but got {size}.")  # fmt: skip
-        self.width = width
+        self.width, self.side = width, size // patch
         self.conv_proj = nn.Conv2d(3, width, patch, patch)
         self.class_token = nn.Parameter(torch.zeros(1, 1, width))
         self.encoder = _Encoder((size // patch) ** 2 + 1, layers, width, heads, hidden)
         self.heads: nn.Module = (
             nn.Sequential(OrderedDict(head=nn.Linear(width, classes))) if classes else nn.Identity()
         )
+
+    def adapted(self, stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return a state dict of another image size with its positions interpolated to this one's grid.
+
+        As Dosovitskiy et al. 2021 (section 3.2) do: the class token keeps its position, the patches' are resized.
+        """
+        name = "encoder.pos_embedding"
+        positions = stored.get(name)
+        if positions is None or positions.ndim != 3:
+            return dict(stored)
+        side = math.isqrt(positions.shape[1] - 1)
+        if side == self.side or side * side != positions.shape[1] - 1:
+            return dict(stored)
+        grid = positions[:, 1:].transpose(1, 2).unflatten(2, (side, side)).float()
+        resized = functional.interpolate(grid, (self.side, self.side), mode="bicubic", align_corners=False)
+        fitted = torch.cat((positions[:, :1].float(), resized.flatten(2).transpose(1, 2)), dim=1)
+        return {**stored, name: fitted}
 
     def forward(self, x_NCHW: Tensor) -> Tensor:
         """Return logits [N, classes], or features [N, width]."""

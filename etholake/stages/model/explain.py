@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from etholake.contract import unified_part_sources
-from etholake.dataset.pose_tracks import MIN_FPS, MODEL_FPS
+from etholake.contract import MIN_FPS, unified_part_sources
+from etholake.dataset.pose_tracks import MODEL_FPS
 from etholake.errors import ContractError
 from etholake.evaluation.tasks import sample_kind
 from etholake.events.post_processing import PostProcessing
@@ -67,8 +67,10 @@ def describe(folder: Path) -> dict[str, Any]:
     `features`, `clips` (set and recipe of a model of pixels, else None), `decoding`, `validation`, `confusion`
     ({lab: {annotated: {predicted: frames}}} of the validation), `reconstruction` (of a pre-trained model), `tasks`
     ({task: figures} of the validation videos, see `evaluation.tasks`),
-    `class_weights`, `class_distribution` (of a network; None where not stored), `data_fingerprint`, `videos`
-    (number by part of the split), `fine_tuned`, `notes`.
+    `class_weights`, `class_distribution` (of a network; None where not stored), `backbone` (the weights that it
+    started with; None for random ones), `pose_windows` and `streams` (of a network of pixels and key points:
+    windows of the training with pose, and all; validation scores with a stream hidden), `data_fingerprint`,
+    `videos` (number by part of the split), `fine_tuned`, `notes`.
 
     Raises ContractError if there is no model in the folder, or its family is not installed.
     """
@@ -105,6 +107,9 @@ def describe(folder: Path) -> dict[str, Any]:
             "tasks": meta.get("tasks", {}),
             "class_weights": meta.get("class_weights"),
             "class_distribution": meta.get("class_distribution"),
+            "backbone": shown.get("backbone"),
+            "pose_windows": shown.get("pose_windows"),
+            "streams": shown.get("streams"),
             "data_fingerprint": meta.get("data_fingerprint"),
             "videos": {k: len({s["video_id"] for s in v}) for k, v in (meta.get("split") or {}).items()},
             "fine_tuned": meta.get("fine_tuned"),
@@ -129,6 +134,8 @@ def lines(model: Mapping[str, Any]) -> list[str]:
         f"score    {_number(model['validation'])} on validation",
         *([_features_line(features)] if features else []),
         *([_clips_line(model["clips"])] if model["clips"] else []),
+        *_stream_lines(model["pose_windows"], model["streams"]),
+        *([_backbone_line(model["backbone"], model["config"])] if model["backbone"] else []),
         "parts    " + "; ".join(f"{part} ({' or '.join(names)})" for part, names in model["parts"].items()),
     ]
     if tuned := model["fine_tuned"]:
@@ -241,6 +248,27 @@ def _clips_line(clips: Mapping[str, Any]) -> str:
         f"clips    set {clips['clip_set']}: crops of {recipe['crop_size']} px, pad {recipe['pad_ratio']}, border "
         f"{recipe['border']}, smoothing {recipe['smoothing']}, boxes {recipe['boxes']}"
     )
+
+
+def _stream_lines(pose_windows: Sequence[int] | None, scores: Mapping[str, float] | None) -> list[str]:
+    """Return the lines on a network of pixels and key points: how often it had both, and what each is worth."""
+    text = (
+        [f"pose     used in {pose_windows[0]}/{pose_windows[1]} windows of the training"] if pose_windows else []
+    )
+    if scores:
+        figures = ", ".join(f"{name} {score:.3f}" for name, score in scores.items())
+        text.append(f"streams  validation score: {figures}")
+    return text
+
+
+def _backbone_line(started: Mapping[str, Any], config: Mapping[str, Any]) -> str:
+    """Return the line on the weights that a backbone started with, and how they were trained on."""
+    frozen = config["freeze_epochs"]
+    trained = (
+        "never trained" if frozen < 0
+        else f"frozen for {frozen} epochs, then trained at {config['backbone_lr']:g} of the learning rate"
+    )  # fmt: skip
+    return f"backbone {started['name']} from {started['file']} (sha256 {started['sha256'][:12]}), {trained}"
 
 
 def _features_line(features: Mapping[str, Any]) -> str:

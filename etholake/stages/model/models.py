@@ -13,14 +13,14 @@ from etholake import aws
 from etholake.contract import MODEL_ZONE, whole_number
 from etholake.digest import bytes_digest
 from etholake.errors import DataError, UsageError
-from etholake.models.archive import ARCHIVE, META, unpack
-from etholake.objects import read_object
+from etholake.models.archive import ARCHIVE, META, checkpoint_of, unpack
+from etholake.objects import object_exists, read_object
 from etholake.settings import Settings
 from etholake.stages import model_packages
-from etholake.stages.model.model_names import CURRENT, NAMES, PRETRAINED, VERSION
+from etholake.stages.model.model_names import CHECKPOINT, CURRENT, NAMES, PRETRAINED, VERSION
 from etholake.stages.state import load_state
 
-__all__ = ["pack", "stage", "unpacked"]
+__all__ = ["checkpoint_uri", "pack", "stage", "unpacked"]
 
 
 @contextmanager
@@ -43,8 +43,12 @@ def stage(settings: Settings, archive: bytes) -> str:
 def pack(settings: Settings, model: str) -> bytes:
     """Return the archive of the model that goes by this name.
 
-    Raises UsageError if there is no such file, object or version, DataError if the lake has no model yet.
+    Raises UsageError if there is no such file, object, version or checkpoint, DataError if the lake has no model
+    yet.
     """
+    model, separator, checkpoint = model.partition(CHECKPOINT)
+    if separator:
+        return checkpoint_of(pack(settings, model), checkpoint)
     if model in (CURRENT, PRETRAINED):
         model = _newest(settings, model)
     elif model.startswith(VERSION):
@@ -60,6 +64,19 @@ def pack(settings: Settings, model: str) -> bytes:
     if path.is_file():
         return path.read_bytes()
     raise UsageError(f"There is no model at '{model}': expected {NAMES} (a folder has a {META}).")
+
+
+def checkpoint_uri(settings: Settings, uri: str, name: str, checkpoint: str) -> str:
+    """Copy a checkpoint of a model (its artefact's URI and name) into the model zone; return the copy's URI.
+
+    Raises UsageError if the model has no such checkpoint.
+    """
+    s3, key = aws.client(settings, "s3"), f"{MODEL_ZONE}/second/{name}-{checkpoint}/{ARCHIVE}"
+    copied = f"s3://{settings.bucket}/{key}"
+    if not object_exists(s3, copied):
+        archive = checkpoint_of(_download(settings, uri), checkpoint)
+        s3.put_object(Bucket=settings.bucket, Key=key, Body=archive)
+    return copied
 
 
 def _newest(settings: Settings, name: str) -> str:

@@ -32,6 +32,7 @@ from etholake.stages.model.training_inputs import (
 )
 from etholake.stages.model.training_result import save_training, sentence
 from etholake.stages.state import open_lake
+from etholake.training.trackers import check_trackers
 
 __all__ = ["TrainingOptions", "recommended", "run"]
 
@@ -67,18 +68,19 @@ def run(
         Nothing is deployed, or the job failed; the message has the service's reason.
     """
     tick = on_progress or silent
+    check_trackers(options.trackers if options else ())
     config_name, options, reason = recommended(config_name, options or TrainingOptions(), holdout)
     if reason:
         logs.log_event("note", reason)
     if not options.base:  # a base is fine-tuned by its own configuration
-        check_configurations(config_name, options.tasks)
+        check_configurations(config_name, options.fields, options.tasks)
     plan = training_plan(settings, config_name, holdout, options)
     if plan.model:
         summary = f"Tables, code and configuration '{config_name}' are those of the last model."
         return StageResult(STAGE, "unchanged", summary, plan.model)
     began = time.monotonic()
     tick(0, 1, "launching")
-    name = _launch(settings, plan)
+    name = _launch(settings, plan, options.trackers)
     job = training_job.follow(settings, name, tick)
     more: dict[str, Any] = {}
     if options.folds:
@@ -100,12 +102,14 @@ def _unlike(settings: Settings, details: dict[str, Any]) -> Iterator[str]:
             yield f"split {split}: {unlike.sentence(differing, len(videos))}"
 
 
-def _launch(settings: Settings, plan: TrainingPlan) -> str:
+def _launch(settings: Settings, plan: TrainingPlan, trackers: Sequence[str]) -> str:
     """Start the job; return its name."""
     role = aws.stack_outputs(settings)["SageMakerRoleArn"]
     checkpoints = f"s3://{settings.bucket}/{_checkpoint_prefix(plan.digest)}"
     parameters = plan.parameters | {logs.ARGUMENT.removeprefix("--"): logs.run_id()}
-    inputs = channels(settings, plan.base, plan.clip_set, plan.values) | features.channel(settings)
+    if trackers:
+        parameters["trackers"] = ",".join(trackers)
+    inputs = channels(settings, plan.base, plan.clip_set, plan.weights, plan.values) | features.channel(settings)
     with training_job.sdk_environment(settings):
         name = training_job.launch(
             settings, role, f"s3://{settings.bucket}/{SOURCE}", job_settings()["training"], parameters,

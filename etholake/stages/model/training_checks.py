@@ -14,6 +14,7 @@ from etholake.contract import unified_part_sources
 from etholake.dataset.values import tasks_of
 from etholake.errors import DataError, UsageError, raise_collected, suggestion
 from etholake.lake import Lake
+from etholake.models.config import own_fields
 from etholake.models.pose_bert.family import FAMILY as POSE_BERT
 from etholake.models.registry import resolve
 
@@ -22,14 +23,17 @@ __all__ = ["check_configurations", "check_data"]
 SHOWN = 10  # videos that a message names
 
 
-def check_configurations(config_name: str, tasks: Collection[str] = ()) -> None:
-    """Raise UsageError for an entry of a list ``a,b`` that is no configuration; the message has the nearest.
+def check_configurations(
+    config_name: str, fields: Mapping[str, Any] | None = None, tasks: Collection[str] = ()
+) -> None:
+    """Raise UsageError for an entry of a list ``a,b`` that is no configuration, or lacks one of `fields`.
 
-    With `tasks` also for a family that has no heads for them, and for a task that is not written as it must be.
+    The message has the nearest name. With `tasks` also for a family that has no heads for them, and for a task
+    that is not written as it must be.
     """
     names = config_name.split(",")
     for name in names:
-        family, _ = resolve(name)
+        family, _ = resolve(name, own_fields(fields, name, names))
         if tasks and family.name != POSE_BERT.name:
             raise UsageError(
                 f"The family '{family.name}' learns actions only: --tasks needs one of {POSE_BERT.name}."

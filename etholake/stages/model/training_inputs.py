@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 import io
+import json
 import tarfile
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from etholake.lake import Lake, identity
 from etholake.models.shipping import ENTRY_POINTS
 from etholake.objects import object_exists, read_object
 from etholake.settings import AUTO, Settings
-from etholake.stages.model import models
+from etholake.stages.model import backbones, models
 from etholake.stages.model.clip_sets import clip_set_to_fine_tune, clip_set_to_train
 from etholake.stages.model.training_checks import check_data
 from etholake.stages.state import load_state, open_lake
@@ -73,6 +74,13 @@ class TrainingOptions:
         An ensemble holds no video out: its out-of-fold score judges it.
     clips
         The set of clips that a model of pixels reads; "" for the lake's only one.
+    fields
+        Fields of the configuration to replace, or {configuration: fields} of several.
+    weights
+        Weights that backbones start with: a file, a folder, or an S3 URI of either; "" for random ones.
+    trackers
+        Experiment trackers that get the figures of epochs, too (`etholake.training.trackers`). They decide
+        nothing: a training that differs in them only is not run again.
     tasks
         Tasks beside the actions, each with a head of its own, as `dataset.values` writes them; () for none.
     values
@@ -90,6 +98,9 @@ class TrainingOptions:
     choose: bool = False
     everything: bool = False
     clips: str = ""
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    weights: str = ""
+    trackers: tuple[str, ...] = ()
     tasks: tuple[str, ...] = ()
     values: Path | None = None
     learning_curve: bool = False
@@ -111,6 +122,8 @@ class TrainingPlan:
         ``s3://`` prefix of the model that is fine-tuned; None if none is.
     clip_set
         The set of clips that the training reads; "" if it reads tracks alone.
+    weights
+        ``s3://`` prefix of the weights that backbones start with; None for random ones.
     values
         ``s3://`` prefix of the values of tasks; "" without a file of them.
     """
@@ -120,6 +133,7 @@ class TrainingPlan:
     model: dict[str, Any] | None
     base: str | None = None
     clip_set: str = ""
+    weights: str | None = None
     values: str = ""
 
 
@@ -141,6 +155,8 @@ def training_plan(
     options = options or TrainingOptions()
     if options.base and options.folds:
         raise UsageError("--from fine-tunes one model: leave --folds out.")
+    if options.base and options.weights:
+        raise UsageError("A model of --from brings its own weights: leave --weights out.")
     if not options.folds and options.learning_curve:
         raise UsageError("A learning curve needs folds that judge the models: say --folds 5, too.")
     if not options.folds and ("," in config_name or options.stack):
@@ -159,12 +175,13 @@ def training_plan(
     else:
         clip_set = clip_set_to_train(lake, config_name, options.clips)
     clips = clip_states(lake, clip_set)
+    weights = backbones.stage(settings, options.weights, config_name, options.fields) if options.weights else None
     values = _staged_values(settings, options) if options.values else ""
-    digest = fingerprint(inputs, code, parameters, *filter(None, (base, clips, values)))
+    digest = fingerprint(inputs, code, parameters, *filter(None, (base, clips, weights, values)))
     trained = trained_details(settings, digest)
     if trained is None:
         check_data(lake, holdout, options.labs, settings.part_map)
-    return TrainingPlan(digest, parameters, trained, base, clip_set, values)
+    return TrainingPlan(digest, parameters, trained, base, clip_set, weights, values)
 
 
 def _staged_values(settings: Settings, options: TrainingOptions) -> str:
@@ -294,6 +311,8 @@ def hyperparameters(
         parameters["part_map"] = settings.part_map
     if options and options.labs:
         parameters["labs"] = ",".join(sorted(set(options.labs)))
+    if options and options.fields:
+        parameters["overrides"] = json.dumps(dict(options.fields), sort_keys=True)
     if options and options.tasks:
         parameters["tasks"] = ",".join(options.tasks)
     if options and options.folds:
@@ -302,15 +321,18 @@ def hyperparameters(
     return parameters
 
 
-def channels(settings: Settings, base: str | None = None, clip_set: str = "", values: str = "") -> dict[str, str]:
+def channels(
+    settings: Settings, base: str | None = None, clip_set: str = "", weights: str | None = None, values: str = ""
+) -> dict[str, str]:
     """Return the ``s3://`` prefix of every channel. Pure.
 
-    `base` is that of a model to fine-tune, `clip_set` the set of clips that a model of pixels reads, `values` that
-    of the values of tasks.
+    `base` is that of a model to fine-tune, `clip_set` the set of clips that a model of pixels reads, `weights`
+    that of the weights that backbones start with, `values` that of the values of tasks.
     """
     bucket = f"s3://{settings.bucket}"
     prefixes = {name: f"{bucket}/{CURATED_ZONE}/{folder}" for name, folder in CHANNELS.items()}
     if clip_set:
         prefixes[CLIPS] = f"{bucket}/{CLIP_ZONE}/{clip_set}/"
         prefixes[CLIP_INDEX] = f"{bucket}/{CURATED_ZONE}/clips/clip_set={clip_set}/"
-    return prefixes | ({"model": base} if base else {}) | ({VALUES: values} if values else {})
+    more = {"model": base, backbones.BACKBONE: weights, VALUES: values}
+    return prefixes | {name: prefix for name, prefix in more.items() if prefix}

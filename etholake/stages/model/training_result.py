@@ -46,6 +46,7 @@ def save_training(
     """
     uri = job["ModelArtifacts"]["S3ModelArtifacts"]
     meta = model_metadata(settings, uri)
+    streams: dict[str, Any] = {name: meta[name] for name in ("pose_windows", "streams") if name in meta}
     details = {
         "model_uri": uri,
         "job_name": job["TrainingJobName"],
@@ -53,6 +54,7 @@ def save_training(
         "split": meta["split"],
         "folds": len(meta.get("folds", ())),
         **({"fine_tuned": meta["fine_tuned"]} if "fine_tuned" in meta else {}),
+        **streams,
         "metrics": _metrics(job, meta),
         "tasks": meta.get("tasks", {}),
         "notes": meta.get("notes", []),
@@ -78,9 +80,21 @@ def sentence(details: dict[str, Any]) -> str:
         f"Model '{details['config']}' trained in {details['seconds']:.0f} s: {result}.",
         _teaching(split, folds),
         *_cut_in_time(split),
+        *_streams(details),
         *task_lines(details.get("tasks", {})),
     ]
     return "\n  ".join([*lines, *(f"Note: {note}" for note in details.get("notes", []))])
+
+
+def _streams(details: Mapping[str, Any]) -> list[str]:
+    """Return a sentence on a network of pixels and key points: how often it had both, and what each is worth."""
+    if "pose_windows" not in details:
+        return []
+    used, windows = details["pose_windows"]
+    scores = "".join(f", {name} {score:.3f}" for name, score in details.get("streams", {}).items())
+    return [
+        f"Pose used in {used}/{windows} windows of the training{scores and f'; validation score{scores[1:]}'}."
+    ]
 
 
 def _teaching(split: Mapping[str, Sequence[Mapping[str, Any]]], folds: int) -> str:

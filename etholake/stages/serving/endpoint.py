@@ -31,12 +31,9 @@ STABLE = frozenset({"InService", "Failed", "OutOfService"})
 Description = dict[str, Any]
 
 
-def create_trained_model(settings: Settings) -> tuple[str, str]:
-    """Return (name, artefact URI) of the newest trained model; create the SageMaker model if it is missing.
-
-    Raises DataError as `trained_model`.
-    """
-    name, uri = trained_model(settings)
+def create_trained_model(settings: Settings, checkpoint: str = "") -> tuple[str, str]:
+    """Return what `trained_model` does, and create the SageMaker model if it is missing. Raises as it does."""
+    name, uri = trained_model(settings, checkpoint)
     _create_model(settings, name, uri, "realtime")
     return name, uri
 

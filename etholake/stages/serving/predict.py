@@ -56,10 +56,12 @@ def run(
     videos: Sequence[int] | None,
     output: Path,
     on_progress: OnProgress | None = None,
+    checkpoint: str = "",
 ) -> StageResult:
     """Predict the events of `videos` of `split` and write them to `output` and to the lake.
 
-    Without `videos`: all of split test, or those that the model held out of split train.
+    Without `videos`: all of split test, or those that the model held out of split train. `checkpoint` names
+    another one of the newest training than that of the best score (`highest_accuracy`).
 
     Returns
     -------
@@ -71,14 +73,14 @@ def run(
     Raises
     ------
     UsageError
-        A video is not in the split, or has no tracking.
+        A video is not in the split, or has no tracking; or the model has no such checkpoint.
     DataError
         There is no model, or no video to predict.
     AwsError
         The transform failed; the message has the service's reason.
     """
     tick = on_progress or silent
-    model, uri = create_trained_model(settings)
+    model, uri = create_trained_model(settings, checkpoint)
     source = Videos(settings, split)
     requests = ModelRequests(source, clip_set_of_model(settings, uri))
     training = load_state(settings, "train").get("details") or {"split": {}}

@@ -35,13 +35,16 @@ STAGE = "serve"
 SMOKE_SECONDS = 10.0  # of video: far below the endpoint's limits of 6 MB and 60 s
 
 
-def run(settings: Settings, kind: str = "realtime", *, approved: bool = False) -> StageResult:
+def run(
+    settings: Settings, kind: str = "realtime", *, approved: bool = False, checkpoint: str = ""
+) -> StageResult:
     """Serve a model and ask it about the first seconds of a video.
 
     Parameters
     ----------
     kind : realtime, serverless or async.
     approved : serve the approved version of the model registry instead of the newest trained model.
+    checkpoint : serve this one of the newest training (`highest_accuracy`) instead of that of the best score.
 
     Returns
     -------
@@ -62,7 +65,7 @@ def run(settings: Settings, kind: str = "realtime", *, approved: bool = False) -
     if version:
         name, uri = name_of_model(settings, version.model_uri), version.model_uri
     else:
-        name, uri = trained_model(settings)
+        name, uri = trained_model(settings, checkpoint)
     # The container of a SageMaker model has the limits of its kind, so each kind has a model of its own.
     name, endpoint = (name if kind == "realtime" else f"{name}-{kind}"), endpoint_name(kind)
     changed = bring_up(settings, name, uri, kind)
