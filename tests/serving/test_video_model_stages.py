@@ -27,6 +27,7 @@ from etholake.errors import DataError, UsageError
 from etholake.events.types import Event
 from etholake.lake import Lake
 from etholake.models.archive import load_model
+from etholake.models.vision.vit import VisionTransformer
 from etholake.objects import list_objects
 from etholake.settings import Settings
 from etholake.stages.model import backbones, evaluate, explain, models, train, training_inputs
@@ -272,3 +273,19 @@ def test_a_model_of_pixels_is_trained_served_and_predicts_on_the_mock(lake: Sett
     assert score["score"] > 0.8
     served = serve.run(lake)
     assert served.details["events"] > 0
+
+
+@pytest.mark.long
+def test_given_weights_are_trained_on_and_the_second_checkpoint_is_served(lake: Settings, tmp_path: Path) -> None:
+    """One job with weights, replaced fields and a tracker; then the endpoint by a checkpoint's name."""
+    torch.save(VisionTransformer(32, 16, 4, 96, 3, 192).state_dict(), tmp_path / "vit_tiny-1.pth")
+    fields = {"epochs": 1, "batches_per_epoch": 4, "freeze_epochs": -1, "require_pose": True}
+    options = train.TrainingOptions(weights=str(tmp_path), fields=fields, trackers=("wandb",))
+    trained = train.run(lake, "crop_sequence:smoke", (3,), options=options)
+    assert "Pose used in 32/32 windows of the training; validation score both" in trained.summary
+    model = explain.run(lake, "current")
+    assert (model["backbone"]["file"], model["config"]["freeze_epochs"]) == ("vit_tiny-1.pth", -1)
+    other = explain.run(lake, "current#highest_accuracy")
+    assert (other["family"], other["backbone"]) == ("crop_sequence", model["backbone"])
+    served = serve.run(lake, checkpoint="highest_accuracy")
+    assert "/second/" in served.details["model_uri"]
