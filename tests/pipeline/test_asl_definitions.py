@@ -26,7 +26,7 @@ def choice(**rule: Any) -> str:
 
 REFUSED = {
     "no JSON": ("{", "INVALID_JSON_DESCRIPTION"),
-    "deep": ('{"a":' * 9_000, "INVALID_JSON_DESCRIPTION: The JSON is nested deeper"),
+    "deep": ('{"a":' * 9_000 + "1" + "}" * 9_000, "INVALID_JSON_DESCRIPTION: The JSON is nested deeper"),
     "a list": ("[]", "must be a JSON object"),
     "nothing": ("{}", "These fields are required: [StartAt, States] at /"),
     "no states": (json.dumps({"StartAt": "A", "States": {}}), "at least one state at /States"),
