@@ -41,7 +41,9 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service impor
     state_task_service_factory,
 )
 from moto.stepfunctions.parser.asl.component.state.fail import state_fail
+from moto.stepfunctions.parser.asl.eval.environment import Environment
 from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
+from moto.stepfunctions.parser.asl.eval.program_state import ProgramStopped, ProgramTimedOut
 from moto.stepfunctions.parser.asl.parse import preprocessor
 from moto.stepfunctions.parser.asl.parse.intrinsic import intrinsic_parser
 from moto.stepfunctions.parser.asl.utils.json_path import NoSuchJsonPathError
@@ -208,6 +210,15 @@ def _task(self: Any, env: Any) -> None:
             raise
 
 
+_set_error = Environment.set_error
+
+
+def _fail(self: Any, error: Any) -> None:
+    """Leave an execution that was stopped or has timed out as it is; in moto the error of its rest wins."""
+    if not isinstance(self.program_state(), ProgramStopped | ProgramTimedOut):
+        _set_error(self, error)
+
+
 def install() -> None:
     """Put ours in the place of moto's. Idempotent."""
     theirs = state_task_service_factory.state_task_service_for
@@ -223,6 +234,7 @@ def install() -> None:
     for module in (branches_decl, iteration_worker, state_fail):
         module.CustomErrorName = error_named
     paths.install()
+    Environment.set_error = _fail
     retrier_decl.RetrierDecl._eval_body = _retry
     state_task_service.StateTaskService._eval_execution = _task
     string_expression.StringVariableSample._eval_body = _variable

@@ -1,7 +1,9 @@
 """The interpreter on small machines: every type of state, counted by its history."""
 
+import datetime
 import itertools
 import json
+import threading
 import time
 from typing import Any
 
@@ -150,6 +152,26 @@ def test_an_execution_that_has_hardly_begun_can_be_stopped(machines: Machines) -
         executions.append(machines.start(machine))
         machines.client.stop_execution(executionArn=executions[-1])
     assert {machines.end(execution, seconds=5.0)["status"] for execution in executions} == {"ABORTED"}
+
+
+def test_what_a_stop_cuts_off_is_no_failure() -> None:
+    """A stop between two steps of a state lets the next one find an empty stack: that error comes later."""
+    from moto.stepfunctions.parser.asl.eval.environment import Environment
+    from moto.stepfunctions.parser.asl.eval.program_state import ProgramError, ProgramRunning, ProgramStopped
+
+    from local_mock.stepfunctions import repairs
+
+    repairs.install()
+    states = []
+    for stopped in (True, False):
+        environment = Environment.__new__(Environment)
+        environment._state_mutex, environment.program_state_event = threading.Lock(), threading.Event()
+        environment._frames, environment._program_state = [], ProgramRunning()
+        if stopped:
+            environment.set_stop(stop_date=datetime.datetime.now(datetime.UTC), cause="by hand", error=None)
+        environment.set_error({"error": "States.Runtime", "cause": "IndexError(pop from empty list)"})
+        states.append(type(environment.program_state()))
+    assert states == [ProgramStopped, ProgramError]
 
 
 def test_names_make_starts_idempotent(machines: Machines) -> None:
