@@ -93,6 +93,8 @@ would refuse is refused when the pipeline is made. Steps are cached and retried 
 RetryPolicies say; after a failure that no step waits for, those that run are waited for and no further one starts.
 SelectiveExecutionConfig, versions of pipelines and VersionId of a definition in S3 are refused.
 
+Of CloudFormation, Rules of a template are read but not evaluated.
+
 Of Step Functions, JSONPath and JSONata are interpreted; Express workflows, distributed maps and activities are
 moto's.
 

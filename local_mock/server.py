@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from local_mock import calls, disk, documents, faults, payloads, process, watch
+from local_mock import calls, disk, documents, faults, instance_offerings, payloads, process, watch
 from local_mock.context import ACCOUNT, Context, set_context
 from local_mock.data import ClientData, FolderData
 from local_mock.disk import StateNotWrittenError
@@ -157,6 +157,7 @@ class Services:
 def install(context: Context) -> None:
     """Put our services into moto. S3 stays out where it is elsewhere."""
     documents.install()
+    instance_offerings.install()
     for name in SERVICES:
         if name == "s3" and context.s3_endpoint is not None:
             continue

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import botocore.client
+import pandas as pd  # noqa: F401 - pyarrow imports it at its first array, which is in every fork
 from lake_world import compact_job, tables_job, tracking_job  # type: ignore[import-not-found]
 
 from etholake import storage

@@ -12,18 +12,32 @@ from botocore.exceptions import ClientError
 
 from etholake import aws
 from etholake.errors import AwsError, UsageError
+from etholake.result import StageResult
 from etholake.settings import Settings
 from etholake.stages.cloud import deploy
+
+
+def own_names(mock_settings: Settings) -> Settings:
+    """Return settings with a bucket, database, work group and stack that nothing else has."""
+    name = f"deploy-{uuid.uuid4().hex[:8]}"
+    return dataclasses.replace(
+        mock_settings, bucket=name, database=name.replace("-", "_"), workgroup=name, stack=name
+    )
 
 
 @pytest.fixture
 def settings(mock_settings: Settings) -> Iterator[Settings]:
     """Names of its own on the running mock."""
-    name = f"deploy-{uuid.uuid4().hex[:8]}"
-    place = dataclasses.replace(
-        mock_settings, bucket=name, database=name.replace("-", "_"), workgroup=name, stack=name
-    )
+    place = own_names(mock_settings)
     yield place
+    deploy.destroy(place)
+
+
+@pytest.fixture(scope="module")
+def deployed(mock_settings: Settings) -> Iterator[tuple[Settings, StageResult]]:
+    """The stacks of the first steps, and what their deployment returned."""
+    place = own_names(mock_settings)
+    yield place, deploy.run(place)
     deploy.destroy(place)
 
 
@@ -31,8 +45,8 @@ def formation(settings: Settings) -> Any:
     return aws.client(settings, "cloudformation")
 
 
-def test_deploy_makes_everything_with_its_settings(settings: Settings) -> None:
-    result = deploy.run(settings)
+def test_1_deploy_makes_everything_with_its_settings(deployed: tuple[Settings, StageResult]) -> None:
+    settings, result = deployed
     assert result.status == "done"
     assert result.details["resources"]["Bucket"] == settings.bucket
     assert aws.stack_outputs(settings)["TrackingJobName"] == f"{settings.stack}-curate-tracking"
@@ -59,8 +73,10 @@ def test_deploy_makes_everything_with_its_settings(settings: Settings) -> None:
     )
 
 
-def test_an_unchanged_deployment_says_so_and_changes_are_deployed(settings: Settings) -> None:
-    first = deploy.run(settings)
+def test_2_an_unchanged_deployment_says_so_and_changes_are_deployed(
+    deployed: tuple[Settings, StageResult],
+) -> None:
+    settings, first = deployed
     again = deploy.run(settings)
     assert (again.status, again.details["uploaded"]) == ("unchanged", [])
     assert again.details["outputs"] == first.details["outputs"]
@@ -75,8 +91,8 @@ def test_an_unchanged_deployment_says_so_and_changes_are_deployed(settings: Sett
     assert deploy.run(changed).details["uploaded"] == [key]
 
 
-def test_a_resource_that_is_gone_is_named(settings: Settings) -> None:
-    deploy.run(settings)
+def test_3_a_resource_that_is_gone_is_named(deployed: tuple[Settings, StageResult]) -> None:
+    settings, _ = deployed
     aws.client(settings, "glue").delete_crawler(Name=f"{settings.stack}-raw")
     with pytest.raises(AwsError, match=r"RawCrawler \(AWS::Glue::Crawler '.*-raw'\) does not answer"):
         deploy.run(settings)

@@ -6,6 +6,9 @@ so each test imports its own.
 
 import importlib
 import inspect
+import json
+import subprocess
+import sys
 
 import pytest
 
@@ -110,3 +113,27 @@ def test_tasks_and_back_end_have_the_parts_we_use() -> None:
     backend = models.StepFunctionsParserBackend
     assert names(backend.start_execution)[:4] == ["self", "state_machine_arn", "name", "execution_input"]
     assert names(backend.create_state_machine)[:3] == ["self", "name", "definition"]
+
+
+# --- EC2 -----------------------------------------------------------------------------------------------------
+OFFERINGS = """
+import json
+from local_mock import instance_offerings
+instance_offerings.install()
+from moto.ec2.models import instance_types as module
+offered = module.INSTANCE_TYPE_OFFERINGS
+read = {kind: [offered[kind].get(region) for region in ("us-east-1", "nowhere")] for kind in offered}
+print(json.dumps([read, offered["region"]["eu-west-1"][0]]))
+"""
+
+
+def test_instance_types_by_region_are_those_of_moto() -> None:
+    from moto.utilities.utils import load_resource
+
+    read, first = json.loads(subprocess.check_output([sys.executable, "-c", OFFERINGS], text=True))
+    assert sorted(read) == ["availability-zone", "availability-zone-id", "region"]
+    for kind, (offered, nowhere) in read.items():
+        of_moto = load_resource(f"ec2/resources/instance_type_offerings/{kind}/us-east-1.json")
+        assert offered == [{**offering, "LocationType": kind} for offering in of_moto]
+        assert nowhere is None
+    assert first["Location"] == "eu-west-1"

@@ -47,7 +47,9 @@ class Bookmarks:
     def commit(self) -> None:
         """Keep the bookmark for the next run, unless it is paused or disabled."""
         if self._option == ENABLE:
-            self._path.write_text(json.dumps(self._after), encoding="utf-8")
+            written = self._path.with_suffix(".new")
+            written.write_text(json.dumps(self._after), encoding="utf-8")
+            written.replace(self._path)  # a run that is killed leaves a whole bookmark or none
 
 
 _current: Bookmarks | None = None
