@@ -82,14 +82,14 @@ def take_review(url: str, at: str, out: Path) -> list[Path]:
         ):  # fmt: skip
             page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
             page.goto(url + at)
-            page.wait_for_selector("body[data-ready='1'][data-view='video']")
+            page.wait_for_selector("body[data-ready='1'][data-view='video'][data-seconds='1']")
             page.keyboard.press("ArrowDown")
             page.wait_for_timeout(500)  # the poses of the bout come from Athena
             _save(page.screenshot(full_page=True), out / f"{name}.png")
             written.append(out / f"{name}.png")
             if name == "review":
                 page.click("#to-library")
-                page.wait_for_selector("body[data-view='library'] #videos tbody tr")
+                page.wait_for_selector("body[data-view='library'] #videos img.thumb[src]")
                 _save(page.screenshot(), out / "review-library.png")
                 written.append(out / "review-library.png")
             page.close()
