@@ -9,9 +9,11 @@ has no frame.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
 __all__ = ["IOU", "MatchedEvent", "judge"]
 
@@ -48,6 +50,7 @@ def judge(
     for event in events:
         if event.stop_frame > event.start_frame:
             sides[event.source, event.triplet].append(event)
+    counterparts = defaultdict(lambda: _ByStart([]), {key: _ByStart(own) for key, own in sides.items()})
     comparable = annotated and any(e.source == PREDICTION for e in events)
     other = {ANNOTATION: PREDICTION, PREDICTION: ANNOTATION}
 
@@ -55,13 +58,30 @@ def judge(
         looked_at = event.source == ANNOTATION or event.triplet in looked_for
         if not comparable or not looked_at or event.stop_frame <= event.start_frame:
             return event
-        best = max((_iou(event, e) for e in sides[other[event.source], event.triplet]), default=0.0)
+        best = counterparts[other[event.source], event.triplet].best_iou(event)
         failed = "missed" if event.source == ANNOTATION else "false"
         return replace(event, iou=best, verdict="matched" if best >= IOU else failed)
 
     return sorted(
         map(judged, events), key=lambda e: (e.start_frame, e.stop_frame, e.source, e.agent, e.target, e.action)
     )
+
+
+class _ByStart:
+    """Events of one source and triplet, in which those that overlap another event are found without all others."""
+
+    def __init__(self, events: Sequence[MatchedEvent]) -> None:
+        self._events = sorted(events, key=lambda e: e.start_frame)
+        self._starts = [e.start_frame for e in self._events]
+        self._reached = list(accumulate((e.stop_frame for e in self._events), max))  # by an event or one before
+
+    def best_iou(self, event: MatchedEvent) -> float:
+        """Return the highest IoU of an event with one of these; 0 if none overlaps it."""
+        best, at = 0.0, bisect_left(self._starts, event.stop_frame) - 1
+        while at >= 0 and self._reached[at] > event.start_frame:
+            best = max(best, _iou(event, self._events[at]))
+            at -= 1
+        return best
 
 
 def _iou(a: MatchedEvent, b: MatchedEvent) -> float:
