@@ -48,6 +48,7 @@ def _glue(backend: Any, _state: State, _context: Context) -> None:
     from local_mock.glue.models import ACTIVE
 
     for job in backend.jobs.values():
+        vars(job).setdefault("bookmark", {})  # a job that a version without bookmarks has kept
         for run in job.job_runs:
             if run.status in ACTIVE:
                 run.status, run.error_message = "FAILED", LOST
@@ -79,6 +80,8 @@ def _machines(backend: Any, _state: State, context: Context) -> None:
 def _sagemaker(backend: Any, context: Context) -> None:
     from moto.core.utils import utcnow
 
+    from local_mock.sagemaker.pipelines.models import PipelineExecution
+
     ends: dict[str, Callable[[Any], None]] = {
         "training_jobs": lambda job: job.move("Failed", LOST, status="Failed", reason=LOST),
         "transform_jobs": lambda job: job.end("Failed", LOST),
@@ -93,8 +96,10 @@ def _sagemaker(backend: Any, context: Context) -> None:
             job.hyper_parameter_tuning_job_status, job.failure_reason = "Failed", LOST
             job.hyper_parameter_tuning_end_time = job.last_modified_time = utcnow()
     for pipeline in backend.pipelines.values():
-        for execution in pipeline.pipeline_executions.values():
-            if not execution.ended:
+        for arn, execution in pipeline.pipeline_executions.items():
+            if not isinstance(execution, PipelineExecution):
+                pipeline.pipeline_executions[arn] = PipelineExecution.adopt(pipeline, execution)
+            elif not execution.ended:
                 execution.lose(LOST)
     for endpoint in backend.endpoints.values():
         _host(endpoint, backend, context)
