@@ -42,10 +42,11 @@ def _s3(backend: Any, _state: State, _context: Context) -> None:
             del backend.buckets[name]
 
 
-def _glue(backend: Any, _state: State, _context: Context) -> None:
+def _glue(backend: Any, _state: State, context: Context) -> None:
     from moto.core.utils import utcnow
 
     from local_mock.glue.models import ACTIVE
+    from local_mock.glue.runner import committed_bookmark
 
     for job in backend.jobs.values():
         vars(job).setdefault("bookmark", {})  # a job that a version without bookmarks has kept
@@ -53,6 +54,8 @@ def _glue(backend: Any, _state: State, _context: Context) -> None:
             if run.status in ACTIVE:
                 run.status, run.error_message = "FAILED", LOST
                 run.completed_on = run.modified_on = utcnow()
+                if (bookmark := committed_bookmark(context, run.job_run_id)) is not None:
+                    job.keep_bookmark(run, bookmark)
     for crawler in backend.crawlers.values():
         for crawl in crawler.crawls:
             if crawl.end_time is None:

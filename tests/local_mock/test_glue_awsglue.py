@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -89,6 +90,23 @@ def test_a_commit_lasts_even_if_the_run_fails_later_and_can_be_reset(jobs: Jobs)
     assert jobs.log(jobs.run(name, Arguments={"--day": "3"})["Id"]).strip() == "new 3"
     refused = jobs.run(name, Arguments={"--day": "1", "--job-bookmark-from": "1"})
     assert "does not support --job-bookmark-from" in refused["ErrorMessage"]
+
+
+def test_a_commit_outlives_the_server_that_ran_the_job(tmp_path: Path) -> None:
+    from local_mock.durable import restart
+    from local_mock.glue.models import ExecutingJob
+
+    run = SimpleNamespace(status="RUNNING", job_run_id="jr_1", attempt=0)
+    job = ExecutingJob.__new__(ExecutingJob)
+    job.name, job.job_runs, job.bookmark = "j", [run], {}
+    folder = tmp_path / "glue" / "jr_1"
+    folder.mkdir(parents=True)
+    Bookmarks("job-bookmark-enable", {"source": {"s3://b/0": "T"}}, folder / "bookmark.json").commit()
+    assert [path.name for path in folder.iterdir()] == ["bookmark.json"]
+    glue: Any = SimpleNamespace(jobs={"j": job}, crawlers={})
+    restart._glue(glue, SimpleNamespace(), SimpleNamespace(state_dir=tmp_path))  # type: ignore[arg-type]
+    assert run.status == "FAILED"
+    assert json.loads(job.bookmark_entry()["JobBookmark"]) == {"source": {"s3://b/0": "T"}}
 
 
 # --- formats ----------------------------------------------------------------------------------------------

@@ -47,7 +47,9 @@ class Bookmarks:
     def commit(self) -> None:
         """Keep the bookmark for the next run, unless it is paused or disabled."""
         if self._option == ENABLE:
-            self._path.write_text(json.dumps(self._after), encoding="utf-8")
+            whole = self._path.with_suffix(".new")  # a run may be stopped while it writes
+            whole.write_text(json.dumps(self._after), encoding="utf-8")
+            whole.replace(self._path)
 
 
 _current: Bookmarks | None = None
