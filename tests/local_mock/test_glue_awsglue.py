@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from glue_lab import Jobs
 
 from etholake.settings import Settings
-from local_mock.glue.job_library.awsglue import formats, utils
+from local_mock.glue.job_library.awsglue import formats, sources, utils
 from local_mock.glue.job_library.awsglue.bookmarks import Bookmarks, S3Object
 
 ARGUMENTS = ["job.py", "--JOB_NAME", "j", "--JOB_ID", "j_1", "--JOB_RUN_ID", "jr_1", "--job-bookmark-option"]
@@ -122,6 +122,23 @@ def test_options_that_would_not_be_followed_are_refused() -> None:
     table = {"Name": "t", "StorageDescriptor": {"SerdeInfo": {"SerializationLibrary": "a.GrokSerDe"}}}
     with pytest.raises(NotImplementedError, match=r"the table t \(SerDe GrokSerDe"):
         formats.table_format(table)
+
+
+def test_a_path_of_s3_is_taken_to_the_letter_and_a_pattern_is_refused() -> None:
+    requests: list[dict[str, str]] = []
+
+    class Listing:
+        def get_paginator(self, _: str) -> Listing:
+            return self
+
+        def paginate(self, **request: str) -> list[dict[str, Any]]:
+            requests.append(request)
+            return []
+
+    sources._objects(Listing(), "s3://b/a#1/", recurse=False)
+    assert requests == [{"Bucket": "b", "Prefix": "a#1/"}]
+    with pytest.raises(NotImplementedError, match=r"the pattern 's3://b/\*/' as a path"):
+        sources._objects(Listing(), "s3://b/*/", recurse=False)
 
 
 # --- Spark ------------------------------------------------------------------------------------------------
