@@ -61,7 +61,7 @@ def definition() -> dict[str, Any]:
 def test_a_definition_is_read_with_the_steps_of_its_branches() -> None:
     parsed = parse_definition(json.dumps(definition()))
     assert list(parsed.steps) == ["Train", "Evaluate", "Check", "Good"]
-    assert parsed.steps["Good"].branch == ("Check", "true")
+    assert parsed.steps["Good"].branch == ("Check", "True")
     assert parsed.steps["Evaluate"].files == {"Report": ("metrics", "report.json")}
 
 

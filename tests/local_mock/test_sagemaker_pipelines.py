@@ -185,7 +185,7 @@ def test_steps_run_as_jobs_in_the_order_of_what_they_refer_to(lab: Lab, pipeline
     assert list(steps)[:3] == ["Train", "Evaluate", "Check"]
     assert set(steps) == {"Train", "Evaluate", "Check", "Register", "Make", "Transform"}
     assert {run["StepStatus"] for run in steps.values()} == {"Succeeded"}
-    assert steps["Check"]["Metadata"] == {"Condition": {"Outcome": "true"}}
+    assert steps["Check"]["Metadata"] == {"Condition": {"Outcome": "True"}}
     identity = good.rpartition("/")[2]
     job = steps["Train"]["Metadata"]["TrainingJob"]["Arn"].rpartition("/")[2]
     assert job.startswith(f"pipelines-{identity}-Train-")

@@ -128,7 +128,7 @@ def _collect(items: Iterable[Any], branch: tuple[str, str] | None, steps: dict[s
             raise refuse(f"Duplicate step name '{step.name}'.")
         steps[step.name] = step
         if step.type == CONDITION:
-            for member, outcome in (("IfSteps", "true"), ("ElseSteps", "false")):
+            for member, outcome in (("IfSteps", "True"), ("ElseSteps", "False")):
                 inner = _list(step.arguments.get(member), f"{member} of step '{step.name}'")
                 _collect(inner, (step.name, outcome), steps)
 
