@@ -201,12 +201,10 @@ def _launch(response: Any, pipeline: Any, execution: PipelineExecution, definiti
 def stop_pipeline_execution(self: Any) -> ActionResult:
     """Start no further step and stop the jobs of those that run; refused if the execution has ended."""
     _, execution = _execution(self)
-    if execution.ended:
+    if execution.ended or not execution.runner.stop():
         raise PipelineConflictError(
             f"Pipeline execution '{execution.arn}' is {execution.pipeline_execution_status} and cannot be stopped."
         )
-    execution.become("Stopping")
-    execution.runner.stop()
     return ActionResult({"PipelineExecutionArn": execution.arn})
 
 
